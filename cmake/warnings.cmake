@@ -1,0 +1,18 @@
+# One set of warnings, always errors; libraries come in as SYSTEM and are exempt.
+add_library(plan_warnings INTERFACE)
+target_compile_options(plan_warnings INTERFACE
+  $<$<COMPILE_LANGUAGE:CXX>:-Wall;-Wextra;-Wpedantic;-Wshadow;-Wconversion;-Wsign-conversion;-Wnon-virtual-dtor;-Wold-style-cast;-Wimplicit-fallthrough;-Werror>)
+target_compile_definitions(plan_warnings INTERFACE _GLIBCXX_ASSERTIONS)
+if(CMAKE_BUILD_TYPE MATCHES "Rel" AND NOT PLAN_SANITIZE)
+  target_compile_options(plan_warnings INTERFACE -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fstack-protector-strong)
+  target_link_options(plan_warnings INTERFACE -Wl,-z,relro,-z,now)
+endif()
+if(PLAN_SANITIZE STREQUAL "address")
+  target_compile_options(plan_warnings INTERFACE -fsanitize=address,undefined
+    -fno-sanitize=null,alignment,object-size,vptr -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  target_link_options(plan_warnings INTERFACE -fsanitize=address,undefined)
+elseif(PLAN_SANITIZE STREQUAL "thread")
+  target_compile_options(plan_warnings INTERFACE -fsanitize=thread $<$<CXX_COMPILER_ID:GNU>:-Wno-tsan>)
+  target_link_options(plan_warnings INTERFACE -fsanitize=thread)
+endif()
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)

@@ -1,0 +1,43 @@
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "compiler/ir/value.h"
+
+namespace plan::ir {
+
+/// How the world stands to what a step wants.
+enum class Standing : std::uint8_t {
+  satisfied = 0,  ///< nothing to do
+  absent = 1,     ///< the step would create it
+  differs = 2,    ///< the step would change it: `differences` says what
+  unknowable = 3, ///< cannot be seen before earlier steps ran
+};
+
+/// One difference, as data; renderers decide the words. Secrets come as SecretRef or as the text "(secret)".
+struct Difference {
+  std::string path = {};  ///< "aliases[2]", "route.match.0.if"
+  Value is = {};
+  Value wanted = {};
+};
+
+/// What a driver saw, without changing anything.
+struct Observation {
+  Standing standing = Standing::unknowable;
+  std::vector<Difference> differences = {};
+  /// The state as the driver needs it for an undo. Secrets only sealed or as references.
+  Value prior = {};
+  /// What the step reads of the world, for the drift check of saved plans: configuration, accounts, versions; never
+  /// counts or content (design.md section 2, promise 3).
+  Value fingerprint = {};
+  // Estimates for the diff; absent = not measured.
+  std::optional<std::uint64_t> bytes = {};
+  std::optional<std::uint64_t> messages = {};
+  std::optional<std::uint64_t> duration_ms = {};
+  std::optional<std::uint64_t> hold_ms = {};
+  std::string remark = {};  ///< one line for the reviewer
+};
+
+}  // namespace plan::ir

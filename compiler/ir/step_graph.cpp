@@ -1,0 +1,327 @@
+#include "compiler/ir/step_graph.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <queue>
+
+#include "compiler/ir/errors.h"
+#include "compiler/ir/json.h"
+#include "compiler/source/check.h"
+
+namespace plan::ir {
+namespace {
+
+constexpr std::size_t kStepsMax = 20'000'000;
+constexpr std::string_view kRowReference = "$row";
+
+std::string fill_pattern(std::string_view pattern, std::string_view escaped) {
+  const std::size_t at = pattern.find("{}");
+  if (at == std::string_view::npos) return std::string(pattern);
+  std::string out(pattern.substr(0, at));
+  out += escaped;
+  out += pattern.substr(at + 2);
+  return out;
+}
+
+Value substitute(const Value& value, const Value& row, std::string_view escaped_name) {
+  switch (value.type()) {
+    case Value::Type::output: {
+      const OutputRef& ref = value.as_output();
+      if (ref.step == kRowReference) return row[ref.field];
+      return OutputRef{fill_pattern(ref.step, escaped_name), ref.field};
+    }
+    case Value::Type::list: {
+      List items;
+      items.reserve(value.size());
+      for (const Value& item : value.items()) items.push_back(substitute(item, row, escaped_name));
+      return items;
+    }
+    case Value::Type::map: {
+      Map map;
+      for (const auto& [key, member] : value.members()) {
+        Value filled = substitute(member, row, escaped_name);
+        // A row without the member means: this argument was not given.
+        if (filled.is_null() && member.is_output()) continue;
+        map.set(key, std::move(filled));
+      }
+      return map;
+    }
+    default: return value;
+  }
+}
+
+Value span_document(Span span) {
+  return List{static_cast<std::uint32_t>(span.file), span.begin, span.end};
+}
+
+Span span_from(const Value& value) {
+  const auto read = [&](std::size_t i) {
+    return static_cast<std::uint32_t>(std::clamp<std::int64_t>(value.item(i).integer_or(0), 0, UINT32_MAX));
+  };
+  return {static_cast<FileId>(read(0)), read(1), read(2)};
+}
+
+}  // namespace
+
+std::string escape_segment(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    const auto byte = static_cast<std::uint8_t>(c);
+    if (c == '%' || c == '/' || c == '{' || c == '}' || byte <= 0x20 || byte == 0x7F) {
+      out += fmt::format("%{:02X}", byte);
+    } else {
+      out += c;
+    }
+  }
+  return out;
+}
+
+std::uint32_t StepGraph::add_shape(StepShape shape) {
+  shapes_.push_back(std::move(shape));
+  return static_cast<std::uint32_t>(shapes_.size() - 1);
+}
+
+RowId StepGraph::add_row(std::string name, Value members, Span origin) {
+  row_names_.push_back(std::move(name));
+  row_members_.push_back(std::move(members));
+  row_origins_.push_back(origin);
+  return static_cast<RowId>(row_names_.size());
+}
+
+WaveId StepGraph::add_wave(WaveInfo wave) {
+  waves_.push_back(std::move(wave));
+  return static_cast<WaveId>(waves_.size());
+}
+
+StepId StepGraph::add_step(std::uint32_t shape, RowId row, WaveId wave) {
+  PLAN_CHECK(shape < shapes_.size() && static_cast<std::size_t>(row) <= row_names_.size() &&
+                 static_cast<std::size_t>(wave) <= waves_.size(),
+             "shape, row and wave were added before their steps");
+  shape_of_.push_back(shape);
+  row_of_.push_back(row);
+  wave_of_.push_back(wave);
+  return static_cast<StepId>(shape_of_.size() - 1);
+}
+
+void StepGraph::add_edge(StepId before, StepId step) {
+  PLAN_CHECK(index(before) < size() && index(step) < size(), "both ends were added before the edge");
+  edges_.emplace_back(before, step);
+}
+
+std::optional<std::string> StepGraph::freeze() {
+  std::sort(edges_.begin(), edges_.end());
+  edges_.erase(std::unique(edges_.begin(), edges_.end()), edges_.end());
+  const std::size_t count = size();
+  after_begin_.assign(count + 1, 0);
+  before_begin_.assign(count + 1, 0);
+  for (const auto& [from, to] : edges_) {
+    ++after_begin_[index(to) + 1];
+    ++before_begin_[index(from) + 1];
+  }
+  for (std::size_t i = 0; i < count; ++i) {
+    after_begin_[i + 1] += after_begin_[i];
+    before_begin_[i + 1] += before_begin_[i];
+  }
+  after_.resize(edges_.size());
+  before_.resize(edges_.size());
+  std::vector<std::uint32_t> after_next(after_begin_.begin(), after_begin_.end() - 1);
+  std::vector<std::uint32_t> before_next(before_begin_.begin(), before_begin_.end() - 1);
+  for (const auto& [from, to] : edges_) {
+    after_[after_next[index(to)]++] = from;
+    before_[before_next[index(from)]++] = to;
+  }
+  edges_.clear();
+  edges_.shrink_to_fit();
+
+  by_hash_.reserve(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto step = static_cast<StepId>(i);
+    const std::string text = id(step);
+    const auto [entry, is_new] = by_hash_.emplace(std::hash<std::string_view>{}(text), step);
+    if (!is_new) {
+      if (id(entry->second) == text) return fmt::format("step `{}` is there twice", text);
+      PLAN_CHECK(false, "two different step ids share a 64-bit hash");
+    }
+  }
+
+  std::vector<std::uint32_t> waiting(count);
+  std::priority_queue<StepId, std::vector<StepId>, std::greater<>> ready;
+  for (std::size_t i = 0; i < count; ++i) {
+    waiting[i] = after_begin_[i + 1] - after_begin_[i];
+    if (waiting[i] == 0) ready.push(static_cast<StepId>(i));
+  }
+  order_.clear();
+  order_.reserve(count);
+  while (!ready.empty()) {
+    const StepId step = ready.top();
+    ready.pop();
+    order_.push_back(step);
+    for (const StepId next : before(step)) {
+      if (--waiting[index(next)] == 0) ready.push(next);
+    }
+  }
+  if (order_.size() == count) return std::nullopt;
+
+  // Follow unmet predecessors from any step that is left: after `count` steps we are on the cycle.
+  std::size_t at = 0;
+  while (waiting[at] == 0) ++at;
+  std::vector<StepId> path;
+  std::vector<bool> is_seen(count, false);
+  auto step = static_cast<StepId>(at);
+  while (!is_seen[index(step)]) {
+    is_seen[index(step)] = true;
+    path.push_back(step);
+    for (const StepId previous : after(step)) {
+      if (waiting[index(previous)] != 0) {
+        step = previous;
+        break;
+      }
+    }
+  }
+  std::string text;
+  for (auto it = std::find(path.begin(), path.end(), step); it != path.end(); ++it) text += id(*it) + " after ";
+  return "cycle: " + text + id(step);
+}
+
+std::string StepGraph::id(StepId step) const {
+  const StepShape& s = shape(step);
+  const RowId r = row(step);
+  return r == RowId::none ? s.id_pattern : fill_pattern(s.id_pattern, escape_segment(row_name(r)));
+}
+
+std::optional<StepId> StepGraph::find(std::string_view text) const {
+  const auto found = by_hash_.find(std::hash<std::string_view>{}(text));
+  if (found == by_hash_.end() || id(found->second) != text) return std::nullopt;
+  return found->second;
+}
+
+Value StepGraph::arguments(StepId step) const {
+  const RowId r = row(step);
+  static const Value kNoRow;
+  const Value& members = r == RowId::none ? kNoRow : row_members(r);
+  return substitute(shape(step).arguments, members, r == RowId::none ? "" : escape_segment(row_name(r)));
+}
+
+Sha256 StepGraph::digest(StepId step) const {
+  return sha256(canonical_json(List{info(kind(step)).name, arguments(step)}));
+}
+
+std::span<const StepId> StepGraph::after(StepId step) const {
+  const std::size_t i = index(step);
+  return std::span(after_).subspan(after_begin_[i], after_begin_[i + 1] - after_begin_[i]);
+}
+
+std::span<const StepId> StepGraph::before(StepId step) const {
+  const std::size_t i = index(step);
+  return std::span(before_).subspan(before_begin_[i], before_begin_[i + 1] - before_begin_[i]);
+}
+
+std::string_view StepGraph::row_name(RowId row) const {
+  PLAN_CHECK(row != RowId::none, "only steps with a row have a row's name");
+  return row_names_[static_cast<std::size_t>(row) - 1];
+}
+
+const Value& StepGraph::row_members(RowId row) const {
+  PLAN_CHECK(row != RowId::none, "only steps with a row have a row's members");
+  return row_members_[static_cast<std::size_t>(row) - 1];
+}
+
+Span StepGraph::row_origin(RowId row) const {
+  PLAN_CHECK(row != RowId::none, "only steps with a row have a row's origin");
+  return row_origins_[static_cast<std::size_t>(row) - 1];
+}
+
+const WaveInfo* StepGraph::wave_info(WaveId wave) const {
+  return wave == WaveId::none ? nullptr : &waves_[static_cast<std::size_t>(wave) - 1];
+}
+
+Value StepGraph::to_document() const {
+  Value document = Value::map({{"format", 1}});
+  Value shapes = Value::list();
+  for (const StepShape& s : shapes_) {
+    shapes.push_back(Value::map({{"kind", info(s.kind).name},
+                                 {"stage", to_string(s.stage)},
+                                 {"role", static_cast<int>(s.role)},
+                                 {"id", s.id_pattern},
+                                 {"arguments", s.arguments},
+                                 {"origin", span_document(s.origin)}}));
+  }
+  Value rows = Value::list();
+  for (std::size_t i = 0; i < row_names_.size(); ++i) {
+    rows.push_back(List{row_names_[i], row_members_[i], span_document(row_origins_[i])});
+  }
+  Value waves = Value::list();
+  for (const WaveInfo& w : waves_) {
+    waves.push_back(Value::map({{"name", w.name},
+                                {"parallel", w.parallel},
+                                {"approval", w.is_held_for_approval},
+                                {"stop_after_failed", w.stop_after_failed},
+                                {"origin", span_document(w.origin)}}));
+  }
+  Value steps = Value::list();
+  for (std::size_t i = 0; i < size(); ++i) {
+    Value before_this = Value::list();
+    for (const StepId earlier : after(static_cast<StepId>(i))) before_this.push_back(static_cast<std::uint32_t>(earlier));
+    steps.push_back(List{shape_of_[i], static_cast<std::uint32_t>(row_of_[i]),
+                         static_cast<std::uint32_t>(wave_of_[i]), std::move(before_this)});
+  }
+  document.set("shapes", std::move(shapes));
+  document.set("rows", std::move(rows));
+  document.set("waves", std::move(waves));
+  document.set("steps", std::move(steps));
+  return document;
+}
+
+Result<StepGraph> StepGraph::from_document(const Value& document) {
+  const auto refuse = [](std::string why) { return Error(errors::bad_saved_plan, std::move(why)); };
+  if (document["format"].integer_or(0) != 1) return refuse("graph has a format that this version does not read");
+  StepGraph graph;
+  for (const Value& s : document["shapes"].items()) {
+    const auto kind = step_kind_by_name(s["kind"].string_or(""));
+    const auto stage = stage_by_name(s["stage"].string_or(""));
+    const std::int64_t role = s["role"].integer_or(-1);
+    if (!kind || !stage || role < 0 || role > 2 || !s["id"].is_string()) {
+      return refuse(fmt::format("shape {} has an unknown kind, stage or role", graph.shapes_.size()));
+    }
+    graph.add_shape({*kind, *stage, static_cast<TransactionRole>(role), s["id"].as_string(), s["arguments"],
+                     span_from(s["origin"])});
+  }
+  for (const Value& r : document["rows"].items()) {
+    graph.add_row(std::string(r.item(0).string_or("")), r.item(1), span_from(r.item(2)));
+  }
+  for (const Value& w : document["waves"].items()) {
+    const auto count = [&](const char* key) {
+      return static_cast<std::uint32_t>(std::clamp<std::int64_t>(w[key].integer_or(0), 0, 1'000'000));
+    };
+    if (graph.waves_.size() == UINT16_MAX) return refuse("more waves than 65,535");
+    graph.add_wave({std::string(w["name"].string_or("")), count("parallel"), w["approval"].bool_or(false),
+                    count("stop_after_failed"), span_from(w["origin"])});
+  }
+  const List& steps = document["steps"].items();
+  if (steps.size() > kStepsMax) return refuse("more steps than 20 million");
+  for (const Value& s : steps) {
+    const std::int64_t shape = s.item(0).integer_or(-1);
+    const std::int64_t row = s.item(1).integer_or(-1);
+    const std::int64_t wave = s.item(2).integer_or(-1);
+    if (shape < 0 || static_cast<std::size_t>(shape) >= graph.shapes_.size() || row < 0 ||
+        static_cast<std::size_t>(row) > graph.row_names_.size() || wave < 0 ||
+        static_cast<std::size_t>(wave) > graph.waves_.size()) {
+      return refuse(fmt::format("step {} refers to what is not there", graph.size()));
+    }
+    graph.add_step(static_cast<std::uint32_t>(shape), static_cast<RowId>(row), static_cast<WaveId>(wave));
+  }
+  for (std::size_t i = 0; i < steps.size(); ++i) {
+    for (const Value& earlier : steps[i].item(3).items()) {
+      const std::int64_t from = earlier.integer_or(-1);
+      if (from < 0 || static_cast<std::size_t>(from) >= graph.size()) {
+        return refuse(fmt::format("step {} waits for one that is not there", i));
+      }
+      graph.add_edge(static_cast<StepId>(from), static_cast<StepId>(i));
+    }
+  }
+  if (auto problem = graph.freeze()) return refuse(std::move(*problem));
+  return graph;
+}
+
+}  // namespace plan::ir
