@@ -1,0 +1,182 @@
+"""Mail and clients that go on while the accounts move, and the ledger of what they were promised.
+
+A promise is an answer: a message counts from the 250 after its data, a flag from the tagged OK. What got no answer is
+kept as "perhaps": the oracle accepts it once or not at all, never twice.
+"""
+
+import collections
+import imaplib
+import json
+import random
+import smtplib
+import socket
+import threading
+import time
+
+import world
+
+
+class Ledger:
+    """Append-only file of promises, one JSON object a line."""
+
+    def __init__(self, path):
+        self._file = open(path, "w", encoding="utf-8")
+        self._lock = threading.Lock()
+        self.counts = collections.Counter()
+
+    def write(self, kind, **record):
+        with self._lock:
+            self.counts[kind] += 1
+            self._file.write(json.dumps({"kind": kind, "time": time.time(), **record}) + "\n")
+            self._file.flush()
+
+
+
+class Worker(threading.Thread):
+    def __init__(self, traffic, name):
+        super().__init__(name=name, daemon=True)
+        self.traffic = traffic
+        self.ledger = traffic.ledger
+        self.rng = random.Random(name)
+
+    def pause(self, seconds):
+        return self.traffic.stopping.wait(seconds)
+
+    def run(self):
+        while not self.traffic.stopping.is_set():
+            try:
+                self.work()
+            except (OSError, smtplib.SMTPException, imaplib.IMAP4.error) as failure:
+                self.ledger.write("trouble", who=self.name, what=f"{type(failure).__name__}: {failure}"[:300])
+                self.pause(0.3)
+
+
+class Sender(Worker):
+    """Sends one message after the other, to each account in turn, over one way in: a port 25 or submission."""
+
+    def __init__(self, traffic, way, host, port, interval, login=None):
+        super().__init__(traffic, f"sender-{way}")
+        self.way, self.host, self.port, self.interval, self.login = way, host, port, interval, login
+        self.number = 0
+
+    def work(self):
+        source = self.rng.choice(world.OUTSIDE)
+        server = smtplib.SMTP(local_hostname="mx.elsewhere.test", timeout=60, source_address=(source, 0))
+        server.connect(self.host, self.port)
+        server.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with server:
+            if self.login:
+                server._host = world.PUBLIC  # the name that STARTTLS checks
+                server.starttls(context=self.traffic.tls)
+                server.login(self.login.address, self.login.password)
+            for _ in range(10):  # the target takes ten messages in a session
+                if self.traffic.stopping.is_set():
+                    return
+                self.one(server)
+                if self.pause(self.interval):
+                    return
+
+    def one(self, server):
+        self.number += 1
+        people = self.traffic.people
+        account = people[self.number % len(people)]
+        recipient, readers = account.address, [account.address]
+        if account.aliases and self.number % 3 == 0:
+            recipient = f"{account.aliases[0]}@{world.DOMAIN}"
+        elif self.number % 23 == 0:
+            recipient, readers = self.traffic.team
+        identity = f"during-{self.way}-{self.number}"
+        # A sender domain of its own for each message: the target allows 25 an hour from one domain to one recipient.
+        sender = self.login.address if self.login else f"max@d{self.number}.elsewhere.test"
+        text = (f"From: {sender}\r\nTo: {recipient}\r\nSubject: {identity}\r\nMessage-ID: <{identity}@elsewhere.test>\r\n"
+                f"X-Quickstart-Id: {identity}\r\n\r\nsent over {self.way}, number {self.number}\r\n")
+        record = {"id": identity, "accounts": readers, "way": self.way}
+        self.ledger.write("try", **record)
+        try:
+            server.mail(sender)
+            code, answer = server.rcpt(recipient)
+            if code != 250:
+                self.ledger.write("refused", code=code, answer=answer.decode(errors="replace")[:200], **record)
+                server.rset()
+                if code >= 500 or code == 421:
+                    self.pause(0.2)
+                return
+            code, answer = server.data(text.encode())
+        except (OSError, smtplib.SMTPException):
+            self.ledger.write("perhaps", **record)
+            raise
+        if code == 250:
+            self.ledger.write("accepted", **record)
+        else:
+            self.ledger.write("refused", code=code, answer=answer.decode(errors="replace")[:200], **record)
+
+
+class Client(Worker):
+    """A mail program: stays logged in through the public name, looks at the INBOX, and flags a message now and then."""
+
+    def __init__(self, traffic, account):
+        super().__init__(traffic, f"client-{account.name}")
+        self.account = account
+        self.flagged = set()
+
+    def work(self):
+        began = time.monotonic()
+        client = imaplib.IMAP4(world.PUBLIC, 143, timeout=60)
+        client.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        client.starttls(self.traffic.tls)
+        client.login(self.account.address, self.account.password)
+        waited = time.monotonic() - began
+        self.ledger.write("login", account=self.account.address, seconds=round(waited, 3))
+        try:
+            client.select("INBOX")
+            for turn in range(10_000):
+                if self.traffic.stopping.is_set():
+                    return
+                client.noop()
+                if turn % 8 == 3:
+                    self.flag_one(client)
+                if self.pause(0.5 + self.rng.random()):
+                    return
+        finally:
+            try:
+                client.logout()
+            except (OSError, imaplib.IMAP4.error):
+                pass
+
+    def flag_one(self, client):
+        _, found = client.uid("SEARCH", "UNFLAGGED")
+        uids = found[0].split() if found and found[0] else []
+        if not uids:
+            return
+        uid = self.rng.choice(uids[:50])
+        _, answer = client.uid("FETCH", uid, "(BODY.PEEK[HEADER.FIELDS (X-Quickstart-Id)])")
+        texts = [part[1].decode() for part in answer if isinstance(part, tuple)]
+        identity = texts[0].split(":", 1)[1].strip() if texts and ":" in texts[0] else ""
+        if not identity or identity in self.flagged:
+            return
+        self.flagged.add(identity)
+        record = {"id": identity, "account": self.account.address, "flag": "\\Flagged"}
+        self.ledger.write("flag-try", **record)
+        client.uid("STORE", uid, "+FLAGS", "(\\Flagged)")
+        self.ledger.write("flagged", **record)
+
+
+class Traffic:
+    def __init__(self, people, team, ledger, tls, interval):
+        """`team`: (address of the list, addresses of its readers)."""
+        self.people, self.team, self.ledger, self.tls = people, team, ledger, tls
+        self.stopping = threading.Event()
+        submitter = people[-1]
+        self.workers = [Sender(self, "source-25", world.PUBLIC, 25, interval),
+                        Sender(self, "target-25", world.TARGET, 25, interval),
+                        Sender(self, "submission", world.PUBLIC, 587, interval, login=submitter),
+                        *(Client(self, account) for account in people)]
+
+    def start(self):
+        for worker in self.workers:
+            worker.start()
+
+    def stop_clients_and_senders(self):
+        self.stopping.set()
+        for worker in self.workers:
+            worker.join(70)

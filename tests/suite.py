@@ -1,0 +1,205 @@
+"""Builds and runs the parts of the test suite, counts every single test, and says what was skipped and why.
+
+The last line is `N passed, N failed, N skipped`; the exit code is 1 when something failed.
+"""
+
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+BUILD = pathlib.Path(os.environ.get("PLAN_BUILD_ROOT", ROOT / "build"))
+FUZZ_SECONDS = int(os.environ.get("PLAN_FUZZ_SECONDS", "30"))
+# What the sanitizers watch on every run; the rest of the unit tests run under them in tests/long.
+ASAN_UNITS = ["unit_ir", "unit_syntax", "unit_facts", "unit_net", "unit_proxy", "unit_archive", "unit_store"]
+
+
+class Count:
+    def __init__(self):
+        self.passed = self.failed = 0
+        self.skipped = []
+        self.failures = []
+
+    def add(self, name, state, why=""):
+        if state == "passed":
+            self.passed += 1
+        elif state == "skipped":
+            self.skipped.append((name, why))
+        else:
+            self.failed += 1
+            self.failures.append(name)
+
+
+def say(text):
+    print(text, flush=True)
+
+
+def run(arguments, **options):
+    return subprocess.run([str(a) for a in arguments], cwd=ROOT, **options)
+
+
+def build(preset, targets, count):
+    began = time.monotonic()
+    folder = BUILD / preset
+    for step in (["cmake", "--preset", preset, "-B", folder], ["ninja", "-C", folder, *targets]):
+        done = run(step, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        if done.returncode != 0:
+            say(done.stdout[-6000:])
+            count.add(f"build {preset}", "failed")
+            return None
+    say(f"built {preset} in {time.monotonic() - began:.0f} s")
+    count.add(f"build {preset}", "passed")
+    return folder
+
+
+def targets_of(preset, pattern):
+    """Names of the test binaries this build would make, from the generated build file."""
+    folder = BUILD / preset
+    run(["cmake", "--preset", preset, "-B", folder], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    listed = run(["ninja", "-C", folder, "-t", "targets", "all"], stdout=subprocess.PIPE, text=True).stdout
+    return sorted({m[1] for m in re.finditer(r"^(%s): phony" % pattern, listed, re.M)} |
+                  {m[1] for m in re.finditer(r"^(%s): CXX_EXECUTABLE" % pattern, listed, re.M)})
+
+
+def run_gtest(binary, count, label, environment=None):
+    with tempfile.NamedTemporaryFile(suffix=".json") as report:
+        began = time.monotonic()
+        try:
+            done = run([binary, f"--gtest_output=json:{report.name}", "--gtest_brief=1"], stdout=subprocess.PIPE,
+                       stderr=subprocess.STDOUT, text=True, errors="replace", timeout=900,
+                       env={**os.environ, **(environment or {})})
+            output, code = done.stdout, done.returncode
+        except subprocess.TimeoutExpired as late:
+            output, code = (late.stdout or b"").decode(errors="replace") + "\nran for more than 900 s", -1
+        try:
+            suites = json.load(open(report.name, encoding="utf-8"))["testsuites"]
+        except (ValueError, KeyError):
+            suites = []
+    failed_here = 0
+    total = 0
+    for suite in suites:
+        for test in suite["testsuite"]:
+            total += 1
+            name = f"{label} {suite['name']}.{test['name']}"
+            if test.get("failures"):
+                count.add(name, "failed")
+                failed_here += 1
+            elif test.get("result") == "SKIPPED" or test.get("status") == "NOTRUN":
+                why = (test.get("skipped") or [{}])[0].get("message", "").strip().splitlines()
+                count.add(name, "skipped", why[-1] if why else "")
+            else:
+                count.add(name, "passed")
+    if code != 0 and not failed_here:
+        count.add(f"{label} {binary.name}", "failed")
+        failed_here = 1
+    if failed_here:
+        say(output[-8000:])
+    say(f"{label} {binary.name}: {total} tests in {time.monotonic() - began:.1f} s{', FAILED' if failed_here else ''}")
+
+
+def part_floors(count):
+    done = run([sys.executable, "tests/floors.py"], stdout=subprocess.PIPE, text=True)
+    say(done.stdout.rstrip())
+    count.add("floors", "passed" if done.returncode == 0 else "failed")
+
+
+def part_format(count):
+    files = run(["git", "ls-files", "*.h", "*.cpp"], stdout=subprocess.PIPE, text=True).stdout.split()
+    done = run(["clang-format-14", "--dry-run", "-Werror", *files], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if done.returncode != 0:
+        say("\n".join(line for line in done.stdout.splitlines() if "error:" in line)[:2000])
+    count.add("format", "passed" if done.returncode == 0 else "failed")
+
+
+def part_unit(count):
+    units = targets_of("release", r"unit_\w+")
+    folder = build("release", ["plan", *units], count)
+    for name in units if folder else []:
+        run_gtest(folder / name, count, "unit")
+    for script in sorted((ROOT / "tests" / "unit").rglob("*_test.py")) if folder else []:
+        run_script([sys.executable, script], count, script.relative_to(ROOT), {"PLAN": str(folder / "plan")})
+
+
+def part_asan(count):
+    units = [u for u in targets_of("asan", r"unit_\w+") if u in ASAN_UNITS]
+    folder = build("asan", units, count)
+    for name in units if folder else []:
+        run_gtest(folder / name, count, "asan", {"ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0"})
+
+
+def part_fuzz(count):
+    fuzzers = targets_of("fuzz", r"fuzz_\w+")
+    folder = build("fuzz", fuzzers, count)
+    for name in fuzzers if folder else []:
+        corpus = ROOT / "tests" / "fuzz" / name.removeprefix("fuzz_") / "corpus"
+        with tempfile.TemporaryDirectory() as found:
+            done = run([folder / name, found, *([corpus] if corpus.exists() else []), f"-max_total_time={FUZZ_SECONDS}",
+                        "-timeout=5", "-rss_limit_mb=1024", f"-artifact_prefix={found}/"],
+                       stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
+        runs = re.search(r"stat::number_of_executed_units: *(\d+)|Done (\d+) runs", done.stdout)
+        say(f"fuzz {name}: {next((g for g in runs.groups() if g), '?') if runs else '?'} runs"
+            f"{', FAILED' if done.returncode else ''}")
+        if done.returncode:
+            say(done.stdout[-4000:])
+        count.add(f"fuzz {name}", "passed" if done.returncode == 0 else "failed")
+
+
+def run_script(command, count, name, environment):
+    """A test program of its own: every line `ok NAME`, `FAILED NAME` or `skipped NAME: why` is one test."""
+    began = time.monotonic()
+    try:
+        done = run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", timeout=1500,
+                   env={**os.environ, **environment})
+        output, code = done.stdout, done.returncode
+    except subprocess.TimeoutExpired as late:
+        output, code = (late.stdout or b"").decode(errors="replace") + "\nran for more than 1500 s", -1
+    results = re.findall(r"^(ok|FAILED|skipped) (.*)$", output, re.M)
+    for state, what in results:
+        count.add(f"{name}: {what}", {"ok": "passed", "FAILED": "failed", "skipped": "skipped"}[state])
+    has_failed = any(state == "FAILED" for state, _ in results)
+    if (code != 0 and not has_failed) or not results:
+        count.add(f"{name} (exit code {code}, {len(results)} results)", "failed")
+        has_failed = True
+    if has_failed:
+        say(output[-8000:])
+    say(f"{name}: {len(results)} tests in {time.monotonic() - began:.1f} s{', FAILED' if has_failed else ''}")
+
+
+def part_system(count):
+    folder = build("release", ["plan"], count)
+    if folder is None:
+        return
+    for script in sorted((ROOT / "tests" / "system").glob("*_test.*")) + sorted((ROOT / "tests" / "crash").glob("*_test.py")):
+        command = [sys.executable, script] if script.suffix == ".py" else ["bash", script]
+        run_script(command, count, script.relative_to(ROOT), {"PLAN": str(folder / "plan")})
+
+
+PARTS = {"floors": part_floors, "format": part_format, "unit": part_unit, "asan": part_asan, "fuzz": part_fuzz,
+         "system": part_system}
+
+
+def main():
+    wanted = sys.argv[1:] or list(PARTS)
+    count = Count()
+    for name in wanted:
+        if name not in PARTS:
+            raise SystemExit(f"tests/run: there is no part {name}; parts are {', '.join(PARTS)}")
+        say(f"--- {name}")
+        began = time.monotonic()
+        PARTS[name](count)
+        say(f"--- {name} took {time.monotonic() - began:.0f} s")
+    for name, why in count.skipped:
+        say(f"skipped: {name}: {why}")
+    for name in count.failures:
+        say(f"failed: {name}")
+    say(f"{count.passed} passed, {count.failed} failed, {len(count.skipped)} skipped")
+    return 1 if count.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
