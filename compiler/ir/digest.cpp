@@ -12,17 +12,20 @@ struct Sha256Stream::State {
 };
 
 Sha256Stream::Sha256Stream() : state_(std::make_unique<State>()) {
-  PLAN_CHECK(EVP_DigestInit_ex(state_->context, EVP_sha256(), nullptr) == 1, "SHA-256 is always available");
+  PLAN_CHECK(EVP_DigestInit_ex(state_->context, EVP_sha256(), nullptr) == 1,
+             "SHA-256 is always available");
 }
 Sha256Stream::~Sha256Stream() { EVP_MD_CTX_free(state_->context); }
 
 void Sha256Stream::update(std::string_view data) {
-  PLAN_CHECK(EVP_DigestUpdate(state_->context, data.data(), data.size()) == 1, "hashing does not fail");
+  PLAN_CHECK(EVP_DigestUpdate(state_->context, data.data(), data.size()) == 1,
+             "hashing does not fail");
 }
 
 Sha256 Sha256Stream::finish() {
   Sha256 digest;
-  PLAN_CHECK(EVP_DigestFinal_ex(state_->context, digest.bytes.data(), nullptr) == 1, "hashing does not fail");
+  PLAN_CHECK(EVP_DigestFinal_ex(state_->context, digest.bytes.data(), nullptr) == 1,
+             "hashing does not fail");
   return digest;
 }
 
@@ -36,8 +39,8 @@ Sha256 hmac_sha256(std::string_view key, std::string_view data) {
   Sha256 digest;
   unsigned length = 0;
   PLAN_CHECK(HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()),
-                  reinterpret_cast<const unsigned char*>(data.data()), data.size(), digest.bytes.data(),
-                  &length) != nullptr,
+                  reinterpret_cast<const unsigned char*>(data.data()), data.size(),
+                  digest.bytes.data(), &length) != nullptr,
              "HMAC does not fail");
   return digest;
 }
@@ -87,12 +90,18 @@ std::string from_base64(std::string_view text, bool* is_valid) {
   unsigned bits = 0;
   for (const char c : text) {
     std::uint32_t digit = 0;
-    if (c >= 'A' && c <= 'Z') digit = static_cast<std::uint32_t>(c - 'A');
-    else if (c >= 'a' && c <= 'z') digit = static_cast<std::uint32_t>(c - 'a') + 26;
-    else if (c >= '0' && c <= '9') digit = static_cast<std::uint32_t>(c - '0') + 52;
-    else if (c == '+' || c == '-') digit = 62;
-    else if (c == '/' || c == '_') digit = 63;
-    else return {};
+    if (c >= 'A' && c <= 'Z')
+      digit = static_cast<std::uint32_t>(c - 'A');
+    else if (c >= 'a' && c <= 'z')
+      digit = static_cast<std::uint32_t>(c - 'a') + 26;
+    else if (c >= '0' && c <= '9')
+      digit = static_cast<std::uint32_t>(c - '0') + 52;
+    else if (c == '+' || c == '-')
+      digit = 62;
+    else if (c == '/' || c == '_')
+      digit = 63;
+    else
+      return {};
     buffer = (buffer << 6U) | digit;
     bits += 6;
     if (bits >= 8) {

@@ -36,7 +36,8 @@ class Sha256Stream {
 [[nodiscard]] std::string to_hex(std::string_view bytes);
 /// RFC 4648: standard alphabet with padding, or URL-safe without.
 [[nodiscard]] std::string to_base64(std::string_view bytes, bool is_url_safe = false);
-/// Empty string and `*is_valid` false when the text is not base64 of either alphabet; white space is refused.
+/// Empty string and `*is_valid` false when the text is not base64 of either alphabet; white space
+/// is refused.
 [[nodiscard]] std::string from_base64(std::string_view text, bool* is_valid);
 
 }  // namespace plan::ir

@@ -1,4 +1,5 @@
-// The only file that includes nlohmann/json: it costs seconds to compile and its type is not ours to pass around.
+// The only file that includes nlohmann/json: it costs seconds to compile and its type is not ours
+// to pass around.
 #include "compiler/ir/json.h"
 
 #include <fmt/format.h>
@@ -22,9 +23,12 @@ class Builder : public nlohmann::json_sax<nlohmann::json> {
   bool boolean(bool value) override { return add(Value(value)); }
   bool number_integer(number_integer_t value) override { return add(Value(std::int64_t{value})); }
   bool number_unsigned(number_unsigned_t value) override {
-    return value <= INT64_MAX ? add(Value(static_cast<std::int64_t>(value))) : add(Value(static_cast<double>(value)));
+    return value <= INT64_MAX ? add(Value(static_cast<std::int64_t>(value)))
+                              : add(Value(static_cast<double>(value)));
   }
-  bool number_float(number_float_t value, const string_t& /*text*/) override { return add(Value(value)); }
+  bool number_float(number_float_t value, const string_t& /*text*/) override {
+    return add(Value(value));
+  }
   bool string(string_t& value) override { return add(Value(std::move(value))); }
   bool binary(binary_t& /*value*/) override { return false; }
   bool start_object(std::size_t /*size*/) override { return open(Value(Map())); }
@@ -91,11 +95,21 @@ void write_string(std::string& out, std::string_view text) {
   out += '"';
   for (const char c : text) {
     switch (c) {
-      case '"': out += "\\\""; break;
-      case '\\': out += "\\\\"; break;
-      case '\n': out += "\\n"; break;
-      case '\r': out += "\\r"; break;
-      case '\t': out += "\\t"; break;
+      case '"':
+        out += "\\\"";
+        break;
+      case '\\':
+        out += "\\\\";
+        break;
+      case '\n':
+        out += "\\n";
+        break;
+      case '\r':
+        out += "\\r";
+        break;
+      case '\t':
+        out += "\\t";
+        break;
       default:
         if (static_cast<unsigned char>(c) < 0x20) {
           out += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
@@ -134,7 +148,8 @@ void write_map(std::string& out, const Map& map, const Style& style, int depth) 
   std::vector<const Map::Entry*> entries;
   for (const auto& entry : map) entries.push_back(&entry);
   if (style.is_sorted) {
-    std::sort(entries.begin(), entries.end(), [](const auto* a, const auto* b) { return a->first < b->first; });
+    std::sort(entries.begin(), entries.end(),
+              [](const auto* a, const auto* b) { return a->first < b->first; });
   }
   out += '{';
   bool is_first = true;
@@ -152,11 +167,21 @@ void write_map(std::string& out, const Map& map, const Style& style, int depth) 
 
 void write(std::string& out, const Value& value, const Style& style, int depth) {
   switch (value.type()) {
-    case Value::Type::null: out += "null"; return;
-    case Value::Type::boolean: out += value.bool_or(false) ? "true" : "false"; return;
-    case Value::Type::integer: out += std::to_string(value.as_integer()); return;
-    case Value::Type::number: write_number(out, value.number_or(0)); return;
-    case Value::Type::string: write_string(out, value.as_string()); return;
+    case Value::Type::null:
+      out += "null";
+      return;
+    case Value::Type::boolean:
+      out += value.bool_or(false) ? "true" : "false";
+      return;
+    case Value::Type::integer:
+      out += std::to_string(value.as_integer());
+      return;
+    case Value::Type::number:
+      write_number(out, value.number_or(0));
+      return;
+    case Value::Type::string:
+      write_string(out, value.as_string());
+      return;
     case Value::Type::list: {
       out += '[';
       bool is_first = true;
@@ -170,15 +195,20 @@ void write(std::string& out, const Value& value, const Style& style, int depth) 
       out += ']';
       return;
     }
-    case Value::Type::map: write_map(out, value.as_map(), style, depth); return;
+    case Value::Type::map:
+      write_map(out, value.as_map(), style, depth);
+      return;
     case Value::Type::secret: {
       const SecretRef& ref = value.as_secret();
-      write(out, Value::map({{"$secret", Value::map({{"name", ref.name}, {"provider", ref.provider}})}}), style, depth);
+      write(out,
+            Value::map({{"$secret", Value::map({{"name", ref.name}, {"provider", ref.provider}})}}),
+            style, depth);
       return;
     }
     case Value::Type::output: {
       const OutputRef& ref = value.as_output();
-      write(out, Value::map({{"$output", Value::map({{"field", ref.field}, {"step", ref.step}})}}), style, depth);
+      write(out, Value::map({{"$output", Value::map({{"field", ref.field}, {"step", ref.step}})}}),
+            style, depth);
       return;
     }
   }
@@ -190,10 +220,12 @@ Value restore(Value value) {
   } else if (value.is_map()) {
     if (value.size() == 1) {
       if (const Value& secret = value["$secret"]; secret.is_map()) {
-        return SecretRef{std::string(secret["provider"].string_or("")), std::string(secret["name"].string_or(""))};
+        return SecretRef{std::string(secret["provider"].string_or("")),
+                         std::string(secret["name"].string_or(""))};
       }
       if (const Value& output = value["$output"]; output.is_map()) {
-        return OutputRef{std::string(output["step"].string_or("")), std::string(output["field"].string_or(""))};
+        return OutputRef{std::string(output["step"].string_or("")),
+                         std::string(output["field"].string_or(""))};
       }
     }
     for (auto& [key, member] : value.as_map()) member = restore(std::move(member));
@@ -206,7 +238,8 @@ Value restore(Value value) {
 Result<Value> parse_json(std::string_view text, const JsonLimits& limits) {
   if (text.size() > limits.bytes_max) {
     return Error(errors::json_too_large,
-                 fmt::format("JSON text has {}, at most {} are read", show_bytes(text.size()), show_bytes(limits.bytes_max)));
+                 fmt::format("JSON text has {}, at most {} are read", show_bytes(text.size()),
+                             show_bytes(limits.bytes_max)));
   }
   Builder builder(limits.depth_max);
   bool is_read = false;
@@ -216,11 +249,13 @@ Result<Value> parse_json(std::string_view text, const JsonLimits& limits) {
     return Error(errors::bad_json, "text is not JSON").with_detail(failure.what());
   }
   if (builder.is_too_deep()) {
-    return Error(errors::json_too_large, fmt::format("JSON text is nested deeper than {}", limits.depth_max));
+    return Error(errors::json_too_large,
+                 fmt::format("JSON text is nested deeper than {}", limits.depth_max));
   }
   if (!is_read) {
     const std::size_t at = std::min(builder.position(), text.size());
-    const auto line = std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(at), '\n') + 1;
+    const auto line =
+        std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(at), '\n') + 1;
     return Error(errors::bad_json, fmt::format("text is not JSON, line {}, byte {}", line, at))
         .with_detail(builder.problem());
   }

@@ -10,13 +10,14 @@ namespace plan::ir {
 
 /// How the world stands to what a step wants.
 enum class Standing : std::uint8_t {
-  satisfied = 0,  ///< nothing to do
-  absent = 1,     ///< the step would create it
-  differs = 2,    ///< the step would change it: `differences` says what
-  unknowable = 3, ///< cannot be seen before earlier steps ran
+  satisfied = 0,   ///< nothing to do
+  absent = 1,      ///< the step would create it
+  differs = 2,     ///< the step would change it: `differences` says what
+  unknowable = 3,  ///< cannot be seen before earlier steps ran
 };
 
-/// One difference, as data; renderers decide the words. Secrets come as SecretRef or as the text "(secret)".
+/// One difference, as data; renderers decide the words. Secrets come as SecretRef or as the text
+/// "(secret)".
 struct Difference {
   std::string path = {};  ///< "aliases[2]", "route.match.0.if"
   Value is = {};
@@ -29,8 +30,8 @@ struct Observation {
   std::vector<Difference> differences = {};
   /// The state as the driver needs it for an undo. Secrets only sealed or as references.
   Value prior = {};
-  /// What the step reads of the world, for the drift check of saved plans: configuration, accounts, versions; never
-  /// counts or content (design.md section 2, promise 3).
+  /// What the step reads of the world, for the drift check of saved plans: configuration, accounts,
+  /// versions; never counts or content (design.md section 2, promise 3).
   Value fingerprint = {};
   // Estimates for the diff; absent = not measured.
   std::optional<std::uint64_t> bytes = {};

@@ -47,7 +47,8 @@ Value substitute(const Value& value, const Value& row, std::string_view escaped_
       }
       return map;
     }
-    default: return value;
+    default:
+      return value;
   }
 }
 
@@ -57,7 +58,8 @@ Value span_document(Span span) {
 
 Span span_from(const Value& value) {
   const auto read = [&](std::size_t i) {
-    return static_cast<std::uint32_t>(std::clamp<std::int64_t>(value.item(i).integer_or(0), 0, UINT32_MAX));
+    return static_cast<std::uint32_t>(
+        std::clamp<std::int64_t>(value.item(i).integer_or(0), 0, UINT32_MAX));
   };
   return {static_cast<FileId>(read(0)), read(1), read(2)};
 }
@@ -105,7 +107,8 @@ StepId StepGraph::add_step(std::uint32_t shape, RowId row, WaveId wave) {
 }
 
 void StepGraph::add_edge(StepId before, StepId step) {
-  PLAN_CHECK(index(before) < size() && index(step) < size(), "both ends were added before the edge");
+  PLAN_CHECK(index(before) < size() && index(step) < size(),
+             "both ends were added before the edge");
   edges_.emplace_back(before, step);
 }
 
@@ -180,7 +183,8 @@ std::optional<std::string> StepGraph::freeze() {
     }
   }
   std::string text;
-  for (auto it = std::find(path.begin(), path.end(), step); it != path.end(); ++it) text += id(*it) + " after ";
+  for (auto it = std::find(path.begin(), path.end(), step); it != path.end(); ++it)
+    text += id(*it) + " after ";
   return "cycle: " + text + id(step);
 }
 
@@ -200,7 +204,8 @@ Value StepGraph::arguments(StepId step) const {
   const RowId r = row(step);
   static const Value kNoRow;
   const Value& members = r == RowId::none ? kNoRow : row_members(r);
-  return substitute(shape(step).arguments, members, r == RowId::none ? "" : escape_segment(row_name(r)));
+  return substitute(shape(step).arguments, members,
+                    r == RowId::none ? "" : escape_segment(row_name(r)));
 }
 
 Sha256 StepGraph::digest(StepId step) const {
@@ -262,7 +267,8 @@ Value StepGraph::to_document() const {
   Value steps = Value::list();
   for (std::size_t i = 0; i < size(); ++i) {
     Value before_this = Value::list();
-    for (const StepId earlier : after(static_cast<StepId>(i))) before_this.push_back(static_cast<std::uint32_t>(earlier));
+    for (const StepId earlier : after(static_cast<StepId>(i)))
+      before_this.push_back(static_cast<std::uint32_t>(earlier));
     steps.push_back(List{shape_of_[i], static_cast<std::uint32_t>(row_of_[i]),
                          static_cast<std::uint32_t>(wave_of_[i]), std::move(before_this)});
   }
@@ -275,28 +281,32 @@ Value StepGraph::to_document() const {
 
 Result<StepGraph> StepGraph::from_document(const Value& document) {
   const auto refuse = [](std::string why) { return Error(errors::bad_saved_plan, std::move(why)); };
-  if (document["format"].integer_or(0) != 1) return refuse("graph has a format that this version does not read");
+  if (document["format"].integer_or(0) != 1)
+    return refuse("graph has a format that this version does not read");
   StepGraph graph;
   for (const Value& s : document["shapes"].items()) {
     const auto kind = step_kind_by_name(s["kind"].string_or(""));
     const auto stage = stage_by_name(s["stage"].string_or(""));
     const std::int64_t role = s["role"].integer_or(-1);
     if (!kind || !stage || role < 0 || role > 2 || !s["id"].is_string()) {
-      return refuse(fmt::format("shape {} has an unknown kind, stage or role", graph.shapes_.size()));
+      return refuse(
+          fmt::format("shape {} has an unknown kind, stage or role", graph.shapes_.size()));
     }
-    graph.add_shape({*kind, *stage, static_cast<TransactionRole>(role), s["id"].as_string(), s["arguments"],
-                     span_from(s["origin"])});
+    graph.add_shape({*kind, *stage, static_cast<TransactionRole>(role), s["id"].as_string(),
+                     s["arguments"], span_from(s["origin"])});
   }
   for (const Value& r : document["rows"].items()) {
     graph.add_row(std::string(r.item(0).string_or("")), r.item(1), span_from(r.item(2)));
   }
   for (const Value& w : document["waves"].items()) {
     const auto count = [&](const char* key) {
-      return static_cast<std::uint32_t>(std::clamp<std::int64_t>(w[key].integer_or(0), 0, 1'000'000));
+      return static_cast<std::uint32_t>(
+          std::clamp<std::int64_t>(w[key].integer_or(0), 0, 1'000'000));
     };
     if (graph.waves_.size() == UINT16_MAX) return refuse("more waves than 65,535");
-    graph.add_wave({std::string(w["name"].string_or("")), count("parallel"), w["approval"].bool_or(false),
-                    count("stop_after_failed"), span_from(w["origin"])});
+    graph.add_wave({std::string(w["name"].string_or("")), count("parallel"),
+                    w["approval"].bool_or(false), count("stop_after_failed"),
+                    span_from(w["origin"])});
   }
   const List& steps = document["steps"].items();
   if (steps.size() > kStepsMax) return refuse("more steps than 20 million");
@@ -309,7 +319,8 @@ Result<StepGraph> StepGraph::from_document(const Value& document) {
         static_cast<std::size_t>(wave) > graph.waves_.size()) {
       return refuse(fmt::format("step {} refers to what is not there", graph.size()));
     }
-    graph.add_step(static_cast<std::uint32_t>(shape), static_cast<RowId>(row), static_cast<WaveId>(wave));
+    graph.add_step(static_cast<std::uint32_t>(shape), static_cast<RowId>(row),
+                   static_cast<WaveId>(wave));
   }
   for (std::size_t i = 0; i < steps.size(); ++i) {
     for (const Value& earlier : steps[i].item(3).items()) {

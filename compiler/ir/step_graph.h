@@ -15,7 +15,8 @@
 
 namespace plan::ir {
 
-/// Index of a step in its graph; stable while the graph lives, not between compilations (the id text is).
+/// Index of a step in its graph; stable while the graph lives, not between compilations (the id
+/// text is).
 enum class StepId : std::uint32_t {};
 /// A row: what the steps of one account (or of one domain, proxy, list) have in common.
 enum class RowId : std::uint32_t { none = 0 };
@@ -24,8 +25,9 @@ enum class WaveId : std::uint16_t { none = 0 };
 
 [[nodiscard]] constexpr std::size_t index(StepId id) { return static_cast<std::size_t>(id); }
 
-/// Part of a step in the transaction of its account (design.md section 6). From the first `held` step on the account is
-/// held: the engine either reaches `commit` or undoes all done `held` steps, newest first, before it stops.
+/// Part of a step in the transaction of its account (design.md section 6). From the first `held`
+/// step on the account is held: the engine either reaches `commit` or undoes all done `held` steps,
+/// newest first, before it stops.
 enum class TransactionRole : std::uint8_t { none = 0, held = 1, commit = 2 };
 
 /// One step of a wave's shape, before it is stamped out for each row.
@@ -33,9 +35,11 @@ struct StepShape {
   StepKind kind = {};
   Stage stage = Stage::prepare;
   TransactionRole role = TransactionRole::none;
-  /// Id with `{}` where the row's escaped name goes: "account/{}/copy". Without `{}` the step stands alone.
+  /// Id with `{}` where the row's escaped name goes: "account/{}/copy". Without `{}` the step
+  /// stands alone.
   std::string id_pattern = {};
-  /// Arguments. An OutputRef whose step is `$row` is replaced by that member of the row; an OutputRef whose step has a
+  /// Arguments. An OutputRef whose step is `$row` is replaced by that member of the row; an
+  /// OutputRef whose step has a
   /// `{}` names a step of the same row.
   Value arguments = {};
   Span origin = {};  ///< place in the plan or module that caused it
@@ -49,9 +53,9 @@ struct WaveInfo {
   Span origin = {};
 };
 
-/// The checked graph of steps, stored by column so that 100,000 accounts (over a million steps) stay small: per-account
-/// procedures are one shape and one row each. Build with add_*, then freeze(); frozen it is const for everybody and
-/// may be read from any thread.
+/// The checked graph of steps, stored by column so that 100,000 accounts (over a million steps)
+/// stay small: per-account procedures are one shape and one row each. Build with add_*, then
+/// freeze(); frozen it is const for everybody and may be read from any thread.
 class StepGraph {
  public:
   // --- building ---
@@ -62,8 +66,9 @@ class StepGraph {
   StepId add_step(std::uint32_t shape, RowId row, WaveId wave);
   /// `step` runs after `before`. Both exist already.
   void add_edge(StepId before, StepId step);
-  /// Checks that ids are unique and that there is no cycle, sorts edges, computes the order. bad-saved-plan style
-  /// errors cannot come from our own lowering, so a cycle is returned as text: the ids on it.
+  /// Checks that ids are unique and that there is no cycle, sorts edges, computes the order.
+  /// bad-saved-plan style errors cannot come from our own lowering, so a cycle is returned as text:
+  /// the ids on it.
   [[nodiscard]] std::optional<std::string> freeze();
 
   // --- reading (frozen) ---
@@ -76,9 +81,11 @@ class StepGraph {
   [[nodiscard]] Span origin(StepId step) const { return shape(step).origin; }
   [[nodiscard]] RowId row(StepId step) const { return row_of_[index(step)]; }
   [[nodiscard]] WaveId wave(StepId step) const { return wave_of_[index(step)]; }
-  [[nodiscard]] const StepShape& shape(StepId step) const { return shapes_[shape_of_[index(step)]]; }
-  /// The step's arguments with the row's members filled in. Secrets are references; outputs of other steps are
-  /// OutputRefs with the full id.
+  [[nodiscard]] const StepShape& shape(StepId step) const {
+    return shapes_[shape_of_[index(step)]];
+  }
+  /// The step's arguments with the row's members filled in. Secrets are references; outputs of
+  /// other steps are OutputRefs with the full id.
   [[nodiscard]] Value arguments(StepId step) const;
   /// Digest of kind and canonical arguments: what resume compares (design.md section 8).
   [[nodiscard]] Sha256 digest(StepId step) const;
@@ -96,7 +103,8 @@ class StepGraph {
   [[nodiscard]] const WaveInfo* wave_info(WaveId wave) const;
   [[nodiscard]] const std::vector<StepShape>& shapes() const { return shapes_; }
 
-  /// The whole graph as a document (for saved plans) and back. `from_document` bounds and checks everything it reads.
+  /// The whole graph as a document (for saved plans) and back. `from_document` bounds and checks
+  /// everything it reads.
   [[nodiscard]] Value to_document() const;
   [[nodiscard]] static Result<StepGraph> from_document(const Value& document);
 
@@ -119,7 +127,8 @@ class StepGraph {
   std::unordered_map<std::uint64_t, StepId> by_hash_;
 };
 
-/// A path segment of a step id: `%`, `/`, control characters and blanks percent-escaped (design.md section 8).
+/// A path segment of a step id: `%`, `/`, control characters and blanks percent-escaped (design.md
+/// section 8).
 [[nodiscard]] std::string escape_segment(std::string_view text);
 
 }  // namespace plan::ir

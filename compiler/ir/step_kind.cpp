@@ -6,8 +6,9 @@ namespace plan::ir {
 namespace {
 
 constexpr std::array kKinds = {
-#define PLAN_STEP_KIND(identifier, name, effect, undo, host, summary) \
-  StepKindInfo{StepKind::identifier, name, StepEffect::effect, UndoPolicy::undo, StepHost::host, summary},
+#define PLAN_STEP_KIND(identifier, name, effect, undo, host, summary)    \
+  StepKindInfo{StepKind::identifier, name,           StepEffect::effect, \
+               UndoPolicy::undo,     StepHost::host, summary},
 #include "compiler/ir/step_kind.def"
 #undef PLAN_STEP_KIND
 };
@@ -20,10 +21,12 @@ struct Arguments {
 const Arguments& arguments() {
   static const Arguments kArguments = [] {
     Arguments all;
-#define PLAN_ARGUMENT(kind, name, type, is_required, meaning) \
-  all.inputs[static_cast<std::size_t>(StepKind::kind)].push_back({name, ArgumentType::type, is_required, meaning});
-#define PLAN_OUTPUT(kind, name, type, meaning) \
-  all.outputs[static_cast<std::size_t>(StepKind::kind)].push_back({name, ArgumentType::type, true, meaning});
+#define PLAN_ARGUMENT(kind, name, type, is_required, meaning)     \
+  all.inputs[static_cast<std::size_t>(StepKind::kind)].push_back( \
+      {name, ArgumentType::type, is_required, meaning});
+#define PLAN_OUTPUT(kind, name, type, meaning)                     \
+  all.outputs[static_cast<std::size_t>(StepKind::kind)].push_back( \
+      {name, ArgumentType::type, true, meaning});
 #include "compiler/ir/step_arguments.def"
 #undef PLAN_ARGUMENT
 #undef PLAN_OUTPUT
@@ -53,63 +56,96 @@ const std::vector<ArgumentSpec>& outputs_of(StepKind kind) {
 
 std::string_view to_string(StepEffect effect) {
   switch (effect) {
-    case StepEffect::read: return "read";
-    case StepEffect::create: return "create";
-    case StepEffect::update: return "update";
-    case StepEffect::destroy: return "destroy";
-    case StepEffect::move_mail: return "moves mail";
-    case StepEffect::move_traffic: return "moves traffic";
-    case StepEffect::stop_service: return "stops a service";
+    case StepEffect::read:
+      return "read";
+    case StepEffect::create:
+      return "create";
+    case StepEffect::update:
+      return "update";
+    case StepEffect::destroy:
+      return "destroy";
+    case StepEffect::move_mail:
+      return "moves mail";
+    case StepEffect::move_traffic:
+      return "moves traffic";
+    case StepEffect::stop_service:
+      return "stops a service";
   }
   return "read";
 }
 
 std::string_view to_string(UndoPolicy undo) {
   switch (undo) {
-    case UndoPolicy::nothing_to_undo: return "nothing to undo";
-    case UndoPolicy::restore_prior: return "reversible";
-    case UndoPolicy::carry_back: return "reversible with carry-back";
-    case UndoPolicy::lossy: return "lossy";
-    case UndoPolicy::irreversible: return "irreversible";
+    case UndoPolicy::nothing_to_undo:
+      return "nothing to undo";
+    case UndoPolicy::restore_prior:
+      return "reversible";
+    case UndoPolicy::carry_back:
+      return "reversible with carry-back";
+    case UndoPolicy::lossy:
+      return "lossy";
+    case UndoPolicy::irreversible:
+      return "irreversible";
   }
   return "irreversible";
 }
 
 std::string_view to_string(StepHost host) {
   switch (host) {
-    case StepHost::local: return "local";
-    case StepHost::source: return "source";
-    case StepHost::target: return "target";
-    case StepHost::proxy: return "proxy";
-    case StepHost::dns: return "dns";
-    case StepHost::both: return "source and target";
+    case StepHost::local:
+      return "local";
+    case StepHost::source:
+      return "source";
+    case StepHost::target:
+      return "target";
+    case StepHost::proxy:
+      return "proxy";
+    case StepHost::dns:
+      return "dns";
+    case StepHost::both:
+      return "source and target";
   }
   return "local";
 }
 
 std::string_view to_string(ArgumentType type) {
   switch (type) {
-    case ArgumentType::any: return "any";
-    case ArgumentType::string: return "string";
-    case ArgumentType::integer: return "integer";
-    case ArgumentType::boolean: return "boolean";
-    case ArgumentType::list: return "list";
-    case ArgumentType::map: return "map";
-    case ArgumentType::address: return "address";
-    case ArgumentType::duration_ms: return "duration";
-    case ArgumentType::bytes: return "bytes";
-    case ArgumentType::secret: return "secret";
-    case ArgumentType::url: return "url";
+    case ArgumentType::any:
+      return "any";
+    case ArgumentType::string:
+      return "string";
+    case ArgumentType::integer:
+      return "integer";
+    case ArgumentType::boolean:
+      return "boolean";
+    case ArgumentType::list:
+      return "list";
+    case ArgumentType::map:
+      return "map";
+    case ArgumentType::address:
+      return "address";
+    case ArgumentType::duration_ms:
+      return "duration";
+    case ArgumentType::bytes:
+      return "bytes";
+    case ArgumentType::secret:
+      return "secret";
+    case ArgumentType::url:
+      return "url";
   }
   return "any";
 }
 
 std::string_view to_string(Stage stage) {
   switch (stage) {
-    case Stage::prepare: return "prepare";
-    case Stage::cutover: return "cutover";
-    case Stage::waves: return "waves";
-    case Stage::finalize: return "finalize";
+    case Stage::prepare:
+      return "prepare";
+    case Stage::cutover:
+      return "cutover";
+    case Stage::waves:
+      return "waves";
+    case Stage::finalize:
+      return "finalize";
   }
   return "prepare";
 }

@@ -28,7 +28,14 @@ enum class UndoPolicy : std::uint8_t {
 };
 
 /// Whose machine a step touches.
-enum class StepHost : std::uint8_t { local = 0, source = 1, target = 2, proxy = 3, dns = 4, both = 5 };
+enum class StepHost : std::uint8_t {
+  local = 0,
+  source = 1,
+  target = 2,
+  proxy = 3,
+  dns = 4,
+  both = 5
+};
 
 enum class StepKind : std::uint8_t {
 #define PLAN_STEP_KIND(identifier, name, effect, undo, host, summary) identifier,
@@ -36,7 +43,19 @@ enum class StepKind : std::uint8_t {
 #undef PLAN_STEP_KIND
 };
 
-enum class ArgumentType : std::uint8_t { any, string, integer, boolean, list, map, address, duration_ms, bytes, secret, url };
+enum class ArgumentType : std::uint8_t {
+  any,
+  string,
+  integer,
+  boolean,
+  list,
+  map,
+  address,
+  duration_ms,
+  bytes,
+  secret,
+  url
+};
 
 struct ArgumentSpec {
   std::string_view name = {};
@@ -66,7 +85,8 @@ struct StepKindInfo {
 [[nodiscard]] std::string_view to_string(StepHost host);
 [[nodiscard]] std::string_view to_string(ArgumentType type);
 
-/// The stages of a migration (design.md section 6); diff, proof and rollback points use this one list.
+/// The stages of a migration (design.md section 6); diff, proof and rollback points use this one
+/// list.
 enum class Stage : std::uint8_t { prepare = 0, cutover = 1, waves = 2, finalize = 3 };
 [[nodiscard]] std::string_view to_string(Stage stage);
 [[nodiscard]] std::optional<Stage> stage_by_name(std::string_view name);

@@ -15,7 +15,8 @@ const Value& null_value() {
 }  // namespace
 
 struct Map::Index {
-  std::unordered_multimap<std::size_t, std::size_t> positions;  // hash of the key -> position in entries_
+  std::unordered_multimap<std::size_t, std::size_t>
+      positions;  // hash of the key -> position in entries_
 };
 
 Map::Map() = default;
@@ -23,7 +24,8 @@ Map::~Map() = default;
 Map::Map(Map&& other) noexcept = default;
 Map& Map::operator=(Map&& other) noexcept = default;
 Map::Map(const Map& other)
-    : entries_(other.entries_), index_(other.index_ ? std::make_unique<Index>(*other.index_) : nullptr) {}
+    : entries_(other.entries_),
+      index_(other.index_ ? std::make_unique<Index>(*other.index_) : nullptr) {}
 Map& Map::operator=(const Map& other) {
   if (this != &other) *this = Map(other);
   return *this;
@@ -37,8 +39,8 @@ std::size_t Map::position_of(std::string_view key) const {
     }
     return entries_.size();
   }
-  const auto found =
-      std::find_if(entries_.begin(), entries_.end(), [&](const Entry& entry) { return entry.first == key; });
+  const auto found = std::find_if(entries_.begin(), entries_.end(),
+                                  [&](const Entry& entry) { return entry.first == key; });
   return static_cast<std::size_t>(found - entries_.begin());
 }
 
@@ -69,7 +71,8 @@ void Map::set(std::string key, Value value) {
       index_->positions.emplace(std::hash<std::string_view>{}(entries_[i].first), i);
     }
   } else if (index_) {
-    index_->positions.emplace(std::hash<std::string_view>{}(entries_.back().first), entries_.size() - 1);
+    index_->positions.emplace(std::hash<std::string_view>{}(entries_.back().first),
+                              entries_.size() - 1);
   }
 }
 
@@ -120,7 +123,8 @@ std::int64_t Value::integer_or(std::int64_t fallback) const {
 
 double Value::number_or(double fallback) const {
   if (const double* value = std::get_if<double>(&data_)) return *value;
-  if (const std::int64_t* value = std::get_if<std::int64_t>(&data_)) return static_cast<double>(*value);
+  if (const std::int64_t* value = std::get_if<std::int64_t>(&data_))
+    return static_cast<double>(*value);
   return fallback;
 }
 
@@ -165,15 +169,24 @@ void Value::push_back(Value value) {
 
 std::string_view to_string(Value::Type type) {
   switch (type) {
-    case Value::Type::null: return "null";
-    case Value::Type::boolean: return "boolean";
-    case Value::Type::integer: return "integer";
-    case Value::Type::number: return "number";
-    case Value::Type::string: return "string";
-    case Value::Type::list: return "list";
-    case Value::Type::map: return "map";
-    case Value::Type::secret: return "secret";
-    case Value::Type::output: return "output";
+    case Value::Type::null:
+      return "null";
+    case Value::Type::boolean:
+      return "boolean";
+    case Value::Type::integer:
+      return "integer";
+    case Value::Type::number:
+      return "number";
+    case Value::Type::string:
+      return "string";
+    case Value::Type::list:
+      return "list";
+    case Value::Type::map:
+      return "map";
+    case Value::Type::secret:
+      return "secret";
+    case Value::Type::output:
+      return "output";
   }
   return "null";
 }

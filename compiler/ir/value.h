@@ -15,8 +15,9 @@ namespace plan::ir {
 class Value;
 using List = std::vector<Value>;
 
-/// A map in the order in which it was written; keys are unique. Look-up is linear in small maps, which is what plans,
-/// JMAP objects and step arguments are, and by hash in large ones, so that a hostile document costs linear time.
+/// A map in the order in which it was written; keys are unique. Look-up is linear in small maps,
+/// which is what plans, JMAP objects and step arguments are, and by hash in large ones, so that a
+/// hostile document costs linear time.
 class Map {
  public:
   using Entry = std::pair<std::string, Value>;
@@ -52,8 +53,8 @@ class Map {
   std::unique_ptr<Index> index_;  // only in large maps
 };
 
-/// Where a secret comes from: never the secret. `provider` is `env`, `file`, `command`, `sealed` or `source` (a
-/// password hash that is read again at apply); `name` is the variable, path or account.
+/// Where a secret comes from: never the secret. `provider` is `env`, `file`, `command`, `sealed` or
+/// `source` (a password hash that is read again at apply); `name` is the variable, path or account.
 struct SecretRef {
   std::string provider = {};
   std::string name = {};
@@ -67,29 +68,39 @@ struct OutputRef {
   friend bool operator==(const OutputRef&, const OutputRef&) = default;
 };
 
-/// A JSON-like value, with the two kinds that JSON lacks. The only document type of the project: JSON is read and
-/// written by ir/json.h, everything else sees this.
+/// A JSON-like value, with the two kinds that JSON lacks. The only document type of the project:
+/// JSON is read and written by ir/json.h, everything else sees this.
 class Value {
  public:
-  enum class Type : std::uint8_t { null, boolean, integer, number, string, list, map, secret, output };
+  enum class Type : std::uint8_t {
+    null,
+    boolean,
+    integer,
+    number,
+    string,
+    list,
+    map,
+    secret,
+    output
+  };
 
   Value() = default;
-  Value(std::nullptr_t) {}                                         // NOLINT
-  Value(bool value) : data_(value) {}                              // NOLINT
-  Value(int value) : data_(std::int64_t{value}) {}                 // NOLINT
-  Value(unsigned value) : data_(std::int64_t{value}) {}            // NOLINT
-  Value(std::int64_t value) : data_(value) {}                      // NOLINT
+  Value(std::nullptr_t) {}                                                // NOLINT
+  Value(bool value) : data_(value) {}                                     // NOLINT
+  Value(int value) : data_(std::int64_t{value}) {}                        // NOLINT
+  Value(unsigned value) : data_(std::int64_t{value}) {}                   // NOLINT
+  Value(std::int64_t value) : data_(value) {}                             // NOLINT
   Value(std::uint64_t value) : data_(static_cast<std::int64_t>(value)) {  // NOLINT
     PLAN_CHECK(value <= INT64_MAX, "callers bound their numbers");
   }
-  Value(double value) : data_(value) {}                            // NOLINT
-  Value(const char* value) : data_(std::string(value)) {}          // NOLINT
-  Value(std::string value) : data_(std::move(value)) {}            // NOLINT
-  Value(std::string_view value) : data_(std::string(value)) {}     // NOLINT
-  Value(List value) : data_(std::move(value)) {}                   // NOLINT
-  Value(Map value) : data_(std::move(value)) {}                    // NOLINT
-  Value(SecretRef value) : data_(std::move(value)) {}              // NOLINT
-  Value(OutputRef value) : data_(std::move(value)) {}              // NOLINT
+  Value(double value) : data_(value) {}                         // NOLINT
+  Value(const char* value) : data_(std::string(value)) {}       // NOLINT
+  Value(std::string value) : data_(std::move(value)) {}         // NOLINT
+  Value(std::string_view value) : data_(std::string(value)) {}  // NOLINT
+  Value(List value) : data_(std::move(value)) {}                // NOLINT
+  Value(Map value) : data_(std::move(value)) {}                 // NOLINT
+  Value(SecretRef value) : data_(std::move(value)) {}           // NOLINT
+  Value(OutputRef value) : data_(std::move(value)) {}           // NOLINT
 
   /// `Value::map({{"name", "x"}, {"size", 3}})`, `Value::list({1, 2})`.
   [[nodiscard]] static Value map(std::vector<std::pair<std::string, Value>> entries = {});
@@ -106,14 +117,17 @@ class Value {
   [[nodiscard]] bool is_secret() const { return type() == Type::secret; }
   [[nodiscard]] bool is_output() const { return type() == Type::output; }
 
-  // Lenient readers for documents of the outside: the wrong type reads as the fallback, a missing member as null.
+  // Lenient readers for documents of the outside: the wrong type reads as the fallback, a missing
+  // member as null.
   [[nodiscard]] bool bool_or(bool fallback) const;
   [[nodiscard]] std::int64_t integer_or(std::int64_t fallback) const;
   [[nodiscard]] double number_or(double fallback) const;
   [[nodiscard]] std::string_view string_or(std::string_view fallback) const;
   /// Member `key` of a map; null when this is no map or has no such member.
   [[nodiscard]] const Value& operator[](std::string_view key) const;
-  [[nodiscard]] const Value& operator[](const char* key) const { return (*this)[std::string_view(key)]; }
+  [[nodiscard]] const Value& operator[](const char* key) const {
+    return (*this)[std::string_view(key)];
+  }
   /// Item `index` of a list; null when this is no list or is shorter.
   [[nodiscard]] const Value& item(std::size_t index) const;
   /// The items of a list, nothing for everything else.
@@ -154,7 +168,9 @@ class Value {
     return *value;
   }
 
-  std::variant<std::monostate, bool, std::int64_t, double, std::string, List, Map, SecretRef, OutputRef> data_;
+  std::variant<std::monostate, bool, std::int64_t, double, std::string, List, Map, SecretRef,
+               OutputRef>
+      data_;
 };
 
 [[nodiscard]] std::string_view to_string(Value::Type type);

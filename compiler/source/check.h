@@ -3,9 +3,10 @@
 
 namespace plan {
 
-/// Prints the place and the reason of a broken assumption of ours and ends the process with exit code 70. The
-/// journal is written ahead of every effect, so stopping anywhere is safe.
-[[noreturn]] void stop_with_bug(const char* file, int line, const char* condition, std::string_view why);
+/// Prints the place and the reason of a broken assumption of ours and ends the process with exit
+/// code 70. The journal is written ahead of every effect, so stopping anywhere is safe.
+[[noreturn]] void stop_with_bug(const char* file, int line, const char* condition,
+                                std::string_view why);
 
 }  // namespace plan
 

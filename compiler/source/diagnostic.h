@@ -40,23 +40,34 @@ struct Diagnostic {
   Kind kind = {};
   Severity severity = Severity::error;
   Span span = {};
-  std::string message = {};  ///< lower case, no full stop, code in backticks; what is, with numbers and units
-  std::string label = {};    ///< words under the caret
+  std::string message =
+      {};  ///< lower case, no full stop, code in backticks; what is, with numbers and units
+  std::string label = {};  ///< words under the caret
   std::vector<Label> notes = {};
-  std::vector<std::string> help = {};  ///< actions that can be copied
+  std::vector<std::string> help = {};                               ///< actions that can be copied
   std::vector<std::pair<std::string, std::string>> arguments = {};  ///< typed facts for programs
 };
 
 /// Collects the diagnostics of one compilation; phases go on after reporting. Not thread-safe.
 class Sink {
  public:
-  /// Builds one report; filled in by chaining: `sink.report(kind, span, "…").label("…").note(span, "…").help("…")`.
+  /// Builds one report; filled in by chaining: `sink.report(kind, span, "…").label("…").note(span,
+  /// "…").help("…")`.
   class Report {
    public:
     explicit Report(Diagnostic& diagnostic) : diagnostic_(&diagnostic) {}
-    Report& label(std::string text) { diagnostic_->label = std::move(text); return *this; }
-    Report& note(Span span, std::string text) { diagnostic_->notes.push_back({span, std::move(text)}); return *this; }
-    Report& help(std::string text) { diagnostic_->help.push_back(std::move(text)); return *this; }
+    Report& label(std::string text) {
+      diagnostic_->label = std::move(text);
+      return *this;
+    }
+    Report& note(Span span, std::string text) {
+      diagnostic_->notes.push_back({span, std::move(text)});
+      return *this;
+    }
+    Report& help(std::string text) {
+      diagnostic_->help.push_back(std::move(text));
+      return *this;
+    }
     Report& argument(std::string name, std::string value) {
       diagnostic_->arguments.emplace_back(std::move(name), std::move(value));
       return *this;
@@ -85,12 +96,15 @@ struct RenderOptions {
   std::size_t per_code_max = 20;  ///< more of one code are counted, not shown
 };
 
-/// `file:line:col: severity: message [code]`, the source line, a caret under the token (style.md 3.6).
-[[nodiscard]] std::string render_terminal(const std::vector<Diagnostic>& diagnostics, const SourceSet& sources,
-                                          const RenderOptions& options);
+/// `file:line:col: severity: message [code]`, the source line, a caret under the token
+/// (style.md 3.6).
+[[nodiscard]] std::string render_terminal(const std::vector<Diagnostic>& diagnostics,
+                                          const SourceSet& sources, const RenderOptions& options);
 /// One record per diagnostic, every field present; `{"format":1,"diagnostics":[…]}`.
-[[nodiscard]] std::string render_json(const std::vector<Diagnostic>& diagnostics, const SourceSet& sources);
+[[nodiscard]] std::string render_json(const std::vector<Diagnostic>& diagnostics,
+                                      const SourceSet& sources);
 /// SARIF 2.1.0.
-[[nodiscard]] std::string render_sarif(const std::vector<Diagnostic>& diagnostics, const SourceSet& sources);
+[[nodiscard]] std::string render_sarif(const std::vector<Diagnostic>& diagnostics,
+                                       const SourceSet& sources);
 
 }  // namespace plan

@@ -9,30 +9,42 @@ constexpr std::size_t kDetailBytesMax = 500;
 
 std::string_view to_string(Effect effect) {
   switch (effect) {
-    case Effect::none: return "none";
-    case Effect::applied: return "applied";
-    case Effect::unknown: return "unknown";
+    case Effect::none:
+      return "none";
+    case Effect::applied:
+      return "applied";
+    case Effect::unknown:
+      return "unknown";
   }
   return "unknown";
 }
 
 std::string_view to_string(Retry retry) {
   switch (retry) {
-    case Retry::never: return "never";
-    case Retry::safe: return "safe";
-    case Retry::after: return "after";
+    case Retry::never:
+      return "never";
+    case Retry::safe:
+      return "safe";
+    case Retry::after:
+      return "after";
   }
   return "never";
 }
 
 std::string_view to_string(Blame blame) {
   switch (blame) {
-    case Blame::plan: return "plan";
-    case Blame::source: return "source";
-    case Blame::target: return "target";
-    case Blame::proxy: return "proxy";
-    case Blame::network: return "network";
-    case Blame::local: return "local";
+    case Blame::plan:
+      return "plan";
+    case Blame::source:
+      return "source";
+    case Blame::target:
+      return "target";
+    case Blame::proxy:
+      return "proxy";
+    case Blame::network:
+      return "network";
+    case Blame::local:
+      return "local";
   }
   return "local";
 }

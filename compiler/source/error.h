@@ -7,30 +7,39 @@
 
 namespace plan {
 
-/// A stable name for one way in which the world can fail. Each module declares its codes once, in its errors.def
-/// (see compiler/source/error_table.h); `plan explain NAME` and docs/diagnostics.md are made from those tables.
+/// A stable name for one way in which the world can fail. Each module declares its codes once, in
+/// its errors.def (see compiler/source/error_table.h); `plan explain NAME` and docs/diagnostics.md
+/// are made from those tables.
 struct ErrorCode {
   std::string_view name = {};     ///< kebab-case, for ever
   std::string_view summary = {};  ///< one line: what is the case
   std::string_view remedy = {};   ///< one line: what the operator does about it
 };
 
-/// What is known about the effect of the call that failed. `unknown` (a lost reply) is never retried: the engine
-/// observes first.
+/// What is known about the effect of the call that failed. `unknown` (a lost reply) is never
+/// retried: the engine observes first.
 enum class Effect : std::uint8_t { none = 0, applied = 1, unknown = 2 };
 
 /// May the same call be made again? `after` waits `Error::retry_after` first.
 enum class Retry : std::uint8_t { never = 0, safe = 1, after = 2 };
 
 /// Who has to act.
-enum class Blame : std::uint8_t { plan = 0, source = 1, target = 2, proxy = 3, network = 4, local = 5 };
+enum class Blame : std::uint8_t {
+  plan = 0,
+  source = 1,
+  target = 2,
+  proxy = 3,
+  network = 4,
+  local = 5
+};
 
 [[nodiscard]] std::string_view to_string(Effect effect);
 [[nodiscard]] std::string_view to_string(Retry retry);
 [[nodiscard]] std::string_view to_string(Blame blame);
 
-/// An error of the world: the network, a disk, the answer of a server. Carries what the next decision needs.
-/// What the author of a plan got wrong is a Diagnostic instead (diagnostic.h); what we got wrong is PLAN_CHECK.
+/// An error of the world: the network, a disk, the answer of a server. Carries what the next
+/// decision needs. What the author of a plan got wrong is a Diagnostic instead (diagnostic.h); what
+/// we got wrong is PLAN_CHECK.
 class Error {
  public:
   Error(const ErrorCode& code, std::string message) : code_(&code), message_(std::move(message)) {}
@@ -47,19 +56,32 @@ class Error {
   [[nodiscard]] const std::vector<std::string>& context() const { return context_; }
   /// What the other side said: control characters replaced, cut to 500 bytes.
   [[nodiscard]] const std::string& detail() const { return detail_; }
-  /// Path of the argument that is to blame ("set.aliases[2]"), so that the engine can point into the plan.
+  /// Path of the argument that is to blame ("set.aliases[2]"), so that the engine can point into
+  /// the plan.
   [[nodiscard]] const std::string& argument() const { return argument_; }
 
-  Error&& with_effect(Effect effect) && { effect_ = effect; return std::move(*this); }
-  Error&& with_retry(Retry retry) && { retry_ = retry; return std::move(*this); }
+  Error&& with_effect(Effect effect) && {
+    effect_ = effect;
+    return std::move(*this);
+  }
+  Error&& with_retry(Retry retry) && {
+    retry_ = retry;
+    return std::move(*this);
+  }
   Error&& with_retry_after(std::chrono::milliseconds delay) && {
     retry_ = Retry::after;
     retry_after_ = delay;
     return std::move(*this);
   }
-  Error&& with_blame(Blame blame) && { blame_ = blame; return std::move(*this); }
+  Error&& with_blame(Blame blame) && {
+    blame_ = blame;
+    return std::move(*this);
+  }
   Error&& with_detail(std::string_view said) &&;
-  Error&& with_argument(std::string path) && { argument_ = std::move(path); return std::move(*this); }
+  Error&& with_argument(std::string path) && {
+    argument_ = std::move(path);
+    return std::move(*this);
+  }
   Error&& while_doing(std::string frame) && {
     context_.push_back(std::move(frame));
     return std::move(*this);

@@ -1,6 +1,7 @@
 #pragma once
 // How a module declares its errors. Its errors.def holds lines
-//   PLAN_ERROR(connection_lost, "connection-lost", "the connection ended in the middle", "run the same command again")
+//   PLAN_ERROR(connection_lost, "connection-lost", "the connection ended in the middle", "run the
+//   same command again")
 // its errors.h is
 //   #include "compiler/source/error_table.h"
 //   namespace plan::net::errors {

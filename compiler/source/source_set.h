@@ -8,8 +8,9 @@
 
 namespace plan {
 
-/// All source texts of one compilation: plan, modules, lock, facts. Owns them; views stay valid for its lifetime.
-/// Files are at most 4 GiB (a Span holds 32-bit offsets); callers bound them far below.
+/// All source texts of one compilation: plan, modules, lock, facts. Owns them; views stay valid for
+/// its lifetime. Files are at most 4 GiB (a Span holds 32-bit offsets); callers bound them far
+/// below.
 class SourceSet {
  public:
   FileId add(std::string name, std::string text);
@@ -19,7 +20,8 @@ class SourceSet {
   [[nodiscard]] std::string_view text(Span span) const;
   [[nodiscard]] Position position(FileId file, std::uint32_t offset) const;
   /// The line (without its end) that holds `offset`, and where it begins.
-  [[nodiscard]] std::string_view line_at(FileId file, std::uint32_t offset, std::uint32_t* begin) const;
+  [[nodiscard]] std::string_view line_at(FileId file, std::uint32_t offset,
+                                         std::uint32_t* begin) const;
   [[nodiscard]] std::size_t size() const { return files_.size(); }
 
  private:

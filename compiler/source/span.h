@@ -6,8 +6,8 @@ namespace plan {
 /// A file of a SourceSet. 0 is "no file": a default Span points nowhere.
 enum class FileId : std::uint32_t { none = 0 };
 
-/// A range of bytes in a source file, begin inclusive, end exclusive. Lines and columns are computed on demand by
-/// SourceSet::position.
+/// A range of bytes in a source file, begin inclusive, end exclusive. Lines and columns are
+/// computed on demand by SourceSet::position.
 struct Span {
   FileId file = FileId::none;
   std::uint32_t begin = 0;

@@ -20,17 +20,25 @@ Decoded decode(std::string_view text, std::size_t at) {
   if (first < 0x80) return {first, 1};
   std::size_t length = 0;
   std::uint32_t value = 0;
-  if ((first & 0xE0) == 0xC0) { length = 2; value = first & 0x1FU; }
-  else if ((first & 0xF0) == 0xE0) { length = 3; value = first & 0x0FU; }
-  else if ((first & 0xF8) == 0xF0) { length = 4; value = first & 0x07U; }
-  else return {};
+  if ((first & 0xE0) == 0xC0) {
+    length = 2;
+    value = first & 0x1FU;
+  } else if ((first & 0xF0) == 0xE0) {
+    length = 3;
+    value = first & 0x0FU;
+  } else if ((first & 0xF8) == 0xF0) {
+    length = 4;
+    value = first & 0x07U;
+  } else
+    return {};
   if (at + length > text.size()) return {};
   for (std::size_t i = 1; i < length; ++i) {
     if ((byte(at + i) & 0xC0) != 0x80) return {};
     value = (value << 6U) | (byte(at + i) & 0x3FU);
   }
   constexpr std::array<std::uint32_t, 5> kSmallest = {0, 0, 0x80, 0x800, 0x10000};
-  if (value < kSmallest[length] || value > 0x10FFFF || (value >= 0xD800 && value <= 0xDFFF)) return {};
+  if (value < kSmallest[length] || value > 0x10FFFF || (value >= 0xD800 && value <= 0xDFFF))
+    return {};
   return {value, length};
 }
 
@@ -40,14 +48,17 @@ bool is_unsafe_on_a_terminal(std::uint32_t c) {
 }
 
 bool is_wide(std::uint32_t c) {
-  return (c >= 0x1100 && c <= 0x115F) || (c >= 0x2E80 && c <= 0xA4CF) || (c >= 0xAC00 && c <= 0xD7A3) ||
-         (c >= 0xF900 && c <= 0xFAFF) || (c >= 0xFE30 && c <= 0xFE6F) || (c >= 0xFF00 && c <= 0xFF60) ||
-         (c >= 0xFFE0 && c <= 0xFFE6) || (c >= 0x1F300 && c <= 0x1FAFF) || (c >= 0x20000 && c <= 0x3FFFD);
+  return (c >= 0x1100 && c <= 0x115F) || (c >= 0x2E80 && c <= 0xA4CF) ||
+         (c >= 0xAC00 && c <= 0xD7A3) || (c >= 0xF900 && c <= 0xFAFF) ||
+         (c >= 0xFE30 && c <= 0xFE6F) || (c >= 0xFF00 && c <= 0xFF60) ||
+         (c >= 0xFFE0 && c <= 0xFFE6) || (c >= 0x1F300 && c <= 0x1FAFF) ||
+         (c >= 0x20000 && c <= 0x3FFFD);
 }
 
 bool is_combining(std::uint32_t c) {
-  return (c >= 0x0300 && c <= 0x036F) || (c >= 0x1AB0 && c <= 0x1AFF) || (c >= 0x20D0 && c <= 0x20FF) ||
-         (c >= 0xFE00 && c <= 0xFE0F) || (c >= 0xFE20 && c <= 0xFE2F) || c == 0x200D;
+  return (c >= 0x0300 && c <= 0x036F) || (c >= 0x1AB0 && c <= 0x1AFF) ||
+         (c >= 0x20D0 && c <= 0x20FF) || (c >= 0xFE00 && c <= 0xFE0F) ||
+         (c >= 0xFE20 && c <= 0xFE2F) || c == 0x200D;
 }
 
 char lower_char(char c) { return (c >= 'A' && c <= 'Z') ? static_cast<char>(c + ('a' - 'A')) : c; }
@@ -101,8 +112,9 @@ std::size_t display_width(std::string_view text) {
 }
 
 std::size_t character_count(std::string_view text) {
-  return static_cast<std::size_t>(std::count_if(
-      text.begin(), text.end(), [](char c) { return (static_cast<std::uint8_t>(c) & 0xC0) != 0x80; }));
+  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
+    return (static_cast<std::uint8_t>(c) & 0xC0) != 0x80;
+  }));
 }
 
 std::string lower_ascii(std::string_view text) {
@@ -148,7 +160,8 @@ std::string show_bytes(std::uint64_t bytes) {
 
 std::string show_duration_ms(std::uint64_t milliseconds) {
   if (milliseconds < 1000) return fmt::format("{} ms", milliseconds);
-  if (milliseconds < 60'000) return fmt::format("{:.1f} s", static_cast<double>(milliseconds) / 1000.0);
+  if (milliseconds < 60'000)
+    return fmt::format("{:.1f} s", static_cast<double>(milliseconds) / 1000.0);
   const std::uint64_t seconds = milliseconds / 1000;
   if (seconds < 3600) return fmt::format("{} min {} s", seconds / 60, seconds % 60);
   return fmt::format("{} h {} min", seconds / 3600, seconds % 3600 / 60);
@@ -160,7 +173,8 @@ std::string show_count(std::uint64_t count) {
   return digits;
 }
 
-std::optional<std::string_view> nearest(std::string_view word, const std::vector<std::string_view>& candidates) {
+std::optional<std::string_view> nearest(std::string_view word,
+                                        const std::vector<std::string_view>& candidates) {
   std::optional<std::string_view> best;
   std::size_t best_distance = word.size() / 3 + 2;
   for (const std::string_view candidate : candidates) {

@@ -7,15 +7,17 @@
 
 namespace plan {
 
-/// `text` for a person's terminal: control characters, invalid UTF-8 and bidirectional overrides replaced by
+/// `text` for a person's terminal: control characters, invalid UTF-8 and bidirectional overrides
+/// replaced by
 /// `\xNN`, cut after `bytes_max` with an ellipsis.
 [[nodiscard]] std::string printable(std::string_view text, std::size_t bytes_max = 4096);
 
-/// Position of the first byte that does not continue valid UTF-8 (RFC 3629: no surrogates, no overlong forms), or
-/// nothing when all of it is valid.
+/// Position of the first byte that does not continue valid UTF-8 (RFC 3629: no surrogates, no
+/// overlong forms), or nothing when all of it is valid.
 [[nodiscard]] std::optional<std::size_t> first_invalid_utf8(std::string_view text);
 
-/// Columns that `text` (valid UTF-8) takes on a terminal: wide East Asian characters count 2, combining marks 0.
+/// Columns that `text` (valid UTF-8) takes on a terminal: wide East Asian characters count 2,
+/// combining marks 0.
 [[nodiscard]] std::size_t display_width(std::string_view text);
 
 /// Number of characters (code points) in valid UTF-8.
@@ -37,7 +39,7 @@ namespace plan {
 
 /// The candidate nearest to `word` by edit distance, for "did you mean"; nothing when none is near
 /// (more than a third of the letters differ).
-[[nodiscard]] std::optional<std::string_view> nearest(std::string_view word,
-                                                      const std::vector<std::string_view>& candidates);
+[[nodiscard]] std::optional<std::string_view> nearest(
+    std::string_view word, const std::vector<std::string_view>& candidates);
 
 }  // namespace plan

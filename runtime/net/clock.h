@@ -27,20 +27,28 @@ class Clock {
 /// `2026-11-24T01:47:39Z` (RFC 3339).
 [[nodiscard]] std::string show_utc(std::int64_t wall_ms);
 
-/// The kernel's id of this boot (/proc/sys/kernel/random/boot_id): deadlines that outlive a process are wall time + this.
+/// The kernel's id of this boot (/proc/sys/kernel/random/boot_id): deadlines that outlive a process
+/// are wall time + this.
 [[nodiscard]] std::string boot_id();
 
 /// When an operation must be over. Taken from a clock once, passed down by value.
 class Deadline {
  public:
-  static Deadline after(std::chrono::milliseconds duration) { return Deadline(std::chrono::steady_clock::now() + duration); }
+  static Deadline after(std::chrono::milliseconds duration) {
+    return Deadline(std::chrono::steady_clock::now() + duration);
+  }
   static Deadline never() { return Deadline(std::chrono::steady_clock::time_point::max()); }
-  [[nodiscard]] bool is_over() const { return at_ != std::chrono::steady_clock::time_point::max() && std::chrono::steady_clock::now() >= at_; }
+  [[nodiscard]] bool is_over() const {
+    return at_ != std::chrono::steady_clock::time_point::max() &&
+           std::chrono::steady_clock::now() >= at_;
+  }
   /// Milliseconds left, 0 when over, -1 for never (as poll(2) wants it).
   [[nodiscard]] int left_ms() const;
   [[nodiscard]] std::chrono::steady_clock::time_point at() const { return at_; }
   /// The earlier one.
-  [[nodiscard]] Deadline sooner(Deadline other) const { return Deadline(at_ < other.at_ ? at_ : other.at_); }
+  [[nodiscard]] Deadline sooner(Deadline other) const {
+    return Deadline(at_ < other.at_ ? at_ : other.at_);
+  }
 
  private:
   explicit Deadline(std::chrono::steady_clock::time_point at) : at_(at) {}

@@ -22,8 +22,8 @@ struct CommandOptions {
   std::size_t output_bytes_max = std::size_t{64} << 20U;
 };
 
-/// A machine that plan works on: this one, or another over SSH. Thread-safe: calls from several threads take turns or
-/// use sessions of their own.
+/// A machine that plan works on: this one, or another over SSH. Thread-safe: calls from several
+/// threads take turns or use sessions of their own.
 class Host {
  public:
   Host() = default;
@@ -31,15 +31,18 @@ class Host {
   Host& operator=(const Host&) = delete;
   virtual ~Host() = default;
 
-  /// Runs a program with arguments (no shell on this machine; over SSH each argument is quoted). A non-zero exit code is
-  /// a result, not an error. Errors: command-failed (could not be started), timed-out, connection-lost (effect unknown).
-  [[nodiscard]] virtual Result<CommandResult> run(const std::vector<std::string>& arguments, Deadline deadline,
+  /// Runs a program with arguments (no shell on this machine; over SSH each argument is quoted). A
+  /// non-zero exit code is a result, not an error. Errors: command-failed (could not be started),
+  /// timed-out, connection-lost (effect unknown).
+  [[nodiscard]] virtual Result<CommandResult> run(const std::vector<std::string>& arguments,
+                                                  Deadline deadline,
                                                   const CommandOptions& options = {}) = 0;
   /// Errors: file-unreadable (missing, too large, no permission).
-  [[nodiscard]] virtual Result<std::string> read_file(const std::string& path, std::size_t bytes_max, Deadline deadline) = 0;
+  [[nodiscard]] virtual Result<std::string> read_file(const std::string& path,
+                                                      std::size_t bytes_max, Deadline deadline) = 0;
   /// Writes beside, syncs, renames over; keeps owner and mode of a file that is there, else `mode`.
-  [[nodiscard]] virtual Outcome replace_file(const std::string& path, std::string_view bytes, unsigned mode,
-                                             Deadline deadline) = 0;
+  [[nodiscard]] virtual Outcome replace_file(const std::string& path, std::string_view bytes,
+                                             unsigned mode, Deadline deadline) = 0;
   [[nodiscard]] virtual Result<bool> exists(const std::string& path, Deadline deadline) = 0;
   /// "this machine", "root@source.example.org": for messages.
   [[nodiscard]] virtual std::string name() const = 0;
@@ -51,17 +54,21 @@ struct SshOptions {
   std::string user = "root";
   std::string host = {};
   std::uint16_t port = 22;
-  std::string private_key_file = {};        ///< OpenSSH or PEM; Ed25519 or ECDSA
-  std::string host_key_sha256_base64 = {};  ///< pinned (as `ssh-keygen -lf` shows it, without "SHA256:"); required
+  std::string private_key_file = {};  ///< OpenSSH or PEM; Ed25519 or ECDSA
+  std::string host_key_sha256_base64 =
+      {};  ///< pinned (as `ssh-keygen -lf` shows it, without "SHA256:"); required
 };
 
-/// Errors: host-key-changed, ssh-failed, login-refused. Keeps one session (65 ms to make) and makes it again when lost.
+/// Errors: host-key-changed, ssh-failed, login-refused. Keeps one session (65 ms to make) and makes
+/// it again when lost.
 [[nodiscard]] Result<std::unique_ptr<Host>> ssh_host(const SshOptions& options, Deadline deadline);
 /// What the server shows as its host key, to be pinned by `plan fetch`; nothing is sent to it.
-[[nodiscard]] Result<std::string> ssh_host_key_sha256(const std::string& host, std::uint16_t port, Deadline deadline);
+[[nodiscard]] Result<std::string> ssh_host_key_sha256(const std::string& host, std::uint16_t port,
+                                                      Deadline deadline);
 
-/// Opens the hosts of a plan once and keeps them: from a block of `hosts:` ({} or absent: this machine; {ssh: user@host,
-/// key: SecretRef file}, with the pinned host key as `host_key`). Thread-safe.
+/// Opens the hosts of a plan once and keeps them: from a block of `hosts:` ({} or absent: this
+/// machine; {ssh: user@host, key: SecretRef file}, with the pinned host key as `host_key`).
+/// Thread-safe.
 class HostPool {
  public:
   HostPool();

@@ -12,8 +12,9 @@
 
 namespace plan::net {
 
-/// A bidirectional byte stream: TCP, Unix socket, TLS over either, or a fake in tests. Blocking with deadlines; one
-/// thread at a time. TCP_NODELAY is always set (reference/real-components.md section 8).
+/// A bidirectional byte stream: TCP, Unix socket, TLS over either, or a fake in tests. Blocking
+/// with deadlines; one thread at a time. TCP_NODELAY is always set (reference/real-components.md
+/// section 8).
 class Stream {
  public:
   Stream() = default;
@@ -21,8 +22,10 @@ class Stream {
   Stream& operator=(const Stream&) = delete;
   virtual ~Stream() = default;
 
-  /// Reads at least one byte, at most `size`; 0 is the end of the stream. Errors: timed-out, connection-lost.
-  [[nodiscard]] virtual Result<std::size_t> read_some(char* data, std::size_t size, Deadline deadline) = 0;
+  /// Reads at least one byte, at most `size`; 0 is the end of the stream. Errors: timed-out,
+  /// connection-lost.
+  [[nodiscard]] virtual Result<std::size_t> read_some(char* data, std::size_t size,
+                                                      Deadline deadline) = 0;
   /// Writes all of it. Errors: timed-out, connection-lost, both with effect `unknown`.
   [[nodiscard]] virtual Outcome write_all(std::string_view data, Deadline deadline) = 0;
   virtual void close() = 0;
@@ -30,10 +33,12 @@ class Stream {
 
 /// How the certificate of the other side is judged.
 struct TlsClientOptions {
-  std::string server_name = {};         ///< for SNI and the name check; empty: no name check
-  std::string pinned_sha256_hex = {};   ///< SHA-256 of the certificate (DER); when given it is the only check
-  std::string ca_file = {};             ///< empty: the system's store
-  bool is_unverified_allowed = false;   ///< only where nothing secret crosses, such as a fetch that pins afterwards
+  std::string server_name = {};  ///< for SNI and the name check; empty: no name check
+  std::string pinned_sha256_hex =
+      {};                    ///< SHA-256 of the certificate (DER); when given it is the only check
+  std::string ca_file = {};  ///< empty: the system's store
+  bool is_unverified_allowed =
+      false;  ///< only where nothing secret crosses, such as a fetch that pins afterwards
 };
 
 struct TlsServerOptions {
@@ -44,8 +49,9 @@ struct TlsServerOptions {
 /// A stream that can be upgraded in place.
 class SocketStream : public Stream {
  public:
-  /// Starts TLS 1.2+ as a client (implicit TLS, or after STARTTLS). Bytes that arrived in clear text before the
-  /// handshake are an error (STARTTLS injection). Errors: tls-failed, certificate-expired, certificate-mismatch.
+  /// Starts TLS 1.2+ as a client (implicit TLS, or after STARTTLS). Bytes that arrived in clear
+  /// text before the handshake are an error (STARTTLS injection). Errors: tls-failed,
+  /// certificate-expired, certificate-mismatch.
   [[nodiscard]] virtual Outcome start_tls(const TlsClientOptions& options, Deadline deadline) = 0;
   [[nodiscard]] virtual Outcome accept_tls(const TlsServerOptions& options, Deadline deadline) = 0;
   [[nodiscard]] virtual bool is_tls() const = 0;
@@ -60,13 +66,16 @@ class SocketStream : public Stream {
   [[nodiscard]] virtual std::uint16_t local_port() const = 0;
 };
 
-/// Connects over TCP; `host` is a name or an address literal. `bind_address` chooses the local address when not empty.
-/// Errors: name-not-found, connection-refused, timed-out; all effect none.
-[[nodiscard]] Result<std::unique_ptr<SocketStream>> connect_tcp(const std::string& host, std::uint16_t port,
-                                                               Deadline deadline, const std::string& bind_address = {});
-[[nodiscard]] Result<std::unique_ptr<SocketStream>> connect_unix(const std::string& path, Deadline deadline);
+/// Connects over TCP; `host` is a name or an address literal. `bind_address` chooses the local
+/// address when not empty. Errors: name-not-found, connection-refused, timed-out; all effect none.
+[[nodiscard]] Result<std::unique_ptr<SocketStream>> connect_tcp(
+    const std::string& host, std::uint16_t port, Deadline deadline,
+    const std::string& bind_address = {});
+[[nodiscard]] Result<std::unique_ptr<SocketStream>> connect_unix(const std::string& path,
+                                                                 Deadline deadline);
 
-/// A listening TCP socket (port 0: the kernel chooses), for servers that use a thread per connection.
+/// A listening TCP socket (port 0: the kernel chooses), for servers that use a thread per
+/// connection.
 class Listener {
  public:
   Listener() = default;
@@ -79,15 +88,17 @@ class Listener {
   virtual void close() = 0;  ///< from any thread; wakes accept()
 };
 
-[[nodiscard]] Result<std::unique_ptr<Listener>> listen_tcp(const std::string& address, std::uint16_t port);
+[[nodiscard]] Result<std::unique_ptr<Listener>> listen_tcp(const std::string& address,
+                                                           std::uint16_t port);
 
 /// Reads lines and counted literals from a stream with a bound on both. Keeps what it read ahead.
 class LineReader {
  public:
-  LineReader(Stream& stream, std::size_t line_bytes_max) : stream_(&stream), line_bytes_max_(line_bytes_max) {}
+  LineReader(Stream& stream, std::size_t line_bytes_max)
+      : stream_(&stream), line_bytes_max_(line_bytes_max) {}
 
-  /// Next line without its CRLF (a bare LF ends a line too). Errors: line-too-long, connection-lost (end of stream in
-  /// the middle or before a line), timed-out.
+  /// Next line without its CRLF (a bare LF ends a line too). Errors: line-too-long, connection-lost
+  /// (end of stream in the middle or before a line), timed-out.
   [[nodiscard]] Result<std::string> line(Deadline deadline);
   /// Exactly `size` bytes. The caller has compared `size` with its bound.
   [[nodiscard]] Result<std::string> bytes(std::size_t size, Deadline deadline);

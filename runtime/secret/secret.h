@@ -9,7 +9,8 @@
 
 namespace plan::secret {
 
-/// A secret in memory. Cannot be printed, compared or copied by accident; wiped when it goes (OPENSSL_cleanse).
+/// A secret in memory. Cannot be printed, compared or copied by accident; wiped when it goes
+/// (OPENSSL_cleanse).
 class Secret {
  public:
   Secret() = default;
@@ -20,8 +21,8 @@ class Secret {
   Secret& operator=(Secret&& other) noexcept;
   ~Secret();
 
-  /// The text itself, for the one call that needs it: `authenticate(name, secret.reveal_for("IMAP LOGIN"))`.
-  /// The reason is documentation and greppable; it is not stored.
+  /// The text itself, for the one call that needs it: `authenticate(name, secret.reveal_for("IMAP
+  /// LOGIN"))`. The reason is documentation and greppable; it is not stored.
   [[nodiscard]] const std::string& reveal_for(std::string_view reason) const;
   [[nodiscard]] Secret clone() const { return Secret(value_); }
   [[nodiscard]] bool empty() const { return value_.empty(); }
@@ -38,13 +39,15 @@ class SecretSource {
   SecretSource& operator=(const SecretSource&) = delete;
   virtual ~SecretSource() = default;
 
-  /// Reads `env:NAME`, `file:PATH` (relative to the plan's folder; one trailing newline is cut; refused when others can
-  /// read the file), `command:...`, `sealed:...` (prior state), and providers that wiring registered, such as `source:`
-  /// (a password hash, read again from the source). Errors: secret-missing, secret-unreadable.
+  /// Reads `env:NAME`, `file:PATH` (relative to the plan's folder; one trailing newline is cut;
+  /// refused when others can read the file), `command:...`, `sealed:...` (prior state), and
+  /// providers that wiring registered, such as `source:` (a password hash, read again from the
+  /// source). Errors: secret-missing, secret-unreadable.
   [[nodiscard]] virtual Result<Secret> read(const ir::SecretRef& ref) = 0;
 
-  /// Encrypts prior state that holds secrets with the key of this plan (AES-256-GCM, key file `.plan/seal.key`, mode
-  /// 0600), for the journal. The result is a SecretRef with provider `sealed`.
+  /// Encrypts prior state that holds secrets with the key of this plan (AES-256-GCM, key file
+  /// `.plan/seal.key`, mode 0600), for the journal. The result is a SecretRef with provider
+  /// `sealed`.
   [[nodiscard]] virtual Result<ir::SecretRef> seal(const Secret& secret) = 0;
 };
 

@@ -15,8 +15,8 @@
 
 namespace plan::step {
 
-/// Set when the operator asks to stop; a driver looks at it between two effects and returns `stopped`, with everything
-/// it did recorded.
+/// Set when the operator asks to stop; a driver looks at it between two effects and returns
+/// `stopped`, with everything it did recorded.
 class StopSignal {
  public:
   void request() { is_requested_.store(true, std::memory_order_release); }
@@ -29,18 +29,19 @@ class StopSignal {
 /// Progress of one step, for people; never durable, never needed.
 struct Progress {
   std::uint64_t done = 0;
-  std::uint64_t total = 0;      ///< 0: not known
-  std::string_view unit = {};   ///< "messages", "bytes"
+  std::uint64_t total = 0;     ///< 0: not known
+  std::string_view unit = {};  ///< "messages", "bytes"
   std::string_view remark = {};
 };
 
-/// What the engine hands to a driver for one call. Valid during the call. One thread at a time per context; drivers are
-/// called from several threads with different contexts.
+/// What the engine hands to a driver for one call. Valid during the call. One thread at a time per
+/// context; drivers are called from several threads with different contexts.
 struct StepContext {
-  std::string_view id = {};    ///< readable step id
+  std::string_view id = {};  ///< readable step id
   ir::StepKind kind = {};
-  const ir::Value& arguments;  ///< resolved: outputs of earlier steps filled in, secrets as references
-  std::string_view account = {};  ///< primary address, empty for steps without account
+  const ir::Value&
+      arguments;  ///< resolved: outputs of earlier steps filled in, secrets as references
+  std::string_view account = {};     ///< primary address, empty for steps without account
   std::string_view effect_key = {};  ///< digest of run, step, attempt (design.md section 8)
   std::string_view run_id = {};
   std::string_view lease_token = {};
@@ -49,8 +50,8 @@ struct StepContext {
   net::Clock& clock;
   const StopSignal& stop;
   bool is_rollback = false;  ///< the step runs in the undo of a transaction
-  /// Prior attempts of this step in this run; 0 the first time. After a crash it is at least 1 and `notes` holds what the
-  /// driver wrote before.
+  /// Prior attempts of this step in this run; 0 the first time. After a crash it is at least 1 and
+  /// `notes` holds what the driver wrote before.
   std::uint32_t attempt = 0;
   /// The prior state that was recorded before the first attempt; null on the first call of observe.
   ir::Value prior = {};
@@ -61,8 +62,8 @@ struct StepContext {
   std::function<void(const Progress&)> progress = {};
 };
 
-/// Four functions for one step kind. All block; deadlines come from the driver's own limits. Errors carry effect, retry
-/// and blame: `unknown` makes the engine call observe before anything else.
+/// Four functions for one step kind. All block; deadlines come from the driver's own limits. Errors
+/// carry effect, retry and blame: `unknown` makes the engine call observe before anything else.
 class StepDriver {
  public:
   StepDriver() = default;
@@ -72,11 +73,13 @@ class StepDriver {
 
   /// Looks, changes nothing. Used by diff, before every apply, and to resolve `unknown`.
   [[nodiscard]] virtual Result<ir::Observation> observe(StepContext& context) = 0;
-  /// Converges to what should be; safe to repeat after a crash at any instruction. Returns the step's outputs (a map).
+  /// Converges to what should be; safe to repeat after a crash at any instruction. Returns the
+  /// step's outputs (a map).
   [[nodiscard]] virtual Result<ir::Value> apply(StepContext& context) = 0;
   /// Is it so, seen from outside? Called after apply, before the outcome is recorded.
   [[nodiscard]] virtual Outcome verify(StepContext& context) = 0;
-  /// Restores `context.prior`, refusing (error `changed-since`) when somebody else changed it meanwhile. Repeatable.
+  /// Restores `context.prior`, refusing (error `changed-since`) when somebody else changed it
+  /// meanwhile. Repeatable.
   [[nodiscard]] virtual Outcome undo(StepContext& context) = 0;
 };
 
@@ -84,7 +87,9 @@ class StepDriver {
 class DriverTable {
  public:
   /// The same driver may serve several kinds.
-  void add(ir::StepKind kind, std::shared_ptr<StepDriver> driver) { drivers_[kind] = std::move(driver); }
+  void add(ir::StepKind kind, std::shared_ptr<StepDriver> driver) {
+    drivers_[kind] = std::move(driver);
+  }
   [[nodiscard]] StepDriver* find(ir::StepKind kind) const {
     const auto found = drivers_.find(kind);
     return found == drivers_.end() ? nullptr : found->second.get();

@@ -9,10 +9,11 @@
 
 namespace plan::test {
 
-/// A file of ../shared beside the repository (recordings, schemas, mail: test input that is never copied in). Nothing
-/// when this clone has no ../shared.
+/// A file of ../shared beside the repository (recordings, schemas, mail: test input that is never
+/// copied in). Nothing when this clone has no ../shared.
 [[nodiscard]] inline std::optional<std::filesystem::path> shared_data(const std::string& path) {
-  const std::filesystem::path full = std::filesystem::path(PLAN_REPOSITORY) / ".." / "shared" / path;
+  const std::filesystem::path full =
+      std::filesystem::path(PLAN_REPOSITORY) / ".." / "shared" / path;
   if (!std::filesystem::exists(full)) return std::nullopt;
   return full;
 }
@@ -25,9 +26,9 @@ namespace plan::test {
 }
 
 /// `PLAN_SHARED(path, "data/schema/x.json.gz");` declares `path`, or skips the test by name.
-#define PLAN_SHARED(name, file)                                                              \
-  const auto PLAN_CONCAT(name, _found) = ::plan::test::shared_data(file);                    \
-  if (!PLAN_CONCAT(name, _found)) GTEST_SKIP() << "this clone has no ../shared/" << (file);  \
+#define PLAN_SHARED(name, file)                                                             \
+  const auto PLAN_CONCAT(name, _found) = ::plan::test::shared_data(file);                   \
+  if (!PLAN_CONCAT(name, _found)) GTEST_SKIP() << "this clone has no ../shared/" << (file); \
   const std::filesystem::path name = *PLAN_CONCAT(name, _found)
 
 }  // namespace plan::test

@@ -9,7 +9,8 @@ namespace plan::ir {
 namespace {
 
 TEST(Json, ReadsWhatItWrites) {
-  const Value value = Value::map({{"b", List{1, -2.5, true, nullptr, "ü\n\"x\""}}, {"a", Value::map()}});
+  const Value value =
+      Value::map({{"b", List{1, -2.5, true, nullptr, "ü\n\"x\""}}, {"a", Value::map()}});
   const auto again = parse_json(write_json(value));
   ASSERT_TRUE(again) << again.error().to_line();
   EXPECT_EQ(*again, value);
@@ -51,7 +52,8 @@ TEST(Json, EveryTruncationIsAnErrorAndNotACrash) {
 }
 
 TEST(Json, SecretsAndOutputsComeBackOnlyFromOurOwnFiles) {
-  const Value value = Value::map({{"password", SecretRef{"env", "X"}}, {"id", OutputRef{"domain/a", "id"}}});
+  const Value value =
+      Value::map({{"password", SecretRef{"env", "X"}}, {"id", OutputRef{"domain/a", "id"}}});
   const auto own = read_canonical(canonical_json(value));
   ASSERT_TRUE(own);
   EXPECT_EQ(*own, value);
@@ -71,13 +73,16 @@ TEST(Json, ManyMembersTakeLinearTime) {
 }
 
 TEST(Digest, KnownAnswers) {
-  EXPECT_EQ(sha256("abc").hex(), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  EXPECT_EQ(sha256("abc").hex(),
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
   EXPECT_EQ(hmac_sha256("Jefe", "what do ya want for nothing?").hex(),
             "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
 }
 
 TEST(Digest, Base64BothAlphabetsAndRefusals) {
-  EXPECT_EQ(to_base64("\xff\xfe" "a"), "//5h");
+  EXPECT_EQ(to_base64("\xff\xfe"
+                      "a"),
+            "//5h");
   EXPECT_EQ(to_base64("ab", true), "YWI");
   bool is_valid = false;
   EXPECT_EQ(from_base64("YWI=", &is_valid), "ab");

@@ -9,11 +9,20 @@ namespace {
 
 StepGraph two_accounts() {
   StepGraph graph;
-  const auto create = graph.add_shape({StepKind::admin_account, Stage::waves, TransactionRole::none, "account/{}/create",
+  const auto create = graph.add_shape({StepKind::admin_account,
+                                       Stage::waves,
+                                       TransactionRole::none,
+                                       "account/{}/create",
                                        Value::map({{"account", OutputRef{"$row", "account"}},
-                                                   {"quota_bytes", OutputRef{"$row", "quota"}}}), {}});
-  const auto open = graph.add_shape({StepKind::admin_account_open, Stage::waves, TransactionRole::held, "account/{}/open",
-                                     Value::map({{"account", OutputRef{"account/{}/create", "account_id"}}}), {}});
+                                                   {"quota_bytes", OutputRef{"$row", "quota"}}}),
+                                       {}});
+  const auto open =
+      graph.add_shape({StepKind::admin_account_open,
+                       Stage::waves,
+                       TransactionRole::held,
+                       "account/{}/open",
+                       Value::map({{"account", OutputRef{"account/{}/create", "account_id"}}}),
+                       {}});
   const WaveId wave = graph.add_wave({"canary", 2, true, 1, {}});
   for (const char* name : {"a/b@x.test", "c@x.test"}) {
     const RowId row = graph.add_row(name, Value::map({{"account", name}}), {});
@@ -35,7 +44,8 @@ TEST(StepGraph, ArgumentsComeFromTheRowAndNameTheRowsOwnSteps) {
   StepGraph graph = two_accounts();
   ASSERT_FALSE(graph.freeze());
   EXPECT_EQ(graph.arguments(StepId{2}), Value::map({{"account", "c@x.test"}}));
-  EXPECT_EQ(graph.arguments(StepId{1})["account"], Value(OutputRef{"account/a%2Fb@x.test/create", "account_id"}));
+  EXPECT_EQ(graph.arguments(StepId{1})["account"],
+            Value(OutputRef{"account/a%2Fb@x.test/create", "account_id"}));
   EXPECT_NE(graph.digest(StepId{0}), graph.digest(StepId{2}));
 }
 
@@ -44,7 +54,9 @@ TEST(StepGraph, ACycleIsNamed) {
   graph.add_edge(StepId{1}, StepId{0});
   const auto problem = graph.freeze();
   ASSERT_TRUE(problem);
-  EXPECT_NE(problem->find("account/a%2Fb@x.test/create after account/a%2Fb@x.test/open"), std::string::npos) << *problem;
+  EXPECT_NE(problem->find("account/a%2Fb@x.test/create after account/a%2Fb@x.test/open"),
+            std::string::npos)
+      << *problem;
 }
 
 TEST(StepGraph, TheSameStepTwiceIsNamed) {
@@ -67,8 +79,8 @@ TEST(StepGraph, ComesBackFromItsDocument) {
 }
 
 TEST(StepGraph, ADocumentThatRefersToWhatIsNotThereIsRefused) {
-  const auto document = parse_json(
-      R"({"format":1,"shapes":[],"rows":[],"waves":[],"steps":[[0,0,0,[]]]})");
+  const auto document =
+      parse_json(R"({"format":1,"shapes":[],"rows":[],"waves":[],"steps":[[0,0,0,[]]]})");
   ASSERT_TRUE(document);
   EXPECT_FALSE(StepGraph::from_document(*document));
 }
