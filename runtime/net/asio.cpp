@@ -1,0 +1,3 @@
+#include "runtime/net/asio.h"
+
+#include <boost/asio/impl/src.hpp>
