@@ -1,0 +1,66 @@
+#pragma once
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace plan::command {
+
+/// Exit codes, the same everywhere (design.md section 1).
+enum class ExitCode : int {
+  done = 0,
+  error = 1,
+  differences = 2,  ///< there are differences, or approval is needed
+  stopped = 3,      ///< stopped, can be resumed
+  not_checked = 4,
+  bug = 70,
+};
+
+/// An option of a command. A name without a value name is a switch.
+struct OptionSpec {
+  std::string_view name = {};        ///< "--format"; a positional has no dashes
+  std::string_view value_name = {};  ///< "FORMAT", empty for switches
+  std::string_view fallback = {};    ///< what it is when not given
+  std::string_view summary = {};
+  bool is_required = false;
+  bool is_repeatable = false;
+};
+
+struct Invocation;
+using RunCommand = ExitCode (*)(const Invocation&);
+
+/// One command: the only place where its name, options, help, man page and completion come from.
+struct CommandSpec {
+  std::string_view name = {};     ///< "apply", "proxy run"
+  std::string_view summary = {};  ///< one line
+  std::string_view text = {};     ///< what a reader of `--help` or the man page wants to know
+  std::string_view example = {};  ///< a command line that works, and what it does
+  std::vector<OptionSpec> options = {};
+  RunCommand run = nullptr;
+  bool is_hidden = false;  ///< for our own scripts; not in help
+};
+
+/// A command line, parsed.
+struct Invocation {
+  const CommandSpec* command = nullptr;
+  std::map<std::string, std::vector<std::string>, std::less<>> values = {};
+
+  [[nodiscard]] bool has(std::string_view name) const { return values.find(name) != values.end(); }
+  /// The value of an option or its fallback.
+  [[nodiscard]] std::string value(std::string_view name) const;
+  [[nodiscard]] std::vector<std::string> all(std::string_view name) const;
+};
+
+[[nodiscard]] std::span<const CommandSpec> all_commands();
+
+/// Reads a command line. Nothing when it was answered already (help, version, a mistake): then `*exit_code` says how.
+[[nodiscard]] std::optional<Invocation> parse_arguments(int argc, const char* const* argv, ExitCode* exit_code);
+
+/// `plan docs man|bash|markdown`: pages made from the table above.
+[[nodiscard]] std::string man_page(const CommandSpec& command);
+[[nodiscard]] std::string bash_completion();
+[[nodiscard]] std::string command_reference();
+
+}  // namespace plan::command
