@@ -1,0 +1,207 @@
+"""The story of the quickstart, told by running it (see `run`)."""
+
+import argparse
+import collections
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+import oracle
+import people
+import traffic
+import world
+from world import say
+
+PLAN = os.environ.get("PLAN", "plan")
+ADMIN_PASSWORD = "admin-Passw0rd-0fTheQuickstart"
+
+
+class Migration:
+    """One migration of the quickstart's world, with the traffic and the judge; the system tests drive it too."""
+
+    def __init__(self, folder, interval=0.06):
+        self.folder = pathlib.Path(folder).resolve()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder.chmod(0o755)
+        (self.folder / "mail").mkdir()
+        self.world = world.World(self.folder)
+        self.accounts, self.aliases = people.prepare_accounts()
+        self.work = self.folder / "migration"
+        self.interval = interval
+        self.traffic = None
+
+    # --- the world -----------------------------------------------------------------------------------------------
+    def start(self):
+        self.world.network()
+        self.world.certificates()
+        self.manifest = people.write_mail(self.folder)
+        with open(self.folder / "manifest.jsonl", "w", encoding="utf-8") as file:
+            file.writelines(json.dumps(record) + "\n" for record in self.manifest)
+        self.world.source(self.accounts, self.aliases)
+        self.prepare_work_folder()
+        self.start_target()
+        self.start_proxy()
+
+    def prepare_work_folder(self):
+        self.work.mkdir()
+        (self.work / "proxy").mkdir()
+        secrets = self.work / "secrets"
+        secrets.mkdir(mode=0o700)
+        for name, text in {"vmadmin": world.MASTER[1], "admin": ADMIN_PASSWORD, "edge1": "token-of-edge1-0123456789"}.items():
+            (secrets / name).write_text(text + "\n")
+            (secrets / name).chmod(0o600)
+        for name in ("migration.yaml", "point_public_name.py"):
+            shutil.copy(world.HERE / name, self.work)
+        tls = self.world.tls
+        listeners = "".join(
+            f'[listener.{name}]\nprotocol = "{protocol}"\naddress = "{world.PROXY}"\nport = {port}\ntls = "{mode}"\n\n'
+            for name, protocol, port, mode in [
+                ("imap", "imap", 143, "starttls"), ("imaps", "imap", 993, "implicit"), ("pop3", "pop3", 110, "starttls"),
+                ("pop3s", "pop3", 995, "implicit"), ("sieve", "sieve", 4190, "starttls"),
+                ("submission", "submission", 587, "starttls"), ("smtp", "smtp", 25, "none")])
+        text = (world.HERE / "proxy.toml").read_text()
+        for key, value in {"TLS": tls, "FOLDER": self.work, "LISTENERS": listeners}.items():
+            text = text.replace(f"@{key}@", str(value))
+        (self.work / "proxy" / "proxy.toml").write_text(text)
+
+    def start_target(self):
+        tls = self.world.tls
+        self.world.spawn("target", PLAN, "target", "run", "--folder", self.folder / "target", "--address", world.TARGET,
+                         "--hostname", "new.legacy.test", "--certificate", tls / "target.crt", "--key", tls / "target.key",
+                         "--admin", "admin", "--admin-password-file", self.work / "secrets" / "admin")
+        self.world.wait_greeting("target", world.TARGET, 143, b"* OK")
+        self.world.wait_greeting("target", world.TARGET, 25, b"220")
+        self.world.wait_greeting("target", world.TARGET, 443)
+
+    def start_proxy(self):
+        self.world.spawn("proxy", PLAN, "proxy", "run", "--config", self.work / "proxy" / "proxy.toml")
+        self.world.wait_greeting("proxy", world.PROXY, 143, b"* OK")
+
+    # --- traffic -------------------------------------------------------------------------------------------------
+    def start_traffic(self):
+        self.ledger = traffic.Ledger(self.folder / "ledger.jsonl")
+        team = (people.TEAM, self.aliases[people.TEAM])
+        self.traffic = traffic.Traffic(self.accounts, team, self.ledger, self.world.client_tls(), self.interval)
+        self.traffic.start()
+
+    def stop_traffic(self):
+        if self.traffic:
+            self.traffic.stop_clients_and_senders()
+
+    # --- plan ----------------------------------------------------------------------------------------------------
+    def plan(self, *arguments, accept=(0,), show=True, timeout=600):
+        if show:
+            say(f"\n$ plan {' '.join(map(str, arguments))}")
+        done = subprocess.run([PLAN, *map(str, arguments)], cwd=self.work, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=None if show else subprocess.PIPE, text=True, timeout=timeout)
+        if show:
+            sys.stdout.write(done.stdout)
+            sys.stdout.flush()
+        if done.returncode not in accept:
+            errors = "" if show else f"\n{done.stderr}"
+            raise SystemExit(f"quickstart: plan {arguments[0]} ended with {done.returncode}{errors}")
+        return done
+
+    def apply(self, *arguments):
+        """Runs apply with its progress on the terminal; returns its exit code."""
+        say(f"\n$ plan apply {' '.join(arguments)}")
+        return subprocess.run([PLAN, "apply", *arguments], cwd=self.work, stdin=subprocess.DEVNULL).returncode
+
+    # --- the judge -----------------------------------------------------------------------------------------------
+    def facts(self):
+        ca = str(self.world.tls / "ca.crt")
+        return {"manifest": str(self.folder / "manifest.jsonl"),
+                "ledger": str(self.folder / "ledger.jsonl") if (self.folder / "ledger.jsonl").exists() else None,
+                "accounts": [{"address": a.address, "password": a.password, "mailboxes": list(a.mailboxes)} for a in self.accounts],
+                "source": {"address": world.SOURCE, "ca": ca, "login": "{account}%" + world.MASTER[0], "password": world.MASTER[1]},
+                "target": {"address": world.TARGET, "ca": ca, "login": "{account}", "url": "https://new.legacy.test",
+                           "admin": "admin", "admin_password": ADMIN_PASSWORD},
+                "holds": self.holds()}
+
+    def holds(self):
+        done = self.plan("status", "--format", "json", show=False, accept=(0, 1, 2, 3, 4))
+        try:
+            return {a["account"]: a["hold_ms"] for a in json.loads(done.stdout)["accounts"] if a.get("hold_ms") is not None}
+        except (ValueError, KeyError):
+            return {}
+
+    def judge(self):
+        facts = self.facts()
+        with open(self.folder / "facts.json", "w", encoding="utf-8") as file:
+            json.dump(facts, file)
+        return oracle.judge(facts, *oracle.read_world(facts)), facts
+
+    def settle(self, seconds=90):
+        """Waits until neither queue names one of our accounts."""
+        facts = self.facts()
+        addresses = {a.address for a in self.accounts}
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            waiting = [r for _, r in oracle.source_queue() + oracle.target_queue(facts["target"]) if r.strip("<>").lower() in addresses]
+            if not waiting:
+                return True
+            time.sleep(1)
+        return False
+
+    def stop(self):
+        self.stop_traffic()
+        self.world.stop()
+
+
+def story(arguments):
+    began = time.monotonic()
+    keep = arguments.folder is not None
+    folder = pathlib.Path(arguments.folder or tempfile.mkdtemp(prefix="plan-quickstart-"))
+    if folder.exists() and any(folder.iterdir()):
+        raise SystemExit(f"quickstart: {folder} is not empty")
+    migration = Migration(folder)
+    try:
+        say("A real Dovecot and Postfix with ten accounts start, and beside them the embedded target and the proxy ...")
+        migration.start()
+        say(f"{len(migration.manifest)} messages are in {len(migration.accounts)} accounts; now mail arrives all the time and "
+            "every user's mail program is logged in")
+        migration.start_traffic()
+        migration.plan("fetch")
+        migration.plan("check")
+        migration.plan("diff", accept=(0, 2))
+        code = migration.apply("migration.yaml", "--yes")
+        if code != 0:
+            raise SystemExit(f"quickstart: plan apply ended with {code}; logs are in {folder}")
+        time.sleep(2)
+        migration.stop_traffic()
+        migration.settle()
+        migration.plan("verify", accept=(0,))
+        migration.plan("report", "--output", "report.html", show=False)
+        (rows, wrong), facts = migration.judge()
+        counts = migration.ledger.counts
+        logins = collections.Counter(r["account"] for r in oracle.read_lines(facts["ledger"]) if r["kind"] == "login")
+        print("\nWhere every message is, as read from both servers and both queues (plan was not asked):\n")
+        print(oracle.table(rows, facts["holds"]))
+        print(f"\n{counts['accepted']} messages were accepted during the move, {counts['refused']} were refused and not sent again; "
+              f"mail programs logged in {sum(logins.values())} times and flagged {counts['flagged']} messages")
+        for line in wrong[:30]:
+            print(f"WRONG: {line}")
+        print("nothing lost, nothing twice" if not wrong else f"{len(wrong)} things are wrong; logs are in {folder}")
+        print(f"(the migration took {time.monotonic() - began:.0f} s; its work folder was {folder})")
+        return 1 if wrong else 0
+    finally:
+        migration.stop()
+        if not keep and not arguments.keep:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="examples/quickstart/run")
+    parser.add_argument("--folder", help="work folder; it is kept (default: a temporary one)")
+    parser.add_argument("--keep", action="store_true", help="keep the work folder")
+    sys.exit(story(parser.parse_args()))
+
+
+if __name__ == "__main__":
+    main()
