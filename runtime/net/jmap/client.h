@@ -161,6 +161,7 @@ class Client {
   Clock& clock_;
   std::mutex mutex_;
   std::shared_ptr<const Session> session_;  // guarded by mutex_
+  std::string last_state_;                  // guarded by mutex_: session state named by the last answer
   bool is_refused_ = false;                 // guarded by mutex_
 };
 
