@@ -1,0 +1,123 @@
+"""The judge is judged: on a sound world it is silent, on each sabotaged one it objects with the right words."""
+
+import copy
+import json
+import pathlib
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+sys.path.insert(0, str(ROOT / "examples" / "quickstart"))
+sys.dont_write_bytecode = True
+import oracle  # noqa: E402
+
+ALICE, BOB = "alice@legacy.test", "bob@legacy.test"
+
+
+def message(identity, content="body", flags=(), date=1_600_000_000):
+    return {"id": identity, "sha256": f"sha-{content}", "body_sha256": "x", "flags": set(flags), "date": date}
+
+
+class Case:
+    """A sound world: two accounts that moved, one message and one flag promised while they did."""
+
+    def __init__(self, folder):
+        manifest = [{"account": ALICE, "mailbox": "INBOX", "id": "m1", "flags": ["\\Seen"], "sha256": "sha-one", "date": 1_600_000_000},
+                    {"account": ALICE, "mailbox": "Sent", "id": "m2", "flags": [], "sha256": "sha-two", "date": 1_600_000_000}]
+        ledger = [{"kind": "accepted", "id": "d1", "accounts": [ALICE], "way": "source-25"},
+                  {"kind": "accepted", "id": "d2", "accounts": [ALICE, BOB], "way": "target-25"},
+                  {"kind": "perhaps", "id": "d3", "accounts": [BOB], "way": "submission"},
+                  {"kind": "flag-try", "id": "m2", "account": ALICE}, {"kind": "flagged", "id": "m2", "account": ALICE}]
+        for name, records in {"manifest": manifest, "ledger": ledger}.items():
+            (folder / name).write_text("".join(json.dumps(r) + "\n" for r in records))
+        self.facts = {"manifest": str(folder / "manifest"), "ledger": str(folder / "ledger"),
+                      "accounts": [{"address": ALICE, "mailboxes": ["INBOX", "Sent"]}, {"address": BOB, "mailboxes": ["INBOX"]}]}
+        self.target = {ALICE: {"INBOX": [message("m1", "one", ["\\Seen"]), message("d1"), message("d2")],
+                               "Sent": [message("m2", "two", ["\\Flagged"])]},
+                       BOB: {"INBOX": [message("d2")]}}
+        self.source = {ALICE: {"INBOX": [message("m1", "one"), message("d1")]}, BOB: {"INBOX": []}}
+        self.queues = {"source": [], "target": []}
+
+    def wrong(self):
+        return oracle.judge(self.facts, self.source, self.target, self.queues)[1]
+
+
+def sabotage_delta_skipped(case):
+    case.target[ALICE]["INBOX"] = [m for m in case.target[ALICE]["INBOX"] if m["id"] != "d1"]
+    return f"{ALICE}: d1 is only at the source"
+
+
+def sabotage_one_import_doubled(case):
+    case.target[ALICE]["Sent"].append(copy.deepcopy(case.target[ALICE]["Sent"][0]))
+    return f"{ALICE}: m2 is there 2 times"
+
+
+def sabotage_one_flag_dropped(case):
+    case.target[ALICE]["INBOX"][0]["flags"].discard("\\Seen")
+    return f"{ALICE}: m1 in INBOX has flags [], should have ['\\\\Seen']"
+
+
+def sabotage_a_promised_flag_lost(case):
+    case.target[ALICE]["Sent"][0]["flags"].clear()
+    return f"{ALICE}: m2 in Sent has flags [], should have ['\\\\Flagged']"
+
+
+def sabotage_message_lost(case):
+    case.target[BOB]["INBOX"].clear()
+    return f"{BOB}: d2 is nowhere"
+
+
+def sabotage_other_bytes(case):
+    case.target[ALICE]["Sent"][0]["sha256"] = "sha-changed"
+    return f"{ALICE}: m2 has other bytes than before"
+
+
+def sabotage_other_mailbox(case):
+    case.target[ALICE]["INBOX"].append(case.target[ALICE]["Sent"].pop())
+    return f"{ALICE}: m2 is in INBOX, was in Sent"
+
+
+def sabotage_delivered_to_the_wrong_reader(case):
+    case.target[BOB]["INBOX"].append(message("d1"))
+    return f"{BOB}: d1 was never sent to this account"
+
+
+def sabotage_probe_left_behind(case):
+    case.target[BOB]["INBOX"].append(message(None))
+    return f"{BOB}: 1 messages that nobody sent (probes or bounces left behind)"
+
+
+def sabotage_waits_in_a_queue(case):
+    case.queues["source"].append(("4F1", BOB))
+    return f"{BOB} still waits in the queue of the source (4F1)"
+
+
+def sabotage_mailbox_missing(case):
+    case.target[ALICE]["INBOX"].append(case.target[ALICE].pop("Sent")[0])
+    return f"{ALICE}: mailbox Sent is missing"
+
+
+def check(name, is_right, seen):
+    print(f"{'ok' if is_right else 'FAILED'} {name}" + ("" if is_right else f"\n  saw {seen}"))
+    return is_right
+
+
+def main():
+    is_fine = True
+    sabotages = [(n, f) for n, f in sorted(globals().items()) if n.startswith("sabotage_")]
+    with tempfile.TemporaryDirectory() as folder:
+        case = Case(pathlib.Path(folder))
+        is_fine &= check("a sound world has nothing wrong", case.wrong() == [], case.wrong())
+        case.target[BOB]["INBOX"].append(message("d3"))
+        is_fine &= check("what may have been accepted may be there once", case.wrong() == [], case.wrong())
+        case.target[BOB]["INBOX"].append(message("d3"))
+        is_fine &= check("but not twice", case.wrong() == [f"{BOB}: d3 is there 2 times"], case.wrong())
+        for name, sabotage in sabotages:
+            case = Case(pathlib.Path(folder))
+            words = sabotage(case)
+            is_fine &= check(name.replace("_", " "), words in case.wrong(), case.wrong())
+    return 0 if is_fine else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
