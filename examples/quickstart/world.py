@@ -81,6 +81,11 @@ class World:
                  "-CAcreateserial", "-days", "30", "-extfile", extension, "-out", tls / f"{name}.crt")
         self.tls = tls
 
+    def client_tls_for_target(self):
+        context = self.client_tls()
+        context.check_hostname = False  # reached by its address
+        return context
+
     def client_tls(self):
         return ssl.create_default_context(cafile=str(self.tls / "ca.crt"))
 

@@ -1,0 +1,116 @@
+#!/usr/bin/env python3
+"""The quickstart's migration under traffic, judged by its oracle; then sabotage, and what is refused."""
+
+import imaplib
+import os
+import shutil
+import sys
+import tempfile
+import time
+
+import in_namespace
+
+in_namespace.enter()
+
+import oracle  # noqa: E402
+import quickstart  # noqa: E402
+import world  # noqa: E402
+
+
+def at_target(migration, account):
+    client = imaplib.IMAP4(world.TARGET, 143, timeout=30)
+    client.starttls(migration.world.client_tls_for_target())
+    client.login(account.address, account.password)
+    return client
+
+
+def sabotage_delta_skipped(migration, account):
+    client = at_target(migration, account)
+    client.select("INBOX")
+    _, found = client.uid("SEARCH", "HEADER", "X-Quickstart-Id", "during-")
+    client.uid("STORE", found[0].split()[-1], "+FLAGS", "(\\Deleted)")
+    client.expunge()
+    client.logout()
+    return "is nowhere", "is only at the source"
+
+
+def sabotage_import_doubled(migration, account):
+    client = at_target(migration, account)
+    client.select("INBOX")
+    _, parts = client.uid("FETCH", "1:1", "(BODY.PEEK[])")
+    client.append("INBOX", "", imaplib.Time2Internaldate(time.time()), parts[0][1])
+    client.logout()
+    return ("is there 2 times",)
+
+
+def sabotage_flag_dropped(migration, account):
+    client = at_target(migration, account)
+    client.select("INBOX")
+    _, found = client.uid("SEARCH", "SEEN", "HEADER", "X-Quickstart-Id", "before-")
+    client.uid("STORE", found[0].split()[0], "-FLAGS", "(\\Seen)")
+    client.logout()
+    return ("has flags",)
+
+
+def main():
+    report = in_namespace.Report()
+    folder = tempfile.mkdtemp(prefix="plan-system-")
+    migration = quickstart.Migration(folder)
+    try:
+        migration.start()
+        migration.start_traffic()
+        fetched = migration.plan("fetch", show=False, accept=range(256))
+        report.check("fetch writes the lock", fetched.returncode == 0 and (migration.work / "migration.lock").exists(), fetched.stderr)
+        lock = (migration.work / "migration.lock").read_bytes()
+        migration.plan("fetch", show=False, accept=range(256))
+        report.check("the same world gives the same lock", (migration.work / "migration.lock").read_bytes() == lock)
+        secrets = [a.hash_text.split("$")[-1] for a in migration.accounts] + [world.MASTER[1], quickstart.ADMIN_PASSWORD]
+        report.check("the lock holds no secret", not any(s.encode() in lock for s in secrets))
+        checked = migration.plan("check", show=False, accept=range(256))
+        report.check("check finds nothing wrong", checked.returncode == 0, checked.stdout + checked.stderr)
+        diff = migration.plan("diff", "-o", "reviewed.plan", show=False, accept=range(256))
+        report.check("diff shows differences", diff.returncode == 2 and "alice@legacy.test" in diff.stdout, diff.stdout + diff.stderr)
+        code = migration.apply("reviewed.plan", "--yes")
+        report.check("apply of the reviewed plan ends well", code == 0, f"exit code {code}")
+        again = migration.plan("apply", "reviewed.plan", "--yes", show=False, accept=range(256))
+        report.check("a reviewed plan is used once", again.returncode == 1, again.stdout + again.stderr)
+        time.sleep(1)
+        migration.stop_traffic()
+        report.check("both queues run dry", migration.settle())
+        (rows, wrong), facts = migration.judge()
+        print(oracle.table(rows, facts["holds"]))
+        report.check("nothing lost, nothing twice", not wrong, "\n".join(wrong[:40]))
+        counts = migration.ledger.counts
+        report.check("mail arrived on every way meanwhile", counts["accepted"] > 200 and {"source-25", "target-25", "submission"} == {
+            r["way"] for r in oracle.read_lines(facts["ledger"]) if r["kind"] == "accepted"}, counts)
+        logins = [r["seconds"] for r in oracle.read_lines(facts["ledger"]) if r["kind"] == "login"]
+        report.check("every client was let in again", len(logins) >= 2 * len(migration.accounts), len(logins))
+        verified = migration.plan("verify", show=False, accept=range(256))
+        report.check("verify grades every account", verified.returncode == 0, verified.stdout + verified.stderr)
+        refused = migration.plan("rollback", "--account", "alice@legacy.test", "--yes", show=False, accept=range(256))
+        report.check("rollback is refused once mail has arrived at the target", refused.returncode == 1 and
+                     "arrived" in refused.stdout + refused.stderr, refused.stdout + refused.stderr)
+        alice = next(a for a in migration.accounts if a.name == "alice")
+        for sabotage in (sabotage_delta_skipped, sabotage_import_doubled, sabotage_flag_dropped):
+            words = sabotage(migration, alice)
+            (_, wrong), _ = migration.judge()
+            report.check(f"the oracle objects: {sabotage.__name__.replace('_', ' ')}",
+                         any(any(w in line for w in words) for line in wrong), wrong)
+        for name in sorted(migration.folder.rglob("*")):
+            if name.is_file() and migration.work in name.parents and "secrets" not in name.parts and "proxy" not in name.parts:
+                content = name.read_bytes()
+                found = [s for s in secrets if len(s) > 8 and s.encode() in content]
+                if found:
+                    report.check(f"no secret in {name.relative_to(migration.work)}", False, found)
+        report.check("no secret in any file that plan wrote", True)
+    finally:
+        migration.stop()
+        if report.has_failed and os.environ.get("PLAN_KEEP"):
+            print(f"kept {folder}", file=sys.stderr)
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+    report.exit()
+
+
+if __name__ == "__main__":
+    main()
