@@ -1,0 +1,221 @@
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "compiler/ir/step_graph.h"
+#include "compiler/ir/value.h"
+#include "compiler/source/result.h"
+
+namespace plan::engine {
+
+// The memory of a migration (design.md section 8). One journal belongs to one plan folder and
+// outlives runs: a step that is done stays done, by id and digest, in the next run too. Nothing in
+// it is a secret: prior states hold sealed references.
+
+/// Where a step stands. Written to disk: numbers are for ever.
+enum class StepState : std::uint8_t {
+  waiting = 0,  ///< no record
+  started = 1,  ///< intent is durable; the effect may or may not have been made
+  done = 2,
+  failed = 3,   ///< an attempt ended with an error whose effect is known
+  unknown = 4,  ///< a reply was lost: observe before anything else
+  undoing = 5,  ///< undo announced; may or may not have been made
+  undone = 6,   ///< back at its prior state; the next apply begins it anew
+  stopped = 7,  ///< the driver stopped between two effects on request
+};
+[[nodiscard]] std::string_view to_string(StepState state);
+
+struct RecordedError {
+  std::string code = {};
+  std::string message = {};  ///< Error::to_line
+  std::string effect = {};
+  std::string blame = {};
+};
+
+/// What the journal knows about a step.
+struct StepRecord {
+  std::string step = {};
+  StepState state = StepState::waiting;
+  std::string digest = {};        ///< hex of StepGraph::digest at the time of the intent
+  std::string graph_digest = {};  ///< the graph it was done from (its arguments, for an undo)
+  std::string account = {};
+  std::uint32_t attempts = 0;  ///< intents so far, all runs
+  std::string effect_key = {};
+  bool was_satisfied = false;  ///< there was nothing to do: nothing to undo either
+  ir::Value prior = {};
+  ir::Value outputs = {};
+  ir::Value notes = {};
+  std::optional<RecordedError> error = {};
+  std::int64_t started_ms = 0;
+  std::int64_t ended_ms = 0;
+  /// Order in which outcomes became durable: rollback goes from the highest down. 0: none yet.
+  std::int64_t sequence = 0;
+};
+
+// What is written. Each names its step; the state that follows is in the comment.
+struct Intent {  // started
+  std::string step = {};
+  std::string account = {};
+  std::string digest = {};
+  std::string effect_key = {};
+  std::uint32_t attempt = 1;
+  /// Only with the first attempt since the step was waiting or undone; null leaves what is there.
+  std::optional<ir::Value> prior = {};
+};
+struct Done {  // done
+  std::string step = {};
+  ir::Value outputs = {};
+  bool was_satisfied = false;
+};
+struct Failed {  // failed, unknown or stopped
+  std::string step = {};
+  StepState state = StepState::failed;
+  RecordedError error = {};
+};
+struct Noted {  // unchanged
+  std::string step = {};
+  ir::Value notes = {};
+};
+struct UndoIntent {  // undoing
+  std::string step = {};
+};
+struct Undone {  // undone; notes and prior are forgotten
+  std::string step = {};
+};
+/// The account is held from now on; in the same write as the intent of its first held step, or of
+/// the first undo of a rollback.
+struct HoldBegun {
+  std::string account = {};
+  std::int64_t wall_ms = 0;
+  std::string boot_id = {};
+  std::uint64_t bound_ms = 0;
+  bool is_rollback = false;
+};
+struct HoldEnded {
+  std::string account = {};
+  bool is_committed = false;
+};
+using Entry =
+    std::variant<Intent, Done, Failed, Noted, UndoIntent, Undone, HoldBegun, HoldEnded>;
+
+struct HoldRecord {
+  std::string account = {};
+  std::int64_t begun_ms = 0;
+  std::string boot_id = {};
+  std::uint64_t bound_ms = 0;
+  bool is_rollback = false;
+  std::optional<std::int64_t> ended_ms = {};
+  bool is_committed = false;
+};
+
+enum class RunState : std::uint8_t {
+  open = 0,  ///< runs, or was interrupted
+  finished = 1,
+  stopped = 2,
+  failed = 3,
+  needs_approval = 4,
+};
+[[nodiscard]] std::string_view to_string(RunState state);
+
+struct RunInfo {
+  std::string run_id = {};
+  std::string plan_name = {};
+  std::string graph_digest = {};
+  std::string saved_plan_digest = {};  ///< empty: applied from the plan itself
+  bool is_rollback = false;
+  RunState state = RunState::open;
+  std::int64_t started_ms = 0;
+  std::optional<std::int64_t> ended_ms = {};
+  std::string boot_id = {};
+  std::int64_t process_id = 0;
+  std::string message = {};
+};
+
+/// One line of what happened, in the order in which it became durable.
+struct HistoryRecord {
+  std::int64_t sequence = 0;
+  std::int64_t wall_ms = 0;
+  std::string run_id = {};
+  std::string step = {};
+  std::string account = {};
+  std::string what = {};  ///< started, done, satisfied, failed, unknown, stopped, undo-started, undone, held, released, given-back
+  std::uint32_t attempt = 0;
+  std::string text = {};
+};
+
+/// What another process asks of a running engine, or has granted.
+enum class RequestKind : std::uint8_t { approve = 0, pause = 1, resume = 2, throttle = 3, stop = 4 };
+struct Request {
+  std::int64_t id = 0;
+  RequestKind kind = RequestKind::approve;
+  std::string subject = {};  ///< approve: "wave:NAME" or "account:ADDRESS"; throttle: host
+  ir::Value parameters = {};  ///< throttle: {connections, bytes_per_second}
+  std::int64_t wall_ms = 0;
+};
+
+/// The journal. Thread-safe. Every write is durable when it returns; writes from several threads
+/// share commits. Errors: store-full (effect none), store-damaged, store-unreadable; after a failed
+/// write the journal refuses all further ones (journal-damaged) so that a run cannot go on beside
+/// it: open it again.
+class Journal {
+ public:
+  Journal() = default;
+  Journal(const Journal&) = delete;
+  Journal& operator=(const Journal&) = delete;
+  virtual ~Journal() = default;
+
+  // --- runs ---
+  /// Held by the process that executes; run-in-progress when another one does. Ends with the
+  /// process, however that ends.
+  [[nodiscard]] virtual Outcome lock_for_run() = 0;
+  virtual void unlock() = 0;
+  [[nodiscard]] virtual bool is_locked_by_somebody() = 0;
+  /// Begins a run, or goes on with one (same run_id). Stores the graph's document if it is new.
+  [[nodiscard]] virtual Outcome begin_run(const RunInfo& run, const ir::StepGraph& graph) = 0;
+  [[nodiscard]] virtual Outcome end_run(RunState state, std::string_view message) = 0;
+  [[nodiscard]] virtual Result<std::optional<RunInfo>> latest_run() = 0;
+  [[nodiscard]] virtual Result<std::vector<RunInfo>> runs() = 0;
+  /// The graph that was stored under that digest. Errors: journal-damaged.
+  [[nodiscard]] virtual Result<ir::StepGraph> graph(std::string_view graph_digest) = 0;
+
+  // --- steps ---
+  /// All entries become durable together or not at all.
+  [[nodiscard]] virtual Outcome write(const std::vector<Entry>& entries) = 0;
+  [[nodiscard]] virtual Result<std::optional<StepRecord>> step(std::string_view step) = 0;
+  /// All records without prior, outputs and notes (those can be large).
+  [[nodiscard]] virtual Outcome each_step(
+      const std::function<void(const StepRecord& record)>& visit) = 0;
+  [[nodiscard]] virtual Result<std::vector<HoldRecord>> holds() = 0;
+  [[nodiscard]] virtual Outcome each_history(
+      std::string_view account_or_empty,
+      const std::function<bool(const HistoryRecord& record)>& visit) = 0;
+
+  // --- requests ---
+  [[nodiscard]] virtual Outcome add_request(const Request& request) = 0;
+  /// Requests with an id above `after_id`, oldest first.
+  [[nodiscard]] virtual Result<std::vector<Request>> requests(std::int64_t after_id) = 0;
+  /// An approval is used up by the move that it allowed (accounts) or stays (waves).
+  [[nodiscard]] virtual Result<bool> is_approved(std::string_view subject) = 0;
+  [[nodiscard]] virtual Outcome use_approval(std::string_view subject) = 0;
+};
+
+/// Digest under which a graph is stored: of its canonical document.
+[[nodiscard]] std::string graph_digest(const ir::StepGraph& graph);
+
+struct JournalOptions {
+  bool is_read_only = false;  ///< for status, watch, trace: never creates, never writes
+  std::string vfs = {};       ///< tests: see store/fault_vfs.h
+};
+
+/// `.plan/journal.sqlite`. Errors: store-too-new, store-foreign, journal-damaged, journal-missing
+/// (read-only and absent), store-unreadable.
+[[nodiscard]] Result<std::unique_ptr<Journal>> open_journal(const std::string& path,
+                                                            const JournalOptions& options = {});
+
+}  // namespace plan::engine

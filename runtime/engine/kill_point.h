@@ -1,0 +1,22 @@
+#pragma once
+#include <span>
+#include <string_view>
+
+namespace plan::engine {
+
+struct KillPoint {
+  std::string_view name = {};
+  std::string_view meaning = {};
+};
+
+/// All of kill_points.def, for the suite that kills at each.
+[[nodiscard]] std::span<const KillPoint> all_kill_points();
+
+/// Counts the pass; at the pass that the environment names (PLAN_KILL_POINT=name:n, n from 1) the
+/// process kills itself with SIGKILL. Does nothing else, ever.
+void pass_kill_point(std::string_view name);
+
+}  // namespace plan::engine
+
+/// A named border between a durable write and an effect.
+#define PLAN_KILL_POINT(name) ::plan::engine::pass_kill_point(name)

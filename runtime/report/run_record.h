@@ -1,0 +1,72 @@
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "compiler/ir/value.h"
+#include "runtime/report/event.h"
+
+namespace plan::report {
+
+/// What is known about one account at the end of a run (or so far).
+struct AccountRecord {
+  std::string account = {};
+  std::string wave = {};
+  /// waiting, copying, held, moved, undone, failed, rolled-back
+  std::string state = {};
+  std::string grade = {};  ///< empty: not checked
+  std::optional<std::uint64_t> messages = {};
+  std::optional<std::uint64_t> bytes = {};
+  std::optional<std::uint64_t> carried = {};     ///< messages carried in the hold
+  std::optional<std::uint64_t> stragglers = {};  ///< found by the sweep
+  std::optional<std::int64_t> held_at_ms = {};
+  std::optional<std::uint64_t> held_ms = {};
+  std::uint64_t attempts = 0;  ///< times its transaction was begun
+};
+
+/// One line of the time line.
+struct MomentRecord {
+  std::int64_t wall_ms = 0;
+  std::string step = {};
+  std::string account = {};
+  std::string what = {};  ///< started, done, satisfied, failed, unknown, undo-started, undone, held, released
+  std::uint32_t attempt = 0;
+  std::string text = {};  ///< error line or remark
+  std::string place = {};
+};
+
+struct WaveRecord {
+  std::string wave = {};
+  std::uint64_t accounts = 0;
+  std::uint64_t moved = 0;
+  std::uint64_t failed = 0;
+};
+
+/// A whole run as plain data, from the journal (engine/status.h); what `plan report` and `plan
+/// status` show.
+struct RunRecord {
+  std::string plan_name = {};
+  std::string run_id = {};
+  std::string state = {};  ///< running, interrupted, finished, stopped, failed, needs-approval
+  std::int64_t started_ms = 0;
+  std::optional<std::int64_t> ended_ms = {};
+  std::uint64_t steps = 0;
+  std::uint64_t done = 0;
+  std::uint64_t failed = 0;
+  std::vector<WaveRecord> waves = {};
+  std::vector<AccountRecord> accounts = {};
+  std::vector<Failure> failures = {};
+  std::vector<MomentRecord> timeline = {};
+  std::vector<std::string> approvals_needed = {};
+};
+
+/// One self-contained HTML page: no script, no font, no picture from elsewhere. All text is
+/// escaped. `timeline_rows_max` bounds the page; what is left out is counted on it.
+[[nodiscard]] std::string render_html(const RunRecord& run, std::size_t timeline_rows_max = 5000);
+/// The same as a table for a terminal.
+[[nodiscard]] std::string render_text(const RunRecord& run);
+/// `{"format":1,"run":…,"accounts":[…],…}`, every member always present, null when not known.
+[[nodiscard]] ir::Value to_document(const RunRecord& run);
+
+}  // namespace plan::report
