@@ -104,6 +104,10 @@ class LineReader {
   [[nodiscard]] Result<std::string> bytes(std::size_t size, Deadline deadline);
   /// Bytes that were read ahead and not asked for yet.
   [[nodiscard]] std::size_t buffered() const { return buffer_.size() - begin_; }
+  /// To be called between the answer to STARTTLS and start_tls: bytes that came with that answer
+  /// were slipped in (or sent by a client that did not wait) and would be taken for protected ones.
+  /// Error: protocol-violation.
+  [[nodiscard]] Outcome check_nothing_ahead() const;
 
  private:
   [[nodiscard]] Result<bool> fill(Deadline deadline);
