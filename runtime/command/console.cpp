@@ -1,0 +1,109 @@
+#include "runtime/command/console.h"
+
+#include <fmt/format.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <iostream>
+
+#include "compiler/ir/json.h"
+#include "compiler/source/text.h"
+#include "runtime/report/sinks.h"
+
+namespace plan::command {
+
+void print_result(std::string_view text) {
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  std::fflush(stdout);
+}
+
+void print_words(std::string_view text) {
+  std::fwrite(text.data(), 1, text.size(), stderr);
+  std::fflush(stderr);
+}
+
+ExitCode print_error(const Error& error, std::string_view format) {
+  if (format == "json") {
+    ir::List context;
+    for (const std::string& frame : error.context()) context.emplace_back(frame);
+    print_result(ir::write_json(ir::Value::map({{"format", 1},
+                                                {"error", ir::Value::map({{"code", error.code().name},
+                                                                          {"message", error.message()},
+                                                                          {"detail", error.detail()},
+                                                                          {"context", std::move(context)},
+                                                                          {"effect", to_string(error.effect())},
+                                                                          {"blame", to_string(error.blame())},
+                                                                          {"remedy", error.code().remedy}})}}),
+                                2) +
+                 "\n");
+    return ExitCode::error;
+  }
+  print_words(fmt::format("error: {}\n", error.to_line()));
+  if (!error.code().remedy.empty()) print_words(fmt::format("  help: {}\n", error.code().remedy));
+  return ExitCode::error;
+}
+
+bool is_terminal(int descriptor) { return isatty(descriptor) == 1; }
+
+std::size_t terminal_width_columns() {
+  winsize size{};
+  if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 20) return size.ws_col;
+  return 120;
+}
+
+bool ask_yes(std::string_view question) {
+  if (!is_terminal(STDIN_FILENO)) {
+    print_words(fmt::format("{}\nno terminal to ask on: give --yes to go on without asking\n", question));
+    return false;
+  }
+  print_words(fmt::format("{} Only `yes` goes on: ", question));
+  std::string answer;
+  if (!std::getline(std::cin, answer)) return false;
+  return trim(answer) == "yes";
+}
+
+struct RunDisplay::State {
+  std::FILE* file = nullptr;
+  std::unique_ptr<report::EventSink> shown;
+  std::unique_ptr<report::EventSink> logged;
+  std::unique_ptr<report::FanOut> both;
+};
+
+RunDisplay::RunDisplay(std::string_view format, const std::string& event_file) : state_(std::make_unique<State>()) {
+  std::vector<report::EventSink*> sinks;
+  if (format == "json") {
+    state_->shown = std::make_unique<report::NdjsonLog>(print_result);
+  } else if (is_terminal(STDERR_FILENO)) {
+    report::TerminalOptions options;
+    options.width_columns = terminal_width_columns();
+    options.has_colour = std::getenv("NO_COLOR") == nullptr;
+    state_->shown = std::make_unique<report::TerminalProgress>(print_words, options);
+  } else {
+    state_->shown = std::make_unique<report::LineLog>(print_words);
+  }
+  sinks.push_back(state_->shown.get());
+  if (!event_file.empty()) {
+    state_->file = std::fopen(event_file.c_str(), "ae");
+    if (state_->file != nullptr) {
+      std::FILE* file = state_->file;
+      state_->logged = std::make_unique<report::NdjsonLog>([file](std::string_view text) {
+        std::fwrite(text.data(), 1, text.size(), file);
+        std::fflush(file);
+      });
+      sinks.push_back(state_->logged.get());
+    }
+  }
+  state_->both = std::make_unique<report::FanOut>(std::move(sinks));
+}
+
+RunDisplay::~RunDisplay() {
+  state_->shown.reset();
+  state_->logged.reset();
+  if (state_->file != nullptr) std::fclose(state_->file);
+}
+
+report::EventSink& RunDisplay::sink() { return *state_->both; }
+
+}  // namespace plan::command

@@ -1,0 +1,43 @@
+#pragma once
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "compiler/source/error.h"
+#include "runtime/command/command_table.h"
+#include "runtime/report/event.h"
+
+namespace plan::command {
+
+// Results go to stdout, words for people to stderr (design.md section 1).
+
+void print_result(std::string_view text);
+void print_words(std::string_view text);
+
+/// Prints an error of the world with its code and remedy: `error: message [code]` and `  help: remedy`; with
+/// `--format json` the same as a document on stdout. Returns the exit code of an error.
+ExitCode print_error(const Error& error, std::string_view format = "text");
+
+[[nodiscard]] bool is_terminal(int descriptor);
+[[nodiscard]] std::size_t terminal_width_columns();
+
+/// Asks on the terminal; only `yes` is a yes. Without a terminal the answer is no.
+[[nodiscard]] bool ask_yes(std::string_view question);
+
+/// How a run is shown while it goes: `json` is one object a line, else live progress on a terminal and plain lines
+/// elsewhere. `log` (absent or a path) receives every event as a JSON line too.
+class RunDisplay {
+ public:
+  RunDisplay(std::string_view format, const std::string& event_file);
+  ~RunDisplay();
+  RunDisplay(const RunDisplay&) = delete;
+  RunDisplay& operator=(const RunDisplay&) = delete;
+  [[nodiscard]] report::EventSink& sink();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace plan::command

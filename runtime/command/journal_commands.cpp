@@ -1,0 +1,143 @@
+// Commands that only look at the journal, or leave a request in it for a running apply: status, trace, report, approve,
+// pause, resume, throttle.
+#include <fmt/format.h>
+
+#include "compiler/ir/json.h"
+#include "compiler/source/text.h"
+#include "runtime/command/commands.h"
+#include "runtime/command/console.h"
+#include "runtime/command/errors.h"
+#include "runtime/command/project_folder.h"
+#include "runtime/engine/status.h"
+#include "runtime/net/clock.h"
+#include "runtime/report/run_record.h"
+
+namespace plan::command {
+namespace {
+
+Result<std::unique_ptr<engine::Journal>> open_for_reading(const Invocation& invocation) {
+  engine::JournalOptions options;
+  options.is_read_only = true;
+  return engine::open_journal(project_folder(invocation.value("--plan")).journal_file, options);
+}
+
+ExitCode exit_code_of(const report::RunRecord& run) {
+  if (run.state == "needs-approval") return ExitCode::differences;
+  if (run.state == "stopped" || run.state == "interrupted" || run.state == "running") return ExitCode::stopped;
+  return run.state == "failed" ? ExitCode::error : ExitCode::done;
+}
+
+ExitCode leave_request(const Invocation& invocation, engine::Request request) {
+  auto journal = engine::open_journal(project_folder(invocation.value("--plan")).journal_file);
+  if (!journal) return print_error(journal.error());
+  request.wall_ms = net::system_clock().wall_ms();
+  if (auto left = (*journal)->add_request(request); !left) return print_error(left.error());
+  print_words((*journal)->is_locked_by_somebody()
+                  ? "the running apply was told\n"
+                  : "no apply runs now; the next one finds this in the journal\n");
+  return ExitCode::done;
+}
+
+}  // namespace
+
+ExitCode run_status(const Invocation& invocation) {
+  const std::string format = invocation.value("--format");
+  auto journal = open_for_reading(invocation);
+  if (!journal) return print_error(journal.error(), format);
+  auto run = engine::run_record(**journal);
+  if (!run) return print_error(run.error(), format);
+  print_result(format == "json" ? ir::write_json(report::to_document(*run), 2) + "\n" : report::render_text(*run));
+  return exit_code_of(*run);
+}
+
+ExitCode run_trace(const Invocation& invocation) {
+  const std::string format = invocation.value("--format");
+  auto journal = open_for_reading(invocation);
+  if (!journal) return print_error(journal.error(), format);
+  const std::string account = lower_ascii(invocation.value("account"));
+  auto moments = engine::trace(**journal, account);
+  if (!moments) return print_error(moments.error(), format);
+  if (moments->empty()) {
+    return print_error(Error(errors::nothing_of_that_name, fmt::format("nothing was done to `{}`", printable(account))), format);
+  }
+  if (format == "json") {
+    ir::List items;
+    for (const report::MomentRecord& moment : *moments) {
+      items.push_back(ir::Value::map({{"time", net::show_utc(moment.wall_ms)},
+                                      {"time_ms", moment.wall_ms},
+                                      {"step", moment.step},
+                                      {"what", moment.what},
+                                      {"attempt", moment.attempt},
+                                      {"text", moment.text},
+                                      {"place", moment.place}}));
+    }
+    print_result(ir::write_json(ir::Value::map({{"format", 1}, {"account", account}, {"moments", std::move(items)}}), 2) + "\n");
+    return ExitCode::done;
+  }
+  for (const report::MomentRecord& moment : *moments) {
+    print_result(fmt::format("{}  {:<14} {}{}{}\n", net::show_utc(moment.wall_ms), moment.what, moment.step,
+                             moment.text.empty() ? "" : ": ", moment.text));
+  }
+  return ExitCode::done;
+}
+
+ExitCode run_report(const Invocation& invocation) {
+  const std::string format = invocation.value("--format");
+  auto journal = open_for_reading(invocation);
+  if (!journal) return print_error(journal.error(), format);
+  auto run = engine::run_record(**journal, true);
+  if (!run) return print_error(run.error(), format);
+  const std::string page = format == "json"   ? ir::write_json(report::to_document(*run), 2) + "\n"
+                           : format == "text" ? report::render_text(*run)
+                                              : report::render_html(*run);
+  const std::string output = invocation.value("--output");
+  if (output.empty() || output == "-") {
+    print_result(page);
+  } else {
+    if (auto written = write_text_file(output, page); !written) return print_error(written.error(), format);
+    print_words(fmt::format("wrote {} ({})\n", output, show_bytes(page.size())));
+  }
+  return ExitCode::done;
+}
+
+ExitCode run_approve(const Invocation& invocation) {
+  engine::Request request;
+  request.kind = engine::RequestKind::approve;
+  request.subject = invocation.value("subject");
+  if (!request.subject.starts_with("wave:") && !request.subject.starts_with("account:")) {
+    const bool is_address = request.subject.find('@') != std::string::npos;
+    request.subject = (is_address ? "account:" : "wave:") + request.subject;
+  }
+  return leave_request(invocation, std::move(request));
+}
+
+ExitCode run_pause(const Invocation& invocation) {
+  engine::Request request;
+  request.kind = engine::RequestKind::pause;
+  return leave_request(invocation, std::move(request));
+}
+
+ExitCode run_resume(const Invocation& invocation) {
+  engine::Request request;
+  request.kind = engine::RequestKind::resume;
+  return leave_request(invocation, std::move(request));
+}
+
+ExitCode run_throttle(const Invocation& invocation) {
+  engine::Request request;
+  request.kind = engine::RequestKind::throttle;
+  request.subject = invocation.value("--host");
+  const std::string connections = invocation.value("--connections");
+  if (request.subject != "source" && request.subject != "target") {
+    print_words("error: --host is `source` or `target`\n");
+    return ExitCode::error;
+  }
+  if (connections.empty() || connections.size() > 4 || connections.find_first_not_of("0123456789") != std::string::npos) {
+    print_words("error: --connections is a number from 0 (no bound) to 9999\n");
+    return ExitCode::error;
+  }
+  request.parameters = ir::Value::map({{"connections", std::stoi(connections)}});
+  return leave_request(invocation, std::move(request));
+}
+
+}  // namespace plan::command

@@ -1,0 +1,100 @@
+#include "runtime/command/project_folder.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+
+#include "compiler/source/text.h"
+#include "runtime/command/errors.h"
+
+namespace plan::command {
+
+ProjectFolder project_folder(const std::string& plan_file) {
+  ProjectFolder folder;
+  folder.plan_file = plan_file.empty() ? "migration.yaml" : plan_file;
+  const std::filesystem::path plan(folder.plan_file);
+  const std::filesystem::path directory = plan.has_parent_path() ? plan.parent_path() : std::filesystem::path(".");
+  folder.directory = directory.string();
+  folder.lock_file = (directory / "migration.lock").lexically_normal().string();
+  folder.state_directory = (directory / ".plan").lexically_normal().string();
+  folder.facts_file = folder.state_directory + "/facts.jsonl";
+  folder.schema_directory = folder.state_directory + "/schema";
+  folder.journal_file = folder.state_directory + "/journal.sqlite";
+  return folder;
+}
+
+Outcome create_state_directory(const ProjectFolder& folder) {
+  if (mkdir(folder.state_directory.c_str(), 0700) != 0 && errno != EEXIST) {
+    return Error(errors::file_unwritable, fmt::format("{} cannot be made: {}", folder.state_directory, std::strerror(errno)));
+  }
+  const std::string ignore = folder.state_directory + "/.gitignore";
+  if (!std::filesystem::exists(ignore)) return write_text_file(ignore, "*\n");
+  return {};
+}
+
+Result<std::string> read_text_file(const std::string& path, std::size_t bytes_max) {
+  const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) {
+    return Error(errors::file_missing, fmt::format("{} cannot be opened: {}", path, std::strerror(errno)));
+  }
+  std::string text;
+  std::string buffer(std::size_t{64} << 10U, '\0');
+  while (true) {
+    const ssize_t size = read(descriptor, buffer.data(), buffer.size());
+    if (size < 0 && errno == EINTR) continue;
+    if (size < 0) {
+      const std::string why = std::strerror(errno);
+      close(descriptor);
+      return Error(errors::file_missing, fmt::format("{} cannot be read: {}", path, why));
+    }
+    if (size == 0) break;
+    text.append(buffer.data(), static_cast<std::size_t>(size));
+    if (text.size() > bytes_max) {
+      close(descriptor);
+      return Error(errors::file_too_large, fmt::format("{} is larger than {}", path, show_bytes(bytes_max)));
+    }
+  }
+  close(descriptor);
+  return text;
+}
+
+Outcome write_text_file(const std::string& path, std::string_view text, unsigned mode) {
+  const std::string beside = path + ".new";
+  const auto refuse = [&](std::string_view what) {
+    return Error(errors::file_unwritable, fmt::format("{} cannot be {}: {}", path, what, std::strerror(errno)));
+  };
+  const int descriptor = open(beside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
+  if (descriptor < 0) return refuse("opened");
+  for (std::size_t written = 0; written < text.size();) {
+    const ssize_t size = write(descriptor, text.data() + written, text.size() - written);
+    if (size < 0 && errno == EINTR) continue;
+    if (size < 0) {
+      Error error = refuse("written");
+      close(descriptor);
+      unlink(beside.c_str());
+      return error;
+    }
+    written += static_cast<std::size_t>(size);
+  }
+  if (fsync(descriptor) != 0) {
+    Error error = refuse("synced");
+    close(descriptor);
+    return error;
+  }
+  close(descriptor);
+  if (rename(beside.c_str(), path.c_str()) != 0) return refuse("renamed into place");
+  const std::filesystem::path parent = std::filesystem::path(path).parent_path();
+  const int folder = open(parent.empty() ? "." : parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (folder >= 0) {
+    fsync(folder);
+    close(folder);
+  }
+  return {};
+}
+
+}  // namespace plan::command

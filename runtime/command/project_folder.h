@@ -1,0 +1,31 @@
+#pragma once
+#include <string>
+#include <string_view>
+
+#include "compiler/source/result.h"
+
+namespace plan::command {
+
+/// The files of one migration: the plan, and beside it the lock (for git) and `.plan` (not for git).
+struct ProjectFolder {
+  std::string plan_file = {};  ///< "migration.yaml"
+  std::string directory = {};  ///< where it lies; `file:` secrets start here
+  std::string lock_file = {};
+  std::string state_directory = {};  ///< `.plan`
+  std::string facts_file = {};
+  std::string schema_directory = {};  ///< documents by digest
+  std::string journal_file = {};
+};
+
+/// Names only; nothing is created. An empty `plan_file` is migration.yaml of the current directory.
+[[nodiscard]] ProjectFolder project_folder(const std::string& plan_file);
+
+/// Makes `.plan` (mode 0700) with a .gitignore. Errors: file-unwritable.
+[[nodiscard]] Outcome create_state_directory(const ProjectFolder& folder);
+
+/// Whole file, bounded. Errors: file-missing, file-too-large, file-unreadable.
+[[nodiscard]] Result<std::string> read_text_file(const std::string& path, std::size_t bytes_max);
+/// Written beside, synced and renamed. Errors: file-unwritable.
+[[nodiscard]] Outcome write_text_file(const std::string& path, std::string_view text, unsigned mode = 0644);
+
+}  // namespace plan::command
