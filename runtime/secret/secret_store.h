@@ -11,7 +11,8 @@ namespace plan::secret {
 
 struct SecretStoreOptions {
   std::string plan_directory = ".";  ///< where `file:` paths start and `command:` runs
-  std::string state_directory = {};  ///< the plan's `.plan`; seal.key is made there when first needed
+  std::string state_directory =
+      {};  ///< the plan's `.plan`; seal.key is made there when first needed
 };
 
 /// The SecretSource of a real run: environment, files, commands, sealed values, and what wiring

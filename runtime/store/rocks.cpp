@@ -106,7 +106,8 @@ Result<std::unique_ptr<RocksStore>> RocksStore::open(const std::string& folder,
   // Fails when the folder is new: then there is only what the caller asks for.
   const rocksdb::Status listed = rocksdb::DB::ListColumnFamilies(settings, folder, &names);
   if (!listed.ok()) {
-    if (!settings.create_if_missing) return error_for(listed, folder).while_doing("opening " + folder);
+    if (!settings.create_if_missing)
+      return error_for(listed, folder).while_doing("opening " + folder);
     names = {rocksdb::kDefaultColumnFamilyName};
   }
   const auto add = [&](const std::string& name) {
@@ -237,8 +238,7 @@ RocksSnapshot RocksStore::snapshot() const {
 }
 
 Outcome RocksStore::flush() {
-  const rocksdb::Status status =
-      state_->database->Flush(rocksdb::FlushOptions(), state_->handles);
+  const rocksdb::Status status = state_->database->Flush(rocksdb::FlushOptions(), state_->handles);
   if (!status.ok()) return error_for(status, state_->folder);
   return {};
 }

@@ -40,10 +40,9 @@ Error error_for(sqlite3* database, int code) {
   const char* words = database == nullptr ? sqlite3_errstr(code) : sqlite3_errmsg(database);
   // Some failures (misuse of a closed handle) leave the connection's code at OK: trust the call.
   const int shown = (extended & 0xFF) == SQLITE_OK ? code : extended;
-  Error error(code_for(shown),
-              fmt::format("{}: SQLite code {} ({})",
-                          path == nullptr || *path == '\0' ? "the database" : path, shown,
-                          sqlite3_errstr(shown)));
+  Error error(code_for(shown), fmt::format("{}: SQLite code {} ({})",
+                                           path == nullptr || *path == '\0' ? "the database" : path,
+                                           shown, sqlite3_errstr(shown)));
   if ((shown & 0xFF) == SQLITE_BUSY) error = std::move(error).with_retry(Retry::safe);
   return std::move(error).with_detail(words == nullptr ? "" : words);
 }
@@ -224,19 +223,17 @@ Result<Database> Database::open(const std::string& path, const SqliteOptions& op
   sqlite3_db_config(handle, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
   sqlite3_db_config(handle, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, nullptr);
   sqlite3_db_config(handle, SQLITE_DBCONFIG_ENABLE_VIEW, 0, nullptr);
-  PLAN_TRY_VOID(run_sql(
-      handle, "PRAGMA cell_size_check=ON; PRAGMA foreign_keys=ON; PRAGMA mmap_size=0"));
+  PLAN_TRY_VOID(
+      run_sql(handle, "PRAGMA cell_size_check=ON; PRAGMA foreign_keys=ON; PRAGMA mmap_size=0"));
   // The first read decides whether this is a database at all.
-  PLAN_TRY_VOID(run_sql(handle, "SELECT count(*) FROM sqlite_schema")
-                    .while_doing("opening " + path));
+  PLAN_TRY_VOID(
+      run_sql(handle, "SELECT count(*) FROM sqlite_schema").while_doing("opening " + path));
   if (!options.is_read_only) {
     if (options.is_write_ahead) {
-      PLAN_TRY_VOID(run_sql(handle, "PRAGMA journal_mode=WAL")
-                        .while_doing("opening " + path));
+      PLAN_TRY_VOID(run_sql(handle, "PRAGMA journal_mode=WAL").while_doing("opening " + path));
     }
-    PLAN_TRY_VOID(run_sql(handle, options.is_durable
-                                                         ? "PRAGMA synchronous=FULL"
-                                                         : "PRAGMA synchronous=NORMAL"));
+    PLAN_TRY_VOID(run_sql(
+        handle, options.is_durable ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL"));
   }
   return database;
 }
@@ -298,9 +295,8 @@ Result<std::int64_t> Database::ensure_schema(std::int64_t application_id, std::i
     return version;
   }
   if (found.value_or(0) != application_id) {
-    return Error(errors::store_foreign,
-                 fmt::format("{}: application id is {}, expected {}", path_, found.value_or(0),
-                             application_id));
+    return Error(errors::store_foreign, fmt::format("{}: application id is {}, expected {}", path_,
+                                                    found.value_or(0), application_id));
   }
   if (found_version > version) {
     return Error(errors::store_too_new,
