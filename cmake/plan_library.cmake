@@ -56,3 +56,18 @@ function(plan_embed name folder pattern)
   add_library(${name} STATIC ${dir}/${name}.S ${dir}/${name}.cpp)
   target_include_directories(${name} PUBLIC ${CMAKE_BINARY_DIR} PRIVATE ${CMAKE_SOURCE_DIR})
 endfunction()
+
+# plan_error_tables(TARGET): writes embedded/error_tables.inc, which includes every errors.def of the tree, so that the
+# catalogue of errors cannot forget a module.
+function(plan_error_tables target)
+  file(GLOB_RECURSE tables CONFIGURE_DEPENDS RELATIVE ${CMAKE_SOURCE_DIR}
+       ${CMAKE_SOURCE_DIR}/compiler/*errors.def ${CMAKE_SOURCE_DIR}/runtime/*errors.def)
+  list(SORT tables)
+  set(text "")
+  foreach(table IN LISTS tables)
+    get_filename_component(module ${table} DIRECTORY)
+    string(APPEND text "#define PLAN_ERROR(identifier, name, summary, remedy) {\"${module}\", {name, summary, remedy}},\n#include \"${table}\"\n#undef PLAN_ERROR\n")
+  endforeach()
+  file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/embedded/error_tables.inc CONTENT "${text}" @ONLY)
+  target_include_directories(${target} PRIVATE ${CMAKE_BINARY_DIR})
+endfunction()

@@ -49,11 +49,15 @@ std::vector<std::string> Invocation::all(std::string_view name) const {
 
 std::optional<Invocation> parse_arguments(int argc, const char* const* argv, ExitCode* exit_code) {
   *exit_code = ExitCode::done;
-  CLI::App app("plan moves a mail server: it compiles a migration plan into checked steps and executes them");
+  CLI::App app(
+      "plan moves a mail server: it compiles a migration plan into checked steps and executes "
+      "them");
   app.name("plan");
   app.require_subcommand(1);
-  app.footer("plan COMMAND --help has an example for each command. Exit codes: 0 done, 1 error, 2 differences or approval\n"
-             "needed, 3 stopped and can be resumed, 4 not checked, 70 a bug in plan.");
+  app.footer(
+      "plan COMMAND --help has an example for each command. Exit codes: 0 done, 1 error, 2 "
+      "differences or approval\n"
+      "needed, 3 stopped and can be resumed, 4 not checked, 70 a bug in plan.");
   std::map<std::string, CLI::App*, std::less<>> groups;
   std::vector<std::pair<CLI::App*, const CommandSpec*>> leaves;
   std::vector<std::unique_ptr<Collected>> collected;
@@ -63,7 +67,8 @@ std::optional<Invocation> parse_arguments(int argc, const char* const* argv, Exi
     if (words.size() == 2) {
       CLI::App*& group = groups[std::string(words[0])];
       if (group == nullptr) {
-        group = app.add_subcommand(std::string(words[0]), "see plan " + std::string(words[0]) + " --help");
+        group = app.add_subcommand(std::string(words[0]),
+                                   "see plan " + std::string(words[0]) + " --help");
         group->require_subcommand(1);
       }
       parent = group;

@@ -9,7 +9,8 @@ const OptionSpec kPlanFile{"plan", "FILE", "migration.yaml", "the plan"};
 const OptionSpec kPlanOption{"--plan", "FILE", "migration.yaml", "the plan whose folder is meant"};
 const OptionSpec kFormat{"--format", "FORMAT", "text", "`text` or `json`"};
 const OptionSpec kYes{"--yes", "", "", "go on without asking"};
-const OptionSpec kUntested{"--untested-version", "", "", "work with server versions that plan was not tried with"};
+const OptionSpec kUntested{"--untested-version", "", "",
+                           "work with server versions that plan was not tried with"};
 
 const std::vector<CommandSpec>& table() {
   static const std::vector<CommandSpec> kCommands = {
@@ -17,56 +18,77 @@ const std::vector<CommandSpec>& table() {
        .summary = "writes a commented migration.yaml",
        .text = "Writes a plan to start from, with every key explained. Never overwrites a file.",
        .example = "plan init --from dovecot-postfix    # then edit migration.yaml",
-       .options = {{"--from", "KIND", "dovecot-postfix", "what the source is; `plan init --list` names all"},
+       .options = {{"--from", "KIND", "dovecot-postfix",
+                    "what the source is; `plan init --list` names all"},
                    {"--output", "FILE", "migration.yaml", "where to write; `-` is stdout"},
                    {"--list", "", "", "name the kinds and end"}},
        .run = run_init},
       {.name = "fetch",
        .summary = "asks the servers once; writes migration.lock",
-       .text = "Asks source, target and proxies what the compiler needs to know and writes it to migration.lock, which belongs "
-               "into git: versions, the target's schema by digest, capabilities, limits, certificates, accounts with aliases "
-               "and hash schemes, mailbox names. The same servers give the same bytes, and no secret is in it. What changes by "
-               "the hour goes to .plan/facts.jsonl. A changed certificate or host key is never taken silently: it is shown, "
+       .text = "Asks source, target and proxies what the compiler needs to know and writes it to "
+               "migration.lock, which belongs "
+               "into git: versions, the target's schema by digest, capabilities, limits, "
+               "certificates, accounts with aliases "
+               "and hash schemes, mailbox names. The same servers give the same bytes, and no "
+               "secret is in it. What changes by "
+               "the hour goes to .plan/facts.jsonl. A changed certificate or host key is never "
+               "taken silently: it is shown, "
                "and taken only with --accept-new-keys. Nothing on any server is changed.",
        .example = "plan fetch && git diff migration.lock",
-       .options = {kPlanFile, kFormat, {"--accept-new-keys", "", "", "take certificates and host keys that differ from the lock"}},
+       .options = {kPlanFile,
+                   kFormat,
+                   {"--accept-new-keys", "", "",
+                    "take certificates and host keys that differ from the lock"}},
        .run = run_fetch},
       {.name = "check",
        .summary = "compiles the plan offline and shows every mistake at once",
-       .text = "A pure function of migration.yaml, migration.lock and the built-in procedures: no server is asked. Each "
+       .text = "A pure function of migration.yaml, migration.lock and the built-in procedures: no "
+               "server is asked. Each "
                "diagnostic has a code (plan explain CODE), a place, and mostly a remedy.",
        .example = "plan check --format sarif > check.sarif",
-       .options = {kPlanFile, {"--format", "FORMAT", "text", "`text`, `json` or `sarif`"},
+       .options = {kPlanFile,
+                   {"--format", "FORMAT", "text", "`text`, `json` or `sarif`"},
                    {"--dump", "WHAT", "", "also print `graph`: one step a line"}},
        .run = run_check},
       {.name = "diff",
        .summary = "looks at the live servers and shows what would change",
-       .text = "Read-only. Shows every step by stage and wave with its effect, how it is undone, bytes, time, and the expected "
-               "hold of each account. With -o the reviewed plan is saved: one self-contained file that `plan apply` runs "
+       .text = "Read-only. Shows every step by stage and wave with its effect, how it is undone, "
+               "bytes, time, and the expected "
+               "hold of each account. With -o the reviewed plan is saved: one self-contained file "
+               "that `plan apply` runs "
                "exactly or refuses. Exit code 2 when there are differences.",
        .example = "plan diff -o reviewed.plan --format markdown > review.md",
-       .options = {kPlanFile, {"--format", "FORMAT", "text", "`text`, `markdown`, `json` or `html`"},
+       .options = {kPlanFile,
+                   {"--format", "FORMAT", "text", "`text`, `markdown`, `json` or `html`"},
                    {"-o,--output", "FILE", "", "save the reviewed plan"},
-                   {"--all", "", "", "do not fold accounts that are alike"}, kUntested},
+                   {"--all", "", "", "do not fold accounts that are alike"},
+                   kUntested},
        .run = run_diff},
       {.name = "show",
        .summary = "shows a saved plan, anywhere, with no server and no other file",
-       .text = "Reads a file written by `plan diff -o`, checks its digest, and shows what it would do.",
+       .text =
+           "Reads a file written by `plan diff -o`, checks its digest, and shows what it would do.",
        .example = "plan show reviewed.plan",
-       .options = {{"file", "FILE", "", "a saved plan", true}, {"--format", "FORMAT", "text", "`text`, `markdown`, `json` or `html`"}},
+       .options = {{"file", "FILE", "", "a saved plan", true},
+                   {"--format", "FORMAT", "text", "`text`, `markdown`, `json` or `html`"}},
        .run = run_show},
       {.name = "apply",
        .summary = "shows the diff, asks, and executes; goes on after a crash",
-       .text = "With migration.yaml it compiles, shows the diff and asks. With a file saved by `plan diff -o` it runs exactly "
-               "that, or says what has drifted. Every effect is in the journal before it is made; the same command goes on "
-               "after a crash, Ctrl-C or a failure. Ctrl-C first finishes or undoes the accounts that are held.",
+       .text = "With migration.yaml it compiles, shows the diff and asks. With a file saved by "
+               "`plan diff -o` it runs exactly "
+               "that, or says what has drifted. Every effect is in the journal before it is made; "
+               "the same command goes on "
+               "after a crash, Ctrl-C or a failure. Ctrl-C first finishes or undoes the accounts "
+               "that are held.",
        .example = "plan apply migration.yaml",
        .options = {{"file", "FILE", "migration.yaml", "a plan, or a saved plan"},
                    kPlanOption,
                    kYes,
                    {"--format", "FORMAT", "text", "`text`, or `json` for one event a line"},
-                   {"--take-over", "", "", "take the lease from a run whose machine is gone for good"},
-                   {"--wait-for-approval", "", "", "wait for `plan approve` instead of ending with exit code 2"},
+                   {"--take-over", "", "",
+                    "take the lease from a run whose machine is gone for good"},
+                   {"--wait-for-approval", "", "",
+                    "wait for `plan approve` instead of ending with exit code 2"},
                    kUntested},
        .run = run_apply},
       {.name = "status",
@@ -83,21 +105,33 @@ const std::vector<CommandSpec>& table() {
        .run = run_trace},
       {.name = "verify",
        .summary = "compares source and target and grades each account",
-       .text = "Grades: perfect (no difference), good (only differences on the documented list), investigate (a flag, date or "
-               "mailbox differs, or an item was refused), poor (content missing or extra), not checked (a part without "
-               "evidence). Read-only. Exit code 2 when an account is investigate or poor, 4 when one is not checked.",
+       .text = "Grades: perfect (no difference), good (only differences on the documented list), "
+               "investigate (a flag, date or "
+               "mailbox differs, or an item was refused), poor (content missing or extra), not "
+               "checked (a part without "
+               "evidence). Read-only. Exit code 2 when an account is investigate or poor, 4 when "
+               "one is not checked.",
        .example = "plan verify --account alice@example.org",
-       .options = {kPlanFile, {"--account", "ACCOUNT", "", "only this account", false, true}, kFormat},
+       .options = {kPlanFile,
+                   {"--account", "ACCOUNT", "", "only this account", false, true},
+                   kFormat},
        .run = run_verify},
       {.name = "rollback",
        .summary = "undoes, newest first",
-       .text = "Gives one account, a wave or everything since a rollback point back to the source, from the prior states in the "
-               "journal. Once mail has arrived at the target for an account, giving it back would leave that mail behind: this "
+       .text = "Gives one account, a wave or everything since a rollback point back to the source, "
+               "from the prior states in the "
+               "journal. Once mail has arrived at the target for an account, giving it back would "
+               "leave that mail behind: this "
                "version refuses then, with the reason.",
        .example = "plan rollback --account alice@example.org",
-       .options = {kPlanOption, {"--account", "ACCOUNT", "", "one account"}, {"--wave", "WAVE", "", "all accounts of a wave"},
-                   {"--to", "POINT", "", "everything after this rollback point"}, kYes, kFormat,
-                   {"--take-over", "", "", "take the lease from a run whose machine is gone for good"}},
+       .options = {kPlanOption,
+                   {"--account", "ACCOUNT", "", "one account"},
+                   {"--wave", "WAVE", "", "all accounts of a wave"},
+                   {"--to", "POINT", "", "everything after this rollback point"},
+                   kYes,
+                   kFormat,
+                   {"--take-over", "", "",
+                    "take the lease from a run whose machine is gone for good"}},
        .run = run_rollback},
       {.name = "approve",
        .summary = "lets a wave or an account go on",
@@ -121,36 +155,45 @@ const std::vector<CommandSpec>& table() {
        .summary = "bounds how many steps work on a host at a time",
        .text = "Takes effect in a running apply within a second. 0 takes the bound away.",
        .example = "plan throttle --host source --connections 4",
-       .options = {kPlanOption, {"--host", "HOST", "", "`source` or `target`", true},
+       .options = {kPlanOption,
+                   {"--host", "HOST", "", "`source` or `target`", true},
                    {"--connections", "N", "", "steps at a time", true}},
        .run = run_throttle},
       {.name = "rehearse",
        .summary = "runs the whole plan against stand-ins",
-       .text = "Starts the embedded target in this process and runs every step: what is read-only runs against the live source, "
-               "which is opened read-only; every other step on source, proxies and DNS goes into books that refuse an order "
+       .text = "Starts the embedded target in this process and runs every step: what is read-only "
+               "runs against the live source, "
+               "which is opened read-only; every other step on source, proxies and DNS goes into "
+               "books that refuse an order "
                "that would lose or loop mail. No write reaches a live system.",
        .example = "plan rehearse",
-       .options = {kPlanFile, kFormat, {"--keep", "", "", "keep the folder of the embedded target"}},
+       .options = {kPlanFile,
+                   kFormat,
+                   {"--keep", "", "", "keep the folder of the embedded target"}},
        .run = run_rehearse},
       {.name = "explain",
        .summary = "explains a diagnostic, an error or a step",
-       .text = "CODE is what stands in brackets behind a message. STEP is an id as `plan graph` and `plan status` show it: what "
+       .text = "CODE is what stands in brackets behind a message. STEP is an id as `plan graph` "
+               "and `plan status` show it: what "
                "the step does, how it is undone, where it stands and why.",
        .example = "plan explain unknown-key",
        .options = {{"what", "CODE|STEP", "", "what to explain", true}, kPlanOption, kFormat},
        .run = run_explain},
       {.name = "graph",
        .summary = "draws the steps",
-       .text = "For Graphviz or Mermaid. Accounts that are alike are drawn once unless --all is given.",
+       .text =
+           "For Graphviz or Mermaid. Accounts that are alike are drawn once unless --all is given.",
        .example = "plan graph | dot -Tsvg > steps.svg",
-       .options = {kPlanFile, {"--format", "FORMAT", "dot", "`dot`, `mermaid` or `text`"},
+       .options = {kPlanFile,
+                   {"--format", "FORMAT", "dot", "`dot`, `mermaid` or `text`"},
                    {"--all", "", "", "draw every account"}},
        .run = run_graph},
       {.name = "report",
        .summary = "writes the report of the run: one self-contained HTML file",
        .text = "Reads the journal only.",
        .example = "plan report --output report.html",
-       .options = {kPlanOption, {"--output", "FILE", "-", "where to write; `-` is stdout"},
+       .options = {kPlanOption,
+                   {"--output", "FILE", "-", "where to write; `-` is stdout"},
                    {"--format", "FORMAT", "html", "`html`, `text` or `json`"}},
        .run = run_report},
       {.name = "version",
@@ -161,22 +204,26 @@ const std::vector<CommandSpec>& table() {
        .run = run_version},
       {.name = "proxy run",
        .summary = "runs the migration proxy",
-       .text = "Takes the public ports and routes each login to the server that holds the account. Runs until SIGTERM, then says "
+       .text = "Takes the public ports and routes each login to the server that holds the account. "
+               "Runs until SIGTERM, then says "
                "goodbye to every session. See docs/formats/proxy.md for the configuration.",
        .example = "plan proxy run --config /etc/plan-proxy/proxy.toml",
        .options = {{"--config", "FILE", "proxy.toml", "configuration"}},
        .run = run_proxy_run},
       {.name = "proxy check",
        .summary = "checks a proxy's configuration without starting it",
-       .text = "All problems at once, with their lines; certificates, keys, token and map are opened too.",
+       .text = "All problems at once, with their lines; certificates, keys, token and map are "
+               "opened too.",
        .example = "plan proxy check --config proxy.toml",
        .options = {{"--config", "FILE", "proxy.toml", "configuration"}},
        .run = run_proxy_check},
       {.name = "proxy status",
        .summary = "asks a running proxy where it stands",
-       .text = "Sessions, holds, generations. The token is read from the file that the configuration names.",
+       .text = "Sessions, holds, generations. The token is read from the file that the "
+               "configuration names.",
        .example = "plan proxy status --config proxy.toml",
-       .options = {{"--config", "FILE", "proxy.toml", "configuration"}, {"request", "REQUEST", "status", "`status`, `sessions` or `map`"}},
+       .options = {{"--config", "FILE", "proxy.toml", "configuration"},
+                   {"request", "REQUEST", "status", "`status`, `sessions` or `map`"}},
        .run = run_proxy_control},
       {.name = "archive inspect",
        .summary = "says what is in an account's archive",
@@ -186,7 +233,8 @@ const std::vector<CommandSpec>& table() {
        .run = run_archive_inspect},
       {.name = "archive verify",
        .summary = "checks an archive against itself",
-       .text = "Structure, references, and the digest of every blob. Exit code 1 when something is wrong.",
+       .text = "Structure, references, and the digest of every blob. Exit code 1 when something is "
+               "wrong.",
        .example = "plan archive verify alice.sqlite",
        .options = {{"file", "FILE", "", "an archive", true}, kFormat},
        .run = run_archive_verify},
@@ -194,13 +242,17 @@ const std::vector<CommandSpec>& table() {
        .summary = "compares two archives",
        .text = "Exit code 2 when they differ.",
        .example = "plan archive diff before.sqlite after.sqlite",
-       .options = {{"first", "FILE", "", "an archive", true}, {"second", "FILE", "", "another", true}, kFormat},
+       .options = {{"first", "FILE", "", "an archive", true},
+                   {"second", "FILE", "", "another", true},
+                   kFormat},
        .run = run_archive_diff},
       {.name = "admin describe",
        .summary = "shows a type of the target's schema as a person wants to read it",
        .text = "From the schema in the cache of the last `plan fetch`; offline.",
        .example = "plan admin describe Domain",
-       .options = {{"type", "TYPE", "", "Domain, Account, MtaRoute, ...", true}, kPlanOption, kFormat},
+       .options = {{"type", "TYPE", "", "Domain, Account, MtaRoute, ...", true},
+                   kPlanOption,
+                   kFormat},
        .run = run_admin_describe},
       {.name = "admin get",
        .summary = "reads objects of the target",
@@ -210,9 +262,11 @@ const std::vector<CommandSpec>& table() {
        .run = run_admin_get},
       {.name = "target run",
        .summary = "runs the embedded target that rehearsals use",
-       .text = "A stand-in for a Stalwart server, for rehearsals, examples and tests. It says so in its greetings; it is no mail "
+       .text = "A stand-in for a Stalwart server, for rehearsals, examples and tests. It says so "
+               "in its greetings; it is no mail "
                "server to keep mail in.",
-       .example = "plan target run --folder target --address 10.9.0.1 --hostname new.test --certificate t.crt --key t.key "
+       .example = "plan target run --folder target --address 10.9.0.1 --hostname new.test "
+                  "--certificate t.crt --key t.key "
                   "--admin admin --admin-password-file secret",
        .options = {{"--folder", "FOLDER", "", "where its data is", true},
                    {"--address", "ADDRESS", "127.0.0.1", "what it binds"},

@@ -55,8 +55,10 @@ struct Invocation {
 
 [[nodiscard]] std::span<const CommandSpec> all_commands();
 
-/// Reads a command line. Nothing when it was answered already (help, version, a mistake): then `*exit_code` says how.
-[[nodiscard]] std::optional<Invocation> parse_arguments(int argc, const char* const* argv, ExitCode* exit_code);
+/// Reads a command line. Nothing when it was answered already (help, version, a mistake): then
+/// `*exit_code` says how.
+[[nodiscard]] std::optional<Invocation> parse_arguments(int argc, const char* const* argv,
+                                                        ExitCode* exit_code);
 
 /// `plan docs man|bash|markdown`: pages made from the table above.
 [[nodiscard]] std::string man_page(const CommandSpec& command);

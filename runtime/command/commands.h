@@ -3,7 +3,8 @@
 
 namespace plan::command {
 
-// One function for each command of the table; each lives in the file of its name, or with its relatives.
+// One function for each command of the table; each lives in the file of its name, or with its
+// relatives.
 ExitCode run_init(const Invocation& invocation);
 ExitCode run_fetch(const Invocation& invocation);
 ExitCode run_check(const Invocation& invocation);

@@ -28,16 +28,18 @@ ExitCode print_error(const Error& error, std::string_view format) {
   if (format == "json") {
     ir::List context;
     for (const std::string& frame : error.context()) context.emplace_back(frame);
-    print_result(ir::write_json(ir::Value::map({{"format", 1},
-                                                {"error", ir::Value::map({{"code", error.code().name},
-                                                                          {"message", error.message()},
-                                                                          {"detail", error.detail()},
-                                                                          {"context", std::move(context)},
-                                                                          {"effect", to_string(error.effect())},
-                                                                          {"blame", to_string(error.blame())},
-                                                                          {"remedy", error.code().remedy}})}}),
-                                2) +
-                 "\n");
+    print_result(
+        ir::write_json(
+            ir::Value::map({{"format", 1},
+                            {"error", ir::Value::map({{"code", error.code().name},
+                                                      {"message", error.message()},
+                                                      {"detail", error.detail()},
+                                                      {"context", std::move(context)},
+                                                      {"effect", to_string(error.effect())},
+                                                      {"blame", to_string(error.blame())},
+                                                      {"remedy", error.code().remedy}})}}),
+            2) +
+        "\n");
     return ExitCode::error;
   }
   print_words(fmt::format("error: {}\n", error.to_line()));
@@ -55,7 +57,8 @@ std::size_t terminal_width_columns() {
 
 bool ask_yes(std::string_view question) {
   if (!is_terminal(STDIN_FILENO)) {
-    print_words(fmt::format("{}\nno terminal to ask on: give --yes to go on without asking\n", question));
+    print_words(
+        fmt::format("{}\nno terminal to ask on: give --yes to go on without asking\n", question));
     return false;
   }
   print_words(fmt::format("{} Only `yes` goes on: ", question));
@@ -71,7 +74,8 @@ struct RunDisplay::State {
   std::unique_ptr<report::FanOut> both;
 };
 
-RunDisplay::RunDisplay(std::string_view format, const std::string& event_file) : state_(std::make_unique<State>()) {
+RunDisplay::RunDisplay(std::string_view format, const std::string& event_file)
+    : state_(std::make_unique<State>()) {
   std::vector<report::EventSink*> sinks;
   if (format == "json") {
     state_->shown = std::make_unique<report::NdjsonLog>(print_result);

@@ -15,7 +15,8 @@ namespace plan::command {
 void print_result(std::string_view text);
 void print_words(std::string_view text);
 
-/// Prints an error of the world with its code and remedy: `error: message [code]` and `  help: remedy`; with
+/// Prints an error of the world with its code and remedy: `error: message [code]` and `  help:
+/// remedy`; with
 /// `--format json` the same as a document on stdout. Returns the exit code of an error.
 ExitCode print_error(const Error& error, std::string_view format = "text");
 
@@ -25,8 +26,8 @@ ExitCode print_error(const Error& error, std::string_view format = "text");
 /// Asks on the terminal; only `yes` is a yes. Without a terminal the answer is no.
 [[nodiscard]] bool ask_yes(std::string_view question);
 
-/// How a run is shown while it goes: `json` is one object a line, else live progress on a terminal and plain lines
-/// elsewhere. `log` (absent or a path) receives every event as a JSON line too.
+/// How a run is shown while it goes: `json` is one object a line, else live progress on a terminal
+/// and plain lines elsewhere. `log` (absent or a path) receives every event as a JSON line too.
 class RunDisplay {
  public:
   RunDisplay(std::string_view format, const std::string& event_file);

@@ -1,5 +1,5 @@
-// Commands that only look at the journal, or leave a request in it for a running apply: status, trace, report, approve,
-// pause, resume, throttle.
+// Commands that only look at the journal, or leave a request in it for a running apply: status,
+// trace, report, approve, pause, resume, throttle.
 #include <fmt/format.h>
 
 #include "compiler/ir/json.h"
@@ -23,7 +23,8 @@ Result<std::unique_ptr<engine::Journal>> open_for_reading(const Invocation& invo
 
 ExitCode exit_code_of(const report::RunRecord& run) {
   if (run.state == "needs-approval") return ExitCode::differences;
-  if (run.state == "stopped" || run.state == "interrupted" || run.state == "running") return ExitCode::stopped;
+  if (run.state == "stopped" || run.state == "interrupted" || run.state == "running")
+    return ExitCode::stopped;
   return run.state == "failed" ? ExitCode::error : ExitCode::done;
 }
 
@@ -46,7 +47,8 @@ ExitCode run_status(const Invocation& invocation) {
   if (!journal) return print_error(journal.error(), format);
   auto run = engine::run_record(**journal);
   if (!run) return print_error(run.error(), format);
-  print_result(format == "json" ? ir::write_json(report::to_document(*run), 2) + "\n" : report::render_text(*run));
+  print_result(format == "json" ? ir::write_json(report::to_document(*run), 2) + "\n"
+                                : report::render_text(*run));
   return exit_code_of(*run);
 }
 
@@ -58,7 +60,9 @@ ExitCode run_trace(const Invocation& invocation) {
   auto moments = engine::trace(**journal, account);
   if (!moments) return print_error(moments.error(), format);
   if (moments->empty()) {
-    return print_error(Error(errors::nothing_of_that_name, fmt::format("nothing was done to `{}`", printable(account))), format);
+    return print_error(Error(errors::nothing_of_that_name,
+                             fmt::format("nothing was done to `{}`", printable(account))),
+                       format);
   }
   if (format == "json") {
     ir::List items;
@@ -71,12 +75,16 @@ ExitCode run_trace(const Invocation& invocation) {
                                       {"text", moment.text},
                                       {"place", moment.place}}));
     }
-    print_result(ir::write_json(ir::Value::map({{"format", 1}, {"account", account}, {"moments", std::move(items)}}), 2) + "\n");
+    print_result(
+        ir::write_json(
+            ir::Value::map({{"format", 1}, {"account", account}, {"moments", std::move(items)}}),
+            2) +
+        "\n");
     return ExitCode::done;
   }
   for (const report::MomentRecord& moment : *moments) {
-    print_result(fmt::format("{}  {:<14} {}{}{}\n", net::show_utc(moment.wall_ms), moment.what, moment.step,
-                             moment.text.empty() ? "" : ": ", moment.text));
+    print_result(fmt::format("{}  {:<14} {}{}{}\n", net::show_utc(moment.wall_ms), moment.what,
+                             moment.step, moment.text.empty() ? "" : ": ", moment.text));
   }
   return ExitCode::done;
 }
@@ -94,7 +102,8 @@ ExitCode run_report(const Invocation& invocation) {
   if (output.empty() || output == "-") {
     print_result(page);
   } else {
-    if (auto written = write_text_file(output, page); !written) return print_error(written.error(), format);
+    if (auto written = write_text_file(output, page); !written)
+      return print_error(written.error(), format);
     print_words(fmt::format("wrote {} ({})\n", output, show_bytes(page.size())));
   }
   return ExitCode::done;
@@ -132,7 +141,8 @@ ExitCode run_throttle(const Invocation& invocation) {
     print_words("error: --host is `source` or `target`\n");
     return ExitCode::error;
   }
-  if (connections.empty() || connections.size() > 4 || connections.find_first_not_of("0123456789") != std::string::npos) {
+  if (connections.empty() || connections.size() > 4 ||
+      connections.find_first_not_of("0123456789") != std::string::npos) {
     print_words("error: --connections is a number from 0 (no bound) to 9999\n");
     return ExitCode::error;
   }

@@ -14,7 +14,8 @@ int main(int argc, char** argv) {
     return static_cast<int>(invocation->command->run(*invocation));
   } catch (const std::exception& bug) {
     std::fprintf(stderr,
-                 "this is a bug in plan: %s\nnothing is lost: the journal was written before each effect; run the same "
+                 "this is a bug in plan: %s\nnothing is lost: the journal was written before each "
+                 "effect; run the same "
                  "command again\n",
                  bug.what());
     return static_cast<int>(plan::command::ExitCode::bug);

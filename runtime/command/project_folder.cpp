@@ -18,7 +18,8 @@ ProjectFolder project_folder(const std::string& plan_file) {
   ProjectFolder folder;
   folder.plan_file = plan_file.empty() ? "migration.yaml" : plan_file;
   const std::filesystem::path plan(folder.plan_file);
-  const std::filesystem::path directory = plan.has_parent_path() ? plan.parent_path() : std::filesystem::path(".");
+  const std::filesystem::path directory =
+      plan.has_parent_path() ? plan.parent_path() : std::filesystem::path(".");
   folder.directory = directory.string();
   folder.lock_file = (directory / "migration.lock").lexically_normal().string();
   folder.state_directory = (directory / ".plan").lexically_normal().string();
@@ -30,7 +31,9 @@ ProjectFolder project_folder(const std::string& plan_file) {
 
 Outcome create_state_directory(const ProjectFolder& folder) {
   if (mkdir(folder.state_directory.c_str(), 0700) != 0 && errno != EEXIST) {
-    return Error(errors::file_unwritable, fmt::format("{} cannot be made: {}", folder.state_directory, std::strerror(errno)));
+    return Error(
+        errors::file_unwritable,
+        fmt::format("{} cannot be made: {}", folder.state_directory, std::strerror(errno)));
   }
   const std::string ignore = folder.state_directory + "/.gitignore";
   if (!std::filesystem::exists(ignore)) return write_text_file(ignore, "*\n");
@@ -40,7 +43,8 @@ Outcome create_state_directory(const ProjectFolder& folder) {
 Result<std::string> read_text_file(const std::string& path, std::size_t bytes_max) {
   const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (descriptor < 0) {
-    return Error(errors::file_missing, fmt::format("{} cannot be opened: {}", path, std::strerror(errno)));
+    return Error(errors::file_missing,
+                 fmt::format("{} cannot be opened: {}", path, std::strerror(errno)));
   }
   std::string text;
   std::string buffer(std::size_t{64} << 10U, '\0');
@@ -56,7 +60,8 @@ Result<std::string> read_text_file(const std::string& path, std::size_t bytes_ma
     text.append(buffer.data(), static_cast<std::size_t>(size));
     if (text.size() > bytes_max) {
       close(descriptor);
-      return Error(errors::file_too_large, fmt::format("{} is larger than {}", path, show_bytes(bytes_max)));
+      return Error(errors::file_too_large,
+                   fmt::format("{} is larger than {}", path, show_bytes(bytes_max)));
     }
   }
   close(descriptor);
@@ -66,7 +71,8 @@ Result<std::string> read_text_file(const std::string& path, std::size_t bytes_ma
 Outcome write_text_file(const std::string& path, std::string_view text, unsigned mode) {
   const std::string beside = path + ".new";
   const auto refuse = [&](std::string_view what) {
-    return Error(errors::file_unwritable, fmt::format("{} cannot be {}: {}", path, what, std::strerror(errno)));
+    return Error(errors::file_unwritable,
+                 fmt::format("{} cannot be {}: {}", path, what, std::strerror(errno)));
   };
   const int descriptor = open(beside.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
   if (descriptor < 0) return refuse("opened");
@@ -89,7 +95,8 @@ Outcome write_text_file(const std::string& path, std::string_view text, unsigned
   close(descriptor);
   if (rename(beside.c_str(), path.c_str()) != 0) return refuse("renamed into place");
   const std::filesystem::path parent = std::filesystem::path(path).parent_path();
-  const int folder = open(parent.empty() ? "." : parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const int folder =
+      open(parent.empty() ? "." : parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (folder >= 0) {
     fsync(folder);
     close(folder);

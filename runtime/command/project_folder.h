@@ -6,7 +6,8 @@
 
 namespace plan::command {
 
-/// The files of one migration: the plan, and beside it the lock (for git) and `.plan` (not for git).
+/// The files of one migration: the plan, and beside it the lock (for git) and `.plan` (not for
+/// git).
 struct ProjectFolder {
   std::string plan_file = {};  ///< "migration.yaml"
   std::string directory = {};  ///< where it lies; `file:` secrets start here
@@ -26,6 +27,7 @@ struct ProjectFolder {
 /// Whole file, bounded. Errors: file-missing, file-too-large, file-unreadable.
 [[nodiscard]] Result<std::string> read_text_file(const std::string& path, std::size_t bytes_max);
 /// Written beside, synced and renamed. Errors: file-unwritable.
-[[nodiscard]] Outcome write_text_file(const std::string& path, std::string_view text, unsigned mode = 0644);
+[[nodiscard]] Outcome write_text_file(const std::string& path, std::string_view text,
+                                      unsigned mode = 0644);
 
 }  // namespace plan::command

@@ -43,8 +43,9 @@ std::string man_page(const CommandSpec& command) {
   for (char& c : name) {
     if (c == ' ') c = '-';
   }
-  std::string page = fmt::format(".TH {} 1 \"\" \"plan\" \"plan manual\"\n.SH NAME\n{} \\- {}\n.SH SYNOPSIS\n.B {}\n", name,
-                                 roff(name), roff(command.summary), roff(synopsis(command)));
+  std::string page = fmt::format(
+      ".TH {} 1 \"\" \"plan\" \"plan manual\"\n.SH NAME\n{} \\- {}\n.SH SYNOPSIS\n.B {}\n", name,
+      roff(name), roff(command.summary), roff(synopsis(command)));
   page += fmt::format(".SH DESCRIPTION\n{}\n.SH OPTIONS\n", roff(command.text));
   for (const OptionSpec& option : command.options) {
     const std::string shown = option.name.starts_with("-")
@@ -56,7 +57,8 @@ std::string man_page(const CommandSpec& command) {
   }
   page += fmt::format(".SH EXAMPLE\n.nf\n{}\n.fi\n", roff(command.example));
   page +=
-      ".SH EXIT STATUS\n0 done or nothing to do, 1 error, 2 there are differences or approval is needed, 3 stopped and can be "
+      ".SH EXIT STATUS\n0 done or nothing to do, 1 error, 2 there are differences or approval is "
+      "needed, 3 stopped and can be "
       "resumed, 4 not checked, 70 a bug in plan.\n";
   return page;
 }
@@ -69,7 +71,8 @@ std::string bash_completion() {
     first.emplace(split(command.name, ' ')[0]);
     std::string words = "--help";
     for (const OptionSpec& option : command.options) {
-      if (option.name.starts_with("-")) words += fmt::format(" {}", option.name.substr(option.name.rfind(',') + 1));
+      if (option.name.starts_with("-"))
+        words += fmt::format(" {}", option.name.substr(option.name.rfind(',') + 1));
     }
     cases += fmt::format("    \"{}\") words=\"{}\" ;;\n", command.name, words);
   }
@@ -78,39 +81,51 @@ std::string bash_completion() {
     std::string seconds;
     for (const CommandSpec& command : all_commands()) {
       const auto parts = split(command.name, ' ');
-      if (!command.is_hidden && parts.size() == 2 && parts[0] == word) seconds += " " + std::string(parts[1]);
+      if (!command.is_hidden && parts.size() == 2 && parts[0] == word)
+        seconds += " " + std::string(parts[1]);
     }
-    if (!seconds.empty()) groups += fmt::format("    {}) [ \"$COMP_CWORD\" = 2 ] && words=\"{}\" ;;\n", word, trim(seconds));
+    if (!seconds.empty())
+      groups +=
+          fmt::format("    {}) [ \"$COMP_CWORD\" = 2 ] && words=\"{}\" ;;\n", word, trim(seconds));
   }
   std::string all;
   for (const std::string& word : first) all += (all.empty() ? "" : " ") + word;
-  return "# bash completion for plan, made by `plan docs bash`\n_plan() {\n  local words=\"\" current=\"${COMP_WORDS[COMP_CWORD]}\"\n"
+  return "# bash completion for plan, made by `plan docs bash`\n_plan() {\n  local words=\"\" "
+         "current=\"${COMP_WORDS[COMP_CWORD]}\"\n"
          "  case \"${COMP_WORDS[1]} ${COMP_WORDS[2]}\" in\n" +
-         cases + "  esac\n  if [ -z \"$words\" ]; then case \"${COMP_WORDS[1]}\" in\n" + [&] {
+         cases + "  esac\n  if [ -z \"$words\" ]; then case \"${COMP_WORDS[1]}\" in\n" +
+         [&] {
            std::string singles;
            for (const CommandSpec& command : all_commands()) {
              if (command.is_hidden || command.name.find(' ') != std::string_view::npos) continue;
              std::string words = "--help";
              for (const OptionSpec& option : command.options) {
-               if (option.name.starts_with("-")) words += fmt::format(" {}", option.name.substr(option.name.rfind(',') + 1));
+               if (option.name.starts_with("-"))
+                 words += fmt::format(" {}", option.name.substr(option.name.rfind(',') + 1));
              }
              singles += fmt::format("    {}) words=\"{}\" ;;\n", command.name, words);
            }
            return singles;
-         }() + groups + "  esac; fi\n  [ \"$COMP_CWORD\" = 1 ] && words=\"" + all +
-         "\"\n  mapfile -t COMPREPLY < <(compgen -W \"$words\" -f -- \"$current\")\n}\ncomplete -F _plan plan\n";
+         }() +
+         groups + "  esac; fi\n  [ \"$COMP_CWORD\" = 1 ] && words=\"" + all +
+         "\"\n  mapfile -t COMPREPLY < <(compgen -W \"$words\" -f -- \"$current\")\n}\ncomplete -F "
+         "_plan plan\n";
 }
 
 std::string command_reference() {
   std::string page =
-      "# Commands\n\nGenerated from runtime/command/command_table.cpp by `plan docs markdown`; a test compares the two.\n";
+      "# Commands\n\nGenerated from runtime/command/command_table.cpp by `plan docs markdown`; a "
+      "test compares the two.\n";
   for (const CommandSpec& command : all_commands()) {
     if (command.is_hidden) continue;
-    page += fmt::format("\n## plan {}\n\n{}\n\n{}\n\n", command.name, command.summary, command.text);
+    page +=
+        fmt::format("\n## plan {}\n\n{}\n\n{}\n\n", command.name, command.summary, command.text);
     if (!command.options.empty()) page += "| option | meaning |\n|---|---|\n";
     for (const OptionSpec& option : command.options) {
-      page += fmt::format("| `{}{}{}` | {}{} |\n", option.name, option.value_name.empty() ? "" : " ", option.value_name,
-                          option.summary, option.fallback.empty() ? "" : fmt::format(" (default: {})", option.fallback));
+      page += fmt::format(
+          "| `{}{}{}` | {}{} |\n", option.name, option.value_name.empty() ? "" : " ",
+          option.value_name, option.summary,
+          option.fallback.empty() ? "" : fmt::format(" (default: {})", option.fallback));
     }
     page += fmt::format("\n```\n{}\n```\n", command.example);
   }
