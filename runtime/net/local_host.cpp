@@ -5,8 +5,8 @@
 #include <signal.h>
 #include <spawn.h>
 #include <sys/mman.h>
-#include <sys/pidfd.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -113,7 +113,9 @@ Result<pid_t> spawn(const std::vector<std::string>& arguments, int input, int ou
 /// code.
 class Child {
  public:
-  explicit Child(pid_t pid) : pid_(pid), handle_(pidfd_open(pid, 0)) {}
+  explicit Child(pid_t pid)
+      : pid_(pid),  // glibc 2.36 declares pidfd_open without extern "C"
+        handle_(static_cast<int>(syscall(SYS_pidfd_open, pid, 0))) {}
   Child(const Child&) = delete;
   Child& operator=(const Child&) = delete;
   ~Child() {
@@ -225,9 +227,12 @@ class LocalHost final : public Host {
     const std::lock_guard lock(replace_mutex_);
     std::error_code code;
     std::filesystem::path target(path);
-    if (std::filesystem::is_symlink(target, code))
-      target = std::filesystem::weakly_canonical(target, code);
-    if (code) return unreadable(path, code.message());
+    struct stat link {};
+    if (lstat(target.c_str(), &link) == 0 && S_ISLNK(link.st_mode)) {
+      target =
+          std::filesystem::weakly_canonical(target, code);  // the link stays, its target changes
+      if (code) return unreadable(path, code.message());
+    }
     const std::filesystem::path folder = target.has_parent_path() ? target.parent_path() : ".";
     // One fixed name: what a crash leaves is replaced by the next write. The dot keeps it out of
     // `include *.conf`.
