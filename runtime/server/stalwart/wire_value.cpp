@@ -82,6 +82,14 @@ bool holds_secret(const ir::Value& value) {
   return false;
 }
 
+bool holds_mask(const ir::Value& value) {
+  if (is_mask(value)) return true;
+  for (const auto& [key, item] : value.members()) {
+    if (holds_mask(item)) return true;
+  }
+  return false;
+}
+
 /// For a person: no secret, no mask.
 ir::Value shown(const ir::Value& value) {
   if (value.is_secret() || is_mask(value)) return "(secret)";
@@ -206,7 +214,7 @@ ir::Value patch_for(const ir::Value& wanted, const ir::Value& live) {
 ir::Value touched_by(const ir::Value& wanted, const ir::Value& live) {
   ir::Value touched = ir::Value::map();
   for (const auto& [key, value] : wanted.members()) {
-    if (is_mask(live[key])) continue;
+    if (holds_mask(live[key])) continue;
     touched.set(key, without_server_members(live[key]));
   }
   return touched;

@@ -24,7 +24,8 @@ void compare(const std::string& path, const ir::Value& wanted, const ir::Value& 
 /// values where the variant changes. Secrets are always part of it. Empty map: nothing to do.
 [[nodiscard]] ir::Value patch_for(const ir::Value& wanted, const ir::Value& live);
 
-/// The values that `live` has at the top-level members that `wanted` names, for the prior state; masked secrets left out.
+/// The values that `live` has at the top-level members that `wanted` names, for the prior state; members that hold a
+/// masked secret are left out, because they could not be written back.
 [[nodiscard]] ir::Value touched_by(const ir::Value& wanted, const ir::Value& live);
 
 /// True when `live` has every member of `match` with that value. Networks compare without a full-length prefix
