@@ -1,0 +1,50 @@
+#include <fmt/format.h>
+
+#include "compiler/ir/graph_text.h"
+#include "compiler/source/text.h"
+#include "runtime/command/commands.h"
+#include "runtime/command/console.h"
+#include "runtime/command/project.h"
+
+namespace plan::command {
+
+ExitCode run_check(const Invocation& invocation) {
+  const std::string format = invocation.value("--format");
+  auto project = load_project(invocation.value("plan"));
+  if (!project) return print_error(project.error(), format);
+  print_result(show_diagnostics(*project, format));
+  const CompileResult& compiled = project->compiled;
+  if (invocation.value("--dump") == "graph" && compiled.graph) print_result(ir::graph_lines(*compiled.graph));
+  if (format == "text") {
+    if (compiled.has_errors()) {
+      print_words(fmt::format("{} does not compile\n", project->folder.plan_file));
+    } else if (compiled.graph && compiled.plan) {
+      print_words(fmt::format("{} compiles: {} accounts, {} steps, {} waves\n", project->folder.plan_file,
+                              show_count(compiled.plan->account_count), show_count(compiled.graph->size()),
+                              compiled.plan->waves.size()));
+    }
+  }
+  return compiled.has_errors() ? ExitCode::error : ExitCode::done;
+}
+
+ExitCode run_graph(const Invocation& invocation) {
+  ExitCode exit_code = ExitCode::done;
+  const auto project = load_sound_project(invocation.value("plan"), "text", &exit_code);
+  if (!project) return exit_code;
+  const std::string format = invocation.value("--format");
+  const ir::StepGraph& graph = *project->compiled.graph;
+  const ir::GraphTextOptions options{.is_folded = !invocation.has("--all")};
+  if (format == "text") {
+    print_result(ir::graph_lines(graph));
+  } else if (format == "mermaid") {
+    print_result(ir::graph_mermaid(graph, options));
+  } else if (format == "dot") {
+    print_result(ir::graph_dot(graph, options));
+  } else {
+    print_words(fmt::format("error: `{}` is no format of plan graph; there are dot, mermaid and text\n", format));
+    return ExitCode::error;
+  }
+  return ExitCode::done;
+}
+
+}  // namespace plan::command

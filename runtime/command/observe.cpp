@@ -1,0 +1,99 @@
+#include "runtime/command/observe.h"
+
+#include <algorithm>
+#include <atomic>
+#include <mutex>
+#include <thread>
+
+#include "compiler/ir/step_kind.h"
+
+namespace plan::command {
+namespace {
+
+bool waits_for_output(const ir::Value& value) {
+  if (value.is_output()) return true;
+  if (value.is_list()) return std::any_of(value.items().begin(), value.items().end(), waits_for_output);
+  return std::any_of(value.members().begin(), value.members().end(),
+                     [](const auto& member) { return waits_for_output(member.second); });
+}
+
+// Steps of one row, in the graph's order, are looked at together; steps without a row each on their own.
+std::vector<std::vector<ir::StepId>> groups_of(const ir::StepGraph& graph) {
+  std::vector<std::vector<ir::StepId>> groups(graph.row_count() + 1);
+  for (const ir::StepId step : graph.order()) {
+    const ir::RowId row = graph.row(step);
+    if (row == ir::RowId::none) {
+      groups.push_back({step});
+    } else {
+      groups[static_cast<std::size_t>(row)].push_back(step);
+    }
+  }
+  return groups;
+}
+
+}  // namespace
+
+Observations observe_all(const ObserveParts& parts, std::size_t threads) {
+  const std::vector<std::vector<ir::StepId>> groups = groups_of(parts.graph);
+  Observations seen;
+  std::mutex mutex;
+  std::atomic<std::size_t> next{0};
+
+  const auto look_at = [&](ir::StepId step) {
+    const ir::StepKind kind = parts.graph.kind(step);
+    step::StepDriver* driver = parts.drivers.find(kind);
+    const ir::Value arguments = parts.graph.arguments(step);
+    if (driver == nullptr || waits_for_output(arguments)) {
+      const std::lock_guard lock(mutex);
+      seen.by_step.emplace(static_cast<std::uint32_t>(step), ir::Observation{});
+      return;
+    }
+    const std::string id = parts.graph.id(step);
+    const std::string account(arguments["account"].string_or(""));
+    step::StepContext context{.id = id,
+                              .kind = kind,
+                              .arguments = arguments,
+                              .account = account,
+                              .effect_key = {},
+                              .run_id = {},
+                              .lease_token = {},
+                              .state_directory = parts.state_directory,
+                              .secrets = parts.secrets,
+                              .clock = parts.clock,
+                              .stop = parts.stop,
+                              .is_rollback = false,
+                              .attempt = 0,
+                              .prior = {},
+                              .notes = {},
+                              .remember = [](const ir::Value&) { return Outcome(); },
+                              .progress = [](const step::Progress&) {}};
+    auto observation = driver->observe(context);
+    const std::lock_guard lock(mutex);
+    if (observation) {
+      seen.by_step.emplace(static_cast<std::uint32_t>(step), std::move(*observation));
+    } else {
+      ir::Observation unknowable;
+      unknowable.remark = observation.error().to_line();
+      seen.by_step.emplace(static_cast<std::uint32_t>(step), std::move(unknowable));
+      seen.failures.push_back({step, std::move(observation).error()});
+    }
+  };
+
+  const auto work = [&] {
+    for (std::size_t i = next.fetch_add(1); i < groups.size(); i = next.fetch_add(1)) {
+      for (const ir::StepId step : groups[i]) {
+        if (parts.stop.is_requested()) return;
+        look_at(step);
+      }
+    }
+  };
+  {
+    std::vector<std::jthread> pool;
+    for (std::size_t i = 0; i < std::clamp<std::size_t>(threads, 1, 64); ++i) pool.emplace_back(work);
+  }
+  std::sort(seen.failures.begin(), seen.failures.end(),
+            [](const auto& a, const auto& b) { return a.step < b.step; });
+  return seen;
+}
+
+}  // namespace plan::command

@@ -1,0 +1,35 @@
+#pragma once
+#include <unordered_map>
+#include <vector>
+
+#include "compiler/ir/observation.h"
+#include "compiler/ir/step_graph.h"
+#include "runtime/secret/secret.h"
+#include "runtime/step/step_driver.h"
+
+namespace plan::command {
+
+/// What the drivers saw of the world, read-only: the other half of a diff.
+struct Observations {
+  std::unordered_map<std::uint32_t, ir::Observation> by_step = {};  ///< key: index of the step
+  struct Failure {
+    ir::StepId step = {};
+    Error error;
+  };
+  std::vector<Failure> failures = {};  ///< steps that could not be looked at; they count as unknowable
+};
+
+struct ObserveParts {
+  const ir::StepGraph& graph;
+  const step::DriverTable& drivers;
+  secret::SecretSource& secrets;
+  net::Clock& clock;
+  const step::StopSignal& stop;
+  std::string_view state_directory = {};
+};
+
+/// Calls observe of every step, `threads` at a time; the steps of one account by one thread, in their order. A step whose
+/// arguments wait for the output of another is unknowable. Changes nothing anywhere.
+[[nodiscard]] Observations observe_all(const ObserveParts& parts, std::size_t threads = 8);
+
+}  // namespace plan::command

@@ -1,0 +1,39 @@
+#pragma once
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "compiler/compile.h"
+#include "compiler/facts/lock.h"
+#include "compiler/schema/schema.h"
+#include "compiler/source/result.h"
+#include "runtime/command/command_table.h"
+#include "runtime/command/project_folder.h"
+
+namespace plan::command {
+
+/// A migration as its files say it: plan, lock, measurements and the cached schema, compiled. No server is asked.
+struct Project {
+  ProjectFolder folder = {};
+  CompileResult compiled = {};
+  std::shared_ptr<const schema::Schema> schema = {};  ///< null: never fetched
+  std::string plan_text = {};
+  std::optional<std::string> lock_text = {};
+  std::string schema_digest = {};  ///< hex; empty: never fetched
+};
+
+/// Reads the files and compiles. Errors: file-missing (the plan), file-too-large; what is wrong inside the files is in
+/// `compiled.diagnostics`.
+[[nodiscard]] Result<Project> load_project(const std::string& plan_file);
+
+/// The diagnostics as text, json or sarif; text goes to stderr of a person, the others are results.
+[[nodiscard]] std::string show_diagnostics(const Project& project, std::string_view format);
+
+/// load_project, and everything that is wrong with it printed. Nothing when it has errors; then `*exit_code` is set.
+[[nodiscard]] std::optional<Project> load_sound_project(const std::string& plan_file, std::string_view format,
+                                                        ExitCode* exit_code);
+
+/// "migration.yaml:33:5".
+[[nodiscard]] std::string place_of(const SourceSet& sources, Span span);
+
+}  // namespace plan::command
