@@ -32,7 +32,7 @@ FLOORS = {
     "runtime/archive": DRIVER + ["runtime/archive"],
     "runtime/dump": DRIVER + ["runtime/dump"],
     "runtime/rehearsal": DRIVER + ["runtime/rehearsal", "embedded"],
-    "runtime/engine": DRIVER + ["runtime/engine"],
+    "runtime/engine": DRIVER + ["runtime/engine", "embedded"],
     "runtime/command": None,  # may see everything
 }
 # header pattern -> the files that may include it

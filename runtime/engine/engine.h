@@ -17,7 +17,7 @@ namespace plan::engine {
 /// How often and how long a step is tried again. The driver says whether (Error::retry), this says
 /// how often; a lost reply is observed first, always.
 struct RetryPolicy {
-  std::uint32_t attempts_max = 5;  ///< in one run
+  std::uint32_t attempts_max = 5;             ///< in one run
   std::chrono::milliseconds first_wait{500};  ///< doubled each time
   std::chrono::milliseconds wait_max{30'000};
   /// For steps of a held account: users wait.
@@ -30,8 +30,9 @@ struct RetryPolicy {
 
 struct EngineOptions {
   std::string plan_name = {};
-  std::string saved_plan_digest = {};  ///< of the saved plan that is applied; empty: the plan itself
-  std::string state_directory = {};    ///< the plan's `.plan`
+  std::string saved_plan_digest =
+      {};                            ///< of the saved plan that is applied; empty: the plan itself
+  std::string state_directory = {};  ///< the plan's `.plan`
   RetryPolicy retry = {};
   std::uint32_t threads_max = 32;  ///< steps at a time; held accounts come on top
   /// Steps at a time on one host (a step of host `both` counts for source and target); 0: no bound.
@@ -87,14 +88,15 @@ struct EngineParts {
 /// - A step: observe, intent durable, apply, verify, outcome durable. `unknown` is observed before
 ///   anything. Retries as the driver's error says.
 /// - Accounts: from its first `held` step on an account is finished to its `commit` step or undone
-///   newest first, before the run ends for whatever reason (failure, stop signal, stop rule, refused
-///   grade). Once the intent of the commit step is durable it only goes forward, unless the driver
-///   says that nothing was done (effect none). A held account that a crash left behind goes on if its
-///   bound has not passed on this boot, else it is undone.
+///   newest first, before the run ends for whatever reason (failure, stop signal, stop rule,
+///   refused grade). Once the intent of the commit step is durable it only goes forward, unless the
+///   driver says that nothing was done (effect none). A held account that a crash left behind goes
+///   on if its bound has not passed on this boot, else it is undone.
 /// - Waves in order; in a wave at most `parallel` accounts before their commit; a wave's
 ///   stop_after_failed stops the run after the held accounts are finished. `plan approve` gates
 ///   waves.
-/// - A plan edited since: done steps match by id and digest; plan-changed-while-held if an account is
+/// - A plan edited since: done steps match by id and digest; plan-changed-while-held if an account
+/// is
 ///   held. Accounts that have moved stay as they are.
 ///
 /// Errors are those of journal, lease and lock, before or instead of anything else; what happens to

@@ -11,6 +11,7 @@
 #include "compiler/ir/step_graph.h"
 #include "compiler/ir/value.h"
 #include "compiler/source/result.h"
+#include "runtime/net/clock.h"
 
 namespace plan::engine {
 
@@ -101,8 +102,7 @@ struct HoldEnded {
   std::string account = {};
   bool is_committed = false;
 };
-using Entry =
-    std::variant<Intent, Done, Failed, Noted, UndoIntent, Undone, HoldBegun, HoldEnded>;
+using Entry = std::variant<Intent, Done, Failed, Noted, UndoIntent, Undone, HoldBegun, HoldEnded>;
 
 struct HoldRecord {
   std::string account = {};
@@ -144,17 +144,24 @@ struct HistoryRecord {
   std::string run_id = {};
   std::string step = {};
   std::string account = {};
-  std::string what = {};  ///< started, done, satisfied, failed, unknown, stopped, undo-started, undone, held, released, given-back
+  std::string what = {};  ///< started, done, satisfied, failed, unknown, stopped, undo-started,
+                          ///< undone, held, released, given-back
   std::uint32_t attempt = 0;
   std::string text = {};
 };
 
 /// What another process asks of a running engine, or has granted.
-enum class RequestKind : std::uint8_t { approve = 0, pause = 1, resume = 2, throttle = 3, stop = 4 };
+enum class RequestKind : std::uint8_t {
+  approve = 0,
+  pause = 1,
+  resume = 2,
+  throttle = 3,
+  stop = 4
+};
 struct Request {
   std::int64_t id = 0;
   RequestKind kind = RequestKind::approve;
-  std::string subject = {};  ///< approve: "wave:NAME" or "account:ADDRESS"; throttle: host
+  std::string subject = {};   ///< approve: "wave:NAME" or "account:ADDRESS"; throttle: host
   ir::Value parameters = {};  ///< throttle: {connections, bytes_per_second}
   std::int64_t wall_ms = 0;
 };
@@ -188,7 +195,8 @@ class Journal {
   /// All entries become durable together or not at all.
   [[nodiscard]] virtual Outcome write(const std::vector<Entry>& entries) = 0;
   [[nodiscard]] virtual Result<std::optional<StepRecord>> step(std::string_view step) = 0;
-  /// All records without prior, outputs and notes (those can be large).
+  /// All records without prior, outputs and notes (those can be large). `visit` must not call the
+  /// journal; nor must that of each_history.
   [[nodiscard]] virtual Outcome each_step(
       const std::function<void(const StepRecord& record)>& visit) = 0;
   [[nodiscard]] virtual Result<std::vector<HoldRecord>> holds() = 0;
@@ -209,8 +217,9 @@ class Journal {
 [[nodiscard]] std::string graph_digest(const ir::StepGraph& graph);
 
 struct JournalOptions {
-  bool is_read_only = false;  ///< for status, watch, trace: never creates, never writes
-  std::string vfs = {};       ///< tests: see store/fault_vfs.h
+  bool is_read_only = false;    ///< for status, watch, trace: never creates, never writes
+  std::string vfs = {};         ///< tests: see store/fault_vfs.h
+  net::Clock* clock = nullptr;  ///< for the times in it; null: the machine's. Not owned
 };
 
 /// `.plan/journal.sqlite`. Errors: store-too-new, store-foreign, journal-damaged, journal-missing

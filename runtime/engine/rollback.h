@@ -38,8 +38,8 @@ struct RollbackPlan {
 };
 
 /// What a rollback would do, from the journal alone. An account goes back as a whole: its held and
-/// commit steps and all that came after; the steps before its hold (account, copy) are kept, so that
-/// moving it again is quick, unless the point lies before them. Errors: point-unknown,
+/// commit steps and all that came after; the steps before its hold (account, copy) are kept, so
+/// that moving it again is quick, unless the point lies before them. Errors: point-unknown,
 /// nothing-to-roll-back.
 [[nodiscard]] Result<RollbackPlan> plan_rollback(Journal& journal, const ir::StepGraph& graph,
                                                  const RollbackGoal& goal);

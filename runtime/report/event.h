@@ -60,7 +60,8 @@ struct WaveEnded {
   std::uint64_t failed = 0;
 };
 struct ApprovalNeeded {
-  std::string subject = {};  ///< what `plan approve` names: "wave:rest", "account:alice@example.org"
+  std::string subject =
+      {};  ///< what `plan approve` names: "wave:rest", "account:alice@example.org"
   std::string reason = {};
 };
 struct StepStarted {

@@ -30,7 +30,8 @@ struct MomentRecord {
   std::int64_t wall_ms = 0;
   std::string step = {};
   std::string account = {};
-  std::string what = {};  ///< started, done, satisfied, failed, unknown, undo-started, undone, held, released
+  std::string what =
+      {};  ///< started, done, satisfied, failed, unknown, undo-started, undone, held, released
   std::uint32_t attempt = 0;
   std::string text = {};  ///< error line or remark
   std::string place = {};
