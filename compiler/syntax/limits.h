@@ -1,0 +1,22 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+namespace plan::syntax {
+
+/// Bounds of one source file. The defaults are far above what people write; a plan with long lists
+/// may be given more bytes, up to kSourceBytesMax.
+struct TreeLimits {
+  std::size_t bytes_max = std::size_t{16} << 20U;
+  std::size_t depth_max = 64;
+  std::size_t nodes_max = 2'000'000;
+};
+
+/// The most that `bytes_max` may be set to.
+constexpr std::size_t kSourceBytesMax = std::size_t{256} << 20U;
+/// Depth of brackets and calls in one expression.
+constexpr std::size_t kExpressionDepthMax = 32;
+/// Bytes of one scalar that holds an expression.
+constexpr std::size_t kExpressionBytesMax = std::size_t{64} << 10U;
+
+}  // namespace plan::syntax

@@ -1,0 +1,390 @@
+// The only file that sees yaml-cpp: its event interface, never its Node, because events can be
+// counted and refused before anything is expanded.
+#include <yaml-cpp/emitterstyle.h>
+#include <yaml-cpp/eventhandler.h>
+#include <yaml-cpp/exceptions.h>
+#include <yaml-cpp/parser.h>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <istream>
+#include <streambuf>
+#include <string>
+#include <unordered_set>
+
+#include "compiler/source/text.h"
+#include "compiler/syntax/yaml.h"
+
+namespace plan::syntax {
+namespace {
+
+/// Reads a string_view in place: a plan of 256 MiB is not copied once more.
+class ViewBuffer : public std::streambuf {
+ public:
+  explicit ViewBuffer(std::string_view text) {
+    // The get area of a streambuf is char*, and nothing ever writes through it.
+    char* begin = const_cast<char*>(text.data());
+    setg(begin, begin, begin + text.size());
+  }
+};
+
+constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+// Mappings above this look for duplicate keys by hash.
+constexpr std::size_t kSmallMapping = 16;
+
+bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
+
+class TreeBuilder : public YAML::EventHandler {
+ public:
+  TreeBuilder(std::string_view text, std::uint32_t skipped, FileId file, Sink& sink,
+              const TreeLimits& limits)
+      : text_(text), skipped_(skipped), file_(file), sink_(sink), limits_(limits) {}
+
+  void OnDocumentStart(const YAML::Mark& mark) override {
+    ++documents_;
+    if (documents_ == 2) {
+      stop(Kind::yaml_documents, at(mark), "a second document begins in this file",
+           "a plan is one document: remove the `---` and what does not belong to it");
+    }
+  }
+  void OnDocumentEnd() override {}
+
+  void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
+    if (!may_go_on(mark, anchor)) return;
+    Node node;
+    const std::uint32_t begin = at(mark);
+    const std::string_view rest = text_.substr(std::min<std::size_t>(begin, text_.size()));
+    const std::uint32_t size = rest.starts_with("null") || rest.starts_with("Null") ||
+                                       rest.starts_with("NULL")
+                                   ? 4
+                                   : (rest.starts_with("~") ? 1 : 0);
+    node.span = span(begin, begin + size);
+    // Nothing stands there: point at the key instead.
+    if (size == 0 && !open_.empty() && open_.back().has_key) node.span = open_.back().key_span;
+    add(std::move(node));
+  }
+
+  void OnAlias(const YAML::Mark& mark, YAML::anchor_t) override {
+    stop(Kind::yaml_alias, at(mark), "an alias (`*name`) stands here",
+         "write the value out: plans have no aliases and anchors");
+  }
+
+  void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                const std::string& value) override {
+    if (!may_go_on(mark, anchor)) return;
+    Node node;
+    node.kind = NodeKind::scalar;
+    std::uint32_t begin = take_tag(node, at(mark), tag);
+    const char first = begin < text_.size() ? text_[begin] : ' ';
+    node.is_quoted = tag != "?" && (first == '"' || first == '\'' || first == '|' || first == '>');
+    node.text = value;
+    node.span = span(begin, scalar_end(begin, value, node.is_quoted));
+    add(std::move(node));
+  }
+
+  void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                       YAML::EmitterStyle::value style) override {
+    begin_collection(NodeKind::sequence, mark, tag, anchor, style);
+  }
+  void OnSequenceEnd() override { end_collection(']'); }
+  void OnMapStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                  YAML::EmitterStyle::value style) override {
+    begin_collection(NodeKind::mapping, mark, tag, anchor, style);
+  }
+  void OnMapEnd() override { end_collection('}'); }
+
+  void OnAnchor(const YAML::Mark& mark, const std::string& name) override {
+    stop(Kind::yaml_alias, at(mark), fmt::format("an anchor (`&{}`) stands here", printable(name, 60)),
+         "write the value out: plans have no aliases and anchors");
+  }
+
+  [[nodiscard]] bool is_stopped() const { return is_stopped_; }
+  [[nodiscard]] bool has_root() const { return has_root_; }
+  [[nodiscard]] Node take_root() { return std::move(root_); }
+  [[nodiscard]] std::size_t documents() const { return documents_; }
+
+ private:
+  struct Open {
+    Node node = {};
+    bool is_flow = false;
+    bool has_key = false;
+    bool is_key_wrong = false;
+    std::string key = {};
+    Span key_span = {};
+    std::unordered_set<std::string> keys = {};  // only of large mappings
+  };
+
+  [[nodiscard]] Span span(std::uint32_t begin, std::uint32_t end) const {
+    const auto size = static_cast<std::uint32_t>(text_.size());
+    begin = std::min(begin, size);
+    end = std::clamp(end, begin, size);
+    return {file_, begin + skipped_, end + skipped_};
+  }
+  static std::uint32_t at(const YAML::Mark& mark) {
+    return mark.pos < 0 ? 0 : static_cast<std::uint32_t>(mark.pos);
+  }
+
+  void stop(Kind kind, std::uint32_t begin, std::string message, std::string help) {
+    if (is_stopped_) return;
+    is_stopped_ = true;
+    sink_.report(kind, span(begin, begin + 1), std::move(message)).help(std::move(help));
+  }
+
+  bool may_go_on(const YAML::Mark& mark, YAML::anchor_t anchor) {
+    if (is_stopped_) return false;
+    if (anchor != 0) {
+      stop(Kind::yaml_alias, at(mark), "an anchor (`&name`) stands here",
+           "write the value out: plans have no aliases and anchors");
+      return false;
+    }
+    if (++nodes_ > limits_.nodes_max) {
+      stop(Kind::yaml_nodes, at(mark),
+           fmt::format("more than {} values in this file", show_count(limits_.nodes_max)),
+           "put long lists of accounts into a csv file and name it under `accounts: {from: ...}`");
+      return false;
+    }
+    if (open_.size() >= limits_.depth_max) {
+      stop(Kind::yaml_depth, at(mark), fmt::format("nested deeper than {} levels", limits_.depth_max),
+           "no part of a plan is that deep: look for a wrong indentation or bracket");
+      return false;
+    }
+    return true;
+  }
+
+  /// Moves from the begin of properties (tag) to the begin of the value.
+  std::uint32_t take_tag(Node& node, std::uint32_t begin, const std::string& tag) {
+    if (tag.empty() || tag == "?" || tag == "!") return begin;
+    if (begin >= text_.size() || text_[begin] != '!') return begin;
+    std::uint32_t end = begin;
+    while (end < text_.size() && !is_blank(text_[end]) && text_[end] != ',' && text_[end] != ']' &&
+           text_[end] != '}') {
+      ++end;
+    }
+    node.tag = std::string(text_.substr(begin, end - begin));
+    node.tag_span = span(begin, end);
+    return skip_blanks(end);
+  }
+
+  [[nodiscard]] std::uint32_t skip_blanks(std::uint32_t at) const {
+    while (at < text_.size()) {
+      if (is_blank(text_[at])) {
+        ++at;
+      } else if (text_[at] == '#' && (at == 0 || is_blank(text_[at - 1]))) {
+        while (at < text_.size() && text_[at] != '\n') ++at;
+      } else {
+        break;
+      }
+    }
+    return at;
+  }
+
+  /// yaml-cpp tells where a value begins, never where it ends.
+  [[nodiscard]] std::uint32_t scalar_end(std::uint32_t begin, const std::string& value,
+                                         bool is_quoted) const {
+    const auto size = static_cast<std::uint32_t>(text_.size());
+    if (begin >= size) return size;
+    const char first = text_[begin];
+    if (is_quoted && first == '"') {
+      for (std::uint32_t i = begin + 1; i < size; ++i) {
+        if (text_[i] == '\\') {
+          ++i;
+        } else if (text_[i] == '"') {
+          return i + 1;
+        }
+      }
+      return size;
+    }
+    if (is_quoted && first == '\'') {
+      for (std::uint32_t i = begin + 1; i < size; ++i) {
+        if (text_[i] != '\'') continue;
+        if (i + 1 < size && text_[i + 1] == '\'') {
+          ++i;
+        } else {
+          return i + 1;
+        }
+      }
+      return size;
+    }
+    if (is_quoted) {  // a block scalar: its header line is what a caret can point at
+      std::uint32_t end = begin;
+      while (end < size && text_[end] != '\n' && text_[end] != '\r') ++end;
+      return end;
+    }
+    if (text_.substr(begin).starts_with(value)) {
+      return begin + static_cast<std::uint32_t>(value.size());
+    }
+    // A plain scalar over several lines: its words in order, whatever blanks stand between.
+    std::uint32_t i = begin;
+    for (const char c : value) {
+      if (is_blank(c)) continue;
+      while (i < size && is_blank(text_[i])) ++i;
+      if (i >= size || text_[i] != c) return std::max(i, begin + 1);
+      ++i;
+    }
+    return i;
+  }
+
+  void begin_collection(NodeKind kind, const YAML::Mark& mark, const std::string& tag,
+                        YAML::anchor_t anchor, YAML::EmitterStyle::value style) {
+    if (!may_go_on(mark, anchor)) return;
+    Open open;
+    open.node.kind = kind;
+    open.is_flow = style == YAML::EmitterStyle::Flow;
+    const std::uint32_t begin = take_tag(open.node, at(mark), tag);
+    open.node.span = span(begin, begin + 1);
+    open_.push_back(std::move(open));
+  }
+
+  void end_collection(char closing) {
+    if (is_stopped_ || open_.empty()) return;
+    Open open = std::move(open_.back());
+    open_.pop_back();
+    std::uint32_t end = open.node.span.end - skipped_;
+    if (!open.node.items.empty()) {
+      end = std::max(end, open.node.items.back().span.end - skipped_);
+    } else if (!open.node.entries.empty()) {
+      const Entry& last = open.node.entries.back();
+      end = std::max({end, last.value.span.end - skipped_, last.key_span.end - skipped_});
+    }
+    if (open.is_flow) {
+      std::uint32_t i = skip_blanks(end);
+      while (i < text_.size() && (text_[i] == ',' || text_[i] == ':')) i = skip_blanks(i + 1);
+      if (i < text_.size() && text_[i] == closing) end = i + 1;
+    }
+    open.node.span.end = end + skipped_;
+    add(std::move(open.node));
+  }
+
+  void add(Node node) {
+    if (open_.empty()) {
+      has_root_ = true;
+      root_ = std::move(node);
+      return;
+    }
+    Open& parent = open_.back();
+    if (parent.node.kind == NodeKind::sequence) {
+      parent.node.items.push_back(std::move(node));
+      return;
+    }
+    if (!parent.has_key) {
+      parent.has_key = true;
+      parent.is_key_wrong = false;
+      parent.key_span = node.span;
+      parent.key = node.text;
+      if (!node.is_scalar() || !node.tag.empty()) {
+        parent.is_key_wrong = true;
+        sink_.report(Kind::yaml_key, node.span, "a key that is not a word")
+            .help("keys are plain words; put quotes around one that begins with a bracket");
+      } else if (node.text == "<<" && !node.is_quoted) {
+        parent.is_key_wrong = true;
+        sink_.report(Kind::yaml_merge_key, node.span, "a merge key (`<<`)")
+            .help("write the members out: plans have no aliases to merge");
+      }
+      return;
+    }
+    parent.has_key = false;
+    if (parent.is_key_wrong) return;
+    if (is_duplicate(parent)) {
+      const Entry* first = parent.node.find_entry(parent.key);
+      auto report = sink_.report(Kind::duplicate_key, parent.key_span,
+                                 fmt::format("key `{}` stands here twice", printable(parent.key, 80)));
+      if (first != nullptr) report.note(first->key_span, "it stands here first");
+      return;
+    }
+    parent.node.entries.push_back(Entry{std::move(parent.key), parent.key_span, std::move(node)});
+  }
+
+  static bool is_duplicate(Open& parent) {
+    if (parent.node.entries.size() < kSmallMapping) {
+      return parent.node.find_entry(parent.key) != nullptr;
+    }
+    if (parent.keys.empty()) {
+      for (const Entry& entry : parent.node.entries) parent.keys.insert(entry.key);
+    }
+    return !parent.keys.insert(parent.key).second;
+  }
+
+  std::string_view text_;
+  std::uint32_t skipped_;
+  FileId file_;
+  Sink& sink_;
+  TreeLimits limits_;
+  std::vector<Open> open_;
+  Node root_;
+  std::size_t nodes_ = 0;
+  std::size_t documents_ = 0;
+  bool has_root_ = false;
+  bool is_stopped_ = false;
+};
+
+/// yaml-cpp's messages, in our words where they are common.
+std::string wording(const std::string& message) {
+  if (message.find("end of map") != std::string::npos) return "this line does not fit the mapping that it stands in";
+  if (message.find("end of sequence flow") != std::string::npos) return "a `[` is not closed";
+  if (message.find("end of map flow") != std::string::npos) return "a `{` is not closed";
+  return printable(message, 200);
+}
+
+}  // namespace
+
+std::optional<Node> read_yaml(const SourceSet& sources, FileId file, Sink& sink,
+                              const TreeLimits& limits) {
+  std::string_view text = sources.text(file);
+  const std::size_t bytes_max = std::min(limits.bytes_max, kSourceBytesMax);
+  if (text.size() > bytes_max) {
+    sink.report(Kind::file_too_large, Span{file, 0, 0},
+                fmt::format("file has {}, at most {} are read", show_bytes(text.size()),
+                            show_bytes(bytes_max)))
+        .help("put long lists of accounts into a csv file, or raise the bound with `--plan-bytes-max`");
+    return std::nullopt;
+  }
+  std::uint32_t skipped = 0;
+  if (text.starts_with(kByteOrderMark)) {
+    skipped = static_cast<std::uint32_t>(kByteOrderMark.size());
+    text.remove_prefix(skipped);
+  }
+  if (const auto bad = first_invalid_utf8(text)) {
+    const auto begin = static_cast<std::uint32_t>(*bad) + skipped;
+    sink.report(Kind::not_utf8, Span{file, begin, begin + 1},
+                fmt::format("byte {} of the file is not UTF-8", *bad + skipped))
+        .help("save the file as UTF-8, without a byte-order mark of another encoding");
+    return std::nullopt;
+  }
+  const auto is_control = [](char c) {
+    const auto byte = static_cast<unsigned char>(c);
+    return (byte < 0x20 && c != '\n' && c != '\r' && c != '\t') || byte == 0x7F;
+  };
+  if (const auto found = std::find_if(text.begin(), text.end(), is_control); found != text.end()) {
+    const auto begin = static_cast<std::uint32_t>(found - text.begin()) + skipped;
+    sink.report(Kind::yaml_syntax, Span{file, begin, begin + 1},
+                fmt::format("a control character (0x{:02X}) stands here",
+                            static_cast<unsigned>(static_cast<unsigned char>(*found))));
+    return std::nullopt;
+  }
+
+  TreeBuilder builder(text, skipped, file, sink, limits);
+  try {
+    ViewBuffer buffer(text);
+    std::istream stream(&buffer);
+    YAML::Parser parser(stream);
+    while (!builder.is_stopped() && parser.HandleNextDocument(builder)) {
+    }
+  } catch (const YAML::Exception& error) {
+    if (builder.is_stopped()) return std::nullopt;
+    const auto begin = static_cast<std::uint32_t>(
+        std::min<std::size_t>(error.mark.pos < 0 ? 0 : static_cast<std::size_t>(error.mark.pos), text.size()));
+    sink.report(Kind::yaml_syntax, Span{file, begin + skipped, begin + skipped + 1}, wording(error.msg))
+        .help("look at the indentation, and put quotes around text with `: `, ` #`, or a bracket in front");
+    return std::nullopt;
+  }
+  if (builder.is_stopped()) return std::nullopt;
+  if (!builder.has_root()) {
+    sink.report(Kind::file_empty, Span{file, 0, 0}, "the file has no content")
+        .help("`plan init --from dovecot-postfix` writes a plan with every key explained");
+    return std::nullopt;
+  }
+  return builder.take_root();
+}
+
+}  // namespace plan::syntax
