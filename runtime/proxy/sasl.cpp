@@ -24,7 +24,8 @@ bool Credential::is_usable() const {
   const std::string& text = password.reveal_for("measuring it");
   return !login.empty() && !text.empty() && login.size() <= kNameBytesMax && authorize_as.size() <= kNameBytesMax &&
          text.size() <= kCredentialBytesMax && !has_control(login) && !has_control(authorize_as) &&
-         text.find('\0') == std::string::npos;
+         // A line end in a password would be a second command of POP3's PASS.
+         text.find_first_of(std::string_view("\0\r\n", 3)) == std::string::npos;
 }
 
 std::string Credential::plain_base64() const {
