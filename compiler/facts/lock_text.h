@@ -1,0 +1,18 @@
+#pragma once
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace plan::facts {
+
+/// A word of a lock line: blanks, control characters, `%` and `,` percent-escaped, UTF-8 as it is.
+/// Bytes that are not UTF-8 are escaped too. The empty word is `%`.
+[[nodiscard]] std::string escape_word(std::string_view text);
+/// The way back; nothing when `word` is not the one spelling that escape_word gives.
+[[nodiscard]] std::optional<std::string> unescape_word(std::string_view word);
+/// Words joined by `,`; an empty list is the empty text.
+[[nodiscard]] std::string escape_list(const std::vector<std::string>& words);
+[[nodiscard]] std::optional<std::vector<std::string>> unescape_list(std::string_view text);
+
+}  // namespace plan::facts

@@ -1,0 +1,83 @@
+#include "compiler/facts/measurement.h"
+
+#include <fmt/format.h>
+
+#include "compiler/facts/limits.h"
+#include "compiler/ir/json.h"
+#include "compiler/source/text.h"
+
+namespace plan::facts {
+
+void Measurements::add(Measurement measurement) {
+  const auto [entry, is_new] = by_name_.emplace(measurement.what, all_.size());
+  if (is_new) {
+    all_.push_back(std::move(measurement));
+  } else {
+    all_[entry->second] = std::move(measurement);
+  }
+}
+
+const Measurement* Measurements::find(std::string_view what) const {
+  const auto found = by_name_.find(std::string(what));
+  return found == by_name_.end() ? nullptr : &all_[found->second];
+}
+
+std::optional<std::uint64_t> Measurements::count(std::string_view what) const {
+  const Measurement* measurement = find(what);
+  if (measurement == nullptr || !measurement->value.is_integer()) return std::nullopt;
+  const std::int64_t value = measurement->value.as_integer();
+  return value < 0 ? std::nullopt : std::optional(static_cast<std::uint64_t>(value));
+}
+
+std::optional<Measurement> measurement_from(const ir::Value& document) {
+  if (!document["what"].is_string()) return std::nullopt;
+  Measurement measurement;
+  measurement.what = document["what"].as_string();
+  measurement.value = document["value"];
+  measurement.unit = document["unit"].string_or("");
+  measurement.when = document["when"].string_or("");
+  measurement.how = document["how"].string_or("");
+  return measurement;
+}
+
+Measurements read_measurements(const SourceSet& sources, FileId file, Sink& sink) {
+  Measurements measurements;
+  const std::string_view text = sources.text(file);
+  if (text.size() > kFactsBytesMax) {
+    sink.report(Kind::facts_syntax, Span{file, 0, 0},
+                fmt::format("measurements have {}, at most {} are read", show_bytes(text.size()),
+                            show_bytes(kFactsBytesMax)))
+        .help("remove the file and run `plan fetch` again");
+    return measurements;
+  }
+  std::size_t at = 0;
+  while (at < text.size()) {
+    const std::size_t found = text.find('\n', at);
+    const std::size_t end = found == std::string_view::npos ? text.size() : found;
+    const std::string_view line = text.substr(at, end - at);
+    const Span span{file, static_cast<std::uint32_t>(at), static_cast<std::uint32_t>(end)};
+    at = end + 1;
+    if (trim(line).empty()) continue;
+    auto document = ir::parse_json(line, {kFactsLineBytesMax, 8});
+    auto measurement = document ? measurement_from(*document) : std::nullopt;
+    if (!measurement) {
+      sink.report(Kind::facts_syntax, span, "this line is no measurement")
+          .help("remove the file and run `plan fetch` again");
+      continue;
+    }
+    measurement->span = span;
+    measurements.add(std::move(*measurement));
+  }
+  return measurements;
+}
+
+std::string write_measurement(const Measurement& measurement) {
+  return ir::write_json(ir::Value::map({{"what", measurement.what},
+                                        {"value", measurement.value},
+                                        {"unit", measurement.unit},
+                                        {"how", measurement.how},
+                                        {"when", measurement.when}})) +
+         "\n";
+}
+
+}  // namespace plan::facts
