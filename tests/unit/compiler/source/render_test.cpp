@@ -1,0 +1,94 @@
+#include <gtest/gtest.h>
+
+#include "compiler/source/diagnostic.h"
+
+namespace plan {
+namespace {
+
+constexpr std::string_view kPlan = "plan: 1\nwaves:\n  - {name: rest, parralel: 8}\n\tünï: ok\n";
+
+struct Case {
+  SourceSet sources;
+  Sink sink;
+  FileId file = sources.add("migration.yaml", std::string(kPlan));
+  Span span(std::string_view text) {
+    const auto begin = static_cast<std::uint32_t>(kPlan.find(text));
+    return {file, begin, begin + static_cast<std::uint32_t>(text.size())};
+  }
+};
+
+TEST(RenderTerminal, PutsTheCaretUnderTheToken) {
+  Case c;
+  c.sink.report(Kind::unknown_key, c.span("parralel"), "unknown key `parralel` in wave `rest`")
+      .label("did you mean `parallel`?")
+      .note(c.span("waves"), "waves begin here")
+      .help("write `parallel`");
+  EXPECT_EQ(render_terminal(c.sink.sorted(), c.sources, {}),
+            "migration.yaml:3:18: error: unknown key `parralel` in wave `rest` [unknown-key]\n"
+            "    3 |   - {name: rest, parralel: 8}\n"
+            "      |                  ^^^^^^^^ did you mean `parallel`?\n"
+            "migration.yaml:2:1: note: waves begin here\n"
+            "    2 | waves:\n"
+            "      | ^^^^^\n"
+            "  help: write `parallel`\n");
+}
+
+TEST(RenderTerminal, CountsCharactersAndDrawsTabsAsSpaces) {
+  Case c;
+  c.sink.report(Kind::unknown_key, c.span("ok"), "x");
+  EXPECT_EQ(render_terminal(c.sink.sorted(), c.sources, {}),
+            "migration.yaml:4:7: error: x [unknown-key]\n"
+            "    4 |     ünï: ok\n"
+            "      |          ^^\n");
+}
+
+TEST(RenderTerminal, CutsALongLineAroundTheToken) {
+  SourceSet sources;
+  Sink sink;
+  const FileId file = sources.add("p", std::string(500, 'a') + "TOKEN" + std::string(500, 'b'));
+  sink.report(Kind::unknown_key, {file, 500, 505}, "x");
+  const std::string shown = render_terminal(sink.sorted(), sources, {.width_columns = 60});
+  EXPECT_NE(shown.find("…aaaa"), std::string::npos) << shown;
+  EXPECT_NE(shown.find("bbb…\n"), std::string::npos) << shown;
+  const std::size_t token = shown.find("TOKEN");
+  const std::size_t line_begin = shown.rfind('\n', token) + 1;
+  const std::size_t caret = shown.find("^^^^^");
+  const std::size_t caret_line = shown.rfind('\n', caret) + 1;
+  EXPECT_EQ(token - line_begin - 2, caret - caret_line) << shown;  // the ellipsis has three bytes and one column
+}
+
+TEST(RenderTerminal, ShowsTwentyOfACodeAndCountsTheRest) {
+  Case c;
+  for (int i = 0; i < 25; ++i) c.sink.report(Kind::unknown_key, c.span("parralel"), "x");
+  EXPECT_NE(render_terminal(c.sink.sorted(), c.sources, {}).find("\nand 5 more [unknown-key]\n"), std::string::npos);
+}
+
+TEST(RenderTerminal, NeverSendsControlCharactersToTheTerminal) {
+  SourceSet sources;
+  Sink sink;
+  const FileId file = sources.add("p\x1b[2J", "a\x1b]0;x\x07");
+  sink.report(Kind::unknown_key, {file, 1, 2}, "seen \x1b");
+  EXPECT_EQ(render_terminal(sink.sorted(), sources, {}).find('\x1b'), std::string::npos);
+}
+
+TEST(RenderJson, HasEveryMemberAlways) {
+  Case c;
+  c.sink.report(Kind::unknown_key, c.span("parralel"), "unknown \"key\"").argument("key", "parralel");
+  EXPECT_EQ(render_json(c.sink.sorted(), c.sources),
+            "{\"format\":1,\"diagnostics\":[\n"
+            R"({"code":"unknown-key","severity":"error","place":{"file":"migration.yaml","line":3,"column":18,)"
+            R"("end_line":3,"end_column":26},"message":"unknown \"key\"","label":null,"arguments":{"key":"parralel"},)"
+            R"("notes":[],"help":[]})"
+            "\n]}\n");
+}
+
+TEST(RenderSarif, NamesRuleAndRegion) {
+  Case c;
+  c.sink.report(Kind::unknown_key, c.span("parralel"), "x").help("y");
+  const std::string shown = render_sarif(c.sink.sorted(), c.sources);
+  EXPECT_NE(shown.find(R"("ruleId":"unknown-key","level":"error","message":{"text":"x\nhelp: y"})"), std::string::npos);
+  EXPECT_NE(shown.find(R"("region":{"startLine":3,"startColumn":18,"endLine":3,"endColumn":26})"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace plan
