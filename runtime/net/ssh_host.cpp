@@ -1,0 +1,471 @@
+// Another machine as a Host, over libssh2 1.10 (the only file that includes it). Its gaps decide
+// some of the shape here (reference/real-components.md section 6): no RSA signatures that current
+// servers take, no posix-rename over SFTP, so files are written by a small script that ends in `mv
+// -f`; and an exec whose reply is lost has run or not, nobody knows, so such errors carry effect
+// `unknown`.
+#include <fmt/format.h>
+#include <libssh2.h>
+#include <openssl/evp.h>
+#include <poll.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <map>
+#include <mutex>
+
+#include "compiler/ir/json.h"
+#include "compiler/source/text.h"
+#include "runtime/net/errors.h"
+#include "runtime/net/host.h"
+#include "runtime/net/socket.h"
+
+namespace plan::net {
+namespace {
+
+constexpr std::size_t kErrorsBytesMax = std::size_t{64} << 10U;
+// Ed25519 first, so that the key shown does not depend on libssh2's default; no RSA, which
+// libssh2 1.10 cannot check.
+constexpr const char* kEd25519First =
+    "ssh-ed25519,ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,ecdsa-sha2-nistp521";
+constexpr const char* kEcdsaOnly = "ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,ecdsa-sha2-nistp521";
+
+void start_libssh2_once() {
+  static std::once_flag once;
+  std::call_once(once, [] { libssh2_init(0); });
+}
+
+/// One connection with its libssh2 session, non-blocking inside, with deadlines outside.
+class Session {
+ public:
+  explicit Session(OwnedDescriptor socket)
+      : socket_(std::move(socket)), session_(libssh2_session_init()) {
+    if (session_ != nullptr) libssh2_session_set_blocking(session_, 0);
+  }
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+  ~Session() {
+    if (session_ == nullptr) return;
+    libssh2_session_disconnect(session_, "done");  // best effort, does not wait
+    libssh2_session_free(session_);
+  }
+
+  [[nodiscard]] LIBSSH2_SESSION* get() const { return session_; }
+
+  /// Waits until libssh2 can go on. False when the deadline is over.
+  [[nodiscard]] bool wait(Deadline deadline) const {
+    const int directions = libssh2_session_block_directions(session_);
+    short events = 0;
+    if ((directions & LIBSSH2_SESSION_BLOCK_INBOUND) != 0) events |= POLLIN;
+    if ((directions & LIBSSH2_SESSION_BLOCK_OUTBOUND) != 0) events |= POLLOUT;
+    return wait_ready(socket_.get(), events == 0 ? POLLIN : events, deadline);
+  }
+
+  /// Repeats `call` while it asks for patience. 0 or more, a libssh2 error, or
+  /// LIBSSH2_ERROR_TIMEOUT.
+  template <class Call>
+  [[nodiscard]] int repeat(Deadline deadline, Call call) const {
+    while (true) {
+      const int code = call();
+      if (code != LIBSSH2_ERROR_EAGAIN) return code;
+      if (!wait(deadline)) return LIBSSH2_ERROR_TIMEOUT;
+    }
+  }
+
+  [[nodiscard]] std::string last_words() const {
+    char* text = nullptr;
+    int size = 0;
+    libssh2_session_last_error(session_, &text, &size, 0);
+    return text == nullptr ? std::string()
+                           : printable(std::string_view(text, static_cast<std::size_t>(size)), 300);
+  }
+
+  /// Base64 without padding, as `ssh-keygen -lf` shows it.
+  [[nodiscard]] std::string host_key() const {
+    const char* hash = libssh2_hostkey_hash(session_, LIBSSH2_HOSTKEY_HASH_SHA256);
+    if (hash == nullptr) return {};
+    std::string coded(45, '\0');
+    const int size = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(coded.data()),
+                                     reinterpret_cast<const unsigned char*>(hash), 32);
+    coded.resize(static_cast<std::size_t>(size));
+    while (!coded.empty() && coded.back() == '=') coded.pop_back();
+    return coded;
+  }
+
+ private:
+  OwnedDescriptor socket_;
+  LIBSSH2_SESSION* session_;
+};
+
+class Channel {
+ public:
+  Channel(const Session& session, LIBSSH2_CHANNEL* channel)
+      : session_(session), channel_(channel) {}
+  Channel(const Channel&) = delete;
+  Channel& operator=(const Channel&) = delete;
+  ~Channel() {
+    if (channel_ == nullptr) return;
+    const Deadline deadline = Deadline::after(std::chrono::seconds(1));
+    static_cast<void>(session_.repeat(deadline, [this] { return libssh2_channel_free(channel_); }));
+  }
+  [[nodiscard]] LIBSSH2_CHANNEL* get() const { return channel_; }
+
+ private:
+  const Session& session_;
+  LIBSSH2_CHANNEL* channel_;
+};
+
+Error ssh_error(const Session& session, int code, std::string_view what) {
+  const bool is_late = code == LIBSSH2_ERROR_TIMEOUT;
+  return Error(is_late ? errors::timed_out : errors::ssh_failed,
+               fmt::format("SSH: {} did not succeed", what))
+      .with_retry(Retry::safe)
+      .with_blame(Blame::network)
+      .with_detail(is_late ? std::string("no answer in time") : session.last_words());
+}
+
+Result<std::unique_ptr<Session>> shake_hands(const std::string& host, std::uint16_t port,
+                                             const char* key_types, Deadline deadline) {
+  start_libssh2_once();
+  PLAN_TRY(socket, connect_socket(host, port, deadline));
+  const int descriptor = socket.get();
+  auto session = std::make_unique<Session>(std::move(socket));
+  if (session->get() == nullptr) return Error(errors::ssh_failed, "SSH: no session could be made");
+  if (libssh2_session_method_pref(session->get(), LIBSSH2_METHOD_HOSTKEY, key_types) != 0) {
+    return ssh_error(*session, 0, "choosing the host key type");
+  }
+  const int code = session->repeat(
+      deadline, [&] { return libssh2_session_handshake(session->get(), descriptor); });
+  if (code != 0) return ssh_error(*session, code, fmt::format("the handshake with {}", host));
+  return session;
+}
+
+std::string quoted(std::string_view argument) {
+  std::string text = "'";
+  for (const char byte : argument) {
+    if (byte == '\'') {
+      text += "'\\''";
+    } else {
+      text += byte;
+    }
+  }
+  return text + "'";
+}
+
+// $1 path, $2 mode, $3 size. The size is compared because a connection that breaks looks like the
+// end of the input.
+constexpr const char* kReplaceScript = R"sh(set -e
+t=$1
+if [ -L "$t" ]; then t=$(readlink -f -- "$t"); fi
+d=$(dirname -- "$t")
+b=$d/.$(basename -- "$t").plan-new
+umask 077
+rm -f -- "$b"
+cat > "$b"
+if [ "$(wc -c < "$b")" -ne "$3" ]; then rm -f -- "$b"; echo "the input was cut" >&2; exit 9; fi
+if [ -e "$t" ]; then chown --reference="$t" -- "$b"; chmod --reference="$t" -- "$b"; else chmod "$2" -- "$b"; fi
+sync -- "$b"
+mv -f -- "$b" "$t"
+sync -- "$d")sh";
+
+constexpr const char* kReadScript =
+    R"sh(if [ ! -f "$1" ]; then echo "no such regular file" >&2; exit 9; fi
+exec cat -- "$1")sh";
+
+class SshHost final : public Host {
+ public:
+  explicit SshHost(SshOptions options) : options_(std::move(options)) {}
+
+  Outcome open(Deadline deadline) {
+    PLAN_TRY(session, shake_hands(options_.host, options_.port, kEd25519First, deadline));
+    std::string shown = session->host_key();
+    if (shown != pinned()) {
+      // The pin may be of the server's other key.
+      auto other = shake_hands(options_.host, options_.port, kEcdsaOnly, deadline);
+      if (other && (*other)->host_key() == pinned()) {
+        session = std::move(*other);
+      } else {
+        return Error(errors::host_key_changed,
+                     fmt::format("{} shows another host key than the lock has", options_.host))
+            .with_blame(Blame::network)
+            .with_detail(fmt::format("pinned SHA256:{}, shown SHA256:{}", pinned(), shown));
+      }
+    }
+    const int code = session->repeat(deadline, [&] {
+      return libssh2_userauth_publickey_fromfile_ex(
+          session->get(), options_.user.c_str(), static_cast<unsigned>(options_.user.size()),
+          nullptr, options_.private_key_file.c_str(), nullptr);
+    });
+    if (code == LIBSSH2_ERROR_TIMEOUT || code == LIBSSH2_ERROR_SOCKET_DISCONNECT) {
+      return ssh_error(*session, code, "the login");
+    }
+    if (code != 0) {
+      return Error(errors::login_refused,
+                   fmt::format("{} does not let {} in with the key {}", options_.host,
+                               options_.user, options_.private_key_file))
+          .with_detail(session->last_words());
+    }
+    session_ = std::move(session);
+    return {};
+  }
+
+  Result<CommandResult> run(const std::vector<std::string>& arguments, Deadline deadline,
+                            const CommandOptions& options) override {
+    if (arguments.empty()) return Error(errors::command_failed, "no program was named");
+    std::string command = "LC_ALL=C exec";
+    for (const std::string& argument : arguments) {
+      if (argument.find('\0') != std::string::npos)
+        return Error(errors::command_failed, "an argument holds NUL");
+      command += " " + quoted(argument);
+    }
+    std::unique_lock lock(mutex_, std::defer_lock);
+    if (deadline.left_ms() < 0) {
+      lock.lock();
+    } else if (!lock.try_lock_until(deadline.at())) {
+      return Error(errors::timed_out, fmt::format("{} is busy with other commands", name()))
+          .with_retry(Retry::safe);
+    }
+    PLAN_TRY(raw_channel, open_channel(deadline).while_doing("on " + name()));
+    const Channel channel(*session_, raw_channel);
+    auto result = execute(channel, command, options, deadline);
+    if (!result) {
+      if (!result.error().is(errors::answer_too_large)) is_broken_ = true;
+      return std::move(result).while_doing(
+          fmt::format("running `{}` on {}", arguments.front(), name()));
+    }
+    if (result->exit_code == 126 ||
+        result->exit_code == 127) {  // the shell's word for a program it cannot start
+      return Error(errors::command_failed,
+                   fmt::format("cannot start `{}` on {}", arguments.front(), name()))
+          .with_detail(result->errors);
+    }
+    return result;
+  }
+
+  Result<std::string> read_file(const std::string& path, std::size_t bytes_max,
+                                Deadline deadline) override {
+    CommandOptions options;
+    options.output_bytes_max = bytes_max;
+    auto result = run({"sh", "-c", kReadScript, "sh", path}, deadline, options);
+    if (!result && result.error().is(errors::answer_too_large)) {
+      return Error(errors::file_unreadable,
+                   fmt::format("{}: larger than {} bytes", path, bytes_max));
+    }
+    if (!result) return std::move(result).error();
+    if (result->exit_code != 0) return unreadable(path, result->errors);
+    return std::move(result->output);
+  }
+
+  Outcome replace_file(const std::string& path, std::string_view bytes, unsigned mode,
+                       Deadline deadline) override {
+    CommandOptions options;
+    options.input = std::string(bytes);
+    PLAN_TRY(result, run({"sh", "-c", kReplaceScript, "sh", path, fmt::format("{:o}", mode),
+                          std::to_string(bytes.size())},
+                         deadline, options));
+    if (result.exit_code != 0) return unreadable(path, result.errors);
+    return {};
+  }
+
+  Result<bool> exists(const std::string& path, Deadline deadline) override {
+    PLAN_TRY(result, run({"test", "-e", path}, deadline, {}));
+    if (result.exit_code > 1) return unreadable(path, result.errors);
+    return result.exit_code == 0;
+  }
+
+  std::string name() const override { return options_.user + "@" + options_.host; }
+
+ private:
+  [[nodiscard]] std::string pinned() const {
+    std::string pin = options_.host_key_sha256_base64;
+    if (pin.starts_with("SHA256:")) pin.erase(0, 7);
+    while (!pin.empty() && pin.back() == '=') pin.pop_back();
+    return pin;
+  }
+
+  Error unreadable(const std::string& path, const std::string& said) const {
+    return Error(errors::file_unreadable, fmt::format("{} on {}", path, name()))
+        .with_detail(trim(said));
+  }
+
+  /// On the session that is there, or on a new one when that turns out dead: nothing was asked on
+  /// it yet.
+  Result<LIBSSH2_CHANNEL*> open_channel(Deadline deadline) {
+    for (int attempt = 0;; ++attempt) {
+      if (is_broken_ || session_ == nullptr) {
+        session_.reset();
+        is_broken_ = false;
+        PLAN_TRY_VOID(open(deadline));
+      }
+      LIBSSH2_CHANNEL* channel = nullptr;
+      const int code = session_->repeat(deadline, [&] {
+        channel = libssh2_channel_open_session(session_->get());
+        return channel != nullptr ? 0 : libssh2_session_last_errno(session_->get());
+      });
+      if (channel != nullptr) return channel;
+      is_broken_ = true;
+      if (attempt == 1 || code == LIBSSH2_ERROR_TIMEOUT)
+        return ssh_error(*session_, code, "opening a channel");
+    }
+  }
+
+  Result<CommandResult> execute(const Channel& channel, const std::string& command,
+                                const CommandOptions& options, Deadline deadline) {
+    const auto lost = [&](int code, std::string_view what) {
+      const bool is_late = code == LIBSSH2_ERROR_TIMEOUT;
+      return Error(is_late ? errors::timed_out : errors::connection_lost,
+                   fmt::format("SSH: {}", what))
+          .with_effect(Effect::unknown)
+          .with_blame(Blame::network)
+          .with_detail(is_late ? std::string() : session_->last_words());
+    };
+    int code = session_->repeat(deadline, [&] {
+      return libssh2_channel_process_startup(channel.get(), "exec", 4, command.c_str(),
+                                             static_cast<unsigned>(command.size()));
+    });
+    if (code != 0) return lost(code, "the command was sent and not answered");
+    CommandResult result;
+    std::string_view input = options.input;
+    bool is_input_ended = false;
+    while (true) {
+      bool has_moved = false;
+      if (!input.empty()) {
+        const ssize_t count = libssh2_channel_write(channel.get(), input.data(),
+                                                    std::min<std::size_t>(input.size(), 32768));
+        if (count > 0) {
+          input.remove_prefix(static_cast<std::size_t>(count));
+          has_moved = true;
+        } else if (count < 0 && count != LIBSSH2_ERROR_EAGAIN) {
+          // A program may end without reading its input; what it says and its exit code still
+          // count.
+          if (count != LIBSSH2_ERROR_CHANNEL_CLOSED && count != LIBSSH2_ERROR_CHANNEL_EOF_SENT) {
+            return lost(static_cast<int>(count), "the connection ended while sending input");
+          }
+          input = {};
+          is_input_ended = true;
+        }
+      } else if (!is_input_ended) {
+        code = libssh2_channel_send_eof(channel.get());
+        is_input_ended = code != LIBSSH2_ERROR_EAGAIN;
+      }
+      PLAN_TRY(has_output, take(channel, 0, result.output, options.output_bytes_max, true));
+      PLAN_TRY(has_errors,
+               take(channel, SSH_EXTENDED_DATA_STDERR, result.errors, kErrorsBytesMax, false));
+      if (has_moved || has_output || has_errors) continue;
+      if (libssh2_channel_eof(channel.get()) != 0) break;
+      if (!session_->wait(deadline))
+        return lost(LIBSSH2_ERROR_TIMEOUT, "the command did not end in time");
+    }
+    code = session_->repeat(deadline, [&] { return libssh2_channel_close(channel.get()); });
+    if (code == 0)
+      code = session_->repeat(deadline, [&] { return libssh2_channel_wait_closed(channel.get()); });
+    if (code != 0) return lost(code, "the exit code was lost");
+    result.exit_code = libssh2_channel_get_exit_status(channel.get());
+    char* signal_name = nullptr;
+    libssh2_channel_get_exit_signal(channel.get(), &signal_name, nullptr, nullptr, nullptr, nullptr,
+                                    nullptr);
+    if (signal_name != nullptr) {
+      result.exit_code = 128 + 9;
+      libssh2_free(session_->get(), signal_name);
+    }
+    return result;
+  }
+
+  /// Reads what is there of one stream; true when there was something.
+  Result<bool> take(const Channel& channel, int stream, std::string& kept, std::size_t kept_max,
+                    bool is_bound_hard) {
+    std::array<char, 32768> chunk;
+    const ssize_t count =
+        libssh2_channel_read_ex(channel.get(), stream, chunk.data(), chunk.size());
+    if (count == LIBSSH2_ERROR_EAGAIN || count == 0) return false;
+    if (count < 0) {
+      return Error(errors::connection_lost, "SSH: the connection ended while the command ran")
+          .with_effect(Effect::unknown)
+          .with_blame(Blame::network)
+          .with_detail(session_->last_words());
+    }
+    const std::size_t size = static_cast<std::size_t>(count);
+    const std::size_t room = kept_max - kept.size();
+    kept.append(chunk.data(), std::min(room, size));
+    if (size > room && is_bound_hard) {
+      return Error(errors::answer_too_large,
+                   fmt::format("the command wrote more than {} bytes", kept_max))
+          .with_effect(Effect::unknown);
+    }
+    return true;
+  }
+
+  SshOptions options_;
+  std::timed_mutex mutex_;
+  std::unique_ptr<Session> session_;
+  bool is_broken_ = false;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Host>> ssh_host(const SshOptions& options, Deadline deadline) {
+  if (options.host_key_sha256_base64.empty()) {
+    return Error(errors::ssh_failed, fmt::format("no host key of {} is pinned", options.host))
+        .with_blame(Blame::plan);
+  }
+  auto host = std::make_unique<SshHost>(options);
+  PLAN_TRY_VOID(host->open(deadline));
+  return std::unique_ptr<Host>(std::move(host));
+}
+
+Result<std::string> ssh_host_key_sha256(const std::string& host, std::uint16_t port,
+                                        Deadline deadline) {
+  PLAN_TRY(session, shake_hands(host, port, kEd25519First, deadline));
+  std::string key = session->host_key();
+  if (key.empty()) return Error(errors::ssh_failed, fmt::format("{} shows no host key", host));
+  return key;
+}
+
+struct HostPool::State {
+  std::mutex mutex = {};
+  std::unique_ptr<Host> local = local_host();
+  std::map<std::string, std::unique_ptr<Host>> by_block = {};
+};
+
+HostPool::HostPool() : state_(std::make_unique<State>()) {}
+HostPool::~HostPool() = default;
+
+Result<Host*> HostPool::open(const ir::Value& host_block, Deadline deadline) {
+  if (host_block["ssh"].is_null()) return state_->local.get();
+  const std::string key = ir::canonical_json(host_block);
+  const std::lock_guard lock(state_->mutex);
+  if (const auto found = state_->by_block.find(key); found != state_->by_block.end())
+    return found->second.get();
+  SshOptions options;
+  std::string where(host_block["ssh"].string_or({}));
+  if (const std::size_t at = where.find('@'); at != std::string::npos) {
+    options.user = where.substr(0, at);
+    where.erase(0, at + 1);
+  }
+  const std::size_t colon = where.rfind(':');
+  if (colon != std::string::npos && where.find(':') == colon) {  // more colons: an IPv6 address
+    const auto read =
+        std::from_chars(where.data() + colon + 1, where.data() + where.size(), options.port);
+    if (read.ec != std::errc() || read.ptr != where.data() + where.size()) {
+      return Error(errors::ssh_failed,
+                   fmt::format("`{}` has no port number behind the colon", printable(where)))
+          .with_argument("ssh");
+    }
+    where.erase(colon);
+  }
+  options.host = where;
+  const ir::Value& private_key = host_block["key"];
+  if (private_key.is_secret() && private_key.as_secret().provider == "file") {
+    options.private_key_file = private_key.as_secret().name;
+  } else if (private_key.is_string()) {
+    options.private_key_file = private_key.as_string();
+  } else {
+    return Error(errors::ssh_failed, "a key file is needed: `key: !secret file:PATH`")
+        .with_argument("key");
+  }
+  options.host_key_sha256_base64 = host_block["host_key"].string_or({});
+  PLAN_TRY(host, ssh_host(options, deadline));
+  return state_->by_block.emplace(key, std::move(host)).first->second.get();
+}
+
+}  // namespace plan::net
