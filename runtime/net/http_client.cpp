@@ -207,6 +207,7 @@ class CurlClient final : public HttpClient {
     const Deadline deadline = request.deadline.sooner(Deadline::after(options_.total_timeout));
     for (int hop = 0;; ++hop) {
       PLAN_TRY(response, send_once(request, url, deadline));
+      response.target = url.substr(std::min(origin_.size(), url.size()));
       const bool is_redirect = response.status == 301 || response.status == 302 || response.status == 303 ||
                                response.status == 307 || response.status == 308;
       if (!is_redirect || response.header("location").empty()) return std::move(response);
