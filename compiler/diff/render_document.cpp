@@ -1,0 +1,209 @@
+#include <fmt/format.h>
+
+#include "compiler/diff/change.h"
+#include "compiler/diff/words.h"
+#include "compiler/source/text.h"
+
+namespace plan::diff {
+namespace {
+
+ir::Value or_null(const std::optional<std::uint64_t>& value) {
+  return value ? ir::Value(*value) : ir::Value();
+}
+
+ir::Value cost_document(const Cost& cost) {
+  return ir::Value::map({{"messages", or_null(cost.messages)},
+                         {"bytes", or_null(cost.bytes)},
+                         {"duration_ms", or_null(cost.duration_ms)},
+                         {"hold_ms", or_null(cost.hold_ms)}});
+}
+
+// Secrets are node kinds of their own up to here; in a document for programs they are this text.
+ir::Value without_secrets(const ir::Value& value) {
+  if (value.is_secret()) return "(secret)";
+  if (value.is_output()) return show_value(value);
+  if (value.is_list()) {
+    ir::List items;
+    for (const ir::Value& item : value.items()) items.push_back(without_secrets(item));
+    return items;
+  }
+  if (value.is_map()) {
+    ir::Map map;
+    for (const auto& [key, member] : value.members()) map.set(key, without_secrets(member));
+    return map;
+  }
+  return value;
+}
+
+ir::Value step_document(const StepChange& step) {
+  const ir::StepKindInfo& kind = ir::info(step.kind);
+  ir::List differences;
+  for (const ir::Difference& difference : step.differences) {
+    differences.push_back(ir::Value::map({{"path", difference.path},
+                                          {"is", without_secrets(difference.is)},
+                                          {"wanted", without_secrets(difference.wanted)}}));
+  }
+  return ir::Value::map({{"step", step.id},
+                         {"kind", kind.name},
+                         {"effect", to_string(kind.effect)},
+                         {"undo", to_string(kind.undo)},
+                         {"standing", standing_word(step.standing)},
+                         {"held", step.role != ir::TransactionRole::none},
+                         {"differences", std::move(differences)},
+                         {"remark", step.remark},
+                         {"place", step.place}});
+}
+
+ir::Value steps_document(const std::vector<StepChange>& steps) {
+  ir::List list;
+  for (const StepChange& step : steps) list.push_back(step_document(step));
+  return list;
+}
+
+std::string cell(std::string_view text) {
+  std::string out;
+  for (const char c : printable(text, 300)) {
+    if (c == '|' || c == '`') out += '\\';
+    out += c;
+  }
+  return out;
+}
+
+std::string escape_html(std::string_view text) {
+  std::string out;
+  for (const char c : printable(text, SIZE_MAX)) {
+    switch (c) {
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      case '&':
+        out += "&amp;";
+        break;
+      case '"':
+        out += "&quot;";
+        break;
+      default:
+        out += c;
+    }
+  }
+  return out;
+}
+
+// printable() would show line ends as bytes: a text of lines is escaped line by line.
+std::string escape_lines(std::string_view text) {
+  std::string out;
+  for (const std::string_view line : split(text, '\n')) out += escape_html(line) + "\n";
+  return out;
+}
+
+void markdown_steps(std::string& out, const std::vector<StepChange>& steps) {
+  if (steps.empty()) return;
+  out += "\n| | step | effect | undo | what |\n|---|---|---|---|---|\n";
+  for (const StepChange& step : steps) {
+    const ir::StepKindInfo& kind = ir::info(step.kind);
+    std::string what =
+        step.standing == ir::Standing::satisfied ? "nothing to do" : cell(step.remark);
+    for (const ir::Difference& difference : step.differences) {
+      what +=
+          fmt::format("{}{}: {} → {}", what.empty() ? "" : "<br>", cell(difference.path),
+                      cell(show_value(difference.is, 60)), cell(show_value(difference.wanted, 60)));
+    }
+    out += fmt::format("| {} | {} | {} | {} | {} |\n", sign_of(step), cell(step.id),
+                       to_string(kind.effect), to_string(kind.undo), what);
+  }
+}
+
+}  // namespace
+
+ir::Value to_document(const ChangeSet& changes) {
+  ir::List stages;
+  for (const StageChange& stage : changes.stages) {
+    ir::List waves;
+    for (const WaveChange& wave : stage.waves) {
+      ir::List accounts;
+      for (const AccountChange& account : wave.accounts) {
+        accounts.push_back(ir::Value::map({{"account", account.account},
+                                           {"cost", cost_document(account.cost)},
+                                           {"steps", steps_document(account.steps)}}));
+      }
+      waves.push_back(ir::Value::map({{"wave", wave.name},
+                                      {"parallel", wave.parallel},
+                                      {"approval", wave.is_held_for_approval},
+                                      {"cost", cost_document(wave.cost)},
+                                      {"steps", steps_document(wave.steps)},
+                                      {"accounts", std::move(accounts)}}));
+    }
+    stages.push_back(ir::Value::map({{"stage", to_string(stage.stage)},
+                                     {"steps", steps_document(stage.steps)},
+                                     {"waves", std::move(waves)}}));
+  }
+  ir::List notes;
+  for (const std::string& note : changes.notes) notes.emplace_back(note);
+  return ir::Value::map(
+      {{"format", 1},
+       {"plan", changes.plan_name},
+       {"digest", changes.digest.empty() ? ir::Value() : ir::Value(changes.digest)},
+       {"changes", static_cast<std::uint64_t>(changes.change_count())},
+       {"stages", std::move(stages)},
+       {"notes", std::move(notes)}});
+}
+
+std::string render_markdown(const ChangeSet& changes, const RenderOptions& options) {
+  std::string out = fmt::format("# {}\n\n", cell(changes.plan_name));
+  if (!changes.digest.empty()) {
+    out +=
+        fmt::format("Reviewed plan `{}`. A plan with another digest is not what was reviewed.\n\n",
+                    changes.digest);
+  }
+  out += fmt::format("{} would change something.\n", count_of(changes.change_count(), "step"));
+  for (const StageChange& stage : changes.stages) {
+    if (stage.steps.empty() && stage.waves.empty()) continue;
+    out += fmt::format("\n## {}: {}\n", to_string(stage.stage), promise_of(stage.stage));
+    markdown_steps(out, stage.steps);
+    for (const WaveChange& wave : stage.waves) {
+      out += fmt::format("\n### wave {}: {}, {} at a time\n\n{}.\n", cell(wave.name),
+                         count_of(wave.accounts.size(), "account"), wave.parallel,
+                         show_cost(wave.cost));
+      markdown_steps(out, wave.steps);
+      if (wave.accounts.empty()) continue;
+      out += "\n| account | messages | bytes | hold | |\n|---|---:|---:|---:|---|\n";
+      const std::size_t shown = options.accounts_max == 0
+                                    ? wave.accounts.size()
+                                    : std::min(options.accounts_max, wave.accounts.size());
+      for (std::size_t i = 0; i < shown; ++i) {
+        const AccountChange& account = wave.accounts[i];
+        out +=
+            fmt::format("| {} | {} | {} | {} | {} |\n", cell(account.account),
+                        account.cost.messages ? show_count(*account.cost.messages) : "not measured",
+                        account.cost.bytes ? show_bytes(*account.cost.bytes) : "not measured",
+                        account.cost.hold_ms ? show_duration_ms(*account.cost.hold_ms) : "-",
+                        account.is_satisfied() ? "nothing to do" : "");
+      }
+      if (shown < wave.accounts.size()) {
+        out += fmt::format("\nand {} more.\n", count_of(wave.accounts.size() - shown, "account"));
+      }
+      out += fmt::format("\n<details><summary>the steps of {}</summary>\n",
+                         cell(wave.accounts.front().account));
+      markdown_steps(out, wave.accounts.front().steps);
+      out += "\n</details>\n";
+    }
+  }
+  for (const std::string& note : changes.notes) out += fmt::format("\n> {}\n", cell(note));
+  return out;
+}
+
+std::string render_html(const ChangeSet& changes, const RenderOptions& options) {
+  RenderOptions plain = options;
+  plain.has_colour = false;
+  return fmt::format(
+      "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>{0}</title>\n"
+      "<style>body{{font:14px/1.5 "
+      "system-ui,sans-serif;margin:2em;max-width:110em}}pre{{background:#f6f6f4;padding:1em;"
+      "overflow:auto}}</style></head>\n<body><h1>{0}</h1>\n<pre>{1}</pre></body></html>\n",
+      escape_html(changes.plan_name), escape_lines(render_text(changes, plain)));
+}
+
+}  // namespace plan::diff

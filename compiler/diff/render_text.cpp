@@ -1,0 +1,136 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+#include "compiler/diff/change.h"
+#include "compiler/diff/words.h"
+#include "compiler/ir/json.h"
+#include "compiler/source/text.h"
+
+namespace plan::diff {
+namespace {
+
+struct Colours {
+  std::string_view bold, green, yellow, red, blue, dim, reset;
+};
+
+Colours colours_of(const RenderOptions& options) {
+  if (!options.has_colour) return {"", "", "", "", "", "", ""};
+  return {"\x1b[1m", "\x1b[32m", "\x1b[33m", "\x1b[31m", "\x1b[34m", "\x1b[2m", "\x1b[0m"};
+}
+
+std::string_view colour_of(const StepChange& step, const Colours& colours) {
+  if (step.standing == ir::Standing::satisfied) return colours.dim;
+  switch (ir::info(step.kind).effect) {
+    case ir::StepEffect::read:
+      return colours.dim;
+    case ir::StepEffect::create:
+      return colours.green;
+    case ir::StepEffect::update:
+      return colours.yellow;
+    case ir::StepEffect::move_mail:
+    case ir::StepEffect::move_traffic:
+      return colours.blue;
+    case ir::StepEffect::destroy:
+    case ir::StepEffect::stop_service:
+      return colours.red;
+  }
+  return "";
+}
+
+void draw_step(std::string& out, const StepChange& step, std::string_view indent,
+               const RenderOptions& options) {
+  const Colours colours = colours_of(options);
+  const ir::StepKindInfo& kind = ir::info(step.kind);
+  out += fmt::format(
+      "{}{}{} {:<48}{} {}{}{}\n", indent, colour_of(step, colours), sign_of(step),
+      printable(step.id), colours.reset, to_string(kind.effect),
+      kind.undo == ir::UndoPolicy::nothing_to_undo ? "" : fmt::format("; {}", to_string(kind.undo)),
+      step.standing == ir::Standing::satisfied ? "; nothing to do" : "");
+  const std::size_t room = options.width_columns > 60 ? (options.width_columns - 30) / 2 : 20;
+  for (const ir::Difference& difference : step.differences) {
+    out += fmt::format("{}      {}: {} -> {}\n", indent, printable(difference.path),
+                       show_value(difference.is, room), show_value(difference.wanted, room));
+  }
+  if (!step.remark.empty()) out += fmt::format("{}      {}\n", indent, printable(step.remark, 400));
+}
+
+// The steps of a wave are the same for all its accounts: they are shown once, then a line an
+// account.
+void draw_procedure(std::string& out, const WaveChange& wave, const RenderOptions& options) {
+  const AccountChange& first = wave.accounts.front();
+  out += fmt::format("    each account, in this order ({} steps):\n", first.steps.size());
+  for (const StepChange& step : first.steps) {
+    const ir::StepKindInfo& kind = ir::info(step.kind);
+    const std::string_view mark = step.role == ir::TransactionRole::held     ? "  (held)"
+                                  : step.role == ir::TransactionRole::commit ? "  (commit)"
+                                                                             : "";
+    out += fmt::format(
+        "      {} {:<22} {}{}{}\n", sign_of_effect(kind.effect), kind.name, to_string(kind.effect),
+        kind.undo == ir::UndoPolicy::nothing_to_undo ? ""
+                                                     : fmt::format("; {}", to_string(kind.undo)),
+        mark);
+  }
+  (void)options;
+}
+
+void draw_wave(std::string& out, const WaveChange& wave, const RenderOptions& options) {
+  const Colours colours = colours_of(options);
+  out += fmt::format("\n  {}wave {}{}: {}; {} at a time{}\n", colours.bold, wave.name,
+                     colours.reset, count_of(wave.accounts.size(), "account"), wave.parallel,
+                     wave.is_held_for_approval ? "; waits for plan approve" : "");
+  out += fmt::format("    {}\n", show_cost(wave.cost));
+  for (const StepChange& step : wave.steps) draw_step(out, step, "    ", options);
+  if (wave.accounts.empty()) return;
+  draw_procedure(out, wave, options);
+  out += fmt::format("    {:<36} {:>10} {:>12} {:>12} {:>10}  {}\n", "account", "messages", "bytes",
+                     "copy", "hold", "");
+  const std::size_t shown = options.accounts_max == 0
+                                ? wave.accounts.size()
+                                : std::min(options.accounts_max, wave.accounts.size());
+  for (std::size_t i = 0; i < shown; ++i) {
+    const AccountChange& account = wave.accounts[i];
+    out += fmt::format("    {:<36} {:>10} {:>12} {:>12} {:>10}  {}\n", printable(account.account),
+                       account.cost.messages ? show_count(*account.cost.messages) : "not measured",
+                       account.cost.bytes ? show_bytes(*account.cost.bytes) : "not measured",
+                       account.cost.duration_ms ? show_duration_ms(*account.cost.duration_ms) : "-",
+                       account.cost.hold_ms ? show_duration_ms(*account.cost.hold_ms) : "-",
+                       account.is_satisfied() ? "nothing to do" : "");
+    for (const StepChange& step : account.steps) {
+      if (!step.differences.empty() || !step.remark.empty())
+        draw_step(out, step, "      ", options);
+    }
+  }
+  if (shown < wave.accounts.size()) {
+    out += fmt::format("    and {} more (--all shows them)\n",
+                       count_of(wave.accounts.size() - shown, "account"));
+  }
+}
+
+}  // namespace
+
+std::string render_text(const ChangeSet& changes, const RenderOptions& options) {
+  const Colours colours = colours_of(options);
+  std::string out =
+      fmt::format("{}{}{}\n", colours.bold, printable(changes.plan_name), colours.reset);
+  if (!changes.digest.empty()) out += fmt::format("saved plan {}\n", changes.digest);
+  out +=
+      "+ create  ~ update  - destroy  > moves mail  » moves traffic  ! stops a service  . reads  = "
+      "nothing to do\n";
+  for (const StageChange& stage : changes.stages) {
+    if (stage.steps.empty() && stage.waves.empty()) continue;
+    out += fmt::format("\n{}{}{}: {}\n", colours.bold, to_string(stage.stage), colours.reset,
+                       promise_of(stage.stage));
+    for (const StepChange& step : stage.steps) draw_step(out, step, "  ", options);
+    for (const WaveChange& wave : stage.waves) draw_wave(out, wave, options);
+  }
+  for (const std::string& note : changes.notes)
+    out += fmt::format("\nnote: {}\n", printable(note, 2000));
+  const std::size_t count = changes.change_count();
+  out += count == 0 ? "\nnothing to do\n"
+                    : fmt::format("\n{} would change something\n", count_of(count, "step"));
+  return out;
+}
+
+}  // namespace plan::diff

@@ -1,0 +1,85 @@
+#include "compiler/diff/words.h"
+
+#include <fmt/format.h>
+
+#include "compiler/ir/json.h"
+#include "compiler/source/text.h"
+
+namespace plan::diff {
+
+std::string_view sign_of_effect(ir::StepEffect effect) {
+  switch (effect) {
+    case ir::StepEffect::read:
+      return ".";
+    case ir::StepEffect::create:
+      return "+";
+    case ir::StepEffect::update:
+      return "~";
+    case ir::StepEffect::destroy:
+      return "-";
+    case ir::StepEffect::move_mail:
+      return ">";
+    case ir::StepEffect::move_traffic:
+      return "»";
+    case ir::StepEffect::stop_service:
+      return "!";
+  }
+  return "?";
+}
+
+std::string_view sign_of(const StepChange& step) {
+  return step.standing == ir::Standing::satisfied ? "="
+                                                  : sign_of_effect(ir::info(step.kind).effect);
+}
+
+std::string_view promise_of(ir::Stage stage) {
+  switch (stage) {
+    case ir::Stage::prepare:
+      return "nothing changes for anybody";
+    case ir::Stage::cutover:
+      return "clients come through the proxies, every account is still on the source";
+    case ir::Stage::waves:
+      return "accounts move, each held for seconds";
+    case ir::Stage::finalize:
+      return "what was relaxed for the move is put back";
+  }
+  return "";
+}
+
+std::string count_of(std::size_t count, std::string_view noun) {
+  return fmt::format("{} {}{}", show_count(count), noun, count == 1 ? "" : "s");
+}
+
+std::string show_cost(const Cost& cost) {
+  std::string text =
+      cost.messages ? count_of(*cost.messages, "message") : std::string("messages not measured");
+  text += cost.bytes ? ", " + show_bytes(*cost.bytes) : std::string(", bytes not measured");
+  if (cost.duration_ms) text += ", about " + show_duration_ms(*cost.duration_ms);
+  text += cost.hold_ms ? "; longest hold about " + show_duration_ms(*cost.hold_ms)
+                       : std::string("; hold not predicted");
+  return text;
+}
+
+std::string_view standing_word(ir::Standing standing) {
+  switch (standing) {
+    case ir::Standing::satisfied:
+      return "satisfied";
+    case ir::Standing::absent:
+      return "absent";
+    case ir::Standing::differs:
+      return "differs";
+    case ir::Standing::unknowable:
+      return "known only after earlier steps";
+  }
+  return "";
+}
+
+std::string show_value(const ir::Value& value, std::size_t bytes_max) {
+  if (value.is_secret()) return "(secret)";
+  if (value.is_output()) return fmt::format("(known after {})", printable(value.as_output().step));
+  if (value.is_null()) return "(none)";
+  if (value.is_string()) return fmt::format("\"{}\"", printable(value.as_string(), bytes_max));
+  return printable(ir::write_json(value), bytes_max);
+}
+
+}  // namespace plan::diff

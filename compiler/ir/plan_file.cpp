@@ -1,0 +1,132 @@
+#include "compiler/ir/plan_file.h"
+
+#include <fmt/format.h>
+
+#include "compiler/ir/errors.h"
+#include "compiler/ir/json.h"
+#include "compiler/source/text.h"
+
+namespace plan::ir {
+namespace {
+
+constexpr std::string_view kMagic = "plan-saved 1 ";
+constexpr std::size_t kDigestDigits = 64;
+constexpr std::size_t kSavedPlanBytesMax = std::size_t{4} << 30U;
+constexpr std::size_t kSourcesMax = 10'000;
+
+Value observation_document(const Observation& seen) {
+  List differences;
+  for (const Difference& difference : seen.differences) {
+    differences.push_back(List{difference.path, difference.is, difference.wanted});
+  }
+  const auto number = [](const std::optional<std::uint64_t>& value) {
+    return value ? Value(*value) : Value();
+  };
+  return Value::map({{"standing", static_cast<int>(seen.standing)},
+                     {"differences", std::move(differences)},
+                     {"fingerprint", seen.fingerprint},
+                     {"messages", number(seen.messages)},
+                     {"bytes", number(seen.bytes)},
+                     {"duration_ms", number(seen.duration_ms)},
+                     {"hold_ms", number(seen.hold_ms)},
+                     {"remark", seen.remark}});
+}
+
+Observation observation_from(const Value& document) {
+  Observation seen;
+  const std::int64_t standing = document["standing"].integer_or(3);
+  seen.standing =
+      standing >= 0 && standing <= 3 ? static_cast<Standing>(standing) : Standing::unknowable;
+  for (const Value& item : document["differences"].items()) {
+    seen.differences.push_back(
+        {std::string(item.item(0).string_or("")), item.item(1), item.item(2)});
+  }
+  const auto number = [&](const char* key) -> std::optional<std::uint64_t> {
+    const std::int64_t value = document[key].integer_or(-1);
+    if (value < 0) return std::nullopt;
+    return static_cast<std::uint64_t>(value);
+  };
+  seen.fingerprint = document["fingerprint"];
+  seen.messages = number("messages");
+  seen.bytes = number("bytes");
+  seen.duration_ms = number("duration_ms");
+  seen.hold_ms = number("hold_ms");
+  seen.remark = document["remark"].string_or("");
+  return seen;
+}
+
+}  // namespace
+
+std::string fingerprint_of(const Observation& observation) {
+  return observation.fingerprint.is_null() ? std::string()
+                                           : sha256(canonical_json(observation.fingerprint)).hex();
+}
+
+bool is_saved_plan(std::string_view text) { return text.starts_with("plan-saved "); }
+
+std::string write_saved_plan(const SavedPlan& plan, std::string* digest) {
+  List sources;
+  for (const auto& [name, text] : plan.sources) sources.push_back(List{name, text});
+  Map observations;
+  for (const auto& [step, seen] : plan.observations)
+    observations.set(std::to_string(step), observation_document(seen));
+  List notes;
+  for (const std::string& note : plan.notes) notes.emplace_back(note);
+  const std::string body = canonical_json(Value::map({{"plan", plan.plan_name},
+                                                      {"made_at", plan.made_at},
+                                                      {"graph", plan.graph.to_document()},
+                                                      {"plan_digest", plan.plan_digest},
+                                                      {"lock_digest", plan.lock_digest},
+                                                      {"schema_digest", plan.schema_digest},
+                                                      {"sources", std::move(sources)},
+                                                      {"observations", std::move(observations)},
+                                                      {"notes", std::move(notes)}})) +
+                           "\n";
+  *digest = sha256(body).hex();
+  return fmt::format("{}{}\n{}", kMagic, *digest, body);
+}
+
+Result<SavedPlan> read_saved_plan(std::string_view text, std::string* digest) {
+  const auto refuse = [](std::string why) { return Error(errors::bad_saved_plan, std::move(why)); };
+  if (!is_saved_plan(text))
+    return refuse("this is no saved plan: it does not begin with `plan-saved`");
+  if (!text.starts_with(kMagic)) return refuse("saved by another version of plan");
+  text.remove_prefix(kMagic.size());
+  if (text.size() < kDigestDigits + 1 || text[kDigestDigits] != '\n')
+    return refuse("the first line is cut");
+  const std::string_view claimed = text.substr(0, kDigestDigits);
+  const std::string_view body = text.substr(kDigestDigits + 1);
+  const std::string actual = sha256(body).hex();
+  if (actual != claimed)
+    return refuse("it was changed or cut since it was saved: its digest differs");
+  PLAN_TRY(document,
+           read_canonical(body, JsonLimits{.bytes_max = kSavedPlanBytesMax, .depth_max = 128}));
+  PLAN_TRY(graph, StepGraph::from_document(document["graph"]));
+  SavedPlan plan;
+  plan.plan_name = document["plan"].string_or("");
+  plan.made_at = document["made_at"].string_or("");
+  plan.plan_digest = document["plan_digest"].string_or("");
+  plan.lock_digest = document["lock_digest"].string_or("");
+  plan.schema_digest = document["schema_digest"].string_or("");
+  for (const Value& source : document["sources"].items()) {
+    if (plan.sources.size() == kSourcesMax) return refuse("more sources than 10,000");
+    plan.sources.emplace_back(std::string(source.item(0).string_or("")),
+                              std::string(source.item(1).string_or("")));
+  }
+  for (const auto& [step, seen] : document["observations"].members()) {
+    std::uint64_t index_of_step = 0;
+    for (const char c : step) {
+      if (c < '0' || c > '9' || index_of_step > UINT32_MAX)
+        return refuse("an observation of no step");
+      index_of_step = index_of_step * 10 + static_cast<std::uint64_t>(c - '0');
+    }
+    if (index_of_step >= graph.size()) return refuse("an observation of a step that is not there");
+    plan.observations.emplace(static_cast<std::uint32_t>(index_of_step), observation_from(seen));
+  }
+  for (const Value& note : document["notes"].items()) plan.notes.emplace_back(note.string_or(""));
+  plan.graph = std::move(graph);
+  *digest = actual;
+  return plan;
+}
+
+}  // namespace plan::ir

@@ -1,0 +1,44 @@
+#pragma once
+#include <map>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "compiler/ir/observation.h"
+#include "compiler/ir/step_graph.h"
+#include "compiler/source/result.h"
+
+namespace plan::ir {
+
+/// A reviewed plan (design.md section 2, promise 3): self-contained, content-addressed, single-use.
+/// It names its steps' wishes, the state of the world they were reviewed against, and the texts
+/// they came from. No secret is in it.
+struct SavedPlan {
+  std::string plan_name = {};
+  std::string made_at = {};  ///< RFC 3339, UTC
+  StepGraph graph = {};
+  std::string plan_digest = {};  ///< SHA-256 of the plan's text, hex
+  std::string lock_digest = {};
+  std::string schema_digest = {};
+  std::vector<std::pair<std::string, std::string>> sources =
+      {};  ///< name and text, in the order of their FileIds
+  std::unordered_map<std::uint32_t, Observation> observations = {};  ///< by index of the step
+  std::vector<std::string> notes = {};
+};
+
+/// The text of a saved plan: a first line `plan-saved 1 <sha256 of the rest>`, then canonical JSON.
+/// `*digest` is that digest: the plan's name.
+[[nodiscard]] std::string write_saved_plan(const SavedPlan& plan, std::string* digest);
+
+/// Reads one, in time linear in its size. Errors: bad-saved-plan (not one, another format, damaged:
+/// the digest differs, refers to what is not there), json-too-large.
+[[nodiscard]] Result<SavedPlan> read_saved_plan(std::string_view text, std::string* digest);
+
+/// Does `text` look like a saved plan (its first word)?
+[[nodiscard]] bool is_saved_plan(std::string_view text);
+
+/// Digest of what a step's driver said it reads of the world; empty when it said nothing.
+[[nodiscard]] std::string fingerprint_of(const Observation& observation);
+
+}  // namespace plan::ir
