@@ -14,14 +14,15 @@ ExitCode run_check(const Invocation& invocation) {
   if (!project) return print_error(project.error(), format);
   print_result(show_diagnostics(*project, format));
   const CompileResult& compiled = project->compiled;
-  if (invocation.value("--dump") == "graph" && compiled.graph) print_result(ir::graph_lines(*compiled.graph));
+  if (invocation.value("--dump") == "graph" && compiled.graph)
+    print_result(ir::graph_lines(*compiled.graph));
   if (format == "text") {
     if (compiled.has_errors()) {
       print_words(fmt::format("{} does not compile\n", project->folder.plan_file));
     } else if (compiled.graph && compiled.plan) {
-      print_words(fmt::format("{} compiles: {} accounts, {} steps, {} waves\n", project->folder.plan_file,
-                              show_count(compiled.plan->account_count), show_count(compiled.graph->size()),
-                              compiled.plan->waves.size()));
+      print_words(fmt::format("{} compiles: {} accounts, {} steps, {} waves\n",
+                              project->folder.plan_file, show_count(compiled.plan->account_count),
+                              show_count(compiled.graph->size()), compiled.plan->waves.size()));
     }
   }
   return compiled.has_errors() ? ExitCode::error : ExitCode::done;
@@ -41,7 +42,8 @@ ExitCode run_graph(const Invocation& invocation) {
   } else if (format == "dot") {
     print_result(ir::graph_dot(graph, options));
   } else {
-    print_words(fmt::format("error: `{}` is no format of plan graph; there are dot, mermaid and text\n", format));
+    print_words(fmt::format(
+        "error: `{}` is no format of plan graph; there are dot, mermaid and text\n", format));
     return ExitCode::error;
   }
   return ExitCode::done;

@@ -10,7 +10,9 @@
 namespace plan::command {
 namespace {
 
-std::string_view kind_of(std::string_view file_name) { return file_name.substr(0, file_name.rfind('.')); }
+std::string_view kind_of(std::string_view file_name) {
+  return file_name.substr(0, file_name.rfind('.'));
+}
 
 std::string kinds() {
   std::string list;
@@ -24,7 +26,8 @@ std::string kinds() {
 
 ExitCode run_init(const Invocation& invocation) {
   if (invocation.has("--list")) {
-    for (const EmbeddedFile& file : embedded::plan_templates()) print_result(fmt::format("{}\n", kind_of(file.name)));
+    for (const EmbeddedFile& file : embedded::plan_templates())
+      print_result(fmt::format("{}\n", kind_of(file.name)));
     return ExitCode::done;
   }
   const std::string wanted = invocation.value("--from");
@@ -39,12 +42,13 @@ ExitCode run_init(const Invocation& invocation) {
       print_words(fmt::format("error: {} is there already; plan init never overwrites\n", output));
       return ExitCode::error;
     }
-    if (auto written = write_text_file(output, file.text); !written) return print_error(written.error());
+    if (auto written = write_text_file(output, file.text); !written)
+      return print_error(written.error());
     print_words(fmt::format("wrote {}: edit it, then run plan fetch\n", output));
     return ExitCode::done;
   }
-  return print_error(
-      Error(errors::nothing_of_that_name, fmt::format("there is no kind `{}`; there are {}", wanted, kinds())));
+  return print_error(Error(errors::nothing_of_that_name,
+                           fmt::format("there is no kind `{}`; there are {}", wanted, kinds())));
 }
 
 }  // namespace plan::command

@@ -12,12 +12,14 @@ namespace {
 
 bool waits_for_output(const ir::Value& value) {
   if (value.is_output()) return true;
-  if (value.is_list()) return std::any_of(value.items().begin(), value.items().end(), waits_for_output);
+  if (value.is_list())
+    return std::any_of(value.items().begin(), value.items().end(), waits_for_output);
   return std::any_of(value.members().begin(), value.members().end(),
                      [](const auto& member) { return waits_for_output(member.second); });
 }
 
-// Steps of one row, in the graph's order, are looked at together; steps without a row each on their own.
+// Steps of one row, in the graph's order, are looked at together; steps without a row each on their
+// own.
 std::vector<std::vector<ir::StepId>> groups_of(const ir::StepGraph& graph) {
   std::vector<std::vector<ir::StepId>> groups(graph.row_count() + 1);
   for (const ir::StepId step : graph.order()) {
@@ -89,7 +91,8 @@ Observations observe_all(const ObserveParts& parts, std::size_t threads) {
   };
   {
     std::vector<std::jthread> pool;
-    for (std::size_t i = 0; i < std::clamp<std::size_t>(threads, 1, 64); ++i) pool.emplace_back(work);
+    for (std::size_t i = 0; i < std::clamp<std::size_t>(threads, 1, 64); ++i)
+      pool.emplace_back(work);
   }
   std::sort(seen.failures.begin(), seen.failures.end(),
             [](const auto& a, const auto& b) { return a.step < b.step; });

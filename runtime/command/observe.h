@@ -16,7 +16,8 @@ struct Observations {
     ir::StepId step = {};
     Error error;
   };
-  std::vector<Failure> failures = {};  ///< steps that could not be looked at; they count as unknowable
+  std::vector<Failure> failures =
+      {};  ///< steps that could not be looked at; they count as unknowable
 };
 
 struct ObserveParts {
@@ -28,8 +29,9 @@ struct ObserveParts {
   std::string_view state_directory = {};
 };
 
-/// Calls observe of every step, `threads` at a time; the steps of one account by one thread, in their order. A step whose
-/// arguments wait for the output of another is unknowable. Changes nothing anywhere.
+/// Calls observe of every step, `threads` at a time; the steps of one account by one thread, in
+/// their order. A step whose arguments wait for the output of another is unknowable. Changes
+/// nothing anywhere.
 [[nodiscard]] Observations observe_all(const ObserveParts& parts, std::size_t threads = 8);
 
 }  // namespace plan::command

@@ -16,8 +16,8 @@ namespace {
 // Account lists of a hundred thousand lines may stand in the plan itself.
 constexpr std::size_t kPlanBytesMax = std::size_t{256} << 20U;
 
-// The lock names the schema by its digest; the document lies beside it, so that compiling is offline. What is wrong with
-// the lock is reported by the compilation, not here.
+// The lock names the schema by its digest; the document lies beside it, so that compiling is
+// offline. What is wrong with the lock is reported by the compilation, not here.
 std::string schema_digest_in(const std::string& name, const std::string& lock_text) {
   SourceSet sources;
   Sink unheard;
@@ -49,7 +49,8 @@ Result<Project> load_project(const std::string& plan_file) {
     input.facts_text = std::move(facts_text);
   }
   if (!project.schema_digest.empty()) {
-    const std::string document = project.folder.schema_directory + "/" + project.schema_digest + ".json";
+    const std::string document =
+        project.folder.schema_directory + "/" + project.schema_digest + ".json";
     if (access(document.c_str(), F_OK) == 0) {
       PLAN_TRY(text, read_text_file(document, schema::kDocumentBytesMax));
       PLAN_TRY(schema, schema::Schema::read(text).while_doing(fmt::format("reading {}", document)));
@@ -71,7 +72,8 @@ std::string show_diagnostics(const Project& project, std::string_view format) {
   return render_terminal(compiled.diagnostics, *compiled.sources, options);
 }
 
-std::optional<Project> load_sound_project(const std::string& plan_file, std::string_view format, ExitCode* exit_code) {
+std::optional<Project> load_sound_project(const std::string& plan_file, std::string_view format,
+                                          ExitCode* exit_code) {
   auto project = load_project(plan_file);
   if (!project) {
     *exit_code = print_error(project.error(), format);
@@ -79,7 +81,9 @@ std::optional<Project> load_sound_project(const std::string& plan_file, std::str
   }
   if (project->compiled.has_errors() || !project->compiled.graph) {
     print_words(show_diagnostics(*project, "text"));
-    *exit_code = print_error(Error(errors::plan_has_errors, fmt::format("{} has errors", project->folder.plan_file)), format);
+    *exit_code = print_error(
+        Error(errors::plan_has_errors, fmt::format("{} has errors", project->folder.plan_file)),
+        format);
     return std::nullopt;
   }
   return std::move(*project);

@@ -12,7 +12,8 @@
 
 namespace plan::command {
 
-/// A migration as its files say it: plan, lock, measurements and the cached schema, compiled. No server is asked.
+/// A migration as its files say it: plan, lock, measurements and the cached schema, compiled. No
+/// server is asked.
 struct Project {
   ProjectFolder folder = {};
   CompileResult compiled = {};
@@ -22,15 +23,17 @@ struct Project {
   std::string schema_digest = {};  ///< hex; empty: never fetched
 };
 
-/// Reads the files and compiles. Errors: file-missing (the plan), file-too-large; what is wrong inside the files is in
-/// `compiled.diagnostics`.
+/// Reads the files and compiles. Errors: file-missing (the plan), file-too-large; what is wrong
+/// inside the files is in `compiled.diagnostics`.
 [[nodiscard]] Result<Project> load_project(const std::string& plan_file);
 
 /// The diagnostics as text, json or sarif; text goes to stderr of a person, the others are results.
 [[nodiscard]] std::string show_diagnostics(const Project& project, std::string_view format);
 
-/// load_project, and everything that is wrong with it printed. Nothing when it has errors; then `*exit_code` is set.
-[[nodiscard]] std::optional<Project> load_sound_project(const std::string& plan_file, std::string_view format,
+/// load_project, and everything that is wrong with it printed. Nothing when it has errors; then
+/// `*exit_code` is set.
+[[nodiscard]] std::optional<Project> load_sound_project(const std::string& plan_file,
+                                                        std::string_view format,
                                                         ExitCode* exit_code);
 
 /// "migration.yaml:33:5".

@@ -32,7 +32,9 @@ ExitCode run_target_run(const Invocation& invocation) {
   options.admin_password = std::string(trim(*password));
   auto target = rehearsal::EmbeddedTarget::start(std::move(options));
   if (!target) return print_error(target.error());
-  print_words(fmt::format("the embedded target listens on {}: a stand-in for rehearsals, not a mail server\n", address));
+  print_words(fmt::format(
+      "the embedded target listens on {}: a stand-in for rehearsals, not a mail server\n",
+      address));
   step::StopSignal stop;
   const StopOnSignal signals(stop);
   while (!stop.is_requested()) net::system_clock().sleep_for(kStopPoll);

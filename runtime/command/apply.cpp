@@ -1,0 +1,147 @@
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "compiler/ir/digest.h"
+#include "compiler/ir/json.h"
+#include "compiler/source/text.h"
+#include "runtime/command/commands.h"
+#include "runtime/command/console.h"
+#include "runtime/command/errors.h"
+#include "runtime/command/review.h"
+#include "runtime/command/run_ending.h"
+#include "runtime/command/show_changes.h"
+#include "runtime/command/stop_on_signal.h"
+#include "runtime/engine/engine.h"
+#include "runtime/engine/journal.h"
+
+namespace plan::command {
+namespace {
+
+constexpr std::size_t kFirstWordBytes = 16;
+
+bool is_saved_plan_file(const std::string& file) {
+  std::FILE* opened = std::fopen(file.c_str(), "rbe");
+  if (opened == nullptr) return false;
+  std::string head(kFirstWordBytes, '\0');
+  head.resize(std::fread(head.data(), 1, head.size(), opened));
+  std::fclose(opened);
+  return ir::is_saved_plan(head);
+}
+
+// A saved plan runs once. Its own run that was interrupted is gone on with; the same file after it
+// finished is refused.
+struct Standing {
+  bool is_resumed = false;
+  bool is_used_up = false;
+};
+
+Result<Standing> standing_of(engine::Journal& journal, const ir::StepGraph& graph,
+                             const std::string& digest) {
+  Standing standing;
+  PLAN_TRY(runs, journal.runs());
+  const std::string graph_digest = engine::graph_digest(graph);
+  for (const engine::RunInfo& run : runs) {
+    if (run.is_rollback) continue;
+    const bool is_finished = run.state == engine::RunState::finished;
+    if (!digest.empty() && run.saved_plan_digest == digest) {
+      standing.is_used_up = is_finished;
+      standing.is_resumed = !is_finished;
+    } else if (digest.empty() && run.graph_digest == graph_digest && !is_finished) {
+      standing.is_resumed = true;
+    }
+  }
+  return standing;
+}
+
+Result<Review> review_for(const Invocation& invocation, const std::string& file,
+                          std::unique_ptr<Session>& session, const ProjectFolder& folder,
+                          const step::StopSignal& stop, ExitCode* exit_code) {
+  if (is_saved_plan_file(file)) {
+    PLAN_TRY(review, read_review(file));
+    session = std::make_unique<Session>(folder, review.connections);
+    return std::move(review);
+  }
+  auto project = load_sound_project(file, invocation.value("--format"), exit_code);
+  if (!project) return Error(errors::plan_has_errors, "nothing was done");
+  if (!project->lock_text)
+    return Error(errors::not_fetched, "there is no migration.lock beside the plan");
+  session = std::make_unique<Session>(folder, project->compiled.plan->connections);
+  return review_project(std::move(*project), *session, stop);
+}
+
+}  // namespace
+
+ExitCode run_apply(const Invocation& invocation) {
+  const std::string format = invocation.value("--format");
+  const std::string file = invocation.value("file");
+  const bool is_saved = is_saved_plan_file(file);
+  const ProjectFolder folder = project_folder(is_saved ? invocation.value("--plan") : file);
+  step::StopSignal stop;
+  const StopOnSignal signals(stop);
+  std::unique_ptr<Session> session;
+  ExitCode exit_code = ExitCode::error;
+  auto review = review_for(invocation, file, session, folder, stop, &exit_code);
+  if (!review)
+    return review.error().is(errors::plan_has_errors) ? exit_code
+                                                      : print_error(review.error(), format);
+  if (auto made = create_state_directory(folder); !made) return print_error(made.error(), format);
+  auto journal = engine::open_journal(folder.journal_file);
+  if (!journal) return print_error(journal.error(), format);
+
+  auto standing = standing_of(**journal, review->saved.graph, review->digest);
+  if (!standing) return print_error(standing.error(), format);
+  if (standing->is_used_up) {
+    return print_error(Error(errors::plan_used_up, fmt::format("{} was applied to its end", file)),
+                       format);
+  }
+  if (is_saved && !standing->is_resumed) {
+    const Observations now = observe_all({.graph = review->saved.graph,
+                                          .drivers = session->drivers(),
+                                          .secrets = session->secrets(),
+                                          .clock = net::system_clock(),
+                                          .stop = stop,
+                                          .state_directory = folder.state_directory});
+    if (const std::vector<std::string> drift = drift_since(*review, now); !drift.empty()) {
+      for (const std::string& line : drift) print_words(line + "\n");
+      return print_error(
+          Error(errors::world_has_drifted,
+                fmt::format("{} steps were reviewed against another world", drift.size())),
+          format);
+    }
+  }
+  if (stop.is_requested()) return ExitCode::stopped;
+  const diff::ChangeSet changes = changes_of(*review);
+  if (format == "text" && !standing->is_resumed) {
+    if (auto shown = show_changes(changes, "text", false); !shown)
+      return print_error(shown.error());
+  }
+  if (standing->is_resumed) print_words("goes on with the run that was interrupted\n");
+  if (!invocation.has("--yes") && !ask_yes("\nApply this?")) {
+    print_words("nothing was done\n");
+    return ExitCode::error;
+  }
+
+  auto leases = session->leases(holder_name());
+  if (!leases) return print_error(leases.error(), format);
+  RunDisplay display(format, folder.state_directory + "/events.jsonl");
+  const engine::EngineParts parts{.graph = review->saved.graph,
+                                  .journal = **journal,
+                                  .drivers = session->drivers(),
+                                  .secrets = session->secrets(),
+                                  .clock = net::system_clock(),
+                                  .events = display.sink(),
+                                  .stop = stop};
+  engine::EngineOptions options;
+  options.plan_name = review->saved.plan_name;
+  options.saved_plan_digest = review->digest;
+  options.state_directory = folder.state_directory;
+  options.waits_for_approval = invocation.has("--wait-for-approval");
+  options.takes_over_lease = invocation.has("--take-over");
+  options.leases = std::move(*leases);
+  options.place = [&](Span span) { return place_in(review->saved, span); };
+  auto result = engine::run(parts, options);
+  if (!result) return print_error(result.error(), format);
+  return show_ending(*result);
+}
+
+}  // namespace plan::command

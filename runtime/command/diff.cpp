@@ -1,0 +1,82 @@
+#include "compiler/diff/change.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cstdlib>
+
+#include "compiler/ir/json.h"
+#include "compiler/source/text.h"
+#include "runtime/command/commands.h"
+#include "runtime/command/console.h"
+#include "runtime/command/errors.h"
+#include "runtime/command/review.h"
+#include "runtime/command/show_changes.h"
+#include "runtime/command/stop_on_signal.h"
+
+namespace plan::command {
+
+Outcome show_changes(const diff::ChangeSet& changes, std::string_view format, bool is_all) {
+  diff::RenderOptions options;
+  options.width_columns = terminal_width_columns();
+  options.has_colour = is_terminal(STDOUT_FILENO) && std::getenv("NO_COLOR") == nullptr;
+  if (is_all) options.accounts_max = 0;
+  if (format == "json") {
+    print_result(ir::write_json(diff::to_document(changes), 2) + "\n");
+  } else if (format == "markdown") {
+    print_result(diff::render_markdown(changes, options));
+  } else if (format == "html") {
+    print_result(diff::render_html(changes, options));
+  } else if (format == "text") {
+    print_result(diff::render_text(changes, options));
+  } else {
+    return Error(errors::nothing_of_that_name,
+                 fmt::format("there is no format `{}`; there are text, markdown, json and html",
+                             printable(format)));
+  }
+  return {};
+}
+
+ExitCode run_diff(const Invocation& invocation) {
+  const std::string format = invocation.value("--format");
+  ExitCode exit_code = ExitCode::done;
+  auto project = load_sound_project(invocation.value("plan"), format, &exit_code);
+  if (!project) return exit_code;
+  if (!project->lock_text) {
+    return print_error(Error(errors::not_fetched, "there is no migration.lock beside the plan"),
+                       format);
+  }
+  step::StopSignal stop;
+  const StopOnSignal signals(stop);
+  Session session(project->folder, project->compiled.plan->connections);
+  Review review = review_project(std::move(*project), session, stop);
+  if (stop.is_requested()) return ExitCode::stopped;
+  std::string text;
+  const std::string output = invocation.value("-o,--output");
+  if (!output.empty()) text = ir::write_saved_plan(review.saved, &review.digest);
+  const diff::ChangeSet changes = changes_of(review);
+  if (auto shown = show_changes(changes, format, invocation.has("--all")); !shown)
+    return print_error(shown.error());
+  if (!output.empty()) {
+    if (auto written = write_text_file(output, text, 0600); !written)
+      return print_error(written.error(), format);
+    print_words(fmt::format("saved as {} ({}), digest {}\n", output, show_bytes(text.size()),
+                            review.digest));
+  }
+  return changes.change_count() == 0 ? ExitCode::done : ExitCode::differences;
+}
+
+ExitCode run_show(const Invocation& invocation) {
+  const auto review = read_review(invocation.value("file"));
+  if (!review) return print_error(review.error(), invocation.value("--format"));
+  if (auto shown = show_changes(changes_of(*review), invocation.value("--format"), true); !shown) {
+    return print_error(shown.error());
+  }
+  print_words(fmt::format("made {}; plan {}, lock {}, schema {}\n", review->saved.made_at,
+                          review->saved.plan_digest.substr(0, 12),
+                          review->saved.lock_digest.substr(0, 12),
+                          review->saved.schema_digest.substr(0, 12)));
+  return ExitCode::done;
+}
+
+}  // namespace plan::command

@@ -1,0 +1,108 @@
+#include "runtime/command/review.h"
+
+#include <fmt/format.h>
+
+#include "compiler/ir/digest.h"
+#include "runtime/command/errors.h"
+#include "runtime/net/clock.h"
+
+namespace plan::command {
+namespace {
+
+// A saved plan of 100,000 accounts stays below this.
+constexpr std::size_t kSavedPlanBytesMax = std::size_t{4} << 30U;
+
+}  // namespace
+
+Review review_project(Project project, Session& session, const step::StopSignal& stop) {
+  Review review;
+  ir::SavedPlan& saved = review.saved;
+  saved.plan_name = project.compiled.plan->name;
+  saved.made_at = net::show_utc(net::system_clock().wall_ms());
+  saved.graph = std::move(*project.compiled.graph);
+  saved.plan_digest = ir::sha256(project.plan_text).hex();
+  saved.lock_digest = project.lock_text ? ir::sha256(*project.lock_text).hex() : std::string();
+  saved.schema_digest = project.schema_digest;
+  const SourceSet& sources = *project.compiled.sources;
+  for (std::size_t i = 1; i <= sources.size(); ++i) {
+    const auto file = static_cast<FileId>(i);
+    saved.sources.emplace_back(std::string(sources.name(file)), std::string(sources.text(file)));
+  }
+  review.connections = session.connections();
+  const Observations seen = observe_all({.graph = saved.graph,
+                                         .drivers = session.drivers(),
+                                         .secrets = session.secrets(),
+                                         .clock = net::system_clock(),
+                                         .stop = stop,
+                                         .state_directory = project.folder.state_directory});
+  saved.observations = seen.by_step;
+  for (const Observations::Failure& failure : seen.failures) {
+    if (saved.notes.size() == 20) break;
+    saved.notes.push_back(fmt::format("{} could not be looked at: {}", saved.graph.id(failure.step),
+                                      failure.error.to_line()));
+  }
+  if (seen.failures.size() > saved.notes.size()) {
+    saved.notes.push_back(fmt::format("and {} more steps could not be looked at",
+                                      seen.failures.size() - saved.notes.size()));
+  }
+  return review;
+}
+
+Result<Review> read_review(const std::string& file) {
+  PLAN_TRY(text, read_text_file(file, kSavedPlanBytesMax));
+  Review review;
+  PLAN_TRY(saved,
+           ir::read_saved_plan(text, &review.digest).while_doing(fmt::format("reading {}", file)));
+  review.saved = std::move(saved);
+  review.connections = connections_of(review.saved.graph);
+  return review;
+}
+
+std::string place_in(const ir::SavedPlan& saved, Span span) {
+  const auto index = static_cast<std::size_t>(span.file);
+  if (!span.is_known() || index > saved.sources.size()) return {};
+  const auto& [name, text] = saved.sources[index - 1];
+  SourceSet one;
+  const FileId file = one.add(name, text);
+  const Position position = one.position(file, span.begin);
+  return fmt::format("{}:{}:{}", name, position.line, position.column);
+}
+
+diff::ChangeSet changes_of(const Review& review) {
+  SourceSet sources;
+  for (const auto& [name, text] : review.saved.sources) sources.add(name, text);
+  diff::Places places;
+  const ir::StepGraph& graph = review.saved.graph;
+  for (const ir::StepId step : graph.order()) {
+    const ir::RowId row = graph.row(step);
+    const Span origin = row == ir::RowId::none || !graph.row_origin(row).is_known()
+                            ? graph.origin(step)
+                            : graph.row_origin(row);
+    places.emplace(static_cast<std::uint32_t>(step), place_of(sources, origin));
+  }
+  diff::ChangeSet changes =
+      diff::compare(graph, review.saved.observations, places, review.saved.plan_name);
+  changes.digest = review.digest;
+  changes.notes = review.saved.notes;
+  return changes;
+}
+
+std::vector<std::string> drift_since(const Review& review, const Observations& now) {
+  std::vector<std::string> lines;
+  const ir::StepGraph& graph = review.saved.graph;
+  for (const ir::StepId step : graph.order()) {
+    const auto key = static_cast<std::uint32_t>(step);
+    const auto then = review.saved.observations.find(key);
+    const auto today = now.by_step.find(key);
+    if (then == review.saved.observations.end() || today == now.by_step.end()) continue;
+    const std::string before = ir::fingerprint_of(then->second);
+    const std::string after = ir::fingerprint_of(today->second);
+    if (before.empty() || after.empty() || before == after) continue;
+    lines.push_back(fmt::format("{}: was {}, is {}", graph.id(step),
+                                diff::show_value(then->second.fingerprint, 160),
+                                diff::show_value(today->second.fingerprint, 160)));
+  }
+  return lines;
+}
+
+}  // namespace plan::command

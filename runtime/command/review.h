@@ -1,0 +1,39 @@
+#pragma once
+#include <string>
+#include <vector>
+
+#include "compiler/diff/change.h"
+#include "compiler/ir/plan_file.h"
+#include "compiler/source/result.h"
+#include "compiler/source/source_set.h"
+#include "runtime/command/observe.h"
+#include "runtime/command/project.h"
+#include "runtime/command/session.h"
+
+namespace plan::command {
+
+/// A plan together with what was seen of the world: what diff shows, what -o saves, what apply
+/// runs.
+struct Review {
+  ir::SavedPlan saved = {};
+  ir::Value connections = {};  ///< for a session
+  std::string digest = {};     ///< of the saved plan's file; empty: made just now
+};
+
+/// Looks at the world for a compiled project.
+[[nodiscard]] Review review_project(Project project, Session& session,
+                                    const step::StopSignal& stop);
+/// A saved plan as it was reviewed. Errors: those of read_text_file and read_saved_plan.
+[[nodiscard]] Result<Review> read_review(const std::string& file);
+
+/// The change set to show, with places in the plan.
+[[nodiscard]] diff::ChangeSet changes_of(const Review& review);
+
+/// What has changed in the world since the review, as lines for a person: by fingerprint, step by
+/// step. Steps whose fingerprint was not known are not compared.
+[[nodiscard]] std::vector<std::string> drift_since(const Review& review, const Observations& now);
+
+/// The place of a step's origin in the review's own sources.
+[[nodiscard]] std::string place_in(const ir::SavedPlan& saved, Span span);
+
+}  // namespace plan::command

@@ -1,0 +1,81 @@
+#include "runtime/engine/rollback.h"
+
+#include <fmt/format.h>
+
+#include "compiler/source/text.h"
+#include "runtime/command/commands.h"
+#include "runtime/command/console.h"
+#include "runtime/command/errors.h"
+#include "runtime/command/review.h"
+#include "runtime/command/run_ending.h"
+#include "runtime/command/stop_on_signal.h"
+
+namespace plan::command {
+namespace {
+
+std::optional<engine::RollbackGoal> goal_of(const Invocation& invocation) {
+  const int named = (invocation.has("--account") ? 1 : 0) + (invocation.has("--wave") ? 1 : 0) +
+                    (invocation.has("--to") ? 1 : 0);
+  if (named != 1) return std::nullopt;
+  if (invocation.has("--account"))
+    return engine::OfAccount{lower_ascii(invocation.value("--account"))};
+  if (invocation.has("--wave")) return engine::OfWave{invocation.value("--wave")};
+  return engine::ToPoint{invocation.value("--to")};
+}
+
+}  // namespace
+
+ExitCode run_rollback(const Invocation& invocation) {
+  const std::string format = invocation.value("--format");
+  const auto goal = goal_of(invocation);
+  if (!goal) {
+    print_words("error: name one of --account, --wave or --to\n");
+    return ExitCode::error;
+  }
+  const ProjectFolder folder = project_folder(invocation.value("--plan"));
+  auto journal = engine::open_journal(folder.journal_file);
+  if (!journal) return print_error(journal.error(), format);
+  // The graph that was applied, from the journal: the plan may have been edited or be gone.
+  auto run = (*journal)->latest_run();
+  if (!run) return print_error(run.error(), format);
+  if (!*run)
+    return print_error(Error(errors::nothing_of_that_name, "nothing was applied yet"), format);
+  auto graph = (*journal)->graph((*run)->graph_digest);
+  if (!graph) return print_error(graph.error(), format);
+  auto planned = engine::plan_rollback(**journal, *graph, *goal);
+  if (!planned) return print_error(planned.error(), format);
+  for (const engine::RollbackStep& step : planned->steps) {
+    if (!step.was_satisfied)
+      print_result(fmt::format("undo {} ({})\n", step.step, to_string(step.undo)));
+  }
+  for (const engine::RollbackStep& step : planned->barred) {
+    print_result(fmt::format("cannot undo {} ({})\n", step.step, to_string(step.undo)));
+  }
+  if (!invocation.has("--yes") && !ask_yes("\nUndo these, newest first?")) {
+    print_words("nothing was done\n");
+    return ExitCode::error;
+  }
+  step::StopSignal stop;
+  const StopOnSignal signals(stop);
+  Session session(folder, connections_of(*graph));
+  auto leases = session.leases(holder_name());
+  if (!leases) return print_error(leases.error(), format);
+  RunDisplay display(format, folder.state_directory + "/events.jsonl");
+  const engine::EngineParts parts{.graph = *graph,
+                                  .journal = **journal,
+                                  .drivers = session.drivers(),
+                                  .secrets = session.secrets(),
+                                  .clock = net::system_clock(),
+                                  .events = display.sink(),
+                                  .stop = stop};
+  engine::EngineOptions options;
+  options.plan_name = (*run)->plan_name;
+  options.state_directory = folder.state_directory;
+  options.takes_over_lease = invocation.has("--take-over");
+  options.leases = std::move(*leases);
+  auto result = engine::roll_back(parts, options, *goal);
+  if (!result) return print_error(result.error(), format);
+  return show_ending(*result);
+}
+
+}  // namespace plan::command

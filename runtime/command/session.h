@@ -1,0 +1,54 @@
+#pragma once
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "compiler/ir/step_graph.h"
+#include "compiler/ir/value.h"
+#include "compiler/source/result.h"
+#include "runtime/command/project_folder.h"
+#include "runtime/engine/lease.h"
+#include "runtime/net/clock.h"
+#include "runtime/secret/secret.h"
+#include "runtime/step/step_driver.h"
+
+namespace plan::command {
+
+/// Everything that a command needs to reach the servers of one plan: secrets, hosts, clients,
+/// drivers, leases. Made in one place (wiring.cpp), so that no driver knows another. Connects to
+/// nothing by itself.
+class Session {
+ public:
+  /// `connections` is PlanSummary::connections: the resolved blocks `source`, `target`, `proxies`,
+  /// `addresses`.
+  Session(const ProjectFolder& folder, ir::Value connections);
+  ~Session();
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  [[nodiscard]] const step::DriverTable& drivers() const;
+  [[nodiscard]] secret::SecretSource& secrets();
+  [[nodiscard]] const ir::Value& connections() const;
+
+  /// The leases of a run, target first. `holder` is for people: "alice@laptop". Errors: those of
+  /// opening the target.
+  [[nodiscard]] Result<std::vector<engine::LeaseHolder*>> leases(const std::string& holder);
+
+  /// Survey documents for `plan fetch` (compiler/facts/survey.md).
+  [[nodiscard]] Result<ir::Value> survey_source();
+  [[nodiscard]] Result<ir::Value> survey_target();
+  /// Certificate of a proxy's control address; empty for Unix sockets.
+  [[nodiscard]] Result<ir::Value> survey_proxies();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+/// The resolved blocks that a graph's steps carry, for a session on a saved or recorded graph.
+[[nodiscard]] ir::Value connections_of(const ir::StepGraph& graph);
+
+/// `user@host` of this process, for leases and reports.
+[[nodiscard]] std::string holder_name();
+
+}  // namespace plan::command
