@@ -44,3 +44,17 @@ if(PLAN_FUZZ)
     target_link_libraries(${name} PRIVATE ${links})
   endforeach()
 endif()
+
+# Benchmarks: tests/bench/NAME_bench.cpp with "// links: a b" on its first line becomes bench_NAME. They are built by
+# tests/bench/run, never by tests/run.
+file(GLOB benchmarks CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/bench/*_bench.cpp)
+foreach(file IN LISTS benchmarks)
+  get_filename_component(name ${file} NAME_WE)
+  string(REGEX REPLACE "_bench$" "" name ${name})
+  file(STRINGS ${file} first LIMIT_COUNT 1)
+  string(REGEX REPLACE "^// links: *" "" links "${first}")
+  separate_arguments(links)
+  add_executable(bench_${name} EXCLUDE_FROM_ALL ${file})
+  plan_settings(bench_${name})
+  target_link_libraries(bench_${name} PRIVATE ${links})
+endforeach()
