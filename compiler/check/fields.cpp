@@ -1,0 +1,287 @@
+#include "compiler/check/fields.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "compiler/check/names.h"
+#include "compiler/source/text.h"
+#include "compiler/syntax/scalar.h"
+
+namespace plan::check {
+namespace {
+
+using ir::Value;
+using syntax::Node;
+
+constexpr std::size_t kPinDigits = 64;
+
+std::string or_list(const std::vector<std::string_view>& words) {
+  std::string text;
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    if (i != 0) text += i + 1 == words.size() ? " or " : ", ";
+    text += fmt::format("`{}`", words[i]);
+  }
+  return text;
+}
+
+std::string why_not_url(std::string_view text) {
+  if (!text.starts_with("https://")) return "it does not begin with `https://`";
+  const std::string_view rest = text.substr(8);
+  const std::string_view authority = rest.substr(0, rest.find('/'));
+  std::string_view host = authority.substr(0, authority.rfind(':'));
+  if (authority.starts_with('[')) host = authority.substr(1, authority.find(']') - 1);
+  return why_not_host(host);
+}
+
+bool holds_password(std::string_view url) {
+  const std::size_t scheme = url.find("://");
+  if (scheme == std::string_view::npos) return false;
+  const std::string_view authority = url.substr(scheme + 3, url.find('/', scheme + 3) - scheme - 3);
+  const std::size_t at = authority.rfind('@');
+  return at != std::string_view::npos && authority.substr(0, at).find(':') != std::string_view::npos;
+}
+
+}  // namespace
+
+void FieldReader::wrong_type(const Node& node, std::string_view wanted, const std::string& what) {
+  sink_.report(Kind::wrong_type, node.span,
+               fmt::format("{} is {}, where {} is needed", what, to_string(node.kind), wanted));
+}
+
+void FieldReader::unknown_key(const syntax::Entry& entry, const std::string& what,
+                              const std::vector<std::string_view>& known) {
+  auto report = sink_.report(Kind::unknown_key, entry.key_span,
+                             fmt::format("unknown key `{}` in {}", printable(entry.key, 80), what));
+  if (const auto near = nearest(entry.key, known)) {
+    report.label(fmt::format("did you mean `{}`?", *near));
+  } else {
+    report.help(fmt::format("known here: {}", or_list(known)));
+  }
+}
+
+bool FieldReader::refuse_tag(const Node& node) {
+  if (node.tag.empty()) return false;
+  sink_.report(Kind::unknown_tag, node.tag_span, fmt::format("`{}` means nothing here", printable(node.tag, 60)))
+      .help("`!secret env:NAME`, `!secret file:PATH` stand for secrets, `!lock certificate` for a pin of the lock");
+  return true;
+}
+
+std::optional<Value> FieldReader::scalar(const Node& node, const std::string& what) {
+  if (!node.is_scalar()) {
+    wrong_type(node, "a text", what);
+    return std::nullopt;
+  }
+  if (refuse_tag(node)) return std::nullopt;
+  const auto text = parse_template(node, sources_, sink_);
+  if (!text) return std::nullopt;
+  if (text->has_expression()) return evaluate(*text, scope_, sink_);
+  Node plain = node;
+  plain.text = text->parts.empty() ? std::string() : text->parts.front().text;
+  return syntax::scalar_value(plain);
+}
+
+std::optional<std::string> FieldReader::text(const Node& node, const std::string& what) {
+  if (!node.is_scalar()) {
+    wrong_type(node, "a text", what);
+    return std::nullopt;
+  }
+  if (refuse_tag(node)) return std::nullopt;
+  const auto text = parse_template(node, sources_, sink_);
+  if (!text) return std::nullopt;
+  const auto value = evaluate(*text, scope_, sink_);
+  if (!value) return std::nullopt;
+  if (value->is_string()) return value->as_string();
+  sink_.report(Kind::wrong_type, node.span,
+               fmt::format("{} is {}, where a text is needed", what, to_string(value->type())));
+  return std::nullopt;
+}
+
+std::vector<Named> FieldReader::names(const Node& node, const std::string& what) {
+  std::vector<Named> names;
+  if (!node.is_sequence()) {
+    wrong_type(node, "a list", what);
+    return names;
+  }
+  for (const Node& item : node.items) {
+    if (auto name = text(item, "an item of " + what)) names.push_back({std::move(*name), item.span});
+  }
+  return names;
+}
+
+Value FieldReader::secret(const Node& node, const std::string& what) {
+  if (!node.is_scalar()) {
+    wrong_type(node, "a secret (`!secret env:NAME`)", what);
+    return {};
+  }
+  if (node.tag.empty()) {
+    sink_.report(Kind::secret_in_clear, node.span, fmt::format("{} stands here in clear text", what))
+        .label("a plan goes into git")
+        .help("write `!secret file:secrets/NAME` or `!secret env:NAME`, and change the secret: it was written down");
+    return {};
+  }
+  if (node.tag != "!secret") {
+    refuse_tag(node);
+    return {};
+  }
+  const std::size_t colon = node.text.find(':');
+  const std::string provider = node.text.substr(0, colon);
+  const std::string name = colon == std::string::npos ? std::string() : node.text.substr(colon + 1);
+  if ((provider != "env" && provider != "file" && provider != "command") || name.empty()) {
+    sink_.report(Kind::bad_value, node.span, "this does not say where the secret comes from")
+        .help("`!secret env:NAME`, `!secret file:PATH` or `!secret command:PROGRAM`");
+    return {};
+  }
+  return ir::SecretRef{provider, name};
+}
+
+Value FieldReader::pin(const Node& node, const std::string& what) {
+  if (node.is_scalar() && node.tag == "!lock") {
+    if (node.text != "certificate") {
+      sink_.report(Kind::bad_value, node.span, fmt::format("the lock has no `{}` for a pin", printable(node.text, 40)))
+          .help("`!lock certificate` is the certificate that `plan fetch` saw");
+      return {};
+    }
+    return "!lock";
+  }
+  const auto value = text(node, what);
+  if (!value) return {};
+  const std::string hex = lower_ascii(*value);
+  if (hex.size() != kPinDigits || hex.find_first_not_of("0123456789abcdef") != std::string::npos) {
+    sink_.report(Kind::bad_value, node.span, "this is no SHA-256 of a certificate")
+        .help("64 hexadecimal digits, or `!lock certificate`");
+    return {};
+  }
+  return hex;
+}
+
+Value FieldReader::quantity(const Node& node, const Field& field, const std::string& what) {
+  const bool is_duration = field.type == FieldType::duration_ms;
+  const auto value = text(node, what);
+  if (!value) return {};
+  const auto amount = is_duration ? syntax::read_duration_ms(*value) : syntax::read_bytes(*value);
+  if (!amount) {
+    sink_.report(Kind::wrong_unit, node.span, fmt::format("`{}` is no {}", printable(*value, 40), is_duration ? "duration" : "size"))
+        .help(is_duration ? "a number with its unit: `500ms`, `30s`, `5m`, `2h`, `1d`"
+                          : "a number with its unit: `512KiB`, `50MiB`, `2GiB`");
+    return {};
+  }
+  const auto count = static_cast<std::int64_t>(*amount);
+  if (count < field.minimum || count > field.maximum) {
+    sink_.report(Kind::bad_value, node.span, fmt::format("{} is `{}`, at least {} and at most {} are possible", what, printable(*value, 40),
+                             is_duration ? show_duration_ms(static_cast<std::uint64_t>(field.minimum)) : show_bytes(static_cast<std::uint64_t>(field.minimum)),
+                             is_duration ? show_duration_ms(static_cast<std::uint64_t>(field.maximum)) : show_bytes(static_cast<std::uint64_t>(field.maximum))));
+    return {};
+  }
+  return *amount;
+}
+
+Value FieldReader::field(const Node& node, const Field& field, const std::string& what) {
+  switch (field.type) {
+    case FieldType::secret:
+      return secret(node, what);
+    case FieldType::pin:
+      return pin(node, what);
+    case FieldType::duration_ms:
+    case FieldType::bytes:
+      return quantity(node, field, what);
+    case FieldType::block:
+      return block(&node, field.fields, what, node.span);
+    case FieldType::texts: {
+      Value list = Value::list();
+      for (Named& name : names(node, what)) list.push_back(std::move(name.text));
+      return list;
+    }
+    case FieldType::boolean: {
+      const auto value = scalar(node, what);
+      if (value && value->is_bool()) return *value;
+      if (value) sink_.report(Kind::wrong_type, node.span, fmt::format("{} is {}, where true or false is needed", what, to_string(value->type())));
+      return {};
+    }
+    case FieldType::port:
+    case FieldType::count: {
+      const auto value = scalar(node, what);
+      if (!value) return {};
+      const std::int64_t minimum = field.type == FieldType::port ? 1 : field.minimum;
+      const std::int64_t maximum = field.type == FieldType::port ? 65535 : field.maximum;
+      if (!value->is_integer()) {
+        sink_.report(Kind::wrong_type, node.span, fmt::format("{} is {}, where a number is needed", what, to_string(value->type())));
+        return {};
+      }
+      if (value->as_integer() < minimum || value->as_integer() > maximum) {
+        sink_.report(Kind::bad_value, node.span, fmt::format("{} is {}, possible are {} to {}", what, value->as_integer(), minimum, maximum));
+        return {};
+      }
+      return *value;
+    }
+    default:
+      break;
+  }
+  auto value = text(node, what);
+  if (!value) return {};
+  if (holds_password(*value)) {
+    sink_.report(Kind::secret_in_clear, node.span, fmt::format("{} has a password in it", what))
+        .label("a plan goes into git")
+        .help("take `user:password@` out of it and use the key for the login");
+    return {};
+  }
+  if (value->find("PRIVATE KEY-----") != std::string::npos) {
+    sink_.report(Kind::secret_in_clear, node.span, fmt::format("{} is a private key", what))
+        .help("put it into a file that only you can read and write `!secret file:PATH`");
+    return {};
+  }
+  std::string why;
+  if (field.type == FieldType::host) why = why_not_host(*value);
+  if (!why.empty()) {
+    sink_.report(Kind::bad_host, node.span, fmt::format("{} is no host name and no IP address: {}", what, why));
+    return {};
+  }
+  if (field.type == FieldType::url) why = why_not_url(*value);
+  if (field.type == FieldType::control && !value->starts_with("unix:")) why = why_not_url(*value);
+  if (field.type == FieldType::control && *value == "unix:") why = "no path stands behind `unix:`";
+  if (field.type == FieldType::path && value->empty()) why = "it is empty";
+  if (field.type == FieldType::word &&
+      std::find(field.choices.begin(), field.choices.end(), std::string_view(*value)) == field.choices.end()) {
+    why = "possible are " + or_list(field.choices);
+  }
+  if (!why.empty()) {
+    sink_.report(Kind::bad_value, node.span, fmt::format("{} is `{}`: {}", what, printable(*value, 80), why));
+    return {};
+  }
+  return std::move(*value);
+}
+
+Value FieldReader::block(const Node* node, const std::vector<Field>& fields, const std::string& what, Span where) {
+  Value block = Value::map();
+  std::vector<std::string_view> known;
+  for (const Field& f : fields) known.push_back(f.name);
+  if (node != nullptr && !node->is_mapping()) {
+    if (!node->is_null()) wrong_type(*node, "a mapping", what);
+    node = nullptr;
+  }
+  if (node != nullptr) {
+    for (const syntax::Entry& entry : node->entries) {
+      if (std::find(known.begin(), known.end(), std::string_view(entry.key)) == known.end()) unknown_key(entry, what, known);
+    }
+  }
+  for (const Field& f : fields) {
+    const Node* value = node == nullptr ? nullptr : node->find(f.name);
+    const std::string inner = fmt::format("`{}` of {}", f.name, what);
+    if (value != nullptr && !(value->is_null() && !f.is_required)) {
+      block.set(std::string(f.name), field(*value, f, inner));
+    } else if (f.is_required) {
+      sink_.report(Kind::missing_key, node == nullptr ? where : Span{node->span.file, node->span.begin, node->span.begin + 1},
+                   fmt::format("`{}` is missing in {}", f.name, what));
+      block.set(std::string(f.name), nullptr);
+    } else if (f.type == FieldType::block && !f.fields.empty()) {
+      // A block that is left out has the fallbacks of its keys, unless one of them is required.
+      const bool needs_author = std::any_of(f.fields.begin(), f.fields.end(), [](const Field& i) { return i.is_required; });
+      block.set(std::string(f.name), needs_author ? Value() : this->block(nullptr, f.fields, inner, where));
+    } else {
+      block.set(std::string(f.name), f.fallback);
+    }
+  }
+  return block;
+}
+
+}  // namespace plan::check

@@ -1,0 +1,130 @@
+#include "compiler/check/names.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "compiler/source/text.h"
+
+namespace plan::check {
+namespace {
+
+constexpr std::size_t kDomainBytesMax = 253;
+constexpr std::size_t kLabelBytesMax = 63;
+constexpr std::size_t kLocalPartBytesMax = 64;
+
+bool is_alphanumeric(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }
+
+bool is_ipv4(std::string_view text) {
+  const auto parts = split(text, '.');
+  return parts.size() == 4 && std::all_of(parts.begin(), parts.end(), [](std::string_view part) {
+           unsigned value = 256;
+           const auto [end, error] = std::from_chars(part.data(), part.data() + part.size(), value);
+           return error == std::errc() && end == part.data() + part.size() && value <= 255 &&
+                  part.size() <= 3 && (part.size() == 1 || part.front() != '0');
+         });
+}
+
+bool is_ipv6(std::string_view text) {
+  if (text.size() < 2 || text.size() > 45 || text.find(':') == std::string_view::npos) return false;
+  if (text.find(":::") != std::string_view::npos) return false;
+  const std::size_t gap = text.find("::");
+  if (gap != std::string_view::npos && text.find("::", gap + 1) != std::string_view::npos) return false;
+  std::size_t groups = 0;
+  for (const std::string_view part : split(text, ':')) {
+    if (part.empty()) continue;
+    if (part.find('.') != std::string_view::npos) {
+      if (!is_ipv4(part)) return false;
+      groups += 2;
+      continue;
+    }
+    if (part.size() > 4 || !std::all_of(part.begin(), part.end(), [](char c) {
+          return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+        })) {
+      return false;
+    }
+    ++groups;
+  }
+  return gap == std::string_view::npos ? groups == 8 : groups < 8;
+}
+
+std::string why_not_labels(std::string_view text) {
+  if (text.size() > kDomainBytesMax) {
+    return fmt::format("it has {} bytes, a name has at most {}", text.size(), kDomainBytesMax);
+  }
+  for (const std::string_view label : split(text, '.')) {
+    if (label.empty()) return "a part between two dots is empty";
+    if (label.size() > kLabelBytesMax) {
+      return fmt::format("a part of it has {} bytes, at most {} are possible", label.size(), kLabelBytesMax);
+    }
+    for (const char c : label) {
+      if (static_cast<unsigned char>(c) >= 0x80) return "it has letters outside ASCII: write it in its `xn--` form";
+      if (c >= 'A' && c <= 'Z') return "it has capital letters: write it in lower case";
+      if (!is_alphanumeric(c) && c != '-') return fmt::format("`{}` cannot stand in a name", printable({&c, 1}));
+    }
+    if (label.front() == '-' || label.back() == '-') return "a part of it begins or ends with `-`";
+  }
+  return {};
+}
+
+}  // namespace
+
+bool is_ip_address(std::string_view text) { return is_ipv4(text) || is_ipv6(text); }
+
+std::string why_not_domain(std::string_view text) {
+  if (text.empty()) return "it is empty";
+  if (text.find('.') == std::string_view::npos) return "it has no dot";
+  if (is_ipv4(text)) return "it is an IP address";
+  return why_not_labels(text);
+}
+
+std::string why_not_host(std::string_view text) {
+  if (text.empty()) return "it is empty";
+  if (is_ip_address(text)) return {};
+  if (text.find_first_not_of("0123456789.") == std::string_view::npos) return "it is no IPv4 address";
+  return why_not_labels(text);
+}
+
+std::string why_not_address(std::string_view text) {
+  const std::size_t at = text.find('@');
+  if (at == std::string_view::npos) return "it has no `@`";
+  if (text.find('@', at + 1) != std::string_view::npos) return "it has more than one `@`";
+  const std::string_view local = text.substr(0, at);
+  if (local.empty()) return "nothing stands before the `@`";
+  if (local.size() > kLocalPartBytesMax) {
+    return fmt::format("{} bytes before the `@`, at most {} are possible", local.size(), kLocalPartBytesMax);
+  }
+  for (const char c : local) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte <= 0x20 || byte == 0x7F || std::string_view("\"(),:;<>[\\]").find(c) != std::string_view::npos) {
+      return fmt::format("`{}` cannot stand before the `@`", printable({&c, 1}));
+    }
+  }
+  if (local.front() == '.' || local.back() == '.' || local.find("..") != std::string_view::npos) {
+    return "the part before the `@` has a dot at its edge or two in a row";
+  }
+  const std::string why = why_not_domain(lower_ascii(text.substr(at + 1)));
+  return why.empty() ? std::string() : "behind the `@`: " + why;
+}
+
+bool is_loopback(std::string_view host) {
+  if (is_ipv4(host)) return host.starts_with("127.") || host == "0.0.0.0" || host.starts_with("0.");
+  if (is_ipv6(host)) {
+    if (host == "::" || host == "::1") return true;
+    const std::string lower = lower_ascii(host);
+    if (lower.starts_with("::ffff:127.")) return true;
+    // 0:0:0:0:0:0:0:1 and its relatives
+    std::string digits;
+    for (const char c : lower) {
+      if (c != ':') digits += c;
+    }
+    digits.erase(0, digits.find_first_not_of('0'));
+    return digits.empty() || (digits == "1" && lower.ends_with('1'));
+  }
+  const std::string lower = lower_ascii(host);
+  return lower == "localhost" || lower.ends_with(".localhost") || lower == "localhost.localdomain" ||
+         lower == "ip6-localhost";
+}
+
+}  // namespace plan::check

@@ -1,0 +1,115 @@
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "compiler/facts/lock.h"
+#include "compiler/facts/measurement.h"
+#include "compiler/ir/value.h"
+#include "compiler/source/diagnostic.h"
+#include "compiler/syntax/tree.h"
+
+namespace plan::check {
+
+/// A text of the plan with its place.
+struct Named {
+  std::string text = {};
+  Span span = {};
+};
+
+struct PlanWave {
+  std::string name = {};
+  Span span = {};
+  std::vector<Named> accounts = {};
+  bool is_rest = false;  ///< names no accounts: all that no other wave names
+  std::uint32_t parallel = 1;
+  bool is_held_for_approval = false;
+  std::uint32_t stop_after_failed = 0;
+};
+
+/// A plan as its author meant it: names resolved, defaults filled in, secrets as references. Nothing
+/// of the lock yet.
+struct Plan {
+  std::shared_ptr<const syntax::Node> tree = {};
+  Span span = {};  ///< of the first line, for what has no better place
+  Named name = {};
+  Named use = {};
+  Named public_name = {};
+  Named proxy = {};
+  Named source_address = {};
+  Named target_address = {};
+  /// The blocks that drivers get as `arguments["source"]` and so on. What only the lock knows (pins)
+  /// is filled in by resolve().
+  ir::Value addresses = {};
+  ir::Value hosts = {};
+  ir::Value source = {};
+  ir::Value target = {};
+  ir::Value proxies = {};
+  ir::Value move = {};     ///< bounds of one account's move, with defaults
+  ir::Value cutover = {};  ///< {run: list or null, undo: list or null}
+  Span cutover_span = {};
+  std::vector<Named> domains = {};
+  Span domains_span = {};
+  ir::Value accounts_from = {};
+  Span accounts_span = {};
+  bool has_account_list = false;  ///< `from` names the accounts itself
+  std::vector<Named> account_list = {};
+  std::vector<Named> except = {};
+  std::vector<Named> without_password = {};
+  std::vector<PlanWave> waves = {};
+  std::vector<Named> rollback_points = {};
+  Span rollback_span = {};
+
+  [[nodiscard]] bool has_point(std::string_view name) const;
+  /// The place of a value: `place("source", "master_user")`; the plan's begin when it is not there.
+  [[nodiscard]] Span place(std::string_view key, std::string_view inner = {}) const;
+};
+
+/// Reads the tree of a plan. Goes on after every problem, so that all are shown at once; the result
+/// is only fit for lowering when nothing was reported as an error.
+[[nodiscard]] Plan read_plan(std::shared_ptr<const syntax::Node> tree, const SourceSet& sources, Sink& sink);
+
+/// An account that the plan moves.
+struct Account {
+  const facts::LockAccount* lock = nullptr;
+  std::uint32_t wave = 0;   ///< index in Plan::waves
+  Span origin = {};         ///< where the plan names it, else its wave
+  bool has_password = true;  ///< false: created without a credential, on request
+};
+
+/// A list that the plan moves; flips in `wave`, that of its last member.
+struct MailList {
+  const facts::LockList* lock = nullptr;
+  std::vector<std::string> members = {};      ///< flattened, sorted, without the list itself
+  std::vector<std::uint32_t> accounts = {};   ///< indices in Migration::accounts of moving members
+  std::uint32_t wave = 0;
+};
+
+/// Plan, lock and measurements together: what the rules look at and lowering expands.
+struct Migration {
+  Plan plan = {};
+  std::shared_ptr<const facts::Lock> lock = {};
+  std::shared_ptr<const facts::Measurements> facts = {};
+  std::vector<Account> accounts = {};  ///< by address
+  std::vector<MailList> lists = {};    ///< by address
+
+  /// Index in `accounts` by primary address or alias (lower case); -1 when nobody has it.
+  [[nodiscard]] std::int64_t account_with(std::string_view address) const;
+
+  struct AddressIndex;
+  std::shared_ptr<const AddressIndex> by_address = {};
+};
+
+/// Finds the accounts, their waves, the lists, and fills the pins of the lock into the blocks.
+[[nodiscard]] Migration resolve(Plan plan, std::shared_ptr<const facts::Lock> lock,
+                                std::shared_ptr<const facts::Measurements> facts, Sink& sink);
+
+/// Runs every rule of rules.def.
+void check_rules(const Migration& migration, Sink& sink);
+
+/// Part of an address behind the last `@`; empty when there is none.
+[[nodiscard]] std::string_view domain_of(std::string_view address);
+
+}  // namespace plan::check

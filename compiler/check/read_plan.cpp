@@ -1,0 +1,405 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "compiler/check/blocks.h"
+#include "compiler/check/fields.h"
+#include "compiler/check/names.h"
+#include "compiler/check/plan.h"
+#include "compiler/source/text.h"
+
+namespace plan::check {
+namespace {
+
+using ir::Value;
+using syntax::Entry;
+using syntax::Node;
+
+const std::vector<std::string_view> kPlanKeys = {
+    "plan",  "name",  "use",     "addresses",       "hosts", "source", "target", "proxies", "domains", "accounts",
+    "waves", "move", "cutover", "rollback_points",
+};
+const std::vector<std::string_view> kWaveKeys = {"name", "accounts", "parallel", "hold", "stop_when"};
+const std::vector<std::string_view> kAccountKeys = {"from", "except", "without_password"};
+const std::vector<std::string_view> kOurAccountSources = {"passwd_file", "csv", "list"};
+const std::vector<std::string_view> kOtherAccountSources = {"sql", "mailcow", "mail-in-a-box", "stalwart"};
+const std::vector<std::string_view> kPoints = {"before-cutover", "each-account", "before-finalize"};
+const std::vector<std::string_view> kProcedures = {"std/dovecot-postfix"};
+const std::vector<std::string_view> kLaterProcedures = {"std/store-move", "std/stalwart-0.15"};
+constexpr std::int64_t kParallelMax = 1000;
+constexpr std::size_t kWavesMax = 10'000;
+
+class PlanReader {
+ public:
+  PlanReader(std::shared_ptr<const Node> tree, const SourceSet& sources, Sink& sink)
+      : tree_(std::move(tree)), sink_(sink), reader_(scope_, sources, sink) {
+    plan_.tree = tree_;
+    plan_.span = {tree_->span.file, tree_->span.begin, tree_->span.begin + 1};
+  }
+
+  Plan read() {
+    if (!tree_->is_mapping()) {
+      reader_.wrong_type(*tree_, "a mapping", "the plan");
+      return std::move(plan_);
+    }
+    read_version();
+    read_name();
+    if (!read_procedure()) return std::move(plan_);
+    for (const Entry& entry : tree_->entries) {
+      if (std::find(kPlanKeys.begin(), kPlanKeys.end(), std::string_view(entry.key)) == kPlanKeys.end()) {
+        reader_.unknown_key(entry, "the plan", kPlanKeys);
+      }
+    }
+    read_addresses();
+    plan_.hosts = reader_.block(tree_->find("hosts"), host_fields(), "`hosts`", plan_.span);
+    plan_.source = required_block("source", source_fields());
+    plan_.target = required_block("target", target_fields());
+    plan_.move = reader_.block(tree_->find("move"), move_fields(), "`move`", plan_.span);
+    read_proxies();
+    read_domains();
+    read_accounts();
+    read_waves();
+    read_cutover();
+    read_points();
+    return std::move(plan_);
+  }
+
+ private:
+  const Node* required(std::string_view key, std::string_view help = {}) {
+    const Node* node = tree_->find(key);
+    if (node != nullptr && !node->is_null()) return node;
+    auto report = sink_.report(Kind::missing_key, plan_.span, fmt::format("`{}` is missing in the plan", key));
+    if (!help.empty()) report.help(std::string(help));
+    return nullptr;
+  }
+  Value required_block(std::string_view key, const std::vector<Field>& fields) {
+    const Node* node = required(key);
+    if (node == nullptr) return Value::map();
+    return reader_.block(node, fields, fmt::format("`{}`", key), node->span);
+  }
+
+  void read_version() {
+    const Node* node = tree_->find("plan");
+    if (node == nullptr) {
+      sink_.report(Kind::missing_key, plan_.span, "`plan` is missing in the plan").help("begin the file with `plan: 1`");
+    } else if (!node->is_scalar() || node->text != "1") {
+      sink_.report(Kind::plan_version, node->span,
+                   fmt::format("the plan has version `{}`, this program reads 1", printable(node->text, 40)))
+          .help("write `plan: 1`, or use the program that the plan was written for");
+    }
+  }
+
+  void read_name() {
+    const Node* node = required("name", "give the migration a name: `name: example.org to Stalwart`");
+    if (node == nullptr) return;
+    if (auto text = reader_.text(*node, "`name`")) plan_.name = {std::move(*text), node->span};
+    scope_.set("name", plan_.name.text);
+  }
+
+  /// False: another procedure's plan; its keys are not ours to judge.
+  bool read_procedure() {
+    const Node* node = required("use", "write `use: std/dovecot-postfix`");
+    if (node == nullptr) return true;
+    const auto text = reader_.text(*node, "`use`");
+    if (!text) return true;
+    plan_.use = {*text, node->span};
+    if (std::find(kProcedures.begin(), kProcedures.end(), std::string_view(*text)) != kProcedures.end()) return true;
+    if (std::find(kLaterProcedures.begin(), kLaterProcedures.end(), std::string_view(*text)) != kLaterProcedures.end()) {
+      sink_.report(Kind::procedure_unavailable, node->span, fmt::format("procedure `{}` is not in this version", *text))
+          .help("this version has `std/dovecot-postfix`");
+      return false;
+    }
+    auto report = sink_.report(Kind::unknown_procedure, node->span, fmt::format("there is no procedure `{}`", printable(*text, 80)));
+    if (const auto near = nearest(*text, kProcedures)) report.label(fmt::format("did you mean `{}`?", *near));
+    report.help("this version has `std/dovecot-postfix`");
+    return false;
+  }
+
+  void read_addresses() {
+    const Node* node = required("addresses");
+    if (node == nullptr) return;
+    plan_.addresses = reader_.block(node, address_fields(), "`addresses`", node->span);
+    const auto named = [&](std::string_view key) {
+      const Node* value = node->find(key);
+      return Named{std::string(plan_.addresses[key].string_or("")), value == nullptr ? node->span : value->span};
+    };
+    plan_.public_name = named("public");
+    plan_.proxy = named("proxy");
+    plan_.source_address = named("source");
+    plan_.target_address = named("target");
+    scope_.set("addresses", plan_.addresses);
+  }
+
+  void read_proxies() {
+    plan_.proxies = Value::list();
+    const Node* node = required("proxies", "name the migration proxies: `- {name: edge1, control: unix:/run/plan-proxy/control.sock, token: !secret file:secrets/edge1}`");
+    if (node == nullptr) return;
+    if (!node->is_sequence()) return reader_.wrong_type(*node, "a list", "`proxies`");
+    std::vector<Named> names;
+    for (const Node& item : node->items) {
+      Value proxy = reader_.block(&item, proxy_fields(), "this proxy", item.span);
+      const Node* name = item.find("name");
+      if (name != nullptr) names.push_back({std::string(proxy["name"].string_or("")), name->span});
+      plan_.proxies.push_back(std::move(proxy));
+    }
+    if (node->items.empty()) sink_.report(Kind::missing_key, node->span, "no proxy is named").help("accounts move behind at least one proxy");
+    report_duplicates(names, "proxy");
+  }
+
+  void report_duplicates(const std::vector<Named>& names, std::string_view what) {
+    std::vector<const Named*> sorted;
+    for (const Named& name : names) sorted.push_back(&name);
+    std::stable_sort(sorted.begin(), sorted.end(), [](const Named* a, const Named* b) { return a->text < b->text; });
+    for (std::size_t i = 1; i < sorted.size(); ++i) {
+      if (sorted[i]->text != sorted[i - 1]->text) continue;
+      sink_.report(Kind::duplicate_name, sorted[i]->span, fmt::format("{} `{}` stands here twice", what, printable(sorted[i]->text, 80)))
+          .note(sorted[i - 1]->span, "it stands here first");
+    }
+  }
+
+  void read_domains() {
+    const Node* node = required("domains", "name the domains that move: `domains: [example.org]`");
+    if (node == nullptr) return;
+    plan_.domains_span = node->span;
+    for (Named& domain : reader_.names(*node, "`domains`")) {
+      if (const std::string why = why_not_domain(domain.text); !why.empty()) {
+        sink_.report(Kind::bad_domain, domain.span, fmt::format("`{}` is no domain name: {}", printable(domain.text, 80), why));
+        continue;
+      }
+      plan_.domains.push_back(std::move(domain));
+    }
+    if (node->is_sequence() && node->items.empty()) sink_.report(Kind::missing_key, node->span, "no domain is named");
+    Value list = Value::list();
+    for (const Named& domain : plan_.domains) list.push_back(domain.text);
+    scope_.set("domains", std::move(list));
+  }
+
+  std::vector<Named> read_addresses_of(const Node& node, const std::string& what) {
+    std::vector<Named> addresses;
+    for (Named& address : reader_.names(node, what)) {
+      if (const std::string why = why_not_address(address.text); !why.empty()) {
+        sink_.report(Kind::bad_address, address.span, fmt::format("`{}` is no mail address: {}", printable(address.text, 80), why));
+        continue;
+      }
+      address.text = lower_ascii(address.text);
+      addresses.push_back(std::move(address));
+    }
+    report_duplicates(addresses, "address");
+    return addresses;
+  }
+
+  void read_accounts() {
+    const Node* node = required("accounts", "say where the accounts are: `accounts: {from: {passwd_file: /etc/dovecot/users}}`");
+    if (node == nullptr) return;
+    plan_.accounts_span = node->span;
+    if (!node->is_mapping()) return reader_.wrong_type(*node, "a mapping", "`accounts`");
+    if (const Entry* entry = tree_->find_entry("accounts")) plan_.accounts_span = entry->key_span;
+    for (const Entry& entry : node->entries) {
+      if (std::find(kAccountKeys.begin(), kAccountKeys.end(), std::string_view(entry.key)) == kAccountKeys.end()) {
+        reader_.unknown_key(entry, "`accounts`", kAccountKeys);
+      }
+    }
+    if (const Node* except = node->find("except")) plan_.except = read_addresses_of(*except, "`except`");
+    if (const Node* without = node->find("without_password")) {
+      plan_.without_password = read_addresses_of(*without, "`without_password`");
+    }
+    const Node* from = node->find("from");
+    if (from == nullptr || from->is_null()) {
+      sink_.report(Kind::missing_key, plan_.accounts_span, "`from` is missing in `accounts`")
+          .help("write `from: {passwd_file: /etc/dovecot/users}`, `from: {csv: accounts.csv}` or a list of addresses");
+      return;
+    }
+    read_account_source(*from);
+  }
+
+  void read_account_source(const Node& from) {
+    if (from.is_sequence()) {
+      plan_.has_account_list = true;
+      plan_.account_list = read_addresses_of(from, "`from`");
+      plan_.accounts_from = Value::map({{"list", true}});
+      return;
+    }
+    if (!from.is_mapping() || from.entries.size() != 1) {
+      sink_.report(Kind::wrong_type, from.span, "`from` needs exactly one place where the accounts are")
+          .help("`{passwd_file: PATH}`, `{csv: PATH}` or a list of addresses");
+      return;
+    }
+    const Entry& entry = from.entries.front();
+    if (std::find(kOtherAccountSources.begin(), kOtherAccountSources.end(), std::string_view(entry.key)) != kOtherAccountSources.end()) {
+      sink_.report(Kind::procedure_unavailable, entry.key_span, fmt::format("accounts from `{}` are not in this version", entry.key))
+          .help("this version reads `passwd_file`, `csv` and lists");
+      return;
+    }
+    if (std::find(kOurAccountSources.begin(), kOurAccountSources.end(), std::string_view(entry.key)) == kOurAccountSources.end()) {
+      return reader_.unknown_key(entry, "`from`", kOurAccountSources);
+    }
+    if (entry.key == "list") {
+      plan_.has_account_list = true;
+      plan_.account_list = read_addresses_of(entry.value, "`list`");
+      plan_.accounts_from = Value::map({{"list", true}});
+      return;
+    }
+    const Field path{"path", FieldType::path, true};
+    plan_.accounts_from = Value::map({{entry.key, reader_.field(entry.value, path, fmt::format("`{}`", entry.key))}});
+    if (entry.key == "passwd_file" && plan_.source["dovecot"]["users_file"].string_or("").empty()) {
+      Value dovecot = plan_.source["dovecot"];
+      dovecot.set("users_file", plan_.accounts_from["passwd_file"]);
+      plan_.source.set("dovecot", std::move(dovecot));
+    }
+  }
+
+  void read_waves() {
+    const Node* node = tree_->find("waves");
+    if (node == nullptr || node->is_null()) {
+      PlanWave all;
+      all.name = "all";
+      all.span = plan_.accounts_span.is_known() ? plan_.accounts_span : plan_.span;
+      all.is_rest = true;
+      plan_.waves.push_back(std::move(all));
+      return;
+    }
+    if (!node->is_sequence()) return reader_.wrong_type(*node, "a list", "`waves`");
+    if (node->items.size() > kWavesMax) {
+      sink_.report(Kind::bad_value, node->span, fmt::format("{} waves, at most {} are possible", node->items.size(), kWavesMax));
+      return;
+    }
+    std::vector<Named> names;
+    const PlanWave* rest = nullptr;
+    plan_.waves.reserve(node->items.size());
+    for (const Node& item : node->items) {
+      if (!item.is_mapping()) {
+        reader_.wrong_type(item, "a mapping", "this wave");
+        continue;
+      }
+      PlanWave wave = read_wave(item);
+      names.push_back({wave.name, wave.span});
+      if (wave.is_rest && rest != nullptr) {
+        sink_.report(Kind::bad_value, wave.span, fmt::format("wave `{}` names no accounts, and neither does `{}`", printable(wave.name, 60), printable(rest->name, 60)))
+            .note(rest->span, "this one takes all that is left")
+            .help("only one wave may leave out `accounts`");
+      }
+      plan_.waves.push_back(std::move(wave));
+      if (plan_.waves.back().is_rest && rest == nullptr) rest = &plan_.waves.back();
+    }
+    report_duplicates(names, "wave");
+    if (node->items.empty()) sink_.report(Kind::bad_value, node->span, "there is no wave").help("leave `waves` out to move everybody in one");
+  }
+
+  PlanWave read_wave(const Node& item) {
+    PlanWave wave;
+    wave.span = {item.span.file, item.span.begin, item.span.begin + 1};
+    const Node* name = item.find("name");
+    std::string what = "this wave";
+    if (name == nullptr) {
+      sink_.report(Kind::missing_key, wave.span, "`name` is missing in this wave");
+    } else {
+      wave.span = name->span;
+      if (auto text = reader_.text(*name, "`name` of a wave")) wave.name = std::move(*text);
+      what = fmt::format("wave `{}`", printable(wave.name, 60));
+      if (wave.name.empty() || wave.name.size() > 100) {
+        sink_.report(Kind::bad_value, name->span, "the name of a wave has 1 to 100 bytes");
+      }
+    }
+    for (const Entry& entry : item.entries) {
+      if (std::find(kWaveKeys.begin(), kWaveKeys.end(), std::string_view(entry.key)) == kWaveKeys.end()) {
+        reader_.unknown_key(entry, what, kWaveKeys);
+      }
+    }
+    const Node* accounts = item.find("accounts");
+    wave.is_rest = accounts == nullptr || accounts->is_null();
+    if (!wave.is_rest) wave.accounts = read_addresses_of(*accounts, "`accounts` of " + what);
+    if (const Node* parallel = item.find("parallel")) {
+      const Field field{"parallel", FieldType::count, false, 1, {}, {}, 1, kParallelMax};
+      wave.parallel = static_cast<std::uint32_t>(reader_.field(*parallel, field, "`parallel` of " + what).integer_or(1));
+    }
+    if (const Node* hold = item.find("hold")) {
+      const Field field{"hold", FieldType::word, false, {}, {}, {"approval"}};
+      wave.is_held_for_approval = reader_.field(*hold, field, "`hold` of " + what).is_string();
+    }
+    if (const Node* stop = item.find("stop_when")) {
+      const std::vector<Field> fields = {Field{"failed", FieldType::count, true, {}, {}, {}, 1, 1'000'000}};
+      const Value block = reader_.block(stop, fields, "`stop_when` of " + what, stop->span);
+      wave.stop_after_failed = static_cast<std::uint32_t>(block["failed"].integer_or(0));
+    }
+    return wave;
+  }
+
+  void read_cutover() {
+    const Node* node = tree_->find("cutover");
+    plan_.cutover = Value::map({{"run", nullptr}, {"undo", nullptr}});
+    const Entry* entry = tree_->find_entry("cutover");
+    plan_.cutover_span = entry == nullptr ? plan_.span : entry->key_span;
+    if (node == nullptr || node->is_null()) {
+      sink_.report(Kind::missing_key, plan_.span, "`cutover` is missing in the plan")
+          .help("say who moves the public address: `cutover: {address: operator}` or `{address: {run: [...], undo: [...]}}`");
+      return;
+    }
+    if (!node->is_mapping()) return reader_.wrong_type(*node, "a mapping", "`cutover`");
+    for (const Entry& member : node->entries) {
+      if (member.key != "address") reader_.unknown_key(member, "`cutover`", {"address"});
+    }
+    const Node* address = node->find("address");
+    if (address == nullptr) {
+      sink_.report(Kind::missing_key, plan_.cutover_span, "`address` is missing in `cutover`");
+    } else if (address->is_mapping()) {
+      plan_.cutover = reader_.block(address, cutover_fields(), "`address` of `cutover`", address->span);
+      if (plan_.cutover["run"].is_list() && plan_.cutover["run"].size() == 0) {
+        sink_.report(Kind::bad_value, address->find("run")->span, "the command is empty").help("the program and its arguments: `run: [ip, ...]`");
+      }
+    } else {
+      const Field field{"address", FieldType::word, false, {}, {}, {"operator"}};
+      static_cast<void>(reader_.field(*address, field, "`address` of `cutover`"));
+    }
+  }
+
+  void read_points() {
+    const Node* node = tree_->find("rollback_points");
+    const Entry* entry = tree_->find_entry("rollback_points");
+    plan_.rollback_span = entry == nullptr ? plan_.span : entry->key_span;
+    if (node == nullptr || node->is_null()) return;  // the rule says what lacks one
+    for (Named& point : reader_.names(*node, "`rollback_points`")) {
+      if (std::find(kPoints.begin(), kPoints.end(), std::string_view(point.text)) == kPoints.end()) {
+        auto report = sink_.report(Kind::bad_value, point.span, fmt::format("there is no rollback point `{}`", printable(point.text, 60)));
+        if (const auto near = nearest(point.text, kPoints)) report.label(fmt::format("did you mean `{}`?", *near));
+        report.help("known here: `before-cutover`, `each-account`, `before-finalize`");
+        continue;
+      }
+      plan_.rollback_points.push_back(std::move(point));
+    }
+    report_duplicates(plan_.rollback_points, "rollback point");
+  }
+
+  std::shared_ptr<const Node> tree_;
+  Sink& sink_;
+  syntax::Scope scope_;
+  FieldReader reader_;
+  Plan plan_;
+};
+
+}  // namespace
+
+bool Plan::has_point(std::string_view wanted) const {
+  return std::any_of(rollback_points.begin(), rollback_points.end(),
+                     [&](const Named& point) { return point.text == wanted; });
+}
+
+Span Plan::place(std::string_view key, std::string_view inner) const {
+  if (tree == nullptr) return span;
+  const syntax::Entry* entry = tree->find_entry(key);
+  if (entry == nullptr) return span;
+  if (inner.empty()) return entry->value.is_scalar() ? entry->value.span : entry->key_span;
+  const syntax::Node* value = entry->value.find(inner);
+  return value == nullptr ? entry->key_span : value->span;
+}
+
+Plan read_plan(std::shared_ptr<const syntax::Node> tree, const SourceSet& sources, Sink& sink) {
+  return PlanReader(std::move(tree), sources, sink).read();
+}
+
+std::string_view domain_of(std::string_view address) {
+  const std::size_t at = address.rfind('@');
+  return at == std::string_view::npos ? std::string_view() : address.substr(at + 1);
+}
+
+}  // namespace plan::check
