@@ -265,6 +265,12 @@ Outcome AccountMap::abort(const std::vector<std::string>& names, std::uint64_t g
                                {"lease", lease}}));
 }
 
+Outcome AccountMap::acquire(const std::string& lease) {
+  PLAN_TRY_VOID(check_lease(lease));
+  if (lease == lease_) return {};
+  return write(ir::Value::map({{"op", "lease"}, {"lease", lease}}));
+}
+
 Outcome AccountMap::take_over(const std::string& lease) {
   if (const auto order = compare_leases(lease, lease_); order && *order < 0) {
     return Error(errors::lease_held, "a later run of plan drives this proxy").with_blame(Blame::proxy);

@@ -75,6 +75,9 @@ class AccountMap {
   [[nodiscard]] Outcome commit(const std::vector<std::string>& names, std::uint64_t generation, const std::string& lease);
   /// Also fences: a hold of this generation that arrives later is refused.
   [[nodiscard]] Outcome abort(const std::vector<std::string>& names, std::uint64_t generation, const std::string& lease);
+  /// Makes `lease` the one that commands must bear; refused while another run's accounts are held.
+  [[nodiscard]] Outcome acquire(const std::string& lease);
+  /// The same without asking (`--take-over`), unless a later run is known.
   [[nodiscard]] Outcome take_over(const std::string& lease);
 
   /// Gives back the holds whose bound is over, durably; the names that were. When the disk refuses they stay parked and

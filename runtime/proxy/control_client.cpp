@@ -205,6 +205,11 @@ Outcome ProxyControl::abort(const std::vector<std::string>& names, std::uint64_t
   return {};
 }
 
+Outcome ProxyControl::acquire(std::string_view lease, net::Deadline deadline) {
+  PLAN_TRY_VOID(request(ir::Value::map({{"op", "acquire"}, {"lease", lease}}), deadline));
+  return {};
+}
+
 Outcome ProxyControl::take_over(std::string_view lease, net::Deadline deadline) {
   PLAN_TRY_VOID(request(ir::Value::map({{"op", "take-over"}, {"lease", lease}}), deadline));
   return {};

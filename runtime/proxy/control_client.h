@@ -60,6 +60,8 @@ class ProxyControl {
   /// Logs in at a destination past every hold and closes again: {verdict: accepted|refused|unavailable, greeting, reply}.
   [[nodiscard]] Result<ir::Value> probe(const std::string& destination, const std::string& protocol,
                                         const std::string& login, const secret::Secret& password, net::Deadline deadline);
+  /// Makes `lease` the one that commands must bear; refused (lease-held) while another run's accounts are held.
+  [[nodiscard]] Outcome acquire(std::string_view lease, net::Deadline deadline);
   [[nodiscard]] Outcome take_over(std::string_view lease, net::Deadline deadline);
 
  private:

@@ -15,7 +15,7 @@
 namespace plan::proxy {
 namespace {
 
-constexpr std::array<std::pair<ControlOp, std::string_view>, 14> kOps = {{
+constexpr std::array<std::pair<ControlOp, std::string_view>, 15> kOps = {{
     {ControlOp::status, "status"},
     {ControlOp::names, "names"},
     {ControlOp::map, "map"},
@@ -29,6 +29,7 @@ constexpr std::array<std::pair<ControlOp, std::string_view>, 14> kOps = {{
     {ControlOp::kick, "kick"},
     {ControlOp::drain, "drain"},
     {ControlOp::probe, "probe"},
+    {ControlOp::acquire, "acquire"},
     {ControlOp::take_over, "take-over"},
 }};
 constexpr std::size_t kListDefault = 1000;
@@ -51,6 +52,7 @@ bool needs_names(ControlOp op) {
     case ControlOp::sessions:
     case ControlOp::drain:
     case ControlOp::probe:
+    case ControlOp::acquire:
     case ControlOp::take_over: return false;
   }
   return false;
@@ -115,7 +117,7 @@ Result<ControlRequest> read_control_request(std::string_view json) {
   PLAN_TRY_VOID(take_text(document, "password", kCredentialBytesMax, request.password));
   PLAN_TRY_VOID(take_text(document, "after", kNameBytesMax, request.after));
   if (needs_destination(request.op) && request.destination.empty()) return malformed("`destination` is missing");
-  if (request.op == ControlOp::take_over && request.lease.empty()) return malformed("`lease` is missing");
+  if ((request.op == ControlOp::take_over || request.op == ControlOp::acquire) && request.lease.empty()) return malformed("`lease` is missing");
   const std::int64_t count = document["count"].integer_or(kListDefault);
   request.count = static_cast<std::size_t>(std::clamp<std::int64_t>(count, 1, kListMax));
   return request;

@@ -10,7 +10,7 @@
 
 namespace plan::proxy {
 
-enum class ControlOp : std::uint8_t { status, names, map, sessions, hold, prepare, unprepare, commit, abort, confirm, kick, drain, probe, take_over };
+enum class ControlOp : std::uint8_t { status, names, map, sessions, hold, prepare, unprepare, commit, abort, confirm, kick, drain, probe, acquire, take_over };
 
 /// One request of the control protocol, read and bounded (docs/formats/proxy.md). Members that an op does not use are empty.
 struct ControlRequest {

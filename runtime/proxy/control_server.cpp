@@ -249,6 +249,10 @@ awaitable<ir::Value> answer_request(Server& server, ControlRequest& request) {
       ir::Value answer = co_await probe(server, request);
       co_return answer;
     }
+    case ControlOp::acquire: {
+      ir::Value answer = after(map.acquire(request.lease), ok());
+      co_return answer;
+    }
     case ControlOp::take_over: {
       ir::Value answer = after(map.take_over(request.lease), ok());
       co_return answer;

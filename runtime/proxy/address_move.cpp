@@ -1,0 +1,159 @@
+#include "runtime/proxy/address_move.h"
+
+#include <arpa/inet.h>
+#include <fmt/format.h>
+#include <netdb.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <set>
+
+#include "compiler/source/text.h"
+#include "runtime/net/host.h"
+#include "runtime/net/stream.h"
+#include "runtime/proxy/errors.h"
+#include "runtime/proxy/proxy_fleet.h"
+#include "runtime/step/errors.h"
+
+namespace plan::proxy {
+namespace {
+
+constexpr std::chrono::seconds kLookTime{5};
+constexpr std::chrono::seconds kCommandTime{120};
+constexpr std::chrono::milliseconds kLookPause{2'000};
+constexpr int kLooksMax = 1800;  // an hour
+constexpr std::size_t kGreetingBytesMax = 4096;
+constexpr std::size_t kAddressesMax = 16;
+
+/// A port that must answer as one of our proxies.
+struct Door {
+  std::string protocol = {};
+  std::uint16_t port = 0;
+  bool is_tls = false;
+  friend auto operator<=>(const Door&, const Door&) = default;
+};
+
+std::vector<std::string> addresses_of(const std::string& name) {
+  std::vector<std::string> addresses;
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  addrinfo* found = nullptr;
+  if (getaddrinfo(name.c_str(), nullptr, &hints, &found) != 0) return addresses;
+  for (const addrinfo* item = found; item != nullptr && addresses.size() < kAddressesMax; item = item->ai_next) {
+    std::array<char, NI_MAXHOST> text{};
+    if (getnameinfo(item->ai_addr, item->ai_addrlen, text.data(), text.size(), nullptr, 0, NI_NUMERICHOST) == 0) addresses.emplace_back(text.data());
+  }
+  freeaddrinfo(found);
+  return addresses;
+}
+
+/// First line that a server says there, or why it did not.
+Result<std::string> greeting_at(const std::string& address, const Door& door) {
+  const net::Deadline deadline = net::Deadline::after(kLookTime);
+  PLAN_TRY(stream, net::connect_tcp(address, door.port, deadline));
+  if (door.is_tls) {
+    net::TlsClientOptions options;
+    options.is_unverified_allowed = true;  // nothing secret crosses: only the greeting is read
+    PLAN_TRY_VOID(stream->start_tls(options, deadline));
+  }
+  net::LineReader reader(*stream, kGreetingBytesMax);
+  return reader.line(deadline);
+}
+
+class AddressMoveDriver final : public step::StepDriver {
+ public:
+  Result<ir::Observation> observe(step::StepContext& context) override {
+    PLAN_TRY(missing, what_is_missing(context));
+    ir::Observation observation;
+    observation.standing = missing.empty() ? ir::Standing::satisfied : ir::Standing::differs;
+    if (!missing.empty()) observation.differences.push_back({"public", context.arguments["public"], context.arguments["to"]});
+    observation.remark = missing;
+    observation.prior = ir::Value::map({{"was_at_proxies", missing.empty()}});
+    return observation;
+  }
+
+  Result<ir::Value> apply(step::StepContext& context) override {
+    PLAN_TRY(missing, what_is_missing(context));
+    if (missing.empty()) return ir::Value::map();
+    PLAN_TRY_VOID(run(context, "run"));
+    PLAN_TRY_VOID(wait_until(context, true));
+    return ir::Value::map();
+  }
+
+  Outcome verify(step::StepContext& context) override {
+    PLAN_TRY(missing, what_is_missing(context));
+    if (missing.empty()) return {};
+    return Error(errors::address_not_moved, missing).with_blame(Blame::local).with_retry(Retry::safe);
+  }
+
+  Outcome undo(step::StepContext& context) override {
+    if (context.prior["was_at_proxies"].bool_or(false)) return {};
+    PLAN_TRY(missing, what_is_missing(context));
+    if (!missing.empty()) return {};
+    PLAN_TRY_VOID(run(context, "undo"));
+    return wait_until(context, false);
+  }
+
+ private:
+  static Outcome run(step::StepContext& context, const char* which) {
+    std::vector<std::string> command;
+    for (const ir::Value& word : context.arguments[which].items()) command.emplace_back(word.string_or(""));
+    if (command.empty()) return {};  // the operator does it
+    const std::unique_ptr<net::Host> host = net::local_host();
+    PLAN_TRY(result, host->run(command, net::Deadline::after(kCommandTime)).while_doing("moving the public address"));
+    if (result.exit_code == 0) return {};
+    return Error(errors::address_not_moved, fmt::format("the command `{}` ended with {}", command.front(), result.exit_code))
+        .with_detail(result.errors.empty() ? result.output : result.errors)
+        .with_effect(Effect::unknown);
+  }
+
+  static Outcome wait_until(step::StepContext& context, bool is_wanted_at_proxies) {
+    for (int look = 0; look < kLooksMax; ++look) {
+      PLAN_TRY(missing, what_is_missing(context));
+      if (missing.empty() == is_wanted_at_proxies) return {};
+      if (context.stop.is_requested()) return Error(step::errors::stopped, "waiting for the public address").with_retry(Retry::safe);
+      if (context.progress) context.progress({.done = 0, .total = 0, .unit = {}, .remark = missing});
+      context.clock.sleep_for(kLookPause);
+    }
+    return Error(errors::address_not_moved, fmt::format("{} was not moved within an hour", context.arguments["public"].string_or(""))).with_retry(Retry::safe);
+  }
+
+  /// Empty when every door of the proxies, at every address of the public name, greets with the token of one of them.
+  static Result<std::string> what_is_missing(step::StepContext& context) {
+    const std::string name(context.arguments["public"].string_or(""));
+    if (name.empty()) return Error(step::errors::argument_missing, "the step has no public name").with_argument("public").with_blame(Blame::plan);
+    PLAN_TRY(fleet, ProxyFleet::open(context));
+    PLAN_TRY_VOID(fleet.read_status());
+    std::set<Door> doors;
+    std::vector<std::string> tokens;
+    for (const ProxyFleet::Member& member : fleet.members()) {
+      const std::string_view token = member.status["greeting_token"].string_or("");
+      if (token.size() >= 8) tokens.emplace_back(token);
+      for (const ir::Value& listener : member.status["listeners"].items()) {
+        const std::string protocol(listener["protocol"].string_or(""));
+        // ManageSieve greets with its capabilities, port 25 with the source's own words: they move with the others.
+        if (protocol != "imap" && protocol != "pop3" && protocol != "submission") continue;
+        doors.insert({protocol, static_cast<std::uint16_t>(listener["port"].integer_or(0)), listener["tls"].string_or("") == "implicit"});
+      }
+    }
+    if (doors.empty()) return Error(errors::proxy_differs, "no proxy has a listener for IMAP, POP3 or submission").with_blame(Blame::proxy);
+    const std::vector<std::string> addresses = addresses_of(name);
+    if (addresses.empty()) return std::string(name + " has no address");
+    for (const std::string& address : addresses) {
+      for (const Door& door : doors) {
+        const auto greeting = greeting_at(address, door);
+        if (!greeting) return fmt::format("{} port {} of {} does not answer", address, door.port, name);
+        const bool is_ours = std::any_of(tokens.begin(), tokens.end(), [&greeting](const std::string& token) { return greeting->find(token) != std::string::npos; });
+        if (!is_ours) return fmt::format("{} port {} of {} is answered by another server", address, door.port, name);
+      }
+    }
+    return std::string();
+  }
+};
+
+}  // namespace
+
+std::shared_ptr<step::StepDriver> make_address_move_driver() { return std::make_shared<AddressMoveDriver>(); }
+
+}  // namespace plan::proxy
