@@ -1,0 +1,149 @@
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "compiler/ir/value.h"
+#include "compiler/source/result.h"
+
+namespace plan::schema {
+
+/// What an MTA expression may name in one place (reference/stalwart-admin.md 6.4).
+struct MtaContext {
+  std::string_view name = {};  ///< "queue, recipient"
+  std::vector<std::string_view> variables = {};
+  std::vector<std::string_view> constants = {};
+  bool is_unrestricted = false;  ///< every variable and constant of the server
+};
+
+struct MtaFunction {
+  std::string_view name = {};
+  std::uint8_t arity = 0;
+  bool is_asynchronous = false;  ///< asks the server: answered by a callback
+};
+[[nodiscard]] const std::vector<MtaFunction>& mta_functions();
+[[nodiscard]] const MtaFunction* mta_function(std::string_view name);
+
+/// One node of a parsed expression; children are indices into MtaExpression::nodes.
+struct MtaNode {
+  enum class Kind : std::uint8_t {
+    number,
+    text,
+    list,
+    variable,
+    constant,
+    capture,
+    global,
+    call,
+    matches,
+    negate,
+    minus,
+    binary,
+    item
+  };
+  enum class Operator : std::uint8_t {
+    none,
+    logical_or,
+    logical_and,
+    logical_xor,
+    equal,
+    not_equal,
+    greater,
+    greater_equal,
+    less,
+    less_equal,
+    add,
+    subtract,
+    multiply,
+    divide
+  };
+  Kind kind = Kind::number;
+  Operator op = Operator::none;
+  std::uint32_t begin = 0;  ///< bytes in the text
+  std::uint32_t end = 0;
+  std::string text = {};  ///< of text, variable, constant, global, call (its name), matches (the
+                          ///< regular expression)
+  double number = 0;      ///< of number (durations in milliseconds), capture
+  std::vector<std::uint32_t> children = {};
+};
+
+struct MtaError {
+  std::uint32_t offset = 0;
+  std::string message = {};
+  std::string nearest = {};
+  bool is_refused_by_server = true;
+};
+
+/// A parsed expression. Immutable; may be evaluated from any thread.
+struct MtaExpression {
+  std::vector<MtaNode> nodes = {};  ///< the last one is the root; empty: not parsed
+  [[nodiscard]] const MtaNode& root() const { return nodes.back(); }
+};
+
+/// Parses strictly what 6.2 allows: stricter than the server, whose parser takes `a &&` and `a b`.
+/// Returns nothing after an error; the first error is told. Bounded by kExpressionBytesMax,
+/// kExpressionDepthMax, kExpressionNodesMax.
+[[nodiscard]] std::optional<MtaExpression> parse_mta_expression(std::string_view text,
+                                                                const MtaContext& context,
+                                                                MtaError* error);
+
+/// What a variable or function gives: text, number (integers as double), boolean (as 1 and 0), list
+/// of texts.
+using MtaValue = ir::Value;
+
+/// Where an evaluation gets what only the server knows. A function that is asked with a name it
+/// does not know answers nothing, and so does one that cannot be answered now (a directory that is
+/// down): the evaluation ends with `expression-undecided`.
+struct MtaEnvironment {
+  /// The value of a variable; null: empty text.
+  std::function<ir::Value(std::string_view name)> variable = {};
+  /// is_local_domain, is_local_address, key_exists, key_get, key_set, counter_incr, counter_get,
+  /// dns_query, sql_query, system, metric.
+  std::function<std::optional<ir::Value>(std::string_view name,
+                                         const std::vector<ir::Value>& arguments)>
+      call = {};
+};
+
+/// Evaluates a parsed expression. Errors: expression-undecided (a callback had no answer),
+/// expression-too-large.
+[[nodiscard]] Result<ir::Value> evaluate(const MtaExpression& expression,
+                                         const MtaEnvironment& environment);
+
+/// Is this value true where a condition is asked for: number other than 0, text or list that is not
+/// empty.
+[[nodiscard]] bool is_true(const ir::Value& value);
+/// The value as the text that a name or a comparison sees.
+[[nodiscard]] std::string text_of(const ir::Value& value);
+
+/// A whole container, parsed once: `match` in the order of its numbers, then `else`.
+class MtaContainer {
+ public:
+  /// Errors: bad-expression, with the part and the offset.
+  [[nodiscard]] static Result<MtaContainer> parse(const ir::Value& container,
+                                                  const MtaContext& context);
+  struct Chosen {
+    std::size_t arm = 0;  ///< arms().size() for `else`
+    ir::Value value = {};
+  };
+  /// `then` of the first `if` that is true, else `else`. Captures of an `if` are seen by its
+  /// `then`.
+  [[nodiscard]] Result<Chosen> choose(const MtaEnvironment& environment) const;
+  [[nodiscard]] Result<ir::Value> evaluate(const MtaEnvironment& environment) const;
+
+  struct Arm {
+    MtaExpression condition = {};
+    MtaExpression result = {};
+  };
+  [[nodiscard]] const std::vector<Arm>& arms() const { return arms_; }
+  [[nodiscard]] const MtaExpression& otherwise() const { return otherwise_; }
+
+ private:
+  std::vector<Arm> arms_;
+  MtaExpression otherwise_;
+};
+
+}  // namespace plan::schema
