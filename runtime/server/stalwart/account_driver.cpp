@@ -244,7 +244,7 @@ class AccountDriver final : public step::StepDriver {
     if (alias_keys(wanted.aliases) != alias_keys(live["aliases"])) {
       differences.push_back({.path = "aliases", .is = live["aliases"], .wanted = wanted.aliases});
     }
-    compare({}, wanted.members, live, differences);
+    compare_members(wanted.members, live, differences);
     return differences;
   }
 

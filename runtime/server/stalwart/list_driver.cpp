@@ -35,7 +35,7 @@ class ListDriver final : public step::StepDriver {
     ir::Observation observation;
     observation.prior = Value::map({{"exists", !live.is_null()}, {"recipients", live["recipients"]}, {"aliases", live["aliases"]}});
     observation.fingerprint = observation.prior;
-    compare({}, wanted.members, live.is_null() ? Value::map() : live, observation.differences);
+    compare_members(wanted.members, live.is_null() ? Value::map() : live, observation.differences);
     if (live.is_null()) observation.standing = Standing::absent;
     else observation.standing = observation.differences.empty() ? Standing::satisfied : Standing::differs;
     return observation;
@@ -80,7 +80,7 @@ class ListDriver final : public step::StepDriver {
     PLAN_TRY(wanted, wanted_of(*target, context.arguments));
     PLAN_TRY(live, target->list(wanted.address));
     std::vector<ir::Difference> differences;
-    compare({}, wanted.members, live.is_null() ? Value::map() : live, differences);
+    compare_members(wanted.members, live.is_null() ? Value::map() : live, differences);
     if (!live.is_null() && differences.empty()) return {};
     return Error(step::errors::not_as_wanted,
                  fmt::format("list {}: {}", wanted.address, live.is_null() ? "is not on the target" : show_differences(differences)))
@@ -96,7 +96,7 @@ class ListDriver final : public step::StepDriver {
     const std::string id(live["id"].string_or({}));
     const std::string what = fmt::format("list `{}`", wanted.address);
     std::vector<ir::Difference> differences;
-    compare({}, wanted.members, live, differences);
+    compare_members(wanted.members, live, differences);
     const bool existed = context.prior["exists"].bool_or(false);
     Value before = Value::map();
     if (existed) before = Value::map({{"recipients", context.prior["recipients"]}, {"aliases", context.prior["aliases"]}});

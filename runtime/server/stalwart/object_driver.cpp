@@ -87,7 +87,7 @@ class ObjectDriver final : public step::StepDriver {
       observation.fingerprint = Value::map({{"exists", false}});
       return observation;
     }
-    compare({}, wanted.set, live, observation.differences);
+    compare_members(wanted.set, live, observation.differences);
     observation.standing = observation.differences.empty() ? Standing::satisfied : Standing::differs;
     const Value touched = touched_by(wanted.set, live);
     observation.prior = Value::map({{"exists", true}, {"id", live["id"]}, {"values", touched}});
@@ -140,7 +140,7 @@ class ObjectDriver final : public step::StepDriver {
     }
     if (!should_exist) return {};
     std::vector<ir::Difference> differences;
-    compare({}, wanted.set, live, differences);
+    compare_members(wanted.set, live, differences);
     if (differences.empty()) return {};
     return Error(step::errors::not_as_wanted, fmt::format("{}: {}", wanted.what, show_differences(differences)))
         .with_blame(Blame::target)
@@ -158,7 +158,7 @@ class ObjectDriver final : public step::StepDriver {
       return changed(wanted, "it is gone");
     }
     std::vector<ir::Difference> from_wanted;
-    compare({}, wanted.set, live, from_wanted);
+    compare_members(wanted.set, live, from_wanted);
     if (!existed) {
       if (!from_wanted.empty()) return changed(wanted, show_differences(from_wanted));
       Outcome gone = target->registry().destroy(wanted.type, std::string(live["id"].string_or({})), wanted.what);

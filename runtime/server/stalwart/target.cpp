@@ -300,22 +300,27 @@ void Target::forget_domains() {
 // --- TargetPool ---
 
 TargetPool::TargetPool(std::shared_ptr<net::jmap::ClientPool> clients, net::Clock& clock)
-    : clients_(std::move(clients)), clock_(clock) {}
+    : clients_(std::move(clients)), clock_(&clock) {}
+
+TargetPool::TargetPool(std::shared_ptr<net::jmap::Client> client, std::shared_ptr<Target> target)
+    : only_client_(std::move(client)), only_target_(std::move(target)) {}
 
 Result<std::shared_ptr<Target>> TargetPool::open(step::StepContext& context) {
   return open(context.arguments["target"], context.secrets);
 }
 
 Result<std::shared_ptr<Target>> TargetPool::open(const ir::Value& target_block, secret::SecretSource& secrets) {
+  if (only_target_) return only_target_;
   PLAN_TRY(client, clients_->open(target_block, secrets));
   const std::lock_guard lock(mutex_);
   std::shared_ptr<Target>& target = targets_[client.get()];
-  if (!target) target = std::make_shared<Target>(client, clock_);
+  if (!target) target = std::make_shared<Target>(client, *clock_);
   return target;
 }
 
 Result<std::shared_ptr<net::jmap::Client>> TargetPool::open_as(const ir::Value& target_block, secret::SecretSource& secrets,
                                                                std::string_view account) {
+  if (only_client_) return only_client_;
   return clients_->open(target_block, secrets, account);
 }
 

@@ -107,6 +107,8 @@ class Target {
 class TargetPool {
  public:
   TargetPool(std::shared_ptr<net::jmap::ClientPool> clients, net::Clock& clock);
+  /// Always this one, whatever the step says: for tests, and for a world with one target.
+  TargetPool(std::shared_ptr<net::jmap::Client> client, std::shared_ptr<Target> target);
   /// Of the step's argument `target`.
   [[nodiscard]] Result<std::shared_ptr<Target>> open(step::StepContext& context);
   [[nodiscard]] Result<std::shared_ptr<Target>> open(const ir::Value& target_block, secret::SecretSource& secrets);
@@ -116,7 +118,9 @@ class TargetPool {
 
  private:
   std::shared_ptr<net::jmap::ClientPool> clients_;
-  net::Clock& clock_;
+  std::shared_ptr<net::jmap::Client> only_client_;
+  std::shared_ptr<Target> only_target_;
+  net::Clock* clock_ = nullptr;
   std::mutex mutex_;
   std::map<net::jmap::Client*, std::shared_ptr<Target>> targets_;
 };

@@ -203,6 +203,10 @@ void compare(const std::string& path, const ir::Value& wanted, const ir::Value& 
   }
 }
 
+void compare_members(const ir::Value& wanted, const ir::Value& live, std::vector<ir::Difference>& differences) {
+  for (const auto& [key, value] : wanted.members()) compare(key, value, live[key], differences);
+}
+
 ir::Value patch_for(const ir::Value& wanted, const ir::Value& live) {
   ir::Value patch = ir::Value::map();
   const ir::Value& variant = wanted["@type"];

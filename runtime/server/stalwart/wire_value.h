@@ -19,6 +19,8 @@ namespace plan::server::stalwart {
 /// Appends what differs between `wanted` (of the wire) and `live`: members that `wanted` does not mention are left alone,
 /// sets, numbered lists and expressions are compared as a whole. A secret is never compared: the server masks it.
 void compare(const std::string& path, const ir::Value& wanted, const ir::Value& live, std::vector<ir::Difference>& differences);
+/// The same for a whole object: an empty `wanted` wants nothing (an empty member wants emptiness).
+void compare_members(const ir::Value& wanted, const ir::Value& live, std::vector<ir::Difference>& differences);
 
 /// The smallest patch that makes `live` as `wanted`: pointers into embedded objects ("dkimManagement/rotateAfter"), whole
 /// values where the variant changes. Secrets are always part of it. Empty map: nothing to do.
