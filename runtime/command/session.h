@@ -34,11 +34,12 @@ class Session {
   /// opening the target.
   [[nodiscard]] Result<std::vector<engine::LeaseHolder*>> leases(const std::string& holder);
 
+  /// All objects of a registry type of the target ("x:Domain"), as the server shows them: secrets are masked.
+  [[nodiscard]] Result<ir::Value> read_objects(const std::string& type, bool is_singleton);
+
   /// Survey documents for `plan fetch` (compiler/facts/survey.md).
   [[nodiscard]] Result<ir::Value> survey_source();
   [[nodiscard]] Result<ir::Value> survey_target();
-  /// Certificate of a proxy's control address; empty for Unix sockets.
-  [[nodiscard]] Result<ir::Value> survey_proxies();
 
  private:
   struct State;

@@ -1,0 +1,86 @@
+#include <fmt/format.h>
+
+#include "compiler/ir/json.h"
+#include "compiler/source/text.h"
+#include "runtime/command/commands.h"
+#include "runtime/command/console.h"
+#include "runtime/command/errors.h"
+#include "runtime/command/project.h"
+#include "runtime/command/session.h"
+
+namespace plan::command {
+namespace {
+
+std::string word_of(schema::Update update) {
+  switch (update) {
+    case schema::Update::can_change: return "";
+    case schema::Update::immutable: return "fixed at creation";
+    case schema::Update::server_set: return "set by the server";
+  }
+  return "";
+}
+
+void describe_fields(std::string& out, const schema::Struct& fields) {
+  for (const schema::Property& property : fields.properties()) {
+    std::string remarks = word_of(property.update);
+    if (property.default_value) {
+      remarks += fmt::format("{}default {}", remarks.empty() ? "" : "; ",
+                             printable(ir::write_json(*property.default_value), 80));
+    }
+    if (property.is_enterprise) remarks += fmt::format("{}needs a licence", remarks.empty() ? "" : "; ");
+    out += fmt::format("    {:<32} {:<36} {}\n", property.name, property.type.notation(), remarks);
+  }
+}
+
+std::string describe(const schema::ObjectType& type) {
+  std::string out = fmt::format("{} ({}{})\n", type.name, to_string(type.kind), type.is_enterprise ? ", needs a licence" : "");
+  const schema::Schema::NaturalKey key = schema::Schema::natural_key(type.name);
+  if (!key.properties.empty()) {
+    out += fmt::format("  identified by {}{}\n", fmt::join(key.properties, ", "),
+                       key.is_checked_by_server ? "" : " (the server itself would take duplicates)");
+  }
+  for (const schema::Variant& variant : type.variants) {
+    if (!variant.name.empty()) out += fmt::format("  @type {}\n", variant.name);
+    if (variant.fields != nullptr) describe_fields(out, *variant.fields);
+  }
+  return out;
+}
+
+}  // namespace
+
+ExitCode run_admin_describe(const Invocation& invocation) {
+  auto project = load_project(invocation.value("--plan"));
+  if (!project) return print_error(project.error());
+  if (!project->schema) {
+    return print_error(Error(errors::not_fetched, "there is no schema in the cache"));
+  }
+  const std::string name = invocation.value("type");
+  const schema::ObjectType* type = project->schema->resolved(name);
+  if (type == nullptr) {
+    const std::string_view near = project->schema->nearest_object(name);
+    return print_error(Error(errors::nothing_of_that_name,
+                             fmt::format("the target's schema has no type `{}`{}", printable(name),
+                                         near.empty() ? "" : fmt::format("; did you mean `{}`?", near))));
+  }
+  print_result(describe(*type));
+  return ExitCode::done;
+}
+
+ExitCode run_admin_get(const Invocation& invocation) {
+  ExitCode exit_code = ExitCode::done;
+  const auto project = load_sound_project(invocation.value("--plan"), "text", &exit_code);
+  if (!project) return exit_code;
+  std::string name = invocation.value("type");
+  const schema::ObjectType* type = project->schema ? project->schema->resolved(name) : nullptr;
+  if (type == nullptr) {
+    return print_error(
+        Error(errors::nothing_of_that_name, fmt::format("the target's schema has no type `{}`", printable(name))));
+  }
+  Session session(project->folder, project->compiled.plan->connections);
+  auto objects = session.read_objects(type->name, type->kind == schema::ObjectKind::singleton);
+  if (!objects) return print_error(objects.error());
+  print_result(ir::write_json(*objects, 2) + "\n");
+  return ExitCode::done;
+}
+
+}  // namespace plan::command

@@ -1,0 +1,120 @@
+// The one place where drivers, clients and secrets meet. Nothing here decides anything: it hands over.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdlib>
+
+#include "runtime/command/session.h"
+#include "runtime/engine/engine.h"
+#include "runtime/net/host.h"
+#include "runtime/net/jmap/pool.h"
+#include "runtime/proxy/proxy_drivers.h"
+#include "runtime/secret/secret_store.h"
+#include "runtime/server/stalwart/drivers.h"
+#include "runtime/server/stalwart/lease.h"
+#include "runtime/server/stalwart/survey.h"
+#include "runtime/server/stalwart/target.h"
+
+namespace plan::command {
+namespace {
+
+constexpr std::array kBlocks = {"source", "target", "proxies", "hosts", "addresses"};
+
+/// The engine's view of the lease key on the target.
+class TargetLeaseHolder final : public engine::LeaseHolder {
+ public:
+  TargetLeaseHolder(std::shared_ptr<server::stalwart::Target> target, const std::string& holder)
+      : lease_(std::move(target), holder, net::system_clock()) {}
+  Outcome acquire(std::string_view token) override { return lease_.acquire(token); }
+  Outcome renew(std::string_view token) override { return lease_.renew(token); }
+  Outcome release(std::string_view token) override { return lease_.release(token); }
+  Outcome take_over(std::string_view token) override { return lease_.take_over(token); }
+  [[nodiscard]] std::string name() const override { return "target"; }
+
+ private:
+  server::stalwart::TargetLease lease_;
+};
+
+secret::SecretStoreOptions secret_options(const ProjectFolder& folder) {
+  secret::SecretStoreOptions options;
+  options.plan_directory = folder.directory;
+  options.state_directory = folder.state_directory;
+  return options;
+}
+
+}  // namespace
+
+struct Session::State {
+  State(const ProjectFolder& project, ir::Value blocks)
+      : folder(project),
+        connections(std::move(blocks)),
+        secrets(secret_options(project)),
+        clients(std::make_shared<net::jmap::ClientPool>()),
+        targets(std::make_shared<server::stalwart::TargetPool>(clients, net::system_clock())) {}
+
+  ProjectFolder folder;
+  ir::Value connections;
+  secret::SecretStore secrets;
+  net::HostPool hosts;
+  std::shared_ptr<net::jmap::ClientPool> clients;
+  std::shared_ptr<server::stalwart::TargetPool> targets;
+  step::DriverTable drivers;
+  std::vector<std::unique_ptr<engine::LeaseHolder>> leases;
+};
+
+Session::Session(const ProjectFolder& folder, ir::Value connections)
+    : state_(std::make_unique<State>(folder, std::move(connections))) {
+  engine::add_local_drivers(state_->drivers);
+  server::stalwart::add_drivers(state_->drivers, state_->targets);
+  proxy::add_proxy_drivers(state_->drivers);
+}
+
+Session::~Session() = default;
+
+const step::DriverTable& Session::drivers() const { return state_->drivers; }
+secret::SecretSource& Session::secrets() { return state_->secrets; }
+const ir::Value& Session::connections() const { return state_->connections; }
+
+Result<std::vector<engine::LeaseHolder*>> Session::leases(const std::string& holder) {
+  PLAN_TRY(target, state_->targets->open(state_->connections["target"], state_->secrets));
+  state_->leases.clear();
+  state_->leases.push_back(std::make_unique<TargetLeaseHolder>(target, holder));
+  std::vector<engine::LeaseHolder*> holders;
+  for (const auto& lease : state_->leases) holders.push_back(lease.get());
+  return holders;
+}
+
+Result<ir::Value> Session::survey_target() {
+  server::stalwart::SurveyOptions options;
+  options.schema_directory = state_->folder.schema_directory;
+  return server::stalwart::survey_target(state_->connections["target"], *state_->clients, state_->secrets, options,
+                                         net::system_clock());
+}
+
+Result<ir::Value> Session::read_objects(const std::string& type, bool is_singleton) {
+  PLAN_TRY(target, state_->targets->open(state_->connections["target"], state_->secrets));
+  const std::string name = type.starts_with("x:") ? type.substr(2) : type;
+  if (is_singleton) return target->registry().singleton(name);
+  PLAN_TRY(objects, target->registry().all(name));
+  return ir::Value(std::move(objects));
+}
+
+ir::Value connections_of(const ir::StepGraph& graph) {
+  ir::Value connections = ir::Value::map();
+  for (const ir::StepShape& shape : graph.shapes()) {
+    for (const char* key : kBlocks) {
+      if (!shape.arguments[key].is_null() && connections[key].is_null()) connections.set(key, shape.arguments[key]);
+    }
+  }
+  return connections;
+}
+
+std::string holder_name() {
+  std::array<char, 256> host{};
+  gethostname(host.data(), host.size() - 1);
+  const char* user = std::getenv("USER");
+  return fmt::format("{}@{}, process {}", user == nullptr ? "root" : user, host.data(), getpid());
+}
+
+}  // namespace plan::command
