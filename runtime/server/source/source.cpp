@@ -1,0 +1,181 @@
+#include "runtime/server/source/source.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "compiler/ir/json.h"
+#include "compiler/source/text.h"
+#include "runtime/server/dovecot/deny_file.h"
+#include "runtime/server/postfix/postfix_queue.h"
+#include "runtime/server/postfix/transport_map.h"
+#include "runtime/server/source/errors.h"
+#include "runtime/server/source/limits.h"
+#include "runtime/step/errors.h"
+
+namespace plan::server::source {
+namespace {
+
+void take_text(const ir::Value& value, std::string& text) {
+  if (value.is_string() && !value.as_string().empty()) text = value.as_string();
+}
+
+void take_service(const ir::Value& value, Service& service) {
+  const std::int64_t port = value["port"].integer_or(service.port);
+  if (port > 0 && port <= 65535) service.port = static_cast<std::uint16_t>(port);
+  if (const auto security = net::imap::security_by_name(value["security"].string_or({})))
+    service.security = *security;
+}
+
+}  // namespace
+
+std::string Block::master_login(std::string_view account) const {
+  return fmt::format("{}{}{}", account, master_separator, master_name);
+}
+
+net::imap::Endpoint Block::endpoint(const Service& service) const {
+  net::imap::Endpoint endpoint;
+  endpoint.host = address;
+  endpoint.port = service.port;
+  endpoint.security = service.security;
+  endpoint.tls.server_name = address;
+  endpoint.tls.pinned_sha256_hex = certificate_sha256;
+  return endpoint;
+}
+
+Result<Block> read_block(const ir::Value& value) {
+  Block block;
+  PLAN_TRY(address, text_argument(value, "address"));
+  block.address = std::move(address);
+  take_service(value["imap"], block.imap);
+  take_service(value["sieve"], block.sieve);
+  take_service(value["smtp"], block.smtp);
+  take_service(value["submission"], block.submission);
+  take_text(value["certificate_sha256"], block.certificate_sha256);
+  take_text(value["master_user"]["name"], block.master_name);
+  take_text(value["master_user"]["separator"], block.master_separator);
+  block.master_password = value["master_user"]["password"];
+  const ir::Value& dovecot = value["dovecot"];
+  take_text(dovecot["config"], block.dovecot_config);
+  take_text(dovecot["users_file"], block.users_file);
+  take_text(dovecot["deny_file"], block.deny_file);
+  if (dovecot["doveadm"].size() > 0) {
+    block.doveadm.clear();
+    for (const ir::Value& word : dovecot["doveadm"].items())
+      block.doveadm.emplace_back(word.string_or({}));
+  }
+  const ir::Value& postfix = value["postfix"];
+  take_text(postfix["config_directory"], block.postfix_directory);
+  take_text(postfix["transport_map"], block.transport_map);
+  take_text(postfix["virtual_alias_map"], block.virtual_alias_map);
+  take_text(postfix["command_directory"], block.postfix_commands);
+  take_text(value["lease_file"], block.lease_file);
+  return block;
+}
+
+Source::Source(Block block, net::Host& host, net::Clock& clock)
+    : block_(std::move(block)),
+      host_(host),
+      clock_(clock),
+      queue_(std::make_unique<postfix::Queue>(*this)) {}
+
+Source::~Source() = default;
+
+Result<std::string> Source::run(const std::vector<std::string>& arguments,
+                                const net::CommandOptions& options) {
+  PLAN_TRY(result, host_.run(arguments, net::Deadline::after(kCommandTime), options));
+  if (result.exit_code == 0) return std::move(result.output);
+  // In a script of ours the shell is not what failed.
+  const std::string& program = arguments.front();
+  return Error(errors::source_command_failed, fmt::format("`{}` on {} ended with exit code {}",
+                                                          program, host_.name(), result.exit_code))
+      .with_blame(Blame::source)
+      .with_retry_after(std::chrono::seconds(2))
+      .with_detail(trim(result.errors.empty() ? result.output : result.errors));
+}
+
+std::vector<std::string> Source::postfix(std::string_view program,
+                                         std::vector<std::string> arguments) const {
+  const std::string& folder = block_.postfix_commands;
+  std::vector<std::string> all = {
+      folder.empty() ? std::string(program) : fmt::format("{}/{}", folder, program), "-c",
+      block_.postfix_directory};
+  all.insert(all.end(), std::make_move_iterator(arguments.begin()),
+             std::make_move_iterator(arguments.end()));
+  return all;
+}
+
+std::vector<std::string> Source::doveadm(std::vector<std::string> arguments) const {
+  std::vector<std::string> all = block_.doveadm;
+  all.insert(all.end(), std::make_move_iterator(arguments.begin()),
+             std::make_move_iterator(arguments.end()));
+  return all;
+}
+
+Result<std::string> Source::postconf(std::string_view name) {
+  PLAN_TRY(text, run(postfix("postconf", {"-h", std::string(name)})));
+  return std::string(trim(text));
+}
+
+Result<std::string> Source::postconf_expanded(std::string_view name) {
+  PLAN_TRY(text, run(postfix("postconf", {"-x", "-h", std::string(name)})));
+  return std::string(trim(text));
+}
+
+Result<std::string> Source::doveconf(std::string_view name) {
+  PLAN_TRY(text, run({"doveconf", "-c", block_.dovecot_config, "-h", std::string(name)}));
+  return std::string(trim(text));
+}
+
+Outcome Source::reload_dovecot_and_postfix() {
+  PLAN_TRY_VOID(run(doveadm({"reload"})));
+  PLAN_TRY_VOID(run(postfix("postfix", {"reload"})));
+  return {};
+}
+
+postfix::TransportMap& Source::transport_map(const std::string& path) {
+  const std::lock_guard lock(mutex_);
+  std::unique_ptr<postfix::TransportMap>& map = maps_[path];
+  if (map == nullptr) map = std::make_unique<postfix::TransportMap>(*this, path);
+  return *map;
+}
+
+dovecot::DenyFile& Source::deny_file(const std::string& path) {
+  const std::lock_guard lock(mutex_);
+  std::unique_ptr<dovecot::DenyFile>& file = deny_files_[path];
+  if (file == nullptr) file = std::make_unique<dovecot::DenyFile>(*this, path);
+  return *file;
+}
+
+Result<std::shared_ptr<Source>> SourcePool::open(const ir::Value& source_block) {
+  PLAN_TRY(block, read_block(source_block));
+  PLAN_TRY(host, hosts_->open(source_block["host"], net::Deadline::after(kCommandTime)));
+  const std::string key = ir::canonical_json(source_block);
+  const std::lock_guard lock(mutex_);
+  std::shared_ptr<Source>& source = sources_[key];
+  if (source == nullptr) source = std::make_shared<Source>(std::move(block), *host, clock_);
+  return source;
+}
+
+Result<std::string> text_argument(const ir::Value& arguments, std::string_view name) {
+  const ir::Value& value = arguments[name];
+  if (value.is_string() && !value.as_string().empty()) return value.as_string();
+  return Error(step::errors::argument_missing, fmt::format("argument `{}` is missing", name))
+      .with_blame(Blame::plan)
+      .with_argument(std::string(name));
+}
+
+std::vector<std::string> names_of_account(const ir::Value& arguments) {
+  std::vector<std::string> names;
+  const auto add = [&](const ir::Value& value) {
+    std::string name = lower_ascii(value.string_or({}));
+    if (!name.empty() && std::find(names.begin(), names.end(), name) == names.end())
+      names.push_back(std::move(name));
+  };
+  add(arguments["account"]);
+  for (const ir::Value& name : arguments["addresses"].items()) add(name);
+  for (const ir::Value& name : arguments["aliases"].items()) add(name);
+  return names;
+}
+
+}  // namespace plan::server::source

@@ -1,0 +1,130 @@
+#pragma once
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "compiler/ir/value.h"
+#include "compiler/source/result.h"
+#include "runtime/net/clock.h"
+#include "runtime/net/host.h"
+#include "runtime/net/imap/client.h"
+#include "runtime/step/step_driver.h"
+
+namespace plan::server::postfix {
+class Queue;
+class TransportMap;
+}  // namespace plan::server::postfix
+namespace plan::server::dovecot {
+class DenyFile;
+}
+
+namespace plan::server::source {
+
+/// One service of the source, from its connection block.
+struct Service {
+  std::uint16_t port = 0;
+  net::imap::Security security = net::imap::Security::starttls;
+};
+
+/// The connection block `source` of a step (kind `dovecot-postfix`), with what was left out filled
+/// in.
+struct Block {
+  std::string address = {};
+  Service imap = {.port = 143};
+  Service sieve = {.port = 4190};
+  Service smtp = {.port = 25, .security = net::imap::Security::none};
+  Service submission = {.port = 587};
+  std::string certificate_sha256 = {};
+  std::string master_name = {};
+  std::string master_separator = "*";
+  ir::Value master_password = {};  ///< a SecretRef
+  std::string dovecot_config = "/etc/dovecot/dovecot.conf";
+  std::string users_file = "/etc/dovecot/users";
+  std::string deny_file = "/etc/dovecot/plan-deny";
+  std::vector<std::string> doveadm = {"doveadm"};
+  std::string postfix_directory = "/etc/postfix";
+  std::string transport_map = "/etc/postfix/plan_transport";
+  std::string virtual_alias_map = "/etc/postfix/virtual";
+  std::string postfix_commands = {};  ///< folder of postfix, postqueue, postconf; empty: PATH
+  std::string lease_file = "/var/lib/plan/lease";
+
+  /// How the master user of the source is let in as `account`.
+  [[nodiscard]] std::string master_login(std::string_view account) const;
+  [[nodiscard]] net::imap::Endpoint endpoint(const Service& service) const;
+};
+
+/// Errors: argument-missing when there is no address.
+[[nodiscard]] Result<Block> read_block(const ir::Value& value);
+
+/// A source that the drivers work on together: its machine, and the one writer of each of its
+/// files. Thread-safe.
+class Source {
+ public:
+  Source(Block block, net::Host& host, net::Clock& clock);
+  ~Source();
+  Source(const Source&) = delete;
+  Source& operator=(const Source&) = delete;
+
+  [[nodiscard]] const Block& block() const { return block_; }
+  [[nodiscard]] net::Host& host() { return host_; }
+  [[nodiscard]] net::Clock& clock() { return clock_; }
+
+  /// Runs a command and wants exit code 0. Error: source-command-failed with what it said, besides
+  /// those of Host::run.
+  [[nodiscard]] Result<std::string> run(const std::vector<std::string>& arguments,
+                                        const net::CommandOptions& options = {});
+  /// `postconf -c DIR ...` and its like: the program with the configuration directory put in.
+  [[nodiscard]] std::vector<std::string> postfix(std::string_view program,
+                                                 std::vector<std::string> arguments) const;
+  [[nodiscard]] std::vector<std::string> doveadm(std::vector<std::string> arguments) const;
+  /// A setting as `postconf -h` prints it, variables unexpanded.
+  [[nodiscard]] Result<std::string> postconf(std::string_view name);
+  /// The same with its variables expanded.
+  [[nodiscard]] Result<std::string> postconf_expanded(std::string_view name);
+  /// A setting as `doveconf -h` prints it; empty when there is none.
+  [[nodiscard]] Result<std::string> doveconf(std::string_view name);
+  /// Both reloads: with Dovecot's alone, submission still asked the old auth process once
+  /// (split-delivery.md 9.4).
+  [[nodiscard]] Outcome reload_dovecot_and_postfix();
+
+  [[nodiscard]] postfix::Queue& queue() { return *queue_; }
+  [[nodiscard]] postfix::TransportMap& transport_map(const std::string& path);
+  [[nodiscard]] dovecot::DenyFile& deny_file(const std::string& path);
+
+ private:
+  Block block_;
+  net::Host& host_;
+  net::Clock& clock_;
+  std::unique_ptr<postfix::Queue> queue_;
+  std::mutex mutex_;
+  std::map<std::string, std::unique_ptr<postfix::TransportMap>> maps_;
+  std::map<std::string, std::unique_ptr<dovecot::DenyFile>> deny_files_;
+};
+
+/// The sources of a run, one object each however many steps name it. Thread-safe.
+class SourcePool {
+ public:
+  SourcePool(std::shared_ptr<net::HostPool> hosts, net::Clock& clock)
+      : hosts_(std::move(hosts)), clock_(clock) {}
+  [[nodiscard]] Result<std::shared_ptr<Source>> open(const ir::Value& source_block);
+  /// Of the step's argument `source`.
+  [[nodiscard]] Result<std::shared_ptr<Source>> open(const step::StepContext& context) {
+    return open(context.arguments["source"]);
+  }
+
+ private:
+  std::shared_ptr<net::HostPool> hosts_;
+  net::Clock& clock_;
+  std::mutex mutex_;
+  std::map<std::string, std::shared_ptr<Source>> sources_;
+};
+
+/// A required text argument of a step. Error: argument-missing.
+[[nodiscard]] Result<std::string> text_argument(const ir::Value& arguments, std::string_view name);
+/// `account` and all of `addresses` and `aliases`, lower case, each once, the account first.
+[[nodiscard]] std::vector<std::string> names_of_account(const ir::Value& arguments);
+
+}  // namespace plan::server::source
