@@ -1,4 +1,5 @@
 #pragma once
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,8 +18,8 @@ struct StepExplanation {
   std::vector<std::string> lines = {};
 };
 
-/// `journal` may be null: nothing was applied yet. Errors: point-unknown style errors are not used;
-/// a step that the graph does not have is nothing.
+/// `journal` may be null: nothing was applied yet. Nothing: the graph has no such step. Errors:
+/// those of the journal.
 [[nodiscard]] Result<std::optional<StepExplanation>> explain_step(const ir::StepGraph& graph,
                                                                   Journal* journal,
                                                                   std::string_view step);

@@ -74,8 +74,10 @@ struct Done {  // done
   ir::Value outputs = {};
   bool was_satisfied = false;
 };
-struct Failed {  // failed, unknown or stopped
+struct Failed {  // failed, unknown or stopped; without an intent the state stays what it was
   std::string step = {};
+  std::string account = {};
+  bool had_intent = true;
   StepState state = StepState::failed;
   RecordedError error = {};
 };
@@ -98,18 +100,24 @@ struct HoldBegun {
   std::uint64_t bound_ms = 0;
   bool is_rollback = false;
 };
+/// The held account goes back from here on; in the same write as its first undo.
+struct HoldTurned {
+  std::string account = {};
+};
 struct HoldEnded {
   std::string account = {};
   bool is_committed = false;
 };
-using Entry = std::variant<Intent, Done, Failed, Noted, UndoIntent, Undone, HoldBegun, HoldEnded>;
+using Entry =
+    std::variant<Intent, Done, Failed, Noted, UndoIntent, Undone, HoldBegun, HoldTurned, HoldEnded>;
 
 struct HoldRecord {
   std::string account = {};
   std::int64_t begun_ms = 0;
   std::string boot_id = {};
   std::uint64_t bound_ms = 0;
-  bool is_rollback = false;
+  bool is_rollback =
+      false;  ///< it goes back: by plan rollback, or because the move did not succeed
   std::optional<std::int64_t> ended_ms = {};
   bool is_committed = false;
 };

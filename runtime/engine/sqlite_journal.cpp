@@ -510,20 +510,30 @@ class SqliteJournal final : public Journal {
   }
 
   Outcome put(const Failed& e) {
-    PLAN_TRY(row, tell(e.step, "", to_string(e.state), 0, e.error.message));
-    PLAN_TRY(
-        update,
-        cached(update_failed_,
-               "UPDATE step SET state = ?, error_code = ?, error_message = ?, error_effect = ?, "
-               "error_blame = ?, ended_ms = ?, sequence = ? WHERE step = ?"));
-    update->bind(1, static_cast<int>(e.state))
-        .bind(2, e.error.code)
-        .bind(3, std::string_view(e.error.message).substr(0, kTextBytesMax))
-        .bind(4, e.error.effect)
-        .bind(5, e.error.blame)
-        .bind(6, clock_.wall_ms())
-        .bind(7, row)
-        .bind(8, e.step);
+    PLAN_TRY(row, tell(e.step, e.account, to_string(e.state), 0, e.error.message));
+    if (!e.had_intent) {
+      PLAN_TRY(insert,
+               cached(insert_waiting_,
+                      "INSERT INTO step (step, state, digest, graph_digest, account, attempts, "
+                      "effect_key, was_satisfied, started_ms, ended_ms, sequence) "
+                      "VALUES (?, 0, '', '', ?, 0, '', 0, 0, 0, 0) ON CONFLICT (step) DO NOTHING"));
+      insert->bind(1, e.step).bind(2, e.account);
+      PLAN_TRY_VOID(insert->run());
+    }
+    PLAN_TRY(update,
+             cached(update_failed_,
+                    "UPDATE step SET state = CASE WHEN ?1 THEN ?2 ELSE state END, error_code = ?3, "
+                    "error_message = ?4, error_effect = ?5, error_blame = ?6, ended_ms = ?7, "
+                    "sequence = CASE WHEN ?1 THEN ?8 ELSE sequence END WHERE step = ?9"));
+    update->bind(1, e.had_intent)
+        .bind(2, static_cast<int>(e.state))
+        .bind(3, e.error.code)
+        .bind(4, std::string_view(e.error.message).substr(0, kTextBytesMax))
+        .bind(5, e.error.effect)
+        .bind(6, e.error.blame)
+        .bind(7, clock_.wall_ms())
+        .bind(8, row)
+        .bind(9, e.step);
     return run_on_one(*update, e.step);
   }
 
@@ -570,6 +580,14 @@ class SqliteJournal final : public Journal {
     return {};
   }
 
+  Outcome put(const HoldTurned& e) {
+    PLAN_TRY(update,
+             cached(turn_hold_,
+                    "UPDATE hold SET is_rollback = 1 WHERE account = ? AND ended_ms IS NULL"));
+    update->bind(1, e.account);
+    return update->run();
+  }
+
   Outcome put(const HoldEnded& e) {
     PLAN_TRY(update, cached(update_hold_,
                             "UPDATE hold SET ended_ms = ?, is_committed = ? WHERE account = ? AND "
@@ -584,7 +602,8 @@ class SqliteJournal final : public Journal {
   // The connection comes first: statements are finalized before it is closed.
   store::Database database_;
   std::optional<store::Statement> select_step_, insert_intent_, insert_history_, update_done_,
-      update_failed_, update_notes_, update_undoing_, update_undone_, insert_hold_, update_hold_;
+      update_failed_, insert_waiting_, turn_hold_, update_notes_, update_undoing_, update_undone_,
+      insert_hold_, update_hold_;
   std::string path_;
   net::Clock& clock_;
   std::mutex mutex_;  ///< the connection and what follows

@@ -1,0 +1,427 @@
+#include "runtime/engine/engine.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "compiler/source/check.h"
+#include "runtime/engine/errors.h"
+#include "runtime/engine/kill_point.h"
+#include "runtime/engine/recovery.h"
+#include "runtime/engine/scheduler.h"
+#include "runtime/engine/session.h"
+#include "runtime/engine/worker_pool.h"
+
+namespace plan::engine {
+namespace {
+
+using ir::RowId;
+using ir::StepId;
+using ir::WaveId;
+using Kind = StepResult::Kind;
+
+/// How long a result is waited for before stop signal and requests are looked at.
+constexpr std::chrono::milliseconds kLookEvery{100};
+
+SchedulerLimits limits_of(const EngineOptions& options) {
+  return {.threads_max = std::max<std::uint32_t>(1, options.threads_max),
+          .source_parallel = options.source_parallel,
+          .target_parallel = options.target_parallel};
+}
+
+/// One run of `plan apply`: asks the scheduler, hands its decisions to workers, tells it what came.
+class Execution {
+ public:
+  Execution(const EngineParts& parts, const EngineOptions& options, Session& session)
+      : parts_(parts),
+        options_(options),
+        session_(session),
+        runner_(session.runner()),
+        scheduler_(parts.graph, limits_of(options)),
+        waves_told_(parts.graph.waves().size() + 1) {}
+
+  [[nodiscard]] Result<RunResult> execute(Recovered recovered) {
+    PLAN_TRY_VOID(restore(std::move(recovered)));
+    PLAN_TRY(before, parts_.journal.requests(0));
+    if (!before.empty()) last_request_ = before.back().id;
+    last_poll_ = parts_.clock.now();
+    while (true) {
+      const bool is_over = session_.fatal().has_value();
+      std::size_t begun = 0;
+      if (!is_over) {
+        PLAN_TRY_VOID(look_at_requests());
+        if (parts_.stop.is_requested()) drain(DrainReason::stop_signal);
+        PLAN_TRY_VOID(look_at_approvals());
+        begun = dispatch();
+      }
+      tell_waves();
+      if (scheduler_.running() == 0 && begun == 0 && (is_over || !may_still_come())) break;
+      for (auto& [decision, result] : results_.take(kLookEvery)) take(decision, std::move(result));
+    }
+    if (auto fatal = session_.fatal()) {
+      return std::move(*fatal).while_doing(
+          "executing the plan; run the same command again to go on");
+    }
+    return conclude();
+  }
+
+ private:
+  enum class DrainReason : std::uint8_t { none, stop_signal, stop_request, stop_rule };
+
+  Outcome restore(Recovered recovered) {
+    for (const auto& [account, is_moved] : recovered.stale_holds) {
+      PLAN_TRY_VOID(parts_.journal.write({HoldEnded{account, is_moved}}));
+    }
+    for (const StepId step : recovered.done) scheduler_.restore_done(step);
+    const std::int64_t wall = parts_.clock.wall_ms();
+    const auto since = [&](std::int64_t begun_ms) {
+      return parts_.clock.now() - std::chrono::milliseconds(begun_ms == 0 ? 0 : wall - begun_ms);
+    };
+    for (const HeldRow& held : recovered.held) {
+      scheduler_.restore_held(held.row);
+      runner_.remember_hold(held.row, since(held.begun_ms));
+      if (held.is_prepared) runner_.remember_prepared(held.row);
+    }
+    for (UndoingRow& undoing : recovered.undoing) {
+      runner_.remember_hold(undoing.row, since(undoing.begun_ms));
+      scheduler_.restore_undoing(undoing.row, std::move(undoing.newest_first));
+    }
+    scheduler_.start();
+    std::uint64_t accounts = 0;
+    for (std::size_t w = 1; w <= parts_.graph.waves().size(); ++w) {
+      accounts += scheduler_.wave_counts(static_cast<WaveId>(w)).rows;
+    }
+    runner_.emit(report::RunStarted{session_.info().run_id, options_.plan_name, parts_.graph.size(),
+                                    recovered.done.size(), accounts, session_.is_resumed(), false});
+    for (std::string& notice : recovered.notices) runner_.emit(report::Notice{std::move(notice)});
+    return {};
+  }
+
+  std::size_t dispatch() {
+    const std::vector<Decision> decisions = scheduler_.next();
+    for (const Decision& decision : decisions) {
+      pool_.submit([this, decision] {
+        StepResult result;
+        if (decision.is_undo) {
+          std::vector<Entry> first;
+          if (decision.begins_undo) {
+            first.push_back(HoldTurned{runner_.account_of(parts_.graph, decision.step)});
+          }
+          result = runner_.undo(parts_.graph, decision.step, std::move(first), decision.ends_hold);
+        } else {
+          result = runner_.apply(decision);
+        }
+        results_.put({decision, std::move(result)});
+      });
+    }
+    return decisions.size();
+  }
+
+  void take(const Decision& decision, StepResult result) {
+    const StepId step = decision.step;
+    if (result.kind == Kind::unrecorded) {
+      session_.set_fatal(std::move(*result.error));
+      scheduler_.on_stopped(step);
+      return;
+    }
+    if (decision.is_undo) {
+      take_undo(decision, std::move(result));
+      return;
+    }
+    switch (result.kind) {
+      case Kind::done:
+        ++counts_.done;
+        if (result.was_satisfied) ++counts_.satisfied;
+        scheduler_.on_done(step);
+        if (decision.ends_hold) tell_released(step, true);
+        return;
+      case Kind::parked:
+        scheduler_.on_parked(step);
+        return;
+      case Kind::stopped:
+        if (scheduler_.is_draining() || parts_.stop.is_requested()) {
+          scheduler_.on_stopped(step);
+          return;
+        }
+        [[fallthrough]];
+      case Kind::failed: {
+        ++counts_.failed;
+        const RowId row = parts_.graph.row(step);
+        failures_.push_back(runner_.failure_of(parts_.graph, step, *result.error));
+        if (result.grade == "investigate") {
+          approvals_.push_back("account:" + runner_.account_of(parts_.graph, step));
+        } else {
+          has_other_failure_ = true;
+        }
+        scheduler_.on_failed(step, result.is_effect_unknown);
+        if (row != RowId::none && scheduler_.phase(row) == RowPhase::stuck) note_stuck(step);
+        return;
+      }
+      case Kind::unrecorded:
+        return;
+    }
+  }
+
+  void take_undo(const Decision& decision, StepResult result) {
+    const StepId step = decision.step;
+    if (result.kind == Kind::done) {
+      ++counts_.undone;
+      scheduler_.on_undone(step);
+      if (decision.ends_hold) tell_released(step, false);
+      return;
+    }
+    ++counts_.failed;
+    has_other_failure_ = true;
+    failures_.push_back(runner_.failure_of(parts_.graph, step, *result.error));
+    scheduler_.on_undo_failed(step);
+    note_stuck(step);
+  }
+
+  void note_stuck(StepId step) {
+    stuck_.push_back(runner_.account_of(parts_.graph, step));
+    runner_.emit(report::Notice{fmt::format(
+        "{} is still held: the next run goes on with it before anything else", stuck_.back())});
+  }
+
+  void tell_released(StepId step, bool is_committed) {
+    runner_.emit(report::AccountReleased{
+        runner_.account_of(parts_.graph, step), runner_.wave_of(parts_.graph, step),
+        runner_.held_ms(parts_.graph.row(step)).value_or(0), is_committed});
+  }
+
+  void drain(DrainReason reason) {
+    if (drain_reason_ == DrainReason::none) drain_reason_ = reason;
+    scheduler_.drain();
+  }
+
+  Outcome look_at_requests() {
+    const auto now = parts_.clock.now();
+    if (now - last_poll_ < options_.request_poll) return {};
+    last_poll_ = now;
+    PLAN_TRY(requests, parts_.journal.requests(last_request_));
+    for (const Request& request : requests) {
+      last_request_ = request.id;
+      switch (request.kind) {
+        case RequestKind::approve:
+          break;
+        case RequestKind::pause:
+          scheduler_.pause(true);
+          runner_.emit(report::Notice{"paused: held accounts are finished, nothing new begins"});
+          break;
+        case RequestKind::resume:
+          scheduler_.pause(false);
+          runner_.emit(report::Notice{"resumed"});
+          break;
+        case RequestKind::throttle:
+          throttle(request);
+          break;
+        case RequestKind::stop:
+          drain(DrainReason::stop_request);
+          break;
+      }
+    }
+    return {};
+  }
+
+  void throttle(const Request& request) {
+    SchedulerLimits limits = scheduler_.limits();
+    const std::int64_t connections =
+        std::clamp<std::int64_t>(request.parameters["connections"].integer_or(0), 0, 1'000'000);
+    const auto bound = static_cast<std::uint32_t>(connections);
+    if (request.subject == "source") {
+      limits.source_parallel = bound;
+    } else if (request.subject == "target") {
+      limits.target_parallel = bound;
+    } else {
+      runner_.emit(report::Notice{fmt::format("`{}` cannot be throttled", request.subject)});
+      return;
+    }
+    scheduler_.set_limits(limits);
+    runner_.emit(report::Notice{
+        bound == 0 ? fmt::format("{}: no bound", request.subject)
+                   : fmt::format("{}: at most {} steps at a time", request.subject, bound)});
+  }
+
+  /// Opens gates whose approval has come.
+  Outcome look_at_approvals() {
+    for (const WaveId wave : scheduler_.waves_waiting_for_approval()) {
+      const std::string subject = "wave:" + parts_.graph.wave_info(wave)->name;
+      PLAN_TRY(is_approved, parts_.journal.is_approved(subject));
+      if (is_approved) {
+        scheduler_.approve(wave);
+      } else {
+        ask_for(subject, "the wave waits for approval");
+      }
+    }
+    if (scheduler_.has_parked()) {
+      const auto now = parts_.clock.now();
+      if (!is_parked_told_ || now - last_unpark_ >= options_.request_poll) {
+        last_unpark_ = now;
+        is_parked_told_ = true;
+        PLAN_TRY_VOID(unpark_if_approved());
+      }
+    }
+    return {};
+  }
+
+  Outcome unpark_if_approved() {
+    bool is_any_approved = false;
+    for (const StepId step : scheduler_.parked()) {
+      const ir::Value arguments = parts_.graph.arguments(step);
+      const std::string subject = "wave:" + std::string(arguments["wave"].string_or(""));
+      PLAN_TRY(is_approved, parts_.journal.is_approved(subject));
+      is_any_approved = is_any_approved || is_approved;
+      if (!is_approved) ask_for(subject, "the wave waits for approval");
+    }
+    if (is_any_approved) scheduler_.unpark();
+    return {};
+  }
+
+  void ask_for(const std::string& subject, std::string reason) {
+    if (std::find(waits_for_.begin(), waits_for_.end(), subject) != waits_for_.end()) return;
+    waits_for_.push_back(subject);
+    runner_.emit(report::ApprovalNeeded{subject, std::move(reason)});
+  }
+
+  /// Nothing runs and nothing could be begun: can that change by itself?
+  [[nodiscard]] bool may_still_come() const {
+    if (scheduler_.is_draining()) return false;
+    if (scheduler_.is_paused()) return true;
+    return options_.waits_for_approval &&
+           (scheduler_.has_parked() || !scheduler_.waves_waiting_for_approval().empty());
+  }
+
+  void tell_waves() {
+    for (std::size_t w = 1; w < waves_told_.size(); ++w) {
+      Told& told = waves_told_[w];
+      if (told == Told::ended) continue;
+      const auto id = static_cast<WaveId>(w);
+      const Scheduler::WaveCounts now = scheduler_.wave_counts(id);
+      if (!now.has_begun) continue;
+      const std::string& name = parts_.graph.wave_info(id)->name;
+      if (told == Told::nothing) runner_.emit(report::WaveStarted{name, now.rows});
+      told = Told::begun;
+      if (!now.is_over || scheduler_.running() > 0) continue;
+      runner_.emit(report::WaveEnded{name, now.moved, now.failed});
+      told = Told::ended;
+    }
+  }
+
+  [[nodiscard]] Result<RunResult> conclude() {
+    RunResult result;
+    result.run_id = session_.info().run_id;
+    result.failures = std::move(failures_);
+    result.accounts_held = std::move(stuck_);
+    result.approvals_needed = approvals_;
+    result.approvals_needed.insert(result.approvals_needed.end(), waits_for_.begin(),
+                                   waits_for_.end());
+    for (std::size_t w = 1; w <= parts_.graph.waves().size(); ++w) {
+      const Scheduler::WaveCounts wave = scheduler_.wave_counts(static_cast<WaveId>(w));
+      counts_.accounts_moved += wave.moved;
+      counts_.accounts_failed += wave.failed;
+    }
+    for (const StepId step : parts_.graph.order()) {
+      if (!scheduler_.is_done(step)) ++counts_.waiting;
+    }
+    counts_.waiting -= std::min(counts_.waiting, counts_.failed);
+    result.counts = counts_;
+    decide_ending(result);
+    PLAN_TRY_VOID(session_.end(result));
+    return result;
+  }
+
+  void decide_ending(RunResult& result) const {
+    if (scheduler_.is_complete()) {
+      result.ending = report::Ending::finished;
+      result.message = "everything that the plan wants is done";
+      return;
+    }
+    const std::string again = "; run the same command again to go on";
+    if (!result.accounts_held.empty()) {
+      result.ending = report::Ending::failed;
+      result.message =
+          fmt::format("{} accounts are still held", result.accounts_held.size()) + again;
+      return;
+    }
+    if (drain_reason_ == DrainReason::stop_signal || drain_reason_ == DrainReason::stop_request) {
+      result.ending = report::Ending::stopped;
+      result.message = "stopped; no account is held" + again;
+      return;
+    }
+    if (const auto wave = scheduler_.stopped_by()) {
+      result.ending = report::Ending::stopped;
+      result.message =
+          fmt::format("wave {} was stopped by its rule: {} accounts failed; no account is held",
+                      parts_.graph.wave_info(*wave)->name, scheduler_.wave_counts(*wave).failed) +
+          again;
+      return;
+    }
+    if (has_other_failure_) {
+      result.ending = report::Ending::failed;
+      result.message = fmt::format("{} steps failed", result.failures.size()) + again;
+      return;
+    }
+    PLAN_CHECK(!result.approvals_needed.empty() || !result.failures.empty(),
+               "a run that is not complete has a reason");
+    result.ending = report::Ending::needs_approval;
+    result.message =
+        fmt::format("waits for: plan approve {}", fmt::join(result.approvals_needed, ", "));
+  }
+
+  enum class Told : std::uint8_t { nothing, begun, ended };
+
+  const EngineParts& parts_;
+  const EngineOptions& options_;
+  Session& session_;
+  StepRunner& runner_;
+  Scheduler scheduler_;
+  Mailbox<std::pair<Decision, StepResult>> results_;
+  RunCounts counts_;
+  std::vector<report::Failure> failures_;
+  std::vector<std::string> approvals_;  ///< accounts whose grade asks for one
+  std::vector<std::string> waits_for_;  ///< waves
+  std::vector<std::string> stuck_;
+  std::vector<Told> waves_told_;
+  net::Clock::Monotonic last_poll_ = {};
+  net::Clock::Monotonic last_unpark_ = {};
+  std::int64_t last_request_ = 0;
+  DrainReason drain_reason_ = DrainReason::none;
+  bool has_other_failure_ = false;
+  bool is_parked_told_ = false;
+  WorkerPool pool_;  ///< last: its threads end before what they use
+};
+
+/// A mark is only a place in the order of things.
+class MarkDriver final : public step::StepDriver {
+ public:
+  Result<ir::Observation> observe(step::StepContext&) override {
+    ir::Observation seen;
+    seen.standing = ir::Standing::absent;
+    return seen;
+  }
+  Result<ir::Value> apply(step::StepContext&) override { return ir::Value::map(); }
+  Outcome verify(step::StepContext&) override { return {}; }
+  Outcome undo(step::StepContext&) override { return {}; }
+};
+
+}  // namespace
+
+void add_local_drivers(step::DriverTable& drivers) {
+  const auto driver = std::make_shared<MarkDriver>();
+  drivers.add(ir::StepKind::mark_rollback_point, driver);
+  drivers.add(ir::StepKind::approval, driver);
+}
+
+Result<RunResult> run(const EngineParts& parts, const EngineOptions& options) {
+  PLAN_TRY(session, Session::begin(parts, options, false));
+  // Before the run is recorded: a plan that may not take the place of the present one leaves no
+  // trace.
+  PLAN_TRY(recovered,
+           recover(parts.graph, parts.journal, {parts.clock.wall_ms(), session->info().boot_id}));
+  PLAN_TRY_VOID(parts.journal.begin_run(session->info(), parts.graph));
+  PLAN_KILL_POINT("engine.after-run-begun");
+  Execution execution(parts, options, *session);
+  return execution.execute(std::move(recovered));
+}
+
+}  // namespace plan::engine

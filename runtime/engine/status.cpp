@@ -1,0 +1,225 @@
+#include "runtime/engine/status.h"
+
+#include <algorithm>
+#include <map>
+#include <unordered_map>
+
+#include "runtime/engine/errors.h"
+
+namespace plan::engine {
+namespace {
+
+using ir::RowId;
+using ir::StepId;
+using ir::TransactionRole;
+
+bool is_touched(StepState state) {
+  return state != StepState::waiting && state != StepState::undone;
+}
+
+std::string account_of(const ir::StepGraph& graph, RowId row) {
+  const ir::Value& account = graph.row_members(row)["account"];
+  return account.is_string() ? account.as_string() : std::string(graph.row_name(row));
+}
+
+std::optional<std::uint64_t> count_in(const ir::Value& value) {
+  if (!value.is_integer() || value.as_integer() < 0) return std::nullopt;
+  return static_cast<std::uint64_t>(value.as_integer());
+}
+
+std::string state_word(const RunInfo& run, bool is_running) {
+  if (run.state != RunState::open) return std::string(to_string(run.state));
+  return is_running ? "running" : "interrupted";
+}
+
+/// What one account's steps add up to.
+struct AccountSteps {
+  std::string wave;
+  bool has_begun = false;  ///< any step
+  bool is_held = false;    ///< a held or commit step may have had an effect
+  bool has_failed = false;
+  bool was_undone = false;
+  std::size_t commits = 0;
+  std::size_t commits_done = 0;
+  std::size_t open = 0;              ///< steps that are not done
+  std::vector<std::string> telling;  ///< done steps whose outputs are worth reading
+};
+
+std::string account_state(const AccountSteps& steps) {
+  if (steps.commits > 0 && steps.commits_done == steps.commits) return "moved";
+  if (steps.commits == 0 && steps.open == 0 && steps.has_begun) return "moved";
+  if (steps.is_held) return "held";
+  if (steps.has_failed) return "failed";
+  if (steps.was_undone) return "undone";
+  return steps.has_begun ? "copying" : "waiting";
+}
+
+Outcome read_outputs(Journal& journal, const AccountSteps& steps, const ir::StepGraph& graph,
+                     report::AccountRecord& account) {
+  for (const std::string& id : steps.telling) {
+    PLAN_TRY(record, journal.step(id));
+    if (!record) continue;
+    const auto step = graph.find(id);
+    if (!step) continue;
+    switch (graph.kind(*step)) {
+      case ir::StepKind::archive_copy:
+        account.messages = count_in(record->outputs["messages"]);
+        account.bytes = count_in(record->outputs["bytes"]);
+        break;
+      case ir::StepKind::archive_delta:
+        account.carried = count_in(record->outputs["messages"]);
+        break;
+      case ir::StepKind::archive_sweep:
+        account.stragglers = count_in(record->outputs["messages"]);
+        break;
+      case ir::StepKind::archive_grade:
+        account.grade = record->outputs["grade"].string_or("");
+        break;
+      default:
+        break;
+    }
+  }
+  return {};
+}
+
+report::MomentRecord moment(const HistoryRecord& record) {
+  return {.wall_ms = record.wall_ms,
+          .step = record.step,
+          .account = record.account,
+          .what = record.what,
+          .attempt = record.attempt,
+          .text = record.text};
+}
+
+}  // namespace
+
+Result<report::RunRecord> run_record(Journal& journal, bool with_timeline) {
+  PLAN_TRY(latest, journal.latest_run());
+  if (!latest) return Error(errors::journal_missing, "no run was begun yet");
+  PLAN_TRY(graph, journal.graph(latest->graph_digest));
+  report::RunRecord run;
+  run.plan_name = latest->plan_name;
+  run.run_id = latest->run_id;
+  run.state = state_word(*latest, journal.is_locked_by_somebody());
+  run.started_ms = latest->started_ms;
+  run.ended_ms = latest->ended_ms;
+  run.steps = graph.size();
+
+  std::unordered_map<std::string, StepRecord> records;
+  PLAN_TRY_VOID(journal.each_step([&](const StepRecord& record) {
+    if (graph.find(record.step)) records.emplace(record.step, record);
+  }));
+  std::vector<AccountSteps> rows(graph.row_count() + 1);
+  std::vector<bool> has_wave(graph.row_count() + 1, false);
+  for (const StepId step : graph.order()) {
+    const std::string id = graph.id(step);
+    const auto found = records.find(id);
+    const StepState state = found == records.end() ? StepState::waiting : found->second.state;
+    const bool has_error =
+        found != records.end() && found->second.error && state != StepState::done;
+    if (state == StepState::done) ++run.done;
+    if (has_error) {
+      const RecordedError& error = *found->second.error;
+      ++run.failed;
+      run.failures.push_back({.step = id,
+                              .account = found->second.account,
+                              .code = error.code,
+                              .message = error.message,
+                              .blame = error.blame,
+                              .effect = error.effect});
+    }
+    AccountSteps& row = rows[static_cast<std::size_t>(graph.row(step))];
+    if (graph.row(step) == RowId::none) continue;
+    const TransactionRole role = graph.role(step);
+    if (const ir::WaveInfo* wave = graph.wave_info(graph.wave(step))) {
+      row.wave = wave->name;
+      has_wave[static_cast<std::size_t>(graph.row(step))] = true;
+    }
+    row.has_begun = row.has_begun || is_touched(state);
+    row.has_failed = row.has_failed || has_error;
+    row.was_undone = row.was_undone || state == StepState::undone;
+    if (role != TransactionRole::none && is_touched(state)) row.is_held = true;
+    if (role == TransactionRole::commit) {
+      ++row.commits;
+      if (state == StepState::done) ++row.commits_done;
+    }
+    if (state != StepState::done) ++row.open;
+    if (state == StepState::done && !ir::outputs_of(graph.kind(step)).empty()) {
+      row.telling.push_back(id);
+    }
+  }
+
+  std::unordered_map<std::string, std::vector<HoldRecord>> holds_of;
+  PLAN_TRY(holds, journal.holds());
+  for (HoldRecord& hold : holds) holds_of[hold.account].push_back(std::move(hold));
+  std::map<std::string, report::WaveRecord> waves;
+  for (const ir::WaveInfo& wave : graph.waves()) waves[wave.name].wave = wave.name;
+  for (std::size_t i = 1; i < rows.size(); ++i) {
+    if (!has_wave[i]) continue;
+    const AccountSteps& steps = rows[i];
+    report::AccountRecord account;
+    account.account = account_of(graph, static_cast<RowId>(i));
+    account.wave = steps.wave;
+    account.state = account_state(steps);
+    PLAN_TRY_VOID(read_outputs(journal, steps, graph, account));
+    const std::vector<HoldRecord>& held = holds_of[account.account];
+    account.attempts = held.size();
+    if (!held.empty()) {
+      const HoldRecord& last = held.back();
+      account.held_at_ms = last.begun_ms;
+      if (last.ended_ms) {
+        account.held_ms =
+            static_cast<std::uint64_t>(std::max<std::int64_t>(0, *last.ended_ms - last.begun_ms));
+      }
+      const bool was_moved = std::any_of(held.begin(), held.end(),
+                                         [](const HoldRecord& hold) { return hold.is_committed; });
+      if (account.state == "undone" && was_moved) account.state = "rolled-back";
+    }
+    report::WaveRecord& wave = waves[steps.wave];
+    ++wave.accounts;
+    if (account.state == "moved") ++wave.moved;
+    if (account.state == "failed") ++wave.failed;
+    run.accounts.push_back(std::move(account));
+  }
+  // In the order of the plan.
+  for (const ir::WaveInfo& wave : graph.waves()) run.waves.push_back(waves[wave.name]);
+
+  for (const ir::WaveInfo& wave : graph.waves()) {
+    const std::string subject = "wave:" + wave.name;
+    const report::WaveRecord& record = waves[wave.name];
+    if (!wave.is_held_for_approval || record.moved + record.failed == record.accounts) continue;
+    PLAN_TRY(is_approved, journal.is_approved(subject));
+    if (!is_approved) run.approvals_needed.push_back(subject);
+  }
+  for (const report::Failure& failure : run.failures) {
+    if (failure.code != errors::grade_refused.name) continue;
+    if (failure.message.find("`investigate`") == std::string::npos) continue;
+    const std::string subject = "account:" + failure.account;
+    PLAN_TRY(is_approved, journal.is_approved(subject));
+    if (!is_approved) run.approvals_needed.push_back(subject);
+  }
+  if (with_timeline) {
+    PLAN_TRY_VOID(journal.each_history("", [&](const HistoryRecord& record) {
+      run.timeline.push_back(moment(record));
+      return true;
+    }));
+  }
+  return run;
+}
+
+Result<ir::Value> status(Journal& journal) {
+  PLAN_TRY(run, run_record(journal));
+  return report::to_document(run);
+}
+
+Result<std::vector<report::MomentRecord>> trace(Journal& journal, std::string_view account) {
+  std::vector<report::MomentRecord> all;
+  if (account.empty()) return all;
+  PLAN_TRY_VOID(journal.each_history(account, [&](const HistoryRecord& record) {
+    all.push_back(moment(record));
+    return true;
+  }));
+  return all;
+}
+
+}  // namespace plan::engine

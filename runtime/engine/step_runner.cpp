@@ -1,0 +1,545 @@
+#include "runtime/engine/step_runner.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "compiler/ir/digest.h"
+#include "compiler/source/check.h"
+#include "runtime/engine/errors.h"
+#include "runtime/engine/kill_point.h"
+#include "runtime/step/errors.h"
+
+namespace plan::engine {
+namespace {
+
+using Kind = StepResult::Kind;
+
+constexpr std::chrono::milliseconds kStopLook{200};  ///< how soon a waiting retry sees a stop
+constexpr std::int64_t kProgressEveryMs = 100;
+constexpr int kDepthMax = 128;
+
+/// Has this step possibly had an effect that is not undone?
+bool is_touched(const std::optional<StepRecord>& record) {
+  return record && record->state != StepState::waiting && record->state != StepState::undone;
+}
+
+/// Touched, and nothing says how it ended.
+bool is_open(const std::optional<StepRecord>& record) {
+  return record && (record->state == StepState::started || record->state == StepState::unknown);
+}
+
+RecordedError recorded(const Error& error) {
+  return {std::string(error.code().name), error.to_line(), std::string(to_string(error.effect())),
+          std::string(to_string(error.blame()))};
+}
+
+StepResult unrecorded(Error error) { return {.kind = Kind::unrecorded, .error = std::move(error)}; }
+
+}  // namespace
+
+/// One step on its way: what all its tries share.
+struct StepRunner::Call {
+  const ir::StepGraph& graph;
+  ir::StepId step;
+  bool is_held = false;
+  bool is_undo = false;
+  std::string id = {};
+  std::string account = {};
+  const ir::StepKindInfo* info = nullptr;
+  step::StepDriver* driver = nullptr;
+  ir::Value arguments = {};
+  // of the present try
+  std::string effect_key = {};
+  std::uint32_t attempts_before = 0;  ///< of all runs
+  std::optional<StepRecord> record = {};
+  ir::Value prior = {};
+  ir::Value notes = {};
+  std::int64_t progress_shown_ms = 0;
+  bool has_begun_hold = false;
+  /// Some try may have done something: an undo of a commit step would then have two authorities.
+  bool may_have_effect = false;
+};
+
+StepRunner::StepRunner(const EngineParts& parts, const EngineOptions& options, std::string run_id,
+                       std::string boot_id)
+    : parts_(parts), options_(options), run_id_(std::move(run_id)), boot_id_(std::move(boot_id)) {}
+
+void StepRunner::emit(report::Happening what) {
+  const std::lock_guard lock(event_mutex_);
+  parts_.events.on({parts_.clock.wall_ms(), std::move(what)});
+}
+
+std::string StepRunner::account_of(const ir::StepGraph& graph, ir::StepId step) const {
+  const ir::RowId row = graph.row(step);
+  if (row == ir::RowId::none) return {};
+  const ir::Value& members = graph.row_members(row);
+  return members["account"].is_string() ? members["account"].as_string()
+                                        : std::string(graph.row_name(row));
+}
+
+std::string StepRunner::wave_of(const ir::StepGraph& graph, ir::StepId step) const {
+  const ir::WaveInfo* info = graph.wave_info(graph.wave(step));
+  return info == nullptr ? std::string() : info->name;
+}
+
+report::Failure StepRunner::failure_of(const ir::StepGraph& graph, ir::StepId step,
+                                       const Error& error) const {
+  return {.step = graph.id(step),
+          .account = account_of(graph, step),
+          .place = options_.place ? options_.place(graph.origin(step)) : std::string(),
+          .code = std::string(error.code().name),
+          .message = error.to_line(),
+          .remedy = std::string(error.code().remedy),
+          .blame = std::string(to_string(error.blame())),
+          .effect = std::string(to_string(error.effect()))};
+}
+
+std::chrono::milliseconds StepRunner::hold_bound(ir::RowId row) const {
+  const std::int64_t bound = bound_ms_[static_cast<std::size_t>(row)];
+  return bound > 0 ? std::chrono::milliseconds(bound) : options_.hold_bound;
+}
+
+void StepRunner::remember_hold(ir::RowId row, net::Clock::Monotonic begun) {
+  const std::lock_guard lock(mutex_);
+  hold_begun_[row] = begun;
+}
+
+void StepRunner::remember_prepared(ir::RowId row) {
+  const std::lock_guard lock(mutex_);
+  prepared_.insert(row);
+}
+
+std::optional<std::uint64_t> StepRunner::held_ms(ir::RowId row) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = hold_begun_.find(row);
+  if (found == hold_begun_.end()) return std::nullopt;
+  const auto held =
+      std::chrono::duration_cast<std::chrono::milliseconds>(parts_.clock.now() - found->second);
+  return static_cast<std::uint64_t>(std::max<std::int64_t>(0, held.count()));
+}
+
+bool StepRunner::wait(std::chrono::milliseconds duration, bool is_held) {
+  while (duration.count() > 0) {
+    if (!is_held && parts_.stop.is_requested()) return false;
+    const auto slice = std::min(duration, kStopLook);
+    parts_.clock.sleep_for(slice);
+    duration -= slice;
+  }
+  return is_held || !parts_.stop.is_requested();
+}
+
+Result<ir::Value> StepRunner::resolve(const ir::Value& value, int depth) {
+  if (depth > kDepthMax) return Error(errors::output_missing, "arguments are nested too deeply");
+  switch (value.type()) {
+    case ir::Value::Type::list: {
+      ir::List items;
+      items.reserve(value.size());
+      for (const ir::Value& item : value.items()) {
+        PLAN_TRY(resolved, resolve(item, depth + 1));
+        items.push_back(std::move(resolved));
+      }
+      return ir::Value(std::move(items));
+    }
+    case ir::Value::Type::map: {
+      ir::Map map;
+      for (const auto& [key, member] : value.members()) {
+        PLAN_TRY(resolved, resolve(member, depth + 1));
+        map.set(key, std::move(resolved));
+      }
+      return ir::Value(std::move(map));
+    }
+    case ir::Value::Type::output: {
+      const ir::OutputRef& ref = value.as_output();
+      {
+        const std::lock_guard lock(mutex_);
+        const auto known = outputs_.find(ref.step);
+        if (known != outputs_.end() && !known->second[ref.field].is_null()) {
+          return known->second[ref.field];
+        }
+      }
+      PLAN_TRY(record, parts_.journal.step(ref.step));
+      if (!record || record->outputs[ref.field].is_null()) {
+        return Error(errors::output_missing,
+                     fmt::format("step `{}` gave no output `{}`", ref.step, ref.field));
+      }
+      const std::lock_guard lock(mutex_);
+      return outputs_.insert_or_assign(ref.step, record->outputs).first->second[ref.field];
+    }
+    default:
+      return value;
+  }
+}
+
+/// Finds driver and arguments; before every try, because an approval may have come.
+Outcome StepRunner::prepare(Call& call) {
+  call.id = call.graph.id(call.step);
+  call.account = account_of(call.graph, call.step);
+  call.info = &ir::info(call.graph.kind(call.step));
+  call.driver = parts_.drivers.find(call.info->kind);
+  if (call.driver == nullptr) {
+    return Error(errors::driver_missing, fmt::format("no driver for `{}`", call.info->name));
+  }
+  PLAN_TRY(arguments, resolve(call.graph.arguments(call.step), 0));
+  call.arguments = std::move(arguments);
+  if (call.arguments["accept"].is_list() && !call.account.empty()) {
+    PLAN_TRY(is_approved, parts_.journal.is_approved("account:" + call.account));
+    if (is_approved) {
+      ir::Value accept = call.arguments["accept"];
+      accept.push_back("investigate");
+      call.arguments.set("accept", std::move(accept));
+    }
+  }
+  return {};
+}
+
+step::StepContext StepRunner::context(Call& call) {
+  return step::StepContext{
+      .id = call.id,
+      .kind = call.info->kind,
+      .arguments = call.arguments,
+      .account = call.account,
+      .effect_key = call.effect_key,
+      .run_id = run_id_,
+      .lease_token = run_id_,
+      .state_directory = options_.state_directory,
+      .secrets = parts_.secrets,
+      .clock = parts_.clock,
+      .stop = call.is_held ? never_stop_ : parts_.stop,
+      .is_rollback = call.is_undo,
+      .attempt = is_touched(call.record) ? std::max<std::uint32_t>(1, call.attempts_before) : 0,
+      .prior = call.prior,
+      .notes = call.notes,
+      .remember = [this, &call](const ir::Value& notes) -> Outcome {
+        PLAN_TRY_VOID(parts_.journal.write({Noted{call.id, notes}}));
+        call.notes = notes;
+        PLAN_KILL_POINT("journal.after-notes");
+        return {};
+      },
+      .progress =
+          [this, &call](const step::Progress& progress) {
+            const std::int64_t now = parts_.clock.wall_ms();
+            if (now - call.progress_shown_ms < kProgressEveryMs && now >= call.progress_shown_ms) {
+              return;
+            }
+            call.progress_shown_ms = now;
+            emit(report::StepProgress{call.id, call.account, progress.done, progress.total,
+                                      std::string(progress.unit), std::string(progress.remark)});
+          }};
+}
+
+StepResult StepRunner::record_failure(Call& call, Error error, bool had_intent) {
+  const bool is_stopped = error.is(step::errors::stopped);
+  Failed entry{.step = call.id,
+               .account = call.account,
+               .had_intent = had_intent,
+               .state = is_stopped                          ? StepState::stopped
+                        : error.effect() == Effect::unknown ? StepState::unknown
+                                                            : StepState::failed,
+               .error = recorded(error)};
+  if (had_intent && error.effect() != Effect::none) call.may_have_effect = true;
+  // That an earlier try may have committed must survive a crash too.
+  const bool is_commit = call.graph.role(call.step) == ir::TransactionRole::commit;
+  if (had_intent && is_commit && call.may_have_effect) entry.state = StepState::unknown;
+  const bool is_unknown = entry.state == StepState::unknown && had_intent;
+  if (auto outcome = parts_.journal.write({std::move(entry)}); !outcome) {
+    return unrecorded(std::move(outcome).error());
+  }
+  if (is_unknown) PLAN_KILL_POINT("journal.after-unknown");
+  return {.kind = is_stopped ? Kind::stopped : Kind::failed,
+          .is_effect_unknown = call.may_have_effect,
+          .error = std::move(error)};
+}
+
+std::optional<Error> StepRunner::expired_hold(const Call& call) const {
+  if (call.graph.role(call.step) != ir::TransactionRole::held) return std::nullopt;
+  const ir::RowId row = call.graph.row(call.step);
+  {
+    const std::lock_guard lock(mutex_);
+    if (prepared_.contains(row)) return std::nullopt;
+  }
+  const std::optional<std::uint64_t> held = held_ms(row);
+  if (!held) return std::nullopt;
+  const auto bound = static_cast<std::uint64_t>(hold_bound(row).count());
+  if (*held <= bound) return std::nullopt;
+  return Error(errors::hold_expired, fmt::format("{} was held for {} ms, the bound is {} ms",
+                                                 call.account, *held, bound));
+}
+
+std::optional<Error> StepRunner::refused_grade(Call& call, const ir::Value& outputs) {
+  if (!outputs["grade"].is_string() || !call.arguments["accept"].is_list()) return std::nullopt;
+  const std::string& grade = outputs["grade"].as_string();
+  emit(report::AccountGraded{call.account, grade});
+  for (const ir::Value& accepted : call.arguments["accept"].items()) {
+    if (accepted.string_or("") == grade) return std::nullopt;
+  }
+  return Error(errors::grade_refused, fmt::format("the account is graded `{}`", grade))
+      .with_detail(outputs["reason"].string_or(""));
+}
+
+StepResult StepRunner::take_approval(const Decision& decision, Call& call) {
+  const std::string subject = "wave:" + std::string(call.arguments["wave"].string_or(""));
+  auto is_approved = parts_.journal.is_approved(subject);
+  if (!is_approved) return unrecorded(std::move(is_approved).error());
+  if (!*is_approved) return {.kind = Kind::parked};
+  return finish(decision, call, ir::Value::map(),
+                {Intent{call.id, call.account, call.graph.digest(call.step).hex(), call.effect_key,
+                        call.attempts_before + 1, ir::Value()}},
+                false);
+}
+
+StepResult StepRunner::finish(const Decision& decision, Call& call, ir::Value outputs,
+                              std::vector<Entry> entries, bool was_satisfied) {
+  entries.push_back(Done{call.id, outputs, was_satisfied});
+  if (decision.ends_hold) entries.push_back(HoldEnded{call.account, true});
+  if (auto outcome = parts_.journal.write(entries); !outcome) {
+    return unrecorded(std::move(outcome).error());
+  }
+  PLAN_KILL_POINT("journal.after-outcome");
+  if (call.info->kind == ir::StepKind::proxy_prepare) remember_prepared(call.graph.row(call.step));
+  {
+    const std::lock_guard lock(mutex_);
+    outputs_.insert_or_assign(call.id, std::move(outputs));
+  }
+  if (decision.ends_hold) {
+    // The approval of a grade was for this move. Left over by a crash it is without effect: the
+    // account has moved.
+    if (auto outcome = parts_.journal.use_approval("account:" + call.account); !outcome) {
+      return unrecorded(std::move(outcome).error());
+    }
+  }
+  return {.kind = Kind::done, .was_satisfied = was_satisfied};
+}
+
+StepResult StepRunner::try_once(const Decision& decision, Call& call) {
+  auto record = parts_.journal.step(call.graph.id(call.step));
+  if (!record) return unrecorded(std::move(record).error());
+  call.record = std::move(*record);
+  call.attempts_before = call.record ? call.record->attempts : 0;
+  const bool was_touched = is_touched(call.record);
+  if (is_open(call.record)) call.may_have_effect = true;
+  call.prior = was_touched ? call.record->prior : ir::Value();
+  call.notes = was_touched ? call.record->notes : ir::Value();
+  if (auto outcome = prepare(call); !outcome) {
+    return record_failure(call, std::move(outcome).error(), false);
+  }
+  call.effect_key =
+      ir::sha256(fmt::format("{}\n{}\n{}", run_id_, call.id, call.attempts_before + 1)).hex();
+  if (call.info->kind == ir::StepKind::approval) return take_approval(decision, call);
+  if (auto expired = expired_hold(call)) return record_failure(call, std::move(*expired), false);
+
+  step::StepContext looking = context(call);
+  auto seen = call.driver->observe(looking);
+  if (!seen) return record_failure(call, std::move(seen).error(), false);
+  // `absent` is the driver's word that nothing of this step is there.
+  if (seen->standing == ir::Standing::absent) call.may_have_effect = false;
+  const bool is_satisfied = seen->standing == ir::Standing::satisfied;
+
+  std::vector<Entry> intent;
+  intent.push_back(Intent{call.id, call.account, call.graph.digest(call.step).hex(),
+                          call.effect_key, call.attempts_before + 1,
+                          was_touched ? std::nullopt : std::optional<ir::Value>(seen->prior)});
+  const bool begins_hold = decision.begins_hold && !call.has_begun_hold;
+  if (begins_hold) {
+    const ir::RowId row = call.graph.row(call.step);
+    const auto bound = hold_bound(row);
+    intent.push_back(HoldBegun{call.account, parts_.clock.wall_ms(), boot_id_,
+                               static_cast<std::uint64_t>(bound.count()), false});
+    remember_hold(row, parts_.clock.now());
+    emit(report::AccountHeld{call.account, wave_of(call.graph, call.step),
+                             static_cast<std::uint64_t>(bound.count())});
+  }
+  PLAN_KILL_POINT("journal.before-intent");
+  if (are_effects_forbidden()) {
+    return unrecorded(Error(errors::lease_lost, "another run has taken over"));
+  }
+  // Nothing to do, nothing done before, nothing to tell the others: the record is all there is.
+  if (is_satisfied && !was_touched && ir::outputs_of(call.info->kind).empty() &&
+      call.info->effect != ir::StepEffect::read) {
+    call.has_begun_hold = call.has_begun_hold || begins_hold;
+    return finish(decision, call, ir::Value::map(), std::move(intent), true);
+  }
+  if (auto outcome = parts_.journal.write(intent); !outcome) {
+    return unrecorded(std::move(outcome).error());
+  }
+  call.has_begun_hold = call.has_begun_hold || begins_hold;
+  PLAN_KILL_POINT("journal.after-intent");
+  if (!was_touched) call.prior = std::move(seen->prior);
+  ++call.attempts_before;
+
+  step::StepContext doing = context(call);
+  doing.attempt = call.attempts_before - 1;
+  if (!was_touched) doing.attempt = 0;
+  auto outputs = call.driver->apply(doing);
+  if (!outputs) return record_failure(call, std::move(outputs).error(), true);
+  PLAN_KILL_POINT("driver.after-apply");
+  if (auto outcome = call.driver->verify(doing); !outcome) {
+    Error error = std::move(outcome).error();
+    if (error.effect() == Effect::none) error = std::move(error).with_effect(Effect::applied);
+    return record_failure(call, std::move(error), true);
+  }
+  PLAN_KILL_POINT("driver.after-verify");
+  if (auto refused = refused_grade(call, *outputs)) {
+    StepResult result = record_failure(call, std::move(*refused), true);
+    result.grade = (*outputs)["grade"].as_string();
+    return result;
+  }
+  return finish(decision, call, std::move(*outputs), {}, is_satisfied && !was_touched);
+}
+
+StepResult StepRunner::apply(const Decision& decision) {
+  Call call{.graph = parts_.graph, .step = decision.step, .is_held = decision.is_held};
+  const std::string id = parts_.graph.id(decision.step);
+  const std::string account = account_of(parts_.graph, decision.step);
+  const std::string kind(ir::info(parts_.graph.kind(decision.step)).name);
+  const bool is_commit = parts_.graph.role(decision.step) == ir::TransactionRole::commit;
+  const RetryPolicy& policy = options_.retry;
+  const std::uint32_t tries_max = is_commit          ? policy.attempts_max_undo
+                                  : decision.is_held ? policy.attempts_max_held
+                                                     : policy.attempts_max;
+  const auto begun = parts_.clock.now();
+  std::chrono::milliseconds pause = policy.first_wait;
+  emit(report::StepStarted{id, kind, account, wave_of(parts_.graph, decision.step), 1, false});
+  for (std::uint32_t attempt = 1;; ++attempt) {
+    StepResult result = try_once(decision, call);
+    if (result.kind == Kind::done) {
+      const auto took =
+          std::chrono::duration_cast<std::chrono::milliseconds>(parts_.clock.now() - begun);
+      ir::Value outputs;
+      {
+        const std::lock_guard lock(mutex_);
+        outputs = outputs_[call.id];
+      }
+      emit(report::StepFinished{id, kind, account,
+                                static_cast<std::uint64_t>(std::max<std::int64_t>(0, took.count())),
+                                result.was_satisfied, false, std::move(outputs)});
+      return result;
+    }
+    if (result.kind != Kind::failed) return result;
+    const Error& error = *result.error;
+    const bool may_repeat = error.retry() != Retry::never || error.effect() == Effect::unknown;
+    if (!may_repeat || attempt >= tries_max) {
+      emit(report::StepFailed{failure_of(parts_.graph, decision.step, error), false});
+      return result;
+    }
+    std::chrono::milliseconds duration =
+        error.retry() == Retry::after ? std::max(error.retry_after(), pause) : pause;
+    duration = std::min(duration, decision.is_held ? policy.wait_max_held : policy.wait_max);
+    pause = std::min(pause * 2, policy.wait_max);
+    emit(report::StepRetried{failure_of(parts_.graph, decision.step, error), attempt,
+                             static_cast<std::uint64_t>(duration.count()), false});
+    if (!wait(duration, decision.is_held)) {
+      return {.kind = Kind::stopped,
+              .is_effect_unknown = result.is_effect_unknown,
+              .error = std::move(result.error)};
+    }
+  }
+}
+
+Outcome StepRunner::undo_once(Call& call) {
+  PLAN_TRY_VOID(prepare(call));
+  step::StepContext undoing = context(call);
+  Outcome outcome = call.driver->undo(undoing);
+  if (outcome || !outcome.error().is(step::errors::changed_since) ||
+      call.record->state == StepState::done) {
+    return outcome;
+  }
+  // It was never said to be done: perhaps nothing was, and what the driver finds is the prior
+  // state.
+  step::StepContext looking = context(call);
+  const auto seen = call.driver->observe(looking);
+  if (seen && seen->prior == call.prior) return {};
+  return outcome;
+}
+
+StepResult StepRunner::undo(const ir::StepGraph& graph, ir::StepId step,
+                            std::vector<Entry> with_intent, bool ends_hold) {
+  Call call{.graph = graph, .step = step, .is_held = true, .is_undo = true};
+  call.id = graph.id(step);
+  call.account = account_of(graph, step);
+  call.info = &ir::info(graph.kind(step));
+  const std::string kind(call.info->name);
+  auto record = parts_.journal.step(call.id);
+  if (!record) return unrecorded(std::move(record).error());
+  call.record = std::move(*record);
+  std::vector<Entry> last;
+  if (ends_hold) last.push_back(HoldEnded{call.account, false});
+  const auto write = [&](const std::vector<Entry>& entries) -> Outcome {
+    return entries.empty() ? Outcome() : parts_.journal.write(entries);
+  };
+  if (!is_touched(call.record)) {
+    with_intent.insert(with_intent.end(), last.begin(), last.end());
+    if (auto outcome = write(with_intent); !outcome) return unrecorded(std::move(outcome).error());
+    return {};
+  }
+  call.prior = call.record->prior;
+  call.notes = call.record->notes;
+  call.attempts_before = call.record->attempts;
+  call.effect_key =
+      ir::sha256(fmt::format("{}\n{}\n{}\nundo", run_id_, call.id, call.attempts_before)).hex();
+  last.insert(last.begin(), Undone{call.id});
+  if (are_effects_forbidden()) {
+    return unrecorded(Error(errors::lease_lost, "another run has taken over"));
+  }
+  if (call.info->undo == ir::UndoPolicy::nothing_to_undo || call.record->was_satisfied) {
+    with_intent.insert(with_intent.end(), last.begin(), last.end());
+    if (auto outcome = write(with_intent); !outcome) return unrecorded(std::move(outcome).error());
+    return {.was_satisfied = true};
+  }
+  if (call.info->undo == ir::UndoPolicy::irreversible) {
+    return {.kind = Kind::failed,
+            .error = Error(errors::undo_barred, fmt::format("`{}` cannot be undone", call.id))};
+  }
+  emit(report::StepStarted{call.id, kind, call.account, wave_of(graph, step), 1, true});
+  with_intent.push_back(UndoIntent{call.id});
+  if (auto outcome = write(with_intent); !outcome) return unrecorded(std::move(outcome).error());
+  PLAN_KILL_POINT("journal.after-undo-intent");
+  const auto begun = parts_.clock.now();
+  std::chrono::milliseconds pause = options_.retry.first_wait;
+  for (std::uint32_t attempt = 1;; ++attempt) {
+    Outcome outcome = undo_once(call);
+    if (outcome) break;
+    const Error& error = outcome.error();
+    const bool may_repeat = error.retry() != Retry::never || error.effect() == Effect::unknown;
+    if (!may_repeat || attempt >= options_.retry.attempts_max_undo || are_effects_forbidden()) {
+      emit(report::StepFailed{failure_of(graph, step, error), true});
+      return {.kind = Kind::failed, .error = std::move(outcome).error()};
+    }
+    const auto duration =
+        error.retry() == Retry::after ? std::max(error.retry_after(), pause) : pause;
+    emit(report::StepRetried{failure_of(graph, step, error), attempt,
+                             static_cast<std::uint64_t>(duration.count()), true});
+    wait(std::min(duration, options_.retry.wait_max), true);
+    pause = std::min(pause * 2, options_.retry.wait_max);
+  }
+  PLAN_KILL_POINT("driver.after-undo");
+  if (auto outcome = write(last); !outcome) return unrecorded(std::move(outcome).error());
+  PLAN_KILL_POINT("journal.after-undone");
+  {
+    const std::lock_guard lock(mutex_);
+    outputs_.erase(call.id);
+  }
+  const auto took =
+      std::chrono::duration_cast<std::chrono::milliseconds>(parts_.clock.now() - begun);
+  emit(report::StepFinished{call.id, kind, call.account,
+                            static_cast<std::uint64_t>(std::max<std::int64_t>(0, took.count())),
+                            false, true, ir::Value()});
+  return {};
+}
+
+Outcome StepRunner::ask_before_rollback(const ir::StepGraph& graph, ir::StepId step) {
+  Call call{.graph = graph, .step = step, .is_held = false, .is_undo = true};
+  PLAN_TRY(record, parts_.journal.step(graph.id(step)));
+  call.record = std::move(record);
+  if (!is_touched(call.record) || call.record->was_satisfied) return {};
+  call.prior = call.record->prior;
+  call.notes = call.record->notes;
+  call.attempts_before = call.record->attempts;
+  PLAN_TRY_VOID(prepare(call));
+  step::StepContext looking = context(call);
+  PLAN_TRY(seen, call.driver->observe(looking));
+  static_cast<void>(seen);
+  return {};
+}
+
+}  // namespace plan::engine

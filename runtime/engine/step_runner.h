@@ -1,0 +1,102 @@
+#pragma once
+#include <atomic>
+#include <chrono>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "compiler/ir/step_graph.h"
+#include "runtime/engine/engine.h"
+#include "runtime/engine/journal.h"
+#include "runtime/engine/scheduler.h"
+#include "runtime/report/event.h"
+
+namespace plan::engine {
+
+/// What came of one decision.
+struct StepResult {
+  enum class Kind : std::uint8_t {
+    done = 0,
+    failed = 1,
+    stopped = 2,     ///< the driver stopped between two effects on request
+    parked = 3,      ///< waits for an approval
+    unrecorded = 4,  ///< the journal could not be written: the run must end at once
+  };
+  Kind kind = Kind::done;
+  bool was_satisfied = false;
+  bool is_effect_unknown = false;
+  std::string grade = {};  ///< the one that was refused
+  std::optional<Error> error = {};
+};
+
+/// Carries out one step after the protocol of design.md section 8: observe, intent durable, apply,
+/// verify, outcome durable; a lost reply is observed; retries as the driver says. Called from
+/// several threads, never for the same step at once. Knows no order: that is the scheduler's.
+class StepRunner {
+ public:
+  /// `parts.events` is called under a lock of the runner.
+  StepRunner(const EngineParts& parts, const EngineOptions& options, std::string run_id,
+             std::string boot_id);
+
+  [[nodiscard]] StepResult apply(const Decision& decision);
+  /// Undoes a step from its record. `graph`: where the step's arguments are, which may be an
+  /// earlier graph than the run's. `with_intent` becomes durable together with the announcement,
+  /// and when `ends_hold` the hold of its account ends with the last record.
+  [[nodiscard]] StepResult undo(const ir::StepGraph& graph, ir::StepId step,
+                                std::vector<Entry> with_intent, bool ends_hold);
+  /// Asks a carry-back step whether its undo would lose anything (observe with is_rollback).
+  [[nodiscard]] Outcome ask_before_rollback(const ir::StepGraph& graph, ir::StepId step);
+
+  void emit(report::Happening what);
+  [[nodiscard]] report::Failure failure_of(const ir::StepGraph& graph, ir::StepId step,
+                                           const Error& error) const;
+  [[nodiscard]] std::string account_of(const ir::StepGraph& graph, ir::StepId step) const;
+  [[nodiscard]] std::string wave_of(const ir::StepGraph& graph, ir::StepId step) const;
+  /// The bound of a row's hold: the largest `bound_ms` among its held steps, else the option's.
+  [[nodiscard]] std::chrono::milliseconds hold_bound(ir::RowId row) const;
+  /// When the row's hold began by the clock of this process; for holds of earlier processes the
+  /// caller computes it from wall time.
+  void remember_hold(ir::RowId row, net::Clock::Monotonic begun);
+  /// The proxies answer for this row with a temporary failure until plan is back: its bound is no
+  /// reason to give up any more (design.md 6, what dies when).
+  void remember_prepared(ir::RowId row);
+  [[nodiscard]] std::optional<std::uint64_t> held_ms(ir::RowId row) const;
+  /// Nothing more is begun or undone: another run has the lease, or the journal is gone.
+  void forbid_effects() { is_forbidden_.store(true); }
+  [[nodiscard]] bool are_effects_forbidden() const { return is_forbidden_.load(); }
+
+ private:
+  struct Call;
+  [[nodiscard]] Result<ir::Value> resolve(const ir::Value& value, int depth);
+  [[nodiscard]] Outcome prepare(Call& call);
+  [[nodiscard]] step::StepContext context(Call& call);
+  [[nodiscard]] StepResult try_once(const Decision& decision, Call& call);
+  [[nodiscard]] StepResult finish(const Decision& decision, Call& call, ir::Value outputs,
+                                  std::vector<Entry> entries, bool was_satisfied);
+  [[nodiscard]] StepResult take_approval(const Decision& decision, Call& call);
+  [[nodiscard]] StepResult record_failure(Call& call, Error error, bool had_intent);
+  [[nodiscard]] std::optional<Error> refused_grade(Call& call, const ir::Value& outputs);
+  [[nodiscard]] std::optional<Error> expired_hold(const Call& call) const;
+  [[nodiscard]] Outcome undo_once(Call& call);
+  /// Waits; false when the operator asked to stop meanwhile (which a held account does not heed).
+  bool wait(std::chrono::milliseconds duration, bool is_held);
+
+  const EngineParts parts_;
+  const EngineOptions& options_;
+  const std::string run_id_;
+  const std::string boot_id_;
+  const step::StopSignal never_stop_;
+  std::atomic<bool> is_forbidden_{false};
+
+  mutable std::mutex mutex_;
+  std::map<std::string, ir::Value, std::less<>> outputs_;
+  std::map<ir::RowId, net::Clock::Monotonic> hold_begun_;
+  std::set<ir::RowId> prepared_;
+  std::vector<std::int64_t> bound_ms_;  ///< by row; 0: the option's
+  std::mutex event_mutex_;
+};
+
+}  // namespace plan::engine

@@ -1,0 +1,79 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "compiler/source/text.h"
+#include "runtime/net/clock.h"
+#include "runtime/report/run_record.h"
+
+namespace plan::report {
+namespace {
+
+std::string count_or_dash(const std::optional<std::uint64_t>& count) {
+  return count ? show_count(*count) : "-";
+}
+
+/// Columns as wide as their widest cell; numbers to the right.
+std::string table(const std::vector<std::vector<std::string>>& rows,
+                  const std::vector<bool>& is_right) {
+  std::vector<std::size_t> widths(is_right.size(), 0);
+  for (const auto& row : rows) {
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      widths[i] = std::max(widths[i], display_width(row[i]));
+    }
+  }
+  std::string out;
+  for (const auto& row : rows) {
+    std::string line;
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      const std::string pad(widths[i] - display_width(row[i]), ' ');
+      if (i > 0) line += "  ";
+      line += is_right[i] ? pad + row[i] : row[i] + pad;
+    }
+    while (!line.empty() && line.back() == ' ') line.pop_back();
+    out += line + "\n";
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string render_text(const RunRecord& run) {
+  std::string out = fmt::format("{}: {} (run {}, since {})\n", printable(run.plan_name, 200),
+                                run.state, run.run_id, net::show_utc(run.started_ms));
+  out += fmt::format("{} of {} steps done", show_count(run.done), show_count(run.steps));
+  if (run.failed > 0) out += fmt::format(", {} failed", show_count(run.failed));
+  out += "\n";
+  if (!run.waves.empty()) {
+    std::vector<std::vector<std::string>> rows = {{"wave", "accounts", "moved", "failed"}};
+    for (const WaveRecord& wave : run.waves) {
+      rows.push_back({printable(wave.wave, 100), show_count(wave.accounts), show_count(wave.moved),
+                      show_count(wave.failed)});
+    }
+    out += "\n" + table(rows, {false, true, true, true});
+  }
+  if (!run.accounts.empty()) {
+    std::vector<std::vector<std::string>> rows = {
+        {"account", "wave", "state", "grade", "messages", "carried", "stragglers", "hold"}};
+    for (const AccountRecord& account : run.accounts) {
+      rows.push_back({printable(account.account, 200), printable(account.wave, 100), account.state,
+                      account.grade.empty() ? "not checked" : printable(account.grade, 40),
+                      count_or_dash(account.messages), count_or_dash(account.carried),
+                      count_or_dash(account.stragglers),
+                      account.held_ms ? show_duration_ms(*account.held_ms) : "-"});
+    }
+    out += "\n" + table(rows, {false, false, false, false, true, true, true, true});
+  }
+  for (const Failure& failure : run.failures) {
+    out += fmt::format("\n{}: {}\n", printable(failure.step, 300), printable(failure.message));
+    if (!failure.place.empty()) out += fmt::format("  from {}\n", failure.place);
+    if (!failure.remedy.empty()) out += fmt::format("  help: {}\n", failure.remedy);
+  }
+  for (const std::string& subject : run.approvals_needed) {
+    out += fmt::format("\nwaits for: plan approve {}\n", printable(subject, 300));
+  }
+  return out;
+}
+
+}  // namespace plan::report
