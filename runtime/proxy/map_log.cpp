@@ -125,7 +125,9 @@ Result<MapImage> read_map_image(std::string_view bytes) {
       image.records.push_back(std::move(*record));
       image.chain = std::string(line.substr(0, kCheckLength));
       image.valid_bytes = end + 1;
-    } else if (!is_last) {
+    } else if (!is_last || line.find('\0') == std::string_view::npos) {
+      // A write that was cut off has no line end, or (after a power cut) blocks of zeros. Everything else is damage, and
+      // what may have been acknowledged is not dropped in silence.
       return Error(errors::map_corrupt, fmt::format("the record at byte {} does not continue the one before", position));
     }
     position = end + 1;
