@@ -1,0 +1,38 @@
+#pragma once
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+namespace plan::archive {
+
+/// Largest message that is carried. Real servers stop far below (Stalwart takes 75 MB).
+inline constexpr std::size_t kMessageBytesMax = std::size_t{150} << 20U;
+/// UIDs asked for in one UID FETCH, and what is kept in one transaction of the archive: a crash
+/// loses at most that much of reading.
+inline constexpr std::size_t kFetchBatch = 256;
+inline constexpr std::size_t kCommitBytes = std::size_t{32} << 20U;
+/// Messages of one Email/import (reference/stalwart-admin.md 8.6: 50 is nearly as good as 500 and
+/// repeats less after a failure) and their bytes, which are in memory at once.
+inline constexpr std::size_t kImportBatch = 50;
+inline constexpr std::size_t kImportBytes = std::size_t{32} << 20U;
+/// Uploads at the same time, where the target allows as many.
+inline constexpr std::size_t kUploadsInFlight = 4;
+/// Ids of one Email/get or Blob/get.
+inline constexpr std::size_t kGetBatch = 500;
+/// Bytes asked for in one Blob/get of digests.
+inline constexpr std::size_t kDigestBatch = 100;
+/// Mailbox names on the target: bytes that work (reference/stalwart-admin.md 8.2), and depth.
+inline constexpr std::size_t kMailboxNameBytesMax = 254;
+inline constexpr std::size_t kMailboxDepthMax = 10;
+/// Keywords are cut by the target beyond this.
+inline constexpr std::size_t kKeywordBytesMax = 128;
+/// Differences that a grade lists; further ones are counted.
+inline constexpr std::size_t kDifferencesListed = 200;
+/// How often a batch is looked at again because the target changed in between.
+inline constexpr int kStateRetriesMax = 20;
+/// Passes of archive.copy until the delta is taken as it is.
+inline constexpr std::int64_t kPassesMax = 5;
+/// A delta of so many messages is small: the hold begins.
+inline constexpr std::uint64_t kSmallDelta = 50;
+
+}  // namespace plan::archive
