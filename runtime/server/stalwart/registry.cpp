@@ -51,6 +51,12 @@ const std::vector<std::string>& filterable(std::string_view type) {
   return found == kTypes.end() ? kNone : found->second;
 }
 
+std::string_view sort_of(std::string_view type) {
+  if (type == "QueuedMessage" || type == "Task") return "due";
+  if (type == "ClusterNode") return "nodeId";
+  return "id";
+}
+
 std::string show_match(const ir::Value& match) {
   std::string text;
   for (const auto& [key, value] : match.members()) {
@@ -63,21 +69,25 @@ std::string show_match(const ir::Value& match) {
 }  // namespace
 
 Result<std::vector<std::string>> Registry::ids(std::string_view type, const ir::Value& filter) {
-  // The one order of paging that loses nothing (3.6): ascending by id, anchored at the last id of the page before.
+  // The one order of paging that loses nothing (3.6): ascending by id, anchored at the last id of the page before. Types
+  // that live in queues can only be sorted by time; those are paged by position, and may change meanwhile.
   const std::string method = wire_type(type) + "/query";
+  const std::string_view sort = sort_of(type.starts_with("x:") ? type.substr(2) : type);
+  const bool is_by_id = sort == "id";
   std::vector<std::string> ids;
   std::set<std::string> seen;
   std::int64_t total = -1;
   for (;;) {
     ir::Value arguments = ir::Value::map();
     if (filter.size() > 0) arguments.set("filter", filter);
-    arguments.set("sort", ir::Value::list({ir::Value::map({{"property", "id"}, {"isAscending", true}})}));
+    arguments.set("sort", ir::Value::list({ir::Value::map({{"property", sort}, {"isAscending", true}})}));
     arguments.set("limit", static_cast<std::int64_t>(kQueryPage));
     arguments.set("calculateTotal", true);
-    if (!ids.empty()) {
+    if (!ids.empty() && is_by_id) {
       arguments.set("anchor", ids.back());
       arguments.set("anchorOffset", 1);
     }
+    if (!ids.empty() && !is_by_id) arguments.set("position", static_cast<std::int64_t>(ids.size()));
     PLAN_TRY(page, client_->call_one(method, std::move(arguments), reading()));
     total = page["total"].integer_or(-1);
     bool is_new = false;
@@ -93,7 +103,7 @@ Result<std::vector<std::string>> Registry::ids(std::string_view type, const ir::
     }
     if (!is_new || (total >= 0 && ids.size() >= static_cast<std::size_t>(total))) break;
   }
-  if (total > 0 && ids.size() < static_cast<std::size_t>(total)) {
+  if (is_by_id && total > 0 && ids.size() < static_cast<std::size_t>(total)) {
     return Error(net::errors::protocol_violation, fmt::format("the target counts {} objects of type {} and lists {}", total,
                                                               type, ids.size()))
         .with_blame(Blame::target)

@@ -1,0 +1,128 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "compiler/source/text.h"
+#include "runtime/net/jmap/errors.h"
+#include "runtime/server/postfix/postfix_queue.h"
+#include "runtime/server/queue/queue_driver.h"
+
+namespace plan::server::queue {
+namespace {
+
+using ir::Value;
+
+/// "User+tag@Example.ORG" -> "user@example.org": the queue keeps the local part as the sender wrote it.
+std::string plain(std::string_view address) {
+  const stalwart::AddressParts parts = stalwart::split_address(address);
+  return lower_ascii(parts.local.substr(0, parts.local.find('+'))) + "@" + lower_ascii(parts.domain);
+}
+
+class TargetQueue final : public AccountQueue {
+ public:
+  explicit TargetQueue(std::shared_ptr<stalwart::Target> target) : target_(std::move(target)) {}
+
+  Result<Waiting> look(const std::vector<std::string>& addresses) override {
+    PLAN_TRY(found, messages(addresses));
+    return Waiting{.messages = found.ids.size(), .reason = std::move(found.reason)};
+  }
+
+  Outcome flush(const std::vector<std::string>& addresses) override {
+    PLAN_TRY(found, messages(addresses));
+    if (found.ids.empty()) return {};
+    net::jmap::SetRequest request;
+    request.type = "QueuedMessage";
+    request.update = Value::map();
+    for (const std::string& id : found.ids) request.update.set(id, Value::map({{"nextRetry", "2020-01-01T00:00:00Z"}}));
+    PLAN_TRY(result, target_->registry().set(std::move(request)));
+    for (const net::jmap::SetFailure& failure : result.failures) {
+      if (failure.error.is("notFound") || failure.error.is("plan:silent")) continue;  // delivered meanwhile
+      return net::jmap::to_error(failure.error, fmt::format("queued message `{}`", failure.id), {}, Blame::target);
+    }
+    return {};
+  }
+
+ private:
+  struct Found {
+    std::vector<std::string> ids = {};
+    std::string reason = {};
+  };
+
+  Result<Found> messages(const std::vector<std::string>& addresses) {
+    // The filter `text` finds substrings of recipients; the domain is always in lower case there, a local part need not be.
+    std::set<std::string> domains;
+    for (const std::string& address : addresses) domains.insert(stalwart::split_address(address).domain);
+    std::set<std::string> candidates;
+    for (const std::string& domain : domains) {
+      PLAN_TRY(ids, target_->registry().ids("QueuedMessage", Value::map({{"text", domain}})));
+      candidates.insert(ids.begin(), ids.end());
+    }
+    Found found;
+    PLAN_TRY(objects, target_->registry().get("QueuedMessage", std::vector<std::string>(candidates.begin(), candidates.end())));
+    for (const Value& object : objects) {
+      for (const auto& [recipient, state] : object["recipients"].members()) {
+        const std::string_view status = state["status"]["@type"].string_or({});
+        if (status == "Completed" || status == "PermanentFailure") continue;
+        if (std::find(addresses.begin(), addresses.end(), plain(recipient)) == addresses.end()) continue;
+        found.ids.emplace_back(object["id"].string_or({}));
+        const std::string_view words = state["status"]["errorMessage"].string_or(state["status"]["responseMessage"].string_or({}));
+        if (found.reason.empty()) found.reason = printable(words, 200);
+        break;
+      }
+    }
+    return found;
+  }
+
+  std::shared_ptr<stalwart::Target> target_;
+};
+
+class SourceQueue final : public AccountQueue {
+ public:
+  explicit SourceQueue(std::shared_ptr<source::Source> source) : source_(std::move(source)) {}
+
+  Result<Waiting> look(const std::vector<std::string>& addresses) override {
+    PLAN_TRY(queue, source_->queue().read());
+    PLAN_TRY(delimiters, source_->queue().delimiters());
+    Waiting waiting;
+    for (const postfix::QueueEntry& entry : *queue) {
+      if (!postfix::names_account(entry, addresses, delimiters)) continue;
+      ++waiting.messages;
+      for (const postfix::QueueRecipient& recipient : entry.recipients) {
+        if (waiting.reason.empty()) waiting.reason = printable(recipient.delay_reason, 200);
+      }
+    }
+    return waiting;
+  }
+
+  Outcome flush(const std::vector<std::string>& addresses) override {
+    PLAN_TRY(queue, source_->queue().read());
+    PLAN_TRY(delimiters, source_->queue().delimiters());
+    const std::vector<std::string> ids = postfix::ids_naming(*queue, addresses, delimiters);
+    if (ids.empty()) return {};
+    return source_->queue().flush(ids);
+  }
+
+ private:
+  std::shared_ptr<source::Source> source_;
+};
+
+}  // namespace
+
+std::unique_ptr<AccountQueue> target_queue(std::shared_ptr<stalwart::Target> target) {
+  return std::make_unique<TargetQueue>(std::move(target));
+}
+
+std::unique_ptr<AccountQueue> source_queue(std::shared_ptr<source::Source> source) {
+  return std::make_unique<SourceQueue>(std::move(source));
+}
+
+OpenQueues open_queues(std::shared_ptr<source::SourcePool> sources, std::shared_ptr<stalwart::TargetPool> targets) {
+  return [sources = std::move(sources), targets = std::move(targets)](step::StepContext& context) -> Result<BothQueues> {
+    PLAN_TRY(source, sources->open(context));
+    PLAN_TRY(target, targets->open(context));
+    return BothQueues{.source = source_queue(source), .target = target_queue(target)};
+  };
+}
+
+}  // namespace plan::server::queue
