@@ -175,9 +175,15 @@ class PlanReader {
     scope_.set("domains", std::move(list));
   }
 
-  std::vector<Named> read_addresses_of(const Node& node, const std::string& what) {
+  /// `except` also takes whole domains, as `@example.net`.
+  std::vector<Named> read_addresses_of(const Node& node, const std::string& what, bool takes_domains = false) {
     std::vector<Named> addresses;
     for (Named& address : reader_.names(node, what)) {
+      if (takes_domains && address.text.starts_with('@') && why_not_domain(lower_ascii(address.text.substr(1))).empty()) {
+        address.text = lower_ascii(address.text);
+        addresses.push_back(std::move(address));
+        continue;
+      }
       if (const std::string why = why_not_address(address.text); !why.empty()) {
         sink_.report(Kind::bad_address, address.span, fmt::format("`{}` is no mail address: {}", printable(address.text, 80), why));
         continue;
@@ -200,7 +206,7 @@ class PlanReader {
         reader_.unknown_key(entry, "`accounts`", kAccountKeys);
       }
     }
-    if (const Node* except = node->find("except")) plan_.except = read_addresses_of(*except, "`except`");
+    if (const Node* except = node->find("except")) plan_.except = read_addresses_of(*except, "`except`", true);
     if (const Node* without = node->find("without_password")) {
       plan_.without_password = read_addresses_of(*without, "`without_password`");
     }

@@ -1,0 +1,310 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "compiler/check/address_index.h"
+#include "compiler/check/limits.h"
+#include "compiler/check/plan.h"
+#include "compiler/ir/digest.h"
+#include "compiler/source/text.h"
+
+namespace plan::check {
+namespace {
+
+using ir::Value;
+
+std::string join_examples(const std::vector<std::string_view>& names, std::size_t count) {
+  std::string text;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    if (i != 0) text += ", ";
+    text += fmt::format("`{}`", printable(names[i], 120));
+  }
+  if (count > names.size()) text += fmt::format(" and {} more", show_count(count - names.size()));
+  return text;
+}
+
+class Resolver {
+ public:
+  Resolver(Plan plan, std::shared_ptr<const facts::Lock> lock,
+           std::shared_ptr<const facts::Measurements> facts, Sink& sink)
+      : sink_(sink) {
+    migration_.plan = std::move(plan);
+    migration_.lock = std::move(lock);
+    migration_.facts = std::move(facts);
+  }
+
+  Migration resolve() {
+    fill_blocks();
+    if (migration_.lock == nullptr) return std::move(migration_);
+    if (migration_.lock->plan_name_digest != ir::sha256(migration_.plan.name.text).hex()) {
+      sink_.report(Kind::lock_other_plan, migration_.plan.name.span,
+                   "the lock was written for a plan of another name")
+          .label("this name")
+          .help("if you renamed the plan, run `plan fetch`; if not, the lock of another plan lies here");
+    }
+    choose_accounts();
+    assign_waves();
+    index_addresses();
+    choose_lists();
+    return std::move(migration_);
+  }
+
+ private:
+  std::string lock_text(const std::map<std::string, std::string>& map, const std::string& key) const {
+    const auto found = map.find(key);
+    return found == map.end() ? std::string() : found->second;
+  }
+  /// A pin as the author gave it, `!lock`, or what the lock has when he gave none.
+  Value pin(const Value& given, const std::string& key) const {
+    const std::string_view text = given.string_or("");
+    if (!text.empty() && text != "!lock") return given;
+    return migration_.lock == nullptr ? std::string() : lock_text(migration_.lock->certificates, key);
+  }
+
+  void fill_blocks() {
+    Plan& plan = migration_.plan;
+    const auto host_of = [&](const char* name) {
+      const Value& given = plan.hosts[name];
+      if (!given.is_map()) return Value::map();
+      Value host = given;
+      host.set("host_key", migration_.lock == nullptr ? std::string() : lock_text(migration_.lock->host_keys, name));
+      return host;
+    };
+    const auto block = [&](const Value& given, std::string_view kind, const Named& address, const char* name,
+                           const std::string& certificate) {
+      Value whole = Value::map({{"kind", kind}, {"address", address.text}, {"host", host_of(name)}});
+      for (const auto& [key, value] : given.members()) {
+        if (key == "certificate") {
+          whole.set("certificate_sha256", pin(value, certificate));
+        } else {
+          whole.set(key, value);
+        }
+      }
+      return whole;
+    };
+    plan.source = block(plan.source, "dovecot-postfix", plan.source_address, "source", "source.imap");
+    plan.target = block(plan.target, "stalwart", plan.target_address, "target", "target.https");
+    Value listener = plan.source["listener"];
+    if (listener.is_map() && listener["address"].string_or("").empty()) listener.set("address", plan.source_address.text);
+    plan.source.set("listener", std::move(listener));
+    Value proxies = Value::list();
+    for (const Value& given : plan.proxies.items()) {
+      Value proxy = Value::map();
+      for (const auto& [key, value] : given.members()) {
+        if (key == "pin") {
+          // A Unix socket has no certificate; the file's rights are its pin.
+          const bool is_local = given["control"].string_or("").starts_with("unix:");
+          const bool is_asked = !value.string_or("").empty();
+          proxy.set("certificate_sha256", is_local || !is_asked ? Value(std::string()) : pin(value, "proxy." + std::string(given["name"].string_or(""))));
+          proxy.set("is_pinned", is_local || is_asked);
+        } else {
+          proxy.set(key, value);
+        }
+      }
+      proxies.push_back(std::move(proxy));
+    }
+    plan.proxies = std::move(proxies);
+  }
+
+  void unknown_account(const Named& name, std::string_view what) {
+    auto report = sink_.report(Kind::unknown_account, name.span,
+                               fmt::format("{} `{}` is no account of the source", what, printable(name.text, 120)));
+    for (const facts::LockAccount& account : migration_.lock->accounts) {
+      if (std::binary_search(account.aliases.begin(), account.aliases.end(), name.text)) {
+        report.label(fmt::format("an alias of `{}`", printable(account.address, 120)));
+        return;
+      }
+    }
+    if (migration_.lock->list(name.text) != nullptr) {
+      report.label("a list, which moves with the last of its members");
+      return;
+    }
+    std::vector<std::string_view> candidates;
+    const std::string_view domain = domain_of(name.text);
+    for (const facts::LockAccount& account : migration_.lock->accounts) {
+      if (candidates.size() >= kNearestCandidatesMax) break;
+      if (domain_of(account.address) == domain || account.address.front() == name.text.front()) candidates.push_back(account.address);
+    }
+    if (const auto near = nearest(name.text, candidates)) report.label(fmt::format("did you mean `{}`?", *near));
+    else report.help("if it is new there, run `plan fetch`");
+  }
+
+  void choose_accounts() {
+    const Plan& plan = migration_.plan;
+    const facts::Lock& lock = *migration_.lock;
+    std::unordered_map<std::string_view, Span> wanted;
+    for (const Named& name : plan.account_list) {
+      wanted.emplace(name.text, name.span);
+      if (lock.account(name.text) == nullptr) unknown_account(name, "account");
+    }
+    for (const Named& name : plan.except) {
+      const bool is_known = name.text.starts_with('@') || lock.account(name.text) != nullptr || lock.list(name.text) != nullptr;
+      if (!is_known) unknown_account(name, "exception");
+      except_.emplace(name.text, name.span);
+    }
+    std::unordered_set<std::string_view> without;
+    for (const Named& name : plan.without_password) {
+      without.insert(name.text);
+      if (lock.account(name.text) == nullptr) unknown_account(name, "account");
+    }
+    std::unordered_set<std::string_view> domains;
+    for (const Named& domain : plan.domains) domains.insert(domain.text);
+    for (const facts::LockAccount& account : lock.accounts) {
+      if (is_excepted(account.address)) continue;
+      Span origin = {};
+      if (plan.has_account_list) {
+        const auto found = wanted.find(account.address);
+        if (found == wanted.end()) continue;
+        origin = found->second;
+      }
+      // In a domain of somebody else: the rule domain-without-owner tells, once a domain.
+      if (!domains.contains(domain_of(account.address))) continue;
+      migration_.accounts.push_back({&account, 0, origin, !without.contains(account.address)});
+    }
+  }
+
+  [[nodiscard]] bool is_excepted(const std::string& address) const {
+    if (except_.contains(address)) return true;
+    return !migration_.plan.except.empty() && except_.contains("@" + std::string(domain_of(address)));
+  }
+
+  void assign_waves() {
+    Plan& plan = migration_.plan;
+    constexpr std::uint32_t kNone = UINT32_MAX;
+    std::uint32_t rest = kNone;
+    std::vector<std::uint32_t> wave_of(migration_.accounts.size(), kNone);
+    std::vector<Span> place_of(migration_.accounts.size());
+    for (std::uint32_t w = 0; w < plan.waves.size(); ++w) {
+      const PlanWave& wave = plan.waves[w];
+      if (wave.is_rest && rest == kNone) rest = w;
+      for (const Named& name : wave.accounts) {
+        const auto found = std::lower_bound(migration_.accounts.begin(), migration_.accounts.end(), name.text,
+                                            [](const Account& a, const std::string& wanted) { return a.lock->address < wanted; });
+        if (found == migration_.accounts.end() || found->lock->address != name.text) {
+          report_not_moving(name);
+          continue;
+        }
+        const auto i = static_cast<std::size_t>(found - migration_.accounts.begin());
+        if (wave_of[i] != kNone) {
+          sink_.report(Kind::account_in_two_waves, name.span,
+                       fmt::format("account `{}` is in wave `{}` already", printable(name.text, 120), printable(plan.waves[wave_of[i]].name, 60)))
+              .note(place_of[i], "it stands here first");
+          continue;
+        }
+        wave_of[i] = w;
+        place_of[i] = name.span;
+      }
+    }
+    std::vector<std::string_view> left;
+    std::size_t left_count = 0;
+    for (std::size_t i = 0; i < migration_.accounts.size(); ++i) {
+      Account& account = migration_.accounts[i];
+      if (wave_of[i] == kNone && rest == kNone) {
+        if (left_count++ < kExamplesMax) left.push_back(account.lock->address);
+        continue;
+      }
+      account.wave = wave_of[i] == kNone ? rest : wave_of[i];
+      if (!account.origin.is_known()) {
+        account.origin = wave_of[i] == kNone ? plan.waves[rest].span : place_of[i];
+      }
+    }
+    if (left_count != 0) {
+      const Span where = plan.place("waves");
+      sink_.report(Kind::account_in_no_wave, where,
+                   left_count == 1 ? fmt::format("account {} is in no wave", join_examples(left, 1))
+                                   : fmt::format("{} accounts are in no wave: {}", show_count(left_count), join_examples(left, left_count)))
+          .help("add a last wave without `accounts`: `- {name: rest}`, or name them under `except`");
+    }
+  }
+
+  void report_not_moving(const Named& name) {
+    if (const auto found = except_.find(name.text); found != except_.end()) {
+      sink_.report(Kind::unknown_account, name.span, fmt::format("account `{}` does not move", printable(name.text, 120)))
+          .note(found->second, "it is left out here");
+    } else if (migration_.lock->account(name.text) != nullptr) {
+      sink_.report(Kind::unknown_account, name.span, fmt::format("account `{}` does not move", printable(name.text, 120)))
+          .help("its domain is not among `domains`, or `accounts: {from: [...]}` does not name it");
+    } else {
+      unknown_account(name, "account");
+    }
+  }
+
+  void index_addresses() {
+    auto index = std::make_shared<Migration::AddressIndex>();
+    index->accounts.reserve(migration_.accounts.size() * 2);
+    for (std::uint32_t i = 0; i < migration_.accounts.size(); ++i) index->accounts.emplace(migration_.accounts[i].lock->address, i);
+    for (std::uint32_t i = 0; i < migration_.accounts.size(); ++i) {
+      for (const std::string& alias : migration_.accounts[i].lock->aliases) index->accounts.emplace(alias, i);
+    }
+    migration_.by_address = std::move(index);
+  }
+
+  void choose_lists() {
+    std::unordered_set<std::string_view> domains;
+    for (const Named& domain : migration_.plan.domains) domains.insert(domain.text);
+    std::size_t members = 0;
+    for (const facts::LockList& list : migration_.lock->lists) {
+      if (is_excepted(list.address) || !domains.contains(domain_of(list.address))) continue;
+      if (members > kListMembersMax) {
+        sink_.report(Kind::nested_list, list.span, fmt::format("the lists together have more than {} members once nested ones are written out", show_count(kListMembersMax)))
+            .severity(Severity::error);
+        return;
+      }
+      MailList mail_list;
+      mail_list.lock = &list;
+      flatten(list, mail_list);
+      members += mail_list.members.size();
+      migration_.lists.push_back(std::move(mail_list));
+    }
+  }
+
+  void flatten(const facts::LockList& root, MailList& into) {
+    std::unordered_set<std::string_view> seen = {root.address};
+    std::vector<const facts::LockList*> open = {&root};
+    std::unordered_set<std::uint32_t> accounts;
+    while (!open.empty() && seen.size() <= kListMembersMax) {
+      const facts::LockList* list = open.back();
+      open.pop_back();
+      for (const std::string& member : list->members) {
+        if (!seen.insert(member).second) continue;
+        if (const facts::LockList* inner = migration_.lock->list(member)) {
+          open.push_back(inner);
+          continue;
+        }
+        into.members.push_back(member);
+        const std::int64_t account = migration_.account_with(member);
+        if (account >= 0) accounts.insert(static_cast<std::uint32_t>(account));
+      }
+    }
+    std::sort(into.members.begin(), into.members.end());
+    into.accounts.assign(accounts.begin(), accounts.end());
+    std::sort(into.accounts.begin(), into.accounts.end());
+    // A list delivers from the moment it exists: it flips with the last of its members.
+    into.wave = 0;
+    for (const std::uint32_t account : into.accounts) into.wave = std::max(into.wave, migration_.accounts[account].wave);
+    if (into.accounts.empty() && !migration_.plan.waves.empty()) {
+      into.wave = static_cast<std::uint32_t>(migration_.plan.waves.size() - 1);
+    }
+  }
+
+  Migration migration_;
+  std::unordered_map<std::string_view, Span> except_;
+  Sink& sink_;
+};
+
+}  // namespace
+
+std::int64_t Migration::account_with(std::string_view address) const {
+  if (by_address == nullptr) return -1;
+  const auto found = by_address->accounts.find(address);
+  return found == by_address->accounts.end() ? -1 : static_cast<std::int64_t>(found->second);
+}
+
+Migration resolve(Plan plan, std::shared_ptr<const facts::Lock> lock,
+                  std::shared_ptr<const facts::Measurements> facts, Sink& sink) {
+  return Resolver(std::move(plan), std::move(lock), std::move(facts), sink).resolve();
+}
+
+}  // namespace plan::check

@@ -1,0 +1,39 @@
+#include "compiler/check/rules.h"
+
+#include <fmt/format.h>
+
+#include "compiler/check/limits.h"
+#include "compiler/source/text.h"
+
+namespace plan::check {
+
+void check_rules(const Migration& migration, Sink& sink) {
+#define PLAN_RULE(function, needs_lock) \
+  if (!(needs_lock) || migration.lock != nullptr) rules::function(migration, sink);
+#include "compiler/check/rules.def"
+#undef PLAN_RULE
+}
+
+namespace rules {
+
+void Examples::add(std::string_view name, Span span) {
+  if (count++ == 0) first = span;
+  if (names.size() < kExamplesMax) names.push_back(name);
+}
+
+std::string Examples::text() const {
+  std::string words;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    if (i != 0) words += ", ";
+    words += fmt::format("`{}`", printable(names[i], 120));
+  }
+  if (count > names.size()) words += fmt::format(" and {} more", show_count(count - names.size()));
+  return words;
+}
+
+std::string counted(std::size_t count, std::string_view one, std::string_view many) {
+  return fmt::format("{} {}", show_count(count), count == 1 ? one : many);
+}
+
+}  // namespace rules
+}  // namespace plan::check

@@ -1,0 +1,28 @@
+#pragma once
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "compiler/check/plan.h"
+
+namespace plan::check::rules {
+
+#define PLAN_RULE(function, needs_lock) void function(const Migration& migration, Sink& sink);
+#include "compiler/check/rules.def"
+#undef PLAN_RULE
+
+/// Counts what is the same for many accounts, with a few of them by name.
+struct Examples {
+  std::size_t count = 0;
+  std::vector<std::string_view> names = {};
+  Span first = {};
+
+  void add(std::string_view name, Span span);
+  /// "`a`, `b` and 12 more"
+  [[nodiscard]] std::string text() const;
+};
+
+/// "1 account", "12 accounts"
+[[nodiscard]] std::string counted(std::size_t count, std::string_view one, std::string_view many);
+
+}  // namespace plan::check::rules

@@ -1,0 +1,78 @@
+// Prevents: accounts and aliases in a domain that the target does not get: they would stay behind
+// without anybody noticing, and mail to the aliases would bounce on the target.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <unordered_set>
+
+#include "compiler/check/rules.h"
+#include "compiler/source/text.h"
+
+namespace plan::check::rules {
+
+void domain_without_owner(const Migration& migration, Sink& sink) {
+  const Plan& plan = migration.plan;
+  const facts::Lock& lock = *migration.lock;
+  std::unordered_set<std::string_view> domains;
+  for (const Named& domain : plan.domains) domains.insert(domain.text);
+  std::unordered_set<std::string_view> excepted;
+  for (const Named& name : plan.except) excepted.insert(name.text);
+  std::unordered_set<std::string_view> listed;
+  for (const Named& name : plan.account_list) listed.insert(name.text);
+
+  struct Missing {
+    Examples accounts, aliases, lists;
+  };
+  std::map<std::string_view, Missing> missing;
+  const auto is_missing = [&](std::string_view address) {
+    return !domains.contains(domain_of(address)) && !excepted.contains(address) &&
+           !excepted.contains("@" + std::string(domain_of(address)));
+  };
+  for (const facts::LockAccount& account : lock.accounts) {
+    if (plan.has_account_list && !listed.contains(account.address)) continue;
+    if (is_missing(account.address)) missing[domain_of(account.address)].accounts.add(account.address, account.span);
+  }
+  for (const Account& account : migration.accounts) {
+    for (const std::string& alias : account.lock->aliases) {
+      // An exception cannot help here: the alias belongs to an account that moves.
+      if (!domains.contains(domain_of(alias))) missing[domain_of(alias)].aliases.add(alias, account.lock->span);
+    }
+  }
+  if (!plan.has_account_list) {
+    for (const facts::LockList& list : lock.lists) {
+      if (is_missing(list.address)) missing[domain_of(list.address)].lists.add(list.address, list.span);
+    }
+  }
+  const Span where = plan.domains_span.is_known() ? plan.domains_span : plan.span;
+  for (const auto& [domain, who] : missing) {
+    std::string words;
+    const auto add = [&](const Examples& examples, std::string_view one, std::string_view many) {
+      if (examples.count == 0) return;
+      if (!words.empty()) words += ", ";
+      words += fmt::format("{} ({})", counted(examples.count, one, many), examples.text());
+    };
+    add(who.accounts, "account", "accounts");
+    add(who.aliases, "alias of a moving account", "aliases of moving accounts");
+    add(who.lists, "list", "lists");
+    const Span first = who.accounts.count != 0 ? who.accounts.first : who.aliases.count != 0 ? who.aliases.first : who.lists.first;
+    auto report = sink.report(Kind::domain_without_owner, where,
+                              fmt::format("domain `{}` does not move, but has {}", printable(domain, 120), words));
+    report.note(first, "seen here");
+    if (who.aliases.count != 0) {
+      report.help(fmt::format("add `{}` to `domains`, or take the alias away at the source and run `plan fetch`", printable(domain, 120)));
+    } else {
+      report.help(fmt::format("add it to `domains`, or leave it out with `except: [\"@{}\"]`", printable(domain, 120)));
+    }
+  }
+  if (lock.source_domains.empty()) return;  // not measured
+  for (const Named& domain : plan.domains) {
+    if (std::binary_search(lock.source_domains.begin(), lock.source_domains.end(), domain.text)) continue;
+    std::vector<std::string_view> known(lock.source_domains.begin(), lock.source_domains.end());
+    auto report = sink.report(Kind::domain_without_owner, domain.span,
+                              fmt::format("the source does not deliver for `{}`", printable(domain.text, 120)));
+    if (const auto near = nearest(domain.text, known)) report.label(fmt::format("did you mean `{}`?", *near));
+  }
+}
+
+}  // namespace plan::check::rules
