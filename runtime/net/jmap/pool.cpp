@@ -43,6 +43,11 @@ Result<std::shared_ptr<Client>> ClientPool::open(const ir::Value& server, secret
     return Error(errors::login_refused, "the plan gives no password for the target's login").with_blame(Blame::plan);
   }
   PLAN_TRY(password, secrets.read(login["password"].as_secret()));
+  if (!on_behalf_of.empty()) {
+    options.password = std::move(password);
+    PLAN_TRY(http, make_http_client(std::move(options)));
+    return std::make_shared<Client>(std::shared_ptr<HttpClient>(std::move(http)), Blame::target, state_->clock);
+  }
   const std::string key = fmt::format("{}\n{}\n{}", options.url, options.user, options.pinned_sha256_hex);
   const ir::Sha256 digest = ir::hmac_sha256(key, password.reveal_for("telling a changed password"));
 

@@ -20,7 +20,7 @@ class ClientPool {
 
   /// `server` is a resolved block of a plan: {url, login: {user, password: SecretRef}, certificate_sha256}. With
   /// `on_behalf_of` the login is `USER%ADMIN` (reference/stalwart-admin.md 8.1): the session of that user, possible only
-  /// while the user may log in. Does not connect. The secret is read at each call; a changed one makes a new client.
+  /// while the user may log in; such a client is made anew each time and not kept. Does not connect. The secret is read at each call; a changed one makes a new client.
   /// Errors: argument-like ones as protocol-violation (no url), those of SecretSource.
   [[nodiscard]] Result<std::shared_ptr<Client>> open(const ir::Value& server, secret::SecretSource& secrets,
                                                      std::string_view on_behalf_of = {});
