@@ -1,0 +1,340 @@
+// The drivers against two real proxies.
+#include "runtime/proxy/proxy_drivers.h"
+
+#include <gtest/gtest.h>
+
+#include "runtime/proxy/errors.h"
+#include "runtime/step/errors.h"
+#include "tests/support/fake_backend.h"
+#include "tests/unit/runtime/proxy/proxy_fixture.h"
+
+namespace plan::proxy {
+namespace {
+
+using test::FakeBackend;
+using test::imap_server;
+
+constexpr const char* kAlice = "alice@example.org";
+
+class TokenSource final : public secret::SecretSource {
+ public:
+  Result<secret::Secret> read(const ir::SecretRef&) override { return secret::Secret(kTestToken); }
+  Result<ir::SecretRef> seal(const secret::Secret&) override { return ir::SecretRef{}; }
+};
+
+class ProxyDriversTest : public ::testing::Test {
+ protected:
+  ProxyDriversTest() {
+    add_proxy_drivers(table_);
+    for (const std::string name : {"edge1", "edge2"}) {
+      ProxyConfig config = basic_config(folder_, name);
+      add_destination(config, "source", Protocol::imap, source_.port());
+      add_destination(config, "target", Protocol::imap, target_.port());
+      add_listener(config, "imap", Protocol::imap);
+      configs_.push_back(config);
+      proxies_.push_back(std::make_unique<RunningProxy>(config));
+      EXPECT_EQ(proxies_.back()->failure(), "");
+    }
+    ir::List blocks;
+    for (std::size_t i = 0; i < configs_.size(); ++i) {
+      blocks.push_back(ir::Value::map({{"name", "edge" + std::to_string(i + 1)},
+                                       {"control", "unix:" + configs_[i].control.unix_path},
+                                       {"token", ir::SecretRef{"file", "token"}}}));
+    }
+    arguments_ = ir::Value::map({{"account", kAlice},
+                                 {"addresses", ir::Value::list({"alice@example.org", "a.smith@example.org"})},
+                                 {"destination", "target"},
+                                 {"bound_ms", 20'000},
+                                 {"source", ir::Value::map({{"address", "127.0.0.1"}})},
+                                 {"target", ir::Value::map({{"address", "127.0.0.1"}})},
+                                 {"proxies", ir::Value(std::move(blocks))}});
+  }
+  ~ProxyDriversTest() override { proxies_.clear(); }
+
+  /// Memory of one step, as the engine keeps it.
+  struct Memory {
+    ir::Value prior = {};
+    ir::Value notes = {};
+    std::uint32_t attempt = 0;
+  };
+  step::StepContext context(ir::StepKind kind) {
+    Memory& memory = memories_[kind];
+    step::StepContext context{.kind = kind, .arguments = arguments_, .account = kAlice, .lease_token = lease_, .secrets = secrets_, .clock = net::system_clock(), .stop = stop_};
+    context.prior = memory.prior;
+    context.notes = memory.notes;
+    context.attempt = memory.attempt;
+    context.remember = [&memory](const ir::Value& notes) -> Outcome {
+      memory.notes = notes;
+      return {};
+    };
+    return context;
+  }
+  Result<ir::Observation> observe(ir::StepKind kind) {
+    step::StepContext at = context(kind);
+    auto observation = table_.find(kind)->observe(at);
+    if (observation && memories_[kind].prior.is_null()) memories_[kind].prior = observation->prior;
+    return observation;
+  }
+  Outcome run(ir::StepKind kind) {
+    PLAN_TRY_VOID(observe(kind));
+    step::StepContext at = context(kind);
+    ++memories_[kind].attempt;
+    PLAN_TRY_VOID(table_.find(kind)->apply(at));
+    step::StepContext again = context(kind);
+    return table_.find(kind)->verify(again);
+  }
+  Outcome undo(ir::StepKind kind) {
+    step::StepContext at = context(kind);
+    return table_.find(kind)->undo(at);
+  }
+  std::string who(std::size_t proxy, const std::string& name = kAlice) {
+    Client client(proxies_[proxy]->port("imap"));
+    static_cast<void>(client.line());
+    client.send("a LOGIN " + name + " secret\r\n");
+    const std::string verdict = client.line(300);
+    return verdict.starts_with("a OK") ? client.ask("b WHO").substr(6) : verdict;
+  }
+  std::string everywhere() {
+    std::string seen;
+    for (std::size_t i = 0; i < proxies_.size(); ++i) seen += (seen.empty() ? "" : " ") + who(i);
+    return seen;
+  }
+  void stop_proxy(std::size_t index) { proxies_[index]->stop(); }
+  void start_proxy(std::size_t index) {
+    proxies_[index] = std::make_unique<RunningProxy>(configs_[index]);
+    ASSERT_EQ(proxies_[index]->failure(), "");
+  }
+  void expect_done(const Outcome& outcome) { EXPECT_TRUE(outcome) << outcome.error().to_line(); }
+
+  test::TempDir folder_;
+  FakeBackend source_{imap_server("source")};
+  FakeBackend target_{imap_server("target")};
+  std::vector<ProxyConfig> configs_;
+  std::vector<std::unique_ptr<RunningProxy>> proxies_;
+  step::DriverTable table_;
+  TokenSource secrets_;
+  step::StopSignal stop_;
+  std::string lease_ = "run-1";
+  ir::Value arguments_;
+  std::map<ir::StepKind, Memory> memories_;
+};
+
+using enum ir::StepKind;
+
+TEST_F(ProxyDriversTest, HasADriverForEveryKindOfTheProxy) {
+  for (const ir::StepKind kind : {proxy_ready, proxy_hold, proxy_prepare, proxy_release, address_move}) EXPECT_NE(table_.find(kind), nullptr);
+}
+
+TEST_F(ProxyDriversTest, MovesAnAccountOnAllProxies) {
+  expect_done(run(proxy_ready));
+  expect_done(run(proxy_hold));
+  EXPECT_EQ(everywhere(), "(silence) (silence)");
+  expect_done(run(proxy_prepare));
+  EXPECT_EQ(everywhere(), "(silence) (silence)");
+  expect_done(run(proxy_release));
+  EXPECT_EQ(everywhere(), "target target");
+  EXPECT_EQ(who(0, "a.smith@example.org"), "target");
+}
+
+TEST_F(ProxyDriversTest, LooksWithoutTouching) {
+  auto hold = observe(proxy_hold);
+  ASSERT_TRUE(hold);
+  EXPECT_EQ(hold->standing, ir::Standing::absent);
+  EXPECT_EQ(hold->hold_ms, 20'000U);
+  auto release = observe(proxy_release);
+  ASSERT_TRUE(release);
+  EXPECT_EQ(release->standing, ir::Standing::differs);
+  EXPECT_EQ(everywhere(), "source source");
+}
+
+TEST_F(ProxyDriversTest, EveryStepMayBeRepeated) {
+  for (const ir::StepKind kind : {proxy_hold, proxy_hold, proxy_prepare, proxy_prepare, proxy_release, proxy_release}) expect_done(run(kind));
+  EXPECT_EQ(everywhere(), "target target");
+  for (const ir::StepKind kind : {proxy_prepare, proxy_release}) {
+    auto seen = observe(kind);
+    ASSERT_TRUE(seen);
+    EXPECT_EQ(seen->standing, ir::Standing::satisfied);
+  }
+}
+
+TEST_F(ProxyDriversTest, UndoesAHold) {
+  expect_done(run(proxy_hold));
+  for (int i = 0; i < 2; ++i) expect_done(undo(proxy_hold));
+  EXPECT_EQ(everywhere(), "source source");
+}
+
+TEST_F(ProxyDriversTest, UndoesAPreparedAccountWithoutLettingClientsInTooEarly) {
+  expect_done(run(proxy_hold));
+  expect_done(run(proxy_prepare));
+  for (int i = 0; i < 2; ++i) expect_done(undo(proxy_prepare));
+  EXPECT_EQ(everywhere(), "(silence) (silence)") << "the source's door and the mail are still to be given back";
+  expect_done(undo(proxy_hold));
+  EXPECT_EQ(everywhere(), "source source");
+}
+
+TEST_F(ProxyDriversTest, WalksTheSameStatesBackAfterARelease) {
+  for (const ir::StepKind kind : {proxy_hold, proxy_prepare, proxy_release}) expect_done(run(kind));
+  for (int i = 0; i < 2; ++i) expect_done(undo(proxy_release));
+  EXPECT_EQ(everywhere(), "(silence) (silence)");
+  expect_done(undo(proxy_prepare));
+  EXPECT_EQ(everywhere(), "(silence) (silence)");
+  for (int i = 0; i < 2; ++i) expect_done(undo(proxy_hold));
+  EXPECT_EQ(everywhere(), "source source");
+}
+
+TEST_F(ProxyDriversTest, HoldsOnAllProxiesOrOnNone) {
+  stop_proxy(1);
+  const Outcome held = run(proxy_hold);
+  ASSERT_FALSE(held);
+  EXPECT_TRUE(held.error().is(errors::proxy_unreachable));
+  EXPECT_EQ(who(0), "source");
+}
+
+TEST_F(ProxyDriversTest, GivesBackWhatWasHeldWhenAProxyRefuses) {
+  auto control = open_control(configs_[1]);
+  ASSERT_TRUE(control->hold({"other@example.org"}, 1, 20'000, "another run", within()));
+  const Outcome held = run(proxy_hold);
+  ASSERT_FALSE(held);
+  EXPECT_TRUE(held.error().is(errors::lease_held));
+  EXPECT_EQ(who(0), "source");
+}
+
+TEST_F(ProxyDriversTest, DoesNotPrepareWhatHasGoneBackByItself) {
+  arguments_.set("bound_ms", 100);
+  expect_done(run(proxy_hold));
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  const Outcome prepared = run(proxy_prepare);
+  ASSERT_FALSE(prepared);
+  EXPECT_TRUE(prepared.error().is(errors::hold_expired));
+  expect_done(undo(proxy_hold));
+  arguments_.set("bound_ms", 20'000);
+  expect_done(run(proxy_hold));
+  EXPECT_EQ(everywhere(), "(silence) (silence)") << "the next attempt holds with a new generation";
+}
+
+TEST_F(ProxyDriversTest, DoesNotReleaseWhatOneProxyHasNotPrepared) {
+  expect_done(run(proxy_hold));
+  auto control = open_control(configs_[0]);
+  ASSERT_TRUE(control->prepare({kAlice, "a.smith@example.org"}, 1, "target", lease_, within()));
+  const Outcome released = run(proxy_release);
+  ASSERT_FALSE(released);
+  EXPECT_TRUE(released.error().is(errors::not_prepared));
+  EXPECT_EQ(released.error().effect(), Effect::none);
+  EXPECT_EQ(everywhere(), "(silence) (silence)");
+}
+
+TEST_F(ProxyDriversTest, FinishesAReleaseThatReachedOneProxyOnly) {
+  expect_done(run(proxy_hold));
+  expect_done(run(proxy_prepare));
+  auto control = open_control(configs_[0]);
+  ASSERT_TRUE(control->commit({kAlice, "a.smith@example.org"}, 1, lease_, within()));
+  auto seen = observe(proxy_release);
+  ASSERT_TRUE(seen);
+  EXPECT_EQ(seen->standing, ir::Standing::differs);
+  expect_done(run(proxy_release));
+  EXPECT_EQ(everywhere(), "target target");
+}
+
+TEST_F(ProxyDriversTest, WaitsForAProxyThatIsAwayDuringTheRelease) {
+  expect_done(run(proxy_hold));
+  expect_done(run(proxy_prepare));
+  expect_done(Outcome());
+  ASSERT_TRUE(observe(proxy_release));
+  auto control = open_control(configs_[0]);
+  ASSERT_TRUE(control->commit({kAlice, "a.smith@example.org"}, 1, lease_, within()));
+  control.reset();
+  // The step has its connections when the second proxy is killed and comes back a second later, from its map.
+  std::thread restarter([this] {
+    stop_proxy(1);
+    std::this_thread::sleep_for(std::chrono::milliseconds(300));
+    start_proxy(1);
+  });
+  Outcome released = run(proxy_release);
+  restarter.join();
+  if (!released) released = run(proxy_release);  // it may have found the door closed at the very beginning
+  expect_done(released);
+  EXPECT_EQ(everywhere(), "target target");
+}
+
+TEST_F(ProxyDriversTest, BringsAProxyIntoLineThatLostItsMap) {
+  expect_done(run(proxy_hold));
+  expect_done(run(proxy_prepare));
+  ASSERT_TRUE(observe(proxy_release));
+  auto control = open_control(configs_[0]);
+  ASSERT_TRUE(control->commit({kAlice, "a.smith@example.org"}, 1, lease_, within()));
+  control.reset();
+  stop_proxy(1);
+  std::filesystem::remove(configs_[1].map_file);
+  start_proxy(1);
+  expect_done(run(proxy_release));
+  EXPECT_EQ(everywhere(), "target target");
+}
+
+TEST_F(ProxyDriversTest, RefusesProxiesThatDisagree) {
+  auto control = open_control(configs_[0]);
+  ASSERT_TRUE(control->hold({kAlice}, 1, 20'000, "old", within()));
+  ASSERT_TRUE(control->prepare({kAlice}, 1, "target", "old", within()));
+  ASSERT_TRUE(control->commit({kAlice}, 1, "old", within()));
+  auto seen = observe(proxy_hold);
+  ASSERT_FALSE(seen);
+  EXPECT_TRUE(seen.error().is(errors::proxies_disagree));
+}
+
+TEST_F(ProxyDriversTest, FindsAProxyThatPointsElsewhere) {
+  arguments_.set("target", ir::Value::map({{"address", "203.0.113.20"}}));
+  auto seen = observe(proxy_ready);
+  ASSERT_TRUE(seen);
+  EXPECT_EQ(seen->standing, ir::Standing::differs);
+  const Outcome ready = run(proxy_ready);
+  ASSERT_FALSE(ready);
+  EXPECT_TRUE(ready.error().is(errors::proxy_differs));
+  EXPECT_NE(ready.error().message().find("203.0.113.20"), std::string::npos);
+}
+
+TEST_F(ProxyDriversTest, UndoRefusesWhatSomebodyElseChanged) {
+  expect_done(run(proxy_hold));
+  auto control = open_control(configs_[0]);
+  const std::vector<std::string> names = {kAlice, "a.smith@example.org"};
+  ASSERT_TRUE(control->prepare(names, 1, "target", lease_, within()));
+  ASSERT_TRUE(control->commit(names, 1, lease_, within()));
+  const Outcome undone = undo(proxy_hold);
+  ASSERT_FALSE(undone);
+  EXPECT_TRUE(undone.error().is(step::errors::changed_since));
+}
+
+TEST_F(ProxyDriversTest, SeesWhetherThePublicAddressReachesTheProxies) {
+  // One proxy only: the public name is an address, and one port of it cannot be both.
+  ir::List one = {arguments_["proxies"].item(0)};
+  arguments_.set("proxies", ir::Value(std::move(one)));
+  arguments_.set("public", "127.0.0.1");
+  arguments_.set("to", "127.0.0.1");
+  auto there = observe(address_move);
+  ASSERT_TRUE(there) << there.error().to_line();
+  EXPECT_EQ(there->standing, ir::Standing::satisfied);
+  expect_done(run(address_move));
+  arguments_.set("public", "127.0.0.2");
+  auto elsewhere = observe(address_move);
+  ASSERT_TRUE(elsewhere);
+  EXPECT_EQ(elsewhere->standing, ir::Standing::differs);
+}
+
+TEST_F(ProxyDriversTest, RunsTheCommandThatMovesTheAddressAndReportsItsFailure) {
+  arguments_.set("public", "127.0.0.2");
+  arguments_.set("to", "127.0.0.1");
+  arguments_.set("run", ir::Value::list({"false"}));
+  const Outcome moved = run(address_move);
+  ASSERT_FALSE(moved);
+  EXPECT_TRUE(moved.error().is(errors::address_not_moved));
+}
+
+TEST_F(ProxyDriversTest, StopsWaitingForTheOperatorWhenTold) {
+  arguments_.set("public", "127.0.0.2");
+  arguments_.set("to", "127.0.0.1");
+  stop_.request();
+  const Outcome moved = run(address_move);
+  ASSERT_FALSE(moved);
+  EXPECT_TRUE(moved.error().is(step::errors::stopped));
+}
+
+}  // namespace
+}  // namespace plan::proxy
