@@ -62,10 +62,8 @@ const Struct* members_of(const Shape& shape, const ir::Value& object) {
 }
 
 // The validators that the schema does not show, by struct and property (reference 1.7).
-std::optional<std::string> normal_text(const std::string& owner, const Field& field, std::string_view text,
-                                       std::string_view& complaint) {
-  const std::string& name = field.name;
-  if (field.type.format == "emailAddress") {
+std::optional<std::string> normal_text(const Field& field, std::string_view text, std::string_view& complaint) {
+  if (field.type.format == "emailAddress" || field.validator == schema::Validator::email) {
     complaint = "Invalid email address";
     return normal_email(text);
   }
@@ -81,20 +79,12 @@ std::optional<std::string> normal_text(const std::string& owner, const Field& fi
     complaint = "Invalid socket address";
     return is_socket_address(text) ? std::optional(std::string(text)) : std::nullopt;
   }
-  if ((owner == "x:Domain" && name == "name") || name == "outboundReportDomain") {
-    complaint = "Invalid domain name";
-    return normal_domain(text);
+  switch (field.validator) {
+    case schema::Validator::domain: complaint = "Invalid domain name"; return normal_domain(text);
+    case schema::Validator::local_part: complaint = "Invalid email local part"; return normal_local_part(text);
+    case schema::Validator::hostname: complaint = "Invalid hostname or IP address"; return normal_hostname(text);
+    default: return std::string(text);
   }
-  if (name == "name" && (owner == "x:UserAccount" || owner == "x:GroupAccount" || owner == "x:MailingList" || owner == "x:EmailAlias")) {
-    complaint = "Invalid email local part";
-    return normal_local_part(text);
-  }
-  if (name == "defaultHostname" || name == "ehloHostname" ||
-      (name == "hostname" && (owner == "x:MailExchanger" || owner == "x:Service"))) {
-    complaint = "Invalid hostname or IP address";
-    return normal_hostname(text);
-  }
-  return std::string(text);
 }
 
 // A member of a set or a key of a map: only parsed, not run through the hidden validators.
@@ -141,7 +131,7 @@ std::optional<PatchError> Patcher::write_field(const Struct& members, ir::Value&
   if (field->type.kind == Kind::string && given.is_string()) {
     if (given.string_or("").empty()) return error(path, "Invalid value for property.");
     std::string_view complaint = "Invalid value for property.";
-    auto normal = normal_text(members.name, *field, given.string_or(""), complaint);
+    auto normal = normal_text(*field, given.string_or(""), complaint);
     if (!normal) return error(path, complaint);
     *slot = std::move(*normal);
     return std::nullopt;
@@ -225,7 +215,7 @@ std::optional<PatchError> Patcher::write_list_item(const FieldType& type, ir::Va
 std::optional<PatchError> Patcher::write_object(const FieldType& type, ir::Value& slot, const std::string& path,
                                                 const ir::Value& given, int depth) const {
   const Shape* shape = facts_->shape(type.name);
-  if (!given.is_map() || shape == nullptr) return error(path, "Invalid value for object property");
+  if (!given.is_map() || shape == nullptr) return error(path, "Invalid value type for object");
   const Struct* members = nullptr;
   if (shape->is_multi()) {
     const Variant* variant = shape->variant(given["@type"].string_or(""));
@@ -240,7 +230,7 @@ std::optional<PatchError> Patcher::write_object(const FieldType& type, ir::Value
     if (name == "@type" && shape->is_multi()) continue;
     const std::string inner = path + "/" + name;
     const Field* field = members == nullptr ? nullptr : members->field(name);
-    if (field == nullptr) return error(inner, "Invalid property");
+    if (field == nullptr) return error(path, "Invalid key for object");
     if (field->update == Field::Update::server_set) return error(inner, "Cannot modify server set property");
     ir::Value* target = slot.as_map().find(name);
     if (target == nullptr) {
@@ -249,7 +239,7 @@ std::optional<PatchError> Patcher::write_object(const FieldType& type, ir::Value
     }
     if (field->type.kind == Kind::string && value.is_string() && !value.string_or("").empty()) {
       std::string_view complaint = "Invalid value for property.";
-      auto normal = normal_text(members->name, *field, value.string_or(""), complaint);
+      auto normal = normal_text(*field, value.string_or(""), complaint);
       if (!normal) return error(inner, complaint);
       *target = std::move(*normal);
       continue;
@@ -280,7 +270,8 @@ std::optional<PatchError> Patcher::write_whole(const FieldType& type, ir::Value&
                                                const ir::Value& given, int depth) const {
   if (depth > kDepthMax) return error(path, "Invalid value for property.");
   if (given.is_null()) {
-    if (!type.is_nullable) return error(path, "Invalid value for property.");
+    if (!type.is_nullable)
+      return error(path, type.kind == Kind::object ? "Invalid value type for object" : "Invalid value for property.");
     slot = {};
     return std::nullopt;
   }
@@ -325,7 +316,7 @@ std::optional<PatchError> Patcher::write_whole(const FieldType& type, ir::Value&
       for (const auto& [position, value] : given.members()) {
         if (!position_of(position)) return error(path, "Invalid key for object property");
         ir::Value item = facts_->blank_value(element, nullptr, now_);
-        if (auto failed = write_whole(element, item, path + "/" + position, value, depth + 1)) return failed;
+        if (auto failed = write_whole(element, item, path, value, depth + 1)) return failed;
         list.set(position, std::move(item));
       }
       slot = renumbered(list);

@@ -3,80 +3,85 @@
 #include <zlib.h>
 
 #include <algorithm>
-#include <charconv>
 
 #include "compiler/ir/digest.h"
-#include "compiler/ir/json.h"
+#include "compiler/schema/schema.h"
 #include "runtime/rehearsal/errors.h"
 #include "runtime/rehearsal/message.h"
 
 namespace plan::rehearsal {
 namespace {
 
-constexpr int kDepthMax = 16;
+using schema::TypeKind;
 
-FieldType read_type(const ir::Value& value, int depth) {
-  FieldType type;
-  const std::string_view kind = value["type"].string_or("string");
+std::string to_format(const schema::Type& type) {
+  if (type.kind == TypeKind::string) return std::string(schema::to_string(type.string_format));
+  if (type.kind == TypeKind::number) return std::string(schema::to_string(type.number_format));
+  return {};
+}
+
+FieldType::Kind to_kind(TypeKind kind) {
   using Kind = FieldType::Kind;
-  if (kind == "number") type.kind = Kind::number;
-  else if (kind == "boolean") type.kind = Kind::boolean;
-  else if (kind == "enum") type.kind = Kind::enumeration;
-  else if (kind == "utcDateTime") type.kind = Kind::date_time;
-  else if (kind == "blobId") type.kind = Kind::blob_id;
-  else if (kind == "objectId") type.kind = Kind::object_id;
-  else if (kind == "object") type.kind = Kind::object;
-  else if (kind == "objectList") type.kind = Kind::object_list;
-  else if (kind == "set") type.kind = Kind::set;
-  else if (kind == "map") type.kind = Kind::map;
-  type.format = value["format"].string_or("");
-  type.name = value["enumName"].string_or(value["objectName"].string_or(""));
-  type.is_nullable = value["nullable"].bool_or(false);
-  if (value["min"].is_number()) type.min = value["min"].number_or(0);
-  if (value["max"].is_number()) type.max = value["max"].number_or(0);
-  if (value["maxLength"].is_number())
-    type.max_length = static_cast<std::size_t>(value["maxLength"].integer_or(0));
-  if (value["minItems"].is_number())
-    type.min_items = static_cast<std::size_t>(value["minItems"].integer_or(0));
-  if (depth > kDepthMax) return type;
-  if (type.kind == Kind::set) type.member = std::make_shared<FieldType>(read_type(value["class"], depth + 1));
-  if (type.kind == Kind::map) {
-    type.key = std::make_shared<FieldType>(read_type(value["keyClass"], depth + 1));
-    type.member = std::make_shared<FieldType>(read_type(value["valueClass"], depth + 1));
+  switch (kind) {
+    case TypeKind::number: return Kind::number;
+    case TypeKind::boolean: return Kind::boolean;
+    case TypeKind::enumeration: return Kind::enumeration;
+    case TypeKind::date: return Kind::date_time;
+    case TypeKind::blob_id: return Kind::blob_id;
+    case TypeKind::object_id: return Kind::object_id;
+    case TypeKind::object: return Kind::object;
+    case TypeKind::object_list: return Kind::object_list;
+    case TypeKind::set: return Kind::set;
+    case TypeKind::map: return Kind::map;
+    default: return Kind::string;
   }
-  return type;
 }
 
-// "1m", "5s", "30d" to milliseconds; what is no such text stays (reference 1.5: defaults are display values).
-ir::Value duration_of(const ir::Value& value) {
-  if (!value.is_string()) return value;
-  const std::string_view text = value.string_or("");
-  std::int64_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc{}) return value;
-  const std::string_view unit(end, static_cast<std::size_t>(text.data() + text.size() - end));
-  if (unit == "ms" || unit.empty()) return number;
-  if (unit == "s") return number * 1000;
-  if (unit == "m") return number * 60'000;
-  if (unit == "h") return number * 3'600'000;
-  if (unit == "d") return number * 86'400'000;
-  return value;
-}
-
-ir::Value list_to_map(const ir::Value& list) {
-  ir::Value out = ir::Value::map();
-  std::size_t position = 0;
-  for (const ir::Value& item : list.items()) out.set(std::to_string(position++), item);
+FieldType convert(const schema::Type& type) {
+  FieldType out;
+  out.kind = to_kind(type.kind);
+  out.format = to_format(type);
+  out.name = type.reference;
+  out.is_nullable = type.is_nullable;
+  out.min = type.minimum;
+  out.max = type.maximum;
+  if (type.length_max) out.max_length = static_cast<std::size_t>(*type.length_max);
+  if (type.items_min) out.min_items = static_cast<std::size_t>(*type.items_min);
+  if (type.key) out.key = std::make_shared<FieldType>(convert(*type.key));
+  if (type.value) out.member = std::make_shared<FieldType>(convert(*type.value));
   return out;
 }
 
-// {"default": "x"} and {"match": [...], "else": "x"} to the wire form of an expression.
-ir::Value expression_of(const ir::Value& value) {
-  ir::Value out = ir::Value::map();
-  out.set("match", value["match"].is_list() ? list_to_map(value["match"])
-                                            : (value["match"].is_map() ? value["match"] : ir::Value::map()));
-  out.set("else", value["else"].is_string() ? value["else"] : ir::Value(value["default"].string_or("")));
-  return out;
+Field convert(const schema::Property& property) {
+  Field field;
+  field.name = property.name;
+  field.type = convert(property.type);
+  field.validator = property.validator;
+  if (property.update == schema::Update::immutable) field.update = Field::Update::immutable;
+  if (property.update == schema::Update::server_set) field.update = Field::Update::server_set;
+  return field;
+}
+
+// The types that values of this shape can refer to.
+void collect_targets(const SchemaFacts& facts, const Shape& shape, std::set<std::string>& out, std::set<const Shape*>& seen);
+
+void collect_targets(const SchemaFacts& facts, const FieldType& type, std::set<std::string>& out, std::set<const Shape*>& seen) {
+  using Kind = FieldType::Kind;
+  if (type.kind == Kind::object_id) out.insert(facts.target_of(type.name).type);
+  if (type.key) collect_targets(facts, *type.key, out, seen);
+  if (type.member) collect_targets(facts, *type.member, out, seen);
+  if (type.kind != Kind::object && type.kind != Kind::object_list) return;
+  if (const Shape* shape = facts.shape(type.name)) collect_targets(facts, *shape, out, seen);
+}
+
+void collect_targets(const SchemaFacts& facts, const Shape& shape, std::set<std::string>& out, std::set<const Shape*>& seen) {
+  if (!seen.insert(&shape).second) return;
+  const auto visit = [&](const Struct* members) {
+    if (members == nullptr) return;
+    for (const Field& field : members->fields) collect_targets(facts, field.type, out, seen);
+  };
+  visit(shape.single);
+  for (const Variant& variant : shape.variants) visit(variant.members);
 }
 
 std::string compress(std::string_view text) {
@@ -111,62 +116,50 @@ const Variant* Shape::variant(std::string_view variant_name) const {
 }
 
 Result<std::unique_ptr<SchemaFacts>> SchemaFacts::parse(std::string_view json) {
-  PLAN_TRY(document, ir::parse_json(json));
-  for (const std::string_view section : {"objects", "schemas", "fields", "enums"})
-    if (!document[section].is_map())
-      return Error(errors::schema_unusable, "the document has no section " + std::string(section));
+  PLAN_TRY(document, schema::Schema::read(json));
   std::unique_ptr<SchemaFacts> facts(new SchemaFacts());
-  for (const auto& [name, value] : document["fields"].members()) {
-    Struct& made = facts->structs_[name];
-    made.name = name;
-    made.defaults = value["defaults"];
-    for (const auto& [field_name, property] : value["properties"].members()) {
-      Field field;
-      field.name = field_name;
-      field.type = read_type(property["type"], 0);
-      const std::string_view update = property["update"].string_or("mutable");
-      if (update == "immutable") field.update = Field::Update::immutable;
-      if (update == "serverSet") field.update = Field::Update::server_set;
-      made.fields.push_back(std::move(field));
+  for (const schema::Struct& structure : document.structures()) {
+    Struct& made = facts->structs_[structure.name];
+    made.name = structure.name;
+    made.defaults = ir::Value::map();
+    for (const schema::Property& property : structure.properties()) {
+      made.fields.push_back(convert(property));
+      facts->properties_.insert(property.name);
+      if (property.default_value) made.defaults.set(property.name, *property.default_value);
     }
   }
-  for (const auto& [name, value] : document["schemas"].members()) {
-    Shape& shape = facts->shapes_[name];
-    if (value["type"].string_or("") == "single") {
-      const auto found = facts->structs_.find(value["schemaName"].string_or(""));
-      if (found == facts->structs_.end())
-        return Error(errors::schema_unusable, "no fields for " + name);
-      shape.single = &found->second;
+  const auto find_struct = [&facts](const schema::Struct* structure) -> const Struct* {
+    return structure == nullptr ? nullptr : &facts->structs_.find(structure->name)->second;
+  };
+  for (const schema::ObjectType& object : document.objects()) {
+    if (object.kind == schema::ObjectKind::view) {
+      facts->views_[object.name] = {object.view_of, object.view_variant};
       continue;
     }
-    for (const ir::Value& variant : value["variants"].items()) {
-      const auto found = facts->structs_.find(variant["schemaName"].string_or(""));
-      shape.variants.push_back({std::string(variant["name"].string_or("")),
-                                found == facts->structs_.end() ? nullptr : &found->second});
+    Shape& shape = facts->shapes_[object.name];
+    if (object.is_multiple) {
+      for (const schema::Variant& variant : object.variants)
+        shape.variants.push_back({variant.name, find_struct(variant.fields)});
+    } else {
+      shape.single = find_struct(object.fields());
     }
-    if (shape.variants.empty()) return Error(errors::schema_unusable, "no variants for " + name);
-  }
-  for (const auto& [name, value] : document["objects"].members()) {
-    const std::string_view kind = value["type"].string_or("");
-    if (kind == "view") {
-      facts->views_[name] = value["objectName"].string_or("");
-      continue;
-    }
+    if (shape.single == nullptr && shape.variants.empty())
+      return Error(errors::schema_unusable, "the type " + object.name + " has no members");
+    if (object.kind == schema::ObjectKind::embedded) continue;
     ObjectType type;
-    type.name = name;
-    type.is_singleton = kind == "singleton";
-    type.permission_prefix = value["permissionPrefix"].string_or("");
-    const auto shape = facts->shapes_.find(name);
-    if (shape == facts->shapes_.end()) continue;
-    type.shape = &shape->second;
-    facts->types_[name] = std::move(type);
+    type.name = object.name;
+    type.is_singleton = object.kind == schema::ObjectKind::singleton;
+    type.permission_prefix = object.permission_prefix;
+    type.shape = &shape;
+    facts->types_[object.name] = std::move(type);
   }
-  for (const auto& [name, values] : document["enums"].members()) {
-    for (const ir::Value& value : values.items()) {
-      const std::string text(value.is_string() ? value.string_or("") : value["name"].string_or(""));
-      facts->enums_[name].push_back(text);
-      facts->enum_sets_[name].insert(text);
-    }
+  for (const schema::EnumType& each : document.enumerations()) {
+    facts->enums_[each.name] = each.values;
+    facts->enum_sets_[each.name] = {each.values.begin(), each.values.end()};
+  }
+  for (const auto& [name, type] : facts->types_) {
+    std::set<const Shape*> seen;
+    collect_targets(*facts, *type.shape, facts->targets_[name], seen);
   }
   facts->json_ = std::string(json);
   facts->gzip_ = compress(json);
@@ -181,16 +174,14 @@ const ObjectType* SchemaFacts::type(std::string_view name) const {
 }
 
 const Shape* SchemaFacts::shape(std::string_view name) const {
-  if (const auto view = views_.find(name); view != views_.end()) name = view->second;
+  if (const auto view = views_.find(name); view != views_.end()) name = view->second.type;
   const auto found = shapes_.find(name);
   return found == shapes_.end() ? nullptr : &found->second;
 }
 
 SchemaFacts::Target SchemaFacts::target_of(std::string_view object_name) const {
-  if (!views_.contains(object_name)) return {std::string(object_name), {}};
-  const std::size_t slash = object_name.find('/');
-  return {views_.find(object_name)->second,
-          slash == std::string_view::npos ? std::string{} : std::string(object_name.substr(slash + 1))};
+  const auto view = views_.find(object_name);
+  return view == views_.end() ? Target{std::string(object_name), {}} : view->second;
 }
 
 bool SchemaFacts::enum_has(std::string_view enum_name, std::string_view value) const {
@@ -201,6 +192,11 @@ bool SchemaFacts::enum_has(std::string_view enum_name, std::string_view value) c
 const std::vector<std::string>& SchemaFacts::enum_values(std::string_view enum_name) const {
   const auto found = enums_.find(enum_name);
   return found == enums_.end() ? kNoValues : found->second;
+}
+
+bool SchemaFacts::refers_to(const ObjectType& type, std::string_view target) const {
+  const auto found = targets_.find(type.name);
+  return found != targets_.end() && found->second.contains(std::string(target));
 }
 
 ir::Value SchemaFacts::blank(const Shape& shape, std::string_view variant_name, std::int64_t now) const {
@@ -228,7 +224,6 @@ ir::Value SchemaFacts::blank_value(const FieldType& type, const ir::Value* given
       const Shape* inner = shape(type.name);
       if (inner == nullptr) return has_default ? *given : ir::Value::map();
       if (!has_default && type.is_nullable) return {};
-      if (has_default && type.name == "x:Expression") return expression_of(*given);
       ir::Value out = blank(*inner, has_default ? (*given)["@type"].string_or("") : "", now);
       if (!has_default) return out;
       const Struct* members = inner->single;
@@ -248,18 +243,11 @@ ir::Value SchemaFacts::blank_value(const FieldType& type, const ir::Value* given
       FieldType element = type;
       element.kind = Kind::object;
       element.is_nullable = false;
-      const ir::Value items = given->is_list() ? list_to_map(*given) : *given;
-      for (const auto& [position, value] : items.members()) out.set(position, blank_value(element, &value, now));
+      for (const auto& [position, value] : given->members()) out.set(position, blank_value(element, &value, now));
       return out;
     }
     case Kind::set: {
-      ir::Value out = ir::Value::map();
-      if (!has_default) return out;
-      if (given->is_list()) {
-        for (const ir::Value& item : given->items()) out.set(std::string(item.string_or("")), true);
-        return out;
-      }
-      return *given;
+      return has_default ? *given : ir::Value::map();
     }
     case Kind::map: {
       ir::Value out = ir::Value::map();
@@ -269,7 +257,7 @@ ir::Value SchemaFacts::blank_value(const FieldType& type, const ir::Value* given
       return out;
     }
     case Kind::number:
-      if (has_default) return type.format == "duration" ? duration_of(*given) : *given;
+      if (has_default) return *given;
       return type.is_nullable ? ir::Value() : ir::Value(0);
     case Kind::boolean: return has_default ? *given : ir::Value(false);
     case Kind::date_time:

@@ -3,6 +3,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "compiler/ir/value.h"
+#include "compiler/schema/type.h"
 #include "compiler/source/result.h"
 
 namespace plan::rehearsal {
@@ -36,6 +38,7 @@ struct Field {
   std::string name = {};
   FieldType type = {};
   Update update = Update::mutable_;
+  schema::Validator validator = schema::Validator::none;
 };
 
 struct Struct {
@@ -89,6 +92,11 @@ class SchemaFacts {
   [[nodiscard]] ir::Value blank(const Shape& shape, std::string_view variant, std::int64_t now_seconds) const;
   [[nodiscard]] ir::Value blank_value(const FieldType& type, const ir::Value* given_default, std::int64_t now_seconds) const;
 
+  /// Is there a property of that name in any struct? The server hides the names it has never heard of.
+  [[nodiscard]] bool is_property(std::string_view name) const { return properties_.contains(std::string(name)); }
+  /// Can objects of `type` hold references to objects of `target`, however deep?
+  [[nodiscard]] bool refers_to(const ObjectType& type, std::string_view target) const;
+
   [[nodiscard]] const std::string& json() const { return json_; }
   [[nodiscard]] const std::string& gzip() const { return gzip_; }
   [[nodiscard]] const std::string& hash() const { return hash_; }  ///< of the compressed bytes, URL-safe base64
@@ -98,9 +106,11 @@ class SchemaFacts {
   std::map<std::string, Struct, std::less<>> structs_;
   std::map<std::string, Shape, std::less<>> shapes_;
   std::map<std::string, ObjectType, std::less<>> types_;
-  std::map<std::string, std::string, std::less<>> views_;
+  std::map<std::string, Target, std::less<>> views_;
   std::map<std::string, std::vector<std::string>, std::less<>> enums_;
   std::map<std::string, std::unordered_set<std::string>, std::less<>> enum_sets_;
+  std::unordered_set<std::string> properties_;
+  std::map<std::string, std::set<std::string>, std::less<>> targets_;  ///< type to the types it can refer to
   std::string json_;
   std::string gzip_;
   std::string hash_;
