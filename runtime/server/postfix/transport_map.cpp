@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 
 #include "compiler/ir/digest.h"
 #include "compiler/source/text.h"
@@ -33,19 +32,6 @@ if [ "$reload" = yes ]; then
   mv -f -- "$file.live.plan-next" "$file.live"
 fi
 date +%s)sh";
-
-Result<std::int64_t> read_seconds(std::string_view text) {
-  const std::string_view digits = trim(text);
-  std::int64_t seconds = 0;
-  const auto read = std::from_chars(digits.data(), digits.data() + digits.size(), seconds);
-  if (read.ec != std::errc() || read.ptr != digits.data() + digits.size() || seconds <= 0) {
-    return Error(source::errors::source_command_failed,
-                 "`date +%s` on the source printed no seconds")
-        .with_blame(Blame::source)
-        .with_detail(text);
-  }
-  return seconds;
-}
 
 }  // namespace
 
@@ -160,12 +146,7 @@ Result<std::int64_t> TransportMap::activate(bool is_reload) {
                               name, path_, std::string(map_suffix(name)),
                               source_.postfix("postmap", {}).front(),
                               source_.postfix("postfix", {}).front(), is_reload ? "yes" : "no"}));
-  return read_seconds(text);
-}
-
-Result<std::int64_t> TransportMap::source_seconds() {
-  PLAN_TRY(text, source_.run({"date", "+%s"}));
-  return read_seconds(text);
+  return source::read_seconds(text);
 }
 
 Outcome TransportMap::create() {
@@ -215,7 +196,7 @@ Outcome TransportMap::write(std::vector<Request*>& requests) {
   }
   std::int64_t seconds = 0;
   if (state.entries == before && state.is_live) {
-    PLAN_TRY(now, source_seconds());
+    PLAN_TRY(now, source_.seconds());
     seconds = now;
   } else {
     if (state.entries != before || !state.exists) {

@@ -74,7 +74,6 @@ class TransportMap {
   [[nodiscard]] Result<std::string> type();
   /// Database, and with `is_reload` reload and stamp; the source's clock afterwards.
   [[nodiscard]] Result<std::int64_t> activate(bool is_reload);
-  [[nodiscard]] Result<std::int64_t> source_seconds();
 
   source::Source& source_;
   const std::string path_;

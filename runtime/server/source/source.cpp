@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 
 #include "compiler/ir/json.h"
 #include "compiler/source/text.h"
@@ -127,6 +128,11 @@ Result<std::string> Source::doveconf(std::string_view name) {
   return std::string(trim(text));
 }
 
+Result<std::int64_t> Source::seconds() {
+  PLAN_TRY(text, run({"date", "+%s"}));
+  return read_seconds(text);
+}
+
 Outcome Source::reload_dovecot_and_postfix() {
   PLAN_TRY_VOID(run(doveadm({"reload"})));
   PLAN_TRY_VOID(run(postfix("postfix", {"reload"})));
@@ -155,6 +161,18 @@ Result<std::shared_ptr<Source>> SourcePool::open(const ir::Value& source_block) 
   std::shared_ptr<Source>& source = sources_[key];
   if (source == nullptr) source = std::make_shared<Source>(std::move(block), *host, clock_);
   return source;
+}
+
+Result<std::int64_t> read_seconds(std::string_view text) {
+  const std::string_view digits = trim(text);
+  std::int64_t seconds = 0;
+  const auto read = std::from_chars(digits.data(), digits.data() + digits.size(), seconds);
+  if (read.ec != std::errc() || read.ptr != digits.data() + digits.size() || seconds <= 0) {
+    return Error(errors::source_command_failed, "`date +%s` on the source printed no seconds")
+        .with_blame(Blame::source)
+        .with_detail(text);
+  }
+  return seconds;
 }
 
 Result<std::string> text_argument(const ir::Value& arguments, std::string_view name) {

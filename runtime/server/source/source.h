@@ -90,6 +90,9 @@ class Source {
   /// (split-delivery.md 9.4).
   [[nodiscard]] Outcome reload_dovecot_and_postfix();
 
+  /// The source's clock, seconds since 1970: what Postfix's arrival times compare with.
+  [[nodiscard]] Result<std::int64_t> seconds();
+
   [[nodiscard]] postfix::Queue& queue() { return *queue_; }
   [[nodiscard]] postfix::TransportMap& transport_map(const std::string& path);
   [[nodiscard]] dovecot::DenyFile& deny_file(const std::string& path);
@@ -122,6 +125,8 @@ class SourcePool {
   std::map<std::string, std::shared_ptr<Source>> sources_;
 };
 
+/// The output of `date +%s`. Error: source-command-failed.
+[[nodiscard]] Result<std::int64_t> read_seconds(std::string_view text);
 /// A required text argument of a step. Error: argument-missing.
 [[nodiscard]] Result<std::string> text_argument(const ir::Value& arguments, std::string_view name);
 /// `account` and all of `addresses` and `aliases`, lower case, each once, the account first.
