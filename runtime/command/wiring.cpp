@@ -11,6 +11,10 @@
 #include "runtime/net/jmap/pool.h"
 #include "runtime/proxy/proxy_drivers.h"
 #include "runtime/secret/secret_store.h"
+#include "runtime/server/probe/drivers.h"
+#include "runtime/server/queue/queue_driver.h"
+#include "runtime/server/source/drivers.h"
+#include "runtime/server/source/source.h"
 #include "runtime/server/stalwart/drivers.h"
 #include "runtime/server/stalwart/lease.h"
 #include "runtime/server/stalwart/survey.h"
@@ -51,14 +55,17 @@ struct Session::State {
         connections(std::move(blocks)),
         secrets(secret_options(project)),
         clients(std::make_shared<net::jmap::ClientPool>()),
-        targets(std::make_shared<server::stalwart::TargetPool>(clients, net::system_clock())) {}
+        targets(std::make_shared<server::stalwart::TargetPool>(clients, net::system_clock())),
+        hosts(std::make_shared<net::HostPool>()),
+        sources(std::make_shared<server::source::SourcePool>(hosts, net::system_clock())) {}
 
   ProjectFolder folder;
   ir::Value connections;
   secret::SecretStore secrets;
-  net::HostPool hosts;
   std::shared_ptr<net::jmap::ClientPool> clients;
   std::shared_ptr<server::stalwart::TargetPool> targets;
+  std::shared_ptr<net::HostPool> hosts;
+  std::shared_ptr<server::source::SourcePool> sources;
   step::DriverTable drivers;
   std::vector<std::unique_ptr<engine::LeaseHolder>> leases;
 };
@@ -67,6 +74,10 @@ Session::Session(const ProjectFolder& folder, ir::Value connections)
     : state_(std::make_unique<State>(folder, std::move(connections))) {
   engine::add_local_drivers(state_->drivers);
   server::stalwart::add_drivers(state_->drivers, state_->targets);
+  server::source::add_drivers(state_->drivers, state_->sources);
+  server::probe::add_drivers(state_->drivers, state_->sources, state_->targets);
+  state_->drivers.add(ir::StepKind::queue_flush,
+                      server::queue::make_queue_driver(server::queue::open_queues(state_->sources, state_->targets)));
   proxy::add_proxy_drivers(state_->drivers);
 }
 
