@@ -1,0 +1,422 @@
+// The drivers of the source against a real Dovecot and Postfix. Runs inside the namespaces that
+// tests/system/source_test.py makes (it sets PLAN_TEST_SOURCE to the work folder); skipped
+// elsewhere. The tests share one source and build on each other's absence: each undoes what it did.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+#include "compiler/ir/json.h"
+#include "runtime/net/errors.h"
+#include "runtime/net/imap/client.h"
+#include "runtime/net/smtp/client.h"
+#include "runtime/server/dovecot/drivers.h"
+#include "runtime/server/postfix/drivers.h"
+#include "runtime/server/postfix/postfix_queue.h"
+#include "runtime/server/postfix/transport_map.h"
+#include "runtime/server/source/drivers.h"
+#include "runtime/server/source/errors.h"
+#include "runtime/step/errors.h"
+
+namespace plan::server::source {
+namespace {
+
+using namespace std::chrono_literals;
+using ir::StepKind;
+using ir::Value;
+
+constexpr const char* kAddress = "10.9.0.2";
+constexpr const char* kDenyFile = "/etc/dovecot/plan-deny";
+constexpr const char* kDoorFile = "/etc/dovecot/conf.d/90-plan.conf";
+constexpr const char* kMap = "/etc/postfix/plan_transport";
+
+class MasterPassword final : public secret::SecretSource {
+ public:
+  Result<secret::Secret> read(const ir::SecretRef&) override {
+    return secret::Secret("master-secret");
+  }
+  Result<ir::SecretRef> seal(const secret::Secret&) override {
+    return ir::SecretRef{"sealed", "x"};
+  }
+};
+
+Value source_block() {
+  const Value service = Value::map({{"port", 143}, {"security", "starttls"}});
+  return Value::map({{"kind", "dovecot-postfix"},
+                     {"address", kAddress},
+                     {"imap", Value::map({{"port", 143}, {"security", "starttls"}})},
+                     {"smtp", Value::map({{"port", 25}})},
+                     {"certificate_sha256", std::getenv("PLAN_TEST_CERTIFICATE")},
+                     {"master_user", Value::map({{"name", "vmadmin"},
+                                                 {"separator", "%"},
+                                                 {"password", ir::SecretRef{"env", "X"}}})}});
+}
+
+/// One step with what the engine would keep for it.
+struct Step {
+  StepKind kind;
+  Value arguments;
+  Value prior = {};
+  Value notes = {};
+  std::uint32_t attempt = 0;
+};
+
+class RealSource : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (std::getenv("PLAN_TEST_SOURCE") == nullptr)
+      GTEST_SKIP() << "needs the namespaces of tests/system/source_test.py";
+    add_drivers(table_, pool_);
+    source_ = *pool_->open(source_block());
+  }
+
+  template <class Call>
+  auto with(Step& step, Call call) {
+    step::StepContext context{.kind = step.kind,
+                              .arguments = step.arguments,
+                              .secrets = secrets_,
+                              .clock = net::system_clock(),
+                              .stop = stop_};
+    context.prior = step.prior;
+    context.notes = step.notes;
+    context.attempt = step.attempt;
+    context.remember = [&step](const Value& notes) -> Outcome {
+      step.notes = notes;
+      return {};
+    };
+    return call(*table_.find(step.kind), context);
+  }
+  Result<ir::Observation> observe(Step& step) {
+    return with(step, [](auto& driver, auto& context) { return driver.observe(context); });
+  }
+  Outcome undo(Step& step) {
+    return with(step, [](auto& driver, auto& context) { return driver.undo(context); });
+  }
+  /// observe (prior), apply, verify, as the engine does.
+  Outcome perform(Step& step) {
+    PLAN_TRY(seen, observe(step));
+    if (step.attempt == 0) step.prior = seen.prior;
+    ++step.attempt;
+    PLAN_TRY(outputs,
+             with(step, [](auto& driver, auto& context) { return driver.apply(context); }));
+    static_cast<void>(outputs);
+    return with(step, [](auto& driver, auto& context) { return driver.verify(context); });
+  }
+
+  static Value arguments(std::vector<std::pair<std::string, Value>> more) {
+    Value all = Value::map({{"source", source_block()}});
+    for (auto& [key, value] : more) all.set(key, value);
+    return all;
+  }
+  static Step door() {
+    return {StepKind::dovecot_door,
+            arguments({{"deny_file", kDenyFile}, {"configuration", kDoorFile}})};
+  }
+  static Step deny(const std::string& account) {
+    return {StepKind::dovecot_deny, arguments({{"account", account},
+                                               {"addresses", Value::list({account})},
+                                               {"deny_file", kDenyFile}})};
+  }
+  static Step hook() { return {StepKind::postfix_hook, arguments({{"transport_map", kMap}})}; }
+  static Step hold(const std::string& account) {
+    return {StepKind::postfix_hold, arguments({{"account", account}, {"transport_map", kMap}})};
+  }
+  static Step forward(const std::string& account, const std::string& next_hop) {
+    return {StepKind::postfix_forward,
+            arguments({{"account", account}, {"transport_map", kMap}, {"next_hop", next_hop}})};
+  }
+
+  bool can_log_in(const std::string& login, const std::string& password) {
+    auto client = net::imap::Client::connect(source_->block().endpoint(source_->block().imap));
+    EXPECT_TRUE(client) << client.error().to_line();
+    return client && (*client)->login(login, secret::Secret(password)).has_value();
+  }
+  /// Delivers through port 25 and returns the reply.
+  static std::string deliver(const std::string& account, const std::string& subject) {
+    net::smtp::ConnectOptions options;
+    options.host = kAddress;
+    options.ehlo_name = "mx.ext.test";
+    options.bind_address = "10.9.0.50";
+    const net::Deadline deadline = net::Deadline::after(10s);
+    auto client = net::smtp::Client::connect(options, deadline);
+    if (!client) return client.error().to_line();
+    auto sent = (*client)->send(
+        {"sender@ext.test", {account}},
+        fmt::format("From: <sender@ext.test>\r\nSubject: {}\r\n\r\nhello\r\n", subject), deadline);
+    if (!sent) return sent.error().to_line();
+    return sent->is_accepted ? "accepted" : sent->reply.to_text();
+  }
+  std::size_t queued(const std::string& account) {
+    return postfix::ids_naming(**source_->queue().read(), {account}).size();
+  }
+  /// Messages in the Maildir, INBOX only.
+  static std::size_t delivered(const std::string& user) {
+    std::size_t count = 0;
+    for (const char* part : {"new", "cur"}) {
+      const std::filesystem::path folder = std::filesystem::path(std::getenv("PLAN_TEST_SOURCE")) /
+                                           "mail/legacy.test" / user / "Maildir" / part;
+      if (!std::filesystem::exists(folder)) continue;
+      for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator(folder))
+        ++count;
+    }
+    return count;
+  }
+  static bool wait_for(const std::function<bool()>& is_so, std::chrono::milliseconds time = 8s) {
+    const net::Deadline deadline = net::Deadline::after(time);
+    while (!is_so()) {
+      if (deadline.is_over()) return false;
+      std::this_thread::sleep_for(30ms);
+    }
+    return true;
+  }
+
+  MasterPassword secrets_;
+  step::StopSignal stop_;
+  step::DriverTable table_;
+  std::shared_ptr<SourcePool> pool_ =
+      std::make_shared<SourcePool>(std::make_shared<net::HostPool>(), net::system_clock());
+  std::shared_ptr<Source> source_;
+};
+
+TEST_F(RealSource, TheDoorShutsForOneAccountOnlyAndOpensAgain) {
+  Step the_door = door();
+  ASSERT_EQ(observe(the_door)->standing, ir::Standing::absent);
+  const Outcome hung = perform(the_door);
+  ASSERT_TRUE(hung) << hung.error().to_line();
+  EXPECT_EQ(observe(the_door)->standing, ir::Standing::satisfied);
+  EXPECT_TRUE(can_log_in("bob@legacy.test", "bob-Passw0rd"));
+
+  auto session =
+      std::move(*net::imap::Client::connect(source_->block().endpoint(source_->block().imap)));
+  ASSERT_TRUE(session->login("bob@legacy.test", secret::Secret("bob-Passw0rd")));
+  Step shut = deny("bob@legacy.test");
+  EXPECT_EQ(observe(shut)->standing, ir::Standing::absent);
+  const auto began = std::chrono::steady_clock::now();
+  const Outcome outcome = perform(shut);
+  ASSERT_TRUE(outcome) << outcome.error().to_line();
+  std::printf("shutting the door took %lld ms\n",
+              static_cast<long long>(std::chrono::duration_cast<std::chrono::milliseconds>(
+                                         std::chrono::steady_clock::now() - began)
+                                         .count()));
+  EXPECT_EQ(observe(shut)->standing, ir::Standing::satisfied);
+  EXPECT_FALSE(session->noop()) << "the session that was open is ended";
+  EXPECT_FALSE(can_log_in("bob@legacy.test", "bob-Passw0rd"));
+  EXPECT_TRUE(can_log_in("bob@legacy.test%vmadmin", "master-secret"));
+  EXPECT_TRUE(can_log_in("carol@legacy.test", "carol-Passw0rd"));
+
+  const Outcome again = perform(shut);
+  EXPECT_TRUE(again) << "repeating it changes nothing: " << again.error().to_line();
+  const Outcome refused = undo(the_door);
+  ASSERT_FALSE(refused) << "somebody is still denied";
+  EXPECT_TRUE(refused.error().is(step::errors::changed_since));
+  const Outcome opened = undo(shut);
+  ASSERT_TRUE(opened) << opened.error().to_line();
+  EXPECT_TRUE(can_log_in("bob@legacy.test", "bob-Passw0rd"));
+  EXPECT_TRUE(undo(shut));
+  ASSERT_TRUE(undo(the_door));
+  EXPECT_FALSE(std::filesystem::exists(kDoorFile));
+  EXPECT_TRUE(can_log_in("bob@legacy.test", "bob-Passw0rd"));
+}
+
+TEST_F(RealSource, ADoorInTheWrongPlaceIsRefusedAndLeavesNothing) {
+  Step misplaced{
+      StepKind::dovecot_door,
+      arguments({{"deny_file", kDenyFile}, {"configuration", "/etc/dovecot/unread.conf"}})};
+  const Outcome outcome = perform(misplaced);
+  ASSERT_FALSE(outcome);
+  EXPECT_TRUE(outcome.error().is(errors::door_not_possible)) << outcome.error().to_line();
+  EXPECT_FALSE(std::filesystem::exists("/etc/dovecot/unread.conf"));
+  std::ofstream("/etc/dovecot/foreign.conf") << "# of the operator\n";
+  Step foreign{StepKind::dovecot_door, arguments({{"deny_file", kDenyFile},
+                                                  {"configuration", "/etc/dovecot/foreign.conf"}})};
+  EXPECT_TRUE(perform(foreign).error().is(errors::door_not_possible));
+  std::filesystem::remove("/etc/dovecot/foreign.conf");
+}
+
+TEST_F(RealSource, WithoutTheDoorADenyIsNotBelieved) {
+  Step shut = deny("carol@legacy.test");
+  shut.prior = observe(shut)->prior;
+  ++shut.attempt;
+  const auto outcome =
+      with(shut, [](auto& driver, auto& context) { return driver.apply(context); });
+  ASSERT_FALSE(outcome);
+  EXPECT_TRUE(outcome.error().is(errors::door_open)) << outcome.error().to_line();
+  EXPECT_TRUE(undo(shut));
+}
+
+TEST_F(RealSource, AHeldAccountsMailWaitsAndComesBackWhenTheHoldIsUndone) {
+  Step the_hook = hook();
+  EXPECT_EQ(observe(the_hook)->standing, ir::Standing::differs);
+  const Outcome hung = perform(the_hook);
+  ASSERT_TRUE(hung) << hung.error().to_line();
+  EXPECT_EQ(observe(the_hook)->standing, ir::Standing::satisfied);
+  EXPECT_EQ(*source_->postconf("transport_maps"), "hash:/etc/postfix/plan_transport");
+
+  // Traffic to the account and to another one all the time.
+  std::atomic<bool> is_over = false;
+  std::atomic<int> sent = 0;
+  std::atomic<int> sent_elsewhere = 0;
+  std::atomic<int> refused = 0;
+  const std::size_t before = delivered("judy");
+  const std::size_t before_elsewhere = delivered("ivan");
+  std::thread sender([&] {
+    while (!is_over) {
+      deliver("judy@legacy.test", "load") == "accepted" ? ++sent : ++refused;
+      deliver("ivan@legacy.test", "load") == "accepted" ? ++sent_elsewhere : ++refused;
+    }
+  });
+  std::this_thread::sleep_for(700ms);
+  Step held = hold("judy@legacy.test");
+  EXPECT_EQ(observe(held)->standing, ir::Standing::absent);
+  const auto began = std::chrono::steady_clock::now();
+  const Outcome outcome = perform(held);
+  std::printf("holding took %lld ms\n",
+              static_cast<long long>(std::chrono::duration_cast<std::chrono::milliseconds>(
+                                         std::chrono::steady_clock::now() - began)
+                                         .count()));
+  ASSERT_TRUE(outcome) << (is_over = true, sender.join(), outcome.error().to_line());
+  const std::size_t at_drain = delivered("judy");
+  std::this_thread::sleep_for(700ms);
+  EXPECT_EQ(delivered("judy"), at_drain) << "nothing reaches the old mailbox after the drain";
+  EXPECT_EQ(observe(held)->standing, ir::Standing::satisfied);
+  EXPECT_EQ(deliver("judy@legacy.test", "held"), "accepted") << "nobody sees an error";
+  is_over = true;
+  sender.join();
+  EXPECT_EQ(refused, 0);
+  EXPECT_GT(queued("judy@legacy.test"), 0U);
+  EXPECT_TRUE(wait_for([&] {
+    return delivered("ivan") == before_elsewhere + static_cast<std::size_t>(sent_elsewhere);
+  })) << "others are not held";
+
+  const Outcome undone = undo(held);
+  ASSERT_TRUE(undone) << undone.error().to_line();
+  EXPECT_TRUE(wait_for([&] { return queued("judy@legacy.test") == 0; }));
+  EXPECT_TRUE(wait_for([&] {
+    return delivered("judy") == before + static_cast<std::size_t>(sent) + 1;
+  })) << delivered("judy")
+      << " of " << before << " + " << sent << " + 1: each once, and no probe";
+  EXPECT_TRUE(undo(held));
+  const Outcome unhooked = undo(the_hook);
+  ASSERT_TRUE(unhooked) << unhooked.error().to_line();
+  EXPECT_EQ(*source_->postconf("transport_maps"), "");
+  EXPECT_FALSE(source_->postconf("transport_maps")->find("plan") != std::string::npos);
+}
+
+TEST_F(RealSource, TheDrainWaitsForADeliveryThatHasBegun) {
+  Step the_hook = hook();
+  ASSERT_TRUE(perform(the_hook));
+  // An LMTP server between Postfix and Dovecot that answers late: from the test script, see
+  // `slow_lmtp`.
+  const Outcome slow =
+      source_
+          ->run({"sh", "-c",
+                 "postconf -e virtual_transport=lmtp:inet:127.0.0.1:2424 && postfix reload"})
+          .map([](const std::string&) {});
+  ASSERT_TRUE(slow);
+  std::this_thread::sleep_for(1500ms);
+  const std::size_t before = delivered("dave");
+  ASSERT_EQ(deliver("dave@legacy.test", "slow"), "accepted");
+  ASSERT_TRUE(wait_for([&] { return queued("dave@legacy.test") == 1; }));
+  std::this_thread::sleep_for(300ms);
+  EXPECT_EQ(delivered("dave"), before);
+  Step held = hold("dave@legacy.test");
+  const Outcome outcome = perform(held);
+  ASSERT_TRUE(outcome) << outcome.error().to_line();
+  EXPECT_EQ(delivered("dave"), before + 1)
+      << "what was in delivery has arrived when the hold counts as done";
+  EXPECT_EQ(queued("dave@legacy.test"), 0U);
+  ASSERT_TRUE(undo(held));
+  ASSERT_TRUE(source_->run(
+      {"sh", "-c",
+       "postconf -e virtual_transport=lmtp:unix:private/dovecot-lmtp && postfix reload"}));
+  ASSERT_TRUE(undo(the_hook));
+}
+
+TEST_F(RealSource, ForwardedMailGoesToTheTargetAndBackThroughTheHold) {
+  Step the_hook = hook();
+  ASSERT_TRUE(perform(the_hook));
+  Step held = hold("grace@legacy.test");
+  ASSERT_TRUE(perform(held));
+  ASSERT_EQ(deliver("GRACE+tag@legacy.test", "one"), "accepted");
+  // The "target" is the sink of the test script: it takes everything and counts.
+  Step forwarded = forward("grace@legacy.test", "smtp:[10.9.0.1]:25");
+  EXPECT_EQ(observe(forwarded)->standing, ir::Standing::differs);
+  const Outcome outcome = perform(forwarded);
+  ASSERT_TRUE(outcome) << outcome.error().to_line();
+  EXPECT_EQ(observe(forwarded)->standing, ir::Standing::satisfied);
+  EXPECT_EQ(observe(held)->standing, ir::Standing::satisfied) << "a moved account needs no hold";
+  ASSERT_TRUE(wait_for([&] {
+    const auto queue = *source_->queue().read();
+    return source_->queue().flush(postfix::ids_naming(*queue, {"grace@legacy.test"})) &&
+           queued("grace@legacy.test") == 0;
+  }));
+  EXPECT_TRUE(undo(forwarded));
+  EXPECT_EQ(source_->transport_map(kMap).query("grace@legacy.test").value(), "smtp:[127.0.0.1]:1");
+  // Somebody else's entry is not taken away.
+  ASSERT_TRUE(source_->transport_map(kMap).change({"grace@legacy.test", "smtp:[10.9.0.77]:25"}));
+  EXPECT_TRUE(undo(held).error().is(step::errors::changed_since));
+  ASSERT_TRUE(source_->transport_map(kMap).change(
+      {"grace@legacy.test", std::string(postfix::kHoldTransport)}));
+  ASSERT_TRUE(undo(held));
+  ASSERT_TRUE(undo(the_hook));
+}
+
+TEST_F(RealSource, ChangesOfManyAccountsShareOneReload) {
+  Step the_hook = hook();
+  ASSERT_TRUE(perform(the_hook));
+  postfix::TransportMap& map = source_->transport_map(kMap);
+  const auto began = std::chrono::steady_clock::now();
+  std::vector<std::thread> threads;
+  for (int number = 0; number < 8; ++number) {
+    threads.emplace_back([&, number] {
+      EXPECT_TRUE(map.change({fmt::format("many{}@legacy.test", number), "smtp:[10.9.0.1]:25"}));
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_LT(std::chrono::steady_clock::now() - began, 4s);
+  EXPECT_EQ(map.look()->entries.size(), 8U);
+  for (int number = 0; number < 8; ++number) {
+    EXPECT_EQ(map.query(fmt::format("many{}@legacy.test", number)).value(), "smtp:[10.9.0.1]:25");
+  }
+  ASSERT_TRUE(source_->host().replace_file(kMap, "# none\n", 0644, net::Deadline::after(5s)));
+  EXPECT_FALSE(map.look()->is_live) << "a change that no reload followed is seen";
+  ASSERT_TRUE(map.change({"x@legacy.test", std::nullopt}));
+  EXPECT_TRUE(map.look()->is_live);
+  ASSERT_TRUE(undo(the_hook));
+}
+
+TEST_F(RealSource, TheListenerSeesTheClientAndRelaysForNobody) {
+  Step listener{StepKind::postfix_listener, arguments({{"address", kAddress}, {"port", 10025}})};
+  EXPECT_EQ(observe(listener)->standing, ir::Standing::absent);
+  const Outcome outcome = perform(listener);
+  ASSERT_TRUE(outcome) << outcome.error().to_line();
+  EXPECT_EQ(observe(listener)->standing, ir::Standing::satisfied);
+  const auto ask = [](const std::string& client_address, const std::string& recipient) {
+    net::smtp::ConnectOptions options;
+    options.host = kAddress;
+    options.port = 10025;
+    options.ehlo_name = "mx.ext.test";
+    options.proxy_header = fmt::format("PROXY TCP4 {} 10.9.0.2 40000 25", client_address);
+    auto client = net::smtp::Client::connect(options, net::Deadline::after(10s));
+    if (!client) return std::string("no session: ") + client.error().to_line();
+    EXPECT_FALSE((*client)->has("XCLIENT"));
+    auto answer = (*client)->ask({"s@ext.test", {recipient}}, net::Deadline::after(10s));
+    return answer ? std::string(answer->is_accepted ? "accepted" : answer->reply.to_text())
+                  : answer.error().to_line();
+  };
+  EXPECT_EQ(ask("203.0.113.9", "alice@legacy.test"), "accepted");
+  for (const char* trusted : {"203.0.113.9", "127.0.0.1", "10.9.0.2", "10.9.0.3"}) {
+    EXPECT_TRUE(ask(trusted, "x@foreign.test").starts_with("554 "))
+        << trusted << ": " << ask(trusted, "x@foreign.test");
+  }
+  EXPECT_TRUE(perform(listener));
+  ASSERT_TRUE(undo(listener));
+  EXPECT_EQ(observe(listener)->standing, ir::Standing::absent);
+}
+
+}  // namespace
+}  // namespace plan::server::source
