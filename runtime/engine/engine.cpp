@@ -52,6 +52,7 @@ class Execution {
         PLAN_TRY_VOID(look_at_requests());
         if (parts_.stop.is_requested()) drain(DrainReason::stop_signal);
         PLAN_TRY_VOID(look_at_approvals());
+        tell_waves();
         begun = dispatch();
       }
       tell_waves();
@@ -301,7 +302,7 @@ class Execution {
       const std::string& name = parts_.graph.wave_info(id)->name;
       if (told == Told::nothing) runner_.emit(report::WaveStarted{name, now.rows});
       told = Told::begun;
-      if (!now.is_over || scheduler_.running() > 0) continue;
+      if (!now.is_over) continue;
       runner_.emit(report::WaveEnded{name, now.moved, now.failed});
       told = Told::ended;
     }

@@ -151,6 +151,7 @@ void Scheduler::make_ready(StepId step) {
 void Scheduler::occupy(StepId step, bool is_held, int change) {
   const auto add = [change](std::size_t& count) { count = change > 0 ? count + 1 : count - 1; };
   add(running_);
+  waves_[wave_index(graph_.wave(step))].running += static_cast<std::uint32_t>(change);
   const RowId row = graph_.row(step);
   if (row != RowId::none) {
     rows_[row_index(row)].running += static_cast<std::uint32_t>(change);
@@ -520,7 +521,11 @@ std::vector<WaveId> Scheduler::waves_waiting_for_approval() const {
 
 Scheduler::WaveCounts Scheduler::wave_counts(WaveId id) const {
   const Wave& wave = waves_[wave_index(id)];
-  return {wave.rows, wave.moved, wave.failed, wave.has_begun, wave.remaining == 0};
+  const bool goes_back = std::any_of(undoing_rows_.begin(), undoing_rows_.end(), [&](RowId row) {
+    return rows_[row_index(row)].wave == id;
+  });
+  return {wave.rows, wave.moved, wave.failed, wave.has_begun,
+          wave.remaining == 0 && wave.running == 0 && !goes_back};
 }
 
 }  // namespace plan::engine

@@ -141,6 +141,7 @@ class Scheduler {
     std::uint64_t moved = 0;
     std::uint64_t failed = 0;
     std::uint32_t active = 0;
+    std::uint32_t running = 0;
     std::uint32_t parallel = 1;
     std::uint32_t stop_after_failed = 0;
     bool is_gated = false;

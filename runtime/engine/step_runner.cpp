@@ -63,7 +63,21 @@ struct StepRunner::Call {
 
 StepRunner::StepRunner(const EngineParts& parts, const EngineOptions& options, std::string run_id,
                        std::string boot_id)
-    : parts_(parts), options_(options), run_id_(std::move(run_id)), boot_id_(std::move(boot_id)) {}
+    : parts_(parts),
+      options_(options),
+      run_id_(std::move(run_id)),
+      boot_id_(std::move(boot_id)),
+      bound_ms_(parts.graph.row_count() + 1, 0) {
+  for (const ir::StepId step : parts.graph.order()) {
+    // Filling in arguments costs; most shapes have no bound.
+    if (parts.graph.role(step) != ir::TransactionRole::held ||
+        parts.graph.shape(step).arguments["bound_ms"].is_null()) {
+      continue;
+    }
+    std::int64_t& bound = bound_ms_[static_cast<std::size_t>(parts.graph.row(step))];
+    bound = std::max(bound, parts.graph.arguments(step)["bound_ms"].integer_or(0));
+  }
+}
 
 void StepRunner::emit(report::Happening what) {
   const std::lock_guard lock(event_mutex_);

@@ -1,0 +1,115 @@
+#pragma once
+// The graph of a small migration in the shape that lowering gives it: a domain, a rollback point,
+// one wave (or two) of accounts with the transaction of design.md section 6, and a step that
+// finalizes.
+#include <string>
+#include <vector>
+
+#include "compiler/ir/step_graph.h"
+#include "compiler/source/check.h"
+
+namespace plan::test {
+
+struct MoveGraphOptions {
+  std::size_t accounts = 3;
+  std::uint32_t parallel = 2;
+  std::size_t first_wave = 0;  ///< accounts in a wave of their own before the others; 0: one wave
+  bool is_held_for_approval = false;  ///< the last wave
+  std::uint32_t stop_after_failed = 0;
+  std::int64_t bound_ms = 20'000;
+  std::string domain_note = "v1";  ///< change it and the domain's step has another digest
+  std::string copy_note = "v1";    ///< the same for every account's copy
+};
+
+inline ir::StepGraph move_graph(const MoveGraphOptions& options = {}) {
+  using ir::StepKind;
+  using ir::TransactionRole;
+  using ir::Value;
+  ir::StepGraph graph;
+  const auto alone = [&](StepKind kind, ir::Stage stage, const std::string& id, Value arguments) {
+    return graph.add_step(
+        graph.add_shape({kind, stage, TransactionRole::none, id, std::move(arguments), {}}),
+        ir::RowId::none, ir::WaveId::none);
+  };
+  const ir::StepId domain =
+      alone(StepKind::admin_upsert, ir::Stage::prepare, "domain/x",
+            Value::map({{"object", "Domain"},
+                        {"match", Value::map({{"name", "x"}})},
+                        {"set", Value::map({{"note", options.domain_note}})}}));
+  const ir::StepId point = alone(StepKind::mark_rollback_point, ir::Stage::waves,
+                                 "point/before-waves", Value::map({{"point", "before-waves"}}));
+  graph.add_edge(domain, point);
+
+  struct Part {
+    StepKind kind;
+    TransactionRole role;
+    const char* name;
+    Value arguments;
+  };
+  const Value account = ir::OutputRef{"$row", "account"};
+  const std::vector<Part> parts = {
+      {StepKind::admin_account, TransactionRole::none, "create",
+       Value::map({{"account", account}})},
+      {StepKind::archive_copy, TransactionRole::none, "copy",
+       Value::map({{"account", account},
+                   {"file", "a"},
+                   {"note", options.copy_note},
+                   {"account_id", ir::OutputRef{"account/{}/create", "account_id"}}})},
+      {StepKind::proxy_hold, TransactionRole::held, "hold-clients",
+       Value::map({{"account", account}, {"bound_ms", options.bound_ms}})},
+      {StepKind::dovecot_deny, TransactionRole::held, "deny", Value::map({{"account", account}})},
+      {StepKind::postfix_hold, TransactionRole::held, "hold-mail",
+       Value::map({{"account", account}})},
+      {StepKind::archive_delta, TransactionRole::held, "delta", Value::map({{"account", account}})},
+      {StepKind::archive_grade, TransactionRole::held, "grade",
+       Value::map({{"account", account}, {"accept", Value::list({"perfect", "good"})}})},
+      {StepKind::admin_account_open, TransactionRole::held, "open",
+       Value::map({{"account", account}})},
+      {StepKind::admin_keys, TransactionRole::held, "keys", Value::map({{"account", account}})},
+      {StepKind::postfix_forward, TransactionRole::held, "forward",
+       Value::map({{"account", account}})},
+      {StepKind::proxy_prepare, TransactionRole::held, "prepare",
+       Value::map({{"account", account}})},
+      {StepKind::probe_login, TransactionRole::held, "probe", Value::map({{"account", account}})},
+      {StepKind::proxy_release, TransactionRole::commit, "release",
+       Value::map({{"account", account}})},
+      {StepKind::queue_flush, TransactionRole::none, "flush", Value::map({{"account", account}})},
+      {StepKind::archive_sweep, TransactionRole::none, "sweep", Value::map({{"account", account}})},
+  };
+  std::vector<std::uint32_t> shapes;
+  for (const Part& part : parts) {
+    shapes.push_back(graph.add_shape({part.kind,
+                                      ir::Stage::waves,
+                                      part.role,
+                                      std::string("account/{}/") + part.name,
+                                      part.arguments,
+                                      {}}));
+  }
+  std::vector<ir::WaveId> waves;
+  if (options.first_wave > 0) {
+    waves.push_back(graph.add_wave({.name = "canary", .parallel = options.parallel}));
+  }
+  waves.push_back(graph.add_wave({.name = "rest",
+                                  .parallel = options.parallel,
+                                  .is_held_for_approval = options.is_held_for_approval,
+                                  .stop_after_failed = options.stop_after_failed}));
+  const ir::StepId finalize = alone(StepKind::admin_update, ir::Stage::finalize, "finalize",
+                                    Value::map({{"object", "X"}, {"set", Value::map()}}));
+  for (std::size_t i = 0; i < options.accounts; ++i) {
+    const std::string name = "a" + std::to_string(i) + "@x";
+    const ir::RowId row = graph.add_row(name, Value::map({{"account", name}}), {});
+    ir::StepId previous = point;
+    for (const std::uint32_t shape : shapes) {
+      const ir::StepId step =
+          graph.add_step(shape, row, i < options.first_wave ? waves.front() : waves.back());
+      graph.add_edge(previous, step);
+      previous = step;
+    }
+    graph.add_edge(previous, finalize);
+  }
+  const auto problem = graph.freeze();
+  PLAN_CHECK(!problem, "the graph of the tests is sound");
+  return graph;
+}
+
+}  // namespace plan::test

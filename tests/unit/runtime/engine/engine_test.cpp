@@ -1,0 +1,327 @@
+#include "runtime/engine/engine.h"
+
+#include "tests/unit/runtime/engine/engine_fixture.h"
+
+namespace plan::engine {
+namespace {
+
+using report::Ending;
+using test::move_graph;
+using test::WorldFault;
+
+TEST_F(EngineTest, moves_every_account_and_loses_and_doubles_nothing) {
+  const auto result = run(move_graph());
+  ASSERT_TRUE(result) << result.error().to_line();
+  EXPECT_EQ(result->ending, Ending::finished) << result->message;
+  EXPECT_EQ(result->counts.waiting, 0U);
+  EXPECT_EQ(result->counts.accounts_moved, 3U);
+  EXPECT_EQ(world_.verdict(3, true), "");
+  EXPECT_EQ(world_.finalized, 1U);
+  EXPECT_EQ(count_events<report::AccountHeld>(), 3U);
+  EXPECT_EQ(count_events<report::AccountReleased>(), 3U);
+}
+
+TEST_F(EngineTest, a_second_apply_does_nothing) {
+  ASSERT_TRUE(run(move_graph()));
+  const std::uint32_t effects = world_.effects;
+  const auto again = run(move_graph());
+  ASSERT_TRUE(again) << again.error().to_line();
+  EXPECT_EQ(again->ending, Ending::finished);
+  EXPECT_EQ(again->counts.done, 0U);
+  EXPECT_EQ(world_.effects, effects);
+}
+
+TEST_F(EngineTest, poor_content_gives_the_account_back_and_the_others_move) {
+  world_.has_poor_content[1] = true;
+  const auto result = run(move_graph());
+  ASSERT_TRUE(result) << result.error().to_line();
+  EXPECT_EQ(result->ending, Ending::failed);
+  ASSERT_EQ(result->failures.size(), 1U);
+  EXPECT_EQ(result->failures[0].step, "account/a1@x/grade");
+  EXPECT_EQ(result->failures[0].code, "grade-refused");
+  EXPECT_EQ(result->counts.accounts_failed, 1U);
+  EXPECT_EQ(world_.verdict(3, false), "");
+  EXPECT_FALSE(world_.accounts[1].is_at_target);
+  EXPECT_TRUE(world_.accounts[0].is_at_target && world_.accounts[2].is_at_target);
+  EXPECT_EQ(world_.finalized, 0U) << "what waits for all accounts must not run";
+  EXPECT_EQ(state_of("account/a1@x/hold-clients"), "undone");
+
+  world_.has_poor_content[1] = false;
+  const auto again = run(move_graph());
+  ASSERT_TRUE(again) << again.error().to_line();
+  EXPECT_EQ(again->ending, Ending::finished) << again->message;
+  EXPECT_EQ(world_.verdict(3, true), "");
+}
+
+TEST_F(EngineTest, doubts_wait_for_an_approval_of_that_account) {
+  world_.has_doubts[2] = true;
+  const auto result = run(move_graph());
+  ASSERT_TRUE(result) << result.error().to_line();
+  EXPECT_EQ(result->ending, Ending::needs_approval) << result->message;
+  EXPECT_EQ(result->approvals_needed, (std::vector<std::string>{"account:a2@x"}));
+  EXPECT_FALSE(world_.accounts[2].is_at_target);
+  approve("account:a2@x");
+  const auto again = run(move_graph());
+  ASSERT_TRUE(again) << again.error().to_line();
+  EXPECT_EQ(again->ending, Ending::finished) << again->message;
+  EXPECT_EQ(world_.verdict(3, true), "");
+  auto journal = open();
+  EXPECT_FALSE((*journal)->is_approved("account:a2@x").value()) << "an approval is for one move";
+}
+
+TEST_F(EngineTest, a_wave_that_is_held_waits_for_its_approval) {
+  const ir::StepGraph graph =
+      move_graph({.accounts = 3, .first_wave = 1, .is_held_for_approval = true});
+  const auto result = run(graph);
+  ASSERT_TRUE(result) << result.error().to_line();
+  EXPECT_EQ(result->ending, Ending::needs_approval);
+  EXPECT_EQ(result->approvals_needed, (std::vector<std::string>{"wave:rest"}));
+  EXPECT_TRUE(world_.accounts[0].is_at_target);
+  EXPECT_FALSE(world_.accounts[1].is_created) << "nothing of the wave begins before";
+  approve("wave:rest");
+  const auto again = run(graph);
+  ASSERT_TRUE(again);
+  EXPECT_EQ(again->ending, Ending::finished) << again->message;
+  EXPECT_EQ(world_.verdict(3, true), "");
+}
+
+TEST_F(EngineTest, a_wave_stops_by_its_rule_and_nobody_stays_held) {
+  world_.has_poor_content[0] = true;
+  const auto result = run(move_graph({.accounts = 5, .parallel = 1, .stop_after_failed = 1}));
+  ASSERT_TRUE(result) << result.error().to_line();
+  EXPECT_EQ(result->ending, Ending::stopped);
+  EXPECT_NE(result->message.find("wave rest was stopped by its rule"), std::string::npos)
+      << result->message;
+  EXPECT_EQ(world_.verdict(5, false), "");
+  EXPECT_EQ(result->counts.accounts_moved, 0U);
+}
+
+TEST_F(EngineTest, a_stop_request_finishes_the_held_accounts_and_begins_nothing_new) {
+  /// Asks to stop as soon as the first account is held.
+  class StopAtHold final : public report::EventSink {
+   public:
+    StopAtHold(step::StopSignal& stop, report::EventSink& next) : stop_(stop), next_(next) {}
+    void on(const report::Event& event) override {
+      if (std::holds_alternative<report::AccountHeld>(event.what)) stop_.request();
+      next_.on(event);
+    }
+
+   private:
+    step::StopSignal& stop_;
+    report::EventSink& next_;
+  };
+  const ir::StepGraph graph = move_graph({.accounts = 4, .parallel = 1});
+  {
+    auto journal = open();
+    StopAtHold sink(stop_, events_);
+    const auto result =
+        engine::run({graph, **journal, drivers_, secrets_, clock_, sink, stop_}, options_);
+    ASSERT_TRUE(result) << result.error().to_line();
+    EXPECT_EQ(result->ending, Ending::stopped) << result->message;
+    EXPECT_EQ(result->counts.accounts_moved, 1U);
+  }
+  EXPECT_TRUE(world_.accounts[0].is_at_target) << "a held account is finished";
+  EXPECT_FALSE(world_.accounts[1].is_proxy_held);
+  step::StopSignal go;
+  auto journal = open();
+  const auto again =
+      engine::run({graph, **journal, drivers_, secrets_, clock_, events_, go}, options_);
+  ASSERT_TRUE(again) << again.error().to_line();
+  EXPECT_EQ(again->ending, Ending::finished);
+  EXPECT_EQ(world_.verdict(4, true), "");
+}
+
+TEST_F(EngineTest, an_edited_plan_keeps_what_was_done_and_redoes_what_changed) {
+  world_.has_poor_content[0] = true;
+  ASSERT_TRUE(run(move_graph()));
+  world_.has_poor_content[0] = false;
+  const std::uint32_t before = world_.effects;
+  const auto result = run(move_graph({.domain_note = "v2"}));
+  ASSERT_TRUE(result) << result.error().to_line();
+  EXPECT_EQ(result->ending, Ending::finished);
+  EXPECT_EQ(world_.verdict(3, true), "");
+  // The domain again, the rollback point not, the failed account's move from its hold on, finalize.
+  EXPECT_EQ(world_.effects - before, 1U + 13U + 1U);
+}
+
+TEST_F(EngineTest, an_account_that_has_moved_stays_as_it_is_whatever_the_plan_says_now) {
+  ASSERT_TRUE(run(move_graph()));
+  const std::uint32_t before = world_.effects;
+  const auto result = run(move_graph({.copy_note = "v2"}));
+  ASSERT_TRUE(result) << result.error().to_line();
+  EXPECT_EQ(result->ending, Ending::finished) << result->message;
+  EXPECT_EQ(world_.effects, before);
+  EXPECT_GE(count_events<report::Notice>(), 1U);
+}
+
+TEST_F(EngineTest, a_step_that_was_so_already_is_recorded_as_such_and_not_undone) {
+  world_.accounts[1].is_denied = true;
+  world_.has_poor_content[1] = true;
+  ASSERT_TRUE(run(move_graph()));
+  EXPECT_TRUE(world_.accounts[1].is_denied)
+      << "plan did not close that door, so it does not open it";
+}
+
+TEST_F(EngineTest, two_runs_at_once_are_refused) {
+  auto other = open();
+  ASSERT_TRUE((*other)->lock_for_run());
+  const auto refused = run(move_graph());
+  ASSERT_FALSE(refused);
+  EXPECT_TRUE(refused.error().is(errors::run_in_progress)) << refused.error().to_line();
+  EXPECT_EQ(world_.effects, 0U);
+}
+
+TEST_F(EngineTest, a_saved_plan_is_used_once_and_may_resume_its_own_run) {
+  options_.saved_plan_digest = "d1";
+  world_.has_poor_content[0] = true;
+  ASSERT_EQ(run(move_graph())->ending, Ending::failed);
+  world_.has_poor_content[0] = false;
+  const auto resumed = run(move_graph());
+  ASSERT_TRUE(resumed) << resumed.error().to_line();
+  EXPECT_EQ(resumed->ending, Ending::finished);
+  const auto refused = run(move_graph());
+  ASSERT_FALSE(refused);
+  EXPECT_TRUE(refused.error().is(errors::plan_already_used));
+}
+
+TEST_F(EngineTest, a_wave_begins_only_when_the_one_before_is_over) {
+  ASSERT_TRUE(run(move_graph({.accounts = 4, .parallel = 4, .first_wave = 2})));
+  std::vector<std::string> seen;
+  for (const report::Event& event : events_.events()) {
+    if (const auto* begun = std::get_if<report::WaveStarted>(&event.what))
+      seen.push_back("+" + begun->wave);
+    if (const auto* ended = std::get_if<report::WaveEnded>(&event.what))
+      seen.push_back("-" + ended->wave);
+  }
+  EXPECT_EQ(seen, (std::vector<std::string>{"+canary", "-canary", "+rest", "-rest"}));
+}
+
+// --- what goes wrong, at every effect ---
+
+class FaultAtEveryEffect : public EngineTest,
+                           public ::testing::WithParamInterface<WorldFault::Kind> {};
+
+TEST_P(FaultAtEveryEffect, ends_with_every_message_once) {
+  const ir::StepGraph graph = move_graph();
+  for (std::uint32_t at = 1; at <= 45; ++at) {
+    std::error_code ignored;
+    for (const auto& entry : std::filesystem::directory_iterator(folder_.path())) {
+      std::filesystem::remove_all(entry.path(), ignored);
+    }
+    std::destroy_at(&world_);
+    std::construct_at(&world_);
+    world_.fault = {GetParam(), at};
+    const auto result = run(graph);
+    ASSERT_TRUE(result) << at << ": " << result.error().to_line();
+    EXPECT_EQ(world_.verdict(3, false), "") << "fault at effect " << at;
+    if (result->ending != Ending::finished) {
+      const auto again = run(graph);
+      ASSERT_TRUE(again) << again.error().to_line();
+      EXPECT_EQ(again->ending, Ending::finished)
+          << "fault at effect " << at << ": " << again->message;
+    }
+    EXPECT_EQ(world_.verdict(3, true), "") << "fault at effect " << at;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Faults, FaultAtEveryEffect,
+                         ::testing::Values(WorldFault::Kind::lost_reply,
+                                           WorldFault::Kind::lost_request,
+                                           WorldFault::Kind::refused_safe,
+                                           WorldFault::Kind::refused_never,
+                                           WorldFault::Kind::doubled_call));
+
+// --- rollback ---
+
+TEST_F(EngineTest, an_account_rolled_back_is_at_the_source_and_moves_again) {
+  world_.has_poor_content[2] = true;  // so that finalize has not run
+  ASSERT_TRUE(run(move_graph()));
+  const auto result = back(move_graph(), OfAccount{"a0@x"});
+  ASSERT_TRUE(result) << result.error().to_line();
+  EXPECT_EQ(result->ending, Ending::finished) << result->message;
+  EXPECT_EQ(world_.verdict(3, false), "");
+  EXPECT_FALSE(world_.accounts[0].is_at_target);
+  EXPECT_TRUE(world_.accounts[1].is_at_target);
+  EXPECT_EQ(state_of("account/a0@x/create"), "done") << "what was before the hold is kept";
+  world_.has_poor_content[2] = false;
+  const auto again = run(move_graph());
+  ASSERT_TRUE(again) << again.error().to_line();
+  EXPECT_EQ(again->ending, Ending::finished) << again->message;
+  EXPECT_EQ(world_.verdict(3, true), "");
+}
+
+TEST_F(EngineTest, a_wave_rolled_back_leaves_the_other_wave_where_it_is) {
+  world_.has_poor_content[3] = true;
+  const ir::StepGraph graph = move_graph({.accounts = 4, .first_wave = 2});
+  ASSERT_TRUE(run(graph));
+  const auto result = back(graph, OfWave{"canary"});
+  ASSERT_TRUE(result) << result.error().to_line();
+  EXPECT_EQ(result->ending, Ending::finished) << result->message;
+  EXPECT_EQ(world_.verdict(4, false), "");
+  EXPECT_FALSE(world_.accounts[0].is_at_target || world_.accounts[1].is_at_target);
+  EXPECT_TRUE(world_.accounts[2].is_at_target);
+}
+
+TEST_F(EngineTest, a_rollback_to_a_point_takes_everything_after_it_back) {
+  ASSERT_TRUE(run(move_graph()));
+  const auto result = back(move_graph(), ToPoint{"before-waves"});
+  ASSERT_TRUE(result) << result.error().to_line();
+  EXPECT_EQ(result->ending, Ending::finished) << result->message;
+  EXPECT_EQ(world_.verdict(3, false), "");
+  for (std::size_t i = 0; i < 3; ++i) EXPECT_FALSE(world_.accounts[i].is_created);
+  EXPECT_EQ(state_of("domain/x"), "done") << "before the point";
+  EXPECT_EQ(state_of("point/before-waves"), "done");
+}
+
+TEST_F(EngineTest, after_finalize_an_account_is_not_rolled_back_alone) {
+  ASSERT_TRUE(run(move_graph()));
+  const std::uint32_t before = world_.effects;
+  const auto refused = back(move_graph(), OfAccount{"a0@x"});
+  ASSERT_FALSE(refused);
+  EXPECT_TRUE(refused.error().is(errors::undo_barred)) << refused.error().to_line();
+  EXPECT_NE(refused.error().message().find("finalize"), std::string::npos);
+  EXPECT_EQ(world_.effects, before);
+}
+
+TEST_F(EngineTest, a_point_that_was_not_reached_is_said_so) {
+  ASSERT_TRUE(run(move_graph()));
+  const auto refused = back(move_graph(), ToPoint{"nowhere"});
+  ASSERT_FALSE(refused);
+  EXPECT_TRUE(refused.error().is(errors::point_unknown));
+}
+
+TEST_F(EngineTest, the_rollback_plan_names_the_steps_newest_first) {
+  world_.has_poor_content[2] = true;
+  ASSERT_TRUE(run(move_graph()));
+  auto journal = open();
+  const auto plan = plan_rollback(**journal, move_graph(), OfAccount{"a1@x"});
+  ASSERT_TRUE(plan) << plan.error().to_line();
+  ASSERT_EQ(plan->steps.size(), 13U);
+  EXPECT_EQ(plan->steps.front().step, "account/a1@x/sweep");
+  EXPECT_EQ(plan->steps.back().step, "account/a1@x/hold-clients");
+  EXPECT_TRUE(plan->barred.empty());
+}
+
+// --- what people see ---
+
+TEST_F(EngineTest, status_tells_where_every_account_stands) {
+  world_.has_poor_content[1] = true;
+  ASSERT_TRUE(run(move_graph()));
+  auto journal = open();
+  const auto record = run_record(**journal, true);
+  ASSERT_TRUE(record) << record.error().to_line();
+  EXPECT_EQ(record->state, "failed");
+  ASSERT_EQ(record->accounts.size(), 3U);
+  EXPECT_EQ(record->accounts[0].state, "moved");
+  EXPECT_EQ(record->accounts[0].grade, "perfect");
+  EXPECT_TRUE(record->accounts[0].held_ms);
+  EXPECT_EQ(record->accounts[1].attempts, 1U);
+  EXPECT_EQ(record->waves[0].moved, 2U);
+  EXPECT_FALSE(record->timeline.empty());
+  const auto moments = trace(**journal, "a1@x");
+  ASSERT_TRUE(moments);
+  EXPECT_EQ(moments->back().what, "given-back");
+}
+
+}  // namespace
+}  // namespace plan::engine
