@@ -1,0 +1,131 @@
+#!/usr/bin/env python3
+"""The drivers of the source against a real Dovecot and Postfix: starts the quickstart's source in namespaces of its own and
+runs the tests `RealSource*` of the binary unit_server there. Prints `ok NAME`, `FAILED NAME` or `skipped NAME: why`."""
+
+import hashlib
+import os
+import pathlib
+import shutil
+import socket
+import ssl
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+QUICKSTART = ROOT / "examples" / "quickstart"
+
+
+def main():
+    plan = os.environ.get("PLAN")
+    binary = pathlib.Path(os.environ.get("PLAN_UNIT_SERVER") or (pathlib.Path(plan).parent / "unit_server" if plan else "/nonexistent"))
+    for reason, missing in [("unit_server is not built", not binary.exists()), ("needs root", os.getuid() != 0),
+                            ("dovecot is not installed", not shutil.which("doveadm")),
+                            ("postfix is not installed", not shutil.which("postfix"))]:
+        if missing:
+            print(f"skipped the drivers of the source: {reason}")
+            return 0
+    if len(sys.argv) == 1:
+        with tempfile.TemporaryDirectory(prefix="plan-source-") as folder:
+            return subprocess.run(["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--propagation",
+                                   "private", sys.executable, __file__, folder, str(binary)], check=False).returncode
+    return inside(pathlib.Path(sys.argv[1]), sys.argv[2])
+
+
+def inside(folder, binary):
+    folder.chmod(0o755)
+    source = subprocess.Popen([sys.executable, QUICKSTART / "start_source.py", folder], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    if source.stdout.readline().strip() != "ready":
+        print("FAILED the source starts")
+        return 1
+    threading.Thread(target=sink, args=("10.9.0.1", 25, False), daemon=True).start()
+    threading.Thread(target=sink, args=("127.0.0.1", 2424, True), daemon=True).start()
+    certificate = ssl.PEM_cert_to_DER_cert((folder / "tls" / "source.crt").read_text())
+    environment = {**os.environ, "PLAN_TEST_SOURCE": str(folder), "PLAN_TEST_CERTIFICATE": hashlib.sha256(certificate).hexdigest()}
+    done = subprocess.run([binary, f"--gtest_filter={os.environ.get('PLAN_TEST_FILTER', 'RealSource*')}"], stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, errors="replace", env=environment, timeout=600, check=False)
+    results = 0
+    for line in done.stdout.splitlines():
+        name = line[13:].split(" (")[0].removeprefix("RealSource.")
+        if line.startswith("[       OK ]"):
+            print(f"ok {name}")
+            results += 1
+        elif line.startswith("[  FAILED  ]") and " (" in line and "listed below" not in line:
+            print(f"FAILED {name}")
+            results += 1
+    if done.returncode != 0:
+        print(done.stdout)
+        for log in ("dovecot.log", "postfix.log"):
+            print(f"--- {log}\n" + "\n".join((folder / log).read_text(errors="replace").splitlines()[-40:]))
+    source.stdin.close()
+    source.wait(15)
+    if results == 0:
+        print(f"FAILED the binary ran (exit code {done.returncode})")
+    return 0 if done.returncode == 0 and results else 1
+
+
+def sink(address, port, is_lmtp):
+    """A server that takes every message. By LMTP it hands the message on to Dovecot, three seconds after its end."""
+    listener = socket.create_server((address, port))
+    while True:
+        connection, _ = listener.accept()
+        threading.Thread(target=sink_session, args=(connection, is_lmtp), daemon=True).start()
+
+
+def sink_session(connection, is_lmtp):
+    stream = connection.makefile("rwb")
+    recipients = []
+
+    def say(text):
+        stream.write(text.encode() + b"\r\n")
+        stream.flush()
+
+    say("220 sink.test ready")
+    for line in iter(stream.readline, b""):
+        word = line.split()[0].upper().decode() if line.split() else ""
+        if word in ("EHLO", "LHLO", "HELO"):
+            say("250 sink.test")
+        elif word == "DATA":
+            say("354 go")
+            content = []
+            for part in iter(stream.readline, b".\r\n"):
+                content.append(part[1:] if part.startswith(b".") else part)
+            if is_lmtp:
+                time.sleep(3)
+                hand_on(recipients, b"".join(content))
+                for _ in recipients:
+                    say("250 taken")
+            else:
+                say("250 taken")
+            recipients = []
+        elif word == "RCPT":
+            recipients.append(line.decode().split("<")[1].split(">")[0])
+            say("250 ok")
+        elif word == "QUIT":
+            say("221 bye")
+            break
+        else:
+            say("250 ok")
+    connection.close()
+
+
+def hand_on(recipients, content):
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect("/var/spool/postfix/private/dovecot-lmtp")
+        stream = connection.makefile("rwb")
+        stream.readline()
+        for command in ["LHLO sink.test", "MAIL FROM:<>", *[f"RCPT TO:<{r}>" for r in recipients], "DATA"]:
+            stream.write(command.encode() + b"\r\n")
+            stream.flush()
+            while stream.readline()[3:4] == b"-":
+                pass
+        stream.write(content + b".\r\n")
+        stream.flush()
+        for _ in recipients:
+            stream.readline()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
