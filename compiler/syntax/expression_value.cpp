@@ -27,6 +27,7 @@ constexpr std::array kFunctions = {
     Function{"length", 1, 1},         // of a list, map or text
     Function{"local_part_of", 1, 1},  // of a mail address
     Function{"lower", 1, 1},          // ASCII letters
+    Function{"text", 1, 1},           // of a number
 };
 
 class Evaluator {
@@ -164,6 +165,11 @@ class Evaluator {
       if (first.is_string()) return Value(static_cast<std::uint64_t>(character_count(first.as_string())));
       if (first.is_list() || first.is_map()) return Value(static_cast<std::uint64_t>(first.size()));
       return mismatch(e.span, fmt::format("{} has no length", to_string(first.type())));
+    }
+    if (e.text == "text") {
+      if (first.is_integer()) return Value(std::to_string(first.as_integer()));
+      if (first.is_string()) return first;
+      return mismatch(e.span, fmt::format("{} is no number", to_string(first.type())));
     }
     if (e.text == "lower" || e.text == "domain_of" || e.text == "local_part_of") {
       if (!first.is_string()) {

@@ -1,0 +1,145 @@
+#include "compiler/compile.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "compiler/check/plan.h"
+#include "compiler/facts/lock.h"
+#include "compiler/facts/measurement.h"
+#include "compiler/graph_rules.h"
+#include "compiler/lowering.h"
+#include "compiler/schema/schema.h"
+#include "compiler/syntax/yaml.h"
+#include "embedded/stdlib_modules.h"
+
+namespace plan {
+namespace {
+
+class Compilation {
+ public:
+  explicit Compilation(CompileInput input) : input_(std::move(input)), sources_(std::make_shared<SourceSet>()) {}
+
+  CompileResult head() {
+    if (auto plan = read_plan()) {
+      const check::Migration migration = check::resolve(std::move(*plan), nullptr, nullptr, sink_);
+      check::check_rules(migration, sink_);
+      summarise(migration);
+    }
+    return finish();
+  }
+
+  CompileResult whole() {
+    auto plan = read_plan();
+    if (!plan) return finish();
+    auto lock = read_lock(*plan);
+    auto facts = read_facts();
+    const check::Migration migration = check::resolve(std::move(*plan), std::move(lock), std::move(facts), sink_);
+    check::check_rules(migration, sink_);
+    summarise(migration);
+    // What follows from an error that was reported is not reported once more.
+    if (migration.lock != nullptr && !sink_.has_errors()) expand(migration);
+    return finish();
+  }
+
+ private:
+  std::optional<check::Plan> read_plan() {
+    const FileId file = sources_->add(input_.plan_name, std::move(input_.plan_text));
+    syntax::TreeLimits limits;
+    limits.bytes_max = input_.plan_bytes_max;
+    auto tree = syntax::read_yaml(*sources_, file, sink_, limits);
+    if (!tree) return std::nullopt;
+    return check::read_plan(std::make_shared<syntax::Node>(std::move(*tree)), *sources_, sink_);
+  }
+
+  std::shared_ptr<const facts::Lock> read_lock(const check::Plan& plan) {
+    if (!input_.lock_text) {
+      sink_.report(Kind::lock_missing, plan.span, fmt::format("there is no `{}` beside this plan", input_.lock_name))
+          .help("`plan fetch` asks both servers once and writes it");
+      return nullptr;
+    }
+    const FileId file = sources_->add(input_.lock_name, std::move(*input_.lock_text));
+    auto lock = facts::read_lock(*sources_, file, sink_);
+    return lock ? std::make_shared<const facts::Lock>(std::move(*lock)) : nullptr;
+  }
+
+  std::shared_ptr<const facts::Measurements> read_facts() {
+    if (!input_.facts_text) return nullptr;
+    const FileId file = sources_->add(input_.facts_name, std::move(*input_.facts_text));
+    return std::make_shared<const facts::Measurements>(facts::read_measurements(*sources_, file, sink_));
+  }
+
+  void expand(const check::Migration& migration) {
+    const std::string procedure = migration.plan.use.text;
+    const std::string name = procedure.substr(procedure.find('/') + 1) + ".yaml";
+    const auto modules = input_.stdlib.empty() ? embedded::stdlib_modules() : input_.stdlib;
+    const auto found = std::find_if(modules.begin(), modules.end(), [&](const EmbeddedFile& file) { return file.name == name; });
+    if (found == modules.end()) {
+      sink_.report(Kind::unknown_procedure, migration.plan.use.span, fmt::format("there is no module `{}`", name));
+      return;
+    }
+    const FileId file = sources_->add("std/" + name, std::string(found->text));
+    const auto module = syntax::read_yaml(*sources_, file, sink_);
+    if (!module) return;
+    const lower::LowerInput lowering = lowering_of(migration, *module, *sources_, sink_);
+    if (sink_.has_errors()) return;
+    auto graph = lower::lower(lowering, sink_);
+    if (!graph) return;
+    check_rollback_points(*graph, migration.plan, sink_);
+    if (input_.schema != nullptr) {
+      check_target_values(*graph, *input_.schema, migration.plan, sink_);
+    } else {
+      sink_.report(Kind::schema_missing, migration.plan.place("target"), "the target's schema is not in the cache")
+          .label("values for its objects are not checked")
+          .help("`plan fetch` brings it");
+    }
+    if (!sink_.has_errors()) result_.graph = std::move(*graph);
+  }
+
+  void summarise(const check::Migration& migration) {
+    const check::Plan& plan = migration.plan;
+    PlanSummary summary;
+    summary.name = plan.name.text;
+    summary.procedure = plan.use.text;
+    summary.public_name = plan.public_name.text;
+    summary.proxy_address = plan.proxy.text;
+    summary.source_address = plan.source_address.text;
+    summary.target_address = plan.target_address.text;
+    for (const check::Named& domain : plan.domains) summary.domains.push_back(domain.text);
+    summary.account_count = migration.accounts.size();
+    summary.list_count = migration.lists.size();
+    for (const check::PlanWave& wave : plan.waves) {
+      summary.waves.push_back({wave.name, 0, wave.parallel, wave.is_held_for_approval});
+    }
+    for (const check::Account& account : migration.accounts) {
+      if (account.wave < summary.waves.size()) ++summary.waves[account.wave].account_count;
+    }
+    for (const check::Named& point : plan.rollback_points) summary.rollback_points.push_back(point.text);
+    summary.is_each_account_a_point = plan.has_point("each-account");
+    summary.connections = connections_of(plan);
+    result_.plan = std::move(summary);
+  }
+
+  CompileResult finish() {
+    result_.sources = sources_;
+    result_.diagnostics = sink_.sorted();
+    return std::move(result_);
+  }
+
+  CompileInput input_;
+  std::shared_ptr<SourceSet> sources_;
+  Sink sink_;
+  CompileResult result_;
+};
+
+}  // namespace
+
+bool CompileResult::has_errors() const {
+  return std::any_of(diagnostics.begin(), diagnostics.end(),
+                     [](const Diagnostic& d) { return d.severity == Severity::error; });
+}
+
+CompileResult compile(CompileInput input) { return Compilation(std::move(input)).whole(); }
+CompileResult read_plan_head(CompileInput input) { return Compilation(std::move(input)).head(); }
+
+}  // namespace plan

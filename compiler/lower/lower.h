@@ -1,0 +1,49 @@
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "compiler/ir/step_graph.h"
+#include "compiler/source/diagnostic.h"
+#include "compiler/syntax/expression.h"
+#include "compiler/syntax/tree.h"
+
+namespace plan::lower {
+
+/// One of the things that a procedure is expanded for: an account, a domain, a wave.
+struct Row {
+  std::string name = {};   ///< readable, unescaped; fills the `{}` of step ids
+  ir::Value value = {};    ///< what `account.address` and the like see: a map, or a text
+  Span origin = {};        ///< where the plan or lock names it
+  std::uint32_t wave = 0;  ///< 1 is the first wave; 0: belongs to none
+  std::vector<std::uint32_t> members = {};  ///< rows of `members_of` that belong to it
+};
+
+/// The rows of one kind. Made one at a time, so that 100,000 accounts are never there twice.
+struct RowSet {
+  std::string name = {};  ///< "accounts": what `for: account in accounts` names
+  std::size_t size = 0;
+  std::function<Row(std::size_t)> row = {};
+  std::string members_of = {};  ///< the set that Row::members points into
+};
+
+struct LowerInput {
+  const syntax::Node* module = nullptr;  ///< a procedure of stdlib, as a tree
+  const SourceSet* sources = nullptr;
+  syntax::Scope scope = syntax::Scope();  ///< what every expression of the module sees
+  std::vector<RowSet> rows = {};
+  std::vector<ir::WaveInfo> waves = {};
+  /// `source`, `target`, `proxies`, `addresses`: added to the arguments of the steps whose host
+  /// needs them.
+  std::map<std::string, ir::Value> connections = {};
+};
+
+/// Expands a procedure into the frozen graph of its steps. What is wrong with the module is reported
+/// as `procedure-broken` at its place in it; nothing then. The number of edges stays linear in rows
+/// plus memberships: whole waves are ordered through one step each.
+[[nodiscard]] std::optional<ir::StepGraph> lower(const LowerInput& input, Sink& sink);
+
+}  // namespace plan::lower

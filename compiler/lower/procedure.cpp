@@ -1,0 +1,294 @@
+#include "compiler/lower/procedure.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+#include <unordered_map>
+
+#include "compiler/source/text.h"
+#include "compiler/syntax/scalar.h"
+
+namespace plan::lower {
+namespace {
+
+using ir::Value;
+using syntax::Node;
+
+const std::vector<std::string_view> kStepKeys = {
+    "id", "kind", "for", "stage", "role", "when", "after", "after_previous_wave", "after_members", "args", "about"};
+const std::vector<std::string_view> kModuleKeys = {"module", "about", "steps"};
+
+class ProcedureReader {
+ public:
+  ProcedureReader(const LowerInput& input, Sink& sink) : input_(input), sink_(sink) {
+    procedure_.row_members.resize(input.rows.size());
+    procedure_.computed.resize(input.rows.size());
+  }
+
+  std::optional<Procedure> read() {
+    const Node& module = *input_.module;
+    const Node* steps = module.find("steps");
+    if (!module.is_mapping() || steps == nullptr || !steps->is_sequence()) {
+      broken(module.span, "a procedure is a mapping with a list `steps`");
+      return std::nullopt;
+    }
+    check_keys(module, kModuleKeys, "a procedure");
+    for (const Node& node : steps->items) read_step(node);
+    // Steps may wait for later ones of the text, so names are resolved when all are known.
+    for (std::size_t i = 0; i < nodes_.size(); ++i) {
+      ProcedureStep& step = procedure_.steps[i];
+      step.after = references(*nodes_[i], "after");
+      step.after_previous_wave = references(*nodes_[i], "after_previous_wave");
+      step.after_members = references(*nodes_[i], "after_members");
+    }
+    if (is_broken_) return std::nullopt;
+    return std::move(procedure_);
+  }
+
+ private:
+  void broken(Span span, std::string message) {
+    is_broken_ = true;
+    sink_.report(Kind::procedure_broken, span, std::move(message));
+  }
+
+  void check_keys(const Node& node, const std::vector<std::string_view>& known, std::string_view what) {
+    for (const syntax::Entry& entry : node.entries) {
+      if (std::find(known.begin(), known.end(), std::string_view(entry.key)) != known.end()) continue;
+      broken(entry.key_span, fmt::format("unknown key `{}` in {}", printable(entry.key, 60), what));
+    }
+  }
+
+  void read_step(const Node& node) {
+    ProcedureStep step;
+    step.span = {node.span.file, node.span.begin, node.span.begin + 1};
+    if (!node.is_mapping()) return broken(node.span, "a step is a mapping");
+    check_keys(node, kStepKeys, "a step");
+    const Node* id = node.find("id");
+    if (id == nullptr || !id->is_scalar() || id->text.empty()) return broken(step.span, "a step needs an `id`");
+    step.id = id->text;
+    step.span = id->span;
+    if (!by_id_.emplace(step.id, procedure_.steps.size()).second) return broken(id->span, fmt::format("step `{}` is there twice", step.id));
+    const Node* kind = node.find("kind");
+    const auto known_kind = kind == nullptr ? std::nullopt : ir::step_kind_by_name(kind->text);
+    if (!known_kind) return broken(kind == nullptr ? step.span : kind->span, "there is no such kind of step");
+    step.kind = *known_kind;
+    const Node* stage = node.find("stage");
+    const auto known_stage = stage == nullptr ? std::nullopt : ir::stage_by_name(stage->text);
+    if (!known_stage) return broken(stage == nullptr ? step.span : stage->span, "`stage` is prepare, cutover, waves or finalize");
+    step.stage = *known_stage;
+    if (const Node* role = node.find("role")) {
+      if (role->text == "held") step.role = ir::TransactionRole::held;
+      else if (role->text == "commit") step.role = ir::TransactionRole::commit;
+      else broken(role->span, "`role` is held or commit");
+    }
+    read_loop(node, step);
+    read_condition(node, step);
+    const Node* arguments = node.find("args");
+    if (arguments != nullptr) step.arguments = argument(*arguments, step, input_.scope);
+    drop_absent(step);
+    check_arguments(step, arguments);
+    add_connections(step);
+    nodes_.push_back(&node);
+    procedure_.steps.push_back(std::move(step));
+  }
+
+  void read_loop(const Node& node, ProcedureStep& step) {
+    const Node* loop = node.find("for");
+    const bool has_hole = step.id.find("{}") != std::string::npos;
+    if (loop == nullptr) {
+      if (has_hole) broken(step.span, "an `id` with `{}` needs a `for`");
+      return;
+    }
+    const auto words = split(loop->text, ' ');
+    if (words.size() != 3 || words[1] != "in") return broken(loop->span, "`for` reads `NAME in ROWS`");
+    for (std::size_t s = 0; s < input_.rows.size(); ++s) {
+      if (input_.rows[s].name == words[2]) step.set = s;
+    }
+    if (step.set == SIZE_MAX) return broken(loop->span, fmt::format("there are no rows `{}`", printable(words[2], 60)));
+    if (!has_hole) return broken(step.span, "the `id` of a step with `for` needs a `{}`");
+    step.variable = std::string(words[0]);
+  }
+
+  void read_condition(const Node& node, ProcedureStep& step) {
+    const Node* when = node.find("when");
+    if (when == nullptr) return;
+    auto text = when->is_scalar() ? parse_template(*when, *input_.sources, sink_) : std::nullopt;
+    if (!text || text->parts.size() != 1 || !text->parts.front().expression) {
+      return broken(when->span, "`when` is one expression: `${...}`");
+    }
+    step.is_when_of_row = !step.variable.empty() && mentions(*text, step.variable);
+    step.when = std::move(*text);
+  }
+
+  std::vector<std::size_t> references(const Node& node, std::string_view key) {
+    std::vector<std::size_t> steps;
+    const Node* list = node.find(key);
+    if (list == nullptr) return steps;
+    if (!list->is_sequence()) {
+      broken(list->span, fmt::format("`{}` is a list of ids", key));
+      return steps;
+    }
+    for (const Node& item : list->items) {
+      const auto found = by_id_.find(item.text);
+      if (found == by_id_.end()) broken(item.span, fmt::format("there is no step `{}`", printable(item.text, 80)));
+      else steps.push_back(found->second);
+    }
+    return steps;
+  }
+
+  // --- arguments ---------------------------------------------------------------------------------
+
+  Value argument(const Node& node, const ProcedureStep& step, const syntax::Scope& scope) {
+    switch (node.kind) {
+      case syntax::NodeKind::null:
+        return {};
+      case syntax::NodeKind::mapping: {
+        Value map = Value::map();
+        for (const syntax::Entry& entry : node.entries) map.set(entry.key, argument(entry.value, step, scope));
+        return map;
+      }
+      case syntax::NodeKind::sequence: {
+        ir::List items;
+        for (const Node& item : node.items) add_items(item, step, scope, items);
+        if (node.tag != "!numbered") {
+          if (!node.tag.empty()) broken(node.tag_span, "a list may be `!numbered`, nothing else");
+          return Value(std::move(items));
+        }
+        // What the target writes as {"0": ..., "1": ...}: its expressions' clauses.
+        Value map = Value::map();
+        for (std::size_t i = 0; i < items.size(); ++i) map.set(std::to_string(i), std::move(items[i]));
+        return map;
+      }
+      case syntax::NodeKind::scalar:
+        return scalar(node, step, scope);
+    }
+    return {};
+  }
+
+  /// An item of a list; `!for {each: NAME, in: ${LIST}, give: [...]}` stands for its items once for
+  /// every value.
+  void add_items(const Node& item, const ProcedureStep& step, const syntax::Scope& scope, ir::List& into) {
+    if (item.tag != "!for") {
+      into.push_back(argument(item, step, scope));
+      return;
+    }
+    const Node* each = item.find("each");
+    const Node* in = item.find("in");
+    const Node* give = item.find("give");
+    if (each == nullptr || in == nullptr || give == nullptr || !each->is_scalar() || !give->is_sequence()) {
+      return broken(item.span, "`!for` needs `each`, `in` and `give`");
+    }
+    const Value values = argument(*in, step, scope);
+    if (!values.is_list()) return broken(in->span, "`in` of a `!for` is a list");
+    for (const Value& value : values.items()) {
+      syntax::Scope inner(&scope);
+      inner.set(each->text, value);
+      for (const Node& given : give->items) add_items(given, step, inner, into);
+    }
+  }
+
+  Value scalar(const Node& node, const ProcedureStep& step, const syntax::Scope& scope) {
+    if (!node.tag.empty()) {
+      broken(node.tag_span, fmt::format("`{}` means nothing here", printable(node.tag, 40)));
+      return {};
+    }
+    auto text = parse_template(node, *input_.sources, sink_);
+    if (!text) {
+      is_broken_ = true;
+      return {};
+    }
+    if (!text->has_expression()) {
+      Node plain = node;
+      plain.text = text->parts.empty() ? std::string() : text->parts.front().text;
+      return syntax::scalar_value(plain);
+    }
+    if (step.variable.empty() || !mentions(*text, step.variable)) {
+      auto value = evaluate(*text, scope, sink_);
+      if (!value) is_broken_ = true;
+      return value ? std::move(*value) : Value();
+    }
+    return of_row(std::move(*text), step);
+  }
+
+  /// A value that differs from row to row: a reference to a member of the row.
+  Value of_row(syntax::Template text, const ProcedureStep& step) {
+    if (text.parts.size() == 1) {
+      const syntax::Expression& e = *text.parts.front().expression;
+      const bool is_member = e.kind == syntax::Expression::Kind::member &&
+                             e.operands[0].kind == syntax::Expression::Kind::name && e.operands[0].text == step.variable;
+      if (is_member) {
+        auto& members = procedure_.row_members[step.set];
+        if (std::find(members.begin(), members.end(), e.text) == members.end()) members.push_back(e.text);
+        return ir::OutputRef{"$row", e.text};
+      }
+    }
+    auto& computed = procedure_.computed[step.set];
+    const std::string member = fmt::format("={}", computed.size());
+    computed.push_back({member, std::move(text)});
+    return ir::OutputRef{"$row", member};
+  }
+
+  /// An argument that is null was not given; deeper down null is a value of its own.
+  static void drop_absent(ProcedureStep& step) {
+    Value given = Value::map();
+    for (const auto& [name, value] : step.arguments.members()) {
+      if (!value.is_null()) given.set(name, value);
+    }
+    step.arguments = std::move(given);
+  }
+
+  void check_arguments(const ProcedureStep& step, const Node* node) {
+    const auto& specs = ir::arguments_of(step.kind);
+    const auto is_spec = [&](std::string_view name) {
+      return std::any_of(specs.begin(), specs.end(), [&](const ir::ArgumentSpec& spec) { return spec.name == name; });
+    };
+    for (const auto& [name, value] : step.arguments.members()) {
+      // Account steps may all carry the account and its names.
+      if (is_spec(name) || name == "account" || name == "addresses" || name == "aliases") continue;
+      const syntax::Entry* entry = node == nullptr ? nullptr : node->find_entry(name);
+      broken(entry == nullptr ? step.span : entry->key_span, fmt::format("`{}` takes no argument `{}`", info(step.kind).name, printable(name, 60)));
+    }
+    for (const ir::ArgumentSpec& spec : specs) {
+      if (spec.is_required && !step.arguments.as_map().contains(spec.name)) {
+        broken(step.span, fmt::format("`{}` needs argument `{}`: {}", info(step.kind).name, spec.name, spec.meaning));
+      }
+    }
+  }
+
+  void add_connections(ProcedureStep& step) {
+    using ir::StepHost;
+    const StepHost host = info(step.kind).host;
+    const bool is_archive = info(step.kind).name.starts_with("archive.");
+    const auto add = [&](const std::string& name) {
+      const auto found = input_.connections.find(name);
+      if (found != input_.connections.end()) step.arguments.set(name, found->second);
+    };
+    if (host == StepHost::source || host == StepHost::both || is_archive) add("source");
+    if (host == StepHost::target || host == StepHost::both || host == StepHost::source) add("target");
+    if (host == StepHost::proxy || host == StepHost::both) add("proxies");
+    if (host == StepHost::proxy) {
+      add("source");
+      add("target");
+    }
+    if (host == StepHost::dns) {
+      add("addresses");
+      add("proxies");
+    }
+  }
+
+  const LowerInput& input_;
+  Sink& sink_;
+  Procedure procedure_;
+  std::unordered_map<std::string, std::size_t> by_id_;
+  std::vector<const Node*> nodes_;
+  bool is_broken_ = false;
+};
+
+}  // namespace
+
+std::optional<Procedure> read_procedure(const LowerInput& input, Sink& sink) {
+  return ProcedureReader(input, sink).read();
+}
+
+}  // namespace plan::lower

@@ -1,0 +1,45 @@
+#pragma once
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "compiler/ir/step_graph.h"
+#include "compiler/lower/lower.h"
+#include "compiler/syntax/expression.h"
+
+namespace plan::lower {
+
+/// An argument that has to be computed for each row: the row gets a member of this name.
+struct Computed {
+  std::string member = {};
+  syntax::Template text = {};
+};
+
+/// One entry of a module's `steps`, read and checked, before it is expanded.
+struct ProcedureStep {
+  std::string id = {};  ///< with `{}` when it is expanded for rows
+  Span span = {};
+  ir::StepKind kind = {};
+  ir::Stage stage = ir::Stage::prepare;
+  ir::TransactionRole role = ir::TransactionRole::none;
+  std::string variable = {};          ///< "account"; empty: one step
+  std::size_t set = SIZE_MAX;         ///< index in LowerInput::rows
+  std::optional<syntax::Template> when = {};
+  bool is_when_of_row = false;
+  std::vector<std::size_t> after = {};                ///< steps of the module, by index
+  std::vector<std::size_t> after_previous_wave = {};  ///< only of steps for the rows of `waves`
+  std::vector<std::size_t> after_members = {};
+  ir::Value arguments = {};
+};
+
+/// A module, read. `row_members[set]`: members of the row's value that arguments need;
+/// `computed[set]`: what has to be evaluated for each row.
+struct Procedure {
+  std::vector<ProcedureStep> steps = {};
+  std::vector<std::vector<std::string>> row_members = {};
+  std::vector<std::vector<Computed>> computed = {};
+};
+
+[[nodiscard]] std::optional<Procedure> read_procedure(const LowerInput& input, Sink& sink);
+
+}  // namespace plan::lower
