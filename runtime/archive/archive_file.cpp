@@ -15,8 +15,9 @@ constexpr int kPathDepthMax = 1000;
 
 /// Archives that older programs wrote lack this column (2.1, migration a).
 Outcome add_missing_columns(store::Database& database) {
-  PLAN_TRY(has_type, database.query_integer("SELECT count(*) FROM pragma_table_info('calendar_events') "
-                                            "WHERE name = 'data_type'"));
+  PLAN_TRY(has_type,
+           database.query_integer("SELECT count(*) FROM pragma_table_info('calendar_events') "
+                                  "WHERE name = 'data_type'"));
   if (has_type.value_or(0) == 0)
     PLAN_TRY_VOID(database.execute(
         "ALTER TABLE calendar_events ADD COLUMN data_type TEXT NOT NULL DEFAULT 'Event'"));
@@ -33,12 +34,20 @@ Result<ArchiveFile> ArchiveFile::open(const std::string& path, const ArchiveOpti
   auto database = store::Database::open(path, sqlite);
   if (!database) return std::move(database.error()).while_doing(doing);
   const auto prepare = [&]() -> Outcome {
-    PLAN_TRY(tables, database->query_integer("SELECT count(*) FROM sqlite_master WHERE type = 'table'"));
-    PLAN_TRY(ours, database->query_integer("SELECT count(*) FROM sqlite_master WHERE type = 'table' "
-                                           "AND name IN ('sources', 'blobs', 'emails')"));
+    PLAN_TRY(tables,
+             database->query_integer("SELECT count(*) FROM sqlite_master WHERE type = 'table'"));
+    PLAN_TRY(ours,
+             database->query_integer("SELECT count(*) FROM sqlite_master WHERE type = 'table' "
+                                     "AND name IN ('sources', 'blobs', 'emails')"));
     if (tables.value_or(0) > 0 && ours.value_or(0) < 3)
       return Error(errors::archive_foreign, "the database has tables, but not those of an archive");
-    PLAN_TRY_VOID(database->execute("PRAGMA foreign_keys = ON"));
+    PLAN_TRY(triggers,
+             database->query_integer("SELECT count(*) FROM sqlite_master WHERE type = 'trigger'"));
+    if (triggers.value_or(0) > 0)
+      return Error(errors::archive_foreign, "the file has triggers, which no archive has");
+    // The layout's CHECKs call json_valid, which SQLite counts as unsafe in a schema. What else a
+    // handed-over schema could run without triggers is harmless: no extension can be loaded.
+    PLAN_TRY_VOID(database->execute("PRAGMA trusted_schema = ON; PRAGMA foreign_keys = ON"));
     PLAN_TRY(transaction, database->begin());
     PLAN_TRY_VOID(database->execute(kArchiveSchema));
     PLAN_TRY_VOID(add_missing_columns(*database));
@@ -111,8 +120,9 @@ Result<std::int64_t> ArchiveFile::collect_garbage() {
 }
 
 Outcome ArchiveFile::set_fact(std::string_view name, std::string_view value) {
-  PLAN_TRY(upsert, database_->prepare("INSERT INTO plan_fact (name, value) VALUES (?, ?) ON CONFLICT "
-                                      "(name) DO UPDATE SET value = excluded.value"));
+  PLAN_TRY(upsert,
+           database_->prepare("INSERT INTO plan_fact (name, value) VALUES (?, ?) ON CONFLICT "
+                              "(name) DO UPDATE SET value = excluded.value"));
   upsert.bind(1, name).bind(2, value);
   return upsert.run();
 }
@@ -145,31 +155,36 @@ Result<std::vector<std::string>> ArchiveFile::verify() {
     PLAN_TRY(has_row, blobs.step());
     if (!has_row) break;
     if (blobs.blob(1) != blake3(blobs.blob(2)))
-      complain(fmt::format("blob {} does not have the digest it is stored under", blobs.integer(0)));
+      complain(
+          fmt::format("blob {} does not have the digest it is stored under", blobs.integer(0)));
   }
   struct Check {
     std::string_view sql;
     std::string_view text;
   };
   static constexpr Check kChecks[] = {
-      {"SELECT emails.id FROM emails, json_each(mailbox_ids) m WHERE m.type <> 'integer' OR m.value "
+      {"SELECT emails.id FROM emails, json_each(mailbox_ids) m WHERE m.type <> 'integer' OR "
+       "m.value "
        "NOT IN (SELECT id FROM mailboxes)",
        "email {} is in a mailbox that is not there"},
       {"SELECT emails.id FROM emails, json_each(keywords) k WHERE k.type <> 'text'",
        "email {} has a keyword that is no text"},
-      {"SELECT id FROM emails WHERE json_type(mailbox_ids) <> 'array' OR json_type(keywords) <> 'array' "
+      {"SELECT id FROM emails WHERE json_type(mailbox_ids) <> 'array' OR json_type(keywords) <> "
+       "'array' "
        "OR json_type(message_match) <> 'object'",
        "email {} has a list that is none"},
       {"SELECT contact_cards.id FROM contact_cards, json_tree(data) t WHERE t.key = '@blob' AND "
        "(t.type <> 'integer' OR t.value NOT IN (SELECT id FROM blobs))",
        "contact card {} refers to a blob that is not there"},
-      {"SELECT calendar_events.id FROM calendar_events, json_tree(data) t WHERE t.key = '@blob' AND "
+      {"SELECT calendar_events.id FROM calendar_events, json_tree(data) t WHERE t.key = '@blob' "
+       "AND "
        "(t.type <> 'integer' OR t.value NOT IN (SELECT id FROM blobs))",
        "calendar event {} refers to a blob that is not there"},
       {"SELECT local_id FROM sync_id_imap WHERE type_name = 'email' AND local_id NOT IN (SELECT id "
        "FROM emails)",
        "the id map of IMAP names email {}, which is not there"},
-      {"SELECT local_id FROM sync_id_managesieve WHERE local_id NOT IN (SELECT id FROM sieve_scripts)",
+      {"SELECT local_id FROM sync_id_managesieve WHERE local_id NOT IN (SELECT id FROM "
+       "sieve_scripts)",
        "the id map of ManageSieve names script {}, which is not there"},
   };
   for (const Check& check : kChecks) {

@@ -69,7 +69,8 @@ class ArchiveFile {
   std::unique_ptr<store::Database> database_;  // statements point to it
 };
 
-/// Path names of a mailbox row, root first; empty when the row is not there. Bounded against cycles.
+/// Path names of a mailbox row, root first; empty when the row is not there. Bounded against
+/// cycles.
 [[nodiscard]] Result<std::vector<std::string>> mailbox_path(store::Database& database,
                                                             std::int64_t mailbox_id);
 

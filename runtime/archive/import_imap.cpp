@@ -47,10 +47,7 @@ struct Difference {
 class Pass {
  public:
   Pass(ArchiveFile& archive, const ImapSource& source, const ImportOptions& options)
-      : archive_(archive),
-        database_(archive.database()),
-        source_(source),
-        options_(options) {}
+      : archive_(archive), database_(archive.database()), source_(source), options_(options) {}
 
   Result<ImportReport> run() {
     PLAN_TRY_VOID(reconnect());
@@ -70,7 +67,8 @@ class Pass {
       if (synced) continue;
       if (!synced.error().is(imap::errors::mailbox_missing) &&
           !synced.error().is(imap::errors::imap_refused))
-        return std::move(synced.error()).while_doing("copying mailbox " + printable(mailbox.folder, 200));
+        return std::move(synced.error())
+            .while_doing("copying mailbox " + printable(mailbox.folder, 200));
       PLAN_TRY_VOID(note_mailbox_problem(mailbox, synced.error().to_line()));
     }
     PLAN_TRY_VOID(remove_vanished(mailboxes));
@@ -95,7 +93,8 @@ class Pass {
 
   Outcome note_mailbox_problem(const SourceMailbox& mailbox, std::string text) {
     if (!options_.is_dry) {
-      PLAN_TRY(update, database_.prepare("UPDATE plan_mailbox SET problem = ? WHERE wire_name = ?"));
+      PLAN_TRY(update,
+               database_.prepare("UPDATE plan_mailbox SET problem = ? WHERE wire_name = ?"));
       update.bind(1, text).bind(2, mailbox.wire_name);
       PLAN_TRY_VOID(update.run());
     }
@@ -111,7 +110,8 @@ class Pass {
     for (const SourceMailbox& mailbox : mailboxes) {
       std::optional<std::int64_t> parent;
       if (mailbox.path.size() > 1)
-        parent = ids.at({mailbox.path.begin(), mailbox.path.end() - 1});  // the tree has every parent
+        parent =
+            ids.at({mailbox.path.begin(), mailbox.path.end() - 1});  // the tree has every parent
       PLAN_TRY(id, store_mailbox(mailbox, parent));
       ids[mailbox.path] = id;
     }
@@ -128,36 +128,41 @@ class Pass {
     if (is_known) id = known.integer(0);
     known.reset();
     if (id == 0) {
-      PLAN_TRY(same, database_.prepare("SELECT id FROM mailboxes WHERE parent_id IS ? AND name = ?"));
+      PLAN_TRY(same,
+               database_.prepare("SELECT id FROM mailboxes WHERE parent_id IS ? AND name = ?"));
       same.bind(1, parent).bind(2, mailbox.path.back());
       PLAN_TRY(is_same, same.step());
       if (is_same) id = same.integer(0);
     }
     if (id == 0) {
-      PLAN_TRY(insert, database_.prepare("INSERT INTO mailboxes (name, parent_id, role, sort_order, "
-                                         "is_subscribed) VALUES (?, ?, NULL, 0, ?)"));
+      PLAN_TRY(insert,
+               database_.prepare("INSERT INTO mailboxes (name, parent_id, role, sort_order, "
+                                 "is_subscribed) VALUES (?, ?, NULL, 0, ?)"));
       insert.bind(1, mailbox.path.back()).bind(2, parent).bind(3, mailbox.is_subscribed);
       PLAN_TRY_VOID(insert.run());
       id = database_.last_insert_id();
       ++report_.mailboxes_changed;
     }
-    PLAN_TRY(update, database_.prepare("UPDATE mailboxes SET is_subscribed = ?2, role = CASE WHEN ?3 = '' "
-                                       "OR EXISTS (SELECT 1 FROM mailboxes o WHERE o.role = ?3 AND o.id "
-                                       "<> ?1) THEN role ELSE ?3 END WHERE id = ?1"));
+    PLAN_TRY(update,
+             database_.prepare("UPDATE mailboxes SET is_subscribed = ?2, role = CASE WHEN ?3 = '' "
+                               "OR EXISTS (SELECT 1 FROM mailboxes o WHERE o.role = ?3 AND o.id "
+                               "<> ?1) THEN role ELSE ?3 END WHERE id = ?1"));
     update.bind(1, id).bind(2, mailbox.is_subscribed).bind(3, mailbox.role);
     PLAN_TRY_VOID(update.run());
-    PLAN_TRY(keep, database_.prepare(
-                       "INSERT INTO plan_mailbox (wire_name, mailbox_id, separator, is_selectable, role) "
-                       "VALUES (?, ?, ?, ?, ?) ON CONFLICT (wire_name) DO UPDATE SET mailbox_id = "
-                       "excluded.mailbox_id, separator = excluded.separator, is_selectable = "
-                       "excluded.is_selectable, role = excluded.role"));
+    PLAN_TRY(keep,
+             database_.prepare(
+                 "INSERT INTO plan_mailbox (wire_name, mailbox_id, separator, is_selectable, role) "
+                 "VALUES (?, ?, ?, ?, ?) ON CONFLICT (wire_name) DO UPDATE SET mailbox_id = "
+                 "excluded.mailbox_id, separator = excluded.separator, is_selectable = "
+                 "excluded.is_selectable, role = excluded.role"));
     keep.bind(1, mailbox.wire_name).bind(2, id).bind(3, std::string(1, mailbox.separator));
     if (mailbox.separator == '\0') keep.bind(3, "");
     keep.bind(4, mailbox.is_selectable).bind(5, mailbox.role);
     PLAN_TRY_VOID(keep.run());
     if (!mailbox.is_selectable) return id;
-    PLAN_TRY(map, database_.prepare("INSERT OR REPLACE INTO sync_id_imap (source_id, type_name, folder, "
-                                    "uidvalidity, uid, local_id) VALUES (?, 'mailbox', ?, 0, 0, ?)"));
+    PLAN_TRY(map,
+             database_.prepare("INSERT OR REPLACE INTO sync_id_imap (source_id, type_name, folder, "
+                               "uidvalidity, uid, local_id) VALUES (?, 'mailbox', ?, 0, 0, ?)"));
     map.bind(1, source_id_).bind(2, mailbox.folder).bind(3, id);
     PLAN_TRY_VOID(map.run());
     return id;
@@ -188,12 +193,15 @@ class Pass {
       PLAN_TRY(transaction, database_.begin());
       for (const auto& [uid, item] : items) PLAN_TRY_VOID(remove_item(item));
       for (const std::string_view sql :
-           {"DELETE FROM imap_folder_state WHERE folder IN (SELECT folder FROM sync_id_imap WHERE type_name = "
+           {"DELETE FROM imap_folder_state WHERE folder IN (SELECT folder FROM sync_id_imap WHERE "
+            "type_name = "
             "'mailbox' AND local_id = ?)",
             "DELETE FROM sync_id_imap WHERE type_name = 'mailbox' AND local_id = ?",
             "DELETE FROM plan_mailbox WHERE mailbox_id = ?",
-            "DELETE FROM mailboxes WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM mailboxes c WHERE c.parent_id = "
-            "?1) AND NOT EXISTS (SELECT 1 FROM emails, json_each(mailbox_ids) j WHERE j.value = ?1)"}) {
+            "DELETE FROM mailboxes WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM mailboxes c WHERE "
+            "c.parent_id = "
+            "?1) AND NOT EXISTS (SELECT 1 FROM emails, json_each(mailbox_ids) j WHERE j.value = "
+            "?1)"}) {
         PLAN_TRY(statement, database_.prepare(sql));
         statement.bind(1, mailbox_id);
         PLAN_TRY_VOID(statement.run());
@@ -207,8 +215,9 @@ class Pass {
   // --- one mailbox -----------------------------------------------------------------------------
 
   Result<MailboxState> load_state(const std::string& wire_name) {
-    PLAN_TRY(find, database_.prepare("SELECT mailbox_id, uidvalidity, uidnext, modseq FROM plan_mailbox "
-                                     "WHERE wire_name = ?"));
+    PLAN_TRY(find,
+             database_.prepare("SELECT mailbox_id, uidvalidity, uidnext, modseq FROM plan_mailbox "
+                               "WHERE wire_name = ?"));
     find.bind(1, wire_name);
     PLAN_TRY(is_found, find.step());
     MailboxState state;
@@ -224,8 +233,9 @@ class Pass {
   Result<KnownItems> load_items(const std::string& wire_name,
                                 std::optional<std::uint32_t> uid_validity) {
     KnownItems items;
-    PLAN_TRY(rows, database_.prepare("SELECT uid, id, email_id, keywords FROM plan_item WHERE wire_name = ?1 "
-                                     "AND is_gone = 0 AND (?2 IS NULL OR uidvalidity = ?2)"));
+    PLAN_TRY(rows, database_.prepare(
+                       "SELECT uid, id, email_id, keywords FROM plan_item WHERE wire_name = ?1 "
+                       "AND is_gone = 0 AND (?2 IS NULL OR uidvalidity = ?2)"));
     rows.bind(1, wire_name);
     if (uid_validity)
       rows.bind(2, std::int64_t{*uid_validity});
@@ -358,24 +368,28 @@ class Pass {
   /// In a transaction. What is at the target stays noted until it is destroyed there.
   Outcome remove_item(const KnownItem& item) {
     if (item.email_id) {
-      for (const std::string_view sql : {"DELETE FROM sync_id_imap WHERE type_name = 'email' AND local_id = ?",
-                                         "DELETE FROM emails WHERE id = ?"}) {
+      for (const std::string_view sql :
+           {"DELETE FROM sync_id_imap WHERE type_name = 'email' AND local_id = ?",
+            "DELETE FROM emails WHERE id = ?"}) {
         PLAN_TRY(statement, database_.prepare(sql));
         statement.bind(1, *item.email_id);
         PLAN_TRY_VOID(statement.run());
       }
     }
-    PLAN_TRY(forget, database_.prepare("DELETE FROM plan_item WHERE id = ? AND state IN (0, 3, 5)"));
+    PLAN_TRY(forget,
+             database_.prepare("DELETE FROM plan_item WHERE id = ? AND state IN (0, 3, 5)"));
     forget.bind(1, item.id);
     PLAN_TRY_VOID(forget.run());
-    PLAN_TRY(mark, database_.prepare("UPDATE plan_item SET is_gone = 1, email_id = NULL WHERE id = ?"));
+    PLAN_TRY(mark,
+             database_.prepare("UPDATE plan_item SET is_gone = 1, email_id = NULL WHERE id = ?"));
     mark.bind(1, item.id);
     return mark.run();
   }
 
   Outcome remove_other_validities(const SourceMailbox& mailbox, std::uint32_t uid_validity) {
-    PLAN_TRY(rows, database_.prepare("SELECT id, email_id FROM plan_item WHERE wire_name = ? AND uidvalidity "
-                                     "<> ? AND is_gone = 0"));
+    PLAN_TRY(rows, database_.prepare(
+                       "SELECT id, email_id FROM plan_item WHERE wire_name = ? AND uidvalidity "
+                       "<> ? AND is_gone = 0"));
     rows.bind(1, mailbox.wire_name).bind(2, std::int64_t{uid_validity});
     std::vector<KnownItem> stale;
     while (true) {
@@ -394,9 +408,12 @@ class Pass {
   /// again.
   Outcome adopt_foreign_rows(const SourceMailbox& mailbox, std::uint32_t uid_validity) {
     PLAN_TRY(rows, database_.prepare(
-                       "SELECT s.uid, e.id, e.received_at, e.keywords, b.data FROM sync_id_imap s JOIN emails e ON "
-                       "e.id = s.local_id JOIN blobs b ON b.id = e.blob_id WHERE s.source_id = ?1 AND s.type_name "
-                       "= 'email' AND s.folder = ?2 AND s.uidvalidity = ?3 AND NOT EXISTS (SELECT 1 FROM plan_item "
+                       "SELECT s.uid, e.id, e.received_at, e.keywords, b.data FROM sync_id_imap s "
+                       "JOIN emails e ON "
+                       "e.id = s.local_id JOIN blobs b ON b.id = e.blob_id WHERE s.source_id = ?1 "
+                       "AND s.type_name "
+                       "= 'email' AND s.folder = ?2 AND s.uidvalidity = ?3 AND NOT EXISTS (SELECT "
+                       "1 FROM plan_item "
                        "p WHERE p.wire_name = ?4 AND p.uidvalidity = ?3 AND p.uid = s.uid)"));
     rows.bind(1, source_id_).bind(2, mailbox.folder).bind(3, std::int64_t{uid_validity});
     rows.bind(4, mailbox.wire_name);
@@ -404,9 +421,12 @@ class Pass {
     if (!has_first) return {};
     PLAN_TRY(transaction, database_.begin());
     do {
-      PLAN_TRY(insert, database_.prepare("INSERT INTO plan_item (wire_name, uidvalidity, uid, email_id, sha256, "
-                                         "bytes, received_at, keywords) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"));
-      insert.bind(1, mailbox.wire_name).bind(2, std::int64_t{uid_validity}).bind(3, rows.integer(0));
+      PLAN_TRY(insert, database_.prepare(
+                           "INSERT INTO plan_item (wire_name, uidvalidity, uid, email_id, sha256, "
+                           "bytes, received_at, keywords) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"));
+      insert.bind(1, mailbox.wire_name)
+          .bind(2, std::int64_t{uid_validity})
+          .bind(3, rows.integer(0));
       insert.bind(4, rows.integer(1)).bind_blob(5, sha256_raw(rows.blob(4)));
       insert.bind(6, static_cast<std::int64_t>(rows.blob(4).size()));
       insert.bind(7, rows.text(2)).bind(8, rows.text(3));
@@ -419,15 +439,20 @@ class Pass {
 
   Outcome finish(const SourceMailbox& mailbox, const imap::SelectedMailbox& selected) {
     PLAN_TRY(transaction, database_.begin());
-    PLAN_TRY(state, database_.prepare("UPDATE plan_mailbox SET uidvalidity = ?, uidnext = ?, modseq = ?, problem = "
-                                      "NULL WHERE wire_name = ?"));
+    PLAN_TRY(state,
+             database_.prepare(
+                 "UPDATE plan_mailbox SET uidvalidity = ?, uidnext = ?, modseq = ?, problem = "
+                 "NULL WHERE wire_name = ?"));
     state.bind(1, std::int64_t{selected.uid_validity})
         .bind(2, std::int64_t{selected.uid_next})
-        .bind(3, static_cast<std::int64_t>(std::min<std::uint64_t>(selected.highest_modseq, INT64_MAX)))
+        .bind(3, static_cast<std::int64_t>(
+                     std::min<std::uint64_t>(selected.highest_modseq, INT64_MAX)))
         .bind(4, mailbox.wire_name);
     PLAN_TRY_VOID(state.run());
-    PLAN_TRY(folder, database_.prepare("INSERT OR REPLACE INTO imap_folder_state (source_id, folder, uidvalidity, "
-                                       "uidnext, last_seen) VALUES (?, ?, ?, ?, ?)"));
+    PLAN_TRY(folder,
+             database_.prepare(
+                 "INSERT OR REPLACE INTO imap_folder_state (source_id, folder, uidvalidity, "
+                 "uidnext, last_seen) VALUES (?, ?, ?, ?, ?)"));
     folder.bind(1, source_id_)
         .bind(2, mailbox.folder)
         .bind(3, std::int64_t{selected.uid_validity})
@@ -439,8 +464,8 @@ class Pass {
 
   // --- reading messages ------------------------------------------------------------------------
 
-  Outcome read_new(const SourceMailbox& mailbox, std::int64_t mailbox_id, std::uint32_t uid_validity,
-                   const std::vector<std::uint32_t>& uids) {
+  Outcome read_new(const SourceMailbox& mailbox, std::int64_t mailbox_id,
+                   std::uint32_t uid_validity, const std::vector<std::uint32_t>& uids) {
     for (std::size_t begin = 0; begin < uids.size(); begin += options_.fetch_batch) {
       PLAN_TRY_VOID(check_stop());
       const std::size_t end = std::min(uids.size(), begin + options_.fetch_batch);
@@ -482,7 +507,8 @@ class Pass {
     PLAN_TRY(present, client_->search("UID " + asked.to_string()));
     for (const std::uint32_t uid : batch.wanted)
       if (present.contains(uid))
-        PLAN_TRY_VOID(note_unreadable(batch, uid, "the server lists the message and does not send it"));
+        PLAN_TRY_VOID(
+            note_unreadable(batch, uid, "the server lists the message and does not send it"));
     return {};
   }
 
@@ -494,12 +520,14 @@ class Pass {
   Outcome reselect(const Batch& batch) {
     if (!client_->is_broken()) return {};
     if (++reconnects_ > kReconnectsMax + static_cast<int>(report_.problems.size()))
-      return Error(net::imap::errors::imap_refused, "the source's IMAP server breaks one connection after the other")
+      return Error(net::imap::errors::imap_refused,
+                   "the source's IMAP server breaks one connection after the other")
           .with_blame(Blame::source);
     PLAN_TRY_VOID(reconnect());
     PLAN_TRY(selected, client_->select(batch.mailbox.wire_name));
     if (selected.uid_validity != batch.uid_validity)
-      return Error(net::imap::errors::mailbox_missing, "the mailbox got another UIDVALIDITY while it was read")
+      return Error(net::imap::errors::mailbox_missing,
+                   "the mailbox got another UIDVALIDITY while it was read")
           .with_blame(Blame::source);
     return {};
   }
@@ -542,27 +570,36 @@ class Pass {
     const std::string& body = *message.body;
     std::string received_at;
     if (message.internal_date)
-      if (const auto date = imap::parse_internal_date(*message.internal_date)) received_at = date->rfc3339();
+      if (const auto date = imap::parse_internal_date(*message.internal_date))
+        received_at = date->rfc3339();
     if (received_at.empty()) received_at = date_header_of(body);
     if (received_at.empty()) received_at = "1970-01-01T00:00:00Z";
     const std::string keywords = json_array(keywords_of(*message.flags));
     PLAN_TRY(blob, archive_.put_blob(body));
-    PLAN_TRY(email, database_.prepare("INSERT INTO emails (blob_id, received_at, mailbox_ids, keywords, "
-                                      "message_match) VALUES (?, ?, ?, ?, ?)"));
+    PLAN_TRY(email,
+             database_.prepare("INSERT INTO emails (blob_id, received_at, mailbox_ids, keywords, "
+                               "message_match) VALUES (?, ?, ?, ?, ?)"));
     email.bind(1, blob.id).bind(2, received_at).bind(3, fmt::format("[{}]", batch.mailbox_id));
     email.bind(4, keywords).bind(5, match_of(body).to_json());
     PLAN_TRY_VOID(email.run());
     const std::int64_t email_id = database_.last_insert_id();
-    PLAN_TRY(map, database_.prepare("INSERT OR REPLACE INTO sync_id_imap (source_id, type_name, folder, uidvalidity, "
-                                    "uid, local_id) VALUES (?, 'email', ?, ?, ?, ?)"));
+    PLAN_TRY(map,
+             database_.prepare(
+                 "INSERT OR REPLACE INTO sync_id_imap (source_id, type_name, folder, uidvalidity, "
+                 "uid, local_id) VALUES (?, 'email', ?, ?, ?, ?)"));
     map.bind(1, source_id_).bind(2, batch.mailbox.folder).bind(3, std::int64_t{batch.uid_validity});
     map.bind(4, std::int64_t{message.uid}).bind(5, email_id);
     PLAN_TRY_VOID(map.run());
-    PLAN_TRY(item, database_.prepare(
-                       "INSERT INTO plan_item (wire_name, uidvalidity, uid, email_id, sha256, bytes, received_at, "
-                       "keywords) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (wire_name, uidvalidity, uid) DO UPDATE "
-                       "SET email_id = excluded.email_id, sha256 = excluded.sha256, bytes = excluded.bytes, received_at "
-                       "= excluded.received_at, keywords = excluded.keywords, state = 0, problem = NULL"));
+    PLAN_TRY(
+        item,
+        database_.prepare(
+            "INSERT INTO plan_item (wire_name, uidvalidity, uid, email_id, sha256, bytes, "
+            "received_at, "
+            "keywords) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (wire_name, uidvalidity, uid) "
+            "DO UPDATE "
+            "SET email_id = excluded.email_id, sha256 = excluded.sha256, bytes = excluded.bytes, "
+            "received_at "
+            "= excluded.received_at, keywords = excluded.keywords, state = 0, problem = NULL"));
     item.bind(1, batch.mailbox.wire_name).bind(2, std::int64_t{batch.uid_validity});
     item.bind(3, std::int64_t{message.uid}).bind(4, email_id).bind_blob(5, sha256_raw(body));
     item.bind(6, static_cast<std::int64_t>(body.size())).bind(7, received_at).bind(8, keywords);
@@ -573,13 +610,15 @@ class Pass {
   }
 
   Outcome note_unreadable(const Batch& batch, std::uint32_t uid, std::string text) {
-    PLAN_TRY(note, database_.prepare("INSERT INTO plan_item (wire_name, uidvalidity, uid, state, problem) VALUES "
-                                     "(?, ?, ?, 5, ?) ON CONFLICT (wire_name, uidvalidity, uid) DO UPDATE SET "
-                                     "problem = excluded.problem"));
+    PLAN_TRY(note, database_.prepare(
+                       "INSERT INTO plan_item (wire_name, uidvalidity, uid, state, problem) VALUES "
+                       "(?, ?, ?, 5, ?) ON CONFLICT (wire_name, uidvalidity, uid) DO UPDATE SET "
+                       "problem = excluded.problem"));
     note.bind(1, batch.mailbox.wire_name).bind(2, std::int64_t{batch.uid_validity});
     note.bind(3, std::int64_t{uid}).bind(4, text);
     PLAN_TRY_VOID(note.run());
-    report_.problems.push_back({.mailbox = batch.mailbox.folder, .uid = uid, .text = std::move(text)});
+    report_.problems.push_back(
+        {.mailbox = batch.mailbox.folder, .uid = uid, .text = std::move(text)});
     return {};
   }
 

@@ -12,8 +12,8 @@
 
 namespace plan::archive {
 
-/// Where an import reads. `connect` gives a connection that is logged in; it is called again after a
-/// connection broke.
+/// Where an import reads. `connect` gives a connection that is logged in; it is called again after
+/// a connection broke.
 struct ImapSource {
   std::function<Result<std::unique_ptr<net::imap::Client>>()> connect = {};
   SourceIdentity identity = {};  ///< kind "imap"
@@ -54,8 +54,8 @@ struct ImportReport {
 };
 
 /// One pass: the archive becomes what the source is, mailbox by mailbox. Committed in batches, so
-/// that a crash loses little; may be repeated at any time. By QRESYNC where the source has it (with a
-/// comparison of all UIDs when the numbers do not add up), else by comparing UIDs and flags.
+/// that a crash loses little; may be repeated at any time. By QRESYNC where the source has it (with
+/// a comparison of all UIDs when the numbers do not add up), else by comparing UIDs and flags.
 ///
 /// A mailbox that is refused or goes away in the middle, and a message that cannot be read, are
 /// problems in the report. Errors: the source cannot be reached, the archive cannot be written,

@@ -20,18 +20,28 @@ constexpr Pair kFlags[] = {{"\\Seen", "$seen"},
                            {"\\Draft", "$draft"},
                            {"\\Deleted", "$deleted"}};
 
-constexpr Pair kUses[] = {{"\\All", "all"},         {"\\Archive", "archive"},
-                          {"\\Drafts", "drafts"},   {"\\Flagged", "flagged"},
-                          {"\\Important", "important"}, {"\\Junk", "junk"},
-                          {"\\Sent", "sent"},       {"\\Trash", "trash"}};
+constexpr Pair kUses[] = {
+    {"\\All", "all"},         {"\\Archive", "archive"},     {"\\Drafts", "drafts"},
+    {"\\Flagged", "flagged"}, {"\\Important", "important"}, {"\\Junk", "junk"},
+    {"\\Sent", "sent"},       {"\\Trash", "trash"}};
 
-constexpr Pair kNames[] = {
-    {"sent", "sent"},           {"sent mail", "sent"},        {"sent items", "sent"},
-    {"sent messages", "sent"},  {"sent-mail", "sent"},        {"drafts", "drafts"},
-    {"draft", "drafts"},        {"trash", "trash"},           {"deleted", "trash"},
-    {"deleted items", "trash"}, {"deleted messages", "trash"}, {"junk", "junk"},
-    {"spam", "junk"},           {"junk e-mail", "junk"},      {"junk email", "junk"},
-    {"archive", "archive"},     {"archives", "archive"}};
+constexpr Pair kNames[] = {{"sent", "sent"},
+                           {"sent mail", "sent"},
+                           {"sent items", "sent"},
+                           {"sent messages", "sent"},
+                           {"sent-mail", "sent"},
+                           {"drafts", "drafts"},
+                           {"draft", "drafts"},
+                           {"trash", "trash"},
+                           {"deleted", "trash"},
+                           {"deleted items", "trash"},
+                           {"deleted messages", "trash"},
+                           {"junk", "junk"},
+                           {"spam", "junk"},
+                           {"junk e-mail", "junk"},
+                           {"junk email", "junk"},
+                           {"archive", "archive"},
+                           {"archives", "archive"}};
 
 }  // namespace
 

@@ -58,7 +58,8 @@ std::string unfolded(std::string_view value) {
       text += value[index];
       continue;
     }
-    while (index + 1 < value.size() && std::string_view("\r\n \t").find(value[index + 1]) != std::string_view::npos)
+    while (index + 1 < value.size() &&
+           std::string_view("\r\n \t").find(value[index + 1]) != std::string_view::npos)
       ++index;
     while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.pop_back();
     text += ' ';
@@ -123,7 +124,8 @@ int hex_of(char letter) {
 std::optional<std::string> take_encoded_word(std::string_view& text) {
   if (!text.starts_with("=?")) return {};
   const std::size_t first = text.find('?', 2);
-  if (first == std::string_view::npos || first + 2 >= text.size() || text[first + 2] != '?') return {};
+  if (first == std::string_view::npos || first + 2 >= text.size() || text[first + 2] != '?')
+    return {};
   const std::size_t end = text.find("?=", first + 3);
   if (end == std::string_view::npos) return {};
   const std::string_view charset = text.substr(2, first - 2);
@@ -281,7 +283,8 @@ constexpr Zone kZones[] = {{"EST", -300}, {"EDT", -240}, {"CST", -360}, {"CDT", 
 std::optional<int> number_in(std::string_view text) {
   int number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (text.empty() || error != std::errc() || end != text.data() + text.size() || number < 0) return {};
+  if (text.empty() || error != std::errc() || end != text.data() + text.size() || number < 0)
+    return {};
   return number;
 }
 
@@ -303,7 +306,8 @@ std::string date_of(std::string_view value) {
   const auto day = number_in(words[at]);
   const std::size_t month = kMonths.find(lower_ascii(words[at + 1].substr(0, 3)));
   auto year = number_in(words[at + 2]);
-  if (!day || !year || month == std::string_view::npos || month % 3 != 0 || words[at + 1].size() < 3)
+  if (!day || !year || month == std::string_view::npos || month % 3 != 0 ||
+      words[at + 1].size() < 3)
     return {};
   if (words[at + 2].size() == 2) *year += *year < 50 ? 2000 : 1900;
   if (words[at + 2].size() == 3) *year += 1900;

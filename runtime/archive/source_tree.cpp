@@ -45,7 +45,8 @@ std::vector<SourceMailbox> source_tree(const std::vector<net::imap::MailboxInfo>
                           .is_selectable = info.is_selectable()};
     std::string_view rest = info.wire_name;
     for (const auto& space : spaces.personal)
-      if (!space.prefix.empty() && rest.starts_with(space.prefix) && rest.size() > space.prefix.size()) {
+      if (!space.prefix.empty() && rest.starts_with(space.prefix) &&
+          rest.size() > space.prefix.size()) {
         rest.remove_prefix(space.prefix.size());
         break;
       }
@@ -71,7 +72,8 @@ std::vector<SourceMailbox> source_tree(const std::vector<net::imap::MailboxInfo>
       }
       mailbox.path.back() = fmt::format("{} ({})", leaf, copy);
     }
-    if (const std::string role = role_by_use(info); !role.empty()) roles_by_use[mailbox.path] = role;
+    if (const std::string role = role_by_use(info); !role.empty())
+      roles_by_use[mailbox.path] = role;
     tree[mailbox.path] = std::move(mailbox);
   }
 
@@ -79,7 +81,8 @@ std::vector<SourceMailbox> source_tree(const std::vector<net::imap::MailboxInfo>
   std::vector<SourceMailbox> parents;
   for (const auto& [path, mailbox] : tree) {
     for (std::size_t depth = 1; depth < path.size(); ++depth) {
-      const std::vector<std::string> above(path.begin(), path.begin() + static_cast<std::ptrdiff_t>(depth));
+      const std::vector<std::string> above(path.begin(),
+                                           path.begin() + static_cast<std::ptrdiff_t>(depth));
       std::string_view wire = mailbox.wire_name;
       for (std::size_t up = depth; up < path.size(); ++up) {
         const std::size_t end = wire.rfind(mailbox.separator);

@@ -8,8 +8,9 @@ namespace plan::archive {
 
 /// A mailbox of the source with its place in the tree.
 struct SourceMailbox {
-  std::string wire_name = {};          ///< what the server calls it; for a parent that it does not list, its prefix
-  std::string folder = {};             ///< decoded full name with the server's separator, INBOX in capitals
+  std::string wire_name =
+      {};  ///< what the server calls it; for a parent that it does not list, its prefix
+  std::string folder = {};  ///< decoded full name with the server's separator, INBOX in capitals
   std::vector<std::string> path = {};  ///< names, root first; unique
   char separator = '\0';
   std::string role = {};  ///< unique in the tree
