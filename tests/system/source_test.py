@@ -55,7 +55,7 @@ def inside(folder, binary):
         elif line.startswith("[  FAILED  ]") and " (" in line and "listed below" not in line:
             print(f"FAILED {name}")
             results += 1
-    if done.returncode != 0:
+    if done.returncode != 0 or "PLAN_TEST_VERBOSE" in os.environ:
         print(done.stdout)
         for log in ("dovecot.log", "postfix.log"):
             print(f"--- {log}\n" + "\n".join((folder / log).read_text(errors="replace").splitlines()[-40:]))
