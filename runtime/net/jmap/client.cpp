@@ -66,12 +66,12 @@ std::vector<std::string> referenced_calls(const Call& call) {
 /// How many of the calls from `first` on must travel together because later ones refer to earlier ones.
 std::size_t unit_length(const std::vector<Call>& calls, std::size_t first) {
   std::size_t end = first + 1;
-  std::set<std::string> inside{calls[first].id};
   for (std::size_t i = first + 1; i < calls.size(); ++i) {
     for (const std::string& id : referenced_calls(calls[i])) {
-      if (inside.contains(id)) end = i + 1;
+      for (std::size_t k = first; k < end; ++k) {
+        if (calls[k].id == id) end = i + 1;
+      }
     }
-    inside.insert(calls[i].id);
   }
   return end - first;
 }
