@@ -13,9 +13,12 @@ namespace {
 
 std::string word_of(schema::Update update) {
   switch (update) {
-    case schema::Update::can_change: return "";
-    case schema::Update::immutable: return "fixed at creation";
-    case schema::Update::server_set: return "set by the server";
+    case schema::Update::can_change:
+      return "";
+    case schema::Update::immutable:
+      return "fixed at creation";
+    case schema::Update::server_set:
+      return "set by the server";
   }
   return "";
 }
@@ -27,17 +30,20 @@ void describe_fields(std::string& out, const schema::Struct& fields) {
       remarks += fmt::format("{}default {}", remarks.empty() ? "" : "; ",
                              printable(ir::write_json(*property.default_value), 80));
     }
-    if (property.is_enterprise) remarks += fmt::format("{}needs a licence", remarks.empty() ? "" : "; ");
+    if (property.is_enterprise)
+      remarks += fmt::format("{}needs a licence", remarks.empty() ? "" : "; ");
     out += fmt::format("    {:<32} {:<36} {}\n", property.name, property.type.notation(), remarks);
   }
 }
 
 std::string describe(const schema::ObjectType& type) {
-  std::string out = fmt::format("{} ({}{})\n", type.name, to_string(type.kind), type.is_enterprise ? ", needs a licence" : "");
+  std::string out = fmt::format("{} ({}{})\n", type.name, to_string(type.kind),
+                                type.is_enterprise ? ", needs a licence" : "");
   const schema::Schema::NaturalKey key = schema::Schema::natural_key(type.name);
   if (!key.properties.empty()) {
-    out += fmt::format("  identified by {}{}\n", fmt::join(key.properties, ", "),
-                       key.is_checked_by_server ? "" : " (the server itself would take duplicates)");
+    out +=
+        fmt::format("  identified by {}{}\n", fmt::join(key.properties, ", "),
+                    key.is_checked_by_server ? "" : " (the server itself would take duplicates)");
   }
   for (const schema::Variant& variant : type.variants) {
     if (!variant.name.empty()) out += fmt::format("  @type {}\n", variant.name);
@@ -58,9 +64,10 @@ ExitCode run_admin_describe(const Invocation& invocation) {
   const schema::ObjectType* type = project->schema->resolved(name);
   if (type == nullptr) {
     const std::string_view near = project->schema->nearest_object(name);
-    return print_error(Error(errors::nothing_of_that_name,
-                             fmt::format("the target's schema has no type `{}`{}", printable(name),
-                                         near.empty() ? "" : fmt::format("; did you mean `{}`?", near))));
+    return print_error(
+        Error(errors::nothing_of_that_name,
+              fmt::format("the target's schema has no type `{}`{}", printable(name),
+                          near.empty() ? "" : fmt::format("; did you mean `{}`?", near))));
   }
   print_result(describe(*type));
   return ExitCode::done;
@@ -73,8 +80,8 @@ ExitCode run_admin_get(const Invocation& invocation) {
   std::string name = invocation.value("type");
   const schema::ObjectType* type = project->schema ? project->schema->resolved(name) : nullptr;
   if (type == nullptr) {
-    return print_error(
-        Error(errors::nothing_of_that_name, fmt::format("the target's schema has no type `{}`", printable(name))));
+    return print_error(Error(errors::nothing_of_that_name,
+                             fmt::format("the target's schema has no type `{}`", printable(name))));
   }
   Session session(project->folder, project->compiled.plan->connections);
   auto objects = session.read_objects(type->name, type->kind == schema::ObjectKind::singleton);

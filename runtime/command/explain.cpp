@@ -30,8 +30,8 @@ std::optional<std::string> explain_diagnostic(std::string_view code) {
 std::optional<std::string> explain_error(std::string_view code) {
   for (const CatalogueEntry& entry : error_catalogue()) {
     if (entry.code.name == code) {
-      return fmt::format("# {}\n\n{}.\n\nWhat to do: {}.\n\nSeen by: {}.\n", code, entry.code.summary, entry.code.remedy,
-                         entry.module);
+      return fmt::format("# {}\n\n{}.\n\nWhat to do: {}.\n\nSeen by: {}.\n", code,
+                         entry.code.summary, entry.code.remedy, entry.module);
     }
   }
   return std::nullopt;
@@ -39,17 +39,19 @@ std::optional<std::string> explain_error(std::string_view code) {
 
 std::string words_of_step(const ir::StepGraph& graph, ir::StepId step, const Project& project) {
   const ir::StepKindInfo& kind = ir::info(graph.kind(step));
-  std::string text = fmt::format("{}\n  {}: {}\n  effect: {}; undo: {}; stage: {}\n  caused by {}\n", graph.id(step), kind.name,
-                                 kind.summary, to_string(kind.effect), to_string(kind.undo), to_string(graph.stage(step)),
-                                 place_of(*project.compiled.sources, graph.origin(step)));
+  std::string text = fmt::format(
+      "{}\n  {}: {}\n  effect: {}; undo: {}; stage: {}\n  caused by {}\n", graph.id(step),
+      kind.name, kind.summary, to_string(kind.effect), to_string(kind.undo),
+      to_string(graph.stage(step)), place_of(*project.compiled.sources, graph.origin(step)));
   const ir::Value arguments = graph.arguments(step);
   for (const ir::ArgumentSpec& argument : ir::arguments_of(graph.kind(step))) {
     const ir::Value& value = arguments[argument.name];
     if (value.is_null()) continue;
-    text += fmt::format("  {} = {}   ({})\n", argument.name, value.is_secret() ? "(secret)" : ir::write_json(value),
-                        argument.meaning);
+    text += fmt::format("  {} = {}   ({})\n", argument.name,
+                        value.is_secret() ? "(secret)" : ir::write_json(value), argument.meaning);
   }
-  for (const ir::StepId before : graph.after(step)) text += fmt::format("  after {}\n", graph.id(before));
+  for (const ir::StepId before : graph.after(step))
+    text += fmt::format("  after {}\n", graph.id(before));
   return text;
 }
 
@@ -71,8 +73,10 @@ ExitCode run_explain(const Invocation& invocation) {
       engine::JournalOptions options;
       options.is_read_only = true;
       auto journal = engine::open_journal(project->folder.journal_file, options);
-      if (auto explained = engine::explain_step(graph, journal ? journal->get() : nullptr, what); explained && *explained) {
-        for (const std::string& line : (*explained)->lines) print_result(fmt::format("  {}\n", line));
+      if (auto explained = engine::explain_step(graph, journal ? journal->get() : nullptr, what);
+          explained && *explained) {
+        for (const std::string& line : (*explained)->lines)
+          print_result(fmt::format("  {}\n", line));
       }
       return ExitCode::done;
     }
@@ -82,7 +86,8 @@ ExitCode run_explain(const Invocation& invocation) {
   for (const CatalogueEntry& entry : error_catalogue()) names.push_back(entry.code.name);
   const auto near = nearest(what, names);
   return print_error(Error(errors::nothing_of_that_name,
-                           fmt::format("`{}` is no code, and no step of {}{}", printable(what), invocation.value("--plan"),
+                           fmt::format("`{}` is no code, and no step of {}{}", printable(what),
+                                       invocation.value("--plan"),
                                        near ? fmt::format("; did you mean `{}`?", *near) : "")));
 }
 

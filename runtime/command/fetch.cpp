@@ -59,7 +59,9 @@ ExitCode fetch(const ProjectFolder& folder, const Invocation& invocation) {
   const std::string format = invocation.value("--format");
   auto head = read_head(folder);
   if (!head) return print_error(head.error(), format);
-  if (!*head) return print_error(Error(errors::plan_has_errors, fmt::format("{} has errors", folder.plan_file)), format);
+  if (!*head)
+    return print_error(
+        Error(errors::plan_has_errors, fmt::format("{} has errors", folder.plan_file)), format);
   const PlanSummary& plan = **head;
   if (auto made = create_state_directory(folder); !made) return print_error(made.error(), format);
   std::error_code failure;
@@ -67,9 +69,11 @@ ExitCode fetch(const ProjectFolder& folder, const Invocation& invocation) {
 
   Session session(folder, plan.connections);
   auto target = session.survey_target();
-  if (!target) return print_error(std::move(target).error().while_doing("asking the target"), format);
+  if (!target)
+    return print_error(std::move(target).error().while_doing("asking the target"), format);
   auto source = session.survey_source();
-  if (!source) return print_error(std::move(source).error().while_doing("asking the source"), format);
+  if (!source)
+    return print_error(std::move(source).error().while_doing("asking the source"), format);
   auto lock = facts::lock_from_surveys(plan.name, *source, *target);
   if (!lock) return print_error(lock.error(), format);
 
@@ -80,35 +84,43 @@ ExitCode fetch(const ProjectFolder& folder, const Invocation& invocation) {
     if (!changed.empty() && !invocation.has("--accept-new-keys")) {
       print_words(
           "error: a certificate or host key is not the one in the lock; nothing was written\n"
-          "  help: if it was changed on purpose give --accept-new-keys; if not, somebody may be in between\n");
+          "  help: if it was changed on purpose give --accept-new-keys; if not, somebody may be in "
+          "between\n");
       return ExitCode::error;
     }
   }
   const std::string text = facts::write_lock(*lock);
-  if (auto written = write_text_file(folder.lock_file, text); !written) return print_error(written.error(), format);
+  if (auto written = write_text_file(folder.lock_file, text); !written)
+    return print_error(written.error(), format);
   const std::string when = net::show_utc(net::system_clock().wall_ms());
   const std::string measured = measurements_text(*source, when) + measurements_text(*target, when);
-  if (auto written = write_text_file(folder.facts_file, measured, 0600); !written) return print_error(written.error(), format);
+  if (auto written = write_text_file(folder.facts_file, measured, 0600); !written)
+    return print_error(written.error(), format);
 
   const bool is_same = known && facts::write_lock(*known) == text;
   if (format == "json") {
-    print_result(ir::write_json(ir::Value::map({{"format", 1},
-                                                {"lock", folder.lock_file},
-                                                {"accounts", static_cast<std::uint64_t>(lock->accounts.size())},
-                                                {"lists", static_cast<std::uint64_t>(lock->lists.size())},
-                                                {"schema_digest", lock->schema_digest},
-                                                {"is_changed", !is_same}}),
-                                2) +
-                 "\n");
+    print_result(
+        ir::write_json(
+            ir::Value::map({{"format", 1},
+                            {"lock", folder.lock_file},
+                            {"accounts", static_cast<std::uint64_t>(lock->accounts.size())},
+                            {"lists", static_cast<std::uint64_t>(lock->lists.size())},
+                            {"schema_digest", lock->schema_digest},
+                            {"is_changed", !is_same}}),
+            2) +
+        "\n");
   } else {
-    print_words(fmt::format("{}: {} accounts, {} lists; {}\n", folder.lock_file, show_count(lock->accounts.size()),
-                            show_count(lock->lists.size()), is_same ? "nothing has changed" : "written; it belongs into git"));
+    print_words(fmt::format("{}: {} accounts, {} lists; {}\n", folder.lock_file,
+                            show_count(lock->accounts.size()), show_count(lock->lists.size()),
+                            is_same ? "nothing has changed" : "written; it belongs into git"));
   }
   return ExitCode::done;
 }
 
 }  // namespace
 
-ExitCode run_fetch(const Invocation& invocation) { return fetch(project_folder(invocation.value("plan")), invocation); }
+ExitCode run_fetch(const Invocation& invocation) {
+  return fetch(project_folder(invocation.value("plan")), invocation);
+}
 
 }  // namespace plan::command

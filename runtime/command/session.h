@@ -21,7 +21,12 @@ class Session {
  public:
   /// `connections` is PlanSummary::connections: the resolved blocks `source`, `target`, `proxies`,
   /// `addresses`.
-  Session(const ProjectFolder& folder, ir::Value connections);
+  enum class Purpose : std::uint8_t {
+    live = 0,
+    /// Steps that would change source, proxies or DNS go into books (rehearsal/scratch_drivers.h).
+    rehearsal = 1,
+  };
+  Session(const ProjectFolder& folder, ir::Value connections, Purpose purpose = Purpose::live);
   ~Session();
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
@@ -34,7 +39,11 @@ class Session {
   /// opening the target.
   [[nodiscard]] Result<std::vector<engine::LeaseHolder*>> leases(const std::string& holder);
 
-  /// All objects of a registry type of the target ("x:Domain"), as the server shows them: secrets are masked.
+  /// What a rehearsal's books say was done, in order; empty for a live session.
+  [[nodiscard]] std::vector<std::string> rehearsal_log() const;
+
+  /// All objects of a registry type of the target ("x:Domain"), as the server shows them: secrets
+  /// are masked.
   [[nodiscard]] Result<ir::Value> read_objects(const std::string& type, bool is_singleton);
 
   /// Survey documents for `plan fetch` (compiler/facts/survey.md).

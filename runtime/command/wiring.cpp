@@ -1,4 +1,5 @@
-// The one place where drivers, clients and secrets meet. Nothing here decides anything: it hands over.
+// The one place where drivers, clients and secrets meet. Nothing here decides anything: it hands
+// over.
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -10,6 +11,7 @@
 #include "runtime/net/host.h"
 #include "runtime/net/jmap/pool.h"
 #include "runtime/proxy/proxy_drivers.h"
+#include "runtime/rehearsal/scratch_drivers.h"
 #include "runtime/secret/secret_store.h"
 #include "runtime/server/probe/drivers.h"
 #include "runtime/server/queue/queue_driver.h"
@@ -68,20 +70,33 @@ struct Session::State {
   std::shared_ptr<server::source::SourcePool> sources;
   step::DriverTable drivers;
   std::vector<std::unique_ptr<engine::LeaseHolder>> leases;
+  std::shared_ptr<rehearsal::ScratchWorld> books;
 };
 
-Session::Session(const ProjectFolder& folder, ir::Value connections)
+Session::Session(const ProjectFolder& folder, ir::Value connections, Purpose purpose)
     : state_(std::make_unique<State>(folder, std::move(connections))) {
   engine::add_local_drivers(state_->drivers);
   server::stalwart::add_drivers(state_->drivers, state_->targets);
   server::source::add_drivers(state_->drivers, state_->sources);
   server::probe::add_drivers(state_->drivers, state_->sources, state_->targets);
   state_->drivers.add(ir::StepKind::queue_flush,
-                      server::queue::make_queue_driver(server::queue::open_queues(state_->sources, state_->targets)));
+                      server::queue::make_queue_driver(
+                          server::queue::open_queues(state_->sources, state_->targets)));
   proxy::add_proxy_drivers(state_->drivers);
+  if (purpose == Purpose::rehearsal) {
+    state_->books = std::make_shared<rehearsal::ScratchWorld>();
+    rehearsal::add_scratch_drivers(state_->drivers, state_->books);
+    state_->drivers.add(
+        ir::StepKind::admin_keys,
+        rehearsal::with_books(server::stalwart::make_keys_driver(state_->targets), state_->books));
+  }
 }
 
 Session::~Session() = default;
+
+std::vector<std::string> Session::rehearsal_log() const {
+  return state_->books ? state_->books->log() : std::vector<std::string>();
+}
 
 const step::DriverTable& Session::drivers() const { return state_->drivers; }
 secret::SecretSource& Session::secrets() { return state_->secrets; }
@@ -99,8 +114,8 @@ Result<std::vector<engine::LeaseHolder*>> Session::leases(const std::string& hol
 Result<ir::Value> Session::survey_target() {
   server::stalwart::SurveyOptions options;
   options.schema_directory = state_->folder.schema_directory;
-  return server::stalwart::survey_target(state_->connections["target"], *state_->clients, state_->secrets, options,
-                                         net::system_clock());
+  return server::stalwart::survey_target(state_->connections["target"], *state_->clients,
+                                         state_->secrets, options, net::system_clock());
 }
 
 Result<ir::Value> Session::read_objects(const std::string& type, bool is_singleton) {
@@ -115,7 +130,8 @@ ir::Value connections_of(const ir::StepGraph& graph) {
   ir::Value connections = ir::Value::map();
   for (const ir::StepShape& shape : graph.shapes()) {
     for (const char* key : kBlocks) {
-      if (!shape.arguments[key].is_null() && connections[key].is_null()) connections.set(key, shape.arguments[key]);
+      if (!shape.arguments[key].is_null() && connections[key].is_null())
+        connections.set(key, shape.arguments[key]);
     }
   }
   return connections;

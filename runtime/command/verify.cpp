@@ -1,0 +1,138 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <mutex>
+#include <set>
+#include <thread>
+
+#include "compiler/ir/json.h"
+#include "compiler/source/text.h"
+#include "runtime/command/commands.h"
+#include "runtime/command/console.h"
+#include "runtime/command/errors.h"
+#include "runtime/command/project.h"
+#include "runtime/command/session.h"
+#include "runtime/command/stop_on_signal.h"
+
+namespace plan::command {
+namespace {
+
+constexpr std::size_t kAccountsAtATime = 6;
+
+struct Graded {
+  std::string account = {};
+  std::string grade = {};
+  std::string detail = {};
+};
+
+// The step of a move that grades is read-only: verify is that step, for every account, at any time.
+Graded grade(const ir::StepGraph& graph, ir::StepId id, Session& session,
+             const ProjectFolder& folder, const step::StopSignal& stop) {
+  const ir::Value arguments = graph.arguments(id);
+  const std::string step = graph.id(id);
+  Graded graded{std::string(arguments["account"].string_or("")), "not-checked", {}};
+  step::StepDriver* driver = session.drivers().find(graph.kind(id));
+  step::StepContext context{.id = step,
+                            .kind = graph.kind(id),
+                            .arguments = arguments,
+                            .account = graded.account,
+                            .effect_key = {},
+                            .run_id = {},
+                            .lease_token = {},
+                            .state_directory = folder.state_directory,
+                            .secrets = session.secrets(),
+                            .clock = net::system_clock(),
+                            .stop = stop,
+                            .is_rollback = false,
+                            .attempt = 0,
+                            .prior = {},
+                            .notes = {},
+                            .remember = [](const ir::Value&) { return Outcome(); },
+                            .progress = [](const step::Progress&) {}};
+  auto outputs = driver->apply(context);
+  if (outputs) {
+    graded.grade = (*outputs)["grade"].string_or("not-checked");
+    graded.detail = (*outputs)["summary"].string_or("");
+  } else {
+    const std::string& message = outputs.error().message();
+    for (const char* word : {"investigate", "poor"}) {
+      if (message.find(word) != std::string::npos) graded.grade = word;
+    }
+    graded.detail = outputs.error().to_line();
+  }
+  return graded;
+}
+
+ExitCode exit_code_of(const std::vector<Graded>& all) {
+  const auto is_bad = [](const Graded& g) { return g.grade == "investigate" || g.grade == "poor"; };
+  if (std::any_of(all.begin(), all.end(), is_bad)) return ExitCode::differences;
+  const auto is_unchecked = [](const Graded& g) { return g.grade == "not-checked"; };
+  // No account at all is no evidence either.
+  return all.empty() || std::any_of(all.begin(), all.end(), is_unchecked) ? ExitCode::not_checked
+                                                                          : ExitCode::done;
+}
+
+}  // namespace
+
+ExitCode run_verify(const Invocation& invocation) {
+  const std::string format = invocation.value("--format");
+  ExitCode exit_code = ExitCode::done;
+  const auto project = load_sound_project(invocation.value("plan"), format, &exit_code);
+  if (!project) return exit_code;
+  const ir::StepGraph& graph = *project->compiled.graph;
+  std::set<std::string> wanted;
+  for (const std::string& account : invocation.all("--account"))
+    wanted.insert(lower_ascii(account));
+  std::vector<ir::StepId> steps;
+  for (const ir::StepId step : graph.order()) {
+    if (graph.kind(step) != ir::StepKind::archive_grade || graph.row(step) == ir::RowId::none)
+      continue;
+    const std::string account(graph.row_name(graph.row(step)));
+    if (invocation.has("--account") && wanted.erase(account) == 0) continue;
+    steps.push_back(step);
+  }
+  if (!wanted.empty()) {
+    return print_error(
+        Error(errors::nothing_of_that_name,
+              fmt::format("the plan has no account `{}`", printable(*wanted.begin()))),
+        format);
+  }
+  step::StopSignal stop;
+  const StopOnSignal signals(stop);
+  Session session(project->folder, project->compiled.plan->connections);
+  std::vector<Graded> all(steps.size());
+  std::atomic<std::size_t> next{0};
+  {
+    std::vector<std::jthread> pool;
+    for (std::size_t i = 0; i < std::min(kAccountsAtATime, steps.size()); ++i) {
+      pool.emplace_back([&] {
+        for (std::size_t at = next.fetch_add(1); at < steps.size() && !stop.is_requested();
+             at = next.fetch_add(1)) {
+          all[at] = grade(graph, steps[at], session, project->folder, stop);
+        }
+      });
+    }
+  }
+  if (stop.is_requested()) return ExitCode::stopped;
+  std::sort(all.begin(), all.end(),
+            [](const Graded& a, const Graded& b) { return a.account < b.account; });
+  if (format == "json") {
+    ir::List accounts;
+    for (const Graded& g : all) {
+      accounts.push_back(
+          ir::Value::map({{"account", g.account}, {"grade", g.grade}, {"detail", g.detail}}));
+    }
+    print_result(
+        ir::write_json(ir::Value::map({{"format", 1}, {"accounts", std::move(accounts)}}), 2) +
+        "\n");
+  } else {
+    for (const Graded& g : all) {
+      print_result(
+          fmt::format("{:<40} {:<12} {}\n", g.account, g.grade, printable(g.detail, 1000)));
+    }
+  }
+  return exit_code_of(all);
+}
+
+}  // namespace plan::command
