@@ -1,10 +1,11 @@
 #pragma once
-// The only way to include Asio (Boost 1.81, compiled once in asio.cpp). For .cpp files and private headers of the
-// proxy; no public header shows Asio.
+// The only way to include Asio (Boost 1.81, compiled once in asio.cpp). For .cpp files and private
+// headers of the proxy; no public header shows Asio.
 //
-// g++ 12 destroys some temporaries of a `co_await` expression twice (reference/style.md 4.1). So every coroutine here is
-// a named function, its arguments are named or simple, there is one `co_await` in a statement, and no `co_await` stands
-// inside an aggregate initialiser or beside a capturing lambda.
+// g++ 12 destroys some temporaries of a `co_await` expression twice (reference/style.md 4.1). So
+// every coroutine here is a named function, its arguments are named or simple, there is one
+// `co_await` in a statement, and no `co_await` stands inside an aggregate initialiser or beside a
+// capturing lambda.
 #include <boost/asio.hpp>
 
 namespace plan::net {

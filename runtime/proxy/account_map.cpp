@@ -52,10 +52,13 @@ Result<std::unique_ptr<AccountMap>> AccountMap::open(Options options, net::Clock
   map->log_ = std::move(log);
   for (const ir::Value& record : image.records) {
     if (!map->apply(record)) {
-      return Error(errors::map_corrupt, fmt::format("{} has a record of a kind that this version does not know", map->options_.path));
+      return Error(errors::map_corrupt,
+                   fmt::format("{} has a record of a kind that this version does not know",
+                               map->options_.path));
     }
   }
-  // What the bound of a hold is worth after a restart: the rest of it in the same boot, nothing in another one.
+  // What the bound of a hold is worth after a restart: the rest of it in the same boot, nothing in
+  // another one.
   const std::int64_t wall = clock.wall_ms();
   const auto now = clock.now();
   for (auto& [name, transaction] : map->transactions_) {
@@ -76,8 +79,10 @@ AccountMap::Entry& AccountMap::entry_of(const std::string& name) {
 }
 
 std::uint64_t AccountMap::generation_of(const std::string& name) const {
-  if (const auto found = transactions_.find(name); found != transactions_.end()) return found->second.generation;
-  if (const auto found = entries_.find(name); found != entries_.end()) return found->second.generation;
+  if (const auto found = transactions_.find(name); found != transactions_.end())
+    return found->second.generation;
+  if (const auto found = entries_.find(name); found != entries_.end())
+    return found->second.generation;
   return 0;
 }
 
@@ -90,7 +95,8 @@ Route AccountMap::route(const std::string& name) {
   expire_if_due(name);
   Route route;
   const auto entry = entries_.find(name);
-  route.destination = entry == entries_.end() ? options_.default_destination : entry->second.destination;
+  route.destination =
+      entry == entries_.end() ? options_.default_destination : entry->second.destination;
   const auto found = transactions_.find(name);
   if (found == transactions_.end()) return route;
   const Transaction& transaction = found->second;
@@ -106,7 +112,8 @@ Route AccountMap::route(const std::string& name) {
 NameView AccountMap::view(const std::string& name) const {
   NameView view;
   const auto entry = entries_.find(name);
-  view.destination = entry == entries_.end() ? options_.default_destination : entry->second.destination;
+  view.destination =
+      entry == entries_.end() ? options_.default_destination : entry->second.destination;
   view.generation = generation_of(name);
   view.is_known = knows(name);
   if (const auto found = transactions_.find(name); found != transactions_.end()) {
@@ -119,7 +126,8 @@ NameView AccountMap::view(const std::string& name) const {
   return view;
 }
 
-std::vector<std::string> AccountMap::names_after(const std::string& after, std::size_t count) const {
+std::vector<std::string> AccountMap::names_after(const std::string& after,
+                                                 std::size_t count) const {
   std::vector<std::string> names;
   for (const auto& [name, entry] : entries_) {
     if (name > after) names.push_back(name);
@@ -133,12 +141,15 @@ Outcome AccountMap::check_lease(const std::string& lease) const {
   if (lease_.empty() || lease == lease_) return {};
   if (const auto order = compare_leases(lease, lease_)) {
     if (*order > 0) return {};
-    return Error(errors::lease_held, "a later run of plan drives this proxy").with_blame(Blame::proxy);
+    return Error(errors::lease_held, "a later run of plan drives this proxy")
+        .with_blame(Blame::proxy);
   }
-  const bool is_busy = std::any_of(transactions_.begin(), transactions_.end(),
-                                   [](const auto& item) { return item.second.state != NameState::returned; });
+  const bool is_busy =
+      std::any_of(transactions_.begin(), transactions_.end(),
+                  [](const auto& item) { return item.second.state != NameState::returned; });
   if (!is_busy) return {};
-  return Error(errors::lease_held, "another run of plan holds accounts on this proxy").with_blame(Blame::proxy);
+  return Error(errors::lease_held, "another run of plan holds accounts on this proxy")
+      .with_blame(Blame::proxy);
 }
 
 Outcome AccountMap::write(ir::Value record) {
@@ -151,20 +162,22 @@ Outcome AccountMap::write(ir::Value record) {
   return {};
 }
 
-Outcome AccountMap::hold(const std::vector<std::string>& names, std::uint64_t generation, std::chrono::milliseconds bound,
-                         const std::string& lease) {
+Outcome AccountMap::hold(const std::vector<std::string>& names, std::uint64_t generation,
+                         std::chrono::milliseconds bound, const std::string& lease) {
   PLAN_TRY_VOID(check_lease(lease));
   std::vector<std::string> changed;
   for (const std::string& name : names) {
     expire_if_due(name);
     const auto found = transactions_.find(name);
     if (found != transactions_.end() && found->second.generation == generation) {
-      if (found->second.state == NameState::returned) return refuse(errors::hold_expired, name, "the hold of this generation is over");
+      if (found->second.state == NameState::returned)
+        return refuse(errors::hold_expired, name, "the hold of this generation is over");
       continue;  // said twice
     }
     const std::uint64_t known = generation_of(name);
     if (generation <= known) {
-      return refuse(errors::generation_stale, name, fmt::format("generation {} is not above {}", generation, known));
+      return refuse(errors::generation_stale, name,
+                    fmt::format("generation {} is not above {}", generation, known));
     }
     changed.push_back(name);
   }
@@ -178,17 +191,21 @@ Outcome AccountMap::hold(const std::vector<std::string>& names, std::uint64_t ge
                                {"lease", lease}}));
 }
 
-Outcome AccountMap::prepare(const std::vector<std::string>& names, std::uint64_t generation, const std::string& destination,
-                            const std::string& lease) {
+Outcome AccountMap::prepare(const std::vector<std::string>& names, std::uint64_t generation,
+                            const std::string& destination, const std::string& lease) {
   PLAN_TRY_VOID(check_lease(lease));
   std::vector<std::string> changed;
   for (const std::string& name : names) {
     expire_if_due(name);
     const std::uint64_t known = generation_of(name);
-    if (known > generation) return refuse(errors::generation_stale, name, fmt::format("the proxy is at generation {}", known));
+    if (known > generation)
+      return refuse(errors::generation_stale, name,
+                    fmt::format("the proxy is at generation {}", known));
     const auto found = transactions_.find(name);
-    if (found == transactions_.end() || known != generation) return refuse(errors::not_held, name, "no hold of this generation");
-    if (found->second.state == NameState::returned) return refuse(errors::hold_expired, name, "the hold of this generation is over");
+    if (found == transactions_.end() || known != generation)
+      return refuse(errors::not_held, name, "no hold of this generation");
+    if (found->second.state == NameState::returned)
+      return refuse(errors::hold_expired, name, "the hold of this generation is over");
     if (found->second.state == NameState::prepared) {
       if (found->second.next_destination == destination) continue;
       return refuse(errors::not_held, name, "it is prepared for " + found->second.next_destination);
@@ -203,15 +220,20 @@ Outcome AccountMap::prepare(const std::vector<std::string>& names, std::uint64_t
                                {"lease", lease}}));
 }
 
-Outcome AccountMap::unprepare(const std::vector<std::string>& names, std::uint64_t generation, const std::string& lease) {
+Outcome AccountMap::unprepare(const std::vector<std::string>& names, std::uint64_t generation,
+                              const std::string& lease) {
   PLAN_TRY_VOID(check_lease(lease));
   std::vector<std::string> changed;
   for (const std::string& name : names) {
     const std::uint64_t known = generation_of(name);
-    if (known > generation) return refuse(errors::generation_stale, name, fmt::format("the proxy is at generation {}", known));
+    if (known > generation)
+      return refuse(errors::generation_stale, name,
+                    fmt::format("the proxy is at generation {}", known));
     const auto found = transactions_.find(name);
-    if (found == transactions_.end() || known != generation) return refuse(errors::not_prepared, name, "nothing of this generation");
-    if (found->second.state == NameState::returned) return refuse(errors::hold_expired, name, "the hold of this generation is over");
+    if (found == transactions_.end() || known != generation)
+      return refuse(errors::not_prepared, name, "nothing of this generation");
+    if (found->second.state == NameState::returned)
+      return refuse(errors::hold_expired, name, "the hold of this generation is over");
     if (found->second.state == NameState::held && found->second.is_firm) continue;
     changed.push_back(name);
   }
@@ -222,20 +244,26 @@ Outcome AccountMap::unprepare(const std::vector<std::string>& names, std::uint64
                                {"lease", lease}}));
 }
 
-Outcome AccountMap::commit(const std::vector<std::string>& names, std::uint64_t generation, const std::string& lease) {
+Outcome AccountMap::commit(const std::vector<std::string>& names, std::uint64_t generation,
+                           const std::string& lease) {
   PLAN_TRY_VOID(check_lease(lease));
   std::vector<std::string> changed;
   for (const std::string& name : names) {
     const std::uint64_t known = generation_of(name);
-    if (known > generation) return refuse(errors::generation_stale, name, fmt::format("the proxy is at generation {}", known));
+    if (known > generation)
+      return refuse(errors::generation_stale, name,
+                    fmt::format("the proxy is at generation {}", known));
     const auto found = transactions_.find(name);
     if (found == transactions_.end()) {
       const auto entry = entries_.find(name);
-      if (entry != entries_.end() && entry->second.generation == generation && entry->second.was_committed) continue;
+      if (entry != entries_.end() && entry->second.generation == generation &&
+          entry->second.was_committed)
+        continue;
       return refuse(errors::not_prepared, name, "nothing of this generation");
     }
     if (known != generation || found->second.state != NameState::prepared) {
-      return refuse(errors::not_prepared, name, fmt::format("it is {}", to_string(found->second.state)));
+      return refuse(errors::not_prepared, name,
+                    fmt::format("it is {}", to_string(found->second.state)));
     }
     changed.push_back(name);
   }
@@ -246,14 +274,19 @@ Outcome AccountMap::commit(const std::vector<std::string>& names, std::uint64_t 
                                {"lease", lease}}));
 }
 
-Outcome AccountMap::abort(const std::vector<std::string>& names, std::uint64_t generation, const std::string& lease) {
+Outcome AccountMap::abort(const std::vector<std::string>& names, std::uint64_t generation,
+                          const std::string& lease) {
   PLAN_TRY_VOID(check_lease(lease));
   std::vector<std::string> changed;
   for (const std::string& name : names) {
     const std::uint64_t known = generation_of(name);
-    if (known > generation) return refuse(errors::generation_stale, name, fmt::format("the proxy is at generation {}", known));
+    if (known > generation)
+      return refuse(errors::generation_stale, name,
+                    fmt::format("the proxy is at generation {}", known));
     if (!transactions_.contains(name) && known == generation) {
-      if (entries_.at(name).was_committed) return refuse(errors::already_committed, name, "it was released to " + entries_.at(name).destination);
+      if (entries_.at(name).was_committed)
+        return refuse(errors::already_committed, name,
+                      "it was released to " + entries_.at(name).destination);
       continue;
     }
     changed.push_back(name);
@@ -273,14 +306,16 @@ Outcome AccountMap::acquire(const std::string& lease) {
 
 Outcome AccountMap::take_over(const std::string& lease) {
   if (const auto order = compare_leases(lease, lease_); order && *order < 0) {
-    return Error(errors::lease_held, "a later run of plan drives this proxy").with_blame(Blame::proxy);
+    return Error(errors::lease_held, "a later run of plan drives this proxy")
+        .with_blame(Blame::proxy);
   }
   if (lease == lease_) return {};
   return write(ir::Value::map({{"op", "lease"}, {"lease", lease}}));
 }
 
 bool AccountMap::is_due(const Transaction& transaction) const {
-  return transaction.state == NameState::held && !transaction.is_firm && left_of(transaction).count() == 0;
+  return transaction.state == NameState::held && !transaction.is_firm &&
+         left_of(transaction).count() == 0;
 }
 
 void AccountMap::expire_if_due(const std::string& name) {
@@ -289,14 +324,17 @@ void AccountMap::expire_if_due(const std::string& name) {
 }
 
 std::vector<std::string> AccountMap::expire_due() {
-  // The names of one account share generation and bound: one record for them, so that they come back together.
+  // The names of one account share generation and bound: one record for them, so that they come
+  // back together.
   std::map<std::uint64_t, std::vector<std::string>> due;
   for (const auto& [name, transaction] : transactions_) {
     if (is_due(transaction)) due[transaction.generation].push_back(name);
   }
   std::vector<std::string> returned;
   for (const auto& [generation, names] : due) {
-    if (write(ir::Value::map({{"op", "return"}, {"names", names_value(names)}, {"generation", static_cast<std::int64_t>(generation)}}))) {
+    if (write(ir::Value::map({{"op", "return"},
+                              {"names", names_value(names)},
+                              {"generation", static_cast<std::int64_t>(generation)}}))) {
       returned.insert(returned.end(), names.begin(), names.end());
     }
   }
@@ -310,7 +348,8 @@ bool AccountMap::apply(const ir::Value& record) {
     lease_ = lease;
     return true;
   }
-  const auto generation = static_cast<std::uint64_t>(std::max<std::int64_t>(0, record["generation"].integer_or(0)));
+  const auto generation =
+      static_cast<std::uint64_t>(std::max<std::int64_t>(0, record["generation"].integer_or(0)));
   if (op == "entry") {
     Entry& entry = entry_of(std::string(record["name"].string_or("")));
     entry.destination = std::string(record["destination"].string_or(options_.default_destination));
@@ -321,9 +360,12 @@ bool AccountMap::apply(const ir::Value& record) {
   if (op == "transaction") {
     Transaction transaction;
     const std::string_view state = record["state"].string_or("");
-    if (state == "returned") transaction.state = NameState::returned;
-    else if (state == "prepared") transaction.state = NameState::prepared;
-    else if (state != "held") return false;
+    if (state == "returned")
+      transaction.state = NameState::returned;
+    else if (state == "prepared")
+      transaction.state = NameState::prepared;
+    else if (state != "held")
+      return false;
     transaction.is_firm = record["firm"].bool_or(false);
     transaction.generation = generation;
     transaction.next_destination = std::string(record["to"].string_or(""));
@@ -333,14 +375,16 @@ bool AccountMap::apply(const ir::Value& record) {
     transactions_[std::string(record["name"].string_or(""))] = std::move(transaction);
     return true;
   }
-  const bool is_known_op = op == "hold" || op == "prepare" || op == "unprepare" || op == "commit" || op == "abort" || op == "return";
+  const bool is_known_op = op == "hold" || op == "prepare" || op == "unprepare" || op == "commit" ||
+                           op == "abort" || op == "return";
   if (!is_known_op) return false;
   if (op != "return") lease_ = lease;
   for (const ir::Value& item : record["names"].items()) {
     const std::string name(item.string_or(""));
     if (op == "hold") {
       const auto before = transactions_.find(name);
-      // A hold on top of a prepared one: another proxy may already have committed, so no time may give it back.
+      // A hold on top of a prepared one: another proxy may already have committed, so no time may
+      // give it back.
       const bool is_firm = before != transactions_.end() &&
                            (before->second.is_firm || before->second.state == NameState::prepared);
       Transaction transaction;
@@ -349,7 +393,9 @@ bool AccountMap::apply(const ir::Value& record) {
       transaction.lease = lease;
       transaction.until_wall_ms = record["until_ms"].integer_or(0);
       transaction.boot_id = std::string(record["boot"].string_or(""));
-      transaction.until = clock_->now() + std::chrono::milliseconds(std::clamp<std::int64_t>(record["bound_ms"].integer_or(0), 0, kHoldBoundMsMax));
+      transaction.until =
+          clock_->now() + std::chrono::milliseconds(std::clamp<std::int64_t>(
+                              record["bound_ms"].integer_or(0), 0, kHoldBoundMsMax));
       static_cast<void>(entry_of(name));  // the name is known from now on
       transactions_[name] = std::move(transaction);
       continue;
@@ -395,15 +441,16 @@ std::vector<ir::Value> AccountMap::snapshot() const {
                                       {"committed", entry.was_committed}}));
   }
   for (const auto& [name, transaction] : transactions_) {
-    records.push_back(ir::Value::map({{"op", "transaction"},
-                                      {"name", name},
-                                      {"state", to_string(transaction.state)},
-                                      {"firm", transaction.is_firm},
-                                      {"generation", static_cast<std::int64_t>(transaction.generation)},
-                                      {"to", transaction.next_destination},
-                                      {"until_ms", transaction.until_wall_ms},
-                                      {"boot", transaction.boot_id},
-                                      {"lease", transaction.lease}}));
+    records.push_back(
+        ir::Value::map({{"op", "transaction"},
+                        {"name", name},
+                        {"state", to_string(transaction.state)},
+                        {"firm", transaction.is_firm},
+                        {"generation", static_cast<std::int64_t>(transaction.generation)},
+                        {"to", transaction.next_destination},
+                        {"until_ms", transaction.until_wall_ms},
+                        {"boot", transaction.boot_id},
+                        {"lease", transaction.lease}}));
   }
   return records;
 }

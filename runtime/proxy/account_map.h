@@ -17,12 +17,14 @@ namespace plan::proxy {
 
 /// Where a login name stands. The only changes that exist (g: generation of the transaction):
 ///
-///   settled --hold(g, greater)--> held --prepare(g)--> prepared --commit(g)--> settled at the new destination
-///   held --bound over--> returned       the old destination serves again; its refusals are shown as temporary failures,
-///                                       because the refusal may be plan's own deny entry that nobody has taken back yet
-///   prepared --unprepare(g)--> held, firm: its bound ends in a temporary failure, never in a return
-///   held, returned, prepared --abort(g)--> settled where it was
-///   returned --hold(g, greater)--> held
+///   settled --hold(g, greater)--> held --prepare(g)--> prepared --commit(g)--> settled at the new
+///   destination held --bound over--> returned       the old destination serves again; its refusals
+///   are shown as temporary failures,
+///                                       because the refusal may be plan's own deny entry that
+///                                       nobody has taken back yet
+///   prepared --unprepare(g)--> held, firm: its bound ends in a temporary failure, never in a
+///   return held, returned, prepared --abort(g)--> settled where it was returned --hold(g,
+///   greater)--> held
 ///
 /// After `prepare` no time that passes changes the authority: only plan does (design.md section 6).
 enum class NameState : std::uint8_t { settled = 0, held = 1, returned = 2, prepared = 3 };
@@ -34,8 +36,8 @@ struct Route {
   enum class Kind : std::uint8_t { go = 0, park = 1, unavailable = 2 };
   Kind kind = Kind::go;
   std::string destination = {};
-  bool is_refusal_masked = false;           ///< a refusal is shown as a temporary failure
-  std::chrono::milliseconds left{0};        ///< park: until the bound
+  bool is_refusal_masked = false;     ///< a refusal is shown as a temporary failure
+  std::chrono::milliseconds left{0};  ///< park: until the bound
 };
 
 struct NameView {
@@ -49,8 +51,9 @@ struct NameView {
   bool is_firm = false;
 };
 
-/// The durable map of login names. Every change is in the file, synced, before the function returns. Not thread-safe: it
-/// lives on the proxy's one thread. Names are given normalised (login_name.h).
+/// The durable map of login names. Every change is in the file, synced, before the function
+/// returns. Not thread-safe: it lives on the proxy's one thread. Names are given normalised
+/// (login_name.h).
 class AccountMap {
  public:
   struct Options {
@@ -63,25 +66,31 @@ class AccountMap {
 
   [[nodiscard]] Route route(const std::string& name);
   [[nodiscard]] NameView view(const std::string& name) const;
-  [[nodiscard]] bool knows(const std::string& name) const { return entries_.contains(name) || transactions_.contains(name); }
+  [[nodiscard]] bool knows(const std::string& name) const {
+    return entries_.contains(name) || transactions_.contains(name);
+  }
 
-  // All or none of the names. Errors as in errors.def: generation-stale, lease-held, hold-expired, not-held,
-  // not-prepared, already-committed, map-unreadable. Each may be repeated.
-  [[nodiscard]] Outcome hold(const std::vector<std::string>& names, std::uint64_t generation, std::chrono::milliseconds bound,
-                             const std::string& lease);
+  // All or none of the names. Errors as in errors.def: generation-stale, lease-held, hold-expired,
+  // not-held, not-prepared, already-committed, map-unreadable. Each may be repeated.
+  [[nodiscard]] Outcome hold(const std::vector<std::string>& names, std::uint64_t generation,
+                             std::chrono::milliseconds bound, const std::string& lease);
   [[nodiscard]] Outcome prepare(const std::vector<std::string>& names, std::uint64_t generation,
                                 const std::string& destination, const std::string& lease);
-  [[nodiscard]] Outcome unprepare(const std::vector<std::string>& names, std::uint64_t generation, const std::string& lease);
-  [[nodiscard]] Outcome commit(const std::vector<std::string>& names, std::uint64_t generation, const std::string& lease);
+  [[nodiscard]] Outcome unprepare(const std::vector<std::string>& names, std::uint64_t generation,
+                                  const std::string& lease);
+  [[nodiscard]] Outcome commit(const std::vector<std::string>& names, std::uint64_t generation,
+                               const std::string& lease);
   /// Also fences: a hold of this generation that arrives later is refused.
-  [[nodiscard]] Outcome abort(const std::vector<std::string>& names, std::uint64_t generation, const std::string& lease);
+  [[nodiscard]] Outcome abort(const std::vector<std::string>& names, std::uint64_t generation,
+                              const std::string& lease);
   /// Makes `lease` the one that commands must bear; refused while another run's accounts are held.
   [[nodiscard]] Outcome acquire(const std::string& lease);
   /// The same without asking (`--take-over`), unless a later run is known.
   [[nodiscard]] Outcome take_over(const std::string& lease);
 
-  /// Gives back the holds whose bound is over, durably; the names that were. When the disk refuses they stay parked and
-  /// then get temporary failures: without a record the return could be forgotten and undone by a restart.
+  /// Gives back the holds whose bound is over, durably; the names that were. When the disk refuses
+  /// they stay parked and then get temporary failures: without a record the return could be
+  /// forgotten and undone by a restart.
   [[nodiscard]] std::vector<std::string> expire_due();
 
   [[nodiscard]] const std::string& instance() const { return log_->instance(); }
@@ -91,7 +100,8 @@ class AccountMap {
   [[nodiscard]] bool is_poisoned() const { return log_->is_poisoned(); }
   [[nodiscard]] std::size_t file_bytes() const { return log_->bytes(); }
   /// Names in the map, sorted, from `after` (exclusive), at most `count`.
-  [[nodiscard]] std::vector<std::string> names_after(const std::string& after, std::size_t count) const;
+  [[nodiscard]] std::vector<std::string> names_after(const std::string& after,
+                                                     std::size_t count) const;
 
  private:
   struct Entry {
@@ -130,8 +140,9 @@ class AccountMap {
   std::size_t compacted_bytes_ = 0;
 };
 
-/// Order of two lease tokens: tokens that begin with a decimal number and `-` or `.` are ordered by it (a later run has
-/// the greater number and takes over by itself); others only differ. Negative, zero, positive; nothing when unordered.
+/// Order of two lease tokens: tokens that begin with a decimal number and `-` or `.` are ordered by
+/// it (a later run has the greater number and takes over by itself); others only differ. Negative,
+/// zero, positive; nothing when unordered.
 [[nodiscard]] std::optional<int> compare_leases(std::string_view left, std::string_view right);
 
 }  // namespace plan::proxy

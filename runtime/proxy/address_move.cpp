@@ -40,9 +40,12 @@ std::vector<std::string> addresses_of(const std::string& name) {
   hints.ai_socktype = SOCK_STREAM;
   addrinfo* found = nullptr;
   if (getaddrinfo(name.c_str(), nullptr, &hints, &found) != 0) return addresses;
-  for (const addrinfo* item = found; item != nullptr && addresses.size() < kAddressesMax; item = item->ai_next) {
+  for (const addrinfo* item = found; item != nullptr && addresses.size() < kAddressesMax;
+       item = item->ai_next) {
     std::array<char, NI_MAXHOST> text{};
-    if (getnameinfo(item->ai_addr, item->ai_addrlen, text.data(), text.size(), nullptr, 0, NI_NUMERICHOST) == 0) addresses.emplace_back(text.data());
+    if (getnameinfo(item->ai_addr, item->ai_addrlen, text.data(), text.size(), nullptr, 0,
+                    NI_NUMERICHOST) == 0)
+      addresses.emplace_back(text.data());
   }
   freeaddrinfo(found);
   return addresses;
@@ -67,7 +70,9 @@ class AddressMoveDriver final : public step::StepDriver {
     PLAN_TRY(missing, what_is_missing(context));
     ir::Observation observation;
     observation.standing = missing.empty() ? ir::Standing::satisfied : ir::Standing::differs;
-    if (!missing.empty()) observation.differences.push_back({"public", context.arguments["public"], context.arguments["to"]});
+    if (!missing.empty())
+      observation.differences.push_back(
+          {"public", context.arguments["public"], context.arguments["to"]});
     observation.remark = missing;
     observation.prior = ir::Value::map({{"was_at_proxies", missing.empty()}});
     return observation;
@@ -84,7 +89,9 @@ class AddressMoveDriver final : public step::StepDriver {
   Outcome verify(step::StepContext& context) override {
     PLAN_TRY(missing, what_is_missing(context));
     if (missing.empty()) return {};
-    return Error(errors::address_not_moved, missing).with_blame(Blame::local).with_retry(Retry::safe);
+    return Error(errors::address_not_moved, missing)
+        .with_blame(Blame::local)
+        .with_retry(Retry::safe);
   }
 
   Outcome undo(step::StepContext& context) override {
@@ -98,12 +105,15 @@ class AddressMoveDriver final : public step::StepDriver {
  private:
   static Outcome run(step::StepContext& context, const char* which) {
     std::vector<std::string> command;
-    for (const ir::Value& word : context.arguments[which].items()) command.emplace_back(word.string_or(""));
+    for (const ir::Value& word : context.arguments[which].items())
+      command.emplace_back(word.string_or(""));
     if (command.empty()) return {};  // the operator does it
     const std::unique_ptr<net::Host> host = net::local_host();
-    PLAN_TRY(result, host->run(command, net::Deadline::after(kCommandTime)).while_doing("moving the public address"));
+    PLAN_TRY(result, host->run(command, net::Deadline::after(kCommandTime))
+                         .while_doing("moving the public address"));
     if (result.exit_code == 0) return {};
-    return Error(errors::address_not_moved, fmt::format("the command `{}` ended with {}", command.front(), result.exit_code))
+    return Error(errors::address_not_moved,
+                 fmt::format("the command `{}` ended with {}", command.front(), result.exit_code))
         .with_detail(result.errors.empty() ? result.output : result.errors)
         .with_effect(Effect::unknown);
   }
@@ -112,17 +122,26 @@ class AddressMoveDriver final : public step::StepDriver {
     for (int look = 0; look < kLooksMax; ++look) {
       PLAN_TRY(missing, what_is_missing(context));
       if (missing.empty() == is_wanted_at_proxies) return {};
-      if (context.stop.is_requested()) return Error(step::errors::stopped, "waiting for the public address").with_retry(Retry::safe);
-      if (context.progress) context.progress({.done = 0, .total = 0, .unit = {}, .remark = missing});
+      if (context.stop.is_requested())
+        return Error(step::errors::stopped, "waiting for the public address")
+            .with_retry(Retry::safe);
+      if (context.progress)
+        context.progress({.done = 0, .total = 0, .unit = {}, .remark = missing});
       context.clock.sleep_for(kLookPause);
     }
-    return Error(errors::address_not_moved, fmt::format("{} was not moved within an hour", context.arguments["public"].string_or(""))).with_retry(Retry::safe);
+    return Error(errors::address_not_moved, fmt::format("{} was not moved within an hour",
+                                                        context.arguments["public"].string_or("")))
+        .with_retry(Retry::safe);
   }
 
-  /// Empty when every door of the proxies, at every address of the public name, greets with the token of one of them.
+  /// Empty when every door of the proxies, at every address of the public name, greets with the
+  /// token of one of them.
   static Result<std::string> what_is_missing(step::StepContext& context) {
     const std::string name(context.arguments["public"].string_or(""));
-    if (name.empty()) return Error(step::errors::argument_missing, "the step has no public name").with_argument("public").with_blame(Blame::plan);
+    if (name.empty())
+      return Error(step::errors::argument_missing, "the step has no public name")
+          .with_argument("public")
+          .with_blame(Blame::plan);
     PLAN_TRY(fleet, ProxyFleet::open(context));
     PLAN_TRY_VOID(fleet.read_status());
     std::set<Door> doors;
@@ -132,20 +151,30 @@ class AddressMoveDriver final : public step::StepDriver {
       if (token.size() >= 8) tokens.emplace_back(token);
       for (const ir::Value& listener : member.status["listeners"].items()) {
         const std::string protocol(listener["protocol"].string_or(""));
-        // ManageSieve greets with its capabilities, port 25 with the source's own words: they move with the others.
+        // ManageSieve greets with its capabilities, port 25 with the source's own words: they move
+        // with the others.
         if (protocol != "imap" && protocol != "pop3" && protocol != "submission") continue;
-        doors.insert({protocol, static_cast<std::uint16_t>(listener["port"].integer_or(0)), listener["tls"].string_or("") == "implicit"});
+        doors.insert({protocol, static_cast<std::uint16_t>(listener["port"].integer_or(0)),
+                      listener["tls"].string_or("") == "implicit"});
       }
     }
-    if (doors.empty()) return Error(errors::proxy_differs, "no proxy has a listener for IMAP, POP3 or submission").with_blame(Blame::proxy);
+    if (doors.empty())
+      return Error(errors::proxy_differs, "no proxy has a listener for IMAP, POP3 or submission")
+          .with_blame(Blame::proxy);
     const std::vector<std::string> addresses = addresses_of(name);
     if (addresses.empty()) return std::string(name + " has no address");
     for (const std::string& address : addresses) {
       for (const Door& door : doors) {
         const auto greeting = greeting_at(address, door);
-        if (!greeting) return fmt::format("{} port {} of {} does not answer", address, door.port, name);
-        const bool is_ours = std::any_of(tokens.begin(), tokens.end(), [&greeting](const std::string& token) { return greeting->find(token) != std::string::npos; });
-        if (!is_ours) return fmt::format("{} port {} of {} is answered by another server", address, door.port, name);
+        if (!greeting)
+          return fmt::format("{} port {} of {} does not answer", address, door.port, name);
+        const bool is_ours =
+            std::any_of(tokens.begin(), tokens.end(), [&greeting](const std::string& token) {
+              return greeting->find(token) != std::string::npos;
+            });
+        if (!is_ours)
+          return fmt::format("{} port {} of {} is answered by another server", address, door.port,
+                             name);
       }
     }
     return std::string();
@@ -154,6 +183,8 @@ class AddressMoveDriver final : public step::StepDriver {
 
 }  // namespace
 
-std::shared_ptr<step::StepDriver> make_address_move_driver() { return std::make_shared<AddressMoveDriver>(); }
+std::shared_ptr<step::StepDriver> make_address_move_driver() {
+  return std::make_shared<AddressMoveDriver>();
+}
 
 }  // namespace plan::proxy

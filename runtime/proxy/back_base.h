@@ -12,7 +12,8 @@ namespace plan::proxy {
 /// Lines, bounds and endings, common to the four machines.
 class BackBase : public BackMachine {
  public:
-  BackBase(BackOptions options, const LoginRequest& request) : options_(std::move(options)), request_(&request) {}
+  BackBase(BackOptions options, const LoginRequest& request)
+      : options_(std::move(options)), request_(&request) {}
 
   BackStep feed(std::string_view bytes) final {
     input_.append(bytes);
@@ -48,9 +49,12 @@ class BackBase : public BackMachine {
         continue;
       }
       switch (input_.take_line(kBackLineBytesMax, text)) {
-        case InputBuffer::Got::more: return;
-        case InputBuffer::Got::too_long: return fail(step, "a line is longer than its bound");
-        case InputBuffer::Got::line: break;
+        case InputBuffer::Got::more:
+          return;
+        case InputBuffer::Got::too_long:
+          return fail(step, "a line is longer than its bound");
+        case InputBuffer::Got::line:
+          break;
       }
       if (++lines_ > kBackLinesMax) return fail(step, "too many lines before the verdict");
       if (greeting_.empty()) greeting_ = text;

@@ -1,4 +1,5 @@
-// The proxy as IMAP client: greeting, STARTTLS, CAPABILITY, ID (reference/migration-proxy.md 9.3), AUTHENTICATE or LOGIN.
+// The proxy as IMAP client: greeting, STARTTLS, CAPABILITY, ID (reference/migration-proxy.md 9.3),
+// AUTHENTICATE or LOGIN.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -11,7 +12,8 @@ namespace {
 
 /// Rest of `line` after `word` and a blank (or at its end), case-insensitive.
 std::optional<std::string_view> after_word(std::string_view line, std::string_view word) {
-  if (line.size() < word.size() || !equals_ignoring_case(line.substr(0, word.size()), word)) return std::nullopt;
+  if (line.size() < word.size() || !equals_ignoring_case(line.substr(0, word.size()), word))
+    return std::nullopt;
   if (line.size() == word.size()) return std::string_view();
   if (line[word.size()] != ' ') return std::nullopt;
   return line.substr(word.size() + 1);
@@ -54,14 +56,20 @@ class ImapBack final : public BackBase {
 
   void line(const std::string& text, BackStep& step) override {
     switch (state_) {
-      case State::greeting: return greeting_line(text, step);
-      case State::starttls: return starttls_line(text, step);
-      case State::capability: return capability_line(text, step);
+      case State::greeting:
+        return greeting_line(text, step);
+      case State::starttls:
+        return starttls_line(text, step);
+      case State::capability:
+        return capability_line(text, step);
       case State::id:
-        if (after_word(text, "P3")) log_in(step);  // whatever it says: the announcement is a courtesy
+        if (after_word(text, "P3"))
+          log_in(step);  // whatever it says: the announcement is a courtesy
         return;
-      case State::verdict: return verdict_line(text, step);
-      case State::late_capability: return late_capability_line(text, step);
+      case State::verdict:
+        return verdict_line(text, step);
+      case State::late_capability:
+        return late_capability_line(text, step);
     }
   }
 
@@ -78,7 +86,8 @@ class ImapBack final : public BackBase {
     if (!rest) return fail(step, "the greeting is not OK: " + printable(text, 200));
     if (const auto list = capability_code(*rest)) note_capabilities(*list);
     if (needs_tls()) {
-      if (is_capability_known_ && !has_word(capabilities_, "STARTTLS")) return fail(step, "STARTTLS is not offered");
+      if (is_capability_known_ && !has_word(capabilities_, "STARTTLS"))
+        return fail(step, "STARTTLS is not offered");
       step.output += "P1 STARTTLS\r\n";
       state_ = State::starttls;
     } else if (!is_capability_known_) {
@@ -90,7 +99,8 @@ class ImapBack final : public BackBase {
 
   void starttls_line(const std::string& text, BackStep& step) {
     if (text.starts_with("* ")) return;
-    if (!after_word(text, "P1 OK")) return fail(step, "STARTTLS was refused: " + printable(text, 200));
+    if (!after_word(text, "P1 OK"))
+      return fail(step, "STARTTLS was refused: " + printable(text, 200));
     ask_for_tls(step);
   }
 
@@ -103,7 +113,8 @@ class ImapBack final : public BackBase {
     if (const auto list = after_word(text, "* CAPABILITY")) return note_capabilities(*list);
     if (after_word(text, "* BYE")) return fail(step, "the backend said BYE");
     if (text.starts_with("* ")) return;
-    if (!after_word(text, "P2 OK") || !is_capability_known_) return fail(step, "CAPABILITY was refused");
+    if (!after_word(text, "P2 OK") || !is_capability_known_)
+      return fail(step, "CAPABILITY was refused");
     announce(step);
   }
 
@@ -111,10 +122,11 @@ class ImapBack final : public BackBase {
     if (!options_.is_announced || !has_word(capabilities_, "ID")) return log_in(step);
     const ClientInfo& client = options_.client;
     step.output += fmt::format(
-        "P3 ID (\"x-originating-ip\" {} \"x-originating-port\" \"{}\" \"x-connected-ip\" {} \"x-connected-port\" \"{}\" "
+        "P3 ID (\"x-originating-ip\" {} \"x-originating-port\" \"{}\" \"x-connected-ip\" {} "
+        "\"x-connected-port\" \"{}\" "
         "\"x-proxy-ttl\" \"4\" \"x-session-id\" {} \"x-client-transport\" \"{}\")\r\n",
-        quoted(client.address), client.port, quoted(client.local_address), client.local_port, quoted(client.session),
-        client.is_tls ? "TLS" : "insecure");
+        quoted(client.address), client.port, quoted(client.local_address), client.local_port,
+        quoted(client.session), client.is_tls ? "TLS" : "insecure");
     state_ = State::id;
   }
 
@@ -131,11 +143,13 @@ class ImapBack final : public BackBase {
       return;
     }
     if (has_word(capabilities_, "LOGINDISABLED") || !credential().authorize_as.empty()) {
-      return fail(step, "the backend offers no way of logging in that fits (AUTH=PLAIN is missing)");
+      return fail(step,
+                  "the backend offers no way of logging in that fits (AUTH=PLAIN is missing)");
     }
     const std::string& password = credential().password.reveal_for("passing the client's login on");
     if (is_quotable(credential().login) && is_quotable(password)) {
-      step.output += fmt::format("{} LOGIN {} {}\r\n", request_->tag, quoted(credential().login), quoted(password));
+      step.output += fmt::format("{} LOGIN {} {}\r\n", request_->tag, quoted(credential().login),
+                                 quoted(password));
       return;
     }
     step.output += fmt::format("{} LOGIN {{{}}}\r\n", request_->tag, credential().login.size());
@@ -154,12 +168,15 @@ class ImapBack final : public BackBase {
       second_response_.clear();
       return;
     }
-    if (after_word(text, "* BYE")) return fail(step, "the backend said BYE: " + printable(text, 200));
+    if (after_word(text, "* BYE"))
+      return fail(step, "the backend said BYE: " + printable(text, 200));
     if (after_word(text, "* CAPABILITY")) is_capability_shown_ = true;
     const auto rest = after_word(text, request_->tag);
     if (!rest) {
-      if (text.starts_with("* ")) static_cast<void>(keep(text, step));
-      else fail(step, "an answer to nothing that was asked: " + printable(text, 200));
+      if (text.starts_with("* "))
+        static_cast<void>(keep(text, step));
+      else
+        fail(step, "an answer to nothing that was asked: " + printable(text, 200));
       return;
     }
     if (const auto words = after_word(*rest, "OK")) {
@@ -174,10 +191,12 @@ class ImapBack final : public BackBase {
       return;
     }
     const auto no = after_word(*rest, "NO");
-    if (!no && !after_word(*rest, "BAD")) return fail(step, "a tagged answer that is neither OK, NO nor BAD");
+    if (!no && !after_word(*rest, "BAD"))
+      return fail(step, "a tagged answer that is neither OK, NO nor BAD");
     if (!keep(text, step)) return;
     const std::string words = no ? lower_ascii(*no) : "";
-    refuse(step, words.starts_with("[unavailable]") || words.starts_with("[inuse]") || words.starts_with("[serverbug]"));
+    refuse(step, words.starts_with("[unavailable]") || words.starts_with("[inuse]") ||
+                     words.starts_with("[serverbug]"));
   }
 
   void late_capability_line(const std::string& text, BackStep& step) {
@@ -186,8 +205,10 @@ class ImapBack final : public BackBase {
       if (keep(tagged_ok_, step)) accept(step);
       return;
     }
-    if (text.starts_with("* ")) static_cast<void>(keep(text, step));
-    else fail(step, "an answer to nothing that was asked");
+    if (text.starts_with("* "))
+      static_cast<void>(keep(text, step));
+    else
+      fail(step, "an answer to nothing that was asked");
   }
 
   State state_ = State::greeting;

@@ -36,17 +36,24 @@ std::string password_base64(const Credential& credential) {
 
 std::string BackBase::xclient_attributes() const {
   const ClientInfo& client = options_.client;
-  return fmt::format("ADDR={} PORT={} DESTADDR={} DESTPORT={} SESSION={} TTL=4 CLIENT-TRANSPORT={}", client.address, client.port,
-                     client.local_address, client.local_port, client.session, client.is_tls ? "TLS" : "insecure");
+  return fmt::format("ADDR={} PORT={} DESTADDR={} DESTPORT={} SESSION={} TTL=4 CLIENT-TRANSPORT={}",
+                     client.address, client.port, client.local_address, client.local_port,
+                     client.session, client.is_tls ? "TLS" : "insecure");
 }
 
-std::unique_ptr<BackMachine> make_back_machine(Protocol protocol, BackOptions options, const LoginRequest& request) {
+std::unique_ptr<BackMachine> make_back_machine(Protocol protocol, BackOptions options,
+                                               const LoginRequest& request) {
   switch (protocol) {
-    case Protocol::imap: return make_imap_back(std::move(options), request);
-    case Protocol::pop3: return make_pop3_back(std::move(options), request);
-    case Protocol::sieve: return make_sieve_back(std::move(options), request);
-    case Protocol::submission: return make_submission_back(std::move(options), request);
-    case Protocol::smtp: break;
+    case Protocol::imap:
+      return make_imap_back(std::move(options), request);
+    case Protocol::pop3:
+      return make_pop3_back(std::move(options), request);
+    case Protocol::sieve:
+      return make_sieve_back(std::move(options), request);
+    case Protocol::submission:
+      return make_submission_back(std::move(options), request);
+    case Protocol::smtp:
+      break;
   }
   PLAN_CHECK(false, "port 25 is relayed without a machine");
   return nullptr;

@@ -37,9 +37,10 @@ struct BackStep {
   Next next = Next::read;
 };
 
-/// The proxy as a client of a backend, from the greeting to the verdict. Pure. What the backend says in clear text behind
-/// its STARTTLS answer is an error (response injection). Only a verdict is a verdict: an end of the stream, BYE, a 421 or
-/// a protocol error is `unavailable`, never a wrong password.
+/// The proxy as a client of a backend, from the greeting to the verdict. Pure. What the backend
+/// says in clear text behind its STARTTLS answer is an error (response injection). Only a verdict
+/// is a verdict: an end of the stream, BYE, a 421 or a protocol error is `unavailable`, never a
+/// wrong password.
 class BackMachine {
  public:
   BackMachine() = default;
@@ -51,7 +52,8 @@ class BackMachine {
   [[nodiscard]] virtual BackStep tls_started() = 0;
   /// The backend's words, complete, for the client (IMAP: with the client's own tag).
   [[nodiscard]] virtual const std::string& reply() const = 0;
-  /// The refusal says by a code of its own that it is temporary; it does not count as a wrong password.
+  /// The refusal says by a code of its own that it is temporary; it does not count as a wrong
+  /// password.
   [[nodiscard]] virtual bool is_temporary() const = 0;
   [[nodiscard]] virtual const std::string& why() const = 0;
   /// First words of the backend, one line; for `probe`.
@@ -60,6 +62,7 @@ class BackMachine {
 };
 
 /// `request` must outlive the machine. For all protocols but smtp.
-[[nodiscard]] std::unique_ptr<BackMachine> make_back_machine(Protocol protocol, BackOptions options, const LoginRequest& request);
+[[nodiscard]] std::unique_ptr<BackMachine> make_back_machine(Protocol protocol, BackOptions options,
+                                                             const LoginRequest& request);
 
 }  // namespace plan::proxy

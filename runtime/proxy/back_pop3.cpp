@@ -1,4 +1,5 @@
-// The proxy as POP3 client: STLS, CAPA, XCLIENT (Dovecot names it in the greeting), AUTH PLAIN or USER and PASS.
+// The proxy as POP3 client: STLS, CAPA, XCLIENT (Dovecot names it in the greeting), AUTH PLAIN or
+// USER and PASS.
 #include <fmt/format.h>
 
 #include "compiler/source/text.h"
@@ -36,16 +37,20 @@ class Pop3Back final : public BackBase {
         if (!is_ok) return log_in(step);  // an old server without CAPA
         state_ = State::capa;
         return;
-      case State::capa: return capa_line(text, step);
+      case State::capa:
+        return capa_line(text, step);
       case State::user:
         if (!is_ok) return verdict(text, step);
-        step.output += "PASS " + credential().password.reveal_for("passing the client's login on") + "\r\n";
+        step.output +=
+            "PASS " + credential().password.reveal_for("passing the client's login on") + "\r\n";
         state_ = State::verdict;
         return;
       case State::verdict:
         if (text.starts_with("+ ") || text == "+") {
-          if (response_.empty()) step.output += "*\r\n";
-          else step.output += response_ + "\r\n";
+          if (response_.empty())
+            step.output += "*\r\n";
+          else
+            step.output += response_ + "\r\n";
           response_.clear();
           return;
         }
@@ -81,7 +86,8 @@ class Pop3Back final : public BackBase {
     const Credential& login = credential();
     if (is_plain_offered_) {
       const std::string message = login.plain_base64();
-      // RFC 5034: a command line is at most 255 octets, so a long response goes behind the challenge.
+      // RFC 5034: a command line is at most 255 octets, so a long response goes behind the
+      // challenge.
       if (message.size() <= 240) {
         step.output += "AUTH PLAIN " + message + "\r\n";
       } else {
@@ -91,7 +97,8 @@ class Pop3Back final : public BackBase {
       state_ = State::verdict;
       return;
     }
-    if (!login.authorize_as.empty()) return fail(step, "the backend offers no SASL PLAIN, which this login needs");
+    if (!login.authorize_as.empty())
+      return fail(step, "the backend offers no SASL PLAIN, which this login needs");
     step.output += "USER " + login.login + "\r\n";
     state_ = State::user;
   }
@@ -101,10 +108,12 @@ class Pop3Back final : public BackBase {
       if (keep(text, step)) accept(step);
       return;
     }
-    if (!is_status(text, "-ERR")) return fail(step, "neither +OK nor -ERR: " + printable(text, 200));
+    if (!is_status(text, "-ERR"))
+      return fail(step, "neither +OK nor -ERR: " + printable(text, 200));
     if (!keep(text, step)) return;
     const std::string words = lower_ascii(text);
-    refuse(step, words.starts_with("-err [sys/temp]") || words.starts_with("-err [in-use]") || words.starts_with("-err [login-delay]"));
+    refuse(step, words.starts_with("-err [sys/temp]") || words.starts_with("-err [in-use]") ||
+                     words.starts_with("-err [login-delay]"));
   }
 
   State state_ = State::greeting;

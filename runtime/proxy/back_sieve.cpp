@@ -1,4 +1,5 @@
-// The proxy as ManageSieve client (RFC 5804): capabilities, STARTTLS, XCLIENT (Dovecot), AUTHENTICATE.
+// The proxy as ManageSieve client (RFC 5804): capabilities, STARTTLS, XCLIENT (Dovecot),
+// AUTHENTICATE.
 #include <charconv>
 #include <optional>
 
@@ -16,7 +17,8 @@ bool is_word(std::string_view text, std::string_view word) {
 /// `"SASL" "PLAIN LOGIN"` -> {SASL, PLAIN LOGIN}; the quotes of Dovecot's names are optional here.
 std::pair<std::string, std::string> capability_of(std::string_view text) {
   std::vector<CommandToken> tokens;
-  if (!split_command({{.text = std::string(text), .is_literal = false}}, tokens) || tokens.empty()) return {};
+  if (!split_command({{.text = std::string(text), .is_literal = false}}, tokens) || tokens.empty())
+    return {};
   return {tokens[0].text, tokens.size() > 1 ? tokens[1].text : ""};
 }
 
@@ -47,15 +49,18 @@ class SieveBack final : public BackBase {
 
   void line(const std::string& text, BackStep& step) override {
     switch (state_) {
-      case State::capabilities: return capabilities_line(text, step);
+      case State::capabilities:
+        return capabilities_line(text, step);
       case State::starttls:
-        if (!is_word(text, "OK")) return fail(step, "STARTTLS was refused: " + printable(text, 200));
+        if (!is_word(text, "OK"))
+          return fail(step, "STARTTLS was refused: " + printable(text, 200));
         return ask_for_tls(step);
       case State::xclient:
         if (text.starts_with('"')) return;  // Dovecot repeats its capabilities
         if (!is_word(text, "OK")) return fail(step, "XCLIENT was refused: " + printable(text, 200));
         return log_in(step);
-      case State::verdict: return verdict_line(text, step);
+      case State::verdict:
+        return verdict_line(text, step);
       case State::verdict_literal:
         // What follows the literal of a verdict on its last line.
         if (keep(text, step)) finish(step);
@@ -66,15 +71,15 @@ class SieveBack final : public BackBase {
  private:
   enum class State : std::uint8_t { capabilities, starttls, xclient, verdict, verdict_literal };
 
-  void clear() {
-    is_plain_offered_ = is_starttls_offered_ = is_xclient_offered_ = false;
-  }
+  void clear() { is_plain_offered_ = is_starttls_offered_ = is_xclient_offered_ = false; }
 
   void capabilities_line(const std::string& text, BackStep& step) {
-    if (is_word(text, "NO") || is_word(text, "BYE")) return fail(step, "the greeting is not OK: " + printable(text, 200));
+    if (is_word(text, "NO") || is_word(text, "BYE"))
+      return fail(step, "the greeting is not OK: " + printable(text, 200));
     if (!is_word(text, "OK")) {
       const auto [name, value] = capability_of(text);
-      if (equals_ignoring_case(name, "SASL")) is_plain_offered_ = has_word(upper_words(value), "PLAIN");
+      if (equals_ignoring_case(name, "SASL"))
+        is_plain_offered_ = has_word(upper_words(value), "PLAIN");
       if (equals_ignoring_case(name, "STARTTLS")) is_starttls_offered_ = true;
       if (equals_ignoring_case(name, "XCLIENT")) is_xclient_offered_ = true;
       return;
@@ -100,14 +105,17 @@ class SieveBack final : public BackBase {
   void verdict_line(const std::string& text, BackStep& step) {
     if (text.starts_with('{') || text.starts_with("\"\"")) {  // a challenge where none is due
       step.output += "\"*\"\r\n";
-      if (const auto size = literal_size(text); size && *size > 0) fail(step, "a challenge where none is due");
+      if (const auto size = literal_size(text); size && *size > 0)
+        fail(step, "a challenge where none is due");
       return;
     }
     if (is_word(text, "BYE")) return fail(step, "the backend said BYE: " + printable(text, 200));
     is_accepted_ = is_word(text, "OK");
     if (!is_accepted_ && !is_word(text, "NO")) {
-      if (text.starts_with('"')) static_cast<void>(keep(text, step));
-      else fail(step, "neither OK nor NO: " + printable(text, 200));
+      if (text.starts_with('"'))
+        static_cast<void>(keep(text, step));
+      else
+        fail(step, "neither OK nor NO: " + printable(text, 200));
       return;
     }
     is_try_later_ = lower_ascii(text).starts_with("no (trylater");
@@ -121,8 +129,10 @@ class SieveBack final : public BackBase {
   }
 
   void finish(BackStep& step) {
-    if (is_accepted_) accept(step);
-    else refuse(step, is_try_later_);
+    if (is_accepted_)
+      accept(step);
+    else
+      refuse(step, is_try_later_);
   }
 
   State state_ = State::capabilities;

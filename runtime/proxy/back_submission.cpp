@@ -1,4 +1,5 @@
-// The proxy as submission client: EHLO, STARTTLS, XCLIENT with the attributes that are offered, AUTH PLAIN or LOGIN.
+// The proxy as submission client: EHLO, STARTTLS, XCLIENT with the attributes that are offered,
+// AUTH PLAIN or LOGIN.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -19,8 +20,10 @@ class SubmissionBack final : public BackBase {
   }
 
   void line(const std::string& text, BackStep& step) override {
-    const bool is_code = text.size() >= 3 && std::all_of(text.begin(), text.begin() + 3, [](char c) { return c >= '0' && c <= '9'; }) &&
-                         (text.size() == 3 || text[3] == ' ' || text[3] == '-');
+    const bool is_code =
+        text.size() >= 3 &&
+        std::all_of(text.begin(), text.begin() + 3, [](char c) { return c >= '0' && c <= '9'; }) &&
+        (text.size() == 3 || text[3] == ' ' || text[3] == '-');
     if (!is_code) return fail(step, "no SMTP reply: " + printable(text, 200));
     const bool is_last = text.size() == 3 || text[3] == ' ';
     const char digit = text[0];
@@ -46,7 +49,8 @@ class SubmissionBack final : public BackBase {
           hello(step);
         }
         return;
-      case State::verdict: return verdict_line(text, is_last, step);
+      case State::verdict:
+        return verdict_line(text, is_last, step);
     }
   }
 
@@ -57,7 +61,9 @@ class SubmissionBack final : public BackBase {
     auth_.clear();
     xclient_.clear();
     is_starttls_offered_ = false;
-    step.output += "EHLO " + (request_->hello_name.empty() ? std::string("[127.0.0.1]") : request_->hello_name) + "\r\n";
+    step.output +=
+        "EHLO " +
+        (request_->hello_name.empty() ? std::string("[127.0.0.1]") : request_->hello_name) + "\r\n";
     state_ = State::hello;
   }
 
@@ -77,7 +83,8 @@ class SubmissionBack final : public BackBase {
       state_ = State::starttls;
       return;
     }
-    const std::string attributes = options_.is_announced && !is_announcement_done_ ? smtp_attributes() : "";
+    const std::string attributes =
+        options_.is_announced && !is_announcement_done_ ? smtp_attributes() : "";
     if (!attributes.empty()) {
       step.output += "XCLIENT" + attributes + "\r\n";
       state_ = State::xclient;
@@ -86,15 +93,17 @@ class SubmissionBack final : public BackBase {
     log_in(step);
   }
 
-  /// Those that EHLO offered (Postfix: NAME ADDR PORT PROTO HELO LOGIN DESTADDR DESTPORT). LOGIN is never sent: the
-  /// backend judges the password itself.
+  /// Those that EHLO offered (Postfix: NAME ADDR PORT PROTO HELO LOGIN DESTADDR DESTPORT). LOGIN is
+  /// never sent: the backend judges the password itself.
   std::string smtp_attributes() const {
     const ClientInfo& client = options_.client;
     std::string text;
     const auto add = [&](std::string_view name, const std::string& value) {
       if (has_word(xclient_, name)) text += fmt::format(" {}={}", name, value);
     };
-    const auto address = [](const std::string& value) { return value.find(':') == std::string::npos ? value : "IPV6:" + value; };
+    const auto address = [](const std::string& value) {
+      return value.find(':') == std::string::npos ? value : "IPV6:" + value;
+    };
     add("ADDR", address(client.address));
     add("PORT", std::to_string(client.port));
     add("DESTADDR", address(client.local_address));
@@ -143,9 +152,12 @@ class SubmissionBack final : public BackBase {
       return;
     }
     if (!keep(text, step) || !is_last) return;
-    if (text[0] == '2') accept(step);
-    else if (text[0] == '4' || text[0] == '5') refuse(step, text[0] == '4');
-    else fail(step, "an answer to AUTH that is none: " + printable(text, 200));
+    if (text[0] == '2')
+      accept(step);
+    else if (text[0] == '4' || text[0] == '5')
+      refuse(step, text[0] == '4');
+    else
+      fail(step, "an answer to AUTH that is none: " + printable(text, 200));
   }
 
   State state_ = State::greeting;
@@ -157,7 +169,8 @@ class SubmissionBack final : public BackBase {
 
 }  // namespace
 
-std::unique_ptr<BackMachine> make_submission_back(BackOptions options, const LoginRequest& request) {
+std::unique_ptr<BackMachine> make_submission_back(BackOptions options,
+                                                  const LoginRequest& request) {
   return std::make_unique<SubmissionBack>(std::move(options), request);
 }
 

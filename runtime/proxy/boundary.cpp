@@ -6,17 +6,20 @@
 
 namespace plan::proxy {
 namespace {
-/// Longer lines than this are not IMAP any more (a FETCH answer with everything quoted is far below).
+/// Longer lines than this are not IMAP any more (a FETCH answer with everything quoted is far
+/// below).
 constexpr std::uint32_t kLineLengthMax = 8U << 20U;
 }  // namespace
 
 void Boundary::feed(std::string_view bytes) {
   while (!bytes.empty() && is_text_) {
     if (literal_left_ > 0) {
-      const std::size_t skipped = static_cast<std::size_t>(std::min<std::uint64_t>(literal_left_, bytes.size()));
+      const std::size_t skipped =
+          static_cast<std::size_t>(std::min<std::uint64_t>(literal_left_, bytes.size()));
       literal_left_ -= skipped;
       bytes.remove_prefix(skipped);
-      if (literal_left_ == 0) line_length_ = 1;  // the line goes on behind a literal, even when nothing more came yet
+      if (literal_left_ == 0)
+        line_length_ = 1;  // the line goes on behind a literal, even when nothing more came yet
       continue;
     }
     const std::size_t end = bytes.find('\n');
@@ -35,7 +38,8 @@ void Boundary::feed(std::string_view bytes) {
 }
 
 void Boundary::note_line(std::string_view part) {
-  line_length_ += static_cast<std::uint32_t>(std::min<std::size_t>(part.size(), kLineLengthMax + 1));
+  line_length_ +=
+      static_cast<std::uint32_t>(std::min<std::size_t>(part.size(), kLineLengthMax + 1));
   if (!has_literals_) return;
   if (part.size() >= sizeof tail_) {
     std::memcpy(tail_, part.data() + (part.size() - sizeof tail_), sizeof tail_);

@@ -16,12 +16,16 @@ std::vector<ConfigProblem> check_files(const ProxyConfig& config) {
   std::set<std::pair<std::string, std::string>> pairs;
   for (const ListenerConfig& listener : config.listeners) {
     if (listener.tls == TlsMode::none) continue;
-    if (listener.certificate.empty()) pairs.emplace(config.certificate, config.key);
-    else pairs.emplace(listener.certificate, listener.key);
+    if (listener.certificate.empty())
+      pairs.emplace(config.certificate, config.key);
+    else
+      pairs.emplace(listener.certificate, listener.key);
   }
   if (!config.control.https_address.empty()) {
-    if (config.control.certificate.empty()) pairs.emplace(config.certificate, config.key);
-    else pairs.emplace(config.control.certificate, config.control.key);
+    if (config.control.certificate.empty())
+      pairs.emplace(config.certificate, config.key);
+    else
+      pairs.emplace(config.control.certificate, config.control.key);
   }
   for (const auto& [certificate, key] : pairs) {
     if (auto context = make_server_context(certificate, key); !context) note(context.error());
@@ -34,9 +38,11 @@ std::vector<ConfigProblem> check_files(const ProxyConfig& config) {
   if (file) {
     std::ostringstream bytes;
     bytes << file.rdbuf();
-    if (auto image = read_map_image(bytes.str()); !image) note(std::move(image).error().while_doing("reading " + config.map_file));
+    if (auto image = read_map_image(bytes.str()); !image)
+      note(std::move(image).error().while_doing("reading " + config.map_file));
   } else if (!config.is_map_created) {
-    problems.push_back({0, "the account map " + config.map_file + " is not there, and map_missing is refuse"});
+    problems.push_back(
+        {0, "the account map " + config.map_file + " is not there, and map_missing is refuse"});
   }
   return problems;
 }

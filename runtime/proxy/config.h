@@ -21,7 +21,7 @@ struct ListenerConfig {
   TlsMode tls = TlsMode::none;
   std::string certificate = {};  ///< PEM chain; empty: the one of [server]
   std::string key = {};
-  bool plain_login = false;      ///< passwords may come without TLS
+  bool plain_login = false;  ///< passwords may come without TLS
 };
 
 struct EndpointConfig {
@@ -45,7 +45,7 @@ struct ControlConfig {
   std::string unix_path = {};
   std::string https_address = {};  ///< empty: no HTTPS
   std::uint16_t https_port = 0;
-  std::string certificate = {};    ///< empty: the one of [server]
+  std::string certificate = {};  ///< empty: the one of [server]
   std::string key = {};
   std::string token_file = {};
 };
@@ -56,19 +56,21 @@ struct ProxyConfig {
   std::string certificate = {};
   std::string key = {};
   std::string map_file = {};
-  bool is_map_created = true;    ///< a missing map is created (map_missing = "create"), else the start is refused
+  bool is_map_created =
+      true;  ///< a missing map is created (map_missing = "create"), else the start is refused
   std::string default_destination = "source";  ///< of names that the map does not know
   std::string smtp_destination = "source";     ///< where port 25 goes
   std::vector<std::string> master_separators = {"%", "*"};
-  std::chrono::milliseconds hold_bound{20'000};      ///< when a hold command names none
-  std::chrono::milliseconds close_grace{2'000};      ///< for a session to reach a command boundary
-  std::chrono::milliseconds keepalive{10'000};       ///< between signs of life to a parked IMAP client
+  std::chrono::milliseconds hold_bound{20'000};  ///< when a hold command names none
+  std::chrono::milliseconds close_grace{2'000};  ///< for a session to reach a command boundary
+  std::chrono::milliseconds keepalive{10'000};   ///< between signs of life to a parked IMAP client
   std::size_t connections_max = 8192;
   std::size_t connections_per_address_max = 512;
   std::chrono::milliseconds login_timeout{60'000};
   std::chrono::milliseconds idle_timeout{35 * 60'000};
-  std::chrono::milliseconds backend_timeout{15'000}; ///< connect, and each answer until the verdict
-  int login_failures_max = 3;                        ///< refused logins of one connection
+  std::chrono::milliseconds backend_timeout{
+      15'000};                 ///< connect, and each answer until the verdict
+  int login_failures_max = 3;  ///< refused logins of one connection
   std::map<std::string, DestinationConfig> destinations = {};
   std::vector<ListenerConfig> listeners = {};
   ControlConfig control = {};
@@ -80,15 +82,17 @@ struct ConfigProblem {
   std::string message = {};
 };
 
-/// Reads a configuration (TOML 1.0, see docs/formats/proxy.md). All problems at once; nothing when there is one.
-/// Unknown keys are problems. Looks at no other file.
-[[nodiscard]] std::optional<ProxyConfig> read_config(std::string_view toml, std::vector<ConfigProblem>& problems);
+/// Reads a configuration (TOML 1.0, see docs/formats/proxy.md). All problems at once; nothing when
+/// there is one. Unknown keys are problems. Looks at no other file.
+[[nodiscard]] std::optional<ProxyConfig> read_config(std::string_view toml,
+                                                     std::vector<ConfigProblem>& problems);
 
-/// What `plan proxy check` does beyond reading: certificates load and belong to their keys, the token file has a token,
-/// the map can be read. Opens no socket, changes nothing.
+/// What `plan proxy check` does beyond reading: certificates load and belong to their keys, the
+/// token file has a token, the map can be read. Opens no socket, changes nothing.
 [[nodiscard]] std::vector<ConfigProblem> check_files(const ProxyConfig& config);
 
-/// read_config of a file, with the problems joined into one error. Errors: proxy-config, file-unreadable.
+/// read_config of a file, with the problems joined into one error. Errors: proxy-config,
+/// file-unreadable.
 [[nodiscard]] Result<ProxyConfig> load_config(const std::string& path);
 
 }  // namespace plan::proxy

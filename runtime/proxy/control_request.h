@@ -10,14 +10,31 @@
 
 namespace plan::proxy {
 
-enum class ControlOp : std::uint8_t { status, names, map, sessions, hold, prepare, unprepare, commit, abort, confirm, kick, drain, probe, acquire, take_over };
+enum class ControlOp : std::uint8_t {
+  status,
+  names,
+  map,
+  sessions,
+  hold,
+  prepare,
+  unprepare,
+  commit,
+  abort,
+  confirm,
+  kick,
+  drain,
+  probe,
+  acquire,
+  take_over
+};
 
-/// One request of the control protocol, read and bounded (docs/formats/proxy.md). Members that an op does not use are empty.
+/// One request of the control protocol, read and bounded (docs/formats/proxy.md). Members that an
+/// op does not use are empty.
 struct ControlRequest {
   ControlOp op = ControlOp::status;
   std::vector<std::string> names = {};  ///< normalised, each usable, no name twice
   std::uint64_t generation = 0;
-  std::int64_t bound_ms = 0;            ///< 0: the configured one
+  std::int64_t bound_ms = 0;  ///< 0: the configured one
   std::string destination = {};
   std::string lease = {};
   std::string protocol = {};

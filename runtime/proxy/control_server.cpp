@@ -22,17 +22,24 @@ ir::Value ok(std::vector<std::pair<std::string, ir::Value>> members = {}) {
 }
 
 ir::Value refusal(const Error& error) {
-  return ir::Value::map({{"ok", false}, {"error", error.code().name}, {"message", printable(error.message(), 1000)}});
+  return ir::Value::map(
+      {{"ok", false}, {"error", error.code().name}, {"message", printable(error.message(), 1000)}});
 }
 
-std::int64_t number(std::uint64_t value) { return static_cast<std::int64_t>(std::min<std::uint64_t>(value, INT64_MAX)); }
+std::int64_t number(std::uint64_t value) {
+  return static_cast<std::int64_t>(std::min<std::uint64_t>(value, INT64_MAX));
+}
 
 std::string_view phase_name(Connection::Phase phase) {
   switch (phase) {
-    case Connection::Phase::before_login: return "before-login";
-    case Connection::Phase::parked: return "parked";
-    case Connection::Phase::attempt: return "attempt";
-    case Connection::Phase::relay: return "session";
+    case Connection::Phase::before_login:
+      return "before-login";
+    case Connection::Phase::parked:
+      return "parked";
+    case Connection::Phase::attempt:
+      return "attempt";
+    case Connection::Phase::relay:
+      return "session";
   }
   return "?";
 }
@@ -53,18 +60,22 @@ ir::Value status_of(Server& server) {
   ir::List listeners;
   for (const auto& listener : server.listeners()) {
     if (listener->is_control) continue;
-    listeners.push_back(ir::Value::map({{"name", listener->config.name},
-                                        {"protocol", to_string(listener->config.protocol)},
-                                        {"address", listener->config.address},
-                                        {"port", int{listener->port}},
-                                        {"tls", to_string(listener->config.tls)},
-                                        {"certificate_sha256", listener->context == nullptr ? "" : certificate_sha256(listener->context)}}));
+    listeners.push_back(ir::Value::map(
+        {{"name", listener->config.name},
+         {"protocol", to_string(listener->config.protocol)},
+         {"address", listener->config.address},
+         {"port", int{listener->port}},
+         {"tls", to_string(listener->config.tls)},
+         {"certificate_sha256",
+          listener->context == nullptr ? "" : certificate_sha256(listener->context)}}));
   }
   ir::List destinations;
   for (const auto& [name, destination] : server.destinations()) {
     ir::Value ports = ir::Value::map();
-    for (const auto& [protocol, endpoint] : destination.config.endpoints) ports.set(std::string(to_string(protocol)), int{endpoint.port});
-    destinations.push_back(ir::Value::map({{"name", name}, {"address", destination.config.address}, {"ports", ports}}));
+    for (const auto& [protocol, endpoint] : destination.config.endpoints)
+      ports.set(std::string(to_string(protocol)), int{endpoint.port});
+    destinations.push_back(ir::Value::map(
+        {{"name", name}, {"address", destination.config.address}, {"ports", ports}}));
   }
   std::size_t sessions = 0;
   std::size_t parked = 0;
@@ -74,31 +85,32 @@ ir::Value status_of(Server& server) {
   }
   const Server::Counters& counters = server.counters();
   AccountMap& map = server.accounts();
-  return ok({{"protocol", 1},
-             {"instance", map.instance()},
-             {"greeting_token", map.instance().substr(0, 12)},
-             {"server_name", server.config().server_name},
-             {"default_destination", server.config().default_destination},
-             {"smtp_destination", server.config().smtp_destination},
-             {"hold_bound_ms", number(static_cast<std::uint64_t>(server.config().hold_bound.count()))},
-             {"lease", map.lease()},
-             {"names", number(map.known_count())},
-             {"transactions", number(map.transaction_count())},
-             {"map_is_writable", !map.is_poisoned()},
-             {"map_bytes", number(map.file_bytes())},
-             {"is_draining", server.is_draining()},
-             {"connections", number(server.connections().size())},
-             {"sessions", number(sessions)},
-             {"parked", number(parked)},
-             {"counters", ir::Value::map({{"accepted", number(counters.accepted)},
-                                          {"refused_connections", number(counters.refused_connections)},
-                                          {"logins", number(counters.logins)},
-                                          {"refused_logins", number(counters.refused_logins)},
-                                          {"unavailable", number(counters.unavailable)},
-                                          {"parked", number(counters.parked)},
-                                          {"kicked", number(counters.kicked)}})},
-             {"listeners", std::move(listeners)},
-             {"destinations", std::move(destinations)}});
+  return ok(
+      {{"protocol", 1},
+       {"instance", map.instance()},
+       {"greeting_token", map.instance().substr(0, 12)},
+       {"server_name", server.config().server_name},
+       {"default_destination", server.config().default_destination},
+       {"smtp_destination", server.config().smtp_destination},
+       {"hold_bound_ms", number(static_cast<std::uint64_t>(server.config().hold_bound.count()))},
+       {"lease", map.lease()},
+       {"names", number(map.known_count())},
+       {"transactions", number(map.transaction_count())},
+       {"map_is_writable", !map.is_poisoned()},
+       {"map_bytes", number(map.file_bytes())},
+       {"is_draining", server.is_draining()},
+       {"connections", number(server.connections().size())},
+       {"sessions", number(sessions)},
+       {"parked", number(parked)},
+       {"counters", ir::Value::map({{"accepted", number(counters.accepted)},
+                                    {"refused_connections", number(counters.refused_connections)},
+                                    {"logins", number(counters.logins)},
+                                    {"refused_logins", number(counters.refused_logins)},
+                                    {"unavailable", number(counters.unavailable)},
+                                    {"parked", number(counters.parked)},
+                                    {"kicked", number(counters.kicked)}})},
+       {"listeners", std::move(listeners)},
+       {"destinations", std::move(destinations)}});
 }
 
 ir::Value sessions_of(Server& server, const ControlRequest& request) {
@@ -106,26 +118,31 @@ ir::Value sessions_of(Server& server, const ControlRequest& request) {
   std::vector<const Connection*> found;
   for (const Connection* connection : server.connections()) {
     if (connection->listener->is_control) continue;
-    if (!request.names.empty() && std::find(request.names.begin(), request.names.end(), connection->name) == request.names.end()) continue;
+    if (!request.names.empty() && std::find(request.names.begin(), request.names.end(),
+                                            connection->name) == request.names.end())
+      continue;
     found.push_back(connection);
   }
-  std::sort(found.begin(), found.end(), [](const Connection* left, const Connection* right) { return left->id < right->id; });
+  std::sort(found.begin(), found.end(),
+            [](const Connection* left, const Connection* right) { return left->id < right->id; });
   if (found.size() > request.count) found.resize(request.count);
   ir::List list;
   for (const Connection* connection : found) {
     const auto idle = now - std::max(connection->last_up, connection->last_down);
-    list.push_back(ir::Value::map({{"id", number(connection->id)},
-                                   {"name", connection->name},
-                                   {"phase", phase_name(connection->phase)},
-                                   {"protocol", to_string(connection->listener->config.protocol)},
-                                   {"client", connection->client_address},
-                                   {"tls", connection->client.is_tls()},
-                                   {"destination", connection->destination == nullptr ? "" : connection->destination->config.name},
-                                   {"bytes_up", number(connection->bytes_up)},
-                                   {"bytes_down", number(connection->bytes_down)},
-                                   {"idle_ms", connection->phase == Connection::Phase::relay
-                                                   ? std::chrono::duration_cast<std::chrono::milliseconds>(idle).count()
-                                                   : 0}}));
+    list.push_back(ir::Value::map(
+        {{"id", number(connection->id)},
+         {"name", connection->name},
+         {"phase", phase_name(connection->phase)},
+         {"protocol", to_string(connection->listener->config.protocol)},
+         {"client", connection->client_address},
+         {"tls", connection->client.is_tls()},
+         {"destination",
+          connection->destination == nullptr ? "" : connection->destination->config.name},
+         {"bytes_up", number(connection->bytes_up)},
+         {"bytes_down", number(connection->bytes_down)},
+         {"idle_ms", connection->phase == Connection::Phase::relay
+                         ? std::chrono::duration_cast<std::chrono::milliseconds>(idle).count()
+                         : 0}}));
   }
   return ok({{"sessions", std::move(list)}});
 }
@@ -134,7 +151,8 @@ ir::Value confirm(Server& server, const ControlRequest& request) {
   ir::List differing;
   for (const std::string& name : request.names) {
     const NameView view = server.accounts().view(name);
-    if (view.state != NameState::settled || view.destination != request.destination) differing.push_back(view_of(server, name));
+    if (view.state != NameState::settled || view.destination != request.destination)
+      differing.push_back(view_of(server, name));
   }
   const bool is_confirmed = differing.empty();
   return ok({{"is_confirmed", is_confirmed}, {"differing", std::move(differing)}});
@@ -145,13 +163,16 @@ awaitable<std::size_t> end_sessions(Server& server, const std::vector<std::strin
   const std::size_t closing = server.start_closing(names);
   asio::steady_timer timer(server.io());
   net::AsioError ignored;
-  const auto over = net::system_clock().now() + server.config().close_grace + std::chrono::milliseconds(500);
+  const auto over =
+      net::system_clock().now() + server.config().close_grace + std::chrono::milliseconds(500);
   while (server.session_count(names) > 0 && net::system_clock().now() < over) {
     timer.expires_after(std::chrono::milliseconds(5));
     co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
   }
   for (Connection* connection : server.connections()) {
-    if (connection->phase == Connection::Phase::relay && std::find(names.begin(), names.end(), connection->name) != names.end()) connection->close();
+    if (connection->phase == Connection::Phase::relay &&
+        std::find(names.begin(), names.end(), connection->name) != names.end())
+      connection->close();
   }
   co_return closing;
 }
@@ -160,11 +181,13 @@ awaitable<ir::Value> probe(Server& server, ControlRequest& request) {
   const auto destination = server.destinations().find(request.destination);
   const auto protocol = protocol_by_name(request.protocol.empty() ? "imap" : request.protocol);
   if (destination == server.destinations().end()) {
-    const Error error(errors::unknown_destination, "there is no destination `" + printable(request.destination, 60) + "`");
+    const Error error(errors::unknown_destination,
+                      "there is no destination `" + printable(request.destination, 60) + "`");
     co_return refusal(error);
   }
   if (!protocol || !destination->second.config.endpoints.contains(*protocol)) {
-    const Error error(errors::request_malformed, "that destination has no endpoint for `" + printable(request.protocol, 20) + "`");
+    const Error error(errors::request_malformed, "that destination has no endpoint for `" +
+                                                     printable(request.protocol, 20) + "`");
     co_return refusal(error);
   }
   LoginRequest login;
@@ -188,14 +211,19 @@ awaitable<ir::Value> probe(Server& server, ControlRequest& request) {
   co_return answer;
 }
 
-ir::Value after(Outcome outcome, ir::Value answer) { return outcome ? std::move(answer) : refusal(outcome.error()); }
+ir::Value after(Outcome outcome, ir::Value answer) {
+  return outcome ? std::move(answer) : refusal(outcome.error());
+}
 
 awaitable<ir::Value> answer_request(Server& server, ControlRequest& request) {
   AccountMap& map = server.accounts();
   switch (request.op) {
-    case ControlOp::status: co_return status_of(server);
-    case ControlOp::sessions: co_return sessions_of(server, request);
-    case ControlOp::confirm: co_return confirm(server, request);
+    case ControlOp::status:
+      co_return status_of(server);
+    case ControlOp::sessions:
+      co_return sessions_of(server, request);
+    case ControlOp::confirm:
+      co_return confirm(server, request);
     case ControlOp::names: {
       ir::List list;
       for (const std::string& name : request.names) list.push_back(view_of(server, name));
@@ -204,12 +232,14 @@ awaitable<ir::Value> answer_request(Server& server, ControlRequest& request) {
     }
     case ControlOp::map: {
       ir::List list;
-      for (const std::string& name : map.names_after(request.after, request.count)) list.push_back(view_of(server, name));
+      for (const std::string& name : map.names_after(request.after, request.count))
+        list.push_back(view_of(server, name));
       ir::Value answer = ok({{"names", std::move(list)}});
       co_return answer;
     }
     case ControlOp::hold: {
-      const auto bound = request.bound_ms > 0 ? std::chrono::milliseconds(request.bound_ms) : server.config().hold_bound;
+      const auto bound = request.bound_ms > 0 ? std::chrono::milliseconds(request.bound_ms)
+                                              : server.config().hold_bound;
       const Outcome held = map.hold(request.names, request.generation, bound, request.lease);
       if (!held) co_return refusal(held.error());
       const std::size_t closed = co_await end_sessions(server, request.names);
@@ -220,21 +250,25 @@ awaitable<ir::Value> answer_request(Server& server, ControlRequest& request) {
     }
     case ControlOp::prepare: {
       if (!server.destinations().contains(request.destination)) {
-        const Error error(errors::unknown_destination, "there is no destination `" + printable(request.destination, 60) + "`");
+        const Error error(errors::unknown_destination,
+                          "there is no destination `" + printable(request.destination, 60) + "`");
         co_return refusal(error);
       }
-      ir::Value answer = after(map.prepare(request.names, request.generation, request.destination, request.lease), ok());
+      ir::Value answer = after(
+          map.prepare(request.names, request.generation, request.destination, request.lease), ok());
       co_return answer;
     }
     case ControlOp::unprepare: {
-      ir::Value answer = after(map.unprepare(request.names, request.generation, request.lease), ok());
+      ir::Value answer =
+          after(map.unprepare(request.names, request.generation, request.lease), ok());
       co_return answer;
     }
     case ControlOp::commit:
     case ControlOp::abort: {
       const std::size_t parked = server.parked_count(request.names);
-      const Outcome done = request.op == ControlOp::commit ? map.commit(request.names, request.generation, request.lease)
-                                                           : map.abort(request.names, request.generation, request.lease);
+      const Outcome done = request.op == ControlOp::commit
+                               ? map.commit(request.names, request.generation, request.lease)
+                               : map.abort(request.names, request.generation, request.lease);
       if (done) server.wake(request.names);
       ir::Value answer = after(done, ok({{"released", number(parked)}}));
       co_return answer;
@@ -244,7 +278,9 @@ awaitable<ir::Value> answer_request(Server& server, ControlRequest& request) {
       ir::Value answer = ok({{"closed", number(closed)}});
       co_return answer;
     }
-    case ControlOp::drain: server.start_draining(); co_return ok();
+    case ControlOp::drain:
+      server.start_draining();
+      co_return ok();
     case ControlOp::probe: {
       ir::Value answer = co_await probe(server, request);
       co_return answer;
@@ -309,7 +345,8 @@ awaitable<void> serve_lines(Server& server, Connection& c) {
     co_await refuse_token(server, c.client, words);
     co_return;
   }
-  const std::string welcome = ir::write_json(ok({{"protocol", 1}, {"instance", server.accounts().instance()}})) + "\n";
+  const std::string welcome =
+      ir::write_json(ok({{"protocol", 1}, {"instance", server.accounts().instance()}})) + "\n";
   bool is_sent = co_await write_all(c.client, welcome);
   while (is_sent) {
     c.deadline = net::system_clock().now() + kControlIdle;
@@ -323,8 +360,10 @@ awaitable<void> serve_lines(Server& server, Connection& c) {
 }
 
 std::string http_answer(std::string_view status, const std::string& body, bool is_kept) {
-  return fmt::format("HTTP/1.1 {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: {}\r\n\r\n{}", status, body.size(),
-                     is_kept ? "keep-alive" : "close", body);
+  return fmt::format(
+      "HTTP/1.1 {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: "
+      "{}\r\n\r\n{}",
+      status, body.size(), is_kept ? "keep-alive" : "close", body);
 }
 
 awaitable<void> serve_http(Server& server, Connection& c) {
@@ -339,19 +378,24 @@ awaitable<void> serve_http(Server& server, Connection& c) {
     const auto head = read_http_head(std::string_view(buffer).substr(0, end));
     buffer.erase(0, end + 4);
     const Error wrong(errors::token_refused, "the token is not the one of this proxy");
-    const Error malformed(errors::request_malformed, "not a request that the control address takes");
+    const Error malformed(errors::request_malformed,
+                          "not a request that the control address takes");
     if (!head) {
-      const std::string words = http_answer("400 Bad Request", ir::write_json(refusal(malformed)), false);
+      const std::string words =
+          http_answer("400 Bad Request", ir::write_json(refusal(malformed)), false);
       co_await write_all(c.client, words);
       co_return;
     }
     if (!is_same_token(head->bearer, server.token())) {
-      const std::string words = http_answer("401 Unauthorized", ir::write_json(refusal(wrong)), false);
+      const std::string words =
+          http_answer("401 Unauthorized", ir::write_json(refusal(wrong)), false);
       co_await refuse_token(server, c.client, words);
       co_return;
     }
-    if (!head->is_post || head->path != "/control" || head->content_length > kControlRequestBytesMax) {
-      const std::string words = http_answer("404 Not Found", ir::write_json(refusal(malformed)), false);
+    if (!head->is_post || head->path != "/control" ||
+        head->content_length > kControlRequestBytesMax) {
+      const std::string words =
+          http_answer("404 Not Found", ir::write_json(refusal(malformed)), false);
       co_await write_all(c.client, words);
       co_return;
     }

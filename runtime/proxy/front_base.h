@@ -62,11 +62,17 @@ class FrontBase : public FrontMachine {
   void count_bad(FrontStep& step) {
     if (++bad_commands_ >= kFrontBadCommandsMax) end(step);
   }
-  [[nodiscard]] bool may_log_in() const { return options_.is_tls || options_.is_plain_login_allowed; }
-  [[nodiscard]] bool is_starttls_possible() const { return options_.is_starttls_offered && !options_.is_tls; }
+  [[nodiscard]] bool may_log_in() const {
+    return options_.is_tls || options_.is_plain_login_allowed;
+  }
+  [[nodiscard]] bool is_starttls_possible() const {
+    return options_.is_starttls_offered && !options_.is_tls;
+  }
   /// Bytes behind STARTTLS in clear text would be believed as if they were protected: refused.
   [[nodiscard]] bool is_injection() const { return !input_.empty(); }
-  [[nodiscard]] std::string greeting_mark() const { return options_.greeting_token.empty() ? "" : " (" + options_.greeting_token + ")"; }
+  [[nodiscard]] std::string greeting_mark() const {
+    return options_.greeting_token.empty() ? "" : " (" + options_.greeting_token + ")";
+  }
 
   FrontOptions options_;
   InputBuffer input_;

@@ -1,5 +1,5 @@
-// IMAP before login: RFC 9051 / 3501 sections 6.1 and 6.2, SASL-IR (RFC 4959), LITERAL+ (RFC 7888), ID (RFC 2971),
-// response codes of RFC 5530.
+// IMAP before login: RFC 9051 / 3501 sections 6.1 and 6.2, SASL-IR (RFC 4959), LITERAL+ (RFC 7888),
+// ID (RFC 2971), response codes of RFC 5530.
 #include <algorithm>
 
 #include "compiler/source/text.h"
@@ -13,7 +13,8 @@ bool is_tag(std::string_view text) {
   if (text.empty() || text.size() > kTagBytesMax) return false;
   return std::all_of(text.begin(), text.end(), [](char c) {
     const auto byte = static_cast<unsigned char>(c);
-    return byte > 0x20 && byte < 0x7f && std::string_view("(){%*\"\\+").find(c) == std::string_view::npos;
+    return byte > 0x20 && byte < 0x7f &&
+           std::string_view("(){%*\"\\+").find(c) == std::string_view::npos;
   });
 }
 
@@ -22,23 +23,31 @@ class ImapFront final : public FrontBase {
   using FrontBase::FrontBase;
 
   FrontStep start() override {
-    return {.output = "* OK [CAPABILITY " + capabilities() + "] " + options_.server_name + " ready" + greeting_mark() + "\r\n"};
+    return {.output = "* OK [CAPABILITY " + capabilities() + "] " + options_.server_name +
+                      " ready" + greeting_mark() + "\r\n"};
   }
   FrontStep unavailable() override {
     FrontStep step;
-    step.output = login_.tag + " NO [UNAVAILABLE] Mailbox is not available at the moment, the password was not judged\r\n";
+    step.output =
+        login_.tag +
+        " NO [UNAVAILABLE] Mailbox is not available at the moment, the password was not judged\r\n";
     end(step);
     return step;
   }
-  std::string goodbye() const override { return "* BYE " + options_.server_name + " closing connection\r\n"; }
+  std::string goodbye() const override {
+    return "* BYE " + options_.server_name + " closing connection\r\n";
+  }
   std::string keepalive() const override { return "* OK Still here\r\n"; }
 
  protected:
   bool process(FrontStep& step) override {
     if (is_sasl_) return process_sasl(step);
     switch (collector_.collect(input_)) {
-      case CommandCollector::Got::more: return false;
-      case CommandCollector::Got::continuation: step.output += "+ Ready for literal\r\n"; return true;
+      case CommandCollector::Got::more:
+        return false;
+      case CommandCollector::Got::continuation:
+        step.output += "+ Ready for literal\r\n";
+        return true;
       case CommandCollector::Got::fatal:
         step.output += "* BAD Command is too long\r\n";
         end(step);
@@ -50,7 +59,8 @@ class ImapFront final : public FrontBase {
         count_bad(step);
         return true;
       }
-      case CommandCollector::Got::command: break;
+      case CommandCollector::Got::command:
+        break;
     }
     command(collector_.take(), step);
     return true;
@@ -71,7 +81,9 @@ class ImapFront final : public FrontBase {
 
   static std::string tag_of(const std::vector<CommandPart>& parts) {
     std::vector<CommandToken> tokens;
-    if (!split_command(parts, tokens) || tokens.empty() || tokens[0].kind != CommandToken::Kind::atom || !is_tag(tokens[0].text)) return "";
+    if (!split_command(parts, tokens) || tokens.empty() ||
+        tokens[0].kind != CommandToken::Kind::atom || !is_tag(tokens[0].text))
+      return "";
     return tokens[0].text;
   }
 
@@ -84,10 +96,12 @@ class ImapFront final : public FrontBase {
     if (parts.size() == 1 && trim(parts[0].text).empty()) return;  // empty lines are ignored
     std::vector<CommandToken> tokens;
     const bool is_split = split_command(parts, tokens);
-    if (tokens.empty() || tokens[0].kind != CommandToken::Kind::atom || !is_tag(tokens[0].text)) return bad(step, "*", "A command begins with a tag");
+    if (tokens.empty() || tokens[0].kind != CommandToken::Kind::atom || !is_tag(tokens[0].text))
+      return bad(step, "*", "A command begins with a tag");
     const std::string tag = tokens[0].text;
     if (!is_split) return bad(step, tag, "The arguments cannot be read");
-    if (tokens.size() < 2 || tokens[1].kind != CommandToken::Kind::atom) return bad(step, tag, "No command");
+    if (tokens.size() < 2 || tokens[1].kind != CommandToken::Kind::atom)
+      return bad(step, tag, "No command");
     const std::string& word = tokens[1].text;
     const auto is = [&word](std::string_view name) { return equals_ignoring_case(word, name); };
     if (is("CAPABILITY")) {
@@ -147,8 +161,10 @@ class ImapFront final : public FrontBase {
     count_failure(step);
   }
 
-  void authenticate(const std::string& tag, const std::vector<CommandToken>& tokens, FrontStep& step) {
-    if (tokens.size() < 3 || tokens.size() > 4) return bad(step, tag, "AUTHENTICATE takes a mechanism and perhaps a response");
+  void authenticate(const std::string& tag, const std::vector<CommandToken>& tokens,
+                    FrontStep& step) {
+    if (tokens.size() < 3 || tokens.size() > 4)
+      return bad(step, tag, "AUTHENTICATE takes a mechanism and perhaps a response");
     if (!is_private(tag, step)) return;
     login_ = LoginRequest();
     login_.tag = tag;
@@ -166,12 +182,14 @@ class ImapFront final : public FrontBase {
   bool process_sasl(FrontStep& step) {
     std::string line;
     switch (input_.take_line(kFrontLineBytesMax, line)) {
-      case InputBuffer::Got::more: return false;
+      case InputBuffer::Got::more:
+        return false;
       case InputBuffer::Got::too_long:
         step.output += login_.tag + " BAD Response is too long\r\n";
         end(step);
         return true;
-      case InputBuffer::Got::line: break;
+      case InputBuffer::Got::line:
+        break;
     }
     is_sasl_ = false;
     sasl_result(sasl_.answer(line), step);
@@ -188,8 +206,10 @@ class ImapFront final : public FrontBase {
         login_.credential = sasl_.take();
         step.next = FrontStep::Next::login;
         return;
-      case SaslServer::Progress::malformed: return not_usable(step);
-      case SaslServer::Progress::cancelled: return bad(step, login_.tag, "Authentication cancelled");
+      case SaslServer::Progress::malformed:
+        return not_usable(step);
+      case SaslServer::Progress::cancelled:
+        return bad(step, login_.tag, "Authentication cancelled");
     }
   }
 
@@ -198,6 +218,8 @@ class ImapFront final : public FrontBase {
 
 }  // namespace
 
-std::unique_ptr<FrontMachine> make_imap_front(FrontOptions options) { return std::make_unique<ImapFront>(std::move(options)); }
+std::unique_ptr<FrontMachine> make_imap_front(FrontOptions options) {
+  return std::make_unique<ImapFront>(std::move(options));
+}
 
 }  // namespace plan::proxy

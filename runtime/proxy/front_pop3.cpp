@@ -1,4 +1,5 @@
-// POP3 before login: RFC 1939, CAPA (RFC 2449), STLS (RFC 2595), AUTH (RFC 5034), response codes (RFC 3206).
+// POP3 before login: RFC 1939, CAPA (RFC 2449), STLS (RFC 2595), AUTH (RFC 5034), response codes
+// (RFC 3206).
 #include "compiler/source/text.h"
 #include "runtime/proxy/front_base.h"
 
@@ -9,10 +10,13 @@ class Pop3Front final : public FrontBase {
  public:
   using FrontBase::FrontBase;
 
-  FrontStep start() override { return {.output = "+OK " + options_.server_name + " ready" + greeting_mark() + "\r\n"}; }
+  FrontStep start() override {
+    return {.output = "+OK " + options_.server_name + " ready" + greeting_mark() + "\r\n"};
+  }
   FrontStep unavailable() override {
     FrontStep step;
-    step.output = "-ERR [SYS/TEMP] Mailbox is not available at the moment, the password was not judged\r\n";
+    step.output =
+        "-ERR [SYS/TEMP] Mailbox is not available at the moment, the password was not judged\r\n";
     step.next = FrontStep::Next::close;
     return step;
   }
@@ -23,12 +27,14 @@ class Pop3Front final : public FrontBase {
   bool process(FrontStep& step) override {
     std::string line;
     switch (input_.take_line(kFrontLineBytesMax, line)) {
-      case InputBuffer::Got::more: return false;
+      case InputBuffer::Got::more:
+        return false;
       case InputBuffer::Got::too_long:
         step.output += "-ERR Line is too long\r\n";
         step.next = FrontStep::Next::close;
         return true;
-      case InputBuffer::Got::line: break;
+      case InputBuffer::Got::line:
+        break;
     }
     if (is_sasl_) {
       is_sasl_ = false;
@@ -53,10 +59,13 @@ class Pop3Front final : public FrontBase {
   void command(const std::string& line, FrontStep& step) {
     const std::size_t blank = line.find(' ');
     const std::string_view word = std::string_view(line).substr(0, blank);
-    const std::string_view rest = blank == std::string::npos ? std::string_view() : std::string_view(line).substr(blank + 1);
+    const std::string_view rest =
+        blank == std::string::npos ? std::string_view() : std::string_view(line).substr(blank + 1);
     const auto is = [word](std::string_view name) { return equals_ignoring_case(word, name); };
     if (is("CAPA")) {
-      step.output += "+OK Capabilities follow\r\nTOP\r\nUIDL\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\nPIPELINING\r\n";
+      step.output +=
+          "+OK Capabilities "
+          "follow\r\nTOP\r\nUIDL\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\nPIPELINING\r\n";
       if (is_starttls_possible()) step.output += "STLS\r\n";
       if (may_log_in()) step.output += "USER\r\nSASL PLAIN LOGIN\r\n";
       step.output += ".\r\n";
@@ -77,10 +86,13 @@ class Pop3Front final : public FrontBase {
       if (user_.empty()) return bad(step, "USER comes first");
       login_ = LoginRequest();
       login_.credential.login = std::move(user_);
-      login_.credential.password = secret::Secret(std::string(rest));  // blanks are part of a password
+      login_.credential.password =
+          secret::Secret(std::string(rest));  // blanks are part of a password
       user_.clear();
-      if (login_.credential.is_usable()) step.next = FrontStep::Next::login;
-      else not_usable(step);
+      if (login_.credential.is_usable())
+        step.next = FrontStep::Next::login;
+      else
+        not_usable(step);
     } else if (is("AUTH")) {
       authenticate(rest, step);
     } else {
@@ -135,8 +147,10 @@ class Pop3Front final : public FrontBase {
         login_.credential = sasl_.take();
         step.next = FrontStep::Next::login;
         return;
-      case SaslServer::Progress::malformed: return not_usable(step);
-      case SaslServer::Progress::cancelled: return bad(step, "Authentication cancelled");
+      case SaslServer::Progress::malformed:
+        return not_usable(step);
+      case SaslServer::Progress::cancelled:
+        return bad(step, "Authentication cancelled");
     }
   }
 
@@ -145,6 +159,8 @@ class Pop3Front final : public FrontBase {
 
 }  // namespace
 
-std::unique_ptr<FrontMachine> make_pop3_front(FrontOptions options) { return std::make_unique<Pop3Front>(std::move(options)); }
+std::unique_ptr<FrontMachine> make_pop3_front(FrontOptions options) {
+  return std::make_unique<Pop3Front>(std::move(options));
+}
 
 }  // namespace plan::proxy

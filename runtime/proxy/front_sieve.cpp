@@ -9,34 +9,44 @@ namespace {
 
 /// What both Dovecot's Pigeonhole and Stalwart have: a client may look before it logs in.
 constexpr std::string_view kExtensions =
-    "body comparator-i;ascii-numeric copy date editheader encoded-character enotify envelope environment fileinto "
-    "foreverypart ihave imap4flags include index mailbox mime regex reject relational subaddress vacation variables";
+    "body comparator-i;ascii-numeric copy date editheader encoded-character enotify envelope "
+    "environment fileinto "
+    "foreverypart ihave imap4flags include index mailbox mime regex reject relational subaddress "
+    "vacation variables";
 
 class SieveFront final : public FrontBase {
  public:
   using FrontBase::FrontBase;
 
-  FrontStep start() override { return {.output = capabilities(options_.server_name + " ready" + greeting_mark())}; }
+  FrontStep start() override {
+    return {.output = capabilities(options_.server_name + " ready" + greeting_mark())};
+  }
   FrontStep unavailable() override {
     FrontStep step;
-    step.output = "NO (TRYLATER) \"Mailbox is not available at the moment, the password was not judged\"\r\n";
+    step.output =
+        "NO (TRYLATER) \"Mailbox is not available at the moment, the password was not judged\"\r\n";
     step.next = FrontStep::Next::close;
     return step;
   }
-  std::string goodbye() const override { return "BYE \"" + options_.server_name + " closing connection\"\r\n"; }
+  std::string goodbye() const override {
+    return "BYE \"" + options_.server_name + " closing connection\"\r\n";
+  }
   std::string keepalive() const override { return ""; }
 
  protected:
   bool process(FrontStep& step) override {
     switch (collector_.collect(input_)) {
-      case CommandCollector::Got::more: return false;
-      case CommandCollector::Got::continuation: return true;
+      case CommandCollector::Got::more:
+        return false;
+      case CommandCollector::Got::continuation:
+        return true;
       case CommandCollector::Got::literal_too_large:
       case CommandCollector::Got::fatal:
         step.output += "NO \"Command is too long\"\r\n";
         end(step);
         return true;
-      case CommandCollector::Got::command: break;
+      case CommandCollector::Got::command:
+        break;
     }
     const std::vector<CommandPart> parts = collector_.take();
     if (!is_sasl_ && parts.size() == 1 && trim(parts[0].text).empty()) return true;
@@ -49,7 +59,9 @@ class SieveFront final : public FrontBase {
         no(step, "The response cannot be read");
         return true;
       }
-      sasl_result(sasl_.answer(tokens.empty() ? std::string_view() : std::string_view(tokens[0].text)), step);
+      sasl_result(
+          sasl_.answer(tokens.empty() ? std::string_view() : std::string_view(tokens[0].text)),
+          step);
       return true;
     }
     if (!is_split || tokens.empty() || tokens[0].kind != CommandToken::Kind::atom) {
@@ -86,8 +98,11 @@ class SieveFront final : public FrontBase {
     if (is("CAPABILITY")) {
       step.output += capabilities("Done");
     } else if (is("NOOP")) {
-      if (tokens.size() > 1) step.output += fmt::format("OK (TAG {{{}}}\r\n{}) \"Done\"\r\n", tokens[1].text.size(), tokens[1].text);
-      else step.output += "OK \"Done\"\r\n";
+      if (tokens.size() > 1)
+        step.output += fmt::format("OK (TAG {{{}}}\r\n{}) \"Done\"\r\n", tokens[1].text.size(),
+                                   tokens[1].text);
+      else
+        step.output += "OK \"Done\"\r\n";
     } else if (is("LOGOUT")) {
       step.output += "OK \"Bye\"\r\n";
       step.next = FrontStep::Next::close;
@@ -108,7 +123,8 @@ class SieveFront final : public FrontBase {
   }
 
   void authenticate(const std::vector<CommandToken>& tokens, FrontStep& step) {
-    if (tokens.size() < 2 || tokens.size() > 3) return no(step, "AUTHENTICATE takes a mechanism and perhaps a response");
+    if (tokens.size() < 2 || tokens.size() > 3)
+      return no(step, "AUTHENTICATE takes a mechanism and perhaps a response");
     if (!may_log_in()) {
       step.output += "NO (ENCRYPT-NEEDED) \"Use STARTTLS first\"\r\n";
       count_bad(step);
@@ -135,7 +151,8 @@ class SieveFront final : public FrontBase {
       case SaslServer::Progress::malformed:
         step.output += "NO \"Name or password cannot be used\"\r\n";
         return count_failure(step);
-      case SaslServer::Progress::cancelled: return no(step, "Authentication cancelled");
+      case SaslServer::Progress::cancelled:
+        return no(step, "Authentication cancelled");
     }
   }
 
@@ -144,6 +161,8 @@ class SieveFront final : public FrontBase {
 
 }  // namespace
 
-std::unique_ptr<FrontMachine> make_sieve_front(FrontOptions options) { return std::make_unique<SieveFront>(std::move(options)); }
+std::unique_ptr<FrontMachine> make_sieve_front(FrontOptions options) {
+  return std::make_unique<SieveFront>(std::move(options));
+}
 
 }  // namespace plan::proxy

@@ -1,4 +1,5 @@
-// Submission before login: RFC 5321, 6409, AUTH (RFC 4954), STARTTLS (RFC 3207), enhanced codes (RFC 3463).
+// Submission before login: RFC 5321, 6409, AUTH (RFC 4954), STARTTLS (RFC 3207), enhanced codes
+// (RFC 3463).
 #include <algorithm>
 
 #include "compiler/source/text.h"
@@ -21,26 +22,33 @@ class SubmissionFront final : public FrontBase {
  public:
   using FrontBase::FrontBase;
 
-  FrontStep start() override { return {.output = "220 " + options_.server_name + " ESMTP" + greeting_mark() + "\r\n"}; }
+  FrontStep start() override {
+    return {.output = "220 " + options_.server_name + " ESMTP" + greeting_mark() + "\r\n"};
+  }
   FrontStep unavailable() override {
     FrontStep step;
-    step.output = "421 4.3.2 " + options_.server_name + " Mailbox is not available at the moment, the password was not judged\r\n";
+    step.output = "421 4.3.2 " + options_.server_name +
+                  " Mailbox is not available at the moment, the password was not judged\r\n";
     step.next = FrontStep::Next::close;
     return step;
   }
-  std::string goodbye() const override { return "421 4.4.2 " + options_.server_name + " closing connection\r\n"; }
+  std::string goodbye() const override {
+    return "421 4.4.2 " + options_.server_name + " closing connection\r\n";
+  }
   std::string keepalive() const override { return ""; }
 
  protected:
   bool process(FrontStep& step) override {
     std::string line;
     switch (input_.take_line(kFrontLineBytesMax, line)) {
-      case InputBuffer::Got::more: return false;
+      case InputBuffer::Got::more:
+        return false;
       case InputBuffer::Got::too_long:
         step.output += "500 5.5.6 Line is too long\r\n";
         end(step);
         return true;
-      case InputBuffer::Got::line: break;
+      case InputBuffer::Got::line:
+        break;
     }
     if (is_sasl_) {
       is_sasl_ = false;
@@ -65,7 +73,9 @@ class SubmissionFront final : public FrontBase {
   void command(const std::string& line, FrontStep& step) {
     const std::size_t blank = line.find(' ');
     const std::string_view word = std::string_view(line).substr(0, blank);
-    const std::string_view rest = blank == std::string::npos ? std::string_view() : trim(std::string_view(line).substr(blank + 1));
+    const std::string_view rest = blank == std::string::npos
+                                      ? std::string_view()
+                                      : trim(std::string_view(line).substr(blank + 1));
     const auto is = [word](std::string_view name) { return equals_ignoring_case(word, name); };
     if (is("EHLO") || is("HELO")) {
       if (!is_hello_name(rest)) return bad(step, "501 5.5.4 A name must follow");
@@ -81,11 +91,15 @@ class SubmissionFront final : public FrontBase {
     } else if (is("QUIT")) {
       step.output += "221 2.0.0 Bye\r\n";
       step.next = FrontStep::Next::close;
-    } else if (is("MAIL") || is("RCPT") || is("DATA") || is("BDAT") || is("VRFY") || is("EXPN") || is("ETRN")) {
-      if (may_log_in()) bad(step, "530 5.7.0 Authentication required");
-      else bad(step, "530 5.7.0 Must issue a STARTTLS command first");
+    } else if (is("MAIL") || is("RCPT") || is("DATA") || is("BDAT") || is("VRFY") || is("EXPN") ||
+               is("ETRN")) {
+      if (may_log_in())
+        bad(step, "530 5.7.0 Authentication required");
+      else
+        bad(step, "530 5.7.0 Must issue a STARTTLS command first");
     } else {
-      bad(step, "500 5.5.1 Not known");  // XCLIENT and XFORWARD too: nobody may name another address here
+      bad(step,
+          "500 5.5.1 Not known");  // XCLIENT and XFORWARD too: nobody may name another address here
     }
   }
 
@@ -95,7 +109,8 @@ class SubmissionFront final : public FrontBase {
       return;
     }
     // Only what every backend can do: the client keeps using it after login without asking again.
-    step.output += "250-" + options_.server_name + "\r\n250-PIPELINING\r\n250-ENHANCEDSTATUSCODES\r\n";
+    step.output +=
+        "250-" + options_.server_name + "\r\n250-PIPELINING\r\n250-ENHANCEDSTATUSCODES\r\n";
     if (is_starttls_possible()) step.output += "250-STARTTLS\r\n";
     if (may_log_in()) step.output += "250-AUTH PLAIN LOGIN\r\n";
     step.output += "250 8BITMIME\r\n";
@@ -139,7 +154,8 @@ class SubmissionFront final : public FrontBase {
       case SaslServer::Progress::malformed:
         step.output += "535 5.7.8 Name or password cannot be used\r\n";
         return count_failure(step);
-      case SaslServer::Progress::cancelled: return bad(step, "501 5.0.0 Authentication cancelled");
+      case SaslServer::Progress::cancelled:
+        return bad(step, "501 5.0.0 Authentication cancelled");
     }
   }
 

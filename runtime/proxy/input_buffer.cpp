@@ -15,7 +15,8 @@ struct LiteralMark {
   bool is_sync = true;
 };
 
-/// The announcement at the end of a line, if there is one. A number that does not fit reads as the largest one.
+/// The announcement at the end of a line, if there is one. A number that does not fit reads as the
+/// largest one.
 std::optional<LiteralMark> literal_at_end(std::string_view line) {
   if (line.empty() || line.back() != '}') return std::nullopt;
   const std::size_t open = line.rfind('{');
@@ -27,13 +28,17 @@ std::optional<LiteralMark> literal_at_end(std::string_view line) {
     digits.remove_suffix(1);
   }
   if (digits.empty()) return std::nullopt;
-  const auto [end, failure] = std::from_chars(digits.data(), digits.data() + digits.size(), mark.size);
+  const auto [end, failure] =
+      std::from_chars(digits.data(), digits.data() + digits.size(), mark.size);
   if (end != digits.data() + digits.size()) return std::nullopt;
-  if (failure == std::errc::result_out_of_range) mark.size = SIZE_MAX;
-  else if (failure != std::errc{}) return std::nullopt;
+  if (failure == std::errc::result_out_of_range)
+    mark.size = SIZE_MAX;
+  else if (failure != std::errc{})
+    return std::nullopt;
   mark.mark_begin = open > 0 && line[open - 1] == '~' ? open - 1 : open;
   // Part of a word (`foo{3}`) is no announcement.
-  if (mark.mark_begin > 0 && line[mark.mark_begin - 1] != ' ' && line[mark.mark_begin - 1] != '(') return std::nullopt;
+  if (mark.mark_begin > 0 && line[mark.mark_begin - 1] != ' ' && line[mark.mark_begin - 1] != '(')
+    return std::nullopt;
   return mark;
 }
 
@@ -92,9 +97,12 @@ CommandCollector::Got CommandCollector::collect(InputBuffer& input) {
     }
     std::string line;
     switch (input.take_line(kFrontLineBytesMax, line)) {
-      case InputBuffer::Got::more: return Got::more;
-      case InputBuffer::Got::too_long: return Got::fatal;
-      case InputBuffer::Got::line: break;
+      case InputBuffer::Got::more:
+        return Got::more;
+      case InputBuffer::Got::too_long:
+        return Got::fatal;
+      case InputBuffer::Got::line:
+        break;
     }
     bytes_ += line.size();
     if (bytes_ > kFrontCommandBytesMax) return Got::fatal;
@@ -129,7 +137,8 @@ std::vector<CommandPart> CommandCollector::take() {
 
 bool split_command(const std::vector<CommandPart>& parts, std::vector<CommandToken>& tokens) {
   tokens.clear();
-  bool is_blank_needed = false;  // after a string nothing but a blank, a parenthesis or the end may follow
+  bool is_blank_needed =
+      false;  // after a string nothing but a blank, a parenthesis or the end may follow
   for (const CommandPart& part : parts) {
     if (part.is_literal) {
       if (is_blank_needed) return false;
@@ -155,17 +164,21 @@ bool split_command(const std::vector<CommandPart>& parts, std::vector<CommandTok
         while (at < text.size() && !is_closed) {
           if (text[at] == '"') {
             is_closed = true;
-          } else if (text[at] == '\\' && at + 1 < text.size() && (text[at + 1] == '"' || text[at + 1] == '\\')) {
+          } else if (text[at] == '\\' && at + 1 < text.size() &&
+                     (text[at + 1] == '"' || text[at + 1] == '\\')) {
             token.text += text[++at];
           } else {
-            token.text += text[at];  // a stray backslash stands for itself: old clients send passwords so
+            token.text +=
+                text[at];  // a stray backslash stands for itself: old clients send passwords so
           }
           ++at;
         }
         if (!is_closed) return false;
         is_blank_needed = true;
       } else {
-        while (at < text.size() && text[at] != ' ' && text[at] != '\t' && text[at] != '(' && text[at] != ')') token.text += text[at++];
+        while (at < text.size() && text[at] != ' ' && text[at] != '\t' && text[at] != '(' &&
+               text[at] != ')')
+          token.text += text[at++];
       }
       tokens.push_back(std::move(token));
     }

@@ -26,7 +26,8 @@ class InputBuffer {
 
   std::string data_;
   std::size_t begin_ = 0;
-  std::size_t searched_ = 0;  ///< no line end before this offset: a slow sender must not cost quadratic time
+  std::size_t searched_ =
+      0;  ///< no line end before this offset: a slow sender must not cost quadratic time
 };
 
 /// One command of IMAP or ManageSieve: text with its literals taken out.
@@ -42,10 +43,12 @@ class CommandCollector {
     command,            ///< take() has it
     more,               ///< more bytes are needed
     continuation,       ///< a synchronising literal was announced: answer, then go on
-    literal_too_large,  ///< of a synchronising one, which the client does not send: answer no, the command is over
-    fatal,              ///< a line or literal over its bound: the stream cannot be followed any more
+    literal_too_large,  ///< of a synchronising one, which the client does not send: answer no, the
+                        ///< command is over
+    fatal,  ///< a line or literal over its bound: the stream cannot be followed any more
   };
-  /// `is_sync_known`: `{n}` waits for a continuation (IMAP). Otherwise every literal comes at once (ManageSieve).
+  /// `is_sync_known`: `{n}` waits for a continuation (IMAP). Otherwise every literal comes at once
+  /// (ManageSieve).
   explicit CommandCollector(bool is_sync_known) : is_sync_known_(is_sync_known) {}
 
   [[nodiscard]] Got collect(InputBuffer& input);
@@ -66,8 +69,9 @@ struct CommandToken {
   std::string text = {};
 };
 
-/// Splits a command at blanks; a quoted string with its escapes undone. False when a quote is not closed or when something
-/// follows a string without a blank.
-[[nodiscard]] bool split_command(const std::vector<CommandPart>& parts, std::vector<CommandToken>& tokens);
+/// Splits a command at blanks; a quoted string with its escapes undone. False when a quote is not
+/// closed or when something follows a string without a blank.
+[[nodiscard]] bool split_command(const std::vector<CommandPart>& parts,
+                                 std::vector<CommandToken>& tokens);
 
 }  // namespace plan::proxy

@@ -34,10 +34,12 @@ SslContext new_context(bool is_server) {
   SslContext context(SSL_CTX_new(is_server ? TLS_server_method() : TLS_client_method()));
   PLAN_CHECK(context != nullptr, "OpenSSL makes contexts");
   SSL_CTX_set_min_proto_version(context.get(), TLS1_2_VERSION);
-  SSL_CTX_set_mode(context.get(), SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+  SSL_CTX_set_mode(context.get(), SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
+                                      SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
   // Read ahead would keep the record buffer alive in idle sessions.
   SSL_CTX_set_read_ahead(context.get(), 0);
-  SSL_CTX_set_options(context.get(), SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
+  SSL_CTX_set_options(context.get(), SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
+                                         SSL_OP_CIPHER_SERVER_PREFERENCE);
   SSL_CTX_set_session_cache_mode(context.get(), SSL_SESS_CACHE_OFF);
   return context;
 }
@@ -45,7 +47,8 @@ SslContext new_context(bool is_server) {
 std::string digest_of(X509* certificate) {
   std::array<unsigned char, EVP_MAX_MD_SIZE> bytes{};
   unsigned size = 0;
-  if (certificate == nullptr || X509_digest(certificate, EVP_sha256(), bytes.data(), &size) != 1) return "";
+  if (certificate == nullptr || X509_digest(certificate, EVP_sha256(), bytes.data(), &size) != 1)
+    return "";
   return ir::to_hex(std::string_view(reinterpret_cast<const char*>(bytes.data()), size));
 }
 
@@ -55,13 +58,18 @@ Result<SslContext> make_server_context(const std::string& certificate, const std
   SslContext context = new_context(true);
   ERR_clear_error();
   if (SSL_CTX_use_certificate_chain_file(context.get(), certificate.c_str()) != 1) {
-    return Error(errors::proxy_tls, fmt::format("certificate {} cannot be read", certificate)).with_detail(ssl_words());
+    return Error(errors::proxy_tls, fmt::format("certificate {} cannot be read", certificate))
+        .with_detail(ssl_words());
   }
   if (SSL_CTX_use_PrivateKey_file(context.get(), key.c_str(), SSL_FILETYPE_PEM) != 1) {
-    return Error(errors::proxy_tls, fmt::format("key {} cannot be read or does not belong to {}", key, certificate)).with_detail(ssl_words());
+    return Error(errors::proxy_tls,
+                 fmt::format("key {} cannot be read or does not belong to {}", key, certificate))
+        .with_detail(ssl_words());
   }
   if (SSL_CTX_check_private_key(context.get()) != 1) {
-    return Error(errors::proxy_tls, fmt::format("key {} does not belong to certificate {}", key, certificate)).with_detail(ssl_words());
+    return Error(errors::proxy_tls,
+                 fmt::format("key {} does not belong to certificate {}", key, certificate))
+        .with_detail(ssl_words());
   }
   SSL_CTX_set_num_tickets(context.get(), 1);
   return context;
@@ -70,26 +78,33 @@ Result<SslContext> make_server_context(const std::string& certificate, const std
 Result<SslContext> make_client_context(const DestinationConfig& destination) {
   SslContext context = new_context(false);
   if (!destination.certificate_sha256.empty() || destination.is_unverified_allowed) {
-    SSL_CTX_set_verify(context.get(), SSL_VERIFY_NONE, nullptr);  // a pin is compared after the handshake
+    SSL_CTX_set_verify(context.get(), SSL_VERIFY_NONE,
+                       nullptr);  // a pin is compared after the handshake
     return context;
   }
   SSL_CTX_set_verify(context.get(), SSL_VERIFY_PEER, nullptr);
-  const int is_loaded = destination.ca_file.empty() ? SSL_CTX_set_default_verify_paths(context.get())
-                                                    : SSL_CTX_load_verify_locations(context.get(), destination.ca_file.c_str(), nullptr);
+  const int is_loaded =
+      destination.ca_file.empty()
+          ? SSL_CTX_set_default_verify_paths(context.get())
+          : SSL_CTX_load_verify_locations(context.get(), destination.ca_file.c_str(), nullptr);
   if (is_loaded != 1) {
-    return Error(errors::proxy_tls, fmt::format("destination {}: CA file {} cannot be read", destination.name, destination.ca_file))
+    return Error(errors::proxy_tls, fmt::format("destination {}: CA file {} cannot be read",
+                                                destination.name, destination.ca_file))
         .with_detail(ssl_words());
   }
   return context;
 }
 
-std::string certificate_sha256(SSL_CTX* context) { return digest_of(SSL_CTX_get0_certificate(context)); }
+std::string certificate_sha256(SSL_CTX* context) {
+  return digest_of(SSL_CTX_get0_certificate(context));
+}
 
 void Leg::assign(int socket) {
   net::AsioError ignored;
   descriptor_.assign(socket, ignored);
   const int on = 1;
-  // Not for Unix sockets, which refuse it harmlessly. Without it a literal and its CRLF wait 40 ms for a delayed ACK.
+  // Not for Unix sockets, which refuse it harmlessly. Without it a literal and its CRLF wait 40 ms
+  // for a delayed ACK.
   ::setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   ::setsockopt(socket, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
 }
@@ -97,20 +112,30 @@ void Leg::assign(int socket) {
 Leg::Io Leg::result_of(int code) {
   Io io;
   switch (SSL_get_error(ssl_.get(), code)) {
-    case SSL_ERROR_WANT_READ: io.want = Want::read; return io;
-    case SSL_ERROR_WANT_WRITE: io.want = Want::write; return io;
-    case SSL_ERROR_ZERO_RETURN: io.is_end = true; return io;
+    case SSL_ERROR_WANT_READ:
+      io.want = Want::read;
+      return io;
+    case SSL_ERROR_WANT_WRITE:
+      io.want = Want::write;
+      return io;
+    case SSL_ERROR_ZERO_RETURN:
+      io.is_end = true;
+      return io;
     case SSL_ERROR_SYSCALL:
     case SSL_ERROR_SSL: {
-      // A FIN without close_notify is how many clients leave; what the other side still says is delivered all the same.
+      // A FIN without close_notify is how many clients leave; what the other side still says is
+      // delivered all the same.
       const unsigned long reason = ERR_peek_error();
-      const bool is_plain_end = ERR_GET_REASON(reason) == SSL_R_UNEXPECTED_EOF_WHILE_READING || (reason == 0 && errno == 0);
+      const bool is_plain_end = ERR_GET_REASON(reason) == SSL_R_UNEXPECTED_EOF_WHILE_READING ||
+                                (reason == 0 && errno == 0);
       ERR_clear_error();
       io.is_end = is_plain_end;
       io.is_failed = !is_plain_end;
       return io;
     }
-    default: io.is_failed = true; return io;
+    default:
+      io.is_failed = true;
+      return io;
   }
 }
 
@@ -123,7 +148,8 @@ Leg::Io Leg::try_read(char* data, std::size_t size) {
   if (ssl_ != nullptr) {
     ERR_clear_error();
     errno = 0;
-    const int got = SSL_read(ssl_.get(), data, static_cast<int>(std::min<std::size_t>(size, INT_MAX)));
+    const int got =
+        SSL_read(ssl_.get(), data, static_cast<int>(std::min<std::size_t>(size, INT_MAX)));
     if (got <= 0) return result_of(got);
     io.bytes = static_cast<std::size_t>(got);
     return io;
@@ -131,10 +157,14 @@ Leg::Io Leg::try_read(char* data, std::size_t size) {
   ssize_t got = 0;
   do got = ::recv(handle(), data, size, 0);
   while (got < 0 && errno == EINTR);
-  if (got > 0) io.bytes = static_cast<std::size_t>(got);
-  else if (got == 0) io.is_end = true;
-  else if (errno == EAGAIN || errno == EWOULDBLOCK) io.want = Want::read;
-  else io.is_failed = true;
+  if (got > 0)
+    io.bytes = static_cast<std::size_t>(got);
+  else if (got == 0)
+    io.is_end = true;
+  else if (errno == EAGAIN || errno == EWOULDBLOCK)
+    io.want = Want::read;
+  else
+    io.is_failed = true;
   return io;
 }
 
@@ -147,7 +177,8 @@ Leg::Io Leg::try_write(const char* data, std::size_t size) {
   if (ssl_ != nullptr) {
     ERR_clear_error();
     errno = 0;
-    const int put = SSL_write(ssl_.get(), data, static_cast<int>(std::min<std::size_t>(size, INT_MAX)));
+    const int put =
+        SSL_write(ssl_.get(), data, static_cast<int>(std::min<std::size_t>(size, INT_MAX)));
     if (put > 0) {
       io.bytes = static_cast<std::size_t>(put);
       return io;
@@ -159,9 +190,12 @@ Leg::Io Leg::try_write(const char* data, std::size_t size) {
   ssize_t put = 0;
   do put = ::send(handle(), data, size, MSG_NOSIGNAL);
   while (put < 0 && errno == EINTR);
-  if (put >= 0) io.bytes = static_cast<std::size_t>(put);
-  else if (errno == EAGAIN || errno == EWOULDBLOCK) io.want = Want::write;
-  else io.is_failed = true;
+  if (put >= 0)
+    io.bytes = static_cast<std::size_t>(put);
+  else if (errno == EAGAIN || errno == EWOULDBLOCK)
+    io.want = Want::write;
+  else
+    io.is_failed = true;
   return io;
 }
 
@@ -174,11 +208,14 @@ bool Leg::begin_tls(SSL_CTX* context, bool is_server, const std::string& name) {
   }
   SSL_set_connect_state(ssl_.get());
   std::array<unsigned char, 16> address{};
-  const bool is_literal = inet_pton(AF_INET, name.c_str(), address.data()) == 1 || inet_pton(AF_INET6, name.c_str(), address.data()) == 1;
-  if (is_literal) return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl_.get()), name.c_str()) == 1;
+  const bool is_literal = inet_pton(AF_INET, name.c_str(), address.data()) == 1 ||
+                          inet_pton(AF_INET6, name.c_str(), address.data()) == 1;
+  if (is_literal)
+    return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl_.get()), name.c_str()) == 1;
   // SSL_set_tlsext_host_name is a macro with an old-style cast.
   std::string server_name = name;
-  return SSL_ctrl(ssl_.get(), SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name, server_name.data()) == 1 &&
+  return SSL_ctrl(ssl_.get(), SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
+                  server_name.data()) == 1 &&
          SSL_set1_host(ssl_.get(), name.c_str()) == 1;
 }
 
@@ -214,7 +251,8 @@ void Leg::end_output() {
 
 void Leg::close() {
   if (!is_open()) return;
-  if (ssl_ != nullptr && SSL_is_init_finished(ssl_.get()) == 1 && (SSL_get_shutdown(ssl_.get()) & SSL_SENT_SHUTDOWN) == 0) {
+  if (ssl_ != nullptr && SSL_is_init_finished(ssl_.get()) == 1 &&
+      (SSL_get_shutdown(ssl_.get()) & SSL_SENT_SHUTDOWN) == 0) {
     ERR_clear_error();
     SSL_shutdown(ssl_.get());
     ERR_clear_error();
@@ -234,7 +272,8 @@ bool Leg::is_hung_up() {
 
 awaitable<bool> wait_for(Leg& leg, Leg::Want want) {
   net::AsioError failure;
-  const auto kind = want == Leg::Want::write ? asio::posix::stream_descriptor::wait_write : asio::posix::stream_descriptor::wait_read;
+  const auto kind = want == Leg::Want::write ? asio::posix::stream_descriptor::wait_write
+                                             : asio::posix::stream_descriptor::wait_read;
   if (!leg.is_open()) co_return false;
   co_await leg.descriptor().async_wait(kind, asio::redirect_error(asio::use_awaitable, failure));
   co_return !failure && leg.is_open();
@@ -277,10 +316,12 @@ awaitable<bool> handshake(Leg& leg) {
 }
 
 awaitable<bool> connect_to(Leg& leg, const asio::ip::tcp::endpoint& endpoint) {
-  const int socket = ::socket(endpoint.protocol().family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
+  const int socket = ::socket(endpoint.protocol().family(),
+                              SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
   if (socket < 0) co_return false;
   leg.assign(socket);
-  if (::connect(socket, endpoint.data(), static_cast<socklen_t>(endpoint.size())) == 0) co_return true;
+  if (::connect(socket, endpoint.data(), static_cast<socklen_t>(endpoint.size())) == 0)
+    co_return true;
   if (errno != EINPROGRESS) co_return false;
   const bool is_ready = co_await wait_for(leg, Leg::Want::write);
   if (!is_ready) co_return false;

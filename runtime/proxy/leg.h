@@ -20,16 +20,19 @@ struct SslContextDeleter {
 };
 using SslContext = std::unique_ptr<SSL_CTX, SslContextDeleter>;
 
-/// TLS 1.2+ with this chain and key. Errors: proxy-tls (unreadable, or they do not belong together).
-[[nodiscard]] Result<SslContext> make_server_context(const std::string& certificate, const std::string& key);
+/// TLS 1.2+ with this chain and key. Errors: proxy-tls (unreadable, or they do not belong
+/// together).
+[[nodiscard]] Result<SslContext> make_server_context(const std::string& certificate,
+                                                     const std::string& key);
 /// For a destination: pin, CA file or the system's store. Errors: proxy-tls.
 [[nodiscard]] Result<SslContext> make_client_context(const DestinationConfig& destination);
 /// SHA-256 (hex) of the certificate that a server context shows.
 [[nodiscard]] std::string certificate_sha256(SSL_CTX* context);
 
-/// One socket of a connection, with TLS on it or without. OpenSSL works on the descriptor itself and frees its buffers
-/// when nothing is on its way, so an idle session costs no buffer at all (reference/real-components.md section 8: memory
-/// per idle session is what proxies are compared by). Single thread.
+/// One socket of a connection, with TLS on it or without. OpenSSL works on the descriptor itself
+/// and frees its buffers when nothing is on its way, so an idle session costs no buffer at all
+/// (reference/real-components.md section 8: memory per idle session is what proxies are compared
+/// by). Single thread.
 class Leg {
  public:
   enum class Want : std::uint8_t { nothing = 0, read = 1, write = 2 };

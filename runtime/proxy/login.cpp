@@ -11,7 +11,8 @@ namespace plan::proxy {
 namespace asio = net::asio;
 
 std::string Server::routed_name(const std::string& login) const {
-  // `bob%example.org` is a name of its own on some old servers: what the map knows whole is not cut.
+  // `bob%example.org` is a name of its own on some old servers: what the map knows whole is not
+  // cut.
   std::string name = normal_login(login);
   if (map_->knows(name)) return name;
   return std::string(user_part(name, config_.master_separators));
@@ -34,7 +35,8 @@ awaitable<void> Server::serve(ConnectionPtr connection) {
     options.is_tls = c.client.is_tls();
     options.is_plain_login_allowed = c.listener->config.plain_login;
     options.failures_max = config_.login_failures_max;
-    const std::unique_ptr<FrontMachine> front = make_front_machine(c.listener->config.protocol, options);
+    const std::unique_ptr<FrontMachine> front =
+        make_front_machine(c.listener->config.protocol, options);
     c.front = front.get();
     is_ready = co_await talk_before_login(c, *front);
     c.front = nullptr;
@@ -56,7 +58,8 @@ awaitable<bool> Server::talk_before_login(Connection& c, FrontMachine& front) {
       if (!is_sent) co_return false;
     }
     switch (step.next) {
-      case FrontStep::Next::close: co_return false;
+      case FrontStep::Next::close:
+        co_return false;
       case FrontStep::Next::start_tls: {
         if (!c.client.begin_tls(c.listener->context, true, "")) co_return false;
         const bool is_tls = co_await handshake(c.client);
@@ -116,7 +119,8 @@ awaitable<FrontStep> Server::log_in(Connection& c, FrontMachine& front) {
     const EndpointConfig& endpoint = destination.config.endpoints.at(protocol);
     BackOptions options;
     options.tls = endpoint.tls;
-    options.is_announced = endpoint.announce.value_or(destination.config.announce) == Announce::native;
+    options.is_announced =
+        endpoint.announce.value_or(destination.config.announce) == Announce::native;
     options.client.address = c.client_address;
     options.client.port = c.client_port;
     options.client.local_address = c.local_address;
@@ -131,9 +135,11 @@ awaitable<FrontStep> Server::log_in(Connection& c, FrontMachine& front) {
     std::string why;
     BackStep::Next outcome = BackStep::Next::unavailable;
     const bool is_connected = co_await open_backend(c.backend, destination, protocol, &c, why);
-    if (is_connected && !c.is_cancelled) outcome = co_await converse(c.backend, destination, *back, why, &c);
+    if (is_connected && !c.is_cancelled)
+      outcome = co_await converse(c.backend, destination, *back, why, &c);
     c.backend_deadline = SteadyTime::max();
-    if (c.is_cancelled) {  // a hold came meanwhile: nobody has seen the verdict, the login waits like the others
+    if (c.is_cancelled) {  // a hold came meanwhile: nobody has seen the verdict, the login waits
+                           // like the others
       c.backend.close();
       continue;
     }
@@ -144,7 +150,8 @@ awaitable<FrontStep> Server::log_in(Connection& c, FrontMachine& front) {
       const std::string pipelined = front.take_rest();
       bool is_passed = is_said;
       if (is_said && !pipelined.empty()) is_passed = co_await write_all(c.backend, pipelined);
-      if (c.is_cancelled || !is_passed) {  // held while it was told: the session ends as a session does
+      if (c.is_cancelled ||
+          !is_passed) {  // held while it was told: the session ends as a session does
         c.close();
         co_return front.unavailable();
       }
@@ -163,7 +170,8 @@ awaitable<FrontStep> Server::log_in(Connection& c, FrontMachine& front) {
   }
 }
 
-awaitable<bool> Server::wait_parked(Connection& c, FrontMachine& front, std::chrono::milliseconds left) {
+awaitable<bool> Server::wait_parked(Connection& c, FrontMachine& front,
+                                    std::chrono::milliseconds left) {
   asio::steady_timer timer(io_);
   const auto over = clock_->now() + left;
   auto next_sign = clock_->now() + config_.keepalive;
@@ -172,7 +180,8 @@ awaitable<bool> Server::wait_parked(Connection& c, FrontMachine& front, std::chr
   for (;;) {
     const auto now = clock_->now();
     if (now >= over) co_return true;
-    timer.expires_after(std::min(std::chrono::duration_cast<std::chrono::milliseconds>(over - now) + std::chrono::milliseconds(1),
+    timer.expires_after(std::min(std::chrono::duration_cast<std::chrono::milliseconds>(over - now) +
+                                     std::chrono::milliseconds(1),
                                  std::chrono::milliseconds(500)));
     c.park = &timer;
     co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
@@ -187,7 +196,8 @@ awaitable<bool> Server::wait_parked(Connection& c, FrontMachine& front, std::chr
   }
 }
 
-awaitable<bool> Server::open_backend(Leg& leg, const DestinationState& destination, Protocol protocol, const Connection* client,
+awaitable<bool> Server::open_backend(Leg& leg, const DestinationState& destination,
+                                     Protocol protocol, const Connection* client,
                                      std::string& why) {
   const EndpointConfig& endpoint = destination.config.endpoints.at(protocol);
   const Announce announce = endpoint.announce.value_or(destination.config.announce);
@@ -199,7 +209,8 @@ awaitable<bool> Server::open_backend(Leg& leg, const DestinationState& destinati
   } else {
     asio::ip::tcp::resolver resolver(io_);
     const std::string service = std::to_string(endpoint.port);
-    const auto results = co_await resolver.async_resolve(destination.config.address, service, asio::redirect_error(asio::use_awaitable, failure));
+    const auto results = co_await resolver.async_resolve(
+        destination.config.address, service, asio::redirect_error(asio::use_awaitable, failure));
     if (failure) {
       why = "no address for " + destination.config.address;
       co_return false;
@@ -213,14 +224,17 @@ awaitable<bool> Server::open_backend(Leg& leg, const DestinationState& destinati
     if (is_connected || (client != nullptr && client->is_cancelled)) break;
   }
   if (!is_connected) {
-    why = fmt::format("{}:{} does not accept connections", destination.config.address, endpoint.port);
+    why =
+        fmt::format("{}:{} does not accept connections", destination.config.address, endpoint.port);
     co_return false;
   }
   if (announce == Announce::proxy_v1 || announce == Announce::proxy_v2) {
     const auto header = announce == Announce::proxy_v1 ? proxy_header_v1 : proxy_header_v2;
     // A probe has no client: the header says so.
-    const std::string bytes = client == nullptr ? header("", 0, "", 0)
-                                                : header(client->client_address, client->client_port, client->local_address, client->local_port);
+    const std::string bytes = client == nullptr
+                                  ? header("", 0, "", 0)
+                                  : header(client->client_address, client->client_port,
+                                           client->local_address, client->local_port);
     const bool is_sent = co_await write_all(leg, bytes);
     if (!is_sent) co_return false;
   }
@@ -228,15 +242,19 @@ awaitable<bool> Server::open_backend(Leg& leg, const DestinationState& destinati
   co_return co_await start_backend_tls(leg, destination, why);
 }
 
-awaitable<bool> Server::start_backend_tls(Leg& leg, const DestinationState& destination, std::string& why) {
+awaitable<bool> Server::start_backend_tls(Leg& leg, const DestinationState& destination,
+                                          std::string& why) {
   const DestinationConfig& config = destination.config;
-  if (!leg.is_open() || !leg.begin_tls(destination.context.get(), false, config.tls_name.empty() ? config.address : config.tls_name)) co_return false;
+  if (!leg.is_open() || !leg.begin_tls(destination.context.get(), false,
+                                       config.tls_name.empty() ? config.address : config.tls_name))
+    co_return false;
   const bool is_tls = co_await handshake(leg);
   if (!is_tls) {
     why = "the TLS handshake with " + config.address + " failed";
     co_return false;
   }
-  if (!config.certificate_sha256.empty() && !equals_ignoring_case(leg.peer_certificate_sha256(), config.certificate_sha256)) {
+  if (!config.certificate_sha256.empty() &&
+      !equals_ignoring_case(leg.peer_certificate_sha256(), config.certificate_sha256)) {
     why = config.address + " shows another certificate than the pinned one";
     leg.close();
     co_return false;
@@ -244,7 +262,8 @@ awaitable<bool> Server::start_backend_tls(Leg& leg, const DestinationState& dest
   co_return true;
 }
 
-awaitable<BackStep::Next> Server::converse(Leg& leg, const DestinationState& destination, BackMachine& back, std::string& why,
+awaitable<BackStep::Next> Server::converse(Leg& leg, const DestinationState& destination,
+                                           BackMachine& back, std::string& why,
                                            Connection* client) {
   std::string bytes;
   for (;;) {
@@ -275,7 +294,8 @@ awaitable<bool> Server::open_mail_relay(Connection& c) {
   std::string why;
   const auto found = destinations_.find(config_.smtp_destination);
   bool is_connected = false;
-  if (!is_draining_ && found != destinations_.end() && found->second.config.endpoints.contains(Protocol::smtp)) {
+  if (!is_draining_ && found != destinations_.end() &&
+      found->second.config.endpoints.contains(Protocol::smtp)) {
     c.deadline = SteadyTime::max();
     c.backend_deadline = clock_->now() + config_.backend_timeout;
     c.phase = Connection::Phase::attempt;
@@ -285,12 +305,14 @@ awaitable<bool> Server::open_mail_relay(Connection& c) {
   if (is_connected) co_return true;
   c.deadline = clock_->now() + config_.login_timeout;
   // Senders queue and come again; silence would look like a broken server in their logs.
-  const std::string words = "421 4.3.2 " + config_.server_name + " Service is not available at the moment\r\n";
+  const std::string words =
+      "421 4.3.2 " + config_.server_name + " Service is not available at the moment\r\n";
   co_await write_all(c.client, words);
   co_return false;
 }
 
-awaitable<void> Server::probe(const DestinationState& destination, Protocol protocol, LoginRequest& request, Verdict& verdict) {
+awaitable<void> Server::probe(const DestinationState& destination, Protocol protocol,
+                              LoginRequest& request, Verdict& verdict) {
   Leg leg(io_);
   asio::steady_timer limit(io_);
   limit.expires_after(config_.backend_timeout);

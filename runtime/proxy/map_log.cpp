@@ -53,7 +53,8 @@ bool write_all(int file, std::string_view bytes) {
 
 bool sync_folder_of(const std::string& path) {
   const std::size_t slash = path.rfind('/');
-  const std::string folder = slash == std::string::npos ? "." : (slash == 0 ? "/" : path.substr(0, slash));
+  const std::string folder =
+      slash == std::string::npos ? "." : (slash == 0 ? "/" : path.substr(0, slash));
   const int handle = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (handle < 0) return false;
   const bool is_synced = ::fsync(handle) == 0;
@@ -61,12 +62,14 @@ bool sync_folder_of(const std::string& path) {
   return is_synced;
 }
 
-/// Writes beside, syncs, renames over, syncs the folder. Returns the open file (at its end), or an error.
+/// Writes beside, syncs, renames over, syncs the folder. Returns the open file (at its end), or an
+/// error.
 Result<int> replace_with(const std::string& path, const std::string& bytes) {
   const std::string temporary = path + ".new";
   const int file = ::open(temporary.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
   if (file < 0) return system_error(errors::map_unreadable, "cannot create", temporary);
-  if (!write_all(file, bytes) || ::fsync(file) != 0 || ::rename(temporary.c_str(), path.c_str()) != 0) {
+  if (!write_all(file, bytes) || ::fsync(file) != 0 ||
+      ::rename(temporary.c_str(), path.c_str()) != 0) {
     Error error = system_error(errors::map_unreadable, "cannot write", path);
     ::close(file);
     ::unlink(temporary.c_str());
@@ -116,19 +119,24 @@ Result<MapImage> read_map_image(std::string_view bytes) {
     if (end == std::string_view::npos) return image;  // torn: never acknowledged
     const std::string_view line = bytes.substr(position, end - position);
     const bool is_last = end + 1 == bytes.size();
-    bool is_good = line.size() > kCheckLength + 1 && line[kCheckLength] == ' ' &&
-                   check_of(image.chain, line.substr(kCheckLength + 1)) == line.substr(0, kCheckLength);
+    bool is_good =
+        line.size() > kCheckLength + 1 && line[kCheckLength] == ' ' &&
+        check_of(image.chain, line.substr(kCheckLength + 1)) == line.substr(0, kCheckLength);
     if (is_good) {
       auto record = ir::parse_json(line.substr(kCheckLength + 1), limits);
-      // A good digest over something that is no record is not a torn write but another program's work.
-      if (!record || !record->is_map()) return Error(errors::map_corrupt, fmt::format("the record at byte {} is not an object", position));
+      // A good digest over something that is no record is not a torn write but another program's
+      // work.
+      if (!record || !record->is_map())
+        return Error(errors::map_corrupt,
+                     fmt::format("the record at byte {} is not an object", position));
       image.records.push_back(std::move(*record));
       image.chain = std::string(line.substr(0, kCheckLength));
       image.valid_bytes = end + 1;
     } else if (!is_last || line.find('\0') == std::string_view::npos) {
-      // A write that was cut off has no line end, or (after a power cut) blocks of zeros. Everything else is damage, and
-      // what may have been acknowledged is not dropped in silence.
-      return Error(errors::map_corrupt, fmt::format("the record at byte {} does not continue the one before", position));
+      // A write that was cut off has no line end, or (after a power cut) blocks of zeros.
+      // Everything else is damage, and what may have been acknowledged is not dropped in silence.
+      return Error(errors::map_corrupt,
+                   fmt::format("the record at byte {} does not continue the one before", position));
     }
     position = end + 1;
   }
@@ -137,7 +145,8 @@ Result<MapImage> read_map_image(std::string_view bytes) {
 
 std::string write_map_image(const std::string& instance, const std::vector<ir::Value>& records) {
   std::string bytes = header_of(instance);
-  std::string chain = check_of("", std::string_view(bytes).substr(0, kMagic.size() + kInstanceLength));
+  std::string chain =
+      check_of("", std::string_view(bytes).substr(0, kMagic.size() + kInstanceLength));
   for (const ir::Value& record : records) {
     const std::string json = ir::write_json(record);
     chain = check_of(chain, json);
@@ -146,7 +155,8 @@ std::string write_map_image(const std::string& instance, const std::vector<ir::V
   return bytes;
 }
 
-Result<std::unique_ptr<MapLog>> MapLog::open(const std::string& path, bool is_created, MapImage& image) {
+Result<std::unique_ptr<MapLog>> MapLog::open(const std::string& path, bool is_created,
+                                             MapImage& image) {
   std::unique_ptr<MapLog> log(new MapLog());
   log->path_ = path;
   const std::string lock_path = path + ".lock";
@@ -160,8 +170,10 @@ Result<std::unique_ptr<MapLog>> MapLog::open(const std::string& path, bool is_cr
     if (errno != ENOENT) return system_error(errors::map_unreadable, "cannot open", path);
     if (!is_created) return Error(errors::map_missing, fmt::format("{} is not there", path));
     std::array<unsigned char, kInstanceLength / 2> random{};
-    PLAN_CHECK(RAND_bytes(random.data(), static_cast<int>(random.size())) == 1, "OpenSSL's generator is seeded by the kernel");
-    log->instance_ = ir::to_hex(std::string_view(reinterpret_cast<const char*>(random.data()), random.size()));
+    PLAN_CHECK(RAND_bytes(random.data(), static_cast<int>(random.size())) == 1,
+               "OpenSSL's generator is seeded by the kernel");
+    log->instance_ =
+        ir::to_hex(std::string_view(reinterpret_cast<const char*>(random.data()), random.size()));
     const std::string bytes = write_map_image(log->instance_, {});
     PLAN_TRY(file, replace_with(path, bytes));
     log->file_ = file;
@@ -175,7 +187,8 @@ Result<std::unique_ptr<MapLog>> MapLog::open(const std::string& path, bool is_cr
   PLAN_TRY(read, read_map_image(bytes).while_doing("reading " + path));
   image = std::move(read);
   if (image.valid_bytes < bytes.size()) {
-    if (::ftruncate(log->file_, static_cast<off_t>(image.valid_bytes)) != 0 || ::fsync(log->file_) != 0) {
+    if (::ftruncate(log->file_, static_cast<off_t>(image.valid_bytes)) != 0 ||
+        ::fsync(log->file_) != 0) {
       return system_error(errors::map_unreadable, "cannot cut the torn end of", path);
     }
   }
@@ -195,22 +208,29 @@ MapLog::~MapLog() {
 
 Outcome MapLog::append(const ir::Value& record) {
   if (is_poisoned_) {
-    return Error(errors::map_unreadable, "an earlier write to " + path_ + " failed; the proxy must be started anew").with_blame(Blame::proxy);
+    return Error(errors::map_unreadable,
+                 "an earlier write to " + path_ + " failed; the proxy must be started anew")
+        .with_blame(Blame::proxy);
   }
   const std::string json = ir::write_json(record);
-  if (json.size() > kMapRecordBytesMax) return Error(errors::map_unreadable, "the record is larger than its bound").with_blame(Blame::proxy);
+  if (json.size() > kMapRecordBytesMax)
+    return Error(errors::map_unreadable, "the record is larger than its bound")
+        .with_blame(Blame::proxy);
   const std::string check = check_of(chain_, json);
   if (!write_all(file_, check + " " + json + "\n")) {
     Error error = system_error(errors::map_unreadable, "cannot write", path_);
     // Half a record in the middle would damage the next one: take it back, or never write again.
-    if (::ftruncate(file_, static_cast<off_t>(bytes_)) != 0 || ::lseek(file_, static_cast<off_t>(bytes_), SEEK_SET) < 0) {
+    if (::ftruncate(file_, static_cast<off_t>(bytes_)) != 0 ||
+        ::lseek(file_, static_cast<off_t>(bytes_), SEEK_SET) < 0) {
       is_poisoned_ = true;
     }
     return std::move(error).with_blame(Blame::proxy);
   }
   if (::fdatasync(file_) != 0) {
     is_poisoned_ = true;  // the kernel may have dropped the pages: a second sync would lie
-    return system_error(errors::map_unreadable, "cannot sync", path_).with_blame(Blame::proxy).with_effect(Effect::unknown);
+    return system_error(errors::map_unreadable, "cannot sync", path_)
+        .with_blame(Blame::proxy)
+        .with_effect(Effect::unknown);
   }
   chain_ = check;
   bytes_ += check.size() + json.size() + 2;
@@ -218,11 +238,14 @@ Outcome MapLog::append(const ir::Value& record) {
 }
 
 Outcome MapLog::rewrite(const std::vector<ir::Value>& records) {
-  if (is_poisoned_) return Error(errors::map_unreadable, "an earlier write to " + path_ + " failed").with_blame(Blame::proxy);
+  if (is_poisoned_)
+    return Error(errors::map_unreadable, "an earlier write to " + path_ + " failed")
+        .with_blame(Blame::proxy);
   const std::string bytes = write_map_image(instance_, records);
   auto replaced = replace_with(path_, bytes);
   if (!replaced) {
-    // Renamed but not synced: both names may come back after a power cut, so nothing more may be promised.
+    // Renamed but not synced: both names may come back after a power cut, so nothing more may be
+    // promised.
     if (replaced.error().effect() == Effect::unknown) is_poisoned_ = true;
     return std::move(replaced).error();
   }

@@ -46,11 +46,15 @@ std::optional<Key> key_in(const Table& table, std::string_view wanted) {
 std::string_view to_string(Protocol protocol) { return name_in(kProtocols, protocol); }
 std::string_view to_string(TlsMode mode) { return name_in(kTlsModes, mode); }
 std::string_view to_string(Announce announce) { return name_in(kAnnounces, announce); }
-std::optional<Protocol> protocol_by_name(std::string_view name) { return key_in<Protocol>(kProtocols, name); }
+std::optional<Protocol> protocol_by_name(std::string_view name) {
+  return key_in<Protocol>(kProtocols, name);
+}
 std::optional<TlsMode> tls_mode_by_name(std::string_view name) {
   if (name == "tls") return TlsMode::implicit;
   return key_in<TlsMode>(kTlsModes, name);
 }
-std::optional<Announce> announce_by_name(std::string_view name) { return key_in<Announce>(kAnnounces, name); }
+std::optional<Announce> announce_by_name(std::string_view name) {
+  return key_in<Announce>(kAnnounces, name);
+}
 
 }  // namespace plan::proxy

@@ -11,7 +11,8 @@ inline constexpr int kProtocolCount = 5;
 
 enum class TlsMode : std::uint8_t { none = 0, starttls = 1, implicit = 2 };
 
-/// How a destination learns who the client is. `native`: IMAP ID, XCLIENT of POP3, ManageSieve and SMTP, where offered.
+/// How a destination learns who the client is. `native`: IMAP ID, XCLIENT of POP3, ManageSieve and
+/// SMTP, where offered.
 enum class Announce : std::uint8_t { none = 0, native = 1, proxy_v1 = 2, proxy_v2 = 3 };
 
 [[nodiscard]] std::string_view to_string(Protocol protocol);

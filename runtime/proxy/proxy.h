@@ -19,13 +19,15 @@ struct BoundListener {
 };
 
 struct ProxyHooks {
-  /// Called once, on the proxy's thread, when everything listens (also `control-https` when configured).
+  /// Called once, on the proxy's thread, when everything listens (also `control-https` when
+  /// configured).
   std::function<void(const std::vector<BoundListener>&)> on_ready = {};
 };
 
-/// Runs the proxy until `stop` is requested (looked at every 100 ms), then says goodbye to every session and returns.
-/// One thread, the caller's. Errors before the first connection is taken: proxy-listen, proxy-tls, map-unreadable,
-/// map-corrupt, map-locked, proxy-config.
-[[nodiscard]] Outcome run_proxy(const ProxyConfig& config, const step::StopSignal& stop, const ProxyHooks& hooks = {});
+/// Runs the proxy until `stop` is requested (looked at every 100 ms), then says goodbye to every
+/// session and returns. One thread, the caller's. Errors before the first connection is taken:
+/// proxy-listen, proxy-tls, map-unreadable, map-corrupt, map-locked, proxy-config.
+[[nodiscard]] Outcome run_proxy(const ProxyConfig& config, const step::StopSignal& stop,
+                                const ProxyHooks& hooks = {});
 
 }  // namespace plan::proxy

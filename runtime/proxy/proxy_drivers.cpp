@@ -13,26 +13,33 @@ namespace plan::proxy {
 namespace {
 
 constexpr std::chrono::seconds kCommandTime{15};
-constexpr std::chrono::seconds kHoldTime{30};       ///< closing sessions included
-constexpr std::chrono::minutes kReleaseTime{2};     ///< after the commit point: until every proxy has it
+constexpr std::chrono::seconds kHoldTime{30};  ///< closing sessions included
+constexpr std::chrono::minutes kReleaseTime{
+    2};  ///< after the commit point: until every proxy has it
 constexpr std::chrono::milliseconds kReleasePause{500};
 constexpr std::int64_t kDefaultBoundMs = 20'000;
 
 net::Deadline soon() { return net::Deadline::after(kCommandTime); }
 
-std::string text_of(const ir::Value& value, std::string_view fallback) { return std::string(value.string_or(fallback)); }
+std::string text_of(const ir::Value& value, std::string_view fallback) {
+  return std::string(value.string_or(fallback));
+}
 
 Error not_as_wanted(std::string words) {
-  return Error(step::errors::not_as_wanted, std::move(words)).with_blame(Blame::proxy).with_retry(Retry::safe);
+  return Error(step::errors::not_as_wanted, std::move(words))
+      .with_blame(Blame::proxy)
+      .with_retry(Retry::safe);
 }
 
 /// What the driver must know to go back: who had authority before this step.
 Result<ir::Value> prior_of(const ProxyFleet& fleet) {
   PLAN_TRY(authority, fleet.authority());
-  return ir::Value::map({{"destination", authority}, {"generation", static_cast<std::int64_t>(fleet.generation_max())}});
+  return ir::Value::map({{"destination", authority},
+                         {"generation", static_cast<std::int64_t>(fleet.generation_max())}});
 }
 
-/// --- proxy.ready -------------------------------------------------------------------------------------------------
+/// --- proxy.ready
+/// -------------------------------------------------------------------------------------------------
 
 class ReadyDriver final : public step::StepDriver {
  public:
@@ -48,7 +55,9 @@ class ReadyDriver final : public step::StepDriver {
     if (differences.empty()) return ir::Value::map();
     std::string words;
     for (const ir::Difference& difference : differences) {
-      words += fmt::format("{}{} is {}, the plan says {}", words.empty() ? "" : "; ", difference.path, difference.is.string_or("absent"), difference.wanted.string_or(""));
+      words +=
+          fmt::format("{}{} is {}, the plan says {}", words.empty() ? "" : "; ", difference.path,
+                      difference.is.string_or("absent"), difference.wanted.string_or(""));
     }
     return Error(errors::proxy_differs, words).with_blame(Blame::proxy);
   }
@@ -65,10 +74,13 @@ class ReadyDriver final : public step::StepDriver {
     std::vector<ir::Difference> differences;
     for (const ProxyFleet::Member& member : fleet.members()) {
       const std::string here = "proxies." + member.name + ".";
-      if (member.status["is_draining"].bool_or(false)) differences.push_back({here + "state", "going down", "serving"});
-      if (!member.status["map_is_writable"].bool_or(false)) differences.push_back({here + "map", "not writable", "writable"});
+      if (member.status["is_draining"].bool_or(false))
+        differences.push_back({here + "state", "going down", "serving"});
+      if (!member.status["map_is_writable"].bool_or(false))
+        differences.push_back({here + "map", "not writable", "writable"});
       if (member.status["default_destination"].string_or("") != "source") {
-        differences.push_back({here + "default_destination", member.status["default_destination"], "source"});
+        differences.push_back(
+            {here + "default_destination", member.status["default_destination"], "source"});
       }
       for (const std::string_view side : {"source", "target"}) {
         const ir::Value* found = nullptr;
@@ -76,9 +88,11 @@ class ReadyDriver final : public step::StepDriver {
           if (destination["name"].string_or("") == side) found = &destination;
         }
         const std::string wanted = text_of(context.arguments[side]["address"], "");
-        if (found == nullptr) differences.push_back({here + "destinations." + std::string(side), nullptr, wanted});
+        if (found == nullptr)
+          differences.push_back({here + "destinations." + std::string(side), nullptr, wanted});
         else if (!wanted.empty() && (*found)["address"].string_or("") != wanted) {
-          differences.push_back({here + "destinations." + std::string(side), (*found)["address"], wanted});
+          differences.push_back(
+              {here + "destinations." + std::string(side), (*found)["address"], wanted});
         }
       }
     }
@@ -86,7 +100,8 @@ class ReadyDriver final : public step::StepDriver {
   }
 };
 
-/// --- proxy.hold --------------------------------------------------------------------------------------------------
+/// --- proxy.hold
+/// --------------------------------------------------------------------------------------------------
 
 class HoldDriver final : public step::StepDriver {
  public:
@@ -99,8 +114,10 @@ class HoldDriver final : public step::StepDriver {
     const bool is_held = fleet.are_all("held", "") || fleet.are_all("prepared", "");
     observation.standing = is_held ? ir::Standing::satisfied : ir::Standing::absent;
     observation.fingerprint = ir::Value::map({{"destination", prior["destination"]}});
-    observation.hold_ms = static_cast<std::uint64_t>(std::max<std::int64_t>(0, context.arguments["bound_ms"].integer_or(kDefaultBoundMs)));
-    observation.remark = fmt::format("{} login names on {} proxies", names.size(), fleet.members().size());
+    observation.hold_ms = static_cast<std::uint64_t>(
+        std::max<std::int64_t>(0, context.arguments["bound_ms"].integer_or(kDefaultBoundMs)));
+    observation.remark =
+        fmt::format("{} login names on {} proxies", names.size(), fleet.members().size());
     observation.prior = std::move(prior);
     return observation;
   }
@@ -111,13 +128,19 @@ class HoldDriver final : public step::StepDriver {
     PLAN_TRY_VOID(fleet.survey(names));
     const std::string lease(context.lease_token);
     const std::int64_t bound_ms = context.arguments["bound_ms"].integer_or(kDefaultBoundMs);
-    // A hold of an earlier attempt is kept only while all of it still stands; otherwise a new generation fences it off.
-    const auto noted = static_cast<std::uint64_t>(std::max<std::int64_t>(0, context.notes["generation"].integer_or(0)));
-    const bool is_kept = noted > 0 && noted == fleet.generation_max() && (fleet.are_all("held", "") || fleet.are_all("prepared", ""));
+    // A hold of an earlier attempt is kept only while all of it still stands; otherwise a new
+    // generation fences it off.
+    const auto noted = static_cast<std::uint64_t>(
+        std::max<std::int64_t>(0, context.notes["generation"].integer_or(0)));
+    const bool is_kept = noted > 0 && noted == fleet.generation_max() &&
+                         (fleet.are_all("held", "") || fleet.are_all("prepared", ""));
     const std::uint64_t generation = is_kept ? noted : fleet.generation_max() + 1;
-    if (context.remember) PLAN_TRY_VOID(context.remember(ir::Value::map({{"generation", static_cast<std::int64_t>(generation)}})));
+    if (context.remember)
+      PLAN_TRY_VOID(context.remember(
+          ir::Value::map({{"generation", static_cast<std::int64_t>(generation)}})));
     const Outcome held = fleet.each([&](ProxyFleet::Member& member) -> Outcome {
-      PLAN_TRY_VOID(member.control->hold(names, generation, bound_ms, lease, net::Deadline::after(kHoldTime)));
+      PLAN_TRY_VOID(member.control->hold(names, generation, bound_ms, lease,
+                                         net::Deadline::after(kHoldTime)));
       return {};
     });
     if (!held) {
@@ -125,7 +148,8 @@ class HoldDriver final : public step::StepDriver {
       std::size_t failed = 0;
       const Outcome given_back = fleet.each(
           [&](ProxyFleet::Member& member) -> Outcome {
-            if (auto aborted = member.control->abort(names, generation, lease, soon()); aborted) return {};
+            if (auto aborted = member.control->abort(names, generation, lease, soon()); aborted)
+              return {};
             PLAN_TRY_VOID(fleet.reopen(member));
             return member.control->abort(names, generation, lease, soon());
           },
@@ -154,7 +178,9 @@ class HoldDriver final : public step::StepDriver {
       for (const StandingGroup& group : member.groups) {
         if (group.state == "settled") {
           if (group.destination == prior) continue;
-          return Error(step::errors::changed_since, fmt::format("{} is at {} on proxy {}, not at {}", group.names.front(), group.destination, member.name, prior))
+          return Error(step::errors::changed_since,
+                       fmt::format("{} is at {} on proxy {}, not at {}", group.names.front(),
+                                   group.destination, member.name, prior))
               .with_blame(Blame::proxy);
         }
         if (group.state == "prepared" && group.next_destination == prior) {
@@ -162,7 +188,9 @@ class HoldDriver final : public step::StepDriver {
         } else if (group.destination == prior) {
           PLAN_TRY_VOID(member.control->abort(group.names, group.generation, lease, soon()));
         } else {
-          return Error(step::errors::changed_since, fmt::format("{} is held at {} on proxy {}, not at {}", group.names.front(), group.destination, member.name, prior))
+          return Error(step::errors::changed_since,
+                       fmt::format("{} is held at {} on proxy {}, not at {}", group.names.front(),
+                                   group.destination, member.name, prior))
               .with_blame(Blame::proxy);
         }
       }
@@ -171,7 +199,8 @@ class HoldDriver final : public step::StepDriver {
   }
 };
 
-/// --- proxy.prepare -----------------------------------------------------------------------------------------------
+/// --- proxy.prepare
+/// -----------------------------------------------------------------------------------------------
 
 class PrepareDriver final : public step::StepDriver {
  public:
@@ -181,7 +210,8 @@ class PrepareDriver final : public step::StepDriver {
     PLAN_TRY_VOID(fleet.survey(names));
     const std::string destination = text_of(context.arguments["destination"], "target");
     ir::Observation observation;
-    const bool is_done = fleet.are_all("prepared", "", destination) || fleet.are_all("settled", destination);
+    const bool is_done =
+        fleet.are_all("prepared", "", destination) || fleet.are_all("settled", destination);
     observation.standing = is_done ? ir::Standing::satisfied : ir::Standing::absent;
     PLAN_TRY(prior, prior_of(fleet));
     observation.prior = std::move(prior);
@@ -194,10 +224,13 @@ class PrepareDriver final : public step::StepDriver {
     PLAN_TRY_VOID(fleet.survey(names));
     const std::string destination = text_of(context.arguments["destination"], "target");
     const std::uint64_t generation = fleet.generation_max();
-    const ir::Value outputs = ir::Value::map({{"generation", static_cast<std::int64_t>(generation)}});
+    const ir::Value outputs =
+        ir::Value::map({{"generation", static_cast<std::int64_t>(generation)}});
     if (fleet.are_all("settled", destination)) return outputs;
     const std::string lease(context.lease_token);
-    PLAN_TRY_VOID(fleet.each([&](ProxyFleet::Member& member) { return member.control->prepare(names, generation, destination, lease, soon()); }));
+    PLAN_TRY_VOID(fleet.each([&](ProxyFleet::Member& member) {
+      return member.control->prepare(names, generation, destination, lease, soon());
+    }));
     return outputs;
   }
 
@@ -206,8 +239,10 @@ class PrepareDriver final : public step::StepDriver {
     PLAN_TRY(fleet, ProxyFleet::open(context));
     PLAN_TRY_VOID(fleet.survey(names));
     const std::string destination = text_of(context.arguments["destination"], "target");
-    if (fleet.are_all("prepared", "", destination) || fleet.are_all("settled", destination)) return {};
-    return not_as_wanted("not every proxy has every login name of the account prepared for " + destination);
+    if (fleet.are_all("prepared", "", destination) || fleet.are_all("settled", destination))
+      return {};
+    return not_as_wanted("not every proxy has every login name of the account prepared for " +
+                         destination);
   }
 
   Outcome undo(step::StepContext& context) override {
@@ -219,10 +254,14 @@ class PrepareDriver final : public step::StepDriver {
     return fleet.each([&](ProxyFleet::Member& member) -> Outcome {
       for (const StandingGroup& group : member.groups) {
         if (group.state == "settled" && group.destination != prior) {
-          return Error(step::errors::changed_since, fmt::format("{} is at {} on proxy {}", group.names.front(), group.destination, member.name)).with_blame(Blame::proxy);
+          return Error(step::errors::changed_since,
+                       fmt::format("{} is at {} on proxy {}", group.names.front(),
+                                   group.destination, member.name))
+              .with_blame(Blame::proxy);
         }
-        // Back to held, firmly: the source's own door and the mail are still to be given back by the earlier steps, so
-        // no bound may let clients in before. A mapping that leads back already stays; proxy.hold's undo commits it.
+        // Back to held, firmly: the source's own door and the mail are still to be given back by
+        // the earlier steps, so no bound may let clients in before. A mapping that leads back
+        // already stays; proxy.hold's undo commits it.
         const bool is_back = group.state == "prepared" && group.next_destination == prior;
         if ((group.state == "prepared" && !is_back) || group.state == "held") {
           PLAN_TRY_VOID(member.control->unprepare(group.names, group.generation, lease, soon()));
@@ -233,7 +272,8 @@ class PrepareDriver final : public step::StepDriver {
   }
 };
 
-/// --- proxy.release -----------------------------------------------------------------------------------------------
+/// --- proxy.release
+/// -----------------------------------------------------------------------------------------------
 
 class ReleaseDriver final : public step::StepDriver {
  public:
@@ -249,8 +289,10 @@ class ReleaseDriver final : public step::StepDriver {
     // Half released is no error to look at: apply finishes it.
     const std::string from = authority ? *authority : std::string("mixed");
     if (!is_done) observation.differences.push_back({"destination", from, destination});
-    observation.prior = ir::Value::map({{"destination", from == "mixed" ? std::string(destination == "target" ? "source" : "target") : from},
-                                        {"generation", static_cast<std::int64_t>(fleet.generation_max())}});
+    observation.prior = ir::Value::map(
+        {{"destination",
+          from == "mixed" ? std::string(destination == "target" ? "source" : "target") : from},
+         {"generation", static_cast<std::int64_t>(fleet.generation_max())}});
     return observation;
   }
 
@@ -262,22 +304,32 @@ class ReleaseDriver final : public step::StepDriver {
     const std::string lease(context.lease_token);
     bool is_begun = false;  // some proxy has released: from here the only way is forward
     for (const ProxyFleet::Member& member : fleet.members()) {
-      for (const StandingGroup& group : member.groups) is_begun = is_begun || (group.state == "settled" && group.destination == destination);
+      for (const StandingGroup& group : member.groups)
+        is_begun = is_begun || (group.state == "settled" && group.destination == destination);
     }
     if (!is_begun && !fleet.are_all("prepared", "", destination)) {
-      return Error(errors::not_prepared, "not every proxy has every login name of the account prepared for " + destination).with_blame(Blame::proxy);
+      return Error(
+                 errors::not_prepared,
+                 "not every proxy has every login name of the account prepared for " + destination)
+          .with_blame(Blame::proxy);
     }
     const net::Deadline over = net::Deadline::after(kReleaseTime);
     for (bool is_first = true;; is_first = false) {
       std::size_t failed = 0;
-      const Outcome released = fleet.each([&](ProxyFleet::Member& member) { return release_on(fleet, member, names, destination, lease, is_first); }, &failed);
+      const Outcome released = fleet.each(
+          [&](ProxyFleet::Member& member) {
+            return release_on(fleet, member, names, destination, lease, is_first);
+          },
+          &failed);
       if (released) return ir::Value::map();
-      const bool is_refused_by_all = failed == fleet.members().size() && !is_begun && released.error().effect() == Effect::none;
+      const bool is_refused_by_all = failed == fleet.members().size() && !is_begun &&
+                                     released.error().effect() == Effect::none;
       Error error = released.error();
       // Refused everywhere, by name: nothing was released and the engine may undo.
       if (is_refused_by_all) return error;
       is_begun = true;
-      if (over.is_over()) return std::move(error).with_effect(Effect::unknown).with_retry(Retry::safe);
+      if (over.is_over())
+        return std::move(error).with_effect(Effect::unknown).with_retry(Retry::safe);
       context.clock.sleep_for(kReleasePause);
     }
   }
@@ -291,8 +343,8 @@ class ReleaseDriver final : public step::StepDriver {
     return not_as_wanted("not every proxy sends every login name of the account to " + destination);
   }
 
-  /// The way back begins as the way there did: everybody is held, and the mapping that leads back is prepared. The undo
-  /// of proxy.hold, last of all, commits it.
+  /// The way back begins as the way there did: everybody is held, and the mapping that leads back
+  /// is prepared. The undo of proxy.hold, last of all, commits it.
   Outcome undo(step::StepContext& context) override {
     PLAN_TRY(names, names_of(context));
     PLAN_TRY(fleet, ProxyFleet::open(context));
@@ -302,22 +354,29 @@ class ReleaseDriver final : public step::StepDriver {
     if (fleet.are_all("settled", prior) || fleet.are_all("prepared", "", prior)) return {};
     bool is_released_somewhere = false;
     for (const ProxyFleet::Member& member : fleet.members()) {
-      for (const StandingGroup& group : member.groups) is_released_somewhere = is_released_somewhere || group.destination != prior;
+      for (const StandingGroup& group : member.groups)
+        is_released_somewhere = is_released_somewhere || group.destination != prior;
     }
-    if (!is_released_somewhere) return {};  // never released: the undo of prepare and hold does the rest
+    if (!is_released_somewhere)
+      return {};  // never released: the undo of prepare and hold does the rest
     const std::uint64_t generation = fleet.generation_max() + 1;
     const auto hold_on = [&](ProxyFleet::Member& member) -> Outcome {
-      PLAN_TRY_VOID(member.control->hold(names, generation, kDefaultBoundMs, lease, net::Deadline::after(kHoldTime)));
+      PLAN_TRY_VOID(member.control->hold(names, generation, kDefaultBoundMs, lease,
+                                         net::Deadline::after(kHoldTime)));
       return {};
     };
     PLAN_TRY_VOID(fleet.each(hold_on));
-    return fleet.each([&](ProxyFleet::Member& member) { return member.control->prepare(names, generation, prior, lease, soon()); });
+    return fleet.each([&](ProxyFleet::Member& member) {
+      return member.control->prepare(names, generation, prior, lease, soon());
+    });
   }
 
  private:
-  static Outcome release_on(ProxyFleet& fleet, ProxyFleet::Member& member, const std::vector<std::string>& names,
-                            const std::string& destination, const std::string& lease, bool is_first) {
-    if (!is_first) {  // the proxy may have been started anew meanwhile: look again before saying anything
+  static Outcome release_on(ProxyFleet& fleet, ProxyFleet::Member& member,
+                            const std::vector<std::string>& names, const std::string& destination,
+                            const std::string& lease, bool is_first) {
+    if (!is_first) {  // the proxy may have been started anew meanwhile: look again before saying
+                      // anything
       PLAN_TRY_VOID(fleet.reopen(member));
       PLAN_TRY(standings, member.control->names(names, soon()));
       member.groups = group_standings(standings);
@@ -326,9 +385,11 @@ class ReleaseDriver final : public step::StepDriver {
       if (group.state == "settled" && group.destination == destination) continue;
       std::uint64_t generation = group.generation;
       if (group.state != "prepared" || group.next_destination != destination) {
-        // Others have released already, and this one has forgotten or lost the preparation: it is brought into line.
+        // Others have released already, and this one has forgotten or lost the preparation: it is
+        // brought into line.
         ++generation;
-        PLAN_TRY_VOID(member.control->hold(group.names, generation, kDefaultBoundMs, lease, net::Deadline::after(kHoldTime)));
+        PLAN_TRY_VOID(member.control->hold(group.names, generation, kDefaultBoundMs, lease,
+                                           net::Deadline::after(kHoldTime)));
         PLAN_TRY_VOID(member.control->prepare(group.names, generation, destination, lease, soon()));
       }
       PLAN_TRY_VOID(member.control->commit(group.names, generation, lease, soon()));

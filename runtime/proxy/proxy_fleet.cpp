@@ -22,12 +22,20 @@ constexpr std::chrono::seconds kAskTime{15};
 std::vector<StandingGroup> group_standings(const std::vector<NameStanding>& standings) {
   std::vector<StandingGroup> groups;
   for (const NameStanding& standing : standings) {
-    auto group = std::find_if(groups.begin(), groups.end(), [&standing](const StandingGroup& candidate) {
-      return candidate.state == standing.state && candidate.destination == standing.destination &&
-             candidate.next_destination == standing.next_destination && candidate.generation == standing.generation;
-    });
+    auto group =
+        std::find_if(groups.begin(), groups.end(), [&standing](const StandingGroup& candidate) {
+          return candidate.state == standing.state &&
+                 candidate.destination == standing.destination &&
+                 candidate.next_destination == standing.next_destination &&
+                 candidate.generation == standing.generation;
+        });
     if (group == groups.end()) {
-      groups.push_back({standing.state, standing.destination, standing.next_destination, standing.generation, standing.left_ms, {}});
+      groups.push_back({standing.state,
+                        standing.destination,
+                        standing.next_destination,
+                        standing.generation,
+                        standing.left_ms,
+                        {}});
       group = groups.end() - 1;
     }
     group->left_ms = std::min(group->left_ms, standing.left_ms);
@@ -38,10 +46,14 @@ std::vector<StandingGroup> group_standings(const std::vector<NameStanding>& stan
 
 Result<std::vector<std::string>> names_of(const step::StepContext& context) {
   std::set<std::string> names;
-  for (const ir::Value& item : context.arguments["addresses"].items()) names.insert(normal_login(item.string_or("")));
+  for (const ir::Value& item : context.arguments["addresses"].items())
+    names.insert(normal_login(item.string_or("")));
   names.insert(normal_login(context.arguments["account"].string_or(context.account)));
   names.erase("");
-  if (names.empty()) return Error(step::errors::argument_missing, "the step names no account").with_blame(Blame::plan).with_argument("account");
+  if (names.empty())
+    return Error(step::errors::argument_missing, "the step names no account")
+        .with_blame(Blame::plan)
+        .with_argument("account");
   return std::vector<std::string>(names.begin(), names.end());
 }
 
@@ -49,7 +61,10 @@ Result<ProxyFleet> ProxyFleet::open(step::StepContext& context) {
   ProxyFleet fleet;
   fleet.tokens_ = std::make_shared<std::vector<secret::Secret>>();
   const ir::Value& proxies = context.arguments["proxies"];
-  if (proxies.size() == 0) return Error(step::errors::argument_missing, "the plan names no proxy").with_blame(Blame::plan).with_argument("proxies");
+  if (proxies.size() == 0)
+    return Error(step::errors::argument_missing, "the plan names no proxy")
+        .with_blame(Blame::plan)
+        .with_argument("proxies");
   for (std::size_t i = 0; i < proxies.size(); ++i) {
     const ir::Value& block = proxies.item(i);
     Member member;
@@ -57,7 +72,9 @@ Result<ProxyFleet> ProxyFleet::open(step::StepContext& context) {
     member.name = std::string(block["name"].string_or(member.address.control));
     member.address.certificate_sha256 = std::string(block["certificate_sha256"].string_or(""));
     if (!block["token"].is_secret()) {
-      return Error(step::errors::argument_missing, "proxy " + member.name + " has no token").with_blame(Blame::plan).with_argument(fmt::format("proxies[{}].token", i));
+      return Error(step::errors::argument_missing, "proxy " + member.name + " has no token")
+          .with_blame(Blame::plan)
+          .with_argument(fmt::format("proxies[{}].token", i));
     }
     PLAN_TRY(token, context.secrets.read(block["token"].as_secret()));
     fleet.tokens_->push_back(std::move(token));
@@ -70,7 +87,8 @@ Result<ProxyFleet> ProxyFleet::open(step::StepContext& context) {
 Outcome ProxyFleet::reopen(Member& member) {
   const auto index = static_cast<std::size_t>(&member - members_.data());
   member.control.reset();
-  auto control = ProxyControl::open(member.address, (*tokens_)[index], net::Deadline::after(kOpenTime));
+  auto control =
+      ProxyControl::open(member.address, (*tokens_)[index], net::Deadline::after(kOpenTime));
   if (!control) return std::move(control).error().while_doing("asking proxy " + member.name);
   member.control = std::move(*control);
   return {};
@@ -88,7 +106,9 @@ Outcome ProxyFleet::each(const std::function<Outcome(Member&)>& call, std::size_
   for (std::size_t i = 0; i < outcomes.size(); ++i) {
     if (outcomes[i]->has_value()) continue;
     if (failed != nullptr) ++*failed;
-    if (!first) first.emplace(std::move(*outcomes[i]).error().while_doing("telling proxy " + members_[i].name));
+    if (!first)
+      first.emplace(
+          std::move(*outcomes[i]).error().while_doing("telling proxy " + members_[i].name));
   }
   if (first) return std::move(*first);
   return {};
@@ -113,15 +133,19 @@ Outcome ProxyFleet::read_status() {
 std::uint64_t ProxyFleet::generation_max() const {
   std::uint64_t generation = 0;
   for (const Member& member : members_) {
-    for (const StandingGroup& group : member.groups) generation = std::max(generation, group.generation);
+    for (const StandingGroup& group : member.groups)
+      generation = std::max(generation, group.generation);
   }
   return generation;
 }
 
-bool ProxyFleet::are_all(std::string_view state, std::string_view destination, std::string_view next) const {
+bool ProxyFleet::are_all(std::string_view state, std::string_view destination,
+                         std::string_view next) const {
   for (const Member& member : members_) {
     for (const StandingGroup& group : member.groups) {
-      if (group.state != state || (!destination.empty() && group.destination != destination) || (!next.empty() && group.next_destination != next)) return false;
+      if (group.state != state || (!destination.empty() && group.destination != destination) ||
+          (!next.empty() && group.next_destination != next))
+        return false;
     }
   }
   return true;
@@ -133,7 +157,9 @@ Result<std::string> ProxyFleet::authority() const {
     for (const StandingGroup& group : member.groups) {
       if (destination.empty()) destination = group.destination;
       if (group.destination != destination) {
-        return Error(errors::proxies_disagree, fmt::format("{} is at {} on {}, elsewhere at {}", group.names.front(), group.destination, member.name, destination))
+        return Error(errors::proxies_disagree,
+                     fmt::format("{} is at {} on {}, elsewhere at {}", group.names.front(),
+                                 group.destination, member.name, destination))
             .with_blame(Blame::proxy);
       }
     }

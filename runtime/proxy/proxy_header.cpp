@@ -17,9 +17,12 @@ struct Address {
 
 Address parse(const std::string& text) {
   Address address;
-  const std::string plain = text.starts_with("::ffff:") && text.find('.') != std::string::npos ? text.substr(7) : text;
-  if (inet_pton(AF_INET, plain.c_str(), address.bytes.data()) == 1) address.family = AF_INET;
-  else if (inet_pton(AF_INET6, plain.c_str(), address.bytes.data()) == 1) address.family = AF_INET6;
+  const std::string plain =
+      text.starts_with("::ffff:") && text.find('.') != std::string::npos ? text.substr(7) : text;
+  if (inet_pton(AF_INET, plain.c_str(), address.bytes.data()) == 1)
+    address.family = AF_INET;
+  else if (inet_pton(AF_INET6, plain.c_str(), address.bytes.data()) == 1)
+    address.family = AF_INET6;
   address.text = plain;
   return address;
 }
@@ -31,14 +34,17 @@ void put_port(std::string& out, std::uint16_t port) {
 
 }  // namespace
 
-std::string proxy_header_v1(const std::string& client, std::uint16_t client_port, const std::string& local, std::uint16_t local_port) {
+std::string proxy_header_v1(const std::string& client, std::uint16_t client_port,
+                            const std::string& local, std::uint16_t local_port) {
   const Address from = parse(client);
   const Address to = parse(local);
   if (from.family == AF_UNSPEC || from.family != to.family) return "PROXY UNKNOWN\r\n";
-  return fmt::format("PROXY {} {} {} {} {}\r\n", from.family == AF_INET ? "TCP4" : "TCP6", from.text, to.text, client_port, local_port);
+  return fmt::format("PROXY {} {} {} {} {}\r\n", from.family == AF_INET ? "TCP4" : "TCP6",
+                     from.text, to.text, client_port, local_port);
 }
 
-std::string proxy_header_v2(const std::string& client, std::uint16_t client_port, const std::string& local, std::uint16_t local_port) {
+std::string proxy_header_v2(const std::string& client, std::uint16_t client_port,
+                            const std::string& local, std::uint16_t local_port) {
   static constexpr std::string_view kSignature("\r\n\r\n\0\r\nQUIT\n", 12);
   std::string out(kSignature);
   const Address from = parse(client);

@@ -37,9 +37,10 @@ awaitable<void> Server::pump(ConnectionPtr connection, bool is_up) {
     if (got.is_end) {
       to.end_output();
       (is_up ? c.is_up_done : c.is_down_done) = true;
-      if (is_up && !c.is_down_done) break;  // a client that has ended its direction may still want to hear the rest
-      // A server that has ended its direction is done with the session. Unread input of the client must not turn the end
-      // into a reset that overtakes the server's last words.
+      if (is_up && !c.is_down_done)
+        break;  // a client that has ended its direction may still want to hear the rest
+      // A server that has ended its direction is done with the session. Unread input of the client
+      // must not turn the end into a reset that overtakes the server's last words.
       c.is_kicked = true;
       c.backend.close();
       if (!is_up) co_await close_gently(c.client);
@@ -48,8 +49,10 @@ awaitable<void> Server::pump(ConnectionPtr connection, bool is_up) {
     }
     if (got.want != Leg::Want::nothing) {
       in_a_row = 0;
-      const auto kind = got.want == Leg::Want::write ? asio::posix::stream_descriptor::wait_write : asio::posix::stream_descriptor::wait_read;
-      co_await from.descriptor().async_wait(kind, asio::redirect_error(asio::use_awaitable, failure));
+      const auto kind = got.want == Leg::Want::write ? asio::posix::stream_descriptor::wait_write
+                                                     : asio::posix::stream_descriptor::wait_read;
+      co_await from.descriptor().async_wait(kind,
+                                            asio::redirect_error(asio::use_awaitable, failure));
       if (failure || !from.is_open()) break;
       continue;
     }
@@ -88,8 +91,9 @@ awaitable<void> Server::pump(ConnectionPtr connection, bool is_up) {
 }
 
 awaitable<void> Server::say_goodbye(ConnectionPtr connection) {
-  // The client's next command does not reach the backend any more. What the backend still owes is waited for, so that a
-  // command that was carried out is not answered by silence; then the protocol's own farewell, then the end.
+  // The client's next command does not reach the backend any more. What the backend still owes is
+  // waited for, so that a command that was carried out is not answered by silence; then the
+  // protocol's own farewell, then the end.
   Connection& c = *connection;
   const auto over = clock_->now() + config_.close_grace;
   asio::steady_timer timer(io_);

@@ -22,8 +22,9 @@ bool has_control(std::string_view text) {
 
 bool Credential::is_usable() const {
   const std::string& text = password.reveal_for("measuring it");
-  return !login.empty() && !text.empty() && login.size() <= kNameBytesMax && authorize_as.size() <= kNameBytesMax &&
-         text.size() <= kCredentialBytesMax && !has_control(login) && !has_control(authorize_as) &&
+  return !login.empty() && !text.empty() && login.size() <= kNameBytesMax &&
+         authorize_as.size() <= kNameBytesMax && text.size() <= kCredentialBytesMax &&
+         !has_control(login) && !has_control(authorize_as) &&
          // A line end in a password would be a second command of POP3's PASS.
          text.find_first_of(std::string_view("\0\r\n", 3)) == std::string::npos;
 }
@@ -45,7 +46,8 @@ std::optional<SaslServer::Mechanism> SaslServer::mechanism_by_name(std::string_v
   return std::nullopt;
 }
 
-SaslServer::Progress SaslServer::start(Mechanism mechanism, std::optional<std::string_view> initial) {
+SaslServer::Progress SaslServer::start(Mechanism mechanism,
+                                       std::optional<std::string_view> initial) {
   credential_ = Credential();
   wanted_ = mechanism == Mechanism::plain ? Wanted::plain : Wanted::login_name;
   if (!initial) return Progress::challenge;
@@ -68,7 +70,8 @@ SaslServer::Progress SaslServer::message(const std::string& text) {
       const std::size_t first = text.find('\0');
       if (first == std::string::npos) return Progress::malformed;
       const std::size_t second = text.find('\0', first + 1);
-      if (second == std::string::npos || text.find('\0', second + 1) != std::string::npos) return Progress::malformed;
+      if (second == std::string::npos || text.find('\0', second + 1) != std::string::npos)
+        return Progress::malformed;
       credential_.authorize_as = text.substr(0, first);
       credential_.login = text.substr(first + 1, second - first - 1);
       credential_.password = secret::Secret(text.substr(second + 1));
@@ -89,9 +92,12 @@ SaslServer::Progress SaslServer::message(const std::string& text) {
 
 std::string SaslServer::challenge_base64() const {
   switch (wanted_) {
-    case Wanted::plain: return "";
-    case Wanted::login_name: return "VXNlcm5hbWU6";
-    case Wanted::login_password: return "UGFzc3dvcmQ6";
+    case Wanted::plain:
+      return "";
+    case Wanted::login_name:
+      return "VXNlcm5hbWU6";
+    case Wanted::login_password:
+      return "UGFzc3dvcmQ6";
   }
   return "";
 }

@@ -15,7 +15,9 @@ struct Credential {
   secret::Secret password = {};
 
   /// The name that decides the way: whose mailbox it is, not who vouches for it.
-  [[nodiscard]] const std::string& routed_name() const { return authorize_as.empty() ? login : authorize_as; }
+  [[nodiscard]] const std::string& routed_name() const {
+    return authorize_as.empty() ? login : authorize_as;
+  }
   /// Within bounds and free of NUL, CR, LF and other control characters in the names.
   [[nodiscard]] bool is_usable() const;
   /// RFC 4616 message in base64.
@@ -34,7 +36,8 @@ class SaslServer {
   };
 
   [[nodiscard]] static std::optional<Mechanism> mechanism_by_name(std::string_view name);
-  /// `initial` is the client's initial response in base64 (`=` is an empty one), absent when there was none.
+  /// `initial` is the client's initial response in base64 (`=` is an empty one), absent when there
+  /// was none.
   [[nodiscard]] Progress start(Mechanism mechanism, std::optional<std::string_view> initial);
   [[nodiscard]] Progress answer(std::string_view base64);
   /// Empty for PLAIN.

@@ -87,11 +87,13 @@ Result<SSL_CTX*> Server::context_of(const std::string& certificate, const std::s
   const auto found = contexts_.find({certificate, key});
   if (found != contexts_.end()) return found->second.get();
   PLAN_TRY(context, make_server_context(certificate, key));
-  return contexts_.emplace(std::make_pair(certificate, key), std::move(context)).first->second.get();
+  return contexts_.emplace(std::make_pair(certificate, key), std::move(context))
+      .first->second.get();
 }
 
 Outcome Server::listen() {
-  for (const ListenerConfig& listener : config_.listeners) PLAN_TRY_VOID(listen_tcp(listener, false));
+  for (const ListenerConfig& listener : config_.listeners)
+    PLAN_TRY_VOID(listen_tcp(listener, false));
   if (!config_.control.https_address.empty()) {
     ListenerConfig control;
     control.name = "control-https";
@@ -108,26 +110,34 @@ Outcome Server::listen() {
 
 Outcome Server::listen_tcp(ListenerConfig config, bool is_control) {
   const auto fail = [&config](const std::string& what) {
-    return Error(errors::proxy_listen, fmt::format("listener {}: {} {}:{}: {}", config.name, what, config.address, config.port, std::strerror(errno)));
+    return Error(errors::proxy_listen,
+                 fmt::format("listener {}: {} {}:{}: {}", config.name, what, config.address,
+                             config.port, std::strerror(errno)));
   };
   auto state = std::make_unique<ListenerState>(io_);
   state->is_control = is_control;
   if (config.tls != TlsMode::none) {
-    PLAN_TRY(context, context_of(config.certificate.empty() ? config_.certificate : config.certificate, config.key.empty() ? config_.key : config.key));
+    PLAN_TRY(context,
+             context_of(config.certificate.empty() ? config_.certificate : config.certificate,
+                        config.key.empty() ? config_.key : config.key));
     state->context = context;
   }
   net::AsioError failure;
   const auto address = asio::ip::make_address(config.address, failure);
-  if (failure) return Error(errors::proxy_listen, fmt::format("listener {}: {} is no address", config.name, config.address));
+  if (failure)
+    return Error(errors::proxy_listen,
+                 fmt::format("listener {}: {} is no address", config.name, config.address));
   const asio::ip::tcp::endpoint endpoint(address, config.port);
-  const int socket = ::socket(endpoint.protocol().family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
+  const int socket = ::socket(endpoint.protocol().family(),
+                              SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
   if (socket < 0) return fail("cannot make a socket for");
   state->descriptor.assign(socket, failure);
   const int on = 1;
   ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   // [::] and 0.0.0.0 may stand side by side in one configuration.
   if (address.is_v6()) ::setsockopt(socket, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
-  if (::bind(socket, endpoint.data(), static_cast<socklen_t>(endpoint.size())) != 0) return fail("cannot bind");
+  if (::bind(socket, endpoint.data(), static_cast<socklen_t>(endpoint.size())) != 0)
+    return fail("cannot bind");
   if (::listen(socket, 1024) != 0) return fail("cannot listen on");
   sockaddr_storage bound{};
   socklen_t size = sizeof bound;
@@ -142,7 +152,8 @@ Outcome Server::listen_unix() {
   const std::string& path = config_.control.unix_path;
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
-  if (path.size() >= sizeof address.sun_path) return Error(errors::proxy_listen, "the path of the control socket is too long: " + path);
+  if (path.size() >= sizeof address.sun_path)
+    return Error(errors::proxy_listen, "the path of the control socket is too long: " + path);
   std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
   const int socket = ::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (socket < 0) return Error(errors::proxy_listen, "cannot make the control socket");
@@ -152,16 +163,19 @@ Outcome Server::listen_unix() {
   state->is_control = true;
   state->is_unix = true;
   state->config.name = "control";
-  // The lock of the map says that no other proxy lives, so what is there is left over from one that died. Only a socket
-  // is taken away.
+  // The lock of the map says that no other proxy lives, so what is there is left over from one that
+  // died. Only a socket is taken away.
   struct stat there {};
   if (::lstat(path.c_str(), &there) == 0 && S_ISSOCK(there.st_mode)) ::unlink(path.c_str());
   const mode_t before = ::umask(0177);
   const int bound = ::bind(socket, reinterpret_cast<sockaddr*>(&address), sizeof address);
   const int reason = errno;
   ::umask(before);
-  if (bound != 0) return Error(errors::proxy_listen, fmt::format("cannot bind the control socket {}: {}", path, std::strerror(reason)));
-  if (::listen(socket, 64) != 0) return Error(errors::proxy_listen, "cannot listen on the control socket " + path);
+  if (bound != 0)
+    return Error(errors::proxy_listen,
+                 fmt::format("cannot bind the control socket {}: {}", path, std::strerror(reason)));
+  if (::listen(socket, 64) != 0)
+    return Error(errors::proxy_listen, "cannot listen on the control socket " + path);
   listeners_.push_back(std::move(state));
   return {};
 }
@@ -171,7 +185,9 @@ void Server::run(const step::StopSignal& stop, const ProxyHooks& hooks) {
   std::vector<BoundListener> bound;
   for (const auto& listener : listeners_) {
     asio::co_spawn(io_, accept_all(*listener), asio::detached);
-    if (!listener->is_unix) bound.push_back({listener->config.name, listener->config.protocol, listener->config.address, listener->port});
+    if (!listener->is_unix)
+      bound.push_back({listener->config.name, listener->config.protocol, listener->config.address,
+                       listener->port});
   }
   asio::co_spawn(io_, tick(stop), asio::detached);
   if (hooks.on_ready) asio::post(io_, [&hooks, &bound] { hooks.on_ready(bound); });
@@ -183,15 +199,19 @@ awaitable<void> Server::accept_all(ListenerState& listener) {
   net::AsioError failure;
   asio::steady_timer pause(io_);
   while (listener.descriptor.is_open()) {
-    co_await listener.descriptor.async_wait(asio::posix::stream_descriptor::wait_read, asio::redirect_error(asio::use_awaitable, failure));
+    co_await listener.descriptor.async_wait(asio::posix::stream_descriptor::wait_read,
+                                            asio::redirect_error(asio::use_awaitable, failure));
     if (failure) break;
     for (int batch = 0; batch < 64; ++batch) {
       sockaddr_storage address{};
       socklen_t size = sizeof address;
-      const int socket = ::accept4(listener.descriptor.native_handle(), reinterpret_cast<sockaddr*>(&address), &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+      const int socket =
+          ::accept4(listener.descriptor.native_handle(), reinterpret_cast<sockaddr*>(&address),
+                    &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
       if (socket < 0) {
         if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-          pause.expires_after(std::chrono::milliseconds(100));  // out of descriptors: spinning would not bring any
+          pause.expires_after(
+              std::chrono::milliseconds(100));  // out of descriptors: spinning would not bring any
           co_await pause.async_wait(asio::redirect_error(asio::use_awaitable, failure));
         }
         break;
@@ -199,9 +219,11 @@ awaitable<void> Server::accept_all(ListenerState& listener) {
       std::uint16_t port = 0;
       const std::string text = listener.is_unix ? "" : text_of(address, port);
       const auto in_use = per_address_.find(text);
-      const bool is_full = listener.is_control ? control_connections_ >= kControlConnectionsMax
-                                               : connections_.size() >= config_.connections_max ||
-                                                     (in_use != per_address_.end() && in_use->second >= config_.connections_per_address_max);
+      const bool is_full = listener.is_control
+                               ? control_connections_ >= kControlConnectionsMax
+                               : connections_.size() >= config_.connections_max ||
+                                     (in_use != per_address_.end() &&
+                                      in_use->second >= config_.connections_per_address_max);
       if (is_full || is_draining_) {
         ++counters_.refused_connections;
         ::close(socket);
@@ -215,10 +237,13 @@ awaitable<void> Server::accept_all(ListenerState& listener) {
       ++per_address_[text];
       sockaddr_storage local{};
       size = sizeof local;
-      if (!listener.is_unix && ::getsockname(socket, reinterpret_cast<sockaddr*>(&local), &size) == 0) {
+      if (!listener.is_unix &&
+          ::getsockname(socket, reinterpret_cast<sockaddr*>(&local), &size) == 0) {
         connection->local_address = text_of(local, connection->local_port);
       }
-      connection->deadline = clock_->now() + (listener.is_control ? std::chrono::milliseconds(kControlHello) : config_.login_timeout);
+      connection->deadline =
+          clock_->now() +
+          (listener.is_control ? std::chrono::milliseconds(kControlHello) : config_.login_timeout);
       if (listener.is_control) {
         ++control_connections_;
         asio::co_spawn(io_, serve_control(*this, connection, !listener.is_unix), asio::detached);
@@ -238,7 +263,9 @@ void Server::add(Connection& connection) {
 void Server::remove(Connection& connection) {
   unname_connection(connection);
   if (connection.listener->is_control) --control_connections_;
-  if (const auto found = per_address_.find(connection.client_address); found != per_address_.end() && --found->second == 0) per_address_.erase(found);
+  if (const auto found = per_address_.find(connection.client_address);
+      found != per_address_.end() && --found->second == 0)
+    per_address_.erase(found);
   connections_.back()->index = connection.index;
   connections_[connection.index] = connections_.back();
   connections_.pop_back();
@@ -262,7 +289,9 @@ void Server::unname_connection(Connection& connection) {
   connection.name.clear();
 }
 
-ConnectionPtr Server::pointer_to(Connection& connection) const { return connection.shared_from_this(); }
+ConnectionPtr Server::pointer_to(Connection& connection) const {
+  return connection.shared_from_this();
+}
 
 std::size_t Server::start_closing(const std::vector<std::string>& names) {
   std::size_t count = 0;
@@ -300,7 +329,9 @@ std::size_t Server::parked_count(const std::vector<std::string>& names) const {
   std::size_t count = 0;
   for (const std::string& name : names) {
     const auto [begin, end] = by_name_.equal_range(name);
-    count += static_cast<std::size_t>(std::count_if(begin, end, [](const auto& item) { return item.second->phase == Connection::Phase::parked; }));
+    count += static_cast<std::size_t>(std::count_if(begin, end, [](const auto& item) {
+      return item.second->phase == Connection::Phase::parked;
+    }));
   }
   return count;
 }
@@ -337,13 +368,16 @@ void Server::sweep(SteadyTime now, bool is_idle_checked) {
     if (now >= c->deadline) {
       c->deadline = SteadyTime::max();
       const std::string words = c->front == nullptr ? "" : c->front->goodbye();
-      if (!words.empty() && c->client.is_open()) static_cast<void>(c->client.try_write(words.data(), words.size()));
+      if (!words.empty() && c->client.is_open())
+        static_cast<void>(c->client.try_write(words.data(), words.size()));
       c->close();
     }
     if (is_idle_checked && c->phase == Connection::Phase::relay) {
       const auto silence = now - std::max(c->last_up, c->last_down);
       const bool is_half_closed = c->is_up_done || c->is_down_done;
-      if (silence >= (is_half_closed ? std::chrono::milliseconds(kHalfClosedMax) : config_.idle_timeout)) c->close();
+      if (silence >=
+          (is_half_closed ? std::chrono::milliseconds(kHalfClosedMax) : config_.idle_timeout))
+        c->close();
     }
   }
 }
@@ -367,14 +401,17 @@ awaitable<void> Server::tick(const step::StopSignal& stop) {
     sweep(clock_->now(), false);
     timer.expires_after(std::chrono::milliseconds(20));
     co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
-    const bool is_only_control = std::all_of(connections_.begin(), connections_.end(), [](const Connection* c) { return c->listener->is_control; });
+    const bool is_only_control =
+        std::all_of(connections_.begin(), connections_.end(),
+                    [](const Connection* c) { return c->listener->is_control; });
     if (is_only_control) break;
   }
   for (Connection* c : connections_) c->close();
   io_.stop();
 }
 
-Outcome run_proxy(const ProxyConfig& config, const step::StopSignal& stop, const ProxyHooks& hooks) {
+Outcome run_proxy(const ProxyConfig& config, const step::StopSignal& stop,
+                  const ProxyHooks& hooks) {
   PLAN_TRY(server, Server::make(config, net::system_clock()));
   PLAN_TRY_VOID(server->listen());
   server->run(stop, hooks);

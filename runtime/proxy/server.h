@@ -30,7 +30,7 @@ struct ListenerState {
   SSL_CTX* context = nullptr;  ///< owned by the server; null without a certificate
   std::uint16_t port = 0;
   net::asio::posix::stream_descriptor descriptor;
-  bool is_control = false;     ///< HTTPS or Unix socket of the control protocol
+  bool is_control = false;  ///< HTTPS or Unix socket of the control protocol
   bool is_unix = false;
 };
 
@@ -41,8 +41,8 @@ struct DestinationState {
 
 class Server;
 
-/// One client. Kept alive by its coroutines (shared_ptr); the server has a plain pointer in its list, which the destructor
-/// takes out. Everything on the proxy's one thread.
+/// One client. Kept alive by its coroutines (shared_ptr); the server has a plain pointer in its
+/// list, which the destructor takes out. Everything on the proxy's one thread.
 struct Connection : std::enable_shared_from_this<Connection> {
   enum class Phase : std::uint8_t { before_login, parked, attempt, relay };
 
@@ -61,15 +61,16 @@ struct Connection : std::enable_shared_from_this<Connection> {
   Leg backend;
   std::string client_address = {};
   std::string local_address = {};
-  std::string name = {};                 ///< routed login name while an attempt or session is known by it
+  std::string name = {};  ///< routed login name while an attempt or session is known by it
   const DestinationState* destination = nullptr;
-  FrontMachine* front = nullptr;         ///< before login, for the words of a timeout
-  net::asio::steady_timer* park = nullptr;  ///< while parked: cancelling it makes the login look at the map again
+  FrontMachine* front = nullptr;  ///< before login, for the words of a timeout
+  net::asio::steady_timer* park =
+      nullptr;  ///< while parked: cancelling it makes the login look at the map again
   std::uint64_t id = 0;
   std::uint64_t bytes_up = 0;
   std::uint64_t bytes_down = 0;
-  std::size_t index = 0;                 ///< in the server's list
-  SteadyTime deadline = {};              ///< of the client before login
+  std::size_t index = 0;     ///< in the server's list
+  SteadyTime deadline = {};  ///< of the client before login
   SteadyTime backend_deadline = SteadyTime::max();
   SteadyTime last_up = {};
   SteadyTime last_down = {};
@@ -77,10 +78,10 @@ struct Connection : std::enable_shared_from_this<Connection> {
   std::uint16_t client_port = 0;
   std::uint16_t local_port = 0;
   Phase phase = Phase::before_login;
-  bool is_cancelled = false;             ///< a hold came during the attempt
-  bool is_kicked = false;                ///< a goodbye is on its way
-  bool is_answer_owed = false;           ///< the client spoke last
-  bool is_down_blocked = false;          ///< part of the backend's bytes waits for the client
+  bool is_cancelled = false;     ///< a hold came during the attempt
+  bool is_kicked = false;        ///< a goodbye is on its way
+  bool is_answer_owed = false;   ///< the client spoke last
+  bool is_down_blocked = false;  ///< part of the backend's bytes waits for the client
   bool is_up_done = false;
   bool is_down_done = false;
 };
@@ -89,7 +90,8 @@ using ConnectionPtr = std::shared_ptr<Connection>;
 /// The proxy at work.
 class Server {
  public:
-  [[nodiscard]] static Result<std::unique_ptr<Server>> make(const ProxyConfig& config, net::Clock& clock);
+  [[nodiscard]] static Result<std::unique_ptr<Server>> make(const ProxyConfig& config,
+                                                            net::Clock& clock);
   ~Server();
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
@@ -115,13 +117,18 @@ class Server {
   [[nodiscard]] AccountMap& accounts() { return *map_; }
   [[nodiscard]] const Counters& counters() const { return counters_; }
   [[nodiscard]] const std::vector<Connection*>& connections() const { return connections_; }
-  [[nodiscard]] const std::map<std::string, DestinationState>& destinations() const { return destinations_; }
-  [[nodiscard]] const std::vector<std::unique_ptr<ListenerState>>& listeners() const { return listeners_; }
+  [[nodiscard]] const std::map<std::string, DestinationState>& destinations() const {
+    return destinations_;
+  }
+  [[nodiscard]] const std::vector<std::unique_ptr<ListenerState>>& listeners() const {
+    return listeners_;
+  }
   [[nodiscard]] net::asio::io_context& io() { return io_; }
   [[nodiscard]] const std::string& token() const { return token_; }
   [[nodiscard]] bool is_draining() const { return is_draining_; }
   [[nodiscard]] std::string routed_name(const std::string& login) const;
-  /// Sessions and attempts of these names: attempts are called back at once, sessions said goodbye to. How many.
+  /// Sessions and attempts of these names: attempts are called back at once, sessions said goodbye
+  /// to. How many.
   [[nodiscard]] std::size_t start_closing(const std::vector<std::string>& names);
   /// Sessions of these names that are still there.
   [[nodiscard]] std::size_t session_count(const std::vector<std::string>& names) const;
@@ -137,7 +144,8 @@ class Server {
     std::string why = {};
     std::string certificate_sha256 = {};
   };
-  [[nodiscard]] awaitable<void> probe(const DestinationState& destination, Protocol protocol, LoginRequest& request, Verdict& verdict);
+  [[nodiscard]] awaitable<void> probe(const DestinationState& destination, Protocol protocol,
+                                      LoginRequest& request, Verdict& verdict);
 
  private:
   Server(const ProxyConfig& config, net::Clock& clock) : config_(config), clock_(&clock) {}
@@ -151,11 +159,15 @@ class Server {
   [[nodiscard]] awaitable<void> serve(ConnectionPtr connection);
   [[nodiscard]] awaitable<bool> talk_before_login(Connection& connection, FrontMachine& front);
   [[nodiscard]] awaitable<FrontStep> log_in(Connection& connection, FrontMachine& front);
-  [[nodiscard]] awaitable<bool> wait_parked(Connection& connection, FrontMachine& front, std::chrono::milliseconds left);
-  [[nodiscard]] awaitable<bool> open_backend(Leg& leg, const DestinationState& destination, Protocol protocol, const Connection* client,
+  [[nodiscard]] awaitable<bool> wait_parked(Connection& connection, FrontMachine& front,
+                                            std::chrono::milliseconds left);
+  [[nodiscard]] awaitable<bool> open_backend(Leg& leg, const DestinationState& destination,
+                                             Protocol protocol, const Connection* client,
                                              std::string& why);
-  [[nodiscard]] awaitable<bool> start_backend_tls(Leg& leg, const DestinationState& destination, std::string& why);
-  [[nodiscard]] awaitable<BackStep::Next> converse(Leg& leg, const DestinationState& destination, BackMachine& back, std::string& why,
+  [[nodiscard]] awaitable<bool> start_backend_tls(Leg& leg, const DestinationState& destination,
+                                                  std::string& why);
+  [[nodiscard]] awaitable<BackStep::Next> converse(Leg& leg, const DestinationState& destination,
+                                                   BackMachine& back, std::string& why,
                                                    Connection* client);
   [[nodiscard]] awaitable<bool> open_mail_relay(Connection& connection);
   [[nodiscard]] awaitable<void> pump(ConnectionPtr connection, bool is_up);
@@ -190,7 +202,8 @@ class Server {
   friend class ControlServer;
 };
 
-/// The control protocol (docs/formats/proxy.md) on an accepted connection: lines on the Unix socket, POST over HTTPS.
+/// The control protocol (docs/formats/proxy.md) on an accepted connection: lines on the Unix
+/// socket, POST over HTTPS.
 [[nodiscard]] awaitable<void> serve_control(Server& server, ConnectionPtr connection, bool is_http);
 
 }  // namespace plan::proxy

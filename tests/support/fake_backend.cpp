@@ -26,7 +26,9 @@ std::string last_word(const std::string& line) {
   return word;
 }
 
-bool is_good(const std::string& line) { return password_in(last_word(line)) == "secret" || last_word(line) == "secret"; }
+bool is_good(const std::string& line) {
+  return password_in(last_word(line)) == "secret" || last_word(line) == "secret";
+}
 
 }  // namespace
 
@@ -40,17 +42,18 @@ FakeBackend::FakeBackend(Handler handler) : handler_(std::move(handler)) {
       if (!accepted) return;
       ++connections_;
       const std::lock_guard lock(mutex_);
-      threads_.emplace_back([this, stream = std::shared_ptr<net::SocketStream>(std::move(*accepted))] {
-        {
-          const std::lock_guard inner(mutex_);
-          streams_.push_back(stream.get());
-        }
-        net::LineReader reader(*stream, 1 << 20);
-        handler_(*stream, reader, *this);
-        const std::lock_guard inner(mutex_);
-        std::erase(streams_, stream.get());
-        stream->close();
-      });
+      threads_.emplace_back(
+          [this, stream = std::shared_ptr<net::SocketStream>(std::move(*accepted))] {
+            {
+              const std::lock_guard inner(mutex_);
+              streams_.push_back(stream.get());
+            }
+            net::LineReader reader(*stream, 1 << 20);
+            handler_(*stream, reader, *this);
+            const std::lock_guard inner(mutex_);
+            std::erase(streams_, stream.get());
+            stream->close();
+          });
     }
   });
 }
@@ -77,7 +80,9 @@ void FakeBackend::note(const std::string& line) {
   lines_.push_back(line);
 }
 
-bool say(net::SocketStream& stream, const std::string& text) { return stream.write_all(text, soon()).has_value(); }
+bool say(net::SocketStream& stream, const std::string& text) {
+  return stream.write_all(text, soon()).has_value();
+}
 
 FakeBackend::Handler imap_server(std::string name) {
   return [name](net::SocketStream& stream, net::LineReader& reader, FakeBackend& backend) {
@@ -90,9 +95,11 @@ FakeBackend::Handler imap_server(std::string name) {
       const std::string tag = line->substr(0, line->find(' '));
       const std::string rest = line->substr(std::min(line->size(), tag.size() + 1));
       bool is_sent = true;
-      if (*line == "DONE") is_sent = say(stream, idle_tag + " OK done\r\n");
+      if (*line == "DONE")
+        is_sent = say(stream, idle_tag + " OK done\r\n");
       else if (rest.starts_with("AUTHENTICATE")) {
-        is_sent = say(stream, is_good(*line) ? tag + " OK [CAPABILITY IMAP4rev1 IDLE] Logged in\r\n" : tag + " NO [AUTHENTICATIONFAILED] wrong\r\n");
+        is_sent = say(stream, is_good(*line) ? tag + " OK [CAPABILITY IMAP4rev1 IDLE] Logged in\r\n"
+                                             : tag + " NO [AUTHENTICATIONFAILED] wrong\r\n");
       } else if (rest == "IDLE") {
         idle_tag = tag;
         is_sent = say(stream, "+ idling\r\n");
@@ -121,9 +128,12 @@ FakeBackend::Handler pop3_server(std::string name) {
       if (!line) return;
       backend.note(*line);
       bool is_sent = true;
-      if (*line == "CAPA") is_sent = say(stream, "+OK\r\nSASL PLAIN\r\n.\r\n");
-      else if (line->starts_with("AUTH")) is_sent = say(stream, is_good(*line) ? "+OK Logged in\r\n" : "-ERR [AUTH] wrong\r\n");
-      else if (*line == "WHO") is_sent = say(stream, "+OK " + name + "\r\n");
+      if (*line == "CAPA")
+        is_sent = say(stream, "+OK\r\nSASL PLAIN\r\n.\r\n");
+      else if (line->starts_with("AUTH"))
+        is_sent = say(stream, is_good(*line) ? "+OK Logged in\r\n" : "-ERR [AUTH] wrong\r\n");
+      else if (*line == "WHO")
+        is_sent = say(stream, "+OK " + name + "\r\n");
       else if (*line == "QUIT") {
         say(stream, "+OK Bye\r\n");
         return;
@@ -137,15 +147,20 @@ FakeBackend::Handler pop3_server(std::string name) {
 
 FakeBackend::Handler sieve_server(std::string name) {
   return [name](net::SocketStream& stream, net::LineReader& reader, FakeBackend& backend) {
-    say(stream, "\"IMPLEMENTATION\" \"x\"\r\n\"SASL\" \"PLAIN\"\r\n\"SIEVE\" \"fileinto\"\r\nOK \"ready\"\r\n");
+    say(stream,
+        "\"IMPLEMENTATION\" \"x\"\r\n\"SASL\" \"PLAIN\"\r\n\"SIEVE\" \"fileinto\"\r\nOK "
+        "\"ready\"\r\n");
     for (;;) {
       auto line = reader.line(soon());
       if (!line) return;
       backend.note(*line);
       bool is_sent = true;
-      if (line->starts_with("AUTHENTICATE")) is_sent = say(stream, is_good(*line) ? "OK \"in\"\r\n" : "NO \"wrong\"\r\n");
-      else if (*line == "WHO") is_sent = say(stream, "OK \"" + name + "\"\r\n");
-      else is_sent = say(stream, "NO\r\n");
+      if (line->starts_with("AUTHENTICATE"))
+        is_sent = say(stream, is_good(*line) ? "OK \"in\"\r\n" : "NO \"wrong\"\r\n");
+      else if (*line == "WHO")
+        is_sent = say(stream, "OK \"" + name + "\"\r\n");
+      else
+        is_sent = say(stream, "NO\r\n");
       if (!is_sent) return;
     }
   };
@@ -159,10 +174,14 @@ FakeBackend::Handler submission_server(std::string name) {
       if (!line) return;
       backend.note(*line);
       bool is_sent = true;
-      if (line->starts_with("EHLO")) is_sent = say(stream, "250-" + name + "\r\n250 AUTH PLAIN\r\n");
-      else if (line->starts_with("AUTH")) is_sent = say(stream, is_good(*line) ? "235 2.7.0 in\r\n" : "535 5.7.8 wrong\r\n");
-      else if (*line == "WHO") is_sent = say(stream, "250 " + name + "\r\n");
-      else is_sent = say(stream, "250 ok\r\n");
+      if (line->starts_with("EHLO"))
+        is_sent = say(stream, "250-" + name + "\r\n250 AUTH PLAIN\r\n");
+      else if (line->starts_with("AUTH"))
+        is_sent = say(stream, is_good(*line) ? "235 2.7.0 in\r\n" : "535 5.7.8 wrong\r\n");
+      else if (*line == "WHO")
+        is_sent = say(stream, "250 " + name + "\r\n");
+      else
+        is_sent = say(stream, "250 ok\r\n");
       if (!is_sent) return;
     }
   };

@@ -42,8 +42,8 @@ class FakeBackend {
 /// Sends text; false when the client has gone.
 bool say(net::SocketStream& stream, const std::string& text);
 
-/// An IMAP server that takes every name with the password "secret", answers NOOP, IDLE/DONE, LOGOUT, and WHO with its own
-/// name: `* WHO <name>`.
+/// An IMAP server that takes every name with the password "secret", answers NOOP, IDLE/DONE,
+/// LOGOUT, and WHO with its own name: `* WHO <name>`.
 FakeBackend::Handler imap_server(std::string name);
 /// The same for POP3, ManageSieve and submission; `WHO` works in each.
 FakeBackend::Handler pop3_server(std::string name);

@@ -6,7 +6,8 @@
 #include "runtime/proxy/control_request.h"
 #include "runtime/proxy/login_name.h"
 
-// The first byte chooses what the rest is: a control request, the head of an HTTP request, a configuration.
+// The first byte chooses what the rest is: a control request, the head of an HTTP request, a
+// configuration.
 extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size) {
   using namespace plan::proxy;
   if (size < 1) return 0;

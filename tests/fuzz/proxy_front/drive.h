@@ -9,8 +9,9 @@
 
 namespace plan::proxy {
 
-/// What must hold for every input of a client: the same outcome however the bytes were cut, output that is bounded by a
-/// small multiple of the input, and no login that the machine would not vouch for.
+/// What must hold for every input of a client: the same outcome however the bytes were cut, output
+/// that is bounded by a small multiple of the input, and no login that the machine would not vouch
+/// for.
 inline void drive_front(Protocol protocol, const unsigned char* data, std::size_t size) {
   if (size < 2) return;
   const std::size_t piece = 1U + data[0] % 32U;
@@ -47,7 +48,8 @@ inline void drive_front(Protocol protocol, const unsigned char* data, std::size_
     }
   }
   // STARTTLS with bytes behind it depends on what had arrived: that is the injection it refuses.
-  const bool is_starttls = seen[0].find("Begin TLS") != std::string::npos || seen[1].find("Begin TLS") != std::string::npos ||
+  const bool is_starttls = seen[0].find("Begin TLS") != std::string::npos ||
+                           seen[1].find("Begin TLS") != std::string::npos ||
                            seen[0].find("Nothing may follow") != std::string::npos;
   if (!is_starttls && seen[0] != seen[1]) std::abort();
   if (seen[0].size() > 100'000 + 200 * size) std::abort();
@@ -75,7 +77,9 @@ inline void drive_back(Protocol protocol, const unsigned char* data, std::size_t
     if (step.next == BackStep::Next::start_tls) step = machine->tls_started();
     if (step.next == BackStep::Next::start_tls) std::abort();
   }
-  if ((step.next == BackStep::Next::accepted || step.next == BackStep::Next::refused) && machine->reply().empty()) std::abort();
+  if ((step.next == BackStep::Next::accepted || step.next == BackStep::Next::refused) &&
+      machine->reply().empty())
+    std::abort();
   if (step.next == BackStep::Next::unavailable && machine->why().empty()) std::abort();
   if (machine->reply().size() > 400 * 1024) std::abort();
 }

@@ -42,10 +42,10 @@ class AccountMapTest : public ::testing::Test {
   std::unique_ptr<AccountMap> map_;
 };
 
-#define EXPECT_REFUSED(call, code)                                             \
-  do {                                                                         \
-    const auto refused_outcome = (call);                                       \
-    ASSERT_FALSE(refused_outcome);                                             \
+#define EXPECT_REFUSED(call, code)                                                              \
+  do {                                                                                          \
+    const auto refused_outcome = (call);                                                        \
+    ASSERT_FALSE(refused_outcome);                                                              \
     EXPECT_TRUE(refused_outcome.error().is(errors::code)) << refused_outcome.error().to_line(); \
   } while (false)
 
@@ -59,7 +59,8 @@ TEST_F(AccountMapTest, MovesAllNamesOfAnAccountTogether) {
   ASSERT_TRUE(map_->hold(kNames, 1, kBound, "L"));
   for (const std::string& name : kNames) EXPECT_EQ(kind(name), Route::Kind::park);
   ASSERT_TRUE(map_->prepare(kNames, 1, "target", "L"));
-  for (const std::string& name : kNames) EXPECT_EQ(kind(name), Route::Kind::park) << "prepared is not used";
+  for (const std::string& name : kNames)
+    EXPECT_EQ(kind(name), Route::Kind::park) << "prepared is not used";
   ASSERT_TRUE(map_->commit(kNames, 1, "L"));
   for (const std::string& name : kNames) {
     EXPECT_EQ(kind(name), Route::Kind::go);
@@ -74,7 +75,8 @@ TEST_F(AccountMapTest, GivesAHoldBackByItselfBeforePrepare) {
   clock_.advance(milliseconds(1));
   EXPECT_EQ(kind(), Route::Kind::go);
   EXPECT_EQ(at(), "source");
-  EXPECT_TRUE(map_->route(kNames[1]).is_refusal_masked) << "the source's own deny entry may still be there";
+  EXPECT_TRUE(map_->route(kNames[1]).is_refusal_masked)
+      << "the source's own deny entry may still be there";
   EXPECT_REFUSED(map_->prepare(kNames, 1, "target", "L"), hold_expired);
   EXPECT_REFUSED(map_->commit(kNames, 1, "L"), not_prepared);
   EXPECT_REFUSED(map_->hold(kNames, 1, kBound, "L"), hold_expired);
@@ -173,7 +175,8 @@ TEST_F(AccountMapTest, AHoldOnTopOfAPreparedOneNeverReturnsByTime) {
   ASSERT_TRUE(map_->prepare(kNames, 1, "target", "L"));
   ASSERT_TRUE(map_->hold(kNames, 2, kBound, "L"));
   clock_.advance(kBound);
-  EXPECT_EQ(kind(), Route::Kind::unavailable) << "another proxy may have committed generation 1 already";
+  EXPECT_EQ(kind(), Route::Kind::unavailable)
+      << "another proxy may have committed generation 1 already";
 }
 
 TEST_F(AccountMapTest, OnlyOneRunHoldsAccounts) {
@@ -226,7 +229,8 @@ TEST_F(AccountMapTest, CompactsWithoutLosingAnything) {
   ASSERT_TRUE(map_->hold(other, 4, kBound, "L"));
   ASSERT_TRUE(map_->prepare(other, 4, "target", "L"));
   std::vector<std::string> many;
-  for (int i = 0; i < 3000; ++i) many.push_back("account-" + std::to_string(i) + "@some-quite-long-domain.example.org");
+  for (int i = 0; i < 3000; ++i)
+    many.push_back("account-" + std::to_string(i) + "@some-quite-long-domain.example.org");
   std::size_t largest = 0;
   for (std::uint64_t generation = 1; generation < 34; ++generation) {
     ASSERT_TRUE(map_->abort(many, generation, "L"));
@@ -241,7 +245,8 @@ TEST_F(AccountMapTest, CompactsWithoutLosingAnything) {
   EXPECT_REFUSED(map_->abort(kNames, 1, "L"), already_committed);
 }
 
-/// The file after each acknowledged command is cut at every byte: what opens must be what some earlier moment was.
+/// The file after each acknowledged command is cut at every byte: what opens must be what some
+/// earlier moment was.
 TEST_F(AccountMapTest, SurvivesACutAtEveryByte) {
   ASSERT_TRUE(map_->hold(kNames, 1, kBound, "L"));
   const std::size_t held = map_->file_bytes();
@@ -295,7 +300,8 @@ TEST_F(AccountMapTest, RefusesDamageInTheMiddleAtEveryByte) {
     damaged[at] = static_cast<char>(damaged[at] ^ 1);
     const auto image = read_map_image(damaged);
     if (!image) continue;
-    EXPECT_EQ(image->records.size(), 1U) << "the last record may be torn, but is never half believed";
+    EXPECT_EQ(image->records.size(), 1U)
+        << "the last record may be torn, but is never half believed";
   }
 }
 
@@ -311,7 +317,8 @@ TEST_F(AccountMapTest, TakesABlockOfZerosAtTheEndForATornWrite) {
 }
 
 TEST_F(AccountMapTest, RefusesALineThatWasMovedOrLost) {
-  for (std::uint64_t generation = 1; generation <= 3; ++generation) ASSERT_TRUE(map_->abort(kNames, generation, "L"));
+  for (std::uint64_t generation = 1; generation <= 3; ++generation)
+    ASSERT_TRUE(map_->abort(kNames, generation, "L"));
   const std::string whole = test::read_all(folder_.file("accounts.map"));
   std::vector<std::string> lines;
   for (std::size_t begin = 0; begin < whole.size();) {

@@ -56,21 +56,25 @@ std::string with(std::string_view from, std::string_view to) {
 TEST(ProxyConfig, IsRead) {
   std::vector<ConfigProblem> problems;
   const auto config = read_config(kGood, problems);
-  for (const ConfigProblem& problem : problems) ADD_FAILURE() << problem.line << ": " << problem.message;
+  for (const ConfigProblem& problem : problems)
+    ADD_FAILURE() << problem.line << ": " << problem.message;
   ASSERT_TRUE(config);
   EXPECT_EQ(config->server_name, "mail.test");
   EXPECT_EQ(config->login_timeout, std::chrono::seconds(30));
   ASSERT_EQ(config->listeners.size(), 2U);
   EXPECT_EQ(config->destinations.at("source").endpoints.at(Protocol::imap).tls, TlsMode::starttls);
-  EXPECT_EQ(config->destinations.at("source").endpoints.at(Protocol::smtp).announce, Announce::proxy_v1);
+  EXPECT_EQ(config->destinations.at("source").endpoints.at(Protocol::smtp).announce,
+            Announce::proxy_v1);
   EXPECT_EQ(config->default_destination, "source");
 }
 
 TEST(ProxyConfig, TheSampleOfTheDocumentIsGood) {
-  const std::string document = test::read_all(std::filesystem::path(PLAN_REPOSITORY) / "docs/formats/proxy.md");
+  const std::string document =
+      test::read_all(std::filesystem::path(PLAN_REPOSITORY) / "docs/formats/proxy.md");
   const std::size_t begin = document.find("```toml\n") + 8;
   const std::string sample = document.substr(begin, document.find("```", begin) - begin);
-  for (const ConfigProblem& problem : problems_of(sample)) ADD_FAILURE() << problem.line << ": " << problem.message;
+  for (const ConfigProblem& problem : problems_of(sample))
+    ADD_FAILURE() << problem.line << ": " << problem.message;
 }
 
 struct Broken {
@@ -83,24 +87,32 @@ TEST(ProxyConfig, SaysWhatIsWrongAndWhere) {
   for (const Broken& c : {
            Broken{"login_timeout = \"30s\"", "login_timeout = 30", 7, "duration"},
            Broken{"login_timeout", "login_timout", 7, "did you mean `login_timeout`"},
-           Broken{"port = 993\ntls = \"implicit\"\n[listener.mx]", "port = 70000\ntls = \"implicit\"\n[listener.mx]", 13, "a number from 0 to 65535"},
-           Broken{"protocol = \"imap\"", "protocol = \"jmap\"", 12, "one of imap, pop3, sieve, submission, smtp"},
-           Broken{"tls = \"implicit\"\n[listener.mx]", "[listener.mx]", 11, "nobody can log in without TLS"},
+           Broken{"port = 993\ntls = \"implicit\"\n[listener.mx]",
+                  "port = 70000\ntls = \"implicit\"\n[listener.mx]", 13,
+                  "a number from 0 to 65535"},
+           Broken{"protocol = \"imap\"", "protocol = \"jmap\"", 12,
+                  "one of imap, pop3, sieve, submission, smtp"},
+           Broken{"tls = \"implicit\"\n[listener.mx]", "[listener.mx]", 11,
+                  "nobody can log in without TLS"},
            Broken{"announce = \"proxy-v1\"", "tls = \"none\"", 22, "open relay"},
            Broken{"unix = \"/run/x.sock\"\n", "", 8, "without it plan cannot drive this proxy"},
            Broken{"key = \"/etc/c.key\"\n", "", 1, "only one of `certificate` and `key`"},
            Broken{"map = \"/var/lib/x.map\"\n", "", 1, "needs `map`"},
-           Broken{"imap = {port = 993, tls = \"implicit\"}", "sieve = {port = 4190}", 0, "[destination.target] has no `imap`"},
-           Broken{"[destination.source]", "[destination.sauce]", 0, "there is no [destination.source]"},
+           Broken{"imap = {port = 993, tls = \"implicit\"}", "sieve = {port = 4190}", 0,
+                  "[destination.target] has no `imap`"},
+           Broken{"[destination.source]", "[destination.sauce]", 0,
+                  "there is no [destination.source]"},
            Broken{"[server]", "[server", 1, "not TOML"},
-           Broken{"address = \"10.9.0.2\"", "address = \"10.9.0.2\"\ncertificate_sha256 = \"12\"", 18, "64 hex digits"},
+           Broken{"address = \"10.9.0.2\"", "address = \"10.9.0.2\"\ncertificate_sha256 = \"12\"",
+                  18, "64 hex digits"},
            Broken{"[limits]", "[wings]", 6, "unknown key `wings`"},
        }) {
     bool is_found = false;
     std::string all;
     for (const ConfigProblem& problem : problems_of(with(c.from, c.to))) {
       all += std::to_string(problem.line) + ": " + problem.message + "\n";
-      is_found = is_found || (problem.line == c.line && problem.message.find(c.said) != std::string::npos);
+      is_found =
+          is_found || (problem.line == c.line && problem.message.find(c.said) != std::string::npos);
     }
     EXPECT_TRUE(is_found) << c.from << " -> " << c.to << "\n" << all;
   }

@@ -11,7 +11,8 @@ namespace {
 
 constexpr std::string_view kUser = "alice@example.org";
 
-std::string plain(std::string_view authorize_as, std::string_view login, std::string_view password) {
+std::string plain(std::string_view authorize_as, std::string_view login,
+                  std::string_view password) {
   std::string message(authorize_as);
   message += '\0';
   message += login;
@@ -61,9 +62,15 @@ Seen drive(Protocol protocol, const FrontOptions& options, const std::vector<std
     seen.output += step.output;
   }
   switch (step.next) {
-    case FrontStep::Next::read: seen.end = "read"; break;
-    case FrontStep::Next::start_tls: seen.end = "tls"; break;
-    case FrontStep::Next::close: seen.end = "close"; break;
+    case FrontStep::Next::read:
+      seen.end = "read";
+      break;
+    case FrontStep::Next::start_tls:
+      seen.end = "tls";
+      break;
+    case FrontStep::Next::close:
+      seen.end = "close";
+      break;
     case FrontStep::Next::login: {
       seen.end = "login";
       LoginRequest& request = machine->login();
@@ -85,7 +92,8 @@ Seen drive_every_split(Protocol protocol, const FrontOptions& options, const std
   for (const char c : input) bytes.emplace_back(1, c);
   EXPECT_EQ(drive(protocol, options, bytes), whole) << "byte by byte";
   for (std::size_t cut = 1; cut < input.size(); ++cut) {
-    EXPECT_EQ(drive(protocol, options, {input.substr(0, cut), input.substr(cut)}), whole) << "cut at " << cut;
+    EXPECT_EQ(drive(protocol, options, {input.substr(0, cut), input.substr(cut)}), whole)
+        << "cut at " << cut;
   }
   return whole;
 }
@@ -99,27 +107,40 @@ TEST(ImapFront, GreetsWithItsCapabilitiesAndToken) {
   FrontOptions options = secure();
   options.greeting_token = "0123456789ab";
   const Seen seen = drive(Protocol::imap, options, {});
-  EXPECT_EQ(seen.output, "* OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID AUTH=PLAIN AUTH=LOGIN] mail.test ready (0123456789ab)\r\n");
+  EXPECT_EQ(seen.output,
+            "* OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID AUTH=PLAIN AUTH=LOGIN] mail.test ready "
+            "(0123456789ab)\r\n");
 }
 
 TEST(ImapFront, OffersStarttlsAndNoLoginInClearText) {
   const Seen seen = drive_every_split(Protocol::imap, clear_with_starttls(), "a CAPABILITY\r\n");
-  EXPECT_EQ(after_greeting(seen), "* CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID STARTTLS LOGINDISABLED\r\na OK Done\r\n");
+  EXPECT_EQ(after_greeting(seen),
+            "* CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID STARTTLS LOGINDISABLED\r\na OK Done\r\n");
 }
 
 TEST(ImapFront, TakesALoginInEveryForm) {
   struct Case {
     std::string input, login, password;
   };
-  for (const Case& c : {Case{"a1 LOGIN alice@example.org secret\r\n", "alice@example.org", "secret"},
-                        Case{"a1 login \"alice@example.org\" \"p w\\\"x\\\\y\"\r\n", "alice@example.org", "p w\"x\\y"},
-                        Case{"a1 LOGIN \"alice@example.org\" \"a\\b\"\r\n", "alice@example.org", "a\\b"},
-                        Case{"a1 LOGIN {17+}\r\nalice@example.org {6+}\r\nsecret\r\n", "alice@example.org", "secret"},
-                        Case{"a1 LOGIN {17}\r\nalice@example.org \"pass word\"\r\n", "alice@example.org", "pass word"},
-                        Case{"a1 AUTHENTICATE PLAIN " + plain("", kUser, "secret") + "\r\n", "alice@example.org", "secret"},
-                        Case{"a1 AUTHENTICATE plain\r\n" + plain("", kUser, "secret") + "\r\n", "alice@example.org", "secret"},
-                        Case{"a1 AUTHENTICATE LOGIN\r\n" + ir::to_base64(kUser) + "\r\n" + ir::to_base64("secret") + "\r\n", "alice@example.org", "secret"},
-                        Case{"a1 AUTHENTICATE LOGIN " + ir::to_base64(kUser) + "\r\n" + ir::to_base64("secret") + "\r\n", "alice@example.org", "secret"}}) {
+  for (const Case& c :
+       {Case{"a1 LOGIN alice@example.org secret\r\n", "alice@example.org", "secret"},
+        Case{"a1 login \"alice@example.org\" \"p w\\\"x\\\\y\"\r\n", "alice@example.org",
+             "p w\"x\\y"},
+        Case{"a1 LOGIN \"alice@example.org\" \"a\\b\"\r\n", "alice@example.org", "a\\b"},
+        Case{"a1 LOGIN {17+}\r\nalice@example.org {6+}\r\nsecret\r\n", "alice@example.org",
+             "secret"},
+        Case{"a1 LOGIN {17}\r\nalice@example.org \"pass word\"\r\n", "alice@example.org",
+             "pass word"},
+        Case{"a1 AUTHENTICATE PLAIN " + plain("", kUser, "secret") + "\r\n", "alice@example.org",
+             "secret"},
+        Case{"a1 AUTHENTICATE plain\r\n" + plain("", kUser, "secret") + "\r\n", "alice@example.org",
+             "secret"},
+        Case{"a1 AUTHENTICATE LOGIN\r\n" + ir::to_base64(kUser) + "\r\n" + ir::to_base64("secret") +
+                 "\r\n",
+             "alice@example.org", "secret"},
+        Case{"a1 AUTHENTICATE LOGIN " + ir::to_base64(kUser) + "\r\n" + ir::to_base64("secret") +
+                 "\r\n",
+             "alice@example.org", "secret"}}) {
     const Seen seen = drive_every_split(Protocol::imap, secure(), c.input);
     EXPECT_EQ(seen.end, "login") << c.input;
     EXPECT_EQ(seen.login, c.login) << c.input;
@@ -129,19 +150,28 @@ TEST(ImapFront, TakesALoginInEveryForm) {
 }
 
 TEST(ImapFront, ContinuesASynchronisingLiteralAndEachSaslStep) {
-  EXPECT_EQ(after_greeting(drive(Protocol::imap, secure(), {"a LOGIN {3}\r\n"})), "+ Ready for literal\r\n");
-  EXPECT_EQ(after_greeting(drive(Protocol::imap, secure(), {"a AUTHENTICATE PLAIN\r\n"})), "+ \r\n");
-  EXPECT_EQ(after_greeting(drive(Protocol::imap, secure(), {"a AUTHENTICATE LOGIN\r\n", ir::to_base64("x") + "\r\n"})), "+ VXNlcm5hbWU6\r\n+ UGFzc3dvcmQ6\r\n");
+  EXPECT_EQ(after_greeting(drive(Protocol::imap, secure(), {"a LOGIN {3}\r\n"})),
+            "+ Ready for literal\r\n");
+  EXPECT_EQ(after_greeting(drive(Protocol::imap, secure(), {"a AUTHENTICATE PLAIN\r\n"})),
+            "+ \r\n");
+  EXPECT_EQ(after_greeting(drive(Protocol::imap, secure(),
+                                 {"a AUTHENTICATE LOGIN\r\n", ir::to_base64("x") + "\r\n"})),
+            "+ VXNlcm5hbWU6\r\n+ UGFzc3dvcmQ6\r\n");
 }
 
 TEST(ImapFront, KeepsWhatIsPipelinedBehindTheLogin) {
-  const Seen seen = drive_every_split(Protocol::imap, secure(), "a LOGIN x y\r\nb SELECT INBOX\r\n");
+  const Seen seen =
+      drive_every_split(Protocol::imap, secure(), "a LOGIN x y\r\nb SELECT INBOX\r\n");
   EXPECT_EQ(seen.rest, "b SELECT INBOX\r\n");
 }
 
 TEST(ImapFront, RefusesALoginWithoutTlsAndTellsWhy) {
-  EXPECT_EQ(after_greeting(drive_every_split(Protocol::imap, clear_with_starttls(), "a LOGIN x y\r\n")), "a NO [PRIVACYREQUIRED] Use TLS first\r\n");
-  EXPECT_EQ(after_greeting(drive_every_split(Protocol::imap, clear_with_starttls(), "a AUTHENTICATE PLAIN\r\n")), "a NO [PRIVACYREQUIRED] Use TLS first\r\n");
+  EXPECT_EQ(
+      after_greeting(drive_every_split(Protocol::imap, clear_with_starttls(), "a LOGIN x y\r\n")),
+      "a NO [PRIVACYREQUIRED] Use TLS first\r\n");
+  EXPECT_EQ(after_greeting(drive_every_split(Protocol::imap, clear_with_starttls(),
+                                             "a AUTHENTICATE PLAIN\r\n")),
+            "a NO [PRIVACYREQUIRED] Use TLS first\r\n");
 }
 
 TEST(ImapFront, StartsTlsWhenNothingFollows) {
@@ -153,18 +183,26 @@ TEST(ImapFront, StartsTlsWhenNothingFollows) {
 TEST(ImapFront, RefusesClearTextBehindStarttls) {
   const Seen seen = drive(Protocol::imap, clear_with_starttls(), {"a STARTTLS\r\nb LOGIN x y\r\n"});
   EXPECT_EQ(seen.end, "close");
-  EXPECT_EQ(after_greeting(seen), "a BAD Nothing may follow STARTTLS before TLS is there\r\n* BYE mail.test closing connection\r\n");
+  EXPECT_EQ(after_greeting(seen),
+            "a BAD Nothing may follow STARTTLS before TLS is there\r\n* BYE mail.test closing "
+            "connection\r\n");
 }
 
 TEST(ImapFront, AnswersOtherCommandsAndIgnoresEmptyLines) {
-  const Seen seen = drive_every_split(Protocol::imap, secure(), "\r\na NOOP\r\nb ID (\"name\" \"x\")\r\nc SELECT INBOX\r\nd LOGOUT\r\n");
-  EXPECT_EQ(after_greeting(seen), "a OK Done\r\n* ID NIL\r\nb OK Done\r\nc BAD Not known, or not before login\r\n* BYE Logging out\r\nd OK Done\r\n");
+  const Seen seen =
+      drive_every_split(Protocol::imap, secure(),
+                        "\r\na NOOP\r\nb ID (\"name\" \"x\")\r\nc SELECT INBOX\r\nd LOGOUT\r\n");
+  EXPECT_EQ(after_greeting(seen),
+            "a OK Done\r\n* ID NIL\r\nb OK Done\r\nc BAD Not known, or not before login\r\n* BYE "
+            "Logging out\r\nd OK Done\r\n");
   EXPECT_EQ(seen.end, "close");
 }
 
 TEST(ImapFront, SurvivesEveryBrokenCommand) {
-  for (const std::string input : {"a LOGIN \"x y\r\n", "LOGIN x y\r\n", "a\r\n", "a AUTHENTICATE PLAIN !!!\r\n", "a AUTHENTICATE PLAIN =\r\n", "* NOOP\r\n",
-                                  "a LOGIN x\r\n", "a AUTHENTICATE CRAM-MD5\r\n", "a LOGIN \"\" \"\"\r\n", "a AUTHENTICATE PLAIN\r\n*\r\n", "{1+}\r\nx\r\n"}) {
+  for (const std::string input :
+       {"a LOGIN \"x y\r\n", "LOGIN x y\r\n", "a\r\n", "a AUTHENTICATE PLAIN !!!\r\n",
+        "a AUTHENTICATE PLAIN =\r\n", "* NOOP\r\n", "a LOGIN x\r\n", "a AUTHENTICATE CRAM-MD5\r\n",
+        "a LOGIN \"\" \"\"\r\n", "a AUTHENTICATE PLAIN\r\n*\r\n", "{1+}\r\nx\r\n"}) {
     const Seen seen = drive_every_split(Protocol::imap, secure(), input + "z NOOP\r\n");
     EXPECT_EQ(seen.end, "read") << input;
     EXPECT_TRUE(seen.output.ends_with("z OK Done\r\n")) << input << seen.output;
@@ -174,18 +212,27 @@ TEST(ImapFront, SurvivesEveryBrokenCommand) {
 TEST(ImapFront, RefusesNamesWithLineEndsInLiterals) {
   const Seen seen = drive_every_split(Protocol::imap, secure(), "a LOGIN {4+}\r\na\r\nb x\r\n");
   EXPECT_EQ(seen.end, "read");
-  EXPECT_EQ(after_greeting(seen), "a NO [AUTHENTICATIONFAILED] Name or password cannot be used\r\n");
+  EXPECT_EQ(after_greeting(seen),
+            "a NO [AUTHENTICATIONFAILED] Name or password cannot be used\r\n");
 }
 
 TEST(ImapFront, EndsAtEachBoundAndNotBefore) {
   const std::string longest(kUser.size(), 'x');
-  EXPECT_EQ(drive(Protocol::imap, secure(), {"a NOOP " + std::string(16 * 1024 - 7, 'x') + "\r\n"}).end, "read");
-  EXPECT_EQ(drive(Protocol::imap, secure(), {"a NOOP " + std::string(16 * 1024 - 6, 'x') + "\r\n"}).end, "close");
-  EXPECT_EQ(drive(Protocol::imap, secure(), {std::string(16 * 1024 + 1, 'x')}).end, "close") << "without a line end";
+  EXPECT_EQ(
+      drive(Protocol::imap, secure(), {"a NOOP " + std::string(16 * 1024 - 7, 'x') + "\r\n"}).end,
+      "read");
+  EXPECT_EQ(
+      drive(Protocol::imap, secure(), {"a NOOP " + std::string(16 * 1024 - 6, 'x') + "\r\n"}).end,
+      "close");
+  EXPECT_EQ(drive(Protocol::imap, secure(), {std::string(16 * 1024 + 1, 'x')}).end, "close")
+      << "without a line end";
   EXPECT_EQ(drive(Protocol::imap, secure(), {"a LOGIN {4096}\r\n"}).end, "read");
-  EXPECT_EQ(after_greeting(drive(Protocol::imap, secure(), {"a LOGIN {4097}\r\n"})), "a BAD [TOOBIG] Literal is too large\r\n");
-  EXPECT_EQ(drive(Protocol::imap, secure(), {"a LOGIN {4097+}\r\n"}).end, "close") << "its bytes are on their way and are no commands";
-  EXPECT_EQ(drive(Protocol::imap, secure(), {"a LOGIN {99999999999999999999999+}\r\n"}).end, "close");
+  EXPECT_EQ(after_greeting(drive(Protocol::imap, secure(), {"a LOGIN {4097}\r\n"})),
+            "a BAD [TOOBIG] Literal is too large\r\n");
+  EXPECT_EQ(drive(Protocol::imap, secure(), {"a LOGIN {4097+}\r\n"}).end, "close")
+      << "its bytes are on their way and are no commands";
+  EXPECT_EQ(drive(Protocol::imap, secure(), {"a LOGIN {99999999999999999999999+}\r\n"}).end,
+            "close");
 }
 
 TEST(ImapFront, SaysGoodbyeAfterTooManyBadCommandsAndTooManyAtAll) {
@@ -235,9 +282,11 @@ TEST(ImapFront, TellsATemporaryFailureFromAWrongPassword) {
 }
 
 TEST(Pop3Front, TakesALoginInEveryForm) {
-  for (const std::string& input : {"USER " + std::string(kUser) + "\r\nPASS secret\r\n", "AUTH PLAIN " + plain("", kUser, "secret") + "\r\n",
-                                   "auth plain\r\n" + plain("", kUser, "secret") + "\r\n",
-                                   "AUTH LOGIN\r\n" + ir::to_base64(kUser) + "\r\n" + ir::to_base64("secret") + "\r\n"}) {
+  for (const std::string& input :
+       {"USER " + std::string(kUser) + "\r\nPASS secret\r\n",
+        "AUTH PLAIN " + plain("", kUser, "secret") + "\r\n",
+        "auth plain\r\n" + plain("", kUser, "secret") + "\r\n",
+        "AUTH LOGIN\r\n" + ir::to_base64(kUser) + "\r\n" + ir::to_base64("secret") + "\r\n"}) {
     const Seen seen = drive_every_split(Protocol::pop3, secure(), input);
     EXPECT_EQ(seen.end, "login") << input;
     EXPECT_EQ(seen.login, kUser) << input;
@@ -252,10 +301,13 @@ TEST(Pop3Front, KeepsBlanksOfAPasswordAndDropsThoseOfAName) {
 }
 
 TEST(Pop3Front, AnswersBeforeLogin) {
-  const Seen seen = drive_every_split(Protocol::pop3, clear_with_starttls(), "CAPA\r\nUSER x\r\nPASS y\r\nSTAT\r\nQUIT\r\n");
+  const Seen seen = drive_every_split(Protocol::pop3, clear_with_starttls(),
+                                      "CAPA\r\nUSER x\r\nPASS y\r\nSTAT\r\nQUIT\r\n");
   EXPECT_EQ(after_greeting(seen),
-            "+OK Capabilities follow\r\nTOP\r\nUIDL\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\nPIPELINING\r\nSTLS\r\n.\r\n"
-            "-ERR Use STLS first\r\n-ERR Use STLS first\r\n-ERR Not known, or not before login\r\n+OK Bye\r\n");
+            "+OK Capabilities "
+            "follow\r\nTOP\r\nUIDL\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\nPIPELINING\r\nSTLS\r\n.\r\n"
+            "-ERR Use STLS first\r\n-ERR Use STLS first\r\n-ERR Not known, or not before "
+            "login\r\n+OK Bye\r\n");
   EXPECT_EQ(seen.end, "close");
 }
 
@@ -269,10 +321,13 @@ TEST(Pop3Front, ForgetsAUserThatCameBeforeTls) {
   EXPECT_EQ(machine->feed("PASS x\r\n").output, "-ERR USER comes first\r\n");
 }
 
-TEST(Pop3Front, RefusesClearTextBehindStls) { EXPECT_EQ(drive(Protocol::pop3, clear_with_starttls(), {"STLS\r\nUSER x\r\n"}).end, "close"); }
+TEST(Pop3Front, RefusesClearTextBehindStls) {
+  EXPECT_EQ(drive(Protocol::pop3, clear_with_starttls(), {"STLS\r\nUSER x\r\n"}).end, "close");
+}
 
 TEST(Pop3Front, RefusesALineEndInsideAPassword) {
-  const Seen seen = drive_every_split(Protocol::pop3, secure(), "AUTH PLAIN " + plain("", kUser, "x\r\nDELE 1") + "\r\n");
+  const Seen seen = drive_every_split(Protocol::pop3, secure(),
+                                      "AUTH PLAIN " + plain("", kUser, "x\r\nDELE 1") + "\r\n");
   EXPECT_EQ(seen.end, "read");
   EXPECT_EQ(after_greeting(seen), "-ERR [AUTH] Name or password cannot be used\r\n");
 }
@@ -288,11 +343,15 @@ TEST(SieveFront, ShowsItsCapabilitiesAgainAfterTls) {
 
 TEST(SieveFront, TakesALoginInEveryForm) {
   const std::string message = plain("", kUser, "secret");
-  for (const std::string& input : {"AUTHENTICATE \"PLAIN\" \"" + message + "\"\r\n", "AUTHENTICATE PLAIN " + message + "\r\n",
-                                   "AUTHENTICATE \"PLAIN\" {" + std::to_string(message.size()) + "+}\r\n" + message + "\r\n",
-                                   "AUTHENTICATE \"PLAIN\"\r\n\"" + message + "\"\r\n", "AUTHENTICATE \"PLAIN\"\r\n" + message + "\r\n",
-                                   "AUTHENTICATE \"PLAIN\"\r\n{" + std::to_string(message.size()) + "+}\r\n" + message + "\r\n",
-                                   "AUTHENTICATE \"LOGIN\"\r\n\"" + ir::to_base64(kUser) + "\"\r\n\"" + ir::to_base64("secret") + "\"\r\n"}) {
+  for (const std::string& input :
+       {"AUTHENTICATE \"PLAIN\" \"" + message + "\"\r\n", "AUTHENTICATE PLAIN " + message + "\r\n",
+        "AUTHENTICATE \"PLAIN\" {" + std::to_string(message.size()) + "+}\r\n" + message + "\r\n",
+        "AUTHENTICATE \"PLAIN\"\r\n\"" + message + "\"\r\n",
+        "AUTHENTICATE \"PLAIN\"\r\n" + message + "\r\n",
+        "AUTHENTICATE \"PLAIN\"\r\n{" + std::to_string(message.size()) + "+}\r\n" + message +
+            "\r\n",
+        "AUTHENTICATE \"LOGIN\"\r\n\"" + ir::to_base64(kUser) + "\"\r\n\"" +
+            ir::to_base64("secret") + "\"\r\n"}) {
     const Seen seen = drive_every_split(Protocol::sieve, secure(), input);
     EXPECT_EQ(seen.end, "login") << input;
     EXPECT_EQ(seen.login, kUser) << input;
@@ -301,8 +360,12 @@ TEST(SieveFront, TakesALoginInEveryForm) {
 }
 
 TEST(SieveFront, EchoesATagAndRefusesTheRest) {
-  const Seen seen = drive_every_split(Protocol::sieve, secure(), "NOOP \"tag\"\r\nLISTSCRIPTS\r\nAUTHENTICATE \"PLAIN\"\r\n\"*\"\r\nLOGOUT\r\n");
-  EXPECT_TRUE(seen.output.ends_with("OK (TAG {3}\r\ntag) \"Done\"\r\nNO \"Not known, or not before login\"\r\n\"\"\r\nNO \"Authentication cancelled\"\r\nOK \"Bye\"\r\n"))
+  const Seen seen = drive_every_split(
+      Protocol::sieve, secure(),
+      "NOOP \"tag\"\r\nLISTSCRIPTS\r\nAUTHENTICATE \"PLAIN\"\r\n\"*\"\r\nLOGOUT\r\n");
+  EXPECT_TRUE(
+      seen.output.ends_with("OK (TAG {3}\r\ntag) \"Done\"\r\nNO \"Not known, or not before "
+                            "login\"\r\n\"\"\r\nNO \"Authentication cancelled\"\r\nOK \"Bye\"\r\n"))
       << seen.output;
   EXPECT_EQ(seen.end, "close");
 }
@@ -312,8 +375,11 @@ TEST(SieveFront, RefusesClearTextBehindStarttls) {
 }
 
 TEST(SubmissionFront, TakesALoginInEveryForm) {
-  for (const std::string& input : {"EHLO c.test\r\nAUTH PLAIN " + plain("", kUser, "secret") + "\r\n", "AUTH plain\r\n" + plain("", kUser, "secret") + "\r\n",
-                                   "EHLO c.test\r\nAUTH LOGIN\r\n" + ir::to_base64(kUser) + "\r\n" + ir::to_base64("secret") + "\r\n"}) {
+  for (const std::string& input :
+       {"EHLO c.test\r\nAUTH PLAIN " + plain("", kUser, "secret") + "\r\n",
+        "AUTH plain\r\n" + plain("", kUser, "secret") + "\r\n",
+        "EHLO c.test\r\nAUTH LOGIN\r\n" + ir::to_base64(kUser) + "\r\n" + ir::to_base64("secret") +
+            "\r\n"}) {
     const Seen seen = drive_every_split(Protocol::submission, secure(), input);
     EXPECT_EQ(seen.end, "login") << input;
     EXPECT_EQ(seen.login, kUser) << input;
@@ -322,27 +388,38 @@ TEST(SubmissionFront, TakesALoginInEveryForm) {
 }
 
 TEST(SubmissionFront, OffersAuthOnlyWhereItIsPrivate) {
-  EXPECT_EQ(after_greeting(drive_every_split(Protocol::submission, clear_with_starttls(), "EHLO c.test\r\nAUTH PLAIN AAAA\r\n")),
-            "250-mail.test\r\n250-PIPELINING\r\n250-ENHANCEDSTATUSCODES\r\n250-STARTTLS\r\n250 8BITMIME\r\n538 5.7.11 Use STARTTLS first\r\n");
+  EXPECT_EQ(after_greeting(drive_every_split(Protocol::submission, clear_with_starttls(),
+                                             "EHLO c.test\r\nAUTH PLAIN AAAA\r\n")),
+            "250-mail.test\r\n250-PIPELINING\r\n250-ENHANCEDSTATUSCODES\r\n250-STARTTLS\r\n250 "
+            "8BITMIME\r\n538 5.7.11 Use STARTTLS first\r\n");
   EXPECT_EQ(after_greeting(drive_every_split(Protocol::submission, secure(), "EHLO c.test\r\n")),
-            "250-mail.test\r\n250-PIPELINING\r\n250-ENHANCEDSTATUSCODES\r\n250-AUTH PLAIN LOGIN\r\n250 8BITMIME\r\n");
+            "250-mail.test\r\n250-PIPELINING\r\n250-ENHANCEDSTATUSCODES\r\n250-AUTH PLAIN "
+            "LOGIN\r\n250 8BITMIME\r\n");
 }
 
 TEST(SubmissionFront, RefusesMailBeforeLoginAndXclientAlways) {
-  const Seen seen = drive_every_split(Protocol::submission, secure(), "MAIL FROM:<a@b>\r\nXCLIENT ADDR=203.0.113.1\r\nEHLO\r\nRSET\r\nQUIT\r\n");
-  EXPECT_EQ(after_greeting(seen), "530 5.7.0 Authentication required\r\n500 5.5.1 Not known\r\n501 5.5.4 A name must follow\r\n250 2.0.0 Done\r\n221 2.0.0 Bye\r\n");
+  const Seen seen =
+      drive_every_split(Protocol::submission, secure(),
+                        "MAIL FROM:<a@b>\r\nXCLIENT ADDR=203.0.113.1\r\nEHLO\r\nRSET\r\nQUIT\r\n");
+  EXPECT_EQ(after_greeting(seen),
+            "530 5.7.0 Authentication required\r\n500 5.5.1 Not known\r\n501 5.5.4 A name must "
+            "follow\r\n250 2.0.0 Done\r\n221 2.0.0 Bye\r\n");
 }
 
 TEST(SubmissionFront, RefusesClearTextBehindStarttls) {
-  EXPECT_EQ(drive(Protocol::submission, clear_with_starttls(), {"STARTTLS\r\nEHLO x\r\n"}).end, "close");
+  EXPECT_EQ(drive(Protocol::submission, clear_with_starttls(), {"STARTTLS\r\nEHLO x\r\n"}).end,
+            "close");
 }
 
 TEST(SubmissionFront, SaysCancelledForAStar) {
-  EXPECT_TRUE(drive_every_split(Protocol::submission, secure(), "AUTH PLAIN\r\n*\r\n").output.ends_with("334 \r\n501 5.0.0 Authentication cancelled\r\n"));
+  EXPECT_TRUE(drive_every_split(Protocol::submission, secure(), "AUTH PLAIN\r\n*\r\n")
+                  .output.ends_with("334 \r\n501 5.0.0 Authentication cancelled\r\n"));
 }
 
 TEST(Routing, GoesByTheNameWhoseMailboxItIs) {
-  const Seen seen = drive(Protocol::imap, secure(), {"a AUTHENTICATE PLAIN " + plain("bob@example.org", "admin", "x") + "\r\n"});
+  const Seen seen =
+      drive(Protocol::imap, secure(),
+            {"a AUTHENTICATE PLAIN " + plain("bob@example.org", "admin", "x") + "\r\n"});
   EXPECT_EQ(seen.authorize_as, "bob@example.org");
   EXPECT_EQ(seen.login, "admin");
   Credential credential;

@@ -41,13 +41,14 @@ class ProxyDriversTest : public ::testing::Test {
                                        {"control", "unix:" + configs_[i].control.unix_path},
                                        {"token", ir::SecretRef{"file", "token"}}}));
     }
-    arguments_ = ir::Value::map({{"account", kAlice},
-                                 {"addresses", ir::Value::list({"alice@example.org", "a.smith@example.org"})},
-                                 {"destination", "target"},
-                                 {"bound_ms", 20'000},
-                                 {"source", ir::Value::map({{"address", "127.0.0.1"}})},
-                                 {"target", ir::Value::map({{"address", "127.0.0.1"}})},
-                                 {"proxies", ir::Value(std::move(blocks))}});
+    arguments_ = ir::Value::map(
+        {{"account", kAlice},
+         {"addresses", ir::Value::list({"alice@example.org", "a.smith@example.org"})},
+         {"destination", "target"},
+         {"bound_ms", 20'000},
+         {"source", ir::Value::map({{"address", "127.0.0.1"}})},
+         {"target", ir::Value::map({{"address", "127.0.0.1"}})},
+         {"proxies", ir::Value(std::move(blocks))}});
   }
   ~ProxyDriversTest() override { proxies_.clear(); }
 
@@ -59,7 +60,13 @@ class ProxyDriversTest : public ::testing::Test {
   };
   step::StepContext context(ir::StepKind kind) {
     Memory& memory = memories_[kind];
-    step::StepContext context{.kind = kind, .arguments = arguments_, .account = kAlice, .lease_token = lease_, .secrets = secrets_, .clock = net::system_clock(), .stop = stop_};
+    step::StepContext context{.kind = kind,
+                              .arguments = arguments_,
+                              .account = kAlice,
+                              .lease_token = lease_,
+                              .secrets = secrets_,
+                              .clock = net::system_clock(),
+                              .stop = stop_};
     context.prior = memory.prior;
     context.notes = memory.notes;
     context.attempt = memory.attempt;
@@ -122,7 +129,9 @@ class ProxyDriversTest : public ::testing::Test {
 using enum ir::StepKind;
 
 TEST_F(ProxyDriversTest, HasADriverForEveryKindOfTheProxy) {
-  for (const ir::StepKind kind : {proxy_ready, proxy_hold, proxy_prepare, proxy_release, address_move}) EXPECT_NE(table_.find(kind), nullptr);
+  for (const ir::StepKind kind :
+       {proxy_ready, proxy_hold, proxy_prepare, proxy_release, address_move})
+    EXPECT_NE(table_.find(kind), nullptr);
 }
 
 TEST_F(ProxyDriversTest, MovesAnAccountOnAllProxies) {
@@ -148,7 +157,9 @@ TEST_F(ProxyDriversTest, LooksWithoutTouching) {
 }
 
 TEST_F(ProxyDriversTest, EveryStepMayBeRepeated) {
-  for (const ir::StepKind kind : {proxy_hold, proxy_hold, proxy_prepare, proxy_prepare, proxy_release, proxy_release}) expect_done(run(kind));
+  for (const ir::StepKind kind :
+       {proxy_hold, proxy_hold, proxy_prepare, proxy_prepare, proxy_release, proxy_release})
+    expect_done(run(kind));
   EXPECT_EQ(everywhere(), "target target");
   for (const ir::StepKind kind : {proxy_prepare, proxy_release}) {
     auto seen = observe(kind);
@@ -167,7 +178,8 @@ TEST_F(ProxyDriversTest, UndoesAPreparedAccountWithoutLettingClientsInTooEarly) 
   expect_done(run(proxy_hold));
   expect_done(run(proxy_prepare));
   for (int i = 0; i < 2; ++i) expect_done(undo(proxy_prepare));
-  EXPECT_EQ(everywhere(), "(silence) (silence)") << "the source's door and the mail are still to be given back";
+  EXPECT_EQ(everywhere(), "(silence) (silence)")
+      << "the source's door and the mail are still to be given back";
   expect_done(undo(proxy_hold));
   EXPECT_EQ(everywhere(), "source source");
 }
@@ -243,7 +255,8 @@ TEST_F(ProxyDriversTest, WaitsForAProxyThatIsAwayDuringTheRelease) {
   auto control = open_control(configs_[0]);
   ASSERT_TRUE(control->commit({kAlice, "a.smith@example.org"}, 1, lease_, within()));
   control.reset();
-  // The step has its connections when the second proxy is killed and comes back a second later, from its map.
+  // The step has its connections when the second proxy is killed and comes back a second later,
+  // from its map.
   std::thread restarter([this] {
     stop_proxy(1);
     std::this_thread::sleep_for(std::chrono::milliseconds(300));
@@ -251,7 +264,8 @@ TEST_F(ProxyDriversTest, WaitsForAProxyThatIsAwayDuringTheRelease) {
   });
   Outcome released = run(proxy_release);
   restarter.join();
-  if (!released) released = run(proxy_release);  // it may have found the door closed at the very beginning
+  if (!released)
+    released = run(proxy_release);  // it may have found the door closed at the very beginning
   expect_done(released);
   EXPECT_EQ(everywhere(), "target target");
 }

@@ -17,7 +17,9 @@
 
 namespace plan::proxy {
 
-inline net::Deadline within(int ms = 10'000) { return net::Deadline::after(std::chrono::milliseconds(ms)); }
+inline net::Deadline within(int ms = 10'000) {
+  return net::Deadline::after(std::chrono::milliseconds(ms));
+}
 
 /// A proxy in a thread of this process.
 class RunningProxy {
@@ -46,7 +48,9 @@ class RunningProxy {
     stop_.request();
     if (thread_.joinable()) thread_.join();
   }
-  [[nodiscard]] std::uint16_t port(const std::string& listener) const { return ports_.at(listener); }
+  [[nodiscard]] std::uint16_t port(const std::string& listener) const {
+    return ports_.at(listener);
+  }
   [[nodiscard]] const std::string& failure() const { return failure_; }
 
  private:
@@ -106,11 +110,13 @@ inline ProxyConfig basic_config(const test::TempDir& folder, const std::string& 
     std::ofstream token(config.control.token_file);
     token << kTestToken << "\n";
   }
-  std::filesystem::permissions(config.control.token_file, std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+  std::filesystem::permissions(config.control.token_file, std::filesystem::perms::owner_read |
+                                                              std::filesystem::perms::owner_write);
   return config;
 }
 
-inline void add_destination(ProxyConfig& config, const std::string& name, Protocol protocol, std::uint16_t port, TlsMode tls = TlsMode::none) {
+inline void add_destination(ProxyConfig& config, const std::string& name, Protocol protocol,
+                            std::uint16_t port, TlsMode tls = TlsMode::none) {
   DestinationConfig& destination = config.destinations[name];
   destination.name = name;
   destination.address = "127.0.0.1";
@@ -121,7 +127,8 @@ inline void add_destination(ProxyConfig& config, const std::string& name, Protoc
   destination.endpoints[protocol] = endpoint;
 }
 
-inline void add_listener(ProxyConfig& config, const std::string& name, Protocol protocol, TlsMode tls = TlsMode::none) {
+inline void add_listener(ProxyConfig& config, const std::string& name, Protocol protocol,
+                         TlsMode tls = TlsMode::none) {
   ListenerConfig listener;
   listener.name = name;
   listener.protocol = protocol;
@@ -132,7 +139,8 @@ inline void add_listener(ProxyConfig& config, const std::string& name, Protocol 
 }
 
 inline std::unique_ptr<ProxyControl> open_control(const ProxyConfig& config) {
-  auto control = ProxyControl::open({"unix:" + config.control.unix_path, ""}, secret::Secret(kTestToken), within());
+  auto control = ProxyControl::open({"unix:" + config.control.unix_path, ""},
+                                    secret::Secret(kTestToken), within());
   EXPECT_TRUE(control) << control.error().to_line();
   return control ? std::move(*control) : nullptr;
 }

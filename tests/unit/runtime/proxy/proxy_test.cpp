@@ -45,7 +45,9 @@ class ProxyTest : public ::testing::Test {
     EXPECT_TRUE(client.line().starts_with("* OK [CAPABILITY "));
     return client;
   }
-  static std::string login(const std::string& name = kAlice[0]) { return "a LOGIN " + name + " secret\r\n"; }
+  static std::string login(const std::string& name = kAlice[0]) {
+    return "a LOGIN " + name + " secret\r\n";
+  }
   /// Logs in and says which server it is.
   std::string who(const std::string& name = kAlice[0]) {
     Client c = client();
@@ -71,7 +73,8 @@ class ProxyTest : public ::testing::Test {
 TEST_F(ProxyTest, LogsInAndRelaysBothWays) {
   start();
   Client c = client();
-  EXPECT_EQ(c.ask("a LOGIN alice@example.org secret"), "a OK [CAPABILITY IMAP4rev1 IDLE] Logged in");
+  EXPECT_EQ(c.ask("a LOGIN alice@example.org secret"),
+            "a OK [CAPABILITY IMAP4rev1 IDLE] Logged in");
   EXPECT_EQ(c.ask("b WHO"), "* WHO source");
   EXPECT_EQ(c.line(), "b OK");
   EXPECT_EQ(c.ask("c LOGOUT"), "* BYE");
@@ -83,7 +86,8 @@ TEST_F(ProxyTest, PassesTheBackendsRefusalOnAndTakesAnotherLogin) {
   start();
   Client c = client();
   EXPECT_EQ(c.ask("a LOGIN alice@example.org wrong"), "a NO [AUTHENTICATIONFAILED] wrong");
-  EXPECT_EQ(c.ask("b LOGIN alice@example.org secret"), "b OK [CAPABILITY IMAP4rev1 IDLE] Logged in");
+  EXPECT_EQ(c.ask("b LOGIN alice@example.org secret"),
+            "b OK [CAPABILITY IMAP4rev1 IDLE] Logged in");
 }
 
 TEST_F(ProxyTest, RoutesTheSecondAttemptByItsOwnName) {
@@ -100,7 +104,8 @@ TEST_F(ProxyTest, RoutesTheSecondAttemptByItsOwnName) {
 TEST_F(ProxyTest, EndsAfterThreeWrongPasswords) {
   start();
   Client c = client();
-  for (int i = 0; i < 3; ++i) EXPECT_EQ(c.ask("a LOGIN alice@example.org wrong"), "a NO [AUTHENTICATIONFAILED] wrong");
+  for (int i = 0; i < 3; ++i)
+    EXPECT_EQ(c.ask("a LOGIN alice@example.org wrong"), "a NO [AUTHENTICATIONFAILED] wrong");
   EXPECT_EQ(c.line(), "* BYE mail.test closing connection");
   EXPECT_EQ(c.line(), "(end)");
 }
@@ -113,22 +118,27 @@ TEST_F(ProxyTest, NeverAnswersABackendThatIsDownAsAWrongPassword) {
 }
 
 TEST_F(ProxyTest, TellsNoVerdictFromARefusal) {
-  for (const std::string words : {"", "* BYE full\r\n", "* OK ready\r\n", "garbage\r\n", "* OK [CAPABILITY IMAP4rev1 SASL-IR AUTH=PLAIN] x\r\n"}) {
+  for (const std::string words : {"", "* BYE full\r\n", "* OK ready\r\n", "garbage\r\n",
+                                  "* OK [CAPABILITY IMAP4rev1 SASL-IR AUTH=PLAIN] x\r\n"}) {
     FakeBackend rude([words](net::SocketStream& stream, net::LineReader& reader, FakeBackend&) {
       say(stream, words);
-      if (words.find("SASL-IR") != std::string::npos) static_cast<void>(reader.line(within()));  // closes at the verdict
+      if (words.find("SASL-IR") != std::string::npos)
+        static_cast<void>(reader.line(within()));  // closes at the verdict
     });
     add_destination(config_, "source", Protocol::imap, rude.port());
     proxy_.reset();
     start();
     Client c = client();
-    EXPECT_TRUE(c.ask("a LOGIN alice@example.org secret").starts_with("a NO [UNAVAILABLE]")) << words;
+    EXPECT_TRUE(c.ask("a LOGIN alice@example.org secret").starts_with("a NO [UNAVAILABLE]"))
+        << words;
     proxy_.reset();
   }
 }
 
 TEST_F(ProxyTest, GivesASilentBackendUpAfterItsTime) {
-  FakeBackend silent([](net::SocketStream&, net::LineReader& reader, FakeBackend&) { static_cast<void>(reader.line(within())); });
+  FakeBackend silent([](net::SocketStream&, net::LineReader& reader, FakeBackend&) {
+    static_cast<void>(reader.line(within()));
+  });
   add_destination(config_, "source", Protocol::imap, silent.port());
   config_.backend_timeout = std::chrono::milliseconds(300);
   start();
@@ -155,7 +165,8 @@ TEST_F(ProxyTest, ParksALoginDuringAHoldAndReleasesItToTheTarget) {
 TEST_F(ProxyTest, ParksEveryNameAndMasterLoginsToo) {
   start();
   ASSERT_TRUE(hold(1));
-  for (const std::string name : {"a.smith@example.org", "ALICE@example.org", "alice@example.org%admin", "alice@example.org*admin"}) {
+  for (const std::string name : {"a.smith@example.org", "ALICE@example.org",
+                                 "alice@example.org%admin", "alice@example.org*admin"}) {
     Client c = client();
     c.send(login(name));
     EXPECT_EQ(c.line(100), "(silence)") << name;
@@ -415,7 +426,11 @@ TEST_F(ProxyTest, ListsSessionsAndTheMap) {
   ASSERT_TRUE(map);
   EXPECT_EQ((*map)["names"].size(), 2U);
   EXPECT_EQ((*map)["names"].item(0)["state"].string_or(""), "held");
-  auto confirmed = control_->request(ir::Value::map({{"op", "confirm"}, {"names", ir::Value::list({"alice@example.org"})}, {"destination", "source"}}), within());
+  auto confirmed =
+      control_->request(ir::Value::map({{"op", "confirm"},
+                                        {"names", ir::Value::list({"alice@example.org"})},
+                                        {"destination", "source"}}),
+                        within());
   ASSERT_TRUE(confirmed);
   EXPECT_FALSE((*confirmed)["is_confirmed"].bool_or(true));
 }
@@ -423,29 +438,35 @@ TEST_F(ProxyTest, ListsSessionsAndTheMap) {
 TEST_F(ProxyTest, ProbesADestinationPastTheHold) {
   start();
   ASSERT_TRUE(hold(1));
-  auto good = control_->probe("target", "imap", "alice@example.org", secret::Secret("secret"), within());
+  auto good =
+      control_->probe("target", "imap", "alice@example.org", secret::Secret("secret"), within());
   ASSERT_TRUE(good);
   EXPECT_EQ((*good)["verdict"].string_or(""), "accepted");
   EXPECT_NE((*good)["greeting"].string_or("").find("target ready"), std::string_view::npos);
-  auto bad = control_->probe("target", "imap", "alice@example.org", secret::Secret("wrong"), within());
+  auto bad =
+      control_->probe("target", "imap", "alice@example.org", secret::Secret("wrong"), within());
   ASSERT_TRUE(bad);
   EXPECT_EQ((*bad)["verdict"].string_or(""), "refused");
   target_.stop();
-  auto down = control_->probe("target", "imap", "alice@example.org", secret::Secret("secret"), within());
+  auto down =
+      control_->probe("target", "imap", "alice@example.org", secret::Secret("secret"), within());
   ASSERT_TRUE(down);
   EXPECT_EQ((*down)["verdict"].string_or(""), "unavailable");
 }
 
 TEST_F(ProxyTest, RefusesAWrongToken) {
   start();
-  const auto refused = ProxyControl::open({"unix:" + config_.control.unix_path, ""}, secret::Secret("0123456789abcdef0123456789abcdeX"), within());
+  const auto refused =
+      ProxyControl::open({"unix:" + config_.control.unix_path, ""},
+                         secret::Secret("0123456789abcdef0123456789abcdeX"), within());
   ASSERT_FALSE(refused);
   EXPECT_TRUE(refused.error().is(errors::token_refused));
 }
 
 TEST_F(ProxyTest, AnswersBrokenControlRequestsByName) {
   start();
-  for (const char* json : {"{}", "{\"op\":\"fly\"}", "{\"op\":\"hold\",\"names\":[]}", "{\"op\":\"hold\",\"names\":[\"a b\"],\"generation\":1}",
+  for (const char* json : {"{}", "{\"op\":\"fly\"}", "{\"op\":\"hold\",\"names\":[]}",
+                           "{\"op\":\"hold\",\"names\":[\"a b\"],\"generation\":1}",
                            "{\"op\":\"hold\",\"names\":[\"a\"],\"generation\":0}"}) {
     const auto answer = control_->request(*ir::parse_json(json), within());
     ASSERT_FALSE(answer) << json;
@@ -461,7 +482,8 @@ TEST_F(ProxyTest, AnswersBrokenControlRequestsByName) {
 TEST_F(ProxyTest, IsDrivenOverHttpsToo) {
   config_.control.certificate = folder_.file("c.pem");
   config_.control.key = folder_.file("c.key");
-  const std::string digest = test::make_certificate(config_.control.certificate, config_.control.key, "127.0.0.1");
+  const std::string digest =
+      test::make_certificate(config_.control.certificate, config_.control.key, "127.0.0.1");
   config_.control.https_address = "127.0.0.1";
   start();
   const std::string place = "https://127.0.0.1:" + std::to_string(proxy_->port("control-https"));
@@ -472,8 +494,11 @@ TEST_F(ProxyTest, IsDrivenOverHttpsToo) {
     ASSERT_TRUE(status) << status.error().to_line();
     EXPECT_EQ((*status)["server_name"].string_or(""), "mail.test");
   }
-  EXPECT_FALSE(ProxyControl::open({place, std::string(64, '0')}, secret::Secret(kTestToken), within())) << "another certificate";
-  auto wrong = ProxyControl::open({place, digest}, secret::Secret("0123456789abcdef0123456789abcdeX"), within());
+  EXPECT_FALSE(
+      ProxyControl::open({place, std::string(64, '0')}, secret::Secret(kTestToken), within()))
+      << "another certificate";
+  auto wrong = ProxyControl::open({place, digest},
+                                  secret::Secret("0123456789abcdef0123456789abcdeX"), within());
   ASSERT_TRUE(wrong);
   const auto refused = (*wrong)->status(within());
   ASSERT_FALSE(refused);
@@ -485,25 +510,27 @@ TEST_F(ProxyTest, SpeaksTlsOnBothSidesImplicitAndStarttls) {
   config_.key = folder_.file("c.key");
   const std::string digest = test::make_certificate(config_.certificate, config_.key, "mail.test");
   const net::TlsServerOptions server_tls{config_.certificate, config_.key};
-  FakeBackend implicit([&server_tls](net::SocketStream& stream, net::LineReader& reader, FakeBackend& backend) {
-    if (!stream.accept_tls(server_tls, within())) return;
-    imap_server("implicit")(stream, reader, backend);
-  });
-  FakeBackend starttls([&server_tls](net::SocketStream& stream, net::LineReader& reader, FakeBackend& backend) {
-    say(stream, "* OK [CAPABILITY IMAP4rev1 STARTTLS LOGINDISABLED] x\r\n");
-    static_cast<void>(reader.line(within()));
-    say(stream, "P1 OK go\r\n");
-    if (!stream.accept_tls(server_tls, within())) return;
-    net::LineReader again(stream, 1 << 16);
-    static_cast<void>(again.line(within()));
-    say(stream, "* CAPABILITY IMAP4rev1 SASL-IR AUTH=PLAIN\r\nP2 OK\r\n");
-    auto line = again.line(within());
-    if (!line) return;
-    backend.note(*line);
-    say(stream, "a OK [CAPABILITY X] in\r\n");
-    line = again.line(within());
-    if (line) say(stream, "* WHO starttls\r\n");
-  });
+  FakeBackend implicit(
+      [&server_tls](net::SocketStream& stream, net::LineReader& reader, FakeBackend& backend) {
+        if (!stream.accept_tls(server_tls, within())) return;
+        imap_server("implicit")(stream, reader, backend);
+      });
+  FakeBackend starttls(
+      [&server_tls](net::SocketStream& stream, net::LineReader& reader, FakeBackend& backend) {
+        say(stream, "* OK [CAPABILITY IMAP4rev1 STARTTLS LOGINDISABLED] x\r\n");
+        static_cast<void>(reader.line(within()));
+        say(stream, "P1 OK go\r\n");
+        if (!stream.accept_tls(server_tls, within())) return;
+        net::LineReader again(stream, 1 << 16);
+        static_cast<void>(again.line(within()));
+        say(stream, "* CAPABILITY IMAP4rev1 SASL-IR AUTH=PLAIN\r\nP2 OK\r\n");
+        auto line = again.line(within());
+        if (!line) return;
+        backend.note(*line);
+        say(stream, "a OK [CAPABILITY X] in\r\n");
+        line = again.line(within());
+        if (line) say(stream, "* WHO starttls\r\n");
+      });
   add_destination(config_, "source", Protocol::imap, implicit.port(), TlsMode::implicit);
   add_destination(config_, "target", Protocol::imap, starttls.port(), TlsMode::starttls);
   for (auto& [name, destination] : config_.destinations) {
@@ -537,10 +564,11 @@ TEST_F(ProxyTest, RefusesABackendWithAnotherCertificate) {
   const std::string key = folder_.file("c.key");
   static_cast<void>(test::make_certificate(certificate, key, "mail.test"));
   const net::TlsServerOptions server_tls{certificate, key};
-  FakeBackend backend([&server_tls](net::SocketStream& stream, net::LineReader& reader, FakeBackend& self) {
-    if (!stream.accept_tls(server_tls, within())) return;
-    imap_server("x")(stream, reader, self);
-  });
+  FakeBackend backend(
+      [&server_tls](net::SocketStream& stream, net::LineReader& reader, FakeBackend& self) {
+        if (!stream.accept_tls(server_tls, within())) return;
+        imap_server("x")(stream, reader, self);
+      });
   add_destination(config_, "source", Protocol::imap, backend.port(), TlsMode::implicit);
   config_.destinations["source"].is_unverified_allowed = false;
   config_.destinations["source"].certificate_sha256 = std::string(64, 'a');
@@ -564,9 +592,12 @@ TEST(ProxyProtocols, EachProtocolIsHeldAndReleased) {
     return credential.plain_base64();
   }();
   const std::vector<Case> cases = {
-      {Protocol::pop3, pop3_server, "+OK", "USER alice@example.org\r\nPASS secret\r\n", "+OK Logged in", "+OK source", "+OK target", "(end)"},
-      {Protocol::sieve, sieve_server, "OK ", "AUTHENTICATE \"PLAIN\" \"" + message + "\"\r\n", "OK \"in\"", "OK \"source\"", "OK \"target\"", "BYE (TRYLATER)"},
-      {Protocol::submission, submission_server, "220 ", "AUTH PLAIN " + message + "\r\n", "235 2.7.0 in", "250 source", "250 target", "421 4.3.2"},
+      {Protocol::pop3, pop3_server, "+OK", "USER alice@example.org\r\nPASS secret\r\n",
+       "+OK Logged in", "+OK source", "+OK target", "(end)"},
+      {Protocol::sieve, sieve_server, "OK ", "AUTHENTICATE \"PLAIN\" \"" + message + "\"\r\n",
+       "OK \"in\"", "OK \"source\"", "OK \"target\"", "BYE (TRYLATER)"},
+      {Protocol::submission, submission_server, "220 ", "AUTH PLAIN " + message + "\r\n",
+       "235 2.7.0 in", "250 source", "250 target", "421 4.3.2"},
   };
   for (const Case& c : cases) {
     SCOPED_TRACE(to_string(c.protocol));
@@ -607,22 +638,23 @@ TEST(ProxyProtocols, EachProtocolIsHeldAndReleased) {
 TEST(ProxyMail, RelaysPort25WithTheClientsAddress) {
   for (const Announce announce : {Announce::proxy_v1, Announce::proxy_v2}) {
     test::TempDir folder;
-    FakeBackend source([](net::SocketStream& stream, net::LineReader& reader, FakeBackend& backend) {
-      std::string header;
-      auto first = reader.bytes(6, within());
-      if (!first) return;
-      if (*first == "PROXY ") {
-        auto rest = reader.line(within());
-        header = *first + (rest ? *rest : "");
-      } else {
-        auto rest = reader.bytes(22, within());
-        header = *first + (rest ? *rest : "");
-      }
-      backend.note(header);
-      say(stream, "220 source ESMTP\r\n");
-      auto line = reader.line(within());
-      if (line) say(stream, "250 " + *line + "\r\n");
-    });
+    FakeBackend source(
+        [](net::SocketStream& stream, net::LineReader& reader, FakeBackend& backend) {
+          std::string header;
+          auto first = reader.bytes(6, within());
+          if (!first) return;
+          if (*first == "PROXY ") {
+            auto rest = reader.line(within());
+            header = *first + (rest ? *rest : "");
+          } else {
+            auto rest = reader.bytes(22, within());
+            header = *first + (rest ? *rest : "");
+          }
+          backend.note(header);
+          say(stream, "220 source ESMTP\r\n");
+          auto line = reader.line(within());
+          if (line) say(stream, "250 " + *line + "\r\n");
+        });
     ProxyConfig config = basic_config(folder);
     add_destination(config, "source", Protocol::smtp, source.port());
     config.destinations["source"].announce = announce;
@@ -634,9 +666,11 @@ TEST(ProxyMail, RelaysPort25WithTheClientsAddress) {
     const std::string header = source.lines().at(0);
     const std::string port = std::to_string(c.stream().local_port());
     if (announce == Announce::proxy_v1) {
-      EXPECT_EQ(header, "PROXY TCP4 127.0.0.1 127.0.0.1 " + port + " " + std::to_string(proxy.port("mx")));
+      EXPECT_EQ(header,
+                "PROXY TCP4 127.0.0.1 127.0.0.1 " + port + " " + std::to_string(proxy.port("mx")));
     } else {
-      EXPECT_EQ(ir::to_hex(header.substr(0, 24)), "0d0a0d0a000d0a515549540a2111000c7f0000017f000001");
+      EXPECT_EQ(ir::to_hex(header.substr(0, 24)),
+                "0d0a0d0a000d0a515549540a2111000c7f0000017f000001");
     }
     proxy.stop();
   }
