@@ -2,126 +2,161 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <map>
 #include <set>
 #include <vector>
 
-#include "compiler/source/text.h"
+#include "compiler/ir/json.h"
 
 namespace plan::ir {
 namespace {
 
-/// A node of the picture: one step, or one shape for all its rows.
-struct Picture {
+std::string_view role_word(TransactionRole role) {
+  switch (role) {
+    case TransactionRole::none:
+      return "-";
+    case TransactionRole::held:
+      return "held";
+    case TransactionRole::commit:
+      return "commit";
+  }
+  return "-";
+}
+
+// What is drawn: a step, or all steps of one shape in one wave.
+struct Drawing {
   struct Node {
-    std::string text = {};
-    Stage stage = {};
-    StepEffect effect = {};
+    std::string label;
+    StepKind kind = {};
+    Stage stage = Stage::prepare;
+    std::size_t count = 0;
   };
-  std::vector<Node> nodes = {};
-  std::set<std::pair<std::size_t, std::size_t>> edges = {};
+  std::vector<Node> nodes;
+  std::set<std::pair<std::size_t, std::size_t>> edges;
 };
 
-Picture picture_of(const StepGraph& graph, const GraphTextOptions& options) {
-  const std::size_t shape_count = graph.shapes().size();
-  const auto shape_of = [&](StepId step) { return static_cast<std::size_t>(&graph.shape(step) - graph.shapes().data()); };
-  std::vector<std::size_t> steps_of_shape(shape_count);
-  for (std::size_t i = 0; i < graph.size(); ++i) ++steps_of_shape[shape_of(static_cast<StepId>(i))];
+Drawing draw(const StepGraph& graph, const GraphTextOptions& options) {
+  Drawing drawing;
+  std::map<std::pair<const StepShape*, WaveId>, std::size_t> folded;
+  std::vector<std::size_t> node_of(graph.size());
+  for (const StepId step : graph.order()) {
+    const StepShape& shape = graph.shape(step);
+    const bool is_row = graph.row(step) != RowId::none;
+    std::size_t node = drawing.nodes.size();
+    if (options.is_folded && is_row) {
+      const auto [entry, is_new] = folded.emplace(std::pair(&shape, graph.wave(step)), node);
+      node = entry->second;
+      if (is_new) {
+        const WaveInfo* wave = graph.wave_info(graph.wave(step));
+        drawing.nodes.push_back(
+            {fmt::format("{}{}", shape.id_pattern, wave == nullptr ? "" : " of wave " + wave->name),
+             shape.kind, shape.stage, 0});
+      }
+    } else {
+      drawing.nodes.push_back({graph.id(step), shape.kind, shape.stage, 0});
+    }
+    ++drawing.nodes[node].count;
+    node_of[index(step)] = node;
+  }
+  for (const StepId step : graph.order()) {
+    for (const StepId before : graph.after(step)) {
+      if (node_of[index(before)] != node_of[index(step)]) {
+        drawing.edges.emplace(node_of[index(before)], node_of[index(step)]);
+      }
+    }
+  }
+  return drawing;
+}
 
-  Picture picture;
-  std::vector<std::size_t> node_of_shape(shape_count, SIZE_MAX);
-  std::vector<std::size_t> node_of_step(graph.size());
-  for (std::size_t i = 0; i < graph.size(); ++i) {
-    const auto step = static_cast<StepId>(i);
-    const std::size_t shape = shape_of(step);
-    const bool is_folded = steps_of_shape[shape] > options.rows_max;
-    if (is_folded && node_of_shape[shape] != SIZE_MAX) {
-      node_of_step[i] = node_of_shape[shape];
-      continue;
-    }
-    node_of_step[i] = picture.nodes.size();
-    if (is_folded) node_of_shape[shape] = picture.nodes.size();
-    std::string text = is_folded ? fmt::format("{} ({} times)", graph.shape(step).id_pattern, show_count(steps_of_shape[shape])) : graph.id(step);
-    picture.nodes.push_back({std::move(text), graph.stage(step), info(graph.kind(step)).effect});
+std::string label_of(const Drawing::Node& node) {
+  return node.count > 1 ? fmt::format("{} ({} times)", node.label, node.count) : node.label;
+}
+
+std::string quoted(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    if (c == '"' || c == '\\') out += '\\';
+    out += c;
   }
-  for (std::size_t i = 0; i < graph.size(); ++i) {
-    for (const StepId earlier : graph.after(static_cast<StepId>(i))) {
-      const std::size_t from = node_of_step[index(earlier)];
-      if (from != node_of_step[i]) picture.edges.emplace(from, node_of_step[i]);
-    }
-  }
-  return picture;
+  return out;
 }
 
 std::string_view colour_of(StepEffect effect) {
   switch (effect) {
     case StepEffect::read:
-      return "#e8eef4";
+      return "#eeeeee";
     case StepEffect::create:
-      return "#dff0d8";
+      return "#d7f0d7";
     case StepEffect::update:
-      return "#fdf3d0";
+      return "#fbf0c8";
     case StepEffect::destroy:
-      return "#f4cccc";
+      return "#f5cccc";
     case StepEffect::move_mail:
-      return "#d9d2f0";
+      return "#cfe2f7";
     case StepEffect::move_traffic:
-      return "#cfe2f3";
+      return "#d9d2f0";
     case StepEffect::stop_service:
-      return "#f9cb9c";
+      return "#f5cccc";
   }
-  return "#ffffff";
-}
-
-constexpr Stage kStages[] = {Stage::prepare, Stage::cutover, Stage::waves, Stage::finalize};
-
-std::string quoted(std::string_view text, bool is_mermaid) {
-  std::string out;
-  for (const char c : printable(text, 200)) {
-    if (c == '"') {
-      out += is_mermaid ? "#quot;" : "\\\"";
-    } else if (c == '\\' && !is_mermaid) {
-      out += "\\\\";
-    } else if (is_mermaid && (c == '#' || c == '<' || c == '>')) {
-      out += fmt::format("#{};", static_cast<int>(c));
-    } else {
-      out += c;
-    }
-  }
-  return out;
+  return "#eeeeee";
 }
 
 }  // namespace
 
-std::string graph_as_dot(const StepGraph& graph, const GraphTextOptions& options) {
-  const Picture picture = picture_of(graph, options);
-  std::string text = "digraph plan {\n  rankdir=LR;\n  node [shape=box, style=filled, fontname=\"sans-serif\"];\n";
-  for (const Stage stage : kStages) {
+std::string graph_lines(const StepGraph& graph, bool has_arguments) {
+  std::vector<std::string> lines;
+  for (const StepId step : graph.order()) {
+    std::vector<std::string> before;
+    for (const StepId earlier : graph.after(step)) before.push_back(graph.id(earlier));
+    std::sort(before.begin(), before.end());
+    const WaveInfo* wave = graph.wave_info(graph.wave(step));
+    lines.push_back(
+        fmt::format("{}  kind={}  stage={}  wave={}  role={}  undo={}  after={}{}\n",
+                    graph.id(step), info(graph.kind(step)).name, to_string(graph.stage(step)),
+                    wave == nullptr ? "-" : wave->name, role_word(graph.role(step)),
+                    to_string(info(graph.kind(step)).undo),
+                    before.empty() ? "-" : fmt::format("{}", fmt::join(before, ",")),
+                    has_arguments ? "\n    " + canonical_json(graph.arguments(step)) : ""));
+  }
+  std::sort(lines.begin(), lines.end());
+  std::string text;
+  for (const std::string& line : lines) text += line;
+  return text;
+}
+
+std::string graph_dot(const StepGraph& graph, const GraphTextOptions& options) {
+  const Drawing drawing = draw(graph, options);
+  std::string text =
+      "digraph plan {\n  rankdir=LR;\n  node [shape=box, style=filled, fontname=\"sans-serif\"];\n";
+  for (const Stage stage : {Stage::prepare, Stage::cutover, Stage::waves, Stage::finalize}) {
     text += fmt::format("  subgraph cluster_{0} {{\n    label=\"{0}\";\n", to_string(stage));
-    for (std::size_t i = 0; i < picture.nodes.size(); ++i) {
-      const Picture::Node& node = picture.nodes[i];
+    for (std::size_t i = 0; i < drawing.nodes.size(); ++i) {
+      const Drawing::Node& node = drawing.nodes[i];
       if (node.stage != stage) continue;
-      text += fmt::format("    n{} [label=\"{}\", fillcolor=\"{}\"];\n", i, quoted(node.text, false), colour_of(node.effect));
+      text +=
+          fmt::format("    n{} [label=\"{}\\n{}\", fillcolor=\"{}\"];\n", i, quoted(label_of(node)),
+                      info(node.kind).name, colour_of(info(node.kind).effect));
     }
     text += "  }\n";
   }
-  for (const auto& [from, to] : picture.edges) text += fmt::format("  n{} -> n{};\n", from, to);
+  for (const auto& [from, to] : drawing.edges) text += fmt::format("  n{} -> n{};\n", from, to);
   return text + "}\n";
 }
 
-std::string graph_as_mermaid(const StepGraph& graph, const GraphTextOptions& options) {
-  const Picture picture = picture_of(graph, options);
+std::string graph_mermaid(const StepGraph& graph, const GraphTextOptions& options) {
+  const Drawing drawing = draw(graph, options);
   std::string text = "flowchart LR\n";
-  for (const Stage stage : kStages) {
-    text += fmt::format("  subgraph {0}\n", to_string(stage));
-    for (std::size_t i = 0; i < picture.nodes.size(); ++i) {
-      if (picture.nodes[i].stage == stage) text += fmt::format("    n{}[\"{}\"]\n", i, quoted(picture.nodes[i].text, true));
+  for (const Stage stage : {Stage::prepare, Stage::cutover, Stage::waves, Stage::finalize}) {
+    text += fmt::format("  subgraph {}\n", to_string(stage));
+    for (std::size_t i = 0; i < drawing.nodes.size(); ++i) {
+      std::string label = label_of(drawing.nodes[i]);
+      std::replace(label.begin(), label.end(), '"', '\'');
+      if (drawing.nodes[i].stage == stage) text += fmt::format("    n{}[\"{}\"]\n", i, label);
     }
     text += "  end\n";
   }
-  for (const auto& [from, to] : picture.edges) text += fmt::format("  n{} --> n{}\n", from, to);
-  for (std::size_t i = 0; i < picture.nodes.size(); ++i) {
-    text += fmt::format("  style n{} fill:{}\n", i, colour_of(picture.nodes[i].effect));
-  }
+  for (const auto& [from, to] : drawing.edges) text += fmt::format("  n{} --> n{}\n", from, to);
   return text;
 }
 

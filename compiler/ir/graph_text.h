@@ -1,19 +1,22 @@
 #pragma once
-#include <cstddef>
 #include <string>
 
 #include "compiler/ir/step_graph.h"
 
 namespace plan::ir {
 
+/// One step a line, sorted by id: `id  kind=…  role=…  after=…`, with edges by id and canonical
+/// arguments on demand. What golden files compare.
+[[nodiscard]] std::string graph_lines(const StepGraph& graph, bool has_arguments = false);
+
 struct GraphTextOptions {
-  /// Rows of one kind above this are drawn as one: what 100,000 accounts do is the same picture.
-  std::size_t rows_max = 12;
+  /// Accounts of a wave whose steps have the same shapes are drawn once, with their number.
+  bool is_folded = true;
 };
 
-/// The graph for Graphviz: stages as clusters, colours by effect, names quoted.
-[[nodiscard]] std::string graph_as_dot(const StepGraph& graph, const GraphTextOptions& options = {});
-/// The same for Mermaid.
-[[nodiscard]] std::string graph_as_mermaid(const StepGraph& graph, const GraphTextOptions& options = {});
+/// Graphviz.
+[[nodiscard]] std::string graph_dot(const StepGraph& graph, const GraphTextOptions& options);
+/// Mermaid flowchart.
+[[nodiscard]] std::string graph_mermaid(const StepGraph& graph, const GraphTextOptions& options);
 
 }  // namespace plan::ir
