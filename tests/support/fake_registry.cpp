@@ -301,13 +301,14 @@ Value FakeRegistry::action(const Value& arguments) {
     const std::string name(object["@type"].string_or({}));
     ++counts_[name];
     const auto refused = refused_actions.find(name);
-    if (refused == refused_actions.end()) {
+    const bool is_stopped = pyzor_stops_reloads && name == "ReloadSettings" && singletons_["SpamPyzor"]["enable"].bool_or(false);
+    if (refused == refused_actions.end() && !is_stopped) {
       result.set("created", Value::map({{creation, Value::map({{"id", "t"}})}}));
       continue;
     }
     Value error = set_error("validationFailed");
     error.set("description", "Invalid address: failed to lookup address information");
-    error.set("objectId", Value::map({{"object", refused->second}, {"id", "singleton"}}));
+    error.set("objectId", Value::map({{"object", is_stopped ? std::string("SpamPyzor") : refused->second}, {"id", "singleton"}}));
     result.set("notCreated", Value::map({{creation, std::move(error)}}));
   }
   return result;

@@ -39,6 +39,8 @@ class FakeRegistry final : public net::HttpClient {
   std::pair<std::string, std::string> method_error_after = {};
   /// Actions that are refused: name -> object that is to blame.
   std::map<std::string, std::string> refused_actions = {};
+  /// ReloadSettings is refused while SpamPyzor is enabled, as on a machine without DNS.
+  bool pyzor_stops_reloads = false;
   std::size_t objects_in_get = 500;
   std::size_t objects_in_set = 500;
   int status = 200;  ///< of every answer, when not 200

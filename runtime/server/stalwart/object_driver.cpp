@@ -154,7 +154,7 @@ class ObjectDriver final : public step::StepDriver {
     const bool existed = context.prior["exists"].bool_or(false);
     if (context.kind == StepKind::admin_destroy) return bring_back(*target, wanted, context.prior, live, existed);
     if (live.is_null()) {
-      if (!existed) return {};
+      if (!existed) return make_live_again(*target, wanted);
       return changed(wanted, "it is gone");
     }
     std::vector<ir::Difference> from_wanted;
@@ -169,7 +169,7 @@ class ObjectDriver final : public step::StepDriver {
     const Value& values = context.prior["values"];
     std::vector<ir::Difference> from_prior;
     for (const auto& [key, value] : values.members()) compare(key, value, without_server_members(live[key]), from_prior);
-    if (from_prior.empty()) return {};
+    if (from_prior.empty()) return make_live_again(*target, wanted);
     if (!from_wanted.empty()) return changed(wanted, show_differences(from_wanted));
     // Whole values: what was added since must go again, and a whole embedded object is what was read.
     Value patch = Value::map();
@@ -191,9 +191,24 @@ class ObjectDriver final : public step::StepDriver {
     if (std::find(kLiveAtOnce.begin(), kLiveAtOnce.end(), wanted.type) != kLiveAtOnce.end()) return {};
     if (wanted.type.starts_with("MemoryLookup")) return target.reload_lookups();
     Outcome reloaded = target.registry().action("ReloadSettings");
-    // The state before was one that the server does not load: then it was not live before either.
-    if (!reloaded && reloaded.error().is(errors::reload_refused) && wanted.type == "SpamPyzor") return {};
+    if (reloaded || !reloaded.error().is(errors::reload_refused)) return reloaded;
+    // Without DNS the server loads nothing while SpamPyzor is enabled, which is how it was before plan came. So that the rest
+    // becomes live, it goes out of the way for one reload and comes back as it is stored.
+    PLAN_TRY(pyzor, target.registry().singleton("SpamPyzor"));
+    if (!pyzor["enable"].bool_or(false)) return reloaded;
+    const auto enable = [&](bool is_enabled) {
+      return target.registry().update("SpamPyzor", "singleton", Value::map({{"enable", is_enabled}}), "SpamPyzor", {});
+    };
+    PLAN_TRY_VOID(enable(false));
+    reloaded = target.registry().action("ReloadSettings");
+    PLAN_TRY_VOID(enable(true));
     return reloaded;
+  }
+
+  /// The same when nothing had to be restored: an undo that was killed between the two may not have come to it.
+  static Outcome make_live_again(Target& target, const Wanted& wanted) {
+    static_cast<void>(make_live(target, wanted).has_value());
+    return {};
   }
 
   static Error changed(const Wanted& wanted, const std::string& how) {

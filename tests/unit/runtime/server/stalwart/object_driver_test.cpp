@@ -121,6 +121,21 @@ TEST_F(ObjectDriver, undo_makes_live_what_it_restored) {
   EXPECT_EQ(registry->count("ReloadSettings"), 1);
 }
 
+TEST_F(ObjectDriver, undo_gets_past_an_object_that_stops_every_reload) {
+  registry->put_singleton("SpamPyzor", Value::map({{"enable", true}}));
+  registry->put_singleton("MtaStageData", Value::map({{"maxMessages", Value::map({{"match", Value::map()}, {"else", "10"}})}}));
+  registry->pyzor_stops_reloads = true;
+  Step step{.kind = StepKind::admin_update,
+            .arguments = Value::map({{"object", "MtaStageData"},
+                                     {"set", Value::map({{"maxMessages", Value::map({{"else", "1000"}})}})}})};
+  EXPECT_OK(run(step));
+  EXPECT_OK(undo(step));
+  EXPECT_EQ(registry->object("MtaStageData", "id", "singleton")["maxMessages"]["else"], Value("10"));
+  EXPECT_EQ(registry->object("SpamPyzor", "id", "singleton")["enable"], Value(true)) << "as it was";
+  EXPECT_EQ(registry->count("ReloadSettings"), 2);
+  EXPECT_OK(undo(step));
+}
+
 TEST_F(ObjectDriver, an_expression_without_match_clears_the_old_match) {
   registry->put_singleton("MtaOutboundStrategy",
                           Value::map({{"route", Value::map({{"match", Value::map({{"0", Value::map({{"if", "a"}, {"then", "b"}})}})},
