@@ -1,0 +1,68 @@
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "compiler/ir/value.h"
+#include "compiler/source/result.h"
+#include "runtime/archive/archive_file.h"
+#include "runtime/archive/import_imap.h"
+#include "runtime/archive/import_sieve.h"
+#include "runtime/archive/target_account.h"
+
+namespace plan::archive {
+
+/// How equal the two sides of an account are (design.md section 6, step 6); worse ones are larger.
+enum class Grade : std::uint8_t {
+  perfect = 0,      ///< no difference
+  good = 1,         ///< only differences of the closed list below
+  investigate = 2,  ///< flag, date or mailbox differs, or an item was refused
+  poor = 3,         ///< content is missing or extra
+  not_checked = 4,  ///< a part has no evidence
+};
+[[nodiscard]] std::string_view to_string(Grade grade);
+[[nodiscard]] Grade worse(Grade left, Grade right);
+
+// The closed list of `good` differences:
+//   - a date before 1970, which the target cannot hold, is 1970-01-01T00:00:00Z there
+//   - a mailbox has another name, because the target has a role mailbox for it or refuses the name
+//   - `\Recent`, which is no property of the message
+
+struct GradeDifference {
+  Grade grade = Grade::investigate;
+  std::string where = {};  ///< "INBOX uid 7", "Sieve script x", "target message m123"
+  std::string text = {};
+};
+
+struct GradeReport {
+  Grade grade = Grade::perfect;
+  std::uint64_t messages = 0;  ///< compared one by one
+  std::uint64_t proved = 0;    ///< whose bytes were proved at the target by digest
+  std::uint64_t proved_now = 0;
+  std::uint64_t differences_count = 0;
+  std::vector<GradeDifference> differences = {};  ///< the first kDifferencesListed, worst first
+  std::uint64_t delivered = 0;                    ///< at the target, not ours, and allowed to be
+  [[nodiscard]] ir::Value to_value() const;
+};
+
+struct GradeOptions {
+  /// Once the account's key is set, mail that arrives at the target is the target's own; before
+  /// that there must be none.
+  bool is_delivery_allowed = false;
+  /// After the flip flags, moves and deletions at the target are the user's.
+  bool is_target_authority = false;
+  /// Proves by digest also what was proved before.
+  bool is_everything_proved_again = false;
+  /// Ids of messages that are not the user's (probes).
+  std::vector<std::string> ignored_ids = {};
+};
+
+/// Compares the archive with the target, message by message, and proves bytes by digest.
+[[nodiscard]] Result<GradeReport> grade_target(ArchiveFile& archive, const TargetAccount& target,
+                                               const GradeOptions& options = {});
+
+/// Adds what a dry pass over the source found: differences between source and archive are
+/// differences between source and target. Anything that changed makes the grade `not-checked`.
+void add_source_findings(GradeReport& report, const ImportReport& mail, const SieveReport& scripts);
+
+}  // namespace plan::archive

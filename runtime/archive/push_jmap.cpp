@@ -1,0 +1,791 @@
+#include "runtime/archive/push_jmap.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <future>
+#include <map>
+#include <mutex>
+#include <set>
+#include <thread>
+
+#include "compiler/ir/digest.h"
+#include "compiler/source/text.h"
+#include "runtime/archive/errors.h"
+#include "runtime/archive/import_imap.h"
+#include "runtime/archive/item_state.h"
+#include "runtime/archive/target_mailboxes.h"
+#include "runtime/net/errors.h"
+#include "runtime/step/errors.h"
+
+namespace plan::archive {
+namespace {
+
+using ir::Value;
+namespace jmap = net::jmap;
+
+constexpr int kUploadAttemptsMax = 3;
+
+struct Pending {
+  std::int64_t id = 0;
+  std::string wire_name = {};
+  std::uint32_t uid = 0;
+  std::string body = {};
+  std::string sha256 = {};
+  std::string received_at = {};
+  std::string keywords = {};  ///< JSON, as at the source
+  std::string mailbox_id = {};
+  std::string blob_id = {};
+  std::string refusal = {};  ///< the target does not take the upload
+};
+
+std::string where(const std::string& wire_name, std::int64_t uid) {
+  return fmt::format("{} uid {}", printable(wire_name, 200), uid);
+}
+
+Value true_map(const std::vector<std::string>& names) {
+  Value map = Value::map();
+  for (const std::string& name : names) map.set(name, true);
+  return map;
+}
+
+class Push {
+ public:
+  Push(ArchiveFile& archive, const TargetAccount& target, const PushOptions& options)
+      : archive_(archive), database_(archive.database()), target_(target), options_(options) {}
+
+  Result<PushReport> run() {
+    PLAN_TRY_VOID(bind_target());
+    PLAN_TRY_VOID(resolve());
+    PLAN_TRY(mapping, map_mailboxes(archive_, target_));
+    report_.mailboxes_created = mapping.created;
+    places_ = std::move(mapping.target_ids);
+    if (options_.is_refused_tried_again)
+      PLAN_TRY_VOID(database_.execute(
+          "UPDATE plan_item SET state = 0, problem = NULL WHERE state = 3 AND is_gone = 0"));
+    PLAN_TRY_VOID(adopt());
+    PLAN_TRY_VOID(import_wanted());
+    if (options_.is_source_authority) {
+      PLAN_TRY_VOID(update_changed());
+      PLAN_TRY_VOID(destroy_gone());
+      PLAN_TRY_VOID(destroy_vanished_mailboxes(archive_, target_));
+      PLAN_TRY_VOID(push_scripts(archive_, target_, report_));
+    }
+    PLAN_TRY_VOID(list_problems());
+    return std::move(report_);
+  }
+
+  Outcome resolve_open() {
+    PLAN_TRY_VOID(bind_target());
+    return resolve();
+  }
+
+ private:
+  void kill_point(const char* place) {
+    if (options_.kill_point) options_.kill_point(place);
+  }
+
+  Outcome check_stop() {
+    if (options_.is_stop_requested && options_.is_stop_requested())
+      return Error(step::errors::stopped, "stopped between two batches").with_retry(Retry::safe);
+    return {};
+  }
+
+  /// Provenance is of one account; another one (made anew after an undo) has nothing of ours yet.
+  Outcome bind_target() {
+    PLAN_TRY(bound, archive_.fact("target-account"));
+    if (bound == target_.account_id()) return {};
+    PLAN_TRY(transaction, database_.begin());
+    PLAN_TRY_VOID(
+        database_.execute("DELETE FROM plan_target_mailbox; DELETE FROM plan_target_script; DELETE "
+                          "FROM plan_item WHERE is_gone = 1; "
+                          "UPDATE plan_item SET state = 0, target_id = NULL, target_mailbox = "
+                          "NULL, target_keywords = NULL, is_proved "
+                          "= 0, problem = NULL WHERE state <> 5"));
+    PLAN_TRY_VOID(archive_.set_fact("target-account", target_.account_id()));
+    return transaction.commit();
+  }
+
+  // --- what an earlier run left open -----------------------------------------------------------
+
+  struct Open {
+    std::int64_t id = 0;
+    std::string sha256 = {};
+    std::uint64_t bytes = 0;
+    std::string mailbox_id = {};
+    std::string keywords = {};
+  };
+
+  Outcome resolve() {
+    std::vector<Open> open;
+    PLAN_TRY(rows,
+             database_.prepare(
+                 "SELECT id, sha256, bytes, target_mailbox, keywords FROM plan_item WHERE state = "
+                 "1 ORDER BY id"));
+    while (true) {
+      PLAN_TRY(has_row, rows.step());
+      if (!has_row) break;
+      open.push_back({.id = rows.integer(0),
+                      .sha256 = std::string(rows.blob(1)),
+                      .bytes = static_cast<std::uint64_t>(rows.integer(2)),
+                      .mailbox_id = std::string(rows.text(3)),
+                      .keywords = std::string(rows.text(4))});
+    }
+    // A destruction that was begun is simply made again: destroy_gone.
+    PLAN_TRY_VOID(database_.execute("UPDATE plan_item SET state = 2 WHERE state = 4"));
+    if (open.empty()) return {};
+    std::set<std::string> mailboxes;
+    std::set<std::uint64_t> sizes;
+    for (const Open& item : open) {
+      mailboxes.insert(item.mailbox_id);
+      sizes.insert(item.bytes);
+    }
+    // Messages at the target that no item has, by (mailbox, digest).
+    std::multimap<std::pair<std::string, std::string>, std::string> strays;
+    for (const std::string& mailbox_id : mailboxes) {
+      PLAN_TRY(ids, target_.email_ids(mailbox_id));
+      std::vector<std::string> unknown;
+      for (const std::string& id : ids) {
+        PLAN_TRY(is_known, has_item(id));
+        if (!is_known) unknown.push_back(id);
+      }
+      PLAN_TRY(emails, target_.emails(unknown));
+      std::vector<std::string> blobs;
+      for (const auto& [id, email] : emails)
+        if (sizes.count(email.size_bytes) > 0) blobs.push_back(email.blob_id);
+      PLAN_TRY(digests, target_.digests(blobs));
+      for (const auto& [id, email] : emails)
+        if (const auto digest = digests.find(email.blob_id); digest != digests.end())
+          strays.emplace(std::pair(mailbox_id, digest->second), id);
+    }
+    PLAN_TRY(transaction, database_.begin());
+    for (const Open& item : open) {
+      const auto found = strays.find({item.mailbox_id, item.sha256});
+      PLAN_TRY(update,
+               database_.prepare(
+                   "UPDATE plan_item SET state = ?, target_id = ?, target_keywords = ?, is_proved "
+                   "= ? WHERE id = ?"));
+      if (found != strays.end()) {
+        update.bind(1, static_cast<int>(ItemState::at_target)).bind(2, found->second);
+        update.bind(3, item.keywords).bind(4, true).bind(5, item.id);
+        strays.erase(found);
+        ++report_.resolved;
+      } else {
+        update.bind(1, static_cast<int>(ItemState::wanted))
+            .bind_null(2)
+            .bind_null(3)
+            .bind(4, false);
+        update.bind(5, item.id);
+      }
+      PLAN_TRY_VOID(update.run());
+    }
+    PLAN_TRY_VOID(database_.execute("DELETE FROM plan_item WHERE is_gone = 1 AND state = 0"));
+    return transaction.commit();
+  }
+
+  Result<bool> has_item(const std::string& target_id) {
+    PLAN_TRY(find, database_.prepare("SELECT 1 FROM plan_item WHERE target_id = ?"));
+    find.bind(1, target_id);
+    return find.step();
+  }
+
+  // --- moved at the source ---------------------------------------------------------------------
+
+  /// A message that is gone in one place and new in another, or under a new UIDVALIDITY, with the
+  /// same bytes and date: the object at the target changes hands, in one transaction; its mailbox
+  /// and keywords follow by update_changed.
+  Outcome adopt() {
+    if (!options_.is_source_authority) return {};
+    PLAN_TRY(rows, database_.prepare("SELECT g.id, g.sha256, g.received_at FROM plan_item g WHERE "
+                                     "g.is_gone = 1 AND g.state = 2 AND "
+                                     "EXISTS (SELECT 1 FROM plan_item w WHERE w.is_gone = 0 AND "
+                                     "w.state = 0 AND w.sha256 = g.sha256 "
+                                     "AND w.received_at = g.received_at)"));
+    struct Gone {
+      std::int64_t id;
+      std::string sha256, received_at;
+    };
+    std::vector<Gone> gone;
+    while (true) {
+      PLAN_TRY(has_row, rows.step());
+      if (!has_row) break;
+      gone.push_back({rows.integer(0), std::string(rows.blob(1)), std::string(rows.text(2))});
+    }
+    if (gone.empty()) return {};
+    PLAN_TRY(transaction, database_.begin());
+    for (const Gone& one : gone) {
+      PLAN_TRY(give,
+               database_.prepare("UPDATE plan_item SET state = 2, target_id = g.target_id, "
+                                 "target_mailbox = g.target_mailbox, "
+                                 "target_keywords = g.target_keywords, is_proved = g.is_proved "
+                                 "FROM (SELECT * FROM plan_item "
+                                 "WHERE id = ?1) g WHERE plan_item.id = (SELECT id FROM plan_item "
+                                 "WHERE is_gone = 0 AND state = "
+                                 "0 AND sha256 = ?2 AND received_at = ?3 ORDER BY id LIMIT 1)"));
+      give.bind(1, one.id).bind_blob(2, one.sha256).bind(3, one.received_at);
+      PLAN_TRY_VOID(give.run());
+      if (database_.changes() == 0) continue;
+      PLAN_TRY(forget, database_.prepare("DELETE FROM plan_item WHERE id = ?"));
+      forget.bind(1, one.id);
+      PLAN_TRY_VOID(forget.run());
+      ++report_.adopted;
+    }
+    return transaction.commit();
+  }
+
+  // --- new messages ----------------------------------------------------------------------------
+
+  Outcome import_wanted() {
+    PLAN_TRY(total, database_.query_integer(
+                        "SELECT count(*) FROM plan_item WHERE state = 0 AND is_gone = 0"));
+    total_ = static_cast<std::uint64_t>(total.value_or(0));
+    if (total_ == 0) return {};
+    PLAN_TRY(session, target_.client().session());
+    uploads_ = std::clamp<std::size_t>(session->limits.concurrent_uploads, 1, kUploadsInFlight);
+    PLAN_TRY(state, target_.email_state());
+    email_state_ = std::move(state);
+    // The next batch is uploaded while the target imports this one.
+    PLAN_TRY(first, next_batch());
+    std::vector<Pending> batch = std::move(first);
+    auto uploaded = upload(batch);
+    while (!batch.empty()) {
+      PLAN_TRY_VOID(uploaded);
+      PLAN_TRY(following, next_batch());
+      std::vector<Pending> next = std::move(following);
+      auto ahead = std::async(std::launch::async, [&] { return upload(next); });
+      auto imported = check_stop();
+      if (imported) imported = import_batch(batch);
+      uploaded = ahead.get();
+      PLAN_TRY_VOID(imported);
+      batch = std::move(next);
+    }
+    return {};
+  }
+
+  Result<std::vector<Pending>> next_batch() {
+    std::vector<Pending> batch;
+    PLAN_TRY(rows, database_.prepare("SELECT p.id, p.wire_name, p.uid, b.data, p.sha256, "
+                                     "p.received_at, p.keywords FROM plan_item p "
+                                     "JOIN emails e ON e.id = p.email_id JOIN blobs b ON b.id = "
+                                     "e.blob_id WHERE p.state = 0 AND "
+                                     "p.is_gone = 0 AND p.id > ? ORDER BY p.id"));
+    rows.bind(1, last_id_);
+    std::size_t bytes = 0;
+    while (batch.size() < options_.import_batch && bytes < kImportBytes) {
+      PLAN_TRY(has_row, rows.step());
+      if (!has_row) break;
+      Pending item{.id = rows.integer(0),
+                   .wire_name = std::string(rows.text(1)),
+                   .uid = static_cast<std::uint32_t>(rows.integer(2)),
+                   .body = std::string(rows.blob(3)),
+                   .sha256 = std::string(rows.blob(4)),
+                   .received_at = std::string(rows.text(5)),
+                   .keywords = std::string(rows.text(6))};
+      last_id_ = item.id;
+      const auto place = places_.find(item.wire_name);
+      if (place == places_.end()) continue;  // its mailbox went away: the next pass removes it
+      item.mailbox_id = place->second;
+      bytes += item.body.size();
+      batch.push_back(std::move(item));
+    }
+    return batch;
+  }
+
+  /// Several at a time. Equal bytes are uploaded once. What the target does not take stays without
+  /// blob_id and gets the error's words.
+  Outcome upload(std::vector<Pending>& batch) {
+    std::map<std::string, std::vector<Pending*>> by_digest;
+    for (Pending& item : batch) by_digest[item.sha256].push_back(&item);
+    std::vector<std::vector<Pending*>*> jobs;
+    for (auto& [digest, items] : by_digest) jobs.push_back(&items);
+    std::atomic<std::size_t> next{0};
+    std::mutex mutex;
+    std::optional<Error> failed;
+    const auto work = [&] {
+      while (true) {
+        const std::size_t index = next++;
+        if (index >= jobs.size()) return;
+        auto blob = target_.client().upload(target_.account_id(), jobs[index]->front()->body,
+                                            "message/rfc822");
+        const std::lock_guard lock(mutex);
+        if (blob) {
+          for (Pending* item : *jobs[index]) item->blob_id = *blob;
+        } else if (blob.error().is(net::errors::http_status) ||
+                   blob.error().code().name == "too-large") {
+          for (Pending* item : *jobs[index]) item->refusal = blob.error().to_line();
+        } else {
+          if (!failed) failed = std::move(blob.error());
+          next = jobs.size();
+        }
+      }
+    };
+    std::vector<std::thread> threads;
+    for (std::size_t count = 1; count < std::min(uploads_, jobs.size()); ++count)
+      threads.emplace_back(work);
+    work();
+    for (std::thread& thread : threads) thread.join();
+    if (failed) return std::move(*failed).while_doing("uploading messages");
+    return {};
+  }
+
+  Outcome set_state(const std::vector<Pending>& batch, ItemState state) {
+    PLAN_TRY(transaction, database_.begin());
+    for (const Pending& item : batch) {
+      if (item.blob_id.empty()) continue;
+      PLAN_TRY(update, database_.prepare(
+                           "UPDATE plan_item SET state = ?, target_mailbox = ? WHERE id = ?"));
+      update.bind(1, static_cast<int>(state)).bind(2, item.mailbox_id).bind(3, item.id);
+      PLAN_TRY_VOID(update.run());
+    }
+    return transaction.commit();
+  }
+
+  Outcome keep_wanted(std::vector<Pending>& batch) {
+    PLAN_TRY(find, database_.prepare("SELECT state FROM plan_item WHERE id = ?"));
+    std::vector<Pending> left;
+    for (Pending& item : batch) {
+      find.bind(1, item.id);
+      PLAN_TRY(is_found, find.step());
+      if (is_found && find.integer(0) == static_cast<int>(ItemState::wanted))
+        left.push_back(std::move(item));
+      find.reset();
+    }
+    batch = std::move(left);
+    return {};
+  }
+
+  Outcome refuse(const Pending& item, std::string text) {
+    PLAN_TRY(update, database_.prepare("UPDATE plan_item SET state = 3, problem = ? WHERE id = ?"));
+    update.bind(1, text).bind(2, item.id);
+    return update.run();
+  }
+
+  Outcome import_batch(std::vector<Pending>& batch) {
+    for (const Pending& item : batch)
+      if (item.blob_id.empty()) PLAN_TRY_VOID(refuse(item, item.refusal));
+    for (int attempt = 0;; ++attempt) {
+      if (attempt >= kStateRetriesMax)
+        return Error(errors::target_changed_meanwhile,
+                     "the target account changes faster than mail can be brought")
+            .with_retry(Retry::safe)
+            .with_blame(Blame::target);
+      Value emails = Value::map();
+      for (const Pending& item : batch) {
+        if (item.blob_id.empty()) continue;
+        emails.set(
+            fmt::format("i{}", item.id),
+            Value::map({{"blobId", item.blob_id},
+                        {"mailboxIds", true_map({item.mailbox_id})},
+                        {"keywords", true_map(keywords_for_target(texts_of_json(item.keywords)))},
+                        {"receivedAt", received_at_for_target(item.received_at)}}));
+      }
+      if (emails.size() == 0) return {};
+      Value arguments = Value::map({{"accountId", target_.account_id()}});
+      if (!email_state_.empty()) arguments.set("ifInState", email_state_);
+      arguments.set("emails", std::move(emails));
+
+      PLAN_TRY_VOID(set_state(batch, ItemState::importing));
+      kill_point("import-begun");
+      auto answers =
+          target_.client().call({{.method = "Email/import", .arguments = std::move(arguments)}},
+                                {.capabilities = {std::string(jmap::kMail)}});
+      if (!answers) {
+        if (answers.error().effect() == Effect::none)
+          PLAN_TRY_VOID(set_state(batch, ItemState::wanted));
+        return std::move(answers.error()).while_doing("importing messages");
+      }
+      kill_point("import-answered");
+      if (answers->empty())
+        return Error(net::errors::protocol_violation, "Email/import without answer")
+            .with_blame(Blame::target);
+      const jmap::Answer& answer = answers->front();
+      if (!answer.is_error()) return take_answer(batch, answer.arguments);
+      const std::string_view type = answer.arguments["type"].string_or("");
+      if (type == "stateMismatch") {
+        // Somebody changed the account: perhaps an import of ours whose reply was lost and that ran
+        // late. So the batch is looked up like any other open one.
+        PLAN_TRY(state, target_.email_state());
+        email_state_ = std::move(state);
+        PLAN_TRY_VOID(resolve());
+        PLAN_TRY_VOID(keep_wanted(batch));
+        continue;
+      }
+      if (type == "invalidArguments" || type == "requestTooLarge") {
+        // Nothing was done. One of them spoils the call: halves, down to the one that does.
+        PLAN_TRY_VOID(set_state(batch, ItemState::wanted));
+        if (batch.size() == 1)
+          return refuse(batch[0],
+                        fmt::format("{}: {}", type,
+                                    printable(answer.arguments["description"].string_or(""), 300)));
+        std::vector<Pending> second(
+            std::make_move_iterator(batch.begin() + static_cast<std::ptrdiff_t>(batch.size() / 2)),
+            std::make_move_iterator(batch.end()));
+        batch.resize(batch.size() / 2);
+        PLAN_TRY_VOID(import_batch(batch));
+        return import_batch(second);
+      }
+      return jmap::method_error(answer.arguments, "Email/import", false, Blame::target);
+    }
+  }
+
+  Outcome take_answer(std::vector<Pending>& batch, const Value& answer) {
+    const Value& created = answer["created"];
+    const Value& refused = answer["notCreated"];
+    email_state_ = std::string(answer["newState"].string_or(""));
+    std::vector<Pending> again;
+    std::optional<Error> stop;
+    bool is_anything_unknown = false;
+    {
+      PLAN_TRY(transaction, database_.begin());
+      for (Pending& item : batch) {
+        if (item.blob_id.empty()) continue;
+        const std::string key = fmt::format("i{}", item.id);
+        const std::string_view id = created[key]["id"].string_or("");
+        if (!id.empty()) {
+          PLAN_TRY(update, database_.prepare(
+                               "UPDATE plan_item SET state = 2, target_id = ?, target_mailbox = ?, "
+                               "target_keywords = ?, problem = NULL WHERE id = ?"));
+          update.bind(1, id).bind(2, item.mailbox_id).bind(3, item.keywords).bind(4, item.id);
+          PLAN_TRY_VOID(update.run());
+          ++report_.created;
+          report_.bytes += item.body.size();
+          continue;
+        }
+        const Value& why = refused[key];
+        if (!why.is_map()) {
+          is_anything_unknown = true;  // stays `importing`: looked up by the next push
+          continue;
+        }
+        const jmap::SetError error = jmap::parse_set_error(why);
+        if (error.is("blobNotFound") && ++upload_attempts_[item.id] < kUploadAttemptsMax) {
+          PLAN_TRY_VOID(keep_state(item, ItemState::wanted));
+          again.push_back(std::move(item));
+        } else if (error.is("overQuota") || error.is("rateLimit") ||
+                   error.is("serverUnavailable") || error.is("serverFail")) {
+          PLAN_TRY_VOID(keep_state(item, ItemState::wanted));
+          if (!stop)
+            stop = jmap::to_error(error, "message " + where(item.wire_name, item.uid), "",
+                                  Blame::target);
+        } else {
+          PLAN_TRY_VOID(refuse(item, fmt::format("{}: {}", error.type, error.description)));
+        }
+      }
+      PLAN_TRY_VOID(transaction.commit());
+    }
+    if (options_.progress) options_.progress(report_.created, total_);
+    if (stop) return std::move(*stop);
+    if (is_anything_unknown)
+      return Error(net::errors::protocol_violation,
+                   "the target answers for some messages of an import only")
+          .with_effect(Effect::unknown)
+          .with_retry(Retry::safe)
+          .with_blame(Blame::target);
+    if (again.empty()) return {};
+    PLAN_TRY_VOID(upload(again));
+    return import_batch(again);
+  }
+
+  Outcome keep_state(const Pending& item, ItemState state) {
+    PLAN_TRY(update, database_.prepare("UPDATE plan_item SET state = ? WHERE id = ?"));
+    update.bind(1, static_cast<int>(state)).bind(2, item.id);
+    return update.run();
+  }
+
+  // --- changed and gone ------------------------------------------------------------------------
+
+  struct Placed {
+    std::int64_t id = 0;
+    std::string wire_name = {};
+    std::int64_t uid = 0;
+    std::string target_id = {};
+    std::string target_mailbox = {};
+    std::string target_keywords = {};
+    std::string keywords = {};
+  };
+
+  Result<std::vector<Placed>> placed(std::string_view condition) {
+    std::vector<Placed> items;
+    PLAN_TRY(rows, database_.prepare(fmt::format(
+                       "SELECT p.id, p.wire_name, p.uid, p.target_id, p.target_mailbox, "
+                       "p.target_keywords, p.keywords FROM plan_item p LEFT JOIN "
+                       "plan_target_mailbox t ON t.wire_name = p.wire_name WHERE p.state = 2 "
+                       "AND {} ORDER BY p.id",
+                       condition)));
+    while (true) {
+      PLAN_TRY(has_row, rows.step());
+      if (!has_row) break;
+      items.push_back({.id = rows.integer(0),
+                       .wire_name = std::string(rows.text(1)),
+                       .uid = rows.integer(2),
+                       .target_id = std::string(rows.text(3)),
+                       .target_mailbox = std::string(rows.text(4)),
+                       .target_keywords = std::string(rows.text(5)),
+                       .keywords = std::string(rows.text(6))});
+    }
+    return items;
+  }
+
+  /// Is the message at the target as plan left it?
+  static bool is_untouched(const Placed& item, const TargetEmail& email) {
+    return email.mailbox_ids == std::vector<std::string>{item.target_mailbox} &&
+           same_keywords(email.keywords, keywords_for_target(texts_of_json(item.target_keywords)));
+  }
+
+  Outcome note_conflict(const Placed& item, std::string text) {
+    PLAN_TRY(note, database_.prepare("UPDATE plan_item SET problem = ? WHERE id = ?"));
+    note.bind(1, text).bind(2, item.id);
+    return note.run();
+  }
+
+  Outcome update_changed() {
+    PLAN_TRY(items, placed("p.is_gone = 0 AND (p.target_keywords <> p.keywords OR p.target_mailbox "
+                           "<> t.target_id)"));
+    for (std::size_t begin = 0; begin < items.size(); begin += kGetBatch) {
+      PLAN_TRY_VOID(check_stop());
+      const std::size_t end = std::min(items.size(), begin + kGetBatch);
+      std::vector<std::string> ids;
+      for (std::size_t index = begin; index < end; ++index) ids.push_back(items[index].target_id);
+      PLAN_TRY(emails, target_.emails(ids));
+      Value update = Value::map();
+      std::map<std::string, const Placed*> asked;
+      for (std::size_t index = begin; index < end; ++index) {
+        const Placed& item = items[index];
+        const auto found = emails.find(item.target_id);
+        if (found == emails.end()) {
+          PLAN_TRY_VOID(note_conflict(item, "destroyed at the target by somebody else"));
+          continue;
+        }
+        const Value keywords = true_map(keywords_for_target(texts_of_json(item.keywords)));
+        const auto place = places_.find(item.wire_name);
+        const std::string mailbox = place == places_.end() ? item.target_mailbox : place->second;
+        const bool is_done = found->second.mailbox_ids == std::vector<std::string>{mailbox} &&
+                             same_keywords(found->second.keywords,
+                                           keywords_for_target(texts_of_json(item.keywords)));
+        if (!is_done && !is_untouched(item, found->second)) {
+          PLAN_TRY_VOID(note_conflict(item, "changed at the target by somebody else"));
+          continue;
+        }
+        // Also when it is done: a crash may have lost the note.
+        update.set(item.target_id,
+                   Value::map({{"keywords", keywords}, {"mailboxIds", true_map({mailbox})}}));
+        asked[item.target_id] = &item;
+      }
+      if (update.is_null() || update.size() == 0) continue;
+      PLAN_TRY(result, target_.client().set({.type = "Email",
+                                             .account_id = target_.account_id(),
+                                             .update = std::move(update),
+                                             .capability = std::string(jmap::kMail)}));
+      kill_point("update-answered");
+      std::map<std::string, std::string> refused;
+      for (const jmap::SetFailure& failure : result.failures)
+        refused[failure.id] = fmt::format("{}: {}", failure.error.type, failure.error.description);
+      PLAN_TRY(transaction, database_.begin());
+      for (const auto& [id, item] : asked) {
+        if (const auto why = refused.find(id); why != refused.end()) {
+          PLAN_TRY_VOID(note_conflict(*item, why->second));
+          continue;
+        }
+        const auto place = places_.find(item->wire_name);
+        PLAN_TRY(note,
+                 database_.prepare(
+                     "UPDATE plan_item SET target_keywords = ?, target_mailbox = ?, problem = NULL "
+                     "WHERE id = ?"));
+        note.bind(1, item->keywords)
+            .bind(2, place == places_.end() ? item->target_mailbox : place->second)
+            .bind(3, item->id);
+        PLAN_TRY_VOID(note.run());
+        ++report_.updated;
+      }
+      PLAN_TRY_VOID(transaction.commit());
+    }
+    return {};
+  }
+
+ public:
+  Outcome destroy_gone(std::string_view condition = "p.is_gone = 1") {
+    PLAN_TRY(items, placed(condition));
+    for (std::size_t begin = 0; begin < items.size(); begin += kGetBatch) {
+      PLAN_TRY_VOID(check_stop());
+      const std::size_t end = std::min(items.size(), begin + kGetBatch);
+      std::vector<std::string> ids;
+      for (std::size_t index = begin; index < end; ++index) ids.push_back(items[index].target_id);
+      PLAN_TRY(emails, target_.emails(ids));
+      std::vector<std::string> destroy;
+      std::map<std::string, const Placed*> asked;
+      {
+        PLAN_TRY(transaction, database_.begin());
+        for (std::size_t index = begin; index < end; ++index) {
+          const Placed& item = items[index];
+          const auto found = emails.find(item.target_id);
+          if (found == emails.end()) {
+            PLAN_TRY_VOID(forget(item));
+            continue;
+          }
+          if (!is_untouched(item, found->second)) {
+            PLAN_TRY_VOID(
+                note_conflict(item, "gone at the source, changed at the target by somebody else"));
+            continue;
+          }
+          PLAN_TRY(mark, database_.prepare("UPDATE plan_item SET state = 4 WHERE id = ?"));
+          mark.bind(1, item.id);
+          PLAN_TRY_VOID(mark.run());
+          destroy.push_back(item.target_id);
+          asked[item.target_id] = &item;
+        }
+        PLAN_TRY_VOID(transaction.commit());
+      }
+      if (destroy.empty()) continue;
+      kill_point("destroy-begun");
+      PLAN_TRY(result, target_.client().set({.type = "Email",
+                                             .account_id = target_.account_id(),
+                                             .destroy = destroy,
+                                             .capability = std::string(jmap::kMail)}));
+      kill_point("destroy-answered");
+      std::map<std::string, std::string> refused;
+      for (const jmap::SetFailure& failure : result.failures)
+        if (!failure.error.is("notFound")) refused[failure.id] = failure.error.type;
+      PLAN_TRY(transaction, database_.begin());
+      for (const auto& [id, item] : asked) {
+        if (const auto why = refused.find(id); why != refused.end()) {
+          PLAN_TRY(back,
+                   database_.prepare("UPDATE plan_item SET state = 2, problem = ? WHERE id = ?"));
+          back.bind(1, why->second).bind(2, item->id);
+          PLAN_TRY_VOID(back.run());
+          continue;
+        }
+        PLAN_TRY_VOID(forget(*item));
+        ++report_.destroyed;
+      }
+      PLAN_TRY_VOID(transaction.commit());
+    }
+    return {};
+  }
+
+ private:
+  /// In a transaction: the item is not at the target any more.
+  Outcome forget(const Placed& item) {
+    PLAN_TRY(drop, database_.prepare("DELETE FROM plan_item WHERE id = ? AND is_gone = 1"));
+    drop.bind(1, item.id);
+    PLAN_TRY_VOID(drop.run());
+    PLAN_TRY(reset, database_.prepare(
+                        "UPDATE plan_item SET state = 0, target_id = NULL, target_mailbox = NULL, "
+                        "target_keywords = NULL, is_proved = 0 WHERE id = ?"));
+    reset.bind(1, item.id);
+    return reset.run();
+  }
+
+  Outcome list_problems() {
+    PLAN_TRY(
+        rows,
+        database_.prepare(
+            "SELECT wire_name, uid, problem FROM plan_item WHERE problem IS NOT NULL LIMIT 1000"));
+    while (true) {
+      PLAN_TRY(has_row, rows.step());
+      if (!has_row) break;
+      report_.problems.push_back(
+          {where(std::string(rows.text(0)), rows.integer(1)), std::string(rows.text(2))});
+    }
+    return {};
+  }
+
+  ArchiveFile& archive_;
+  store::Database& database_;
+  const TargetAccount& target_;
+  const PushOptions& options_;
+  std::map<std::string, std::string> places_ = {};
+  std::string email_state_ = {};
+  std::int64_t last_id_ = 0;
+  std::uint64_t total_ = 0;
+  std::size_t uploads_ = 1;
+  std::map<std::int64_t, int> upload_attempts_ = {};
+  PushReport report_ = {};
+};
+
+}  // namespace
+
+Result<PushReport> push_jmap(ArchiveFile& archive, const TargetAccount& target,
+                             const PushOptions& options) {
+  return Push(archive, target, options).run();
+}
+
+Outcome take_back(ArchiveFile& archive, const TargetAccount& target) {
+  PLAN_TRY(bound, archive.fact("target-account"));
+  if (bound != target.account_id()) return {};  // nothing of ours is there
+  const PushOptions options;
+  Push push(archive, target, options);
+  PLAN_TRY_VOID(push.resolve_open());
+  PLAN_TRY_VOID(push.destroy_gone("p.target_id IS NOT NULL"));
+  PLAN_TRY(left, archive.database().query_integer(
+                     "SELECT count(*) FROM plan_item WHERE target_id IS NOT NULL"));
+  if (left.value_or(0) > 0)
+    return Error(step::errors::changed_since,
+                 fmt::format(
+                     "{} messages that plan imported were changed at the target by somebody else",
+                     *left))
+        .with_blame(Blame::target);
+  PLAN_TRY(scripts, archive.database().prepare(
+                        "SELECT target_id FROM plan_target_script WHERE is_ours = 1 AND target_id "
+                        "IS NOT NULL"));
+  std::vector<std::string> destroy;
+  while (true) {
+    PLAN_TRY(has_row, scripts.step());
+    if (!has_row) break;
+    destroy.emplace_back(scripts.text(0));
+  }
+  if (!destroy.empty()) {
+    PLAN_TRY(calm, target.client().set({.type = "SieveScript",
+                                        .account_id = target.account_id(),
+                                        .more = Value::map({{"onSuccessDeactivateScript", true}}),
+                                        .capability = std::string(jmap::kSieve)}));
+    (void)calm;
+    PLAN_TRY(gone, target.client().set({.type = "SieveScript",
+                                        .account_id = target.account_id(),
+                                        .destroy = destroy,
+                                        .capability = std::string(jmap::kSieve)}));
+    (void)gone;
+    PLAN_TRY_VOID(archive.database().execute("DELETE FROM plan_target_script"));
+  }
+  return destroy_vanished_mailboxes(archive, target, true);
+}
+
+Result<std::uint64_t> push_subscriptions(ArchiveFile& archive, const TargetAccount& as_user) {
+  PLAN_TRY(existing, as_user.mailboxes());
+  std::map<std::string, bool> subscribed;
+  for (const TargetMailbox& mailbox : existing) subscribed[mailbox.id] = mailbox.is_subscribed;
+  PLAN_TRY(rows, archive.database().prepare(
+                     "SELECT t.target_id, m.is_subscribed FROM plan_target_mailbox t JOIN "
+                     "plan_mailbox p ON p.wire_name = t.wire_name JOIN mailboxes m ON m.id = "
+                     "p.mailbox_id WHERE t.target_id IS NOT NULL"));
+  Value update = Value::map();
+  while (true) {
+    PLAN_TRY(has_row, rows.step());
+    if (!has_row) break;
+    const std::string id(rows.text(0));
+    // Only ever added: a client may have subscribed to more since the flip.
+    if (const auto found = subscribed.find(id);
+        found != subscribed.end() && !found->second && rows.integer(1) != 0)
+      update.set(id, Value::map({{"isSubscribed", true}}));
+  }
+  const std::uint64_t count = update.size();
+  if (count == 0) return count;
+  PLAN_TRY(result, as_user.client().set({.type = "Mailbox",
+                                         .account_id = as_user.account_id(),
+                                         .update = std::move(update),
+                                         .capability = std::string(jmap::kMail)}));
+  return count - result.failures.size();
+}
+
+Result<PushState> push_state(ArchiveFile& archive) {
+  PLAN_TRY(row,
+           archive.database().prepare(
+               "SELECT sum(state = 2 AND is_gone = 0), sum(state IN (0, 1, 4) OR is_gone = 1), "
+               "sum(state IN (3, 5)) FROM plan_item"));
+  PLAN_TRY(has_row, row.step());
+  if (!has_row) return PushState();
+  return PushState{.at_target = static_cast<std::uint64_t>(row.integer(0)),
+                   .open = static_cast<std::uint64_t>(row.integer(1)),
+                   .refused = static_cast<std::uint64_t>(row.integer(2))};
+}
+
+}  // namespace plan::archive
