@@ -66,6 +66,10 @@ struct SshOptions {
 [[nodiscard]] Result<std::string> ssh_host_key_sha256(const std::string& host, std::uint16_t port,
                                                       Deadline deadline);
 
+/// The host key of a block of `hosts:` as its machine shows it now, for `plan fetch` to pin; empty
+/// for this machine.
+[[nodiscard]] Result<std::string> shown_host_key(const ir::Value& host_block, Deadline deadline);
+
 /// Opens the hosts of a plan once and keeps them: from a block of `hosts:` ({} or absent: this
 /// machine; {ssh: user@host, key: SecretRef file}, with the pinned host key as `host_key`).
 /// Thread-safe.

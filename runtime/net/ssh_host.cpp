@@ -401,6 +401,29 @@ class SshHost final : public Host {
   bool is_broken_ = false;
 };
 
+/// Who and where of a block of `hosts:`, `user@host:port`; without its key.
+Result<SshOptions> address_of(const ir::Value& host_block) {
+  SshOptions options;
+  std::string where(host_block["ssh"].string_or({}));
+  if (const std::size_t at = where.find('@'); at != std::string::npos) {
+    options.user = where.substr(0, at);
+    where.erase(0, at + 1);
+  }
+  const std::size_t colon = where.rfind(':');
+  if (colon != std::string::npos && where.find(':') == colon) {  // more colons: an IPv6 address
+    const auto read =
+        std::from_chars(where.data() + colon + 1, where.data() + where.size(), options.port);
+    if (read.ec != std::errc() || read.ptr != where.data() + where.size()) {
+      return Error(errors::ssh_failed,
+                   fmt::format("`{}` has no port number behind the colon", printable(where)))
+          .with_argument("ssh");
+    }
+    where.erase(colon);
+  }
+  options.host = where;
+  return options;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Host>> ssh_host(const SshOptions& options, Deadline deadline) {
@@ -421,6 +444,12 @@ Result<std::string> ssh_host_key_sha256(const std::string& host, std::uint16_t p
   return key;
 }
 
+Result<std::string> shown_host_key(const ir::Value& host_block, Deadline deadline) {
+  if (host_block["ssh"].is_null()) return std::string();
+  PLAN_TRY(options, address_of(host_block));
+  return ssh_host_key_sha256(options.host, options.port, deadline);
+}
+
 struct HostPool::State {
   std::mutex mutex = {};
   std::unique_ptr<Host> local = local_host();
@@ -436,24 +465,7 @@ Result<Host*> HostPool::open(const ir::Value& host_block, Deadline deadline) {
   const std::lock_guard lock(state_->mutex);
   if (const auto found = state_->by_block.find(key); found != state_->by_block.end())
     return found->second.get();
-  SshOptions options;
-  std::string where(host_block["ssh"].string_or({}));
-  if (const std::size_t at = where.find('@'); at != std::string::npos) {
-    options.user = where.substr(0, at);
-    where.erase(0, at + 1);
-  }
-  const std::size_t colon = where.rfind(':');
-  if (colon != std::string::npos && where.find(':') == colon) {  // more colons: an IPv6 address
-    const auto read =
-        std::from_chars(where.data() + colon + 1, where.data() + where.size(), options.port);
-    if (read.ec != std::errc() || read.ptr != where.data() + where.size()) {
-      return Error(errors::ssh_failed,
-                   fmt::format("`{}` has no port number behind the colon", printable(where)))
-          .with_argument("ssh");
-    }
-    where.erase(colon);
-  }
-  options.host = where;
+  PLAN_TRY(options, address_of(host_block));
   const ir::Value& private_key = host_block["key"];
   if (private_key.is_secret() && private_key.as_secret().provider == "file") {
     options.private_key_file = private_key.as_secret().name;

@@ -48,6 +48,7 @@ Result<Block> read_block(const ir::Value& value) {
   Block block;
   PLAN_TRY(address, text_argument(value, "address"));
   block.address = std::move(address);
+  block.host = value["host"];
   take_service(value["imap"], block.imap);
   take_service(value["sieve"], block.sieve);
   take_service(value["smtp"], block.smtp);

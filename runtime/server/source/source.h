@@ -33,6 +33,7 @@ struct Service {
 /// in.
 struct Block {
   std::string address = {};
+  ir::Value host = {};  ///< how the machine is reached (net::HostPool)
   Service imap = {.port = 143};
   Service sieve = {.port = 4190};
   Service smtp = {.port = 25, .security = net::imap::Security::none};

@@ -10,6 +10,7 @@
 #include <fstream>
 #include <thread>
 
+#include "compiler/ir/digest.h"
 #include "compiler/ir/json.h"
 #include "runtime/net/errors.h"
 #include "runtime/net/imap/client.h"
@@ -20,6 +21,8 @@
 #include "runtime/server/postfix/transport_map.h"
 #include "runtime/server/source/drivers.h"
 #include "runtime/server/source/errors.h"
+#include "runtime/server/source/lease.h"
+#include "runtime/server/source/survey.h"
 #include "runtime/step/errors.h"
 
 namespace plan::server::source {
@@ -416,6 +419,86 @@ TEST_F(RealSource, TheListenerSeesTheClientAndRelaysForNobody) {
   EXPECT_TRUE(perform(listener));
   ASSERT_TRUE(undo(listener));
   EXPECT_EQ(observe(listener)->standing, ir::Standing::absent);
+}
+
+TEST_F(RealSource, TheSurveyTellsAccountsAliasesListsAndSizes) {
+  const auto digest = [](const secret::Secret& hash) -> Result<std::string> {
+    return ir::hmac_sha256("key", hash.reveal_for("test")).hex();
+  };
+  const auto taken = survey_source(*source_, secrets_, digest);
+  ASSERT_TRUE(taken) << taken.error().to_line();
+  const Value& survey = *taken;
+  EXPECT_EQ(survey["versions"]["dovecot"].as_string().substr(0, 4), "2.3.");
+  EXPECT_FALSE(survey["versions"]["postfix"].as_string().empty());
+  EXPECT_EQ(survey["certificates"]["imap"].string_or(""), std::getenv("PLAN_TEST_CERTIFICATE"));
+  EXPECT_EQ(survey["certificates"]["sieve"], survey["certificates"]["imap"]);
+  EXPECT_EQ(survey["certificates"]["smtp"], survey["certificates"]["imap"]);
+  EXPECT_EQ(survey["certificates"]["submission"], survey["certificates"]["imap"]);
+  const auto holds = [](const Value& list, const std::string& word) {
+    return std::find(list.items().begin(), list.items().end(), Value(word)) != list.items().end();
+  };
+  EXPECT_TRUE(holds(survey["capabilities"]["imap"], "QRESYNC"));
+  EXPECT_TRUE(holds(survey["capabilities"]["sieve"], "fileinto"));
+  EXPECT_EQ(survey["domains"], Value::list({"legacy.test"}));
+  EXPECT_EQ(survey["settings"]["recipient_delimiter"], Value("+"));
+  ASSERT_EQ(survey["accounts"].size(), 10U);
+  const auto account = [&](const std::string& address) {
+    for (const Value& one : survey["accounts"].items()) {
+      if (one["address"] == Value(address)) return one;
+    }
+    return Value();
+  };
+  EXPECT_EQ(account("alice@legacy.test")["hash_scheme"], Value("SHA512-CRYPT"));
+  EXPECT_EQ(account("grace@legacy.test")["hash_scheme"], Value("SSHA256"));
+  EXPECT_EQ(account("heidi@legacy.test")["quota_bytes"], Value(std::int64_t{500} << 20U));
+  EXPECT_EQ(account("erin@legacy.test")["aliases"],
+            Value::list({"info@legacy.test", "sales@legacy.test"}));
+  EXPECT_TRUE(holds(account("carol@legacy.test")["mailboxes"], "Entw\xc3\xbcrfe & Ideen"));
+  EXPECT_TRUE(
+      holds(account("carol@legacy.test")["mailboxes"], "\xc3\x89t\xc3\xa9/\xc3\x89t\xc3\xa9 2024"));
+  EXPECT_TRUE(account("bob@legacy.test")["enabled"].bool_or(false));
+  ASSERT_EQ(survey["lists"].size(), 1U);
+  EXPECT_EQ(survey["lists"].item(0)["address"], Value("team@legacy.test"));
+  EXPECT_EQ(survey["lists"].item(0)["members"].size(), 3U);
+  bool has_count = false;
+  for (const Value& one : survey["measurements"].items()) {
+    if (one["what"] == Value("account/alice@legacy.test/messages")) {
+      has_count = true;
+      EXPECT_EQ(one["value"], Value(2000));
+    }
+  }
+  EXPECT_TRUE(has_count);
+  EXPECT_EQ(ir::write_json(survey).find("$6$salt"), std::string::npos) << "no hash in the survey";
+}
+
+TEST_F(RealSource, AHashIsReadAgainWithItsScheme) {
+  const auto alice = read_password_hash(*source_, "alice@legacy.test");
+  ASSERT_TRUE(alice) << alice.error().to_line();
+  EXPECT_TRUE(alice->reveal_for("test").starts_with("{SHA512-CRYPT}$6$salt00alice$"));
+  EXPECT_TRUE(read_password_hash(*source_, "grace@legacy.test")
+                  ->reveal_for("test")
+                  .starts_with("{SSHA256}"));
+  EXPECT_TRUE(read_password_hash(*source_, "lice@legacy.test")
+                  .error()
+                  .is(errors::account_not_in_users_file));
+}
+
+TEST_F(RealSource, OnlyOneRunHoldsTheLease) {
+  SourceLease mine(source_->host(), "/var/lib/plan/lease", "me@here", net::system_clock());
+  SourceLease yours(source_->host(), "/var/lib/plan/lease", "you@there", net::system_clock());
+  ASSERT_TRUE(mine.acquire("token-a"));
+  EXPECT_TRUE(mine.acquire("token-a")) << "a run that was killed resumes its own lease";
+  const Outcome taken = yours.acquire("token-b");
+  ASSERT_FALSE(taken);
+  EXPECT_TRUE(taken.error().is(errors::source_lease_taken));
+  EXPECT_NE(taken.error().message().find("me@here"), std::string::npos);
+  EXPECT_TRUE(yours.release("token-b")) << "what is not ours is left alone";
+  EXPECT_TRUE(mine.renew("token-a"));
+  ASSERT_TRUE(yours.take_over("token-b"));
+  EXPECT_TRUE(mine.renew("token-a").error().is(errors::source_lease_lost));
+  EXPECT_TRUE(yours.release("token-b"));
+  EXPECT_TRUE(yours.release("token-b"));
+  EXPECT_EQ(mine.look()->token, "");
 }
 
 }  // namespace

@@ -1,0 +1,420 @@
+#include "runtime/server/source/survey.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <set>
+
+#include "compiler/source/text.h"
+#include "runtime/net/errors.h"
+#include "runtime/net/sieve/client.h"
+#include "runtime/net/smtp/client.h"
+#include "runtime/server/dovecot/drivers.h"
+#include "runtime/server/dovecot/passwd_file.h"
+#include "runtime/server/postfix/alias_table.h"
+#include "runtime/server/source/errors.h"
+#include "runtime/server/source/limits.h"
+
+namespace plan::server::source {
+namespace {
+
+using dovecot::PasswdEntry;
+using dovecot::PasswdFile;
+using ir::Value;
+
+constexpr std::size_t kStatusBytesMax = std::size_t{64} << 20U;
+
+/// The default scheme of the passdb that reads the users file: `args = scheme=SHA512-CRYPT ...
+/// FILE`.
+Result<std::string> default_scheme(Source& source) {
+  PLAN_TRY(text, source.run({"doveconf", "-c", source.block().dovecot_config, "passdb"}));
+  for (const dovecot::Passdb& passdb : dovecot::parse_passdbs(text)) {
+    if (passdb.driver != "passwd-file" || !passdb.args.ends_with(source.block().users_file))
+      continue;
+    for (const std::string_view word : split(passdb.args, ' ')) {
+      if (word.starts_with("scheme=")) return std::string(word.substr(7));
+    }
+  }
+  return std::string("CRYPT");  // the default of passwd-file
+}
+
+/// `user` of the file as an address: Dovecot completes names without a domain by
+/// auth_default_realm.
+std::string address_of(std::string_view user, std::string_view realm) {
+  std::string address = lower_ascii(user);
+  if (address.find('@') == std::string::npos && !realm.empty())
+    address.append("@").append(lower_ascii(realm));
+  return address;
+}
+
+/// Words of a list in main.cf, separated by commas and white space.
+std::vector<std::string> list_words(std::string_view text) {
+  std::string blank(text);
+  std::replace_if(
+      blank.begin(), blank.end(),
+      [](char byte) { return byte == ',' || byte == '\n' || byte == '\t'; }, ' ');
+  std::vector<std::string> words;
+  for (const std::string_view word : split(blank, ' ')) {
+    if (!word.empty()) words.emplace_back(word);
+  }
+  return words;
+}
+
+/// Lines of a map of any type that postmap can list; regular expressions and databases cannot be.
+Result<std::string> list_map(Source& source, const std::string& map) {
+  const std::string type = map.substr(0, map.find(':'));
+  static const std::set<std::string> kListable = {"hash",     "btree",  "lmdb", "cdb",
+                                                  "texthash", "inline", "dbm"};
+  if (!kListable.contains(type)) {
+    return Error(errors::map_not_listable, fmt::format("`{}` cannot be listed", printable(map)))
+        .with_blame(Blame::source);
+  }
+  net::CommandOptions options;
+  options.output_bytes_max = kMapBytesMax;
+  return source.run(source.postfix("postmap", {"-s", map}), options).while_doing("listing " + map);
+}
+
+Result<postfix::AliasTable> read_aliases(Source& source) {
+  PLAN_TRY(origin, source.postconf_expanded("myorigin"));
+  PLAN_TRY(maps, source.postconf_expanded("virtual_alias_maps"));
+  postfix::AliasTable table;
+  for (const std::string& map : list_words(maps)) {
+    PLAN_TRY(listing, list_map(source, map));
+    table.add(listing, lower_ascii(origin));
+  }
+  return table;
+}
+
+/// Names of a main.cf list of domains: words, files of words, keys of maps.
+Outcome add_domains(Source& source, std::string_view setting, std::set<std::string>& domains) {
+  PLAN_TRY(text, source.postconf_expanded(setting));
+  for (const std::string& word : list_words(text)) {
+    if (word.find(':') != std::string::npos) {
+      PLAN_TRY(listing, list_map(source, word));
+      for (const std::string_view line : split(listing, '\n')) {
+        const std::string_view key = line.substr(0, line.find('\t'));
+        if (!key.empty() && key.find('@') == std::string_view::npos &&
+            key.find('.') != std::string_view::npos) {
+          domains.insert(lower_ascii(key));
+        }
+      }
+    } else if (word.front() == '/') {
+      PLAN_TRY(file,
+               source.host().read_file(word, kMapBytesMax, net::Deadline::after(kCommandTime)));
+      for (const std::string& name : list_words(file)) domains.insert(lower_ascii(name));
+    } else if (word.front() != '!') {
+      domains.insert(lower_ascii(word));
+    }
+  }
+  return {};
+}
+
+/// Rows of `doveadm -f tab` without the header.
+std::vector<std::vector<std::string_view>> rows_of(std::string_view text) {
+  std::vector<std::vector<std::string_view>> rows;
+  for (const std::string_view line : split(text, '\n')) {
+    if (!line.empty()) rows.push_back(split(line, '\t'));
+  }
+  if (!rows.empty()) rows.erase(rows.begin());
+  return rows;
+}
+
+std::uint64_t number_of(std::string_view text) {
+  std::uint64_t number = 0;
+  std::from_chars(text.data(), text.data() + text.size(), number);
+  return number;
+}
+
+Value measurement(std::string what, Value value, std::string_view unit, std::string_view how) {
+  return Value::map(
+      {{"what", std::move(what)}, {"value", std::move(value)}, {"unit", unit}, {"how", how}});
+}
+
+class Survey {
+ public:
+  Survey(Source& source, secret::SecretSource& secrets,
+         const std::function<Result<std::string>(const secret::Secret&)>& keyed_digest)
+      : source_(source), secrets_(secrets), keyed_digest_(keyed_digest) {}
+
+  Result<Value> take() {
+    Value document = Value::map();
+    PLAN_TRY(versions, versions_of());
+    document.set("versions", versions);
+    if (const ir::Value& key = source_.block().host["host_key"]; key.is_string())
+      document.set("host_key", key);
+    PLAN_TRY_VOID(add_accounts(document));
+    PLAN_TRY_VOID(add_services(document));
+    PLAN_TRY(settings, settings_of());
+    document.set("settings", settings);
+    Value domains = Value::list();
+    for (const std::string& domain : domains_) domains.push_back(domain);
+    document.set("domains", domains);
+    document.set("measurements", measurements_);
+    return document;
+  }
+
+ private:
+  Result<Value> versions_of() {
+    PLAN_TRY(dovecot_text, source_.run({"dovecot", "--version"}));
+    PLAN_TRY(postfix_text, source_.postconf("mail_version"));
+    return Value::map({{"dovecot", std::string(split(trim(dovecot_text), ' ').front())},
+                       {"postfix", postfix_text}});
+  }
+
+  Outcome add_accounts(Value& document) {
+    PLAN_TRY(scheme, default_scheme(source_));
+    PLAN_TRY(realm, source_.doveconf("auth_default_realm"));
+    PLAN_TRY(text, source_.host()
+                       .read_file(source_.block().users_file, kAccountFileBytesMax,
+                                  net::Deadline::after(kCommandTime))
+                       .while_doing("reading the source's accounts"));
+    const PasswdFile file = dovecot::parse_passwd_file(text, scheme);
+    PLAN_TRY(quota_rule, source_.doveconf("plugin/quota_rule"));
+    const std::uint64_t quota_default = dovecot::quota_of_rule(quota_rule).value_or(0);
+    PLAN_TRY(table, read_aliases(source_));
+    PLAN_TRY(delimiters, source_.postconf_expanded("recipient_delimiter"));
+
+    std::set<std::string> addresses;
+    for (const PasswdEntry& entry : file.entries) addresses.insert(address_of(entry.user, realm));
+    roles_ = postfix::roles_of(table, addresses, delimiters);
+    PLAN_TRY_VOID(add_domains(source_, "virtual_mailbox_domains", domains_));
+    PLAN_TRY_VOID(add_domains(source_, "virtual_alias_domains", domains_));
+
+    PLAN_TRY(separator, source_.doveconf("namespace/inbox/separator"));
+    Value accounts = Value::list();
+    for (const PasswdEntry& entry : file.entries) {
+      PLAN_TRY(account, account_of(entry, address_of(entry.user, realm), quota_default, separator));
+      if (first_enabled_.empty() && entry.is_enabled())
+        first_enabled_ = account["address"].as_string();
+      accounts.push_back(std::move(account));
+    }
+    document.set("accounts", std::move(accounts));
+    Value problems = Value::list();
+    for (const dovecot::PasswdProblem& problem : file.problems) {
+      problems.push_back(
+          fmt::format("{}:{}: {}", source_.block().users_file, problem.line, problem.why));
+    }
+    document.set("problems", std::move(problems));
+    Value lists = Value::list();
+    for (const auto& [address, members] : roles_.lists) {
+      Value names = Value::list();
+      for (const std::string& member : members) names.push_back(member);
+      lists.push_back(Value::map({{"address", address}, {"members", std::move(names)}}));
+    }
+    document.set("lists", std::move(lists));
+    return {};
+  }
+
+  Result<Value> account_of(const PasswdEntry& entry, const std::string& address,
+                           std::uint64_t quota_default, std::string_view separator) {
+    if (const std::size_t at = address.rfind('@'); at != std::string::npos)
+      domains_.insert(address.substr(at + 1));
+    Value account = Value::map({{"address", address}});
+    Value aliases = Value::list();
+    if (const auto found = roles_.aliases.find(address); found != roles_.aliases.end()) {
+      for (const std::string& alias : found->second) aliases.push_back(alias);
+    }
+    account.set("aliases", std::move(aliases));
+    account.set("disabled_aliases", Value::list());
+    account.set("hash_scheme", entry.password.form());
+    if (entry.password.scheme != "NONE") {
+      PLAN_TRY(digest, keyed_digest_(secret::Secret(entry.password.with_scheme())));
+      account.set("hash_digest", digest);
+    }
+    account.set("quota_bytes", dovecot::quota_of(entry).value_or(quota_default));
+    account.set("enabled", entry.is_enabled());
+    PLAN_TRY_VOID(add_mailboxes(entry.user, address, separator, account));
+    return account;
+  }
+
+  /// A user whom doveadm cannot open is not measured; the others are.
+  Outcome add_mailboxes(const std::string& user, const std::string& address,
+                        std::string_view separator, Value& account) {
+    net::CommandOptions options;
+    options.output_bytes_max = kStatusBytesMax;
+    PLAN_TRY(listed,
+             source_.host().run(source_.doveadm({"-f", "tab", "mailbox", "list", "-u", user}),
+                                net::Deadline::after(kCommandTime), options));
+    PLAN_TRY(status, source_.host().run(source_.doveadm({"-f", "tab", "mailbox", "status", "-u",
+                                                         user, "messages vsize", "*"}),
+                                        net::Deadline::after(kCommandTime), options));
+    const std::string_view how = "doveadm mailbox status";
+    if (listed.exit_code != 0 || status.exit_code != 0) {
+      const std::string why =
+          printable(trim(listed.exit_code != 0 ? listed.errors : status.errors), 200);
+      measurements_.push_back(
+          measurement(fmt::format("account/{}/messages", address), {}, "messages", why));
+      return {};
+    }
+    std::vector<std::string> names;
+    for (const auto& row : rows_of(listed.output)) {
+      if (first_invalid_utf8(row.front())) continue;
+      std::string name(row.front());
+      if (separator.size() == 1 && separator != "/")
+        std::replace(name.begin(), name.end(), separator.front(), '/');
+      names.push_back(std::move(name));
+    }
+    std::sort(names.begin(), names.end());
+    Value mailboxes = Value::list();
+    for (std::string& name : names) mailboxes.push_back(std::move(name));
+    account.set("mailboxes", std::move(mailboxes));
+    std::uint64_t messages = 0;
+    std::uint64_t bytes = 0;
+    for (const auto& row : rows_of(status.output)) {
+      if (row.size() < 3) continue;
+      messages += number_of(row[1]);
+      bytes += number_of(row[2]);
+    }
+    measurements_.push_back(
+        measurement(fmt::format("account/{}/messages", address), messages, "messages", how));
+    measurements_.push_back(
+        measurement(fmt::format("account/{}/bytes", address), bytes, "bytes", how));
+    return {};
+  }
+
+  /// The service with nothing checked when nothing is pinned: what it shows is what will be pinned.
+  net::imap::Endpoint endpoint_to_pin(const Service& service) const {
+    net::imap::Endpoint endpoint = source_.block().endpoint(service);
+    endpoint.tls.is_unverified_allowed = endpoint.tls.pinned_sha256_hex.empty();
+    return endpoint;
+  }
+
+  Outcome add_services(Value& document) {
+    const Block& block = source_.block();
+    Value certificates = Value::map();
+    Value capabilities = Value::map();
+    PLAN_TRY(imap, net::imap::Client::connect(endpoint_to_pin(block.imap)));
+    if (!imap->peer_certificate_sha256().empty())
+      certificates.set("imap", imap->peer_certificate_sha256());
+    if (!first_enabled_.empty() && block.master_password.is_secret()) {
+      PLAN_TRY(password, secrets_.read(block.master_password.as_secret()));
+      PLAN_TRY_VOID(check_master(*imap, password));
+      Value words = Value::list();
+      for (const std::string& word : imap->capabilities()) words.push_back(word);
+      capabilities.set("imap", std::move(words));
+    }
+    imap->logout();
+    // A source may have no ManageSieve or no submission: then they are not there, which is no error
+    // here.
+    if (auto sieve = net::sieve::Client::connect(endpoint_to_pin(block.sieve))) {
+      if (!(*sieve)->peer_certificate_sha256().empty())
+        certificates.set("sieve", (*sieve)->peer_certificate_sha256());
+      Value words = Value::list();
+      const auto found = (*sieve)->capabilities().find("SIEVE");
+      if (found != (*sieve)->capabilities().end()) {
+        for (const std::string& word : list_words(found->second)) words.push_back(word);
+      }
+      capabilities.set("sieve", std::move(words));
+      (*sieve)->logout();
+    }
+    for (const auto& [name, service] :
+         {std::pair{"smtp", &block.smtp}, std::pair{"submission", &block.submission}}) {
+      if (std::string shown = smtp_certificate(*service); !shown.empty())
+        certificates.set(name, shown);
+    }
+    document.set("certificates", std::move(certificates));
+    document.set("capabilities", std::move(capabilities));
+    return {};
+  }
+
+  /// Logs in as the master user and opens a mailbox: with the acl plugin the login alone may
+  /// succeed and every SELECT fail (reference/real-components.md section 2).
+  Outcome check_master(net::imap::Client& imap, const secret::Secret& password) {
+    const Block& block = source_.block();
+    auto login = imap.login(block.master_login(first_enabled_), password);
+    if (!login && login.error().is(net::errors::login_refused)) {
+      return Error(errors::master_refused,
+                   fmt::format("{} is refused for {}", block.master_name, first_enabled_))
+          .with_blame(Blame::source)
+          .with_argument("source.master_user")
+          .with_detail(login.error().detail());
+    }
+    if (!login) return login;
+    return imap.select("INBOX")
+        .map([](const net::imap::SelectedMailbox&) {})
+        .map_error([&](Error error) {
+          return std::move(error).while_doing(
+              fmt::format("opening INBOX of {} as {}", first_enabled_, block.master_name));
+        });
+  }
+
+  std::string smtp_certificate(const Service& service) const {
+    net::smtp::ConnectOptions options;
+    options.host = source_.block().address;
+    options.port = service.port;
+    options.ehlo_name = "fetch.plan.invalid";
+    options.security = service.security == net::imap::Security::tls ? net::smtp::Security::tls
+                                                                    : net::smtp::Security::starttls;
+    options.tls.server_name = options.host;
+    options.tls.is_unverified_allowed = true;  // nothing secret crosses
+    const net::Deadline deadline = net::Deadline::after(std::chrono::seconds(10));
+    auto client = net::smtp::Client::connect(options, deadline);
+    if (!client) return {};
+    std::string shown = (*client)->stream().peer_certificate_sha256();
+    (*client)->quit(deadline);
+    return shown;
+  }
+
+  Result<Value> settings_of() {
+    Value settings = Value::map();
+    for (const char* name : {"recipient_delimiter", "message_size_limit", "virtual_transport"}) {
+      PLAN_TRY(value, source_.postconf_expanded(name));
+      settings.set(name, value);
+    }
+    Value catch_alls = Value::map();
+    for (const auto& [domain, members] : roles_.catch_alls) {
+      Value names = Value::list();
+      for (const std::string& member : members) names.push_back(member);
+      catch_alls.set(domain, std::move(names));
+    }
+    settings.set("catch_alls", std::move(catch_alls));
+    Value domain_aliases = Value::map();
+    for (const auto& [from, to] : roles_.domain_aliases) domain_aliases.set(from, to);
+    settings.set("domain_aliases", std::move(domain_aliases));
+    return settings;
+  }
+
+  Source& source_;
+  secret::SecretSource& secrets_;
+  const std::function<Result<std::string>(const secret::Secret&)>& keyed_digest_;
+  postfix::AliasRoles roles_ = {};
+  std::set<std::string> domains_ = {};
+  Value measurements_ = Value::list();
+  std::string first_enabled_ = {};
+};
+
+}  // namespace
+
+Result<Value> survey_source(
+    Source& source, secret::SecretSource& secrets,
+    const std::function<Result<std::string>(const secret::Secret&)>& keyed_digest) {
+  return Survey(source, secrets, keyed_digest).take();
+}
+
+Result<secret::Secret> read_password_hash(Source& source, const std::string& account) {
+  const std::string& path = source.block().users_file;
+  PLAN_TRY(scheme, default_scheme(source));
+  PLAN_TRY(realm, source.doveconf("auth_default_realm"));
+  // Only the lines that may be the account's leave the source; exit code 1 is grep's for none.
+  const std::string local = account.substr(0, account.rfind('@'));
+  net::CommandOptions options;
+  options.output_bytes_max = kStatusBytesMax;
+  PLAN_TRY(found, source.host().run({"grep", "-a", "-i", "-F", "--", local, path},
+                                    net::Deadline::after(kCommandTime), options));
+  if (found.exit_code > 1) {
+    return Error(net::errors::file_unreadable, fmt::format("{} on {}", path, source.host().name()))
+        .with_blame(Blame::source)
+        .with_detail(trim(found.errors));
+  }
+  const PasswdFile file = dovecot::parse_passwd_file(found.output, scheme);
+  for (const PasswdEntry& entry : file.entries) {
+    if (address_of(entry.user, realm) != lower_ascii(account)) continue;
+    return secret::Secret(entry.password.with_scheme());
+  }
+  return Error(errors::account_not_in_users_file,
+               fmt::format("{} is not in {} on {}", printable(account), path, source.host().name()))
+      .with_blame(Blame::source);
+}
+
+}  // namespace plan::server::source
