@@ -1,0 +1,55 @@
+"""The long parts of the test suite; see tests/long."""
+
+import os
+import subprocess
+import sys
+
+import suite
+
+PARALLEL_UNITS = ["unit_engine", "unit_proxy", "unit_net"]
+
+
+def units(preset):
+    return suite.targets_of(preset, r"unit_\w+")
+
+
+def part_asan(count):
+    names = units("asan")
+    folder = suite.build("asan", names, count)
+    for name in names if folder else []:
+        suite.run_gtest(folder / name, count, "asan", {"ASAN_OPTIONS": "detect_leaks=1"})
+
+
+def part_tsan(count):
+    names = [n for n in units("tsan") if n in PARALLEL_UNITS]
+    folder = suite.build("tsan", names, count)
+    for name in names if folder else []:
+        suite.run_gtest(folder / name, count, "tsan", {"TSAN_OPTIONS": "halt_on_error=1"})
+
+
+def part_clang(count):
+    names = units("clang")
+    folder = suite.build("clang", ["plan", *names], count)
+    for name in names if folder else []:
+        suite.run_gtest(folder / name, count, "clang")
+
+
+def part_tidy(count):
+    folder = suite.BUILD / "clang"
+    suite.run(["cmake", "--preset", "clang", "-B", folder], stdout=subprocess.DEVNULL)
+    files = suite.run(["git", "ls-files", "compiler/*.cpp", "runtime/*.cpp"], stdout=subprocess.PIPE, text=True).stdout.split()
+    for file in files:
+        done = suite.run(["clang-tidy-16", "-p", folder, "--quiet", file], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        if done.returncode:
+            suite.say(done.stdout[-3000:])
+        count.add(f"tidy {file}", "passed" if done.returncode == 0 else "failed")
+
+
+def part_fuzz(count):
+    suite.FUZZ_SECONDS = int(os.environ.get("PLAN_FUZZ_SECONDS", "600"))
+    suite.part_fuzz(count)
+
+
+if __name__ == "__main__":
+    suite.PARTS = {"asan": part_asan, "tsan": part_tsan, "clang": part_clang, "tidy": part_tidy, "fuzz": part_fuzz}
+    sys.exit(suite.main())

@@ -1,0 +1,90 @@
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <set>
+
+#include "compiler/ir/step_kind.h"
+#include "compiler/source/diagnostic.h"
+#include "runtime/command/command_table.h"
+#include "runtime/command/error_catalogue.h"
+#include "runtime/command/project_folder.h"
+#include "runtime/command/session.h"
+#include "tests/support/shared_data.h"
+
+namespace plan::command {
+namespace {
+
+std::string repository_file(const std::string& path) {
+  return test::read_all(std::filesystem::path(PLAN_REPOSITORY) / path);
+}
+
+TEST(StepKinds, EachHasADriverInALiveSessionAndInARehearsal) {
+  const ProjectFolder folder = project_folder("");
+  for (const Session::Purpose purpose : {Session::Purpose::live, Session::Purpose::rehearsal}) {
+    Session session(folder, ir::Value::map(), purpose);
+    for (const ir::StepKindInfo& kind : ir::all_step_kinds()) {
+      EXPECT_NE(session.drivers().find(kind.kind), nullptr) << kind.name << " has no driver";
+    }
+    EXPECT_EQ(session.drivers().size(), ir::all_step_kinds().size());
+  }
+}
+
+TEST(Errors, HaveNamesOfTheirOwn) {
+  std::set<std::string_view> names;
+  for (const KindInfo& kind : all_kinds()) EXPECT_TRUE(names.insert(kind.name).second) << kind.name;
+  for (const CatalogueEntry& entry : error_catalogue()) {
+    EXPECT_TRUE(names.insert(entry.code.name).second) << entry.code.name << " of " << entry.module << " is there twice";
+    EXPECT_FALSE(entry.code.summary.empty()) << entry.code.name;
+    EXPECT_FALSE(entry.code.remedy.empty()) << entry.code.name;
+  }
+}
+
+TEST(Commands, EachHasASummaryATextAndAnExampleThatNamesIt) {
+  for (const CommandSpec& command : all_commands()) {
+    EXPECT_FALSE(command.summary.empty()) << command.name;
+    EXPECT_GT(command.text.size(), 20U) << command.name;
+    EXPECT_NE(command.example.find("plan " + std::string(command.name)), std::string_view::npos) << command.name;
+    EXPECT_NE(command.run, nullptr) << command.name;
+  }
+}
+
+TEST(Commands, TheWrongOptionIsAnErrorAndNotIgnored) {
+  const char* const arguments[] = {"plan", "check", "--no-such-option"};
+  ExitCode exit_code = ExitCode::done;
+  EXPECT_FALSE(parse_arguments(3, arguments, &exit_code));
+  EXPECT_EQ(exit_code, ExitCode::error);
+}
+
+TEST(Commands, OptionsHaveTheirFallbacks) {
+  const char* const arguments[] = {"plan", "apply", "--yes"};
+  ExitCode exit_code = ExitCode::done;
+  const auto invocation = parse_arguments(3, arguments, &exit_code);
+  ASSERT_TRUE(invocation);
+  EXPECT_EQ(invocation->command->name, "apply");
+  EXPECT_EQ(invocation->value("file"), "migration.yaml");
+  EXPECT_TRUE(invocation->has("--yes"));
+  EXPECT_FALSE(invocation->has("--take-over"));
+}
+
+// A page that is stale is made anew by scripts/generate-docs.
+TEST(GeneratedPages, AreFresh) {
+  EXPECT_EQ(repository_file("docs/diagnostics.md"), diagnostics_page());
+  EXPECT_EQ(repository_file("docs/commands.md"), command_reference());
+  EXPECT_EQ(repository_file("docs/plan.bash-completion"), bash_completion());
+  for (const CommandSpec& command : all_commands()) {
+    if (command.is_hidden) continue;
+    std::string name = "plan-" + std::string(command.name) + ".1";
+    for (char& c : name) c = c == ' ' ? '-' : c;
+    EXPECT_EQ(repository_file("docs/man/" + name), man_page(command)) << name;
+  }
+}
+
+TEST(ProjectFolder, PutsEverythingBesideThePlan) {
+  const ProjectFolder folder = project_folder("some/where/migration.yaml");
+  EXPECT_EQ(folder.lock_file, "some/where/migration.lock");
+  EXPECT_EQ(folder.journal_file, "some/where/.plan/journal.sqlite");
+  EXPECT_EQ(project_folder("").lock_file, "migration.lock");
+}
+
+}  // namespace
+}  // namespace plan::command
