@@ -156,6 +156,7 @@ class Completer {
         return false;
       case TypeKind::object: {
         const ObjectType* object = schema_.resolved(type.reference);
+        if (++default_objects_ > kDefaultObjectsMax) return ir::Value::map();
         return object == nullptr ? ir::Value::map()
                                  : complete_object(*object, ir::Value::map(), depth, false);
       }
@@ -229,6 +230,7 @@ class Completer {
 
   const Schema& schema_;
   std::size_t nodes_ = 0;
+  std::size_t default_objects_ = 0;
 };
 
 /// Patches one stored object, key by key.

@@ -98,6 +98,10 @@ namespace {
   return true;
 }
 
+/// Properties looked at to find what a create needs; the real types have at most some hundred below
+/// them.
+constexpr std::size_t kRequiredNodesMax = 20'000;
+
 class Walker {
  public:
   Walker(const Schema& schema, const CheckOptions& options) : schema_(schema), options_(options) {}
@@ -507,7 +511,8 @@ class Walker {
   [[nodiscard]] bool is_required(const Property& property, int depth) {
     const Type& type = property.type;
     if (property.update == Update::server_set || type.is_nullable) return false;
-    if (depth > 8) return false;
+    // A type that holds itself would be asked about for ever.
+    if (depth > 8 || ++required_nodes_ > kRequiredNodesMax) return false;
     switch (type.kind) {
       case TypeKind::string:
       case TypeKind::enumeration:
@@ -739,6 +744,7 @@ class Walker {
   std::string path_;
   std::string property_;
   std::size_t nodes_ = 0;
+  std::size_t required_nodes_ = 0;
 };
 
 }  // namespace

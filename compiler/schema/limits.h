@@ -7,14 +7,17 @@ namespace plan::schema {
 /// types, 2,100 properties and 3,700 enum values.
 inline constexpr std::size_t kDocumentBytesMax = std::size_t{16} << 20U;
 inline constexpr std::size_t kDocumentDepthMax = 64;
-inline constexpr std::size_t kNamesMax = 200'000;  ///< types, properties and enum values together
+inline constexpr std::size_t kNamesMax = 50'000;  ///< types, properties and enum values together
 inline constexpr std::size_t kNameBytesMax = 256;
 inline constexpr std::size_t kWarningsMax = 100;  ///< more are counted in the last one
 
 /// Bounds of a value that is checked, completed or patched.
 inline constexpr std::size_t kValueDepthMax = 32;
-inline constexpr std::size_t kValueNodesMax = 1'000'000;
+inline constexpr std::size_t kValueNodesMax = 200'000;
 inline constexpr std::size_t kProblemsMax = 100;
+/// Objects made out of nothing but defaults for one value; a type that holds itself would go on for
+/// ever.
+inline constexpr std::size_t kDefaultObjectsMax = 5'000;
 
 /// Bounds of one MTA expression: the real ones stay below 300 bytes and depth 4.
 inline constexpr std::size_t kExpressionBytesMax = 65'536;

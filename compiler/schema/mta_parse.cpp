@@ -372,12 +372,13 @@ class Parser {
   std::optional<std::uint32_t> text_literal(MtaNode node) {
     const char quote = text_[at_++];
     node.kind = Kind::text;
-    while (at_ < text_.size() && text_[at_] != quote) {
+    // Whatever follows a backslash is taken literally, also what follows the second of two: a text
+    // cannot end in one.
+    bool is_escaped = false;
+    while (at_ < text_.size() && (is_escaped || text_[at_] != quote)) {
       const char c = text_[at_++];
-      node.text += c;
-      if (c != '\\' || at_ == text_.size()) continue;
-      const char next = text_[at_++];
-      node.text += next == 'n' ? '\n' : next == 'r' ? '\r' : next == 't' ? '\t' : next;
+      node.text += !is_escaped ? c : c == 'n' ? '\n' : c == 'r' ? '\r' : c == 't' ? '\t' : c;
+      is_escaped = c == '\\';
     }
     if (at_ == text_.size()) {
       fail(node.begin, "text has no closing quote", true);

@@ -1,0 +1,250 @@
+#include "compiler/schema/mta_expression.h"
+
+#include <gtest/gtest.h>
+
+#include "compiler/schema/errors.h"
+#include "compiler/schema/limits.h"
+#include "compiler/schema/mta_container.h"
+#include "tests/unit/compiler/schema/schema_documents.h"
+
+namespace plan::schema {
+namespace {
+
+using test::facts;
+
+const MtaContext& route() { return context_of("x:MtaOutboundStrategy", "route"); }
+
+/// "ok", or "offset: message", with "*" before it when the server would take the text.
+std::string parsed(std::string_view text, const MtaContext& context = route()) {
+  MtaError error;
+  if (parse_mta_expression(text, context, &error)) return "ok";
+  return (error.is_refused_by_server ? "" : "*") + std::to_string(error.offset) + ": " +
+         error.message;
+}
+
+MtaEnvironment world() {
+  MtaEnvironment environment;
+  environment.variable = [](std::string_view name) -> ir::Value {
+    if (name == "rcpt") return "User01@Example.org";
+    if (name == "rcpt_domain") return "example.org";
+    if (name == "retry_num") return 2;
+    if (name == "source") return "dsn";
+    if (name == "recipients") return ir::List{"a@x.test", "b@x.test"};
+    return {};
+  };
+  environment.call = [](std::string_view name,
+                        const std::vector<ir::Value>& arguments) -> std::optional<ir::Value> {
+    if (name == "is_local_domain") return ir::Value(text_of(arguments[0]) == "example.org");
+    if (name == "is_local_address") return ir::Value(text_of(arguments[0]) == "user01@example.org");
+    if (name == "key_exists")
+      return ir::Value(text_of(arguments[0]) == "moved" &&
+                       text_of(arguments[1]) == "user01@example.org");
+    if (name == "system") return ir::Value("example.org");
+    return std::nullopt;
+  };
+  return environment;
+}
+
+std::string value(std::string_view text) {
+  const auto expression = parse_mta_expression(text, route(), nullptr);
+  if (!expression) return "no expression";
+  const auto result = evaluate(*expression, world());
+  if (!result) return result.error().to_line();
+  return text_of(*result);
+}
+
+TEST(MtaParse, TakesEveryDefaultOfTheSchemaInItsPlace) {
+  std::size_t checked = 0;
+  for (const Struct& structure : facts().structures()) {
+    for (const Property& property : structure.properties()) {
+      if (property.type.reference != "x:Expression" || !property.default_value) continue;
+      for (const ExpressionProblem& problem :
+           check_container(*property.default_value, context_of(structure.name, property.name))) {
+        ADD_FAILURE() << structure.name << "." << property.name << " " << problem.part << ": "
+                      << problem.message;
+      }
+      ++checked;
+    }
+  }
+  EXPECT_EQ(checked, 98U);
+}
+
+TEST(MtaParse, TakesTheExpressionsOfSplitDelivery) {
+  for (const char* text :
+       {"key_exists('moved', to_lowercase(rcpt))", "key_exists('moving', to_lowercase(rcpt))",
+        "is_local_domain(rcpt_domain)", "is_local_address(to_lowercase(rcpt))", "'local'", "'old'",
+        "'mx'", "is_local_address(rcpt)",
+        "key_exists('moved', to_lowercase(rcpt)) && is_local_address(to_lowercase(rcpt))",
+        "contains(['a@x.test', 'b@x.test'], to_lowercase(rcpt))",
+        "received_from_ip == '192.0.2.1' && is_local_domain(rcpt_domain)"}) {
+    EXPECT_EQ(parsed(text), "ok") << text;
+  }
+  EXPECT_EQ(parsed("!is_empty(authenticated_as) || remote_ip == '192.0.2.1'",
+                   context_of("x:MtaStageRcpt", "allowRelaying")),
+            "ok");
+}
+
+TEST(MtaParse, IsStricterThanTheServerAndSaysSo) {
+  EXPECT_EQ(parsed("retry_num >"), "*10: `>` has no right side");
+  EXPECT_EQ(parsed("&& true"), "*0: `&&` where a value belongs");
+  EXPECT_EQ(parsed("true &&"), "*5: `&&` has no right side");
+  EXPECT_EQ(parsed("true && && true"), "*8: `&&` where a value belongs");
+  EXPECT_EQ(parsed("!"), "*0: `!` has nothing after it");
+  EXPECT_EQ(parsed("-"), "*0: `-` has nothing after it");
+  EXPECT_EQ(parsed("()"), "*0: `()` holds nothing");
+  EXPECT_EQ(parsed("'mx' 'old'"), "*5: `'` where an operator belongs");
+  EXPECT_EQ(parsed("rcpt rcpt_domain"), "*5: `rcpt_domain` where an operator belongs");
+  EXPECT_EQ(parsed("rcpt,"), "*4: `,` outside a function or list");
+  EXPECT_EQ(
+      parsed("'it''s'"),
+      "*4: two texts side by side: a quote inside a text is written with the other kind of quotes");
+  EXPECT_EQ(parsed("   "), "*0: expression is empty");
+  EXPECT_EQ(parsed("$99"), "*0: `$99` is no capture group");
+  EXPECT_EQ(parsed("retry_num =5"),
+            "*10: a single `=` swallows the character after it on the server: write `==`");
+  EXPECT_EQ(parsed("true } nonsense here"),
+            "*5: the server ends the expression at `}` without a word");
+}
+
+TEST(MtaParse, RefusesWhatTheServerRefuses) {
+  EXPECT_EQ(parsed(""), "0: expression is empty");
+  EXPECT_EQ(parsed("(true"), "0: `(` is not closed");
+  EXPECT_EQ(parsed("true)"), "4: `)` without its opening bracket");
+  EXPECT_EQ(parsed("'mx"), "0: text has no closing quote");
+  EXPECT_EQ(parsed("'a\\\\'"), "0: text has no closing quote")
+      << "a text cannot end in a backslash";
+  EXPECT_EQ(parsed("true\t"), "4: a tab is no white space in an expression");
+  EXPECT_EQ(parsed("local"),
+            "0: there is no variable or constant `local` here (queue, recipient); a text is "
+            "written `'local'`");
+  EXPECT_EQ(parsed("is_local_domain('*', rcpt_domain)"),
+            "0: `is_local_domain` takes 1 argument, 2 are given");
+  EXPECT_EQ(parsed("remote_ip == '1'"),
+            "0: there is no variable or constant `remote_ip` here (queue, recipient); a text is "
+            "written `'remote_ip'`");
+  EXPECT_EQ(parsed("matches(rcpt, 'x')"), "8: the first argument of `matches` is a text in quotes");
+  EXPECT_EQ(parsed("true and false"), "5: there is no operator `and`");
+  EXPECT_EQ(parsed("5 % 2"), "2: unexpected character `%`");
+  EXPECT_EQ(parsed("5x"), "1: `x` is no unit: ms, s, m, h or d");
+  EXPECT_EQ(
+      parsed("system('nonsense')"),
+      "7: `system` knows domain, hostname, node_id, node_hostname, node_role, not `nonsense`");
+}
+
+TEST(MtaParse, IsBounded) {
+  EXPECT_EQ(
+      parsed(std::string(kExpressionDepthMax, '(') + "1" + std::string(kExpressionDepthMax, ')')),
+      "ok");
+  EXPECT_NE(parsed(std::string(kExpressionDepthMax + 1, '(') + "1" +
+                   std::string(kExpressionDepthMax + 1, ')')),
+            "ok");
+  EXPECT_NE(parsed(std::string(60'000, '(')), "ok");
+  EXPECT_NE(parsed("'" + std::string(kExpressionBytesMax, 'x') + "'"), "ok");
+  std::string sum = "1";
+  for (int i = 0; i < 6000; ++i) sum += "+1";
+  EXPECT_NE(parsed(sum), "ok");
+}
+
+TEST(MtaParse, EveryTruncationIsAnAnswer) {
+  const std::string text =
+      "key_exists('moved', to_lowercase(rcpt)) && !(retry_num >= 5m) || matches(\"^(a|b)\\\\.x$\", "
+      "$0[1]) == [1, 'x', -2.5s]";
+  for (std::size_t size = 0; size < text.size(); ++size) (void)parsed(text.substr(0, size));
+  EXPECT_EQ(parsed("(" + text + ")"), "ok");
+}
+
+TEST(MtaEvaluate, KnowsPrecedence) {
+  EXPECT_EQ(value("1 + 2 * 3"), "7");
+  EXPECT_EQ(value("(1 + 2) * 3"), "9");
+  EXPECT_EQ(value("10 - 2 - 3"), "5");
+  EXPECT_EQ(value("1 || 0 && 0"), "1");
+  EXPECT_EQ(value("1 ^ 1 || 0"), "0");
+  EXPECT_EQ(value("2 > 1 == true"), "1");
+  EXPECT_EQ(value("-2 + 5"), "3");
+  EXPECT_EQ(value("5 / 0"), "0");
+  EXPECT_EQ(value("90s"), "90000");
+  EXPECT_EQ(value("1.5h"), "5400000");
+}
+
+TEST(MtaEvaluate, RoutesByTheSetWhateverTheLetterCase) {
+  EXPECT_EQ(value("is_local_address(rcpt)"), "0") << "rcpt keeps the case of the local part";
+  EXPECT_EQ(value("is_local_address(to_lowercase(rcpt))"), "1");
+  EXPECT_EQ(value("key_exists('moved', to_lowercase(rcpt))"), "1");
+  EXPECT_EQ(value("key_exists('moving', to_lowercase(rcpt))"), "0");
+}
+
+TEST(MtaEvaluate, ShortCircuitsBeforeACallbackThatCannotAnswer) {
+  EXPECT_EQ(value("false && dns_query('x', 'mx')"), "0");
+  EXPECT_EQ(value("true || dns_query('x', 'mx')"), "1");
+  EXPECT_EQ(value("if_then(true, 'a', dns_query('x', 'mx'))"), "a");
+  EXPECT_EQ(value("dns_query('x', 'mx')"),
+            "the function `dns_query('x', 'mx')` has no answer [expression-undecided]");
+}
+
+TEST(MtaEvaluate, TextFunctions) {
+  EXPECT_EQ(value("email_part(rcpt, 'local') + '@' + email_part(rcpt, 'domain')"),
+            "User01@Example.org");
+  EXPECT_EQ(value("contains(recipients, 'a@x.test')"), "1");
+  EXPECT_EQ(value("contains('abc', 'bc') + contains_ignore_case('ABC', 'bc')"), "2");
+  EXPECT_EQ(value("split('a,b,c', ',')[1]"), "b");
+  EXPECT_EQ(value("rsplit_once('a.b.c', '.')[0]"), "a.b");
+  EXPECT_EQ(value("count(split_words('one two, three'))"), "3");
+  EXPECT_EQ(value("strip_prefix('abc', 'a') + strip_suffix('abc', 'c')"), "bcab");
+  EXPECT_EQ(value("substring('abcdef', 2, 3)"), "cde");
+  EXPECT_EQ(value("is_ip_in_cidr('10.1.2.3', '10.0.0.0/8')"), "1");
+  EXPECT_EQ(value("is_ip_in_cidr('11.1.2.3', '10.0.0.0/8')"), "0");
+  EXPECT_EQ(value("len('')"), "0");
+  EXPECT_EQ(value("trim('  a ') + '|'"), "a|");
+}
+
+TEST(MtaEvaluate, CapturesOfMatches) {
+  EXPECT_EQ(value("if_then(matches('^([a-z]+)\\+(.*)@', 'bob+tag@x'), $1 + '/' + $2, 'none')"),
+            "bob/tag");
+  EXPECT_EQ(value("matches('(?i)^USER', 'user01')"), "1");
+  EXPECT_NE(value("matches('(', 'x')").find("expression-undecided"), std::string::npos);
+}
+
+TEST(MtaEvaluate, AHostilePatternTakesLinearTime) {
+  EXPECT_EQ(value("matches('^(a+)+$', '" + std::string(2000, 'a') + "b')"), "0");
+}
+
+TEST(MtaEvaluate, ATextThatDoublesIsBounded) {
+  std::string text = "'" + std::string(60'000, 'x') + "'";
+  std::string sum = text;
+  EXPECT_EQ(value(text), std::string(60'000, 'x'));
+  MtaContext context = route();
+  const auto expression = parse_mta_expression("recipients + recipients", context, nullptr);
+  ASSERT_TRUE(expression);
+  MtaEnvironment environment = world();
+  environment.variable = [](std::string_view) -> ir::Value {
+    return std::string(kEvaluatedBytesMax, 'x');
+  };
+  const auto result = evaluate(*expression, environment);
+  ASSERT_FALSE(result);
+  EXPECT_TRUE(result.error().is(errors::expression_too_large));
+}
+
+TEST(MtaContainerTest, TakesTheFirstTrueArmInNumericOrder) {
+  ir::Value match = ir::Value::map();
+  match.set("10", ir::Value::map({{"if", "true"}, {"then", "'late'"}}));
+  match.set("2", ir::Value::map(
+                     {{"if", "key_exists('moved', to_lowercase(rcpt))"}, {"then", "'early'"}}));
+  const auto container =
+      MtaContainer::parse(ir::Value::map({{"match", match}, {"else", "'mx'"}}), route());
+  ASSERT_TRUE(container) << container.error().to_line();
+  const auto chosen = container->choose(world());
+  ASSERT_TRUE(chosen);
+  EXPECT_EQ(chosen->arm, 0U);
+  EXPECT_EQ(text_of(chosen->value), "early");
+}
+
+TEST(MtaContainerTest, SaysWhichPartIsWrong) {
+  const auto container =
+      MtaContainer::parse(ir::Value::map({{"match", ir::Value::map()}, {"else", "mx"}}), route());
+  ASSERT_FALSE(container);
+  EXPECT_EQ(container.error().argument(), "else");
+  EXPECT_TRUE(container.error().is(errors::bad_expression));
+}
+
+}  // namespace
+}  // namespace plan::schema
