@@ -1,0 +1,41 @@
+#pragma once
+#include <string>
+#include <vector>
+
+#include "compiler/flow/model.h"
+#include "compiler/ir/step_graph.h"
+#include "compiler/source/diagnostic.h"
+
+namespace plan::flow {
+
+/// A state of the migration in which a message goes wrong.
+struct Counterexample {
+  std::string claim = {};    ///< what is the case: "mail for alice@example.org is lost"
+  std::string account = {};  ///< whose mail, or empty
+  Letter letter = {};
+  Delivery delivery = {};  ///< the copy that goes wrong, hop by hop
+  std::vector<std::string> done =
+      {};                 ///< ids of the steps that decide it and are done in this state
+  std::string next = {};  ///< id of a step that is not done and would mend it, or empty
+  Span origin = {};       ///< of the step that made the state
+};
+
+/// Proves over the graph what design.md section 7 asks: in every state that the steps can be in,
+/// also half-way and on the way back, a message from each entry point ends exactly once where its
+/// reader looks, without loop and without relaying for strangers.
+///
+/// A state is a set of steps that is closed under `after`: whatever order the engine runs in, and
+/// whichever steps it undoes, it is in one of them. Accounts whose steps have the same shapes
+/// behave alike, so of each such class a few are looked at (with and without aliases, and the
+/// members of lists). Mail belongs to the source until the last copy step
+/// (`archive.copy`, `archive.delta`) of its account is done, then to the target; waiting in a queue
+/// is fine in between.
+///
+/// Bounded: at most 20,000 states per account; more are reported as one counterexample, never as
+/// proved. Returns nothing for a graph without account steps.
+[[nodiscard]] std::vector<Counterexample> prove(const ir::StepGraph& graph);
+
+/// "mail … : target:25 → …", one line a hop: what a diagnostic shows.
+[[nodiscard]] std::string to_text(const Counterexample& counterexample);
+
+}  // namespace plan::flow
