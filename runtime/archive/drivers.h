@@ -1,0 +1,39 @@
+#pragma once
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "compiler/source/result.h"
+#include "runtime/net/jmap/client.h"
+#include "runtime/step/step_driver.h"
+
+namespace plan::archive {
+
+/// What the drivers need of rooms they do not know; filled in runtime/command/wiring.cpp. All are
+/// called from several threads.
+struct ArchiveWorld {
+  /// The administrator's client of the step's `target` block.
+  std::function<Result<std::shared_ptr<net::jmap::Client>>(step::StepContext&)> open_target = {};
+  /// accountId of the step's `account` at the target; empty when it is not there.
+  std::function<Result<std::string>(step::StepContext&)> account_id = {};
+  /// A client that acts as the user, who may log in by then; may be absent.
+  std::function<Result<std::shared_ptr<net::jmap::Client>>(step::StepContext&)> open_as_user = {};
+  /// Does neither server's queue hold mail for the step's `addresses`? May be absent: taken as yes,
+  /// and said in the remark.
+  std::function<Result<bool>(step::StepContext&)> are_queues_empty = {};
+};
+
+/// Drivers of archive.copy, archive.delta, archive.grade and archive.sweep. `file` is taken relative to
+/// the plan's state folder.
+///
+/// - copy: passes over source and target until the delta is small, then proves every message's bytes at
+///   the target by digest. Undo destroys what it imported, nothing else.
+/// - delta: what changed since; until a pass finds nothing.
+/// - grade: source against archive, archive against target. Outputs `grade`, `summary`, `differences`. A
+///   grade outside `accept` is the error grade-too-low. After the flip the target is the authority: only
+///   bytes are compared then.
+/// - sweep: after the flip; looks at the old mailboxes until two looks `apart_ms` apart, each after both
+///   queues were empty, find nothing; carries over what they find.
+void add_archive_drivers(step::DriverTable& drivers, ArchiveWorld world);
+
+}  // namespace plan::archive
