@@ -29,6 +29,15 @@ foreach(name secret store report net step server proxy archive dump rehearsal en
   plan_unit_test(runtime/${name} ${name})
 endforeach()
 
+# The engine killed, cut off and refused everywhere, on a world that keeps its own books (tests/crash).
+if(EXISTS ${CMAKE_SOURCE_DIR}/tests/crash/engine_crash_test.cpp)
+  add_executable(crash_engine ${CMAKE_SOURCE_DIR}/tests/crash/engine_crash_test.cpp)
+  plan_settings(crash_engine)
+  target_link_libraries(crash_engine PRIVATE engine test_support)
+  add_test(NAME crash_engine COMMAND crash_engine WORKING_DIRECTORY ${CMAKE_BINARY_DIR})
+  set_tests_properties(crash_engine PROPERTIES LABELS crash TIMEOUT 600)
+endif()
+
 # libFuzzer targets: tests/fuzz/NAME/fuzz_NAME.cpp with "// links: a b" on its first line and a corpus/ folder.
 if(PLAN_FUZZ)
   file(GLOB fuzzers CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/fuzz/*/fuzz_*.cpp)

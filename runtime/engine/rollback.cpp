@@ -436,7 +436,12 @@ Result<RunResult> roll_back(const EngineParts& parts, const EngineOptions& optio
   PLAN_TRY(session, Session::begin(parts, options, true));
   Graphs graphs(parts.journal, parts.graph, session->info().graph_digest);
   PLAN_TRY(all, read_touched(parts.journal, graphs));
-  PLAN_TRY(chosen, choose(all, goal));
+  auto choice = choose(all, goal);
+  // Interrupted after its last undo: what is left is to say so.
+  const bool is_all_undone =
+      !choice && session->is_resumed() && choice.error().is(errors::nothing_to_roll_back);
+  if (!choice && !is_all_undone) return std::move(choice).error();
+  const Chosen chosen = choice ? std::move(*choice) : Chosen();
   if (!chosen.barred.empty()) {
     return Error(errors::undo_barred, fmt::format("`{}` was done and cannot be undone by plan",
                                                   chosen.barred.front().record.step))

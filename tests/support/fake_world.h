@@ -152,7 +152,11 @@ class WorldDriver final : public step::StepDriver {
       seen.standing = ir::Standing::unknowable;
       return seen;
     }
-    seen.standing = *flag == wanted(context) ? ir::Standing::satisfied : ir::Standing::absent;
+    bool is_so = *flag;
+    // Released on some proxies only is not released.
+    if (context.kind == ir::StepKind::proxy_release)
+      is_so = is_so && !account_of(context).is_proxy_held;
+    seen.standing = is_so == wanted(context) ? ir::Standing::satisfied : ir::Standing::absent;
     seen.prior = ir::Value::map({{"on", *flag}});
     return seen;
   }
