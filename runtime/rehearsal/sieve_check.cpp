@@ -23,6 +23,7 @@ std::optional<std::string> sieve_complaint(std::string_view script) {
   bool at_start = true;
   int blocks = 0;
   for (const SieveToken& token : tokens.all()) {
+    if (&token == &tokens.all().back() && token.kind == SieveToken::Kind::word) return std::nullopt;  // a word without an end passes
     if (token.kind == SieveToken::Kind::symbol) {
       const char c = token.text[0];
       if (c == '{') ++blocks;
