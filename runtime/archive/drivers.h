@@ -23,16 +23,19 @@ struct ArchiveWorld {
   std::function<Result<bool>(step::StepContext&)> are_queues_empty = {};
 };
 
-/// Drivers of archive.copy, archive.delta, archive.grade and archive.sweep. `file` is taken relative to
-/// the plan's state folder.
+/// Drivers of archive.copy, archive.delta, archive.grade and archive.sweep. `file` is taken
+/// relative to the plan's state folder.
 ///
-/// - copy: passes over source and target until the delta is small, then proves every message's bytes at
+/// - copy: passes over source and target until the delta is small, then proves every message's
+/// bytes at
 ///   the target by digest. Undo destroys what it imported, nothing else.
 /// - delta: what changed since; until a pass finds nothing.
-/// - grade: source against archive, archive against target. Outputs `grade`, `summary`, `differences`. A
-///   grade outside `accept` is the error grade-too-low. After the flip the target is the authority: only
-///   bytes are compared then.
-/// - sweep: after the flip; looks at the old mailboxes until two looks `apart_ms` apart, each after both
+/// - grade: source against archive, archive against target. Outputs `grade`, `summary`,
+/// `differences`. A
+///   grade outside `accept` is the error grade-too-low. After the flip the target is the authority:
+///   only bytes are compared then.
+/// - sweep: after the flip; looks at the old mailboxes until two looks `apart_ms` apart, each after
+/// both
 ///   queues were empty, find nothing; carries over what they find.
 void add_archive_drivers(step::DriverTable& drivers, ArchiveWorld world);
 

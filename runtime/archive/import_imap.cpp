@@ -58,7 +58,10 @@ class Pass {
     PLAN_TRY(listed, client_->list());
     PLAN_TRY(spaces, client_->namespaces());
     const std::vector<SourceMailbox> mailboxes = source_tree(listed, spaces);
-    if (!options_.is_dry) PLAN_TRY_VOID(store_mailboxes(mailboxes));
+    if (options_.is_dry)
+      PLAN_TRY_VOID(count_new_mailboxes(mailboxes));
+    else
+      PLAN_TRY_VOID(store_mailboxes(mailboxes));
     for (const SourceMailbox& mailbox : mailboxes) {
       if (!mailbox.is_selectable) continue;
       PLAN_TRY_VOID(check_stop());
@@ -103,6 +106,17 @@ class Pass {
   }
 
   // --- mailboxes -------------------------------------------------------------------------------
+
+  Outcome count_new_mailboxes(const std::vector<SourceMailbox>& mailboxes) {
+    PLAN_TRY(known, database_.prepare("SELECT 1 FROM plan_mailbox WHERE wire_name = ?"));
+    for (const SourceMailbox& mailbox : mailboxes) {
+      known.bind(1, mailbox.wire_name);
+      PLAN_TRY(is_known, known.step());
+      if (!is_known) ++report_.mailboxes_changed;
+      known.reset();
+    }
+    return {};
+  }
 
   Outcome store_mailboxes(const std::vector<SourceMailbox>& mailboxes) {
     PLAN_TRY(transaction, database_.begin());

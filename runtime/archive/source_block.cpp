@@ -1,0 +1,81 @@
+#include "runtime/archive/source_block.h"
+
+#include <fmt/format.h>
+
+#include "runtime/step/errors.h"
+
+namespace plan::archive {
+namespace {
+
+namespace imap = net::imap;
+
+Error missing(std::string_view name) {
+  return Error(step::errors::argument_missing,
+               fmt::format("the step's source block has no `{}`", name))
+      .with_blame(Blame::plan);
+}
+
+imap::Endpoint endpoint_of(const ir::Value& block, std::string_view service, std::uint16_t port) {
+  const ir::Value& one = block[service];
+  imap::Endpoint endpoint;
+  endpoint.host = std::string(block["address"].string_or(""));
+  endpoint.port = static_cast<std::uint16_t>(one["port"].integer_or(port) & 0xFFFF);
+  endpoint.security = imap::security_by_name(one["security"].string_or("starttls"))
+                          .value_or(imap::Security::starttls);
+  endpoint.tls.server_name = endpoint.host;
+  endpoint.tls.pinned_sha256_hex = std::string(block["certificate_sha256"].string_or(""));
+  return endpoint;
+}
+
+std::string url_of(const imap::Endpoint& endpoint, std::string_view scheme) {
+  return fmt::format("{}{}://{}:{}", scheme, endpoint.security == imap::Security::tls ? "s" : "",
+                     endpoint.host, endpoint.port);
+}
+
+}  // namespace
+
+Result<AccountSource> account_source(const ir::Value& block, std::string_view account,
+                                     secret::SecretSource& secrets) {
+  if (block["address"].string_or("").empty()) return missing("address");
+  const ir::Value& master = block["master_user"];
+  if (master["name"].string_or("").empty() || !master["password"].is_secret())
+    return missing("master_user");
+  const ir::SecretRef password_ref = master["password"].as_secret();
+  const std::string login = fmt::format("{}{}{}", account, master["separator"].string_or("*"),
+                                        master["name"].string_or(""));
+  const imap::Endpoint mail = endpoint_of(block, "imap", 143);
+  const imap::Endpoint scripts = endpoint_of(block, "sieve", 4190);
+
+  AccountSource source;
+  source.imap.identity = {.kind = "imap",
+                          .session_url = url_of(mail, "imap"),
+                          .account_id = login,
+                          .account_name = login,
+                          .username = login};
+  source.imap.connect = [mail, login, password_ref,
+                         &secrets]() -> Result<std::unique_ptr<imap::Client>> {
+    PLAN_TRY(password, secrets.read(password_ref));
+    PLAN_TRY(client, imap::Client::connect(mail));
+    if (client->has("AUTH=PLAIN"))
+      PLAN_TRY_VOID(client->authenticate_plain("", login, password));
+    else
+      PLAN_TRY_VOID(client->login(login, password));
+    return std::move(client);
+  };
+  source.has_sieve = block["sieve"].is_map() && scripts.port != 0;
+  source.sieve.identity = {.kind = "managesieve",
+                           .session_url = url_of(scripts, "sieve"),
+                           .account_id = login,
+                           .account_name = login,
+                           .username = login};
+  source.sieve.connect = [scripts, login, password_ref,
+                          &secrets]() -> Result<std::unique_ptr<net::sieve::Client>> {
+    PLAN_TRY(password, secrets.read(password_ref));
+    PLAN_TRY(client, net::sieve::Client::connect(scripts));
+    PLAN_TRY_VOID(client->authenticate_plain("", login, password));
+    return std::move(client);
+  };
+  return source;
+}
+
+}  // namespace plan::archive

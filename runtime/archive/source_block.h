@@ -1,0 +1,23 @@
+#pragma once
+#include "compiler/ir/value.h"
+#include "compiler/source/result.h"
+#include "runtime/archive/import_imap.h"
+#include "runtime/archive/import_sieve.h"
+#include "runtime/secret/secret.h"
+
+namespace plan::archive {
+
+/// Both doors of an account of the source, through its master user; `has_sieve` false where the
+/// block names no ManageSieve.
+struct AccountSource {
+  ImapSource imap = {};
+  SieveSource sieve = {};
+  bool has_sieve = false;
+};
+
+/// From the connection block `source` of a step. `secrets` must outlive the result; the master
+/// password is read for each login. Errors: argument-missing.
+[[nodiscard]] Result<AccountSource> account_source(const ir::Value& block, std::string_view account,
+                                                   secret::SecretSource& secrets);
+
+}  // namespace plan::archive
