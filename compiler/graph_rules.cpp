@@ -28,6 +28,17 @@ struct StageRule {
   std::array<std::string_view, 2> points = {};
 };
 
+std::string_view doing(StepEffect effect) {
+  switch (effect) {
+    case StepEffect::destroy:
+      return "takes something away";
+    case StepEffect::stop_service:
+      return "stops a service";
+    default:
+      return to_string(effect);
+  }
+}
+
 constexpr std::array kStageRules = {
     StageRule{ir::Stage::cutover, {"before-cutover", ""}},
     StageRule{ir::Stage::waves, {"each-account", "before-cutover"}},
@@ -42,7 +53,7 @@ void check_rollback_points(const ir::StepGraph& graph, const check::Plan& plan, 
     for (const ir::StepShape& shape : graph.shapes()) {
       if (shape.stage != rule.stage || !needs_way_back(info(shape.kind).effect)) continue;
       sink.report(Kind::step_without_rollback_point, plan.rollback_span,
-                  fmt::format("stage {} {} and has no rollback point", to_string(rule.stage), to_string(info(shape.kind).effect)))
+                  fmt::format("stage {} {} and has no rollback point", to_string(rule.stage), doing(info(shape.kind).effect)))
           .note(shape.origin, fmt::format("step `{}`: {}", shape.id_pattern, info(shape.kind).summary))
           .help(fmt::format("add `{}` to `rollback_points`", rule.points[0]));
       break;

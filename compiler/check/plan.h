@@ -24,6 +24,7 @@ struct PlanWave {
   Span span = {};
   std::vector<Named> accounts = {};
   bool is_rest = false;  ///< names no accounts: all that no other wave names
+  bool is_broken = false;  ///< something in it was reported: nothing follows from what is left
   std::uint32_t parallel = 1;
   bool is_held_for_approval = false;
   std::uint32_t stop_after_failed = 0;
@@ -32,6 +33,9 @@ struct PlanWave {
 /// A plan as its author meant it: names resolved, defaults filled in, secrets as references. Nothing
 /// of the lock yet.
 struct Plan {
+  /// Domains, accounts and waves could be read. If not, looking for accounts would only report
+  /// consequences of what was reported already.
+  bool is_sound = false;
   std::shared_ptr<const syntax::Node> tree = {};
   Span span = {};  ///< of the first line, for what has no better place
   Named name = {};

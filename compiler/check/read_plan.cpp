@@ -57,9 +57,11 @@ class PlanReader {
     plan_.target = required_block("target", target_fields());
     plan_.move = reader_.block(tree_->find("move"), move_fields(), "`move`", plan_.span);
     read_proxies();
+    const std::size_t errors = sink_.count(Severity::error);
     read_domains();
     read_accounts();
     read_waves();
+    plan_.is_sound = sink_.count(Severity::error) == errors;
     read_cutover();
     read_points();
     return std::move(plan_);
@@ -315,6 +317,7 @@ class PlanReader {
     const Node* accounts = item.find("accounts");
     wave.is_rest = accounts == nullptr || accounts->is_null();
     if (!wave.is_rest) wave.accounts = read_addresses_of(*accounts, "`accounts` of " + what);
+    wave.is_broken = !wave.is_rest && wave.accounts.size() != accounts->items.size();
     if (const Node* parallel = item.find("parallel")) {
       const Field field{"parallel", FieldType::count, false, 1, {}, {}, 1, kParallelMax};
       wave.parallel = static_cast<std::uint32_t>(reader_.field(*parallel, field, "`parallel` of " + what).integer_or(1));

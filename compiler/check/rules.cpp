@@ -31,6 +31,12 @@ std::string Examples::text() const {
   return words;
 }
 
+std::pair<std::string, std::string> shown_bytes(std::uint64_t left, std::uint64_t right) {
+  std::pair<std::string, std::string> shown{show_bytes(left), show_bytes(right)};
+  if (shown.first == shown.second) shown = {show_count(left) + " B", show_count(right) + " B"};
+  return shown;
+}
+
 std::string counted(std::size_t count, std::string_view one, std::string_view many) {
   return fmt::format("{} {}", show_count(count), count == 1 ? one : many);
 }

@@ -34,6 +34,7 @@ class Line {
 
   [[nodiscard]] std::string_view kind() const { return words_.front(); }
   [[nodiscard]] std::size_t size() const { return words_.size(); }
+  [[nodiscard]] std::string_view raw(std::size_t i) const { return words_[i]; }
   [[nodiscard]] std::optional<std::string> word(std::size_t i) const {
     return i < words_.size() ? unescape_word(words_[i]) : std::nullopt;
   }
@@ -177,6 +178,9 @@ class Reader {
   bool take_line(std::string_view text, Span span) {
     Line line(text);
     const std::string_view kind = line.kind();
+    // A caret points at the name, not at all that is known about it.
+    span.begin += static_cast<std::uint32_t>(kind.size()) + 1;
+    span.end = std::min(span.end, span.begin + static_cast<std::uint32_t>(line.size() > 1 ? line.raw(1).size() : 0));
     auto name = line.word(1);
     if (!name) return false;
     if (kind == "account") return take_account(line, std::move(*name), span);

@@ -21,8 +21,9 @@ void disk_too_small(const Migration& migration, Sink& sink) {
     if (disk == nullptr || !disk->value.is_integer() || disk->value.as_integer() < 0) return;
     const auto free = static_cast<std::uint64_t>(disk->value.as_integer());
     if (total <= free) return;
+    const auto shown = shown_bytes(total, free);
     sink.report(Kind::disk_too_small, migration.plan.accounts_span.is_known() ? migration.plan.accounts_span : migration.plan.span,
-                fmt::format("{} hold {}, {} has {} free", counted(measured_accounts, "account", "accounts"), show_bytes(total), where, show_bytes(free)))
+                fmt::format("{} hold {}, {} has {} free", counted(measured_accounts, "account", "accounts"), shown.first, where, shown.second))
         .note(disk->span, disk->when.empty() ? "measured here" : fmt::format("measured {}", printable(disk->when, 40)))
         .help("make room and run `plan fetch`, or move fewer accounts with this plan");
   };

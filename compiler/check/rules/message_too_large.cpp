@@ -18,8 +18,9 @@ void message_too_large(const Migration& migration, Sink& sink) {
     if (measured == nullptr || !measured->value.is_integer() || measured->value.as_integer() < 0) continue;
     const auto bytes = static_cast<std::uint64_t>(measured->value.as_integer());
     if (bytes <= limit) continue;
+    const auto shown = shown_bytes(bytes, limit);
     sink.report(Kind::message_too_large, account.lock->span,
-                fmt::format("`{}` has a message of {}, the target takes {}", printable(account.lock->address, 120), show_bytes(bytes), show_bytes(limit)))
+                fmt::format("`{}` has a message of {}, the target takes {}", printable(account.lock->address, 120), shown.first, shown.second))
         .note(measured->span, measured->when.empty() ? "measured here" : fmt::format("measured {}", printable(measured->when, 40)))
         .help(fmt::format("raise `{}` on the target and run `plan fetch`", setting));
   }
