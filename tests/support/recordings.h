@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -21,7 +22,11 @@ struct Recorded {
 };
 
 /// The exchanges of all .jsonl files of a folder, in the order of file names; lines without a request are left out.
-[[nodiscard]] inline std::vector<Recorded> read_recordings(const std::filesystem::path& folder) {
+/// Read once; a test binary asks for the same folder many times.
+[[nodiscard]] inline const std::vector<Recorded>& read_recordings(const std::filesystem::path& folder) {
+  static std::map<std::filesystem::path, std::vector<Recorded>> known;
+  const auto found = known.find(folder);
+  if (found != known.end()) return found->second;
   std::vector<std::filesystem::path> files;
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
     if (entry.path().extension() == ".jsonl") files.push_back(entry.path());
@@ -41,7 +46,7 @@ struct Recorded {
                                    .response = (*value)["response"]});
     }
   }
-  return exchanges;
+  return known[folder] = std::move(exchanges);
 }
 
 }  // namespace plan::test
