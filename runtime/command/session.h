@@ -12,6 +12,10 @@
 #include "runtime/secret/secret.h"
 #include "runtime/step/step_driver.h"
 
+namespace plan::archive {
+struct ArchiveWorld;
+}
+
 namespace plan::command {
 
 /// Everything that a command needs to reach the servers of one plan: secrets, hosts, clients,
@@ -51,6 +55,8 @@ class Session {
   [[nodiscard]] Result<ir::Value> survey_target();
 
  private:
+  [[nodiscard]] archive::ArchiveWorld archive_world();
+
   struct State;
   std::unique_ptr<State> state_;
 };

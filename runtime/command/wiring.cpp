@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdlib>
 
+#include "runtime/archive/drivers.h"
 #include "runtime/command/session.h"
 #include "runtime/engine/engine.h"
 #include "runtime/net/host.h"
@@ -16,7 +17,9 @@
 #include "runtime/server/probe/drivers.h"
 #include "runtime/server/queue/queue_driver.h"
 #include "runtime/server/source/drivers.h"
+#include "runtime/server/source/lease.h"
 #include "runtime/server/source/source.h"
+#include "runtime/server/source/survey.h"
 #include "runtime/server/stalwart/drivers.h"
 #include "runtime/server/stalwart/lease.h"
 #include "runtime/server/stalwart/survey.h"
@@ -40,6 +43,23 @@ class TargetLeaseHolder final : public engine::LeaseHolder {
 
  private:
   server::stalwart::TargetLease lease_;
+};
+
+/// The engine's view of the lock file on the source.
+class SourceLeaseHolder final : public engine::LeaseHolder {
+ public:
+  SourceLeaseHolder(std::shared_ptr<server::source::Source> source, const std::string& holder)
+      : source_(std::move(source)),
+        lease_(source_->host(), source_->block().lease_file, holder, net::system_clock()) {}
+  Outcome acquire(std::string_view token) override { return lease_.acquire(token); }
+  Outcome renew(std::string_view token) override { return lease_.renew(token); }
+  Outcome release(std::string_view token) override { return lease_.release(token); }
+  Outcome take_over(std::string_view token) override { return lease_.take_over(token); }
+  [[nodiscard]] std::string name() const override { return "source"; }
+
+ private:
+  std::shared_ptr<server::source::Source> source_;
+  server::source::SourceLease lease_;
 };
 
 secret::SecretStoreOptions secret_options(const ProjectFolder& folder) {
@@ -77,7 +97,13 @@ Session::Session(const ProjectFolder& folder, ir::Value connections, Purpose pur
     : state_(std::make_unique<State>(folder, std::move(connections))) {
   engine::add_local_drivers(state_->drivers);
   server::stalwart::add_drivers(state_->drivers, state_->targets);
+  State* state = state_.get();
+  state_->secrets.add_provider("source", [state](const std::string& account) -> Result<secret::Secret> {
+    PLAN_TRY(source, state->sources->open(state->connections["source"]));
+    return server::source::read_password_hash(*source, account);
+  });
   server::source::add_drivers(state_->drivers, state_->sources);
+  archive::add_archive_drivers(state_->drivers, archive_world());
   server::probe::add_drivers(state_->drivers, state_->sources, state_->targets);
   state_->drivers.add(ir::StepKind::queue_flush,
                       server::queue::make_queue_driver(
@@ -90,6 +116,31 @@ Session::Session(const ProjectFolder& folder, ir::Value connections, Purpose pur
         ir::StepKind::admin_keys,
         rehearsal::with_books(server::stalwart::make_keys_driver(state_->targets), state_->books));
   }
+}
+
+archive::ArchiveWorld Session::archive_world() {
+  State* state = state_.get();
+  archive::ArchiveWorld world;
+  world.open_target = [state](step::StepContext& context) -> Result<std::shared_ptr<net::jmap::Client>> {
+    return state->clients->open(context.arguments["target"], context.secrets);
+  };
+  world.account_id = [state](step::StepContext& context) -> Result<std::string> {
+    PLAN_TRY(target, state->targets->open(context));
+    PLAN_TRY(account, target->account(context.account));
+    return std::string(account["id"].string_or(""));
+  };
+  world.open_as_user = [state](step::StepContext& context) -> Result<std::shared_ptr<net::jmap::Client>> {
+    return state->targets->open_as(context.arguments["target"], context.secrets, context.account);
+  };
+  const server::queue::OpenQueues open_queues = server::queue::open_queues(state->sources, state->targets);
+  world.are_queues_empty = [open_queues](step::StepContext& context) -> Result<bool> {
+    PLAN_TRY(queues, open_queues(context));
+    const std::vector<std::string> names = server::source::names_of_account(context.arguments);
+    PLAN_TRY(at_source, queues.source->look(names));
+    PLAN_TRY(at_target, queues.target->look(names));
+    return at_source.messages == 0 && at_target.messages == 0;
+  };
+  return world;
 }
 
 Session::~Session() = default;
@@ -106,6 +157,8 @@ Result<std::vector<engine::LeaseHolder*>> Session::leases(const std::string& hol
   PLAN_TRY(target, state_->targets->open(state_->connections["target"], state_->secrets));
   state_->leases.clear();
   state_->leases.push_back(std::make_unique<TargetLeaseHolder>(target, holder));
+  PLAN_TRY(source, state_->sources->open(state_->connections["source"]));
+  state_->leases.push_back(std::make_unique<SourceLeaseHolder>(source, holder));
   std::vector<engine::LeaseHolder*> holders;
   for (const auto& lease : state_->leases) holders.push_back(lease.get());
   return holders;
@@ -116,6 +169,13 @@ Result<ir::Value> Session::survey_target() {
   options.schema_directory = state_->folder.schema_directory;
   return server::stalwart::survey_target(state_->connections["target"], *state_->clients,
                                          state_->secrets, options, net::system_clock());
+}
+
+Result<ir::Value> Session::survey_source() {
+  PLAN_TRY(source, state_->sources->open(state_->connections["source"]));
+  return server::source::survey_source(*source, state_->secrets, [this](const secret::Secret& hash) {
+    return state_->secrets.keyed_digest(hash);
+  });
 }
 
 Result<ir::Value> Session::read_objects(const std::string& type, bool is_singleton) {
