@@ -1,6 +1,7 @@
 #pragma once
 #include <chrono>
 #include <cstdint>
+#include <new>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -43,6 +44,18 @@ enum class Blame : std::uint8_t {
 class Error {
  public:
   Error(const ErrorCode& code, std::string message) : code_(&code), message_(std::move(message)) {}
+  Error(const Error&) = default;
+  Error(Error&&) noexcept = default;
+  Error& operator=(const Error&) = default;
+  /// `error = std::move(error).with_effect(…)` assigns an error to itself: it stays what it is.
+  Error& operator=(Error&& other) noexcept {
+    if (this != &other) {
+      this->~Error();
+      new (this) Error(std::move(other));
+    }
+    return *this;
+  }
+  ~Error() = default;
 
   [[nodiscard]] const ErrorCode& code() const { return *code_; }
   [[nodiscard]] bool is(const ErrorCode& code) const { return code_->name == code.name; }

@@ -1,0 +1,22 @@
+#include "compiler/source/error.h"
+
+#include <gtest/gtest.h>
+
+namespace plan {
+namespace {
+constexpr ErrorCode kCode{"some-code", "something happened", "do something"};
+
+TEST(Error, TellsItsStoryInOneLine) {
+  const Error error = Error(kCode, "the disk is gone").while_doing("writing a").while_doing("copying b").with_detail("I/O\x01");
+  EXPECT_EQ(error.to_line(), "the disk is gone (while writing a, while copying b): I/O\\x01 [some-code]");
+}
+
+TEST(Error, StaysWhatItIsWhenItIsChangedInPlace) {
+  Error error = Error(kCode, "a message that is longer than the small string buffer of a string");
+  error = std::move(error).with_effect(Effect::applied);
+  EXPECT_EQ(error.message(), "a message that is longer than the small string buffer of a string");
+  EXPECT_EQ(error.effect(), Effect::applied);
+}
+
+}  // namespace
+}  // namespace plan
