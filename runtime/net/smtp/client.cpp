@@ -87,10 +87,10 @@ Client::Client(std::unique_ptr<SocketStream> stream)
 
 Client::~Client() = default;
 
-Result<Reply> Client::read_reply(Deadline deadline) {
+Result<Reply> read_reply(LineReader& reader, Deadline deadline) {
   Reply reply;
   while (true) {
-    PLAN_TRY(line, reader_.line(deadline));
+    PLAN_TRY(line, reader.line(deadline));
     int code = 0;
     const bool is_number =
         line.size() >= 3 &&
@@ -112,7 +112,7 @@ Result<Reply> Client::read_reply(Deadline deadline) {
 
 Result<Reply> Client::command(std::string_view line, Deadline deadline) {
   PLAN_TRY_VOID(stream_->write_all(fmt::format("{}\r\n", line), deadline));
-  return read_reply(deadline);
+  return read_reply(reader_, deadline);
 }
 
 Outcome Client::say_ehlo(const std::string& name, Deadline deadline) {
@@ -138,7 +138,7 @@ Result<std::unique_ptr<Client>> Client::connect(const ConnectOptions& options, D
     }
     if (options.security == Security::tls)
       PLAN_TRY_VOID(client->stream_->start_tls(options.tls, deadline));
-    PLAN_TRY(greeting, client->read_reply(deadline));
+    PLAN_TRY(greeting, read_reply(client->reader_, deadline));
     if (!greeting.is_success()) return refused("the connection", greeting);
     client->greeting_ = std::move(greeting);
     PLAN_TRY_VOID(client->say_ehlo(options.ehlo_name, deadline));
@@ -246,7 +246,8 @@ Result<SendResult> Client::send(const Envelope& envelope, std::string_view messa
   }
   PLAN_TRY_VOID(
       stream_->write_all(dot_stuffed(message), deadline).while_doing("sending a message"));
-  PLAN_TRY(answer, read_reply(deadline).while_doing("waiting for the answer to a message"));
+  PLAN_TRY(answer,
+           read_reply(reader_, deadline).while_doing("waiting for the answer to a message"));
   result->is_accepted = answer.is_success();
   result->reply = std::move(answer);
   return result;

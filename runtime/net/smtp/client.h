@@ -94,7 +94,6 @@ class Client {
 
  private:
   explicit Client(std::unique_ptr<SocketStream> stream);
-  [[nodiscard]] Result<Reply> read_reply(Deadline deadline);
   [[nodiscard]] Result<Reply> command(std::string_view line, Deadline deadline);
   [[nodiscard]] Outcome say_ehlo(const std::string& name, Deadline deadline);
   [[nodiscard]] Result<SendResult> open_transaction(const Envelope& envelope,
@@ -105,6 +104,10 @@ class Client {
   Reply greeting_ = {};
   Reply capabilities_ = {};
 };
+
+/// Reads one reply, of at most kReplyLinesMax lines. Errors: protocol-violation, those of
+/// LineReader.
+[[nodiscard]] Result<Reply> read_reply(LineReader& reader, Deadline deadline);
 
 /// The message as it goes over the wire after DATA: CRLF line ends, doubled dots, the final dot.
 [[nodiscard]] std::string dot_stuffed(std::string_view message);
