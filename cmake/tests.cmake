@@ -38,6 +38,16 @@ if(EXISTS ${CMAKE_SOURCE_DIR}/tests/crash/engine_crash_test.cpp)
   set_tests_properties(crash_engine PROPERTIES LABELS crash TIMEOUT 600)
 endif()
 
+# Recordings of the real target, played against the embedded one.
+file(GLOB replay CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/replay/*.cpp)
+if(replay)
+  add_executable(replay ${replay})
+  plan_settings(replay)
+  target_link_libraries(replay PRIVATE rehearsal test_support)
+  add_test(NAME replay COMMAND replay WORKING_DIRECTORY ${CMAKE_BINARY_DIR})
+  set_tests_properties(replay PROPERTIES LABELS unit TIMEOUT 600)
+endif()
+
 # libFuzzer targets: tests/fuzz/NAME/fuzz_NAME.cpp with "// links: a b" on its first line and a corpus/ folder.
 if(PLAN_FUZZ)
   file(GLOB fuzzers CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/fuzz/*/fuzz_*.cpp)

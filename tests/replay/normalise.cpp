@@ -1,0 +1,206 @@
+#include "normalise.h"
+
+#include <algorithm>
+#include <regex>
+#include <set>
+#include <vector>
+
+#include "compiler/ir/json.h"
+#include "compiler/source/text.h"
+
+namespace plan::replay {
+namespace {
+
+using ir::Value;
+
+// The server's own wording, or values that follow from something else.
+const std::set<std::string, std::less<>>& ignored_members() {
+  static const std::set<std::string, std::less<>> kIgnored = {
+      "description", "detail", "value", "dnsZoneFile", "issuer", "failureReason", "errorMessage", "publicKey", "title"};
+  return kIgnored;
+}
+
+const std::set<std::string, std::less<>>& unordered_lists() {
+  static const std::set<std::string, std::less<>> kUnordered = {
+      "list", "notFound", "destroyed", "created", "updated", "linkedObjects", "validationErrors", "removed", "added", "sieveExtensions", "collationAlgorithms"};
+  return kUnordered;
+}
+
+bool is_name(std::string_view text) {
+  return !text.empty() && text.size() <= 90 && std::all_of(text.begin(), text.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+  });
+}
+
+bool is_name_member(std::string_view member) {
+  static const std::set<std::string, std::less<>> kNames = {"id", "existingId", "blobId", "threadId", "state", "oldState", "newState", "queryState",
+                                                            "oldQueryState", "newQueryState", "sessionState", "accountId", "fromAccountId", "parentId", "ids",
+                                                            "created", "updated", "destroyed", "notFound", "emailIds", "removed"};
+  return kNames.contains(member) || member.ends_with("Id") || member.ends_with("Ids");
+}
+
+// A time near the recording: only its form counts.
+bool is_recent(std::string_view text) {
+  return text.size() == 20 && text.back() == 'Z' && (text.starts_with("2026-11-2") || text.starts_with("2026-12-"));
+}
+
+class Comparison {
+ public:
+  explicit Comparison(NameMap& names) : names_(names) {}
+
+  std::optional<std::string> compare(const Value& recorded, const Value& ours, const std::string& path, std::string_view member) {
+    if (ignored_members().contains(member)) return std::nullopt;
+    if (recorded.is_map() && recorded.members().contains("$sha256")) return std::nullopt;  // a body that was not kept
+    if (recorded.is_map() && ours.is_map()) return compare_maps(recorded, ours, path, member);
+    if (recorded.is_list() && ours.is_list()) return compare_lists(recorded, ours, path, member);
+    if (recorded == ours) {
+      if (recorded.is_string() && is_name_member(member)) static_cast<void>(names_.fits(recorded.as_string(), ours.as_string()));
+      return std::nullopt;
+    }
+    if (recorded.is_number() && ours.is_number() && recorded.number_or(0) == ours.number_or(1)) return std::nullopt;
+    if (recorded.is_string() && ours.is_string()) {
+      const std::string& left = recorded.as_string();
+      const std::string& right = ours.as_string();
+      if (is_recent(left) && is_recent(right)) return std::nullopt;
+      if ((left.starts_with("app_") && right.starts_with("app_")) || (left.starts_with("API_") && right.starts_with("API_"))) return std::nullopt;
+      if (is_name_member(member) && is_name(left) && is_name(right) && names_.fits(left, right)) return std::nullopt;
+      if (const std::string* known = names_.ours(left); known != nullptr && *known == right) return std::nullopt;
+    }
+    return path + ": recorded " + ir::write_json(recorded).substr(0, 160) + ", here " + ir::write_json(ours).substr(0, 160);
+  }
+
+ private:
+  std::optional<std::string> compare_maps(const Value& recorded, const Value& ours, const std::string& path, std::string_view member) {
+    std::vector<std::string> missing;
+    std::set<std::string> seen;
+    std::vector<std::pair<const std::string*, std::string>> pairs;
+    for (const auto& [name, value] : recorded.members()) {
+      if (ignored_members().contains(name)) continue;
+      std::string here = name;
+      if (!ours.members().contains(name)) {
+        const std::string* known = names_.ours(name);
+        if (known != nullptr && ours.members().contains(*known)) here = *known;
+        else {
+          missing.push_back(name);
+          continue;
+        }
+      }
+      seen.insert(here);
+      pairs.emplace_back(&name, here);
+    }
+    std::vector<std::string> extra;
+    for (const auto& [name, value] : ours.members())
+      if (!seen.contains(name) && !ignored_members().contains(name)) extra.push_back(name);
+    // Keys that are ids nobody has met yet pair up when there is one of each.
+    if (missing.size() == 1 && extra.size() == 1 && is_name(missing[0]) && is_name(extra[0]) && names_.fits(missing[0], extra[0])) {
+      if (auto found = compare(recorded[missing[0]], ours[extra[0]], path + "/" + missing[0], member)) return found;
+      missing.clear();
+      extra.clear();
+    }
+    for (const auto& [name, here] : pairs)
+      if (auto found = compare(recorded[*name], ours[here], path + "/" + *name, *name)) return found;
+    if (!missing.empty()) return path + ": lacks " + missing[0];
+    if (!extra.empty()) return path + ": has " + extra[0] + " = " + ir::write_json(ours[extra[0]]).substr(0, 120);
+    return std::nullopt;
+  }
+
+  std::optional<std::string> compare_lists(const Value& recorded, const Value& ours, const std::string& path, std::string_view member) {
+    if (recorded.size() != ours.size())
+      return path + ": recorded " + std::to_string(recorded.size()) + " items, here " + std::to_string(ours.size());
+    if (!unordered_lists().contains(member)) {
+      for (std::size_t i = 0; i < recorded.size(); ++i)
+        if (auto found = compare(recorded.item(i), ours.item(i), path + "/" + std::to_string(i), member)) return found;
+      return std::nullopt;
+    }
+    std::vector<bool> used(ours.size(), false);
+    for (std::size_t i = 0; i < recorded.size(); ++i) {
+      bool is_found = false;
+      std::optional<std::string> first;
+      for (std::size_t k = 0; k < ours.size() && !is_found; ++k) {
+        const std::size_t at = (i + k) % ours.size();
+        if (used[at]) continue;
+        const NameMap before = names_;
+        auto found = compare(recorded.item(i), ours.item(at), path + "/" + std::to_string(i), member);
+        if (!found) {
+          used[at] = true;
+          is_found = true;
+        } else {
+          names_ = before;
+          if (!first) first = std::move(found);
+        }
+      }
+      if (!is_found) return first ? first : path + ": item not found";
+    }
+    return std::nullopt;
+  }
+
+  NameMap& names_;
+};
+
+}  // namespace
+
+bool NameMap::fits(const std::string& recorded, const std::string& ours) {
+  const auto known = to_ours_.find(recorded);
+  if (known != to_ours_.end()) return known->second == ours;
+  const auto back = to_recorded_.find(ours);
+  if (back != to_recorded_.end()) return false;
+  learn(recorded, ours);
+  return true;
+}
+
+const std::string* NameMap::ours(const std::string& recorded) const {
+  const auto found = to_ours_.find(recorded);
+  return found == to_ours_.end() ? nullptr : &found->second;
+}
+
+void NameMap::learn(const std::string& recorded, const std::string& ours) {
+  to_ours_[recorded] = ours;
+  to_recorded_[ours] = recorded;
+}
+
+std::optional<std::string> difference(const Value& recorded, const Value& ours, NameMap& names) {
+  return Comparison(names).compare(recorded, ours, "", "");
+}
+
+std::string normal_line(std::string_view line) {
+  std::string out(line);
+  static const std::vector<std::pair<std::regex, std::string>> kRules = {
+      {std::regex(R"((UIDVALIDITY|UIDNEXT|HIGHESTMODSEQ|MODSEQ) \(?\d+\)?)"), "$1 N"},
+      {std::regex(R"(APPENDUID \d+)"), "APPENDUID N"},
+      {std::regex(R"(COPYUID \d+)"), "COPYUID N"},
+      {std::regex(R"(queued with id [0-9a-f]+)"), "queued with id ID"},
+      {std::regex(R"(\"\d\d-\w{3}-\d{4} \d\d:\d\d:\d\d \+0000\")"), "DATE"},
+      {std::regex(R"(QUOTA(ROOT)? (\"[^\"]*\" )?\"#\d+\")"), "QUOTA$1 $2ROOT"},
+      {std::regex(R"( ?\(rehearsal target\))"), ""},
+      {std::regex(R"(\* ID \(.*\))"), "* ID (WORDS)"},
+  };
+  for (const auto& [pattern, replacement] : kRules) out = std::regex_replace(out, pattern, replacement);
+  // Sets: capabilities, flags of one message, Sieve extensions.
+  const auto sort_between = [&out](std::string_view open, char close) {
+    const std::size_t at = out.find(open);
+    if (at == std::string::npos) return;
+    const std::size_t begin = at + open.size();
+    std::size_t end = close == 0 ? out.size() : out.find(close, begin);
+    if (end == std::string::npos) end = out.size();
+    auto words = split(std::string_view(out).substr(begin, end - begin), ' ');
+    std::sort(words.begin(), words.end());
+    std::string sorted;
+    for (const std::string_view word : words) sorted += (sorted.empty() ? "" : " ") + std::string(word);
+    out = out.substr(0, begin) + sorted + out.substr(end);
+  };
+  sort_between("[CAPABILITY ", ']');
+  sort_between("* CAPABILITY ", 0);
+  sort_between("FLAGS (", ')');
+  sort_between("\"SIEVE\" \"", '"');
+  // Words behind a code of SMTP, and behind OK/NO/BAD of IMAP, are the server's own; codes in brackets are not.
+  static const std::regex kImap(R"(^(\S+ (?:OK|NO|BAD|BYE|PREAUTH))( \[[^\]]*\])?.*$)");
+  static const std::regex kSieve(R"(^(OK|NO|BYE)( \([A-Z/-]+\))?.*$)");
+  static const std::regex kSmtp(R"(^(\d{3}[ -]\d\.\d\.\d).*$)");
+  std::smatch match;
+  if (std::regex_match(out, match, kSmtp)) return match[1].str();
+  if (std::regex_match(out, match, kImap)) return match[1].str() + match[2].str();
+  if (std::regex_match(out, match, kSieve)) return match[1].str() + match[2].str();
+  return out;
+}
+
+}  // namespace plan::replay

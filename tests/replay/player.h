@@ -1,0 +1,64 @@
+#pragma once
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "compiler/ir/value.h"
+#include "normalise.h"
+#include "runtime/rehearsal/embedded_target.h"
+
+namespace plan::replay {
+
+/// How one file of a recording came out.
+struct Score {
+  std::string topic = {};
+  std::size_t agreed = 0;
+  std::size_t total = 0;
+  std::vector<std::string> disagreements = {};  ///< "scenario/step note: difference"
+};
+
+/// An exchange that was played: what was recorded and what came, for the test that alters recordings.
+struct Played {
+  ir::Value recorded = {};
+  ir::Value ours = {};
+};
+
+/// A target in a state of the recordings' READMEs.
+class Stage {
+ public:
+  explicit Stage(std::filesystem::path directory) : directory_(std::move(directory)) {}
+  ~Stage() { target_.reset(); }
+  Stage(const Stage&) = delete;
+  Stage& operator=(const Stage&) = delete;
+  /// Stops what runs and starts it anew on the same directory, or an empty one.
+  void start(bool is_fresh, bool is_recovery, bool has_dns = false);
+  [[nodiscard]] rehearsal::EmbeddedTarget& target() { return *target_; }
+
+ private:
+  std::filesystem::path directory_;
+  std::unique_ptr<rehearsal::EmbeddedTarget> target_;
+};
+
+struct HttpAnswer {
+  int status = 0;
+  std::map<std::string, std::string> headers = {};
+  std::string body = {};
+};
+[[nodiscard]] HttpAnswer send_http(std::uint16_t port, const std::string& method, const std::string& path,
+                                   const std::vector<std::pair<std::string, std::string>>& headers, const std::string& body);
+
+using Captures = std::map<std::string, std::string>;
+
+/// Plays the exchanges of one file. `captures` are names known before (accounts); what the file captures is added.
+[[nodiscard]] Score play_file(Stage& stage, const std::filesystem::path& file, Captures& captures, NameMap& names,
+                              std::vector<Played>* played = nullptr);
+/// Plays the line protocols of one file.
+[[nodiscard]] Score play_wire(Stage& stage, const std::filesystem::path& file);
+/// One call as the administrator; the arguments of the first response.
+ir::Value administer(Stage& stage, const std::string& calls_json);
+/// A self-signed certificate for the servers, made once.
+[[nodiscard]] net::TlsServerOptions certificate(const std::filesystem::path& directory);
+
+}  // namespace plan::replay
