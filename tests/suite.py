@@ -15,6 +15,10 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BUILD = pathlib.Path(os.environ.get("PLAN_BUILD_ROOT", ROOT / "build"))
 FUZZ_SECONDS = int(os.environ.get("PLAN_FUZZ_SECONDS", "30"))
+# The whole run stays below an hour on a bare machine of two cores. What does not fit any more is skipped by name, never
+# failed by the clock.
+BUDGET_SECONDS = int(os.environ.get("PLAN_TEST_SECONDS", "3300"))
+STARTED = time.monotonic()
 # What the sanitizers watch on every run; the rest of the unit tests run under them in tests/long.
 ASAN_UNITS = ["unit_ir", "unit_syntax", "unit_facts", "unit_net", "unit_proxy", "unit_archive", "unit_store"]
 
@@ -35,6 +39,10 @@ class Count:
             self.failures.append(name)
 
 
+def time_left():
+    return BUDGET_SECONDS - (time.monotonic() - STARTED)
+
+
 def say(text):
     print(text, flush=True)
 
@@ -43,11 +51,17 @@ def run(arguments, **options):
     return subprocess.run([str(a) for a in arguments], cwd=ROOT, **options)
 
 
-def build(preset, targets, count):
+def build(preset, targets, count, seconds=None):
+    """Builds targets; nothing (and a test failed) when it does not compile, nothing (and a test skipped) when `seconds` are
+    over first."""
     began = time.monotonic()
     folder = BUILD / preset
     for step in (["cmake", "--preset", preset, "-B", folder], ["ninja", "-C", folder, *targets]):
-        done = run(step, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        try:
+            done = run(step, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=seconds)
+        except subprocess.TimeoutExpired:
+            count.add(f"build {preset}", "skipped", f"not built within {seconds:.0f} s; tests/long has no such bound")
+            return None
         if done.returncode != 0:
             say(done.stdout[-6000:])
             count.add(f"build {preset}", "failed")
@@ -127,15 +141,27 @@ def part_unit(count):
 
 def part_asan(count):
     units = [u for u in targets_of("asan", r"unit_\w+") if u in ASAN_UNITS]
-    folder = build("asan", units, count)
+    if time_left() < 300:
+        count.add("asan", "skipped", "the hour is over; tests/long runs it")
+        return
+    folder = build("asan", units, count, time_left() - 120)
     for name in units if folder else []:
+        if time_left() < 60:
+            count.add(f"asan {name}", "skipped", "the hour is over; tests/long runs it")
+            continue
         run_gtest(folder / name, count, "asan", {"ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0"})
 
 
 def part_fuzz(count):
     fuzzers = targets_of("fuzz", r"fuzz_\w+")
-    folder = build("fuzz", fuzzers, count)
+    if time_left() < 300:
+        count.add("fuzz", "skipped", "the hour is over; tests/long runs it")
+        return
+    folder = build("fuzz", fuzzers, count, time_left() - 60)
     for name in fuzzers if folder else []:
+        if time_left() < FUZZ_SECONDS:
+            count.add(f"fuzz {name}", "skipped", "the hour is over; tests/long runs it")
+            continue
         corpus = ROOT / "tests" / "fuzz" / name.removeprefix("fuzz_") / "corpus"
         with tempfile.TemporaryDirectory() as found:
             done = run([folder / name, found, *([corpus] if corpus.exists() else []), f"-max_total_time={FUZZ_SECONDS}",
@@ -179,8 +205,8 @@ def part_system(count):
         run_script(command, count, script.relative_to(ROOT), {"PLAN": str(folder / "plan")})
 
 
-PARTS = {"floors": part_floors, "format": part_format, "unit": part_unit, "asan": part_asan, "fuzz": part_fuzz,
-         "system": part_system}
+PARTS = {"floors": part_floors, "format": part_format, "unit": part_unit, "system": part_system, "asan": part_asan,
+         "fuzz": part_fuzz}
 
 
 def main():
