@@ -7,6 +7,7 @@
 #include "compiler/check/plan.h"
 #include "compiler/facts/lock.h"
 #include "compiler/facts/measurement.h"
+#include "compiler/flow/proof.h"
 #include "compiler/graph_rules.h"
 #include "compiler/lowering.h"
 #include "compiler/schema/schema.h"
@@ -100,6 +101,7 @@ class Compilation {
           .label("values for its objects are not checked")
           .help("`plan fetch` brings it");
     }
+    flow::report_mail_flow(*graph, migration.plan.use.span, sink_);
     if (!sink_.has_errors()) result_.graph = std::move(*graph);
   }
 

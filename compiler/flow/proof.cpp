@@ -560,6 +560,26 @@ class Prover {
 
 std::vector<Counterexample> prove(const ir::StepGraph& graph) { return Prover(graph).run(); }
 
+void report_mail_flow(const ir::StepGraph& graph, Span fallback, Sink& sink) {
+  for (const Counterexample& example : prove(graph)) {
+    auto report = sink.report(Kind::mail_flow,
+                              example.origin.is_known() ? example.origin : fallback, example.claim);
+    report.argument("account", example.account);
+    if (!example.done.empty()) {
+      std::string label = fmt::format("when `{}` is done", example.done.back());
+      if (!example.next.empty()) label += fmt::format(" and `{}` is not", example.next);
+      report.label(std::move(label));
+    }
+    if (example.letter.recipient.empty()) continue;
+    report.argument("recipient", example.letter.recipient);
+    report.argument("entry", std::string(to_string(example.letter.entry)));
+    report.note({}, fmt::format("a message to {} comes in at {}{}", example.letter.recipient,
+                                to_string(example.letter.entry),
+                                example.letter.has_null_sender ? ", without a sender" : ""));
+    for (const std::string& hop : example.delivery.hops) report.note({}, "then " + hop);
+  }
+}
+
 std::string to_text(const Counterexample& counterexample) {
   std::string text = counterexample.claim;
   if (!counterexample.letter.recipient.empty()) {

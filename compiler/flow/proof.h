@@ -35,6 +35,10 @@ struct Counterexample {
 /// proved. Returns nothing for a graph without account steps.
 [[nodiscard]] std::vector<Counterexample> prove(const ir::StepGraph& graph);
 
+/// The proof as diagnostics (`mail-flow`): each at the step that makes the state, the message's way
+/// as notes. `fallback` is the place for states that no step of the plan makes.
+void report_mail_flow(const ir::StepGraph& graph, Span fallback, Sink& sink);
+
 /// "mail … : target:25 → …", one line a hop: what a diagnostic shows.
 [[nodiscard]] std::string to_text(const Counterexample& counterexample);
 
