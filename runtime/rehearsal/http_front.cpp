@@ -262,14 +262,18 @@ std::optional<HttpServerResponse> over_rate(World& world, const Login& login, co
 }
 
 HttpServerResponse route(World& world, const HttpServerRequest& request) {
-  const std::string_view path = request.path;
+  const std::string_view path = request.path == "/jmap/session/" ? std::string_view("/jmap/session") : std::string_view(request.path);
   const std::string& method = request.method;
   if (method == "OPTIONS") {
     HttpServerResponse out;
     out.status = 204;
     return out;
   }
-  if (path == "/healthz/live" || path == "/healthz/ready") return json(ir::Value::map({{"status", "ok"}}));
+  if (path == "/healthz/live" || path == "/healthz/ready") {
+    HttpServerResponse out = json(ir::Value::map({{"type", "about:blank"}, {"status", 200}, {"title", "OK"}, {"detail", "OK"}}));
+    out.content_type = "application/problem+json";
+    return out;
+  }
   if (path == "/.well-known/jmap") {
     if (method != "GET") return not_found();
     HttpServerResponse out = redirect(307, "/jmap/session");

@@ -16,6 +16,8 @@ using ir::Value;
 // The server's own wording, or values that follow from something else.
 const std::set<std::string, std::less<>>& ignored_members() {
   static const std::set<std::string, std::less<>> kIgnored = {
+      // changes with each start and reload of the process; the rehearsal's own name
+      "sessionState", "implementation",
       "description", "detail", "value", "dnsZoneFile", "issuer", "failureReason", "errorMessage", "publicKey", "title"};
   return kIgnored;
 }
@@ -44,6 +46,17 @@ bool is_recent(std::string_view text) {
   return text.size() == 20 && text.back() == 'Z' && (text.starts_with("2026-11-2") || text.starts_with("2026-12-"));
 }
 
+// A state of an account counts changes that earlier files made: only its form is compared, and below whether old and new
+// are equal.
+bool is_state_member(std::string_view member) {
+  return member == "state" || member == "oldState" || member == "newState" || member == "queryState" || member == "oldQueryState" || member == "newQueryState";
+}
+
+bool is_state(std::string_view text) { return is_name(text) && (text[0] == 's' || text[0] == 'n' || text[0] == 'r'); }
+
+// The id of an x:Action is the second it ran in: seven letters that begin with the month of the recording.
+bool is_action_id(std::string_view text) { return text.size() == 7 && text.starts_with("bv") && is_name(text); }
+
 class Comparison {
  public:
   explicit Comparison(NameMap& names) : names_(names) {}
@@ -53,8 +66,10 @@ class Comparison {
     if (recorded.is_map() && recorded.members().contains("$sha256")) return std::nullopt;  // a body that was not kept
     if (recorded.is_map() && ours.is_map()) return compare_maps(recorded, ours, path, member);
     if (recorded.is_list() && ours.is_list()) return compare_lists(recorded, ours, path, member);
+    const bool is_nothing = (recorded.is_null() && ours == Value("")) || (recorded == Value("") && ours.is_null());
+    if (is_nothing && path.empty()) return std::nullopt;  // no body
     if (recorded == ours) {
-      if (recorded.is_string() && is_name_member(member)) static_cast<void>(names_.fits(recorded.as_string(), ours.as_string()));
+      if (recorded.is_string() && is_name_member(member) && !is_state_member(member)) static_cast<void>(names_.fits(recorded.as_string(), ours.as_string()));
       return std::nullopt;
     }
     if (recorded.is_number() && ours.is_number() && recorded.number_or(0) == ours.number_or(1)) return std::nullopt;
@@ -62,6 +77,8 @@ class Comparison {
       const std::string& left = recorded.as_string();
       const std::string& right = ours.as_string();
       if (is_recent(left) && is_recent(right)) return std::nullopt;
+      if (is_state_member(member) && is_state(left) && is_state(right)) return std::nullopt;
+      if (member == "id" && is_action_id(left) && is_action_id(right)) return std::nullopt;
       if ((left.starts_with("app_") && right.starts_with("app_")) || (left.starts_with("API_") && right.starts_with("API_"))) return std::nullopt;
       if (is_name_member(member) && is_name(left) && is_name(right) && names_.fits(left, right)) return std::nullopt;
       if (const std::string* known = names_.ours(left); known != nullptr && *known == right) return std::nullopt;
@@ -71,6 +88,9 @@ class Comparison {
 
  private:
   std::optional<std::string> compare_maps(const Value& recorded, const Value& ours, const std::string& path, std::string_view member) {
+    for (const auto& [before, after] : {std::pair("oldState", "newState"), std::pair("oldQueryState", "newQueryState")})
+      if (recorded[before].is_string() && ours[before].is_string() && (recorded[before] == recorded[after]) != (ours[before] == ours[after]))
+        return path + ": " + before + " and " + after + " are equal in one of the two only";
     std::vector<std::string> missing;
     std::set<std::string> seen;
     std::vector<std::pair<const std::string*, std::string>> pairs;
