@@ -81,7 +81,8 @@ ChangeSet compare(const ir::StepGraph& graph,
     const auto wave = static_cast<std::size_t>(graph.wave(id));
     const ir::RowId row = graph.row(id);
     // Waves and lists have rows too; an account is what the step's arguments call so.
-    const bool is_account = row != ir::RowId::none && !graph.shape(id).arguments["account"].is_null();
+    const bool is_account =
+        row != ir::RowId::none && !graph.shape(id).arguments["account"].is_null();
     if (wave == 0) {
       changes.stages[static_cast<std::size_t>(graph.stage(id))].steps.push_back(std::move(step));
     } else if (!is_account) {

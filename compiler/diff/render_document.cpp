@@ -45,7 +45,7 @@ ir::Value step_document(const StepChange& step) {
   }
   return ir::Value::map({{"step", step.id},
                          {"kind", kind.name},
-                         {"effect", to_string(kind.effect)},
+                         {"effect", to_string(effect_of(step))},
                          {"undo", to_string(kind.undo)},
                          {"standing", standing_word(step.standing)},
                          {"held", step.role != ir::TransactionRole::none},
@@ -63,7 +63,12 @@ ir::Value steps_document(const std::vector<StepChange>& steps) {
 std::string cell(std::string_view text) {
   std::string out;
   for (const char c : printable(text, 300)) {
-    if (c == '|' || c == '`') out += '\\';
+    // Names come from mail servers: no markup of theirs may reach the reader's page.
+    if (c == '<') {
+      out += "&lt;";
+      continue;
+    }
+    if (c == '|' || c == '`' || c == '[' || c == '*' || c == '\\') out += '\\';
     out += c;
   }
   return out;
@@ -112,7 +117,7 @@ void markdown_steps(std::string& out, const std::vector<StepChange>& steps) {
                       cell(show_value(difference.is, 60)), cell(show_value(difference.wanted, 60)));
     }
     out += fmt::format("| {} | {} | {} | {} | {} |\n", sign_of(step), cell(step.id),
-                       to_string(kind.effect), to_string(kind.undo), what);
+                       to_string(effect_of(step)), to_string(kind.undo), what);
   }
 }
 

@@ -22,7 +22,7 @@ Colours colours_of(const RenderOptions& options) {
 
 std::string_view colour_of(const StepChange& step, const Colours& colours) {
   if (step.standing == ir::Standing::satisfied) return colours.dim;
-  switch (ir::info(step.kind).effect) {
+  switch (effect_of(step)) {
     case ir::StepEffect::read:
       return colours.dim;
     case ir::StepEffect::create:
@@ -45,7 +45,7 @@ void draw_step(std::string& out, const StepChange& step, std::string_view indent
   const ir::StepKindInfo& kind = ir::info(step.kind);
   out += fmt::format(
       "{}{}{} {:<48}{} {}{}{}\n", indent, colour_of(step, colours), sign_of(step),
-      printable(step.id), colours.reset, to_string(kind.effect),
+      printable(step.id), colours.reset, to_string(effect_of(step)),
       kind.undo == ir::UndoPolicy::nothing_to_undo ? "" : fmt::format("; {}", to_string(kind.undo)),
       step.standing == ir::Standing::satisfied ? "; nothing to do" : "");
   const std::size_t room = options.width_columns > 60 ? (options.width_columns - 30) / 2 : 20;
@@ -84,19 +84,19 @@ void draw_wave(std::string& out, const WaveChange& wave, const RenderOptions& op
   for (const StepChange& step : wave.steps) draw_step(out, step, "    ", options);
   if (wave.accounts.empty()) return;
   draw_procedure(out, wave, options);
-  out += fmt::format("    {:<36} {:>10} {:>12} {:>12} {:>10}  {}\n", "account", "messages", "bytes",
-                     "copy", "hold", "");
+  out += fmt::format("    {:<36} {:>10} {:>12} {:>12} {:>10}\n", "account", "messages", "bytes",
+                     "copy", "hold");
   const std::size_t shown = options.accounts_max == 0
                                 ? wave.accounts.size()
                                 : std::min(options.accounts_max, wave.accounts.size());
   for (std::size_t i = 0; i < shown; ++i) {
     const AccountChange& account = wave.accounts[i];
-    out += fmt::format("    {:<36} {:>10} {:>12} {:>12} {:>10}  {}\n", printable(account.account),
+    out += fmt::format("    {:<36} {:>10} {:>12} {:>12} {:>10}{}\n", printable(account.account),
                        account.cost.messages ? show_count(*account.cost.messages) : "not measured",
                        account.cost.bytes ? show_bytes(*account.cost.bytes) : "not measured",
                        account.cost.duration_ms ? show_duration_ms(*account.cost.duration_ms) : "-",
                        account.cost.hold_ms ? show_duration_ms(*account.cost.hold_ms) : "-",
-                       account.is_satisfied() ? "nothing to do" : "");
+                       account.is_satisfied() ? "  nothing to do" : "");
     for (const StepChange& step : account.steps) {
       if (!step.differences.empty() || !step.remark.empty())
         draw_step(out, step, "      ", options);

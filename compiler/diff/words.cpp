@@ -27,9 +27,15 @@ std::string_view sign_of_effect(ir::StepEffect effect) {
   return "?";
 }
 
+ir::StepEffect effect_of(const StepChange& step) {
+  const ir::StepEffect effect = ir::info(step.kind).effect;
+  return effect == ir::StepEffect::create && step.standing == ir::Standing::differs
+             ? ir::StepEffect::update
+             : effect;
+}
+
 std::string_view sign_of(const StepChange& step) {
-  return step.standing == ir::Standing::satisfied ? "="
-                                                  : sign_of_effect(ir::info(step.kind).effect);
+  return step.standing == ir::Standing::satisfied ? "=" : sign_of_effect(effect_of(step));
 }
 
 std::string_view promise_of(ir::Stage stage) {

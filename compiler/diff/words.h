@@ -8,6 +8,9 @@ namespace plan::diff {
 
 // Words and signs that the renderers share.
 
+/// What a step would do here: its kind's effect, but `update` when what it would create is there
+/// and differs.
+[[nodiscard]] ir::StepEffect effect_of(const StepChange& step);
 /// `=` for a step with nothing to do, else the sign of its effect.
 [[nodiscard]] std::string_view sign_of(const StepChange& step);
 [[nodiscard]] std::string_view sign_of_effect(ir::StepEffect effect);

@@ -1,0 +1,180 @@
+// Each folder of tests/golden/diff shows one thing: the change set of a small graph in all four
+// renderings. PLAN_ACCEPT=1 rewrites them.
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <fstream>
+
+#include "compiler/diff/change.h"
+#include "compiler/ir/json.h"
+#include "tests/support/shared_data.h"
+
+namespace plan::diff {
+namespace {
+
+namespace fs = std::filesystem;
+using ir::Observation;
+using ir::Stage;
+using ir::Standing;
+using ir::StepKind;
+using ir::TransactionRole;
+using ir::Value;
+
+/// A graph of a domain, a cutover and a wave with `accounts` accounts.
+struct World {
+  explicit World(int accounts) {
+    const auto one = [&](const char* id, StepKind kind, Stage stage, Value arguments) {
+      ir::StepShape shape;
+      shape.kind = kind;
+      shape.stage = stage;
+      shape.id_pattern = id;
+      shape.arguments = std::move(arguments);
+      return graph.add_step(graph.add_shape(std::move(shape)), ir::RowId::none, ir::WaveId::none);
+    };
+    (void)one("target/domain/example.org", StepKind::admin_upsert, Stage::prepare,
+              Value::map({{"object", "Domain"},
+                          {"match", Value::map({{"name", "example.org"}})},
+                          {"set", Value::map({{"allowRelaying", true}})}}));
+    (void)one("target/reload", StepKind::admin_action, Stage::prepare,
+              Value::map({{"action", "ReloadSettings"}}));
+    (void)one("cutover/address", StepKind::address_move, Stage::cutover,
+              Value::map({{"public", "mail.example.org"}, {"to", "203.0.113.10"}}));
+    ir::WaveInfo info;
+    info.name = "rest";
+    info.parallel = 8;
+    info.is_held_for_approval = true;
+    const ir::WaveId wave = graph.add_wave(info);
+    std::vector<std::uint32_t> shapes;
+    const auto shape_of = [&](const char* id, StepKind kind, TransactionRole role) {
+      ir::StepShape shape;
+      shape.kind = kind;
+      shape.stage = Stage::waves;
+      shape.role = role;
+      shape.id_pattern = id;
+      shape.arguments = Value::map({{"account", ir::OutputRef{"$row", "account"}},
+                                    {"password", ir::SecretRef{"source", "x"}}});
+      shapes.push_back(graph.add_shape(std::move(shape)));
+    };
+    shape_of("account/{}/create", StepKind::admin_account, TransactionRole::none);
+    shape_of("account/{}/copy", StepKind::archive_copy, TransactionRole::none);
+    shape_of("account/{}/hold", StepKind::proxy_hold, TransactionRole::held);
+    shape_of("account/{}/release", StepKind::proxy_release, TransactionRole::commit);
+    for (int i = 0; i < accounts; ++i) {
+      const std::string name = "user" + std::to_string(i) + "@example.org";
+      const ir::RowId row = graph.add_row(name, Value::map({{"account", name}}), {});
+      for (const std::uint32_t shape : shapes) (void)graph.add_step(shape, row, wave);
+    }
+    EXPECT_FALSE(graph.freeze());
+  }
+
+  Observation& see(const std::string& id) {
+    return seen[static_cast<std::uint32_t>(ir::index(*graph.find(id)))];
+  }
+
+  ir::StepGraph graph;
+  std::unordered_map<std::uint32_t, Observation> seen;
+};
+
+void expect_golden(const std::string& name, const World& world, RenderOptions options = {}) {
+  ChangeSet changes = compare(world.graph, world.seen, {}, "example.org to Stalwart");
+  changes.digest = std::string(64, 'd');
+  changes.notes = {"target is 0.16.14, a version that was not tried"};
+  const fs::path folder = fs::path(PLAN_REPOSITORY) / "tests/golden/diff" / name;
+  const std::vector<std::pair<std::string, std::string>> renderings = {
+      {"expect.txt", render_text(changes, options)},
+      {"expect.md", render_markdown(changes, options)},
+      {"expect.json", ir::write_json(to_document(changes), 2) + "\n"},
+      {"expect.html", render_html(changes, options)},
+  };
+  for (const auto& [file, text] : renderings) {
+    for (const char* secret : {"hunter2", "$6$"})
+      EXPECT_EQ(text.find(secret), std::string::npos) << file;
+    if (std::getenv("PLAN_ACCEPT") != nullptr) {
+      fs::create_directories(folder);
+      std::ofstream(folder / file, std::ios::binary | std::ios::trunc) << text;
+      continue;
+    }
+    EXPECT_EQ(test::read_all(folder / file), text) << name << "/" << file;
+  }
+  if (std::getenv("PLAN_ACCEPT") != nullptr) GTEST_SKIP() << "accepted";
+}
+
+TEST(DiffGolden, NothingSeenYet) { expect_golden("nothing-seen-yet", World(2)); }
+
+TEST(DiffGolden, EverythingStandsAlready) {
+  World world(1);
+  for (std::uint32_t i = 0; i < world.graph.size(); ++i)
+    world.seen[i].standing = Standing::satisfied;
+  expect_golden("everything-stands-already", world);
+}
+
+TEST(DiffGolden, DifferencesWithSecretsAndOutputs) {
+  World world(1);
+  Observation& domain = world.see("target/domain/example.org");
+  domain.standing = Standing::differs;
+  domain.differences = {{"allowRelaying", false, true},
+                        {"directoryId", nullptr, ir::OutputRef{"target/directory", "id"}},
+                        {"description", "a | b <script>", std::string(300, 'x')}};
+  domain.remark = "the domain has 3 accounts already";
+  Observation& account = world.see("account/user0@example.org/create");
+  account.standing = Standing::absent;
+  account.differences = {{"credentials[0].secret", ir::SecretRef{"env", "OLD"},
+                          ir::SecretRef{"source", "user0@example.org"}}};
+  expect_golden("differences", world);
+}
+
+TEST(DiffGolden, FiguresAndTheirSums) {
+  World world(2);
+  for (int i = 0; i < 2; ++i) {
+    const std::string account = "account/user" + std::to_string(i) + "@example.org/";
+    Observation& copy = world.see(account + "copy");
+    copy.standing = Standing::absent;
+    copy.messages = 1'000U * static_cast<unsigned>(i + 1);
+    copy.bytes = (std::uint64_t{5} << 20U) * static_cast<unsigned>(i + 1);
+    copy.duration_ms = 60'000;
+    Observation& hold = world.see(account + "hold");
+    hold.standing = Standing::differs;
+    hold.hold_ms = 2'500U + static_cast<unsigned>(i);
+  }
+  expect_golden("figures", world);
+}
+
+TEST(DiffGolden, ManyAccountsAreCounted) {
+  RenderOptions options;
+  options.accounts_max = 3;
+  expect_golden("many-accounts", World(9), options);
+}
+
+TEST(Diff, ColourAddsNothingButColour) {
+  const World world(2);
+  const ChangeSet changes = compare(world.graph, world.seen, {}, "x");
+  RenderOptions colour;
+  colour.has_colour = true;
+  std::string plain;
+  const std::string coloured = render_text(changes, colour);
+  for (std::size_t i = 0; i < coloured.size(); ++i) {
+    if (coloured[i] == '\x1b') {
+      i = coloured.find('m', i);
+      continue;
+    }
+    plain += coloured[i];
+  }
+  EXPECT_EQ(plain, render_text(changes, {}));
+}
+
+TEST(Diff, ValuesAreShownOnOneLine) {
+  EXPECT_EQ(show_value(ir::SecretRef{"env", "X"}), "(secret)");
+  EXPECT_EQ(show_value(ir::OutputRef{"domain/a", "id"}), "(known after domain/a)");
+  EXPECT_EQ(show_value(Value("two\nlines")).find('\n'), std::string::npos);
+  EXPECT_LE(show_value(std::string(10'000, 'x')).size(), 100U);
+}
+
+TEST(Diff, CountsWhatWouldChange) {
+  World world(1);
+  EXPECT_EQ(compare(world.graph, world.seen, {}, "x").change_count(), 7U);
+  world.see("target/reload").standing = Standing::satisfied;
+  EXPECT_EQ(compare(world.graph, world.seen, {}, "x").change_count(), 6U);
+}
+
+}  // namespace
+}  // namespace plan::diff
