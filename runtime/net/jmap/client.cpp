@@ -195,7 +195,12 @@ Result<HttpResponse> Client::send(const HttpRequest& request) {
       is_refused_ = true;
     }
     Error error = judge(response);
-    if (!error.is(errors::rate_limited)) return error;
+    if (!error.is(errors::rate_limited)) {
+      // What changes nothing has had no effect, whatever went wrong on the server.
+      const bool is_read = request.is_repeatable || request.method == "GET";
+      if (is_read && response.status >= 500) return std::move(error).with_effect(Effect::none).with_retry_after(std::chrono::seconds(1));
+      return error;
+    }
     const auto wait = std::max(error.retry_after(), backoff);
     backoff = std::min<std::chrono::milliseconds>(backoff * 2, std::chrono::seconds(5));
     if (waited + wait > kWaitMax) return error;

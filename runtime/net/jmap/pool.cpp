@@ -7,6 +7,7 @@
 
 #include "compiler/ir/digest.h"
 #include "runtime/net/errors.h"
+#include "runtime/net/jmap/limits.h"
 
 namespace plan::net::jmap {
 
@@ -31,6 +32,9 @@ Result<std::shared_ptr<Client>> ClientPool::open(const ir::Value& server, secret
   options.url = std::string(server["url"].string_or({}));
   options.pinned_sha256_hex = std::string(server["certificate_sha256"].string_or({}));
   options.ca_file = std::string(server["ca_file"].string_or({}));
+  // An administrator has no limit of four (reference/stalwart-admin.md 8.1); where there is one the client waits and repeats.
+  // Copies in the background must not keep a flip waiting for its turn.
+  options.concurrent_max = kRequestsAtOnce;
   const std::string user(login["user"].string_or({}));
   options.user = on_behalf_of.empty() ? user : fmt::format("{}%{}", on_behalf_of, user);
   if (options.url.empty() || user.empty()) {

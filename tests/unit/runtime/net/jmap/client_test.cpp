@@ -301,6 +301,19 @@ TEST_F(JmapClient, a_lost_reply_is_unknown_for_a_write_and_repeated_for_a_read) 
   EXPECT_EQ(count, 1);
 }
 
+TEST_F(JmapClient, a_server_in_trouble_leaves_a_write_unknown_and_a_read_to_be_repeated) {
+  on_api = [&](const Value&, const FakeRequest&) {
+    FakeAnswer made;
+    made.status = 500;
+    return made;
+  };
+  EXPECT_EQ(client->call_one("Email/set", Value::map(), {}).error().effect(), Effect::unknown);
+  const auto read = client->call_one("Email/get", Value::map(), reading());
+  ASSERT_FALSE(read);
+  EXPECT_EQ(read.error().effect(), Effect::none);
+  EXPECT_EQ(read.error().retry(), Retry::after);
+}
+
 TEST_F(JmapClient, get_asks_in_batches) {
   on_call = [](const Value& call) {
     EXPECT_LE(call.item(1)["ids"].size(), 3U);
