@@ -418,7 +418,8 @@ Result<RunResult> run(const EngineParts& parts, const EngineOptions& options) {
   // Before the run is recorded: a plan that may not take the place of the present one leaves no
   // trace.
   PLAN_TRY(recovered,
-           recover(parts.graph, parts.journal, {parts.clock.wall_ms(), session->info().boot_id}));
+           recover(parts.graph, parts.journal,
+                   {session->info().graph_digest, parts.clock.wall_ms(), session->info().boot_id}));
   PLAN_TRY_VOID(parts.journal.begin_run(session->info(), parts.graph));
   PLAN_KILL_POINT("engine.after-run-begun");
   Execution execution(parts, options, *session);

@@ -18,11 +18,11 @@ class LeaseHolder {
   LeaseHolder& operator=(const LeaseHolder&) = delete;
   virtual ~LeaseHolder() = default;
 
-  /// Makes `token` the holder, or refuses with lease-taken (runtime/engine/errors.h), naming the
-  /// other holder. Repeating it with the same token succeeds: a run that was killed resumes its own
-  /// lease.
+  /// Makes `token` the holder, or refuses, naming the other holder. Repeating it with the same
+  /// token succeeds: a run that was killed resumes its own lease.
   [[nodiscard]] virtual Outcome acquire(std::string_view token) = 0;
-  /// Still ours? Error lease-lost when another token stands there. Read-only or refreshing.
+  /// Still ours? An error whose code ends in `lease-lost` says that another token stands there, and
+  /// ends the run; any other error is tried again. Read-only or refreshing.
   [[nodiscard]] virtual Outcome renew(std::string_view token) = 0;
   /// Gives it back if it is `token`'s; nothing when it is not.
   [[nodiscard]] virtual Outcome release(std::string_view token) = 0;

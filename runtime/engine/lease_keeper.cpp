@@ -1,7 +1,5 @@
 #include "runtime/engine/lease_keeper.h"
 
-#include "runtime/engine/errors.h"
-
 namespace plan::engine {
 
 LeaseKeeper::LeaseKeeper(std::vector<LeaseHolder*> holders, std::string token)
@@ -35,7 +33,7 @@ void LeaseKeeper::renew_until_ended(std::chrono::milliseconds interval,
     lock.unlock();
     for (LeaseHolder* holder : held_) {
       if (const Outcome outcome = holder->renew(token_);
-          !outcome && outcome.error().is(errors::lease_lost)) {
+          !outcome && outcome.error().code().name.ends_with("lease-lost")) {
         on_lost(outcome.error());
         return;
       }

@@ -13,7 +13,7 @@
 namespace plan::engine {
 
 /// Takes all leases, renews them on a thread of its own, gives them back at its end. A renewal that
-/// cannot reach the other side is tried again; only `lease-lost` is the end.
+/// cannot reach the other side is tried again; only a code that ends in `lease-lost` is the end.
 class LeaseKeeper {
  public:
   LeaseKeeper(std::vector<LeaseHolder*> holders, std::string token);

@@ -56,7 +56,7 @@ std::vector<StepId> before_commit(const ir::StepGraph& graph, RowId row, const R
 
 }  // namespace
 
-Result<Recovered> recover(const ir::StepGraph& graph, Journal& journal, const RecoveryClock& now) {
+Result<Recovered> recover(const ir::StepGraph& graph, Journal& journal, const RecoveryView& now) {
   Recovered out;
   std::vector<Known> known(graph.size());
   std::uint64_t changed = 0;
@@ -76,7 +76,7 @@ Result<Recovered> recover(const ir::StepGraph& graph, Journal& journal, const Re
     if (!hold.ended_ms) open_holds.insert_or_assign(hold.account, std::move(hold));
   }
   PLAN_TRY(latest, journal.latest_run());
-  const bool is_other_plan = latest && latest->graph_digest != graph_digest(graph);
+  const bool is_other_plan = latest && latest->graph_digest != now.graph_digest;
 
   std::vector<RowSteps> rows(graph.row_count() + 1);
   for (const StepId step : graph.order()) {

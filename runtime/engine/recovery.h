@@ -33,7 +33,8 @@ struct Recovered {
   std::vector<std::string> notices = {};
 };
 
-struct RecoveryClock {
+struct RecoveryView {
+  std::string graph_digest = {};  ///< of the graph that is to run
   std::int64_t wall_ms = 0;
   std::string boot_id = {};
 };
@@ -43,6 +44,6 @@ struct RecoveryClock {
 /// was begun, or its bound has not passed on this boot; else it goes back. Errors:
 /// plan-changed-while-held, journal-damaged.
 [[nodiscard]] Result<Recovered> recover(const ir::StepGraph& graph, Journal& journal,
-                                        const RecoveryClock& now);
+                                        const RecoveryView& now);
 
 }  // namespace plan::engine

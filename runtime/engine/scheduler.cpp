@@ -18,6 +18,7 @@ Scheduler::Scheduler(const ir::StepGraph& graph, SchedulerLimits limits)
       standing_(graph.size(), Standing::waiting),
       waits_for_(graph.size(), 0),
       is_occupying_held_(graph.size(), false),
+      is_after_commit_(graph.size(), false),
       rows_(graph.row_count() + 1),
       waves_(graph.waves().size() + 1),
       steps_of_row_(graph.row_count() + 1) {
@@ -32,6 +33,15 @@ Scheduler::Scheduler(const ir::StepGraph& graph, SchedulerLimits limits)
     waits_for_[index(step)] = static_cast<std::uint32_t>(graph.after(step).size());
     Wave& wave = waves_[wave_index(graph.wave(step))];
     ++wave.remaining;
+    for (const StepId earlier : graph.after(step)) {
+      const bool is_same_row =
+          graph.row(earlier) != RowId::none && graph.row(earlier) == graph.row(step);
+      if (is_same_row &&
+          (graph.role(earlier) == TransactionRole::commit || is_after_commit_[index(earlier)])) {
+        is_after_commit_[index(step)] = true;
+      }
+    }
+    if (!is_after_commit_[index(step)]) ++wave.before_commit;
     if (graph.kind(step) == ir::StepKind::approval) {
       // A step of its own is the gate of the wave that it names.
       const ir::Value arguments = graph.arguments(step);
@@ -47,7 +57,6 @@ Scheduler::Scheduler(const ir::StepGraph& graph, SchedulerLimits limits)
     ++row.remaining;
     if (row.wave == WaveId::none && graph.wave(step) != WaveId::none) {
       row.wave = graph.wave(step);
-      ++waves_[wave_index(row.wave)].rows;
     }
     if (graph.role(step) == TransactionRole::held) row.held_steps.push_back(step);
     if (graph.role(step) == TransactionRole::commit) {
@@ -55,13 +64,19 @@ Scheduler::Scheduler(const ir::StepGraph& graph, SchedulerLimits limits)
       ++row.commits_left;
     }
   }
+  for (Row& row : rows_) {
+    row.is_account = !row.commit_steps.empty();
+    if (row.is_account && row.wave != WaveId::none) ++waves_[wave_index(row.wave)].rows;
+  }
 }
 
 void Scheduler::restore_done(StepId step) {
   if (standing_[index(step)] == Standing::done) return;
   standing_[index(step)] = Standing::done;
   ++done_count_;
-  --waves_[wave_index(graph_.wave(step))].remaining;
+  Wave& wave = waves_[wave_index(graph_.wave(step))];
+  --wave.remaining;
+  if (!is_after_commit_[index(step)]) --wave.before_commit;
   for (const StepId next : graph_.before(step)) --waits_for_[index(next)];
   const RowId row_id = graph_.row(step);
   if (row_id == RowId::none) return;
@@ -102,7 +117,7 @@ void Scheduler::start() {
       }
     }
   }
-  while (open_wave_ < waves_.size() && waves_[open_wave_].remaining == 0) ++open_wave_;
+  open_next_wave();
   for (const StepId step : graph_.order()) {
     if (standing_[index(step)] == Standing::waiting && waits_for_[index(step)] == 0)
       make_ready(step);
@@ -111,6 +126,10 @@ void Scheduler::start() {
 
 bool Scheduler::is_wave_open(std::size_t wave) const {
   return wave == 0 || (wave == open_wave_ && !waves_[wave].is_gated);
+}
+
+void Scheduler::open_next_wave() {
+  while (open_wave_ < waves_.size() && waves_[open_wave_].before_commit == 0) ++open_wave_;
 }
 
 void Scheduler::make_ready(StepId step) {
@@ -141,7 +160,7 @@ void Scheduler::make_ready(StepId step) {
     case RowPhase::idle:
       break;
   }
-  if (row.is_active || row.wave == WaveId::none) {
+  if (row.is_active || row.wave == WaveId::none || !row.is_account) {
     active_rows_.insert(row_id);
   } else if (is_first) {
     waves_[wave_index(row.wave)].startable.push_back(row_id);
@@ -151,7 +170,6 @@ void Scheduler::make_ready(StepId step) {
 void Scheduler::occupy(StepId step, bool is_held, int change) {
   const auto add = [change](std::size_t& count) { count = change > 0 ? count + 1 : count - 1; };
   add(running_);
-  waves_[wave_index(graph_.wave(step))].running += static_cast<std::uint32_t>(change);
   const RowId row = graph_.row(step);
   if (row != RowId::none) {
     rows_[row_index(row)].running += static_cast<std::uint32_t>(change);
@@ -297,8 +315,9 @@ void Scheduler::settle(StepId step, Standing standing) {
   now = standing;
   Wave& wave = waves_[wave_index(graph_.wave(step))];
   --wave.remaining;
+  if (!is_after_commit_[index(step)]) --wave.before_commit;
   if (graph_.row(step) != RowId::none) --rows_[row_index(graph_.row(step))].remaining;
-  while (open_wave_ < waves_.size() && waves_[open_wave_].remaining == 0) ++open_wave_;
+  open_next_wave();
 }
 
 void Scheduler::set_phase(RowId id, RowPhase phase) {
@@ -341,7 +360,7 @@ void Scheduler::deactivate(Row& row) {
 void Scheduler::count_failed(Row& row) {
   if (row.is_counted_failed) return;
   row.is_counted_failed = true;
-  if (row.wave == WaveId::none) return;
+  if (row.wave == WaveId::none || !row.is_account) return;
   Wave& wave = waves_[wave_index(row.wave)];
   ++wave.failed;
   if (wave.stop_after_failed != 0 && wave.failed >= wave.stop_after_failed && !stopped_by_) {
@@ -357,9 +376,6 @@ void Scheduler::finish_row_if_over(RowId id) {
       (row.phase == RowPhase::held && row.commit_steps.empty())) {
     set_phase(id, RowPhase::over);
   } else if (row.phase == RowPhase::idle) {
-    if (row.wave != WaveId::none && !row.is_counted_failed) {
-      ++waves_[wave_index(row.wave)].moved;
-    }
     set_phase(id, row.is_counted_failed ? RowPhase::failed : RowPhase::over);
   }
 }
@@ -521,11 +537,10 @@ std::vector<WaveId> Scheduler::waves_waiting_for_approval() const {
 
 Scheduler::WaveCounts Scheduler::wave_counts(WaveId id) const {
   const Wave& wave = waves_[wave_index(id)];
-  const bool goes_back = std::any_of(undoing_rows_.begin(), undoing_rows_.end(), [&](RowId row) {
-    return rows_[row_index(row)].wave == id;
-  });
+  const bool goes_back = std::any_of(undoing_rows_.begin(), undoing_rows_.end(),
+                                     [&](RowId row) { return rows_[row_index(row)].wave == id; });
   return {wave.rows, wave.moved, wave.failed, wave.has_begun,
-          wave.remaining == 0 && wave.running == 0 && !goes_back};
+          wave.before_commit == 0 && !goes_back};
 }
 
 }  // namespace plan::engine

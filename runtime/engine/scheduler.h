@@ -100,11 +100,11 @@ class Scheduler {
   /// Waves whose stop rule has been met (draining follows from it).
   [[nodiscard]] std::optional<ir::WaveId> stopped_by() const { return stopped_by_; }
   struct WaveCounts {
-    std::uint64_t rows = 0;
+    std::uint64_t rows = 0;   ///< accounts
     std::uint64_t moved = 0;  ///< rows committed or over in this run or before
     std::uint64_t failed = 0;
     bool has_begun = false;
-    bool is_over = false;
+    bool is_over = false;  ///< every account has moved or failed; flush and sweep may go on
   };
   [[nodiscard]] WaveCounts wave_counts(ir::WaveId wave) const;
   /// The held steps of a row, in the order in which they are done.
@@ -121,6 +121,8 @@ class Scheduler {
   struct Row {
     RowPhase phase = RowPhase::idle;
     ir::WaveId wave = ir::WaveId::none;
+    bool is_account =
+        false;  ///< has a commit step; others (lists, a wave's own marks) are not counted
     bool is_active = false;  ///< counts against its wave's `parallel`
     std::uint32_t running = 0;
     std::uint32_t remaining = 0;  ///< steps neither done nor given up
@@ -138,10 +140,10 @@ class Scheduler {
   struct Wave {
     std::uint64_t rows = 0;
     std::uint64_t remaining = 0;
+    std::uint64_t before_commit = 0;  ///< of those: not after an account's commit
     std::uint64_t moved = 0;
     std::uint64_t failed = 0;
     std::uint32_t active = 0;
-    std::uint32_t running = 0;
     std::uint32_t parallel = 1;
     std::uint32_t stop_after_failed = 0;
     bool is_gated = false;
@@ -157,6 +159,7 @@ class Scheduler {
     return static_cast<std::size_t>(wave);
   }
   [[nodiscard]] bool is_wave_open(std::size_t wave) const;
+  void open_next_wave();
   [[nodiscard]] bool has_room(ir::StepId step) const;
   void make_ready(ir::StepId step);
   void settle(ir::StepId step, Standing standing);
@@ -176,8 +179,9 @@ class Scheduler {
   std::vector<Standing> standing_;
   std::vector<std::uint32_t> waits_for_;
   std::vector<bool> is_occupying_held_;
-  std::vector<Row> rows_;    ///< by RowId; 0 is "no row"
-  std::vector<Wave> waves_;  ///< by WaveId; 0 is "no wave"
+  std::vector<bool> is_after_commit_;  ///< flush, sweep: the next wave does not wait for them
+  std::vector<Row> rows_;              ///< by RowId; 0 is "no row"
+  std::vector<Wave> waves_;            ///< by WaveId; 0 is "no wave"
   std::vector<std::vector<ir::StepId>> steps_of_row_;
   // Rows that next() has to look at, by id so that decisions have one order.
   std::set<ir::RowId> held_rows_, undoing_rows_, active_rows_, committed_rows_;
@@ -188,7 +192,7 @@ class Scheduler {
   std::size_t running_source_ = 0;
   std::size_t running_target_ = 0;
   std::size_t done_count_ = 0;
-  std::size_t open_wave_ = 1;  ///< first wave that is not over
+  std::size_t open_wave_ = 1;  ///< first wave whose accounts have not all moved or failed
   bool is_draining_ = false;
   bool is_paused_ = false;
 };

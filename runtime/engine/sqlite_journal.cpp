@@ -564,11 +564,12 @@ class SqliteJournal final : public Journal {
   }
 
   Outcome put(const HoldBegun& e) {
-    PLAN_TRY(
-        insert,
-        cached(insert_hold_,
-               "INSERT INTO hold (account, begun_ms, boot_id, bound_ms, is_rollback, is_committed) "
-               "VALUES (?, ?, ?, ?, ?, 0)"));
+    PLAN_TRY(insert, cached(insert_hold_,
+                            "INSERT INTO hold (account, begun_ms, boot_id, bound_ms, is_rollback, "
+                            "is_committed) VALUES (?, ?, ?, ?, ?, 0) "
+                            "ON CONFLICT (account) WHERE ended_ms IS NULL DO UPDATE SET "
+                            "begun_ms = excluded.begun_ms, boot_id = excluded.boot_id, "
+                            "bound_ms = excluded.bound_ms, is_rollback = excluded.is_rollback"));
     insert->bind(1, e.account)
         .bind(2, e.wall_ms)
         .bind(3, e.boot_id)

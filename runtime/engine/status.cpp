@@ -47,7 +47,6 @@ struct AccountSteps {
 
 std::string account_state(const AccountSteps& steps) {
   if (steps.commits > 0 && steps.commits_done == steps.commits) return "moved";
-  if (steps.commits == 0 && steps.open == 0 && steps.has_begun) return "moved";
   if (steps.is_held) return "held";
   if (steps.has_failed) return "failed";
   if (steps.was_undone) return "undone";
@@ -155,8 +154,9 @@ Result<report::RunRecord> run_record(Journal& journal, bool with_timeline) {
   std::map<std::string, report::WaveRecord> waves;
   for (const ir::WaveInfo& wave : graph.waves()) waves[wave.name].wave = wave.name;
   for (std::size_t i = 1; i < rows.size(); ++i) {
-    if (!has_wave[i]) continue;
     const AccountSteps& steps = rows[i];
+    // Lists and a wave's own marks have rows too; an account is what has a commit point.
+    if (!has_wave[i] || steps.commits == 0) continue;
     report::AccountRecord account;
     account.account = account_of(graph, static_cast<RowId>(i));
     account.wave = steps.wave;

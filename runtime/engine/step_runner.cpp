@@ -365,7 +365,7 @@ StepResult StepRunner::try_once(const Decision& decision, Call& call) {
   }
   PLAN_KILL_POINT("journal.before-intent");
   if (are_effects_forbidden()) {
-    return unrecorded(Error(errors::lease_lost, "another run has taken over"));
+    return unrecorded(Error(errors::taken_over, "another run has taken over"));
   }
   // Nothing to do, nothing done before, nothing to tell the others: the record is all there is.
   if (is_satisfied && !was_touched && ir::outputs_of(call.info->kind).empty() &&
@@ -493,7 +493,7 @@ StepResult StepRunner::undo(const ir::StepGraph& graph, ir::StepId step,
       ir::sha256(fmt::format("{}\n{}\n{}\nundo", run_id_, call.id, call.attempts_before)).hex();
   last.insert(last.begin(), Undone{call.id});
   if (are_effects_forbidden()) {
-    return unrecorded(Error(errors::lease_lost, "another run has taken over"));
+    return unrecorded(Error(errors::taken_over, "another run has taken over"));
   }
   if (call.info->undo == ir::UndoPolicy::nothing_to_undo || call.record->was_satisfied) {
     with_intent.insert(with_intent.end(), last.begin(), last.end());
