@@ -117,7 +117,7 @@ ir::Value sessions_of(Server& server, const ControlRequest& request) {
   const auto now = net::system_clock().now();
   std::vector<const Connection*> found;
   for (const Connection* connection : server.connections()) {
-    if (connection->listener->is_control) continue;
+    if (connection->is_control) continue;
     if (!request.names.empty() && std::find(request.names.begin(), request.names.end(),
                                             connection->name) == request.names.end())
       continue;

@@ -45,7 +45,12 @@ std::string text_of(const sockaddr_storage& address, std::uint16_t& port) {
 }  // namespace
 
 Connection::Connection(Server& owner, const ListenerState& from, asio::io_context& io)
-    : server(&owner), listener(&from), client(io), backend(io), boundary(from.config.protocol) {
+    : server(&owner),
+      listener(&from),
+      client(io),
+      backend(io),
+      boundary(from.config.protocol),
+      is_control(from.is_control) {
   server->add(*this);
 }
 
@@ -163,10 +168,18 @@ Outcome Server::listen_unix() {
   state->is_control = true;
   state->is_unix = true;
   state->config.name = "control";
-  // The lock of the map says that no other proxy lives, so what is there is left over from one that
-  // died. Only a socket is taken away.
+  // What is left over from a proxy that died is taken away; one that answers is not.
   struct stat there {};
-  if (::lstat(path.c_str(), &there) == 0 && S_ISSOCK(there.st_mode)) ::unlink(path.c_str());
+  if (::lstat(path.c_str(), &there) == 0 && S_ISSOCK(there.st_mode)) {
+    const int other = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const bool is_alive =
+        other >= 0 && ::connect(other, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
+    if (other >= 0) ::close(other);
+    if (is_alive) {
+      return Error(errors::proxy_listen, "another proxy answers on the control socket " + path);
+    }
+    ::unlink(path.c_str());
+  }
   const mode_t before = ::umask(0177);
   const int bound = ::bind(socket, reinterpret_cast<sockaddr*>(&address), sizeof address);
   const int reason = errno;
@@ -192,6 +205,11 @@ void Server::run(const step::StopSignal& stop, const ProxyHooks& hooks) {
   asio::co_spawn(io_, tick(stop), asio::detached);
   if (hooks.on_ready) asio::post(io_, [&hooks, &bound] { hooks.on_ready(bound); });
   io_.run();
+  // Everything is closed; the coroutines find that out and end before what they use goes.
+  for (int round = 0; round < 100 && !connections_.empty(); ++round) {
+    io_.restart();
+    io_.run_for(std::chrono::milliseconds(5));
+  }
   if (!config_.control.unix_path.empty()) ::unlink(config_.control.unix_path.c_str());
 }
 
@@ -262,7 +280,7 @@ void Server::add(Connection& connection) {
 
 void Server::remove(Connection& connection) {
   unname_connection(connection);
-  if (connection.listener->is_control) --control_connections_;
+  if (connection.is_control) --control_connections_;
   if (const auto found = per_address_.find(connection.client_address);
       found != per_address_.end() && --found->second == 0)
     per_address_.erase(found);
@@ -348,7 +366,7 @@ void Server::wake(const std::vector<std::string>& names) {
 void Server::start_draining() {
   is_draining_ = true;
   for (Connection* c : connections_) {
-    if (c->listener->is_control) continue;
+    if (c->is_control) continue;
     if (c->park != nullptr) c->park->cancel();
     if (c->phase == Connection::Phase::relay && !c->is_kicked) {
       c->is_kicked = true;
@@ -401,9 +419,8 @@ awaitable<void> Server::tick(const step::StopSignal& stop) {
     sweep(clock_->now(), false);
     timer.expires_after(std::chrono::milliseconds(20));
     co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
-    const bool is_only_control =
-        std::all_of(connections_.begin(), connections_.end(),
-                    [](const Connection* c) { return c->listener->is_control; });
+    const bool is_only_control = std::all_of(connections_.begin(), connections_.end(),
+                                             [](const Connection* c) { return c->is_control; });
     if (is_only_control) break;
   }
   for (Connection* c : connections_) c->close();

@@ -78,6 +78,8 @@ struct Connection : std::enable_shared_from_this<Connection> {
   std::uint16_t client_port = 0;
   std::uint16_t local_port = 0;
   Phase phase = Phase::before_login;
+  bool is_control =
+      false;  ///< of the control protocol; known without the listener, which may be gone at the end
   bool is_cancelled = false;     ///< a hold came during the attempt
   bool is_kicked = false;        ///< a goodbye is on its way
   bool is_answer_owed = false;   ///< the client spoke last

@@ -106,6 +106,7 @@ TEST(ProxyConfig, SaysWhatIsWrongAndWhere) {
            Broken{"address = \"10.9.0.2\"", "address = \"10.9.0.2\"\ncertificate_sha256 = \"12\"",
                   18, "64 hex digits"},
            Broken{"[limits]", "[wings]", 6, "unknown key `wings`"},
+           Broken{"[limits]", "[{imits]", 0, "not TOML"},
        }) {
     bool is_found = false;
     std::string all;
