@@ -432,7 +432,11 @@ MethodResult identity(JmapContext& context, MailAccount& account, std::string_vi
     answer.destroyed.push_back(text);
   }
   context.world.mail.save(account);
-  return answer.finish(account, ChangeKind::identity, state);
+  MethodResult result = answer.finish(account, ChangeKind::identity, state);
+  // This one type says no old state, and a new one only when something changed (identity-vacation-sieve.jsonl).
+  result.arguments.as_map().erase("oldState");
+  if (!is_open) result.arguments.as_map().erase("newState");
+  return result;
 }
 
 MethodResult quota(JmapContext& context, MailAccount& account) {
