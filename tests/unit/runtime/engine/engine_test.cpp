@@ -196,6 +196,105 @@ TEST_F(EngineTest, a_wave_begins_only_when_the_one_before_is_over) {
   EXPECT_EQ(seen, (std::vector<std::string>{"+canary", "-canary", "+rest", "-rest"}));
 }
 
+TEST_F(EngineTest, a_plan_edited_while_an_account_is_held_is_refused_until_it_is_not) {
+  const ir::StepGraph before = move_graph();
+  {
+    auto journal = open();
+    ASSERT_TRUE((*journal)->begin_run({.run_id = "r0",
+                                       .plan_name = "test",
+                                       .graph_digest = graph_digest(before),
+                                       .boot_id = "boot-1"},
+                                      before));
+    world_.accounts[0].is_created = world_.accounts[0].is_proxy_held = true;
+    ASSERT_TRUE((*journal)->write(
+        {Intent{"account/a0@x/hold-clients", "a0@x", "d", "k", 1, ir::Value::map({{"on", false}})},
+         HoldBegun{"a0@x", clock_.wall_ms(), "boot-1", 20'000, false}}));
+  }
+  const auto refused = run(move_graph({.copy_note = "v2"}));
+  ASSERT_FALSE(refused);
+  EXPECT_TRUE(refused.error().is(errors::plan_changed_while_held)) << refused.error().to_line();
+  const auto smaller = run(move_graph({.accounts = 0}));
+  ASSERT_FALSE(smaller) << "nor may the account be left out";
+  EXPECT_TRUE(smaller.error().is(errors::plan_changed_while_held));
+  const auto result = run(before);
+  ASSERT_TRUE(result) << result.error().to_line();
+  EXPECT_EQ(result->ending, Ending::finished) << result->message;
+  EXPECT_EQ(world_.verdict(3, true), "");
+}
+
+TEST_F(EngineTest, an_account_held_beyond_its_bound_goes_back) {
+  /// Time passes as soon as the first account is held.
+  class LateAtHold final : public report::EventSink {
+   public:
+    explicit LateAtHold(StillClock& clock) : clock_(clock) {}
+    void on(const report::Event& event) override {
+      if (!std::holds_alternative<report::AccountHeld>(event.what) || is_late_) return;
+      is_late_ = true;
+      clock_.advance(std::chrono::seconds(21));
+    }
+
+   private:
+    StillClock& clock_;
+    bool is_late_ = false;
+  };
+  LateAtHold late(clock_);
+  const ir::StepGraph graph = move_graph({.accounts = 2, .parallel = 1});
+  {
+    auto journal = open();
+    const auto result =
+        engine::run({graph, **journal, drivers_, secrets_, clock_, late, stop_}, options_);
+    ASSERT_TRUE(result) << result.error().to_line();
+    EXPECT_EQ(result->ending, Ending::failed);
+    ASSERT_EQ(result->failures.size(), 1U);
+    EXPECT_EQ(result->failures[0].code, "hold-expired");
+  }
+  EXPECT_EQ(world_.verdict(2, false), "");
+  EXPECT_FALSE(world_.accounts[0].is_at_target);
+  EXPECT_TRUE(world_.accounts[1].is_at_target);
+}
+
+TEST_F(EngineTest, nothing_is_done_without_all_leases_and_they_are_given_back) {
+  class Lease final : public LeaseHolder {
+   public:
+    Lease(std::string name, std::vector<std::string>& log) : name_(std::move(name)), log_(log) {}
+    Outcome acquire(std::string_view) override {
+      log_.push_back("take " + name_);
+      if (is_taken) return Error(test::kWorldError, "somebody has it");
+      return {};
+    }
+    Outcome renew(std::string_view) override { return {}; }
+    Outcome release(std::string_view) override {
+      log_.push_back("give " + name_);
+      return {};
+    }
+    Outcome take_over(std::string_view) override {
+      log_.push_back("seize " + name_);
+      return {};
+    }
+    std::string name() const override { return name_; }
+    bool is_taken = false;
+
+   private:
+    std::string name_;
+    std::vector<std::string>& log_;
+  };
+  std::vector<std::string> log;
+  Lease target("target", log);
+  Lease source("source", log);
+  options_.leases = {&target, &source};
+  source.is_taken = true;
+  const auto refused = run(move_graph());
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().to_line().find("taking the lease on the source"), std::string::npos);
+  EXPECT_EQ(log, (std::vector<std::string>{"take target", "take source", "give target"}));
+  EXPECT_EQ(world_.effects, 0U);
+  log.clear();
+  options_.takes_over_lease = true;
+  ASSERT_TRUE(run(move_graph()));
+  EXPECT_EQ(log, (std::vector<std::string>{"seize target", "seize source", "give source",
+                                           "give target"}));
+}
+
 // --- what goes wrong, at every effect ---
 
 class FaultAtEveryEffect : public EngineTest,
