@@ -154,10 +154,19 @@ dovecot::DenyFile& Source::deny_file(const std::string& path) {
   return *file;
 }
 
+void SourcePool::put(const ir::Value& source_block, std::shared_ptr<Source> source) {
+  const std::lock_guard lock(mutex_);
+  sources_[ir::canonical_json(source_block)] = std::move(source);
+}
+
 Result<std::shared_ptr<Source>> SourcePool::open(const ir::Value& source_block) {
+  const std::string key = ir::canonical_json(source_block);
+  {
+    const std::lock_guard lock(mutex_);
+    if (const auto found = sources_.find(key); found != sources_.end()) return found->second;
+  }
   PLAN_TRY(block, read_block(source_block));
   PLAN_TRY(host, hosts_->open(source_block["host"], net::Deadline::after(kCommandTime)));
-  const std::string key = ir::canonical_json(source_block);
   const std::lock_guard lock(mutex_);
   std::shared_ptr<Source>& source = sources_[key];
   if (source == nullptr) source = std::make_shared<Source>(std::move(block), *host, clock_);

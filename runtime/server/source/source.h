@@ -114,6 +114,8 @@ class SourcePool {
   SourcePool(std::shared_ptr<net::HostPool> hosts, net::Clock& clock)
       : hosts_(std::move(hosts)), clock_(clock) {}
   [[nodiscard]] Result<std::shared_ptr<Source>> open(const ir::Value& source_block);
+  /// Puts a source in the place of the one that the block would open: for tests and rehearsals.
+  void put(const ir::Value& source_block, std::shared_ptr<Source> source);
   /// Of the step's argument `source`.
   [[nodiscard]] Result<std::shared_ptr<Source>> open(const step::StepContext& context) {
     return open(context.arguments["source"]);

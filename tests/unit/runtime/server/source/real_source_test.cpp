@@ -59,6 +59,44 @@ Value source_block() {
                                                  {"password", ir::SecretRef{"env", "X"}}})}});
 }
 
+/// This machine, until its n-th call: that one has its effect, its reply is lost, and nothing
+/// answers any more.
+class DyingHost final : public net::Host {
+ public:
+  explicit DyingHost(int calls) : calls_(calls) {}
+  Result<net::CommandResult> run(const std::vector<std::string>& arguments, net::Deadline deadline,
+                                 const net::CommandOptions& options) override {
+    return survive([&] { return host_->run(arguments, deadline, options); });
+  }
+  Result<std::string> read_file(const std::string& path, std::size_t bytes_max,
+                                net::Deadline deadline) override {
+    return survive([&] { return host_->read_file(path, bytes_max, deadline); });
+  }
+  Outcome replace_file(const std::string& path, std::string_view bytes, unsigned mode,
+                       net::Deadline deadline) override {
+    return survive([&] { return host_->replace_file(path, bytes, mode, deadline); });
+  }
+  Result<bool> exists(const std::string& path, net::Deadline deadline) override {
+    return survive([&] { return host_->exists(path, deadline); });
+  }
+  std::string name() const override { return "a dying host"; }
+  [[nodiscard]] bool is_dead() const { return calls_ <= 0; }
+
+ private:
+  template <class Call>
+  auto survive(Call call) -> decltype(call()) {
+    const auto lost = [] {
+      return Error(net::errors::connection_lost, "the host died").with_effect(Effect::unknown);
+    };
+    if (calls_ <= 0) return lost();
+    auto result = call();
+    if (--calls_ == 0) return lost();
+    return result;
+  }
+  std::unique_ptr<net::Host> host_ = net::local_host();
+  std::atomic<int> calls_;
+};
+
 /// One step with what the engine would keep for it.
 struct Step {
   StepKind kind;
@@ -419,6 +457,38 @@ TEST_F(RealSource, TheListenerSeesTheClientAndRelaysForNobody) {
   EXPECT_TRUE(perform(listener));
   ASSERT_TRUE(undo(listener));
   EXPECT_EQ(observe(listener)->standing, ir::Standing::absent);
+}
+
+TEST_F(RealSource, AHoldThatDiesAtAnyCallIsMendedByRepeatingAndLeavesNoProbe) {
+  Step the_hook = hook();
+  ASSERT_TRUE(perform(the_hook));
+  const std::size_t before = delivered("bob");
+  bool is_through = false;
+  int runs = 0;
+  for (int calls = 1; !is_through && calls < 40; ++calls, ++runs) {
+    Step held = hold("bob@legacy.test");
+    held.prior = observe(held)->prior;
+    DyingHost dying(calls);
+    pool_ = std::make_shared<SourcePool>(std::make_shared<net::HostPool>(), net::system_clock());
+    pool_->put(source_block(),
+               std::make_shared<Source>(*read_block(source_block()), dying, net::system_clock()));
+    table_ = {};
+    add_drivers(table_, pool_);
+    is_through = perform(held).has_value() && !dying.is_dead();
+    // plan starts again and knows only what the engine kept.
+    pool_ = std::make_shared<SourcePool>(std::make_shared<net::HostPool>(), net::system_clock());
+    table_ = {};
+    add_drivers(table_, pool_);
+    const Outcome mended = perform(held);
+    ASSERT_TRUE(mended) << "cut after " << calls << " calls: " << mended.error().to_line();
+    EXPECT_EQ(queued("bob@legacy.test"), 0U) << "a probe is left, cut after " << calls << " calls";
+    const Outcome undone = undo(held);
+    ASSERT_TRUE(undone) << undone.error().to_line();
+  }
+  EXPECT_TRUE(is_through);
+  EXPECT_GT(runs, 5);
+  EXPECT_EQ(delivered("bob"), before) << "no probe reached the mailbox";
+  ASSERT_TRUE(undo(the_hook));
 }
 
 TEST_F(RealSource, TheSurveyTellsAccountsAliasesListsAndSizes) {
