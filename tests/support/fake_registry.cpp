@@ -189,7 +189,10 @@ Value FakeRegistry::answer(const std::string& method, const Value& arguments) {
   const std::string type = method.substr(2, method.find('/') - 2);
   if (type == "Action") return action(arguments);
   if (method.ends_with("/get")) return get(type, arguments);
-  if (method.ends_with("/query")) return query(type, arguments);
+  if (method.ends_with("/query")) {
+    if (singletons_.contains(type)) return Value::map({{"type", "unknownMethod"}});
+    return query(type, arguments);
+  }
   return set(type, arguments);
 }
 
