@@ -31,6 +31,7 @@ Result<ArchiveFile> ArchiveFile::open(const std::string& path, const ArchiveOpti
   store::SqliteOptions sqlite;
   sqlite.must_exist = options.must_exist;
   sqlite.vfs = options.vfs;
+  sqlite.has_json_checks = true;
   auto database = store::Database::open(path, sqlite);
   if (!database) return std::move(database.error()).while_doing(doing);
   const auto prepare = [&]() -> Outcome {
@@ -45,9 +46,6 @@ Result<ArchiveFile> ArchiveFile::open(const std::string& path, const ArchiveOpti
              database->query_integer("SELECT count(*) FROM sqlite_master WHERE type = 'trigger'"));
     if (triggers.value_or(0) > 0)
       return Error(errors::archive_foreign, "the file has triggers, which no archive has");
-    // The layout's CHECKs call json_valid, which SQLite counts as unsafe in a schema. What else a
-    // handed-over schema could run without triggers is harmless: no extension can be loaded.
-    PLAN_TRY_VOID(database->execute("PRAGMA trusted_schema = ON; PRAGMA foreign_keys = ON"));
     PLAN_TRY(transaction, database->begin());
     PLAN_TRY_VOID(database->execute(kArchiveSchema));
     PLAN_TRY_VOID(add_missing_columns(*database));

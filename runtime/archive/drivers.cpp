@@ -105,7 +105,7 @@ class ArchiveDriver : public step::StepDriver {
 
   /// Source to archive to target, once.
   static Result<Passed> pass(StepContext& context, Room& room, const TargetAccount& target,
-                             bool is_source_authority) {
+                             bool is_source_authority, bool is_held = false) {
     Passed passed;
     const auto is_stopped = [&context] { return context.stop.is_requested(); };
     PLAN_TRY(mail, import_imap(room.archive, room.source.imap,
@@ -119,7 +119,8 @@ class ArchiveDriver : public step::StepDriver {
       passed.scripts = std::move(scripts);
     }
     PLAN_TRY(push, push_jmap(room.archive, target,
-                             {.is_source_authority = is_source_authority,
+                             {.is_presence_checked = !is_held,
+                              .is_source_authority = is_source_authority,
                               .is_stop_requested = is_stopped,
                               .progress = [&](std::uint64_t done, std::uint64_t total) {
                                 tell(context, done, total, "writing");
@@ -274,7 +275,7 @@ class DeltaDriver final : public ArchiveDriver {
     PLAN_TRY_VOID(room.archive.set_fact(kAuthority, "source"));
     std::uint64_t carried = 0;
     for (int count = 0; count < kDeltaPassesMax; ++count) {
-      PLAN_TRY(passed, pass(context, room, target, true));
+      PLAN_TRY(passed, pass(context, room, target, true, true));
       carried += passed.push.created + passed.push.updated + passed.push.destroyed +
                  passed.push.adopted + passed.push.resolved;
       if (passed.source_changes() == 0) return Value::map({{"messages", carried}});

@@ -9,6 +9,7 @@
 #include <mutex>
 #include <set>
 #include <thread>
+#include <tuple>
 
 #include "compiler/ir/digest.h"
 #include "compiler/source/text.h"
@@ -17,6 +18,8 @@
 #include "runtime/archive/item_state.h"
 #include "runtime/archive/target_mailboxes.h"
 #include "runtime/net/errors.h"
+#include "runtime/net/imap/date.h"
+#include "runtime/net/jmap/errors.h"
 #include "runtime/step/errors.h"
 
 namespace plan::archive {
@@ -64,6 +67,8 @@ class Push {
     if (options_.is_refused_tried_again)
       PLAN_TRY_VOID(database_.execute(
           "UPDATE plan_item SET state = 0, problem = NULL WHERE state = 3 AND is_gone = 0"));
+    if (options_.is_presence_checked && options_.is_source_authority)
+      PLAN_TRY_VOID(forget_missing());
     PLAN_TRY_VOID(adopt());
     PLAN_TRY_VOID(import_wanted());
     if (options_.is_source_authority) {
@@ -115,14 +120,20 @@ class Push {
     std::uint64_t bytes = 0;
     std::string mailbox_id = {};
     std::string keywords = {};
+    std::string received_at = {};
   };
+
+  static std::int64_t seconds_of(std::string_view rfc3339) {
+    const auto date = net::imap::parse_rfc3339(rfc3339);
+    return date ? date->unix_seconds : -1;
+  }
 
   Outcome resolve() {
     std::vector<Open> open;
     PLAN_TRY(rows,
              database_.prepare(
-                 "SELECT id, sha256, bytes, target_mailbox, keywords FROM plan_item WHERE state = "
-                 "1 ORDER BY id"));
+                 "SELECT id, sha256, bytes, target_mailbox, keywords, received_at FROM plan_item "
+                 "WHERE state = 1 ORDER BY id"));
     while (true) {
       PLAN_TRY(has_row, rows.step());
       if (!has_row) break;
@@ -130,7 +141,8 @@ class Push {
                       .sha256 = std::string(rows.blob(1)),
                       .bytes = static_cast<std::uint64_t>(rows.integer(2)),
                       .mailbox_id = std::string(rows.text(3)),
-                      .keywords = std::string(rows.text(4))});
+                      .keywords = std::string(rows.text(4)),
+                      .received_at = received_at_for_target(rows.text(5))});
     }
     // A destruction that was begun is simply made again: destroy_gone.
     PLAN_TRY_VOID(database_.execute("UPDATE plan_item SET state = 2 WHERE state = 4"));
@@ -141,8 +153,9 @@ class Push {
       mailboxes.insert(item.mailbox_id);
       sizes.insert(item.bytes);
     }
-    // Messages at the target that no item has, by (mailbox, digest).
-    std::multimap<std::pair<std::string, std::string>, std::string> strays;
+    // Messages at the target that no item has, by mailbox, digest and date: twins of somebody else
+    // with another date are not ours.
+    std::multimap<std::tuple<std::string, std::string, std::int64_t>, std::string> strays;
     for (const std::string& mailbox_id : mailboxes) {
       PLAN_TRY(ids, target_.email_ids(mailbox_id));
       std::vector<std::string> unknown;
@@ -157,11 +170,11 @@ class Push {
       PLAN_TRY(digests, target_.digests(blobs));
       for (const auto& [id, email] : emails)
         if (const auto digest = digests.find(email.blob_id); digest != digests.end())
-          strays.emplace(std::pair(mailbox_id, digest->second), id);
+          strays.emplace(std::tuple(mailbox_id, digest->second, seconds_of(email.received_at)), id);
     }
     PLAN_TRY(transaction, database_.begin());
     for (const Open& item : open) {
-      const auto found = strays.find({item.mailbox_id, item.sha256});
+      const auto found = strays.find({item.mailbox_id, item.sha256, seconds_of(item.received_at)});
       PLAN_TRY(update,
                database_.prepare(
                    "UPDATE plan_item SET state = ?, target_id = ?, target_keywords = ?, is_proved "
@@ -188,6 +201,22 @@ class Push {
     PLAN_TRY(find, database_.prepare("SELECT 1 FROM plan_item WHERE target_id = ?"));
     find.bind(1, target_id);
     return find.step();
+  }
+
+  Outcome forget_missing() {
+    PLAN_TRY(ids, target_.email_ids());
+    const std::set<std::string> present(ids.begin(), ids.end());
+    std::vector<std::int64_t> missing;
+    PLAN_TRY(rows, database_.prepare("SELECT id, target_id FROM plan_item WHERE state = 2"));
+    while (true) {
+      PLAN_TRY(has_row, rows.step());
+      if (!has_row) break;
+      if (present.count(std::string(rows.text(1))) == 0) missing.push_back(rows.integer(0));
+    }
+    if (missing.empty()) return {};
+    PLAN_TRY(transaction, database_.begin());
+    for (const std::int64_t id : missing) PLAN_TRY_VOID(forget({.id = id}));
+    return transaction.commit();
   }
 
   // --- moved at the source ---------------------------------------------------------------------
@@ -312,7 +341,7 @@ class Push {
         if (blob) {
           for (Pending* item : *jobs[index]) item->blob_id = *blob;
         } else if (blob.error().is(net::errors::http_status) ||
-                   blob.error().code().name == "too-large") {
+                   blob.error().is(jmap::errors::too_large)) {
           for (Pending* item : *jobs[index]) item->refusal = blob.error().to_line();
         } else {
           if (!failed) failed = std::move(blob.error());
@@ -734,10 +763,10 @@ Outcome take_back(ArchiveFile& archive, const TargetAccount& target) {
     destroy.emplace_back(scripts.text(0));
   }
   if (!destroy.empty()) {
-    PLAN_TRY(calm, target.client().set({.type = "SieveScript",
-                                        .account_id = target.account_id(),
-                                        .more = Value::map({{"onSuccessDeactivateScript", true}}),
-                                        .capability = std::string(jmap::kSieve)}));
+    PLAN_TRY(calm, target.client().call_one("SieveScript/set",
+                                            Value::map({{"accountId", target.account_id()},
+                                                        {"onSuccessDeactivateScript", true}}),
+                                            {.capabilities = {std::string(jmap::kSieve)}}));
     (void)calm;
     PLAN_TRY(gone, target.client().set({.type = "SieveScript",
                                         .account_id = target.account_id(),

@@ -15,6 +15,9 @@ struct PushOptions {
   std::size_t import_batch = kImportBatch;
   /// Once more what the target refused in an earlier push.
   bool is_refused_tried_again = true;
+  /// Brings again what plan had brought and what is not there any more (an account that was made
+  /// anew under its old id). Lists all messages of the account; not for the hold.
+  bool is_presence_checked = true;
   /// False after the flip: what left the source stays at the target, and flags there are the
   /// user's.
   bool is_source_authority = true;

@@ -114,9 +114,9 @@ class ScriptPush {
       wanted = found->second.id;
       if (found->second.is_active) return {};
     }
-    Value more;
+    Value arguments = Value::map({{"accountId", target_.account_id()}});
     if (!wanted.empty()) {
-      more = Value::map({{"onSuccessActivateScript", wanted}});
+      arguments.set("onSuccessActivateScript", wanted);
     } else {
       bool is_ours_active = false;
       for (const auto& [name, script] : existing_) {
@@ -124,12 +124,10 @@ class ScriptPush {
         if (script.is_active && is_ours) is_ours_active = true;
       }
       if (!is_ours_active) return {};
-      more = Value::map({{"onSuccessDeactivateScript", true}});
+      arguments.set("onSuccessDeactivateScript", true);
     }
-    PLAN_TRY(result, target_.client().set({.type = "SieveScript",
-                                           .account_id = target_.account_id(),
-                                           .more = std::move(more),
-                                           .capability = std::string(jmap::kSieve)}));
+    PLAN_TRY(result, target_.client().call_one("SieveScript/set", std::move(arguments),
+                                               {.capabilities = {std::string(jmap::kSieve)}}));
     (void)result;
     ++report_.scripts;
     return {};

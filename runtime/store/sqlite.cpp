@@ -220,7 +220,8 @@ Result<Database> Database::open(const std::string& path, const SqliteOptions& op
   Database database(handle, path);
   sqlite3_busy_timeout(handle, static_cast<int>(options.busy_timeout.count()));
   sqlite3_db_config(handle, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
-  sqlite3_db_config(handle, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
+  sqlite3_db_config(handle, SQLITE_DBCONFIG_TRUSTED_SCHEMA, options.has_json_checks ? 1 : 0,
+                    nullptr);
   sqlite3_db_config(handle, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, nullptr);
   sqlite3_db_config(handle, SQLITE_DBCONFIG_ENABLE_VIEW, 0, nullptr);
   PLAN_TRY_VOID(

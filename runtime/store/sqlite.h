@@ -24,6 +24,10 @@ struct SqliteOptions {
   /// False: synchronous NORMAL, a power cut may lose the last commits (never damage the file). For
   /// caches only, never for a journal or an archive that something relies on.
   bool is_durable = true;
+  /// The schema's CHECKs call json_valid, as the layout of account archives demands. SQLite counts
+  /// that as unsafe in a schema, so this trusts the functions that a schema names; triggers and
+  /// views stay off and no extension can be loaded.
+  bool has_json_checks = false;
   /// Name of a registered VFS, empty for the default (see fault_vfs.h).
   std::string vfs = {};
   /// How long a statement waits for another connection's lock before it reports store-busy.
