@@ -60,8 +60,7 @@ class DovecotImport : public testing::Test {
     while (*statement->step()) {
       std::string path;
       const auto names = mailbox_path(archive_->database(), statement->integer(0));
-      for (const std::string& name : *names)
-        path += "/" + name;
+      for (const std::string& name : *names) path += "/" + name;
       found.insert(path + " " + ir::to_hex(statement->blob(1)).substr(0, 8) + " " +
                    std::string(statement->text(2)) + " " + std::string(statement->text(3)));
     }

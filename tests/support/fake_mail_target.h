@@ -1,0 +1,88 @@
+#pragma once
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "compiler/ir/value.h"
+#include "runtime/net/jmap/client.h"
+#include "tests/support/fake_http_server.h"
+
+namespace plan::test {
+
+struct FakeMailbox {
+  std::string name = {};
+  std::string parent_id = {};
+  std::string role = {};
+  bool is_subscribed = false;
+};
+
+struct FakeEmail {
+  std::string blob_id = {};
+  std::set<std::string> mailbox_ids = {};
+  std::set<std::string> keywords = {};
+  std::string received_at = {};
+};
+
+struct FakeScript {
+  std::string name = {};
+  std::string blob_id = {};
+  bool is_active = false;
+};
+
+/// One account of a JMAP server with books of its own, which tests read and change; with the five
+/// role mailboxes of a fresh Stalwart account. Faults come in the order of `faults`, one for each
+/// API call that writes (Email/import, .../set).
+class FakeMailTarget {
+ public:
+  enum class Fault {
+    none,
+    lose_reply,    ///< does it, then drops the connection
+    lose_request,  ///< drops the connection, does nothing
+    run_late,      ///< drops the connection, does it when the next writing call has come in, before
+                   ///< that
+  };
+
+  FakeMailTarget();
+
+  [[nodiscard]] std::shared_ptr<net::jmap::Client> client();
+  [[nodiscard]] static std::string account_id() { return "acc"; }
+
+  // The books; lock while the server may be at work.
+  std::mutex mutex;
+  std::map<std::string, FakeMailbox> mailboxes = {};
+  std::map<std::string, FakeEmail> emails = {};
+  std::map<std::string, FakeScript> scripts = {};
+  std::map<std::string, std::string> blobs = {};
+  std::deque<Fault> faults = {};
+  std::set<std::string> refused_blobs = {};  ///< contents that Email/import refuses
+  std::size_t message_bytes_max = 0;         ///< upload limit; 0: none
+  bool has_digests = true;                   ///< Blob/get knows digest:sha-256
+  std::uint64_t imports = 0;                 ///< calls of Email/import that were executed
+
+  /// "path: content" of every message, with keywords, sorted.
+  [[nodiscard]] std::multiset<std::string> content() const;
+  [[nodiscard]] std::string path_of(const std::string& mailbox_id) const;
+  std::string add_email(const std::string& mailbox_id, const std::string& body);
+
+ private:
+  [[nodiscard]] FakeAnswer answer(const FakeRequest& request);
+  [[nodiscard]] ir::Value run(const std::string& method, const ir::Value& arguments);
+  [[nodiscard]] ir::Value set_mailboxes(const ir::Value& arguments);
+  [[nodiscard]] ir::Value set_emails(const ir::Value& arguments);
+  [[nodiscard]] ir::Value set_scripts(const ir::Value& arguments);
+  [[nodiscard]] ir::Value import(const ir::Value& arguments);
+  [[nodiscard]] std::string put_blob(const std::string& bytes);
+  [[nodiscard]] std::string state() const { return "s" + std::to_string(changes_); }
+
+  std::uint64_t changes_ = 0;
+  std::uint64_t next_id_ = 0;
+  std::vector<std::pair<std::string, ir::Value>> late_ = {};
+  std::unique_ptr<FakeHttpServer> server_;
+};
+
+}  // namespace plan::test

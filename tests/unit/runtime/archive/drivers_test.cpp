@@ -1,0 +1,177 @@
+// The four steps of a move that touch content, from a real Dovecot to a target with books of its
+// own.
+#include "runtime/archive/drivers.h"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include "tests/support/dovecot.h"
+#include "tests/support/fake_mail_target.h"
+
+using namespace plan;
+using ir::Value;
+
+namespace {
+
+class OnePassword final : public secret::SecretSource {
+ public:
+  Result<secret::Secret> read(const ir::SecretRef&) override {
+    return secret::Secret("master-secret");
+  }
+  Result<ir::SecretRef> seal(const secret::Secret&) override { return ir::SecretRef(); }
+};
+
+class PatientClock final : public net::Clock {
+ public:
+  Monotonic now() override { return std::chrono::steady_clock::now(); }
+  std::int64_t wall_ms() override { return 0; }
+  void sleep_for(std::chrono::milliseconds duration) override {
+    slept += duration;
+    if (on_sleep) on_sleep();
+  }
+  std::chrono::milliseconds slept{0};
+  std::function<void()> on_sleep = {};
+};
+
+class ArchiveDrivers : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string why;
+    dovecot_ = test::Dovecot::start({"alice@example.org"}, why);
+    if (!dovecot_) GTEST_SKIP() << why;
+    user_ = std::move(*dovecot_->login("alice@example.org"));
+    arguments_ = Value::map(
+        {{"account", "alice@example.org"},
+         {"addresses", Value::list({"alice@example.org"})},
+         {"file", "archives/alice.sqlite"},
+         {"apart_ms", 60'000},
+         {"accept", Value::list({"perfect", "good"})},
+         {"source",
+          Value::map({{"address", "127.0.0.1"},
+                      {"imap", Value::map({{"port", std::int64_t{dovecot_->imap_port()}},
+                                           {"security", "none"}})},
+                      {"sieve", Value::map({{"port", std::int64_t{dovecot_->sieve_port()}},
+                                            {"security", "none"}})},
+                      {"master_user", Value::map({{"name", "master"},
+                                                  {"separator", "%"},
+                                                  {"password", ir::SecretRef{"env", "X"}}})}})}});
+    const auto client = target_.client();
+    archive::add_archive_drivers(
+        drivers_,
+        {.open_target = [client](step::StepContext&) { return client; },
+         .account_id = [](step::StepContext&) { return test::FakeMailTarget::account_id(); },
+         .open_as_user = [client](step::StepContext&) { return client; },
+         .are_queues_empty = [this](step::StepContext&) -> Result<bool> {
+           return --full_looks_ < 0;
+         }});
+  }
+
+  step::StepContext context(ir::StepKind kind) {
+    return {.id = "step",
+            .kind = kind,
+            .arguments = arguments_,
+            .account = "alice@example.org",
+            .state_directory = state_,
+            .secrets = secrets_,
+            .clock = clock_,
+            .stop = stop_,
+            .remember = [](const Value&) { return Outcome(); },
+            .progress = [](const step::Progress&) {}};
+  }
+  Result<Value> apply(ir::StepKind kind) {
+    auto at = context(kind);
+    PLAN_TRY(outputs, drivers_.find(kind)->apply(at));
+    PLAN_TRY_VOID(drivers_.find(kind)->verify(at));
+    return std::move(outputs);
+  }
+  void append(const std::string& mailbox, const std::string& body,
+              std::vector<std::string> flags = {}) {
+    const auto done = user_->append(mailbox, {.body = body, .flags = std::move(flags)});
+    ASSERT_TRUE(done) << done.error().to_line();
+  }
+
+  std::unique_ptr<test::Dovecot> dovecot_;
+  std::unique_ptr<net::imap::Client> user_;
+  test::FakeMailTarget target_;
+  test::TempDir directory_;
+  std::string state_ = directory_.path().string();
+  OnePassword secrets_;
+  PatientClock clock_;
+  step::StopSignal stop_;
+  step::DriverTable drivers_;
+  Value arguments_;
+  int full_looks_ = 0;
+};
+
+}  // namespace
+
+TEST_F(ArchiveDrivers, MoveAnAccountWhileMailArrives) {
+  for (int index = 0; index < 30; ++index)
+    append("INBOX", fmt::format("Subject: m\r\n\r\nnumber {}\r\n", index));
+  ASSERT_TRUE(user_->create("Projects/2024"));
+  append("Projects/2024", "Subject: p\r\n\r\np\r\n", {"\\Seen"});
+  auto looking = context(ir::StepKind::archive_copy);
+  auto seen = drivers_.find(ir::StepKind::archive_copy)->observe(looking);
+  ASSERT_TRUE(seen) << seen.error().to_line();
+  EXPECT_EQ(seen->messages, 31U);
+  EXPECT_GT(seen->hold_ms.value_or(0), 0U);
+
+  auto copied = apply(ir::StepKind::archive_copy);
+  ASSERT_TRUE(copied) << copied.error().to_line();
+  EXPECT_EQ((*copied)["messages"].integer_or(0), 31);
+  EXPECT_EQ(target_.emails.size(), 31U);
+
+  append("INBOX", "Subject: late\r\n\r\nlate\r\n");
+  ASSERT_TRUE(user_->select("INBOX", {.is_read_only = false}));
+  ASSERT_TRUE(user_->store("1:3", "+FLAGS.SILENT", {"\\Flagged"}));
+  ASSERT_TRUE(user_->store("4", "+FLAGS.SILENT", {"\\Deleted"}));
+  ASSERT_TRUE(user_->expunge("4"));
+  auto graded = apply(ir::StepKind::archive_grade);
+  ASSERT_FALSE(graded) << "the source is ahead";
+  EXPECT_EQ(graded.error().code().name, "grade-too-low");
+
+  auto carried = apply(ir::StepKind::archive_delta);
+  ASSERT_TRUE(carried) << carried.error().to_line();
+  EXPECT_EQ((*carried)["messages"].integer_or(0), 5);
+  graded = apply(ir::StepKind::archive_grade);
+  ASSERT_TRUE(graded) << graded.error().to_line();
+  EXPECT_EQ((*graded)["messages"].integer_or(0), 31);
+  EXPECT_EQ((*graded)["proved"].integer_or(0), 31);
+
+  // The flip. One message comes to the target, one straggler to the source.
+  (void)target_.add_email("a", "Subject: new\r\n\r\nby SMTP\r\n");
+  append("INBOX", "Subject: straggler\r\n\r\nstraggler\r\n");
+  full_looks_ = 3;
+  auto swept = apply(ir::StepKind::archive_sweep);
+  ASSERT_TRUE(swept) << swept.error().to_line();
+  EXPECT_EQ((*swept)["messages"].integer_or(0), 1);
+  EXPECT_EQ(target_.emails.size(), 33U);
+  EXPECT_GE(clock_.slept, std::chrono::milliseconds(120'000)) << "twice quiet, a minute apart";
+  swept = apply(ir::StepKind::archive_sweep);
+  ASSERT_TRUE(swept);
+  EXPECT_EQ((*swept)["messages"].integer_or(0), 0);
+  EXPECT_EQ(target_.emails.size(), 33U);
+  graded = apply(ir::StepKind::archive_grade);
+  ASSERT_TRUE(graded) << graded.error().to_line();
+  EXPECT_EQ((*graded)["delivered"].integer_or(0), 1);
+}
+
+TEST_F(ArchiveDrivers, ACopyThatIsUndoneLeavesTheAccountAsItWas) {
+  append("INBOX", "Subject: m\r\n\r\none\r\n");
+  ASSERT_TRUE(apply(ir::StepKind::archive_copy));
+  auto at = context(ir::StepKind::archive_copy);
+  const auto undone = drivers_.find(ir::StepKind::archive_copy)->undo(at);
+  ASSERT_TRUE(undone) << undone.error().to_line();
+  EXPECT_TRUE(target_.emails.empty());
+  EXPECT_EQ(target_.mailboxes.size(), 5U);
+  ASSERT_TRUE(apply(ir::StepKind::archive_copy));
+  EXPECT_EQ(target_.emails.size(), 1U);
+}
+
+TEST_F(ArchiveDrivers, ForeignMailAtTheTargetBeforeTheFlipStopsTheMove) {
+  append("INBOX", "Subject: m\r\n\r\none\r\n");
+  (void)target_.add_email("a", "whose is this");
+  const auto copied = apply(ir::StepKind::archive_copy);
+  ASSERT_FALSE(copied);
+  EXPECT_NE(copied.error().message().find("poor"), std::string::npos);
+}
