@@ -19,7 +19,8 @@ namespace {
 
 class Compilation {
  public:
-  explicit Compilation(CompileInput input) : input_(std::move(input)), sources_(std::make_shared<SourceSet>()) {}
+  explicit Compilation(CompileInput input)
+      : input_(std::move(input)), sources_(std::make_shared<SourceSet>()) {}
 
   CompileResult head() {
     if (auto plan = read_plan()) {
@@ -41,7 +42,8 @@ class Compilation {
       summarise(migration);
       return finish();
     }
-    const check::Migration migration = check::resolve(std::move(*plan), std::move(lock), std::move(facts), sink_);
+    const check::Migration migration =
+        check::resolve(std::move(*plan), std::move(lock), std::move(facts), sink_);
     check::check_rules(migration, sink_);
     summarise(migration);
     // What follows from an error that was reported is not reported once more.
@@ -62,7 +64,9 @@ class Compilation {
   std::shared_ptr<const facts::Lock> read_lock(const check::Plan& plan) {
     if (!input_.lock_text) {
       if (!plan.is_sound) return nullptr;
-      sink_.report(Kind::lock_missing, plan.span, fmt::format("there is no `{}` beside this plan", input_.lock_name))
+      sink_
+          .report(Kind::lock_missing, plan.span,
+                  fmt::format("there is no `{}` beside this plan", input_.lock_name))
           .help("`plan fetch` asks both servers once and writes it");
       return nullptr;
     }
@@ -74,16 +78,19 @@ class Compilation {
   std::shared_ptr<const facts::Measurements> read_facts() {
     if (!input_.facts_text) return nullptr;
     const FileId file = sources_->add(input_.facts_name, std::move(*input_.facts_text));
-    return std::make_shared<const facts::Measurements>(facts::read_measurements(*sources_, file, sink_));
+    return std::make_shared<const facts::Measurements>(
+        facts::read_measurements(*sources_, file, sink_));
   }
 
   void expand(const check::Migration& migration) {
     const std::string procedure = migration.plan.use.text;
     const std::string name = procedure.substr(procedure.find('/') + 1) + ".yaml";
     const auto modules = input_.stdlib.empty() ? embedded::stdlib_modules() : input_.stdlib;
-    const auto found = std::find_if(modules.begin(), modules.end(), [&](const EmbeddedFile& file) { return file.name == name; });
+    const auto found = std::find_if(modules.begin(), modules.end(),
+                                    [&](const EmbeddedFile& file) { return file.name == name; });
     if (found == modules.end()) {
-      sink_.report(Kind::unknown_procedure, migration.plan.use.span, fmt::format("there is no module `{}`", name));
+      sink_.report(Kind::unknown_procedure, migration.plan.use.span,
+                   fmt::format("there is no module `{}`", name));
       return;
     }
     const FileId file = sources_->add("std/" + name, std::string(found->text));
@@ -97,7 +104,9 @@ class Compilation {
     if (input_.schema != nullptr) {
       check_target_values(*graph, *input_.schema, migration.plan, sink_);
     } else {
-      sink_.report(Kind::schema_missing, migration.plan.place("target"), "the target's schema is not in the cache")
+      sink_
+          .report(Kind::schema_missing, migration.plan.place("target"),
+                  "the target's schema is not in the cache")
           .label("values for its objects are not checked")
           .help("`plan fetch` brings it");
     }
@@ -123,7 +132,8 @@ class Compilation {
     for (const check::Account& account : migration.accounts) {
       if (account.wave < summary.waves.size()) ++summary.waves[account.wave].account_count;
     }
-    for (const check::Named& point : plan.rollback_points) summary.rollback_points.push_back(point.text);
+    for (const check::Named& point : plan.rollback_points)
+      summary.rollback_points.push_back(point.text);
     summary.is_each_account_a_point = plan.has_point("each-account");
     summary.connections = connections_of(plan);
     result_.plan = std::move(summary);

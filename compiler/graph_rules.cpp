@@ -19,8 +19,8 @@ using ir::StepKind;
 constexpr std::size_t kStepsOfShapeMax = 200;
 
 bool needs_way_back(StepEffect effect) {
-  return effect == StepEffect::destroy || effect == StepEffect::move_mail || effect == StepEffect::move_traffic ||
-         effect == StepEffect::stop_service;
+  return effect == StepEffect::destroy || effect == StepEffect::move_mail ||
+         effect == StepEffect::move_traffic || effect == StepEffect::stop_service;
 }
 
 struct StageRule {
@@ -49,19 +49,24 @@ constexpr std::array kStageRules = {
 
 void check_rollback_points(const ir::StepGraph& graph, const check::Plan& plan, Sink& sink) {
   for (const StageRule& rule : kStageRules) {
-    if (plan.has_point(rule.points[0]) || (!rule.points[1].empty() && plan.has_point(rule.points[1]))) continue;
+    if (plan.has_point(rule.points[0]) ||
+        (!rule.points[1].empty() && plan.has_point(rule.points[1])))
+      continue;
     for (const ir::StepShape& shape : graph.shapes()) {
       if (shape.stage != rule.stage || !needs_way_back(info(shape.kind).effect)) continue;
       sink.report(Kind::step_without_rollback_point, plan.rollback_span,
-                  fmt::format("stage {} {} and has no rollback point", to_string(rule.stage), doing(info(shape.kind).effect)))
-          .note(shape.origin, fmt::format("step `{}`: {}", shape.id_pattern, info(shape.kind).summary))
+                  fmt::format("stage {} {} and has no rollback point", to_string(rule.stage),
+                              doing(info(shape.kind).effect)))
+          .note(shape.origin,
+                fmt::format("step `{}`: {}", shape.id_pattern, info(shape.kind).summary))
           .help(fmt::format("add `{}` to `rollback_points`", rule.points[0]));
       break;
     }
   }
 }
 
-void check_target_values(const ir::StepGraph& graph, const schema::Schema& schema, const check::Plan& plan, Sink& sink) {
+void check_target_values(const ir::StepGraph& graph, const schema::Schema& schema,
+                         const check::Plan& plan, Sink& sink) {
   std::vector<std::size_t> seen(graph.shapes().size());
   std::set<std::string> said;
   for (std::size_t i = 0; i < graph.size(); ++i) {
@@ -84,8 +89,10 @@ void check_target_values(const ir::StepGraph& graph, const schema::Schema& schem
     for (const schema::Problem& problem : schema::check_value(schema, object, value, options)) {
       const std::string words = fmt::format("{} `{}`: {}", object, problem.path, problem.message);
       if (!said.insert(words).second) continue;
-      const Span row = graph.row(step) == ir::RowId::none ? Span{} : graph.row_origin(graph.row(step));
-      auto report = sink.report(Kind::schema_value, row.is_known() ? row : plan.place("target"), words);
+      const Span row =
+          graph.row(step) == ir::RowId::none ? Span{} : graph.row_origin(graph.row(step));
+      auto report =
+          sink.report(Kind::schema_value, row.is_known() ? row : plan.place("target"), words);
       report.label("the target would refuse or misunderstand it")
           .note(graph.origin(step), fmt::format("step `{}` writes it", graph.id(step)));
       if (!problem.nearest.empty()) report.help(fmt::format("did you mean `{}`?", problem.nearest));

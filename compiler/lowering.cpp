@@ -41,7 +41,9 @@ Value source_ips(const check::Migration& migration, Sink& sink) {
     if (check::is_ip_address(ip.string_or(""))) ips.push_back(ip);
   }
   if (ips.size() == 0) {
-    sink.report(Kind::not_measured, address.span, fmt::format("the IP address of `{}` was not measured", printable(address.text, 120)))
+    sink.report(
+            Kind::not_measured, address.span,
+            fmt::format("the IP address of `{}` was not measured", printable(address.text, 120)))
         .severity(Severity::error)
         .label("the target has to tell the source's mail from everybody else's")
         .help("write the IP address, or run `plan fetch` again");
@@ -49,31 +51,37 @@ Value source_ips(const check::Migration& migration, Sink& sink) {
   return ips;
 }
 
-/// A value that an earlier run of this procedure wrote: a lock that was fetched in the middle of a migration must not
-/// make finalize "put back" what finalize is there to undo.
+/// A value that an earlier run of this procedure wrote: a lock that was fetched in the middle of a
+/// migration must not make finalize "put back" what finalize is there to undo.
 bool is_of_this_procedure(const Value& expression) {
   const std::string text = ir::canonical_json(expression);
-  return text.find("key_exists('migrated'") != std::string::npos || text.find("remote_ip ") != std::string::npos;
+  return text.find("key_exists('migrated'") != std::string::npos ||
+         text.find("remote_ip ") != std::string::npos;
 }
 
 /// Values that finalize puts back: as measured, else those of a fresh server.
 Value prior_of(const facts::Lock& lock) {
   Value route = setting(lock, "target.MtaOutboundStrategy.route");
   if (!route["else"].is_string() || is_of_this_procedure(route)) {
-    route = Value::map({{"match", Value::map({{"0", Value::map({{"if", "is_local_domain(rcpt_domain)"}, {"then", "'local'"}})}})},
-                        {"else", "'mx'"}});
+    route =
+        Value::map({{"match", Value::map({{"0", Value::map({{"if", "is_local_domain(rcpt_domain)"},
+                                                            {"then", "'local'"}})}})},
+                    {"else", "'mx'"}});
   }
   Value messages = setting(lock, "target.MtaStageData.maxMessages");
   const Value otherwise = messages["else"].is_string() ? messages["else"] : Value("10");
   if (!messages["else"].is_string() || is_of_this_procedure(messages)) {
     messages = Value::map({{"match", Value::map()}, {"else", otherwise}});
   }
-  return Value::map({{"route", route}, {"max_messages", otherwise}, {"max_messages_expression", messages}});
+  return Value::map(
+      {{"route", route}, {"max_messages", otherwise}, {"max_messages_expression", messages}});
 }
 
 RowSet domain_rows(const check::Migration& migration) {
   const auto* domains = &migration.plan.domains;
-  return {"domains", domains->size(), [domains](std::size_t i) {
+  return {"domains",
+          domains->size(),
+          [domains](std::size_t i) {
             const check::Named& domain = (*domains)[i];
             return Row{domain.text, Value::map({{"name", domain.text}}), domain.span, 0, {}};
           },
@@ -84,31 +92,51 @@ RowSet domain_rows(const check::Migration& migration) {
 RowSet throttle_rows(const check::Migration& migration) {
   std::vector<const facts::LockThrottle*> throttles;
   for (const facts::LockThrottle& throttle : migration.lock->throttles) {
-    if (throttles.empty() || throttles.back()->description != throttle.description) throttles.push_back(&throttle);
+    if (throttles.empty() || throttles.back()->description != throttle.description)
+      throttles.push_back(&throttle);
   }
   const std::size_t size = throttles.size();
-  return {"throttles", size, [throttles = std::move(throttles)](std::size_t i) {
+  return {"throttles",
+          size,
+          [throttles = std::move(throttles)](std::size_t i) {
             const facts::LockThrottle& throttle = *throttles[i];
             Value match = throttle.match;
-            if (!match["else"].is_string() || is_of_this_procedure(match)) match = Value::map({{"match", Value::map()}, {"else", "true"}});
-            return Row{throttle.description, Value::map({{"description", throttle.description}, {"match", std::move(match)}}), throttle.span, 0, {}};
+            if (!match["else"].is_string() || is_of_this_procedure(match))
+              match = Value::map({{"match", Value::map()}, {"else", "true"}});
+            return Row{
+                throttle.description,
+                Value::map({{"description", throttle.description}, {"match", std::move(match)}}),
+                throttle.span,
+                0,
+                {}};
           },
           {}};
 }
 
 RowSet ip_rows(const check::Migration& migration, const Value& ips) {
-  return {"source_ip_rows", ips.size(), [ips, span = migration.plan.source_address.span](std::size_t i) {
-            return Row{std::string(ips.item(i).string_or("")), Value::map({{"address", ips.item(i)}}), span, 0, {}};
+  return {"source_ip_rows",
+          ips.size(),
+          [ips, span = migration.plan.source_address.span](std::size_t i) {
+            return Row{std::string(ips.item(i).string_or("")),
+                       Value::map({{"address", ips.item(i)}}),
+                       span,
+                       0,
+                       {}};
           },
           {}};
 }
 
 RowSet wave_rows(const check::Migration& migration) {
   const auto* waves = &migration.plan.waves;
-  return {"waves", waves->size(), [waves](std::size_t i) {
+  return {"waves",
+          waves->size(),
+          [waves](std::size_t i) {
             const check::PlanWave& wave = (*waves)[i];
-            return Row{wave.name, Value::map({{"name", wave.name}, {"is_held", wave.is_held_for_approval}}), wave.span,
-                       static_cast<std::uint32_t>(i + 1), {}};
+            return Row{wave.name,
+                       Value::map({{"name", wave.name}, {"is_held", wave.is_held_for_approval}}),
+                       wave.span,
+                       static_cast<std::uint32_t>(i + 1),
+                       {}};
           },
           {}};
 }
@@ -125,25 +153,37 @@ Row account_row(const check::Account& account) {
       {"addresses", std::move(addresses)},
       {"domain", check::domain_of(lock.address)},
       {"password", has_password ? Value(ir::SecretRef{"source", lock.address}) : Value()},
-      {"password_scheme", has_password && !lock.hash_scheme.empty() ? Value(facts::scheme_name(lock.hash_scheme)) : Value()},
+      {"password_scheme", has_password && !lock.hash_scheme.empty()
+                              ? Value(facts::scheme_name(lock.hash_scheme))
+                              : Value()},
       {"quota_bytes", lock.quota_bytes == 0 ? Value() : Value(lock.quota_bytes)},
       {"enabled", lock.is_enabled},
       {"file", fmt::format("archives/{}.sqlite", ir::escape_segment(lock.address))},
   });
-  return {lock.address, std::move(value), account.origin.is_known() ? account.origin : lock.span, account.wave + 1, {}};
+  return {lock.address,
+          std::move(value),
+          account.origin.is_known() ? account.origin : lock.span,
+          account.wave + 1,
+          {}};
 }
 
 RowSet account_rows(const check::Migration& migration) {
   const auto* accounts = &migration.accounts;
-  return {"accounts", accounts->size(), [accounts](std::size_t i) { return account_row((*accounts)[i]); }, {}};
+  return {"accounts",
+          accounts->size(),
+          [accounts](std::size_t i) { return account_row((*accounts)[i]); },
+          {}};
 }
 
 RowSet list_rows(const check::Migration& migration) {
   const auto* lists = &migration.lists;
-  return {"lists", lists->size(), [lists](std::size_t i) {
+  return {"lists", lists->size(),
+          [lists](std::size_t i) {
             const check::MailList& list = (*lists)[i];
-            return Row{list.lock->address, Value::map({{"address", list.lock->address}, {"members", texts(list.members)}}), list.lock->span,
-                       list.wave + 1, list.accounts};
+            return Row{
+                list.lock->address,
+                Value::map({{"address", list.lock->address}, {"members", texts(list.members)}}),
+                list.lock->span, list.wave + 1, list.accounts};
           },
           "accounts"};
 }
@@ -152,12 +192,17 @@ RowSet key_rows(const check::Migration& migration) {
   const auto* accounts = &migration.accounts;
   std::vector<std::pair<std::uint32_t, std::uint32_t>> keys;
   for (std::uint32_t a = 0; a < accounts->size(); ++a) {
-    for (std::uint32_t i = 0; i <= (*accounts)[a].lock->aliases.size(); ++i) keys.emplace_back(a, i);
+    for (std::uint32_t i = 0; i <= (*accounts)[a].lock->aliases.size(); ++i)
+      keys.emplace_back(a, i);
   }
   const std::size_t size = keys.size();
-  return {"keys", size, [accounts, keys = std::move(keys)](std::size_t i) {
+  return {"keys",
+          size,
+          [accounts, keys = std::move(keys)](std::size_t i) {
             const check::Account& account = (*accounts)[keys[i].first];
-            const std::string& address = keys[i].second == 0 ? account.lock->address : account.lock->aliases[keys[i].second - 1];
+            const std::string& address = keys[i].second == 0
+                                             ? account.lock->address
+                                             : account.lock->aliases[keys[i].second - 1];
             return Row{address, Value::map({{"address", address}}), account.origin, 0, {}};
           },
           {}};
@@ -180,14 +225,15 @@ Value connections_of(const check::Plan& plan) {
                      {"accounts_from", plan.accounts_from}});
 }
 
-lower::LowerInput lowering_of(const check::Migration& migration, const syntax::Node& module, const SourceSet& sources,
-                              Sink& sink) {
+lower::LowerInput lowering_of(const check::Migration& migration, const syntax::Node& module,
+                              const SourceSet& sources, Sink& sink) {
   const check::Plan& plan = migration.plan;
   lower::LowerInput input;
   input.module = &module;
   input.sources = &sources;
   const Value connections = connections_of(plan);
-  for (const char* name : {"source", "target", "proxies", "addresses"}) input.connections[name] = connections[name];
+  for (const char* name : {"source", "target", "proxies", "addresses"})
+    input.connections[name] = connections[name];
 
   const Value ips = source_ips(migration, sink);
   Value domain_names = Value::list();
@@ -202,14 +248,17 @@ lower::LowerInput lowering_of(const check::Migration& migration, const syntax::N
   input.scope.set("domain_names", std::move(domain_names));
   input.scope.set("rollback_points", std::move(points));
   input.scope.set("source_ips", ips);
-  input.scope.set("resolves_names", setting(*migration.lock, "target.resolves_names").bool_or(false));
+  input.scope.set("resolves_names",
+                  setting(*migration.lock, "target.resolves_names").bool_or(false));
   input.scope.set("prior", prior_of(*migration.lock));
 
   for (const check::PlanWave& wave : plan.waves) {
-    input.waves.push_back({wave.name, wave.parallel, wave.is_held_for_approval, wave.stop_after_failed, wave.span});
+    input.waves.push_back(
+        {wave.name, wave.parallel, wave.is_held_for_approval, wave.stop_after_failed, wave.span});
   }
-  input.rows = {domain_rows(migration), throttle_rows(migration), ip_rows(migration, ips), wave_rows(migration),
-                account_rows(migration), list_rows(migration), key_rows(migration)};
+  input.rows = {domain_rows(migration), throttle_rows(migration), ip_rows(migration, ips),
+                wave_rows(migration),   account_rows(migration),  list_rows(migration),
+                key_rows(migration)};
   return input;
 }
 

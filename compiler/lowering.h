@@ -6,8 +6,9 @@ namespace plan {
 
 /// What std/dovecot-postfix is expanded with: the names that its expressions see, and its rows.
 /// `migration` and `sources` must outlive the result.
-[[nodiscard]] lower::LowerInput lowering_of(const check::Migration& migration, const syntax::Node& module,
-                                            const SourceSet& sources, Sink& sink);
+[[nodiscard]] lower::LowerInput lowering_of(const check::Migration& migration,
+                                            const syntax::Node& module, const SourceSet& sources,
+                                            Sink& sink);
 
 /// `source`, `target`, `proxies`, `hosts`, `addresses`: what drivers get.
 [[nodiscard]] ir::Value connections_of(const check::Plan& plan);

@@ -131,10 +131,10 @@ def part_format(count):
 
 
 def part_unit(count):
-    units = targets_of("release", r"unit_\w+")
+    units = targets_of("release", r"(?:unit|crash)_\w+|replay")
     folder = build("release", ["plan", *units], count)
     for name in units if folder else []:
-        run_gtest(folder / name, count, "unit")
+        run_gtest(folder / name, count, name.partition("_")[0], {"PLAN_UNIT_SERVER": str(folder / "unit_server")})
     for script in sorted((ROOT / "tests" / "unit").rglob("*_test.py")) if folder else []:
         run_script([sys.executable, script], count, script.relative_to(ROOT), {"PLAN": str(folder / "plan")})
 

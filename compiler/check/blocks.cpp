@@ -8,7 +8,10 @@ using ir::Value;
 const std::vector<std::string_view> kSecurity = {"starttls", "tls", "none"};
 
 Field service(std::string_view name, int port, std::string_view security) {
-  return Field{name, FieldType::block, false, {},
+  return Field{name,
+               FieldType::block,
+               false,
+               {},
                {Field{"port", FieldType::port, false, port},
                 Field{"security", FieldType::word, false, security, {}, kSecurity}}};
 }
@@ -49,7 +52,10 @@ const std::vector<Field>& host_fields() {
 
 const std::vector<Field>& source_fields() {
   static const std::vector<Field> kFields = {
-      Field{"master_user", FieldType::block, true, {},
+      Field{"master_user",
+            FieldType::block,
+            true,
+            {},
             {Field{"name", FieldType::text, true}, Field{"separator", FieldType::text, false, "*"},
              Field{"password", FieldType::secret, true}}},
       service("imap", 143, "starttls"),
@@ -57,15 +63,25 @@ const std::vector<Field>& source_fields() {
       port_only("smtp", 25),
       service("submission", 587, "starttls"),
       Field{"certificate", FieldType::pin, false, ""},
-      Field{"listener", FieldType::block, false, {},
-            {Field{"address", FieldType::host, false, ""}, Field{"port", FieldType::port, false, 10025}}},
-      Field{"dovecot", FieldType::block, false, {},
+      Field{"listener",
+            FieldType::block,
+            false,
+            {},
+            {Field{"address", FieldType::host, false, ""},
+             Field{"port", FieldType::port, false, 10025}}},
+      Field{"dovecot",
+            FieldType::block,
+            false,
+            {},
             {Field{"config", FieldType::path, false, "/etc/dovecot/dovecot.conf"},
              Field{"configuration", FieldType::path, false, "/etc/dovecot/conf.d/00-plan.conf"},
              Field{"users_file", FieldType::path, false, ""},
              Field{"deny_file", FieldType::path, false, "/etc/dovecot/plan-deny"},
              Field{"doveadm", FieldType::texts, false, words({"doveadm"})}}},
-      Field{"postfix", FieldType::block, false, {},
+      Field{"postfix",
+            FieldType::block,
+            false,
+            {},
             {Field{"config_directory", FieldType::path, false, "/etc/postfix"},
              Field{"transport_map", FieldType::path, false, "/etc/postfix/plan_transport"},
              Field{"virtual_alias_map", FieldType::path, false, "/etc/postfix/virtual"},
@@ -77,7 +93,10 @@ const std::vector<Field>& source_fields() {
 const std::vector<Field>& target_fields() {
   static const std::vector<Field> kFields = {
       Field{"url", FieldType::url, true},
-      Field{"login", FieldType::block, true, {},
+      Field{"login",
+            FieldType::block,
+            true,
+            {},
             {Field{"user", FieldType::text, true}, Field{"password", FieldType::secret, true}}},
       Field{"certificate", FieldType::pin, false, ""},
       port_only("smtp", 25),

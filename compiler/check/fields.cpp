@@ -39,7 +39,8 @@ bool holds_password(std::string_view url) {
   if (scheme == std::string_view::npos) return false;
   const std::string_view authority = url.substr(scheme + 3, url.find('/', scheme + 3) - scheme - 3);
   const std::size_t at = authority.rfind('@');
-  return at != std::string_view::npos && authority.substr(0, at).find(':') != std::string_view::npos;
+  return at != std::string_view::npos &&
+         authority.substr(0, at).find(':') != std::string_view::npos;
 }
 
 }  // namespace
@@ -62,8 +63,12 @@ void FieldReader::unknown_key(const syntax::Entry& entry, const std::string& wha
 
 bool FieldReader::refuse_tag(const Node& node) {
   if (node.tag.empty()) return false;
-  sink_.report(Kind::unknown_tag, node.tag_span, fmt::format("`{}` means nothing here", printable(node.tag, 60)))
-      .help("`!secret env:NAME`, `!secret file:PATH` stand for secrets, `!lock certificate` for a pin of the lock");
+  sink_
+      .report(Kind::unknown_tag, node.tag_span,
+              fmt::format("`{}` means nothing here", printable(node.tag, 60)))
+      .help(
+          "`!secret env:NAME`, `!secret file:PATH` stand for secrets, `!lock certificate` for a "
+          "pin of the lock");
   return true;
 }
 
@@ -104,7 +109,8 @@ std::vector<Named> FieldReader::names(const Node& node, const std::string& what)
     return names;
   }
   for (const Node& item : node.items) {
-    if (auto name = text(item, "an item of " + what)) names.push_back({std::move(*name), item.span});
+    if (auto name = text(item, "an item of " + what))
+      names.push_back({std::move(*name), item.span});
   }
   return names;
 }
@@ -115,9 +121,12 @@ Value FieldReader::secret(const Node& node, const std::string& what) {
     return {};
   }
   if (node.tag.empty()) {
-    sink_.report(Kind::secret_in_clear, node.span, fmt::format("{} stands here in clear text", what))
+    sink_
+        .report(Kind::secret_in_clear, node.span, fmt::format("{} stands here in clear text", what))
         .label("a plan goes into git")
-        .help("write `!secret file:secrets/NAME` or `!secret env:NAME`, and change the secret: it was written down");
+        .help(
+            "write `!secret file:secrets/NAME` or `!secret env:NAME`, and change the secret: it "
+            "was written down");
     return {};
   }
   if (node.tag != "!secret") {
@@ -138,7 +147,9 @@ Value FieldReader::secret(const Node& node, const std::string& what) {
 Value FieldReader::pin(const Node& node, const std::string& what) {
   if (node.is_scalar() && node.tag == "!lock") {
     if (node.text != "certificate") {
-      sink_.report(Kind::bad_value, node.span, fmt::format("the lock has no `{}` for a pin", printable(node.text, 40)))
+      sink_
+          .report(Kind::bad_value, node.span,
+                  fmt::format("the lock has no `{}` for a pin", printable(node.text, 40)))
           .help("`!lock certificate` is the certificate that `plan fetch` saw");
       return {};
     }
@@ -161,16 +172,24 @@ Value FieldReader::quantity(const Node& node, const Field& field, const std::str
   if (!value) return {};
   const auto amount = is_duration ? syntax::read_duration_ms(*value) : syntax::read_bytes(*value);
   if (!amount) {
-    sink_.report(Kind::wrong_unit, node.span, fmt::format("`{}` is no {}", printable(*value, 40), is_duration ? "duration" : "size"))
+    sink_
+        .report(
+            Kind::wrong_unit, node.span,
+            fmt::format("`{}` is no {}", printable(*value, 40), is_duration ? "duration" : "size"))
         .help(is_duration ? "a number with its unit: `500ms`, `30s`, `5m`, `2h`, `1d`"
                           : "a number with its unit: `512KiB`, `50MiB`, `2GiB`");
     return {};
   }
   const auto count = static_cast<std::int64_t>(*amount);
   if (count < field.minimum || count > field.maximum) {
-    sink_.report(Kind::bad_value, node.span, fmt::format("{} is `{}`, at least {} and at most {} are possible", what, printable(*value, 40),
-                             is_duration ? show_duration_ms(static_cast<std::uint64_t>(field.minimum)) : show_bytes(static_cast<std::uint64_t>(field.minimum)),
-                             is_duration ? show_duration_ms(static_cast<std::uint64_t>(field.maximum)) : show_bytes(static_cast<std::uint64_t>(field.maximum))));
+    sink_.report(
+        Kind::bad_value, node.span,
+        fmt::format("{} is `{}`, at least {} and at most {} are possible", what,
+                    printable(*value, 40),
+                    is_duration ? show_duration_ms(static_cast<std::uint64_t>(field.minimum))
+                                : show_bytes(static_cast<std::uint64_t>(field.minimum)),
+                    is_duration ? show_duration_ms(static_cast<std::uint64_t>(field.maximum))
+                                : show_bytes(static_cast<std::uint64_t>(field.maximum))));
     return {};
   }
   return *amount;
@@ -195,7 +214,10 @@ Value FieldReader::field(const Node& node, const Field& field, const std::string
     case FieldType::boolean: {
       const auto value = scalar(node, what);
       if (value && value->is_bool()) return *value;
-      if (value) sink_.report(Kind::wrong_type, node.span, fmt::format("{} is {}, where true or false is needed", what, to_string(value->type())));
+      if (value)
+        sink_.report(
+            Kind::wrong_type, node.span,
+            fmt::format("{} is {}, where true or false is needed", what, to_string(value->type())));
       return {};
     }
     case FieldType::port:
@@ -205,11 +227,15 @@ Value FieldReader::field(const Node& node, const Field& field, const std::string
       const std::int64_t minimum = field.type == FieldType::port ? 1 : field.minimum;
       const std::int64_t maximum = field.type == FieldType::port ? 65535 : field.maximum;
       if (!value->is_integer()) {
-        sink_.report(Kind::wrong_type, node.span, fmt::format("{} is {}, where a number is needed", what, to_string(value->type())));
+        sink_.report(
+            Kind::wrong_type, node.span,
+            fmt::format("{} is {}, where a number is needed", what, to_string(value->type())));
         return {};
       }
       if (value->as_integer() < minimum || value->as_integer() > maximum) {
-        sink_.report(Kind::bad_value, node.span, fmt::format("{} is {}, possible are {} to {}", what, value->as_integer(), minimum, maximum));
+        sink_.report(Kind::bad_value, node.span,
+                     fmt::format("{} is {}, possible are {} to {}", what, value->as_integer(),
+                                 minimum, maximum));
         return {};
       }
       return *value;
@@ -233,25 +259,28 @@ Value FieldReader::field(const Node& node, const Field& field, const std::string
   std::string why;
   if (field.type == FieldType::host) why = why_not_host(*value);
   if (!why.empty()) {
-    sink_.report(Kind::bad_host, node.span, fmt::format("{} is no host name and no IP address: {}", what, why));
+    sink_.report(Kind::bad_host, node.span,
+                 fmt::format("{} is no host name and no IP address: {}", what, why));
     return {};
   }
   if (field.type == FieldType::url) why = why_not_url(*value);
   if (field.type == FieldType::control && !value->starts_with("unix:")) why = why_not_url(*value);
   if (field.type == FieldType::control && *value == "unix:") why = "no path stands behind `unix:`";
   if (field.type == FieldType::path && value->empty()) why = "it is empty";
-  if (field.type == FieldType::word &&
-      std::find(field.choices.begin(), field.choices.end(), std::string_view(*value)) == field.choices.end()) {
+  if (field.type == FieldType::word && std::find(field.choices.begin(), field.choices.end(),
+                                                 std::string_view(*value)) == field.choices.end()) {
     why = "possible are " + or_list(field.choices);
   }
   if (!why.empty()) {
-    sink_.report(Kind::bad_value, node.span, fmt::format("{} is `{}`: {}", what, printable(*value, 80), why));
+    sink_.report(Kind::bad_value, node.span,
+                 fmt::format("{} is `{}`: {}", what, printable(*value, 80), why));
     return {};
   }
   return std::move(*value);
 }
 
-Value FieldReader::block(const Node* node, const std::vector<Field>& fields, const std::string& what, Span where) {
+Value FieldReader::block(const Node* node, const std::vector<Field>& fields,
+                         const std::string& what, Span where) {
   Value block = Value::map();
   std::vector<std::string_view> known;
   for (const Field& f : fields) known.push_back(f.name);
@@ -261,7 +290,8 @@ Value FieldReader::block(const Node* node, const std::vector<Field>& fields, con
   }
   if (node != nullptr) {
     for (const syntax::Entry& entry : node->entries) {
-      if (std::find(known.begin(), known.end(), std::string_view(entry.key)) == known.end()) unknown_key(entry, what, known);
+      if (std::find(known.begin(), known.end(), std::string_view(entry.key)) == known.end())
+        unknown_key(entry, what, known);
     }
   }
   for (const Field& f : fields) {
@@ -270,13 +300,17 @@ Value FieldReader::block(const Node* node, const std::vector<Field>& fields, con
     if (value != nullptr && !(value->is_null() && !f.is_required)) {
       block.set(std::string(f.name), field(*value, f, inner));
     } else if (f.is_required) {
-      sink_.report(Kind::missing_key, node == nullptr ? where : Span{node->span.file, node->span.begin, node->span.begin + 1},
-                   fmt::format("`{}` is missing in {}", f.name, what));
+      sink_.report(
+          Kind::missing_key,
+          node == nullptr ? where : Span{node->span.file, node->span.begin, node->span.begin + 1},
+          fmt::format("`{}` is missing in {}", f.name, what));
       block.set(std::string(f.name), nullptr);
     } else if (f.type == FieldType::block && !f.fields.empty()) {
       // A block that is left out has the fallbacks of its keys, unless one of them is required.
-      const bool needs_author = std::any_of(f.fields.begin(), f.fields.end(), [](const Field& i) { return i.is_required; });
-      block.set(std::string(f.name), needs_author ? Value() : this->block(nullptr, f.fields, inner, where));
+      const bool needs_author = std::any_of(f.fields.begin(), f.fields.end(),
+                                            [](const Field& i) { return i.is_required; });
+      block.set(std::string(f.name),
+                needs_author ? Value() : this->block(nullptr, f.fields, inner, where));
     } else {
       block.set(std::string(f.name), f.fallback);
     }

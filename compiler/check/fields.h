@@ -48,11 +48,12 @@ class FieldReader {
   FieldReader(const syntax::Scope& scope, const SourceSet& sources, Sink& sink)
       : scope_(scope), sources_(sources), sink_(sink) {}
 
-  /// A mapping against a table; `what` names the block in messages ("`source`"). Missing blocks read
-  /// as all fallbacks.
+  /// A mapping against a table; `what` names the block in messages ("`source`"). Missing blocks
+  /// read as all fallbacks.
   [[nodiscard]] ir::Value block(const syntax::Node* node, const std::vector<Field>& fields,
                                 const std::string& what, Span where);
-  [[nodiscard]] ir::Value field(const syntax::Node& node, const Field& field, const std::string& what);
+  [[nodiscard]] ir::Value field(const syntax::Node& node, const Field& field,
+                                const std::string& what);
   /// Text of a scalar, with expressions evaluated; nothing (reported) when it is something else.
   [[nodiscard]] std::optional<std::string> text(const syntax::Node& node, const std::string& what);
   /// A list of texts; a single one is a mistake, not a list of one.

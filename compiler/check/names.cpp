@@ -30,7 +30,8 @@ bool is_ipv6(std::string_view text) {
   if (text.size() < 2 || text.size() > 45 || text.find(':') == std::string_view::npos) return false;
   if (text.find(":::") != std::string_view::npos) return false;
   const std::size_t gap = text.find("::");
-  if (gap != std::string_view::npos && text.find("::", gap + 1) != std::string_view::npos) return false;
+  if (gap != std::string_view::npos && text.find("::", gap + 1) != std::string_view::npos)
+    return false;
   std::size_t groups = 0;
   for (const std::string_view part : split(text, ':')) {
     if (part.empty()) continue;
@@ -56,12 +57,15 @@ std::string why_not_labels(std::string_view text) {
   for (const std::string_view label : split(text, '.')) {
     if (label.empty()) return "a part between two dots is empty";
     if (label.size() > kLabelBytesMax) {
-      return fmt::format("a part of it has {} bytes, at most {} are possible", label.size(), kLabelBytesMax);
+      return fmt::format("a part of it has {} bytes, at most {} are possible", label.size(),
+                         kLabelBytesMax);
     }
     for (const char c : label) {
-      if (static_cast<unsigned char>(c) >= 0x80) return "it has letters outside ASCII: write it in its `xn--` form";
+      if (static_cast<unsigned char>(c) >= 0x80)
+        return "it has letters outside ASCII: write it in its `xn--` form";
       if (c >= 'A' && c <= 'Z') return "it has capital letters: write it in lower case";
-      if (!is_alphanumeric(c) && c != '-') return fmt::format("`{}` cannot stand in a name", printable({&c, 1}));
+      if (!is_alphanumeric(c) && c != '-')
+        return fmt::format("`{}` cannot stand in a name", printable({&c, 1}));
     }
     if (label.front() == '-' || label.back() == '-') return "a part of it begins or ends with `-`";
   }
@@ -82,7 +86,8 @@ std::string why_not_domain(std::string_view text) {
 std::string why_not_host(std::string_view text) {
   if (text.empty()) return "it is empty";
   if (is_ip_address(text)) return {};
-  if (text.find_first_not_of("0123456789.") == std::string_view::npos) return "it is no IPv4 address";
+  if (text.find_first_not_of("0123456789.") == std::string_view::npos)
+    return "it is no IPv4 address";
   return why_not_labels(text);
 }
 
@@ -93,11 +98,13 @@ std::string why_not_address(std::string_view text) {
   const std::string_view local = text.substr(0, at);
   if (local.empty()) return "nothing stands before the `@`";
   if (local.size() > kLocalPartBytesMax) {
-    return fmt::format("{} bytes before the `@`, at most {} are possible", local.size(), kLocalPartBytesMax);
+    return fmt::format("{} bytes before the `@`, at most {} are possible", local.size(),
+                       kLocalPartBytesMax);
   }
   for (const char c : local) {
     const auto byte = static_cast<unsigned char>(c);
-    if (byte <= 0x20 || byte == 0x7F || std::string_view("\"(),:;<>[\\]").find(c) != std::string_view::npos) {
+    if (byte <= 0x20 || byte == 0x7F ||
+        std::string_view("\"(),:;<>[\\]").find(c) != std::string_view::npos) {
       return fmt::format("`{}` cannot stand before the `@`", printable({&c, 1}));
     }
   }
@@ -123,8 +130,8 @@ bool is_loopback(std::string_view host) {
     return digits.empty() || (digits == "1" && lower.ends_with('1'));
   }
   const std::string lower = lower_ascii(host);
-  return lower == "localhost" || lower.ends_with(".localhost") || lower == "localhost.localdomain" ||
-         lower == "ip6-localhost";
+  return lower == "localhost" || lower.ends_with(".localhost") ||
+         lower == "localhost.localdomain" || lower == "ip6-localhost";
 }
 
 }  // namespace plan::check

@@ -23,15 +23,15 @@ struct PlanWave {
   std::string name = {};
   Span span = {};
   std::vector<Named> accounts = {};
-  bool is_rest = false;  ///< names no accounts: all that no other wave names
+  bool is_rest = false;    ///< names no accounts: all that no other wave names
   bool is_broken = false;  ///< something in it was reported: nothing follows from what is left
   std::uint32_t parallel = 1;
   bool is_held_for_approval = false;
   std::uint32_t stop_after_failed = 0;
 };
 
-/// A plan as its author meant it: names resolved, defaults filled in, secrets as references. Nothing
-/// of the lock yet.
+/// A plan as its author meant it: names resolved, defaults filled in, secrets as references.
+/// Nothing of the lock yet.
 struct Plan {
   /// Domains, accounts and waves could be read. If not, looking for accounts would only report
   /// consequences of what was reported already.
@@ -44,8 +44,8 @@ struct Plan {
   Named proxy = {};
   Named source_address = {};
   Named target_address = {};
-  /// The blocks that drivers get as `arguments["source"]` and so on. What only the lock knows (pins)
-  /// is filled in by resolve().
+  /// The blocks that drivers get as `arguments["source"]` and so on. What only the lock knows
+  /// (pins) is filled in by resolve().
   ir::Value addresses = {};
   ir::Value hosts = {};
   ir::Value source = {};
@@ -73,21 +73,22 @@ struct Plan {
 
 /// Reads the tree of a plan. Goes on after every problem, so that all are shown at once; the result
 /// is only fit for lowering when nothing was reported as an error.
-[[nodiscard]] Plan read_plan(std::shared_ptr<const syntax::Node> tree, const SourceSet& sources, Sink& sink);
+[[nodiscard]] Plan read_plan(std::shared_ptr<const syntax::Node> tree, const SourceSet& sources,
+                             Sink& sink);
 
 /// An account that the plan moves.
 struct Account {
   const facts::LockAccount* lock = nullptr;
-  std::uint32_t wave = 0;   ///< index in Plan::waves
-  Span origin = {};         ///< where the plan names it, else its wave
+  std::uint32_t wave = 0;    ///< index in Plan::waves
+  Span origin = {};          ///< where the plan names it, else its wave
   bool has_password = true;  ///< false: created without a credential, on request
 };
 
 /// A list that the plan moves; flips in `wave`, that of its last member.
 struct MailList {
   const facts::LockList* lock = nullptr;
-  std::vector<std::string> members = {};      ///< flattened, sorted, without the list itself
-  std::vector<std::uint32_t> accounts = {};   ///< indices in Migration::accounts of moving members
+  std::vector<std::string> members = {};     ///< flattened, sorted, without the list itself
+  std::vector<std::uint32_t> accounts = {};  ///< indices in Migration::accounts of moving members
   std::uint32_t wave = 0;
 };
 

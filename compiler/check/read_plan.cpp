@@ -17,13 +17,15 @@ using syntax::Entry;
 using syntax::Node;
 
 const std::vector<std::string_view> kPlanKeys = {
-    "plan",  "name",  "use",     "addresses",       "hosts", "source", "target", "proxies", "domains", "accounts",
-    "waves", "move", "cutover", "rollback_points",
+    "plan",    "name",    "use",      "addresses", "hosts", "source",  "target",
+    "proxies", "domains", "accounts", "waves",     "move",  "cutover", "rollback_points",
 };
-const std::vector<std::string_view> kWaveKeys = {"name", "accounts", "parallel", "hold", "stop_when"};
+const std::vector<std::string_view> kWaveKeys = {"name", "accounts", "parallel", "hold",
+                                                 "stop_when"};
 const std::vector<std::string_view> kAccountKeys = {"from", "except", "without_password"};
 const std::vector<std::string_view> kOurAccountSources = {"passwd_file", "csv", "list"};
-const std::vector<std::string_view> kOtherAccountSources = {"sql", "mailcow", "mail-in-a-box", "stalwart"};
+const std::vector<std::string_view> kOtherAccountSources = {"sql", "mailcow", "mail-in-a-box",
+                                                            "stalwart"};
 const std::vector<std::string_view> kPoints = {"before-cutover", "each-account", "before-finalize"};
 const std::vector<std::string_view> kProcedures = {"std/dovecot-postfix"};
 const std::vector<std::string_view> kLaterProcedures = {"std/store-move", "std/stalwart-0.15"};
@@ -47,7 +49,8 @@ class PlanReader {
     read_name();
     if (!read_procedure()) return std::move(plan_);
     for (const Entry& entry : tree_->entries) {
-      if (std::find(kPlanKeys.begin(), kPlanKeys.end(), std::string_view(entry.key)) == kPlanKeys.end()) {
+      if (std::find(kPlanKeys.begin(), kPlanKeys.end(), std::string_view(entry.key)) ==
+          kPlanKeys.end()) {
         reader_.unknown_key(entry, "the plan", kPlanKeys);
       }
     }
@@ -71,7 +74,8 @@ class PlanReader {
   const Node* required(std::string_view key, std::string_view help = {}) {
     const Node* node = tree_->find(key);
     if (node != nullptr && !node->is_null()) return node;
-    auto report = sink_.report(Kind::missing_key, plan_.span, fmt::format("`{}` is missing in the plan", key));
+    auto report = sink_.report(Kind::missing_key, plan_.span,
+                               fmt::format("`{}` is missing in the plan", key));
     if (!help.empty()) report.help(std::string(help));
     return nullptr;
   }
@@ -84,16 +88,20 @@ class PlanReader {
   void read_version() {
     const Node* node = tree_->find("plan");
     if (node == nullptr) {
-      sink_.report(Kind::missing_key, plan_.span, "`plan` is missing in the plan").help("begin the file with `plan: 1`");
+      sink_.report(Kind::missing_key, plan_.span, "`plan` is missing in the plan")
+          .help("begin the file with `plan: 1`");
     } else if (!node->is_scalar() || node->text != "1") {
-      sink_.report(Kind::plan_version, node->span,
-                   fmt::format("the plan has version `{}`, this program reads 1", printable(node->text, 40)))
+      sink_
+          .report(Kind::plan_version, node->span,
+                  fmt::format("the plan has version `{}`, this program reads 1",
+                              printable(node->text, 40)))
           .help("write `plan: 1`, or use the program that the plan was written for");
     }
   }
 
   void read_name() {
-    const Node* node = required("name", "give the migration a name: `name: example.org to Stalwart`");
+    const Node* node =
+        required("name", "give the migration a name: `name: example.org to Stalwart`");
     if (node == nullptr) return;
     if (auto text = reader_.text(*node, "`name`")) plan_.name = {std::move(*text), node->span};
     scope_.set("name", plan_.name.text);
@@ -106,14 +114,21 @@ class PlanReader {
     const auto text = reader_.text(*node, "`use`");
     if (!text) return true;
     plan_.use = {*text, node->span};
-    if (std::find(kProcedures.begin(), kProcedures.end(), std::string_view(*text)) != kProcedures.end()) return true;
-    if (std::find(kLaterProcedures.begin(), kLaterProcedures.end(), std::string_view(*text)) != kLaterProcedures.end()) {
-      sink_.report(Kind::procedure_unavailable, node->span, fmt::format("procedure `{}` is not in this version", *text))
+    if (std::find(kProcedures.begin(), kProcedures.end(), std::string_view(*text)) !=
+        kProcedures.end())
+      return true;
+    if (std::find(kLaterProcedures.begin(), kLaterProcedures.end(), std::string_view(*text)) !=
+        kLaterProcedures.end()) {
+      sink_
+          .report(Kind::procedure_unavailable, node->span,
+                  fmt::format("procedure `{}` is not in this version", *text))
           .help("this version has `std/dovecot-postfix`");
       return false;
     }
-    auto report = sink_.report(Kind::unknown_procedure, node->span, fmt::format("there is no procedure `{}`", printable(*text, 80)));
-    if (const auto near = nearest(*text, kProcedures)) report.label(fmt::format("did you mean `{}`?", *near));
+    auto report = sink_.report(Kind::unknown_procedure, node->span,
+                               fmt::format("there is no procedure `{}`", printable(*text, 80)));
+    if (const auto near = nearest(*text, kProcedures))
+      report.label(fmt::format("did you mean `{}`?", *near));
     report.help("this version has `std/dovecot-postfix`");
     return false;
   }
@@ -124,7 +139,8 @@ class PlanReader {
     plan_.addresses = reader_.block(node, address_fields(), "`addresses`", node->span);
     const auto named = [&](std::string_view key) {
       const Node* value = node->find(key);
-      return Named{std::string(plan_.addresses[key].string_or("")), value == nullptr ? node->span : value->span};
+      return Named{std::string(plan_.addresses[key].string_or("")),
+                   value == nullptr ? node->span : value->span};
     };
     plan_.public_name = named("public");
     plan_.proxy = named("proxy");
@@ -135,7 +151,10 @@ class PlanReader {
 
   void read_proxies() {
     plan_.proxies = Value::list();
-    const Node* node = required("proxies", "name the migration proxies: `- {name: edge1, control: unix:/run/plan-proxy/control.sock, token: !secret file:secrets/edge1}`");
+    const Node* node =
+        required("proxies",
+                 "name the migration proxies: `- {name: edge1, control: "
+                 "unix:/run/plan-proxy/control.sock, token: !secret file:secrets/edge1}`");
     if (node == nullptr) return;
     if (!node->is_sequence()) return reader_.wrong_type(*node, "a list", "`proxies`");
     std::vector<Named> names;
@@ -145,17 +164,22 @@ class PlanReader {
       if (name != nullptr) names.push_back({std::string(proxy["name"].string_or("")), name->span});
       plan_.proxies.push_back(std::move(proxy));
     }
-    if (node->items.empty()) sink_.report(Kind::missing_key, node->span, "no proxy is named").help("accounts move behind at least one proxy");
+    if (node->items.empty())
+      sink_.report(Kind::missing_key, node->span, "no proxy is named")
+          .help("accounts move behind at least one proxy");
     report_duplicates(names, "proxy");
   }
 
   void report_duplicates(const std::vector<Named>& names, std::string_view what) {
     std::vector<const Named*> sorted;
     for (const Named& name : names) sorted.push_back(&name);
-    std::stable_sort(sorted.begin(), sorted.end(), [](const Named* a, const Named* b) { return a->text < b->text; });
+    std::stable_sort(sorted.begin(), sorted.end(),
+                     [](const Named* a, const Named* b) { return a->text < b->text; });
     for (std::size_t i = 1; i < sorted.size(); ++i) {
       if (sorted[i]->text != sorted[i - 1]->text) continue;
-      sink_.report(Kind::duplicate_name, sorted[i]->span, fmt::format("{} `{}` stands here twice", what, printable(sorted[i]->text, 80)))
+      sink_
+          .report(Kind::duplicate_name, sorted[i]->span,
+                  fmt::format("{} `{}` stands here twice", what, printable(sorted[i]->text, 80)))
           .note(sorted[i - 1]->span, "it stands here first");
     }
   }
@@ -166,28 +190,33 @@ class PlanReader {
     plan_.domains_span = node->span;
     for (Named& domain : reader_.names(*node, "`domains`")) {
       if (const std::string why = why_not_domain(domain.text); !why.empty()) {
-        sink_.report(Kind::bad_domain, domain.span, fmt::format("`{}` is no domain name: {}", printable(domain.text, 80), why));
+        sink_.report(Kind::bad_domain, domain.span,
+                     fmt::format("`{}` is no domain name: {}", printable(domain.text, 80), why));
         continue;
       }
       plan_.domains.push_back(std::move(domain));
     }
-    if (node->is_sequence() && node->items.empty()) sink_.report(Kind::missing_key, node->span, "no domain is named");
+    if (node->is_sequence() && node->items.empty())
+      sink_.report(Kind::missing_key, node->span, "no domain is named");
     Value list = Value::list();
     for (const Named& domain : plan_.domains) list.push_back(domain.text);
     scope_.set("domains", std::move(list));
   }
 
   /// `except` also takes whole domains, as `@example.net`.
-  std::vector<Named> read_addresses_of(const Node& node, const std::string& what, bool takes_domains = false) {
+  std::vector<Named> read_addresses_of(const Node& node, const std::string& what,
+                                       bool takes_domains = false) {
     std::vector<Named> addresses;
     for (Named& address : reader_.names(node, what)) {
-      if (takes_domains && address.text.starts_with('@') && why_not_domain(lower_ascii(address.text.substr(1))).empty()) {
+      if (takes_domains && address.text.starts_with('@') &&
+          why_not_domain(lower_ascii(address.text.substr(1))).empty()) {
         address.text = lower_ascii(address.text);
         addresses.push_back(std::move(address));
         continue;
       }
       if (const std::string why = why_not_address(address.text); !why.empty()) {
-        sink_.report(Kind::bad_address, address.span, fmt::format("`{}` is no mail address: {}", printable(address.text, 80), why));
+        sink_.report(Kind::bad_address, address.span,
+                     fmt::format("`{}` is no mail address: {}", printable(address.text, 80), why));
         continue;
       }
       address.text = lower_ascii(address.text);
@@ -198,24 +227,30 @@ class PlanReader {
   }
 
   void read_accounts() {
-    const Node* node = required("accounts", "say where the accounts are: `accounts: {from: {passwd_file: /etc/dovecot/users}}`");
+    const Node* node = required(
+        "accounts",
+        "say where the accounts are: `accounts: {from: {passwd_file: /etc/dovecot/users}}`");
     if (node == nullptr) return;
     plan_.accounts_span = node->span;
     if (!node->is_mapping()) return reader_.wrong_type(*node, "a mapping", "`accounts`");
     if (const Entry* entry = tree_->find_entry("accounts")) plan_.accounts_span = entry->key_span;
     for (const Entry& entry : node->entries) {
-      if (std::find(kAccountKeys.begin(), kAccountKeys.end(), std::string_view(entry.key)) == kAccountKeys.end()) {
+      if (std::find(kAccountKeys.begin(), kAccountKeys.end(), std::string_view(entry.key)) ==
+          kAccountKeys.end()) {
         reader_.unknown_key(entry, "`accounts`", kAccountKeys);
       }
     }
-    if (const Node* except = node->find("except")) plan_.except = read_addresses_of(*except, "`except`", true);
+    if (const Node* except = node->find("except"))
+      plan_.except = read_addresses_of(*except, "`except`", true);
     if (const Node* without = node->find("without_password")) {
       plan_.without_password = read_addresses_of(*without, "`without_password`");
     }
     const Node* from = node->find("from");
     if (from == nullptr || from->is_null()) {
       sink_.report(Kind::missing_key, plan_.accounts_span, "`from` is missing in `accounts`")
-          .help("write `from: {passwd_file: /etc/dovecot/users}`, `from: {csv: accounts.csv}` or a list of addresses");
+          .help(
+              "write `from: {passwd_file: /etc/dovecot/users}`, `from: {csv: accounts.csv}` or a "
+              "list of addresses");
       return;
     }
     read_account_source(*from);
@@ -229,17 +264,23 @@ class PlanReader {
       return;
     }
     if (!from.is_mapping() || from.entries.size() != 1) {
-      sink_.report(Kind::wrong_type, from.span, "`from` needs exactly one place where the accounts are")
+      sink_
+          .report(Kind::wrong_type, from.span,
+                  "`from` needs exactly one place where the accounts are")
           .help("`{passwd_file: PATH}`, `{csv: PATH}` or a list of addresses");
       return;
     }
     const Entry& entry = from.entries.front();
-    if (std::find(kOtherAccountSources.begin(), kOtherAccountSources.end(), std::string_view(entry.key)) != kOtherAccountSources.end()) {
-      sink_.report(Kind::procedure_unavailable, entry.key_span, fmt::format("accounts from `{}` are not in this version", entry.key))
+    if (std::find(kOtherAccountSources.begin(), kOtherAccountSources.end(),
+                  std::string_view(entry.key)) != kOtherAccountSources.end()) {
+      sink_
+          .report(Kind::procedure_unavailable, entry.key_span,
+                  fmt::format("accounts from `{}` are not in this version", entry.key))
           .help("this version reads `passwd_file`, `csv` and lists");
       return;
     }
-    if (std::find(kOurAccountSources.begin(), kOurAccountSources.end(), std::string_view(entry.key)) == kOurAccountSources.end()) {
+    if (std::find(kOurAccountSources.begin(), kOurAccountSources.end(),
+                  std::string_view(entry.key)) == kOurAccountSources.end()) {
       return reader_.unknown_key(entry, "`from`", kOurAccountSources);
     }
     if (entry.key == "list") {
@@ -249,7 +290,8 @@ class PlanReader {
       return;
     }
     const Field path{"path", FieldType::path, true};
-    plan_.accounts_from = Value::map({{entry.key, reader_.field(entry.value, path, fmt::format("`{}`", entry.key))}});
+    plan_.accounts_from =
+        Value::map({{entry.key, reader_.field(entry.value, path, fmt::format("`{}`", entry.key))}});
     if (entry.key == "passwd_file" && plan_.source["dovecot"]["users_file"].string_or("").empty()) {
       Value dovecot = plan_.source["dovecot"];
       dovecot.set("users_file", plan_.accounts_from["passwd_file"]);
@@ -269,7 +311,8 @@ class PlanReader {
     }
     if (!node->is_sequence()) return reader_.wrong_type(*node, "a list", "`waves`");
     if (node->items.size() > kWavesMax) {
-      sink_.report(Kind::bad_value, node->span, fmt::format("{} waves, at most {} are possible", node->items.size(), kWavesMax));
+      sink_.report(Kind::bad_value, node->span,
+                   fmt::format("{} waves, at most {} are possible", node->items.size(), kWavesMax));
       return;
     }
     std::vector<Named> names;
@@ -283,7 +326,10 @@ class PlanReader {
       PlanWave wave = read_wave(item);
       names.push_back({wave.name, wave.span});
       if (wave.is_rest && rest != nullptr) {
-        sink_.report(Kind::bad_value, wave.span, fmt::format("wave `{}` names no accounts, and neither does `{}`", printable(wave.name, 60), printable(rest->name, 60)))
+        sink_
+            .report(Kind::bad_value, wave.span,
+                    fmt::format("wave `{}` names no accounts, and neither does `{}`",
+                                printable(wave.name, 60), printable(rest->name, 60)))
             .note(rest->span, "this one takes all that is left")
             .help("only one wave may leave out `accounts`");
       }
@@ -291,7 +337,9 @@ class PlanReader {
       if (plan_.waves.back().is_rest && rest == nullptr) rest = &plan_.waves.back();
     }
     report_duplicates(names, "wave");
-    if (node->items.empty()) sink_.report(Kind::bad_value, node->span, "there is no wave").help("leave `waves` out to move everybody in one");
+    if (node->items.empty())
+      sink_.report(Kind::bad_value, node->span, "there is no wave")
+          .help("leave `waves` out to move everybody in one");
   }
 
   PlanWave read_wave(const Node& item) {
@@ -310,7 +358,8 @@ class PlanReader {
       }
     }
     for (const Entry& entry : item.entries) {
-      if (std::find(kWaveKeys.begin(), kWaveKeys.end(), std::string_view(entry.key)) == kWaveKeys.end()) {
+      if (std::find(kWaveKeys.begin(), kWaveKeys.end(), std::string_view(entry.key)) ==
+          kWaveKeys.end()) {
         reader_.unknown_key(entry, what, kWaveKeys);
       }
     }
@@ -320,14 +369,16 @@ class PlanReader {
     wave.is_broken = !wave.is_rest && wave.accounts.size() != accounts->items.size();
     if (const Node* parallel = item.find("parallel")) {
       const Field field{"parallel", FieldType::count, false, 1, {}, {}, 1, kParallelMax};
-      wave.parallel = static_cast<std::uint32_t>(reader_.field(*parallel, field, "`parallel` of " + what).integer_or(1));
+      wave.parallel = static_cast<std::uint32_t>(
+          reader_.field(*parallel, field, "`parallel` of " + what).integer_or(1));
     }
     if (const Node* hold = item.find("hold")) {
       const Field field{"hold", FieldType::word, false, {}, {}, {"approval"}};
       wave.is_held_for_approval = reader_.field(*hold, field, "`hold` of " + what).is_string();
     }
     if (const Node* stop = item.find("stop_when")) {
-      const std::vector<Field> fields = {Field{"failed", FieldType::count, true, {}, {}, {}, 1, 1'000'000}};
+      const std::vector<Field> fields = {
+          Field{"failed", FieldType::count, true, {}, {}, {}, 1, 1'000'000}};
       const Value block = reader_.block(stop, fields, "`stop_when` of " + what, stop->span);
       wave.stop_after_failed = static_cast<std::uint32_t>(block["failed"].integer_or(0));
     }
@@ -341,7 +392,9 @@ class PlanReader {
     plan_.cutover_span = entry == nullptr ? plan_.span : entry->key_span;
     if (node == nullptr || node->is_null()) {
       sink_.report(Kind::missing_key, plan_.span, "`cutover` is missing in the plan")
-          .help("say who moves the public address: `cutover: {address: operator}` or `{address: {run: [...], undo: [...]}}`");
+          .help(
+              "say who moves the public address: `cutover: {address: operator}` or `{address: "
+              "{run: [...], undo: [...]}}`");
       return;
     }
     if (!node->is_mapping()) return reader_.wrong_type(*node, "a mapping", "`cutover`");
@@ -352,9 +405,11 @@ class PlanReader {
     if (address == nullptr) {
       sink_.report(Kind::missing_key, plan_.cutover_span, "`address` is missing in `cutover`");
     } else if (address->is_mapping()) {
-      plan_.cutover = reader_.block(address, cutover_fields(), "`address` of `cutover`", address->span);
+      plan_.cutover =
+          reader_.block(address, cutover_fields(), "`address` of `cutover`", address->span);
       if (plan_.cutover["run"].is_list() && plan_.cutover["run"].size() == 0) {
-        sink_.report(Kind::bad_value, address->find("run")->span, "the command is empty").help("the program and its arguments: `run: [ip, ...]`");
+        sink_.report(Kind::bad_value, address->find("run")->span, "the command is empty")
+            .help("the program and its arguments: `run: [ip, ...]`");
       }
     } else {
       const Field field{"address", FieldType::word, false, {}, {}, {"operator"}};
@@ -368,9 +423,13 @@ class PlanReader {
     plan_.rollback_span = entry == nullptr ? plan_.span : entry->key_span;
     if (node == nullptr || node->is_null()) return;  // the rule says what lacks one
     for (Named& point : reader_.names(*node, "`rollback_points`")) {
-      if (std::find(kPoints.begin(), kPoints.end(), std::string_view(point.text)) == kPoints.end()) {
-        auto report = sink_.report(Kind::bad_value, point.span, fmt::format("there is no rollback point `{}`", printable(point.text, 60)));
-        if (const auto near = nearest(point.text, kPoints)) report.label(fmt::format("did you mean `{}`?", *near));
+      if (std::find(kPoints.begin(), kPoints.end(), std::string_view(point.text)) ==
+          kPoints.end()) {
+        auto report =
+            sink_.report(Kind::bad_value, point.span,
+                         fmt::format("there is no rollback point `{}`", printable(point.text, 60)));
+        if (const auto near = nearest(point.text, kPoints))
+          report.label(fmt::format("did you mean `{}`?", *near));
         report.help("known here: `before-cutover`, `each-account`, `before-finalize`");
         continue;
       }

@@ -39,10 +39,13 @@ class Resolver {
     fill_blocks();
     if (migration_.lock == nullptr) return std::move(migration_);
     if (migration_.lock->plan_name_digest != ir::sha256(migration_.plan.name.text).hex()) {
-      sink_.report(Kind::lock_other_plan, migration_.plan.name.span,
-                   "the lock was written for a plan of another name")
+      sink_
+          .report(Kind::lock_other_plan, migration_.plan.name.span,
+                  "the lock was written for a plan of another name")
           .label("this name")
-          .help("if you renamed the plan, run `plan fetch`; if not, the lock of another plan lies here");
+          .help(
+              "if you renamed the plan, run `plan fetch`; if not, the lock of another plan lies "
+              "here");
     }
     choose_accounts();
     assign_waves();
@@ -52,7 +55,8 @@ class Resolver {
   }
 
  private:
-  std::string lock_text(const std::map<std::string, std::string>& map, const std::string& key) const {
+  std::string lock_text(const std::map<std::string, std::string>& map,
+                        const std::string& key) const {
     const auto found = map.find(key);
     return found == map.end() ? std::string() : found->second;
   }
@@ -60,7 +64,8 @@ class Resolver {
   Value pin(const Value& given, const std::string& key) const {
     const std::string_view text = given.string_or("");
     if (!text.empty() && text != "!lock") return given;
-    return migration_.lock == nullptr ? std::string() : lock_text(migration_.lock->certificates, key);
+    return migration_.lock == nullptr ? std::string()
+                                      : lock_text(migration_.lock->certificates, key);
   }
 
   void fill_blocks() {
@@ -69,12 +74,15 @@ class Resolver {
       const Value& given = plan.hosts[name];
       if (!given.is_map()) return Value::map();
       Value host = given;
-      host.set("host_key", migration_.lock == nullptr ? std::string() : lock_text(migration_.lock->host_keys, name));
+      host.set("host_key", migration_.lock == nullptr
+                               ? std::string()
+                               : lock_text(migration_.lock->host_keys, name));
       return host;
     };
-    const auto block = [&](const Value& given, std::string_view kind, const Named& address, const char* name,
-                           const std::string& certificate) {
-      Value whole = Value::map({{"kind", kind}, {"address", address.text}, {"host", host_of(name)}});
+    const auto block = [&](const Value& given, std::string_view kind, const Named& address,
+                           const char* name, const std::string& certificate) {
+      Value whole =
+          Value::map({{"kind", kind}, {"address", address.text}, {"host", host_of(name)}});
       for (const auto& [key, value] : given.members()) {
         if (key == "certificate") {
           whole.set("certificate_sha256", pin(value, certificate));
@@ -84,10 +92,12 @@ class Resolver {
       }
       return whole;
     };
-    plan.source = block(plan.source, "dovecot-postfix", plan.source_address, "source", "source.imap");
+    plan.source =
+        block(plan.source, "dovecot-postfix", plan.source_address, "source", "source.imap");
     plan.target = block(plan.target, "stalwart", plan.target_address, "target", "target.https");
     Value listener = plan.source["listener"];
-    if (listener.is_map() && listener["address"].string_or("").empty()) listener.set("address", plan.source_address.text);
+    if (listener.is_map() && listener["address"].string_or("").empty())
+      listener.set("address", plan.source_address.text);
     plan.source.set("listener", std::move(listener));
     Value proxies = Value::list();
     for (const Value& given : plan.proxies.items()) {
@@ -97,7 +107,10 @@ class Resolver {
           // A Unix socket has no certificate; the file's rights are its pin.
           const bool is_local = given["control"].string_or("").starts_with("unix:");
           const bool is_asked = !value.string_or("").empty();
-          proxy.set("certificate_sha256", is_local || !is_asked ? Value(std::string()) : pin(value, "proxy." + std::string(given["name"].string_or(""))));
+          proxy.set("certificate_sha256",
+                    is_local || !is_asked
+                        ? Value(std::string())
+                        : pin(value, "proxy." + std::string(given["name"].string_or(""))));
           proxy.set("is_pinned", is_local || is_asked);
         } else {
           proxy.set(key, value);
@@ -109,8 +122,9 @@ class Resolver {
   }
 
   void unknown_account(const Named& name, std::string_view what) {
-    auto report = sink_.report(Kind::unknown_account, name.span,
-                               fmt::format("{} `{}` is no account of the source", what, printable(name.text, 120)));
+    auto report = sink_.report(
+        Kind::unknown_account, name.span,
+        fmt::format("{} `{}` is no account of the source", what, printable(name.text, 120)));
     for (const facts::LockAccount& account : migration_.lock->accounts) {
       if (std::binary_search(account.aliases.begin(), account.aliases.end(), name.text)) {
         report.label(fmt::format("an alias of `{}`", printable(account.address, 120)));
@@ -125,10 +139,13 @@ class Resolver {
     const std::string_view domain = domain_of(name.text);
     for (const facts::LockAccount& account : migration_.lock->accounts) {
       if (candidates.size() >= kNearestCandidatesMax) break;
-      if (domain_of(account.address) == domain || account.address.front() == name.text.front()) candidates.push_back(account.address);
+      if (domain_of(account.address) == domain || account.address.front() == name.text.front())
+        candidates.push_back(account.address);
     }
-    if (const auto near = nearest(name.text, candidates)) report.label(fmt::format("did you mean `{}`?", *near));
-    else report.help("if it is new there, run `plan fetch`");
+    if (const auto near = nearest(name.text, candidates))
+      report.label(fmt::format("did you mean `{}`?", *near));
+    else
+      report.help("if it is new there, run `plan fetch`");
   }
 
   void choose_accounts() {
@@ -140,7 +157,8 @@ class Resolver {
       if (lock.account(name.text) == nullptr) unknown_account(name, "account");
     }
     for (const Named& name : plan.except) {
-      const bool is_known = name.text.starts_with('@') || lock.account(name.text) != nullptr || lock.list(name.text) != nullptr;
+      const bool is_known = name.text.starts_with('@') || lock.account(name.text) != nullptr ||
+                            lock.list(name.text) != nullptr;
       if (!is_known) unknown_account(name, "exception");
       except_.emplace(name.text, name.span);
     }
@@ -167,7 +185,8 @@ class Resolver {
 
   [[nodiscard]] bool is_excepted(const std::string& address) const {
     if (except_.contains(address)) return true;
-    return !migration_.plan.except.empty() && except_.contains("@" + std::string(domain_of(address)));
+    return !migration_.plan.except.empty() &&
+           except_.contains("@" + std::string(domain_of(address)));
   }
 
   void assign_waves() {
@@ -180,16 +199,19 @@ class Resolver {
       const PlanWave& wave = plan.waves[w];
       if (wave.is_rest && rest == kNone) rest = w;
       for (const Named& name : wave.accounts) {
-        const auto found = std::lower_bound(migration_.accounts.begin(), migration_.accounts.end(), name.text,
-                                            [](const Account& a, const std::string& wanted) { return a.lock->address < wanted; });
+        const auto found = std::lower_bound(
+            migration_.accounts.begin(), migration_.accounts.end(), name.text,
+            [](const Account& a, const std::string& wanted) { return a.lock->address < wanted; });
         if (found == migration_.accounts.end() || found->lock->address != name.text) {
           report_not_moving(name);
           continue;
         }
         const auto i = static_cast<std::size_t>(found - migration_.accounts.begin());
         if (wave_of[i] != kNone) {
-          sink_.report(Kind::account_in_two_waves, name.span,
-                       fmt::format("account `{}` is in wave `{}` already", printable(name.text, 120), printable(plan.waves[wave_of[i]].name, 60)))
+          sink_
+              .report(Kind::account_in_two_waves, name.span,
+                      fmt::format("account `{}` is in wave `{}` already", printable(name.text, 120),
+                                  printable(plan.waves[wave_of[i]].name, 60)))
               .note(place_of[i], "it stands here first");
           continue;
         }
@@ -212,19 +234,27 @@ class Resolver {
     }
     if (left_count != 0) {
       const Span where = plan.place("waves");
-      sink_.report(Kind::account_in_no_wave, where,
-                   left_count == 1 ? fmt::format("account {} is in no wave", join_examples(left, 1))
-                                   : fmt::format("{} accounts are in no wave: {}", show_count(left_count), join_examples(left, left_count)))
-          .help("add a last wave without `accounts`: `- {name: rest}`, or name them under `except`");
+      sink_
+          .report(Kind::account_in_no_wave, where,
+                  left_count == 1
+                      ? fmt::format("account {} is in no wave", join_examples(left, 1))
+                      : fmt::format("{} accounts are in no wave: {}", show_count(left_count),
+                                    join_examples(left, left_count)))
+          .help(
+              "add a last wave without `accounts`: `- {name: rest}`, or name them under `except`");
     }
   }
 
   void report_not_moving(const Named& name) {
     if (const auto found = except_.find(name.text); found != except_.end()) {
-      sink_.report(Kind::unknown_account, name.span, fmt::format("account `{}` does not move", printable(name.text, 120)))
+      sink_
+          .report(Kind::unknown_account, name.span,
+                  fmt::format("account `{}` does not move", printable(name.text, 120)))
           .note(found->second, "it is left out here");
     } else if (migration_.lock->account(name.text) != nullptr) {
-      sink_.report(Kind::unknown_account, name.span, fmt::format("account `{}` does not move", printable(name.text, 120)))
+      sink_
+          .report(Kind::unknown_account, name.span,
+                  fmt::format("account `{}` does not move", printable(name.text, 120)))
           .help("its domain is not among `domains`, or `accounts: {from: [...]}` does not name it");
     } else {
       unknown_account(name, "account");
@@ -234,9 +264,11 @@ class Resolver {
   void index_addresses() {
     auto index = std::make_shared<Migration::AddressIndex>();
     index->accounts.reserve(migration_.accounts.size() * 2);
-    for (std::uint32_t i = 0; i < migration_.accounts.size(); ++i) index->accounts.emplace(migration_.accounts[i].lock->address, i);
+    for (std::uint32_t i = 0; i < migration_.accounts.size(); ++i)
+      index->accounts.emplace(migration_.accounts[i].lock->address, i);
     for (std::uint32_t i = 0; i < migration_.accounts.size(); ++i) {
-      for (const std::string& alias : migration_.accounts[i].lock->aliases) index->accounts.emplace(alias, i);
+      for (const std::string& alias : migration_.accounts[i].lock->aliases)
+        index->accounts.emplace(alias, i);
     }
     migration_.by_address = std::move(index);
   }
@@ -248,7 +280,12 @@ class Resolver {
     for (const facts::LockList& list : migration_.lock->lists) {
       if (is_excepted(list.address) || !domains.contains(domain_of(list.address))) continue;
       if (members > kListMembersMax) {
-        sink_.report(Kind::nested_list, list.span, fmt::format("the lists together have more than {} members once nested ones are written out", show_count(kListMembersMax)))
+        sink_
+            .report(
+                Kind::nested_list, list.span,
+                fmt::format(
+                    "the lists together have more than {} members once nested ones are written out",
+                    show_count(kListMembersMax)))
             .severity(Severity::error);
         return;
       }
@@ -283,7 +320,8 @@ class Resolver {
     std::sort(into.accounts.begin(), into.accounts.end());
     // A list delivers from the moment it exists: it flips with the last of its members.
     into.wave = 0;
-    for (const std::uint32_t account : into.accounts) into.wave = std::max(into.wave, migration_.accounts[account].wave);
+    for (const std::uint32_t account : into.accounts)
+      into.wave = std::max(into.wave, migration_.accounts[account].wave);
     if (into.accounts.empty() && !migration_.plan.waves.empty()) {
       into.wave = static_cast<std::uint32_t>(migration_.plan.waves.size() - 1);
     }

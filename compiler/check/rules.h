@@ -24,7 +24,8 @@ struct Examples {
 };
 
 /// "2.1 GiB", "1.9 GiB"; to the byte where both would read the same.
-[[nodiscard]] std::pair<std::string, std::string> shown_bytes(std::uint64_t left, std::uint64_t right);
+[[nodiscard]] std::pair<std::string, std::string> shown_bytes(std::uint64_t left,
+                                                              std::uint64_t right);
 /// "1 account", "12 accounts"
 [[nodiscard]] std::string counted(std::size_t count, std::string_view one, std::string_view many);
 

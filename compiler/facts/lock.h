@@ -21,8 +21,8 @@ struct LockAccount {
   std::string address = {};
   std::vector<std::string> aliases = {};
   std::vector<std::string> disabled_aliases = {};
-  std::string hash_scheme = {};  ///< "SHA512-CRYPT", "CRYPT:$6$", "NONE"; empty: not measured
-  std::string hash_digest = {};  ///< keyed digest of the hash, hex; never the hash
+  std::string hash_scheme = {};   ///< "SHA512-CRYPT", "CRYPT:$6$", "NONE"; empty: not measured
+  std::string hash_digest = {};   ///< keyed digest of the hash, hex; never the hash
   std::uint64_t quota_bytes = 0;  ///< 0: no quota
   bool is_enabled = true;
   std::vector<std::string> mailboxes = {};  ///< full names, UTF-8, `/` between levels
@@ -56,20 +56,21 @@ struct LockThrottle {
 /// The decisions that a compilation rests on (design.md section 5). A value: the same world gives
 /// the same Lock, and the same Lock the same bytes.
 struct Lock {
-  std::string plan_name_digest = {};  ///< SHA-256 of the plan's name, hex
+  std::string plan_name_digest = {};                 ///< SHA-256 of the plan's name, hex
   std::map<std::string, std::string> versions = {};  ///< `source.dovecot`, `target.stalwart`
   std::string schema_digest = {};                    ///< of the target's schema document, hex
-  std::map<std::string, std::vector<std::string>> capabilities = {};  ///< `source.imap`, `target.jmap`
-  std::map<std::string, std::uint64_t> limits = {};                   ///< `target.max_message_bytes`
+  std::map<std::string, std::vector<std::string>> capabilities =
+      {};                                                ///< `source.imap`, `target.jmap`
+  std::map<std::string, std::uint64_t> limits = {};      ///< `target.max_message_bytes`
   std::map<std::string, std::string> host_keys = {};     ///< `source`, `target`: "sha256 base64"
   std::map<std::string, std::string> certificates = {};  ///< `source.imap`, `target.https`: hex
-  std::map<std::string, ir::Value> settings = {};        ///< `target.MtaOutboundStrategy.route`, ...
-  std::vector<LockAccount> accounts = {};                ///< by address
-  std::vector<LockList> lists = {};                      ///< by address
-  std::vector<std::string> source_domains = {};          ///< that the source delivers for
-  std::vector<LockDomain> target_domains = {};           ///< by name
-  std::vector<std::string> target_addresses = {};        ///< that exist on the target already
-  std::vector<LockThrottle> throttles = {};              ///< by description
+  std::map<std::string, ir::Value> settings = {};  ///< `target.MtaOutboundStrategy.route`, ...
+  std::vector<LockAccount> accounts = {};          ///< by address
+  std::vector<LockList> lists = {};                ///< by address
+  std::vector<std::string> source_domains = {};    ///< that the source delivers for
+  std::vector<LockDomain> target_domains = {};     ///< by name
+  std::vector<std::string> target_addresses = {};  ///< that exist on the target already
+  std::vector<LockThrottle> throttles = {};        ///< by description
 
   [[nodiscard]] const LockAccount* account(std::string_view address) const;
   [[nodiscard]] const LockList* list(std::string_view address) const;

@@ -69,8 +69,9 @@ class Reader {
     }
     if (const auto bad = first_invalid_utf8(text_)) {
       const auto begin = static_cast<std::uint32_t>(*bad);
-      sink_.report(Kind::not_utf8, Span{file_, begin, begin + 1},
-                   fmt::format("byte {} of the lock is not UTF-8", *bad))
+      sink_
+          .report(Kind::not_utf8, Span{file_, begin, begin + 1},
+                  fmt::format("byte {} of the lock is not UTF-8", *bad))
           .help(std::string(kRemedy));
       return std::nullopt;
     }
@@ -96,8 +97,9 @@ class Reader {
       }
       if (problems_ >= kProblemsMax) return std::nullopt;
     }
-    sink_.report(Kind::lock_edited, here(text_.size() == 0 ? 0 : text_.size() - 1, 1),
-                 "the lock ends without its digest line")
+    sink_
+        .report(Kind::lock_edited, here(text_.size() == 0 ? 0 : text_.size() - 1, 1),
+                "the lock ends without its digest line")
         .help(std::string(kRemedy));
     return std::nullopt;
   }
@@ -108,7 +110,9 @@ class Reader {
   }
   void problem(std::size_t begin, std::size_t size, std::string message) {
     ++problems_;
-    sink_.report(Kind::lock_syntax, here(begin, std::min<std::size_t>(size, 200)), std::move(message))
+    sink_
+        .report(Kind::lock_syntax, here(begin, std::min<std::size_t>(size, 200)),
+                std::move(message))
         .help(std::string(kRemedy));
   }
   /// A line without its end; nothing when the file stops in the middle of it.
@@ -119,8 +123,9 @@ class Reader {
       return std::nullopt;
     }
     if (end - at_ > kLockLineBytesMax) {
-      problem(at_, 1, fmt::format("a line of {}, at most {} are read", show_bytes(end - at_),
-                                  show_bytes(kLockLineBytesMax)));
+      problem(at_, 1,
+              fmt::format("a line of {}, at most {} are read", show_bytes(end - at_),
+                          show_bytes(kLockLineBytesMax)));
       return std::nullopt;
     }
     const std::string_view line = text_.substr(at_, end - at_);
@@ -130,8 +135,9 @@ class Reader {
 
   bool read_header() {
     if (!text_.starts_with("plan-lock ")) {
-      sink_.report(Kind::lock_syntax, here(0, std::min<std::size_t>(text_.size(), 1)),
-                   "the file does not begin with `plan-lock`")
+      sink_
+          .report(Kind::lock_syntax, here(0, std::min<std::size_t>(text_.size(), 1)),
+                  "the file does not begin with `plan-lock`")
           .help(std::string(kRemedy));
       return false;
     }
@@ -145,8 +151,10 @@ class Reader {
       return false;
     }
     if (*version != kLockFormat) {
-      sink_.report(Kind::lock_version, here(10, words[1].size()),
-                   fmt::format("lock has format {}, this program reads format {}", *version, kLockFormat))
+      sink_
+          .report(Kind::lock_version, here(10, words[1].size()),
+                  fmt::format("lock has format {}, this program reads format {}", *version,
+                              kLockFormat))
           .help("use the version of `plan` that wrote the lock, or run `plan fetch` with this one");
       return false;
     }
@@ -169,7 +177,8 @@ class Reader {
     }
     if (problems_ == 0 && ir::sha256(text_.substr(0, begin)).hex() != digest) {
       ++problems_;
-      sink_.report(Kind::lock_edited, here(begin, size), "the digest does not fit the text above it")
+      sink_
+          .report(Kind::lock_edited, here(begin, size), "the digest does not fit the text above it")
           .label("digest of the lock as `plan fetch` wrote it")
           .help("take back the edit with git, or run `plan fetch` again");
     }
@@ -180,7 +189,9 @@ class Reader {
     const std::string_view kind = line.kind();
     // A caret points at the name, not at all that is known about it.
     span.begin += static_cast<std::uint32_t>(kind.size()) + 1;
-    span.end = std::min(span.end, span.begin + static_cast<std::uint32_t>(line.size() > 1 ? line.raw(1).size() : 0));
+    span.end =
+        std::min(span.end,
+                 span.begin + static_cast<std::uint32_t>(line.size() > 1 ? line.raw(1).size() : 0));
     auto name = line.word(1);
     if (!name) return false;
     if (kind == "account") return take_account(line, std::move(*name), span);
@@ -199,17 +210,23 @@ class Reader {
     }
     if (kind == "schema" || kind == "source-domain" || kind == "target-address") {
       if (line.size() != 2) return false;
-      if (kind == "schema") lock_.schema_digest = std::move(*name);
-      else if (kind == "source-domain") lock_.source_domains.push_back(std::move(*name));
-      else lock_.target_addresses.push_back(std::move(*name));
+      if (kind == "schema")
+        lock_.schema_digest = std::move(*name);
+      else if (kind == "source-domain")
+        lock_.source_domains.push_back(std::move(*name));
+      else
+        lock_.target_addresses.push_back(std::move(*name));
       return true;
     }
     if (line.size() != 3) return false;
     auto value = line.word(2);
     if (!value) return false;
-    if (kind == "version") lock_.versions[*name] = std::move(*value);
-    else if (kind == "host-key") lock_.host_keys[*name] = std::move(*value);
-    else if (kind == "certificate") lock_.certificates[*name] = std::move(*value);
+    if (kind == "version")
+      lock_.versions[*name] = std::move(*value);
+    else if (kind == "host-key")
+      lock_.host_keys[*name] = std::move(*value);
+    else if (kind == "certificate")
+      lock_.certificates[*name] = std::move(*value);
     else if (kind == "limit") {
       const auto count = number(*value);
       if (!count) return false;
@@ -332,7 +349,9 @@ class Reader {
           lock_.accounts.begin(), lock_.accounts.end(), address,
           [](const LockAccount& a, const std::string& wanted) { return a.address < wanted; });
       if (found == lock_.accounts.end() || found->address != address) {
-        problem(0, 1, fmt::format("mailboxes of `{}`, which is no account of this lock", printable(address, 120)));
+        problem(0, 1,
+                fmt::format("mailboxes of `{}`, which is no account of this lock",
+                            printable(address, 120)));
         return;
       }
       found->mailboxes = std::move(names);
@@ -341,7 +360,8 @@ class Reader {
     for (std::size_t i = 1; i < lock_.accounts.size(); ++i) {
       if (lock_.accounts[i].address == lock_.accounts[i - 1].address) {
         problem(lock_.accounts[i].span.begin, 8,
-                fmt::format("account `{}` stands here twice", printable(lock_.accounts[i].address, 120)));
+                fmt::format("account `{}` stands here twice",
+                            printable(lock_.accounts[i].address, 120)));
       }
     }
   }

@@ -61,13 +61,16 @@ Result<LockAccount> account_from(const Value& document, std::size_t i) {
 
 Outcome take_source(const Value& source, Lock& lock) {
   PLAN_TRY_VOID(take_texts(source["versions"], "source", "source.versions", lock.versions));
-  PLAN_TRY_VOID(take_texts(source["certificates"], "source", "source.certificates", lock.certificates));
+  PLAN_TRY_VOID(
+      take_texts(source["certificates"], "source", "source.certificates", lock.certificates));
   for (const auto& [name, list] : source["capabilities"].members()) {
     PLAN_TRY(words, words_of(list, "source.capabilities." + name, false));
     lock.capabilities["source." + name] = std::move(words);
   }
-  if (const auto key = source["host_key"].string_or(""); !key.empty()) lock.host_keys["source"] = key;
-  for (const auto& [name, value] : source["settings"].members()) lock.settings["source." + name] = value;
+  if (const auto key = source["host_key"].string_or(""); !key.empty())
+    lock.host_keys["source"] = key;
+  for (const auto& [name, value] : source["settings"].members())
+    lock.settings["source." + name] = value;
   PLAN_TRY(domains, words_of(source["domains"], "source.domains", true));
   lock.source_domains = std::move(domains);
 
@@ -81,7 +84,8 @@ Outcome take_source(const Value& source, Lock& lock) {
             [](const LockAccount& a, const LockAccount& b) { return a.address < b.address; });
   for (std::size_t i = 1; i < lock.accounts.size(); ++i) {
     if (lock.accounts[i].address == lock.accounts[i - 1].address) {
-      return bad(fmt::format("account {} is there twice", printable(lock.accounts[i].address, 120)));
+      return bad(
+          fmt::format("account {} is there twice", printable(lock.accounts[i].address, 120)));
     }
   }
   for (const Value& document : source["lists"].items()) {
@@ -110,12 +114,16 @@ Outcome take_target(const Value& target, Lock& lock) {
     if (value.integer_or(-1) < 0) return bad(fmt::format("target.limits.{} is no count", name));
     lock.limits["target." + name] = static_cast<std::uint64_t>(value.as_integer());
   }
-  PLAN_TRY_VOID(take_texts(target["certificates"], "target", "target.certificates", lock.certificates));
-  PLAN_TRY_VOID(take_texts(target["proxy_certificates"], "proxy", "target.proxy_certificates", lock.certificates));
-  if (const auto key = target["host_key"].string_or(""); !key.empty()) lock.host_keys["target"] = key;
+  PLAN_TRY_VOID(
+      take_texts(target["certificates"], "target", "target.certificates", lock.certificates));
+  PLAN_TRY_VOID(take_texts(target["proxy_certificates"], "proxy", "target.proxy_certificates",
+                           lock.certificates));
+  if (const auto key = target["host_key"].string_or(""); !key.empty())
+    lock.host_keys["target"] = key;
   for (const Value& document : target["domains"].items()) {
     LockDomain domain;
-    domain.name = lower_ascii(document.is_string() ? document.as_string() : document["name"].string_or(""));
+    domain.name =
+        lower_ascii(document.is_string() ? document.as_string() : document["name"].string_or(""));
     if (domain.name.empty()) return bad("a domain of the target has no name");
     PLAN_TRY(aliases, words_of(document["aliases"], "target.domains.aliases", true));
     domain.aliases = std::move(aliases);
@@ -128,12 +136,16 @@ Outcome take_target(const Value& target, Lock& lock) {
   PLAN_TRY(addresses, words_of(target["addresses"], "target.addresses", true));
   lock.target_addresses = std::move(addresses);
   for (const Value& document : target["throttles"].items()) {
-    lock.throttles.push_back({std::string(document["description"].string_or("")), document["match"], {}});
-    if (lock.throttles.back().description.empty()) return bad("a throttle of the target has no description");
+    lock.throttles.push_back(
+        {std::string(document["description"].string_or("")), document["match"], {}});
+    if (lock.throttles.back().description.empty())
+      return bad("a throttle of the target has no description");
   }
-  std::sort(lock.throttles.begin(), lock.throttles.end(),
-            [](const LockThrottle& a, const LockThrottle& b) { return a.description < b.description; });
-  for (const auto& [name, value] : target["settings"].members()) lock.settings["target." + name] = value;
+  std::sort(
+      lock.throttles.begin(), lock.throttles.end(),
+      [](const LockThrottle& a, const LockThrottle& b) { return a.description < b.description; });
+  for (const auto& [name, value] : target["settings"].members())
+    lock.settings["target." + name] = value;
   if (target["resolves_names"].is_bool()) {
     lock.settings["target.resolves_names"] = target["resolves_names"];
   }
@@ -142,7 +154,8 @@ Outcome take_target(const Value& target, Lock& lock) {
 
 }  // namespace
 
-Result<Lock> lock_from_surveys(std::string_view plan_name, const Value& source, const Value& target) {
+Result<Lock> lock_from_surveys(std::string_view plan_name, const Value& source,
+                               const Value& target) {
   Lock lock;
   lock.plan_name_digest = ir::sha256(plan_name).hex();
   PLAN_TRY_VOID(take_source(source, lock).while_doing("reading the survey of the source"));

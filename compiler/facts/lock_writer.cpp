@@ -25,7 +25,8 @@ std::string write_lock(const Lock& lock) {
   lines.reserve(lock.accounts.size() * 2 + lock.lists.size() + 64);
   for (const LockAccount& account : lock.accounts) {
     lines.push_back(fmt::format(
-        "account {}{}{}{}{}{}{}", escape_word(account.address), list_member("aliases", account.aliases),
+        "account {}{}{}{}{}{}{}", escape_word(account.address),
+        list_member("aliases", account.aliases),
         list_member("disabled_aliases", account.disabled_aliases),
         text_member("hash", account.hash_scheme), text_member("hash_digest", account.hash_digest),
         account.quota_bytes == 0 ? std::string() : fmt::format(" quota={}", account.quota_bytes),
@@ -43,10 +44,9 @@ std::string write_lock(const Lock& lock) {
     lines.push_back(fmt::format("source-domain {}", escape_word(domain)));
   }
   for (const LockDomain& domain : lock.target_domains) {
-    lines.push_back(fmt::format("target-domain {}{}{}{}", escape_word(domain.name),
-                                list_member("aliases", domain.aliases),
-                                text_member("catch_all", domain.catch_all),
-                                domain.allows_relaying ? " relaying=yes" : ""));
+    lines.push_back(fmt::format(
+        "target-domain {}{}{}{}", escape_word(domain.name), list_member("aliases", domain.aliases),
+        text_member("catch_all", domain.catch_all), domain.allows_relaying ? " relaying=yes" : ""));
   }
   for (const std::string& address : lock.target_addresses) {
     lines.push_back(fmt::format("target-address {}", escape_word(address)));

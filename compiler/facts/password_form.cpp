@@ -26,7 +26,8 @@ PasswordForm password_form(std::string_view scheme) {
   for (const PasswordForm& row : kForms) {
     const std::string_view row_name = scheme_name(row.scheme);
     // The name is compared without case, as the target does; `$2y$` and the like are exact.
-    if (equals_ignoring_case(row_name, name) && row.scheme.substr(row_name.size()) == form) return row;
+    if (equals_ignoring_case(row_name, name) && row.scheme.substr(row_name.size()) == form)
+      return row;
   }
   return {scheme, PasswordVerdict::unknown, "no table knows what the target makes of it"};
 }

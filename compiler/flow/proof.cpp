@@ -123,7 +123,8 @@ class Prover {
     std::size_t lists = 0;
     for (const StepId step : admin_) {
       if (graph_.kind(step) != StepKind::admin_list || ++lists > kListsMax) continue;
-      for (const ir::Value& member : graph_.arguments(step)["members"].items()) {
+      const ir::Value arguments = graph_.arguments(step);
+      for (const ir::Value& member : arguments["members"].items()) {
         if (list_members.size() < 4) list_members.insert(lower_ascii(member.string_or("")));
       }
     }

@@ -40,7 +40,8 @@ class Expander {
  private:
   void broken(Span span, std::string message) {
     is_broken_ = true;
-    sink_.report(Kind::procedure_broken, {span.file, span.begin, std::min(span.end, span.begin + 80)}, std::move(message));
+    sink_.report(Kind::procedure_broken,
+                 {span.file, span.begin, std::min(span.end, span.begin + 80)}, std::move(message));
   }
   [[nodiscard]] std::size_t rows_of(const ProcedureStep& step) const {
     return step.variable.empty() ? 1 : input_.rows[step.set].size;
@@ -58,7 +59,8 @@ class Expander {
     is_on_.resize(procedure_.steps.size(), true);
     for (std::size_t s = 0; s < procedure_.steps.size(); ++s) {
       ProcedureStep& step = procedure_.steps[s];
-      graph_.add_shape({step.kind, step.stage, step.role, step.id, std::move(step.arguments), step.span});
+      graph_.add_shape(
+          {step.kind, step.stage, step.role, step.id, std::move(step.arguments), step.span});
       if (step.when && !step.is_when_of_row) is_on_[s] = holds(*step.when, input_.scope, step.span);
       steps_[s].assign(rows_of(step), kNoStep);
     }
@@ -74,36 +76,43 @@ class Expander {
     for (std::size_t set = 0; set < input_.rows.size(); ++set) {
       std::vector<std::size_t> steps;
       for (std::size_t s = 0; s < procedure_.steps.size(); ++s) {
-        if (!procedure_.steps[s].variable.empty() && procedure_.steps[s].set == set) steps.push_back(s);
+        if (!procedure_.steps[s].variable.empty() && procedure_.steps[s].set == set)
+          steps.push_back(s);
       }
       if (steps.empty()) continue;
       const RowSet& rows = input_.rows[set];
       const std::string& variable = procedure_.steps[steps.front()].variable;
       for (const std::size_t s : steps) {
-        if (procedure_.steps[s].variable != variable) return broken(procedure_.steps[s].span, "steps for the same rows use one name for them");
+        if (procedure_.steps[s].variable != variable)
+          return broken(procedure_.steps[s].span, "steps for the same rows use one name for them");
         if (procedure_.steps[s].is_when_of_row) conditions_[s].assign(rows.size, true);
       }
       rows_[set].reserve(rows.size);
       waves_[set].reserve(rows.size);
       for (std::size_t r = 0; r < rows.size; ++r) {
         Row row = rows.row(r);
-        if (row.wave > input_.waves.size()) return broken(input_.module->span, "a row is in a wave that is not there");
+        if (row.wave > input_.waves.size())
+          return broken(input_.module->span, "a row is in a wave that is not there");
         add_row(set, r, variable, steps, std::move(row));
         if (is_broken_) return;
       }
     }
   }
 
-  void add_row(std::size_t set, std::size_t r, const std::string& variable, const std::vector<std::size_t>& steps, Row row) {
+  void add_row(std::size_t set, std::size_t r, const std::string& variable,
+               const std::vector<std::size_t>& steps, Row row) {
     Value members = Value::map();
     for (const std::string& name : procedure_.row_members[set]) {
       const Value* value = row.value.is_map() ? row.value.as_map().find(name) : nullptr;
       if (value == nullptr) {
-        return broken(input_.module->span, fmt::format("rows `{}` have no member `{}`", input_.rows[set].name, name));
+        return broken(input_.module->span,
+                      fmt::format("rows `{}` have no member `{}`", input_.rows[set].name, name));
       }
       if (!value->is_null()) members.set(name, *value);
     }
-    const bool has_condition = std::any_of(steps.begin(), steps.end(), [&](std::size_t s) { return procedure_.steps[s].is_when_of_row; });
+    const bool has_condition = std::any_of(steps.begin(), steps.end(), [&](std::size_t s) {
+      return procedure_.steps[s].is_when_of_row;
+    });
     if (has_condition || !procedure_.computed[set].empty()) {
       syntax::Scope scope(&input_.scope);
       scope.set(variable, row.value);
@@ -129,8 +138,9 @@ class Expander {
     const ProcedureStep& step = procedure_.steps[s];
     if (!is_on_[s] || (step.is_when_of_row && !conditions_[s][r])) return;
     const bool has_row = !step.variable.empty();
-    steps_[s][r] = graph_.add_step(static_cast<std::uint32_t>(s), has_row ? rows_[step.set][r] : ir::RowId::none,
-                                   has_row ? static_cast<ir::WaveId>(waves_[step.set][r]) : ir::WaveId::none);
+    steps_[s][r] = graph_.add_step(
+        static_cast<std::uint32_t>(s), has_row ? rows_[step.set][r] : ir::RowId::none,
+        has_row ? static_cast<ir::WaveId>(waves_[step.set][r]) : ir::WaveId::none);
   }
 
   /// In the order in which a person reads: the text of the module, but wave by wave and account by
@@ -144,7 +154,8 @@ class Expander {
         continue;
       }
       std::size_t end = s;
-      while (end < procedure_.steps.size() && procedure_.steps[end].stage == ir::Stage::waves) ++end;
+      while (end < procedure_.steps.size() && procedure_.steps[end].stage == ir::Stage::waves)
+        ++end;
       add_wave_steps(s, end);
       s = end;
     }
@@ -158,18 +169,22 @@ class Expander {
     std::vector<std::size_t> sets;
     for (std::size_t s = begin; s < end; ++s) {
       const std::size_t set = procedure_.steps[s].set;
-      if (!procedure_.steps[s].variable.empty() && std::find(sets.begin(), sets.end(), set) == sets.end()) sets.push_back(set);
+      if (!procedure_.steps[s].variable.empty() &&
+          std::find(sets.begin(), sets.end(), set) == sets.end())
+        sets.push_back(set);
     }
     std::vector<std::vector<std::vector<std::uint32_t>>> by_wave(sets.size());
     for (std::size_t i = 0; i < sets.size(); ++i) {
       by_wave[i].resize(input_.waves.size() + 1);
-      for (std::size_t r = 0; r < waves_[sets[i]].size(); ++r) by_wave[i][waves_[sets[i]][r]].push_back(static_cast<std::uint32_t>(r));
+      for (std::size_t r = 0; r < waves_[sets[i]].size(); ++r)
+        by_wave[i][waves_[sets[i]][r]].push_back(static_cast<std::uint32_t>(r));
     }
     for (std::size_t wave = 0; wave <= input_.waves.size(); ++wave) {
       for (std::size_t i = 0; i < sets.size(); ++i) {
         for (const std::uint32_t r : by_wave[i][wave]) {
           for (std::size_t s = begin; s < end; ++s) {
-            if (!procedure_.steps[s].variable.empty() && procedure_.steps[s].set == sets[i]) add_step(s, r);
+            if (!procedure_.steps[s].variable.empty() && procedure_.steps[s].set == sets[i])
+              add_step(s, r);
           }
         }
       }
@@ -178,8 +193,8 @@ class Expander {
 
   // --- edges -------------------------------------------------------------------------------------
 
-  /// `step` waits for step `reference` of row `r`; where that one is switched off, for what it would
-  /// have waited for itself.
+  /// `step` waits for step `reference` of row `r`; where that one is switched off, for what it
+  /// would have waited for itself.
   void wait_for(StepId step, std::size_t reference, std::size_t r) {
     if (steps_[reference][r] != kNoStep) {
       graph_.add_edge(steps_[reference][r], step);
@@ -208,7 +223,8 @@ class Expander {
       if (wave != 0) wait_for(step, reference, wave - 1);
       return;
     }
-    broken(from.span, fmt::format("`{}` cannot wait for every `{}`: put one step between them", from.id, other.id));
+    broken(from.span, fmt::format("`{}` cannot wait for every `{}`: put one step between them",
+                                  from.id, other.id));
   }
 
   void add_edges(std::size_t s) {
@@ -221,11 +237,13 @@ class Expander {
     if (step.after_previous_wave.empty()) return;
     if (!is_waves(step)) return broken(step.span, "only steps for `waves` have a previous wave");
     for (std::size_t wave = 1; wave < steps_[s].size(); ++wave) {
-      if (steps_[s][wave] != kNoStep && steps_[s][wave - 1] != kNoStep) graph_.add_edge(steps_[s][wave - 1], steps_[s][wave]);
+      if (steps_[s][wave] != kNoStep && steps_[s][wave - 1] != kNoStep)
+        graph_.add_edge(steps_[s][wave - 1], steps_[s][wave]);
     }
     for (const std::size_t reference : step.after_previous_wave) {
       const ProcedureStep& other = procedure_.steps[reference];
-      if (other.variable.empty()) return broken(step.span, fmt::format("`{}` belongs to no wave", other.id));
+      if (other.variable.empty())
+        return broken(step.span, fmt::format("`{}` belongs to no wave", other.id));
       for (std::size_t r = 0; r < steps_[reference].size(); ++r) {
         // The row's wave counts from 1, so it is the index of the next one.
         const std::uint32_t next = waves_[other.set][r];
@@ -238,12 +256,15 @@ class Expander {
   void wait_for_members(std::size_t s, std::size_t r, std::size_t reference) {
     const ProcedureStep& step = procedure_.steps[s];
     const ProcedureStep& other = procedure_.steps[reference];
-    if (step.variable.empty() || other.variable.empty() || input_.rows[step.set].members_of != input_.rows[other.set].name) {
-      return broken(step.span, fmt::format("`{}` has no members that `{}` is for", step.id, other.id));
+    if (step.variable.empty() || other.variable.empty() ||
+        input_.rows[step.set].members_of != input_.rows[other.set].name) {
+      return broken(step.span,
+                    fmt::format("`{}` has no members that `{}` is for", step.id, other.id));
     }
     for (const std::uint32_t member : members_[step.set][r]) {
       // Members of earlier waves are done before this wave begins.
-      if (member < steps_[reference].size() && waves_[other.set][member] == waves_[step.set][r]) wait_for(steps_[s][r], reference, member);
+      if (member < steps_[reference].size() && waves_[other.set][member] == waves_[step.set][r])
+        wait_for(steps_[s][r], reference, member);
     }
   }
 
@@ -251,11 +272,12 @@ class Expander {
   Procedure procedure_;
   Sink& sink_;
   StepGraph graph_;
-  std::vector<std::vector<StepId>> steps_;        // [step of the module][row]
-  std::vector<bool> is_on_;                       // [step of the module]
-  std::vector<std::vector<bool>> conditions_;     // [step of the module][row], where `when` needs the row
-  std::vector<std::vector<ir::RowId>> rows_;      // [set][row]
-  std::vector<std::vector<std::uint32_t>> waves_; // [set][row]
+  std::vector<std::vector<StepId>> steps_;  // [step of the module][row]
+  std::vector<bool> is_on_;                 // [step of the module]
+  std::vector<std::vector<bool>>
+      conditions_;  // [step of the module][row], where `when` needs the row
+  std::vector<std::vector<ir::RowId>> rows_;                      // [set][row]
+  std::vector<std::vector<std::uint32_t>> waves_;                 // [set][row]
   std::vector<std::vector<std::vector<std::uint32_t>>> members_;  // [set][row]
   bool is_broken_ = false;
 };

@@ -41,9 +41,9 @@ struct LowerInput {
   std::map<std::string, ir::Value> connections = {};
 };
 
-/// Expands a procedure into the frozen graph of its steps. What is wrong with the module is reported
-/// as `procedure-broken` at its place in it; nothing then. The number of edges stays linear in rows
-/// plus memberships: whole waves are ordered through one step each.
+/// Expands a procedure into the frozen graph of its steps. What is wrong with the module is
+/// reported as `procedure-broken` at its place in it; nothing then. The number of edges stays
+/// linear in rows plus memberships: whole waves are ordered through one step each.
 [[nodiscard]] std::optional<ir::StepGraph> lower(const LowerInput& input, Sink& sink);
 
 }  // namespace plan::lower

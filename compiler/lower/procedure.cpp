@@ -16,7 +16,8 @@ using ir::Value;
 using syntax::Node;
 
 const std::vector<std::string_view> kStepKeys = {
-    "id", "kind", "for", "stage", "role", "when", "after", "after_previous_wave", "after_members", "args", "about"};
+    "id",   "kind", "for", "stage", "role", "when", "after", "after_previous_wave", "after_members",
+    "args", "about"};
 const std::vector<std::string_view> kModuleKeys = {"module", "about", "steps"};
 
 class ProcedureReader {
@@ -52,9 +53,11 @@ class ProcedureReader {
     sink_.report(Kind::procedure_broken, span, std::move(message));
   }
 
-  void check_keys(const Node& node, const std::vector<std::string_view>& known, std::string_view what) {
+  void check_keys(const Node& node, const std::vector<std::string_view>& known,
+                  std::string_view what) {
     for (const syntax::Entry& entry : node.entries) {
-      if (std::find(known.begin(), known.end(), std::string_view(entry.key)) != known.end()) continue;
+      if (std::find(known.begin(), known.end(), std::string_view(entry.key)) != known.end())
+        continue;
       broken(entry.key_span, fmt::format("unknown key `{}` in {}", printable(entry.key, 60), what));
     }
   }
@@ -65,22 +68,30 @@ class ProcedureReader {
     if (!node.is_mapping()) return broken(node.span, "a step is a mapping");
     check_keys(node, kStepKeys, "a step");
     const Node* id = node.find("id");
-    if (id == nullptr || !id->is_scalar() || id->text.empty()) return broken(step.span, "a step needs an `id`");
+    if (id == nullptr || !id->is_scalar() || id->text.empty())
+      return broken(step.span, "a step needs an `id`");
     step.id = id->text;
     step.span = id->span;
-    if (!by_id_.emplace(step.id, procedure_.steps.size()).second) return broken(id->span, fmt::format("step `{}` is there twice", step.id));
+    if (!by_id_.emplace(step.id, procedure_.steps.size()).second)
+      return broken(id->span, fmt::format("step `{}` is there twice", step.id));
     const Node* kind = node.find("kind");
     const auto known_kind = kind == nullptr ? std::nullopt : ir::step_kind_by_name(kind->text);
-    if (!known_kind) return broken(kind == nullptr ? step.span : kind->span, "there is no such kind of step");
+    if (!known_kind)
+      return broken(kind == nullptr ? step.span : kind->span, "there is no such kind of step");
     step.kind = *known_kind;
     const Node* stage = node.find("stage");
     const auto known_stage = stage == nullptr ? std::nullopt : ir::stage_by_name(stage->text);
-    if (!known_stage) return broken(stage == nullptr ? step.span : stage->span, "`stage` is prepare, cutover, waves or finalize");
+    if (!known_stage)
+      return broken(stage == nullptr ? step.span : stage->span,
+                    "`stage` is prepare, cutover, waves or finalize");
     step.stage = *known_stage;
     if (const Node* role = node.find("role")) {
-      if (role->text == "held") step.role = ir::TransactionRole::held;
-      else if (role->text == "commit") step.role = ir::TransactionRole::commit;
-      else broken(role->span, "`role` is held or commit");
+      if (role->text == "held")
+        step.role = ir::TransactionRole::held;
+      else if (role->text == "commit")
+        step.role = ir::TransactionRole::commit;
+      else
+        broken(role->span, "`role` is held or commit");
     }
     read_loop(node, step);
     read_condition(node, step);
@@ -101,11 +112,13 @@ class ProcedureReader {
       return;
     }
     const auto words = split(loop->text, ' ');
-    if (words.size() != 3 || words[1] != "in") return broken(loop->span, "`for` reads `NAME in ROWS`");
+    if (words.size() != 3 || words[1] != "in")
+      return broken(loop->span, "`for` reads `NAME in ROWS`");
     for (std::size_t s = 0; s < input_.rows.size(); ++s) {
       if (input_.rows[s].name == words[2]) step.set = s;
     }
-    if (step.set == SIZE_MAX) return broken(loop->span, fmt::format("there are no rows `{}`", printable(words[2], 60)));
+    if (step.set == SIZE_MAX)
+      return broken(loop->span, fmt::format("there are no rows `{}`", printable(words[2], 60)));
     if (!has_hole) return broken(step.span, "the `id` of a step with `for` needs a `{}`");
     step.variable = std::string(words[0]);
   }
@@ -131,8 +144,10 @@ class ProcedureReader {
     }
     for (const Node& item : list->items) {
       const auto found = by_id_.find(item.text);
-      if (found == by_id_.end()) broken(item.span, fmt::format("there is no step `{}`", printable(item.text, 80)));
-      else steps.push_back(found->second);
+      if (found == by_id_.end())
+        broken(item.span, fmt::format("there is no step `{}`", printable(item.text, 80)));
+      else
+        steps.push_back(found->second);
     }
     return steps;
   }
@@ -145,7 +160,8 @@ class ProcedureReader {
         return {};
       case syntax::NodeKind::mapping: {
         Value map = Value::map();
-        for (const syntax::Entry& entry : node.entries) map.set(entry.key, argument(entry.value, step, scope));
+        for (const syntax::Entry& entry : node.entries)
+          map.set(entry.key, argument(entry.value, step, scope));
         return map;
       }
       case syntax::NodeKind::sequence: {
@@ -157,7 +173,8 @@ class ProcedureReader {
         }
         // What the target writes as {"0": ..., "1": ...}: its expressions' clauses.
         Value map = Value::map();
-        for (std::size_t i = 0; i < items.size(); ++i) map.set(std::to_string(i), std::move(items[i]));
+        for (std::size_t i = 0; i < items.size(); ++i)
+          map.set(std::to_string(i), std::move(items[i]));
         return map;
       }
       case syntax::NodeKind::scalar:
@@ -168,7 +185,8 @@ class ProcedureReader {
 
   /// An item of a list; `!for {each: NAME, in: ${LIST}, give: [...]}` stands for its items once for
   /// every value.
-  void add_items(const Node& item, const ProcedureStep& step, const syntax::Scope& scope, ir::List& into) {
+  void add_items(const Node& item, const ProcedureStep& step, const syntax::Scope& scope,
+                 ir::List& into) {
     if (item.tag != "!for") {
       into.push_back(argument(item, step, scope));
       return;
@@ -176,7 +194,8 @@ class ProcedureReader {
     const Node* each = item.find("each");
     const Node* in = item.find("in");
     const Node* give = item.find("give");
-    if (each == nullptr || in == nullptr || give == nullptr || !each->is_scalar() || !give->is_sequence()) {
+    if (each == nullptr || in == nullptr || give == nullptr || !each->is_scalar() ||
+        !give->is_sequence()) {
       return broken(item.span, "`!for` needs `each`, `in` and `give`");
     }
     const Value values = argument(*in, step, scope);
@@ -216,10 +235,12 @@ class ProcedureReader {
     if (text.parts.size() == 1) {
       const syntax::Expression& e = *text.parts.front().expression;
       const bool is_member = e.kind == syntax::Expression::Kind::member &&
-                             e.operands[0].kind == syntax::Expression::Kind::name && e.operands[0].text == step.variable;
+                             e.operands[0].kind == syntax::Expression::Kind::name &&
+                             e.operands[0].text == step.variable;
       if (is_member) {
         auto& members = procedure_.row_members[step.set];
-        if (std::find(members.begin(), members.end(), e.text) == members.end()) members.push_back(e.text);
+        if (std::find(members.begin(), members.end(), e.text) == members.end())
+          members.push_back(e.text);
         return ir::OutputRef{"$row", e.text};
       }
     }
@@ -241,17 +262,20 @@ class ProcedureReader {
   void check_arguments(const ProcedureStep& step, const Node* node) {
     const auto& specs = ir::arguments_of(step.kind);
     const auto is_spec = [&](std::string_view name) {
-      return std::any_of(specs.begin(), specs.end(), [&](const ir::ArgumentSpec& spec) { return spec.name == name; });
+      return std::any_of(specs.begin(), specs.end(),
+                         [&](const ir::ArgumentSpec& spec) { return spec.name == name; });
     };
     for (const auto& [name, value] : step.arguments.members()) {
       // Account steps may all carry the account and its names.
       if (is_spec(name) || name == "account" || name == "addresses" || name == "aliases") continue;
       const syntax::Entry* entry = node == nullptr ? nullptr : node->find_entry(name);
-      broken(entry == nullptr ? step.span : entry->key_span, fmt::format("`{}` takes no argument `{}`", info(step.kind).name, printable(name, 60)));
+      broken(entry == nullptr ? step.span : entry->key_span,
+             fmt::format("`{}` takes no argument `{}`", info(step.kind).name, printable(name, 60)));
     }
     for (const ir::ArgumentSpec& spec : specs) {
       if (spec.is_required && !step.arguments.as_map().contains(spec.name)) {
-        broken(step.span, fmt::format("`{}` needs argument `{}`: {}", info(step.kind).name, spec.name, spec.meaning));
+        broken(step.span, fmt::format("`{}` needs argument `{}`: {}", info(step.kind).name,
+                                      spec.name, spec.meaning));
       }
     }
   }
@@ -265,7 +289,8 @@ class ProcedureReader {
       if (found != input_.connections.end()) step.arguments.set(name, found->second);
     };
     if (host == StepHost::source || host == StepHost::both || is_archive) add("source");
-    if (host == StepHost::target || host == StepHost::both || host == StepHost::source) add("target");
+    if (host == StepHost::target || host == StepHost::both || host == StepHost::source)
+      add("target");
     if (host == StepHost::proxy || host == StepHost::both) add("proxies");
     if (host == StepHost::proxy) {
       add("source");

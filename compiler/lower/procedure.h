@@ -22,8 +22,8 @@ struct ProcedureStep {
   ir::StepKind kind = {};
   ir::Stage stage = ir::Stage::prepare;
   ir::TransactionRole role = ir::TransactionRole::none;
-  std::string variable = {};          ///< "account"; empty: one step
-  std::size_t set = SIZE_MAX;         ///< index in LowerInput::rows
+  std::string variable = {};   ///< "account"; empty: one step
+  std::size_t set = SIZE_MAX;  ///< index in LowerInput::rows
   std::optional<syntax::Template> when = {};
   bool is_when_of_row = false;
   std::vector<std::size_t> after = {};                ///< steps of the module, by index

@@ -17,7 +17,8 @@ namespace plan::syntax {
 ///   expression := or;  or := and {"||" and};  and := equal {"&&" equal}
 ///   equal      := unary [("=="|"!=") unary];  unary := ["!"] primary
 ///   primary    := 'text' | "text" | 12 | 30s | 50MiB | true | false | null | "[" list "]"
-///               | "(" expression ")" | function "(" list ")" | name {"." name | "[" expression "]"}
+///               | "(" expression ")" | function "(" list ")" | name {"." name | "[" expression
+///               "]"}
 struct Expression {
   enum class Kind : std::uint8_t {
     literal,
@@ -74,11 +75,12 @@ class Scope {
 [[nodiscard]] bool mentions(const Template& text, std::string_view name);
 
 /// The value: typed when the scalar is one expression, else text. Reports unknown-name (with the
-/// nearest) and expression-type; nothing then. Secrets are values of their own and never become part
-/// of a text.
+/// nearest) and expression-type; nothing then. Secrets are values of their own and never become
+/// part of a text.
 [[nodiscard]] std::optional<ir::Value> evaluate(const Expression& expression, const Scope& scope,
                                                 Sink& sink);
-[[nodiscard]] std::optional<ir::Value> evaluate(const Template& text, const Scope& scope, Sink& sink);
+[[nodiscard]] std::optional<ir::Value> evaluate(const Template& text, const Scope& scope,
+                                                Sink& sink);
 
 /// Names of all functions, for help and tests.
 [[nodiscard]] std::vector<std::string_view> function_names();

@@ -46,7 +46,8 @@ class Parser {
     auto expression = disjunction(0);
     if (!expression) return std::nullopt;
     skip_blanks();
-    if (!take("}")) return fail(at_, at_ + 1, "here the expression goes on where `}` should end it");
+    if (!take("}"))
+      return fail(at_, at_ + 1, "here the expression goes on where `}` should end it");
     return expression;
   }
   [[nodiscard]] std::size_t position() const { return at_; }
@@ -55,13 +56,15 @@ class Parser {
   using Maybe = std::optional<Expression>;
 
   Maybe fail(std::size_t begin, std::size_t end, std::string message) {
-    sink_.report(Kind::expression_syntax,
-                 places_.span(std::min(begin, text_.size()), std::min(std::max(end, begin), text_.size())),
-                 std::move(message));
+    sink_.report(
+        Kind::expression_syntax,
+        places_.span(std::min(begin, text_.size()), std::min(std::max(end, begin), text_.size())),
+        std::move(message));
     return std::nullopt;
   }
   void skip_blanks() {
-    while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\n' || text_[at_] == '\t')) ++at_;
+    while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\n' || text_[at_] == '\t'))
+      ++at_;
   }
   bool take(std::string_view token) {
     skip_blanks();
@@ -87,7 +90,8 @@ class Parser {
     // A chain grows to the left, and everything that walks an expression goes down it.
     std::size_t links = 0;
     while (left && take("||")) {
-      Maybe right = ++links > kExpressionDepthMax ? fail(at_, at_ + 1, "too many parts") : conjunction(depth);
+      Maybe right =
+          ++links > kExpressionDepthMax ? fail(at_, at_ + 1, "too many parts") : conjunction(depth);
       if (!right) return std::nullopt;
       left = combine(Expression::Kind::disjunction, std::move(*left), std::move(*right));
     }
@@ -97,7 +101,8 @@ class Parser {
     Maybe left = equality(depth);
     std::size_t links = 0;
     while (left && take("&&")) {
-      Maybe right = ++links > kExpressionDepthMax ? fail(at_, at_ + 1, "too many parts") : equality(depth);
+      Maybe right =
+          ++links > kExpressionDepthMax ? fail(at_, at_ + 1, "too many parts") : equality(depth);
       if (!right) return std::nullopt;
       left = combine(Expression::Kind::conjunction, std::move(*left), std::move(*right));
     }
@@ -110,8 +115,8 @@ class Parser {
     if (!is_equal && !take("!=")) return left;
     Maybe right = unary(depth);
     if (!right) return std::nullopt;
-    return combine(is_equal ? Expression::Kind::equal : Expression::Kind::not_equal, std::move(*left),
-                   std::move(*right));
+    return combine(is_equal ? Expression::Kind::equal : Expression::Kind::not_equal,
+                   std::move(*left), std::move(*right));
   }
   Maybe unary(std::size_t depth) {
     skip_blanks();
@@ -135,7 +140,8 @@ class Parser {
     Maybe whole = primary(depth);
     std::size_t links = 0;
     while (whole) {
-      if (at_ < text_.size() && (text_[at_] == '.' || text_[at_] == '[') && ++links > kExpressionDepthMax) {
+      if (at_ < text_.size() && (text_[at_] == '.' || text_[at_] == '[') &&
+          ++links > kExpressionDepthMax) {
         return fail(begin, at_, "path with too many parts");
       }
       if (at_ < text_.size() && text_[at_] == '.') {
@@ -176,7 +182,8 @@ class Parser {
   Maybe primary(std::size_t depth) {
     skip_blanks();
     const std::size_t begin = at_;
-    if (at_ >= text_.size()) return fail(begin, begin, "the expression stops in the middle; `}` is missing");
+    if (at_ >= text_.size())
+      return fail(begin, begin, "the expression stops in the middle; `}` is missing");
     const char c = text_[at_];
     if (c == '\'' || c == '"') return quoted(c);
     if (is_digit(c)) return quantity();
@@ -195,7 +202,8 @@ class Parser {
       list.span = places_.span(begin, at_);
       return list;
     }
-    if (!is_word_begin(c)) return fail(begin, begin + 1, "a name, a text or a number should stand here");
+    if (!is_word_begin(c))
+      return fail(begin, begin + 1, "a name, a text or a number should stand here");
     while (at_ < text_.size() && is_word(text_[at_])) ++at_;
     const std::string word(text_.substr(begin, at_ - begin));
     if (word == "true" || word == "false") return literal(begin, word == "true");
@@ -214,8 +222,10 @@ class Parser {
     whole.span = places_.span(begin, at_);
     const auto names = function_names();
     if (std::find(names.begin(), names.end(), word) == names.end()) {
-      auto report = sink_.report(Kind::unknown_function, name_span, fmt::format("there is no function `{}`", word));
-      if (const auto near = nearest(word, names)) report.label(fmt::format("did you mean `{}`?", *near));
+      auto report = sink_.report(Kind::unknown_function, name_span,
+                                 fmt::format("there is no function `{}`", word));
+      if (const auto near = nearest(word, names))
+        report.label(fmt::format("did you mean `{}`?", *near));
       return std::nullopt;
     }
     return whole;
@@ -229,7 +239,8 @@ class Parser {
       whole.operands.push_back(std::move(*item));
       if (take(closing)) return true;
       if (!take(",")) {
-        static_cast<void>(fail(at_, at_ + 1, fmt::format("`,` or `{}` should stand here", closing)));
+        static_cast<void>(
+            fail(at_, at_ + 1, fmt::format("`,` or `{}` should stand here", closing)));
         return false;
       }
     }
@@ -251,7 +262,8 @@ class Parser {
     if (const auto integer = read_integer(word)) return literal(begin, *integer);
     if (const auto duration = read_duration_ms(word)) return literal(begin, *duration);
     if (const auto bytes = read_bytes(word)) return literal(begin, *bytes);
-    return fail(begin, at_, fmt::format("`{}` is no number with a unit that is known", printable(word, 40)));
+    return fail(begin, at_,
+                fmt::format("`{}` is no number with a unit that is known", printable(word, 40)));
   }
 
   std::string_view text_;
@@ -278,8 +290,8 @@ std::optional<Template> parse_template(const Node& scalar, const SourceSet& sour
   }
   if (text.size() > kExpressionBytesMax) {
     sink.report(Kind::expression_syntax, scalar.span,
-                fmt::format("text with an expression has {}, at most {} are read", show_bytes(text.size()),
-                            show_bytes(kExpressionBytesMax)));
+                fmt::format("text with an expression has {}, at most {} are read",
+                            show_bytes(text.size()), show_bytes(kExpressionBytesMax)));
     return std::nullopt;
   }
   const Places places(scalar, sources);

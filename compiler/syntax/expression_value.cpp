@@ -64,7 +64,8 @@ class Evaluator {
         const Maybe left = value(e.operands[0]);
         const Maybe right = value(e.operands[1]);
         if (!left || !right) return std::nullopt;
-        if (left->is_secret() || right->is_secret()) return mismatch(e.span, "a secret cannot be compared");
+        if (left->is_secret() || right->is_secret())
+          return mismatch(e.span, "a secret cannot be compared");
         return Value((*left == *right) == (e.kind == Expression::Kind::equal));
       }
       case Expression::Kind::conjunction:
@@ -89,7 +90,8 @@ class Evaluator {
     const Maybe v = value(e);
     if (!v) return std::nullopt;
     if (!v->is_bool()) {
-      mismatch(e.span, fmt::format("this is {}, where true or false is needed", to_string(v->type())));
+      mismatch(e.span,
+               fmt::format("this is {}, where true or false is needed", to_string(v->type())));
       return std::nullopt;
     }
     return v->bool_or(false);
@@ -105,7 +107,8 @@ class Evaluator {
                 const std::vector<std::string_view>& known) {
     auto report = sink_.report(Kind::unknown_name, span,
                                fmt::format("there is no `{}`{}", printable(word, 60), where));
-    if (const auto near = nearest(word, known)) report.label(fmt::format("did you mean `{}`?", *near));
+    if (const auto near = nearest(word, known))
+      report.label(fmt::format("did you mean `{}`?", *near));
     return std::nullopt;
   }
 
@@ -131,12 +134,14 @@ class Evaluator {
     const Maybe whole = value(e.operands[0], may_be_missing);
     if (!whole) return std::nullopt;
     if (!key->is_integer() || !whole->is_list()) {
-      return mismatch(e.span, "only a list with a number, or a map with a text, can be looked into");
+      return mismatch(e.span,
+                      "only a list with a number, or a map with a text, can be looked into");
     }
     const std::int64_t i = key->as_integer();
     if (i < 0 || static_cast<std::size_t>(i) >= whole->size()) {
       if (may_be_missing) return Value();
-      return mismatch(e.span, fmt::format("the list has {} items, this is number {}", whole->size(), i));
+      return mismatch(e.span,
+                      fmt::format("the list has {} items, this is number {}", whole->size(), i));
     }
     return whole->item(static_cast<std::size_t>(i));
   }
@@ -145,7 +150,8 @@ class Evaluator {
     const auto* function = std::find_if(kFunctions.begin(), kFunctions.end(),
                                         [&](const Function& f) { return f.name == e.text; });
     if (function == kFunctions.end()) return std::nullopt;  // the parser reported it
-    if (e.operands.size() < function->arguments_min || e.operands.size() > function->arguments_max) {
+    if (e.operands.size() < function->arguments_min ||
+        e.operands.size() > function->arguments_max) {
       return mismatch(e.span, fmt::format("`{}` takes {} arguments, here are {}", e.text,
                                           function->arguments_min, e.operands.size()));
     }
@@ -160,9 +166,11 @@ class Evaluator {
 
   Maybe apply(const Expression& e, ir::List arguments) {
     const Value& first = arguments[0];
-    if (e.text == "default") return first.is_null() ? std::move(arguments[1]) : std::move(arguments[0]);
+    if (e.text == "default")
+      return first.is_null() ? std::move(arguments[1]) : std::move(arguments[0]);
     if (e.text == "length") {
-      if (first.is_string()) return Value(static_cast<std::uint64_t>(character_count(first.as_string())));
+      if (first.is_string())
+        return Value(static_cast<std::uint64_t>(character_count(first.as_string())));
       if (first.is_list() || first.is_map()) return Value(static_cast<std::uint64_t>(first.size()));
       return mismatch(e.span, fmt::format("{} has no length", to_string(first.type())));
     }
@@ -173,7 +181,8 @@ class Evaluator {
     }
     if (e.text == "lower" || e.text == "domain_of" || e.text == "local_part_of") {
       if (!first.is_string()) {
-        return mismatch(e.operands[0].span, fmt::format("`{}` needs a text, this is {}", e.text, to_string(first.type())));
+        return mismatch(e.operands[0].span, fmt::format("`{}` needs a text, this is {}", e.text,
+                                                        to_string(first.type())));
       }
       const std::string& text = first.as_string();
       if (e.text == "lower") return Value(lower_ascii(text));
@@ -196,9 +205,11 @@ class Evaluator {
     if (e.text == "contains") {
       const Value& wanted = arguments[1];
       if (first.is_list()) {
-        return Value(std::find(first.items().begin(), first.items().end(), wanted) != first.items().end());
+        return Value(std::find(first.items().begin(), first.items().end(), wanted) !=
+                     first.items().end());
       }
-      if (wanted.is_string() && first.is_map()) return Value(first.as_map().contains(wanted.as_string()));
+      if (wanted.is_string() && first.is_map())
+        return Value(first.as_map().contains(wanted.as_string()));
       if (wanted.is_string() && first.is_string()) {
         return Value(first.as_string().find(wanted.as_string()) != std::string::npos);
       }
@@ -206,7 +217,9 @@ class Evaluator {
     }
     ir::List whole;  // concat
     for (const Value& list : arguments) {
-      if (!list.is_list()) return mismatch(e.span, fmt::format("`concat` needs lists, one is {}", to_string(list.type())));
+      if (!list.is_list())
+        return mismatch(e.span,
+                        fmt::format("`concat` needs lists, one is {}", to_string(list.type())));
       whole.insert(whole.end(), list.items().begin(), list.items().end());
     }
     return Value(std::move(whole));

@@ -10,21 +10,21 @@ namespace {
 
 using Unit = std::pair<std::string_view, std::uint64_t>;
 
-constexpr std::array kDurations = {
-    Unit{"ms", 1}, Unit{"s", 1000}, Unit{"m", 60'000}, Unit{"h", 3'600'000}, Unit{"d", 86'400'000}};
-constexpr std::array kSizes = {
-    Unit{"B", 1},
-    Unit{"KiB", 1ULL << 10U},
-    Unit{"MiB", 1ULL << 20U},
-    Unit{"GiB", 1ULL << 30U},
-    Unit{"TiB", 1ULL << 40U},
-    Unit{"kB", 1000},
-    Unit{"MB", 1'000'000},
-    Unit{"GB", 1'000'000'000},
-    Unit{"TB", 1'000'000'000'000}};
+constexpr std::array kDurations = {Unit{"ms", 1}, Unit{"s", 1000}, Unit{"m", 60'000},
+                                   Unit{"h", 3'600'000}, Unit{"d", 86'400'000}};
+constexpr std::array kSizes = {Unit{"B", 1},
+                               Unit{"KiB", 1ULL << 10U},
+                               Unit{"MiB", 1ULL << 20U},
+                               Unit{"GiB", 1ULL << 30U},
+                               Unit{"TiB", 1ULL << 40U},
+                               Unit{"kB", 1000},
+                               Unit{"MB", 1'000'000},
+                               Unit{"GB", 1'000'000'000},
+                               Unit{"TB", 1'000'000'000'000}};
 
 template <std::size_t N>
-std::optional<std::uint64_t> read_quantity(std::string_view text, const std::array<Unit, N>& units) {
+std::optional<std::uint64_t> read_quantity(std::string_view text,
+                                           const std::array<Unit, N>& units) {
   std::uint64_t count = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
   if (error != std::errc()) return std::nullopt;
@@ -60,7 +60,9 @@ std::optional<std::uint64_t> read_duration_ms(std::string_view text) {
   return read_quantity(text, kDurations);
 }
 
-std::optional<std::uint64_t> read_bytes(std::string_view text) { return read_quantity(text, kSizes); }
+std::optional<std::uint64_t> read_bytes(std::string_view text) {
+  return read_quantity(text, kSizes);
+}
 
 std::optional<std::int64_t> read_integer(std::string_view text) {
   const std::string_view digits = text.starts_with('-') ? text.substr(1) : text;

@@ -55,10 +55,10 @@ class TreeBuilder : public YAML::EventHandler {
     Node node;
     const std::uint32_t begin = at(mark);
     const std::string_view rest = text_.substr(std::min<std::size_t>(begin, text_.size()));
-    const std::uint32_t size = rest.starts_with("null") || rest.starts_with("Null") ||
-                                       rest.starts_with("NULL")
-                                   ? 4
-                                   : (rest.starts_with("~") ? 1 : 0);
+    const std::uint32_t size =
+        rest.starts_with("null") || rest.starts_with("Null") || rest.starts_with("NULL")
+            ? 4
+            : (rest.starts_with("~") ? 1 : 0);
     node.span = span(begin, begin + size);
     // Nothing stands there: point at the key instead.
     if (size == 0 && !open_.empty() && open_.back().has_key) node.span = open_.back().key_span;
@@ -95,7 +95,8 @@ class TreeBuilder : public YAML::EventHandler {
   void OnMapEnd() override { end_collection('}'); }
 
   void OnAnchor(const YAML::Mark& mark, const std::string& name) override {
-    stop(Kind::yaml_alias, at(mark), fmt::format("an anchor (`&{}`) stands here", printable(name, 60)),
+    stop(Kind::yaml_alias, at(mark),
+         fmt::format("an anchor (`&{}`) stands here", printable(name, 60)),
          "write the value out: plans have no aliases and anchors");
   }
 
@@ -145,7 +146,8 @@ class TreeBuilder : public YAML::EventHandler {
       return false;
     }
     if (open_.size() >= limits_.depth_max) {
-      stop(Kind::yaml_depth, at(mark), fmt::format("nested deeper than {} levels", limits_.depth_max),
+      stop(Kind::yaml_depth, at(mark),
+           fmt::format("nested deeper than {} levels", limits_.depth_max),
            "no part of a plan is that deep: look for a wrong indentation or bracket");
       return false;
     }
@@ -287,8 +289,9 @@ class TreeBuilder : public YAML::EventHandler {
     if (parent.is_key_wrong) return;
     if (is_duplicate(parent)) {
       const Entry* first = parent.node.find_entry(parent.key);
-      auto report = sink_.report(Kind::duplicate_key, parent.key_span,
-                                 fmt::format("key `{}` stands here twice", printable(parent.key, 80)));
+      auto report =
+          sink_.report(Kind::duplicate_key, parent.key_span,
+                       fmt::format("key `{}` stands here twice", printable(parent.key, 80)));
       if (first != nullptr) report.note(first->key_span, "it stands here first");
       return;
     }
@@ -320,7 +323,8 @@ class TreeBuilder : public YAML::EventHandler {
 
 /// yaml-cpp's messages, in our words where they are common.
 std::string wording(const std::string& message) {
-  if (message.find("end of map") != std::string::npos) return "this line does not fit the mapping that it stands in";
+  if (message.find("end of map") != std::string::npos)
+    return "this line does not fit the mapping that it stands in";
   if (message.find("end of sequence flow") != std::string::npos) return "a `[` is not closed";
   if (message.find("end of map flow") != std::string::npos) return "a `{` is not closed";
   return printable(message, 200);
@@ -336,7 +340,9 @@ std::optional<Node> read_yaml(const SourceSet& sources, FileId file, Sink& sink,
     sink.report(Kind::file_too_large, Span{file, 0, 0},
                 fmt::format("file has {}, at most {} are read", show_bytes(text.size()),
                             show_bytes(bytes_max)))
-        .help("put long lists of accounts into a csv file, or raise the bound with `--plan-bytes-max`");
+        .help(
+            "put long lists of accounts into a csv file, or raise the bound with "
+            "`--plan-bytes-max`");
     return std::nullopt;
   }
   std::uint32_t skipped = 0;
@@ -372,10 +378,13 @@ std::optional<Node> read_yaml(const SourceSet& sources, FileId file, Sink& sink,
     }
   } catch (const YAML::Exception& error) {
     if (builder.is_stopped()) return std::nullopt;
-    const auto begin = static_cast<std::uint32_t>(
-        std::min<std::size_t>(error.mark.pos < 0 ? 0 : static_cast<std::size_t>(error.mark.pos), text.size()));
-    sink.report(Kind::yaml_syntax, Span{file, begin + skipped, begin + skipped + 1}, wording(error.msg))
-        .help("look at the indentation, and put quotes around text with `: `, ` #`, or a bracket in front");
+    const auto begin = static_cast<std::uint32_t>(std::min<std::size_t>(
+        error.mark.pos < 0 ? 0 : static_cast<std::size_t>(error.mark.pos), text.size()));
+    sink.report(Kind::yaml_syntax, Span{file, begin + skipped, begin + skipped + 1},
+                wording(error.msg))
+        .help(
+            "look at the indentation, and put quotes around text with `: `, ` #`, or a bracket in "
+            "front");
     return std::nullopt;
   }
   if (builder.is_stopped()) return std::nullopt;

@@ -20,6 +20,8 @@ import urllib.request
 import base64
 
 IGNORED_FLAGS = {"\\Recent"}
+# A mailbox with a special use is the same mailbox whatever a server calls it ("Sent", "Sent Items"): RFC 6154.
+SPECIAL_USES = {b"\\sent": "Sent", b"\\trash": "Trash", b"\\junk": "Junk", b"\\drafts": "Drafts"}
 MAILBOX_LINE = re.compile(rb'\((?P<flags>[^)]*)\) (?P<separator>NIL|"(?:[^"\\]|\\.)*") (?P<name>.*)', re.S)
 imaplib._MAXLINE = 10_000_000
 
@@ -73,11 +75,12 @@ class Server:
                 coded = re.sub(r"\\(.)", r"\1", coded[1:-1])
             separator = match["separator"].decode().strip('"') or "/"
             name = utf7_decode(coded)
+            special = next((use for flag, use in SPECIAL_USES.items() if flag in match["flags"].lower().split()), None)
             quoted = '"' + coded.replace("\\", "\\\\").replace('"', '\\"') + '"'
             status, _ = client.select(quoted, readonly=True)
             if status != "OK":
                 raise SystemExit(f"oracle: cannot select {name} of {account['address']}")
-            found["/".join(name.split(separator))] = self.messages(client)
+            found.setdefault(special or "/".join(name.split(separator)), []).extend(self.messages(client))
             client.unselect() if "UNSELECT" in client.capabilities else client.close()
         client.logout()
         return found

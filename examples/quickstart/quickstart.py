@@ -62,8 +62,7 @@ class Migration:
         listeners = "".join(
             f'[listener.{name}]\nprotocol = "{protocol}"\naddress = "{world.PROXY}"\nport = {port}\ntls = "{mode}"\n\n'
             for name, protocol, port, mode in [
-                ("imap", "imap", 143, "starttls"), ("imaps", "imap", 993, "implicit"), ("pop3", "pop3", 110, "starttls"),
-                ("pop3s", "pop3", 995, "implicit"), ("sieve", "sieve", 4190, "starttls"),
+                ("imap", "imap", 143, "starttls"), ("imaps", "imap", 993, "implicit"), ("sieve", "sieve", 4190, "starttls"),
                 ("submission", "submission", 587, "starttls"), ("smtp", "smtp", 25, "none")])
         text = (world.HERE / "proxy.toml").read_text()
         for key, value in {"TLS": tls, "FOLDER": self.work, "LISTENERS": listeners}.items():

@@ -66,7 +66,7 @@ ExitCode run_proxy_control(const Invocation& invocation) {
       proxy::ProxyControl::open({"unix:" + config->control.unix_path, {}}, token, deadline);
   if (!control) return print_error(control.error());
   const std::string request = invocation.value("request");
-  auto answer = (*control)->request(ir::Value::map({{"command", request}}), deadline);
+  auto answer = (*control)->request(ir::Value::map({{"op", request}}), deadline);
   if (!answer) return print_error(answer.error());
   print_result(ir::write_json(*answer, 2) + "\n");
   return ExitCode::done;

@@ -18,9 +18,10 @@ ExitCode show_ending(const engine::RunResult& result) {
                               result.failures.size() - kFailuresShown));
       break;
     }
-    print_words(fmt::format("{}{}error: {}: {} [{}]\n", failure.place,
-                            failure.place.empty() ? "" : ": ", failure.step,
-                            printable(failure.message), failure.code));
+    const std::string code = fmt::format(" [{}]", failure.code);
+    print_words(fmt::format(
+        "{}{}error: {}: {}{}\n", failure.place, failure.place.empty() ? "" : ": ", failure.step,
+        printable(failure.message), failure.message.ends_with(code) ? "" : code));
     if (!failure.remedy.empty()) print_words(fmt::format("  help: {}\n", failure.remedy));
   }
   for (const std::string& account : result.accounts_held) {

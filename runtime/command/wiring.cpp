@@ -98,10 +98,11 @@ Session::Session(const ProjectFolder& folder, ir::Value connections, Purpose pur
   engine::add_local_drivers(state_->drivers);
   server::stalwart::add_drivers(state_->drivers, state_->targets);
   State* state = state_.get();
-  state_->secrets.add_provider("source", [state](const std::string& account) -> Result<secret::Secret> {
-    PLAN_TRY(source, state->sources->open(state->connections["source"]));
-    return server::source::read_password_hash(*source, account);
-  });
+  state_->secrets.add_provider(
+      "source", [state](const std::string& account) -> Result<secret::Secret> {
+        PLAN_TRY(source, state->sources->open(state->connections["source"]));
+        return server::source::read_password_hash(*source, account);
+      });
   server::source::add_drivers(state_->drivers, state_->sources);
   archive::add_archive_drivers(state_->drivers, archive_world());
   server::probe::add_drivers(state_->drivers, state_->sources, state_->targets);
@@ -121,7 +122,8 @@ Session::Session(const ProjectFolder& folder, ir::Value connections, Purpose pur
 archive::ArchiveWorld Session::archive_world() {
   State* state = state_.get();
   archive::ArchiveWorld world;
-  world.open_target = [state](step::StepContext& context) -> Result<std::shared_ptr<net::jmap::Client>> {
+  world.open_target =
+      [state](step::StepContext& context) -> Result<std::shared_ptr<net::jmap::Client>> {
     return state->clients->open(context.arguments["target"], context.secrets);
   };
   world.account_id = [state](step::StepContext& context) -> Result<std::string> {
@@ -129,10 +131,12 @@ archive::ArchiveWorld Session::archive_world() {
     PLAN_TRY(account, target->account(context.account));
     return std::string(account["id"].string_or(""));
   };
-  world.open_as_user = [state](step::StepContext& context) -> Result<std::shared_ptr<net::jmap::Client>> {
+  world.open_as_user =
+      [state](step::StepContext& context) -> Result<std::shared_ptr<net::jmap::Client>> {
     return state->targets->open_as(context.arguments["target"], context.secrets, context.account);
   };
-  const server::queue::OpenQueues open_queues = server::queue::open_queues(state->sources, state->targets);
+  const server::queue::OpenQueues open_queues =
+      server::queue::open_queues(state->sources, state->targets);
   world.are_queues_empty = [open_queues](step::StepContext& context) -> Result<bool> {
     PLAN_TRY(queues, open_queues(context));
     const std::vector<std::string> names = server::source::names_of_account(context.arguments);
@@ -173,9 +177,9 @@ Result<ir::Value> Session::survey_target() {
 
 Result<ir::Value> Session::survey_source() {
   PLAN_TRY(source, state_->sources->open(state_->connections["source"]));
-  return server::source::survey_source(*source, state_->secrets, [this](const secret::Secret& hash) {
-    return state_->secrets.keyed_digest(hash);
-  });
+  return server::source::survey_source(
+      *source, state_->secrets,
+      [this](const secret::Secret& hash) { return state_->secrets.keyed_digest(hash); });
 }
 
 Result<ir::Value> Session::read_objects(const std::string& type, bool is_singleton) {

@@ -23,7 +23,8 @@ struct ConnectionServer::State final : StopSignal {
       auto accepted = listener->accept();
       if (!accepted) {
         if (stopping.load() || accepted.error().is(errors::stopped_listening)) return;
-        std::this_thread::sleep_for(std::chrono::milliseconds(20));  // out of descriptors: do not spin
+        std::this_thread::sleep_for(
+            std::chrono::milliseconds(20));  // out of descriptors: do not spin
         continue;
       }
       {

@@ -27,10 +27,14 @@ struct Inflater {
 
 }  // namespace
 
-bool is_gzip(std::string_view bytes) { return bytes.size() >= 2 && bytes[0] == '\x1f' && bytes[1] == '\x8b'; }
+bool is_gzip(std::string_view bytes) {
+  return bytes.size() >= 2 && bytes[0] == '\x1f' && bytes[1] == '\x8b';
+}
 
 Result<std::string> gunzip(std::string_view bytes, std::size_t bytes_max) {
-  const auto damaged = [] { return Error(errors::protocol_violation, "gzip data is damaged or ends early"); };
+  const auto damaged = [] {
+    return Error(errors::protocol_violation, "gzip data is damaged or ends early");
+  };
   Inflater inflater;
   if (!inflater.is_ready || bytes.size() > UINT32_MAX) return damaged();
   std::string input(bytes);  // zlib's input is not const
@@ -44,7 +48,8 @@ Result<std::string> gunzip(std::string_view bytes, std::size_t bytes_max) {
     const int status = inflate(&inflater.stream, Z_NO_FLUSH);
     const std::size_t made = chunk.size() - inflater.stream.avail_out;
     if (output.size() + made > bytes_max) {
-      return Error(errors::answer_too_large, fmt::format("gzip data unpacks to more than {}", show_bytes(bytes_max)));
+      return Error(errors::answer_too_large,
+                   fmt::format("gzip data unpacks to more than {}", show_bytes(bytes_max)));
     }
     output.append(chunk.data(), made);
     if (status == Z_STREAM_END) {

@@ -1,6 +1,7 @@
-// libcurl behind our interface; the only file that includes it. Three things libcurl would do differently are settled
-// here: a redirect is judged by us, a request is not sent again on a fresh connection when the kept one turns out dead
-// after the body went out (the effect would happen twice), and a pinned certificate is the certificate, not its key.
+// libcurl behind our interface; the only file that includes it. Three things libcurl would do
+// differently are settled here: a redirect is judged by us, a request is not sent again on a fresh
+// connection when the kept one turns out dead after the body went out (the effect would happen
+// twice), and a pinned certificate is the certificate, not its key.
 #include "runtime/net/http_client.h"
 
 #include <curl/curl.h>
@@ -49,7 +50,8 @@ std::string part_of(CURLU* url, CURLUPart part, unsigned flags = 0) {
   return copy;
 }
 
-/// Scheme, host and port of a URL in one spelling; empty when it is not http(s) or carries credentials.
+/// Scheme, host and port of a URL in one spelling; empty when it is not http(s) or carries
+/// credentials.
 std::string origin_of(CURLU* url) {
   const std::string scheme = lower_ascii(part_of(url, CURLUPART_SCHEME));
   if (scheme != "http" && scheme != "https") return {};
@@ -57,7 +59,8 @@ std::string origin_of(CURLU* url) {
   const std::string host = lower_ascii(part_of(url, CURLUPART_HOST));
   if (host.empty()) return {};
   const std::string port = part_of(url, CURLUPART_PORT, CURLU_NO_DEFAULT_PORT);
-  return port.empty() ? fmt::format("{}://{}", scheme, host) : fmt::format("{}://{}:{}", scheme, host, port);
+  return port.empty() ? fmt::format("{}://{}", scheme, host)
+                      : fmt::format("{}://{}:{}", scheme, host, port);
 }
 
 std::string hex_only(std::string_view text) {
@@ -68,8 +71,8 @@ std::string hex_only(std::string_view text) {
   return hex;
 }
 
-/// Judges certificates for all connections of a client. Lives as long as they do: a connection that is kept alive holds
-/// on to it after the call that made it.
+/// Judges certificates for all connections of a client. Lives as long as they do: a connection that
+/// is kept alive holds on to it after the call that made it.
 struct CertificateJudge {
   std::string pinned_sha256_hex = {};
   bool is_unverified_allowed = false;
@@ -135,7 +138,8 @@ std::size_t on_read(char* data, std::size_t size, std::size_t count, void* user)
   return bytes;
 }
 
-/// Refuses to rewind: without it libcurl would send a body a second time when a kept connection dies.
+/// Refuses to rewind: without it libcurl would send a body a second time when a kept connection
+/// dies.
 int on_seek(void*, curl_off_t, int) { return CURL_SEEKFUNC_FAIL; }
 
 int on_progress(void* user, curl_off_t, curl_off_t downloaded, curl_off_t, curl_off_t uploaded) {
@@ -159,7 +163,8 @@ HttpCertificate describe(X509* certificate) {
   if (X509_digest(certificate, EVP_sha256(), digest.data(), &size) != 1) return described;
   for (const unsigned char byte : digest) described.sha256_hex += fmt::format("{:02x}", byte);
   std::tm end{};
-  if (ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &end) == 1) described.not_after = timegm(&end);
+  if (ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &end) == 1)
+    described.not_after = timegm(&end);
   return described;
 }
 
@@ -194,7 +199,8 @@ CURLcode on_ssl_context(CURL*, void* context, void* user) {
 
 class CurlClient final : public HttpClient {
  public:
-  CurlClient(HttpOptions options, std::string origin) : options_(std::move(options)), origin_(std::move(origin)) {
+  CurlClient(HttpOptions options, std::string origin)
+      : options_(std::move(options)), origin_(std::move(origin)) {
     judge_.pinned_sha256_hex = options_.pinned_sha256_hex;
     judge_.is_unverified_allowed = options_.is_unverified_allowed;
   }
@@ -208,8 +214,9 @@ class CurlClient final : public HttpClient {
     for (int hop = 0;; ++hop) {
       PLAN_TRY(response, send_once(request, url, deadline));
       response.target = url.substr(std::min(origin_.size(), url.size()));
-      const bool is_redirect = response.status == 301 || response.status == 302 || response.status == 303 ||
-                               response.status == 307 || response.status == 308;
+      const bool is_redirect = response.status == 301 || response.status == 302 ||
+                               response.status == 303 || response.status == 307 ||
+                               response.status == 308;
       if (!is_redirect || response.header("location").empty()) return std::move(response);
       PLAN_TRY(next, judge_redirect(url, response));
       if (!is_plain_read) return std::move(response);
@@ -254,7 +261,8 @@ class CurlClient final : public HttpClient {
       {
         const std::lock_guard lock(client_.mutex_);
         --client_.running_;
-        if (handle_ && client_.idle_.size() < kIdleHandlesMax) client_.idle_.push_back(std::move(handle_));
+        if (handle_ && client_.idle_.size() < kIdleHandlesMax)
+          client_.idle_.push_back(std::move(handle_));
       }
       client_.turn_.notify_one();
     }
@@ -270,7 +278,8 @@ class CurlClient final : public HttpClient {
   Result<std::string> absolute(const std::string& target) const {
     const Url url(curl_url());
     if (!url) return bad_target(target);
-    if (curl_url_set(url.get(), CURLUPART_URL, (origin_ + "/").c_str(), 0) != CURLUE_OK) return bad_target(target);
+    if (curl_url_set(url.get(), CURLUPART_URL, (origin_ + "/").c_str(), 0) != CURLUE_OK)
+      return bad_target(target);
     if (target.empty() || curl_url_set(url.get(), CURLUPART_URL, target.c_str(), 0) != CURLUE_OK) {
       return bad_target(target);
     }
@@ -280,36 +289,43 @@ class CurlClient final : public HttpClient {
   }
 
   Error bad_target(const std::string& target) const {
-    return Error(errors::protocol_violation, fmt::format("`{}` is no URL of {}", printable(target, 200), origin_))
+    return Error(errors::protocol_violation,
+                 fmt::format("`{}` is no URL of {}", printable(target, 200), origin_))
         .with_blame(options_.blame);
   }
 
   Error elsewhere(std::string_view location) const {
     return Error(errors::redirected_elsewhere,
-                 fmt::format("{} points to `{}`, which is another server", origin_, printable(location, 200)))
+                 fmt::format("{} points to `{}`, which is another server", origin_,
+                             printable(location, 200)))
         .with_blame(options_.blame);
   }
 
   Result<std::string> judge_redirect(const std::string& from, const HttpResponse& response) const {
     const Url url(curl_url());
     const std::string location(response.header("location"));
-    if (!url || curl_url_set(url.get(), CURLUPART_URL, from.c_str(), 0) != CURLUE_OK) return bad_target(from);
-    if (curl_url_set(url.get(), CURLUPART_URL, location.c_str(), 0) != CURLUE_OK) return bad_target(location);
+    if (!url || curl_url_set(url.get(), CURLUPART_URL, from.c_str(), 0) != CURLUE_OK)
+      return bad_target(from);
+    if (curl_url_set(url.get(), CURLUPART_URL, location.c_str(), 0) != CURLUE_OK)
+      return bad_target(location);
     if (origin_of(url.get()) != origin_) return elsewhere(location);
     return part_of(url.get(), CURLUPART_URL);
   }
 
-  Result<HttpResponse> send_once(const HttpRequest& request, const std::string& url, Deadline deadline) {
+  Result<HttpResponse> send_once(const HttpRequest& request, const std::string& url,
+                                 Deadline deadline) {
     auto first = transfer(request, url, deadline);
     if (first || !request.is_repeatable || deadline.is_over()) return first;
     if (!first.error().is(errors::connection_lost)) return first;
     return transfer(request, url, deadline);
   }
 
-  Result<HttpResponse> transfer(const HttpRequest& request, const std::string& url, Deadline deadline) {
+  Result<HttpResponse> transfer(const HttpRequest& request, const std::string& url,
+                                Deadline deadline) {
     const Turn turn(*this, deadline);
     if (!turn.is_taken()) {
-      return Error(errors::timed_out, fmt::format("no turn for a request to {} within the time allowed", origin_))
+      return Error(errors::timed_out,
+                   fmt::format("no turn for a request to {} within the time allowed", origin_))
           .with_retry(Retry::safe);
     }
     CURL* handle = turn.handle();
@@ -319,11 +335,13 @@ class CurlClient final : public HttpClient {
     Transfer transfer;
     transfer.options = &options_;
     transfer.body = request.body;
-    transfer.body_bytes_max = request.body_bytes_max != 0 ? request.body_bytes_max : options_.body_bytes_max;
+    transfer.body_bytes_max =
+        request.body_bytes_max != 0 ? request.body_bytes_max : options_.body_bytes_max;
     transfer.last_moved = std::chrono::steady_clock::now();
 
     const long left_ms = std::max(1, deadline.left_ms());
-    const long connect_ms = std::min<long>(left_ms, static_cast<long>(options_.connect_timeout.count()));
+    const long connect_ms =
+        std::min<long>(left_ms, static_cast<long>(options_.connect_timeout.count()));
     curl_easy_setopt(handle, CURLOPT_URL, url.c_str());
     curl_easy_setopt(handle, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(handle, CURLOPT_PROXY, "");
@@ -344,23 +362,28 @@ class CurlClient final : public HttpClient {
     curl_easy_setopt(handle, CURLOPT_XFERINFODATA, &transfer);
     curl_easy_setopt(handle, CURLOPT_SSL_CTX_FUNCTION, on_ssl_context);
     curl_easy_setopt(handle, CURLOPT_SSL_CTX_DATA, &judge_);
-    const bool is_judged_by_us = !options_.pinned_sha256_hex.empty() || options_.is_unverified_allowed;
+    const bool is_judged_by_us =
+        !options_.pinned_sha256_hex.empty() || options_.is_unverified_allowed;
     curl_easy_setopt(handle, CURLOPT_SSL_VERIFYPEER, 1L);
     curl_easy_setopt(handle, CURLOPT_SSL_VERIFYHOST, is_judged_by_us ? 0L : 2L);
-    curl_easy_setopt(handle, CURLOPT_SSL_SESSIONID_CACHE, 0L);  // a resumed session shows no certificate
-    if (!options_.ca_file.empty()) curl_easy_setopt(handle, CURLOPT_CAINFO, options_.ca_file.c_str());
+    curl_easy_setopt(handle, CURLOPT_SSL_SESSIONID_CACHE,
+                     0L);  // a resumed session shows no certificate
+    if (!options_.ca_file.empty())
+      curl_easy_setopt(handle, CURLOPT_CAINFO, options_.ca_file.c_str());
     if (!options_.user.empty()) {
       curl_easy_setopt(handle, CURLOPT_HTTPAUTH, CURLAUTH_BASIC);
       curl_easy_setopt(handle, CURLOPT_USERNAME, options_.user.c_str());
-      curl_easy_setopt(handle, CURLOPT_PASSWORD, options_.password.reveal_for("HTTP basic authentication").c_str());
+      curl_easy_setopt(handle, CURLOPT_PASSWORD,
+                       options_.password.reveal_for("HTTP basic authentication").c_str());
     }
     HeaderList connect_to;
     if (!options_.connect_address.empty()) {
       const bool is_bare_v6 = options_.connect_address.find(':') != std::string::npos &&
                               !options_.connect_address.starts_with('[');
-      connect_to.reset(curl_slist_append(
-          nullptr, fmt::format("::{0}{2}{1}:", is_bare_v6 ? "[" : "", is_bare_v6 ? "]" : "", options_.connect_address)
-                       .c_str()));
+      connect_to.reset(
+          curl_slist_append(nullptr, fmt::format("::{0}{2}{1}:", is_bare_v6 ? "[" : "",
+                                                 is_bare_v6 ? "]" : "", options_.connect_address)
+                                         .c_str()));
       curl_easy_setopt(handle, CURLOPT_CONNECT_TO, connect_to.get());
     }
 
@@ -385,11 +408,13 @@ class CurlClient final : public HttpClient {
     } else if (request.method != "GET") {
       curl_easy_setopt(handle, CURLOPT_POST, 1L);
       curl_easy_setopt(handle, CURLOPT_CUSTOMREQUEST, request.method.c_str());
-      curl_easy_setopt(handle, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.body.size()));
+      curl_easy_setopt(handle, CURLOPT_POSTFIELDSIZE_LARGE,
+                       static_cast<curl_off_t>(request.body.size()));
       curl_easy_setopt(handle, CURLOPT_READFUNCTION, on_read);
       curl_easy_setopt(handle, CURLOPT_READDATA, &transfer);
       curl_easy_setopt(handle, CURLOPT_SEEKFUNCTION, on_seek);
-      if (request.body.empty()) curl_easy_setopt(handle, CURLOPT_FRESH_CONNECT, 1L);  // nothing to rewind: no retry either
+      if (request.body.empty())
+        curl_easy_setopt(handle, CURLOPT_FRESH_CONNECT, 1L);  // nothing to rewind: no retry either
     }
 
     const CURLcode code = curl_easy_perform(handle);
@@ -403,11 +428,13 @@ class CurlClient final : public HttpClient {
     return std::move(transfer.response);
   }
 
-  Error judge(CURLcode code, CURL* handle, const Transfer& transfer, const HttpRequest& request) const {
+  Error judge(CURLcode code, CURL* handle, const Transfer& transfer,
+              const HttpRequest& request) const {
     long request_bytes = 0;
     curl_easy_getinfo(handle, CURLINFO_REQUEST_SIZE, &request_bytes);
     const bool is_sent = request_bytes > 0 || transfer.body_sent > 0;
-    const bool has_effect = request.method != "GET" && request.method != "HEAD" && !request.is_repeatable;
+    const bool has_effect =
+        request.method != "GET" && request.method != "HEAD" && !request.is_repeatable;
     const Effect effect = is_sent && has_effect ? Effect::unknown : Effect::none;
     const Retry retry = effect == Effect::unknown ? Retry::never : Retry::safe;
     const auto finish = [&](Error error) {
@@ -424,18 +451,22 @@ class CurlClient final : public HttpClient {
           .with_retry(Retry::never);
     }
     if (transfer.is_stalled) {
-      return finish(Error(errors::timed_out,
-                          fmt::format("{} moved no byte for {}", origin_,
-                                      show_duration_ms(static_cast<std::uint64_t>(options_.stall_timeout.count())))));
+      return finish(
+          Error(errors::timed_out, fmt::format("{} moved no byte for {}", origin_,
+                                               show_duration_ms(static_cast<std::uint64_t>(
+                                                   options_.stall_timeout.count())))));
     }
     switch (code) {
       case CURLE_COULDNT_RESOLVE_HOST:
       case CURLE_COULDNT_RESOLVE_PROXY:
-        return finish(Error(errors::name_not_found, fmt::format("the host of {} has no address", origin_)));
+        return finish(
+            Error(errors::name_not_found, fmt::format("the host of {} has no address", origin_)));
       case CURLE_COULDNT_CONNECT:
-        return finish(Error(errors::connection_refused, fmt::format("{} accepts no connections", origin_)));
+        return finish(
+            Error(errors::connection_refused, fmt::format("{} accepts no connections", origin_)));
       case CURLE_OPERATION_TIMEDOUT:
-        return finish(Error(errors::timed_out, fmt::format("no answer of {} within the time allowed", origin_)));
+        return finish(Error(errors::timed_out,
+                            fmt::format("no answer of {} within the time allowed", origin_)));
       case CURLE_PEER_FAILED_VERIFICATION:
       case CURLE_SSL_CONNECT_ERROR:
       case CURLE_SSL_CACERT_BADFILE:
@@ -448,10 +479,12 @@ class CurlClient final : public HttpClient {
       case CURLE_SEND_ERROR:
       case CURLE_RECV_ERROR:
       case CURLE_SEND_FAIL_REWIND:
-        return finish(Error(errors::connection_lost, fmt::format("{} closed the connection before its answer was whole",
-                                                                 origin_)));
+        return finish(
+            Error(errors::connection_lost,
+                  fmt::format("{} closed the connection before its answer was whole", origin_)));
       default:
-        return finish(Error(errors::protocol_violation, fmt::format("{} does not speak HTTP as expected", origin_)))
+        return finish(Error(errors::protocol_violation,
+                            fmt::format("{} does not speak HTTP as expected", origin_)))
             .with_retry(Retry::never);
     }
   }
@@ -461,18 +494,21 @@ class CurlClient final : public HttpClient {
     const std::string& pinned = options_.pinned_sha256_hex;
     if (!pinned.empty() && !seen.sha256_hex.empty() && seen.sha256_hex != pinned) {
       return Error(errors::certificate_mismatch,
-                   fmt::format("{} shows certificate {}, agreed on is {}", origin_, seen.sha256_hex, pinned));
+                   fmt::format("{} shows certificate {}, agreed on is {}", origin_, seen.sha256_hex,
+                               pinned));
     }
     long verify = 0;
     curl_easy_getinfo(handle, CURLINFO_SSL_VERIFYRESULT, &verify);
     if (verify == X509_V_ERR_CERT_HAS_EXPIRED || verify == X509_V_ERR_CERT_NOT_YET_VALID) {
-      return Error(errors::certificate_expired, fmt::format("the certificate of {} ended at {}", origin_,
-                                                            show_utc(seen.not_after * 1000)));
+      return Error(errors::certificate_expired,
+                   fmt::format("the certificate of {} ended at {}", origin_,
+                               show_utc(seen.not_after * 1000)));
     }
     if (code == CURLE_PEER_FAILED_VERIFICATION) {
       return Error(errors::certificate_mismatch,
                    fmt::format("the certificate of {} is not trusted: {}", origin_,
-                               verify == X509_V_OK ? "it names another host" : X509_verify_cert_error_string(verify)));
+                               verify == X509_V_OK ? "it names another host"
+                                                   : X509_verify_cert_error_string(verify)));
     }
     return Error(errors::tls_failed, fmt::format("no TLS session with {}", origin_));
   }
@@ -499,25 +535,31 @@ Result<std::unique_ptr<HttpClient>> make_http_client(HttpOptions options) {
   start_curl_once();
   const Blame blame = options.blame;
   const Url url(curl_url());
-  const bool is_url = url && !options.url.empty() && options.url.find_first_of("\r\n") == std::string::npos &&
+  const bool is_url = url && !options.url.empty() &&
+                      options.url.find_first_of("\r\n") == std::string::npos &&
                       curl_url_set(url.get(), CURLUPART_URL, options.url.c_str(), 0) == CURLUE_OK;
   std::string origin = is_url ? origin_of(url.get()) : std::string();
   if (origin.empty()) {
-    return Error(errors::protocol_violation, "the URL of the server is not `http://` or `https://` with a host and without credentials")
+    return Error(errors::protocol_violation,
+                 "the URL of the server is not `http://` or `https://` with a host and without "
+                 "credentials")
         .with_blame(Blame::plan);
   }
   const bool has_credentials = !options.user.empty() || !options.bearer_token.empty();
   if (options.is_unverified_allowed && options.pinned_sha256_hex.empty() && has_credentials) {
-    return Error(errors::certificate_mismatch, fmt::format("credentials would go to {} without a look at its certificate", origin))
+    return Error(
+               errors::certificate_mismatch,
+               fmt::format("credentials would go to {} without a look at its certificate", origin))
         .with_blame(blame);
   }
   options.pinned_sha256_hex = hex_only(options.pinned_sha256_hex);
   options.concurrent_max = std::max<std::size_t>(1, options.concurrent_max);
-  return std::unique_ptr<HttpClient>(std::make_unique<CurlClient>(std::move(options), std::move(origin)));
+  return std::unique_ptr<HttpClient>(
+      std::make_unique<CurlClient>(std::move(options), std::move(origin)));
 }
 
-Result<HttpCertificate> look_at_certificate(const std::string& url, const std::string& connect_address,
-                                            Deadline deadline) {
+Result<HttpCertificate> look_at_certificate(const std::string& url,
+                                            const std::string& connect_address, Deadline deadline) {
   HttpOptions options;
   options.url = url;
   options.connect_address = connect_address;
@@ -534,7 +576,8 @@ Result<HttpCertificate> look_at_certificate(const std::string& url, const std::s
 }
 
 Error http_error(const HttpResponse& response, Blame blame) {
-  const std::string message = fmt::format("the server answered with HTTP status {}", response.status);
+  const std::string message =
+      fmt::format("the server answered with HTTP status {}", response.status);
   if (response.status == 401) {
     return Error(errors::login_refused, message).with_blame(blame).with_detail(response.body);
   }
@@ -543,8 +586,8 @@ Error http_error(const HttpResponse& response, Blame blame) {
     const std::string_view text = response.header("retry-after");
     int seconds = 1;
     std::from_chars(text.data(), text.data() + text.size(), seconds);
-    const auto wait = std::clamp<std::chrono::milliseconds>(std::chrono::seconds(std::max(1, seconds)),
-                                                            std::chrono::seconds(1), kRetryAfterMax);
+    const auto wait = std::clamp<std::chrono::milliseconds>(
+        std::chrono::seconds(std::max(1, seconds)), std::chrono::seconds(1), kRetryAfterMax);
     return std::move(error).with_retry_after(wait);
   }
   if (response.status >= 500) return std::move(error).with_effect(Effect::unknown);
@@ -555,10 +598,12 @@ std::string percent_encode(std::string_view text) {
   constexpr std::string_view kUnreserved = "-._~";
   std::string encoded;
   for (const char c : text) {
-    const bool is_plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                          kUnreserved.find(c) != std::string_view::npos;
-    if (is_plain) encoded.push_back(c);
-    else encoded += fmt::format("%{:02X}", static_cast<unsigned>(static_cast<unsigned char>(c)));
+    const bool is_plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                          (c >= '0' && c <= '9') || kUnreserved.find(c) != std::string_view::npos;
+    if (is_plain)
+      encoded.push_back(c);
+    else
+      encoded += fmt::format("%{:02X}", static_cast<unsigned>(static_cast<unsigned char>(c)));
   }
   return encoded;
 }

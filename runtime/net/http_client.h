@@ -61,7 +61,7 @@ struct HttpRequest {
 /// An answer, whatever its status.
 struct HttpResponse {
   int status = 0;
-  std::string target = {};            ///< path and query that answered, after redirects
+  std::string target = {};  ///< path and query that answered, after redirects
   std::string content_type =
       {};  ///< media type in lower case without parameters; empty when not said
   std::string body = {};

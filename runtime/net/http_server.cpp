@@ -24,25 +24,44 @@ bool is_token(std::string_view text) {
 
 std::string_view reason_of(int status) {
   switch (status) {
-    case 100: return "Continue";
-    case 200: return "OK";
-    case 201: return "Created";
-    case 204: return "No Content";
-    case 302: return "Found";
-    case 307: return "Temporary Redirect";
-    case 400: return "Bad Request";
-    case 401: return "Unauthorized";
-    case 402: return "Payment Required";
-    case 403: return "Forbidden";
-    case 404: return "Not Found";
-    case 405: return "Method Not Allowed";
-    case 409: return "Conflict";
-    case 413: return "Content Too Large";
-    case 429: return "Too Many Requests";
-    case 431: return "Request Header Fields Too Large";
-    case 500: return "Internal Server Error";
-    case 503: return "Service Unavailable";
-    default: return "Status";
+    case 100:
+      return "Continue";
+    case 200:
+      return "OK";
+    case 201:
+      return "Created";
+    case 204:
+      return "No Content";
+    case 302:
+      return "Found";
+    case 307:
+      return "Temporary Redirect";
+    case 400:
+      return "Bad Request";
+    case 401:
+      return "Unauthorized";
+    case 402:
+      return "Payment Required";
+    case 403:
+      return "Forbidden";
+    case 404:
+      return "Not Found";
+    case 405:
+      return "Method Not Allowed";
+    case 409:
+      return "Conflict";
+    case 413:
+      return "Content Too Large";
+    case 429:
+      return "Too Many Requests";
+    case 431:
+      return "Request Header Fields Too Large";
+    case 500:
+      return "Internal Server Error";
+    case 503:
+      return "Service Unavailable";
+    default:
+      return "Status";
   }
 }
 
@@ -96,7 +115,10 @@ class Conversation {
  public:
   Conversation(SocketStream& stream, const HttpServerOptions& options,
                const HttpServer::Handler& handler, const StopSignal& signal)
-      : stream_(stream), options_(options), handler_(handler), signal_(signal),
+      : stream_(stream),
+        options_(options),
+        handler_(handler),
+        signal_(signal),
         reader_(stream, options.header_bytes_max) {}
 
   void run() {
@@ -118,8 +140,8 @@ class Conversation {
   bool one_request() {
     std::string head;
     for (;;) {
-      auto line = read_line(reader_, head.empty() ? options_.idle_timeout : options_.request_timeout,
-                            signal_);
+      auto line = read_line(
+          reader_, head.empty() ? options_.idle_timeout : options_.request_timeout, signal_);
       if (!line) {
         if (line.error().is(errors::line_too_long)) send(problem(431), false, false);
         return false;
@@ -189,8 +211,8 @@ class Conversation {
         body.clear();
         return false;
       }
-      auto bytes = reader_.bytes(static_cast<std::size_t>(size),
-                                 Deadline::after(options_.request_timeout));
+      auto bytes =
+          reader_.bytes(static_cast<std::size_t>(size), Deadline::after(options_.request_timeout));
       if (!bytes) return std::nullopt;
       body += *bytes;
       auto after = reader_.line(Deadline::after(options_.request_timeout));
@@ -244,8 +266,10 @@ std::optional<HttpServerRequest> parse_request_head(std::string_view head) {
     if (end == std::string_view::npos) return std::nullopt;
     const std::string_view line = head.substr(0, end);
     head.remove_prefix(end + 2);
-    if (line.empty()) return !is_first && head.empty() ? std::optional(std::move(request)) : std::nullopt;
-    if (line.find_first_of(std::string_view("\r\n\0", 3)) != std::string_view::npos) return std::nullopt;
+    if (line.empty())
+      return !is_first && head.empty() ? std::optional(std::move(request)) : std::nullopt;
+    if (line.find_first_of(std::string_view("\r\n\0", 3)) != std::string_view::npos)
+      return std::nullopt;
     if (is_first) {
       is_first = false;
       const std::size_t first = line.find(' ');
@@ -255,8 +279,7 @@ std::optional<HttpServerRequest> parse_request_head(std::string_view head) {
       if (version != "HTTP/1.1" && version != "HTTP/1.0") return std::nullopt;
       request.method = std::string(line.substr(0, first));
       std::string_view target = line.substr(first + 1, last - first - 1);
-      if (!is_token(request.method) || target.empty() ||
-          target.find(' ') != std::string_view::npos)
+      if (!is_token(request.method) || target.empty() || target.find(' ') != std::string_view::npos)
         return std::nullopt;
       if (const std::size_t scheme = target.find("://");
           target.front() != '/' && scheme != std::string_view::npos) {
@@ -312,7 +335,8 @@ struct HttpServer::State {
   std::unique_ptr<ConnectionServer> server;
 
   void serve(SocketStream& stream, const StopSignal& signal) const {
-    if (options.tls && !stream.accept_tls(*options.tls, Deadline::after(std::chrono::seconds(15)))) {
+    if (options.tls &&
+        !stream.accept_tls(*options.tls, Deadline::after(std::chrono::seconds(15)))) {
       stream.close();
       return;
     }
@@ -333,9 +357,10 @@ Result<std::unique_ptr<HttpServer>> HttpServer::start(HttpServerOptions options,
   connection.port = state->options.port;
   connection.connections_max = state->options.connections_max;
   const State* raw = state.get();
-  PLAN_TRY(server, ConnectionServer::start(
-                       connection, [raw](std::unique_ptr<SocketStream> stream,
-                                         const StopSignal& signal) { raw->serve(*stream, signal); }));
+  PLAN_TRY(server, ConnectionServer::start(connection, [raw](std::unique_ptr<SocketStream> stream,
+                                                             const StopSignal& signal) {
+             raw->serve(*stream, signal);
+           }));
   state->server = std::move(server);
   return std::unique_ptr<HttpServer>(new HttpServer(std::move(state)));
 }

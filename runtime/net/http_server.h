@@ -15,14 +15,16 @@
 
 namespace plan::net {
 
-/// A request as a server got it (RFC 9112). Header names are in lower case; repeated headers are joined with ", ".
+/// A request as a server got it (RFC 9112). Header names are in lower case; repeated headers are
+/// joined with ", ".
 struct HttpServerRequest {
   std::string method = {};
-  std::string path = {};                 ///< as sent, without the query
-  std::string query = {};                ///< without '?'
+  std::string path = {};   ///< as sent, without the query
+  std::string query = {};  ///< without '?'
   std::vector<std::pair<std::string, std::string>> headers = {};
   std::string body = {};
-  bool is_body_too_large = false;        ///< the body was over its bound: it is not here and the connection will close
+  bool is_body_too_large =
+      false;  ///< the body was over its bound: it is not here and the connection will close
   std::string peer_address = {};
   std::uint16_t local_port = 0;
   bool is_tls = false;
@@ -33,33 +35,36 @@ struct HttpServerRequest {
 
 struct HttpServerResponse {
   int status = 200;
-  std::string content_type = {};         ///< empty: no such header
+  std::string content_type = {};  ///< empty: no such header
   std::string body = {};
   std::vector<std::pair<std::string, std::string>> headers = {};
-  bool is_connection_dropped = false;    ///< close without answering at all
+  bool is_connection_dropped = false;  ///< close without answering at all
 };
 
 struct HttpServerOptions {
   std::string address = "127.0.0.1";
   std::uint16_t port = 0;
-  std::optional<TlsServerOptions> tls = {};     ///< implicit TLS when given
+  std::optional<TlsServerOptions> tls = {};  ///< implicit TLS when given
   std::size_t connections_max = 256;
   std::size_t header_bytes_max = std::size_t{64} << 10U;
   /// Bound of a request's body by its path; null: 16 MiB for all.
   std::function<std::size_t(const HttpServerRequest& head)> body_bytes_max = {};
   std::chrono::milliseconds idle_timeout{60'000};
-  std::chrono::milliseconds request_timeout{120'000};  ///< from the first byte of a request to its last
+  std::chrono::milliseconds request_timeout{
+      120'000};  ///< from the first byte of a request to its last
 };
 
-/// A bounded HTTP/1.1 server: keep-alive, Content-Length and chunked bodies, `Expect: 100-continue`, TLS. No
-/// compression, no upgrades, no HTTP/2. The handler is called from many threads at the same time. What no client of
-/// ours sends (both lengths at once, obsolete folding, bare CR, two different lengths) is answered 400 and the
-/// connection closed, so that nobody in between can read another message than we do (RFC 9112, 11.2).
+/// A bounded HTTP/1.1 server: keep-alive, Content-Length and chunked bodies, `Expect:
+/// 100-continue`, TLS. No compression, no upgrades, no HTTP/2. The handler is called from many
+/// threads at the same time. What no client of ours sends (both lengths at once, obsolete folding,
+/// bare CR, two different lengths) is answered 400 and the connection closed, so that nobody in
+/// between can read another message than we do (RFC 9112, 11.2).
 class HttpServer {
  public:
   using Handler = std::function<HttpServerResponse(const HttpServerRequest&)>;
 
-  [[nodiscard]] static Result<std::unique_ptr<HttpServer>> start(HttpServerOptions options, Handler handler);
+  [[nodiscard]] static Result<std::unique_ptr<HttpServer>> start(HttpServerOptions options,
+                                                                 Handler handler);
   HttpServer(const HttpServer&) = delete;
   HttpServer& operator=(const HttpServer&) = delete;
   ~HttpServer();
@@ -73,7 +78,8 @@ class HttpServer {
   std::unique_ptr<State> state_;
 };
 
-/// The head of a request, up to and including its empty line, parsed; nothing when it is not one. Fuzzed.
+/// The head of a request, up to and including its empty line, parsed; nothing when it is not one.
+/// Fuzzed.
 [[nodiscard]] std::optional<HttpServerRequest> parse_request_head(std::string_view head);
 
 /// `%41` to `A`; nothing when an escape is broken.

@@ -16,7 +16,8 @@ struct BrokenToml {};
 // toml++ 3.3 takes some broken documents for its own bugs and asserts, such as a table header that
 // begins with a brace (found by fuzz_proxy_control). Its assertions become exceptions, in every
 // build, and all of them are caught below.
-// (In its noexcept functions they still end the program; none of those is reached by a broken document.)
+// (In its noexcept functions they still end the program; none of those is reached by a broken
+// document.)
 #undef NDEBUG
 #if defined(__clang__)
 #pragma GCC diagnostic ignored "-Wexceptions"

@@ -1,4 +1,5 @@
-// What single types check beyond the schema: passwords, roles, keys, certificates, scripts (reference 5.3, 5.6, 5.7, 5.15).
+// What single types check beyond the schema: passwords, roles, keys, certificates, scripts
+// (reference 5.3, 5.6, 5.7, 5.15).
 #include <openssl/bio.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
@@ -34,15 +35,22 @@ std::optional<ir::Value> hash_secret(const World& world, ir::Value& credential) 
   const std::int64_t min = rules["passwordMinLength"].integer_or(8);
   const std::int64_t max = rules["passwordMaxLength"].integer_or(128);
   const auto size = static_cast<std::int64_t>(character_count(secret));
-  if (size < min) return set_error("invalidProperties", "Password must be at least " + std::to_string(min) + " characters long.", "secret");
-  if (size > max) return set_error("invalidProperties", "Password must be at most " + std::to_string(max) + " characters long.", "secret");
+  if (size < min)
+    return set_error("invalidProperties",
+                     "Password must be at least " + std::to_string(min) + " characters long.",
+                     "secret");
+  if (size > max)
+    return set_error("invalidProperties",
+                     "Password must be at most " + std::to_string(max) + " characters long.",
+                     "secret");
   if (password_strength(secret) < strength_of(rules["passwordMinStrength"].string_or("three")))
     return set_error("invalidProperties", "Password is too weak.", "secret");
   credential.set("secret", hash_password(secret));
   return std::nullopt;
 }
 
-std::optional<ir::Value> check_credentials(const World& world, const ir::Value* before, ir::Value& account) {
+std::optional<ir::Value> check_credentials(const World& world, const ir::Value* before,
+                                           ir::Value& account) {
   ir::Value* credentials = account.as_map().find("credentials");
   if (credentials == nullptr || !credentials->is_map()) return std::nullopt;
   const ir::Value& old = before == nullptr ? account["nothing"] : (*before)["credentials"];
@@ -51,35 +59,47 @@ std::optional<ir::Value> check_credentials(const World& world, const ir::Value* 
   int passwords = 0;
   std::uint64_t next_id = 0;
   for (const auto& [position, credential] : old.members())
-    next_id = std::max(next_id, parse_id(credential["credentialId"].string_or("a")).value_or(0) + 1);
+    next_id =
+        std::max(next_id, parse_id(credential["credentialId"].string_or("a")).value_or(0) + 1);
   for (auto& [position, credential] : credentials->as_map()) {
     if (credential["@type"].string_or("") != "Password") {
       if (credential["credentialId"].string_or("").empty())
-        return set_error("invalidProperties", "Only password credentials can be created here.", "credentials");
+        return set_error("invalidProperties", "Only password credentials can be created here.",
+                         "credentials");
       continue;
     }
-    if (++passwords > 1) return set_error("invalidProperties", "Only one password credential is allowed.", "credentials");
+    if (++passwords > 1)
+      return set_error("invalidProperties", "Only one password credential is allowed.",
+                       "credentials");
     const ir::Value* same = nullptr;
     for (const auto& [number, each] : old.members())
-      if (!credential["credentialId"].string_or("").empty() && each["credentialId"] == credential["credentialId"]) same = &each;
-    if (same != nullptr && (credential["secret"] == (*same)["secret"] || credential["secret"].string_or("") == "****")) {
+      if (!credential["credentialId"].string_or("").empty() &&
+          each["credentialId"] == credential["credentialId"])
+        same = &each;
+    if (same != nullptr && (credential["secret"] == (*same)["secret"] ||
+                            credential["secret"].string_or("") == "****")) {
       credential.set("secret", (*same)["secret"]);
       continue;
     }
-    if (is_external) return set_error("forbidden", "Passwords of this account are kept in an external directory.");
-    if (credential["secret"].string_or("").empty()) continue;  // the check for required members says so
+    if (is_external)
+      return set_error("forbidden", "Passwords of this account are kept in an external directory.");
+    if (credential["secret"].string_or("").empty())
+      continue;  // the check for required members says so
     if (auto failed = hash_secret(world, credential)) return failed;
-    if (credential["credentialId"].string_or("").empty()) credential.set("credentialId", encode_id(next_id++));
+    if (credential["credentialId"].string_or("").empty())
+      credential.set("credentialId", encode_id(next_id++));
   }
   return std::nullopt;
 }
 
-std::optional<ir::Value> check_account(JmapContext& context, const ir::Value* before, ir::Value& account) {
+std::optional<ir::Value> check_account(JmapContext& context, const ir::Value* before,
+                                       ir::Value& account) {
   if (account["roles"]["@type"].string_or("") == "Custom")
     for (const auto& [id, is_in] : account["roles"]["roleIds"].members())
       if (context.world.registry.find("x:Role", parse_id(id).value_or(0)) == nullptr)
         return ir::Value::map({{"type", "serverUnavailable"}});
-  const bool has_rights_changed = before == nullptr || (*before)["roles"] != account["roles"] || (*before)["permissions"] != account["permissions"];
+  const bool has_rights_changed = before == nullptr || (*before)["roles"] != account["roles"] ||
+                                  (*before)["permissions"] != account["permissions"];
   if (!context.login.is_administrator && has_rights_changed)
     for (const std::string& permission : permissions_of(context.world, account))
       if (!context.login.may(permission))
@@ -103,17 +123,22 @@ std::optional<ir::Value> check_key(ir::Value& signature) {
   if (key["@type"].string_or("") != "Text") return std::nullopt;
   const auto reader = reader_of(key["secret"].string_or(""));
   // No pass phrase is ever asked for: an encrypted key is refused.
-  const std::unique_ptr<EVP_PKEY, Free> parsed(
-      PEM_read_bio_PrivateKey(reader.get(), nullptr, [](char*, int, int, void*) { return -1; }, nullptr));
-  const auto refuse = [](std::string_view why) { return ir::Value::map({{"type", "invalidProperties"}, {"description", why}}); };
+  const std::unique_ptr<EVP_PKEY, Free> parsed(PEM_read_bio_PrivateKey(
+      reader.get(), nullptr, [](char*, int, int, void*) { return -1; }, nullptr));
+  const auto refuse = [](std::string_view why) {
+    return ir::Value::map({{"type", "invalidProperties"}, {"description", why}});
+  };
   if (!parsed) return refuse("Failed to load the private key.");
   const bool wants_rsa = signature["@type"].string_or("").find("Rsa") != std::string_view::npos;
   const int kind = EVP_PKEY_base_id(parsed.get());
-  if (kind != (wants_rsa ? EVP_PKEY_RSA : EVP_PKEY_ED25519)) return refuse("The key does not fit the algorithm.");
+  if (kind != (wants_rsa ? EVP_PKEY_RSA : EVP_PKEY_ED25519))
+    return refuse("The key does not fit the algorithm.");
   if (wants_rsa && EVP_PKEY_bits(parsed.get()) < 2048) return refuse("The RSA key is too short.");
   unsigned char* der = nullptr;
   const int size = i2d_PUBKEY(parsed.get(), &der);
-  if (size > 0) signature.set("publicKey", ir::to_base64({reinterpret_cast<const char*>(der), static_cast<std::size_t>(size)}));
+  if (size > 0)
+    signature.set("publicKey", ir::to_base64({reinterpret_cast<const char*>(der),
+                                              static_cast<std::size_t>(size)}));
   OPENSSL_free(der);
   return std::nullopt;
 }
@@ -127,20 +152,25 @@ std::string time_of(const ASN1_TIME* time) {
 std::optional<ir::Value> check_certificate(ir::Value& object) {
   if (object["certificate"]["@type"].string_or("") != "Text") return std::nullopt;
   const auto reader = reader_of(object["certificate"]["value"].string_or(""));
-  const std::unique_ptr<X509, Free> parsed(PEM_read_bio_X509(reader.get(), nullptr, nullptr, nullptr));
-  if (!parsed) return set_error("invalidProperties", "Failed to parse the certificate.", "certificate");
+  const std::unique_ptr<X509, Free> parsed(
+      PEM_read_bio_X509(reader.get(), nullptr, nullptr, nullptr));
+  if (!parsed)
+    return set_error("invalidProperties", "Failed to parse the certificate.", "certificate");
   object.set("notValidBefore", time_of(X509_get0_notBefore(parsed.get())));
   object.set("notValidAfter", time_of(X509_get0_notAfter(parsed.get())));
   std::array<char, 512> issuer{};
-  X509_NAME_oneline(X509_get_issuer_name(parsed.get()), issuer.data(), static_cast<int>(issuer.size()));
+  X509_NAME_oneline(X509_get_issuer_name(parsed.get()), issuer.data(),
+                    static_cast<int>(issuer.size()));
   object.set("issuer", std::string(issuer.data()));
   ir::Value names = ir::Value::map();
-  auto* list = static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(parsed.get(), NID_subject_alt_name, nullptr, nullptr));
+  auto* list = static_cast<GENERAL_NAMES*>(
+      X509_get_ext_d2i(parsed.get(), NID_subject_alt_name, nullptr, nullptr));
   for (int i = 0; list != nullptr && i < sk_GENERAL_NAME_num(list); ++i) {
     const GENERAL_NAME* name = sk_GENERAL_NAME_value(list, i);
     if (name->type != GEN_DNS) continue;
     names.set(std::string(reinterpret_cast<const char*>(ASN1_STRING_get0_data(name->d.dNSName)),
-                          static_cast<std::size_t>(ASN1_STRING_length(name->d.dNSName))), true);
+                          static_cast<std::size_t>(ASN1_STRING_length(name->d.dNSName))),
+              true);
   }
   GENERAL_NAMES_free(list);
   object.set("subjectAlternativeNames", std::move(names));
@@ -148,32 +178,42 @@ std::optional<ir::Value> check_certificate(ir::Value& object) {
 }
 
 std::string random_text(std::size_t size) {
-  constexpr std::string_view kLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+  constexpr std::string_view kLetters =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
   std::string bytes(size, '\0');
-  if (RAND_bytes(reinterpret_cast<unsigned char*>(bytes.data()), static_cast<int>(size)) != 1) return {};
+  if (RAND_bytes(reinterpret_cast<unsigned char*>(bytes.data()), static_cast<int>(size)) != 1)
+    return {};
   for (char& c : bytes) c = kLetters[static_cast<unsigned char>(c) % kLetters.size()];
   return bytes;
 }
 
 }  // namespace
 
-std::optional<ir::Value> apply_type_rules(JmapContext& context, const ObjectType& type, const ir::Value* before, ir::Value& object) {
+std::optional<ir::Value> apply_type_rules(JmapContext& context, const ObjectType& type,
+                                          const ir::Value* before, ir::Value& object) {
   if (type.name == "x:Account") return check_account(context, before, object);
-  if (type.name == "x:DkimSignature" && (before == nullptr || (*before)["privateKey"] != object["privateKey"])) return check_key(object);
-  if (type.name == "x:Certificate" && (before == nullptr || (*before)["certificate"] != object["certificate"])) return check_certificate(object);
+  if (type.name == "x:DkimSignature" &&
+      (before == nullptr || (*before)["privateKey"] != object["privateKey"]))
+    return check_key(object);
+  if (type.name == "x:Certificate" &&
+      (before == nullptr || (*before)["certificate"] != object["certificate"]))
+    return check_certificate(object);
   if (type.name == "x:SieveSystemScript" || type.name == "x:SieveUserScript") {
     std::string contents(object["contents"].string_or(""));
-    if (const auto complaint = sieve_complaint(contents)) return set_error("invalidProperties", *complaint, "contents");
+    if (const auto complaint = sieve_complaint(contents))
+      return set_error("invalidProperties", *complaint, "contents");
     while (contents.ends_with('\n') || contents.ends_with('\r')) contents.pop_back();
     object.set("contents", contents);
   }
   if (type.name == "x:OAuthClient" && object["secret"].is_string() &&
-      (before == nullptr || (*before)["secret"] != object["secret"]) && classify_secret(object["secret"].string_or("")) == SecretForm::plain)
+      (before == nullptr || (*before)["secret"] != object["secret"]) &&
+      classify_secret(object["secret"].string_or("")) == SecretForm::plain)
     object.set("secret", hash_password(object["secret"].string_or("")));
   return std::nullopt;
 }
 
-MethodResult secondary_method(JmapContext& context, const ObjectType& type, std::string_view verb, std::uint64_t account, const ir::Value& arguments) {
+MethodResult secondary_method(JmapContext& context, const ObjectType& type, std::string_view verb,
+                              std::uint64_t account, const ir::Value& arguments) {
   RegistryStore& registry = context.world.registry;
   const std::string store = type.name + "/" + encode_id(account);
   const std::string shown = encode_id(account);
@@ -187,8 +227,13 @@ MethodResult secondary_method(JmapContext& context, const ObjectType& type, std:
   };
   if (verb == "query") {
     ir::Value ids = ir::Value::list();
-    for (auto it = existing.rbegin(); it != existing.rend(); ++it) ids.push_back(encode_id(it->first));
-    return MethodResult::answer(ir::Value::map({{"accountId", shown}, {"queryState", "n"}, {"canCalculateChanges", true}, {"position", 0}, {"ids", std::move(ids)}}));
+    for (auto it = existing.rbegin(); it != existing.rend(); ++it)
+      ids.push_back(encode_id(it->first));
+    return MethodResult::answer(ir::Value::map({{"accountId", shown},
+                                                {"queryState", "n"},
+                                                {"canCalculateChanges", true},
+                                                {"position", 0},
+                                                {"ids", std::move(ids)}}));
   }
   if (verb == "get") {
     ir::Value list = ir::Value::list();
@@ -197,13 +242,16 @@ MethodResult secondary_method(JmapContext& context, const ObjectType& type, std:
       for (const ir::Value& each : arguments["ids"].items()) {
         const auto id = parse_id(each.string_or("!"));
         const auto found = id ? existing.find(*id) : existing.end();
-        if (found == existing.end()) missing.push_back(each);
-        else list.push_back(show(found->first, found->second));
+        if (found == existing.end())
+          missing.push_back(each);
+        else
+          list.push_back(show(found->first, found->second));
       }
     } else {
       for (const auto& [id, object] : existing) list.push_back(show(id, object));
     }
-    return MethodResult::answer(ir::Value::map({{"accountId", shown}, {"list", std::move(list)}, {"notFound", std::move(missing)}}));
+    return MethodResult::answer(ir::Value::map(
+        {{"accountId", shown}, {"list", std::move(list)}, {"notFound", std::move(missing)}}));
   }
   ir::Value out = ir::Value::map({{"accountId", shown}});
   ir::Value created = ir::Value::map();
@@ -215,23 +263,32 @@ MethodResult secondary_method(JmapContext& context, const ObjectType& type, std:
       continue;
     }
     if (body["description"].string_or("").empty()) {
-      not_created.set(name, ir::Value::map({{"type", "validationFailed"}, {"validationErrors", ir::Value::list({ir::Value::map({{"type", "Required"}, {"property", "description"}})})}}));
+      not_created.set(
+          name, ir::Value::map({{"type", "validationFailed"},
+                                {"validationErrors",
+                                 ir::Value::list({ir::Value::map(
+                                     {{"type", "Required"}, {"property", "description"}})})}}));
       continue;
     }
     const char* limit = type.name == "x:ApiKey" ? "maxApiKeys" : "maxAppPasswords";
-    if (static_cast<std::int64_t>(registry.all(store).size()) >= singleton_of(context.world, "x:Authentication")[limit].integer_or(5)) {
+    if (static_cast<std::int64_t>(registry.all(store).size()) >=
+        singleton_of(context.world, "x:Authentication")[limit].integer_or(5)) {
       not_created.set(name, set_error("overQuota", "The maximum number is reached."));
       continue;
     }
     const std::uint64_t id = registry.next_id(store);
     const std::string secret = (type.name == "x:ApiKey" ? "API_" : "app_") + random_text(32);
-    registry.put(store, id, ir::Value::map({{"@type", type.name == "x:ApiKey" ? "ApiKey" : "AppPassword"},
-                                            {"description", body["description"]},
-                                            {"secret", ir::sha256(secret).hex()},
-                                            {"createdAt", show_rfc3339(context.world.now_seconds())},
-                                            {"expiresAt", body["expiresAt"]},
-                                            {"allowedIps", body["allowedIps"].is_map() ? body["allowedIps"] : ir::Value::map()},
-                                            {"permissions", body["permissions"].is_map() ? body["permissions"] : ir::Value::map({{"@type", "Inherit"}})}}));
+    registry.put(store, id,
+                 ir::Value::map({{"@type", type.name == "x:ApiKey" ? "ApiKey" : "AppPassword"},
+                                 {"description", body["description"]},
+                                 {"secret", ir::sha256(secret).hex()},
+                                 {"createdAt", show_rfc3339(context.world.now_seconds())},
+                                 {"expiresAt", body["expiresAt"]},
+                                 {"allowedIps", body["allowedIps"].is_map() ? body["allowedIps"]
+                                                                            : ir::Value::map()},
+                                 {"permissions", body["permissions"].is_map()
+                                                     ? body["permissions"]
+                                                     : ir::Value::map({{"@type", "Inherit"}})}}));
     created.set(name, ir::Value::map({{"id", encode_id(id)}, {"secret", secret}}));
   }
   ir::Value destroyed = ir::Value::list();

@@ -10,10 +10,12 @@
 namespace plan::rehearsal {
 namespace {
 
-// Types whose objects are asked at every use, or have a reload of their own: everything else is settings.
+// Types whose objects are asked at every use, or have a reload of their own: everything else is
+// settings.
 bool is_immediate(std::string_view type) {
-  constexpr std::array<std::string_view, 10> kImmediate = {"x:Domain", "x:Account", "x:MailingList", "x:Role", "x:Tenant", "x:Task",
-                                                           "x:MemoryLookupKey", "x:MemoryLookupKeyValue", "x:BlockedIp", "x:DkimSignature"};
+  constexpr std::array<std::string_view, 10> kImmediate = {
+      "x:Domain", "x:Account",         "x:MailingList",          "x:Role",      "x:Tenant",
+      "x:Task",   "x:MemoryLookupKey", "x:MemoryLookupKeyValue", "x:BlockedIp", "x:DkimSignature"};
   for (const std::string_view each : kImmediate)
     if (each == type) return true;
   return false;
@@ -47,15 +49,22 @@ std::optional<ir::Value> run(JmapContext& context, const std::string& variant) {
 }  // namespace
 
 std::optional<ir::Value> reload_settings(World& world, bool is_checked) {
-  if (is_checked && !world.options.has_dns && singleton_of(world, "x:SpamPyzor")["enable"].bool_or(true))
-    return refused("Invalid address: failed to lookup address information: Temporary failure in name resolution", "SpamPyzor", "singleton");
-  if (const ir::Value oidc = singleton_of(world, "x:OidcProvider"); is_checked && oidc["signatureKey"]["secret"].string_or("") == "****")
+  if (is_checked && !world.options.has_dns &&
+      singleton_of(world, "x:SpamPyzor")["enable"].bool_or(true))
+    return refused(
+        "Invalid address: failed to lookup address information: Temporary failure in name "
+        "resolution",
+        "SpamPyzor", "singleton");
+  if (const ir::Value oidc = singleton_of(world, "x:OidcProvider");
+      is_checked && oidc["signatureKey"]["secret"].string_or("") == "****")
     return refused("Failed to build the signing key.", "OidcProvider", "singleton");
   auto fresh = std::make_shared<LiveSettings>();
   for (const auto& [name, type] : world.schema->types()) {
     if (is_immediate(name)) continue;
-    if (type.is_singleton) fresh->types[name][0] = singleton_of(world, name);
-    else fresh->types[name] = world.registry.all(name);
+    if (type.is_singleton)
+      fresh->types[name][0] = singleton_of(world, name);
+    else
+      fresh->types[name] = world.registry.all(name);
   }
   world.live = std::move(fresh);
   world.session_state = random_state();
@@ -69,43 +78,56 @@ void reload_lookups(World& world) {
       const std::string space(object["namespace"].string_or(""));
       const std::string key(object["key"].string_or(""));
       const std::string value(object["value"].string_or("1"));
-      if (object["isGlobPattern"].bool_or(false)) fresh->patterns[space].emplace_back(key, value);
-      else fresh->exact[space][key] = value;
+      if (object["isGlobPattern"].bool_or(false))
+        fresh->patterns[space].emplace_back(key, value);
+      else
+        fresh->exact[space][key] = value;
     }
   world.lookups = std::move(fresh);
 }
 
 void reload_blocked(World& world) {
   world.blocked.clear();
-  for (const auto& [id, object] : world.registry.all("x:BlockedIp")) world.blocked.emplace(object["address"].string_or(""));
+  for (const auto& [id, object] : world.registry.all("x:BlockedIp"))
+    world.blocked.emplace(object["address"].string_or(""));
 }
 
-MethodResult action_set(JmapContext& context, const std::string& account, const ir::Value& arguments) {
+MethodResult action_set(JmapContext& context, const std::string& account,
+                        const ir::Value& arguments) {
   const ObjectType* type = context.world.schema->type("x:Action");
   ir::Value created = ir::Value::map();
   ir::Value not_created = ir::Value::map();
-  if (!arguments["create"].is_null() && !arguments["create"].is_map()) return MethodResult::not_request();
+  if (!arguments["create"].is_null() && !arguments["create"].is_map())
+    return MethodResult::not_request();
   for (const auto& [name, body] : arguments["create"].members()) {
     const std::string variant(body["@type"].string_or(""));
     if (type == nullptr || type->shape->variant(variant) == nullptr) {
-      not_created.set(name, ir::Value::map({{"type", "invalidPatch"}, {"description", "Missing or invalid '@type' property in object"}, {"properties", ir::Value::list({""})}}));
+      not_created.set(
+          name, ir::Value::map({{"type", "invalidPatch"},
+                                {"description", "Missing or invalid '@type' property in object"},
+                                {"properties", ir::Value::list({""})}}));
       continue;
     }
     if (!context.login.may("action" + variant)) {
-      not_created.set(name, set_error("forbidden", "You are not authorized to perform this action."));
+      not_created.set(name,
+                      set_error("forbidden", "You are not authorized to perform this action."));
       continue;
     }
     if (auto failed = run(context, variant)) {
       not_created.set(name, std::move(*failed));
       continue;
     }
-    created.set(name, ir::Value::map({{"id", encode_id(static_cast<std::uint64_t>(context.world.now_seconds()))}}));
+    created.set(name,
+                ir::Value::map(
+                    {{"id", encode_id(static_cast<std::uint64_t>(context.world.now_seconds()))}}));
   }
   ir::Value out = ir::Value::map({{"accountId", account}});
   ir::Value not_updated = ir::Value::map();
   ir::Value not_destroyed = ir::Value::map();
-  for (const auto& [id, patch] : arguments["update"].members()) not_updated.set(id, set_error("notFound"));
-  for (const ir::Value& id : arguments["destroy"].items()) not_destroyed.set(std::string(id.string_or("")), set_error("notFound"));
+  for (const auto& [id, patch] : arguments["update"].members())
+    not_updated.set(id, set_error("notFound"));
+  for (const ir::Value& id : arguments["destroy"].items())
+    not_destroyed.set(std::string(id.string_or("")), set_error("notFound"));
   if (created.size() > 0) out.set("created", std::move(created));
   if (not_created.size() > 0) out.set("notCreated", std::move(not_created));
   if (not_updated.size() > 0) out.set("notUpdated", std::move(not_updated));

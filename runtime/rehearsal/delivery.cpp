@@ -26,7 +26,8 @@ std::string domain_of(std::string_view address) {
   return at == std::string_view::npos ? std::string{} : lower_ascii(address.substr(at + 1));
 }
 
-MtaFacts facts_of(const World& world, const QueuedMessage& message, const QueuedRecipient& recipient) {
+MtaFacts facts_of(const World& world, const QueuedMessage& message,
+                  const QueuedRecipient& recipient) {
   MtaFacts out;
   out["rcpt"] = recipient.address;
   out["rcpt_domain"] = domain_of(recipient.address);
@@ -45,7 +46,9 @@ MtaFacts facts_of(const World& world, const QueuedMessage& message, const Queued
   return out;
 }
 
-double speed_of(const World& world) { return world.options.schedule_speed > 0 ? world.options.schedule_speed : 1.0; }
+double speed_of(const World& world) {
+  return world.options.schedule_speed > 0 ? world.options.schedule_speed : 1.0;
+}
 
 std::int64_t scaled(const World& world, std::int64_t ms) {
   return static_cast<std::int64_t>(static_cast<double>(ms) / speed_of(world));
@@ -57,20 +60,26 @@ const ir::Value* object_by_name(const World& world, std::string_view type, std::
   return nullptr;
 }
 
-std::int64_t retry_delay(const World& world, const QueuedMessage& message, const QueuedRecipient& recipient) {
-  const std::string schedule(evaluate_live(world, "x:MtaOutboundStrategy", "schedule", facts_of(world, message, recipient)).string_or(""));
+std::int64_t retry_delay(const World& world, const QueuedMessage& message,
+                         const QueuedRecipient& recipient) {
+  const std::string schedule(
+      evaluate_live(world, "x:MtaOutboundStrategy", "schedule", facts_of(world, message, recipient))
+          .string_or(""));
   const ir::Value* object = object_by_name(world, "x:MtaDeliverySchedule", schedule);
   const auto attempt = static_cast<std::size_t>(std::max<std::int64_t>(0, recipient.retries - 1));
   if (object != nullptr && (*object)["retry"]["@type"].string_or("") == "Custom") {
     const ir::Value& intervals = (*object)["retry"]["intervals"];
     const std::size_t at = std::min(attempt, intervals.size() - 1);
-    return scaled(world, intervals[std::to_string(at)]["duration"].integer_or(kRetryMinutes[0] * kMinuteMs));
+    return scaled(
+        world, intervals[std::to_string(at)]["duration"].integer_or(kRetryMinutes[0] * kMinuteMs));
   }
   return scaled(world, kRetryMinutes[std::min(attempt, kRetryMinutes.size() - 1)] * kMinuteMs);
 }
 
 void schedule(const World& world, const QueuedMessage& message, QueuedRecipient& recipient) {
-  const std::string name(evaluate_live(world, "x:MtaOutboundStrategy", "schedule", facts_of(world, message, recipient)).string_or(""));
+  const std::string name(
+      evaluate_live(world, "x:MtaOutboundStrategy", "schedule", facts_of(world, message, recipient))
+          .string_or(""));
   recipient.retry_at_ms = message.created_at_ms;
   recipient.notify_at_ms = message.created_at_ms + kDayMs;
   recipient.expires_at_ms = message.created_at_ms + scaled(world, 3 * kDayMs);
@@ -82,7 +91,8 @@ void schedule(const World& world, const QueuedMessage& message, QueuedRecipient&
     recipient.expires_at_ms = 0;
     recipient.attempts_max = expiry["maxAttempts"].integer_or(5);
   } else {
-    recipient.expires_at_ms = message.created_at_ms + scaled(world, expiry["expire"].integer_or(3 * kDayMs));
+    recipient.expires_at_ms =
+        message.created_at_ms + scaled(world, expiry["expire"].integer_or(3 * kDayMs));
   }
   const auto queue = parse_id((*object)["queueId"].string_or("!"));
   for (const auto& [id, each] : world.live->all("x:MtaVirtualQueue"))
@@ -113,29 +123,43 @@ QueuedMessage& add_to_queue(World& world, AcceptedMessage accepted) {
 
 std::string enhanced_of(const std::string& said) {
   const auto parts = split(said, ' ');
-  return parts.size() > 1 && parts[1].size() >= 5 && parts[1][1] == '.' ? std::string(parts[1]) : "5.0.0";
+  return parts.size() > 1 && parts[1].size() >= 5 && parts[1][1] == '.' ? std::string(parts[1])
+                                                                        : "5.0.0";
 }
 
 // RFC 3464, with what the sender needs to know.
-void bounce(World& world, const QueuedMessage& message, const std::vector<std::pair<std::string, std::string>>& failed) {
+void bounce(World& world, const QueuedMessage& message,
+            const std::vector<std::pair<std::string, std::string>>& failed) {
   if (message.return_path.empty()) return;  // the bounce of a bounce is discarded
-  const std::string from = "MAILER-DAEMON@" + (world.default_domain().empty() ? world.hostname() : world.default_domain());
-  const std::string boundary = "=_rehearsal_" + encode_id(world.registry.next_id("x:QueuedMessage"));
+  const std::string from =
+      "MAILER-DAEMON@" +
+      (world.default_domain().empty() ? world.hostname() : world.default_domain());
+  const std::string boundary =
+      "=_rehearsal_" + encode_id(world.registry.next_id("x:QueuedMessage"));
   std::string text = "Your message could not be delivered to the following recipients:\r\n\r\n";
-  std::string report = "Reporting-MTA: dns;" + world.hostname() + "\r\nArrival-Date: " + show_mail_date(message.created_at_ms / 1000) + "\r\n\r\n";
+  std::string report = "Reporting-MTA: dns;" + world.hostname() +
+                       "\r\nArrival-Date: " + show_mail_date(message.created_at_ms / 1000) +
+                       "\r\n\r\n";
   for (const auto& [address, said] : failed) {
     text += "<" + address + "> (" + said + ")\r\n";
-    report += "Final-Recipient: rfc822;" + address + "\r\nAction: failed\r\nStatus: " + enhanced_of(said) + "\r\nDiagnostic-Code: smtp;" + said + "\r\n\r\n";
+    report += "Final-Recipient: rfc822;" + address +
+              "\r\nAction: failed\r\nStatus: " + enhanced_of(said) + "\r\nDiagnostic-Code: smtp;" +
+              said + "\r\n\r\n";
   }
   AcceptedMessage out;
   out.recipients = {message.return_path};
   out.source = "dsn";
   out.received_from_ip = "127.0.0.1";
   out.bytes = "From: \"Mail Delivery Subsystem\" <" + from + ">\r\nTo: " + message.return_path +
-              "\r\nAuto-Submitted: auto-generated\r\nSubject: Failed to deliver message\r\nDate: " + show_mail_date(world.now_seconds()) +
-              "\r\nMessage-ID: <" + boundary + "@" + world.hostname() + ">\r\nMIME-Version: 1.0\r\nContent-Type: multipart/report; report-type=delivery-status; boundary=\"" +
-              boundary + "\"\r\n\r\n--" + boundary + "\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n" + text + "\r\n--" + boundary +
-              "\r\nContent-Type: message/delivery-status\r\n\r\n" + report + "--" + boundary + "\r\nContent-Type: message/rfc822\r\n\r\n" +
+              "\r\nAuto-Submitted: auto-generated\r\nSubject: Failed to deliver message\r\nDate: " +
+              show_mail_date(world.now_seconds()) + "\r\nMessage-ID: <" + boundary + "@" +
+              world.hostname() +
+              ">\r\nMIME-Version: 1.0\r\nContent-Type: multipart/report; "
+              "report-type=delivery-status; boundary=\"" +
+              boundary + "\"\r\n\r\n--" + boundary +
+              "\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n" + text + "\r\n--" + boundary +
+              "\r\nContent-Type: message/delivery-status\r\n\r\n" + report + "--" + boundary +
+              "\r\nContent-Type: message/rfc822\r\n\r\n" +
               world.mail.blob(message.blob).value_or("") + "\r\n--" + boundary + "--\r\n";
   static_cast<void>(add_to_queue(world, std::move(out)));
 }
@@ -148,9 +172,12 @@ struct Route {
 };
 
 Route route_of(const World& world, const QueuedMessage& message, const QueuedRecipient& recipient) {
-  const std::string name(evaluate_live(world, "x:MtaOutboundStrategy", "route", facts_of(world, message, recipient)).string_or(""));
+  const std::string name(
+      evaluate_live(world, "x:MtaOutboundStrategy", "route", facts_of(world, message, recipient))
+          .string_or(""));
   const ir::Value* object = object_by_name(world, "x:MtaRoute", name);
-  const std::string_view kind = object != nullptr ? (*object)["@type"].string_or("") : (name == "local" ? "Local" : "Mx");
+  const std::string_view kind =
+      object != nullptr ? (*object)["@type"].string_or("") : (name == "local" ? "Local" : "Mx");
   Route route;
   route.target.hostname = world.hostname();
   if (kind == "Local") {
@@ -163,7 +190,8 @@ Route route_of(const World& world, const QueuedMessage& message, const QueuedRec
     route.target.is_lmtp = (*object)["protocol"].string_or("smtp") == "lmtp";
     route.target.is_tls_implicit = (*object)["implicitTls"].bool_or(false);
     route.target.are_invalid_certificates_allowed = (*object)["allowInvalidCerts"].bool_or(false);
-    if ((*object)["authUsername"].is_string() && (*object)["authSecret"]["@type"].string_or("") == "Value") {
+    if ((*object)["authUsername"].is_string() &&
+        (*object)["authSecret"]["@type"].string_or("") == "Value") {
       route.target.user = (*object)["authUsername"].string_or("");
       route.target.password = (*object)["authSecret"]["secret"].string_or("");
     }
@@ -181,13 +209,19 @@ Route route_of(const World& world, const QueuedMessage& message, const QueuedRec
   route.target.address = mx.substr(0, colon);
   route.target.port = static_cast<std::uint16_t>(port);
   route.target.are_invalid_certificates_allowed = true;
-  route.target.may_be_loopback = true;  // named by whoever started the rehearsal, not by configuration
+  route.target.may_be_loopback =
+      true;  // named by whoever started the rehearsal, not by configuration
   return route;
 }
 
 ir::Value dns_error(const std::string& message, const std::string& domain) {
-  return ir::Value::map({{"errorType", "dnsError"}, {"errorMessage", message}, {"errorCommand", {}}, {"responseHostname", domain},
-                         {"responseCode", {}}, {"responseEnhanced", {}}, {"responseMessage", {}}});
+  return ir::Value::map({{"errorType", "dnsError"},
+                         {"errorMessage", message},
+                         {"errorCommand", {}},
+                         {"responseHostname", domain},
+                         {"responseCode", {}},
+                         {"responseEnhanced", {}},
+                         {"responseMessage", {}}});
 }
 
 }  // namespace
@@ -201,7 +235,9 @@ std::string enqueue(World& world, AcceptedMessage message) {
   return error == std::errc{} ? std::string(text.data(), end) : std::string{};
 }
 
-void queue_from_delivery(World& world, AcceptedMessage message) { static_cast<void>(add_to_queue(world, std::move(message))); }
+void queue_from_delivery(World& world, AcceptedMessage message) {
+  static_cast<void>(add_to_queue(world, std::move(message)));
+}
 
 struct DeliveryThread::State {
   explicit State(World& target_world) : world(target_world) {
@@ -224,7 +260,9 @@ struct DeliveryThread::State {
     for (auto& [id, message] : world.queue->all()) {
       if (message.is_busy) continue;
       for (const QueuedRecipient& recipient : message.recipients) {
-        if (recipient.state != RecipientState::scheduled && recipient.state != RecipientState::temporary) continue;
+        if (recipient.state != RecipientState::scheduled &&
+            recipient.state != RecipientState::temporary)
+          continue;
         if (recipient.retry_at_ms <= now) return &message;
         wait_ms = std::min(wait_ms, recipient.retry_at_ms - now);
       }
@@ -255,7 +293,10 @@ struct DeliveryThread::State {
     };
     std::map<std::string, Remote> remotes;
     for (QueuedRecipient& recipient : message->recipients) {
-      if ((recipient.state != RecipientState::scheduled && recipient.state != RecipientState::temporary) || recipient.retry_at_ms > now) continue;
+      if ((recipient.state != RecipientState::scheduled &&
+           recipient.state != RecipientState::temporary) ||
+          recipient.retry_at_ms > now)
+        continue;
       const Route route = route_of(world, *message, recipient);
       if (!route.failure.empty()) {
         RelayResult result;
@@ -279,13 +320,15 @@ struct DeliveryThread::State {
       lock.unlock();
       for (const auto& [name, remote] : remotes) {
         const auto outcomes = relay(remote.target, sender, remote.recipients, bytes);
-        for (std::size_t i = 0; i < outcomes.size(); ++i) results[remote.recipients[i]] = outcomes[i];
+        for (std::size_t i = 0; i < outcomes.size(); ++i)
+          results[remote.recipients[i]] = outcomes[i];
       }
       lock.lock();
       message = world.queue->find(id);
       if (message == nullptr) return;  // destroyed meanwhile
       for (QueuedRecipient& recipient : message->recipients)
-        if (const auto found = results.find(recipient.address); found != results.end()) settle(*message, recipient, found->second);
+        if (const auto found = results.find(recipient.address); found != results.end())
+          settle(*message, recipient, found->second);
     }
     finish(*message);
     world.commit();
@@ -300,8 +343,9 @@ struct DeliveryThread::State {
     recipient.error = result.error;
     recipient.last_error = result.last_error;
     const std::int64_t now = world.clock.wall_ms();
-    const bool is_expired = (recipient.expires_at_ms > 0 && now >= recipient.expires_at_ms) ||
-                            (recipient.attempts_max > 0 && recipient.retries >= recipient.attempts_max);
+    const bool is_expired =
+        (recipient.expires_at_ms > 0 && now >= recipient.expires_at_ms) ||
+        (recipient.attempts_max > 0 && recipient.retries >= recipient.attempts_max);
     if (result.outcome == RelayOutcome::permanent || is_expired) {
       recipient.state = RecipientState::failed;
       failed.emplace_back(message.id, std::pair(recipient.address, result.said));

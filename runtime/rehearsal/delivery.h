@@ -13,7 +13,8 @@ namespace plan::rehearsal {
 /// A message as SMTP accepted it, before it is in the queue.
 struct AcceptedMessage {
   std::string return_path = {};
-  std::vector<std::string> recipients = {};   ///< rewritten: no sub-address of an account, lists expanded
+  std::vector<std::string> recipients =
+      {};  ///< rewritten: no sub-address of an account, lists expanded
   std::string bytes = {};
   std::string source = "smtp";
   std::string received_from_ip = {};

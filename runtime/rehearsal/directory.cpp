@@ -45,12 +45,14 @@ struct Candidate {
   bool is_alias = false;
 };
 
-// The stored secret of app passwords and API keys is a digest: they are random, a slow hash adds nothing.
+// The stored secret of app passwords and API keys is a digest: they are random, a slow hash adds
+// nothing.
 bool opens(World& world, const std::string& stored, std::string_view password) {
   const std::string digest = ir::sha256(stored + "\n" + std::string(password)).hex();
   {
     const std::lock_guard lock(world.mutex);
-    if (const auto found = world.verified.find(digest); found != world.verified.end()) return found->second == "y";
+    if (const auto found = world.verified.find(digest); found != world.verified.end())
+      return found->second == "y";
   }
   const bool is_right = verify_password(stored, password);
   const std::lock_guard lock(world.mutex);
@@ -76,7 +78,8 @@ std::optional<Candidate> candidate_of(World& world, std::string_view name) {
     out.account = kAdministratorId;
     out.name = world.options.admin_user;
     out.is_administrator = true;
-    ir::Value credential = ir::Value::map({{"@type", "Password"}, {"secret", world.options.admin_password}});
+    ir::Value credential =
+        ir::Value::map({{"@type", "Password"}, {"secret", world.options.admin_password}});
     out.credentials.push_back(std::move(credential));
     return out;
   }
@@ -86,9 +89,11 @@ std::optional<Candidate> candidate_of(World& world, std::string_view name) {
   if (account == nullptr || (*account)["@type"].string_or("") != "User") return std::nullopt;
   out.account = *id;
   out.name = address_of(world, *account);
-  for (const auto& [position, credential] : (*account)["credentials"].members()) out.credentials.push_back(credential);
+  for (const auto& [position, credential] : (*account)["credentials"].members())
+    out.credentials.push_back(credential);
   for (const char* type : {"x:AppPassword"})
-    for (const auto& [number, secondary] : world.registry.all(std::string(type) + "/" + encode_id(*id)))
+    for (const auto& [number, secondary] :
+         world.registry.all(std::string(type) + "/" + encode_id(*id)))
       out.credentials.push_back(secondary);
   out.permissions = permissions_of(world, *account);
   const std::string lower = lower_ascii(name);
@@ -96,7 +101,8 @@ std::optional<Candidate> candidate_of(World& world, std::string_view name) {
   return out;
 }
 
-LoginResult finish(World& world, Candidate candidate, const ir::Value& credential, const std::string& peer) {
+LoginResult finish(World& world, Candidate candidate, const ir::Value& credential,
+                   const std::string& peer) {
   LoginResult result;
   const std::int64_t now = world.now_seconds();
   if (!is_allowed_from(credential["allowedIps"], peer)) {
@@ -114,14 +120,16 @@ LoginResult finish(World& world, Candidate candidate, const ir::Value& credentia
   result.login.is_expired = is_past(credential["expiresAt"], now);
   const ir::Value& reduced = credential["permissions"];
   if (reduced["@type"].string_or("") == "Disable")
-    for (const auto& [name, is_in] : reduced["permissions"].members()) result.login.permissions.erase(name);
+    for (const auto& [name, is_in] : reduced["permissions"].members())
+      result.login.permissions.erase(name);
   if (reduced["@type"].string_or("") == "Replace") {
     Permissions kept;
     for (const auto& [name, is_in] : reduced["permissions"].members())
       if (result.login.permissions.contains(name)) kept.insert(name);
     result.login.permissions = std::move(kept);
   }
-  const bool may = result.login.may("authenticate") && (!candidate.is_alias || result.login.may("authenticateWithAlias"));
+  const bool may = result.login.may("authenticate") &&
+                   (!candidate.is_alias || result.login.may("authenticateWithAlias"));
   result.outcome = may ? LoginOutcome::ok : LoginOutcome::forbidden;
   return result;
 }
@@ -172,7 +180,8 @@ std::optional<AddressOwner> find_address(const World& world, std::string_view ad
   const KeyOwner* owner = world.registry.owner_of(RegistryStore::address_key(local, *domain));
   if (owner == nullptr) return std::nullopt;
   AddressOwner out;
-  out.kind = owner->type == "x:MailingList" ? AddressOwner::Kind::list : AddressOwner::Kind::account;
+  out.kind =
+      owner->type == "x:MailingList" ? AddressOwner::Kind::list : AddressOwner::Kind::account;
   out.id = owner->id;
   const ir::Value* object = world.registry.find(owner->type, owner->id);
   if (object != nullptr && (*object)["name"].string_or("") != local)
@@ -190,7 +199,8 @@ std::optional<std::uint64_t> account_by_login(const World& world, std::string_vi
     lower += "@" + domain;
   }
   const auto owner = find_address(world, lower);
-  if (!owner || owner->kind != AddressOwner::Kind::account || !owner->is_enabled) return std::nullopt;
+  if (!owner || owner->kind != AddressOwner::Kind::account || !owner->is_enabled)
+    return std::nullopt;
   return owner->id;
 }
 
@@ -198,9 +208,12 @@ void add_role(const World& world, std::uint64_t role, RoleSum& sum, std::set<std
   if (!seen.insert(role).second || seen.size() > 1000) return;
   const ir::Value* object = world.registry.find("x:Role", role);
   if (object == nullptr) return;
-  for (const auto& [name, is_in] : (*object)["enabledPermissions"].members()) sum.enabled.insert(name);
-  for (const auto& [name, is_in] : (*object)["disabledPermissions"].members()) sum.disabled.insert(name);
-  for (const auto& [id, is_in] : (*object)["roleIds"].members()) add_role(world, parse_id(id).value_or(0), sum, seen);
+  for (const auto& [name, is_in] : (*object)["enabledPermissions"].members())
+    sum.enabled.insert(name);
+  for (const auto& [name, is_in] : (*object)["disabledPermissions"].members())
+    sum.disabled.insert(name);
+  for (const auto& [id, is_in] : (*object)["roleIds"].members())
+    add_role(world, parse_id(id).value_or(0), sum, seen);
 }
 
 Permissions permissions_of(const World& world, const ir::Value& account) {
@@ -216,13 +229,17 @@ Permissions permissions_of(const World& world, const ir::Value& account) {
       const ir::Value defaults = singleton_of(world, "x:Authentication");
       const bool is_group = account["@type"].string_or("") == "Group";
       const ir::Value& ids = role == "Admin" ? defaults["defaultAdminRoleIds"]
-                                             : (is_group ? defaults["defaultGroupRoleIds"] : defaults["defaultUserRoleIds"]);
-      for (const auto& [id, is_in] : ids.members()) add_role(world, parse_id(id).value_or(0), sum, seen);
+                                             : (is_group ? defaults["defaultGroupRoleIds"]
+                                                         : defaults["defaultUserRoleIds"]);
+      for (const auto& [id, is_in] : ids.members())
+        add_role(world, parse_id(id).value_or(0), sum, seen);
     }
   }
   if (kind != "Inherit") {
-    for (const auto& [name, is_in] : account["permissions"]["enabledPermissions"].members()) sum.enabled.insert(name);
-    for (const auto& [name, is_in] : account["permissions"]["disabledPermissions"].members()) sum.disabled.insert(name);
+    for (const auto& [name, is_in] : account["permissions"]["enabledPermissions"].members())
+      sum.enabled.insert(name);
+    for (const auto& [name, is_in] : account["permissions"]["disabledPermissions"].members())
+      sum.disabled.insert(name);
   }
   for (const std::string& name : sum.disabled) sum.enabled.erase(name);
   return std::move(sum.enabled);
@@ -238,11 +255,13 @@ bool is_exempt(const World& world, const std::string& peer) {
 
 bool is_blocked(const World& world, const std::string& peer) {
   if (world.blocked.empty() || is_exempt(world, peer)) return false;
-  return std::any_of(world.blocked.begin(), world.blocked.end(),
-                     [&peer](const std::string& network) { return network_contains(network, peer); });
+  return std::any_of(
+      world.blocked.begin(), world.blocked.end(),
+      [&peer](const std::string& network) { return network_contains(network, peer); });
 }
 
-void count_failure(World& world, const std::string& peer, std::string_view kind, const std::string& name) {
+void count_failure(World& world, const std::string& peer, std::string_view kind,
+                   const std::string& name) {
   if (world.options.is_recovery_mode || is_exempt(world, peer)) return;
   const ir::Value& rate = world.live->singleton("x:Security")[kind];
   if (!rate.is_map()) return;
@@ -250,20 +269,23 @@ void count_failure(World& world, const std::string& peer, std::string_view kind,
   const std::int64_t period = rate["period"].integer_or(86'400'000);
   const std::int64_t now = world.clock.wall_ms();
   bool is_used_up = !world.failures.take(std::string(kind) + "\n" + peer, now, count, period);
-  if (!name.empty() && !world.failures.take(std::string(kind) + "\n" + lower_ascii(name), now, count, period))
+  if (!name.empty() &&
+      !world.failures.take(std::string(kind) + "\n" + lower_ascii(name), now, count, period))
     is_used_up = true;
   if (!is_used_up || world.blocked.contains(peer)) return;
   world.blocked.insert(peer);
   const std::string type = "x:BlockedIp";
-  world.registry.put(type, world.registry.next_id(type),
-                     ir::Value::map({{"address", peer},
-                                     {"reason", kind == "authBanRate" ? "authFailure" : "rcptToFailure"},
-                                     {"createdAt", show_rfc3339(world.now_seconds())},
-                                     {"expiresAt", {}}}));
+  world.registry.put(
+      type, world.registry.next_id(type),
+      ir::Value::map({{"address", peer},
+                      {"reason", kind == "authBanRate" ? "authFailure" : "rcptToFailure"},
+                      {"createdAt", show_rfc3339(world.now_seconds())},
+                      {"expiresAt", {}}}));
   world.commit();
 }
 
-LoginResult log_in(World& world, std::string_view user, std::string_view password, const std::string& peer) {
+LoginResult log_in(World& world, std::string_view user, std::string_view password,
+                   const std::string& peer) {
   LoginResult result;
   std::string_view target;
   std::string_view name = user;
@@ -288,7 +310,8 @@ LoginResult log_in(World& world, std::string_view user, std::string_view passwor
     const bool is_app = credential["@type"].string_or("Password") != "Password";
     if (is_app && is_past(credential["expiresAt"], world.now_seconds())) continue;
     if (stored.empty()) continue;
-    const bool is_right = is_app ? ir::sha256(password).hex() == stored : opens(world, stored, password);
+    const bool is_right =
+        is_app ? ir::sha256(password).hex() == stored : opens(world, stored, password);
     if (!is_right) continue;
     matching = &credential;
     break;

@@ -12,18 +12,23 @@ namespace plan::rehearsal {
 namespace {
 
 constexpr std::array<std::string_view, 24> kDefaults = {
-    "id", "blobId", "threadId", "mailboxIds", "keywords", "size", "receivedAt", "messageId", "inReplyTo", "references",
-    "sender", "from", "to", "cc", "bcc", "replyTo", "subject", "sentAt", "hasAttachment", "preview", "bodyValues",
-    "textBody", "htmlBody", "attachments"};
-constexpr std::array<std::string_view, 7> kMetadata = {"id", "blobId", "threadId", "mailboxIds", "keywords", "size", "receivedAt"};
+    "id",        "blobId",    "threadId",   "mailboxIds", "keywords",      "size",    "receivedAt",
+    "messageId", "inReplyTo", "references", "sender",     "from",          "to",      "cc",
+    "bcc",       "replyTo",   "subject",    "sentAt",     "hasAttachment", "preview", "bodyValues",
+    "textBody",  "htmlBody",  "attachments"};
+constexpr std::array<std::string_view, 7> kMetadata = {
+    "id", "blobId", "threadId", "mailboxIds", "keywords", "size", "receivedAt"};
 constexpr std::size_t kPreviewBytes = 256;
 
-ir::Value optional_text(const std::string& text) { return text.empty() ? ir::Value() : ir::Value(text); }
+ir::Value optional_text(const std::string& text) {
+  return text.empty() ? ir::Value() : ir::Value(text);
+}
 
 ir::Value show_addresses(std::string_view value) {
   ir::Value out = ir::Value::list();
   for (const Address& address : parse_addresses(value))
-    out.push_back(ir::Value::map({{"name", optional_text(address.name)}, {"email", address.email}}));
+    out.push_back(
+        ir::Value::map({{"name", optional_text(address.name)}, {"email", address.email}}));
   return out;
 }
 
@@ -57,8 +62,13 @@ std::string valid_text(std::string_view bytes) {
 
 class View {
  public:
-  View(const MailAccount& account, const Email& email, std::string_view bytes, const ir::Value& arguments)
-      : account_(account), email_(email), bytes_(bytes), arguments_(arguments), message_(view_message(bytes)) {}
+  View(const MailAccount& account, const Email& email, std::string_view bytes,
+       const ir::Value& arguments)
+      : account_(account),
+        email_(email),
+        bytes_(bytes),
+        arguments_(arguments),
+        message_(view_message(bytes)) {}
 
   std::optional<ir::Value> property(std::string_view name) {
     if (name == "id") return encode_id(email_.id());
@@ -82,7 +92,9 @@ class View {
     if (name == "replyTo") return header("reply-to", show_addresses);
     for (const std::string_view field : {"sender", "from", "to", "cc", "bcc"})
       if (name == field) return header(field, show_addresses);
-    if (name == "subject") return header("subject", [](std::string_view value) { return ir::Value(decode_text(value)); });
+    if (name == "subject")
+      return header("subject",
+                    [](std::string_view value) { return ir::Value(decode_text(value)); });
     if (name == "sentAt")
       return header("date", [](std::string_view value) {
         const auto seconds = parse_mail_date(value);
@@ -116,9 +128,12 @@ class View {
     ir::Value last;
     for (const HeaderField& field : message_.fields) {
       if (!equals_ignoring_case(field.name, parts.front())) continue;
-      if (form == "asText") last = decode_text(field.value);
-      else if (form == "asMessageIds") last = show_ids(field.value);
-      else if (form == "asAddresses") last = show_addresses(field.value);
+      if (form == "asText")
+        last = decode_text(field.value);
+      else if (form == "asMessageIds")
+        last = show_ids(field.value);
+      else if (form == "asAddresses")
+        last = show_addresses(field.value);
       else if (form == "asDate") {
         const auto seconds = parse_mail_date(field.value);
         last = seconds ? ir::Value(show_rfc3339(*seconds)) : ir::Value();
@@ -137,7 +152,8 @@ class View {
 
   ir::Value show_part(const Part& part) {
     const std::string content = decode_content(part);
-    const auto offset = static_cast<std::uint64_t>(part.content.data() == nullptr ? 0 : part.content.data() - bytes_.data());
+    const auto offset = static_cast<std::uint64_t>(
+        part.content.data() == nullptr ? 0 : part.content.data() - bytes_.data());
     const bool is_text = part.type.starts_with("text/");
     return ir::Value::map(
         {{"partId", optional_text(part.id)},
@@ -145,28 +161,34 @@ class View {
          {"size", static_cast<std::int64_t>(content.size())},
          {"name", optional_text(part.name)},
          {"type", part.type},
-         {"charset", part.charset.empty() ? (is_text ? ir::Value("us-ascii") : ir::Value()) : ir::Value(part.charset)},
+         {"charset", part.charset.empty() ? (is_text ? ir::Value("us-ascii") : ir::Value())
+                                          : ir::Value(part.charset)},
          {"disposition", optional_text(part.disposition)},
          {"cid", optional_text(part.cid)},
          {"language", {}},
          {"location", {}}});
   }
 
-  static bool is_body(const Part& part) { return part.type.starts_with("text/") && part.disposition != "attachment"; }
+  static bool is_body(const Part& part) {
+    return part.type.starts_with("text/") && part.disposition != "attachment";
+  }
 
   ir::Value list_of(std::string_view which) {
     ir::Value out = ir::Value::list();
-    const bool has_html = std::any_of(parts().begin(), parts().end(),
-                                      [](const Part& part) { return part.type == "text/html" && is_body(part); });
-    const bool has_plain = std::any_of(parts().begin(), parts().end(),
-                                       [](const Part& part) { return part.type == "text/plain" && is_body(part); });
+    const bool has_html = std::any_of(parts().begin(), parts().end(), [](const Part& part) {
+      return part.type == "text/html" && is_body(part);
+    });
+    const bool has_plain = std::any_of(parts().begin(), parts().end(), [](const Part& part) {
+      return part.type == "text/plain" && is_body(part);
+    });
     for (const Part& part : parts()) {
       if (part.type.starts_with("multipart/")) continue;
       const bool is_plain = part.type == "text/plain" && is_body(part);
       const bool is_html = part.type == "text/html" && is_body(part);
       if (which == "attachments") {
         if (!is_plain && !is_html) out.push_back(show_part(part));
-      } else if (which == "textBody" ? is_plain || (is_html && !has_plain) : is_html || (is_plain && !has_html)) {
+      } else if (which == "textBody" ? is_plain || (is_html && !has_plain)
+                                     : is_html || (is_plain && !has_html)) {
         out.push_back(show_part(part));
       }
     }
@@ -191,16 +213,19 @@ class View {
       ir::Value out = ir::Value::map();
       const bool all = arguments_["fetchAllBodyValues"].bool_or(false);
       for (const Part& part : parts()) {
-        const bool wanted = (all && part.type.starts_with("text/")) ||
-                            (arguments_["fetchTextBodyValues"].bool_or(false) && part.type == "text/plain") ||
-                            (arguments_["fetchHTMLBodyValues"].bool_or(false) && part.type == "text/html");
+        const bool wanted =
+            (all && part.type.starts_with("text/")) ||
+            (arguments_["fetchTextBodyValues"].bool_or(false) && part.type == "text/plain") ||
+            (arguments_["fetchHTMLBodyValues"].bool_or(false) && part.type == "text/html");
         if (!wanted) continue;
         std::string text = valid_text(without_cr(decode_content(part)));
         const std::int64_t max = arguments_["maxBodyValueBytes"].integer_or(0);
         const bool is_cut = max > 0 && static_cast<std::int64_t>(text.size()) > max;
         if (is_cut) text.resize(static_cast<std::size_t>(max));
         while (!text.empty() && first_invalid_utf8(text)) text.pop_back();
-        out.set(part.id, ir::Value::map({{"isEncodingProblem", false}, {"isTruncated", is_cut}, {"value", text}}));
+        out.set(part.id,
+                ir::Value::map(
+                    {{"isEncodingProblem", false}, {"isTruncated", is_cut}, {"value", text}}));
       }
       return out;
     }
@@ -219,20 +244,24 @@ class View {
 
 bool needs_message(const ir::Value& properties) {
   if (!properties.is_list()) return true;
-  return std::any_of(properties.items().begin(), properties.items().end(), [](const ir::Value& name) {
-    return std::find(kMetadata.begin(), kMetadata.end(), name.string_or("")) == kMetadata.end();
-  });
+  return std::any_of(
+      properties.items().begin(), properties.items().end(), [](const ir::Value& name) {
+        return std::find(kMetadata.begin(), kMetadata.end(), name.string_or("")) == kMetadata.end();
+      });
 }
 
-ir::Value show_email(const MailAccount& account, const Email& email, std::string_view bytes, const ir::Value& arguments) {
+ir::Value show_email(const MailAccount& account, const Email& email, std::string_view bytes,
+                     const ir::Value& arguments) {
   View view(account, email, bytes, arguments);
   ir::Value out = ir::Value::map();
   if (!arguments["properties"].is_list()) {
-    for (const std::string_view name : kDefaults) out.set(std::string(name), view.property(name).value_or(ir::Value()));
+    for (const std::string_view name : kDefaults)
+      out.set(std::string(name), view.property(name).value_or(ir::Value()));
     return out;
   }
   for (const ir::Value& name : arguments["properties"].items())
-    if (auto value = view.property(name.string_or(""))) out.set(std::string(name.string_or("")), std::move(*value));
+    if (auto value = view.property(name.string_or("")))
+      out.set(std::string(name.string_or("")), std::move(*value));
   out.set("id", encode_id(email.id()));
   return out;
 }

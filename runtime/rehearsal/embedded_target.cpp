@@ -26,28 +26,44 @@ namespace plan::rehearsal {
 
 std::uint16_t well_known_port(Service service) {
   switch (service) {
-    case Service::http: return 8080;
-    case Service::https: return 443;
-    case Service::smtp: return 25;
-    case Service::submission: return 587;
-    case Service::submissions: return 465;
-    case Service::imap: return 143;
-    case Service::imaps: return 993;
-    case Service::sieve: return 4190;
+    case Service::http:
+      return 8080;
+    case Service::https:
+      return 443;
+    case Service::smtp:
+      return 25;
+    case Service::submission:
+      return 587;
+    case Service::submissions:
+      return 465;
+    case Service::imap:
+      return 143;
+    case Service::imaps:
+      return 993;
+    case Service::sieve:
+      return 4190;
   }
   return 0;
 }
 
 const char* to_string(Service service) {
   switch (service) {
-    case Service::http: return "http";
-    case Service::https: return "https";
-    case Service::smtp: return "smtp";
-    case Service::submission: return "submission";
-    case Service::submissions: return "submissions";
-    case Service::imap: return "imap";
-    case Service::imaps: return "imaps";
-    case Service::sieve: return "sieve";
+    case Service::http:
+      return "http";
+    case Service::https:
+      return "https";
+    case Service::smtp:
+      return "smtp";
+    case Service::submission:
+      return "submission";
+    case Service::submissions:
+      return "submissions";
+    case Service::imap:
+      return "imap";
+    case Service::imaps:
+      return "imaps";
+    case Service::sieve:
+      return "sieve";
   }
   return "";
 }
@@ -94,7 +110,8 @@ EmbeddedTarget::~EmbeddedTarget() { stop(); }
 Result<std::unique_ptr<EmbeddedTarget>> EmbeddedTarget::start(EmbeddedTargetOptions options) {
   std::error_code failed;
   std::filesystem::create_directories(options.data_directory, failed);
-  if (failed) return Error(errors::bad_option, "the data directory cannot be made: " + failed.message());
+  if (failed)
+    return Error(errors::bad_option, "the data directory cannot be made: " + failed.message());
   PLAN_TRY(facts, SchemaFacts::parse(schema_text(options)));
   PLAN_TRY(storage, Storage::open(options.data_directory));
   auto state = std::make_unique<State>();
@@ -104,11 +121,14 @@ Result<std::unique_ptr<EmbeddedTarget>> EmbeddedTarget::start(EmbeddedTargetOpti
     const std::lock_guard lock(world.mutex);
     load_state(world);
   }
-  const auto serve_http = [&world](const net::HttpServerRequest& request) { return answer_http(world, request); };
+  const auto serve_http = [&world](const net::HttpServerRequest& request) {
+    return answer_http(world, request);
+  };
   for (const bool is_secure : {false, true}) {
     const auto& at = is_secure ? world.options.https : world.options.http;
     if (!at) continue;
-    if (is_secure && !world.options.tls) return Error(errors::bad_option, "https needs a certificate");
+    if (is_secure && !world.options.tls)
+      return Error(errors::bad_option, "https needs a certificate");
     net::HttpServerOptions http;
     http.address = at->address;
     http.port = at->port;
@@ -118,7 +138,8 @@ Result<std::unique_ptr<EmbeddedTarget>> EmbeddedTarget::start(EmbeddedTargetOpti
     state->http_address = at->address;
     (is_secure ? state->https : state->http) = std::move(server);
   }
-  using Serve = void (*)(World&, Service, std::unique_ptr<net::SocketStream>, const net::StopSignal&);
+  using Serve =
+      void (*)(World&, Service, std::unique_ptr<net::SocketStream>, const net::StopSignal&);
   struct Line {
     Service service;
     const std::optional<ListenAt>& at;
@@ -137,11 +158,12 @@ Result<std::unique_ptr<EmbeddedTarget>> EmbeddedTarget::start(EmbeddedTargetOpti
     connection.port = line.at->port;
     const Serve serve = line.serve;
     const Service service = line.service;
-    PLAN_TRY(server, net::ConnectionServer::start(
-                         connection, [&world, serve, service](std::unique_ptr<net::SocketStream> stream,
-                                                              const net::StopSignal& signal) {
-                           serve(world, service, std::move(stream), signal);
-                         }));
+    PLAN_TRY(server,
+             net::ConnectionServer::start(
+                 connection, [&world, serve, service](std::unique_ptr<net::SocketStream> stream,
+                                                      const net::StopSignal& signal) {
+                   serve(world, service, std::move(stream), signal);
+                 }));
     state->lines[service] = std::move(server);
   }
   if (!world.options.is_recovery_mode) state->delivery = std::make_unique<DeliveryThread>(world);
@@ -170,7 +192,10 @@ std::string EmbeddedTarget::certificate_sha256() const {
   std::fclose(file);
   unsigned char* der = nullptr;
   const int size = certificate == nullptr ? 0 : i2d_X509(certificate, &der);
-  const std::string out = size > 0 ? ir::sha256({reinterpret_cast<const char*>(der), static_cast<std::size_t>(size)}).hex() : std::string{};
+  const std::string out =
+      size > 0
+          ? ir::sha256({reinterpret_cast<const char*>(der), static_cast<std::size_t>(size)}).hex()
+          : std::string{};
   OPENSSL_free(der);
   X509_free(certificate);
   return out;

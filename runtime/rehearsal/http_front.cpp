@@ -30,7 +30,10 @@ HttpServerResponse json(const ir::Value& value, int status = 200) {
 }
 
 HttpServerResponse problem(int status, std::string_view title, std::string_view detail) {
-  return json(ir::Value::map({{"type", "about:blank"}, {"status", status}, {"title", title}, {"detail", detail}}), status);
+  return json(
+      ir::Value::map(
+          {{"type", "about:blank"}, {"status", status}, {"title", title}, {"detail", detail}}),
+      status);
 }
 
 HttpServerResponse not_found() {
@@ -60,69 +63,94 @@ Authenticated authenticate(World& world, const HttpServerRequest& request) {
   const std::string_view header = request.header("authorization");
   const std::size_t blank = header.find(' ');
   const std::string scheme = lower_ascii(header.substr(0, blank));
-  const std::string_view rest = blank == std::string_view::npos ? std::string_view{} : trim(header.substr(blank + 1));
+  const std::string_view rest =
+      blank == std::string_view::npos ? std::string_view{} : trim(header.substr(blank + 1));
   LoginResult result;
   if (scheme == "basic") {
     bool is_valid = false;
     const std::string decoded = ir::from_base64(rest, &is_valid);
     const std::size_t colon = decoded.find(':');
     if (is_valid && colon != std::string::npos)
-      result = log_in(world, decoded.substr(0, colon), decoded.substr(colon + 1), request.peer_address);
+      result =
+          log_in(world, decoded.substr(0, colon), decoded.substr(colon + 1), request.peer_address);
   } else if (scheme == "bearer") {
     result = log_in_by_token(world, rest, request.peer_address);
   }
   switch (result.outcome) {
-    case LoginOutcome::ok: out.login = std::move(result.login); break;
-    case LoginOutcome::wrong: out.refused = unauthorized(); break;
+    case LoginOutcome::ok:
+      out.login = std::move(result.login);
+      break;
+    case LoginOutcome::wrong:
+      out.refused = unauthorized();
+      break;
     case LoginOutcome::second_factor:
-      out.refused = problem(402, "TOTP code required", "A TOTP code is required to authenticate this account. Try authenticating again using 'secret$totp_token'.");
+      out.refused = problem(402, "TOTP code required",
+                            "A TOTP code is required to authenticate this account. Try "
+                            "authenticating again using 'secret$totp_token'.");
       break;
     case LoginOutcome::forbidden:
-      out.refused = problem(403, "Forbidden", "You do not have enough permissions to access this resource.");
+      out.refused =
+          problem(403, "Forbidden", "You do not have enough permissions to access this resource.");
       break;
   }
   return out;
 }
 
 ir::Value core_capability(const World& world) {
-  const auto limit = [&world](std::string_view name, std::int64_t fallback) { return limit_of(world, "x:Jmap", name, fallback); };
-  return ir::Value::map({{"maxSizeUpload", limit("maxUploadSize", 50'000'000)},
-                         {"maxConcurrentUpload", limit("maxConcurrentUploads", 4)},
-                         {"maxSizeRequest", limit("maxRequestSize", 10'000'000)},
-                         {"maxConcurrentRequests", limit("maxConcurrentRequests", 4)},
-                         {"maxCallsInRequest", limit("maxMethodCalls", 16)},
-                         {"maxObjectsInGet", limit("getMaxResults", 500)},
-                         {"maxObjectsInSet", limit("setMaxObjects", 500)},
-                         {"collationAlgorithms", ir::Value::list({"i;ascii-numeric", "i;ascii-casemap", "i;unicode-casemap"})}});
+  const auto limit = [&world](std::string_view name, std::int64_t fallback) {
+    return limit_of(world, "x:Jmap", name, fallback);
+  };
+  return ir::Value::map(
+      {{"maxSizeUpload", limit("maxUploadSize", 50'000'000)},
+       {"maxConcurrentUpload", limit("maxConcurrentUploads", 4)},
+       {"maxSizeRequest", limit("maxRequestSize", 10'000'000)},
+       {"maxConcurrentRequests", limit("maxConcurrentRequests", 4)},
+       {"maxCallsInRequest", limit("maxMethodCalls", 16)},
+       {"maxObjectsInGet", limit("getMaxResults", 500)},
+       {"maxObjectsInSet", limit("setMaxObjects", 500)},
+       {"collationAlgorithms",
+        ir::Value::list({"i;ascii-numeric", "i;ascii-casemap", "i;unicode-casemap"})}});
 }
 
 ir::Value account_capabilities(const World& world) {
-  const auto limit = [&world](std::string_view name, std::int64_t fallback) { return limit_of(world, "x:Email", name, fallback); };
+  const auto limit = [&world](std::string_view name, std::int64_t fallback) {
+    return limit_of(world, "x:Email", name, fallback);
+  };
   ir::Value out = ir::Value::map();
   out.set("urn:ietf:params:jmap:mail",
           ir::Value::map({{"maxMailboxesPerEmail", {}},
                           {"maxMailboxDepth", limit("maxMailboxDepth", 10)},
                           {"maxSizeMailboxName", limit("maxMailboxNameLength", 255)},
                           {"maxSizeAttachmentsPerEmail", limit("maxAttachmentSize", 50'000'000)},
-                          {"emailQuerySortOptions", ir::Value::list({"receivedAt", "size", "from", "to", "subject", "sentAt", "hasKeyword", "allInThreadHaveKeyword", "someInThreadHaveKeyword"})},
+                          {"emailQuerySortOptions",
+                           ir::Value::list({"receivedAt", "size", "from", "to", "subject", "sentAt",
+                                            "hasKeyword", "allInThreadHaveKeyword",
+                                            "someInThreadHaveKeyword"})},
                           {"mayCreateTopLevelMailbox", true}}));
-  out.set("urn:ietf:params:jmap:submission", ir::Value::map({{"maxDelayedSend", 2'592'000}, {"submissionExtensions", ir::Value::map()}}));
+  out.set(
+      "urn:ietf:params:jmap:submission",
+      ir::Value::map({{"maxDelayedSend", 2'592'000}, {"submissionExtensions", ir::Value::map()}}));
   out.set("urn:ietf:params:jmap:vacationresponse", ir::Value::map());
   ir::Value extensions = ir::Value::list();
-  for (const std::string& name : world.schema->enum_values("SieveCapability")) extensions.push_back(name);
-  out.set("urn:ietf:params:jmap:sieve",
-          ir::Value::map({{"maxSizeScriptName", limit_of(world, "x:SieveUserInterpreter", "maxScriptNameLength", 512)},
-                          {"maxSizeScript", limit_of(world, "x:SieveUserInterpreter", "maxScriptSize", 102'400)},
-                          {"maxNumberScripts", limit_of(world, "x:SieveUserInterpreter", "maxScripts", 100)},
-                          {"maxNumberRedirects", limit_of(world, "x:SieveUserInterpreter", "maxRedirects", 1)},
-                          {"sieveExtensions", std::move(extensions)},
-                          {"notificationMethods", ir::Value::list({"mailto"})},
-                          {"externalLists", {}}}));
+  for (const std::string& name : world.schema->enum_values("SieveCapability"))
+    extensions.push_back(name);
+  out.set(
+      "urn:ietf:params:jmap:sieve",
+      ir::Value::map(
+          {{"maxSizeScriptName",
+            limit_of(world, "x:SieveUserInterpreter", "maxScriptNameLength", 512)},
+           {"maxSizeScript", limit_of(world, "x:SieveUserInterpreter", "maxScriptSize", 102'400)},
+           {"maxNumberScripts", limit_of(world, "x:SieveUserInterpreter", "maxScripts", 100)},
+           {"maxNumberRedirects", limit_of(world, "x:SieveUserInterpreter", "maxRedirects", 1)},
+           {"sieveExtensions", std::move(extensions)},
+           {"notificationMethods", ir::Value::list({"mailto"})},
+           {"externalLists", {}}}));
   out.set("urn:ietf:params:jmap:blob",
-          ir::Value::map({{"maxSizeBlobSet", 7'499'488},
-                          {"maxDataSources", 16},
-                          {"supportedTypeNames", ir::Value::list({"Email", "Thread", "SieveScript"})},
-                          {"supportedDigestAlgorithms", ir::Value::list({"sha", "sha-256", "sha-512"})}}));
+          ir::Value::map(
+              {{"maxSizeBlobSet", 7'499'488},
+               {"maxDataSources", 16},
+               {"supportedTypeNames", ir::Value::list({"Email", "Thread", "SieveScript"})},
+               {"supportedDigestAlgorithms", ir::Value::list({"sha", "sha-256", "sha-512"})}}));
   out.set("urn:ietf:params:jmap:quota", ir::Value::map());
   out.set("urn:stalwart:jmap", ir::Value::map());
   return out;
@@ -130,47 +158,62 @@ ir::Value account_capabilities(const World& world) {
 
 HttpServerResponse session(World& world, const std::optional<Login>& login) {
   const std::lock_guard lock(world.mutex);
-  const std::string base = world.options.is_recovery_mode ? std::string{} : "https://" + world.hostname();
+  const std::string base =
+      world.options.is_recovery_mode ? std::string{} : "https://" + world.hostname();
   ir::Value capabilities = ir::Value::map({{"urn:ietf:params:jmap:core", core_capability(world)}});
   for (const char* name : {"mail", "submission", "vacationresponse", "blob", "quota"})
     capabilities.set("urn:ietf:params:jmap:" + std::string(name), ir::Value::map());
-  capabilities.set("urn:ietf:params:jmap:sieve", ir::Value::map({{"implementation", "plan rehearsal target"}}));
+  capabilities.set("urn:ietf:params:jmap:sieve",
+                   ir::Value::map({{"implementation", "plan rehearsal target"}}));
   ir::Value accounts = ir::Value::map();
   ir::Value primary = ir::Value::map();
   if (login) {
     const ir::Value own = account_capabilities(world);
     const std::string id = encode_id(login->account);
-    accounts.set(id, ir::Value::map({{"name", login->name}, {"isPersonal", true}, {"isReadOnly", false}, {"accountCapabilities", own}}));
+    accounts.set(id, ir::Value::map({{"name", login->name},
+                                     {"isPersonal", true},
+                                     {"isReadOnly", false},
+                                     {"accountCapabilities", own}}));
     for (const auto& [name, value] : own.members()) primary.set(name, id);
     if (const ir::Value* account = world.registry.find("x:Account", login->account))
       for (const auto& [group, is_in] : (*account)["memberGroupIds"].members())
         if (const ir::Value* shared = world.registry.find("x:Account", parse_id(group).value_or(0)))
-          accounts.set(group, ir::Value::map({{"name", address_of(world, *shared)}, {"isPersonal", false}, {"isReadOnly", false}, {"accountCapabilities", own}}));
+          accounts.set(group, ir::Value::map({{"name", address_of(world, *shared)},
+                                              {"isPersonal", false},
+                                              {"isReadOnly", false},
+                                              {"accountCapabilities", own}}));
   }
-  return json(ir::Value::map({{"capabilities", std::move(capabilities)},
-                              {"accounts", std::move(accounts)},
-                              {"primaryAccounts", std::move(primary)},
-                              {"username", login ? ir::Value(login->name) : ir::Value("")},
-                              {"apiUrl", base + "/jmap/"},
-                              {"downloadUrl", base + "/jmap/download/{accountId}/{blobId}/{name}?accept={type}"},
-                              {"uploadUrl", base + "/jmap/upload/{accountId}/"},
-                              {"eventSourceUrl", base + "/jmap/eventsource/?types={types}&closeafter={closeafter}&ping={ping}"},
-                              {"state", world.session_state}}));
+  return json(ir::Value::map(
+      {{"capabilities", std::move(capabilities)},
+       {"accounts", std::move(accounts)},
+       {"primaryAccounts", std::move(primary)},
+       {"username", login ? ir::Value(login->name) : ir::Value("")},
+       {"apiUrl", base + "/jmap/"},
+       {"downloadUrl", base + "/jmap/download/{accountId}/{blobId}/{name}?accept={type}"},
+       {"uploadUrl", base + "/jmap/upload/{accountId}/"},
+       {"eventSourceUrl",
+        base + "/jmap/eventsource/?types={types}&closeafter={closeafter}&ping={ping}"},
+       {"state", world.session_state}}));
 }
 
 HttpServerResponse limit_error(std::string_view limit, std::string_view detail) {
   return json(request_error("limit", detail, limit), 400);
 }
 
-HttpServerResponse upload(World& world, const Login& login, const HttpServerRequest& request, std::string_view rest) {
+HttpServerResponse upload(World& world, const Login& login, const HttpServerRequest& request,
+                          std::string_view rest) {
   while (rest.ends_with('/')) rest.remove_suffix(1);
   const auto account = parse_id(rest);
   if (!account) return not_found();
   const std::lock_guard lock(world.mutex);
   const bool is_unlimited = login.may("unlimitedUploads");
-  const bool is_over = request.is_body_too_large ||
-                       (!is_unlimited && static_cast<std::int64_t>(request.body.size()) > limit_of(world, "x:Jmap", "maxUploadSize", 50'000'000));
-  if (is_over) return limit_error("maxSizeUpload", "The uploaded file is larger than the server is willing to process.");
+  const bool is_over =
+      request.is_body_too_large ||
+      (!is_unlimited && static_cast<std::int64_t>(request.body.size()) >
+                            limit_of(world, "x:Jmap", "maxUploadSize", 50'000'000));
+  if (is_over)
+    return limit_error("maxSizeUpload",
+                       "The uploaded file is larger than the server is willing to process.");
   if (!is_unlimited) {
     std::int64_t bytes = 0;
     std::int64_t count = 0;
@@ -180,9 +223,14 @@ HttpServerResponse upload(World& world, const Login& login, const HttpServerRequ
           bytes += static_cast<std::int64_t>(each.size);
           ++count;
         }
-    if (bytes + static_cast<std::int64_t>(request.body.size()) > limit_of(world, "x:Jmap", "uploadQuota", 50'000'000) ||
+    if (bytes + static_cast<std::int64_t>(request.body.size()) >
+            limit_of(world, "x:Jmap", "uploadQuota", 50'000'000) ||
         count >= limit_of(world, "x:Jmap", "maxUploadCount", 1000)) {
-      HttpServerResponse out = json(ir::Value::map({{"type", "urn:ietf:params:jmap:error:overQuota"}, {"status", 429}, {"detail", "You have exceeded the blob upload quota."}}), 429);
+      HttpServerResponse out =
+          json(ir::Value::map({{"type", "urn:ietf:params:jmap:error:overQuota"},
+                               {"status", 429},
+                               {"detail", "You have exceeded the blob upload quota."}}),
+               429);
       out.headers.emplace_back("retry-after", "3600");
       return out;
     }
@@ -191,13 +239,15 @@ HttpServerResponse upload(World& world, const Login& login, const HttpServerRequ
   world.mail.upload(world.account(*account), hash, request.body.size());
   world.commit();
   const std::string_view type = request.header("content-type");
-  return json(ir::Value::map({{"accountId", encode_id(*account)},
-                              {"blobId", upload_blob_id(hash, *account)},
-                              {"type", type.empty() ? ir::Value("application/octet-stream") : ir::Value(type)},
-                              {"size", static_cast<std::int64_t>(request.body.size())}}));
+  return json(ir::Value::map(
+      {{"accountId", encode_id(*account)},
+       {"blobId", upload_blob_id(hash, *account)},
+       {"type", type.empty() ? ir::Value("application/octet-stream") : ir::Value(type)},
+       {"size", static_cast<std::int64_t>(request.body.size())}}));
 }
 
-HttpServerResponse download(World& world, const Login& login, const HttpServerRequest& request, std::string_view rest) {
+HttpServerResponse download(World& world, const Login& login, const HttpServerRequest& request,
+                            std::string_view rest) {
   const auto parts = split(rest, '/');
   if (parts.size() < 3) return not_found();
   const auto account = parse_id(parts[0]);
@@ -212,9 +262,11 @@ HttpServerResponse download(World& world, const Login& login, const HttpServerRe
   out.content_type = "application/octet-stream";
   for (const std::string_view pair : split(request.query, '&'))
     if (pair.starts_with("accept="))
-      if (const auto type = net::percent_decode(pair.substr(7)); type && type->find_first_of("\r\n") == std::string::npos && !type->empty())
+      if (const auto type = net::percent_decode(pair.substr(7));
+          type && type->find_first_of("\r\n") == std::string::npos && !type->empty())
         out.content_type = *type;
-  out.headers.emplace_back("content-disposition", "attachment; filename=\"" + std::string(parts[2]) + "\"");
+  out.headers.emplace_back("content-disposition",
+                           "attachment; filename=\"" + std::string(parts[2]) + "\"");
   out.headers.emplace_back("cache-control", "private, immutable, max-age=31536000");
   return out;
 }
@@ -233,11 +285,16 @@ HttpServerResponse serve_schema(World& world, std::string_view wanted) {
 HttpServerResponse api(World& world, const Login& login, const HttpServerRequest& request) {
   const std::string type = lower_ascii(request.header("content-type"));
   if (!type.empty() && !type.starts_with("application/json"))
-    return json(request_error("notJSON", "Failed to parse JSON: The Content-Type header must be application/json."), 400);
+    return json(
+        request_error("notJSON",
+                      "Failed to parse JSON: The Content-Type header must be application/json."),
+        400);
   {
     const std::lock_guard lock(world.mutex);
-    if (request.is_body_too_large || static_cast<std::int64_t>(request.body.size()) > limit_of(world, "x:Jmap", "maxRequestSize", 10'000'000))
-      return limit_error("maxSizeRequest", "The request is larger than the server is willing to process.");
+    if (request.is_body_too_large || static_cast<std::int64_t>(request.body.size()) >
+                                         limit_of(world, "x:Jmap", "maxRequestSize", 10'000'000))
+      return limit_error("maxSizeRequest",
+                         "The request is larger than the server is willing to process.");
   }
   JmapResponse response = run_jmap(world, login, request.body, request.peer_address);
   if (response.is_dropped) {
@@ -249,20 +306,31 @@ HttpServerResponse api(World& world, const Login& login, const HttpServerRequest
 }
 
 // The limit of authenticated requests, for clients that are not exempt.
-std::optional<HttpServerResponse> over_rate(World& world, const Login& login, const HttpServerRequest& request) {
+std::optional<HttpServerResponse> over_rate(World& world, const Login& login,
+                                            const HttpServerRequest& request) {
   const std::lock_guard lock(world.mutex);
-  if (world.options.is_recovery_mode || login.may("unlimitedRequests") || is_exempt(world, request.peer_address)) return std::nullopt;
+  if (world.options.is_recovery_mode || login.may("unlimitedRequests") ||
+      is_exempt(world, request.peer_address))
+    return std::nullopt;
   const ir::Value& rate = world.live->singleton("x:Http")["rateLimitAuthenticated"];
   if (!rate.is_map()) return std::nullopt;
-  if (world.throttles.take("http\n" + encode_id(login.account), world.clock.wall_ms(), rate["count"].integer_or(1000), rate["period"].integer_or(60'000)))
+  if (world.throttles.take("http\n" + encode_id(login.account), world.clock.wall_ms(),
+                           rate["count"].integer_or(1000), rate["period"].integer_or(60'000)))
     return std::nullopt;
-  HttpServerResponse out = json(ir::Value::map({{"type", "about:blank"}, {"status", 429}, {"title", "Too Many Requests"}, {"detail", "Your request has been rate limited. Please try again in a few seconds."}}), 429);
+  HttpServerResponse out = json(
+      ir::Value::map(
+          {{"type", "about:blank"},
+           {"status", 429},
+           {"title", "Too Many Requests"},
+           {"detail", "Your request has been rate limited. Please try again in a few seconds."}}),
+      429);
   out.headers.emplace_back("retry-after", "60");
   return out;
 }
 
 HttpServerResponse route(World& world, const HttpServerRequest& request) {
-  const std::string_view path = request.path == "/jmap/session/" ? std::string_view("/jmap/session") : std::string_view(request.path);
+  const std::string_view path = request.path == "/jmap/session/" ? std::string_view("/jmap/session")
+                                                                 : std::string_view(request.path);
   const std::string& method = request.method;
   if (method == "OPTIONS") {
     HttpServerResponse out;
@@ -270,7 +338,8 @@ HttpServerResponse route(World& world, const HttpServerRequest& request) {
     return out;
   }
   if (path == "/healthz/live" || path == "/healthz/ready") {
-    HttpServerResponse out = json(ir::Value::map({{"type", "about:blank"}, {"status", 200}, {"title", "OK"}, {"detail", "OK"}}));
+    HttpServerResponse out = json(ir::Value::map(
+        {{"type", "about:blank"}, {"status", 200}, {"title", "OK"}, {"detail", "OK"}}));
     out.content_type = "application/problem+json";
     return out;
   }
@@ -282,10 +351,12 @@ HttpServerResponse route(World& world, const HttpServerRequest& request) {
   }
   const bool has_login = request.has_header("authorization");
   if (path == "/jmap/session" && method == "GET" && !has_login) return session(world, std::nullopt);
-  const bool is_known = path == "/jmap" || path == "/jmap/" || path == "/jmap/session" || path.starts_with("/jmap/upload/") ||
-                        path.starts_with("/jmap/download/") || path == "/api/schema" || path.starts_with("/api/schema/");
+  const bool is_known = path == "/jmap" || path == "/jmap/" || path == "/jmap/session" ||
+                        path.starts_with("/jmap/upload/") || path.starts_with("/jmap/download/") ||
+                        path == "/api/schema" || path.starts_with("/api/schema/");
   if (!is_known) {
-    if (path.starts_with("/api") || path.starts_with("/jmap") || path.starts_with("/.well-known")) return not_found();
+    if (path.starts_with("/api") || path.starts_with("/jmap") || path.starts_with("/.well-known"))
+      return not_found();
     if (path == "/") return redirect(302, "/account");
     return path.ends_with('/') ? not_found() : redirect(302, std::string(path) + "/");
   }
@@ -298,9 +369,11 @@ HttpServerResponse route(World& world, const HttpServerRequest& request) {
   if (who.refused) return *who.refused;
   if (auto refused = over_rate(world, *who.login, request)) return *refused;
   if (path == "/jmap/session") return session(world, who.login);
-  if (path.starts_with("/api/schema")) return serve_schema(world, path.size() > 12 ? path.substr(12) : std::string_view{});
+  if (path.starts_with("/api/schema"))
+    return serve_schema(world, path.size() > 12 ? path.substr(12) : std::string_view{});
   if (path.starts_with("/jmap/upload/")) return upload(world, *who.login, request, path.substr(13));
-  if (path.starts_with("/jmap/download/")) return download(world, *who.login, request, path.substr(15));
+  if (path.starts_with("/jmap/download/"))
+    return download(world, *who.login, request, path.substr(15));
   return api(world, *who.login, request);
 }
 
@@ -323,8 +396,10 @@ HttpServerResponse answer_http(World& world, const HttpServerRequest& request) {
   out.headers.emplace_back("server", "plan-rehearsal-target");
   if (world.options.is_recovery_mode) {
     out.headers.emplace_back("access-control-allow-origin", "*");
-    out.headers.emplace_back("access-control-allow-headers", "Authorization, Content-Type, Accept, X-Requested-With");
-    out.headers.emplace_back("access-control-allow-methods", "POST, GET, PATCH, PUT, DELETE, HEAD, OPTIONS");
+    out.headers.emplace_back("access-control-allow-headers",
+                             "Authorization, Content-Type, Accept, X-Requested-With");
+    out.headers.emplace_back("access-control-allow-methods",
+                             "POST, GET, PATCH, PUT, DELETE, HEAD, OPTIONS");
   }
   return out;
 }

@@ -20,7 +20,8 @@ std::string use_of(std::string_view role) {
 std::uint64_t bytes_of(const MailAccount& account, const Mailbox& mailbox) {
   std::uint64_t total = 0;
   for (const auto& [uid, document] : mailbox.messages)
-    if (const auto found = account.emails.find(document); found != account.emails.end()) total += found->second.size;
+    if (const auto found = account.emails.find(document); found != account.emails.end())
+      total += found->second.size;
   return total;
 }
 
@@ -48,7 +49,8 @@ Mailbox* ImapSession::find_mailbox(MailAccount& account, const std::string& wire
   return nullptr;
 }
 
-std::string ImapSession::status_line(MailAccount& account, const Mailbox& mailbox, const std::vector<std::string>& items) const {
+std::string ImapSession::status_line(MailAccount& account, const Mailbox& mailbox,
+                                     const std::vector<std::string>& items) const {
   std::string values;
   for (const std::string& item : items) {
     const std::string upper = lower_ascii(item);
@@ -61,15 +63,24 @@ std::string ImapSession::status_line(MailAccount& account, const Mailbox& mailbo
       if (found->second.keywords.contains("$deleted")) ++deleted;
     }
     std::string value;
-    if (upper == "messages") value = "MESSAGES " + std::to_string(mailbox.messages.size());
-    else if (upper == "uidnext") value = "UIDNEXT " + std::to_string(mailbox.uid_next);
-    else if (upper == "uidvalidity") value = "UIDVALIDITY " + std::to_string(mailbox.uid_validity);
-    else if (upper == "unseen") value = "UNSEEN " + std::to_string(unseen);
-    else if (upper == "deleted") value = "DELETED " + std::to_string(deleted);
-    else if (upper == "recent") value = "RECENT 0";
-    else if (upper == "size") value = "SIZE " + std::to_string(bytes_of(account, mailbox));
-    else if (upper == "highestmodseq") value = "HIGHESTMODSEQ " + std::to_string(account.change);
-    else continue;
+    if (upper == "messages")
+      value = "MESSAGES " + std::to_string(mailbox.messages.size());
+    else if (upper == "uidnext")
+      value = "UIDNEXT " + std::to_string(mailbox.uid_next);
+    else if (upper == "uidvalidity")
+      value = "UIDVALIDITY " + std::to_string(mailbox.uid_validity);
+    else if (upper == "unseen")
+      value = "UNSEEN " + std::to_string(unseen);
+    else if (upper == "deleted")
+      value = "DELETED " + std::to_string(deleted);
+    else if (upper == "recent")
+      value = "RECENT 0";
+    else if (upper == "size")
+      value = "SIZE " + std::to_string(bytes_of(account, mailbox));
+    else if (upper == "highestmodseq")
+      value = "HIGHESTMODSEQ " + std::to_string(account.change);
+    else
+      continue;
     values += (values.empty() ? "" : " ") + value;
   }
   const std::string path = path_of(account, mailbox);
@@ -86,9 +97,12 @@ void ImapSession::list(const Tokens& arguments, bool is_lsub) {
     int depth = 0;
     do {
       if (at >= arguments.size()) break;
-      if (arguments[at].kind == ImapToken::Kind::open) ++depth;
-      else if (arguments[at].kind == ImapToken::Kind::close) --depth;
-      else out.push_back(arguments[at].text);
+      if (arguments[at].kind == ImapToken::Kind::open)
+        ++depth;
+      else if (arguments[at].kind == ImapToken::Kind::close)
+        --depth;
+      else
+        out.push_back(arguments[at].text);
       ++at;
     } while (depth > 0);
     return out;
@@ -124,10 +138,12 @@ void ImapSession::list(const Tokens& arguments, bool is_lsub) {
     for (const auto& [id, mailbox] : mail.mailboxes) sorted[path_of(mail, mailbox)] = &mailbox;
     for (const auto& [path, mailbox] : sorted) {
       const std::string wire = is_utf8_ ? path : to_utf7(path);
-      const bool fits = std::any_of(patterns.begin(), patterns.end(), [&](const std::string& pattern) {
-        const std::string whole = reference[0] + pattern;
-        return list_matches(whole, wire) || (wire == "INBOX" && equals_ignoring_case(whole, "inbox"));
-      });
+      const bool fits =
+          std::any_of(patterns.begin(), patterns.end(), [&](const std::string& pattern) {
+            const std::string whole = reference[0] + pattern;
+            return list_matches(whole, wire) ||
+                   (wire == "INBOX" && equals_ignoring_case(whole, "inbox"));
+          });
       const bool is_subscribed = mailbox->subscribers.contains(login_->account);
       if (!fits || (only_subscribed && !is_subscribed)) continue;
       std::string attributes;
@@ -151,7 +167,8 @@ void ImapSession::status(const Tokens& arguments) {
   {
     const std::lock_guard lock(world_.mutex);
     MailAccount& mail = account();
-    if (const Mailbox* mailbox = find_mailbox(mail, arguments[0].text)) out = status_line(mail, *mailbox, items);
+    if (const Mailbox* mailbox = find_mailbox(mail, arguments[0].text))
+      out = status_line(mail, *mailbox, items);
   }
   if (out.empty()) return no("[NONEXISTENT] Mailbox does not exist.");
   send(out);
@@ -173,14 +190,18 @@ void ImapSession::select(const Tokens& arguments, bool is_read_only) {
       known_.clear();
       for (const auto& [uid, document] : mailbox->messages) {
         view_.push_back(uid);
-        if (const auto found = mail.emails.find(document); found != mail.emails.end()) known_[uid] = found->second.modseq;
+        if (const auto found = mail.emails.find(document); found != mail.emails.end())
+          known_[uid] = found->second.modseq;
       }
-      out = "* " + std::to_string(view_.size()) + " EXISTS\r\n* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft)\r\n* 0 RECENT\r\n" +
-            "* OK [PERMANENTFLAGS (\\Deleted \\Seen \\Answered \\Flagged \\Draft \\*)] All allowed\r\n* OK [UIDVALIDITY " +
-            std::to_string(mailbox->uid_validity) + "] UIDs valid\r\n* OK [UIDNEXT " + std::to_string(mailbox->uid_next) +
-            "] Next predicted UID\r\n";
+      out = "* " + std::to_string(view_.size()) +
+            " EXISTS\r\n* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft)\r\n* 0 RECENT\r\n" +
+            "* OK [PERMANENTFLAGS (\\Deleted \\Seen \\Answered \\Flagged \\Draft \\*)] All "
+            "allowed\r\n* OK [UIDVALIDITY " +
+            std::to_string(mailbox->uid_validity) + "] UIDs valid\r\n* OK [UIDNEXT " +
+            std::to_string(mailbox->uid_next) + "] Next predicted UID\r\n";
       for (const ImapToken& token : arguments)
-        if (equals_ignoring_case(token.text, "condstore") || equals_ignoring_case(token.text, "qresync")) {
+        if (equals_ignoring_case(token.text, "condstore") ||
+            equals_ignoring_case(token.text, "qresync")) {
           out += "* OK [HIGHESTMODSEQ " + std::to_string(mail.change) + "] Highest Modseq\r\n";
           break;
         }
@@ -197,18 +218,26 @@ void ImapSession::create(const Tokens& arguments) {
   {
     const std::lock_guard lock(world_.mutex);
     MailAccount& mail = account();
-    std::string name = is_utf8_ ? arguments[0].text : from_utf7(arguments[0].text).value_or(std::string{});
+    std::string name =
+        is_utf8_ ? arguments[0].text : from_utf7(arguments[0].text).value_or(std::string{});
     while (name.ends_with('/')) name.pop_back();
-    if (name.empty()) complaint = "Invalid mailbox name.";
-    else if (find_mailbox(mail, is_utf8_ ? name : to_utf7(name)) != nullptr) complaint = "[ALREADYEXISTS] Mailbox already exists.";
-    else if (static_cast<std::int64_t>(mail.mailboxes.size()) >= limit_of(world_, "x:Email", "maxMailboxes", 250)) complaint = "[OVERQUOTA] Too many mailboxes.";
+    if (name.empty())
+      complaint = "Invalid mailbox name.";
+    else if (find_mailbox(mail, is_utf8_ ? name : to_utf7(name)) != nullptr)
+      complaint = "[ALREADYEXISTS] Mailbox already exists.";
+    else if (static_cast<std::int64_t>(mail.mailboxes.size()) >=
+             limit_of(world_, "x:Email", "maxMailboxes", 250))
+      complaint = "[OVERQUOTA] Too many mailboxes.";
     std::optional<std::uint32_t> parent;
     bool is_open = false;
     if (complaint.empty())
       for (const std::string_view part : split(name, '/')) {
         const Mailbox* found = nullptr;
         for (const auto& [id, mailbox] : mail.mailboxes)
-          if (mailbox.parent == parent && (mailbox.name == part || (mailbox.role == "inbox" && equals_ignoring_case(part, "inbox") && !parent))) found = &mailbox;
+          if (mailbox.parent == parent &&
+              (mailbox.name == part ||
+               (mailbox.role == "inbox" && equals_ignoring_case(part, "inbox") && !parent)))
+            found = &mailbox;
         if (found == nullptr) {
           Mailbox fresh;
           fresh.name = std::string(part);
@@ -237,10 +266,12 @@ void ImapSession::remove(const Tokens& arguments) {
     const std::lock_guard lock(world_.mutex);
     MailAccount& mail = account();
     const Mailbox* mailbox = find_mailbox(mail, arguments[0].text);
-    if (mailbox == nullptr) complaint = "[NONEXISTENT] Mailbox does not exist.";
+    if (mailbox == nullptr)
+      complaint = "[NONEXISTENT] Mailbox does not exist.";
     else if (mailbox->role == "inbox" || mailbox->role == "trash" || mailbox->role == "junk")
       complaint = "[CANNOT] You are not allowed to delete Inbox, Junk or Trash folders.";
-    else if (std::any_of(mail.mailboxes.begin(), mail.mailboxes.end(), [&](const auto& each) { return each.second.parent == mailbox->id; }))
+    else if (std::any_of(mail.mailboxes.begin(), mail.mailboxes.end(),
+                         [&](const auto& each) { return each.second.parent == mailbox->id; }))
       complaint = "[HASCHILDREN] Mailbox has children";
     if (complaint.empty()) {
       const std::uint32_t id = mailbox->id;
@@ -250,8 +281,10 @@ void ImapSession::remove(const Tokens& arguments) {
         const auto email = mail.emails.find(document);
         if (email == mail.emails.end()) continue;
         world_.mail.displace(mail, email->second, id);
-        if (email->second.mailboxes.empty()) world_.mail.remove_email(mail, document);
-        else world_.mail.save(mail, email->second);
+        if (email->second.mailboxes.empty())
+          world_.mail.remove_email(mail, document);
+        else
+          world_.mail.save(mail, email->second);
       }
       world_.mail.remove_mailbox(mail, id);
       if (selected_ == id) selected_.reset();
@@ -269,18 +302,24 @@ void ImapSession::rename(const Tokens& arguments) {
     const std::lock_guard lock(world_.mutex);
     MailAccount& mail = account();
     Mailbox* mailbox = find_mailbox(mail, arguments[0].text);
-    const std::string target = is_utf8_ ? arguments[1].text : from_utf7(arguments[1].text).value_or(std::string{});
-    if (mailbox == nullptr) complaint = "[NONEXISTENT] Mailbox does not exist.";
-    else if (target.empty()) complaint = "Invalid mailbox name.";
-    else if (find_mailbox(mail, arguments[1].text) != nullptr) complaint = "[ALREADYEXISTS] Mailbox already exists.";
+    const std::string target =
+        is_utf8_ ? arguments[1].text : from_utf7(arguments[1].text).value_or(std::string{});
+    if (mailbox == nullptr)
+      complaint = "[NONEXISTENT] Mailbox does not exist.";
+    else if (target.empty())
+      complaint = "Invalid mailbox name.";
+    else if (find_mailbox(mail, arguments[1].text) != nullptr)
+      complaint = "[ALREADYEXISTS] Mailbox already exists.";
     if (complaint.empty()) {
       const std::size_t slash = target.rfind('/');
       std::optional<std::uint32_t> parent;
       if (slash != std::string::npos) {
         const std::string above = target.substr(0, slash);
         const Mailbox* found = find_mailbox(mail, is_utf8_ ? above : to_utf7(above));
-        if (found == nullptr) complaint = "[NONEXISTENT] Parent mailbox does not exist.";
-        else parent = found->id;
+        if (found == nullptr)
+          complaint = "[NONEXISTENT] Parent mailbox does not exist.";
+        else
+          parent = found->id;
       }
       if (complaint.empty()) {
         world_.mail.open_change(mail);
@@ -306,8 +345,10 @@ void ImapSession::subscribe(const Tokens& arguments, bool is_subscribed) {
     MailAccount& mail = account();
     if (Mailbox* mailbox = find_mailbox(mail, arguments[0].text)) {
       is_found = true;
-      if (is_subscribed) mailbox->subscribers.insert(login_->account);
-      else mailbox->subscribers.erase(login_->account);
+      if (is_subscribed)
+        mailbox->subscribers.insert(login_->account);
+      else
+        mailbox->subscribers.erase(login_->account);
       world_.mail.open_change(mail);
       world_.mail.note(mail, ChangeKind::mailbox, ChangeAction::updated, mailbox->id);
       world_.mail.save(mail, *mailbox);
@@ -331,10 +372,15 @@ void ImapSession::append(const Tokens& arguments) {
   bool in_flags = false;
   for (std::size_t i = 1; i < arguments.size(); ++i) {
     const ImapToken& token = arguments[i];
-    if (token.kind == ImapToken::Kind::open) in_flags = true;
-    else if (token.kind == ImapToken::Kind::close) in_flags = false;
-    else if (in_flags) item.keywords.insert(keyword_of_flag(token.text));
-    else if (token.kind == ImapToken::Kind::text && i + 1 < arguments.size() && token.text.size() < 40 && parse_imap_date(token.text)) item.at = parse_imap_date(token.text);
+    if (token.kind == ImapToken::Kind::open)
+      in_flags = true;
+    else if (token.kind == ImapToken::Kind::close)
+      in_flags = false;
+    else if (in_flags)
+      item.keywords.insert(keyword_of_flag(token.text));
+    else if (token.kind == ImapToken::Kind::text && i + 1 < arguments.size() &&
+             token.text.size() < 40 && parse_imap_date(token.text))
+      item.at = parse_imap_date(token.text);
     else if (token.kind == ImapToken::Kind::text) {
       item.bytes = token.text;
       items.push_back(std::move(item));
@@ -350,13 +396,17 @@ void ImapSession::append(const Tokens& arguments) {
     const Mailbox* mailbox = find_mailbox(mail, arguments[0].text);
     if (mailbox == nullptr) complaint = "[TRYCREATE] Mailbox does not exist.";
     const ir::Value* object = world_.registry.find("x:Account", login_->account);
-    const std::int64_t quota_bytes = object == nullptr ? 0 : (*object)["quotas"]["maxDiskQuota"].integer_or(0);
+    const std::int64_t quota_bytes =
+        object == nullptr ? 0 : (*object)["quotas"]["maxDiskQuota"].integer_or(0);
     std::uint64_t total = 0;
     for (const Item& each : items) {
       total += each.bytes.size();
-      if (complaint.empty() && !is_message(view_message(each.bytes))) complaint = "Internal Server Error";
+      if (complaint.empty() && !is_message(view_message(each.bytes)))
+        complaint = "Internal Server Error";
     }
-    if (complaint.empty() && quota_bytes > 0 && mail.used_bytes + total > static_cast<std::uint64_t>(quota_bytes)) complaint = "[OVERQUOTA] Quota exceeded.";
+    if (complaint.empty() && quota_bytes > 0 &&
+        mail.used_bytes + total > static_cast<std::uint64_t>(quota_bytes))
+      complaint = "[OVERQUOTA] Quota exceeded.";
     if (complaint.empty()) {
       const std::uint32_t first = mailbox->uid_next;
       for (const Item& each : items) {
@@ -384,9 +434,15 @@ void ImapSession::quota(const Tokens& arguments, bool is_root) {
     const std::lock_guard lock(world_.mutex);
     const std::string root = "\"#" + std::to_string(login_->account) + "\"";
     const ir::Value* object = world_.registry.find("x:Account", login_->account);
-    const std::int64_t limit = object == nullptr ? 0 : (*object)["quotas"]["maxDiskQuota"].integer_or(0);
-    if (is_root && !arguments.empty()) out = "* QUOTAROOT " + imap_quoted(arguments[0].text) + " " + root + "\r\n";
-    out += "* QUOTA " + root + " (" + (limit > 0 ? "STORAGE " + std::to_string(account().used_bytes / 1024) + " " + std::to_string(limit / 1024) : "") + ")\r\n";
+    const std::int64_t limit =
+        object == nullptr ? 0 : (*object)["quotas"]["maxDiskQuota"].integer_or(0);
+    if (is_root && !arguments.empty())
+      out = "* QUOTAROOT " + imap_quoted(arguments[0].text) + " " + root + "\r\n";
+    out += "* QUOTA " + root + " (" +
+           (limit > 0 ? "STORAGE " + std::to_string(account().used_bytes / 1024) + " " +
+                            std::to_string(limit / 1024)
+                      : "") +
+           ")\r\n";
   }
   send(out);
   ok(is_root ? "GETQUOTAROOT successful." : "GETQUOTA successful.");

@@ -10,11 +10,15 @@
 namespace plan::rehearsal {
 namespace {
 
-std::string literal(std::string_view bytes) { return "{" + std::to_string(bytes.size()) + "}\r\n" + std::string(bytes); }
+std::string literal(std::string_view bytes) {
+  return "{" + std::to_string(bytes.size()) + "}\r\n" + std::string(bytes);
+}
 
 std::string nil_or_quoted(const std::string& text) {
   if (text.empty()) return "NIL";
-  if (text.find_first_of("\r\n") != std::string::npos || std::any_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) >= 0x80; }))
+  if (text.find_first_of("\r\n") != std::string::npos ||
+      std::any_of(text.begin(), text.end(),
+                  [](char c) { return static_cast<unsigned char>(c) >= 0x80; }))
     return literal(text);
   return imap_quoted(text);
 }
@@ -25,8 +29,10 @@ std::string address_list(const MessageView& view, std::string_view field) {
   std::string out = "(";
   for (const Address& address : parse_addresses(*value)) {
     const std::size_t at = address.email.rfind('@');
-    out += "(" + nil_or_quoted(address.name) + " NIL " + nil_or_quoted(address.email.substr(0, at)) + " " +
-           nil_or_quoted(at == std::string::npos ? std::string{} : address.email.substr(at + 1)) + ")";
+    out += "(" + nil_or_quoted(address.name) + " NIL " +
+           nil_or_quoted(address.email.substr(0, at)) + " " +
+           nil_or_quoted(at == std::string::npos ? std::string{} : address.email.substr(at + 1)) +
+           ")";
   }
   return out == "(" ? "NIL" : out + ")";
 }
@@ -41,18 +47,24 @@ std::string envelope(const MessageView& view) {
     std::string list = address_list(view, field);
     return list == "NIL" ? from : list;
   };
-  return "(" + text("date") + " " + text("subject") + " " + from + " " + or_from("sender") + " " + or_from("reply-to") + " " + address_list(view, "to") + " " +
-         address_list(view, "cc") + " " + address_list(view, "bcc") + " " + text("in-reply-to") + " " + text("message-id") + ")";
+  return "(" + text("date") + " " + text("subject") + " " + from + " " + or_from("sender") + " " +
+         or_from("reply-to") + " " + address_list(view, "to") + " " + address_list(view, "cc") +
+         " " + address_list(view, "bcc") + " " + text("in-reply-to") + " " + text("message-id") +
+         ")";
 }
 
 // A simple BODYSTRUCTURE: the parts below one multipart, flat.
 std::string body_structure(const std::vector<Part>& parts) {
   const auto show = [](const Part& part) {
     const std::size_t slash = part.type.find('/');
-    std::string out = "(" + imap_quoted(part.type.substr(0, slash)) + " " + imap_quoted(part.type.substr(slash + 1)) + " " +
-                      (part.charset.empty() ? std::string("NIL") : "(\"charset\" " + imap_quoted(part.charset) + ")") + " NIL NIL " +
-                      imap_quoted(part.encoding.empty() ? "7bit" : part.encoding) + " " + std::to_string(part.content.size());
-    if (part.type.starts_with("text/")) out += " " + std::to_string(std::count(part.content.begin(), part.content.end(), '\n'));
+    std::string out = "(" + imap_quoted(part.type.substr(0, slash)) + " " +
+                      imap_quoted(part.type.substr(slash + 1)) + " " +
+                      (part.charset.empty() ? std::string("NIL")
+                                            : "(\"charset\" " + imap_quoted(part.charset) + ")") +
+                      " NIL NIL " + imap_quoted(part.encoding.empty() ? "7bit" : part.encoding) +
+                      " " + std::to_string(part.content.size());
+    if (part.type.starts_with("text/"))
+      out += " " + std::to_string(std::count(part.content.begin(), part.content.end(), '\n'));
     return out + ")";
   };
   if (parts.empty()) return "NIL";
@@ -72,8 +84,10 @@ std::string header_fields(const MessageView& view, std::string_view spec, bool i
       if (!name.empty()) names.push_back(lower_ascii(name));
   std::string out;
   for (const HeaderField& field : view.fields) {
-    const bool is_named = std::find(names.begin(), names.end(), lower_ascii(field.name)) != names.end();
-    if (is_named != is_not) out += std::string(field.name) + ":" + std::string(field.value) + "\r\n";
+    const bool is_named =
+        std::find(names.begin(), names.end(), lower_ascii(field.name)) != names.end();
+    if (is_named != is_not)
+      out += std::string(field.name) + ":" + std::string(field.value) + "\r\n";
   }
   return out + "\r\n";
 }
@@ -94,7 +108,8 @@ std::string section_of(const std::string& bytes, std::string_view section) {
   for (const Part& part : parts)
     if (!part.type.starts_with("multipart/")) leaves.push_back(&part);
   if (number == 0 || number > leaves.size()) return {};
-  return std::string(lower.find(".mime") != std::string::npos ? leaves[number - 1]->header : leaves[number - 1]->content);
+  return std::string(lower.find(".mime") != std::string::npos ? leaves[number - 1]->header
+                                                              : leaves[number - 1]->content);
 }
 
 }  // namespace
@@ -106,22 +121,27 @@ Mailbox* ImapSession::selected_mailbox(MailAccount& mail) {
 
 std::size_t ImapSession::position_of(std::uint32_t uid) const {
   const auto found = std::lower_bound(view_.begin(), view_.end(), uid);
-  return found == view_.end() || *found != uid ? 0 : static_cast<std::size_t>(found - view_.begin()) + 1;
+  return found == view_.end() || *found != uid
+             ? 0
+             : static_cast<std::size_t>(found - view_.begin()) + 1;
 }
 
 std::string ImapSession::flags_of(const Email& email) {
   std::string out;
-  for (const std::string& keyword : email.keywords) out += (out.empty() ? "" : " ") + imap_flag(keyword);
+  for (const std::string& keyword : email.keywords)
+    out += (out.empty() ? "" : " ") + imap_flag(keyword);
   return "(" + out + ")";
 }
 
 std::vector<std::uint32_t> ImapSession::chosen(std::string_view set, bool is_uid) {
   std::vector<std::uint32_t> out;
-  const std::uint32_t last = view_.empty() ? 0 : (is_uid ? view_.back() : static_cast<std::uint32_t>(view_.size()));
+  const std::uint32_t last =
+      view_.empty() ? 0 : (is_uid ? view_.back() : static_cast<std::uint32_t>(view_.size()));
   const auto ranges = imap_ranges(set, last);
   if (!ranges) return out;
   for (std::size_t i = 0; i < view_.size(); ++i)
-    if (in_ranges(*ranges, is_uid ? view_[i] : static_cast<std::uint32_t>(i + 1))) out.push_back(view_[i]);
+    if (in_ranges(*ranges, is_uid ? view_[i] : static_cast<std::uint32_t>(i + 1)))
+      out.push_back(view_[i]);
   return out;
 }
 
@@ -148,7 +168,8 @@ void ImapSession::refresh() {
         view_.push_back(uid);
         is_grown = true;
       } else if (known->second != email->second.modseq) {
-        out += "* " + std::to_string(position_of(uid)) + " FETCH (UID " + std::to_string(uid) + " FLAGS " + flags_of(email->second) + ")\r\n";
+        out += "* " + std::to_string(position_of(uid)) + " FETCH (UID " + std::to_string(uid) +
+               " FLAGS " + flags_of(email->second) + ")\r\n";
       }
       known_[uid] = email->second.modseq;
     }
@@ -162,10 +183,12 @@ void ImapSession::fetch(const Tokens& arguments, bool is_uid) {
   std::vector<std::string> items;
   std::uint64_t changed_since = 0;
   for (std::size_t i = 1; i < arguments.size(); ++i) {
-    if (arguments[i].kind == ImapToken::Kind::open || arguments[i].kind == ImapToken::Kind::close) continue;
+    if (arguments[i].kind == ImapToken::Kind::open || arguments[i].kind == ImapToken::Kind::close)
+      continue;
     const std::string lower = lower_ascii(arguments[i].text);
     if (lower == "changedsince" && i + 1 < arguments.size()) {
-      std::from_chars(arguments[i + 1].text.data(), arguments[i + 1].text.data() + arguments[i + 1].text.size(), changed_since);
+      std::from_chars(arguments[i + 1].text.data(),
+                      arguments[i + 1].text.data() + arguments[i + 1].text.size(), changed_since);
       ++i;
     } else if (lower == "all" || lower == "fast" || lower == "full") {
       for (const char* each : {"flags", "internaldate", "rfc822.size"}) items.emplace_back(each);
@@ -175,13 +198,19 @@ void ImapSession::fetch(const Tokens& arguments, bool is_uid) {
     }
   }
   for (const std::string& item : items) {
-    static const std::set<std::string, std::less<>> kKnown = {"uid", "flags", "internaldate", "rfc822.size", "envelope", "body", "bodystructure", "rfc822",
-                                                              "rfc822.header", "rfc822.text", "modseq", "vanished", "preview"};
+    static const std::set<std::string, std::less<>> kKnown = {
+        "uid",    "flags",         "internaldate", "rfc822.size",   "envelope",
+        "body",   "bodystructure", "rfc822",       "rfc822.header", "rfc822.text",
+        "modseq", "vanished",      "preview"};
     const std::string lower = lower_ascii(item);
-    if (!kKnown.contains(lower) && !lower.starts_with("body[") && !lower.starts_with("body.peek[") && !lower.starts_with("binary"))
+    if (!kKnown.contains(lower) && !lower.starts_with("body[") &&
+        !lower.starts_with("body.peek[") && !lower.starts_with("binary"))
       return bad("Invalid attribute \"" + item + "\"");
   }
-  if (is_uid && std::none_of(items.begin(), items.end(), [](const std::string& each) { return equals_ignoring_case(each, "uid"); })) items.insert(items.begin(), "UID");
+  if (is_uid && std::none_of(items.begin(), items.end(), [](const std::string& each) {
+        return equals_ignoring_case(each, "uid");
+      }))
+    items.insert(items.begin(), "UID");
   for (const std::uint32_t uid : chosen(arguments[0].text, is_uid)) {
     std::string out;
     {
@@ -190,7 +219,8 @@ void ImapSession::fetch(const Tokens& arguments, bool is_uid) {
       const Mailbox* mailbox = selected_mailbox(mail);
       if (mailbox == nullptr) break;
       const auto place = mailbox->messages.find(uid);
-      const auto found = place == mailbox->messages.end() ? mail.emails.end() : mail.emails.find(place->second);
+      const auto found =
+          place == mailbox->messages.end() ? mail.emails.end() : mail.emails.find(place->second);
       if (found == mail.emails.end()) continue;
       Email& email = found->second;
       if (changed_since > 0 && email.modseq <= changed_since) continue;
@@ -201,20 +231,34 @@ void ImapSession::fetch(const Tokens& arguments, bool is_uid) {
       };
       bool sets_seen = false;
       std::string values;
-      const auto add = [&values](const std::string& value) { values += (values.empty() ? "" : " ") + value; };
+      const auto add = [&values](const std::string& value) {
+        values += (values.empty() ? "" : " ") + value;
+      };
       for (const std::string& item : items) {
         const std::string lower = lower_ascii(item);
-        if (lower == "uid") add("UID " + std::to_string(uid));
-        else if (lower == "flags") add("FLAGS " + flags_of(email));
-        else if (lower == "internaldate") add("INTERNALDATE " + imap_quoted(show_imap_date(email.received_at)));
-        else if (lower == "rfc822.size") add("RFC822.SIZE " + std::to_string(email.size));
-        else if (lower == "modseq") add("MODSEQ (" + std::to_string(email.modseq) + ")");
-        else if (lower == "envelope") add("ENVELOPE " + envelope(view_message(content())));
-        else if (lower == "bodystructure" || lower == "body") add((lower == "body" ? "BODY " : "BODYSTRUCTURE ") + body_structure(parts_of(content())));
-        else if (lower == "rfc822") { add("RFC822 " + literal(content())); sets_seen = true; }
-        else if (lower == "rfc822.header") add("RFC822.HEADER " + literal(view_message(content()).header));
-        else if (lower == "rfc822.text") { add("RFC822.TEXT " + literal(view_message(content()).body)); sets_seen = true; }
-        else if (const std::size_t open = item.find('['); open != std::string::npos) {
+        if (lower == "uid")
+          add("UID " + std::to_string(uid));
+        else if (lower == "flags")
+          add("FLAGS " + flags_of(email));
+        else if (lower == "internaldate")
+          add("INTERNALDATE " + imap_quoted(show_imap_date(email.received_at)));
+        else if (lower == "rfc822.size")
+          add("RFC822.SIZE " + std::to_string(email.size));
+        else if (lower == "modseq")
+          add("MODSEQ (" + std::to_string(email.modseq) + ")");
+        else if (lower == "envelope")
+          add("ENVELOPE " + envelope(view_message(content())));
+        else if (lower == "bodystructure" || lower == "body")
+          add((lower == "body" ? "BODY " : "BODYSTRUCTURE ") + body_structure(parts_of(content())));
+        else if (lower == "rfc822") {
+          add("RFC822 " + literal(content()));
+          sets_seen = true;
+        } else if (lower == "rfc822.header")
+          add("RFC822.HEADER " + literal(view_message(content()).header));
+        else if (lower == "rfc822.text") {
+          add("RFC822.TEXT " + literal(view_message(content()).body));
+          sets_seen = true;
+        } else if (const std::size_t open = item.find('['); open != std::string::npos) {
           const std::size_t close = item.rfind(']');
           if (close == std::string::npos || close < open) continue;
           const std::string section = item.substr(open + 1, close - open - 1);
@@ -230,7 +274,8 @@ void ImapSession::fetch(const Tokens& arguments, bool is_uid) {
             origin = "<" + std::to_string(offset) + ">";
           }
           if (lower.starts_with("body[")) sets_seen = true;
-          add((lower.starts_with("binary") ? "BINARY[" : "BODY[") + section + "]" + origin + " " + literal(part));
+          add((lower.starts_with("binary") ? "BINARY[" : "BODY[") + section + "]" + origin + " " +
+              literal(part));
         }
       }
       if (sets_seen && !is_read_only_ && !email.keywords.contains("$seen")) {
@@ -255,13 +300,17 @@ void ImapSession::store(const Tokens& arguments, bool is_uid) {
   if (arguments.size() < 3) return bad("Expected a sequence set, an item and flags.");
   if (is_read_only_) return no("[READ-ONLY] Mailbox is read-only.");
   std::size_t at = 1;
-  while (at < arguments.size() && arguments[at].kind != ImapToken::Kind::atom) ++at;  // (UNCHANGEDSINCE n) is passed over
-  while (at < arguments.size() && lower_ascii(arguments[at].text).find("flags") == std::string::npos) ++at;
+  while (at < arguments.size() && arguments[at].kind != ImapToken::Kind::atom)
+    ++at;  // (UNCHANGEDSINCE n) is passed over
+  while (at < arguments.size() &&
+         lower_ascii(arguments[at].text).find("flags") == std::string::npos)
+    ++at;
   if (at >= arguments.size()) return bad("Expected FLAGS.");
   const std::string item = lower_ascii(arguments[at].text);
   std::set<std::string> flags;
   for (std::size_t i = at + 1; i < arguments.size(); ++i)
-    if (arguments[i].kind == ImapToken::Kind::atom || arguments[i].kind == ImapToken::Kind::text) flags.insert(keyword_of_flag(arguments[i].text));
+    if (arguments[i].kind == ImapToken::Kind::atom || arguments[i].kind == ImapToken::Kind::text)
+      flags.insert(keyword_of_flag(arguments[i].text));
   std::string out;
   {
     const std::lock_guard lock(world_.mutex);
@@ -269,15 +318,19 @@ void ImapSession::store(const Tokens& arguments, bool is_uid) {
     const Mailbox* mailbox = selected_mailbox(mail);
     bool is_open = false;
     for (const std::uint32_t uid : chosen(arguments[0].text, is_uid)) {
-      const auto place = mailbox == nullptr ? decltype(mailbox->messages.end()){} : mailbox->messages.find(uid);
+      const auto place =
+          mailbox == nullptr ? decltype(mailbox->messages.end()){} : mailbox->messages.find(uid);
       if (mailbox == nullptr || place == mailbox->messages.end()) continue;
       const auto found = mail.emails.find(place->second);
       if (found == mail.emails.end()) continue;
       Email& email = found->second;
       std::set<std::string> keywords = email.keywords;
-      if (item.starts_with('+')) keywords.insert(flags.begin(), flags.end());
-      else if (item.starts_with('-')) for (const std::string& flag : flags) keywords.erase(flag);
-      else keywords = flags;
+      if (item.starts_with('+'))
+        keywords.insert(flags.begin(), flags.end());
+      else if (item.starts_with('-'))
+        for (const std::string& flag : flags) keywords.erase(flag);
+      else
+        keywords = flags;
       if (keywords != email.keywords) {
         if (!is_open) world_.mail.open_change(mail);
         is_open = true;
@@ -288,7 +341,9 @@ void ImapSession::store(const Tokens& arguments, bool is_uid) {
       }
       known_[uid] = email.modseq;
       if (item.find(".silent") == std::string::npos)
-        out += "* " + std::to_string(position_of(uid)) + " FETCH (" + (is_uid ? "UID " + std::to_string(uid) + " " : std::string{}) + "FLAGS " + flags_of(email) + ")\r\n";
+        out += "* " + std::to_string(position_of(uid)) + " FETCH (" +
+               (is_uid ? "UID " + std::to_string(uid) + " " : std::string{}) + "FLAGS " +
+               flags_of(email) + ")\r\n";
     }
     if (is_open) world_.mail.save(mail);
     world_.commit();
@@ -297,18 +352,22 @@ void ImapSession::store(const Tokens& arguments, bool is_uid) {
   ok(is_uid ? "UID STORE completed" : "STORE completed");
 }
 
-bool ImapSession::matches(const MailAccount& mail, const Email& email, std::uint32_t uid, const Tokens& tokens, std::size_t& at, int depth) {
+bool ImapSession::matches(const MailAccount& mail, const Email& email, std::uint32_t uid,
+                          const Tokens& tokens, std::size_t& at, int depth) {
   if (at >= tokens.size() || depth > 16) return true;
   if (tokens[at].kind == ImapToken::Kind::open) {
     ++at;
     bool all = true;
-    while (at < tokens.size() && tokens[at].kind != ImapToken::Kind::close) all = matches(mail, email, uid, tokens, at, depth + 1) && all;
+    while (at < tokens.size() && tokens[at].kind != ImapToken::Kind::close)
+      all = matches(mail, email, uid, tokens, at, depth + 1) && all;
     if (at < tokens.size()) ++at;
     return all;
   }
   const std::string key = lower_ascii(tokens[at++].text);
   const auto next = [&]() { return at < tokens.size() ? tokens[at++].text : std::string{}; };
-  const auto has = [&email](std::string_view keyword) { return email.keywords.contains(std::string(keyword)); };
+  const auto has = [&email](std::string_view keyword) {
+    return email.keywords.contains(std::string(keyword));
+  };
   if (key == "all") return true;
   if (key == "not") return !matches(mail, email, uid, tokens, at, depth + 1);
   if (key == "or") {
@@ -350,15 +409,18 @@ bool ImapSession::matches(const MailAccount& mail, const Email& email, std::uint
   if (key == "header") {
     next();
     next();
-    return false;  // headers are not indexed by default: nothing is found, and nothing said (reference 8.3)
+    return false;  // headers are not indexed by default: nothing is found, and nothing said
+                   // (reference 8.3)
   }
-  const bool is_text = key == "subject" || key == "from" || key == "to" || key == "cc" || key == "bcc" || key == "body" || key == "text";
+  const bool is_text = key == "subject" || key == "from" || key == "to" || key == "cc" ||
+                       key == "bcc" || key == "body" || key == "text";
   if (is_text) {
     const std::string wanted = lower_ascii(next());
     const std::string bytes = world_.mail.blob(email.blob).value_or("");
     const MessageView view = view_message(bytes);
     if (key == "text" || key == "body")
-      return lower_ascii(key == "text" ? std::string_view(bytes) : view.body).find(wanted) != std::string::npos;
+      return lower_ascii(key == "text" ? std::string_view(bytes) : view.body).find(wanted) !=
+             std::string::npos;
     const auto field = view.field(key);
     return field && lower_ascii(decode_text(*field)).find(wanted) != std::string::npos;
   }
@@ -373,9 +435,11 @@ void ImapSession::search(const Tokens& arguments, bool is_uid) {
     is_extended = true;
     std::size_t end = 1;
     while (end < criteria.size() && criteria[end].kind != ImapToken::Kind::close) ++end;
-    criteria.erase(criteria.begin(), criteria.begin() + static_cast<std::ptrdiff_t>(std::min(end + 1, criteria.size())));
+    criteria.erase(criteria.begin(), criteria.begin() + static_cast<std::ptrdiff_t>(
+                                                            std::min(end + 1, criteria.size())));
   }
-  if (criteria.size() >= 2 && equals_ignoring_case(criteria[0].text, "charset")) criteria.erase(criteria.begin(), criteria.begin() + 2);
+  if (criteria.size() >= 2 && equals_ignoring_case(criteria[0].text, "charset"))
+    criteria.erase(criteria.begin(), criteria.begin() + 2);
   std::string found;
   std::size_t count = 0;
   {
@@ -384,18 +448,22 @@ void ImapSession::search(const Tokens& arguments, bool is_uid) {
     const Mailbox* mailbox = selected_mailbox(mail);
     for (std::size_t i = 0; mailbox != nullptr && i < view_.size(); ++i) {
       const auto place = mailbox->messages.find(view_[i]);
-      const auto email = place == mailbox->messages.end() ? mail.emails.end() : mail.emails.find(place->second);
+      const auto email =
+          place == mailbox->messages.end() ? mail.emails.end() : mail.emails.find(place->second);
       if (email == mail.emails.end()) continue;
       std::size_t at = 0;
       bool fits = true;
-      while (at < criteria.size()) fits = matches(mail, email->second, view_[i], criteria, at, 0) && fits;
+      while (at < criteria.size())
+        fits = matches(mail, email->second, view_[i], criteria, at, 0) && fits;
       if (!fits) continue;
       ++count;
-      found += (is_extended && !found.empty() ? "," : (is_extended ? "" : " ")) + std::to_string(is_uid ? view_[i] : static_cast<std::uint32_t>(i + 1));
+      found += (is_extended && !found.empty() ? "," : (is_extended ? "" : " ")) +
+               std::to_string(is_uid ? view_[i] : static_cast<std::uint32_t>(i + 1));
     }
   }
   if (is_extended)
-    line("* ESEARCH (TAG " + imap_quoted(tag_) + ")" + (is_uid ? " UID" : "") + " COUNT " + std::to_string(count) + (found.empty() ? "" : " ALL " + found));
+    line("* ESEARCH (TAG " + imap_quoted(tag_) + ")" + (is_uid ? " UID" : "") + " COUNT " +
+         std::to_string(count) + (found.empty() ? "" : " ALL " + found));
   else
     line("* SEARCH" + found);
   ok(is_uid ? "UID SEARCH completed" : "SEARCH completed");
@@ -415,11 +483,13 @@ void ImapSession::copy(const Tokens& arguments, bool is_uid, bool is_move) {
       world_.mail.open_change(mail);
       for (const std::uint32_t uid : chosen(arguments[0].text, is_uid)) {
         const auto place = source->messages.find(uid);
-        const auto email = place == source->messages.end() ? mail.emails.end() : mail.emails.find(place->second);
+        const auto email =
+            place == source->messages.end() ? mail.emails.end() : mail.emails.find(place->second);
         if (email == mail.emails.end()) continue;
         world_.mail.place(mail, email->second, target->id);
         const std::uint32_t fresh = email->second.mailboxes[target->id];
-        if (is_move && target->id != source->id) world_.mail.displace(mail, email->second, source->id);
+        if (is_move && target->id != source->id)
+          world_.mail.displace(mail, email->second, source->id);
         world_.mail.note(mail, ChangeKind::email, ChangeAction::updated, email->second.id());
         world_.mail.save(mail, email->second);
         from += (from.empty() ? "" : ",") + std::to_string(uid);
@@ -449,12 +519,14 @@ void ImapSession::expunge(const Tokens* arguments, bool is_silent) {
     const std::lock_guard lock(world_.mutex);
     MailAccount& mail = account();
     const Mailbox* mailbox = selected_mailbox(mail);
-    const std::vector<std::uint32_t> uids = arguments != nullptr && !arguments->empty() ? chosen((*arguments)[0].text, true) : view_;
+    const std::vector<std::uint32_t> uids =
+        arguments != nullptr && !arguments->empty() ? chosen((*arguments)[0].text, true) : view_;
     bool is_open = false;
     for (const std::uint32_t uid : uids) {
       if (mailbox == nullptr) break;
       const auto place = mailbox->messages.find(uid);
-      const auto email = place == mailbox->messages.end() ? mail.emails.end() : mail.emails.find(place->second);
+      const auto email =
+          place == mailbox->messages.end() ? mail.emails.end() : mail.emails.find(place->second);
       if (email == mail.emails.end() || !email->second.keywords.contains("$deleted")) continue;
       if (!is_open) world_.mail.open_change(mail);
       is_open = true;

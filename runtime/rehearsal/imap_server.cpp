@@ -17,17 +17,28 @@ constexpr std::size_t kLiteralBytesMax = std::size_t{104'857'600};
 constexpr std::size_t kCommandBytesMax = std::size_t{128} << 20U;
 constexpr std::chrono::minutes kPatience{30};
 constexpr std::chrono::seconds kWritePatience{60};
-constexpr std::string_view kBefore = "IMAP4rev2 IMAP4rev1 ENABLE SASL-IR LITERAL+ ID UTF8=ACCEPT AUTH=PLAIN AUTH=OAUTHBEARER AUTH=XOAUTH2";
+constexpr std::string_view kBefore =
+    "IMAP4rev2 IMAP4rev1 ENABLE SASL-IR LITERAL+ ID UTF8=ACCEPT AUTH=PLAIN AUTH=OAUTHBEARER "
+    "AUTH=XOAUTH2";
 constexpr std::string_view kAfter =
-    "IMAP4rev2 IMAP4rev1 ENABLE SASL-IR LITERAL+ ID UTF8=ACCEPT JMAPACCESS IDLE NAMESPACE CHILDREN MULTIAPPEND "
-    "BINARY UNSELECT ACL UIDPLUS ESEARCH WITHIN SEARCHRES SORT THREAD=REFERENCES LIST-EXTENDED LIST-STATUS "
-    "ESORT SORT=DISPLAY SPECIAL-USE CREATE-SPECIAL-USE MOVE CONDSTORE QRESYNC UNAUTHENTICATE STATUS=SIZE "
+    "IMAP4rev2 IMAP4rev1 ENABLE SASL-IR LITERAL+ ID UTF8=ACCEPT JMAPACCESS IDLE NAMESPACE CHILDREN "
+    "MULTIAPPEND "
+    "BINARY UNSELECT ACL UIDPLUS ESEARCH WITHIN SEARCHRES SORT THREAD=REFERENCES LIST-EXTENDED "
+    "LIST-STATUS "
+    "ESORT SORT=DISPLAY SPECIAL-USE CREATE-SPECIAL-USE MOVE CONDSTORE QRESYNC UNAUTHENTICATE "
+    "STATUS=SIZE "
     "OBJECTID+ PREVIEW RIGHTS=texk QUOTA QUOTA=RES-STORAGE";
 
 }  // namespace
 
-ImapSession::ImapSession(World& world, Service service, net::SocketStream& stream, const net::StopSignal& signal)
-    : world_(world), service_(service), stream_(stream), signal_(signal), reader_(stream, kLineBytesMax), peer_(stream.peer_address()) {}
+ImapSession::ImapSession(World& world, Service service, net::SocketStream& stream,
+                         const net::StopSignal& signal)
+    : world_(world),
+      service_(service),
+      stream_(stream),
+      signal_(signal),
+      reader_(stream, kLineBytesMax),
+      peer_(stream.peer_address()) {}
 
 bool ImapSession::send(const std::string& text) {
   const bool is_sent = stream_.write_all(text, Deadline::after(kWritePatience)).has_value();
@@ -46,8 +57,12 @@ void ImapSession::run() {
     const std::lock_guard lock(world_.mutex);
     if (is_blocked(world_, peer_)) return;
   }
-  if (service_ == Service::imaps && (!world_.options.tls || !stream_.accept_tls(*world_.options.tls, Deadline::after(kWritePatience)))) return;
-  line("* OK [CAPABILITY " + capabilities() + "] Stalwart IMAP4rev2 at your service (rehearsal target).");
+  if (service_ == Service::imaps &&
+      (!world_.options.tls ||
+       !stream_.accept_tls(*world_.options.tls, Deadline::after(kWritePatience))))
+    return;
+  line("* OK [CAPABILITY " + capabilities() +
+       "] Stalwart IMAP4rev2 at your service (rehearsal target).");
   while (is_open_) {
     ImapCommandText command;
     const Read read = read_command(command);
@@ -68,8 +83,10 @@ ImapSession::Read ImapSession::read_command(ImapCommandText& command) {
   for (;;) {
     auto text = net::read_line(reader_, kPatience, signal_);
     if (!text) {
-      if (signal_.is_stopping()) line("* BYE Server shutting down.");
-      else if (text.error().is(net::errors::line_too_long)) line("* BYE Command line too long.");
+      if (signal_.is_stopping())
+        line("* BYE Server shutting down.");
+      else if (text.error().is(net::errors::line_too_long))
+        line("* BYE Command line too long.");
       return Read::closed;
     }
     const auto mark = literal_mark(*text);
@@ -80,7 +97,8 @@ ImapSession::Read ImapSession::read_command(ImapCommandText& command) {
     total += mark->size;
     if (mark->size > kLiteralBytesMax || total > kCommandBytesMax) {
       const std::size_t blank = text->find(' ');
-      line((command.lines.empty() ? text->substr(0, blank) : std::string("*")) + " NO [LIMIT] Literal too large.");
+      line((command.lines.empty() ? text->substr(0, blank) : std::string("*")) +
+           " NO [LIMIT] Literal too large.");
       if (mark->is_synchronising) return Read::refused;
       return Read::closed;
     }
@@ -133,7 +151,9 @@ void ImapSession::handle(const Tokens& tokens) {
   if (verb == "enable") {
     std::string enabled;
     for (const ImapToken& token : rest) {
-      if (equals_ignoring_case(token.text, "UTF8=ACCEPT") || equals_ignoring_case(token.text, "IMAP4rev2")) is_utf8_ = true;
+      if (equals_ignoring_case(token.text, "UTF8=ACCEPT") ||
+          equals_ignoring_case(token.text, "IMAP4rev2"))
+        is_utf8_ = true;
       enabled += " " + token.text;
     }
     line("* ENABLED" + enabled);
@@ -192,7 +212,8 @@ void ImapSession::login(const Tokens& arguments) {
 }
 
 void ImapSession::authenticate(const Tokens& arguments) {
-  if (arguments.empty() || !equals_ignoring_case(arguments[0].text, "plain")) return no("Authentication mechanism not supported.");
+  if (arguments.empty() || !equals_ignoring_case(arguments[0].text, "plain"))
+    return no("Authentication mechanism not supported.");
   std::string coded;
   if (arguments.size() > 1) {
     coded = arguments[1].text;
@@ -211,21 +232,28 @@ void ImapSession::authenticate(const Tokens& arguments) {
   const auto parts = split(decoded, '\0');
   if (!is_valid || parts.size() != 3) return bad("Invalid SASL challenge.");
   const bool is_acting = !parts[0].empty() && parts[0] != parts[1];
-  finish_login(is_acting ? std::string(parts[0]) + "%" + std::string(parts[1]) : std::string(parts[1]), std::string(parts[2]), false);
+  finish_login(
+      is_acting ? std::string(parts[0]) + "%" + std::string(parts[1]) : std::string(parts[1]),
+      std::string(parts[2]), false);
 }
 
-void ImapSession::finish_login(const std::string& user, const std::string& password, bool is_login) {
+void ImapSession::finish_login(const std::string& user, const std::string& password,
+                               bool is_login) {
   if (login_) return bad("Already authenticated.");
   bool may_be_plain = stream_.is_tls();
   std::int64_t max = 3;
   {
     const std::lock_guard lock(world_.mutex);
-    may_be_plain = may_be_plain || world_.live->singleton("x:Imap")["allowPlainTextAuth"].bool_or(false);
+    may_be_plain =
+        may_be_plain || world_.live->singleton("x:Imap")["allowPlainTextAuth"].bool_or(false);
     max = world_.live->singleton("x:Imap")["maxAuthFailures"].integer_or(3);
   }
-  if (!may_be_plain) return no(is_login ? "LOGIN is disabled on the clear-text port." : "Authentication is disabled on the clear-text port.");
+  if (!may_be_plain)
+    return no(is_login ? "LOGIN is disabled on the clear-text port."
+                       : "Authentication is disabled on the clear-text port.");
   LoginResult result = log_in(world_, user, password, peer_);
-  if (result.outcome == LoginOutcome::ok && !result.login.may("imapAuthenticate")) result.outcome = LoginOutcome::forbidden;
+  if (result.outcome == LoginOutcome::ok && !result.login.may("imapAuthenticate"))
+    result.outcome = LoginOutcome::forbidden;
   if (result.outcome == LoginOutcome::forbidden) {
     is_open_ = false;  // the real server closes without a word
     return;
@@ -260,7 +288,8 @@ void ImapSession::idle() {
   }
 }
 
-void serve_imap(World& world, Service service, std::unique_ptr<net::SocketStream> stream, const net::StopSignal& signal) {
+void serve_imap(World& world, Service service, std::unique_ptr<net::SocketStream> stream,
+                const net::StopSignal& signal) {
   ImapSession(world, service, *stream, signal).run();
   stream->close();
 }

@@ -7,6 +7,7 @@
 namespace plan::rehearsal {
 
 /// One IMAP conversation (RFC 9051 and 3501 as far as README.md says).
-void serve_imap(World& world, Service service, std::unique_ptr<net::SocketStream> stream, const net::StopSignal& signal);
+void serve_imap(World& world, Service service, std::unique_ptr<net::SocketStream> stream,
+                const net::StopSignal& signal);
 
 }  // namespace plan::rehearsal

@@ -12,10 +12,12 @@
 
 namespace plan::rehearsal {
 
-/// One IMAP conversation. Split over imap_server.cpp (talk, login), imap_mailboxes.cpp and imap_messages.cpp.
+/// One IMAP conversation. Split over imap_server.cpp (talk, login), imap_mailboxes.cpp and
+/// imap_messages.cpp.
 class ImapSession {
  public:
-  ImapSession(World& world, Service service, net::SocketStream& stream, const net::StopSignal& signal);
+  ImapSession(World& world, Service service, net::SocketStream& stream,
+              const net::StopSignal& signal);
   void run();
 
  private:
@@ -51,7 +53,8 @@ class ImapSession {
   [[nodiscard]] MailAccount& account();
   [[nodiscard]] static std::string path_of(const MailAccount& account, const Mailbox& mailbox);
   [[nodiscard]] Mailbox* find_mailbox(MailAccount& account, const std::string& wire_name);
-  [[nodiscard]] std::string status_line(MailAccount& account, const Mailbox& mailbox, const std::vector<std::string>& items) const;
+  [[nodiscard]] std::string status_line(MailAccount& account, const Mailbox& mailbox,
+                                        const std::vector<std::string>& items) const;
 
   // Messages of the selected mailbox.
   void fetch(const Tokens& arguments, bool is_uid);
@@ -63,9 +66,10 @@ class ImapSession {
   void refresh();  ///< tells what changed in the selected mailbox; the lock must not be held
   [[nodiscard]] Mailbox* selected_mailbox(MailAccount& account);
   [[nodiscard]] std::vector<std::uint32_t> chosen(std::string_view set, bool is_uid);  ///< UIDs
-  [[nodiscard]] std::size_t position_of(std::uint32_t uid) const;                      ///< 1-based, 0: none
+  [[nodiscard]] std::size_t position_of(std::uint32_t uid) const;  ///< 1-based, 0: none
   [[nodiscard]] static std::string flags_of(const Email& email);
-  [[nodiscard]] bool matches(const MailAccount& account, const Email& email, std::uint32_t uid, const Tokens& tokens, std::size_t& at, int depth);
+  [[nodiscard]] bool matches(const MailAccount& account, const Email& email, std::uint32_t uid,
+                             const Tokens& tokens, std::size_t& at, int depth);
 
   World& world_;
   Service service_;
@@ -80,8 +84,8 @@ class ImapSession {
   bool is_utf8_ = false;
   bool is_read_only_ = false;
   std::optional<std::uint32_t> selected_;
-  std::vector<std::uint32_t> view_;                    ///< UIDs the client knows, in order
-  std::map<std::uint32_t, std::uint64_t> known_;       ///< UID to modseq the client knows
+  std::vector<std::uint32_t> view_;               ///< UIDs the client knows, in order
+  std::map<std::uint32_t, std::uint64_t> known_;  ///< UID to modseq the client knows
 };
 
 }  // namespace plan::rehearsal

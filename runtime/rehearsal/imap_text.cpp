@@ -19,8 +19,10 @@ std::optional<LiteralMark> literal_mark(std::string_view line) {
     mark.is_synchronising = false;
     digits.remove_suffix(1);
   }
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), mark.size);
-  if (digits.empty() || error != std::errc{} || end != digits.data() + digits.size()) return std::nullopt;
+  const auto [end, error] =
+      std::from_chars(digits.data(), digits.data() + digits.size(), mark.size);
+  if (digits.empty() || error != std::errc{} || end != digits.data() + digits.size())
+    return std::nullopt;
   if (mark.begin > 0 && line[mark.begin - 1] == '~') --mark.begin;
   return mark;
 }
@@ -35,7 +37,8 @@ std::optional<std::vector<ImapToken>> imap_tokens(const ImapCommandText& command
       if (c == ' ') {
         ++at;
       } else if (c == '(' || c == ')') {
-        out.push_back({c == '(' ? ImapToken::Kind::open : ImapToken::Kind::close, std::string(1, c)});
+        out.push_back(
+            {c == '(' ? ImapToken::Kind::open : ImapToken::Kind::close, std::string(1, c)});
         ++at;
       } else if (c == '"') {
         ImapToken token{ImapToken::Kind::text, {}};
@@ -49,7 +52,8 @@ std::optional<std::vector<ImapToken>> imap_tokens(const ImapCommandText& command
       } else {
         std::size_t end = at;
         int depth = 0;
-        while (end < line.size() && (depth > 0 || (line[end] != ' ' && line[end] != '(' && line[end] != ')'))) {
+        while (end < line.size() &&
+               (depth > 0 || (line[end] != ' ' && line[end] != '(' && line[end] != ')'))) {
           if (line[end] == '[') ++depth;
           if (line[end] == ']') --depth;
           ++end;
@@ -58,7 +62,8 @@ std::optional<std::vector<ImapToken>> imap_tokens(const ImapCommandText& command
         at = end;
       }
     }
-    if (piece < command.literals.size()) out.push_back({ImapToken::Kind::text, command.literals[piece]});
+    if (piece < command.literals.size())
+      out.push_back({ImapToken::Kind::text, command.literals[piece]});
   }
   return out;
 }
@@ -86,7 +91,8 @@ std::string to_utf7(std::string_view utf8) {
     std::size_t size = first >= 0xf0 ? 4 : (first >= 0xe0 ? 3 : (first >= 0xc0 ? 2 : 1));
     size = std::min(size, utf8.size() - i);
     std::uint32_t point = size == 1 ? first : first & (0xffU >> (size + 1));
-    for (std::size_t k = 1; k < size; ++k) point = (point << 6U) | (static_cast<unsigned char>(utf8[i + k]) & 0x3fU);
+    for (std::size_t k = 1; k < size; ++k)
+      point = (point << 6U) | (static_cast<unsigned char>(utf8[i + k]) & 0x3fU);
     const auto unit = [&pending](std::uint32_t value) {
       pending += static_cast<char>(value >> 8U);
       pending += static_cast<char>(value & 0xffU);
@@ -125,7 +131,8 @@ std::optional<std::string> from_utf7(std::string_view text) {
     if (!is_valid || bytes.size() % 2 != 0) return std::nullopt;
     for (std::size_t k = 0; k + 1 < bytes.size(); k += 2) {
       const auto unit_at = [&bytes](std::size_t at) {
-        return (static_cast<std::uint32_t>(static_cast<unsigned char>(bytes[at])) << 8U) | static_cast<unsigned char>(bytes[at + 1]);
+        return (static_cast<std::uint32_t>(static_cast<unsigned char>(bytes[at])) << 8U) |
+               static_cast<unsigned char>(bytes[at + 1]);
       };
       std::uint32_t point = unit_at(k);
       if (point >= 0xd800 && point < 0xdc00) {
@@ -133,7 +140,8 @@ std::optional<std::string> from_utf7(std::string_view text) {
         point = 0x10000U + ((point - 0xd800U) << 10U) + (unit_at(k + 2) - 0xdc00U);
         k += 2;
       }
-      if (point < 0x80) out += static_cast<char>(point);
+      if (point < 0x80)
+        out += static_cast<char>(point);
       else if (point < 0x800) {
         out += static_cast<char>(0xc0U | (point >> 6U));
         out += static_cast<char>(0x80U | (point & 0x3fU));
@@ -168,8 +176,10 @@ std::optional<std::vector<ImapRange>> imap_ranges(std::string_view text, std::ui
     const auto number = [last](std::string_view digits) -> std::optional<std::uint32_t> {
       if (digits == "*") return last;
       std::uint32_t value = 0;
-      const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-      if (digits.empty() || error != std::errc{} || end != digits.data() + digits.size()) return std::nullopt;
+      const auto [end, error] =
+          std::from_chars(digits.data(), digits.data() + digits.size(), value);
+      if (digits.empty() || error != std::errc{} || end != digits.data() + digits.size())
+        return std::nullopt;
       return value;
     };
     const std::size_t colon = item.find(':');
@@ -183,7 +193,9 @@ std::optional<std::vector<ImapRange>> imap_ranges(std::string_view text, std::ui
 }
 
 bool in_ranges(const std::vector<ImapRange>& ranges, std::uint32_t number) {
-  return std::any_of(ranges.begin(), ranges.end(), [number](const ImapRange& range) { return number >= range.first && number <= range.last; });
+  return std::any_of(ranges.begin(), ranges.end(), [number](const ImapRange& range) {
+    return number >= range.first && number <= range.last;
+  });
 }
 
 bool list_matches(std::string_view pattern, std::string_view name) {

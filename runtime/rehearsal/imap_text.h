@@ -13,12 +13,14 @@ struct ImapToken {
   std::string text = {};
 };
 
-/// A command in pieces: text, literal, text, literal, ...; each literal stands behind the piece that announced it.
+/// A command in pieces: text, literal, text, literal, ...; each literal stands behind the piece
+/// that announced it.
 struct ImapCommandText {
   std::vector<std::string> lines = {};
   std::vector<std::string> literals = {};
 };
-/// Nothing when quotes are open. An atom takes everything inside [] with it (BODY[HEADER.FIELDS (A B)]).
+/// Nothing when quotes are open. An atom takes everything inside [] with it (BODY[HEADER.FIELDS (A
+/// B)]).
 [[nodiscard]] std::optional<std::vector<ImapToken>> imap_tokens(const ImapCommandText& command);
 
 struct LiteralMark {
@@ -39,7 +41,8 @@ struct ImapRange {
   std::uint32_t first = 0;
   std::uint32_t last = 0;
 };
-[[nodiscard]] std::optional<std::vector<ImapRange>> imap_ranges(std::string_view text, std::uint32_t last);
+[[nodiscard]] std::optional<std::vector<ImapRange>> imap_ranges(std::string_view text,
+                                                                std::uint32_t last);
 [[nodiscard]] bool in_ranges(const std::vector<ImapRange>& ranges, std::uint32_t number);
 
 /// LIST patterns: `*` and `%` (not over '/').

@@ -45,15 +45,25 @@ struct JmapResponse {
 [[nodiscard]] JmapResponse run_jmap(World& world, const Login& login, std::string_view body,
                                     const std::string& peer_address);
 
-/// Shape of problem+json for a request-level error: "notRequest", "limit" (with the name of the limit).
-[[nodiscard]] ir::Value request_error(std::string_view type, std::string_view detail, std::string_view limit = {});
+/// Shape of problem+json for a request-level error: "notRequest", "limit" (with the name of the
+/// limit).
+[[nodiscard]] ir::Value request_error(std::string_view type, std::string_view detail,
+                                      std::string_view limit = {});
 
 // Methods by family; nothing when the name is not of that family.
-[[nodiscard]] std::optional<MethodResult> registry_method(JmapContext& context, std::string_view name, const ir::Value& arguments);
-[[nodiscard]] std::optional<MethodResult> mailbox_method(JmapContext& context, std::string_view name, const ir::Value& arguments);
-[[nodiscard]] std::optional<MethodResult> email_method(JmapContext& context, std::string_view name, const ir::Value& arguments);
-[[nodiscard]] std::optional<MethodResult> account_method(JmapContext& context, std::string_view name, const ir::Value& arguments);
-[[nodiscard]] std::optional<MethodResult> blob_method(JmapContext& context, std::string_view name, const ir::Value& arguments);
+[[nodiscard]] std::optional<MethodResult> registry_method(JmapContext& context,
+                                                          std::string_view name,
+                                                          const ir::Value& arguments);
+[[nodiscard]] std::optional<MethodResult> mailbox_method(JmapContext& context,
+                                                         std::string_view name,
+                                                         const ir::Value& arguments);
+[[nodiscard]] std::optional<MethodResult> email_method(JmapContext& context, std::string_view name,
+                                                       const ir::Value& arguments);
+[[nodiscard]] std::optional<MethodResult> account_method(JmapContext& context,
+                                                         std::string_view name,
+                                                         const ir::Value& arguments);
+[[nodiscard]] std::optional<MethodResult> blob_method(JmapContext& context, std::string_view name,
+                                                      const ir::Value& arguments);
 
 // For the methods.
 
@@ -64,26 +74,34 @@ struct AccountAccess {
 };
 [[nodiscard]] AccountAccess account_of(const JmapContext& context, const ir::Value& arguments,
                                        std::string_view member = "accountId");
-[[nodiscard]] ir::Value set_error(std::string_view type, std::string_view description = {}, std::string_view property = {});
+[[nodiscard]] ir::Value set_error(std::string_view type, std::string_view description = {},
+                                  std::string_view property = {});
 [[nodiscard]] std::string state_of(const MailAccount& account, ChangeKind kind);
 /// `/changes` of one kind.
-[[nodiscard]] MethodResult changes_of(JmapContext& context, MailAccount& account, ChangeKind kind, const ir::Value& arguments);
+[[nodiscard]] MethodResult changes_of(JmapContext& context, MailAccount& account, ChangeKind kind,
+                                      const ir::Value& arguments);
 /// ifInState: nothing when it fits.
-[[nodiscard]] std::optional<MethodResult> check_state(const MailAccount& account, ChangeKind kind, const ir::Value& arguments);
-[[nodiscard]] std::int64_t limit_of(const World& world, std::string_view type, std::string_view property, std::int64_t fallback);
+[[nodiscard]] std::optional<MethodResult> check_state(const MailAccount& account, ChangeKind kind,
+                                                      const ir::Value& arguments);
+[[nodiscard]] std::int64_t limit_of(const World& world, std::string_view type,
+                                    std::string_view property, std::int64_t fallback);
 /// Bytes of a blob id that `login` may read for `account`.
 struct FoundBlob {
   std::string hash = {};
   std::uint64_t offset = 0;
   std::optional<std::uint64_t> length = {};
 };
-[[nodiscard]] std::optional<FoundBlob> find_blob(const World& world, const Login& login, std::uint64_t account, std::string_view blob_id);
+[[nodiscard]] std::optional<FoundBlob> find_blob(const World& world, const Login& login,
+                                                 std::uint64_t account, std::string_view blob_id);
 [[nodiscard]] std::optional<std::string> read_blob(const World& world, const FoundBlob& found);
 [[nodiscard]] std::string upload_blob_id(const std::string& hash, std::uint64_t account);
-[[nodiscard]] std::string email_blob_id(const std::string& hash, std::uint64_t account, std::uint32_t document);
-[[nodiscard]] std::string part_blob_id(const std::string& hash, std::uint64_t account, std::uint64_t offset, std::uint64_t size);
+[[nodiscard]] std::string email_blob_id(const std::string& hash, std::uint64_t account,
+                                        std::uint32_t document);
+[[nodiscard]] std::string part_blob_id(const std::string& hash, std::uint64_t account,
+                                       std::uint64_t offset, std::uint64_t size);
 /// Window of a query's ids: position, anchor, limit. The error anchorNotFound.
-[[nodiscard]] MethodResult query_window(const World& world, std::string_view account_id, const std::string& state,
-                                        std::vector<std::string> ids, const ir::Value& arguments);
+[[nodiscard]] MethodResult query_window(const World& world, std::string_view account_id,
+                                        const std::string& state, std::vector<std::string> ids,
+                                        const ir::Value& arguments);
 
 }  // namespace plan::rehearsal

@@ -10,8 +10,9 @@
 namespace plan::rehearsal {
 namespace {
 
-constexpr std::array<std::string_view, 10> kRoles = {"inbox", "trash", "junk", "drafts", "archive", "sent", "important",
-                                                     "memos", "scheduled", "snoozed"};
+constexpr std::array<std::string_view, 10> kRoles = {"inbox",     "trash",  "junk",      "drafts",
+                                                     "archive",   "sent",   "important", "memos",
+                                                     "scheduled", "snoozed"};
 constexpr int kTreeDepthMax = 64;
 
 std::uint64_t unread_of(const MailAccount& account, const Mailbox& mailbox, std::uint64_t& threads,
@@ -23,7 +24,8 @@ std::uint64_t unread_of(const MailAccount& account, const Mailbox& mailbox, std:
     const auto found = account.emails.find(document);
     if (found == account.emails.end()) continue;
     all.insert(found->second.thread);
-    if (found->second.keywords.contains("$seen") || found->second.keywords.contains("$draft")) continue;
+    if (found->second.keywords.contains("$seen") || found->second.keywords.contains("$draft"))
+      continue;
     ++unread;
     with_unread.insert(found->second.thread);
   }
@@ -37,27 +39,30 @@ ir::Value show(const JmapContext& context, const MailAccount& account, const Mai
   std::uint64_t unread_threads = 0;
   const std::uint64_t unread = unread_of(account, mailbox, threads, unread_threads);
   ir::Value rights = ir::Value::map();
-  for (const std::string_view right : {"mayReadItems", "mayAddItems", "mayRemoveItems", "maySetSeen", "maySetKeywords",
-                                       "mayCreateChild", "mayRename", "maySubmit", "mayDelete", "mayShare"})
+  for (const std::string_view right :
+       {"mayReadItems", "mayAddItems", "mayRemoveItems", "maySetSeen", "maySetKeywords",
+        "mayCreateChild", "mayRename", "maySubmit", "mayDelete", "mayShare"})
     rights.set(std::string(right), true);
-  return ir::Value::map({{"id", encode_id(mailbox.id)},
-                         {"name", mailbox.name},
-                         {"parentId", mailbox.parent ? ir::Value(encode_id(*mailbox.parent)) : ir::Value()},
-                         {"role", mailbox.role.empty() ? ir::Value() : ir::Value(mailbox.role)},
-                         {"sortOrder", mailbox.sort_order},
-                         {"isSubscribed", mailbox.subscribers.contains(context.login.account)},
-                         {"totalEmails", static_cast<std::int64_t>(mailbox.messages.size())},
-                         {"unreadEmails", unread},
-                         {"totalThreads", threads},
-                         {"unreadThreads", unread_threads},
-                         {"myRights", std::move(rights)}});
+  return ir::Value::map(
+      {{"id", encode_id(mailbox.id)},
+       {"name", mailbox.name},
+       {"parentId", mailbox.parent ? ir::Value(encode_id(*mailbox.parent)) : ir::Value()},
+       {"role", mailbox.role.empty() ? ir::Value() : ir::Value(mailbox.role)},
+       {"sortOrder", mailbox.sort_order},
+       {"isSubscribed", mailbox.subscribers.contains(context.login.account)},
+       {"totalEmails", static_cast<std::int64_t>(mailbox.messages.size())},
+       {"unreadEmails", unread},
+       {"totalThreads", threads},
+       {"unreadThreads", unread_threads},
+       {"myRights", std::move(rights)}});
 }
 
 ir::Value only(const ir::Value& object, const ir::Value& properties) {
   if (!properties.is_list()) return object;
   ir::Value out = ir::Value::map();
   for (const ir::Value& name : properties.items())
-    if (const ir::Value* member = object.members().find(name.string_or(""))) out.set(std::string(name.string_or("")), *member);
+    if (const ir::Value* member = object.members().find(name.string_or("")))
+      out.set(std::string(name.string_or("")), *member);
   out.set("id", object["id"]);
   return out;
 }
@@ -66,14 +71,20 @@ MethodResult get(JmapContext& context, MailAccount& account, const ir::Value& ar
   ir::Value list = ir::Value::list();
   ir::Value missing = ir::Value::list();
   if (arguments["ids"].is_list()) {
-    if (static_cast<std::int64_t>(arguments["ids"].size()) > limit_of(context.world, "x:Jmap", "getMaxResults", 500))
-      return MethodResult::error("requestTooLarge", "The number of ids requested by the client exceeds the maximum number "
-                                                    "the server is willing to process in a single method call.");
+    if (static_cast<std::int64_t>(arguments["ids"].size()) >
+        limit_of(context.world, "x:Jmap", "getMaxResults", 500))
+      return MethodResult::error(
+          "requestTooLarge",
+          "The number of ids requested by the client exceeds the maximum number "
+          "the server is willing to process in a single method call.");
     for (const ir::Value& id : arguments["ids"].items()) {
       const auto number = parse_id(id.string_or(""));
-      const auto found = number ? account.mailboxes.find(static_cast<std::uint32_t>(*number)) : account.mailboxes.end();
-      if (found == account.mailboxes.end()) missing.push_back(id);
-      else list.push_back(only(show(context, account, found->second), arguments["properties"]));
+      const auto found = number ? account.mailboxes.find(static_cast<std::uint32_t>(*number))
+                                : account.mailboxes.end();
+      if (found == account.mailboxes.end())
+        missing.push_back(id);
+      else
+        list.push_back(only(show(context, account, found->second), arguments["properties"]));
     }
   } else {
     for (const auto& [number, mailbox] : account.mailboxes)
@@ -89,18 +100,23 @@ MethodResult query(JmapContext& context, MailAccount& account, const ir::Value& 
   std::vector<const Mailbox*> found;
   const ir::Value& filter = arguments["filter"];
   for (const auto& [name, value] : filter.members())
-    if (name != "role" && name != "name" && name != "parentId" && name != "hasAnyRole" && name != "isSubscribed")
+    if (name != "role" && name != "name" && name != "parentId" && name != "hasAnyRole" &&
+        name != "isSubscribed")
       return MethodResult::error("unsupportedFilter", name);
   for (const auto& [number, mailbox] : account.mailboxes) {
     bool fits = true;
     for (const auto& [name, value] : filter.members()) {
       if (name == "role") fits = fits && mailbox.role == value.string_or("");
-      if (name == "name") fits = fits && lower_ascii(mailbox.name).find(lower_ascii(value.string_or(""))) != std::string::npos;
+      if (name == "name")
+        fits = fits && lower_ascii(mailbox.name).find(lower_ascii(value.string_or(""))) !=
+                           std::string::npos;
       if (name == "hasAnyRole") fits = fits && mailbox.role.empty() != value.bool_or(false);
-      if (name == "isSubscribed") fits = fits && mailbox.subscribers.contains(context.login.account) == value.bool_or(false);
+      if (name == "isSubscribed")
+        fits = fits && mailbox.subscribers.contains(context.login.account) == value.bool_or(false);
       if (name == "parentId") {
         const auto parent = value.is_string() ? parse_id(value.string_or("")) : std::nullopt;
-        fits = fits && (parent ? mailbox.parent == static_cast<std::uint32_t>(*parent) : !mailbox.parent.has_value());
+        fits = fits && (parent ? mailbox.parent == static_cast<std::uint32_t>(*parent)
+                               : !mailbox.parent.has_value());
       }
     }
     if (fits) found.push_back(&mailbox);
@@ -110,13 +126,17 @@ MethodResult query(JmapContext& context, MailAccount& account, const ir::Value& 
   if (!property.empty() && property != "name" && property != "sortOrder" && property != "parentId")
     return MethodResult::error("unsupportedSort", property);
   std::stable_sort(found.begin(), found.end(), [&](const Mailbox* left, const Mailbox* right) {
-    if (property == "name") return is_ascending ? left->name < right->name : left->name > right->name;
-    if (property == "sortOrder") return is_ascending ? left->sort_order < right->sort_order : left->sort_order > right->sort_order;
+    if (property == "name")
+      return is_ascending ? left->name < right->name : left->name > right->name;
+    if (property == "sortOrder")
+      return is_ascending ? left->sort_order < right->sort_order
+                          : left->sort_order > right->sort_order;
     return false;
   });
   std::vector<std::string> ids;
   for (const Mailbox* mailbox : found) ids.push_back(encode_id(mailbox->id));
-  return query_window(context.world, encode_id(account.id), state_of(account, ChangeKind::mailbox), std::move(ids), arguments);
+  return query_window(context.world, encode_id(account.id), state_of(account, ChangeKind::mailbox),
+                      std::move(ids), arguments);
 }
 
 // Works on one /set call.
@@ -127,7 +147,8 @@ class Setter {
 
   MethodResult run() {
     const std::string old_state = state_of(account_, ChangeKind::mailbox);
-    ir::Value out = ir::Value::map({{"accountId", encode_id(account_.id)}, {"oldState", old_state}});
+    ir::Value out =
+        ir::Value::map({{"accountId", encode_id(account_.id)}, {"oldState", old_state}});
     create();
     update();
     destroy();
@@ -147,11 +168,13 @@ class Setter {
     is_open_ = true;
   }
 
-  // Parents before children, whatever their order in the call; a reference to nothing created stays an error.
+  // Parents before children, whatever their order in the call; a reference to nothing created stays
+  // an error.
   std::vector<std::string> creation_order() const {
     std::vector<std::string> order;
     std::set<std::string> done;
-    const std::function<void(const std::string&, int)> add = [&](const std::string& name, int depth) {
+    const std::function<void(const std::string&, int)> add = [&](const std::string& name,
+                                                                 int depth) {
       if (done.contains(name) || depth > 500) return;
       const ir::Value& body = arguments_["create"][name];
       const std::string_view parent = body["parentId"].string_or("");
@@ -165,20 +188,24 @@ class Setter {
 
   std::optional<ir::Value> check_name(const std::string& name, std::optional<std::uint32_t> parent,
                                       std::optional<std::uint32_t> self) const {
-    if (name.empty()) return set_error("invalidProperties", "Mailbox name cannot be empty.", "name");
-    if (static_cast<std::int64_t>(name.size()) >= limit_of(context_.world, "x:Email", "maxMailboxNameLength", 255))
+    if (name.empty())
+      return set_error("invalidProperties", "Mailbox name cannot be empty.", "name");
+    if (static_cast<std::int64_t>(name.size()) >=
+        limit_of(context_.world, "x:Email", "maxMailboxNameLength", 255))
       return set_error("invalidProperties", "Mailbox name is too long.", "name");
     const std::string lower = lower_ascii(name);
     for (const auto& [number, other] : account_.mailboxes) {
       if (self == number || other.parent != parent || lower_ascii(other.name) != lower) continue;
-      ir::Value error = set_error("alreadyExists", "A mailbox with name '" + name + "' already exists.");
+      ir::Value error =
+          set_error("alreadyExists", "A mailbox with name '" + name + "' already exists.");
       error.set("existingId", encode_id(number));
       return error;
     }
     return std::nullopt;
   }
 
-  std::optional<ir::Value> read_parent(const ir::Value& value, std::optional<std::uint32_t>& parent) const {
+  std::optional<ir::Value> read_parent(const ir::Value& value,
+                                       std::optional<std::uint32_t>& parent) const {
     if (value.is_null()) {
       parent.reset();
       return std::nullopt;
@@ -186,7 +213,8 @@ class Setter {
     std::string text(value.string_or("!"));
     if (text.starts_with('#')) {
       const auto found = context_.created_ids.find(text.substr(1));
-      if (found == context_.created_ids.end()) return set_error("invalidProperties", "Invalid property or value.", "parentId");
+      if (found == context_.created_ids.end())
+        return set_error("invalidProperties", "Invalid property or value.", "parentId");
       text = found->second;
     }
     const auto number = parse_id(text);
@@ -207,21 +235,28 @@ class Setter {
         if (auto failed = read_parent(value, mailbox.parent)) return failed;
       } else if (name == "role") {
         const std::string role = lower_ascii(value.string_or(""));
-        if (!value.is_null() && std::find(kRoles.begin(), kRoles.end(), role) == kRoles.end()) return invalid;
-        const bool is_fixed = mailbox.role == "inbox" || mailbox.role == "junk" || mailbox.role == "trash";
+        if (!value.is_null() && std::find(kRoles.begin(), kRoles.end(), role) == kRoles.end())
+          return invalid;
+        const bool is_fixed =
+            mailbox.role == "inbox" || mailbox.role == "junk" || mailbox.role == "trash";
         if (!is_create && is_fixed && role != mailbox.role)
-          return set_error("invalidProperties", "You are not allowed to change the role of Inbox, Junk or Trash folders.", "role");
+          return set_error(
+              "invalidProperties",
+              "You are not allowed to change the role of Inbox, Junk or Trash folders.", "role");
         const Mailbox* holder = role.empty() ? nullptr : account_.mailbox_with_role(role);
         if (holder != nullptr && (is_create || holder->id != mailbox.id))
-          return set_error("invalidProperties", "A mailbox with role '" + role + "' already exists.", "role");
+          return set_error("invalidProperties",
+                           "A mailbox with role '" + role + "' already exists.", "role");
         mailbox.role = role;
       } else if (name == "sortOrder") {
         if (!value.is_integer() || value.integer_or(-1) < 0) return invalid;
         mailbox.sort_order = value.integer_or(0);
       } else if (name == "isSubscribed") {
         if (!value.is_bool()) return invalid;
-        if (value.bool_or(false)) mailbox.subscribers.insert(context_.login.account);
-        else mailbox.subscribers.erase(context_.login.account);
+        if (value.bool_or(false))
+          mailbox.subscribers.insert(context_.login.account);
+        else
+          mailbox.subscribers.erase(context_.login.account);
       } else if (name != "shareWith" && !name.starts_with("shareWith/")) {
         return invalid;
       }
@@ -247,12 +282,18 @@ class Setter {
       Mailbox mailbox;
       auto failed = apply(body, mailbox, true);
       if (!failed) failed = check_name(mailbox.name, mailbox.parent, std::nullopt);
-      // The depth is only counted against mailboxes that were there before the call (reference 8.2).
+      // The depth is only counted against mailboxes that were there before the call
+      // (reference 8.2).
       if (!failed && mailbox.parent && !fresh.contains(*mailbox.parent) &&
-          static_cast<std::int64_t>(depth_of(mailbox.parent)) >= limit_of(context_.world, "x:Email", "maxMailboxDepth", 10))
-        failed = set_error("invalidProperties", "Mailbox parent hierarchy is too deep.", "parentId");
-      if (!failed && static_cast<std::int64_t>(account_.mailboxes.size()) >= limit_of(context_.world, "x:Email", "maxMailboxes", 250))
-        failed = set_error("overQuota", "There are too many mailboxes, please delete some before adding a new one.");
+          static_cast<std::int64_t>(depth_of(mailbox.parent)) >=
+              limit_of(context_.world, "x:Email", "maxMailboxDepth", 10))
+        failed =
+            set_error("invalidProperties", "Mailbox parent hierarchy is too deep.", "parentId");
+      if (!failed && static_cast<std::int64_t>(account_.mailboxes.size()) >=
+                         limit_of(context_.world, "x:Email", "maxMailboxes", 250))
+        failed =
+            set_error("overQuota",
+                      "There are too many mailboxes, please delete some before adding a new one.");
       if (failed) {
         not_created_.set(name, std::move(*failed));
         continue;
@@ -279,7 +320,8 @@ class Setter {
   void update() {
     for (const auto& [text, patch] : arguments_["update"].members()) {
       const auto number = parse_id(text);
-      const auto found = number ? account_.mailboxes.find(static_cast<std::uint32_t>(*number)) : account_.mailboxes.end();
+      const auto found = number ? account_.mailboxes.find(static_cast<std::uint32_t>(*number))
+                                : account_.mailboxes.end();
       if (found == account_.mailboxes.end()) {
         not_updated_.set(text, set_error("notFound"));
         continue;
@@ -287,7 +329,8 @@ class Setter {
       Mailbox changed = found->second;
       auto failed = apply(patch, changed, false);
       if (!failed && changed.parent && is_inside(*changed.parent, changed.id))
-        failed = set_error("invalidProperties", "Mailbox cannot be a parent of itself.", "parentId");
+        failed =
+            set_error("invalidProperties", "Mailbox cannot be a parent of itself.", "parentId");
       if (!failed && (changed.name != found->second.name || changed.parent != found->second.parent))
         failed = check_name(changed.name, changed.parent, changed.id);
       if (failed) {
@@ -295,7 +338,8 @@ class Setter {
         continue;
       }
       if (changed.name != found->second.name || changed.parent != found->second.parent)
-        changed.uid_validity = mail_.new_uid_validity();  // the real server's UIDVALIDITY follows the name
+        changed.uid_validity =
+            mail_.new_uid_validity();  // the real server's UIDVALIDITY follows the name
       open();
       found->second = std::move(changed);
       mail_.note(account_, ChangeKind::mailbox, ChangeAction::updated, found->first);
@@ -309,16 +353,21 @@ class Setter {
     for (const ir::Value& id : arguments_["destroy"].items()) {
       const std::string text(id.string_or(""));
       const auto number = parse_id(text);
-      const auto found = number ? account_.mailboxes.find(static_cast<std::uint32_t>(*number)) : account_.mailboxes.end();
+      const auto found = number ? account_.mailboxes.find(static_cast<std::uint32_t>(*number))
+                                : account_.mailboxes.end();
       std::optional<ir::Value> failed;
       if (found == account_.mailboxes.end()) {
         failed = set_error("notFound");
-      } else if (found->second.role == "inbox" || found->second.role == "trash" || found->second.role == "junk") {
-        failed = set_error("forbidden", "You are not allowed to delete Inbox, Junk or Trash folders.");
-      } else if (std::any_of(account_.mailboxes.begin(), account_.mailboxes.end(),
-                             [&](const auto& each) { return each.second.parent == found->first; })) {
+      } else if (found->second.role == "inbox" || found->second.role == "trash" ||
+                 found->second.role == "junk") {
+        failed =
+            set_error("forbidden", "You are not allowed to delete Inbox, Junk or Trash folders.");
+      } else if (std::any_of(
+                     account_.mailboxes.begin(), account_.mailboxes.end(),
+                     [&](const auto& each) { return each.second.parent == found->first; })) {
         failed = set_error("mailboxHasChild", "Mailbox has at least one children.");
-      } else if (!found->second.messages.empty() && !arguments_["onDestroyRemoveEmails"].bool_or(false)) {
+      } else if (!found->second.messages.empty() &&
+                 !arguments_["onDestroyRemoveEmails"].bool_or(false)) {
         failed = set_error("mailboxHasEmail", "Mailbox is not empty.");
       }
       if (failed) {
@@ -382,10 +431,13 @@ MethodResult query_changes(JmapContext& context, MailAccount& account, const ir:
 
 }  // namespace
 
-std::optional<MethodResult> mailbox_method(JmapContext& context, std::string_view name, const ir::Value& arguments) {
+std::optional<MethodResult> mailbox_method(JmapContext& context, std::string_view name,
+                                           const ir::Value& arguments) {
   if (!name.starts_with("Mailbox/")) return std::nullopt;
   const std::string_view verb = name.substr(8);
-  if (verb != "get" && verb != "set" && verb != "query" && verb != "changes" && verb != "queryChanges") return std::nullopt;
+  if (verb != "get" && verb != "set" && verb != "query" && verb != "changes" &&
+      verb != "queryChanges")
+    return std::nullopt;
   const AccountAccess access = account_of(context, arguments);
   if (access.failed) return access.failed;
   MailAccount& account = context.world.account(access.id);
@@ -395,7 +447,8 @@ std::optional<MethodResult> mailbox_method(JmapContext& context, std::string_vie
   if (verb == "queryChanges") return query_changes(context, account, arguments);
   if (auto failed = check_state(account, ChangeKind::mailbox, arguments)) return failed;
   for (const char* member : {"create", "update"})
-    if (!arguments[member].is_null() && !arguments[member].is_map()) return MethodResult::not_request();
+    if (!arguments[member].is_null() && !arguments[member].is_map())
+      return MethodResult::not_request();
   return Setter(context, account, arguments).run();
 }
 

@@ -17,8 +17,13 @@ RelayResult refused(std::string_view code, std::string_view enhanced, std::strin
   out.outcome = RelayOutcome::permanent;
   out.last_error = "unexpected-response";
   out.said = std::string(code) + " " + std::string(enhanced) + " " + std::string(text);
-  out.error = ir::Value::map({{"errorType", "unexpectedResponse"}, {"errorMessage", {}}, {"errorCommand", "RCPT"}, {"responseHostname", "localhost"},
-                              {"responseCode", 550}, {"responseEnhanced", enhanced}, {"responseMessage", text}});
+  out.error = ir::Value::map({{"errorType", "unexpectedResponse"},
+                              {"errorMessage", {}},
+                              {"errorCommand", "RCPT"},
+                              {"responseHostname", "localhost"},
+                              {"responseCode", 550},
+                              {"responseEnhanced", enhanced},
+                              {"responseMessage", text}});
   return out;
 }
 
@@ -33,10 +38,12 @@ bool is_duplicate(MailAccount& account, const MessageIdentity& identity) {
   return std::any_of(account.emails.begin(), account.emails.end(), [&](const auto& entry) {
     const Email& email = entry.second;
     if (email.subject_base != identity.subject || email.ids != identity.ids) return false;
-    return std::any_of(email.mailboxes.begin(), email.mailboxes.end(), [&account](const auto& place) {
-      const auto box = account.mailboxes.find(place.first);
-      return box != account.mailboxes.end() && (box->second.role == "inbox" || box->second.role == "junk");
-    });
+    return std::any_of(email.mailboxes.begin(), email.mailboxes.end(),
+                       [&account](const auto& place) {
+                         const auto box = account.mailboxes.find(place.first);
+                         return box != account.mailboxes.end() &&
+                                (box->second.role == "inbox" || box->second.role == "junk");
+                       });
   });
 }
 
@@ -57,9 +64,11 @@ Mailbox* mailbox_by_path(MailAccount& account, std::string_view path) {
 
 }  // namespace
 
-RelayResult deliver_locally(World& world, const QueuedMessage& message, const std::string& address) {
+RelayResult deliver_locally(World& world, const QueuedMessage& message,
+                            const std::string& address) {
   const auto owner = find_address(world, lower_ascii(address));
-  if (!owner || owner->kind != AddressOwner::Kind::account) return refused("550", "5.1.2", "Mailbox does not exist.");
+  if (!owner || owner->kind != AddressOwner::Kind::account)
+    return refused("550", "5.1.2", "Mailbox does not exist.");
   const ir::Value* object = world.registry.find("x:Account", owner->id);
   if (object == nullptr) return refused("550", "5.1.2", "Mailbox does not exist.");
   if (!permissions_of(world, *object).contains("emailReceive"))
@@ -67,7 +76,8 @@ RelayResult deliver_locally(World& world, const QueuedMessage& message, const st
   MailAccount& account = world.account(owner->id);
   const std::string bytes = world.mail.blob(message.blob).value_or("");
   const std::int64_t quota = (*object)["quotas"]["maxDiskQuota"].integer_or(0);
-  if (quota > 0 && account.used_bytes + bytes.size() > static_cast<std::uint64_t>(quota)) return refused("550", "5.2.2", "Mailbox over quota.");
+  if (quota > 0 && account.used_bytes + bytes.size() > static_cast<std::uint64_t>(quota))
+    return refused("550", "5.2.2", "Mailbox over quota.");
   const MessageView view = view_message(bytes);
 
   SieveOutcome plan;

@@ -29,8 +29,12 @@ std::uint64_t from_hex(std::string_view text) {
 }
 
 // a: account, x: mailbox, e: email, s: script, l: change, u: upload, b: blob.
-std::string key(char kind, std::uint64_t account) { return std::string(1, kind) + "/" + hex(account) + "/"; }
-std::string key(char kind, std::uint64_t account, std::uint64_t id) { return key(kind, account) + hex(id); }
+std::string key(char kind, std::uint64_t account) {
+  return std::string(1, kind) + "/" + hex(account) + "/";
+}
+std::string key(char kind, std::uint64_t account, std::uint64_t id) {
+  return key(kind, account) + hex(id);
+}
 
 ir::Value numbers(const std::map<std::uint32_t, std::uint32_t>& map) {
   ir::Value out = ir::Value::list();
@@ -44,7 +48,9 @@ ir::Value texts(const auto& range) {
   return out;
 }
 
-std::uint32_t small(const ir::Value& value) { return static_cast<std::uint32_t>(value.integer_or(0)); }
+std::uint32_t small(const ir::Value& value) {
+  return static_cast<std::uint32_t>(value.integer_or(0));
+}
 
 }  // namespace
 
@@ -115,7 +121,8 @@ void MailStore::load_account(std::uint64_t id, const ir::Value& meta) {
   storage_->scan(key('u', id), [this, &account](std::string_view rest, const ir::Value& value) {
     bool is_valid = false;
     const std::string blob = ir::from_base64(rest, &is_valid);
-    account.uploads[blob] = {static_cast<std::uint64_t>(value["size"].integer_or(0)), value["at"].integer_or(0)};
+    account.uploads[blob] = {static_cast<std::uint64_t>(value["size"].integer_or(0)),
+                             value["at"].integer_or(0)};
     refer(blob);
   });
   storage_->scan(key('l', id), [&account](std::string_view rest, const ir::Value& value) {
@@ -147,7 +154,8 @@ MailAccount& MailStore::account(std::uint64_t id, const ir::Value& folders) {
                                                         {4, "sent", "Sent Items", true},
                                                         {5, "archive", "Archive", false}}};
   open_change(made);
-  const auto add = [&](std::uint32_t number, std::string_view role, std::string_view name, bool is_subscribed) {
+  const auto add = [&](std::uint32_t number, std::string_view role, std::string_view name,
+                       bool is_subscribed) {
     Mailbox mailbox;
     mailbox.id = number;
     mailbox.name = std::string(name);
@@ -161,7 +169,8 @@ MailAccount& MailStore::account(std::uint64_t id, const ir::Value& folders) {
     const ir::Value& wanted = folders[each.role];
     if (wanted.is_map()) {
       if (wanted["create"].bool_or(true) || each.role == "inbox")
-        add(each.id, each.role, wanted["name"].string_or(each.name), wanted["subscribe"].bool_or(true));
+        add(each.id, each.role, wanted["name"].string_or(each.name),
+            wanted["subscribe"].bool_or(true));
     } else if (each.is_made) {
       add(each.id, each.role, each.name, true);
     }
@@ -357,7 +366,8 @@ void MailStore::remove_email(MailAccount& account, std::uint32_t document) {
     for (const std::string& id : other.ids)
       account.threads.emplace(other.subject_base + '\0' + id, other.thread);
   }
-  note(account, ChangeKind::thread, has_more ? ChangeAction::updated : ChangeAction::destroyed, thread);
+  note(account, ChangeKind::thread, has_more ? ChangeAction::updated : ChangeAction::destroyed,
+       thread);
   save(account);
 }
 
@@ -374,15 +384,16 @@ Mailbox& MailStore::add_mailbox(MailAccount& account, Mailbox mailbox) {
 void MailStore::save(MailAccount& account, const Mailbox& mailbox) {
   ir::Value subscribers = ir::Value::list();
   for (const std::uint64_t each : mailbox.subscribers) subscribers.push_back(each);
-  storage_->put(key('x', account.id, mailbox.id),
-                ir::Value::map({{"id", mailbox.id},
-                                {"name", mailbox.name},
-                                {"parent", mailbox.parent ? ir::Value(*mailbox.parent) : ir::Value()},
-                                {"role", mailbox.role},
-                                {"order", mailbox.sort_order},
-                                {"validity", mailbox.uid_validity},
-                                {"next", mailbox.uid_next},
-                                {"subscribers", std::move(subscribers)}}));
+  storage_->put(
+      key('x', account.id, mailbox.id),
+      ir::Value::map({{"id", mailbox.id},
+                      {"name", mailbox.name},
+                      {"parent", mailbox.parent ? ir::Value(*mailbox.parent) : ir::Value()},
+                      {"role", mailbox.role},
+                      {"order", mailbox.sort_order},
+                      {"validity", mailbox.uid_validity},
+                      {"next", mailbox.uid_next},
+                      {"subscribers", std::move(subscribers)}}));
 }
 
 void MailStore::remove_mailbox(MailAccount& account, std::uint32_t mailbox) {
@@ -422,13 +433,12 @@ void MailStore::remove_script(MailAccount& account, std::uint32_t script) {
 }
 
 void MailStore::save(const MailAccount& account) {
-  storage_->put(key('a', account.id),
-                ir::Value::map({{"change", account.change},
-                                {"document", account.next_document},
-                                {"mailbox", account.next_mailbox},
-                                {"script", account.next_script},
-                                {"vacation", account.vacation},
-                                {"identities", account.identities}}));
+  storage_->put(key('a', account.id), ir::Value::map({{"change", account.change},
+                                                      {"document", account.next_document},
+                                                      {"mailbox", account.next_mailbox},
+                                                      {"script", account.next_script},
+                                                      {"vacation", account.vacation},
+                                                      {"identities", account.identities}}));
 }
 
 std::uint32_t MailStore::new_uid_validity() {

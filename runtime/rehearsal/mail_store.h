@@ -18,25 +18,26 @@ struct Mailbox {
   std::uint32_t id = 0;
   std::string name = {};
   std::optional<std::uint32_t> parent = {};
-  std::string role = {};                     ///< empty: none
+  std::string role = {};  ///< empty: none
   std::int64_t sort_order = 0;
   std::uint32_t uid_validity = 0;
   std::uint32_t uid_next = 1;
   std::set<std::uint64_t> subscribers = {};  ///< logins, not the account (reference 8.1)
-  std::map<std::uint32_t, std::uint32_t> messages = {};  ///< UID to document; not stored, made from the emails
+  std::map<std::uint32_t, std::uint32_t> messages =
+      {};  ///< UID to document; not stored, made from the emails
 };
 
 struct Email {
   std::uint32_t document = 0;
   std::uint32_t thread = 0;
-  std::string blob = {};                     ///< 32 bytes
+  std::string blob = {};  ///< 32 bytes
   std::uint64_t size = 0;
-  std::int64_t received_at = 0;              ///< seconds since 1970
+  std::int64_t received_at = 0;  ///< seconds since 1970
   std::uint64_t modseq = 0;
   std::map<std::uint32_t, std::uint32_t> mailboxes = {};  ///< mailbox to UID
   std::set<std::string> keywords = {};
   std::string subject_base = {};
-  std::vector<std::string> ids = {};         ///< Message-ID, References, In-Reply-To; sorted
+  std::vector<std::string> ids = {};  ///< Message-ID, References, In-Reply-To; sorted
   [[nodiscard]] std::uint64_t id() const { return (std::uint64_t{thread} << 32U) | document; }
 };
 
@@ -48,7 +49,14 @@ struct SieveScript {
   bool is_active = false;
 };
 
-enum class ChangeKind : char { mailbox = 'M', email = 'E', thread = 'T', script = 'S', identity = 'I', submission = 'P' };
+enum class ChangeKind : char {
+  mailbox = 'M',
+  email = 'E',
+  thread = 'T',
+  script = 'S',
+  identity = 'I',
+  submission = 'P'
+};
 enum class ChangeAction : char { created = 'c', updated = 'u', destroyed = 'd', counts = 'n' };
 
 struct Change {
@@ -66,11 +74,11 @@ struct Upload {
 /// What one account holds.
 struct MailAccount {
   std::uint64_t id = 0;
-  std::uint64_t change = 0;                  ///< number of the last change
+  std::uint64_t change = 0;  ///< number of the last change
   std::uint32_t next_document = 1;
   std::uint32_t next_mailbox = 7;
   std::uint32_t next_script = 1;
-  std::uint64_t used_bytes = 0;              ///< not stored
+  std::uint64_t used_bytes = 0;  ///< not stored
   std::map<std::uint32_t, Mailbox> mailboxes = {};
   std::map<std::uint32_t, Email> emails = {};
   std::map<std::uint32_t, SieveScript> scripts = {};
@@ -79,13 +87,14 @@ struct MailAccount {
   ir::Map identities = {};
   std::vector<Change> log = {};
   std::map<ChangeKind, std::uint64_t> last_change = {};  ///< by kind; not stored, made from the log
-  std::unordered_map<std::string, std::uint32_t> threads = {};  ///< subject NUL id to thread; not stored
+  std::unordered_map<std::string, std::uint32_t> threads =
+      {};  ///< subject NUL id to thread; not stored
 
   [[nodiscard]] Mailbox* mailbox_with_role(std::string_view role);
 };
 
 struct NewEmail {
-  std::string_view bytes = {};               ///< the message, unless `blob` is one that is here already
+  std::string_view bytes = {};  ///< the message, unless `blob` is one that is here already
   std::string blob = {};
   std::set<std::uint32_t> mailboxes = {};
   std::set<std::string> keywords = {};
@@ -98,7 +107,8 @@ class MailStore {
   MailStore(Storage& storage, net::Clock& clock) : storage_(&storage), clock_(&clock) {}
 
   void load();
-  /// The account's mail; its default mailboxes are made at the first access. `folders` is Email.defaultFolders.
+  /// The account's mail; its default mailboxes are made at the first access. `folders` is
+  /// Email.defaultFolders.
   [[nodiscard]] MailAccount& account(std::uint64_t id, const ir::Value& folders);
   [[nodiscard]] MailAccount* find(std::uint64_t id);
   void destroy_account(std::uint64_t id);
@@ -117,7 +127,7 @@ class MailStore {
 
   Email& add_email(MailAccount& account, const NewEmail& email);
   void save(MailAccount& account, Email& email);  ///< after a change of keywords or mailboxes
-  void place(MailAccount& account, Email& email, std::uint32_t mailbox);    ///< gives a UID
+  void place(MailAccount& account, Email& email, std::uint32_t mailbox);  ///< gives a UID
   void displace(MailAccount& account, Email& email, std::uint32_t mailbox);
   void remove_email(MailAccount& account, std::uint32_t document);
 

@@ -13,12 +13,14 @@ constexpr std::array<std::string_view, 12> kMonths = {"Jan", "Feb", "Mar", "Apr"
                                                       "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
 constexpr std::array<std::string_view, 7> kDays = {"Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"};
 
-// Days since 1970-01-01 of a civil date, and back (proleptic Gregorian calendar, years counted from March).
+// Days since 1970-01-01 of a civil date, and back (proleptic Gregorian calendar, years counted from
+// March).
 std::int64_t days_of(std::int64_t year, unsigned month, unsigned day) {
   year -= month <= 2 ? 1 : 0;
   const std::int64_t era = (year >= 0 ? year : year - 399) / 400;
   const std::int64_t of_era = year - era * 400;
-  const std::int64_t of_year = (153 * (static_cast<std::int64_t>(month) + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
+  const std::int64_t of_year =
+      (153 * (static_cast<std::int64_t>(month) + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
   return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
 }
 
@@ -89,13 +91,15 @@ struct Scanner {
     if (!take('+') && !take('-')) return 0;
     const auto number = digits(4, 4);
     if (!number) return std::nullopt;
-    const std::int64_t seconds = static_cast<std::int64_t>(*number / 100) * 3600 + static_cast<std::int64_t>(*number % 100) * 60;
+    const std::int64_t seconds = static_cast<std::int64_t>(*number / 100) * 3600 +
+                                 static_cast<std::int64_t>(*number % 100) * 60;
     return minus ? -seconds : seconds;
   }
 };
 
 bool is_plausible(unsigned month, unsigned day, unsigned hour, unsigned minute, unsigned second) {
-  return month >= 1 && month <= 12 && day >= 1 && day <= 31 && hour < 24 && minute < 60 && second <= 60;
+  return month >= 1 && month <= 12 && day >= 1 && day <= 31 && hour < 24 && minute < 60 &&
+         second <= 60;
 }
 
 std::int64_t seconds_of(std::int64_t year, unsigned month, unsigned day, unsigned hour,
@@ -136,7 +140,8 @@ std::optional<std::int64_t> parse_rfc3339(std::string_view text) {
     if (!hours || !scan.take(':')) return std::nullopt;
     const auto minutes = scan.digits(2, 2);
     if (!minutes) return std::nullopt;
-    offset = (static_cast<std::int64_t>(*hours) * 3600 + static_cast<std::int64_t>(*minutes) * 60) * (minus ? -1 : 1);
+    offset = (static_cast<std::int64_t>(*hours) * 3600 + static_cast<std::int64_t>(*minutes) * 60) *
+             (minus ? -1 : 1);
   }
   if (!scan.text.empty()) return std::nullopt;
   return seconds_of(*year, *month, *day, *hour, *minute, *second) - offset;
@@ -144,8 +149,8 @@ std::optional<std::int64_t> parse_rfc3339(std::string_view text) {
 
 std::string show_rfc3339(std::int64_t seconds) {
   const Civil civil = civil_of(seconds);
-  return format("%04lld-%02u-%02uT%02u:%02u:%02uZ", static_cast<long long>(civil.year), civil.month, civil.day,
-                civil.hour, civil.minute, civil.second);
+  return format("%04lld-%02u-%02uT%02u:%02u:%02uZ", static_cast<long long>(civil.year), civil.month,
+                civil.day, civil.hour, civil.minute, civil.second);
 }
 
 std::optional<std::int64_t> parse_mail_date(std::string_view value) {
@@ -172,8 +177,10 @@ std::optional<std::int64_t> parse_mail_date(std::string_view value) {
   }
   const auto offset = scan.offset();
   if (!offset || !is_plausible(*month, *day, *hour, *minute, second)) return std::nullopt;
-  if (*year < 50) *year += 2000;
-  else if (*year < 1000) *year += 1900;
+  if (*year < 50)
+    *year += 2000;
+  else if (*year < 1000)
+    *year += 1900;
   return seconds_of(*year, *month, *day, *hour, *minute, second) - *offset;
 }
 

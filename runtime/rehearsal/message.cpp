@@ -33,7 +33,8 @@ std::string decode_quoted(std::string_view text, bool is_word) {
     const char c = text[i];
     if (is_word && c == '_') {
       out += ' ';
-    } else if (c == '=' && i + 2 < text.size() && hex_of(text[i + 1]) >= 0 && hex_of(text[i + 2]) >= 0) {
+    } else if (c == '=' && i + 2 < text.size() && hex_of(text[i + 1]) >= 0 &&
+               hex_of(text[i + 2]) >= 0) {
       out += static_cast<char>(hex_of(text[i + 1]) * 16 + hex_of(text[i + 2]));
       i += 2;
     } else if (c == '=' && i + 1 < text.size() && (text[i + 1] == '\n' || text[i + 1] == '\r')) {
@@ -48,7 +49,8 @@ std::string decode_quoted(std::string_view text, bool is_word) {
 std::string decode_base64_loosely(std::string_view text) {
   std::string clean;
   for (const char c : text)
-    if ((c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '+' || c == '/')
+    if ((c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '+' ||
+        c == '/')
       clean += c;
   if (clean.size() % 4 == 1) clean.pop_back();
   while (clean.size() % 4 != 0) clean += '=';
@@ -84,7 +86,8 @@ std::string parameter_of(std::string_view value, std::string_view name) {
   std::size_t at = 0;
   while ((at = lower.find(name, at)) != std::string::npos) {
     std::size_t i = at + name.size();
-    const bool starts = at == 0 || lower[at - 1] == ';' || lower[at - 1] == ' ' || lower[at - 1] == '\t';
+    const bool starts =
+        at == 0 || lower[at - 1] == ';' || lower[at - 1] == ' ' || lower[at - 1] == '\t';
     while (i < value.size() && value[i] == ' ') ++i;
     if (!starts || i >= value.size() || value[i] != '=') {
       at += name.size();
@@ -131,8 +134,9 @@ MessageView view_message(std::string_view bytes) {
     }
     if ((line.front() == ' ' || line.front() == '\t') && !view.fields.empty()) {
       HeaderField& last = view.fields.back();
-      last.value = std::string_view(last.value.data(),
-                                    static_cast<std::size_t>(line.data() + line.size() - last.value.data()));
+      last.value =
+          std::string_view(last.value.data(),
+                           static_cast<std::size_t>(line.data() + line.size() - last.value.data()));
     } else {
       const std::size_t colon = line.find(':');
       if (colon != std::string_view::npos && colon > 0) {
@@ -148,12 +152,36 @@ MessageView view_message(std::string_view bytes) {
 }
 
 bool is_message(const MessageView& view) {
-  static constexpr std::array<std::string_view, 30> kKnown = {
-      "from", "to", "cc", "bcc", "subject", "date", "message-id", "sender", "reply-to", "received",
-      "return-path", "mime-version", "content-type", "content-transfer-encoding", "in-reply-to",
-      "references", "content-disposition", "content-id", "content-description", "content-language",
-      "content-location", "comments", "keywords", "resent-from", "resent-to", "resent-date",
-      "resent-message-id", "list-id", "list-unsubscribe", "list-post"};
+  static constexpr std::array<std::string_view, 30> kKnown = {"from",
+                                                              "to",
+                                                              "cc",
+                                                              "bcc",
+                                                              "subject",
+                                                              "date",
+                                                              "message-id",
+                                                              "sender",
+                                                              "reply-to",
+                                                              "received",
+                                                              "return-path",
+                                                              "mime-version",
+                                                              "content-type",
+                                                              "content-transfer-encoding",
+                                                              "in-reply-to",
+                                                              "references",
+                                                              "content-disposition",
+                                                              "content-id",
+                                                              "content-description",
+                                                              "content-language",
+                                                              "content-location",
+                                                              "comments",
+                                                              "keywords",
+                                                              "resent-from",
+                                                              "resent-to",
+                                                              "resent-date",
+                                                              "resent-message-id",
+                                                              "list-id",
+                                                              "list-unsubscribe",
+                                                              "list-post"};
   return std::any_of(view.fields.begin(), view.fields.end(), [](const HeaderField& field) {
     return std::any_of(kKnown.begin(), kKnown.end(), [&field](std::string_view name) {
       return equals_ignoring_case(field.name, name);
@@ -183,8 +211,9 @@ std::string decode_text(std::string_view value) {
     const std::string_view charset = std::string_view(text).substr(start + 2, first - start - 2);
     const std::string_view coded = std::string_view(text).substr(second + 1, end - second - 1);
     const char kind = text[first + 1];
-    out += to_utf8(kind == 'B' || kind == 'b' ? decode_base64_loosely(coded) : decode_quoted(coded, true),
-                   charset.substr(0, charset.find('*')));
+    out += to_utf8(
+        kind == 'B' || kind == 'b' ? decode_base64_loosely(coded) : decode_quoted(coded, true),
+        charset.substr(0, charset.find('*')));
     at = end + 2;
     after_word = true;
   }
@@ -217,15 +246,20 @@ std::vector<Address> parse_addresses(std::string_view value) {
   for (std::size_t i = 0; i < text.size(); ++i) {
     const char c = text[i];
     if (in_quotes) {
-      if (c == '\\' && i + 1 < text.size()) phrase += text[++i];
-      else if (c == '"') in_quotes = false;
-      else phrase += c;
+      if (c == '\\' && i + 1 < text.size())
+        phrase += text[++i];
+      else if (c == '"')
+        in_quotes = false;
+      else
+        phrase += c;
     } else if (comment > 0) {
       if (c == '(') ++comment;
       if (c == ')') --comment;
     } else if (in_angle) {
-      if (c == '>') in_angle = false;
-      else angle += c;
+      if (c == '>')
+        in_angle = false;
+      else
+        angle += c;
     } else if (c == '"') {
       in_quotes = true;
     } else if (c == '(') {
@@ -320,7 +354,8 @@ struct PartWalk {
     if (const auto ids = parse_message_ids(view.field("content-id").value_or("")); !ids.empty())
       part.cid = ids.front();
     const std::string boundary = parameter_of(flat, "boundary");
-    const bool is_multi = part.type.starts_with("multipart/") && !boundary.empty() && depth < kDepthMax;
+    const bool is_multi =
+        part.type.starts_with("multipart/") && !boundary.empty() && depth < kDepthMax;
     part.id = std::to_string(next_id++);
     if (is_multi) part.id.clear();
     parts.push_back(part);
@@ -333,7 +368,8 @@ struct PartWalk {
     while (at <= body.size()) {
       const std::size_t end = std::min(body.find('\n', at), body.size());
       std::string_view line = body.substr(at, end - at);
-      while (line.ends_with('\r') || line.ends_with(' ') || line.ends_with('\t')) line.remove_suffix(1);
+      while (line.ends_with('\r') || line.ends_with(' ') || line.ends_with('\t'))
+        line.remove_suffix(1);
       const bool is_mark = line.starts_with(mark);
       const bool is_close = is_mark && line.substr(mark.size()) == "--";
       if (is_mark && (line.size() == mark.size() || is_close)) {

@@ -10,7 +10,8 @@
 
 namespace plan::rehearsal {
 
-/// One header field: name as written, value as in the message without the name (leading blank and folding kept).
+/// One header field: name as written, value as in the message without the name (leading blank and
+/// folding kept).
 struct HeaderField {
   std::string_view name = {};
   std::string_view value = {};
@@ -28,7 +29,8 @@ struct MessageView {
 /// Has it one header field that mail knows? What has none is refused as no message (reference 8.3).
 [[nodiscard]] bool is_message(const MessageView& view);
 
-/// A value without folding, trimmed, with encoded words (RFC 2047, UTF-8, ASCII and Latin-1) decoded.
+/// A value without folding, trimmed, with encoded words (RFC 2047, UTF-8, ASCII and Latin-1)
+/// decoded.
 [[nodiscard]] std::string decode_text(std::string_view value);
 
 struct Address {
@@ -52,8 +54,8 @@ struct Address {
 /// Subject without Re:, Fwd: and list tags in lower case (RFC 5256, 2.1, roughly).
 [[nodiscard]] std::string base_subject(std::string_view subject);
 
-/// What decides whether a message is "the same" as another: base subject and the set of its Message-ID, References and
-/// In-Reply-To values (split-delivery.md 6).
+/// What decides whether a message is "the same" as another: base subject and the set of its
+/// Message-ID, References and In-Reply-To values (split-delivery.md 6).
 struct MessageIdentity {
   std::string subject = {};
   std::vector<std::string> ids = {};  ///< sorted, unique
@@ -63,15 +65,15 @@ struct MessageIdentity {
 
 /// One MIME part, flat list in document order; part 0 is the message itself.
 struct Part {
-  std::string id = {};              ///< "0", "1", ... as partId, empty for multiparts
-  std::string type = {};            ///< lower case, "text/plain"
+  std::string id = {};    ///< "0", "1", ... as partId, empty for multiparts
+  std::string type = {};  ///< lower case, "text/plain"
   std::string charset = {};
   std::string disposition = {};
   std::string name = {};
   std::string cid = {};
-  std::string encoding = {};        ///< lower case
+  std::string encoding = {};  ///< lower case
   std::string_view header = {};
-  std::string_view content = {};    ///< still encoded
+  std::string_view content = {};  ///< still encoded
   std::size_t depth = 0;
 };
 /// At most 1000 parts and 20 levels; what is deeper is one opaque part.

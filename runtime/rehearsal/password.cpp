@@ -110,8 +110,7 @@ bool is_dollar_form(std::string_view text) {
   if (text.size() == 60 && text.starts_with("$2") &&
       std::string_view("abxy").find(text[2]) != std::string_view::npos && text[3] == '$' &&
       text[6] == '$')
-    return number_of(text.substr(4, 2)).has_value() &&
-           consists_of(text.substr(7), kCryptAlphabet);
+    return number_of(text.substr(4, 2)).has_value() && consists_of(text.substr(7), kCryptAlphabet);
   return is_crypt_of(text, "$1$", 8, 22, false, false) ||
          is_crypt_of(text, "$5$", 16, 43, true, false) ||
          is_crypt_of(text, "$6$", 16, 86, true, false) ||
@@ -119,7 +118,7 @@ bool is_dollar_form(std::string_view text) {
 }
 
 struct Scheme {
-  std::string name = {};         // lower case
+  std::string name = {};  // lower case
   std::string_view rest = {};
 };
 
@@ -157,10 +156,14 @@ std::string digest_of(const EVP_MD* algorithm, std::string_view data) {
 
 const EVP_MD* algorithm_of(std::size_t size) {
   switch (size) {
-    case 16: return EVP_md5();
-    case 20: return EVP_sha1();
-    case 32: return EVP_sha256();
-    default: return EVP_sha512();
+    case 16:
+      return EVP_md5();
+    case 20:
+      return EVP_sha1();
+    case 32:
+      return EVP_sha256();
+    default:
+      return EVP_sha512();
   }
 }
 
@@ -209,7 +212,8 @@ bool verify_dollar(std::string_view stored, std::string_view password) {
   if (stored.starts_with("$argon2") || stored.starts_with("$scrypt") ||
       stored.starts_with("$pbkdf2"))
     return verify_phc(stored, password);
-  if (stored.starts_with("$2x$")) return false;  // kept, but nobody can log in (password-hashes.json)
+  if (stored.starts_with("$2x$"))
+    return false;  // kept, but nobody can log in (password-hashes.json)
   return verify_crypt(stored, password);
 }
 
@@ -222,7 +226,8 @@ SecretForm classify_secret(std::string_view secret) {
   for (const DigestScheme& digest : kDigests) {
     if (scheme->name != digest.name) continue;
     const auto bytes = loose_base64(scheme->rest);
-    const bool fits = bytes && (digest.is_salted ? bytes->size() > digest.size : bytes->size() == digest.size);
+    const bool fits =
+        bytes && (digest.is_salted ? bytes->size() > digest.size : bytes->size() == digest.size);
     return fits ? SecretForm::hash : SecretForm::plain;
   }
   if (scheme->name == "argon2" || scheme->name == "argon2i" || scheme->name == "argon2id" ||
@@ -248,7 +253,8 @@ bool verify_password(std::string_view stored, std::string_view password) {
   for (const DigestScheme& digest : kDigests) {
     if (scheme->name != digest.name) continue;
     const EVP_MD* algorithm = algorithm_of(digest.size);
-    if (!digest.is_salted)  // compared as text by the real server, so that only the padded form can match
+    if (!digest.is_salted)  // compared as text by the real server, so that only the padded form can
+                            // match
       return same_bytes(scheme->rest, ir::to_base64(digest_of(algorithm, password)));
     const auto bytes = loose_base64(scheme->rest);
     if (!bytes || bytes->size() <= digest.size) return false;
@@ -257,7 +263,8 @@ bool verify_password(std::string_view stored, std::string_view password) {
     return same_bytes(bytes->substr(0, digest.size), digest_of(algorithm, salted));
   }
   if (scheme->rest.starts_with('$')) return verify_dollar(scheme->rest, password);
-  if (scheme->name == "crypt" && scheme->rest.size() == 13) return verify_crypt(scheme->rest, password);
+  if (scheme->name == "crypt" && scheme->rest.size() == 13)
+    return verify_crypt(scheme->rest, password);
   return false;
 }
 
@@ -273,8 +280,9 @@ std::string hash_password(std::string_view password) {
 
 int password_strength(std::string_view password) {
   static const std::set<std::string, std::less<>> kCommon = {
-      "password", "password1", "12345678", "123456789", "1234567890", "qwertyui", "qwerty123",
-      "letmein", "iloveyou", "admin", "welcome", "secret", "abc123", "changeme", "passw0rd"};
+      "password", "password1", "12345678", "123456789", "1234567890",
+      "qwertyui", "qwerty123", "letmein",  "iloveyou",  "admin",
+      "welcome",  "secret",    "abc123",   "changeme",  "passw0rd"};
   const std::string lower = lower_ascii(password);
   if (kCommon.contains(lower)) return 0;
   const std::set<char> distinct(password.begin(), password.end());
@@ -283,10 +291,14 @@ int password_strength(std::string_view password) {
   bool has_digit = false;
   bool has_other = false;
   for (const char c : password) {
-    if (c >= 'a' && c <= 'z') has_lower = true;
-    else if (c >= 'A' && c <= 'Z') has_upper = true;
-    else if (c >= '0' && c <= '9') has_digit = true;
-    else has_other = true;
+    if (c >= 'a' && c <= 'z')
+      has_lower = true;
+    else if (c >= 'A' && c <= 'Z')
+      has_upper = true;
+    else if (c >= '0' && c <= '9')
+      has_digit = true;
+    else
+      has_other = true;
   }
   const int classes = int{has_lower} + int{has_upper} + int{has_digit} + int{has_other};
   double bits = static_cast<double>(distinct.size()) * (1.0 + classes);

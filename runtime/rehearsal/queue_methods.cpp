@@ -17,13 +17,16 @@ ir::Value show_recipient(const QueuedRecipient& recipient) {
   if (recipient.state == RecipientState::scheduled) {
     status.set("@type", "Scheduled");
   } else {
-    for (const char* name : {"errorType", "errorMessage", "errorCommand", "responseHostname", "responseCode", "responseEnhanced", "responseMessage"})
+    for (const char* name : {"errorType", "errorMessage", "errorCommand", "responseHostname",
+                             "responseCode", "responseEnhanced", "responseMessage"})
       status.set(name, recipient.error[name]);
-    status.set("@type", recipient.state == RecipientState::failed ? "PermanentFailure" : "TemporaryFailure");
+    status.set("@type",
+               recipient.state == RecipientState::failed ? "PermanentFailure" : "TemporaryFailure");
   }
-  ir::Value expires = recipient.expires_at_ms > 0
-                          ? ir::Value::map({{"expiresAt", time_of(recipient.expires_at_ms)}, {"@type", "Ttl"}})
-                          : ir::Value::map({{"expiresAttempts", recipient.attempts_max}, {"@type", "Attempts"}});
+  ir::Value expires =
+      recipient.expires_at_ms > 0
+          ? ir::Value::map({{"expiresAt", time_of(recipient.expires_at_ms)}, {"@type", "Ttl"}})
+          : ir::Value::map({{"expiresAttempts", recipient.attempts_max}, {"@type", "Attempts"}});
   return ir::Value::map({{"retryCount", recipient.retries},
                          {"retryDue", time_of(recipient.retry_at_ms)},
                          {"notifyCount", recipient.notifications},
@@ -45,23 +48,26 @@ ir::Value show(const QueuedMessage& message, const ir::Value& properties) {
     if (retry == 0 || each.retry_at_ms < retry) retry = each.retry_at_ms;
     if (notify == 0 || each.notify_at_ms < notify) notify = each.notify_at_ms;
   }
-  ir::Value all = ir::Value::map({{"createdAt", time_of(message.created_at_ms)},
-                                  {"nextRetry", retry == 0 ? ir::Value() : time_of(retry)},
-                                  {"nextNotify", notify == 0 ? ir::Value() : time_of(notify)},
-                                  {"blobId", email_blob_id(message.blob, kAdministratorId, 1)},
-                                  {"returnPath", message.return_path},
-                                  {"recipients", std::move(recipients)},
-                                  {"receivedFromIp", message.received_from_ip},
-                                  {"receivedViaPort", static_cast<int>(message.received_via_port)},
-                                  {"flags", ir::Value::map({{message.is_authenticated ? "authenticated" : "unauthenticated", true}})},
-                                  {"envId", {}},
-                                  {"priority", 0},
-                                  {"size", message.size},
-                                  {"id", encode_id(message.id)}});
+  ir::Value all = ir::Value::map(
+      {{"createdAt", time_of(message.created_at_ms)},
+       {"nextRetry", retry == 0 ? ir::Value() : time_of(retry)},
+       {"nextNotify", notify == 0 ? ir::Value() : time_of(notify)},
+       {"blobId", email_blob_id(message.blob, kAdministratorId, 1)},
+       {"returnPath", message.return_path},
+       {"recipients", std::move(recipients)},
+       {"receivedFromIp", message.received_from_ip},
+       {"receivedViaPort", static_cast<int>(message.received_via_port)},
+       {"flags",
+        ir::Value::map({{message.is_authenticated ? "authenticated" : "unauthenticated", true}})},
+       {"envId", {}},
+       {"priority", 0},
+       {"size", message.size},
+       {"id", encode_id(message.id)}});
   if (!properties.is_list() || properties.size() == 0) return all;
   ir::Value out = ir::Value::map();
   for (const ir::Value& name : properties.items())
-    if (const ir::Value* member = all.members().find(name.string_or(""))) out.set(std::string(name.string_or("")), *member);
+    if (const ir::Value* member = all.members().find(name.string_or("")))
+      out.set(std::string(name.string_or("")), *member);
   out.set("id", encode_id(message.id));
   return out;
 }
@@ -70,9 +76,12 @@ bool matches(const QueuedMessage& message, const ir::Value& filter) {
   for (const auto& [name, value] : filter.members()) {
     const std::string wanted = lower_ascii(value.string_or(""));
     const bool in_from = lower_ascii(message.return_path).find(wanted) != std::string::npos;
-    const bool in_to = std::any_of(message.recipients.begin(), message.recipients.end(), [&wanted](const QueuedRecipient& each) {
-      return each.state != RecipientState::done && lower_ascii(each.address).find(wanted) != std::string::npos;
-    });
+    const bool in_to =
+        std::any_of(message.recipients.begin(), message.recipients.end(),
+                    [&wanted](const QueuedRecipient& each) {
+                      return each.state != RecipientState::done &&
+                             lower_ascii(each.address).find(wanted) != std::string::npos;
+                    });
     if (name == "text" && !in_from && !in_to) return false;
     if (name == "returnPath" && !in_from) return false;
     if ((name == "recipient" || name == "recipients" || name == "to") && !in_to) return false;
@@ -82,24 +91,36 @@ bool matches(const QueuedMessage& message, const ir::Value& filter) {
 
 }  // namespace
 
-MethodResult queue_method(JmapContext& context, std::string_view verb, const std::string& account, const ir::Value& arguments) {
+MethodResult queue_method(JmapContext& context, std::string_view verb, const std::string& account,
+                          const ir::Value& arguments) {
   QueueStore& queue = *context.world.queue;
   if (verb == "query") {
     std::vector<std::uint64_t> found;
     for (const auto& [id, message] : queue.all())
       if (matches(message, arguments["filter"])) found.push_back(id);
-    if (arguments["sort"].item(0)["isAscending"].bool_or(true) == false) std::reverse(found.begin(), found.end());
+    if (arguments["sort"].item(0)["isAscending"].bool_or(true) == false)
+      std::reverse(found.begin(), found.end());
     const std::int64_t total = static_cast<std::int64_t>(found.size());
     std::int64_t position = std::clamp<std::int64_t>(arguments["position"].integer_or(0), 0, total);
     if (arguments["anchor"].is_string()) {
       const auto anchor = parse_id(arguments["anchor"].string_or(""));
       const auto at = std::find(found.begin(), found.end(), anchor.value_or(0));
-      position = at == found.end() ? total : std::clamp<std::int64_t>((at - found.begin()) + arguments["anchorOffset"].integer_or(0), 0, total);
+      position =
+          at == found.end()
+              ? total
+              : std::clamp<std::int64_t>(
+                    (at - found.begin()) + arguments["anchorOffset"].integer_or(0), 0, total);
     }
-    const std::int64_t limit = std::clamp<std::int64_t>(arguments["limit"].integer_or(5000), 0, 5000);
+    const std::int64_t limit =
+        std::clamp<std::int64_t>(arguments["limit"].integer_or(5000), 0, 5000);
     ir::Value ids = ir::Value::list();
-    for (std::int64_t i = position; i < total && i - position < limit; ++i) ids.push_back(encode_id(found[static_cast<std::size_t>(i)]));
-    ir::Value out = ir::Value::map({{"accountId", account}, {"queryState", "n"}, {"canCalculateChanges", true}, {"position", position}, {"ids", std::move(ids)}});
+    for (std::int64_t i = position; i < total && i - position < limit; ++i)
+      ids.push_back(encode_id(found[static_cast<std::size_t>(i)]));
+    ir::Value out = ir::Value::map({{"accountId", account},
+                                    {"queryState", "n"},
+                                    {"canCalculateChanges", true},
+                                    {"position", position},
+                                    {"ids", std::move(ids)}});
     if (arguments["calculateTotal"].bool_or(false)) out.set("total", total);
     return MethodResult::answer(std::move(out));
   }
@@ -110,8 +131,10 @@ MethodResult queue_method(JmapContext& context, std::string_view verb, const std
       for (const ir::Value& each : arguments["ids"].items()) {
         const auto id = parse_id(each.string_or("!"));
         const QueuedMessage* message = id ? queue.find(*id) : nullptr;
-        if (message == nullptr) missing.push_back(each);
-        else list.push_back(show(*message, arguments["properties"]));
+        if (message == nullptr)
+          missing.push_back(each);
+        else
+          list.push_back(show(*message, arguments["properties"]));
       }
     } else {
       for (const auto& [id, message] : queue.all()) {
@@ -119,14 +142,16 @@ MethodResult queue_method(JmapContext& context, std::string_view verb, const std
         list.push_back(show(message, arguments["properties"]));
       }
     }
-    return MethodResult::answer(ir::Value::map({{"accountId", account}, {"list", std::move(list)}, {"notFound", std::move(missing)}}));
+    return MethodResult::answer(ir::Value::map(
+        {{"accountId", account}, {"list", std::move(list)}, {"notFound", std::move(missing)}}));
   }
   ir::Value updated = ir::Value::map();
   ir::Value destroyed = ir::Value::list();
   ir::Value not_created = ir::Value::map();
   ir::Value not_updated = ir::Value::map();
   ir::Value not_destroyed = ir::Value::map();
-  for (const auto& [name, body] : arguments["create"].members()) not_created.set(name, set_error("forbidden", "Messages are queued by SMTP."));
+  for (const auto& [name, body] : arguments["create"].members())
+    not_created.set(name, set_error("forbidden", "Messages are queued by SMTP."));
   for (const auto& [text, patch] : arguments["update"].members()) {
     const auto id = parse_id(text);
     if (!id) continue;
@@ -138,16 +163,22 @@ MethodResult queue_method(JmapContext& context, std::string_view verb, const std
     std::optional<ir::Value> failed;
     for (const auto& [path, value] : patch.members()) {
       if (path != "nextRetry") {
-        failed = ir::Value::map({{"type", "invalidPatch"}, {"description", "Cannot modify server set property"}, {"properties", ir::Value::list({path})}});
+        failed = ir::Value::map({{"type", "invalidPatch"},
+                                 {"description", "Cannot modify server set property"},
+                                 {"properties", ir::Value::list({path})}});
         break;
       }
       const auto at = parse_rfc3339(value.string_or(""));
       if (!at) {
-        failed = ir::Value::map({{"type", "invalidPatch"}, {"description", "Invalid date value"}, {"properties", ir::Value::list({path})}});
+        failed = ir::Value::map({{"type", "invalidPatch"},
+                                 {"description", "Invalid date value"},
+                                 {"properties", ir::Value::list({path})}});
         break;
       }
       for (QueuedRecipient& recipient : message->recipients)
-        if (recipient.state == RecipientState::scheduled || recipient.state == RecipientState::temporary) recipient.retry_at_ms = *at * 1000;
+        if (recipient.state == RecipientState::scheduled ||
+            recipient.state == RecipientState::temporary)
+          recipient.retry_at_ms = *at * 1000;
     }
     if (failed) {
       not_updated.set(encode_id(*id), std::move(*failed));

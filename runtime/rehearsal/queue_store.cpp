@@ -62,15 +62,16 @@ void QueueStore::save(const QueuedMessage& message) {
                                          {"queue", each.queue_name},
                                          {"last", each.last_error},
                                          {"error", each.error}}));
-  storage_->put(key_of(message.id), ir::Value::map({{"created", message.created_at_ms},
-                                                    {"blob", ir::to_base64(message.blob)},
-                                                    {"size", message.size},
-                                                    {"from", message.return_path},
-                                                    {"source", message.source},
-                                                    {"ip", message.received_from_ip},
-                                                    {"port", static_cast<int>(message.received_via_port)},
-                                                    {"authenticated", message.is_authenticated},
-                                                    {"recipients", std::move(recipients)}}));
+  storage_->put(key_of(message.id),
+                ir::Value::map({{"created", message.created_at_ms},
+                                {"blob", ir::to_base64(message.blob)},
+                                {"size", message.size},
+                                {"from", message.return_path},
+                                {"source", message.source},
+                                {"ip", message.received_from_ip},
+                                {"port", static_cast<int>(message.received_via_port)},
+                                {"authenticated", message.is_authenticated},
+                                {"recipients", std::move(recipients)}}));
 }
 
 void QueueStore::remove(std::uint64_t id) {

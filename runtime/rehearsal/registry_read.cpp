@@ -12,37 +12,44 @@ namespace plan::rehearsal {
 namespace {
 
 constexpr std::string_view kTooLarge =
-    "The number of ids requested by the client exceeds the maximum number the server is willing to process in a single "
+    "The number of ids requested by the client exceeds the maximum number the server is willing to "
+    "process in a single "
     "method call.";
 
 // What is computed when an object is read.
 void add_computed(const World& world, const ObjectType& type, std::uint64_t id, ir::Value& object) {
   if (type.name == "x:Account") {
     const auto found = world.mail.all().find(id);
-    object.set("usedDiskQuota", found == world.mail.all().end() ? ir::Value(0) : ir::Value(found->second.used_bytes));
+    object.set("usedDiskQuota", found == world.mail.all().end()
+                                    ? ir::Value(0)
+                                    : ir::Value(found->second.used_bytes));
     object.set("emailAddress", address_of(world, object));
   } else if (type.name == "x:MailingList") {
     object.set("emailAddress", address_of(world, object));
   } else if (type.name == "x:Domain") {
     const std::string name(object["name"].string_or(""));
-    object.set("dnsZoneFile", name + ". IN MX 10 " + world.hostname() + ".\n" + name + ". IN TXT \"v=spf1 mx ra=postmaster -all\"\n");
+    object.set("dnsZoneFile", name + ". IN MX 10 " + world.hostname() + ".\n" + name +
+                                  ". IN TXT \"v=spf1 mx ra=postmaster -all\"\n");
   } else if (type.name == "x:Tenant") {
     object.set("usedDiskQuota", 0);
   }
 }
 
-ir::Value shown(const World& world, const ObjectType& type, std::uint64_t id, const ir::Value& stored, const ir::Value& properties) {
+ir::Value shown(const World& world, const ObjectType& type, std::uint64_t id,
+                const ir::Value& stored, const ir::Value& properties) {
   ir::Value object = masked(*world.schema, *type.shape, stored);
   add_computed(world, type, id, object);
   const std::string text = type.is_singleton ? "singleton" : encode_id(id);
   ir::Value out = ir::Value::map();
   for (const ir::Value& name : properties.items())
-    if (const ir::Value* member = object.members().find(name.string_or(""))) out.set(std::string(name.string_or("")), *member);
+    if (const ir::Value* member = object.members().find(name.string_or("")))
+      out.set(std::string(name.string_or("")), *member);
   const bool asks_only_id = properties.size() == 1 && properties.item(0).string_or("") == "id";
   if (out.size() == 0 && !asks_only_id) {
     // An empty list of properties, or only unknown ones, means all of them.
-    const bool has_id = std::any_of(properties.items().begin(), properties.items().end(),
-                                    [](const ir::Value& each) { return each.string_or("") == "id"; });
+    const bool has_id =
+        std::any_of(properties.items().begin(), properties.items().end(),
+                    [](const ir::Value& each) { return each.string_or("") == "id"; });
     if (!has_id) out = std::move(object);
   }
   out.set("id", text);
@@ -85,7 +92,8 @@ constexpr std::array<Filterable, 26> kFilterable = {{
 bool can_filter(std::string_view type, std::string_view property) {
   for (const Filterable& each : kFilterable)
     if (each.type == type)
-      return std::find(each.properties.begin(), each.properties.end(), property) != each.properties.end();
+      return std::find(each.properties.begin(), each.properties.end(), property) !=
+             each.properties.end();
   return property == "name" && (type.starts_with("x:Spam") || type == "x:SieveUserScript");
 }
 
@@ -93,9 +101,12 @@ std::vector<std::string> words_of(std::string_view text) {
   std::vector<std::string> out;
   std::string word;
   for (const char c : lower_ascii(text)) {
-    const bool is_letter = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || static_cast<unsigned char>(c) >= 0x80;
-    if (is_letter) word += c;
-    else if (!word.empty()) out.push_back(std::exchange(word, {}));
+    const bool is_letter =
+        (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || static_cast<unsigned char>(c) >= 0x80;
+    if (is_letter)
+      word += c;
+    else if (!word.empty())
+      out.push_back(std::exchange(word, {}));
   }
   if (!word.empty()) out.push_back(std::move(word));
   return out;
@@ -127,13 +138,16 @@ struct Condition {
   ir::Value value = {};
 };
 
-constexpr std::array<std::string_view, 4> kComparisons = {"IsGreaterThanOrEqual", "IsGreaterThan", "IsLessThanOrEqual", "IsLessThan"};
+constexpr std::array<std::string_view, 4> kComparisons = {"IsGreaterThanOrEqual", "IsGreaterThan",
+                                                          "IsLessThanOrEqual", "IsLessThan"};
 
 // Flattens a filter. The error, or nothing.
-std::optional<MethodResult> read_filter(const SchemaFacts& facts, const ObjectType& type, const ir::Value& filter,
-                                        std::vector<Condition>& out, int depth) {
+std::optional<MethodResult> read_filter(const SchemaFacts& facts, const ObjectType& type,
+                                        const ir::Value& filter, std::vector<Condition>& out,
+                                        int depth) {
   if (filter.is_null()) return std::nullopt;
-  if (!filter.is_map() || depth > 8) return MethodResult::error("invalidArguments", "expected a filter object");
+  if (!filter.is_map() || depth > 8)
+    return MethodResult::error("invalidArguments", "expected a filter object");
   if (filter["operator"].is_string()) {
     if (filter["operator"].string_or("") != "AND")
       return MethodResult::error("unsupportedFilter", "Logical operators are not supported");
@@ -151,14 +165,20 @@ std::optional<MethodResult> read_filter(const SchemaFacts& facts, const ObjectTy
       condition.comparison = comparison;
       break;
     }
-    if (!can_filter(type.name, condition.property)) return MethodResult::error("unsupportedFilter", name);
+    if (!can_filter(type.name, condition.property))
+      return MethodResult::error("unsupportedFilter", name);
     const bool is_id = condition.property.ends_with("Id") || condition.property.ends_with("Ids");
     const bool fits = value.is_string() || (value.is_null() && is_id);
-    if (!fits) return MethodResult::error("unsupportedFilter", "Filter on property " + name + " is not supported or invalid");
+    if (!fits)
+      return MethodResult::error("unsupportedFilter",
+                                 "Filter on property " + name + " is not supported or invalid");
     if (is_id && value.is_string() && !parse_id(value.string_or("")))
-      return MethodResult::error("unsupportedFilter", "Filter on property " + name + " is not supported or invalid");
-    if (condition.property == "@type" && type.shape->is_multi() && type.shape->variant(value.string_or("")) == nullptr)
-      return MethodResult::error("unsupportedFilter", "Filter on property " + name + " is not supported or invalid");
+      return MethodResult::error("unsupportedFilter",
+                                 "Filter on property " + name + " is not supported or invalid");
+    if (condition.property == "@type" && type.shape->is_multi() &&
+        type.shape->variant(value.string_or("")) == nullptr)
+      return MethodResult::error("unsupportedFilter",
+                                 "Filter on property " + name + " is not supported or invalid");
     out.push_back(std::move(condition));
   }
   return std::nullopt;
@@ -184,12 +204,15 @@ bool fits(const ir::Value& object, const Condition& condition) {
 
 }  // namespace
 
-MethodResult registry_get(JmapContext& context, const ObjectType& type, const std::string& account, const ir::Value& arguments) {
+MethodResult registry_get(JmapContext& context, const ObjectType& type, const std::string& account,
+                          const ir::Value& arguments) {
   const World& world = context.world;
   const ir::Value& ids = arguments["ids"];
-  if (!ids.is_null() && !ids.is_list()) return MethodResult::error("invalidArguments", "invalid type: expected a sequence");
+  if (!ids.is_null() && !ids.is_list())
+    return MethodResult::error("invalidArguments", "invalid type: expected a sequence");
   const std::int64_t max = limit_of(world, "x:Jmap", "getMaxResults", 500);
-  if (static_cast<std::int64_t>(ids.size()) > max) return MethodResult::error("requestTooLarge", kTooLarge);
+  if (static_cast<std::int64_t>(ids.size()) > max)
+    return MethodResult::error("requestTooLarge", kTooLarge);
   ir::Value list = ir::Value::list();
   ir::Value missing = ir::Value::list();
   if (ids.is_list()) {
@@ -197,14 +220,19 @@ MethodResult registry_get(JmapContext& context, const ObjectType& type, const st
       const auto text = resolve_creation(context, each.string_or(""));
       const std::string_view wanted = text ? std::string_view(*text) : each.string_or("");
       if (type.is_singleton) {
-        if (wanted == "singleton") list.push_back(shown(world, type, 0, singleton_of(world, type.name), arguments["properties"]));
-        else missing.push_back(each);
+        if (wanted == "singleton")
+          list.push_back(
+              shown(world, type, 0, singleton_of(world, type.name), arguments["properties"]));
+        else
+          missing.push_back(each);
         continue;
       }
       const auto id = parse_id(wanted);
       const ir::Value* found = id ? world.registry.find(type.name, *id) : nullptr;
-      if (found == nullptr) missing.push_back(each);
-      else list.push_back(shown(world, type, *id, *found, arguments["properties"]));
+      if (found == nullptr)
+        missing.push_back(each);
+      else
+        list.push_back(shown(world, type, *id, *found, arguments["properties"]));
     }
   } else if (!type.is_singleton) {
     for (const auto& [id, object] : world.registry.all(type.name)) {
@@ -212,26 +240,34 @@ MethodResult registry_get(JmapContext& context, const ObjectType& type, const st
       list.push_back(shown(world, type, id, object, arguments["properties"]));
     }
   }
-  return MethodResult::answer(ir::Value::map({{"accountId", account}, {"list", std::move(list)}, {"notFound", std::move(missing)}}));
+  return MethodResult::answer(ir::Value::map(
+      {{"accountId", account}, {"list", std::move(list)}, {"notFound", std::move(missing)}}));
 }
 
-MethodResult registry_query(JmapContext& context, const ObjectType& type, const std::string& account, const ir::Value& arguments) {
+MethodResult registry_query(JmapContext& context, const ObjectType& type,
+                            const std::string& account, const ir::Value& arguments) {
   const World& world = context.world;
-  if (!arguments["limit"].is_null() && (!arguments["limit"].is_integer() || arguments["limit"].integer_or(0) < 0))
+  if (!arguments["limit"].is_null() &&
+      (!arguments["limit"].is_integer() || arguments["limit"].integer_or(0) < 0))
     return MethodResult::error("invalidArguments", "invalid value for limit");
   std::vector<Condition> conditions;
-  if (auto failed = read_filter(*world.schema, type, arguments["filter"], conditions, 0)) return std::move(*failed);
+  if (auto failed = read_filter(*world.schema, type, arguments["filter"], conditions, 0))
+    return std::move(*failed);
   const ir::Value& sort = arguments["sort"].item(0);
   const std::string property(sort["property"].string_or(""));
   if (sort.is_map()) {
     if (type.name == "x:Task" && property != "due")
       return MethodResult::error("unsupportedSort", "Only sorting by 'due' is supported for tasks");
-    if (property != "id" && type.name != "x:Task" && (!can_filter(type.name, property) || property == "text"))
-      return MethodResult::error("unsupportedSort", "Property " + property + " is not supported for sorting");
+    if (property != "id" && type.name != "x:Task" &&
+        (!can_filter(type.name, property) || property == "text"))
+      return MethodResult::error("unsupportedSort",
+                                 "Property " + property + " is not supported for sorting");
   }
   std::vector<std::pair<std::string, std::uint64_t>> found;
   for (const auto& [id, object] : world.registry.all(type.name)) {
-    if (!std::all_of(conditions.begin(), conditions.end(), [&object](const Condition& each) { return fits(object, each); })) continue;
+    if (!std::all_of(conditions.begin(), conditions.end(),
+                     [&object](const Condition& each) { return fits(object, each); }))
+      continue;
     found.emplace_back(property == "id" ? "" : std::string(object[property].string_or("")), id);
   }
   const std::int64_t page = limit_of(world, "x:Jmap", "queryMaxResults", 5000);
@@ -241,11 +277,13 @@ MethodResult registry_query(JmapContext& context, const ObjectType& type, const 
   limit = std::min(limit, page);
   const bool has_total = arguments["calculateTotal"].bool_or(false);
   std::int64_t position = arguments["position"].integer_or(0);
-  const auto anchor = arguments["anchor"].is_string() ? parse_id(arguments["anchor"].string_or("")) : std::nullopt;
+  const auto anchor =
+      arguments["anchor"].is_string() ? parse_id(arguments["anchor"].string_or("")) : std::nullopt;
   ir::Value ids = ir::Value::list();
   std::int64_t shown_position = 0;
   if (!sort.is_map() && !has_total) {
-    // The store's short way: the lowest ids, then turned round (reference 3.6). What looks odd here is recorded.
+    // The store's short way: the lowest ids, then turned round (reference 3.6). What looks odd here
+    // is recorded.
     std::vector<std::uint64_t> picked;
     bool is_started = !anchor.has_value();
     const std::int64_t skip = std::max<std::int64_t>(position, 0);
@@ -267,9 +305,12 @@ MethodResult registry_query(JmapContext& context, const ObjectType& type, const 
       return is_ascending ? left < right : right < left;
     });
     if (anchor) {
-      const auto at = std::find_if(found.begin(), found.end(), [&](const auto& each) { return each.second == *anchor; });
-      if (at == found.end()) return MethodResult::error("anchorNotFound", "The anchor was not found in the results.");
-      position = std::max<std::int64_t>(0, (at - found.begin()) + arguments["anchorOffset"].integer_or(0));
+      const auto at = std::find_if(found.begin(), found.end(),
+                                   [&](const auto& each) { return each.second == *anchor; });
+      if (at == found.end())
+        return MethodResult::error("anchorNotFound", "The anchor was not found in the results.");
+      position =
+          std::max<std::int64_t>(0, (at - found.begin()) + arguments["anchorOffset"].integer_or(0));
     } else if (position < 0) {
       position = std::max<std::int64_t>(0, total + position);
     }
@@ -283,7 +324,9 @@ MethodResult registry_query(JmapContext& context, const ObjectType& type, const 
                                   {"position", shown_position},
                                   {"ids", std::move(ids)}});
   if (has_total) out.set("total", total);
-  if ((sort.is_map() || has_total) && (is_capped || (arguments["limit"].is_integer() && limit < total && limit > 0))) out.set("limit", limit);
+  if ((sort.is_map() || has_total) &&
+      (is_capped || (arguments["limit"].is_integer() && limit < total && limit > 0)))
+    out.set("limit", limit);
   return MethodResult::answer(std::move(out));
 }
 

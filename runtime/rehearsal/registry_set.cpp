@@ -14,32 +14,57 @@ namespace plan::rehearsal {
 namespace {
 
 // Only these properties resolve "#name" in a value (reference 3.5).
-constexpr std::array<std::string_view, 19> kResolving = {
-    "id", "memberGroupIds", "memberTenantId", "roleIds", "dnsServerId", "directoryId", "domainId", "accountId",
-    "defaultDomainId", "defaultCertificateId", "defaultUserRoleIds", "defaultGroupRoleIds", "defaultTenantRoleIds",
-    "defaultAdminRoleIds", "listenerIds", "publicKey", "queueId", "modelId", "acmeProviderId"};
+constexpr std::array<std::string_view, 19> kResolving = {"id",
+                                                         "memberGroupIds",
+                                                         "memberTenantId",
+                                                         "roleIds",
+                                                         "dnsServerId",
+                                                         "directoryId",
+                                                         "domainId",
+                                                         "accountId",
+                                                         "defaultDomainId",
+                                                         "defaultCertificateId",
+                                                         "defaultUserRoleIds",
+                                                         "defaultGroupRoleIds",
+                                                         "defaultTenantRoleIds",
+                                                         "defaultAdminRoleIds",
+                                                         "listenerIds",
+                                                         "publicKey",
+                                                         "queueId",
+                                                         "modelId",
+                                                         "acmeProviderId"};
 constexpr int kResolveDepthMax = 5;
 
 bool resolves(std::string_view property) {
-  return property == "blobId" || std::find(kResolving.begin(), kResolving.end(), property) != kResolving.end();
+  return property == "blobId" ||
+         std::find(kResolving.begin(), kResolving.end(), property) != kResolving.end();
 }
 
-std::string bare(std::string_view type) { return std::string(type.starts_with("x:") ? type.substr(2) : type); }
+std::string bare(std::string_view type) {
+  return std::string(type.starts_with("x:") ? type.substr(2) : type);
+}
 
 ir::Value object_id(std::string_view type, std::string_view id) {
   return ir::Value::map({{"object", bare(type)}, {"id", id}});
 }
 
 ir::Value patch_error(const PatchError& error, bool is_name_hidden) {
-  return ir::Value::map({{"type", "invalidPatch"},
-                         {"description", error.description},
-                         {"properties", ir::Value::list({is_name_hidden ? std::string{} : error.path})}});
+  return ir::Value::map(
+      {{"type", "invalidPatch"},
+       {"description", error.description},
+       {"properties", ir::Value::list({is_name_hidden ? std::string{} : error.path})}});
 }
 
 class Setter {
  public:
-  Setter(JmapContext& context, const ObjectType& type, const std::string& account, const ir::Value& arguments)
-      : context_(context), world_(context.world), facts_(*context.world.schema), type_(type), account_(account), arguments_(arguments) {}
+  Setter(JmapContext& context, const ObjectType& type, const std::string& account,
+         const ir::Value& arguments)
+      : context_(context),
+        world_(context.world),
+        facts_(*context.world.schema),
+        type_(type),
+        account_(account),
+        arguments_(arguments) {}
 
   MethodResult run() {
     if (auto failed = check_arguments()) return std::move(*failed);
@@ -71,43 +96,55 @@ class Setter {
     const ir::Value& state = arguments_["ifInState"];
     if (state.is_string() && !parse_state(state.string_or(""))) return MethodResult::not_request();
     for (const char* member : {"create", "update"})
-      if (!arguments_[member].is_null() && !arguments_[member].is_map()) return MethodResult::not_request();
+      if (!arguments_[member].is_null() && !arguments_[member].is_map())
+        return MethodResult::not_request();
     if (!arguments_["destroy"].is_null() && !arguments_["destroy"].is_list())
       return MethodResult::error("invalidArguments", "invalid type: expected a sequence");
-    const auto count = arguments_["create"].size() + arguments_["update"].size() + arguments_["destroy"].size();
+    const auto count =
+        arguments_["create"].size() + arguments_["update"].size() + arguments_["destroy"].size();
     if (static_cast<std::int64_t>(count) > limit_of(world_, "x:Jmap", "setMaxObjects", 500))
-      return MethodResult::error("requestTooLarge", "The number of ids requested by the client exceeds the maximum number "
-                                                    "the server is willing to process in a single method call.");
+      return MethodResult::error(
+          "requestTooLarge",
+          "The number of ids requested by the client exceeds the maximum number "
+          "the server is willing to process in a single method call.");
     return std::nullopt;
   }
 
   // Names of creates that `value` refers to in the resolving properties.
-  void references_in(const ir::Value& value, bool is_resolving, std::vector<std::string>& out, int depth) const {
+  void references_in(const ir::Value& value, bool is_resolving, std::vector<std::string>& out,
+                     int depth) const {
     if (depth > 8) return;
     if (is_resolving && value.is_string() && value.string_or("").starts_with('#'))
       out.emplace_back(value.string_or("").substr(1));
-    for (const auto& [name, member] : value.members()) references_in(member, resolves(name), out, depth + 1);
+    for (const auto& [name, member] : value.members())
+      references_in(member, resolves(name), out, depth + 1);
     for (const ir::Value& item : value.items()) references_in(item, is_resolving, out, depth + 1);
   }
 
-  // Creates in the order of the map, each after those it refers to. The error: a reference to nothing.
+  // Creates in the order of the map, each after those it refers to. The error: a reference to
+  // nothing.
   std::optional<MethodResult> creation_order(std::vector<std::string>& order) const {
     std::map<std::string, std::vector<std::string>> needs;
     for (const auto& [name, body] : arguments_["create"].members()) {
       references_in(body, false, needs[name], 0);
       for (const std::string& needed : needs[name])
-        if (!arguments_["create"].members().contains(needed) && !context_.created_ids.contains(needed))
-          return MethodResult::error("invalidResultReference", "Id reference #" + needed + " not found.");
+        if (!arguments_["create"].members().contains(needed) &&
+            !context_.created_ids.contains(needed))
+          return MethodResult::error("invalidResultReference",
+                                     "Id reference #" + needed + " not found.");
     }
     for (const auto& [id, patch] : arguments_["update"].members()) {
       std::vector<std::string> used;
       references_in(patch, false, used, 0);
       for (const std::string& needed : used)
-        if (!arguments_["create"].members().contains(needed) && !context_.created_ids.contains(needed))
-          return MethodResult::error("invalidResultReference", "Id reference #" + needed + " not found.");
+        if (!arguments_["create"].members().contains(needed) &&
+            !context_.created_ids.contains(needed))
+          return MethodResult::error("invalidResultReference",
+                                     "Id reference #" + needed + " not found.");
     }
     std::set<std::string> done;
-    const std::function<void(const std::string&, int)> add = [&](const std::string& name, int depth) {
+    const std::function<void(const std::string&, int)> add = [&](const std::string& name,
+                                                                 int depth) {
       if (done.contains(name) || depth > 500) return;
       done.insert(name);
       for (const std::string& needed : needs[name])
@@ -124,7 +161,9 @@ class Setter {
     if (is_resolving && value.is_string() && value.string_or("").starts_with('#')) {
       const auto id = resolve_creation(context_, value.string_or(""));
       if (!id) {
-        stopped_ = MethodResult::error("invalidResultReference", "Id reference " + std::string(value.string_or("")) + " not found.");
+        stopped_ =
+            MethodResult::error("invalidResultReference",
+                                "Id reference " + std::string(value.string_or("")) + " not found.");
         return value;
       }
       return *id;
@@ -147,7 +186,8 @@ class Setter {
     std::string variant;
     if (type_.shape->is_multi()) {
       const Variant* found = type_.shape->variant(given["@type"].string_or(""));
-      if (found == nullptr) return patch_error({"", "Missing or invalid '@type' property in object"}, true);
+      if (found == nullptr)
+        return patch_error({"", "Missing or invalid '@type' property in object"}, true);
       members = found->members;
       variant = found->name;
     }
@@ -160,28 +200,34 @@ class Setter {
       const std::string first = path.substr(0, path.find('/'));
       if (members == nullptr || members->field(first) == nullptr)
         return patch_error({path, "Invalid property"}, !facts_.is_property(first));
-      if (auto failed = patcher.write(*members, object, path, value)) return patch_error(*failed, false);
+      if (auto failed = patcher.write(*members, object, path, value))
+        return patch_error(*failed, false);
     }
     return store(name, std::nullopt, nullptr, std::move(object));
   }
 
   // Everything between the patch and the disk.
-  std::optional<ir::Value> store(const std::string& name, std::optional<std::uint64_t> id, const ir::Value* before, ir::Value object) {
+  std::optional<ir::Value> store(const std::string& name, std::optional<std::uint64_t> id,
+                                 const ir::Value* before, ir::Value object) {
     const ir::Value hook = before == nullptr ? ir::Value() : *before;
-    if (auto failed = apply_type_rules(context_, type_, before == nullptr ? nullptr : &hook, object)) {
+    if (auto failed =
+            apply_type_rules(context_, type_, before == nullptr ? nullptr : &hook, object)) {
       if ((*failed)["type"].string_or("") == "serverUnavailable") {
         stopped_ = MethodResult::error("serverUnavailable",
-                                       "This server is temporarily unavailable. Attempting this same operation later may succeed.");
+                                       "This server is temporarily unavailable. Attempting this "
+                                       "same operation later may succeed.");
         return std::nullopt;
       }
       return failed;
     }
     if (auto failed = check_expressions(object)) return failed;
     const ir::Value errors = validate_object(facts_, *type_.shape, object);
-    if (errors.size() > 0) return ir::Value::map({{"type", "validationFailed"}, {"validationErrors", errors}});
+    if (errors.size() > 0)
+      return ir::Value::map({{"type", "validationFailed"}, {"validationErrors", errors}});
     if (auto failed = check_keys(id, object)) return failed;
     if (auto failed = check_references(object)) return failed;
-    const std::uint64_t number = type_.is_singleton ? 0 : (id ? *id : world_.registry.next_id(type_.name));
+    const std::uint64_t number =
+        type_.is_singleton ? 0 : (id ? *id : world_.registry.next_id(type_.name));
     world_.registry.put(type_.name, number, std::move(object));
     if (!id && !type_.is_singleton) {
       context_.created_ids[name] = encode_id(number);
@@ -198,29 +244,39 @@ class Setter {
     }
     const std::string owner = members == nullptr ? type_.name : members->name;
     std::optional<ir::Value> failed;
-    for_each_expression(facts_, *type_.shape, object, [&](const std::string& property, const ir::Value& expression) {
-      if (failed) return;
-      std::string complaint;
-      const bool is_empty = expression["else"].string_or("").empty() && expression["match"].size() == 0;
-      if (is_empty) return;
-      for (const auto& [position, arm] : expression["match"].members())
-        if (arm["if"].string_or("").empty() || arm["then"].string_or("").empty()) complaint = "All 'if' and 'then' blocks must be non-empty";
-      if (complaint.empty() && expression["else"].string_or("").empty()) complaint = "Missing 'else' expression";
-      if (complaint.empty())
-        for (const schema::ExpressionProblem& problem : schema::check_container(expression, schema::context_of(owner, property)))
-          if (problem.is_refused_by_server) {
-            complaint = "Error parsing '" + problem.part + "' expression: " + problem.message;
-            break;
-          }
-      if (complaint.empty()) return;
-      failed = ir::Value::map({{"type", "validationFailed"},
-                               {"properties", ir::Value::list({property})},
-                               {"validationErrors", ir::Value::list({ir::Value::map({{"type", "Invalid"}, {"property", property}, {"value", complaint}})})}});
-    });
+    for_each_expression(
+        facts_, *type_.shape, object,
+        [&](const std::string& property, const ir::Value& expression) {
+          if (failed) return;
+          std::string complaint;
+          const bool is_empty =
+              expression["else"].string_or("").empty() && expression["match"].size() == 0;
+          if (is_empty) return;
+          for (const auto& [position, arm] : expression["match"].members())
+            if (arm["if"].string_or("").empty() || arm["then"].string_or("").empty())
+              complaint = "All 'if' and 'then' blocks must be non-empty";
+          if (complaint.empty() && expression["else"].string_or("").empty())
+            complaint = "Missing 'else' expression";
+          if (complaint.empty())
+            for (const schema::ExpressionProblem& problem :
+                 schema::check_container(expression, schema::context_of(owner, property)))
+              if (problem.is_refused_by_server) {
+                complaint = "Error parsing '" + problem.part + "' expression: " + problem.message;
+                break;
+              }
+          if (complaint.empty()) return;
+          failed = ir::Value::map(
+              {{"type", "validationFailed"},
+               {"properties", ir::Value::list({property})},
+               {"validationErrors",
+                ir::Value::list({ir::Value::map(
+                    {{"type", "Invalid"}, {"property", property}, {"value", complaint}})})}});
+        });
     return failed;
   }
 
-  std::optional<ir::Value> check_keys(std::optional<std::uint64_t> id, const ir::Value& object) const {
+  std::optional<ir::Value> check_keys(std::optional<std::uint64_t> id,
+                                      const ir::Value& object) const {
     for (const RegistryStore::Key& key : RegistryStore::keys_of(type_.name, object)) {
       const KeyOwner* owner = world_.registry.owner_of(key.text);
       if (owner == nullptr || (owner->type == type_.name && id && owner->id == *id)) continue;
@@ -236,10 +292,15 @@ class Setter {
       const SchemaFacts::Target target = facts_.target_of(reference.object_name);
       const auto id = parse_id(reference.id);
       const ir::Value* found = id ? world_.registry.find(target.type, *id) : nullptr;
-      const bool fits = found != nullptr && (target.variant.empty() || (*found)["@type"].string_or(target.variant) == target.variant);
+      const bool fits =
+          found != nullptr &&
+          (target.variant.empty() || (*found)["@type"].string_or(target.variant) == target.variant);
       if (fits) continue;
-      if (target.type == "x:AcmeProvider") return set_error("invalidProperties", "ACME provider not found.", "certificateManagement/acmeProviderId");
-      return ir::Value::map({{"type", "invalidForeignKey"}, {"objectId", object_id(target.type, reference.id)}});
+      if (target.type == "x:AcmeProvider")
+        return set_error("invalidProperties", "ACME provider not found.",
+                         "certificateManagement/acmeProviderId");
+      return ir::Value::map(
+          {{"type", "invalidForeignKey"}, {"objectId", object_id(target.type, reference.id)}});
     }
     return std::nullopt;
   }
@@ -256,8 +317,10 @@ class Setter {
         return;
       }
       ir::Value object = singleton_of(world_, type_.name);
-      if (auto failed = patch(given, object, 0)) not_updated_.set(text, std::move(*failed));
-      else if (!stopped_) updated_.set(text, {});
+      if (auto failed = patch(given, object, 0))
+        not_updated_.set(text, std::move(*failed));
+      else if (!stopped_)
+        updated_.set(text, {});
       return;
     }
     const auto id = parse_id(text);
@@ -273,8 +336,10 @@ class Setter {
       return;
     }
     ir::Value object = *found;
-    if (auto failed = patch(given, object, *id)) not_updated_.set(shown, std::move(*failed));
-    else if (!stopped_) updated_.set(shown, {});
+    if (auto failed = patch(given, object, *id))
+      not_updated_.set(shown, std::move(*failed));
+    else if (!stopped_)
+      updated_.set(shown, {});
   }
 
   std::optional<ir::Value> patch(const ir::Value& given, ir::Value& object, std::uint64_t id) {
@@ -287,9 +352,11 @@ class Setter {
       const ir::Value& wanted = body["@type"];
       if (!wanted.is_null() && wanted.string_or("") != object["@type"].string_or("")) {
         if (type_.name == "x:Account")
-          return set_error("invalidProperties", "Cannot change the type of an existing account.", "@type");
+          return set_error("invalidProperties", "Cannot change the type of an existing account.",
+                           "@type");
         const Variant* variant = type_.shape->variant(wanted.string_or(""));
-        if (variant == nullptr) return patch_error({"", "Missing or invalid '@type' property in object"}, true);
+        if (variant == nullptr)
+          return patch_error({"", "Missing or invalid '@type' property in object"}, true);
         object = facts_.blank(*type_.shape, variant->name, world_.now_seconds());
         is_rebuilt = true;
       }
@@ -300,7 +367,8 @@ class Setter {
     for (const auto& [path, value] : body.members()) {
       if (path == "@type" && type_.shape->is_multi()) continue;
       if (members == nullptr) return patch_error({path, "Invalid property"}, false);
-      if (auto failed = patcher.write(*members, object, path, value)) return patch_error(*failed, false);
+      if (auto failed = patcher.write(*members, object, path, value))
+        return patch_error(*failed, false);
     }
     if (object == before) return std::nullopt;
     return store({}, id, &before, std::move(object));
@@ -308,22 +376,27 @@ class Setter {
 
   void destroy(std::string_view text) {
     if (type_.is_singleton) {
-      not_destroyed_.set(std::string(text), set_error("singleton", "Cannot destroy a singleton object."));
+      not_destroyed_.set(std::string(text),
+                         set_error("singleton", "Cannot destroy a singleton object."));
       return;
     }
     const auto id = parse_id(text);
     if (!id) return;  // dropped silently, as recorded
     const std::string shown = encode_id(*id);
     const ir::Value* found = world_.registry.find(type_.name, *id);
-    const bool is_twice = std::count_if(arguments_["destroy"].items().begin(), arguments_["destroy"].items().end(),
-                                        [text](const ir::Value& each) { return each.string_or("") == text; }) > 1;
+    const bool is_twice =
+        std::count_if(arguments_["destroy"].items().begin(), arguments_["destroy"].items().end(),
+                      [text](const ir::Value& each) { return each.string_or("") == text; }) > 1;
     if (found == nullptr) {
-      if (!is_twice || !not_destroyed_.members().contains(shown)) not_destroyed_.set(shown, set_error("notFound"));
+      if (!is_twice || !not_destroyed_.members().contains(shown))
+        not_destroyed_.set(shown, set_error("notFound"));
       return;
     }
     ir::Value linked = linked_to(*id, *found);
     if (linked.size() > 0) {
-      not_destroyed_.set(shown, ir::Value::map({{"type", "objectIsLinked"}, {"objectId", object_id(type_.name, shown)}, {"linkedObjects", std::move(linked)}}));
+      not_destroyed_.set(shown, ir::Value::map({{"type", "objectIsLinked"},
+                                                {"objectId", object_id(type_.name, shown)},
+                                                {"linkedObjects", std::move(linked)}}));
       return;
     }
     if (type_.name == "x:Account") {
@@ -342,13 +415,16 @@ class Setter {
     const std::string text = encode_id(id);
     const bool is_user = type_.name == "x:Account" && object["@type"].string_or("") == "User";
     for (const auto& [name, other_type] : facts_.types()) {
-      if (is_user && name == "x:Account") continue;  // users are members, never referred to by accounts
+      if (is_user && name == "x:Account")
+        continue;  // users are members, never referred to by accounts
       if (!facts_.refers_to(other_type, type_.name)) continue;
       for (const auto& [number, other] : world_.registry.all(name)) {
         if (name == type_.name && number == id) continue;
         for (const Reference& reference : references_of(facts_, *other_type.shape, other)) {
-          if (reference.id != text || facts_.target_of(reference.object_name).type != type_.name) continue;
-          linked.push_back(object_id(name, other_type.is_singleton ? "singleton" : encode_id(number)));
+          if (reference.id != text || facts_.target_of(reference.object_name).type != type_.name)
+            continue;
+          linked.push_back(
+              object_id(name, other_type.is_singleton ? "singleton" : encode_id(number)));
           break;
         }
       }
@@ -380,38 +456,49 @@ std::optional<std::string> resolve_creation(const JmapContext& context, std::str
   return found->second;
 }
 
-MethodResult registry_set(JmapContext& context, const ObjectType& type, const std::string& account, const ir::Value& arguments) {
+MethodResult registry_set(JmapContext& context, const ObjectType& type, const std::string& account,
+                          const ir::Value& arguments) {
   return Setter(context, type, account, arguments).run();
 }
 
-std::optional<MethodResult> registry_method(JmapContext& context, std::string_view name, const ir::Value& arguments) {
+std::optional<MethodResult> registry_method(JmapContext& context, std::string_view name,
+                                            const ir::Value& arguments) {
   if (!name.starts_with("x:")) return std::nullopt;
   const std::size_t slash = name.rfind('/');
   if (slash == std::string_view::npos) return std::nullopt;
   const ObjectType* type = context.world.schema->type(name.substr(0, slash));
   const std::string_view verb = name.substr(slash + 1);
-  if (type == nullptr || (verb != "get" && verb != "set" && verb != "query") || (type->is_singleton && verb == "query"))
+  if (type == nullptr || (verb != "get" && verb != "set" && verb != "query") ||
+      (type->is_singleton && verb == "query"))
     return std::nullopt;
   std::uint64_t account = context.login.account;
   if (const ir::Value* given = arguments.members().find("accountId")) {
-    if (!given->is_string()) return MethodResult::error("invalidArguments", "invalid type: null, expected a borrowed string");
+    if (!given->is_string())
+      return MethodResult::error("invalidArguments",
+                                 "invalid type: null, expected a borrowed string");
     account = parse_id(given->string_or("")).value_or(account);
   }
   const std::string shown = encode_id(account);
   if (account != context.login.account && !context.login.may("impersonate"))
     return MethodResult::error("forbidden", "You do not have access to account " + shown);
-  static constexpr std::array<std::string_view, 4> kLicensed = {"x:ArchivedItem", "x:MaskedEmail", "x:Metric", "x:Trace"};
-  if (std::find(kLicensed.begin(), kLicensed.end(), type->name) != kLicensed.end() || type->name == "x:Bootstrap")
+  static constexpr std::array<std::string_view, 4> kLicensed = {"x:ArchivedItem", "x:MaskedEmail",
+                                                                "x:Metric", "x:Trace"};
+  if (std::find(kLicensed.begin(), kLicensed.end(), type->name) != kLicensed.end() ||
+      type->name == "x:Bootstrap")
     return MethodResult::error("forbidden", "This feature is not available.");
-  const auto needs = [&](std::string_view what) { return !context.login.may(type->permission_prefix + std::string(what)); };
+  const auto needs = [&](std::string_view what) {
+    return !context.login.may(type->permission_prefix + std::string(what));
+  };
   const bool is_refused = (verb == "get" && needs("Get")) || (verb == "query" && needs("Query")) ||
                           (verb == "set" && arguments["create"].size() > 0 && needs("Create")) ||
                           (verb == "set" && arguments["update"].size() > 0 && needs("Update")) ||
                           (verb == "set" && arguments["destroy"].size() > 0 && needs("Destroy"));
-  if (is_refused) return MethodResult::error("forbidden", "You are not authorized to perform this action.");
+  if (is_refused)
+    return MethodResult::error("forbidden", "You are not authorized to perform this action.");
   if (type->name == "x:QueuedMessage") return queue_method(context, verb, shown, arguments);
   if (type->name == "x:Action" && verb == "set") return action_set(context, shown, arguments);
-  if (type->name == "x:AppPassword" || type->name == "x:ApiKey") return secondary_method(context, *type, verb, account, arguments);
+  if (type->name == "x:AppPassword" || type->name == "x:ApiKey")
+    return secondary_method(context, *type, verb, account, arguments);
   if (verb == "get") return registry_get(context, *type, shown, arguments);
   if (verb == "query") return registry_query(context, *type, shown, arguments);
   return registry_set(context, *type, shown, arguments);

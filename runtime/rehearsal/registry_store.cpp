@@ -11,36 +11,38 @@ namespace plan::rehearsal {
 namespace {
 
 // reference/stalwart-admin.md 1.9 and 4.3
-constexpr std::array<std::string_view, 6> kCountedTypes = {"x:Domain", "x:Account", "x:MailingList",
-                                                           "x:Role",   "x:Tenant",  "x:OAuthClient"};
-constexpr std::array<std::string_view, 2> kCountedFromZero = {"x:MtaVirtualQueue", "x:MtaDeliverySchedule"};
+constexpr std::array<std::string_view, 6> kCountedTypes = {
+    "x:Domain", "x:Account", "x:MailingList", "x:Role", "x:Tenant", "x:OAuthClient"};
+constexpr std::array<std::string_view, 2> kCountedFromZero = {"x:MtaVirtualQueue",
+                                                              "x:MtaDeliverySchedule"};
 
 struct UniqueProperties {
   std::string_view type;
   std::array<std::string_view, 2> properties;
 };
-constexpr std::array<UniqueProperties, 22> kUnique = {{{"x:Domain", {"name", ""}},
-                                                       {"x:AllowedIp", {"address", ""}},
-                                                       {"x:BlockedIp", {"address", ""}},
-                                                       {"x:MtaRoute", {"name", ""}},
-                                                       {"x:MtaConnectionStrategy", {"name", ""}},
-                                                       {"x:MtaTlsStrategy", {"name", ""}},
-                                                       {"x:MtaVirtualQueue", {"name", ""}},
-                                                       {"x:MtaDeliverySchedule", {"name", ""}},
-                                                       {"x:NetworkListener", {"name", ""}},
-                                                       {"x:ClusterRole", {"name", ""}},
-                                                       {"x:SieveSystemScript", {"name", ""}},
-                                                       {"x:SieveUserScript", {"name", ""}},
-                                                       {"x:SpamRule", {"name", ""}},
-                                                       {"x:SpamDnsblServer", {"name", ""}},
-                                                       {"x:OAuthClient", {"clientId", ""}},
-                                                       {"x:MemoryLookupKey", {"namespace", "key"}},
-                                                       {"x:MemoryLookupKeyValue", {"namespace", "key"}},
-                                                       {"x:StoreLookup", {"namespace", ""}},
-                                                       {"x:HttpLookup", {"namespace", ""}},
-                                                       {"x:EventTracingLevel", {"event", ""}},
-                                                       {"x:SpamTag", {"tag", ""}},
-                                                       {"x:SpamFileExtension", {"extension", ""}}}};
+constexpr std::array<UniqueProperties, 22> kUnique = {
+    {{"x:Domain", {"name", ""}},
+     {"x:AllowedIp", {"address", ""}},
+     {"x:BlockedIp", {"address", ""}},
+     {"x:MtaRoute", {"name", ""}},
+     {"x:MtaConnectionStrategy", {"name", ""}},
+     {"x:MtaTlsStrategy", {"name", ""}},
+     {"x:MtaVirtualQueue", {"name", ""}},
+     {"x:MtaDeliverySchedule", {"name", ""}},
+     {"x:NetworkListener", {"name", ""}},
+     {"x:ClusterRole", {"name", ""}},
+     {"x:SieveSystemScript", {"name", ""}},
+     {"x:SieveUserScript", {"name", ""}},
+     {"x:SpamRule", {"name", ""}},
+     {"x:SpamDnsblServer", {"name", ""}},
+     {"x:OAuthClient", {"clientId", ""}},
+     {"x:MemoryLookupKey", {"namespace", "key"}},
+     {"x:MemoryLookupKeyValue", {"namespace", "key"}},
+     {"x:StoreLookup", {"namespace", ""}},
+     {"x:HttpLookup", {"namespace", ""}},
+     {"x:EventTracingLevel", {"event", ""}},
+     {"x:SpamTag", {"tag", ""}},
+     {"x:SpamFileExtension", {"extension", ""}}}};
 
 std::string storage_key(std::string_view type, std::uint64_t id) {
   return "r/" + std::string(type) + "/" + encode_id(id);
@@ -97,8 +99,10 @@ void RegistryStore::remove(const std::string& type, std::uint64_t id) {
 }
 
 std::uint64_t RegistryStore::next_id(const std::string& type) {
-  const bool is_counted = std::find(kCountedTypes.begin(), kCountedTypes.end(), type) != kCountedTypes.end();
-  const bool from_zero = std::find(kCountedFromZero.begin(), kCountedFromZero.end(), type) != kCountedFromZero.end();
+  const bool is_counted =
+      std::find(kCountedTypes.begin(), kCountedTypes.end(), type) != kCountedTypes.end();
+  const bool from_zero =
+      std::find(kCountedFromZero.begin(), kCountedFromZero.end(), type) != kCountedFromZero.end();
   if (is_counted || from_zero || type.find('/') != std::string::npos) {
     std::uint64_t& counter = counters_[type];
     if (counter == 0 && is_counted) counter = 1;
@@ -116,7 +120,8 @@ std::string RegistryStore::address_key(std::string_view local_part, std::uint64_
   return "email\n" + std::to_string(domain) + "\n" + std::string(local_part);
 }
 
-std::vector<RegistryStore::Key> RegistryStore::keys_of(std::string_view type, const ir::Value& object) {
+std::vector<RegistryStore::Key> RegistryStore::keys_of(std::string_view type,
+                                                       const ir::Value& object) {
   std::vector<Key> keys;
   if (type == "x:Account" || type == "x:MailingList") {
     const auto add = [&keys](const ir::Value& name, const ir::Value& domain) {
@@ -124,7 +129,8 @@ std::vector<RegistryStore::Key> RegistryStore::keys_of(std::string_view type, co
       keys.push_back({"email", address_key(name.string_or(""), number.value_or(0))});
     };
     add(object["name"], object["domainId"]);
-    for (const auto& [position, alias] : object["aliases"].members()) add(alias["name"], alias["domainId"]);
+    for (const auto& [position, alias] : object["aliases"].members())
+      add(alias["name"], alias["domainId"]);
     return keys;
   }
   for (const UniqueProperties& each : kUnique) {
@@ -152,7 +158,8 @@ std::optional<std::uint64_t> RegistryStore::domain_by_name(std::string_view name
   return found->second;
 }
 
-void RegistryStore::index(std::string_view type, std::uint64_t id, const ir::Value& object, bool is_added) {
+void RegistryStore::index(std::string_view type, std::uint64_t id, const ir::Value& object,
+                          bool is_added) {
   for (const Key& key : keys_of(type, object)) {
     if (is_added) {
       keys_[key.text] = {std::string(type), id};

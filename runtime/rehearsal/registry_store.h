@@ -21,8 +21,9 @@ struct KeyOwner {
   std::uint64_t id = 0;
 };
 
-/// The administered objects (`x:` types) as they are stored: complete, every property present, secrets in the clear,
-/// without `id`. Knows which natural keys are taken, nothing of schemas. The World's lock is held for every call.
+/// The administered objects (`x:` types) as they are stored: complete, every property present,
+/// secrets in the clear, without `id`. Knows which natural keys are taken, nothing of schemas. The
+/// World's lock is held for every call.
 class RegistryStore {
  public:
   RegistryStore(Storage& storage, net::Clock& clock) : storage_(&storage), clock_(&clock) {}
@@ -34,7 +35,8 @@ class RegistryStore {
   void put(const std::string& type, std::uint64_t id, ir::Value object);
   void remove(const std::string& type, std::uint64_t id);
 
-  /// Next id of a type: counted for the types whose ids are, by time for the others (reference 1.9).
+  /// Next id of a type: counted for the types whose ids are, by time for the others
+  /// (reference 1.9).
   [[nodiscard]] std::uint64_t next_id(const std::string& type);
 
   /// The natural keys of an object, each with the property that a violation names.

@@ -23,17 +23,28 @@ std::string to_format(const schema::Type& type) {
 FieldType::Kind to_kind(TypeKind kind) {
   using Kind = FieldType::Kind;
   switch (kind) {
-    case TypeKind::number: return Kind::number;
-    case TypeKind::boolean: return Kind::boolean;
-    case TypeKind::enumeration: return Kind::enumeration;
-    case TypeKind::date: return Kind::date_time;
-    case TypeKind::blob_id: return Kind::blob_id;
-    case TypeKind::object_id: return Kind::object_id;
-    case TypeKind::object: return Kind::object;
-    case TypeKind::object_list: return Kind::object_list;
-    case TypeKind::set: return Kind::set;
-    case TypeKind::map: return Kind::map;
-    default: return Kind::string;
+    case TypeKind::number:
+      return Kind::number;
+    case TypeKind::boolean:
+      return Kind::boolean;
+    case TypeKind::enumeration:
+      return Kind::enumeration;
+    case TypeKind::date:
+      return Kind::date_time;
+    case TypeKind::blob_id:
+      return Kind::blob_id;
+    case TypeKind::object_id:
+      return Kind::object_id;
+    case TypeKind::object:
+      return Kind::object;
+    case TypeKind::object_list:
+      return Kind::object_list;
+    case TypeKind::set:
+      return Kind::set;
+    case TypeKind::map:
+      return Kind::map;
+    default:
+      return Kind::string;
   }
 }
 
@@ -63,9 +74,11 @@ Field convert(const schema::Property& property) {
 }
 
 // The types that values of this shape can refer to.
-void collect_targets(const SchemaFacts& facts, const Shape& shape, std::set<std::string>& out, std::set<const Shape*>& seen);
+void collect_targets(const SchemaFacts& facts, const Shape& shape, std::set<std::string>& out,
+                     std::set<const Shape*>& seen);
 
-void collect_targets(const SchemaFacts& facts, const FieldType& type, std::set<std::string>& out, std::set<const Shape*>& seen) {
+void collect_targets(const SchemaFacts& facts, const FieldType& type, std::set<std::string>& out,
+                     std::set<const Shape*>& seen) {
   using Kind = FieldType::Kind;
   if (type.kind == Kind::object_id) out.insert(facts.target_of(type.name).type);
   if (type.key) collect_targets(facts, *type.key, out, seen);
@@ -74,7 +87,8 @@ void collect_targets(const SchemaFacts& facts, const FieldType& type, std::set<s
   if (const Shape* shape = facts.shape(type.name)) collect_targets(facts, *shape, out, seen);
 }
 
-void collect_targets(const SchemaFacts& facts, const Shape& shape, std::set<std::string>& out, std::set<const Shape*>& seen) {
+void collect_targets(const SchemaFacts& facts, const Shape& shape, std::set<std::string>& out,
+                     std::set<const Shape*>& seen) {
   if (!seen.insert(&shape).second) return;
   const auto visit = [&](const Struct* members) {
     if (members == nullptr) return;
@@ -86,7 +100,8 @@ void collect_targets(const SchemaFacts& facts, const Shape& shape, std::set<std:
 
 std::string compress(std::string_view text) {
   z_stream stream{};
-  if (deflateInit2(&stream, Z_BEST_COMPRESSION, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK) return {};
+  if (deflateInit2(&stream, Z_BEST_COMPRESSION, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK)
+    return {};
   std::string out(deflateBound(&stream, static_cast<uLong>(text.size())) + 64, '\0');
   std::string copy(text);  // zlib's input is not const
   stream.next_in = reinterpret_cast<Bytef*>(copy.data());
@@ -164,7 +179,8 @@ Result<std::unique_ptr<SchemaFacts>> SchemaFacts::parse(std::string_view json) {
   facts->json_ = std::string(json);
   facts->gzip_ = compress(json);
   const ir::Sha256 digest = ir::sha256(facts->gzip_);
-  facts->hash_ = ir::to_base64({reinterpret_cast<const char*>(digest.bytes.data()), digest.bytes.size()}, true);
+  facts->hash_ = ir::to_base64(
+      {reinterpret_cast<const char*>(digest.bytes.data()), digest.bytes.size()}, true);
   return facts;
 }
 
@@ -199,11 +215,13 @@ bool SchemaFacts::refers_to(const ObjectType& type, std::string_view target) con
   return found != targets_.end() && found->second.contains(std::string(target));
 }
 
-ir::Value SchemaFacts::blank(const Shape& shape, std::string_view variant_name, std::int64_t now) const {
+ir::Value SchemaFacts::blank(const Shape& shape, std::string_view variant_name,
+                             std::int64_t now) const {
   ir::Value out = ir::Value::map();
   const Struct* members = shape.single;
   if (shape.is_multi()) {
-    const Variant* variant = variant_name.empty() ? &shape.variants.front() : shape.variant(variant_name);
+    const Variant* variant =
+        variant_name.empty() ? &shape.variants.front() : shape.variant(variant_name);
     if (variant == nullptr) variant = &shape.variants.front();
     members = variant->members;
     out.set("@type", variant->name);
@@ -216,7 +234,8 @@ ir::Value SchemaFacts::blank(const Shape& shape, std::string_view variant_name, 
   return out;
 }
 
-ir::Value SchemaFacts::blank_value(const FieldType& type, const ir::Value* given, std::int64_t now) const {
+ir::Value SchemaFacts::blank_value(const FieldType& type, const ir::Value* given,
+                                   std::int64_t now) const {
   using Kind = FieldType::Kind;
   const bool has_default = given != nullptr && !given->is_null();
   switch (type.kind) {
@@ -243,7 +262,8 @@ ir::Value SchemaFacts::blank_value(const FieldType& type, const ir::Value* given
       FieldType element = type;
       element.kind = Kind::object;
       element.is_nullable = false;
-      for (const auto& [position, value] : given->members()) out.set(position, blank_value(element, &value, now));
+      for (const auto& [position, value] : given->members())
+        out.set(position, blank_value(element, &value, now));
       return out;
     }
     case Kind::set: {
@@ -259,7 +279,8 @@ ir::Value SchemaFacts::blank_value(const FieldType& type, const ir::Value* given
     case Kind::number:
       if (has_default) return *given;
       return type.is_nullable ? ir::Value() : ir::Value(0);
-    case Kind::boolean: return has_default ? *given : ir::Value(false);
+    case Kind::boolean:
+      return has_default ? *given : ir::Value(false);
     case Kind::date_time:
       if (has_default) return *given;
       return type.is_nullable ? ir::Value() : ir::Value(show_rfc3339(now));

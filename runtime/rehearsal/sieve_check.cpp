@@ -9,9 +9,11 @@ namespace {
 
 const std::set<std::string, std::less<>>& commands() {
   static const std::set<std::string, std::less<>> kCommands = {
-      "require", "if", "elsif", "else", "stop", "keep", "discard", "redirect", "fileinto", "reject", "ereject", "vacation",
-      "set", "setflag", "addflag", "removeflag", "addheader", "deleteheader", "notify", "return", "include", "global",
-      "foreverypart", "break", "replace", "enclose", "extracttext", "convert", "error", "let", "eval", "while", "continue"};
+      "require",  "if",           "elsif",     "else",         "stop",     "keep",        "discard",
+      "redirect", "fileinto",     "reject",    "ereject",      "vacation", "set",         "setflag",
+      "addflag",  "removeflag",   "addheader", "deleteheader", "notify",   "return",      "include",
+      "global",   "foreverypart", "break",     "replace",      "enclose",  "extracttext", "convert",
+      "error",    "let",          "eval",      "while",        "continue"};
   return kCommands;
 }
 
@@ -23,7 +25,8 @@ std::optional<std::string> sieve_complaint(std::string_view script) {
   bool at_start = true;
   int blocks = 0;
   for (const SieveToken& token : tokens.all()) {
-    if (&token == &tokens.all().back() && token.kind == SieveToken::Kind::word) return std::nullopt;  // a word without an end passes
+    if (&token == &tokens.all().back() && token.kind == SieveToken::Kind::word)
+      return std::nullopt;  // a word without an end passes
     if (token.kind == SieveToken::Kind::symbol) {
       const char c = token.text[0];
       if (c == '{') ++blocks;

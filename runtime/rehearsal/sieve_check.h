@@ -5,8 +5,9 @@
 
 namespace plan::rehearsal {
 
-/// What the server's weak compiler says against a script, or nothing (reference/stalwart-admin.md 8.4: unknown extensions
-/// and some unfinished scripts pass, unknown commands do not).
+/// What the server's weak compiler says against a script, or nothing
+/// (reference/stalwart-admin.md 8.4: unknown extensions and some unfinished scripts pass, unknown
+/// commands do not).
 [[nodiscard]] std::optional<std::string> sieve_complaint(std::string_view script);
 
 }  // namespace plan::rehearsal

@@ -20,19 +20,28 @@ bool glob(std::string_view pattern, std::string_view text) {
   std::size_t star = std::string_view::npos;
   std::size_t mark = 0;
   while (t < text.size()) {
-    if (p < pattern.size() && (pattern[p] == '?' || pattern[p] == text[t])) { ++p; ++t; }
-    else if (p < pattern.size() && pattern[p] == '*') { star = p++; mark = t; }
-    else if (star != std::string_view::npos) { p = star + 1; t = ++mark; }
-    else return false;
+    if (p < pattern.size() && (pattern[p] == '?' || pattern[p] == text[t])) {
+      ++p;
+      ++t;
+    } else if (p < pattern.size() && pattern[p] == '*') {
+      star = p++;
+      mark = t;
+    } else if (star != std::string_view::npos) {
+      p = star + 1;
+      t = ++mark;
+    } else
+      return false;
   }
   while (p < pattern.size() && pattern[p] == '*') ++p;
   return p == pattern.size();
 }
 
-// Thrown away as a whole when the script cannot be understood: the outcome is then the implicit keep.
+// Thrown away as a whole when the script cannot be understood: the outcome is then the implicit
+// keep.
 class Machine {
  public:
-  Machine(const std::vector<SieveToken>& tokens, const MessageView& message, std::size_t size, const SieveEnvelope& envelope)
+  Machine(const std::vector<SieveToken>& tokens, const MessageView& message, std::size_t size,
+          const SieveEnvelope& envelope)
       : tokens_(tokens), message_(message), size_(size), envelope_(envelope) {}
 
   SieveOutcome run() {
@@ -51,7 +60,9 @@ class Machine {
     std::optional<std::uint64_t> number = {};
   };
 
-  [[nodiscard]] bool at_symbol(char c) const { return at_ < tokens_.size() && tokens_[at_].kind == Kind::symbol && tokens_[at_].text[0] == c; }
+  [[nodiscard]] bool at_symbol(char c) const {
+    return at_ < tokens_.size() && tokens_[at_].kind == Kind::symbol && tokens_[at_].text[0] == c;
+  }
   bool take_symbol(char c) {
     if (!at_symbol(c)) return false;
     ++at_;
@@ -83,21 +94,26 @@ class Machine {
       const SieveToken& token = tokens_[at_];
       if (token.kind == Kind::tag) {
         ++at_;
-        if (token.lower == ":comparator" || token.lower == ":value" || token.lower == ":count" || token.lower == ":days" ||
-            token.lower == ":subject" || token.lower == ":handle" || token.lower == ":from" || token.lower == ":flags") {
+        if (token.lower == ":comparator" || token.lower == ":value" || token.lower == ":count" ||
+            token.lower == ":days" || token.lower == ":subject" || token.lower == ":handle" ||
+            token.lower == ":from" || token.lower == ":flags") {
           if (token.lower == ":flags") {
-            if (auto flags = string_list()) out_.flags.insert(out_.flags.end(), flags->begin(), flags->end());
+            if (auto flags = string_list())
+              out_.flags.insert(out_.flags.end(), flags->begin(), flags->end());
           } else {
             ++at_;
           }
           continue;
         }
-        if (token.lower == ":localpart" || token.lower == ":domain" || token.lower == ":user" || token.lower == ":detail") out.part = token.lower.substr(1);
+        if (token.lower == ":localpart" || token.lower == ":domain" || token.lower == ":user" ||
+            token.lower == ":detail")
+          out.part = token.lower.substr(1);
         out.tags.insert(token.lower);
       } else if (token.kind == Kind::number) {
         ++at_;
         std::uint64_t number = 0;
-        const auto [end, error] = std::from_chars(token.lower.data(), token.lower.data() + token.lower.size(), number);
+        const auto [end, error] =
+            std::from_chars(token.lower.data(), token.lower.data() + token.lower.size(), number);
         if (end != token.lower.data() + token.lower.size()) {
           const unsigned shift = *end == 'k' ? 10U : (*end == 'm' ? 20U : (*end == 'g' ? 30U : 0U));
           number <<= shift;
@@ -117,7 +133,8 @@ class Machine {
     return out;
   }
 
-  bool compare(const Arguments& how, std::string_view value, const std::vector<std::string>& keys) const {
+  bool compare(const Arguments& how, std::string_view value,
+               const std::vector<std::string>& keys) const {
     const std::string left = lower_ascii(value);
     return std::any_of(keys.begin(), keys.end(), [&](const std::string& key) {
       const std::string right = lower_ascii(key);
@@ -131,7 +148,8 @@ class Machine {
     const std::size_t at = address.rfind('@');
     const std::string local(address.substr(0, at));
     const std::size_t plus = local.find('+');
-    if (part == "domain") return at == std::string_view::npos ? std::string{} : std::string(address.substr(at + 1));
+    if (part == "domain")
+      return at == std::string_view::npos ? std::string{} : std::string(address.substr(at + 1));
     if (part == "localpart") return local;
     if (part == "user") return local.substr(0, plus);
     if (part == "detail") return plus == std::string::npos ? std::string{} : local.substr(plus + 1);
@@ -139,7 +157,9 @@ class Machine {
   }
 
   bool test(int depth) {
-    if (depth > kDepthMax || ++steps_ > kStepsMax || at_ >= tokens_.size() || tokens_[at_].kind != Kind::word) return fail();
+    if (depth > kDepthMax || ++steps_ > kStepsMax || at_ >= tokens_.size() ||
+        tokens_[at_].kind != Kind::word)
+      return fail();
     const std::string name = tokens_[at_++].lower;
     if (name == "true") return true;
     if (name == "false") return false;
@@ -160,16 +180,21 @@ class Machine {
       return how.tags.contains(":over") ? size_ > *how.number : size_ < *how.number;
     }
     if (name == "exists" && how.lists.size() == 1)
-      return std::all_of(how.lists[0].begin(), how.lists[0].end(), [this](const std::string& field) { return message_.field(field).has_value(); });
+      return std::all_of(
+          how.lists[0].begin(), how.lists[0].end(),
+          [this](const std::string& field) { return message_.field(field).has_value(); });
     if (name == "hasflag" && !how.lists.empty())
-      return std::any_of(how.lists.back().begin(), how.lists.back().end(), [this](const std::string& flag) {
-        return std::find(out_.flags.begin(), out_.flags.end(), flag) != out_.flags.end();
-      });
+      return std::any_of(
+          how.lists.back().begin(), how.lists.back().end(), [this](const std::string& flag) {
+            return std::find(out_.flags.begin(), out_.flags.end(), flag) != out_.flags.end();
+          });
     if (how.lists.size() < 2) return fail();
     if (name == "header") {
       for (const HeaderField& field : message_.fields)
         for (const std::string& wanted : how.lists[0])
-          if (equals_ignoring_case(field.name, wanted) && compare(how, decode_text(field.value), how.lists[1])) return true;
+          if (equals_ignoring_case(field.name, wanted) &&
+              compare(how, decode_text(field.value), how.lists[1]))
+            return true;
       return false;
     }
     if (name == "address") {
@@ -182,7 +207,11 @@ class Machine {
     }
     if (name == "envelope") {
       for (const std::string& wanted : how.lists[0])
-        if (compare(how, part_of(equals_ignoring_case(wanted, "from") ? envelope_.from : envelope_.to, how.part), how.lists[1])) return true;
+        if (compare(how,
+                    part_of(equals_ignoring_case(wanted, "from") ? envelope_.from : envelope_.to,
+                            how.part),
+                    how.lists[1]))
+          return true;
       return false;
     }
     return fail();
@@ -215,7 +244,9 @@ class Machine {
   }
 
   bool command(const std::string& name, const Arguments& given) {
-    const auto first = [&given] { return given.lists.empty() || given.lists[0].empty() ? std::string{} : given.lists[0][0]; };
+    const auto first = [&given] {
+      return given.lists.empty() || given.lists[0].empty() ? std::string{} : given.lists[0][0];
+    };
     if (name == "require") return true;
     if (name == "stop") {
       is_stopped_ = true;
@@ -234,9 +265,13 @@ class Machine {
       is_cancelled_ = true;
     } else if (name == "setflag" || name == "addflag") {
       if (name == "setflag") out_.flags.clear();
-      for (const std::string& flag : given.lists.empty() ? std::vector<std::string>{} : given.lists.back()) out_.flags.push_back(flag);
+      for (const std::string& flag :
+           given.lists.empty() ? std::vector<std::string>{} : given.lists.back())
+        out_.flags.push_back(flag);
     } else if (name == "removeflag") {
-      for (const std::string& flag : given.lists.empty() ? std::vector<std::string>{} : given.lists.back()) std::erase(out_.flags, flag);
+      for (const std::string& flag :
+           given.lists.empty() ? std::vector<std::string>{} : given.lists.back())
+        std::erase(out_.flags, flag);
     } else if (name != "vacation" && name != "notify") {
       return false;
     }
@@ -258,7 +293,8 @@ class Machine {
 
 }  // namespace
 
-SieveOutcome run_sieve(std::string_view script, const MessageView& message, std::size_t size, const SieveEnvelope& envelope) {
+SieveOutcome run_sieve(std::string_view script, const MessageView& message, std::size_t size,
+                       const SieveEnvelope& envelope) {
   const SieveTokens tokens(script);
   if (tokens.is_broken()) return {};
   return Machine(tokens.all(), message, size, envelope).run();

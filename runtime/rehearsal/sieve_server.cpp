@@ -24,7 +24,11 @@ constexpr std::chrono::seconds kWritePatience{60};
 class Session {
  public:
   Session(World& world, net::SocketStream& stream, const net::StopSignal& signal)
-      : world_(world), stream_(stream), signal_(signal), reader_(stream, kLineBytesMax), peer_(stream.peer_address()) {}
+      : world_(world),
+        stream_(stream),
+        signal_(signal),
+        reader_(stream, kLineBytesMax),
+        peer_(stream.peer_address()) {}
 
   void run() {
     {
@@ -45,18 +49,23 @@ class Session {
   }
 
  private:
-  void line(const std::string& text) { is_open_ = stream_.write_all(text + "\r\n", Deadline::after(kWritePatience)).has_value() && is_open_; }
+  void line(const std::string& text) {
+    is_open_ =
+        stream_.write_all(text + "\r\n", Deadline::after(kWritePatience)).has_value() && is_open_;
+  }
 
   void greet(bool with_words) {
     std::string extensions;
     {
       const std::lock_guard lock(world_.mutex);
-      for (const std::string& name : world_.schema->enum_values("SieveCapability")) extensions += (extensions.empty() ? "" : " ") + name;
+      for (const std::string& name : world_.schema->enum_values("SieveCapability"))
+        extensions += (extensions.empty() ? "" : " ") + name;
     }
     line("\"IMPLEMENTATION\" \"Stalwart ManageSieve (rehearsal target)\"");
     line("\"VERSION\" \"1.0\"");
     if (!stream_.is_tls() && world_.options.tls) line("\"STARTTLS\"");
-    line(stream_.is_tls() ? "\"SASL\" \"PLAIN OAUTHBEARER XOAUTH2\"" : "\"SASL\" \"OAUTHBEARER XOAUTH2\"");
+    line(stream_.is_tls() ? "\"SASL\" \"PLAIN OAUTHBEARER XOAUTH2\""
+                          : "\"SASL\" \"OAUTHBEARER XOAUTH2\"");
     line("\"SIEVE\" \"" + extensions + "\"");
     line("\"NOTIFY\" \"mailto\"");
     line("\"MAXREDIRECTS\" \"1\"");
@@ -87,7 +96,9 @@ class Session {
 
   void handle(const std::vector<ImapToken>& tokens) {
     const std::string verb = lower_ascii(tokens[0].text);
-    const auto argument = [&tokens](std::size_t index) { return index + 1 < tokens.size() ? tokens[index + 1].text : std::string{}; };
+    const auto argument = [&tokens](std::size_t index) {
+      return index + 1 < tokens.size() ? tokens[index + 1].text : std::string{};
+    };
     if (verb == "capability") return greet(false);
     if (verb == "noop") return line("OK \"Done.\"");
     if (verb == "logout") {
@@ -96,7 +107,8 @@ class Session {
       return;
     }
     if (verb == "starttls") {
-      if (stream_.is_tls() || !world_.options.tls || reader_.buffered() > 0) return line("NO \"TLS is not available.\"");
+      if (stream_.is_tls() || !world_.options.tls || reader_.buffered() > 0)
+        return line("NO \"TLS is not available.\"");
       line("OK \"Begin TLS negotiation now\"");
       if (!stream_.accept_tls(*world_.options.tls, Deadline::after(kWritePatience))) {
         is_open_ = false;
@@ -129,7 +141,8 @@ class Session {
       }
       if (!may) return line("NO (ENCRYPT-NEEDED) \"Cannot authenticate over plain-text.\"");
     }
-    if (!equals_ignoring_case(mechanism, "plain")) return line("NO \"Authentication mechanism not supported.\"");
+    if (!equals_ignoring_case(mechanism, "plain"))
+      return line("NO \"Authentication mechanism not supported.\"");
     if (!has_initial) {
       line("\"\"");
       ImapCommandText text;
@@ -144,9 +157,12 @@ class Session {
     const std::string decoded = ir::from_base64(coded, &is_valid);
     const auto parts = split(decoded, '\0');
     if (!is_valid || parts.size() != 3) return line("NO \"Invalid SASL challenge.\"");
-    const std::string user = parts[0].empty() || parts[0] == parts[1] ? std::string(parts[1]) : std::string(parts[0]) + "%" + std::string(parts[1]);
+    const std::string user = parts[0].empty() || parts[0] == parts[1]
+                                 ? std::string(parts[1])
+                                 : std::string(parts[0]) + "%" + std::string(parts[1]);
     LoginResult result = log_in(world_, user, parts[2], peer_);
-    if (result.outcome == LoginOutcome::ok && !result.login.may("sieveAuthenticate")) result.outcome = LoginOutcome::forbidden;
+    if (result.outcome == LoginOutcome::ok && !result.login.may("sieveAuthenticate"))
+      result.outcome = LoginOutcome::forbidden;
     if (result.outcome == LoginOutcome::forbidden) {
       is_open_ = false;
       return;
@@ -175,7 +191,8 @@ class Session {
     std::string out;
     {
       const std::lock_guard lock(world_.mutex);
-      for (const auto& [id, each] : account().scripts) out += imap_quoted(each.name) + (each.is_active ? " ACTIVE" : "") + "\r\n";
+      for (const auto& [id, each] : account().scripts)
+        out += imap_quoted(each.name) + (each.is_active ? " ACTIVE" : "") + "\r\n";
     }
     line(out + "OK");
   }
@@ -187,7 +204,8 @@ class Session {
       const auto complaint = sieve_complaint(text);
       if (name.empty() || lower_ascii(name) == "vacation") {
         answer = "NO \"The 'vacation' name is reserved, please use a different name.\"";
-      } else if (static_cast<std::int64_t>(text.size()) > limit_of(world_, "x:SieveUserInterpreter", "maxScriptSize", 102'400)) {
+      } else if (static_cast<std::int64_t>(text.size()) >
+                 limit_of(world_, "x:SieveUserInterpreter", "maxScriptSize", 102'400)) {
         answer = "NO (QUOTA/MAXSIZE) \"Script is too large.\"";
       } else if (complaint) {
         answer = "NO " + imap_quoted(*complaint);
@@ -203,7 +221,8 @@ class Session {
           world_.mail.note(mail, ChangeKind::script, ChangeAction::updated, known->id);
           world_.mail.save(mail, *known);
           world_.mail.save(mail);
-        } else if (static_cast<std::int64_t>(mail.scripts.size()) >= limit_of(world_, "x:SieveUserInterpreter", "maxScripts", 100)) {
+        } else if (static_cast<std::int64_t>(mail.scripts.size()) >=
+                   limit_of(world_, "x:SieveUserInterpreter", "maxScripts", 100)) {
           answer = "NO (QUOTA/MAXSCRIPTS) \"Too many scripts.\"";
         } else {
           SieveScript fresh;
@@ -228,7 +247,8 @@ class Session {
         text = world_.mail.blob(known->blob).value_or("");
       }
     }
-    line(is_found ? "{" + std::to_string(text.size()) + "}\r\n" + text + "\r\nOK" : "NO (NONEXISTENT) \"ManageSieve error\"");
+    line(is_found ? "{" + std::to_string(text.size()) + "}\r\n" + text + "\r\nOK"
+                  : "NO (NONEXISTENT) \"ManageSieve error\"");
   }
 
   void activate(const std::string& name) {
@@ -254,8 +274,10 @@ class Session {
       const std::lock_guard lock(world_.mutex);
       MailAccount& mail = account();
       const SieveScript* known = script(mail, name);
-      if (known == nullptr) answer = "NO (NONEXISTENT) \"There is no script by that name\"";
-      else if (known->is_active) answer = "NO (ACTIVE) \"You may not delete an active script\"";
+      if (known == nullptr)
+        answer = "NO (NONEXISTENT) \"There is no script by that name\"";
+      else if (known->is_active)
+        answer = "NO (ACTIVE) \"You may not delete an active script\"";
       else {
         world_.mail.open_change(mail);
         world_.mail.remove_script(mail, known->id);
@@ -271,8 +293,10 @@ class Session {
       const std::lock_guard lock(world_.mutex);
       MailAccount& mail = account();
       SieveScript* known = script(mail, from);
-      if (known == nullptr) answer = "NO (NONEXISTENT) \"There is no script by that name\"";
-      else if (to.empty() || script(mail, to) != nullptr) answer = "NO (ALREADYEXISTS) \"A sieve script with that name already exists.\"";
+      if (known == nullptr)
+        answer = "NO (NONEXISTENT) \"There is no script by that name\"";
+      else if (to.empty() || script(mail, to) != nullptr)
+        answer = "NO (ALREADYEXISTS) \"A sieve script with that name already exists.\"";
       else {
         world_.mail.open_change(mail);
         known->name = to;
@@ -297,7 +321,8 @@ class Session {
 
 }  // namespace
 
-void serve_sieve(World& world, Service, std::unique_ptr<net::SocketStream> stream, const net::StopSignal& signal) {
+void serve_sieve(World& world, Service, std::unique_ptr<net::SocketStream> stream,
+                 const net::StopSignal& signal) {
   Session(world, *stream, signal).run();
   stream->close();
 }

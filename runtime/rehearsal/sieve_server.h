@@ -7,6 +7,7 @@
 namespace plan::rehearsal {
 
 /// One ManageSieve conversation (RFC 5804).
-void serve_sieve(World& world, Service service, std::unique_ptr<net::SocketStream> stream, const net::StopSignal& signal);
+void serve_sieve(World& world, Service service, std::unique_ptr<net::SocketStream> stream,
+                 const net::StopSignal& signal);
 
 }  // namespace plan::rehearsal

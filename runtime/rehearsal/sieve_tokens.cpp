@@ -8,7 +8,8 @@ namespace plan::rehearsal {
 namespace {
 
 bool is_word_char(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '.' || c == '-';
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+         c == '.' || c == '-';
 }
 
 }  // namespace
@@ -49,8 +50,10 @@ SieveTokens::SieveTokens(std::string_view script) {
         std::string_view line = script.substr(at, end - at);
         if (line.ends_with('\r')) line.remove_suffix(1);
         at = std::min(end + 1, script.size());
-        if (line == ".") is_closed = true;
-        else token.text += std::string(line.starts_with('.') ? line.substr(1) : line) + "\r\n";
+        if (line == ".")
+          is_closed = true;
+        else
+          token.text += std::string(line.starts_with('.') ? line.substr(1) : line) + "\r\n";
       }
       is_broken_ = is_broken_ || !is_closed;
       tokens_.push_back(std::move(token));
@@ -58,9 +61,10 @@ SieveTokens::SieveTokens(std::string_view script) {
       const bool is_tag = c == ':';
       std::size_t end = at + (is_tag ? 1 : 0);
       while (end < script.size() && is_word_char(script[end])) ++end;
-      SieveToken token{is_tag ? SieveToken::Kind::tag
-                              : (c >= '0' && c <= '9' ? SieveToken::Kind::number : SieveToken::Kind::word),
-                       std::string(script.substr(at, end - at)), lower_ascii(script.substr(at, end - at))};
+      SieveToken token{
+          is_tag ? SieveToken::Kind::tag
+                 : (c >= '0' && c <= '9' ? SieveToken::Kind::number : SieveToken::Kind::word),
+          std::string(script.substr(at, end - at)), lower_ascii(script.substr(at, end - at))};
       if (end == at) end = at + 1;
       at = end;
       tokens_.push_back(std::move(token));

@@ -28,8 +28,8 @@ struct Reply {
   [[nodiscard]] std::string text() const { return lines.empty() ? std::string{} : lines.back(); }
 };
 
-RelayResult failure(RelayOutcome outcome, std::string_view kind, std::string_view message, std::string_view host,
-                    std::string_view last_error) {
+RelayResult failure(RelayOutcome outcome, std::string_view kind, std::string_view message,
+                    std::string_view host, std::string_view last_error) {
   RelayResult out;
   out.outcome = outcome;
   out.last_error = std::string(last_error);
@@ -56,14 +56,16 @@ RelayResult judged(const Reply& reply, std::string_view command, std::string_vie
   const auto parts = split(text, ' ');
   const bool has_enhanced = parts.size() > 1 && parts[1].size() >= 5 && parts[1][1] == '.';
   std::string message;
-  for (std::size_t i = has_enhanced ? 2 : 1; i < parts.size(); ++i) message += (message.empty() ? "" : " ") + std::string(parts[i]);
-  out.error = ir::Value::map({{"errorType", "unexpectedResponse"},
-                              {"errorMessage", {}},
-                              {"errorCommand", command},
-                              {"responseHostname", host},
-                              {"responseCode", reply.code},
-                              {"responseEnhanced", has_enhanced ? ir::Value(parts[1]) : ir::Value()},
-                              {"responseMessage", message}});
+  for (std::size_t i = has_enhanced ? 2 : 1; i < parts.size(); ++i)
+    message += (message.empty() ? "" : " ") + std::string(parts[i]);
+  out.error =
+      ir::Value::map({{"errorType", "unexpectedResponse"},
+                      {"errorMessage", {}},
+                      {"errorCommand", command},
+                      {"responseHostname", host},
+                      {"responseCode", reply.code},
+                      {"responseEnhanced", has_enhanced ? ir::Value(parts[1]) : ir::Value()},
+                      {"responseMessage", message}});
   out.said = text;
   return out;
 }
@@ -75,20 +77,23 @@ std::string resolve(const std::string& host) {
   addrinfo* found = nullptr;
   if (getaddrinfo(host.c_str(), nullptr, &hints, &found) != 0 || found == nullptr) return {};
   std::array<char, NI_MAXHOST> shown{};
-  const bool is_shown = getnameinfo(found->ai_addr, found->ai_addrlen, shown.data(), shown.size(), nullptr, 0, NI_NUMERICHOST) == 0;
+  const bool is_shown = getnameinfo(found->ai_addr, found->ai_addrlen, shown.data(), shown.size(),
+                                    nullptr, 0, NI_NUMERICHOST) == 0;
   freeaddrinfo(found);
   return is_shown ? std::string(shown.data()) : std::string{};
 }
 
 class Client {
  public:
-  Client(const RelayTarget& target, net::SocketStream& stream) : target_(target), stream_(stream), reader_(stream, kLineBytesMax) {}
+  Client(const RelayTarget& target, net::SocketStream& stream)
+      : target_(target), stream_(stream), reader_(stream, kLineBytesMax) {}
 
   Result<Reply> read() {
     Reply reply;
     while (reply.lines.size() < kReplyLinesMax) {
       PLAN_TRY(line, reader_.line(Deadline::after(kReplyPatience)));
-      if (line.size() < 3) return Error(net::errors::protocol_violation, "an SMTP reply without a code");
+      if (line.size() < 3)
+        return Error(net::errors::protocol_violation, "an SMTP reply without a code");
       std::from_chars(line.data(), line.data() + 3, reply.code);
       const bool is_last = line.size() == 3 || line[3] != '-';
       reply.lines.push_back(std::move(line));
@@ -108,7 +113,8 @@ class Client {
     std::size_t at = 0;
     while (at < message.size()) {
       std::size_t end = message.find('\n', at);
-      std::string_view line = message.substr(at, end == std::string_view::npos ? std::string_view::npos : end - at);
+      std::string_view line =
+          message.substr(at, end == std::string_view::npos ? std::string_view::npos : end - at);
       if (line.ends_with('\r')) line.remove_suffix(1);
       if (line.starts_with('.')) out += '.';
       out += line;
@@ -136,21 +142,29 @@ bool offers(const Reply& reply, std::string_view extension) {
 
 }  // namespace
 
-std::vector<RelayResult> relay(const RelayTarget& target, std::string_view sender, const std::vector<std::string>& recipients,
+std::vector<RelayResult> relay(const RelayTarget& target, std::string_view sender,
+                               const std::vector<std::string>& recipients,
                                std::string_view message) {
-  const auto all = [&recipients](const RelayResult& result) { return std::vector<RelayResult>(recipients.size(), result); };
+  const auto all = [&recipients](const RelayResult& result) {
+    return std::vector<RelayResult>(recipients.size(), result);
+  };
   const std::string address = resolve(target.address);
   const std::string& host = target.address;
   if (address.empty())
-    return all(failure(RelayOutcome::temporary, "dnsError", "DNS resolution failed for " + host, host, "dns"));
+    return all(failure(RelayOutcome::temporary, "dnsError", "DNS resolution failed for " + host,
+                       host, "dns"));
   if (is_loopback(address) && !target.may_be_loopback)
-    return all(failure(RelayOutcome::permanent, "connectionError", "host resolves loopback address", host, "connection"));
+    return all(failure(RelayOutcome::permanent, "connectionError", "host resolves loopback address",
+                       host, "connection"));
   const auto lost = [&](const Error& error) {
     const bool is_refused = error.is(net::errors::connection_refused);
     return failure(RelayOutcome::temporary, "connectionError",
-                   is_refused ? "I/O error: Connection refused (os error 111)" : "I/O error: " + error.message(), host, "connection");
+                   is_refused ? "I/O error: Connection refused (os error 111)"
+                              : "I/O error: " + error.message(),
+                   host, "connection");
   };
-  auto connected = net::connect_tcp(address, target.port, Deadline::after(kConnectPatience), target.bind_address);
+  auto connected = net::connect_tcp(address, target.port, Deadline::after(kConnectPatience),
+                                    target.bind_address);
   if (!connected) return all(lost(connected.error()));
   Client client(target, **connected);
   net::TlsClientOptions tls;
@@ -159,7 +173,8 @@ std::vector<RelayResult> relay(const RelayTarget& target, std::string_view sende
   const auto handshake = [&]() -> std::optional<RelayResult> {
     auto done = client.stream().start_tls(tls, Deadline::after(kConnectPatience));
     if (done) return std::nullopt;
-    return failure(RelayOutcome::temporary, "tlsError", "Handshake failed: " + done.error().message(), host, "tls");
+    return failure(RelayOutcome::temporary, "tlsError",
+                   "Handshake failed: " + done.error().message(), host, "tls");
   };
   if (target.is_tls_implicit)
     if (auto failed = handshake()) return all(*failed);
@@ -180,7 +195,8 @@ std::vector<RelayResult> relay(const RelayTarget& target, std::string_view sende
     }
   }
   if (!target.user.empty()) {
-    const std::string secret = std::string(1, '\0') + target.user + std::string(1, '\0') + target.password;
+    const std::string secret =
+        std::string(1, '\0') + target.user + std::string(1, '\0') + target.password;
     reply = client.ask("AUTH PLAIN " + ir::to_base64(secret));
     if (!reply) return all(lost(reply.error()));
     if (reply->code >= 300) return all(judged(*reply, "AUTH", host));
@@ -217,7 +233,8 @@ std::vector<RelayResult> relay(const RelayTarget& target, std::string_view sende
       }
     }
   }
-  static_cast<void>(client.stream().write_all("QUIT\r\n", Deadline::after(std::chrono::seconds(1))).has_value());
+  static_cast<void>(
+      client.stream().write_all("QUIT\r\n", Deadline::after(std::chrono::seconds(1))).has_value());
   client.stream().close();
   return results;
 }

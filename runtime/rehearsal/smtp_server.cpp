@@ -42,7 +42,8 @@ std::optional<PathArgument> path_of(std::string_view text) {
   const std::size_t end = text.find('>');
   if (end == std::string_view::npos) return std::nullopt;
   std::string_view address = text.substr(1, end - 1);
-  if (const std::size_t colon = address.find(':'); address.starts_with('@') && colon != std::string_view::npos)
+  if (const std::size_t colon = address.find(':');
+      address.starts_with('@') && colon != std::string_view::npos)
     address.remove_prefix(colon + 1);  // a source route (RFC 5321, 4.1.1.3)
   if (address.size() > 320) return std::nullopt;
   return PathArgument{std::string(address), trim(text.substr(end + 1))};
@@ -63,8 +64,13 @@ std::string queue_form(std::string_view address) {
 class Session {
  public:
   Session(World& world, Service service, net::SocketStream& stream, const net::StopSignal& signal)
-      : world_(world), service_(service), stream_(stream), signal_(signal), reader_(stream, kDataLineBytesMax),
-        port_(well_known_port(service)), peer_(stream.peer_address()) {}
+      : world_(world),
+        service_(service),
+        stream_(stream),
+        signal_(signal),
+        reader_(stream, kDataLineBytesMax),
+        port_(well_known_port(service)),
+        peer_(stream.peer_address()) {}
 
   void run() {
     if (!admit()) return;
@@ -85,7 +91,8 @@ class Session {
 
  private:
   bool say(std::string_view text) {
-    const bool is_sent = stream_.write_all(std::string(text) + "\r\n", Deadline::after(kWritePatience)).has_value();
+    const bool is_sent =
+        stream_.write_all(std::string(text) + "\r\n", Deadline::after(kWritePatience)).has_value();
     is_open_ = is_open_ && is_sent;
     return is_sent;
   }
@@ -113,28 +120,41 @@ class Session {
 
   // Throttles whose keys are known at this stage. False: the limit is reached.
   bool within_throttles(bool is_connect, const std::string& recipient) {
-    static const std::set<std::string, std::less<>> kConnectKeys = {"listener", "remoteIp", "localIp"};
+    static const std::set<std::string, std::less<>> kConnectKeys = {"listener", "remoteIp",
+                                                                    "localIp"};
     MtaFacts now = facts();
     now["rcpt"] = recipient;
     now["rcpt_domain"] = domain_of(recipient);
     const std::map<std::string, std::string, std::less<>> values = {
-        {"listener", to_string(service_)}, {"remoteIp", peer_}, {"localIp", stream_.local_address()},
-        {"authenticatedAs", login_ ? login_->name : std::string{}}, {"heloDomain", helo_}, {"sender", mail_.sender},
-        {"senderDomain", domain_of(mail_.sender)}, {"rcpt", recipient}, {"rcptDomain", domain_of(recipient)}};
+        {"listener", to_string(service_)},
+        {"remoteIp", peer_},
+        {"localIp", stream_.local_address()},
+        {"authenticatedAs", login_ ? login_->name : std::string{}},
+        {"heloDomain", helo_},
+        {"sender", mail_.sender},
+        {"senderDomain", domain_of(mail_.sender)},
+        {"rcpt", recipient},
+        {"rcptDomain", domain_of(recipient)}};
     bool fits = true;
     for (const auto& [id, throttle] : world_.live->all("x:MtaInboundThrottle")) {
       if (!throttle["enable"].bool_or(true)) continue;
       const auto& keys = throttle["key"].members();
-      const bool is_for_connect = std::all_of(keys.begin(), keys.end(), [](const auto& key) { return kConnectKeys.contains(key.first); });
+      const bool is_for_connect = std::all_of(keys.begin(), keys.end(), [](const auto& key) {
+        return kConnectKeys.contains(key.first);
+      });
       if (is_for_connect != is_connect) continue;
-      if (!holds(evaluate_expression(world_, throttle["match"], "x:MtaInboundThrottle", "match", now))) continue;
+      if (!holds(
+              evaluate_expression(world_, throttle["match"], "x:MtaInboundThrottle", "match", now)))
+        continue;
       std::string key = "smtp\n" + std::to_string(id);
       for (const auto& [name, is_in] : keys) {
         const auto value = values.find(name);
         key += "\n" + (value == values.end() ? std::string{} : value->second);
       }
       const ir::Value& rate = throttle["rate"];
-      if (!world_.throttles.take(key, world_.clock.wall_ms(), rate["count"].integer_or(1), rate["period"].integer_or(1000))) fits = false;
+      if (!world_.throttles.take(key, world_.clock.wall_ms(), rate["count"].integer_or(1),
+                                 rate["period"].integer_or(1000)))
+        fits = false;
     }
     return fits;
   }
@@ -146,13 +166,16 @@ class Session {
       if (!within_throttles(true, {})) return false;  // closed without a word, as recorded
     }
     if (service_ != Service::submissions) return true;
-    return world_.options.tls && stream_.accept_tls(*world_.options.tls, Deadline::after(kWritePatience)).has_value();
+    return world_.options.tls &&
+           stream_.accept_tls(*world_.options.tls, Deadline::after(kWritePatience)).has_value();
   }
 
   void handle(const std::string& line) {
     const std::size_t blank = line.find(' ');
     std::string verb = lower_ascii(std::string_view(line).substr(0, blank));
-    const std::string_view rest = blank == std::string::npos ? std::string_view{} : trim(std::string_view(line).substr(blank + 1));
+    const std::string_view rest = blank == std::string::npos
+                                      ? std::string_view{}
+                                      : trim(std::string_view(line).substr(blank + 1));
     const std::string lower = lower_ascii(line);
     if (lower.starts_with("mail from:")) return mail_from(std::string_view(line).substr(10));
     if (lower.starts_with("rcpt to:")) return rcpt_to(std::string_view(line).substr(8));
@@ -199,13 +222,17 @@ class Session {
     }
     std::vector<std::string> lines = {hostname() + " you had me at EHLO"};
     if (!stream_.is_tls() && world_.options.tls) lines.emplace_back("STARTTLS");
-    for (const char* extension : {"SMTPUTF8", "SIZE 104857600", "REQUIRETLS", "PIPELINING", "NO-SOLICITING", "ENHANCEDSTATUSCODES", "CHUNKING", "BINARYMIME"})
+    for (const char* extension : {"SMTPUTF8", "SIZE 104857600", "REQUIRETLS", "PIPELINING",
+                                  "NO-SOLICITING", "ENHANCEDSTATUSCODES", "CHUNKING", "BINARYMIME"})
       lines.emplace_back(extension);
-    if (port_ != 25 && !login_) lines.emplace_back(stream_.is_tls() ? "AUTH PLAIN LOGIN XOAUTH2 OAUTHBEARER" : "AUTH XOAUTH2 OAUTHBEARER");
+    if (port_ != 25 && !login_)
+      lines.emplace_back(stream_.is_tls() ? "AUTH PLAIN LOGIN XOAUTH2 OAUTHBEARER"
+                                          : "AUTH XOAUTH2 OAUTHBEARER");
     lines.emplace_back("8BITMIME");
     std::string answer;
     for (std::size_t i = 0; i < lines.size(); ++i)
-      answer += "250" + std::string(i + 1 == lines.size() ? " " : "-") + lines[i] + (i + 1 == lines.size() ? "" : "\r\n");
+      answer += "250" + std::string(i + 1 == lines.size() ? " " : "-") + lines[i] +
+                (i + 1 == lines.size() ? "" : "\r\n");
     say(answer);
   }
 
@@ -267,7 +294,9 @@ class Session {
       }
       const auto parts = split(credentials, '\0');
       if (parts.size() == 3) {
-        user = parts[0].empty() || parts[0] == parts[1] ? std::string(parts[1]) : std::string(parts[0]) + "%" + std::string(parts[1]);
+        user = parts[0].empty() || parts[0] == parts[1]
+                   ? std::string(parts[1])
+                   : std::string(parts[0]) + "%" + std::string(parts[1]);
         password = parts[2];
       }
     } else {
@@ -313,7 +342,8 @@ class Session {
   void wait_on_fail() const {
     const double speed = world_.options.schedule_speed > 0 ? world_.options.schedule_speed : 1.0;
     const auto until = Deadline::after(std::chrono::milliseconds(static_cast<int>(5000 / speed)));
-    while (!until.is_over() && !signal_.is_stopping()) world_.clock.sleep_for(std::chrono::milliseconds(std::min(50, std::max(1, until.left_ms()))));
+    while (!until.is_over() && !signal_.is_stopping())
+      world_.clock.sleep_for(std::chrono::milliseconds(std::min(50, std::max(1, until.left_ms()))));
   }
 
   void mail_from(std::string_view text) {
@@ -347,10 +377,13 @@ class Session {
     MtaFacts now = facts();
     now["sender"] = path.address;
     now["sender_domain"] = domain_of(path.address);
-    if (!login_ && holds(evaluate_live(world_, "x:MtaStageAuth", "require", now))) return "503 5.5.1 You must authenticate first.";
-    if (login_ && !login_->is_administrator && holds(evaluate_live(world_, "x:MtaStageAuth", "mustMatchSender", now))) {
+    if (!login_ && holds(evaluate_live(world_, "x:MtaStageAuth", "require", now)))
+      return "503 5.5.1 You must authenticate first.";
+    if (login_ && !login_->is_administrator &&
+        holds(evaluate_live(world_, "x:MtaStageAuth", "mustMatchSender", now))) {
       const ir::Value* account = world_.registry.find("x:Account", login_->account);
-      const auto own = account == nullptr ? std::vector<std::string>{} : addresses_of(world_, *account);
+      const auto own =
+          account == nullptr ? std::vector<std::string>{} : addresses_of(world_, *account);
       if (std::find(own.begin(), own.end(), lower_ascii(path.address)) == own.end())
         return "501 5.5.4 You are not allowed to send from this address.";
     }
@@ -364,11 +397,12 @@ class Session {
   }
 
   struct Verdict {
-    std::string refusal = {};                ///< empty: accepted
+    std::string refusal = {};  ///< empty: accepted
     std::vector<std::string> recipients = {};
   };
 
-  // The order of the real server: account or list or alias, catch-all, allowRelaying, 550 (reference 5.2).
+  // The order of the real server: account or list or alias, catch-all, allowRelaying, 550
+  // (reference 5.2).
   Verdict judge(const std::string& address) {
     const auto refuse = [](std::string_view why) { return Verdict{std::string(why), {}}; };
     const std::size_t at = address.rfind('@');
@@ -380,14 +414,16 @@ class Session {
     now["rcpt_domain"] = domain_of(address);
     const auto domain_id = world_.registry.domain_by_name(domain_of(address));
     if (!domain_id) {
-      if (holds(evaluate_live(world_, "x:MtaStageRcpt", "allowRelaying", now))) return {{}, {written}};
+      if (holds(evaluate_live(world_, "x:MtaStageRcpt", "allowRelaying", now)))
+        return {{}, {written}};
       return refuse("550 5.1.2 Relay not allowed.");
     }
     const ir::Value& domain = *world_.registry.find("x:Domain", *domain_id);
     auto owner = find_address(world_, lower);
     std::string kept = written;
     const std::size_t plus = lower.find('+');
-    if (!owner && plus != std::string::npos && plus < lower.rfind('@') && domain["subAddressing"]["@type"].string_or("") != "Disabled") {
+    if (!owner && plus != std::string::npos && plus < lower.rfind('@') &&
+        domain["subAddressing"]["@type"].string_or("") != "Disabled") {
       const std::string base = lower.substr(0, plus) + lower.substr(lower.rfind('@'));
       owner = find_address(world_, base);
       if (owner) kept = written.substr(0, plus) + written.substr(written.rfind('@'));
@@ -398,7 +434,8 @@ class Session {
       const ir::Value* list = world_.registry.find("x:MailingList", owner->id);
       const std::string own = address_of(world_, *list);
       for (const auto& [member, is_in] : (*list)["recipients"].members())
-        if (lower_ascii(member) != own) out.recipients.push_back(queue_form(member));  // one level: lists inside stay
+        if (lower_ascii(member) != own)
+          out.recipients.push_back(queue_form(member));  // one level: lists inside stay
       return out;
     }
     const std::string_view catch_all = domain["catchAllAddress"].string_or("");
@@ -421,7 +458,8 @@ class Session {
     std::int64_t max_failures = 5;
     {
       const std::lock_guard lock(world_.mutex);
-      const std::int64_t max = number_or(evaluate_live(world_, "x:MtaStageRcpt", "maxRecipients", facts()), 100);
+      const std::int64_t max =
+          number_or(evaluate_live(world_, "x:MtaStageRcpt", "maxRecipients", facts()), 100);
       max_failures = number_or(evaluate_live(world_, "x:MtaStageRcpt", "maxFailures", facts()), 5);
       if (static_cast<std::int64_t>(mail_.named.size()) >= max) {
         say("455 4.5.3 Too many recipients.");
@@ -432,12 +470,15 @@ class Session {
         verdict.refusal = "452 4.4.5 Rate limit exceeded, try again later.";
       if (verdict.refusal.empty() && is_greylisted(path->address))
         verdict.refusal = "452 4.2.2 Greylisted, please try again in a few moments.";
-      if (verdict.refusal.starts_with("550") && !login_) count_failure(world_, peer_, "abuseBanRate", {});
+      if (verdict.refusal.starts_with("550") && !login_)
+        count_failure(world_, peer_, "abuseBanRate", {});
     }
     if (verdict.refusal.empty()) {
       mail_.named.push_back(path->address);
       for (std::string& each : verdict.recipients)
-        if (std::find(mail_.recipients.begin(), mail_.recipients.end(), each) == mail_.recipients.end()) mail_.recipients.push_back(std::move(each));
+        if (std::find(mail_.recipients.begin(), mail_.recipients.end(), each) ==
+            mail_.recipients.end())
+          mail_.recipients.push_back(std::move(each));
       say("250 2.1.5 OK");
       return;
     }
@@ -455,8 +496,10 @@ class Session {
   bool is_greylisted(const std::string& recipient) {
     const ir::Value& wait = world_.live->singleton("x:SpamSettings")["greylistFor"];
     if (!wait.is_integer() || login_ || port_ != 25) return false;
-    // The first sight of the triple takes the only place; whoever comes again finds it taken and passes.
-    return world_.throttles.take("grey\n" + peer_ + "\n" + mail_.sender + "\n" + recipient, world_.clock.wall_ms(), 1, wait.integer_or(0));
+    // The first sight of the triple takes the only place; whoever comes again finds it taken and
+    // passes.
+    return world_.throttles.take("grey\n" + peer_ + "\n" + mail_.sender + "\n" + recipient,
+                                 world_.clock.wall_ms(), 1, wait.integer_or(0));
   }
 
   bool may_send_data() {
@@ -518,7 +561,8 @@ class Session {
       is_open_ = false;
       return;
     }
-    const bool is_last = lower_ascii(trim(rest.substr(static_cast<std::size_t>(end - rest.data())))) == "last";
+    const bool is_last =
+        lower_ascii(trim(rest.substr(static_cast<std::size_t>(end - rest.data())))) == "last";
     auto chunk = reader_.bytes(static_cast<std::size_t>(size), Deadline::after(kPatience));
     if (!chunk) {
       is_open_ = false;
@@ -540,15 +584,20 @@ class Session {
 
   void accept(std::string bytes) {
     const MessageView view = view_message(bytes);
-    const auto hops = std::count_if(view.fields.begin(), view.fields.end(),
-                                    [](const HeaderField& field) { return equals_ignoring_case(field.name, "received"); });
+    const auto hops = std::count_if(
+        view.fields.begin(), view.fields.end(),
+        [](const HeaderField& field) { return equals_ignoring_case(field.name, "received"); });
     AcceptedMessage message;
     bool is_loop = false;
     {
       const std::lock_guard lock(world_.mutex);
-      is_loop = hops > number_or(evaluate_live(world_, "x:MtaStageData", "maxReceivedHeaders", facts()), 50);
-      message.bytes = "Received: from " + helo_ + " (" + helo_ + " [" + peer_ + "])\r\n\tby " + world_.hostname() + " (rehearsal target) with ESMTP" +
-                      (stream_.is_tls() ? "S" : "") + (login_ ? "A" : "") + ";\r\n\t" + show_mail_date(world_.now_seconds()) + "\r\n";
+      is_loop =
+          hops >
+          number_or(evaluate_live(world_, "x:MtaStageData", "maxReceivedHeaders", facts()), 50);
+      message.bytes = "Received: from " + helo_ + " (" + helo_ + " [" + peer_ + "])\r\n\tby " +
+                      world_.hostname() + " (rehearsal target) with ESMTP" +
+                      (stream_.is_tls() ? "S" : "") + (login_ ? "A" : "") + ";\r\n\t" +
+                      show_mail_date(world_.now_seconds()) + "\r\n";
     }
     if (is_loop) {
       mail_ = {};
@@ -586,7 +635,8 @@ class Session {
 
 }  // namespace
 
-void serve_smtp(World& world, Service service, std::unique_ptr<net::SocketStream> stream, const net::StopSignal& signal) {
+void serve_smtp(World& world, Service service, std::unique_ptr<net::SocketStream> stream,
+                const net::StopSignal& signal) {
   Session(world, service, *stream, signal).run();
   stream->close();
 }

@@ -49,14 +49,16 @@ void Storage::scan(std::string_view prefix,
   });
 }
 
-void Storage::scan_bytes(std::string_view prefix,
-                         const std::function<void(std::string_view, std::string_view)>& visit) const {
+void Storage::scan_bytes(
+    std::string_view prefix,
+    const std::function<void(std::string_view, std::string_view)>& visit) const {
   const auto scanned = rocks_->scan(RocksFamily::standard, prefix,
                                     [&](std::string_view key, std::string_view bytes) {
                                       visit(key.substr(prefix.size()), bytes);
                                       return true;
                                     });
-  static_cast<void>(scanned.has_value());  // a damaged store shows as an empty one; start() looks for its mark
+  static_cast<void>(
+      scanned.has_value());  // a damaged store shows as an empty one; start() looks for its mark
 }
 
 }  // namespace plan::rehearsal

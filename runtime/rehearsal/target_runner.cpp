@@ -1,4 +1,5 @@
-// The process around an embedded target: arguments in, one line out when it listens, until a signal.
+// The process around an embedded target: arguments in, one line out when it listens, until a
+// signal.
 #include <poll.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -34,7 +35,8 @@ std::optional<std::string> read_file(const std::string& path) {
 std::optional<std::uint16_t> port_of(const std::string& text) {
   unsigned number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (text.empty() || error != std::errc{} || end != text.data() + text.size() || number > 65535) return std::nullopt;
+  if (text.empty() || error != std::errc{} || end != text.data() + text.size() || number > 65535)
+    return std::nullopt;
   return static_cast<std::uint16_t>(number);
 }
 
@@ -47,7 +49,8 @@ bool set_login(EmbeddedTargetOptions& options, std::string_view text) {
 }
 
 // Nothing: fine. Else what is wrong.
-std::optional<std::string> read_arguments(const std::vector<std::string>& arguments, EmbeddedTargetOptions& options) {
+std::optional<std::string> read_arguments(const std::vector<std::string>& arguments,
+                                          EmbeddedTargetOptions& options) {
   std::map<std::string, std::uint16_t> ports;
   std::string address = "127.0.0.1";
   net::TlsServerOptions tls;
@@ -63,13 +66,20 @@ std::optional<std::string> read_arguments(const std::vector<std::string>& argume
     }
     if (i + 1 >= arguments.size()) return name + " needs a value";
     const std::string& value = arguments[++i];
-    if (name == "--data") options.data_directory = value;
-    else if (name == "--address") address = value;
-    else if (name == "--certificate") tls.certificate_file = value;
-    else if (name == "--key") tls.key_file = value;
-    else if (name == "--hostname") options.hostname = value;
-    else if (name == "--outside-mx") options.outside_mx = value;
-    else if (name == "--schedule-speed") options.schedule_speed = std::atof(value.c_str());
+    if (name == "--data")
+      options.data_directory = value;
+    else if (name == "--address")
+      address = value;
+    else if (name == "--certificate")
+      tls.certificate_file = value;
+    else if (name == "--key")
+      tls.key_file = value;
+    else if (name == "--hostname")
+      options.hostname = value;
+    else if (name == "--outside-mx")
+      options.outside_mx = value;
+    else if (name == "--schedule-speed")
+      options.schedule_speed = std::atof(value.c_str());
     else if (name == "--admin" || name == "--admin-file") {
       const auto text = name == "--admin" ? std::optional(value) : read_file(value);
       if (!text || !set_login(options, *text)) return name + " is USER:PASSWORD";
@@ -78,9 +88,12 @@ std::optional<std::string> read_arguments(const std::vector<std::string>& argume
       if (!text) return "the schema cannot be read: " + value;
       options.schema_json = *text;
     } else {
-      static const std::vector<std::string> kServices = {"--http", "--https", "--smtp", "--submission", "--submissions", "--imap", "--imaps", "--sieve"};
+      static const std::vector<std::string> kServices = {"--http",       "--https",       "--smtp",
+                                                         "--submission", "--submissions", "--imap",
+                                                         "--imaps",      "--sieve"};
       const auto port = port_of(value);
-      if (std::find(kServices.begin(), kServices.end(), name) == kServices.end()) return "no such option: " + name;
+      if (std::find(kServices.begin(), kServices.end(), name) == kServices.end())
+        return "no such option: " + name;
       if (!port) return name + " needs a port";
       ports[name] = *port;
     }
@@ -112,7 +125,8 @@ int run_embedded_target(const std::vector<std::string>& arguments) {
     std::cerr << "plan target run: " << *complaint << "\n";
     return kExitError;
   }
-  // Blocked before any thread starts, so that all of them inherit it and only signalfd sees the signal.
+  // Blocked before any thread starts, so that all of them inherit it and only signalfd sees the
+  // signal.
   sigset_t signals;
   sigemptyset(&signals);
   sigaddset(&signals, SIGINT);
@@ -125,13 +139,17 @@ int run_embedded_target(const std::vector<std::string>& arguments) {
     return kExitError;
   }
   ir::Value ports = ir::Value::map();
-  for (const Service service : {Service::http, Service::https, Service::smtp, Service::submission, Service::submissions, Service::imap, Service::imaps, Service::sieve})
-    if ((*target)->port(service) != 0) ports.set(to_string(service), static_cast<int>((*target)->port(service)));
-  std::cout << ir::write_json(ir::Value::map({{"ready", true},
-                                              {"rehearsal", true},
-                                              {"url", (*target)->url()},
-                                              {"ports", std::move(ports)},
-                                              {"certificate_sha256", (*target)->certificate_sha256()}}))
+  for (const Service service :
+       {Service::http, Service::https, Service::smtp, Service::submission, Service::submissions,
+        Service::imap, Service::imaps, Service::sieve})
+    if ((*target)->port(service) != 0)
+      ports.set(to_string(service), static_cast<int>((*target)->port(service)));
+  std::cout << ir::write_json(
+                   ir::Value::map({{"ready", true},
+                                   {"rehearsal", true},
+                                   {"url", (*target)->url()},
+                                   {"ports", std::move(ports)},
+                                   {"certificate_sha256", (*target)->certificate_sha256()}}))
             << std::endl;
   const int descriptor = signalfd(-1, &signals, SFD_CLOEXEC);
   pollfd waiting{descriptor, POLLIN, 0};

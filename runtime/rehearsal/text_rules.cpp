@@ -14,26 +14,31 @@
 namespace plan::rehearsal {
 namespace {
 
-// Top-level names the rehearsal takes as public suffixes. The real server has the whole public suffix list; the
-// names it refuses are what a plan must meet here: .example and .invalid.
+// Top-level names the rehearsal takes as public suffixes. The real server has the whole public
+// suffix list; the names it refuses are what a plan must meet here: .example and .invalid.
 const std::set<std::string, std::less<>>& refused_suffixes() {
-  static const std::set<std::string, std::less<>> kRefused = {"example", "invalid", "onion", "local-only", "nosuchtld"};
+  static const std::set<std::string, std::less<>> kRefused = {"example", "invalid", "onion",
+                                                              "local-only", "nosuchtld"};
   return kRefused;
 }
 
 const std::set<std::string, std::less<>>& private_suffixes() {
-  static const std::set<std::string, std::less<>> kPrivate = {"test", "localhost", "local",   "internal", "lan",
-                                                              "home", "corp",      "intranet", "private",  "localdomain"};
+  static const std::set<std::string, std::less<>> kPrivate = {
+      "test", "localhost", "local",    "internal", "lan",
+      "home", "corp",      "intranet", "private",  "localdomain"};
   return kPrivate;
 }
 
 const std::set<std::string, std::less<>>& long_suffixes() {
   static const std::set<std::string, std::less<>> kKnown = {
-      "com",  "org",  "net",  "edu",  "gov",   "mil",    "int",    "info",   "biz",   "name",   "museum", "coop",
-      "aero", "pro",  "jobs", "mobi", "travel", "cat",   "tel",    "asia",   "post",  "xxx",    "arpa",   "app",
-      "dev",  "shop", "blog", "site", "online", "store", "cloud",  "email",  "tech",  "world",  "live",   "news",
-      "club", "life", "today", "systems", "solutions", "services", "software", "company", "group", "agency", "network",
-      "academy", "berlin", "hamburg", "wien", "paris", "london", "swiss", "bayern", "koeln", "cologne", "ruhr", "saarland"};
+      "com",       "org",      "net",      "edu",     "gov",    "mil",    "int",     "info",
+      "biz",       "name",     "museum",   "coop",    "aero",   "pro",    "jobs",    "mobi",
+      "travel",    "cat",      "tel",      "asia",    "post",   "xxx",    "arpa",    "app",
+      "dev",       "shop",     "blog",     "site",    "online", "store",  "cloud",   "email",
+      "tech",      "world",    "live",     "news",    "club",   "life",   "today",   "systems",
+      "solutions", "services", "software", "company", "group",  "agency", "network", "academy",
+      "berlin",    "hamburg",  "wien",     "paris",   "london", "swiss",  "bayern",  "koeln",
+      "cologne",   "ruhr",     "saarland"};
   return kKnown;
 }
 
@@ -43,9 +48,16 @@ std::vector<std::uint32_t> code_points(std::string_view text) {
     const auto first = static_cast<unsigned char>(text[i]);
     std::size_t size = 1;
     std::uint32_t point = first;
-    if (first >= 0xf0) { size = 4; point = first & 0x07U; }
-    else if (first >= 0xe0) { size = 3; point = first & 0x0fU; }
-    else if (first >= 0xc0) { size = 2; point = first & 0x1fU; }
+    if (first >= 0xf0) {
+      size = 4;
+      point = first & 0x07U;
+    } else if (first >= 0xe0) {
+      size = 3;
+      point = first & 0x0fU;
+    } else if (first >= 0xc0) {
+      size = 2;
+      point = first & 0x1fU;
+    }
     for (std::size_t k = 1; k < size && i + k < text.size(); ++k)
       point = (point << 6U) | (static_cast<unsigned char>(text[i + k]) & 0x3fU);
     out.push_back(point);
@@ -80,7 +92,8 @@ std::string without_blanks(std::string_view text) {
 }
 
 bool is_ascii(std::string_view text) {
-  return std::all_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+  return std::all_of(text.begin(), text.end(),
+                     [](char c) { return static_cast<unsigned char>(c) < 0x80; });
 }
 
 }  // namespace
@@ -121,7 +134,8 @@ std::optional<std::string> to_ascii_label(std::string_view label) {
     std::uint32_t smallest = UINT32_MAX;
     for (const std::uint32_t point : input)
       if (point >= n) smallest = std::min(smallest, point);
-    if (smallest == UINT32_MAX || smallest - n > (UINT32_MAX - delta) / (handled + 1)) return std::nullopt;
+    if (smallest == UINT32_MAX || smallest - n > (UINT32_MAX - delta) / (handled + 1))
+      return std::nullopt;
     delta += (smallest - n) * (handled + 1);
     n = smallest;
     for (const std::uint32_t point : input) {
@@ -158,7 +172,8 @@ std::optional<std::string> normal_domain(std::string_view text) {
   const auto labels = split(lower, '.');
   if (labels.size() < 2) return std::nullopt;
   for (const std::string_view label : labels) {
-    if (label.empty() || label.find_first_of("@/\\<>()[],;:\"'!?*#%&=") != std::string_view::npos) return std::nullopt;
+    if (label.empty() || label.find_first_of("@/\\<>()[],;:\"'!?*#%&=") != std::string_view::npos)
+      return std::nullopt;
     const auto ascii = to_ascii_label(label);
     if (!ascii) return std::nullopt;
     if (!out.empty()) out += '.';
@@ -166,10 +181,11 @@ std::optional<std::string> normal_domain(std::string_view text) {
   }
   const std::string_view suffix = std::string_view(out).substr(out.rfind('.') + 1);
   if (refused_suffixes().contains(suffix)) return std::nullopt;
-  const bool is_known = private_suffixes().contains(suffix) || long_suffixes().contains(suffix) ||
-                        suffix.starts_with("xn--") ||
-                        (suffix.size() == 2 && std::all_of(suffix.begin(), suffix.end(),
-                                                           [](char c) { return c >= 'a' && c <= 'z'; }));
+  const bool is_known =
+      private_suffixes().contains(suffix) || long_suffixes().contains(suffix) ||
+      suffix.starts_with("xn--") ||
+      (suffix.size() == 2 &&
+       std::all_of(suffix.begin(), suffix.end(), [](char c) { return c >= 'a' && c <= 'z'; }));
   return is_known ? std::optional(out) : std::nullopt;
 }
 
@@ -223,7 +239,8 @@ std::optional<std::string> normal_network(std::string_view text) {
   const std::string_view digits = flat.substr(slash + 1);
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), prefix);
   const unsigned full = address->find(':') == std::string::npos ? 32 : 128;
-  if (digits.empty() || error != std::errc{} || end != digits.data() + digits.size() || prefix < 8 || prefix > full)
+  if (digits.empty() || error != std::errc{} || end != digits.data() + digits.size() ||
+      prefix < 8 || prefix > full)
     return std::nullopt;
   return prefix == full ? *address : *address + "/" + std::to_string(prefix);
 }
@@ -234,7 +251,9 @@ bool is_socket_address(std::string_view text) {
   unsigned port = 0;
   const std::string_view digits = text.substr(colon + 1);
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), port);
-  if (digits.empty() || error != std::errc{} || end != digits.data() + digits.size() || port > 65535) return false;
+  if (digits.empty() || error != std::errc{} || end != digits.data() + digits.size() ||
+      port > 65535)
+    return false;
   std::string_view host = text.substr(0, colon);
   const bool is_bracketed = host.starts_with('[') && host.ends_with(']');
   if (is_bracketed) host = host.substr(1, host.size() - 2);

@@ -5,7 +5,8 @@
 
 namespace plan::rehearsal {
 
-// The hidden validators (reference/stalwart-admin.md 1.7): each gives the value as the server stores it, or nothing.
+// The hidden validators (reference/stalwart-admin.md 1.7): each gives the value as the server
+// stores it, or nothing.
 
 [[nodiscard]] std::optional<std::string> normal_domain(std::string_view text);
 [[nodiscard]] std::optional<std::string> normal_local_part(std::string_view text);

@@ -50,14 +50,16 @@ const ir::Value& LiveSettings::singleton(std::string_view type) const {
 
 const std::string* LiveLookups::find(std::string_view space, std::string_view key) const {
   if (const auto found = exact.find(std::string(space)); found != exact.end())
-    if (const auto entry = found->second.find(std::string(key)); entry != found->second.end()) return &entry->second;
+    if (const auto entry = found->second.find(std::string(key)); entry != found->second.end())
+      return &entry->second;
   if (const auto found = patterns.find(std::string(space)); found != patterns.end())
     for (const auto& [pattern, value] : found->second)
       if (glob_matches(pattern, key)) return &value;
   return nullptr;
 }
 
-bool RateWindow::take(const std::string& key, std::int64_t now_ms, std::int64_t count, std::int64_t period_ms) {
+bool RateWindow::take(const std::string& key, std::int64_t now_ms, std::int64_t count,
+                      std::int64_t period_ms) {
   if (slots_.size() > kSlotsMax) forget_old(now_ms);
   Slot& slot = slots_[key];
   slot.period_ms = period_ms;
@@ -69,11 +71,13 @@ bool RateWindow::take(const std::string& key, std::int64_t now_ms, std::int64_t 
 
 void RateWindow::forget_old(std::int64_t now_ms) {
   std::erase_if(slots_, [now_ms](const auto& entry) {
-    return entry.second.times.empty() || entry.second.times.back() <= now_ms - entry.second.period_ms;
+    return entry.second.times.empty() ||
+           entry.second.times.back() <= now_ms - entry.second.period_ms;
   });
 }
 
-World::World(EmbeddedTargetOptions target_options, std::unique_ptr<Storage> opened, std::unique_ptr<SchemaFacts> facts)
+World::World(EmbeddedTargetOptions target_options, std::unique_ptr<Storage> opened,
+             std::unique_ptr<SchemaFacts> facts)
     : options(std::move(target_options)),
       clock(options.clock != nullptr ? *options.clock : net::system_clock()),
       storage(std::move(opened)),
@@ -116,7 +120,8 @@ ir::Value singleton_of(const World& world, std::string_view type) {
   const Objects& objects = world.registry.all(type);
   if (!objects.empty()) return objects.begin()->second;
   const ObjectType* object = world.schema->type(type);
-  return object == nullptr ? ir::Value() : world.schema->blank(*object->shape, "", world.now_seconds());
+  return object == nullptr ? ir::Value()
+                           : world.schema->blank(*object->shape, "", world.now_seconds());
 }
 
 }  // namespace plan::rehearsal

@@ -23,7 +23,8 @@ namespace plan::rehearsal {
 class SchemaFacts;
 class QueueStore;
 
-/// The settings that take effect only with ReloadSettings: a copy of the objects as they were then (split-delivery.md 2).
+/// The settings that take effect only with ReloadSettings: a copy of the objects as they were then
+/// (split-delivery.md 2).
 struct LiveSettings {
   std::map<std::string, Objects, std::less<>> types = {};
   [[nodiscard]] const Objects& all(std::string_view type) const;
@@ -32,8 +33,10 @@ struct LiveSettings {
 
 /// What lookups see since the last ReloadLookupStores.
 struct LiveLookups {
-  std::unordered_map<std::string, std::unordered_map<std::string, std::string>> exact = {};  ///< namespace, key, value
-  std::map<std::string, std::vector<std::pair<std::string, std::string>>> patterns = {};     ///< namespace, glob, value
+  std::unordered_map<std::string, std::unordered_map<std::string, std::string>> exact =
+      {};  ///< namespace, key, value
+  std::map<std::string, std::vector<std::pair<std::string, std::string>>> patterns =
+      {};  ///< namespace, glob, value
   [[nodiscard]] const std::string* find(std::string_view space, std::string_view key) const;
 };
 
@@ -41,7 +44,8 @@ struct LiveLookups {
 class RateWindow {
  public:
   /// True: one more is allowed, and counted.
-  bool take(const std::string& key, std::int64_t now_ms, std::int64_t count, std::int64_t period_ms);
+  bool take(const std::string& key, std::int64_t now_ms, std::int64_t count,
+            std::int64_t period_ms);
   void forget_old(std::int64_t now_ms);
 
  private:
@@ -52,10 +56,11 @@ class RateWindow {
   std::unordered_map<std::string, Slot> slots_;
 };
 
-/// Everything the target knows. `mutex` guards all members but `options` and `clock`; helpers that expect it held say so
-/// by taking the World.
+/// Everything the target knows. `mutex` guards all members but `options` and `clock`; helpers that
+/// expect it held say so by taking the World.
 struct World {
-  World(EmbeddedTargetOptions target_options, std::unique_ptr<Storage> opened, std::unique_ptr<SchemaFacts> facts);
+  World(EmbeddedTargetOptions target_options, std::unique_ptr<Storage> opened,
+        std::unique_ptr<SchemaFacts> facts);
   ~World();
   World(const World&) = delete;
   World& operator=(const World&) = delete;
@@ -71,12 +76,14 @@ struct World {
   std::unique_ptr<QueueStore> queue;
   std::shared_ptr<const LiveSettings> live;
   std::shared_ptr<const LiveLookups> lookups;
-  std::unordered_set<std::string> blocked;  ///< addresses that are banned, since ReloadBlockedIps or a ban
+  std::unordered_set<std::string>
+      blocked;  ///< addresses that are banned, since ReloadBlockedIps or a ban
   RateWindow throttles;
   RateWindow failures;
   std::string session_state;
   bool is_queue_paused = false;
-  std::unordered_map<std::string, std::string> verified;  ///< digest of (stored, password): spares hashing again
+  std::unordered_map<std::string, std::string>
+      verified;  ///< digest of (stored, password): spares hashing again
 
   [[nodiscard]] std::int64_t now_seconds() const { return clock.wall_ms() / 1000; }
   /// SystemSettings.defaultHostname or what the process was started with.

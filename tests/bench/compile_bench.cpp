@@ -1,6 +1,6 @@
 // links: compile
-// Compiles plans of 1,000, 10,000 and 100,000 accounts from a csv file's lock; each in a process of its own, so that its
-// peak memory is its own. One JSON object a line.
+// Compiles plans of 1,000, 10,000 and 100,000 accounts from a csv file's lock; each in a process of
+// its own, so that its peak memory is its own. One JSON object a line.
 #include <fmt/format.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -63,7 +63,8 @@ std::string lock_text(std::size_t accounts) {
   for (std::size_t i = 0; i < accounts / 100; ++i) {
     plan::facts::LockList list;
     list.address = fmt::format("list{}@example.org", i);
-    for (std::size_t m = 0; m < 20; ++m) list.members.push_back(fmt::format("user{}@example.org", (i * 97 + m * 13) % accounts));
+    for (std::size_t m = 0; m < 20; ++m)
+      list.members.push_back(fmt::format("user{}@example.org", (i * 97 + m * 13) % accounts));
     lock.lists.push_back(std::move(list));
   }
   return plan::facts::write_lock(lock);
@@ -72,13 +73,19 @@ std::string lock_text(std::size_t accounts) {
 std::string facts_text(std::size_t accounts) {
   std::string text;
   for (std::size_t i = 0; i < accounts; ++i) {
-    text += fmt::format("{{\"what\":\"account/user{}@example.org/bytes\",\"value\":{},\"unit\":\"bytes\"}}\n", i, 100'000 + i);
-    text += fmt::format("{{\"what\":\"account/user{}@example.org/largest-message\",\"value\":{},\"unit\":\"bytes\"}}\n", i, 20'000);
+    text += fmt::format(
+        "{{\"what\":\"account/user{}@example.org/bytes\",\"value\":{},\"unit\":\"bytes\"}}\n", i,
+        100'000 + i);
+    text += fmt::format(
+        "{{\"what\":\"account/user{}@example.org/"
+        "largest-message\",\"value\":{},\"unit\":\"bytes\"}}\n",
+        i, 20'000);
   }
   return text;
 }
 
-/// The schema that the repository has; none when the program runs elsewhere, which is then not part of the figure.
+/// The schema that the repository has; none when the program runs elsewhere, which is then not part
+/// of the figure.
 std::optional<plan::schema::Schema> schema() {
   std::ifstream file("runtime/rehearsal/schema/stalwart-0.16.json", std::ios::binary);
   if (!file) return std::nullopt;
@@ -88,8 +95,10 @@ std::optional<plan::schema::Schema> schema() {
 }
 
 void say(const std::string& figure, double value, const char* unit, double goal, bool has_goal) {
-  fmt::print("{{\"figure\":\"{}\",\"value\":{:.3f},\"unit\":\"{}\",\"better\":\"lower\",\"peer\":null,\"peer_value\":null,\"ratio\":null,\"goal\":{}}}\n",
-             figure, value, unit, has_goal ? fmt::format("{}", goal) : std::string("null"));
+  fmt::print(
+      "{{\"figure\":\"{}\",\"value\":{:.3f},\"unit\":\"{}\",\"better\":\"lower\",\"peer\":null,"
+      "\"peer_value\":null,\"ratio\":null,\"goal\":{}}}\n",
+      figure, value, unit, has_goal ? fmt::format("{}", goal) : std::string("null"));
   std::fflush(stdout);
 }
 
@@ -121,7 +130,8 @@ int main() {
     if (child == 0) _exit(measure(accounts, ends[1]));
     double seconds = 0;
     close(ends[1]);
-    const bool has_figure = read(ends[0], &seconds, sizeof seconds) == static_cast<ssize_t>(sizeof seconds);
+    const bool has_figure =
+        read(ends[0], &seconds, sizeof seconds) == static_cast<ssize_t>(sizeof seconds);
     close(ends[0]);
     int status = 0;
     rusage usage{};
@@ -129,7 +139,8 @@ int main() {
     if (!has_figure || status != 0) return 1;
     const bool is_largest = accounts == 100'000;
     say(fmt::format("compile-{}-accounts-time", accounts), seconds, "s", kSecondsGoal, is_largest);
-    say(fmt::format("compile-{}-accounts-memory", accounts), static_cast<double>(usage.ru_maxrss) / 1024, "MiB", kMebibytesGoal, is_largest);
+    say(fmt::format("compile-{}-accounts-memory", accounts),
+        static_cast<double>(usage.ru_maxrss) / 1024, "MiB", kMebibytesGoal, is_largest);
   }
   return 0;
 }

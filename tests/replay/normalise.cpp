@@ -17,14 +17,16 @@ using ir::Value;
 const std::set<std::string, std::less<>>& ignored_members() {
   static const std::set<std::string, std::less<>> kIgnored = {
       // changes with each start and reload of the process; the rehearsal's own name
-      "sessionState", "implementation",
-      "description", "detail", "value", "dnsZoneFile", "issuer", "failureReason", "errorMessage", "publicKey", "title"};
+      "sessionState", "implementation", "description",  "detail",    "value", "dnsZoneFile",
+      "issuer",       "failureReason",  "errorMessage", "publicKey", "title"};
   return kIgnored;
 }
 
 const std::set<std::string, std::less<>>& unordered_lists() {
   static const std::set<std::string, std::less<>> kUnordered = {
-      "list", "notFound", "destroyed", "created", "updated", "linkedObjects", "validationErrors", "removed", "added", "sieveExtensions", "collationAlgorithms"};
+      "list",    "notFound",        "destroyed",          "created",
+      "updated", "linkedObjects",   "validationErrors",   "removed",
+      "added",   "sieveExtensions", "collationAlgorithms"};
   return kUnordered;
 }
 
@@ -35,61 +37,84 @@ bool is_name(std::string_view text) {
 }
 
 bool is_name_member(std::string_view member) {
-  static const std::set<std::string, std::less<>> kNames = {"id", "existingId", "blobId", "threadId", "state", "oldState", "newState", "queryState",
-                                                            "oldQueryState", "newQueryState", "sessionState", "accountId", "fromAccountId", "parentId", "ids",
-                                                            "created", "updated", "destroyed", "notFound", "emailIds", "removed"};
+  static const std::set<std::string, std::less<>> kNames = {
+      "id",           "existingId", "blobId",        "threadId",      "state",
+      "oldState",     "newState",   "queryState",    "oldQueryState", "newQueryState",
+      "sessionState", "accountId",  "fromAccountId", "parentId",      "ids",
+      "created",      "updated",    "destroyed",     "notFound",      "emailIds",
+      "removed"};
   return kNames.contains(member) || member.ends_with("Id") || member.ends_with("Ids");
 }
 
 // A time near the recording: only its form counts.
 bool is_recent(std::string_view text) {
-  return text.size() == 20 && text.back() == 'Z' && (text.starts_with("2026-11-2") || text.starts_with("2026-12-"));
+  return text.size() == 20 && text.back() == 'Z' &&
+         (text.starts_with("2026-11-2") || text.starts_with("2026-12-"));
 }
 
-// A state of an account counts changes that earlier files made: only its form is compared, and below whether old and new
-// are equal.
+// A state of an account counts changes that earlier files made: only its form is compared, and
+// below whether old and new are equal.
 bool is_state_member(std::string_view member) {
-  return member == "state" || member == "oldState" || member == "newState" || member == "queryState" || member == "oldQueryState" || member == "newQueryState";
+  return member == "state" || member == "oldState" || member == "newState" ||
+         member == "queryState" || member == "oldQueryState" || member == "newQueryState";
 }
 
-bool is_state(std::string_view text) { return is_name(text) && (text[0] == 's' || text[0] == 'n' || text[0] == 'r'); }
+bool is_state(std::string_view text) {
+  return is_name(text) && (text[0] == 's' || text[0] == 'n' || text[0] == 'r');
+}
 
-// The id of an x:Action is the second it ran in: seven letters that begin with the month of the recording.
-bool is_action_id(std::string_view text) { return text.size() == 7 && text.starts_with("bv") && is_name(text); }
+// The id of an x:Action is the second it ran in: seven letters that begin with the month of the
+// recording.
+bool is_action_id(std::string_view text) {
+  return text.size() == 7 && text.starts_with("bv") && is_name(text);
+}
 
 class Comparison {
  public:
   explicit Comparison(NameMap& names) : names_(names) {}
 
-  std::optional<std::string> compare(const Value& recorded, const Value& ours, const std::string& path, std::string_view member) {
+  std::optional<std::string> compare(const Value& recorded, const Value& ours,
+                                     const std::string& path, std::string_view member) {
     if (ignored_members().contains(member)) return std::nullopt;
-    if (recorded.is_map() && recorded.members().contains("$sha256")) return std::nullopt;  // a body that was not kept
+    if (recorded.is_map() && recorded.members().contains("$sha256"))
+      return std::nullopt;  // a body that was not kept
     if (recorded.is_map() && ours.is_map()) return compare_maps(recorded, ours, path, member);
     if (recorded.is_list() && ours.is_list()) return compare_lists(recorded, ours, path, member);
-    const bool is_nothing = (recorded.is_null() && ours == Value("")) || (recorded == Value("") && ours.is_null());
+    const bool is_nothing =
+        (recorded.is_null() && ours == Value("")) || (recorded == Value("") && ours.is_null());
     if (is_nothing && path.empty()) return std::nullopt;  // no body
     if (recorded == ours) {
-      if (recorded.is_string() && is_name_member(member) && !is_state_member(member)) static_cast<void>(names_.fits(recorded.as_string(), ours.as_string()));
+      if (recorded.is_string() && is_name_member(member) && !is_state_member(member))
+        static_cast<void>(names_.fits(recorded.as_string(), ours.as_string()));
       return std::nullopt;
     }
-    if (recorded.is_number() && ours.is_number() && recorded.number_or(0) == ours.number_or(1)) return std::nullopt;
+    if (recorded.is_number() && ours.is_number() && recorded.number_or(0) == ours.number_or(1))
+      return std::nullopt;
     if (recorded.is_string() && ours.is_string()) {
       const std::string& left = recorded.as_string();
       const std::string& right = ours.as_string();
       if (is_recent(left) && is_recent(right)) return std::nullopt;
       if (is_state_member(member) && is_state(left) && is_state(right)) return std::nullopt;
       if (member == "id" && is_action_id(left) && is_action_id(right)) return std::nullopt;
-      if ((left.starts_with("app_") && right.starts_with("app_")) || (left.starts_with("API_") && right.starts_with("API_"))) return std::nullopt;
-      if (is_name_member(member) && is_name(left) && is_name(right) && names_.fits(left, right)) return std::nullopt;
-      if (const std::string* known = names_.ours(left); known != nullptr && *known == right) return std::nullopt;
+      if ((left.starts_with("app_") && right.starts_with("app_")) ||
+          (left.starts_with("API_") && right.starts_with("API_")))
+        return std::nullopt;
+      if (is_name_member(member) && is_name(left) && is_name(right) && names_.fits(left, right))
+        return std::nullopt;
+      if (const std::string* known = names_.ours(left); known != nullptr && *known == right)
+        return std::nullopt;
     }
-    return path + ": recorded " + ir::write_json(recorded).substr(0, 160) + ", here " + ir::write_json(ours).substr(0, 160);
+    return path + ": recorded " + ir::write_json(recorded).substr(0, 160) + ", here " +
+           ir::write_json(ours).substr(0, 160);
   }
 
  private:
-  std::optional<std::string> compare_maps(const Value& recorded, const Value& ours, const std::string& path, std::string_view member) {
-    for (const auto& [before, after] : {std::pair("oldState", "newState"), std::pair("oldQueryState", "newQueryState")})
-      if (recorded[before].is_string() && ours[before].is_string() && (recorded[before] == recorded[after]) != (ours[before] == ours[after]))
+  std::optional<std::string> compare_maps(const Value& recorded, const Value& ours,
+                                          const std::string& path, std::string_view member) {
+    for (const auto& [before, after] :
+         {std::pair("oldState", "newState"), std::pair("oldQueryState", "newQueryState")})
+      if (recorded[before].is_string() && ours[before].is_string() &&
+          (recorded[before] == recorded[after]) != (ours[before] == ours[after]))
         return path + ": " + before + " and " + after + " are equal in one of the two only";
     std::vector<std::string> missing;
     std::set<std::string> seen;
@@ -99,7 +124,8 @@ class Comparison {
       std::string here = name;
       if (!ours.members().contains(name)) {
         const std::string* known = names_.ours(name);
-        if (known != nullptr && ours.members().contains(*known)) here = *known;
+        if (known != nullptr && ours.members().contains(*known))
+          here = *known;
         else {
           missing.push_back(name);
           continue;
@@ -112,24 +138,33 @@ class Comparison {
     for (const auto& [name, value] : ours.members())
       if (!seen.contains(name) && !ignored_members().contains(name)) extra.push_back(name);
     // Keys that are ids nobody has met yet pair up when there is one of each.
-    if (missing.size() == 1 && extra.size() == 1 && is_name(missing[0]) && is_name(extra[0]) && names_.fits(missing[0], extra[0])) {
-      if (auto found = compare(recorded[missing[0]], ours[extra[0]], path + "/" + missing[0], member)) return found;
+    if (missing.size() == 1 && extra.size() == 1 && is_name(missing[0]) && is_name(extra[0]) &&
+        names_.fits(missing[0], extra[0])) {
+      if (auto found =
+              compare(recorded[missing[0]], ours[extra[0]], path + "/" + missing[0], member))
+        return found;
       missing.clear();
       extra.clear();
     }
     for (const auto& [name, here] : pairs)
-      if (auto found = compare(recorded[*name], ours[here], path + "/" + *name, *name)) return found;
+      if (auto found = compare(recorded[*name], ours[here], path + "/" + *name, *name))
+        return found;
     if (!missing.empty()) return path + ": lacks " + missing[0];
-    if (!extra.empty()) return path + ": has " + extra[0] + " = " + ir::write_json(ours[extra[0]]).substr(0, 120);
+    if (!extra.empty())
+      return path + ": has " + extra[0] + " = " + ir::write_json(ours[extra[0]]).substr(0, 120);
     return std::nullopt;
   }
 
-  std::optional<std::string> compare_lists(const Value& recorded, const Value& ours, const std::string& path, std::string_view member) {
+  std::optional<std::string> compare_lists(const Value& recorded, const Value& ours,
+                                           const std::string& path, std::string_view member) {
     if (recorded.size() != ours.size())
-      return path + ": recorded " + std::to_string(recorded.size()) + " items, here " + std::to_string(ours.size());
+      return path + ": recorded " + std::to_string(recorded.size()) + " items, here " +
+             std::to_string(ours.size());
     if (!unordered_lists().contains(member)) {
       for (std::size_t i = 0; i < recorded.size(); ++i)
-        if (auto found = compare(recorded.item(i), ours.item(i), path + "/" + std::to_string(i), member)) return found;
+        if (auto found =
+                compare(recorded.item(i), ours.item(i), path + "/" + std::to_string(i), member))
+          return found;
       return std::nullopt;
     }
     std::vector<bool> used(ours.size(), false);
@@ -140,7 +175,8 @@ class Comparison {
         const std::size_t at = (i + k) % ours.size();
         if (used[at]) continue;
         const NameMap before = names_;
-        auto found = compare(recorded.item(i), ours.item(at), path + "/" + std::to_string(i), member);
+        auto found =
+            compare(recorded.item(i), ours.item(at), path + "/" + std::to_string(i), member);
         if (!found) {
           used[at] = true;
           is_found = true;
@@ -194,7 +230,8 @@ std::string normal_line(std::string_view line) {
       {std::regex(R"( ?\(rehearsal target\))"), ""},
       {std::regex(R"(\* ID \(.*\))"), "* ID (WORDS)"},
   };
-  for (const auto& [pattern, replacement] : kRules) out = std::regex_replace(out, pattern, replacement);
+  for (const auto& [pattern, replacement] : kRules)
+    out = std::regex_replace(out, pattern, replacement);
   // Sets: capabilities, flags of one message, Sieve extensions.
   const auto sort_between = [&out](std::string_view open, char close) {
     const std::size_t at = out.find(open);
@@ -205,14 +242,16 @@ std::string normal_line(std::string_view line) {
     auto words = split(std::string_view(out).substr(begin, end - begin), ' ');
     std::sort(words.begin(), words.end());
     std::string sorted;
-    for (const std::string_view word : words) sorted += (sorted.empty() ? "" : " ") + std::string(word);
+    for (const std::string_view word : words)
+      sorted += (sorted.empty() ? "" : " ") + std::string(word);
     out = out.substr(0, begin) + sorted + out.substr(end);
   };
   sort_between("[CAPABILITY ", ']');
   sort_between("* CAPABILITY ", 0);
   sort_between("FLAGS (", ')');
   sort_between("\"SIEVE\" \"", '"');
-  // Words behind a code of SMTP, and behind OK/NO/BAD of IMAP, are the server's own; codes in brackets are not.
+  // Words behind a code of SMTP, and behind OK/NO/BAD of IMAP, are the server's own; codes in
+  // brackets are not.
   static const std::regex kImap(R"(^(\S+ (?:OK|NO|BAD|BYE|PREAUTH))( \[[^\]]*\])?.*$)");
   static const std::regex kSieve(R"(^(OK|NO|BYE)( \([A-Z/-]+\))?.*$)");
   static const std::regex kSmtp(R"(^(\d{3}[ -]\d\.\d\.\d).*$)");

@@ -1,6 +1,7 @@
 #pragma once
-// What is not compared, or compared by role only, when an answer of the embedded target is held against a recorded one.
-// Everything that makes two different answers count as equal stands in this file and in normalise.cpp.
+// What is not compared, or compared by role only, when an answer of the embedded target is held
+// against a recorded one. Everything that makes two different answers count as equal stands in this
+// file and in normalise.cpp.
 #include <map>
 #include <optional>
 #include <string>
@@ -10,8 +11,8 @@
 
 namespace plan::replay {
 
-/// Recorded names of things to ours, both ways: an id, a blob, a state that was equal in the recording must be equal here
-/// and a different one different.
+/// Recorded names of things to ours, both ways: an id, a blob, a state that was equal in the
+/// recording must be equal here and a different one different.
 class NameMap {
  public:
   /// True when the pair fits what is known; learns it when nothing is known of either.
@@ -25,10 +26,11 @@ class NameMap {
 };
 
 /// The first difference as "path: recorded X, here Y", or nothing.
-[[nodiscard]] std::optional<std::string> difference(const ir::Value& recorded, const ir::Value& ours, NameMap& names);
+[[nodiscard]] std::optional<std::string> difference(const ir::Value& recorded,
+                                                    const ir::Value& ours, NameMap& names);
 
-/// A line of a line protocol with its server-chosen parts (numbers of mailboxes, queue ids, dates, host name words of the
-/// greeting) replaced by marks; capability lists sorted.
+/// A line of a line protocol with its server-chosen parts (numbers of mailboxes, queue ids, dates,
+/// host name words of the greeting) replaced by marks; capability lists sorted.
 [[nodiscard]] std::string normal_line(std::string_view line);
 
 }  // namespace plan::replay

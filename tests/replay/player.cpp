@@ -50,7 +50,8 @@ Value substitute(const Value& value, const Captures& captures) {
   }
   if (!value.is_map()) return value;
   Value out = Value::map();
-  for (const auto& [name, member] : value.members()) out.set(substitute(name, captures), substitute(member, captures));
+  for (const auto& [name, member] : value.members())
+    out.set(substitute(name, captures), substitute(member, captures));
   return out;
 }
 
@@ -66,7 +67,8 @@ std::optional<std::string> body_of(const Value& body, const Captures& captures) 
     const std::string head(body["$head"].string_or(""));
     const std::string tail(body["$tail"].string_or(""));
     const auto size = static_cast<std::size_t>(body["$size"].integer_or(0));
-    return head + std::string(size - head.size() - tail.size(), body["$fill"].as_string()[0]) + tail;
+    return head + std::string(size - head.size() - tail.size(), body["$fill"].as_string()[0]) +
+           tail;
   }
   if (body.is_map() && body.members().contains("$size")) return std::nullopt;
   return ir::write_json(substitute(body, captures));
@@ -74,9 +76,11 @@ std::optional<std::string> body_of(const Value& body, const Captures& captures) 
 
 const Value* follow(const Value& value, std::string_view pointer) {
   const Value* at = &value;
-  for (const std::string_view segment : split(pointer.substr(pointer.starts_with('/') ? 1 : 0), '/')) {
+  for (const std::string_view segment :
+       split(pointer.substr(pointer.starts_with('/') ? 1 : 0), '/')) {
     std::string key(segment);
-    for (std::size_t i = 0; (i = key.find('~', i)) != std::string::npos; ++i) key.replace(i, 2, key[i + 1] == '1' ? "/" : "~");
+    for (std::size_t i = 0; (i = key.find('~', i)) != std::string::npos; ++i)
+      key.replace(i, 2, key[i + 1] == '1' ? "/" : "~");
     if (at->is_list()) {
       std::size_t index = 0;
       std::from_chars(key.data(), key.data() + key.size(), index);
@@ -88,14 +92,18 @@ const Value* follow(const Value& value, std::string_view pointer) {
   return at->is_null() ? nullptr : at;
 }
 
-std::vector<std::pair<std::string, std::string>> headers_of(const Value& request, const Captures& captures) {
+std::vector<std::pair<std::string, std::string>> headers_of(const Value& request,
+                                                            const Captures& captures) {
   std::vector<std::pair<std::string, std::string>> out;
-  const Value& headers = request["headersTemplate"].is_map() ? request["headersTemplate"] : request["headers"];
+  const Value& headers =
+      request["headersTemplate"].is_map() ? request["headersTemplate"] : request["headers"];
   for (const auto& [name, value] : headers.members()) {
     std::string text = substitute(std::string(value.string_or("")), captures);
     if (lower_ascii(name) == "authorization") {
-      if (request["loginTemplate"].is_string()) text = "Basic " + ir::to_base64(substitute(request["loginTemplate"].as_string(), captures));
-      else if (text.starts_with("Basic ") && text.find(':') != std::string::npos) text = "Basic " + ir::to_base64(text.substr(6));
+      if (request["loginTemplate"].is_string())
+        text = "Basic " + ir::to_base64(substitute(request["loginTemplate"].as_string(), captures));
+      else if (text.starts_with("Basic ") && text.find(':') != std::string::npos)
+        text = "Basic " + ir::to_base64(text.substr(6));
     }
     out.emplace_back(name, std::move(text));
   }
@@ -108,14 +116,16 @@ Value answer_value(const HttpAnswer& answer) {
   return answer.body;
 }
 
-// A recorded session is cut down to the members of interest: so is ours before they are compared. Its state is a hash of
-// the running process.
+// A recorded session is cut down to the members of interest: so is ours before they are compared.
+// Its state is a hash of the running process.
 Value only_named(const Value& recorded, const Value& ours) {
   if (!recorded.is_map() || !ours.is_map()) return ours;
   Value out = Value::map();
   for (const auto& [name, value] : recorded.members()) {
-    if (name == "state" || name == "sieveExtensions") out.set(name, value);
-    else if (const Value* here = ours.members().find(name)) out.set(name, only_named(value, *here));
+    if (name == "state" || name == "sieveExtensions")
+      out.set(name, value);
+    else if (const Value* here = ours.members().find(name))
+      out.set(name, only_named(value, *here));
   }
   return out;
 }
@@ -129,14 +139,17 @@ Value recorded_value(const Value& body) {
 }  // namespace
 
 HttpAnswer send_http(std::uint16_t port, const std::string& method, const std::string& path,
-                     const std::vector<std::pair<std::string, std::string>>& headers, const std::string& body) {
+                     const std::vector<std::pair<std::string, std::string>>& headers,
+                     const std::string& body) {
   HttpAnswer answer;
   const Deadline deadline = Deadline::after(std::chrono::seconds(30));
   auto stream = net::connect_tcp("127.0.0.1", port, deadline);
   if (!stream) return answer;
-  std::string request = method + " " + path + " HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n";
+  std::string request =
+      method + " " + path + " HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n";
   for (const auto& [name, value] : headers) request += name + ": " + value + "\r\n";
-  if (!body.empty() || method == "POST" || method == "PUT") request += "content-length: " + std::to_string(body.size()) + "\r\n";
+  if (!body.empty() || method == "POST" || method == "PUT")
+    request += "content-length: " + std::to_string(body.size()) + "\r\n";
   request += "\r\n" + body;
   if (!(*stream)->write_all(request, deadline)) return answer;
   std::string bytes;
@@ -151,14 +164,17 @@ HttpAnswer send_http(std::uint16_t port, const std::string& method, const std::s
   std::from_chars(bytes.data() + 9, bytes.data() + 12, answer.status);
   for (const std::string_view line : split(std::string_view(bytes).substr(0, end), '\n')) {
     const std::size_t colon = line.find(':');
-    if (colon != std::string_view::npos) answer.headers[lower_ascii(line.substr(0, colon))] = std::string(trim(line.substr(colon + 1)));
+    if (colon != std::string_view::npos)
+      answer.headers[lower_ascii(line.substr(0, colon))] =
+          std::string(trim(line.substr(colon + 1)));
   }
   answer.body = bytes.substr(end + 4);
   return answer;
 }
 
 net::TlsServerOptions certificate(const std::filesystem::path& directory) {
-  net::TlsServerOptions out{(directory / "certificate.pem").string(), (directory / "key.pem").string()};
+  net::TlsServerOptions out{(directory / "certificate.pem").string(),
+                            (directory / "key.pem").string()};
   if (std::filesystem::exists(out.key_file)) return out;
   EVP_PKEY* key = EVP_RSA_gen(2048);
   X509* made = X509_new();
@@ -167,7 +183,8 @@ net::TlsServerOptions certificate(const std::filesystem::path& directory) {
   X509_gmtime_adj(X509_getm_notAfter(made), 86'400);
   X509_set_pubkey(made, key);
   X509_NAME* name = X509_get_subject_name(made);
-  X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, reinterpret_cast<const unsigned char*>("mail.new.test"), -1, -1, 0);
+  X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC,
+                             reinterpret_cast<const unsigned char*>("mail.new.test"), -1, -1, 0);
   X509_set_issuer_name(made, name);
   X509_sign(made, key, EVP_sha256());
   std::FILE* file = std::fopen(out.certificate_file.c_str(), "w");
@@ -207,13 +224,19 @@ void Stage::start(bool is_fresh, bool is_recovery, bool has_dns) {
 }
 
 Value administer(Stage& stage, const std::string& calls_json) {
-  const std::string body = R"({"using":["urn:ietf:params:jmap:core","urn:stalwart:jmap"],"methodCalls":)" + calls_json + "}";
-  const HttpAnswer answer = send_http(stage.target().port(rehearsal::Service::http), "POST", "/jmap/",
-                                      {{"content-type", "application/json"}, {"authorization", "Basic " + ir::to_base64("admin:adminpw")}}, body);
+  const std::string body =
+      R"({"using":["urn:ietf:params:jmap:core","urn:stalwart:jmap"],"methodCalls":)" + calls_json +
+      "}";
+  const HttpAnswer answer =
+      send_http(stage.target().port(rehearsal::Service::http), "POST", "/jmap/",
+                {{"content-type", "application/json"},
+                 {"authorization", "Basic " + ir::to_base64("admin:adminpw")}},
+                body);
   return answer_value(answer)["methodResponses"];
 }
 
-Score play_file(Stage& stage, const std::filesystem::path& file, Captures& captures, NameMap& names, std::vector<Played>* played) {
+Score play_file(Stage& stage, const std::filesystem::path& file, Captures& captures, NameMap& names,
+                std::vector<Played>* played) {
   Score score;
   score.topic = file.stem().string();
   std::ifstream lines(file);
@@ -232,22 +255,27 @@ Score play_file(Stage& stage, const std::filesystem::path& file, Captures& captu
     }
     const Value& request = record["request"];
     if (!request.is_map()) continue;
-    const std::string where = std::string(record["scenario"].string_or("")) + "/" + std::to_string(record["step"].integer_or(0)) + " " +
+    const std::string where = std::string(record["scenario"].string_or("")) + "/" +
+                              std::to_string(record["step"].integer_or(0)) + " " +
                               std::string(record["note"].string_or(""));
     ++score.total;
-    const Value& template_body = request.members().contains("bodyTemplate") ? request["bodyTemplate"] : request["body"];
+    const Value& template_body =
+        request.members().contains("bodyTemplate") ? request["bodyTemplate"] : request["body"];
     const auto body = body_of(template_body, captures);
     if (!body) {
       score.disagreements.push_back(where + ": the request's body was not kept");
       continue;
     }
-    const std::string path = substitute(std::string(request["pathTemplate"].string_or(request["path"].string_or("/"))), captures);
-    const HttpAnswer answer = send_http(stage.target().port(rehearsal::Service::http), std::string(request["method"].string_or("GET")), path,
+    const std::string path = substitute(
+        std::string(request["pathTemplate"].string_or(request["path"].string_or("/"))), captures);
+    const HttpAnswer answer = send_http(stage.target().port(rehearsal::Service::http),
+                                        std::string(request["method"].string_or("GET")), path,
                                         headers_of(request, captures), *body);
     const Value ours = answer_value(answer);
     const Value recorded = recorded_value(record["response"]["body"]);
     // What this exchange names: in the record, or in the scenario's header.
-    const auto capture = [&](const std::string& name, std::string_view pointer, const Value& value) {
+    const auto capture = [&](const std::string& name, std::string_view pointer,
+                             const Value& value) {
       std::string found;
       if (pointer.starts_with("header:")) {
         const auto known = answer.headers.find(std::string(pointer.substr(7)));
@@ -257,18 +285,28 @@ Score play_file(Stage& stage, const std::filesystem::path& file, Captures& captu
       }
       const Value* theirs = value.is_string() ? &value : follow(recorded, pointer);
       if (!found.empty()) captures[name] = found;
-      if (!found.empty() && theirs != nullptr && theirs->is_string()) names.learn(theirs->as_string(), found);
+      if (!found.empty() && theirs != nullptr && theirs->is_string())
+        names.learn(theirs->as_string(), found);
     };
-    for (const auto& [name, pointer] : record["captures"].members()) capture(name, pointer.string_or(""), {});
+    for (const auto& [name, pointer] : record["captures"].members())
+      capture(name, pointer.string_or(""), {});
     for (const auto& [name, each] : header["captures"].members())
-      if (each["step"] == record["step"]) capture(name, each["pointer"].string_or(""), each["value"]);
+      if (each["step"] == record["step"])
+        capture(name, each["pointer"].string_or(""), each["value"]);
     std::optional<std::string> difference_found;
     const auto status = record["response"]["status"].integer_or(0);
-    if (status != answer.status) difference_found = "status: recorded " + std::to_string(status) + ", here " + std::to_string(answer.status) + " " + answer.body.substr(0, 200);
-    else if (status == 0 || status == 204 || record["response"]["body"]["$encoding"].is_string()) difference_found = std::nullopt;
-    else if (record["response"]["body"]["$base64"].is_string() || (recorded.is_map() && recorded.members().contains("$session"))) difference_found = std::nullopt;
-    else if (path == "/jmap/session" && recorded.is_map()) difference_found = difference(recorded, only_named(recorded, ours), names);
-    else difference_found = difference(recorded, ours, names);
+    if (status != answer.status)
+      difference_found = "status: recorded " + std::to_string(status) + ", here " +
+                         std::to_string(answer.status) + " " + answer.body.substr(0, 200);
+    else if (status == 0 || status == 204 || record["response"]["body"]["$encoding"].is_string())
+      difference_found = std::nullopt;
+    else if (record["response"]["body"]["$base64"].is_string() ||
+             (recorded.is_map() && recorded.members().contains("$session")))
+      difference_found = std::nullopt;
+    else if (path == "/jmap/session" && recorded.is_map())
+      difference_found = difference(recorded, only_named(recorded, ours), names);
+    else
+      difference_found = difference(recorded, ours, names);
     if (difference_found) {
       score.disagreements.push_back(where + ": " + *difference_found);
       continue;

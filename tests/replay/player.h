@@ -19,7 +19,8 @@ struct Score {
   std::vector<std::string> disagreements = {};  ///< "scenario/step note: difference"
 };
 
-/// An exchange that was played: what was recorded and what came, for the test that alters recordings.
+/// An exchange that was played: what was recorded and what came, for the test that alters
+/// recordings.
 struct Played {
   ir::Value recorded = {};
   ir::Value ours = {};
@@ -46,14 +47,17 @@ struct HttpAnswer {
   std::map<std::string, std::string> headers = {};
   std::string body = {};
 };
-[[nodiscard]] HttpAnswer send_http(std::uint16_t port, const std::string& method, const std::string& path,
-                                   const std::vector<std::pair<std::string, std::string>>& headers, const std::string& body);
+[[nodiscard]] HttpAnswer send_http(std::uint16_t port, const std::string& method,
+                                   const std::string& path,
+                                   const std::vector<std::pair<std::string, std::string>>& headers,
+                                   const std::string& body);
 
 using Captures = std::map<std::string, std::string>;
 
-/// Plays the exchanges of one file. `captures` are names known before (accounts); what the file captures is added.
-[[nodiscard]] Score play_file(Stage& stage, const std::filesystem::path& file, Captures& captures, NameMap& names,
-                              std::vector<Played>* played = nullptr);
+/// Plays the exchanges of one file. `captures` are names known before (accounts); what the file
+/// captures is added.
+[[nodiscard]] Score play_file(Stage& stage, const std::filesystem::path& file, Captures& captures,
+                              NameMap& names, std::vector<Played>* played = nullptr);
 /// Plays the line protocols of one file.
 [[nodiscard]] Score play_wire(Stage& stage, const std::filesystem::path& file);
 /// One call as the administrator; the arguments of the first response.

@@ -18,8 +18,11 @@ using rehearsal::Service;
 constexpr std::chrono::milliseconds kSilence{400};
 
 std::optional<Service> service_of(std::string_view opened) {
-  for (const Service service : {Service::submission, Service::submissions, Service::imaps, Service::imap, Service::sieve, Service::smtp})
-    if (opened.find("port " + std::to_string(rehearsal::well_known_port(service)) + ",") != std::string_view::npos) return service;
+  for (const Service service : {Service::submission, Service::submissions, Service::imaps,
+                                Service::imap, Service::sieve, Service::smtp})
+    if (opened.find("port " + std::to_string(rehearsal::well_known_port(service)) + ",") !=
+        std::string_view::npos)
+      return service;
   return std::nullopt;
 }
 
@@ -37,7 +40,8 @@ class Conversation {
     is_supported_ = service.has_value();
     command_ = "(greeting)";
     if (!service) return;
-    auto connected = net::connect_tcp("127.0.0.1", stage_.target().port(*service), Deadline::after(std::chrono::seconds(5)));
+    auto connected = net::connect_tcp("127.0.0.1", stage_.target().port(*service),
+                                      Deadline::after(std::chrono::seconds(5)));
     if (!connected) return;
     stream_ = std::move(*connected);
     if (text.find("implicit TLS") != std::string_view::npos) start_tls();
@@ -53,7 +57,8 @@ class Conversation {
       if (c == '\n') wire += '\r';
       wire += c;
     }
-    static_cast<void>(stream_->write_all(wire + "\r\n", Deadline::after(std::chrono::seconds(5))).has_value());
+    static_cast<void>(
+        stream_->write_all(wire + "\r\n", Deadline::after(std::chrono::seconds(5))).has_value());
   }
 
   void server(const std::string& text) { expected_.push_back(text); }
@@ -99,10 +104,12 @@ class Conversation {
     std::string shown;
     for (std::size_t i = 0; i < std::max(left.size(), right.size()); ++i)
       if (i >= left.size() || i >= right.size() || left[i] != right[i]) {
-        shown = "recorded " + (i < left.size() ? left[i] : std::string("nothing")) + ", here " + (i < right.size() ? right[i] : std::string("nothing"));
+        shown = "recorded " + (i < left.size() ? left[i] : std::string("nothing")) + ", here " +
+                (i < right.size() ? right[i] : std::string("nothing"));
         break;
       }
-    score_.disagreements.push_back(scenario_ + " " + command.substr(0, 80) + ": " + shown.substr(0, 300));
+    score_.disagreements.push_back(scenario_ + " " + command.substr(0, 80) + ": " +
+                                   shown.substr(0, 300));
   }
 
  private:
@@ -137,10 +144,14 @@ Score play_wire(Stage& stage, const std::filesystem::path& file) {
     if (!record) continue;
     const std::string_view from = (*record)["from"].string_or("");
     const std::string said((*record)["text"].string_or(""));
-    if (from == "open") conversation.open(std::string((*record)["scenario"].string_or("")), said);
-    else if (from == "C") conversation.client(said);
-    else if (from == "S") conversation.server(said);
-    else if (from == "note") conversation.note(said);
+    if (from == "open")
+      conversation.open(std::string((*record)["scenario"].string_or("")), said);
+    else if (from == "C")
+      conversation.client(said);
+    else if (from == "S")
+      conversation.server(said);
+    else if (from == "note")
+      conversation.note(said);
   }
   conversation.finish();
   return score;

@@ -13,7 +13,8 @@ constexpr std::chrono::seconds kPatience{20};
 
 }  // namespace
 
-FakeHttpServer::FakeHttpServer(Handler handle, net::TlsServerOptions tls) : handle_(std::move(handle)), tls_(std::move(tls)) {
+FakeHttpServer::FakeHttpServer(Handler handle, net::TlsServerOptions tls)
+    : handle_(std::move(handle)), tls_(std::move(tls)) {
   auto listener = net::listen_tcp("127.0.0.1", 0);
   PLAN_CHECK(listener.has_value(), "loopback has a free port");
   listener_ = std::move(*listener);
@@ -32,7 +33,8 @@ FakeHttpServer::~FakeHttpServer() {
 }
 
 std::string FakeHttpServer::url() const {
-  return fmt::format("{}://127.0.0.1:{}", tls_.certificate_file.empty() ? "http" : "https", listener_->port());
+  return fmt::format("{}://127.0.0.1:{}", tls_.certificate_file.empty() ? "http" : "https",
+                     listener_->port());
 }
 
 std::vector<FakeRequest> FakeHttpServer::requests() const {
@@ -45,11 +47,14 @@ void FakeHttpServer::accept_all() {
     auto stream = listener_->accept();
     if (!stream) return;
     const std::size_t number = accepted_++;
-    threads_.emplace_back([this, number, peer = std::shared_ptr<net::SocketStream>(std::move(*stream))] {
-      if (!tls_.certificate_file.empty() && !peer->accept_tls(tls_, net::Deadline::after(kPatience))) return;
-      serve(*peer, number);
-      peer->close();
-    });
+    threads_.emplace_back(
+        [this, number, peer = std::shared_ptr<net::SocketStream>(std::move(*stream))] {
+          if (!tls_.certificate_file.empty() &&
+              !peer->accept_tls(tls_, net::Deadline::after(kPatience)))
+            return;
+          serve(*peer, number);
+          peer->close();
+        });
   }
 }
 
@@ -79,10 +84,12 @@ void FakeHttpServer::serve(net::SocketStream& stream, std::size_t number) {
       if (line->empty()) break;
       const std::size_t colon = line->find(':');
       if (colon == std::string::npos) return;
-      request.headers[lower_ascii(line->substr(0, colon))] = std::string(trim(std::string_view(*line).substr(colon + 1)));
+      request.headers[lower_ascii(line->substr(0, colon))] =
+          std::string(trim(std::string_view(*line).substr(colon + 1)));
     }
     if (request.headers.contains("content-length")) {
-      auto body = reader.bytes(std::stoul(request.headers["content-length"]), net::Deadline::after(kPatience));
+      auto body = reader.bytes(std::stoul(request.headers["content-length"]),
+                               net::Deadline::after(kPatience));
       if (!body) return;
       request.body = std::move(*body);
     }
@@ -97,12 +104,16 @@ void FakeHttpServer::serve(net::SocketStream& stream, std::size_t number) {
     if (answer.fault == FakeAnswer::Fault::raw) {
       text = answer.body;
     } else {
-      const std::size_t length = answer.claimed_length >= 0 ? static_cast<std::size_t>(answer.claimed_length) : answer.body.size();
+      const std::size_t length = answer.claimed_length >= 0
+                                     ? static_cast<std::size_t>(answer.claimed_length)
+                                     : answer.body.size();
       text = fmt::format("HTTP/1.1 {} X\r\nContent-Length: {}\r\n", answer.status, length);
-      for (const auto& [name, value] : answer.headers) text += fmt::format("{}: {}\r\n", name, value);
+      for (const auto& [name, value] : answer.headers)
+        text += fmt::format("{}: {}\r\n", name, value);
       text += "\r\n";
       if (answer.fault == FakeAnswer::Fault::none) text += answer.body;
-      if (answer.fault == FakeAnswer::Fault::cut) text += answer.body.substr(0, answer.body.size() / 2);
+      if (answer.fault == FakeAnswer::Fault::cut)
+        text += answer.body.substr(0, answer.body.size() / 2);
     }
     if (!stream.write_all(text, net::Deadline::after(kPatience))) return;
     if (answer.fault == FakeAnswer::Fault::stall) {

@@ -28,10 +28,10 @@ struct FakeRequest {
 struct FakeAnswer {
   enum class Fault {
     none,
-    drop,         ///< closes without a word: the effect may have happened
-    cut,          ///< announces the whole body, sends half of it, closes
-    stall,        ///< sends the head and nothing more until the server ends
-    raw,          ///< sends `body` as it is, head included
+    drop,   ///< closes without a word: the effect may have happened
+    cut,    ///< announces the whole body, sends half of it, closes
+    stall,  ///< sends the head and nothing more until the server ends
+    raw,    ///< sends `body` as it is, head included
   };
   int status = 200;
   std::vector<std::pair<std::string, std::string>> headers = {};
@@ -40,7 +40,8 @@ struct FakeAnswer {
   long claimed_length = -1;  ///< Content-Length that is sent instead of the true one
 };
 
-/// An HTTP/1.1 server on loopback with a thread per connection; `handle` is called from them, one at a time.
+/// An HTTP/1.1 server on loopback with a thread per connection; `handle` is called from them, one
+/// at a time.
 class FakeHttpServer {
  public:
   using Handler = std::function<FakeAnswer(const FakeRequest&)>;

@@ -21,7 +21,8 @@ Value set_error(const std::string& type, const std::string& property = {}) {
 
 std::string unescape(std::string text) {
   for (const auto& [from, to] : {std::pair<std::string, std::string>{"~1", "/"}, {"~0", "~"}}) {
-    for (std::size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + 1)) text.replace(at, 2, to);
+    for (std::size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + 1))
+      text.replace(at, 2, to);
   }
   return text;
 }
@@ -44,7 +45,8 @@ Value masked(const Value& value) {
   if (!value.is_map()) return value;
   Value copy = Value::map();
   for (const auto& [key, item] : value.members()) {
-    const bool is_secret = std::find(secrets().begin(), secrets().end(), key) != secrets().end() && item.is_string();
+    const bool is_secret =
+        std::find(secrets().begin(), secrets().end(), key) != secrets().end() && item.is_string();
     copy.set(key, is_secret ? Value("****") : masked(item));
   }
   return copy;
@@ -55,7 +57,8 @@ Value masked(const Value& value) {
 void apply_patch(Value& object, const Value& patch) {
   for (const auto& [path, value] : patch.members()) {
     std::vector<std::string> parts;
-    for (const std::string_view part : split(path, '/')) parts.push_back(unescape(std::string(part)));
+    for (const std::string_view part : split(path, '/'))
+      parts.push_back(unescape(std::string(part)));
     Value* at = &object;
     for (std::size_t i = 0; i + 1 < parts.size(); ++i) {
       if (!at->is_map()) *at = Value::map();
@@ -63,8 +66,10 @@ void apply_patch(Value& object, const Value& patch) {
       at = at->as_map().find(parts[i]);
     }
     if (!at->is_map()) *at = Value::map();
-    if (parts.size() > 1 && value.is_null()) at->as_map().erase(parts.back());
-    else at->set(parts.back(), value);
+    if (parts.size() > 1 && value.is_null())
+      at->as_map().erase(parts.back());
+    else
+      at->set(parts.back(), value);
   }
 }
 
@@ -95,7 +100,8 @@ std::vector<Value> FakeRegistry::objects(const std::string& type) const {
   return all;
 }
 
-Value FakeRegistry::object(const std::string& type, const std::string& member, const Value& value) const {
+Value FakeRegistry::object(const std::string& type, const std::string& member,
+                           const Value& value) const {
   {
     const std::lock_guard lock(mutex_);
     if (member == "id" && value == Value("singleton")) {
@@ -109,7 +115,8 @@ Value FakeRegistry::object(const std::string& type, const std::string& member, c
   return {};
 }
 
-void FakeRegistry::change(const std::string& type, const std::string& id, const std::string& member, Value value) {
+void FakeRegistry::change(const std::string& type, const std::string& id, const std::string& member,
+                          Value value) {
   const std::lock_guard lock(mutex_);
   (id == "singleton" ? singletons_[type] : types_[type][id]).set(member, std::move(value));
 }
@@ -143,14 +150,15 @@ Result<net::HttpResponse> FakeRegistry::send(const net::HttpRequest& request) {
                                    {"maxCallsInRequest", 16},
                                    {"maxSizeRequest", 10'000'000},
                                    {"maxSizeUpload", 50'000'000}});
-    response.body = ir::write_json(Value::map({{"capabilities", Value::map({{"urn:ietf:params:jmap:core", core}})},
-                                               {"accounts", Value::map()},
-                                               {"primaryAccounts", Value::map()},
-                                               {"username", "admin"},
-                                               {"apiUrl", "https://elsewhere.test/jmap/"},
-                                               {"uploadUrl", "/jmap/upload/{accountId}/"},
-                                               {"downloadUrl", "/jmap/download/{accountId}/{blobId}/{name}"},
-                                               {"state", "s1"}}));
+    response.body = ir::write_json(
+        Value::map({{"capabilities", Value::map({{"urn:ietf:params:jmap:core", core}})},
+                    {"accounts", Value::map()},
+                    {"primaryAccounts", Value::map()},
+                    {"username", "admin"},
+                    {"apiUrl", "https://elsewhere.test/jmap/"},
+                    {"uploadUrl", "/jmap/upload/{accountId}/"},
+                    {"downloadUrl", "/jmap/download/{accountId}/{blobId}/{name}"},
+                    {"state", "s1"}}));
     return response;
   }
   auto document = ir::parse_json(request.body);
@@ -169,7 +177,8 @@ Result<net::HttpResponse> FakeRegistry::send(const net::HttpRequest& request) {
       name = "error";
       answered = Value::map({{"type", method_error_after.second}});
       method_error_after = {};
-    } else if (answered["type"].is_string() && answered.size() <= 2 && !answered.members().contains("list")) {
+    } else if (answered["type"].is_string() && answered.size() <= 2 &&
+               !answered.members().contains("list")) {
       name = "error";
     }
     if (is_set && lose_reply_of == type) {
@@ -179,9 +188,12 @@ Result<net::HttpResponse> FakeRegistry::send(const net::HttpRequest& request) {
     answers.push_back(Value::list({name, std::move(answered), call.item(2)}));
   }
   if (is_lost) {
-    return Error(net::errors::connection_lost, "the test lost the reply").with_effect(Effect::unknown).with_blame(Blame::target);
+    return Error(net::errors::connection_lost, "the test lost the reply")
+        .with_effect(Effect::unknown)
+        .with_blame(Blame::target);
   }
-  response.body = ir::write_json(Value::map({{"methodResponses", std::move(answers)}, {"sessionState", "s1"}}));
+  response.body =
+      ir::write_json(Value::map({{"methodResponses", std::move(answers)}, {"sessionState", "s1"}}));
   return response;
 }
 
@@ -209,8 +221,10 @@ Value FakeRegistry::get(const std::string& type, const Value& arguments) {
     }
     const Objects& objects = types_[type];
     const auto found = objects.find(text);
-    if (found != objects.end()) list.push_back(masked(found->second));
-    else missing.push_back(text);
+    if (found != objects.end())
+      list.push_back(masked(found->second));
+    else
+      missing.push_back(text);
   }
   return Value::map({{"list", std::move(list)}, {"notFound", std::move(missing)}});
 }
@@ -233,11 +247,13 @@ Value FakeRegistry::query(const std::string& type, const Value& arguments) {
   const auto total = static_cast<std::int64_t>(ids.size());
   const std::string anchor(arguments["anchor"].string_or({}));
   if (!anchor.empty()) ids.erase(ids.begin(), std::upper_bound(ids.begin(), ids.end(), anchor));
-  const std::size_t limit = static_cast<std::size_t>(std::max<std::int64_t>(1, arguments["limit"].integer_or(5000)));
+  const std::size_t limit =
+      static_cast<std::size_t>(std::max<std::int64_t>(1, arguments["limit"].integer_or(5000)));
   if (ids.size() > limit) ids.resize(limit);
   Value list = Value::list();
   for (const std::string& id : ids) list.push_back(id);
-  return Value::map({{"queryState", "n"}, {"position", 0}, {"ids", std::move(list)}, {"total", total}});
+  return Value::map(
+      {{"queryState", "n"}, {"position", 0}, {"ids", std::move(list)}, {"total", total}});
 }
 
 Value FakeRegistry::create(const std::string& type, Value object) {
@@ -246,9 +262,10 @@ Value FakeRegistry::create(const std::string& type, Value object) {
   }
   const std::vector<std::string> key = unique_key(type);
   for (const auto& [id, other] : types_[type]) {
-    const bool is_same = !key.empty() && std::all_of(key.begin(), key.end(), [&](const std::string& member) {
-      return other[member] == object[member];
-    });
+    const bool is_same =
+        !key.empty() && std::all_of(key.begin(), key.end(), [&](const std::string& member) {
+          return other[member] == object[member];
+        });
     if (!is_same) continue;
     Value error = set_error("primaryKeyViolation", key.front());
     error.set("objectId", Value::map({{"object", type}, {"id", id}}));
@@ -274,8 +291,10 @@ Value FakeRegistry::set(const std::string& type, const Value& arguments) {
   }
   for (const auto& [id, patch] : arguments["update"].members()) {
     Value* object = nullptr;
-    if (id == "singleton" && singletons_.contains(type)) object = &singletons_[type];
-    else if (types_[type].contains(id)) object = &types_[type][id];
+    if (id == "singleton" && singletons_.contains(type))
+      object = &singletons_[type];
+    else if (types_[type].contains(id))
+      object = &types_[type][id];
     if (object == nullptr) {
       add("notUpdated", id, set_error("notFound"));
       continue;
@@ -304,14 +323,17 @@ Value FakeRegistry::action(const Value& arguments) {
     const std::string name(object["@type"].string_or({}));
     ++counts_[name];
     const auto refused = refused_actions.find(name);
-    const bool is_stopped = pyzor_stops_reloads && name == "ReloadSettings" && singletons_["SpamPyzor"]["enable"].bool_or(false);
+    const bool is_stopped = pyzor_stops_reloads && name == "ReloadSettings" &&
+                            singletons_["SpamPyzor"]["enable"].bool_or(false);
     if (refused == refused_actions.end() && !is_stopped) {
       result.set("created", Value::map({{creation, Value::map({{"id", "t"}})}}));
       continue;
     }
     Value error = set_error("validationFailed");
     error.set("description", "Invalid address: failed to lookup address information");
-    error.set("objectId", Value::map({{"object", is_stopped ? std::string("SpamPyzor") : refused->second}, {"id", "singleton"}}));
+    error.set("objectId",
+              Value::map({{"object", is_stopped ? std::string("SpamPyzor") : refused->second},
+                          {"id", "singleton"}}));
     result.set("notCreated", Value::map({{creation, std::move(error)}}));
   }
   return result;

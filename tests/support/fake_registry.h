@@ -10,8 +10,9 @@
 
 namespace plan::test {
 
-/// A registry of `x:` objects behind an HttpClient, in memory: as much of Stalwart's behaviour as the drivers depend on
-/// (reference/stalwart-admin.md 3), with faults on demand. It keeps its own count of what was done to it.
+/// A registry of `x:` objects behind an HttpClient, in memory: as much of Stalwart's behaviour as
+/// the drivers depend on (reference/stalwart-admin.md 3), with faults on demand. It keeps its own
+/// count of what was done to it.
 class FakeRegistry final : public net::HttpClient {
  public:
   FakeRegistry();
@@ -26,12 +27,15 @@ class FakeRegistry final : public net::HttpClient {
   /// All objects of a type.
   [[nodiscard]] std::vector<ir::Value> objects(const std::string& type) const;
   /// The object of a type whose member has this value; null when there is none.
-  [[nodiscard]] ir::Value object(const std::string& type, const std::string& member, const ir::Value& value) const;
-  void change(const std::string& type, const std::string& id, const std::string& member, ir::Value value);
+  [[nodiscard]] ir::Value object(const std::string& type, const std::string& member,
+                                 const ir::Value& value) const;
+  void change(const std::string& type, const std::string& id, const std::string& member,
+              ir::Value value);
   void erase(const std::string& type, const std::string& id);
 
-  [[nodiscard]] int count(const std::string& method) const;  ///< calls of "x:Domain/set", actions as "ReloadSettings"
-  [[nodiscard]] int writes() const;                          ///< /set calls altogether
+  [[nodiscard]] int count(
+      const std::string& method) const;  ///< calls of "x:Domain/set", actions as "ReloadSettings"
+  [[nodiscard]] int writes() const;      ///< /set calls altogether
 
   /// The next `/set` of this type (without `x:`) is done and its reply lost.
   std::string lose_reply_of = {};
@@ -64,7 +68,8 @@ class FakeRegistry final : public net::HttpClient {
   std::uint64_t next_id_ = 0;
 };
 
-/// Applies a patch as the registry does: whole members, and pointers into embedded objects, sets and numbered lists.
+/// Applies a patch as the registry does: whole members, and pointers into embedded objects, sets
+/// and numbered lists.
 void apply_patch(ir::Value& object, const ir::Value& patch);
 
 }  // namespace plan::test

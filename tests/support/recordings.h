@@ -21,9 +21,10 @@ struct Recorded {
   [[nodiscard]] std::string place() const { return file + ": " + scenario + ": " + note; }
 };
 
-/// The exchanges of all .jsonl files of a folder, in the order of file names; lines without a request are left out.
-/// Read once; a test binary asks for the same folder many times.
-[[nodiscard]] inline const std::vector<Recorded>& read_recordings(const std::filesystem::path& folder) {
+/// The exchanges of all .jsonl files of a folder, in the order of file names; lines without a
+/// request are left out. Read once; a test binary asks for the same folder many times.
+[[nodiscard]] inline const std::vector<Recorded>& read_recordings(
+    const std::filesystem::path& folder) {
   static std::map<std::filesystem::path, std::vector<Recorded>> known;
   const auto found = known.find(folder);
   if (found != known.end()) return found->second;

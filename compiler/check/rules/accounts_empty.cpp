@@ -5,10 +5,15 @@ namespace plan::check::rules {
 
 void accounts_empty(const Migration& migration, Sink& sink) {
   if (!migration.accounts.empty()) return;
-  sink.report(Kind::accounts_empty, migration.plan.accounts_span.is_known() ? migration.plan.accounts_span : migration.plan.span,
+  sink.report(Kind::accounts_empty,
+              migration.plan.accounts_span.is_known() ? migration.plan.accounts_span
+                                                      : migration.plan.span,
               "no account of the source moves")
-      .label(counted(migration.lock->accounts.size(), "account in the lock", "accounts in the lock"))
-      .help("look at `domains`, `from` and `except`; if the source has new accounts, run `plan fetch`");
+      .label(
+          counted(migration.lock->accounts.size(), "account in the lock", "accounts in the lock"))
+      .help(
+          "look at `domains`, `from` and `except`; if the source has new accounts, run `plan "
+          "fetch`");
 }
 
 }  // namespace plan::check::rules

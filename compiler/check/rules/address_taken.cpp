@@ -23,7 +23,10 @@ void address_taken(const Migration& migration, Sink& sink) {
   for (const MailList& list : migration.lists) look(list.lock->address, list.lock->span);
   if (examples.count == 0) return;
   sink.report(Kind::address_taken, examples.first,
-              fmt::format("{} on the target already: {}", counted(examples.count, "address of this plan is", "addresses of this plan are"), examples.text()))
+              fmt::format(
+                  "{} on the target already: {}",
+                  counted(examples.count, "address of this plan is", "addresses of this plan are"),
+                  examples.text()))
       .label("the first of them")
       .help("that is so after an earlier run; if it is not, look at who has them before you apply");
 }

@@ -22,15 +22,21 @@ void alias_collision(const Migration& migration, Sink& sink) {
     if (is_new) return;
     const Owner& first = entry->second;
     sink.report(Kind::alias_collision, owner.span,
-                fmt::format("address `{}` belongs to {} `{}` and to {} `{}`", printable(address, 120), first.what,
-                            printable(first.name, 120), owner.what, printable(owner.name, 120)))
+                fmt::format("address `{}` belongs to {} `{}` and to {} `{}`",
+                            printable(address, 120), first.what, printable(first.name, 120),
+                            owner.what, printable(owner.name, 120)))
         .note(first.span, "the first one")
-        .help("decide at the source who has the address, then run `plan fetch`; an address with two readers is a list");
+        .help(
+            "decide at the source who has the address, then run `plan fetch`; an address with two "
+            "readers is a list");
   };
-  for (const Account& account : migration.accounts) claim(account.lock->address, {account.lock->address, "account", account.lock->span});
-  for (const MailList& list : migration.lists) claim(list.lock->address, {list.lock->address, "list", list.lock->span});
+  for (const Account& account : migration.accounts)
+    claim(account.lock->address, {account.lock->address, "account", account.lock->span});
+  for (const MailList& list : migration.lists)
+    claim(list.lock->address, {list.lock->address, "list", list.lock->span});
   for (const Account& account : migration.accounts) {
-    for (const std::string& alias : account.lock->aliases) claim(alias, {account.lock->address, "account", account.lock->span});
+    for (const std::string& alias : account.lock->aliases)
+      claim(alias, {account.lock->address, "account", account.lock->span});
   }
 }
 

@@ -12,10 +12,13 @@ void catch_all(const Migration& migration, Sink& sink) {
     for (const facts::LockDomain& other : migration.lock->target_domains) {
       if (other.name != domain.text || other.catch_all.empty()) continue;
       sink.report(Kind::catch_all, domain.span,
-                  fmt::format("on the target all mail for unknown addresses of `{}` goes to `{}`", printable(domain.text, 120), printable(other.catch_all, 120)))
+                  fmt::format("on the target all mail for unknown addresses of `{}` goes to `{}`",
+                              printable(domain.text, 120), printable(other.catch_all, 120)))
           .label("it would get the mail of everybody who has not moved yet")
           .note(other.span, "seen by `plan fetch`")
-          .help("take the catch-all away on the target, run `plan fetch`, and set it again after the migration");
+          .help(
+              "take the catch-all away on the target, run `plan fetch`, and set it again after the "
+              "migration");
     }
   }
 }

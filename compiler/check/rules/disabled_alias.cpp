@@ -9,7 +9,8 @@ namespace plan::check::rules {
 void disabled_alias(const Migration& migration, Sink& sink) {
   Examples examples;
   for (const Account& account : migration.accounts) {
-    for (const std::string& alias : account.lock->disabled_aliases) examples.add(alias, account.lock->span);
+    for (const std::string& alias : account.lock->disabled_aliases)
+      examples.add(alias, account.lock->span);
   }
   if (examples.count == 0) return;
   sink.report(Kind::disabled_alias, examples.first,

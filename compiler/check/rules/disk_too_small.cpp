@@ -11,7 +11,8 @@ void disk_too_small(const Migration& migration, Sink& sink) {
   std::uint64_t total = 0;
   std::size_t measured_accounts = 0;
   for (const Account& account : migration.accounts) {
-    const auto bytes = migration.facts->count(fmt::format("account/{}/bytes", account.lock->address));
+    const auto bytes =
+        migration.facts->count(fmt::format("account/{}/bytes", account.lock->address));
     if (!bytes) continue;
     total = total > UINT64_MAX - *bytes ? UINT64_MAX : total + *bytes;
     ++measured_accounts;
@@ -22,9 +23,15 @@ void disk_too_small(const Migration& migration, Sink& sink) {
     const auto free = static_cast<std::uint64_t>(disk->value.as_integer());
     if (total <= free) return;
     const auto shown = shown_bytes(total, free);
-    sink.report(Kind::disk_too_small, migration.plan.accounts_span.is_known() ? migration.plan.accounts_span : migration.plan.span,
-                fmt::format("{} hold {}, {} has {} free", counted(measured_accounts, "account", "accounts"), shown.first, where, shown.second))
-        .note(disk->span, disk->when.empty() ? "measured here" : fmt::format("measured {}", printable(disk->when, 40)))
+    sink.report(Kind::disk_too_small,
+                migration.plan.accounts_span.is_known() ? migration.plan.accounts_span
+                                                        : migration.plan.span,
+                fmt::format("{} hold {}, {} has {} free",
+                            counted(measured_accounts, "account", "accounts"), shown.first, where,
+                            shown.second))
+        .note(disk->span, disk->when.empty()
+                              ? "measured here"
+                              : fmt::format("measured {}", printable(disk->when, 40)))
         .help("make room and run `plan fetch`, or move fewer accounts with this plan");
   };
   look("disk/target/free", "the target's disk");

@@ -31,17 +31,20 @@ void domain_without_owner(const Migration& migration, Sink& sink) {
   };
   for (const facts::LockAccount& account : lock.accounts) {
     if (plan.has_account_list && !listed.contains(account.address)) continue;
-    if (is_missing(account.address)) missing[domain_of(account.address)].accounts.add(account.address, account.span);
+    if (is_missing(account.address))
+      missing[domain_of(account.address)].accounts.add(account.address, account.span);
   }
   for (const Account& account : migration.accounts) {
     for (const std::string& alias : account.lock->aliases) {
       // An exception cannot help here: the alias belongs to an account that moves.
-      if (!domains.contains(domain_of(alias))) missing[domain_of(alias)].aliases.add(alias, account.lock->span);
+      if (!domains.contains(domain_of(alias)))
+        missing[domain_of(alias)].aliases.add(alias, account.lock->span);
     }
   }
   if (!plan.has_account_list) {
     for (const facts::LockList& list : lock.lists) {
-      if (is_missing(list.address)) missing[domain_of(list.address)].lists.add(list.address, list.span);
+      if (is_missing(list.address))
+        missing[domain_of(list.address)].lists.add(list.address, list.span);
     }
   }
   const Span where = plan.domains_span.is_known() ? plan.domains_span : plan.span;
@@ -55,23 +58,32 @@ void domain_without_owner(const Migration& migration, Sink& sink) {
     add(who.accounts, "account", "accounts");
     add(who.aliases, "alias of a moving account", "aliases of moving accounts");
     add(who.lists, "list", "lists");
-    const Span first = who.accounts.count != 0 ? who.accounts.first : who.aliases.count != 0 ? who.aliases.first : who.lists.first;
-    auto report = sink.report(Kind::domain_without_owner, where,
-                              fmt::format("domain `{}` does not move, but has {}", printable(domain, 120), words));
+    const Span first = who.accounts.count != 0  ? who.accounts.first
+                       : who.aliases.count != 0 ? who.aliases.first
+                                                : who.lists.first;
+    auto report = sink.report(
+        Kind::domain_without_owner, where,
+        fmt::format("domain `{}` does not move, but has {}", printable(domain, 120), words));
     report.note(first, "seen here");
     if (who.aliases.count != 0) {
-      report.help(fmt::format("add `{}` to `domains`, or take the alias away at the source and run `plan fetch`", printable(domain, 120)));
+      report.help(fmt::format(
+          "add `{}` to `domains`, or take the alias away at the source and run `plan fetch`",
+          printable(domain, 120)));
     } else {
-      report.help(fmt::format("add it to `domains`, or leave it out with `except: [\"@{}\"]`", printable(domain, 120)));
+      report.help(fmt::format("add it to `domains`, or leave it out with `except: [\"@{}\"]`",
+                              printable(domain, 120)));
     }
   }
   if (lock.source_domains.empty()) return;  // not measured
   for (const Named& domain : plan.domains) {
-    if (std::binary_search(lock.source_domains.begin(), lock.source_domains.end(), domain.text)) continue;
+    if (std::binary_search(lock.source_domains.begin(), lock.source_domains.end(), domain.text))
+      continue;
     std::vector<std::string_view> known(lock.source_domains.begin(), lock.source_domains.end());
-    auto report = sink.report(Kind::domain_without_owner, domain.span,
-                              fmt::format("the source does not deliver for `{}`", printable(domain.text, 120)));
-    if (const auto near = nearest(domain.text, known)) report.label(fmt::format("did you mean `{}`?", *near));
+    auto report = sink.report(
+        Kind::domain_without_owner, domain.span,
+        fmt::format("the source does not deliver for `{}`", printable(domain.text, 120)));
+    if (const auto near = nearest(domain.text, known))
+      report.label(fmt::format("did you mean `{}`?", *near));
   }
 }
 

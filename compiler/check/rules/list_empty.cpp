@@ -10,7 +10,8 @@ namespace plan::check::rules {
 void list_empty(const Migration& migration, Sink& sink) {
   for (const MailList& list : migration.lists) {
     if (!list.members.empty()) continue;
-    sink.report(Kind::list_empty, list.lock->span, fmt::format("list `{}` reaches nobody", printable(list.lock->address, 120)))
+    sink.report(Kind::list_empty, list.lock->span,
+                fmt::format("list `{}` reaches nobody", printable(list.lock->address, 120)))
         .label("its only members are lists, or itself, or there is none")
         .help("give it a member at the source and run `plan fetch`, or leave it out with `except`");
   }

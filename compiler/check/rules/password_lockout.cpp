@@ -25,16 +25,22 @@ void password_lockout(const Migration& migration, Sink& sink) {
       case facts::PasswordVerdict::rewrite:
       case facts::PasswordVerdict::hash:
         sink.report(Kind::password_rewritten, examples.first,
-                    fmt::format("{} a hash of form `{}`: {}", who, printable(scheme, 60), examples.text()))
+                    fmt::format("{} a hash of form `{}`: {}", who, printable(scheme, 60),
+                                examples.text()))
             .label(fmt::format("the target gets {}", form.words));
         break;
       case facts::PasswordVerdict::refuse:
       case facts::PasswordVerdict::unknown:
         sink.report(Kind::password_lockout, examples.first,
-                    fmt::format("{} a hash of form `{}`, which does not work on the target: {}", who, printable(scheme, 60), examples.text()))
+                    fmt::format("{} a hash of form `{}`, which does not work on the target: {}",
+                                who, printable(scheme, 60), examples.text()))
             .label(std::string(form.words))
-            .help("set a new password for them at the source with `doveadm pw -s SHA512-CRYPT`, then run `plan fetch`")
-            .help("or name them under `accounts: {without_password: [...]}`: they move without one, and you set it on the target");
+            .help(
+                "set a new password for them at the source with `doveadm pw -s SHA512-CRYPT`, then "
+                "run `plan fetch`")
+            .help(
+                "or name them under `accounts: {without_password: [...]}`: they move without one, "
+                "and you set it on the target");
         break;
     }
   }

@@ -1,5 +1,6 @@
 // Prevents: a relay whose address is a loopback one is a permanent failure on the target, every
-// message to an account that has not moved bounces (reference/stalwart-admin.md 5.8, split-delivery.md 8 rule 6).
+// message to an account that has not moved bounces (reference/stalwart-admin.md 5.8,
+// split-delivery.md 8 rule 6).
 #include <fmt/format.h>
 
 #include "compiler/check/names.h"
@@ -14,9 +15,12 @@ void relay_loopback(const Migration& migration, Sink& sink) {
     sink.report(Kind::relay_loopback, address.span,
                 fmt::format("{} is `{}`, a loopback address", what, printable(address.text, 80)))
         .label(std::string(why))
-        .help("give the machine an address that others can reach, also when both servers run on one machine");
+        .help(
+            "give the machine an address that others can reach, also when both servers run on one "
+            "machine");
   };
-  look(migration.plan.source_address, "the source", "the target refuses to relay there and bounces the mail");
+  look(migration.plan.source_address, "the source",
+       "the target refuses to relay there and bounces the mail");
   look(migration.plan.target_address, "the target", "the source would deliver to itself");
   look(migration.plan.proxy, "the proxy", "clients cannot reach it");
 }

@@ -26,9 +26,12 @@ constexpr std::array kTested = {
 void untested_version(const Migration& migration, Sink& sink) {
   for (const Tested& tested : kTested) {
     const auto found = migration.lock->versions.find(std::string(tested.name));
-    if (found == migration.lock->versions.end() || found->second.starts_with(tested.prefix)) continue;
-    sink.report(Kind::untested_version, migration.plan.place(tested.name.starts_with("source") ? "source" : "target"),
-                fmt::format("{} is {}, this procedure was tried with {}x", tested.program, printable(found->second, 40), tested.prefix))
+    if (found == migration.lock->versions.end() || found->second.starts_with(tested.prefix))
+      continue;
+    sink.report(Kind::untested_version,
+                migration.plan.place(tested.name.starts_with("source") ? "source" : "target"),
+                fmt::format("{} is {}, this procedure was tried with {}x", tested.program,
+                            printable(found->second, 40), tested.prefix))
         .help("rehearse with `plan rehearse`, then apply with `--untested-version`");
   }
 }

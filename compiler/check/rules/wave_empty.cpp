@@ -16,8 +16,10 @@ void wave_empty(const Migration& migration, Sink& sink) {
     const PlanWave& wave = migration.plan.waves[w];
     // Names that are no accounts were reported already.
     if (is_used[w] || wave.is_broken || !wave.accounts.empty()) continue;
-    sink.report(Kind::wave_empty, wave.span, fmt::format("wave `{}` moves nobody", printable(wave.name, 60)))
-        .help(wave.is_rest ? "all accounts are in other waves: leave this one out" : "name its accounts, or leave it out");
+    sink.report(Kind::wave_empty, wave.span,
+                fmt::format("wave `{}` moves nobody", printable(wave.name, 60)))
+        .help(wave.is_rest ? "all accounts are in other waves: leave this one out"
+                           : "name its accounts, or leave it out");
   }
 }
 

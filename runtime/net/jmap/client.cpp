@@ -18,7 +18,8 @@ constexpr int kQueryAttemptsMax = 3;
 constexpr std::size_t kQueryPage = 5000;
 constexpr std::size_t kEnvelopeBytes = 512;  // "using", "methodCalls" and brackets, generously
 
-std::size_t limit_of(const ir::Value& core, std::string_view name, std::size_t fallback, std::size_t most) {
+std::size_t limit_of(const ir::Value& core, std::string_view name, std::size_t fallback,
+                     std::size_t most) {
   const std::int64_t advertised = core[name].integer_or(static_cast<std::int64_t>(fallback));
   if (advertised <= 0) return 1;  // a server that takes nothing: let it refuse the first object
   return std::min<std::size_t>(static_cast<std::size_t>(advertised), most);
@@ -58,12 +59,14 @@ CallOptions with_capability(CallOptions options, std::string_view type) {
 std::vector<std::string> referenced_calls(const Call& call) {
   std::vector<std::string> ids;
   for (const auto& [key, value] : call.arguments.members()) {
-    if (key.starts_with('#') && value["resultOf"].is_string()) ids.push_back(value["resultOf"].as_string());
+    if (key.starts_with('#') && value["resultOf"].is_string())
+      ids.push_back(value["resultOf"].as_string());
   }
   return ids;
 }
 
-/// How many of the calls from `first` on must travel together because later ones refer to earlier ones.
+/// How many of the calls from `first` on must travel together because later ones refer to earlier
+/// ones.
 std::size_t unit_length(const std::vector<Call>& calls, std::size_t first) {
   std::size_t end = first + 1;
   for (std::size_t i = first + 1; i < calls.size(); ++i) {
@@ -81,18 +84,25 @@ std::string call_text(const Call& call) {
   return ir::write_json(ir::Value::list({call.method, std::move(arguments), call.id}));
 }
 
-Error not_json_error(const HttpResponse& response, Effect effect, Blame blame, const std::string& origin) {
-  const std::string type = response.content_type.empty() ? std::string("no media type") : printable(response.content_type, 80);
-  return Error(net::errors::not_json, fmt::format("{} answered with {} instead of JSON", origin, type))
+Error not_json_error(const HttpResponse& response, Effect effect, Blame blame,
+                     const std::string& origin) {
+  const std::string type = response.content_type.empty() ? std::string("no media type")
+                                                         : printable(response.content_type, 80);
+  return Error(net::errors::not_json,
+               fmt::format("{} answered with {} instead of JSON", origin, type))
       .with_effect(effect)
       .with_blame(blame);
 }
 
 Error misfit(std::string message, Effect effect, Blame blame) {
-  return Error(net::errors::protocol_violation, std::move(message)).with_effect(effect).with_blame(blame);
+  return Error(net::errors::protocol_violation, std::move(message))
+      .with_effect(effect)
+      .with_blame(blame);
 }
 
-ir::JsonLimits answer_limits() { return {.bytes_max = kAnswerBytesMax, .depth_max = kAnswerDepthMax}; }
+ir::JsonLimits answer_limits() {
+  return {.bytes_max = kAnswerBytesMax, .depth_max = kAnswerDepthMax};
+}
 
 }  // namespace
 
@@ -125,7 +135,9 @@ Result<std::shared_ptr<const Session>> Client::session(Deadline deadline) {
   return fetch(deadline);
 }
 
-Result<std::shared_ptr<const Session>> Client::refresh(Deadline deadline) { return fetch(deadline); }
+Result<std::shared_ptr<const Session>> Client::refresh(Deadline deadline) {
+  return fetch(deadline);
+}
 
 Result<std::shared_ptr<const Session>> Client::fetch(Deadline deadline) {
   HttpRequest request;
@@ -135,27 +147,34 @@ Result<std::shared_ptr<const Session>> Client::fetch(Deadline deadline) {
   request.body_bytes_max = kSessionBytesMax;
   request.deadline = deadline;
   auto answer = send(request);
-  // Before the cutover the server may name itself by a host that clients do not reach yet; the path is the same.
-  if (!answer && (answer.error().is(net::errors::redirected_elsewhere) || answer.error().is(net::errors::http_status))) {
+  // Before the cutover the server may name itself by a host that clients do not reach yet; the path
+  // is the same.
+  if (!answer && (answer.error().is(net::errors::redirected_elsewhere) ||
+                  answer.error().is(net::errors::http_status))) {
     request.target = "/jmap/session";
     answer = send(request);
   }
   if (!answer) return std::move(answer).while_doing("fetching the JMAP session").error();
 
   const std::string& origin = http_->origin();
-  auto document = ir::parse_json(answer->body, {.bytes_max = kSessionBytesMax, .depth_max = kAnswerDepthMax});
-  if (!document || !document->is_map()) return not_json_error(*answer, Effect::none, blame_, origin);
+  auto document =
+      ir::parse_json(answer->body, {.bytes_max = kSessionBytesMax, .depth_max = kAnswerDepthMax});
+  if (!document || !document->is_map())
+    return not_json_error(*answer, Effect::none, blame_, origin);
   auto session = std::make_shared<Session>();
   session->document = std::move(*document);
   const ir::Value& fields = session->document;
   session->username = printable(fields["username"].string_or({}), 320);
   session->state = std::string(fields["state"].string_or({}));
   if (session->username.empty()) {
-    return Error(net::errors::login_refused, fmt::format("{} answers, but as to somebody without a login", origin))
+    return Error(net::errors::login_refused,
+                 fmt::format("{} answers, but as to somebody without a login", origin))
         .with_blame(blame_);
   }
   const ir::Value& core = fields["capabilities"][kCore];
-  if (!core.is_map()) return misfit(fmt::format("{} sends a session without the JMAP core capability", origin), Effect::none, blame_);
+  if (!core.is_map())
+    return misfit(fmt::format("{} sends a session without the JMAP core capability", origin),
+                  Effect::none, blame_);
   const Limits fallback;
   session->limits = Limits{
       .objects_in_get = limit_of(core, "maxObjectsInGet", fallback.objects_in_get, kObjectsMax),
@@ -164,12 +183,14 @@ Result<std::shared_ptr<const Session>> Client::fetch(Deadline deadline) {
       .request_bytes = limit_of(core, "maxSizeRequest", fallback.request_bytes, kRequestBytesMax),
       .upload_bytes = limit_of(core, "maxSizeUpload", fallback.upload_bytes, std::size_t{1} << 32U),
       .concurrent_uploads = limit_of(core, "maxConcurrentUpload", fallback.concurrent_uploads, 64),
-      .concurrent_requests = limit_of(core, "maxConcurrentRequests", fallback.concurrent_requests, 64),
+      .concurrent_requests =
+          limit_of(core, "maxConcurrentRequests", fallback.concurrent_requests, 64),
   };
   session->api_path = path_of(fields["apiUrl"].string_or({}));
   session->upload_path = path_of(fields["uploadUrl"].string_or({}));
   session->download_path = path_of(fields["downloadUrl"].string_or({}));
-  if (session->api_path.empty()) return misfit(fmt::format("{} sends a session without apiUrl", origin), Effect::none, blame_);
+  if (session->api_path.empty())
+    return misfit(fmt::format("{} sends a session without apiUrl", origin), Effect::none, blame_);
 
   const std::lock_guard lock(mutex_);
   session_ = session;
@@ -181,7 +202,8 @@ Result<HttpResponse> Client::send(const HttpRequest& request) {
     const std::lock_guard lock(mutex_);
     if (is_refused_) {
       return Error(net::errors::login_refused,
-                   fmt::format("{} refused this login before; plan does not try it again", http_->origin()))
+                   fmt::format("{} refused this login before; plan does not try it again",
+                               http_->origin()))
           .with_blame(blame_);
     }
   }
@@ -198,7 +220,8 @@ Result<HttpResponse> Client::send(const HttpRequest& request) {
     if (!error.is(errors::rate_limited)) {
       // What changes nothing has had no effect, whatever went wrong on the server.
       const bool is_read = request.is_repeatable || request.method == "GET";
-      if (is_read && response.status >= 500) return std::move(error).with_effect(Effect::none).with_retry_after(std::chrono::seconds(1));
+      if (is_read && response.status >= 500)
+        return std::move(error).with_effect(Effect::none).with_retry_after(std::chrono::seconds(1));
       return error;
     }
     const auto wait = std::max(error.retry_after(), backoff);
@@ -212,8 +235,10 @@ Result<HttpResponse> Client::send(const HttpRequest& request) {
 }
 
 Error Client::judge(const HttpResponse& response) const {
-  // `detail` of the real server's 400 is the whole request body, passwords included: only type, title, limit are used.
-  auto problem = ir::parse_json(response.body, {.bytes_max = kSessionBytesMax, .depth_max = kAnswerDepthMax});
+  // `detail` of the real server's 400 is the whole request body, passwords included: only type,
+  // title, limit are used.
+  auto problem =
+      ir::parse_json(response.body, {.bytes_max = kSessionBytesMax, .depth_max = kAnswerDepthMax});
   const ir::Value document = problem ? std::move(*problem) : ir::Value();
   std::string_view type = document["type"].string_or({});
   constexpr std::string_view kPrefix = "urn:ietf:params:jmap:error:";
@@ -223,30 +248,43 @@ Error Client::judge(const HttpResponse& response) const {
   switch (response.status) {
     case 400:
       if (type == "limit" && limit.starts_with("maxConcurrent")) {
-        return Error(errors::rate_limited, fmt::format("{} is busy with other requests of this login ({})", origin, limit))
+        return Error(
+                   errors::rate_limited,
+                   fmt::format("{} is busy with other requests of this login ({})", origin, limit))
             .with_blame(blame_)
             .with_retry_after(std::chrono::milliseconds(100));
       }
       if (type == "limit") {
-        return Error(errors::too_large, fmt::format("a request is over the limit {} of {}", limit, origin)).with_blame(blame_);
+        return Error(errors::too_large,
+                     fmt::format("a request is over the limit {} of {}", limit, origin))
+            .with_blame(blame_);
       }
-      return Error(errors::request_not_understood, fmt::format("{} refused a request: {}", origin, type.empty() ? "status 400" : printable(type, 60)))
+      return Error(errors::request_not_understood,
+                   fmt::format("{} refused a request: {}", origin,
+                               type.empty() ? "status 400" : printable(type, 60)))
           .with_blame(blame_);
     case 401:
-      return Error(net::errors::login_refused, fmt::format("{} refused the name or the password", origin)).with_blame(blame_);
+      return Error(net::errors::login_refused,
+                   fmt::format("{} refused the name or the password", origin))
+          .with_blame(blame_);
     case 402:
-      return Error(net::errors::login_refused, fmt::format("{} wants a second factor for this login", origin)).with_blame(blame_);
+      return Error(net::errors::login_refused,
+                   fmt::format("{} wants a second factor for this login", origin))
+          .with_blame(blame_);
     case 403:
-      return Error(errors::not_permitted, fmt::format("{} does not let this login in, or has banned this address", origin))
+      return Error(errors::not_permitted,
+                   fmt::format("{} does not let this login in, or has banned this address", origin))
           .with_blame(blame_);
     case 413:
-      return Error(errors::too_large, fmt::format("a request is larger than {} takes", origin)).with_blame(blame_);
+      return Error(errors::too_large, fmt::format("a request is larger than {} takes", origin))
+          .with_blame(blame_);
     case 429:
     case 503: {
       HttpResponse bare;
       bare.status = response.status;
       bare.headers = response.headers;
-      return Error(errors::rate_limited, fmt::format("{} asks to come later (status {})", origin, response.status))
+      return Error(errors::rate_limited,
+                   fmt::format("{} asks to come later (status {})", origin, response.status))
           .with_blame(blame_)
           .with_retry_after(http_error(bare, blame_).retry_after());
     }
@@ -272,18 +310,22 @@ Result<std::vector<Answer>> Client::call(std::vector<Call> calls, const CallOpti
     while (next < calls.size()) {
       const std::size_t length = unit_length(calls, next);
       std::string text;
-      for (std::size_t i = next; i < next + length; ++i) text += (body.empty() && text.empty() ? "" : ",") + call_text(calls[i]);
+      for (std::size_t i = next; i < next + length; ++i)
+        text += (body.empty() && text.empty() ? "" : ",") + call_text(calls[i]);
       const bool is_too_many = batch.size() + length > limits.calls_in_request;
       const bool is_too_big = body.size() + text.size() + kEnvelopeBytes > limits.request_bytes;
       if (!batch.empty() && (is_too_many || is_too_big)) break;
       if (is_too_many) {
-        return Error(errors::too_large, fmt::format("{} calls that belong together, the server takes {} in one request",
-                                                    length, limits.calls_in_request))
+        return Error(
+                   errors::too_large,
+                   fmt::format("{} calls that belong together, the server takes {} in one request",
+                               length, limits.calls_in_request))
             .with_blame(blame_);
       }
       if (is_too_big) {
-        return Error(errors::too_large, fmt::format("a call of {}, the server takes {} in one request",
-                                                    show_bytes(text.size()), show_bytes(limits.request_bytes)))
+        return Error(errors::too_large,
+                     fmt::format("a call of {}, the server takes {} in one request",
+                                 show_bytes(text.size()), show_bytes(limits.request_bytes)))
             .with_blame(blame_);
       }
       body += text;
@@ -293,7 +335,8 @@ Result<std::vector<Answer>> Client::call(std::vector<Call> calls, const CallOpti
     auto more = send_batch(*session, batch, std::move(body), options);
     if (!more) {
       Error error = std::move(more).error();
-      if (!options.is_read_only && !answers.empty()) std::move(error).with_effect(Effect::unknown).with_retry(Retry::never);
+      if (!options.is_read_only && !answers.empty())
+        std::move(error).with_effect(Effect::unknown).with_retry(Retry::never);
       return error;
     }
     for (Answer& answer : *more) answers.push_back(std::move(answer));
@@ -301,7 +344,8 @@ Result<std::vector<Answer>> Client::call(std::vector<Call> calls, const CallOpti
   return answers;
 }
 
-Result<std::vector<Answer>> Client::send_batch(const Session& session, const std::vector<Call>& calls, std::string body,
+Result<std::vector<Answer>> Client::send_batch(const Session& session,
+                                               const std::vector<Call>& calls, std::string body,
                                                const CallOptions& options) {
   std::string text = fmt::format("{{\"using\":[\"{}\"", kCore);
   for (const std::string& capability : options.capabilities) {
@@ -310,7 +354,8 @@ Result<std::vector<Answer>> Client::send_batch(const Session& session, const std
   text += "],\"methodCalls\":[";
   text += body;
   text += "]";
-  if (options.created_ids.is_map()) text += ",\"createdIds\":" + ir::write_json(options.created_ids);
+  if (options.created_ids.is_map())
+    text += ",\"createdIds\":" + ir::write_json(options.created_ids);
   text += "}";
 
   HttpRequest request;
@@ -333,34 +378,43 @@ Result<std::vector<Answer>> Client::send_batch(const Session& session, const std
 
   const Effect effect = options.is_read_only ? Effect::none : Effect::unknown;
   auto document = ir::parse_json(sent->body, answer_limits());
-  if (!document || !document->is_map()) return not_json_error(*sent, effect, blame_, http_->origin());
+  if (!document || !document->is_map())
+    return not_json_error(*sent, effect, blame_, http_->origin());
   std::set<std::string> open;
   std::set<std::string> known;
   for (const Call& call : calls) open.insert(call.id);
   known = open;
   std::vector<Answer> answers;
   for (const ir::Value& entry : (*document)["methodResponses"].items()) {
-    const bool is_shaped = entry.size() == 3 && entry.item(0).is_string() && entry.item(1).is_map() && entry.item(2).is_string();
+    const bool is_shaped = entry.size() == 3 && entry.item(0).is_string() &&
+                           entry.item(1).is_map() && entry.item(2).is_string();
     if (!is_shaped || !known.contains(entry.item(2).as_string())) {
-      return misfit(fmt::format("{} sends an answer that belongs to no call", http_->origin()), effect, blame_);
+      return misfit(fmt::format("{} sends an answer that belongs to no call", http_->origin()),
+                    effect, blame_);
     }
     open.erase(entry.item(2).as_string());
-    answers.push_back(Answer{.method = entry.item(0).as_string(), .arguments = entry.item(1), .id = entry.item(2).as_string()});
+    answers.push_back(Answer{.method = entry.item(0).as_string(),
+                             .arguments = entry.item(1),
+                             .id = entry.item(2).as_string()});
   }
   if (!open.empty()) {
-    return misfit(fmt::format("{} left {} of {} calls without an answer", http_->origin(), open.size(), calls.size()), effect, blame_);
+    return misfit(fmt::format("{} left {} of {} calls without an answer", http_->origin(),
+                              open.size(), calls.size()),
+                  effect, blame_);
   }
   const std::string_view state = (*document)["sessionState"].string_or({});
   if (!state.empty() && !session.state.empty() && state != session.state) {
     const std::lock_guard lock(mutex_);
-    // Limits may have changed; the next call looks. Only once for each state, in case a server spells the two differently.
+    // Limits may have changed; the next call looks. Only once for each state, in case a server
+    // spells the two differently.
     if (session_ && session_->state == session.state && last_state_ != state) session_.reset();
     last_state_ = std::string(state);
   }
   return answers;
 }
 
-Result<ir::Value> Client::call_one(std::string method, ir::Value arguments, const CallOptions& options) {
+Result<ir::Value> Client::call_one(std::string method, ir::Value arguments,
+                                   const CallOptions& options) {
   const std::string name = method;
   std::vector<Call> calls;
   calls.push_back(Call{.method = std::move(method), .arguments = std::move(arguments), .id = {}});
@@ -370,8 +424,10 @@ Result<ir::Value> Client::call_one(std::string method, ir::Value arguments, cons
   return std::move(answer.arguments);
 }
 
-Result<ir::List> Client::get(std::string_view type, std::string_view account_id, const std::vector<std::string>& ids,
-                             const std::vector<std::string>& properties, const CallOptions& options) {
+Result<ir::List> Client::get(std::string_view type, std::string_view account_id,
+                             const std::vector<std::string>& ids,
+                             const std::vector<std::string>& properties,
+                             const CallOptions& options) {
   CallOptions reading = with_capability(options, type);
   reading.is_read_only = true;
   PLAN_TRY(session, this->session(options.deadline));
@@ -381,7 +437,8 @@ Result<ir::List> Client::get(std::string_view type, std::string_view account_id,
     ir::Value arguments = ir::Value::map();
     if (!account_id.empty()) arguments.set("accountId", account_id);
     ir::List wanted;
-    for (std::size_t i = begin; i < std::min(begin + page, ids.size()); ++i) wanted.emplace_back(ids[i]);
+    for (std::size_t i = begin; i < std::min(begin + page, ids.size()); ++i)
+      wanted.emplace_back(ids[i]);
     arguments.set("ids", std::move(wanted));
     if (!properties.empty()) {
       ir::List names;
@@ -389,14 +446,16 @@ Result<ir::List> Client::get(std::string_view type, std::string_view account_id,
       arguments.set("properties", std::move(names));
     }
     PLAN_TRY(answer, call_one(std::string(type) + "/get", std::move(arguments), reading));
-    if (!answer["list"].is_list()) return misfit(fmt::format("{}/get answers without a list", type), Effect::none, blame_);
+    if (!answer["list"].is_list())
+      return misfit(fmt::format("{}/get answers without a list", type), Effect::none, blame_);
     for (const ir::Value& object : answer["list"].items()) objects.push_back(object);
   }
   return objects;
 }
 
-Result<std::vector<std::string>> Client::query(std::string_view type, std::string_view account_id, const ir::Value& filter,
-                                               const ir::Value& sort, const CallOptions& options) {
+Result<std::vector<std::string>> Client::query(std::string_view type, std::string_view account_id,
+                                               const ir::Value& filter, const ir::Value& sort,
+                                               const CallOptions& options) {
   CallOptions reading = with_capability(options, type);
   reading.is_read_only = true;
   for (int attempt = 0; attempt < kQueryAttemptsMax; ++attempt) {
@@ -412,7 +471,8 @@ Result<std::vector<std::string>> Client::query(std::string_view type, std::strin
       arguments.set("limit", static_cast<std::int64_t>(kQueryPage));
       arguments.set("calculateTotal", true);
       PLAN_TRY(answer, call_one(std::string(type) + "/query", std::move(arguments), reading));
-      if (!answer["ids"].is_list()) return misfit(fmt::format("{}/query answers without ids", type), Effect::none, blame_);
+      if (!answer["ids"].is_list())
+        return misfit(fmt::format("{}/query answers without ids", type), Effect::none, blame_);
       const std::string now(answer["queryState"].string_or({}));
       if (page > 0 && now != state) {
         is_changed = true;
@@ -421,12 +481,16 @@ Result<std::vector<std::string>> Client::query(std::string_view type, std::strin
       state = now;
       for (const ir::Value& id : answer["ids"].items()) ids.emplace_back(id.string_or({}));
       const std::int64_t total = answer["total"].integer_or(-1);
-      const bool is_last = answer["ids"].size() == 0 || (total >= 0 && ids.size() >= static_cast<std::size_t>(total));
+      const bool is_last = answer["ids"].size() == 0 ||
+                           (total >= 0 && ids.size() >= static_cast<std::size_t>(total));
       if (is_last) return ids;
     }
     if (!is_changed) break;
   }
-  return misfit(fmt::format("{}/query does not come to an end: the objects change while they are listed", type), Effect::none, blame_)
+  return misfit(fmt::format(
+                    "{}/query does not come to an end: the objects change while they are listed",
+                    type),
+                Effect::none, blame_)
       .with_retry_after(std::chrono::seconds(1));
 }
 
@@ -435,7 +499,8 @@ Result<SetResult> Client::set(SetRequest request, Deadline deadline) {
   const Limits& limits = session->limits;
   CallOptions options;
   options.deadline = deadline;
-  options.capabilities.push_back(request.capability.empty() ? capability_of(request.type) : request.capability);
+  options.capabilities.push_back(request.capability.empty() ? capability_of(request.type)
+                                                            : request.capability);
 
   SetResult result;
   result.created = ir::Value::map();
@@ -449,12 +514,15 @@ Result<SetResult> Client::set(SetRequest request, Deadline deadline) {
   };
   std::vector<Item> items;
   for (const auto& [id, value] : request.create.members()) {
-    items.push_back({SetFailure::Operation::create, id, &value, ir::write_json(value).size() + id.size() + 8});
+    items.push_back(
+        {SetFailure::Operation::create, id, &value, ir::write_json(value).size() + id.size() + 8});
   }
   for (const auto& [id, value] : request.update.members()) {
-    items.push_back({SetFailure::Operation::update, id, &value, ir::write_json(value).size() + id.size() + 8});
+    items.push_back(
+        {SetFailure::Operation::update, id, &value, ir::write_json(value).size() + id.size() + 8});
   }
-  for (const std::string& id : request.destroy) items.push_back({SetFailure::Operation::destroy, id, nullptr, id.size() + 8});
+  for (const std::string& id : request.destroy)
+    items.push_back({SetFailure::Operation::destroy, id, nullptr, id.size() + 8});
 
   ir::Value created_ids = ir::Value::map();
   bool is_first = true;
@@ -487,10 +555,12 @@ Result<SetResult> Client::set(SetRequest request, Deadline deadline) {
     }
     is_first = false;
     const ir::Value& answer = *answered;
-    const auto fail = [&](SetFailure::Operation operation, const std::string& id, const ir::Value& reason) {
+    const auto fail = [&](SetFailure::Operation operation, const std::string& id,
+                          const ir::Value& reason) {
       SetError error = parse_set_error(reason);
       if (error.type.empty()) error.type = "plan:silent";
-      result.failures.push_back(SetFailure{.operation = operation, .id = id, .error = std::move(error)});
+      result.failures.push_back(
+          SetFailure{.operation = operation, .id = id, .error = std::move(error)});
     };
     for (const auto& [id, value] : create.members()) {
       const ir::Value& made = answer["created"][id];
@@ -502,21 +572,26 @@ Result<SetResult> Client::set(SetRequest request, Deadline deadline) {
       created_ids.set(id, made["id"]);
     }
     for (const auto& [id, value] : update.members()) {
-      if (answer["updated"].members().contains(id)) result.updated.set(id, answer["updated"][id]);
-      else fail(SetFailure::Operation::update, id, answer["notUpdated"][id]);
+      if (answer["updated"].members().contains(id))
+        result.updated.set(id, answer["updated"][id]);
+      else
+        fail(SetFailure::Operation::update, id, answer["notUpdated"][id]);
     }
     std::set<std::string_view> gone;
     for (const ir::Value& id : answer["destroyed"].items()) gone.insert(id.string_or({}));
     for (const ir::Value& id : destroy) {
-      if (gone.contains(id.as_string())) result.destroyed.push_back(id.as_string());
-      else fail(SetFailure::Operation::destroy, id.as_string(), answer["notDestroyed"][id.as_string()]);
+      if (gone.contains(id.as_string()))
+        result.destroyed.push_back(id.as_string());
+      else
+        fail(SetFailure::Operation::destroy, id.as_string(),
+             answer["notDestroyed"][id.as_string()]);
     }
   }
   return result;
 }
 
-Result<std::string> Client::upload(std::string_view account_id, std::string_view bytes, std::string_view media_type,
-                                   Deadline deadline) {
+Result<std::string> Client::upload(std::string_view account_id, std::string_view bytes,
+                                   std::string_view media_type, Deadline deadline) {
   PLAN_TRY(session, this->session(deadline));
   HttpRequest request;
   request.method = "POST";
@@ -527,16 +602,19 @@ Result<std::string> Client::upload(std::string_view account_id, std::string_view
   request.is_repeatable = true;
   request.body_bytes_max = kSessionBytesMax;
   request.deadline = deadline;
-  PLAN_TRY(response, send(request).while_doing(fmt::format("uploading {}", show_bytes(bytes.size()))));
+  PLAN_TRY(response,
+           send(request).while_doing(fmt::format("uploading {}", show_bytes(bytes.size()))));
   auto document = ir::parse_json(response.body);
   if (!document) return not_json_error(response, Effect::none, blame_, http_->origin());
   const std::string_view blob = (*document)["blobId"].string_or({});
-  if (blob.empty()) return misfit(fmt::format("{} answers an upload without blobId", http_->origin()), Effect::none, blame_);
+  if (blob.empty())
+    return misfit(fmt::format("{} answers an upload without blobId", http_->origin()), Effect::none,
+                  blame_);
   return std::string(blob);
 }
 
-Result<std::string> Client::download(std::string_view account_id, std::string_view blob_id, std::size_t bytes_max,
-                                     Deadline deadline) {
+Result<std::string> Client::download(std::string_view account_id, std::string_view blob_id,
+                                     std::size_t bytes_max, Deadline deadline) {
   PLAN_TRY(session, this->session(deadline));
   std::string path = fill(session->download_path, "accountId", account_id);
   path = fill(std::move(path), "blobId", blob_id);

@@ -14,8 +14,8 @@ inline constexpr std::size_t kAnswerDepthMax = 64;
 inline constexpr std::size_t kObjectsMax = 2000;
 inline constexpr std::size_t kCallsMax = 64;
 inline constexpr std::size_t kRequestBytesMax = std::size_t{32} << 20U;
-/// How long a call waits altogether when the server asks to come later (HTTP 429, limit errors): one window of the
-/// real server's request rate and a little.
+/// How long a call waits altogether when the server asks to come later (HTTP 429, limit errors):
+/// one window of the real server's request rate and a little.
 inline constexpr std::chrono::milliseconds kWaitMax{70'000};
 /// Requests of one administrator to one server at the same time.
 inline constexpr std::size_t kRequestsAtOnce = 12;

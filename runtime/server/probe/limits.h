@@ -6,10 +6,12 @@ namespace plan::server::probe {
 
 /// Of one login or one SMTP session.
 inline constexpr std::chrono::milliseconds kSessionTime{15'000};
-/// Connections to a port 25 that closes before its greeting, and the time between (times their number).
+/// Connections to a port 25 that closes before its greeting, and the time between (times their
+/// number).
 inline constexpr int kConnectAttempts = 5;
 inline constexpr std::chrono::milliseconds kConnectApart{300};
-/// Until an accepted probe is found. The clients' hold lasts 20 s in all; found after 0.08 s when all is well (9.8).
+/// Until an accepted probe is found. The clients' hold lasts 20 s in all; found after 0.08 s when
+/// all is well (9.8).
 inline constexpr std::chrono::milliseconds kFindTime{12'000};
 inline constexpr std::chrono::milliseconds kLookApart{40};
 inline constexpr std::chrono::milliseconds kLookApartMax{500};

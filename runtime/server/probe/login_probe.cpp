@@ -14,14 +14,17 @@
 namespace plan::server::probe {
 namespace {
 
-/// Refusals by a server that was just told to let the user in are the finding; everything else is trouble on the way.
+/// Refusals by a server that was just told to let the user in are the finding; everything else is
+/// trouble on the way.
 bool is_refusal(const Error& error) {
-  return error.is(net::errors::login_refused) || error.is(net::jmap::errors::not_permitted) || error.is(net::errors::http_status);
+  return error.is(net::errors::login_refused) || error.is(net::jmap::errors::not_permitted) ||
+         error.is(net::errors::http_status);
 }
 
 class LoginProbe final : public step::StepDriver {
  public:
-  LoginProbe(std::shared_ptr<source::SourcePool> sources, std::shared_ptr<stalwart::TargetPool> targets)
+  LoginProbe(std::shared_ptr<source::SourcePool> sources,
+             std::shared_ptr<stalwart::TargetPool> targets)
       : sources_(std::move(sources)), targets_(std::move(targets)) {}
 
   Result<ir::Observation> observe(step::StepContext&) override {
@@ -51,12 +54,16 @@ class LoginProbe final : public step::StepDriver {
     PLAN_TRY(object, target->account(account));
     const std::string id(object["id"].string_or({}));
     if (id.empty()) {
-      return Error(stalwart::errors::account_not_there, fmt::format("{} is not on the target", account)).with_blame(Blame::target);
+      return Error(stalwart::errors::account_not_there,
+                   fmt::format("{} is not on the target", account))
+          .with_blame(Blame::target);
     }
     PLAN_TRY(client, targets_->open_as(context.arguments["target"], context.secrets, account));
     PLAN_TRY(session, client->refresh(net::Deadline::after(kSessionTime)));
     if (session->document["accounts"].members().contains(id)) return {};
-    return Error(net::errors::login_refused, fmt::format("the session of {} does not show its own account", account)).with_blame(Blame::target);
+    return Error(net::errors::login_refused,
+                 fmt::format("the session of {} does not show its own account", account))
+        .with_blame(Blame::target);
   }
 
   Outcome at_source(step::StepContext& context, const std::string& account) {

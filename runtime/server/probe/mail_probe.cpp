@@ -1,5 +1,6 @@
-// probe.mail. Reading the configuration proves nothing: maps and settings lag until their reload (reference/split-delivery.md
-// section 8, rule 3). A message that went in at each port 25 and was found in the right mailbox does.
+// probe.mail. Reading the configuration proves nothing: maps and settings lag until their reload
+// (reference/split-delivery.md section 8, rule 3). A message that went in at each port 25 and was
+// found in the right mailbox does.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -21,7 +22,8 @@ using ir::Value;
 
 class MailProbe final : public step::StepDriver {
  public:
-  explicit MailProbe(std::shared_ptr<stalwart::TargetPool> targets) : targets_(std::move(targets)) {}
+  explicit MailProbe(std::shared_ptr<stalwart::TargetPool> targets)
+      : targets_(std::move(targets)) {}
 
   Result<ir::Observation> observe(step::StepContext&) override {
     ir::Observation observation;
@@ -34,11 +36,13 @@ class MailProbe final : public step::StepDriver {
     PLAN_TRY(at, source::text_argument(context.arguments, "at"));
     const std::string account = lower_ascii(account_text);
     std::vector<std::string> entries;
-    for (const Value& entry : context.arguments["entries"].items()) entries.emplace_back(entry.string_or({}));
+    for (const Value& entry : context.arguments["entries"].items())
+      entries.emplace_back(entry.string_or({}));
 
     std::shared_ptr<stalwart::Target> target;
     PLAN_TRY(search, open_search(context, at, account, target));
-    // Whatever an attempt before this one sent may still arrive: it is known by its ids, and goes too.
+    // Whatever an attempt before this one sent may still arrive: it is known by its ids, and goes
+    // too.
     std::vector<std::string> old;
     for (const Value& id : context.notes["message_ids"].items()) old.emplace_back(id.string_or({}));
     if (!old.empty()) PLAN_TRY_VOID(take_old(*search, old));
@@ -56,7 +60,8 @@ class MailProbe final : public step::StepDriver {
       for (const std::string& id : ids) noted.push_back(id);
       PLAN_TRY_VOID(context.remember(Value::map({{"message_ids", std::move(noted)}})));
     }
-    for (std::size_t i = 0; i < entries.size(); ++i) PLAN_TRY_VOID(send(context, entries[i], account, probes[i]));
+    for (std::size_t i = 0; i < entries.size(); ++i)
+      PLAN_TRY_VOID(send(context, entries[i], account, probes[i]));
     return find(context, *search, at, account, entries, probes, ids);
   }
 
@@ -65,7 +70,9 @@ class MailProbe final : public step::StepDriver {
 
  private:
   /// `target` keeps alive what the search works on.
-  Result<std::unique_ptr<MailboxSearch>> open_search(step::StepContext& context, const std::string& at, const std::string& account,
+  Result<std::unique_ptr<MailboxSearch>> open_search(step::StepContext& context,
+                                                     const std::string& at,
+                                                     const std::string& account,
                                                      std::shared_ptr<stalwart::Target>& target) {
     if (at == "source") {
       PLAN_TRY(block, source::read_block(context.arguments["source"]));
@@ -83,60 +90,78 @@ class MailProbe final : public step::StepDriver {
     return {};
   }
 
-  static Outcome send(step::StepContext& context, const std::string& entry, const std::string& account, const ProbeMessage& probe) {
+  static Outcome send(step::StepContext& context, const std::string& entry,
+                      const std::string& account, const ProbeMessage& probe) {
     const Value& block = context.arguments[entry];
     const Blame blame = entry == "source" ? Blame::source : Blame::target;
     net::smtp::ConnectOptions options;
     options.host = std::string(block["address"].string_or({}));
     const std::int64_t port = block["smtp"]["port"].integer_or(25);
     if (options.host.empty() || port <= 0 || port > 65535) {
-      return Error(step::errors::argument_missing, fmt::format("the plan gives no address for port 25 of the {}", entry))
+      return Error(step::errors::argument_missing,
+                   fmt::format("the plan gives no address for port 25 of the {}", entry))
           .with_blame(Blame::plan)
           .with_argument(entry);
     }
     options.port = static_cast<std::uint16_t>(port);
     const net::Deadline deadline = net::Deadline::after(kSessionTime);
     const std::string doing = fmt::format("sending a probe to port {} of the {}", port, entry);
-    // The seeded throttle of the target closes the sixth connection of an address within a second, before the greeting;
-    // probes of several accounts come close.
+    // The seeded throttle of the target closes the sixth connection of an address within a second,
+    // before the greeting; probes of several accounts come close.
     auto connected = net::smtp::Client::connect(options, deadline);
-    for (int attempt = 1; !connected && attempt < kConnectAttempts && connected.error().is(net::errors::connection_lost); ++attempt) {
+    for (int attempt = 1; !connected && attempt < kConnectAttempts &&
+                          connected.error().is(net::errors::connection_lost);
+         ++attempt) {
       context.clock.sleep_for(kConnectApart * attempt);
       connected = net::smtp::Client::connect(options, deadline);
     }
     if (!connected) return std::move(connected).error().with_blame(blame).while_doing(doing);
     auto sent = (*connected)->send({.sender = {}, .recipients = {account}}, probe.text, deadline);
-    if (!sent) return std::move(sent).error().with_blame(blame).with_effect(Effect::none).while_doing(doing);
+    if (!sent)
+      return std::move(sent).error().with_blame(blame).with_effect(Effect::none).while_doing(doing);
     (*connected)->quit(deadline);
     if (sent->is_accepted) return {};
-    Error refused = Error(errors::probe_refused, fmt::format("port {} of the {} does not take a probe for {}", port, entry, account))
-                        .with_blame(blame)
-                        .with_detail(sent->reply.to_text());
-    if (sent->reply.is_temporary()) return std::move(refused).with_retry_after(std::chrono::seconds(2));
+    Error refused =
+        Error(errors::probe_refused,
+              fmt::format("port {} of the {} does not take a probe for {}", port, entry, account))
+            .with_blame(blame)
+            .with_detail(sent->reply.to_text());
+    if (sent->reply.is_temporary())
+      return std::move(refused).with_retry_after(std::chrono::seconds(2));
     return refused;
   }
 
-  static Result<Value> find(step::StepContext& context, MailboxSearch& search, const std::string& at, const std::string& account,
-                            const std::vector<std::string>& entries, const std::vector<ProbeMessage>& probes,
+  static Result<Value> find(step::StepContext& context, MailboxSearch& search,
+                            const std::string& at, const std::string& account,
+                            const std::vector<std::string>& entries,
+                            const std::vector<ProbeMessage>& probes,
                             const std::vector<std::string>& ids) {
     const auto began = context.clock.now();
     auto pause = kLookApart;
     std::vector<std::string> found;
     for (;;) {
-      PLAN_TRY(more, search.take(ids).while_doing(fmt::format("looking for the probes of {} at the {}", account, at)));
+      PLAN_TRY(more, search.take(ids).while_doing(
+                         fmt::format("looking for the probes of {} at the {}", account, at)));
       found.insert(found.end(), more.begin(), more.end());
       std::vector<std::string> missing;
       for (std::size_t i = 0; i < probes.size(); ++i) {
-        if (std::find(found.begin(), found.end(), probes[i].message_id) == found.end()) missing.push_back(entries[i]);
+        if (std::find(found.begin(), found.end(), probes[i].message_id) == found.end())
+          missing.push_back(entries[i]);
       }
-      const auto waited = std::chrono::duration_cast<std::chrono::milliseconds>(context.clock.now() - began);
-      if (missing.empty()) return Value::map({{"found_after_ms", static_cast<std::int64_t>(waited.count())}});
-      if (context.stop.is_requested()) return Error(step::errors::stopped, "stopped while waiting for a probe");
+      const auto waited =
+          std::chrono::duration_cast<std::chrono::milliseconds>(context.clock.now() - began);
+      if (missing.empty())
+        return Value::map({{"found_after_ms", static_cast<std::int64_t>(waited.count())}});
+      if (context.stop.is_requested())
+        return Error(step::errors::stopped, "stopped while waiting for a probe");
       if (waited >= kFindTime) {
         std::string by;
-        for (const std::string& entry : missing) by += fmt::format("{}port 25 of the {}", by.empty() ? "" : " and ", entry);
-        return Error(errors::probe_not_found, fmt::format("what {} accepted for {} did not arrive at the {} within {}", by, account, at,
-                                                          show_duration_ms(static_cast<std::uint64_t>(waited.count()))))
+        for (const std::string& entry : missing)
+          by += fmt::format("{}port 25 of the {}", by.empty() ? "" : " and ", entry);
+        return Error(errors::probe_not_found,
+                     fmt::format("what {} accepted for {} did not arrive at the {} within {}", by,
+                                 account, at,
+                                 show_duration_ms(static_cast<std::uint64_t>(waited.count()))))
             .with_blame(at == "source" ? Blame::source : Blame::target)
             .with_argument("at");
       }

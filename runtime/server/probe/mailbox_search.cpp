@@ -24,15 +24,22 @@ std::string_view bare(std::string_view message_id) {
 }
 
 net::jmap::CallOptions reading() {
-  return {.is_read_only = true, .capabilities = {std::string(net::jmap::kMail)}, .created_ids = {}, .deadline = net::Deadline::after(kSessionTime)};
+  return {.is_read_only = true,
+          .capabilities = {std::string(net::jmap::kMail)},
+          .created_ids = {},
+          .deadline = net::Deadline::after(kSessionTime)};
 }
 
 class TargetSearch final : public MailboxSearch {
  public:
-  TargetSearch(stalwart::Target& target, std::string account_id) : client_(target.client()), account_id_(std::move(account_id)) {}
+  TargetSearch(stalwart::Target& target, std::string account_id)
+      : client_(target.client()), account_id_(std::move(account_id)) {}
 
   Outcome begin() override {
-    PLAN_TRY(answer, client_.call_one("Email/get", Value::map({{"accountId", account_id_}, {"ids", Value::list()}}), reading()));
+    PLAN_TRY(answer,
+             client_.call_one("Email/get",
+                              Value::map({{"accountId", account_id_}, {"ids", Value::list()}}),
+                              reading()));
     state_ = std::string(answer["state"].string_or({}));
     return {};
   }
@@ -48,7 +55,9 @@ class TargetSearch final : public MailboxSearch {
     for (const Value& email : emails) {
       for (const std::string& wanted : message_ids) {
         const auto& names = email["messageId"].items();
-        const bool is_it = std::any_of(names.begin(), names.end(), [&](const Value& name) { return bare(name.string_or({})) == bare(wanted); });
+        const bool is_it = std::any_of(names.begin(), names.end(), [&](const Value& name) {
+          return bare(name.string_or({})) == bare(wanted);
+        });
         if (!is_it) continue;
         request.destroy.emplace_back(email["id"].string_or({}));
         found.push_back(wanted);
@@ -66,25 +75,33 @@ class TargetSearch final : public MailboxSearch {
  private:
   Result<std::vector<std::string>> candidates() {
     if (!state_.empty()) {
-      auto changes = client_.call_one(
-          "Email/changes",
-          Value::map({{"accountId", account_id_}, {"sinceState", state_}, {"maxChanges", static_cast<std::int64_t>(kChangesMax)}}), reading());
+      auto changes =
+          client_.call_one("Email/changes",
+                           Value::map({{"accountId", account_id_},
+                                       {"sinceState", state_},
+                                       {"maxChanges", static_cast<std::int64_t>(kChangesMax)}}),
+                           reading());
       if (changes) {
         std::vector<std::string> ids;
         for (const std::string_view member : {"created", "updated"}) {
           for (const Value& id : (*changes)[member].items()) ids.emplace_back(id.string_or({}));
         }
-        // What was looked through need not be looked through again. Newer changes come with the next look.
+        // What was looked through need not be looked through again. Newer changes come with the
+        // next look.
         state_ = std::string((*changes)["newState"].string_or(state_));
         return ids;
       }
       if (!changes.error().is(net::jmap::errors::method_refused)) return std::move(changes).error();
       state_.clear();  // the server cannot calculate changes from there
     }
-    const Value newest = Value::list({Value::map({{"property", "receivedAt"}, {"isAscending", false}})});
-    PLAN_TRY(answer, client_.call_one("Email/query",
-                                      Value::map({{"accountId", account_id_}, {"sort", newest}, {"limit", static_cast<std::int64_t>(kNewestMax)}}),
-                                      reading()));
+    const Value newest =
+        Value::list({Value::map({{"property", "receivedAt"}, {"isAscending", false}})});
+    PLAN_TRY(answer,
+             client_.call_one("Email/query",
+                              Value::map({{"accountId", account_id_},
+                                          {"sort", newest},
+                                          {"limit", static_cast<std::int64_t>(kNewestMax)}}),
+                              reading()));
     std::vector<std::string> ids;
     for (const Value& id : answer["ids"].items()) ids.emplace_back(id.string_or({}));
     return ids;
@@ -114,7 +131,8 @@ class SourceSearch final : public MailboxSearch {
   }
 
  private:
-  Outcome take_from(const std::string& mailbox, const std::vector<std::string>& message_ids, std::vector<std::string>& found) {
+  Outcome take_from(const std::string& mailbox, const std::vector<std::string>& message_ids,
+                    std::vector<std::string>& found) {
     PLAN_TRY(selected, client_->select(mailbox, {.is_read_only = false}));
     if (selected.exists == 0) return {};
     for (const std::string& id : message_ids) {
@@ -132,19 +150,25 @@ class SourceSearch final : public MailboxSearch {
 
 }  // namespace
 
-Result<std::unique_ptr<MailboxSearch>> search_target(stalwart::Target& target, const std::string& account) {
+Result<std::unique_ptr<MailboxSearch>> search_target(stalwart::Target& target,
+                                                     const std::string& account) {
   PLAN_TRY(object, target.account(account));
   const std::string id(object["id"].string_or({}));
   if (id.empty()) {
-    return Error(stalwart::errors::account_not_there, fmt::format("{} is not on the target", account)).with_blame(Blame::target);
+    return Error(stalwart::errors::account_not_there,
+                 fmt::format("{} is not on the target", account))
+        .with_blame(Blame::target);
   }
   return std::unique_ptr<MailboxSearch>(std::make_unique<TargetSearch>(target, id));
 }
 
-Result<std::unique_ptr<net::imap::Client>> log_in_at_source(const source::Block& block, const std::string& account,
+Result<std::unique_ptr<net::imap::Client>> log_in_at_source(const source::Block& block,
+                                                            const std::string& account,
                                                             secret::SecretSource& secrets) {
   if (!block.master_password.is_secret()) {
-    return Error(net::errors::login_refused, "the plan gives no master user for the source").with_blame(Blame::plan).with_argument("source.master_user");
+    return Error(net::errors::login_refused, "the plan gives no master user for the source")
+        .with_blame(Blame::plan)
+        .with_argument("source.master_user");
   }
   PLAN_TRY(password, secrets.read(block.master_password.as_secret()));
   PLAN_TRY(client, net::imap::Client::connect(block.endpoint(block.imap)));
@@ -152,7 +176,8 @@ Result<std::unique_ptr<net::imap::Client>> log_in_at_source(const source::Block&
   return std::move(client);
 }
 
-Result<std::unique_ptr<MailboxSearch>> search_source(const source::Block& block, const std::string& account,
+Result<std::unique_ptr<MailboxSearch>> search_source(const source::Block& block,
+                                                     const std::string& account,
                                                      secret::SecretSource& secrets) {
   PLAN_TRY(client, log_in_at_source(block, account, secrets));
   return std::unique_ptr<MailboxSearch>(std::make_unique<SourceSearch>(std::move(client)));

@@ -13,10 +13,12 @@ namespace {
 
 using ir::Value;
 
-/// "User+tag@Example.ORG" -> "user@example.org": the queue keeps the local part as the sender wrote it.
+/// "User+tag@Example.ORG" -> "user@example.org": the queue keeps the local part as the sender wrote
+/// it.
 std::string plain(std::string_view address) {
   const stalwart::AddressParts parts = stalwart::split_address(address);
-  return lower_ascii(parts.local.substr(0, parts.local.find('+'))) + "@" + lower_ascii(parts.domain);
+  return lower_ascii(parts.local.substr(0, parts.local.find('+'))) + "@" +
+         lower_ascii(parts.domain);
 }
 
 class TargetQueue final : public AccountQueue {
@@ -34,11 +36,14 @@ class TargetQueue final : public AccountQueue {
     net::jmap::SetRequest request;
     request.type = "QueuedMessage";
     request.update = Value::map();
-    for (const std::string& id : found.ids) request.update.set(id, Value::map({{"nextRetry", "2020-01-01T00:00:00Z"}}));
+    for (const std::string& id : found.ids)
+      request.update.set(id, Value::map({{"nextRetry", "2020-01-01T00:00:00Z"}}));
     PLAN_TRY(result, target_->registry().set(std::move(request)));
     for (const net::jmap::SetFailure& failure : result.failures) {
-      if (failure.error.is("notFound") || failure.error.is("plan:silent")) continue;  // delivered meanwhile
-      return net::jmap::to_error(failure.error, fmt::format("queued message `{}`", failure.id), {}, Blame::target);
+      if (failure.error.is("notFound") || failure.error.is("plan:silent"))
+        continue;  // delivered meanwhile
+      return net::jmap::to_error(failure.error, fmt::format("queued message `{}`", failure.id), {},
+                                 Blame::target);
     }
     return {};
   }
@@ -50,23 +55,29 @@ class TargetQueue final : public AccountQueue {
   };
 
   Result<Found> messages(const std::vector<std::string>& addresses) {
-    // The filter `text` finds substrings of recipients; the domain is always in lower case there, a local part need not be.
+    // The filter `text` finds substrings of recipients; the domain is always in lower case there, a
+    // local part need not be.
     std::set<std::string> domains;
-    for (const std::string& address : addresses) domains.insert(stalwart::split_address(address).domain);
+    for (const std::string& address : addresses)
+      domains.insert(stalwart::split_address(address).domain);
     std::set<std::string> candidates;
     for (const std::string& domain : domains) {
       PLAN_TRY(ids, target_->registry().ids("QueuedMessage", Value::map({{"text", domain}})));
       candidates.insert(ids.begin(), ids.end());
     }
     Found found;
-    PLAN_TRY(objects, target_->registry().get("QueuedMessage", std::vector<std::string>(candidates.begin(), candidates.end())));
+    PLAN_TRY(objects,
+             target_->registry().get(
+                 "QueuedMessage", std::vector<std::string>(candidates.begin(), candidates.end())));
     for (const Value& object : objects) {
       for (const auto& [recipient, state] : object["recipients"].members()) {
         const std::string_view status = state["status"]["@type"].string_or({});
         if (status == "Completed" || status == "PermanentFailure") continue;
-        if (std::find(addresses.begin(), addresses.end(), plain(recipient)) == addresses.end()) continue;
+        if (std::find(addresses.begin(), addresses.end(), plain(recipient)) == addresses.end())
+          continue;
         found.ids.emplace_back(object["id"].string_or({}));
-        const std::string_view words = state["status"]["errorMessage"].string_or(state["status"]["responseMessage"].string_or({}));
+        const std::string_view words = state["status"]["errorMessage"].string_or(
+            state["status"]["responseMessage"].string_or({}));
         if (found.reason.empty()) found.reason = printable(words, 200);
         break;
       }
@@ -117,8 +128,10 @@ std::unique_ptr<AccountQueue> source_queue(std::shared_ptr<source::Source> sourc
   return std::make_unique<SourceQueue>(std::move(source));
 }
 
-OpenQueues open_queues(std::shared_ptr<source::SourcePool> sources, std::shared_ptr<stalwart::TargetPool> targets) {
-  return [sources = std::move(sources), targets = std::move(targets)](step::StepContext& context) -> Result<BothQueues> {
+OpenQueues open_queues(std::shared_ptr<source::SourcePool> sources,
+                       std::shared_ptr<stalwart::TargetPool> targets) {
+  return [sources = std::move(sources),
+          targets = std::move(targets)](step::StepContext& context) -> Result<BothQueues> {
     PLAN_TRY(source, sources->open(context));
     PLAN_TRY(target, targets->open(context));
     return BothQueues{.source = source_queue(source), .target = target_queue(target)};

@@ -3,7 +3,8 @@
 
 namespace plan::server::queue {
 
-/// How long the queues are flushed again and again. Three runs under load took 4 s at most (split-delivery.md 9.2).
+/// How long the queues are flushed again and again. Three runs under load took 4 s at most
+/// (split-delivery.md 9.2).
 inline constexpr std::chrono::milliseconds kFlushTime{300'000};
 /// Between two looks; doubles up to the second one.
 inline constexpr std::chrono::milliseconds kLookApart{150};

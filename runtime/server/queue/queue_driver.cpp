@@ -1,6 +1,7 @@
-// queue.flush. A message is tried again by the state of the moment (reference/split-delivery.md 9.2), so after the flip
-// everything that waited ends at the target; but a message can still become deferred while the list of ids is made, so the
-// queues are listed and flushed again until neither names the account.
+// queue.flush. A message is tried again by the state of the moment
+// (reference/split-delivery.md 9.2), so after the flip everything that waited ends at the target;
+// but a message can still become deferred while the list of ids is made, so the queues are listed
+// and flushed again until neither names the account.
 #include "runtime/server/queue/queue_driver.h"
 
 #include <fmt/format.h>
@@ -23,11 +24,13 @@ class QueueDriver final : public step::StepDriver {
     PLAN_TRY(queues, open_(context));
     PLAN_TRY(both, look(queues, names));
     ir::Observation observation;
-    // An empty queue now says nothing about the moment of the flip: the step runs then, and costs nothing.
+    // An empty queue now says nothing about the moment of the flip: the step runs then, and costs
+    // nothing.
     observation.standing = ir::Standing::unknowable;
     observation.messages = both.source.messages + both.target.messages;
     observation.remark = both.is_empty() ? std::string("nothing waits now")
-                                         : fmt::format("{} waiting at the source, {} at the target", both.source.messages, both.target.messages);
+                                         : fmt::format("{} waiting at the source, {} at the target",
+                                                       both.source.messages, both.target.messages);
     return observation;
   }
 
@@ -42,16 +45,22 @@ class QueueDriver final : public step::StepDriver {
       const std::size_t waiting = both.source.messages + both.target.messages;
       most = std::max(most, waiting);
       if (context.progress && most > 0) {
-        context.progress({.done = most - waiting, .total = most, .unit = "messages", .remark = "flushing both queues"});
+        context.progress({.done = most - waiting,
+                          .total = most,
+                          .unit = "messages",
+                          .remark = "flushing both queues"});
       }
       if (both.is_empty()) return ir::Value::map({{"messages", static_cast<std::int64_t>(most)}});
       if (context.stop.is_requested()) {
-        return Error(step::errors::stopped, fmt::format("{} messages still wait; they are safe in their queues", waiting));
+        return Error(step::errors::stopped,
+                     fmt::format("{} messages still wait; they are safe in their queues", waiting));
       }
       if (context.clock.now() >= until) {
-        const std::string& reason = both.source.reason.empty() ? both.target.reason : both.source.reason;
-        return Error(errors::queue_not_empty, fmt::format("{} messages for {} wait at the source and {} at the target",
-                                                          both.source.messages, names.front(), both.target.messages))
+        const std::string& reason =
+            both.source.reason.empty() ? both.target.reason : both.source.reason;
+        return Error(errors::queue_not_empty,
+                     fmt::format("{} messages for {} wait at the source and {} at the target",
+                                 both.source.messages, names.front(), both.target.messages))
             .with_blame(both.source.messages > 0 ? Blame::source : Blame::target)
             .with_retry_after(std::chrono::seconds(30))
             .with_detail(reason);
@@ -73,7 +82,8 @@ class QueueDriver final : public step::StepDriver {
     [[nodiscard]] bool is_empty() const { return source.messages == 0 && target.messages == 0; }
   };
 
-  /// The source first: what leaves it on the way to the target is then seen there, not missed in between.
+  /// The source first: what leaves it on the way to the target is then seen there, not missed in
+  /// between.
   static Result<Both> look(BothQueues& queues, const std::vector<std::string>& names) {
     PLAN_TRY(at_source, queues.source->look(names).while_doing("looking at the source's queue"));
     PLAN_TRY(at_target, queues.target->look(names).while_doing("looking at the target's queue"));
@@ -85,6 +95,8 @@ class QueueDriver final : public step::StepDriver {
 
 }  // namespace
 
-std::shared_ptr<step::StepDriver> make_queue_driver(OpenQueues open) { return std::make_shared<QueueDriver>(std::move(open)); }
+std::shared_ptr<step::StepDriver> make_queue_driver(OpenQueues open) {
+  return std::make_shared<QueueDriver>(std::move(open));
+}
 
 }  // namespace plan::server::queue

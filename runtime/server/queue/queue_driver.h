@@ -15,7 +15,8 @@ namespace plan::server::queue {
 /// Mail of one account that waits on one server.
 struct Waiting {
   std::size_t messages = 0;  ///< with an open recipient that is one of the addresses
-  std::string reason = {};   ///< why the first of them waits, in the server's words; empty when it does not say
+  std::string reason =
+      {};  ///< why the first of them waits, in the server's words; empty when it does not say
 };
 
 /// One server's queue, seen from one account. Thread-safe.
@@ -32,7 +33,8 @@ class AccountQueue {
   [[nodiscard]] virtual Outcome flush(const std::vector<std::string>& addresses) = 0;
 };
 
-/// The target's own queue: x:QueuedMessage, tried again by a nextRetry in the past (split-delivery.md section 7).
+/// The target's own queue: x:QueuedMessage, tried again by a nextRetry in the past
+/// (split-delivery.md section 7).
 [[nodiscard]] std::unique_ptr<AccountQueue> target_queue(std::shared_ptr<stalwart::Target> target);
 [[nodiscard]] std::unique_ptr<AccountQueue> source_queue(std::shared_ptr<source::Source> source);
 
@@ -43,10 +45,12 @@ struct BothQueues {
 };
 using OpenQueues = std::function<Result<BothQueues>(step::StepContext&)>;
 
-[[nodiscard]] OpenQueues open_queues(std::shared_ptr<source::SourcePool> sources, std::shared_ptr<stalwart::TargetPool> targets);
+[[nodiscard]] OpenQueues open_queues(std::shared_ptr<source::SourcePool> sources,
+                                     std::shared_ptr<stalwart::TargetPool> targets);
 
-/// The driver of queue.flush: flushes and looks again, until neither queue names the account. Each attempt may be
-/// repeated; nothing to undo. Errors: queue-not-empty after kFlushTime (what waits is safe where it is), stopped.
+/// The driver of queue.flush: flushes and looks again, until neither queue names the account. Each
+/// attempt may be repeated; nothing to undo. Errors: queue-not-empty after kFlushTime (what waits
+/// is safe where it is), stopped.
 [[nodiscard]] std::shared_ptr<step::StepDriver> make_queue_driver(OpenQueues open);
 
 }  // namespace plan::server::queue

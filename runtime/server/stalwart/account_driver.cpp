@@ -1,7 +1,8 @@
-// admin.account, admin.account-open, admin.account-refresh. An account is created closed (permissions `authenticate` and
-// `calendarAlarmsSend` disabled): nobody logs in and no alarm mail goes out before the flip, while the administrator
-// writes into it by accountId (reference/split-delivery.md 9.6, 9.7). Once the account's generation on the target says that
-// it is there, the target is the authority: then create and refresh are satisfied and touch nothing.
+// admin.account, admin.account-open, admin.account-refresh. An account is created closed
+// (permissions `authenticate` and `calendarAlarmsSend` disabled): nobody logs in and no alarm mail
+// goes out before the flip, while the administrator writes into it by accountId
+// (reference/split-delivery.md 9.6, 9.7). Once the account's generation on the target says that it
+// is there, the target is the authority: then create and refresh are satisfied and touch nothing.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -26,31 +27,41 @@ using ir::Value;
 
 constexpr std::array<std::string_view, 2> kClosing = {"authenticate", "calendarAlarmsSend"};
 
-bool is_closed(const Value& permissions) { return permissions["disabledPermissions"]["authenticate"].bool_or(false); }
+bool is_closed(const Value& permissions) {
+  return permissions["disabledPermissions"]["authenticate"].bool_or(false);
+}
 
 /// `permissions` with the two of kClosing disabled, everything else as it is.
 Value closed(const Value& permissions) {
-  Value disabled = permissions["disabledPermissions"].is_map() ? permissions["disabledPermissions"] : Value::map();
+  Value disabled = permissions["disabledPermissions"].is_map() ? permissions["disabledPermissions"]
+                                                               : Value::map();
   for (const std::string_view name : kClosing) disabled.set(std::string(name), true);
-  Value enabled = permissions["enabledPermissions"].is_map() ? permissions["enabledPermissions"] : Value::map();
-  const std::string_view variant = permissions["@type"].string_or({}) == "Replace" ? "Replace" : "Merge";
-  return Value::map({{"@type", variant}, {"enabledPermissions", std::move(enabled)}, {"disabledPermissions", std::move(disabled)}});
+  Value enabled =
+      permissions["enabledPermissions"].is_map() ? permissions["enabledPermissions"] : Value::map();
+  const std::string_view variant =
+      permissions["@type"].string_or({}) == "Replace" ? "Replace" : "Merge";
+  return Value::map({{"@type", variant},
+                     {"enabledPermissions", std::move(enabled)},
+                     {"disabledPermissions", std::move(disabled)}});
 }
 
 Value opened(const Value& permissions) {
   Value disabled = Value::map();
   for (const auto& [name, value] : permissions["disabledPermissions"].members()) {
-    if (std::find(kClosing.begin(), kClosing.end(), name) == kClosing.end()) disabled.set(name, value);
+    if (std::find(kClosing.begin(), kClosing.end(), name) == kClosing.end())
+      disabled.set(name, value);
   }
   const bool is_replaced = permissions["@type"].string_or({}) == "Replace";
-  if (!is_replaced && disabled.size() == 0 && permissions["enabledPermissions"].size() == 0) return Value::map({{"@type", "Inherit"}});
+  if (!is_replaced && disabled.size() == 0 && permissions["enabledPermissions"].size() == 0)
+    return Value::map({{"@type", "Inherit"}});
   Value result = permissions;
   result.set("disabledPermissions", std::move(disabled));
   return result;
 }
 
 std::string alias_key(const Value& alias) {
-  return fmt::format("{}@{}", lower_ascii(alias["name"].string_or({})), alias["domainId"].string_or({}));
+  return fmt::format("{}@{}", lower_ascii(alias["name"].string_or({})),
+                     alias["domainId"].string_or({}));
 }
 
 /// Sorted "name@domainId" of the enabled aliases.
@@ -80,8 +91,11 @@ class AccountDriver final : public step::StepDriver {
   Result<ir::Observation> observe(step::StepContext& context) override {
     PLAN_TRY(target, targets_->open(context));
     PLAN_TRY(wanted, wanted_of(*target, context, false));
-    if (wanted.domain_id.empty()) return unknowable(fmt::format("the domain of {} is not on the target yet", wanted.account));
-    PLAN_TRY(live, target->account(wanted.account).while_doing(fmt::format("looking at {}", wanted.account)));
+    if (wanted.domain_id.empty())
+      return unknowable(fmt::format("the domain of {} is not on the target yet", wanted.account));
+    PLAN_TRY(
+        live,
+        target->account(wanted.account).while_doing(fmt::format("looking at {}", wanted.account)));
     PLAN_TRY(generation, target->generation(wanted.account));
     if (live.is_null() && context.kind != StepKind::admin_account) {
       return unknowable(fmt::format("{} is not on the target yet", wanted.account));
@@ -92,13 +106,17 @@ class AccountDriver final : public step::StepDriver {
     if (live.is_null()) {
       observation.standing = Standing::absent;
       observation.differences = difference_of(wanted, Value::map());
-      if (generation.is_at_target()) observation.remark = "the target says that this account was moved to it, and does not have it";
+      if (generation.is_at_target())
+        observation.remark =
+            "the target says that this account was moved to it, and does not have it";
       return observation;
     }
     if (context.kind == StepKind::admin_account_open) {
       const bool is_open = !is_closed(live["permissions"]);
       observation.standing = is_open ? Standing::satisfied : Standing::differs;
-      if (!is_open) observation.differences.push_back({.path = "permissions", .is = "closed", .wanted = "open"});
+      if (!is_open)
+        observation.differences.push_back(
+            {.path = "permissions", .is = "closed", .wanted = "open"});
       return observation;
     }
     if (generation.is_at_target()) {
@@ -108,7 +126,8 @@ class AccountDriver final : public step::StepDriver {
     }
     observation.differences = difference_of(wanted, live);
     if (context.kind == StepKind::admin_account_refresh) {
-      observation.standing = observation.differences.empty() ? Standing::unknowable : Standing::differs;
+      observation.standing =
+          observation.differences.empty() ? Standing::unknowable : Standing::differs;
       observation.remark = "the password is read again from the source during the hold";
       return observation;
     }
@@ -117,17 +136,21 @@ class AccountDriver final : public step::StepDriver {
       observation.differences.push_back({.path = "password", .is = {}, .wanted = "(secret)"});
     }
     if (!is_closed(live["permissions"])) {
-      observation.differences.push_back({.path = "permissions", .is = "open", .wanted = "closed until the flip"});
+      observation.differences.push_back(
+          {.path = "permissions", .is = "open", .wanted = "closed until the flip"});
       observation.remark = "is on the target already and open";
     }
-    observation.standing = observation.differences.empty() ? Standing::satisfied : Standing::differs;
+    observation.standing =
+        observation.differences.empty() ? Standing::satisfied : Standing::differs;
     return observation;
   }
 
   Result<Value> apply(step::StepContext& context) override {
     PLAN_TRY(target, targets_->open(context));
     PLAN_TRY(wanted, wanted_of(*target, context, true));
-    PLAN_TRY(live, target->account(wanted.account).while_doing(fmt::format("looking at {}", wanted.account)));
+    PLAN_TRY(
+        live,
+        target->account(wanted.account).while_doing(fmt::format("looking at {}", wanted.account)));
     if (context.kind == StepKind::admin_account_open) return open(*target, wanted, live);
     PLAN_TRY(generation, target->generation(wanted.account));
     if (!live.is_null() && generation.is_at_target()) return outputs(live);
@@ -152,9 +175,11 @@ class AccountDriver final : public step::StepDriver {
     PLAN_TRY(generation, target->generation(wanted.account));
     if (generation.is_at_target()) return {};
     const std::vector<ir::Difference> differences = difference_of(wanted, live);
-    if (!differences.empty()) return not_so(wanted, show_differences(differences), differences.front().path);
+    if (!differences.empty())
+      return not_so(wanted, show_differences(differences), differences.front().path);
     if (!is_closed(live["permissions"])) return not_so(wanted, "may log in before the flip", {});
-    if (context.arguments["password"].is_secret() && !password_entry(live)) return not_so(wanted, "has no password", "password");
+    if (context.arguments["password"].is_secret() && !password_entry(live))
+      return not_so(wanted, "has no password", "password");
     return {};
   }
 
@@ -169,30 +194,40 @@ class AccountDriver final : public step::StepDriver {
     const std::string id(live["id"].string_or({}));
     const std::string what = fmt::format("account `{}`", wanted.account);
     if (context.kind == StepKind::admin_account_open) {
-      if (prior["permissions"].is_null() || !is_closed(prior["permissions"]) || is_closed(live["permissions"])) return {};
-      return target->registry().update("Account", id, Value::map({{"permissions", closed(live["permissions"])}}), what, {});
+      if (prior["permissions"].is_null() || !is_closed(prior["permissions"]) ||
+          is_closed(live["permissions"]))
+        return {};
+      return target->registry().update(
+          "Account", id, Value::map({{"permissions", closed(live["permissions"])}}), what, {});
     }
     if (!existed) {
-      // Destroying an account destroys its data. One that may log in has, or had, a life of its own.
+      // Destroying an account destroys its data. One that may log in has, or had, a life of its
+      // own.
       PLAN_TRY(generation, target->generation(wanted.account));
       if (!is_closed(live["permissions"]) || generation.is_at_target()) {
-        return Error(errors::account_open, fmt::format("{} can log in on the target and is not destroyed", wanted.account))
+        return Error(
+                   errors::account_open,
+                   fmt::format("{} can log in on the target and is not destroyed", wanted.account))
             .with_blame(Blame::target);
       }
       return target->registry().destroy("Account", id, what);
     }
-    if (context.kind == StepKind::admin_account_refresh) return {};  // the account as such goes back with its own step
+    if (context.kind == StepKind::admin_account_refresh)
+      return {};  // the account as such goes back with its own step
     Value patch = Value::map();
-    for (const std::string_view member : {"aliases", "quotas", "description", "roles", "permissions"}) {
+    for (const std::string_view member :
+         {"aliases", "quotas", "description", "roles", "permissions"}) {
       const Value& before = prior[member];
-      if (prior.members().contains(member) && !(before == live[member])) patch.set(std::string(member), before);
+      if (prior.members().contains(member) && !(before == live[member]))
+        patch.set(std::string(member), before);
     }
     return target->registry().update("Account", id, patch, what, {});
   }
 
  private:
   /// `must_have_domain`: a missing domain is an error, else the result has an empty domain id.
-  static Result<Wanted> wanted_of(Target& target, const step::StepContext& context, bool must_have_domain) {
+  static Result<Wanted> wanted_of(Target& target, const step::StepContext& context,
+                                  bool must_have_domain) {
     const Value& arguments = context.arguments;
     Wanted wanted;
     PLAN_TRY(account, text_argument(arguments, "account"));
@@ -203,12 +238,14 @@ class AccountDriver final : public step::StepDriver {
     wanted.domain_id = domain;
     if (domain.empty()) {
       if (!must_have_domain) return wanted;
-      return Error(errors::domain_missing, fmt::format("the target has no domain `{}`", parts.domain))
+      return Error(errors::domain_missing,
+                   fmt::format("the target has no domain `{}`", parts.domain))
           .with_blame(Blame::target)
           .with_argument("account");
     }
     wanted.members = Value::map();
-    if (!arguments["name"].string_or({}).empty()) wanted.members.set("description", arguments["name"]);
+    if (!arguments["name"].string_or({}).empty())
+      wanted.members.set("description", arguments["name"]);
     const std::int64_t quota = arguments["quota_bytes"].integer_or(0);
     if (quota > 0) wanted.members.set("quotas", Value::map({{"maxDiskQuota", quota}}));
     if (arguments["roles"].is_map()) wanted.members.set("roles", to_wire(arguments["roles"]));
@@ -225,16 +262,20 @@ class AccountDriver final : public step::StepDriver {
           wanted.domain_id.clear();
           return wanted;
         }
-        return Error(errors::domain_missing, fmt::format("the target has no domain `{}` for alias `{}`", alias.domain, aliases[i]))
+        return Error(errors::domain_missing,
+                     fmt::format("the target has no domain `{}` for alias `{}`", alias.domain,
+                                 aliases[i]))
             .with_blame(Blame::target)
             .with_argument(fmt::format("aliases[{}]", i));
       }
-      // Two names of one domain give the same address twice; the server would store it without a word.
+      // Two names of one domain give the same address twice; the server would store it without a
+      // word.
       const std::string key = fmt::format("{}@{}", alias.local, alias_domain);
       if (std::find(seen.begin(), seen.end(), key) != seen.end()) continue;
       seen.push_back(key);
-      wanted.aliases.set(std::to_string(wanted.aliases.size()),
-                         Value::map({{"name", alias.local}, {"domainId", alias_domain}, {"enabled", true}}));
+      wanted.aliases.set(
+          std::to_string(wanted.aliases.size()),
+          Value::map({{"name", alias.local}, {"domainId", alias_domain}, {"enabled", true}}));
     }
     return wanted;
   }
@@ -251,7 +292,8 @@ class AccountDriver final : public step::StepDriver {
   static Value prior_of(const Value& live) {
     if (live.is_null()) return Value::map({{"exists", false}});
     Value prior = Value::map({{"exists", true}, {"id", live["id"]}});
-    for (const std::string_view member : {"aliases", "quotas", "description", "roles", "permissions"}) {
+    for (const std::string_view member :
+         {"aliases", "quotas", "description", "roles", "permissions"}) {
       prior.set(std::string(member), live[member]);
     }
     return prior;
@@ -259,7 +301,10 @@ class AccountDriver final : public step::StepDriver {
 
   static Value fingerprint_of(const Value& live) {
     if (live.is_null()) return Value::map({{"exists", false}});
-    return Value::map({{"exists", true}, {"id", live["id"]}, {"aliases", live["aliases"]}, {"roles", live["roles"]},
+    return Value::map({{"exists", true},
+                       {"id", live["id"]},
+                       {"aliases", live["aliases"]},
+                       {"roles", live["roles"]},
                        {"permissions", live["permissions"]}});
   }
 
@@ -285,49 +330,63 @@ class AccountDriver final : public step::StepDriver {
     return std::nullopt;
   }
 
-  /// One unknown role fails a whole call with effects in between (reference/stalwart-admin.md 3.4), so they are looked up.
+  /// One unknown role fails a whole call with effects in between (reference/stalwart-admin.md 3.4),
+  /// so they are looked up.
   static Outcome check_roles(Target& target, const Value& roles) {
     std::vector<std::string> ids;
     for (const auto& [id, is_member] : roles["roleIds"].members()) ids.push_back(id);
     if (ids.empty()) return {};
     PLAN_TRY(found, target.registry().get("Role", ids));
     for (const std::string& id : ids) {
-      const bool is_there = std::any_of(found.begin(), found.end(), [&](const Value& role) { return role["id"] == Value(id); });
+      const bool is_there = std::any_of(found.begin(), found.end(),
+                                        [&](const Value& role) { return role["id"] == Value(id); });
       if (is_there) continue;
-      return Error(errors::role_missing, fmt::format("the target has no role with id `{}`", printable(id, 100)))
+      return Error(errors::role_missing,
+                   fmt::format("the target has no role with id `{}`", printable(id, 100)))
           .with_blame(Blame::plan)
           .with_argument(fmt::format("roles.roleIds.{}", printable(id, 100)));
     }
     return {};
   }
 
-  static Result<std::optional<secret::Secret>> read_secret(step::StepContext& context, const std::string& account) {
+  static Result<std::optional<secret::Secret>> read_secret(step::StepContext& context,
+                                                           const std::string& account) {
     const Value& reference = context.arguments["password"];
     if (!reference.is_secret()) return std::optional<secret::Secret>();
-    PLAN_TRY(stored, context.secrets.read(reference.as_secret()).while_doing(fmt::format("reading the password hash of {}", account)));
-    PLAN_TRY(rewritten, secret_for_target(stored, context.arguments["password_scheme"].string_or({}), account));
+    PLAN_TRY(stored, context.secrets.read(reference.as_secret())
+                         .while_doing(fmt::format("reading the password hash of {}", account)));
+    PLAN_TRY(rewritten, secret_for_target(
+                            stored, context.arguments["password_scheme"].string_or({}), account));
     return std::optional<secret::Secret>(std::move(rewritten));
   }
 
   static Result<Value> create(Target& target, step::StepContext& context, const Wanted& wanted) {
     PLAN_TRY(secret, read_secret(context, wanted.account));
-    Value body = Value::map({{"@type", "User"}, {"name", wanted.local}, {"domainId", wanted.domain_id}});
+    Value body =
+        Value::map({{"@type", "User"}, {"name", wanted.local}, {"domainId", wanted.domain_id}});
     for (const auto& [key, value] : wanted.members.members()) body.set(key, value);
     if (wanted.aliases.size() > 0) body.set("aliases", wanted.aliases);
     body.set("permissions", closed({}));
     if (secret) {
-      body.set("credentials", Value::map({{"0", Value::map({{"@type", "Password"}, {"secret", secret->reveal_for("x:Account/set create")}})}}));
+      body.set("credentials",
+               Value::map(
+                   {{"0", Value::map({{"@type", "Password"},
+                                      {"secret", secret->reveal_for("x:Account/set create")}})}}));
     }
     const std::string what = fmt::format("account `{}`", wanted.account);
     auto made = target.registry().create("Account", body, what, {});
     if (!made) {
       // A method error may come after the account was made: what exists is what counts.
-      const bool is_doubtful = made.error().is(net::jmap::errors::method_refused) || made.error().is(net::jmap::errors::name_taken);
+      const bool is_doubtful = made.error().is(net::jmap::errors::method_refused) ||
+                               made.error().is(net::jmap::errors::name_taken);
       if (!is_doubtful) return std::move(made).error();
       PLAN_TRY(live, target.account(wanted.account));
       if (!live.is_null()) return converge(target, context, wanted, live, true);
       if (made.error().is(net::jmap::errors::name_taken)) {
-        return Error(errors::address_taken, fmt::format("{} or one of its aliases belongs to another account, list or alias of the target", wanted.account))
+        return Error(errors::address_taken,
+                     fmt::format("{} or one of its aliases belongs to another account, list or "
+                                 "alias of the target",
+                                 wanted.account))
             .with_blame(Blame::target)
             .with_argument("account")
             .with_detail(made.error().message());
@@ -337,29 +396,40 @@ class AccountDriver final : public step::StepDriver {
     return Value::map({{"account_id", *made}});
   }
 
-  /// Brings an account that is there to what is wanted. `must_close`: also shuts it, as before a flip.
-  static Result<Value> converge(Target& target, step::StepContext& context, const Wanted& wanted, const Value& live, bool must_close) {
+  /// Brings an account that is there to what is wanted. `must_close`: also shuts it, as before a
+  /// flip.
+  static Result<Value> converge(Target& target, step::StepContext& context, const Wanted& wanted,
+                                const Value& live, bool must_close) {
     PLAN_TRY(secret, read_secret(context, wanted.account));
     Value patch = patch_for(wanted.members, live);
-    if (alias_keys(wanted.aliases) != alias_keys(live["aliases"])) patch.set("aliases", wanted.aliases);
-    if (must_close && !is_closed(live["permissions"])) patch.set("permissions", closed(live["permissions"]));
+    if (alias_keys(wanted.aliases) != alias_keys(live["aliases"]))
+      patch.set("aliases", wanted.aliases);
+    if (must_close && !is_closed(live["permissions"]))
+      patch.set("permissions", closed(live["permissions"]));
     if (secret) {
-      // Never the whole list: that would drop app passwords and the second factor (5.3). The same hash again is no change.
+      // Never the whole list: that would drop app passwords and the second factor (5.3). The same
+      // hash again is no change.
       const std::optional<std::string> number = password_entry(live);
       const std::string& text = secret->reveal_for("x:Account/set update");
-      if (number) patch.set(fmt::format("credentials/{}/secret", *number), text);
-      else patch.set(fmt::format("credentials/{}", live["credentials"].size()), Value::map({{"@type", "Password"}, {"secret", text}}));
+      if (number)
+        patch.set(fmt::format("credentials/{}/secret", *number), text);
+      else
+        patch.set(fmt::format("credentials/{}", live["credentials"].size()),
+                  Value::map({{"@type", "Password"}, {"secret", text}}));
     }
     PLAN_TRY_VOID(target.registry().update("Account", std::string(live["id"].string_or({})), patch,
                                            fmt::format("account `{}`", wanted.account), {}));
     return outputs(live);
   }
 
-  /// Only what the user can have changed at the source since the copy began. A changed set of names goes back to the
-  /// beginning: mail for it was not routed.
-  static Result<Value> refresh(Target& target, step::StepContext& context, const Wanted& wanted, const Value& live) {
+  /// Only what the user can have changed at the source since the copy began. A changed set of names
+  /// goes back to the beginning: mail for it was not routed.
+  static Result<Value> refresh(Target& target, step::StepContext& context, const Wanted& wanted,
+                               const Value& live) {
     if (alias_keys(wanted.aliases) != alias_keys(live["aliases"])) {
-      return Error(errors::aliases_changed, fmt::format("the aliases of {} on the target are not those of the lock", wanted.account))
+      return Error(errors::aliases_changed,
+                   fmt::format("the aliases of {} on the target are not those of the lock",
+                               wanted.account))
           .with_blame(Blame::target)
           .with_argument("aliases");
     }
@@ -369,9 +439,10 @@ class AccountDriver final : public step::StepDriver {
   static Result<Value> open(Target& target, const Wanted& wanted, const Value& live) {
     if (live.is_null()) return missing(wanted);
     if (is_closed(live["permissions"])) {
-      PLAN_TRY_VOID(target.registry().update("Account", std::string(live["id"].string_or({})),
-                                             Value::map({{"permissions", opened(live["permissions"])}}),
-                                             fmt::format("account `{}`", wanted.account), {}));
+      PLAN_TRY_VOID(
+          target.registry().update("Account", std::string(live["id"].string_or({})),
+                                   Value::map({{"permissions", opened(live["permissions"])}}),
+                                   fmt::format("account `{}`", wanted.account), {}));
     }
     return outputs(live);
   }

@@ -12,12 +12,18 @@ namespace {
 
 using ir::Value;
 
-std::string bare(std::string_view type) { return std::string(type.starts_with("x:") ? type.substr(2) : type); }
+std::string bare(std::string_view type) {
+  return std::string(type.starts_with("x:") ? type.substr(2) : type);
+}
 
 /// A method that the server does not know means a type that it does not know.
 Error with_type(Error error, std::string_view type) {
-  if (!error.is(net::jmap::errors::method_refused) || error.message().find("unknownMethod") == std::string::npos) return error;
-  return Error(errors::object_type_unknown, fmt::format("the target has no type `{}`", printable(type, 100))).with_blame(Blame::target);
+  if (!error.is(net::jmap::errors::method_refused) ||
+      error.message().find("unknownMethod") == std::string::npos)
+    return error;
+  return Error(errors::object_type_unknown,
+               fmt::format("the target has no type `{}`", printable(type, 100)))
+      .with_blame(Blame::target);
 }
 
 Value list_of(ir::List objects) { return Value(std::move(objects)); }
@@ -52,7 +58,8 @@ Result<Value> AdminTool::query(std::string_view type, const Value& filter) {
   return Value::map({{"ids", std::move(list)}, {"total", static_cast<std::int64_t>(ids->size())}});
 }
 
-Result<Value> AdminTool::create(std::string_view type, const Value& object, secret::SecretSource& secrets) {
+Result<Value> AdminTool::create(std::string_view type, const Value& object,
+                                secret::SecretSource& secrets) {
   const std::string name = bare(type);
   PLAN_TRY(body, with_secrets(to_wire(object), secrets));
   auto id = target_->registry().create(name, body, fmt::format("an object of type {}", name), {});
@@ -62,14 +69,16 @@ Result<Value> AdminTool::create(std::string_view type, const Value& object, secr
   return Value::map({{"id", *id}});
 }
 
-Result<Value> AdminTool::update(std::string_view type, const std::string& id, const Value& set, secret::SecretSource& secrets) {
+Result<Value> AdminTool::update(std::string_view type, const std::string& id, const Value& set,
+                                secret::SecretSource& secrets) {
   const std::string name = bare(type);
   const std::string what = fmt::format("{} `{}`", name, printable(id, 100));
   const Value wanted = to_wire(set);
   auto read = target_->registry().object(name, id);
   if (!read) return with_type(std::move(read).error(), name);
   if (read->is_null()) {
-    return Error(net::jmap::errors::object_missing, fmt::format("{} is not on the target", what)).with_blame(Blame::target);
+    return Error(net::jmap::errors::object_missing, fmt::format("{} is not on the target", what))
+        .with_blame(Blame::target);
   }
   std::vector<ir::Difference> before;
   compare_members(wanted, *read, before);
@@ -78,19 +87,23 @@ Result<Value> AdminTool::update(std::string_view type, const std::string& id, co
   if (name == "Domain") target_->forget_domains();
   Value changed = Value::list();
   for (const ir::Difference& difference : before) {
-    changed.push_back(Value::map({{"path", difference.path}, {"is", difference.wanted}, {"was", difference.is}}));
+    changed.push_back(
+        Value::map({{"path", difference.path}, {"is", difference.wanted}, {"was", difference.is}}));
   }
   return Value::map({{"id", id}, {"changed", std::move(changed)}});
 }
 
-Result<Value> AdminTool::destroy(std::string_view type, const std::vector<std::string>& ids, bool may_destroy_accounts) {
+Result<Value> AdminTool::destroy(std::string_view type, const std::vector<std::string>& ids,
+                                 bool may_destroy_accounts) {
   const std::string name = bare(type);
   if (name == "Account" && !may_destroy_accounts) {
-    return Error(errors::destroys_data, "destroying an account destroys its mail").with_blame(Blame::plan);
+    return Error(errors::destroys_data, "destroying an account destroys its mail")
+        .with_blame(Blame::plan);
   }
   Value gone = Value::list();
   for (const std::string& id : ids) {
-    PLAN_TRY_VOID(target_->registry().destroy(name, id, fmt::format("{} `{}`", name, printable(id, 100))));
+    PLAN_TRY_VOID(
+        target_->registry().destroy(name, id, fmt::format("{} `{}`", name, printable(id, 100))));
     gone.push_back(id);
   }
   if (name == "Domain") target_->forget_domains();

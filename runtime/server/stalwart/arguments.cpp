@@ -40,10 +40,11 @@ std::vector<std::string> address_arguments(const ir::Value& arguments, std::stri
 std::string show_differences(const std::vector<ir::Difference>& differences) {
   std::string text;
   for (std::size_t i = 0; i < differences.size() && i < kShownMax; ++i) {
-    text += fmt::format("{}`{}` is {}, wanted {}", i == 0 ? "" : "; ", differences[i].path, show(differences[i].is),
-                        show(differences[i].wanted));
+    text += fmt::format("{}`{}` is {}, wanted {}", i == 0 ? "" : "; ", differences[i].path,
+                        show(differences[i].is), show(differences[i].wanted));
   }
-  if (differences.size() > kShownMax) text += fmt::format(" and {} more", differences.size() - kShownMax);
+  if (differences.size() > kShownMax)
+    text += fmt::format(" and {} more", differences.size() - kShownMax);
   return text;
 }
 

@@ -14,21 +14,26 @@ constexpr std::size_t kLineBytesMax = 64 << 10U;
 constexpr int kLinesMax = 64;
 
 /// Reads lines until one begins with `end` (any case); an error when one begins with `refusal`.
-Outcome read_until(net::LineReader& reader, std::string_view end, std::string_view refusal, net::Deadline deadline) {
+Outcome read_until(net::LineReader& reader, std::string_view end, std::string_view refusal,
+                   net::Deadline deadline) {
   for (int i = 0; i < kLinesMax; ++i) {
     PLAN_TRY(line, reader.line(deadline));
     if (equals_ignoring_case(std::string_view(line).substr(0, end.size()), end)) return {};
     if (equals_ignoring_case(std::string_view(line).substr(0, refusal.size()), refusal)) {
-      return Error(net::errors::refused, "the service does not turn TLS on").with_blame(Blame::target).with_detail(line);
+      return Error(net::errors::refused, "the service does not turn TLS on")
+          .with_blame(Blame::target)
+          .with_detail(line);
     }
   }
-  return Error(net::errors::protocol_violation, "the service does not come to its point").with_blame(Blame::target);
+  return Error(net::errors::protocol_violation, "the service does not come to its point")
+      .with_blame(Blame::target);
 }
 
 }  // namespace
 
-Result<std::string> service_certificate(Greeting greeting, const std::string& address, std::uint16_t port,
-                                        std::string_view security, net::Deadline deadline) {
+Result<std::string> service_certificate(Greeting greeting, const std::string& address,
+                                        std::uint16_t port, std::string_view security,
+                                        net::Deadline deadline) {
   if (security != "tls" && security != "starttls") return std::string();
   net::TlsClientOptions tls;
   tls.is_unverified_allowed = true;  // nothing is sent; what is seen here is pinned

@@ -8,19 +8,27 @@
 
 namespace plan::server::stalwart {
 
-/// Adds the drivers of all `admin.*` step kinds. They look before they write, so that every apply may be repeated:
-///  - admin.upsert, admin.update, admin.destroy: registry objects by natural key (object_driver.cpp);
+/// Adds the drivers of all `admin.*` step kinds. They look before they write, so that every apply
+/// may be repeated:
+///  - admin.upsert, admin.update, admin.destroy: registry objects by natural key
+///  (object_driver.cpp);
 ///  - admin.action: reloads and the like;
-///  - admin.account, admin.account-open, admin.account-refresh, admin.list (account_driver.cpp, list_driver.cpp);
+///  - admin.account, admin.account-open, admin.account-refresh, admin.list (account_driver.cpp,
+///  list_driver.cpp);
 ///  - admin.keys: the set of flipped addresses and the account's generation (keys_driver.cpp).
-/// Once the target itself says that an account is there (its generation), account steps that prepare the move are
-/// satisfied and change nothing: the target is the authority then.
+/// Once the target itself says that an account is there (its generation), account steps that
+/// prepare the move are satisfied and change nothing: the target is the authority then.
 void add_drivers(step::DriverTable& table, std::shared_ptr<TargetPool> targets);
 
-[[nodiscard]] std::shared_ptr<step::StepDriver> make_object_driver(std::shared_ptr<TargetPool> targets);
-[[nodiscard]] std::shared_ptr<step::StepDriver> make_action_driver(std::shared_ptr<TargetPool> targets);
-[[nodiscard]] std::shared_ptr<step::StepDriver> make_account_driver(std::shared_ptr<TargetPool> targets);
-[[nodiscard]] std::shared_ptr<step::StepDriver> make_list_driver(std::shared_ptr<TargetPool> targets);
-[[nodiscard]] std::shared_ptr<step::StepDriver> make_keys_driver(std::shared_ptr<TargetPool> targets);
+[[nodiscard]] std::shared_ptr<step::StepDriver> make_object_driver(
+    std::shared_ptr<TargetPool> targets);
+[[nodiscard]] std::shared_ptr<step::StepDriver> make_action_driver(
+    std::shared_ptr<TargetPool> targets);
+[[nodiscard]] std::shared_ptr<step::StepDriver> make_account_driver(
+    std::shared_ptr<TargetPool> targets);
+[[nodiscard]] std::shared_ptr<step::StepDriver> make_list_driver(
+    std::shared_ptr<TargetPool> targets);
+[[nodiscard]] std::shared_ptr<step::StepDriver> make_keys_driver(
+    std::shared_ptr<TargetPool> targets);
 
 }  // namespace plan::server::stalwart

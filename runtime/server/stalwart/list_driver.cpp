@@ -1,5 +1,6 @@
-// admin.list. A mailing list delivers from the moment it exists (reference/split-delivery.md 9.5), so it is made in the step
-// that flips it. The server does not expand a list inside a list: members come flattened.
+// admin.list. A mailing list delivers from the moment it exists (reference/split-delivery.md 9.5),
+// so it is made in the step that flips it. The server does not expand a list inside a list: members
+// come flattened.
 #include <fmt/format.h>
 
 #include "compiler/source/text.h"
@@ -30,14 +31,21 @@ class ListDriver final : public step::StepDriver {
   Result<ir::Observation> observe(step::StepContext& context) override {
     PLAN_TRY(target, targets_->open(context));
     PLAN_TRY(wanted, wanted_of(*target, context.arguments));
-    if (wanted.domain_id.empty()) return unknowable(fmt::format("the domain of {} is not on the target yet", wanted.address));
-    PLAN_TRY(live, target->list(wanted.address).while_doing(fmt::format("looking at list {}", wanted.address)));
+    if (wanted.domain_id.empty())
+      return unknowable(fmt::format("the domain of {} is not on the target yet", wanted.address));
+    PLAN_TRY(live, target->list(wanted.address)
+                       .while_doing(fmt::format("looking at list {}", wanted.address)));
     ir::Observation observation;
-    observation.prior = Value::map({{"exists", !live.is_null()}, {"recipients", live["recipients"]}, {"aliases", live["aliases"]}});
+    observation.prior = Value::map({{"exists", !live.is_null()},
+                                    {"recipients", live["recipients"]},
+                                    {"aliases", live["aliases"]}});
     observation.fingerprint = observation.prior;
     compare_members(wanted.members, live.is_null() ? Value::map() : live, observation.differences);
-    if (live.is_null()) observation.standing = Standing::absent;
-    else observation.standing = observation.differences.empty() ? Standing::satisfied : Standing::differs;
+    if (live.is_null())
+      observation.standing = Standing::absent;
+    else
+      observation.standing =
+          observation.differences.empty() ? Standing::satisfied : Standing::differs;
     return observation;
   }
 
@@ -45,7 +53,8 @@ class ListDriver final : public step::StepDriver {
     PLAN_TRY(target, targets_->open(context));
     PLAN_TRY(wanted, wanted_of(*target, context.arguments));
     if (wanted.domain_id.empty()) {
-      return Error(errors::domain_missing, fmt::format("the target has no domain for list {}", wanted.address))
+      return Error(errors::domain_missing,
+                   fmt::format("the target has no domain for list {}", wanted.address))
           .with_blame(Blame::target)
           .with_argument("address");
     }
@@ -53,7 +62,8 @@ class ListDriver final : public step::StepDriver {
     for (int attempt = 0;; ++attempt) {
       PLAN_TRY(live, target->list(wanted.address));
       if (!live.is_null()) {
-        PLAN_TRY_VOID(target->registry().update("MailingList", std::string(live["id"].string_or({})),
+        PLAN_TRY_VOID(target->registry().update("MailingList",
+                                                std::string(live["id"].string_or({})),
                                                 patch_for(wanted.members, live), what, {}));
         return Value::map();
       }
@@ -62,12 +72,15 @@ class ListDriver final : public step::StepDriver {
       auto made = target->registry().create("MailingList", body, what, {});
       target->forget_lists();
       if (made) return Value::map();
-      const bool is_doubtful = made.error().is(net::jmap::errors::name_taken) || made.error().is(net::jmap::errors::method_refused);
+      const bool is_doubtful = made.error().is(net::jmap::errors::name_taken) ||
+                               made.error().is(net::jmap::errors::method_refused);
       if (attempt > 0 || !is_doubtful) return std::move(made).error();
       PLAN_TRY(now, target->list(wanted.address));
       if (!now.is_null()) continue;
       if (made.error().is(net::jmap::errors::name_taken)) {
-        return Error(errors::address_taken, fmt::format("{} belongs to an account or an alias of the target", wanted.address))
+        return Error(errors::address_taken,
+                     fmt::format("{} belongs to an account or an alias of the target",
+                                 wanted.address))
             .with_blame(Blame::target)
             .with_argument("address");
       }
@@ -82,8 +95,10 @@ class ListDriver final : public step::StepDriver {
     std::vector<ir::Difference> differences;
     compare_members(wanted.members, live.is_null() ? Value::map() : live, differences);
     if (!live.is_null() && differences.empty()) return {};
-    return Error(step::errors::not_as_wanted,
-                 fmt::format("list {}: {}", wanted.address, live.is_null() ? "is not on the target" : show_differences(differences)))
+    return Error(
+               step::errors::not_as_wanted,
+               fmt::format("list {}: {}", wanted.address,
+                           live.is_null() ? "is not on the target" : show_differences(differences)))
         .with_blame(Blame::target);
   }
 
@@ -99,10 +114,15 @@ class ListDriver final : public step::StepDriver {
     compare_members(wanted.members, live, differences);
     const bool existed = context.prior["exists"].bool_or(false);
     Value before = Value::map();
-    if (existed) before = Value::map({{"recipients", context.prior["recipients"]}, {"aliases", context.prior["aliases"]}});
-    if (existed && before["recipients"] == live["recipients"] && before["aliases"] == live["aliases"]) return {};
+    if (existed)
+      before = Value::map(
+          {{"recipients", context.prior["recipients"]}, {"aliases", context.prior["aliases"]}});
+    if (existed && before["recipients"] == live["recipients"] &&
+        before["aliases"] == live["aliases"])
+      return {};
     if (!differences.empty()) {
-      return Error(step::errors::changed_since, fmt::format("{} was changed by somebody else: {}", what, show_differences(differences)))
+      return Error(step::errors::changed_since, fmt::format("{} was changed by somebody else: {}",
+                                                            what, show_differences(differences)))
           .with_blame(Blame::target);
     }
     if (existed) return target->registry().update("MailingList", id, before, what, {});
@@ -133,8 +153,9 @@ class ListDriver final : public step::StepDriver {
         wanted.domain_id.clear();
         return wanted;
       }
-      aliases.set(std::to_string(aliases.size()),
-                  Value::map({{"name", alias_parts.local}, {"domainId", alias_domain}, {"enabled", true}}));
+      aliases.set(
+          std::to_string(aliases.size()),
+          Value::map({{"name", alias_parts.local}, {"domainId", alias_domain}, {"enabled", true}}));
     }
     if (aliases.size() > 0) wanted.members.set("aliases", std::move(aliases));
     return wanted;

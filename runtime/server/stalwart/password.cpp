@@ -1,6 +1,7 @@
-// Which password hashes the target keeps, and which it takes for a plain text, locking the user out: the most expensive
-// mistake of a migration. So everything is recognised here exactly as the server does, and what is not recognised is never
-// sent. The forms and their verdicts are those of data/transcripts/stalwart-0.16-admin/password-hashes.json.
+// Which password hashes the target keeps, and which it takes for a plain text, locking the user
+// out: the most expensive mistake of a migration. So everything is recognised here exactly as the
+// server does, and what is not recognised is never sent. The forms and their verdicts are those of
+// data/transcripts/stalwart-0.16-admin/password-hashes.json.
 #include "runtime/server/stalwart/password.h"
 
 #include <fmt/format.h>
@@ -19,8 +20,10 @@
 namespace plan::server::stalwart {
 namespace {
 
-constexpr std::string_view kCryptAlphabet = "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-constexpr std::string_view kBase64Alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+constexpr std::string_view kCryptAlphabet =
+    "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+constexpr std::string_view kBase64Alphabet =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 constexpr int kPbkdf2Rounds = 100'000;
 constexpr std::size_t kSaltBytes = 16;
 constexpr std::size_t kPbkdf2Bytes = 64;
@@ -29,9 +32,7 @@ bool is_made_of(std::string_view text, std::string_view alphabet) {
   return text.find_first_not_of(alphabet) == std::string_view::npos;
 }
 
-bool is_digits(std::string_view text) {
-  return !text.empty() && is_made_of(text, "0123456789");
-}
+bool is_digits(std::string_view text) { return !text.empty() && is_made_of(text, "0123456789"); }
 
 /// Base64 of the standard alphabet; padding may be there, right, or missing.
 std::optional<std::string> decode_base64(std::string_view text) {
@@ -61,31 +62,39 @@ std::optional<std::string> decode_hex(std::string_view text) {
 }
 
 /// Dollar-separated fields after the first `$`.
-std::vector<std::string_view> fields_of(std::string_view text) { return split(text.substr(1), '$'); }
+std::vector<std::string_view> fields_of(std::string_view text) {
+  return split(text.substr(1), '$');
+}
 
-bool is_crypt(std::string_view text, std::size_t salt_max, std::size_t hash_size, bool may_have_rounds) {
+bool is_crypt(std::string_view text, std::size_t salt_max, std::size_t hash_size,
+              bool may_have_rounds) {
   std::vector<std::string_view> fields = fields_of(text);
-  if (may_have_rounds && fields.size() == 4 && fields[1].starts_with("rounds=") && is_digits(fields[1].substr(7))) {
+  if (may_have_rounds && fields.size() == 4 && fields[1].starts_with("rounds=") &&
+      is_digits(fields[1].substr(7))) {
     fields.erase(fields.begin() + 1);
   }
-  return fields.size() == 3 && !fields[1].empty() && fields[1].size() <= salt_max && is_made_of(fields[1], kCryptAlphabet) &&
-         fields[2].size() == hash_size && is_made_of(fields[2], kCryptAlphabet);
+  return fields.size() == 3 && !fields[1].empty() && fields[1].size() <= salt_max &&
+         is_made_of(fields[1], kCryptAlphabet) && fields[2].size() == hash_size &&
+         is_made_of(fields[2], kCryptAlphabet);
 }
 
 bool is_sha1_crypt(std::string_view text) {
   const std::vector<std::string_view> fields = fields_of(text);
-  return fields.size() == 4 && is_digits(fields[1]) && !fields[2].empty() && fields[2].size() <= 64 &&
-         is_made_of(fields[2], kCryptAlphabet) && fields[3].size() == 28 && is_made_of(fields[3], kCryptAlphabet);
+  return fields.size() == 4 && is_digits(fields[1]) && !fields[2].empty() &&
+         fields[2].size() <= 64 && is_made_of(fields[2], kCryptAlphabet) &&
+         fields[3].size() == 28 && is_made_of(fields[3], kCryptAlphabet);
 }
 
 bool is_bcrypt(std::string_view text) {
-  return text.size() == 60 && is_digits(text.substr(4, 2)) && text[6] == '$' && is_made_of(text.substr(7), kCryptAlphabet);
+  return text.size() == 60 && is_digits(text.substr(4, 2)) && text[6] == '$' &&
+         is_made_of(text.substr(7), kCryptAlphabet);
 }
 
 bool is_parameter_list(std::string_view text) {
   for (const std::string_view parameter : split(text, ',')) {
     const std::size_t equals = parameter.find('=');
-    if (equals == 0 || equals == std::string_view::npos || equals + 1 == parameter.size()) return false;
+    if (equals == 0 || equals == std::string_view::npos || equals + 1 == parameter.size())
+      return false;
   }
   return true;
 }
@@ -109,9 +118,12 @@ bool is_phc(std::string_view text) {
 }
 
 SecretForm dollar_form(std::string_view text) {
-  const auto usable_if = [](bool condition) { return condition ? SecretForm::usable : SecretForm::plain_text; };
+  const auto usable_if = [](bool condition) {
+    return condition ? SecretForm::usable : SecretForm::plain_text;
+  };
   const std::string_view id = fields_of(text).front();
-  if (id == "argon2i" || id == "argon2d" || id == "argon2id" || id == "scrypt") return usable_if(is_phc(text));
+  if (id == "argon2i" || id == "argon2d" || id == "argon2id" || id == "scrypt")
+    return usable_if(is_phc(text));
   if (id == "pbkdf2-sha256" || id == "pbkdf2-sha512") return usable_if(is_phc(text));
   if (id == "pbkdf2") return is_phc(text) ? SecretForm::never_verifies : SecretForm::plain_text;
   if (id == "2a" || id == "2b" || id == "2y") return usable_if(is_bcrypt(text));
@@ -147,19 +159,21 @@ SecretForm scheme_form(std::string_view scheme, std::string_view text) {
   if (name == "argon2" || name == "argon2i" || name == "argon2id" || name == "pbkdf2") {
     if (!text.starts_with('$')) return SecretForm::plain_text;
     const std::string_view id = fields_of(text).front();
-    const bool is_same_family = name == "pbkdf2" ? id.starts_with("pbkdf2") : id.starts_with("argon2");
+    const bool is_same_family =
+        name == "pbkdf2" ? id.starts_with("pbkdf2") : id.starts_with("argon2");
     return is_same_family ? dollar_form(text) : SecretForm::plain_text;
   }
   if (name == "crypt") {
     if (text.starts_with('$')) return dollar_form(text);
     if (text.size() == 13 && is_made_of(text, kCryptAlphabet)) return SecretForm::usable;
-    if (text.size() == 20 && text.front() == '_' && is_made_of(text.substr(1), kCryptAlphabet)) return SecretForm::never_verifies;
+    if (text.size() == 20 && text.front() == '_' && is_made_of(text.substr(1), kCryptAlphabet))
+      return SecretForm::never_verifies;
   }
   return SecretForm::plain_text;
 }
 
 struct Scheme {
-  std::string name = {};   // upper case, without an encoding suffix
+  std::string name = {};      // upper case, without an encoding suffix
   std::string encoding = {};  // "HEX", "B64" or empty
   std::string_view text = {};
 };
@@ -175,7 +189,8 @@ Scheme split_scheme(std::string_view stored, std::string_view default_scheme) {
       scheme.text = stored.substr(end + 1);
     }
   }
-  for (const char c : name) scheme.name.push_back(static_cast<char>(std::toupper(static_cast<unsigned char>(c))));
+  for (const char c : name)
+    scheme.name.push_back(static_cast<char>(std::toupper(static_cast<unsigned char>(c))));
   const std::size_t dot = scheme.name.rfind('.');
   if (dot != std::string::npos) {
     scheme.encoding = scheme.name.substr(dot + 1);
@@ -185,19 +200,25 @@ Scheme split_scheme(std::string_view stored, std::string_view default_scheme) {
   return scheme;
 }
 
-/// `{SHA}`, `{SSHA}`, ... with the digest as hex or base64 (Dovecot takes either where no suffix says which: hex when the
-/// length is that of hex).
-std::optional<std::string> rewritten_digest(std::string_view target_scheme, const Scheme& scheme, std::size_t bytes, bool is_salted) {
+/// `{SHA}`, `{SSHA}`, ... with the digest as hex or base64 (Dovecot takes either where no suffix
+/// says which: hex when the length is that of hex).
+std::optional<std::string> rewritten_digest(std::string_view target_scheme, const Scheme& scheme,
+                                            std::size_t bytes, bool is_salted) {
   std::optional<std::string> digest;
-  const bool may_be_hex = scheme.encoding != "B64" && (scheme.encoding == "HEX" || (!is_salted && scheme.text.size() == bytes * 2));
+  const bool may_be_hex =
+      scheme.encoding != "B64" &&
+      (scheme.encoding == "HEX" || (!is_salted && scheme.text.size() == bytes * 2));
   if (may_be_hex) digest = decode_hex(scheme.text);
   if (!digest && scheme.encoding != "HEX") digest = decode_base64(scheme.text);
-  if (!digest || (is_salted ? digest->size() <= bytes : digest->size() != bytes)) return std::nullopt;
+  if (!digest || (is_salted ? digest->size() <= bytes : digest->size() != bytes))
+    return std::nullopt;
   return fmt::format("{{{}}}{}", target_scheme, ir::to_base64(*digest));
 }
 
-/// passlib's `$pbkdf2-sha256$29000$salt$hash` (its base64 has `.` for `+`) and FreeIPA's `{PBKDF2-SHA512}rounds$salt$hash`.
-std::optional<std::string> rewritten_pbkdf2(std::string_view digest_name, std::string_view rounds, std::string_view salt, std::string_view hash) {
+/// passlib's `$pbkdf2-sha256$29000$salt$hash` (its base64 has `.` for `+`) and FreeIPA's
+/// `{PBKDF2-SHA512}rounds$salt$hash`.
+std::optional<std::string> rewritten_pbkdf2(std::string_view digest_name, std::string_view rounds,
+                                            std::string_view salt, std::string_view hash) {
   if (!is_digits(rounds)) return std::nullopt;
   const auto standard = [](std::string_view text) {
     std::string copy(text);
@@ -209,18 +230,21 @@ std::optional<std::string> rewritten_pbkdf2(std::string_view digest_name, std::s
   const std::string hash_text = standard(hash);
   const std::optional<std::string> bytes = decode_base64(hash_text);
   if (!bytes || bytes->empty()) return std::nullopt;
-  return fmt::format("$pbkdf2-{}$i={},l={}${}${}", digest_name, rounds, bytes->size(), salt_text, hash_text);
+  return fmt::format("$pbkdf2-{}$i={},l={}${}${}", digest_name, rounds, bytes->size(), salt_text,
+                     hash_text);
 }
 
 std::string hash_clear_text(std::string_view text, std::string_view account) {
   const ir::Sha256 seed = ir::hmac_sha256(fmt::format("plan password salt\n{}", account), text);
   const std::string_view salt(reinterpret_cast<const char*>(seed.bytes.data()), kSaltBytes);
   std::array<unsigned char, kPbkdf2Bytes> hash = {};
-  const int is_done = PKCS5_PBKDF2_HMAC(text.data(), static_cast<int>(text.size()), seed.bytes.data(), kSaltBytes,
-                                        kPbkdf2Rounds, EVP_sha512(), static_cast<int>(hash.size()), hash.data());
+  const int is_done =
+      PKCS5_PBKDF2_HMAC(text.data(), static_cast<int>(text.size()), seed.bytes.data(), kSaltBytes,
+                        kPbkdf2Rounds, EVP_sha512(), static_cast<int>(hash.size()), hash.data());
   PLAN_CHECK(is_done == 1, "PBKDF2 with fixed parameters cannot be refused");
   const std::string_view bytes(reinterpret_cast<const char*>(hash.data()), hash.size());
-  return fmt::format("$pbkdf2-sha512$i={},l={}${}${}", kPbkdf2Rounds, kPbkdf2Bytes, unpadded_base64(salt), unpadded_base64(bytes));
+  return fmt::format("$pbkdf2-sha512$i={},l={}${}${}", kPbkdf2Rounds, kPbkdf2Bytes,
+                     unpadded_base64(salt), unpadded_base64(bytes));
 }
 
 std::optional<std::string> rewrite(const Scheme& scheme, std::string_view account) {
@@ -245,14 +269,18 @@ std::optional<std::string> rewrite(const Scheme& scheme, std::string_view accoun
   if (name == "PBKDF2-SHA256" || name == "PBKDF2-SHA512") {
     const std::vector<std::string_view> fields = split(text, '$');
     if (fields.size() != 3) return std::nullopt;
-    return rewritten_pbkdf2(name == "PBKDF2-SHA256" ? "sha256" : "sha512", fields[0], fields[1], fields[2]);
+    return rewritten_pbkdf2(name == "PBKDF2-SHA256" ? "sha256" : "sha512", fields[0], fields[1],
+                            fields[2]);
   }
-  constexpr std::array<std::string_view, 9> kNamesOfCrypt = {"CRYPT",  "SHA512-CRYPT", "SHA256-CRYPT", "BLF-CRYPT", "MD5-CRYPT",
-                                                             "MD5",    "ARGON2",       "ARGON2I",      "ARGON2ID"};
-  if (std::find(kNamesOfCrypt.begin(), kNamesOfCrypt.end(), name) == kNamesOfCrypt.end()) return std::nullopt;
+  constexpr std::array<std::string_view, 9> kNamesOfCrypt = {
+      "CRYPT", "SHA512-CRYPT", "SHA256-CRYPT", "BLF-CRYPT", "MD5-CRYPT",
+      "MD5",   "ARGON2",       "ARGON2I",      "ARGON2ID"};
+  if (std::find(kNamesOfCrypt.begin(), kNamesOfCrypt.end(), name) == kNamesOfCrypt.end())
+    return std::nullopt;
   if (text.starts_with("$pbkdf2-sha256$") || text.starts_with("$pbkdf2-sha512$")) {
     const std::vector<std::string_view> fields = fields_of(text);
-    if (fields.size() == 4 && is_digits(fields[1])) return rewritten_pbkdf2(fields[0].substr(7), fields[1], fields[2], fields[3]);
+    if (fields.size() == 4 && is_digits(fields[1]))
+      return rewritten_pbkdf2(fields[0].substr(7), fields[1], fields[2], fields[3]);
   }
   if (text.starts_with("$2x$")) return std::nullopt;
   if (text.starts_with('$')) return std::string(text);
@@ -265,23 +293,28 @@ SecretForm secret_form(std::string_view secret) {
   if (secret.starts_with('$')) return dollar_form(secret);
   if (secret.starts_with('{')) {
     const std::size_t end = secret.find('}');
-    if (end != std::string_view::npos) return scheme_form(secret.substr(1, end - 1), secret.substr(end + 1));
+    if (end != std::string_view::npos)
+      return scheme_form(secret.substr(1, end - 1), secret.substr(end + 1));
   }
   return SecretForm::plain_text;
 }
 
-Result<secret::Secret> secret_for_target(const secret::Secret& stored, std::string_view default_scheme,
+Result<secret::Secret> secret_for_target(const secret::Secret& stored,
+                                         std::string_view default_scheme,
                                          std::string_view account) {
   const std::string& text = stored.reveal_for("rewriting a password hash for the target");
   const Scheme scheme = split_scheme(text, default_scheme);
   std::optional<std::string> rewritten = rewrite(scheme, account);
-  if (rewritten && secret_form(*rewritten) == SecretForm::usable) return secret::Secret(std::move(*rewritten));
+  if (rewritten && secret_form(*rewritten) == SecretForm::usable)
+    return secret::Secret(std::move(*rewritten));
   // A form that the target keeps as it is, under a scheme name that is not Dovecot's.
   if (secret_form(text) == SecretForm::usable) return stored.clone();
-  const std::string shown = scheme.name.size() <= 32 ? printable(scheme.name, 32) : std::string("a scheme without a known name");
+  const std::string shown = scheme.name.size() <= 32 ? printable(scheme.name, 32)
+                                                     : std::string("a scheme without a known name");
   return Error(errors::password_not_portable,
-               fmt::format("the password of {} is kept as {}{}{}, which the target cannot verify", printable(account, 320), shown,
-                           scheme.encoding.empty() ? "" : ".", printable(scheme.encoding, 8)))
+               fmt::format("the password of {} is kept as {}{}{}, which the target cannot verify",
+                           printable(account, 320), shown, scheme.encoding.empty() ? "" : ".",
+                           printable(scheme.encoding, 8)))
       .with_blame(Blame::source)
       .with_argument("password");
 }

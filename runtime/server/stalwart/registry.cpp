@@ -17,7 +17,9 @@ namespace {
 
 using net::jmap::CallOptions;
 
-std::string wire_type(std::string_view type) { return type.starts_with("x:") ? std::string(type) : fmt::format("x:{}", type); }
+std::string wire_type(std::string_view type) {
+  return type.starts_with("x:") ? std::string(type) : fmt::format("x:{}", type);
+}
 
 CallOptions reading() {
   return CallOptions{.is_read_only = true,
@@ -26,7 +28,8 @@ CallOptions reading() {
                      .deadline = net::Deadline::after(kCallTime)};
 }
 
-/// Members that the server filters exactly (reference/stalwart-admin.md 3.6); others are compared by us alone.
+/// Members that the server filters exactly (reference/stalwart-admin.md 3.6); others are compared
+/// by us alone.
 const std::vector<std::string>& filterable(std::string_view type) {
   static const std::vector<std::string> kName = {"name"};
   static const std::vector<std::string> kNone;
@@ -61,7 +64,8 @@ std::string show_match(const ir::Value& match) {
   std::string text;
   for (const auto& [key, value] : match.members()) {
     if (!value.is_string()) continue;
-    text += fmt::format("{}{} `{}`", text.empty() ? "" : ", ", key, printable(value.as_string(), 100));
+    text +=
+        fmt::format("{}{} `{}`", text.empty() ? "" : ", ", key, printable(value.as_string(), 100));
   }
   return text;
 }
@@ -69,8 +73,9 @@ std::string show_match(const ir::Value& match) {
 }  // namespace
 
 Result<std::vector<std::string>> Registry::ids(std::string_view type, const ir::Value& filter) {
-  // The one order of paging that loses nothing (3.6): ascending by id, anchored at the last id of the page before. Types
-  // that live in queues can only be sorted by time; those are paged by position, and may change meanwhile.
+  // The one order of paging that loses nothing (3.6): ascending by id, anchored at the last id of
+  // the page before. Types that live in queues can only be sorted by time; those are paged by
+  // position, and may change meanwhile.
   const std::string method = wire_type(type) + "/query";
   const std::string_view sort = sort_of(type.starts_with("x:") ? type.substr(2) : type);
   const bool is_by_id = sort == "id";
@@ -80,7 +85,8 @@ Result<std::vector<std::string>> Registry::ids(std::string_view type, const ir::
   for (;;) {
     ir::Value arguments = ir::Value::map();
     if (filter.size() > 0) arguments.set("filter", filter);
-    arguments.set("sort", ir::Value::list({ir::Value::map({{"property", sort}, {"isAscending", true}})}));
+    arguments.set("sort",
+                  ir::Value::list({ir::Value::map({{"property", sort}, {"isAscending", true}})}));
     arguments.set("limit", static_cast<std::int64_t>(kQueryPage));
     arguments.set("calculateTotal", true);
     if (!ids.empty() && is_by_id) {
@@ -97,15 +103,17 @@ Result<std::vector<std::string>> Registry::ids(std::string_view type, const ir::
       is_new = true;
     }
     if (ids.size() > kListedMax) {
-      return Error(net::errors::answer_too_large, fmt::format("the target has more than {} objects of type {}",
-                                                              show_count(kListedMax), type))
+      return Error(net::errors::answer_too_large,
+                   fmt::format("the target has more than {} objects of type {}",
+                               show_count(kListedMax), type))
           .with_blame(Blame::target);
     }
     if (!is_new || (total >= 0 && ids.size() >= static_cast<std::size_t>(total))) break;
   }
   if (is_by_id && total > 0 && ids.size() < static_cast<std::size_t>(total)) {
-    return Error(net::errors::protocol_violation, fmt::format("the target counts {} objects of type {} and lists {}", total,
-                                                              type, ids.size()))
+    return Error(net::errors::protocol_violation,
+                 fmt::format("the target counts {} objects of type {} and lists {}", total, type,
+                             ids.size()))
         .with_blame(Blame::target)
         .with_retry(Retry::safe);
   }
@@ -138,7 +146,8 @@ Result<ir::Value> Registry::find(std::string_view type, const ir::Value& match) 
   for (ir::Value& candidate : candidates) {
     if (!fits(match, candidate)) continue;
     if (!found.is_null()) {
-      return Error(errors::match_ambiguous, fmt::format("more than one {} has {}", type, show_match(match)))
+      return Error(errors::match_ambiguous,
+                   fmt::format("more than one {} has {}", type, show_match(match)))
           .with_blame(Blame::target)
           .with_argument("match");
     }
@@ -152,8 +161,8 @@ Result<net::jmap::SetResult> Registry::set(net::jmap::SetRequest request) {
   return client_->set(std::move(request), net::Deadline::after(kCallTime));
 }
 
-Result<std::string> Registry::create(std::string_view type, const ir::Value& object, std::string_view what,
-                                     std::string_view argument) {
+Result<std::string> Registry::create(std::string_view type, const ir::Value& object,
+                                     std::string_view what, std::string_view argument) {
   net::jmap::SetRequest request;
   request.type = std::string(type);
   request.create = ir::Value::map({{"n", object}});
@@ -163,8 +172,11 @@ Result<std::string> Registry::create(std::string_view type, const ir::Value& obj
     const auto& reason = result.failures.front().error;
     if (reason.is("invalidPatch") && reason.property().empty()) {
       // A create does not say which member it does not know (0a).
-      return Error(error.code(), fmt::format("{}: it has a member that this version of the target does not know, and the "
-                                             "server does not say which", what))
+      return Error(error.code(),
+                   fmt::format(
+                       "{}: it has a member that this version of the target does not know, and the "
+                       "server does not say which",
+                       what))
           .with_blame(Blame::target)
           .with_argument(std::string(argument))
           .while_doing(fmt::format("creating {}", what));
@@ -173,15 +185,16 @@ Result<std::string> Registry::create(std::string_view type, const ir::Value& obj
   }
   std::string id = result.created_id("n");
   if (id.empty()) {
-    return Error(net::errors::protocol_violation, fmt::format("the target made {} and does not say its id", what))
+    return Error(net::errors::protocol_violation,
+                 fmt::format("the target made {} and does not say its id", what))
         .with_effect(Effect::unknown)
         .with_blame(Blame::target);
   }
   return id;
 }
 
-Outcome Registry::update(std::string_view type, const std::string& id, const ir::Value& patch, std::string_view what,
-                         std::string_view argument) {
+Outcome Registry::update(std::string_view type, const std::string& id, const ir::Value& patch,
+                         std::string_view what, std::string_view argument) {
   if (patch.size() == 0) return {};
   net::jmap::SetRequest request;
   request.type = std::string(type);
@@ -203,16 +216,24 @@ Outcome Registry::destroy(std::string_view type, const std::string& id, std::str
 }
 
 Outcome Registry::action(std::string_view name) {
-  CallOptions options = reading();  // repeating an action does no harm, so a lost reply is tried again
-  ir::Value arguments = ir::Value::map({{"create", ir::Value::map({{"a", ir::Value::map({{"@type", name}})}})}});
-  PLAN_TRY(answer, client_->call_one("x:Action/set", std::move(arguments), options).while_doing(fmt::format("asking for {}", name)));
+  CallOptions options =
+      reading();  // repeating an action does no harm, so a lost reply is tried again
+  ir::Value arguments =
+      ir::Value::map({{"create", ir::Value::map({{"a", ir::Value::map({{"@type", name}})}})}});
+  PLAN_TRY(answer, client_->call_one("x:Action/set", std::move(arguments), options)
+                       .while_doing(fmt::format("asking for {}", name)));
   if (answer["created"]["a"].is_map()) return {};
   const net::jmap::SetError reason = net::jmap::parse_set_error(answer["notCreated"]["a"]);
   if (name.starts_with("Reload") && reason.is("validationFailed")) {
-    std::string culprit = reason.object.object.empty() ? std::string("an object that it does not name")
-                                                       : fmt::format("{} `{}`", reason.object.object, reason.object.id);
-    std::string message = fmt::format("{} was refused as a whole because of {}; nothing that was written since the last one is live", name, culprit);
-    if (reason.object.object == "SpamPyzor") message += " (the target cannot resolve public names: set SpamPyzor {enable: false} first)";
+    std::string culprit = reason.object.object.empty()
+                              ? std::string("an object that it does not name")
+                              : fmt::format("{} `{}`", reason.object.object, reason.object.id);
+    std::string message = fmt::format(
+        "{} was refused as a whole because of {}; nothing that was written since the last one is "
+        "live",
+        name, culprit);
+    if (reason.object.object == "SpamPyzor")
+      message += " (the target cannot resolve public names: set SpamPyzor {enable: false} first)";
     return Error(errors::reload_refused, std::move(message))
         .with_blame(Blame::target)
         .with_detail(reason.description)

@@ -28,7 +28,8 @@ Outcome ReloadGate::pass() {
     lock.unlock();
     Outcome outcome = reload_();
     lock.lock();
-    if (!outcome && waiting_[number] > 0) failed_[number] = {std::move(outcome).error(), waiting_[number]};
+    if (!outcome && waiting_[number] > 0)
+      failed_[number] = {std::move(outcome).error(), waiting_[number]};
     done_ = number;
     is_leader_ = false;
     ended_.notify_all();

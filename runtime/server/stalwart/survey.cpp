@@ -31,7 +31,9 @@ constexpr std::chrono::milliseconds kServiceTime{10'000};
 
 std::string raw_hash(std::string_view bytes) {
   const ir::Sha256 digest = ir::sha256(bytes);
-  return ir::to_base64(std::string_view(reinterpret_cast<const char*>(digest.bytes.data()), digest.bytes.size()), true);
+  return ir::to_base64(
+      std::string_view(reinterpret_cast<const char*>(digest.bytes.data()), digest.bytes.size()),
+      true);
 }
 
 /// The survey while it grows.
@@ -40,11 +42,18 @@ class Survey {
   explicit Survey(std::string when) : when_(std::move(when)) {}
 
   void set(const std::string& member, Value value) { document_.set(member, std::move(value)); }
-  void measure(const std::string& what, Value value, const std::string& unit, const std::string& how) {
-    measurements_.push_back(Value::map({{"what", what}, {"value", std::move(value)}, {"unit", unit}, {"how", how}, {"when", when_}}));
+  void measure(const std::string& what, Value value, const std::string& unit,
+               const std::string& how) {
+    measurements_.push_back(Value::map({{"what", what},
+                                        {"value", std::move(value)},
+                                        {"unit", unit},
+                                        {"how", how},
+                                        {"when", when_}}));
   }
   /// Asked, and could not be told.
-  void could_not(const std::string& what, const Error& why) { measure(what, {}, {}, why.to_line()); }
+  void could_not(const std::string& what, const Error& why) {
+    measure(what, {}, {}, why.to_line());
+  }
   [[nodiscard]] Value finish() {
     document_.set("measurements", std::move(measurements_));
     return std::move(document_);
@@ -81,12 +90,15 @@ Result<Value> limits_of(Registry& registry, const net::jmap::Session& session, S
   take("max_objects_in_set", core["maxObjectsInSet"]);
   take("max_objects_in_get", core["maxObjectsInGet"]);
   take("max_calls_in_request", core["maxCallsInRequest"]);
-  const Value& mail = session.document["accounts"][session.primary_account(net::jmap::kMail)]["accountCapabilities"][net::jmap::kMail];
+  const Value& mail = session.document["accounts"][session.primary_account(net::jmap::kMail)]
+                                      ["accountCapabilities"][net::jmap::kMail];
   take("max_mailbox_name_bytes", mail["maxSizeMailboxName"]);
   take("max_mailbox_depth", mail["maxMailboxDepth"]);
   auto email = registry.singleton("Email");
-  if (email) take("max_message_bytes", (*email)["maxMessageSize"]);
-  else survey.could_not("target/max-message-bytes", email.error());
+  if (email)
+    take("max_message_bytes", (*email)["maxMessageSize"]);
+  else
+    survey.could_not("target/max-message-bytes", email.error());
   return limits;
 }
 
@@ -108,9 +120,12 @@ void add_certificates(Survey& survey, const Value& target, const std::string& ht
     const std::int64_t port = block["port"].integer_or(0);
     if (address.empty() || port <= 0 || port > 65535) continue;
     const std::string security(block["security"].string_or(service.default_security));
-    auto seen = service_certificate(service.greeting, address, static_cast<std::uint16_t>(port), security, net::Deadline::after(kServiceTime));
-    if (!seen) survey.could_not(fmt::format("target/certificate/{}", service.name), seen.error());
-    else if (!seen->empty()) certificates.set(std::string(service.name), *seen);
+    auto seen = service_certificate(service.greeting, address, static_cast<std::uint16_t>(port),
+                                    security, net::Deadline::after(kServiceTime));
+    if (!seen)
+      survey.could_not(fmt::format("target/certificate/{}", service.name), seen.error());
+    else if (!seen->empty())
+      certificates.set(std::string(service.name), *seen);
   }
   survey.set("certificates", std::move(certificates));
 }
@@ -123,7 +138,8 @@ Outcome add_domains_and_addresses(Registry& registry, Survey& survey) {
     const std::string name = lower_ascii(domain["name"].string_or({}));
     names[std::string(domain["id"].string_or({}))] = name;
     std::set<std::string> aliases;
-    for (const auto& [alias, is_member] : domain["aliases"].members()) aliases.insert(lower_ascii(alias));
+    for (const auto& [alias, is_member] : domain["aliases"].members())
+      aliases.insert(lower_ascii(alias));
     sorted[name] = Value::map({{"name", name},
                                {"aliases", strings(aliases)},
                                {"catch_all", domain["catchAllAddress"].string_or({})},
@@ -136,13 +152,15 @@ Outcome add_domains_and_addresses(Registry& registry, Survey& survey) {
   std::set<std::string> addresses;
   const auto add = [&](const Value& local, const Value& domain) {
     const auto name = names.find(std::string(domain.string_or({})));
-    if (name != names.end()) addresses.insert(fmt::format("{}@{}", lower_ascii(local.string_or({})), name->second));
+    if (name != names.end())
+      addresses.insert(fmt::format("{}@{}", lower_ascii(local.string_or({})), name->second));
   };
   for (const std::string_view type : {"Account", "MailingList"}) {
     PLAN_TRY(objects, registry.all(type));
     for (const Value& object : objects) {
       add(object["name"], object["domainId"]);
-      for (const auto& [number, alias] : object["aliases"].members()) add(alias["name"], alias["domainId"]);
+      for (const auto& [number, alias] : object["aliases"].members())
+        add(alias["name"], alias["domainId"]);
     }
   }
   survey.set("addresses", strings(addresses));
@@ -155,7 +173,9 @@ Outcome add_settings(Registry& registry, Survey& survey) {
   for (const Value& throttle : throttles) {
     const std::string description(throttle["description"].string_or({}));
     sorted[description + "\n" + ir::canonical_json(throttle["match"])] =
-        Value::map({{"description", description}, {"match", throttle["match"]}, {"enable", throttle["enable"]}});
+        Value::map({{"description", description},
+                    {"match", throttle["match"]},
+                    {"enable", throttle["enable"]}});
   }
   Value list = Value::list();
   for (auto& [key, throttle] : sorted) list.push_back(std::move(throttle));
@@ -165,13 +185,16 @@ Outcome add_settings(Registry& registry, Survey& survey) {
     std::string_view object;
     std::string_view member;
   };
-  constexpr std::array<Setting, 3> kSettings = {{{"MtaOutboundStrategy", "route"}, {"MtaStageData", "maxMessages"}, {"SpamPyzor", "enable"}}};
+  constexpr std::array<Setting, 3> kSettings = {
+      {{"MtaOutboundStrategy", "route"}, {"MtaStageData", "maxMessages"}, {"SpamPyzor", "enable"}}};
   Value settings = Value::map();
   for (const Setting& setting : kSettings) {
     auto object = registry.singleton(setting.object);
     const std::string name = fmt::format("{}.{}", setting.object, setting.member);
-    if (object && object->is_map()) settings.set(name, (*object)[setting.member]);
-    else if (!object) survey.could_not("target/setting/" + name, object.error());
+    if (object && object->is_map())
+      settings.set(name, (*object)[setting.member]);
+    else if (!object)
+      survey.could_not("target/setting/" + name, object.error());
   }
   survey.set("settings", std::move(settings));
   return {};
@@ -191,7 +214,8 @@ Outcome keep_schema(const SchemaDocument& schema, const std::string& directory) 
   }
   if (!failure) fs::rename(beside, file, failure);
   if (!failure) return {};
-  return Error(net::errors::file_unreadable, fmt::format("the schema cannot be kept in {}: {}", directory, failure.message()))
+  return Error(net::errors::file_unreadable,
+               fmt::format("the schema cannot be kept in {}: {}", directory, failure.message()))
       .with_blame(Blame::local);
 }
 
@@ -206,25 +230,36 @@ Result<SchemaDocument> fetch_schema(net::HttpClient& http, net::Deadline deadlin
   auto sent = http.send(request);
   if (!sent) return std::move(sent).while_doing("fetching the schema").error();
   const net::HttpResponse& response = *sent;
-  if (!response.is_success()) return net::http_error(response, Blame::target).while_doing("fetching the schema");
+  if (!response.is_success())
+    return net::http_error(response, Blame::target).while_doing("fetching the schema");
 
   SchemaDocument schema;
   const std::size_t slash = response.target.rfind('/');
   schema.server_hash = response.target.substr(slash + 1);
   if (net::is_gzip(response.body)) {
     auto unpacked = net::gunzip(response.body, kSchemaBytesMax);
-    if (!unpacked) return std::move(unpacked).error().with_blame(Blame::target).while_doing("unpacking the schema");
+    if (!unpacked)
+      return std::move(unpacked)
+          .error()
+          .with_blame(Blame::target)
+          .while_doing("unpacking the schema");
     schema.json = std::move(*unpacked);
   } else {
     schema.json = response.body;
   }
-  if (raw_hash(response.body) != schema.server_hash && raw_hash(schema.json) != schema.server_hash) {
-    return Error(errors::schema_damaged, fmt::format("the schema of {} does not have the digest {} under which it is served",
-                                                     http.origin(), printable(schema.server_hash, 60)))
+  if (raw_hash(response.body) != schema.server_hash &&
+      raw_hash(schema.json) != schema.server_hash) {
+    return Error(
+               errors::schema_damaged,
+               fmt::format("the schema of {} does not have the digest {} under which it is served",
+                           http.origin(), printable(schema.server_hash, 60)))
         .with_blame(Blame::target);
   }
-  if (auto text = ir::parse_json(schema.json, {.bytes_max = kSchemaBytesMax, .depth_max = 64}); !text || !text->is_map()) {
-    return Error(net::errors::not_json, fmt::format("the schema of {} is no JSON document", http.origin())).with_blame(Blame::target);
+  if (auto text = ir::parse_json(schema.json, {.bytes_max = kSchemaBytesMax, .depth_max = 64});
+      !text || !text->is_map()) {
+    return Error(net::errors::not_json,
+                 fmt::format("the schema of {} is no JSON document", http.origin()))
+        .with_blame(Blame::target);
   }
   schema.digest = ir::sha256(schema.json).hex();
   return schema;
@@ -240,15 +275,17 @@ std::string version_of_schema(std::string_view server_hash) {
   return found == kTried.end() ? std::string() : std::string(found->second);
 }
 
-Result<Value> survey_target(const Value& target, net::jmap::ClientPool& clients, secret::SecretSource& secrets,
-                            const SurveyOptions& options, net::Clock& clock) {
+Result<Value> survey_target(const Value& target, net::jmap::ClientPool& clients,
+                            secret::SecretSource& secrets, const SurveyOptions& options,
+                            net::Clock& clock) {
   Survey survey(net::show_utc(clock.wall_ms()));
   Value block = target;
   const std::string url(target["url"].string_or({}));
   const bool is_pinned = !target["certificate_sha256"].string_or({}).empty();
   std::string certificate(target["certificate_sha256"].string_or({}));
   if (url.starts_with("https:") && !is_pinned) {
-    PLAN_TRY(seen, net::look_at_certificate(url, {}, net::Deadline::after(kServiceTime)).while_doing("looking at the target's certificate"));
+    PLAN_TRY(seen, net::look_at_certificate(url, {}, net::Deadline::after(kServiceTime))
+                       .while_doing("looking at the target's certificate"));
     certificate = seen.sha256_hex;
     if (options.may_trust_first_certificate) block.set("certificate_sha256", certificate);
   }
@@ -266,16 +303,23 @@ Result<Value> survey_target(const Value& target, net::jmap::ClientPool& clients,
   if (version.empty()) {
     if (const auto types = schema::Schema::read(schema.json)) version = types->version();
   }
-  if (!version.empty()) survey.set("version", version);
-  else survey.measure("target/version", {}, {}, fmt::format("the server tells its version only by its schema, and {} is not known", schema.server_hash));
+  if (!version.empty())
+    survey.set("version", version);
+  else
+    survey.measure(
+        "target/version", {}, {},
+        fmt::format("the server tells its version only by its schema, and {} is not known",
+                    schema.server_hash));
 
   add_capabilities(survey, *session);
   PLAN_TRY(limits, limits_of(registry, *session, survey));
   survey.set("limits", std::move(limits));
   add_certificates(survey, target, certificate);
-  PLAN_TRY_VOID(add_domains_and_addresses(registry, survey).while_doing("listing the target's domains and addresses"));
+  PLAN_TRY_VOID(add_domains_and_addresses(registry, survey)
+                    .while_doing("listing the target's domains and addresses"));
   PLAN_TRY_VOID(add_settings(registry, survey).while_doing("reading the target's settings"));
-  survey.measure("target/resolves-names", {}, {}, "only a reload of the settings would tell, and a survey changes nothing");
+  survey.measure("target/resolves-names", {}, {},
+                 "only a reload of the settings would tell, and a survey changes nothing");
   return survey.finish();
 }
 

@@ -30,7 +30,8 @@ Generation parse_generation(std::string_view text) {
 AddressParts split_address(std::string_view address) {
   const std::size_t at = address.rfind('@');
   if (at == std::string_view::npos) return {.local = std::string(address), .domain = {}};
-  return {.local = std::string(address.substr(0, at)), .domain = std::string(address.substr(at + 1))};
+  return {.local = std::string(address.substr(0, at)),
+          .domain = std::string(address.substr(at + 1))};
 }
 
 // --- KeySet ---
@@ -42,9 +43,10 @@ Outcome KeySet::read_when_old() {
   std::map<std::string, Key> keys;
   for (const ir::Value& object : objects) {
     if (object["namespace"].string_or({}) != namespace_) continue;
-    keys[std::string(object["key"].string_or({}))] = Key{.id = std::string(object["id"].string_or({})),
-                                                        .value = std::string(object["value"].string_or({})),
-                                                        .is_glob = object["isGlobPattern"].bool_or(false)};
+    keys[std::string(object["key"].string_or({}))] =
+        Key{.id = std::string(object["id"].string_or({})),
+            .value = std::string(object["value"].string_or({})),
+            .is_glob = object["isGlobPattern"].bool_or(false)};
   }
   keys_ = std::move(keys);
   read_at_ = began;
@@ -69,7 +71,9 @@ Outcome KeySet::add(const std::vector<std::string>& keys) {
   std::map<std::string, std::string> wanted;  // creation id -> key
   for (const std::string& key : keys) {
     const std::string creation = fmt::format("k{}", wanted.size());
-    request.create.set(creation, ir::Value::map({{"namespace", namespace_}, {"key", key}, {"isGlobPattern", false}}));
+    request.create.set(
+        creation,
+        ir::Value::map({{"namespace", namespace_}, {"key", key}, {"isGlobPattern", false}}));
     wanted.emplace(creation, key);
   }
   if (wanted.empty()) return {};
@@ -89,8 +93,9 @@ Outcome KeySet::add(const std::vector<std::string>& keys) {
   for (const net::jmap::SetFailure& failure : result->failures) {
     const std::string& key = wanted[failure.id];
     if (!failure.error.is("primaryKeyViolation")) {
-      return net::jmap::to_error(failure.error, fmt::format("lookup key `{}` in `{}`", printable(key, 320), namespace_),
-                                 "addresses", Blame::target);
+      return net::jmap::to_error(
+          failure.error, fmt::format("lookup key `{}` in `{}`", printable(key, 320), namespace_),
+          "addresses", Blame::target);
     }
     doubtful.push_back(failure.error.object.id);
   }
@@ -100,7 +105,8 @@ Outcome KeySet::add(const std::vector<std::string>& keys) {
   ir::Value update = ir::Value::map();
   for (const ir::Value& object : objects) {
     const std::string id(object["id"].string_or({}));
-    if (object["isGlobPattern"].bool_or(false)) update.set(id, ir::Value::map({{"isGlobPattern", false}}));
+    if (object["isGlobPattern"].bool_or(false))
+      update.set(id, ir::Value::map({{"isGlobPattern", false}}));
     const std::lock_guard lock(mutex_);
     keys_[std::string(object["key"].string_or({}))] = Key{.id = id, .value = {}, .is_glob = false};
   }
@@ -110,7 +116,9 @@ Outcome KeySet::add(const std::vector<std::string>& keys) {
   repair.update = std::move(update);
   PLAN_TRY(repaired, registry_.set(std::move(repair)));
   if (repaired.failures.empty()) return {};
-  return net::jmap::to_error(repaired.failures.front().error, fmt::format("a lookup key in `{}`", namespace_), "addresses", Blame::target);
+  return net::jmap::to_error(repaired.failures.front().error,
+                             fmt::format("a lookup key in `{}`", namespace_), "addresses",
+                             Blame::target);
 }
 
 Outcome KeySet::remove(const std::vector<std::string>& keys) {
@@ -127,16 +135,19 @@ Outcome KeySet::remove(const std::vector<std::string>& keys) {
   for (const net::jmap::SetFailure& failure : result->failures) {
     if (failure.error.is("notFound")) continue;
     forget();
-    return net::jmap::to_error(failure.error, fmt::format("a lookup key in `{}`", namespace_), "addresses", Blame::target);
+    return net::jmap::to_error(failure.error, fmt::format("a lookup key in `{}`", namespace_),
+                               "addresses", Blame::target);
   }
   const std::lock_guard lock(mutex_);
   for (const auto& [key, entry] : found) keys_.erase(key);
   return {};
 }
 
-Result<std::string> KeySet::change(const std::string& key,
-                                   const std::function<std::optional<std::string>(std::string_view now)>& next) {
-  const std::string what = fmt::format("lookup value `{}` in `{}`", printable(key, 320), namespace_);
+Result<std::string> KeySet::change(
+    const std::string& key,
+    const std::function<std::optional<std::string>(std::string_view now)>& next) {
+  const std::string what =
+      fmt::format("lookup value `{}` in `{}`", printable(key, 320), namespace_);
   PLAN_TRY(known, find({key}));
   std::string id = known.empty() ? std::string() : known.begin()->second.id;
   for (int attempt = 0; attempt < 2; ++attempt) {
@@ -154,12 +165,15 @@ Result<std::string> KeySet::change(const std::string& key,
     } else {
       net::jmap::SetRequest request;
       request.type = type_;
-      request.create = ir::Value::map(
-          {{"v", ir::Value::map({{"namespace", namespace_}, {"key", key}, {"value", *wanted}, {"isGlobPattern", false}})}});
+      request.create = ir::Value::map({{"v", ir::Value::map({{"namespace", namespace_},
+                                                             {"key", key},
+                                                             {"value", *wanted},
+                                                             {"isGlobPattern", false}})}});
       PLAN_TRY(result, registry_.set(std::move(request)));
       if (!result.failures.empty()) {
         const net::jmap::SetError& failure = result.failures.front().error;
-        if (!failure.is("primaryKeyViolation") || attempt > 0) return net::jmap::to_error(failure, what, {}, Blame::target);
+        if (!failure.is("primaryKeyViolation") || attempt > 0)
+          return net::jmap::to_error(failure, what, {}, Blame::target);
         id = failure.object.id;
         continue;
       }
@@ -169,7 +183,8 @@ Result<std::string> KeySet::change(const std::string& key,
     keys_[key] = Key{.id = id, .value = *wanted, .is_glob = false};
     return *wanted;
   }
-  return Error(net::jmap::errors::name_taken, what + " is there and cannot be read").with_blame(Blame::target);
+  return Error(net::jmap::errors::name_taken, what + " is there and cannot be read")
+      .with_blame(Blame::target);
 }
 
 void KeySet::forget() {
@@ -217,7 +232,8 @@ Outcome Target::read_domains() {
     const std::string id(object["id"].string_or({}));
     const std::string name = lower_ascii(object["name"].string_or({}));
     domain_names_[id] = name;
-    for (const auto& [alias, is_member] : object["aliases"].members()) domains_.emplace(lower_ascii(alias), id);
+    for (const auto& [alias, is_member] : object["aliases"].members())
+      domains_.emplace(lower_ascii(alias), id);
     domains_[name] = id;  // a name wins over an alias; the server lets both exist
   }
   return {};
@@ -252,7 +268,8 @@ Result<ir::Value> Target::account(std::string_view address) {
   const AddressParts parts = split_address(address);
   PLAN_TRY(domain, domain_id(parts.domain));
   if (domain.empty()) return ir::Value();
-  return registry_.find("Account", ir::Value::map({{"name", parts.local}, {"domainId", domain}, {"@type", "User"}}));
+  return registry_.find(
+      "Account", ir::Value::map({{"name", parts.local}, {"domainId", domain}, {"@type", "User"}}));
 }
 
 Result<ir::Value> Target::list(std::string_view address) {
@@ -275,7 +292,8 @@ Result<ir::Value> Target::list(std::string_view address) {
     const std::lock_guard lock(mutex_);
     lists_.clear();
     for (const ir::Value& object : objects) {
-      lists_[fmt::format("{}@{}", lower_ascii(object["name"].string_or({})), object["domainId"].string_or({}))] =
+      lists_[fmt::format("{}@{}", lower_ascii(object["name"].string_or({})),
+                         object["domainId"].string_or({}))] =
           std::string(object["id"].string_or({}));
     }
     lists_read_at_ = began;
@@ -309,7 +327,8 @@ Result<std::shared_ptr<Target>> TargetPool::open(step::StepContext& context) {
   return open(context.arguments["target"], context.secrets);
 }
 
-Result<std::shared_ptr<Target>> TargetPool::open(const ir::Value& target_block, secret::SecretSource& secrets) {
+Result<std::shared_ptr<Target>> TargetPool::open(const ir::Value& target_block,
+                                                 secret::SecretSource& secrets) {
   if (only_target_) return only_target_;
   PLAN_TRY(client, clients_->open(target_block, secrets));
   const std::lock_guard lock(mutex_);
@@ -318,7 +337,8 @@ Result<std::shared_ptr<Target>> TargetPool::open(const ir::Value& target_block, 
   return target;
 }
 
-Result<std::shared_ptr<net::jmap::Client>> TargetPool::open_as(const ir::Value& target_block, secret::SecretSource& secrets,
+Result<std::shared_ptr<net::jmap::Client>> TargetPool::open_as(const ir::Value& target_block,
+                                                               secret::SecretSource& secrets,
                                                                std::string_view account) {
   if (only_client_) return only_client_;
   return clients_->open(target_block, secrets, account);

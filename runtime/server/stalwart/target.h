@@ -17,8 +17,8 @@
 
 namespace plan::server::stalwart {
 
-/// The lookup keys of one namespace as they are on the target (reference/split-delivery.md section 2). Keeps what it read
-/// for kIndexAge; what it writes itself it knows. Thread-safe.
+/// The lookup keys of one namespace as they are on the target (reference/split-delivery.md section
+/// 2). Keeps what it read for kIndexAge; what it writes itself it knows. Thread-safe.
 class KeySet {
  public:
   KeySet(Registry& registry, std::string type, std::string name, net::Clock& clock)
@@ -32,14 +32,15 @@ class KeySet {
 
   /// Those of `keys` that exist. Reads the namespace when what is known is too old.
   [[nodiscard]] Result<std::map<std::string, Key>> find(const std::vector<std::string>& keys);
-  /// Makes those that are missing, as plain keys (isGlobPattern false). One that is there already is fine; one that is
-  /// there as a pattern becomes plain. Not live before ReloadLookupStores.
+  /// Makes those that are missing, as plain keys (isGlobPattern false). One that is there already
+  /// is fine; one that is there as a pattern becomes plain. Not live before ReloadLookupStores.
   [[nodiscard]] Outcome add(const std::vector<std::string>& keys);
   [[nodiscard]] Outcome remove(const std::vector<std::string>& keys);
-  /// Of MemoryLookupKeyValue: `next` gets the value as it is on the target now ("" when there is none) and says what it
-  /// shall be; nothing: leave it. Returns what holds afterwards.
+  /// Of MemoryLookupKeyValue: `next` gets the value as it is on the target now ("" when there is
+  /// none) and says what it shall be; nothing: leave it. Returns what holds afterwards.
   [[nodiscard]] Result<std::string> change(
-      const std::string& key, const std::function<std::optional<std::string>(std::string_view now)>& next);
+      const std::string& key,
+      const std::function<std::optional<std::string>(std::string_view now)>& next);
   void forget();
 
  private:
@@ -54,10 +55,11 @@ class KeySet {
   std::optional<net::Clock::Monotonic> read_at_;
 };
 
-/// Where an account is according to the target itself, so that a lost journal cannot rewind it (design.md section 8).
+/// Where an account is according to the target itself, so that a lost journal cannot rewind it
+/// (design.md section 8).
 struct Generation {
-  std::int64_t number = 0;     ///< 0: never moved
-  std::string at = "source";   ///< "source" or "target"
+  std::int64_t number = 0;    ///< 0: never moved
+  std::string at = "source";  ///< "source" or "target"
   [[nodiscard]] bool is_at_target() const { return at == "target"; }
 };
 
@@ -74,7 +76,8 @@ class Target {
   [[nodiscard]] Outcome reload_lookups() { return lookups_.pass(); }
 
   [[nodiscard]] Result<Generation> generation(std::string_view account);
-  /// Writes generation number + 1 with the new place; nothing when it is there already. Returns what holds now.
+  /// Writes generation number + 1 with the new place; nothing when it is there already. Returns
+  /// what holds now.
   [[nodiscard]] Result<Generation> move_generation(std::string_view account, std::string_view at);
 
   /// Id of the Domain whose name or alias this is; empty when there is none.
@@ -97,9 +100,9 @@ class Target {
   KeySet generations_;
   std::mutex mutex_;
   std::map<std::string, std::unique_ptr<KeySet>> key_sets_;
-  std::map<std::string, std::string> domains_;         // name or alias -> id
-  std::map<std::string, std::string> domain_names_;    // id -> name
-  std::map<std::string, std::string> lists_;           // "name@domain id" -> id
+  std::map<std::string, std::string> domains_;       // name or alias -> id
+  std::map<std::string, std::string> domain_names_;  // id -> name
+  std::map<std::string, std::string> lists_;         // "name@domain id" -> id
   std::optional<net::Clock::Monotonic> lists_read_at_;
 };
 
@@ -111,9 +114,11 @@ class TargetPool {
   TargetPool(std::shared_ptr<net::jmap::Client> client, std::shared_ptr<Target> target);
   /// Of the step's argument `target`.
   [[nodiscard]] Result<std::shared_ptr<Target>> open(step::StepContext& context);
-  [[nodiscard]] Result<std::shared_ptr<Target>> open(const ir::Value& target_block, secret::SecretSource& secrets);
+  [[nodiscard]] Result<std::shared_ptr<Target>> open(const ir::Value& target_block,
+                                                     secret::SecretSource& secrets);
   /// A client that acts as the user (possible only while the user may log in).
-  [[nodiscard]] Result<std::shared_ptr<net::jmap::Client>> open_as(const ir::Value& target_block, secret::SecretSource& secrets,
+  [[nodiscard]] Result<std::shared_ptr<net::jmap::Client>> open_as(const ir::Value& target_block,
+                                                                   secret::SecretSource& secrets,
                                                                    std::string_view account);
 
  private:

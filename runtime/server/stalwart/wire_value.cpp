@@ -52,9 +52,12 @@ std::string join(const std::string& path, std::string_view member) {
 std::string pointer(const std::string& base, std::string_view member) {
   std::string escaped;
   for (const char c : member) {
-    if (c == '~') escaped += "~0";
-    else if (c == '/') escaped += "~1";
-    else escaped.push_back(c);
+    if (c == '~')
+      escaped += "~0";
+    else if (c == '/')
+      escaped += "~1";
+    else
+      escaped.push_back(c);
   }
   return base.empty() ? escaped : base + "/" + escaped;
 }
@@ -64,7 +67,8 @@ std::vector<const ir::Value*> numbered_items(const ir::Value& value) {
   std::vector<std::pair<std::string_view, const ir::Value*>> items;
   for (const auto& [key, item] : value.members()) items.emplace_back(key, &item);
   std::sort(items.begin(), items.end(), [](const auto& left, const auto& right) {
-    return left.first.size() != right.first.size() ? left.first.size() < right.first.size() : left.first < right.first;
+    return left.first.size() != right.first.size() ? left.first.size() < right.first.size()
+                                                   : left.first < right.first;
   });
   std::vector<const ir::Value*> sorted;
   for (const auto& [key, item] : items) sorted.push_back(item);
@@ -134,34 +138,39 @@ ir::Value to_wire_at(const ir::Value& planned, std::size_t depth) {
     ir::Value wire = ir::Value::map();
     std::size_t number = 0;
     for (const ir::Value& item : planned.items()) {
-      if (is_all_text) wire.set(item.as_string(), true);
-      else wire.set(std::to_string(number++), to_wire_at(item, depth + 1));
+      if (is_all_text)
+        wire.set(item.as_string(), true);
+      else
+        wire.set(std::to_string(number++), to_wire_at(item, depth + 1));
     }
     return wire;
   }
   if (planned.is_map()) {
     ir::Value wire = ir::Value::map();
-    if (is_expression(planned) && !planned.members().contains("match")) wire.set("match", ir::Value::map());
+    if (is_expression(planned) && !planned.members().contains("match"))
+      wire.set("match", ir::Value::map());
     for (const auto& [key, item] : planned.members()) wire.set(key, to_wire_at(item, depth + 1));
     return wire;
   }
   return planned;
 }
 
-void add_patches(const std::string& base, const ir::Value& wanted, const ir::Value& live, ir::Value& patch, std::size_t depth) {
+void add_patches(const std::string& base, const ir::Value& wanted, const ir::Value& live,
+                 ir::Value& patch, std::size_t depth) {
   for (const auto& [key, value] : wanted.members()) {
     const ir::Value& now = live[key];
     const bool has_secret = holds_secret(value);
     if (!has_secret && is_same(value, now)) continue;
     const std::string at = pointer(base, key);
     const bool is_same_variant = value["@type"].is_null() || value["@type"] == now["@type"];
-    const bool can_descend = depth < kValueDepthMax && shape_of(value, now) == Shape::members && now.is_map() &&
-                             now.size() > 0 && value.size() > 0 && is_same_variant;
+    const bool can_descend = depth < kValueDepthMax && shape_of(value, now) == Shape::members &&
+                             now.is_map() && now.size() > 0 && value.size() > 0 && is_same_variant;
     if (can_descend) {
       add_patches(at, value, now, patch, depth + 1);
       continue;
     }
-    if (key == "@type" && !base.empty()) continue;  // `x/@type` is no patch; the variant is the same when we come here
+    if (key == "@type" && !base.empty())
+      continue;  // `x/@type` is no patch; the variant is the same when we come here
     patch.set(at, value);
   }
 }
@@ -172,7 +181,9 @@ ir::Value to_wire(const ir::Value& planned) { return to_wire_at(planned, 0); }
 
 void compare(const std::string& path, const ir::Value& wanted, const ir::Value& live,
              std::vector<ir::Difference>& differences) {
-  const auto differ = [&] { differences.push_back({.path = path, .is = shown(live), .wanted = shown(wanted)}); };
+  const auto differ = [&] {
+    differences.push_back({.path = path, .is = shown(live), .wanted = shown(wanted)});
+  };
   switch (shape_of(wanted, live)) {
     case Shape::secret:
       if (live.is_null()) differ();
@@ -184,7 +195,8 @@ void compare(const std::string& path, const ir::Value& wanted, const ir::Value& 
       if (!(wanted == live) && !(wanted.size() == 0 && live.is_null())) differ();
       return;
     case Shape::expression:
-      if (!is_same(wanted["match"], live["match"]) || !are_equal(wanted["else"], live["else"])) differ();
+      if (!is_same(wanted["match"], live["match"]) || !are_equal(wanted["else"], live["else"]))
+        differ();
       return;
     case Shape::numbered: {
       if (!live.is_map() || wanted.size() != live.size()) return differ();
@@ -198,19 +210,22 @@ void compare(const std::string& path, const ir::Value& wanted, const ir::Value& 
     case Shape::members:
       if (!live.is_map()) return differ();
       if (wanted.size() == 0 && live.size() > 0) return differ();
-      for (const auto& [key, value] : wanted.members()) compare(join(path, key), value, live[key], differences);
+      for (const auto& [key, value] : wanted.members())
+        compare(join(path, key), value, live[key], differences);
       return;
   }
 }
 
-void compare_members(const ir::Value& wanted, const ir::Value& live, std::vector<ir::Difference>& differences) {
+void compare_members(const ir::Value& wanted, const ir::Value& live,
+                     std::vector<ir::Difference>& differences) {
   for (const auto& [key, value] : wanted.members()) compare(key, value, live[key], differences);
 }
 
 ir::Value patch_for(const ir::Value& wanted, const ir::Value& live) {
   ir::Value patch = ir::Value::map();
   const ir::Value& variant = wanted["@type"];
-  if (!variant.is_null() && !(variant == live["@type"])) return wanted;  // another variant: the object is rebuilt
+  if (!variant.is_null() && !(variant == live["@type"]))
+    return wanted;  // another variant: the object is rebuilt
   add_patches({}, wanted, live, patch, 0);
   return patch;
 }
@@ -232,7 +247,8 @@ bool fits(const ir::Value& match, const ir::Value& live) {
   };
   for (const auto& [key, value] : match.members()) {
     const ir::Value& now = live[key];
-    if (value.is_string() && now.is_string() && bare(value.as_string()) == bare(now.as_string())) continue;
+    if (value.is_string() && now.is_string() && bare(value.as_string()) == bare(now.as_string()))
+      continue;
     if (!is_same(value, now)) return false;
   }
   return true;
@@ -273,15 +289,19 @@ bool has_outputs(const ir::Value& value) {
   return false;
 }
 
-bool is_mask(const ir::Value& value) { return value.is_string() && (value.as_string() == "****" || value.as_string() == "*****"); }
+bool is_mask(const ir::Value& value) {
+  return value.is_string() && (value.as_string() == "****" || value.as_string() == "*****");
+}
 
 ir::Value without_server_members(const ir::Value& object) {
-  constexpr std::array<std::string_view, 7> kServerSet = {"id",         "createdAt",     "credentialId", "emailAddress",
-                                                          "dnsZoneFile", "usedDiskQuota", "updatedAt"};
+  constexpr std::array<std::string_view, 7> kServerSet = {
+      "id",          "createdAt",     "credentialId", "emailAddress",
+      "dnsZoneFile", "usedDiskQuota", "updatedAt"};
   if (!object.is_map()) return object;
   ir::Value copy = ir::Value::map();
   for (const auto& [key, value] : object.members()) {
-    if (std::find(kServerSet.begin(), kServerSet.end(), key) != kServerSet.end() || is_mask(value)) continue;
+    if (std::find(kServerSet.begin(), kServerSet.end(), key) != kServerSet.end() || is_mask(value))
+      continue;
     copy.set(key, without_server_members(value));
   }
   return copy;

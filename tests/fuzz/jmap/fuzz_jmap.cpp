@@ -1,5 +1,6 @@
 // links: net
-// What a JMAP server may say: the input is the session (up to the first NUL), the status (one byte) and the answer.
+// What a JMAP server may say: the input is the session (up to the first NUL), the status (one byte)
+// and the answer.
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -57,17 +58,24 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   http->answer = input;
   StillClock clock;
   jmap::Client client(http, plan::Blame::target, clock);
-  const auto check = [](const plan::Error& error) { PLAN_CHECK(!error.message().empty(), "every error says something"); };
+  const auto check = [](const plan::Error& error) {
+    PLAN_CHECK(!error.message().empty(), "every error says something");
+  };
   jmap::CallOptions options;
   options.is_read_only = true;
-  if (auto answers = client.call({{.method = "A/get", .arguments = {}, .id = "c0"}}, options); !answers) check(answers.error());
+  if (auto answers = client.call({{.method = "A/get", .arguments = {}, .id = "c0"}}, options);
+      !answers)
+    check(answers.error());
   if (auto objects = client.get("Email", "a", {"1", "2"}); !objects) check(objects.error());
   jmap::SetRequest request;
   request.type = "x:Domain";
   request.create = plan::ir::Value::map({{"n", plan::ir::Value::map()}});
   request.destroy = {"d"};
-  if (auto result = client.set(request); !result) check(result.error());
-  else for (const auto& failure : result->failures) check(jmap::to_error(failure.error, "it", "set", plan::Blame::target));
+  if (auto result = client.set(request); !result)
+    check(result.error());
+  else
+    for (const auto& failure : result->failures)
+      check(jmap::to_error(failure.error, "it", "set", plan::Blame::target));
   if (auto blob = client.upload("a", "x"); !blob) check(blob.error());
   return 0;
 }

@@ -24,12 +24,14 @@ class DiagnosticGolden : public testing::TestWithParam<std::string> {};
 TEST_P(DiagnosticGolden, IsReportedWhereItIsAndNotWhereItIsNot) {
   const fs::path folder = golden() / GetParam();
   ASSERT_TRUE(fs::exists(folder / "hit")) << "no case shows `" << GetParam() << "`";
-  ASSERT_TRUE(fs::exists(folder / "near-miss")) << "no case shows what just misses `" << GetParam() << "`";
+  ASSERT_TRUE(fs::exists(folder / "near-miss"))
+      << "no case shows what just misses `" << GetParam() << "`";
   for (const fs::path& folder_of_case : folders_of(folder)) {
     auto golden_case = read_golden_case(folder_of_case);
     const CompileResult result = compile(std::move(golden_case->input));
     const bool is_near_miss = folder_of_case.filename().string().starts_with("near-miss");
-    EXPECT_EQ(has_code(result, GetParam()), !is_near_miss) << folder_of_case << "\n" << rendered(result);
+    EXPECT_EQ(has_code(result, GetParam()), !is_near_miss) << folder_of_case << "\n"
+                                                           << rendered(result);
     EXPECT_EQ(differs_from_golden(folder_of_case / "expect.txt", rendered(result)), "");
   }
 }
@@ -39,7 +41,8 @@ TEST_P(DiagnosticGolden, HasAPageThatSaysWhatWhyAndHow) {
   ASSERT_TRUE(fs::exists(page)) << page;
   const std::string text = read_all(page);
   EXPECT_TRUE(text.starts_with("# `" + GetParam() + "`")) << page;
-  for (const char* part : {"## What was seen", "## Why it hurts", "## How to mend it", "## Source"}) {
+  for (const char* part :
+       {"## What was seen", "## Why it hurts", "## How to mend it", "## Source"}) {
     EXPECT_NE(text.find(part), std::string::npos) << page << " lacks " << part;
   }
 }
@@ -50,20 +53,23 @@ std::vector<std::string> codes() {
   return names;
 }
 
-INSTANTIATE_TEST_SUITE_P(EveryKind, DiagnosticGolden, testing::ValuesIn(codes()), [](const testing::TestParamInfo<std::string>& parameter) {
-  std::string name = parameter.param;
-  std::replace(name.begin(), name.end(), '-', '_');
-  return name;
-});
+INSTANTIATE_TEST_SUITE_P(EveryKind, DiagnosticGolden, testing::ValuesIn(codes()),
+                         [](const testing::TestParamInfo<std::string>& parameter) {
+                           std::string name = parameter.param;
+                           std::replace(name.begin(), name.end(), '-', '_');
+                           return name;
+                         });
 
 TEST(Diagnostics, AreSortedByCodeAndEveryFolderAndPageIsOne) {
   const std::vector<std::string> names = codes();
   EXPECT_TRUE(std::is_sorted(names.begin(), names.end()));
   for (const fs::path& folder : folders_of(golden())) {
-    EXPECT_NE(std::find(names.begin(), names.end(), folder.filename().string()), names.end()) << folder;
+    EXPECT_NE(std::find(names.begin(), names.end(), folder.filename().string()), names.end())
+        << folder;
   }
   for (const auto& entry : fs::directory_iterator(pages())) {
-    EXPECT_NE(std::find(names.begin(), names.end(), entry.path().stem().string()), names.end()) << entry.path();
+    EXPECT_NE(std::find(names.begin(), names.end(), entry.path().stem().string()), names.end())
+        << entry.path();
   }
 }
 

@@ -10,9 +10,10 @@
 
 namespace plan::test {
 
-/// One folder below tests/golden/{diagnostics,lower}: plan.yaml, lock.txt, facts.jsonl, module.yaml, options.txt; all but
-/// the plan may be missing. In a plan, a line `@repeat COUNT TEXT` stands for TEXT that often (files of many megabytes
-/// are not kept). In a lock, `auto:NAME` stands for the digest of a plan's name and `digest auto` for the right digest.
+/// One folder below tests/golden/{diagnostics,lower}: plan.yaml, lock.txt, facts.jsonl,
+/// module.yaml, options.txt; all but the plan may be missing. In a plan, a line `@repeat COUNT
+/// TEXT` stands for TEXT that often (files of many megabytes are not kept). In a lock, `auto:NAME`
+/// stands for the digest of a plan's name and `digest auto` for the right digest.
 struct GoldenCase {
   std::filesystem::path folder = {};
   CompileInput input = {};
@@ -26,7 +27,9 @@ struct GoldenCase {
 /// The schema that the repository itself has (facts only).
 [[nodiscard]] const schema::Schema& repository_schema();
 [[nodiscard]] std::string rendered(const CompileResult& result);
-/// Compares with `file`, or rewrites it when PLAN_ACCEPT is set; the text of a difference, else empty.
-[[nodiscard]] std::string differs_from_golden(const std::filesystem::path& file, const std::string& text);
+/// Compares with `file`, or rewrites it when PLAN_ACCEPT is set; the text of a difference, else
+/// empty.
+[[nodiscard]] std::string differs_from_golden(const std::filesystem::path& file,
+                                              const std::string& text);
 
 }  // namespace plan::test

@@ -54,8 +54,10 @@ std::unique_ptr<GoldenCase> read_golden_case(const fs::path& folder) {
   auto found = std::make_unique<GoldenCase>();
   found->folder = folder;
   found->input.plan_text = expand_repeats(read_all(folder / "plan.yaml"));
-  if (fs::exists(folder / "lock.txt")) found->input.lock_text = fill_digests(read_all(folder / "lock.txt"));
-  if (fs::exists(folder / "facts.jsonl")) found->input.facts_text = read_all(folder / "facts.jsonl");
+  if (fs::exists(folder / "lock.txt"))
+    found->input.lock_text = fill_digests(read_all(folder / "lock.txt"));
+  if (fs::exists(folder / "facts.jsonl"))
+    found->input.facts_text = read_all(folder / "facts.jsonl");
   found->input.schema = &repository_schema();
   if (fs::exists(folder / "module.yaml")) {
     found->module = read_all(folder / "module.yaml");
@@ -66,7 +68,8 @@ std::unique_ptr<GoldenCase> read_golden_case(const fs::path& folder) {
     const std::string options = read_all(folder / "options.txt");
     for (const std::string_view line : split(options, '\n')) {
       if (line == "no-schema") found->input.schema = nullptr;
-      if (line.starts_with("plan_bytes_max=")) found->input.plan_bytes_max = std::stoul(std::string(line.substr(15)));
+      if (line.starts_with("plan_bytes_max="))
+        found->input.plan_bytes_max = std::stoul(std::string(line.substr(15)));
     }
   }
   return found;
@@ -84,7 +87,8 @@ std::vector<fs::path> folders_of(const fs::path& folder) {
 
 const schema::Schema& repository_schema() {
   static const schema::Schema kSchema = [] {
-    auto read = schema::Schema::read(read_all(fs::path(PLAN_REPOSITORY) / "runtime/rehearsal/schema/stalwart-0.16.json"));
+    auto read = schema::Schema::read(
+        read_all(fs::path(PLAN_REPOSITORY) / "runtime/rehearsal/schema/stalwart-0.16.json"));
     EXPECT_TRUE(read.has_value()) << (read ? "" : read.error().to_line());
     return *read;
   }();

@@ -12,8 +12,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// One step a line, sorted: id, kind, stage, wave, role, what it waits for, and its own arguments (the connection blocks
-/// that every step of a host has are left out).
+/// One step a line, sorted: id, kind, stage, wave, role, what it waits for, and its own arguments
+/// (the connection blocks that every step of a host has are left out).
 std::string lines_of(const ir::StepGraph& graph) {
   std::vector<std::string> lines;
   for (std::size_t i = 0; i < graph.size(); ++i) {
@@ -32,8 +32,9 @@ std::string lines_of(const ir::StepGraph& graph) {
     const char* role = graph.role(step) == ir::TransactionRole::held     ? " held"
                        : graph.role(step) == ir::TransactionRole::commit ? " commit"
                                                                          : "";
-    lines.push_back(fmt::format("{} [{}] {}{}{} after({}) {}\n", graph.id(step), info(graph.kind(step)).name,
-                                to_string(graph.stage(step)), wave == nullptr ? "" : " wave=" + wave->name, role, words,
+    lines.push_back(fmt::format("{} [{}] {}{}{} after({}) {}\n", graph.id(step),
+                                info(graph.kind(step)).name, to_string(graph.stage(step)),
+                                wave == nullptr ? "" : " wave=" + wave->name, role, words,
                                 ir::canonical_json(arguments)));
   }
   std::sort(lines.begin(), lines.end());
@@ -44,7 +45,8 @@ std::string lines_of(const ir::StepGraph& graph) {
 
 std::vector<std::string> cases() {
   std::vector<std::string> names;
-  for (const fs::path& folder : folders_of(fs::path(PLAN_REPOSITORY) / "tests/golden/lower")) names.push_back(folder.filename().string());
+  for (const fs::path& folder : folders_of(fs::path(PLAN_REPOSITORY) / "tests/golden/lower"))
+    names.push_back(folder.filename().string());
   return names;
 }
 
@@ -58,11 +60,12 @@ TEST_P(LowerGolden, GivesTheseSteps) {
   EXPECT_EQ(differs_from_golden(folder / "expect.graph", lines_of(*result.graph)), "");
 }
 
-INSTANTIATE_TEST_SUITE_P(EveryFolder, LowerGolden, testing::ValuesIn(cases()), [](const testing::TestParamInfo<std::string>& parameter) {
-  std::string name = parameter.param;
-  std::replace(name.begin(), name.end(), '-', '_');
-  return name;
-});
+INSTANTIATE_TEST_SUITE_P(EveryFolder, LowerGolden, testing::ValuesIn(cases()),
+                         [](const testing::TestParamInfo<std::string>& parameter) {
+                           std::string name = parameter.param;
+                           std::replace(name.begin(), name.end(), '-', '_');
+                           return name;
+                         });
 
 }  // namespace
 }  // namespace plan::test

@@ -23,20 +23,28 @@ Value source_survey() {
        {"certificates", Value::map({{"imap", "ab"}})},
        {"domains", ir::List{"example.org"}},
        {"accounts",
-        ir::List{Value::map({{"address", "Bob@Example.org"}, {"hash_scheme", "PLAIN"}, {"enabled", false}, {"mailboxes", ir::List{}}}),
+        ir::List{Value::map({{"address", "Bob@Example.org"},
+                             {"hash_scheme", "PLAIN"},
+                             {"enabled", false},
+                             {"mailboxes", ir::List{}}}),
                  Value::map({{"address", "alice@example.org"},
                              {"aliases", ir::List{"x,y@example.org", "alice@example.org"}},
                              {"quota_bytes", 5},
                              {"mailboxes", ir::List{"INBOX", "Ünder 100%", "a\tb", ""}}})}},
-       {"lists", ir::List{Value::map({{"address", "team@example.org"}, {"members", ir::List{"B@x.org", "a@x.org"}}})}}});
+       {"lists", ir::List{Value::map({{"address", "team@example.org"},
+                                      {"members", ir::List{"B@x.org", "a@x.org"}}})}}});
 }
 
 Value target_survey() {
-  return Value::map({{"version", "0.16.15"},
-                     {"limits", Value::map({{"max_size_upload", 50'000'000}})},
-                     {"resolves_names", false},
-                     {"throttles", ir::List{Value::map({{"description", "Sender IP throttle"}, {"match", Value::map({{"else", "true"}})}})}},
-                     {"domains", ir::List{Value::map({{"name", "example.org"}, {"catch_all", "a@example.org"}, {"allows_relaying", true}})}}});
+  return Value::map(
+      {{"version", "0.16.15"},
+       {"limits", Value::map({{"max_size_upload", 50'000'000}})},
+       {"resolves_names", false},
+       {"throttles", ir::List{Value::map({{"description", "Sender IP throttle"},
+                                          {"match", Value::map({{"else", "true"}})}})}},
+       {"domains", ir::List{Value::map({{"name", "example.org"},
+                                        {"catch_all", "a@example.org"},
+                                        {"allows_relaying", true}})}}});
 }
 
 std::string sample() {
@@ -49,7 +57,9 @@ struct Read {
   SourceSet sources;
   Sink sink;
   std::optional<Lock> lock;
-  explicit Read(std::string text) { lock = read_lock(sources, sources.add("migration.lock", std::move(text)), sink); }
+  explicit Read(std::string text) {
+    lock = read_lock(sources, sources.add("migration.lock", std::move(text)), sink);
+  }
   [[nodiscard]] std::string first() const {
     const auto all = sink.sorted();
     return all.empty() ? "" : std::string(info(all[0].kind).name);
@@ -64,15 +74,19 @@ TEST(Lock, TheSameWorldGivesTheSameBytesAndReadingGivesItBack) {
   EXPECT_EQ(write_lock(*read.lock), text);
   const LockAccount* alice = read.lock->account("alice@example.org");
   ASSERT_NE(alice, nullptr);
-  EXPECT_EQ(alice->aliases, std::vector<std::string>{"x,y@example.org"}) << "the own address is no alias";
+  EXPECT_EQ(alice->aliases, std::vector<std::string>{"x,y@example.org"})
+      << "the own address is no alias";
   EXPECT_EQ(alice->mailboxes, (std::vector<std::string>{"", "INBOX", "a\tb", "Ünder 100%"}));
   EXPECT_EQ(read.sources.text(alice->span), "alice@example.org");
   ASSERT_NE(read.lock->account("bob@example.org"), nullptr) << "addresses are lower case";
   EXPECT_FALSE(read.lock->account("bob@example.org")->is_enabled);
-  EXPECT_TRUE(read.lock->account("bob@example.org")->has_mailboxes) << "no mailbox is a measurement too";
-  EXPECT_EQ(read.lock->list("team@example.org")->members, (std::vector<std::string>{"a@x.org", "b@x.org"}));
+  EXPECT_TRUE(read.lock->account("bob@example.org")->has_mailboxes)
+      << "no mailbox is a measurement too";
+  EXPECT_EQ(read.lock->list("team@example.org")->members,
+            (std::vector<std::string>{"a@x.org", "b@x.org"}));
   EXPECT_EQ(read.lock->limit("target.max_size_upload"), 50'000'000U);
-  EXPECT_EQ(read.lock->limit("target.max_message_bytes"), std::nullopt) << "not measured is not zero";
+  EXPECT_EQ(read.lock->limit("target.max_message_bytes"), std::nullopt)
+      << "not measured is not zero";
   EXPECT_EQ(read.lock->throttles.at(0).match["else"].string_or(""), "true");
   EXPECT_TRUE(read.lock->target_domains.at(0).allows_relaying);
 }
@@ -95,13 +109,19 @@ TEST(Lock, TextBehindTheDigestUnsortedLinesAndNewFormatsAreRefused) {
   EXPECT_EQ(Read(sample() + "x\n").first(), "lock-edited");
   EXPECT_EQ(Read("plan-lock 2 x\n").first(), "lock-version");
   EXPECT_EQ(Read("{}").first(), "lock-syntax");
-  const auto with_digest = [](std::string text) { return text + "digest " + ir::sha256(text).hex() + "\n"; };
+  const auto with_digest = [](std::string text) {
+    return text + "digest " + ir::sha256(text).hex() + "\n";
+  };
   EXPECT_TRUE(Read(with_digest("plan-lock 1 x\n# c\nversion a 1\nversion b 1\n")).lock.has_value());
-  EXPECT_EQ(Read(with_digest("plan-lock 1 x\n# c\nversion b 1\nversion a 1\n")).first(), "lock-syntax");
-  EXPECT_EQ(Read(with_digest("plan-lock 1 x\n# c\nversion a 1\nversion a 1\n")).first(), "lock-syntax");
+  EXPECT_EQ(Read(with_digest("plan-lock 1 x\n# c\nversion b 1\nversion a 1\n")).first(),
+            "lock-syntax");
+  EXPECT_EQ(Read(with_digest("plan-lock 1 x\n# c\nversion a 1\nversion a 1\n")).first(),
+            "lock-syntax");
   EXPECT_EQ(Read(with_digest("plan-lock 1 x\n# c\nsurprise a 1\n")).first(), "lock-syntax");
-  EXPECT_EQ(Read(with_digest("plan-lock 1 x\n# c\naccount a@b.c quota=01\n")).first(), "lock-syntax");
-  EXPECT_EQ(Read(with_digest("plan-lock 1 x\n# c\nmailboxes a@b.c names=INBOX\n")).first(), "lock-syntax");
+  EXPECT_EQ(Read(with_digest("plan-lock 1 x\n# c\naccount a@b.c quota=01\n")).first(),
+            "lock-syntax");
+  EXPECT_EQ(Read(with_digest("plan-lock 1 x\n# c\nmailboxes a@b.c names=INBOX\n")).first(),
+            "lock-syntax");
 }
 
 TEST(Lock, HoldsNoSecretAndNoMeasurement) {
@@ -111,20 +131,23 @@ TEST(Lock, HoldsNoSecretAndNoMeasurement) {
 }
 
 TEST(Lock, WordsSurviveEscapingWhateverTheyHold) {
-  for (const std::string& word : {std::string(), std::string("a b"), std::string("%"), std::string("a,b=c"), std::string("\xFF\x80"),
-                                  std::string("é\n"), std::string(1, '\0')}) {
+  for (const std::string& word :
+       {std::string(), std::string("a b"), std::string("%"), std::string("a,b=c"),
+        std::string("\xFF\x80"), std::string("é\n"), std::string(1, '\0')}) {
     const std::string escaped = escape_word(word);
     EXPECT_EQ(escaped.find_first_of(" ,\n"), std::string::npos);
     EXPECT_EQ(unescape_word(escaped), word);
   }
-  for (const char* wrong : {"", "a b", "%2", "%zz", "%41", "%2c", "a,b"}) EXPECT_EQ(unescape_word(wrong), std::nullopt) << wrong;
+  for (const char* wrong : {"", "a b", "%2", "%zz", "%41", "%2c", "a,b"})
+    EXPECT_EQ(unescape_word(wrong), std::nullopt) << wrong;
 }
 
 TEST(Lock, AChangedHostKeyIsNamed) {
   Lock known, fresh;
   known.host_keys = {{"source", "old"}};
   fresh.host_keys = {{"source", "new"}, {"target", "first seen"}};
-  EXPECT_EQ(changed_identities(known, fresh), std::vector<std::string>{"host key of source was old, is new"});
+  EXPECT_EQ(changed_identities(known, fresh),
+            std::vector<std::string>{"host key of source was old, is new"});
 }
 
 TEST(Lock, SurveysOfTheWrongShapeAreErrorsThatNameTheMember) {
@@ -137,13 +160,21 @@ TEST(Lock, SurveysOfTheWrongShapeAreErrorsThatNameTheMember) {
   EXPECT_NE(refused("accounts", "none").find("source.accounts"), std::string::npos);
   EXPECT_NE(refused("accounts", ir::List{Value::map()}).find("accounts[0]"), std::string::npos);
   EXPECT_NE(refused("versions", ir::List{}).find("source.versions"), std::string::npos);
-  EXPECT_NE(refused("accounts", ir::List{Value::map({{"address", "a@b"}}), Value::map({{"address", "A@b"}})}).find("twice"), std::string::npos);
+  EXPECT_NE(refused("accounts",
+                    ir::List{Value::map({{"address", "a@b"}}), Value::map({{"address", "A@b"}})})
+                .find("twice"),
+            std::string::npos);
 }
 
 TEST(Measurements, LaterLinesCountAndWrongOnesAreSkippedWithAWarning) {
   SourceSet sources;
   Sink sink;
-  const auto all = read_measurements(sources, sources.add("facts.jsonl", "{\"what\":\"a\",\"value\":1}\nno json\n\n{\"what\":\"a\",\"value\":2}\n{\"what\":\"b\",\"value\":null}"), sink);
+  const auto all = read_measurements(
+      sources,
+      sources.add("facts.jsonl",
+                  "{\"what\":\"a\",\"value\":1}\nno "
+                  "json\n\n{\"what\":\"a\",\"value\":2}\n{\"what\":\"b\",\"value\":null}"),
+      sink);
   EXPECT_EQ(all.count("a"), 2U);
   EXPECT_EQ(all.count("b"), std::nullopt);
   ASSERT_NE(all.find("b"), nullptr) << "that it could not be told is known";
@@ -165,13 +196,15 @@ std::string recorded_form(std::string_view secret) {
     const std::size_t end = secret.find('}');
     std::string name(secret.substr(1, end - 1));
     const std::string_view rest = secret.substr(end + 1);
-    if ((name == "CRYPT" || name == "crypt") && rest.starts_with('$')) return "CRYPT:" + std::string(rest.substr(0, rest.find('$', 1) + 1));
+    if ((name == "CRYPT" || name == "crypt") && rest.starts_with('$'))
+      return "CRYPT:" + std::string(rest.substr(0, rest.find('$', 1) + 1));
     if (name == "MD5" && rest.starts_with("$1$")) return "MD5:$1$";
     if (name == "PBKDF2") return "PBKDF2:" + std::string(rest.substr(0, rest.find('$', 1) + 1));
     if (name == "SCRYPT") return "SCRYPT:$scrypt$";
     return name;
   }
-  if (secret.starts_with('$')) return "CRYPT:" + std::string(secret.substr(0, secret.find('$', 1) + 1));
+  if (secret.starts_with('$'))
+    return "CRYPT:" + std::string(secret.substr(0, secret.find('$', 1) + 1));
   return {};
 }
 
@@ -180,8 +213,10 @@ TEST(PasswordForms, NeverKeepWhatTheRealServerTookForAPassword) {
   const auto document = ir::parse_json(test::read_all(path));
   ASSERT_TRUE(document.has_value());
   // Damaged hashes of a good form: the driver sees the text and refuses them at apply.
-  const std::vector<std::string> damaged = {"sha-nopad", "sha256-nopad", "sha-hex", "invalid-salt", "short-6", "argon2-nohash", "bcrypt-59",
-                                            "trailing-space", "trailing-nl", "crypt-des", "crypt-bsdi", "pbkdf2-passlib", "brace", "colon-hash"};
+  const std::vector<std::string> damaged = {
+      "sha-nopad",     "sha256-nopad",   "sha-hex",        "invalid-salt", "short-6",
+      "argon2-nohash", "bcrypt-59",      "trailing-space", "trailing-nl",  "crypt-des",
+      "crypt-bsdi",    "pbkdf2-passlib", "brace",          "colon-hash"};
   std::size_t compared = 0;
   const Value& rows = (*document)["rows"];
   for (const Value& row : rows.items()) {

@@ -23,18 +23,33 @@ struct Lowered {
     input.sources = &sources;
     input.scope.set("is_wanted", false);
     input.scope.set("names", ir::List{"a", "b"});
-    for (std::size_t w = 0; w < waves; ++w) input.waves.push_back({fmt::format("w{}", w), 1, false, 0, {}});
-    input.rows.push_back({"waves", waves, [](std::size_t i) {
+    for (std::size_t w = 0; w < waves; ++w)
+      input.waves.push_back({fmt::format("w{}", w), 1, false, 0, {}});
+    input.rows.push_back({"waves",
+                          waves,
+                          [](std::size_t i) {
                             const auto wave = static_cast<std::uint32_t>(i + 1);
-                            return Row{fmt::format("w{}", i), ir::Value::map({{"name", fmt::format("w{}", i)}}), {}, wave, {}};
+                            return Row{fmt::format("w{}", i),
+                                       ir::Value::map({{"name", fmt::format("w{}", i)}}),
+                                       {},
+                                       wave,
+                                       {}};
                           },
                           {}});
-    input.rows.push_back({"accounts", accounts, [waves](std::size_t i) {
-                            const auto wave = static_cast<std::uint32_t>(i % waves + 1);
-                            const std::string name = fmt::format("u{}@x.org", i);
-                            return Row{name, ir::Value::map({{"address", name}, {"is_odd", i % 2 == 1}, {"absent", nullptr}}), {}, wave, {}};
-                          },
-                          {}});
+    input.rows.push_back(
+        {"accounts",
+         accounts,
+         [waves](std::size_t i) {
+           const auto wave = static_cast<std::uint32_t>(i % waves + 1);
+           const std::string name = fmt::format("u{}@x.org", i);
+           return Row{
+               name,
+               ir::Value::map({{"address", name}, {"is_odd", i % 2 == 1}, {"absent", nullptr}}),
+               {},
+               wave,
+               {}};
+         },
+         {}});
     graph = lower(input, sink);
   }
   [[nodiscard]] std::string problem() const {
@@ -43,7 +58,8 @@ struct Lowered {
   }
   [[nodiscard]] std::size_t edges() const {
     std::size_t count = 0;
-    for (std::size_t i = 0; i < graph->size(); ++i) count += graph->after(static_cast<ir::StepId>(i)).size();
+    for (std::size_t i = 0; i < graph->size(); ++i)
+      count += graph->after(static_cast<ir::StepId>(i)).size();
     return count;
   }
 };
@@ -60,14 +76,17 @@ TEST(Lower, WavesFollowEachOtherAndAStepThatIsOffPassesItsEdgesOn) {
   const Lowered lowered(kWaves, 4);
   ASSERT_TRUE(lowered.graph.has_value()) << lowered.problem();
   const ir::StepGraph& graph = *lowered.graph;
-  const auto step = [&](const char* id) { return graph.find(id).value_or(static_cast<ir::StepId>(0)); };
+  const auto step = [&](const char* id) {
+    return graph.find(id).value_or(static_cast<ir::StepId>(0));
+  };
   EXPECT_FALSE(graph.find("account/u0@x.org/m").has_value());
   ASSERT_EQ(graph.after(step("account/u0@x.org/b")).size(), 1U);
   EXPECT_EQ(graph.id(graph.after(step("account/u0@x.org/b"))[0]), "account/u0@x.org/a");
   EXPECT_EQ(graph.id(graph.after(step("account/u1@x.org/b"))[0]), "account/u1@x.org/m");
   EXPECT_EQ(graph.after(step("wave/w1")).size(), 3U) << "the wave before and its two accounts";
   EXPECT_EQ(graph.wave_info(graph.wave(step("account/u1@x.org/a")))->name, "w1");
-  EXPECT_EQ(ir::canonical_json(graph.arguments(step("account/u1@x.org/b"))), R"({"account":"u1@x.org","file":"x/u1@x.org.sqlite"})")
+  EXPECT_EQ(ir::canonical_json(graph.arguments(step("account/u1@x.org/b"))),
+            R"({"account":"u1@x.org","file":"x/u1@x.org.sqlite"})")
       << "computed for the row; what the row does not have was not given";
 }
 
@@ -93,26 +112,39 @@ TEST(Lower, NumberedListsAndForExpand) {
 )",
                         0);
   ASSERT_TRUE(lowered.graph.has_value()) << lowered.problem();
-  EXPECT_EQ(ir::canonical_json(lowered.graph->arguments(*lowered.graph->find("s"))["set"]["match"]),
-            R"({"0":{"if":"x == 'a'"},"1":{"if":"y"},"2":{"if":"x == 'b'"},"3":{"if":"y"},"4":{"if":"z"}})");
+  EXPECT_EQ(
+      ir::canonical_json(lowered.graph->arguments(*lowered.graph->find("s"))["set"]["match"]),
+      R"({"0":{"if":"x == 'a'"},"1":{"if":"y"},"2":{"if":"x == 'b'"},"3":{"if":"y"},"4":{"if":"z"}})");
 }
 
 TEST(Lower, BrokenProceduresAreNamedAtTheirPlace) {
   const auto problem = [](const std::string& steps) { return Lowered(steps, 2).problem(); };
-  EXPECT_EQ(problem("  - {id: a, kind: no.such, stage: prepare}\n"), "there is no such kind of step");
-  EXPECT_EQ(problem("  - {id: a, kind: approval, stage: never}\n"), "`stage` is prepare, cutover, waves or finalize");
-  EXPECT_EQ(problem("  - {id: a, kind: approval, stage: waves}\n"), "`approval` needs argument `wave`: wave that waits");
-  EXPECT_EQ(problem("  - {id: a, kind: approval, stage: waves, args: {wave: x, other: y}}\n"), "`approval` takes no argument `other`");
-  EXPECT_EQ(problem("  - {id: a, kind: approval, stage: waves, after: [b], args: {wave: x}}\n"), "there is no step `b`");
-  EXPECT_EQ(problem("  - {id: \"a{}\", kind: approval, stage: waves, args: {wave: x}}\n"), "an `id` with `{}` needs a `for`");
-  EXPECT_EQ(problem("  - {id: a, kind: approval, stage: waves, for: x in nothing, args: {wave: x}}\n"), "there are no rows `nothing`");
+  EXPECT_EQ(problem("  - {id: a, kind: no.such, stage: prepare}\n"),
+            "there is no such kind of step");
+  EXPECT_EQ(problem("  - {id: a, kind: approval, stage: never}\n"),
+            "`stage` is prepare, cutover, waves or finalize");
+  EXPECT_EQ(problem("  - {id: a, kind: approval, stage: waves}\n"),
+            "`approval` needs argument `wave`: wave that waits");
+  EXPECT_EQ(problem("  - {id: a, kind: approval, stage: waves, args: {wave: x, other: y}}\n"),
+            "`approval` takes no argument `other`");
+  EXPECT_EQ(problem("  - {id: a, kind: approval, stage: waves, after: [b], args: {wave: x}}\n"),
+            "there is no step `b`");
+  EXPECT_EQ(problem("  - {id: \"a{}\", kind: approval, stage: waves, args: {wave: x}}\n"),
+            "an `id` with `{}` needs a `for`");
+  EXPECT_EQ(
+      problem("  - {id: a, kind: approval, stage: waves, for: x in nothing, args: {wave: x}}\n"),
+      "there are no rows `nothing`");
   EXPECT_EQ(problem("  - {id: a, kind: approval, stage: waves, after: [b], args: {wave: x}}\n"
-                    "  - {id: b, kind: approval, stage: waves, after: [a], args: {wave: x}}\n").substr(0, 6),
+                    "  - {id: b, kind: approval, stage: waves, after: [a], args: {wave: x}}\n")
+                .substr(0, 6),
             "cycle:");
-  EXPECT_EQ(problem("  - {id: \"w{}\", kind: approval, for: wave in waves, stage: waves, after: [\"a{}\"], args: {wave: x}}\n"
-                    "  - {id: \"a{}\", kind: approval, for: account in accounts, stage: waves, args: {wave: x}}\n"),
+  EXPECT_EQ(problem("  - {id: \"w{}\", kind: approval, for: wave in waves, stage: waves, after: "
+                    "[\"a{}\"], args: {wave: x}}\n"
+                    "  - {id: \"a{}\", kind: approval, for: account in accounts, stage: waves, "
+                    "args: {wave: x}}\n"),
             "`w{}` cannot wait for every `a{}`: put one step between them");
-  EXPECT_EQ(problem("  - {id: \"a{}\", kind: approval, for: account in accounts, stage: waves, args: {wave: \"${account.nope}\"}}\n"),
+  EXPECT_EQ(problem("  - {id: \"a{}\", kind: approval, for: account in accounts, stage: waves, "
+                    "args: {wave: \"${account.nope}\"}}\n"),
             "rows `accounts` have no member `nope`");
 }
 

@@ -7,8 +7,12 @@ namespace {
 constexpr ErrorCode kCode{"some-code", "something happened", "do something"};
 
 TEST(Error, TellsItsStoryInOneLine) {
-  const Error error = Error(kCode, "the disk is gone").while_doing("writing a").while_doing("copying b").with_detail("I/O\x01");
-  EXPECT_EQ(error.to_line(), "the disk is gone (while writing a, while copying b): I/O\\x01 [some-code]");
+  const Error error = Error(kCode, "the disk is gone")
+                          .while_doing("writing a")
+                          .while_doing("copying b")
+                          .with_detail("I/O\x01");
+  EXPECT_EQ(error.to_line(),
+            "the disk is gone (while writing a, while copying b): I/O\\x01 [some-code]");
 }
 
 TEST(Error, StaysWhatItIsWhenItIsChangedInPlace) {

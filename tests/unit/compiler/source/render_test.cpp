@@ -54,13 +54,15 @@ TEST(RenderTerminal, CutsALongLineAroundTheToken) {
   const std::size_t line_begin = shown.rfind('\n', token) + 1;
   const std::size_t caret = shown.find("^^^^^");
   const std::size_t caret_line = shown.rfind('\n', caret) + 1;
-  EXPECT_EQ(token - line_begin - 2, caret - caret_line) << shown;  // the ellipsis has three bytes and one column
+  EXPECT_EQ(token - line_begin - 2, caret - caret_line)
+      << shown;  // the ellipsis has three bytes and one column
 }
 
 TEST(RenderTerminal, ShowsTwentyOfACodeAndCountsTheRest) {
   Case c;
   for (int i = 0; i < 25; ++i) c.sink.report(Kind::unknown_key, c.span("parralel"), "x");
-  EXPECT_NE(render_terminal(c.sink.sorted(), c.sources, {}).find("\nand 5 more [unknown-key]\n"), std::string::npos);
+  EXPECT_NE(render_terminal(c.sink.sorted(), c.sources, {}).find("\nand 5 more [unknown-key]\n"),
+            std::string::npos);
 }
 
 TEST(RenderTerminal, NeverSendsControlCharactersToTheTerminal) {
@@ -73,21 +75,25 @@ TEST(RenderTerminal, NeverSendsControlCharactersToTheTerminal) {
 
 TEST(RenderJson, HasEveryMemberAlways) {
   Case c;
-  c.sink.report(Kind::unknown_key, c.span("parralel"), "unknown \"key\"").argument("key", "parralel");
-  EXPECT_EQ(render_json(c.sink.sorted(), c.sources),
-            "{\"format\":1,\"diagnostics\":[\n"
-            R"({"code":"unknown-key","severity":"error","place":{"file":"migration.yaml","line":3,"column":18,)"
-            R"("end_line":3,"end_column":26},"message":"unknown \"key\"","label":null,"arguments":{"key":"parralel"},)"
-            R"("notes":[],"help":[]})"
-            "\n]}\n");
+  c.sink.report(Kind::unknown_key, c.span("parralel"), "unknown \"key\"")
+      .argument("key", "parralel");
+  EXPECT_EQ(
+      render_json(c.sink.sorted(), c.sources),
+      "{\"format\":1,\"diagnostics\":[\n"
+      R"({"code":"unknown-key","severity":"error","place":{"file":"migration.yaml","line":3,"column":18,)"
+      R"("end_line":3,"end_column":26},"message":"unknown \"key\"","label":null,"arguments":{"key":"parralel"},)"
+      R"("notes":[],"help":[]})"
+      "\n]}\n");
 }
 
 TEST(RenderSarif, NamesRuleAndRegion) {
   Case c;
   c.sink.report(Kind::unknown_key, c.span("parralel"), "x").help("y");
   const std::string shown = render_sarif(c.sink.sorted(), c.sources);
-  EXPECT_NE(shown.find(R"("ruleId":"unknown-key","level":"error","message":{"text":"x\nhelp: y"})"), std::string::npos);
-  EXPECT_NE(shown.find(R"("region":{"startLine":3,"startColumn":18,"endLine":3,"endColumn":26})"), std::string::npos);
+  EXPECT_NE(shown.find(R"("ruleId":"unknown-key","level":"error","message":{"text":"x\nhelp: y"})"),
+            std::string::npos);
+  EXPECT_NE(shown.find(R"("region":{"startLine":3,"startColumn":18,"endLine":3,"endColumn":26})"),
+            std::string::npos);
 }
 
 }  // namespace

@@ -28,10 +28,14 @@ struct Evaluated {
     text = parse_template(node, sources, sink);
     if (text) value = evaluate(*text, scope, sink);
   }
-  [[nodiscard]] std::string json() const { return value ? ir::write_json(*value) : "(" + problem() + ")"; }
+  [[nodiscard]] std::string json() const {
+    return value ? ir::write_json(*value) : "(" + problem() + ")";
+  }
   [[nodiscard]] std::string problem() const {
     const auto all = sink.sorted();
-    return all.empty() ? "" : std::string(info(all[0].kind).name) + " at `" + std::string(sources.text(all[0].span)) + "`";
+    return all.empty() ? ""
+                       : std::string(info(all[0].kind).name) + " at `" +
+                             std::string(sources.text(all[0].span)) + "`";
   }
 };
 
@@ -82,7 +86,8 @@ TEST(Expression, ASecretNeverBecomesTextAndIsNeverCompared) {
 }
 
 TEST(Expression, EveryTruncationEndsInAValueOrAProblem) {
-  const std::string whole = "a ${join(concat(domains, ['x', \"y\"]), ', ') == 'z' || !is_on && domains[0] != null} b";
+  const std::string whole =
+      "a ${join(concat(domains, ['x', \"y\"]), ', ') == 'z' || !is_on && domains[0] != null} b";
   for (std::size_t size = 0; size <= whole.size(); ++size) {
     const Evaluated e(whole.substr(0, size));
     EXPECT_NE(e.value.has_value(), e.sink.has_errors()) << size;
@@ -90,7 +95,9 @@ TEST(Expression, EveryTruncationEndsInAValueOrAProblem) {
 }
 
 TEST(Expression, DepthAndChainsAreBounded) {
-  const auto nested = [](std::size_t depth) { return "${" + std::string(depth, '(') + "1" + std::string(depth, ')') + "}"; };
+  const auto nested = [](std::size_t depth) {
+    return "${" + std::string(depth, '(') + "1" + std::string(depth, ')') + "}";
+  };
   EXPECT_EQ(Evaluated(nested(32)).json(), "1");
   EXPECT_TRUE(Evaluated(nested(33)).sink.has_errors());
   EXPECT_TRUE(Evaluated("${" + std::string(50'000, '!') + "is_on}").sink.has_errors());

@@ -59,7 +59,8 @@ TEST(Yaml, SpansCoverExactlyWhatStandsThere) {
   EXPECT_EQ(read.text(root.find("block")->items[1]), "two: é");
   EXPECT_EQ(read.text(*root.find("many")), "first\n  second");
   EXPECT_TRUE(root.find("nothing")->is_null());
-  EXPECT_EQ(read.text(*root.find("nothing")), "nothing") << "nothing stands there: its key is pointed at";
+  EXPECT_EQ(read.text(*root.find("nothing")), "nothing")
+      << "nothing stands there: its key is pointed at";
   EXPECT_EQ(root.find("literal")->text, "some\nlines\n");
   EXPECT_TRUE(root.find("literal")->is_quoted);
   EXPECT_EQ(read.sources.text(root.find_entry("block")->key_span), "block");

@@ -33,7 +33,8 @@ TEST(Errors, HaveNamesOfTheirOwn) {
   std::set<std::string_view> names;
   for (const KindInfo& kind : all_kinds()) EXPECT_TRUE(names.insert(kind.name).second) << kind.name;
   for (const CatalogueEntry& entry : error_catalogue()) {
-    EXPECT_TRUE(names.insert(entry.code.name).second) << entry.code.name << " of " << entry.module << " is there twice";
+    EXPECT_TRUE(names.insert(entry.code.name).second)
+        << entry.code.name << " of " << entry.module << " is there twice";
     EXPECT_FALSE(entry.code.summary.empty()) << entry.code.name;
     EXPECT_FALSE(entry.code.remedy.empty()) << entry.code.name;
   }
@@ -43,7 +44,8 @@ TEST(Commands, EachHasASummaryATextAndAnExampleThatNamesIt) {
   for (const CommandSpec& command : all_commands()) {
     EXPECT_FALSE(command.summary.empty()) << command.name;
     EXPECT_GT(command.text.size(), 20U) << command.name;
-    EXPECT_NE(command.example.find("plan " + std::string(command.name)), std::string_view::npos) << command.name;
+    EXPECT_NE(command.example.find("plan " + std::string(command.name)), std::string_view::npos)
+        << command.name;
     EXPECT_NE(command.run, nullptr) << command.name;
   }
 }

@@ -8,7 +8,10 @@ namespace plan::net {
 namespace {
 
 /// "hello hello hello" by gzip -n.
-const std::string kPacked("\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\xcb\x48\xcd\xc9\xc9\x57\xc8\x40\x90\x00\x80\x88\xf9\xe5\x11\x00\x00\x00", 28);
+const std::string kPacked(
+    "\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\xcb\x48\xcd\xc9\xc9\x57\xc8\x40\x90\x00\x80\x88\xf9"
+    "\xe5\x11\x00\x00\x00",
+    28);
 
 TEST(Gunzip, unpacks_one_member_and_several) {
   const auto one = gunzip(kPacked, 100);
@@ -27,7 +30,8 @@ TEST(Gunzip, stops_at_the_bound) {
 }
 
 TEST(Gunzip, refuses_every_truncation_and_every_changed_byte_of_the_data) {
-  for (std::size_t size = 0; size < kPacked.size(); ++size) EXPECT_FALSE(gunzip(kPacked.substr(0, size), 100)) << size;
+  for (std::size_t size = 0; size < kPacked.size(); ++size)
+    EXPECT_FALSE(gunzip(kPacked.substr(0, size), 100)) << size;
   for (std::size_t at = 10; at < kPacked.size(); ++at) {
     std::string damaged = kPacked;
     damaged[at] = static_cast<char>(damaged[at] ^ 0x55);

@@ -63,7 +63,8 @@ HttpRequest post(std::string_view body, std::string target = "/jmap/") {
 }
 
 TEST(HttpClient, sends_credentials_body_and_type_and_reads_the_answer) {
-  FakeHttpServer server([](const FakeRequest&) { return text("{\"a\":1}", "Application/JSON; charset=utf-8"); });
+  FakeHttpServer server(
+      [](const FakeRequest&) { return text("{\"a\":1}", "Application/JSON; charset=utf-8"); });
   HttpOptions options;
   options.user = "admin";
   options.password = secret::Secret("geheim");
@@ -79,7 +80,8 @@ TEST(HttpClient, sends_credentials_body_and_type_and_reads_the_answer) {
   EXPECT_EQ(seen.body, "{}");
   EXPECT_EQ(seen.headers.at("authorization"), "Basic YWRtaW46Z2VoZWlt");
   EXPECT_FALSE(seen.headers.contains("expect"));
-  EXPECT_FALSE(seen.headers.contains("accept-encoding")) << "packed answers would hide their true length";
+  EXPECT_FALSE(seen.headers.contains("accept-encoding"))
+      << "packed answers would hide their true length";
 }
 
 TEST(HttpClient, any_status_is_a_value) {
@@ -143,12 +145,14 @@ TEST(HttpClient, refuses_a_redirect_to_another_host_port_or_scheme_and_sends_not
   options.user = "admin";
   options.password = secret::Secret("geheim");
   const auto client = client_of(server.url(), std::move(options));
-  for (const std::string& target : {other.url() + "/", std::string("http://example.org/"), std::string("//example.org/x"),
-                                    std::string("https") + server.url().substr(4), std::string("file:///etc/passwd")}) {
+  for (const std::string& target :
+       {other.url() + "/", std::string("http://example.org/"), std::string("//example.org/x"),
+        std::string("https") + server.url().substr(4), std::string("file:///etc/passwd")}) {
     where = target;
     const auto answer = client->send(get("/"));
     ASSERT_FALSE(answer) << target;
-    EXPECT_TRUE(answer.error().is(errors::redirected_elsewhere)) << target << ": " << answer.error().to_line();
+    EXPECT_TRUE(answer.error().is(errors::redirected_elsewhere))
+        << target << ": " << answer.error().to_line();
   }
   EXPECT_EQ(other.requests().size(), 0U);
 }
@@ -172,7 +176,8 @@ TEST(HttpClient, does_not_repeat_a_post_that_is_redirected) {
 TEST(HttpClient, a_lost_reply_to_a_post_is_unknown_and_not_sent_again) {
   for (const Fault fault : {Fault::drop, Fault::cut}) {
     int count = 0;
-    FakeHttpServer server([&](const FakeRequest&) { return ++count == 1 ? text("{}") : with_fault(fault); });
+    FakeHttpServer server(
+        [&](const FakeRequest&) { return ++count == 1 ? text("{}") : with_fault(fault); });
     const auto client = client_of(server.url());
     ASSERT_TRUE(client->send(post("{}")));
     const auto answer = client->send(post("{\"create\":1}"));  // over the kept connection
@@ -186,7 +191,8 @@ TEST(HttpClient, a_lost_reply_to_a_post_is_unknown_and_not_sent_again) {
 
 TEST(HttpClient, a_lost_reply_to_something_repeatable_is_tried_once_more) {
   int count = 0;
-  FakeHttpServer server([&](const FakeRequest&) { return ++count == 1 ? with_fault(Fault::drop) : text("{}"); });
+  FakeHttpServer server(
+      [&](const FakeRequest&) { return ++count == 1 ? with_fault(Fault::drop) : text("{}"); });
   HttpRequest request = post("{\"query\":1}");
   request.is_repeatable = true;
   const auto answer = client_of(server.url())->send(request);
@@ -284,15 +290,20 @@ TEST(HttpClient, lies_about_lengths_are_seen_or_cut) {
 }
 
 TEST(HttpClient, something_that_is_not_http_is_a_protocol_violation) {
-  FakeHttpServer server([](const FakeRequest&) { return with_fault(Fault::raw, "* OK IMAP4rev2 ready\r\n"); });
+  FakeHttpServer server(
+      [](const FakeRequest&) { return with_fault(Fault::raw, "* OK IMAP4rev2 ready\r\n"); });
   const auto answer = client_of(server.url())->send(get("/"));
   ASSERT_FALSE(answer);
-  EXPECT_TRUE(answer.error().is(errors::protocol_violation) || answer.error().is(errors::connection_lost)) << answer.error().to_line();
+  EXPECT_TRUE(answer.error().is(errors::protocol_violation) ||
+              answer.error().is(errors::connection_lost))
+      << answer.error().to_line();
 }
 
 TEST(HttpClient, urls_are_judged_before_anything_is_sent) {
-  for (const std::string& url : {std::string(), std::string("ftp://example.org"), std::string("https://"), std::string("mail.example.org"),
-                                 std::string("https://user:pw@example.org"), std::string("http://a\r\nb/")}) {
+  for (const std::string& url :
+       {std::string(), std::string("ftp://example.org"), std::string("https://"),
+        std::string("mail.example.org"), std::string("https://user:pw@example.org"),
+        std::string("http://a\r\nb/")}) {
     HttpOptions options;
     options.url = url;
     EXPECT_FALSE(make_http_client(std::move(options))) << url;
@@ -302,11 +313,13 @@ TEST(HttpClient, urls_are_judged_before_anything_is_sent) {
   unseen.user = "admin";
   unseen.password = secret::Secret("x");
   unseen.is_unverified_allowed = true;
-  EXPECT_FALSE(make_http_client(std::move(unseen))) << "credentials never go where nobody looked at the certificate";
+  EXPECT_FALSE(make_http_client(std::move(unseen)))
+      << "credentials never go where nobody looked at the certificate";
 }
 
 TEST(HttpClient, the_origin_has_one_spelling) {
-  EXPECT_EQ(client_of("HTTPS://Mail.Example.org:443/jmap/session?x")->origin(), "https://mail.example.org");
+  EXPECT_EQ(client_of("HTTPS://Mail.Example.org:443/jmap/session?x")->origin(),
+            "https://mail.example.org");
   EXPECT_EQ(client_of("http://127.0.0.1:8080")->origin(), "http://127.0.0.1:8080");
 }
 
@@ -369,7 +382,8 @@ TEST_F(HttpsClient, a_look_at_the_certificate_sends_no_credentials) {
   const auto seen = look_at_certificate(server.url(), {}, Deadline::after(std::chrono::seconds(5)));
   ASSERT_TRUE(seen) << seen.error().to_line();
   EXPECT_EQ(seen->sha256_hex, fingerprint_);
-  for (const FakeRequest& request : server.requests()) EXPECT_FALSE(request.headers.contains("authorization"));
+  for (const FakeRequest& request : server.requests())
+    EXPECT_FALSE(request.headers.contains("authorization"));
 }
 
 TEST(HttpError, a_401_is_a_refused_login_and_a_500_is_unknown) {

@@ -42,15 +42,20 @@ TEST(Passwords, are_kept_or_taken_for_plain_text_as_recorded) {
     const std::string secret(row["secret"].string_or(""));
     const bool is_plain = row["loginLiteral"].bool_or(false);
     EXPECT_EQ(classify_secret(secret) == SecretForm::plain, is_plain) << row["key"].string_or("");
-    const bool is_argon2 = secret.find("argon2") != std::string::npos;  // Debian's libcrypt has none
+    const bool is_argon2 =
+        secret.find("argon2") != std::string::npos;  // Debian's libcrypt has none
     if (is_plain || is_argon2) continue;
-    EXPECT_EQ(verify_password(secret, row["password"].string_or("")), row["loginPassword"].bool_or(false)) << row["key"].string_or("");
+    EXPECT_EQ(verify_password(secret, row["password"].string_or("")),
+              row["loginPassword"].bool_or(false))
+        << row["key"].string_or("");
   }
 }
 
 TEST(TextRules, refuse_what_the_real_server_refuses) {
   EXPECT_EQ(normal_domain("D1.Test"), "d1.test");
-  EXPECT_EQ(normal_domain("b\xc3\xbc""cher.test"), "xn--bcher-kva.test");
+  EXPECT_EQ(normal_domain("b\xc3\xbc"
+                          "cher.test"),
+            "xn--bcher-kva.test");
   EXPECT_FALSE(normal_domain("nodot"));
   EXPECT_FALSE(normal_domain("x.example"));
   EXPECT_EQ(normal_local_part("Ali ce"), "alice");
@@ -61,13 +66,16 @@ TEST(TextRules, refuse_what_the_real_server_refuses) {
 
 TEST(Messages, base_subject_and_ids_decide_what_is_a_second_copy) {
   const auto identity = [](std::string_view text) { return identity_of(view_message(text)); };
-  EXPECT_EQ(identity("Subject: Re: One\r\nMessage-ID: <a@b>\r\n\r\nx"), identity("Message-ID: <a@b>\r\nSubject: one\r\n\r\ny"));
-  EXPECT_NE(identity("Subject: One\r\nMessage-ID: <a@b>\r\n\r\n"), identity("Subject: Two\r\nMessage-ID: <a@b>\r\n\r\n"));
+  EXPECT_EQ(identity("Subject: Re: One\r\nMessage-ID: <a@b>\r\n\r\nx"),
+            identity("Message-ID: <a@b>\r\nSubject: one\r\n\r\ny"));
+  EXPECT_NE(identity("Subject: One\r\nMessage-ID: <a@b>\r\n\r\n"),
+            identity("Subject: Two\r\nMessage-ID: <a@b>\r\n\r\n"));
 }
 
 TEST(Messages, survive_every_truncation) {
   const std::string text =
-      "From: \"A, B\" <a@b.test>\r\nContent-Type: multipart/mixed; boundary=\"x\"\r\n\r\n--x\r\nContent-Type: text/html\r\n\r\n<p>\r\n--x--\r\n";
+      "From: \"A, B\" <a@b.test>\r\nContent-Type: multipart/mixed; "
+      "boundary=\"x\"\r\n\r\n--x\r\nContent-Type: text/html\r\n\r\n<p>\r\n--x--\r\n";
   for (std::size_t size = 0; size <= text.size(); ++size) {
     const std::string_view part = std::string_view(text).substr(0, size);
     for (const Part& each : parts_of(part)) EXPECT_LE(decode_content(each).size(), size);
@@ -77,14 +85,20 @@ TEST(Messages, survive_every_truncation) {
 
 TEST(Sieve, what_is_not_understood_keeps_the_message) {
   const MessageView message = view_message("Subject: spam offer\r\nFrom: a@b.test\r\n\r\nx");
-  EXPECT_FALSE(run_sieve("require \"fileinto\"; if header :contains \"subject\" \"offer\" { fileinto \"Work\"; }", message, 10, {}).is_kept);
+  EXPECT_FALSE(
+      run_sieve(
+          "require \"fileinto\"; if header :contains \"subject\" \"offer\" { fileinto \"Work\"; }",
+          message, 10, {})
+          .is_kept);
   EXPECT_TRUE(run_sieve("discard; nonsense :tag;", message, 10, {}).is_kept);
   EXPECT_FALSE(run_sieve("discard;", message, 10, {}).is_kept);
   EXPECT_EQ(run_sieve("redirect :copy \"x@y.test\";", message, 10, {}).redirects.size(), 1U);
 }
 
 TEST(ImapText, names_go_through_utf7_and_back) {
-  for (const std::string name : {"Gel\xc3\xb6scht", "a&b", "\xe6\x97\xa5\xe6\x9c\xac \xf0\x9f\x93\xa7", "plain"}) EXPECT_EQ(from_utf7(to_utf7(name)), name);
+  for (const std::string name :
+       {"Gel\xc3\xb6scht", "a&b", "\xe6\x97\xa5\xe6\x9c\xac \xf0\x9f\x93\xa7", "plain"})
+    EXPECT_EQ(from_utf7(to_utf7(name)), name);
   EXPECT_EQ(to_utf7("K\xc3\xbcnst"), "K&APw-nst");
   EXPECT_FALSE(from_utf7("&broken"));
   EXPECT_FALSE(imap_ranges("1:x", 9));
@@ -92,13 +106,16 @@ TEST(ImapText, names_go_through_utf7_and_back) {
 
 TEST(HttpServer, heads_that_two_parties_could_read_differently_are_refused) {
   EXPECT_TRUE(net::parse_request_head("GET / HTTP/1.1\r\nhost: x\r\n\r\n"));
-  for (const char* head : {"GET / HTTP/1.1\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n", "GET / HTTP/1.1\r\n folded: x\r\n\r\n",
-                           "GET  HTTP/1.1\r\n\r\n", "GET / HTTP/2\r\n\r\n", "GET / HTTP/1.1\r\nno colon\r\n\r\n", "GET / HTTP/1.1\r\nhost: x"})
+  for (const char* head :
+       {"GET / HTTP/1.1\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n",
+        "GET / HTTP/1.1\r\n folded: x\r\n\r\n", "GET  HTTP/1.1\r\n\r\n", "GET / HTTP/2\r\n\r\n",
+        "GET / HTTP/1.1\r\nno colon\r\n\r\n", "GET / HTTP/1.1\r\nhost: x"})
     EXPECT_FALSE(net::parse_request_head(head)) << head;
 }
 
 TEST(EmbeddedTarget, starts_again_with_what_it_had) {
-  const auto folder = std::filesystem::temp_directory_path() / ("plan-rehearsal-" + std::to_string(::getpid()));
+  const auto folder =
+      std::filesystem::temp_directory_path() / ("plan-rehearsal-" + std::to_string(::getpid()));
   EmbeddedTargetOptions options;
   options.data_directory = folder.string();
   options.admin_password = "adminpw";

@@ -35,15 +35,15 @@ class TestClock final : public Clock {
 /// A server that answers the session and hands each API call to the test.
 class JmapClient : public ::testing::Test {
  protected:
-  JmapClient()
-      : server_([this](const FakeRequest& request) { return answer(request); }) {
+  JmapClient() : server_([this](const FakeRequest& request) { return answer(request); }) {
     HttpOptions options;
     options.url = server_.url();
     options.user = "admin";
     options.password = secret::Secret("geheim");
     auto http = make_http_client(std::move(options));
     EXPECT_TRUE(http);
-    client = std::make_unique<Client>(std::shared_ptr<HttpClient>(std::move(*http)), Blame::target, clock);
+    client = std::make_unique<Client>(std::shared_ptr<HttpClient>(std::move(*http)), Blame::target,
+                                      clock);
   }
 
   FakeAnswer answer(const FakeRequest& request) {
@@ -71,17 +71,20 @@ class JmapClient : public ::testing::Test {
     if (on_api) return on_api(document ? *document : Value(), request);
     Value answers = Value::list();
     for (const Value& call : (*document)["methodCalls"].items()) {
-      answers.push_back(Value::list({call.item(0), on_call ? on_call(call) : Value::map(), call.item(2)}));
+      answers.push_back(
+          Value::list({call.item(0), on_call ? on_call(call) : Value::map(), call.item(2)}));
     }
     made.body = ir::write_json(Value::map({{"methodResponses", answers}, {"sessionState", "s1"}}));
     return made;
   }
 
-  static FakeAnswer problem(int status, const std::string& type, const std::string& limit = {}, const std::string& detail = {}) {
+  static FakeAnswer problem(int status, const std::string& type, const std::string& limit = {},
+                            const std::string& detail = {}) {
     FakeAnswer made;
     made.status = status;
     made.headers = {{"Content-Type", "application/problem+json"}};
-    Value body = Value::map({{"type", "urn:ietf:params:jmap:error:" + type}, {"status", status}, {"detail", detail}});
+    Value body = Value::map(
+        {{"type", "urn:ietf:params:jmap:error:" + type}, {"status", status}, {"detail", detail}});
     if (!limit.empty()) body.set("limit", limit);
     made.body = ir::write_json(body);
     return made;
@@ -89,12 +92,14 @@ class JmapClient : public ::testing::Test {
 
   std::size_t api_calls() const {
     std::size_t count = 0;
-    for (const FakeRequest& request : server_.requests()) count += request.method == "POST" && !request.target.starts_with("/jmap/upload") ? 1U : 0U;
+    for (const FakeRequest& request : server_.requests())
+      count += request.method == "POST" && !request.target.starts_with("/jmap/upload") ? 1U : 0U;
     return count;
   }
 
   std::string well_known = "/jmap/session";
-  std::string session = R"({"capabilities":{"urn:ietf:params:jmap:core":{"maxObjectsInGet":3,"maxObjectsInSet":4,"maxCallsInRequest":2,
+  std::string session =
+      R"({"capabilities":{"urn:ietf:params:jmap:core":{"maxObjectsInGet":3,"maxObjectsInSet":4,"maxCallsInRequest":2,
     "maxSizeRequest":4000,"maxSizeUpload":100,"maxConcurrentUpload":4,"maxConcurrentRequests":4294967295}},
     "accounts":{"b":{"accountCapabilities":{"urn:ietf:params:jmap:mail":{}}}},"primaryAccounts":{"urn:ietf:params:jmap:mail":"b"},
     "username":"admin","apiUrl":"https://mail.example.org/jmap/","uploadUrl":"https://mail.example.org/jmap/upload/{accountId}/",
@@ -125,7 +130,8 @@ TEST_F(JmapClient, reads_limits_and_keeps_only_the_paths_of_the_urls) {
   EXPECT_EQ(now.primary_account(kMail), "b");
   EXPECT_TRUE(now.has_capability(kMail));
   EXPECT_FALSE(now.has_capability("urn:nothing"));
-  for (const FakeRequest& request : server_.requests()) EXPECT_TRUE(request.headers.contains("authorization"));
+  for (const FakeRequest& request : server_.requests())
+    EXPECT_TRUE(request.headers.contains("authorization"));
 }
 
 TEST_F(JmapClient, a_server_that_names_itself_by_a_host_that_does_not_answer_yet_is_asked_here) {
@@ -134,7 +140,8 @@ TEST_F(JmapClient, a_server_that_names_itself_by_a_host_that_does_not_answer_yet
 }
 
 TEST_F(JmapClient, a_session_without_a_user_is_no_login) {
-  session = R"({"capabilities":{"urn:ietf:params:jmap:core":{}},"accounts":{},"username":"","apiUrl":"/jmap/"})";
+  session =
+      R"({"capabilities":{"urn:ietf:params:jmap:core":{}},"accounts":{},"username":"","apiUrl":"/jmap/"})";
   const auto seen = client->session();
   ASSERT_FALSE(seen);
   EXPECT_TRUE(seen.error().is(net::errors::login_refused));
@@ -157,12 +164,14 @@ TEST_F(JmapClient, a_session_cut_at_any_byte_is_refused) {
 
 TEST_F(JmapClient, splits_calls_by_the_advertised_number) {
   std::vector<Call> calls;
-  for (int i = 0; i < 5; ++i) calls.push_back({.method = "Email/get", .arguments = Value::map({{"n", i}})});
+  for (int i = 0; i < 5; ++i)
+    calls.push_back({.method = "Email/get", .arguments = Value::map({{"n", i}})});
   on_call = [](const Value& call) { return call.item(1); };
   const auto answers = client->call(calls, reading());
   ASSERT_TRUE(answers) << answers.error().to_line();
   ASSERT_EQ(answers->size(), 5U);
-  for (int i = 0; i < 5; ++i) EXPECT_EQ((*answers)[static_cast<std::size_t>(i)].arguments["n"], Value(i));
+  for (int i = 0; i < 5; ++i)
+    EXPECT_EQ((*answers)[static_cast<std::size_t>(i)].arguments["n"], Value(i));
   EXPECT_EQ(api_calls(), 3U);
 }
 
@@ -170,12 +179,15 @@ TEST_F(JmapClient, calls_that_refer_to_each_other_travel_together) {
   std::vector<Call> calls;
   calls.push_back({.method = "Email/get", .arguments = Value::map()});
   calls.push_back({.method = "Email/query", .arguments = Value::map(), .id = "q"});
-  calls.push_back({.method = "Email/get", .arguments = json(R"({"#ids":{"resultOf":"q","name":"Email/query","path":"/ids"}})")});
+  calls.push_back(
+      {.method = "Email/get",
+       .arguments = json(R"({"#ids":{"resultOf":"q","name":"Email/query","path":"/ids"}})")});
   std::vector<std::size_t> sizes;
   on_api = [&](const Value& document, const FakeRequest&) {
     sizes.push_back(document["methodCalls"].size());
     Value answers = Value::list();
-    for (const Value& call : document["methodCalls"].items()) answers.push_back(Value::list({call.item(0), Value::map(), call.item(2)}));
+    for (const Value& call : document["methodCalls"].items())
+      answers.push_back(Value::list({call.item(0), Value::map(), call.item(2)}));
     FakeAnswer made;
     made.body = ir::write_json(Value::map({{"methodResponses", answers}}));
     return made;
@@ -187,8 +199,11 @@ TEST_F(JmapClient, calls_that_refer_to_each_other_travel_together) {
 TEST_F(JmapClient, a_chain_longer_than_a_request_is_refused_before_anything_is_sent) {
   std::vector<Call> calls;
   calls.push_back({.method = "A/query", .arguments = Value::map(), .id = "a"});
-  calls.push_back({.method = "B/get", .arguments = json(R"({"#ids":{"resultOf":"a","name":"A/query","path":"/ids"}})"), .id = "b"});
-  calls.push_back({.method = "C/get", .arguments = json(R"({"#ids":{"resultOf":"b","name":"B/get","path":"/ids"}})")});
+  calls.push_back({.method = "B/get",
+                   .arguments = json(R"({"#ids":{"resultOf":"a","name":"A/query","path":"/ids"}})"),
+                   .id = "b"});
+  calls.push_back({.method = "C/get",
+                   .arguments = json(R"({"#ids":{"resultOf":"b","name":"B/get","path":"/ids"}})")});
   const auto answers = client->call(calls, reading());
   ASSERT_FALSE(answers);
   EXPECT_TRUE(answers.error().is(errors::too_large));
@@ -196,14 +211,17 @@ TEST_F(JmapClient, a_chain_longer_than_a_request_is_refused_before_anything_is_s
 }
 
 TEST_F(JmapClient, a_call_over_the_request_size_is_refused_before_it_is_sent) {
-  const auto answer = client->call_one("Email/set", Value::map({{"x", std::string(5000, 'x')}}), {});
+  const auto answer =
+      client->call_one("Email/set", Value::map({{"x", std::string(5000, 'x')}}), {});
   ASSERT_FALSE(answer);
   EXPECT_TRUE(answer.error().is(errors::too_large));
   EXPECT_EQ(api_calls(), 0U);
 }
 
 TEST_F(JmapClient, the_body_of_a_refused_request_is_never_shown) {
-  on_api = [&](const Value& document, const FakeRequest&) { return problem(400, "notRequest", {}, ir::write_json(document)); };
+  on_api = [&](const Value& document, const FakeRequest&) {
+    return problem(400, "notRequest", {}, ir::write_json(document));
+  };
   const auto answer = client->call_one("x:Account/set", Value::map({{"secret", "Zebra-Lamp"}}), {});
   ASSERT_FALSE(answer);
   EXPECT_TRUE(answer.error().is(errors::request_not_understood));
@@ -268,8 +286,10 @@ TEST_F(JmapClient, a_method_error_is_an_error_with_the_effect_that_it_may_have) 
 }
 
 TEST_F(JmapClient, answers_that_do_not_fit_the_calls_are_a_violation_and_unknown) {
-  for (const char* body : {R"({"methodResponses":[]})", R"({"methodResponses":[["Email/set",{},"zz"]]})", R"({"methodResponses":[["Email/set",{}]]})",
-                           R"({"methodResponses":[{"a":1}]})", R"({"methodResponses":"x"})", R"({})"}) {
+  for (const char* body :
+       {R"({"methodResponses":[]})", R"({"methodResponses":[["Email/set",{},"zz"]]})",
+        R"({"methodResponses":[["Email/set",{}]]})", R"({"methodResponses":[{"a":1}]})",
+        R"({"methodResponses":"x"})", R"({})"}) {
     on_api = [body](const Value&, const FakeRequest&) {
       FakeAnswer made;
       made.body = body;
@@ -333,8 +353,11 @@ TEST_F(JmapClient, query_pages_to_the_end_and_begins_again_when_the_state_change
     ++count;
     const std::int64_t position = call.item(1)["position"].integer_or(0);
     Value ids = Value::list();
-    for (std::int64_t i = position; i < std::min<std::int64_t>(position + 2, 5); ++i) ids.push_back(std::to_string(i));
-    return Value::map({{"ids", ids}, {"total", 5}, {"queryState", count < 3 ? std::to_string(count) : std::string("same")}});
+    for (std::int64_t i = position; i < std::min<std::int64_t>(position + 2, 5); ++i)
+      ids.push_back(std::to_string(i));
+    return Value::map({{"ids", ids},
+                       {"total", 5},
+                       {"queryState", count < 3 ? std::to_string(count) : std::string("same")}});
   };
   const auto ids = client->query("Email", "b", {});
   ASSERT_TRUE(ids) << ids.error().to_line();
@@ -344,7 +367,8 @@ TEST_F(JmapClient, query_pages_to_the_end_and_begins_again_when_the_state_change
 TEST_F(JmapClient, query_of_a_mailbox_that_never_rests_ends) {
   int count = 0;
   on_call = [&](const Value&) {
-    return Value::map({{"ids", Value::list({"a"})}, {"total", 100}, {"queryState", std::to_string(++count)}});
+    return Value::map(
+        {{"ids", Value::list({"a"})}, {"total", 100}, {"queryState", std::to_string(++count)}});
   };
   EXPECT_FALSE(client->query("Email", "b", {}));
   EXPECT_LT(count, 20);
@@ -354,12 +378,18 @@ TEST_F(JmapClient, set_splits_by_number_and_reports_each_object) {
   std::vector<std::size_t> sizes;
   on_call = [&](const Value& call) {
     const Value& arguments = call.item(1);
-    sizes.push_back(arguments["create"].size() + arguments["update"].size() + arguments["destroy"].size());
+    sizes.push_back(arguments["create"].size() + arguments["update"].size() +
+                    arguments["destroy"].size());
     Value created = Value::map();
     Value refused = Value::map();
     for (const auto& [id, object] : arguments["create"].members()) {
-      if (id == "c3") refused.set(id, json(R"({"type":"primaryKeyViolation","properties":["name"],"objectId":{"object":"Domain","id":"x"}})"));
-      else created.set(id, Value::map({{"id", "new-" + id}}));
+      if (id == "c3")
+        refused.set(
+            id,
+            json(
+                R"({"type":"primaryKeyViolation","properties":["name"],"objectId":{"object":"Domain","id":"x"}})"));
+      else
+        created.set(id, Value::map({{"id", "new-" + id}}));
     }
     Value answer = Value::map({{"created", created}});
     if (refused.size() > 0) answer.set("notCreated", refused);
@@ -374,7 +404,8 @@ TEST_F(JmapClient, set_splits_by_number_and_reports_each_object) {
   SetRequest request;
   request.type = "x:Domain";
   request.create = Value::map();
-  for (int i = 0; i < 6; ++i) request.create.set(fmt::format("c{}", i), Value::map({{"name", "n"}}));
+  for (int i = 0; i < 6; ++i)
+    request.create.set(fmt::format("c{}", i), Value::map({{"name", "n"}}));
   request.update = Value::map({{"u1", Value::map()}, {"unreadable", Value::map()}});
   request.destroy = {"d1", "d2"};
   const auto result = client->set(request);
@@ -388,7 +419,8 @@ TEST_F(JmapClient, set_splits_by_number_and_reports_each_object) {
   EXPECT_EQ(result->failures[0].id, "c3");
   EXPECT_TRUE(result->failures[0].error.is("primaryKeyViolation"));
   EXPECT_EQ(result->failures[1].id, "unreadable");
-  EXPECT_TRUE(result->failures[1].error.is("plan:silent")) << "ids that do not parse are dropped without a word";
+  EXPECT_TRUE(result->failures[1].error.is("plan:silent"))
+      << "ids that do not parse are dropped without a word";
 }
 
 TEST_F(JmapClient, a_failure_in_a_later_batch_leaves_the_whole_unknown) {
@@ -422,7 +454,8 @@ TEST_F(JmapClient, uploads_and_downloads_with_escaped_ids) {
 }
 
 TEST_F(JmapClient, a_path_that_is_advertised_and_not_served_falls_back_to_jmap) {
-  session.replace(session.find("https://mail.example.org/jmap/\""), std::string("https://mail.example.org/jmap/\"").size(),
+  session.replace(session.find("https://mail.example.org/jmap/\""),
+                  std::string("https://mail.example.org/jmap/\"").size(),
                   "https://mail.example.org/prefix/jmap/\"");
   on_api = [&](const Value&, const FakeRequest& request) {
     FakeAnswer made;
@@ -437,7 +470,8 @@ TEST_F(JmapClient, a_path_that_is_advertised_and_not_served_falls_back_to_jmap) 
 }
 
 TEST(SetErrorTest, becomes_an_error_at_the_place_in_the_plan) {
-  const SetError error = parse_set_error(json(R"({"type":"invalidForeignKey","objectId":{"object":"Role","id":"zz"},"properties":["aliases/2/domainId"]})"));
+  const SetError error = parse_set_error(json(
+      R"({"type":"invalidForeignKey","objectId":{"object":"Role","id":"zz"},"properties":["aliases/2/domainId"]})"));
   const Error made = to_error(error, "account `a@b`", "set", Blame::target);
   EXPECT_TRUE(made.is(errors::reference_missing));
   EXPECT_EQ(made.argument(), "set.aliases[2].domainId");
@@ -445,18 +479,24 @@ TEST(SetErrorTest, becomes_an_error_at_the_place_in_the_plan) {
 }
 
 TEST(SetErrorTest, names_bounds_and_never_the_value_of_a_secret) {
-  const Error bound = to_error(parse_set_error(json(R"({"type":"validationFailed","validationErrors":[{"type":"MaxValue","property":"port","required":65535}]})")),
-                               "MtaRoute `r`", "set", Blame::target);
+  const Error bound = to_error(
+      parse_set_error(json(
+          R"({"type":"validationFailed","validationErrors":[{"type":"MaxValue","property":"port","required":65535}]})")),
+      "MtaRoute `r`", "set", Blame::target);
   EXPECT_TRUE(bound.is(errors::object_refused));
   EXPECT_NE(bound.message().find("`port` is above 65535"), std::string::npos);
   EXPECT_EQ(bound.argument(), "set.port");
-  const Error secret = to_error(parse_set_error(json(R"({"type":"invalidProperties","properties":["credentials/0/secret"],"description":"Zebra-Lamp is weak"})")),
-                                "account `a`", "set", Blame::target);
+  const Error secret = to_error(
+      parse_set_error(json(
+          R"({"type":"invalidProperties","properties":["credentials/0/secret"],"description":"Zebra-Lamp is weak"})")),
+      "account `a`", "set", Blame::target);
   EXPECT_EQ(secret.to_line().find("Zebra"), std::string::npos);
 }
 
 TEST(SetErrorTest, anything_at_all_can_be_parsed) {
-  for (const char* text : {"null", "1", "[]", "{}", R"({"type":7,"properties":"x","linkedObjects":{"a":1},"validationErrors":[1,null]})"}) {
+  for (const char* text :
+       {"null", "1", "[]", "{}",
+        R"({"type":7,"properties":"x","linkedObjects":{"a":1},"validationErrors":[1,null]})"}) {
     const Error made = to_error(parse_set_error(json(text)), "it", {}, Blame::target);
     EXPECT_FALSE(made.message().empty());
   }

@@ -1,5 +1,5 @@
-// Everything that a real server was seen to answer goes through the client: it must give the very answers, or an error
-// that fits, and never a secret.
+// Everything that a real server was seen to answer goes through the client: it must give the very
+// answers, or an error that fits, and never a secret.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
@@ -31,7 +31,8 @@ class QuietClock final : public Clock {
   void sleep_for(std::chrono::milliseconds) override {}
 };
 
-constexpr const char* kSession = R"({"capabilities":{"urn:ietf:params:jmap:core":{"maxObjectsInGet":500,"maxObjectsInSet":500,"maxCallsInRequest":16,
+constexpr const char* kSession =
+    R"({"capabilities":{"urn:ietf:params:jmap:core":{"maxObjectsInGet":500,"maxObjectsInSet":500,"maxCallsInRequest":16,
   "maxSizeRequest":10000000,"maxSizeUpload":50000000}},"accounts":{},"primaryAccounts":{},"username":"admin","apiUrl":"/jmap/",
   "uploadUrl":"/jmap/upload/{accountId}/","downloadUrl":"/jmap/download/{accountId}/{blobId}/{name}","state":"s"})";
 
@@ -40,22 +41,29 @@ std::vector<Call> calls_of(const Recorded& exchange) {
   std::vector<Call> calls;
   std::set<std::string> ids;
   const Value& list = exchange.request["body"]["methodCalls"];
-  if (exchange.request["method"].string_or({}) != "POST" || !list.is_list() || list.size() == 0 || list.size() > 16) return {};
+  if (exchange.request["method"].string_or({}) != "POST" || !list.is_list() || list.size() == 0 ||
+      list.size() > 16)
+    return {};
   for (const Value& call : list.items()) {
-    const bool is_shaped = call.size() == 3 && call.item(0).is_string() && call.item(1).is_map() && call.item(2).is_string();
+    const bool is_shaped = call.size() == 3 && call.item(0).is_string() && call.item(1).is_map() &&
+                           call.item(2).is_string();
     if (!is_shaped || !ids.insert(call.item(2).as_string()).second) return {};
-    calls.push_back(Call{.method = call.item(0).as_string(), .arguments = call.item(1), .id = call.item(2).as_string()});
+    calls.push_back(Call{.method = call.item(0).as_string(),
+                         .arguments = call.item(1),
+                         .id = call.item(2).as_string()});
   }
   return calls;
 }
 
 /// Texts below members called `secret`, `otpAuth` and the like.
 void collect_secrets(const Value& value, bool is_secret, std::vector<std::string>& secrets) {
-  if (value.is_string() && is_secret && value.as_string().size() >= 6) secrets.push_back(value.as_string());
+  if (value.is_string() && is_secret && value.as_string().size() >= 6)
+    secrets.push_back(value.as_string());
   for (const Value& item : value.items()) collect_secrets(item, is_secret, secrets);
   for (const auto& [key, item] : value.members()) {
     const std::string name = lower_ascii(key);
-    const bool is_here = name.ends_with("secret") || name.find("/secret") != std::string::npos || name == "otpauth" || name == "currentsecret";
+    const bool is_here = name.ends_with("secret") || name.find("/secret") != std::string::npos ||
+                         name == "otpauth" || name == "currentsecret";
     collect_secrets(item, is_secret || is_here, secrets);
   }
 }
@@ -88,7 +96,8 @@ class Recordings : public ::testing::TestWithParam<const char*> {
     exchange_ = &exchange;
     HttpOptions options;
     options.url = server_.url();
-    if (!http_) http_ = std::shared_ptr<HttpClient>(std::move(*make_http_client(std::move(options))));
+    if (!http_)
+      http_ = std::shared_ptr<HttpClient>(std::move(*make_http_client(std::move(options))));
     Client client(http_, Blame::target, clock_);
     CallOptions call_options;
     call_options.capabilities = {std::string(kRegistry)};
@@ -115,7 +124,8 @@ TEST_P(Recordings, every_answer_of_the_real_server_is_understood) {
     collect_secrets(exchange.request["body"], false, secrets);
     const auto shows_no_secret = [&](const Error& error) {
       for (const std::string& secret : secrets) {
-        EXPECT_EQ(error.to_line().find(secret), std::string::npos) << exchange.place() << ": " << error.to_line();
+        EXPECT_EQ(error.to_line().find(secret), std::string::npos)
+            << exchange.place() << ": " << error.to_line();
       }
     };
     if (status == 200) {
@@ -124,7 +134,9 @@ TEST_P(Recordings, every_answer_of_the_real_server_is_understood) {
       ASSERT_EQ(answers->size(), recorded.size()) << exchange.place();
       for (std::size_t i = 0; i < answers->size(); ++i) {
         EXPECT_EQ((*answers)[i].method, recorded.item(i).item(0).as_string());
-        EXPECT_EQ(ir::canonical_json((*answers)[i].arguments), ir::canonical_json(recorded.item(i).item(1))) << exchange.place();
+        EXPECT_EQ(ir::canonical_json((*answers)[i].arguments),
+                  ir::canonical_json(recorded.item(i).item(1)))
+            << exchange.place();
       }
       ++answered;
       continue;
@@ -150,8 +162,8 @@ TEST_P(Recordings, every_answer_of_the_real_server_is_understood) {
       const std::string type(exchange.response["body"]["type"].string_or({}));
       const std::string limit(exchange.response["body"]["limit"].string_or({}));
       const bool is_fit = limit.starts_with("maxConcurrent") ? error.is(errors::rate_limited)
-                          : type.ends_with(":limit")          ? error.is(errors::too_large)
-                                                              : error.is(errors::request_not_understood);
+                          : type.ends_with(":limit")         ? error.is(errors::too_large)
+                                                     : error.is(errors::request_not_understood);
       EXPECT_TRUE(is_fit) << exchange.place() << ": " << error.to_line();
       EXPECT_EQ(error.effect(), Effect::none);
     }
@@ -170,7 +182,8 @@ TEST_P(Recordings, every_refused_object_becomes_an_error_that_says_what_to_do_an
     for (const Value& entry : exchange.response["body"]["methodResponses"].items()) {
       if (entry.item(0).string_or({}) == "error") {
         const Error error = method_error(entry.item(1), "x:Account/set", false, Blame::target);
-        for (const std::string& secret : secrets) EXPECT_EQ(error.to_line().find(secret), std::string::npos) << exchange.place();
+        for (const std::string& secret : secrets)
+          EXPECT_EQ(error.to_line().find(secret), std::string::npos) << exchange.place();
         continue;
       }
       for (const char* map : {"notCreated", "notUpdated", "notDestroyed"}) {
@@ -179,10 +192,12 @@ TEST_P(Recordings, every_refused_object_becomes_an_error_that_says_what_to_do_an
           ++types[reason.type];
           const Error error = to_error(reason, "the object", "set", Blame::target);
           EXPECT_FALSE(reason.type.empty()) << exchange.place();
-          EXPECT_GT(error.message().size(), std::string_view("the object: ").size()) << exchange.place();
+          EXPECT_GT(error.message().size(), std::string_view("the object: ").size())
+              << exchange.place();
           EXPECT_FALSE(error.code().remedy.empty());
           for (const std::string& secret : secrets) {
-            EXPECT_EQ(error.to_line().find(secret), std::string::npos) << exchange.place() << ": " << error.to_line();
+            EXPECT_EQ(error.to_line().find(secret), std::string::npos)
+                << exchange.place() << ": " << error.to_line();
           }
         }
       }
@@ -191,10 +206,14 @@ TEST_P(Recordings, every_refused_object_becomes_an_error_that_says_what_to_do_an
   for (const auto& [type, count] : types) RecordProperty(type, count);
 }
 
-INSTANTIATE_TEST_SUITE_P(OfTheRealServer, Recordings, ::testing::Values("stalwart-0.16-admin", "stalwart-0.16-jmap", "split-delivery"),
+INSTANTIATE_TEST_SUITE_P(OfTheRealServer, Recordings,
+                         ::testing::Values("stalwart-0.16-admin", "stalwart-0.16-jmap",
+                                           "split-delivery"),
                          [](const auto& folder) {
                            std::string name = folder.param;
-                           std::replace_if(name.begin(), name.end(), [](char c) { return c == '-' || c == '.'; }, '_');
+                           std::replace_if(
+                               name.begin(), name.end(),
+                               [](char c) { return c == '-' || c == '.'; }, '_');
                            return name;
                          });
 

@@ -6,7 +6,8 @@ namespace plan::server::probe {
 namespace {
 
 TEST(ProbeMessage, has_what_keeps_robots_quiet_and_an_id_of_its_own) {
-  const ProbeMessage probe = make_probe("alice@example.org", "source", "0123456789abcdef", 1'764'000'000'000);
+  const ProbeMessage probe =
+      make_probe("alice@example.org", "source", "0123456789abcdef", 1'764'000'000'000);
   EXPECT_EQ(probe.message_id, "<plan-probe.0123456789abcdef.source@plan.invalid>");
   EXPECT_NE(probe.text.find("Auto-Submitted: auto-generated\r\n"), std::string::npos);
   EXPECT_NE(probe.text.find("Message-ID: " + probe.message_id + "\r\n"), std::string::npos);
@@ -19,7 +20,8 @@ TEST(ProbeMessage, two_entries_never_look_like_duplicates_of_each_other) {
   const ProbeMessage first = make_probe("alice@example.org", "source", "r", 0);
   const ProbeMessage second = make_probe("alice@example.org", "target", "r", 0);
   EXPECT_NE(first.message_id, second.message_id);
-  EXPECT_NE(first.text.substr(first.text.find("Subject"), 60), second.text.substr(second.text.find("Subject"), 60));
+  EXPECT_NE(first.text.substr(first.text.find("Subject"), 60),
+            second.text.substr(second.text.find("Subject"), 60));
 }
 
 TEST(ProbeMessage, names_are_random) { EXPECT_NE(random_name(), random_name()); }

@@ -43,19 +43,25 @@ class QueueFlush : public stalwart::DriverBench {
       target_side = second.get();
       kept_.push_back(BothQueues{.source = std::move(first), .target = std::move(second)});
       // The driver owns what it gets; the test looks at forwarders.
-      return BothQueues{.source = std::make_unique<Forwarder>(*source), .target = std::make_unique<Forwarder>(*target_side)};
+      return BothQueues{.source = std::make_unique<Forwarder>(*source),
+                        .target = std::make_unique<Forwarder>(*target_side)};
     };
     drivers.add(StepKind::queue_flush, make_queue_driver(open));
   }
   static Step flush() {
     return Step{.kind = StepKind::queue_flush,
-                .arguments = Value::map({{"account", "Alice@example.org"}, {"addresses", Value::list({"first@example.org"})}})};
+                .arguments = Value::map({{"account", "Alice@example.org"},
+                                         {"addresses", Value::list({"first@example.org"})}})};
   }
   class Forwarder final : public AccountQueue {
    public:
     explicit Forwarder(AccountQueue& to) : to_(to) {}
-    Result<Waiting> look(const std::vector<std::string>& addresses) override { return to_.look(addresses); }
-    Outcome flush(const std::vector<std::string>& addresses) override { return to_.flush(addresses); }
+    Result<Waiting> look(const std::vector<std::string>& addresses) override {
+      return to_.look(addresses);
+    }
+    Outcome flush(const std::vector<std::string>& addresses) override {
+      return to_.flush(addresses);
+    }
 
    private:
     AccountQueue& to_;
@@ -118,8 +124,11 @@ TEST_F(QueueFlush, an_empty_queue_of_now_does_not_make_the_step_done) {
 class TargetQueue : public stalwart::DriverBench {
  protected:
   std::string put(const std::string& recipient, const std::string& status) {
-    const Value state = Value::map({{"status", Value::map({{"@type", status}, {"errorMessage", "no route"}})}});
-    return registry->put("QueuedMessage", Value::map({{"recipients", Value::map({{recipient, state}})}, {"nextRetry", "2099-01-01T00:00:00Z"}}));
+    const Value state =
+        Value::map({{"status", Value::map({{"@type", status}, {"errorMessage", "no route"}})}});
+    return registry->put("QueuedMessage",
+                         Value::map({{"recipients", Value::map({{recipient, state}})},
+                                     {"nextRetry", "2099-01-01T00:00:00Z"}}));
   }
 };
 
@@ -140,8 +149,10 @@ TEST_F(TargetQueue, flush_puts_the_next_try_into_the_past_for_those_only) {
   const std::string theirs = put("bob@example.org", "TemporaryFailure");
   const auto queue = target_queue(target);
   ASSERT_TRUE(queue->flush({"alice@example.org"}));
-  EXPECT_EQ(registry->object("QueuedMessage", "id", ours)["nextRetry"], Value("2020-01-01T00:00:00Z"));
-  EXPECT_EQ(registry->object("QueuedMessage", "id", theirs)["nextRetry"], Value("2099-01-01T00:00:00Z"));
+  EXPECT_EQ(registry->object("QueuedMessage", "id", ours)["nextRetry"],
+            Value("2020-01-01T00:00:00Z"));
+  EXPECT_EQ(registry->object("QueuedMessage", "id", theirs)["nextRetry"],
+            Value("2099-01-01T00:00:00Z"));
 }
 
 }  // namespace

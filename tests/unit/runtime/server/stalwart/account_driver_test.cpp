@@ -13,21 +13,29 @@ using ir::Value;
 class AccountDriver : public DriverBench {
  protected:
   AccountDriver() {
-    example_ = registry->put("Domain", Value::map({{"name", "example.org"}, {"aliases", Value::map({{"example.com", true}})}}));
-    net_ = registry->put("Domain", Value::map({{"name", "example.net"}, {"aliases", Value::map()}}));
+    example_ = registry->put(
+        "Domain",
+        Value::map({{"name", "example.org"}, {"aliases", Value::map({{"example.com", true}})}}));
+    net_ =
+        registry->put("Domain", Value::map({{"name", "example.net"}, {"aliases", Value::map()}}));
   }
   static Value arguments() {
-    return Value::map({{"account", "alice@example.org"},
-                       {"domain", "example.org"},
-                       {"aliases", Value::list({"first@example.org", "Alice@example.net"})},
-                       {"password", ir::SecretRef{.provider = "source", .name = "alice@example.org"}},
-                       {"password_scheme", "SHA512-CRYPT"},
-                       {"name", "Alice A"},
-                       {"quota_bytes", 1'000'000}});
+    return Value::map(
+        {{"account", "alice@example.org"},
+         {"domain", "example.org"},
+         {"aliases", Value::list({"first@example.org", "Alice@example.net"})},
+         {"password", ir::SecretRef{.provider = "source", .name = "alice@example.org"}},
+         {"password_scheme", "SHA512-CRYPT"},
+         {"name", "Alice A"},
+         {"quota_bytes", 1'000'000}});
   }
   static Step create() { return Step{.kind = StepKind::admin_account, .arguments = arguments()}; }
-  static Step open() { return Step{.kind = StepKind::admin_account_open, .arguments = arguments()}; }
-  static Step refresh() { return Step{.kind = StepKind::admin_account_refresh, .arguments = arguments()}; }
+  static Step open() {
+    return Step{.kind = StepKind::admin_account_open, .arguments = arguments()};
+  }
+  static Step refresh() {
+    return Step{.kind = StepKind::admin_account_refresh, .arguments = arguments()};
+  }
   Value alice() const { return registry->object("Account", "name", "alice"); }
   std::string example_;
   std::string net_;
@@ -94,13 +102,15 @@ TEST_F(AccountDriver, a_hash_that_the_target_would_take_for_plain_text_is_never_
   ASSERT_FALSE(outputs);
   EXPECT_TRUE(outputs.error().is(errors::password_not_portable)) << outputs.error().to_line();
   EXPECT_EQ(outputs.error().argument(), "password");
-  EXPECT_EQ(outputs.error().to_line().find("4096"), std::string::npos) << "no part of a hash is shown";
+  EXPECT_EQ(outputs.error().to_line().find("4096"), std::string::npos)
+      << "no part of a hash is shown";
   EXPECT_TRUE(alice().is_null());
 }
 
 TEST_F(AccountDriver, an_unknown_role_is_found_before_the_call_that_it_would_break) {
   Step step = create();
-  step.arguments.set("roles", Value::map({{"@type", "Custom"}, {"roleIds", Value::map({{"zz", true}})}}));
+  step.arguments.set("roles",
+                     Value::map({{"@type", "Custom"}, {"roleIds", Value::map({{"zz", true}})}}));
   const auto outputs = run(step);
   ASSERT_FALSE(outputs);
   EXPECT_TRUE(outputs.error().is(errors::role_missing)) << outputs.error().to_line();
@@ -129,7 +139,8 @@ TEST_F(AccountDriver, a_call_that_fails_after_the_account_was_made_is_read_back)
 }
 
 TEST_F(AccountDriver, an_address_that_belongs_to_somebody_else_says_so) {
-  registry->put("Account", Value::map({{"name", "alice"}, {"domainId", example_}, {"@type", "Group"}}));
+  registry->put("Account",
+                Value::map({{"name", "alice"}, {"domainId", example_}, {"@type", "Group"}}));
   Step step = create();
   const auto outputs = run(step);
   ASSERT_FALSE(outputs);
@@ -137,10 +148,15 @@ TEST_F(AccountDriver, an_address_that_belongs_to_somebody_else_says_so) {
 }
 
 TEST_F(AccountDriver, an_existing_open_account_is_closed_before_the_move) {
-  registry->put("Account", Value::map({{"name", "alice"}, {"domainId", example_}, {"@type", "User"},
-                                       {"credentials", Value::map({{"0", Value::map({{"@type", "AppPassword"}, {"secret", "x"}})},
-                                                                   {"1", Value::map({{"@type", "Password"}, {"secret", "old"}})}})},
-                                       {"permissions", Value::map({{"@type", "Inherit"}})}}));
+  registry->put(
+      "Account",
+      Value::map({{"name", "alice"},
+                  {"domainId", example_},
+                  {"@type", "User"},
+                  {"credentials",
+                   Value::map({{"0", Value::map({{"@type", "AppPassword"}, {"secret", "x"}})},
+                               {"1", Value::map({{"@type", "Password"}, {"secret", "old"}})}})},
+                  {"permissions", Value::map({{"@type", "Inherit"}})}}));
   Step step = create();
   const auto seen = observe(step);
   ASSERT_TRUE(seen);
@@ -169,10 +185,13 @@ TEST_F(AccountDriver, opening_keeps_other_permissions_that_are_disabled) {
   registry->change("Account", alice()["id"].as_string(), "permissions",
                    Value::map({{"@type", "Merge"},
                                {"enabledPermissions", Value::map()},
-                               {"disabledPermissions", Value::map({{"authenticate", true}, {"calendarAlarmsSend", true}, {"emailSend", true}})}}));
+                               {"disabledPermissions", Value::map({{"authenticate", true},
+                                                                   {"calendarAlarmsSend", true},
+                                                                   {"emailSend", true}})}}));
   Step step = open();
   EXPECT_OK(run(step));
-  EXPECT_EQ(alice()["permissions"]["disabledPermissions"], Value(Value::map({{"emailSend", true}})));
+  EXPECT_EQ(alice()["permissions"]["disabledPermissions"],
+            Value(Value::map({{"emailSend", true}})));
 }
 
 TEST_F(AccountDriver, refresh_sends_the_hash_of_now) {
@@ -184,7 +203,8 @@ TEST_F(AccountDriver, refresh_sends_the_hash_of_now) {
   EXPECT_TRUE(alice()["credentials"]["0"]["secret"].as_string().starts_with("$pbkdf2-sha512$"));
   const std::string first = alice()["credentials"]["0"]["secret"].as_string();
   EXPECT_OK(apply(step));
-  EXPECT_EQ(alice()["credentials"]["0"]["secret"].as_string(), first) << "the same text gives the same hash";
+  EXPECT_EQ(alice()["credentials"]["0"]["secret"].as_string(), first)
+      << "the same text gives the same hash";
 }
 
 TEST_F(AccountDriver, refresh_refuses_a_changed_set_of_names) {
@@ -230,8 +250,12 @@ TEST_F(AccountDriver, undo_destroys_what_it_made_while_it_is_closed_and_never_wh
 }
 
 TEST_F(AccountDriver, undo_gives_an_account_that_was_there_its_members_back) {
-  registry->put("Account", Value::map({{"name", "alice"}, {"domainId", example_}, {"@type", "User"}, {"description", "before"},
-                                       {"aliases", Value::map()}, {"permissions", Value::map({{"@type", "Inherit"}})}}));
+  registry->put("Account", Value::map({{"name", "alice"},
+                                       {"domainId", example_},
+                                       {"@type", "User"},
+                                       {"description", "before"},
+                                       {"aliases", Value::map()},
+                                       {"permissions", Value::map({{"@type", "Inherit"}})}}));
   Step step = create();
   EXPECT_OK(run(step));
   EXPECT_OK(undo(step));
@@ -243,10 +267,12 @@ TEST_F(AccountDriver, undo_gives_an_account_that_was_there_its_members_back) {
 class ListDriver : public AccountDriver {
  protected:
   static Step list() {
-    return Step{.kind = StepKind::admin_list,
-                .arguments = Value::map({{"address", "Team@example.org"},
-                                         {"members", Value::list({"alice@example.org", "Bob@example.org", "team@example.org"})},
-                                         {"aliases", Value::list({"crew@example.org"})}})};
+    return Step{
+        .kind = StepKind::admin_list,
+        .arguments = Value::map(
+            {{"address", "Team@example.org"},
+             {"members", Value::list({"alice@example.org", "Bob@example.org", "team@example.org"})},
+             {"aliases", Value::list({"crew@example.org"})}})};
   }
 };
 
@@ -254,7 +280,8 @@ TEST_F(ListDriver, creates_changes_and_removes_a_list) {
   Step step = list();
   EXPECT_OK(run(step));
   const Value made = registry->object("MailingList", "name", "team");
-  EXPECT_EQ(made["recipients"], Value(Value::map({{"alice@example.org", true}, {"bob@example.org", true}})));
+  EXPECT_EQ(made["recipients"],
+            Value(Value::map({{"alice@example.org", true}, {"bob@example.org", true}})));
   EXPECT_EQ(made["aliases"]["0"]["name"], Value("crew"));
   EXPECT_EQ(observe(step)->standing, Standing::satisfied);
   Step changed = list();

@@ -27,9 +27,13 @@ TEST_F(AdminToolTest, gets_all_some_or_the_singleton) {
 
 TEST_F(AdminToolTest, creates_updates_and_destroys) {
   secrets.texts["env:RELAY"] = "geheim";
-  const auto made = tool.create("MtaRoute",
-                                Value::map({{"name", "r"}, {"port", 25}, {"authSecret", Value::map({{"secret", ir::SecretRef{.provider = "env", .name = "RELAY"}}})}}),
-                                secrets);
+  const auto made = tool.create(
+      "MtaRoute",
+      Value::map({{"name", "r"},
+                  {"port", 25},
+                  {"authSecret",
+                   Value::map({{"secret", ir::SecretRef{.provider = "env", .name = "RELAY"}}})}}),
+      secrets);
   ASSERT_TRUE(made) << made.error().to_line();
   const std::string id = (*made)["id"].as_string();
   EXPECT_EQ(registry->object("MtaRoute", "name", "r")["authSecret"]["secret"], Value("geheim"));
@@ -38,7 +42,8 @@ TEST_F(AdminToolTest, creates_updates_and_destroys) {
   ASSERT_TRUE(updated);
   EXPECT_EQ((*updated)["changed"].item(0)["was"], Value(25));
   const int writes = registry->writes();
-  EXPECT_EQ((*tool.update("MtaRoute", id, Value::map({{"port", 2525}}), secrets))["changed"].size(), 0U);
+  EXPECT_EQ((*tool.update("MtaRoute", id, Value::map({{"port", 2525}}), secrets))["changed"].size(),
+            0U);
   EXPECT_EQ(registry->writes(), writes) << "what is so already is not sent";
   EXPECT_TRUE(tool.destroy("MtaRoute", {id}, false));
   EXPECT_TRUE(registry->objects("MtaRoute").empty());

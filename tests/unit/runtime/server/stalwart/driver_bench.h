@@ -35,10 +35,13 @@ class TestSecrets final : public secret::SecretSource {
  public:
   Result<secret::Secret> read(const ir::SecretRef& ref) override {
     const auto found = texts.find(ref.provider + ":" + ref.name);
-    if (found == texts.end()) return Error(secret::errors::secret_missing, "the test gave no such secret");
+    if (found == texts.end())
+      return Error(secret::errors::secret_missing, "the test gave no such secret");
     return secret::Secret(found->second);
   }
-  Result<ir::SecretRef> seal(const secret::Secret&) override { return ir::SecretRef{.provider = "sealed", .name = "x"}; }
+  Result<ir::SecretRef> seal(const secret::Secret&) override {
+    return ir::SecretRef{.provider = "sealed", .name = "x"};
+  }
   std::map<std::string, std::string> texts = {};
 };
 
@@ -51,7 +54,8 @@ class DriverBench : public ::testing::Test {
     targets = std::make_shared<TargetPool>(client, target);
     add_drivers(drivers, targets);
     secrets.texts["source:alice@example.org"] =
-        "{SHA512-CRYPT}$6$abcdefghABCDEFGH$EbfOE7eNfvkhzikCOsSPYI8.3hi4HXuBeNc22f1NEbfOE7eNfvkhzikCOsSPYI8.3hi4HXuBeNc22f1N123456";
+        "{SHA512-CRYPT}$6$abcdefghABCDEFGH$EbfOE7eNfvkhzikCOsSPYI8."
+        "3hi4HXuBeNc22f1NEbfOE7eNfvkhzikCOsSPYI8.3hi4HXuBeNc22f1N123456";
   }
 
   struct Step {
@@ -81,18 +85,26 @@ class DriverBench : public ::testing::Test {
 
   Result<ir::Observation> observe(Step& step) {
     const int before = registry->writes();
-    auto seen = with_context(step, [](step::StepDriver& driver, step::StepContext& context) { return driver.observe(context); });
+    auto seen = with_context(step, [](step::StepDriver& driver, step::StepContext& context) {
+      return driver.observe(context);
+    });
     EXPECT_EQ(registry->writes(), before) << "observe writes nothing, ever";
     return seen;
   }
   Result<ir::Value> apply(Step& step) {
-    return with_context(step, [](step::StepDriver& driver, step::StepContext& context) { return driver.apply(context); });
+    return with_context(step, [](step::StepDriver& driver, step::StepContext& context) {
+      return driver.apply(context);
+    });
   }
   Outcome verify(Step& step) {
-    return with_context(step, [](step::StepDriver& driver, step::StepContext& context) { return driver.verify(context); });
+    return with_context(step, [](step::StepDriver& driver, step::StepContext& context) {
+      return driver.verify(context);
+    });
   }
   Outcome undo(Step& step) {
-    return with_context(step, [](step::StepDriver& driver, step::StepContext& context) { return driver.undo(context); });
+    return with_context(step, [](step::StepDriver& driver, step::StepContext& context) {
+      return driver.undo(context);
+    });
   }
   /// As the engine does: observe, keep the prior state, apply, verify.
   Result<ir::Value> run(Step& step) {
@@ -113,9 +125,9 @@ class DriverBench : public ::testing::Test {
   step::DriverTable drivers;
 };
 
-#define EXPECT_OK(expression)                                                   \
-  do {                                                                          \
-    const auto& outcome_ = (expression);                                        \
+#define EXPECT_OK(expression)                                                          \
+  do {                                                                                 \
+    const auto& outcome_ = (expression);                                               \
     EXPECT_TRUE(outcome_.has_value()) << (outcome_ ? "" : outcome_.error().to_line()); \
   } while (false)
 

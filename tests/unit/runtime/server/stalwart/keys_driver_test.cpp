@@ -14,10 +14,11 @@ using ir::Value;
 class KeysDriver : public DriverBench {
  protected:
   static Step keys(const std::string& account = "alice@example.org") {
-    return Step{.kind = StepKind::admin_keys,
-                .arguments = Value::map({{"namespace", "migrated"},
-                                         {"account", account},
-                                         {"addresses", Value::list({account, "first." + account})}})};
+    return Step{
+        .kind = StepKind::admin_keys,
+        .arguments = Value::map({{"namespace", "migrated"},
+                                 {"account", account},
+                                 {"addresses", Value::list({account, "first." + account})}})};
   }
 };
 
@@ -38,17 +39,21 @@ TEST_F(KeysDriver, adds_every_address_as_a_plain_key_and_reloads) {
 }
 
 TEST_F(KeysDriver, a_key_that_is_there_already_is_fine_and_a_pattern_becomes_plain) {
-  registry->put("MemoryLookupKey", Value::map({{"namespace", "migrated"}, {"key", "alice@example.org"}, {"isGlobPattern", true}}));
+  registry->put("MemoryLookupKey", Value::map({{"namespace", "migrated"},
+                                               {"key", "alice@example.org"},
+                                               {"isGlobPattern", true}}));
   Step step = keys();
   EXPECT_EQ(observe(step)->standing, Standing::differs);
   EXPECT_OK(run(step));
-  EXPECT_EQ(registry->object("MemoryLookupKey", "key", "alice@example.org")["isGlobPattern"], Value(false));
+  EXPECT_EQ(registry->object("MemoryLookupKey", "key", "alice@example.org")["isGlobPattern"],
+            Value(false));
 }
 
 TEST_F(KeysDriver, keys_without_reload_are_not_taken_for_done) {
   // Killed between the keys and the reload: nothing of it is live.
   for (const char* key : {"alice@example.org", "first.alice@example.org"}) {
-    registry->put("MemoryLookupKey", Value::map({{"namespace", "migrated"}, {"key", key}, {"isGlobPattern", false}}));
+    registry->put("MemoryLookupKey",
+                  Value::map({{"namespace", "migrated"}, {"key", key}, {"isGlobPattern", false}}));
   }
   Step step = keys();
   EXPECT_EQ(observe(step)->standing, Standing::differs);
@@ -89,7 +94,9 @@ TEST_F(KeysDriver, an_account_that_was_flipped_before_is_not_taken_back_by_the_u
 }
 
 TEST_F(KeysDriver, a_key_of_another_namespace_is_another_key) {
-  registry->put("MemoryLookupKey", Value::map({{"namespace", "other"}, {"key", "alice@example.org"}, {"isGlobPattern", false}}));
+  registry->put(
+      "MemoryLookupKey",
+      Value::map({{"namespace", "other"}, {"key", "alice@example.org"}, {"isGlobPattern", false}}));
   Step step = keys();
   EXPECT_EQ(observe(step)->standing, Standing::absent);
 }
@@ -99,7 +106,8 @@ TEST_F(KeysDriver, many_accounts_do_not_read_the_whole_set_again_each_time) {
     Step step = keys(fmt::format("user{}@example.org", i));
     EXPECT_OK(run(step));
   }
-  EXPECT_LE(registry->count("x:MemoryLookupKey/query"), 4 + static_cast<int>(clock.slept / std::chrono::seconds(30)));
+  EXPECT_LE(registry->count("x:MemoryLookupKey/query"),
+            4 + static_cast<int>(clock.slept / std::chrono::seconds(30)));
 }
 
 TEST_F(KeysDriver, one_reload_a_second_at_most) {

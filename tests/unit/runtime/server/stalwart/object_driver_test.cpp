@@ -37,7 +37,9 @@ TEST_F(ObjectDriver, creates_what_is_absent_and_is_satisfied_afterwards) {
 }
 
 TEST_F(ObjectDriver, changes_only_what_differs_and_says_so_in_the_diff) {
-  registry->put("Domain", Value::map({{"name", "example.org"}, {"allowRelaying", false}, {"description", "ours"}}));
+  registry->put(
+      "Domain",
+      Value::map({{"name", "example.org"}, {"allowRelaying", false}, {"description", "ours"}}));
   Step step = upsert_domain();
   const auto seen = observe(step);
   ASSERT_TRUE(seen);
@@ -88,7 +90,9 @@ TEST_F(ObjectDriver, undo_of_a_create_destroys_it_and_may_be_repeated) {
 }
 
 TEST_F(ObjectDriver, undo_restores_the_values_from_before) {
-  registry->put("Domain", Value::map({{"name", "example.org"}, {"allowRelaying", false}, {"description", "ours"}}));
+  registry->put(
+      "Domain",
+      Value::map({{"name", "example.org"}, {"allowRelaying", false}, {"description", "ours"}}));
   Step step = upsert_domain();
   EXPECT_OK(run(step));
   EXPECT_OK(undo(step));
@@ -96,7 +100,8 @@ TEST_F(ObjectDriver, undo_restores_the_values_from_before) {
 }
 
 TEST_F(ObjectDriver, undo_refuses_when_somebody_else_changed_it) {
-  const std::string id = registry->put("MtaRoute", Value::map({{"name", "source"}, {"@type", "Relay"}, {"port", 24}}));
+  const std::string id =
+      registry->put("MtaRoute", Value::map({{"name", "source"}, {"@type", "Relay"}, {"port", 24}}));
   Step step{.kind = StepKind::admin_upsert,
             .arguments = Value::map({{"object", "MtaRoute"},
                                      {"match", Value::map({{"name", "source"}})},
@@ -110,51 +115,67 @@ TEST_F(ObjectDriver, undo_refuses_when_somebody_else_changed_it) {
 }
 
 TEST_F(ObjectDriver, undo_makes_live_what_it_restored) {
-  registry->put_singleton("MtaStageData", Value::map({{"maxMessages", Value::map({{"match", Value::map()}, {"else", "10"}})}}));
+  registry->put_singleton(
+      "MtaStageData",
+      Value::map({{"maxMessages", Value::map({{"match", Value::map()}, {"else", "10"}})}}));
   Step step{.kind = StepKind::admin_update,
-            .arguments = Value::map({{"object", "MtaStageData"},
-                                     {"set", Value::map({{"maxMessages", Value::map({{"else", "1000"}})}})}})};
+            .arguments = Value::map(
+                {{"object", "MtaStageData"},
+                 {"set", Value::map({{"maxMessages", Value::map({{"else", "1000"}})}})}})};
   EXPECT_OK(run(step));
-  EXPECT_EQ(registry->object("MtaStageData", "id", "singleton")["maxMessages"]["else"], Value("1000"));
+  EXPECT_EQ(registry->object("MtaStageData", "id", "singleton")["maxMessages"]["else"],
+            Value("1000"));
   EXPECT_OK(undo(step));
-  EXPECT_EQ(registry->object("MtaStageData", "id", "singleton")["maxMessages"]["else"], Value("10"));
+  EXPECT_EQ(registry->object("MtaStageData", "id", "singleton")["maxMessages"]["else"],
+            Value("10"));
   EXPECT_EQ(registry->count("ReloadSettings"), 1);
 }
 
 TEST_F(ObjectDriver, undo_gets_past_an_object_that_stops_every_reload) {
   registry->put_singleton("SpamPyzor", Value::map({{"enable", true}}));
-  registry->put_singleton("MtaStageData", Value::map({{"maxMessages", Value::map({{"match", Value::map()}, {"else", "10"}})}}));
+  registry->put_singleton(
+      "MtaStageData",
+      Value::map({{"maxMessages", Value::map({{"match", Value::map()}, {"else", "10"}})}}));
   registry->pyzor_stops_reloads = true;
   Step step{.kind = StepKind::admin_update,
-            .arguments = Value::map({{"object", "MtaStageData"},
-                                     {"set", Value::map({{"maxMessages", Value::map({{"else", "1000"}})}})}})};
+            .arguments = Value::map(
+                {{"object", "MtaStageData"},
+                 {"set", Value::map({{"maxMessages", Value::map({{"else", "1000"}})}})}})};
   EXPECT_OK(run(step));
   EXPECT_OK(undo(step));
-  EXPECT_EQ(registry->object("MtaStageData", "id", "singleton")["maxMessages"]["else"], Value("10"));
+  EXPECT_EQ(registry->object("MtaStageData", "id", "singleton")["maxMessages"]["else"],
+            Value("10"));
   EXPECT_EQ(registry->object("SpamPyzor", "id", "singleton")["enable"], Value(true)) << "as it was";
   EXPECT_EQ(registry->count("ReloadSettings"), 2);
   EXPECT_OK(undo(step));
 }
 
 TEST_F(ObjectDriver, an_expression_without_match_clears_the_old_match) {
-  registry->put_singleton("MtaOutboundStrategy",
-                          Value::map({{"route", Value::map({{"match", Value::map({{"0", Value::map({{"if", "a"}, {"then", "b"}})}})},
-                                                            {"else", "'mx'"}})}}));
-  Step step{.kind = StepKind::admin_update,
-            .arguments = Value::map({{"object", "MtaOutboundStrategy"},
-                                     {"set", Value::map({{"route", Value::map({{"else", "'mx'"}})}})}})};
+  registry->put_singleton(
+      "MtaOutboundStrategy",
+      Value::map(
+          {{"route",
+            Value::map({{"match", Value::map({{"0", Value::map({{"if", "a"}, {"then", "b"}})}})},
+                        {"else", "'mx'"}})}}));
+  Step step{
+      .kind = StepKind::admin_update,
+      .arguments = Value::map({{"object", "MtaOutboundStrategy"},
+                               {"set", Value::map({{"route", Value::map({{"else", "'mx'"}})}})}})};
   const auto seen = observe(step);
   ASSERT_TRUE(seen);
   EXPECT_EQ(seen->standing, Standing::differs) << "the real server would keep the old match";
   EXPECT_OK(run(step));
-  EXPECT_EQ(registry->object("MtaOutboundStrategy", "id", "singleton")["route"]["match"].size(), 0U);
+  EXPECT_EQ(registry->object("MtaOutboundStrategy", "id", "singleton")["route"]["match"].size(),
+            0U);
 }
 
 TEST_F(ObjectDriver, two_objects_that_fit_are_ambiguous) {
   registry->put("Role", Value::map({{"description", "desk"}}));
   registry->put("Role", Value::map({{"description", "desk"}}));
   Step step{.kind = StepKind::admin_upsert,
-            .arguments = Value::map({{"object", "Role"}, {"match", Value::map({{"description", "desk"}})}, {"set", Value::map()}})};
+            .arguments = Value::map({{"object", "Role"},
+                                     {"match", Value::map({{"description", "desk"}})},
+                                     {"set", Value::map()}})};
   const auto seen = observe(step);
   ASSERT_FALSE(seen);
   EXPECT_TRUE(seen.error().is(errors::match_ambiguous));
@@ -162,9 +183,12 @@ TEST_F(ObjectDriver, two_objects_that_fit_are_ambiguous) {
 
 TEST_F(ObjectDriver, a_match_beyond_the_first_page_is_found) {
   registry->objects_in_get = 7;
-  for (int i = 0; i < 40; ++i) registry->put("AllowedIp", Value::map({{"address", fmt::format("192.0.2.{}", i)}}));
+  for (int i = 0; i < 40; ++i)
+    registry->put("AllowedIp", Value::map({{"address", fmt::format("192.0.2.{}", i)}}));
   Step step{.kind = StepKind::admin_upsert,
-            .arguments = Value::map({{"object", "AllowedIp"}, {"match", Value::map({{"address", "192.0.2.39/32"}})}, {"set", Value::map()}})};
+            .arguments = Value::map({{"object", "AllowedIp"},
+                                     {"match", Value::map({{"address", "192.0.2.39/32"}})},
+                                     {"set", Value::map()}})};
   const auto seen = observe(step);
   ASSERT_TRUE(seen) << seen.error().to_line();
   EXPECT_EQ(seen->standing, Standing::satisfied);
@@ -172,7 +196,8 @@ TEST_F(ObjectDriver, a_match_beyond_the_first_page_is_found) {
 
 TEST_F(ObjectDriver, a_refused_member_points_at_its_argument) {
   Step step{.kind = StepKind::admin_update,
-            .arguments = Value::map({{"object", "Domain"}, {"match", Value::map({{"name", "example.org"}})},
+            .arguments = Value::map({{"object", "Domain"},
+                                     {"match", Value::map({{"name", "example.org"}})},
                                      {"set", Value::map({{"id", "x"}})}})};
   registry->put("Domain", Value::map({{"name", "example.org"}}));
   const auto outputs = apply(step);
@@ -183,16 +208,20 @@ TEST_F(ObjectDriver, a_refused_member_points_at_its_argument) {
 
 TEST_F(ObjectDriver, an_output_of_a_step_that_has_not_run_cannot_be_compared) {
   Step step = upsert_domain();
-  step.arguments.set("set", Value::map({{"directoryId", ir::OutputRef{.step = "dir", .field = "id"}}}));
+  step.arguments.set("set",
+                     Value::map({{"directoryId", ir::OutputRef{.step = "dir", .field = "id"}}}));
   const auto seen = observe(step);
   ASSERT_TRUE(seen);
   EXPECT_EQ(seen->standing, Standing::unknowable);
 }
 
 TEST_F(ObjectDriver, destroy_keeps_what_it_destroys_and_undo_brings_it_back) {
-  registry->put("MtaInboundThrottle", Value::map({{"description", "Sender IP"}, {"enable", true}, {"createdAt", "2026-01-01T00:00:00Z"}}));
+  registry->put("MtaInboundThrottle", Value::map({{"description", "Sender IP"},
+                                                  {"enable", true},
+                                                  {"createdAt", "2026-01-01T00:00:00Z"}}));
   Step step{.kind = StepKind::admin_destroy,
-            .arguments = Value::map({{"object", "MtaInboundThrottle"}, {"match", Value::map({{"description", "Sender IP"}})}})};
+            .arguments = Value::map({{"object", "MtaInboundThrottle"},
+                                     {"match", Value::map({{"description", "Sender IP"}})}})};
   EXPECT_OK(run(step));
   EXPECT_TRUE(registry->objects("MtaInboundThrottle").empty());
   EXPECT_OK(apply(step));
@@ -204,8 +233,9 @@ TEST_F(ObjectDriver, destroy_keeps_what_it_destroys_and_undo_brings_it_back) {
 
 TEST_F(ObjectDriver, accounts_are_not_destroyed) {
   registry->put("Account", Value::map({{"name", "alice"}}));
-  Step step{.kind = StepKind::admin_destroy,
-            .arguments = Value::map({{"object", "Account"}, {"match", Value::map({{"name", "alice"}})}})};
+  Step step{
+      .kind = StepKind::admin_destroy,
+      .arguments = Value::map({{"object", "Account"}, {"match", Value::map({{"name", "alice"}})}})};
   const auto outputs = apply(step);
   ASSERT_FALSE(outputs);
   EXPECT_TRUE(outputs.error().is(errors::destroys_data));
@@ -214,11 +244,15 @@ TEST_F(ObjectDriver, accounts_are_not_destroyed) {
 
 TEST_F(ObjectDriver, secrets_are_sent_and_never_compared_or_shown) {
   secrets.texts["env:RELAY"] = "geheim";
-  Step step{.kind = StepKind::admin_upsert,
-            .arguments = Value::map({{"object", "MtaRoute"},
-                                     {"match", Value::map({{"name", "relay"}})},
-                                     {"set", Value::map({{"authSecret", Value::map({{"@type", "Value"},
-                                                                                   {"secret", ir::SecretRef{.provider = "env", .name = "RELAY"}}})}})}})};
+  Step step{
+      .kind = StepKind::admin_upsert,
+      .arguments = Value::map(
+          {{"object", "MtaRoute"},
+           {"match", Value::map({{"name", "relay"}})},
+           {"set", Value::map({{"authSecret",
+                                Value::map({{"@type", "Value"},
+                                            {"secret", ir::SecretRef{.provider = "env",
+                                                                     .name = "RELAY"}}})}})}})};
   const auto before = observe(step);
   ASSERT_TRUE(before);
   EXPECT_OK(run(step));
@@ -230,7 +264,8 @@ TEST_F(ObjectDriver, secrets_are_sent_and_never_compared_or_shown) {
 
 TEST_F(ObjectDriver, a_refused_reload_says_that_nothing_is_live_and_who_is_to_blame) {
   registry->refused_actions["ReloadSettings"] = "SpamPyzor";
-  Step step{.kind = StepKind::admin_action, .arguments = Value::map({{"action", "ReloadSettings"}})};
+  Step step{.kind = StepKind::admin_action,
+            .arguments = Value::map({{"action", "ReloadSettings"}})};
   const auto outputs = apply(step);
   ASSERT_FALSE(outputs);
   EXPECT_TRUE(outputs.error().is(errors::reload_refused));

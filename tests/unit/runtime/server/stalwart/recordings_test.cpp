@@ -25,14 +25,17 @@ FakeAnswer as_recorded(const Value& response) {
   FakeAnswer made;
   made.status = static_cast<int>(response["status"].integer_or(0));
   for (const auto& [name, value] : response["headers"].members()) {
-    if (name != "content-length" && value.is_string()) made.headers.emplace_back(name, value.as_string());
+    if (name != "content-length" && value.is_string())
+      made.headers.emplace_back(name, value.as_string());
   }
-  made.body = response["body"].is_string() ? response["body"].as_string() : ir::write_json(response["body"]);
+  made.body = response["body"].is_string() ? response["body"].as_string()
+                                           : ir::write_json(response["body"]);
   return made;
 }
 
 /// The first exchange whose request holds `text`, of one scenario.
-Value find(const std::vector<Recorded>& exchanges, const std::string& scenario, const std::string& text, const std::string& note = {}) {
+Value find(const std::vector<Recorded>& exchanges, const std::string& scenario,
+           const std::string& text, const std::string& note = {}) {
   for (const Recorded& exchange : exchanges) {
     const bool is_it = exchange.scenario == scenario && (note.empty() || exchange.note == note) &&
                        ir::write_json(exchange.request).find(text) != std::string::npos;
@@ -50,14 +53,17 @@ class Replay : public ::testing::Test {
   void open(const char* folder) {
     const auto path = test::shared_data(std::string("data/transcripts/") + folder);
     exchanges = test::read_recordings(*path);
-    const auto discovery = test::read_recordings(*test::shared_data("data/transcripts/stalwart-0.16-admin"));
-    session = find(discovery, "discovery-recovery", "/jmap/session", "session of the recovery administrator");
+    const auto discovery =
+        test::read_recordings(*test::shared_data("data/transcripts/stalwart-0.16-admin"));
+    session = find(discovery, "discovery-recovery", "/jmap/session",
+                   "session of the recovery administrator");
     net::HttpOptions options;
     options.url = server_.url();
     options.user = "admin";
     options.password = secret::Secret("adminpw");
     auto http = net::make_http_client(std::move(options));
-    client = std::make_shared<net::jmap::Client>(std::shared_ptr<net::HttpClient>(std::move(*http)), Blame::target, clock);
+    client = std::make_shared<net::jmap::Client>(std::shared_ptr<net::HttpClient>(std::move(*http)),
+                                                 Blame::target, clock);
     target = std::make_shared<Target>(client, clock);
   }
 
@@ -77,9 +83,11 @@ class Replay : public ::testing::Test {
     response.as_list()[2] = call.item(2);
     rename(response.as_list()[1], call.item(1)["create"]);
     Value& arguments = response.as_list()[1];  // the recorded query did not ask for a total
-    if (arguments["ids"].is_list()) arguments.set("total", static_cast<std::int64_t>(arguments["ids"].size()));
+    if (arguments["ids"].is_list())
+      arguments.set("total", static_cast<std::int64_t>(arguments["ids"].size()));
     FakeAnswer made;
-    made.body = ir::write_json(Value::map({{"methodResponses", Value::list({response})}, {"sessionState", "x"}}));
+    made.body = ir::write_json(
+        Value::map({{"methodResponses", Value::list({response})}, {"sessionState", "x"}}));
     return made;
   }
 
@@ -87,7 +95,8 @@ class Replay : public ::testing::Test {
     if (create.size() != 1) return;
     for (const char* map : {"created", "notCreated"}) {
       if (arguments[map].size() != 1) continue;
-      arguments.set(map, Value::map({{create.members().begin()->first, arguments[map].members().begin()->second}}));
+      arguments.set(map, Value::map({{create.members().begin()->first,
+                                      arguments[map].members().begin()->second}}));
     }
   }
 
@@ -139,24 +148,29 @@ TEST_F(Replay, a_reload_that_the_real_server_refused) {
 TEST_F(Replay, a_key_that_is_there_already) {
   NEEDS(admin);
   open("split-delivery");
-  answers = {find(exchanges, "flip-one-account", "user01@legacy.test", "same key twice"), find(exchanges, "flip-one-account", "\"ids\":null")};
+  answers = {find(exchanges, "flip-one-account", "user01@legacy.test", "same key twice"),
+             find(exchanges, "flip-one-account", "\"ids\":null")};
   const Outcome added = target->keys("migrated").add({"user01@legacy.test"});
   ASSERT_TRUE(added) << added.error().to_line();
   ASSERT_EQ(sent.size(), 2U);
   EXPECT_EQ(sent[0].item(0), Value("x:MemoryLookupKey/set"));
-  EXPECT_EQ(sent[1].item(1)["ids"], Value(Value::list({"jp2fe1qwaaqa"}))) << "by the id that the violation names";
+  EXPECT_EQ(sent[1].item(1)["ids"], Value(Value::list({"jp2fe1qwaaqa"})))
+      << "by the id that the violation names";
 }
 
 TEST_F(Replay, the_queue_of_the_real_server) {
   NEEDS(admin);
   open("stalwart-0.16-admin");
-  answers = {find(exchanges, "queue", "n.test", "filter {\"text\": \"n.test\"}"), find(exchanges, "queue", "\"ids\":[\"jp2haofgaaaa\"]", "queued message")};
+  answers = {find(exchanges, "queue", "n.test", "filter {\"text\": \"n.test\"}"),
+             find(exchanges, "queue", "\"ids\":[\"jp2haofgaaaa\"]", "queued message")};
   const auto queue = queue::target_queue(target);
   const auto waiting = queue->look({"old.user@n.test"});
   ASSERT_TRUE(waiting) << waiting.error().to_line();
   EXPECT_EQ(waiting->messages, 1U);
   EXPECT_NE(waiting->reason.find("Connection refused"), std::string::npos);
-  EXPECT_EQ(ir::canonical_json(sent[0].item(1)["sort"]), R"([{"isAscending":true,"property":"due"}])") << "by id is refused for queues";
+  EXPECT_EQ(ir::canonical_json(sent[0].item(1)["sort"]),
+            R"([{"isAscending":true,"property":"due"}])")
+      << "by id is refused for queues";
 }
 
 class SchemaDocuments : public ::testing::TestWithParam<const char*> {
@@ -198,7 +212,8 @@ TEST_P(SchemaDocuments, are_checked_against_their_name_and_unpacked) {
   EXPECT_TRUE(ir::parse_json(schema->json));
 
   const std::string whole = body;
-  for (const std::size_t size : {std::size_t{0}, std::size_t{1}, std::size_t{10}, whole.size() / 2, whole.size() - 1}) {
+  for (const std::size_t size :
+       {std::size_t{0}, std::size_t{1}, std::size_t{10}, whole.size() / 2, whole.size() - 1}) {
     body = whole.substr(0, size);
     EXPECT_FALSE(fetch()) << "cut at " << size;
   }
@@ -211,7 +226,8 @@ TEST_P(SchemaDocuments, are_checked_against_their_name_and_unpacked) {
   EXPECT_TRUE(page.error().is(errors::schema_damaged));
 }
 
-INSTANTIATE_TEST_SUITE_P(OfTheVersions, SchemaDocuments, ::testing::Values("0.16.0", "0.16.15", "0.16.19"),
+INSTANTIATE_TEST_SUITE_P(OfTheVersions, SchemaDocuments,
+                         ::testing::Values("0.16.0", "0.16.15", "0.16.19"),
                          [](const auto& version) {
                            std::string name = version.param;
                            for (char& c : name) c = c == '.' ? '_' : c;

@@ -27,14 +27,18 @@ std::vector<std::string> differing(std::string_view wanted, std::string_view liv
 using Paths = std::vector<std::string>;
 
 TEST(WireValue, lists_of_a_plan_become_sets_and_numbered_lists) {
-  EXPECT_EQ(to_wire(json(R"({"recipients":["a","b"]})")), json(R"({"recipients":{"a":true,"b":true}})"));
-  EXPECT_EQ(to_wire(json(R"({"aliases":[{"name":"a"},{"name":"b"}]})")), json(R"({"aliases":{"0":{"name":"a"},"1":{"name":"b"}}})"));
-  EXPECT_EQ(to_wire(json(R"({"route":{"else":"'mx'"}})")), json(R"({"route":{"match":{},"else":"'mx'"}})"));
+  EXPECT_EQ(to_wire(json(R"({"recipients":["a","b"]})")),
+            json(R"({"recipients":{"a":true,"b":true}})"));
+  EXPECT_EQ(to_wire(json(R"({"aliases":[{"name":"a"},{"name":"b"}]})")),
+            json(R"({"aliases":{"0":{"name":"a"},"1":{"name":"b"}}})"));
+  EXPECT_EQ(to_wire(json(R"({"route":{"else":"'mx'"}})")),
+            json(R"({"route":{"match":{},"else":"'mx'"}})"));
 }
 
 TEST(WireValue, members_that_are_not_wanted_are_left_alone) {
   EXPECT_EQ(differing(R"({"a":1})", R"({"a":1,"b":2})"), Paths{});
-  EXPECT_EQ(differing(R"({"a":1,"c":null})", R"({"a":1,"b":2})"), Paths{}) << "null and absent are the same";
+  EXPECT_EQ(differing(R"({"a":1,"c":null})", R"({"a":1,"b":2})"), Paths{})
+      << "null and absent are the same";
   EXPECT_EQ(differing(R"({"a":{"x":1}})", R"({"a":{"x":1,"y":2}})"), Paths{});
   EXPECT_EQ(differing(R"({"a":{"x":2}})", R"({"a":{"x":1,"y":2}})"), Paths{"a.x"});
 }
@@ -44,20 +48,30 @@ TEST(WireValue, sets_lists_and_expressions_are_compared_whole) {
   EXPECT_EQ(differing(R"({"s":["b","a"]})", R"({"s":{"a":true,"b":true}})"), Paths{});
   EXPECT_EQ(differing(R"({"s":[]})", R"({"s":{"a":true}})"), Paths{"s"});
   EXPECT_EQ(differing(R"({"s":[]})", R"({"s":{}})"), Paths{});
-  EXPECT_EQ(differing(R"({"l":[{"name":"a"}]})", R"({"l":{"0":{"name":"a","enabled":true}}})"), Paths{});
-  EXPECT_EQ(differing(R"({"l":[{"name":"a"}]})", R"({"l":{"0":{"name":"a"},"1":{"name":"b"}}})"), Paths{"l"});
+  EXPECT_EQ(differing(R"({"l":[{"name":"a"}]})", R"({"l":{"0":{"name":"a","enabled":true}}})"),
+            Paths{});
+  EXPECT_EQ(differing(R"({"l":[{"name":"a"}]})", R"({"l":{"0":{"name":"a"},"1":{"name":"b"}}})"),
+            Paths{"l"});
   EXPECT_EQ(differing(R"({"e":{"else":"x"}})", R"({"e":{"match":{},"else":"x"}})"), Paths{});
-  EXPECT_EQ(differing(R"({"e":{"else":"x"}})", R"({"e":{"match":{"0":{"if":"a","then":"b"}},"else":"x"}})"), Paths{"e"});
-  EXPECT_EQ(differing(R"({"l":{"0":{"name":"a"},"10":{"name":"c"},"9":{"name":"b"}}})", R"({"l":{"0":{"name":"a"},"1":{"name":"b"},"2":{"name":"c"}}})"),
-            Paths{}) << "numbered by number, not by text";
+  EXPECT_EQ(differing(R"({"e":{"else":"x"}})",
+                      R"({"e":{"match":{"0":{"if":"a","then":"b"}},"else":"x"}})"),
+            Paths{"e"});
+  EXPECT_EQ(differing(R"({"l":{"0":{"name":"a"},"10":{"name":"c"},"9":{"name":"b"}}})",
+                      R"({"l":{"0":{"name":"a"},"1":{"name":"b"},"2":{"name":"c"}}})"),
+            Paths{})
+      << "numbered by number, not by text";
 }
 
 TEST(WireValue, patches_point_into_embedded_objects) {
-  const Value live = json(R"({"dkim":{"@type":"Automatic","rotate":1,"retire":2},"name":"x","e":{"match":{"0":{"if":"a","then":"b"}},"else":"c"}})");
-  EXPECT_EQ(patch_for(to_wire(json(R"({"dkim":{"@type":"Automatic","rotate":5}})")), live), json(R"({"dkim/rotate":5})"))
+  const Value live = json(
+      R"({"dkim":{"@type":"Automatic","rotate":1,"retire":2},"name":"x","e":{"match":{"0":{"if":"a","then":"b"}},"else":"c"}})");
+  EXPECT_EQ(patch_for(to_wire(json(R"({"dkim":{"@type":"Automatic","rotate":5}})")), live),
+            json(R"({"dkim/rotate":5})"))
       << "the whole value would reset `retire`";
-  EXPECT_EQ(patch_for(to_wire(json(R"({"dkim":{"@type":"Manual"}})")), live), json(R"({"dkim":{"@type":"Manual"}})"));
-  EXPECT_EQ(patch_for(to_wire(json(R"({"e":{"else":"c"}})")), live), json(R"({"e":{"match":{},"else":"c"}})"));
+  EXPECT_EQ(patch_for(to_wire(json(R"({"dkim":{"@type":"Manual"}})")), live),
+            json(R"({"dkim":{"@type":"Manual"}})"));
+  EXPECT_EQ(patch_for(to_wire(json(R"({"e":{"else":"c"}})")), live),
+            json(R"({"e":{"match":{},"else":"c"}})"));
   EXPECT_EQ(patch_for(to_wire(json(R"({"name":"x"})")), live), json("{}"));
 }
 
@@ -84,13 +98,15 @@ TEST(WireValue, a_patch_makes_the_live_value_equal_as_the_registry_applies_it) {
     test::apply_patch(live, patch_for(wanted, live));
     std::vector<ir::Difference> differences;
     compare_members(wanted, live, differences);
-    EXPECT_TRUE(differences.empty()) << pair[0] << " onto " << pair[1] << " gave " << ir::write_json(live);
+    EXPECT_TRUE(differences.empty())
+        << pair[0] << " onto " << pair[1] << " gave " << ir::write_json(live);
     EXPECT_EQ(patch_for(wanted, live).size(), 0U) << pair[0];
   }
 }
 
 TEST(WireValue, secrets_never_show_in_differences) {
-  Value wanted = Value::map({{"auth", ir::SecretRef{.provider = "env", .name = "X"}}, {"name", "b"}});
+  Value wanted =
+      Value::map({{"auth", ir::SecretRef{.provider = "env", .name = "X"}}, {"name", "b"}});
   std::vector<ir::Difference> differences;
   compare_members(wanted, json(R"({"auth":null,"name":"a"})"), differences);
   ASSERT_EQ(differences.size(), 2U);
