@@ -246,6 +246,13 @@ const std::vector<CommandSpec>& table() {
                    {"second", "FILE", "", "another", true},
                    kFormat},
        .run = run_archive_diff},
+      {.name = "archive compact",
+       .summary = "drops what nothing in an archive refers to",
+       .text =
+           "Blobs without a message go, and the file gives their space back. Nothing else changes.",
+       .example = "plan archive compact alice.sqlite",
+       .options = {{"file", "FILE", "", "an archive", true}, kFormat},
+       .run = run_archive_compact},
       {.name = "admin describe",
        .summary = "shows a type of the target's schema as a person wants to read it",
        .text = "From the schema in the cache of the last `plan fetch`; offline.",

@@ -32,6 +32,7 @@ ExitCode run_target_run(const Invocation& invocation);
 ExitCode run_archive_inspect(const Invocation& invocation);
 ExitCode run_archive_verify(const Invocation& invocation);
 ExitCode run_archive_diff(const Invocation& invocation);
+ExitCode run_archive_compact(const Invocation& invocation);
 ExitCode run_admin_describe(const Invocation& invocation);
 ExitCode run_admin_get(const Invocation& invocation);
 
