@@ -11,6 +11,7 @@
 #include "runtime/engine/engine.h"
 #include "runtime/net/host.h"
 #include "runtime/net/jmap/pool.h"
+#include "runtime/proxy/control_client.h"
 #include "runtime/proxy/proxy_drivers.h"
 #include "runtime/rehearsal/scratch_drivers.h"
 #include "runtime/secret/secret_store.h"
@@ -24,6 +25,7 @@
 #include "runtime/server/stalwart/lease.h"
 #include "runtime/server/stalwart/survey.h"
 #include "runtime/server/stalwart/target.h"
+#include "runtime/step/errors.h"
 
 namespace plan::command {
 namespace {
@@ -60,6 +62,44 @@ class SourceLeaseHolder final : public engine::LeaseHolder {
  private:
   std::shared_ptr<server::source::Source> source_;
   server::source::SourceLease lease_;
+};
+
+/// One proxy's part of the lease: while accounts are held there, it takes commands of this run
+/// only.
+class ProxyLeaseHolder final : public engine::LeaseHolder {
+ public:
+  ProxyLeaseHolder(ir::Value block, secret::SecretSource& secrets)
+      : block_(std::move(block)), secrets_(secrets) {}
+  Outcome acquire(std::string_view token) override {
+    PLAN_TRY(control, open());
+    return control->acquire(token, deadline());
+  }
+  // A proxy compares the token with every command; there is nothing to keep alive or to give back.
+  Outcome renew(std::string_view /*token*/) override { return {}; }
+  Outcome release(std::string_view /*token*/) override { return {}; }
+  Outcome take_over(std::string_view token) override {
+    PLAN_TRY(control, open());
+    return control->take_over(token, deadline());
+  }
+  [[nodiscard]] std::string name() const override {
+    return fmt::format("proxy {}", block_["name"].string_or("?"));
+  }
+
+ private:
+  static net::Deadline deadline() { return net::Deadline::after(std::chrono::seconds(10)); }
+  Result<std::unique_ptr<proxy::ProxyControl>> open() {
+    if (!block_["token"].is_secret()) {
+      return Error(step::errors::argument_missing, fmt::format("{} has no token", name()))
+          .with_blame(Blame::plan);
+    }
+    PLAN_TRY(token, secrets_.read(block_["token"].as_secret()));
+    return proxy::ProxyControl::open({std::string(block_["control"].string_or("")),
+                                      std::string(block_["certificate_sha256"].string_or(""))},
+                                     token, deadline());
+  }
+
+  ir::Value block_;
+  secret::SecretSource& secrets_;
 };
 
 secret::SecretStoreOptions secret_options(const ProjectFolder& folder) {
@@ -163,6 +203,9 @@ Result<std::vector<engine::LeaseHolder*>> Session::leases(const std::string& hol
   state_->leases.push_back(std::make_unique<TargetLeaseHolder>(target, holder));
   PLAN_TRY(source, state_->sources->open(state_->connections["source"]));
   state_->leases.push_back(std::make_unique<SourceLeaseHolder>(source, holder));
+  for (const ir::Value& block : state_->connections["proxies"].items()) {
+    state_->leases.push_back(std::make_unique<ProxyLeaseHolder>(block, state_->secrets));
+  }
   std::vector<engine::LeaseHolder*> holders;
   for (const auto& lease : state_->leases) holders.push_back(lease.get());
   return holders;
