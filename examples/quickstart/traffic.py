@@ -69,6 +69,7 @@ class Sender(Worker):
                 server._host = world.PUBLIC  # the name that STARTTLS checks
                 server.starttls(context=self.traffic.tls)
                 server.login(self.login.address, self.login.password)
+            server.ehlo_or_helo_if_needed()
             for _ in range(10):  # the target takes ten messages in a session
                 if self.traffic.stopping.is_set():
                     return
@@ -93,8 +94,9 @@ class Sender(Worker):
         record = {"id": identity, "accounts": readers, "way": self.way}
         self.ledger.write("try", **record)
         try:
-            server.mail(sender)
-            code, answer = server.rcpt(recipient)
+            code, answer = server.mail(sender)
+            if code == 250:
+                code, answer = server.rcpt(recipient)
             if code != 250:
                 self.ledger.write("refused", code=code, answer=answer.decode(errors="replace")[:200], **record)
                 server.rset()
