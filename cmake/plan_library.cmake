@@ -1,7 +1,16 @@
 # plan_settings(TARGET): what every target of ours has in common.
 function(plan_settings target)
   target_include_directories(${target} PRIVATE ${CMAKE_SOURCE_DIR})
+  target_link_libraries(${target} PRIVATE plan_warnings plan_hardening)
+endfunction()
+
+# plan_test_settings(TARGET): the same without hardening and optimisation.
+function(plan_test_settings target)
+  target_include_directories(${target} PRIVATE ${CMAKE_SOURCE_DIR})
   target_link_libraries(${target} PRIVATE plan_warnings)
+  if(CMAKE_BUILD_TYPE MATCHES "Rel")
+    target_compile_options(${target} PRIVATE -O0)
+  endif()
 endfunction()
 
 # plan_library(NAME FOLDER USES libraries...): every .cpp of FOLDER (and of its subfolders, unless the folder is

@@ -5,10 +5,6 @@ target_compile_options(plan_warnings INTERFACE
   # g++ 12 sees overlapping copies in `"text" + string` that cannot be there (GCC bug 105651).
   $<$<AND:$<COMPILE_LANG_AND_ID:CXX,GNU>,$<CONFIG:Release,RelWithDebInfo>>:-Wno-restrict>)
 target_compile_definitions(plan_warnings INTERFACE _GLIBCXX_ASSERTIONS)
-if(CMAKE_BUILD_TYPE MATCHES "Rel" AND NOT PLAN_SANITIZE)
-  target_compile_options(plan_warnings INTERFACE -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fstack-protector-strong)
-  target_link_options(plan_warnings INTERFACE -Wl,-z,relro,-z,now)
-endif()
 if(PLAN_SANITIZE STREQUAL "address")
   target_compile_options(plan_warnings INTERFACE -fsanitize=address,undefined
     -fno-sanitize=null,alignment,object-size,vptr -fno-sanitize-recover=all -fno-omit-frame-pointer)
@@ -18,3 +14,10 @@ elseif(PLAN_SANITIZE STREQUAL "thread")
   target_link_options(plan_warnings INTERFACE -fsanitize=thread)
 endif()
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+
+# Hardening of what is shipped; tests are built without it, and without optimisation: they are many and run once.
+add_library(plan_hardening INTERFACE)
+if(CMAKE_BUILD_TYPE MATCHES "Rel" AND NOT PLAN_SANITIZE)
+  target_compile_options(plan_hardening INTERFACE -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fstack-protector-strong)
+  target_link_options(plan_hardening INTERFACE -Wl,-z,relro,-z,now)
+endif()
