@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <set>
 
 #include "compiler/ir/json.h"
 #include "runtime/archive/errors.h"
@@ -260,12 +261,38 @@ class DeltaDriver final : public ArchiveDriver {
  public:
   using ArchiveDriver::ArchiveDriver;
 
+  /// Error mail-arrived-at-target when the account there holds messages that plan did not import.
+  Outcome check_nothing_arrived(StepContext& context) {
+    PLAN_TRY(path, path_of(context));
+    PLAN_TRY(archive, ArchiveFile::open(path, {.must_exist = true}));
+    PLAN_TRY(target, open_target(context));
+    PLAN_TRY(ids, target.email_ids());
+    std::set<std::string, std::less<>> ours;
+    PLAN_TRY(rows, archive.database().prepare(
+                       "SELECT target_id FROM plan_item WHERE target_id IS NOT NULL"));
+    while (true) {
+      PLAN_TRY(has_row, rows.step());
+      if (!has_row) break;
+      ours.emplace(rows.text(0));
+    }
+    const auto arrived = std::count_if(ids.begin(), ids.end(),
+                                       [&](const std::string& id) { return !ours.contains(id); });
+    if (arrived == 0) return {};
+    return Error(errors::mail_arrived_at_target,
+                 fmt::format("{} messages have arrived at the target for {} since it moved",
+                             arrived, account_of(context)))
+        .with_blame(Blame::target);
+  }
+
   Result<ir::Observation> observe(StepContext& context) override {
     ir::Observation seen;
     PLAN_TRY(source,
              account_source(context.arguments["source"], account_of(context), context.secrets));
     seen.fingerprint = fingerprint_of(source);
-    seen.standing = is_flipped(context) ? ir::Standing::satisfied : ir::Standing::unknowable;
+    const bool has_moved = is_flipped(context);
+    seen.standing = has_moved ? ir::Standing::satisfied : ir::Standing::unknowable;
+    // Asked before a move is undone: what came to the target since would stay behind there.
+    if (context.is_rollback && has_moved) PLAN_TRY_VOID(check_nothing_arrived(context));
     return seen;
   }
 

@@ -11,7 +11,7 @@
 #include "compiler/ir/json.h"
 #include "compiler/source/text.h"
 #include "runtime/net/stream.h"
-#include "shared_data.h"
+#include "tests/support/shared_data.h"
 
 namespace plan::replay {
 namespace {

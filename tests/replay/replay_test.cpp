@@ -10,7 +10,7 @@
 
 #include "compiler/ir/json.h"
 #include "player.h"
-#include "shared_data.h"
+#include "tests/support/shared_data.h"
 
 namespace plan::replay {
 namespace {

@@ -6,7 +6,7 @@
 #include "player.h"
 #include "runtime/net/errors.h"
 #include "runtime/net/stream.h"
-#include "shared_data.h"
+#include "tests/support/shared_data.h"
 
 namespace plan::replay {
 namespace {

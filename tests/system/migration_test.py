@@ -26,9 +26,8 @@ def at_target(migration, account):
 
 def sabotage_delta_skipped(migration, account):
     client = at_target(migration, account)
-    client.select("INBOX")
-    _, found = client.uid("SEARCH", "HEADER", "X-Quickstart-Id", "during-")
-    client.uid("STORE", found[0].split()[-1], "+FLAGS", "(\\Deleted)")
+    _, found = client.select("INBOX")
+    client.store(found[0], "+FLAGS", "(\\Deleted)")  # the newest: it arrived during the move
     client.expunge()
     client.logout()
     return "is nowhere", "is only at the source"
@@ -46,8 +45,9 @@ def sabotage_import_doubled(migration, account):
 def sabotage_flag_dropped(migration, account):
     client = at_target(migration, account)
     client.select("INBOX")
-    _, found = client.uid("SEARCH", "SEEN", "HEADER", "X-Quickstart-Id", "before-")
-    client.uid("STORE", found[0].split()[0], "-FLAGS", "(\\Seen)")
+    _, parts = client.fetch("1:50", "(FLAGS)")
+    number = next(p.split()[0] for p in parts if b"\\Seen" in p)
+    client.store(number, "-FLAGS", "(\\Seen)")
     client.logout()
     return ("has flags",)
 
@@ -88,8 +88,13 @@ def main():
         verified = migration.plan("verify", show=False, accept=range(256))
         report.check("verify grades every account", verified.returncode == 0, verified.stdout + verified.stderr)
         refused = migration.plan("rollback", "--account", "alice@legacy.test", "--yes", show=False, accept=range(256))
-        report.check("rollback is refused once mail has arrived at the target", refused.returncode == 1 and
-                     "arrived" in refused.stdout + refused.stderr, refused.stdout + refused.stderr)
+        report.check("rollback of an account is refused once the migration is finalized", refused.returncode == 1 and
+                     "undo-barred" in refused.stdout + refused.stderr, refused.stdout + refused.stderr)
+        back = migration.plan("rollback", "--to", "before-finalize", "--yes", show=False, accept=range(256))
+        report.check("what finalize did is undone", back.returncode == 0, back.stdout + back.stderr)
+        refused = migration.plan("rollback", "--account", "alice@legacy.test", "--yes", show=False, accept=range(256))
+        report.check("rollback is refused once mail has arrived at the target", refused.returncode != 0 and
+                     "mail-arrived-at-target" in refused.stdout + refused.stderr, refused.stdout + refused.stderr)
         alice = next(a for a in migration.accounts if a.name == "alice")
         for sabotage in (sabotage_delta_skipped, sabotage_import_doubled, sabotage_flag_dropped):
             words = sabotage(migration, alice)

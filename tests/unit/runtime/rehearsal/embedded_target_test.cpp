@@ -13,7 +13,7 @@
 #include "runtime/rehearsal/password.h"
 #include "runtime/rehearsal/sieve_run.h"
 #include "runtime/rehearsal/text_rules.h"
-#include "shared_data.h"
+#include "tests/support/shared_data.h"
 
 namespace plan::rehearsal {
 namespace {
