@@ -52,5 +52,6 @@ def part_fuzz(count):
 
 if __name__ == "__main__":
     suite.BUDGET_SECONDS = 10 ** 9
+    suite.DEFAULT_PARTS = ["asan", "tsan", "clang", "tidy", "fuzz"]
     suite.PARTS = {"asan": part_asan, "tsan": part_tsan, "clang": part_clang, "tidy": part_tidy, "fuzz": part_fuzz}
     sys.exit(suite.main())

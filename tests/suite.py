@@ -209,8 +209,11 @@ PARTS = {"floors": part_floors, "format": part_format, "unit": part_unit, "syste
          "fuzz": part_fuzz}
 
 
+DEFAULT_PARTS = ["floors", "format", "unit", "system"]
+
+
 def main():
-    wanted = sys.argv[1:] or list(PARTS)
+    wanted = sys.argv[1:] or DEFAULT_PARTS
     count = Count()
     for name in wanted:
         if name not in PARTS:

@@ -22,9 +22,9 @@ import oracle  # noqa: E402
 import quickstart  # noqa: E402
 
 # (kill point, pass counted from the start of that run)
-PLACES = [("journal.after-intent", 3), ("engine.after-apply", 12), ("journal.after-outcome", 9), ("journal.after-intent", 14),
-          ("engine.after-apply", 7), ("engine.after-apply", 15), ("journal.after-intent", 21), ("journal.after-outcome", 24),
-          ("engine.after-apply", 26), ("journal.after-intent", 30)]
+PLACES = [("journal.after-intent", 8), ("driver.after-apply", 9), ("journal.after-outcome", 3), ("journal.after-intent", 5),
+          ("driver.after-apply", 6), ("driver.after-verify", 8), ("journal.after-intent", 14), ("journal.after-outcome", 21),
+          ("driver.after-apply", 26), ("journal.after-intent", 33)]
 
 
 def main():

@@ -46,7 +46,7 @@ def sabotage_flag_dropped(migration, account):
     client = at_target(migration, account)
     client.select("INBOX")
     _, parts = client.fetch("1:50", "(FLAGS)")
-    number = next(p.split()[0] for p in parts if b"\\Seen" in p)
+    number = [p.split()[0] for p in parts if b"\\Seen" in p][3]  # not the one that was doubled
     client.store(number, "-FLAGS", "(\\Seen)")
     client.logout()
     return ("has flags",)

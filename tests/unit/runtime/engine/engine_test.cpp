@@ -246,7 +246,7 @@ TEST_F(EngineTest, an_account_held_beyond_its_bound_goes_back) {
     ASSERT_TRUE(result) << result.error().to_line();
     EXPECT_EQ(result->ending, Ending::failed);
     ASSERT_EQ(result->failures.size(), 1U);
-    EXPECT_EQ(result->failures[0].code, "hold-expired");
+    EXPECT_EQ(result->failures[0].code, "held-too-long");
   }
   EXPECT_EQ(world_.verdict(2, false), "");
   EXPECT_FALSE(world_.accounts[0].is_at_target);
