@@ -10,6 +10,7 @@ namespace plan {
 namespace {
 
 constexpr std::size_t kTabColumns = 4;
+constexpr std::size_t kMaskColumns = 8;
 
 struct Colours {
   std::string_view bold, red, yellow, blue, reset;
@@ -67,7 +68,8 @@ struct Excerpt {
 };
 
 // The source line with its token; long lines are cut around the token.
-Excerpt excerpt(std::string_view line, std::size_t begin, std::size_t end, std::size_t width_max) {
+Excerpt excerpt(std::string_view line, std::size_t begin, std::size_t end, std::size_t width_max,
+                bool is_secret) {
   begin = std::min(begin, line.size());
   end = std::clamp(end, begin, line.size());
   std::size_t from = 0;
@@ -84,7 +86,9 @@ Excerpt excerpt(std::string_view line, std::size_t begin, std::size_t end, std::
   }
   Excerpt cut;
   const std::string prefix = drawn(line.substr(from, begin - from));
-  const std::string token = drawn(line.substr(begin, end - begin));
+  // A secret that stands in clear in a plan is pointed at, not shown again in logs and screens.
+  const std::string token =
+      is_secret ? std::string(kMaskColumns, '*') : drawn(line.substr(begin, end - begin));
   const std::size_t rest = std::max(to, end);
   cut.line =
       fmt::format("{}{}{}{}{}", left, prefix, token, drawn(line.substr(end, rest - end)), right);
@@ -94,14 +98,15 @@ Excerpt excerpt(std::string_view line, std::size_t begin, std::size_t end, std::
 }
 
 void draw_excerpt(std::string& out, const SourceSet& sources, Span span, std::string_view label,
-                  const RenderOptions& options, std::string_view colour, std::string_view reset) {
+                  const RenderOptions& options, std::string_view colour, std::string_view reset,
+                  bool is_secret = false) {
   if (!span.is_known()) return;
   std::uint32_t line_begin = 0;
   const std::string_view line = sources.line_at(span.file, span.begin, &line_begin);
   const Position position = sources.position(span.file, span.begin);
   const std::size_t width = options.width_columns > 40 ? options.width_columns - 8 : 32;
-  const Excerpt cut =
-      excerpt(line, span.begin - line_begin, std::max(span.end, span.begin) - line_begin, width);
+  const Excerpt cut = excerpt(line, span.begin - line_begin,
+                              std::max(span.end, span.begin) - line_begin, width, is_secret);
   out += fmt::format("{:>5} | {}\n", position.line, cut.line);
   out += fmt::format("      | {}{}{}{}{}{}\n", std::string(cut.caret_column, ' '), colour,
                      std::string(std::min(cut.caret_width, width), '^'), label.empty() ? "" : " ",
@@ -116,7 +121,7 @@ void draw(std::string& out, const Diagnostic& diagnostic, const SourceSet& sourc
                      colours.reset, colour, to_string(diagnostic.severity), colours.reset,
                      printable(diagnostic.message), info(diagnostic.kind).name);
   draw_excerpt(out, sources, diagnostic.span, printable(diagnostic.label), options, colour,
-               colours.reset);
+               colours.reset, diagnostic.kind == Kind::secret_in_clear);
   for (const Label& note : diagnostic.notes) {
     out += fmt::format("{}: {}note{}: {}\n", place_of(sources, note.span), colours.blue,
                        colours.reset, printable(note.text));
