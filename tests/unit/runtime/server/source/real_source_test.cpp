@@ -479,6 +479,9 @@ TEST_F(RealSource, AHoldThatDiesAtAnyCallIsMendedByRepeatingAndLeavesNoProbe) {
     pool_ = std::make_shared<SourcePool>(std::make_shared<net::HostPool>(), net::system_clock());
     table_ = {};
     add_drivers(table_, pool_);
+    auto reopened = pool_->open(source_block());
+    ASSERT_TRUE(reopened);
+    source_ = *reopened;
     const Outcome mended = perform(held);
     ASSERT_TRUE(mended) << "cut after " << calls << " calls: " << mended.error().to_line();
     EXPECT_EQ(queued("bob@legacy.test"), 0U) << "a probe is left, cut after " << calls << " calls";
