@@ -56,7 +56,7 @@ def build(preset, targets, count, seconds=None):
     over first."""
     began = time.monotonic()
     folder = BUILD / preset
-    for step in (["cmake", "--preset", preset, "-B", folder], ["ninja", "-C", folder, *targets]):
+    for step in (["cmake", "--preset", preset, "-B", folder, "-DPLAN_TESTS=ON"], ["ninja", "-C", folder, *targets]):
         try:
             done = run(step, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=seconds)
         except subprocess.TimeoutExpired:
@@ -74,7 +74,7 @@ def build(preset, targets, count, seconds=None):
 def targets_of(preset, pattern):
     """Names of the test binaries this build would make, from the generated build file."""
     folder = BUILD / preset
-    run(["cmake", "--preset", preset, "-B", folder], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    run(["cmake", "--preset", preset, "-B", folder, "-DPLAN_TESTS=ON"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     listed = run(["ninja", "-C", folder, "-t", "targets", "all"], stdout=subprocess.PIPE, text=True).stdout
     return sorted({m[1] for m in re.finditer(r"^(%s): phony" % pattern, listed, re.M)} |
                   {m[1] for m in re.finditer(r"^(%s): CXX_EXECUTABLE" % pattern, listed, re.M)})
@@ -132,6 +132,8 @@ def part_format(count):
 
 def part_unit(count):
     units = targets_of("release", r"(?:unit|crash)_\w+|replay")
+    if not units:  # a build without tests is no success
+        count.add("unit tests in the build", "failed")
     folder = build("release", ["plan", *units], count)
     for name in units if folder else []:
         run_gtest(folder / name, count, name.partition("_")[0], {"PLAN_UNIT_SERVER": str(folder / "unit_server")})
