@@ -14,8 +14,10 @@ find_package(Boost 1.81 REQUIRED)
 find_package(CLI11 REQUIRED)
 pkg_check_modules(LIBSSH2 REQUIRED IMPORTED_TARGET libssh2)
 pkg_check_modules(LZ4 REQUIRED IMPORTED_TARGET liblz4)
+pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash)
 add_library(plan_libssh2 ALIAS PkgConfig::LIBSSH2)
 add_library(plan_lz4 ALIAS PkgConfig::LZ4)
+add_library(plan_xxhash ALIAS PkgConfig::XXHASH)
 
 # Asio is compiled once, in runtime/net/asio.cpp; everything includes runtime/net/asio.h.
 add_library(plan_boost INTERFACE)

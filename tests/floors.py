@@ -47,6 +47,7 @@ HEAVY = {
     r"libssh2": ["runtime/net/ssh_host.cpp"],
     r"sqlite3\.h": ["runtime/store/"],
     r"rocksdb/": ["runtime/store/"],
+    r"lz4\.h|xxhash\.h": ["runtime/dump/"],
     r"toml\+\+|toml\.hpp": ["runtime/proxy/"],
 }
 EMPTY_NAMES = re.compile(r"(^|_)(utils?|helpers?|common|misc|manager)(_|\.|$)")

@@ -1,0 +1,224 @@
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "runtime/dump/errors.h"
+#include "runtime/dump/frame_reader.h"
+#include "runtime/dump/frame_writer.h"
+#include "runtime/dump/subspace.h"
+#include "tests/support/temp_dir.h"
+#include "tests/unit/runtime/dump/dump_files.h"
+
+namespace plan::dump {
+namespace {
+
+using test::read_all;
+using test::real_dumps;
+using test::TempDir;
+
+std::unique_ptr<FrameReader> reader_of(std::string_view bytes, const ReadOptions& options = {}) {
+  return std::make_unique<FrameReader>(std::make_unique<MemorySource>(bytes), options);
+}
+
+std::string_view fault_of(FrameReader& reader) {
+  while (true) {
+    const auto is_there = reader.next();
+    if (!is_there || !*is_there) break;
+  }
+  return reader.fault() ? to_string(reader.fault()->kind) : "none";
+}
+
+std::string bytes_of(std::initializer_list<int> values) {
+  std::string text;
+  for (const int value : values) text += static_cast<char>(value);
+  return text;
+}
+
+/// The test vector of reference/stalwart-store.md 5.1.
+const std::string kSchemaRow =
+    bytes_of({0x04, 0x22, 0x4d, 0x18, 0x60, 0x40, 0x82, 0x0d, 0x00, 0x00, 0x80, 0x7b,
+              0x70, 0x05, 0x00, 0x00, 0x00, 0x01, 0x00, 0x04, 0x00, 0x00, 0x00, 0x05});
+
+TEST(DumpFrame, ReadsAndWritesTheTestVector) {
+  const auto reader = reader_of(kSchemaRow);
+  ASSERT_TRUE(reader->header());
+  EXPECT_EQ(reader->header()->letter, 'p');
+  EXPECT_EQ(reader->header()->schema, kSchema15);
+  const auto record = reader->next_record();
+  ASSERT_TRUE(record && *record);
+  EXPECT_EQ((*record)->key, bytes_of({0}));
+  EXPECT_EQ((*record)->value, bytes_of({0, 0, 0, 5}));
+  EXPECT_EQ(fault_of(*reader), "none");
+  EXPECT_EQ(reader->frame().end, FrameEnd::open);
+
+  const TempDir folder;
+  auto writer = FrameWriter::create(folder.file("subspace_p"), {.letter = 'p', .schema = 5});
+  ASSERT_TRUE(writer);
+  ASSERT_TRUE((*writer)->append({.key = bytes_of({0}), .value = bytes_of({0, 0, 0, 5})}));
+  ASSERT_TRUE((*writer)->finish());
+  EXPECT_EQ(read_all(folder.file("subspace_p")), kSchemaRow);
+}
+
+TEST(DumpFrame, ReadsEveryRealDumpToItsCountsAndDigests) {
+  PLAN_SHARED(dumps, "data/dumps");
+  std::size_t files = 0;
+  for (const auto& dump : real_dumps(dumps))
+    for (const ir::Value& expected : dump.expected["files"].items()) {
+      const std::string path = dump.folder / expected["name"].string_or("");
+      for (const bool is_ahead : {false, true}) {
+        auto reader = FrameReader::open(
+            path, {.is_file_digested = true, .is_stream_digested = true, .is_ahead = is_ahead});
+        ASSERT_TRUE(reader) << reader.error().to_line();
+        EXPECT_EQ(fault_of(**reader), "none") << path;
+        EXPECT_EQ(std::string(1, (*reader)->header()->letter), expected["letter"].string_or(""));
+        EXPECT_EQ((*reader)->header()->schema, expected["schema"].integer_or(0));
+        EXPECT_EQ((*reader)->records(), expected["records"].integer_or(-1)) << path;
+        EXPECT_EQ((*reader)->key_bytes(), expected["keyBytes"].integer_or(-1)) << path;
+        EXPECT_EQ((*reader)->value_bytes_total(), expected["valueBytes"].integer_or(-1)) << path;
+        EXPECT_EQ((*reader)->frame().blocks, expected["lz4"]["blocks"].integer_or(-1)) << path;
+        EXPECT_EQ((*reader)->frame().end, FrameEnd::open) << path;
+        EXPECT_EQ((*reader)->file_digest().hex(), expected["sha256"].string_or("")) << path;
+        EXPECT_EQ((*reader)->stream_digest().hex(), expected["recordStreamSha256"].string_or(""));
+      }
+      ++files;
+    }
+  EXPECT_GE(files, 150U);
+}
+
+TEST(DumpFrame, WritesEveryRealDumpAgainWithTheSameRecords) {
+  PLAN_SHARED(dumps, "data/dumps");
+  const TempDir folder;
+  int number = 0;
+  for (const auto& dump : real_dumps(dumps))
+    for (const ir::Value& expected : dump.expected["files"].items()) {
+      const WriteOptions options{.has_end_mark = number % 2 == 1,
+                                 .has_checksum = number % 3 == 1,
+                                 .is_behind = number % 5 < 2};
+      auto reader = FrameReader::open(dump.folder / expected["name"].string_or(""));
+      ASSERT_TRUE(reader);
+      const std::string copy = folder.file(std::to_string(number++));
+      auto writer = FrameWriter::create(copy, *(*reader)->header(), options);
+      ASSERT_TRUE(writer);
+      while (true) {
+        const auto is_there = (*reader)->next();
+        ASSERT_TRUE(is_there);
+        if (!*is_there) break;
+        ASSERT_TRUE((*writer)->begin_record((*reader)->key(), (*reader)->value_bytes()));
+        while (true) {
+          const auto piece = (*reader)->value_piece();
+          ASSERT_TRUE(piece);
+          if (piece->empty()) break;
+          ASSERT_TRUE((*writer)->append_value(*piece));
+        }
+      }
+      const auto written = (*writer)->finish();
+      ASSERT_TRUE(written);
+      EXPECT_EQ(written->stream_digest.hex(), expected["recordStreamSha256"].string_or(""));
+      EXPECT_EQ(written->records, expected["records"].integer_or(-1));
+      EXPECT_EQ(written->file_digest.hex(), ir::sha256(read_all(copy)).hex());
+      const std::string bytes = read_all(copy);
+      const auto again = reader_of(bytes, {.is_stream_digested = true});
+      EXPECT_EQ(fault_of(*again), "none");
+      EXPECT_EQ(again->stream_digest().hex(), expected["recordStreamSha256"].string_or(""));
+      EXPECT_EQ(again->frame().end,
+                options.has_end_mark || options.has_checksum ? FrameEnd::marked : FrameEnd::open);
+    }
+}
+
+/// A file whose values are larger than a block, than a batch, and than what is taken whole.
+TEST(DumpFrame, HandsOutLargeValuesInPieces) {
+  const TempDir folder;
+  const std::string path = folder.file("subspace_t");
+  std::mt19937 random(7);
+  std::string large(std::size_t{5} << 20U, '\0');
+  for (char& c : large) c = static_cast<char>(random() % 7);
+  auto writer = FrameWriter::create(path, {.letter = 't', .schema = 6}, {.is_behind = true});
+  ASSERT_TRUE(writer);
+  for (const std::string key : {"a", "b", "c"})
+    ASSERT_TRUE((*writer)->append({.key = std::string(40, key[0]), .value = large}));
+  ASSERT_TRUE((*writer)->append({.key = "d", .value = "small"}));
+  ASSERT_TRUE((*writer)->finish());
+  for (const bool is_ahead : {false, true}) {
+    auto opened = FrameReader::open(path, {.is_ahead = is_ahead});
+    ASSERT_TRUE(opened);
+    FrameReader& reader = **opened;
+    ASSERT_TRUE(*reader.next());
+    std::string pieces;
+    while (true) {
+      const auto piece = reader.value_piece();
+      ASSERT_TRUE(piece);
+      if (piece->empty()) break;
+      pieces += *piece;
+      EXPECT_EQ(reader.key(), std::string(40, 'a'));
+    }
+    EXPECT_EQ(pieces, large);
+    ASSERT_TRUE(*reader.next());
+    const auto refused = reader.value(1000);
+    ASSERT_FALSE(refused);
+    EXPECT_TRUE(refused.error().is(errors::value_too_large));
+    EXPECT_EQ(*reader.value(), large);
+    ASSERT_TRUE(*reader.next());
+    EXPECT_EQ(reader.key(), std::string(40, 'c'));
+    const auto last = reader.next_record();  // past what was not read
+    ASSERT_TRUE(last && *last);
+    EXPECT_EQ((*last)->value, "small");
+    EXPECT_FALSE(*reader.next());
+    EXPECT_EQ(reader.records(), 4U);
+  }
+}
+
+TEST(DumpFrame, TellsABlockBoundaryFromACutInside) {
+  const std::string file = kSchemaRow;
+  const auto kind_after = [&](std::size_t bytes) {
+    const std::string cut = file.substr(0, bytes);
+    const auto reader = reader_of(cut);
+    return std::string(fault_of(*reader));
+  };
+  EXPECT_EQ(kind_after(file.size()), "none");
+  EXPECT_EQ(kind_after(file.size() - 1), "cut-in-block");
+  EXPECT_EQ(kind_after(9), "cut-in-block-length");
+  EXPECT_EQ(kind_after(7), "cut-in-header");
+  EXPECT_EQ(kind_after(5), "too-short");
+  EXPECT_EQ(kind_after(0), "too-short");
+}
+
+TEST(DumpFrame, RefusesLengthsThatNoFileCanHold) {
+  const auto file_with = [](const std::string& records) {
+    const std::string content = bytes_of({0x7b, 'l', 6, 0, 0, 0}) + records;
+    return kSchemaRow.substr(0, 7) + bytes_of({static_cast<int>(content.size()), 0, 0, 0x80}) +
+           content;
+  };
+  const auto kind_of = [&](const std::string& records) {
+    const std::string file = file_with(records);
+    const auto reader = reader_of(file);
+    return std::string(fault_of(*reader));
+  };
+  EXPECT_EQ(kind_of(bytes_of({0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01})),
+            "bad-length");
+  EXPECT_EQ(kind_of(bytes_of({0xff, 0xff, 0xff, 0xff, 0x1f})), "bad-length");
+  EXPECT_EQ(kind_of(bytes_of({0xff, 0xff, 0xff, 0xff, 0x0f})), "key-too-long");
+  EXPECT_EQ(kind_of(bytes_of({0x01, 'a', 0xff, 0xff, 0xff, 0xff, 0x0f})), "cut-in-value");
+  EXPECT_EQ(kind_of(bytes_of({0x01, 'a'})), "cut-before-value-length");
+  EXPECT_EQ(kind_of(bytes_of({0x02, 'a'})), "cut-in-key");
+  EXPECT_EQ(kind_of(bytes_of({0x81})), "cut-in-key-length");
+  EXPECT_EQ(kind_of(bytes_of({0x81, 0x00, 'a', 0x00})), "none");
+}
+
+TEST(DumpFrame, RemovesWhatWasNotFinished) {
+  const TempDir folder;
+  const std::string path = folder.file("subspace_l");
+  {
+    auto writer = FrameWriter::create(path, {.letter = 'l', .schema = 6});
+    ASSERT_TRUE(writer);
+    ASSERT_TRUE((*writer)->append({.key = "k", .value = "v"}));
+  }
+  EXPECT_FALSE(std::filesystem::exists(path));
+  std::ofstream(path) << "other";
+  const auto refused = FrameWriter::create(path, {.letter = 'l', .schema = 6});
+  ASSERT_FALSE(refused);
+  EXPECT_TRUE(refused.error().is(errors::dump_exists));
+  EXPECT_EQ(read_all(path), "other");
+}
+
+}  // namespace
+}  // namespace plan::dump
