@@ -253,6 +253,38 @@ const std::vector<CommandSpec>& table() {
        .example = "plan archive compact alice.sqlite",
        .options = {{"file", "FILE", "", "an archive", true}, kFormat},
        .run = run_archive_compact},
+      {.name = "dump inspect",
+       .summary = "says what is in a dump of a Stalwart server",
+       .text = "A folder that `stalwart --export` or `plan dump export` wrote, or one file of it: "
+               "subspaces, records, bytes and digests of each file, whatever is wrong with the "
+               "others. Files of 0.8 to 0.14 are read too. Nothing is changed.",
+       .example = "plan dump inspect /srv/dump --format json",
+       .options = {{"path", "DUMP", "", "a folder, or one file", true}, kFormat},
+       .run = run_dump_inspect},
+      {.name = "dump verify",
+       .summary = "reads a dump to its end and says how far it can be trusted",
+       .text = "Every frame, record, key and value hash, and what subspaces say of one another. "
+               "Grades: proved (equal to a manifest), intact, unprovable (nothing is wrong, but a "
+               "dump of the server's own has no end mark, and some losses would leave no trace), "
+               "damaged (what, where, and how much can be read). Exit code 1 when damaged.",
+       .example = "plan dump verify /srv/dump",
+       .options = {{"path", "DUMP", "", "a folder, or one file", true},
+                   {"--manifest", "FILE", "",
+                    "prove it by this manifest; without it the one beside the dump is taken, `-` "
+                    "takes none"},
+                   kFormat},
+       .run = run_dump_verify},
+      {.name = "dump manifest",
+       .summary = "writes the manifest by which a dump can be proved later",
+       .text =
+           "Make it right after the export, on the machine that wrote the dump: it says what is "
+           "there now. A damaged dump is refused. It lies beside the folder as "
+           "DUMP.manifest.json, never inside, where the importer would take it for data.",
+       .example = "plan dump manifest /srv/dump",
+       .options = {{"path", "DUMP", "", "a folder, or one file", true},
+                   {"--output", "FILE", "", "where to write it"},
+                   kFormat},
+       .run = run_dump_manifest},
       {.name = "admin describe",
        .summary = "shows a type of the target's schema as a person wants to read it",
        .text = "From the schema in the cache of the last `plan fetch`; offline.",

@@ -33,6 +33,9 @@ ExitCode run_archive_inspect(const Invocation& invocation);
 ExitCode run_archive_verify(const Invocation& invocation);
 ExitCode run_archive_diff(const Invocation& invocation);
 ExitCode run_archive_compact(const Invocation& invocation);
+ExitCode run_dump_inspect(const Invocation& invocation);
+ExitCode run_dump_verify(const Invocation& invocation);
+ExitCode run_dump_manifest(const Invocation& invocation);
 ExitCode run_admin_describe(const Invocation& invocation);
 ExitCode run_admin_get(const Invocation& invocation);
 

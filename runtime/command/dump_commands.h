@@ -1,0 +1,22 @@
+#pragma once
+#include <string>
+#include <string_view>
+
+#include "compiler/ir/value.h"
+#include "compiler/source/result.h"
+#include "runtime/command/command_table.h"
+#include "runtime/dump/verify.h"
+
+namespace plan::command {
+
+/// Progress of a dump command on a terminal: one line that is written over, at most five times a
+/// second; nothing when stderr is no terminal.
+[[nodiscard]] dump::OnProgress dump_progress();
+void end_dump_progress();
+
+/// A result as JSON, or as the lines that `to_text` makes of it; an error with its code.
+[[nodiscard]] ExitCode show_dump(const Result<ir::Value>& result, std::string_view format,
+                                 std::string (*to_text)(const ir::Value&),
+                                 ExitCode code = ExitCode::done);
+
+}  // namespace plan::command

@@ -1,0 +1,132 @@
+#pragma once
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "runtime/dump/fault_list.h"
+#include "runtime/dump/key_shape.h"
+#include "runtime/dump/record_check.h"
+#include "runtime/dump/subspace.h"
+
+namespace plan::dump {
+
+/// The order in which the files of a dump are read so that a reference is met after what it refers
+/// to: directory, objects, then what counts and links them.
+[[nodiscard]] std::string_view reference_order();
+
+/// A set compared without being kept: equal sums of 128-bit hashes and equal counts mean equal sets
+/// (but for one chance in 2^128 of two sets of an honest dump).
+struct SetPrint {
+  std::uint64_t low = 0;
+  std::uint64_t high = 0;
+  std::uint64_t count = 0;
+  void add(std::string_view member);
+  friend bool operator==(const SetPrint&, const SetPrint&) = default;
+};
+
+/// What subspaces say of one another: blob links against blobs, index against properties, account
+/// ids against directory, counters and used bytes against records, queue against messages. Fed
+/// record by record in reference_order(); memory is bounded, and what a bound kept from being
+/// checked is said.
+class ReferenceBook {
+ public:
+  explicit ReferenceBook(std::uint32_t schema);
+
+  /// Before the records of a subspace. `faults` are those of its file and outlive the book.
+  void begin(const Subspace& subspace, FaultList& faults);
+  void add(const CheckedRecord& record);
+  /// After the last file. `not_checked` gets a line for each relation that could not be looked at.
+  void finish(std::vector<std::string>& not_checked);
+
+  /// The blobs and their links do not match: find_lost_blobs() tells which.
+  [[nodiscard]] bool has_blob_difference() const;
+  /// How many references were compared, by relation, for the report.
+  [[nodiscard]] ir::Value to_value() const;
+
+ private:
+  struct Object {
+    std::uint32_t account = 0;
+    std::uint32_t document = 0;
+    std::uint8_t collection = 0;
+    friend auto operator<=>(const Object& left, const Object& right) = default;
+  };
+  struct AccountBytes {
+    std::uint32_t account = 0;
+    std::uint64_t bytes = 0;
+    bool is_counted = false;
+  };
+  struct Highest {
+    std::uint32_t account = 0;
+    std::uint8_t collection = 0;
+    std::uint64_t number = 0;
+    bool is_counted = false;
+  };
+  struct RegistryObject {
+    std::uint16_t type = 0;
+    std::uint64_t id = 0;
+    friend auto operator<=>(const RegistryObject& left, const RegistryObject& right) = default;
+  };
+
+  [[nodiscard]] bool has(char letter) const { return faults_of(letter) != nullptr; }
+  [[nodiscard]] FaultList* faults_of(char letter) const;
+  void fault(char letter, FaultKind kind, std::string text);
+  void check_account(std::uint32_t account);
+  [[nodiscard]] const Object* find_object(const Object& object) const;
+
+  void add_directory(std::string_view key);
+  void add_property(const CheckedRecord& record);
+  void add_message_bytes(std::uint32_t account, std::string_view content);
+  void add_message(const ObjectKey& object, std::string_view content);
+  void add_change(std::string_view key);
+  void add_index(std::string_view key);
+  void add_link(std::string_view key);
+  void add_counter(const CheckedRecord& record);
+  void add_quota(const CheckedRecord& record);
+  void add_queue_event(std::string_view key);
+  void add_task(std::string_view key);
+  void add_registry_index(std::string_view key);
+  void add_registry_key(const CheckedRecord& record);
+  void check_object(std::uint16_t type, std::uint64_t id, char letter);
+  void check_used_bytes(std::uint32_t account, std::string_view value);
+  void finish_messages(std::vector<std::string>& not_checked);
+  void finish_counters();
+
+  std::uint32_t schema_ = 0;
+  const Subspace* subspace_ = nullptr;
+  std::array<FaultList*, 26> files_ = {};
+
+  std::vector<std::uint32_t> accounts_;
+  std::uint32_t last_account_ = 0;
+  bool has_last_account_ = false;
+  std::vector<Object> objects_;  // main records that are no messages, in order
+  std::vector<AccountBytes> used_;
+  std::vector<Highest> documents_;
+  std::vector<Highest> changes_;
+  std::vector<std::uint64_t> queue_;
+  std::vector<bool> queue_has_event_;
+  std::vector<bool> queue_has_link_;
+  std::vector<std::uint64_t> tasks_;
+  std::vector<bool> task_is_due_;
+  std::vector<RegistryObject> registry_;
+  bool is_registry_sorted_ = false;
+
+  SetPrint blobs_;
+  SetPrint linked_blobs_;
+  std::string last_hash_;
+  SetPrint messages_;
+  SetPrint linked_messages_;
+  std::uint64_t unknown_metadata_ = 0;
+  std::uint64_t links_ = 0;
+  std::uint64_t index_rows_ = 0;
+  std::uint64_t counters_ = 0;
+};
+
+/// Reads the keys of subspaces k and t side by side and adds the blobs that only one of them has to
+/// the faults of the other's file.
+[[nodiscard]] Outcome find_lost_blobs(const std::string& links_path, FaultList& links,
+                                      const std::string& blobs_path, FaultList& blobs);
+
+}  // namespace plan::dump

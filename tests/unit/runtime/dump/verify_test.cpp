@@ -1,0 +1,351 @@
+#include "runtime/dump/verify.h"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <map>
+
+#include "runtime/dump/errors.h"
+#include "runtime/dump/frame_writer.h"
+#include "tests/support/temp_dir.h"
+#include "tests/unit/runtime/dump/dump_files.h"
+
+namespace plan::dump {
+namespace {
+
+namespace fs = std::filesystem;
+using test::read_all;
+using test::real_dumps;
+using test::TempDir;
+
+/// A copy that may be changed.
+void copy_dump(const fs::path& from, const fs::path& to) {
+  fs::create_directories(to);
+  for (const auto& entry : fs::directory_iterator(from)) {
+    fs::copy_file(entry.path(), to / entry.path().filename());
+    fs::permissions(to / entry.path().filename(), fs::perms::owner_write, fs::perm_options::add);
+  }
+}
+
+/// Rewrites a file of a dump with only those records that `is_kept`.
+void keep_records(const fs::path& path,
+                  const std::function<bool(std::uint64_t number, std::string_view key)>& is_kept) {
+  const std::string copy = path.string() + ".copy";
+  {
+    auto reader = FrameReader::open(path);
+    ASSERT_TRUE(reader);
+    auto writer = FrameWriter::create(copy, *(*reader)->header());
+    ASSERT_TRUE(writer);
+    for (std::uint64_t number = 0;; ++number) {
+      const auto record = (*reader)->next_record();
+      ASSERT_TRUE(record);
+      if (!*record) break;
+      if (is_kept(number, (*record)->key)) {
+        ASSERT_TRUE((*writer)->append(**record));
+      }
+    }
+    ASSERT_TRUE((*writer)->finish());
+  }
+  fs::rename(copy, path);
+}
+
+std::string kinds_of(const FaultList& faults) {
+  std::string text;
+  for (const auto& counted : faults.kinds()) {
+    if (!text.empty()) text += ' ';
+    text += to_string(counted.kind);
+  }
+  return text;
+}
+
+std::string all_faults(const DumpReport& report) {
+  std::string text = kinds_of(report.faults);
+  for (const FileReport& file : report.files)
+    if (!file.faults.empty()) text += " " + file.name + ": " + kinds_of(file.faults);
+  return text;
+}
+
+void write_file(const fs::path& path, const std::string& bytes) {
+  std::ofstream(path, std::ios::binary) << bytes;
+}
+
+TEST(DumpVerify, FindsNothingWrongWithAnyRealDump) {
+  PLAN_SHARED(dumps, "data/dumps");
+  for (const auto& dump : real_dumps(dumps)) {
+    const auto report = verify_dump(dump.folder);
+    ASSERT_TRUE(report);
+    EXPECT_EQ(report->grade, Grade::unprovable) << dump.folder;
+    // A dump without family data cannot be imported alone; that is the only doubt.
+    const std::string faults = all_faults(*report);
+    EXPECT_EQ(faults, report->find('p') == nullptr ? "missing-data" : "") << dump.folder;
+    EXPECT_EQ(report->schema, dump.expected["schema"].integer_or(0));
+    for (const ir::Value& expected : dump.expected["files"].items()) {
+      const FileReport* file = report->find(expected["letter"].string_or(" ")[0]);
+      ASSERT_NE(file, nullptr);
+      const ir::Value value = file->to_value(false);
+      EXPECT_EQ(value["name"], expected["name"]);
+      EXPECT_EQ(value["records"], expected["records"]);
+      EXPECT_EQ(value["key_bytes"], expected["keyBytes"]);
+      EXPECT_EQ(value["value_bytes"], expected["valueBytes"]);
+      EXPECT_EQ(value["sha256"], expected["sha256"]);
+      EXPECT_EQ(value["record_stream_sha256"], expected["recordStreamSha256"]);
+    }
+  }
+}
+
+TEST(DumpVerify, RelatesEverySubspaceOfAWholeDump) {
+  PLAN_SHARED(dumps, "data/dumps");
+  for (const std::string name : {"0.15.5-sqlite-full", "0.16.15-rocksdb-full"}) {
+    const auto report = verify_dump(dumps / name);
+    ASSERT_TRUE(report);
+    EXPECT_TRUE(report->not_checked.empty());
+    const auto expected = ir::parse_json(read_all((dumps / name).string() + ".expected.json"));
+    ASSERT_TRUE(expected);
+    EXPECT_EQ(report->references["messages"], (*expected)["counts"]["fromP"]["messages"]);
+    EXPECT_EQ(report->references["blobs"], (*expected)["counts"]["blobs"]);
+    EXPECT_EQ(report->references["linked_blobs"], (*expected)["counts"]["distinctHashesInK"]);
+  }
+}
+
+/// The verdict on each file of 0.16.15-damaged, alone and in its folder. docs/dump.md says where
+/// the importer took what is damaged.
+TEST(DumpVerify, GivesEachDamagedFileItsVerdict) {
+  PLAN_SHARED(damaged, "data/dumps/0.16.15-damaged");
+  const std::map<std::string, std::string> not_damaged = {
+      {"ok-original", "unprovable"},
+      {"ok-end-mark", "unprovable"},
+      {"ok-content-checksum", "intact"},
+      {"ok-stored-blocks", "unprovable"},
+      {"ok-small-blocks", "unprovable"},
+      {"ok-empty", "unprovable"},
+      {"leb-non-minimal", "unprovable"},
+      // These leave no trace in a file alone.
+      {"cut-record-boundary", "unprovable"},
+      {"cut-record-and-block-boundary", "unprovable"},
+      {"flip-compressed", "unprovable"},
+      {"flip-stored-value", "unprovable"},
+  };
+  const std::map<std::string, std::string> faults = {
+      {"cut-before-value-length", "cut-before-value-length"},
+      {"cut-in-block", "cut-in-block"},
+      {"cut-in-block-length", "cut-in-block-length"},
+      {"cut-in-key", "cut-in-key"},
+      {"cut-in-key-length", "cut-in-key-length"},
+      {"cut-in-value", "cut-in-value"},
+      {"cut-last-block", "cut-in-value"},
+      {"duplicate-key", "key-order"},
+      {"flip-block-length", "cut-in-block"},
+      {"flip-compressed-undecodable", "undecodable-block"},
+      {"flip-frame-flags", "bad-frame-header"},
+      {"flip-header-checksum", "bad-frame-header"},
+      {"flip-key", "key-order"},
+      {"garbage-after-end-mark", "trailing-bytes"},
+      {"header-only", "cut-in-header"},
+      {"index-short-key", "key-shape"},
+      {"keys-out-of-order", "key-order"},
+      {"leb-too-long", "bad-length"},
+      {"letter-k-inside", "key-shape"},
+      {"letter-unknown-inside", "unknown-letter"},
+      {"letter-upper-inside", "unknown-letter"},
+      {"short-content-header", "cut-in-header"},
+      {"two-frames", "second-frame"},
+      {"wrong-content-checksum", "wrong-content-checksum"},
+      {"wrong-lz4-magic", "wrong-magic"},
+      {"wrong-marker", "wrong-marker"},
+      {"counter-4-bytes", "value-shape"},
+      {"zero-bytes", "too-short"},
+  };
+  const auto folder = verify_dump(damaged);
+  ASSERT_TRUE(folder);
+  EXPECT_EQ(folder->grade, Grade::damaged);
+  ASSERT_EQ(folder->files.size(), 45U);
+  for (const FileReport& file : folder->files) {
+    const auto known = not_damaged.find(file.name);
+    const std::string wanted = known == not_damaged.end() ? "damaged" : known->second;
+    EXPECT_EQ(to_string(file.grade), wanted) << file.name;
+    const auto alone = verify_dump(file.path);
+    ASSERT_TRUE(alone);
+    // A file of 0.15 is a file of 0.15 when nothing stands beside it.
+    EXPECT_EQ(to_string(alone->grade), file.name == "wrong-schema-5" ? "unprovable" : wanted)
+        << file.name;
+    const auto fault = faults.find(file.name);
+    if (fault != faults.end()) {
+      EXPECT_EQ(kinds_of(alone->files[0].faults), fault->second) << file.name;
+    }
+  }
+}
+
+TEST(DumpVerify, LetsAReferenceTellOfALossThatLeavesNoTraceInItsFile) {
+  PLAN_SHARED(dumps, "data/dumps");
+  struct Loss {
+    char letter;
+    std::string faults;
+  };
+  for (const std::string name : {"0.15.5-rocksdb-small", "0.16.15-sqlite-small"}) {
+    const bool is_16 = name.substr(0, 4) == "0.16";
+    const std::vector<Loss> losses = {
+        {'t', "subspace_t: missing-blob"},
+        {'k', "subspace_k: missing-object missing-link"},
+        {'d', is_16 ? "subspace_d: missing-account subspace_s: missing-object"
+                    : "subspace_d: missing-account"},
+        {'e', "subspace_e: missing-object"},
+        {'q', "subspace_q: missing-object"},
+    };
+    for (const Loss& loss : losses) {
+      const TempDir folder;
+      copy_dump(dumps / name, folder.path() / "dump");
+      const fs::path file = folder.path() / "dump" / file_name_of(loss.letter);
+      std::uint64_t records = 0;
+      keep_records(file, [&](std::uint64_t, std::string_view) { return ++records > 0; });
+      keep_records(file,
+                   [&](std::uint64_t number, std::string_view) { return number < records / 3; });
+      const auto report = verify_dump((folder.path() / "dump").string());
+      ASSERT_TRUE(report);
+      EXPECT_EQ(report->grade, Grade::damaged) << name << loss.letter;
+      EXPECT_NE(all_faults(*report).find(loss.faults), std::string::npos)
+          << name << " " << loss.letter << ":" << all_faults(*report);
+    }
+    // p and n: other subspaces have rows of what is gone.
+    for (const char letter : {'p', 'n'}) {
+      const TempDir folder;
+      copy_dump(dumps / name, folder.path() / "dump");
+      keep_records(folder.path() / "dump" / file_name_of(letter),
+                   [](std::uint64_t number, std::string_view) { return number < 20; });
+      const auto report = verify_dump((folder.path() / "dump").string());
+      ASSERT_TRUE(report);
+      EXPECT_EQ(report->grade, Grade::damaged);
+      EXPECT_NE(all_faults(*report).find(letter == 'p' ? "missing-property" : "wrong-counter"),
+                std::string::npos)
+          << all_faults(*report);
+    }
+  }
+}
+
+TEST(DumpVerify, ProvesAnUntouchedDumpByItsManifestAndNoOther) {
+  PLAN_SHARED(dumps, "data/dumps");
+  const TempDir folder;
+  const fs::path dump = folder.path() / "dump";
+  copy_dump(dumps / "0.16.15-rocksdb-small", dump);
+  ASSERT_TRUE(make_manifest(dump, ""));
+  EXPECT_TRUE(fs::exists(folder.path() / "dump.manifest.json"));
+  auto report = verify_dump(dump);
+  ASSERT_TRUE(report);
+  EXPECT_EQ(report->grade, Grade::proved);
+  for (const FileReport& file : report->files) EXPECT_EQ(file.grade, Grade::proved);
+  EXPECT_EQ(verify_dump((dump / "subspace_l").string())->grade, Grade::proved);
+  EXPECT_EQ(verify_dump(dump, {.manifest = "-"})->grade, Grade::unprovable);
+
+  // The same records in another frame are not the file that was exported.
+  keep_records(dump / "subspace_p", [](std::uint64_t, std::string_view) { return true; });
+  report = verify_dump(dump);
+  EXPECT_EQ(report->grade, Grade::damaged);
+  EXPECT_EQ(report->find('l')->grade, Grade::proved);
+
+  fs::remove(dump / "subspace_x");
+  report = verify_dump(dump);
+  EXPECT_EQ(kinds_of(report->faults), "missing-file");
+
+  const std::string manifest = (folder.path() / "dump.manifest.json").string();
+  std::string text = read_all(manifest);
+  text[text.find("\"records\": ") + 11] ^= 1;
+  write_file(manifest, text);
+  EXPECT_FALSE(verify_dump(dump));
+}
+
+TEST(DumpVerify, RefusesAManifestOfADamagedDump) {
+  PLAN_SHARED(damaged, "data/dumps/0.16.15-damaged");
+  const TempDir folder;
+  const auto refused = make_manifest(damaged / "two-frames", folder.file("m.json"));
+  ASSERT_FALSE(refused);
+  EXPECT_TRUE(refused.error().is(errors::dump_damaged));
+  EXPECT_FALSE(fs::exists(folder.file("m.json")));
+}
+
+TEST(DumpVerify, NamesWhatIsNoFileAndReportsTheRest) {
+  PLAN_SHARED(dumps, "data/dumps");
+  const TempDir folder;
+  const fs::path dump = folder.path() / "dump";
+  copy_dump(dumps / "0.16.15-rocksdb-changelog", dump);
+  fs::create_symlink(dump / "subspace_l", dump / "subspace_a");
+  ASSERT_EQ(::mkfifo((dump / "subspace_b").c_str(), 0600), 0);
+  write_file(dump / "README", "not a dump\n");
+  write_file(dump / ".hidden", "");
+  fs::create_directory(dump / "folder");
+  const auto report = verify_dump(dump);
+  ASSERT_TRUE(report);
+  ASSERT_EQ(report->files.size(), 5U);
+  std::map<std::string, std::string> faults;
+  for (const FileReport& file : report->files) faults[file.name] = kinds_of(file.faults);
+  EXPECT_EQ(faults["subspace_a"], "not-a-file");
+  EXPECT_EQ(faults["subspace_b"], "not-a-file");
+  EXPECT_EQ(faults["README"], "wrong-magic");
+  EXPECT_EQ(faults[".hidden"], "too-short");
+  EXPECT_EQ(faults["subspace_l"], "");
+  EXPECT_EQ(report->find('l')->records, 298U);
+  EXPECT_FALSE(verify_dump(folder.file("nothing")));
+}
+
+TEST(DumpVerify, SaysThatAFileGrewWhileItWasRead) {
+  const TempDir folder;
+  const std::string path = folder.file("subspace_l");
+  auto writer = FrameWriter::create(path, {.letter = 'l', .schema = 6});
+  ASSERT_TRUE(writer);
+  ASSERT_TRUE((*writer)->append({.key = std::string(13, 'k'), .value = "v"}));
+  ASSERT_TRUE((*writer)->finish());
+  auto source = std::make_unique<FileSource>(path);
+  std::ofstream(path, std::ios::app) << "more";
+  FrameReader reader(std::move(source), {});
+  while (true) {
+    const auto is_there = reader.next();
+    if (!is_there || !*is_there) break;
+  }
+  ASSERT_TRUE(reader.fault());
+  EXPECT_EQ(to_string(reader.fault()->kind), "changed-while-read");
+}
+
+/// Many records of nothing in a small file: counted, not kept.
+TEST(DumpVerify, CountsFaultsWithoutKeepingThem) {
+  const TempDir folder;
+  const std::string path = folder.file("subspace_s");
+  auto writer = FrameWriter::create(path, {.letter = 's', .schema = 6});
+  ASSERT_TRUE(writer);
+  constexpr std::uint64_t kRecords = 2'000'000;
+  for (std::uint64_t i = 0; i < kRecords; ++i) {
+    ASSERT_TRUE((*writer)->append({}));
+  }
+  ASSERT_TRUE((*writer)->finish());
+  EXPECT_LT(fs::file_size(path), 100'000U);
+  const auto report = verify_dump(path);
+  ASSERT_TRUE(report);
+  EXPECT_EQ(report->grade, Grade::damaged);
+  EXPECT_EQ(report->files[0].records, kRecords);
+  for (const auto& counted : report->files[0].faults.kinds()) {
+    EXPECT_LE(counted.first.size(), FaultList::kListedPerKind);
+    EXPECT_GE(counted.count, kRecords - 1);
+  }
+}
+
+/// A dump of 0.8 to 0.14 (reference/stalwart-store.md 6), written by hand.
+TEST(DumpVerify, ReadsThePerFamilyFilesOfOlderVersions) {
+  const TempDir folder;
+  const std::string blob = std::string("\x7b\x02", 2) + std::string("\x00\x03", 2) +  // family blob
+                           std::string("\x03\x00\x00\x00\x07", 5) +                   // account 7
+                           std::string("\x04\x00", 2) +                               // email
+                           std::string("\x05\x00\x00\x00\x01", 5) +                   // document 1
+                           std::string("\x02\x00\x00\x00\x03key", 8) +                // a link
+                           std::string("\x01\x00\x00\x00\x03key\x00\x00\x00\x05value", 17);
+  write_file(folder.path() / "blob", blob);
+  write_file(folder.path() / "cut", blob.substr(0, blob.size() - 2));
+  const auto report = verify_dump(folder.path().string());
+  ASSERT_TRUE(report);
+  ASSERT_EQ(report->files.size(), 2U);
+  EXPECT_EQ(report->files[0].family, "blob");
+  EXPECT_EQ(report->files[0].records, 2U);
+  EXPECT_EQ(report->files[0].value_bytes, 5U);
+  EXPECT_EQ(report->files[0].grade, Grade::unprovable);
+  EXPECT_EQ(report->files[0].sha256, ir::sha256(blob).hex());
+  EXPECT_EQ(kinds_of(report->files[1].faults), "cut-in-value");
+}
+
+}  // namespace
+}  // namespace plan::dump
