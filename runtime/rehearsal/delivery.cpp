@@ -235,8 +235,8 @@ std::string enqueue(World& world, AcceptedMessage message) {
   return error == std::errc{} ? std::string(text.data(), end) : std::string{};
 }
 
-void queue_from_delivery(World& world, AcceptedMessage message) {
-  static_cast<void>(add_to_queue(world, std::move(message)));
+std::uint64_t queue_from_delivery(World& world, AcceptedMessage message) {
+  return add_to_queue(world, std::move(message)).id;
 }
 
 struct DeliveryThread::State {

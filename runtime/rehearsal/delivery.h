@@ -25,8 +25,9 @@ struct AcceptedMessage {
 /// Puts a message into the queue, durable when it returns. Gives the queue id. Takes the lock.
 [[nodiscard]] std::string enqueue(World& world, AcceptedMessage message);
 
-/// The same from inside a delivery (a redirect): the lock is held, the caller commits.
-void queue_from_delivery(World& world, AcceptedMessage message);
+/// The same from inside a delivery (a redirect) or a request: the lock is held, the caller commits.
+/// Gives the id of the queue entry.
+std::uint64_t queue_from_delivery(World& world, AcceptedMessage message);
 
 /// Works the queue off until it goes away.
 class DeliveryThread {

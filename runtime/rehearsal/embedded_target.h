@@ -47,6 +47,9 @@ struct EmbeddedTargetOptions {
   std::optional<net::TlsServerOptions> tls = {};
   std::string hostname =
       "localhost.localdomain";  ///< until SystemSettings.defaultHostname is written
+  /// Base of the URLs handed out, as STALWART_PUBLIC_URL ("https://mail.example.org/prefix");
+  /// empty: https and the host name.
+  std::string public_url = {};
   std::string admin_user = "admin";
   std::string admin_password =
       {};  ///< in clear or a hash the server takes; as STALWART_RECOVERY_ADMIN
@@ -107,7 +110,7 @@ class EmbeddedTarget {
 /// `--admin USER:PASSWORD` or
 /// `--admin-file FILE` (the same in a file, kept out of the process list), `--schema FILE`,
 /// `--recovery`, `--dns`,
-/// `--outside-mx A:P`, `--schedule-speed X`. Returns the exit code.
+/// `--outside-mx A:P`, `--public-url URL`, `--schedule-speed X`. Returns the exit code.
 [[nodiscard]] int run_embedded_target(const std::vector<std::string>& arguments);
 
 }  // namespace plan::rehearsal

@@ -96,106 +96,6 @@ Authenticated authenticate(World& world, const HttpServerRequest& request) {
   return out;
 }
 
-ir::Value core_capability(const World& world) {
-  const auto limit = [&world](std::string_view name, std::int64_t fallback) {
-    return limit_of(world, "x:Jmap", name, fallback);
-  };
-  return ir::Value::map(
-      {{"maxSizeUpload", limit("maxUploadSize", 50'000'000)},
-       {"maxConcurrentUpload", limit("maxConcurrentUploads", 4)},
-       {"maxSizeRequest", limit("maxRequestSize", 10'000'000)},
-       {"maxConcurrentRequests", limit("maxConcurrentRequests", 4)},
-       {"maxCallsInRequest", limit("maxMethodCalls", 16)},
-       {"maxObjectsInGet", limit("getMaxResults", 500)},
-       {"maxObjectsInSet", limit("setMaxObjects", 500)},
-       {"collationAlgorithms",
-        ir::Value::list({"i;ascii-numeric", "i;ascii-casemap", "i;unicode-casemap"})}});
-}
-
-ir::Value account_capabilities(const World& world) {
-  const auto limit = [&world](std::string_view name, std::int64_t fallback) {
-    return limit_of(world, "x:Email", name, fallback);
-  };
-  ir::Value out = ir::Value::map();
-  out.set("urn:ietf:params:jmap:mail",
-          ir::Value::map({{"maxMailboxesPerEmail", {}},
-                          {"maxMailboxDepth", limit("maxMailboxDepth", 10)},
-                          {"maxSizeMailboxName", limit("maxMailboxNameLength", 255)},
-                          {"maxSizeAttachmentsPerEmail", limit("maxAttachmentSize", 50'000'000)},
-                          {"emailQuerySortOptions",
-                           ir::Value::list({"receivedAt", "size", "from", "to", "subject", "sentAt",
-                                            "hasKeyword", "allInThreadHaveKeyword",
-                                            "someInThreadHaveKeyword"})},
-                          {"mayCreateTopLevelMailbox", true}}));
-  out.set(
-      "urn:ietf:params:jmap:submission",
-      ir::Value::map({{"maxDelayedSend", 2'592'000}, {"submissionExtensions", ir::Value::map()}}));
-  out.set("urn:ietf:params:jmap:vacationresponse", ir::Value::map());
-  ir::Value extensions = ir::Value::list();
-  for (const std::string& name : world.schema->enum_values("SieveCapability"))
-    extensions.push_back(name);
-  out.set(
-      "urn:ietf:params:jmap:sieve",
-      ir::Value::map(
-          {{"maxSizeScriptName",
-            limit_of(world, "x:SieveUserInterpreter", "maxScriptNameLength", 512)},
-           {"maxSizeScript", limit_of(world, "x:SieveUserInterpreter", "maxScriptSize", 102'400)},
-           {"maxNumberScripts", limit_of(world, "x:SieveUserInterpreter", "maxScripts", 100)},
-           {"maxNumberRedirects", limit_of(world, "x:SieveUserInterpreter", "maxRedirects", 1)},
-           {"sieveExtensions", std::move(extensions)},
-           {"notificationMethods", ir::Value::list({"mailto"})},
-           {"externalLists", {}}}));
-  out.set("urn:ietf:params:jmap:blob",
-          ir::Value::map(
-              {{"maxSizeBlobSet", 7'499'488},
-               {"maxDataSources", 16},
-               {"supportedTypeNames", ir::Value::list({"Email", "Thread", "SieveScript"})},
-               {"supportedDigestAlgorithms", ir::Value::list({"sha", "sha-256", "sha-512"})}}));
-  out.set("urn:ietf:params:jmap:quota", ir::Value::map());
-  out.set("urn:stalwart:jmap", ir::Value::map());
-  return out;
-}
-
-HttpServerResponse session(World& world, const std::optional<Login>& login) {
-  const std::lock_guard lock(world.mutex);
-  const std::string base =
-      world.options.is_recovery_mode ? std::string{} : "https://" + world.hostname();
-  ir::Value capabilities = ir::Value::map({{"urn:ietf:params:jmap:core", core_capability(world)}});
-  for (const char* name : {"mail", "submission", "vacationresponse", "blob", "quota"})
-    capabilities.set("urn:ietf:params:jmap:" + std::string(name), ir::Value::map());
-  capabilities.set("urn:ietf:params:jmap:sieve",
-                   ir::Value::map({{"implementation", "plan rehearsal target"}}));
-  ir::Value accounts = ir::Value::map();
-  ir::Value primary = ir::Value::map();
-  if (login) {
-    const ir::Value own = account_capabilities(world);
-    const std::string id = encode_id(login->account);
-    accounts.set(id, ir::Value::map({{"name", login->name},
-                                     {"isPersonal", true},
-                                     {"isReadOnly", false},
-                                     {"accountCapabilities", own}}));
-    for (const auto& [name, value] : own.members()) primary.set(name, id);
-    if (const ir::Value* account = world.registry.find("x:Account", login->account))
-      for (const auto& [group, is_in] : (*account)["memberGroupIds"].members())
-        if (const ir::Value* shared = world.registry.find("x:Account", parse_id(group).value_or(0)))
-          accounts.set(group, ir::Value::map({{"name", address_of(world, *shared)},
-                                              {"isPersonal", false},
-                                              {"isReadOnly", false},
-                                              {"accountCapabilities", own}}));
-  }
-  return json(ir::Value::map(
-      {{"capabilities", std::move(capabilities)},
-       {"accounts", std::move(accounts)},
-       {"primaryAccounts", std::move(primary)},
-       {"username", login ? ir::Value(login->name) : ir::Value("")},
-       {"apiUrl", base + "/jmap/"},
-       {"downloadUrl", base + "/jmap/download/{accountId}/{blobId}/{name}?accept={type}"},
-       {"uploadUrl", base + "/jmap/upload/{accountId}/"},
-       {"eventSourceUrl",
-        base + "/jmap/eventsource/?types={types}&closeafter={closeafter}&ping={ping}"},
-       {"state", world.session_state}}));
-}
-
 HttpServerResponse limit_error(std::string_view limit, std::string_view detail) {
   return json(request_error("limit", detail, limit), 400);
 }
@@ -350,7 +250,8 @@ HttpServerResponse route(World& world, const HttpServerRequest& request) {
     return out;
   }
   const bool has_login = request.has_header("authorization");
-  if (path == "/jmap/session" && method == "GET" && !has_login) return session(world, std::nullopt);
+  if (path == "/jmap/session" && method == "GET" && !has_login)
+    return json(jmap_session(world, nullptr));
   const bool is_known = path == "/jmap" || path == "/jmap/" || path == "/jmap/session" ||
                         path.starts_with("/jmap/upload/") || path.starts_with("/jmap/download/") ||
                         path == "/api/schema" || path.starts_with("/api/schema/");
@@ -368,7 +269,7 @@ HttpServerResponse route(World& world, const HttpServerRequest& request) {
   const Authenticated who = authenticate(world, request);
   if (who.refused) return *who.refused;
   if (auto refused = over_rate(world, *who.login, request)) return *refused;
-  if (path == "/jmap/session") return session(world, who.login);
+  if (path == "/jmap/session") return json(jmap_session(world, &*who.login));
   if (path.starts_with("/api/schema"))
     return serve_schema(world, path.size() > 12 ? path.substr(12) : std::string_view{});
   if (path.starts_with("/jmap/upload/")) return upload(world, *who.login, request, path.substr(13));

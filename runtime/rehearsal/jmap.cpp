@@ -103,6 +103,44 @@ std::optional<MethodResult> resolve_references(ir::Value& arguments, const Respo
   return std::nullopt;
 }
 
+// The capability that a request must name to call a method. The server does not ask for one for
+// its own `x:` objects.
+std::string_view capability_of(std::string_view method) {
+  static constexpr std::array<std::pair<std::string_view, std::string_view>, 18> kNeeded = {
+      {{"Mailbox/", "mail"},
+       {"Email/", "mail"},
+       {"Thread/", "mail"},
+       {"SearchSnippet/", "mail"},
+       {"Identity/", "submission"},
+       {"EmailSubmission/", "submission"},
+       {"VacationResponse/", "vacationresponse"},
+       {"SieveScript/", "sieve"},
+       {"Blob/", "blob"},
+       {"Quota/", "quota"},
+       {"AddressBook/", "contacts"},
+       {"ContactCard/", "contacts"},
+       {"Calendar/", "calendars"},
+       {"CalendarEvent/", "calendars"},
+       {"ParticipantIdentity/", "calendars"},
+       {"FileNode/", "filenode"},
+       {"Principal/", "principals"},
+       {"PushSubscription/", "core"}}};
+  for (const auto& [prefix, capability] : kNeeded)
+    if (method.starts_with(prefix)) return capability;
+  return {};
+}
+
+std::optional<MethodResult> lacks_capability(const ir::Value& request, std::string_view method) {
+  const std::string_view needed = capability_of(method);
+  if (needed.empty()) return std::nullopt;
+  const std::string urn = "urn:ietf:params:jmap:" + std::string(needed);
+  for (const ir::Value& named : request["using"].items())
+    if (named.string_or("") == urn) return std::nullopt;
+  return MethodResult::error("unknownMethod",
+                             "Method " + std::string(method) + " requires capability " + urn +
+                                 " which is not present in the \"using\" property.");
+}
+
 MethodResult call_method(JmapContext& context, std::string_view name, const ir::Value& arguments) {
   if (name == "Core/echo") return MethodResult::answer(arguments);
   if (context.login.is_expired && name != "x:AccountPassword/set" &&
@@ -110,7 +148,8 @@ MethodResult call_method(JmapContext& context, std::string_view name, const ir::
     return MethodResult::error("forbidden", "The account's password has expired.");
   if (!arguments.is_map()) return MethodResult::not_request();
   for (const auto family :
-       {registry_method, mailbox_method, email_method, account_method, blob_method})
+       {registry_method, mailbox_method, email_method, account_method, blob_method, folder_method,
+        entry_method, file_method, submission_method, people_method})
     if (auto result = family(context, name, arguments)) return std::move(*result);
   return MethodResult::error("unknownMethod", name);
 }
@@ -131,7 +170,7 @@ bool is_request(const ir::Value& request) {
 MethodResult MethodResult::error(std::string_view type, std::string_view description) {
   ir::Value arguments = ir::Value::map({{"type", type}});
   if (!description.empty()) arguments.set("description", description);
-  return {Kind::error, std::move(arguments)};
+  return {Kind::error, std::move(arguments), {}, {}};
 }
 
 ir::Value request_error(std::string_view type, std::string_view detail, std::string_view limit) {
@@ -175,6 +214,7 @@ JmapResponse run_jmap(World& world, const Login& login, std::string_view body,
     std::optional<MethodResult> failed;
     if (arguments.is_map() && name != "Core/echo")
       failed = resolve_references(arguments, responses);
+    if (!failed) failed = lacks_capability(request, name);
     MethodResult result = failed ? std::move(*failed) : call_method(context, name, arguments);
     world.commit();
     if (result.kind == MethodResult::Kind::not_request) return refuse();
@@ -183,9 +223,17 @@ JmapResponse run_jmap(World& world, const Login& login, std::string_view body,
       out.is_dropped = true;
       return out;
     }
-    const bool is_error = result.kind == MethodResult::Kind::error;
-    responses.list.push_back(ir::Value::list({is_error ? ir::Value("error") : ir::Value(name),
-                                              std::move(result.arguments), call.item(2)}));
+    const auto add = [&](const std::string& method, MethodResult& done) {
+      const bool is_error = done.kind == MethodResult::Kind::error;
+      responses.list.push_back(ir::Value::list({is_error ? ir::Value("error") : ir::Value(method),
+                                                std::move(done.arguments), call.item(2)}));
+    };
+    add(name, result);
+    if (!result.then_method.empty()) {
+      MethodResult then = call_method(context, result.then_method, result.then_arguments);
+      world.commit();
+      add(result.then_method, then);
+    }
   }
   JmapResponse out;
   out.body = ir::Value::map({{"methodResponses", std::move(responses.list)}});

@@ -20,11 +20,16 @@ struct MethodResult {
   };
   Kind kind = Kind::answer;
   ir::Value arguments = {};
+  /// A call that follows by itself, with the same id (onSuccessUpdateEmail).
+  std::string then_method = {};
+  ir::Value then_arguments = {};
 
-  static MethodResult answer(ir::Value arguments) { return {Kind::answer, std::move(arguments)}; }
+  static MethodResult answer(ir::Value arguments) {
+    return {Kind::answer, std::move(arguments), {}, {}};
+  }
   static MethodResult error(std::string_view type, std::string_view description = {});
-  static MethodResult not_request() { return {Kind::not_request, {}}; }
-  static MethodResult dropped() { return {Kind::dropped, {}}; }
+  static MethodResult not_request() { return {Kind::not_request, {}, {}, {}}; }
+  static MethodResult dropped() { return {Kind::dropped, {}, {}, {}}; }
 };
 
 /// One request while it is worked on. The World's lock is held.
@@ -64,6 +69,17 @@ struct JmapResponse {
                                                          const ir::Value& arguments);
 [[nodiscard]] std::optional<MethodResult> blob_method(JmapContext& context, std::string_view name,
                                                       const ir::Value& arguments);
+[[nodiscard]] std::optional<MethodResult> folder_method(JmapContext& context, std::string_view name,
+                                                        const ir::Value& arguments);
+[[nodiscard]] std::optional<MethodResult> entry_method(JmapContext& context, std::string_view name,
+                                                       const ir::Value& arguments);
+[[nodiscard]] std::optional<MethodResult> file_method(JmapContext& context, std::string_view name,
+                                                      const ir::Value& arguments);
+[[nodiscard]] std::optional<MethodResult> submission_method(JmapContext& context,
+                                                            std::string_view name,
+                                                            const ir::Value& arguments);
+[[nodiscard]] std::optional<MethodResult> people_method(JmapContext& context, std::string_view name,
+                                                        const ir::Value& arguments);
 
 // For the methods.
 

@@ -6,6 +6,7 @@
 #include "compiler/source/text.h"
 #include "runtime/rehearsal/ids.h"
 #include "runtime/rehearsal/jmap.h"
+#include "runtime/rehearsal/jmap_set.h"
 #include "runtime/rehearsal/message.h"
 #include "runtime/rehearsal/sieve_check.h"
 
@@ -31,32 +32,6 @@ ir::Value show(const MailAccount& account, const SieveScript& script, const ir::
   out.set("id", encode_id(script.id));
   return out;
 }
-
-// The answer of a /set with its empty maps left out.
-struct SetAnswer {
-  ir::Value created = ir::Value::map();
-  ir::Value updated = ir::Value::map();
-  ir::Value destroyed = ir::Value::list();
-  ir::Value not_created = ir::Value::map();
-  ir::Value not_updated = ir::Value::map();
-  ir::Value not_destroyed = ir::Value::map();
-
-  [[nodiscard]] bool has_failed() const {
-    return not_created.size() + not_updated.size() + not_destroyed.size() > 0;
-  }
-  MethodResult finish(const MailAccount& account, ChangeKind kind, const std::string& old_state) {
-    ir::Value out = ir::Value::map({{"accountId", encode_id(account.id)},
-                                    {"oldState", old_state},
-                                    {"newState", state_of(account, kind)}});
-    if (created.size() > 0) out.set("created", std::move(created));
-    if (updated.size() > 0) out.set("updated", std::move(updated));
-    if (destroyed.size() > 0) out.set("destroyed", std::move(destroyed));
-    if (not_created.size() > 0) out.set("notCreated", std::move(not_created));
-    if (not_updated.size() > 0) out.set("notUpdated", std::move(not_updated));
-    if (not_destroyed.size() > 0) out.set("notDestroyed", std::move(not_destroyed));
-    return MethodResult::answer(std::move(out));
-  }
-};
 
 class ScriptSetter {
  public:

@@ -6,6 +6,7 @@
 #include "compiler/source/text.h"
 #include "runtime/rehearsal/ids.h"
 #include "runtime/rehearsal/jmap.h"
+#include "runtime/rehearsal/jmap_set.h"
 
 namespace plan::rehearsal {
 namespace {
@@ -57,16 +58,6 @@ ir::Value show(const JmapContext& context, const MailAccount& account, const Mai
        {"myRights", std::move(rights)}});
 }
 
-ir::Value only(const ir::Value& object, const ir::Value& properties) {
-  if (!properties.is_list()) return object;
-  ir::Value out = ir::Value::map();
-  for (const ir::Value& name : properties.items())
-    if (const ir::Value* member = object.members().find(name.string_or("")))
-      out.set(std::string(name.string_or("")), *member);
-  out.set("id", object["id"]);
-  return out;
-}
-
 MethodResult get(JmapContext& context, MailAccount& account, const ir::Value& arguments) {
   ir::Value list = ir::Value::list();
   ir::Value missing = ir::Value::list();
@@ -84,11 +75,12 @@ MethodResult get(JmapContext& context, MailAccount& account, const ir::Value& ar
       if (found == account.mailboxes.end())
         missing.push_back(id);
       else
-        list.push_back(only(show(context, account, found->second), arguments["properties"]));
+        list.push_back(
+            only_properties(show(context, account, found->second), arguments["properties"]));
     }
   } else {
     for (const auto& [number, mailbox] : account.mailboxes)
-      list.push_back(only(show(context, account, mailbox), arguments["properties"]));
+      list.push_back(only_properties(show(context, account, mailbox), arguments["properties"]));
   }
   return MethodResult::answer(ir::Value::map({{"accountId", encode_id(account.id)},
                                               {"state", state_of(account, ChangeKind::mailbox)},
@@ -147,19 +139,10 @@ class Setter {
 
   MethodResult run() {
     const std::string old_state = state_of(account_, ChangeKind::mailbox);
-    ir::Value out =
-        ir::Value::map({{"accountId", encode_id(account_.id)}, {"oldState", old_state}});
     create();
     update();
     destroy();
-    out.set("newState", state_of(account_, ChangeKind::mailbox));
-    if (created_.size() > 0) out.set("created", std::move(created_));
-    if (updated_.size() > 0) out.set("updated", std::move(updated_));
-    if (destroyed_.size() > 0) out.set("destroyed", std::move(destroyed_));
-    if (not_created_.size() > 0) out.set("notCreated", std::move(not_created_));
-    if (not_updated_.size() > 0) out.set("notUpdated", std::move(not_updated_));
-    if (not_destroyed_.size() > 0) out.set("notDestroyed", std::move(not_destroyed_));
-    return MethodResult::answer(std::move(out));
+    return answer_.finish(account_, ChangeKind::mailbox, old_state);
   }
 
  private:
@@ -295,14 +278,14 @@ class Setter {
             set_error("overQuota",
                       "There are too many mailboxes, please delete some before adding a new one.");
       if (failed) {
-        not_created_.set(name, std::move(*failed));
+        answer_.not_created.set(name, std::move(*failed));
         continue;
       }
       open();
       const Mailbox& made = mail_.add_mailbox(account_, std::move(mailbox));
       fresh.insert(made.id);
       context_.created_ids[name] = encode_id(made.id);
-      created_.set(name, ir::Value::map({{"id", encode_id(made.id)}}));
+      answer_.created.set(name, ir::Value::map({{"id", encode_id(made.id)}}));
     }
   }
 
@@ -323,7 +306,7 @@ class Setter {
       const auto found = number ? account_.mailboxes.find(static_cast<std::uint32_t>(*number))
                                 : account_.mailboxes.end();
       if (found == account_.mailboxes.end()) {
-        not_updated_.set(text, set_error("notFound"));
+        answer_.not_updated.set(text, set_error("notFound"));
         continue;
       }
       Mailbox changed = found->second;
@@ -334,7 +317,7 @@ class Setter {
       if (!failed && (changed.name != found->second.name || changed.parent != found->second.parent))
         failed = check_name(changed.name, changed.parent, changed.id);
       if (failed) {
-        not_updated_.set(text, std::move(*failed));
+        answer_.not_updated.set(text, std::move(*failed));
         continue;
       }
       if (changed.name != found->second.name || changed.parent != found->second.parent)
@@ -345,7 +328,7 @@ class Setter {
       mail_.note(account_, ChangeKind::mailbox, ChangeAction::updated, found->first);
       mail_.save(account_, found->second);
       mail_.save(account_);
-      updated_.set(text, {});
+      answer_.updated.set(text, {});
     }
   }
 
@@ -371,7 +354,7 @@ class Setter {
         failed = set_error("mailboxHasEmail", "Mailbox is not empty.");
       }
       if (failed) {
-        not_destroyed_.set(text, std::move(*failed));
+        answer_.not_destroyed.set(text, std::move(*failed));
         continue;
       }
       open();
@@ -388,7 +371,7 @@ class Setter {
         }
       }
       mail_.remove_mailbox(account_, found->first);
-      destroyed_.push_back(text);
+      answer_.destroyed.push_back(text);
     }
   }
 
@@ -397,12 +380,7 @@ class Setter {
   MailAccount& account_;
   const ir::Value& arguments_;
   bool is_open_ = false;
-  ir::Value created_ = ir::Value::map();
-  ir::Value updated_ = ir::Value::map();
-  ir::Value destroyed_ = ir::Value::list();
-  ir::Value not_created_ = ir::Value::map();
-  ir::Value not_updated_ = ir::Value::map();
-  ir::Value not_destroyed_ = ir::Value::map();
+  SetAnswer answer_;
 };
 
 MethodResult query_changes(JmapContext& context, MailAccount& account, const ir::Value& arguments) {

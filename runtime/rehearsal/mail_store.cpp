@@ -103,6 +103,9 @@ void MailStore::load_account(std::uint64_t id, const ir::Value& meta) {
       email.keywords.emplace(each.string_or(""));
     email.subject_base = value["subject"].string_or("");
     for (const ir::Value& each : value["ids"].items()) email.ids.emplace_back(each.string_or(""));
+    email.is_text_indexed = value["indexed"].bool_or(true);
+    email.are_headers_indexed = value["headers"].bool_or(false);
+    email.indexed_at_ms = value["at"].integer_or(0);
     index(account, email);
     refer(email.blob);
     account.emails[email.document] = std::move(email);
@@ -125,6 +128,9 @@ void MailStore::load_account(std::uint64_t id, const ir::Value& meta) {
                              value["at"].integer_or(0)};
     refer(blob);
   });
+  load_groupware(*storage_, id, account.groupware);
+  for (const auto& [number, node] : account.groupware.files)
+    if (!node.blob.empty()) refer(node.blob);
   storage_->scan(key('l', id), [&account](std::string_view rest, const ir::Value& value) {
     const std::string_view what = value["w"].string_or("E");
     Change change;
@@ -190,6 +196,9 @@ void MailStore::destroy_account(std::uint64_t id) {
   for (const auto& [number, email] : found->second.emails) release(email.blob);
   for (const auto& [number, script] : found->second.scripts) release(script.blob);
   for (const auto& [blob, upload] : found->second.uploads) release(blob);
+  for (const auto& [number, node] : found->second.groupware.files)
+    if (!node.blob.empty()) release(node.blob);
+  remove_groupware(*storage_, id);
   for (const char kind : std::string_view("axeslu")) storage_->remove_all(key(kind, id));
   accounts_.erase(found);
 }
@@ -282,6 +291,9 @@ Email& MailStore::add_email(MailAccount& account, const NewEmail& fresh) {
   email.size = content.size();
   email.keywords = fresh.keywords;
   email.received_at = fresh.received_at;
+  email.is_text_indexed = fresh.is_text_indexed;
+  email.are_headers_indexed = fresh.are_headers_indexed;
+  email.indexed_at_ms = fresh.indexed_at_ms;
   MessageIdentity identity = identity_of(view_message(content));
   email.subject_base = std::move(identity.subject);
   email.ids = std::move(identity.ids);
@@ -326,7 +338,10 @@ void MailStore::save(MailAccount& account, Email& email) {
                                 {"mailboxes", numbers(email.mailboxes)},
                                 {"keywords", texts(email.keywords)},
                                 {"subject", email.subject_base},
-                                {"ids", texts(email.ids)}}));
+                                {"ids", texts(email.ids)},
+                                {"indexed", email.is_text_indexed},
+                                {"headers", email.are_headers_indexed},
+                                {"at", email.indexed_at_ms}}));
 }
 
 void MailStore::place(MailAccount& account, Email& email, std::uint32_t mailbox) {

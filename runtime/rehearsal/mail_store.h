@@ -10,6 +10,7 @@
 
 #include "compiler/ir/value.h"
 #include "runtime/net/clock.h"
+#include "runtime/rehearsal/groupware.h"
 #include "runtime/rehearsal/storage.h"
 
 namespace plan::rehearsal {
@@ -38,6 +39,9 @@ struct Email {
   std::set<std::string> keywords = {};
   std::string subject_base = {};
   std::vector<std::string> ids = {};  ///< Message-ID, References, In-Reply-To; sorted
+  bool is_text_indexed = true;       ///< found by text, subject, from, to...: as x:Search said then
+  bool are_headers_indexed = false;  ///< found by any header field
+  std::int64_t indexed_at_ms = 0;    ///< a background task does it: not found before
   [[nodiscard]] std::uint64_t id() const { return (std::uint64_t{thread} << 32U) | document; }
 };
 
@@ -55,7 +59,12 @@ enum class ChangeKind : char {
   thread = 'T',
   script = 'S',
   identity = 'I',
-  submission = 'P'
+  submission = 'P',
+  address_book = 'B',
+  card = 'C',
+  calendar = 'K',
+  event = 'V',
+  file = 'F'
 };
 enum class ChangeAction : char { created = 'c', updated = 'u', destroyed = 'd', counts = 'n' };
 
@@ -85,6 +94,7 @@ struct MailAccount {
   std::map<std::string, Upload> uploads = {};  ///< blob to when and how large
   ir::Value vacation = {};
   ir::Map identities = {};
+  Groupware groupware = {};
   std::vector<Change> log = {};
   std::map<ChangeKind, std::uint64_t> last_change = {};  ///< by kind; not stored, made from the log
   std::unordered_map<std::string, std::uint32_t> threads =
@@ -99,6 +109,9 @@ struct NewEmail {
   std::set<std::uint32_t> mailboxes = {};
   std::set<std::string> keywords = {};
   std::int64_t received_at = 0;
+  bool is_text_indexed = true;
+  bool are_headers_indexed = false;
+  std::int64_t indexed_at_ms = 0;
 };
 
 /// Mail of all accounts. The World's lock is held for every call; Storage::commit is the caller's.

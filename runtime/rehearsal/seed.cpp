@@ -2,10 +2,16 @@
 #include <array>
 
 #include "runtime/rehearsal/ids.h"
+#include "runtime/rehearsal/push_key.h"
 #include "runtime/rehearsal/registry_methods.h"
 
 namespace plan::rehearsal {
 namespace {
+
+// Where the real server looks for them; nothing here ever does.
+constexpr std::string_view kWebInterface =
+    "https://github.com/stalwartlabs/webui/releases/latest/download/webui.zip";
+constexpr std::string_view kAsnBase = "https://cdn.jsdelivr.net/npm/@ip-location-db/";
 
 bool starts_with_any(std::string_view name, const auto& prefixes) {
   for (const std::string_view prefix : prefixes)
@@ -91,7 +97,20 @@ class Seeder {
                                       {"path", "/var/log/stalwart"},
                                       {"prefix", "stalwart.log"},
                                       {"rotate", "daily"},
+                                      {"ansi", false},
                                       {"level", "info"}})});
+    seed("x:Application",
+         {ir::Value::map({{"description", "Stalwart Web Interface"},
+                          {"resourceUrl", std::string(kWebInterface)},
+                          {"urlPrefix", ir::Value::map({{"/admin", true}, {"/account", true}})},
+                          {"autoUpdateFrequency", std::int64_t{2'592'000'000}}})});
+    for (const char* store : {"x:MetricsStore", "x:TracingStore"})
+      seed(store, {ir::Value::map({{"@type", "Default"}})});
+    seed_asn();
+    if (world_.registry.all("x:Jmap").empty())
+      put("x:Jmap",
+          ir::Value::map(
+              {{"webPushKey", ir::Value::map({{"@type", "Text"}, {"secret", new_push_key()}})}}));
     if (world_.registry.all("x:OidcProvider").empty())
       put("x:OidcProvider",
           ir::Value::map(
@@ -163,6 +182,20 @@ class Seeder {
                         {"defaultGroupRoleIds", ir::Value::map({{"c", true}})},
                         {"defaultTenantRoleIds", ir::Value::map({{"d", true}, {"b", true}})},
                         {"defaultAdminRoleIds", ir::Value::map({{"e", true}, {"b", true}})}}));
+  }
+
+  void seed_asn() {
+    if (!world_.registry.all("x:Asn").empty()) return;
+    const auto urls = [](std::string_view path) {
+      ir::Value out = ir::Value::map();
+      for (const char* version : {"-ipv4.csv", "-ipv6.csv"})
+        out.set(std::string(kAsnBase) + std::string(path) + version, true);
+      return out;
+    };
+    const std::string geo = "geolite2-geo-whois-asn-country";
+    put("x:Asn", ir::Value::map({{"@type", "Resource"},
+                                 {"asnUrls", urls("asn/asn")},
+                                 {"geoUrls", urls(geo + "/" + geo)}}));
   }
 
   void seed_queues() {

@@ -11,6 +11,7 @@
 #include "runtime/rehearsal/directory.h"
 #include "runtime/rehearsal/message.h"
 #include "runtime/rehearsal/mta_eval.h"
+#include "runtime/rehearsal/recipient_rules.h"
 
 namespace plan::rehearsal {
 namespace {
@@ -47,18 +48,6 @@ std::optional<PathArgument> path_of(std::string_view text) {
     address.remove_prefix(colon + 1);  // a source route (RFC 5321, 4.1.1.3)
   if (address.size() > 320) return std::nullopt;
   return PathArgument{std::string(address), trim(text.substr(end + 1))};
-}
-
-std::string domain_of(std::string_view address) {
-  const std::size_t at = address.rfind('@');
-  return at == std::string_view::npos ? std::string{} : lower_ascii(address.substr(at + 1));
-}
-
-// The local part stays as the sender wrote it, the domain is lower-cased (split-delivery.md 2).
-std::string queue_form(std::string_view address) {
-  const std::size_t at = address.rfind('@');
-  if (at == std::string_view::npos) return std::string(address);
-  return std::string(address.substr(0, at + 1)) + lower_ascii(address.substr(at + 1));
 }
 
 class Session {
@@ -114,7 +103,7 @@ class Session {
     out["helo_domain"] = helo_;
     out["authenticated_as"] = login_ ? login_->name : std::string{};
     out["sender"] = mail_.sender;
-    out["sender_domain"] = domain_of(mail_.sender);
+    out["sender_domain"] = mail_domain(mail_.sender);
     return out;
   }
 
@@ -124,7 +113,7 @@ class Session {
                                                                     "localIp"};
     MtaFacts now = facts();
     now["rcpt"] = recipient;
-    now["rcpt_domain"] = domain_of(recipient);
+    now["rcpt_domain"] = mail_domain(recipient);
     const std::map<std::string, std::string, std::less<>> values = {
         {"listener", to_string(service_)},
         {"remoteIp", peer_},
@@ -132,9 +121,9 @@ class Session {
         {"authenticatedAs", login_ ? login_->name : std::string{}},
         {"heloDomain", helo_},
         {"sender", mail_.sender},
-        {"senderDomain", domain_of(mail_.sender)},
+        {"senderDomain", mail_domain(mail_.sender)},
         {"rcpt", recipient},
-        {"rcptDomain", domain_of(recipient)}};
+        {"rcptDomain", mail_domain(recipient)}};
     bool fits = true;
     for (const auto& [id, throttle] : world_.live->all("x:MtaInboundThrottle")) {
       if (!throttle["enable"].bool_or(true)) continue;
@@ -376,7 +365,7 @@ class Session {
     const std::lock_guard lock(world_.mutex);
     MtaFacts now = facts();
     now["sender"] = path.address;
-    now["sender_domain"] = domain_of(path.address);
+    now["sender_domain"] = mail_domain(path.address);
     if (!login_ && holds(evaluate_live(world_, "x:MtaStageAuth", "require", now)))
       return "503 5.5.1 You must authenticate first.";
     if (login_ && !login_->is_administrator &&
@@ -396,54 +385,6 @@ class Session {
     return {};
   }
 
-  struct Verdict {
-    std::string refusal = {};  ///< empty: accepted
-    std::vector<std::string> recipients = {};
-  };
-
-  // The order of the real server: account or list or alias, catch-all, allowRelaying, 550
-  // (reference 5.2).
-  Verdict judge(const std::string& address) {
-    const auto refuse = [](std::string_view why) { return Verdict{std::string(why), {}}; };
-    const std::size_t at = address.rfind('@');
-    if (at == std::string::npos) return refuse("550 5.1.2 Relay not allowed.");
-    const std::string written = queue_form(address);
-    const std::string lower = lower_ascii(address);
-    MtaFacts now = facts();
-    now["rcpt"] = written;
-    now["rcpt_domain"] = domain_of(address);
-    const auto domain_id = world_.registry.domain_by_name(domain_of(address));
-    if (!domain_id) {
-      if (holds(evaluate_live(world_, "x:MtaStageRcpt", "allowRelaying", now)))
-        return {{}, {written}};
-      return refuse("550 5.1.2 Relay not allowed.");
-    }
-    const ir::Value& domain = *world_.registry.find("x:Domain", *domain_id);
-    auto owner = find_address(world_, lower);
-    std::string kept = written;
-    const std::size_t plus = lower.find('+');
-    if (!owner && plus != std::string::npos && plus < lower.rfind('@') &&
-        domain["subAddressing"]["@type"].string_or("") != "Disabled") {
-      const std::string base = lower.substr(0, plus) + lower.substr(lower.rfind('@'));
-      owner = find_address(world_, base);
-      if (owner) kept = written.substr(0, plus) + written.substr(written.rfind('@'));
-    }
-    if (owner && owner->is_enabled) {
-      if (owner->kind == AddressOwner::Kind::account) return {{}, {kept}};
-      Verdict out;
-      const ir::Value* list = world_.registry.find("x:MailingList", owner->id);
-      const std::string own = address_of(world_, *list);
-      for (const auto& [member, is_in] : (*list)["recipients"].members())
-        if (lower_ascii(member) != own)
-          out.recipients.push_back(queue_form(member));  // one level: lists inside stay
-      return out;
-    }
-    const std::string_view catch_all = domain["catchAllAddress"].string_or("");
-    if (!catch_all.empty()) return {{}, {std::string(catch_all)}};
-    if (domain["allowRelaying"].bool_or(false)) return {{}, {written}};
-    return refuse("550 5.1.2 Mailbox does not exist.");
-  }
-
   void rcpt_to(std::string_view text) {
     if (!mail_.has_sender) {
       say("503 5.5.1 MAIL is required first.");
@@ -454,7 +395,7 @@ class Session {
       say("501 5.5.4 Invalid parameter.");
       return;
     }
-    Verdict verdict;
+    RecipientVerdict verdict;
     std::int64_t max_failures = 5;
     {
       const std::lock_guard lock(world_.mutex);
@@ -465,7 +406,7 @@ class Session {
         say("455 4.5.3 Too many recipients.");
         return;
       }
-      verdict = judge(path->address);
+      verdict = judge_recipient(world_, path->address, facts());
       if (verdict.refusal.empty() && !within_throttles(false, lower_ascii(path->address)))
         verdict.refusal = "452 4.4.5 Rate limit exceeded, try again later.";
       if (verdict.refusal.empty() && is_greylisted(path->address))

@@ -78,6 +78,8 @@ std::optional<std::string> read_arguments(const std::vector<std::string>& argume
       options.hostname = value;
     else if (name == "--outside-mx")
       options.outside_mx = value;
+    else if (name == "--public-url")
+      options.public_url = value;
     else if (name == "--schedule-speed")
       options.schedule_speed = std::atof(value.c_str());
     else if (name == "--admin" || name == "--admin-file") {
