@@ -23,8 +23,10 @@ struct Node {
   std::string text = {};   ///< of a scalar, decoded
   std::string tag = {};    ///< "!secret", or empty
   Span tag_span = {};
-  std::vector<Node> items = {};     ///< of a sequence
-  std::vector<Entry> entries = {};  ///< of a mapping, in the order of the text, keys unique
+  std::vector<Node> items = {};  ///< of a sequence
+  /// Of a mapping, in the order of the text, keys unique. No initializer: clang would want Entry
+  /// complete here.
+  std::vector<Entry> entries;
 
   [[nodiscard]] bool is_null() const { return kind == NodeKind::null; }
   [[nodiscard]] bool is_scalar() const { return kind == NodeKind::scalar; }
