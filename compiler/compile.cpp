@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "compiler/check/account_list.h"
 #include "compiler/check/plan.h"
 #include "compiler/facts/lock.h"
 #include "compiler/facts/measurement.h"
@@ -34,6 +35,7 @@ class Compilation {
   CompileResult whole() {
     auto plan = read_plan();
     if (!plan) return finish();
+    read_account_file(*plan);
     auto lock = read_lock(*plan);
     auto facts = read_facts();
     if (!plan->is_sound) {
@@ -80,6 +82,27 @@ class Compilation {
     const FileId file = sources_->add(input_.facts_name, std::move(*input_.facts_text));
     return std::make_shared<const facts::Measurements>(
         facts::read_measurements(*sources_, file, sink_));
+  }
+
+  void read_account_file(check::Plan& plan) {
+    if (!plan.account_file_span.is_known() || !plan.accounts_from["csv"].is_string()) return;
+    const std::string path = plan.accounts_from["csv"].as_string();
+    std::string why = "there is no such file";
+    if (input_.file_text) {
+      if (auto text = input_.file_text(path)) {
+        const FileId file = sources_->add(path, std::move(*text));
+        check::read_account_file(plan, *sources_, file, sink_);
+        plan.is_sound = plan.is_sound && !sink_.has_errors();
+        return;
+      } else {
+        why = text.error().message();
+      }
+    }
+    plan.is_sound = false;
+    sink_
+        .report(Kind::accounts_file, plan.account_file_span,
+                fmt::format("the accounts of this plan cannot be read: {}", why))
+        .help("the path begins in the folder of the plan");
   }
 
   void expand(const check::Migration& migration) {

@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -10,6 +11,7 @@
 #include "compiler/ir/value.h"
 #include "compiler/source/diagnostic.h"
 #include "compiler/source/embedded_file.h"
+#include "compiler/source/result.h"
 #include "compiler/source/source_set.h"
 
 namespace plan::schema {
@@ -26,6 +28,9 @@ struct CompileInput {
   std::optional<std::string> lock_text = {};  ///< nothing: no `plan fetch` yet
   std::string facts_name = ".plan/facts.jsonl";
   std::optional<std::string> facts_text = {};
+  /// Gives the text of a file that the plan names (`accounts: {from: {csv: PATH}}`), PATH as it
+  /// stands in the plan; called once at most. Empty: there is no such file.
+  std::function<Result<std::string>(const std::string& path)> file_text = {};
   /// The target's schema; null: values for target objects are not checked, which is reported.
   const schema::Schema* schema = nullptr;
   /// The procedures; empty: those that are compiled in.

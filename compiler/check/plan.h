@@ -58,7 +58,8 @@ struct Plan {
   Span domains_span = {};
   ir::Value accounts_from = {};
   Span accounts_span = {};
-  bool has_account_list = false;  ///< `from` names the accounts itself
+  Span account_file_span = {};    ///< of the path in `from: {csv: PATH}`; unknown: none
+  bool has_account_list = false;  ///< `from` names the accounts itself, or its csv file does
   std::vector<Named> account_list = {};
   std::vector<Named> except = {};
   std::vector<Named> without_password = {};

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "compiler/check/account_list.h"
 #include "compiler/check/blocks.h"
 #include "compiler/check/fields.h"
 #include "compiler/check/names.h"
@@ -167,21 +168,7 @@ class PlanReader {
     if (node->items.empty())
       sink_.report(Kind::missing_key, node->span, "no proxy is named")
           .help("accounts move behind at least one proxy");
-    report_duplicates(names, "proxy");
-  }
-
-  void report_duplicates(const std::vector<Named>& names, std::string_view what) {
-    std::vector<const Named*> sorted;
-    for (const Named& name : names) sorted.push_back(&name);
-    std::stable_sort(sorted.begin(), sorted.end(),
-                     [](const Named* a, const Named* b) { return a->text < b->text; });
-    for (std::size_t i = 1; i < sorted.size(); ++i) {
-      if (sorted[i]->text != sorted[i - 1]->text) continue;
-      sink_
-          .report(Kind::duplicate_name, sorted[i]->span,
-                  fmt::format("{} `{}` stands here twice", what, printable(sorted[i]->text, 80)))
-          .note(sorted[i - 1]->span, "it stands here first");
-    }
+    report_duplicates(names, "proxy", sink_);
   }
 
   void read_domains() {
@@ -206,24 +193,7 @@ class PlanReader {
   /// `except` also takes whole domains, as `@example.net`.
   std::vector<Named> read_addresses_of(const Node& node, const std::string& what,
                                        bool takes_domains = false) {
-    std::vector<Named> addresses;
-    for (Named& address : reader_.names(node, what)) {
-      if (takes_domains && address.text.starts_with('@') &&
-          why_not_domain(lower_ascii(address.text.substr(1))).empty()) {
-        address.text = lower_ascii(address.text);
-        addresses.push_back(std::move(address));
-        continue;
-      }
-      if (const std::string why = why_not_address(address.text); !why.empty()) {
-        sink_.report(Kind::bad_address, address.span,
-                     fmt::format("`{}` is no mail address: {}", printable(address.text, 80), why));
-        continue;
-      }
-      address.text = lower_ascii(address.text);
-      addresses.push_back(std::move(address));
-    }
-    report_duplicates(addresses, "address");
-    return addresses;
+    return addresses_in(reader_.names(node, what), takes_domains, sink_);
   }
 
   void read_accounts() {
@@ -292,6 +262,7 @@ class PlanReader {
     const Field path{"path", FieldType::path, true};
     plan_.accounts_from =
         Value::map({{entry.key, reader_.field(entry.value, path, fmt::format("`{}`", entry.key))}});
+    if (entry.key == "csv") plan_.account_file_span = entry.value.span;
     if (entry.key == "passwd_file" && plan_.source["dovecot"]["users_file"].string_or("").empty()) {
       Value dovecot = plan_.source["dovecot"];
       dovecot.set("users_file", plan_.accounts_from["passwd_file"]);
@@ -336,7 +307,7 @@ class PlanReader {
       plan_.waves.push_back(std::move(wave));
       if (plan_.waves.back().is_rest && rest == nullptr) rest = &plan_.waves.back();
     }
-    report_duplicates(names, "wave");
+    report_duplicates(names, "wave", sink_);
     if (node->items.empty())
       sink_.report(Kind::bad_value, node->span, "there is no wave")
           .help("leave `waves` out to move everybody in one");
@@ -435,7 +406,7 @@ class PlanReader {
       }
       plan_.rollback_points.push_back(std::move(point));
     }
-    report_duplicates(plan_.rollback_points, "rollback point");
+    report_duplicates(plan_.rollback_points, "rollback point", sink_);
   }
 
   std::shared_ptr<const Node> tree_;

@@ -19,4 +19,8 @@ constexpr std::size_t kExpressionDepthMax = 32;
 /// Bytes of one scalar that holds an expression.
 constexpr std::size_t kExpressionBytesMax = std::size_t{64} << 10U;
 
+/// Bytes and columns of a csv file: a million accounts are some 30 MB.
+constexpr std::size_t kCsvBytesMax = std::size_t{128} << 20U;
+constexpr std::size_t kCsvColumnsMax = 1'000;
+
 }  // namespace plan::syntax

@@ -4,9 +4,11 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <filesystem>
 
 #include "compiler/facts/limits.h"
 #include "compiler/schema/limits.h"
+#include "compiler/syntax/limits.h"
 #include "runtime/command/console.h"
 #include "runtime/command/errors.h"
 
@@ -58,6 +60,10 @@ Result<Project> load_project(const std::string& plan_file) {
     }
   }
   input.schema = project.schema.get();
+  input.file_text = [&folder = project.folder](const std::string& path) {
+    const auto whole = std::filesystem::path(folder.directory) / path;
+    return read_text_file(whole.string(), syntax::kCsvBytesMax);
+  };
   project.compiled = compile(std::move(input));
   return project;
 }

@@ -1,6 +1,6 @@
 // links: compile
-// Compiles plans of 1,000, 10,000 and 100,000 accounts from a csv file's lock; each in a process of
-// its own, so that its peak memory is its own. One JSON object a line.
+// Compiles plans of 1,000, 10,000 and 100,000 accounts from a csv file and a lock; each in a
+// process of its own, so that its peak memory is its own. One JSON object a line.
 #include <fmt/format.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -20,9 +20,14 @@
 namespace {
 
 constexpr const char* kName = "benchmark";
-constexpr std::size_t kSizes[] = {1'000, 10'000, 100'000};
-constexpr double kSecondsGoal = 3;
-constexpr double kMebibytesGoal = 1024;
+struct Size {
+  std::size_t accounts = 0;
+  double seconds_goal = 0;
+  double mebibytes_goal = 0;
+};
+/// 3 s and 1 GiB for the largest; the smaller ones in proportion (a little more, for what does not
+/// grow).
+constexpr Size kSizes[] = {{1'000, 0.05, 64}, {10'000, 0.4, 160}, {100'000, 3, 1024}};
 
 std::string plan_text() {
   return fmt::format(R"(plan: 1
@@ -70,6 +75,13 @@ std::string lock_text(std::size_t accounts) {
   return plan::facts::write_lock(lock);
 }
 
+std::string csv_text(std::size_t accounts) {
+  std::string text = "address,department\n";
+  for (std::size_t i = 0; i < accounts; ++i)
+    text += fmt::format("user{}@example.org,\"Department {}, north\"\n", i, i % 40);
+  return text;
+}
+
 std::string facts_text(std::size_t accounts) {
   std::string text;
   for (std::size_t i = 0; i < accounts; ++i) {
@@ -94,11 +106,11 @@ std::optional<plan::schema::Schema> schema() {
   return read ? std::optional(std::move(*read)) : std::nullopt;
 }
 
-void say(const std::string& figure, double value, const char* unit, double goal, bool has_goal) {
+void say(const std::string& figure, double value, const char* unit, double goal) {
   fmt::print(
       "{{\"figure\":\"{}\",\"value\":{:.3f},\"unit\":\"{}\",\"better\":\"lower\",\"peer\":null,"
       "\"peer_value\":null,\"ratio\":null,\"goal\":{}}}\n",
-      figure, value, unit, has_goal ? fmt::format("{}", goal) : std::string("null"));
+      figure, value, unit, goal);
   std::fflush(stdout);
 }
 
@@ -109,6 +121,9 @@ int measure(std::size_t accounts, int out) {
   input.lock_text = lock_text(accounts);
   input.facts_text = facts_text(accounts);
   input.schema = types ? &*types : nullptr;
+  input.file_text = [csv = csv_text(accounts)](const std::string&) -> plan::Result<std::string> {
+    return csv;
+  };
   const auto begin = std::chrono::steady_clock::now();
   const plan::CompileResult result = plan::compile(std::move(input));
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
@@ -123,7 +138,7 @@ int measure(std::size_t accounts, int out) {
 }  // namespace
 
 int main() {
-  for (const std::size_t accounts : kSizes) {
+  for (const auto& [accounts, seconds_goal, mebibytes_goal] : kSizes) {
     int ends[2];
     if (pipe(ends) != 0) return 1;
     const pid_t child = fork();
@@ -137,10 +152,9 @@ int main() {
     rusage usage{};
     wait4(child, &status, 0, &usage);
     if (!has_figure || status != 0) return 1;
-    const bool is_largest = accounts == 100'000;
-    say(fmt::format("compile-{}-accounts-time", accounts), seconds, "s", kSecondsGoal, is_largest);
+    say(fmt::format("compile-{}-accounts-time", accounts), seconds, "s", seconds_goal);
     say(fmt::format("compile-{}-accounts-memory", accounts),
-        static_cast<double>(usage.ru_maxrss) / 1024, "MiB", kMebibytesGoal, is_largest);
+        static_cast<double>(usage.ru_maxrss) / 1024, "MiB", mebibytes_goal);
   }
   return 0;
 }

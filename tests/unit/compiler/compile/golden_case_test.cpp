@@ -56,6 +56,10 @@ std::unique_ptr<GoldenCase> read_golden_case(const fs::path& folder) {
   found->input.plan_text = expand_repeats(read_all(folder / "plan.yaml"));
   if (fs::exists(folder / "lock.txt"))
     found->input.lock_text = fill_digests(read_all(folder / "lock.txt"));
+  if (fs::exists(folder / "accounts.csv"))
+    found->input.file_text = [folder](const std::string& path) -> Result<std::string> {
+      return read_all(folder / path);
+    };
   if (fs::exists(folder / "facts.jsonl"))
     found->input.facts_text = read_all(folder / "facts.jsonl");
   found->input.schema = &repository_schema();

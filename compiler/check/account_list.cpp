@@ -1,0 +1,74 @@
+#include "compiler/check/account_list.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+
+#include "compiler/check/names.h"
+#include "compiler/source/text.h"
+#include "compiler/syntax/csv.h"
+
+namespace plan::check {
+namespace {
+
+constexpr std::string_view kAddressColumn = "address";
+
+}  // namespace
+
+std::vector<Named> addresses_in(std::vector<Named> names, bool takes_domains, Sink& sink) {
+  std::vector<Named> addresses;
+  addresses.reserve(names.size());
+  for (Named& address : names) {
+    const bool is_domain = takes_domains && address.text.starts_with('@') &&
+                           why_not_domain(lower_ascii(address.text.substr(1))).empty();
+    if (const std::string why = is_domain ? "" : why_not_address(address.text); !why.empty()) {
+      sink.report(Kind::bad_address, address.span,
+                  fmt::format("`{}` is no mail address: {}", printable(address.text, 80), why));
+      continue;
+    }
+    address.text = lower_ascii(address.text);
+    addresses.push_back(std::move(address));
+  }
+  report_duplicates(addresses, "address", sink);
+  return addresses;
+}
+
+void report_duplicates(const std::vector<Named>& names, std::string_view what, Sink& sink) {
+  std::vector<const Named*> sorted;
+  sorted.reserve(names.size());
+  for (const Named& name : names) sorted.push_back(&name);
+  std::stable_sort(sorted.begin(), sorted.end(),
+                   [](const Named* a, const Named* b) { return a->text < b->text; });
+  for (std::size_t i = 1; i < sorted.size(); ++i) {
+    if (sorted[i]->text != sorted[i - 1]->text) continue;
+    sink.report(Kind::duplicate_name, sorted[i]->span,
+                fmt::format("{} `{}` stands here twice", what, printable(sorted[i]->text, 80)))
+        .note(sorted[i - 1]->span, "it stands here first");
+  }
+}
+
+void read_account_file(Plan& plan, const SourceSet& sources, FileId file, Sink& sink) {
+  plan.has_account_list = true;
+  bool has_header = false;
+  std::optional<std::size_t> column;
+  std::vector<Named> names;
+  const bool is_read =
+      syntax::read_csv(sources, file, sink, [&](std::span<const syntax::CsvField> row) {
+        if (has_header) {
+          if (column) names.push_back({std::string(trim(row[*column].text)), row[*column].span});
+          return;
+        }
+        has_header = true;
+        for (std::size_t i = 0; i < row.size() && !column; ++i)
+          if (equals_ignoring_case(trim(row[i].text), kAddressColumn)) column = i;
+        if (column) return;
+        sink.report(Kind::missing_key, row.front().span, "the first line names no column `address`")
+            .help("the first line names the columns: `address,department`");
+      });
+  // Half a file would be half of the accounts.
+  if (!is_read) return;
+  plan.account_list = addresses_in(std::move(names), false, sink);
+}
+
+}  // namespace plan::check
