@@ -20,6 +20,7 @@ struct CommandResult {
 struct CommandOptions {
   std::string input = {};  ///< stdin; the way for secrets, which never stand in arguments
   std::size_t output_bytes_max = std::size_t{64} << 20U;
+  std::string directory = {};  ///< where the program starts; empty: where plan runs, or the home
 };
 
 /// A machine that plan works on: this one, or another over SSH. Thread-safe: calls from several
@@ -67,15 +68,16 @@ struct SshOptions {
                                                       Deadline deadline);
 
 /// The host key of a block of `hosts:` as its machine shows it now, for `plan fetch` to pin; empty
-/// for this machine.
+/// for this machine. A machine has several: when it still has the one that the block pins
+/// (`host_key`), that one. Nothing is sent to it.
 [[nodiscard]] Result<std::string> shown_host_key(const ir::Value& host_block, Deadline deadline);
 
 /// Opens the hosts of a plan once and keeps them: from a block of `hosts:` ({} or absent: this
 /// machine; {ssh: user@host, key: SecretRef file}, with the pinned host key as `host_key`).
-/// Thread-safe.
+/// A relative key file starts in `plan_directory`. Thread-safe.
 class HostPool {
  public:
-  HostPool();
+  explicit HostPool(std::string plan_directory = ".");
   ~HostPool();
   HostPool(const HostPool&) = delete;
   HostPool& operator=(const HostPool&) = delete;

@@ -69,8 +69,8 @@ Result<Pipe> make_pipe() {
 
 /// The child with everything that posix_spawn needs, in a process group of its own: Ctrl-C at our
 /// terminal is for us.
-Result<pid_t> spawn(const std::vector<std::string>& arguments, int input, int output,
-                    int errors_to) {
+Result<pid_t> spawn(const std::vector<std::string>& arguments, const std::string& directory,
+                    int input, int output, int errors_to) {
   posix_spawn_file_actions_t actions;
   posix_spawnattr_t attributes;
   posix_spawn_file_actions_init(&actions);
@@ -78,6 +78,7 @@ Result<pid_t> spawn(const std::vector<std::string>& arguments, int input, int ou
   posix_spawn_file_actions_adddup2(&actions, input, 0);
   posix_spawn_file_actions_adddup2(&actions, output, 1);
   posix_spawn_file_actions_adddup2(&actions, errors_to, 2);
+  if (!directory.empty()) posix_spawn_file_actions_addchdir_np(&actions, directory.c_str());
   sigset_t none;
   sigset_t all;
   sigemptyset(&none);
@@ -166,8 +167,8 @@ class LocalHost final : public Host {
     PLAN_TRY(input, input_of(options.input));
     PLAN_TRY(output, make_pipe());
     PLAN_TRY(errors_from, make_pipe());
-    PLAN_TRY(pid,
-             spawn(arguments, input.get(), output.write_end.get(), errors_from.write_end.get()));
+    PLAN_TRY(pid, spawn(arguments, options.directory, input.get(), output.write_end.get(),
+                        errors_from.write_end.get()));
     Child child(pid);
     output.write_end.close();
     errors_from.write_end.close();

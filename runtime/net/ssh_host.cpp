@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <filesystem>
 #include <map>
 #include <mutex>
 
@@ -140,7 +141,14 @@ Result<std::unique_ptr<Session>> shake_hands(const std::string& host, std::uint1
   return session;
 }
 
-std::string quoted(std::string_view argument) {
+/// A pin as `ssh-keygen -lf` shows it or as base64 with padding, in the spelling of host_key().
+std::string bare_pin(std::string pin) {
+  if (pin.starts_with("SHA256:")) pin.erase(0, 7);
+  while (!pin.empty() && pin.back() == '=') pin.pop_back();
+  return pin;
+}
+
+std::string shell_word(std::string_view argument) {
   std::string text = "'";
   for (const char byte : argument) {
     if (byte == '\'') {
@@ -212,11 +220,13 @@ class SshHost final : public Host {
   Result<CommandResult> run(const std::vector<std::string>& arguments, Deadline deadline,
                             const CommandOptions& options) override {
     if (arguments.empty()) return Error(errors::command_failed, "no program was named");
-    std::string command = "LC_ALL=C exec";
+    std::string command =
+        options.directory.empty() ? std::string() : "cd " + shell_word(options.directory) + " && ";
+    command += "LC_ALL=C exec";
     for (const std::string& argument : arguments) {
       if (argument.find('\0') != std::string::npos)
         return Error(errors::command_failed, "an argument holds NUL");
-      command += " " + quoted(argument);
+      command += " " + shell_word(argument);
     }
     std::unique_lock lock(mutex_, std::defer_lock);
     if (deadline.left_ms() < 0) {
@@ -276,12 +286,7 @@ class SshHost final : public Host {
   std::string name() const override { return options_.user + "@" + options_.host; }
 
  private:
-  [[nodiscard]] std::string pinned() const {
-    std::string pin = options_.host_key_sha256_base64;
-    if (pin.starts_with("SHA256:")) pin.erase(0, 7);
-    while (!pin.empty() && pin.back() == '=') pin.pop_back();
-    return pin;
-  }
+  [[nodiscard]] std::string pinned() const { return bare_pin(options_.host_key_sha256_base64); }
 
   Error unreadable(const std::string& path, const std::string& said) const {
     return Error(errors::file_unreadable, fmt::format("{} on {}", path, name()))
@@ -447,16 +452,23 @@ Result<std::string> ssh_host_key_sha256(const std::string& host, std::uint16_t p
 Result<std::string> shown_host_key(const ir::Value& host_block, Deadline deadline) {
   if (host_block["ssh"].is_null()) return std::string();
   PLAN_TRY(options, address_of(host_block));
-  return ssh_host_key_sha256(options.host, options.port, deadline);
+  PLAN_TRY(first, ssh_host_key_sha256(options.host, options.port, deadline));
+  const std::string pinned = bare_pin(std::string(host_block["host_key"].string_or({})));
+  if (pinned.empty() || first == pinned) return first;
+  const auto other = shake_hands(options.host, options.port, kEcdsaOnly, deadline);
+  return other && (*other)->host_key() == pinned ? pinned : first;
 }
 
 struct HostPool::State {
+  std::filesystem::path plan_directory = {};
   std::mutex mutex = {};
   std::unique_ptr<Host> local = local_host();
   std::map<std::string, std::unique_ptr<Host>> by_block = {};
 };
 
-HostPool::HostPool() : state_(std::make_unique<State>()) {}
+HostPool::HostPool(std::string plan_directory) : state_(std::make_unique<State>()) {
+  state_->plan_directory = std::move(plan_directory);
+}
 HostPool::~HostPool() = default;
 
 Result<Host*> HostPool::open(const ir::Value& host_block, Deadline deadline) {
@@ -468,9 +480,9 @@ Result<Host*> HostPool::open(const ir::Value& host_block, Deadline deadline) {
   PLAN_TRY(options, address_of(host_block));
   const ir::Value& private_key = host_block["key"];
   if (private_key.is_secret() && private_key.as_secret().provider == "file") {
-    options.private_key_file = private_key.as_secret().name;
+    options.private_key_file = (state_->plan_directory / private_key.as_secret().name).string();
   } else if (private_key.is_string()) {
-    options.private_key_file = private_key.as_string();
+    options.private_key_file = (state_->plan_directory / private_key.as_string()).string();
   } else {
     return Error(errors::ssh_failed, "a key file is needed: `key: !secret file:PATH`")
         .with_argument("key");

@@ -109,7 +109,9 @@ class AddressMoveDriver final : public step::StepDriver {
       command.emplace_back(word.string_or(""));
     if (command.empty()) return {};  // the operator does it
     const std::unique_ptr<net::Host> host = net::local_host();
-    PLAN_TRY(result, host->run(command, net::Deadline::after(kCommandTime))
+    net::CommandOptions options;
+    options.directory = step::beside_plan(context, {});
+    PLAN_TRY(result, host->run(command, net::Deadline::after(kCommandTime), options)
                          .while_doing("moving the public address"));
     if (result.exit_code == 0) return {};
     return Error(errors::address_not_moved,

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <filesystem>
 #include <optional>
 
 #include "compiler/ir/json.h"
@@ -110,6 +111,17 @@ Result<std::string> ProxyControl::State::exchange(const std::string& json, net::
   auto body = reader->bytes(*length, deadline);
   if (!body) return lost(std::move(body).error());
   return std::move(*body);
+}
+
+ControlAddress control_address(const ir::Value& proxy_block, std::string_view plan_directory) {
+  constexpr std::string_view kUnix = "unix:";
+  ControlAddress address{std::string(proxy_block["control"].string_or("")),
+                         std::string(proxy_block["certificate_sha256"].string_or(""))};
+  if (address.control.starts_with(kUnix)) {
+    const std::filesystem::path path(address.control.substr(kUnix.size()));
+    address.control = std::string(kUnix) + (std::filesystem::path(plan_directory) / path).string();
+  }
+  return address;
 }
 
 Result<std::unique_ptr<ProxyControl>> ProxyControl::open(const ControlAddress& address,

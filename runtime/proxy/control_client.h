@@ -17,6 +17,11 @@ struct ControlAddress {
   std::string certificate_sha256 = {};  ///< of the HTTPS side; required there
 };
 
+/// Where the proxy of a block of the plan's `proxies` is told what to do. A relative Unix path
+/// starts in `plan_directory`.
+[[nodiscard]] ControlAddress control_address(const ir::Value& proxy_block,
+                                             std::string_view plan_directory);
+
 /// What one proxy knows about one login name.
 struct NameStanding {
   std::string name = {};

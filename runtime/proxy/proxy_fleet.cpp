@@ -68,9 +68,8 @@ Result<ProxyFleet> ProxyFleet::open(step::StepContext& context) {
   for (std::size_t i = 0; i < proxies.size(); ++i) {
     const ir::Value& block = proxies.item(i);
     Member member;
-    member.address.control = std::string(block["control"].string_or(""));
+    member.address = control_address(block, step::beside_plan(context, {}));
     member.name = std::string(block["name"].string_or(member.address.control));
-    member.address.certificate_sha256 = std::string(block["certificate_sha256"].string_or(""));
     if (!block["token"].is_secret()) {
       return Error(step::errors::argument_missing, "proxy " + member.name + " has no token")
           .with_blame(Blame::plan)

@@ -62,6 +62,10 @@ struct StepContext {
   std::function<void(const Progress&)> progress = {};
 };
 
+/// A path as the plan means it: a relative one starts in the folder of the plan, beside the state
+/// directory, wherever `plan` was started.
+[[nodiscard]] std::string beside_plan(const StepContext& context, std::string_view path);
+
 /// Four functions for one step kind. All block; deadlines come from the driver's own limits. Errors
 /// carry effect, retry and blame: `unknown` makes the engine call observe before anything else.
 class StepDriver {
