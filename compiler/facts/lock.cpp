@@ -1,10 +1,6 @@
 #include "compiler/facts/lock.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
-
-#include "compiler/facts/errors.h"
 
 namespace plan::facts {
 
@@ -25,22 +21,6 @@ const LockList* Lock::list(std::string_view address) const {
 std::optional<std::uint64_t> Lock::limit(std::string_view name) const {
   const auto found = limits.find(std::string(name));
   return found == limits.end() ? std::nullopt : std::optional(found->second);
-}
-
-std::vector<std::string> changed_identities(const Lock& known, const Lock& fresh) {
-  std::vector<std::string> changes;
-  const auto compare = [&](std::string_view what, const std::map<std::string, std::string>& was,
-                           const std::map<std::string, std::string>& is) {
-    for (const auto& [name, value] : was) {
-      const auto now = is.find(name);
-      if (now != is.end() && now->second != value) {
-        changes.push_back(fmt::format("{} of {} was {}, is {}", what, name, value, now->second));
-      }
-    }
-  };
-  compare("host key", known.host_keys, fresh.host_keys);
-  compare("certificate", known.certificates, fresh.certificates);
-  return changes;
 }
 
 }  // namespace plan::facts

@@ -95,4 +95,11 @@ struct Lock {
 /// is one line for a person.
 [[nodiscard]] std::vector<std::string> changed_identities(const Lock& known, const Lock& fresh);
 
+/// Those that `known` does not have: to be compared by a person, once.
+[[nodiscard]] std::vector<std::string> new_identities(const Lock& known, const Lock& fresh);
+
+/// A lock with nothing but the host keys and certificates of `text`, line by line, whatever else is
+/// wrong with it: a lock that was edited, cut or badly merged does not lose its pins with that.
+[[nodiscard]] Lock identities_in(std::string_view text);
+
 }  // namespace plan::facts

@@ -11,12 +11,14 @@
 #include "runtime/command/commands.h"
 #include "runtime/command/console.h"
 #include "runtime/command/errors.h"
+#include "runtime/command/identities.h"
 #include "runtime/command/project.h"
 #include "runtime/command/session.h"
 
 namespace plan::command {
 namespace {
 
+constexpr std::string_view kProxyPrefix = "proxy.";
 constexpr std::size_t kPlanBytesMax = std::size_t{256} << 20U;
 
 // The blocks as the plan says them, before there is a lock.
@@ -36,12 +38,40 @@ Result<std::optional<PlanSummary>> read_head(const ProjectFolder& folder) {
   return std::move(head.plan);
 }
 
-std::optional<facts::Lock> known_lock(const ProjectFolder& folder) {
+/// What the lock that is there says. One that cannot be read is replaced, but its pins count.
+struct KnownLock {
+  std::string text = {};  ///< empty: there is none
+  facts::Lock lock = {};
+};
+
+KnownLock known_lock(const ProjectFolder& folder) {
+  KnownLock known;
   const auto text = read_text_file(folder.lock_file, facts::kLockBytesMax);
-  if (!text) return std::nullopt;
+  if (!text) return known;
+  known.text = *text;
   SourceSet sources;
-  Sink unheard;  // a lock that cannot be read is replaced by a fresh one
-  return facts::read_lock(sources, sources.add(folder.lock_file, *text), unheard);
+  Sink sink;
+  auto lock = facts::read_lock(sources, sources.add(folder.lock_file, *text), sink);
+  if (lock) {
+    known.lock = std::move(*lock);
+  } else {
+    known.lock = facts::identities_in(*text);
+    print_words(fmt::format(
+        "{} cannot be read and is written anew; {} host keys and certificates "
+        "in it still count\n",
+        folder.lock_file, known.lock.host_keys.size() + known.lock.certificates.size()));
+  }
+  return known;
+}
+
+/// Nothing is told and nothing written while somebody answers who is not in the lock.
+Outcome compare_identities(const facts::Lock& known, const facts::Lock& fresh, bool may_change,
+                           const std::string& lock_file) {
+  const std::vector<std::string> changed = facts::changed_identities(known, fresh);
+  for (const std::string& line : changed) print_words(fmt::format("{}: {}\n", lock_file, line));
+  if (changed.empty() || may_change) return {};
+  return Error(errors::identity_changed, fmt::format("{}; nothing was written", changed.front()))
+      .with_blame(Blame::network);
 }
 
 std::string measurements_text(const ir::Value& survey, const std::string& when) {
@@ -67,28 +97,33 @@ ExitCode fetch(const ProjectFolder& folder, const Invocation& invocation) {
   std::error_code failure;
   std::filesystem::create_directories(folder.schema_directory, failure);
 
-  Session session(folder, plan.connections);
+  const KnownLock known = known_lock(folder);
+  const bool may_change = invocation.has("--accept-new-keys");
+  auto identities = look_at_identities(plan.connections, known.lock);
+  if (!identities) return print_error(identities.error(), format);
+  if (auto same = compare_identities(known.lock, identities->shown, may_change, folder.lock_file);
+      !same)
+    return print_error(same.error(), format);
+  for (const std::string& line : identities->silent) print_words(line + "\n");
+
+  Session session(folder, with_pins(plan.connections, identities->shown));
   auto target = session.survey_target();
   if (!target)
     return print_error(std::move(target).error().while_doing("asking the target"), format);
   auto source = session.survey_source();
   if (!source)
     return print_error(std::move(source).error().while_doing("asking the source"), format);
+  ir::Value proxies = ir::Value::map();
+  for (const auto& [name, certificate] : identities->shown.certificates) {
+    if (name.starts_with(kProxyPrefix)) proxies.set(name.substr(kProxyPrefix.size()), certificate);
+  }
+  target->set("proxy_certificates", std::move(proxies));
   auto lock = facts::lock_from_surveys(plan.name, *source, *target);
   if (!lock) return print_error(lock.error(), format);
-
-  const auto known = known_lock(folder);
-  if (known) {
-    const std::vector<std::string> changed = facts::changed_identities(*known, *lock);
-    for (const std::string& line : changed) print_words(line + "\n");
-    if (!changed.empty() && !invocation.has("--accept-new-keys")) {
-      print_words(
-          "error: a certificate or host key is not the one in the lock; nothing was written\n"
-          "  help: if it was changed on purpose give --accept-new-keys; if not, somebody may be in "
-          "between\n");
-      return ExitCode::error;
-    }
-  }
+  // The other services (ManageSieve, submission, ...) were told nothing; they are compared too.
+  if (auto same = compare_identities(known.lock, *lock, may_change, folder.lock_file); !same)
+    return print_error(same.error(), format);
+  const std::vector<std::string> taken = facts::new_identities(known.lock, *lock);
   const std::string text = facts::write_lock(*lock);
   if (auto written = write_text_file(folder.lock_file, text); !written)
     return print_error(written.error(), format);
@@ -97,8 +132,10 @@ ExitCode fetch(const ProjectFolder& folder, const Invocation& invocation) {
   if (auto written = write_text_file(folder.facts_file, measured, 0600); !written)
     return print_error(written.error(), format);
 
-  const bool is_same = known && facts::write_lock(*known) == text;
+  const bool is_same = known.text == text;
   if (format == "json") {
+    ir::List pinned;
+    for (const std::string& line : taken) pinned.emplace_back(line);
     print_result(
         ir::write_json(
             ir::Value::map({{"format", 1},
@@ -106,10 +143,13 @@ ExitCode fetch(const ProjectFolder& folder, const Invocation& invocation) {
                             {"accounts", static_cast<std::uint64_t>(lock->accounts.size())},
                             {"lists", static_cast<std::uint64_t>(lock->lists.size())},
                             {"schema_digest", lock->schema_digest},
+                            {"pinned_first", std::move(pinned)},
                             {"is_changed", !is_same}}),
             2) +
         "\n");
   } else {
+    if (!taken.empty()) print_words("pinned for the first time; compare them with the servers:\n");
+    for (const std::string& line : taken) print_words(fmt::format("  {}\n", line));
     print_words(fmt::format("{}: {} accounts, {} lists; {}\n", folder.lock_file,
                             show_count(lock->accounts.size()), show_count(lock->lists.size()),
                             is_same ? "nothing has changed" : "written; it belongs into git"));

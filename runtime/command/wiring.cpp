@@ -68,8 +68,8 @@ class SourceLeaseHolder final : public engine::LeaseHolder {
 /// only.
 class ProxyLeaseHolder final : public engine::LeaseHolder {
  public:
-  ProxyLeaseHolder(ir::Value block, secret::SecretSource& secrets)
-      : block_(std::move(block)), secrets_(secrets) {}
+  ProxyLeaseHolder(ir::Value block, std::string plan_directory, secret::SecretSource& secrets)
+      : block_(std::move(block)), plan_directory_(std::move(plan_directory)), secrets_(secrets) {}
   Outcome acquire(std::string_view token) override {
     PLAN_TRY(control, open());
     return control->acquire(token, deadline());
@@ -93,12 +93,12 @@ class ProxyLeaseHolder final : public engine::LeaseHolder {
           .with_blame(Blame::plan);
     }
     PLAN_TRY(token, secrets_.read(block_["token"].as_secret()));
-    return proxy::ProxyControl::open({std::string(block_["control"].string_or("")),
-                                      std::string(block_["certificate_sha256"].string_or(""))},
-                                     token, deadline());
+    return proxy::ProxyControl::open(proxy::control_address(block_, plan_directory_), token,
+                                     deadline());
   }
 
   ir::Value block_;
+  std::string plan_directory_;
   secret::SecretSource& secrets_;
 };
 
@@ -118,7 +118,7 @@ struct Session::State {
         secrets(secret_options(project)),
         clients(std::make_shared<net::jmap::ClientPool>()),
         targets(std::make_shared<server::stalwart::TargetPool>(clients, net::system_clock())),
-        hosts(std::make_shared<net::HostPool>()),
+        hosts(std::make_shared<net::HostPool>(project.directory)),
         sources(std::make_shared<server::source::SourcePool>(hosts, net::system_clock())) {}
 
   ProjectFolder folder;
@@ -204,7 +204,8 @@ Result<std::vector<engine::LeaseHolder*>> Session::leases(const std::string& hol
   PLAN_TRY(source, state_->sources->open(state_->connections["source"]));
   state_->leases.push_back(std::make_unique<SourceLeaseHolder>(source, holder));
   for (const ir::Value& block : state_->connections["proxies"].items()) {
-    state_->leases.push_back(std::make_unique<ProxyLeaseHolder>(block, state_->secrets));
+    state_->leases.push_back(
+        std::make_unique<ProxyLeaseHolder>(block, state_->folder.directory, state_->secrets));
   }
   std::vector<engine::LeaseHolder*> holders;
   for (const auto& lease : state_->leases) holders.push_back(lease.get());

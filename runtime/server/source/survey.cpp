@@ -273,10 +273,11 @@ class Survey {
     return {};
   }
 
-  /// The service with nothing checked when nothing is pinned: what it shows is what will be pinned.
-  net::imap::Endpoint endpoint_to_pin(const Service& service) const {
+  /// Of a service that is told no secret here: what it shows is what is reported.
+  net::imap::Endpoint endpoint_to_look_at(const Service& service) const {
     net::imap::Endpoint endpoint = source_.block().endpoint(service);
-    endpoint.tls.is_unverified_allowed = endpoint.tls.pinned_sha256_hex.empty();
+    endpoint.tls.pinned_sha256_hex.clear();
+    endpoint.tls.is_unverified_allowed = true;
     return endpoint;
   }
 
@@ -284,7 +285,9 @@ class Survey {
     const Block& block = source_.block();
     Value certificates = Value::map();
     Value capabilities = Value::map();
-    PLAN_TRY(imap, net::imap::Client::connect(endpoint_to_pin(block.imap)));
+    net::imap::Endpoint endpoint = block.endpoint(block.imap);
+    endpoint.tls.is_unverified_allowed = endpoint.tls.pinned_sha256_hex.empty();
+    PLAN_TRY(imap, net::imap::Client::connect(endpoint));
     if (!imap->peer_certificate_sha256().empty())
       certificates.set("imap", imap->peer_certificate_sha256());
     if (!first_enabled_.empty() && block.master_password.is_secret()) {
@@ -297,7 +300,7 @@ class Survey {
     imap->logout();
     // A source may have no ManageSieve or no submission: then they are not there, which is no error
     // here.
-    if (auto sieve = net::sieve::Client::connect(endpoint_to_pin(block.sieve))) {
+    if (auto sieve = net::sieve::Client::connect(endpoint_to_look_at(block.sieve))) {
       if (!(*sieve)->peer_certificate_sha256().empty())
         certificates.set("sieve", (*sieve)->peer_certificate_sha256());
       Value words = Value::list();

@@ -314,6 +314,7 @@ Result<Value> survey_target(const Value& target, net::jmap::ClientPool& clients,
   add_capabilities(survey, *session);
   PLAN_TRY(limits, limits_of(registry, *session, survey));
   survey.set("limits", std::move(limits));
+  if (const Value& key = target["host"]["host_key"]; key.is_string()) survey.set("host_key", key);
   add_certificates(survey, target, certificate);
   PLAN_TRY_VOID(add_domains_and_addresses(registry, survey)
                     .while_doing("listing the target's domains and addresses"));

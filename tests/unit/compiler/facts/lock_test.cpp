@@ -147,7 +147,24 @@ TEST(Lock, AChangedHostKeyIsNamed) {
   known.host_keys = {{"source", "old"}};
   fresh.host_keys = {{"source", "new"}, {"target", "first seen"}};
   EXPECT_EQ(changed_identities(known, fresh),
-            std::vector<std::string>{"host key of source was old, is new"});
+            std::vector<std::string>{"host key of source was SHA256:old, is SHA256:new"});
+  EXPECT_EQ(new_identities(known, fresh),
+            std::vector<std::string>{"host key of target is SHA256:first seen"});
+}
+
+TEST(Lock, ALockThatWasBadlyMergedKeepsItsPins) {
+  Lock known;
+  known.host_keys = {{"source", "abc/+"}};
+  known.certificates = {{"target.https", "00ff"}, {"proxy.edge 2", "11ee"}};
+  std::string text = write_lock(known);
+  text.insert(text.find("host-key"), "<<<<<<< ours\n");
+  text.resize(text.size() - 20);
+  SourceSet sources;
+  Sink sink;
+  EXPECT_FALSE(read_lock(sources, sources.add("migration.lock", text), sink).has_value());
+  const Lock pins = identities_in(text);
+  EXPECT_EQ(pins.host_keys, known.host_keys);
+  EXPECT_EQ(pins.certificates, known.certificates);
 }
 
 TEST(Lock, SurveysOfTheWrongShapeAreErrorsThatNameTheMember) {
