@@ -9,8 +9,9 @@ const OptionSpec kPlanFile{"plan", "FILE", "migration.yaml", "the plan"};
 const OptionSpec kPlanOption{"--plan", "FILE", "migration.yaml", "the plan whose folder is meant"};
 const OptionSpec kFormat{"--format", "FORMAT", "text", "`text` or `json`"};
 const OptionSpec kYes{"--yes", "", "", "go on without asking"};
-const OptionSpec kUntested{"--untested-version", "", "",
-                           "work with server versions that plan was not tried with"};
+const OptionSpec kUntested{
+    "--untested-version", "", "",
+    "work with server versions that plan was not tried with (`plan version` lists them)"};
 
 const std::vector<CommandSpec>& table() {
   static const std::vector<CommandSpec> kCommands = {

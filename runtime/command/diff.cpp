@@ -46,13 +46,18 @@ ExitCode run_diff(const Invocation& invocation) {
     return print_error(Error(errors::not_fetched, "there is no migration.lock beside the plan"),
                        format);
   }
+  const std::string output = invocation.value("-o,--output");
+  // What is saved is what runs: the word about servers that were not tried is given here.
+  if (auto accepted =
+          accept_untried_servers(*project, output.empty() || invocation.has("--untested-version"));
+      !accepted)
+    return print_error(accepted.error(), format);
   step::StopSignal stop;
   const StopOnSignal signals(stop);
   Session session(project->folder, project->compiled.plan->connections);
   Review review = review_project(std::move(*project), session, stop);
   if (stop.is_requested()) return ExitCode::stopped;
   std::string text;
-  const std::string output = invocation.value("-o,--output");
   if (!output.empty()) text = ir::write_saved_plan(review.saved, &review.digest);
   const diff::ChangeSet changes = changes_of(review);
   if (auto shown = show_changes(changes, format, invocation.has("--all")); !shown)

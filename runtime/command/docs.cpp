@@ -2,6 +2,7 @@
 
 #include <filesystem>
 
+#include "compiler/check/tried_versions.h"
 #include "compiler/ir/json.h"
 #include "runtime/command/commands.h"
 #include "runtime/command/console.h"
@@ -11,10 +12,7 @@
 namespace plan::command {
 namespace {
 
-// The versions that the references and recordings were made with.
 constexpr std::string_view kVersion = "0.1.0";
-constexpr std::string_view kTried =
-    "Stalwart 0.16.0 to 0.16.19 as target; Dovecot 2.3 with Postfix 3.7 as source";
 
 ExitCode write_page(const std::string& output, const std::string& text) {
   if (output.empty() || output == "-") {
@@ -60,13 +58,23 @@ ExitCode run_docs(const Invocation& invocation) {
 }
 
 ExitCode run_version(const Invocation& invocation) {
-  if (invocation.value("--format") == "json") {
-    print_result(ir::write_json(
-                     ir::Value::map({{"format", 1}, {"version", kVersion}, {"tried", kTried}}), 2) +
-                 "\n");
-  } else {
-    print_result(fmt::format("plan {}\ntried with {}\n", kVersion, kTried));
+  const bool is_json = invocation.value("--format") == "json";
+  std::string text = fmt::format("plan {}\n", kVersion);
+  ir::List list;
+  for (const check::TriedVersions& tried : check::tried_versions()) {
+    const bool is_source = tried.name.starts_with("source");
+    text += fmt::format("tried with {} {} as {}\n", tried.program, tried.words,
+                        is_source ? "source" : "target");
+    list.push_back(ir::Value::map(
+        {{"server", tried.name}, {"program", tried.program}, {"versions", tried.words}}));
   }
+  print_result(
+      is_json
+          ? ir::write_json(
+                ir::Value::map({{"format", 1}, {"version", kVersion}, {"tried", std::move(list)}}),
+                2) +
+                "\n"
+          : text);
   return ExitCode::done;
 }
 

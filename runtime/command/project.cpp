@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "compiler/facts/limits.h"
+#include "compiler/ir/digest.h"
 #include "compiler/schema/limits.h"
 #include "compiler/syntax/limits.h"
 #include "runtime/command/console.h"
@@ -55,6 +56,10 @@ Result<Project> load_project(const std::string& plan_file) {
         project.folder.schema_directory + "/" + project.schema_digest + ".json";
     if (access(document.c_str(), F_OK) == 0) {
       PLAN_TRY(text, read_text_file(document, schema::kDocumentBytesMax));
+      if (ir::sha256(text).hex() != project.schema_digest) {
+        return Error(errors::schema_cache_damaged,
+                     fmt::format("{} has another digest than its name", document));
+      }
       PLAN_TRY(schema, schema::Schema::read(text).while_doing(fmt::format("reading {}", document)));
       project.schema = std::make_shared<const schema::Schema>(std::move(schema));
     }
@@ -93,6 +98,23 @@ std::optional<Project> load_sound_project(const std::string& plan_file, std::str
     return std::nullopt;
   }
   return std::move(*project);
+}
+
+std::vector<std::string> untried_servers(const Project& project) {
+  std::vector<std::string> lines;
+  for (const Diagnostic& diagnostic : project.compiled.diagnostics) {
+    if (diagnostic.kind != Kind::untested_version) continue;
+    lines.push_back(fmt::format("{}: {}", place_of(*project.compiled.sources, diagnostic.span),
+                                diagnostic.message));
+  }
+  return lines;
+}
+
+Outcome accept_untried_servers(const Project& project, bool is_accepted) {
+  const std::vector<std::string> lines = untried_servers(project);
+  if (is_accepted || lines.empty()) return {};
+  return Error(errors::server_not_tried, fmt::format("{}", fmt::join(lines, "; ")))
+      .with_blame(Blame::plan);
 }
 
 std::string place_of(const SourceSet& sources, Span span) {

@@ -2,6 +2,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "compiler/compile.h"
 #include "compiler/facts/lock.h"
@@ -23,8 +24,8 @@ struct Project {
   std::string schema_digest = {};  ///< hex; empty: never fetched
 };
 
-/// Reads the files and compiles. Errors: file-missing (the plan), file-too-large; what is wrong
-/// inside the files is in `compiled.diagnostics`.
+/// Reads the files and compiles. Errors: those of read_text_file, schema-cache-damaged; what is
+/// wrong inside the files is in `compiled.diagnostics`.
 [[nodiscard]] Result<Project> load_project(const std::string& plan_file);
 
 /// The diagnostics as text, json or sarif; text goes to stderr of a person, the others are results.
@@ -35,6 +36,12 @@ struct Project {
 [[nodiscard]] std::optional<Project> load_sound_project(const std::string& plan_file,
                                                         std::string_view format,
                                                         ExitCode* exit_code);
+
+/// The servers of a project that plan was not tried with, a line each with its place; they are
+/// named in every diff.
+[[nodiscard]] std::vector<std::string> untried_servers(const Project& project);
+/// Error: server-not-tried, unless the operator said so (`--untested-version`) or there is none.
+[[nodiscard]] Outcome accept_untried_servers(const Project& project, bool is_accepted);
 
 /// "migration.yaml:33:5".
 [[nodiscard]] std::string place_of(const SourceSet& sources, Span span);

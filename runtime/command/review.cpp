@@ -11,6 +11,7 @@ namespace {
 
 // A saved plan of 100,000 accounts stays below this.
 constexpr std::size_t kSavedPlanBytesMax = std::size_t{4} << 30U;
+constexpr std::size_t kFailuresNamed = 20;
 
 }  // namespace
 
@@ -36,14 +37,16 @@ Review review_project(Project project, Session& session, const step::StopSignal&
                                          .stop = stop,
                                          .state_directory = project.folder.state_directory});
   saved.observations = seen.by_step;
+  saved.notes = untried_servers(project);
+  const std::size_t before = saved.notes.size();
   for (const Observations::Failure& failure : seen.failures) {
-    if (saved.notes.size() == 20) break;
+    if (saved.notes.size() - before == kFailuresNamed) break;
     saved.notes.push_back(fmt::format("{} could not be looked at: {}", saved.graph.id(failure.step),
                                       failure.error.to_line()));
   }
-  if (seen.failures.size() > saved.notes.size()) {
+  if (seen.failures.size() > kFailuresNamed) {
     saved.notes.push_back(fmt::format("and {} more steps could not be looked at",
-                                      seen.failures.size() - saved.notes.size()));
+                                      seen.failures.size() - kFailuresNamed));
   }
   return review;
 }

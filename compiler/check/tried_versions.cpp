@@ -1,0 +1,56 @@
+#include "compiler/check/tried_versions.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <limits>
+
+#include "compiler/source/text.h"
+
+namespace plan::check {
+namespace {
+
+constexpr unsigned kAny = std::numeric_limits<unsigned>::max();
+
+}  // namespace
+
+bool TriedVersions::covers(std::string_view version) const {
+  if (!version.starts_with(series)) return false;
+  version.remove_prefix(series.size());
+  unsigned number = 0;
+  const auto [end, failure] =
+      std::from_chars(version.data(), version.data() + version.size(), number);
+  return failure == std::errc() && number >= first && number <= last;
+}
+
+const std::vector<TriedVersions>& tried_versions() {
+  static const std::vector<TriedVersions> kTried = {
+      {"source.dovecot", "Dovecot", "2.3.", 0, kAny, "2.3.x"},
+      {"source.postfix", "Postfix", "3.7.", 0, kAny, "3.7.x"},
+      {"target.stalwart", "Stalwart", "0.16.", 0, 19, "0.16.0 to 0.16.19"},
+  };
+  return kTried;
+}
+
+std::string UntriedServer::words() const {
+  if (version.empty()) {
+    return fmt::format("the version of {} is not known, this procedure was tried with {}",
+                       tried->program, tried->words);
+  }
+  return fmt::format("{} is {}, this procedure was tried with {}", tried->program,
+                     printable(version, 40), tried->words);
+}
+
+std::vector<UntriedServer> untried_servers(const facts::Lock& lock) {
+  std::vector<UntriedServer> servers;
+  for (const TriedVersions& tried : tried_versions()) {
+    const auto found = lock.versions.find(std::string(tried.name));
+    const std::string version = found == lock.versions.end() ? std::string() : found->second;
+    // A fetch always has the schema; one without a version is of a server that plan does not know.
+    const bool was_asked = !version.empty() || !lock.schema_digest.empty();
+    if (was_asked && !tried.covers(version)) servers.push_back({&tried, version});
+  }
+  return servers;
+}
+
+}  // namespace plan::check
