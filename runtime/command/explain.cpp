@@ -16,70 +16,105 @@
 namespace plan::command {
 namespace {
 
-std::optional<std::string> explain_diagnostic(std::string_view code) {
+/// What is known about a code: for programs, and as a page for a person.
+struct Page {
+  ir::Value document = {};
+  std::string text = {};
+};
+
+std::optional<Page> explain_diagnostic(std::string_view code) {
   for (const KindInfo& kind : all_kinds()) {
     if (kind.name != code) continue;
-    for (const EmbeddedFile& page : embedded::diagnostic_pages()) {
-      if (page.name == fmt::format("{}.md", code)) return std::string(page.text);
+    Page page{ir::Value::map({{"format", 1},
+                              {"code", kind.name},
+                              {"kind", "diagnostic"},
+                              {"severity", to_string(kind.severity)},
+                              {"summary", kind.summary}}),
+              fmt::format("{}: {}\n", kind.name, kind.summary)};
+    for (const EmbeddedFile& file : embedded::diagnostic_pages()) {
+      if (file.name == fmt::format("{}.md", code)) page.text = file.text;
     }
-    return fmt::format("{}: {}\n", kind.name, kind.summary);
+    page.document.set("page", page.text);
+    return page;
   }
   return std::nullopt;
 }
 
-std::optional<std::string> explain_error(std::string_view code) {
+std::optional<Page> explain_error(std::string_view code) {
   for (const CatalogueEntry& entry : error_catalogue()) {
-    if (entry.code.name == code) {
-      return fmt::format("# {}\n\n{}.\n\nWhat to do: {}.\n\nSeen by: {}.\n", code,
-                         entry.code.summary, entry.code.remedy, entry.module);
-    }
+    if (entry.code.name != code) continue;
+    return Page{ir::Value::map({{"format", 1},
+                                {"code", code},
+                                {"kind", "error"},
+                                {"summary", entry.code.summary},
+                                {"remedy", entry.code.remedy},
+                                {"seen_by", entry.module}}),
+                fmt::format("# {}\n\n{}.\n\nWhat to do: {}.\n\nSeen by: {}.\n", code,
+                            entry.code.summary, entry.code.remedy, entry.module)};
   }
   return std::nullopt;
 }
 
-std::string words_of_step(const ir::StepGraph& graph, ir::StepId step, const Project& project) {
-  const ir::StepKindInfo& kind = ir::info(graph.kind(step));
-  std::string text = fmt::format(
-      "{}\n  {}: {}\n  effect: {}; undo: {}; stage: {}\n  caused by {}\n", graph.id(step),
-      kind.name, kind.summary, to_string(kind.effect), to_string(kind.undo),
-      to_string(graph.stage(step)), place_of(*project.compiled.sources, graph.origin(step)));
+Page explain_step(const ir::StepGraph& graph, ir::StepId step, const Project& project) {
+  engine::JournalOptions options;
+  options.is_read_only = true;
+  auto journal = engine::open_journal(project.folder.journal_file, options);
+  const std::string id = graph.id(step);
+  const std::string place = place_of(*project.compiled.sources, graph.origin(step));
+  Page page{ir::Value::map({{"format", 1}, {"step", id}, {"caused_by", place}}), id + "\n"};
+  if (auto explained = engine::explain_step(graph, journal ? journal->get() : nullptr, id);
+      explained && *explained) {
+    ir::List lines;
+    page.text += fmt::format("  state: {}\n", (*explained)->state);
+    for (const std::string& line : (*explained)->lines) {
+      page.text += fmt::format("  {}\n", line);
+      lines.emplace_back(line);
+    }
+    page.document.set("state", (*explained)->state);
+    page.document.set("lines", std::move(lines));
+  }
+  page.text += fmt::format("  caused by {}\n", place);
   const ir::Value arguments = graph.arguments(step);
+  ir::Value shown = ir::Value::map();
   for (const ir::ArgumentSpec& argument : ir::arguments_of(graph.kind(step))) {
     const ir::Value& value = arguments[argument.name];
     if (value.is_null()) continue;
-    text += fmt::format("  {} = {}   ({})\n", argument.name,
-                        value.is_secret() ? "(secret)" : ir::write_json(value), argument.meaning);
+    page.text +=
+        fmt::format("  {} = {}   ({})\n", argument.name,
+                    value.is_secret() ? "(secret)" : ir::write_json(value), argument.meaning);
+    shown.set(std::string(argument.name), value.is_secret() ? ir::Value("(secret)") : value);
   }
-  for (const ir::StepId before : graph.after(step))
-    text += fmt::format("  after {}\n", graph.id(before));
-  return text;
+  page.document.set("arguments", std::move(shown));
+  ir::List after;
+  for (const ir::StepId before : graph.after(step)) {
+    page.text += fmt::format("  after {}\n", graph.id(before));
+    after.emplace_back(graph.id(before));
+  }
+  page.document.set("after", std::move(after));
+  return page;
+}
+
+void print_page(const Page& page, std::string_view format) {
+  print_result(format == "json" ? ir::write_json(page.document, 2) + "\n" : page.text);
 }
 
 }  // namespace
 
 ExitCode run_explain(const Invocation& invocation) {
+  const std::string format = invocation.value("--format");
   const std::string what = invocation.value("what");
-  std::optional<std::string> page = explain_diagnostic(what);
+  std::optional<Page> page = explain_diagnostic(what);
   if (!page) page = explain_error(what);
-  if (page) {
-    print_result(*page);
-    return ExitCode::done;
-  }
-  auto project = load_project(invocation.value("--plan"));
-  if (project && project->compiled.graph) {
-    const ir::StepGraph& graph = *project->compiled.graph;
-    if (const auto step = graph.find(what)) {
-      print_result(words_of_step(graph, *step, *project));
-      engine::JournalOptions options;
-      options.is_read_only = true;
-      auto journal = engine::open_journal(project->folder.journal_file, options);
-      if (auto explained = engine::explain_step(graph, journal ? journal->get() : nullptr, what);
-          explained && *explained) {
-        for (const std::string& line : (*explained)->lines)
-          print_result(fmt::format("  {}\n", line));
-      }
-      return ExitCode::done;
+  if (!page) {
+    auto project = load_project(invocation.value("--plan"));
+    if (project && project->compiled.graph) {
+      if (const auto step = project->compiled.graph->find(what))
+        page = explain_step(*project->compiled.graph, *step, *project);
     }
+  }
+  if (page) {
+    print_page(*page, format);
+    return ExitCode::done;
   }
   std::vector<std::string_view> names;
   for (const KindInfo& kind : all_kinds()) names.push_back(kind.name);
@@ -88,7 +123,8 @@ ExitCode run_explain(const Invocation& invocation) {
   return print_error(Error(errors::nothing_of_that_name,
                            fmt::format("`{}` is no code, and no step of {}{}", printable(what),
                                        invocation.value("--plan"),
-                                       near ? fmt::format("; did you mean `{}`?", *near) : "")));
+                                       near ? fmt::format("; did you mean `{}`?", *near) : "")),
+                     format);
 }
 
 }  // namespace plan::command
