@@ -43,8 +43,9 @@ Outcome create_state_directory(const ProjectFolder& folder) {
 Result<std::string> read_text_file(const std::string& path, std::size_t bytes_max) {
   const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (descriptor < 0) {
-    return Error(errors::file_missing,
-                 fmt::format("{} cannot be opened: {}", path, std::strerror(errno)));
+    return Error(
+        errno == ENOENT || errno == ENOTDIR ? errors::file_missing : errors::file_unreadable,
+        fmt::format("{} cannot be opened: {}", path, std::strerror(errno)));
   }
   std::string text;
   std::string buffer(std::size_t{64} << 10U, '\0');
@@ -54,7 +55,7 @@ Result<std::string> read_text_file(const std::string& path, std::size_t bytes_ma
     if (size < 0) {
       const std::string why = std::strerror(errno);
       close(descriptor);
-      return Error(errors::file_missing, fmt::format("{} cannot be read: {}", path, why));
+      return Error(errors::file_unreadable, fmt::format("{} cannot be read: {}", path, why));
     }
     if (size == 0) break;
     text.append(buffer.data(), static_cast<std::size_t>(size));

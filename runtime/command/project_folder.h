@@ -24,7 +24,7 @@ struct ProjectFolder {
 /// Makes `.plan` (mode 0700) with a .gitignore. Errors: file-unwritable.
 [[nodiscard]] Outcome create_state_directory(const ProjectFolder& folder);
 
-/// Whole file, bounded. Errors: file-missing, file-too-large, file-unreadable.
+/// Whole file, bounded. Errors: file-missing, local-file-too-large, local-file-unreadable.
 [[nodiscard]] Result<std::string> read_text_file(const std::string& path, std::size_t bytes_max);
 /// Written beside, synced and renamed. Errors: file-unwritable.
 [[nodiscard]] Outcome write_text_file(const std::string& path, std::string_view text,

@@ -1,6 +1,7 @@
 // Against a real Dovecot: skipped by name where there is none.
 #include <gtest/gtest.h>
 
+#include <fstream>
 #include <map>
 #include <set>
 
@@ -153,6 +154,53 @@ TEST_F(DovecotImport, GoesOnAfterAStopInTheMiddle) {
   EXPECT_LT(kept, 20U);
   EXPECT_EQ(import().created, 20U - kept);
   EXPECT_EQ(rows().size(), 20U);
+}
+
+TEST_F(DovecotImport, AMailboxThatGoesDuringTheCopyIsReportedAndCostsTheOthersNothing) {
+  append("INBOX", kOne);
+  ASSERT_TRUE(user_->create("Leaving"));
+  for (int index = 0; index < 20; ++index) append("Leaving", kOne + std::to_string(index));
+  ASSERT_TRUE(user_->create("Staying"));
+  append("Staying", kTwo);
+  bool is_gone = false;
+  ImportOptions options{.fetch_batch = 4};
+  options.progress = [&](std::uint64_t messages, std::uint64_t) {
+    if (is_gone || messages < 5) return;
+    is_gone = true;
+    ASSERT_TRUE(user_->remove("Leaving"));
+  };
+  const auto pass = import_imap(*archive_, source_, options);
+  ASSERT_TRUE(is_gone);
+  ASSERT_TRUE(pass) << pass.error().to_line();
+  const auto has = [this](const std::string& path, const std::string& body) {
+    return rows().contains(row(path, body));
+  };
+  EXPECT_TRUE(has("/INBOX", kOne));
+  EXPECT_TRUE(has("/Staying", kTwo)) << "the mailboxes behind it are copied all the same";
+  EXPECT_TRUE(pass->problems.empty() || pass->problems[0].mailbox == "Leaving");
+  import();
+  EXPECT_EQ(rows(), (std::multiset<std::string>{row("/INBOX", kOne), row("/Staying", kTwo)}));
+  EXPECT_TRUE(archive_->verify()->empty());
+}
+
+TEST_F(DovecotImport, BrokenMessagesAreCopiedByteForByteAsTheSourceShowsThem) {
+  const std::string broken =
+      "Content-Type: multipart/mixed; boundary=\"never closed\r\nno colon here\r\nSubject: "
+      "=?utf-8?B?%%%?=\r\nContent-Transfer-Encoding: base64\r\n\r\n--never closed\r\n\xff\xfe=\r\n";
+  append("INBOX", broken);
+  append("INBOX", "no header and no end of line");
+  // NUL cannot be appended; it gets into a Maildir by delivery programs that do not look.
+  const std::string inbox = dovecot_->folder() + "/home/alice@example.org/Maildir/cur/";
+  std::ofstream(inbox + "1747044000.M1P1.nul:2,", std::ios::binary)
+      << "From: a@example.org\nSubject: nul\n\nbefore" << '\0' << "behind\n";
+  ASSERT_EQ(dovecot_->doveadm({"force-resync", "-u", "alice@example.org", "INBOX"}), "");
+  const ImportReport report = import();
+  EXPECT_TRUE(report.problems.empty());
+  EXPECT_EQ(report.created, 3U);
+  EXPECT_TRUE(rows().contains(row("/INBOX", broken)));
+  EXPECT_TRUE(rows().contains(row("/INBOX", "no header and no end of line")));
+  EXPECT_EQ(import().changes(), 0U);
+  EXPECT_TRUE(archive_->verify()->empty());
 }
 
 TEST_F(DovecotImport, RefusesTheArchiveOfAnotherAccount) {

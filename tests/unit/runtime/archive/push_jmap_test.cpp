@@ -189,6 +189,22 @@ TEST_F(PushJmap, WhatTheTargetRefusesIsListedAndTheRestArrives) {
   EXPECT_EQ(grade().grade, Grade::good);
 }
 
+TEST_F(PushJmap, BytesThatAreNoProperMessageArriveAsTheyAre) {
+  const std::string nul("From: a\r\n\r\nbefore\0behind\r\n", 26);
+  const std::string broken =
+      "Content-Type: multipart/mixed; boundary=\"never closed\r\nno colon\r\n\r\n\xff\xfe";
+  source_->message("INBOX", 1, nul);
+  source_->message("INBOX", 2, broken);
+  source_->message("INBOX", 3, "");
+  const PushReport report = push();
+  EXPECT_TRUE(report.problems.empty());
+  EXPECT_EQ(target_.content(),
+            (std::multiset<std::string>{line("/Inbox", nul), line("/Inbox", broken),
+                                        line("/Inbox", "")}));
+  EXPECT_EQ(grade().proved, 3U) << "digest by digest";
+  EXPECT_EQ(push().changes(), 0U);
+}
+
 TEST_F(PushJmap, WhatChangedAtTheTargetMeanwhileIsLeftAlone) {
   source_->message("INBOX", 1, "one");
   source_->message("INBOX", 2, "two");

@@ -1,0 +1,397 @@
+#!/usr/bin/env python3
+"""Bad input as an operator meets it: `plan` itself on files that are damaged and servers that lie. Every case has to end with
+exit code 1, within its bounds of time and memory, say where the trouble is and what to do, and leave the files as they were."""
+
+import hashlib
+import os
+import pathlib
+import shutil
+import socket
+import sqlite3
+import ssl
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[4]
+PLAN = os.environ.get("PLAN", "")
+GOLDEN = ROOT / "tests" / "golden" / "lower" / "two-waves"
+SCHEMA = ROOT / "runtime" / "rehearsal" / "schema" / "stalwart-0.16.json"
+SECONDS_MAX = 60  # of processor time, unoptimised: how busy the machine is does not count
+MEBIBYTES_MAX = 1536
+has_failed = False
+
+
+def check(name, is_right, seen=""):
+    global has_failed
+    print(f"{'ok' if is_right else 'FAILED'} {name}", flush=True)
+    if not is_right:
+        has_failed = True
+        print("  saw: " + str(seen).strip()[:3000].replace("\n", "\n  "), flush=True)
+
+
+class Ended:
+    """How a run of `plan` ended."""
+
+    def __init__(self, folder, *arguments):
+        began = time.monotonic()
+        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as words:
+            child = subprocess.Popen([PLAN, *arguments], cwd=folder, stdin=subprocess.DEVNULL, stdout=out, stderr=words)
+            _, status, usage = os.wait4(child.pid, 0)
+            child.returncode = os.waitstatus_to_exitcode(status)
+            out.seek(0)
+            words.seek(0)
+            self.text = out.read().decode(errors="replace") + words.read().decode(errors="replace")
+        self.code = child.returncode
+        self.seconds = usage.ru_utime + usage.ru_stime
+        self.waited = time.monotonic() - began
+        self.mebibytes = usage.ru_maxrss / 1024
+
+    def says(self, *words):
+        return self.code == 1 and all(word in self.text for word in words)
+
+    def is_bounded(self):
+        return self.seconds < SECONDS_MAX and self.mebibytes < MEBIBYTES_MAX
+
+    def __str__(self):
+        return f"exit code {self.code} after {self.waited:.1f} s ({self.seconds:.1f} s of work) with {self.mebibytes:.0f} MiB\n{self.text}"
+
+
+def lock_text(plan_name, schema_digest):
+    """The golden lock with its digests, as `plan fetch` would have written it."""
+    lines = (GOLDEN / "lock.txt").read_text().splitlines()
+    head, body = lines[:2], [line for line in lines[2:] if not line.startswith(("digest ", "schema "))]
+    head[0] = f"plan-lock 1 {hashlib.sha256(plan_name.encode()).hexdigest()}"
+    body = sorted([*body, f"schema {schema_digest}"])
+    text = "\n".join([*head, *body]) + "\n"
+    return text + f"digest {hashlib.sha256(text.encode()).hexdigest()}\n"
+
+
+class Project:
+    """A folder with a plan, its lock and the schema in the cache; sound before a case damages it."""
+
+    def __init__(self, folder):
+        self.folder = pathlib.Path(folder)
+        self.plan = self.folder / "migration.yaml"
+        self.plan.write_text((GOLDEN / "plan.yaml").read_text())
+        self.name = next(line.split(":", 1)[1].split("#")[0].strip() for line in self.plan.read_text().splitlines()
+                         if line.startswith("name:"))
+        digest = hashlib.sha256(SCHEMA.read_bytes()).hexdigest()
+        self.lock = self.folder / "migration.lock"
+        self.lock.write_text(lock_text(self.name, digest))
+        self.schema = self.folder / ".plan" / "schema" / f"{digest}.json"
+        self.schema.parent.mkdir(parents=True)
+        shutil.copy(SCHEMA, self.schema)
+        self.journal = self.folder / ".plan" / "journal.sqlite"
+
+    def run(self, *arguments):
+        return Ended(self.folder, *arguments)
+
+
+# --- files -------------------------------------------------------------------------------------------------------------
+def case_a_sound_project_compiles(project):
+    ended = project.run("check")
+    return ended.code == 0, ended
+
+
+def case_a_plan_that_is_not_there(project):
+    project.plan.unlink()
+    ended = project.run("check")
+    return ended.says("migration.yaml", "[file-missing]", "plan init"), ended
+
+
+def case_a_plan_that_cannot_be_read(project):
+    project.plan.unlink()
+    project.plan.mkdir()
+    ended = project.run("check")
+    return ended.says("migration.yaml", "[local-file-unreadable]"), ended
+
+
+def case_an_empty_plan(project):
+    project.plan.write_bytes(b"")
+    ended = project.run("check")
+    return ended.says("migration.yaml:1:1", "[file-empty]"), ended
+
+
+def case_a_hundred_megabytes_of_values(project):
+    with open(project.plan, "ab") as file:
+        file.write(b"x: [" + b"1, " * (100 << 20 >> 2) + b"1]\n")
+    ended = project.run("check")
+    return ended.says("migration.yaml:", "[yaml-nodes]") and ended.is_bounded(), ended
+
+
+def case_a_hundred_megabytes_of_one_text(project):
+    with open(project.plan, "ab") as file:
+        file.write(b"x: " + b"a" * (100 << 20) + b"\n")
+    ended = project.run("check")
+    return ended.code == 1 and "migration.yaml:" in ended.text and ended.is_bounded() and len(ended.text) < 20000, ended
+
+
+def case_more_than_a_plan_may_have(project):
+    with open(project.plan, "ab") as file:
+        file.truncate(300 << 20)
+    ended = project.run("check")
+    return ended.says("migration.yaml", "[local-file-too-large]") and ended.is_bounded(), ended
+
+
+def case_a_plan_nested_a_hundred_thousand_deep(project):
+    project.plan.write_bytes(b"[" * 100_000)
+    ended = project.run("check")
+    return ended.says("migration.yaml:1:", "[yaml-depth]") and ended.is_bounded(), ended
+
+
+def case_a_billion_laughs(project):
+    lines = ["a0: &a0 [lol, lol, lol, lol, lol, lol, lol, lol, lol]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 12)]
+    project.plan.write_text("\n".join(lines) + "\n")
+    ended = project.run("check")
+    return ended.says("migration.yaml:1:5", "[yaml-alias]") and ended.is_bounded(), ended
+
+
+def case_a_plan_that_is_not_utf8(project):
+    project.plan.write_bytes(b"plan: 1\nname: caf\xe9\n")
+    ended = project.run("check")
+    return ended.says("migration.yaml:2:", "[not-utf8]"), ended
+
+
+def case_a_lock_edited_by_hand(project):
+    project.lock.write_text(project.lock.read_text().replace("alice@example.org", "alicf@example.org"))
+    ended = project.run("check")
+    return ended.says("migration.lock:", "[lock-edited]", "plan fetch"), ended
+
+
+def case_a_lock_cut_in_the_middle(project):
+    project.lock.write_bytes(project.lock.read_bytes()[:-300])
+    ended = project.run("diff")
+    return ended.says("migration.lock:", "[lock-", "plan fetch"), ended
+
+
+def case_the_lock_of_another_plan(project):
+    project.plan.write_text(project.plan.read_text().replace(project.name, "another migration"))
+    ended = project.run("apply", "--yes")
+    return ended.says("migration.yaml:2:", "[lock-other-plan]"), ended
+
+
+def case_the_schema_in_the_cache_is_cut(project):
+    project.schema.write_bytes(project.schema.read_bytes()[:100_000])
+    ended = project.run("check")
+    return ended.says(str(project.schema.name), "[schema-cache-damaged]", "plan fetch"), ended
+
+
+def case_the_schema_in_the_cache_is_another(project):
+    project.schema.write_text(project.schema.read_text().replace("ExpressionVariable", "ExpressionVariabel"))
+    ended = project.run("check")
+    return ended.says("[schema-cache-damaged]"), ended
+
+
+def newer_journal(project):
+    with sqlite3.connect(project.journal) as journal:
+        journal.execute("PRAGMA application_id = 1347177009")
+        journal.execute("PRAGMA user_version = 999")
+        journal.execute("CREATE TABLE of_the_future (x)")
+    return project.journal.read_bytes()
+
+
+def case_status_with_a_journal_of_a_newer_plan(project):
+    newer_journal(project)
+    ended = project.run("status")
+    return ended.says("journal.sqlite", "[store-too-new]"), ended
+
+
+def case_rollback_with_a_journal_of_a_newer_plan(project):
+    was = newer_journal(project)
+    ended = project.run("rollback", "--to", "before-cutover", "--yes")
+    return ended.says("journal.sqlite", "[store-too-new]") and project.journal.read_bytes() == was, ended
+
+
+def case_status_before_anything_was_applied(project):
+    ended = project.run("status")
+    return ended.says("[journal-missing]", "plan apply"), ended
+
+
+def case_a_saved_plan_that_was_changed(project):
+    saved = project.folder / "reviewed.plan"
+    saved.write_text("plan-saved 1 " + "0" * 64 + "\n{}\n")
+    ended = project.run("apply", "reviewed.plan", "--yes")
+    return ended.says("reviewed.plan", "[bad-saved-plan]"), ended
+
+
+# --- servers -----------------------------------------------------------------------------------------------------------
+class Liar:
+    """An HTTPS server that answers each request with what `answer` returns: bytes as they are, or None for silence."""
+
+    def __init__(self, certificate, key, answer):
+        self.answer = answer
+        self.requests = []
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(certificate, key)
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self.serve, args=(connection,), daemon=True).start()
+
+    def serve(self, connection):
+        try:
+            with self.context.wrap_socket(connection, server_side=True) as stream:
+                request = b""
+                while b"\r\n\r\n" not in request:
+                    part = stream.recv(65536)
+                    if not part:
+                        return
+                    request += part
+                head = request.split(b"\r\n\r\n")[0].decode()
+                self.requests.append(head)
+                reply = self.answer(head)
+                if reply is None:
+                    time.sleep(600)
+                    return
+                stream.sendall(reply)
+        except OSError:
+            pass
+
+    def close(self):
+        self.listener.close()
+
+    def logins(self):
+        return sum("authorization:" in head.lower() for head in self.requests)
+
+
+def http(status="200 OK", kind="application/json", body=b"{}", length=None, more=""):
+    return (f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {len(body) if length is None else length}\r\n"
+            f"Connection: close\r\n{more}\r\n").encode() + body
+
+
+class Tls:
+    """A certificate of today and one of yesterday."""
+
+    def __init__(self, folder):
+        self.folder = pathlib.Path(folder)
+        self.good = self.make("good", "30")
+        self.expired = self.make("expired", "-1")
+
+    def make(self, name, days):
+        key, request, certificate = (self.folder / f"{name}.{end}" for end in ("key", "csr", "crt"))
+        for words in (["req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", key, "-out", request,
+                       "-subj", "/CN=localhost"],
+                      ["x509", "-req", "-in", request, "-signkey", key, "-days", days, "-out", certificate]):
+            subprocess.run(["openssl", *map(str, words)], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        return certificate, key
+
+
+PLAN_FOR_FETCH = """plan: 1
+name: a fetch that fails
+use: std/dovecot-postfix
+addresses: {{public: mail.example.org, proxy: 203.0.113.10, source: 203.0.113.20, target: 203.0.113.30}}
+source:
+  master_user: {{name: vmadmin, separator: "%", password: !secret file:secret}}
+  imap: {{port: 143, security: none}}
+target:
+  url: https://127.0.0.1:{port}
+  login: {{user: admin, password: !secret file:secret}}
+proxies:
+  - {{name: edge1, control: "unix:proxy.sock", token: !secret file:secret}}
+domains: [example.org]
+accounts: {{from: {{passwd_file: /etc/dovecot/users}}}}
+waves: [{{name: all}}]
+cutover: {{address: operator}}
+rollback_points: [before-cutover, each-account, before-finalize]
+"""
+
+
+def fetch_from(tls, answer, certificate=None, port=None):
+    liar = Liar(*(certificate or tls.good), answer)
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            folder = pathlib.Path(folder)
+            (folder / "migration.yaml").write_text(PLAN_FOR_FETCH.format(port=port or liar.port))
+            (folder / "secret").write_text("Passw0rd-that-is-never-shown\n")
+            (folder / "secret").chmod(0o600)
+            ended = Ended(folder, "fetch")
+            ended.has_lock = (folder / "migration.lock").exists()
+            ended.liar = liar
+            return ended
+    finally:
+        liar.close()
+
+
+def is_refused(ended, *words):
+    return (ended.says(*words) and ended.is_bounded() and not ended.has_lock and "Passw0rd" not in ended.text and "help:" in ended.text)
+
+
+def fetch_html(tls):
+    ended = fetch_from(tls, lambda head: http(kind="text/html", body=b"<html><body>Welcome to nginx!</body></html>"))
+    return is_refused(ended, "asking the target", "[not-json]"), ended
+
+
+def fetch_closed_midway(tls):
+    ended = fetch_from(tls, lambda head: http(body=b'{"capabilities": {', length=4000))
+    return is_refused(ended, "asking the target", "[connection-lost]"), ended
+
+
+def fetch_redirected_elsewhere(tls):
+    other = Liar(*tls.good, lambda head: http())
+    ended = fetch_from(tls, lambda head: http("302 Found", more=f"Location: https://127.0.0.1:{other.port}/jmap\r\n"))
+    other.close()
+    return is_refused(ended, "asking the target", "[redirected-elsewhere]") and not other.requests, (ended, other.requests)
+
+
+def fetch_endless_length(tls):
+    ended = fetch_from(tls, lambda head: http(body=b'{"x": "' + b"y" * (5 << 20), length=10**15))
+    return is_refused(ended, "asking the target", "[answer-too-large]"), ended
+
+
+def fetch_cut_json(tls):
+    ended = fetch_from(tls, lambda head: http(body=b'{"capabilities": {"urn:ietf:params:jmap:core"'))
+    return is_refused(ended, "asking the target", "[not-json]"), ended
+
+
+def fetch_silence(tls):
+    # Accepted by the kernel, answered by nobody: TLS does not begin.
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        ended = fetch_from(tls, None, port=mute.getsockname()[1])
+    return is_refused(ended, "the target's certificate", "[timed-out]") and ended.waited < 40, ended
+
+
+def fetch_wrong_password(tls):
+    ended = fetch_from(tls, lambda head: http("401 Unauthorized", body=b'{"status": 401}'))
+    return is_refused(ended, "asking the target", "[login-refused]") and ended.liar.logins() == 1, (ended, ended.liar.requests)
+
+
+def fetch_expired_certificate(tls):
+    ended = fetch_from(tls, lambda head: http(), tls.expired)
+    return is_refused(ended, "the certificate of https://127.0.0.1", "[certificate-expired]") and ended.liar.logins() == 0, ended
+
+
+def main():
+    if not PLAN:
+        print("skipped bad_input_test.py: PLAN does not name the program")
+        return 0
+    for name, case in sorted(globals().items()):
+        if not name.startswith("case_"):
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            is_right, seen = case(Project(folder))
+            check(name.removeprefix("case_").replace("_", " "), is_right, seen)
+    if not shutil.which("openssl"):
+        print("skipped servers that lie: openssl is not installed")
+        return 1 if has_failed else 0
+    with tempfile.TemporaryDirectory() as folder:
+        tls = Tls(folder)
+        for name, case in sorted(globals().items()):
+            if name.startswith("fetch_") and name != "fetch_from":
+                is_right, seen = case(tls)
+                check(name.replace("_", " "), is_right, seen)
+    return 1 if has_failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
