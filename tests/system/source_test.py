@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The drivers of the source against a real Dovecot and Postfix: starts the quickstart's source in namespaces of its own and
-runs the tests `RealSource*` of the binary unit_server there. Prints `ok NAME`, `FAILED NAME` or `skipped NAME: why`."""
+runs the tests `RealSource*` of the binary unit_server there, first on the same machine, then over SSH, where the binary sees
+none of the source's files. Prints `ok NAME`, `FAILED NAME` or `skipped NAME: why`."""
 
 import hashlib
 import os
@@ -13,6 +14,8 @@ import sys
 import tempfile
 import threading
 import time
+
+import ssh_host
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 QUICKSTART = ROOT / "examples" / "quickstart"
@@ -44,11 +47,29 @@ def inside(folder, binary):
     threading.Thread(target=sink, args=("127.0.0.1", 2424, True), daemon=True).start()
     certificate = ssl.PEM_cert_to_DER_cert((folder / "tls" / "source.crt").read_text())
     environment = {**os.environ, "PLAN_TEST_SOURCE": str(folder), "PLAN_TEST_CERTIFICATE": hashlib.sha256(certificate).hexdigest()}
-    done = subprocess.run([binary, f"--gtest_filter={os.environ.get('PLAN_TEST_FILTER', 'RealSource*')}"], stdout=subprocess.PIPE,
+    is_right = run_tests(folder, [binary], environment, "")
+    if why := ssh_host.missing():
+        print(f"skipped the drivers of the source over SSH: {why}")
+    else:
+        server = ssh_host.SshServer(folder / "ssh", "10.9.0.2")
+        server.start()
+        environment |= {"PLAN_TEST_SSH": "root@10.9.0.2", "PLAN_TEST_SSH_KEY": str(server.client_key),
+                        "PLAN_TEST_SSH_HOST_KEY": ssh_host.fingerprint(server.host_key)}
+        is_right &= run_tests(folder, ssh_host.without_source([binary]), environment, "over SSH: ")
+        print(f"{'ok' if server.logins() else 'FAILED'} over SSH: sshd let plan in with its Ed25519 key")
+        is_right &= server.logins() > 0
+        server.stop()
+    source.stdin.close()
+    source.wait(15)
+    return 0 if is_right else 1
+
+
+def run_tests(folder, command, environment, prefix):
+    done = subprocess.run([*command, f"--gtest_filter={os.environ.get('PLAN_TEST_FILTER', 'RealSource*')}"], stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, text=True, errors="replace", env=environment, timeout=600, check=False)
     results = 0
     for line in done.stdout.splitlines():
-        name = line[13:].split(" (")[0].removeprefix("RealSource.")
+        name = prefix + line[13:].split(" (")[0].removeprefix("RealSource.")
         if line.startswith("[       OK ]"):
             print(f"ok {name}")
             results += 1
@@ -59,11 +80,9 @@ def inside(folder, binary):
         print(done.stdout)
         for log in ("dovecot.log", "postfix.log"):
             print(f"--- {log}\n" + "\n".join((folder / log).read_text(errors="replace").splitlines()[-40:]))
-    source.stdin.close()
-    source.wait(15)
     if results == 0:
-        print(f"FAILED the binary ran (exit code {done.returncode})")
-    return 0 if done.returncode == 0 and results else 1
+        print(f"FAILED {prefix}the binary ran (exit code {done.returncode})")
+    return done.returncode == 0 and results > 0
 
 
 def sink(address, port, is_lmtp):

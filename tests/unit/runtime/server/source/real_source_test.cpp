@@ -1,13 +1,14 @@
 // The drivers of the source against a real Dovecot and Postfix. Runs inside the namespaces that
 // tests/system/source_test.py makes (it sets PLAN_TEST_SOURCE to the work folder); skipped
-// elsewhere. The tests share one source and build on each other's absence: each undoes what it did.
+// elsewhere. With PLAN_TEST_SSH (`user@host`, its key in PLAN_TEST_SSH_KEY, the host's in
+// PLAN_TEST_SSH_HOST_KEY) the same source is reached over SSH. The tests share one source and build
+// on each other's absence: each undoes what it did.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <atomic>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <thread>
 
 #include "compiler/ir/digest.h"
@@ -47,10 +48,19 @@ class MasterPassword final : public secret::SecretSource {
   }
 };
 
+/// How the source's machine is reached: this one, or over SSH.
+Value host_block() {
+  const char* where = std::getenv("PLAN_TEST_SSH");
+  if (where == nullptr) return Value::map();
+  return Value::map({{"ssh", where},
+                     {"key", ir::SecretRef{"file", std::getenv("PLAN_TEST_SSH_KEY")}},
+                     {"host_key", std::getenv("PLAN_TEST_SSH_HOST_KEY")}});
+}
+
 Value source_block() {
-  const Value service = Value::map({{"port", 143}, {"security", "starttls"}});
   return Value::map({{"kind", "dovecot-postfix"},
                      {"address", kAddress},
+                     {"host", host_block()},
                      {"imap", Value::map({{"port", 143}, {"security", "starttls"}})},
                      {"smtp", Value::map({{"port", 25}})},
                      {"certificate_sha256", std::getenv("PLAN_TEST_CERTIFICATE")},
@@ -59,8 +69,8 @@ Value source_block() {
                                                  {"password", ir::SecretRef{"env", "X"}}})}});
 }
 
-/// This machine, until its n-th call: that one has its effect, its reply is lost, and nothing
-/// answers any more.
+/// The source's machine, until its n-th call: that one has its effect, its reply is lost, and
+/// nothing answers any more.
 class DyingHost final : public net::Host {
  public:
   explicit DyingHost(int calls) : calls_(calls) {}
@@ -93,7 +103,8 @@ class DyingHost final : public net::Host {
     if (--calls_ == 0) return lost();
     return result;
   }
-  std::unique_ptr<net::Host> host_ = net::local_host();
+  net::HostPool hosts_;
+  net::Host* host_ = *hosts_.open(host_block(), net::Deadline::after(10s));
   std::atomic<int> calls_;
 };
 
@@ -191,6 +202,9 @@ class RealSource : public testing::Test {
     if (!sent) return sent.error().to_line();
     return sent->is_accepted ? "accepted" : sent->reply.to_text();
   }
+  bool is_at_source(const std::string& path) {
+    return *source_->host().exists(path, net::Deadline::after(10s));
+  }
   std::size_t queued(const std::string& account) {
     return postfix::ids_naming(**source_->queue().read(), {account}).size();
   }
@@ -259,7 +273,7 @@ TEST_F(RealSource, TheDoorShutsForOneAccountOnlyAndOpensAgain) {
   EXPECT_TRUE(can_log_in("bob@legacy.test", "bob-Passw0rd"));
   EXPECT_TRUE(undo(shut));
   ASSERT_TRUE(undo(the_door));
-  EXPECT_FALSE(std::filesystem::exists(kDoorFile));
+  EXPECT_FALSE(is_at_source(kDoorFile));
   EXPECT_TRUE(can_log_in("bob@legacy.test", "bob-Passw0rd"));
 }
 
@@ -270,12 +284,13 @@ TEST_F(RealSource, ADoorInTheWrongPlaceIsRefusedAndLeavesNothing) {
   const Outcome outcome = perform(misplaced);
   ASSERT_FALSE(outcome);
   EXPECT_TRUE(outcome.error().is(errors::door_not_possible)) << outcome.error().to_line();
-  EXPECT_FALSE(std::filesystem::exists("/etc/dovecot/unread.conf"));
-  std::ofstream("/etc/dovecot/foreign.conf") << "# of the operator\n";
+  EXPECT_FALSE(is_at_source("/etc/dovecot/unread.conf"));
+  ASSERT_TRUE(source_->host().replace_file("/etc/dovecot/foreign.conf", "# of the operator\n", 0644,
+                                           net::Deadline::after(10s)));
   Step foreign{StepKind::dovecot_door, arguments({{"deny_file", kDenyFile},
                                                   {"configuration", "/etc/dovecot/foreign.conf"}})};
   EXPECT_TRUE(perform(foreign).error().is(errors::door_not_possible));
-  std::filesystem::remove("/etc/dovecot/foreign.conf");
+  ASSERT_TRUE(source_->run({"rm", "/etc/dovecot/foreign.conf"}));
 }
 
 TEST_F(RealSource, WithoutTheDoorADenyIsNotBelieved) {
