@@ -133,7 +133,10 @@ RowSet wave_rows(const check::Migration& migration) {
           [waves](std::size_t i) {
             const check::PlanWave& wave = (*waves)[i];
             return Row{wave.name,
-                       Value::map({{"name", wave.name}, {"is_held", wave.is_held_for_approval}}),
+                       Value::map({{"name", wave.name},
+                                   {"is_held", wave.is_held_for_approval},
+                                   {"start_after_ms", wave.start_after_ms},
+                                   {"is_windowed", wave.start_after_ms != 0}}),
                        wave.span,
                        static_cast<std::uint32_t>(i + 1),
                        {}};
@@ -141,7 +144,7 @@ RowSet wave_rows(const check::Migration& migration) {
           {}};
 }
 
-Row account_row(const check::Account& account) {
+Row account_row(const check::Account& account, const check::PlanWave& wave) {
   const facts::LockAccount& lock = *account.lock;
   Value addresses = Value::list();
   addresses.push_back(lock.address);
@@ -159,6 +162,7 @@ Row account_row(const check::Account& account) {
       {"quota_bytes", lock.quota_bytes == 0 ? Value() : Value(lock.quota_bytes)},
       {"enabled", lock.is_enabled},
       {"file", fmt::format("archives/{}.sqlite", ir::escape_segment(lock.address))},
+      {"keep_until_ms", wave.complete_after_ms == 0 ? Value() : Value(wave.complete_after_ms)},
   });
   return {lock.address,
           std::move(value),
@@ -169,9 +173,12 @@ Row account_row(const check::Account& account) {
 
 RowSet account_rows(const check::Migration& migration) {
   const auto* accounts = &migration.accounts;
+  const auto* waves = &migration.plan.waves;
   return {"accounts",
           accounts->size(),
-          [accounts](std::size_t i) { return account_row((*accounts)[i]); },
+          [accounts, waves](std::size_t i) {
+            return account_row((*accounts)[i], (*waves)[(*accounts)[i].wave]);
+          },
           {}};
 }
 
@@ -245,6 +252,7 @@ lower::LowerInput lowering_of(const check::Migration& migration, const syntax::N
   input.scope.set("target", plan.target);
   input.scope.set("move", plan.move);
   input.scope.set("cutover", plan.cutover);
+  input.scope.set("finalize", plan.finalize);
   input.scope.set("domain_names", std::move(domain_names));
   input.scope.set("rollback_points", std::move(points));
   input.scope.set("source_ips", ips);
@@ -253,8 +261,9 @@ lower::LowerInput lowering_of(const check::Migration& migration, const syntax::N
   input.scope.set("prior", prior_of(*migration.lock));
 
   for (const check::PlanWave& wave : plan.waves) {
-    input.waves.push_back(
-        {wave.name, wave.parallel, wave.is_held_for_approval, wave.stop_after_failed, wave.span});
+    input.waves.push_back({wave.name, wave.parallel, wave.is_held_for_approval,
+                           wave.stop_after_failed, wave.stop_failed_permille, wave.stop_hold_ms,
+                           wave.span});
   }
   input.rows = {domain_rows(migration), throttle_rows(migration), ip_rows(migration, ips),
                 wave_rows(migration),   account_rows(migration),  list_rows(migration),

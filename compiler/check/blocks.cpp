@@ -123,6 +123,8 @@ const std::vector<Field>& move_fields() {
       // Below clients' timeouts; the proxies give an account back by themselves after it.
       Field{"hold_bound", FieldType::duration_ms, false, 20'000, {}, {}, 1'000, 120'000},
       Field{"copy_passes", FieldType::count, false, 5, {}, {}, 1, 100},
+      // A postponed wave is kept in step by passes this far apart.
+      Field{"keep_apart", FieldType::duration_ms, false, 3'600'000, {}, {}, 1'000, 86'400'000},
       // Stragglers need the time that a queue's own retry takes at the least.
       Field{"sweep_apart", FieldType::duration_ms, false, 60'000, {}, {}, 60'000, 86'400'000},
       // Reaches the source in bursts: above what one SMTP session of Postfix sends.

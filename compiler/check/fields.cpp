@@ -195,6 +195,27 @@ Value FieldReader::quantity(const Node& node, const Field& field, const std::str
   return *amount;
 }
 
+Value FieldReader::moment(const Node& node, const std::string& what) {
+  const auto value = text(node, what);
+  if (!value) return {};
+  if (const auto time = syntax::read_time_ms(*value)) return *time;
+  sink_.report(Kind::wrong_unit, node.span, fmt::format("`{}` is no moment", printable(*value, 40)))
+      .help("a date and a time with its zone: `2026-12-01T02:00Z`, `2026-12-01T02:00+01:00`");
+  return {};
+}
+
+Value FieldReader::share(const Node& node, const std::string& what) {
+  const auto value = text(node, what);
+  if (!value) return {};
+  const auto permille = syntax::read_permille(*value);
+  if (permille && *permille > 0) return *permille;
+  sink_
+      .report(Kind::wrong_unit, node.span,
+              fmt::format("`{}` is no share of something", printable(*value, 40)))
+      .help("a percentage above 0%: `5%`, `0.5%`");
+  return {};
+}
+
 Value FieldReader::field(const Node& node, const Field& field, const std::string& what) {
   switch (field.type) {
     case FieldType::secret:
@@ -204,6 +225,10 @@ Value FieldReader::field(const Node& node, const Field& field, const std::string
     case FieldType::duration_ms:
     case FieldType::bytes:
       return quantity(node, field, what);
+    case FieldType::time_ms:
+      return moment(node, what);
+    case FieldType::permille:
+      return share(node, what);
     case FieldType::block:
       return block(&node, field.fields, what, node.span);
     case FieldType::texts: {

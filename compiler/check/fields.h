@@ -23,6 +23,8 @@ enum class FieldType : std::uint8_t {
   count,
   boolean,
   duration_ms,
+  time_ms,   ///< a moment with its zone
+  permille,  ///< `5%`
   bytes,
   secret,
   pin,  ///< hex SHA-256, or `!lock certificate`
@@ -66,6 +68,8 @@ class FieldReader {
   std::optional<ir::Value> scalar(const syntax::Node& node, const std::string& what);
   ir::Value secret(const syntax::Node& node, const std::string& what);
   ir::Value pin(const syntax::Node& node, const std::string& what);
+  ir::Value moment(const syntax::Node& node, const std::string& what);
+  ir::Value share(const syntax::Node& node, const std::string& what);
   ir::Value quantity(const syntax::Node& node, const Field& field, const std::string& what);
   bool refuse_tag(const syntax::Node& node);
 

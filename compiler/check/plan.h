@@ -28,6 +28,11 @@ struct PlanWave {
   std::uint32_t parallel = 1;
   bool is_held_for_approval = false;
   std::uint32_t stop_after_failed = 0;
+  std::uint32_t stop_failed_permille = 0;
+  std::uint64_t stop_hold_ms = 0;
+  std::int64_t start_after_ms = 0;     ///< since 1970; 0: as soon as its turn comes
+  std::int64_t complete_after_ms = 0;  ///< no account is held before; 0: as soon as it is copied
+  Span window_span = {};               ///< of the later of the two
 };
 
 /// A plan as its author meant it: names resolved, defaults filled in, secrets as references.
@@ -54,6 +59,8 @@ struct Plan {
   ir::Value move = {};     ///< bounds of one account's move, with defaults
   ir::Value cutover = {};  ///< {run: list or null, undo: list or null}
   Span cutover_span = {};
+  ir::Value finalize = {};  ///< {run: list or null, is_held}
+  Span finalize_span = {};
   std::vector<Named> domains = {};
   Span domains_span = {};
   ir::Value accounts_from = {};

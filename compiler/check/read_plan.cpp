@@ -18,11 +18,12 @@ using syntax::Entry;
 using syntax::Node;
 
 const std::vector<std::string_view> kPlanKeys = {
-    "plan",    "name",    "use",      "addresses", "hosts", "source",  "target",
-    "proxies", "domains", "accounts", "waves",     "move",  "cutover", "rollback_points",
+    "plan",   "name",   "use",     "addresses", "hosts",
+    "source", "target", "proxies", "domains",   "accounts",
+    "waves",  "move",   "cutover", "finalize",  "rollback_points",
 };
-const std::vector<std::string_view> kWaveKeys = {"name", "accounts", "parallel", "hold",
-                                                 "stop_when"};
+const std::vector<std::string_view> kWaveKeys = {
+    "name", "accounts", "parallel", "hold", "start_after", "complete_after", "stop_when"};
 const std::vector<std::string_view> kAccountKeys = {"from", "except", "without_password"};
 const std::vector<std::string_view> kOurAccountSources = {"passwd_file", "csv", "list"};
 const std::vector<std::string_view> kOtherAccountSources = {"sql", "mailcow", "mail-in-a-box",
@@ -67,6 +68,7 @@ class PlanReader {
     read_waves();
     plan_.is_sound = sink_.count(Severity::error) == errors;
     read_cutover();
+    read_finalize();
     read_points();
     return std::move(plan_);
   }
@@ -348,12 +350,44 @@ class PlanReader {
       wave.is_held_for_approval = reader_.field(*hold, field, "`hold` of " + what).is_string();
     }
     if (const Node* stop = item.find("stop_when")) {
-      const std::vector<Field> fields = {
-          Field{"failed", FieldType::count, true, {}, {}, {}, 1, 1'000'000}};
-      const Value block = reader_.block(stop, fields, "`stop_when` of " + what, stop->span);
-      wave.stop_after_failed = static_cast<std::uint32_t>(block["failed"].integer_or(0));
+      read_stop_rules(*stop, "`stop_when` of " + what, wave);
     }
+    read_window(item, what, wave);
     return wave;
+  }
+
+  void read_stop_rules(const Node& node, const std::string& what, PlanWave& wave) {
+    static const std::vector<Field> kFields = {
+        Field{"failed", FieldType::count, false, {}, {}, {}, 1, 1'000'000},
+        Field{"error_rate", FieldType::permille},
+        Field{"hold_longer_than", FieldType::duration_ms, false, {}, {}, {}, 100, 3'600'000}};
+    const Value block = reader_.block(&node, kFields, what, node.span);
+    wave.stop_after_failed = static_cast<std::uint32_t>(block["failed"].integer_or(0));
+    wave.stop_failed_permille = static_cast<std::uint32_t>(block["error_rate"].integer_or(0));
+    wave.stop_hold_ms = static_cast<std::uint64_t>(block["hold_longer_than"].integer_or(0));
+    if (node.is_mapping() && node.entries.empty()) {
+      sink_.report(Kind::bad_value, node.span, fmt::format("{} has no rule", what))
+          .help("`{failed: 3}`, `{error_rate: 5%}`, `{hold_longer_than: 10s}`, or several of them");
+    }
+  }
+
+  void read_window(const Node& item, const std::string& what, PlanWave& wave) {
+    const auto moment = [&](const char* key) -> std::int64_t {
+      const Node* node = item.find(key);
+      if (node == nullptr || node->is_null()) return 0;
+      wave.window_span = node->span;
+      const Field field{key, FieldType::time_ms};
+      return reader_.field(*node, field, fmt::format("`{}` of {}", key, what)).integer_or(0);
+    };
+    wave.start_after_ms = moment("start_after");
+    wave.complete_after_ms = moment("complete_after");
+    if (wave.start_after_ms != 0 && wave.complete_after_ms != 0 &&
+        wave.complete_after_ms < wave.start_after_ms) {
+      sink_
+          .report(Kind::bad_value, wave.window_span,
+                  fmt::format("{} completes before it starts", what))
+          .help("`start_after` is when copying begins, `complete_after` when accounts may be held");
+    }
   }
 
   void read_cutover() {
@@ -385,6 +419,38 @@ class PlanReader {
     } else {
       const Field field{"address", FieldType::word, false, {}, {}, {"operator"}};
       static_cast<void>(reader_.field(*address, field, "`address` of `cutover`"));
+    }
+  }
+
+  void read_finalize() {
+    plan_.finalize = Value::map({{"run", nullptr}, {"is_held", true}});
+    const Entry* entry = tree_->find_entry("finalize");
+    plan_.finalize_span = entry == nullptr ? plan_.span : entry->key_span;
+    if (entry == nullptr || entry->value.is_null()) return;
+    const Node& node = entry->value;
+    if (!node.is_mapping()) return reader_.wrong_type(node, "a mapping", "`finalize`");
+    for (const Entry& member : node.entries) {
+      if (member.key != "address" && member.key != "hold")
+        reader_.unknown_key(member, "`finalize`", {"address", "hold"});
+    }
+    if (const Node* hold = node.find("hold")) {
+      const Field field{"hold", FieldType::word, false, {}, {}, {"approval", "none"}};
+      plan_.finalize.set("is_held",
+                         reader_.field(*hold, field, "`hold` of `finalize`") != Value("none"));
+    }
+    const Node* address = node.find("address");
+    if (address == nullptr || address->is_null()) return;
+    if (address->is_mapping()) {
+      static const std::vector<Field> kFields = {Field{"run", FieldType::texts, true}};
+      const Value block = reader_.block(address, kFields, "`address` of `finalize`", address->span);
+      if (block["run"].is_list() && block["run"].size() == 0) {
+        sink_.report(Kind::bad_value, address->find("run")->span, "the command is empty")
+            .help("the program and its arguments: `run: [ip, ...]`");
+      }
+      plan_.finalize.set("run", block["run"]);
+    } else {
+      const Field field{"address", FieldType::word, false, {}, {}, {"operator"}};
+      static_cast<void>(reader_.field(*address, field, "`address` of `finalize`"));
     }
   }
 

@@ -33,10 +33,18 @@ struct Cost {
   void add(const Cost& other);
 };
 
+/// A part of the time that an account's clients wait: one step of the longest chain of them.
+struct HoldShare {
+  std::string step = {};
+  std::uint64_t ms = 0;
+  std::string basis = {};  ///< what was measured and counted
+};
+
 struct AccountChange {
   std::string account = {};
   std::vector<StepChange> steps = {};
   Cost cost = {};
+  std::vector<HoldShare> hold = {};  ///< in order; their sum is cost.hold_ms
   /// Nothing is left to do for it.
   [[nodiscard]] bool is_satisfied() const;
 };

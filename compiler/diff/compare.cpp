@@ -23,6 +23,54 @@ std::size_t count_changes(const std::vector<StepChange>& steps) {
   return static_cast<std::size_t>(std::count_if(steps.begin(), steps.end(), is_change));
 }
 
+/// Two reloads of one server begin at least so far apart (design.md section 6, "Scale").
+constexpr std::uint64_t kReloadApartMs = 1000;
+
+/// Clients wait from proxy.hold to the commit, and steps that do not wait for one another run side
+/// by side: the hold is the longest chain of steps in between.
+class Holds {
+ public:
+  explicit Holds(const ir::StepGraph& graph)
+      : graph_(graph), ends_(graph.size(), 0), via_(graph.size(), kNone) {
+    for (const ir::StepShape& shape : graph.shapes())
+      has_clients_hold_ = has_clients_hold_ || shape.kind == ir::StepKind::proxy_hold;
+  }
+
+  /// In topological order. The end of the chain up to this step; nothing when clients do not wait
+  /// for it.
+  std::optional<std::uint64_t> add(ir::StepId step, std::uint64_t ms) {
+    if (graph_.role(step) == ir::TransactionRole::none) return std::nullopt;
+    bool is_in = !has_clients_hold_ || graph_.kind(step) == ir::StepKind::proxy_hold;
+    std::uint64_t begin = 0;
+    for (const ir::StepId earlier : graph_.after(step)) {
+      const std::size_t at = ir::index(earlier);
+      if (graph_.row(earlier) != graph_.row(step) || ends_[at] == 0) continue;
+      is_in = true;
+      if (ends_[at] - 1 < begin) continue;
+      begin = ends_[at] - 1;
+      via_[ir::index(step)] = static_cast<std::uint32_t>(at);
+    }
+    if (!is_in) return std::nullopt;
+    ends_[ir::index(step)] = begin + ms + 1;  // 0 is kept for "not in the hold"
+    return begin + ms;
+  }
+
+  [[nodiscard]] std::vector<ir::StepId> chain(ir::StepId last) const {
+    std::vector<ir::StepId> steps;
+    for (auto at = static_cast<std::uint32_t>(ir::index(last)); at != kNone; at = via_[at])
+      steps.push_back(static_cast<ir::StepId>(at));
+    std::reverse(steps.begin(), steps.end());
+    return steps;
+  }
+
+ private:
+  static constexpr std::uint32_t kNone = UINT32_MAX;
+  const ir::StepGraph& graph_;
+  std::vector<std::uint64_t> ends_;  // of the chain, plus one
+  std::vector<std::uint32_t> via_;
+  bool has_clients_hold_ = false;
+};
+
 }  // namespace
 
 void Cost::add(const Cost& other) {
@@ -60,6 +108,8 @@ ChangeSet compare(const ir::StepGraph& graph,
     waves.push_back({wave.name, wave.parallel, wave.is_held_for_approval, {}, {}, {}});
   }
   std::vector<std::unordered_map<std::uint32_t, std::size_t>> account_at(waves.size());
+  Holds holds(graph);
+  std::unordered_map<std::uint32_t, std::pair<std::uint64_t, ir::StepId>> longest;  // by row
 
   for (const ir::StepId id : graph.order()) {
     const auto key = static_cast<std::uint32_t>(id);
@@ -98,8 +148,35 @@ ChangeSet compare(const ir::StepGraph& graph,
       add_longest(account.cost.messages, cost.messages);
       add_longest(account.cost.bytes, cost.bytes);
       add_sum(account.cost.duration_ms, cost.duration_ms);
-      add_sum(account.cost.hold_ms, cost.hold_ms);
+      const bool is_to_do = step.standing != ir::Standing::satisfied;
+      const auto end = holds.add(id, is_to_do ? cost.hold_ms.value_or(0) : 0);
+      if (end && is_to_do && cost.hold_ms) account.cost.hold_ms = 0;  // known below
+      auto& chain = longest[static_cast<std::uint32_t>(row)];
+      if (end && *end >= chain.first) chain = {*end, id};
       account.steps.push_back(std::move(step));
+    }
+  }
+  for (std::size_t w = 0; w < waves.size(); ++w) {
+    for (const auto& [row, at] : account_at[w]) {
+      AccountChange& account = waves[w].accounts[at];
+      if (!account.cost.hold_ms) continue;
+      account.cost.hold_ms = longest[row].first;
+      bool has_reload = false;
+      for (const ir::StepId id : holds.chain(longest[row].second)) {
+        const auto found = observations.find(static_cast<std::uint32_t>(id));
+        if (found == observations.end() || found->second.hold_ms.value_or(0) == 0 ||
+            found->second.standing == ir::Standing::satisfied)
+          continue;
+        account.hold.push_back({graph.id(id), *found->second.hold_ms, found->second.hold_basis});
+        has_reload = has_reload || graph.kind(id) == ir::StepKind::admin_keys ||
+                     graph.kind(id) == ir::StepKind::postfix_forward;
+      }
+      const std::uint64_t others = std::max<std::uint32_t>(1, waves[w].parallel) - 1;
+      if (!has_reload || others == 0) continue;
+      const std::uint64_t wait = kReloadApartMs / 2 * others / (others + 1);
+      *account.cost.hold_ms += wait;
+      account.hold.push_back(
+          {"reloads", wait, "one a second, shared with the accounts that move at the same time"});
     }
   }
   for (WaveChange& wave : waves) {

@@ -18,6 +18,13 @@ ir::Value cost_document(const Cost& cost) {
                          {"hold_ms", or_null(cost.hold_ms)}});
 }
 
+ir::Value hold_document(const std::vector<HoldShare>& hold) {
+  ir::List list;
+  for (const HoldShare& share : hold)
+    list.push_back(ir::Value::map({{"step", share.step}, {"ms", share.ms}, {"from", share.basis}}));
+  return list;
+}
+
 // Secrets are node kinds of their own up to here; in a document for programs they are this text.
 ir::Value without_secrets(const ir::Value& value) {
   if (value.is_secret()) return "(secret)";
@@ -132,6 +139,7 @@ ir::Value to_document(const ChangeSet& changes) {
       for (const AccountChange& account : wave.accounts) {
         accounts.push_back(ir::Value::map({{"account", account.account},
                                            {"cost", cost_document(account.cost)},
+                                           {"hold", hold_document(account.hold)},
                                            {"steps", steps_document(account.steps)}}));
       }
       waves.push_back(ir::Value::map({{"wave", wave.name},

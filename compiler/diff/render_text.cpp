@@ -75,6 +75,22 @@ void draw_procedure(std::string& out, const WaveChange& wave, const RenderOption
   (void)options;
 }
 
+/// Where the figure of the longest hold comes from, step by step.
+void draw_longest_hold(std::string& out, const WaveChange& wave) {
+  const auto longest = std::max_element(
+      wave.accounts.begin(), wave.accounts.end(), [](const auto& left, const auto& right) {
+        return left.cost.hold_ms.value_or(0) < right.cost.hold_ms.value_or(0);
+      });
+  if (longest == wave.accounts.end() || longest->hold.empty()) return;
+  out += fmt::format("    {} is held longest, for about {}:\n", printable(longest->account),
+                     show_duration_ms(*longest->cost.hold_ms));
+  for (const HoldShare& share : longest->hold) {
+    const std::string name = share.step.substr(share.step.rfind('/') + 1);
+    out += fmt::format("      {:<14} {:>8}  {}\n", printable(name), show_duration_ms(share.ms),
+                       printable(share.basis, 200));
+  }
+}
+
 void draw_wave(std::string& out, const WaveChange& wave, const RenderOptions& options) {
   const Colours colours = colours_of(options);
   out += fmt::format("\n  {}wave {}{}: {}; {} at a time{}\n", colours.bold, wave.name,
@@ -106,6 +122,7 @@ void draw_wave(std::string& out, const WaveChange& wave, const RenderOptions& op
     out += fmt::format("    and {} more (--all shows them)\n",
                        count_of(wave.accounts.size() - shown, "account"));
   }
+  draw_longest_hold(out, wave);
 }
 
 }  // namespace

@@ -108,7 +108,8 @@ std::string graph_lines(const StepGraph& graph, bool has_arguments) {
   std::vector<std::string> lines;
   for (const StepId step : graph.order()) {
     std::vector<std::string> before;
-    for (const StepId earlier : graph.after(step)) before.push_back(graph.id(earlier));
+    for (const StepId earlier : graph.after(step))
+      before.push_back(graph.id(earlier) + (graph.is_soft(earlier, step) ? "?" : ""));
     std::sort(before.begin(), before.end());
     const WaveInfo* wave = graph.wave_info(graph.wave(step));
     lines.push_back(

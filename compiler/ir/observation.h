@@ -37,8 +37,10 @@ struct Observation {
   std::optional<std::uint64_t> bytes = {};
   std::optional<std::uint64_t> messages = {};
   std::optional<std::uint64_t> duration_ms = {};
+  /// What a step of a held account adds to the time that its clients wait.
   std::optional<std::uint64_t> hold_ms = {};
-  std::string remark = {};  ///< one line for the reviewer
+  std::string hold_basis = {};  ///< the figures that hold_ms came from, for the reviewer
+  std::string remark = {};      ///< one line for the reviewer
 };
 
 }  // namespace plan::ir

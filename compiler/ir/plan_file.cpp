@@ -29,6 +29,7 @@ Value observation_document(const Observation& seen) {
                      {"bytes", number(seen.bytes)},
                      {"duration_ms", number(seen.duration_ms)},
                      {"hold_ms", number(seen.hold_ms)},
+                     {"hold_basis", seen.hold_basis},
                      {"remark", seen.remark}});
 }
 
@@ -51,6 +52,7 @@ Observation observation_from(const Value& document) {
   seen.bytes = number("bytes");
   seen.duration_ms = number("duration_ms");
   seen.hold_ms = number("hold_ms");
+  seen.hold_basis = document["hold_basis"].string_or("");
   seen.remark = document["remark"].string_or("");
   return seen;
 }

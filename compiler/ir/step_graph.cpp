@@ -112,7 +112,18 @@ void StepGraph::add_edge(StepId before, StepId step) {
   edges_.emplace_back(before, step);
 }
 
+void StepGraph::add_soft_edge(StepId before, StepId step) {
+  add_edge(before, step);
+  soft_.emplace_back(before, step);
+}
+
+bool StepGraph::is_soft(StepId before, StepId step) const {
+  return !soft_.empty() && std::binary_search(soft_.begin(), soft_.end(), std::pair(before, step));
+}
+
 std::optional<std::string> StepGraph::freeze() {
+  std::sort(soft_.begin(), soft_.end());
+  soft_.erase(std::unique(soft_.begin(), soft_.end()), soft_.end());
   std::sort(edges_.begin(), edges_.end());
   edges_.erase(std::unique(edges_.begin(), edges_.end()), edges_.end());
   const std::size_t count = size();
@@ -262,15 +273,22 @@ Value StepGraph::to_document() const {
                                 {"parallel", w.parallel},
                                 {"approval", w.is_held_for_approval},
                                 {"stop_after_failed", w.stop_after_failed},
+                                {"stop_failed_permille", w.stop_failed_permille},
+                                {"stop_hold_ms", w.stop_hold_ms},
                                 {"origin", span_document(w.origin)}}));
   }
   Value steps = Value::list();
   for (std::size_t i = 0; i < size(); ++i) {
     Value before_this = Value::list();
-    for (const StepId earlier : after(static_cast<StepId>(i)))
-      before_this.push_back(static_cast<std::uint32_t>(earlier));
-    steps.push_back(List{shape_of_[i], static_cast<std::uint32_t>(row_of_[i]),
-                         static_cast<std::uint32_t>(wave_of_[i]), std::move(before_this)});
+    Value softly = Value::list();
+    for (const StepId earlier : after(static_cast<StepId>(i))) {
+      (is_soft(earlier, static_cast<StepId>(i)) ? softly : before_this)
+          .push_back(static_cast<std::uint32_t>(earlier));
+    }
+    List step{shape_of_[i], static_cast<std::uint32_t>(row_of_[i]),
+              static_cast<std::uint32_t>(wave_of_[i]), std::move(before_this)};
+    if (softly.size() > 0) step.push_back(std::move(softly));
+    steps.push_back(std::move(step));
   }
   document.set("shapes", std::move(shapes));
   document.set("rows", std::move(rows));
@@ -303,10 +321,12 @@ Result<StepGraph> StepGraph::from_document(const Value& document) {
       return static_cast<std::uint32_t>(
           std::clamp<std::int64_t>(w[key].integer_or(0), 0, 1'000'000));
     };
+    const std::int64_t hold_ms = w["stop_hold_ms"].integer_or(0);
     if (graph.waves_.size() == UINT16_MAX) return refuse("more waves than 65,535");
-    graph.add_wave({std::string(w["name"].string_or("")), count("parallel"),
-                    w["approval"].bool_or(false), count("stop_after_failed"),
-                    span_from(w["origin"])});
+    graph.add_wave(
+        {std::string(w["name"].string_or("")), count("parallel"), w["approval"].bool_or(false),
+         count("stop_after_failed"), count("stop_failed_permille"),
+         static_cast<std::uint64_t>(std::max<std::int64_t>(0, hold_ms)), span_from(w["origin"])});
   }
   const List& steps = document["steps"].items();
   if (steps.size() > kStepsMax) return refuse("more steps than 20 million");
@@ -323,12 +343,18 @@ Result<StepGraph> StepGraph::from_document(const Value& document) {
                    static_cast<WaveId>(wave));
   }
   for (std::size_t i = 0; i < steps.size(); ++i) {
-    for (const Value& earlier : steps[i].item(3).items()) {
-      const std::int64_t from = earlier.integer_or(-1);
-      if (from < 0 || static_cast<std::size_t>(from) >= graph.size()) {
-        return refuse(fmt::format("step {} waits for one that is not there", i));
+    for (const std::size_t place : {std::size_t{3}, std::size_t{4}}) {
+      for (const Value& earlier : steps[i].item(place).items()) {
+        const std::int64_t from = earlier.integer_or(-1);
+        if (from < 0 || static_cast<std::size_t>(from) >= graph.size()) {
+          return refuse(fmt::format("step {} waits for one that is not there", i));
+        }
+        const auto before = static_cast<StepId>(from);
+        if (place == 3)
+          graph.add_edge(before, static_cast<StepId>(i));
+        else
+          graph.add_soft_edge(before, static_cast<StepId>(i));
       }
-      graph.add_edge(static_cast<StepId>(from), static_cast<StepId>(i));
     }
   }
   if (auto problem = graph.freeze()) return refuse(std::move(*problem));

@@ -49,7 +49,10 @@ struct WaveInfo {
   std::string name = {};
   std::uint32_t parallel = 1;
   bool is_held_for_approval = false;
-  std::uint32_t stop_after_failed = 0;  ///< 0: the wave goes on whatever fails
+  /// When the wave, and with it the run, stops; all 0: only what waits for a failed account does.
+  std::uint32_t stop_after_failed = 0;     ///< so many accounts have failed
+  std::uint32_t stop_failed_permille = 0;  ///< this share of the wave's accounts has failed
+  std::uint64_t stop_hold_ms = 0;          ///< an account was held longer than this
   Span origin = {};
 };
 
@@ -66,6 +69,9 @@ class StepGraph {
   StepId add_step(std::uint32_t shape, RowId row, WaveId wave);
   /// `step` runs after `before`. Both exist already.
   void add_edge(StepId before, StepId step);
+  /// `step` runs after `before` has come to its end, also when it failed or cannot run: an order
+  /// and no need.
+  void add_soft_edge(StepId before, StepId step);
   /// Checks that ids are unique and that there is no cycle, sorts edges, computes the order.
   /// bad-saved-plan style errors cannot come from our own lowering, so a cycle is returned as text:
   /// the ids on it.
@@ -93,6 +99,8 @@ class StepGraph {
   [[nodiscard]] std::span<const StepId> after(StepId step) const;
   /// Steps that wait for this one.
   [[nodiscard]] std::span<const StepId> before(StepId step) const;
+  /// Whether the edge between the two is an order only (add_soft_edge).
+  [[nodiscard]] bool is_soft(StepId before, StepId step) const;
   /// A topological order; the same for the same input.
   [[nodiscard]] const std::vector<StepId>& order() const { return order_; }
   [[nodiscard]] std::size_t row_count() const { return row_names_.size(); }
@@ -123,6 +131,7 @@ class StepGraph {
   std::vector<std::pair<StepId, StepId>> edges_;  // (before, step), until freeze()
   std::vector<std::uint32_t> after_begin_, before_begin_;
   std::vector<StepId> after_, before_;
+  std::vector<std::pair<StepId, StepId>> soft_;  // those of the edges; sorted by freeze()
   std::vector<StepId> order_;
   std::unordered_map<std::uint64_t, StepId> by_hash_;
 };

@@ -194,10 +194,13 @@ class Expander {
   // --- edges -------------------------------------------------------------------------------------
 
   /// `step` waits for step `reference` of row `r`; where that one is switched off, for what it
-  /// would have waited for itself.
-  void wait_for(StepId step, std::size_t reference, std::size_t r) {
+  /// would have waited for itself. `is_soft`: for its end, whatever that is.
+  void wait_for(StepId step, std::size_t reference, std::size_t r, bool is_soft = false) {
     if (steps_[reference][r] != kNoStep) {
-      graph_.add_edge(steps_[reference][r], step);
+      if (is_soft)
+        graph_.add_soft_edge(steps_[reference][r], step);
+      else
+        graph_.add_edge(steps_[reference][r], step);
       return;
     }
     for (const std::size_t earlier : procedure_.steps[reference].after) {
@@ -248,7 +251,10 @@ class Expander {
         // The row's wave counts from 1, so it is the index of the next one.
         const std::uint32_t next = waves_[other.set][r];
         if (next == 0 || next >= steps_[s].size() || steps_[s][next] == kNoStep) continue;
-        wait_for(steps_[s][next], reference, r);
+        // A wave that says how many failures stop it goes on behind fewer, and so does the next.
+        const ir::WaveInfo& wave = input_.waves[next - 1];
+        wait_for(steps_[s][next], reference, r,
+                 wave.stop_after_failed != 0 || wave.stop_failed_permille != 0);
       }
     }
   }
@@ -262,9 +268,8 @@ class Expander {
                     fmt::format("`{}` has no members that `{}` is for", step.id, other.id));
     }
     for (const std::uint32_t member : members_[step.set][r]) {
-      // Members of earlier waves are done before this wave begins.
-      if (member < steps_[reference].size() && waves_[other.set][member] == waves_[step.set][r])
-        wait_for(steps_[s][r], reference, member);
+      // Also those of earlier waves: a wave may begin behind failures of the one before.
+      if (member < steps_[reference].size()) wait_for(steps_[s][r], reference, member);
     }
   }
 

@@ -299,6 +299,7 @@ class ProcedureReader {
     if (host == StepHost::dns) {
       add("addresses");
       add("proxies");
+      add("target");
     }
   }
 

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <charconv>
+#include <chrono>
 #include <cstdlib>
 #include <utility>
 
@@ -54,7 +55,81 @@ std::optional<double> read_fraction(std::string_view text) {
   return value;
 }
 
+/// Takes `count` digits from the front of `text`.
+std::optional<int> take_digits(std::string_view& text, std::size_t count) {
+  if (text.size() < count) return std::nullopt;
+  int value = 0;
+  for (const char c : text.substr(0, count)) {
+    if (!is_digit(c)) return std::nullopt;
+    value = value * 10 + (c - '0');
+  }
+  text.remove_prefix(count);
+  return value;
+}
+
+bool take(std::string_view& text, char wanted) {
+  if (text.empty() || text.front() != wanted) return false;
+  text.remove_prefix(1);
+  return true;
+}
+
+/// "Z", "+01:00": minutes east of Greenwich.
+std::optional<int> read_zone(std::string_view text) {
+  if (text == "Z") return 0;
+  const int sign = text.starts_with('-') ? -1 : 1;
+  if (!take(text, '+') && !take(text, '-')) return std::nullopt;
+  const auto hours = take_digits(text, 2);
+  if (!hours || !take(text, ':')) return std::nullopt;
+  const auto minutes = take_digits(text, 2);
+  if (!minutes || !text.empty() || *hours > 23 || *minutes > 59) return std::nullopt;
+  return sign * (*hours * 60 + *minutes);
+}
+
 }  // namespace
+
+std::optional<std::uint32_t> read_permille(std::string_view text) {
+  if (!text.ends_with('%') || text.size() > 6) return std::nullopt;
+  text.remove_suffix(1);
+  const std::size_t point = text.find('.');
+  const auto whole = read_integer(text.substr(0, point));
+  if (!whole || *whole < 0 || *whole > 100) return std::nullopt;
+  std::uint32_t permille = static_cast<std::uint32_t>(*whole) * 10;
+  if (point != std::string_view::npos) {
+    const std::string_view rest = text.substr(point + 1);
+    if (rest.size() != 1 || !is_digit(rest.front())) return std::nullopt;
+    permille += static_cast<std::uint32_t>(rest.front() - '0');
+  }
+  if (permille > 1000) return std::nullopt;
+  return permille;
+}
+
+std::optional<std::int64_t> read_time_ms(std::string_view text) {
+  namespace chrono = std::chrono;
+  const auto year = take_digits(text, 4);
+  if (!year || *year < 1970 || *year > 2999 || !take(text, '-')) return std::nullopt;
+  const auto month = take_digits(text, 2);
+  if (!month || !take(text, '-')) return std::nullopt;
+  const auto day = take_digits(text, 2);
+  if (!day || !take(text, 'T')) return std::nullopt;
+  const auto hour = take_digits(text, 2);
+  if (!hour || *hour > 23 || !take(text, ':')) return std::nullopt;
+  const auto minute = take_digits(text, 2);
+  if (!minute || *minute > 59) return std::nullopt;
+  int second = 0;
+  if (take(text, ':')) {
+    const auto seconds = take_digits(text, 2);
+    if (!seconds || *seconds > 59) return std::nullopt;
+    second = *seconds;
+  }
+  const auto zone = read_zone(text);
+  const chrono::year_month_day date{chrono::year(*year),
+                                    chrono::month(static_cast<unsigned>(*month)),
+                                    chrono::day(static_cast<unsigned>(*day))};
+  if (!zone || !date.ok()) return std::nullopt;
+  const auto moment = chrono::sys_days(date) + chrono::hours(*hour) + chrono::minutes(*minute) +
+                      chrono::seconds(second) - chrono::minutes(*zone);
+  return chrono::duration_cast<chrono::milliseconds>(moment.time_since_epoch()).count();
+}
 
 std::optional<std::uint64_t> read_duration_ms(std::string_view text) {
   return read_quantity(text, kDurations);

@@ -40,6 +40,8 @@ def crypt(kind, password, salt):
 
 FILE_LISTS = 'require ["fileinto", "mailbox"];\nif header :contains "List-Id" "news" {\n  fileinto :create "Lists";\n}\n'
 VACATION = 'require ["vacation"];\nvacation :days 7 :subject "away" "I am back on Monday.";\n'
+# Throws away what has no sender: bounces, and the probes of a move too.
+NO_BOUNCES = 'require ["envelope"];\nif envelope :is "from" "" {\n  discard;\n  stop;\n}\n'
 
 PEOPLE = [
     Account("alice", 2000, mailboxes=("INBOX", "Sent", "Archive/2024", "Archive/2025")),
@@ -47,7 +49,7 @@ PEOPLE = [
     Account("carol", 60, mailboxes=("INBOX", "Entwürfe & Ideen", "日本語", "with blank", "a.b", "Été/Été 2024", "-dash", "50% done")),
     Account("dave", 40, sieve={"lists": FILE_LISTS, "away": VACATION}, active_sieve="lists"),
     Account("erin", 30, aliases=("info", "sales")),
-    Account("frank", 25),
+    Account("frank", 25, sieve={"no-bounces": NO_BOUNCES}, active_sieve="no-bounces"),
     Account("grace", 80, mailboxes=("INBOX", "Junk", "Trash")),
     Account("heidi", 20, extra="userdb_quota_rule=*:storage=500M"),
     Account("ivan", 50, mailboxes=("INBOX", "Projects/One/Two/Three")),

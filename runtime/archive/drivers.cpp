@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
+#include <mutex>
 #include <set>
 
 #include "compiler/ir/json.h"
@@ -21,15 +23,13 @@ using ir::Value;
 using step::StepContext;
 
 constexpr std::string_view kAuthority = "authority";  // fact: `source`, or `target` after the flip
-constexpr int kDeltaPassesMax = 10;
 constexpr int kSweepRoundsMax = 20;
-constexpr std::chrono::milliseconds kSliceMs{250};
+/// Between two passes of an account that is kept in step.
+constexpr std::chrono::milliseconds kKeepApart{3'600'000};
 constexpr std::chrono::milliseconds kQueuesWaitMax{180'000};
 // Estimates for the diff, as measured on two cores (docs/performance.md); only ever shown.
 constexpr std::uint64_t kMessagesPerSecond = 200;
 constexpr std::uint64_t kBytesPerSecond = 10'000'000;
-constexpr std::uint64_t kHoldBaseMs = 1500;
-constexpr std::uint64_t kHoldPerMailboxMs = 5;
 constexpr std::uint64_t kScannedPerSecond = 20'000;
 
 std::string account_of(const StepContext& context) {
@@ -42,9 +42,47 @@ struct Room {
   AccountSource source;
 };
 
+/// What looking at an account's mailboxes took, kept from the look of archive.copy for the steps
+/// that make the same look in the hold.
+class SeenMailboxes {
+ public:
+  struct Figures {
+    double scan_ms = 0;
+    std::uint64_t mailboxes = 0;
+    std::uint64_t messages = 0;
+    bool has_qresync = false;
+  };
+  void put(const std::string& account, Figures figures) {
+    const std::lock_guard lock(mutex_);
+    by_account_[account] = figures;
+  }
+  /// Puts what one pass over the source takes into `seen`; `more_ms` and its words come on top.
+  void predict(const std::string& account, ir::Observation& seen) const {
+    const std::lock_guard lock(mutex_);
+    const auto found = by_account_.find(account);
+    if (found == by_account_.end()) return;
+    const Figures& figures = found->second;
+    const std::uint64_t scan =
+        figures.has_qresync ? 0 : figures.messages * 1000 / kScannedPerSecond;
+    seen.hold_ms = static_cast<std::uint64_t>(figures.scan_ms * kScriptsFactor + 0.5) + scan;
+    seen.hold_basis = fmt::format("{} mailboxes opened in {:.0f} ms, and the scripts",
+                                  figures.mailboxes, figures.scan_ms) +
+                      (scan == 0 ? std::string()
+                                 : fmt::format(", {} messages compared without QRESYNC in {} ms",
+                                               figures.messages, scan));
+  }
+
+ private:
+  /// ManageSieve is one more login and a list: about half of an IMAP login with its mailboxes.
+  static constexpr double kScriptsFactor = 1.5;
+  mutable std::mutex mutex_;
+  std::map<std::string, Figures> by_account_;
+};
+
 class ArchiveDriver : public step::StepDriver {
  public:
-  explicit ArchiveDriver(std::shared_ptr<const ArchiveWorld> world) : world_(std::move(world)) {}
+  ArchiveDriver(std::shared_ptr<const ArchiveWorld> world, std::shared_ptr<SeenMailboxes> seen)
+      : world_(std::move(world)), seen_(std::move(seen)) {}
 
   Outcome undo(StepContext& context) override {
     (void)context;
@@ -163,6 +201,12 @@ class ArchiveDriver : public step::StepDriver {
     return fmt::format("{} differences; {}: {}", report.differences_count, first.where, first.text);
   }
 
+  /// For the diff, where the look at the target is what its calls take.
+  void predict_pass(StepContext& context, ir::Observation& seen) const {
+    seen_->predict(account_of(context), seen);
+    if (context.run_id.empty()) static_cast<void>(world_->account_id(context).has_value());
+  }
+
   static Error too_low(const GradeReport& report) {
     return Error(errors::grade_too_low,
                  fmt::format("the grade is {}: {}", to_string(report.grade), summary_of(report)))
@@ -171,6 +215,7 @@ class ArchiveDriver : public step::StepDriver {
   }
 
   std::shared_ptr<const ArchiveWorld> world_;
+  std::shared_ptr<SeenMailboxes> seen_;
 };
 
 class CopyDriver final : public ArchiveDriver {
@@ -188,6 +233,7 @@ class CopyDriver final : public ArchiveDriver {
       return seen;
     }
     seen.standing = ir::Standing::absent;
+    const auto begun = context.clock.now();
     PLAN_TRY(client, source.imap.connect());
     PLAN_TRY(mailboxes, client->list());
     std::uint64_t messages = 0, bytes = 0, opened = 0;
@@ -207,11 +253,14 @@ class CopyDriver final : public ArchiveDriver {
     }
     const bool has_qresync = client->has("QRESYNC");
     client->logout();
+    const std::chrono::duration<double, std::milli> took = context.clock.now() - begun;
+    seen_->put(account_of(context), {.scan_ms = took.count(),
+                                     .mailboxes = opened,
+                                     .messages = messages,
+                                     .has_qresync = has_qresync});
     seen.messages = messages;
     if (has_sizes) seen.bytes = bytes;
     seen.duration_ms = messages * 1000 / kMessagesPerSecond + bytes * 1000 / kBytesPerSecond;
-    seen.hold_ms = kHoldBaseMs + opened * kHoldPerMailboxMs +
-                   (has_qresync ? 0 : messages * 1000 / kScannedPerSecond);
     if (!has_qresync && seen.remark.empty())
       seen.remark = "the source has no QRESYNC: every message is compared in the hold";
     return seen;
@@ -232,9 +281,20 @@ class CopyDriver final : public ArchiveDriver {
     }
     PLAN_TRY_VOID(check_stop(context));
     tell(context, 0, 0, "proving content");
-    PLAN_TRY(report, grade_target(room.archive, target));
+    // The proof is whole once; while the account is only kept in step it goes on from there.
+    const bool is_kept = context.notes["is_proved"].bool_or(false);
+    PLAN_TRY(report, grade_target(room.archive, target, {.is_since_last = is_kept}));
     // Refused items and lesser things are for the grade of the step that may accept them.
     if (report.grade == Grade::poor || report.grade == Grade::not_checked) return too_low(report);
+    const std::int64_t left =
+        context.arguments["keep_until_ms"].integer_or(0) - context.clock.wall_ms();
+    if (left > 0) {
+      if (!is_kept && context.remember)
+        PLAN_TRY_VOID(context.remember(Value::map({{"is_proved", true}})));
+      const std::int64_t apart = context.arguments["keep_apart_ms"].integer_or(kKeepApart.count());
+      return step::not_yet(std::chrono::milliseconds(std::min(left, apart)),
+                           "copied and kept in step until the wave's accounts may be held");
+    }
     PLAN_TRY(bytes, room.archive.database().query_integer(
                         "SELECT coalesce(sum(bytes), 0) FROM plan_item WHERE is_gone = 0"));
     return Value::map({{"messages", report.messages},
@@ -291,6 +351,7 @@ class DeltaDriver final : public ArchiveDriver {
     seen.fingerprint = fingerprint_of(source);
     const bool has_moved = is_flipped(context);
     seen.standing = has_moved ? ir::Standing::satisfied : ir::Standing::unknowable;
+    if (!has_moved && !context.is_rollback) predict_pass(context, seen);
     // Asked before a move is undone: what came to the target since would stay behind there.
     if (context.is_rollback && has_moved) PLAN_TRY_VOID(check_nothing_arrived(context));
     return seen;
@@ -300,16 +361,13 @@ class DeltaDriver final : public ArchiveDriver {
     PLAN_TRY(room, open_room(context, true));
     PLAN_TRY(target, open_target(context));
     PLAN_TRY_VOID(room.archive.set_fact(kAuthority, "source"));
-    std::uint64_t carried = 0;
-    for (int count = 0; count < kDeltaPassesMax; ++count) {
-      PLAN_TRY(passed, pass(context, room, target, true, true));
-      carried += passed.push.created + passed.push.updated + passed.push.destroyed +
-                 passed.push.adopted + passed.push.resolved;
-      if (passed.source_changes() == 0) return Value::map({{"messages", carried}});
-    }
-    return Error(step::errors::not_as_wanted,
-                 "the source changes although it is held: somebody still writes to it")
-        .with_blame(Blame::source);
+    // Once: nobody writes any more, and the grade looks at the source again before it believes
+    // that.
+    PLAN_TRY(passed, pass(context, room, target, true, true));
+    const std::uint64_t carried = passed.push.created + passed.push.updated +
+                                  passed.push.destroyed + passed.push.adopted +
+                                  passed.push.resolved;
+    return Value::map({{"messages", carried}});
   }
 
   Outcome verify(StepContext& context) override { return check_nothing_open(context); }
@@ -325,6 +383,7 @@ class GradeDriver final : public ArchiveDriver {
              account_source(context.arguments["source"], account_of(context), context.secrets));
     seen.fingerprint = fingerprint_of(source);
     seen.standing = is_flipped(context) ? ir::Standing::satisfied : ir::Standing::unknowable;
+    if (seen.standing != ir::Standing::satisfied) predict_pass(context, seen);
     return seen;
   }
 
@@ -341,7 +400,9 @@ class GradeDriver final : public ArchiveDriver {
     const bool is_target_authority = is_flipped(context);
     PLAN_TRY(report, grade_target(room.archive, target,
                                   {.is_delivery_allowed = is_target_authority,
-                                   .is_target_authority = is_target_authority}));
+                                   .is_target_authority = is_target_authority,
+                                   // In a run users wait, and copy has proved the rest.
+                                   .is_since_last = !context.run_id.empty()}));
     if (!is_target_authority) {
       PLAN_TRY(mail, import_imap(room.archive, room.source.imap, {.is_dry = true}));
       SieveReport scripts;
@@ -394,29 +455,38 @@ class SweepDriver final : public ArchiveDriver {
     PLAN_TRY_VOID(room.archive.set_fact(kAuthority, "target"));
     const std::chrono::milliseconds apart(
         std::max<std::int64_t>(context.arguments["apart_ms"].integer_or(60'000), 0));
-    std::uint64_t carried = 0;
-    bool is_quiet_before = false;
-    for (int round = 0; round < kSweepRoundsMax; ++round) {
-      PLAN_TRY_VOID(wait_for_queues(context));
-      PLAN_TRY(passed, pass(context, room, target, false));
-      const std::uint64_t found = passed.push.created + passed.push.resolved;
-      carried += found;
-      if (!passed.mail.problems.empty())
-        return Error(step::errors::not_as_wanted, "the old mailbox cannot be read to its end")
-            .with_retry(Retry::safe)
-            .with_blame(Blame::source)
-            .with_detail(passed.mail.problems.front().mailbox + ": " +
-                         passed.mail.problems.front().text);
-      const bool is_quiet = found == 0 && passed.mail.created == 0;
-      if (is_quiet && is_quiet_before) {
-        const std::uint64_t subscribed = subscribe(context, room);
-        return Value::map({{"messages", carried}, {"subscriptions", subscribed}});
-      }
-      is_quiet_before = is_quiet;
-      PLAN_TRY_VOID(sleep(context, apart));
+    // One look a call: between two of them the step waits without a thread.
+    Looks looks = Looks::read(context.notes);
+    const std::int64_t now = uptime_ms(context);
+    const bool was_quiet =
+        looks.quiet_since_ms >= 0 && looks.boot == net::boot_id() && looks.quiet_since_ms <= now;
+    if (was_quiet && now - looks.quiet_since_ms < apart.count())
+      return step::not_yet(apart - std::chrono::milliseconds(now - looks.quiet_since_ms),
+                           kBetweenLooks);
+    PLAN_TRY(are_empty, are_queues_empty(context));
+    if (!are_empty) return wait_for_queues(context, looks);
+    looks.queue_waits_ms = 0;
+    PLAN_TRY(passed, pass(context, room, target, false));
+    const std::uint64_t found = passed.push.created + passed.push.resolved;
+    looks.carried += found;
+    if (!passed.mail.problems.empty())
+      return Error(step::errors::not_as_wanted, "the old mailbox cannot be read to its end")
+          .with_retry(Retry::safe)
+          .with_blame(Blame::source)
+          .with_detail(passed.mail.problems.front().mailbox + ": " +
+                       passed.mail.problems.front().text);
+    const bool is_quiet = found == 0 && passed.mail.created == 0;
+    if (is_quiet && was_quiet) {
+      const std::uint64_t subscribed = subscribe(context, room);
+      return Value::map({{"messages", looks.carried}, {"subscriptions", subscribed}});
     }
-    return Error(errors::stragglers_left, "mail keeps arriving in the old mailbox")
-        .with_blame(Blame::source);
+    if (++looks.count >= kSweepRoundsMax)
+      return Error(errors::stragglers_left, "mail keeps arriving in the old mailbox")
+          .with_blame(Blame::source);
+    looks.quiet_since_ms = is_quiet ? uptime_ms(context) : -1;
+    looks.boot = net::boot_id();
+    PLAN_TRY_VOID(looks.write(context));
+    return step::not_yet(apart, kBetweenLooks);
   }
 
   Outcome verify(StepContext& context) override { return check_nothing_new(context); }
@@ -434,29 +504,58 @@ class SweepDriver final : public ArchiveDriver {
         .with_retry(Retry::safe);
   }
 
-  static Outcome sleep(StepContext& context, std::chrono::milliseconds duration) {
-    while (duration.count() > 0) {
-      PLAN_TRY_VOID(check_stop(context));
-      const auto slice = std::min(duration, kSliceMs);
-      context.clock.sleep_for(slice);
-      duration -= slice;
+  static constexpr std::string_view kBetweenLooks = "looks at the old mailbox once more";
+
+  /// What the step must know from one look to the next; in its notes.
+  struct Looks {
+    int count = 0;
+    std::uint64_t carried = 0;
+    std::int64_t quiet_since_ms = -1;  ///< uptime at the end of a look that found nothing
+    std::string boot = {};             ///< uptimes of other boots are no measure
+    std::int64_t queue_waits_ms = 0;
+
+    static Looks read(const Value& notes) {
+      return {.count = static_cast<int>(notes["count"].integer_or(0)),
+              .carried = static_cast<std::uint64_t>(
+                  std::max<std::int64_t>(0, notes["carried"].integer_or(0))),
+              .quiet_since_ms = notes["quiet_since_ms"].integer_or(-1),
+              .boot = std::string(notes["boot"].string_or("")),
+              .queue_waits_ms = notes["queue_waits_ms"].integer_or(0)};
     }
-    return {};
+    [[nodiscard]] Outcome write(const StepContext& context) const {
+      if (!context.remember) return {};
+      return context.remember(Value::map({{"count", count},
+                                          {"carried", carried},
+                                          {"quiet_since_ms", quiet_since_ms},
+                                          {"boot", boot},
+                                          {"queue_waits_ms", queue_waits_ms}}));
+    }
+  };
+
+  static std::int64_t uptime_ms(const StepContext& context) {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(
+               context.clock.now().time_since_epoch())
+        .count();
   }
 
-  Outcome wait_for_queues(StepContext& context) const {
-    if (!world_->are_queues_empty) return {};
-    std::chrono::milliseconds waited{0};
-    while (true) {
-      PLAN_TRY(is_empty, world_->are_queues_empty(context));
-      if (is_empty) return {};
-      if (waited >= kQueuesWaitMax)
-        return Error(errors::stragglers_left, "a queue still holds mail for the account")
-            .with_retry_after(std::chrono::seconds(30))
-            .with_blame(Blame::source);
-      PLAN_TRY_VOID(sleep(context, kSliceMs * 4));
-      waited += kSliceMs * 4;
+  Result<bool> are_queues_empty(StepContext& context) const {
+    if (!world_->are_queues_empty) return true;
+    return world_->are_queues_empty(context);
+  }
+
+  /// Sooner at first: what was flushed a moment ago is usually gone in a second.
+  static Error wait_for_queues(StepContext& context, Looks& looks) {
+    if (looks.queue_waits_ms >= kQueuesWaitMax.count()) {
+      looks.queue_waits_ms = 0;
+      static_cast<void>(looks.write(context));
+      return Error(errors::stragglers_left, "a queue still holds mail for the account")
+          .with_retry_after(std::chrono::seconds(30))
+          .with_blame(Blame::source);
     }
+    const std::int64_t wait = std::clamp<std::int64_t>(looks.queue_waits_ms / 4, 1'000, 15'000);
+    looks.queue_waits_ms += wait;
+    if (auto written = looks.write(context); !written) return std::move(written).error();
+    return step::not_yet(std::chrono::milliseconds(wait), "mail for it is in a queue");
   }
 
   /// A convenience of the user's, no content: what cannot be set is left.
@@ -474,10 +573,11 @@ class SweepDriver final : public ArchiveDriver {
 
 void add_archive_drivers(step::DriverTable& drivers, ArchiveWorld world) {
   const auto shared = std::make_shared<const ArchiveWorld>(std::move(world));
-  drivers.add(ir::StepKind::archive_copy, std::make_shared<CopyDriver>(shared));
-  drivers.add(ir::StepKind::archive_delta, std::make_shared<DeltaDriver>(shared));
-  drivers.add(ir::StepKind::archive_grade, std::make_shared<GradeDriver>(shared));
-  drivers.add(ir::StepKind::archive_sweep, std::make_shared<SweepDriver>(shared));
+  const auto seen = std::make_shared<SeenMailboxes>();
+  drivers.add(ir::StepKind::archive_copy, std::make_shared<CopyDriver>(shared, seen));
+  drivers.add(ir::StepKind::archive_delta, std::make_shared<DeltaDriver>(shared, seen));
+  drivers.add(ir::StepKind::archive_grade, std::make_shared<GradeDriver>(shared, seen));
+  drivers.add(ir::StepKind::archive_sweep, std::make_shared<SweepDriver>(shared, seen));
 }
 
 }  // namespace plan::archive

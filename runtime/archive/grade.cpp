@@ -6,6 +6,7 @@
 #include <map>
 #include <set>
 
+#include "compiler/ir/json.h"
 #include "compiler/source/text.h"
 #include "runtime/archive/digest.h"
 #include "runtime/archive/item_state.h"
@@ -15,6 +16,13 @@
 
 namespace plan::archive {
 namespace {
+
+using ir::Value;
+
+// What is not as a comparison with no difference leaves it.
+constexpr std::string_view kUnsettled =
+    "p.is_gone = 1 OR p.state <> 2 OR p.is_proved = 0 OR p.problem IS NOT NULL OR "
+    "p.target_keywords IS NOT p.keywords OR p.target_mailbox IS NOT t.target_id";
 
 struct Item {
   std::int64_t id = 0;
@@ -45,6 +53,16 @@ class Grader {
     PLAN_TRY(places, known_mailboxes(archive_));
     places_ = std::move(places);
     PLAN_TRY_VOID(grade_mailboxes());
+    if (options_.is_since_last) {
+      PLAN_TRY(is_done, grade_changes());
+      if (is_done) {
+        PLAN_TRY_VOID(grade_scripts());
+        return finish();
+      }
+    }
+    // Asked before the list: what changes while it is read is looked at again the next time.
+    PLAN_TRY(state, target_.email_state());
+    PLAN_TRY_VOID(archive_.set_fact(kComparedState, ""));
     PLAN_TRY(ids, target_.email_ids());
     std::set<std::string> unclaimed(ids.begin(), ids.end());
     for (const std::string& id : options_.ignored_ids) unclaimed.erase(id);
@@ -57,6 +75,7 @@ class Grader {
     } else {
       for (const std::string& id : unclaimed)
         add(Grade::poor, "target message " + printable(id, 100), "is not from the source");
+      if (unclaimed.empty() && doubtful_.size() <= kDoubtfulMax) PLAN_TRY_VOID(remember(state));
     }
     PLAN_TRY_VOID(grade_scripts());
     return finish();
@@ -80,6 +99,68 @@ class Grader {
   }
 
   Result<GradeReport> finish() { return std::move(report_); }
+
+  // --- only what changed -----------------------------------------------------------------------
+
+  Outcome remember(const std::string& state) {
+    Value doubtful = Value::list();
+    for (const std::int64_t id : doubtful_) doubtful.push_back(id);
+    PLAN_TRY(transaction, database_.begin());
+    PLAN_TRY_VOID(archive_.set_fact(kComparedDoubts, ir::write_json(doubtful)));
+    PLAN_TRY_VOID(archive_.set_fact(kComparedState, state));
+    return transaction.commit();
+  }
+
+  /// False: it does not add up, everything has to be compared.
+  Result<bool> grade_changes() {
+    PLAN_TRY(state, archive_.fact(kComparedState));
+    if (state.empty()) return false;
+    PLAN_TRY(changes, target_.changes(state));
+    if (!changes) return false;
+    PLAN_TRY(count, target_.email_count());
+    PLAN_TRY(ours,
+             database_.query_integer("SELECT count(*) FROM plan_item WHERE target_id IS NOT NULL"));
+    if (!count || *count != static_cast<std::uint64_t>(ours.value_or(0))) return false;
+    std::map<std::int64_t, Item> items;
+    PLAN_TRY_VOID(load(kUnsettled, {}, items));
+    PLAN_TRY(doubts, archive_.fact(kComparedDoubts));
+    PLAN_TRY(doubtful, ir::parse_json(doubts.empty() ? "[]" : doubts));
+    for (const Value& id : doubtful.items())
+      PLAN_TRY_VOID(load("p.id = ?1", std::to_string(id.integer_or(0)), items));
+    std::set<std::string> unclaimed(changes->changed.begin(), changes->changed.end());
+    for (const std::string& id : changes->gone) unclaimed.erase(id);  // came and went
+    for (const std::string& id : unclaimed) {
+      const std::size_t before = items.size();
+      PLAN_TRY_VOID(load("p.target_id = ?1", id, items));
+      PLAN_TRY(is_ours, has_item(id));
+      if (items.size() == before && !is_ours) return false;  // came from somebody else
+    }
+    for (const std::string& id : changes->gone) PLAN_TRY_VOID(load("p.target_id = ?1", id, items));
+    std::vector<Item> chosen;
+    std::int64_t chosen_present = 0;
+    for (auto& [id, item] : items) {
+      chosen_present += item.is_gone ? 0 : 1;
+      if (!item.target_id.empty()) unclaimed.insert(item.target_id);
+      chosen.push_back(std::move(item));
+    }
+    for (std::size_t begin = 0; begin < chosen.size(); begin += kGetBatch)
+      PLAN_TRY_VOID(
+          grade_batch(chosen, begin, std::min(chosen.size(), begin + kGetBatch), unclaimed));
+    PLAN_TRY(present, database_.query_integer("SELECT count(*) FROM plan_item WHERE is_gone = 0"));
+    // What was not chosen is settled, and settled means proved.
+    const auto rest =
+        static_cast<std::uint64_t>(std::max<std::int64_t>(0, present.value_or(0) - chosen_present));
+    report_.messages += rest;
+    report_.proved += rest;
+    if (doubtful_.size() <= kDoubtfulMax) PLAN_TRY_VOID(remember(changes->state));
+    return true;
+  }
+
+  Result<bool> has_item(const std::string& target_id) {
+    PLAN_TRY(find, database_.prepare("SELECT 1 FROM plan_item WHERE target_id = ?"));
+    find.bind(1, target_id);
+    return find.step();
+  }
 
   Outcome grade_mailboxes() {
     PLAN_TRY(
@@ -108,29 +189,39 @@ class Grader {
   }
 
   Result<std::vector<Item>> load_items() {
+    std::map<std::int64_t, Item> by_id;
+    PLAN_TRY_VOID(load("1", {}, by_id));
     std::vector<Item> items;
-    PLAN_TRY(
-        rows,
-        database_.prepare(
-            "SELECT id, wire_name, uid, sha256, received_at, keywords, is_gone, state, target_id, "
-            "is_proved, problem FROM plan_item ORDER BY id"));
+    items.reserve(by_id.size());
+    for (auto& [id, item] : by_id) items.push_back(std::move(item));
+    return items;
+  }
+
+  Outcome load(std::string_view condition, const std::optional<std::string>& bound,
+               std::map<std::int64_t, Item>& into) {
+    PLAN_TRY(rows,
+             database_.prepare(fmt::format(
+                 "SELECT p.id, p.wire_name, p.uid, p.sha256, p.received_at, p.keywords, p.is_gone, "
+                 "p.state, p.target_id, p.is_proved, p.problem FROM plan_item p LEFT JOIN "
+                 "plan_target_mailbox t ON t.wire_name = p.wire_name WHERE {}",
+                 condition)));
+    if (bound) rows.bind(1, *bound);
     while (true) {
       PLAN_TRY(has_row, rows.step());
-      if (!has_row) break;
-      items.push_back(
-          {.id = rows.integer(0),
-           .where = fmt::format("{} uid {}", printable(rows.text(1), 200), rows.integer(2)),
-           .wire_name = std::string(rows.text(1)),
-           .sha256 = std::string(rows.blob(3)),
-           .received_at = std::string(rows.text(4)),
-           .keywords = std::string(rows.text(5)),
-           .is_gone = rows.integer(6) != 0,
-           .state = static_cast<ItemState>(rows.integer(7)),
-           .target_id = std::string(rows.text(8)),
-           .is_proved = rows.integer(9) != 0,
-           .problem = std::string(rows.text(10))});
+      if (!has_row) return {};
+      Item item{.id = rows.integer(0),
+                .where = fmt::format("{} uid {}", printable(rows.text(1), 200), rows.integer(2)),
+                .wire_name = std::string(rows.text(1)),
+                .sha256 = std::string(rows.blob(3)),
+                .received_at = std::string(rows.text(4)),
+                .keywords = std::string(rows.text(5)),
+                .is_gone = rows.integer(6) != 0,
+                .state = static_cast<ItemState>(rows.integer(7)),
+                .target_id = std::string(rows.text(8)),
+                .is_proved = rows.integer(9) != 0,
+                .problem = std::string(rows.text(10))};
+      into.insert_or_assign(item.id, std::move(item));
     }
-    return items;
   }
 
   Outcome grade_batch(const std::vector<Item>& items, std::size_t begin, std::size_t end,
@@ -150,36 +241,40 @@ class Grader {
     for (std::size_t index = begin; index < end; ++index) {
       const Item& item = items[index];
       ++report_.messages;
-      const bool is_claimed = unclaimed.erase(item.target_id) > 0;
-      const auto email = emails.find(item.target_id);
-      if (item.is_gone) {
-        if (email != emails.end() && !options_.is_target_authority)
-          add(Grade::poor, item.where, "is gone at the source and still at the target");
-        continue;
-      }
-      if (item.state == ItemState::refused) {
-        add(Grade::investigate, item.where, "the target refuses it: " + item.problem);
-        continue;
-      }
-      if (item.state == ItemState::unreadable) {
-        add(Grade::not_checked, item.where, "the source does not give it: " + item.problem);
-        continue;
-      }
-      if (item.state != ItemState::at_target) {
-        add(Grade::poor, item.where, "is not at the target yet");
-        continue;
-      }
-      if (email == emails.end()) {
-        if (!options_.is_target_authority)
-          add(Grade::poor, item.where, "is not at the target any more");
-        continue;
-      }
-      if (!is_claimed && std::find(options_.ignored_ids.begin(), options_.ignored_ids.end(),
-                                   item.target_id) == options_.ignored_ids.end())
-        add(Grade::investigate, item.where, "is at the target, which does not list it");
-      PLAN_TRY_VOID(grade_message(item, email->second, digests));
+      const std::uint64_t differences_before = report_.differences_count;
+      PLAN_TRY_VOID(grade_item(item, emails, digests, unclaimed));
+      if (report_.differences_count != differences_before) doubtful_.insert(item.id);
     }
     return transaction.commit();
+  }
+
+  Outcome grade_item(const Item& item, const std::map<std::string, TargetEmail>& emails,
+                     const std::map<std::string, std::string>& digests,
+                     std::set<std::string>& unclaimed) {
+    const bool is_claimed = unclaimed.erase(item.target_id) > 0;
+    const auto email = emails.find(item.target_id);
+    const auto say = [&](Grade grade, std::string text) {
+      add(grade, item.where, std::move(text));
+      return Outcome();
+    };
+    if (item.is_gone) {
+      if (email != emails.end() && !options_.is_target_authority)
+        add(Grade::poor, item.where, "is gone at the source and still at the target");
+      return {};
+    }
+    if (item.state == ItemState::refused)
+      return say(Grade::investigate, "the target refuses it: " + item.problem);
+    if (item.state == ItemState::unreadable)
+      return say(Grade::not_checked, "the source does not give it: " + item.problem);
+    if (item.state != ItemState::at_target) return say(Grade::poor, "is not at the target yet");
+    if (email == emails.end()) {
+      if (options_.is_target_authority) return {};
+      return say(Grade::poor, "is not at the target any more");
+    }
+    if (!is_claimed && std::find(options_.ignored_ids.begin(), options_.ignored_ids.end(),
+                                 item.target_id) == options_.ignored_ids.end())
+      add(Grade::investigate, item.where, "is at the target, which does not list it");
+    return grade_message(item, email->second, digests);
   }
 
   Outcome grade_message(const Item& item, const TargetEmail& email,
@@ -263,6 +358,7 @@ class Grader {
   const TargetAccount& target_;
   const GradeOptions& options_;
   std::map<std::string, std::string> places_ = {};
+  std::set<std::int64_t> doubtful_ = {};  ///< items with a difference
   GradeReport report_ = {};
 };
 

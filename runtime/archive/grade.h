@@ -21,6 +21,11 @@ enum class Grade : std::uint8_t {
   not_checked = 4,  ///< a part has no evidence
 };
 [[nodiscard]] std::string_view to_string(Grade grade);
+
+// Facts of the archive: the target's Email state up to which everything was compared, and the items
+// that differed then.
+inline constexpr std::string_view kComparedState = "compared-state";
+inline constexpr std::string_view kComparedDoubts = "compared-doubts";
 [[nodiscard]] Grade worse(Grade left, Grade right);
 
 // The closed list of `good` differences:
@@ -51,6 +56,11 @@ struct GradeOptions {
   bool is_delivery_allowed = false;
   /// After the flip flags, moves and deletions at the target are the user's.
   bool is_target_authority = false;
+  /// Only what changed on either side since the last whole comparison of this archive with this
+  /// account: what Email/changes reports, what the archive has not settled, and what differed then;
+  /// all the rest stands as it was proved. The whole comparison is made where that does not add up
+  /// (the target cannot tell, or has more or fewer messages). For the hold.
+  bool is_since_last = false;
   /// Proves by digest also what was proved before.
   bool is_everything_proved_again = false;
   /// Ids of messages that are not the user's (probes).

@@ -265,6 +265,49 @@ class Pass {
     return items;
   }
 
+  /// Those of the given UIDs, and those that were never read: what a small difference is about.
+  Result<KnownItems> load_some(const std::string& wire_name, std::uint32_t uid_validity,
+                               const imap::SelectedMailbox& selected) {
+    KnownItems items;
+    PLAN_TRY(one, database_.prepare(
+                      "SELECT uid, id, email_id, keywords FROM plan_item WHERE wire_name = ?1 AND "
+                      "uidvalidity = ?2 AND uid BETWEEN ?3 AND ?4 AND is_gone = 0"));
+    const auto take = [&](store::Statement& rows) -> Outcome {
+      while (true) {
+        PLAN_TRY(has_row, rows.step());
+        if (!has_row) break;
+        items[static_cast<std::uint32_t>(rows.integer(0))] = {
+            .id = rows.integer(1),
+            .email_id = rows.integer_if_any(2),
+            .keywords = std::string(rows.text(3))};
+      }
+      rows.reset();
+      return {};
+    };
+    const auto look = [&](std::uint32_t first, std::uint32_t last) -> Outcome {
+      one.bind(1, wire_name).bind(2, std::int64_t{uid_validity});
+      one.bind(3, std::int64_t{first}).bind(4, std::int64_t{last});
+      return take(one);
+    };
+    for (const imap::FetchedMessage& message : selected.changed)
+      PLAN_TRY_VOID(look(message.uid, message.uid));
+    for (const auto& [first, last] : selected.vanished.ranges) PLAN_TRY_VOID(look(first, last));
+    PLAN_TRY(unread, database_.prepare(
+                         "SELECT uid, id, email_id, keywords FROM plan_item WHERE wire_name = ?1 "
+                         "AND uidvalidity = ?2 AND email_id IS NULL AND is_gone = 0"));
+    unread.bind(1, wire_name).bind(2, std::int64_t{uid_validity});
+    PLAN_TRY_VOID(take(unread));
+    return items;
+  }
+
+  Result<std::uint64_t> count_items(const std::string& wire_name, std::uint32_t uid_validity) {
+    PLAN_TRY(count, database_.prepare("SELECT count(*) FROM plan_item WHERE wire_name = ?1 AND "
+                                      "uidvalidity = ?2 AND is_gone = 0"));
+    count.bind(1, wire_name).bind(2, std::int64_t{uid_validity});
+    PLAN_TRY(has_row, count.step());
+    return has_row ? static_cast<std::uint64_t>(count.integer(0)) : 0;
+  }
+
   Outcome sync(const SourceMailbox& mailbox) {
     PLAN_TRY(state, load_state(mailbox.wire_name));
     imap::SelectOptions select;
@@ -279,19 +322,30 @@ class Pass {
       PLAN_TRY_VOID(remove_other_validities(mailbox, selected.uid_validity));
     }
     if (!options_.is_dry) PLAN_TRY_VOID(adopt_foreign_rows(mailbox, selected.uid_validity));
-    PLAN_TRY(items, load_items(mailbox.wire_name, selected.uid_validity));
 
     Difference difference;
     const bool is_same_epoch = state.uid_validity == selected.uid_validity && state.modseq != 0 &&
                                selected.highest_modseq != 0 && !options_.is_full_scan;
+    PLAN_TRY(present, count_items(mailbox.wire_name, selected.uid_validity));
+    KnownItems items;
     bool is_known = false;
-    if (is_same_epoch && client_->is_qresync_enabled())
-      is_known = difference_by_qresync(selected, items, difference);
-    else if (is_same_epoch && state.modseq == selected.highest_modseq && state.uid_next != 0 &&
-             state.uid_next == selected.uid_next && items.size() == selected.exists)
+    if (is_same_epoch && client_->is_qresync_enabled()) {
+      const bool is_small = selected.changed.size() <= kLookedUpMax &&
+                            selected.vanished.ranges.size() <= kLookedUpMax;
+      PLAN_TRY(some, is_small ? load_some(mailbox.wire_name, selected.uid_validity, selected)
+                              : load_items(mailbox.wire_name, selected.uid_validity));
+      items = std::move(some);
+      is_known = difference_by_qresync(selected, items, present, difference);
+    } else if (is_same_epoch && state.modseq == selected.highest_modseq && state.uid_next != 0 &&
+               state.uid_next == selected.uid_next && present == selected.exists) {
       is_known = true;  // CONDSTORE alone: nothing came, nothing changed, as many as before
+      PLAN_TRY(some, load_some(mailbox.wire_name, selected.uid_validity, selected));
+      items = std::move(some);
+    }
     if (!is_known) {
       ++report_.scanned;
+      PLAN_TRY(all, load_items(mailbox.wire_name, selected.uid_validity));
+      items = std::move(all);
       PLAN_TRY_VOID(difference_by_scan(selected, items, difference));
     }
     for (const auto& [uid, item] : items)  // tried again
@@ -313,9 +367,9 @@ class Pass {
     return finish(mailbox, selected);
   }
 
+  /// `present`: items of the mailbox; `items` may be only those that `selected` names.
   bool difference_by_qresync(const imap::SelectedMailbox& selected, const KnownItems& items,
-                             Difference& difference) {
-    std::uint64_t present = items.size();
+                             std::uint64_t present, Difference& difference) {
     for (const auto& [uid, item] : items) {
       if (!selected.vanished.contains(uid)) continue;
       difference.removed.push_back(uid);

@@ -21,6 +21,13 @@ inline constexpr std::size_t kUploadsInFlight = 4;
 inline constexpr std::size_t kGetBatch = 500;
 /// Bytes asked for in one Blob/get of digests.
 inline constexpr std::size_t kDigestBatch = 100;
+/// Pages of Email/changes that are read before everything is compared instead.
+inline constexpr int kChangePagesMax = 1000;
+/// Messages with a difference that a whole comparison leaves to the next one; more make that whole,
+/// too.
+inline constexpr std::size_t kDoubtfulMax = 2000;
+/// Messages that a pass looks up one by one; with more it loads those of the whole mailbox.
+inline constexpr std::size_t kLookedUpMax = 500;
 /// Mailbox names on the target: bytes that work (reference/stalwart-admin.md 8.2), and depth.
 inline constexpr std::size_t kMailboxNameBytesMax = 254;
 inline constexpr std::size_t kMailboxDepthMax = 10;

@@ -14,6 +14,7 @@
 #include "compiler/ir/digest.h"
 #include "compiler/source/text.h"
 #include "runtime/archive/errors.h"
+#include "runtime/archive/grade.h"
 #include "runtime/archive/import_imap.h"
 #include "runtime/archive/item_state.h"
 #include "runtime/archive/target_mailboxes.h"
@@ -109,6 +110,7 @@ class Push {
                           "NULL, target_keywords = NULL, is_proved "
                           "= 0, problem = NULL WHERE state <> 5"));
     PLAN_TRY_VOID(archive_.set_fact("target-account", target_.account_id()));
+    PLAN_TRY_VOID(archive_.set_fact(kComparedState, ""));
     return transaction.commit();
   }
 

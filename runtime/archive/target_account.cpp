@@ -91,6 +91,39 @@ Result<std::string> TargetAccount::email_state() const {
   return std::string(answer["state"].string_or(""));
 }
 
+Result<std::optional<TargetChanges>> TargetAccount::changes(const std::string& since) const {
+  TargetChanges found;
+  std::string state = since;
+  for (int page = 0; page < kChangePagesMax; ++page) {
+    PLAN_TRY(answers,
+             client_->call(
+                 {{.method = "Email/changes",
+                   .arguments = Value::map({{"accountId", account_id_}, {"sinceState", state}})}},
+                 reading(jmap::kMail)));
+    if (answers.empty() || answers[0].is_error()) return std::optional<TargetChanges>();
+    const Value& answer = answers[0].arguments;
+    for (const std::string_view member : {"created", "updated"})
+      for (const Value& id : answer[member].items()) found.changed.emplace_back(id.string_or(""));
+    for (const Value& id : answer["destroyed"].items()) found.gone.emplace_back(id.string_or(""));
+    state = std::string(answer["newState"].string_or(""));
+    found.state = state;
+    if (!answer["hasMoreChanges"].bool_or(false))
+      return std::optional<TargetChanges>(std::move(found));
+  }
+  return std::optional<TargetChanges>();
+}
+
+Result<std::optional<std::uint64_t>> TargetAccount::email_count() const {
+  PLAN_TRY(answer,
+           client_->call_one(
+               "Email/query",
+               Value::map({{"accountId", account_id_}, {"limit", 1}, {"calculateTotal", true}}),
+               reading(jmap::kMail)));
+  const std::int64_t total = answer["total"].integer_or(-1);
+  if (total < 0) return std::optional<std::uint64_t>();
+  return std::optional<std::uint64_t>(static_cast<std::uint64_t>(total));
+}
+
 Result<std::vector<std::string>> TargetAccount::email_ids(std::string_view mailbox_id) const {
   Value filter;
   if (!mailbox_id.empty()) filter = Value::map({{"inMailbox", mailbox_id}});

@@ -30,6 +30,13 @@ struct TargetEmail {
   std::uint64_t size_bytes = 0;
 };
 
+/// What happened to the messages of an account since a state (Email/changes, RFC 8620 5.2).
+struct TargetChanges {
+  std::vector<std::string> changed = {};  ///< ids that are new or have other properties
+  std::vector<std::string> gone = {};
+  std::string state = {};  ///< the one that this leads to
+};
+
 struct TargetScript {
   std::string id = {};
   std::string name = {};
@@ -52,6 +59,10 @@ class TargetAccount {
   [[nodiscard]] Result<std::vector<TargetScript>> scripts() const;
   /// The Email state, for ifInState.
   [[nodiscard]] Result<std::string> email_state() const;
+  /// Nothing when the target cannot tell any more what changed since then.
+  [[nodiscard]] Result<std::optional<TargetChanges>> changes(const std::string& since) const;
+  /// How many messages there are; nothing when the target does not count.
+  [[nodiscard]] Result<std::optional<std::uint64_t>> email_count() const;
   /// Ids of all messages; of one mailbox when `mailbox_id` is not empty.
   [[nodiscard]] Result<std::vector<std::string>> email_ids(std::string_view mailbox_id = {}) const;
   /// Those of the ids that exist, by id.

@@ -113,7 +113,9 @@ ExitCode run_approve(const Invocation& invocation) {
   engine::Request request;
   request.kind = engine::RequestKind::approve;
   request.subject = invocation.value("subject");
-  if (!request.subject.starts_with("wave:") && !request.subject.starts_with("account:")) {
+  if (request.subject == "finalize") request.subject = "stage:finalize";
+  if (!request.subject.starts_with("wave:") && !request.subject.starts_with("account:") &&
+      !request.subject.starts_with("stage:")) {
     const bool is_address = request.subject.find('@') != std::string::npos;
     request.subject = (is_address ? "account:" : "wave:") + request.subject;
   }

@@ -1,5 +1,9 @@
 #include "runtime/command/observe.h"
 
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <atomic>
 #include <mutex>
@@ -33,7 +37,35 @@ std::vector<std::vector<ir::StepId>> groups_of(const ir::StepGraph& graph) {
   return groups;
 }
 
+constexpr double kLooksOfStep = 3;    // observe, apply, verify
+constexpr double kRecordsOfStep = 2;  // intent, outcome
+constexpr int kSyncsMeasured = 5;
+
+void predict_hold(ir::Observation& seen, double look_ms, double record_ms) {
+  const double own = kLooksOfStep * look_ms + kRecordsOfStep * record_ms;
+  std::string basis =
+      fmt::format("3 looks of {:.0f} ms, 2 records of {:.1f} ms", look_ms, record_ms);
+  if (seen.hold_ms.value_or(0) > 0)
+    basis = fmt::format("{}; {}", seen.hold_basis.empty() ? "waiting" : seen.hold_basis, basis);
+  seen.hold_ms = seen.hold_ms.value_or(0) + static_cast<std::uint64_t>(own + 0.5);
+  seen.hold_basis = std::move(basis);
+}
+
 }  // namespace
+
+double durable_write_ms(const std::string& folder, net::Clock& clock) {
+  const std::string path = folder + "/.sync-measure";
+  const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  if (file < 0) return 0;
+  const auto begun = clock.now();
+  bool is_written = true;
+  for (int i = 0; i < kSyncsMeasured; ++i)
+    is_written = is_written && ::write(file, "x", 1) == 1 && ::fdatasync(file) == 0;
+  const std::chrono::duration<double, std::milli> took = clock.now() - begun;
+  ::close(file);
+  ::unlink(path.c_str());
+  return is_written ? took.count() / kSyncsMeasured : 0;
+}
 
 Observations observe_all(const ObserveParts& parts, std::size_t threads) {
   const std::vector<std::vector<ir::StepId>> groups = groups_of(parts.graph);
@@ -69,7 +101,12 @@ Observations observe_all(const ObserveParts& parts, std::size_t threads) {
                               .notes = {},
                               .remember = [](const ir::Value&) { return Outcome(); },
                               .progress = [](const step::Progress&) {}};
+    const auto begun = parts.clock.now();
     auto observation = driver->observe(context);
+    if (observation && parts.graph.role(step) != ir::TransactionRole::none) {
+      const std::chrono::duration<double, std::milli> look = parts.clock.now() - begun;
+      predict_hold(*observation, look.count(), parts.durable_write_ms);
+    }
     const std::lock_guard lock(mutex);
     if (observation) {
       seen.by_step.emplace(static_cast<std::uint32_t>(step), std::move(*observation));

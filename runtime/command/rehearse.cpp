@@ -112,9 +112,11 @@ ExitCode run_rehearse(const Invocation& invocation) {
   Session session(folder, std::move(connections), Session::Purpose::rehearsal);
   auto journal = engine::open_journal(scratch.path() + "/journal.sqlite");
   if (!journal) return print_error(journal.error(), format);
-  for (const ir::WaveInfo& wave : graph->waves()) {
+  std::vector<std::string> subjects{"stage:finalize"};
+  for (const ir::WaveInfo& wave : graph->waves()) subjects.push_back("wave:" + wave.name);
+  for (std::string& subject : subjects) {
     engine::Request approval;
-    approval.subject = "wave:" + wave.name;
+    approval.subject = std::move(subject);
     approval.wall_ms = net::system_clock().wall_ms();
     if (auto left = (*journal)->add_request(approval); !left)
       return print_error(left.error(), format);

@@ -30,12 +30,14 @@ Review review_project(Project project, Session& session, const step::StopSignal&
     saved.sources.emplace_back(std::string(sources.name(file)), std::string(sources.text(file)));
   }
   review.connections = session.connections();
+  const double record_ms = durable_write_ms(project.folder.state_directory, net::system_clock());
   const Observations seen = observe_all({.graph = saved.graph,
                                          .drivers = session.drivers(),
                                          .secrets = session.secrets(),
                                          .clock = net::system_clock(),
                                          .stop = stop,
-                                         .state_directory = project.folder.state_directory});
+                                         .state_directory = project.folder.state_directory,
+                                         .durable_write_ms = record_ms});
   saved.observations = seen.by_step;
   saved.notes = untried_servers(project);
   const std::size_t before = saved.notes.size();

@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 
 #include "compiler/source/check.h"
+#include "compiler/source/text.h"
 #include "runtime/engine/errors.h"
 #include "runtime/engine/kill_point.h"
 #include "runtime/engine/recovery.h"
@@ -49,6 +51,7 @@ class Execution {
       const bool is_over = session_.fatal().has_value();
       std::size_t begun = 0;
       if (!is_over) {
+        wake_due();
         PLAN_TRY_VOID(look_at_requests());
         if (parts_.stop.is_requested()) drain(DrainReason::stop_signal);
         PLAN_TRY_VOID(look_at_approvals());
@@ -57,7 +60,8 @@ class Execution {
       }
       tell_waves();
       if (scheduler_.running() == 0 && begun == 0 && (is_over || !may_still_come())) break;
-      for (auto& [decision, result] : results_.take(kLookEvery)) take(decision, std::move(result));
+      for (auto& [decision, result] : results_.take(wait_for_result()))
+        take(decision, std::move(result));
     }
     if (auto fatal = session_.fatal()) {
       return std::move(*fatal).while_doing(
@@ -96,6 +100,28 @@ class Execution {
                                     recovered.done.size(), accounts, session_.is_resumed(), false});
     for (std::string& notice : recovered.notices) runner_.emit(report::Notice{std::move(notice)});
     return {};
+  }
+
+  /// How long to wait for a worker. While none works only time can bring something.
+  std::chrono::milliseconds wait_for_result() {
+    auto wait = kLookEvery;
+    if (!timers_.empty()) {
+      const auto next =
+          std::chrono::ceil<std::chrono::milliseconds>(timers_.begin()->first - parts_.clock.now());
+      wait = std::clamp(next, std::chrono::milliseconds(0), kLookEvery);
+    }
+    if (scheduler_.running() > 0 || timers_.empty()) return wait;
+    parts_.clock.sleep_for(wait);
+    return std::chrono::milliseconds(0);
+  }
+
+  /// Steps whose time has come run again.
+  void wake_due() {
+    const auto now = parts_.clock.now();
+    while (!timers_.empty() && timers_.begin()->first <= now) {
+      scheduler_.wake(timers_.begin()->second);
+      timers_.erase(timers_.begin());
+    }
   }
 
   std::size_t dispatch() {
@@ -138,6 +164,10 @@ class Execution {
         return;
       case Kind::parked:
         scheduler_.on_parked(step);
+        return;
+      case Kind::waiting:
+        scheduler_.on_waiting(step);
+        timers_.emplace(parts_.clock.now() + result.wait, step);
         return;
       case Kind::stopped:
         if (scheduler_.is_draining() || parts_.stop.is_requested()) {
@@ -185,9 +215,11 @@ class Execution {
   }
 
   void tell_released(StepId step, bool is_committed) {
-    runner_.emit(report::AccountReleased{
-        runner_.account_of(parts_.graph, step), runner_.wave_of(parts_.graph, step),
-        runner_.held_ms(parts_.graph.row(step)).value_or(0), is_committed});
+    const std::uint64_t held_ms = runner_.held_ms(parts_.graph.row(step)).value_or(0);
+    runner_.emit(report::AccountReleased{runner_.account_of(parts_.graph, step),
+                                         runner_.wave_of(parts_.graph, step), held_ms,
+                                         is_committed});
+    scheduler_.on_hold_ended(parts_.graph.row(step), held_ms);
   }
 
   void drain(DrainReason reason) {
@@ -268,11 +300,12 @@ class Execution {
   Outcome unpark_if_approved() {
     bool is_any_approved = false;
     for (const StepId step : scheduler_.parked()) {
-      const ir::Value arguments = parts_.graph.arguments(step);
-      const std::string subject = "wave:" + std::string(arguments["wave"].string_or(""));
+      const std::string subject = approval_subject(parts_.graph.arguments(step));
       PLAN_TRY(is_approved, parts_.journal.is_approved(subject));
       is_any_approved = is_any_approved || is_approved;
-      if (!is_approved) ask_for(subject, "the wave waits for approval");
+      const bool is_wave = subject.starts_with("wave:");
+      if (!is_approved)
+        ask_for(subject, is_wave ? "the wave waits for approval" : "the stage waits for approval");
     }
     if (is_any_approved) scheduler_.unpark();
     return {};
@@ -287,7 +320,7 @@ class Execution {
   /// Nothing runs and nothing could be begun: can that change by itself?
   [[nodiscard]] bool may_still_come() const {
     if (scheduler_.is_draining()) return false;
-    if (scheduler_.is_paused()) return true;
+    if (scheduler_.is_paused() || scheduler_.sleeping() > 0) return true;
     return options_.waits_for_approval &&
            (scheduler_.has_parked() || !scheduler_.waves_waiting_for_approval().empty());
   }
@@ -349,12 +382,11 @@ class Execution {
       result.message = "stopped; no account is held" + again;
       return;
     }
-    if (const auto wave = scheduler_.stopped_by()) {
+    if (const auto& stopped = scheduler_.stopped_by()) {
       result.ending = report::Ending::stopped;
-      result.message =
-          fmt::format("wave {} was stopped by its rule: {} accounts failed; no account is held",
-                      parts_.graph.wave_info(*wave)->name, scheduler_.wave_counts(*wave).failed) +
-          again;
+      result.message = fmt::format("wave {} was stopped by its rule: {}; no account is held",
+                                   parts_.graph.wave_info(stopped->wave)->name, why(*stopped)) +
+                       again;
       return;
     }
     if (has_other_failure_) {
@@ -369,6 +401,15 @@ class Execution {
         fmt::format("waits for: plan approve {}", fmt::join(result.approvals_needed, ", "));
   }
 
+  [[nodiscard]] std::string why(const Scheduler::Stopped& stopped) const {
+    if (stopped.rule == Scheduler::Stopped::Rule::hold)
+      return fmt::format("an account was held for {}", show_duration_ms(stopped.held_ms));
+    const Scheduler::WaveCounts wave = scheduler_.wave_counts(stopped.wave);
+    if (stopped.rule == Scheduler::Stopped::Rule::failed)
+      return fmt::format("{} accounts failed", wave.failed);
+    return fmt::format("{} of {} accounts failed", wave.failed, wave.rows);
+  }
+
   enum class Told : std::uint8_t { nothing, begun, ended };
 
   const EngineParts& parts_;
@@ -377,6 +418,7 @@ class Execution {
   StepRunner& runner_;
   Scheduler scheduler_;
   Mailbox<std::pair<Decision, StepResult>> results_;
+  std::multimap<net::Clock::Monotonic, StepId> timers_;  ///< steps that look again later
   RunCounts counts_;
   std::vector<report::Failure> failures_;
   std::vector<std::string> approvals_;  ///< accounts whose grade asks for one
@@ -405,12 +447,57 @@ class MarkDriver final : public step::StepDriver {
   Outcome undo(step::StepContext&) override { return {}; }
 };
 
+/// Only for looking: in a run the engine puts the earlier step's driver in its place.
+class RestoreDriver final : public step::StepDriver {
+ public:
+  Result<ir::Observation> observe(step::StepContext& context) override {
+    ir::Observation seen;
+    seen.remark = fmt::format("puts back what `{}` changed",
+                              printable(context.arguments["step"].string_or(""), 200));
+    return seen;
+  }
+  Result<ir::Value> apply(step::StepContext& context) override {
+    return Error(errors::driver_missing,
+                 fmt::format("`{}` runs only in a run of its plan", context.id));
+  }
+  Outcome verify(step::StepContext&) override { return {}; }
+  Outcome undo(step::StepContext& context) override { return std::move(apply(context)).error(); }
+};
+
+/// Waits for a moment by the wall clock, looked at again and again because clocks are set.
+class WindowDriver final : public step::StepDriver {
+ public:
+  Result<ir::Observation> observe(step::StepContext& context) override {
+    ir::Observation seen;
+    seen.standing = ir::Standing::absent;
+    if (const std::int64_t left = rest(context); left > 0)
+      seen.remark = fmt::format("opens in {}", show_duration_ms(static_cast<std::uint64_t>(left)));
+    return seen;
+  }
+  Result<ir::Value> apply(step::StepContext& context) override {
+    const std::int64_t left = rest(context);
+    if (left <= 0) return ir::Value::map();
+    return step::not_yet(std::min<std::chrono::milliseconds>(std::chrono::milliseconds(left),
+                                                             std::chrono::minutes(1)),
+                         "the wave's window has not opened");
+  }
+  Outcome verify(step::StepContext&) override { return {}; }
+  Outcome undo(step::StepContext&) override { return {}; }
+
+ private:
+  static std::int64_t rest(const step::StepContext& context) {
+    return context.arguments["not_before_ms"].integer_or(0) - context.clock.wall_ms();
+  }
+};
+
 }  // namespace
 
 void add_local_drivers(step::DriverTable& drivers) {
   const auto driver = std::make_shared<MarkDriver>();
   drivers.add(ir::StepKind::mark_rollback_point, driver);
   drivers.add(ir::StepKind::approval, driver);
+  drivers.add(ir::StepKind::restore, std::make_shared<RestoreDriver>());
+  drivers.add(ir::StepKind::window, std::make_shared<WindowDriver>());
 }
 
 Result<RunResult> run(const EngineParts& parts, const EngineOptions& options) {

@@ -92,9 +92,10 @@ struct EngineParts {
 ///   refused grade). Once the intent of the commit step is durable it only goes forward, unless the
 ///   driver says that nothing was done (effect none). A held account that a crash left behind goes
 ///   on if its bound has not passed on this boot, else it is undone.
-/// - Waves in order; in a wave at most `parallel` accounts before their commit; a wave's
-///   stop_after_failed stops the run after the held accounts are finished. `plan approve` gates
-///   waves.
+/// - Waves in order; in a wave at most `parallel` accounts before their commit; a wave's stop rules
+///   stop the run after the held accounts are finished. `plan approve` gates waves.
+/// - A step that waits (step::not_yet, or for its next try) has no thread: ten thousand sweeping
+///   accounts are ten thousand entries of a list. The run goes on as long as there are such steps.
 /// - A plan edited since: done steps match by id and digest; plan-changed-while-held if an account
 /// is
 ///   held. Accounts that have moved stay as they are.
@@ -103,7 +104,8 @@ struct EngineParts {
 /// steps is in the RunResult. Blocks; uses its own threads.
 [[nodiscard]] Result<RunResult> run(const EngineParts& parts, const EngineOptions& options);
 
-/// Drivers for the two kinds that are the engine's own: mark.rollback-point and approval.
+/// Drivers for the kinds that are the engine's own: mark.rollback-point, restore, window and
+/// approval.
 void add_local_drivers(step::DriverTable& drivers);
 
 }  // namespace plan::engine

@@ -169,7 +169,8 @@ enum class RequestKind : std::uint8_t {
 struct Request {
   std::int64_t id = 0;
   RequestKind kind = RequestKind::approve;
-  std::string subject = {};   ///< approve: "wave:NAME" or "account:ADDRESS"; throttle: host
+  std::string subject =
+      {};  ///< approve: "wave:NAME", "account:ADDRESS" or "stage:finalize"; throttle: host
   ir::Value parameters = {};  ///< throttle: {connections, bytes_per_second}
   std::int64_t wall_ms = 0;
 };

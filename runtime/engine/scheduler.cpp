@@ -26,6 +26,8 @@ Scheduler::Scheduler(const ir::StepGraph& graph, SchedulerLimits limits)
     const ir::WaveInfo& info = graph.waves()[i - 1];
     waves_[i].parallel = std::max<std::uint32_t>(1, info.parallel);
     waves_[i].stop_after_failed = info.stop_after_failed;
+    waves_[i].stop_failed_permille = info.stop_failed_permille;
+    waves_[i].stop_hold_ms = info.stop_hold_ms;
     waves_[i].is_gated = info.is_held_for_approval;
   }
   // In topological order, so that held steps come in the order in which they are done.
@@ -363,10 +365,22 @@ void Scheduler::count_failed(Row& row) {
   if (row.wave == WaveId::none || !row.is_account) return;
   Wave& wave = waves_[wave_index(row.wave)];
   ++wave.failed;
-  if (wave.stop_after_failed != 0 && wave.failed >= wave.stop_after_failed && !stopped_by_) {
-    stopped_by_ = row.wave;
-    is_draining_ = true;
-  }
+  if (wave.stop_after_failed != 0 && wave.failed >= wave.stop_after_failed)
+    stop(row.wave, Stopped::Rule::failed, 0);
+  if (wave.stop_failed_permille != 0 && wave.failed * 1000 >= wave.rows * wave.stop_failed_permille)
+    stop(row.wave, Stopped::Rule::failed_share, 0);
+}
+
+void Scheduler::stop(WaveId wave, Stopped::Rule rule, std::uint64_t held_ms) {
+  if (!stopped_by_) stopped_by_ = {wave, rule, held_ms};
+  is_draining_ = true;
+}
+
+void Scheduler::on_hold_ended(RowId id, std::uint64_t held_ms) {
+  const WaveId wave = rows_[row_index(id)].wave;
+  const std::uint64_t bound = waves_[wave_index(wave)].stop_hold_ms;
+  if (wave != WaveId::none && bound != 0 && held_ms > bound)
+    stop(wave, Stopped::Rule::hold, held_ms);
 }
 
 void Scheduler::finish_row_if_over(RowId id) {
@@ -401,15 +415,28 @@ void Scheduler::on_done(StepId step) {
   if (row_id != RowId::none) finish_row_if_over(row_id);
 }
 
+void Scheduler::give_up(StepId step) {
+  if (standing_[index(step)] == Standing::sleeping) --sleeping_;
+  settle(step, Standing::blocked);
+}
+
+/// `step` has come to its end without being done: what needs it cannot run, what only comes after
+/// it can.
 void Scheduler::block_dependents(StepId step) {
-  std::vector<StepId> todo(graph_.before(step).begin(), graph_.before(step).end());
-  while (!todo.empty()) {
-    const StepId next = todo.back();
-    todo.pop_back();
-    const Standing now = standing_[index(next)];
-    if (now != Standing::waiting && now != Standing::ready) continue;
-    settle(next, Standing::blocked);
-    todo.insert(todo.end(), graph_.before(next).begin(), graph_.before(next).end());
+  std::vector<StepId> ended{step};
+  while (!ended.empty()) {
+    const StepId earlier = ended.back();
+    ended.pop_back();
+    for (const StepId next : graph_.before(earlier)) {
+      const Standing now = standing_[index(next)];
+      if (!is_open(now)) continue;
+      if (graph_.is_soft(earlier, next)) {
+        if (--waits_for_[index(next)] == 0 && now == Standing::waiting) make_ready(next);
+        continue;
+      }
+      give_up(next);
+      ended.push_back(next);
+    }
   }
 }
 
@@ -417,9 +444,8 @@ void Scheduler::block_row(RowId id) {
   Row& row = rows_[row_index(id)];
   row.ready.clear();
   for (const StepId step : steps_of_row_[row_index(id)]) {
-    const Standing now = standing_[index(step)];
-    if (now != Standing::waiting && now != Standing::ready) continue;
-    settle(step, Standing::blocked);
+    if (!is_open(standing_[index(step)])) continue;
+    give_up(step);
     block_dependents(step);
   }
 }
@@ -490,6 +516,21 @@ void Scheduler::unpark() {
   for (const StepId step : parked) {
     if (standing_[index(step)] == Standing::running) make_ready(step);
   }
+}
+
+void Scheduler::on_waiting(StepId step) {
+  occupy(step, is_occupying_held_[index(step)], -1);
+  standing_[index(step)] = Standing::sleeping;
+  ++sleeping_;
+  const RowId row = graph_.row(step);
+  if (row != RowId::none && rows_[row_index(row)].phase == RowPhase::idle)
+    deactivate(rows_[row_index(row)]);
+}
+
+void Scheduler::wake(StepId step) {
+  if (standing_[index(step)] != Standing::sleeping) return;
+  --sleeping_;
+  make_ready(step);
 }
 
 void Scheduler::on_undone(StepId step) {

@@ -74,6 +74,12 @@ class Scheduler {
   /// The step waits for an approval; `unpark` makes all such ready again.
   void on_parked(ir::StepId step);
   void unpark();
+  /// The step looks again later (step::not_yet): until `wake` it is in nobody's way. An account
+  /// that is not held leaves its place among its wave's parallel ones.
+  void on_waiting(ir::StepId step);
+  void wake(ir::StepId step);
+  /// An account was held for so long, and is not any more.
+  void on_hold_ended(ir::RowId row, std::uint64_t held_ms);
   void on_undone(ir::StepId step);
   void on_undo_failed(ir::StepId step);
   void approve(ir::WaveId wave);
@@ -90,6 +96,7 @@ class Scheduler {
   [[nodiscard]] bool is_draining() const { return is_draining_; }
   [[nodiscard]] bool is_paused() const { return is_paused_; }
   [[nodiscard]] bool has_parked() const { return !parked_.empty(); }
+  [[nodiscard]] std::size_t sleeping() const { return sleeping_; }
   [[nodiscard]] const std::vector<ir::StepId>& parked() const { return parked_; }
   [[nodiscard]] RowPhase phase(ir::RowId row) const { return rows_[row_index(row)].phase; }
   [[nodiscard]] bool is_done(ir::StepId step) const {
@@ -97,8 +104,13 @@ class Scheduler {
   }
   /// Waves that could run but for their approval.
   [[nodiscard]] std::vector<ir::WaveId> waves_waiting_for_approval() const;
-  /// Waves whose stop rule has been met (draining follows from it).
-  [[nodiscard]] std::optional<ir::WaveId> stopped_by() const { return stopped_by_; }
+  /// Wave whose stop rule has been met (draining follows from it), and which of its rules.
+  struct Stopped {
+    ir::WaveId wave = ir::WaveId::none;
+    enum class Rule : std::uint8_t { failed, failed_share, hold } rule = Rule::failed;
+    std::uint64_t held_ms = 0;  ///< of Rule::hold
+  };
+  [[nodiscard]] const std::optional<Stopped>& stopped_by() const { return stopped_by_; }
   struct WaveCounts {
     std::uint64_t rows = 0;   ///< accounts
     std::uint64_t moved = 0;  ///< rows committed or over in this run or before
@@ -116,7 +128,16 @@ class Scheduler {
   }
 
  private:
-  enum class Standing : std::uint8_t { waiting, ready, running, done, failed, blocked, stopped };
+  enum class Standing : std::uint8_t {
+    waiting,
+    ready,
+    running,
+    sleeping,
+    done,
+    failed,
+    blocked,
+    stopped
+  };
 
   struct Row {
     RowPhase phase = RowPhase::idle;
@@ -146,6 +167,8 @@ class Scheduler {
     std::uint32_t active = 0;
     std::uint32_t parallel = 1;
     std::uint32_t stop_after_failed = 0;
+    std::uint32_t stop_failed_permille = 0;
+    std::uint64_t stop_hold_ms = 0;
     bool is_gated = false;
     bool has_begun = false;
     std::deque<ir::RowId> startable;  ///< rows with a ready step that are not active
@@ -163,7 +186,14 @@ class Scheduler {
   [[nodiscard]] bool has_room(ir::StepId step) const;
   void make_ready(ir::StepId step);
   void settle(ir::StepId step, Standing standing);
+  /// Whether a step that is not begun can be given up.
+  [[nodiscard]] static bool is_open(Standing standing) {
+    return standing == Standing::waiting || standing == Standing::ready ||
+           standing == Standing::sleeping;
+  }
+  void give_up(ir::StepId step);
   void block_dependents(ir::StepId step);
+  void stop(ir::WaveId wave, Stopped::Rule rule, std::uint64_t held_ms);
   void block_row(ir::RowId row);
   void begin_undo(ir::RowId row);
   void deactivate(Row& row);
@@ -186,7 +216,8 @@ class Scheduler {
   // Rows that next() has to look at, by id so that decisions have one order.
   std::set<ir::RowId> held_rows_, undoing_rows_, active_rows_, committed_rows_;
   std::vector<ir::StepId> parked_;
-  std::optional<ir::WaveId> stopped_by_;
+  std::optional<Stopped> stopped_by_;
+  std::size_t sleeping_ = 0;
   std::size_t running_ = 0;
   std::size_t running_unheld_ = 0;
   std::size_t running_source_ = 0;

@@ -5,6 +5,7 @@
 #include <unordered_map>
 
 #include "runtime/engine/errors.h"
+#include "runtime/engine/step_runner.h"
 
 namespace plan::engine {
 namespace {
@@ -188,6 +189,21 @@ Result<report::RunRecord> run_record(Journal& journal, bool with_timeline) {
     const std::string subject = "wave:" + wave.name;
     const report::WaveRecord& record = waves[wave.name];
     if (!wave.is_held_for_approval || record.moved + record.failed == record.accounts) continue;
+    PLAN_TRY(is_approved, journal.is_approved(subject));
+    if (!is_approved) run.approvals_needed.push_back(subject);
+  }
+  for (const ir::StepId step : graph.order()) {
+    if (graph.kind(step) != ir::StepKind::approval || graph.wave(step) != ir::WaveId::none)
+      continue;
+    // What it waits for must be done, else it is not its turn.
+    const auto& before = graph.after(step);
+    bool is_its_turn = true;
+    for (const ir::StepId earlier : before) {
+      PLAN_TRY(record, journal.step(graph.id(earlier)));
+      is_its_turn = is_its_turn && record && record->state == StepState::done;
+    }
+    if (!is_its_turn) continue;
+    const std::string subject = approval_subject(graph.arguments(step));
     PLAN_TRY(is_approved, journal.is_approved(subject));
     if (!is_approved) run.approvals_needed.push_back(subject);
   }

@@ -8,6 +8,7 @@
 #include "compiler/source/check.h"
 #include "runtime/engine/errors.h"
 #include "runtime/engine/kill_point.h"
+#include "runtime/engine/restoring.h"
 #include "runtime/step/errors.h"
 
 namespace plan::engine {
@@ -16,6 +17,7 @@ namespace {
 using Kind = StepResult::Kind;
 
 constexpr std::chrono::milliseconds kStopLook{200};  ///< how soon a waiting retry sees a stop
+constexpr std::chrono::milliseconds kWaitMin{10};    ///< a driver that says 0 does not spin
 constexpr std::int64_t kProgressEveryMs = 100;
 constexpr int kDepthMax = 128;
 
@@ -48,6 +50,7 @@ struct StepRunner::Call {
   std::string account = {};
   const ir::StepKindInfo* info = nullptr;
   step::StepDriver* driver = nullptr;
+  std::unique_ptr<Restoring> restoring = {};  ///< `driver`, of a step of kind restore
   ir::Value arguments = {};
   // of the present try
   std::string effect_key = {};
@@ -67,8 +70,11 @@ StepRunner::StepRunner(const EngineParts& parts, const EngineOptions& options, s
       options_(options),
       run_id_(std::move(run_id)),
       boot_id_(std::move(boot_id)),
-      bound_ms_(parts.graph.row_count() + 1, 0) {
+      bound_ms_(parts.graph.row_count() + 1, 0),
+      has_clients_hold_(parts.graph.row_count() + 1, false) {
   for (const ir::StepId step : parts.graph.order()) {
+    if (parts.graph.kind(step) == ir::StepKind::proxy_hold)
+      has_clients_hold_[static_cast<std::size_t>(parts.graph.row(step))] = true;
     // Filling in arguments costs; most shapes have no bound.
     if (parts.graph.role(step) != ir::TransactionRole::held ||
         parts.graph.shape(step).arguments["bound_ms"].is_null()) {
@@ -117,6 +123,25 @@ std::chrono::milliseconds StepRunner::hold_bound(ir::RowId row) const {
 void StepRunner::remember_hold(ir::RowId row, net::Clock::Monotonic begun) {
   const std::lock_guard lock(mutex_);
   hold_begun_[row] = begun;
+  open_holds_.insert(row);
+}
+
+void StepRunner::forget_hold(ir::RowId row) {
+  const std::lock_guard lock(mutex_);
+  open_holds_.erase(row);
+  prepared_.erase(row);
+}
+
+bool StepRunner::begins_hold(const Decision& decision, const Call& call) const {
+  const ir::RowId row = call.graph.row(call.step);
+  if (row == ir::RowId::none || call.has_begun_hold) return false;
+  {
+    const std::lock_guard lock(mutex_);
+    if (open_holds_.contains(row)) return false;
+  }
+  return has_clients_hold_[static_cast<std::size_t>(row)]
+             ? call.info->kind == ir::StepKind::proxy_hold
+             : decision.begins_hold;
 }
 
 void StepRunner::remember_prepared(ir::RowId row) {
@@ -196,6 +221,7 @@ Outcome StepRunner::prepare(Call& call) {
   }
   PLAN_TRY(arguments, resolve(call.graph.arguments(call.step), 0));
   call.arguments = std::move(arguments);
+  if (call.info->kind == ir::StepKind::restore) PLAN_TRY_VOID(prepare_restore(call));
   if (call.arguments["accept"].is_list() && !call.account.empty()) {
     PLAN_TRY(is_approved, parts_.journal.is_approved("account:" + call.account));
     if (is_approved) {
@@ -204,6 +230,31 @@ Outcome StepRunner::prepare(Call& call) {
       call.arguments.set("accept", std::move(accept));
     }
   }
+  return {};
+}
+
+Outcome StepRunner::prepare_restore(Call& call) {
+  const std::string id(call.arguments["step"].string_or(""));
+  const auto step = call.graph.find(id);
+  if (!step || *step == call.step) {
+    return Error(step::errors::argument_missing, fmt::format("`{}` is no step of the plan", id))
+        .with_blame(Blame::plan)
+        .with_argument("step");
+  }
+  Restoring::Earlier earlier;
+  earlier.id = id;
+  earlier.kind = call.graph.kind(*step);
+  PLAN_TRY(record, parts_.journal.step(id));
+  earlier.record = std::move(record);
+  PLAN_TRY(arguments, resolve(call.graph.arguments(*step), 0));
+  earlier.arguments = std::move(arguments);
+  step::StepDriver* driver = parts_.drivers.find(earlier.kind);
+  if (driver == nullptr) {
+    return Error(errors::driver_missing,
+                 fmt::format("no driver for `{}`", ir::info(earlier.kind).name));
+  }
+  call.restoring = std::make_unique<Restoring>(*driver, std::move(earlier));
+  call.driver = call.restoring.get();
   return {};
 }
 
@@ -291,8 +342,14 @@ std::optional<Error> StepRunner::refused_grade(Call& call, const ir::Value& outp
       .with_detail(outputs["reason"].string_or(""));
 }
 
+std::string approval_subject(const ir::Value& arguments) {
+  const std::string_view stage = arguments["stage"].string_or("");
+  if (!stage.empty()) return fmt::format("stage:{}", stage);
+  return fmt::format("wave:{}", arguments["wave"].string_or(""));
+}
+
 StepResult StepRunner::take_approval(const Decision& decision, Call& call) {
-  const std::string subject = "wave:" + std::string(call.arguments["wave"].string_or(""));
+  const std::string subject = approval_subject(call.arguments);
   auto is_approved = parts_.journal.is_approved(subject);
   if (!is_approved) return unrecorded(std::move(is_approved).error());
   if (!*is_approved) return {.kind = Kind::parked};
@@ -316,6 +373,7 @@ StepResult StepRunner::finish(const Decision& decision, Call& call, ir::Value ou
     outputs_.insert_or_assign(call.id, std::move(outputs));
   }
   if (decision.ends_hold) {
+    forget_hold(call.graph.row(call.step));
     // The approval of a grade was for this move. Left over by a crash it is without effect: the
     // account has moved.
     if (auto outcome = parts_.journal.use_approval("account:" + call.account); !outcome) {
@@ -353,8 +411,8 @@ StepResult StepRunner::try_once(const Decision& decision, Call& call) {
   intent.push_back(Intent{call.id, call.account, call.graph.digest(call.step).hex(),
                           call.effect_key, call.attempts_before + 1,
                           was_touched ? std::nullopt : std::optional<ir::Value>(seen->prior)});
-  const bool begins_hold = decision.begins_hold && !call.has_begun_hold;
-  if (begins_hold) {
+  const bool is_beginning = begins_hold(decision, call);
+  if (is_beginning) {
     const ir::RowId row = call.graph.row(call.step);
     const auto bound = hold_bound(row);
     intent.push_back(HoldBegun{call.account, parts_.clock.wall_ms(), boot_id_,
@@ -370,13 +428,13 @@ StepResult StepRunner::try_once(const Decision& decision, Call& call) {
   // Nothing to do, nothing done before, nothing to tell the others: the record is all there is.
   if (is_satisfied && !was_touched && ir::outputs_of(call.info->kind).empty() &&
       call.info->effect != ir::StepEffect::read) {
-    call.has_begun_hold = call.has_begun_hold || begins_hold;
+    call.has_begun_hold = call.has_begun_hold || is_beginning;
     return finish(decision, call, ir::Value::map(), std::move(intent), true);
   }
   if (auto outcome = parts_.journal.write(intent); !outcome) {
     return unrecorded(std::move(outcome).error());
   }
-  call.has_begun_hold = call.has_begun_hold || begins_hold;
+  call.has_begun_hold = call.has_begun_hold || is_beginning;
   PLAN_KILL_POINT("journal.after-intent");
   if (!was_touched) call.prior = std::move(seen->prior);
   ++call.attempts_before;
@@ -385,6 +443,11 @@ StepResult StepRunner::try_once(const Decision& decision, Call& call) {
   doing.attempt = call.attempts_before - 1;
   if (!was_touched) doing.attempt = 0;
   auto outputs = call.driver->apply(doing);
+  if (!outputs && outputs.error().is(step::errors::not_yet)) {
+    // Begun, not over: the record stays as it is, and what the driver must know is in its notes.
+    const auto pause = std::max(outputs.error().retry_after(), kWaitMin);
+    return {.kind = Kind::waiting, .wait = pause, .error = std::move(outputs).error()};
+  }
   if (!outputs) return record_failure(call, std::move(outputs).error(), true);
   PLAN_KILL_POINT("driver.after-apply");
   if (auto outcome = call.driver->verify(doing); !outcome) {
@@ -401,24 +464,68 @@ StepResult StepRunner::try_once(const Decision& decision, Call& call) {
   return finish(decision, call, std::move(*outputs), {}, is_satisfied && !was_touched);
 }
 
+StepRunner::Tries StepRunner::tries_of(ir::StepId step, bool& is_first) {
+  const std::lock_guard lock(mutex_);
+  const auto found = tries_.find(step);
+  is_first = found == tries_.end();
+  if (!is_first) return found->second;
+  return {.failed = 0, .pause = options_.retry.first_wait, .begun = parts_.clock.now()};
+}
+
+void StepRunner::remember_tries(ir::StepId step, const Tries& tries) {
+  const std::lock_guard lock(mutex_);
+  tries_.insert_or_assign(step, tries);
+}
+
+void StepRunner::forget_tries(ir::StepId step) {
+  const std::lock_guard lock(mutex_);
+  tries_.erase(step);
+}
+
+std::optional<std::chrono::milliseconds> StepRunner::wait_before_next(const Decision& decision,
+                                                                      const StepResult& result,
+                                                                      Tries& tries) {
+  const RetryPolicy& policy = options_.retry;
+  const auto wait_max = decision.is_held ? policy.wait_max_held : policy.wait_max;
+  if (result.kind == Kind::waiting)
+    return decision.is_held ? std::min(result.wait, policy.wait_max_held) : result.wait;
+  if (result.kind != Kind::failed) return std::nullopt;
+  const Error& error = *result.error;
+  const bool is_commit = parts_.graph.role(decision.step) == ir::TransactionRole::commit;
+  const std::uint32_t tries_max = is_commit          ? policy.attempts_max_undo
+                                  : decision.is_held ? policy.attempts_max_held
+                                                     : policy.attempts_max;
+  const bool may_repeat = error.retry() != Retry::never || error.effect() == Effect::unknown;
+  if (!may_repeat || ++tries.failed >= tries_max) {
+    emit(report::StepFailed{failure_of(parts_.graph, decision.step, error), false});
+    return std::nullopt;
+  }
+  std::chrono::milliseconds duration =
+      error.retry() == Retry::after ? std::max(error.retry_after(), tries.pause) : tries.pause;
+  duration = std::min(duration, wait_max);
+  tries.pause = std::min(tries.pause * 2, policy.wait_max);
+  emit(report::StepRetried{failure_of(parts_.graph, decision.step, error), tries.failed,
+                           static_cast<std::uint64_t>(duration.count()), false});
+  return duration;
+}
+
 StepResult StepRunner::apply(const Decision& decision) {
   Call call{.graph = parts_.graph, .step = decision.step, .is_held = decision.is_held};
   const std::string id = parts_.graph.id(decision.step);
   const std::string account = account_of(parts_.graph, decision.step);
   const std::string kind(ir::info(parts_.graph.kind(decision.step)).name);
-  const bool is_commit = parts_.graph.role(decision.step) == ir::TransactionRole::commit;
-  const RetryPolicy& policy = options_.retry;
-  const std::uint32_t tries_max = is_commit          ? policy.attempts_max_undo
-                                  : decision.is_held ? policy.attempts_max_held
-                                                     : policy.attempts_max;
-  const auto begun = parts_.clock.now();
-  std::chrono::milliseconds pause = policy.first_wait;
-  emit(report::StepStarted{id, kind, account, wave_of(parts_.graph, decision.step), 1, false});
-  for (std::uint32_t attempt = 1;; ++attempt) {
+  bool is_first = true;
+  Tries tries = tries_of(decision.step, is_first);
+  if (is_first)
+    emit(report::StepStarted{id, kind, account, wave_of(parts_.graph, decision.step), 1, false});
+  while (true) {
     StepResult result = try_once(decision, call);
-    if (result.kind == Kind::done) {
+    const auto pause = wait_before_next(decision, result, tries);
+    if (!pause) {
+      forget_tries(decision.step);
+      if (result.kind != Kind::done) return result;
       const auto took =
-          std::chrono::duration_cast<std::chrono::milliseconds>(parts_.clock.now() - begun);
+          std::chrono::duration_cast<std::chrono::milliseconds>(parts_.clock.now() - tries.begun);
       ir::Value outputs;
       {
         const std::lock_guard lock(mutex_);
@@ -429,24 +536,15 @@ StepResult StepRunner::apply(const Decision& decision) {
                                 result.was_satisfied, false, std::move(outputs)});
       return result;
     }
-    if (result.kind != Kind::failed) return result;
-    const Error& error = *result.error;
-    const bool may_repeat = error.retry() != Retry::never || error.effect() == Effect::unknown;
-    if (!may_repeat || attempt >= tries_max) {
-      emit(report::StepFailed{failure_of(parts_.graph, decision.step, error), false});
-      return result;
+    if (decision.is_held) {
+      wait(*pause, true);
+      continue;
     }
-    std::chrono::milliseconds duration =
-        error.retry() == Retry::after ? std::max(error.retry_after(), pause) : pause;
-    duration = std::min(duration, decision.is_held ? policy.wait_max_held : policy.wait_max);
-    pause = std::min(pause * 2, policy.wait_max);
-    emit(report::StepRetried{failure_of(parts_.graph, decision.step, error), attempt,
-                             static_cast<std::uint64_t>(duration.count()), false});
-    if (!wait(duration, decision.is_held)) {
-      return {.kind = Kind::stopped,
-              .is_effect_unknown = result.is_effect_unknown,
-              .error = std::move(result.error)};
-    }
+    remember_tries(decision.step, tries);
+    if (parts_.stop.is_requested()) result.kind = Kind::stopped;
+    if (result.kind == Kind::failed) result.kind = Kind::waiting;
+    result.wait = *pause;
+    return result;
   }
 }
 
@@ -529,6 +627,7 @@ StepResult StepRunner::undo(const ir::StepGraph& graph, ir::StepId step,
   PLAN_KILL_POINT("driver.after-undo");
   if (auto outcome = write(last); !outcome) return unrecorded(std::move(outcome).error());
   PLAN_KILL_POINT("journal.after-undone");
+  if (ends_hold) forget_hold(graph.row(step));
   {
     const std::lock_guard lock(mutex_);
     outputs_.erase(call.id);

@@ -16,6 +16,9 @@
 
 namespace plan::engine {
 
+/// What `plan approve` names for a step of kind approval: "wave:rest", "stage:finalize".
+[[nodiscard]] std::string approval_subject(const ir::Value& arguments);
+
 /// What came of one decision.
 struct StepResult {
   enum class Kind : std::uint8_t {
@@ -24,10 +27,12 @@ struct StepResult {
     stopped = 2,     ///< the driver stopped between two effects on request
     parked = 3,      ///< waits for an approval
     unrecorded = 4,  ///< the journal could not be written: the run must end at once
+    waiting = 5,     ///< apply is called again after `wait`; no thread waits
   };
   Kind kind = Kind::done;
   bool was_satisfied = false;
   bool is_effect_unknown = false;
+  std::chrono::milliseconds wait{0};
   std::string grade = {};  ///< the one that was refused
   std::optional<Error> error = {};
 };
@@ -41,6 +46,9 @@ class StepRunner {
   StepRunner(const EngineParts& parts, const EngineOptions& options, std::string run_id,
              std::string boot_id);
 
+  ///
+  /// A step of an account that is not held waits for its next try outside of this call
+  /// (Kind::waiting): the runner keeps how often it was tried.
   [[nodiscard]] StepResult apply(const Decision& decision);
   /// Undoes a step from its record. `graph`: where the step's arguments are, which may be an
   /// earlier graph than the run's. `with_intent` becomes durable together with the announcement,
@@ -70,8 +78,26 @@ class StepRunner {
 
  private:
   struct Call;
+  /// The hold of a row is that of its clients: it begins with the row's proxy.hold where it has
+  /// one, else with its first held step.
+  [[nodiscard]] bool begins_hold(const Decision& decision, const Call& call) const;
+  void forget_hold(ir::RowId row);
+  /// What the tries of one step in this run have in common.
+  struct Tries {
+    std::uint32_t failed = 0;
+    std::chrono::milliseconds pause{0};
+    net::Clock::Monotonic begun = {};
+  };
+  [[nodiscard]] Tries tries_of(ir::StepId step, bool& is_first);
+  void remember_tries(ir::StepId step, const Tries& tries);
+  void forget_tries(ir::StepId step);
+  /// How a failed or waiting try goes on: nothing when the result stands.
+  [[nodiscard]] std::optional<std::chrono::milliseconds> wait_before_next(const Decision& decision,
+                                                                          const StepResult& result,
+                                                                          Tries& tries);
   [[nodiscard]] Result<ir::Value> resolve(const ir::Value& value, int depth);
   [[nodiscard]] Outcome prepare(Call& call);
+  [[nodiscard]] Outcome prepare_restore(Call& call);
   [[nodiscard]] step::StepContext context(Call& call);
   [[nodiscard]] StepResult try_once(const Decision& decision, Call& call);
   [[nodiscard]] StepResult finish(const Decision& decision, Call& call, ir::Value outputs,
@@ -94,8 +120,11 @@ class StepRunner {
   mutable std::mutex mutex_;
   std::map<std::string, ir::Value, std::less<>> outputs_;
   std::map<ir::RowId, net::Clock::Monotonic> hold_begun_;
+  std::set<ir::RowId> open_holds_;
   std::set<ir::RowId> prepared_;
+  std::map<ir::StepId, Tries> tries_;   ///< of steps that wait for their next try
   std::vector<std::int64_t> bound_ms_;  ///< by row; 0: the option's
+  std::vector<bool> has_clients_hold_;  ///< by row
   std::mutex event_mutex_;
 };
 

@@ -1,68 +1,20 @@
 #include "runtime/proxy/address_move.h"
 
-#include <arpa/inet.h>
 #include <fmt/format.h>
-#include <netdb.h>
-#include <sys/socket.h>
 
 #include <algorithm>
-#include <array>
 #include <set>
 
-#include "compiler/source/text.h"
-#include "runtime/net/host.h"
-#include "runtime/net/stream.h"
 #include "runtime/proxy/errors.h"
 #include "runtime/proxy/proxy_fleet.h"
+#include "runtime/proxy/public_name.h"
 #include "runtime/step/errors.h"
 
 namespace plan::proxy {
 namespace {
 
-constexpr std::chrono::seconds kLookTime{5};
-constexpr std::chrono::seconds kCommandTime{120};
 constexpr std::chrono::milliseconds kLookPause{2'000};
 constexpr int kLooksMax = 1800;  // an hour
-constexpr std::size_t kGreetingBytesMax = 4096;
-constexpr std::size_t kAddressesMax = 16;
-
-/// A port that must answer as one of our proxies.
-struct Door {
-  std::string protocol = {};
-  std::uint16_t port = 0;
-  bool is_tls = false;
-  friend auto operator<=>(const Door&, const Door&) = default;
-};
-
-std::vector<std::string> addresses_of(const std::string& name) {
-  std::vector<std::string> addresses;
-  addrinfo hints{};
-  hints.ai_socktype = SOCK_STREAM;
-  addrinfo* found = nullptr;
-  if (getaddrinfo(name.c_str(), nullptr, &hints, &found) != 0) return addresses;
-  for (const addrinfo* item = found; item != nullptr && addresses.size() < kAddressesMax;
-       item = item->ai_next) {
-    std::array<char, NI_MAXHOST> text{};
-    if (getnameinfo(item->ai_addr, item->ai_addrlen, text.data(), text.size(), nullptr, 0,
-                    NI_NUMERICHOST) == 0)
-      addresses.emplace_back(text.data());
-  }
-  freeaddrinfo(found);
-  return addresses;
-}
-
-/// First line that a server says there, or why it did not.
-Result<std::string> greeting_at(const std::string& address, const Door& door) {
-  const net::Deadline deadline = net::Deadline::after(kLookTime);
-  PLAN_TRY(stream, net::connect_tcp(address, door.port, deadline));
-  if (door.is_tls) {
-    net::TlsClientOptions options;
-    options.is_unverified_allowed = true;  // nothing secret crosses: only the greeting is read
-    PLAN_TRY_VOID(stream->start_tls(options, deadline));
-  }
-  net::LineReader reader(*stream, kGreetingBytesMax);
-  return reader.line(deadline);
-}
 
 class AddressMoveDriver final : public step::StepDriver {
  public:
@@ -81,7 +33,7 @@ class AddressMoveDriver final : public step::StepDriver {
   Result<ir::Value> apply(step::StepContext& context) override {
     PLAN_TRY(missing, what_is_missing(context));
     if (missing.empty()) return ir::Value::map();
-    PLAN_TRY_VOID(run(context, "run"));
+    PLAN_TRY_VOID(run_command_of(context, "run"));
     PLAN_TRY_VOID(wait_until(context, true));
     return ir::Value::map();
   }
@@ -98,28 +50,11 @@ class AddressMoveDriver final : public step::StepDriver {
     if (context.prior["was_at_proxies"].bool_or(false)) return {};
     PLAN_TRY(missing, what_is_missing(context));
     if (!missing.empty()) return {};
-    PLAN_TRY_VOID(run(context, "undo"));
+    PLAN_TRY_VOID(run_command_of(context, "undo"));
     return wait_until(context, false);
   }
 
  private:
-  static Outcome run(step::StepContext& context, const char* which) {
-    std::vector<std::string> command;
-    for (const ir::Value& word : context.arguments[which].items())
-      command.emplace_back(word.string_or(""));
-    if (command.empty()) return {};  // the operator does it
-    const std::unique_ptr<net::Host> host = net::local_host();
-    net::CommandOptions options;
-    options.directory = step::beside_plan(context, {});
-    PLAN_TRY(result, host->run(command, net::Deadline::after(kCommandTime), options)
-                         .while_doing("moving the public address"));
-    if (result.exit_code == 0) return {};
-    return Error(errors::address_not_moved,
-                 fmt::format("the command `{}` ended with {}", command.front(), result.exit_code))
-        .with_detail(result.errors.empty() ? result.output : result.errors)
-        .with_effect(Effect::unknown);
-  }
-
   static Outcome wait_until(step::StepContext& context, bool is_wanted_at_proxies) {
     for (int look = 0; look < kLooksMax; ++look) {
       PLAN_TRY(missing, what_is_missing(context));

@@ -10,4 +10,8 @@ namespace plan::proxy {
 /// here, answers with a token that only our proxies have (in their greetings).
 [[nodiscard]] std::shared_ptr<step::StepDriver> make_address_move_driver();
 
+/// address.finalize: the same at the end, to the target: done when the public name greets on port
+/// 25, IMAP and submission with the target's own words. Waits without a thread.
+[[nodiscard]] std::shared_ptr<step::StepDriver> make_address_finalize_driver();
+
 }  // namespace plan::proxy

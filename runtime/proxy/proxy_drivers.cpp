@@ -114,8 +114,6 @@ class HoldDriver final : public step::StepDriver {
     const bool is_held = fleet.are_all("held", "") || fleet.are_all("prepared", "");
     observation.standing = is_held ? ir::Standing::satisfied : ir::Standing::absent;
     observation.fingerprint = ir::Value::map({{"destination", prior["destination"]}});
-    observation.hold_ms = static_cast<std::uint64_t>(
-        std::max<std::int64_t>(0, context.arguments["bound_ms"].integer_or(kDefaultBoundMs)));
     observation.remark =
         fmt::format("{} login names on {} proxies", names.size(), fleet.members().size());
     observation.prior = std::move(prior);
@@ -406,6 +404,7 @@ void add_proxy_drivers(step::DriverTable& table) {
   table.add(ir::StepKind::proxy_prepare, std::make_shared<PrepareDriver>());
   table.add(ir::StepKind::proxy_release, std::make_shared<ReleaseDriver>());
   table.add(ir::StepKind::address_move, make_address_move_driver());
+  table.add(ir::StepKind::address_finalize, make_address_finalize_driver());
 }
 
 }  // namespace plan::proxy

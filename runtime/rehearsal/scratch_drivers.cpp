@@ -76,6 +76,17 @@ class ScratchDriver final : public step::StepDriver {
       case StepKind::address_move:
         world_->is_address_moved_ = true;
         break;
+      case StepKind::address_finalize:
+        for (const auto& [address, one] : world_->accounts_) {
+          if (!address.empty() && one.clients != "target") {
+            return Error(errors::out_of_order,
+                         fmt::format("{} is not at the target, and the public address would be",
+                                     address))
+                .with_blame(Blame::plan);
+          }
+        }
+        world_->is_address_finalized_ = true;
+        break;
       case StepKind::dovecot_door:
       case StepKind::postfix_hook:
       case StepKind::postfix_listener:
@@ -157,6 +168,8 @@ class ScratchDriver final : public step::StepDriver {
         return account.is_parked;
       case StepKind::address_move:
         return world_->is_address_moved_;
+      case StepKind::address_finalize:
+        return world_->is_address_finalized_;
       case StepKind::dovecot_door:
       case StepKind::postfix_hook:
       case StepKind::postfix_listener:
@@ -214,8 +227,8 @@ void add_scratch_drivers(step::DriverTable& drivers, const std::shared_ptr<Scrat
        {StepKind::dovecot_door, StepKind::dovecot_deny, StepKind::postfix_hook,
         StepKind::postfix_listener, StepKind::postfix_hold, StepKind::postfix_forward,
         StepKind::queue_flush, StepKind::proxy_ready, StepKind::proxy_hold, StepKind::proxy_prepare,
-        StepKind::proxy_release, StepKind::address_move, StepKind::probe_login,
-        StepKind::probe_mail}) {
+        StepKind::proxy_release, StepKind::address_move, StepKind::address_finalize,
+        StepKind::probe_login, StepKind::probe_mail}) {
     drivers.add(kind, driver);
   }
 }

@@ -36,6 +36,7 @@ class ScratchWorld {
   std::map<std::string, ScratchAccount> accounts_;
   std::set<std::string> prepared_hosts_;
   bool is_address_moved_ = false;
+  bool is_address_finalized_ = false;
   std::vector<std::string> log_;
 };
 

@@ -1,5 +1,6 @@
 #pragma once
 #include <atomic>
+#include <chrono>
 #include <functional>
 #include <map>
 #include <memory>
@@ -12,8 +13,17 @@
 #include "compiler/source/result.h"
 #include "runtime/net/clock.h"
 #include "runtime/secret/secret.h"
+#include "runtime/step/errors.h"
 
 namespace plan::step {
+
+/// What a driver's `apply` returns when there is nothing to do now and something to look at later:
+/// the engine calls the step again after `wait`, and no thread waits meanwhile. Whatever the driver
+/// must know then stands in its notes; it counts as no failed attempt. In a held account the engine
+/// waits itself, a second at most.
+[[nodiscard]] inline Error not_yet(std::chrono::milliseconds wait, std::string_view what_for) {
+  return Error(errors::not_yet, std::string(what_for)).with_retry_after(wait);
+}
 
 /// Set when the operator asks to stop; a driver looks at it between two effects and returns
 /// `stopped`, with everything it did recorded.
@@ -78,7 +88,7 @@ class StepDriver {
   /// Looks, changes nothing. Used by diff, before every apply, and to resolve `unknown`.
   [[nodiscard]] virtual Result<ir::Observation> observe(StepContext& context) = 0;
   /// Converges to what should be; safe to repeat after a crash at any instruction. Returns the
-  /// step's outputs (a map).
+  /// step's outputs (a map), or `not_yet`.
   [[nodiscard]] virtual Result<ir::Value> apply(StepContext& context) = 0;
   /// Is it so, seen from outside? Called after apply, before the outcome is recorded.
   [[nodiscard]] virtual Outcome verify(StepContext& context) = 0;

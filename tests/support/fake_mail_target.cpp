@@ -179,7 +179,28 @@ Value FakeMailTarget::run(const std::string& method, const Value& arguments) {
                                  {"name", script.name},
                                  {"blobId", script.blob_id},
                                  {"isActive", script.is_active}}));
+  } else if (method == "Email/changes") {
+    const auto known = snapshots_.find(std::string(arguments["sinceState"].string_or("")));
+    if (known == snapshots_.end()) return set_error("cannotCalculateChanges");
+    ir::List created, updated, destroyed;
+    for (const auto& [id, email] : emails) {
+      const auto before = known->second.find(id);
+      if (before == known->second.end())
+        created.emplace_back(id);
+      else if (!(before->second == email))
+        updated.emplace_back(id);
+    }
+    for (const auto& [id, email] : known->second)
+      if (emails.count(id) == 0) destroyed.emplace_back(id);
+    snapshots_[state()] = emails;
+    return Value::map({{"accountId", "acc"},
+                       {"newState", state()},
+                       {"hasMoreChanges", false},
+                       {"created", Value(std::move(created))},
+                       {"updated", Value(std::move(updated))},
+                       {"destroyed", Value(std::move(destroyed))}});
   } else if (method == "Email/query") {
+    ++listings;
     const std::string mailbox(arguments["filter"]["inMailbox"].string_or(""));
     ir::List all;
     for (const auto& [id, email] : emails)
@@ -193,6 +214,8 @@ Value FakeMailTarget::run(const std::string& method, const Value& arguments) {
                        {"total", total},
                        {"queryState", state()}});
   } else if (method == "Email/get" || method == "Blob/get") {
+    if (method == "Email/get" && arguments["ids"].size() == 0) snapshots_[state()] = emails;
+    if (method == "Email/get") emails_read += arguments["ids"].size();
     if (method == "Blob/get" && !has_digests) return set_error("unknownMethod");
     ir::List missing;
     const Value& ids = arguments["ids"];

@@ -26,6 +26,7 @@ struct FakeEmail {
   std::set<std::string> mailbox_ids = {};
   std::set<std::string> keywords = {};
   std::string received_at = {};
+  friend bool operator==(const FakeEmail&, const FakeEmail&) = default;
 };
 
 struct FakeScript {
@@ -63,6 +64,8 @@ class FakeMailTarget {
   std::size_t message_bytes_max = 0;         ///< upload limit; 0: none
   bool has_digests = true;                   ///< Blob/get knows digest:sha-256
   std::uint64_t imports = 0;                 ///< calls of Email/import that were executed
+  std::uint64_t listings = 0;                ///< pages of Email/query
+  std::uint64_t emails_read = 0;             ///< ids asked for in Email/get
 
   /// "path: content" of every message, with keywords, sorted.
   [[nodiscard]] std::multiset<std::string> content() const;
@@ -80,6 +83,8 @@ class FakeMailTarget {
   [[nodiscard]] std::string state() const { return "s" + std::to_string(changes_); }
 
   std::uint64_t changes_ = 0;
+  /// The messages at each state that was told to somebody.
+  std::map<std::string, std::map<std::string, FakeEmail>> snapshots_ = {};
   std::uint64_t next_id_ = 0;
   std::vector<std::pair<std::string, ir::Value>> late_ = {};
   std::unique_ptr<FakeHttpServer> server_;

@@ -28,7 +28,7 @@ using source::Source;
 
 constexpr int kLookupUnknown = 67;  // sysexits EX_NOUSER: also for a user that a deny passdb names
 constexpr int kLoginRefused = 77;   // EX_NOPERM
-constexpr std::chrono::milliseconds kPoll{100};
+constexpr std::chrono::milliseconds kPoll{40};
 /// A login that had passed the deny passdb before the write may show up this much later.
 constexpr std::chrono::milliseconds kLateLogin{150};
 
@@ -153,8 +153,12 @@ class DenyDriver final : public step::StepDriver {
     }
     observation.prior = Value::map({{"denied", already}});
     observation.fingerprint = Value::map({{"denied", already}});
-    observation.duration_ms = 2500;
-    observation.hold_ms = 2500;
+    observation.duration_ms = 1000;
+    // Anywhere within Dovecot's second; then two looks at the sessions.
+    observation.hold_ms = 500 + kLateLogin.count();
+    observation.hold_basis =
+        fmt::format("half a second until Dovecot looks again, {} ms until no session is there",
+                    kLateLogin.count());
     return observation;
   }
 
@@ -172,7 +176,8 @@ class DenyDriver final : public step::StepDriver {
   Outcome verify(step::StepContext& context) override {
     PLAN_TRY(wanted, wanted_of(context.arguments));
     PLAN_TRY(source, sources_->open(context));
-    // A refused login takes Dovecot's failure delay; the rest is looked at meanwhile.
+    // A refused login takes Dovecot's failure delay where the deny file cannot lift it; the rest is
+    // looked at meanwhile.
     Source& held = *source;
     std::future<Result<bool>> login = std::async(
         std::launch::async, [&held, &wanted] { return is_login_denied(held, wanted.account); });

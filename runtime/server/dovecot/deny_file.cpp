@@ -25,11 +25,12 @@ std::set<std::string> parse_deny_file(std::string_view text) {
   return names;
 }
 
-std::string deny_file_text(const std::set<std::string>& names) {
+std::string deny_file_text(const std::set<std::string>& names, std::size_t padding) {
   std::string text =
       "# Written by plan: these accounts have moved or are being moved; changes by hand are "
-      "lost.\n";
-  for (const std::string& name : names) text += name + ":\n";
+      "lost." +
+      std::string(padding, ' ') + "\n";
+  for (const std::string& name : names) text += name + ":::::::nodelay=y\n";
   return text;
 }
 
@@ -47,13 +48,17 @@ DenyFile::DenyFile(source::Source& source, std::string path)
     : source_(source),
       path_(std::move(path)),
       writes_([this](std::vector<Request*>& requests) { return write(requests); },
-              source::kWatchedFileApart, source.clock()) {}
+              std::chrono::milliseconds(0), source.clock()) {}
 
-Result<std::set<std::string>> DenyFile::read() {
+Result<std::string> DenyFile::read_text() {
   const net::Deadline deadline = net::Deadline::after(source::kCommandTime);
   PLAN_TRY(exists, source_.host().exists(path_, deadline));
-  if (!exists) return std::set<std::string>();
-  PLAN_TRY(text, source_.host().read_file(path_, source::kAccountFileBytesMax, deadline));
+  if (!exists) return std::string();
+  return source_.host().read_file(path_, source::kAccountFileBytesMax, deadline);
+}
+
+Result<std::set<std::string>> DenyFile::read() {
+  PLAN_TRY(text, read_text());
   return parse_deny_file(text);
 }
 
@@ -67,24 +72,39 @@ Outcome DenyFile::change(const std::vector<std::string>& add,
     }
   }
   Request request{.add = &add, .remove = &remove};
-  PLAN_TRY_VOID(writes_.submit(request).while_doing(
-      fmt::format("changing {} on {}", path_, source_.host().name())));
-  if (request.is_written) source_.clock().sleep_for(source::kWatchedFileApart);
-  return {};
+  return writes_.submit(request).while_doing(
+      fmt::format("changing {} on {}", path_, source_.host().name()));
+}
+
+/// The padding with which the text has another size than every version that Dovecot may have read
+/// within the second.
+std::size_t DenyFile::padding_for(std::size_t size) {
+  const auto now = source_.clock().now();
+  std::erase_if(recent_,
+                [&](const auto& one) { return now - one.first > source::kWatchedFileMemory; });
+  std::size_t padding = 0;
+  const auto is_taken = [&](std::size_t wanted) {
+    return std::any_of(recent_.begin(), recent_.end(),
+                       [&](const auto& one) { return one.second == wanted; });
+  };
+  while (is_taken(size + padding)) ++padding;
+  recent_.emplace_back(now, size + padding);
+  return padding;
 }
 
 Outcome DenyFile::write(std::vector<Request*>& requests) {
-  PLAN_TRY(names, read());
-  const std::set<std::string> before = names;
+  PLAN_TRY(before_text, read_text());
+  const std::set<std::string> before = parse_deny_file(before_text);
+  std::set<std::string> names = before;
   for (const Request* request : requests) {
     names.insert(request->add->begin(), request->add->end());
     for (const std::string& name : *request->remove) names.erase(name);
   }
   if (names == before) return {};
-  PLAN_TRY_VOID(source_.host().replace_file(path_, deny_file_text(names), kDenyFileMode,
-                                            net::Deadline::after(source::kCommandTime)));
-  for (Request* request : requests) request->is_written = true;
-  return {};
+  recent_.emplace_back(source_.clock().now(), before_text.size());
+  const std::size_t padding = padding_for(deny_file_text(names).size());
+  return source_.host().replace_file(path_, deny_file_text(names, padding), kDenyFileMode,
+                                     net::Deadline::after(source::kCommandTime));
 }
 
 }  // namespace plan::server::dovecot

@@ -13,6 +13,9 @@
 namespace plan::server::dovecot {
 namespace {
 
+/// Neither reload has reached every process when its command returns.
+constexpr std::chrono::milliseconds kAfterReload{1100};
+
 using ir::Standing;
 using ir::Value;
 using source::Source;
@@ -126,8 +129,7 @@ class DoorDriver final : public step::StepDriver {
     }
     PLAN_TRY_VOID(
         source->reload_dovecot_and_postfix().while_doing("reloading Dovecot and Postfix"));
-    // Neither reload has reached every process when its command returns.
-    context.clock.sleep_for(source::kWatchedFileApart);
+    context.clock.sleep_for(kAfterReload);
     return Value::map();
   }
 
@@ -161,7 +163,7 @@ class DoorDriver final : public step::StepDriver {
     PLAN_TRY_VOID(source->run({"rm", "-f", "--", wanted.configuration}));
     PLAN_TRY_VOID(
         source->reload_dovecot_and_postfix().while_doing("reloading Dovecot and Postfix"));
-    context.clock.sleep_for(source::kWatchedFileApart);
+    context.clock.sleep_for(kAfterReload);
     return source->run({"rm", "-f", "--", wanted.deny_file}).map([](const std::string&) {});
   }
 

@@ -15,6 +15,14 @@ inline constexpr std::chrono::milliseconds kConnectApart{300};
 inline constexpr std::chrono::milliseconds kFindTime{12'000};
 inline constexpr std::chrono::milliseconds kLookApart{40};
 inline constexpr std::chrono::milliseconds kLookApartMax{500};
+/// When the user's own script may have discarded a probe: it counts as delivered at the target
+/// after it has stayed out of both queues for so long, in so many looks. Two servers that send mail
+/// to each other pass it on every 0.08 s (split-delivery.md section 4), so one of these looks sees
+/// it.
+inline constexpr std::chrono::milliseconds kOutOfQueuesTime{700};
+inline constexpr int kOutOfQueuesLooks = 8;
+/// How long a probe is simply looked for before that.
+inline constexpr std::chrono::milliseconds kPlainFindTime{300};
 /// Newest messages that are looked through when the server cannot tell what changed.
 inline constexpr std::size_t kNewestMax = 200;
 inline constexpr std::size_t kChangesMax = 2000;

@@ -30,6 +30,8 @@ class LoginProbe final : public step::StepDriver {
   Result<ir::Observation> observe(step::StepContext&) override {
     ir::Observation observation;
     observation.remark = "logs in when its moment comes";
+    observation.hold_ms = 100;
+    observation.hold_basis = "a login with its hash";
     return observation;
   }
 
@@ -87,7 +89,7 @@ std::shared_ptr<step::StepDriver> make_login_probe(std::shared_ptr<source::Sourc
 void add_drivers(step::DriverTable& table, std::shared_ptr<source::SourcePool> sources,
                  std::shared_ptr<stalwart::TargetPool> targets) {
   table.add(ir::StepKind::probe_login, make_login_probe(sources, targets));
-  table.add(ir::StepKind::probe_mail, make_mail_probe(std::move(targets)));
+  table.add(ir::StepKind::probe_mail, make_mail_probe(std::move(sources), std::move(targets)));
 }
 
 }  // namespace plan::server::probe

@@ -37,7 +37,8 @@ class QueueDriver final : public step::StepDriver {
   Result<ir::Value> apply(step::StepContext& context) override {
     const std::vector<std::string> names = source::names_of_account(context.arguments);
     PLAN_TRY(queues, open_(context));
-    const auto until = context.clock.now() + kFlushTime;
+    const std::chrono::milliseconds waited_before(context.notes["waited_ms"].integer_or(0));
+    const auto until = context.clock.now() + kAtOnceTime;
     auto pause = kLookApart;
     std::size_t most = 0;
     for (;;) {
@@ -55,7 +56,15 @@ class QueueDriver final : public step::StepDriver {
         return Error(step::errors::stopped,
                      fmt::format("{} messages still wait; they are safe in their queues", waiting));
       }
-      if (context.clock.now() >= until) {
+      const bool is_waiting = context.clock.now() >= until;
+      if (is_waiting && waited_before < kFlushTime) {
+        const auto waited = waited_before + kAtOnceTime + kLookLaterApart;
+        if (context.remember)
+          PLAN_TRY_VOID(context.remember(ir::Value::map({{"waited_ms", waited.count()}})));
+        return step::not_yet(kLookLaterApart, "mail for it waits in a queue");
+      }
+      if (is_waiting) {
+        if (context.remember) PLAN_TRY_VOID(context.remember(ir::Value()));
         const std::string& reason =
             both.source.reason.empty() ? both.target.reason : both.source.reason;
         return Error(errors::queue_not_empty,

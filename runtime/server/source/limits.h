@@ -12,15 +12,16 @@ inline constexpr std::size_t kAccountFileLineBytesMax = 65536;
 inline constexpr std::size_t kMapBytesMax = std::size_t{256} << 20U;
 /// The listing of a queue: about 300 bytes a message.
 inline constexpr std::size_t kQueueBytesMax = std::size_t{512} << 20U;
-/// Dovecot watches its files by whole seconds (reference/split-delivery.md 9.4): two writes must
-/// differ in the second, and nobody may rely on a write before the next second has come.
-inline constexpr std::chrono::milliseconds kWatchedFileApart{1100};
+/// Dovecot watches its files by whole seconds (reference/split-delivery.md 9.4): what it may have
+/// read so long ago must differ from the next version in size, and a write counts when Dovecot is
+/// seen to follow it, which is in the next second at the latest.
+inline constexpr std::chrono::milliseconds kWatchedFileMemory{2500};
 /// One reload a second at most, shared by all changes that are ready.
 inline constexpr std::chrono::milliseconds kReloadApart{1000};
 /// How long mail that was in delivery when the hold came is waited for; the clients' hold lasts 20
 /// s in all.
 inline constexpr std::chrono::milliseconds kDrainTime{10'000};
-inline constexpr std::chrono::milliseconds kQueuePoll{100};
+inline constexpr std::chrono::milliseconds kQueuePoll{40};
 /// Until a denied login is refused, until sessions have ended, until a probe is held.
 inline constexpr std::chrono::milliseconds kDoorTime{10'000};
 inline constexpr std::chrono::milliseconds kKickTime{5'000};

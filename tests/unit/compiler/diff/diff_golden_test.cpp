@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 #include <fstream>
+#include <map>
 
 #include "compiler/diff/change.h"
 #include "compiler/ir/json.h"
@@ -167,6 +168,47 @@ TEST(Diff, ValuesAreShownOnOneLine) {
   EXPECT_EQ(show_value(ir::OutputRef{"domain/a", "id"}), "(known after domain/a)");
   EXPECT_EQ(show_value(Value("two\nlines")).find('\n'), std::string::npos);
   EXPECT_LE(show_value(std::string(10'000, 'x')).size(), 100U);
+}
+
+TEST(Diff, AHoldIsTheLongestChainOfWhatClientsWaitForWithItsFigures) {
+  ir::StepGraph graph;
+  const ir::WaveId wave = graph.add_wave({.name = "all", .parallel = 2});
+  const ir::RowId row = graph.add_row("a@x", Value::map({{"account", "a@x"}}), {});
+  std::map<std::string, ir::StepId> steps;
+  std::unordered_map<std::uint32_t, Observation> seen;
+  const auto add = [&](const char* name, StepKind kind, std::vector<const char*> after,
+                       std::uint64_t ms) {
+    ir::StepShape shape;
+    shape.kind = kind;
+    shape.stage = Stage::waves;
+    shape.role = kind == StepKind::proxy_release ? TransactionRole::commit : TransactionRole::held;
+    shape.id_pattern = std::string("account/{}/") + name;
+    shape.arguments = Value::map({{"account", ir::OutputRef{"$row", "account"}}});
+    const ir::StepId step = graph.add_step(graph.add_shape(std::move(shape)), row, wave);
+    for (const char* earlier : after) graph.add_edge(steps.at(earlier), step);
+    steps[name] = step;
+    Observation& observation = seen[static_cast<std::uint32_t>(step)];
+    observation.hold_ms = ms;
+    observation.hold_basis = std::string("as ") + name;
+  };
+  add("hold-mail", StepKind::postfix_hold, {}, 5'000);  // before the clients' hold
+  add("hold", StepKind::proxy_hold, {"hold-mail"}, 20);
+  add("deny", StepKind::dovecot_deny, {"hold"}, 600);
+  add("refresh", StepKind::admin_account_refresh, {"hold"}, 100);  // beside deny
+  add("keys", StepKind::admin_keys, {"deny", "refresh"}, 30);
+  add("release", StepKind::proxy_release, {"keys"}, 10);
+  ASSERT_FALSE(graph.freeze());
+  ChangeSet changes = compare(graph, seen, {}, "x");
+  const AccountChange& account = changes.stages[2].waves.at(0).accounts.at(0);
+  ASSERT_EQ(account.hold.size(), 5U);
+  EXPECT_EQ(account.hold[1].basis, "as deny");
+  EXPECT_EQ(account.hold[4].step, "reloads") << "another account moves at the same time";
+  EXPECT_EQ(account.cost.hold_ms, 20U + 600U + 30U + 10U + 250U);
+  EXPECT_NE(render_text(changes, {}).find("as deny"), std::string::npos);
+  seen[static_cast<std::uint32_t>(steps["deny"])].standing = Standing::satisfied;
+  changes = compare(graph, seen, {}, "x");
+  EXPECT_EQ(changes.stages[2].waves.at(0).accounts.at(0).cost.hold_ms,
+            20U + 100U + 30U + 10U + 250U);
 }
 
 TEST(Diff, CountsWhatWouldChange) {

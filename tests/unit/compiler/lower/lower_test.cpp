@@ -123,8 +123,8 @@ TEST(Lower, BrokenProceduresAreNamedAtTheirPlace) {
             "there is no such kind of step");
   EXPECT_EQ(problem("  - {id: a, kind: approval, stage: never}\n"),
             "`stage` is prepare, cutover, waves or finalize");
-  EXPECT_EQ(problem("  - {id: a, kind: approval, stage: waves}\n"),
-            "`approval` needs argument `wave`: wave that waits");
+  EXPECT_EQ(problem("  - {id: a, kind: window, stage: waves}\n"),
+            "`window` needs argument `not_before_ms`: the moment, in milliseconds since 1970");
   EXPECT_EQ(problem("  - {id: a, kind: approval, stage: waves, args: {wave: x, other: y}}\n"),
             "`approval` takes no argument `other`");
   EXPECT_EQ(problem("  - {id: a, kind: approval, stage: waves, after: [b], args: {wave: x}}\n"),

@@ -107,6 +107,18 @@ TEST(Expression, DepthAndChainsAreBounded) {
 }
 
 TEST(Scalar, QuantitiesNeedTheirUnitAndFitInto63Bits) {
+  EXPECT_EQ(read_permille("5%"), 50U);
+  EXPECT_EQ(read_permille("0.5%"), 5U);
+  EXPECT_EQ(read_permille("100%"), 1000U);
+  for (const char* text : {"5", "%", "101%", "100.1%", "-1%", "1.25%", "1,5%"})
+    EXPECT_EQ(read_permille(text), std::nullopt) << text;
+  EXPECT_EQ(read_time_ms("1970-01-01T00:00:01Z"), 1000);
+  EXPECT_EQ(read_time_ms("2026-12-01T02:00+01:00"), read_time_ms("2026-12-01T01:00:00Z"));
+  EXPECT_EQ(read_time_ms("2026-12-01T02:00:00Z"), 1'796'090'400'000);
+  for (const char* text :
+       {"2026-12-01", "2026-12-01T02:00", "2026-13-01T02:00Z", "2026-02-30T02:00Z",
+        "2026-12-01T24:00Z", "2026-12-01 02:00Z", "2026-12-01T02:00+1:00", "2026-12-01T02:00Zx"})
+    EXPECT_EQ(read_time_ms(text), std::nullopt) << text;
   EXPECT_EQ(read_duration_ms("500ms"), 500U);
   EXPECT_EQ(read_duration_ms("2h"), 7'200'000U);
   EXPECT_EQ(read_duration_ms("30"), std::nullopt);

@@ -96,6 +96,106 @@ TEST_F(EngineTest, a_wave_stops_by_its_rule_and_nobody_stays_held) {
   EXPECT_EQ(result->counts.accounts_moved, 0U);
 }
 
+TEST_F(EngineTest, a_wave_that_bears_failures_lets_the_next_one_begin) {
+  world_.has_poor_content[0] = true;
+  const auto result = run(
+      move_graph({.accounts = 4, .first_wave = 2, .stop_after_failed = 2, .has_barrier = true}));
+  ASSERT_TRUE(result) << result.error().to_line();
+  EXPECT_EQ(result->ending, Ending::failed) << result->message;
+  EXPECT_EQ(result->counts.accounts_moved, 3U);
+  EXPECT_TRUE(world_.accounts[3].is_at_target);
+  EXPECT_EQ(world_.finalized, 0U) << "what needs every account does not run";
+  EXPECT_EQ(world_.verdict(4, false), "");
+  world_.has_poor_content[0] = false;
+  const auto again = run(
+      move_graph({.accounts = 4, .first_wave = 2, .stop_after_failed = 2, .has_barrier = true}));
+  ASSERT_TRUE(again) << again.error().to_line();
+  EXPECT_EQ(again->ending, Ending::finished) << again->message;
+  EXPECT_EQ(world_.verdict(4, true), "");
+}
+
+/// Everything is done at once, but a sweep looks three times, a minute apart.
+class MinuteSweeps final : public step::StepDriver {
+ public:
+  Result<ir::Observation> observe(step::StepContext&) override { return ir::Observation{}; }
+  Result<ir::Value> apply(step::StepContext& context) override {
+    if (context.kind == ir::StepKind::archive_grade) return ir::Value::map({{"grade", "perfect"}});
+    if (context.kind != ir::StepKind::archive_sweep)
+      return ir::Value::map({{"account_id", "i"}, {"generation", 1}});
+    const std::int64_t looks = context.notes.integer_or(0) + 1;
+    PLAN_TRY_VOID(context.remember(looks));
+    if (looks < 3) return step::not_yet(std::chrono::seconds(60), "another look");
+    return ir::Value::map({{"messages", 0}});
+  }
+  Outcome verify(step::StepContext&) override { return {}; }
+  Outcome undo(step::StepContext&) override { return {}; }
+};
+
+TEST_F(EngineTest, accounts_that_are_swept_take_no_thread_and_keep_nobody_waiting) {
+  const auto driver = std::make_shared<MinuteSweeps>();
+  for (const ir::StepKindInfo& info : ir::all_step_kinds()) drivers_.add(info.kind, driver);
+  add_local_drivers(drivers_);
+  options_.threads_max = 4;
+  const std::int64_t begun = clock_.wall_ms();
+  const auto result = run(move_graph({.accounts = 150, .parallel = 8}));
+  ASSERT_TRUE(result) << result.error().to_line();
+  EXPECT_EQ(result->ending, Ending::finished) << result->message;
+  EXPECT_EQ(result->counts.accounts_moved, 150U);
+  const std::int64_t minutes = (clock_.wall_ms() - begun) / 60'000;
+  EXPECT_GE(minutes, 2);
+  EXPECT_LE(minutes, 4) << "four threads, two minutes each in a row, would be 75";
+}
+
+TEST_F(EngineTest, a_stop_does_not_wait_for_what_waits) {
+  const auto driver = std::make_shared<MinuteSweeps>();
+  for (const ir::StepKindInfo& info : ir::all_step_kinds()) drivers_.add(info.kind, driver);
+  add_local_drivers(drivers_);
+  class StopAtRelease final : public report::EventSink {
+   public:
+    explicit StopAtRelease(step::StopSignal& stop) : stop_(stop) {}
+    void on(const report::Event& event) override {
+      if (std::holds_alternative<report::AccountReleased>(event.what)) stop_.request();
+    }
+
+   private:
+    step::StopSignal& stop_;
+  };
+  const ir::StepGraph graph = move_graph({.accounts = 1});
+  const std::int64_t begun = clock_.wall_ms();
+  {
+    auto journal = open();
+    StopAtRelease sink(stop_);
+    const auto result =
+        engine::run({graph, **journal, drivers_, secrets_, clock_, sink, stop_}, options_);
+    ASSERT_TRUE(result) << result.error().to_line();
+    EXPECT_EQ(result->ending, Ending::stopped) << result->message;
+    EXPECT_LT(clock_.wall_ms() - begun, 60'000);
+  }
+  step::StopSignal calm;
+  auto journal = open();
+  const auto again =
+      engine::run({graph, **journal, drivers_, secrets_, clock_, events_, calm}, options_);
+  ASSERT_TRUE(again) << again.error().to_line();
+  EXPECT_EQ(again->ending, Ending::finished) << again->message;
+}
+
+TEST_F(EngineTest, a_window_waits_for_its_moment) {
+  ir::StepGraph graph;
+  const std::int64_t opens = clock_.wall_ms() + 3 * 3'600'000;
+  graph.add_step(graph.add_shape({ir::StepKind::window,
+                                  ir::Stage::waves,
+                                  ir::TransactionRole::none,
+                                  "window",
+                                  ir::Value::map({{"not_before_ms", opens}}),
+                                  {}}),
+                 ir::RowId::none, ir::WaveId::none);
+  ASSERT_FALSE(graph.freeze());
+  const auto result = run(graph);
+  ASSERT_TRUE(result) << result.error().to_line();
+  EXPECT_EQ(result->ending, Ending::finished) << result->message;
+  EXPECT_GE(clock_.wall_ms(), opens);
+}
+
 TEST_F(EngineTest, a_stop_request_finishes_the_held_accounts_and_begins_nothing_new) {
   /// Asks to stop as soon as the first account is held.
   class StopAtHold final : public report::EventSink {
@@ -397,7 +497,7 @@ TEST_F(EngineTest, the_rollback_plan_names_the_steps_newest_first) {
   ASSERT_TRUE(plan) << plan.error().to_line();
   ASSERT_EQ(plan->steps.size(), 13U);
   EXPECT_EQ(plan->steps.front().step, "account/a1@x/sweep");
-  EXPECT_EQ(plan->steps.back().step, "account/a1@x/hold-clients");
+  EXPECT_EQ(plan->steps.back().step, "account/a1@x/hold-mail");
   EXPECT_TRUE(plan->barred.empty());
 }
 

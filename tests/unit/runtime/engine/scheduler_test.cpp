@@ -108,6 +108,9 @@ TEST(SchedulerTest, in_any_order_of_events_no_step_begins_before_what_it_waits_f
 
 TEST(SchedulerTest, whatever_fails_nobody_stays_held_and_undo_is_newest_first) {
   const ir::StepGraph graph = move_graph({.accounts = 6, .parallel = 3});
+  const auto place = [&](StepId step) {
+    return std::find(graph.order().begin(), graph.order().end(), step) - graph.order().begin();
+  };
   for (unsigned seed = 1; seed <= 150; ++seed) {
     std::mt19937 random(seed);
     Scheduler scheduler(graph, {});
@@ -135,7 +138,10 @@ TEST(SchedulerTest, whatever_fails_nobody_stays_held_and_undo_is_newest_first) {
       if (is_committed) {
         ASSERT_TRUE(undone.empty()) << "seed " << seed;
       } else {
-        std::reverse(held.begin(), held.end());
+        // Steps that run side by side are undone in the order of the graph, too.
+        std::sort(held.begin(), held.end(), [&](const auto& left, const auto& right) {
+          return place(*graph.find(left)) > place(*graph.find(right));
+        });
         ASSERT_EQ(undone, held) << "seed " << seed;
       }
     }
@@ -167,12 +173,14 @@ TEST(SchedulerTest, a_commit_of_unknown_effect_is_never_undone) {
   Scheduler scheduler(graph, {});
   scheduler.start();
   const StepId release = *graph.find("account/a0@x/release");
-  std::vector<Decision> now = scheduler.next();
-  while (now.front().step != release) {
-    scheduler.on_done(now.front().step);
-    now = scheduler.next();
+  Player player{graph, scheduler};
+  player.begin();
+  while (player.running.front().step != release) {
+    scheduler.on_done(player.running.front().step);
+    player.running.pop_front();
+    player.begin();
   }
-  EXPECT_TRUE(now.front().ends_hold);
+  EXPECT_TRUE(player.running.front().ends_hold);
   scheduler.on_failed(release, true);
   EXPECT_TRUE(scheduler.next().empty());
   EXPECT_EQ(scheduler.phase(static_cast<ir::RowId>(1)), RowPhase::stuck);
@@ -183,7 +191,7 @@ TEST(SchedulerTest, held_steps_are_not_kept_waiting_by_limits) {
   Scheduler scheduler(graph, {.threads_max = 1});
   scheduler.restore_done(*graph.find("domain/x"));
   scheduler.restore_done(*graph.find("point/before-waves"));
-  for (const char* step : {"create", "copy", "hold-clients"}) {
+  for (const char* step : {"create", "copy", "hold-mail", "hold-clients"}) {
     scheduler.restore_done(*graph.find(std::string("account/a2@x/") + step));
   }
   scheduler.restore_held(static_cast<ir::RowId>(3));
@@ -222,8 +230,78 @@ TEST(SchedulerTest, what_a_crash_left_half_way_is_undone_first_and_then_begins_a
   EXPECT_TRUE(now[0].ends_hold);
   scheduler.on_undone(now[0].step);
   now = scheduler.next();
-  ASSERT_EQ(names(graph, now), (std::vector<std::string>{"account/a0@x/hold-clients"}));
+  ASSERT_EQ(names(graph, now), (std::vector<std::string>{"account/a0@x/hold-mail"}));
   EXPECT_TRUE(now[0].begins_hold);
+}
+
+TEST(SchedulerTest, behind_a_soft_edge_the_next_wave_begins_whoever_failed_and_a_hard_one_keeps) {
+  const ir::StepGraph graph =
+      move_graph({.accounts = 6, .parallel = 2, .first_wave = 3, .has_barrier = true});
+  for (unsigned seed = 1; seed <= 60; ++seed) {
+    std::mt19937 random(seed);
+    Scheduler scheduler(graph, {});
+    scheduler.start();
+    Player player{graph, scheduler};
+    player.play(random, [&](const Decision& decision) {
+      return graph.id(decision.step).starts_with("account/a1@x/") && random() % 8 == 0;
+    });
+    const bool is_failed = !scheduler.is_done(*graph.find("account/a1@x/sweep"));
+    EXPECT_EQ(scheduler.is_done(*graph.find("finalize")), !is_failed) << "seed " << seed;
+    EXPECT_TRUE(scheduler.is_done(*graph.find("account/a5@x/release"))) << "seed " << seed;
+    const auto begun = std::find(player.log.begin(), player.log.end(), "wave/rest/begin");
+    ASSERT_NE(begun, player.log.end()) << "seed " << seed;
+    for (auto line = begun; line != player.log.end(); ++line)
+      EXPECT_FALSE(*line == "account/a0@x/release" || *line == "account/a2@x/flush")
+          << "seed " << seed;
+  }
+}
+
+TEST(SchedulerTest, a_wave_stops_by_share_and_by_hold) {
+  const ir::StepGraph graph =
+      move_graph({.accounts = 10, .parallel = 1, .stop_failed_permille = 200});
+  Scheduler scheduler(graph, {});
+  scheduler.start();
+  Player player{graph, scheduler};
+  std::mt19937 random(1);
+  player.play(random, [&](const Decision& decision) {
+    return graph.kind(decision.step) == ir::StepKind::archive_copy;
+  });
+  ASSERT_TRUE(scheduler.stopped_by());
+  EXPECT_EQ(scheduler.wave_counts(scheduler.stopped_by()->wave).failed, 2U) << "a fifth of ten";
+
+  const ir::StepGraph held = move_graph({.accounts = 2, .stop_hold_ms = 5'000});
+  Scheduler other(held, {});
+  other.start();
+  other.on_hold_ended(static_cast<ir::RowId>(1), 5'000);
+  EXPECT_FALSE(other.is_draining());
+  other.on_hold_ended(static_cast<ir::RowId>(1), 5'001);
+  EXPECT_TRUE(other.is_draining());
+  EXPECT_EQ(other.stopped_by()->held_ms, 5'001U);
+}
+
+TEST(SchedulerTest, what_waits_for_a_moment_is_in_nobodys_way) {
+  const ir::StepGraph graph = move_graph({.accounts = 3, .parallel = 1});
+  Scheduler scheduler(graph, {.threads_max = 1});
+  scheduler.restore_done(*graph.find("domain/x"));
+  scheduler.restore_done(*graph.find("point/before-waves"));
+  scheduler.start();
+  for (int i = 0; i < 3; ++i) {
+    std::vector<Decision> now = scheduler.next();
+    ASSERT_EQ(now.size(), 1U) << "one place in the wave, and the one before left it";
+    scheduler.on_done(now[0].step);
+    now = scheduler.next();
+    ASSERT_EQ(now.size(), 1U);
+    EXPECT_EQ(graph.kind(now[0].step), ir::StepKind::archive_copy);
+    scheduler.on_waiting(now[0].step);
+  }
+  EXPECT_EQ(scheduler.sleeping(), 3U);
+  EXPECT_EQ(scheduler.running(), 0U);
+  EXPECT_TRUE(scheduler.next().empty());
+  scheduler.wake(*graph.find("account/a1@x/copy"));
+  scheduler.wake(*graph.find("account/a1@x/copy"));
+  EXPECT_EQ(names(graph, scheduler.next()), (std::vector<std::string>{"account/a1@x/copy"}));
+  scheduler.on_failed(*graph.find("account/a1@x/copy"));
+  EXPECT_EQ(scheduler.sleeping(), 2U);
 }
 
 TEST(SchedulerTest, five_thousand_accounts_are_scheduled_in_linear_time) {

@@ -130,7 +130,7 @@ using enum ir::StepKind;
 
 TEST_F(ProxyDriversTest, HasADriverForEveryKindOfTheProxy) {
   for (const ir::StepKind kind :
-       {proxy_ready, proxy_hold, proxy_prepare, proxy_release, address_move})
+       {proxy_ready, proxy_hold, proxy_prepare, proxy_release, address_move, address_finalize})
     EXPECT_NE(table_.find(kind), nullptr);
 }
 
@@ -149,7 +149,7 @@ TEST_F(ProxyDriversTest, LooksWithoutTouching) {
   auto hold = observe(proxy_hold);
   ASSERT_TRUE(hold);
   EXPECT_EQ(hold->standing, ir::Standing::absent);
-  EXPECT_EQ(hold->hold_ms, 20'000U);
+  EXPECT_FALSE(hold->hold_ms) << "its bound is no prediction";
   auto release = observe(proxy_release);
   ASSERT_TRUE(release);
   EXPECT_EQ(release->standing, ir::Standing::differs);
@@ -339,6 +339,26 @@ TEST_F(ProxyDriversTest, RunsTheCommandThatMovesTheAddressAndReportsItsFailure) 
   const Outcome moved = run(address_move);
   ASSERT_FALSE(moved);
   EXPECT_TRUE(moved.error().is(errors::address_not_moved));
+}
+
+TEST_F(ProxyDriversTest, TheLastAddressIsSeenByTheTargetsOwnGreeting) {
+  FakeBackend smtp{[](net::SocketStream& stream, net::LineReader&, FakeBackend&) {
+    test::say(stream, "220 new.example.org ready\r\n");
+  }};
+  const auto service = [](std::uint16_t port) {
+    return ir::Value::map({{"port", std::int64_t{port}}, {"security", "starttls"}});
+  };
+  arguments_.set("target", ir::Value::map({{"address", "127.0.0.1"},
+                                           {"smtp", service(smtp.port())},
+                                           {"imap", service(target_.port())},
+                                           {"submission", service(smtp.port())}}));
+  arguments_.set("public", "127.0.0.2");
+  arguments_.set("to", "127.0.0.1");
+  const Outcome waits = run(address_finalize);
+  ASSERT_FALSE(waits);
+  EXPECT_TRUE(waits.error().is(step::errors::not_yet)) << waits.error().to_line();
+  arguments_.set("public", "127.0.0.1");
+  expect_done(run(address_finalize));
 }
 
 TEST_F(ProxyDriversTest, StopsWaitingForTheOperatorWhenTold) {
