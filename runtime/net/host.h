@@ -60,8 +60,8 @@ struct SshOptions {
       {};  ///< pinned (as `ssh-keygen -lf` shows it, without "SHA256:"); required
 };
 
-/// Errors: host-key-changed, ssh-failed, login-refused. Keeps one session (65 ms to make) and makes
-/// it again when lost.
+/// Errors: host-key-changed, ssh-failed, login-refused. Keeps its sessions (65 ms to make), one for
+/// each command that runs at a time, and makes them again when lost.
 [[nodiscard]] Result<std::unique_ptr<Host>> ssh_host(const SshOptions& options, Deadline deadline);
 /// What the server shows as its host key, to be pinned by `plan fetch`; nothing is sent to it.
 [[nodiscard]] Result<std::string> ssh_host_key_sha256(const std::string& host, std::uint16_t port,

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <condition_variable>
 #include <filesystem>
 #include <map>
 #include <mutex>
@@ -24,6 +25,9 @@
 namespace plan::net {
 namespace {
 
+// Commands at a time: accounts that are held side by side must not wait for one another. Below what
+// sshd lets in unauthenticated at once (MaxStartups 10).
+constexpr std::size_t kSessionsMax = 6;
 constexpr std::size_t kErrorsBytesMax = std::size_t{64} << 10U;
 // Ed25519 first, so that the key shown does not depend on libssh2's default; no RSA, which
 // libssh2 1.10 cannot check.
@@ -184,7 +188,8 @@ class SshHost final : public Host {
  public:
   explicit SshHost(SshOptions options) : options_(std::move(options)) {}
 
-  Outcome open(Deadline deadline) {
+  /// A session that is logged in.
+  Result<std::unique_ptr<Session>> open(Deadline deadline) {
     PLAN_TRY(session, shake_hands(options_.host, options_.port, kEd25519First, deadline));
     std::string shown = session->host_key();
     if (shown != pinned()) {
@@ -213,8 +218,12 @@ class SshHost final : public Host {
                                options_.user, options_.private_key_file))
           .with_detail(session->last_words());
     }
-    session_ = std::move(session);
-    return {};
+    return std::move(session);
+  }
+  /// For later commands.
+  void keep(std::unique_ptr<Session> session) {
+    const std::lock_guard lock(mutex_);
+    idle_.push_back(std::move(session));
   }
 
   Result<CommandResult> run(const std::vector<std::string>& arguments, Deadline deadline,
@@ -228,20 +237,19 @@ class SshHost final : public Host {
         return Error(errors::command_failed, "an argument holds NUL");
       command += " " + shell_word(argument);
     }
-    std::unique_lock lock(mutex_, std::defer_lock);
-    if (deadline.left_ms() < 0) {
-      lock.lock();
-    } else if (!lock.try_lock_until(deadline.at())) {
-      return Error(errors::timed_out, fmt::format("{} is busy with other commands", name()))
-          .with_retry(Retry::safe);
+    PLAN_TRY(session, take_session(deadline));
+    auto opened = open_channel(session, deadline);
+    if (!opened) {
+      give_back(nullptr);
+      return std::move(opened).while_doing("on " + name()).error();
     }
-    PLAN_TRY(raw_channel, open_channel(deadline).while_doing("on " + name()));
-    const Channel channel(*session_, raw_channel);
-    auto result = execute(channel, command, options, deadline);
+    auto result = execute(*session, *opened, command, options, deadline);
+    const bool is_sound = result || result.error().is(errors::answer_too_large);
+    give_back(is_sound ? std::move(session) : nullptr);
     if (!result) {
-      if (!result.error().is(errors::answer_too_large)) is_broken_ = true;
-      return std::move(result).while_doing(
-          fmt::format("running `{}` on {}", arguments.front(), name()));
+      return std::move(result)
+          .while_doing(fmt::format("running `{}` on {}", arguments.front(), name()))
+          .error();
     }
     if (result->exit_code == 126 ||
         result->exit_code == 127) {  // the shell's word for a program it cannot start
@@ -268,6 +276,7 @@ class SshHost final : public Host {
 
   Outcome replace_file(const std::string& path, std::string_view bytes, unsigned mode,
                        Deadline deadline) override {
+    const std::lock_guard lock(replace_mutex_);  // the file beside has one name
     CommandOptions options;
     options.input = std::string(bytes);
     PLAN_TRY(result, run({"sh", "-c", kReplaceScript, "sh", path, fmt::format("{:o}", mode),
@@ -293,38 +302,68 @@ class SshHost final : public Host {
         .with_detail(trim(said));
   }
 
+  /// An idle session, null for one that is still to be made, or the wait for one.
+  Result<std::unique_ptr<Session>> take_session(Deadline deadline) {
+    std::unique_lock lock(mutex_);
+    const auto has_room = [this] { return busy_ < kSessionsMax; };
+    if (deadline.left_ms() < 0) {
+      turn_.wait(lock, has_room);
+    } else if (!turn_.wait_until(lock, deadline.at(), has_room)) {
+      return Error(errors::timed_out, fmt::format("{} is busy with other commands", name()))
+          .with_retry(Retry::safe);
+    }
+    ++busy_;
+    std::unique_ptr<Session> session;
+    if (!idle_.empty()) {
+      session = std::move(idle_.back());
+      idle_.pop_back();
+    }
+    return session;
+  }
+
+  /// Null: it was lost.
+  void give_back(std::unique_ptr<Session> session) {
+    {
+      const std::lock_guard lock(mutex_);
+      --busy_;
+      if (session != nullptr) idle_.push_back(std::move(session));
+    }
+    turn_.notify_one();
+  }
+
   /// On the session that is there, or on a new one when that turns out dead: nothing was asked on
   /// it yet.
-  Result<LIBSSH2_CHANNEL*> open_channel(Deadline deadline) {
-    for (int attempt = 0;; ++attempt) {
-      if (is_broken_ || session_ == nullptr) {
-        session_.reset();
-        is_broken_ = false;
-        PLAN_TRY_VOID(open(deadline));
+  Result<LIBSSH2_CHANNEL*> open_channel(std::unique_ptr<Session>& session, Deadline deadline) {
+    for (bool is_new = session == nullptr;; is_new = true) {
+      if (is_new) {
+        PLAN_TRY(made, open(deadline));
+        session = std::move(made);
       }
       LIBSSH2_CHANNEL* channel = nullptr;
-      const int code = session_->repeat(deadline, [&] {
-        channel = libssh2_channel_open_session(session_->get());
-        return channel != nullptr ? 0 : libssh2_session_last_errno(session_->get());
+      const int code = session->repeat(deadline, [&] {
+        channel = libssh2_channel_open_session(session->get());
+        return channel != nullptr ? 0 : libssh2_session_last_errno(session->get());
       });
       if (channel != nullptr) return channel;
-      is_broken_ = true;
-      if (attempt == 1 || code == LIBSSH2_ERROR_TIMEOUT)
-        return ssh_error(*session_, code, "opening a channel");
+      if (is_new || code == LIBSSH2_ERROR_TIMEOUT)
+        return ssh_error(*session, code, "opening a channel");
+      session.reset();
     }
   }
 
-  Result<CommandResult> execute(const Channel& channel, const std::string& command,
-                                const CommandOptions& options, Deadline deadline) {
+  static Result<CommandResult> execute(const Session& session, LIBSSH2_CHANNEL* opened,
+                                       const std::string& command, const CommandOptions& options,
+                                       Deadline deadline) {
+    const Channel channel(session, opened);
     const auto lost = [&](int code, std::string_view what) {
       const bool is_late = code == LIBSSH2_ERROR_TIMEOUT;
       return Error(is_late ? errors::timed_out : errors::connection_lost,
                    fmt::format("SSH: {}", what))
           .with_effect(Effect::unknown)
           .with_blame(Blame::network)
-          .with_detail(is_late ? std::string() : session_->last_words());
+          .with_detail(is_late ? std::string() : session.last_words());
     };
-    int code = session_->repeat(deadline, [&] {
+    int code = session.repeat(deadline, [&] {
       return libssh2_channel_process_startup(channel.get(), "exec", 4, command.c_str(),
                                              static_cast<unsigned>(command.size()));
     });
@@ -353,17 +392,18 @@ class SshHost final : public Host {
         code = libssh2_channel_send_eof(channel.get());
         is_input_ended = code != LIBSSH2_ERROR_EAGAIN;
       }
-      PLAN_TRY(has_output, take(channel, 0, result.output, options.output_bytes_max, true));
-      PLAN_TRY(has_errors,
-               take(channel, SSH_EXTENDED_DATA_STDERR, result.errors, kErrorsBytesMax, false));
+      PLAN_TRY(has_output,
+               take(session, channel, 0, result.output, options.output_bytes_max, true));
+      PLAN_TRY(has_errors, take(session, channel, SSH_EXTENDED_DATA_STDERR, result.errors,
+                                kErrorsBytesMax, false));
       if (has_moved || has_output || has_errors) continue;
       if (libssh2_channel_eof(channel.get()) != 0) break;
-      if (!session_->wait(deadline))
+      if (!session.wait(deadline))
         return lost(LIBSSH2_ERROR_TIMEOUT, "the command did not end in time");
     }
-    code = session_->repeat(deadline, [&] { return libssh2_channel_close(channel.get()); });
+    code = session.repeat(deadline, [&] { return libssh2_channel_close(channel.get()); });
     if (code == 0)
-      code = session_->repeat(deadline, [&] { return libssh2_channel_wait_closed(channel.get()); });
+      code = session.repeat(deadline, [&] { return libssh2_channel_wait_closed(channel.get()); });
     if (code != 0) return lost(code, "the exit code was lost");
     result.exit_code = libssh2_channel_get_exit_status(channel.get());
     char* signal_name = nullptr;
@@ -371,14 +411,14 @@ class SshHost final : public Host {
                                     nullptr);
     if (signal_name != nullptr) {
       result.exit_code = 128 + 9;
-      libssh2_free(session_->get(), signal_name);
+      libssh2_free(session.get(), signal_name);
     }
     return result;
   }
 
   /// Reads what is there of one stream; true when there was something.
-  Result<bool> take(const Channel& channel, int stream, std::string& kept, std::size_t kept_max,
-                    bool is_bound_hard) {
+  static Result<bool> take(const Session& session, const Channel& channel, int stream,
+                           std::string& kept, std::size_t kept_max, bool is_bound_hard) {
     std::array<char, 32768> chunk;
     const ssize_t count =
         libssh2_channel_read_ex(channel.get(), stream, chunk.data(), chunk.size());
@@ -387,7 +427,7 @@ class SshHost final : public Host {
       return Error(errors::connection_lost, "SSH: the connection ended while the command ran")
           .with_effect(Effect::unknown)
           .with_blame(Blame::network)
-          .with_detail(session_->last_words());
+          .with_detail(session.last_words());
     }
     const std::size_t size = static_cast<std::size_t>(count);
     const std::size_t room = kept_max - kept.size();
@@ -401,9 +441,11 @@ class SshHost final : public Host {
   }
 
   SshOptions options_;
-  std::timed_mutex mutex_;
-  std::unique_ptr<Session> session_;
-  bool is_broken_ = false;
+  std::mutex replace_mutex_;
+  std::mutex mutex_;
+  std::condition_variable turn_;
+  std::vector<std::unique_ptr<Session>> idle_;
+  std::size_t busy_ = 0;  // sessions in use, or being made
 };
 
 /// Who and where of a block of `hosts:`, `user@host:port`; without its key.
@@ -437,7 +479,8 @@ Result<std::unique_ptr<Host>> ssh_host(const SshOptions& options, Deadline deadl
         .with_blame(Blame::plan);
   }
   auto host = std::make_unique<SshHost>(options);
-  PLAN_TRY_VOID(host->open(deadline));
+  PLAN_TRY(session, host->open(deadline));
+  host->keep(std::move(session));
   return std::unique_ptr<Host>(std::move(host));
 }
 

@@ -56,6 +56,13 @@ TEST_F(LocalHostTest, WithoutInputAProgramReadsTheEndOfFile) {
   EXPECT_EQ(result->output, "");
 }
 
+TEST_F(LocalHostTest, AProgramStartsInTheFolderThatWasAskedFor) {
+  CommandOptions options;
+  options.directory = "/usr";
+  EXPECT_EQ(host_->run({"pwd"}, Deadline::after(std::chrono::seconds(10)), options)->output,
+            "/usr\n");
+}
+
 TEST_F(LocalHostTest, AProgramThatIsMissingIsAnError) {
   const auto result = host_->run({"/nonexistent/program"}, soon());
   ASSERT_FALSE(result);

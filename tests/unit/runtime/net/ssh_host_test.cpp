@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <fstream>
 #include <thread>
 
@@ -46,12 +47,13 @@ class SshHostTest : public testing::Test {
         0);
   }
 
-  void start(const std::string& host_key) {
+  void start(const std::string& host_key, const std::string& more = {}) {
     std::ofstream config(folder_.file("sshd_config"));
     config << "Port " << port_ << "\nListenAddress 127.0.0.1\nHostKey " << folder_.file(host_key)
            << "\nAuthorizedKeysFile " << folder_.file("authorized")
            << "\nStrictModes no\nUsePAM no\nPidFile none\nPermitRootLogin yes\n"
-           << "PasswordAuthentication no\nMaxStartups 100\n";
+           << "PasswordAuthentication no\nMaxStartups 100\n"
+           << more << "\n";
     config.close();
     const std::string file = folder_.file("sshd_config");
     const std::string log = folder_.file("sshd.log");
@@ -238,6 +240,61 @@ TEST_F(SshHostTest, ThePoolKeepsOneHostForABlockAndThisMachineForNone) {
   ASSERT_TRUE(first) << first.error().to_line();
   EXPECT_EQ(*first, *pool.open(block, soon()));
   EXPECT_FALSE(pool.open(ir::Value::map({{"ssh", "root@127.0.0.1:none"}}), soon()));
+}
+
+TEST_F(SshHostTest, AKeyFileIsLookedForBesideThePlan) {
+  const ir::Value block = ir::Value::map({{"ssh", "root@127.0.0.1:" + std::to_string(port_)},
+                                          {"key", ir::SecretRef{"file", "user"}},
+                                          {"host_key", fingerprint("host")}});
+  HostPool beside(folder_.path().string());
+  const auto opened = beside.open(block, soon());
+  EXPECT_TRUE(opened) << opened.error().to_line();
+  HostPool elsewhere;
+  EXPECT_TRUE(elsewhere.open(block, soon()).error().is(errors::login_refused));
+}
+
+TEST_F(SshHostTest, ACommandStartsInTheFolderThatWasAskedFor) {
+  auto host = std::move(*ssh_host(options(), soon()));
+  CommandOptions in_folder;
+  in_folder.directory = folder_.path().string();
+  EXPECT_EQ(host->run({"pwd"}, soon(), in_folder)->output, folder_.path().string() + "\n");
+  in_folder.directory = "/no/such folder";
+  EXPECT_NE(host->run({"pwd"}, soon(), in_folder)->exit_code, 0);
+}
+
+TEST_F(SshHostTest, TheShownHostKeyIsThePinnedOneWhileTheMachineStillHasIt) {
+  const auto shown = [&](const std::string& pin) {
+    return *shown_host_key(
+        ir::Value::map({{"ssh", "root@127.0.0.1:" + std::to_string(port_)}, {"host_key", pin}}),
+        soon());
+  };
+  EXPECT_EQ(shown(""), fingerprint("host"));
+  EXPECT_EQ(shown(fingerprint("other")), fingerprint("host")) << "another one is shown as it is";
+  stop();
+  start("host", "HostKey " + folder_.file("ecdsa"));
+  EXPECT_EQ(shown(fingerprint("ecdsa")), fingerprint("ecdsa"));
+  EXPECT_EQ(shown("SHA256:" + fingerprint("host")), fingerprint("host"));
+}
+
+TEST_F(SshHostTest, CommandsOfSeveralThreadsRunAtTheSameTime) {
+  auto host = std::move(*ssh_host(options(), soon()));
+  // Each waits for a file that the next one makes: in turns none but the last would end.
+  std::vector<std::thread> threads;
+  std::atomic<int> ended{0};
+  for (int number = 0; number < 4; ++number) {
+    threads.emplace_back([&, number] {
+      const std::string wait = number == 3 ? "true" : "test -e " + std::to_string(number + 1);
+      CommandOptions here;
+      here.directory = folder_.path().string();
+      const auto result = host->run(
+          {"sh", "-c", "until " + wait + "; do sleep 0.05; done; touch " + std::to_string(number)},
+          soon(), here);
+      ASSERT_TRUE(result) << result.error().to_line();
+      ++ended;
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(ended, 4);
 }
 
 TEST_F(SshHostTest, SeveralThreadsTakeTurns) {
