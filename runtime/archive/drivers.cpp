@@ -22,6 +22,7 @@ namespace {
 using ir::Value;
 using step::StepContext;
 
+constexpr std::size_t kDifferencesNamed = 5;
 constexpr std::string_view kAuthority = "authority";  // fact: `source`, or `target` after the flip
 constexpr int kSweepRoundsMax = 20;
 /// Between two passes of an account that is kept in step.
@@ -198,7 +199,8 @@ class ArchiveDriver : public step::StepDriver {
     if (report.differences.empty())
       return fmt::format("{} messages, all proved by digest", report.messages);
     const GradeDifference& first = report.differences.front();
-    return fmt::format("{} differences; {}: {}", report.differences_count, first.where, first.text);
+    return fmt::format("{} difference{}; {}: {}", report.differences_count,
+                       report.differences_count == 1 ? "" : "s", first.where, first.text);
   }
 
   /// For the diff, where the look at the target is what its calls take.
@@ -208,10 +210,16 @@ class ArchiveDriver : public step::StepDriver {
   }
 
   static Error too_low(const GradeReport& report) {
+    std::string others;  // the first stands in the message
+    for (std::size_t i = 1; i < std::min(report.differences.size(), kDifferencesNamed); ++i) {
+      others +=
+          fmt::format("{}{}: {} ({})", others.empty() ? "" : "; ", report.differences[i].where,
+                      report.differences[i].text, to_string(report.differences[i].grade));
+    }
     return Error(errors::grade_too_low,
                  fmt::format("the grade is {}: {}", to_string(report.grade), summary_of(report)))
         .with_blame(Blame::source)
-        .with_detail(ir::write_json(report.to_value()));
+        .with_detail(others);
   }
 
   std::shared_ptr<const ArchiveWorld> world_;
@@ -410,6 +418,10 @@ class GradeDriver final : public ArchiveDriver {
         PLAN_TRY(read, import_sieve(room.archive, room.source.sieve, false, true));
         scripts = std::move(read);
       }
+      if (world_->is_source_read_only) {  // what cannot be read still counts
+        mail = {.problems = std::move(mail.problems)};
+        scripts = {.problems = std::move(scripts.problems)};
+      }
       add_source_findings(report, mail, scripts);
     }
     return judge(context, report);
@@ -464,7 +476,7 @@ class SweepDriver final : public ArchiveDriver {
       return step::not_yet(apart - std::chrono::milliseconds(now - looks.quiet_since_ms),
                            kBetweenLooks);
     PLAN_TRY(are_empty, are_queues_empty(context));
-    if (!are_empty) return wait_for_queues(context, looks);
+    if (!are_empty && !world_->is_source_read_only) return wait_for_queues(context, looks);
     looks.queue_waits_ms = 0;
     PLAN_TRY(passed, pass(context, room, target, false));
     const std::uint64_t found = passed.push.created + passed.push.resolved;
@@ -475,7 +487,7 @@ class SweepDriver final : public ArchiveDriver {
           .with_blame(Blame::source)
           .with_detail(passed.mail.problems.front().mailbox + ": " +
                        passed.mail.problems.front().text);
-    const bool is_quiet = found == 0 && passed.mail.created == 0;
+    const bool is_quiet = world_->is_source_read_only || (found == 0 && passed.mail.created == 0);
     if (is_quiet && was_quiet) {
       const std::uint64_t subscribed = subscribe(context, room);
       return Value::map({{"messages", looks.carried}, {"subscriptions", subscribed}});

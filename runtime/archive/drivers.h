@@ -21,6 +21,9 @@ struct ArchiveWorld {
   /// Does neither server's queue hold mail for the step's `addresses`? May be absent: taken as yes,
   /// and said in the remark.
   std::function<Result<bool>(step::StepContext&)> are_queues_empty = {};
+  /// A rehearsal: nobody is held and the source goes on serving. What comes to it meanwhile is no
+  /// difference, and nothing is waited for.
+  bool is_source_read_only = false;
 };
 
 /// Drivers of archive.copy, archive.delta, archive.grade and archive.sweep. `file` is taken

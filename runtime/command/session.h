@@ -55,7 +55,7 @@ class Session {
   [[nodiscard]] Result<ir::Value> survey_target();
 
  private:
-  [[nodiscard]] archive::ArchiveWorld archive_world();
+  [[nodiscard]] archive::ArchiveWorld archive_world(Purpose purpose);
 
   struct State;
   std::unique_ptr<State> state_;

@@ -144,7 +144,7 @@ Session::Session(const ProjectFolder& folder, ir::Value connections, Purpose pur
         return server::source::read_password_hash(*source, account);
       });
   server::source::add_drivers(state_->drivers, state_->sources);
-  archive::add_archive_drivers(state_->drivers, archive_world());
+  archive::add_archive_drivers(state_->drivers, archive_world(purpose));
   server::probe::add_drivers(state_->drivers, state_->sources, state_->targets);
   state_->drivers.add(ir::StepKind::queue_flush,
                       server::queue::make_queue_driver(
@@ -159,7 +159,7 @@ Session::Session(const ProjectFolder& folder, ir::Value connections, Purpose pur
   }
 }
 
-archive::ArchiveWorld Session::archive_world() {
+archive::ArchiveWorld Session::archive_world(Purpose purpose) {
   State* state = state_.get();
   archive::ArchiveWorld world;
   world.open_target =
@@ -184,6 +184,7 @@ archive::ArchiveWorld Session::archive_world() {
     PLAN_TRY(at_target, queues.target->look(names));
     return at_source.messages == 0 && at_target.messages == 0;
   };
+  world.is_source_read_only = purpose == Purpose::rehearsal;
   return world;
 }
 

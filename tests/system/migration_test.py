@@ -3,6 +3,7 @@
 
 import imaplib
 import os
+import pathlib
 import shutil
 import subprocess
 import sys
@@ -23,6 +24,12 @@ def at_target(migration, account):
     client.starttls(migration.world.client_tls_for_target())
     client.login(account.address, account.password)
     return client
+
+
+def source_files():
+    """Every file that configures the source, with its content."""
+    return {name: name.read_bytes() for folder in ("/etc/postfix", "/etc/dovecot", "/var/lib/plan")
+            for name in sorted(pathlib.Path(folder).rglob("*")) if name.is_file()}
 
 
 def sabotage_delta_skipped(migration, account):
@@ -69,6 +76,11 @@ def main():
         report.check("the lock holds no secret", not any(s.encode() in lock for s in secrets))
         checked = migration.plan("check", show=False, accept=range(256))
         report.check("check finds nothing wrong", checked.returncode == 0, checked.stdout + checked.stderr)
+        was = source_files()
+        rehearsed = migration.plan("rehearse", show=False, accept=range(256))
+        report.check("a rehearsal under traffic runs every step", rehearsed.returncode == 0 and
+                     "went into the books" in rehearsed.stderr, rehearsed.stdout[-2000:] + rehearsed.stderr[-4000:])
+        report.check("and writes nothing into the source's configuration", source_files() == was)
         diff = migration.plan("diff", "-o", "reviewed.plan", show=False, accept=range(256))
         report.check("diff shows differences", diff.returncode == 2 and "alice@legacy.test" in diff.stdout, diff.stdout + diff.stderr)
         code = migration.apply("reviewed.plan", "--yes")
