@@ -24,6 +24,7 @@ using dovecot::PasswdFile;
 using ir::Value;
 
 constexpr std::size_t kStatusBytesMax = std::size_t{64} << 20U;
+constexpr std::uint64_t kLargeMessageBytes = std::uint64_t{1} << 20U;
 
 /// The default scheme of the passdb that reads the users file: `args = scheme=SHA512-CRYPT ...
 /// FILE`.
@@ -270,6 +271,29 @@ class Survey {
         measurement(fmt::format("account/{}/messages", address), messages, "messages", how));
     measurements_.push_back(
         measurement(fmt::format("account/{}/bytes", address), bytes, "bytes", how));
+    return add_largest_message(user, address);
+  }
+
+  /// Only messages above kLargeMessageBytes are listed: their sizes are in the index, and no target
+  /// has a bound below it.
+  Outcome add_largest_message(const std::string& user, const std::string& address) {
+    net::CommandOptions options;
+    options.output_bytes_max = kStatusBytesMax;
+    PLAN_TRY(large,
+             source_.host().run(source_.doveadm({"-f", "tab", "fetch", "-u", user, "size.virtual",
+                                                 "larger", std::to_string(kLargeMessageBytes)}),
+                                net::Deadline::after(kCommandTime), options));
+    const std::string what = fmt::format("account/{}/largest-message", address);
+    if (large.exit_code != 0) {
+      measurements_.push_back(measurement(what, {}, "bytes", printable(trim(large.errors), 200)));
+      return {};
+    }
+    std::uint64_t largest = 0;
+    for (const auto& row : rows_of(large.output)) largest = std::max(largest, number_of(row[0]));
+    const bool is_bound = largest == 0;
+    measurements_.push_back(
+        measurement(what, is_bound ? kLargeMessageBytes : largest, "bytes",
+                    is_bound ? "doveadm fetch: none is larger" : "doveadm fetch size.virtual"));
     return {};
   }
 

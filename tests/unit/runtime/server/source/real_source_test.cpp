@@ -556,6 +556,13 @@ TEST_F(RealSource, TheSurveyTellsAccountsAliasesListsAndSizes) {
     }
   }
   EXPECT_TRUE(has_count);
+  const auto measured = [&](const char* what) {
+    for (const Value& one : survey["measurements"].items()) {
+      if (one["what"] == Value(what)) return one["value"].integer_or(-1);
+    }
+    return std::int64_t{-1};
+  };
+  EXPECT_EQ(measured("account/alice@legacy.test/largest-message"), 1 << 20) << "none is larger";
   EXPECT_EQ(ir::write_json(survey).find("$6$salt"), std::string::npos) << "no hash in the survey";
 }
 
