@@ -55,10 +55,11 @@ std::string describe(const schema::ObjectType& type) {
 }  // namespace
 
 ExitCode run_admin_describe(const Invocation& invocation) {
+  const std::string format = invocation.value("--format");
   auto project = load_project(invocation.value("--plan"));
-  if (!project) return print_error(project.error());
+  if (!project) return print_error(project.error(), format);
   if (!project->schema) {
-    return print_error(Error(errors::not_fetched, "there is no schema in the cache"));
+    return print_error(Error(errors::not_fetched, "there is no schema in the cache"), format);
   }
   const std::string name = invocation.value("type");
   const schema::ObjectType* type = project->schema->resolved(name);
@@ -67,7 +68,8 @@ ExitCode run_admin_describe(const Invocation& invocation) {
     return print_error(
         Error(errors::nothing_of_that_name,
               fmt::format("the target's schema has no type `{}`{}", printable(name),
-                          near.empty() ? "" : fmt::format("; did you mean `{}`?", near))));
+                          near.empty() ? "" : fmt::format("; did you mean `{}`?", near))),
+        format);
   }
   print_result(describe(*type));
   return ExitCode::done;
@@ -75,18 +77,20 @@ ExitCode run_admin_describe(const Invocation& invocation) {
 
 ExitCode run_admin_get(const Invocation& invocation) {
   ExitCode exit_code = ExitCode::done;
-  const auto project = load_sound_project(invocation.value("--plan"), "text", &exit_code);
+  const std::string format = invocation.value("--format");
+  const auto project = load_sound_project(invocation.value("--plan"), format, &exit_code);
   if (!project) return exit_code;
   std::string name = invocation.value("type");
   const schema::ObjectType* type = project->schema ? project->schema->resolved(name) : nullptr;
   if (type == nullptr) {
     return print_error(Error(errors::nothing_of_that_name,
-                             fmt::format("the target's schema has no type `{}`", printable(name))));
+                             fmt::format("the target's schema has no type `{}`", printable(name))),
+                       format);
   }
   Session session(project->folder, project->compiled.plan->connections);
   auto objects = session.read_objects(type->name, type->kind == schema::ObjectKind::singleton);
-  if (!objects) return print_error(objects.error());
-  print_result(ir::write_json(*objects, 2) + "\n");
+  if (!objects) return print_error(objects.error(), format);
+  print_document(*objects, format);
   return ExitCode::done;
 }
 

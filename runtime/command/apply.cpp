@@ -119,7 +119,7 @@ ExitCode run_apply(const Invocation& invocation) {
   if (standing->is_resumed) print_words("goes on with the run that was interrupted\n");
   if (!invocation.has("--yes") && !ask_yes("\nApply this?")) {
     print_words("nothing was done\n");
-    return ExitCode::error;
+    return ExitCode::differences;
   }
 
   auto leases = session->leases(holder_name());

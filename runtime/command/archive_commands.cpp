@@ -1,4 +1,3 @@
-#include "compiler/ir/json.h"
 #include "runtime/archive/tool.h"
 #include "runtime/command/commands.h"
 #include "runtime/command/console.h"
@@ -8,7 +7,7 @@ namespace {
 
 ExitCode show(const Result<ir::Value>& result, std::string_view format, ExitCode code) {
   if (!result) return print_error(result.error(), format);
-  print_result(ir::write_json(*result, 2) + "\n");
+  print_document(*result, format);
   return code;
 }
 

@@ -1,10 +1,13 @@
 // The only file that includes CLI11. The command table is data; this turns it into a parser.
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <memory>
 
 #include "compiler/source/text.h"
 #include "runtime/command/command_table.h"
+#include "runtime/command/console.h"
 
 namespace plan::command {
 namespace {
@@ -13,6 +16,67 @@ struct Collected {
   std::map<std::string, std::vector<std::string>, std::less<>> texts;
   std::map<std::string, bool, std::less<>> switches;
 };
+
+constexpr std::size_t kHelpColumns = 100;
+
+/// What the words in backticks of an option's summary offer, where it takes one of a few words.
+std::vector<std::string> choices_of(const OptionSpec& option) {
+  std::vector<std::string> words;
+  if (option.name != "--format") return words;
+  const std::vector<std::string_view> parts = split(option.summary, '`');
+  for (std::size_t i = 1; i < parts.size(); i += 2) words.emplace_back(parts[i]);
+  return words;
+}
+
+/// Lines of at most kHelpColumns, broken between words.
+std::string wrapped(std::string_view text) {
+  std::string lines;
+  std::size_t column = 0;
+  for (const std::string_view word : split(text, ' ')) {
+    if (column != 0 && column + 1 + display_width(word) > kHelpColumns) {
+      lines += '\n';
+      column = 0;
+    }
+    if (column != 0) {
+      lines += ' ';
+      ++column;
+    }
+    lines += word;
+    column += display_width(word);
+  }
+  return lines;
+}
+
+/// A mistake on the command line, in our own words where the library has none that help.
+void explain_mistake(const CLI::ParseError& mistake, int argc, const char* const* argv) {
+  std::string words = mistake.what();
+  for (const CommandSpec& command : all_commands()) {  // positionals by the word that help shows
+    for (const OptionSpec& option : command.options) {
+      if (words == fmt::format("{} is required", option.name))
+        words = fmt::format("{} is required", option.value_name);
+    }
+  }
+  const std::string_view first = argc > 1 ? argv[1] : "";
+  std::vector<std::string_view> names;
+  bool is_command = false;
+  for (const CommandSpec& command : all_commands()) {
+    const std::string_view word = split(command.name, ' ').front();
+    if (!command.is_hidden) names.push_back(word);
+    is_command = is_command || word == first;
+  }
+  if (first.empty()) {
+    print_words("error: name a command; `plan --help` lists them\n");
+  } else if (!is_command && !first.starts_with('-')) {
+    const auto near = nearest(first, names);
+    print_words(fmt::format("error: there is no command `{}`{}\n  help: `plan --help` lists them\n",
+                            printable(first, 60),
+                            near ? fmt::format("; did you mean `{}`?", *near) : ""));
+  } else {
+    print_words(fmt::format("error: {}\n  help: `plan {}--help` has every option and an example\n",
+                            printable(words, 500),
+                            is_command ? std::string(first) + " " : std::string()));
+  }
+}
 
 void add_options(CLI::App& app, const CommandSpec& spec, Collected& into) {
   for (const OptionSpec& option : spec.options) {
@@ -27,6 +91,8 @@ void add_options(CLI::App& app, const CommandSpec& spec, Collected& into) {
     added->type_name(std::string(option.value_name));
     if (option.is_required) added->required();
     if (!option.is_repeatable) added->expected(1);
+    if (auto choices = choices_of(option); !choices.empty())
+      added->check(CLI::IsMember(std::move(choices)).name({}));
     added->allow_extra_args(false);
   }
 }
@@ -54,6 +120,8 @@ std::optional<Invocation> parse_arguments(int argc, const char* const* argv, Exi
       "them");
   app.name("plan");
   app.require_subcommand(1);
+  app.set_version_flag("--version", fmt::format("plan {}", kVersion),
+                       "print the version; `plan version` says more");
   app.footer(
       "plan COMMAND --help has an example for each command. Exit codes: 0 done, 1 error, 2 "
       "differences or approval\n"
@@ -67,15 +135,14 @@ std::optional<Invocation> parse_arguments(int argc, const char* const* argv, Exi
     if (words.size() == 2) {
       CLI::App*& group = groups[std::string(words[0])];
       if (group == nullptr) {
-        group = app.add_subcommand(std::string(words[0]),
-                                   "see plan " + std::string(words[0]) + " --help");
+        group = app.add_subcommand(std::string(words[0]), std::string(summary_of_group(words[0])));
         group->require_subcommand(1);
       }
       parent = group;
     }
     CLI::App* leaf = parent->add_subcommand(std::string(words.back()), std::string(spec.summary));
     if (spec.is_hidden) leaf->group("");
-    leaf->footer(std::string(spec.text) + "\n\nExample:\n  " + std::string(spec.example));
+    leaf->footer(wrapped(spec.text) + "\n\nExample:\n  " + std::string(spec.example));
     collected.push_back(std::make_unique<Collected>());
     add_options(*leaf, spec, *collected.back());
     leaves.emplace_back(leaf, &spec);
@@ -86,7 +153,7 @@ std::optional<Invocation> parse_arguments(int argc, const char* const* argv, Exi
     app.exit(answered);
     return std::nullopt;
   } catch (const CLI::ParseError& mistake) {
-    app.exit(mistake);
+    explain_mistake(mistake, argc, argv);
     *exit_code = ExitCode::error;
     return std::nullopt;
   }

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include "compiler/ir/graph_text.h"
+#include "compiler/ir/json.h"
 #include "compiler/source/text.h"
 #include "runtime/command/commands.h"
 #include "runtime/command/console.h"
@@ -30,9 +31,9 @@ ExitCode run_check(const Invocation& invocation) {
 
 ExitCode run_graph(const Invocation& invocation) {
   ExitCode exit_code = ExitCode::done;
-  const auto project = load_sound_project(invocation.value("plan"), "text", &exit_code);
-  if (!project) return exit_code;
   const std::string format = invocation.value("--format");
+  const auto project = load_sound_project(invocation.value("plan"), format, &exit_code);
+  if (!project) return exit_code;
   const ir::StepGraph& graph = *project->compiled.graph;
   const ir::GraphTextOptions options{.is_folded = !invocation.has("--all")};
   if (format == "text") {
@@ -42,9 +43,7 @@ ExitCode run_graph(const Invocation& invocation) {
   } else if (format == "dot") {
     print_result(ir::graph_dot(graph, options));
   } else {
-    print_words(fmt::format(
-        "error: `{}` is no format of plan graph; there are dot, mermaid and text\n", format));
-    return ExitCode::error;
+    print_result(ir::write_json(graph.to_document()) + "\n");
   }
   return ExitCode::done;
 }

@@ -1,5 +1,8 @@
 #include "runtime/command/command_table.h"
 
+#include <array>
+#include <utility>
+
 #include "runtime/command/commands.h"
 
 namespace plan::command {
@@ -22,7 +25,8 @@ const std::vector<CommandSpec>& table() {
        .options = {{"--from", "KIND", "dovecot-postfix",
                     "what the source is; `plan init --list` names all"},
                    {"--output", "FILE", "migration.yaml", "where to write; `-` is stdout"},
-                   {"--list", "", "", "name the kinds and end"}},
+                   {"--list", "", "", "name the kinds and end"},
+                   kFormat},
        .run = run_init},
       {.name = "fetch",
        .summary = "asks the servers once; writes migration.lock",
@@ -138,19 +142,19 @@ const std::vector<CommandSpec>& table() {
        .summary = "lets a wave or an account go on",
        .text = "Waves with `hold: approval` and accounts graded `investigate` wait for this.",
        .example = "plan approve rest",
-       .options = {{"subject", "WAVE|ACCOUNT", "", "what may go on", true}, kPlanOption},
+       .options = {{"subject", "WAVE|ACCOUNT", "", "what may go on", true}, kPlanOption, kFormat},
        .run = run_approve},
       {.name = "pause",
        .summary = "lets a running apply finish what is held, then wait",
        .text = "No new account is begun until `plan resume`.",
        .example = "plan pause",
-       .options = {kPlanOption},
+       .options = {kPlanOption, kFormat},
        .run = run_pause},
       {.name = "resume",
        .summary = "lets a paused apply go on",
        .text = "The opposite of `plan pause`.",
        .example = "plan resume",
-       .options = {kPlanOption},
+       .options = {kPlanOption, kFormat},
        .run = run_resume},
       {.name = "throttle",
        .summary = "bounds how many steps work on a host at a time",
@@ -158,7 +162,8 @@ const std::vector<CommandSpec>& table() {
        .example = "plan throttle --host source --connections 4",
        .options = {kPlanOption,
                    {"--host", "HOST", "", "`source` or `target`", true},
-                   {"--connections", "N", "", "steps at a time", true}},
+                   {"--connections", "N", "", "steps at a time", true},
+                   kFormat},
        .run = run_throttle},
       {.name = "rehearse",
        .summary = "runs the whole plan against stand-ins",
@@ -175,10 +180,13 @@ const std::vector<CommandSpec>& table() {
       {.name = "explain",
        .summary = "explains a diagnostic, an error or a step",
        .text = "CODE is what stands in brackets behind a message. STEP is an id as `plan graph` "
-               "and `plan status` show it: what "
-               "the step does, how it is undone, where it stands and why.",
+               "and `plan trace` show it: what "
+               "the step does, how it is undone, where it stands and why. A procedure "
+               "(std/dovecot-postfix) is shown as it is written.",
        .example = "plan explain unknown-key",
-       .options = {{"what", "CODE|STEP", "", "what to explain", true}, kPlanOption, kFormat},
+       .options = {{"what", "CODE|STEP|PROCEDURE", "", "what to explain", true},
+                   kPlanOption,
+                   kFormat},
        .run = run_explain},
       {.name = "graph",
        .summary = "draws the steps",
@@ -186,7 +194,7 @@ const std::vector<CommandSpec>& table() {
            "For Graphviz or Mermaid. Accounts that are alike are drawn once unless --all is given.",
        .example = "plan graph | dot -Tsvg > steps.svg",
        .options = {kPlanFile,
-                   {"--format", "FORMAT", "dot", "`dot`, `mermaid` or `text`"},
+                   {"--format", "FORMAT", "dot", "`dot`, `mermaid`, `text` or `json`"},
                    {"--all", "", "", "draw every account"}},
        .run = run_graph},
       {.name = "report",
@@ -216,7 +224,7 @@ const std::vector<CommandSpec>& table() {
        .text = "All problems at once, with their lines; certificates, keys, token and map are "
                "opened too.",
        .example = "plan proxy check --config proxy.toml",
-       .options = {{"--config", "FILE", "proxy.toml", "configuration"}},
+       .options = {{"--config", "FILE", "proxy.toml", "configuration"}, kFormat},
        .run = run_proxy_check},
       {.name = "proxy status",
        .summary = "asks a running proxy where it stands",
@@ -224,7 +232,8 @@ const std::vector<CommandSpec>& table() {
                "configuration names.",
        .example = "plan proxy status --config proxy.toml",
        .options = {{"--config", "FILE", "proxy.toml", "configuration"},
-                   {"request", "REQUEST", "status", "`status`, `sessions` or `map`"}},
+                   {"request", "REQUEST", "status", "`status`, `sessions` or `map`"},
+                   kFormat},
        .run = run_proxy_control},
       {.name = "archive inspect",
        .summary = "says what is in an account's archive",
@@ -298,7 +307,9 @@ const std::vector<CommandSpec>& table() {
        .summary = "reads objects of the target",
        .text = "Secrets are shown as the server masks them.",
        .example = "plan admin get Domain",
-       .options = {{"type", "TYPE", "", "Domain, Account, MtaRoute, ...", true}, kPlanOption},
+       .options = {{"type", "TYPE", "", "Domain, Account, MtaRoute, ...", true},
+                   kPlanOption,
+                   kFormat},
        .run = run_admin_get},
       {.name = "target run",
        .summary = "runs the embedded target that rehearsals use",
@@ -330,5 +341,19 @@ const std::vector<CommandSpec>& table() {
 }  // namespace
 
 std::span<const CommandSpec> all_commands() { return table(); }
+
+std::string_view summary_of_group(std::string_view group) {
+  constexpr std::array<std::pair<std::string_view, std::string_view>, 5> kGroups = {{
+      {"admin", "looks at the objects of the target"},
+      {"archive", "works with the archives of accounts"},
+      {"dump", "works with database dumps of a server"},
+      {"proxy", "runs, checks and asks the migration proxy"},
+      {"target", "runs the embedded target"},
+  }};
+  for (const auto& [name, summary] : kGroups) {
+    if (name == group) return summary;
+  }
+  return "more commands";
+}
 
 }  // namespace plan::command

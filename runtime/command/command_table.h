@@ -55,6 +55,12 @@ struct Invocation {
 
 [[nodiscard]] std::span<const CommandSpec> all_commands();
 
+/// What the commands of two words have in common: "proxy" -> "the migration proxy".
+[[nodiscard]] std::string_view summary_of_group(std::string_view group);
+
+/// Of this program.
+inline constexpr std::string_view kVersion = "0.1.0";
+
 /// Reads a command line. Nothing when it was answered already (help, version, a mistake): then
 /// `*exit_code` says how.
 [[nodiscard]] std::optional<Invocation> parse_arguments(int argc, const char* const* argv,

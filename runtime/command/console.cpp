@@ -47,6 +47,44 @@ ExitCode print_error(const Error& error, std::string_view format) {
   return ExitCode::error;
 }
 
+namespace {
+
+void add_lines(std::string& text, const ir::Value& value, std::size_t depth);
+
+void add_member(std::string& text, std::string_view name, const ir::Value& value,
+                std::size_t depth) {
+  const bool is_whole = (value.is_map() || value.is_list()) && value.size() != 0;
+  text += std::string(depth * 2, ' ');
+  text += name;
+  if (is_whole) {
+    text += '\n';
+    add_lines(text, value, depth + 1);
+  } else {
+    text += fmt::format(" {}\n",
+                        value.is_string() ? printable(value.as_string()) : ir::write_json(value));
+  }
+}
+
+void add_lines(std::string& text, const ir::Value& value, std::size_t depth) {
+  if (value.is_map()) {
+    for (const auto& [name, member] : value.members())
+      add_member(text, printable(name, 200) + ":", member, depth);
+  } else if (value.is_list()) {
+    for (const ir::Value& item : value.items()) add_member(text, "-", item, depth);
+  } else {
+    add_member(text, "", value, depth);
+  }
+}
+
+}  // namespace
+
+void print_document(const ir::Value& document, std::string_view format) {
+  if (format == "json") return print_result(ir::write_json(document, 2) + "\n");
+  std::string text;
+  add_lines(text, document, 0);
+  print_result(text);
+}
+
 bool is_terminal(int descriptor) { return isatty(descriptor) == 1; }
 
 std::size_t terminal_width_columns() {

@@ -4,6 +4,7 @@
 #include <string_view>
 #include <vector>
 
+#include "compiler/ir/value.h"
 #include "compiler/source/error.h"
 #include "runtime/command/command_table.h"
 #include "runtime/report/event.h"
@@ -19,6 +20,9 @@ void print_words(std::string_view text);
 /// remedy`; with
 /// `--format json` the same as a document on stdout. Returns the exit code of an error.
 ExitCode print_error(const Error& error, std::string_view format = "text");
+
+/// A document as JSON, or for a person: a line for each member, indented.
+void print_document(const ir::Value& document, std::string_view format);
 
 [[nodiscard]] bool is_terminal(int descriptor);
 [[nodiscard]] std::size_t terminal_width_columns();

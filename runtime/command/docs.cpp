@@ -12,8 +12,6 @@
 namespace plan::command {
 namespace {
 
-constexpr std::string_view kVersion = "0.1.0";
-
 ExitCode write_page(const std::string& output, const std::string& text) {
   if (output.empty() || output == "-") {
     print_result(text);

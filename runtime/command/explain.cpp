@@ -6,6 +6,7 @@
 #include "compiler/source/diagnostic.h"
 #include "compiler/source/text.h"
 #include "embedded/diagnostic_pages.h"
+#include "embedded/stdlib_modules.h"
 #include "runtime/command/commands.h"
 #include "runtime/command/console.h"
 #include "runtime/command/error_catalogue.h"
@@ -51,6 +52,18 @@ std::optional<Page> explain_error(std::string_view code) {
                                 {"seen_by", entry.module}}),
                 fmt::format("# {}\n\n{}.\n\nWhat to do: {}.\n\nSeen by: {}.\n", code,
                             entry.code.summary, entry.code.remedy, entry.module)};
+  }
+  return std::nullopt;
+}
+
+/// A procedure as it is compiled in.
+std::optional<Page> explain_procedure(std::string_view name) {
+  constexpr std::string_view kPrefix = "std/";
+  if (!name.starts_with(kPrefix)) return std::nullopt;
+  for (const EmbeddedFile& module : embedded::stdlib_modules()) {
+    if (module.name.substr(0, module.name.rfind('.')) != name.substr(kPrefix.size())) continue;
+    return Page{ir::Value::map({{"format", 1}, {"procedure", name}, {"module", module.text}}),
+                std::string(module.text)};
   }
   return std::nullopt;
 }
@@ -105,6 +118,7 @@ ExitCode run_explain(const Invocation& invocation) {
   const std::string what = invocation.value("what");
   std::optional<Page> page = explain_diagnostic(what);
   if (!page) page = explain_error(what);
+  if (!page) page = explain_procedure(what);
   if (!page) {
     auto project = load_project(invocation.value("--plan"));
     if (project && project->compiled.graph) {

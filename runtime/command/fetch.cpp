@@ -150,8 +150,10 @@ ExitCode fetch(const ProjectFolder& folder, const Invocation& invocation) {
   } else {
     if (!taken.empty()) print_words("pinned for the first time; compare them with the servers:\n");
     for (const std::string& line : taken) print_words(fmt::format("  {}\n", line));
-    print_words(fmt::format("{}: {} accounts, {} lists; {}\n", folder.lock_file,
-                            show_count(lock->accounts.size()), show_count(lock->lists.size()),
+    print_words(fmt::format("{}: {} account{}, {} list{}; {}\n", folder.lock_file,
+                            show_count(lock->accounts.size()),
+                            lock->accounts.size() == 1 ? "" : "s", show_count(lock->lists.size()),
+                            lock->lists.size() == 1 ? "" : "s",
                             is_same ? "nothing has changed" : "written; it belongs into git"));
   }
   return ExitCode::done;

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "compiler/ir/json.h"
 #include "embedded/plan_templates.h"
 #include "runtime/command/commands.h"
 #include "runtime/command/console.h"
@@ -25,9 +26,17 @@ std::string kinds() {
 }  // namespace
 
 ExitCode run_init(const Invocation& invocation) {
+  const std::string format = invocation.value("--format");
   if (invocation.has("--list")) {
-    for (const EmbeddedFile& file : embedded::plan_templates())
-      print_result(fmt::format("{}\n", kind_of(file.name)));
+    ir::List list;
+    for (const EmbeddedFile& file : embedded::plan_templates()) {
+      list.emplace_back(kind_of(file.name));
+      if (format != "json") print_result(fmt::format("{}\n", kind_of(file.name)));
+    }
+    if (format == "json") {
+      print_result(ir::write_json(ir::Value::map({{"format", 1}, {"kinds", std::move(list)}}), 2) +
+                   "\n");
+    }
     return ExitCode::done;
   }
   const std::string wanted = invocation.value("--from");
@@ -39,16 +48,22 @@ ExitCode run_init(const Invocation& invocation) {
       return ExitCode::done;
     }
     if (access(output.c_str(), F_OK) == 0) {
-      print_words(fmt::format("error: {} is there already; plan init never overwrites\n", output));
-      return ExitCode::error;
+      return print_error(
+          Error(errors::file_there, fmt::format("{}: plan init never overwrites", output)), format);
     }
     if (auto written = write_text_file(output, file.text); !written)
-      return print_error(written.error());
-    print_words(fmt::format("wrote {}: edit it, then run plan fetch\n", output));
+      return print_error(written.error(), format);
+    if (format == "json") {
+      print_result(ir::write_json(ir::Value::map({{"format", 1}, {"plan", output}}), 2) + "\n");
+    } else {
+      print_words(
+          fmt::format("wrote {}: edit what is marked CHANGE, then run plan fetch\n", output));
+    }
     return ExitCode::done;
   }
   return print_error(Error(errors::nothing_of_that_name,
-                           fmt::format("there is no kind `{}`; there are {}", wanted, kinds())));
+                           fmt::format("there is no kind `{}`; there are {}", wanted, kinds())),
+                     format);
 }
 
 }  // namespace plan::command

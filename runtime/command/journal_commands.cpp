@@ -23,19 +23,28 @@ Result<std::unique_ptr<engine::Journal>> open_for_reading(const Invocation& invo
 
 ExitCode exit_code_of(const report::RunRecord& run) {
   if (run.state == "needs-approval") return ExitCode::differences;
-  if (run.state == "stopped" || run.state == "interrupted" || run.state == "running")
-    return ExitCode::stopped;
+  if (run.state == "stopped" || run.state == "interrupted") return ExitCode::stopped;
   return run.state == "failed" ? ExitCode::error : ExitCode::done;
 }
 
 ExitCode leave_request(const Invocation& invocation, engine::Request request) {
+  const std::string format = invocation.value("--format");
+  // A request never makes a journal: there has to be a run, or one that was.
+  if (auto existing = open_for_reading(invocation); !existing)
+    return print_error(existing.error(), format);
   auto journal = engine::open_journal(project_folder(invocation.value("--plan")).journal_file);
-  if (!journal) return print_error(journal.error());
+  if (!journal) return print_error(journal.error(), format);
   request.wall_ms = net::system_clock().wall_ms();
-  if (auto left = (*journal)->add_request(request); !left) return print_error(left.error());
-  print_words((*journal)->is_locked_by_somebody()
-                  ? "the running apply was told\n"
-                  : "no apply runs now; the next one finds this in the journal\n");
+  if (auto left = (*journal)->add_request(request); !left) return print_error(left.error(), format);
+  const bool is_running = (*journal)->is_locked_by_somebody();
+  if (format == "json") {
+    print_result(
+        ir::write_json(ir::Value::map({{"format", 1}, {"is_apply_running", is_running}}), 2) +
+        "\n");
+  } else {
+    print_words(is_running ? "the running apply was told\n"
+                           : "no apply runs now; the next one finds this in the journal\n");
+  }
   return ExitCode::done;
 }
 
@@ -140,13 +149,14 @@ ExitCode run_throttle(const Invocation& invocation) {
   request.subject = invocation.value("--host");
   const std::string connections = invocation.value("--connections");
   if (request.subject != "source" && request.subject != "target") {
-    print_words("error: --host is `source` or `target`\n");
-    return ExitCode::error;
+    return print_error(Error(errors::bad_option, "--host is `source` or `target`"),
+                       invocation.value("--format"));
   }
   if (connections.empty() || connections.size() > 4 ||
       connections.find_first_not_of("0123456789") != std::string::npos) {
-    print_words("error: --connections is a number from 0 (no bound) to 9999\n");
-    return ExitCode::error;
+    return print_error(
+        Error(errors::bad_option, "--connections is a number from 0 (no bound) to 9999"),
+        invocation.value("--format"));
   }
   request.parameters = ir::Value::map({{"connections", std::stoi(connections)}});
   return leave_request(invocation, std::move(request));

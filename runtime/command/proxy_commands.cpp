@@ -38,13 +38,25 @@ ExitCode run_proxy_run(const Invocation& invocation) {
 
 ExitCode run_proxy_check(const Invocation& invocation) {
   const std::string file = invocation.value("--config");
+  const std::string format = invocation.value("--format");
   auto text = read_text_file(file, std::size_t{1} << 20U);
-  if (!text) return print_error(text.error());
+  if (!text) return print_error(text.error(), format);
   std::vector<proxy::ConfigProblem> problems;
   const auto config = proxy::read_config(*text, problems);
   if (config) {
     std::vector<proxy::ConfigProblem> more = proxy::check_files(*config);
     problems.insert(problems.end(), more.begin(), more.end());
+  }
+  if (format == "json") {
+    ir::List list;
+    for (const proxy::ConfigProblem& problem : problems) {
+      list.push_back(ir::Value::map({{"file", file},
+                                     {"line", static_cast<std::int64_t>(problem.line)},
+                                     {"message", problem.message}}));
+    }
+    print_result(ir::write_json(ir::Value::map({{"format", 1}, {"problems", std::move(list)}}), 2) +
+                 "\n");
+    return problems.empty() ? ExitCode::done : ExitCode::error;
   }
   for (const proxy::ConfigProblem& problem : problems) {
     print_result(problem.line == 0
@@ -56,19 +68,20 @@ ExitCode run_proxy_check(const Invocation& invocation) {
 }
 
 ExitCode run_proxy_control(const Invocation& invocation) {
+  const std::string format = invocation.value("--format");
   auto config = proxy::load_config(invocation.value("--config"));
-  if (!config) return print_error(config.error());
+  if (!config) return print_error(config.error(), format);
   auto token_text = read_text_file(config->control.token_file, kTokenBytesMax);
-  if (!token_text) return print_error(token_text.error());
+  if (!token_text) return print_error(token_text.error(), format);
   const secret::Secret token{std::string(trim(*token_text))};
   const net::Deadline deadline = net::Deadline::after(kAnswerWait);
   auto control =
       proxy::ProxyControl::open({"unix:" + config->control.unix_path, {}}, token, deadline);
-  if (!control) return print_error(control.error());
+  if (!control) return print_error(control.error(), format);
   const std::string request = invocation.value("request");
   auto answer = (*control)->request(ir::Value::map({{"op", request}}), deadline);
-  if (!answer) return print_error(answer.error());
-  print_result(ir::write_json(*answer, 2) + "\n");
+  if (!answer) return print_error(answer.error(), format);
+  print_document(*answer, format);
   return ExitCode::done;
 }
 

@@ -29,10 +29,14 @@ ExitCode run_rollback(const Invocation& invocation) {
   const std::string format = invocation.value("--format");
   const auto goal = goal_of(invocation);
   if (!goal) {
-    print_words("error: name one of --account, --wave or --to\n");
-    return ExitCode::error;
+    return print_error(Error(errors::bad_option, "name one of --account, --wave or --to"), format);
   }
   const ProjectFolder folder = project_folder(invocation.value("--plan"));
+  // Nothing was applied where there is no journal, and none is made.
+  engine::JournalOptions reading;
+  reading.is_read_only = true;
+  if (auto existing = engine::open_journal(folder.journal_file, reading); !existing)
+    return print_error(existing.error(), format);
   auto journal = engine::open_journal(folder.journal_file);
   if (!journal) return print_error(journal.error(), format);
   // The graph that was applied, from the journal: the plan may have been edited or be gone.

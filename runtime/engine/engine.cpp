@@ -391,7 +391,9 @@ class Execution {
     }
     if (has_other_failure_) {
       result.ending = report::Ending::failed;
-      result.message = fmt::format("{} steps failed", result.failures.size()) + again;
+      result.message = fmt::format("{} {} failed", result.failures.size(),
+                                   result.failures.size() == 1 ? "step" : "steps") +
+                       again;
       return;
     }
     PLAN_CHECK(!result.approvals_needed.empty() || !result.failures.empty(),

@@ -139,7 +139,9 @@ Result<std::optional<StepExplanation>> explain_step(const ir::StepGraph& graph, 
       out.lines.push_back(std::move(line));
     }
   }
-  out.lines.push_back(fmt::format("{} steps wait for it", graph.before(*step).size()));
+  const std::size_t waiting = graph.before(*step).size();
+  out.lines.push_back(waiting == 1 ? std::string("1 step waits for it")
+                                   : fmt::format("{} steps wait for it", waiting));
   return std::optional<StepExplanation>(std::move(out));
 }
 

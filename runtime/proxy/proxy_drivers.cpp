@@ -115,7 +115,8 @@ class HoldDriver final : public step::StepDriver {
     observation.standing = is_held ? ir::Standing::satisfied : ir::Standing::absent;
     observation.fingerprint = ir::Value::map({{"destination", prior["destination"]}});
     observation.remark =
-        fmt::format("{} login names on {} proxies", names.size(), fleet.members().size());
+        fmt::format("{} login {} on {} {}", names.size(), names.size() == 1 ? "name" : "names",
+                    fleet.members().size(), fleet.members().size() == 1 ? "proxy" : "proxies");
     observation.prior = std::move(prior);
     return observation;
   }

@@ -211,6 +211,36 @@ def case_status_before_anything_was_applied(project):
     return ended.says("[journal-missing]", "plan apply"), ended
 
 
+def case_requests_make_no_journal(project):
+    endings = [project.run("approve", "rest"), project.run("pause"), project.run("rollback", "--account", "alice@example.org", "--yes")]
+    return all(ended.says("[journal-missing]") for ended in endings) and not project.journal.exists(), endings[-1]
+
+
+def case_a_command_that_does_not_exist(project):
+    ended = project.run("aply")
+    return ended.says("no command `aply`", "did you mean `apply`"), ended
+
+
+def case_no_command(project):
+    ended = project.run()
+    return ended.says("name a command", "--help"), ended
+
+
+def case_a_format_that_does_not_exist(project):
+    ended = project.run("check", "--format", "xml")
+    return ended.says("xml", "sarif", "plan check --help"), ended
+
+
+def case_a_server_that_was_not_tried(project):
+    text = project.lock.read_text().replace("version target.stalwart 0.16.15", "version target.stalwart 0.17.2")
+    body = text[:text.rindex("digest ")]
+    project.lock.write_text(body + f"digest {hashlib.sha256(body.encode()).hexdigest()}\n")
+    checked, refused = project.run("check"), project.run("apply", "--yes")
+    words = ("migration.yaml:", "Stalwart is 0.17.2", "tried with 0.16.0 to 0.16.19")
+    return checked.code == 0 and all(w in checked.text for w in words) and refused.says(
+        *words, "[server-not-tried]", "--untested-version"), (checked, refused)
+
+
 def case_a_saved_plan_that_was_changed(project):
     saved = project.folder / "reviewed.plan"
     saved.write_text("plan-saved 1 " + "0" * 64 + "\n{}\n")

@@ -57,6 +57,28 @@ TEST(Commands, TheWrongOptionIsAnErrorAndNotIgnored) {
   EXPECT_EQ(exit_code, ExitCode::error);
 }
 
+TEST(Commands, EachAnswersInJsonTooUnlessItRunsAServerOrWritesPages) {
+  const std::set<std::string_view> without = {"proxy run", "target run", "docs"};
+  for (const CommandSpec& command : all_commands()) {
+    if (command.is_hidden || without.contains(command.name)) continue;
+    bool has_json = false;
+    for (const OptionSpec& option : command.options) {
+      has_json = has_json || (option.name == "--format" &&
+                              option.summary.find("`json`") != std::string_view::npos);
+    }
+    EXPECT_TRUE(has_json) << command.name;
+  }
+}
+
+TEST(Commands, AFormatThatACommandDoesNotHaveIsAnError) {
+  const char* const wrong[] = {"plan", "check", "--format", "mermaid"};
+  ExitCode exit_code = ExitCode::done;
+  EXPECT_FALSE(parse_arguments(4, wrong, &exit_code));
+  EXPECT_EQ(exit_code, ExitCode::error);
+  const char* const right[] = {"plan", "graph", "--format", "mermaid"};
+  EXPECT_TRUE(parse_arguments(4, right, &exit_code));
+}
+
 TEST(Commands, OptionsHaveTheirFallbacks) {
   const char* const arguments[] = {"plan", "apply", "--yes"};
   ExitCode exit_code = ExitCode::done;
