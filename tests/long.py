@@ -45,6 +45,13 @@ def part_tidy(count):
         count.add(f"tidy {file}", "passed" if done.returncode == 0 else "failed")
 
 
+def part_dump(count):
+    """Every cut and every flipped byte of the issue on dumps; tests/run takes a sample of them."""
+    folder = suite.build("release", ["unit_dump"], count)
+    if folder:
+        suite.run_gtest(folder / "unit_dump", count, "dump", {"PLAN_LONG": "1", "GTEST_FILTER": "DumpDamage.*"})
+
+
 def part_fuzz(count):
     suite.FUZZ_SECONDS = int(os.environ.get("PLAN_FUZZ_SECONDS", "600"))
     suite.part_fuzz(count)
@@ -52,6 +59,6 @@ def part_fuzz(count):
 
 if __name__ == "__main__":
     suite.BUDGET_SECONDS = 10 ** 9
-    suite.DEFAULT_PARTS = ["asan", "tsan", "clang", "tidy", "fuzz"]
-    suite.PARTS = {"asan": part_asan, "tsan": part_tsan, "clang": part_clang, "tidy": part_tidy, "fuzz": part_fuzz}
+    suite.DEFAULT_PARTS = ["asan", "tsan", "clang", "tidy", "dump", "fuzz"]
+    suite.PARTS = {"asan": part_asan, "tsan": part_tsan, "clang": part_clang, "tidy": part_tidy, "dump": part_dump, "fuzz": part_fuzz}
     sys.exit(suite.main())

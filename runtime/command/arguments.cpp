@@ -93,7 +93,8 @@ void add_options(CLI::App& app, const CommandSpec& spec, Collected& into) {
     if (!option.is_repeatable) added->expected(1);
     if (auto choices = choices_of(option); !choices.empty())
       added->check(CLI::IsMember(std::move(choices)).name({}));
-    added->allow_extra_args(false);
+    // A repeatable positional takes all that is left; options are given once more for each value.
+    if (!option.is_repeatable || name.starts_with("-")) added->allow_extra_args(false);
   }
 }
 

@@ -16,6 +16,9 @@ const OptionSpec kUntested{
     "--untested-version", "", "",
     "work with server versions that plan was not tried with (`plan version` lists them)"};
 
+const OptionSpec kEndMarks{"--end-marks", "", "", "end every frame with an LZ4 end mark"};
+const OptionSpec kChecksums{"--checksums", "", "", "and with a checksum of its content"};
+
 const std::vector<CommandSpec>& table() {
   static const std::vector<CommandSpec> kCommands = {
       {.name = "init",
@@ -295,6 +298,101 @@ const std::vector<CommandSpec>& table() {
                    {"--output", "FILE", "", "where to write it"},
                    kFormat},
        .run = run_dump_manifest},
+      {.name = "dump list",
+       .summary = "lists what a dump holds",
+       .text = "WHAT is accounts, objects (how many of which kind each account has), messages, "
+               "records (of one subspace) or registry (0.16: objects by type).",
+       .example = "plan dump list /srv/dump --what messages --account alice",
+       .options = {{"path", "DUMP", "", "a folder", true},
+                   {"--what", "WHAT", "accounts",
+                    "`accounts`, `objects`, `messages`, `records` or `registry`"},
+                   {"--subspace", "LETTER", "", "for records: letter or name"},
+                   {"--account", "ACCOUNT", "", "only this one: id, name or address"},
+                   {"--limit", "N", "1000", "at most so many, up to 100,000"},
+                   {"--after", "KEY", "", "for records: begin behind this key, in hexadecimal"},
+                   kFormat},
+       .run = run_dump_list},
+      {.name = "dump get",
+       .summary = "writes one message or one record of a dump",
+       .text = "A message comes out byte for byte as its owner would download it: the header lines "
+               "that the server keeps for each recipient, then the shared blob, which is compared "
+               "with its hash. A record comes as its value, blobs decoded.",
+       .example = "plan dump get /srv/dump --account alice --message 7 --output 7.eml",
+       .options = {{"path", "DUMP", "", "a folder", true},
+                   {"--account", "ACCOUNT", "", "whose message: id, name or address"},
+                   {"--message", "ID", "", "document number, or the id that JMAP shows"},
+                   {"--subspace", "LETTER", "", "or a record of this subspace"},
+                   {"--key", "KEY", "", "its key in hexadecimal"},
+                   {"--output", "FILE", "-", "a new file; `-` is stdout"},
+                   kFormat},
+       .run = run_dump_get},
+      {.name = "dump select",
+       .summary = "writes a dump with a part of another",
+       .text = "By subspace or family (--only), and by account, domain or tenant, which bring what "
+               "they refer to: their rows everywhere, links and blobs. What the chosen subspaces "
+               "refer to and would not find is listed; --complete takes it along. A manifest is "
+               "written beside the result.",
+       .example = "plan dump select /srv/dump --account alice --output /srv/alice",
+       .options =
+           {{"path", "DUMP", "", "a folder", true},
+            {"--output", "FOLDER", "", "a new or empty folder", true},
+            {"--only", "WHAT", "", "letter, name or family; may be repeated", false, true},
+            {"--account", "ACCOUNT", "", "id, name or address; may be repeated", false, true},
+            {"--domain", "DOMAIN", "", "all accounts of a domain; may be repeated", false, true},
+            {"--tenant", "TENANT", "", "all accounts of a tenant; may be repeated", false, true},
+            {"--complete", "", "", "take the subspaces along that are referred to"},
+            kEndMarks,
+            kChecksums,
+            kFormat},
+       .run = run_dump_select},
+      {.name = "dump merge",
+       .summary = "writes one dump from several",
+       .text = "Dumps of one schema whose records do not contradict one another: families exported "
+               "one by one, or accounts selected from one dump. Under one key the values must be "
+               "equal. Choosing is as in `plan dump select`.",
+       .example = "plan dump merge /srv/mail /srv/registry --output /srv/whole",
+       .options =
+           {{"dumps", "DUMP", "", "folders", true, true},
+            {"--output", "FOLDER", "", "a new or empty folder", true},
+            {"--only", "WHAT", "", "letter, name or family; may be repeated", false, true},
+            {"--account", "ACCOUNT", "", "id, name or address; may be repeated", false, true},
+            {"--domain", "DOMAIN", "", "all accounts of a domain; may be repeated", false, true},
+            {"--tenant", "TENANT", "", "all accounts of a tenant; may be repeated", false, true},
+            kEndMarks,
+            kChecksums,
+            kFormat},
+       .run = run_dump_merge},
+      {.name = "dump diff",
+       .summary = "compares two dumps record by record",
+       .text = "Whatever their frames look like. Exit code 2 when they differ.",
+       .example = "plan dump diff /srv/before /srv/after",
+       .options = {{"first", "DUMP", "", "a folder or a file", true},
+                   {"second", "DUMP", "", "another", true},
+                   kFormat},
+       .run = run_dump_diff},
+      {.name = "dump convert",
+       .summary = "writes a dump anew, for another version or with end marks and checksums",
+       .text = "The importer takes end marks and checksums, and only with them can a cut or a "
+               "changed byte be told without a manifest. Versions of one schema have the same "
+               "layouts; between 0.15 and 0.16 it refuses and says why.",
+       .example = "plan dump convert /srv/dump --checksums --output /srv/sealed",
+       .options = {{"path", "DUMP", "", "a folder", true},
+                   {"--output", "FOLDER", "", "a new or empty folder", true},
+                   {"--to", "VERSION", "", "the version that will import it"},
+                   kEndMarks,
+                   kChecksums,
+                   kFormat},
+       .run = run_dump_convert},
+      {.name = "dump repair",
+       .summary = "writes a dump with what can be read of a damaged one",
+       .text = "Past blocks that do not decode, damaged headers and further frames, to the next "
+               "place where records begin; values that fail their own hash are dropped. Lists "
+               "what is gone and what still refers to it. Makes nothing up.",
+       .example = "plan dump repair /srv/dump --output /srv/repaired",
+       .options = {{"path", "DUMP", "", "a folder, or one file", true},
+                   {"--output", "FOLDER", "", "a new or empty folder", true},
+                   kFormat},
+       .run = run_dump_repair},
       {.name = "admin describe",
        .summary = "shows a type of the target's schema as a person wants to read it",
        .text = "From the schema in the cache of the last `plan fetch`; offline.",

@@ -36,6 +36,13 @@ ExitCode run_archive_compact(const Invocation& invocation);
 ExitCode run_dump_inspect(const Invocation& invocation);
 ExitCode run_dump_verify(const Invocation& invocation);
 ExitCode run_dump_manifest(const Invocation& invocation);
+ExitCode run_dump_list(const Invocation& invocation);
+ExitCode run_dump_get(const Invocation& invocation);
+ExitCode run_dump_select(const Invocation& invocation);
+ExitCode run_dump_merge(const Invocation& invocation);
+ExitCode run_dump_diff(const Invocation& invocation);
+ExitCode run_dump_convert(const Invocation& invocation);
+ExitCode run_dump_repair(const Invocation& invocation);
 ExitCode run_admin_describe(const Invocation& invocation);
 ExitCode run_admin_get(const Invocation& invocation);
 

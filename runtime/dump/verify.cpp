@@ -71,11 +71,11 @@ void grade_file(FileReport& report) {
   report.grade = report.unprovable.empty() ? Grade::intact : Grade::unprovable;
 }
 
-void read_file(FileReport& report, const VerifyOptions& options, ReferenceBook* book) {
-  FrameReader reader(std::make_unique<FileSource>(report.path),
-                     {.is_file_digested = options.is_digested,
-                      .is_stream_digested = options.is_digested,
-                      .is_ahead = true});
+void read_file(FileReport& report, std::unique_ptr<ByteSource> source, bool is_ahead,
+               const VerifyOptions& options, ReferenceBook* book) {
+  FrameReader reader(std::move(source), {.is_file_digested = options.is_digested,
+                                         .is_stream_digested = options.is_digested,
+                                         .is_ahead = is_ahead});
   report.header = reader.header();
   const Subspace* subspace = nullptr;
   if (report.header) {
@@ -336,7 +336,8 @@ Result<DumpReport> verify_dump(const std::string& path, const VerifyOptions& opt
     if (!file->header && is_old_dump(file->path))
       read_old_file(*file, options);
     else
-      read_file(*file, options, book && is_related ? &*book : nullptr);
+      read_file(*file, std::make_unique<FileSource>(file->path), true, options,
+                book && is_related ? &*book : nullptr);
     if (options.on_progress)
       options.on_progress(
           {.file = file->name, .file_bytes = file->frame.file_bytes, .records = file->records});
@@ -367,6 +368,16 @@ Result<DumpReport> verify_dump(const std::string& path, const VerifyOptions& opt
   report.grade = report.files.empty() ? Grade::unprovable : Grade::proved;
   for (const FileReport& file : report.files) report.grade = worse(report.grade, file.grade);
   if (report.faults.is_damaged()) report.grade = Grade::damaged;
+  return report;
+}
+
+FileReport verify_bytes(const std::string& name, std::string_view bytes, const Manifest* manifest) {
+  FileReport report{.name = name};
+  read_file(report, std::make_unique<MemorySource>(bytes), false,
+            {.is_digested = manifest != nullptr}, nullptr);
+  grade_file(report);
+  const Manifest::File* known = manifest != nullptr ? manifest->find(name) : nullptr;
+  if (known != nullptr) compare_file(report, *known);
   return report;
 }
 

@@ -73,6 +73,11 @@ struct DumpReport {
 [[nodiscard]] Result<DumpReport> verify_dump(const std::string& path,
                                              const VerifyOptions& options = {});
 
+/// The same for one file in memory, held against its entry of a manifest if there is one. For tests
+/// and fuzzing.
+[[nodiscard]] FileReport verify_bytes(const std::string& name, std::string_view bytes,
+                                      const Manifest* manifest);
+
 /// There is a manifest beside this dump.
 [[nodiscard]] bool has_manifest(const std::string& path);
 

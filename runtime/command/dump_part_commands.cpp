@@ -1,0 +1,212 @@
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+
+#include "compiler/ir/json.h"
+#include "compiler/source/text.h"
+#include "runtime/command/commands.h"
+#include "runtime/command/console.h"
+#include "runtime/command/dump_commands.h"
+#include "runtime/dump/contents.h"
+#include "runtime/dump/diff.h"
+#include "runtime/dump/errors.h"
+#include "runtime/dump/repair.h"
+#include "runtime/dump/rewrite.h"
+
+namespace plan::command {
+namespace {
+
+using ir::Value;
+
+std::string lines_text(const Value& lines, std::string_view label) {
+  std::string text;
+  for (const Value& line : lines.items())
+    text += fmt::format("{}: {}\n", label, line.string_or(""));
+  return text;
+}
+
+std::string list_text(const Value& listed) {
+  std::string text;
+  for (const Value& item : listed["items"].items()) text += ir::write_json(item) + "\n";
+  if (listed["is_cut"].bool_or(false))
+    text += fmt::format("{} of {}; see --limit\n", listed["items"].size(),
+                        listed["total"].integer_or(0));
+  return text;
+}
+
+std::string written_text(const Value& result) {
+  std::string text;
+  for (const Value& file : result["files"].items())
+    text += fmt::format("{:<12} {:>12} records  {}\n", file["name"].string_or(""),
+                        file["records"].integer_or(0), file["from"].string_or(""));
+  text += lines_text(result["dangling"], "would dangle");
+  text += lines_text(result["notes"], "note");
+  return text + fmt::format("{}, manifest {}\n", result["output"].string_or(""),
+                            result["manifest"].string_or(""));
+}
+
+std::string diff_text(const Value& result) {
+  std::string text;
+  for (const Value& subspace : result["subspaces"].items()) {
+    text += fmt::format("{}  {} equal, {} only in the first, {} only in the second, {} different\n",
+                        subspace["letter"].string_or(""), subspace["equal"].integer_or(0),
+                        subspace["only_left"].integer_or(0), subspace["only_right"].integer_or(0),
+                        subspace["different"].integer_or(0));
+    for (const Value& item : subspace["first"].items())
+      text += fmt::format("  {:<10} {}\n", item["what"].string_or(""), item["key"].string_or(""));
+  }
+  text += lines_text(result["notes"], "note");
+  return text + (result["is_equal"].bool_or(false) ? "equal\n" : "different\n");
+}
+
+std::string repair_text(const Value& result) {
+  std::string text;
+  for (const Value& file : result["files"].items()) {
+    text += fmt::format("{:<12} {:<9} {:>12} records", file["name"].string_or(""),
+                        file["from"].string_or(""), file["records"].integer_or(0));
+    if (file["why"].is_string()) text += fmt::format("  {}", file["why"].string_or(""));
+    text += "\n";
+    for (const Value& gap : file["gaps"].items())
+      text += fmt::format("  gone at byte {}: {} ({} bytes of content skipped)\n",
+                          gap["file_byte"].integer_or(0), gap["text"].string_or(""),
+                          gap["bytes_skipped"].integer_or(0));
+    text += lines_text(file["dropped"], "  dropped");
+  }
+  for (const Value& file : result["result"]["files"].items())
+    for (const Value& fault : file["faults"].items())
+      text += fmt::format("left: {}: {}: {}\n", file["name"].string_or(""),
+                          fault["summary"].string_or(""), fault["text"].string_or(""));
+  return text + fmt::format("{}: was {}, is {}\n", result["output"].string_or(""),
+                            result["was"].string_or(""), result["result"]["grade"].string_or(""));
+}
+
+dump::RewriteOptions rewrite_options(const Invocation& invocation) {
+  return {.wanted = {.subspaces = invocation.all("--only"),
+                     .accounts = invocation.all("--account"),
+                     .domains = invocation.all("--domain"),
+                     .tenants = invocation.all("--tenant"),
+                     .is_completed = invocation.has("--complete")},
+          .has_end_mark = invocation.has("--end-marks") || invocation.has("--checksums"),
+          .has_checksum = invocation.has("--checksums"),
+          .on_progress = dump_progress()};
+}
+
+/// A new file or stdout, for what `get` writes; a file that is not whole is removed.
+class Output {
+ public:
+  explicit Output(std::string path) : path_(std::move(path)) {}
+  Output(const Output&) = delete;
+  Output& operator=(const Output&) = delete;
+  ~Output() {
+    if (descriptor_ < 0 || is_stdout()) return;
+    ::close(descriptor_);
+    if (!is_kept_) ::unlink(path_.c_str());
+  }
+  [[nodiscard]] bool is_stdout() const { return path_ == "-"; }
+  [[nodiscard]] Outcome open() {
+    descriptor_ = is_stdout()
+                      ? STDOUT_FILENO
+                      : ::open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (descriptor_ >= 0) return {};
+    return Error(errno == EEXIST ? dump::errors::dump_exists : dump::errors::dump_unwritable,
+                 fmt::format("{}: {}", path_, std::strerror(errno)));
+  }
+  [[nodiscard]] Outcome write(std::string_view piece) {
+    while (!piece.empty()) {
+      const ssize_t count = ::write(descriptor_, piece.data(), piece.size());
+      if (count < 0 && errno == EINTR) continue;
+      if (count < 0)
+        return Error(dump::errors::dump_unwritable,
+                     fmt::format("{}: {}", path_, std::strerror(errno)));
+      piece.remove_prefix(static_cast<std::size_t>(count));
+    }
+    return {};
+  }
+  void keep() { is_kept_ = true; }
+
+ private:
+  std::string path_;
+  int descriptor_ = -1;
+  bool is_kept_ = false;
+};
+
+}  // namespace
+
+ExitCode run_dump_list(const Invocation& invocation) {
+  const std::string limit = invocation.value("--limit");
+  dump::ListOptions options{.what = invocation.value("--what"),
+                            .subspace = invocation.value("--subspace"),
+                            .account = invocation.value("--account"),
+                            .after = invocation.value("--after")};
+  const auto [end, error] =
+      std::from_chars(limit.data(), limit.data() + limit.size(), options.limit);
+  if (error != std::errc() || end != limit.data() + limit.size())
+    return print_error(
+        Error(dump::errors::not_in_dump, "--limit takes a number, not " + printable(limit, 40)),
+        invocation.value("--format"));
+  return show_dump(dump::list_contents(invocation.value("path"), options),
+                   invocation.value("--format"), list_text);
+}
+
+ExitCode run_dump_get(const Invocation& invocation) {
+  const std::string format = invocation.value("--format");
+  const bool is_message = invocation.has("--message");
+  if (is_message == invocation.has("--key") || is_message != invocation.has("--account"))
+    return print_error(
+        Error(dump::errors::not_in_dump, "give --account and --message, or --subspace and --key"),
+        format);
+  Output output(invocation.value("--output"));
+  if (const auto opened = output.open(); !opened) return print_error(opened.error(), format);
+  const dump::Sink sink = [&](std::string_view piece) { return output.write(piece); };
+  const auto got = is_message
+                       ? dump::get_message(invocation.value("path"), invocation.value("--account"),
+                                           invocation.value("--message"), sink)
+                       : dump::get_record(invocation.value("path"), invocation.value("--subspace"),
+                                          invocation.value("--key"), sink);
+  if (!got) return print_error(got.error(), output.is_stdout() ? "text" : format);
+  output.keep();
+  // On stdout the bytes are the result.
+  if (output.is_stdout()) return ExitCode::done;
+  return show_dump(got, format, [](const Value& value) {
+    return fmt::format("{} bytes, SHA-256 {}\n",
+                       value["bytes"].integer_or(value["value_bytes"].integer_or(0)),
+                       value["sha256"].string_or(""));
+  });
+}
+
+ExitCode run_dump_select(const Invocation& invocation) {
+  return show_dump(dump::rewrite_dumps({invocation.value("path")}, invocation.value("--output"),
+                                       rewrite_options(invocation)),
+                   invocation.value("--format"), written_text);
+}
+
+ExitCode run_dump_merge(const Invocation& invocation) {
+  return show_dump(dump::rewrite_dumps(invocation.all("dumps"), invocation.value("--output"),
+                                       rewrite_options(invocation)),
+                   invocation.value("--format"), written_text);
+}
+
+ExitCode run_dump_convert(const Invocation& invocation) {
+  return show_dump(dump::convert_dump(invocation.value("path"), invocation.value("--output"),
+                                      invocation.value("--to"), rewrite_options(invocation)),
+                   invocation.value("--format"), written_text);
+}
+
+ExitCode run_dump_diff(const Invocation& invocation) {
+  const auto compared = dump::diff_dumps(invocation.value("first"), invocation.value("second"));
+  const bool is_equal = compared && (*compared)["is_equal"].bool_or(false);
+  return show_dump(compared, invocation.value("--format"), diff_text,
+                   is_equal ? ExitCode::done : ExitCode::differences);
+}
+
+ExitCode run_dump_repair(const Invocation& invocation) {
+  return show_dump(
+      dump::repair_dump(invocation.value("path"), invocation.value("--output"), dump_progress()),
+      invocation.value("--format"), repair_text);
+}
+
+}  // namespace plan::command

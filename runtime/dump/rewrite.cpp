@@ -1,0 +1,215 @@
+#include "runtime/dump/rewrite.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+
+#include "runtime/dump/dump_folder.h"
+#include "runtime/dump/errors.h"
+#include "runtime/dump/manifest.h"
+#include "runtime/dump/old_dump.h"
+#include "runtime/dump/record_stream.h"
+
+namespace plan::dump {
+namespace {
+
+constexpr std::uint64_t kRecordsPerProgress = 1 << 14;
+
+/// Removes what was written unless it was wanted in the end.
+class Leftovers {
+ public:
+  void add(const std::string& path) { paths_.push_back(path); }
+  void keep() { paths_.clear(); }
+  Leftovers() = default;
+  Leftovers(const Leftovers&) = delete;
+  Leftovers& operator=(const Leftovers&) = delete;
+  ~Leftovers() {
+    for (const std::string& path : paths_) ::unlink(path.c_str());
+  }
+
+ private:
+  std::vector<std::string> paths_;
+};
+
+Outcome copy_bytes(const std::string& from, const std::string& to) {
+  const int source = ::open(from.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+  if (source < 0)
+    return Error(errors::dump_unreadable, fmt::format("{}: {}", from, std::strerror(errno)));
+  const int target = ::open(to.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  int error = target < 0 ? errno : 0;
+  while (error == 0) {
+    constexpr std::size_t kAtATime = std::size_t{1} << 30U;
+    const ssize_t count = ::sendfile(target, source, nullptr, kAtATime);
+    if (count == 0) break;
+    if (count < 0 && errno != EINTR) error = errno;
+  }
+  if (error == 0 && ::fsync(target) != 0) error = errno;
+  if (target >= 0 && ::close(target) != 0 && error == 0) error = errno;
+  ::close(source);
+  if (error == 0) return {};
+  ::unlink(to.c_str());
+  return Error(error == EEXIST ? errors::dump_exists : errors::dump_unwritable,
+               fmt::format("{}: {}", to, std::strerror(error)));
+}
+
+/// The copy, read to its end: what it holds, or what is wrong with it.
+Result<WrittenFile> read_back(const std::string& path, const OnProgress& on_progress) {
+  PLAN_TRY(reader,
+           FrameReader::open(
+               path, {.is_file_digested = true, .is_stream_digested = true, .is_ahead = true}));
+  const std::string name = std::filesystem::path(path).filename();
+  while (true) {
+    PLAN_TRY(is_there, reader->next());
+    if (!is_there) break;
+    if (on_progress && reader->records() % kRecordsPerProgress == 0)
+      on_progress({.file = name, .file_bytes = reader->file_byte(), .records = reader->records()});
+  }
+  return WrittenFile{.path = path,
+                     .header = *reader->header(),
+                     .records = reader->records(),
+                     .key_bytes = reader->key_bytes(),
+                     .value_bytes = reader->value_bytes_total(),
+                     .file_bytes = reader->frame().file_bytes,
+                     .file_digest = reader->file_digest(),
+                     .stream_digest = reader->stream_digest()};
+}
+
+ir::Value lines_of(const std::vector<std::string>& lines) {
+  ir::Value list = ir::Value::list();
+  for (const std::string& line : lines) list.push_back(line);
+  return list;
+}
+
+}  // namespace
+
+Result<std::uint32_t> schema_of_dump(const std::string& dump) {
+  PLAN_TRY(folder, list_dump(dump));
+  if (folder.is_single_file)
+    return Error(errors::dump_foreign, dump + " is one file; a folder of them is needed");
+  std::uint32_t schema = 0;
+  for (const DumpEntry& entry : folder.entries) {
+    if (letter_of_file_name(entry.name) == 0) {
+      if (is_old_dump(entry.path))
+        return Error(errors::no_conversion,
+                     dump + " is of 0.8 to 0.14; no later version takes what it holds");
+      continue;
+    }
+    PLAN_TRY(reader, FrameReader::open(entry.path));
+    const std::uint32_t found = reader->header()->schema;
+    if (schema != 0 && found != schema)
+      return Error(errors::dump_damaged,
+                   fmt::format("{} has files of schema {} and of {}", dump, schema, found));
+    schema = found;
+  }
+  if (subspaces(schema).empty())
+    return Error(errors::dump_foreign, fmt::format("{} holds no dump of 0.15 or 0.16", dump));
+  return schema;
+}
+
+Result<ir::Value> rewrite_dumps(const std::vector<std::string>& dumps, const std::string& output,
+                                const RewriteOptions& options) {
+  std::uint32_t schema = 0;
+  std::vector<RecordFilter> filters;
+  for (const std::string& dump : dumps) {
+    PLAN_TRY(found, schema_of_dump(dump));
+    if (schema != 0 && found != schema)
+      return Error(errors::no_conversion,
+                   fmt::format("{} is of {}, the first dump of {}", dump, version_of_schema(found),
+                               version_of_schema(schema)));
+    schema = found;
+    PLAN_TRY(filter, RecordFilter::make(options.wanted, dump, schema));
+    filters.push_back(std::move(filter));
+  }
+  PLAN_TRY_VOID(make_empty_folder(output));
+  Leftovers leftovers;
+  std::vector<WrittenFile> written;
+  ir::Value files = ir::Value::list();
+  std::vector<std::string> absent;
+  for (const Subspace& subspace : subspaces(schema)) {
+    if (!filters[0].has(subspace.letter)) continue;
+    const std::string target = output + "/" + file_name_of(subspace.letter);
+    std::vector<std::unique_ptr<RecordStream>> streams;
+    std::string only_source;
+    for (std::size_t i = 0; i < dumps.size(); ++i) {
+      PLAN_TRY(stream, filtered_stream(dumps[i], subspace, filters[i]));
+      if (stream == nullptr) continue;
+      streams.push_back(std::move(stream));
+      only_source = dumps[i] + "/" + file_name_of(subspace.letter);
+    }
+    if (streams.empty()) {
+      absent.emplace_back(1, subspace.letter);
+      continue;
+    }
+    const bool is_copied = streams.size() == 1 && filters[0].takes_all_of(subspace.letter) &&
+                           !options.has_end_mark && !options.has_checksum;
+    if (is_copied) {
+      streams.clear();
+      PLAN_TRY_VOID(copy_bytes(only_source, target));
+      leftovers.add(target);
+      PLAN_TRY(file, read_back(target, options.on_progress));
+      written.push_back(std::move(file));
+    } else {
+      PLAN_TRY(writer, FrameWriter::create(target, {.letter = subspace.letter, .schema = schema},
+                                           {.has_end_mark = options.has_end_mark,
+                                            .has_checksum = options.has_checksum,
+                                            .is_behind = true}));
+      PLAN_TRY_VOID(write_merged(std::move(streams), subspace, *writer));
+      PLAN_TRY(file, writer->finish());
+      leftovers.add(target);
+      written.push_back(std::move(file));
+      if (options.on_progress)
+        options.on_progress({.file = file_name_of(subspace.letter),
+                             .file_bytes = written.back().file_bytes,
+                             .records = written.back().records});
+    }
+    const WrittenFile& file = written.back();
+    files.push_back(ir::Value::map({{"name", file_name_of(subspace.letter)},
+                                    {"letter", std::string(1, subspace.letter)},
+                                    {"schema", std::int64_t{schema}},
+                                    {"records", file.records},
+                                    {"key_bytes", file.key_bytes},
+                                    {"value_bytes", file.value_bytes},
+                                    {"file_bytes", file.file_bytes},
+                                    {"sha256", file.file_digest.hex()},
+                                    {"record_stream_sha256", file.stream_digest.hex()},
+                                    {"from", is_copied ? "copied" : "written"}}));
+  }
+  const std::string manifest = manifest_path_of(output);
+  PLAN_TRY_VOID(write_manifest(manifest_of(written), manifest));
+  leftovers.keep();
+  std::vector<std::string> notes = filters[0].notes();
+  for (const std::string& letter : absent)
+    notes.push_back(fmt::format("{} is in no dump that was read", letter));
+  return ir::Value::map({{"output", output},
+                         {"manifest", manifest},
+                         {"files", std::move(files)},
+                         {"dangling", lines_of(filters[0].dangling())},
+                         {"notes", lines_of(notes)}});
+}
+
+Result<ir::Value> convert_dump(const std::string& dump, const std::string& output,
+                               const std::string& to, const RewriteOptions& options) {
+  PLAN_TRY(schema, schema_of_dump(dump));
+  if (!to.empty()) {
+    const auto wanted = schema_of_version(to);
+    if (!wanted)
+      return Error(errors::no_conversion,
+                   fmt::format("{} has no dumps of one file for each subspace", to));
+    if (*wanted != schema)
+      return Error(
+          errors::no_conversion,
+          fmt::format("{} keeps accounts, domains and settings as directory and text, 0.16 "
+                      "as registry objects, and no version converts one into the other "
+                      "outside a running server (asked for {}, the dump is of {})",
+                      version_of_schema(kSchema15), to, version_of_schema(schema)));
+  }
+  return rewrite_dumps({dump}, output, options);
+}
+
+}  // namespace plan::dump

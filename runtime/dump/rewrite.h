@@ -1,0 +1,39 @@
+#pragma once
+#include <string>
+#include <vector>
+
+#include "compiler/ir/value.h"
+#include "compiler/source/result.h"
+#include "runtime/dump/frame_writer.h"
+#include "runtime/dump/record_filter.h"
+#include "runtime/dump/verify.h"
+
+namespace plan::dump {
+
+/// Writes a new dump from what `wanted` names of one dump or of several, into a folder that is
+/// empty or not there. A letter that is wanted whole from one dump is copied and then read to its
+/// end; all others are read, filtered, merged and written anew. A manifest goes beside the result.
+/// {output, manifest, files: [{name, letter, records, key_bytes, value_bytes, file_bytes, sha256,
+/// record_stream_sha256, from: "copied"|"written"}], dangling: [...], notes: [...]}. When it fails
+/// nothing is left. Errors: dump-damaged (repair first), dump-exists, dumps-disagree,
+/// unknown-subspace, dump-unknown-account, dump-unwritable.
+struct RewriteOptions {
+  Wanted wanted = {};
+  bool has_end_mark = false;  ///< also for letters that would be copied
+  bool has_checksum = false;
+  OnProgress on_progress = {};
+};
+[[nodiscard]] Result<ir::Value> rewrite_dumps(const std::vector<std::string>& dumps,
+                                              const std::string& output,
+                                              const RewriteOptions& options);
+
+/// The same for one dump and another version, `0.16.5`; empty is the dump's own. Layouts are the
+/// same within a schema number; between numbers it is refused with the reason (no-conversion).
+[[nodiscard]] Result<ir::Value> convert_dump(const std::string& dump, const std::string& output,
+                                             const std::string& to, const RewriteOptions& options);
+
+/// The schema that all files of a dump folder have. Errors: dump-foreign, dump-damaged (files of
+/// two), no-conversion for files of 0.8 to 0.14.
+[[nodiscard]] Result<std::uint32_t> schema_of_dump(const std::string& dump);
+
+}  // namespace plan::dump

@@ -1,0 +1,342 @@
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+
+#include "runtime/dump/contents.h"
+#include "runtime/dump/diff.h"
+#include "runtime/dump/directory.h"
+#include "runtime/dump/errors.h"
+#include "runtime/dump/repair.h"
+#include "runtime/dump/rewrite.h"
+#include "tests/support/temp_dir.h"
+#include "tests/unit/runtime/dump/dump_files.h"
+
+namespace plan::dump {
+namespace {
+
+namespace fs = std::filesystem;
+using test::read_all;
+using test::TempDir;
+
+ir::Value expected_of(const fs::path& dump) {
+  const auto parsed = ir::parse_json(read_all(dump.string() + ".expected.json"));
+  EXPECT_TRUE(parsed);
+  return parsed ? *parsed : ir::Value();
+}
+
+bool are_equal(const std::string& left, const std::string& right) {
+  const auto compared = diff_dumps(left, right);
+  EXPECT_TRUE(compared) << compared.error().to_line();
+  return compared && (*compared)["is_equal"].bool_or(false);
+}
+
+/// Kinds of all faults, each with the letter of its file.
+std::string faults_of(const std::string& dump) {
+  const auto report = verify_dump(dump, {.manifest = "-"});
+  EXPECT_TRUE(report);
+  std::string text;
+  if (!report) return text;
+  for (const FileReport& file : report->files)
+    for (const auto& counted : file.faults.kinds())
+      text += file.name + " " + std::string(to_string(counted.kind)) + "; ";
+  for (const auto& counted : report->faults.kinds())
+    text += std::string(to_string(counted.kind)) + "; ";
+  return text;
+}
+
+TEST(DumpGet, GivesEveryMessageOfEveryAccountByteForByte) {
+  PLAN_SHARED(dumps, "data/dumps");
+  std::size_t messages = 0, with_own_lines = 0;
+  for (const std::string name : {"0.15.5-rocksdb-small", "0.16.15-sqlite-small"}) {
+    const std::string dump = dumps / name;
+    const ir::Value expected = expected_of(dumps / name);
+    for (const auto& [account, truth] : expected["truth"]["perAccount"].members())
+      for (const ir::Value& email : truth["emails"].items()) {
+        std::string bytes;
+        const auto got = get_message(dump, account, email["id"].string_or(""),
+                                     [&](std::string_view piece) -> Outcome {
+                                       bytes += piece;
+                                       return {};
+                                     });
+        ASSERT_TRUE(got) << account << " " << got.error().to_line();
+        EXPECT_EQ(ir::sha256(bytes).hex(), email["sha256"].string_or("")) << account;
+        EXPECT_EQ((*got)["sha256"], email["sha256"]);
+        EXPECT_EQ((*got)["bytes"], email["size"]);
+        EXPECT_EQ((*got)["blob"], email["blob"]);
+        EXPECT_EQ((*got)["header_bytes_before_blob"], email["headerBytesBeforeBlob"]);
+        ++messages;
+        if (email["headerBytesBeforeBlob"].integer_or(0) > 0) ++with_own_lines;
+      }
+  }
+  EXPECT_EQ(messages, 212U);
+  EXPECT_EQ(with_own_lines, 34U);
+}
+
+TEST(DumpGet, SaysWhatIsNotThere) {
+  PLAN_SHARED(dumps, "data/dumps");
+  const Sink nowhere = [](std::string_view) -> Outcome { return {}; };
+  const std::string dump = dumps / "0.16.15-sqlite-small";
+  EXPECT_TRUE(get_message(dump, "alice", "999999", nowhere).error().is(errors::not_in_dump));
+  EXPECT_TRUE(get_message(dump, "alice", "8!", nowhere).error().is(errors::not_in_dump));
+  EXPECT_TRUE(get_message(dump, "nobody", "1", nowhere).error().is(errors::unknown_account));
+  EXPECT_TRUE(get_record(dump, "p", "0", nowhere).error().is(errors::not_in_dump));
+  EXPECT_TRUE(get_record(dump, "c", "00", nowhere).error().is(errors::unknown_subspace));
+  const auto row = get_record(dump, "p", "00", [](std::string_view piece) -> Outcome {
+    EXPECT_EQ(piece, std::string_view("\0\0\0\6", 4));
+    return {};
+  });
+  ASSERT_TRUE(row);
+  EXPECT_EQ((*row)["value_bytes"].integer_or(0), 4);
+}
+
+TEST(DumpList, FindsAccountsMessagesAndObjects) {
+  PLAN_SHARED(dumps, "data/dumps");
+  for (const std::string name : {"0.15.5-sqlite-small", "0.16.15-rocksdb-small"}) {
+    const std::string dump = dumps / name;
+    const ir::Value expected = expected_of(dumps / name);
+    const auto directory = Directory::read(dump);
+    ASSERT_TRUE(directory);
+    for (const auto& [account, truth] : expected["truth"]["perAccount"].members()) {
+      const auto id = directory->find_account(account);
+      ASSERT_TRUE(id) << account;
+      const auto messages = list_contents(dump, {.what = "messages", .account = account});
+      ASSERT_TRUE(messages);
+      EXPECT_EQ((*messages)["total"].integer_or(0),
+                static_cast<std::int64_t>(truth["emails"].size()))
+          << account;
+    }
+    const auto cut = list_contents(dump, {.what = "records", .subspace = "l", .limit = 3});
+    ASSERT_TRUE(cut);
+    EXPECT_EQ((*cut)["items"].size(), 3U);
+    EXPECT_TRUE((*cut)["is_cut"].bool_or(false));
+    const auto rest =
+        list_contents(dump, {.what = "records",
+                             .subspace = "l",
+                             .limit = 1,
+                             .after = std::string((*cut)["items"].item(1)["key"].string_or(""))});
+    ASSERT_TRUE(rest);
+    EXPECT_EQ((*rest)["items"].item(0)["key"], (*cut)["items"].item(2)["key"]);
+  }
+  EXPECT_FALSE(list_contents((dumps / "0.16.15-rocksdb-blob").string(), {.what = "accounts"}));
+}
+
+TEST(DumpSelect, TakesAnAccountWithAllItRefersToAndNothingOfOthers) {
+  PLAN_SHARED(dumps, "data/dumps");
+  struct Choice {
+    std::string dump;
+    Wanted wanted;
+    std::vector<std::string> accounts;
+  };
+  const std::vector<Choice> choices = {
+      {"0.15.5-rocksdb-small", {.accounts = {"bob"}}, {"bob"}},
+      {"0.16.15-sqlite-small", {.accounts = {"bob@example.org"}}, {"bob"}},
+      {"0.16.15-sqlite-small", {.accounts = {"dave", "6"}}, {"dave", "erin"}},
+      {"0.16.15-rocksdb-small", {.domains = {"example.net"}}, {"alice", "dave", "erin", "frank"}},
+      {"0.15.5-sqlite-small", {.domains = {"example.net"}}, {"alice", "dave", "erin", "frank"}},
+  };
+  for (const Choice& choice : choices) {
+    const TempDir folder;
+    const std::string output = folder.file("part");
+    const auto written =
+        rewrite_dumps({(dumps / choice.dump).string()}, output, {.wanted = choice.wanted});
+    ASSERT_TRUE(written) << written.error().to_line();
+    // Nothing dangles, and the manifest beside it proves it.
+    EXPECT_EQ(faults_of(output), "") << choice.dump;
+    EXPECT_EQ(verify_dump(output)->grade, Grade::proved);
+    const ir::Value truth = expected_of(dumps / choice.dump)["truth"]["perAccount"];
+    const Sink nowhere = [](std::string_view) -> Outcome { return {}; };
+    for (const auto& [account, known] : truth.members()) {
+      const bool is_wanted = std::find(choice.accounts.begin(), choice.accounts.end(), account) !=
+                             choice.accounts.end();
+      for (const ir::Value& email : known["emails"].items()) {
+        const auto got = get_message(output, account, email["id"].string_or(""), nowhere);
+        EXPECT_EQ(got.has_value(), is_wanted) << choice.dump << account;
+        if (got) {
+          EXPECT_EQ((*got)["sha256"], email["sha256"]);
+        }
+      }
+    }
+  }
+}
+
+TEST(DumpSelect, SaysWhatWouldDangleOrTakesItAlong) {
+  PLAN_SHARED(dumps, "data/dumps");
+  const TempDir folder;
+  const std::string dump = dumps / "0.16.15-rocksdb-small";
+  const auto bare = rewrite_dumps({dump}, folder.file("bare"), {.wanted = {.subspaces = {"data"}}});
+  ASSERT_TRUE(bare);
+  EXPECT_EQ((*bare)["files"].size(), 5U);
+  std::string dangling;
+  for (const ir::Value& line : (*bare)["dangling"].items()) dangling += line.string_or("");
+  EXPECT_NE(dangling.find("p without t"), std::string::npos);
+  const auto whole = rewrite_dumps({dump}, folder.file("whole"),
+                                   {.wanted = {.subspaces = {"data"}, .is_completed = true}});
+  ASSERT_TRUE(whole);
+  EXPECT_EQ((*whole)["dangling"].size(), 0U);
+  const auto old_letter =
+      rewrite_dumps({dump}, folder.file("old"), {.wanted = {.subspaces = {"j", "k", "t"}}});
+  ASSERT_TRUE(old_letter);
+  EXPECT_NE((*old_letter)["notes"].item(0).string_or("").find("archived-item"), std::string::npos);
+  // Nothing is left of what failed, and nothing is written over.
+  EXPECT_TRUE(rewrite_dumps({dump}, folder.file("bare"), {}).error().is(errors::dump_exists));
+  EXPECT_TRUE(rewrite_dumps({dump}, folder.file("no"), {.wanted = {.subspaces = {"directory2"}}})
+                  .error()
+                  .is(errors::unknown_subspace));
+  EXPECT_FALSE(fs::exists(folder.file("no")));
+}
+
+TEST(DumpMerge, PutsFamiliesAndAccountsTogetherAgain) {
+  PLAN_SHARED(dumps, "data/dumps");
+  const TempDir folder;
+  std::vector<std::string> families;
+  for (const std::string family :
+       {"data", "blob", "registry", "changelog", "queue", "report", "telemetry", "tasks"})
+    families.push_back(dumps / ("0.16.15-rocksdb-" + family));
+  ASSERT_TRUE(rewrite_dumps(families, folder.file("whole"), {}));
+  EXPECT_EQ(faults_of(folder.file("whole")), "");
+  // g of the two differs in the node lease, which the export itself writes.
+  const auto compared =
+      diff_dumps(folder.file("whole"), (dumps / "0.16.15-rocksdb-small").string());
+  ASSERT_TRUE(compared);
+  for (const ir::Value& subspace : (*compared)["subspaces"].items())
+    if (subspace["letter"].string_or("") != "g") {
+      EXPECT_TRUE(subspace["is_equal"].bool_or(false)) << subspace["letter"].string_or("");
+    }
+
+  const std::string dump = dumps / "0.15.5-sqlite-small";
+  ASSERT_TRUE(rewrite_dumps({dump}, folder.file("a"), {.wanted = {.accounts = {"alice", "bob"}}}));
+  ASSERT_TRUE(rewrite_dumps({dump}, folder.file("b"), {.wanted = {.accounts = {"bob", "dave"}}}));
+  ASSERT_TRUE(rewrite_dumps({dump}, folder.file("both"),
+                            {.wanted = {.accounts = {"alice", "bob", "dave"}}}));
+  ASSERT_TRUE(rewrite_dumps({folder.file("a"), folder.file("b")}, folder.file("merged"), {}));
+  for (const char letter : {'p', 'k', 't', 'i', 'l', 'n', 'u', 'a', 'j'}) {
+    const std::string name = "/" + file_name_of(letter);
+    EXPECT_TRUE(are_equal(folder.file("merged") + name, folder.file("both") + name)) << letter;
+  }
+}
+
+TEST(DumpMerge, RefusesDumpsThatDisagreeAndLeavesNothing) {
+  PLAN_SHARED(dumps, "data/dumps");
+  const TempDir folder;
+  const auto refused = rewrite_dumps(
+      {(dumps / "0.16.15-rocksdb-small").string(), (dumps / "0.16.15-sqlite-small").string()},
+      folder.file("out"), {.wanted = {.subspaces = {"n"}}});
+  ASSERT_FALSE(refused);
+  EXPECT_TRUE(refused.error().is(errors::dumps_disagree));
+  EXPECT_TRUE(fs::is_empty(folder.file("out")));
+  EXPECT_TRUE(rewrite_dumps({(dumps / "0.16.15-rocksdb-small").string(),
+                             (dumps / "0.15.5-rocksdb-small").string()},
+                            folder.file("out"), {})
+                  .error()
+                  .is(errors::no_conversion));
+}
+
+TEST(DumpConvert, AddsWhatProvesItsEndAndKeepsEveryRecord) {
+  PLAN_SHARED(dumps, "data/dumps");
+  const TempDir folder;
+  const std::string dump = dumps / "0.15.5-rocksdb-small";
+  ASSERT_TRUE(convert_dump(dump, folder.file("sealed"), "0.15.2", {.has_checksum = true}));
+  EXPECT_TRUE(are_equal(dump, folder.file("sealed")));
+  EXPECT_EQ(verify_dump(folder.file("sealed"), {.manifest = "-"})->grade, Grade::intact);
+  EXPECT_TRUE(
+      convert_dump(dump, folder.file("no"), "0.16.5", {}).error().is(errors::no_conversion));
+  EXPECT_TRUE(convert_dump(dump, folder.file("no"), "0.14", {}).error().is(errors::no_conversion));
+}
+
+TEST(DumpDiff, NamesWhatDiffers) {
+  PLAN_SHARED(damaged, "data/dumps/0.16.15-damaged");
+  struct Difference {
+    std::string file;
+    int only_left, only_right, different;
+  };
+  for (const auto& [file, only_left, only_right, different] :
+       {Difference{"flip-compressed", 1, 1, 0}, Difference{"flip-stored-value", 0, 0, 1},
+        Difference{"cut-record-boundary", 149, 0, 0}, Difference{"leb-non-minimal", 0, 0, 0},
+        Difference{"ok-small-blocks", 0, 0, 0}, Difference{"ok-empty", 298, 0, 0}}) {
+    const auto compared = diff_dumps((damaged / "ok-original").string(), (damaged / file).string());
+    ASSERT_TRUE(compared) << file;
+    const ir::Value& l = (*compared)["subspaces"].item(0);
+    EXPECT_EQ(l["only_left"].integer_or(-1), only_left) << file;
+    EXPECT_EQ(l["only_right"].integer_or(-1), only_right) << file;
+    EXPECT_EQ(l["different"].integer_or(-1), different) << file;
+  }
+  EXPECT_FALSE(
+      diff_dumps((damaged / "ok-original").string(), (damaged / "keys-out-of-order").string()));
+}
+
+TEST(DumpRepair, FindsWhatCanStillBeRead) {
+  PLAN_SHARED(damaged, "data/dumps/0.16.15-damaged");
+  // How many of the 298 records of the original come back.
+  const std::map<std::string, std::int64_t> kept = {
+      {"cut-in-block", 271},
+      {"cut-in-block-length", 271},
+      {"cut-in-key", 149},
+      {"cut-before-value-length", 149},
+      {"cut-in-value", 149},
+      {"cut-last-block", 271},
+      {"two-frames", 298},
+      {"garbage-after-end-mark", 298},
+      {"keys-out-of-order", 298},
+      {"duplicate-key", 298},
+      {"flip-frame-flags", 298},
+      {"flip-header-checksum", 298},
+      {"wrong-content-checksum", 298},
+      {"wrong-lz4-magic", 298},
+      {"leb-too-long", 298},
+      {"leb-huge", 298},
+  };
+  for (const auto& [name, records] : kept) {
+    const TempDir folder;
+    const auto repaired = repair_dump((damaged / name).string(), folder.file("out"));
+    ASSERT_TRUE(repaired) << name << repaired.error().to_line();
+    const ir::Value& file = (*repaired)["files"].item(0);
+    EXPECT_EQ(file["records"].integer_or(-1), records) << name;
+    const auto compared =
+        diff_dumps((damaged / "ok-original").string(), folder.file("out") + "/subspace_l");
+    ASSERT_TRUE(compared) << name;
+    const ir::Value& l = (*compared)["subspaces"].item(0);
+    EXPECT_EQ(l["equal"].integer_or(-1), records) << name;
+    EXPECT_EQ(l["only_right"].integer_or(-1), 0) << name;
+    EXPECT_FALSE(fs::exists(folder.file("out") + "/.runs"));
+  }
+  // A block in the middle is gone; what follows it is found again.
+  const TempDir folder;
+  const auto repaired =
+      repair_dump((damaged / "flip-compressed-undecodable").string(), folder.file("out"));
+  ASSERT_TRUE(repaired);
+  const ir::Value& file = (*repaired)["files"].item(0);
+  EXPECT_GT(file["records"].integer_or(0), 194 + 40);
+  EXPECT_EQ(file["gaps"].item(0)["kind"].string_or(""), "undecodable-block");
+}
+
+TEST(DumpRepair, KeepsTheSoundFilesOfADumpAndSaysWhatRefersToTheRest) {
+  PLAN_SHARED(dumps, "data/dumps");
+  const TempDir folder;
+  const std::string dump = folder.file("dump");
+  fs::copy(dumps / "0.16.15-rocksdb-small", dump);
+  fs::permissions(dump, fs::perms::owner_all);
+  const std::string blobs = dump + "/subspace_t";
+  fs::permissions(blobs, fs::perms::owner_all);
+  std::string bytes = read_all(blobs);
+  for (std::size_t i = 30'000; i < 30'200; ++i) bytes[i] = static_cast<char>(bytes[i] ^ 0x5A);
+  std::ofstream(blobs, std::ios::binary) << bytes;
+  const auto repaired = repair_dump(dump, folder.file("out"));
+  ASSERT_TRUE(repaired) << repaired.error().to_line();
+  const auto compared = diff_dumps(dumps / "0.16.15-rocksdb-small", folder.file("out"));
+  ASSERT_TRUE(compared);
+  for (const ir::Value& subspace : (*compared)["subspaces"].items()) {
+    EXPECT_EQ(subspace["only_right"].integer_or(-1), 0);
+    EXPECT_EQ(subspace["different"].integer_or(-1), 0);
+    if (subspace["letter"].string_or("") == "t") {
+      EXPECT_GT(subspace["equal"].integer_or(0), 20);
+      EXPECT_GT(subspace["only_left"].integer_or(0), 0);
+    } else {
+      EXPECT_TRUE(subspace["is_equal"].bool_or(false));
+    }
+  }
+  EXPECT_NE(faults_of(folder.file("out")).find("subspace_t missing-blob"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace plan::dump
