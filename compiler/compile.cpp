@@ -12,7 +12,7 @@
 #include "compiler/graph_rules.h"
 #include "compiler/lowering.h"
 #include "compiler/schema/schema.h"
-#include "compiler/syntax/yaml.h"
+#include "compiler/syntax/language.h"
 #include "embedded/stdlib_modules.h"
 
 namespace plan {
@@ -56,9 +56,8 @@ class Compilation {
  private:
   std::optional<check::Plan> read_plan() {
     const FileId file = sources_->add(input_.plan_name, std::move(input_.plan_text));
-    syntax::TreeLimits limits;
-    limits.bytes_max = input_.plan_bytes_max;
-    auto tree = syntax::read_yaml(*sources_, file, sink_, limits);
+    const auto limits = syntax::TreeLimits::with_bytes(input_.plan_bytes_max);
+    auto tree = syntax::read_source(*sources_, file, sink_, limits);
     if (!tree) return std::nullopt;
     return check::read_plan(std::make_shared<syntax::Node>(std::move(*tree)), *sources_, sink_);
   }
@@ -117,7 +116,7 @@ class Compilation {
       return;
     }
     const FileId file = sources_->add("std/" + name, std::string(found->text));
-    const auto module = syntax::read_yaml(*sources_, file, sink_);
+    const auto module = syntax::read_source(*sources_, file, sink_);
     if (!module) return;
     const lower::LowerInput lowering = lowering_of(migration, *module, *sources_, sink_);
     if (sink_.has_errors()) return;

@@ -25,15 +25,6 @@ std::string or_list(const std::vector<std::string_view>& words) {
   return text;
 }
 
-std::string why_not_url(std::string_view text) {
-  if (!text.starts_with("https://")) return "it does not begin with `https://`";
-  const std::string_view rest = text.substr(8);
-  const std::string_view authority = rest.substr(0, rest.find('/'));
-  std::string_view host = authority.substr(0, authority.rfind(':'));
-  if (authority.starts_with('[')) host = authority.substr(1, authority.find(']') - 1);
-  return why_not_host(host);
-}
-
 bool holds_password(std::string_view url) {
   const std::size_t scheme = url.find("://");
   if (scheme == std::string_view::npos) return false;

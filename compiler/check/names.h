@@ -1,21 +1,14 @@
 #pragma once
-#include <string>
-#include <string_view>
+#include "compiler/syntax/names.h"
 
 namespace plan::check {
 
-// What may stand in a plan. Each gives the reason why it may not, or an empty text.
-
-/// A mail address: one `@`, a local part of at most 64 bytes, a domain name (RFC 5321 without
-/// quoted local parts, which neither server creates accounts for).
-[[nodiscard]] std::string why_not_address(std::string_view text);
-/// A domain name in A-labels, lower case, with at least one dot.
-[[nodiscard]] std::string why_not_domain(std::string_view text);
-/// A host name or an IP address.
-[[nodiscard]] std::string why_not_host(std::string_view text);
-
-/// 127.0.0.0/8, ::1, `localhost` and names below it, the unspecified addresses.
-[[nodiscard]] bool is_loopback(std::string_view host);
-[[nodiscard]] bool is_ip_address(std::string_view text);
+// The names of the world that plans and expressions have in common.
+using syntax::is_ip_address;
+using syntax::is_loopback;
+using syntax::why_not_address;
+using syntax::why_not_domain;
+using syntax::why_not_host;
+using syntax::why_not_url;
 
 }  // namespace plan::check

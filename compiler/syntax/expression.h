@@ -12,13 +12,8 @@
 
 namespace plan::syntax {
 
-/// An expression inside `${...}`: total and without side effects.
-///
-///   expression := or;  or := and {"||" and};  and := equal {"&&" equal}
-///   equal      := unary [("=="|"!=") unary];  unary := ["!"] primary
-///   primary    := 'text' | "text" | 12 | 30s | 50MiB | true | false | null | "[" list "]"
-///               | "(" expression ")" | function "(" list ")" | name {"." name | "[" expression
-///               "]"}
+/// An expression: inside `${...}`, or bare in the plan language. Total and without side effects;
+/// docs/language.md has its grammar.
 struct Expression {
   enum class Kind : std::uint8_t {
     literal,
@@ -30,13 +25,17 @@ struct Expression {
     negation,
     equal,
     not_equal,
+    less,
+    less_or_equal,
     conjunction,
     disjunction,
   };
+  enum class Unit : std::uint8_t { none, duration, size };
   Kind kind = Kind::literal;
   Span span = {};
   std::string text = {};
   ir::Value literal = {};
+  Unit unit = Unit::none;  ///< of a literal quantity: milliseconds or bytes
   std::vector<Expression> operands = {};
 };
 

@@ -1,34 +1,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 
 #include "compiler/source/text.h"
-#include "compiler/syntax/expression.h"
+#include "compiler/syntax/function_values.h"
+#include "compiler/syntax/value_type.h"
 
 namespace plan::syntax {
 namespace {
 
 using ir::Value;
 using Maybe = std::optional<Value>;
-
-struct Function {
-  std::string_view name = {};
-  std::size_t arguments_min = 0;
-  std::size_t arguments_max = 0;
-};
-
-constexpr std::array kFunctions = {
-    Function{"concat", 1, 8},         // lists into one list
-    Function{"contains", 2, 2},       // is an item in a list, a key in a map, a text in a text
-    Function{"default", 2, 2},        // the first, or the second where the first is missing
-    Function{"domain_of", 1, 1},      // of a mail address
-    Function{"join", 2, 2},           // texts of a list with a text between them
-    Function{"length", 1, 1},         // of a list, map or text
-    Function{"local_part_of", 1, 1},  // of a mail address
-    Function{"lower", 1, 1},          // ASCII letters
-    Function{"text", 1, 1},           // of a number
-};
 
 class Evaluator {
  public:
@@ -67,6 +49,20 @@ class Evaluator {
         if (left->is_secret() || right->is_secret())
           return mismatch(e.span, "a secret cannot be compared");
         return Value((*left == *right) == (e.kind == Expression::Kind::equal));
+      }
+      case Expression::Kind::less:
+      case Expression::Kind::less_or_equal: {
+        const Maybe left = value(e.operands[0]);
+        const Maybe right = value(e.operands[1]);
+        if (!left || !right) return std::nullopt;
+        if (!left->is_number() || !right->is_number())
+          return mismatch(e.span, fmt::format("{} and {} have no order", to_string(left->type()),
+                                              to_string(right->type())));
+        const double difference = left->number_or(0) - right->number_or(0);
+        const bool is_less = left->is_integer() && right->is_integer()
+                                 ? left->as_integer() < right->as_integer()
+                                 : difference < 0;
+        return Value(is_less || (e.kind == Expression::Kind::less_or_equal && *left == *right));
       }
       case Expression::Kind::conjunction:
       case Expression::Kind::disjunction: {
@@ -147,82 +143,18 @@ class Evaluator {
   }
 
   Maybe call(const Expression& e) {
-    const auto* function = std::find_if(kFunctions.begin(), kFunctions.end(),
-                                        [&](const Function& f) { return f.name == e.text; });
-    if (function == kFunctions.end()) return std::nullopt;  // the parser reported it
-    if (e.operands.size() < function->arguments_min ||
-        e.operands.size() > function->arguments_max) {
-      return mismatch(e.span, fmt::format("`{}` takes {} arguments, here are {}", e.text,
-                                          function->arguments_min, e.operands.size()));
-    }
+    const FunctionInfo* function = find_function(e.text);
+    if (function == nullptr) return std::nullopt;  // the parser reported it
+    const auto [fewest, most] = arity_of(*function);
+    if (e.operands.size() < fewest || e.operands.size() > most)
+      return mismatch(e.span, wrong_arity(*function, e.operands.size()));
     ir::List arguments;
     for (std::size_t i = 0; i < e.operands.size(); ++i) {
       Maybe argument = value(e.operands[i], e.text == "default" && i == 0);
       if (!argument) return std::nullopt;
       arguments.push_back(std::move(*argument));
     }
-    return apply(e, std::move(arguments));
-  }
-
-  Maybe apply(const Expression& e, ir::List arguments) {
-    const Value& first = arguments[0];
-    if (e.text == "default")
-      return first.is_null() ? std::move(arguments[1]) : std::move(arguments[0]);
-    if (e.text == "length") {
-      if (first.is_string())
-        return Value(static_cast<std::uint64_t>(character_count(first.as_string())));
-      if (first.is_list() || first.is_map()) return Value(static_cast<std::uint64_t>(first.size()));
-      return mismatch(e.span, fmt::format("{} has no length", to_string(first.type())));
-    }
-    if (e.text == "text") {
-      if (first.is_integer()) return Value(std::to_string(first.as_integer()));
-      if (first.is_string()) return first;
-      return mismatch(e.span, fmt::format("{} is no number", to_string(first.type())));
-    }
-    if (e.text == "lower" || e.text == "domain_of" || e.text == "local_part_of") {
-      if (!first.is_string()) {
-        return mismatch(e.operands[0].span, fmt::format("`{}` needs a text, this is {}", e.text,
-                                                        to_string(first.type())));
-      }
-      const std::string& text = first.as_string();
-      if (e.text == "lower") return Value(lower_ascii(text));
-      const std::size_t at = text.rfind('@');
-      if (at == std::string::npos) return mismatch(e.operands[0].span, "this is no mail address");
-      return Value(e.text == "domain_of" ? text.substr(at + 1) : text.substr(0, at));
-    }
-    if (e.text == "join") {
-      if (!first.is_list() || !arguments[1].is_string()) {
-        return mismatch(e.span, "`join` needs a list and a text");
-      }
-      std::string whole;
-      for (std::size_t i = 0; i < first.size(); ++i) {
-        if (!first.item(i).is_string()) return mismatch(e.span, "`join` needs a list of texts");
-        if (i != 0) whole += arguments[1].as_string();
-        whole += first.item(i).as_string();
-      }
-      return Value(std::move(whole));
-    }
-    if (e.text == "contains") {
-      const Value& wanted = arguments[1];
-      if (first.is_list()) {
-        return Value(std::find(first.items().begin(), first.items().end(), wanted) !=
-                     first.items().end());
-      }
-      if (wanted.is_string() && first.is_map())
-        return Value(first.as_map().contains(wanted.as_string()));
-      if (wanted.is_string() && first.is_string()) {
-        return Value(first.as_string().find(wanted.as_string()) != std::string::npos);
-      }
-      return mismatch(e.span, "`contains` needs a list, a map or a text, and what to look for");
-    }
-    ir::List whole;  // concat
-    for (const Value& list : arguments) {
-      if (!list.is_list())
-        return mismatch(e.span,
-                        fmt::format("`concat` needs lists, one is {}", to_string(list.type())));
-      whole.insert(whole.end(), list.items().begin(), list.items().end());
-    }
-    return Value(std::move(whole));
+    return apply_function(e, std::move(arguments), sink_);
   }
 
   const Scope& scope_;
@@ -252,12 +184,6 @@ std::vector<std::string_view> Scope::names() const {
   std::vector<std::string_view> names;
   if (outer_ != nullptr) names = outer_->names();
   for (const auto& entry : values_) names.push_back(entry.first);
-  return names;
-}
-
-std::vector<std::string_view> function_names() {
-  std::vector<std::string_view> names;
-  for (const Function& function : kFunctions) names.push_back(function.name);
   return names;
 }
 

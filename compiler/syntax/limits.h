@@ -10,12 +10,22 @@ struct TreeLimits {
   std::size_t bytes_max = std::size_t{16} << 20U;
   std::size_t depth_max = 64;
   std::size_t nodes_max = 2'000'000;
+
+  /// The same with room for more bytes, and for one value in every eight of them.
+  [[nodiscard]] static TreeLimits with_bytes(std::size_t bytes) {
+    TreeLimits limits;
+    limits.bytes_max = bytes;
+    if (bytes > TreeLimits().bytes_max) limits.nodes_max = bytes / 8;
+    return limits;
+  }
 };
 
 /// The most that `bytes_max` may be set to.
 constexpr std::size_t kSourceBytesMax = std::size_t{256} << 20U;
 /// Depth of brackets and calls in one expression.
 constexpr std::size_t kExpressionDepthMax = 32;
+/// Depth of the tree that one expression becomes: a chain of operators grows to the left.
+constexpr std::size_t kExpressionTreeDepthMax = 96;
 /// Bytes of one scalar that holds an expression.
 constexpr std::size_t kExpressionBytesMax = std::size_t{64} << 10U;
 

@@ -14,14 +14,16 @@ enum class NodeKind : std::uint8_t { null = 0, scalar = 1, sequence = 2, mapping
 
 struct Entry;
 
-/// One node of the syntax tree that both front ends (YAML now, the plan language later) build. A
+/// One node of the syntax tree that both front ends (YAML and the plan language) build. A
 /// value; knows where every part of it stands. Depth is bounded by the reader.
 struct Node {
   NodeKind kind = NodeKind::null;
   bool is_quoted = false;  ///< a quoted or block scalar: always text, never a number
-  Span span = {};          ///< begin and end of the value itself, without its tag
-  std::string text = {};   ///< of a scalar, decoded
-  std::string tag = {};    ///< "!secret", or empty
+  /// A bare expression of the plan language: `text` is `${...}`, `span` what stands inside.
+  bool is_expression = false;
+  Span span = {};         ///< begin and end of the value itself, without its tag
+  std::string text = {};  ///< of a scalar, decoded
+  std::string tag = {};   ///< "!secret", or empty
   Span tag_span = {};
   std::vector<Node> items = {};  ///< of a sequence
   /// Of a mapping, in the order of the text, keys unique. No initializer: clang would want Entry

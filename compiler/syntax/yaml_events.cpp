@@ -11,9 +11,10 @@
 #include <istream>
 #include <streambuf>
 #include <string>
-#include <unordered_set>
 
 #include "compiler/source/text.h"
+#include "compiler/syntax/key_set.h"
+#include "compiler/syntax/source_text.h"
 #include "compiler/syntax/yaml.h"
 
 namespace plan::syntax {
@@ -28,10 +29,6 @@ class ViewBuffer : public std::streambuf {
     setg(begin, begin, begin + text.size());
   }
 };
-
-constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
-// Mappings above this look for duplicate keys by hash.
-constexpr std::size_t kSmallMapping = 16;
 
 bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 
@@ -113,7 +110,7 @@ class TreeBuilder : public YAML::EventHandler {
     bool is_key_wrong = false;
     std::string key = {};
     Span key_span = {};
-    std::unordered_set<std::string> keys = {};  // only of large mappings
+    KeySet keys = {};
   };
 
   [[nodiscard]] Span span(std::uint32_t begin, std::uint32_t end) const {
@@ -287,25 +284,8 @@ class TreeBuilder : public YAML::EventHandler {
     }
     parent.has_key = false;
     if (parent.is_key_wrong) return;
-    if (is_duplicate(parent)) {
-      const Entry* first = parent.node.find_entry(parent.key);
-      auto report =
-          sink_.report(Kind::duplicate_key, parent.key_span,
-                       fmt::format("key `{}` stands here twice", printable(parent.key, 80)));
-      if (first != nullptr) report.note(first->key_span, "it stands here first");
-      return;
-    }
-    parent.node.entries.push_back(Entry{std::move(parent.key), parent.key_span, std::move(node)});
-  }
-
-  static bool is_duplicate(Open& parent) {
-    if (parent.node.entries.size() < kSmallMapping) {
-      return parent.node.find_entry(parent.key) != nullptr;
-    }
-    if (parent.keys.empty()) {
-      for (const Entry& entry : parent.node.entries) parent.keys.insert(entry.key);
-    }
-    return !parent.keys.insert(parent.key).second;
+    parent.keys.add(parent.node, Entry{std::move(parent.key), parent.key_span, std::move(node)},
+                    sink_);
   }
 
   std::string_view text_;
@@ -334,41 +314,10 @@ std::string wording(const std::string& message) {
 
 std::optional<Node> read_yaml(const SourceSet& sources, FileId file, Sink& sink,
                               const TreeLimits& limits) {
-  std::string_view text = sources.text(file);
-  const std::size_t bytes_max = std::min(limits.bytes_max, kSourceBytesMax);
-  if (text.size() > bytes_max) {
-    sink.report(Kind::file_too_large, Span{file, 0, 0},
-                fmt::format("file has {}, at most {} are read", show_bytes(text.size()),
-                            show_bytes(bytes_max)))
-        .help(
-            "put long lists of accounts into a csv file, or raise the bound with "
-            "`--plan-bytes-max`");
-    return std::nullopt;
-  }
-  std::uint32_t skipped = 0;
-  if (text.starts_with(kByteOrderMark)) {
-    skipped = static_cast<std::uint32_t>(kByteOrderMark.size());
-    text.remove_prefix(skipped);
-  }
-  if (const auto bad = first_invalid_utf8(text)) {
-    const auto begin = static_cast<std::uint32_t>(*bad) + skipped;
-    sink.report(Kind::not_utf8, Span{file, begin, begin + 1},
-                fmt::format("byte {} of the file is not UTF-8", *bad + skipped))
-        .help("save the file as UTF-8, without a byte-order mark of another encoding");
-    return std::nullopt;
-  }
-  const auto is_control = [](char c) {
-    const auto byte = static_cast<unsigned char>(c);
-    return (byte < 0x20 && c != '\n' && c != '\r' && c != '\t') || byte == 0x7F;
-  };
-  if (const auto found = std::find_if(text.begin(), text.end(), is_control); found != text.end()) {
-    const auto begin = static_cast<std::uint32_t>(found - text.begin()) + skipped;
-    sink.report(Kind::yaml_syntax, Span{file, begin, begin + 1},
-                fmt::format("a control character (0x{:02X}) stands here",
-                            static_cast<unsigned>(static_cast<unsigned char>(*found))));
-    return std::nullopt;
-  }
-
+  const auto readable = readable_text(sources, file, Kind::yaml_syntax, sink, limits);
+  if (!readable) return std::nullopt;
+  const std::string_view text = readable->text;
+  const std::uint32_t skipped = readable->skipped;
   TreeBuilder builder(text, skipped, file, sink, limits);
   try {
     ViewBuffer buffer(text);

@@ -200,6 +200,21 @@ const std::vector<CommandSpec>& table() {
                    {"--format", "FORMAT", "dot", "`dot`, `mermaid`, `text` or `json`"},
                    {"--all", "", "", "draw every account"}},
        .run = run_graph},
+      {.name = "fmt",
+       .summary = "writes a plan or module in one style, or in the other language",
+       .text =
+           "Indentation, quotes and blanks in one style; comments and empty lines stay, nothing "
+           "is lost, and doing it twice "
+           "changes nothing. With --to the same plan is written to stdout as YAML or in the "
+           "plan language (docs/language.md). "
+           "A file that would lose something is left as it is. Exit code 2 with --check when "
+           "the file is not formatted.",
+       .example = "plan fmt --to dsl migration.yaml > migration.plan",
+       .options = {{"file", "FILE", "migration.yaml", "a plan or a module"},
+                   {"--check", "", "", "change nothing, only say whether it is formatted"},
+                   {"--to", "LANGUAGE", "", "`yaml` or `dsl`, the plan language"},
+                   {"--output", "FILE", "", "where to write instead; `-` is stdout"}},
+       .run = run_fmt},
       {.name = "report",
        .summary = "writes the report of the run: one self-contained HTML file",
        .text = "Reads the journal only.",
@@ -427,9 +442,11 @@ const std::vector<CommandSpec>& table() {
        .run = run_target_run},
       {.name = "docs",
        .summary = "writes the pages that are made from the code",
-       .text = "man pages, shell completion, command reference, the catalogue of diagnostics.",
+       .text = "man pages, shell completion, command reference, the catalogue of diagnostics, the "
+               "grammar, types and functions of the plan language.",
        .example = "plan docs man --output docs/man",
-       .options = {{"what", "WHAT", "", "`man`, `bash`, `markdown` or `diagnostics`", true},
+       .options = {{"what", "WHAT", "", "`man`, `bash`, `markdown`, `diagnostics` or `language`",
+                    true},
                    {"--output", "PATH", "-", "a file, or a folder for `man`"}},
        .run = run_docs},
   };

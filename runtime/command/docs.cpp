@@ -4,6 +4,8 @@
 
 #include "compiler/check/tried_versions.h"
 #include "compiler/ir/json.h"
+#include "compiler/syntax/language.h"
+#include "compiler/syntax/value_type.h"
 #include "runtime/command/commands.h"
 #include "runtime/command/console.h"
 #include "runtime/command/error_catalogue.h"
@@ -19,6 +21,12 @@ ExitCode write_page(const std::string& output, const std::string& text) {
   }
   if (auto written = write_text_file(output, text); !written) return print_error(written.error());
   return ExitCode::done;
+}
+
+/// The parts of docs/language.md that come from the code, for a writer to put there.
+std::string language_parts() {
+  return fmt::format("```\n{}```\n\n{}\n{}", syntax::grammar_text(), syntax::type_table_text(),
+                     syntax::function_table_text());
 }
 
 std::string man_file_name(std::string_view command) {
@@ -37,9 +45,12 @@ ExitCode run_docs(const Invocation& invocation) {
   if (what == "bash") return write_page(output, bash_completion());
   if (what == "markdown") return write_page(output, command_reference());
   if (what == "diagnostics") return write_page(output, diagnostics_page());
+  if (what == "language") return write_page(output, language_parts());
   if (what != "man") {
-    print_words(fmt::format(
-        "error: there is no page `{}`; there are man, bash, markdown and diagnostics\n", what));
+    print_words(
+        fmt::format("error: there is no page `{}`; there are man, bash, markdown, diagnostics "
+                    "and language\n",
+                    what));
     return ExitCode::error;
   }
   std::error_code failure;

@@ -17,6 +17,10 @@ namespace plan::command {
 ProjectFolder project_folder(const std::string& plan_file) {
   ProjectFolder folder;
   folder.plan_file = plan_file.empty() ? "migration.yaml" : plan_file;
+  // A plan in the plan language needs no name on the command line either.
+  if (folder.plan_file == "migration.yaml" && !std::filesystem::exists("migration.yaml") &&
+      std::filesystem::exists("migration.plan"))
+    folder.plan_file = "migration.plan";
   const std::filesystem::path plan(folder.plan_file);
   const std::filesystem::path directory =
       plan.has_parent_path() ? plan.parent_path() : std::filesystem::path(".");

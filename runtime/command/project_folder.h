@@ -18,7 +18,8 @@ struct ProjectFolder {
   std::string journal_file = {};
 };
 
-/// Names only; nothing is created. An empty `plan_file` is migration.yaml of the current directory.
+/// Names only; nothing is created. An empty `plan_file` is migration.yaml of the current directory,
+/// or migration.plan where only that is there.
 [[nodiscard]] ProjectFolder project_folder(const std::string& plan_file);
 
 /// Makes `.plan` (mode 0700) with a .gitignore. Errors: file-unwritable.

@@ -53,7 +53,10 @@ std::string fill_digests(std::string text) {
 std::unique_ptr<GoldenCase> read_golden_case(const fs::path& folder) {
   auto found = std::make_unique<GoldenCase>();
   found->folder = folder;
-  found->input.plan_text = expand_repeats(read_all(folder / "plan.yaml"));
+  const bool is_language = fs::exists(folder / "plan.plan");
+  if (is_language) found->input.plan_name = "migration.plan";
+  found->input.plan_text =
+      expand_repeats(read_all(folder / (is_language ? "plan.plan" : "plan.yaml")));
   if (fs::exists(folder / "lock.txt"))
     found->input.lock_text = fill_digests(read_all(folder / "lock.txt"));
   if (fs::exists(folder / "accounts.csv"))

@@ -1,4 +1,4 @@
-#include "compiler/check/names.h"
+#include "compiler/syntax/names.h"
 
 #include <fmt/format.h>
 
@@ -7,7 +7,7 @@
 
 #include "compiler/source/text.h"
 
-namespace plan::check {
+namespace plan::syntax {
 namespace {
 
 constexpr std::size_t kDomainBytesMax = 253;
@@ -91,6 +91,34 @@ std::string why_not_host(std::string_view text) {
   return why_not_labels(text);
 }
 
+std::string why_not_url(std::string_view text) {
+  constexpr std::string_view kScheme = "https://";
+  if (!text.starts_with(kScheme)) return "it does not begin with `https://`";
+  return why_not_host(host_of_url(text));
+}
+
+std::string_view host_of_url(std::string_view url) {
+  const std::size_t scheme = url.find("://");
+  const std::string_view rest = scheme == std::string_view::npos ? url : url.substr(scheme + 3);
+  const std::string_view authority = rest.substr(0, rest.find('/'));
+  if (authority.starts_with('[')) return authority.substr(1, authority.find(']') - 1);
+  return authority.substr(0, authority.rfind(':'));
+}
+
+std::string why_not_network(std::string_view text) {
+  const std::size_t slash = text.find('/');
+  if (slash == std::string_view::npos) return "it has no `/` with the length of the prefix";
+  const std::string_view address = text.substr(0, slash);
+  if (!is_ip_address(address)) return "in front of the `/` stands no IP address";
+  unsigned bits = 0;
+  const std::string_view digits = text.substr(slash + 1);
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), bits);
+  const unsigned bits_max = is_ipv4(address) ? 32 : 128;
+  if (error != std::errc() || end != digits.data() + digits.size() || bits > bits_max)
+    return fmt::format("behind the `/` stands no number from 0 to {}", bits_max);
+  return {};
+}
+
 std::string why_not_address(std::string_view text) {
   const std::size_t at = text.find('@');
   if (at == std::string_view::npos) return "it has no `@`";
@@ -134,4 +162,4 @@ bool is_loopback(std::string_view host) {
          lower == "localhost.localdomain" || lower == "ip6-localhost";
 }
 
-}  // namespace plan::check
+}  // namespace plan::syntax

@@ -1,0 +1,220 @@
+#include "compiler/syntax/format.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "compiler/source/text.h"
+#include "compiler/syntax/language.h"
+#include "compiler/syntax/scalar.h"
+#include "compiler/syntax/writer.h"
+#include "compiler/syntax/yaml.h"
+
+namespace plan::syntax {
+namespace {
+
+bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r'; }
+
+/// Words that may stand in front of a part on its line.
+bool is_lead(std::string_view lead) {
+  const std::string_view word = trim(lead);
+  return std::all_of(word.begin(), word.end(),
+                     [](char c) { return c == '-' || c == ' ' || (c >= 'a' && c <= 'z'); });
+}
+
+std::vector<std::string> texts_of_comments(std::string_view text, const Node& tree,
+                                           Language language) {
+  std::vector<std::string> texts;
+  for (const Comment& comment : comments_of(text, tree, language))
+    texts.emplace_back(text.substr(comment.begin, comment.end - comment.begin));
+  std::sort(texts.begin(), texts.end());
+  return texts;
+}
+
+std::string meaning_of(const Node& scalar) {
+  std::string text = scalar.text;
+  if (text.find('\n') != std::string::npos && text.starts_with("${")) {
+    // A bare expression over several lines is written on one.
+    std::string line;
+    for (const char c : text) {
+      if (c != '\n' && c != ' ' && c != '\t' && c != '\r') line += c;
+    }
+    return line;
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string quoted_text(std::string_view text) {
+  std::string quoted = "\"";
+  for (const char c : text) {
+    switch (c) {
+      case '"':
+        quoted += "\\\"";
+        break;
+      case '\\':
+        quoted += "\\\\";
+        break;
+      case '\n':
+        quoted += "\\n";
+        break;
+      case '\r':
+        quoted += "\\r";
+        break;
+      case '\t':
+        quoted += "\\t";
+        break;
+      default:
+        quoted += c;
+    }
+  }
+  return quoted + '"';
+}
+
+bool is_plain_value(const Node& scalar) {
+  return !scalar.is_quoted && scalar.tag.empty() && !scalar_value(scalar).is_string();
+}
+
+std::size_t Writer::column() const {
+  const std::size_t line = out_.rfind('\n');
+  return out_.size() - (line == std::string::npos ? 0 : line + 1);
+}
+
+bool Writer::has_empty_line_above(std::uint32_t at) const {
+  const std::string_view text = layout_.text;
+  std::uint32_t line = at;
+  while (line > 0 && text[line - 1] != '\n') --line;
+  if (line == 0 || !is_lead(text.substr(line, at - line))) return false;
+  std::uint32_t above = line - 1;
+  while (above > 0 && is_blank(text[above - 1])) --above;
+  return above == 0 || text[above - 1] == '\n';
+}
+
+void Writer::write_comment(const Comment& comment) {
+  out_ += layout_.text.substr(comment.begin, comment.end - comment.begin);
+}
+
+void Writer::write_before(const void* part, std::uint32_t place, std::size_t indent,
+                          bool is_first) {
+  if (!has_layout()) return;
+  for (const Comment& comment : layout_.comments.before(part)) {
+    if (!is_first && has_empty_line_above(comment.begin)) end_line();
+    is_first = false;
+    begin_line(indent);
+    write_comment(comment);
+    end_line();
+  }
+  if (!is_first && has_empty_line_above(place)) end_line();
+}
+
+void Writer::write_behind(const CommentPlaces::List& comments) {
+  bool is_first = true;
+  for (const Comment& comment : comments) {
+    // Comments that stood under one another still do.
+    const std::size_t wanted = layout_.language == to_ && is_first
+                                   ? std::max<std::size_t>(comment.column, column() + 1)
+                                   : column() + 2;
+    out_.append(std::max(wanted, column() + 1) - column(), ' ');
+    write_comment(comment);
+    is_first = false;
+  }
+}
+
+void Writer::write_tail(const Node& node, std::size_t indent, bool is_first) {
+  for (const Comment& comment : layout_.comments.at_tail(node)) {
+    if (!is_first && has_empty_line_above(comment.begin)) end_line();
+    is_first = false;
+    begin_line(indent);
+    write_comment(comment);
+    end_line();
+  }
+}
+
+bool Writer::is_inline(const Node& node) const {
+  if (node.items.empty() && node.entries.empty()) return !layout_.comments.are_inside(node);
+  if (!has_layout() || !node.span.is_known()) {
+    return node.is_sequence() &&
+           std::all_of(node.items.begin(), node.items.end(),
+                       [](const Node& item) { return item.is_scalar() || item.is_null(); });
+  }
+  const std::string_view text =
+      layout_.text.substr(node.span.begin, node.span.end - node.span.begin);
+  return !text.empty() && (text.front() == '{' || text.front() == '[') &&
+         text.find('\n') == std::string_view::npos && !layout_.comments.are_inside(node);
+}
+
+bool Writer::fits(std::string_view text) const {
+  return text.find('\n') == std::string_view::npos &&
+         column() + display_width(text) <= options_.width_columns;
+}
+
+std::string Writer::on_one_line(std::string_view expression) {
+  std::string line;
+  for (const std::string_view part : split(expression, '\n')) {
+    const std::string_view words = trim(part);
+    if (words.empty()) continue;
+    if (!line.empty()) line += ' ';
+    line += words;
+  }
+  return line;
+}
+
+bool mean_the_same(const Node& left, const Node& right) {
+  if (left.kind != right.kind || left.tag != right.tag) return false;
+  switch (left.kind) {
+    case NodeKind::null:
+      return true;
+    case NodeKind::scalar:
+      if (!left.tag.empty() || meaning_of(left) != left.text || meaning_of(right) != right.text)
+        return meaning_of(left) == meaning_of(right);
+      return scalar_value(left) == scalar_value(right);
+    case NodeKind::sequence:
+      return left.items.size() == right.items.size() &&
+             std::equal(left.items.begin(), left.items.end(), right.items.begin(), mean_the_same);
+    case NodeKind::mapping:
+      break;
+  }
+  if (left.entries.size() != right.entries.size()) return false;
+  std::vector<const Entry*> by_key[2];
+  for (const Entry& entry : left.entries) by_key[0].push_back(&entry);
+  for (const Entry& entry : right.entries) by_key[1].push_back(&entry);
+  for (auto& entries : by_key) {
+    std::sort(entries.begin(), entries.end(),
+              [](const Entry* a, const Entry* b) { return a->key < b->key; });
+  }
+  return std::equal(by_key[0].begin(), by_key[0].end(), by_key[1].begin(),
+                    [](const Entry* a, const Entry* b) {
+                      return a->key == b->key && mean_the_same(a->value, b->value);
+                    });
+}
+
+std::string write_tree(const Node& tree, Language to, const FormatOptions& options) {
+  const Layout none;
+  return to == Language::yaml ? write_yaml(tree, none, options)
+                              : write_language(tree, none, options);
+}
+
+Formatted format_source(const SourceSet& sources, FileId file, Language to, Sink& sink,
+                        const TreeLimits& limits, const FormatOptions& options) {
+  const auto tree = read_source(sources, file, sink, limits);
+  if (!tree || sink.has_errors()) return {};
+  Layout layout;
+  layout.language = is_language_file(sources.name(file)) ? Language::plan : Language::yaml;
+  layout.text = sources.text(file);
+  layout.comments = CommentPlaces(layout.text, *tree, layout.language);
+  std::string text = to == Language::yaml ? write_yaml(*tree, layout, options)
+                                          : write_language(*tree, layout, options);
+  SourceSet written;
+  Sink unheard;
+  const FileId again =
+      written.add(to == Language::plan ? "written.plan" : "written.yaml", std::move(text));
+  const auto tree_again = read_source(written, again, unheard, limits);
+  const bool is_whole = tree_again && !unheard.has_errors() && mean_the_same(*tree, *tree_again) &&
+                        texts_of_comments(layout.text, *tree, layout.language) ==
+                            texts_of_comments(written.text(again), *tree_again, to);
+  if (!is_whole) return {.text = {}, .is_lossy = true};
+  return {.text = std::string(written.text(again))};
+}
+
+}  // namespace plan::syntax

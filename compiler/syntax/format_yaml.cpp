@@ -1,0 +1,267 @@
+#include <algorithm>
+
+#include "compiler/source/text.h"
+#include "compiler/syntax/scalar.h"
+#include "compiler/syntax/writer.h"
+
+namespace plan::syntax {
+namespace {
+
+constexpr std::size_t kIndent = 2;
+
+bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; }
+
+/// May `text` stand without quotes and be read as itself?
+bool is_plain_safe(std::string_view text, bool is_flow) {
+  if (text.empty() || text.front() == ' ' || text.back() == ' ' || text.back() == ':') return false;
+  constexpr std::string_view kIndicators = "-?:,[]{}#&*!|>'\"%@`=<~";
+  if (kIndicators.find(text.front()) != std::string_view::npos) return false;
+  if (std::any_of(text.begin(), text.end(), is_control)) return false;
+  if (text.find(": ") != std::string_view::npos || text.find(" #") != std::string_view::npos)
+    return false;
+  if (text.starts_with("---") || text.starts_with("...")) return false;
+  return !is_flow || text.find_first_of(",[]{}:#") == std::string_view::npos ||
+         // A colon inside a word is no indicator.
+         (text.find_first_of(",[]{}#") == std::string_view::npos &&
+          text.find(':') != std::string_view::npos && text.find(": ") == std::string_view::npos &&
+          text.front() != ':');
+}
+
+bool is_null_word(std::string_view text) {
+  return text == "null" || text == "Null" || text == "NULL" || text == "~";
+}
+
+std::string quoted_yaml(std::string_view text) {
+  const bool has_control = std::any_of(text.begin(), text.end(), is_control);
+  if (has_control || text.find_first_of("\"\\") == std::string_view::npos) return quoted_text(text);
+  std::string quoted = "'";
+  for (const char c : text) {
+    quoted += c;
+    if (c == '\'') quoted += c;
+  }
+  return quoted + "'";
+}
+
+class YamlWriter : public Writer {
+ public:
+  using Writer::Writer;
+
+  std::string write(const Node& tree) {
+    if (tree.is_mapping() && !tree.entries.empty()) {
+      write_head(tree);
+      write_entries(tree, 0);
+    } else {
+      out_ += tag(tree) + inline_text(tree);
+      end_line();
+    }
+    return std::move(out_);
+  }
+
+ private:
+  void write_head(const Node& tree) {
+    bool is_first = true;
+    for (const Comment& comment : layout_.comments.at_head(tree)) {
+      if (is_first) write_behind({comment});
+      is_first = false;
+    }
+    if (!is_first) end_line();
+  }
+  static std::string tag(const Node& node) { return node.tag.empty() ? "" : node.tag + " "; }
+
+  [[nodiscard]] std::string scalar(const Node& node, bool is_flow) const {
+    if (node.is_null()) return "null";
+    if (node.is_expression) {
+      const std::string text = on_one_line(node.text);
+      return is_plain_safe(text, is_flow) ? text : quoted_yaml(text);
+    }
+    if (layout_.language == Language::yaml && has_layout()) {
+      // The author's own quotes, where they stand on one line.
+      const std::string_view raw =
+          layout_.text.substr(node.span.begin, node.span.end - node.span.begin);
+      if (!raw.empty() && raw.front() != '|' && raw.front() != '>' &&
+          raw.find('\n') == std::string_view::npos)
+        return std::string(raw);
+    }
+    if (is_plain_value(node)) return node.text;
+    Node plain = node;
+    plain.is_quoted = false;
+    plain.tag.clear();
+    const bool reads_as_text =
+        !node.tag.empty() || (scalar_value(plain).is_string() && !is_null_word(node.text));
+    return reads_as_text && is_plain_safe(node.text, is_flow) ? node.text : quoted_yaml(node.text);
+  }
+
+  [[nodiscard]] std::string key(const Entry& entry, bool is_flow) const {
+    Node node;
+    node.kind = NodeKind::scalar;
+    node.text = entry.key;
+    return is_plain_safe(node.text, is_flow) && entry.key.find(':') == std::string::npos &&
+                   !is_null_word(entry.key)
+               ? node.text
+               : quoted_text(node.text);
+  }
+
+  [[nodiscard]] std::string inline_text(const Node& node) const {
+    if (node.is_null() || node.is_scalar()) return scalar(node, true);
+    std::string text;
+    for (const Node& item : node.items)
+      text += (text.empty() ? "" : ", ") + tag(item) + inline_text(item);
+    for (const Entry& entry : node.entries) {
+      text += (text.empty() ? "" : ", ") + key(entry, true) + ": " + tag(entry.value) +
+              inline_text(entry.value);
+    }
+    return node.is_sequence() ? "[" + text + "]" : "{" + text + "}";
+  }
+
+  /// Behind `key:` or `-`. True when it went to lines of its own.
+  void write_value(const Node& node, std::size_t indent, bool is_item) {
+    const std::string lead = is_item ? "" : " ";
+    if (node.is_null() || node.is_scalar()) {
+      if (node.is_scalar() && write_block_scalar(node, indent, lead)) return;
+      out_ += lead + tag(node) + scalar(node, false);
+      write_behind(layout_.comments.at_head(node));
+      return;
+    }
+    if (is_inline(node)) {
+      const std::string text = lead + tag(node) + inline_text(node);
+      if (fits(text) || (node.items.empty() && node.entries.empty())) {
+        out_ += text;
+        return;
+      }
+    }
+    if (node.items.empty() && node.entries.empty()) {
+      // Nothing but comments.
+      out_ += lead + tag(node) + (node.is_sequence() ? "[" : "{");
+      write_behind(layout_.comments.at_head(node));
+      end_line();
+      write_tail(node, indent, true);
+      begin_line(indent);
+      out_ += node.is_sequence() ? "]" : "}";
+      return;
+    }
+    if (!node.tag.empty()) out_ += lead + node.tag;
+    const bool continues_line = is_item && node.tag.empty();
+    if (!continues_line) {
+      write_behind(layout_.comments.at_head(node));
+      end_line();
+    }
+    if (node.is_sequence()) {
+      write_items(node, indent, continues_line);
+    } else {
+      write_entries(node, indent, continues_line);
+    }
+    is_line_open_ = false;
+  }
+
+  /// `|`, for texts of several lines.
+  bool write_block_scalar(const Node& node, std::size_t indent, const std::string& lead) {
+    const std::string& text = node.text;
+    if (text.find('\n') == std::string::npos || node.is_expression || !node.tag.empty())
+      return false;
+    if (text.front() == ' ' || text.front() == '\n' || text.ends_with("\n\n") || text == "\n")
+      return false;
+    for (const std::string_view line : split(text, '\n')) {
+      if (!line.empty() && line.back() == ' ') return false;
+      if (std::any_of(line.begin(), line.end(), is_control)) return false;
+    }
+    const bool has_end = text.back() == '\n';
+    out_ += lead + (has_end ? "|" : "|-");
+    std::string_view rest = text;
+    if (has_end) rest.remove_suffix(1);
+    for (const std::string_view line : split(rest, '\n')) {
+      end_line();
+      if (line.empty()) continue;
+      begin_line(indent);
+      out_ += line;
+    }
+    return true;
+  }
+
+  void write_entries(const Node& node, std::size_t indent, bool is_line_begun = false) {
+    bool is_first = true;
+    for (const Entry& entry : node.entries) {
+      if (!is_line_begun) {
+        write_before(&entry, entry.key_span.begin, indent, is_first);
+        begin_line(indent);
+      }
+      is_line_begun = false;
+      is_first = false;
+      out_ += key(entry, false) + ":";
+      is_line_open_ = true;
+      // A list in a mapping is indented below its key.
+      write_value(entry.value, indent + kIndent, false);
+      if (is_line_open_) {
+        write_behind(layout_.comments.behind(&entry));
+        end_line();
+      } else {
+        write_lines(layout_.comments.behind(&entry), indent);
+      }
+      is_line_open_ = true;
+    }
+    write_tail(node, indent, is_first);
+    is_line_open_ = false;
+  }
+
+  void write_items(const Node& node, std::size_t indent, bool is_line_begun) {
+    bool is_first = true;
+    for (const Node& item : node.items) {
+      if (!is_line_begun) {
+        const std::uint32_t place = item.tag_span.is_known()
+                                        ? std::min(item.tag_span.begin, item.span.begin)
+                                        : item.span.begin;
+        write_before(&item, place, indent, is_first);
+        write_inner_comments(item, indent);
+        begin_line(indent);
+      }
+      is_line_begun = false;
+      is_first = false;
+      out_ += "- ";
+      is_line_open_ = true;
+      write_value(item, indent + kIndent, true);
+      if (is_line_open_) {
+        write_behind(layout_.comments.behind(&item));
+        end_line();
+      } else {
+        write_lines(layout_.comments.behind(&item), indent);
+      }
+      is_line_open_ = true;
+    }
+    write_tail(node, indent, is_first);
+    is_line_open_ = false;
+  }
+
+  /// What stood in front of the first part of an item goes in front of its dash: behind the dash
+  /// there is no place for it.
+  void write_inner_comments(const Node& item, std::size_t indent) {
+    const Node* node = &item;
+    while (node->tag.empty() && (!node->items.empty() || !node->entries.empty()) &&
+           !(is_inline(*node) && fits(inline_text(*node)))) {
+      write_lines(layout_.comments.at_head(*node), indent);
+      if (!node->entries.empty()) {
+        write_lines(layout_.comments.before(&node->entries.front()), indent);
+        return;
+      }
+      write_lines(layout_.comments.before(&node->items.front()), indent);
+      node = &node->items.front();
+    }
+  }
+
+  /// Comments behind something that became several lines.
+  void write_lines(const CommentPlaces::List& comments, std::size_t indent) {
+    for (const Comment& comment : comments) {
+      begin_line(indent);
+      out_ += layout_.text.substr(comment.begin, comment.end - comment.begin);
+      end_line();
+    }
+  }
+
+  bool is_line_open_ = true;  ///< the last value ended on the line that it began on
+};
+
+}  // namespace
+
+std::string write_yaml(const Node& tree, const Layout& layout, const FormatOptions& options) {
+  return YamlWriter(layout, Language::yaml, options).write(tree);
+}
+
+}  // namespace plan::syntax

@@ -1,0 +1,220 @@
+// Problems of a text of the plan language, and where reading goes on behind one.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "compiler/source/text.h"
+#include "compiler/syntax/grammar_words.h"
+#include "compiler/syntax/language_builder.h"
+#include "compiler/syntax/words.h"
+
+namespace plan::syntax {
+namespace {
+
+// One file; a text that is no plan at all would fill the screen otherwise.
+constexpr std::size_t kProblemsMax = 200;
+
+bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r'; }
+
+}  // namespace
+
+void LanguageBuilder::report(Kind kind, Span where, std::string message) {
+  is_broken_ = true;
+  sink_.report(kind, where, std::move(message));
+}
+
+LanguageBuilder::At LanguageBuilder::behind_blanks(At at) const {
+  while (at < end()) {
+    if (is_blank(*at) || *at == '\n') {
+      ++at;
+    } else if (*at == '#' && expressions_ == 0) {
+      while (at < end() && *at != '\n') ++at;
+    } else {
+      break;
+    }
+  }
+  return at;
+}
+
+/// Behind a text that begins at `at`; the end of the line when it is not closed.
+LanguageBuilder::At LanguageBuilder::behind_text(At at) const {
+  const char quote = *at++;
+  while (at < end() && *at != '\n') {
+    if (*at == '\\' && quote == '"' && at + 1 < end() && at[1] != '\n') {
+      at += 2;
+    } else if (*at++ == quote) {
+      return at;
+    }
+  }
+  return at;
+}
+
+/// The end of the last thing in front of `at` that is no blank and no comment. Texts end on their
+/// line, so each line can be read by itself.
+LanguageBuilder::At LanguageBuilder::end_before(At at) const {
+  At line_end = at;
+  while (true) {
+    At line = line_end;
+    while (line > text_.data() && line[-1] != '\n') --line;
+    At last = nullptr;
+    for (At i = line; i < line_end && *i != '#';) {
+      if (is_blank(*i)) {
+        ++i;
+        continue;
+      }
+      i = *i == '"' || *i == '\'' ? behind_text(i) : i + 1;
+      last = std::min(i, line_end);
+    }
+    if (last != nullptr) return last;
+    if (line == text_.data()) return line;
+    line_end = line - 1;
+  }
+}
+
+void LanguageBuilder::problem(At at, std::string_view which) {
+  const At unclosed = unclosed_;
+  unclosed_ = nullptr;
+  const At token = behind_blanks(at);
+  const auto complaint = std::move(complaint_);
+  complaint_.reset();
+  if (is_stopped_ || (resumed_ != nullptr && token == behind_blanks(resumed_))) return;
+  resumed_ = at;
+  const Kind kind = expressions_ > 0 ? Kind::expression_syntax : syntax_kind_;
+  is_broken_ = true;
+  if (++problems_ >= kProblemsMax) is_stopped_ = true;
+  if (complaint) {
+    sink_
+        .report(expressions_ > 0 ? kind : Kind::language_bound,
+                span(complaint->at, complaint->at + 1), complaint->message)
+        .help(complaint->help);
+    return;
+  }
+  if (which == kTextEnd) {
+    // The line is read by itself; what is open at its end is the text.
+    At line = at;
+    while (line > text_.data() && line[-1] != '\n') --line;
+    At begin = line;
+    while (begin < at) {
+      if (*begin != '"' && *begin != '\'') {
+        ++begin;
+        continue;
+      }
+      const At behind = behind_text(begin);
+      if (behind >= at) break;
+      begin = behind;
+    }
+    sink_.report(kind, span(begin, at), "the text is not closed");
+    return;
+  }
+  std::string wanted(which);
+  if (wanted.size() == 3 && wanted.front() == '\'') wanted = fmt::format("`{}`", wanted[1]);
+  At begin = token;
+  At behind = token;
+  const At before = end_before(token);
+  if (token == end() || std::find(before, token, '\n') != token) {
+    begin = before;
+    behind = before + 1;
+  } else if (*token == '"' || *token == '\'') {
+    behind = behind_text(token);
+  } else {
+    while (behind < end() && is_word_part(*behind)) ++behind;
+    if (behind == token) ++behind;
+    // A character of several bytes is one place.
+    while (behind < end() && (static_cast<unsigned char>(*behind) & 0xC0U) == 0x80U) ++behind;
+  }
+  auto report = sink_.report(kind, span(begin, behind),
+                             token == end() && expressions_ == 0
+                                 ? fmt::format("the file ends here, {} should stand here", wanted)
+                                 : fmt::format("{} should stand here", wanted));
+  if (unclosed != nullptr &&
+      (wanted.find('}') != std::string::npos || wanted.find(']') != std::string::npos ||
+       wanted.find(')') != std::string::npos))
+    report.note(span(unclosed, unclosed + 1), fmt::format("this `{}` is not closed", *unclosed));
+}
+
+/// Does a line begin here like an entry or a statement? In the first column that ends every
+/// bracket.
+bool LanguageBuilder::is_entry_line(At at, bool is_statement_only) const {
+  const bool is_first_column = at == text_.data() || at[-1] == '\n';
+  if (is_statement_only && !is_first_column) return false;
+  while (at < end() && is_blank(*at)) ++at;
+  if (at == end()) return true;
+  if (*at == '}') return true;
+  At behind = at;
+  if (*at == '"') {
+    behind = behind_text(at);
+  } else {
+    while (behind < end() && is_word_part(*behind)) ++behind;
+  }
+  const std::string_view word = view(at, behind);
+  if (word.empty()) return false;
+  const bool has_blank = behind < end() && is_blank(*behind);
+  while (behind < end() && is_blank(*behind)) ++behind;
+  if (behind == end()) return false;
+  if (*behind == '{') return word != "for";
+  if (*behind == '=') return behind + 1 == end() || behind[1] != '=';
+  return has_blank && is_statement_word(word);
+}
+
+LanguageBuilder::At LanguageBuilder::goes_on_at(At at) {
+  resumed_ = at;
+  return at;
+}
+
+LanguageBuilder::At LanguageBuilder::skip(At at, Stop stop) {
+  if (is_stopped_) return end();
+  at = behind_blanks(at);
+  At line = at;
+  while (line > text_.data() && is_blank(line[-1])) --line;
+  if ((line == text_.data() || line[-1] == '\n') && at < end() && is_entry_line(line, false))
+    return goes_on_at(at);
+  std::size_t depth = 0;
+  while (at < end()) {
+    const char c = *at;
+    if (c == '\n') {
+      ++at;
+      if (at < end() && is_entry_line(at, depth > 0)) return goes_on_at(behind_blanks(at));
+      continue;
+    }
+    if (c == '#') {
+      while (at < end() && *at != '\n') ++at;
+      continue;
+    }
+    if (c == '"' || c == '\'') {
+      at = behind_text(at);
+      continue;
+    }
+    if (c == '{' || c == '[' || c == '(') {
+      ++depth;
+    } else if (c == '}' || c == ']' || c == ')') {
+      if (depth > 0) {
+        --depth;
+      } else if (c == '}' || (c == ']' && stop == Stop::item)) {
+        return goes_on_at(at);
+      } else if (c == ']' && stop == Stop::list) {
+        return goes_on_at(at + 1);
+      }
+    } else if (c == ',' && depth == 0 && stop == Stop::item) {
+      return goes_on_at(at);
+    }
+    ++at;
+  }
+  return goes_on_at(at);
+}
+
+LanguageBuilder::At LanguageBuilder::next_entry(At, At at) { return skip(at, Stop::entry); }
+LanguageBuilder::At LanguageBuilder::next_item(At, At at) { return skip(at, Stop::item); }
+LanguageBuilder::At LanguageBuilder::behind_list(At begin, At at) {
+  // The bracket itself was the problem: it is still to be counted.
+  const bool is_at_bracket = behind_blanks(begin) == behind_blanks(at);
+  return skip(at, is_at_bracket ? Stop::item : Stop::list);
+}
+LanguageBuilder::At LanguageBuilder::next_statement(At, At at) {
+  at = behind_blanks(at);
+  const At next = skip(at, Stop::entry);
+  if (next > at || at == end()) return next;
+  // A bracket that closes nothing: everything up to the next line that begins like an entry.
+  return skip(at + 1, Stop::entry);
+}
+
+}  // namespace plan::syntax

@@ -1,0 +1,29 @@
+#pragma once
+#include <string>
+#include <string_view>
+
+namespace plan::syntax {
+
+// What may stand in a plan and in an expression of these types. Each gives the reason why it may
+// not, or an empty text.
+
+/// A mail address: one `@`, a local part of at most 64 bytes, a domain name (RFC 5321 without
+/// quoted local parts, which neither server creates accounts for).
+[[nodiscard]] std::string why_not_address(std::string_view text);
+/// A domain name in A-labels, lower case, with at least one dot.
+[[nodiscard]] std::string why_not_domain(std::string_view text);
+/// A host name or an IP address.
+[[nodiscard]] std::string why_not_host(std::string_view text);
+
+/// A URL with https and a host.
+[[nodiscard]] std::string why_not_url(std::string_view text);
+/// Its host, without the brackets of an IPv6 address.
+[[nodiscard]] std::string_view host_of_url(std::string_view url);
+/// `10.9.0.0/24`, `2001:db8::/32`.
+[[nodiscard]] std::string why_not_network(std::string_view text);
+
+/// 127.0.0.0/8, ::1, `localhost` and names below it, the unspecified addresses.
+[[nodiscard]] bool is_loopback(std::string_view host);
+[[nodiscard]] bool is_ip_address(std::string_view text);
+
+}  // namespace plan::syntax

@@ -1,0 +1,59 @@
+#pragma once
+#include <string>
+#include <string_view>
+
+#include "compiler/syntax/comments.h"
+#include "compiler/syntax/format.h"
+#include "compiler/syntax/tree.h"
+
+namespace plan::syntax {
+
+/// What a tree was read from: its text, its comments; empty for a tree that was made.
+struct Layout {
+  std::string_view text = {};
+  Language language = Language::yaml;
+  CommentPlaces comments = {};
+};
+
+/// What both writers have in common: lines, indentation, comments and empty lines that were there.
+class Writer {
+ public:
+  Writer(const Layout& layout, Language to, const FormatOptions& options)
+      : layout_(layout), to_(to), options_(options) {}
+
+ protected:
+  [[nodiscard]] bool has_layout() const { return !layout_.text.empty(); }
+  void begin_line(std::size_t indent) { out_.append(indent, ' '); }
+  void end_line() { out_ += '\n'; }
+  [[nodiscard]] std::size_t column() const;
+  /// The comments in front of a part that begins at `place`, and the empty line that was there.
+  void write_before(const void* part, std::uint32_t place, std::size_t indent, bool is_first);
+  void write_behind(const CommentPlaces::List& comments);
+  void write_tail(const Node& node, std::size_t indent, bool is_first);
+  /// May a collection stand on one line: it did, nothing inside needs more, or it was nowhere.
+  [[nodiscard]] bool is_inline(const Node& node) const;
+  [[nodiscard]] bool fits(std::string_view text) const;
+  /// `${expression}` on one line.
+  [[nodiscard]] static std::string on_one_line(std::string_view expression);
+
+  const Layout& layout_;
+  Language to_;
+  FormatOptions options_;
+  std::string out_;
+
+ private:
+  [[nodiscard]] bool has_empty_line_above(std::uint32_t at) const;
+  void write_comment(const Comment& comment);
+};
+
+/// `"text"` with escapes, as both languages have it.
+[[nodiscard]] std::string quoted_text(std::string_view text);
+/// Is this a scalar without quotes that is no text: a number, true, false?
+[[nodiscard]] bool is_plain_value(const Node& scalar);
+
+[[nodiscard]] std::string write_yaml(const Node& tree, const Layout& layout,
+                                     const FormatOptions& options);
+[[nodiscard]] std::string write_language(const Node& tree, const Layout& layout,
+                                         const FormatOptions& options);
+
+}  // namespace plan::syntax

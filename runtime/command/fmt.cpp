@@ -1,0 +1,86 @@
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "compiler/source/text.h"
+#include "compiler/syntax/format.h"
+#include "compiler/syntax/language.h"
+#include "runtime/command/commands.h"
+#include "runtime/command/console.h"
+#include "runtime/command/errors.h"
+#include "runtime/command/project_folder.h"
+
+namespace plan::command {
+namespace {
+
+// The same bound as compiling has.
+constexpr std::size_t kPlanBytesMax = std::size_t{256} << 20U;
+// Above this a list of accounts is read faster from a csv file than from a plan.
+constexpr std::size_t kLongList = 1000;
+
+std::size_t longest_list(const syntax::Node& node) {
+  std::size_t longest = node.items.size();
+  for (const syntax::Node& item : node.items) longest = std::max(longest, longest_list(item));
+  for (const syntax::Entry& entry : node.entries)
+    longest = std::max(longest, longest_list(entry.value));
+  return longest;
+}
+
+std::optional<syntax::Language> wanted_language(const std::string& to, const std::string& file) {
+  if (to == "yaml") return syntax::Language::yaml;
+  if (to == "dsl") return syntax::Language::plan;
+  if (!to.empty()) return std::nullopt;
+  return syntax::is_language_file(file) ? syntax::Language::plan : syntax::Language::yaml;
+}
+
+}  // namespace
+
+ExitCode run_fmt(const Invocation& invocation) {
+  const std::string file = project_folder(invocation.value("file")).plan_file;
+  const std::string to = invocation.value("--to");
+  const auto language = wanted_language(to, file);
+  if (!language) {
+    print_words(fmt::format("error: there is no language `{}`; there are yaml and dsl\n", to));
+    return ExitCode::error;
+  }
+  auto read = read_text_file(file, kPlanBytesMax);
+  if (!read) return print_error(read.error());
+  SourceSet sources;
+  Sink sink;
+  const FileId id = sources.add(file, std::move(*read));
+  const auto limits = syntax::TreeLimits::with_bytes(kPlanBytesMax);
+  const syntax::Formatted formatted = syntax::format_source(sources, id, *language, sink, limits);
+  if (!sink.empty()) print_words(render_terminal(sink.sorted(), sources, {}));
+  if (formatted.is_lossy) {
+    return print_error(Error(errors::format_loses, fmt::format("{} was left as it is", file)));
+  }
+  if (!formatted.text) return ExitCode::error;
+  Sink unheard;
+  if (const auto tree = syntax::read_source(sources, id, unheard, limits);
+      tree && longest_list(*tree) > kLongList) {
+    print_words(fmt::format(
+        "note: {} has a list of {} items; `accounts: {{from: {{csv: accounts.csv}}}}` is read "
+        "several times faster\n",
+        file, show_count(longest_list(*tree))));
+  }
+  const bool is_same = *formatted.text == sources.text(id);
+  if (invocation.has("--check")) {
+    if (!is_same) print_words(fmt::format("{} is not formatted\n", file));
+    return is_same ? ExitCode::done : ExitCode::differences;
+  }
+  const std::string output = invocation.value("--output");
+  if (output == "-" || (output.empty() && !to.empty())) {
+    print_result(*formatted.text);
+    return ExitCode::done;
+  }
+  if (!output.empty() && access(output.c_str(), F_OK) == 0) {
+    print_words(fmt::format("error: {} is there already; plan fmt never overwrites another file\n",
+                            output));
+    return ExitCode::error;
+  }
+  if (output.empty() && is_same) return ExitCode::done;
+  if (auto written = write_text_file(output.empty() ? file : output, *formatted.text); !written)
+    return print_error(written.error());
+  return ExitCode::done;
+}
+
+}  // namespace plan::command

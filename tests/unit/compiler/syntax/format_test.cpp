@@ -1,0 +1,365 @@
+#include "compiler/syntax/format.h"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <random>
+
+#include "compiler/syntax/language.h"
+#include "compiler/syntax/writer.h"
+#include "tests/support/shared_data.h"
+#include "tests/unit/compiler/syntax/tree_text.h"
+
+namespace plan::syntax {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string formatted(const std::string& text, Language from, Language to) {
+  SourceSet sources;
+  Sink sink;
+  const FileId file = sources.add(from == Language::plan ? "x.plan" : "x.yaml", text);
+  const Formatted result = format_source(sources, file, to, sink);
+  if (result.text) return *result.text;
+  if (result.is_lossy) {
+    // What it would have been, for whoever mends it.
+    const auto tree = read_source(sources, file, sink);
+    const Layout layout{text, from, CommentPlaces(text, *tree, from)};
+    return "(lossy)\n" + (to == Language::yaml ? write_yaml(*tree, layout, {})
+                                               : write_language(*tree, layout, {}));
+  }
+  return "(" + std::string(sink.sorted().at(0).message) + ")";
+}
+std::string yaml(const std::string& text) {
+  return formatted(text, Language::yaml, Language::yaml);
+}
+std::string plan(const std::string& text) {
+  return formatted(text, Language::plan, Language::plan);
+}
+std::string to_plan(const std::string& text) {
+  return formatted(text, Language::yaml, Language::plan);
+}
+std::string to_yaml(const std::string& text) {
+  return formatted(text, Language::plan, Language::yaml);
+}
+
+TEST(Format, YamlIsIndentedInOneWayAndKeepsWhatItsAuthorChose) {
+  EXPECT_EQ(yaml(R"(# head
+a:    1   # one
+
+
+# about b
+b:
+- x
+-   {c: "1",d: 'e'}   # flow
+- !secret   env:X
+-
+  f: g
+  h: [1,   2]
+  # tail of the item
+text: |
+  two
+  lines # no comment
+empty:
+# end
+)"),
+            R"(# head
+a: 1      # one
+
+# about b
+b:
+  - x
+  - {c: "1", d: 'e'}  # flow
+  - !secret env:X
+  - f: g
+    h: [1, 2]
+    # tail of the item
+text: |
+  two
+  lines # no comment
+empty: null
+# end
+)");
+}
+
+TEST(Format, ThePlanLanguageIsIndentedInOneWay) {
+  EXPECT_EQ(plan(R"(module   m  # name
+about="what"
+use std/x   use ./y.plan as   y { a=1 }
+input a:list( text )="b"
+
+# the step
+step  a/{}   for x in rows:kind.of { after=[b,c]  # behind
+   stage=waves   k { l=1
+ # deep
+ m = [ 1,2 ] } }   # end of step
+plain "quoted"
+)"),
+            "(`=` or `{` should stand here)");
+  EXPECT_EQ(plan(R"(module   m  # name
+about="what"
+use std/x   use ./y.plan as   y { a=1 }
+input a:list( text )="b"
+
+# the step
+step  a/{}   for x in rows:kind.of { after=[b,c]  # behind
+   stage=waves   k { l=1
+ # deep
+ m = [ 1,2 ] } }   # end of step
+)"),
+            R"(module m    # name
+about = "what"
+use std/x
+use ./y.plan as y { a = 1 }
+input a : list(text) = "b"
+
+# the step
+step a/{} for x in rows : kind.of {
+  after = [b, c]                                  # behind
+  stage = waves
+  k {
+    l = 1
+    # deep
+    m = [1, 2]
+  }
+}                  # end of step
+)");
+}
+
+TEST(Format, BothLanguagesSayTheSame) {
+  const std::string as_yaml = R"(# A plan.
+plan: 1
+name: example.org to Stalwart  # the name
+
+addresses:
+  public: mail.example.org
+  target: 203.0.113.30  # the new one
+target:
+  url: https://${addresses.target}
+  port: ${default(source.port, 25)}
+  login: {user: admin, password: !secret file:secrets/admin}
+waves:
+  # carefully
+  - {name: canary, hold: approval}
+  - name: rest
+    accounts:
+      - a@example.org
+)";
+  const std::string as_plan = R"(# A plan.
+plan = 1
+name = "example.org to Stalwart"  # the name
+
+addresses {
+  public = "mail.example.org"
+  target = "203.0.113.30"  # the new one
+}
+target {
+  url = "https://${addresses.target}"
+  port = default(source.port, 25)
+  login = { user = "admin", password = secret "file:secrets/admin" }
+}
+waves = [
+  # carefully
+  { name = "canary", hold = "approval" },
+  {
+    name = "rest"
+    accounts = [
+      "a@example.org",
+    ]
+  },
+]
+)";
+  EXPECT_EQ(to_plan(as_yaml), as_plan);
+  EXPECT_EQ(to_yaml(as_plan), as_yaml);
+}
+
+TEST(Format, WhatWouldBeReadOtherwiseIsQuoted) {
+  for (const char* text :
+       {"12",     "true", "null", "~",   "1.5",   "",     " x",        "x ",     "a: b",
+        "a #b",   "- a",  "[",    "{x}", "!t",    "*a",   "&a",        "\"",     "'",
+        "\\",     "x\ny", "x\ty", "${",  "$${a}", "${a}", "${12}",     "${'a'}", "${\"a\" == b}",
+        "${[1]}", "${a",  "a}",   "20s", "@x",    "%x",   "x:",        "-",      "?",
+        "|",      ">",    "#",    "0x1", "007",   "1e3",  "${a} ${b}", "${(1)}", "a, b",
+        "=x",     "<<"}) {
+    Node tree;
+    tree.kind = NodeKind::mapping;
+    Node value;
+    value.kind = NodeKind::scalar;
+    value.is_quoted = true;
+    value.text = text;
+    Node list;
+    list.kind = NodeKind::sequence;
+    list.items.push_back(value);
+    tree.entries.push_back(Entry{"k", {}, value});
+    tree.entries.push_back(Entry{std::string("of ") + text, {}, std::move(list)});
+    for (const Language language : {Language::yaml, Language::plan}) {
+      const std::string written = write_tree(tree, language);
+      SourceSet sources;
+      Sink sink;
+      const auto again = read_source(
+          sources, sources.add(language == Language::plan ? "x.plan" : "x.yaml", written), sink);
+      ASSERT_TRUE(again && !sink.has_errors()) << text << "\n" << written;
+      EXPECT_TRUE(mean_the_same(tree, *again)) << text << "\n" << written;
+    }
+  }
+}
+
+// --- every plan of the repository, every tree
+// ------------------------------------------------------
+
+std::vector<fs::path> plans_of_the_repository() {
+  std::vector<fs::path> files;
+  for (const char* folder : {"plans", "stdlib", "examples", "tests/golden"}) {
+    for (const auto& entry : fs::recursive_directory_iterator(fs::path(PLAN_REPOSITORY) / folder)) {
+      const std::string name = entry.path().filename().string();
+      if (name.ends_with(".yaml") || (name.ends_with(".plan") && !fs::is_directory(entry)))
+        files.push_back(entry.path());
+    }
+  }
+  return files;
+}
+
+TEST(Format, EveryPlanOfTheRepositoryGoesBothWaysWithNothingLost) {
+  std::size_t count = 0;
+  for (const fs::path& path : plans_of_the_repository()) {
+    const std::string text = test::read_all(path);
+    const Language from = is_language_file(path.string()) ? Language::plan : Language::yaml;
+    SourceSet sources;
+    Sink sink;
+    const FileId file = sources.add(path.string(), text);
+    const auto tree = read_source(sources, file, sink);
+    if (!tree || sink.has_errors()) continue;  // a golden case of what cannot be read
+    ++count;
+    for (const Language to : {Language::yaml, Language::plan}) {
+      const std::string once = formatted(text, from, to);
+      ASSERT_FALSE(once.starts_with("(lossy)")) << path << once;
+      EXPECT_EQ(formatted(once, to, to), once) << path;
+      const std::string back = formatted(once, to, from);
+      SourceSet sources_back;
+      Sink unheard;
+      const auto tree_back = read_source(
+          sources_back, sources_back.add(from == Language::plan ? "x.plan" : "x.yaml", back),
+          unheard);
+      ASSERT_TRUE(tree_back.has_value()) << path << "\n" << back;
+      EXPECT_TRUE(mean_the_same(*tree, *tree_back)) << path;
+    }
+  }
+  EXPECT_GT(count, 50U);
+}
+
+class Trees {
+ public:
+  explicit Trees(unsigned seed) : random_(seed) {}
+
+  Node mapping(std::size_t depth) {
+    Node node;
+    node.kind = NodeKind::mapping;
+    const std::size_t count = below(5);
+    for (std::size_t i = 0; i < count; ++i)
+      node.entries.push_back(Entry{text() + std::to_string(i), {}, value(depth)});
+    return node;
+  }
+  Node root() {
+    Node node = mapping(4);
+    node.entries.push_back(Entry{"always", {}, scalar()});
+    if (below(2) == 0) node.entries.push_back(Entry{"module", {}, scalar()});
+    if (below(2) == 0) node.entries.push_back(Entry{"use", {}, value(2)});
+    if (below(2) == 0) {
+      Node steps;
+      steps.kind = NodeKind::sequence;
+      for (std::size_t i = below(3) + 1; i > 0; --i) steps.items.push_back(step());
+      node.entries.push_back(Entry{"steps", {}, std::move(steps)});
+    }
+    return node;
+  }
+
+ private:
+  std::size_t below(std::size_t n) { return random_() % n; }
+  Node step() {
+    Node node;
+    node.kind = NodeKind::mapping;
+    const auto add = [&](const char* key, Node inner) {
+      node.entries.push_back(Entry{key, {}, std::move(inner)});
+    };
+    const auto plain = [](const char* words) {
+      Node inner;
+      inner.kind = NodeKind::scalar;
+      inner.text = words;
+      return inner;
+    };
+    add("id", below(3) == 0 ? scalar() : plain("account/{}/x"));
+    add("kind", plain("proxy.hold"));
+    if (below(2) == 0) add("for", plain("a in rows"));
+    if (below(2) == 0) add("stage", plain("waves"));
+    if (below(2) == 0) add("when", scalar());
+    if (below(2) == 0) add("args", below(4) == 0 ? value(1) : mapping(3));
+    if (below(6) == 0) add("other", value(1));
+    if (below(2) == 0) {
+      Node after;
+      after.kind = NodeKind::sequence;
+      after.items.push_back(below(3) == 0 ? scalar() : plain("b/{}"));
+      add("after", std::move(after));
+    }
+    return node;
+  }
+  std::string text() {
+    static const std::vector<std::string> kParts = {
+        "a",   "word", "x-y", "${a.b}", "${",  "}",    "\"",   "'",
+        " ",   ": ",   " #",  "\n",     "1",   "true", "é",    "\\",
+        "[",   "{",    ",",   "-",      "$${", "for",  "step", "${f('x', 1) && !y}",
+        "20s", "\t",   "."};
+    std::string whole;
+    for (std::size_t i = below(3) + 1; i > 0; --i) whole += kParts[below(kParts.size())];
+    return whole;
+  }
+  Node scalar() {
+    Node node;
+    node.kind = NodeKind::scalar;
+    node.text = text();
+    Node plain = node;
+    node.is_quoted = scalar_value(plain).is_string() || below(2) == 0;
+    if (below(6) == 0) node.tag = below(2) == 0 ? "!secret" : "!other";
+    return node;
+  }
+  Node value(std::size_t depth) {
+    const std::size_t which = below(depth == 0 ? 2 : 5);
+    if (which == 0) return {};
+    if (which == 1 || which == 2) return scalar();
+    if (which == 3) return mapping(depth - 1);
+    Node node;
+    node.kind = NodeKind::sequence;
+    for (std::size_t i = below(4); i > 0; --i) node.items.push_back(value(depth - 1));
+    if (below(5) == 0) node.tag = "!numbered";
+    return node;
+  }
+
+  std::mt19937 random_;
+};
+
+TEST(Format, EveryTreeGoesBothWaysWithNothingLostAndTwiceIsOnce) {
+  for (unsigned seed = 0; seed < 800; ++seed) {
+    const Node tree = Trees(seed).root();
+    for (const Language language : {Language::yaml, Language::plan}) {
+      const std::string written = write_tree(tree, language);
+      SourceSet sources;
+      Sink sink;
+      const auto again = read_source(
+          sources, sources.add(language == Language::plan ? "x.plan" : "x.yaml", written), sink);
+      ASSERT_TRUE(again && !sink.has_errors())
+          << "seed " << seed << ": " << (sink.empty() ? "" : sink.sorted().at(0).message) << "\n"
+          << written;
+      ASSERT_TRUE(mean_the_same(tree, *again)) << "seed " << seed << "\n"
+                                               << written << "\n"
+                                               << tree_text(tree) << "\n"
+                                               << tree_text(*again);
+      const Language other = language == Language::yaml ? Language::plan : Language::yaml;
+      ASSERT_EQ(formatted(written, language, language), written) << "seed " << seed;
+      const std::string converted = formatted(written, language, other);
+      ASSERT_EQ(formatted(converted, other, other), converted) << "seed " << seed;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace plan::syntax
