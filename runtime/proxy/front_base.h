@@ -8,6 +8,18 @@
 
 namespace plan::proxy {
 
+/// How a protocol says what happens in every login; whole lines without CRLF.
+struct FrontWords {
+  std::string_view challenge_begin = {};  ///< before and behind the base64 of a SASL challenge
+  std::string_view challenge_end = {};
+  std::string_view unusable = {};   ///< a name or password that nobody can have
+  std::string_view cancelled = {};  ///< the client gave the exchange up
+  std::string_view tls_begins = {};
+  std::string_view tls_not_here = {};
+  std::string_view tls_injection = {};  ///< bytes came behind STARTTLS
+  std::string_view line_too_long = {};
+};
+
 /// What the four machines have in common: the buffer, the counters, the loop over what has come.
 class FrontBase : public FrontMachine {
  public:
@@ -52,6 +64,43 @@ class FrontBase : public FrontMachine {
       if (++commands_ > kFrontCommandsMax && step.next == FrontStep::Next::read) end(step);
     }
   }
+  /// A line that counts as a mistake of the client.
+  void bad_line(FrontStep& step, std::string_view line) {
+    step.output.append(line).append("\r\n");
+    count_bad(step);
+  }
+  void start_tls(FrontStep& step, const FrontWords& words) {
+    if (!is_starttls_possible()) return bad_line(step, words.tls_not_here);
+    if (is_injection()) {
+      bad_line(step, words.tls_injection);
+      step.next = FrontStep::Next::close;
+      return;
+    }
+    step.output.append(words.tls_begins).append("\r\n");
+    step.next = FrontStep::Next::start_tls;
+  }
+  /// Sends a challenge or hands the credential over; false when the exchange has failed.
+  [[nodiscard]] bool goes_on(SaslServer::Progress progress, FrontStep& step,
+                             std::string_view challenge_begin, std::string_view challenge_end) {
+    if (progress == SaslServer::Progress::challenge) {
+      step.output.append(challenge_begin)
+          .append(sasl_.challenge_base64())
+          .append(challenge_end)
+          .append("\r\n");
+      is_sasl_ = true;
+      return true;
+    }
+    if (progress != SaslServer::Progress::ready) return false;
+    login_.credential = sasl_.take();
+    step.next = FrontStep::Next::login;
+    return true;
+  }
+  void sasl_result(SaslServer::Progress progress, FrontStep& step, const FrontWords& words) {
+    if (goes_on(progress, step, words.challenge_begin, words.challenge_end)) return;
+    if (progress == SaslServer::Progress::cancelled) return bad_line(step, words.cancelled);
+    step.output.append(words.unusable).append("\r\n");
+    count_failure(step);
+  }
   void end(FrontStep& step) {
     step.output += goodbye();
     step.next = FrontStep::Next::close;
@@ -84,6 +133,44 @@ class FrontBase : public FrontMachine {
   int failures_ = 0;
   int bad_commands_ = 0;
   int commands_ = 0;
+};
+
+/// Protocols whose commands are single lines: POP3 and submission.
+class LineFront : public FrontBase {
+ public:
+  LineFront(FrontOptions options, const FrontWords& words)
+      : FrontBase(std::move(options)), words_(words) {}
+
+ protected:
+  /// One line outside a SASL exchange.
+  virtual void command(const std::string& line, FrontStep& step) = 0;
+
+  bool process(FrontStep& step) final {
+    std::string line;
+    switch (input_.take_line(kFrontLineBytesMax, line)) {
+      case InputBuffer::Got::more:
+        return false;
+      case InputBuffer::Got::too_long:
+        step.output.append(words_.line_too_long).append("\r\n");
+        end(step);
+        return true;
+      case InputBuffer::Got::line:
+        break;
+    }
+    if (is_sasl_) {
+      is_sasl_ = false;
+      sasl_result(sasl_.answer(line), step, words_);
+    } else {
+      command(line, step);
+    }
+    return true;
+  }
+  void forget() override {
+    FrontBase::forget();
+    is_sasl_ = false;
+  }
+
+  const FrontWords& words_;
 };
 
 std::unique_ptr<FrontMachine> make_imap_front(FrontOptions options);

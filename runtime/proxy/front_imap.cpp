@@ -197,20 +197,10 @@ class ImapFront final : public FrontBase {
   }
 
   void sasl_result(SaslServer::Progress progress, FrontStep& step) {
-    switch (progress) {
-      case SaslServer::Progress::challenge:
-        step.output += "+ " + sasl_.challenge_base64() + "\r\n";
-        is_sasl_ = true;
-        return;
-      case SaslServer::Progress::ready:
-        login_.credential = sasl_.take();
-        step.next = FrontStep::Next::login;
-        return;
-      case SaslServer::Progress::malformed:
-        return not_usable(step);
-      case SaslServer::Progress::cancelled:
-        return bad(step, login_.tag, "Authentication cancelled");
-    }
+    if (goes_on(progress, step, "+ ", {})) return;
+    if (progress == SaslServer::Progress::cancelled)
+      return bad(step, login_.tag, "Authentication cancelled");
+    not_usable(step);
   }
 
   CommandCollector collector_{true};

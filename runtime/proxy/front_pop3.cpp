@@ -6,9 +6,19 @@
 namespace plan::proxy {
 namespace {
 
-class Pop3Front final : public FrontBase {
+constexpr FrontWords kWords{
+    .challenge_begin = "+ ",
+    .unusable = "-ERR [AUTH] Name or password cannot be used",
+    .cancelled = "-ERR Authentication cancelled",
+    .tls_begins = "+OK Begin TLS now",
+    .tls_not_here = "-ERR STLS is not possible here",
+    .tls_injection = "-ERR Nothing may follow STLS before TLS is there",
+    .line_too_long = "-ERR Line is too long",
+};
+
+class Pop3Front final : public LineFront {
  public:
-  using FrontBase::FrontBase;
+  explicit Pop3Front(FrontOptions options) : LineFront(std::move(options), kWords) {}
 
   FrontStep start() override {
     return {.output = "+OK " + options_.server_name + " ready" + greeting_mark() + "\r\n"};
@@ -24,39 +34,11 @@ class Pop3Front final : public FrontBase {
   std::string keepalive() const override { return ""; }
 
  protected:
-  bool process(FrontStep& step) override {
-    std::string line;
-    switch (input_.take_line(kFrontLineBytesMax, line)) {
-      case InputBuffer::Got::more:
-        return false;
-      case InputBuffer::Got::too_long:
-        step.output += "-ERR Line is too long\r\n";
-        step.next = FrontStep::Next::close;
-        return true;
-      case InputBuffer::Got::line:
-        break;
-    }
-    if (is_sasl_) {
-      is_sasl_ = false;
-      sasl_result(sasl_.answer(line), step);
-    } else {
-      command(line, step);
-    }
-    return true;
-  }
   void forget() override {
-    FrontBase::forget();
+    LineFront::forget();
     user_.clear();
-    is_sasl_ = false;
   }
-
- private:
-  void bad(FrontStep& step, std::string_view words) {
-    step.output += "-ERR " + std::string(words) + "\r\n";
-    count_bad(step);
-  }
-
-  void command(const std::string& line, FrontStep& step) {
+  void command(const std::string& line, FrontStep& step) override {
     const std::size_t blank = line.find(' ');
     const std::string_view word = std::string_view(line).substr(0, blank);
     const std::string_view rest =
@@ -75,7 +57,7 @@ class Pop3Front final : public FrontBase {
       step.output += "+OK Bye\r\n";
       step.next = FrontStep::Next::close;
     } else if (is("STLS")) {
-      start_tls(step);
+      start_tls(step, kWords);
     } else if (is("USER")) {
       if (!is_private(step)) return;
       if (trim(rest).empty()) return bad(step, "USER takes a name");
@@ -92,7 +74,7 @@ class Pop3Front final : public FrontBase {
       if (login_.credential.is_usable())
         step.next = FrontStep::Next::login;
       else
-        not_usable(step);
+        sasl_result(SaslServer::Progress::malformed, step, kWords);
     } else if (is("AUTH")) {
       authenticate(rest, step);
     } else {
@@ -100,26 +82,15 @@ class Pop3Front final : public FrontBase {
     }
   }
 
-  void start_tls(FrontStep& step) {
-    if (!is_starttls_possible()) return bad(step, "STLS is not possible here");
-    if (is_injection()) {
-      bad(step, "Nothing may follow STLS before TLS is there");
-      step.next = FrontStep::Next::close;
-      return;
-    }
-    step.output += "+OK Begin TLS now\r\n";
-    step.next = FrontStep::Next::start_tls;
+ private:
+  void bad(FrontStep& step, std::string_view words) {
+    bad_line(step, "-ERR " + std::string(words));
   }
 
   bool is_private(FrontStep& step) {
     if (may_log_in()) return true;
     bad(step, "Use STLS first");
     return false;
-  }
-
-  void not_usable(FrontStep& step) {
-    step.output += "-ERR [AUTH] Name or password cannot be used\r\n";
-    count_failure(step);
   }
 
   void authenticate(std::string_view rest, FrontStep& step) {
@@ -134,24 +105,7 @@ class Pop3Front final : public FrontBase {
     if (!mechanism) return bad(step, "Mechanism is not supported");
     std::optional<std::string_view> initial;
     if (blank != std::string_view::npos) initial = trim(rest.substr(blank + 1));
-    sasl_result(sasl_.start(*mechanism, initial), step);
-  }
-
-  void sasl_result(SaslServer::Progress progress, FrontStep& step) {
-    switch (progress) {
-      case SaslServer::Progress::challenge:
-        step.output += "+ " + sasl_.challenge_base64() + "\r\n";
-        is_sasl_ = true;
-        return;
-      case SaslServer::Progress::ready:
-        login_.credential = sasl_.take();
-        step.next = FrontStep::Next::login;
-        return;
-      case SaslServer::Progress::malformed:
-        return not_usable(step);
-      case SaslServer::Progress::cancelled:
-        return bad(step, "Authentication cancelled");
-    }
+    sasl_result(sasl_.start(*mechanism, initial), step, kWords);
   }
 
   std::string user_;

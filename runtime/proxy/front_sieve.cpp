@@ -14,6 +14,16 @@ constexpr std::string_view kExtensions =
     "foreverypart ihave imap4flags include index mailbox mime regex reject relational subaddress "
     "vacation variables";
 
+constexpr FrontWords kWords{
+    .challenge_begin = "\"",
+    .challenge_end = "\"",
+    .unusable = "NO \"Name or password cannot be used\"",
+    .cancelled = "NO \"Authentication cancelled\"",
+    .tls_begins = "OK \"Begin TLS now\"",
+    .tls_not_here = "NO \"STARTTLS is not possible here\"",
+    .tls_injection = "NO \"Nothing may follow STARTTLS before TLS is there\"",
+};
+
 class SieveFront final : public FrontBase {
  public:
   using FrontBase::FrontBase;
@@ -61,7 +71,7 @@ class SieveFront final : public FrontBase {
       }
       sasl_result(
           sasl_.answer(tokens.empty() ? std::string_view() : std::string_view(tokens[0].text)),
-          step);
+          step, kWords);
       return true;
     }
     if (!is_split || tokens.empty() || tokens[0].kind != CommandToken::Kind::atom) {
@@ -88,8 +98,7 @@ class SieveFront final : public FrontBase {
   }
 
   void no(FrontStep& step, std::string_view words) {
-    step.output += "NO \"" + std::string(words) + "\"\r\n";
-    count_bad(step);
+    bad_line(step, "NO \"" + std::string(words) + "\"");
   }
 
   void command(const std::vector<CommandToken>& tokens, FrontStep& step) {
@@ -107,14 +116,7 @@ class SieveFront final : public FrontBase {
       step.output += "OK \"Bye\"\r\n";
       step.next = FrontStep::Next::close;
     } else if (is("STARTTLS")) {
-      if (!is_starttls_possible()) return no(step, "STARTTLS is not possible here");
-      if (is_injection()) {
-        no(step, "Nothing may follow STARTTLS before TLS is there");
-        step.next = FrontStep::Next::close;
-        return;
-      }
-      step.output += "OK \"Begin TLS now\"\r\n";
-      step.next = FrontStep::Next::start_tls;
+      start_tls(step, kWords);
     } else if (is("AUTHENTICATE")) {
       authenticate(tokens, step);
     } else {
@@ -126,34 +128,14 @@ class SieveFront final : public FrontBase {
     if (tokens.size() < 2 || tokens.size() > 3)
       return no(step, "AUTHENTICATE takes a mechanism and perhaps a response");
     if (!may_log_in()) {
-      step.output += "NO (ENCRYPT-NEEDED) \"Use STARTTLS first\"\r\n";
-      count_bad(step);
-      return;
+      return bad_line(step, "NO (ENCRYPT-NEEDED) \"Use STARTTLS first\"");
     }
     login_ = LoginRequest();
     const auto mechanism = SaslServer::mechanism_by_name(tokens[1].text);
     if (!mechanism) return no(step, "Mechanism is not supported");
     std::optional<std::string_view> initial;
     if (tokens.size() == 3) initial = tokens[2].text;
-    sasl_result(sasl_.start(*mechanism, initial), step);
-  }
-
-  void sasl_result(SaslServer::Progress progress, FrontStep& step) {
-    switch (progress) {
-      case SaslServer::Progress::challenge:
-        step.output += "\"" + sasl_.challenge_base64() + "\"\r\n";
-        is_sasl_ = true;
-        return;
-      case SaslServer::Progress::ready:
-        login_.credential = sasl_.take();
-        step.next = FrontStep::Next::login;
-        return;
-      case SaslServer::Progress::malformed:
-        step.output += "NO \"Name or password cannot be used\"\r\n";
-        return count_failure(step);
-      case SaslServer::Progress::cancelled:
-        return no(step, "Authentication cancelled");
-    }
+    sasl_result(sasl_.start(*mechanism, initial), step, kWords);
   }
 
   CommandCollector collector_{false};

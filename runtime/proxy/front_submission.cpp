@@ -18,9 +18,19 @@ bool is_hello_name(std::string_view name) {
   });
 }
 
-class SubmissionFront final : public FrontBase {
+constexpr FrontWords kWords{
+    .challenge_begin = "334 ",
+    .unusable = "535 5.7.8 Name or password cannot be used",
+    .cancelled = "501 5.0.0 Authentication cancelled",
+    .tls_begins = "220 2.0.0 Begin TLS now",
+    .tls_not_here = "503 5.5.1 STARTTLS is not possible here",
+    .tls_injection = "501 5.5.4 Nothing may follow STARTTLS before TLS is there",
+    .line_too_long = "500 5.5.6 Line is too long",
+};
+
+class SubmissionFront final : public LineFront {
  public:
-  using FrontBase::FrontBase;
+  explicit SubmissionFront(FrontOptions options) : LineFront(std::move(options), kWords) {}
 
   FrontStep start() override {
     return {.output = "220 " + options_.server_name + " ESMTP" + greeting_mark() + "\r\n"};
@@ -38,39 +48,11 @@ class SubmissionFront final : public FrontBase {
   std::string keepalive() const override { return ""; }
 
  protected:
-  bool process(FrontStep& step) override {
-    std::string line;
-    switch (input_.take_line(kFrontLineBytesMax, line)) {
-      case InputBuffer::Got::more:
-        return false;
-      case InputBuffer::Got::too_long:
-        step.output += "500 5.5.6 Line is too long\r\n";
-        end(step);
-        return true;
-      case InputBuffer::Got::line:
-        break;
-    }
-    if (is_sasl_) {
-      is_sasl_ = false;
-      sasl_result(sasl_.answer(line), step);
-    } else {
-      command(line, step);
-    }
-    return true;
-  }
   void forget() override {
-    FrontBase::forget();
+    LineFront::forget();
     hello_name_.clear();
-    is_sasl_ = false;
   }
-
- private:
-  void bad(FrontStep& step, std::string_view words) {
-    step.output += std::string(words) + "\r\n";
-    count_bad(step);
-  }
-
-  void command(const std::string& line, FrontStep& step) {
+  void command(const std::string& line, FrontStep& step) override {
     const std::size_t blank = line.find(' ');
     const std::string_view word = std::string_view(line).substr(0, blank);
     const std::string_view rest = blank == std::string::npos
@@ -78,14 +60,14 @@ class SubmissionFront final : public FrontBase {
                                       : trim(std::string_view(line).substr(blank + 1));
     const auto is = [word](std::string_view name) { return equals_ignoring_case(word, name); };
     if (is("EHLO") || is("HELO")) {
-      if (!is_hello_name(rest)) return bad(step, "501 5.5.4 A name must follow");
+      if (!is_hello_name(rest)) return bad_line(step, "501 5.5.4 A name must follow");
       hello_name_ = rest;
       is_esmtp_ = is("EHLO");
       hello(step);
     } else if (is("AUTH")) {
       authenticate(rest, step);
     } else if (is("STARTTLS")) {
-      start_tls(step);
+      start_tls(step, kWords);
     } else if (is("NOOP") || is("RSET")) {
       step.output += "250 2.0.0 Done\r\n";
     } else if (is("QUIT")) {
@@ -94,15 +76,17 @@ class SubmissionFront final : public FrontBase {
     } else if (is("MAIL") || is("RCPT") || is("DATA") || is("BDAT") || is("VRFY") || is("EXPN") ||
                is("ETRN")) {
       if (may_log_in())
-        bad(step, "530 5.7.0 Authentication required");
+        bad_line(step, "530 5.7.0 Authentication required");
       else
-        bad(step, "530 5.7.0 Must issue a STARTTLS command first");
+        bad_line(step, "530 5.7.0 Must issue a STARTTLS command first");
     } else {
-      bad(step,
+      bad_line(
+          step,
           "500 5.5.1 Not known");  // XCLIENT and XFORWARD too: nobody may name another address here
     }
   }
 
+ private:
   void hello(FrontStep& step) {
     if (!is_esmtp_) {
       step.output += "250 " + options_.server_name + "\r\n";
@@ -116,47 +100,18 @@ class SubmissionFront final : public FrontBase {
     step.output += "250 8BITMIME\r\n";
   }
 
-  void start_tls(FrontStep& step) {
-    if (!is_starttls_possible()) return bad(step, "503 5.5.1 STARTTLS is not possible here");
-    if (is_injection()) {
-      bad(step, "501 5.5.4 Nothing may follow STARTTLS before TLS is there");
-      step.next = FrontStep::Next::close;
-      return;
-    }
-    step.output += "220 2.0.0 Begin TLS now\r\n";
-    step.next = FrontStep::Next::start_tls;
-  }
-
   void authenticate(std::string_view rest, FrontStep& step) {
-    if (!may_log_in()) return bad(step, "538 5.7.11 Use STARTTLS first");
+    if (!may_log_in()) return bad_line(step, "538 5.7.11 Use STARTTLS first");
     const std::size_t blank = rest.find(' ');
-    if (rest.empty()) return bad(step, "501 5.5.4 AUTH takes a mechanism");
+    if (rest.empty()) return bad_line(step, "501 5.5.4 AUTH takes a mechanism");
     login_ = LoginRequest();
     login_.hello_name = hello_name_;
     login_.is_esmtp = is_esmtp_ || hello_name_.empty();
     const auto mechanism = SaslServer::mechanism_by_name(rest.substr(0, blank));
-    if (!mechanism) return bad(step, "504 5.5.4 Mechanism is not supported");
+    if (!mechanism) return bad_line(step, "504 5.5.4 Mechanism is not supported");
     std::optional<std::string_view> initial;
     if (blank != std::string_view::npos) initial = trim(rest.substr(blank + 1));
-    sasl_result(sasl_.start(*mechanism, initial), step);
-  }
-
-  void sasl_result(SaslServer::Progress progress, FrontStep& step) {
-    switch (progress) {
-      case SaslServer::Progress::challenge:
-        step.output += "334 " + sasl_.challenge_base64() + "\r\n";
-        is_sasl_ = true;
-        return;
-      case SaslServer::Progress::ready:
-        login_.credential = sasl_.take();
-        step.next = FrontStep::Next::login;
-        return;
-      case SaslServer::Progress::malformed:
-        step.output += "535 5.7.8 Name or password cannot be used\r\n";
-        return count_failure(step);
-      case SaslServer::Progress::cancelled:
-        return bad(step, "501 5.0.0 Authentication cancelled");
-    }
+    sasl_result(sasl_.start(*mechanism, initial), step, kWords);
   }
 
   std::string hello_name_;
