@@ -162,140 +162,110 @@ Outcome AccountMap::write(ir::Value record) {
   return {};
 }
 
-Outcome AccountMap::hold(const std::vector<std::string>& names, std::uint64_t generation,
-                         std::chrono::milliseconds bound, const std::string& lease) {
+Outcome AccountMap::command(ir::Value record, const std::vector<std::string>& names,
+                            std::uint64_t generation, const std::string& lease,
+                            const Judge& judge) {
   PLAN_TRY_VOID(check_lease(lease));
   std::vector<std::string> changed;
   for (const std::string& name : names) {
-    expire_if_due(name);
-    const auto found = transactions_.find(name);
-    if (found != transactions_.end() && found->second.generation == generation) {
-      if (found->second.state == NameState::returned)
-        return refuse(errors::hold_expired, name, "the hold of this generation is over");
-      continue;  // said twice
-    }
     const std::uint64_t known = generation_of(name);
-    if (generation <= known) {
+    if (known > generation)
       return refuse(errors::generation_stale, name,
-                    fmt::format("generation {} is not above {}", generation, known));
-    }
-    changed.push_back(name);
+                    fmt::format("the proxy is at generation {}", known));
+    const auto found = transactions_.find(name);
+    const bool is_ours = found != transactions_.end() && known == generation;
+    PLAN_TRY(changes, judge(name, is_ours ? &found->second : nullptr));
+    if (changes) changed.push_back(name);
   }
   if (changed.empty()) return {};
-  return write(ir::Value::map({{"op", "hold"},
-                               {"names", names_value(changed)},
-                               {"generation", static_cast<std::int64_t>(generation)},
-                               {"until_ms", clock_->wall_ms() + bound.count()},
-                               {"bound_ms", static_cast<std::int64_t>(bound.count())},
-                               {"boot", options_.boot_id},
-                               {"lease", lease}}));
+  record.set("names", names_value(changed));
+  record.set("generation", static_cast<std::int64_t>(generation));
+  record.set("lease", lease);
+  return write(std::move(record));
+}
+
+Outcome AccountMap::hold(const std::vector<std::string>& names, std::uint64_t generation,
+                         std::chrono::milliseconds bound, const std::string& lease) {
+  PLAN_TRY_VOID(check_lease(lease));
+  for (const std::string& name : names) expire_if_due(name);
+  return command(ir::Value::map({{"op", "hold"},
+                                 {"until_ms", clock_->wall_ms() + bound.count()},
+                                 {"bound_ms", static_cast<std::int64_t>(bound.count())},
+                                 {"boot", options_.boot_id}}),
+                 names, generation, lease,
+                 [&](const std::string& name, const Transaction* transaction) -> Result<bool> {
+                   if (transaction != nullptr) {
+                     if (transaction->state == NameState::returned)
+                       return refuse(errors::hold_expired, name,
+                                     "the hold of this generation is over");
+                     return false;  // said twice
+                   }
+                   if (generation_of(name) == generation)
+                     return refuse(errors::generation_stale, name,
+                                   fmt::format("generation {} was used before", generation));
+                   return true;
+                 });
 }
 
 Outcome AccountMap::prepare(const std::vector<std::string>& names, std::uint64_t generation,
                             const std::string& destination, const std::string& lease) {
   PLAN_TRY_VOID(check_lease(lease));
-  std::vector<std::string> changed;
-  for (const std::string& name : names) {
-    expire_if_due(name);
-    const std::uint64_t known = generation_of(name);
-    if (known > generation)
-      return refuse(errors::generation_stale, name,
-                    fmt::format("the proxy is at generation {}", known));
-    const auto found = transactions_.find(name);
-    if (found == transactions_.end() || known != generation)
-      return refuse(errors::not_held, name, "no hold of this generation");
-    if (found->second.state == NameState::returned)
-      return refuse(errors::hold_expired, name, "the hold of this generation is over");
-    if (found->second.state == NameState::prepared) {
-      if (found->second.next_destination == destination) continue;
-      return refuse(errors::not_held, name, "it is prepared for " + found->second.next_destination);
-    }
-    changed.push_back(name);
-  }
-  if (changed.empty()) return {};
-  return write(ir::Value::map({{"op", "prepare"},
-                               {"names", names_value(changed)},
-                               {"generation", static_cast<std::int64_t>(generation)},
-                               {"to", destination},
-                               {"lease", lease}}));
+  for (const std::string& name : names) expire_if_due(name);
+  return command(ir::Value::map({{"op", "prepare"}, {"to", destination}}), names, generation, lease,
+                 [&](const std::string& name, const Transaction* transaction) -> Result<bool> {
+                   if (transaction == nullptr)
+                     return refuse(errors::not_held, name, "no hold of this generation");
+                   if (transaction->state == NameState::returned)
+                     return refuse(errors::hold_expired, name,
+                                   "the hold of this generation is over");
+                   if (transaction->state != NameState::prepared) return true;
+                   if (transaction->next_destination == destination) return false;
+                   return refuse(errors::not_held, name,
+                                 "it is prepared for " + transaction->next_destination);
+                 });
 }
 
 Outcome AccountMap::unprepare(const std::vector<std::string>& names, std::uint64_t generation,
                               const std::string& lease) {
-  PLAN_TRY_VOID(check_lease(lease));
-  std::vector<std::string> changed;
-  for (const std::string& name : names) {
-    const std::uint64_t known = generation_of(name);
-    if (known > generation)
-      return refuse(errors::generation_stale, name,
-                    fmt::format("the proxy is at generation {}", known));
-    const auto found = transactions_.find(name);
-    if (found == transactions_.end() || known != generation)
-      return refuse(errors::not_prepared, name, "nothing of this generation");
-    if (found->second.state == NameState::returned)
-      return refuse(errors::hold_expired, name, "the hold of this generation is over");
-    if (found->second.state == NameState::held && found->second.is_firm) continue;
-    changed.push_back(name);
-  }
-  if (changed.empty()) return {};
-  return write(ir::Value::map({{"op", "unprepare"},
-                               {"names", names_value(changed)},
-                               {"generation", static_cast<std::int64_t>(generation)},
-                               {"lease", lease}}));
+  return command(ir::Value::map({{"op", "unprepare"}}), names, generation, lease,
+                 [](const std::string& name, const Transaction* transaction) -> Result<bool> {
+                   if (transaction == nullptr)
+                     return refuse(errors::not_prepared, name, "nothing of this generation");
+                   if (transaction->state == NameState::returned)
+                     return refuse(errors::hold_expired, name,
+                                   "the hold of this generation is over");
+                   return transaction->state != NameState::held || !transaction->is_firm;
+                 });
 }
 
 Outcome AccountMap::commit(const std::vector<std::string>& names, std::uint64_t generation,
                            const std::string& lease) {
-  PLAN_TRY_VOID(check_lease(lease));
-  std::vector<std::string> changed;
-  for (const std::string& name : names) {
-    const std::uint64_t known = generation_of(name);
-    if (known > generation)
-      return refuse(errors::generation_stale, name,
-                    fmt::format("the proxy is at generation {}", known));
-    const auto found = transactions_.find(name);
-    if (found == transactions_.end()) {
-      const auto entry = entries_.find(name);
-      if (entry != entries_.end() && entry->second.generation == generation &&
-          entry->second.was_committed)
-        continue;
-      return refuse(errors::not_prepared, name, "nothing of this generation");
-    }
-    if (known != generation || found->second.state != NameState::prepared) {
-      return refuse(errors::not_prepared, name,
-                    fmt::format("it is {}", to_string(found->second.state)));
-    }
-    changed.push_back(name);
-  }
-  if (changed.empty()) return {};
-  return write(ir::Value::map({{"op", "commit"},
-                               {"names", names_value(changed)},
-                               {"generation", static_cast<std::int64_t>(generation)},
-                               {"lease", lease}}));
+  return command(ir::Value::map({{"op", "commit"}}), names, generation, lease,
+                 [&](const std::string& name, const Transaction* transaction) -> Result<bool> {
+                   if (transaction == nullptr) {
+                     const auto entry = entries_.find(name);
+                     if (!transactions_.contains(name) && entry != entries_.end() &&
+                         entry->second.generation == generation && entry->second.was_committed)
+                       return false;
+                     return refuse(errors::not_prepared, name, "nothing of this generation");
+                   }
+                   if (transaction->state != NameState::prepared)
+                     return refuse(errors::not_prepared, name,
+                                   fmt::format("it is {}", to_string(transaction->state)));
+                   return true;
+                 });
 }
 
 Outcome AccountMap::abort(const std::vector<std::string>& names, std::uint64_t generation,
                           const std::string& lease) {
-  PLAN_TRY_VOID(check_lease(lease));
-  std::vector<std::string> changed;
-  for (const std::string& name : names) {
-    const std::uint64_t known = generation_of(name);
-    if (known > generation)
-      return refuse(errors::generation_stale, name,
-                    fmt::format("the proxy is at generation {}", known));
-    if (!transactions_.contains(name) && known == generation) {
-      if (entries_.at(name).was_committed)
-        return refuse(errors::already_committed, name,
-                      "it was released to " + entries_.at(name).destination);
-      continue;
-    }
-    changed.push_back(name);
-  }
-  if (changed.empty()) return {};
-  return write(ir::Value::map({{"op", "abort"},
-                               {"names", names_value(changed)},
-                               {"generation", static_cast<std::int64_t>(generation)},
-                               {"lease", lease}}));
+  return command(ir::Value::map({{"op", "abort"}}), names, generation, lease,
+                 [&](const std::string& name, const Transaction* transaction) -> Result<bool> {
+                   if (transaction != nullptr || generation_of(name) != generation) return true;
+                   if (entries_.at(name).was_committed)
+                     return refuse(errors::already_committed, name,
+                                   "it was released to " + entries_.at(name).destination);
+                   return false;
+                 });
 }
 
 Outcome AccountMap::acquire(const std::string& lease) {

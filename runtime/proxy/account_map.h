@@ -1,6 +1,7 @@
 #pragma once
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -123,6 +124,15 @@ class AccountMap {
   AccountMap(Options options, net::Clock& clock) : options_(std::move(options)), clock_(&clock) {}
   [[nodiscard]] Outcome check_lease(const std::string& lease) const;
   [[nodiscard]] Outcome write(ir::Value record);
+  /// Does a command of this generation change the name? `transaction` is null when there is none of
+  /// this generation. An error refuses the command for all names.
+  using Judge =
+      std::function<Result<bool>(const std::string& name, const Transaction* transaction)>;
+  /// What all commands of a transaction have in common: the lease, the fence by generation, and one
+  /// record for the names that change; nothing is written when none does.
+  [[nodiscard]] Outcome command(ir::Value record, const std::vector<std::string>& names,
+                                std::uint64_t generation, const std::string& lease,
+                                const Judge& judge);
   [[nodiscard]] bool apply(const ir::Value& record);
   void expire_if_due(const std::string& name);
   [[nodiscard]] bool is_due(const Transaction& transaction) const;
