@@ -31,6 +31,15 @@ Error not_as_wanted(std::string words) {
       .with_retry(Retry::safe);
 }
 
+/// Somebody else moved the account meanwhile: an undo does not touch it.
+Error is_elsewhere(const StandingGroup& group, const ProxyFleet::Member& member,
+                   std::string_view prior) {
+  return Error(step::errors::changed_since,
+               fmt::format("{} is {} at {} on proxy {}, not at {}", group.names.front(),
+                           group.state, group.destination, member.name, prior))
+      .with_blame(Blame::proxy);
+}
+
 /// What the driver must know to go back: who had authority before this step.
 Result<ir::Value> prior_of(const ProxyFleet& fleet) {
   PLAN_TRY(authority, fleet.authority());
@@ -106,25 +115,21 @@ class ReadyDriver final : public step::StepDriver {
 class HoldDriver final : public step::StepDriver {
  public:
   Result<ir::Observation> observe(step::StepContext& context) override {
-    PLAN_TRY(names, names_of(context));
-    PLAN_TRY(fleet, ProxyFleet::open(context));
-    PLAN_TRY_VOID(fleet.survey(names));
+    PLAN_TRY(fleet, ProxyFleet::look(context));
     PLAN_TRY(prior, prior_of(fleet));
     ir::Observation observation;
     const bool is_held = fleet.are_all("held", "") || fleet.are_all("prepared", "");
     observation.standing = is_held ? ir::Standing::satisfied : ir::Standing::absent;
     observation.fingerprint = ir::Value::map({{"destination", prior["destination"]}});
-    observation.remark =
-        fmt::format("{} login {} on {} {}", names.size(), names.size() == 1 ? "name" : "names",
-                    fleet.members().size(), fleet.members().size() == 1 ? "proxy" : "proxies");
+    observation.remark = fmt::format(
+        "{} login {} on {} {}", fleet.names().size(), fleet.names().size() == 1 ? "name" : "names",
+        fleet.members().size(), fleet.members().size() == 1 ? "proxy" : "proxies");
     observation.prior = std::move(prior);
     return observation;
   }
 
   Result<ir::Value> apply(step::StepContext& context) override {
-    PLAN_TRY(names, names_of(context));
-    PLAN_TRY(fleet, ProxyFleet::open(context));
-    PLAN_TRY_VOID(fleet.survey(names));
+    PLAN_TRY(fleet, ProxyFleet::look(context));
     const std::string lease(context.lease_token);
     const std::int64_t bound_ms = context.arguments["bound_ms"].integer_or(kDefaultBoundMs);
     // A hold of an earlier attempt is kept only while all of it still stands; otherwise a new
@@ -138,7 +143,7 @@ class HoldDriver final : public step::StepDriver {
       PLAN_TRY_VOID(context.remember(
           ir::Value::map({{"generation", static_cast<std::int64_t>(generation)}})));
     const Outcome held = fleet.each([&](ProxyFleet::Member& member) -> Outcome {
-      PLAN_TRY_VOID(member.control->hold(names, generation, bound_ms, lease,
+      PLAN_TRY_VOID(member.control->hold(fleet.names(), generation, bound_ms, lease,
                                          net::Deadline::after(kHoldTime)));
       return {};
     });
@@ -147,10 +152,11 @@ class HoldDriver final : public step::StepDriver {
       std::size_t failed = 0;
       const Outcome given_back = fleet.each(
           [&](ProxyFleet::Member& member) -> Outcome {
-            if (auto aborted = member.control->abort(names, generation, lease, soon()); aborted)
+            if (auto aborted = member.control->abort(fleet.names(), generation, lease, soon());
+                aborted)
               return {};
             PLAN_TRY_VOID(fleet.reopen(member));
-            return member.control->abort(names, generation, lease, soon());
+            return member.control->abort(fleet.names(), generation, lease, soon());
           },
           &failed);
       Error error = held.error();
@@ -160,37 +166,27 @@ class HoldDriver final : public step::StepDriver {
   }
 
   Outcome verify(step::StepContext& context) override {
-    PLAN_TRY(names, names_of(context));
-    PLAN_TRY(fleet, ProxyFleet::open(context));
-    PLAN_TRY_VOID(fleet.survey(names));
+    PLAN_TRY(fleet, ProxyFleet::look(context));
     if (fleet.are_all("held", "") || fleet.are_all("prepared", "")) return {};
     return not_as_wanted("not every proxy holds every login name of the account");
   }
 
   Outcome undo(step::StepContext& context) override {
-    PLAN_TRY(names, names_of(context));
-    PLAN_TRY(fleet, ProxyFleet::open(context));
-    PLAN_TRY_VOID(fleet.survey(names));
+    PLAN_TRY(fleet, ProxyFleet::look(context));
     const std::string prior = text_of(context.prior["destination"], "source");
     const std::string lease(context.lease_token);
     return fleet.each([&](ProxyFleet::Member& member) -> Outcome {
       for (const StandingGroup& group : member.groups) {
         if (group.state == "settled") {
           if (group.destination == prior) continue;
-          return Error(step::errors::changed_since,
-                       fmt::format("{} is at {} on proxy {}, not at {}", group.names.front(),
-                                   group.destination, member.name, prior))
-              .with_blame(Blame::proxy);
+          return is_elsewhere(group, member, prior);
         }
         if (group.state == "prepared" && group.next_destination == prior) {
           PLAN_TRY_VOID(member.control->commit(group.names, group.generation, lease, soon()));
         } else if (group.destination == prior) {
           PLAN_TRY_VOID(member.control->abort(group.names, group.generation, lease, soon()));
         } else {
-          return Error(step::errors::changed_since,
-                       fmt::format("{} is held at {} on proxy {}, not at {}", group.names.front(),
-                                   group.destination, member.name, prior))
-              .with_blame(Blame::proxy);
+          return is_elsewhere(group, member, prior);
         }
       }
       return {};
@@ -204,9 +200,7 @@ class HoldDriver final : public step::StepDriver {
 class PrepareDriver final : public step::StepDriver {
  public:
   Result<ir::Observation> observe(step::StepContext& context) override {
-    PLAN_TRY(names, names_of(context));
-    PLAN_TRY(fleet, ProxyFleet::open(context));
-    PLAN_TRY_VOID(fleet.survey(names));
+    PLAN_TRY(fleet, ProxyFleet::look(context));
     const std::string destination = text_of(context.arguments["destination"], "target");
     ir::Observation observation;
     const bool is_done =
@@ -218,9 +212,7 @@ class PrepareDriver final : public step::StepDriver {
   }
 
   Result<ir::Value> apply(step::StepContext& context) override {
-    PLAN_TRY(names, names_of(context));
-    PLAN_TRY(fleet, ProxyFleet::open(context));
-    PLAN_TRY_VOID(fleet.survey(names));
+    PLAN_TRY(fleet, ProxyFleet::look(context));
     const std::string destination = text_of(context.arguments["destination"], "target");
     const std::uint64_t generation = fleet.generation_max();
     const ir::Value outputs =
@@ -228,15 +220,13 @@ class PrepareDriver final : public step::StepDriver {
     if (fleet.are_all("settled", destination)) return outputs;
     const std::string lease(context.lease_token);
     PLAN_TRY_VOID(fleet.each([&](ProxyFleet::Member& member) {
-      return member.control->prepare(names, generation, destination, lease, soon());
+      return member.control->prepare(fleet.names(), generation, destination, lease, soon());
     }));
     return outputs;
   }
 
   Outcome verify(step::StepContext& context) override {
-    PLAN_TRY(names, names_of(context));
-    PLAN_TRY(fleet, ProxyFleet::open(context));
-    PLAN_TRY_VOID(fleet.survey(names));
+    PLAN_TRY(fleet, ProxyFleet::look(context));
     const std::string destination = text_of(context.arguments["destination"], "target");
     if (fleet.are_all("prepared", "", destination) || fleet.are_all("settled", destination))
       return {};
@@ -245,18 +235,13 @@ class PrepareDriver final : public step::StepDriver {
   }
 
   Outcome undo(step::StepContext& context) override {
-    PLAN_TRY(names, names_of(context));
-    PLAN_TRY(fleet, ProxyFleet::open(context));
-    PLAN_TRY_VOID(fleet.survey(names));
+    PLAN_TRY(fleet, ProxyFleet::look(context));
     const std::string prior = text_of(context.prior["destination"], "source");
     const std::string lease(context.lease_token);
     return fleet.each([&](ProxyFleet::Member& member) -> Outcome {
       for (const StandingGroup& group : member.groups) {
         if (group.state == "settled" && group.destination != prior) {
-          return Error(step::errors::changed_since,
-                       fmt::format("{} is at {} on proxy {}", group.names.front(),
-                                   group.destination, member.name))
-              .with_blame(Blame::proxy);
+          return is_elsewhere(group, member, prior);
         }
         // Back to held, firmly: the source's own door and the mail are still to be given back by
         // the earlier steps, so no bound may let clients in before. A mapping that leads back
@@ -277,9 +262,7 @@ class PrepareDriver final : public step::StepDriver {
 class ReleaseDriver final : public step::StepDriver {
  public:
   Result<ir::Observation> observe(step::StepContext& context) override {
-    PLAN_TRY(names, names_of(context));
-    PLAN_TRY(fleet, ProxyFleet::open(context));
-    PLAN_TRY_VOID(fleet.survey(names));
+    PLAN_TRY(fleet, ProxyFleet::look(context));
     const std::string destination = text_of(context.arguments["destination"], "target");
     ir::Observation observation;
     const auto authority = fleet.authority();
@@ -296,9 +279,7 @@ class ReleaseDriver final : public step::StepDriver {
   }
 
   Result<ir::Value> apply(step::StepContext& context) override {
-    PLAN_TRY(names, names_of(context));
-    PLAN_TRY(fleet, ProxyFleet::open(context));
-    PLAN_TRY_VOID(fleet.survey(names));
+    PLAN_TRY(fleet, ProxyFleet::look(context));
     const std::string destination = text_of(context.arguments["destination"], "target");
     const std::string lease(context.lease_token);
     bool is_begun = false;  // some proxy has released: from here the only way is forward
@@ -317,7 +298,7 @@ class ReleaseDriver final : public step::StepDriver {
       std::size_t failed = 0;
       const Outcome released = fleet.each(
           [&](ProxyFleet::Member& member) {
-            return release_on(fleet, member, names, destination, lease, is_first);
+            return release_on(fleet, member, destination, lease, is_first);
           },
           &failed);
       if (released) return ir::Value::map();
@@ -334,9 +315,7 @@ class ReleaseDriver final : public step::StepDriver {
   }
 
   Outcome verify(step::StepContext& context) override {
-    PLAN_TRY(names, names_of(context));
-    PLAN_TRY(fleet, ProxyFleet::open(context));
-    PLAN_TRY_VOID(fleet.survey(names));
+    PLAN_TRY(fleet, ProxyFleet::look(context));
     const std::string destination = text_of(context.arguments["destination"], "target");
     if (fleet.are_all("settled", destination)) return {};
     return not_as_wanted("not every proxy sends every login name of the account to " + destination);
@@ -345,9 +324,7 @@ class ReleaseDriver final : public step::StepDriver {
   /// The way back begins as the way there did: everybody is held, and the mapping that leads back
   /// is prepared. The undo of proxy.hold, last of all, commits it.
   Outcome undo(step::StepContext& context) override {
-    PLAN_TRY(names, names_of(context));
-    PLAN_TRY(fleet, ProxyFleet::open(context));
-    PLAN_TRY_VOID(fleet.survey(names));
+    PLAN_TRY(fleet, ProxyFleet::look(context));
     const std::string prior = text_of(context.prior["destination"], "source");
     const std::string lease(context.lease_token);
     if (fleet.are_all("settled", prior) || fleet.are_all("prepared", "", prior)) return {};
@@ -360,24 +337,24 @@ class ReleaseDriver final : public step::StepDriver {
       return {};  // never released: the undo of prepare and hold does the rest
     const std::uint64_t generation = fleet.generation_max() + 1;
     const auto hold_on = [&](ProxyFleet::Member& member) -> Outcome {
-      PLAN_TRY_VOID(member.control->hold(names, generation, kDefaultBoundMs, lease,
+      PLAN_TRY_VOID(member.control->hold(fleet.names(), generation, kDefaultBoundMs, lease,
                                          net::Deadline::after(kHoldTime)));
       return {};
     };
     PLAN_TRY_VOID(fleet.each(hold_on));
     return fleet.each([&](ProxyFleet::Member& member) {
-      return member.control->prepare(names, generation, prior, lease, soon());
+      return member.control->prepare(fleet.names(), generation, prior, lease, soon());
     });
   }
 
  private:
   static Outcome release_on(ProxyFleet& fleet, ProxyFleet::Member& member,
-                            const std::vector<std::string>& names, const std::string& destination,
-                            const std::string& lease, bool is_first) {
+                            const std::string& destination, const std::string& lease,
+                            bool is_first) {
     if (!is_first) {  // the proxy may have been started anew meanwhile: look again before saying
                       // anything
       PLAN_TRY_VOID(fleet.reopen(member));
-      PLAN_TRY(standings, member.control->names(names, soon()));
+      PLAN_TRY(standings, member.control->names(fleet.names(), soon()));
       member.groups = group_standings(standings);
     }
     for (const StandingGroup& group : member.groups) {

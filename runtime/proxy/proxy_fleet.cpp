@@ -113,7 +113,15 @@ Outcome ProxyFleet::each(const std::function<Outcome(Member&)>& call, std::size_
   return {};
 }
 
+Result<ProxyFleet> ProxyFleet::look(step::StepContext& context) {
+  PLAN_TRY(names, names_of(context));
+  PLAN_TRY(fleet, open(context));
+  PLAN_TRY_VOID(fleet.survey(names));
+  return std::move(fleet);
+}
+
 Outcome ProxyFleet::survey(const std::vector<std::string>& names) {
+  names_ = names;
   return each([&names](Member& member) -> Outcome {
     PLAN_TRY(standings, member.control->names(names, net::Deadline::after(kAskTime)));
     member.groups = group_standings(standings);

@@ -40,6 +40,9 @@ class ProxyFleet {
   /// token-refused; the first one.
   [[nodiscard]] static Result<ProxyFleet> open(step::StepContext& context);
 
+  /// open() and survey() for the login names of the step's account. Errors: argument-missing too.
+  [[nodiscard]] static Result<ProxyFleet> look(step::StepContext& context);
+
   /// Fills `groups` of every member.
   [[nodiscard]] Outcome survey(const std::vector<std::string>& names);
   [[nodiscard]] Outcome read_status();
@@ -51,6 +54,8 @@ class ProxyFleet {
   [[nodiscard]] Outcome reopen(Member& member);
 
   [[nodiscard]] std::vector<Member>& members() { return members_; }
+  /// The names of the last survey().
+  [[nodiscard]] const std::vector<std::string>& names() const { return names_; }
   /// The greatest generation that any proxy knows for any of the names; after survey().
   [[nodiscard]] std::uint64_t generation_max() const;
   /// After survey(): every name on every proxy is in that state (and at that destination, when not
@@ -63,6 +68,7 @@ class ProxyFleet {
  private:
   ProxyFleet() = default;
   std::vector<Member> members_;
+  std::vector<std::string> names_;
   std::shared_ptr<std::vector<secret::Secret>> tokens_;
 };
 
