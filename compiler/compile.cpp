@@ -11,6 +11,7 @@
 #include "compiler/flow/proof.h"
 #include "compiler/graph_rules.h"
 #include "compiler/lowering.h"
+#include "compiler/modules.h"
 #include "compiler/schema/schema.h"
 #include "compiler/syntax/language.h"
 #include "embedded/stdlib_modules.h"
@@ -105,21 +106,15 @@ class Compilation {
   }
 
   void expand(const check::Migration& migration) {
-    const std::string procedure = migration.plan.use.text;
-    const std::string name = procedure.substr(procedure.find('/') + 1) + ".yaml";
-    const auto modules = input_.stdlib.empty() ? embedded::stdlib_modules() : input_.stdlib;
-    const auto found = std::find_if(modules.begin(), modules.end(),
-                                    [&](const EmbeddedFile& file) { return file.name == name; });
-    if (found == modules.end()) {
-      sink_.report(Kind::unknown_procedure, migration.plan.use.span,
-                   fmt::format("there is no module `{}`", name));
-      return;
-    }
-    const FileId file = sources_->add("std/" + name, std::string(found->text));
-    const auto module = syntax::read_source(*sources_, file, sink_);
-    if (!module) return;
-    const lower::LowerInput lowering = lowering_of(migration, *module, *sources_, sink_);
+    lower::LowerInput lowering = lowering_of(migration, *sources_, sink_);
     if (sink_.has_errors()) return;
+    const ModuleSource source{input_.stdlib.empty() ? embedded::stdlib_modules() : input_.stdlib,
+                              input_.file_text};
+    const auto modules =
+        link_modules(migration.plan, source, lowering.scope, lowering.rows, *sources_, sink_);
+    if (modules == nullptr || sink_.has_errors()) return;
+    lowering.module = modules->instances.back().tree;
+    lowering.modules = std::move(modules->instances);
     auto graph = lower::lower(lowering, sink_);
     if (!graph) return;
     check_rollback_points(*graph, migration.plan, sink_);

@@ -28,8 +28,9 @@ struct CompileInput {
   std::optional<std::string> lock_text = {};  ///< nothing: no `plan fetch` yet
   std::string facts_name = ".plan/facts.jsonl";
   std::optional<std::string> facts_text = {};
-  /// Gives the text of a file that the plan names (`accounts: {from: {csv: PATH}}`), PATH as it
-  /// stands in the plan; called once at most. Empty: there is no such file.
+  /// Gives the text of a file that the plan names (`accounts: {from: {csv: PATH}}`, `use: ./PATH`),
+  /// PATH as it stands there, without the `./`; the same text for the same path. Empty: there is no
+  /// such file.
   std::function<Result<std::string>(const std::string& path)> file_text = {};
   /// The target's schema; null: values for target objects are not checked, which is reported.
   const schema::Schema* schema = nullptr;

@@ -232,11 +232,10 @@ Value connections_of(const check::Plan& plan) {
                      {"accounts_from", plan.accounts_from}});
 }
 
-lower::LowerInput lowering_of(const check::Migration& migration, const syntax::Node& module,
-                              const SourceSet& sources, Sink& sink) {
+lower::LowerInput lowering_of(const check::Migration& migration, const SourceSet& sources,
+                              Sink& sink) {
   const check::Plan& plan = migration.plan;
   lower::LowerInput input;
-  input.module = &module;
   input.sources = &sources;
   const Value connections = connections_of(plan);
   for (const char* name : {"source", "target", "proxies", "addresses"})

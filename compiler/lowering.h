@@ -4,11 +4,10 @@
 
 namespace plan {
 
-/// What std/dovecot-postfix is expanded with: the names that its expressions see, and its rows.
+/// What modules are expanded with: the names that a plan gives to their expressions, and the rows.
 /// `migration` and `sources` must outlive the result.
 [[nodiscard]] lower::LowerInput lowering_of(const check::Migration& migration,
-                                            const syntax::Node& module, const SourceSet& sources,
-                                            Sink& sink);
+                                            const SourceSet& sources, Sink& sink);
 
 /// `source`, `target`, `proxies`, `hosts`, `addresses`: what drivers get.
 [[nodiscard]] ir::Value connections_of(const check::Plan& plan);

@@ -114,9 +114,16 @@ class PlanReader {
   bool read_procedure() {
     const Node* node = required("use", "write `use: std/dovecot-postfix`");
     if (node == nullptr) return true;
-    const auto text = reader_.text(*node, "`use`");
+    // `{module: NAME, digest: ..., with: {...}}`; link_modules reads the rest of it.
+    const Node* module = node->is_mapping() ? node->find("module") : node;
+    if (module == nullptr) {
+      reader_.wrong_type(*node, "a module", "`use`");
+      return true;
+    }
+    const auto text = reader_.text(*module, "`use`");
     if (!text) return true;
-    plan_.use = {*text, node->span};
+    plan_.use = {*text, module->span};
+    if (text->starts_with("./")) return true;
     if (std::find(kProcedures.begin(), kProcedures.end(), std::string_view(*text)) !=
         kProcedures.end())
       return true;

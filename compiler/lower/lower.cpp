@@ -61,7 +61,7 @@ class Expander {
       ProcedureStep& step = procedure_.steps[s];
       graph_.add_shape(
           {step.kind, step.stage, step.role, step.id, std::move(step.arguments), step.span});
-      if (step.when && !step.is_when_of_row) is_on_[s] = holds(*step.when, input_.scope, step.span);
+      if (step.when && !step.is_when_of_row) is_on_[s] = holds(*step.when, *step.scope, step.span);
       steps_[s].assign(rows_of(step), kNoStep);
     }
   }
@@ -81,10 +81,7 @@ class Expander {
       }
       if (steps.empty()) continue;
       const RowSet& rows = input_.rows[set];
-      const std::string& variable = procedure_.steps[steps.front()].variable;
       for (const std::size_t s : steps) {
-        if (procedure_.steps[s].variable != variable)
-          return broken(procedure_.steps[s].span, "steps for the same rows use one name for them");
         if (procedure_.steps[s].is_when_of_row) conditions_[s].assign(rows.size, true);
       }
       rows_[set].reserve(rows.size);
@@ -93,14 +90,13 @@ class Expander {
         Row row = rows.row(r);
         if (row.wave > input_.waves.size())
           return broken(input_.module->span, "a row is in a wave that is not there");
-        add_row(set, r, variable, steps, std::move(row));
+        add_row(set, r, steps, std::move(row));
         if (is_broken_) return;
       }
     }
   }
 
-  void add_row(std::size_t set, std::size_t r, const std::string& variable,
-               const std::vector<std::size_t>& steps, Row row) {
+  void add_row(std::size_t set, std::size_t r, const std::vector<std::size_t>& steps, Row row) {
     Value members = Value::map();
     for (const std::string& name : procedure_.row_members[set]) {
       const Value* value = row.value.is_map() ? row.value.as_map().find(name) : nullptr;
@@ -114,9 +110,9 @@ class Expander {
       return procedure_.steps[s].is_when_of_row;
     });
     if (has_condition || !procedure_.computed[set].empty()) {
-      syntax::Scope scope(&input_.scope);
-      scope.set(variable, row.value);
       for (const Computed& computed : procedure_.computed[set]) {
+        syntax::Scope scope(computed.scope);
+        scope.set(computed.variable, row.value);
         auto value = evaluate(computed.text, scope, sink_);
         if (!value) {
           is_broken_ = true;
@@ -126,7 +122,10 @@ class Expander {
       }
       for (const std::size_t s : steps) {
         const ProcedureStep& step = procedure_.steps[s];
-        if (step.is_when_of_row) conditions_[s][r] = holds(*step.when, scope, step.span);
+        if (!step.is_when_of_row) continue;
+        syntax::Scope scope(step.scope);
+        scope.set(step.variable, row.value);
+        conditions_[s][r] = holds(*step.when, scope, step.span);
       }
     }
     rows_[set].push_back(graph_.add_row(std::move(row.name), std::move(members), row.origin));

@@ -10,6 +10,7 @@
 #include "compiler/source/diagnostic.h"
 #include "compiler/syntax/expression.h"
 #include "compiler/syntax/tree.h"
+#include "compiler/syntax/value_type.h"
 
 namespace plan::lower {
 
@@ -30,10 +31,21 @@ struct RowSet {
   std::string members_of = {};  ///< the set that Row::members points into
 };
 
+/// A module where it is used: its tree, what its expressions see, what stands in front of the ids
+/// of its steps (`more/` for `use ./more.plan as more`).
+struct ModuleInstance {
+  const syntax::Node* tree = nullptr;
+  std::string prefix = {};
+  syntax::Scope scope = syntax::Scope();
+  syntax::TypeScope types = syntax::TypeScope();
+};
+
 struct LowerInput {
-  const syntax::Node* module = nullptr;  ///< a procedure of stdlib, as a tree
+  const syntax::Node* module = nullptr;  ///< the plan's own procedure, as a tree
+  /// All modules, those that are used before those that use them; empty: only `module`.
+  std::vector<ModuleInstance> modules = {};
   const SourceSet* sources = nullptr;
-  syntax::Scope scope = syntax::Scope();  ///< what every expression of the module sees
+  syntax::Scope scope = syntax::Scope();  ///< what the plan gives
   std::vector<RowSet> rows = {};
   std::vector<ir::WaveInfo> waves = {};
   /// `source`, `target`, `proxies`, `addresses`: added to the arguments of the steps whose host

@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <set>
+#include <numeric>
 #include <unordered_map>
 
 #include "compiler/source/text.h"
@@ -18,7 +18,14 @@ using syntax::Node;
 const std::vector<std::string_view> kStepKeys = {
     "id",   "kind", "for", "stage", "role", "when", "after", "after_previous_wave", "after_members",
     "args", "about"};
-const std::vector<std::string_view> kModuleKeys = {"module", "about", "steps"};
+const std::vector<std::string_view> kModuleKeys = {"module", "about", "use",
+                                                   "inputs", "let",   "steps"};
+
+/// What an expression sees: values, and their types.
+struct Names {
+  const syntax::Scope& values;
+  const syntax::TypeScope& types;
+};
 
 class ProcedureReader {
  public:
@@ -28,26 +35,68 @@ class ProcedureReader {
   }
 
   std::optional<Procedure> read() {
-    const Node& module = *input_.module;
-    const Node* steps = module.find("steps");
-    if (!module.is_mapping() || steps == nullptr || !steps->is_sequence()) {
-      broken(module.span, "a procedure is a mapping with a list `steps`");
-      return std::nullopt;
+    if (input_.modules.empty()) {
+      ModuleInstance only;
+      only.tree = input_.module;
+      only.scope = input_.scope;
+      for (const std::string_view name : input_.scope.names())
+        only.types.set(std::string(name), syntax::type_of_value(*input_.scope.find(name)));
+      read_module(only);
     }
-    check_keys(module, kModuleKeys, "a procedure");
-    for (const Node& node : steps->items) read_step(node);
+    for (const ModuleInstance& module : input_.modules) read_module(module);
+    if (is_broken_) return std::nullopt;
+    sort_by_stage();
     // Steps may wait for later ones of the text, so names are resolved when all are known.
     for (std::size_t i = 0; i < nodes_.size(); ++i) {
       ProcedureStep& step = procedure_.steps[i];
-      step.after = references(*nodes_[i], "after");
-      step.after_previous_wave = references(*nodes_[i], "after_previous_wave");
-      step.after_members = references(*nodes_[i], "after_members");
+      step.after = references(nodes_[i], "after");
+      step.after_previous_wave = references(nodes_[i], "after_previous_wave");
+      step.after_members = references(nodes_[i], "after_members");
     }
     if (is_broken_) return std::nullopt;
     return std::move(procedure_);
   }
 
  private:
+  /// Where a step was read from.
+  struct Origin {
+    const Node* node = nullptr;
+    std::string prefix = {};
+  };
+
+  void read_module(const ModuleInstance& instance) {
+    const Node& module = *instance.tree;
+    module_ = &instance;
+    scope_ = input_.modules.empty() ? &input_.scope : &instance.scope;
+    const Node* steps = module.find("steps");
+    const bool has_steps = steps != nullptr && steps->is_sequence();
+    // A module may be there for those that it uses.
+    if (!module.is_mapping() || (!has_steps && module.find("use") == nullptr))
+      return broken(module.span, "a procedure is a mapping with a list `steps`");
+    check_keys(module, kModuleKeys, "a procedure");
+    if (!has_steps) return;
+    for (const Node& node : steps->items) read_step(node);
+  }
+
+  /// Modules stand one behind the other, stages run one behind the other: within a stage the order
+  /// of the text stays.
+  void sort_by_stage() {
+    std::vector<std::size_t> order(procedure_.steps.size());
+    std::iota(order.begin(), order.end(), 0);
+    std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+      return procedure_.steps[a].stage < procedure_.steps[b].stage;
+    });
+    std::vector<ProcedureStep> steps;
+    std::vector<Origin> nodes;
+    for (const std::size_t i : order) {
+      by_id_[procedure_.steps[i].id] = steps.size();
+      steps.push_back(std::move(procedure_.steps[i]));
+      nodes.push_back(std::move(nodes_[i]));
+    }
+    procedure_.steps = std::move(steps);
+    nodes_ = std::move(nodes);
+  }
+
   void broken(Span span, std::string message) {
     is_broken_ = true;
     sink_.report(Kind::procedure_broken, span, std::move(message));
@@ -70,7 +119,7 @@ class ProcedureReader {
     const Node* id = node.find("id");
     if (id == nullptr || !id->is_scalar() || id->text.empty())
       return broken(step.span, "a step needs an `id`");
-    step.id = id->text;
+    step.id = module_->prefix + id->text;
     step.span = id->span;
     if (!by_id_.emplace(step.id, procedure_.steps.size()).second)
       return broken(id->span, fmt::format("step `{}` is there twice", step.id));
@@ -94,13 +143,16 @@ class ProcedureReader {
         broken(role->span, "`role` is held or commit");
     }
     read_loop(node, step);
-    read_condition(node, step);
     const Node* arguments = node.find("args");
-    if (arguments != nullptr) step.arguments = argument(*arguments, step, input_.scope);
+    syntax::TypeScope types(&module_->types);
+    if (!step.variable.empty()) types.set(step.variable, *syntax::parse_type("map"));
+    read_condition(node, step, types);
+    if (arguments != nullptr) step.arguments = argument(*arguments, step, {*scope_, types});
     drop_absent(step);
     check_arguments(step, arguments);
     add_connections(step);
-    nodes_.push_back(&node);
+    step.scope = scope_;
+    nodes_.push_back({&node, module_->prefix});
     procedure_.steps.push_back(std::move(step));
   }
 
@@ -123,27 +175,32 @@ class ProcedureReader {
     step.variable = std::string(words[0]);
   }
 
-  void read_condition(const Node& node, ProcedureStep& step) {
+  void read_condition(const Node& node, ProcedureStep& step, const syntax::TypeScope& types) {
     const Node* when = node.find("when");
     if (when == nullptr) return;
     auto text = when->is_scalar() ? parse_template(*when, *input_.sources, sink_) : std::nullopt;
     if (!text || text->parts.size() != 1 || !text->parts.front().expression) {
       return broken(when->span, "`when` is one expression: `${...}`");
     }
+    if (const auto type = check_type(*text, types, sink_);
+        !fits(type, *syntax::parse_type("boolean")))
+      return broken(when->span, fmt::format("`when` is {}, no truth value", to_text(type)));
     step.is_when_of_row = !step.variable.empty() && mentions(*text, step.variable);
     step.when = std::move(*text);
   }
 
-  std::vector<std::size_t> references(const Node& node, std::string_view key) {
+  std::vector<std::size_t> references(const Origin& origin, std::string_view key) {
     std::vector<std::size_t> steps;
-    const Node* list = node.find(key);
+    const Node* list = origin.node->find(key);
     if (list == nullptr) return steps;
     if (!list->is_sequence()) {
       broken(list->span, fmt::format("`{}` is a list of ids", key));
       return steps;
     }
     for (const Node& item : list->items) {
-      const auto found = by_id_.find(item.text);
+      // A module means its own steps first, and those of the modules that it uses.
+      auto found = by_id_.find(origin.prefix + item.text);
+      if (found == by_id_.end()) found = by_id_.find(item.text);
       if (found == by_id_.end())
         broken(item.span, fmt::format("there is no step `{}`", printable(item.text, 80)));
       else
@@ -154,19 +211,19 @@ class ProcedureReader {
 
   // --- arguments ---------------------------------------------------------------------------------
 
-  Value argument(const Node& node, const ProcedureStep& step, const syntax::Scope& scope) {
+  Value argument(const Node& node, const ProcedureStep& step, const Names& names) {
     switch (node.kind) {
       case syntax::NodeKind::null:
         return {};
       case syntax::NodeKind::mapping: {
         Value map = Value::map();
         for (const syntax::Entry& entry : node.entries)
-          map.set(entry.key, argument(entry.value, step, scope));
+          map.set(entry.key, argument(entry.value, step, names));
         return map;
       }
       case syntax::NodeKind::sequence: {
         ir::List items;
-        for (const Node& item : node.items) add_items(item, step, scope, items);
+        for (const Node& item : node.items) add_items(item, step, names, items);
         if (node.tag != "!numbered") {
           if (!node.tag.empty()) broken(node.tag_span, "a list may be `!numbered`, nothing else");
           return Value(std::move(items));
@@ -178,17 +235,16 @@ class ProcedureReader {
         return map;
       }
       case syntax::NodeKind::scalar:
-        return scalar(node, step, scope);
+        return scalar(node, step, names);
     }
     return {};
   }
 
   /// An item of a list; `!for {each: NAME, in: ${LIST}, give: [...]}` stands for its items once for
   /// every value.
-  void add_items(const Node& item, const ProcedureStep& step, const syntax::Scope& scope,
-                 ir::List& into) {
+  void add_items(const Node& item, const ProcedureStep& step, const Names& names, ir::List& into) {
     if (item.tag != "!for") {
-      into.push_back(argument(item, step, scope));
+      into.push_back(argument(item, step, names));
       return;
     }
     const Node* each = item.find("each");
@@ -198,16 +254,18 @@ class ProcedureReader {
         !give->is_sequence()) {
       return broken(item.span, "`!for` needs `each`, `in` and `give`");
     }
-    const Value values = argument(*in, step, scope);
+    const Value values = argument(*in, step, names);
     if (!values.is_list()) return broken(in->span, "`in` of a `!for` is a list");
     for (const Value& value : values.items()) {
-      syntax::Scope inner(&scope);
+      syntax::Scope inner(&names.values);
       inner.set(each->text, value);
-      for (const Node& given : give->items) add_items(given, step, inner, into);
+      syntax::TypeScope inner_types(&names.types);
+      inner_types.set(each->text, syntax::type_of_value(value));
+      for (const Node& given : give->items) add_items(given, step, {inner, inner_types}, into);
     }
   }
 
-  Value scalar(const Node& node, const ProcedureStep& step, const syntax::Scope& scope) {
+  Value scalar(const Node& node, const ProcedureStep& step, const Names& names) {
     if (!node.tag.empty()) {
       broken(node.tag_span, fmt::format("`{}` means nothing here", printable(node.tag, 40)));
       return {};
@@ -222,8 +280,14 @@ class ProcedureReader {
       plain.text = text->parts.empty() ? std::string() : text->parts.front().text;
       return syntax::scalar_value(plain);
     }
+    const std::size_t errors = sink_.count(Severity::error);
+    static_cast<void>(check_type(*text, names.types, sink_));
+    if (sink_.count(Severity::error) != errors) {
+      is_broken_ = true;
+      return {};
+    }
     if (step.variable.empty() || !mentions(*text, step.variable)) {
-      auto value = evaluate(*text, scope, sink_);
+      auto value = evaluate(*text, names.values, sink_);
       if (!value) is_broken_ = true;
       return value ? std::move(*value) : Value();
     }
@@ -246,7 +310,7 @@ class ProcedureReader {
     }
     auto& computed = procedure_.computed[step.set];
     const std::string member = fmt::format("={}", computed.size());
-    computed.push_back({member, std::move(text)});
+    computed.push_back({member, std::move(text), step.variable, scope_});
     return ir::OutputRef{"$row", member};
   }
 
@@ -266,6 +330,7 @@ class ProcedureReader {
                          [&](const ir::ArgumentSpec& spec) { return spec.name == name; });
     };
     for (const auto& [name, value] : step.arguments.members()) {
+      if (value.is_secret()) refuse_secret(step, node, name);
       // Account steps may all carry the account and its names.
       if (is_spec(name) || name == "account" || name == "addresses" || name == "aliases") continue;
       const syntax::Entry* entry = node == nullptr ? nullptr : node->find_entry(name);
@@ -278,6 +343,19 @@ class ProcedureReader {
                                       spec.name, spec.meaning));
       }
     }
+  }
+
+  /// A secret flows only into an argument that is one.
+  void refuse_secret(const ProcedureStep& step, const Node* node, const std::string& name) {
+    const auto& specs = ir::arguments_of(step.kind);
+    const auto spec = std::find_if(specs.begin(), specs.end(),
+                                   [&](const ir::ArgumentSpec& one) { return one.name == name; });
+    if (spec != specs.end() && spec->type == ir::ArgumentType::secret) return;
+    is_broken_ = true;
+    const Node* value = node == nullptr ? nullptr : node->find(name);
+    sink_.report(Kind::expression_type, value == nullptr ? step.span : value->span,
+                 fmt::format("a secret cannot become `{}` of `{}`", printable(name, 60),
+                             info(step.kind).name));
   }
 
   void add_connections(ProcedureStep& step) {
@@ -307,7 +385,9 @@ class ProcedureReader {
   Sink& sink_;
   Procedure procedure_;
   std::unordered_map<std::string, std::size_t> by_id_;
-  std::vector<const Node*> nodes_;
+  const ModuleInstance* module_ = nullptr;  // that is being read
+  const syntax::Scope* scope_ = nullptr;    // its; lives as long as the input
+  std::vector<Origin> nodes_;
   bool is_broken_ = false;
 };
 

@@ -13,6 +13,8 @@ namespace plan::lower {
 struct Computed {
   std::string member = {};
   syntax::Template text = {};
+  std::string variable = {};             ///< the row's name in it
+  const syntax::Scope* scope = nullptr;  ///< of the module that it stands in
 };
 
 /// One entry of a module's `steps`, read and checked, before it is expanded.
@@ -30,6 +32,7 @@ struct ProcedureStep {
   std::vector<std::size_t> after_previous_wave = {};  ///< only of steps for the rows of `waves`
   std::vector<std::size_t> after_members = {};
   ir::Value arguments = {};
+  const syntax::Scope* scope = nullptr;  ///< of the module that it stands in
 };
 
 /// A module, read. `row_members[set]`: members of the row's value that arguments need;

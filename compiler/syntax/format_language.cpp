@@ -322,9 +322,10 @@ class LanguageWriter : public Writer {
         std::all_of(node.items.begin(), node.items.end(), is_step)) {
       write_before(&entry, entry.key_span.begin, 0, is_first);
       write_lines(layout_.comments.at_head(node), is_first);
+      bool is_inner_first = true;
       for (const Node& step : node.items) {
-        write_step(step, is_first);
-        is_first = false;
+        write_step(step, is_inner_first);
+        is_inner_first = false;
       }
       write_tail(node, 0, false);
       write_lines(layout_.comments.behind(&entry), false);

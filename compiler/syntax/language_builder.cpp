@@ -251,9 +251,10 @@ void LanguageBuilder::input_name(At begin, At end) {
 }
 void LanguageBuilder::input_type(At begin, At end) {
   if (is_broken_) return;
-  Node node = scalar(begin, end);
+  const std::string_view words = trim(view(begin, end));
+  Node node = scalar(begin, begin + words.size());
   node.is_quoted = true;
-  for (const char c : view(begin, end)) {
+  for (const char c : words) {
     if (c != ' ' && c != '\n' && c != '\t' && c != '\r') node.text += c;
   }
   Frame& frame = frames_.back();

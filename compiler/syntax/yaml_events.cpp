@@ -307,6 +307,8 @@ std::string wording(const std::string& message) {
     return "this line does not fit the mapping that it stands in";
   if (message.find("end of sequence flow") != std::string::npos) return "a `[` is not closed";
   if (message.find("end of map flow") != std::string::npos) return "a `{` is not closed";
+  if (message.find("illegal map value") != std::string::npos)
+    return "a `: ` stands where the line before goes on, or twice in one line";
   return printable(message, 200);
 }
 

@@ -213,7 +213,8 @@ const std::vector<CommandSpec>& table() {
        .options = {{"file", "FILE", "migration.yaml", "a plan or a module"},
                    {"--check", "", "", "change nothing, only say whether it is formatted"},
                    {"--to", "LANGUAGE", "", "`yaml` or `dsl`, the plan language"},
-                   {"--output", "FILE", "", "where to write instead; `-` is stdout"}},
+                   {"--output", "FILE", "", "where to write instead; `-` is stdout"},
+                   kFormat},
        .run = run_fmt},
       {.name = "report",
        .summary = "writes the report of the run: one self-contained HTML file",
@@ -443,9 +444,11 @@ const std::vector<CommandSpec>& table() {
       {.name = "docs",
        .summary = "writes the pages that are made from the code",
        .text = "man pages, shell completion, command reference, the catalogue of diagnostics, the "
-               "grammar, types and functions of the plan language.",
+               "grammar, types and functions of the plan language, the built-in modules.",
        .example = "plan docs man --output docs/man",
-       .options = {{"what", "WHAT", "", "`man`, `bash`, `markdown`, `diagnostics` or `language`",
+       .options = {{"what", "WHAT", "",
+                    "`man`, `bash`, `markdown`, `diagnostics`, `language` or "
+                    "`modules`",
                     true},
                    {"--output", "PATH", "-", "a file, or a folder for `man`"}},
        .run = run_docs},

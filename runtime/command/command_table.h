@@ -70,5 +70,7 @@ inline constexpr std::string_view kVersion = "0.1.0";
 [[nodiscard]] std::string man_page(const CommandSpec& command);
 [[nodiscard]] std::string bash_completion();
 [[nodiscard]] std::string command_reference();
+/// `plan docs modules`: what the built-in modules do.
+[[nodiscard]] std::string modules_page();
 
 }  // namespace plan::command

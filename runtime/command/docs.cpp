@@ -45,11 +45,12 @@ ExitCode run_docs(const Invocation& invocation) {
   if (what == "bash") return write_page(output, bash_completion());
   if (what == "markdown") return write_page(output, command_reference());
   if (what == "diagnostics") return write_page(output, diagnostics_page());
+  if (what == "modules") return write_page(output, modules_page());
   if (what == "language") return write_page(output, language_parts());
   if (what != "man") {
     print_words(
-        fmt::format("error: there is no page `{}`; there are man, bash, markdown, diagnostics "
-                    "and language\n",
+        fmt::format("error: there is no page `{}`; there are man, bash, markdown, diagnostics, "
+                    "language and modules\n",
                     what));
     return ExitCode::error;
   }

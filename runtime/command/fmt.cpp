@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "compiler/ir/json.h"
 #include "compiler/source/text.h"
 #include "compiler/syntax/format.h"
 #include "compiler/syntax/language.h"
@@ -43,15 +44,23 @@ ExitCode run_fmt(const Invocation& invocation) {
     return ExitCode::error;
   }
   auto read = read_text_file(file, kPlanBytesMax);
-  if (!read) return print_error(read.error());
+  const std::string format = invocation.value("--format");
+  if (!read) return print_error(read.error(), format);
   SourceSet sources;
   Sink sink;
   const FileId id = sources.add(file, std::move(*read));
   const auto limits = syntax::TreeLimits::with_bytes(kPlanBytesMax);
   const syntax::Formatted formatted = syntax::format_source(sources, id, *language, sink, limits);
-  if (!sink.empty()) print_words(render_terminal(sink.sorted(), sources, {}));
+  if (!sink.empty()) {
+    if (format == "json") {
+      print_result(render_json(sink.sorted(), sources));
+    } else {
+      print_words(render_terminal(sink.sorted(), sources, {}));
+    }
+  }
   if (formatted.is_lossy) {
-    return print_error(Error(errors::format_loses, fmt::format("{} was left as it is", file)));
+    return print_error(Error(errors::format_loses, fmt::format("{} was left as it is", file)),
+                       format);
   }
   if (!formatted.text) return ExitCode::error;
   Sink unheard;
@@ -64,7 +73,13 @@ ExitCode run_fmt(const Invocation& invocation) {
   }
   const bool is_same = *formatted.text == sources.text(id);
   if (invocation.has("--check")) {
-    if (!is_same) print_words(fmt::format("{} is not formatted\n", file));
+    if (format == "json") {
+      const auto answer =
+          ir::Value::map({{"format", 1}, {"file", file}, {"is_formatted", is_same}});
+      print_result(ir::write_json(answer, 2) + "\n");
+    } else if (!is_same) {
+      print_words(fmt::format("{} is not formatted\n", file));
+    }
     return is_same ? ExitCode::done : ExitCode::differences;
   }
   const std::string output = invocation.value("--output");
@@ -79,7 +94,7 @@ ExitCode run_fmt(const Invocation& invocation) {
   }
   if (output.empty() && is_same) return ExitCode::done;
   if (auto written = write_text_file(output.empty() ? file : output, *formatted.text); !written)
-    return print_error(written.error());
+    return print_error(written.error(), format);
   return ExitCode::done;
 }
 

@@ -127,6 +127,23 @@ step a/{} for x in rows : kind.of {
 )");
 }
 
+TEST(Format, EmptyLinesStayOneEmptyLine) {
+  const std::string module = R"(module m
+
+input a : text
+input b : text
+
+let c = a
+
+step d : e.f {
+}
+
+step g : h.i {
+}
+)";
+  EXPECT_EQ(plan(module), module);
+}
+
 TEST(Format, BothLanguagesSayTheSame) {
   const std::string as_yaml = R"(# A plan.
 plan: 1

@@ -94,6 +94,7 @@ TEST(Commands, OptionsHaveTheirFallbacks) {
 TEST(GeneratedPages, AreFresh) {
   EXPECT_EQ(repository_file("docs/diagnostics.md"), diagnostics_page());
   EXPECT_EQ(repository_file("docs/commands.md"), command_reference());
+  EXPECT_EQ(repository_file("docs/modules.md"), modules_page());
   EXPECT_EQ(repository_file("docs/plan.bash-completion"), bash_completion());
   for (const CommandSpec& command : all_commands()) {
     if (command.is_hidden) continue;

@@ -1,0 +1,316 @@
+#include "compiler/modules.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "compiler/ir/digest.h"
+#include "compiler/source/text.h"
+#include "compiler/syntax/language.h"
+#include "compiler/syntax/tree_value.h"
+
+namespace plan {
+namespace {
+
+using ir::Value;
+using syntax::Node;
+using syntax::ValueType;
+
+constexpr std::size_t kModuleDepthMax = 16;
+constexpr std::size_t kModulesMax = 256;
+constexpr std::string_view kStd = "std/";
+constexpr std::string_view kHere = "./";
+constexpr std::string_view kDigestPrefix = "sha256:";
+
+/// One `use`: in a plan or in a module.
+struct Use {
+  std::string name = {};
+  Span span = {};
+  std::string prefix = {};
+  std::string digest = {};
+  Span digest_span = {};
+  const Node* with = nullptr;
+};
+
+class Linker {
+ public:
+  Linker(const ModuleSource& source, const std::vector<lower::RowSet>& rows, SourceSet& sources,
+         Sink& sink)
+      : source_(source),
+        rows_(rows),
+        sources_(sources),
+        sink_(sink),
+        linked_(std::make_unique<LinkedModules>()) {}
+
+  std::unique_ptr<LinkedModules> link(const Use& use, const syntax::Scope& scope) {
+    for (const std::string_view name : scope.names()) {
+      const Value& value = *scope.find(name);
+      world_.scope.set(std::string(name), value);
+      world_.types.set(std::string(name), syntax::type_of_value(value));
+    }
+    const std::size_t errors = sink_.count(Severity::error);
+    add(use, world_);
+    return sink_.count(Severity::error) == errors ? std::move(linked_) : nullptr;
+  }
+
+  std::optional<Use> read_use(const Node& node, const std::string& prefix) {
+    Use use;
+    const Node* name = node.is_mapping() ? node.find("module") : &node;
+    if (name == nullptr || !name->is_scalar()) {
+      sink_.report(Kind::wrong_type, node.span, "`use` needs the name of a module")
+          .help("`std/NAME`, or `./NAME.plan` for one in the plan's folder");
+      return std::nullopt;
+    }
+    use.name = name->text;
+    use.span = name->span;
+    use.prefix = prefix;
+    for (const syntax::Entry& entry : node.entries) {
+      if (entry.key == "as" && entry.value.is_scalar()) {
+        use.prefix += entry.value.text + "/";
+      } else if (entry.key == "digest" && entry.value.is_scalar()) {
+        use.digest = entry.value.text;
+        use.digest_span = entry.value.span;
+      } else if (entry.key == "with" && entry.value.is_mapping()) {
+        use.with = &entry.value;
+      } else if (entry.key != "module") {
+        sink_
+            .report(Kind::unknown_key, entry.key_span,
+                    fmt::format("`{}` means nothing in a `use`", printable(entry.key, 60)))
+            .help("known here: `module`, `as`, `digest`, `with`");
+      }
+    }
+    return use;
+  }
+
+ private:
+  std::optional<FileId> file_of(const Use& use) {
+    if (use.name.starts_with(kStd)) {
+      const std::string name = use.name.substr(kStd.size());
+      for (const EmbeddedFile& file : source_.stdlib) {
+        if (file.name == name + ".plan" || file.name == name + ".yaml")
+          return sources_.add(fmt::format("{}{}", kStd, file.name), std::string(file.text));
+      }
+      return unknown(use, "there is no such module in this version");
+    }
+    const bool is_file = use.name.ends_with(".plan") || use.name.ends_with(".yaml");
+    if (!use.name.starts_with(kHere) || !is_file)
+      return unknown(use, "a module is `std/NAME`, or `./NAME.plan` in the plan's folder");
+    const std::string path = use.name.substr(kHere.size());
+    if (!source_.file_text) return unknown(use, "there is no such file");
+    auto text = source_.file_text(path);
+    if (!text) return unknown(use, text.error().message());
+    return sources_.add(path, std::move(*text));
+  }
+
+  std::optional<FileId> unknown(const Use& use, std::string why) {
+    auto report = sink_.report(Kind::unknown_procedure, use.span,
+                               fmt::format("there is no module `{}`", printable(use.name, 80)));
+    std::vector<std::string> names;
+    for (const EmbeddedFile& file : source_.stdlib)
+      names.push_back(fmt::format("{}{}", kStd, file.name.substr(0, file.name.rfind('.'))));
+    const std::vector<std::string_view> known(names.begin(), names.end());
+    if (const auto near = nearest(use.name, known)) {
+      report.label(fmt::format("did you mean `{}`?", *near));
+    } else {
+      report.label(std::move(why));
+    }
+    return std::nullopt;
+  }
+
+  bool has_right_digest(const Use& use, FileId file) {
+    if (use.digest.empty()) return true;
+    const std::string digest =
+        fmt::format("{}{}", kDigestPrefix, ir::sha256(sources_.text(file)).hex());
+    if (digest == use.digest) return true;
+    sink_
+        .report(Kind::module_digest, use.digest_span,
+                fmt::format("`{}` is not the module that was pinned", printable(use.name, 80)))
+        .help(fmt::format("read what has changed in it; then write `{}`", digest));
+    return false;
+  }
+
+  void add(const Use& use, const lower::ModuleInstance& outer) {
+    if (std::find(open_.begin(), open_.end(), use.name) != open_.end() ||
+        open_.size() >= kModuleDepthMax || linked_->instances.size() >= kModulesMax) {
+      std::string way;
+      for (const std::string& name : open_) way += name + " -> ";
+      sink_.report(Kind::module_cycle, use.span,
+                   fmt::format("`{}` is used by itself: {}{}", printable(use.name, 80),
+                               printable(way, 300), printable(use.name, 80)));
+      return;
+    }
+    const auto file = file_of(use);
+    if (!file || !has_right_digest(use, *file)) return;
+    auto tree = syntax::read_source(sources_, *file, sink_);
+    if (!tree) return;
+    const Node& module = linked_->trees.emplace_back(std::move(*tree));
+    lower::ModuleInstance instance;
+    instance.tree = &module;
+    instance.prefix = use.prefix;
+    if (!bind(use, outer, instance)) return;
+    open_.push_back(use.name);
+    for (const Node& inner : uses_of(module)) {
+      if (auto inner_use = read_use(inner, use.prefix)) add(*inner_use, instance);
+    }
+    open_.pop_back();
+    linked_->instances.push_back(std::move(instance));
+  }
+
+  static std::vector<Node> uses_of(const Node& module) {
+    const Node* uses = module.find("use");
+    if (uses == nullptr) return {};
+    if (uses->is_sequence()) return uses->items;
+    return {*uses};
+  }
+
+  // --- inputs ------------------------------------------------------------------------------------
+
+  bool bind(const Use& use, const lower::ModuleInstance& outer, lower::ModuleInstance& instance) {
+    const Node& module = *instance.tree;
+    const Node* inputs = module.find("inputs");
+    const std::size_t errors = sink_.count(Severity::error);
+    if (use.with != nullptr) report_unknown_inputs(*use.with, inputs, use);
+    if (inputs == nullptr) {
+      // A module without inputs sees what the plan gives, and what its user has for it.
+      instance.scope = world_.scope;
+      instance.types = world_.types;
+      for (const std::string_view name : outer.scope.names()) {
+        instance.scope.set(std::string(name), *outer.scope.find(name));
+        instance.types.set(std::string(name), *outer.types.find(name));
+      }
+    } else if (!inputs->is_mapping()) {
+      sink_.report(Kind::wrong_type, inputs->span, "`inputs` is a mapping of names to types");
+    } else {
+      for (const syntax::Entry& input : inputs->entries) bind_input(input, use, outer, instance);
+    }
+    if (sink_.count(Severity::error) == errors) bind_lets(module, instance);
+    return sink_.count(Severity::error) == errors;
+  }
+
+  void report_unknown_inputs(const Node& with, const Node* inputs, const Use& use) {
+    std::vector<std::string_view> known;
+    if (inputs != nullptr) {
+      for (const syntax::Entry& input : inputs->entries) known.push_back(input.key);
+    }
+    for (const syntax::Entry& given : with.entries) {
+      if (std::find(known.begin(), known.end(), std::string_view(given.key)) != known.end())
+        continue;
+      auto report = sink_.report(
+          Kind::unknown_key, given.key_span,
+          fmt::format("`{}` has no input `{}`", printable(use.name, 80), printable(given.key, 60)));
+      if (const auto near = nearest(given.key, known))
+        report.label(fmt::format("did you mean `{}`?", *near));
+    }
+  }
+
+  void bind_input(const syntax::Entry& input, const Use& use, const lower::ModuleInstance& outer,
+                  lower::ModuleInstance& instance) {
+    const Node* type_node = input.value.is_mapping() ? input.value.find("type") : &input.value;
+    const auto type = type_node != nullptr && type_node->is_scalar()
+                          ? syntax::parse_type(type_node->text)
+                          : std::nullopt;
+    if (!type) {
+      auto report = sink_.report(
+          Kind::input_type, type_node == nullptr ? input.key_span : type_node->span,
+          fmt::format("input `{}` has no type that is known", printable(input.key, 60)));
+      if (type_node != nullptr) {
+        if (const auto near = nearest(type_node->text, syntax::type_names()))
+          report.label(fmt::format("did you mean `{}`?", *near));
+      }
+      return;
+    }
+    if (type->is(ValueType::Kind::rows)) {
+      if (std::none_of(rows_.begin(), rows_.end(),
+                       [&](const lower::RowSet& set) { return set.name == input.key; })) {
+        sink_.report(Kind::input_missing, input.key_span,
+                     fmt::format("there are no rows `{}`", printable(input.key, 60)));
+      }
+      return;
+    }
+    const syntax::Entry* given = use.with == nullptr ? nullptr : use.with->find_entry(input.key);
+    const Node* fallback = input.value.is_mapping() ? input.value.find("default") : nullptr;
+    std::optional<Value> value;
+    Span where = input.key_span;
+    if (given != nullptr) {
+      where = given->value.span;
+      value = syntax::value_of_tree(given->value, outer.scope, outer.types, sources_, sink_);
+      if (!value) return;
+    } else if (const Value* found = outer.scope.find(input.key)) {
+      value = *found;
+    } else if (const Value* of_plan = world_.scope.find(input.key)) {
+      value = *of_plan;
+    } else if (fallback != nullptr) {
+      where = fallback->span;
+      value = syntax::value_of_tree(*fallback, instance.scope, instance.types, sources_, sink_);
+      if (!value) return;
+    } else if (type->is_optional) {
+      value = Value();
+    } else {
+      sink_
+          .report(Kind::input_missing, use.span,
+                  fmt::format("`{}` needs `{}`, which is {}", printable(use.name, 80),
+                              printable(input.key, 60), to_text(*type)))
+          .note(input.key_span, "it is declared here")
+          .help(fmt::format("`use {} {{ {} = ... }}`", printable(use.name, 80),
+                            printable(input.key, 60)));
+      return;
+    }
+    if (const std::string why = syntax::why_not(*value, *type); !why.empty()) {
+      sink_
+          .report(Kind::input_type, given == nullptr ? use.span : where,
+                  fmt::format("input `{}` of `{}`: {}", printable(input.key, 60),
+                              printable(use.name, 80), why))
+          .note(type_node->span, "its type");
+      return;
+    }
+    instance.types.set(input.key, known_type(*type, *value));
+    instance.scope.set(input.key, std::move(*value));
+  }
+
+  /// What was declared, with the members that the value is known to have.
+  static ValueType known_type(const ValueType& declared, const Value& value) {
+    const bool is_open_map = declared.is(ValueType::Kind::map) && declared.of.empty();
+    return is_open_map || declared.is(ValueType::Kind::any) ? syntax::type_of_value(value)
+                                                            : declared;
+  }
+
+  void bind_lets(const Node& module, lower::ModuleInstance& instance) {
+    const Node* lets = module.find("let");
+    if (lets == nullptr) return;
+    for (const syntax::Entry& let : lets->entries) {
+      if (instance.scope.find(let.key) != nullptr) {
+        sink_.report(Kind::duplicate_name, let.key_span,
+                     fmt::format("`{}` is an input already", printable(let.key, 60)));
+        continue;
+      }
+      auto value =
+          syntax::value_of_tree(let.value, instance.scope, instance.types, sources_, sink_);
+      if (!value) continue;
+      instance.types.set(let.key, syntax::type_of_value(*value));
+      instance.scope.set(let.key, std::move(*value));
+    }
+  }
+
+  const ModuleSource& source_;
+  const std::vector<lower::RowSet>& rows_;
+  SourceSet& sources_;
+  Sink& sink_;
+  std::unique_ptr<LinkedModules> linked_;
+  lower::ModuleInstance world_;  ///< what the plan gives, seen by every module
+  std::vector<std::string> open_;
+};
+
+}  // namespace
+
+std::unique_ptr<LinkedModules> link_modules(const check::Plan& plan, const ModuleSource& source,
+                                            const syntax::Scope& scope,
+                                            const std::vector<lower::RowSet>& rows,
+                                            SourceSet& sources, Sink& sink) {
+  Linker linker(source, rows, sources, sink);
+  const Node* node = plan.tree == nullptr ? nullptr : plan.tree->find("use");
+  if (node == nullptr) return nullptr;
+  const auto use = linker.read_use(*node, "");
+  return use ? linker.link(*use, scope) : nullptr;
+}
+
+}  // namespace plan

@@ -1,0 +1,42 @@
+#pragma once
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "compiler/check/plan.h"
+#include "compiler/lower/lower.h"
+#include "compiler/source/diagnostic.h"
+#include "compiler/source/embedded_file.h"
+#include "compiler/source/result.h"
+#include "compiler/source/source_set.h"
+
+namespace plan {
+
+/// Where modules come from: `std/NAME` is compiled in, `./NAME.plan` and `./NAME.yaml` lie in the
+/// plan's folder.
+struct ModuleSource {
+  std::span<const EmbeddedFile> stdlib = {};
+  std::function<Result<std::string>(const std::string& path)> file_text = {};
+};
+
+/// The modules of a plan, read: what they are lowered from. Trees must not move.
+struct LinkedModules {
+  std::deque<syntax::Node> trees = {};
+  /// Those that are used come before those that use them; the plan's own is the last.
+  std::vector<lower::ModuleInstance> instances = {};
+};
+
+/// Reads the module that the plan uses and those that it uses, binds their inputs (`with`, else the
+/// value of that name where they are used or in the plan, else the default) and evaluates their
+/// `let`. `scope` is what the plan gives. Reports unknown-procedure, module-cycle, module-digest,
+/// input-missing, input-type and what is wrong inside; nothing then.
+[[nodiscard]] std::unique_ptr<LinkedModules> link_modules(const check::Plan& plan,
+                                                          const ModuleSource& source,
+                                                          const syntax::Scope& scope,
+                                                          const std::vector<lower::RowSet>& rows,
+                                                          SourceSet& sources, Sink& sink);
+
+}  // namespace plan

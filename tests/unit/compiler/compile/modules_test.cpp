@@ -1,0 +1,111 @@
+#include "compiler/modules.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+
+#include "compiler/syntax/language.h"
+
+namespace plan {
+namespace {
+
+using Files = std::map<std::string, std::string>;
+
+/// What is reported for a plan that uses `./mine.plan`, with these texts for its files.
+struct Linked {
+  SourceSet sources;
+  Sink sink;
+  std::unique_ptr<LinkedModules> modules;
+
+  explicit Linked(Files files, const std::string& use = "use: ./mine.plan") {
+    auto tree = std::make_shared<syntax::Node>(
+        *syntax::read_source(sources, sources.add("migration.yaml", use + "\n"), sink));
+    check::Plan plan;
+    plan.tree = tree;
+    ModuleSource source;
+    source.file_text = [files = std::move(files)](const std::string& path) -> Result<std::string> {
+      static constexpr ErrorCode kMissing{"file-missing", "a file is not there", "write it"};
+      const auto found = files.find(path);
+      if (found == files.end()) return Error(kMissing, "there is no such file");
+      return found->second;
+    };
+    syntax::Scope scope;
+    scope.set("addresses", ir::Value::map({{"target", "203.0.113.30"}}));
+    scope.set("token", ir::SecretRef{"env", "T"});
+    modules = link_modules(plan, source, scope, {}, sources, sink);
+  }
+  [[nodiscard]] std::string problems() const {
+    std::string lines;
+    for (const Diagnostic& d : sink.sorted())
+      lines += std::string(info(d.kind).name) + " at `" + std::string(sources.text(d.span)) +
+               "`: " + d.message + "\n";
+    return lines;
+  }
+  [[nodiscard]] const ir::Value* value(const char* name) const {
+    return modules == nullptr ? nullptr : modules->instances.back().scope.find(name);
+  }
+};
+
+TEST(Modules, InputsComeFromTheUseThenFromThePlanThenFromTheDefault) {
+  const std::string mine =
+      "module mine\ninput addresses : map(host)\ninput port : integer = 25\n"
+      "let url_of = \"https://${addresses.target}:${port}\"\n";
+  const Linked plain(Files{{"mine.plan", mine}});
+  ASSERT_NE(plain.value("url_of"), nullptr) << plain.problems();
+  EXPECT_EQ(*plain.value("url_of"), ir::Value("https://203.0.113.30:25"));
+  const Linked given(Files{{"mine.plan", mine}}, "use: {module: ./mine.plan, with: {port: 8025}}");
+  ASSERT_NE(given.value("url_of"), nullptr) << given.problems();
+  EXPECT_EQ(*given.value("url_of"), ir::Value("https://203.0.113.30:8025"));
+}
+
+TEST(Modules, OnlyWhatAModuleDeclaresIsSeenInIt) {
+  EXPECT_EQ(
+      Linked(Files{{"mine.plan", "module mine\ninput port : integer = 25\nlet a = addresses\n"}})
+          .problems(),
+      "unknown-name at `addresses`: there is no `addresses`\n");
+}
+
+TEST(Modules, ASecretFlowsOnlyIntoASecret) {
+  EXPECT_EQ(
+      Linked(Files{{"mine.plan", "module mine\ninput token : text\n"}}).problems(),
+      "input-type at `./mine.plan`: input `token` of `./mine.plan`: a secret cannot become text\n");
+  EXPECT_EQ(Linked(Files{{"mine.plan",
+                          "module mine\ninput token : secret\nlet a = \"Bearer ${token}\"\n"}})
+                .problems(),
+            "expression-type at `token`: secret cannot be part of a text\n");
+  const Linked right(
+      Files{{"mine.plan", "module mine\ninput token : secret\nlet a = default(token, token)\n"}});
+  ASSERT_NE(right.value("a"), nullptr) << right.problems();
+  EXPECT_TRUE(right.value("a")->is_secret());
+}
+
+TEST(Modules, WhatIsWrongWithAUseIsSaidAtItsPlace) {
+  EXPECT_EQ(Linked(Files{}).problems(),
+            "unknown-procedure at `./mine.plan`: there is no module `./mine.plan`\n");
+  EXPECT_EQ(Linked(Files{}, "use: ../mine.plan").problems(),
+            "unknown-procedure at `../mine.plan`: there is no module `../mine.plan`\n");
+  EXPECT_EQ(Linked(Files{{"mine.plan", "module mine\ninput port : intger\n"}}).problems(),
+            "input-type at `intger`: input `port` has no type that is known\n");
+  EXPECT_EQ(Linked(Files{{"mine.plan", "module mine\ninput port : integer = 25\n"}},
+                   "use: {module: ./mine.plan, with: {prt: 1}, also: 2}")
+                .problems(),
+            "unknown-key at `prt`: `./mine.plan` has no input `prt`\n"
+            "unknown-key at `also`: `also` means nothing in a `use`\n");
+}
+
+TEST(Modules, AFanOfModulesIsBounded) {
+  std::map<std::string, std::string> files;
+  for (int i = 0; i < 40; ++i) {
+    const std::string next = "./m" + std::to_string(i + 1) + ".plan";
+    files["m" + std::to_string(i) + ".plan"] =
+        "module m\nuse " + next + " as a\nuse " + next + " as b\n";
+  }
+  files["mine.plan"] = "module mine\nuse ./m0.plan\n";
+  const Linked linked(std::move(files));
+  EXPECT_EQ(linked.modules, nullptr);
+  EXPECT_TRUE(linked.sink.has_errors());
+  EXPECT_LT(linked.sources.size(), 1'000U);
+}
+
+}  // namespace
+}  // namespace plan
