@@ -269,7 +269,10 @@ const auto input_line_def = head("input") > same_line > on<&Builder::input_name>
                             ':' > on<&Builder::input_type>(type) >>
                             -(on<&Builder::input_default>(assign) > same_line > value) >>
                             on<&Builder::close_input>(x3::eps);
-const auto type_def = name >> -('(' > type >> *(',' > type) > arguments_end) >> -x3::lit('?');
+// Nothing is skipped in front of what is not there: a comment behind a type is none of it.
+const auto type_def = name >> -(x3::no_skip[&x3::lit('(')] >>
+                                ('(' > type >> *(',' > type) > arguments_end)) >>
+                      -(x3::no_skip[&x3::lit('?')] >> x3::lit('?'));
 
 const auto let_line_def = head("let") > same_line > on<&Builder::let_name>(name) > assign
                           > same_line > value > on<&Builder::close_let>(x3::eps);

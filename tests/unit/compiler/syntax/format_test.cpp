@@ -131,8 +131,9 @@ TEST(Format, EmptyLinesStayOneEmptyLine) {
   const std::string module = R"(module m
 
 input a : text
-input b : text
+input b : list(text)?
 
+# about c
 let c = a
 
 step d : e.f {
