@@ -48,6 +48,8 @@ HEAVY = {
     r"sqlite3\.h": ["runtime/store/"],
     r"rocksdb/": ["runtime/store/"],
     r"lz4\.h|xxhash\.h": ["runtime/dump/"],
+    r"libpq-fe\.h": ["runtime/store/postgresql.cpp"],
+    r"mysql\.h": ["runtime/store/mariadb.cpp"],
     r"toml\+\+|toml\.hpp": ["runtime/proxy/"],
 }
 EMPTY_NAMES = re.compile(r"(^|_)(utils?|helpers?|common|misc|manager)(_|\.|$)")

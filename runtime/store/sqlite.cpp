@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <sqlite3.h>
 
+#include <filesystem>
 #include <utility>
 
 #include "compiler/source/check.h"
@@ -45,6 +46,28 @@ Error error_for(sqlite3* database, int code) {
                                            shown, sqlite3_errstr(shown)));
   if ((shown & 0xFF) == SQLITE_BUSY) error = std::move(error).with_retry(Retry::safe);
   return std::move(error).with_detail(words == nullptr ? "" : words);
+}
+
+// A path as the part of a `file:` URI that SQLite reads back as the same path.
+std::string uri_path(const std::string& path) {
+  std::string text;
+  for (const char byte : path) {
+    if (byte == '%' || byte == '?' || byte == '#') {
+      text += fmt::format("%{:02x}", static_cast<unsigned char>(byte));
+    } else {
+      text += byte;
+    }
+  }
+  return text;
+}
+
+// Without a log beside it a file can be read as one that never changes. With one, the log is read
+// through an index in memory instead of a shared file, and without locks.
+std::string traceless_uri(const std::string& path) {
+  std::error_code code;
+  const auto log_bytes = std::filesystem::file_size(path + "-wal", code);
+  const bool has_log = !code && log_bytes > 0;
+  return fmt::format("file:{}?{}", uri_path(path), has_log ? "vfs=unix-none" : "immutable=1");
 }
 
 Outcome run_sql(sqlite3* database, const char* sql) {
@@ -209,9 +232,15 @@ Result<Database> Database::open(const std::string& path, const SqliteOptions& op
   } else {
     flags |= SQLITE_OPEN_READWRITE | (options.must_exist ? 0 : SQLITE_OPEN_CREATE);
   }
+  std::string name = path;
+  if (options.leaves_no_trace) {
+    flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE | SQLITE_OPEN_READONLY | SQLITE_OPEN_URI;
+    name = traceless_uri(path);
+  }
   sqlite3* handle = nullptr;
-  const int code = sqlite3_open_v2(path.c_str(), &handle, flags,
-                                   options.vfs.empty() ? nullptr : options.vfs.c_str());
+  const int code = sqlite3_open_v2(
+      name.c_str(), &handle, flags,
+      options.vfs.empty() || options.leaves_no_trace ? nullptr : options.vfs.c_str());
   if (code != SQLITE_OK) {
     Error error = error_for(handle, code);
     sqlite3_close_v2(handle);
@@ -226,10 +255,14 @@ Result<Database> Database::open(const std::string& path, const SqliteOptions& op
   sqlite3_db_config(handle, SQLITE_DBCONFIG_ENABLE_VIEW, 0, nullptr);
   PLAN_TRY_VOID(
       run_sql(handle, "PRAGMA cell_size_check=ON; PRAGMA foreign_keys=ON; PRAGMA mmap_size=0"));
+  if (options.leaves_no_trace) {
+    sqlite3_db_config(handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+    PLAN_TRY_VOID(run_sql(handle, "PRAGMA locking_mode=EXCLUSIVE"));
+  }
   // The first read decides whether this is a database at all.
   PLAN_TRY_VOID(
       run_sql(handle, "SELECT count(*) FROM sqlite_schema").while_doing("opening " + path));
-  if (!options.is_read_only) {
+  if (!options.is_read_only && !options.leaves_no_trace) {
     if (options.is_write_ahead) {
       PLAN_TRY_VOID(run_sql(handle, "PRAGMA journal_mode=WAL").while_doing("opening " + path));
     }

@@ -28,6 +28,10 @@ struct SqliteOptions {
   /// that as unsafe in a schema, so this trusts the functions that a schema names; triggers and
   /// views stay off and no extension can be loaded.
   bool has_json_checks = false;
+  /// Reads a file that nobody has open, and changes not one byte in its folder: takes no lock, and
+  /// makes no file beside it, also where a write-ahead log was left over (which is read, and stays).
+  /// Read-only; ignores `vfs`.
+  bool leaves_no_trace = false;
   /// Name of a registered VFS, empty for the default (see fault_vfs.h).
   std::string vfs = {};
   /// How long a statement waits for another connection's lock before it reports store-busy.

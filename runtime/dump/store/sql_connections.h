@@ -1,0 +1,22 @@
+#pragma once
+#include <map>
+
+#include "runtime/dump/store/store_address.h"
+#include "runtime/dump/store/store_reader.h"
+#include "runtime/store/mariadb.h"
+#include "runtime/store/postgresql.h"
+
+namespace plan::dump {
+
+[[nodiscard]] Result<store::PostgresConnection> open_postgresql(const StoreAddress& address);
+[[nodiscard]] Result<store::MariaConnection> open_mysql(const StoreAddress& address);
+
+/// The one-letter tables of the connection's default schema and what their columns are.
+[[nodiscard]] Result<std::map<char, TableShape>> postgresql_tables(
+    store::PostgresConnection& connection);
+[[nodiscard]] Result<std::map<char, TableShape>> mysql_tables(store::MariaConnection& connection);
+
+/// A second connection needs the address again, and a secret is not copied by accident.
+[[nodiscard]] StoreAddress copy_address(const StoreAddress& address);
+
+}  // namespace plan::dump

@@ -1,0 +1,187 @@
+#include "runtime/dump/store/store_address.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+
+#include "compiler/ir/json.h"
+#include "runtime/dump/store/errors.h"
+
+namespace plan::dump {
+namespace {
+
+constexpr std::size_t kConfigBytesMax = std::size_t{1} << 20U;
+
+Error wrong(std::string_view text, std::string_view why) {
+  return Error(errors::store_address_wrong, fmt::format("{}: {}", text, why)).with_blame(Blame::plan);
+}
+
+Error not_supported(std::string_view kind) {
+  return Error(errors::store_not_supported, fmt::format("a {} store", kind))
+      .with_blame(Blame::plan);
+}
+
+Result<std::string> read_small_file(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::string text;
+  if (file) {
+    text.resize(kConfigBytesMax + 1);
+    file.read(text.data(), static_cast<std::streamsize>(text.size()));
+    text.resize(static_cast<std::size_t>(file.gcount()));
+  }
+  if (!file.eof() || text.size() > kConfigBytesMax) return wrong(path, "cannot be read as a file of at most 1 MiB");
+  return text;
+}
+
+Result<secret::Secret> secret_of(const ir::Value& value, const std::string& file) {
+  const std::string_view type = value["@type"].string_or("");
+  if (value.is_null() || type == "None") return secret::Secret();
+  if (type == "Value") return secret::Secret(std::string(value["secret"].string_or("")));
+  if (type == "EnvironmentVariable") {
+    const std::string name(value["variableName"].string_or(""));
+    const char* text = std::getenv(name.c_str());
+    if (text == nullptr) return wrong(file, fmt::format("the variable {} is not set", name));
+    return secret::Secret(text);
+  }
+  if (type == "File") {
+    PLAN_TRY(text, read_small_file(std::string(value["filePath"].string_or(""))));
+    while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.pop_back();
+    return secret::Secret(std::move(text));
+  }
+  return wrong(file, "its authSecret is of a kind that plan does not know");
+}
+
+Result<StoreAddress> from_config(const std::string& path) {
+  PLAN_TRY(text, read_small_file(path));
+  PLAN_TRY(config, ir::parse_json(text));
+  const std::string_view type = config["@type"].string_or("");
+  StoreAddress address;
+  if (type == "RocksDb" || type == "Sqlite") {
+    address.kind = type == "Sqlite" ? StoreKind::sqlite : StoreKind::rocksdb;
+    address.path = config["path"].string_or("");
+    if (address.path.empty()) return wrong(path, "has no path");
+    return address;
+  }
+  if (type == "PostgreSql" || type == "MySql") {
+    const bool is_postgres = type == "PostgreSql";
+    address.kind = is_postgres ? StoreKind::postgresql : StoreKind::mysql;
+    address.host = config["host"].string_or("");
+    address.port = static_cast<std::uint16_t>(config["port"].integer_or(is_postgres ? 5432 : 3306));
+    address.database = config["database"].string_or("stalwart");
+    address.user = config["authUsername"].string_or("stalwart");
+    address.uses_tls = config["useTls"].bool_or(false);
+    PLAN_TRY(password, secret_of(config["authSecret"], path));
+    address.password = std::move(password);
+    if (address.host.empty()) return wrong(path, "has no host");
+    return address;
+  }
+  if (type.empty()) return wrong(path, "is not the JSON file of a 0.16 server");
+  return not_supported(type);
+}
+
+Result<StoreAddress> from_url(std::string_view text, StoreKind kind, std::string_view rest) {
+  StoreAddress address;
+  address.kind = kind;
+  address.port = kind == StoreKind::postgresql ? 5432 : 3306;
+  if (const std::size_t mark = rest.find('?'); mark != std::string_view::npos) {
+    std::string_view options = rest.substr(mark + 1);
+    rest = rest.substr(0, mark);
+    while (!options.empty()) {
+      const std::string_view option = options.substr(0, options.find('&'));
+      options.remove_prefix(std::min(options.size(), option.size() + 1));
+      if (option.starts_with("socket=")) {
+        address.host = option.substr(7);
+      } else if (option == "tls") {
+        address.uses_tls = true;
+      } else {
+        return wrong(text, fmt::format("{} is not `socket=PATH` or `tls`", option));
+      }
+    }
+  }
+  const std::size_t slash = rest.find('/');
+  if (slash == std::string_view::npos || slash + 1 == rest.size()) {
+    return wrong(text, "names no database");
+  }
+  address.database = rest.substr(slash + 1);
+  std::string_view place = rest.substr(0, slash);
+  if (const std::size_t at = place.rfind('@'); at != std::string_view::npos) {
+    address.user = place.substr(0, at);
+    place.remove_prefix(at + 1);
+  }
+  if (address.user.find(':') != std::string::npos) {
+    return Error(errors::store_address_wrong,
+                 "a password in the address would stand in the process list; put it into a file "
+                 "and name that with --password-file")
+        .with_blame(Blame::plan);
+  }
+  if (address.user.empty()) return wrong(text, "names no user");
+  if (const std::size_t colon = place.rfind(':');
+      colon != std::string_view::npos && place.find(']') == std::string_view::npos) {
+    const std::string_view digits = place.substr(colon + 1);
+    const auto [end, code] =
+        std::from_chars(digits.data(), digits.data() + digits.size(), address.port);
+    if (code != std::errc() || end != digits.data() + digits.size() || address.port == 0) {
+      return wrong(text, "its port is no number of 1 to 65535");
+    }
+    place = place.substr(0, colon);
+  }
+  if (address.host.empty()) address.host = place;
+  if (address.host.empty()) return wrong(text, "names no host");
+  return address;
+}
+
+}  // namespace
+
+std::string_view to_string(StoreKind kind) {
+  switch (kind) {
+    case StoreKind::sqlite:
+      return "sqlite";
+    case StoreKind::rocksdb:
+      return "rocksdb";
+    case StoreKind::postgresql:
+      return "postgresql";
+    case StoreKind::mysql:
+      return "mysql";
+  }
+  return "unknown";
+}
+
+std::string StoreAddress::name() const {
+  if (kind == StoreKind::sqlite || kind == StoreKind::rocksdb) {
+    return fmt::format("{}:{}", to_string(kind), path);
+  }
+  return fmt::format("{}://{}@{}:{}/{}", to_string(kind), user, host, port, database);
+}
+
+Result<StoreAddress> parse_store_address(std::string_view text) {
+  const auto after = [text](std::string_view prefix) -> std::string_view {
+    return text.starts_with(prefix) ? text.substr(prefix.size()) : std::string_view();
+  };
+  StoreAddress address;
+  if (const auto path = after("sqlite:"); !path.empty()) {
+    address.kind = StoreKind::sqlite;
+    address.path = path;
+    return address;
+  }
+  if (const auto path = after("rocksdb:"); !path.empty()) {
+    address.kind = StoreKind::rocksdb;
+    address.path = path;
+    return address;
+  }
+  if (const auto rest = after("postgresql://"); !rest.empty()) {
+    return from_url(text, StoreKind::postgresql, rest);
+  }
+  if (const auto rest = after("mysql://"); !rest.empty()) {
+    return from_url(text, StoreKind::mysql, rest);
+  }
+  if (const auto path = after("config:"); !path.empty()) return from_config(std::string(path));
+  for (const std::string_view other : {"foundationdb", "s3", "azure", "redis"}) {
+    if (text.starts_with(fmt::format("{}:", other))) return not_supported(other);
+  }
+  return wrong(text, "is of no known form");
+}
+
+}  // namespace plan::dump
