@@ -1,0 +1,188 @@
+#include "runtime/dump/store/dump_rows.h"
+
+#include <fmt/format.h>
+
+#include <fstream>
+#include <optional>
+
+#include "compiler/ir/digest.h"
+#include "runtime/dump/store/blob_encoding.h"
+#include "runtime/dump/store/errors.h"
+#include "runtime/dump/subspace.h"
+
+namespace plan::dump {
+namespace {
+
+constexpr std::size_t kHashBytes = 32;
+constexpr std::size_t kFaultsShown = 20;
+constexpr std::streamoff kBlobFileMax = std::streamoff{1} << 32U;
+// The exporter's range: from one zero byte to 32 bytes of FF (reference/stalwart-store.md 4).
+const std::string kLastKey(32, '\xFF');
+
+bool is_in_range(std::string_view key) { return !key.empty() && key <= kLastKey; }
+
+/// Rows as they are, without those that the server's exporter passes over.
+class PlainRows final : public RecordCursor {
+ public:
+  explicit PlainRows(std::unique_ptr<RecordCursor> rows) : rows_(std::move(rows)) {}
+  Result<bool> next(Record& record) override {
+    while (true) {
+      PLAN_TRY(has_row, rows_->next(record));
+      if (!has_row) return false;
+      if (is_in_range(record.key)) return true;
+    }
+  }
+
+ private:
+  std::unique_ptr<RecordCursor> rows_;
+};
+
+/// The distinct hashes at the front of the keys of `k`, in order.
+class LinkedHashes {
+ public:
+  explicit LinkedHashes(std::unique_ptr<RecordCursor> links) : links_(std::move(links)) {}
+  Result<bool> next() {
+    Record record;
+    while (true) {
+      PLAN_TRY(has_row, links_->next(record));
+      if (!has_row) return false;
+      const std::string_view hash = record.key.substr(0, kHashBytes);
+      if (hash.size() < kHashBytes || hash == hash_) continue;
+      hash_ = hash;
+      return true;
+    }
+  }
+  [[nodiscard]] const std::string& hash() const { return hash_; }
+
+ private:
+  std::unique_ptr<RecordCursor> links_;
+  std::string hash_;
+};
+
+class BlobRows : public RecordCursor {
+ public:
+  BlobRows(std::unique_ptr<RecordCursor> links, const DumpRowOptions& options, BlobFaults& faults)
+      : hashes_(std::move(links)), options_(options), faults_(faults) {}
+
+  Result<bool> next(Record& record) override {
+    while (true) {
+      PLAN_TRY(has_hash, hashes_.next());
+      if (!has_hash) return false;
+      PLAN_TRY(stored, find(hashes_.hash()));
+      if (!stored) {
+        ++faults_.missing;
+        note("is linked but not there");
+        continue;
+      }
+      const auto content = decode_blob(options_.schema, hashes_.hash(), *stored, room_);
+      if (!content) {
+        if (!options_.skips_damaged) return content.error();
+        ++faults_.damaged;
+        note("is damaged");
+        continue;
+      }
+      record.key = hashes_.hash();
+      record.value = *content;
+      return true;
+    }
+  }
+
+ protected:
+  /// The stored bytes of a blob; hashes come in ascending order.
+  virtual Result<std::optional<std::string_view>> find(const std::string& hash) = 0;
+
+ private:
+  void note(std::string_view what) {
+    if (faults_.first.size() < kFaultsShown) {
+      faults_.first.push_back(fmt::format("{} {}", ir::to_hex(hashes_.hash()), what));
+    }
+  }
+
+  LinkedHashes hashes_;
+  DumpRowOptions options_;
+  BlobFaults& faults_;
+  std::string room_;
+};
+
+/// Blobs in the store's own subspace t: both sides are in order, so one pass over each is enough.
+class StoredBlobs final : public BlobRows {
+ public:
+  StoredBlobs(std::unique_ptr<RecordCursor> links, std::unique_ptr<RecordCursor> blobs,
+              const DumpRowOptions& options, BlobFaults& faults)
+      : BlobRows(std::move(links), options, faults), blobs_(std::move(blobs)) {}
+
+ protected:
+  Result<std::optional<std::string_view>> find(const std::string& hash) override {
+    while (has_row_ && (!is_begun_ || row_.key < hash)) {
+      is_begun_ = true;
+      PLAN_TRY(has_row, blobs_->next(row_));
+      has_row_ = has_row;
+    }
+    if (!has_row_ || row_.key != hash) return std::optional<std::string_view>();
+    return std::optional<std::string_view>(row_.value);
+  }
+
+ private:
+  std::unique_ptr<RecordCursor> blobs_;
+  Record row_;
+  bool has_row_ = true;
+  bool is_begun_ = false;
+};
+
+class BlobFiles final : public BlobRows {
+ public:
+  BlobFiles(std::unique_ptr<RecordCursor> links, const StoreAddress& address,
+            const DumpRowOptions& options, BlobFaults& faults)
+      : BlobRows(std::move(links), options, faults),
+        folder_(address.blob_folder),
+        depth_(address.blob_depth) {}
+
+ protected:
+  Result<std::optional<std::string_view>> find(const std::string& hash) override {
+    const std::string path = blob_file(folder_, depth_, hash);
+    std::ifstream file(path, std::ios::binary | std::ios::ate);
+    if (!file) return std::optional<std::string_view>();
+    const std::streamoff bytes = file.tellg();
+    if (bytes < 0 || bytes > kBlobFileMax) {
+      return Error(errors::blob_wrong, fmt::format("{} has {} bytes", path, bytes));
+    }
+    bytes_.resize(static_cast<std::size_t>(bytes));
+    file.seekg(0);
+    file.read(bytes_.data(), bytes);
+    if (file.gcount() != bytes) {
+      return Error(errors::blob_wrong, fmt::format("{} cannot be read to its end", path));
+    }
+    return std::optional<std::string_view>(bytes_);
+  }
+
+ private:
+  std::string folder_;
+  unsigned depth_;
+  std::string bytes_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<RecordCursor>> open_dump_rows(StoreReader& reader,
+                                                     const StoreAddress& address, char letter,
+                                                     const DumpRowOptions& options,
+                                                     BlobFaults& faults) {
+  const Subspace* subspace = find_subspace(letter, options.schema);
+  if (subspace == nullptr || subspace->value != ValueKind::blob) {
+    PLAN_TRY(rows, reader.open(letter));
+    if (rows == nullptr) return std::unique_ptr<RecordCursor>();
+    return std::unique_ptr<RecordCursor>(std::make_unique<PlainRows>(std::move(rows)));
+  }
+  PLAN_TRY(links, reader.open('k'));
+  if (links == nullptr) return std::unique_ptr<RecordCursor>();
+  if (!address.blob_folder.empty()) {
+    return std::unique_ptr<RecordCursor>(
+        std::make_unique<BlobFiles>(std::move(links), address, options, faults));
+  }
+  PLAN_TRY(blobs, reader.open(letter));
+  if (blobs == nullptr) return std::unique_ptr<RecordCursor>();
+  return std::unique_ptr<RecordCursor>(
+      std::make_unique<StoredBlobs>(std::move(links), std::move(blobs), options, faults));
+}
+
+}  // namespace plan::dump

@@ -1,0 +1,136 @@
+#include "runtime/dump/store/stopped.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cctype>
+#include <filesystem>
+
+#include "runtime/dump/store/errors.h"
+#include "runtime/dump/store/sql_connections.h"
+
+namespace plan::dump {
+namespace {
+
+namespace fs = std::filesystem;
+
+Error in_use(const StoreAddress& address, std::string who) {
+  return Error(errors::store_in_use, fmt::format("{}: {}", address.name(), who));
+}
+
+std::string program_of(const fs::path& process) {
+  std::error_code code;
+  const fs::path program = fs::read_symlink(process / "exe", code);
+  return code ? "a program" : program.filename().string();
+}
+
+// Processes of other users show their files to root only; the locks are looked at besides.
+Outcome check_open_files(const StoreAddress& address) {
+  std::error_code code;
+  const std::string store = fs::weakly_canonical(address.path, code).string();
+  if (code || store.empty()) return {};
+  for (fs::directory_iterator process("/proc", code), end; !code && process != end;
+       process.increment(code)) {
+    const std::string number = process->path().filename().string();
+    if (number.empty() || std::isdigit(static_cast<unsigned char>(number[0])) == 0) continue;
+    if (number == std::to_string(getpid())) continue;
+    std::error_code unseen;
+    for (fs::directory_iterator file(process->path() / "fd", unseen), none; !unseen && file != none;
+         file.increment(unseen)) {
+      std::error_code gone;
+      const std::string open = fs::read_symlink(file->path(), gone).string();
+      if (gone || !open.starts_with(store)) continue;
+      const std::string_view rest = std::string_view(open).substr(store.size());
+      if (rest.empty() || rest[0] == '/' || rest == "-wal" || rest == "-shm") {
+        return in_use(address, fmt::format("process {} ({}) has {} open", number,
+                                           program_of(process->path()), open));
+      }
+    }
+  }
+  return {};
+}
+
+// Asks for a lock without taking it.
+Outcome check_lock(const StoreAddress& address, const std::string& file, off_t begin,
+                   off_t length) {
+  const int descriptor = open(file.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) return {};
+  struct flock lock = {};
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  lock.l_start = begin;
+  lock.l_len = length;
+  const bool is_asked = fcntl(descriptor, F_GETLK, &lock) == 0;
+  close(descriptor);
+  if (is_asked && lock.l_type != F_UNLCK) {
+    return in_use(address, fmt::format("process {} holds the lock in {}", lock.l_pid, file));
+  }
+  return {};
+}
+
+Outcome check_sessions(const StoreAddress& address) {
+  if (address.kind == StoreKind::postgresql) {
+    PLAN_TRY(connection, open_postgresql(address));
+    PLAN_TRY(rows, connection.query(
+                       "SELECT pid, coalesce(application_name, ''), coalesce(host(client_addr), "
+                       "'this machine') FROM pg_stat_activity WHERE datname = current_database() "
+                       "AND pid <> pg_backend_pid() AND backend_type = 'client backend'"));
+    if (!rows.empty()) {
+      return in_use(
+          address, fmt::format("{} other session(s) in the database, one from {} ({})", rows.size(),
+                               rows[0].at(2).value_or(""), rows[0].at(1).value_or("")));
+    }
+    return {};
+  }
+  PLAN_TRY(connection, open_mysql(address));
+  PLAN_TRY(rows, connection.query("SELECT id, user, host FROM information_schema.processlist WHERE "
+                                  "db = database() AND id <> connection_id()"));
+  if (!rows.empty()) {
+    return in_use(address, fmt::format("{} other session(s) in the database, one from {}",
+                                       rows.size(), rows[0].at(2).value_or("")));
+  }
+  return {};
+}
+
+bool listens(std::uint16_t port) {
+  const int descriptor = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (descriptor < 0) return false;
+  sockaddr_in place{};
+  place.sin_family = AF_INET;
+  place.sin_port = htons(port);
+  place.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  const bool is_answered =
+      connect(descriptor, reinterpret_cast<const sockaddr*>(&place), sizeof place) == 0;
+  close(descriptor);
+  return is_answered;
+}
+
+}  // namespace
+
+Outcome check_stopped(const StoreAddress& address, const StoppedOptions& options) {
+  for (const std::uint16_t port : options.ports) {
+    if (listens(port)) return in_use(address, fmt::format("something answers on port {}", port));
+  }
+  switch (address.kind) {
+    case StoreKind::sqlite: {
+      PLAN_TRY_VOID(check_open_files(address));
+      // SQLite's lock bytes: pending, reserved and shared in the file, eight in the shared index.
+      constexpr off_t kPending = 0x40000000;
+      PLAN_TRY_VOID(check_lock(address, address.path, kPending, 512));
+      return check_lock(address, address.path + "-shm", 120, 9);
+    }
+    case StoreKind::rocksdb:
+      PLAN_TRY_VOID(check_open_files(address));
+      return check_lock(address, (fs::path(address.path) / "LOCK").string(), 0, 0);
+    case StoreKind::postgresql:
+    case StoreKind::mysql:
+      return check_sessions(address);
+  }
+  return {};
+}
+
+}  // namespace plan::dump
