@@ -38,6 +38,15 @@ if(EXISTS ${CMAKE_SOURCE_DIR}/tests/crash/engine_crash_test.cpp)
   set_tests_properties(crash_engine PROPERTIES LABELS crash TIMEOUT 600)
 endif()
 
+# Dump imports killed at each durable point.
+if(EXISTS ${CMAKE_SOURCE_DIR}/tests/crash/import_crash_test.cpp)
+  add_executable(crash_import ${CMAKE_SOURCE_DIR}/tests/crash/import_crash_test.cpp)
+  plan_test_settings(crash_import)
+  target_link_libraries(crash_import PRIVATE dump test_support)
+  add_test(NAME crash_import COMMAND crash_import WORKING_DIRECTORY ${CMAKE_BINARY_DIR})
+  set_tests_properties(crash_import PROPERTIES LABELS crash TIMEOUT 600)
+endif()
+
 # Recordings of the real target, played against the embedded one.
 file(GLOB replay CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/replay/*.cpp)
 if(replay)

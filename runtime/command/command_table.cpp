@@ -19,6 +19,27 @@ const OptionSpec kUntested{
 const OptionSpec kEndMarks{"--end-marks", "", "", "end every frame with an LZ4 end mark"};
 const OptionSpec kChecksums{"--checksums", "", "", "and with a checksum of its content"};
 
+// What `plan dump export` and `import` have in common.
+const OptionSpec kStoreArgument{
+    "store", "STORE", "",
+    "sqlite:FILE, rocksdb:FOLDER, postgresql://USER@HOST:PORT/DATABASE, "
+    "mysql://..., or config:FILE (a 0.16 server's config.json)",
+    true};
+const OptionSpec kSubspaces{
+    "--subspaces", "LIST", "", "families, names or letters, with commas; without it all",
+    false,         true};
+const OptionSpec kBlobs{"--blobs", "FOLDER", "", "the server's file-system blob store"};
+const OptionSpec kBlobDepth{"--blob-depth", "N", "2", "its depth"};
+const OptionSpec kParallel{"--parallel", "N", "2", "subspaces at the same time, at most 8"};
+const OptionSpec kPort{"--port", "LIST",
+                       "",       "ports of the server on this machine; nothing may answer there",
+                       false,    true};
+const OptionSpec kPasswordFile{"--password-file", "FILE", "",
+                               "password of the database; else the variable PLAN_STORE_PASSWORD"};
+const OptionSpec kRocksdbLibrary{"--rocksdb-library", "FILE", "",
+                                 "librocksdbjni-linux64.so; else the variable "
+                                 "PLAN_ROCKSDB_LIBRARY, else the usual folders"};
+
 const std::vector<CommandSpec>& table() {
   static const std::vector<CommandSpec> kCommands = {
       {.name = "init",
@@ -409,6 +430,55 @@ const std::vector<CommandSpec>& table() {
                    {"--output", "FOLDER", "", "a new or empty folder", true},
                    kFormat},
        .run = run_dump_repair},
+      {.name = "dump export",
+       .summary = "writes a dump of a stopped server's store, with our own reader",
+       .text =
+           "The store is only read: not one byte of it changes. It must be stopped on every node: "
+           "processes with its files open, locks, other sessions in the database and the ports "
+           "named are looked at first. The files are those that `stalwart --export` writes, with a "
+           "manifest beside the folder. After a kill the same command goes on. FoundationDB, S3 "
+           "and Azure are moved through the server's own binary. RocksDB needs "
+           "librocksdbjni-linux64.so of the Maven package org.rocksdb:rocksdbjni.",
+       .example = "plan dump export sqlite:/srv/mail/store.sqlite3 /srv/dump",
+       .options = {kStoreArgument,
+                   {"folder", "DUMP", "", "the new folder", true},
+                   kSubspaces,
+                   kBlobs,
+                   kBlobDepth,
+                   kParallel,
+                   kPort,
+                   kPasswordFile,
+                   kRocksdbLibrary,
+                   kEndMarks,
+                   kChecksums,
+                   {"--skip-damaged-blobs", "", "", "leave damaged blobs out, and list them"},
+                   kFormat},
+       .run = run_dump_export},
+      {.name = "dump import",
+       .summary = "puts a dump into an empty store, and reads back what it wrote",
+       .text =
+           "Every file is walked to its end first, and compared with the manifest when one lies "
+           "beside the folder. A target that holds anything is refused. What was written is noted "
+           "in the target's own transactions: after a kill anywhere the same command goes on, and "
+           "nothing is put twice. The schema version, without which no server starts, is written "
+           "last, when everything was read back and compared.",
+       .example = "plan dump import postgresql://mail@db.internal/mail /srv/dump",
+       .options = {kStoreArgument,
+                   {"folder", "DUMP", "", "the folder of the dump", true},
+                   kSubspaces,
+                   kBlobs,
+                   kBlobDepth,
+                   kParallel,
+                   kPort,
+                   kPasswordFile,
+                   kRocksdbLibrary,
+                   {"--compress-blobs", "", "",
+                    "for 0.15 whose store has compression = \"lz4\"; 0.16 always does"},
+                   {"--without-data", "", "",
+                    "import although the schema version (family data) is not among the files"},
+                   {"--second-part", "", "", "other subspaces of the target may hold rows"},
+                   kFormat},
+       .run = run_dump_import},
       {.name = "admin describe",
        .summary = "shows a type of the target's schema as a person wants to read it",
        .text = "From the schema in the cache of the last `plan fetch`; offline.",

@@ -44,6 +44,8 @@ ExitCode run_dump_merge(const Invocation& invocation);
 ExitCode run_dump_diff(const Invocation& invocation);
 ExitCode run_dump_convert(const Invocation& invocation);
 ExitCode run_dump_repair(const Invocation& invocation);
+ExitCode run_dump_export(const Invocation& invocation);
+ExitCode run_dump_import(const Invocation& invocation);
 ExitCode run_admin_describe(const Invocation& invocation);
 ExitCode run_admin_get(const Invocation& invocation);
 

@@ -278,10 +278,11 @@ Result<ExportReport> export_store(const StoreAddress& address, const ExportOptio
     moved.path = (fs::path(options.folder) / file_name_of(letter)).string();
     report.files.push_back(std::move(moved));
   }
+  // Empty until the files take its place: the manifest's path is that of a folder which is there.
+  fs::create_directories(options.folder, code);
   report.manifest = manifest_path_of(options.folder);
   PLAN_TRY_VOID(write_manifest(manifest_of(report.files), report.manifest));
   if (options.after_durable) options.after_durable();
-  fs::remove(options.folder, code);  // an empty one that was there already
   fs::rename(folder, options.folder, code);
   if (code) {
     return Error(errors::dump_unwritable, fmt::format("{}: {}", options.folder, code.message()));

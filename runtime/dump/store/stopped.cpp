@@ -8,7 +8,9 @@
 #include <unistd.h>
 
 #include <cctype>
+#include <chrono>
 #include <filesystem>
+#include <thread>
 
 #include "runtime/dump/store/errors.h"
 #include "runtime/dump/store/sql_connections.h"
@@ -72,28 +74,44 @@ Outcome check_lock(const StoreAddress& address, const std::string& file, off_t b
   return {};
 }
 
-Outcome check_sessions(const StoreAddress& address) {
+/// Who else is in the database, in words; empty when nobody is.
+Result<std::string> other_session(const StoreAddress& address) {
+  std::string place;
+  std::size_t count = 0;
   if (address.kind == StoreKind::postgresql) {
     PLAN_TRY(connection, open_postgresql(address));
     PLAN_TRY(rows, connection.query(
-                       "SELECT pid, coalesce(application_name, ''), coalesce(host(client_addr), "
-                       "'this machine') FROM pg_stat_activity WHERE datname = current_database() "
-                       "AND pid <> pg_backend_pid() AND backend_type = 'client backend'"));
-    if (!rows.empty()) {
-      return in_use(
-          address, fmt::format("{} other session(s) in the database, one from {} ({})", rows.size(),
-                               rows[0].at(2).value_or(""), rows[0].at(1).value_or("")));
+                       "SELECT coalesce(host(client_addr), 'this machine'), "
+                       "coalesce(application_name, '') FROM pg_stat_activity WHERE datname = "
+                       "current_database() AND pid <> pg_backend_pid() AND backend_type = 'client "
+                       "backend'"));
+    count = rows.size();
+    if (count > 0) {
+      place = fmt::format("{} ({})", rows[0].at(0).value_or(""), rows[0].at(1).value_or(""));
     }
-    return {};
+  } else {
+    PLAN_TRY(connection, open_mysql(address));
+    PLAN_TRY(rows, connection.query("SELECT host, user FROM information_schema.processlist WHERE "
+                                    "db = database() AND id <> connection_id()"));
+    count = rows.size();
+    if (count > 0) {
+      place = fmt::format("{} ({})", rows[0].at(0).value_or(""), rows[0].at(1).value_or(""));
+    }
   }
-  PLAN_TRY(connection, open_mysql(address));
-  PLAN_TRY(rows, connection.query("SELECT id, user, host FROM information_schema.processlist WHERE "
-                                  "db = database() AND id <> connection_id()"));
-  if (!rows.empty()) {
-    return in_use(address, fmt::format("{} other session(s) in the database, one from {}",
-                                       rows.size(), rows[0].at(2).value_or("")));
+  if (count == 0) return std::string();
+  return fmt::format("{} other session(s) in the database, one from {}", count, place);
+}
+
+// A server takes a moment to see that a client has gone.
+Outcome check_sessions(const StoreAddress& address) {
+  constexpr int kTries = 20;
+  constexpr std::chrono::milliseconds kBetween{250};
+  for (int left = kTries; true; --left) {
+    PLAN_TRY(who, other_session(address));
+    if (who.empty()) return {};
+    if (left == 0) return in_use(address, who);
+    std::this_thread::sleep_for(kBetween);
   }
-  return {};
 }
 
 bool listens(std::uint16_t port) {

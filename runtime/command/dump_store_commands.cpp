@@ -1,0 +1,192 @@
+#include <fmt/format.h>
+
+#include <charconv>
+#include <chrono>
+#include <cstdlib>
+#include <mutex>
+
+#include "compiler/ir/json.h"
+#include "compiler/source/text.h"
+#include "runtime/command/commands.h"
+#include "runtime/command/console.h"
+#include "runtime/command/dump_commands.h"
+#include "runtime/command/errors.h"
+#include "runtime/command/stop_on_signal.h"
+#include "runtime/dump/store/export_store.h"
+#include "runtime/dump/store/import_store.h"
+#include "runtime/secret/secret_store.h"
+#include "runtime/step/errors.h"
+
+namespace plan::command {
+namespace {
+
+using ir::Value;
+
+constexpr int kStderr = 2;
+constexpr unsigned kParallelMax = 8;
+
+std::uint64_t number_of(const Value& value) {
+  return static_cast<std::uint64_t>(std::max<std::int64_t>(0, value.integer_or(0)));
+}
+
+/// `data,blob` and repeated options alike.
+std::vector<std::string> listed(const std::vector<std::string>& values) {
+  std::vector<std::string> names;
+  for (std::string_view text : values) {
+    while (!text.empty()) {
+      const std::string_view name = text.substr(0, text.find(','));
+      if (!name.empty()) names.emplace_back(name);
+      text.remove_prefix(std::min(text.size(), name.size() + 1));
+    }
+  }
+  return names;
+}
+
+Result<std::uint64_t> read_number(const std::string& text, std::string_view option,
+                                  std::uint64_t most) {
+  std::uint64_t value = 0;
+  const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (code != std::errc() || end != text.data() + text.size() || value > most) {
+    return Error(errors::bad_option, fmt::format("{} is a number of at most {}", option, most));
+  }
+  return value;
+}
+
+Result<std::vector<std::uint16_t>> ports_of(const Invocation& invocation) {
+  std::vector<std::uint16_t> ports;
+  for (const std::string& text : listed(invocation.all("--port"))) {
+    PLAN_TRY(port, read_number(text, "--port", 65'535));
+    ports.push_back(static_cast<std::uint16_t>(port));
+  }
+  return ports;
+}
+
+Result<dump::StoreAddress> address_of(const Invocation& invocation) {
+  PLAN_TRY(address, dump::parse_store_address(invocation.value("store")));
+  if (const std::string file = invocation.value("--password-file"); !file.empty()) {
+    secret::SecretStore secrets(secret::SecretStoreOptions{.plan_directory = "."});
+    PLAN_TRY(password, secrets.read({.provider = "file", .name = file}));
+    address.password = std::move(password);
+  } else if (const char* variable = std::getenv("PLAN_STORE_PASSWORD"); variable != nullptr) {
+    address.password = secret::Secret(variable);
+  }
+  address.rocksdb_library = invocation.value("--rocksdb-library");
+  address.blob_folder = invocation.value("--blobs");
+  PLAN_TRY(depth, read_number(invocation.value("--blob-depth"), "--blob-depth", 5));
+  address.blob_depth = static_cast<unsigned>(depth);
+  return std::move(address);
+}
+
+/// The line that is written over on a terminal; the transfer calls it from several threads, under
+/// its own lock.
+std::function<void(const dump::TransferProgress&)> shown_progress() {
+  static constexpr std::chrono::milliseconds kBetween{200};
+  if (!is_terminal(kStderr)) return {};
+  return
+      [last = std::chrono::steady_clock::time_point{}](const dump::TransferProgress& now) mutable {
+        const auto time = std::chrono::steady_clock::now();
+        if (time - last < kBetween) return;
+        last = time;
+        print_words(fmt::format("\r\x1b[K{}: {}, {} records", now.letter, show_bytes(now.bytes),
+                                show_count(now.records)));
+      };
+}
+
+std::string transfer_text(const Value& report) {
+  std::string text;
+  for (const Value& file : report["files"].items()) {
+    text += fmt::format("{:<3} {:>12} records", file["letter"].string_or(""),
+                        show_count(number_of(file["records"])));
+    if (number_of(file["resumed_at"]) > 0) {
+      text +=
+          fmt::format("  ({} were there from before)", show_count(number_of(file["resumed_at"])));
+    }
+    text += '\n';
+  }
+  text += fmt::format("{} records, {} in {}\n", show_count(number_of(report["records"])),
+                      show_bytes(number_of(report["bytes"])),
+                      show_duration_ms(number_of(report["milliseconds"])));
+  for (const Value& fault : report["blob_faults"].items()) {
+    text += fmt::format("blob {}\n", fault.string_or(""));
+  }
+  if (number_of(report["blobs_missing"]) > 0) {
+    text += fmt::format(
+        "{} blobs are linked but not in the store; the server's own export leaves "
+        "them out too\n",
+        show_count(number_of(report["blobs_missing"])));
+  }
+  for (const Value& note : report["notes"].items()) {
+    text += fmt::format("note: {}\n", note.string_or(""));
+  }
+  if (report["manifest"].is_string()) {
+    text += fmt::format("manifest: {}\n", report["manifest"].string_or(""));
+  }
+  return text;
+}
+
+template <class Report>
+ExitCode show_transfer(const Result<Report>& report, std::string_view format,
+                       std::chrono::steady_clock::time_point begun) {
+  end_dump_progress();
+  if (!report) {
+    const ExitCode code = print_error(report.error(), format);
+    return report.error().is(step::errors::stopped) ? ExitCode::stopped : code;
+  }
+  Value value = dump::to_value(*report);
+  value.set("milliseconds", std::int64_t{std::chrono::duration_cast<std::chrono::milliseconds>(
+                                             std::chrono::steady_clock::now() - begun)
+                                             .count()});
+  return show_dump(Result<Value>(std::move(value)), format, transfer_text);
+}
+
+}  // namespace
+
+ExitCode run_dump_export(const Invocation& invocation) {
+  const std::string format = invocation.value("--format");
+  const auto address = address_of(invocation);
+  if (!address) return print_error(address.error(), format);
+  const auto ports = ports_of(invocation);
+  if (!ports) return print_error(ports.error(), format);
+  const auto parallel = read_number(invocation.value("--parallel"), "--parallel", kParallelMax);
+  if (!parallel) return print_error(parallel.error(), format);
+  step::StopSignal stop;
+  const StopOnSignal on_signal(stop);
+  const auto begun = std::chrono::steady_clock::now();
+  dump::ExportOptions options;
+  options.folder = invocation.value("folder");
+  options.subspaces = listed(invocation.all("--subspaces"));
+  options.parallel = static_cast<unsigned>(*parallel);
+  options.skips_damaged_blobs = invocation.has("--skip-damaged-blobs");
+  options.is_end_marked = invocation.has("--end-marks");
+  options.is_checksummed = invocation.has("--checksums");
+  options.ports = *ports;
+  options.progress = shown_progress();
+  options.is_stopped = [&stop] { return stop.is_requested(); };
+  return show_transfer(dump::export_store(*address, options), format, begun);
+}
+
+ExitCode run_dump_import(const Invocation& invocation) {
+  const std::string format = invocation.value("--format");
+  auto address = address_of(invocation);
+  if (!address) return print_error(address.error(), format);
+  const auto ports = ports_of(invocation);
+  if (!ports) return print_error(ports.error(), format);
+  const auto parallel = read_number(invocation.value("--parallel"), "--parallel", kParallelMax);
+  if (!parallel) return print_error(parallel.error(), format);
+  if (invocation.has("--compress-blobs")) address->blob_compression = dump::BlobCompression::lz4;
+  step::StopSignal stop;
+  const StopOnSignal on_signal(stop);
+  const auto begun = std::chrono::steady_clock::now();
+  dump::ImportOptions options;
+  options.folder = invocation.value("folder");
+  options.subspaces = listed(invocation.all("--subspaces"));
+  options.parallel = static_cast<unsigned>(*parallel);
+  options.may_lack_properties = invocation.has("--without-data");
+  options.may_add = invocation.has("--second-part");
+  options.ports = *ports;
+  options.progress = shown_progress();
+  options.is_stopped = [&stop] { return stop.is_requested(); };
+  return show_transfer(dump::import_store(*address, options), format, begun);
+}
+
+}  // namespace plan::command

@@ -1,0 +1,338 @@
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "runtime/dump/errors.h"
+#include "runtime/dump/manifest.h"
+#include "runtime/dump/store/errors.h"
+#include "runtime/dump/store/export_store.h"
+#include "runtime/dump/store/import_store.h"
+#include "runtime/dump/store/sql_connections.h"
+#include "runtime/dump/store/store_reader.h"
+#include "runtime/dump/store/store_writer.h"
+#include "runtime/store/sqlite.h"
+#include "tests/unit/runtime/dump/dump_files.h"
+#include "tests/unit/runtime/dump/real_stores.h"
+
+namespace plan::dump {
+namespace {
+
+// What a dump holds, whatever its files look like: digest of the records by letter.
+std::map<std::string, std::string> records_of(const std::string& folder) {
+  std::map<std::string, std::string> digests;
+  const auto manifest = read_manifest(manifest_path_of(folder));
+  EXPECT_TRUE(manifest) << manifest.error().to_line();
+  if (!manifest) return digests;
+  for (const Manifest::File& file : manifest->files) {
+    digests[file.name] = fmt::format("{} {}", file.records, file.record_stream_sha256);
+  }
+  return digests;
+}
+
+Outcome exported(const StoreAddress& address, const std::string& folder) {
+  PLAN_TRY(report, export_store(address, {.folder = folder}));
+  EXPECT_FALSE(report.files.empty());
+  return {};
+}
+
+Outcome imported(const StoreAddress& address, const std::string& folder) {
+  PLAN_TRY(report, import_store(address, {.folder = folder}));
+  EXPECT_TRUE(report.is_proved);
+  return {};
+}
+
+StoreAddress sqlite_at(const std::string& path) {
+  StoreAddress address;
+  address.path = path;
+  return address;
+}
+
+class TransferTest : public ::testing::Test {
+ protected:
+  // The folder of the small dump of 0.16.15 (SQLite), or a skip.
+  void SetUp() override {
+    const auto dumps = test::shared_data("data/dumps");
+    if (!dumps) GTEST_SKIP() << "this clone has no ../shared/data/dumps";
+    dump_ = (*dumps / "0.16.15-sqlite-small").string();
+  }
+  // A dump without a manifest, which the tests may change.
+  [[nodiscard]] std::string copied_dump() const {
+    const std::string copy = folder_.file("copy");
+    std::filesystem::copy(dump_, copy);
+    return copy;
+  }
+  test::TempDir folder_;
+  std::string dump_;
+};
+
+TEST_F(TransferTest, exports_of_real_stores_are_the_real_dumps) {
+  PLAN_SHARED(stores, "data/stores");
+  std::size_t compared = 0;
+  for (const char* name :
+       {"0.15.5-sqlite-small", "0.16.15-sqlite-small", "0.15.5-rocksdb-small-sst",
+        "0.16.15-rocksdb-small-sst", "0.16.15-rocksdb-small-wal", "0.16.15-rocksdb-full-sst"}) {
+    test::TempDir folder;
+    const auto store = test::unpack_store(stores, name, folder);
+    if (store.address.kind == StoreKind::rocksdb && store.address.rocksdb_library.empty()) continue;
+    const auto before = test::digests_below(folder.path());
+    const std::string dump = folder_.file(name);
+    const auto report = export_store(store.address, {.folder = dump});
+    ASSERT_TRUE(report) << name << report.error().to_line();
+    EXPECT_EQ(test::digests_below(folder.path()), before) << name;
+    const auto expected = ir::parse_json(test::read_all(
+        stores.parent_path() / "dumps" /
+        (std::string(store.expected["sameContentAsDump"].string_or("")) + ".expected.json")));
+    ASSERT_TRUE(expected) << name;
+    const std::string equal(store.expected["lettersEqualToDump"].string_or(""));
+    std::map<char, std::string> digests;
+    for (const WrittenFile& file : report->files) {
+      digests[file.header.letter] = file.stream_digest.hex();
+    }
+    EXPECT_EQ(digests.size(), (*expected)["files"].size()) << name;
+    for (const ir::Value& file : (*expected)["files"].items()) {
+      const char letter = file["letter"].string_or("?")[0];
+      if (equal.find(letter) == std::string::npos) continue;
+      EXPECT_EQ(digests[letter], file["recordStreamSha256"].string_or("")) << name << letter;
+      ++compared;
+    }
+  }
+  EXPECT_GE(compared, 37U);
+}
+
+TEST_F(TransferTest, a_store_goes_through_every_kind_and_comes_out_the_same) {
+  std::string why;
+  const auto postgres = test::PostgresServer::start(why);
+  if (!postgres) GTEST_SKIP() << why;
+  const auto maria = test::MariaServer::start(why);
+  if (!maria) GTEST_SKIP() << why;
+  const std::string library = test::rocksdb_library(why);
+  if (library.empty()) GTEST_SKIP() << why;
+  for (const std::string version : {"0.15.5", "0.16.15"}) {
+    SCOPED_TRACE(version);
+    PLAN_SHARED(stores, "data/stores");
+    test::TempDir folder;
+    const auto source = test::unpack_store(stores, version + "-sqlite-small", folder);
+    const std::string name = version == "0.15.5" ? "old" : "new";
+    auto postgresql = parse_store_address(postgres->new_database(name));
+    auto mysql = parse_store_address(maria->new_database(name));
+    ASSERT_TRUE(postgresql && mysql);
+    StoreAddress rocksdb;
+    rocksdb.kind = StoreKind::rocksdb;
+    rocksdb.path = folder.file("rocks");
+    rocksdb.rocksdb_library = library;
+    const std::string first = folder.file("first");
+    ASSERT_TRUE(exported(source.address, first));
+    std::string last = first;
+    for (const auto& [target, step] :
+         {std::pair<const StoreAddress*, std::string>{&*postgresql, "postgresql"},
+          {&*mysql, "mysql"},
+          {&rocksdb, "rocksdb"}}) {
+      SCOPED_TRACE(step);
+      const auto in = import_store(*target, {.folder = last});
+      ASSERT_TRUE(in) << in.error().to_line();
+      EXPECT_TRUE(in->is_proved);
+      last = folder.file("after-" + step);
+      const auto out = export_store(*target, {.folder = last});
+      ASSERT_TRUE(out) << out.error().to_line();
+      EXPECT_EQ(records_of(last), records_of(first));
+    }
+    const Outcome back = imported(sqlite_at(folder.file("back.sqlite")), last);
+    ASSERT_TRUE(back) << back.error().to_line();
+  }
+}
+
+TEST_F(TransferTest, a_second_import_is_refused_and_doubles_nothing) {
+  const StoreAddress target = sqlite_at(folder_.file("store.sqlite"));
+  const auto first = import_store(target, {.folder = dump_});
+  ASSERT_TRUE(first) << first.error().to_line();
+  const auto second = import_store(target, {.folder = dump_});
+  ASSERT_FALSE(second);
+  EXPECT_TRUE(second.error().is(errors::target_not_empty)) << second.error().to_line();
+  EXPECT_TRUE(compare_with_store(target, dump_, {}, 2));
+}
+
+TEST_F(TransferTest, a_target_with_the_beginning_of_another_import_is_refused) {
+  const StoreAddress target = sqlite_at(folder_.file("store.sqlite"));
+  {
+    auto writer = open_store_writer(target);
+    ASSERT_TRUE(writer);
+    ASSERT_TRUE((*writer)->prepare(6, "somebody else's dump"));
+  }
+  const auto report = import_store(target, {.folder = dump_});
+  ASSERT_FALSE(report);
+  EXPECT_TRUE(report.error().is(errors::target_not_ours)) << report.error().to_line();
+}
+
+TEST_F(TransferTest, a_store_that_somebody_has_open_is_refused) {
+  const StoreAddress target = sqlite_at(folder_.file("store.sqlite"));
+  ASSERT_TRUE(import_store(target, {.folder = dump_}));
+  // Another process holds the file open, as a running server does.
+  int ready[2];
+  ASSERT_EQ(pipe(ready), 0);
+  const pid_t child = fork();
+  if (child == 0) {
+    const int file = open(target.path.c_str(), O_RDONLY);
+    if (file < 0 || write(ready[1], "x", 1) != 1) _exit(1);
+    pause();
+    _exit(0);
+  }
+  char byte = 0;
+  ASSERT_EQ(read(ready[0], &byte, 1), 1);
+  const auto report = export_store(target, {.folder = folder_.file("dump")});
+  kill(child, SIGKILL);
+  waitpid(child, nullptr, 0);
+  close(ready[0]);
+  close(ready[1]);
+  ASSERT_FALSE(report);
+  EXPECT_TRUE(report.error().is(errors::store_in_use)) << report.error().to_line();
+  EXPECT_NE(report.error().message().find(std::to_string(child)), std::string::npos);
+  EXPECT_TRUE(export_store(target, {.folder = folder_.file("dump")}));
+}
+
+TEST_F(TransferTest, an_import_without_the_properties_is_refused_unless_wanted) {
+  const StoreAddress target = sqlite_at(folder_.file("store.sqlite"));
+  const auto refused = import_store(target, {.folder = dump_, .subspaces = {"blob", "queue"}});
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message().find("0.15 erases"), std::string::npos);
+  const auto wanted = import_store(
+      target, {.folder = dump_, .subspaces = {"blob", "queue"}, .may_lack_properties = true});
+  ASSERT_TRUE(wanted) << wanted.error().to_line();
+  EXPECT_EQ(wanted->files.size(), 4U);  // e k q t
+  // The rest of the store goes in as a second part, and only with a word.
+  const std::vector<std::string> rest = {"data",   "registry", "changelog",
+                                         "report", "tasks",    "telemetry"};
+  EXPECT_FALSE(import_store(target, {.folder = dump_, .subspaces = rest}));
+  const auto second = import_store(target, {.folder = dump_, .subspaces = rest, .may_add = true});
+  ASSERT_TRUE(second) << second.error().to_line();
+  EXPECT_TRUE(compare_with_store(target, dump_, {}, 2));
+}
+
+TEST_F(TransferTest, a_damaged_dump_changes_no_target) {
+  const std::string copy = copied_dump();
+  std::filesystem::resize_file(copy + "/subspace_p",
+                               std::filesystem::file_size(copy + "/subspace_p") - 100);
+  const StoreAddress target = sqlite_at(folder_.file("store.sqlite"));
+  const auto report = import_store(target, {.folder = copy});
+  ASSERT_FALSE(report);
+  EXPECT_FALSE(std::filesystem::exists(target.path));
+}
+
+TEST_F(TransferTest, a_stray_file_in_the_dump_is_refused) {
+  const std::string copy = copied_dump();
+  std::ofstream(copy + "/README") << "hello";
+  const auto report = import_store(sqlite_at(folder_.file("s.sqlite")), {.folder = copy});
+  ASSERT_FALSE(report);
+  EXPECT_TRUE(report.error().is(errors::dump_foreign)) << report.error().to_line();
+}
+
+TEST_F(TransferTest, a_row_changed_in_the_target_is_found_when_reading_back) {
+  const StoreAddress target = sqlite_at(folder_.file("store.sqlite"));
+  ASSERT_TRUE(import_store(target, {.folder = dump_}));
+  for (const char* sabotage : {"UPDATE n SET v = v * 2 WHERE rowid = (SELECT max(rowid) FROM n)",
+                               "DELETE FROM l WHERE rowid = (SELECT max(rowid) FROM l)",
+                               "INSERT INTO b (k) VALUES (x'FF')"}) {
+    std::filesystem::copy_file(target.path, folder_.file("sabotaged.sqlite"),
+                               std::filesystem::copy_options::overwrite_existing);
+    {
+      auto database = store::Database::open(folder_.file("sabotaged.sqlite"), {});
+      ASSERT_TRUE(database && database->execute(sabotage));
+    }
+    const Outcome outcome =
+        compare_with_store(sqlite_at(folder_.file("sabotaged.sqlite")), dump_, {}, 2);
+    ASSERT_FALSE(outcome) << sabotage;
+    EXPECT_TRUE(outcome.error().is(errors::import_differs)) << outcome.error().to_line();
+  }
+}
+
+TEST_F(TransferTest, negative_counters_are_kept) {
+  const StoreAddress first = sqlite_at(folder_.file("store.sqlite"));
+  ASSERT_TRUE(import_store(first, {.folder = dump_}));
+  {
+    auto database = store::Database::open(first.path, {});
+    ASSERT_TRUE(database && database->execute("UPDATE n SET v = -5"));
+  }
+  ASSERT_TRUE(exported(first, folder_.file("dump")));
+  const StoreAddress second = sqlite_at(folder_.file("second.sqlite"));
+  const Outcome in = imported(second, folder_.file("dump"));
+  ASSERT_TRUE(in) << in.error().to_line();
+  auto database = store::Database::open(second.path, {.is_read_only = true});
+  ASSERT_TRUE(database);
+  EXPECT_GT(database->query_integer("SELECT count(*) FROM n WHERE v = -5")->value_or(0), 50);
+}
+
+TEST_F(TransferTest, blobs_go_into_a_folder_and_come_back) {
+  StoreAddress target = sqlite_at(folder_.file("store.sqlite"));
+  target.blob_folder = folder_.file("blobs");
+  const auto in = import_store(target, {.folder = dump_});
+  ASSERT_TRUE(in) << in.error().to_line();
+  EXPECT_EQ(test::digests_below(target.blob_folder).size(), 60U);
+  const auto out = export_store(target, {.folder = folder_.file("dump")});
+  ASSERT_TRUE(out) << out.error().to_line();
+  EXPECT_TRUE(compare_with_store(target, dump_, {"t"}, 1));
+  // A second import into the same folder is refused, also with a new store.
+  StoreAddress other = sqlite_at(folder_.file("other.sqlite"));
+  other.blob_folder = target.blob_folder;
+  const auto again = import_store(other, {.folder = dump_});
+  ASSERT_FALSE(again);
+  EXPECT_TRUE(again.error().is(errors::target_not_empty));
+}
+
+TEST_F(TransferTest, a_damaged_blob_stops_the_export_unless_it_shall_go_on) {
+  StoreAddress source = sqlite_at(folder_.file("store.sqlite"));
+  ASSERT_TRUE(import_store(source, {.folder = dump_}));
+  {
+    auto database = store::Database::open(source.path, {});
+    ASSERT_TRUE(database && database->execute("UPDATE t SET v = x'0102A1' WHERE rowid = 7"));
+    ASSERT_TRUE(database->execute("DELETE FROM t WHERE rowid = 9"));
+  }
+  const auto refused = export_store(source, {.folder = folder_.file("dump")});
+  ASSERT_FALSE(refused);
+  EXPECT_TRUE(refused.error().is(errors::blob_wrong)) << refused.error().to_line();
+  const auto report =
+      export_store(source, {.folder = folder_.file("dump"), .skips_damaged_blobs = true});
+  ASSERT_TRUE(report) << report.error().to_line();
+  EXPECT_EQ(report->blobs.damaged, 1U);
+  EXPECT_EQ(report->blobs.missing, 1U);
+}
+
+TEST_F(TransferTest, an_export_that_was_killed_goes_on_with_what_is_whole) {
+  const StoreAddress source = sqlite_at(folder_.file("store.sqlite"));
+  ASSERT_TRUE(import_store(source, {.folder = dump_}));
+  const pid_t child = fork();
+  if (child == 0) {
+    int left = 5;
+    const auto report = export_store(
+        source, {.folder = folder_.file("dump"), .parallel = 1, .after_durable = [&left] {
+                   if (--left == 0) kill(getpid(), SIGKILL);
+                 }});
+    _exit(report ? 0 : 1);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  ASSERT_TRUE(WIFSIGNALED(status));
+  EXPECT_FALSE(std::filesystem::exists(folder_.file("dump")));
+  const auto report = export_store(source, {.folder = folder_.file("dump")});
+  ASSERT_TRUE(report) << report.error().to_line();
+  EXPECT_EQ(report->kept.size(), 5U);
+  EXPECT_EQ(report->files.size(), 19U);
+  EXPECT_FALSE(std::filesystem::exists(folder_.file("dump.partial")));
+  EXPECT_TRUE(compare_with_store(source, folder_.file("dump"), {}, 2));
+}
+
+TEST_F(TransferTest, an_export_into_a_folder_with_files_is_refused) {
+  const StoreAddress source = sqlite_at(folder_.file("store.sqlite"));
+  ASSERT_TRUE(import_store(source, {.folder = dump_}));
+  std::filesystem::create_directory(folder_.file("dump"));
+  std::ofstream(folder_.file("dump/notes.txt")) << "mine";
+  const auto report = export_store(source, {.folder = folder_.file("dump")});
+  ASSERT_FALSE(report);
+  EXPECT_TRUE(report.error().is(errors::export_folder_in_use));
+  EXPECT_EQ(test::read_all(folder_.file("dump/notes.txt")), "mine");
+}
+
+}  // namespace
+}  // namespace plan::dump
