@@ -67,6 +67,9 @@ std::optional<ir::Value> reload_settings(World& world, bool is_checked) {
       fresh->types[name] = world.registry.all(name);
   }
   world.live = std::move(fresh);
+  const ir::Value& search = world.live->singleton("x:Search");
+  world.mail.set_index_rules({search["indexEmail"].bool_or(true),
+                              search["indexEmailFields"].members().contains("headers")});
   world.session_state = random_state();
   return std::nullopt;
 }

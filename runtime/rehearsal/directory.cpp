@@ -216,6 +216,17 @@ void add_role(const World& world, std::uint64_t role, RoleSum& sum, std::set<std
     add_role(world, parse_id(id).value_or(0), sum, seen);
 }
 
+std::string tenant_of(const World& world, const Login& login) {
+  const ir::Value* account = world.registry.find("x:Account", login.account);
+  return account == nullptr ? std::string{}
+                            : std::string((*account)["memberTenantId"].string_or(""));
+}
+
+bool is_visible(const ir::Value& object, std::string_view tenant) {
+  if (tenant.empty() || !object.members().contains("memberTenantId")) return true;
+  return object["memberTenantId"].string_or("") == tenant;
+}
+
 Permissions permissions_of(const World& world, const ir::Value& account) {
   RoleSum sum;
   std::set<std::uint64_t> seen;
@@ -228,7 +239,10 @@ Permissions permissions_of(const World& world, const ir::Value& account) {
     } else {
       const ir::Value defaults = singleton_of(world, "x:Authentication");
       const bool is_group = account["@type"].string_or("") == "Group";
-      const ir::Value& ids = role == "Admin" ? defaults["defaultAdminRoleIds"]
+      // The administrator of a tenant administers that tenant.
+      const char* admin =
+          account["memberTenantId"].is_string() ? "defaultTenantRoleIds" : "defaultAdminRoleIds";
+      const ir::Value& ids = role == "Admin" ? defaults[admin]
                                              : (is_group ? defaults["defaultGroupRoleIds"]
                                                          : defaults["defaultUserRoleIds"]);
       for (const auto& [id, is_in] : ids.members())
@@ -340,6 +354,10 @@ LoginResult log_in(World& world, std::string_view user, std::string_view passwor
 LoginResult log_in_by_token(World& world, std::string_view token, const std::string& peer) {
   const std::lock_guard lock(world.mutex);
   LoginResult result;
+  if (const auto owner = login_of_token(world, token)) {
+    auto candidate = candidate_of(world, *owner);
+    if (candidate) return finish(world, std::move(*candidate), {}, peer);
+  }
   const std::string digest = ir::sha256(token).hex();
   for (const auto& [id, account] : world.registry.all("x:Account")) {
     for (const auto& [number, key] : world.registry.all("x:ApiKey/" + encode_id(id))) {

@@ -60,6 +60,10 @@ struct AddressOwner {
 /// All addresses: the own one first, then aliases (enabled ones).
 [[nodiscard]] std::vector<std::string> addresses_of(const World& world, const ir::Value& account);
 [[nodiscard]] Permissions permissions_of(const World& world, const ir::Value& account);
+/// The tenant of whoever has logged in; empty: none, everything is theirs.
+[[nodiscard]] std::string tenant_of(const World& world, const Login& login);
+/// Objects of other tenants, and global ones, are not there for somebody of a tenant.
+[[nodiscard]] bool is_visible(const ir::Value& object, std::string_view tenant);
 /// Permissions of a role with the roles inside it; cycles end.
 struct RoleSum {
   Permissions enabled = {};

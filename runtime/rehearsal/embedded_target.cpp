@@ -3,6 +3,7 @@
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <thread>
@@ -12,9 +13,12 @@
 #include "runtime/net/connection_server.h"
 #include "runtime/net/http_server.h"
 #include "runtime/rehearsal/delivery.h"
+#include "runtime/rehearsal/directory.h"
 #include "runtime/rehearsal/errors.h"
 #include "runtime/rehearsal/http_front.h"
 #include "runtime/rehearsal/imap_server.h"
+#include "runtime/rehearsal/pop3_server.h"
+#include "runtime/rehearsal/proxy_preamble.h"
 #include "runtime/rehearsal/queue_store.h"
 #include "runtime/rehearsal/registry_methods.h"
 #include "runtime/rehearsal/schema_facts.h"
@@ -42,6 +46,16 @@ std::uint16_t well_known_port(Service service) {
       return 993;
     case Service::sieve:
       return 4190;
+    case Service::pop3:
+      return 110;
+    case Service::pop3s:
+      return 995;
+    case Service::lmtp:
+      return 24;
+    case Service::smtp_behind_proxy:
+      return 2525;
+    case Service::imap_behind_proxy:
+      return 1143;
   }
   return 0;
 }
@@ -64,6 +78,16 @@ const char* to_string(Service service) {
       return "imaps";
     case Service::sieve:
       return "sieve";
+    case Service::pop3:
+      return "pop3";
+    case Service::pop3s:
+      return "pop3s";
+    case Service::lmtp:
+      return "lmtp";
+    case Service::smtp_behind_proxy:
+      return "smtp-behind-proxy";
+    case Service::imap_behind_proxy:
+      return "imap-behind-proxy";
   }
   return "";
 }
@@ -99,6 +123,15 @@ void load_state(World& world) {
   reload_lookups(world);
   reload_blocked(world);
   world.commit();
+}
+
+bool is_proxied(const World& world, Service service, const net::SocketStream& stream) {
+  if (service != Service::smtp_behind_proxy && service != Service::imap_behind_proxy) return false;
+  const std::string peer = stream.peer_address();
+  const auto& networks = world.options.proxy_networks;
+  return std::any_of(networks.begin(), networks.end(), [&peer](const std::string& network) {
+    return network_contains(network, peer);
+  });
 }
 
 }  // namespace
@@ -150,7 +183,12 @@ Result<std::unique_ptr<EmbeddedTarget>> EmbeddedTarget::start(EmbeddedTargetOpti
                         {Service::submissions, world.options.submissions, serve_smtp},
                         {Service::imap, world.options.imap, serve_imap},
                         {Service::imaps, world.options.imaps, serve_imap},
-                        {Service::sieve, world.options.sieve, serve_sieve}};
+                        {Service::sieve, world.options.sieve, serve_sieve},
+                        {Service::pop3, world.options.pop3, serve_pop3},
+                        {Service::pop3s, world.options.pop3s, serve_pop3},
+                        {Service::lmtp, world.options.lmtp, serve_smtp},
+                        {Service::smtp_behind_proxy, world.options.smtp_behind_proxy, serve_smtp},
+                        {Service::imap_behind_proxy, world.options.imap_behind_proxy, serve_imap}};
   for (const Line& line : lines) {
     if (!line.at) continue;
     net::ConnectionServerOptions connection;
@@ -162,7 +200,9 @@ Result<std::unique_ptr<EmbeddedTarget>> EmbeddedTarget::start(EmbeddedTargetOpti
              net::ConnectionServer::start(
                  connection, [&world, serve, service](std::unique_ptr<net::SocketStream> stream,
                                                       const net::StopSignal& signal) {
-                   serve(world, service, std::move(stream), signal);
+                   if (is_proxied(world, service, *stream))
+                     stream = behind_proxy(std::move(stream), signal);
+                   if (stream) serve(world, service, std::move(stream), signal);
                  }));
     state->lines[service] = std::move(server);
   }

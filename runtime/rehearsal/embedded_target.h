@@ -26,7 +26,12 @@ enum class Service : std::uint8_t {
   submissions,
   imap,
   imaps,
-  sieve
+  sieve,
+  pop3,
+  pop3s,
+  lmtp,
+  smtp_behind_proxy,  ///< as smtp, on a port of its own whose clients begin with a PROXY header
+  imap_behind_proxy
 };
 
 /// Which port of the real server a listener stands for: MTA expressions such as `local_port != 25`
@@ -44,6 +49,14 @@ struct EmbeddedTargetOptions {
   std::optional<ListenAt> imap = {};         ///< 143: STARTTLS
   std::optional<ListenAt> imaps = {};        ///< 993
   std::optional<ListenAt> sieve = {};        ///< 4190: ManageSieve
+  std::optional<ListenAt> pop3 = {};         ///< 110: STLS
+  std::optional<ListenAt> pop3s = {};        ///< 995
+  std::optional<ListenAt> lmtp = {};         ///< 24
+  std::optional<ListenAt> smtp_behind_proxy = {};
+  std::optional<ListenAt> imap_behind_proxy = {};
+  /// Who has to send a PROXY header on the two before, as `overrideProxyTrustedNetworks` of a
+  /// listener; everybody else speaks as on any port.
+  std::vector<std::string> proxy_networks = {};
   std::optional<net::TlsServerOptions> tls = {};
   std::string hostname =
       "localhost.localdomain";  ///< until SystemSettings.defaultHostname is written
@@ -106,7 +119,9 @@ class EmbeddedTarget {
 /// `arguments` are
 /// `--data DIR`, `--address A` (for all services), `--http PORT`, `--https`, `--smtp`,
 /// `--submission`, `--submissions`,
-/// `--imap`, `--imaps`, `--sieve PORT`, `--certificate FILE --key FILE`, `--hostname NAME`,
+/// `--imap`, `--imaps`, `--sieve`, `--pop3`, `--pop3s`, `--lmtp PORT`,
+/// `--smtp-behind-proxy`, `--imap-behind-proxy PORT`, `--proxy-network N`, `--certificate FILE
+/// --key FILE`, `--hostname NAME`,
 /// `--admin USER:PASSWORD` or
 /// `--admin-file FILE` (the same in a file, kept out of the process list), `--schema FILE`,
 /// `--recovery`, `--dns`,

@@ -9,6 +9,7 @@
 #include "runtime/rehearsal/directory.h"
 #include "runtime/rehearsal/ids.h"
 #include "runtime/rehearsal/jmap.h"
+#include "runtime/rehearsal/oauth.h"
 #include "runtime/rehearsal/schema_facts.h"
 
 namespace plan::rehearsal {
@@ -228,6 +229,57 @@ std::optional<HttpServerResponse> over_rate(World& world, const Login& login,
   return out;
 }
 
+// Fixed answers to paths that need no login.
+std::optional<HttpServerResponse> static_answer(World& world, const HttpServerRequest& request) {
+  const auto text = [](std::string body) {
+    HttpServerResponse out;
+    out.content_type = "text/plain";
+    out.body = std::move(body);
+    return out;
+  };
+  const auto moved = [](std::string_view location) {
+    HttpServerResponse out = redirect(307, location);
+    out.headers.insert(out.headers.begin(), {"cache-control", "no-cache"});
+    return out;
+  };
+  const std::string& path = request.path;
+  if (path == "/.well-known/jmap")
+    return request.method == "GET" ? moved("/jmap/session") : not_found();
+  if (request.method != "GET") return std::nullopt;
+  if (path == "/.well-known/caldav") return moved("/dav/cal");
+  if (path == "/.well-known/carddav") return moved("/dav/card");
+  if (path == "/robots.txt") return text("User-agent: *\nDisallow: /\n");
+  if (path == "/.well-known/mta-sts.txt") {
+    const std::lock_guard lock(world.mutex);
+    const auto& settings = world.registry.all("x:SystemSettings");
+    const std::string mx(settings.empty()
+                             ? std::string_view{}
+                             : settings.begin()->second["defaultHostname"].string_or(""));
+    return text("version: STSv1\r\nmode: testing\r\nmax_age: 604800\r\nmx: " + mx + "\r\n");
+  }
+  if (path == "/login") {
+    HttpServerResponse out;
+    out.content_type = "text/html; charset=utf-8";
+    out.body = "<!doctype html><title>plan</title><p>A rehearsal target has no web interface.\n";
+    return out;
+  }
+  return std::nullopt;
+}
+
+// Paths of the real server that only programs use: 404 instead of the web application's redirect.
+bool is_program_path(std::string_view path) {
+  constexpr std::array<std::string_view, 7> kPrefixes = {
+      "/api", "/jmap", "/.well-known", "/auth/", "/healthz", "/metrics", "/dav/"};
+  return std::any_of(kPrefixes.begin(), kPrefixes.end(),
+                     [path](std::string_view prefix) { return path.starts_with(prefix); });
+}
+
+// The same below some prefix: what a client asks for that was told a public URL with one.
+bool has_parent_of_program(std::string_view path) {
+  const std::size_t slash = path.find('/', 1);
+  return slash != std::string_view::npos && is_program_path(path.substr(slash));
+}
+
 HttpServerResponse route(World& world, const HttpServerRequest& request) {
   const std::string_view path = request.path == "/jmap/session/" ? std::string_view("/jmap/session")
                                                                  : std::string_view(request.path);
@@ -243,21 +295,17 @@ HttpServerResponse route(World& world, const HttpServerRequest& request) {
     out.content_type = "application/problem+json";
     return out;
   }
-  if (path == "/.well-known/jmap") {
-    if (method != "GET") return not_found();
-    HttpServerResponse out = redirect(307, "/jmap/session");
-    out.headers.insert(out.headers.begin(), {"cache-control", "no-cache"});
-    return out;
-  }
+  if (auto answer = static_answer(world, request)) return *answer;
+  if (auto answer = answer_oauth(world, request)) return *answer;
   const bool has_login = request.has_header("authorization");
   if (path == "/jmap/session" && method == "GET" && !has_login)
     return json(jmap_session(world, nullptr));
   const bool is_known = path == "/jmap" || path == "/jmap/" || path == "/jmap/session" ||
                         path.starts_with("/jmap/upload/") || path.starts_with("/jmap/download/") ||
                         path == "/api/schema" || path.starts_with("/api/schema/");
+  if (path == "/api/account" && !has_login) return unauthorized();
   if (!is_known) {
-    if (path.starts_with("/api") || path.starts_with("/jmap") || path.starts_with("/.well-known"))
-      return not_found();
+    if (is_program_path(path) || has_parent_of_program(path)) return not_found();
     if (path == "/") return redirect(302, "/account");
     return path.ends_with('/') ? not_found() : redirect(302, std::string(path) + "/");
   }
@@ -284,16 +332,34 @@ std::size_t body_limit(const HttpServerRequest& head) {
   return head.path.starts_with("/jmap/upload/") ? kUploadBytesMax : kRequestBytesMax;
 }
 
-HttpServerResponse answer_http(World& world, const HttpServerRequest& request) {
+namespace {
+
+// Behind a trusted proxy the client is whom the header names (Http.useXForwarded).
+std::string client_address(const World& world, const HttpServerRequest& request) {
+  if (!world.live->singleton("x:Http")["useXForwarded"].bool_or(false)) return request.peer_address;
+  const std::string_view named = trim(
+      request.header("x-forwarded-for").substr(0, request.header("x-forwarded-for").find(',')));
+  return named.empty() ? request.peer_address : std::string(named);
+}
+
+}  // namespace
+
+HttpServerResponse answer_http(World& world, const HttpServerRequest& given) {
+  HttpServerRequest request = given;
+  HttpServerResponse out;
+  bool is_banned = false;
   {
     const std::lock_guard lock(world.mutex);
-    if (is_blocked(world, request.peer_address)) {
-      HttpServerResponse out;
+    if (is_blocked(world, given.peer_address)) {
       out.is_connection_dropped = true;
       return out;
     }
+    request.peer_address = client_address(world, given);
+    is_banned = is_blocked(world, request.peer_address);
   }
-  HttpServerResponse out = route(world, request);
+  out = is_banned ? problem(403, "Forbidden",
+                            "You do not have enough permissions to access this resource.")
+                  : route(world, request);
   out.headers.emplace_back("server", "plan-rehearsal-target");
   if (world.options.is_recovery_mode) {
     out.headers.emplace_back("access-control-allow-origin", "*");

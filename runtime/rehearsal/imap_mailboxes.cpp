@@ -182,6 +182,7 @@ void ImapSession::select(const Tokens& arguments, bool is_read_only) {
     const std::lock_guard lock(world_.mutex);
     MailAccount& mail = account();
     Mailbox* mailbox = find_mailbox(mail, arguments[0].text);
+    if (selected_) out += "* OK [CLOSED] Closed previous mailbox\r\n";
     selected_.reset();
     if (mailbox != nullptr) {
       selected_ = mailbox->id;
@@ -193,12 +194,13 @@ void ImapSession::select(const Tokens& arguments, bool is_read_only) {
         if (const auto found = mail.emails.find(document); found != mail.emails.end())
           known_[uid] = found->second.modseq;
       }
-      out = "* " + std::to_string(view_.size()) +
-            " EXISTS\r\n* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft)\r\n* 0 RECENT\r\n" +
-            "* OK [PERMANENTFLAGS (\\Deleted \\Seen \\Answered \\Flagged \\Draft \\*)] All "
-            "allowed\r\n* OK [UIDVALIDITY " +
-            std::to_string(mailbox->uid_validity) + "] UIDs valid\r\n* OK [UIDNEXT " +
-            std::to_string(mailbox->uid_next) + "] Next predicted UID\r\n";
+      out +=
+          "* " + std::to_string(view_.size()) +
+          " EXISTS\r\n* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft)\r\n* 0 RECENT\r\n" +
+          "* OK [PERMANENTFLAGS (\\Deleted \\Seen \\Answered \\Flagged \\Draft \\*)] All "
+          "allowed\r\n* OK [UIDVALIDITY " +
+          std::to_string(mailbox->uid_validity) + "] UIDs valid\r\n* OK [UIDNEXT " +
+          std::to_string(mailbox->uid_next) + "] Next predicted UID\r\n";
       for (const ImapToken& token : arguments)
         if (equals_ignoring_case(token.text, "condstore") ||
             equals_ignoring_case(token.text, "qresync")) {

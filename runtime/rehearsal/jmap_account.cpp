@@ -294,7 +294,7 @@ MethodResult vacation(JmapContext& context, MailAccount& account, std::string_vi
     ir::Value list = ir::Value::list();
     ir::Value missing = ir::Value::list();
     if (!arguments["ids"].is_list()) {
-      if (account.vacation.is_map()) list.push_back(show_vacation(account));
+      list.push_back(show_vacation(account));
     } else {
       for (const ir::Value& id : arguments["ids"].items()) {
         if (id.string_or("") == "singleton")
@@ -451,7 +451,7 @@ MethodResult identity(JmapContext& context, MailAccount& account, std::string_vi
       id = std::max(id, parse_id(text).value_or(0) + 1);
     account.identities.set(encode_id(id), std::move(fresh));
     context.world.mail.note(account, ChangeKind::identity, ChangeAction::created, id);
-    answer.created.set(name, ir::Value::map({{"id", encode_id(id)}, {"mayDelete", true}}));
+    answer.created.set(name, ir::Value::map({{"id", encode_id(id)}}));
     context.created_ids[name] = encode_id(id);
   }
   for (const auto& [id, patch] : arguments["update"].members()) {

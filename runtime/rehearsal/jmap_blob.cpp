@@ -100,6 +100,7 @@ MethodResult upload(JmapContext& context, std::uint64_t account, const ir::Value
     }
     const std::string hash = context.world.mail.put_blob(bytes);
     context.world.mail.upload(mail, hash, bytes.size());
+    context.created_ids[name] = upload_blob_id(hash, account);
     created.set(name,
                 ir::Value::map({{"id", upload_blob_id(hash, account)},
                                 {"type", body["type"].is_string() ? body["type"] : ir::Value()},

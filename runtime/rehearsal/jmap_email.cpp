@@ -116,6 +116,12 @@ class Filter {
 
  private:
   bool fits_one(const Email& email, std::string_view name, const ir::Value& value) const {
+    // What needs the text index does not see a message that was never put into it.
+    static constexpr std::array<std::string_view, 8> kIndexed = {
+        "text", "from", "to", "cc", "bcc", "subject", "body", "header"};
+    if (!email.is_text_indexed &&
+        std::find(kIndexed.begin(), kIndexed.end(), name) != kIndexed.end())
+      return false;
     if (name == "inMailbox") {
       const auto number = parse_id(value.string_or("!"));
       return number && email.mailboxes.contains(static_cast<std::uint32_t>(*number));
@@ -137,7 +143,7 @@ class Filter {
       return fits_thread(email, name, normal_keyword(value.string_or("")));
     const std::string bytes = world_.mail.blob(email.blob).value_or("");
     const MessageView message = view_message(bytes);
-    if (name == "header") return fits_header(message, value);
+    if (name == "header") return fits_header(email, message, value);
     if (name == "hasAttachment") {
       const auto parts = parts_of(bytes);
       const bool has = std::any_of(parts.begin(), parts.end(), [](const Part& part) {
@@ -166,9 +172,8 @@ class Filter {
 
   // Without `headers` among the indexed fields the real server finds nothing, and says nothing
   // (reference 8.3).
-  bool fits_header(const MessageView& message, const ir::Value& value) const {
-    if (!world_.live->singleton("x:Search")["indexEmailFields"].members().contains("headers"))
-      return false;
+  bool fits_header(const Email& email, const MessageView& message, const ir::Value& value) const {
+    if (!email.are_headers_indexed || email.indexed_at_ms > world_.clock.wall_ms()) return false;
     const auto found = message.field(value.item(0).string_or(""));
     if (!found) return false;
     if (value.size() < 2) return true;

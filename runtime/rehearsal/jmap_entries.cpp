@@ -408,6 +408,7 @@ std::optional<MethodResult> entry_method(JmapContext& context, std::string_view 
   if (verb == "query") return query(context, names, account, arguments);
   if (verb == "parse") return parse(context, names, account, arguments);
   if (verb == "changes") return changes_of(context, account, names.entries, arguments);
+  if (auto failed = too_many_objects(context.world, arguments)) return failed;
   if (auto failed = check_state(account, names.entries, arguments)) return failed;
   for (const char* member : {"create", "update"})
     if (!arguments[member].is_null() && !arguments[member].is_map())

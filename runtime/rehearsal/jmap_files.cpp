@@ -333,6 +333,7 @@ std::optional<MethodResult> file_method(JmapContext& context, std::string_view n
   if (verb == "get") return get(context, account, arguments);
   if (verb == "query") return query(context, account, arguments);
   if (verb == "changes") return changes_of(context, account, ChangeKind::file, arguments);
+  if (auto failed = too_many_objects(context.world, arguments)) return failed;
   if (auto failed = check_state(account, ChangeKind::file, arguments)) return failed;
   for (const char* member : {"create", "update"})
     if (!arguments[member].is_null() && !arguments[member].is_map())

@@ -318,6 +318,7 @@ std::optional<MethodResult> folder_method(JmapContext& context, std::string_view
   if (verb == "get") return get(context, names, account, arguments);
   static_cast<void>(shelf_of(context.world, account, names.kind));
   if (verb == "changes") return changes_of(context, account, names.folders, arguments);
+  if (auto failed = too_many_objects(context.world, arguments)) return failed;
   if (auto failed = check_state(account, names.folders, arguments)) return failed;
   for (const char* member : {"create", "update"})
     if (!arguments[member].is_null() && !arguments[member].is_map())

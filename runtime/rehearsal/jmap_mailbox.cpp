@@ -61,13 +61,8 @@ ir::Value show(const JmapContext& context, const MailAccount& account, const Mai
 MethodResult get(JmapContext& context, MailAccount& account, const ir::Value& arguments) {
   ir::Value list = ir::Value::list();
   ir::Value missing = ir::Value::list();
+  if (auto failed = too_many_ids(context.world, arguments["ids"])) return *failed;
   if (arguments["ids"].is_list()) {
-    if (static_cast<std::int64_t>(arguments["ids"].size()) >
-        limit_of(context.world, "x:Jmap", "getMaxResults", 500))
-      return MethodResult::error(
-          "requestTooLarge",
-          "The number of ids requested by the client exceeds the maximum number "
-          "the server is willing to process in a single method call.");
     for (const ir::Value& id : arguments["ids"].items()) {
       const auto number = parse_id(id.string_or(""));
       const auto found = number ? account.mailboxes.find(static_cast<std::uint32_t>(*number))
@@ -423,6 +418,12 @@ std::optional<MethodResult> mailbox_method(JmapContext& context, std::string_vie
   if (verb == "query") return query(context, account, arguments);
   if (verb == "changes") return changes_of(context, account, ChangeKind::mailbox, arguments);
   if (verb == "queryChanges") return query_changes(context, account, arguments);
+  if (context.world.registry.find("x:Account", access.id) == nullptr &&
+      access.id != kAdministratorId)
+    return MethodResult::error("serverUnavailable",
+                               "This server is temporarily unavailable. Attempting this same "
+                               "operation later may succeed.");
+  if (auto failed = too_many_objects(context.world, arguments)) return failed;
   if (auto failed = check_state(account, ChangeKind::mailbox, arguments)) return failed;
   for (const char* member : {"create", "update"})
     if (!arguments[member].is_null() && !arguments[member].is_map())

@@ -46,7 +46,7 @@ ir::Value mail_capability(const World& world) {
 ir::Value sieve_capability(const World& world) {
   ir::Value extensions = ir::Value::list();
   for (const std::string& name : world.schema->enum_values("SieveCapability"))
-    extensions.push_back(name);
+    if (!name.starts_with("vnd.")) extensions.push_back(name);
   const auto limit = [&world](std::string_view name, std::int64_t fallback) {
     return limit_of(world, "x:SieveUserInterpreter", name, fallback);
   };
@@ -138,7 +138,11 @@ ir::Value server_capabilities(const World& world, const std::string& base) {
 
 std::string public_url(const World& world) {
   if (world.options.is_recovery_mode) return {};
-  if (!world.options.public_url.empty()) return world.options.public_url;
+  if (!world.options.public_url.empty()) {
+    std::string out = world.options.public_url;
+    while (out.ends_with('/')) out.pop_back();
+    return out;
+  }
   return "https://" + world.hostname();
 }
 

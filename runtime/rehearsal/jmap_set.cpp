@@ -29,12 +29,28 @@ ir::Value only_properties(const ir::Value& object, const ir::Value& properties) 
   return out;
 }
 
+namespace {
+
+constexpr std::string_view kTooLarge =
+    "The number of ids requested by the client exceeds the maximum number the server is willing to "
+    "process in a single method call.";
+
+}  // namespace
+
+std::optional<MethodResult> too_many_objects(const World& world, const ir::Value& arguments) {
+  const std::size_t count =
+      arguments["create"].size() + arguments["update"].size() + arguments["destroy"].size();
+  if (static_cast<std::int64_t>(count) <= limit_of(world, "x:Jmap", "setMaxObjects", 500))
+    return std::nullopt;
+  return MethodResult::error("requestTooLarge", kTooLarge);
+}
+
 std::optional<MethodResult> too_many_ids(const World& world, const ir::Value& ids) {
+  if (!ids.is_null() && !ids.is_list())
+    return MethodResult::error("invalidArguments", "invalid type: expected a sequence");
   if (static_cast<std::int64_t>(ids.size()) <= limit_of(world, "x:Jmap", "getMaxResults", 500))
     return std::nullopt;
-  return MethodResult::error("requestTooLarge",
-                             "The number of ids requested by the client exceeds the maximum number "
-                             "the server is willing to process in a single method call.");
+  return MethodResult::error("requestTooLarge", kTooLarge);
 }
 
 std::optional<std::uint32_t> read_id(const JmapContext& context, std::string_view text) {

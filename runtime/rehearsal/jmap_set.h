@@ -27,8 +27,12 @@ struct SetAnswer {
 /// The members that a /get asked for, and `id`; all of them without a list of properties.
 [[nodiscard]] ir::Value only_properties(const ir::Value& object, const ir::Value& properties);
 
-/// More ids than the session allows: the error `requestTooLarge`.
+/// `ids` that are no list: `invalidArguments`; more than the session allows: `requestTooLarge`.
 [[nodiscard]] std::optional<MethodResult> too_many_ids(const World& world, const ir::Value& ids);
+
+/// More objects in one /set than the session allows: the error `requestTooLarge`.
+[[nodiscard]] std::optional<MethodResult> too_many_objects(const World& world,
+                                                           const ir::Value& arguments);
 
 /// Reads an id, "#name" by what this request created. Nothing when it leads nowhere.
 [[nodiscard]] std::optional<std::uint32_t> read_id(const JmapContext& context,

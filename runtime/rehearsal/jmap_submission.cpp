@@ -314,6 +314,7 @@ std::optional<MethodResult> submission_method(JmapContext& context, std::string_
   MailAccount& account = context.world.account(access.id);
   if (verb == "get") return get(context, account, arguments);
   if (verb == "changes") return changes_of(context, account, ChangeKind::submission, arguments);
+  if (auto failed = too_many_objects(context.world, arguments)) return failed;
   if (auto failed = check_state(account, ChangeKind::submission, arguments)) return failed;
   for (const char* member : {"create", "update"})
     if (!arguments[member].is_null() && !arguments[member].is_map())

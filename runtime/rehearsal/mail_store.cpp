@@ -15,6 +15,8 @@ namespace {
 
 constexpr std::size_t kLogMax = 100'000;  // older changes are forgotten: cannotCalculateChanges
 
+constexpr std::int64_t kIndexDelayMs = 4000;  // what the real server's task takes (run)
+
 std::string hex(std::uint64_t number) {
   std::array<char, 17> buffer{};
   const auto [end, error] = std::to_chars(buffer.data(), buffer.data() + 16, number, 16);
@@ -291,9 +293,9 @@ Email& MailStore::add_email(MailAccount& account, const NewEmail& fresh) {
   email.size = content.size();
   email.keywords = fresh.keywords;
   email.received_at = fresh.received_at;
-  email.is_text_indexed = fresh.is_text_indexed;
-  email.are_headers_indexed = fresh.are_headers_indexed;
-  email.indexed_at_ms = fresh.indexed_at_ms;
+  email.is_text_indexed = index_rules_.is_text;
+  email.are_headers_indexed = index_rules_.is_text && index_rules_.are_headers;
+  email.indexed_at_ms = clock_->wall_ms() + kIndexDelayMs;
   MessageIdentity identity = identity_of(view_message(content));
   email.subject_base = std::move(identity.subject);
   email.ids = std::move(identity.ids);

@@ -41,7 +41,7 @@ struct Email {
   std::vector<std::string> ids = {};  ///< Message-ID, References, In-Reply-To; sorted
   bool is_text_indexed = true;       ///< found by text, subject, from, to...: as x:Search said then
   bool are_headers_indexed = false;  ///< found by any header field
-  std::int64_t indexed_at_ms = 0;    ///< a background task does it: not found before
+  std::int64_t indexed_at_ms = 0;    ///< of header fields: a background task does it
   [[nodiscard]] std::uint64_t id() const { return (std::uint64_t{thread} << 32U) | document; }
 };
 
@@ -109,9 +109,12 @@ struct NewEmail {
   std::set<std::uint32_t> mailboxes = {};
   std::set<std::string> keywords = {};
   std::int64_t received_at = 0;
-  bool is_text_indexed = true;
-  bool are_headers_indexed = false;
-  std::int64_t indexed_at_ms = 0;
+};
+
+/// What of a new message gets into the search index (x:Search, as live).
+struct IndexRules {
+  bool is_text = true;
+  bool are_headers = false;
 };
 
 /// Mail of all accounts. The World's lock is held for every call; Storage::commit is the caller's.
@@ -120,6 +123,8 @@ class MailStore {
   MailStore(Storage& storage, net::Clock& clock) : storage_(&storage), clock_(&clock) {}
 
   void load();
+  /// For messages from now on; what is there keeps what it has (reference 8.3).
+  void set_index_rules(const IndexRules& rules) { index_rules_ = rules; }
   /// The account's mail; its default mailboxes are made at the first access. `folders` is
   /// Email.defaultFolders.
   [[nodiscard]] MailAccount& account(std::uint64_t id, const ir::Value& folders);
@@ -162,6 +167,7 @@ class MailStore {
 
   Storage* storage_;
   net::Clock* clock_;
+  IndexRules index_rules_;
   std::map<std::uint64_t, MailAccount> accounts_;
   std::unordered_map<std::string, std::uint64_t> references_;
 };

@@ -1,5 +1,6 @@
 // x:QueuedMessage/get, query, set (split-delivery.md 7).
 #include <algorithm>
+#include <array>
 
 #include "compiler/source/text.h"
 #include "runtime/rehearsal/ids.h"
@@ -72,21 +73,101 @@ ir::Value show(const QueuedMessage& message, const ir::Value& properties) {
   return out;
 }
 
+// When a message is looked at next.
+std::int64_t due_of(const QueuedMessage& message) {
+  std::int64_t due = 0;
+  for (const QueuedRecipient& each : message.recipients)
+    if (each.state != RecipientState::done && (due == 0 || each.retry_at_ms < due))
+      due = each.retry_at_ms;
+  return due;
+}
+
+constexpr std::array<std::string_view, 8> kConditions = {
+    "text", "from", "returnPath", "to", "queueName", "due", "dueIsLessThan", "dueIsGreaterThan"};
+
+std::optional<MethodResult> unsupported(const ir::Value& arguments) {
+  for (const auto& [name, value] : arguments["filter"].members())
+    if (std::find(kConditions.begin(), kConditions.end(), name) == kConditions.end() ||
+        !value.is_string())
+      return MethodResult::error("unsupportedFilter",
+                                 "Filter on property " + name + " is not supported or invalid");
+  const ir::Value& sort = arguments["sort"].item(0);
+  if (sort.is_map() && sort["property"].string_or("") != "due")
+    return MethodResult::error("unsupportedSort",
+                               "Only sorting by 'due' is supported for queued messages");
+  return std::nullopt;
+}
+
 bool matches(const QueuedMessage& message, const ir::Value& filter) {
   for (const auto& [name, value] : filter.members()) {
     const std::string wanted = lower_ascii(value.string_or(""));
     const bool in_from = lower_ascii(message.return_path).find(wanted) != std::string::npos;
-    const bool in_to =
-        std::any_of(message.recipients.begin(), message.recipients.end(),
-                    [&wanted](const QueuedRecipient& each) {
-                      return each.state != RecipientState::done &&
-                             lower_ascii(each.address).find(wanted) != std::string::npos;
-                    });
+    const auto any = [&message](const auto& fits) {
+      return std::any_of(message.recipients.begin(), message.recipients.end(),
+                         [&fits](const QueuedRecipient& each) {
+                           return each.state != RecipientState::done && fits(each);
+                         });
+    };
+    const bool in_to = any([&wanted](const QueuedRecipient& each) {
+      return lower_ascii(each.address).find(wanted) != std::string::npos;
+    });
     if (name == "text" && !in_from && !in_to) return false;
-    if (name == "returnPath" && !in_from) return false;
-    if ((name == "recipient" || name == "recipients" || name == "to") && !in_to) return false;
+    if ((name == "returnPath" || name == "from") && !in_from) return false;
+    if (name == "to" && !in_to) return false;
+    if (name == "queueName" &&
+        !any([&wanted](const QueuedRecipient& each) { return each.queue_name == wanted; }))
+      return false;
+    if (!name.starts_with("due")) continue;
+    const std::int64_t at = parse_rfc3339(value.string_or("")).value_or(0) * 1000;
+    const std::int64_t due = due_of(message);
+    if (name == "dueIsLessThan" ? due >= at : name == "dueIsGreaterThan" ? due <= at : due != at)
+      return false;
   }
   return true;
+}
+
+ir::Value patch_error(std::string_view description, const std::string& path) {
+  return ir::Value::map({{"type", "invalidPatch"},
+                         {"description", description},
+                         {"properties", ir::Value::list({path})}});
+}
+
+// One member of an update: nextRetry, priority, and of recipients whether and when.
+std::optional<ir::Value> patch(QueuedMessage& message, const std::string& path,
+                               const ir::Value& value) {
+  const auto retry_at = [&message](std::int64_t seconds, const std::string* address) {
+    for (QueuedRecipient& recipient : message.recipients)
+      if ((address == nullptr || recipient.address == *address) &&
+          (recipient.state == RecipientState::scheduled ||
+           recipient.state == RecipientState::temporary))
+        recipient.retry_at_ms = seconds * 1000;
+  };
+  if (path == "priority") {
+    return value.is_integer() ? std::nullopt : std::optional(patch_error("Invalid value", path));
+  }
+  if (path == "nextRetry") {
+    const auto at = parse_rfc3339(value.string_or(""));
+    if (!at) return patch_error("Invalid date value", path);
+    retry_at(*at, nullptr);
+    return std::nullopt;
+  }
+  if (!path.starts_with("recipients/"))
+    return patch_error("Cannot modify server set property", path);
+  const std::size_t slash = path.find('/', 11);
+  const std::string address = path.substr(11, slash == std::string::npos ? slash : slash - 11);
+  const auto found =
+      std::find_if(message.recipients.begin(), message.recipients.end(),
+                   [&address](const QueuedRecipient& each) { return each.address == address; });
+  if (found == message.recipients.end()) return patch_error("Invalid key", path);
+  if (slash == std::string::npos && value.is_null()) {
+    message.recipients.erase(found);
+    return std::nullopt;
+  }
+  const auto at = parse_rfc3339(value.string_or(""));
+  if (slash == std::string::npos || path.substr(slash) != "/retryDue" || !at)
+    return patch_error("Cannot modify server set property", path);
+  retry_at(*at, &address);
+  return std::nullopt;
 }
 
 }  // namespace
@@ -95,10 +176,14 @@ MethodResult queue_method(JmapContext& context, std::string_view verb, const std
                           const ir::Value& arguments) {
   QueueStore& queue = *context.world.queue;
   if (verb == "query") {
+    if (auto failed = unsupported(arguments)) return std::move(*failed);
     std::vector<std::uint64_t> found;
     for (const auto& [id, message] : queue.all())
       if (matches(message, arguments["filter"])) found.push_back(id);
-    if (arguments["sort"].item(0)["isAscending"].bool_or(true) == false)
+    std::stable_sort(found.begin(), found.end(), [&queue](std::uint64_t left, std::uint64_t right) {
+      return due_of(*queue.find(left)) < due_of(*queue.find(right));
+    });
+    if (!arguments["sort"].item(0)["isAscending"].bool_or(true))
       std::reverse(found.begin(), found.end());
     const std::int64_t total = static_cast<std::int64_t>(found.size());
     std::int64_t position = std::clamp<std::int64_t>(arguments["position"].integer_or(0), 0, total);
@@ -122,6 +207,7 @@ MethodResult queue_method(JmapContext& context, std::string_view verb, const std
                                     {"position", position},
                                     {"ids", std::move(ids)}});
     if (arguments["calculateTotal"].bool_or(false)) out.set("total", total);
+    if (arguments["limit"].is_integer() && limit < total) out.set("limit", limit);
     return MethodResult::answer(std::move(out));
   }
   if (verb == "get") {
@@ -151,8 +237,8 @@ MethodResult queue_method(JmapContext& context, std::string_view verb, const std
   ir::Value not_updated = ir::Value::map();
   ir::Value not_destroyed = ir::Value::map();
   for (const auto& [name, body] : arguments["create"].members())
-    not_created.set(name, set_error("forbidden", "Messages are queued by SMTP."));
-  for (const auto& [text, patch] : arguments["update"].members()) {
+    not_created.set(name, set_error("forbidden", "Queued messages cannot be created"));
+  for (const auto& [text, changes] : arguments["update"].members()) {
     const auto id = parse_id(text);
     if (!id) continue;
     QueuedMessage* message = queue.find(*id);
@@ -161,30 +247,19 @@ MethodResult queue_method(JmapContext& context, std::string_view verb, const std
       continue;
     }
     std::optional<ir::Value> failed;
-    for (const auto& [path, value] : patch.members()) {
-      if (path != "nextRetry") {
-        failed = ir::Value::map({{"type", "invalidPatch"},
-                                 {"description", "Cannot modify server set property"},
-                                 {"properties", ir::Value::list({path})}});
-        break;
-      }
-      const auto at = parse_rfc3339(value.string_or(""));
-      if (!at) {
-        failed = ir::Value::map({{"type", "invalidPatch"},
-                                 {"description", "Invalid date value"},
-                                 {"properties", ir::Value::list({path})}});
-        break;
-      }
-      for (QueuedRecipient& recipient : message->recipients)
-        if (recipient.state == RecipientState::scheduled ||
-            recipient.state == RecipientState::temporary)
-          recipient.retry_at_ms = *at * 1000;
-    }
+    for (const auto& [path, value] : changes.members())
+      if (!failed) failed = patch(*message, path, value);
     if (failed) {
       not_updated.set(encode_id(*id), std::move(*failed));
       continue;
     }
-    queue.save(*message);
+    if (message->recipients.empty()) {
+      // Nobody is left to send it to.
+      context.world.mail.release(message->blob);
+      queue.remove(*id);
+    } else {
+      queue.save(*message);
+    }
     updated.set(encode_id(*id), {});
   }
   for (const ir::Value& each : arguments["destroy"].items()) {

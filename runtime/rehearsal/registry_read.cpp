@@ -213,6 +213,7 @@ MethodResult registry_get(JmapContext& context, const ObjectType& type, const st
   const std::int64_t max = limit_of(world, "x:Jmap", "getMaxResults", 500);
   if (static_cast<std::int64_t>(ids.size()) > max)
     return MethodResult::error("requestTooLarge", kTooLarge);
+  const std::string tenant = tenant_of(world, context.login);
   ir::Value list = ir::Value::list();
   ir::Value missing = ir::Value::list();
   if (ids.is_list()) {
@@ -229,7 +230,7 @@ MethodResult registry_get(JmapContext& context, const ObjectType& type, const st
       }
       const auto id = parse_id(wanted);
       const ir::Value* found = id ? world.registry.find(type.name, *id) : nullptr;
-      if (found == nullptr)
+      if (found == nullptr || !is_visible(*found, tenant))
         missing.push_back(each);
       else
         list.push_back(shown(world, type, *id, *found, arguments["properties"]));
@@ -237,6 +238,7 @@ MethodResult registry_get(JmapContext& context, const ObjectType& type, const st
   } else if (!type.is_singleton) {
     for (const auto& [id, object] : world.registry.all(type.name)) {
       if (static_cast<std::int64_t>(list.size()) >= max) break;
+      if (!is_visible(object, tenant)) continue;
       list.push_back(shown(world, type, id, object, arguments["properties"]));
     }
   }
@@ -263,8 +265,10 @@ MethodResult registry_query(JmapContext& context, const ObjectType& type,
       return MethodResult::error("unsupportedSort",
                                  "Property " + property + " is not supported for sorting");
   }
+  const std::string tenant = tenant_of(world, context.login);
   std::vector<std::pair<std::string, std::uint64_t>> found;
   for (const auto& [id, object] : world.registry.all(type.name)) {
+    if (!is_visible(object, tenant)) continue;
     if (!std::all_of(conditions.begin(), conditions.end(),
                      [&object](const Condition& each) { return fits(object, each); }))
       continue;

@@ -64,7 +64,8 @@ class Setter {
         facts_(*context.world.schema),
         type_(type),
         account_(account),
-        arguments_(arguments) {}
+        arguments_(arguments),
+        tenant_(tenant_of(context.world, context.login)) {}
 
   MethodResult run() {
     if (auto failed = check_arguments()) return std::move(*failed);
@@ -194,6 +195,12 @@ class Setter {
     const ir::Value body = resolved(given, "", 0);
     if (stopped_) return std::nullopt;
     ir::Value object = facts_.blank(*type_.shape, variant, world_.now_seconds());
+    const bool is_scoped = members != nullptr && members->field("memberTenantId") != nullptr;
+    if (is_scoped && !tenant_.empty()) {
+      if (body.members().contains("memberTenantId"))
+        return patch_error({"memberTenantId", "Cannot modify memberTenantId property"}, false);
+      object.set("memberTenantId", tenant_);
+    }
     const Patcher patcher(facts_, world_.now_seconds(), true);
     for (const auto& [path, value] : body.members()) {
       if (path == "@type" && type_.shape->is_multi()) continue;
@@ -292,8 +299,12 @@ class Setter {
       const SchemaFacts::Target target = facts_.target_of(reference.object_name);
       const auto id = parse_id(reference.id);
       const ir::Value* found = id ? world_.registry.find(target.type, *id) : nullptr;
+      // A tenant's object borrows nothing of others, nor what is global (reference 3.7).
+      const bool is_foreign = found != nullptr && object["memberTenantId"].is_string() &&
+                              target.type != "x:Tenant" &&
+                              !is_visible(*found, object["memberTenantId"].string_or(""));
       const bool fits =
-          found != nullptr &&
+          found != nullptr && !is_foreign &&
           (target.variant.empty() || (*found)["@type"].string_or(target.variant) == target.variant);
       if (fits) continue;
       if (target.type == "x:AcmeProvider")
@@ -327,7 +338,7 @@ class Setter {
     if (!id) return;  // dropped silently, as recorded
     const std::string shown = encode_id(*id);
     const ir::Value* found = world_.registry.find(type_.name, *id);
-    if (found == nullptr) {
+    if (found == nullptr || !is_visible(*found, tenant_)) {
       not_updated_.set(shown, set_error("notFound"));
       return;
     }
@@ -387,7 +398,7 @@ class Setter {
     const bool is_twice =
         std::count_if(arguments_["destroy"].items().begin(), arguments_["destroy"].items().end(),
                       [text](const ir::Value& each) { return each.string_or("") == text; }) > 1;
-    if (found == nullptr) {
+    if (found == nullptr || !is_visible(*found, tenant_)) {
       if (!is_twice || !not_destroyed_.members().contains(shown))
         not_destroyed_.set(shown, set_error("notFound"));
       return;
@@ -438,6 +449,7 @@ class Setter {
   const ObjectType& type_;
   const std::string& account_;
   const ir::Value& arguments_;
+  const std::string tenant_;  ///< of who calls
   std::optional<MethodResult> stopped_;
   ir::Value created_ = ir::Value::map();
   ir::Value updated_ = ir::Value::map();
@@ -455,6 +467,16 @@ std::optional<std::string> resolve_creation(const JmapContext& context, std::str
   if (found == context.created_ids.end()) return std::nullopt;
   return found->second;
 }
+
+namespace {
+
+// A singleton that is not there.
+MethodResult nothing_found(const std::string& account, const ir::Value& arguments) {
+  return MethodResult::answer(ir::Value::map(
+      {{"accountId", account}, {"list", ir::Value::list()}, {"notFound", arguments["ids"]}}));
+}
+
+}  // namespace
 
 MethodResult registry_set(JmapContext& context, const ObjectType& type, const std::string& account,
                           const ir::Value& arguments) {
@@ -483,6 +505,8 @@ std::optional<MethodResult> registry_method(JmapContext& context, std::string_vi
     return MethodResult::error("forbidden", "You do not have access to account " + shown);
   static constexpr std::array<std::string_view, 4> kLicensed = {"x:ArchivedItem", "x:MaskedEmail",
                                                                 "x:Metric", "x:Trace"};
+  if (type->name == "x:Bootstrap" && verb == "get" && arguments["ids"].is_list())
+    return nothing_found(shown, arguments);
   if (std::find(kLicensed.begin(), kLicensed.end(), type->name) != kLicensed.end() ||
       type->name == "x:Bootstrap")
     return MethodResult::error("forbidden", "This feature is not available.");
@@ -495,6 +519,25 @@ std::optional<MethodResult> registry_method(JmapContext& context, std::string_vi
                           (verb == "set" && arguments["destroy"].size() > 0 && needs("Destroy"));
   if (is_refused)
     return MethodResult::error("forbidden", "You are not authorized to perform this action.");
+  // The recovery administrator is no account: nothing is its own.
+  if (account == kAdministratorId) {
+    const bool is_own = type->name == "x:AccountPassword" || type->name == "x:AccountSettings";
+    if (is_own && verb == "get" && arguments["ids"].is_list())
+      return nothing_found(shown, arguments);
+    if (verb == "query" && (type->name == "x:ApiKey" || type->name == "x:AppPassword"))
+      return MethodResult::error("forbidden", "Account not found.");
+  }
+  if (type->name == "x:Action" && verb == "query")
+    return MethodResult::error("invalidArguments", "Actions cannot be queried");
+  // There is no log to read, as on a server whose log folder is missing.
+  if (type->name == "x:Log" && verb != "set")
+    return MethodResult::error("serverUnavailable",
+                               "This server is temporarily unavailable. Attempting this same "
+                               "operation later may succeed.");
+  if (type->name == "x:ClusterNode" && verb == "query" && arguments["sort"].size() > 0 &&
+      arguments["sort"].item(0)["property"].string_or("") != "nodeId")
+    return MethodResult::error("unsupportedSort",
+                               "Only sorting by 'nodeId' is supported for cluster nodes");
   if (type->name == "x:QueuedMessage") return queue_method(context, verb, shown, arguments);
   if (type->name == "x:Action" && verb == "set") return action_set(context, shown, arguments);
   if (type->name == "x:AppPassword" || type->name == "x:ApiKey")

@@ -59,7 +59,8 @@ class Session {
     {
       const std::lock_guard lock(world_.mutex);
       for (const std::string& name : world_.schema->enum_values("SieveCapability"))
-        extensions += (extensions.empty() ? "" : " ") + name;
+        if (!name.starts_with("vnd."))  // its own are for system scripts
+          extensions += (extensions.empty() ? "" : " ") + name;
     }
     line("\"IMPLEMENTATION\" \"Stalwart ManageSieve (rehearsal target)\"");
     line("\"VERSION\" \"1.0\"");

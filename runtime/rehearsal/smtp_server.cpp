@@ -165,6 +165,9 @@ class Session {
     const std::string_view rest = blank == std::string::npos
                                       ? std::string_view{}
                                       : trim(std::string_view(line).substr(blank + 1));
+    const bool is_lmtp = service_ == Service::lmtp;
+    if (is_lmtp && (verb == "ehlo" || verb == "helo")) return invalid();
+    if (is_lmtp && verb == "lhlo") return ehlo(rest, true);
     const std::string lower = lower_ascii(line);
     if (lower.starts_with("mail from:")) return mail_from(std::string_view(line).substr(10));
     if (lower.starts_with("rcpt to:")) return rcpt_to(std::string_view(line).substr(8));
@@ -195,7 +198,18 @@ class Session {
     }
     if (verb == "starttls") return starttls();
     if (verb == "auth") return auth(rest);
-    say("500 5.5.1 Invalid command.");
+    invalid();
+  }
+
+  void invalid() { say("500 5.5.1 Invalid command."); }
+
+  // What MtaStageAuth.saslMechanisms offers on this port now, in lower case.
+  std::vector<std::string> mechanisms() {
+    const std::lock_guard lock(world_.mutex);
+    std::vector<std::string> out;
+    const ir::Value offered = evaluate_live(world_, "x:MtaStageAuth", "saslMechanisms", facts());
+    for (const ir::Value& each : offered.items()) out.push_back(lower_ascii(each.string_or("")));
+    return out;
   }
 
   void ehlo(std::string_view name, bool is_extended) {
@@ -214,9 +228,13 @@ class Session {
     for (const char* extension : {"SMTPUTF8", "SIZE 104857600", "REQUIRETLS", "PIPELINING",
                                   "NO-SOLICITING", "ENHANCEDSTATUSCODES", "CHUNKING", "BINARYMIME"})
       lines.emplace_back(extension);
-    if (port_ != 25 && !login_)
-      lines.emplace_back(stream_.is_tls() ? "AUTH PLAIN LOGIN XOAUTH2 OAUTHBEARER"
-                                          : "AUTH XOAUTH2 OAUTHBEARER");
+    if (const auto offered = mechanisms(); !offered.empty() && !login_) {
+      std::string words = "AUTH";
+      for (const char* known : {"PLAIN", "LOGIN", "XOAUTH2", "OAUTHBEARER"})
+        if (std::find(offered.begin(), offered.end(), lower_ascii(known)) != offered.end())
+          words += " " + std::string(known);
+      lines.push_back(std::move(words));
+    }
     lines.emplace_back("8BITMIME");
     std::string answer;
     for (std::size_t i = 0; i < lines.size(); ++i)
@@ -257,14 +275,16 @@ class Session {
   }
 
   void auth(std::string_view rest) {
-    if (port_ == 25 || login_) {
+    const std::vector<std::string> offered = mechanisms();
+    if (offered.empty() || login_) {
       say("503 5.5.1 AUTH not allowed.");
       return;
     }
     const std::size_t blank = rest.find(' ');
     const std::string mechanism = lower_ascii(rest.substr(0, blank));
     const bool has_initial = blank != std::string_view::npos;
-    if (!stream_.is_tls() || (mechanism != "plain" && mechanism != "login")) {
+    const bool is_offered = std::find(offered.begin(), offered.end(), mechanism) != offered.end();
+    if (!is_offered || (mechanism != "plain" && mechanism != "login")) {
       say("554 5.7.8 Authentication mechanism not supported.");
       return;
     }

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <csignal>
 #include <cstdio>
@@ -48,6 +49,26 @@ bool set_login(EmbeddedTargetOptions& options, std::string_view text) {
   return true;
 }
 
+struct Listening {
+  Service service;
+  std::optional<ListenAt> EmbeddedTargetOptions::*at;
+};
+constexpr std::array<Listening, 13> kServices = {{
+    {Service::http, &EmbeddedTargetOptions::http},
+    {Service::https, &EmbeddedTargetOptions::https},
+    {Service::smtp, &EmbeddedTargetOptions::smtp},
+    {Service::submission, &EmbeddedTargetOptions::submission},
+    {Service::submissions, &EmbeddedTargetOptions::submissions},
+    {Service::imap, &EmbeddedTargetOptions::imap},
+    {Service::imaps, &EmbeddedTargetOptions::imaps},
+    {Service::sieve, &EmbeddedTargetOptions::sieve},
+    {Service::pop3, &EmbeddedTargetOptions::pop3},
+    {Service::pop3s, &EmbeddedTargetOptions::pop3s},
+    {Service::lmtp, &EmbeddedTargetOptions::lmtp},
+    {Service::smtp_behind_proxy, &EmbeddedTargetOptions::smtp_behind_proxy},
+    {Service::imap_behind_proxy, &EmbeddedTargetOptions::imap_behind_proxy},
+}};
+
 // Nothing: fine. Else what is wrong.
 std::optional<std::string> read_arguments(const std::vector<std::string>& arguments,
                                           EmbeddedTargetOptions& options) {
@@ -78,6 +99,8 @@ std::optional<std::string> read_arguments(const std::vector<std::string>& argume
       options.hostname = value;
     else if (name == "--outside-mx")
       options.outside_mx = value;
+    else if (name == "--proxy-network")
+      options.proxy_networks.push_back(value);
     else if (name == "--public-url")
       options.public_url = value;
     else if (name == "--schedule-speed")
@@ -90,12 +113,12 @@ std::optional<std::string> read_arguments(const std::vector<std::string>& argume
       if (!text) return "the schema cannot be read: " + value;
       options.schema_json = *text;
     } else {
-      static const std::vector<std::string> kServices = {"--http",       "--https",       "--smtp",
-                                                         "--submission", "--submissions", "--imap",
-                                                         "--imaps",      "--sieve"};
       const auto port = port_of(value);
-      if (std::find(kServices.begin(), kServices.end(), name) == kServices.end())
-        return "no such option: " + name;
+      const bool is_service =
+          std::any_of(kServices.begin(), kServices.end(), [&name](const Listening& each) {
+            return name == "--" + std::string(to_string(each.service));
+          });
+      if (!is_service) return "no such option: " + name;
       if (!port) return name + " needs a port";
       ports[name] = *port;
     }
@@ -103,19 +126,10 @@ std::optional<std::string> read_arguments(const std::vector<std::string>& argume
   if (options.data_directory.empty()) return "--data is required";
   if (options.admin_password.empty()) return "--admin or --admin-file is required";
   if (!tls.certificate_file.empty()) options.tls = tls;
-  const auto listen = [&](const char* name) -> std::optional<ListenAt> {
-    const auto found = ports.find(name);
-    if (found == ports.end()) return std::nullopt;
-    return ListenAt{address, found->second};
-  };
-  options.http = listen("--http");
-  options.https = listen("--https");
-  options.smtp = listen("--smtp");
-  options.submission = listen("--submission");
-  options.submissions = listen("--submissions");
-  options.imap = listen("--imap");
-  options.imaps = listen("--imaps");
-  options.sieve = listen("--sieve");
+  for (const Listening& each : kServices) {
+    const auto found = ports.find("--" + std::string(to_string(each.service)));
+    if (found != ports.end()) options.*each.at = ListenAt{address, found->second};
+  }
   return std::nullopt;
 }
 
@@ -141,11 +155,9 @@ int run_embedded_target(const std::vector<std::string>& arguments) {
     return kExitError;
   }
   ir::Value ports = ir::Value::map();
-  for (const Service service :
-       {Service::http, Service::https, Service::smtp, Service::submission, Service::submissions,
-        Service::imap, Service::imaps, Service::sieve})
-    if ((*target)->port(service) != 0)
-      ports.set(to_string(service), static_cast<int>((*target)->port(service)));
+  for (const Listening& each : kServices)
+    if ((*target)->port(each.service) != 0)
+      ports.set(to_string(each.service), static_cast<int>((*target)->port(each.service)));
   std::cout << ir::write_json(
                    ir::Value::map({{"ready", true},
                                    {"rehearsal", true},

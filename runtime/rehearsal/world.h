@@ -15,6 +15,7 @@
 #include "runtime/net/clock.h"
 #include "runtime/rehearsal/embedded_target.h"
 #include "runtime/rehearsal/mail_store.h"
+#include "runtime/rehearsal/oauth.h"
 #include "runtime/rehearsal/registry_store.h"
 #include "runtime/rehearsal/storage.h"
 
@@ -81,6 +82,8 @@ struct World {
   RateWindow throttles;
   RateWindow failures;
   std::string session_state;
+  OAuthGrants oauth;
+  std::unordered_map<std::string, int> requests;  ///< JMAP requests under way, by login
   bool is_queue_paused = false;
   std::unordered_map<std::string, std::string>
       verified;  ///< digest of (stored, password): spares hashing again

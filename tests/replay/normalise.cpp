@@ -80,14 +80,23 @@ class Comparison {
     if (ignored_members().contains(member)) return std::nullopt;
     if (recorded.is_map() && recorded.members().contains("$sha256"))
       return std::nullopt;  // a body that was not kept
-    if (recorded.is_map() && ours.is_map()) return compare_maps(recorded, ours, path, member);
+    if (is_method_response(path)) enter(recorded);
+    if (recorded.is_map() && ours.is_map()) {
+      const std::string outer = type_;
+      // `{object, id}` names a thing of another type.
+      if (recorded["object"].is_string() && recorded["id"].is_string())
+        type_ = "x:" + recorded["object"].as_string();
+      auto out = compare_maps(recorded, ours, path, member);
+      type_ = outer;
+      return out;
+    }
     if (recorded.is_list() && ours.is_list()) return compare_lists(recorded, ours, path, member);
     const bool is_nothing =
         (recorded.is_null() && ours == Value("")) || (recorded == Value("") && ours.is_null());
     if (is_nothing && path.empty()) return std::nullopt;  // no body
     if (recorded == ours) {
       if (recorded.is_string() && is_name_member(member) && !is_state_member(member))
-        static_cast<void>(names_.fits(recorded.as_string(), ours.as_string()));
+        static_cast<void>(names_.fits(role_of(member), recorded.as_string(), ours.as_string()));
       return std::nullopt;
     }
     if (recorded.is_number() && ours.is_number() && recorded.number_or(0) == ours.number_or(1))
@@ -101,9 +110,11 @@ class Comparison {
       if ((left.starts_with("app_") && right.starts_with("app_")) ||
           (left.starts_with("API_") && right.starts_with("API_")))
         return std::nullopt;
-      if (is_name_member(member) && is_name(left) && is_name(right) && names_.fits(left, right))
+      if (is_name_member(member) && is_name(left) && is_name(right) &&
+          names_.fits(role_of(member), left, right))
         return std::nullopt;
-      if (const std::string* known = names_.ours(left); known != nullptr && *known == right)
+      if (const std::string* known = names_.ours(role_of(member), left);
+          known != nullptr && *known == right)
         return std::nullopt;
     }
     return path + ": recorded " + ir::write_json(recorded).substr(0, 160) + ", here " +
@@ -111,6 +122,41 @@ class Comparison {
   }
 
  private:
+  static bool is_method_response(const std::string& path) {
+    static const std::regex kPattern(R"(^/methodResponses/\d+$)");
+    return std::regex_match(path, kPattern);
+  }
+
+  // Which type and account an answer is about.
+  void enter(const Value& response) {
+    const std::string_view method = response.item(0).string_or("");
+    type_ = method.substr(0, method.find('/'));
+    account_ = type_.starts_with("x:") ? "" : response.item(1)["accountId"].string_or("");
+  }
+
+  // What the ids in a member are ids of.
+  std::string role_of(std::string_view member) const {
+    static const std::map<std::string, std::string, std::less<>> kTypes = {
+        {"threadId", "Thread"},
+        {"emailIds", "Email"},
+        {"emailId", "Email"},
+        {"mailboxIds", "Mailbox"},
+        {"identityId", "Identity"},
+        {"addressBookIds", "AddressBook"},
+        {"calendarIds", "Calendar"},
+        {"blobId", "blob"},
+        {"accountId", "account"},
+        {"fromAccountId", "account"},
+        {"domainId", "x:Domain"},
+        {"defaultDomainId", "x:Domain"},
+        {"memberTenantId", "x:Tenant"},
+        {"roleIds", "x:Role"},
+        {"memberGroupIds", "x:Account"},
+        {"queueId", "x:MtaVirtualQueue"}};
+    const auto known = kTypes.find(member);
+    return (known == kTypes.end() ? type_ : known->second) + " of " + account_;
+  }
+
   std::optional<std::string> compare_maps(const Value& recorded, const Value& ours,
                                           const std::string& path, std::string_view member) {
     for (const auto& [before, after] :
@@ -121,11 +167,18 @@ class Comparison {
     std::vector<std::string> missing;
     std::set<std::string> seen;
     std::vector<std::pair<const std::string*, std::string>> pairs;
+    // Of a message in the queue whose text the recording has not kept: how large it was, and the
+    // address that the recorder had.
+    const bool is_queued = recorded.members().contains("receivedFromIp");
+    const auto is_ignored = [is_queued](std::string_view name) {
+      return ignored_members().contains(name) ||
+             (is_queued && (name == "size" || name == "receivedFromIp"));
+    };
     for (const auto& [name, value] : recorded.members()) {
-      if (ignored_members().contains(name)) continue;
+      if (is_ignored(name)) continue;
       std::string here = name;
       if (!ours.members().contains(name)) {
-        const std::string* known = names_.ours(name);
+        const std::string* known = names_.ours(role_of(member), name);
         if (known != nullptr && ours.members().contains(*known))
           here = *known;
         else {
@@ -138,10 +191,10 @@ class Comparison {
     }
     std::vector<std::string> extra;
     for (const auto& [name, value] : ours.members())
-      if (!seen.contains(name) && !ignored_members().contains(name)) extra.push_back(name);
+      if (!seen.contains(name) && !is_ignored(name)) extra.push_back(name);
     // Keys that are ids nobody has met yet pair up when there is one of each.
     if (missing.size() == 1 && extra.size() == 1 && is_name(missing[0]) && is_name(extra[0]) &&
-        names_.fits(missing[0], extra[0])) {
+        names_.fits(role_of(member), missing[0], extra[0])) {
       if (auto found =
               compare(recorded[missing[0]], ours[extra[0]], path + "/" + missing[0], member))
         return found;
@@ -193,28 +246,39 @@ class Comparison {
   }
 
   NameMap& names_;
+  std::string type_;
+  std::string account_;
 };
 
 }  // namespace
 
-bool NameMap::fits(const std::string& recorded, const std::string& ours) {
-  const auto known = to_ours_.find(recorded);
-  if (known != to_ours_.end()) return known->second == ours;
-  const auto back = to_recorded_.find(ours);
-  if (back != to_recorded_.end()) return false;
-  learn(recorded, ours);
+bool NameMap::fits(const std::string& role, const std::string& recorded, const std::string& ours) {
+  if (const auto known = to_ours_.find({role, recorded}); known != to_ours_.end())
+    return known->second == ours;
+  const auto captured = captured_.find(recorded);
+  const bool is_captured = captured != captured_.end() && captured->second == ours;
+  if (!is_captured && to_recorded_.contains({role, ours})) return false;
+  to_ours_[{role, recorded}] = ours;
+  to_recorded_[{role, ours}] = recorded;
   return true;
 }
 
-const std::string* NameMap::ours(const std::string& recorded) const {
-  const auto found = to_ours_.find(recorded);
-  return found == to_ours_.end() ? nullptr : &found->second;
+const std::string* NameMap::ours(const std::string& role, const std::string& recorded) const {
+  if (const auto found = to_ours_.find({role, recorded}); found != to_ours_.end())
+    return &found->second;
+  const auto captured = captured_.find(recorded);
+  return captured == captured_.end() ? nullptr : &captured->second;
 }
 
-void NameMap::learn(const std::string& recorded, const std::string& ours) {
-  to_ours_[recorded] = ours;
-  to_recorded_[ours] = recorded;
+std::map<std::string, std::string> NameMap::long_names() const {
+  constexpr std::size_t kLength = 12;
+  std::map<std::string, std::string> out;
+  for (const auto& [pair, ours] : to_ours_)
+    if (pair.second.size() == kLength) out[pair.second] = ours;
+  return out;
 }
+
+bool is_ignored_member(std::string_view member) { return ignored_members().contains(member); }
 
 std::optional<std::string> difference(const Value& recorded, const Value& ours, NameMap& names) {
   return Comparison(names).compare(recorded, ours, "", "");
@@ -231,6 +295,7 @@ std::string normal_line(std::string_view line) {
       {std::regex(R"(QUOTA(ROOT)? (\"[^\"]*\" )?\"#\d+\")"), "QUOTA$1 $2ROOT"},
       {std::regex(R"( ?\(rehearsal target\))"), ""},
       {std::regex(R"(\* ID \(.*\))"), "* ID (WORDS)"},
+      {std::regex(R"(^(\d+) \d{6,}$)"), "$1 UIDL"},
   };
   for (const auto& [pattern, replacement] : kRules)
     out = std::regex_replace(out, pattern, replacement);
@@ -248,6 +313,20 @@ std::string normal_line(std::string_view line) {
       sorted += (sorted.empty() ? "" : " ") + std::string(word);
     out = out.substr(0, begin) + sorted + out.substr(end);
   };
+  // STATUS: pairs of an item and its number.
+  if (const std::size_t open = out.find("\" (");
+      out.starts_with("* STATUS ") && open != std::string::npos && out.ends_with(")")) {
+    const std::string_view inside = std::string_view(out).substr(open + 3, out.size() - open - 4);
+    const auto words = split(inside, ' ');
+    std::vector<std::string> pairs;
+    for (std::size_t i = 0; i + 1 < words.size(); i += 2)
+      pairs.push_back(std::string(words[i]) + " " + std::string(words[i + 1]));
+    std::sort(pairs.begin(), pairs.end());
+    std::string sorted;
+    for (const std::string& pair : pairs) sorted += " " + pair;
+    out = out.substr(0, open + 1) + sorted;
+  }
+  if (out.starts_with("+ ")) return "+";  // "go on", in the server's words
   sort_between("[CAPABILITY ", ']');
   sort_between("* CAPABILITY ", 0);
   sort_between("FLAGS (", ')');
@@ -257,7 +336,10 @@ std::string normal_line(std::string_view line) {
   static const std::regex kImap(R"(^(\S+ (?:OK|NO|BAD|BYE|PREAUTH))( \[[^\]]*\])?.*$)");
   static const std::regex kSieve(R"(^(OK|NO|BYE)( \([A-Z/-]+\))?.*$)");
   static const std::regex kSmtp(R"(^(\d{3}[ -]\d\.\d\.\d).*$)");
+  // POP3 has no codes: the first word, and numbers of messages and bytes.
+  static const std::regex kPop(R"(^(\+OK|-ERR)( \d+ \d+| \d+ messages| \d+ octets)?.*$)");
   std::smatch match;
+  if (std::regex_match(out, match, kPop)) return match[1].str() + match[2].str();
   if (std::regex_match(out, match, kSmtp)) return match[1].str();
   if (std::regex_match(out, match, kImap)) return match[1].str() + match[2].str();
   if (std::regex_match(out, match, kSieve)) return match[1].str() + match[2].str();

@@ -1,11 +1,15 @@
 #pragma once
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "bodies.h"
 #include "compiler/ir/value.h"
+#include "compiler/schema/schema.h"
 #include "normalise.h"
 #include "runtime/rehearsal/embedded_target.h"
 
@@ -16,6 +20,8 @@ struct Score {
   std::string topic = {};
   std::size_t agreed = 0;
   std::size_t total = 0;
+  std::size_t sent_agreed = 0;  ///< of these: exchanges of the kinds that plan itself sends
+  std::size_t sent_total = 0;
   std::vector<std::string> disagreements = {};  ///< "scenario/step note: difference"
 };
 
@@ -34,12 +40,19 @@ class Stage {
   Stage(const Stage&) = delete;
   Stage& operator=(const Stage&) = delete;
   /// Stops what runs and starts it anew on the same directory, or an empty one.
-  void start(bool is_fresh, bool is_recovery, bool has_dns = false);
+  void start(bool is_fresh, bool is_recovery);
+  /// As STALWART_PUBLIC_URL, from the next start on.
+  std::string public_url = {};
+  /// How fast the retry schedule and the waits after errors run, from the next start on.
+  double schedule_speed = 500;
+  /// The schema it was born with, for what the compiler would let through.
+  [[nodiscard]] const schema::Schema& schema();
   [[nodiscard]] rehearsal::EmbeddedTarget& target() { return *target_; }
 
  private:
   std::filesystem::path directory_;
   std::unique_ptr<rehearsal::EmbeddedTarget> target_;
+  std::optional<schema::Schema> schema_;
 };
 
 struct HttpAnswer {
@@ -52,12 +65,19 @@ struct HttpAnswer {
                                    const std::vector<std::pair<std::string, std::string>>& headers,
                                    const std::string& body);
 
-using Captures = std::map<std::string, std::string>;
+/// What a file needs besides its lines.
+struct PlayOptions {
+  /// Called before each scenario: the state it starts from (the recordings' READMEs).
+  std::function<void(const std::string& scenario)> before_scenario = {};
+  /// The address the recorder came from, sent as X-Forwarded-For; empty: loopback.
+  std::string client_address = {};
+  std::vector<Played>* played = nullptr;
+};
 
 /// Plays the exchanges of one file. `captures` are names known before (accounts); what the file
-/// captures is added.
+/// captures is added. What a note says went before an exchange is done before it.
 [[nodiscard]] Score play_file(Stage& stage, const std::filesystem::path& file, Captures& captures,
-                              NameMap& names, std::vector<Played>* played = nullptr);
+                              NameMap& names, const PlayOptions& options = {});
 /// Plays the line protocols of one file.
 [[nodiscard]] Score play_wire(Stage& stage, const std::filesystem::path& file);
 /// One call as the administrator; the arguments of the first response.

@@ -18,8 +18,10 @@ using rehearsal::Service;
 constexpr std::chrono::milliseconds kSilence{400};
 
 std::optional<Service> service_of(std::string_view opened) {
-  for (const Service service : {Service::submission, Service::submissions, Service::imaps,
-                                Service::imap, Service::sieve, Service::smtp})
+  for (const Service service :
+       {Service::submission, Service::submissions, Service::imaps, Service::imap, Service::sieve,
+        Service::smtp, Service::pop3, Service::pop3s, Service::lmtp, Service::smtp_behind_proxy,
+        Service::imap_behind_proxy})
     if (opened.find("port " + std::to_string(rehearsal::well_known_port(service)) + ",") !=
         std::string_view::npos)
       return service;
@@ -38,10 +40,14 @@ class Conversation {
     reader_.reset();
     const auto service = service_of(text);
     is_supported_ = service.has_value();
+    service_ = service.value_or(Service::http);
     command_ = "(greeting)";
     if (!service) return;
-    auto connected = net::connect_tcp("127.0.0.1", stage_.target().port(*service),
-                                      Deadline::after(std::chrono::seconds(5)));
+    // A recorder on loopback had an address of its own, which the target tells apart.
+    const std::size_t from = text.find("client address 127.0.0.");
+    auto connected = net::connect_tcp(
+        "127.0.0.1", stage_.target().port(*service), Deadline::after(std::chrono::seconds(5)),
+        from == std::string_view::npos ? std::string{} : std::string(text.substr(from + 15)));
     if (!connected) return;
     stream_ = std::move(*connected);
     if (text.find("implicit TLS") != std::string_view::npos) start_tls();
@@ -49,16 +55,21 @@ class Conversation {
   }
 
   void client(const std::string& text) {
+    // What a proxy puts first has no answer of its own: the greeting follows it.
+    const bool is_header = text.starts_with("PROXY ") || text.starts_with("\r\n\r\n");
+    if (is_header && command_ == "(greeting)" && expected_.empty()) {
+      command_ = "(greeting behind a header)";
+      send(latin1(text));
+      return;
+    }
     finish();
     command_ = text.substr(0, text.find('\n'));
-    if (!stream_) return;
     std::string wire;
-    for (const char c : text) {
-      if (c == '\n') wire += '\r';
-      wire += c;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+      if (text[i] == '\n' && (i == 0 || text[i - 1] != '\r')) wire += '\r';
+      wire += text[i];
     }
-    static_cast<void>(
-        stream_->write_all(wire + "\r\n", Deadline::after(std::chrono::seconds(5))).has_value());
+    send(wire.ends_with('\n') && service_ == Service::smtp_behind_proxy ? wire : wire + "\r\n");
   }
 
   void server(const std::string& text) { expected_.push_back(text); }
@@ -81,7 +92,7 @@ class Conversation {
       return;
     }
     std::vector<std::string> lines;
-    while (lines.size() < expected.size()) {
+    while (!is_complete(command, lines, expected)) {
       auto line = reader_->line(Deadline::after(std::chrono::seconds(3)));
       if (!line) break;
       lines.push_back(std::move(*line));
@@ -113,6 +124,50 @@ class Conversation {
   }
 
  private:
+  void send(const std::string& wire) {
+    if (!stream_) return;
+    static_cast<void>(
+        stream_->write_all(wire, Deadline::after(std::chrono::seconds(5))).has_value());
+  }
+
+  // Bytes above 127 stand in the recording as Latin-1.
+  static std::string latin1(const std::string& text) {
+    std::string out;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+      const auto byte = static_cast<unsigned char>(text[i]);
+      if ((byte == 0xc2U || byte == 0xc3U) && i + 1 < text.size())
+        out +=
+            static_cast<char>(static_cast<unsigned char>(text[++i]) + (byte == 0xc3U ? 0x40U : 0U));
+      else
+        out += text[i];
+    }
+    return out;
+  }
+
+  // Is the answer here whole? By the protocol where it says so, else as many lines as recorded:
+  // one exchange that differs must not shift those after it.
+  bool is_complete(const std::string& command, const std::vector<std::string>& lines,
+                   const std::vector<std::string>& expected) const {
+    const bool is_imap = service_ == Service::imap || service_ == Service::imaps ||
+                         service_ == Service::imap_behind_proxy;
+    const bool is_command = !command.starts_with('(');
+    if (is_imap && is_command && !expected.empty()) {
+      const std::string tag = command.substr(0, command.find(' ')) + " ";
+      if (lines.empty()) return false;
+      if (lines.back().starts_with(tag)) return true;
+      const bool is_tagged_awaited =
+          std::any_of(expected.begin(), expected.end(),
+                      [&tag](const std::string& line) { return line.starts_with(tag); });
+      return !is_tagged_awaited && lines.size() >= expected.size();
+    }
+    if (service_ == Service::sieve && !expected.empty()) {
+      if (lines.empty()) return false;
+      const std::string& last = lines.back();
+      return last.starts_with("OK") || last.starts_with("NO") || last.starts_with("BYE");
+    }
+    return lines.size() >= expected.size();
+  }
+
   void start_tls() {
     if (!stream_) return;
     net::TlsClientOptions tls;
@@ -126,6 +181,7 @@ class Conversation {
   std::unique_ptr<net::SocketStream> stream_;
   std::unique_ptr<net::LineReader> reader_;
   bool is_supported_ = false;
+  Service service_ = Service::http;
   std::string scenario_;
   std::string command_;
   std::vector<std::string> expected_;
