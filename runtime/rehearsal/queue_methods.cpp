@@ -183,7 +183,9 @@ MethodResult queue_method(JmapContext& context, std::string_view verb, const std
     std::stable_sort(found.begin(), found.end(), [&queue](std::uint64_t left, std::uint64_t right) {
       return due_of(*queue.find(left)) < due_of(*queue.find(right));
     });
-    if (!arguments["sort"].item(0)["isAscending"].bool_or(true))
+    // Without a sort the latest comes first.
+    const ir::Value& sort = arguments["sort"].item(0);
+    if (!sort.is_map() || !sort["isAscending"].bool_or(true))
       std::reverse(found.begin(), found.end());
     const std::int64_t total = static_cast<std::int64_t>(found.size());
     std::int64_t position = std::clamp<std::int64_t>(arguments["position"].integer_or(0), 0, total);

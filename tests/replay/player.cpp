@@ -214,6 +214,9 @@ Score play_file(Stage& stage, const std::filesystem::path& file, Captures& captu
   Value header;  // of the scenario, where the format has one
   std::string scenario;
   while (std::getline(lines, text)) {
+    for (const auto& [theirs, here] : options.addresses)
+      for (std::size_t at = 0; (at = text.find("\"" + theirs + "\"", at)) != std::string::npos;)
+        text.replace(at + 1, theirs.size(), here);
     auto parsed = ir::parse_json(text);
     if (!parsed) {
       ADD_FAILURE() << file << ": " << parsed.error().to_line();

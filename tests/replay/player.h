@@ -71,6 +71,8 @@ struct PlayOptions {
   std::function<void(const std::string& scenario)> before_scenario = {};
   /// The address the recorder came from, sent as X-Forwarded-For; empty: loopback.
   std::string client_address = {};
+  /// Addresses of the recorder's network and what stands for them here, in requests and answers.
+  std::map<std::string, std::string> addresses = {};
   std::vector<Played>* played = nullptr;
 };
 

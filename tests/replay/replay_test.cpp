@@ -195,6 +195,7 @@ TEST(Replay, split_delivery_is_configured_as_recorded) {
     std::this_thread::sleep_for(std::chrono::seconds(2));
   };
   PlayOptions options;
+  options.addresses = {{"10.9.0.2", "192.0.2.1"}};  // nobody listens at either
   options.before_scenario = [&](const std::string& scenario) {
     if (scenario == "misrouted-message-in-queue") send({"user02@legacy.test"});
     if (scenario == "source-down")
