@@ -11,11 +11,12 @@ struct TreeLimits {
   std::size_t depth_max = 64;
   std::size_t nodes_max = 2'000'000;
 
-  /// The same with room for more bytes, and for one value in every eight of them.
+  /// The same with room for more bytes, and for twice as many values: a value takes some 150 bytes
+  /// of memory, and longer lists of accounts belong into a csv file.
   [[nodiscard]] static TreeLimits with_bytes(std::size_t bytes) {
     TreeLimits limits;
     limits.bytes_max = bytes;
-    if (bytes > TreeLimits().bytes_max) limits.nodes_max = bytes / 8;
+    if (bytes > TreeLimits().bytes_max) limits.nodes_max *= 2;
     return limits;
   }
 };

@@ -56,6 +56,7 @@ void explain_mistake(const CLI::ParseError& mistake, int argc, const char* const
         words = fmt::format("{} is required", option.value_name);
     }
   }
+  if (words == "A subcommand is required") words = "name one of its commands";
   const std::string_view first = argc > 1 ? argv[1] : "";
   std::vector<std::string_view> names;
   bool is_command = false;

@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "compiler/ir/graph_text.h"
 #include "compiler/ir/json.h"
 #include "compiler/source/text.h"
@@ -9,6 +11,18 @@
 
 namespace plan::command {
 
+namespace {
+
+/// Parts of the plan that nothing is known about: they have not passed.
+std::size_t unchecked_count(const CompileResult& compiled) {
+  return static_cast<std::size_t>(std::count_if(
+      compiled.diagnostics.begin(), compiled.diagnostics.end(), [](const Diagnostic& diagnostic) {
+        return diagnostic.kind == Kind::not_measured || diagnostic.kind == Kind::schema_missing;
+      }));
+}
+
+}  // namespace
+
 ExitCode run_check(const Invocation& invocation) {
   const std::string format = invocation.value("--format");
   auto project = load_project(invocation.value("plan"));
@@ -17,6 +31,7 @@ ExitCode run_check(const Invocation& invocation) {
   const CompileResult& compiled = project->compiled;
   if (invocation.value("--dump") == "graph" && compiled.graph)
     print_result(ir::graph_lines(*compiled.graph));
+  const std::size_t unchecked = unchecked_count(compiled);
   if (format == "text") {
     if (compiled.has_errors()) {
       print_words(fmt::format("{} does not compile\n", project->folder.plan_file));
@@ -26,7 +41,11 @@ ExitCode run_check(const Invocation& invocation) {
                               show_count(compiled.graph->size()), compiled.plan->waves.size()));
     }
   }
-  return compiled.has_errors() ? ExitCode::error : ExitCode::done;
+  if (compiled.has_errors()) return ExitCode::error;
+  if (unchecked == 0) return ExitCode::done;
+  print_words(fmt::format("{} {} not checked, see above\n", unchecked,
+                          unchecked == 1 ? "thing was" : "things were"));
+  return ExitCode::not_checked;
 }
 
 ExitCode run_graph(const Invocation& invocation) {

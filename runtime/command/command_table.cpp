@@ -71,9 +71,12 @@ const std::vector<CommandSpec>& table() {
        .run = run_fetch},
       {.name = "check",
        .summary = "compiles the plan offline and shows every mistake at once",
-       .text = "A pure function of migration.yaml, migration.lock and the built-in procedures: no "
-               "server is asked. Each "
-               "diagnostic has a code (plan explain CODE), a place, and mostly a remedy.",
+       .text =
+           "A pure function of migration.yaml, migration.lock and the built-in procedures: no "
+           "server is asked. Each "
+           "diagnostic has a code (plan explain CODE), a place, and mostly a remedy. Exit code 1 "
+           "when there is an error, 4 when something could not be checked for want of a "
+           "measurement.",
        .example = "plan check --format sarif > check.sarif",
        .options = {kPlanFile,
                    {"--format", "FORMAT", "text", "`text`, `json` or `sarif`"},

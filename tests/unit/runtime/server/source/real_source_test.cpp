@@ -25,6 +25,7 @@
 #include "runtime/server/source/lease.h"
 #include "runtime/server/source/survey.h"
 #include "runtime/step/errors.h"
+#include "tests/support/shared_data.h"
 
 namespace plan::server::source {
 namespace {
@@ -564,6 +565,39 @@ TEST_F(RealSource, TheSurveyTellsAccountsAliasesListsAndSizes) {
   };
   EXPECT_EQ(measured("account/alice@legacy.test/largest-message"), 1 << 20) << "none is larger";
   EXPECT_EQ(ir::write_json(survey).find("$6$salt"), std::string::npos) << "no hash in the survey";
+}
+
+TEST_F(RealSource, AWrongMasterPasswordIsTriedOnceAndNobodyIsBannedForIt) {
+  class WrongPassword final : public secret::SecretSource {
+   public:
+    Result<secret::Secret> read(const ir::SecretRef&) override {
+      return secret::Secret("not the master's");
+    }
+    Result<ir::SecretRef> seal(const secret::Secret&) override {
+      return ir::SecretRef{"sealed", "x"};
+    }
+  };
+  const std::string log = std::string(std::getenv("PLAN_TEST_SOURCE")) + "/dovecot.log";
+  const auto refusals = [&] {
+    std::size_t count = 0;
+    const std::string text = test::read_all(log);
+    for (std::size_t at = text.find("auth failed, "); at != std::string::npos;
+         at = text.find("auth failed, ", at + 1)) {
+      count +=
+          static_cast<std::size_t>(std::stoul(text.substr(at + 13)));  // "1 attempts in 2 secs"
+    }
+    return count;
+  };
+  const std::size_t before = refusals();
+  WrongPassword wrong;
+  const auto taken = survey_source(*source_, wrong,
+                                   [](const secret::Secret&) -> Result<std::string> { return ""; });
+  ASSERT_FALSE(taken);
+  EXPECT_TRUE(taken.error().is(errors::master_refused)) << taken.error().to_line();
+  EXPECT_EQ(taken.error().to_line().find("not the master's"), std::string::npos);
+  EXPECT_TRUE(wait_for([&] { return refusals() > before; }));
+  EXPECT_EQ(refusals(), before + 1);
+  EXPECT_TRUE(can_log_in("bob@legacy.test", "bob-Passw0rd"));
 }
 
 TEST_F(RealSource, AHashIsReadAgainWithItsScheme) {
