@@ -64,6 +64,10 @@ class FrameWriter {
   std::uint64_t value_left_ = 0;
 };
 
+/// Tells the kernel every few MiB to begin with writing a file that grows, so that the disk works
+/// while the rest is made and not only at the end. `pending` is the caller's count of bytes.
+void start_writeback(int descriptor, std::uint64_t* pending, std::uint64_t written);
+
 /// LEB128 as the exporter writes lengths; returns how many of the (at most 10) bytes were used.
 std::size_t write_length(std::uint64_t length, char* out);
 

@@ -2,8 +2,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/sendfile.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -37,47 +35,69 @@ class Leftovers {
   std::vector<std::string> paths_;
 };
 
-Outcome copy_bytes(const std::string& from, const std::string& to) {
-  const int source = ::open(from.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-  if (source < 0)
-    return Error(errors::dump_unreadable, fmt::format("{}: {}", from, std::strerror(errno)));
-  const int target = ::open(to.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-  int error = target < 0 ? errno : 0;
-  while (error == 0) {
-    constexpr std::size_t kAtATime = std::size_t{1} << 30U;
-    const ssize_t count = ::sendfile(target, source, nullptr, kAtATime);
-    if (count == 0) break;
-    if (count < 0 && errno != EINTR) error = errno;
+/// A file that is written again as it is read, so that its bytes pass by once.
+class CopyingSource final : public ByteSource {
+ public:
+  CopyingSource(const std::string& from, int target) : file_(from), target_(target) {}
+  [[nodiscard]] std::size_t read(char* buffer, std::size_t size) override {
+    const std::size_t count = file_.read(buffer, size);
+    std::string_view rest(buffer, count);
+    while (!rest.empty() && error_ == 0) {
+      const ssize_t written = ::write(target_, rest.data(), rest.size());
+      if (written < 0 && errno != EINTR) error_ = errno;
+      if (written > 0) rest.remove_prefix(static_cast<std::size_t>(written));
+    }
+    start_writeback(target_, &started_, count);
+    return count;
   }
-  if (error == 0 && ::fsync(target) != 0) error = errno;
-  if (target >= 0 && ::close(target) != 0 && error == 0) error = errno;
-  ::close(source);
-  if (error == 0) return {};
-  ::unlink(to.c_str());
-  return Error(error == EEXIST ? errors::dump_exists : errors::dump_unwritable,
-               fmt::format("{}: {}", to, std::strerror(error)));
-}
+  [[nodiscard]] const std::optional<Fault>& fault() const override { return file_.fault(); }
+  [[nodiscard]] int error() const { return error_; }
 
-/// The copy, read to its end: what it holds, or what is wrong with it.
-Result<WrittenFile> read_back(const std::string& path, const OnProgress& on_progress) {
-  PLAN_TRY(reader,
-           FrameReader::open(
-               path, {.is_file_digested = true, .is_stream_digested = true, .is_ahead = true}));
-  const std::string name = std::filesystem::path(path).filename();
-  while (true) {
-    PLAN_TRY(is_there, reader->next());
-    if (!is_there) break;
-    if (on_progress && reader->records() % kRecordsPerProgress == 0)
-      on_progress({.file = name, .file_bytes = reader->file_byte(), .records = reader->records()});
+ private:
+  FileSource file_;
+  int target_;
+  std::uint64_t started_ = 0;
+  int error_ = 0;
+};
+
+/// Copies a file and reads it to its end on the way: what it holds, or what is wrong with it.
+Result<WrittenFile> copy_file(const std::string& from, const std::string& to,
+                              const OnProgress& on_progress) {
+  const int target = ::open(to.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  const auto unwritable = [&](int error) {
+    return Error(error == EEXIST ? errors::dump_exists : errors::dump_unwritable,
+                 fmt::format("{}: {}", to, std::strerror(error)));
+  };
+  if (target < 0) return unwritable(errno);
+  auto owned = std::make_unique<CopyingSource>(from, target);
+  const CopyingSource& source = *owned;
+  FrameReader reader(std::move(owned),
+                     {.is_file_digested = true, .is_stream_digested = true, .is_ahead = true});
+  const std::string name = std::filesystem::path(to).filename();
+  while (!reader.fault()) {
+    const auto is_there = reader.next();
+    if (!is_there || !*is_there) break;
+    if (on_progress && reader.records() % kRecordsPerProgress == 0)
+      on_progress({.file = name, .file_bytes = reader.file_byte(), .records = reader.records()});
   }
-  return WrittenFile{.path = path,
-                     .header = *reader->header(),
-                     .records = reader->records(),
-                     .key_bytes = reader->key_bytes(),
-                     .value_bytes = reader->value_bytes_total(),
-                     .file_bytes = reader->frame().file_bytes,
-                     .file_digest = reader->file_digest(),
-                     .stream_digest = reader->stream_digest()};
+  // Reads what is left, too.
+  const ir::Sha256 digest = reader.file_digest();
+  int error = source.error();
+  if (error == 0 && ::fsync(target) != 0) error = errno;
+  if (::close(target) != 0 && error == 0) error = errno;
+  if (error != 0 || reader.fault()) {
+    ::unlink(to.c_str());
+    if (error != 0) return unwritable(error);
+    return to_error(*reader.fault()).while_doing("reading " + from);
+  }
+  return WrittenFile{.path = to,
+                     .header = *reader.header(),
+                     .records = reader.records(),
+                     .key_bytes = reader.key_bytes(),
+                     .value_bytes = reader.value_bytes_total(),
+                     .file_bytes = reader.frame().file_bytes,
+                     .file_digest = digest,
+                     .stream_digest = reader.stream_digest()};
 }
 
 ir::Value lines_of(const std::vector<std::string>& lines) {
@@ -150,9 +170,8 @@ Result<ir::Value> rewrite_dumps(const std::vector<std::string>& dumps, const std
                            !options.has_end_mark && !options.has_checksum;
     if (is_copied) {
       streams.clear();
-      PLAN_TRY_VOID(copy_bytes(only_source, target));
+      PLAN_TRY(file, copy_file(only_source, target, options.on_progress));
       leftovers.add(target);
-      PLAN_TRY(file, read_back(target, options.on_progress));
       written.push_back(std::move(file));
     } else {
       PLAN_TRY(writer, FrameWriter::create(target, {.letter = subspace.letter, .schema = schema},

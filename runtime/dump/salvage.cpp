@@ -184,9 +184,10 @@ class Finder {
         return parsed.kind == Parsed::Kind::cut && is_last ? Parsed::Kind::none : parsed.kind;
       if (i > 0 && parsed.record.key <= previous) return Parsed::Kind::none;
       previous = parsed.record.key;
-      const bool proves_itself =
-          subspace_.value == ValueKind::blob ||
-          (is_archive(subspace_, previous) && parsed.record.value.size() > 8);
+      const bool has_hash = subspace_.value == ValueKind::blob ||
+                            (is_archive(subspace_, previous) && parsed.record.value.size() > 8);
+      const bool proves_itself = has_hash && hashed_in_search_ < kHashedInSearchMax;
+      if (proves_itself) hashed_in_search_ += parsed.record.value.size();
       if (proves_itself && hash_fault(subspace_, parsed.record).empty()) return Parsed::Kind::whole;
       if (proves_itself && i == 0) return Parsed::Kind::none;
       bytes.remove_prefix(parsed.bytes);
