@@ -1,10 +1,13 @@
 #include <gtest/gtest.h>
+#include <lz4frame.h>
 
+#include <array>
 #include <random>
 
 #include "runtime/dump/errors.h"
 #include "runtime/dump/frame_reader.h"
 #include "runtime/dump/frame_writer.h"
+#include "runtime/dump/integers.h"
 #include "runtime/dump/subspace.h"
 #include "tests/support/temp_dir.h"
 #include "tests/unit/runtime/dump/dump_files.h"
@@ -202,6 +205,80 @@ TEST(DumpFrame, RefusesLengthsThatNoFileCanHold) {
   EXPECT_EQ(kind_of(bytes_of({0x02, 'a'})), "cut-in-key");
   EXPECT_EQ(kind_of(bytes_of({0x81})), "cut-in-key-length");
   EXPECT_EQ(kind_of(bytes_of({0x81, 0x00, 'a', 0x00})), "none");
+}
+
+/// The importer takes every frame that LZ4 knows, so do we: liblz4 writes them here.
+TEST(DumpFrame, ReadsFramesOfOtherKinds) {
+  std::mt19937 random(3);
+  std::string content = bytes_of({0x7b, 's', 6, 0, 0, 0});
+  std::string sample;
+  while (content.size() < 9'000'000) {
+    std::string key;
+    append_big(key, content.size(), 10);
+    sample.append(1 + random() % 40, static_cast<char>('a' + random() % 26));
+    const std::string value =
+        sample.substr(sample.size() - std::min<std::size_t>(sample.size(), 900));
+    std::array<char, 10> length = {};
+    content += static_cast<char>(key.size());
+    content += key;
+    content.append(length.data(), write_length(value.size(), length.data()));
+    content += value;
+  }
+  const std::string digest = ir::sha256(std::string_view(content).substr(6)).hex();
+  for (const LZ4F_blockSizeID_t size : {LZ4F_max64KB, LZ4F_max256KB, LZ4F_max4MB})
+    for (const LZ4F_blockMode_t mode : {LZ4F_blockIndependent, LZ4F_blockLinked})
+      for (const bool has_checks : {false, true}) {
+        LZ4F_preferences_t preferences = {};
+        preferences.frameInfo.blockSizeID = size;
+        preferences.frameInfo.blockMode = mode;
+        if (has_checks) {
+          preferences.frameInfo.contentChecksumFlag = LZ4F_contentChecksumEnabled;
+          preferences.frameInfo.blockChecksumFlag = LZ4F_blockChecksumEnabled;
+          preferences.frameInfo.contentSize = content.size();
+        }
+        std::string file(LZ4F_compressFrameBound(content.size(), &preferences), '\0');
+        const std::size_t written = LZ4F_compressFrame(file.data(), file.size(), content.data(),
+                                                       content.size(), &preferences);
+        ASSERT_FALSE(LZ4F_isError(written));
+        file.resize(written);
+        const auto reader = reader_of(file, {.is_stream_digested = true, .is_ahead = true});
+        EXPECT_EQ(fault_of(*reader), "none");
+        EXPECT_EQ(reader->frame().end, FrameEnd::marked);
+        EXPECT_EQ(reader->stream_digest().hex(), digest);
+        if (!has_checks) continue;
+        // A byte changed anywhere is told by one of the checksums.
+        for (int i = 0; i < 5; ++i) {
+          std::string flipped = file;
+          const std::size_t at = 15 + random() % (flipped.size() - 15);
+          flipped[at] = static_cast<char>(flipped[at] ^ 0x10);
+          const auto damaged = reader_of(flipped);
+          EXPECT_NE(fault_of(*damaged), "none") << at;
+        }
+      }
+}
+
+/// 200 MB of zeros in less than 1 MB of file: read in pieces, and never taken whole.
+TEST(DumpFrame, LetsNoBombIntoMemory) {
+  const TempDir folder;
+  const std::string path = folder.file("subspace_p");
+  constexpr std::uint64_t kBytes = 200'000'000;
+  auto writer = FrameWriter::create(path, {.letter = 'p', .schema = 6});
+  ASSERT_TRUE(writer);
+  ASSERT_TRUE((*writer)->begin_record(std::string(10, 'k'), kBytes));
+  const std::string zeros(1'000'000, '\0');
+  for (std::uint64_t i = 0; i < kBytes; i += zeros.size()) {
+    ASSERT_TRUE((*writer)->append_value(zeros));
+  }
+  ASSERT_TRUE((*writer)->finish());
+  EXPECT_LT(std::filesystem::file_size(path), 1'000'000U);
+  auto reader = FrameReader::open(path);
+  ASSERT_TRUE(reader);
+  ASSERT_TRUE(*(*reader)->next());
+  const auto whole = (*reader)->value();
+  ASSERT_FALSE(whole);
+  EXPECT_TRUE(whole.error().is(errors::value_too_large));
+  EXPECT_FALSE(*(*reader)->next());
+  EXPECT_EQ((*reader)->value_bytes_total(), kBytes);
 }
 
 TEST(DumpFrame, RemovesWhatWasNotFinished) {
