@@ -6,7 +6,7 @@ import sys
 
 import suite
 
-PARALLEL_UNITS = ["unit_engine", "unit_proxy", "unit_net"]
+PARALLEL_UNITS = ["unit_engine", "unit_proxy", "unit_net", "unit_dump"]
 
 
 def units(preset):
