@@ -70,7 +70,8 @@ class CrashTest : public ::testing::Test {
     report::EventRecorder events;
     step::StopSignal stop;
     NoSecrets secrets;
-    const ir::StepGraph graph = test::move_graph({.accounts = 3, .parallel = job.parallel});
+    const ir::StepGraph graph =
+        test::move_graph({.accounts = 3, .parallel = job.parallel, .has_last_stage = true});
     const step::DriverTable drivers = world_drivers(*world_);
     auto journal =
         open_journal(folder_.file("journal.sqlite"), {.vfs = vfs.name(), .clock = &clock});
@@ -111,6 +112,8 @@ TEST_F(CrashTest, killed_at_every_kill_point_the_same_command_goes_on) {
       ASSERT_EQ(world_->verdict(3, true), "") << "killed at " << at_pass(point, pass);
       // Nothing shows whether that step was done: it may be made twice, never left out.
       ASSERT_GE(world_->finalized, 1U) << "killed at " << at_pass(point, pass);
+      ASSERT_EQ(world_->address_finalized, 1U) << "killed at " << at_pass(point, pass);
+      ASSERT_EQ(world_->domain_made, 0U) << "restored; killed at " << at_pass(point, pass);
     }
   }
   std::printf("%zu kills\n", kills);

@@ -65,6 +65,7 @@ struct World {
   WorldFault fault = {};
   std::uint32_t effects = 0;
   std::uint32_t domain_made = 0;
+  std::uint32_t address_finalized = 0;
   std::uint32_t finalized = 0;
   std::uint32_t observations = 0;
   std::uint32_t violations = 0;
@@ -314,6 +315,11 @@ class WorldDriver final : public step::StepDriver {
       case ir::StepKind::admin_update:
         ++world_.finalized;
         break;
+      case ir::StepKind::address_finalize:
+        need(world_.finalized > 0 && world_.domain_made == 1, context,
+             "the address moved too early");
+        world_.address_finalized = 1;
+        break;
       case ir::StepKind::admin_account:
         a.is_created = true;
         break;
@@ -416,6 +422,9 @@ class WorldDriver final : public step::StepDriver {
         break;
       case ir::StepKind::admin_account:
         a.is_created = prior;
+        break;
+      case ir::StepKind::admin_upsert:
+        world_.domain_made = 0;
         break;
       default:
         break;

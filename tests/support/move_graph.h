@@ -19,7 +19,8 @@ struct MoveGraphOptions {
   std::uint32_t stop_after_failed = 0;  ///< of every wave
   std::uint32_t stop_failed_permille = 0;
   std::uint64_t stop_hold_ms = 0;
-  bool has_barrier = false;  ///< the last wave begins behind the first one's accounts, softly
+  bool has_last_stage = false;  ///< behind finalize: the address moves, and the domain goes back
+  bool has_barrier = false;     ///< the last wave begins behind the first one's accounts, softly
   std::int64_t bound_ms = 20'000;
   std::string domain_note = "v1";  ///< change it and the domain's step has another digest
   std::string copy_note = "v1";    ///< the same for every account's copy
@@ -184,6 +185,15 @@ inline ir::StepGraph move_graph(const MoveGraphOptions& options = {}) {
         graph.add_soft_edge(step, barrier);
     }
     graph.add_edge(step, finalize);
+  }
+  if (options.has_last_stage) {
+    const ir::StepId address =
+        alone(StepKind::address_finalize, ir::Stage::finalize, "finalize/address",
+              Value::map({{"public", "x"}, {"to", "y"}}));
+    const ir::StepId restore = alone(StepKind::restore, ir::Stage::finalize, "finalize/domain",
+                                     Value::map({{"step", "domain/x"}}));
+    graph.add_edge(finalize, address);
+    graph.add_edge(address, restore);
   }
   const auto problem = graph.freeze();
   PLAN_CHECK(!problem, "the graph of the tests is sound");

@@ -119,7 +119,8 @@ class HoldDriver final : public step::StepDriver {
     if (is_forward(entry_of(state, wanted.account))) return Value::map();
     PLAN_TRY_VOID(map.change({.key = wanted.account,
                               .value = std::string(kHoldTransport),
-                              .only_over = Entries{std::nullopt}}));
+                              .only_over = Entries{std::nullopt},
+                              .is_patient = true}));
     // A reload is only a signal when it returns. A probe that is held proves that the queue manager
     // resolves by the new entry; what it resolved before then has an older arrival and is waited
     // for.

@@ -87,7 +87,29 @@ TransportMap::TransportMap(source::Source& source, std::string path)
     : source_(source),
       path_(std::move(path)),
       writes_([this](std::vector<Request*>& requests) { return write(requests); },
-              source::kReloadApart, source.clock()) {}
+              source::kReloadApart, source.clock(),
+              [this](const std::vector<Request*>& ready) { return pick(ready); }) {}
+
+std::vector<TransportMap::Request*> TransportMap::pick(const std::vector<Request*>& ready) {
+  const auto now = source_.clock().now();
+  std::vector<Request*> picked;
+  std::vector<Request*> patient;
+  for (Request* request : ready) {
+    const bool waits = request->change->is_patient && now - request->since < source::kPatience;
+    (waits ? patient : picked).push_back(request);
+  }
+  const std::lock_guard lock(mutex_);
+  std::erase_if(expected_, [&](const auto& one) { return now - one.second > source::kExpectTime; });
+  if (!patient.empty() && (!picked.empty() || expected_.empty())) {
+    picked.push_back(*std::min_element(
+        patient.begin(), patient.end(),
+        [](const Request* left, const Request* right) { return left->since < right->since; }));
+  }
+  for (const Request* request : picked) {
+    if (request->change->is_patient) expected_.insert_or_assign(request->change->key, now);
+  }
+  return picked;
+}
 
 Result<TransportMap::State> TransportMap::look() {
   const net::Deadline deadline = net::Deadline::after(source::kCommandTime);
@@ -164,7 +186,11 @@ Result<std::int64_t> TransportMap::change(const Change& change) {
                  fmt::format("`{}` cannot stand in {}", printable(change.key), path_))
         .with_blame(Blame::source);
   }
-  Request request{.change = &change};
+  Request request{.change = &change, .since = source_.clock().now()};
+  {
+    const std::lock_guard lock(mutex_);
+    expected_.erase(change.key);
+  }
   PLAN_TRY_VOID(writes_.submit(request).while_doing(
       fmt::format("changing {} on {}", path_, source_.host().name())));
   if (request.refusal) return *request.refusal;

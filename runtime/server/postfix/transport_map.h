@@ -51,6 +51,10 @@ class TransportMap {
     /// When given, the change is refused (changed-since) unless the entry is one of these or
     /// `value` already.
     std::optional<std::vector<std::optional<std::string>>> only_over = {};
+    /// The account's mail is held, and nobody waits for that. Such changes go one by one, each with
+    /// the reload of a change for which clients wait, while one is expected: so accounts that move
+    /// side by side do not make each other wait for the next reload.
+    bool is_patient = false;
   };
   /// Writes, reloads, and returns the source's clock (seconds) at a moment after the reload. When
   /// nothing differs and the map is live nothing is written. Errors: changed-since, not-a-map-key,
@@ -67,10 +71,12 @@ class TransportMap {
  private:
   struct Request {
     const Change* change = nullptr;
+    net::Clock::Monotonic since = {};
     std::optional<Error> refusal = {};
     std::int64_t live_seconds = 0;
   };
   [[nodiscard]] Outcome write(std::vector<Request*>& requests);
+  [[nodiscard]] std::vector<Request*> pick(const std::vector<Request*>& ready);
   [[nodiscard]] Result<std::string> type();
   /// Database, and with `is_reload` reload and stamp; the source's clock afterwards.
   [[nodiscard]] Result<std::int64_t> activate(bool is_reload);
@@ -79,6 +85,8 @@ class TransportMap {
   const std::string path_;
   std::mutex mutex_;
   std::optional<std::string> type_;
+  /// Keys of accounts that are held now, and since when: the change that forwards them comes next.
+  std::map<std::string, net::Clock::Monotonic> expected_;
   source::SharedWrite<Request> writes_;
 };
 

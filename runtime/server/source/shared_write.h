@@ -1,10 +1,12 @@
 #pragma once
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "compiler/source/result.h"
@@ -22,9 +24,12 @@ template <class Request>
 class SharedWrite {
  public:
   using Write = std::function<Outcome(std::vector<Request*>&)>;
+  /// Which of the requests that are ready go into the write that is due; the others wait for a
+  /// later one. Called again and again until it names some.
+  using Pick = std::function<std::vector<Request*>(const std::vector<Request*>&)>;
 
-  SharedWrite(Write write, std::chrono::milliseconds apart, net::Clock& clock)
-      : write_(std::move(write)), apart_(apart), clock_(clock) {}
+  SharedWrite(Write write, std::chrono::milliseconds apart, net::Clock& clock, Pick pick = {})
+      : write_(std::move(write)), pick_(std::move(pick)), apart_(apart), clock_(clock) {}
 
   /// Returns when a write that began after this call has ended.
   [[nodiscard]] Outcome submit(Request& request) {
@@ -39,8 +44,7 @@ class SharedWrite {
       }
       is_busy_ = true;
       wait_for_turn(lock);
-      std::vector<std::shared_ptr<Ticket>> batch = std::move(waiting_);
-      waiting_.clear();
+      std::vector<std::shared_ptr<Ticket>> batch = take_batch(lock);
       last_ = clock_.now();
       lock.unlock();
       std::vector<Request*> requests;
@@ -74,7 +78,28 @@ class SharedWrite {
     lock.lock();
   }
 
+  std::vector<std::shared_ptr<Ticket>> take_batch(std::unique_lock<std::mutex>& lock) {
+    if (!pick_) return std::exchange(waiting_, {});
+    while (true) {
+      std::vector<Request*> ready;
+      for (const auto& ticket : waiting_) ready.push_back(ticket->request);
+      const std::vector<Request*> picked = pick_(ready);
+      std::vector<std::shared_ptr<Ticket>> batch;
+      std::erase_if(waiting_, [&](const std::shared_ptr<Ticket>& ticket) {
+        if (std::find(picked.begin(), picked.end(), ticket->request) == picked.end()) return false;
+        batch.push_back(ticket);
+        return true;
+      });
+      if (!batch.empty()) return batch;
+      lock.unlock();
+      clock_.sleep_for(kLookAgain);
+      lock.lock();
+    }
+  }
+
+  static constexpr std::chrono::milliseconds kLookAgain{20};
   Write write_;
+  Pick pick_;
   std::chrono::milliseconds apart_;
   net::Clock& clock_;
   std::mutex mutex_;

@@ -196,6 +196,89 @@ TEST_F(EngineTest, a_window_waits_for_its_moment) {
   EXPECT_GE(clock_.wall_ms(), opens);
 }
 
+/// One switch that steps turn on.
+class SwitchDriver final : public step::StepDriver {
+ public:
+  explicit SwitchDriver(bool& is_on) : is_on_(is_on) {}
+  Result<ir::Observation> observe(step::StepContext&) override {
+    ir::Observation seen;
+    seen.standing = is_on_ ? ir::Standing::satisfied : ir::Standing::absent;
+    seen.prior = ir::Value::map({{"was_on", is_on_}});
+    return seen;
+  }
+  Result<ir::Value> apply(step::StepContext& context) override {
+    EXPECT_EQ(context.kind, ir::StepKind::postfix_listener) << "also when it is restored";
+    is_on_ = true;
+    return ir::Value::map();
+  }
+  Outcome verify(step::StepContext&) override { return {}; }
+  Outcome undo(step::StepContext& context) override {
+    EXPECT_EQ(context.id, "source/listener");
+    is_on_ = context.prior["was_on"].bool_or(false);
+    return {};
+  }
+
+ private:
+  bool& is_on_;
+};
+
+ir::StepGraph switch_graph() {
+  ir::StepGraph graph;
+  const auto add = [&](ir::StepKind kind, const char* id, ir::Value arguments) {
+    return graph.add_step(
+        graph.add_shape(
+            {kind, ir::Stage::finalize, ir::TransactionRole::none, id, std::move(arguments), {}}),
+        ir::RowId::none, ir::WaveId::none);
+  };
+  const ir::StepId on = add(ir::StepKind::postfix_listener, "source/listener", ir::Value::map());
+  const ir::StepId point =
+      add(ir::StepKind::mark_rollback_point, "point/before", ir::Value::map({{"point", "before"}}));
+  const ir::StepId off = add(ir::StepKind::restore, "finalize/listener",
+                             ir::Value::map({{"step", "source/listener"}}));
+  graph.add_edge(on, point);
+  graph.add_edge(point, off);
+  EXPECT_FALSE(graph.freeze());
+  return graph;
+}
+
+TEST_F(EngineTest, restore_takes_back_what_an_earlier_step_did_and_its_undo_makes_it_again) {
+  bool is_on = false;
+  drivers_.add(ir::StepKind::postfix_listener, std::make_shared<SwitchDriver>(is_on));
+  const auto result = run(switch_graph());
+  ASSERT_TRUE(result) << result.error().to_line();
+  EXPECT_EQ(result->ending, Ending::finished) << result->message;
+  EXPECT_FALSE(is_on);
+  EXPECT_EQ(state_of("finalize/listener"), "done");
+  const auto undone = back(switch_graph(), ToPoint{"before"});
+  ASSERT_TRUE(undone) << undone.error().to_line();
+  EXPECT_TRUE(is_on);
+}
+
+TEST_F(EngineTest, restore_leaves_alone_what_was_there_before_plan) {
+  bool is_on = true;
+  drivers_.add(ir::StepKind::postfix_listener, std::make_shared<SwitchDriver>(is_on));
+  const auto result = run(switch_graph());
+  ASSERT_TRUE(result) << result.error().to_line();
+  EXPECT_EQ(result->ending, Ending::finished) << result->message;
+  EXPECT_TRUE(is_on);
+}
+
+TEST_F(EngineTest, restore_of_no_step_is_said_so) {
+  ir::StepGraph graph;
+  graph.add_step(graph.add_shape({ir::StepKind::restore,
+                                  ir::Stage::finalize,
+                                  ir::TransactionRole::none,
+                                  "finalize/x",
+                                  ir::Value::map({{"step", "nowhere"}}),
+                                  {}}),
+                 ir::RowId::none, ir::WaveId::none);
+  ASSERT_FALSE(graph.freeze());
+  const auto result = run(graph);
+  ASSERT_TRUE(result);
+  ASSERT_EQ(result->failures.size(), 1U);
+  EXPECT_EQ(result->failures[0].code, "argument-missing");
+}
+
 TEST_F(EngineTest, a_stop_request_finishes_the_held_accounts_and_begins_nothing_new) {
   /// Asks to stop as soon as the first account is held.
   class StopAtHold final : public report::EventSink {

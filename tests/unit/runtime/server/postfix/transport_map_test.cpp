@@ -181,6 +181,27 @@ TEST(TransportMap, ChangesThatComeTogetherShareOneReload) {
   EXPECT_LE(postfix.reloads, 3);
 }
 
+TEST(TransportMap, HoldsOfMailGoOneByOneWithTheReloadThatClientsWaitFor) {
+  FakePostfix postfix;
+  auto source = postfix.source();
+  TransportMap& map = source->transport_map(kPath);
+  const auto hold = [&](const std::string& key) {
+    return map.change({.key = key, .value = std::string(kHoldTransport), .is_patient = true});
+  };
+  ASSERT_TRUE(hold("a@x.test")) << "nobody is expected: at once";
+  EXPECT_EQ(postfix.reloads, 1);
+  std::thread b([&] { EXPECT_TRUE(hold("b@x.test")); });
+  std::thread c([&] { EXPECT_TRUE(hold("c@x.test")); });
+  std::this_thread::sleep_for(std::chrono::milliseconds(1'300));
+  EXPECT_EQ(postfix.reloads, 1) << "they leave the reload to the account that is held";
+  ASSERT_TRUE(map.change({.key = "a@x.test", .value = "smtp:[10.9.0.1]:25"}));
+  EXPECT_EQ(postfix.reloads, 2);
+  EXPECT_EQ(parse_map(postfix.running).size(), 2U) << "one of them came along, the other waits";
+  b.join();
+  c.join();
+  EXPECT_EQ(parse_map(postfix.running).size(), 3U) << "nobody waits for ever";
+}
+
 TEST(TransportMap, AnEntryThatSomebodyChangedIsNotTakenAwayAndOthersOfTheBatchAre) {
   FakePostfix postfix;
   auto source = postfix.source();
