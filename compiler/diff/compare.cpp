@@ -23,8 +23,11 @@ std::size_t count_changes(const std::vector<StepChange>& steps) {
   return static_cast<std::size_t>(std::count_if(steps.begin(), steps.end(), is_change));
 }
 
-/// Two reloads of one server begin at least so far apart (design.md section 6, "Scale").
+/// Two reloads of one server begin at least so far apart (design.md section 6, "Scale"). A few
+/// accounts at a time go one behind the other and meet none of another's; more of them go together,
+/// and then each waits for half of the time on average.
 constexpr std::uint64_t kReloadApartMs = 1000;
+constexpr std::uint64_t kOneBehindTheOther = 3;
 
 /// Clients wait from proxy.hold to the commit, and steps that do not wait for one another run side
 /// by side: the hold is the longest chain of steps in between.
@@ -172,7 +175,7 @@ ChangeSet compare(const ir::StepGraph& graph,
                      graph.kind(id) == ir::StepKind::postfix_forward;
       }
       const std::uint64_t others = std::max<std::uint32_t>(1, waves[w].parallel) - 1;
-      if (!has_reload || others == 0) continue;
+      if (!has_reload || others < kOneBehindTheOther) continue;
       const std::uint64_t wait = kReloadApartMs / 2 * others / (others + 1);
       *account.cost.hold_ms += wait;
       account.hold.push_back(

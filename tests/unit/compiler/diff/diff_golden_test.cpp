@@ -172,7 +172,7 @@ TEST(Diff, ValuesAreShownOnOneLine) {
 
 TEST(Diff, AHoldIsTheLongestChainOfWhatClientsWaitForWithItsFigures) {
   ir::StepGraph graph;
-  const ir::WaveId wave = graph.add_wave({.name = "all", .parallel = 2});
+  const ir::WaveId wave = graph.add_wave({.name = "all", .parallel = 4});
   const ir::RowId row = graph.add_row("a@x", Value::map({{"account", "a@x"}}), {});
   std::map<std::string, ir::StepId> steps;
   std::unordered_map<std::uint32_t, Observation> seen;
@@ -202,13 +202,13 @@ TEST(Diff, AHoldIsTheLongestChainOfWhatClientsWaitForWithItsFigures) {
   const AccountChange& account = changes.stages[2].waves.at(0).accounts.at(0);
   ASSERT_EQ(account.hold.size(), 5U);
   EXPECT_EQ(account.hold[1].basis, "as deny");
-  EXPECT_EQ(account.hold[4].step, "reloads") << "another account moves at the same time";
-  EXPECT_EQ(account.cost.hold_ms, 20U + 600U + 30U + 10U + 250U);
+  EXPECT_EQ(account.hold[4].step, "reloads") << "others move at the same time";
+  EXPECT_EQ(account.cost.hold_ms, 20U + 600U + 30U + 10U + 375U);
   EXPECT_NE(render_text(changes, {}).find("as deny"), std::string::npos);
   seen[static_cast<std::uint32_t>(steps["deny"])].standing = Standing::satisfied;
   changes = compare(graph, seen, {}, "x");
   EXPECT_EQ(changes.stages[2].waves.at(0).accounts.at(0).cost.hold_ms,
-            20U + 100U + 30U + 10U + 250U);
+            20U + 100U + 30U + 10U + 375U);
 }
 
 TEST(Diff, CountsWhatWouldChange) {
