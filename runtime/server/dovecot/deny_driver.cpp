@@ -154,11 +154,12 @@ class DenyDriver final : public step::StepDriver {
     observation.prior = Value::map({{"denied", already}});
     observation.fingerprint = Value::map({{"denied", already}});
     observation.duration_ms = 1000;
-    // Anywhere within Dovecot's second; then two looks at the sessions.
-    observation.hold_ms = 500 + kLateLogin.count();
+    // The rest of Dovecot's second; then two looks at the sessions.
+    const auto rest = std::chrono::milliseconds(1000) - source::kBeginWithinSecond;
+    observation.hold_ms = static_cast<std::uint64_t>((rest + kLateLogin).count());
     observation.hold_basis =
-        fmt::format("half a second until Dovecot looks again, {} ms until no session is there",
-                    kLateLogin.count());
+        fmt::format("{} ms until Dovecot looks again, {} ms until no session is there",
+                    rest.count(), kLateLogin.count());
     return observation;
   }
 

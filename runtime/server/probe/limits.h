@@ -10,6 +10,9 @@ inline constexpr std::chrono::milliseconds kSessionTime{15'000};
 /// number).
 inline constexpr int kConnectAttempts = 5;
 inline constexpr std::chrono::milliseconds kConnectApart{300};
+/// For the greeting of a Postfix that was just reloaded; doubled with each connection.
+inline constexpr std::chrono::milliseconds kGreetingPatience{120};
+inline constexpr std::chrono::milliseconds kGreetingPatienceMax{2'000};
 /// Until an accepted probe is found. The clients' hold lasts 20 s in all; found after 0.08 s when
 /// all is well (9.8).
 inline constexpr std::chrono::milliseconds kFindTime{12'000};

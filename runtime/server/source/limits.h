@@ -16,13 +16,16 @@ inline constexpr std::size_t kQueueBytesMax = std::size_t{512} << 20U;
 /// read so long ago must differ from the next version in size, and a write counts when Dovecot is
 /// seen to follow it, which is in the next second at the latest.
 inline constexpr std::chrono::milliseconds kWatchedFileMemory{2500};
+/// Where in a second of the source's clock a hold of clients begins: the proxies and the write of the
+/// deny file come before its end.
+inline constexpr std::chrono::milliseconds kBeginWithinSecond{700};
 /// One reload a second at most, shared by all changes that are ready.
 inline constexpr std::chrono::milliseconds kReloadApart{1000};
 /// How long after the hold of an account's mail the change that forwards it is expected, and how
 /// long holds of others stay behind to share that reload. With many accounts at a time the latter
 /// is what counts: then they go together.
 inline constexpr std::chrono::milliseconds kExpectTime{4'000};
-inline constexpr std::chrono::milliseconds kPatience{3'000};
+inline constexpr std::chrono::milliseconds kPatience{5'000};
 /// How long mail that was in delivery when the hold came is waited for; the clients' hold lasts 20
 /// s in all.
 inline constexpr std::chrono::milliseconds kDrainTime{10'000};
