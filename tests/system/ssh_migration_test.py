@@ -92,6 +92,9 @@ def main():
 
         checked = plan("check")
         report.check("check finds nothing wrong", checked.returncode == 0, checked.stdout + checked.stderr)
+        unasked = plan("apply")
+        report.check("apply with nobody to ask does nothing and ends with 2", unasked.returncode == 2 and
+                     "nothing was done" in unasked.stderr, unasked.stderr[-2000:])
         # From another folder: keys, secrets, sockets and commands are looked for beside the plan.
         laptop = migration.folder / "laptop"
         shutil.copytree(migration.work, laptop, ignore=shutil.ignore_patterns("*.sock"))
@@ -105,7 +108,7 @@ def main():
                          "[lease-taken]" in second.stdout and f"process {apply.pid}" in second.stdout and
                          "--take-over" in second.stdout, second.stdout[-3000:])
             code = apply.wait()
-        report.check("apply moves every account over SSH, from any folder", code == 0,
+        report.check("apply moves every account over SSH, from any folder, and waits for the last word", code == 2,
                      f"exit code {code}\n" + (migration.folder / "apply.log").read_text()[-4000:])
         time.sleep(1)
         migration.stop_traffic()
@@ -113,6 +116,8 @@ def main():
         (rows, wrong), facts = migration.judge()
         print(oracle.table(rows, facts["holds"]))
         report.check("nothing lost, nothing twice", not wrong, "\n".join(wrong[:40]))
+        code = migration.finalize("migration.yaml", "--yes")
+        report.check("the approved last stage ends well over SSH too", code == 0, f"exit code {code}")
         report.check("mail arrived meanwhile", migration.ledger.counts["accepted"] > 100, migration.ledger.counts)
     finally:
         migration.stop()

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "compiler/source/check.h"
+
 namespace plan {
 namespace {
 constexpr ErrorCode kCode{"some-code", "something happened", "do something"};
@@ -20,6 +22,11 @@ TEST(Error, StaysWhatItIsWhenItIsChangedInPlace) {
   error = std::move(error).with_effect(Effect::applied);
   EXPECT_EQ(error.message(), "a message that is longer than the small string buffer of a string");
   EXPECT_EQ(error.effect(), Effect::applied);
+}
+
+TEST(BugDeathTest, EndsTheProcessWithCode70AndSaysWhatDidNotHold) {
+  EXPECT_EXIT(PLAN_CHECK(1 > 2, "numbers have an order"), testing::ExitedWithCode(70),
+              "a bug in plan: .*1 > 2 does not hold: numbers have an order");
 }
 
 }  // namespace
