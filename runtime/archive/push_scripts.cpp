@@ -23,7 +23,7 @@ struct Script {
 class ScriptPush {
  public:
   ScriptPush(ArchiveFile& archive, const TargetAccount& target, PushReport& report)
-      : archive_(archive), database_(archive.database()), target_(target), report_(report) {}
+      : database_(archive.database()), target_(target), report_(report) {}
 
   Outcome run() {
     PLAN_TRY_VOID(load());
@@ -172,7 +172,6 @@ class ScriptPush {
     return {};
   }
 
-  ArchiveFile& archive_;
   store::Database& database_;
   const TargetAccount& target_;
   PushReport& report_;

@@ -37,8 +37,7 @@ std::string new_run_id(std::int64_t wall_ms, const std::string& plan_name,
 
 }  // namespace
 
-Session::Session(const EngineParts& parts, const EngineOptions& options)
-    : parts_(parts), options_(options) {}
+Session::Session(const EngineParts& parts) : parts_(parts) {}
 
 Session::~Session() {
   leases_.reset();
@@ -58,7 +57,7 @@ void Session::set_fatal(Error error) {
 
 Result<std::unique_ptr<Session>> Session::begin(const EngineParts& parts,
                                                 const EngineOptions& options, bool is_rollback) {
-  std::unique_ptr<Session> session(new Session(parts, options));
+  std::unique_ptr<Session> session(new Session(parts));
   PLAN_TRY_VOID(parts.journal.lock_for_run());
   session->is_locked_ = true;
   PLAN_TRY(runs, parts.journal.runs());

@@ -36,10 +36,9 @@ class Session {
   [[nodiscard]] Outcome end(const RunResult& result);
 
  private:
-  Session(const EngineParts& parts, const EngineOptions& options);
+  explicit Session(const EngineParts& parts);
 
   const EngineParts parts_;
-  const EngineOptions& options_;
   RunInfo info_;
   bool is_resumed_ = false;
   bool is_locked_ = false;

@@ -85,8 +85,7 @@ std::string resolve(const std::string& host) {
 
 class Client {
  public:
-  Client(const RelayTarget& target, net::SocketStream& stream)
-      : target_(target), stream_(stream), reader_(stream, kLineBytesMax) {}
+  explicit Client(net::SocketStream& stream) : stream_(stream), reader_(stream, kLineBytesMax) {}
 
   Result<Reply> read() {
     Reply reply;
@@ -129,7 +128,6 @@ class Client {
   [[nodiscard]] std::size_t buffered() const { return reader_.buffered(); }
 
  private:
-  const RelayTarget& target_;
   net::SocketStream& stream_;
   net::LineReader reader_;
 };
@@ -166,7 +164,7 @@ std::vector<RelayResult> relay(const RelayTarget& target, std::string_view sende
   auto connected = net::connect_tcp(address, target.port, Deadline::after(kConnectPatience),
                                     target.bind_address);
   if (!connected) return all(lost(connected.error()));
-  Client client(target, **connected);
+  Client client(**connected);
   net::TlsClientOptions tls;
   tls.server_name = target.are_invalid_certificates_allowed ? std::string{} : host;
   tls.is_unverified_allowed = target.are_invalid_certificates_allowed;
