@@ -1,7 +1,8 @@
-// links: archive test_support
+// links: archive rehearsal test_support
 // A mailbox of a real Dovecot into an archive, beside mbsync (Debian's isync) into a Maildir:
-// messages a second, everything new, then nothing new. PLAN_BENCH_MESSAGES sets how many (default
-// 5000 of 4 kB).
+// messages a second, everything new, then nothing new. Then the archive into an account of the
+// embedded target by JMAP, beside mbsync from its Maildir into another account of it by IMAP.
+// PLAN_BENCH_MESSAGES sets how many (default 5000 of 4 kB).
 #include <fmt/format.h>
 
 #include <chrono>
@@ -11,7 +12,10 @@
 #include <fstream>
 
 #include "runtime/archive/import_imap.h"
+#include "runtime/archive/push_jmap.h"
+#include "runtime/rehearsal/embedded_target.h"
 #include "tests/support/dovecot.h"
+#include "tests/support/test_certificate.h"
 
 namespace {
 
@@ -46,20 +50,121 @@ plan::Outcome fill(plan::test::Dovecot& dovecot, std::size_t count) {
   return {};
 }
 
-double run_mbsync(const plan::test::Dovecot& dovecot) {
+/// Seconds of one run of mbsync with that configuration; 0 when it failed.
+double run_mbsync(const std::string& folder, const std::string& configuration) {
+  std::ofstream(folder + "/mbsyncrc") << configuration;
+  const auto begun = Clock::now();
+  const std::string command =
+      "mbsync -q -c " + folder + "/mbsyncrc c >" + folder + "/mbsync.log 2>&1";
+  if (std::system(command.c_str()) != 0) {
+    std::fprintf(stderr, "archive_bench: mbsync failed; see %s/mbsync.log\n", folder.c_str());
+    return 0;
+  }
+  return seconds_since(begun);
+}
+
+/// From Dovecot into a Maildir.
+double pull_with_mbsync(const plan::test::Dovecot& dovecot) {
   const std::string folder = dovecot.folder();
   std::filesystem::create_directories(folder + "/copy");
-  std::ofstream(folder + "/mbsyncrc") << fmt::format(
-      "IMAPAccount a\nHost 127.0.0.1\nPort {}\nUser alice@example.org\nPass secret\nSSLType "
-      "None\nAuthMechs LOGIN\n\n"
-      "IMAPStore far\nAccount a\n\nMaildirStore near\nSubFolders Verbatim\nPath {}/copy/\nInbox "
-      "{}/copy/INBOX\n\n"
-      "Channel c\nFar :far:\nNear :near:\nPatterns *\nCreate Near\nSync Pull\nSyncState *\n",
-      dovecot.imap_port(), folder, folder);
-  const auto begun = Clock::now();
-  const std::string command = "mbsync -q -c " + folder + "/mbsyncrc c >/dev/null 2>&1";
-  if (std::system(command.c_str()) != 0) return 0;
-  return seconds_since(begun);
+  return run_mbsync(
+      folder,
+      fmt::format(
+          "IMAPAccount a\nHost 127.0.0.1\nPort {}\nUser alice@example.org\nPass secret\nSSLType "
+          "None\nAuthMechs LOGIN\n\n"
+          "IMAPStore far\nAccount a\n\nMaildirStore near\nSubFolders Verbatim\nPath "
+          "{}/copy/\nInbox "
+          "{}/copy/INBOX\n\n"
+          "Channel c\nFar :far:\nNear :near:\nPatterns *\nCreate Near\nSync Pull\nSyncState *\n",
+          dovecot.imap_port(), folder, folder));
+}
+
+constexpr const char* kPassword = "Correct-Horse-Battery-9";
+
+/// An embedded target with the accounts `ours` and `peer`, and the administrator's client.
+struct Target {
+  std::unique_ptr<plan::rehearsal::EmbeddedTarget> server = {};
+  std::shared_ptr<plan::net::jmap::Client> client = {};
+  std::string account_id = {};
+};
+
+plan::Result<Target> start_target(const std::string& folder) {
+  Target target;
+  plan::test::make_certificate(folder + "/target.pem", folder + "/target.key", "localhost");
+  plan::rehearsal::EmbeddedTargetOptions options;
+  options.data_directory = folder + "/target";
+  options.admin_password = "adminpw";
+  options.http = plan::rehearsal::ListenAt{};
+  options.imaps = plan::rehearsal::ListenAt{};
+  options.tls = plan::net::TlsServerOptions{folder + "/target.pem", folder + "/target.key"};
+  PLAN_TRY(server, plan::rehearsal::EmbeddedTarget::start(std::move(options)));
+  target.server = std::move(server);
+  plan::net::HttpOptions http;
+  http.url = target.server->url();
+  http.user = "admin";
+  http.password = plan::secret::Secret("adminpw");
+  PLAN_TRY(connected, plan::net::make_http_client(std::move(http)));
+  target.client = std::make_shared<plan::net::jmap::Client>(
+      std::shared_ptr<plan::net::HttpClient>(std::move(connected)));
+  using plan::ir::Value;
+  PLAN_TRY(domain, target.client->set(
+                       {.type = "x:Domain",
+                        .create = Value::map({{"d", Value::map({{"name", "example.org"}})}})}));
+  for (const char* name : {"peer", "ours"}) {
+    const Value credentials =
+        Value::map({{"0", Value::map({{"@type", "Password"}, {"secret", kPassword}})}});
+    PLAN_TRY(account,
+             target.client->set(
+                 {.type = "x:Account",
+                  .create = Value::map({{"a", Value::map({{"@type", "User"},
+                                                          {"name", name},
+                                                          {"domainId", domain.created_id("d")},
+                                                          {"credentials", credentials}})}})}));
+    target.account_id = account.created_id("a");
+  }
+  return target;
+}
+
+/// From the Maildir into the account `peer` of the target, as a user would with the same tool.
+double push_with_mbsync(const plan::test::Dovecot& dovecot, const Target& target) {
+  const std::string folder = dovecot.folder();
+  return run_mbsync(
+      folder,
+      fmt::format(
+          "IMAPAccount t\nHost 127.0.0.1\nPort {}\nUser peer@example.org\nPass {}\nSSLType "
+          "IMAPS\nCertificateFile {}/target.pem\nAuthMechs LOGIN\n\n"
+          "IMAPStore far\nAccount t\n\nMaildirStore near\nSubFolders Verbatim\nPath "
+          "{}/copy/\nInbox "
+          "{}/copy/INBOX\n\n"
+          "Channel c\nFar :far:\nNear :near:\nPatterns INBOX\nSync Push\nSyncState {}/state/\n",
+          target.server->port(plan::rehearsal::Service::imaps), kPassword, folder, folder, folder,
+          folder));
+}
+
+int measure_push(plan::test::Dovecot& dovecot, plan::archive::ArchiveFile& archive,
+                 std::size_t count) {
+  std::filesystem::create_directories(dovecot.folder() + "/state");
+  auto target = start_target(dovecot.folder());
+  if (!target) {
+    std::fprintf(stderr, "archive_bench: %s\n", target.error().to_line().c_str());
+    return 1;
+  }
+  const plan::archive::TargetAccount account(target->client, target->account_id);
+  for (const char* figure : {"archive_to_target_first", "archive_to_target_again"}) {
+    const auto begun = Clock::now();
+    const auto report = plan::archive::push_jmap(archive, account);
+    const double ours = seconds_since(begun);
+    if (!report || !report->problems.empty()) {
+      std::fprintf(
+          stderr, "archive_bench: %s\n",
+          report ? report->problems.front().text.c_str() : report.error().to_line().c_str());
+      return 1;
+    }
+    const double peer = push_with_mbsync(dovecot, *target);
+    print(figure, static_cast<double>(count) / ours,
+          peer > 0 ? static_cast<double>(count) / peer : 0);
+  }
+  return 0;
 }
 
 }  // namespace
@@ -92,9 +197,9 @@ int main() {
       std::fprintf(stderr, "archive_bench: %s\n", report.error().to_line().c_str());
       return 1;
     }
-    const double peer = run_mbsync(*dovecot);
+    const double peer = pull_with_mbsync(*dovecot);
     print(figure, static_cast<double>(count) / ours,
           peer > 0 ? static_cast<double>(count) / peer : 0);
   }
-  return 0;
+  return measure_push(*dovecot, *archive, count);
 }
