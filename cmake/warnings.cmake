@@ -13,6 +13,10 @@ elseif(PLAN_SANITIZE STREQUAL "thread")
   target_compile_options(plan_warnings INTERFACE -fsanitize=thread $<$<CXX_COMPILER_ID:GNU>:-Wno-tsan>)
   target_link_options(plan_warnings INTERFACE -fsanitize=thread)
 endif()
+# libFuzzer sees which way an input went through all of our code, not only through the target's own file.
+if(PLAN_FUZZ)
+  target_compile_options(plan_warnings INTERFACE -fsanitize=fuzzer-no-link)
+endif()
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 
 # Hardening of what is shipped; tests are built without it, and without optimisation: they are many and run once.
