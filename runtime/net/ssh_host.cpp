@@ -7,6 +7,7 @@
 #include <libssh2.h>
 #include <openssl/evp.h>
 #include <poll.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <array>
@@ -471,6 +472,25 @@ Result<SshOptions> address_of(const ir::Value& host_block) {
   return options;
 }
 
+/// A key that is not there looks like one that the server refuses, and one that others can read is
+/// nobody's secret.
+Outcome check_key_file(const std::string& file) {
+  struct stat status {};
+  if (stat(file.c_str(), &status) != 0) {
+    return Error(errors::file_unreadable, fmt::format("{}: {}", file, errno_text(errno)))
+        .with_blame(Blame::plan)
+        .with_argument("key");
+  }
+  if ((status.st_mode & 077U) != 0) {
+    return Error(errors::ssh_failed, fmt::format("the key {} can be read by others (mode {:o}); "
+                                                 "make it `chmod 600`",
+                                                 file, status.st_mode & 0777U))
+        .with_blame(Blame::plan)
+        .with_argument("key");
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Host>> ssh_host(const SshOptions& options, Deadline deadline) {
@@ -530,6 +550,7 @@ Result<Host*> HostPool::open(const ir::Value& host_block, Deadline deadline) {
     return Error(errors::ssh_failed, "a key file is needed: `key: !secret file:PATH`")
         .with_argument("key");
   }
+  PLAN_TRY_VOID(check_key_file(options.private_key_file));
   options.host_key_sha256_base64 = host_block["host_key"].string_or({});
   PLAN_TRY(host, ssh_host(options, deadline));
   return state_->by_block.emplace(key, std::move(host)).first->second.get();

@@ -250,7 +250,18 @@ TEST_F(SshHostTest, AKeyFileIsLookedForBesideThePlan) {
   const auto opened = beside.open(block, soon());
   EXPECT_TRUE(opened) << opened.error().to_line();
   HostPool elsewhere;
-  EXPECT_TRUE(elsewhere.open(block, soon()).error().is(errors::login_refused));
+  EXPECT_TRUE(elsewhere.open(block, soon()).error().is(errors::file_unreadable));
+}
+
+TEST_F(SshHostTest, AKeyThatOthersCanReadIsNotUsed) {
+  chmod(folder_.file("user").c_str(), 0640);
+  HostPool pool(folder_.path().string());
+  const auto opened = pool.open(ir::Value::map({{"ssh", "root@127.0.0.1:" + std::to_string(port_)},
+                                                {"key", ir::SecretRef{"file", "user"}},
+                                                {"host_key", fingerprint("host")}}),
+                                soon());
+  ASSERT_FALSE(opened);
+  EXPECT_NE(opened.error().message().find("mode 640"), std::string::npos);
 }
 
 TEST_F(SshHostTest, ACommandStartsInTheFolderThatWasAskedFor) {
