@@ -16,56 +16,56 @@
 namespace plan::store {
 
 // The declarations are Debian's (7.8); these functions are the same in 8.11 to 11.1.
-#define PLAN_ROCKSDB_FUNCTIONS(X)                                                               \
-  X(free)                                                                                       \
-  X(options_create)                                                                             \
-  X(options_destroy)                                                                            \
-  X(options_set_create_if_missing)                                                              \
-  X(options_set_create_missing_column_families)                                                 \
-  X(options_set_uint64add_merge_operator)                                                       \
-  X(options_set_compression)                                                                    \
-  X(options_set_write_buffer_size)                                                              \
-  X(options_set_db_write_buffer_size)                                                           \
-  X(options_set_max_write_buffer_number)                                                        \
-  X(options_set_max_open_files)                                                                 \
-  X(options_set_enable_blob_files)                                                              \
-  X(options_set_min_blob_size)                                                                  \
-  X(options_set_block_based_table_factory)                                                      \
-  X(block_based_options_create)                                                                 \
-  X(block_based_options_destroy)                                                                \
-  X(block_based_options_set_block_cache)                                                        \
-  X(cache_create_lru)                                                                           \
-  X(cache_destroy)                                                                              \
-  X(list_column_families)                                                                       \
-  X(list_column_families_destroy)                                                               \
-  X(open_column_families)                                                                       \
-  X(open_for_read_only_column_families)                                                         \
-  X(column_family_handle_destroy)                                                               \
-  X(close)                                                                                      \
-  X(readoptions_create)                                                                         \
-  X(readoptions_destroy)                                                                        \
-  X(readoptions_set_fill_cache)                                                                 \
-  X(readoptions_set_verify_checksums)                                                           \
-  X(readoptions_set_readahead_size)                                                             \
-  X(writeoptions_create)                                                                        \
-  X(writeoptions_destroy)                                                                       \
-  X(writeoptions_set_sync)                                                                      \
-  X(create_iterator_cf)                                                                         \
-  X(iter_destroy)                                                                               \
-  X(iter_seek_to_first)                                                                         \
-  X(iter_valid)                                                                                 \
-  X(iter_next)                                                                                  \
-  X(iter_key)                                                                                   \
-  X(iter_value)                                                                                 \
-  X(iter_get_error)                                                                             \
-  X(get_cf)                                                                                     \
-  X(property_value_cf)                                                                          \
-  X(get_latest_sequence_number)                                                                 \
-  X(writebatch_create)                                                                          \
-  X(writebatch_destroy)                                                                         \
-  X(writebatch_clear)                                                                           \
-  X(writebatch_put_cf)                                                                          \
-  X(writebatch_delete_cf)                                                                       \
+#define PLAN_ROCKSDB_FUNCTIONS(X)               \
+  X(free)                                       \
+  X(options_create)                             \
+  X(options_destroy)                            \
+  X(options_set_create_if_missing)              \
+  X(options_set_create_missing_column_families) \
+  X(options_set_uint64add_merge_operator)       \
+  X(options_set_compression)                    \
+  X(options_set_write_buffer_size)              \
+  X(options_set_db_write_buffer_size)           \
+  X(options_set_max_write_buffer_number)        \
+  X(options_set_max_open_files)                 \
+  X(options_set_enable_blob_files)              \
+  X(options_set_min_blob_size)                  \
+  X(options_set_block_based_table_factory)      \
+  X(block_based_options_create)                 \
+  X(block_based_options_destroy)                \
+  X(block_based_options_set_block_cache)        \
+  X(cache_create_lru)                           \
+  X(cache_destroy)                              \
+  X(list_column_families)                       \
+  X(list_column_families_destroy)               \
+  X(open_column_families)                       \
+  X(open_for_read_only_column_families)         \
+  X(column_family_handle_destroy)               \
+  X(close)                                      \
+  X(readoptions_create)                         \
+  X(readoptions_destroy)                        \
+  X(readoptions_set_fill_cache)                 \
+  X(readoptions_set_verify_checksums)           \
+  X(readoptions_set_readahead_size)             \
+  X(writeoptions_create)                        \
+  X(writeoptions_destroy)                       \
+  X(writeoptions_set_sync)                      \
+  X(create_iterator_cf)                         \
+  X(iter_destroy)                               \
+  X(iter_seek_to_first)                         \
+  X(iter_valid)                                 \
+  X(iter_next)                                  \
+  X(iter_key)                                   \
+  X(iter_value)                                 \
+  X(iter_get_error)                             \
+  X(get_cf)                                     \
+  X(property_value_cf)                          \
+  X(get_latest_sequence_number)                 \
+  X(writebatch_create)                          \
+  X(writebatch_destroy)                         \
+  X(writebatch_clear)                           \
+  X(writebatch_put_cf)                          \
+  X(writebatch_delete_cf)                       \
   X(write)
 
 struct RocksLibrary::Functions {
@@ -80,13 +80,17 @@ constexpr std::string_view kFileName = "librocksdbjni-linux64.so";
 constexpr unsigned kLevels = 7;
 constexpr std::size_t kCacheBytes = std::size_t{4} << 20U;
 constexpr std::size_t kReadAheadBytes = std::size_t{1} << 20U;
-constexpr std::size_t kWriteBufferBytes = std::size_t{8} << 20U;
+// Each of the 27 families keeps a piece of its buffer's size ready.
+constexpr std::size_t kWriteBufferBytes = std::size_t{2} << 20U;
+constexpr std::size_t kAllWriteBuffersBytes = std::size_t{8} << 20U;
 
 using Functions = RocksLibrary::Functions;
 
 Error error_for(std::string words, const std::string& folder) {
   const ErrorCode* code = &errors::store_failed;
-  const auto says = [&words](std::string_view text) { return words.find(text) != std::string::npos; };
+  const auto says = [&words](std::string_view text) {
+    return words.find(text) != std::string::npos;
+  };
   if (says("lock")) {
     code = &errors::store_busy;
   } else if (says("Corruption")) {
@@ -133,9 +137,9 @@ Result<std::shared_ptr<const RocksLibrary>> RocksLibrary::load(const std::string
   }
   std::shared_ptr<RocksLibrary> library(new RocksLibrary(path));
   std::string missing;
-#define PLAN_ROCKSDB_FIND(name)                                                        \
-  library->functions_->name =                                                          \
-      reinterpret_cast<decltype(&rocksdb_##name)>(dlsym(handle, "rocksdb_" #name));    \
+#define PLAN_ROCKSDB_FIND(name)                                                     \
+  library->functions_->name =                                                       \
+      reinterpret_cast<decltype(&rocksdb_##name)>(dlsym(handle, "rocksdb_" #name)); \
   if (library->functions_->name == nullptr && missing.empty()) missing = "rocksdb_" #name;
   PLAN_ROCKSDB_FUNCTIONS(PLAN_ROCKSDB_FIND)
 #undef PLAN_ROCKSDB_FIND
@@ -221,16 +225,15 @@ LoadedRocksBatch::~LoadedRocksBatch() {
 }
 
 void LoadedRocksBatch::put(std::size_t family, std::string_view key, std::string_view value) {
-  functions_->writebatch_put_cf(
-      static_cast<rocksdb_writebatch_t*>(batch_),
-      static_cast<rocksdb_column_family_handle_t*>(families_[family]), key.data(), key.size(),
-      value.data(), value.size());
+  functions_->writebatch_put_cf(static_cast<rocksdb_writebatch_t*>(batch_),
+                                static_cast<rocksdb_column_family_handle_t*>(families_[family]),
+                                key.data(), key.size(), value.data(), value.size());
 }
 
 void LoadedRocksBatch::remove(std::size_t family, std::string_view key) {
-  functions_->writebatch_delete_cf(
-      static_cast<rocksdb_writebatch_t*>(batch_),
-      static_cast<rocksdb_column_family_handle_t*>(families_[family]), key.data(), key.size());
+  functions_->writebatch_delete_cf(static_cast<rocksdb_writebatch_t*>(batch_),
+                                   static_cast<rocksdb_column_family_handle_t*>(families_[family]),
+                                   key.data(), key.size());
 }
 
 void LoadedRocksBatch::clear() {
@@ -256,7 +259,7 @@ struct LoadedRocks::State {
       functions.options_set_write_buffer_size(options, kWriteBufferBytes);
       functions.options_set_max_write_buffer_number(options, 2);
     }
-    functions.options_set_db_write_buffer_size(plain, 2 * kWriteBufferBytes);
+    functions.options_set_db_write_buffer_size(plain, kAllWriteBuffersBytes);
     functions.options_set_max_open_files(plain, 256);
     functions.options_set_uint64add_merge_operator(sums);
     functions.readoptions_set_fill_cache(read, 0);
@@ -424,8 +427,7 @@ Result<RocksFigures> LoadedRocks::figures(std::size_t family) const {
 }
 
 LoadedRocksBatch LoadedRocks::batch() const {
-  return {library_->functions(), library_->functions().writebatch_create(),
-          state_->handles.data()};
+  return {library_->functions(), library_->functions().writebatch_create(), state_->handles.data()};
 }
 
 Outcome LoadedRocks::write(LoadedRocksBatch& batch, bool is_synced) {

@@ -136,5 +136,7 @@ class LoadedRocks {
 /// The number of the last change that the write-ahead logs of a RocksDB folder hold, read from the
 /// log files alone; 0 when they hold none. A last record that was cut off does not count.
 [[nodiscard]] Result<std::uint64_t> last_logged_change(const std::string& folder);
+/// The same for the bytes of one log file, whatever they are.
+[[nodiscard]] std::uint64_t last_change_of_log(std::string_view log);
 
 }  // namespace plan::store

@@ -71,6 +71,15 @@ class LogReader {
 
 }  // namespace
 
+std::uint64_t last_change_of_log(std::string_view log) {
+  LogReader reader;
+  for (; !log.empty(); log.remove_prefix(std::min(log.size(), kBlock))) {
+    const std::string_view block = log.substr(0, kBlock);
+    reader.read_block(reinterpret_cast<const unsigned char*>(block.data()), block.size());
+  }
+  return reader.last_change();
+}
+
 Result<std::uint64_t> last_logged_change(const std::string& folder) {
   std::error_code code;
   std::uint64_t last = 0;
@@ -84,7 +93,8 @@ Result<std::uint64_t> last_logged_change(const std::string& folder) {
     LogReader reader;
     while (file) {
       file.read(reinterpret_cast<char*>(block.data()), kBlock);
-      if (file.gcount() > 0) reader.read_block(block.data(), static_cast<std::size_t>(file.gcount()));
+      if (file.gcount() > 0)
+        reader.read_block(block.data(), static_cast<std::size_t>(file.gcount()));
     }
     last = std::max(last, reader.last_change());
   }

@@ -24,7 +24,7 @@ struct ImportOptions {
   std::vector<std::uint16_t> ports = {};
   /// A transaction is committed after so much: small enough for the bound on memory, large enough
   /// that its own cost does not show.
-  std::size_t commit_bytes = std::size_t{8} << 20U;
+  std::size_t commit_bytes = std::size_t{4} << 20U;
   std::uint64_t commit_records = 20'000;
   std::function<void(const TransferProgress&)> progress = {};
   std::function<bool()> is_stopped = {};
