@@ -1,9 +1,7 @@
-// What the server makes of a value: normalised texts, defaults filled in, patches merged
-// (reference/stalwart-admin.md 1.5, 1.7, 2.1, 2.2).
+// What the server makes of a value: normalised texts, defaults filled in
+// (reference/stalwart-admin.md 1.5, 1.7, 2.1).
 #include <algorithm>
 #include <map>
-
-#include <fmt/format.h>
 
 #include "compiler/schema/check_value.h"
 #include "compiler/schema/formats.h"
@@ -233,149 +231,6 @@ class Completer {
   std::size_t default_objects_ = 0;
 };
 
-/// Patches one stored object, key by key.
-class Patcher {
- public:
-  Patcher(const Schema& schema, Completer& completer) : schema_(schema), completer_(completer) {}
-
-  /// False: the key leads nowhere in what is stored.
-  bool apply(const ObjectType& object, ir::Value& stored, const std::vector<std::string>& path,
-             std::size_t at, const ir::Value& value) {
-    if (at > kValueDepthMax || !stored.is_map()) return false;
-    const Struct* fields = object.fields(stored["@type"].string_or(""));
-    const Property* property = fields == nullptr ? nullptr : fields->find(path[at]);
-    if (property == nullptr) return false;
-    if (at + 1 == path.size()) {
-      const ir::Value* old = stored.members().find(path[at]);
-      stored.set(path[at], merged(*property, old == nullptr ? ir::Value() : *old, value));
-      return true;
-    }
-    ir::Value* inner = stored.as_map().find(path[at]);
-    return inner != nullptr && into(property->type, *inner, path, at + 1, value);
-  }
-
- private:
-  ir::Value merged(const Property& property, const ir::Value& old, const ir::Value& value) {
-    const Type& type = property.type;
-    if (type.kind == TypeKind::object && value.is_map()) {
-      const ObjectType* object = schema_.resolved(type.reference);
-      if (object != nullptr && !object->is_multiple && old.is_map())
-        return merge_struct(*object, old, value, 0);
-    }
-    return completer_.complete(property, &value, 0);
-  }
-
-  /// A single struct inside an object: members not named keep their value.
-  ir::Value merge_struct(const ObjectType& object, const ir::Value& old, const ir::Value& value,
-                         int depth) {
-    ir::Value out = old;
-    const Struct* fields = object.fields();
-    if (fields == nullptr || depth > static_cast<int>(kValueDepthMax)) return out;
-    for (const auto& [name, member] : value.members()) {
-      if (const Property* property = fields->find(name))
-        out.set(name, merged(*property, old[name], member));
-    }
-    return out;
-  }
-
-  bool into(const Type& type, ir::Value& stored, const std::vector<std::string>& path,
-            std::size_t at, const ir::Value& value) {
-    if (at > kValueDepthMax) return false;
-    const bool is_last = at + 1 == path.size();
-    switch (type.kind) {
-      case TypeKind::object: {
-        const ObjectType* object = schema_.resolved(type.reference);
-        return object != nullptr && apply(*object, stored, path, at, value);
-      }
-      case TypeKind::object_list: {
-        const ObjectType* object = schema_.resolved(type.reference);
-        const auto index = index_of(path[at]);
-        if (object == nullptr || !index || !stored.is_map()) return false;
-        std::vector<ir::Value> items;
-        for (const auto& [key, member] : stored.members()) items.push_back(member);
-        if (!is_last) {
-          return *index < items.size() &&
-                 apply_item(*object, stored, items, *index, path, at + 1, value);
-        }
-        if (value.is_null()) {
-          if (*index >= items.size()) return false;
-          items.erase(items.begin() + static_cast<std::ptrdiff_t>(*index));
-        } else if (*index < items.size()) {
-          items[*index] =
-              object->is_multiple
-                  ? completer_.complete_object(
-                        *object, completer_.canonical_object(*object, value, 0), 0, false)
-                  : merge_struct(*object, items[*index], value, 0);
-        } else {
-          items.push_back(completer_.complete_object(
-              *object, completer_.canonical_object(*object, value, 0), 0, false));
-        }
-        stored = numbered(items);
-        return true;
-      }
-      case TypeKind::set:
-        if (!is_last || !stored.is_map()) return false;
-        if (value.bool_or(false)) {
-          stored.set(path[at], true);
-        } else {
-          stored.as_map().erase(path[at]);
-        }
-        return true;
-      case TypeKind::map: {
-        if (!stored.is_map() || !type.value) return false;
-        if (!is_last) {
-          ir::Value* inner = stored.as_map().find(path[at]);
-          return inner != nullptr && into(*type.value, *inner, path, at + 1, value);
-        }
-        if (value.is_null()) {
-          stored.as_map().erase(path[at]);
-        } else {
-          Property property;
-          property.type = *type.value;
-          stored.set(path[at], completer_.complete(property, &value, 0));
-        }
-        return true;
-      }
-      default:
-        return false;
-    }
-  }
-
-  bool apply_item(const ObjectType& object, ir::Value& stored, std::vector<ir::Value>& items,
-                  std::size_t index, const std::vector<std::string>& path, std::size_t at,
-                  const ir::Value& value) {
-    if (!apply(object, items[index], path, at, value)) return false;
-    stored = numbered(items);
-    return true;
-  }
-
-  [[nodiscard]] static ir::Value numbered(std::vector<ir::Value>& items) {
-    ir::Value out = ir::Value::map();
-    for (std::size_t i = 0; i < items.size(); ++i) out.set(std::to_string(i), std::move(items[i]));
-    return out;
-  }
-
-  const Schema& schema_;
-  Completer& completer_;
-};
-
-[[nodiscard]] std::vector<std::string> pointer_parts(std::string_view key) {
-  if (key.starts_with('/')) key.remove_prefix(1);
-  std::vector<std::string> parts;
-  for (const std::string_view part : split(key, '/')) {
-    std::string text;
-    for (std::size_t i = 0; i < part.size(); ++i) {
-      if (part[i] == '~' && i + 1 < part.size() && (part[i + 1] == '0' || part[i + 1] == '1')) {
-        text += part[++i] == '0' ? '~' : '/';
-      } else {
-        text += part[i];
-      }
-    }
-    parts.push_back(std::move(text));
-  }
-  return parts;
-}
-
 }  // namespace
 
 ir::Value canonical_value(const Schema& schema, std::string_view type, const ir::Value& value) {
@@ -389,53 +244,6 @@ ir::Value complete_value(const Schema& schema, std::string_view type, const ir::
   if (object == nullptr || !value.is_map()) return value;
   Completer completer(schema);
   return completer.complete_object(*object, completer.canonical_object(*object, value, 0), 0, true);
-}
-
-ir::Value default_value(const Schema& schema, const Property& property) {
-  return Completer(schema).complete(property, nullptr, 0);
-}
-
-Patched apply_patch(const Schema& schema, std::string_view type, const ir::Value& stored,
-                    const ir::Value& patch) {
-  CheckOptions options;
-  options.use = Use::update;
-  options.is_plan_value = false;
-  // Without `@type` of its own the patch is about the variant that is stored.
-  ir::Value checked = patch;
-  const ir::Value& stored_tag = stored["@type"];
-  if (checked.is_map() && stored_tag.is_string() && !checked.members().contains("@type")) {
-    checked.set("@type", stored_tag);
-  }
-  Patched result;
-  const ObjectType* object = schema.resolved(type);
-  const ir::Value& tag = patch["@type"];
-  const bool is_other_variant =
-      object != nullptr && object->is_multiple && tag.is_string() && !(tag == stored_tag);
-  if (is_other_variant)
-    options.use = Use::create;  // rebuilt in place: even immutable properties are written anew
-  result.problems = check_value(schema, type, checked, options);
-  std::erase_if(result.problems,
-                [](const Problem& problem) { return problem.refusal == Refusal::accepted; });
-  result.object = stored;
-  if (!result.problems.empty() || object == nullptr) return result;
-  if (is_other_variant) {
-    result.object = complete_value(schema, type, patch);
-    return result;
-  }
-  Completer completer(schema);
-  Patcher patcher(schema, completer);
-  ir::Value next = stored;
-  for (const auto& [key, value] : patch.members()) {
-    if (key == "@type") continue;
-    if (patcher.apply(*object, next, pointer_parts(key), 0, value)) continue;
-    Problem& problem = result.problems.emplace_back();
-    problem.code = ProblemCode::bad_pointer;
-    problem.path = key;
-    problem.property = key;
-    problem.message = fmt::format("`{}` leads nowhere in the stored object", printable(key, 80));
-  }
-  if (result.problems.empty()) result.object = std::move(next);
-  return result;
 }
 
 }  // namespace plan::schema

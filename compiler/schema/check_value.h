@@ -88,16 +88,4 @@ struct CheckOptions {
 [[nodiscard]] ir::Value complete_value(const Schema& schema, std::string_view type,
                                        const ir::Value& value);
 
-/// The default of a property, complete.
-[[nodiscard]] ir::Value default_value(const Schema& schema, const Property& property);
-
-struct Patched {
-  ir::Value object = {};  ///< the object after the patch; `stored` when there are problems
-  std::vector<Problem> problems = {};
-};
-/// Applies the keys of a JMAP `update` (2.2) to a complete stored object, in order and as one:
-/// merge of embedded structs, whole replacement of unions, pointers into lists, sets and maps.
-[[nodiscard]] Patched apply_patch(const Schema& schema, std::string_view type,
-                                  const ir::Value& stored, const ir::Value& patch);
-
 }  // namespace plan::schema

@@ -273,52 +273,5 @@ TEST(Complete, FillsEveryPropertyFromDefaults) {
       << "a missing else is filled from the default";
 }
 
-TEST(Patch, MergesAStructReplacesAUnion) {
-  const ir::Value stored = complete_value(facts(), "MtaOutboundStrategy", ir::Value::map());
-  const Patched merged =
-      apply_patch(facts(), "MtaOutboundStrategy", stored, json(R"({"route":{"else":"'old'"}})"));
-  ASSERT_TRUE(merged.problems.empty());
-  EXPECT_EQ(merged.object["route"]["else"].string_or(""), "'old'");
-  EXPECT_EQ(merged.object["route"]["match"].size(), 1U)
-      << "an update with only `else` keeps the old `match`";
-
-  const ir::Value domain = complete_value(
-      facts(), "Domain",
-      json(R"({"name":"a.test","dkimManagement":{"@type":"Automatic","rotateAfter":1000}})"));
-  const Patched replaced =
-      apply_patch(facts(), "Domain", domain,
-                  json(R"({"dkimManagement":{"@type":"Automatic","retireAfter":5000}})"));
-  ASSERT_TRUE(replaced.problems.empty());
-  EXPECT_NE(replaced.object["dkimManagement"]["rotateAfter"], ir::Value(1000))
-      << "members not given go back to their defaults";
-  const Patched pointed =
-      apply_patch(facts(), "Domain", domain, json(R"({"dkimManagement/retireAfter":5000})"));
-  ASSERT_TRUE(pointed.problems.empty());
-  EXPECT_EQ(pointed.object["dkimManagement"]["rotateAfter"], ir::Value(1000));
-}
-
-TEST(Patch, PointersReachListsSetsAndMaps) {
-  const ir::Value stored =
-      complete_value(facts(), "Account", json(R"({"@type":"User","name":"a","domainId":"b",
-    "aliases":{"0":{"name":"x","domainId":"b"},"1":{"name":"y","domainId":"b"}},"memberGroupIds":{"c":true}})"));
-  const Patched patched = apply_patch(
-      facts(), "Account", stored, json(R"({"aliases/0":null,"aliases/9":{"name":"Z","domainId":"b"},
-    "memberGroupIds/c":null,"memberGroupIds/d":true,"quotas/maxDiskQuota":7,"aliases/0/name":"w"})"));
-  ASSERT_TRUE(patched.problems.empty()) << patched.problems.front().message;
-  EXPECT_EQ(patched.object["aliases"]["0"]["name"].string_or(""), "w");
-  EXPECT_EQ(patched.object["aliases"]["1"]["name"].string_or(""), "z");
-  EXPECT_EQ(ir::write_json(patched.object["memberGroupIds"]), R"({"d":true})");
-  EXPECT_EQ(patched.object["quotas"]["maxDiskQuota"], ir::Value(7));
-}
-
-TEST(Patch, IsAppliedWholeOrNotAtAll) {
-  const ir::Value stored = complete_value(facts(), "Domain", json(R"({"name":"a.test"})"));
-  const Patched patched =
-      apply_patch(facts(), "Domain", stored, json(R"({"allowRelaying":true,"nothing":1})"));
-  ASSERT_EQ(patched.problems.size(), 1U);
-  EXPECT_EQ(patched.problems[0].property, "nothing");
-  EXPECT_EQ(patched.object, stored);
-}
-
 }  // namespace
 }  // namespace plan::schema
