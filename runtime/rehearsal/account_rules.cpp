@@ -8,6 +8,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
+#include <filesystem>
 #include <memory>
 
 #include "compiler/ir/digest.h"
@@ -120,7 +122,14 @@ std::unique_ptr<BIO, Free> reader_of(std::string_view text) {
 
 std::optional<ir::Value> check_key(ir::Value& signature) {
   const ir::Value& key = signature["privateKey"];
-  if (key["@type"].string_or("") != "Text") return std::nullopt;
+  const std::string_view source = key["@type"].string_or("");
+  const std::string name(key[source == "File" ? "filePath" : "variableName"].string_or(""));
+  // The server reads them where it runs; a rehearsal has none of its files and variables.
+  if (source == "File" && !std::filesystem::exists(name))
+    return set_error("invalidProperties", "Failed to read secret from file '" + name + "'");
+  if (source == "EnvironmentVariable" && std::getenv(name.c_str()) == nullptr)
+    return set_error("invalidProperties", "Environment variable '" + name + "' not found");
+  if (source != "Text") return std::nullopt;
   const auto reader = reader_of(key["secret"].string_or(""));
   // No pass phrase is ever asked for: an encrypted key is refused.
   const std::unique_ptr<EVP_PKEY, Free> parsed(PEM_read_bio_PrivateKey(
@@ -141,6 +150,12 @@ std::optional<ir::Value> check_key(ir::Value& signature) {
                                               static_cast<std::size_t>(size)}));
   OPENSSL_free(der);
   return std::nullopt;
+}
+
+// Registering an account needs the provider's server.
+std::optional<ir::Value> check_acme(const World& world) {
+  if (world.options.has_dns) return std::nullopt;
+  return set_error("invalidProperties", "Failed to create ACME account: no network.", "directory");
 }
 
 std::string time_of(const ASN1_TIME* time) {
@@ -192,6 +207,8 @@ std::string random_text(std::size_t size) {
 std::optional<ir::Value> apply_type_rules(JmapContext& context, const ObjectType& type,
                                           const ir::Value* before, ir::Value& object) {
   if (type.name == "x:Account") return check_account(context, before, object);
+  if (type.name == "x:AcmeProvider" && before == nullptr)
+    if (auto failed = check_acme(context.world)) return failed;
   if (type.name == "x:DkimSignature" &&
       (before == nullptr || (*before)["privateKey"] != object["privateKey"]))
     return check_key(object);
@@ -308,6 +325,22 @@ MethodResult secondary_method(JmapContext& context, const ObjectType& type, std:
   if (not_created.size() > 0) out.set("notCreated", std::move(not_created));
   if (not_destroyed.size() > 0) out.set("notDestroyed", std::move(not_destroyed));
   return MethodResult::answer(std::move(out));
+}
+
+std::optional<std::string> certificate_complaint(const ir::Value& object) {
+  if (object["certificate"]["@type"].string_or("") != "Text" ||
+      object["privateKey"]["@type"].string_or("") != "Text")
+    return std::nullopt;
+  const auto chain = reader_of(object["certificate"]["value"].string_or(""));
+  const std::unique_ptr<X509, Free> certificate(
+      PEM_read_bio_X509(chain.get(), nullptr, nullptr, nullptr));
+  const auto reader = reader_of(object["privateKey"]["secret"].string_or(""));
+  const std::unique_ptr<EVP_PKEY, Free> key(PEM_read_bio_PrivateKey(
+      reader.get(), nullptr, [](char*, int, int, void*) { return -1; }, nullptr));
+  if (!key) return "Invalid certificate: No private keys found.";
+  if (!certificate || X509_check_private_key(certificate.get(), key.get()) != 1)
+    return "Invalid certificate: the key does not fit.";
+  return std::nullopt;
 }
 
 }  // namespace plan::rehearsal

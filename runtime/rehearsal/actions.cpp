@@ -1,6 +1,7 @@
 // x:Action and what takes effect when (reference/stalwart-admin.md 3.8, split-delivery.md 2).
 #include <openssl/rand.h>
 
+#include <algorithm>
 #include <array>
 
 #include "compiler/source/text.h"
@@ -39,6 +40,10 @@ ir::Value refused(std::string_view description, std::string_view object, std::st
 std::optional<ir::Value> run(JmapContext& context, const std::string& variant) {
   World& world = context.world;
   if (variant == "ReloadSettings") return reload_settings(world);
+  if (variant == "ReloadTlsCertificates")
+    for (const auto& [id, object] : world.registry.all("x:Certificate"))
+      if (const auto complaint = certificate_complaint(object))
+        return refused(*complaint, "Certificate", encode_id(id));
   if (variant == "ReloadLookupStores") reload_lookups(world);
   if (variant == "ReloadBlockedIps") reload_blocked(world);
   if (variant == "PauseMtaQueue") world.is_queue_paused = true;
@@ -58,6 +63,12 @@ std::optional<ir::Value> reload_settings(World& world, bool is_checked) {
   if (const ir::Value oidc = singleton_of(world, "x:OidcProvider");
       is_checked && oidc["signatureKey"]["secret"].string_or("") == "****")
     return refused("Failed to build the signing key.", "OidcProvider", "singleton");
+  // The stores of a rehearsal are of no kind that a directory could ask in SQL.
+  for (const auto& [id, directory] : world.registry.all("x:Directory"))
+    if (is_checked && directory["@type"].string_or("") == "Sql" &&
+        directory["store"]["@type"].string_or("Default") == "Default")
+      return refused("The configured data store is not compatible with the SQL directory backend.",
+                     "Directory", encode_id(id));
   auto fresh = std::make_shared<LiveSettings>();
   for (const auto& [name, type] : world.schema->types()) {
     if (is_immediate(name)) continue;
@@ -127,10 +138,14 @@ MethodResult action_set(JmapContext& context, const std::string& account,
   ir::Value out = ir::Value::map({{"accountId", account}});
   ir::Value not_updated = ir::Value::map();
   ir::Value not_destroyed = ir::Value::map();
+  const auto& going = arguments["destroy"].items();
   for (const auto& [id, patch] : arguments["update"].members())
-    not_updated.set(id, set_error("notFound"));
-  for (const ir::Value& id : arguments["destroy"].items())
-    not_destroyed.set(std::string(id.string_or("")), set_error("notFound"));
+    not_updated.set(id, std::find(going.begin(), going.end(), ir::Value(id)) == going.end()
+                            ? set_error("notFound")
+                            : set_error("willDestroy", "ID will be destroyed."));
+  for (const ir::Value& id : going)
+    not_destroyed.set(std::string(id.string_or("")),
+                      set_error("forbidden", "Actions cannot be destroyed"));
   if (created.size() > 0) out.set("created", std::move(created));
   if (not_created.size() > 0) out.set("notCreated", std::move(not_created));
   if (not_updated.size() > 0) out.set("notUpdated", std::move(not_updated));

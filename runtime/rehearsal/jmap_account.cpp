@@ -1,10 +1,13 @@
 // SieveScript/*, VacationResponse/*, Identity/*, Quota/get (RFC 9661, RFC 8621 5, 6 and 8;
 // reference 8.4).
+#include <openssl/rand.h>
+
 #include <algorithm>
 #include <array>
 
 #include "compiler/source/text.h"
 #include "runtime/rehearsal/ids.h"
+#include "runtime/rehearsal/imap_text.h"
 #include "runtime/rehearsal/jmap.h"
 #include "runtime/rehearsal/jmap_set.h"
 #include "runtime/rehearsal/message.h"
@@ -30,6 +33,17 @@ ir::Value show(const MailAccount& account, const SieveScript& script, const ir::
     if (const ir::Value* member = all.members().find(name.string_or("")))
       out.set(std::string(name.string_or("")), *member);
   out.set("id", encode_id(script.id));
+  return out;
+}
+
+// For a script without a name: fifteen letters.
+std::string random_name() {
+  constexpr std::string_view kLetters =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijkl";
+  std::string out(15, 'a');
+  if (RAND_bytes(reinterpret_cast<unsigned char*>(out.data()), static_cast<int>(out.size())) != 1)
+    return out;
+  for (char& c : out) c = kLetters[static_cast<unsigned char>(c) % kLetters.size()];
   return out;
 }
 
@@ -114,9 +128,8 @@ class ScriptSetter {
     for (const auto& [property, value] : body.members())
       if (property != "name" && property != "blobId" && property != "isActive")
         return set_error("invalidProperties", "Invalid property or value.", property);
-    script.name = body["name"].is_string()
-                      ? std::string(body["name"].string_or(""))
-                      : "script-" + std::to_string(context_.world.clock.wall_ms());
+    script.name =
+        body["name"].is_string() ? std::string(body["name"].string_or("")) : random_name();
     if (auto failed = check_name(script.name, 0)) return failed;
     if (static_cast<std::int64_t>(account_.scripts.size()) >=
         limit_of(context_.world, "x:SieveUserInterpreter", "maxScripts", 100))
@@ -264,7 +277,9 @@ void write_vacation(MailStore& mail, MailAccount& account, bool is_enabled) {
       mail.save(account, each);
     }
   }
-  const std::string text = "require [\"vacation\"];\r\n# kept in VacationResponse\r\n";
+  std::string text = "require [\"vacation\"];\r\n# kept in VacationResponse\r\n";
+  for (const char* name : {"subject", "textBody", "htmlBody", "fromDate", "toDate"})
+    text += "# " + imap_quoted(account.vacation[name].string_or("")) + "\r\n";
   if (script == nullptr) {
     SieveScript fresh;
     fresh.name = std::string(kVacationName);
@@ -275,6 +290,13 @@ void write_vacation(MailStore& mail, MailAccount& account, bool is_enabled) {
     return;
   }
   script->is_active = is_enabled;
+  const std::string blob = mail.put_blob(text);
+  if (blob != script->blob) {
+    mail.refer(blob);
+    mail.release(script->blob);
+    script->blob = blob;
+    script->size = text.size();
+  }
   mail.note(account, ChangeKind::script, ChangeAction::updated, script->id);
   mail.save(account, *script);
 }

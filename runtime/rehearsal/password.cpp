@@ -1,5 +1,6 @@
 #include "runtime/rehearsal/password.h"
 
+#include <argon2.h>
 #include <crypt.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
@@ -208,9 +209,17 @@ bool verify_phc(std::string_view stored, std::string_view password) {
   return same_bytes(phc->hash, {reinterpret_cast<const char*>(made.data()), made.size()});
 }
 
+bool verify_argon2(std::string_view stored, std::string_view password) {
+  const argon2_type kind = stored.starts_with("$argon2id$")  ? Argon2_id
+                           : stored.starts_with("$argon2i$") ? Argon2_i
+                                                             : Argon2_d;
+  return argon2_verify(std::string(stored).c_str(), password.data(), password.size(), kind) ==
+         ARGON2_OK;
+}
+
 bool verify_dollar(std::string_view stored, std::string_view password) {
-  if (stored.starts_with("$argon2") || stored.starts_with("$scrypt") ||
-      stored.starts_with("$pbkdf2"))
+  if (stored.starts_with("$argon2")) return verify_argon2(stored, password);
+  if (stored.starts_with("$scrypt") || stored.starts_with("$pbkdf2"))
     return verify_phc(stored, password);
   if (stored.starts_with("$2x$"))
     return false;  // kept, but nobody can log in (password-hashes.json)

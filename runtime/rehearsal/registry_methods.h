@@ -34,6 +34,9 @@ namespace plan::rehearsal {
                                                         const ObjectType& type,
                                                         const ir::Value* before, ir::Value& object);
 
+/// Why a stored certificate cannot be loaded: no key, or one that does not fit. Nothing: it can.
+[[nodiscard]] std::optional<std::string> certificate_complaint(const ir::Value& object);
+
 /// ReloadSettings: all or nothing. The SetError, or nothing when it is done. `is_checked` false: a
 /// start, which nothing refuses.
 [[nodiscard]] std::optional<ir::Value> reload_settings(World& world, bool is_checked = true);

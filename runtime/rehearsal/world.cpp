@@ -120,8 +120,14 @@ ir::Value singleton_of(const World& world, std::string_view type) {
   const Objects& objects = world.registry.all(type);
   if (!objects.empty()) return objects.begin()->second;
   const ObjectType* object = world.schema->type(type);
-  return object == nullptr ? ir::Value()
-                           : world.schema->blank(*object->shape, "", world.now_seconds());
+  if (object == nullptr) return {};
+  ir::Value out = world.schema->blank(*object->shape, "", world.now_seconds());
+  // What comes from elsewhere than the defaults: the configuration file, and a key made at start.
+  if (type == "x:DataStore") out.set("path", world.options.data_directory);
+  if (type == "x:OidcProvider")
+    out.set("encryptionKey",
+            ir::Value::map({{"@type", "Value"}, {"secret", "made at the first start"}}));
+  return out;
 }
 
 }  // namespace plan::rehearsal

@@ -3,8 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <regex>
 #include <set>
 
+#include "compiler/ir/digest.h"
+#include "compiler/ir/json.h"
 #include "compiler/schema/check_value.h"
 #include "compiler/source/text.h"
 
@@ -47,6 +50,12 @@ bool is_set_of_ours(const schema::Schema& schema, std::string_view type, const V
          (arguments["destroy"].is_list() && are_texts(arguments["destroy"]));
 }
 
+bool is_one_batch(const Value& arguments) {
+  constexpr std::size_t kObjectsMax = 500;
+  return arguments["create"].size() + arguments["update"].size() + arguments["destroy"].size() <=
+         kObjectsMax;
+}
+
 // The one way in which the driver pages (reference/stalwart-admin.md 3.6).
 bool is_query_of_ours(const Value& arguments) {
   if (!has_only(arguments, {"accountId", "filter", "sort", "limit", "calculateTotal", "anchor",
@@ -65,6 +74,16 @@ bool is_registry_call_of_ours(const schema::Schema& schema, std::string_view met
   const std::string_view type = method.substr(0, slash);
   const std::string_view verb =
       slash == std::string_view::npos ? std::string_view{} : method.substr(slash + 1);
+  // What belongs to a login, what nobody writes, and the form of the first start are no objects of
+  // a plan.
+  static const Names kNotOurs = {"x:AccountPassword", "x:AccountSettings", "x:ApiKey",
+                                 "x:AppPassword",     "x:Bootstrap",       "x:Log",
+                                 "x:ClusterNode",     "x:Metric",          "x:Trace"};
+  if (kNotOurs.contains(type)) return false;
+  if (type == "x:Action" && verb != "set") return false;
+  if (type == "x:QueuedMessage" && verb == "query" &&
+      arguments["sort"].item(0)["property"].string_or("") != "due")
+    return false;
   if (verb == "set") return is_set_of_ours(schema, type, arguments);
   if (verb == "query") return is_query_of_ours(arguments);
   return verb == "get" && has_only(arguments, {"accountId", "ids"}) && arguments["ids"].is_list() &&
@@ -87,6 +106,16 @@ bool is_import_of_ours(const Value& arguments) {
     if (!at.is_null() && (at.string_or("").size() != 20 || at.string_or("") < "1970")) return false;
   }
   return true;
+}
+
+bool is_state(const Value& value) {
+  return value.is_null() || value.string_or("-").find_first_of("-.${") == std::string_view::npos ||
+         value.string_or("").starts_with("${");
+}
+
+bool are_among(const Value& list, const Names& allowed) {
+  return std::all_of(list.items().begin(), list.items().end(),
+                     [&](const Value& each) { return allowed.contains(each.string_or("")); });
 }
 
 // The methods of mail data, each with the arguments that the exporter gives it.
@@ -121,8 +150,30 @@ bool is_mail_call_of_ours(std::string_view method, const Value& arguments) {
       {"CalendarEvent/changes", {"accountId", "sinceState", "maxChanges"}},
   };
   if (method == "Email/import") return is_import_of_ours(arguments);
+  if (method == "Email/get" &&
+      (!arguments["properties"].is_list() ||
+       !are_among(arguments["properties"],
+                  {"id", "blobId", "mailboxIds", "keywords", "receivedAt", "size"})))
+    return false;
+  // One at a time: in which order the server takes several is not fixed.
+  if (method == "Mailbox/set" && arguments["update"].size() > 1) return false;
+  if (method.ends_with("/set") && !is_one_batch(arguments)) return false;
+  if (!is_state(arguments["sinceState"])) return false;
   const auto found = kMethods.find(method);
   return found != kMethods.end() && method != "Core/echo" && has_only(arguments, found->second);
+}
+
+// plan administers as an administrator, never as a plain user or one of a tenant.
+bool acts_as_administrator(const Value& request) {
+  for (const auto& [name, value] : request["headers"].members()) {
+    if (lower_ascii(name) != "authorization") continue;
+    const std::string_view given = value.string_or("");
+    if (!given.starts_with("Basic ")) return false;
+    bool is_valid = false;
+    const std::string decoded = ir::from_base64(given.substr(6), &is_valid);
+    return given.substr(6).starts_with("admin:") || decoded.starts_with("admin:");
+  }
+  return request["login"].string_or("").starts_with("admin:");
 }
 
 }  // namespace
@@ -137,18 +188,24 @@ bool is_sent_by_plan(const schema::Schema& schema, const Value& record) {
     return path == "/jmap/session" || path.starts_with("/api/schema") ||
            path.starts_with("/jmap/download/");
   if (method != "POST") return false;
-  if (path.starts_with("/jmap/upload/")) return true;
+  if (path.starts_with("/jmap/upload/")) return status == 200;
   const Value& body = request["body"];
   if ((path != "/jmap/" && path != "/jmap") || status != 200 || !body["methodCalls"].is_list())
     return false;
   if (body["methodCalls"].size() == 0) return false;
+  // Blob ids of uploads that the recording has not kept.
+  static const std::regex kKeptNowhere(R"("[a-z0-9]{50,}")");
+  if (!request["bodyTemplate"].is_map() && std::regex_search(ir::write_json(body), kKeptNowhere))
+    return false;
+  const bool is_administrator = acts_as_administrator(request);
   return std::all_of(body["methodCalls"].items().begin(), body["methodCalls"].items().end(),
-                     [&schema](const Value& call) {
+                     [&](const Value& call) {
                        const std::string_view name = call.item(0).string_or("");
                        const Value& arguments = call.item(1);
                        if (!arguments.is_map()) return false;
                        for (const auto& [member, value] : arguments.members())
                          if (member.starts_with('#')) return false;
+                       if (name.starts_with("x:") && !is_administrator) return false;
                        return name.starts_with("x:")
                                   ? is_registry_call_of_ours(schema, name, arguments)
                                   : is_mail_call_of_ours(name, arguments);

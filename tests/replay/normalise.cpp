@@ -48,6 +48,14 @@ bool is_name_member(std::string_view member) {
   return kNames.contains(member) || member.ends_with("Id") || member.ends_with("Ids");
 }
 
+// What the server calls a script without a name: fifteen letters.
+bool is_made_up_name(std::string_view text) {
+  return text.size() == 15 && text != "deliveryReport." &&
+         std::all_of(text.begin(), text.end(),
+                     [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }) &&
+         std::any_of(text.begin(), text.end(), [](char c) { return c >= 'A' && c <= 'Z'; });
+}
+
 // A time near the recording: only its form counts.
 bool is_recent(std::string_view text) {
   return text.size() == 20 && text.back() == 'Z' &&
@@ -107,6 +115,7 @@ class Comparison {
       if (is_recent(left) && is_recent(right)) return std::nullopt;
       if (is_state_member(member) && is_state(left) && is_state(right)) return std::nullopt;
       if (member == "id" && is_action_id(left) && is_action_id(right)) return std::nullopt;
+      if (is_made_up_name(left) && is_made_up_name(right)) return std::nullopt;
       if ((left.starts_with("app_") && right.starts_with("app_")) ||
           (left.starts_with("API_") && right.starts_with("API_")))
         return std::nullopt;
@@ -296,6 +305,7 @@ std::string normal_line(std::string_view line) {
       {std::regex(R"( ?\(rehearsal target\))"), ""},
       {std::regex(R"(\* ID \(.*\))"), "* ID (WORDS)"},
       {std::regex(R"(^(\d+) \d{6,}$)"), "$1 UIDL"},
+      {std::regex(R"(^\"[a-zA-Z]{15}\"$)"), "NAME"},
   };
   for (const auto& [pattern, replacement] : kRules)
     out = std::regex_replace(out, pattern, replacement);

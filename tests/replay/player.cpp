@@ -217,6 +217,8 @@ Score play_file(Stage& stage, const std::filesystem::path& file, Captures& captu
     for (const auto& [theirs, here] : options.addresses)
       for (std::size_t at = 0; (at = text.find("\"" + theirs + "\"", at)) != std::string::npos;)
         text.replace(at + 1, theirs.size(), here);
+    for (std::size_t at = 0; (at = text.find("${DIR}", at)) != std::string::npos;)
+      text.replace(at, 6, stage.directory().string());
     auto parsed = ir::parse_json(text);
     if (!parsed) {
       ADD_FAILURE() << file << ": " << parsed.error().to_line();
@@ -244,13 +246,15 @@ Score play_file(Stage& stage, const std::filesystem::path& file, Captures& captu
       continue;
     }
     if (!request.is_map()) continue;
-    const bool is_sent = is_sent_by_plan(stage.schema(), record);
+    const auto body = request_body(record, captures);
+    // What names a thing that an exchange of other kinds, or a person outside, made is not counted.
+    const bool is_sent = is_sent_by_plan(stage.schema(), record) &&
+                         (!body || body->find("\"${") == std::string::npos);
     ++score.total;
     score.sent_total += is_sent ? 1 : 0;
     const auto fail = [&](const std::string& why) {
       score.disagreements.push_back((is_sent ? "[sent] " : "") + where + ": " + why);
     };
-    const auto body = request_body(record, captures);
     if (!body) {
       fail("the request's body was not kept");
       continue;

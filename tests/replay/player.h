@@ -47,6 +47,7 @@ class Stage {
   double schedule_speed = 500;
   /// The schema it was born with, for what the compiler would let through.
   [[nodiscard]] const schema::Schema& schema();
+  [[nodiscard]] const std::filesystem::path& directory() const { return directory_; }
   [[nodiscard]] rehearsal::EmbeddedTarget& target() { return *target_; }
 
  private:

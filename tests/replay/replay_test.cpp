@@ -91,6 +91,9 @@ TEST(Replay, administration_answers_as_recorded) {
     // A second attempt must not come before the recorder looked.
     if (std::string(topic) == "queue") stage.schedule_speed = 5;
     stage.start(true, from == From::fresh_recovery);
+    if (from == From::seeded_recovery || from == From::seeded_normal)
+      administer(stage,
+                 R"([["x:Imap/set",{"update":{"singleton":{"allowPlainTextAuth":true}}},"0"]])");
     if (from == From::seeded_recovery) stage.start(false, true);
     PlayOptions options;
     options.before_scenario = [&stage](const std::string& scenario) {
@@ -115,6 +118,7 @@ Captures make_people(Stage& stage) {
     ["x:SystemSettings/set",{"update":{"singleton":{"defaultHostname":"mail.new.test","defaultDomainId":"b"}}},"2"],
     ["x:MtaInboundThrottle/query",{},"q"],
     ["x:MtaRoute/set",{"create":{"s":{"@type":"Relay","name":"source","address":"192.0.2.1"}}},"3"],
+    ["x:MtaOutboundStrategy/set",{"update":{"singleton":{"route":{"match":{},"else":"'source'"}}}},"5"],
     ["x:Action/set",{"create":{"a":{"@type":"ReloadSettings"}}},"4"]])");
   const auto throttles =
       administer(stage, R"([["x:MtaInboundThrottle/query",{},"q"]])").item(0).item(1)["ids"];
