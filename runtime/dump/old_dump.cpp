@@ -1,11 +1,14 @@
 #include "runtime/dump/old_dump.h"
 
+#include <blake3.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 
 #include "compiler/source/check.h"
 #include "runtime/dump/integers.h"
+#include "runtime/dump/key_shape.h"
 
 namespace plan::dump {
 namespace {
@@ -21,6 +24,45 @@ enum Op : std::uint8_t { kFamily, kKeyValue, kKeyOnly, kAccount, kCollection, kD
 constexpr std::string_view kOldReason =
     "files of 0.8 to 0.14 have no end mark and no checksum: a cut between two operations leaves no "
     "trace";
+
+/// Keys of these families have one length in every version.
+std::size_t key_bytes_of(std::uint8_t family) {
+  constexpr std::uint8_t kAcl = 2, kBlob = 3, kLog = 11;
+  if (family == kAcl) return 4;
+  if (family == kBlob) return kBlobHashBytes;
+  return family == kLog ? 8 : 0;
+}
+
+/// What is wrong with a record that its own bytes show; reads its value.
+Outcome check_old_record(OldDumpReader& reader, FileReport& report) {
+  const OldRecord& record = reader.record();
+  const auto fault = [&](FaultKind kind, std::string text) {
+    report.faults.add({.kind = kind,
+                       .text = std::move(text),
+                       .file_byte = reader.bytes(),
+                       .content_byte = reader.bytes(),
+                       .record = reader.records()});
+  };
+  const std::size_t wanted = key_bytes_of(record.family);
+  if (wanted != 0 && record.key.size() != wanted)
+    fault(FaultKind::key_shape,
+          fmt::format("a key of family {} has {} bytes, not {}", old_family_name(record.family),
+                      record.key.size(), wanted));
+  if (wanted != kBlobHashBytes || record.value_bytes == 0) return {};
+  blake3_hasher hasher;
+  blake3_hasher_init(&hasher);
+  while (true) {
+    PLAN_TRY(piece, reader.value_piece());
+    if (piece.empty()) break;
+    blake3_hasher_update(&hasher, piece.data(), piece.size());
+  }
+  std::array<char, BLAKE3_OUT_LEN> hash = {};
+  blake3_hasher_finalize(&hasher, reinterpret_cast<std::uint8_t*>(hash.data()), hash.size());
+  ++report.hashed;
+  if (record.key.size() == wanted && std::string_view(hash.data(), hash.size()) != record.key)
+    fault(FaultKind::wrong_hash, "blob " + ir::to_hex(record.key));
+  return {};
+}
 
 }  // namespace
 
@@ -192,8 +234,14 @@ void read_old_file(FileReport& report, const VerifyOptions& options) {
     if (report.family.empty()) report.family = old_family_name(reader.record().family);
     report.key_bytes += reader.record().key.size();
     report.value_bytes += reader.record().value_bytes;
+    if (options.is_checked && !check_old_record(reader, report)) break;
   }
   if (report.family.empty()) report.family = "unknown";
+  const bool is_family_name =
+      std::find(std::begin(kFamilies), std::end(kFamilies), report.name) != std::end(kFamilies);
+  if (is_family_name && reader.records() > 0 && report.name != report.family)
+    report.faults.add({.kind = FaultKind::another_letter,
+                       .text = fmt::format("family {} inside", report.family)});
   report.records = reader.records();
   report.frame.file_bytes = reader.bytes();
   report.frame.content_bytes = reader.bytes();

@@ -328,23 +328,35 @@ TEST(DumpVerify, CountsFaultsWithoutKeepingThem) {
 /// A dump of 0.8 to 0.14 (reference/stalwart-store.md 6), written by hand.
 TEST(DumpVerify, ReadsThePerFamilyFilesOfOlderVersions) {
   const TempDir folder;
+  // BLAKE3 of "value".
+  bool is_hex = true;
+  const std::string hash = ir::from_base64("BkRKSRbub+zSZm63kLBu3WM7tLWChyRFea1t71/ZXgs=", &is_hex);
   const std::string blob = std::string("\x7b\x02", 2) + std::string("\x00\x03", 2) +  // family blob
                            std::string("\x03\x00\x00\x00\x07", 5) +                   // account 7
                            std::string("\x04\x00", 2) +                               // email
                            std::string("\x05\x00\x00\x00\x01", 5) +                   // document 1
-                           std::string("\x02\x00\x00\x00\x03key", 8) +                // a link
-                           std::string("\x01\x00\x00\x00\x03key\x00\x00\x00\x05value", 17);
+                           std::string("\x02\x00\x00\x00\x20", 5) + hash +            // a link
+                           std::string("\x01\x00\x00\x00\x20", 5) + hash +
+                           std::string("\x00\x00\x00\x05value", 9);
+  std::string changed = blob;
+  changed.back() = 'E';
   write_file(folder.path() / "blob", blob);
+  write_file(folder.path() / "changed", changed);
   write_file(folder.path() / "cut", blob.substr(0, blob.size() - 2));
+  write_file(folder.path() / "log", blob);
   const auto report = verify_dump(folder.path().string());
   ASSERT_TRUE(report);
-  ASSERT_EQ(report->files.size(), 2U);
+  ASSERT_EQ(report->files.size(), 4U);
+  EXPECT_EQ(kinds_of(report->files[0].faults), "");
   EXPECT_EQ(report->files[0].family, "blob");
   EXPECT_EQ(report->files[0].records, 2U);
   EXPECT_EQ(report->files[0].value_bytes, 5U);
+  EXPECT_EQ(report->files[0].hashed, 1U);
   EXPECT_EQ(report->files[0].grade, Grade::unprovable);
   EXPECT_EQ(report->files[0].sha256, ir::sha256(blob).hex());
-  EXPECT_EQ(kinds_of(report->files[1].faults), "cut-in-value");
+  EXPECT_EQ(kinds_of(report->files[1].faults), "wrong-hash");
+  EXPECT_EQ(kinds_of(report->files[2].faults), "cut-in-value");
+  EXPECT_EQ(kinds_of(report->files[3].faults), "another-letter");
 }
 
 }  // namespace
