@@ -57,7 +57,10 @@ std::string diff_text(const Value& result) {
                         subspace["only_left"].integer_or(0), subspace["only_right"].integer_or(0),
                         subspace["different"].integer_or(0));
     for (const Value& item : subspace["first"].items())
-      text += fmt::format("  {:<10} {}\n", item["what"].string_or(""), item["key"].string_or(""));
+      text += fmt::format("  {:<10} {}{}\n", item["what"].string_or(""), item["key"].string_or(""),
+                          item["account"].is_integer()
+                              ? fmt::format("  account {}", item["account"].integer_or(0))
+                              : std::string());
   }
   text += lines_text(result["notes"], "note");
   return text + (result["is_equal"].bool_or(false) ? "equal\n" : "different\n");

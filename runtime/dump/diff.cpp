@@ -8,6 +8,7 @@
 #include "runtime/dump/dump_folder.h"
 #include "runtime/dump/errors.h"
 #include "runtime/dump/frame_reader.h"
+#include "runtime/dump/key_shape.h"
 
 namespace plan::dump {
 namespace {
@@ -82,26 +83,36 @@ Result<Side> open_side(const std::map<char, std::string>& files, char letter) {
   return side;
 }
 
+/// Whose record a key is, where its subspace says so.
+ir::Value owner_of(const FrameReader& reader) {
+  const FileHeader& header = *reader.header();
+  const Subspace* subspace = find_subspace(header.letter, header.schema);
+  if (subspace == nullptr || !key_shape_fault(*subspace, reader.key()).empty()) return nullptr;
+  const auto account = account_of(*subspace, reader.key());
+  return account ? ir::Value(std::int64_t{*account}) : ir::Value(nullptr);
+}
+
 Result<ir::Value> diff_letter(char letter, Side& left, Side& right) {
   std::uint64_t equal = 0, only_left = 0, only_right = 0, different = 0;
   ir::Value first = ir::Value::list();
-  const auto note = [&](std::string_view key, std::string_view what) {
+  const auto note = [&](const FrameReader& reader, std::string_view what) {
     if (first.size() < kDifferencesListed)
-      first.push_back(ir::Value::map({{"key", ir::to_hex(key)}, {"what", what}}));
+      first.push_back(ir::Value::map(
+          {{"key", ir::to_hex(reader.key())}, {"what", what}, {"account", owner_of(reader)}}));
   };
   while (left.has_record() || right.has_record()) {
     if (!right.has_record() || (left.has_record() && left.key() < right.key())) {
       ++only_left;
-      note(left.key(), "only-left");
+      note(left.reader(), "only-left");
       PLAN_TRY_VOID(left.advance());
     } else if (!left.has_record() || right.key() < left.key()) {
       ++only_right;
-      note(right.key(), "only-right");
+      note(right.reader(), "only-right");
       PLAN_TRY_VOID(right.advance());
     } else {
       PLAN_TRY(is_equal, have_equal_values(left.reader(), right.reader()));
       ++(is_equal ? equal : different);
-      if (!is_equal) note(left.key(), "different");
+      if (!is_equal) note(left.reader(), "different");
       PLAN_TRY_VOID(left.advance());
       PLAN_TRY_VOID(right.advance());
     }

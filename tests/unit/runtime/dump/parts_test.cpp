@@ -261,6 +261,12 @@ TEST(DumpDiff, NamesWhatDiffers) {
     EXPECT_EQ(l["only_right"].integer_or(-1), only_right) << file;
     EXPECT_EQ(l["different"].integer_or(-1), different) << file;
   }
+  const auto flipped =
+      diff_dumps((damaged / "ok-original").string(), (damaged / "flip-stored-value").string());
+  ASSERT_TRUE(flipped);
+  const ir::Value& row = (*flipped)["subspaces"].item(0)["first"].item(0);
+  EXPECT_EQ(row["what"].string_or(""), "different");
+  EXPECT_GE(row["account"].integer_or(-1), 1);
   EXPECT_FALSE(
       diff_dumps((damaged / "ok-original").string(), (damaged / "keys-out-of-order").string()));
 }
