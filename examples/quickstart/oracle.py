@@ -147,6 +147,9 @@ def judge(facts, source, target, queues):
     accepted = collections.defaultdict(set)
     perhaps = collections.defaultdict(set)
     flagged = collections.defaultdict(dict)
+    moved = collections.defaultdict(dict)
+    added = collections.defaultdict(lambda: collections.defaultdict(set))
+    deleted = collections.defaultdict(set)
     for record in ledger:
         if record["kind"] in ("accepted", "perhaps"):
             promised = accepted if record["kind"] == "accepted" else perhaps
@@ -156,25 +159,36 @@ def judge(facts, source, target, queues):
             flagged[record["account"]].setdefault(record["id"], "perhaps")
         elif record["kind"] == "flagged":
             flagged[record["account"]][record["id"]] = "surely"
+        elif record["kind"] == "moved":
+            moved[record["account"]][record["id"]] = record["mailbox"]
+        elif record["kind"] == "flags-added":
+            added[record["account"]][record["id"]] |= set(record["flags"].split())
+        elif record["kind"] == "deleted":
+            deleted[record["account"]].add(record["id"])
     rows = []
     for account in facts["accounts"]:
         name = account["address"]
+        # Where the account is now: there everything must be once; the other server's mailbox is not looked at by anybody.
+        here, there = (source, target) if account.get("at") == "source" else (target, source)
+        other = "target" if account.get("at") == "source" else "source"
         at_target = collections.defaultdict(list)
-        for mailbox, messages in target[name].items():
+        for mailbox, messages in here[name].items():
             for message in messages:
                 at_target[message["id"]].append((mailbox, message))
-        at_source = {m["id"] for messages in source[name].values() for m in messages if m["id"]}
-        expected = {record["id"] for record in before[name]} | accepted[name]
+        at_source = {m["id"] for messages in there[name].values() for m in messages if m["id"]}
+        expected = ({record["id"] for record in before[name]} | accepted[name]) - deleted[name]
+        wrong += [f"{name}: {i} was deleted and is back" for i in sorted(deleted[name]) if i in at_target]
         for record in before[name]:
             copies = at_target.get(record["id"], [])
             if len(copies) != 1:
                 continue  # counted below
             mailbox, message = copies[0]
-            if mailbox != record["mailbox"]:
-                wrong.append(f"{name}: {record['id']} is in {mailbox}, was in {record['mailbox']}")
+            place = moved[name].get(record["id"], record["mailbox"])
+            if mailbox != place:
+                wrong.append(f"{name}: {record['id']} is in {mailbox}, should be in {place}")
             if message["sha256"] != record["sha256"]:
                 wrong.append(f"{name}: {record['id']} has other bytes than before")
-            wanted = set(record["flags"])
+            wanted = set(record["flags"]) | added[name][record["id"]]
             state = flagged[name].get(record["id"])
             has = message["flags"]
             if state == "surely":
@@ -194,15 +208,15 @@ def judge(facts, source, target, queues):
         lost = sorted(i for i in expected if i not in at_target and i not in at_source)
         twice = sorted(i for i, copies in at_target.items() if i and len(copies) > 1)
         unknown = sum(1 for copies in at_target.values() for _, m in copies if m["id"] is None)
-        strangers = sorted(i for i in at_target if i and i not in expected and i not in perhaps[name])
+        strangers = sorted(i for i in at_target if i and i not in expected | perhaps[name] | deleted[name])
         wrong += [f"{name}: {i} is nowhere" for i in lost]
-        wrong += [f"{name}: {i} is only at the source" for i in only_source]
+        wrong += [f"{name}: {i} is only at the {other}" for i in only_source]
         wrong += [f"{name}: {i} is there {len(at_target[i])} times" for i in twice]
         wrong += [f"{name}: {i} was never sent to this account" for i in strangers]
         if unknown:
             wrong.append(f"{name}: {unknown} messages that nobody sent (probes or bounces left behind)")
         for mailbox in account["mailboxes"]:
-            if mailbox not in target[name]:
+            if mailbox not in here[name]:
                 wrong.append(f"{name}: mailbox {mailbox} is missing")
         rows.append({"account": name, "before": len(before[name]), "arrived": len(accepted[name]),
                      "target": sum(len(c) for c in at_target.values()), "source_only": len(only_source), "lost": len(lost),

@@ -38,6 +38,9 @@ class Migration:
         self.work = self.folder / "migration"
         self.interval = interval
         self.traffic = None
+        self.ledger = None
+        self.times_started = 0
+        self.at_source = set()  # names of accounts that were given back
 
     # --- the world -----------------------------------------------------------------------------------------------
     def start(self):
@@ -87,10 +90,21 @@ class Migration:
 
     # --- traffic -------------------------------------------------------------------------------------------------
     def start_traffic(self):
-        self.ledger = traffic.Ledger(self.folder / "ledger.jsonl")
+        """Also a second time: what was promised before stays promised."""
+        if self.ledger is None:
+            self.ledger = traffic.Ledger(self.folder / "ledger.jsonl")
+        self.times_started += 1
         team = (people.TEAM, self.aliases[people.TEAM])
-        self.traffic = traffic.Traffic(self.accounts, team, self.ledger, self.world.client_tls(), self.interval)
+        self.traffic = traffic.Traffic(self.accounts, team, self.ledger, self.world.client_tls(), self.interval,
+                                       first=100_000 * (self.times_started - 1))
         self.traffic.start()
+
+    def hand(self, name):
+        """A user at work, through the public name."""
+        return traffic.Hand(self.account(name), self.ledger, self.world.client_tls())
+
+    def account(self, name):
+        return next(a for a in self.accounts if a.name == name)
 
     def stop_traffic(self):
         if self.traffic:
@@ -161,7 +175,8 @@ class Migration:
         ca = str(self.world.tls / "ca.crt")
         return {"manifest": str(self.folder / "manifest.jsonl"),
                 "ledger": str(self.folder / "ledger.jsonl") if (self.folder / "ledger.jsonl").exists() else None,
-                "accounts": [{"address": a.address, "password": a.password, "mailboxes": list(a.mailboxes)} for a in self.accounts],
+                "accounts": [{"address": a.address, "password": a.password, "mailboxes": list(a.mailboxes),
+                              "at": "source" if a.name in self.at_source else "target"} for a in self.accounts],
                 "source": {"address": world.SOURCE, "ca": ca, "login": "{account}%" + world.MASTER[0], "password": world.MASTER[1]},
                 "target": {"address": world.TARGET, "ca": ca, "login": "{account}", "url": "https://new.legacy.test",
                            "admin": "admin", "admin_password": ADMIN_PASSWORD},

@@ -57,7 +57,7 @@ class Sender(Worker):
     def __init__(self, traffic, way, host, port, interval, login=None):
         super().__init__(traffic, f"sender-{way}")
         self.way, self.host, self.port, self.interval, self.login = way, host, port, interval, login
-        self.number = 0
+        self.number = traffic.first
 
     def work(self):
         source = self.rng.choice(world.OUTSIDE)
@@ -163,9 +163,65 @@ class Client(Worker):
         self.ledger.write("flagged", **record)
 
 
+class Hand:
+    """A user who tidies up: moves and deletes messages through the public name, and notes what the server said OK to."""
+
+    def __init__(self, account, ledger, tls):
+        self.account, self.ledger = account, ledger
+        self.client = imaplib.IMAP4(world.PUBLIC, 143, timeout=60)
+        self.client.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.client.starttls(tls)
+        self.client.login(account.address, account.password)
+
+    def find(self, mailbox, skip=()):
+        """(uid, identity) of the oldest message of a mailbox that is not among `skip`."""
+        self.client.select(mailbox)
+        _, answer = self.client.uid("FETCH", "1:*", "(BODY.PEEK[HEADER.FIELDS (X-Quickstart-Id)])")
+        for part in answer:
+            if not isinstance(part, tuple) or b":" not in part[1]:
+                continue
+            identity = part[1].decode().split(":", 1)[1].strip()
+            if identity and identity not in skip:
+                return part[0].split(b"UID ")[1].split()[0].decode(), identity
+        raise SystemExit(f"quickstart: {self.account.address} has no message in {mailbox}")
+
+    def move(self, mailbox, to, skip=()):
+        uid, identity = self.find(mailbox, skip)
+        self.client.create(to)
+        self.ledger.write("move-try", account=self.account.address, id=identity, mailbox=to)
+        status, _ = self.client.uid("COPY", uid, to)
+        if status == "OK":
+            self.ledger.write("moved", account=self.account.address, id=identity, mailbox=to)
+        self._expunge(uid)
+        return identity
+
+    def delete(self, mailbox, skip=()):
+        uid, identity = self.find(mailbox, skip)
+        self.ledger.write("delete-try", account=self.account.address, id=identity)
+        if self._expunge(uid) == "OK":
+            self.ledger.write("deleted", account=self.account.address, id=identity)
+        return identity
+
+    def flag(self, mailbox, flags, skip=()):
+        uid, identity = self.find(mailbox, skip)
+        record = {"account": self.account.address, "id": identity, "flags": flags}
+        status, _ = self.client.uid("STORE", uid, "+FLAGS", f"({flags})")
+        if status == "OK":
+            self.ledger.write("flags-added", **record)
+        return identity
+
+    def _expunge(self, uid):
+        self.client.uid("STORE", uid, "+FLAGS", "(\\Deleted)")
+        return self.client.uid("EXPUNGE", uid)[0]
+
+    def close(self):
+        self.client.logout()
+
+
 class Traffic:
-    def __init__(self, people, team, ledger, tls, interval):
-        """`team`: (address of the list, addresses of its readers)."""
+    def __init__(self, people, team, ledger, tls, interval, first=0):
+        """`team`: (address of the list, addresses of its readers). `first`: where messages are numbered from."""
+        self.first = first
         self.people, self.team, self.ledger, self.tls = people, team, ledger, tls
         self.stopping = threading.Event()
         submitter = people[-1]

@@ -6,12 +6,13 @@
 #include <filesystem>
 #include <map>
 #include <mutex>
-#include <set>
 
 #include "compiler/ir/json.h"
+#include "runtime/archive/carry_back.h"
 #include "runtime/archive/errors.h"
 #include "runtime/archive/grade.h"
 #include "runtime/archive/limits.h"
+#include "runtime/archive/provenance.h"
 #include "runtime/archive/push_jmap.h"
 #include "runtime/archive/source_block.h"
 #include "runtime/step/errors.h"
@@ -24,6 +25,9 @@ using step::StepContext;
 
 constexpr std::size_t kDifferencesNamed = 5;
 constexpr std::string_view kAuthority = "authority";  // fact: `source`, or `target` after the flip
+constexpr std::string_view kIsComplete = "delta-complete";  // fact: keys may have been set since
+constexpr std::string_view kHasLived = "has-been-at-target";
+constexpr std::size_t kConflictsSaid = 20;
 constexpr int kSweepRoundsMax = 20;
 /// Between two passes of an account that is kept in step.
 constexpr std::chrono::milliseconds kKeepApart{3'600'000};
@@ -154,6 +158,7 @@ class ArchiveDriver : public step::StepDriver {
                                   tell(context, messages, 0, "reading");
                                 }}));
     passed.mail = std::move(mail);
+    PLAN_TRY_VOID(link_carried(room.archive));
     if (room.source.has_sieve && is_source_authority) {
       PLAN_TRY(scripts, import_sieve(room.archive, room.source.sieve));
       passed.scripts = std::move(scripts);
@@ -180,14 +185,15 @@ class ArchiveDriver : public step::StepDriver {
         .with_blame(Blame::target);
   }
 
-  /// Is the target the authority by what an earlier sweep noted? False without an archive.
-  static bool is_flipped(const StepContext& context) {
-    auto path = path_of(context);
-    if (!path || !std::filesystem::exists(*path)) return false;
-    auto archive = ArchiveFile::open(*path, {.must_exist = true});
-    if (!archive) return false;
-    auto authority = archive->fact(kAuthority);
-    return authority && *authority == "target";
+  /// Is the target the authority? It says so itself; where it is not asked, by what an earlier
+  /// sweep noted.
+  [[nodiscard]] Result<bool> is_flipped(StepContext& context) const {
+    if (world_->is_at_target) return world_->is_at_target(context);
+    PLAN_TRY(path, path_of(context));
+    if (!std::filesystem::exists(path)) return false;
+    PLAN_TRY(archive, ArchiveFile::open(path, {.must_exist = true}));
+    PLAN_TRY(authority, archive.fact(kAuthority));
+    return authority == "target";
   }
 
   static Value fingerprint_of(const AccountSource& source) {
@@ -235,7 +241,8 @@ class CopyDriver final : public ArchiveDriver {
     PLAN_TRY(source,
              account_source(context.arguments["source"], account_of(context), context.secrets));
     seen.fingerprint = fingerprint_of(source);
-    if (is_flipped(context)) {
+    PLAN_TRY(has_moved, is_flipped(context));
+    if (has_moved) {
       seen.standing = ir::Standing::satisfied;
       seen.remark = "moved already";
       return seen;
@@ -318,6 +325,8 @@ class CopyDriver final : public ArchiveDriver {
     PLAN_TRY(path, path_of(context));
     if (!std::filesystem::exists(path)) return {};
     PLAN_TRY(archive, ArchiveFile::open(path, {.must_exist = true}));
+    PLAN_TRY(has_lived, archive.fact(kHasLived));
+    if (has_lived == "1") return {};  // a life of its own: stays, closed and not authoritative
     PLAN_TRY(id, world_->account_id(context));
     if (id.empty()) return {};  // gone with the account
     PLAN_TRY(client, world_->open_target(context));
@@ -329,39 +338,23 @@ class DeltaDriver final : public ArchiveDriver {
  public:
   using ArchiveDriver::ArchiveDriver;
 
-  /// Error mail-arrived-at-target when the account there holds messages that plan did not import.
-  Outcome check_nothing_arrived(StepContext& context) {
-    PLAN_TRY(path, path_of(context));
-    PLAN_TRY(archive, ArchiveFile::open(path, {.must_exist = true}));
-    PLAN_TRY(target, open_target(context));
-    PLAN_TRY(ids, target.email_ids());
-    std::set<std::string, std::less<>> ours;
-    PLAN_TRY(rows, archive.database().prepare(
-                       "SELECT target_id FROM plan_item WHERE target_id IS NOT NULL"));
-    while (true) {
-      PLAN_TRY(has_row, rows.step());
-      if (!has_row) break;
-      ours.emplace(rows.text(0));
-    }
-    const auto arrived = std::count_if(ids.begin(), ids.end(),
-                                       [&](const std::string& id) { return !ours.contains(id); });
-    if (arrived == 0) return {};
-    return Error(errors::mail_arrived_at_target,
-                 fmt::format("{} messages have arrived at the target for {} since it moved",
-                             arrived, account_of(context)))
-        .with_blame(Blame::target);
-  }
-
   Result<ir::Observation> observe(StepContext& context) override {
     ir::Observation seen;
     PLAN_TRY(source,
              account_source(context.arguments["source"], account_of(context), context.secrets));
     seen.fingerprint = fingerprint_of(source);
-    const bool has_moved = is_flipped(context);
+    PLAN_TRY(has_moved, is_flipped(context));
     seen.standing = has_moved ? ir::Standing::satisfied : ir::Standing::unknowable;
     if (!has_moved && !context.is_rollback) predict_pass(context, seen);
-    // Asked before a move is undone: what came to the target since would stay behind there.
-    if (context.is_rollback && has_moved) PLAN_TRY_VOID(check_nothing_arrived(context));
+    if (!context.is_rollback) return seen;
+    PLAN_TRY(room, open_room(context, true));
+    PLAN_TRY(is_complete, room.archive.fact(kIsComplete));
+    if (is_complete != "1") return seen;
+    PLAN_TRY(target, open_target(context));
+    PLAN_TRY(report, carry_back(room.archive, room.source, target, {.is_dry = true}));
+    seen.messages = report.arrived + report.moved;
+    seen.bytes = report.bytes;
+    seen.remark = "to be carried back: " + report.to_text();
     return seen;
   }
 
@@ -369,16 +362,76 @@ class DeltaDriver final : public ArchiveDriver {
     PLAN_TRY(room, open_room(context, true));
     PLAN_TRY(target, open_target(context));
     PLAN_TRY_VOID(room.archive.set_fact(kAuthority, "source"));
+    PLAN_TRY_VOID(room.archive.set_fact(kIsComplete, "0"));
     // Once: nobody writes any more, and the grade looks at the source again before it believes
     // that.
     PLAN_TRY(passed, pass(context, room, target, true, true));
     const std::uint64_t carried = passed.push.created + passed.push.updated +
                                   passed.push.destroyed + passed.push.adopted +
                                   passed.push.resolved;
+    PLAN_TRY_VOID(room.archive.set_fact(kIsComplete, "1"));
     return Value::map({{"messages", carried}});
   }
 
   Outcome verify(StepContext& context) override { return check_nothing_open(context); }
+
+  Outcome before_undo(StepContext& context) override {
+    if (world_->is_source_read_only) return {};
+    PLAN_TRY(room, open_room(context, true));
+    PLAN_TRY(is_complete, room.archive.fact(kIsComplete));
+    if (is_complete != "1") return {};
+    PLAN_TRY(target, open_target(context));
+    PLAN_TRY(report, carry_back(room.archive, room.source, target, options(context, true)));
+    if (report.refused.empty()) return {};
+    return Error(errors::carry_back_refused,
+                 fmt::format("the source refuses {} of the messages that arrived at the target",
+                             report.refused.size()))
+        .with_blame(Blame::source)
+        .with_detail(report.refused.front().what + ": " + report.refused.front().text);
+  }
+
+  Outcome undo(StepContext& context) override {
+    PLAN_TRY(path, path_of(context));
+    if (!std::filesystem::exists(path)) return {};  // it never began
+    PLAN_TRY(room, open_room(context, true));
+    PLAN_TRY(is_complete, room.archive.fact(kIsComplete));
+    if (is_complete != "1") return {};  // no key was ever set: nothing can have come there
+    PLAN_TRY(target, open_target(context));
+    if (world_->settle_target_queue) PLAN_TRY_VOID(world_->settle_target_queue(context));
+    PLAN_TRY(report, carry_back(room.archive, room.source, target, options(context, false)));
+    PLAN_TRY_VOID(room.archive.set_fact(kAuthority, "source"));
+    PLAN_TRY_VOID(room.archive.set_fact(kHasLived, "1"));
+    tell_of(context, report);
+    return {};
+  }
+
+ private:
+  [[nodiscard]] CarryOptions options(StepContext& context, bool only_new) const {
+    return {.is_dry = world_->is_source_read_only,
+            .only_new = only_new,
+            .is_stop_requested = [&context] { return context.stop.is_requested(); },
+            .progress = [&context](std::uint64_t done,
+                                   std::uint64_t total) { tell(context, done, total, "carrying"); },
+            .kill_point = world_->kill_point};
+  }
+
+  void tell_of(const StepContext& context, const CarryReport& report) const {
+    if (!context.say) return;
+    const std::string account = account_of(context);
+    context.say(fmt::format("{}: {} back to the source: {}", account,
+                            world_->is_source_read_only ? "would be carried" : "carried",
+                            report.to_text()));
+    for (std::size_t index = 0; index < report.conflicts.size() && index < kConflictsSaid; ++index)
+      context.say(fmt::format("{}: {}: {}", account, report.conflicts[index].place,
+                              report.conflicts[index].rule));
+    if (report.conflicts.size() > kConflictsSaid)
+      context.say(fmt::format("{}: and {} more, in plan_carry_note of {}", account,
+                              report.conflicts.size() - kConflictsSaid,
+                              context.arguments["file"].string_or("")));
+    for (const PushProblem& problem : report.refused)
+      context.say(
+          fmt::format("{}: {} stays at the target: {}", account, problem.what, problem.text));
+  }
 };
 
 class GradeDriver final : public ArchiveDriver {
@@ -390,8 +443,9 @@ class GradeDriver final : public ArchiveDriver {
     PLAN_TRY(source,
              account_source(context.arguments["source"], account_of(context), context.secrets));
     seen.fingerprint = fingerprint_of(source);
-    seen.standing = is_flipped(context) ? ir::Standing::satisfied : ir::Standing::unknowable;
-    if (seen.standing != ir::Standing::satisfied) predict_pass(context, seen);
+    PLAN_TRY(has_moved, is_flipped(context));
+    seen.standing = has_moved ? ir::Standing::satisfied : ir::Standing::unknowable;
+    if (!has_moved) predict_pass(context, seen);
     return seen;
   }
 
@@ -405,7 +459,7 @@ class GradeDriver final : public ArchiveDriver {
     }
     PLAN_TRY(room, open_room(context, true));
     PLAN_TRY(target, open_target(context));
-    const bool is_target_authority = is_flipped(context);
+    PLAN_TRY(is_target_authority, is_flipped(context));
     PLAN_TRY(report, grade_target(room.archive, target,
                                   {.is_delivery_allowed = is_target_authority,
                                    .is_target_authority = is_target_authority,

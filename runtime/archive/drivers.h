@@ -21,9 +21,17 @@ struct ArchiveWorld {
   /// Does neither server's queue hold mail for the step's `addresses`? May be absent: taken as yes,
   /// and said in the remark.
   std::function<Result<bool>(step::StepContext&)> are_queues_empty = {};
+  /// Does the target itself say that it is the authority for the account (its generation)? May be
+  /// absent: then only what an earlier sweep noted is known.
+  std::function<Result<bool>(step::StepContext&)> is_at_target = {};
+  /// Waits until what the target had accepted for the account is delivered or relayed, so that
+  /// nothing reaches the mailbox there any more. May be absent.
+  std::function<Outcome(step::StepContext&)> settle_target_queue = {};
   /// A rehearsal: nobody is held and the source goes on serving. What comes to it meanwhile is no
-  /// difference, and nothing is waited for.
+  /// difference, nothing is waited for, and what would be carried back is only counted.
   bool is_source_read_only = false;
+  /// Borders between a durable write and an effect inside a carry-back, for crash tests.
+  std::function<void(const char* place)> kill_point = {};
 };
 
 /// Drivers of archive.copy, archive.delta, archive.grade and archive.sweep. `file` is taken
@@ -32,7 +40,11 @@ struct ArchiveWorld {
 /// - copy: passes over source and target until the delta is small, then proves every message's
 /// bytes at
 ///   the target by digest. Undo destroys what it imported, nothing else.
-/// - delta: what changed since; until a pass finds nothing.
+/// - delta: what changed since; until a pass finds nothing. Its undo is the way back of the content
+///   (carry_back): the keys are gone by then, mail is held, nobody can log in. Before the hold of a
+///   rollback what arrived at the target is brought already (before_undo); a message that the
+///   source refuses then leaves the account where it is. With `is_rollback` observe says what would
+///   be carried.
 /// - grade: source against archive, archive against target. Outputs `grade`, `summary`,
 /// `differences`. A
 ///   grade outside `accept` is the error grade-too-low. After the flip the target is the authority:

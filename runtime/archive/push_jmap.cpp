@@ -17,6 +17,7 @@
 #include "runtime/archive/grade.h"
 #include "runtime/archive/import_imap.h"
 #include "runtime/archive/item_state.h"
+#include "runtime/archive/provenance.h"
 #include "runtime/archive/target_mailboxes.h"
 #include "runtime/net/errors.h"
 #include "runtime/net/imap/date.h"
@@ -62,6 +63,10 @@ class Push {
   Result<PushReport> run() {
     PLAN_TRY_VOID(bind_target());
     PLAN_TRY_VOID(resolve());
+    if (options_.is_source_authority) {
+      PLAN_TRY(split, split_shared(archive_, target_));
+      report_.updated += split;
+    }
     PLAN_TRY(mapping, map_mailboxes(archive_, target_));
     report_.mailboxes_created = mapping.created;
     places_ = std::move(mapping.target_ids);
@@ -223,46 +228,12 @@ class Push {
 
   // --- moved at the source ---------------------------------------------------------------------
 
-  /// A message that is gone in one place and new in another, or under a new UIDVALIDITY, with the
-  /// same bytes and date: the object at the target changes hands, in one transaction; its mailbox
-  /// and keywords follow by update_changed.
+  /// Their mailbox and keywords follow by update_changed.
   Outcome adopt() {
     if (!options_.is_source_authority) return {};
-    PLAN_TRY(rows, database_.prepare("SELECT g.id, g.sha256, g.received_at FROM plan_item g WHERE "
-                                     "g.is_gone = 1 AND g.state = 2 AND "
-                                     "EXISTS (SELECT 1 FROM plan_item w WHERE w.is_gone = 0 AND "
-                                     "w.state = 0 AND w.sha256 = g.sha256 "
-                                     "AND w.received_at = g.received_at)"));
-    struct Gone {
-      std::int64_t id;
-      std::string sha256, received_at;
-    };
-    std::vector<Gone> gone;
-    while (true) {
-      PLAN_TRY(has_row, rows.step());
-      if (!has_row) break;
-      gone.push_back({rows.integer(0), std::string(rows.blob(1)), std::string(rows.text(2))});
-    }
-    if (gone.empty()) return {};
-    PLAN_TRY(transaction, database_.begin());
-    for (const Gone& one : gone) {
-      PLAN_TRY(give,
-               database_.prepare("UPDATE plan_item SET state = 2, target_id = g.target_id, "
-                                 "target_mailbox = g.target_mailbox, "
-                                 "target_keywords = g.target_keywords, is_proved = g.is_proved "
-                                 "FROM (SELECT * FROM plan_item "
-                                 "WHERE id = ?1) g WHERE plan_item.id = (SELECT id FROM plan_item "
-                                 "WHERE is_gone = 0 AND state = "
-                                 "0 AND sha256 = ?2 AND received_at = ?3 ORDER BY id LIMIT 1)"));
-      give.bind(1, one.id).bind_blob(2, one.sha256).bind(3, one.received_at);
-      PLAN_TRY_VOID(give.run());
-      if (database_.changes() == 0) continue;
-      PLAN_TRY(forget, database_.prepare("DELETE FROM plan_item WHERE id = ?"));
-      forget.bind(1, one.id);
-      PLAN_TRY_VOID(forget.run());
-      ++report_.adopted;
-    }
-    return transaction.commit();
+    PLAN_TRY(adopted, adopt_moved(archive_));
+    report_.adopted += adopted;
+    return {};
   }
 
   // --- new messages ----------------------------------------------------------------------------
@@ -738,6 +709,11 @@ class Push {
 Result<PushReport> push_jmap(ArchiveFile& archive, const TargetAccount& target,
                              const PushOptions& options) {
   return Push(archive, target, options).run();
+}
+
+Outcome resolve_imports(ArchiveFile& archive, const TargetAccount& target) {
+  const PushOptions options;
+  return Push(archive, target, options).resolve_open();
 }
 
 Outcome take_back(ArchiveFile& archive, const TargetAccount& target) {

@@ -68,6 +68,14 @@ struct PushReport {
 [[nodiscard]] Outcome push_scripts(ArchiveFile& archive, const TargetAccount& target,
                                    PushReport& report);
 
+/// Gives each message of the source an object of its own at the target, where one object stands for
+/// several (carry_back of a message that was in two mailboxes): the others are wanted again. Part
+/// of push_jmap while the source is the authority. How many.
+[[nodiscard]] Result<std::uint64_t> split_shared(ArchiveFile& archive, const TargetAccount& target);
+
+/// Resolves imports at the target whose reply was lost, and begins no new one.
+[[nodiscard]] Outcome resolve_imports(ArchiveFile& archive, const TargetAccount& target);
+
 /// Destroys at the target what plan imported (messages, scripts, mailboxes that are empty then),
 /// nothing else: the undo of a copy. Messages that changed at the target meanwhile stay: error
 /// `changed-since`.

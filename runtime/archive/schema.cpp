@@ -229,6 +229,23 @@ CREATE TABLE IF NOT EXISTS plan_target_script (
   sha256 BLOB,
   is_ours INTEGER NOT NULL,
   problem TEXT);
+-- A message that is on its way back to the source: here from before the append until a pass over the source has found it.
+CREATE TABLE IF NOT EXISTS plan_carried (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  wire_name TEXT NOT NULL,
+  target_id TEXT NOT NULL,
+  target_mailbox TEXT NOT NULL,
+  target_keywords TEXT NOT NULL,
+  sha256 BLOB NOT NULL,               -- of the bytes that were appended
+  received_at TEXT NOT NULL,
+  uidvalidity INTEGER,                -- null: no answer yet
+  uid INTEGER);
+-- What a carry-back decided where both sides had changed, and what it could not carry.
+CREATE TABLE IF NOT EXISTS plan_carry_note (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  wall_ms INTEGER NOT NULL,
+  place TEXT NOT NULL,
+  rule TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS plan_fact (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 )SQL";
 // clang-format on

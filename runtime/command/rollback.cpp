@@ -13,6 +13,8 @@
 namespace plan::command {
 namespace {
 
+constexpr std::size_t kAccountsLookedAt = 50;
+
 std::optional<engine::RollbackGoal> goal_of(const Invocation& invocation) {
   const int named = (invocation.has("--account") ? 1 : 0) + (invocation.has("--wave") ? 1 : 0) +
                     (invocation.has("--to") ? 1 : 0);
@@ -55,15 +57,9 @@ ExitCode run_rollback(const Invocation& invocation) {
   for (const engine::RollbackStep& step : planned->barred) {
     print_result(fmt::format("cannot undo {} ({})\n", step.step, to_string(step.undo)));
   }
-  if (!invocation.has("--yes") && !ask_yes("\nUndo these, newest first?")) {
-    print_words("nothing was done\n");
-    return ExitCode::error;
-  }
   step::StopSignal stop;
   const StopOnSignal signals(stop);
   Session session(folder, connections_of(*graph));
-  auto leases = session.leases(holder_name());
-  if (!leases) return print_error(leases.error(), format);
   RunDisplay display(format, folder.state_directory + "/events.jsonl");
   const engine::EngineParts parts{.graph = *graph,
                                   .journal = **journal,
@@ -76,6 +72,21 @@ ExitCode run_rollback(const Invocation& invocation) {
   options.plan_name = (*run)->plan_name;
   options.state_directory = folder.state_directory;
   options.takes_over_lease = invocation.has("--take-over");
+  if (planned->barred.empty()) {
+    auto looks = engine::look_before_rollback(parts, options, *goal, kAccountsLookedAt);
+    if (!looks) return print_error(looks.error(), format);
+    for (const engine::RollbackLook& look : *looks)
+      print_result(fmt::format("{}: {}{}\n", look.account,
+                               look.is_refused ? "cannot go back: " : "", look.text));
+    if (looks->size() == kAccountsLookedAt)
+      print_result("further accounts are looked at when their turn comes\n");
+  }
+  if (!invocation.has("--yes") && !ask_yes("\nUndo these, newest first?")) {
+    print_words("nothing was done\n");
+    return ExitCode::error;
+  }
+  auto leases = session.leases(holder_name());
+  if (!leases) return print_error(leases.error(), format);
   options.leases = std::move(*leases);
   auto result = engine::roll_back(parts, options, *goal);
   if (!result) return print_error(result.error(), format);

@@ -9,6 +9,7 @@
 #include "runtime/archive/drivers.h"
 #include "runtime/command/session.h"
 #include "runtime/engine/engine.h"
+#include "runtime/engine/kill_point.h"
 #include "runtime/net/host.h"
 #include "runtime/net/jmap/pool.h"
 #include "runtime/proxy/control_client.h"
@@ -183,6 +184,19 @@ archive::ArchiveWorld Session::archive_world(Purpose purpose) {
     PLAN_TRY(at_source, queues.source->look(names));
     PLAN_TRY(at_target, queues.target->look(names));
     return at_source.messages == 0 && at_target.messages == 0;
+  };
+  world.is_at_target = [state](step::StepContext& context) -> Result<bool> {
+    PLAN_TRY(target, state->targets->open(context));
+    PLAN_TRY(generation, target->generation(context.account));
+    return generation.is_at_target();
+  };
+  world.settle_target_queue = [open_queues](step::StepContext& context) -> Outcome {
+    PLAN_TRY(queues, open_queues(context));
+    return server::queue::settle(
+        *queues.target, server::source::names_of_account(context.arguments), context.clock);
+  };
+  world.kill_point = [](const char* place) {
+    engine::pass_kill_point(std::string("carry.") + place);
   };
   world.is_source_read_only = purpose == Purpose::rehearsal;
   return world;

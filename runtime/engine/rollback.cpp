@@ -291,9 +291,9 @@ class Rollback {
       for (const Touched& touched : unit.steps) {
         if (ir::info(touched.graph->kind(touched.step)).undo != ir::UndoPolicy::carry_back)
           continue;
-        const Outcome outcome = runner_.ask_before_rollback(*touched.graph, touched.step);
-        if (outcome) continue;
-        failures_.push_back(runner_.failure_of(*touched.graph, touched.step, outcome.error()));
+        const auto seen = runner_.look_before_rollback(*touched.graph, touched.step);
+        if (seen) continue;
+        failures_.push_back(runner_.failure_of(*touched.graph, touched.step, seen.error()));
         runner_.emit(report::StepFailed{failures_.back(), true});
         refused_.insert(unit.account);
         break;
@@ -337,10 +337,26 @@ class Rollback {
     is_stopped_ = next < units.size() && parts_.stop.is_requested() && !is_failed;
   }
 
+  /// The part of the way back that needs no hold. An error leaves the account where it is.
+  bool prepare(const Unit& unit, UnitResult& result) {
+    if (unit.account.empty() || open_holds_.contains(unit.account)) return true;
+    for (const Touched& touched : unit.steps) {
+      if (ir::info(touched.graph->kind(touched.step)).undo != ir::UndoPolicy::carry_back) continue;
+      const Outcome prepared = runner_.prepare_undo(*touched.graph, touched.step);
+      if (prepared) continue;
+      result.failure = runner_.failure_of(*touched.graph, touched.step, prepared.error());
+      runner_.emit(report::StepFailed{*result.failure, true});
+      return false;
+    }
+    return true;
+  }
+
   UnitResult undo(const Unit& unit) {
     UnitResult result;
     result.account = unit.account;
     const bool is_move = !unit.account.empty();
+    if (!prepare(unit, result)) return result;
+    PLAN_KILL_POINT("engine.before-hold-of-rollback");
     const auto begun = parts_.clock.now();
     for (std::size_t i = 0; i < unit.steps.size(); ++i) {
       const Touched& touched = unit.steps[i];
@@ -429,6 +445,27 @@ Result<RollbackPlan> plan_rollback(Journal& journal, const ir::StepGraph& graph,
   for (const Touched& touched : chosen.steps) plan.steps.push_back(shown(touched));
   for (const Touched& touched : chosen.barred) plan.barred.push_back(shown(touched));
   return plan;
+}
+
+Result<std::vector<RollbackLook>> look_before_rollback(const EngineParts& parts,
+                                                       const EngineOptions& options,
+                                                       const RollbackGoal& goal,
+                                                       std::size_t accounts_max) {
+  Graphs graphs(parts.journal, parts.graph, graph_digest(parts.graph));
+  PLAN_TRY(all, read_touched(parts.journal, graphs));
+  PLAN_TRY(chosen, choose(all, goal));
+  StepRunner runner(parts, options, "look", options.boot_id);
+  std::vector<RollbackLook> looks;
+  for (const Touched& touched : chosen.steps) {
+    if (ir::info(touched.graph->kind(touched.step)).undo != ir::UndoPolicy::carry_back) continue;
+    if (looks.size() >= accounts_max) break;
+    const auto seen = runner.look_before_rollback(*touched.graph, touched.step);
+    if (seen && seen->remark.empty()) continue;
+    looks.push_back({.account = account_of(*touched.graph, touched.step),
+                     .text = seen ? seen->remark : seen.error().to_line(),
+                     .is_refused = !seen});
+  }
+  return looks;
 }
 
 Result<RunResult> roll_back(const EngineParts& parts, const EngineOptions& options,

@@ -44,9 +44,22 @@ struct RollbackPlan {
 [[nodiscard]] Result<RollbackPlan> plan_rollback(Journal& journal, const ir::StepGraph& graph,
                                                  const RollbackGoal& goal);
 
+/// What the way back of one account would carry, seen now.
+struct RollbackLook {
+  std::string account = {};
+  std::string text = {};
+  bool is_refused = false;  ///< it could not: why
+};
+
+/// Asks the drivers of the carry-back steps, of at most `accounts_max` of them. Reads only.
+[[nodiscard]] Result<std::vector<RollbackLook>> look_before_rollback(const EngineParts& parts,
+                                                                     const EngineOptions& options,
+                                                                     const RollbackGoal& goal,
+                                                                     std::size_t accounts_max);
+
 /// Undoes newest first through the drivers, each undo announced and recorded. Before an account's
-/// first undo the drivers of its carry-back steps are asked (observe with `is_rollback`): an error
-/// there, such as mail that arrived at the target meanwhile, leaves that account untouched. Once an
+/// first undo the drivers of its carry-back steps are asked (observe with `is_rollback`), then do
+/// what needs no hold (before_undo): an error there leaves that account untouched. Once an
 /// account's undo has begun it is finished before the run ends. Resumable by the same call. Errors:
 /// undo-barred (nothing was done), else as `run`.
 [[nodiscard]] Result<RunResult> roll_back(const EngineParts& parts, const EngineOptions& options,

@@ -290,7 +290,8 @@ step::StepContext StepRunner::context(Call& call) {
             call.progress_shown_ms = now;
             emit(report::StepProgress{call.id, call.account, progress.done, progress.total,
                                       std::string(progress.unit), std::string(progress.remark)});
-          }};
+          },
+      .say = [this](std::string text) { emit(report::Notice{std::move(text)}); }};
 }
 
 StepResult StepRunner::record_failure(Call& call, Error error, bool had_intent) {
@@ -640,19 +641,33 @@ StepResult StepRunner::undo(const ir::StepGraph& graph, ir::StepId step,
   return {};
 }
 
-Outcome StepRunner::ask_before_rollback(const ir::StepGraph& graph, ir::StepId step) {
+Result<ir::Observation> StepRunner::look_before_rollback(const ir::StepGraph& graph,
+                                                         ir::StepId step) {
   Call call{.graph = graph, .step = step, .is_held = false, .is_undo = true};
-  PLAN_TRY(record, parts_.journal.step(graph.id(step)));
+  PLAN_TRY(is_there, recall(call));
+  if (!is_there) return ir::Observation();
+  step::StepContext looking = context(call);
+  return call.driver->observe(looking);
+}
+
+Outcome StepRunner::prepare_undo(const ir::StepGraph& graph, ir::StepId step) {
+  Call call{.graph = graph, .step = step, .is_held = false, .is_undo = true};
+  PLAN_TRY(is_there, recall(call));
+  if (!is_there) return {};
+  step::StepContext doing = context(call);
+  return call.driver->before_undo(doing);
+}
+
+/// Fills in what the journal knows of a step. False: there is nothing to undo.
+Result<bool> StepRunner::recall(Call& call) {
+  PLAN_TRY(record, parts_.journal.step(call.graph.id(call.step)));
   call.record = std::move(record);
-  if (!is_touched(call.record) || call.record->was_satisfied) return {};
+  if (!is_touched(call.record) || call.record->was_satisfied) return false;
   call.prior = call.record->prior;
   call.notes = call.record->notes;
   call.attempts_before = call.record->attempts;
   PLAN_TRY_VOID(prepare(call));
-  step::StepContext looking = context(call);
-  PLAN_TRY(seen, call.driver->observe(looking));
-  static_cast<void>(seen);
-  return {};
+  return true;
 }
 
 }  // namespace plan::engine

@@ -55,8 +55,12 @@ class StepRunner {
   /// and when `ends_hold` the hold of its account ends with the last record.
   [[nodiscard]] StepResult undo(const ir::StepGraph& graph, ir::StepId step,
                                 std::vector<Entry> with_intent, bool ends_hold);
-  /// Asks a carry-back step whether its undo would lose anything (observe with is_rollback).
-  [[nodiscard]] Outcome ask_before_rollback(const ir::StepGraph& graph, ir::StepId step);
+  /// What the undo of a carry-back step would carry (observe with is_rollback); an error when it
+  /// could not.
+  [[nodiscard]] Result<ir::Observation> look_before_rollback(const ir::StepGraph& graph,
+                                                             ir::StepId step);
+  /// Its part that needs no hold (before_undo).
+  [[nodiscard]] Outcome prepare_undo(const ir::StepGraph& graph, ir::StepId step);
 
   void emit(report::Happening what);
   [[nodiscard]] report::Failure failure_of(const ir::StepGraph& graph, ir::StepId step,
@@ -98,6 +102,7 @@ class StepRunner {
   [[nodiscard]] Result<ir::Value> resolve(const ir::Value& value, int depth);
   [[nodiscard]] Outcome prepare(Call& call);
   [[nodiscard]] Outcome prepare_restore(Call& call);
+  [[nodiscard]] Result<bool> recall(Call& call);
   [[nodiscard]] step::StepContext context(Call& call);
   [[nodiscard]] StepResult try_once(const Decision& decision, Call& call);
   [[nodiscard]] StepResult finish(const Decision& decision, Call& call, ir::Value outputs,

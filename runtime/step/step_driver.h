@@ -70,6 +70,8 @@ struct StepContext {
   /// Makes `notes` durable before it returns. For drivers with several effects inside one step.
   std::function<Outcome(const ir::Value& notes)> remember = {};
   std::function<void(const Progress&)> progress = {};
+  /// Something the operator should read, about this account: shown, and kept with the run's events.
+  std::function<void(std::string text)> say = {};
 };
 
 /// A path as the plan means it: a relative one starts in the folder of the plan, beside the state
@@ -92,6 +94,13 @@ class StepDriver {
   [[nodiscard]] virtual Result<ir::Value> apply(StepContext& context) = 0;
   /// Is it so, seen from outside? Called after apply, before the outcome is recorded.
   [[nodiscard]] virtual Outcome verify(StepContext& context) = 0;
+  /// What can be done before the account is held for its way back, so that the hold is short.
+  /// Called once by a rollback before its first undo of a carry-back step; an error leaves the
+  /// account as it is. Repeatable, and of no effect for anybody when the undo never comes.
+  [[nodiscard]] virtual Outcome before_undo(StepContext& context) {
+    (void)context;
+    return {};
+  }
   /// Restores `context.prior`, refusing (error `changed-since`) when somebody else changed it
   /// meanwhile. Repeatable.
   [[nodiscard]] virtual Outcome undo(StepContext& context) = 0;

@@ -6,6 +6,7 @@
 #include "compiler/source/text.h"
 #include "runtime/net/jmap/errors.h"
 #include "runtime/server/postfix/postfix_queue.h"
+#include "runtime/server/queue/limits.h"
 #include "runtime/server/queue/queue_driver.h"
 
 namespace plan::server::queue {
@@ -28,6 +29,11 @@ class TargetQueue final : public AccountQueue {
   Result<Waiting> look(const std::vector<std::string>& addresses) override {
     PLAN_TRY(found, messages(addresses));
     return Waiting{.messages = found.ids.size(), .reason = std::move(found.reason)};
+  }
+
+  Result<std::set<std::string>> ids(const std::vector<std::string>& addresses) override {
+    PLAN_TRY(found, messages(addresses));
+    return std::set<std::string>(found.ids.begin(), found.ids.end());
   }
 
   Outcome flush(const std::vector<std::string>& addresses) override {
@@ -106,6 +112,13 @@ class SourceQueue final : public AccountQueue {
     return waiting;
   }
 
+  Result<std::set<std::string>> ids(const std::vector<std::string>& addresses) override {
+    PLAN_TRY(queue, source_->queue().read());
+    PLAN_TRY(delimiters, source_->queue().delimiters());
+    const std::vector<std::string> found = postfix::ids_naming(*queue, addresses, delimiters);
+    return std::set<std::string>(found.begin(), found.end());
+  }
+
   Outcome flush(const std::vector<std::string>& addresses) override {
     PLAN_TRY(queue, source_->queue().read());
     PLAN_TRY(delimiters, source_->queue().delimiters());
@@ -126,6 +139,21 @@ std::unique_ptr<AccountQueue> target_queue(std::shared_ptr<stalwart::Target> tar
 
 std::unique_ptr<AccountQueue> source_queue(std::shared_ptr<source::Source> source) {
   return std::make_unique<SourceQueue>(std::move(source));
+}
+
+Outcome settle(AccountQueue& queue, const std::vector<std::string>& addresses, net::Clock& clock) {
+  PLAN_TRY(before, queue.ids(addresses));
+  if (before.empty()) return {};
+  PLAN_TRY_VOID(queue.flush(addresses));
+  const auto until = clock.now() + kSettleTime;
+  while (clock.now() < until) {
+    PLAN_TRY(now, queue.ids(addresses));
+    const bool is_any_left = std::any_of(before.begin(), before.end(),
+                                         [&](const std::string& id) { return now.contains(id); });
+    if (!is_any_left) return {};
+    clock.sleep_for(kLookApart);
+  }
+  return {};
 }
 
 OpenQueues open_queues(std::shared_ptr<source::SourcePool> sources,

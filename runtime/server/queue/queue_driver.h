@@ -2,6 +2,7 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -29,6 +30,9 @@ class AccountQueue {
 
   /// `addresses` are all names of the account in lower case. Reads only.
   [[nodiscard]] virtual Result<Waiting> look(const std::vector<std::string>& addresses) = 0;
+  /// Ids of those messages.
+  [[nodiscard]] virtual Result<std::set<std::string>> ids(
+      const std::vector<std::string>& addresses) = 0;
   /// Has all of that tried again now; what is gone meanwhile does not matter.
   [[nodiscard]] virtual Outcome flush(const std::vector<std::string>& addresses) = 0;
 };
@@ -37,6 +41,12 @@ class AccountQueue {
 /// (split-delivery.md section 7).
 [[nodiscard]] std::unique_ptr<AccountQueue> target_queue(std::shared_ptr<stalwart::Target> target);
 [[nodiscard]] std::unique_ptr<AccountQueue> source_queue(std::shared_ptr<source::Source> source);
+
+/// Waits until the messages that are in the queue at this moment have left it, so that none is
+/// still being delivered by the routing of an earlier state. What does not leave within kSettleTime
+/// waits for its next try, which follows the routing of that time.
+[[nodiscard]] Outcome settle(AccountQueue& queue, const std::vector<std::string>& addresses,
+                             net::Clock& clock);
 
 /// Both queues of a step, in the order source, target. For archive.sweep too, by way of wiring.
 struct BothQueues {

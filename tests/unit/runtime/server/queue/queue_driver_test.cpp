@@ -21,6 +21,12 @@ class ScriptedQueue final : public AccountQueue {
     ++count_;
     return Waiting{.messages = now, .reason = now > 0 ? "connection refused" : ""};
   }
+  Result<std::set<std::string>> ids(const std::vector<std::string>&) override {
+    std::set<std::string> ids;
+    const std::size_t now = looks_[std::min(count_++, looks_.size() - 1)];
+    for (std::size_t index = 0; index < now; ++index) ids.insert("m" + std::to_string(index));
+    return ids;
+  }
   Outcome flush(const std::vector<std::string>&) override {
     ++flushes;
     return {};
@@ -58,6 +64,9 @@ class QueueFlush : public stalwart::DriverBench {
     explicit Forwarder(AccountQueue& to) : to_(to) {}
     Result<Waiting> look(const std::vector<std::string>& addresses) override {
       return to_.look(addresses);
+    }
+    Result<std::set<std::string>> ids(const std::vector<std::string>& addresses) override {
+      return to_.ids(addresses);
     }
     Outcome flush(const std::vector<std::string>& addresses) override {
       return to_.flush(addresses);
@@ -126,6 +135,38 @@ TEST_F(QueueFlush, an_empty_queue_of_now_does_not_make_the_step_done) {
   ASSERT_TRUE(seen);
   EXPECT_EQ(seen->standing, ir::Standing::unknowable);
   EXPECT_EQ(seen->messages, 0U);
+}
+
+TEST(SettledQueue, waits_for_what_was_there_and_not_for_what_came_since) {
+  // Newer messages have other ids: the last look still shows two, none of those of the first.
+  class Queue final : public AccountQueue {
+   public:
+    Result<Waiting> look(const std::vector<std::string>&) override { return Waiting(); }
+    Result<std::set<std::string>> ids(const std::vector<std::string>&) override {
+      static constexpr int kLast = 3;
+      const int now = std::min(looks++, kLast);
+      return std::set<std::string>{"m" + std::to_string(now), "m" + std::to_string(now + 1)};
+    }
+    Outcome flush(const std::vector<std::string>&) override {
+      ++flushes;
+      return {};
+    }
+    int looks = 0;
+    int flushes = 0;
+  };
+  Queue queue;
+  stalwart::TestClock clock;
+  ASSERT_TRUE(settle(queue, {"alice@example.org"}, clock));
+  EXPECT_EQ(queue.looks, 3) << "m0 and m1 are gone when m2 and m3 are there";
+  EXPECT_EQ(queue.flushes, 1);
+
+  ScriptedQueue stuck({2});
+  ASSERT_TRUE(settle(stuck, {"alice@example.org"}, clock))
+      << "it follows the routing of its next try";
+  EXPECT_GE(clock.slept, kSettleTime);
+  ScriptedQueue empty({0});
+  ASSERT_TRUE(settle(empty, {"alice@example.org"}, clock));
+  EXPECT_EQ(empty.flushes, 0);
 }
 
 class TargetQueue : public stalwart::DriverBench {

@@ -1,0 +1,106 @@
+#!/usr/bin/env python3
+"""The way back under traffic: every account of a wave moves, lives at the target, and goes back to the source, with `plan
+rollback` killed (-9) at a dozen borders on the way; then all of them move again. The quickstart's oracle judges both ends.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+import in_namespace
+
+in_namespace.enter()
+
+import oracle  # noqa: E402
+import quickstart  # noqa: E402
+
+# (kill point, pass counted from the start of that run)
+PLACES = [("carry.append-begun", 1), ("carry.append-answered", 1), ("carry.append-noted", 1), ("carry.carried-linked", 3),
+          ("engine.before-hold-of-rollback", 2), ("journal.after-undo-intent", 3), ("carry.flags-stored", 1),
+          ("carry.expunged", 1), ("driver.after-undo", 6), ("journal.after-undone", 9), ("carry.source-read", 4),
+          ("carry.mailboxes-carried", 2), ("journal.after-undone", 14)]
+
+
+def killed_on_the_way(migration, arguments, report):
+    """Runs plan until it ends by itself; each run but the last dies at one of the places."""
+    killed = []
+    for name, number in PLACES:
+        environment = {**os.environ, "PLAN_KILL_POINT": f"{name}:{number}"}
+        done = subprocess.run([quickstart.PLAN, *arguments], cwd=migration.work, env=environment, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        if done.returncode == -9:
+            killed.append(name)
+        elif done.returncode == 0 or "nothing-to-roll-back" in done.stdout:
+            break
+        else:
+            report.check(f"rollback goes on until {name}:{number}", False, f"exit code {done.returncode}\n{done.stdout[-3000:]}")
+    return killed
+
+
+def main():
+    report = in_namespace.Report()
+    folder = tempfile.mkdtemp(prefix="plan-rollback-")
+    migration = quickstart.Migration(folder, interval=0.12)
+    try:
+        migration.start()
+        migration.start_traffic()
+        migration.plan("fetch", show=False)
+        code = migration.apply("migration.yaml", "--yes")
+        report.check("every account moves", code == 0, f"exit code {code}")
+        barred = migration.plan("rollback", "--account", "dave@legacy.test", "--yes", show=False, accept=range(256))
+        report.check("a finalized migration bars the way back and says which step does", barred.returncode == 1 and
+                     "cannot undo finalize/" in barred.stdout and "undo-barred" in barred.stdout + barred.stderr,
+                     barred.stdout + barred.stderr)
+        back = migration.plan("rollback", "--to", "before-finalize", "--yes", show=False, accept=range(256))
+        report.check("what finalize did is undone", back.returncode == 0, back.stdout + back.stderr)
+
+        for name in ("dave", "alice", "grace"):
+            hand = migration.hand(name)
+            gone = hand.delete("INBOX")
+            there = hand.move("INBOX", "Moved", skip={gone})
+            hand.flag("INBOX", "\\Answered Later", skip={gone, there})
+            hand.close()
+        looked = migration.plan("rollback", "--account", "dave@legacy.test", show=False, accept=range(256))
+        report.check("before anything is asked it says what would be carried back", looked.returncode == 1 and
+                     "dave@legacy.test: to be carried back: " in looked.stdout and "carry-back" in looked.stdout and
+                     "1 moved or copied" in looked.stdout and "1 deleted" in looked.stdout, looked.stdout + looked.stderr)
+        first = migration.plan("rollback", "--account", "dave@legacy.test", "--yes", show=False, accept=range(256))
+        report.check("one account goes back with its mail", first.returncode == 0 and
+                     "dave@legacy.test: carried back to the source: " in first.stdout + first.stderr, first.stdout + first.stderr)
+        killed = killed_on_the_way(migration, ("rollback", "--wave", "rest", "--yes"), report)
+        report.check("plan rollback was killed at ten places at least", len(killed) >= 10, killed)
+        last = migration.plan("rollback", "--wave", "rest", "--yes", show=False, accept=range(256))
+        report.check("the last rollback ends well", last.returncode == 0 or "nothing-to-roll-back" in last.stdout + last.stderr,
+                     last.stdout + last.stderr)
+        time.sleep(2)
+        migration.stop_traffic()
+        migration.at_source = {a.name for a in migration.accounts if a.name != "bob"}
+        report.check("both queues run dry", migration.settle())
+        (rows, wrong), _ = migration.judge()
+        print(oracle.table(rows, {}))
+        report.check("nothing lost, nothing twice, all of it at the source", not wrong, "\n".join(wrong[:40]))
+
+        migration.start_traffic()
+        code = migration.apply("migration.yaml", "--yes")
+        report.check("every account moves again", code == 0, f"exit code {code}")
+        time.sleep(1)
+        migration.stop_traffic()
+        migration.at_source = set()
+        report.check("both queues run dry again", migration.settle())
+        (rows, wrong), facts = migration.judge()
+        print(oracle.table(rows, facts["holds"]))
+        report.check("nothing lost, nothing twice after the second move", not wrong, "\n".join(wrong[:40]))
+    finally:
+        migration.stop()
+        if report.has_failed and os.environ.get("PLAN_KEEP"):
+            print(f"kept {folder}", file=sys.stderr)
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+    report.exit()
+
+
+if __name__ == "__main__":
+    main()
