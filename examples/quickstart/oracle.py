@@ -243,7 +243,8 @@ def table(rows, holds):
 def read_world(facts):
     source, target = Server(facts["source"]), Server(facts["target"])
     at_source = {a["address"]: source.mailboxes(a) for a in facts["accounts"]}
-    at_target = {a["address"]: target.mailboxes(a) for a in facts["accounts"]}
+    # An account that was given back cannot log in at the target: what is there is nobody's.
+    at_target = {a["address"]: {} if a.get("at") == "source" else target.mailboxes(a) for a in facts["accounts"]}
     return at_source, at_target, {"source": source_queue(), "target": target_queue(facts["target"])}
 
 

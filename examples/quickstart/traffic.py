@@ -189,10 +189,9 @@ class Hand:
         uid, identity = self.find(mailbox, skip)
         self.client.create(to)
         self.ledger.write("move-try", account=self.account.address, id=identity, mailbox=to)
-        status, _ = self.client.uid("COPY", uid, to)
+        status, _ = self.client.uid("MOVE", uid, to)
         if status == "OK":
             self.ledger.write("moved", account=self.account.address, id=identity, mailbox=to)
-        self._expunge(uid)
         return identity
 
     def delete(self, mailbox, skip=()):

@@ -23,6 +23,7 @@ namespace jmap = net::jmap;
 using ir::Value;
 
 constexpr int kRoundsMax = 12;
+constexpr int kEarlyRounds = 2;
 constexpr std::size_t kUidsAtOnce = 500;
 constexpr std::size_t kAppendBatch = 50;
 constexpr std::string_view kProbeMark = "Message-ID: <plan-probe.";
@@ -54,7 +55,8 @@ class Carrier {
     for (int round = 0; round < kRoundsMax; ++round) {
       PLAN_TRY_VOID(check_stop());
       PLAN_TRY(is_over, carry_once());
-      if (is_over) return std::move(report_);
+      // While the target is the authority mail keeps coming: what is left is for the hold.
+      if (is_over || (options_.only_new && round + 1 >= kEarlyRounds)) return std::move(report_);
     }
     return Error(errors::carry_back_unsettled,
                  "source and target still differ after the last pass: somebody writes to them")

@@ -54,6 +54,24 @@ std::vector<StepId> before_commit(const ir::StepGraph& graph, RowId row, const R
   return found;
 }
 
+/// A mark stands for everything before it: when an account that was there has gone back since, the
+/// mark is not reached any more, and what comes after it waits for the account's next move. Passing
+/// it again costs nothing.
+void drop_marks_out_of_place(const ir::StepGraph& graph, std::vector<StepId>& done) {
+  std::vector<bool> is_done(graph.size(), false);
+  for (const StepId step : done) is_done[index(step)] = true;
+  for (const StepId step : graph.order()) {
+    if (graph.kind(step) != ir::StepKind::mark_rollback_point || !is_done[index(step)]) continue;
+    const auto before = graph.after(step);
+    is_done[index(step)] = std::none_of(before.begin(), before.end(), [&](StepId earlier) {
+      return !is_done[index(earlier)] && !graph.is_soft(earlier, step) &&
+             (graph.row(earlier) != RowId::none ||
+              graph.kind(earlier) == ir::StepKind::mark_rollback_point);
+    });
+  }
+  std::erase_if(done, [&](StepId step) { return !is_done[index(step)]; });
+}
+
 }  // namespace
 
 Result<Recovered> recover(const ir::StepGraph& graph, Journal& journal, const RecoveryView& now) {
@@ -196,6 +214,7 @@ Result<Recovered> recover(const ir::StepGraph& graph, Journal& journal, const Re
     }
     if (has_hold) open_holds.erase(hold);
   }
+  drop_marks_out_of_place(graph, out.done);
   for (const auto& [account, hold] : open_holds) {
     return Error(errors::plan_changed_while_held,
                  fmt::format("{} is held, and this plan has no such account", account))

@@ -24,6 +24,7 @@ struct MoveGraphOptions {
   std::int64_t bound_ms = 20'000;
   std::string domain_note = "v1";  ///< change it and the domain's step has another digest
   std::string copy_note = "v1";    ///< the same for every account's copy
+  bool has_point_before_finalize = false;
 };
 
 inline ir::StepGraph move_graph(const MoveGraphOptions& options = {}) {
@@ -170,6 +171,12 @@ inline ir::StepGraph move_graph(const MoveGraphOptions& options = {}) {
                              row, waves.back());
     graph.add_edge(point, barrier);
   }
+  ir::StepId last = finalize;
+  if (options.has_point_before_finalize) {
+    last = alone(StepKind::mark_rollback_point, ir::Stage::finalize, "point/before-finalize",
+                 Value::map({{"point", "before-finalize"}}));
+    graph.add_edge(last, finalize);
+  }
   for (std::size_t i = 0; i < options.accounts; ++i) {
     const std::string name = "a" + std::to_string(i) + "@x";
     const ir::RowId row = graph.add_row(name, Value::map({{"account", name}}), {});
@@ -184,7 +191,7 @@ inline ir::StepGraph move_graph(const MoveGraphOptions& options = {}) {
       if (options.has_barrier && is_first_wave && graph.kind(step) == StepKind::queue_flush)
         graph.add_soft_edge(step, barrier);
     }
-    graph.add_edge(step, finalize);
+    graph.add_edge(step, last);
   }
   if (options.has_last_stage) {
     const ir::StepId address =

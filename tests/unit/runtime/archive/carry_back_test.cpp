@@ -274,6 +274,19 @@ TEST_F(CarryBack, BeforeTheHoldOnlyNewMailComesAndNothingTwiceInIt) {
   EXPECT_EQ(source_content(), wanted);
 }
 
+TEST_F(CarryBack, BeforeTheHoldMailThatKeepsComingIsNoReasonToWait) {
+  append("INBOX", mail("one"));
+  move();
+  target_->add_email("a", mail("arrived"));
+  int arrived = 0;
+  const CarryReport early = back({.only_new = true, .kill_point = [&](const char* at) {
+                                    if (std::string(at) == "append-noted")
+                                      target_->add_email("a", mail(fmt::format("m{}", ++arrived)));
+                                  }});
+  EXPECT_EQ(early.arrived, 2U);
+  EXPECT_EQ(back().arrived, 1U);
+}
+
 TEST_F(CarryBack, AnEndAtAnyBorderIsRepairedByTheNextTry) {
   struct Killed {};
   int ends = 0;

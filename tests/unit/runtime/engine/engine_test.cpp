@@ -572,6 +572,73 @@ TEST_F(EngineTest, a_point_that_was_not_reached_is_said_so) {
   EXPECT_TRUE(refused.error().is(errors::point_unknown));
 }
 
+TEST_F(EngineTest, what_follows_a_point_waits_for_an_account_that_went_back_over_it) {
+  const auto graph = move_graph({.has_point_before_finalize = true});
+  ASSERT_EQ(run(graph)->ending, Ending::finished);
+  ASSERT_EQ(back(graph, ToPoint{"before-finalize"})->ending, Ending::finished);
+  ASSERT_EQ(back(graph, OfAccount{"a1@x"})->ending, Ending::finished);
+  world_.has_poor_content[1] = true;
+  EXPECT_NE(run(graph)->ending, Ending::finished);
+  EXPECT_EQ(world_.finalized, 1U) << "an account is at the source: nothing is finalized";
+  world_.has_poor_content[1] = false;
+  ASSERT_EQ(run(graph)->ending, Ending::finished);
+  EXPECT_EQ(world_.finalized, 2U);
+  EXPECT_EQ(world_.verdict(3, true), "");
+}
+
+TEST_F(EngineTest, a_barred_rollback_names_the_step_that_bars_it) {
+  ASSERT_EQ(run(move_graph())->ending, Ending::finished);
+  const auto refused = back(move_graph(), OfAccount{"a1@x"});
+  ASSERT_FALSE(refused);
+  EXPECT_TRUE(refused.error().is(errors::undo_barred));
+  EXPECT_NE(refused.error().message().find("`finalize`"), std::string::npos);
+  EXPECT_TRUE(world_.accounts[1].is_at_target);
+}
+
+TEST_F(EngineTest, what_the_way_back_would_carry_is_seen_before_and_one_that_cannot_stays) {
+  struct Carrier final : step::StepDriver {
+    explicit Carrier(std::shared_ptr<step::StepDriver> under) : driver(std::move(under)) {}
+    Result<ir::Observation> observe(step::StepContext& context) override {
+      PLAN_TRY(seen, driver->observe(context));
+      if (context.is_rollback) seen.remark = "to be carried back: 1 message";
+      return std::move(seen);
+    }
+    Result<ir::Value> apply(step::StepContext& context) override { return driver->apply(context); }
+    Outcome verify(step::StepContext& context) override { return driver->verify(context); }
+    Outcome before_undo(step::StepContext& context) override {
+      if (context.account == "a1@x") return Error(test::kWorldError, "over quota");
+      if (context.say) context.say("prepared");
+      return {};
+    }
+    Outcome undo(step::StepContext& context) override { return driver->undo(context); }
+    std::shared_ptr<step::StepDriver> driver;
+  };
+  drivers_.add(ir::StepKind::archive_delta,
+               std::make_shared<Carrier>(std::make_shared<test::WorldDriver>(world_)));
+  const auto graph = move_graph({.has_point_before_finalize = true});
+  world_.has_poor_content[2] = true;  // nothing is finalized
+  ASSERT_EQ(run(graph)->ending, Ending::failed);
+  {
+    auto journal = open();
+    const auto looks =
+        look_before_rollback(parts(graph, **journal), options_, OfWave{"rest"}, 10);
+    ASSERT_TRUE(looks) << looks.error().to_line();
+    ASSERT_EQ(looks->size(), 2U);
+    EXPECT_EQ(looks->front().text, "to be carried back: 1 message");
+    EXPECT_FALSE(looks->front().is_refused);
+  }
+  const auto refused = back(graph, OfAccount{"a1@x"});
+  ASSERT_TRUE(refused) << refused.error().to_line();
+  EXPECT_EQ(refused->ending, Ending::failed);
+  EXPECT_TRUE(refused->accounts_held.empty());
+  EXPECT_TRUE(world_.accounts[1].is_at_target) << "it was never held";
+  EXPECT_EQ(count_events<report::Notice>(), 0U);
+  const auto other = back(graph, OfAccount{"a0@x"});
+  ASSERT_EQ(other->ending, Ending::finished);
+  EXPECT_FALSE(world_.accounts[0].is_at_target);
+  EXPECT_EQ(count_events<report::Notice>(), 1U);
+}
+
 TEST_F(EngineTest, the_rollback_plan_names_the_steps_newest_first) {
   world_.has_poor_content[2] = true;
   ASSERT_TRUE(run(move_graph()));
