@@ -620,8 +620,7 @@ TEST_F(EngineTest, what_the_way_back_would_carry_is_seen_before_and_one_that_can
   ASSERT_EQ(run(graph)->ending, Ending::failed);
   {
     auto journal = open();
-    const auto looks =
-        look_before_rollback(parts(graph, **journal), options_, OfWave{"rest"}, 10);
+    const auto looks = look_before_rollback(parts(graph, **journal), options_, OfWave{"rest"}, 10);
     ASSERT_TRUE(looks) << looks.error().to_line();
     ASSERT_EQ(looks->size(), 2U);
     EXPECT_EQ(looks->front().text, "to be carried back: 1 message");
