@@ -141,4 +141,13 @@ const std::vector<Field>& cutover_fields() {
   return kFields;
 }
 
+const std::vector<Field>& stop_fields() {
+  static const std::vector<Field> kFields = {
+      Field{"failed", FieldType::count, false, {}, {}, {}, 1, 1'000'000},
+      Field{"error_rate", FieldType::permille},
+      Field{"hold_longer_than", FieldType::duration_ms, false, {}, {}, {}, 100, 3'600'000},
+  };
+  return kFields;
+}
+
 }  // namespace plan::check

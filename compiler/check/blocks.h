@@ -15,5 +15,7 @@ namespace plan::check {
 [[nodiscard]] const std::vector<Field>& proxy_fields();
 [[nodiscard]] const std::vector<Field>& move_fields();
 [[nodiscard]] const std::vector<Field>& cutover_fields();
+/// `stop_when` of a wave.
+[[nodiscard]] const std::vector<Field>& stop_fields();
 
 }  // namespace plan::check

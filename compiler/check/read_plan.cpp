@@ -364,11 +364,7 @@ class PlanReader {
   }
 
   void read_stop_rules(const Node& node, const std::string& what, PlanWave& wave) {
-    static const std::vector<Field> kFields = {
-        Field{"failed", FieldType::count, false, {}, {}, {}, 1, 1'000'000},
-        Field{"error_rate", FieldType::permille},
-        Field{"hold_longer_than", FieldType::duration_ms, false, {}, {}, {}, 100, 3'600'000}};
-    const Value block = reader_.block(&node, kFields, what, node.span);
+    const Value block = reader_.block(&node, stop_fields(), what, node.span);
     wave.stop_after_failed = static_cast<std::uint32_t>(block["failed"].integer_or(0));
     wave.stop_failed_permille = static_cast<std::uint32_t>(block["error_rate"].integer_or(0));
     wave.stop_hold_ms = static_cast<std::uint64_t>(block["hold_longer_than"].integer_or(0));

@@ -34,6 +34,11 @@ struct get_info<sequence<Left, Right>> {
 };
 }  // namespace boost::spirit::x3
 
+#ifdef __clang__
+// `a >> b > c` is how a grammar says: behind a and b there has to be a c.
+#pragma clang diagnostic ignored "-Woverloaded-shift-op-parentheses"
+#endif
+
 namespace plan::syntax {
 namespace {
 
@@ -75,7 +80,7 @@ auto on(Parser parser) {
 /// neither `=` nor `{`: that would be an entry.
 struct Keyword : x3::parser<Keyword> {
   using attribute_type = x3::unused_type;
-  static bool const has_attribute = false;
+  [[maybe_unused]] static bool const has_attribute = false;
   std::string_view word;
   bool is_head = false;
   bool is_key = false;
@@ -141,7 +146,7 @@ bool parse_expression(const char*& first, const char* last, Builder& builder);
 /// An expression has blanks between its parts, but no comments: a grammar of its own.
 struct ExpressionHere : x3::parser<ExpressionHere> {
   using attribute_type = x3::unused_type;
-  static bool const has_attribute = false;
+  [[maybe_unused]] static bool const has_attribute = false;
   template <class At, class Context, class RContext, class Attribute>
   bool parse(At& first, const At& last, const Context& context, RContext&, Attribute&) const {
     x3::skip_over(first, last, context);
@@ -177,10 +182,10 @@ template <class Id>
 constexpr const char* kRuleWord = "";
 
 // PLAN_RULE(identifier, "name in the grammar", "name in a message", what happens after a problem)
-#define PLAN_RULE(identifier, word, wanted, Behaviour)       \
-  struct identifier##_rule : Behaviour {};                   \
-  template <>                                                \
-  constexpr const char* kRuleWord<identifier##_rule> = word; \
+#define PLAN_RULE(identifier, word, wanted, Behaviour)                        \
+  struct identifier##_rule : Behaviour {};                                    \
+  template <>                                                                 \
+  [[maybe_unused]] constexpr const char* kRuleWord<identifier##_rule> = word; \
   const x3::rule<identifier##_rule> identifier = wanted;
 
 PLAN_RULE(file, "file", "a statement", GoesOnInFile)

@@ -240,6 +240,21 @@ const std::vector<CommandSpec>& table() {
                    {"--output", "FILE", "", "where to write instead; `-` is stdout"},
                    kFormat},
        .run = run_fmt},
+      {.name = "lsp",
+       .summary = "serves an editor: diagnostics, completion, hover, definition, formatting",
+       .text = "Speaks the Language Server Protocol over stdin and stdout, for both languages. An "
+               "editor starts it; "
+               "diagnostics are those of plan check, with the lock beside the plan.",
+       .example = "plan lsp    # vim.lsp.start({name = 'plan', cmd = {'plan', 'lsp'}})",
+       .options = {},
+       .run = run_lsp},
+      {.name = "schema",
+       .summary = "writes a JSON Schema of migration.yaml, for editors",
+       .text = "Any editor with a YAML language server completes and checks with it; plan lsp does "
+               "more.",
+       .example = "plan schema --output migration.schema.json",
+       .options = {{"--output", "FILE", "-", "where to write; `-` is stdout"}, kFormat},
+       .run = run_schema},
       {.name = "report",
        .summary = "writes the report of the run: one self-contained HTML file",
        .text = "Reads the journal only.",

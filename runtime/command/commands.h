@@ -22,6 +22,8 @@ ExitCode run_throttle(const Invocation& invocation);
 ExitCode run_verify(const Invocation& invocation);
 ExitCode run_explain(const Invocation& invocation);
 ExitCode run_fmt(const Invocation& invocation);
+ExitCode run_lsp(const Invocation& invocation);
+ExitCode run_schema(const Invocation& invocation);
 ExitCode run_graph(const Invocation& invocation);
 ExitCode run_rehearse(const Invocation& invocation);
 ExitCode run_version(const Invocation& invocation);

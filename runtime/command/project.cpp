@@ -30,10 +30,14 @@ std::string schema_digest_in(const std::string& name, const std::string& lock_te
 
 }  // namespace
 
-Result<Project> load_project(const std::string& plan_file) {
+Result<Project> load_project(const std::string& plan_file, std::optional<std::string> given_text) {
   Project project;
   project.folder = project_folder(plan_file);
-  PLAN_TRY(plan_text, read_text_file(project.folder.plan_file, kPlanBytesMax));
+  if (!given_text) {
+    PLAN_TRY(read, read_text_file(project.folder.plan_file, kPlanBytesMax));
+    given_text = std::move(read);
+  }
+  std::string plan_text = std::move(*given_text);
   project.plan_text = plan_text;
   CompileInput input;
   input.plan_name = project.folder.plan_file;

@@ -26,7 +26,9 @@ struct Project {
 
 /// Reads the files and compiles. Errors: those of read_text_file, schema-cache-damaged; what is
 /// wrong inside the files is in `compiled.diagnostics`.
-[[nodiscard]] Result<Project> load_project(const std::string& plan_file);
+/// `plan_text` stands for the plan's file where it is not written yet.
+[[nodiscard]] Result<Project> load_project(const std::string& plan_file,
+                                           std::optional<std::string> plan_text = {});
 
 /// The diagnostics as text, json or sarif; text goes to stderr of a person, the others are results.
 [[nodiscard]] std::string show_diagnostics(const Project& project, std::string_view format);

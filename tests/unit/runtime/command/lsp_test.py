@@ -1,0 +1,156 @@
+#!/usr/bin/env python3
+"""`plan lsp` as an editor meets it: a client of the Language Server Protocol over pipes, for both languages."""
+
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parents[4]
+PLAN = os.environ.get("PLAN", "")
+has_failed = False
+
+
+def check(name, is_right, seen=""):
+    global has_failed
+    print(f"{'ok' if is_right else 'FAILED'} {name}", flush=True)
+    if not is_right:
+        has_failed = True
+        print("  saw: " + str(seen)[:2000], flush=True)
+
+
+class Client:
+    def __init__(self):
+        self.process = subprocess.Popen([PLAN, "lsp"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.next = 0
+        self.notices = []
+        self.capabilities = self.ask("initialize", {"capabilities": {}})["capabilities"]
+        self.tell("initialized", {})
+
+    def send(self, message):
+        body = json.dumps({"jsonrpc": "2.0", **message}).encode()
+        self.process.stdin.write(b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
+        self.process.stdin.flush()
+
+    def receive(self):
+        size = 0
+        while (line := self.process.stdout.readline().strip()):
+            name, _, value = line.partition(b":")
+            if name.lower() == b"content-length":
+                size = int(value)
+        return json.loads(self.process.stdout.read(size))
+
+    def tell(self, method, params):
+        self.send({"method": method, "params": params})
+
+    def ask(self, method, params):
+        self.next += 1
+        self.send({"id": self.next, "method": method, "params": params})
+        while True:
+            message = self.receive()
+            if message.get("id") == self.next:
+                return message["result"] if "result" in message else message["error"]
+            self.notices.append(message)
+
+    def open(self, path, text):
+        """Opens a document; its diagnostics."""
+        uri = pathlib.Path(path).absolute().as_uri()
+        self.tell("textDocument/didOpen", {"textDocument": {"uri": uri, "languageId": "plan", "version": 1, "text": text}})
+        return self.diagnostics()
+
+    def change(self, path, text):
+        uri = pathlib.Path(path).absolute().as_uri()
+        self.tell("textDocument/didChange", {"textDocument": {"uri": uri, "version": 2}, "contentChanges": [{"text": text}]})
+        return self.diagnostics()
+
+    def diagnostics(self):
+        message = self.notices.pop(0) if self.notices else self.receive()
+        return message["params"]["diagnostics"]
+
+    def at(self, method, path, text, mark):
+        """Asks about the place in front of `mark`'s `|`."""
+        place = text.index(mark.replace("|", "")) + mark.index("|")
+        line = text.count("\n", 0, place)
+        begin = text.rfind("\n", 0, place) + 1
+        return self.ask(method, {"textDocument": {"uri": pathlib.Path(path).absolute().as_uri()},
+                                 "position": {"line": line, "character": len(text[begin:place].encode("utf-16-le")) // 2}})
+
+
+def labels(items):
+    return [item["label"] for item in items]
+
+
+def main():
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / "migration.yaml"
+        good = (ROOT / "tests" / "golden" / "lower" / "two-waves" / "plan.yaml").read_text()
+        bad = good.replace("name: rest, parallel: 8", "name: rest 💌, parralel: 8")
+        path.write_text(good)
+        client = Client()
+        check("says what it can", client.capabilities["hoverProvider"] and client.capabilities["documentFormattingProvider"],
+              client.capabilities)
+
+        seen = client.open(path, bad)
+        found = [d for d in seen if d["code"] == "unknown-key"]
+        line = next(i for i, text in enumerate(bad.split("\n")) if "parralel" in text)
+        column = len(bad.split("\n")[line].split("parralel")[0].encode("utf-16-le")) // 2
+        check("an unknown key is shown while it is written, where it stands in UTF-16",
+              len(found) == 1 and found[0]["range"]["start"] == {"line": line, "character": column}
+              and "parallel" in found[0]["message"], seen)
+        seen = client.change(path, good)
+        check("and goes when it is mended", not [d for d in seen if d["code"] == "unknown-key"], seen)
+
+        text = good + "move:\n  ho\n"
+        client.change(path, text)
+        check("keys of a block are offered", "hold_bound" in labels(client.at("textDocument/completion", path, text, "  ho|\n")))
+        text = good.replace("https://new.example.org", "https://${addresses.ta}")
+        client.change(path, text)
+        check("members are offered in an expression",
+              "target" in labels(client.at("textDocument/completion", path, text, "${addresses.ta|}")))
+        text = good.replace("https://new.example.org", "https://${lower(addresses.target)}")
+        client.change(path, text)
+        seen = client.at("textDocument/hover", path, text, "low|er(")
+        check("a function says what it does", seen and "ASCII letters" in seen["contents"]["value"], seen)
+        seen = client.at("textDocument/hover", path, text, "separa|tor")
+        check("a key says what it is", seen and "text" in seen["contents"]["value"], seen)
+        seen = client.at("textDocument/definition", path, text, "addresses.tar|get")
+        line = next(i for i, one in enumerate(text.split("\n")) if one.startswith("  target:"))
+        check("a name leads to where it is given", seen and seen["range"]["start"]["line"] == line, seen)
+        text = good.replace("plan: 1", "plan:    1")
+        client.change(path, text)
+        seen = client.ask("textDocument/formatting", {"textDocument": {"uri": path.absolute().as_uri()}, "options": {}})
+        check("it formats", seen and seen[0]["newText"].startswith("plan: 1\n"), seen)
+
+        module = pathlib.Path(folder) / "mine.plan"
+        text = "module mine\nuse std/dovecot-postfix\nstep a/end : mark.rollback-point {\n  stage = finalize\n  after = [a/end]\n  point = ,\n}\n"
+        seen = client.open(module, text)
+        check("a mistake in the plan language is shown", len(seen) == 1 and seen[0]["code"] == "language-syntax"
+              and seen[0]["range"]["start"]["line"] == 5, seen)
+        text = text.replace("point = ,", 'point = "end"')
+        client.change(module, text)
+        seen = client.at("textDocument/definition", module, text, "[a/e|nd]")
+        check("a step leads to its definition", seen and seen["range"]["start"] == {"line": 2, "character": 5}, seen)
+        seen = client.at("textDocument/hover", module, text, "mark.roll|back")
+        check("a kind of step says what it does", seen and "undo" in seen["contents"]["value"], seen)
+        check("modules are offered", "std/finalize" in labels(client.at("textDocument/completion", module, text, "use |std")))
+
+        check("what it does not have is an error", client.ask("textDocument/rename", {}).get("code") == -32601)
+        client.ask("shutdown", None)
+        client.tell("exit", None)
+        check("it ends when it is told", client.process.wait(timeout=20) == 0)
+
+    for name, data in {"no header": b"hello\r\n\r\n", "a size that is too large": b"Content-Length: 99999999999\r\n\r\n",
+                       "no JSON": b"Content-Length: 3\r\n\r\n{]}", "nothing": b""}.items():
+        done = subprocess.run([PLAN, "lsp"], input=data, capture_output=True, timeout=60)
+        check(f"{name} ends it without a crash", done.returncode == 1, (done.returncode, done.stderr))
+    return 1 if has_failed else 0
+
+
+if __name__ == "__main__":
+    if not PLAN or not shutil.which(PLAN):
+        print("skipped: PLAN names no program")
+        sys.exit(0)
+    sys.exit(main())
