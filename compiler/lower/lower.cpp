@@ -106,27 +106,32 @@ class Expander {
       }
       if (!value->is_null()) members.set(name, *value);
     }
-    const bool has_condition = std::any_of(steps.begin(), steps.end(), [&](std::size_t s) {
-      return procedure_.steps[s].is_when_of_row;
-    });
-    if (has_condition || !procedure_.computed[set].empty()) {
-      for (const Computed& computed : procedure_.computed[set]) {
-        syntax::Scope scope(computed.scope);
-        scope.set(computed.variable, row.value);
-        auto value = evaluate(computed.text, scope, sink_);
-        if (!value) {
-          is_broken_ = true;
-          return;
-        }
-        if (!value->is_null()) members.set(computed.member, std::move(*value));
+    // One scope for all that one module evaluates of this row.
+    std::optional<syntax::Scope> scope;
+    const syntax::Scope* outer = nullptr;
+    std::string_view variable;
+    const auto scope_in = [&](const syntax::Scope* wanted,
+                              const std::string& name) -> const syntax::Scope& {
+      if (!scope || outer != wanted || variable != name) {
+        scope.emplace(wanted);
+        scope->set(name, row.value);
+        outer = wanted;
+        variable = name;
       }
-      for (const std::size_t s : steps) {
-        const ProcedureStep& step = procedure_.steps[s];
-        if (!step.is_when_of_row) continue;
-        syntax::Scope scope(step.scope);
-        scope.set(step.variable, row.value);
-        conditions_[s][r] = holds(*step.when, scope, step.span);
+      return *scope;
+    };
+    for (const Computed& computed : procedure_.computed[set]) {
+      auto value = evaluate(computed.text, scope_in(computed.scope, computed.variable), sink_);
+      if (!value) {
+        is_broken_ = true;
+        return;
       }
+      if (!value->is_null()) members.set(computed.member, std::move(*value));
+    }
+    for (const std::size_t s : steps) {
+      const ProcedureStep& step = procedure_.steps[s];
+      if (step.is_when_of_row)
+        conditions_[s][r] = holds(*step.when, scope_in(step.scope, step.variable), step.span);
     }
     rows_[set].push_back(graph_.add_row(std::move(row.name), std::move(members), row.origin));
     waves_[set].push_back(row.wave);

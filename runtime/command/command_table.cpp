@@ -255,6 +255,17 @@ const std::vector<CommandSpec>& table() {
        .example = "plan schema --output migration.schema.json",
        .options = {{"--output", "FILE", "-", "where to write; `-` is stdout"}, kFormat},
        .run = run_schema},
+      {.name = "test",
+       .summary = "runs the tests that an operator wrote for a plan",
+       .text =
+           "A file beside the plan says what is expected of it, each test with a lock and "
+           "measurements of its own: "
+           "`error: CODE`, `warning: CODE`, `no: CODE`, `no: errors`, `step: ID`, `no_step: ID` "
+           "(`{}` in an ID is any name), "
+           "`order: [ID, ID]`, `accounts: N`. Offline. Exit code 1 when one does not hold.",
+       .example = "plan test migration.test.yaml",
+       .options = {{"file", "FILE", "migration.test.yaml", "the tests"}, kFormat},
+       .run = run_test},
       {.name = "report",
        .summary = "writes the report of the run: one self-contained HTML file",
        .text = "Reads the journal only.",

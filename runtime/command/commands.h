@@ -24,6 +24,7 @@ ExitCode run_explain(const Invocation& invocation);
 ExitCode run_fmt(const Invocation& invocation);
 ExitCode run_lsp(const Invocation& invocation);
 ExitCode run_schema(const Invocation& invocation);
+ExitCode run_test(const Invocation& invocation);
 ExitCode run_graph(const Invocation& invocation);
 ExitCode run_rehearse(const Invocation& invocation);
 ExitCode run_version(const Invocation& invocation);

@@ -237,7 +237,8 @@ class LanguageServer {
     const auto tree = syntax::read_source(sources, file, sink);
     // A module is compiled where it is used; by itself it is only read.
     const bool is_plan = tree && tree->find("plan") != nullptr;
-    auto project = is_plan ? load_project(path, texts_[uri]) : Result<Project>(Project());
+    auto project =
+        is_plan ? load_project(path, {.plan_text = texts_[uri]}) : Result<Project>(Project());
     if (!is_plan || !project) return publish(uri, shown(sink.sorted(), sources, path));
     publish(uri, shown(project->compiled.diagnostics, *project->compiled.sources, path));
   }

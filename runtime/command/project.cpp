@@ -30,14 +30,16 @@ std::string schema_digest_in(const std::string& name, const std::string& lock_te
 
 }  // namespace
 
-Result<Project> load_project(const std::string& plan_file, std::optional<std::string> given_text) {
+Result<Project> load_project(const std::string& plan_file, ProjectFiles files) {
   Project project;
   project.folder = project_folder(plan_file);
-  if (!given_text) {
+  if (!files.lock_file.empty()) project.folder.lock_file = files.lock_file;
+  if (!files.facts_file.empty()) project.folder.facts_file = files.facts_file;
+  if (!files.plan_text) {
     PLAN_TRY(read, read_text_file(project.folder.plan_file, kPlanBytesMax));
-    given_text = std::move(read);
+    files.plan_text = std::move(read);
   }
-  std::string plan_text = std::move(*given_text);
+  std::string plan_text = std::move(*files.plan_text);
   project.plan_text = plan_text;
   CompileInput input;
   input.plan_name = project.folder.plan_file;

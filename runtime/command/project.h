@@ -24,11 +24,18 @@ struct Project {
   std::string schema_digest = {};  ///< hex; empty: never fetched
 };
 
+/// What is read instead of the files beside a plan: a text that is not written yet, fixtures of a
+/// test. Empty: what lies there.
+struct ProjectFiles {
+  std::optional<std::string> plan_text = {};
+  std::string lock_file = {};
+  std::string facts_file = {};
+};
+
 /// Reads the files and compiles. Errors: those of read_text_file, schema-cache-damaged; what is
 /// wrong inside the files is in `compiled.diagnostics`.
-/// `plan_text` stands for the plan's file where it is not written yet.
-[[nodiscard]] Result<Project> load_project(const std::string& plan_file,
-                                           std::optional<std::string> plan_text = {});
+/// `files` may stand for what lies beside the plan.
+[[nodiscard]] Result<Project> load_project(const std::string& plan_file, ProjectFiles files = {});
 
 /// The diagnostics as text, json or sarif; text goes to stderr of a person, the others are results.
 [[nodiscard]] std::string show_diagnostics(const Project& project, std::string_view format);

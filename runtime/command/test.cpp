@@ -1,0 +1,199 @@
+// `plan test`: what an operator expects of a plan, beside the plan.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "compiler/ir/json.h"
+#include "compiler/source/text.h"
+#include "compiler/syntax/language.h"
+#include "runtime/command/commands.h"
+#include "runtime/command/console.h"
+#include "runtime/command/errors.h"
+#include "runtime/command/project.h"
+
+namespace plan::command {
+namespace {
+
+using ir::Value;
+using syntax::Node;
+
+constexpr std::size_t kTestsBytesMax = std::size_t{4} << 20U;
+constexpr std::size_t kSeenMax = 10;
+
+std::string text_of(const Node& node, std::string_view key) {
+  const Node* value = node.find(key);
+  return value == nullptr || !value->is_scalar() ? std::string() : value->text;
+}
+
+/// `account/{}/hold` stands for that step of every account.
+bool matches(std::string_view pattern, std::string_view id) {
+  const std::size_t hole = pattern.find("{}");
+  if (hole == std::string_view::npos) return pattern == id;
+  const std::string_view tail = pattern.substr(hole + 2);
+  return id.size() > hole + tail.size() && id.starts_with(pattern.substr(0, hole)) &&
+         id.ends_with(tail);
+}
+
+class Expectations {
+ public:
+  explicit Expectations(const CompileResult& compiled) : compiled_(compiled) {}
+
+  /// Why an expectation does not hold; empty when it does.
+  std::string why_not(const Node& expectation) {
+    if (!expectation.is_mapping() || expectation.entries.size() != 1)
+      return "an expectation is one of `error`, `warning`, `no`, `step`, `no_step`, `order`, "
+             "`accounts`";
+    const syntax::Entry& entry = expectation.entries.front();
+    if (entry.key == "error") return diagnostic(entry.value.text, Severity::error);
+    if (entry.key == "warning") return diagnostic(entry.value.text, Severity::warning);
+    if (entry.key == "no") return none(entry.value.text);
+    if (entry.key == "step") return has_step(entry.value.text) ? "" : no_such(entry.value.text);
+    if (entry.key == "no_step")
+      return has_step(entry.value.text) ? fmt::format("there is `{}`", entry.value.text) : "";
+    if (entry.key == "order") return order(entry.value);
+    if (entry.key == "accounts") return accounts(entry.value.text);
+    return fmt::format("`{}` is nothing that can be expected", printable(entry.key, 60));
+  }
+
+ private:
+  std::string seen() const {
+    std::string words;
+    std::size_t count = 0;
+    for (const Diagnostic& d : compiled_.diagnostics) {
+      if (++count > kSeenMax) break;
+      words += fmt::format("{}{}", words.empty() ? "" : ", ", info(d.kind).name);
+    }
+    return words.empty() ? "nothing is reported" : "reported: " + words;
+  }
+  std::string diagnostic(std::string_view code, Severity severity) const {
+    const bool is_there = std::any_of(
+        compiled_.diagnostics.begin(), compiled_.diagnostics.end(),
+        [&](const Diagnostic& d) { return info(d.kind).name == code && d.severity == severity; });
+    return is_there ? "" : fmt::format("no {} `{}`; {}", to_string(severity), code, seen());
+  }
+  /// `no: errors`, or a code.
+  std::string none(std::string_view what) const {
+    const bool is_there = std::any_of(
+        compiled_.diagnostics.begin(), compiled_.diagnostics.end(), [&](const Diagnostic& d) {
+          return info(d.kind).name == what || (what == "errors" && d.severity == Severity::error);
+        });
+    return is_there ? seen() : "";
+  }
+  bool has_step(std::string_view pattern) const {
+    if (!compiled_.graph) return false;
+    for (std::size_t i = 0; i < compiled_.graph->size(); ++i) {
+      if (matches(pattern, compiled_.graph->id(static_cast<ir::StepId>(i)))) return true;
+    }
+    return false;
+  }
+  std::string no_such(std::string_view pattern) const {
+    return compiled_.graph ? fmt::format("there is no step `{}`", pattern)
+                           : fmt::format("the plan does not compile; {}", seen());
+  }
+  /// `order: [first, second]`: the second waits, directly or not, for the first.
+  std::string order(const Node& ids) const {
+    if (!ids.is_sequence() || ids.items.size() < 2) return "`order` is a list of steps";
+    if (!compiled_.graph) return no_such("");
+    const ir::StepGraph& graph = *compiled_.graph;
+    for (std::size_t i = 1; i < ids.items.size(); ++i) {
+      const auto before = graph.find(ids.items[i - 1].text);
+      const auto after = graph.find(ids.items[i].text);
+      if (!before) return no_such(ids.items[i - 1].text);
+      if (!after) return no_such(ids.items[i].text);
+      if (!waits(graph, *after, *before))
+        return fmt::format("`{}` does not wait for `{}`", ids.items[i].text, ids.items[i - 1].text);
+    }
+    return {};
+  }
+  static bool waits(const ir::StepGraph& graph, ir::StepId step, ir::StepId wanted) {
+    std::vector<bool> is_seen(graph.size());
+    std::vector<ir::StepId> open = {step};
+    while (!open.empty()) {
+      const ir::StepId one = open.back();
+      open.pop_back();
+      for (const ir::StepId earlier : graph.after(one)) {
+        if (earlier == wanted) return true;
+        const auto index = static_cast<std::size_t>(earlier);
+        if (is_seen[index]) continue;
+        is_seen[index] = true;
+        open.push_back(earlier);
+      }
+    }
+    return false;
+  }
+  std::string accounts(std::string_view count) const {
+    const std::size_t found = compiled_.plan ? compiled_.plan->account_count : 0;
+    return std::to_string(found) == count ? "" : fmt::format("the plan moves {} accounts", found);
+  }
+
+  const CompileResult& compiled_;
+};
+
+}  // namespace
+
+ExitCode run_test(const Invocation& invocation) {
+  const std::string format = invocation.value("--format");
+  const std::string file = invocation.value("file");
+  auto read = read_text_file(file, kTestsBytesMax);
+  if (!read) return print_error(read.error(), format);
+  SourceSet sources;
+  Sink sink;
+  const auto tree = syntax::read_source(sources, sources.add(file, std::move(*read)), sink);
+  const Node* tests = tree ? tree->find("tests") : nullptr;
+  if (tree && (tests == nullptr || !tests->is_sequence()))
+    sink.report(Kind::missing_key, tree->span, "`tests` is missing: a list of tests")
+        .help("`- {name: all is well, expect: [{no: errors}]}`");
+  if (!tree || sink.has_errors()) {
+    print_words(render_terminal(sink.sorted(), sources, {}));
+    return ExitCode::error;
+  }
+  const std::filesystem::path folder = std::filesystem::path(file).parent_path();
+  const auto beside = [&](const std::string& path) {
+    return path.empty() ? path : (folder / path).string();
+  };
+  std::string plan = text_of(*tree, "plan");
+  if (plan.empty()) plan = "migration.yaml";
+  std::size_t failed = 0;
+  Value results = Value::list();
+  for (const Node& test : tests->items) {
+    ProjectFiles files;
+    files.lock_file = beside(text_of(test, "lock"));
+    files.facts_file = beside(text_of(test, "facts"));
+    const std::string own_plan = text_of(test, "plan");
+    auto project = load_project(beside(own_plan.empty() ? plan : own_plan), files);
+    Value problems = Value::list();
+    if (!project) {
+      problems.push_back(project.error().to_line());
+    } else if (const Node* expect = test.find("expect");
+               expect != nullptr && !expect->items.empty()) {
+      Expectations expectations(project->compiled);
+      for (const Node& expectation : expect->items) {
+        if (std::string why = expectations.why_not(expectation); !why.empty()) {
+          problems.push_back(fmt::format(
+              "{}: {}", sources.position(expectation.span.file, expectation.span.begin).line, why));
+        }
+      }
+    } else {
+      problems.push_back("nothing is expected");
+    }
+    const std::string name = printable(text_of(test, "name"), 200);
+    if (problems.size() > 0) ++failed;
+    if (format != "json") {
+      print_result(fmt::format("{} {}\n", problems.size() == 0 ? "ok" : "FAILED", name));
+      for (const Value& problem : problems.items())
+        print_result(fmt::format("  {}:{}\n", file, problem.as_string()));
+    }
+    results.push_back(Value::map(
+        {{"name", name}, {"passed", problems.size() == 0}, {"problems", std::move(problems)}}));
+  }
+  if (format == "json") {
+    print_result(ir::write_json(Value::map({{"format", 1}, {"tests", std::move(results)}}), 2) +
+                 "\n");
+  } else {
+    print_words(fmt::format("{} passed, {} failed\n", tests->items.size() - failed, failed));
+  }
+  return failed == 0 && !tests->items.empty() ? ExitCode::done : ExitCode::error;
+}
+
+}  // namespace plan::command

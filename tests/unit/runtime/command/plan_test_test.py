@@ -1,0 +1,87 @@
+#!/usr/bin/env python3
+"""`plan test`: an operator's expectations of a plan hold or do not, and are said with their line."""
+
+import hashlib
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parents[4]
+PLAN = os.environ.get("PLAN", "")
+GOLDEN = ROOT / "tests" / "golden" / "lower" / "two-waves"
+has_failed = False
+
+TESTS = """plan: migration.yaml
+tests:
+  - name: two waves move three accounts
+    lock: lock.txt
+    expect:
+      - no: errors
+      - accounts: 3
+      - step: account/alice@example.org/create
+      - step: "account/{}/release"
+      - no_step: account/nobody@example.org/create
+      - order: [account/alice@example.org/copy, account/alice@example.org/release]
+  - name: without a lock it says so
+    lock: nowhere.txt
+    expect: [{error: lock-missing}, {no: unknown-key}]
+"""
+
+
+def check(name, is_right, seen=""):
+    global has_failed
+    print(f"{'ok' if is_right else 'FAILED'} {name}", flush=True)
+    if not is_right:
+        has_failed = True
+        print("  saw: " + str(seen)[:2000], flush=True)
+
+
+def lock_text():
+    """The golden lock, with its digests filled in."""
+    text = (GOLDEN / "lock.txt").read_text()
+    line = next(line for line in text.split("\n") if "auto:" in line)
+    name = line.split("auto:")[1]
+    text = text.replace("auto:" + name, hashlib.sha256(name.encode()).hexdigest())
+    head = text[:text.index("digest auto")]
+    return head + "digest " + hashlib.sha256(head.encode()).hexdigest() + text[text.index("digest auto") + 11:]
+
+
+def main():
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+        (folder / "migration.yaml").write_text((GOLDEN / "plan.yaml").read_text())
+        (folder / "lock.txt").write_text(lock_text())
+
+        def run(text):
+            (folder / "migration.test.yaml").write_text(text)
+            return subprocess.run([PLAN, "test", str(folder / "migration.test.yaml")], capture_output=True, text=True, timeout=120)
+
+        done = run(TESTS)
+        check("what holds passes", done.returncode == 0 and done.stdout.count("ok ") == 2, done)
+        for line, was, becomes, said in [
+                (7, "accounts: 3", "accounts: 4", "the plan moves 3 accounts"),
+                (8, "alice@example.org/create", "alcie@example.org/create", "there is no step"),
+                (6, "no: errors", "error: unknown-key", "no error `unknown-key`"),
+                (11, "[account/alice@example.org/copy, account/alice@example.org/release]",
+                 "[account/alice@example.org/release, account/alice@example.org/copy]", "does not wait for"),
+                (6, "no: errors", "nothing: errors", "is nothing that can be expected")]:
+            done = run(TESTS.replace(was, becomes, 1))
+            check(f"`{becomes}` fails in line {line}", done.returncode == 1 and "FAILED two waves" in done.stdout
+                  and f"migration.test.yaml:{line}: " in done.stdout and said in done.stdout, done)
+        done = run("tests: []\n")
+        check("no test is no success", done.returncode == 1, done)
+        done = run("tests:\n  - {name: x, expect: []}\n")
+        check("a test without an expectation fails", done.returncode == 1 and "nothing is expected" in done.stdout, done)
+        done = run("test: [\n")
+        check("a file that cannot be read is shown", done.returncode == 1 and "migration.test.yaml:" in done.stderr, done)
+    return 1 if has_failed else 0
+
+
+if __name__ == "__main__":
+    if not PLAN or not shutil.which(PLAN):
+        print("skipped: PLAN names no program")
+        sys.exit(0)
+    sys.exit(main())
