@@ -107,6 +107,30 @@ constexpr std::array kBinary = {
     BinaryToken{"/", Operator::divide, 6}};
 constexpr int kLevels = 7;
 
+// A pattern that no reading of regular expressions takes: a group or class that does not close, or
+// was never open.
+bool has_open_group(std::string_view pattern) {
+  int groups = 0;
+  bool is_class = false;
+  for (std::size_t i = 0; i < pattern.size(); ++i) {
+    const char c = pattern[i];
+    if (c == '\\') {
+      ++i;
+    } else if (is_class) {
+      is_class = c != ']';
+    } else if (c == '[') {
+      is_class = true;
+      if (i + 1 < pattern.size() && pattern[i + 1] == '^') ++i;
+      if (i + 1 < pattern.size() && pattern[i + 1] == ']') ++i;
+    } else if (c == '(') {
+      ++groups;
+    } else if (c == ')' && --groups < 0) {
+      return true;
+    }
+  }
+  return groups != 0 || is_class;
+}
+
 class Parser {
  public:
   Parser(std::string_view text, const MtaContext& context, MtaError& error)
@@ -524,6 +548,17 @@ class Parser {
         return std::nullopt;
       }
       if (name == "matches") node.kind = Kind::matches;
+      if (name == "matches" && has_open_group(literal.text)) {
+        fail(literal.begin, "the pattern has a bracket without its other half", true);
+        return std::nullopt;
+      }
+      if (name == "metric" && literal.text.find('.') == std::string::npos) {
+        fail(literal.begin,
+             fmt::format("`{}` is no metric: their names are like `queue.count`",
+                         printable(literal.text, 40)),
+             true);
+        return std::nullopt;
+      }
       if (name == "system" && literal.text != "domain" && literal.text != "hostname" &&
           literal.text != "node_id" && literal.text != "node_hostname" &&
           literal.text != "node_role") {

@@ -167,6 +167,9 @@ std::optional<PatchError> Patcher::write_at(const FieldType& type, ir::Value& sl
   switch (type.kind) {
     case Kind::object: {
       const Shape* shape = facts_->shape(type.name);
+      // A pointer into what is null makes it, and what it then lacks the validation says.
+      if (shape != nullptr && slot.is_null() && !shape->is_multi())
+        slot = facts_->blank(*shape, "", now_);
       if (shape == nullptr || !slot.is_map()) return error(path, "Invalid value for property.");
       const Struct* members = members_of(*shape, slot);
       if (segments[at] == "@type") return error(path, "Invalid JSON Pointer path");

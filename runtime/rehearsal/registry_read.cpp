@@ -35,10 +35,22 @@ void add_computed(const World& world, const ObjectType& type, std::uint64_t id, 
   }
 }
 
+// A few optional texts are left out when they are null, where all others show null (run).
+void drop_unset(ir::Value& value, int depth) {
+  constexpr std::array<std::string_view, 3> kLeftOut = {"otpAuth", "otpCode", "email"};
+  if (!value.is_map() || depth > 4) return;
+  for (const std::string_view name : kLeftOut)
+    if (const ir::Value* member = value.members().find(name);
+        member != nullptr && member->is_null())
+      value.as_map().erase(name);
+  for (auto& [name, member] : value.as_map()) drop_unset(member, depth + 1);
+}
+
 ir::Value shown(const World& world, const ObjectType& type, std::uint64_t id,
                 const ir::Value& stored, const ir::Value& properties) {
   ir::Value object = masked(*world.schema, *type.shape, stored);
   add_computed(world, type, id, object);
+  drop_unset(object, 0);
   const std::string text = type.is_singleton ? "singleton" : encode_id(id);
   ir::Value out = ir::Value::map();
   for (const ir::Value& name : properties.items())

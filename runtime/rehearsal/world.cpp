@@ -124,9 +124,11 @@ ir::Value singleton_of(const World& world, std::string_view type) {
   ir::Value out = world.schema->blank(*object->shape, "", world.now_seconds());
   // What comes from elsewhere than the defaults: the configuration file, and a key made at start.
   if (type == "x:DataStore") out.set("path", world.options.data_directory);
-  if (type == "x:OidcProvider")
-    out.set("encryptionKey",
-            ir::Value::map({{"@type", "Value"}, {"secret", "made at the first start"}}));
+  if (type == "x:OidcProvider") {
+    const std::string_view made = "made at the first start";
+    out.set("encryptionKey", ir::Value::map({{"@type", "Value"}, {"secret", made}}));
+    out.set("signatureKey", ir::Value::map({{"@type", "Text"}, {"secret", made}}));
+  }
   return out;
 }
 

@@ -41,7 +41,7 @@ bool is_set_of_ours(const schema::Schema& schema, std::string_view type, const V
   };
   const bool is_singleton = object->kind == schema::ObjectKind::singleton;
   for (const auto& [id, value] : arguments["create"].members())
-    if (is_singleton || !is_fine(value)) return false;
+    if (is_singleton || !is_fine(value) || id.starts_with("restore-")) return false;
   options.use = schema::Use::update;
   for (const auto& [id, value] : arguments["update"].members())
     if ((is_singleton && id != "singleton") || !is_fine(value)) return false;
@@ -125,8 +125,7 @@ bool is_mail_call_of_ours(std::string_view method, const Value& arguments) {
       {"Mailbox/get", {"accountId", "ids", "properties"}},
       {"Mailbox/set", {"accountId", "create", "update"}},
       {"Email/get", {"accountId", "ids", "properties"}},
-      {"Email/query",
-       {"accountId", "filter", "sort", "limit", "calculateTotal", "anchor", "anchorOffset"}},
+      {"Email/query", {"accountId", "filter", "limit", "calculateTotal", "anchor", "anchorOffset"}},
       {"Email/set", {"accountId", "update", "destroy"}},
       {"Email/changes", {"accountId", "sinceState", "maxChanges"}},
       {"Blob/get", {"accountId", "ids", "properties"}},

@@ -176,12 +176,14 @@ class Comparison {
     std::vector<std::string> missing;
     std::set<std::string> seen;
     std::vector<std::pair<const std::string*, std::string>> pairs;
-    // Of a message in the queue whose text the recording has not kept: how large it was, and the
-    // address that the recorder had.
+    // Of a message in the queue whose text the recording has not kept: how large it was, the
+    // address that the recorder had, and the port it opened for its tests.
     const bool is_queued = recorded.members().contains("receivedFromIp");
-    const auto is_ignored = [is_queued](std::string_view name) {
+    const bool is_test_port = recorded["receivedViaPort"].integer_or(0) > 1024;
+    const auto is_ignored = [is_queued, is_test_port](std::string_view name) {
       return ignored_members().contains(name) ||
-             (is_queued && (name == "size" || name == "receivedFromIp"));
+             (is_queued && (name == "size" || name == "receivedFromIp")) ||
+             (is_test_port && name == "receivedViaPort");
     };
     for (const auto& [name, value] : recorded.members()) {
       if (is_ignored(name)) continue;

@@ -296,13 +296,15 @@ Score play_file(Stage& stage, const std::filesystem::path& file, Captures& captu
     for (const auto& [name, each] : header["captures"].members())
       if (each["step"] == record["step"])
         capture(name, each["pointer"].string_or(""), each["value"]);
+    const NameMap before = options.played != nullptr ? names : NameMap{};
     if (const auto found = judge(record, answer, ours, path, names)) {
       fail(*found);
       continue;
     }
     ++score.agreed;
     score.sent_agreed += is_sent ? 1 : 0;
-    if (options.played != nullptr && recorded.is_map()) options.played->push_back({recorded, ours});
+    if (options.played != nullptr && recorded.is_map())
+      options.played->push_back({recorded, ours, before});
   }
   return score;
 }

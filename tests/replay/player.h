@@ -30,6 +30,7 @@ struct Score {
 struct Played {
   ir::Value recorded = {};
   ir::Value ours = {};
+  NameMap names = {};  ///< what was known before the two were compared
 };
 
 /// A target in a state of the recordings' READMEs.

@@ -3,6 +3,7 @@
 // tests/replay/disagreements.md.
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <iomanip>
 #include <iostream>
@@ -50,9 +51,26 @@ void show(const std::string& folder, const Score& score) {
     for (const std::string& each : score.disagreements) std::cout << "      - " << each << "\n";
 }
 
+// What cannot agree although plan sends it, by the beginning of the line, and why.
+struct Exception {
+  const char* exchange;
+  const char* why;
+};
+constexpr Exception kExceptions[] = {
+    {"misrouted-message-in-queue/2 ", "the error is that of a public MX with a false certificate"},
+};
+
+bool is_exception(const std::string& disagreement) {
+  return std::any_of(std::begin(kExceptions), std::end(kExceptions), [&](const Exception& each) {
+    return disagreement.starts_with("[sent] " + std::string(each.exchange));
+  });
+}
+
 void expect(const Score& score) {
   EXPECT_GE(score.agreed * 100, score.total * kPercent)
       << score.topic << " agrees in " << score.agreed << " of " << score.total;
+  for (const std::string& each : score.disagreements)
+    EXPECT_TRUE(!each.starts_with("[sent] ") || is_exception(each)) << each;
 }
 
 bool is_wanted(const std::string& topic) {
@@ -118,7 +136,6 @@ Captures make_people(Stage& stage) {
     ["x:SystemSettings/set",{"update":{"singleton":{"defaultHostname":"mail.new.test","defaultDomainId":"b"}}},"2"],
     ["x:MtaInboundThrottle/query",{},"q"],
     ["x:MtaRoute/set",{"create":{"s":{"@type":"Relay","name":"source","address":"192.0.2.1"}}},"3"],
-    ["x:MtaOutboundStrategy/set",{"update":{"singleton":{"route":{"match":{},"else":"'source'"}}}},"5"],
     ["x:Action/set",{"create":{"a":{"@type":"ReloadSettings"}}},"4"]])");
   const auto throttles =
       administer(stage, R"([["x:MtaInboundThrottle/query",{},"q"]])").item(0).item(1)["ids"];
@@ -143,6 +160,18 @@ Captures make_people(Stage& stage) {
             text + "\"}}" + extra + R"(}}},"0"]])");
     captures[text] = std::string(made.item(0).item(1)["created"]["u"]["id"].string_or(""));
   }
+  // Messages that were there before the recording began. From then on the recorded server handed
+  // all mail to the source, which does not answer here.
+  SmtpSide side;
+  for (const char* subject : {"first", "second"}) {
+    side.subject = subject;
+    submit(stage, side, "berta@new.test");
+  }
+  std::this_thread::sleep_for(std::chrono::seconds(1));
+  administer(
+      stage,
+      R"([["x:MtaOutboundStrategy/set",{"update":{"singleton":{"route":{"match":{},"else":"'source'"}}}},"1"],
+          ["x:Action/set",{"create":{"a":{"@type":"ReloadSettings"}}},"2"]])");
   return captures;
 }
 
@@ -242,30 +271,63 @@ bool replace_one(ir::Value& value, std::size_t& countdown, const std::string& me
   return true;
 }
 
-TEST(Replay, comparison_objects_to_every_altered_answer) {
-  PLAN_SHARED(folder, "data/transcripts/stalwart-0.16-admin");
-  Scratch place("altered");
-  Stage stage(place.path);
-  stage.start(true, false);
-  stage.start(false, true);
-  Captures captures;
-  NameMap names;
-  std::vector<Played> played;
-  PlayOptions options;
-  options.played = &played;
-  const Score score = play_file(stage, folder / "domains.jsonl", captures, names, options);
-  ASSERT_GT(played.size(), 40U) << score.agreed;
+// How many members of a recorded answer are compared at all.
+std::size_t leaves_of(const ir::Value& value, const std::string& member) {
+  if (is_ignored_member(member)) return 0;
+  std::size_t out = 0;
+  for (const auto& [name, each] : value.members()) out += leaves_of(each, name);
+  for (const ir::Value& each : value.items()) out += leaves_of(each, member);
+  return value.is_map() || value.is_list() ? out : 1;
+}
+
+// Each recorded answer that agreed, with one member altered, against the answer it agreed with.
+void expect_objections(const std::vector<Played>& played, std::size_t at_least) {
   std::size_t checked = 0;
   for (std::size_t i = 0; i < played.size(); ++i) {
+    const std::size_t leaves = leaves_of(played[i].recorded, "");
+    if (leaves == 0) continue;
     ir::Value recorded = played[i].recorded;
-    std::size_t countdown = i % 5;
-    if (!replace_one(recorded, countdown, "")) continue;
-    NameMap copy = names;
-    EXPECT_TRUE(difference(recorded, played[i].ours, copy).has_value())
+    std::size_t countdown = i % leaves;
+    ASSERT_TRUE(replace_one(recorded, countdown, ""));
+    NameMap names = played[i].names;
+    EXPECT_TRUE(difference(recorded, played[i].ours, names).has_value())
         << ir::write_json(recorded).substr(0, 400);
     ++checked;
   }
-  EXPECT_GT(checked, 40U);
+  EXPECT_GT(checked, at_least);
+}
+
+TEST(Replay, comparison_objects_to_every_altered_answer) {
+  PLAN_SHARED(folder, "data/transcripts/stalwart-0.16-admin");
+  for (const auto& [topic, at_least] :
+       {std::pair("domains", 40U), std::pair("accounts", 60U), std::pair("settings", 90U)}) {
+    Scratch place("altered");
+    Stage stage(place.path);
+    stage.start(true, false);
+    stage.start(false, true);
+    Captures captures;
+    NameMap names;
+    std::vector<Played> played;
+    PlayOptions options;
+    options.played = &played;
+    static_cast<void>(
+        play_file(stage, folder / (std::string(topic) + ".jsonl"), captures, names, options));
+    expect_objections(played, at_least);
+  }
+  Scratch place("altered-mail");
+  Stage stage(place.path);
+  stage.start(true, false);
+  Captures captures = make_people(stage);
+  NameMap names;
+  for (const char* topic : {"mailbox", "email-query-set", "contacts", "calendars"}) {
+    std::vector<Played> played;
+    PlayOptions options;
+    options.played = &played;
+    static_cast<void>(play_file(
+        stage, folder.parent_path() / "stalwart-0.16-jmap" / (std::string(topic) + ".jsonl"),
+        captures, names, options));
+    expect_objections(played, 15);
+  }
 }
 
 }  // namespace
