@@ -91,9 +91,9 @@ Result<MariaConnection> MariaConnection::open(const MariaOptions& options) {
                          options.port, is_socket ? options.host.c_str() : nullptr, 0) == nullptr) {
     Error error = error_for(state->connection);
     const bool was_answered = error.is(errors::database_refused);
-    return Error(error.code(), fmt::format("the MySQL server at {} port {} {}", options.host,
-                                           options.port,
-                                           was_answered ? "refuses the login" : "does not answer"))
+    return Error(error.code(),
+                 fmt::format("the MySQL server at {} port {} {}", options.host, options.port,
+                             was_answered ? "refuses the login" : "does not answer"))
         .with_detail(error.detail());
   }
   return MariaConnection(std::move(state));
@@ -131,8 +131,7 @@ Result<bool> MariaConnection::next_row(std::vector<std::string_view>& fields) {
   const unsigned long* lengths = mysql_fetch_lengths(state_->rows);
   const unsigned count = mysql_num_fields(state_->rows);
   for (unsigned i = 0; i < count; ++i) {
-    fields.push_back(row[i] == nullptr ? std::string_view()
-                                       : std::string_view(row[i], lengths[i]));
+    fields.push_back(row[i] == nullptr ? std::string_view() : std::string_view(row[i], lengths[i]));
   }
   return true;
 }
@@ -166,8 +165,8 @@ void MariaConnection::append_literal(std::string& sql, std::string_view bytes) c
   sql += "_binary'";
   const std::size_t before = sql.size();
   sql.resize(before + 2 * bytes.size() + 1);
-  const unsigned long written = mysql_real_escape_string(state_->connection, sql.data() + before,
-                                                         bytes.data(), bytes.size());
+  const unsigned long written =
+      mysql_real_escape_string(state_->connection, sql.data() + before, bytes.data(), bytes.size());
   sql.resize(before + written);
   sql += '\'';
 }

@@ -51,7 +51,8 @@ Error error_for(PGconn* connection, const PGresult* result) {
     kind = &errors::store_constraint;
   }
   const char* words = result == nullptr ? PQerrorMessage(connection) : PQresultErrorMessage(result);
-  Error error(*kind, fmt::format("PostgreSQL refused{}{}", code.empty() ? "" : ", SQLSTATE ", code));
+  Error error(*kind,
+              fmt::format("PostgreSQL refused{}{}", code.empty() ? "" : ", SQLSTATE ", code));
   if (kind == &errors::database_unreachable) error = std::move(error).with_effect(Effect::unknown);
   return std::move(error).with_detail(words == nullptr ? "" : words);
 }
@@ -103,7 +104,8 @@ Result<PostgresConnection> PostgresConnection::open(const PostgresOptions& optio
         .with_detail(words);
   }
   // Notices ("table exists already") are not for the operator.
-  PQsetNoticeProcessor(state->connection, [](void*, const char*) {}, nullptr);
+  PQsetNoticeProcessor(
+      state->connection, [](void*, const char*) {}, nullptr);
   return PostgresConnection(std::move(state));
 }
 
@@ -176,7 +178,8 @@ Result<bool> PostgresConnection::next_copied(std::vector<std::string_view>& fiel
     const char*& next = state_->copied_next;
     std::size_t& rest = state_->copied_rest;
     if (!state_->is_header_read) {
-      if (rest < kCopyHeader.size() || std::memcmp(next, kCopyHeader.data(), 11) != 0) return broken;
+      if (rest < kCopyHeader.size() || std::memcmp(next, kCopyHeader.data(), 11) != 0)
+        return broken;
       const std::size_t header = kCopyHeader.size() + read_u32(next + 15);
       if (rest < header) return broken;
       next += header;

@@ -16,8 +16,8 @@ struct PostgresOptions {
   std::string database = {};
   std::string user = {};
   std::string password = {};
-  bool uses_tls = false;        ///< required then, and the certificate is checked
-  std::string tls_root = {};    ///< file of trusted certificates; empty: the system's
+  bool uses_tls = false;      ///< required then, and the certificate is checked
+  std::string tls_root = {};  ///< file of trusted certificates; empty: the system's
   unsigned connect_seconds = 15;
 };
 

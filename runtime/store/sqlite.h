@@ -29,8 +29,8 @@ struct SqliteOptions {
   /// views stay off and no extension can be loaded.
   bool has_json_checks = false;
   /// Reads a file that nobody has open, and changes not one byte in its folder: takes no lock, and
-  /// makes no file beside it, also where a write-ahead log was left over (which is read, and stays).
-  /// Read-only; ignores `vfs`.
+  /// makes no file beside it, also where a write-ahead log was left over (which is read, and
+  /// stays). Read-only; ignores `vfs`.
   bool leaves_no_trace = false;
   /// Name of a registered VFS, empty for the default (see fault_vfs.h).
   std::string vfs = {};

@@ -19,8 +19,8 @@ class MysqlCursor final : public RecordCursor {
     PLAN_TRY(has_row, connection_.next_row(fields_));
     if (!has_row) return false;
     if (fields_.size() != (shape_ == TableShape::key_only ? 1U : 2U)) {
-      return Error(errors::store_row_wrong, fmt::format("table {} gives rows of {} columns",
-                                                        letter_, fields_.size()));
+      return Error(errors::store_row_wrong,
+                   fmt::format("table {} gives rows of {} columns", letter_, fields_.size()));
     }
     record.key = fields_[0];
     record.value = {};

@@ -26,8 +26,8 @@ class PostgresCursor final : public RecordCursor {
     if (!has_row) return false;
     const std::size_t expected = shape_ == TableShape::key_only ? 1 : 2;
     if (fields_.size() != expected) {
-      return Error(errors::store_row_wrong, fmt::format("table {} gives rows of {} columns",
-                                                        letter_, fields_.size()));
+      return Error(errors::store_row_wrong,
+                   fmt::format("table {} gives rows of {} columns", letter_, fields_.size()));
     }
     record.key = fields_[0];
     if (shape_ == TableShape::counter) {

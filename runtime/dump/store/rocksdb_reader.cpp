@@ -84,8 +84,9 @@ class RocksdbReader final : public StoreReader {
 Result<std::unique_ptr<StoreReader>> open_rocksdb_reader(const StoreAddress& address) {
   PLAN_TRY(library, store::RocksLibrary::find(address.rocksdb_library));
   // n, u and y hold sums of 64-bit numbers in every version that has them.
-  PLAN_TRY(store, store::LoadedRocks::open(library, address.path,
-                                           {.is_read_only = true, .sum_families = {"n", "u", "y"}}));
+  PLAN_TRY(store,
+           store::LoadedRocks::open(library, address.path,
+                                    {.is_read_only = true, .sum_families = {"n", "u", "y"}}));
   return std::unique_ptr<StoreReader>(
       std::make_unique<RocksdbReader>(std::move(store), address.path));
 }

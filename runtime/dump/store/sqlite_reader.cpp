@@ -55,8 +55,8 @@ class SqliteReader final : public StoreReader {
     PLAN_TRY(statement, database.prepare(fmt::format(
                             "SELECT k{} FROM \"{}\" ORDER BY k",
                             table->second == TableShape::key_only ? "" : ", v", letter)));
-    return std::unique_ptr<RecordCursor>(std::make_unique<SqliteCursor>(
-        std::move(database), std::move(statement), table->second));
+    return std::unique_ptr<RecordCursor>(
+        std::make_unique<SqliteCursor>(std::move(database), std::move(statement), table->second));
   }
 
   Result<std::string> fingerprint() override {

@@ -16,7 +16,8 @@ namespace {
 constexpr std::size_t kConfigBytesMax = std::size_t{1} << 20U;
 
 Error wrong(std::string_view text, std::string_view why) {
-  return Error(errors::store_address_wrong, fmt::format("{}: {}", text, why)).with_blame(Blame::plan);
+  return Error(errors::store_address_wrong, fmt::format("{}: {}", text, why))
+      .with_blame(Blame::plan);
 }
 
 Error not_supported(std::string_view kind) {
@@ -32,7 +33,8 @@ Result<std::string> read_small_file(const std::string& path) {
     file.read(text.data(), static_cast<std::streamsize>(text.size()));
     text.resize(static_cast<std::size_t>(file.gcount()));
   }
-  if (!file.eof() || text.size() > kConfigBytesMax) return wrong(path, "cannot be read as a file of at most 1 MiB");
+  if (!file.eof() || text.size() > kConfigBytesMax)
+    return wrong(path, "cannot be read as a file of at most 1 MiB");
   return text;
 }
 

@@ -16,8 +16,8 @@ inline constexpr std::size_t kQueueBytesMax = std::size_t{512} << 20U;
 /// read so long ago must differ from the next version in size, and a write counts when Dovecot is
 /// seen to follow it, which is in the next second at the latest.
 inline constexpr std::chrono::milliseconds kWatchedFileMemory{2500};
-/// Where in a second of the source's clock a hold of clients begins: the proxies and the write of the
-/// deny file come before its end.
+/// Where in a second of the source's clock a hold of clients begins: the proxies and the write of
+/// the deny file come before its end.
 inline constexpr std::chrono::milliseconds kBeginWithinSecond{700};
 /// One reload a second at most, shared by all changes that are ready.
 inline constexpr std::chrono::milliseconds kReloadApart{1000};
