@@ -245,7 +245,7 @@ PARTS = {"floors": part_floors, "format": part_format, "unit": part_unit, "syste
          "fuzz": part_fuzz}
 
 
-DEFAULT_PARTS = ["floors", "format", "unit", "system", "asan", "fuzz"]
+DEFAULT_PARTS = ["floors", "format", "unit", "system"]
 
 
 def main():
