@@ -74,7 +74,7 @@ def sabotage_other_bytes(case):
 
 def sabotage_other_mailbox(case):
     case.target[ALICE]["INBOX"].append(case.target[ALICE]["Sent"].pop())
-    return f"{ALICE}: m2 is in INBOX, was in Sent"
+    return f"{ALICE}: m2 is in INBOX, should be in Sent"
 
 
 def sabotage_delivered_to_the_wrong_reader(case):
