@@ -6,7 +6,8 @@ file(GLOB_RECURSE support CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/support/*.
 add_library(test_support STATIC ${support} ${CMAKE_SOURCE_DIR}/tests/support/test_main.cpp)
 plan_test_settings(test_support)
 target_link_libraries(test_support PUBLIC step GTest::gtest GTest::gmock)
-target_compile_definitions(test_support PUBLIC PLAN_REPOSITORY="${CMAKE_SOURCE_DIR}")
+set_source_files_properties(${CMAKE_SOURCE_DIR}/tests/support/repository.cpp PROPERTIES
+                            COMPILE_DEFINITIONS PLAN_REPOSITORY="${CMAKE_SOURCE_DIR}")
 
 function(plan_unit_test folder library)
   get_filename_component(name ${folder} NAME)

@@ -1,4 +1,5 @@
 #include "tests/support/database_server.h"
+#include "tests/support/repository.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -179,18 +180,19 @@ std::string rocksdb_library(std::string& why) {
   if (const char* named = std::getenv("PLAN_ROCKSDB_LIBRARY"); named != nullptr && *named != '\0') {
     return named;
   }
-  // Test programs run in the build folder: what was fetched stays there.
-  const fs::path folder = fs::current_path() / "rocksdb-library";
-  const fs::path library = folder / "librocksdbjni-linux64.so";
+  // What was fetched stays in the build folder, where the test program is.
   std::error_code code;
+  const fs::path folder =
+      fs::read_symlink("/proc/self/exe", code).parent_path() / "rocksdb-library";
+  const fs::path library = folder / "librocksdbjni-linux64.so";
   if (fs::exists(library, code)) return library.string();
   if (fs::exists(folder / "not-to-be-had", code)) {
     why = "org.rocksdb:rocksdbjni could not be fetched";
     return "";
   }
   fs::create_directories(folder, code);
-  if (run({std::string(PLAN_REPOSITORY) + "/scripts/fetch-rocksdb-library", folder.string()},
-          "root", (folder / "log").string()) &&
+  if (run({(repository() / "scripts/fetch-rocksdb-library").string(), folder.string()}, "root",
+          (folder / "log").string()) &&
       fs::exists(library, code)) {
     return library.string();
   }

@@ -7,13 +7,14 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/support/repository.h"
+
 namespace plan::test {
 
 /// A file of ../shared beside the repository (recordings, schemas, mail: test input that is never
 /// copied in). Nothing when this clone has no ../shared.
 [[nodiscard]] inline std::optional<std::filesystem::path> shared_data(const std::string& path) {
-  const std::filesystem::path full =
-      std::filesystem::path(PLAN_REPOSITORY) / ".." / "shared" / path;
+  const std::filesystem::path full = repository() / ".." / "shared" / path;
   if (!std::filesystem::exists(full)) return std::nullopt;
   return full;
 }

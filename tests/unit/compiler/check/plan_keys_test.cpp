@@ -9,6 +9,7 @@
 #include "compiler/check/plan.h"
 #include "compiler/syntax/language.h"
 #include "compiler/syntax/scalar.h"
+#include "tests/support/repository.h"
 #include "tests/support/shared_data.h"
 
 namespace plan::check {
@@ -140,7 +141,7 @@ TEST(PlanKeys, TheJsonSchemaTakesEveryPlanThatCompiles) {
   const Value schema = plan_json_schema();
   std::size_t count = 0;
   for (const char* folder : {"plans", "examples", "tests/golden"}) {
-    for (const auto& entry : fs::recursive_directory_iterator(fs::path(PLAN_REPOSITORY) / folder)) {
+    for (const auto& entry : fs::recursive_directory_iterator(test::repository() / folder)) {
       const std::string name = entry.path().filename().string();
       if (name != "plan.yaml" && name != "plan.plan" && name != "migration.yaml" &&
           entry.path().parent_path().filename() != "plans")

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "compiler/source/text.h"
+#include "tests/support/repository.h"
 #include "tests/support/shared_data.h"
 #include "tests/unit/compiler/compile/golden_case.h"
 
@@ -11,8 +12,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-fs::path golden() { return fs::path(PLAN_REPOSITORY) / "tests/golden/diagnostics"; }
-fs::path pages() { return fs::path(PLAN_REPOSITORY) / "docs/diagnostics"; }
+fs::path golden() { return test::repository() / "tests/golden/diagnostics"; }
+fs::path pages() { return test::repository() / "docs/diagnostics"; }
 
 bool has_code(const CompileResult& result, const std::string& code) {
   return std::any_of(result.diagnostics.begin(), result.diagnostics.end(),

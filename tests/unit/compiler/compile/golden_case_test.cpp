@@ -9,6 +9,7 @@
 
 #include "compiler/ir/digest.h"
 #include "compiler/source/text.h"
+#include "tests/support/repository.h"
 #include "tests/support/shared_data.h"
 
 namespace plan::test {
@@ -98,7 +99,7 @@ std::vector<fs::path> folders_of(const fs::path& folder) {
 const schema::Schema& repository_schema() {
   static const schema::Schema kSchema = [] {
     auto read = schema::Schema::read(
-        read_all(fs::path(PLAN_REPOSITORY) / "runtime/rehearsal/schema/stalwart-0.16.json"));
+        read_all(test::repository() / "runtime/rehearsal/schema/stalwart-0.16.json"));
     EXPECT_TRUE(read.has_value()) << (read ? "" : read.error().to_line());
     return *read;
   }();

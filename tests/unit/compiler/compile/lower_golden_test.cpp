@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "compiler/ir/json.h"
+#include "tests/support/repository.h"
 #include "tests/support/shared_data.h"
 #include "tests/unit/compiler/compile/golden_case.h"
 
@@ -45,7 +46,7 @@ std::string lines_of(const ir::StepGraph& graph) {
 
 std::vector<std::string> cases() {
   std::vector<std::string> names;
-  for (const fs::path& folder : folders_of(fs::path(PLAN_REPOSITORY) / "tests/golden/lower"))
+  for (const fs::path& folder : folders_of(test::repository() / "tests/golden/lower"))
     names.push_back(folder.filename().string());
   return names;
 }
@@ -53,7 +54,7 @@ std::vector<std::string> cases() {
 class LowerGolden : public testing::TestWithParam<std::string> {};
 
 TEST_P(LowerGolden, GivesTheseSteps) {
-  const fs::path folder = fs::path(PLAN_REPOSITORY) / "tests/golden/lower" / GetParam();
+  const fs::path folder = test::repository() / "tests/golden/lower" / GetParam();
   auto golden_case = read_golden_case(folder);
   const CompileResult result = compile(std::move(golden_case->input));
   ASSERT_TRUE(result.graph.has_value()) << rendered(result);

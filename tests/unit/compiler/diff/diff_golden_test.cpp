@@ -8,6 +8,7 @@
 
 #include "compiler/diff/change.h"
 #include "compiler/ir/json.h"
+#include "tests/support/repository.h"
 #include "tests/support/shared_data.h"
 
 namespace plan::diff {
@@ -80,7 +81,7 @@ void expect_golden(const std::string& name, const World& world, RenderOptions op
   ChangeSet changes = compare(world.graph, world.seen, {}, "example.org to Stalwart");
   changes.digest = std::string(64, 'd');
   changes.notes = {"target is 0.16.14, a version that was not tried"};
-  const fs::path folder = fs::path(PLAN_REPOSITORY) / "tests/golden/diff" / name;
+  const fs::path folder = test::repository() / "tests/golden/diff" / name;
   const std::vector<std::pair<std::string, std::string>> renderings = {
       {"expect.txt", render_text(changes, options)},
       {"expect.md", render_markdown(changes, options)},

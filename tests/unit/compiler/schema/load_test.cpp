@@ -4,6 +4,7 @@
 #include "compiler/schema/check_value.h"
 #include "compiler/schema/errors.h"
 #include "compiler/schema/limits.h"
+#include "tests/support/repository.h"
 #include "tests/unit/compiler/schema/schema_documents.h"
 
 namespace plan::schema {
@@ -79,7 +80,7 @@ TEST(Facts, AreThoseOfTheRealDocument) {
 
 TEST(Facts, HoldNoProse) {
   const std::string text =
-      test::read_all(std::string(PLAN_REPOSITORY) + "/runtime/rehearsal/schema/stalwart-0.16.json");
+      test::read_all(test::repository() / "runtime/rehearsal/schema/stalwart-0.16.json");
   for (const char* member :
        {"\"description\":\"T", "\"label\":\"T", "explanation", "placeholder", "subtitle"}) {
     EXPECT_EQ(text.find(member), std::string::npos) << member;
@@ -167,7 +168,7 @@ TEST(Schema, RefusesWhatIsNoSchemaDocument) {
 
 TEST(Schema, EveryTruncationOfTheFactsIsAnErrorAndNotACrash) {
   const std::string text =
-      test::read_all(std::string(PLAN_REPOSITORY) + "/runtime/rehearsal/schema/stalwart-0.16.json");
+      test::read_all(test::repository() / "runtime/rehearsal/schema/stalwart-0.16.json");
   for (std::size_t size = 0; size + 2 < text.size(); size += 31'013) {
     EXPECT_FALSE(Schema::read(text.substr(0, size))) << size;
   }

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "compiler/schema/schema.h"
+#include "tests/support/repository.h"
 #include "tests/support/shared_data.h"
 
 namespace plan::test {
@@ -25,7 +26,7 @@ inline std::string unzipped(const std::filesystem::path& path) {
 inline const schema::Schema& facts() {
   static const schema::Schema kFacts = [] {
     auto read = schema::Schema::read(
-        read_all(std::string(PLAN_REPOSITORY) + "/runtime/rehearsal/schema/stalwart-0.16.json"));
+        read_all(test::repository() / "runtime/rehearsal/schema/stalwart-0.16.json"));
     if (!read) throw std::runtime_error(read.error().to_line());
     return *read;
   }();

@@ -8,6 +8,7 @@
 
 #include "compiler/syntax/language.h"
 #include "compiler/syntax/writer.h"
+#include "tests/support/repository.h"
 #include "tests/support/shared_data.h"
 #include "tests/unit/compiler/syntax/tree_text.h"
 
@@ -229,7 +230,7 @@ TEST(Format, WhatWouldBeReadOtherwiseIsQuoted) {
 std::vector<fs::path> plans_of_the_repository() {
   std::vector<fs::path> files;
   for (const char* folder : {"plans", "stdlib", "examples", "tests/golden"}) {
-    for (const auto& entry : fs::recursive_directory_iterator(fs::path(PLAN_REPOSITORY) / folder)) {
+    for (const auto& entry : fs::recursive_directory_iterator(test::repository() / folder)) {
       const std::string name = entry.path().filename().string();
       if (name.ends_with(".yaml") || (name.ends_with(".plan") && !fs::is_directory(entry)))
         files.push_back(entry.path());

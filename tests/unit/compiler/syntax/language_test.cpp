@@ -7,6 +7,7 @@
 
 #include "compiler/syntax/expression.h"
 #include "compiler/syntax/yaml.h"
+#include "tests/support/repository.h"
 #include "tests/support/shared_data.h"
 #include "tests/unit/compiler/syntax/tree_text.h"
 
@@ -240,7 +241,7 @@ TEST(Language, AnExpressionIsReadWhereItStands) {
 }
 
 TEST(Language, ItsGrammarIsTheOneInTheReference) {
-  const std::string page = test::read_all(PLAN_REPOSITORY "/docs/language.md");
+  const std::string page = test::read_all(test::repository() / "docs/language.md");
   EXPECT_NE(page.find("```\n" + grammar_text() + "```\n"), std::string::npos)
       << "write it again with `plan docs language`:\n"
       << grammar_text();

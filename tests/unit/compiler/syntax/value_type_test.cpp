@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "compiler/ir/json.h"
+#include "tests/support/repository.h"
 #include "tests/support/shared_data.h"
 
 namespace plan::syntax {
@@ -156,7 +157,7 @@ TEST(ValueType, EveryFunctionsExampleIsTrue) {
 }
 
 TEST(ValueType, TheTablesOfTheReferenceAreMadeFromTheirTables) {
-  const std::string page = test::read_all(PLAN_REPOSITORY "/docs/language.md");
+  const std::string page = test::read_all(test::repository() / "docs/language.md");
   EXPECT_NE(page.find(function_table_text()), std::string::npos) << "`plan docs language` writes:\n"
                                                                  << function_table_text();
   EXPECT_NE(page.find(type_table_text()), std::string::npos) << type_table_text();

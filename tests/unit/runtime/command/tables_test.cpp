@@ -9,13 +9,14 @@
 #include "runtime/command/error_catalogue.h"
 #include "runtime/command/project_folder.h"
 #include "runtime/command/session.h"
+#include "tests/support/repository.h"
 #include "tests/support/shared_data.h"
 
 namespace plan::command {
 namespace {
 
 std::string repository_file(const std::string& path) {
-  return test::read_all(std::filesystem::path(PLAN_REPOSITORY) / path);
+  return test::read_all(test::repository() / path);
 }
 
 TEST(StepKinds, EachHasADriverInALiveSessionAndInARehearsal) {

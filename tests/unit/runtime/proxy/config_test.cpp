@@ -5,6 +5,7 @@
 #include <fstream>
 
 #include "compiler/source/text.h"
+#include "tests/support/repository.h"
 #include "tests/support/shared_data.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/test_certificate.h"
@@ -69,8 +70,7 @@ TEST(ProxyConfig, IsRead) {
 }
 
 TEST(ProxyConfig, TheSampleOfTheDocumentIsGood) {
-  const std::string document =
-      test::read_all(std::filesystem::path(PLAN_REPOSITORY) / "docs/formats/proxy.md");
+  const std::string document = test::read_all(test::repository() / "docs/formats/proxy.md");
   const std::size_t begin = document.find("```toml\n") + 8;
   const std::string sample = document.substr(begin, document.find("```", begin) - begin);
   for (const ConfigProblem& problem : problems_of(sample))
