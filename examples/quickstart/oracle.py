@@ -219,8 +219,8 @@ def judge(facts, source, target, queues):
             if mailbox not in here[name]:
                 wrong.append(f"{name}: mailbox {mailbox} is missing")
         rows.append({"account": name, "before": len(before[name]), "arrived": len(accepted[name]),
-                     "target": sum(len(c) for c in at_target.values()), "source_only": len(only_source), "lost": len(lost),
-                     "twice": len(twice)})
+                     "at": "source" if account.get("at") == "source" else "target", "there": sum(len(c) for c in at_target.values()),
+                     "ids": {i for i in at_target if i}, "other_only": len(only_source), "lost": len(lost), "twice": len(twice)})
     addresses = {a["address"] for a in facts["accounts"]}
     for where, queue in queues.items():
         for identity, recipient in queue:
@@ -229,10 +229,15 @@ def judge(facts, source, target, queues):
     return rows, wrong
 
 
-def table(rows, holds):
-    head = ["account", "before", "arrived meanwhile", "at target", "at source only", "lost", "twice", "hold ms"]
-    body = [[r["account"], r["before"], r["arrived"], r["target"], r["source_only"], r["lost"], r["twice"],
+def table(rows, holds, carried_back=None):
+    """`carried_back`: by account, how much went back to the source with it; the column is left out without."""
+    head = ["account", "before", "arrived meanwhile", "lives at", "there", "elsewhere only", "lost", "twice", "hold ms"]
+    body = [[r["account"], r["before"], r["arrived"], r["at"], r["there"], r["other_only"], r["lost"], r["twice"],
              holds.get(r["account"], "-")] for r in rows]
+    if carried_back is not None:
+        head.append("went back with")
+        for line in body:
+            line.append(carried_back.get(line[0], "-"))
     widths = [max(len(str(line[i])) for line in [head, *body]) for i in range(len(head))]
     lines = []
     for line in [head, ["-" * w for w in widths], *body]:
