@@ -273,7 +273,7 @@ std::optional<std::string> hover_at(std::string_view file_name, std::string_view
   if (const auto kind = ir::step_kind_by_name(cursor.path_word())) {
     const ir::StepKindInfo& info = ir::info(*kind);
     std::string page =
-        fmt::format("`{}`: {}\n\nundo: {}\n", info.name, info.summary, to_string(info.undo));
+        fmt::format("`{}`: {}\n\nundo: {}\n", info.name, info.summary, ir::undo_words(info));
     for (const ir::ArgumentSpec& argument : ir::arguments_of(*kind)) {
       page += fmt::format("\n- `{}`{}: {}", argument.name,
                           argument.is_required ? "" : " (may be left out)", argument.meaning);

@@ -73,6 +73,10 @@ struct ChangeSet {
   std::vector<std::string> notes =
       {};  ///< what the reviewer should know: untested versions, steps not looked at
 
+  /// Kinds of the steps that would do something and can leave something to undo, in the order of
+  /// the table of step kinds: what `plan rollback` could do about each is said before anything
+  /// runs.
+  [[nodiscard]] std::vector<ir::StepKind> kinds_to_undo() const;
   /// Steps whose standing is not `satisfied`, without those that only read.
   [[nodiscard]] std::size_t change_count() const;
 };

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "compiler/diff/change.h"
 
@@ -95,6 +96,27 @@ std::size_t ChangeSet::change_count() const {
     }
   }
   return count;
+}
+
+std::vector<ir::StepKind> ChangeSet::kinds_to_undo() const {
+  std::set<ir::StepKind> kinds;
+  const auto add = [&](const std::vector<StepChange>& steps) {
+    for (const StepChange& step : steps) {
+      if (step.standing != ir::Standing::satisfied) kinds.insert(step.kind);
+    }
+  };
+  for (const StageChange& stage : stages) {
+    add(stage.steps);
+    for (const WaveChange& wave : stage.waves) {
+      add(wave.steps);
+      for (const AccountChange& account : wave.accounts) add(account.steps);
+    }
+  }
+  std::vector<ir::StepKind> listed;
+  for (const ir::StepKind kind : kinds) {
+    if (ir::info(kind).undo != ir::UndoPolicy::nothing_to_undo) listed.push_back(kind);
+  }
+  return listed;
 }
 
 ChangeSet compare(const ir::StepGraph& graph,

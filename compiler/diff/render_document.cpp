@@ -54,6 +54,7 @@ ir::Value step_document(const StepChange& step) {
                          {"kind", kind.name},
                          {"effect", to_string(effect_of(step))},
                          {"undo", to_string(kind.undo)},
+                         {"lost", kind.lost.empty() ? ir::Value() : ir::Value(kind.lost)},
                          {"standing", standing_word(step.standing)},
                          {"held", step.role != ir::TransactionRole::none},
                          {"differences", std::move(differences)},
@@ -153,6 +154,14 @@ ir::Value to_document(const ChangeSet& changes) {
                                      {"steps", steps_document(stage.steps)},
                                      {"waves", std::move(waves)}}));
   }
+  ir::List undo;
+  for (const ir::StepKind kind : changes.kinds_to_undo()) {
+    const ir::StepKindInfo& info = ir::info(kind);
+    undo.push_back(
+        ir::Value::map({{"kind", info.name},
+                        {"undo", to_string(info.undo)},
+                        {"lost", info.lost.empty() ? ir::Value() : ir::Value(info.lost)}}));
+  }
   ir::List notes;
   for (const std::string& note : changes.notes) notes.emplace_back(note);
   return ir::Value::map(
@@ -161,6 +170,7 @@ ir::Value to_document(const ChangeSet& changes) {
        {"digest", changes.digest.empty() ? ir::Value() : ir::Value(changes.digest)},
        {"changes", static_cast<std::uint64_t>(changes.change_count())},
        {"stages", std::move(stages)},
+       {"undo", std::move(undo)},
        {"notes", std::move(notes)}});
 }
 
@@ -202,6 +212,15 @@ std::string render_markdown(const ChangeSet& changes, const RenderOptions& optio
                          cell(wave.accounts.front().account));
       markdown_steps(out, wave.accounts.front().steps);
       out += "\n</details>\n";
+    }
+  }
+  if (const std::vector<ir::StepKind> kinds = changes.kinds_to_undo(); !kinds.empty()) {
+    out +=
+        "\n## the way back\n\nWhat `plan rollback` can do about each kind of step.\n\n"
+        "| kind | undo | lost |\n|---|---|---|\n";
+    for (const ir::StepKind kind : kinds) {
+      const ir::StepKindInfo& info = ir::info(kind);
+      out += fmt::format("| {} | {} | {} |\n", info.name, to_string(info.undo), info.lost);
     }
   }
   for (const std::string& note : changes.notes) out += fmt::format("\n> {}\n", cell(note));

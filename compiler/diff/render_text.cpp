@@ -125,6 +125,22 @@ void draw_wave(std::string& out, const WaveChange& wave, const RenderOptions& op
   draw_longest_hold(out, wave);
 }
 
+/// What `plan rollback` could do about each kind of step of this diff.
+void draw_undo(std::string& out, const ChangeSet& changes, const RenderOptions& options) {
+  const std::vector<ir::StepKind> kinds = changes.kinds_to_undo();
+  if (kinds.empty()) return;
+  const Colours colours = colours_of(options);
+  out += fmt::format("\n{}the way back{}: what plan rollback can do about each kind of step\n",
+                     colours.bold, colours.reset);
+  for (const ir::StepKind kind : kinds) {
+    const ir::StepKindInfo& info = ir::info(kind);
+    const std::string_view colour = info.undo == ir::UndoPolicy::irreversible ? colours.red
+                                    : info.undo == ir::UndoPolicy::lossy      ? colours.yellow
+                                                                              : colours.dim;
+    out += fmt::format("  {}{:<22} {}{}\n", colour, info.name, undo_words(info), colours.reset);
+  }
+}
+
 }  // namespace
 
 std::string render_text(const ChangeSet& changes, const RenderOptions& options) {
@@ -142,6 +158,7 @@ std::string render_text(const ChangeSet& changes, const RenderOptions& options) 
     for (const StepChange& step : stage.steps) draw_step(out, step, "  ", options);
     for (const WaveChange& wave : stage.waves) draw_wave(out, wave, options);
   }
+  draw_undo(out, changes, options);
   for (const std::string& note : changes.notes)
     out += fmt::format("\nnote: {}\n", printable(note, 2000));
   const std::size_t count = changes.change_count();

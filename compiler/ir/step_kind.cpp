@@ -6,9 +6,14 @@ namespace plan::ir {
 namespace {
 
 constexpr std::array kKinds = {
-#define PLAN_STEP_KIND(identifier, name, effect, undo, host, summary)    \
-  StepKindInfo{StepKind::identifier, name,           StepEffect::effect, \
-               UndoPolicy::undo,     StepHost::host, summary},
+#define PLAN_STEP_KIND(identifier, name, effect, undo, host, summary, lost) \
+  StepKindInfo{StepKind::identifier,                                        \
+               name,                                                        \
+               StepEffect::effect,                                          \
+               UndoPolicy::undo,                                            \
+               StepHost::host,                                              \
+               summary,                                                     \
+               lost},
 #include "compiler/ir/step_kind.def"
 #undef PLAN_STEP_KIND
 };
@@ -88,6 +93,13 @@ std::string_view to_string(UndoPolicy undo) {
       return "irreversible";
   }
   return "irreversible";
+}
+
+std::string undo_words(const StepKindInfo& kind) {
+  std::string words(to_string(kind.undo));
+  if (kind.lost.empty()) return words;
+  words += kind.undo == UndoPolicy::lossy ? ": " : "; lost: ";
+  return words + std::string(kind.lost);
 }
 
 std::string_view to_string(StepHost host) {

@@ -2,6 +2,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -38,7 +39,7 @@ enum class StepHost : std::uint8_t {
 };
 
 enum class StepKind : std::uint8_t {
-#define PLAN_STEP_KIND(identifier, name, effect, undo, host, summary) identifier,
+#define PLAN_STEP_KIND(identifier, name, effect, undo, host, summary, lost) identifier,
 #include "compiler/ir/step_kind.def"
 #undef PLAN_STEP_KIND
 };
@@ -71,6 +72,7 @@ struct StepKindInfo {
   UndoPolicy undo = UndoPolicy::nothing_to_undo;
   StepHost host = StepHost::local;
   std::string_view summary = {};
+  std::string_view lost = {};  ///< what an undo does not bring back; empty: nothing
 };
 
 [[nodiscard]] const StepKindInfo& info(StepKind kind);
@@ -82,6 +84,8 @@ struct StepKindInfo {
 
 [[nodiscard]] std::string_view to_string(StepEffect effect);
 [[nodiscard]] std::string_view to_string(UndoPolicy undo);
+/// The policy of a kind with what is lost: "lossy: the object's id", "reversible".
+[[nodiscard]] std::string undo_words(const StepKindInfo& kind);
 [[nodiscard]] std::string_view to_string(StepHost host);
 [[nodiscard]] std::string_view to_string(ArgumentType type);
 

@@ -62,6 +62,20 @@ std::string steps_of(const Node& module) {
   return table;
 }
 
+/// The table of step kinds, as the diff shows it before anything runs.
+std::string kinds_page() {
+  std::string page =
+      "\n## How each kind of step is undone\n\n`plan diff` shows the lines of this table for the "
+      "kinds of its steps. *Reversible*: the recorded prior state comes back. *Reversible with "
+      "carry-back*: so does the account, with the mail that came to the target since. *Lossy*: the "
+      "last column does not come back. *Irreversible*: no rollback goes over a step like this once "
+      "it is done.\n\n| kind | what it does | undo | lost |\n|---|---|---|---|\n";
+  for (const ir::StepKindInfo& kind : ir::all_step_kinds())
+    page += fmt::format("| `{}` | {} | {} | {} |\n", kind.name, kind.summary, to_string(kind.undo),
+                        kind.lost);
+  return page;
+}
+
 }  // namespace
 
 std::string modules_page() {
@@ -78,7 +92,7 @@ std::string modules_page() {
         fmt::format("\n## std/{}\n\n{}{}{}{}", file.name.substr(0, file.name.rfind('.')),
                     header_of(file.text), uses_of(*module), inputs_of(*module), steps_of(*module));
   }
-  return page;
+  return page + kinds_page();
 }
 
 }  // namespace plan::command

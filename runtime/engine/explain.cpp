@@ -12,22 +12,6 @@ namespace {
 
 constexpr std::size_t kNamedMax = 5;  ///< steps named in one line; more are counted
 
-std::string undo_words(ir::UndoPolicy undo) {
-  switch (undo) {
-    case ir::UndoPolicy::nothing_to_undo:
-      return "undo: nothing to undo";
-    case ir::UndoPolicy::restore_prior:
-      return "undo: reversible, the recorded prior state comes back";
-    case ir::UndoPolicy::carry_back:
-      return "undo: reversible, with the mail that arrived since carried back";
-    case ir::UndoPolicy::lossy:
-      return "undo: reversible, with a loss";
-    case ir::UndoPolicy::irreversible:
-      return "undo: irreversible";
-  }
-  return {};
-}
-
 std::string role_words(ir::TransactionRole role) {
   switch (role) {
     case ir::TransactionRole::none:
@@ -112,7 +96,7 @@ Result<std::optional<StepExplanation>> explain_step(const ir::StepGraph& graph, 
   }
   if (const std::string role = role_words(graph.role(*step)); !role.empty())
     out.lines.push_back(role);
-  out.lines.push_back(undo_words(info.undo));
+  out.lines.push_back("undo: " + ir::undo_words(info));
   if (journal != nullptr) {
     PLAN_TRY(standing, standing_of(graph, *step, *journal));
     out.state = std::move(standing.state);

@@ -30,6 +30,20 @@ TEST(StepKinds, EachHasADriverInALiveSessionAndInARehearsal) {
   }
 }
 
+TEST(StepKinds, WhatAnUndoLosesIsSaidWhereItLosesSomethingAndNowhereElse) {
+  for (const ir::StepKindInfo& kind : ir::all_step_kinds()) {
+    if (kind.undo == ir::UndoPolicy::lossy) {
+      EXPECT_FALSE(kind.lost.empty()) << kind.name << " is lossy and does not say what is lost";
+    } else if (kind.undo != ir::UndoPolicy::carry_back) {
+      EXPECT_TRUE(kind.lost.empty()) << kind.name << " is " << to_string(kind.undo);
+    }
+    // A step that decides where mail or clients go always has a word about the way back.
+    if (kind.effect == ir::StepEffect::move_traffic || kind.effect == ir::StepEffect::destroy) {
+      EXPECT_NE(kind.undo, ir::UndoPolicy::nothing_to_undo) << kind.name;
+    }
+  }
+}
+
 TEST(Errors, HaveNamesOfTheirOwn) {
   std::set<std::string_view> names;
   for (const KindInfo& kind : all_kinds()) EXPECT_TRUE(names.insert(kind.name).second) << kind.name;
