@@ -198,10 +198,14 @@ const std::vector<CommandSpec>& table() {
                "runs against the live source, "
                "which is opened read-only; every other step on source, proxies and DNS goes into "
                "books that refuse an order "
-               "that would lose or loop mail. No write reaches a live system.",
-       .example = "plan rehearse",
+               "that would lose or loop mail. No write reaches a live system. With --rollback the "
+               "last stage is left out; when everybody has moved, each account gets a message at "
+               "the target, everybody goes back, what would be carried is shown, and the books "
+               "must say that all is as it was.",
+       .example = "plan rehearse --rollback",
        .options = {kPlanFile,
                    kFormat,
+                   {"--rollback", "", "", "rehearse the way back too"},
                    {"--keep", "", "", "keep the folder of the embedded target"}},
        .run = run_rehearse},
       {.name = "explain",

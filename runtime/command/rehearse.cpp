@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 #include <stdlib.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "compiler/source/text.h"
@@ -13,6 +14,8 @@
 #include "runtime/command/stop_on_signal.h"
 #include "runtime/engine/engine.h"
 #include "runtime/engine/journal.h"
+#include "runtime/engine/rollback.h"
+#include "runtime/net/smtp/client.h"
 #include "runtime/rehearsal/embedded_target.h"
 
 namespace plan::command {
@@ -20,6 +23,9 @@ namespace {
 
 constexpr std::int64_t kSweepApartMs =
     200;  // nothing arrives in a rehearsal: there is nothing to wait for
+constexpr std::chrono::seconds kMessageTime{30};
+constexpr int kConnectAttempts = 8;
+constexpr std::chrono::milliseconds kConnectApart{400};
 
 /// A folder that goes with the rehearsal.
 class ScratchFolder {
@@ -42,11 +48,127 @@ class ScratchFolder {
   bool is_kept_;
 };
 
+// The last stage has no way back: a rehearsal of the rollback goes without it. No step of another
+// stage waits for one of its steps.
+void drop_finalize(ir::Value& document) {
+  const ir::List shapes = document["shapes"].as_list();
+  ir::List& steps = document.as_map().find("steps")->as_list();
+  std::vector<std::int64_t> place(steps.size(), -1);
+  ir::List kept;
+  for (std::size_t i = 0; i < steps.size(); ++i) {
+    const auto shape = static_cast<std::size_t>(steps[i].item(0).integer_or(0));
+    if (shapes[shape]["stage"].string_or("") == to_string(ir::Stage::finalize)) continue;
+    place[i] = static_cast<std::int64_t>(kept.size());
+    kept.push_back(steps[i]);
+  }
+  for (ir::Value& step : kept) {
+    ir::List& members = step.as_list();
+    for (std::size_t edges = 3; edges < members.size(); ++edges) {
+      ir::List after;
+      for (const ir::Value& earlier : members[edges].items()) {
+        const std::int64_t now = place[static_cast<std::size_t>(earlier.integer_or(0))];
+        if (now >= 0) after.emplace_back(now);
+      }
+      members[edges] = std::move(after);
+    }
+  }
+  steps = std::move(kept);
+}
+
+// A message for every account, at the target's port 25, as it would come while they live there:
+// what a rollback has to carry.
+Outcome send_to_everybody(const ir::StepGraph& graph, std::uint16_t port) {
+  std::size_t number = 0;
+  for (const ir::StepId step : graph.order()) {
+    if (graph.role(step) != ir::TransactionRole::commit) continue;
+    const std::string account(graph.arguments(step)["account"].string_or(""));
+    net::smtp::ConnectOptions options;
+    options.host = "127.0.0.1";
+    options.port = port;
+    const net::Deadline deadline = net::Deadline::after(kMessageTime);
+    auto client = net::smtp::Client::connect(options, deadline);
+    // The target closes the sixth connection of a second before its greeting, as the real one does.
+    for (int attempt = 1; !client && attempt < kConnectAttempts; ++attempt) {
+      net::system_clock().sleep_for(kConnectApart);
+      client = net::smtp::Client::connect(options, deadline);
+    }
+    if (!client) return std::move(client).error();
+    const std::string text = fmt::format(
+        "From: rehearsal@plan.invalid\r\nTo: {}\r\nSubject: rehearsal of the way back\r\n"
+        "Message-ID: <rehearsal-{}@plan.invalid>\r\n\r\nThis came to the target.\r\n",
+        account, ++number);
+    PLAN_TRY(sent, (*client)->send({.sender = {}, .recipients = {account}}, text, deadline));
+    (*client)->quit(deadline);
+    if (!sent.is_accepted) {
+      return Error(errors::rehearsal_failed,
+                   fmt::format("the rehearsal's target does not take mail for {}", account))
+          .with_detail(sent.reply.to_text());
+    }
+  }
+  return {};
+}
+
+std::vector<engine::RollbackGoal> way_back(const ir::StepGraph& graph, bool& is_before_cutover) {
+  for (const ir::StepId step : graph.order()) {
+    if (graph.kind(step) != ir::StepKind::mark_rollback_point ||
+        graph.stage(step) != ir::Stage::prepare)
+      continue;
+    is_before_cutover = true;
+    return {
+        engine::ToPoint{std::string(graph.arguments(step)["point"].string_or("before-cutover"))}};
+  }
+  std::vector<engine::RollbackGoal> goals;
+  for (auto wave = graph.waves().rbegin(); wave != graph.waves().rend(); ++wave)
+    goals.emplace_back(engine::OfWave{wave->name});
+  return goals;
+}
+
+/// Everybody goes back, and the books are looked at. A second move would show nothing: the source
+/// is only read, so what was carried back is not there.
+Result<engine::RunResult> go_back(const engine::EngineParts& parts,
+                                  const engine::EngineOptions& options, const Session& session,
+                                  std::uint16_t smtp_port) {
+  PLAN_TRY_VOID(send_to_everybody(parts.graph, smtp_port));
+  print_words("every account got a message at the target; now everybody goes back\n");
+  bool is_before_cutover = false;
+  std::size_t looked_at = 0;
+  engine::RunResult result;
+  for (const engine::RollbackGoal& goal : way_back(parts.graph, is_before_cutover)) {
+    PLAN_TRY(looks, engine::look_before_rollback(parts, options, goal, SIZE_MAX));
+    for (const engine::RollbackLook& look : looks) {
+      if (look.is_refused)
+        return Error(errors::rehearsal_failed, look.account + ": cannot go back: " + look.text);
+      print_result(fmt::format("{}: {}\n", look.account, look.text));
+      ++looked_at;
+    }
+    PLAN_TRY(undone, engine::roll_back(parts, options, goal));
+    result = std::move(undone);
+    if (result.ending != report::Ending::finished) return result;
+  }
+  const auto accounts = static_cast<std::size_t>(std::count_if(
+      parts.graph.order().begin(), parts.graph.order().end(),
+      [&](ir::StepId step) { return parts.graph.role(step) == ir::TransactionRole::commit; }));
+  if (looked_at < accounts) {
+    return Error(
+        errors::rehearsal_failed,
+        fmt::format("only {} of {} accounts say what would be carried back", looked_at, accounts));
+  }
+  const std::vector<std::string> left = session.rehearsal_left_behind(is_before_cutover);
+  if (!left.empty()) {
+    return Error(errors::rehearsal_failed,
+                 fmt::format("after the way back {} things are not as they were", left.size()))
+        .with_detail(fmt::format("{}", fmt::join(left, "; ")));
+  }
+  print_words("everything is as it was before\n");
+  return result;
+}
+
 // The same graph with the target's block replaced, archives in the scratch folder, and sweeps
 // without their pause.
 Result<ir::StepGraph> redirected(const ir::StepGraph& graph, const ir::Value& target,
-                                 const std::string& folder) {
+                                 const std::string& folder, bool has_finalize) {
   ir::Value document = graph.to_document();
+  if (!has_finalize) drop_finalize(document);
   ir::Value* shapes = document.as_map().find("shapes");
   for (ir::Value& shape : shapes->as_list()) {
     ir::Value* arguments = shape.as_map().find("arguments");
@@ -72,6 +194,7 @@ ExitCode run_rehearse(const Invocation& invocation) {
   ExitCode exit_code = ExitCode::done;
   auto project = load_sound_project(invocation.value("plan"), format, &exit_code);
   if (!project) return exit_code;
+  const bool has_way_back = invocation.has("--rollback");
   const ScratchFolder scratch(invocation.has("--keep"));
   if (scratch.path().empty()) {
     return print_error(Error(errors::file_unwritable, "no temporary folder can be made"), format);
@@ -102,7 +225,7 @@ ExitCode run_rehearse(const Invocation& invocation) {
   block.set("login",
             ir::Value::map({{"user", "admin"},
                             {"password", ir::SecretRef{"file", scratch.path() + "/password"}}}));
-  auto graph = redirected(*project->compiled.graph, block, scratch.path());
+  auto graph = redirected(*project->compiled.graph, block, scratch.path(), !has_way_back);
   if (!graph) return print_error(graph.error(), format);
 
   ProjectFolder folder = project->folder;
@@ -136,6 +259,9 @@ ExitCode run_rehearse(const Invocation& invocation) {
   run_options.state_directory = scratch.path();
   run_options.place = [&](Span span) { return place_of(*project->compiled.sources, span); };
   auto result = engine::run(parts, run_options);
+  if (has_way_back && result && result->ending == report::Ending::finished) {
+    result = go_back(parts, run_options, session, (*target)->port(rehearsal::Service::smtp));
+  }
   (*target)->stop();
   if (!result) return print_error(result.error(), format);
   const std::vector<std::string> log = session.rehearsal_log();

@@ -57,6 +57,8 @@ ExitCode run_rollback(const Invocation& invocation) {
   for (const engine::RollbackStep& step : planned->barred) {
     print_result(fmt::format("cannot undo {} ({})\n", step.step, to_string(step.undo)));
   }
+  if (auto open = engine::check_not_barred(*planned, *goal); !open)
+    return print_error(open.error(), format);
   step::StopSignal stop;
   const StopOnSignal signals(stop);
   Session session(folder, connections_of(*graph));
@@ -72,15 +74,13 @@ ExitCode run_rollback(const Invocation& invocation) {
   options.plan_name = (*run)->plan_name;
   options.state_directory = folder.state_directory;
   options.takes_over_lease = invocation.has("--take-over");
-  if (planned->barred.empty()) {
-    auto looks = engine::look_before_rollback(parts, options, *goal, kAccountsLookedAt);
-    if (!looks) return print_error(looks.error(), format);
-    for (const engine::RollbackLook& look : *looks)
-      print_result(fmt::format("{}: {}{}\n", look.account,
-                               look.is_refused ? "cannot go back: " : "", look.text));
-    if (looks->size() == kAccountsLookedAt)
-      print_result("further accounts are looked at when their turn comes\n");
-  }
+  auto looks = engine::look_before_rollback(parts, options, *goal, kAccountsLookedAt);
+  if (!looks) return print_error(looks.error(), format);
+  for (const engine::RollbackLook& look : *looks)
+    print_result(fmt::format("{}: {}{}\n", look.account, look.is_refused ? "cannot go back: " : "",
+                             look.text));
+  if (looks->size() == kAccountsLookedAt)
+    print_result("further accounts are looked at when their turn comes\n");
   if (!invocation.has("--yes") && !ask_yes("\nUndo these, newest first?")) {
     print_words("nothing was done\n");
     return ExitCode::error;

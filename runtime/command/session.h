@@ -45,6 +45,8 @@ class Session {
 
   /// What a rehearsal's books say was done, in order; empty for a live session.
   [[nodiscard]] std::vector<std::string> rehearsal_log() const;
+  /// ScratchWorld::left_behind; empty for a live session.
+  [[nodiscard]] std::vector<std::string> rehearsal_left_behind(bool is_before_cutover) const;
 
   /// All objects of a registry type of the target ("x:Domain"), as the server shows them: secrets
   /// are masked.

@@ -208,6 +208,10 @@ std::vector<std::string> Session::rehearsal_log() const {
   return state_->books ? state_->books->log() : std::vector<std::string>();
 }
 
+std::vector<std::string> Session::rehearsal_left_behind(bool is_before_cutover) const {
+  return state_->books ? state_->books->left_behind(is_before_cutover) : std::vector<std::string>();
+}
+
 const step::DriverTable& Session::drivers() const { return state_->drivers; }
 secret::SecretSource& Session::secrets() { return state_->secrets; }
 const ir::Value& Session::connections() const { return state_->connections; }

@@ -7,6 +7,7 @@
 #include <set>
 #include <tuple>
 
+#include "compiler/source/text.h"
 #include "runtime/engine/errors.h"
 #include "runtime/engine/kill_point.h"
 #include "runtime/engine/session.h"
@@ -210,6 +211,13 @@ RollbackStep shown(const Touched& touched) {
           .undo = ir::info(touched.graph->kind(touched.step)).undo,
           .sequence = touched.record.sequence,
           .was_satisfied = touched.record.was_satisfied};
+}
+
+RollbackPlan plan_of(const Chosen& chosen) {
+  RollbackPlan plan;
+  for (const Touched& touched : chosen.steps) plan.steps.push_back(shown(touched));
+  for (const Touched& touched : chosen.barred) plan.barred.push_back(shown(touched));
+  return plan;
 }
 
 /// What is undone in one go: the move of an account, or one step beside it.
@@ -441,10 +449,26 @@ Result<RollbackPlan> plan_rollback(Journal& journal, const ir::StepGraph& graph,
   Graphs graphs(journal, graph, graph_digest(graph));
   PLAN_TRY(all, read_touched(journal, graphs));
   PLAN_TRY(chosen, choose(all, goal));
-  RollbackPlan plan;
-  for (const Touched& touched : chosen.steps) plan.steps.push_back(shown(touched));
-  for (const Touched& touched : chosen.barred) plan.barred.push_back(shown(touched));
-  return plan;
+  return plan_of(chosen);
+}
+
+Outcome check_not_barred(const RollbackPlan& plan, const RollbackGoal& goal) {
+  if (plan.barred.empty()) return {};
+  // The oldest: what lies behind it can still be reached by nobody.
+  const RollbackStep& step = plan.barred.back();
+  std::string what = "this";
+  if (const auto* to_point = std::get_if<ToPoint>(&goal))
+    what = fmt::format("rollback point `{}`", printable(to_point->point, 200));
+  if (const auto* account = std::get_if<OfAccount>(&goal))
+    what = fmt::format("the source for {}", printable(account->account, 200));
+  if (const auto* wave = std::get_if<OfWave>(&goal))
+    what = fmt::format("the source for wave {}", printable(wave->wave, 200));
+  return Error(
+             errors::undo_barred,
+             fmt::format("{} can no longer be reached: `{}` ({}) was done and cannot be undone by "
+                         "plan",
+                         what, step.step, ir::info(step.kind).name))
+      .with_blame(Blame::plan);
 }
 
 Result<std::vector<RollbackLook>> look_before_rollback(const EngineParts& parts,
@@ -479,11 +503,7 @@ Result<RunResult> roll_back(const EngineParts& parts, const EngineOptions& optio
       !choice && session->is_resumed() && choice.error().is(errors::nothing_to_roll_back);
   if (!choice && !is_all_undone) return std::move(choice).error();
   const Chosen chosen = choice ? std::move(*choice) : Chosen();
-  if (!chosen.barred.empty()) {
-    return Error(errors::undo_barred, fmt::format("`{}` was done and cannot be undone by plan",
-                                                  chosen.barred.front().record.step))
-        .with_blame(Blame::plan);
-  }
+  PLAN_TRY_VOID(check_not_barred(plan_of(chosen), goal));
   PLAN_TRY_VOID(parts.journal.begin_run(session->info(), parts.graph));
   PLAN_KILL_POINT("engine.after-run-begun");
   Rollback rollback(parts, options, *session);

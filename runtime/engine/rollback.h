@@ -44,6 +44,9 @@ struct RollbackPlan {
 [[nodiscard]] Result<RollbackPlan> plan_rollback(Journal& journal, const ir::StepGraph& graph,
                                                  const RollbackGoal& goal);
 
+/// The error undo-barred, with the step that bars the way, when there is one.
+[[nodiscard]] Outcome check_not_barred(const RollbackPlan& plan, const RollbackGoal& goal);
+
 /// What the way back of one account would carry, seen now.
 struct RollbackLook {
   std::string account = {};

@@ -20,6 +20,25 @@ std::vector<std::string> ScratchWorld::log() const {
   return log_;
 }
 
+std::vector<std::string> ScratchWorld::left_behind(bool is_before_cutover) const {
+  const std::lock_guard lock(mutex_);
+  std::vector<std::string> lines;
+  for (const auto& [address, account] : accounts_) {
+    if (address.empty()) continue;
+    const auto say = [&, &address = address](std::string_view what) {
+      lines.push_back(fmt::format("{}: {}", address, what));
+    };
+    if (account.mail != "source") say(fmt::format("its mail at the source is `{}`", account.mail));
+    if (account.clients != "source") say("its clients go to the target");
+    if (account.is_parked) say("its logins are parked");
+    if (account.is_denied) say("the source's own door is closed");
+    if (account.is_in_set) say("its addresses are in the target's set");
+  }
+  if (is_before_cutover && is_address_moved_)
+    lines.emplace_back("the public address is at the proxies");
+  return lines;
+}
+
 /// One driver for all scratch kinds: each is a small change of one account's books.
 class ScratchDriver final : public step::StepDriver {
  public:
@@ -121,19 +140,29 @@ class ScratchDriver final : public step::StepDriver {
         account.is_denied = false;
         break;
       case StepKind::postfix_hold:
+        if (account.is_in_set)
+          return out_of_order(context, "delivered at the source while the target keeps its mail");
         account.mail = "source";
         break;
       case StepKind::postfix_forward:
         account.mail = "held";
         break;
       case StepKind::proxy_hold:
+        if (account.is_in_set)
+          return out_of_order(context, "let in at the source while the target keeps its mail");
+        if (account.prepared == "source") account.clients = "source";
+        account.prepared.clear();
         account.is_parked = false;
         break;
       case StepKind::proxy_prepare:
-        account.prepared.clear();
+        if (account.prepared != "source") account.prepared.clear();
         break;
       case StepKind::proxy_release:
-        account.clients = "source";
+        // As the real one: everybody is held, the way back is prepared, and the undo of the hold
+        // commits it.
+        if (account.clients == "source") break;
+        account.is_parked = true;
+        account.prepared = "source";
         break;
       case StepKind::address_move:
         world_->is_address_moved_ = false;
@@ -211,6 +240,13 @@ class BookedKeys final : public step::StepDriver {
   }
   Outcome verify(step::StepContext& context) override { return keys_->verify(context); }
   Outcome undo(step::StepContext& context) override {
+    if (world_->account(std::string(context.account)).mail == "target") {
+      return Error(errors::would_loop,
+                   fmt::format("{} would leave the target's set while its mail is still forwarded "
+                               "to the target",
+                               context.account))
+          .with_blame(Blame::plan);
+    }
     Outcome done = keys_->undo(context);
     if (done) ScratchDriver::set_keys(*world_, context.account, false);
     return done;

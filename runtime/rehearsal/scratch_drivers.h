@@ -29,6 +29,9 @@ class ScratchWorld {
   [[nodiscard]] ScratchAccount account(const std::string& address) const;
   /// The lines a person reads afterwards: "dovecot.deny alice@example.org: closed".
   [[nodiscard]] std::vector<std::string> log() const;
+  /// After a rollback of everything: what is not as it was before the first account moved, one line
+  /// each. `is_before_cutover`: the public address must be back as well.
+  [[nodiscard]] std::vector<std::string> left_behind(bool is_before_cutover) const;
 
  private:
   friend class ScratchDriver;

@@ -48,6 +48,12 @@ def main():
         migration.start()
         migration.start_traffic()
         migration.plan("fetch", show=False)
+        rehearsed = migration.plan("rehearse", "--rollback", show=False, accept=range(256))
+        words = rehearsed.stdout + rehearsed.stderr
+        report.check("the way back is rehearsed: everybody moves and goes back with a message",
+                     rehearsed.returncode == 0 and "everything is as it was before" in words and
+                     all(f"{a.address}: to be carried back: 1 message" in rehearsed.stdout for a in migration.accounts),
+                     words[-5000:])
         code = migration.apply("migration.yaml", "--yes")
         report.check("every account moves, and the last stage waits", code == 2, f"exit code {code}")
 
@@ -87,6 +93,31 @@ def main():
         (rows, wrong), facts = migration.judge()
         print(oracle.table(rows, facts["holds"]))
         report.check("nothing lost, nothing twice after the second move", not wrong, "\n".join(wrong[:40]))
+
+        # Everything back, to before an account was created; then from the beginning.
+        migration.start_traffic()
+        time.sleep(2)
+        back = migration.plan("rollback", "--to", "before-cutover", "--yes", show=False, accept=range(256))
+        report.check("everything goes back to before the accounts were created", back.returncode == 0, back.stdout + back.stderr)
+        time.sleep(1)
+        migration.stop_traffic()
+        migration.at_source = {a.name for a in migration.accounts}
+        report.check("both queues run dry a third time", migration.settle())
+        (rows, wrong), _ = migration.judge()
+        print(oracle.table(rows, {}))
+        report.check("nothing lost, nothing twice, all of it at the source again", not wrong, "\n".join(wrong[:40]))
+        code = migration.apply("migration.yaml", "--yes")
+        report.check("every account moves a third time", code == 2, f"exit code {code}")
+        migration.at_source = set()
+        report.check("both queues run dry at the end", migration.settle())
+        (rows, wrong), facts = migration.judge()
+        report.check("nothing lost, nothing twice after the third move", not wrong, "\n".join(wrong[:40]))
+        code = migration.finalize("migration.yaml", "--yes")
+        report.check("the last stage runs", code == 0, f"exit code {code}")
+        barred = migration.plan("rollback", "--to", "before-cutover", "--yes", show=False, accept=range(256))
+        report.check("a point that can no longer be reached is refused with the step that barred it", barred.returncode == 1 and
+                     "rollback point `before-cutover` can no longer be reached: `finalize/address`" in barred.stderr and
+                     "cannot undo finalize/address (irreversible)" in barred.stdout, barred.stdout + barred.stderr)
     finally:
         migration.stop()
         if report.has_failed and os.environ.get("PLAN_KEEP"):

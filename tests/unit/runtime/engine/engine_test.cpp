@@ -555,6 +555,48 @@ TEST_F(EngineTest, a_rollback_to_a_point_takes_everything_after_it_back) {
   EXPECT_EQ(state_of("point/before-waves"), "done");
 }
 
+TEST_F(EngineTest, behind_a_rollback_to_before_the_accounts_were_created_all_is_made_anew) {
+  const auto graph = move_graph({.accounts = 4, .first_wave = 2, .has_barrier = true});
+  world_.has_poor_content[3] = true;  // so that finalize has not run
+  ASSERT_EQ(run(graph)->ending, Ending::failed);
+  // First only over the second wave, then over everything.
+  ASSERT_EQ(back(graph, ToPoint{"wave-rest"})->ending, Ending::finished);
+  EXPECT_TRUE(world_.accounts[0].is_at_target && world_.accounts[1].is_at_target);
+  EXPECT_FALSE(world_.accounts[2].is_created || world_.accounts[3].is_created);
+  ASSERT_EQ(back(graph, ToPoint{"before-waves"})->ending, Ending::finished);
+  EXPECT_EQ(world_.verdict(4, false), "");
+  for (std::size_t i = 0; i < 4; ++i) {
+    EXPECT_FALSE(world_.accounts[i].is_created) << i;
+    EXPECT_EQ(state_of("account/a" + std::to_string(i) + "@x/copy"), "undone") << i;
+  }
+  world_.has_poor_content[3] = false;
+  const auto again = run(graph);
+  ASSERT_TRUE(again) << again.error().to_line();
+  EXPECT_EQ(again->ending, Ending::finished) << again->message;
+  EXPECT_EQ(world_.verdict(4, true), "");
+}
+
+TEST_F(EngineTest, a_point_that_can_no_longer_be_reached_is_refused_with_the_step_that_barred_it) {
+  const auto graph = move_graph({.has_last_stage = true, .has_point_before_finalize = true});
+  ASSERT_EQ(run(graph)->ending, Ending::finished);
+  const std::uint32_t before = world_.effects;
+  for (const char* point : {"before-waves", "before-finalize"}) {
+    const auto refused = back(graph, ToPoint{point});
+    ASSERT_FALSE(refused);
+    EXPECT_TRUE(refused.error().is(errors::undo_barred)) << refused.error().to_line();
+    const std::string& message = refused.error().message();
+    EXPECT_NE(message.find(std::string("`") + point + "`"), std::string::npos) << message;
+    EXPECT_NE(message.find("`finalize/address` (address.finalize)"), std::string::npos) << message;
+  }
+  EXPECT_EQ(world_.effects, before) << "nothing was undone";
+  EXPECT_EQ(world_.verdict(3, true), "");
+  auto journal = open();
+  const auto planned = plan_rollback(**journal, graph, ToPoint{"before-waves"});
+  ASSERT_TRUE(planned);
+  ASSERT_EQ(planned->barred.size(), 1U);
+  EXPECT_EQ(planned->barred.front().step, "finalize/address");
+}
+
 TEST_F(EngineTest, after_finalize_an_account_is_not_rolled_back_alone) {
   ASSERT_TRUE(run(move_graph()));
   const std::uint32_t before = world_.effects;
