@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "compiler/ir/errors.h"
+#include "compiler/source/json_string.h"
 #include "compiler/source/text.h"
 
 namespace plan::ir {
@@ -91,36 +92,6 @@ class Builder : public nlohmann::json_sax<nlohmann::json> {
   bool is_too_deep_ = false;
 };
 
-void write_string(std::string& out, std::string_view text) {
-  out += '"';
-  for (const char c : text) {
-    switch (c) {
-      case '"':
-        out += "\\\"";
-        break;
-      case '\\':
-        out += "\\\\";
-        break;
-      case '\n':
-        out += "\\n";
-        break;
-      case '\r':
-        out += "\\r";
-        break;
-      case '\t':
-        out += "\\t";
-        break;
-      default:
-        if (static_cast<unsigned char>(c) < 0x20) {
-          out += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
-        } else {
-          out += c;
-        }
-    }
-  }
-  out += '"';
-}
-
 void write_number(std::string& out, double value) {
   if (!std::isfinite(value)) {
     out += "null";
@@ -157,7 +128,7 @@ void write_map(std::string& out, const Map& map, const Style& style, int depth) 
     if (!is_first) out += ',';
     is_first = false;
     write_break(out, style, depth + 1);
-    write_string(out, entry->first);
+    append_json_string(out, entry->first);
     out += style.indent == 0 ? ":" : ": ";
     write(out, entry->second, style, depth + 1);
   }
@@ -180,7 +151,7 @@ void write(std::string& out, const Value& value, const Style& style, int depth) 
       write_number(out, value.number_or(0));
       return;
     case Value::Type::string:
-      write_string(out, value.as_string());
+      append_json_string(out, value.as_string());
       return;
     case Value::Type::list: {
       out += '[';

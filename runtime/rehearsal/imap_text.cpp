@@ -5,6 +5,7 @@
 
 #include "compiler/ir/digest.h"
 #include "compiler/source/text.h"
+#include "compiler/source/utf8.h"
 
 namespace plan::rehearsal {
 
@@ -140,21 +141,7 @@ std::optional<std::string> from_utf7(std::string_view text) {
         point = 0x10000U + ((point - 0xd800U) << 10U) + (unit_at(k + 2) - 0xdc00U);
         k += 2;
       }
-      if (point < 0x80)
-        out += static_cast<char>(point);
-      else if (point < 0x800) {
-        out += static_cast<char>(0xc0U | (point >> 6U));
-        out += static_cast<char>(0x80U | (point & 0x3fU));
-      } else if (point < 0x10000) {
-        out += static_cast<char>(0xe0U | (point >> 12U));
-        out += static_cast<char>(0x80U | ((point >> 6U) & 0x3fU));
-        out += static_cast<char>(0x80U | (point & 0x3fU));
-      } else {
-        out += static_cast<char>(0xf0U | (point >> 18U));
-        out += static_cast<char>(0x80U | ((point >> 12U) & 0x3fU));
-        out += static_cast<char>(0x80U | ((point >> 6U) & 0x3fU));
-        out += static_cast<char>(0x80U | (point & 0x3fU));
-      }
+      append_utf8(out, point);
     }
   }
   if (first_invalid_utf8(out)) return std::nullopt;

@@ -7,34 +7,13 @@
 
 #include "compiler/source/text.h"
 #include "runtime/rehearsal/sieve_tokens.h"
+#include "runtime/rehearsal/wildcard.h"
 
 namespace plan::rehearsal {
 namespace {
 
 constexpr int kDepthMax = 15;
 constexpr int kStepsMax = 5000;
-
-bool glob(std::string_view pattern, std::string_view text) {
-  std::size_t p = 0;
-  std::size_t t = 0;
-  std::size_t star = std::string_view::npos;
-  std::size_t mark = 0;
-  while (t < text.size()) {
-    if (p < pattern.size() && (pattern[p] == '?' || pattern[p] == text[t])) {
-      ++p;
-      ++t;
-    } else if (p < pattern.size() && pattern[p] == '*') {
-      star = p++;
-      mark = t;
-    } else if (star != std::string_view::npos) {
-      p = star + 1;
-      t = ++mark;
-    } else
-      return false;
-  }
-  while (p < pattern.size() && pattern[p] == '*') ++p;
-  return p == pattern.size();
-}
 
 // Thrown away as a whole when the script cannot be understood: the outcome is then the implicit
 // keep.
@@ -139,7 +118,7 @@ class Machine {
     return std::any_of(keys.begin(), keys.end(), [&](const std::string& key) {
       const std::string right = lower_ascii(key);
       if (how.tags.contains(":contains")) return left.find(right) != std::string::npos;
-      if (how.tags.contains(":matches")) return glob(right, left);
+      if (how.tags.contains(":matches")) return is_wildcard_match(right, left);
       return left == right;
     });
   }

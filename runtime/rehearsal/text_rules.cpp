@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "compiler/source/text.h"
+#include "compiler/source/utf8.h"
 
 namespace plan::rehearsal {
 namespace {
@@ -64,24 +65,6 @@ std::vector<std::uint32_t> code_points(std::string_view text) {
     i += size;
   }
   return out;
-}
-
-void append_utf8(std::string& out, std::uint32_t point) {
-  if (point < 0x80) {
-    out += static_cast<char>(point);
-  } else if (point < 0x800) {
-    out += static_cast<char>(0xc0U | (point >> 6U));
-    out += static_cast<char>(0x80U | (point & 0x3fU));
-  } else if (point < 0x10000) {
-    out += static_cast<char>(0xe0U | (point >> 12U));
-    out += static_cast<char>(0x80U | ((point >> 6U) & 0x3fU));
-    out += static_cast<char>(0x80U | (point & 0x3fU));
-  } else {
-    out += static_cast<char>(0xf0U | (point >> 18U));
-    out += static_cast<char>(0x80U | ((point >> 12U) & 0x3fU));
-    out += static_cast<char>(0x80U | ((point >> 6U) & 0x3fU));
-    out += static_cast<char>(0x80U | (point & 0x3fU));
-  }
 }
 
 std::string without_blanks(std::string_view text) {

@@ -5,6 +5,7 @@
 #include "runtime/rehearsal/ids.h"
 #include "runtime/rehearsal/queue_store.h"
 #include "runtime/rehearsal/schema_facts.h"
+#include "runtime/rehearsal/wildcard.h"
 
 namespace plan::rehearsal {
 namespace {
@@ -12,29 +13,6 @@ namespace {
 const Objects kNoObjects = {};
 const ir::Value kNothing = {};
 constexpr std::size_t kSlotsMax = 100'000;
-
-bool glob_matches(std::string_view pattern, std::string_view text) {
-  std::size_t p = 0;
-  std::size_t t = 0;
-  std::size_t star = std::string_view::npos;
-  std::size_t mark = 0;
-  while (t < text.size()) {
-    if (p < pattern.size() && (pattern[p] == '?' || pattern[p] == text[t])) {
-      ++p;
-      ++t;
-    } else if (p < pattern.size() && pattern[p] == '*') {
-      star = p++;
-      mark = t;
-    } else if (star != std::string_view::npos) {
-      p = star + 1;
-      t = ++mark;
-    } else {
-      return false;
-    }
-  }
-  while (p < pattern.size() && pattern[p] == '*') ++p;
-  return p == pattern.size();
-}
 
 }  // namespace
 
@@ -54,7 +32,7 @@ const std::string* LiveLookups::find(std::string_view space, std::string_view ke
       return &entry->second;
   if (const auto found = patterns.find(std::string(space)); found != patterns.end())
     for (const auto& [pattern, value] : found->second)
-      if (glob_matches(pattern, key)) return &value;
+      if (is_wildcard_match(pattern, key)) return &value;
   return nullptr;
 }
 
