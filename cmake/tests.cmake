@@ -39,6 +39,16 @@ if(EXISTS ${CMAKE_SOURCE_DIR}/tests/crash/engine_crash_test.cpp)
   set_tests_properties(crash_engine PROPERTIES LABELS crash TIMEOUT 600)
 endif()
 
+# The same engine on a simulator of servers and time: each kill point with each victim, by seed.
+file(GLOB simulation CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/crash/simulation/*.cpp)
+if(simulation)
+  add_executable(crash_simulation ${simulation})
+  plan_test_settings(crash_simulation)
+  target_link_libraries(crash_simulation PRIVATE engine test_support)
+  add_test(NAME crash_simulation COMMAND crash_simulation WORKING_DIRECTORY ${CMAKE_BINARY_DIR})
+  set_tests_properties(crash_simulation PROPERTIES LABELS crash TIMEOUT 600)
+endif()
+
 # Dump imports killed at each durable point.
 if(EXISTS ${CMAKE_SOURCE_DIR}/tests/crash/import_crash_test.cpp)
   add_executable(crash_import ${CMAKE_SOURCE_DIR}/tests/crash/import_crash_test.cpp)

@@ -60,7 +60,7 @@ class Execution {
       }
       tell_waves();
       if (scheduler_.running() == 0 && begun == 0 && (is_over || !may_still_come())) break;
-      for (auto& [decision, result] : results_.take(wait_for_result()))
+      for (auto& [decision, result] : results_.take(*workers_, wait_for_result()))
         take(decision, std::move(result));
     }
     if (auto fatal = session_.fatal()) {
@@ -127,7 +127,7 @@ class Execution {
   std::size_t dispatch() {
     const std::vector<Decision> decisions = scheduler_.next();
     for (const Decision& decision : decisions) {
-      pool_.submit([this, decision] {
+      workers_->submit([this, decision] {
         StepResult result;
         if (decision.is_undo) {
           std::vector<Entry> first;
@@ -433,7 +433,8 @@ class Execution {
   DrainReason drain_reason_ = DrainReason::none;
   bool has_other_failure_ = false;
   bool is_parked_told_ = false;
-  WorkerPool pool_;  ///< last: its threads end before what they use
+  std::unique_ptr<Workers> workers_ =
+      make_workers(options_);  ///< last: its threads end before what they use
 };
 
 /// A mark is only a place in the order of things.
@@ -493,6 +494,11 @@ class WindowDriver final : public step::StepDriver {
 };
 
 }  // namespace
+
+std::unique_ptr<Workers> make_workers(const EngineOptions& options) {
+  if (options.workers) return options.workers();
+  return std::make_unique<WorkerPool>();
+}
 
 void add_local_drivers(step::DriverTable& drivers) {
   const auto driver = std::make_shared<MarkDriver>();

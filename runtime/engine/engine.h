@@ -2,6 +2,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -9,6 +10,7 @@
 #include "compiler/source/result.h"
 #include "runtime/engine/journal.h"
 #include "runtime/engine/lease.h"
+#include "runtime/engine/worker_pool.h"
 #include "runtime/report/event.h"
 #include "runtime/step/step_driver.h"
 
@@ -48,6 +50,8 @@ struct EngineOptions {
   /// "migration.yaml:33:5" for a step's origin; absent: places are left out.
   std::function<std::string(Span origin)> place = {};
   std::string boot_id = {};  ///< empty: this machine's (net::boot_id)
+  /// Makes what carries out the steps of one run; absent: threads.
+  std::function<std::unique_ptr<Workers>()> workers = {};
 };
 
 struct RunCounts {
@@ -103,6 +107,9 @@ struct EngineParts {
 /// Errors are those of journal, lease and lock, before or instead of anything else; what happens to
 /// steps is in the RunResult. Blocks; uses its own threads.
 [[nodiscard]] Result<RunResult> run(const EngineParts& parts, const EngineOptions& options);
+
+/// The workers that the options ask for.
+[[nodiscard]] std::unique_ptr<Workers> make_workers(const EngineOptions& options);
 
 /// Drivers for the kinds that are the engine's own: mark.rollback-point, restore, window and
 /// approval.

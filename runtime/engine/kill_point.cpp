@@ -34,7 +34,14 @@ struct Wish {
   }
 };
 
+std::function<void(std::string_view)>& watcher() {
+  static std::function<void(std::string_view)> one;
+  return one;
+}
+
 }  // namespace
+
+void watch_kill_points(std::function<void(std::string_view)> told) { watcher() = std::move(told); }
 
 std::span<const KillPoint> all_kill_points() { return kPoints; }
 
@@ -44,6 +51,7 @@ void pass_kill_point(std::string_view name) {
   bool is_listed = false;
   for (const KillPoint& point : kPoints) is_listed = is_listed || point.name == name;
   PLAN_CHECK(is_listed, "every kill point stands in kill_points.def");
+  if (watcher()) watcher()(name);
   if (wish.pass > 0 && wish.name == name && ++passes == wish.pass) ::kill(::getpid(), SIGKILL);
 }
 

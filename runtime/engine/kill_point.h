@@ -1,4 +1,5 @@
 #pragma once
+#include <functional>
 #include <span>
 #include <string_view>
 
@@ -12,8 +13,13 @@ struct KillPoint {
 /// All of kill_points.def, for the suite that kills at each.
 [[nodiscard]] std::span<const KillPoint> all_kill_points();
 
+/// Told of every pass before anything else, in the thread that passes; a simulation ends its world
+/// there. Set while no run is under way; empty: nobody listens.
+void watch_kill_points(std::function<void(std::string_view name)> watcher);
+
 /// Counts the pass; at the pass that the environment names (PLAN_KILL_POINT=name:n, n from 1) the
-/// process kills itself with SIGKILL. Does nothing else, ever.
+/// process kills itself with SIGKILL. Does nothing else
+/// but tell the watcher.
 void pass_kill_point(std::string_view name);
 
 }  // namespace plan::engine

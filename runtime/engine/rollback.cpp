@@ -313,7 +313,7 @@ class Rollback {
     std::size_t next = 0;
     std::size_t running = 0;
     bool is_failed = false;
-    WorkerPool pool;
+    const std::unique_ptr<Workers> workers = make_workers(options_);
     while (true) {
       const bool may_begin = !is_failed && !parts_.stop.is_requested() && !session_.fatal();
       while (may_begin && next < units.size()) {
@@ -324,10 +324,10 @@ class Rollback {
         is_alone_running_ = is_alone;
         ++running;
         ++next;
-        pool.submit([this, &unit] { results_.put(undo(unit)); });
+        workers->submit([this, &unit] { results_.put(undo(unit)); });
       }
       if (running == 0) break;
-      for (UnitResult& result : results_.take(kLookEvery)) {
+      for (UnitResult& result : results_.take(*workers, kLookEvery)) {
         --running;
         is_alone_running_ = false;
         counts_.undone += result.undone;

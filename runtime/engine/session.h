@@ -10,6 +10,7 @@
 #include "runtime/engine/engine.h"
 #include "runtime/engine/lease_keeper.h"
 #include "runtime/engine/step_runner.h"
+#include "runtime/engine/worker_pool.h"
 
 namespace plan::engine {
 
@@ -59,8 +60,13 @@ class Mailbox {
     }
     filled_.notify_one();
   }
-  /// All that is there; waits up to `duration` for the first.
-  [[nodiscard]] std::deque<T> take(std::chrono::milliseconds duration) {
+  /// All that is there; waits up to `duration` for the first, which `workers` may bring.
+  [[nodiscard]] std::deque<T> take(Workers& workers, std::chrono::milliseconds duration) {
+    const bool is_over = workers.go_on(duration, [&] {
+      const std::lock_guard lock(mutex_);
+      return !items_.empty();
+    });
+    if (is_over) duration = std::chrono::milliseconds(0);
     std::unique_lock lock(mutex_);
     filled_.wait_for(lock, duration, [&] { return !items_.empty(); });
     return std::exchange(items_, {});

@@ -25,6 +25,7 @@ struct MoveGraphOptions {
   std::string domain_note = "v1";  ///< change it and the domain's step has another digest
   std::string copy_note = "v1";    ///< the same for every account's copy
   bool has_point_before_finalize = false;
+  bool is_finalize_approved = false;  ///< only after `plan approve finalize`
 };
 
 inline ir::StepGraph move_graph(const MoveGraphOptions& options = {}) {
@@ -176,6 +177,12 @@ inline ir::StepGraph move_graph(const MoveGraphOptions& options = {}) {
     last = alone(StepKind::mark_rollback_point, ir::Stage::finalize, "point/before-finalize",
                  Value::map({{"point", "before-finalize"}}));
     graph.add_edge(last, finalize);
+  }
+  if (options.is_finalize_approved) {
+    const ir::StepId approval = alone(StepKind::approval, ir::Stage::finalize, "finalize/approval",
+                                      Value::map({{"stage", "finalize"}}));
+    graph.add_edge(approval, last);
+    last = approval;
   }
   for (std::size_t i = 0; i < options.accounts; ++i) {
     const std::string name = "a" + std::to_string(i) + "@x";
