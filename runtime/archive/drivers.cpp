@@ -148,8 +148,8 @@ class ArchiveDriver : public step::StepDriver {
   };
 
   /// Source to archive to target, once.
-  static Result<Passed> pass(StepContext& context, Room& room, const TargetAccount& target,
-                             bool is_source_authority, bool is_held = false) {
+  Result<Passed> pass(StepContext& context, Room& room, const TargetAccount& target,
+                      bool is_source_authority, bool is_held = false) const {
     Passed passed;
     const auto is_stopped = [&context] { return context.stop.is_requested(); };
     PLAN_TRY(mail, import_imap(room.archive, room.source.imap,
@@ -163,13 +163,15 @@ class ArchiveDriver : public step::StepDriver {
       PLAN_TRY(scripts, import_sieve(room.archive, room.source.sieve));
       passed.scripts = std::move(scripts);
     }
-    PLAN_TRY(push, push_jmap(room.archive, target,
-                             {.is_presence_checked = !is_held,
-                              .is_source_authority = is_source_authority,
-                              .is_stop_requested = is_stopped,
-                              .progress = [&](std::uint64_t done, std::uint64_t total) {
-                                tell(context, done, total, "writing");
-                              }}));
+    PLAN_TRY(
+        push,
+        push_jmap(room.archive, target,
+                  {.is_presence_checked = !is_held,
+                   .is_source_authority = is_source_authority,
+                   .is_stop_requested = is_stopped,
+                   .progress = [&](std::uint64_t done,
+                                   std::uint64_t total) { tell(context, done, total, "writing"); },
+                   .kill_point = world_->push_kill_point}));
     passed.push = std::move(push);
     return passed;
   }

@@ -32,6 +32,8 @@ struct ArchiveWorld {
   bool is_source_read_only = false;
   /// Borders between a durable write and an effect inside a carry-back, for crash tests.
   std::function<void(const char* place)> kill_point = {};
+  /// The same inside a push to the target.
+  std::function<void(const char* place)> push_kill_point = {};
 };
 
 /// Drivers of archive.copy, archive.delta, archive.grade and archive.sweep. `file` is taken

@@ -198,6 +198,9 @@ archive::ArchiveWorld Session::archive_world(Purpose purpose) {
   world.kill_point = [](const char* place) {
     engine::pass_kill_point(std::string("carry.") + place);
   };
+  world.push_kill_point = [](const char* place) {
+    engine::pass_kill_point(std::string("push.") + place);
+  };
   world.is_source_read_only = purpose == Purpose::rehearsal;
   return world;
 }

@@ -24,8 +24,8 @@ struct Wish {
   std::string name;
   long pass = 0;
 
-  Wish() {
-    const char* text = std::getenv("PLAN_KILL_POINT");
+  explicit Wish(const char* variable) {
+    const char* text = std::getenv(variable);
     if (text == nullptr) return;
     const std::string all(text);
     const std::size_t colon = all.rfind(':');
@@ -46,13 +46,18 @@ void watch_kill_points(std::function<void(std::string_view)> told) { watcher() =
 std::span<const KillPoint> all_kill_points() { return kPoints; }
 
 void pass_kill_point(std::string_view name) {
-  static const Wish wish;
-  static std::atomic<long> passes{0};
+  static const Wish kill("PLAN_KILL_POINT");
+  static const Wish stop("PLAN_STOP_POINT");
+  static std::atomic<long> passes_to_kill{0};
+  static std::atomic<long> passes_to_stop{0};
   bool is_listed = false;
   for (const KillPoint& point : kPoints) is_listed = is_listed || point.name == name;
   PLAN_CHECK(is_listed, "every kill point stands in kill_points.def");
   if (watcher()) watcher()(name);
-  if (wish.pass > 0 && wish.name == name && ++passes == wish.pass) ::kill(::getpid(), SIGKILL);
+  if (stop.pass > 0 && stop.name == name && ++passes_to_stop == stop.pass)
+    ::kill(::getpid(), SIGSTOP);
+  if (kill.pass > 0 && kill.name == name && ++passes_to_kill == kill.pass)
+    ::kill(::getpid(), SIGKILL);
 }
 
 }  // namespace plan::engine

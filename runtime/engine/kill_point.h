@@ -18,8 +18,8 @@ struct KillPoint {
 void watch_kill_points(std::function<void(std::string_view name)> watcher);
 
 /// Counts the pass; at the pass that the environment names (PLAN_KILL_POINT=name:n, n from 1) the
-/// process kills itself with SIGKILL. Does nothing else
-/// but tell the watcher.
+/// process kills itself with SIGKILL, at that of PLAN_STOP_POINT it stops (SIGSTOP) until somebody
+/// lets it go on: for tests that kill a server just then. Does nothing else but tell the watcher.
 void pass_kill_point(std::string_view name);
 
 }  // namespace plan::engine

@@ -63,6 +63,7 @@ Outcome import_new(Machine& machine, std::size_t account, Both& both) {
         fresh.begin() + static_cast<std::ptrdiff_t>(std::min(fresh.size(), begin + kBatch)));
     if (machine.is_dead) return machine.gone();
     for (const std::uint32_t uid : batch) archive.importing[uid] = both.source.at(uid).digest;
+    PLAN_KILL_POINT("push.import-begun");
     std::vector<std::uint32_t> ids;
     // ifInState: a call that comes twice is refused the second time.
     PLAN_TRY_VOID(machine.call(world.target, [&] {
@@ -72,6 +73,7 @@ Outcome import_new(Machine& machine, std::size_t account, Both& both) {
         ids.push_back(world.target.import(account, both.source.at(uid)));
       return true;
     }));
+    PLAN_KILL_POINT("push.import-answered");
     if (machine.is_dead) return machine.gone();
     for (std::size_t i = 0; i < batch.size(); ++i) {
       archive.linked[batch[i]] = ids[i];
@@ -125,10 +127,12 @@ Outcome carry_over(Machine& machine, std::size_t account, bool only_new) {
   }
   for (const std::uint32_t uid : vanished) {
     const std::uint32_t id = archive.linked.at(uid);
+    PLAN_KILL_POINT("push.destroy-begun");
     PLAN_TRY_VOID(machine.call(world.target, [&] {
       if (world.target.account(account).mail.erase(id) > 0) world.target.touch(account);
       return true;
     }));
+    PLAN_KILL_POINT("push.destroy-answered");
     if (machine.is_dead) return machine.gone();
     archive.linked.erase(uid);
   }
@@ -140,6 +144,7 @@ Outcome carry_over(Machine& machine, std::size_t account, bool only_new) {
       world.target.touch(account);
       return true;
     }));
+    PLAN_KILL_POINT("push.update-answered");
   }
   PLAN_TRY_VOID(
       machine.look(world.target, [&] { both.state = world.target.account(account).state; }));

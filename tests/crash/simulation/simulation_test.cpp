@@ -8,6 +8,7 @@
 #include <random>
 #include <set>
 
+#include "compiler/ir/json.h"
 #include "runtime/engine/kill_point.h"
 #include "tests/crash/simulation/scenario.h"
 
@@ -28,6 +29,17 @@ const Passes& known_passes() {
     return most;
   }();
   return all;
+}
+
+/// Every border with every victim about ten times.
+constexpr std::uint64_t kRuns = 2080;
+
+/// For tests/evidence: what this run has shown, as a file in the folder that it names.
+void write_evidence(const std::string& name, const ir::Value& value) {
+  const char* folder = std::getenv("PLAN_EVIDENCE");
+  if (folder == nullptr) return;
+  std::ofstream file(std::string(folder) + "/" + name + ".json");
+  file << ir::write_json(value, 2) << "\n";
 }
 
 /// The run that a seed stands for: every border with every victim in turn, in any stage and pass.
@@ -80,47 +92,72 @@ TEST(Simulation, every_kill_point_is_on_the_way) {
     EXPECT_TRUE(reached.contains(std::string(point.name))) << point.name;
 }
 
-TEST(Simulation, every_kill_point_with_every_victim) {
-  const std::uint64_t wanted = number_from("PLAN_SEED", 0);
-  const std::uint64_t runs = wanted != 0 ? 1 : number_from("PLAN_RUNS", 2016);
-  const std::uint64_t first = wanted != 0 ? wanted : number_from("PLAN_FIRST_SEED", 1);
-  const std::uint64_t seconds = number_from("PLAN_SIMULATION_SECONDS", 0);
-  const auto began = std::chrono::steady_clock::now();
-  std::map<std::string, std::map<std::string, std::uint64_t>> hits;  // point, victim
+/// What many runs have shown.
+struct Tally {
   Verdict sum;
-  std::uint64_t played = 0, reached = 0, failed = 0;
-  for (std::uint64_t seed = first; played < runs; ++seed, ++played) {
-    if (seconds != 0 && std::chrono::steady_clock::now() - began > std::chrono::seconds(seconds))
-      break;
-    const Wish wish = wish_of(seed);
-    const Verdict verdict = play(wish);
+  std::uint64_t played = 0;
+  std::uint64_t reached = 0;
+  std::uint64_t failed = 0;
+  std::map<std::string, std::map<std::string, std::int64_t>> hits;  ///< by point and victim
+
+  void add(const Wish& wish, const Verdict& verdict) {
+    ++played;
     sum.processes += verdict.processes;
     sum.calls += verdict.calls;
     sum.faults += verdict.faults;
     sum.messages += verdict.messages;
-    if (verdict.is_reached) {
-      ++reached;
-      ++hits[wish.kill_point][std::string(to_string(wish.victim))];
+    if (!verdict.wrong.empty()) ++failed;
+    if (!verdict.is_reached) return;
+    ++reached;
+    ++hits[wish.kill_point][std::string(to_string(wish.victim))];
+  }
+
+  [[nodiscard]] ir::Value document(std::uint64_t first) {
+    const auto count = [](std::uint64_t number) { return static_cast<std::int64_t>(number); };
+    ir::Value points = ir::Value::map();
+    for (const engine::KillPoint& point : engine::all_kill_points()) {
+      ir::Value of_point = ir::Value::map();
+      for (std::size_t v = 0; v < kVictims; ++v) {
+        const std::string victim(to_string(static_cast<Victim>(v)));
+        of_point.set(victim, hits[std::string(point.name)][victim]);
+      }
+      points.set(std::string(point.name), std::move(of_point));
     }
-    if (wanted != 0) std::printf("%s\n%s\n", wish.show().c_str(), verdict.wrong.c_str());
-    if (verdict.wrong.empty()) continue;
-    ADD_FAILURE() << "seed " << seed << ": " << verdict.wrong << "\n"
-                  << wish.show() << "\n"
-                  << command_for(seed);
-    if (++failed >= 10) break;
+    return ir::Value::map({{"runs", count(played)},
+                           {"first_seed", count(first)},
+                           {"victims_hit", count(reached)},
+                           {"processes", count(sum.processes)},
+                           {"calls", count(sum.calls)},
+                           {"faults", count(sum.faults)},
+                           {"messages", count(sum.messages)},
+                           {"failed", count(failed)},
+                           {"points", std::move(points)}});
+  }
+};
+
+TEST(Simulation, every_kill_point_with_every_victim) {
+  const std::uint64_t wanted = number_from("PLAN_SEED", 0);
+  const std::uint64_t runs = wanted != 0 ? 1 : number_from("PLAN_RUNS", kRuns);
+  const std::uint64_t first = wanted != 0 ? wanted : number_from("PLAN_FIRST_SEED", 1);
+  Tally tally;
+  for (std::uint64_t seed = first; tally.played < runs && tally.failed < 10; ++seed) {
+    const Wish wish = wish_of(seed);
+    const Verdict verdict = play(wish);
+    tally.add(wish, verdict);
+    if (wanted != 0) std::printf("%s\n", wish.show().c_str());
+    EXPECT_EQ(verdict.wrong, "") << "seed " << seed << ": " << wish.show() << "\n"
+                                 << command_for(seed);
   }
   if (wanted != 0) return;
-  std::printf(
-      "%llu runs, %llu victims hit, %llu processes of plan, %llu calls, %llu faults, %llu "
-      "messages\n",
-      static_cast<unsigned long long>(played), static_cast<unsigned long long>(reached),
-      static_cast<unsigned long long>(sum.processes), static_cast<unsigned long long>(sum.calls),
-      static_cast<unsigned long long>(sum.faults), static_cast<unsigned long long>(sum.messages));
-  for (const engine::KillPoint& point : engine::all_kill_points()) {
-    for (std::size_t v = 0; v < kVictims && runs >= 2016 && failed == 0; ++v) {
-      const std::string victim(to_string(static_cast<Victim>(v)));
-      EXPECT_GT(hits[std::string(point.name)][victim], 0U) << point.name << ", " << victim;
-    }
+  const ir::Value document = tally.document(first);
+  ir::Value totals = document;
+  totals.set("points", ir::Value());
+  std::printf("%s\n", ir::write_json(totals).c_str());
+  write_evidence("simulation", document);
+  if (tally.played < kRuns || tally.failed > 0) return;
+  for (const auto& [point, victims] : document["points"].members()) {
+    for (const auto& [victim, hits] : victims.members())
+      EXPECT_GT(hits.integer_or(0), 0) << point << ", " << victim << " was never hit";
   }
 }
 
@@ -148,11 +185,15 @@ void expect_caught(Sabotage sabotage, const char* expected, Victim victim = Vict
   const std::uint64_t seed = caught_at(sabotage, victim, point, how);
   EXPECT_GT(seed, 0U);
   EXPECT_NE(how.find(expected), std::string::npos) << how;
-  std::printf("caught at seed %llu: %s\n", static_cast<unsigned long long>(seed), how.c_str());
+  const std::string test = ::testing::UnitTest::GetInstance()->current_test_info()->name();
+  write_evidence(
+      "sabotage-" + test,
+      ir::Value::map({{"test", test}, {"seed", static_cast<std::int64_t>(seed)}, {"seen", how}}));
 }
 
 TEST(Sabotage, a_journal_whose_syncs_are_left_out_is_caught) {
-  expect_caught(Sabotage::syncs_left_out, "", Victim::power_cut, "driver.after-apply");
+  expect_caught(Sabotage::syncs_left_out, "journal-damaged", Victim::power_cut,
+                "driver.after-apply");
 }
 TEST(Sabotage, an_engine_that_tries_again_without_a_look_is_caught) {
   expect_caught(Sabotage::retries_blindly, "without a look");
@@ -165,13 +206,15 @@ TEST(Sabotage, a_flip_before_the_drain_is_caught) {
   expect_caught(Sabotage::flips_before_drain, "after the last delta");
 }
 TEST(Sabotage, a_source_that_is_flipped_first_is_caught) {
-  expect_caught(Sabotage::flips_source_first, "");
+  expect_caught(Sabotage::flips_source_first, "went round until it was bounced");
 }
 TEST(Sabotage, sessions_left_open_at_the_source_are_caught) {
-  expect_caught(Sabotage::leaves_sessions_open, "");
+  // What was answered at the source after the last look at it is not at the target.
+  expect_caught(Sabotage::leaves_sessions_open, "message ");
 }
 TEST(Sabotage, a_way_back_that_carries_nothing_is_caught) {
-  expect_caught(Sabotage::leaves_source_as_it_is, "");
+  // Deleted at the target and still at the source, or never brought there.
+  expect_caught(Sabotage::leaves_source_as_it_is, "message ");
 }
 
 }  // namespace
