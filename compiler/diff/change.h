@@ -93,7 +93,10 @@ using Places = std::unordered_map<std::uint32_t, std::string>;
 struct RenderOptions {
   bool has_colour = false;
   std::size_t width_columns = 120;
-  std::size_t accounts_max = 20;  ///< of a wave that are listed; more are counted (0: all)
+  std::size_t accounts_max = 20;  ///< of a wave that are listed; more are counted
+  bool is_folded = true;  ///< what is alike is shown once; false: every step of every account
+  /// Accounts whose steps are all shown, whatever is folded.
+  std::vector<std::string> accounts = {};
 };
 
 [[nodiscard]] std::string render_text(const ChangeSet& changes, const RenderOptions& options);

@@ -150,6 +150,10 @@ ChangeSet compare(const ir::StepGraph& graph,
       const ir::Observation& seen = found->second;
       step.standing = seen.standing;
       step.differences = seen.differences;
+      // A member that is to be empty and is so is no difference.
+      std::erase_if(step.differences, [](const ir::Difference& difference) {
+        return difference.is.is_null() && difference.wanted.is_null();
+      });
       step.remark = seen.remark;
       cost = {seen.messages, seen.bytes, seen.duration_ms, seen.hold_ms};
     }

@@ -1,6 +1,9 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "compiler/diff/change.h"
+#include "compiler/diff/fold.h"
 #include "compiler/diff/words.h"
 #include "compiler/source/text.h"
 
@@ -112,10 +115,18 @@ std::string escape_lines(std::string_view text) {
   return out;
 }
 
-void markdown_steps(std::string& out, const std::vector<StepChange>& steps) {
+/// With `is_folded` those that are alike are one line.
+void markdown_steps(std::string& out, const std::vector<StepChange>& steps, bool is_folded) {
   if (steps.empty()) return;
   out += "\n| | step | effect | undo | what |\n|---|---|---|---|---|\n";
-  for (const StepChange& step : steps) {
+  std::vector<StepRun> runs;
+  if (is_folded) {
+    runs = runs_of(steps);
+  } else {
+    for (std::size_t i = 0; i < steps.size(); ++i) runs.push_back({.first = i});
+  }
+  for (const StepRun& run : runs) {
+    const StepChange& step = steps[run.first];
     const ir::StepKindInfo& kind = ir::info(step.kind);
     std::string what =
         step.standing == ir::Standing::satisfied ? "nothing to do" : cell(step.remark);
@@ -124,9 +135,61 @@ void markdown_steps(std::string& out, const std::vector<StepChange>& steps) {
           fmt::format("{}{}: {} → {}", what.empty() ? "" : "<br>", cell(difference.path),
                       cell(show_value(difference.is, 60)), cell(show_value(difference.wanted, 60)));
     }
-    out += fmt::format("| {} | {} | {} | {} | {} |\n", sign_of(step), cell(step.id),
+    out += fmt::format("| {} | {} | {} | {} | {} |\n", sign_of(step), cell(name_of(steps, run)),
                        to_string(effect_of(step)), to_string(kind.undo), what);
   }
+}
+
+void markdown_account_steps(std::string& out, const AccountChange& account,
+                            const std::string& title) {
+  out += fmt::format("\n<details><summary>{}</summary>\n", title);
+  markdown_steps(out, account.steps, false);
+  out += "\n</details>\n";
+}
+
+/// One line an account; below them the steps of those that are asked for.
+void markdown_accounts(std::string& out, const WaveChange& wave, const RenderOptions& options) {
+  out += "\n| account | messages | bytes | hold | |\n|---|---:|---:|---:|---|\n";
+  const std::size_t shown = options.is_folded ? std::min(options.accounts_max, wave.accounts.size())
+                                              : wave.accounts.size();
+  for (std::size_t i = 0; i < shown; ++i) {
+    const AccountChange& account = wave.accounts[i];
+    out += fmt::format("| {} | {} | {} | {} | {} |\n", cell(account.account),
+                       account.cost.messages ? show_count(*account.cost.messages) : "not measured",
+                       account.cost.bytes ? show_bytes(*account.cost.bytes) : "not measured",
+                       account.cost.hold_ms ? show_duration_ms(*account.cost.hold_ms) : "-",
+                       account.is_satisfied() ? "nothing to do" : "");
+  }
+  if (shown < wave.accounts.size())
+    out += fmt::format("\nand {} more.\n", count_of(wave.accounts.size() - shown, "account"));
+  for (const AccountChange& account : wave.accounts) {
+    if (options.is_folded && std::find(options.accounts.begin(), options.accounts.end(),
+                                       account.account) == options.accounts.end())
+      continue;
+    markdown_account_steps(
+        out, account,
+        fmt::format("the {} of {}", count_of(account.steps.size(), "step"), cell(account.account)));
+  }
+}
+
+void markdown_group(std::string& out, const WaveChange& wave, const AccountGroup& group,
+                    Shown& shown) {
+  const AccountChange& first = wave.accounts[group.accounts.front()];
+  if (first.is_satisfied()) {
+    out += fmt::format("\n{}: nothing to do.\n", cell(who(wave, group)));
+    return;
+  }
+  const std::string steps = count_of(first.steps.size(), "step");
+  const auto [earlier, is_new] =
+      shown.emplace(group.key, fmt::format("{} in wave {}", cell(first.account), cell(wave.name)));
+  if (!is_new) {
+    out += fmt::format("\n{}: the {} of {}, with names and figures of their own.\n",
+                       cell(who(wave, group)), steps, earlier->second);
+    return;
+  }
+  std::string title = fmt::format("{}: {} in this order", cell(who(wave, group)), steps);
+  if (group.accounts.size() > 1) title += fmt::format(", shown for {}", cell(first.account));
+  markdown_account_steps(out, first, title);
 }
 
 }  // namespace
@@ -182,36 +245,25 @@ std::string render_markdown(const ChangeSet& changes, const RenderOptions& optio
                     changes.digest);
   }
   out += fmt::format("{} would change something.\n", count_of(changes.change_count(), "step"));
+  Shown shown;
   for (const StageChange& stage : changes.stages) {
     if (stage.steps.empty() && stage.waves.empty()) continue;
     out += fmt::format("\n## {}: {}\n", to_string(stage.stage), promise_of(stage.stage));
-    markdown_steps(out, stage.steps);
+    markdown_steps(out, stage.steps, options.is_folded);
     for (const WaveChange& wave : stage.waves) {
       out += fmt::format("\n### wave {}: {}, {} at a time\n\n{}.\n", cell(wave.name),
                          count_of(wave.accounts.size(), "account"), wave.parallel,
                          show_cost(wave.cost));
-      markdown_steps(out, wave.steps);
+      markdown_steps(out, wave.steps, options.is_folded);
       if (wave.accounts.empty()) continue;
-      out += "\n| account | messages | bytes | hold | |\n|---|---:|---:|---:|---|\n";
-      const std::size_t shown = options.accounts_max == 0
-                                    ? wave.accounts.size()
-                                    : std::min(options.accounts_max, wave.accounts.size());
-      for (std::size_t i = 0; i < shown; ++i) {
-        const AccountChange& account = wave.accounts[i];
-        out +=
-            fmt::format("| {} | {} | {} | {} | {} |\n", cell(account.account),
-                        account.cost.messages ? show_count(*account.cost.messages) : "not measured",
-                        account.cost.bytes ? show_bytes(*account.cost.bytes) : "not measured",
-                        account.cost.hold_ms ? show_duration_ms(*account.cost.hold_ms) : "-",
-                        account.is_satisfied() ? "nothing to do" : "");
-      }
-      if (shown < wave.accounts.size()) {
-        out += fmt::format("\nand {} more.\n", count_of(wave.accounts.size() - shown, "account"));
-      }
-      out += fmt::format("\n<details><summary>the steps of {}</summary>\n",
-                         cell(wave.accounts.front().account));
-      markdown_steps(out, wave.accounts.front().steps);
-      out += "\n</details>\n";
+      markdown_accounts(out, wave, options);
+      if (!options.is_folded) continue;
+      const std::vector<AccountGroup> groups = groups_of(wave);
+      const std::size_t drawn = std::min(groups.size(), kGroupsMax);
+      for (std::size_t i = 0; i < drawn; ++i) markdown_group(out, wave, groups[i], shown);
+      if (drawn < groups.size())
+        out += fmt::format("\nAccounts of {} more are not alike.\n",
+                           count_of(groups.size() - drawn, "kind"));
     }
   }
   if (const std::vector<ir::StepKind> kinds = changes.kinds_to_undo(); !kinds.empty()) {

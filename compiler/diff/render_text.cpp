@@ -1,11 +1,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
 
 #include "compiler/diff/change.h"
+#include "compiler/diff/fold.h"
 #include "compiler/diff/words.h"
-#include "compiler/ir/json.h"
 #include "compiler/source/text.h"
 
 namespace plan::diff {
@@ -39,40 +38,84 @@ std::string_view colour_of(const StepChange& step, const Colours& colours) {
   return "";
 }
 
-void draw_step(std::string& out, const StepChange& step, std::string_view indent,
-               const RenderOptions& options) {
-  const Colours colours = colours_of(options);
-  const ir::StepKindInfo& kind = ir::info(step.kind);
-  out += fmt::format(
-      "{}{}{} {:<48}{} {}{}{}\n", indent, colour_of(step, colours), sign_of(step),
-      printable(step.id), colours.reset, to_string(effect_of(step)),
-      kind.undo == ir::UndoPolicy::nothing_to_undo ? "" : fmt::format("; {}", to_string(kind.undo)),
-      step.standing == ir::Standing::satisfied ? "; nothing to do" : "");
+void draw_differences(std::string& out, const StepChange& step, std::string_view indent,
+                      const RenderOptions& options) {
   const std::size_t room = options.width_columns > 60 ? (options.width_columns - 30) / 2 : 20;
   for (const ir::Difference& difference : step.differences) {
     out += fmt::format("{}      {}: {} -> {}\n", indent, printable(difference.path),
                        show_value(difference.is, room), show_value(difference.wanted, room));
   }
-  if (!step.remark.empty()) out += fmt::format("{}      {}\n", indent, printable(step.remark, 400));
+  if (!step.remark.empty() && step.standing != ir::Standing::satisfied)
+    out += fmt::format("{}      {}\n", indent, printable(step.remark, 400));
 }
 
-// The steps of a wave are the same for all its accounts: they are shown once, then a line an
-// account.
-void draw_procedure(std::string& out, const WaveChange& wave, const RenderOptions& options) {
-  const AccountChange& first = wave.accounts.front();
-  out += fmt::format("    each account, in this order ({} steps):\n", first.steps.size());
-  for (const StepChange& step : first.steps) {
-    const ir::StepKindInfo& kind = ir::info(step.kind);
-    const std::string_view mark = step.role == ir::TransactionRole::held     ? "  (held)"
-                                  : step.role == ir::TransactionRole::commit ? "  (commit)"
-                                                                             : "";
-    out += fmt::format(
-        "      {} {:<22} {}{}{}\n", sign_of_effect(kind.effect), kind.name, to_string(kind.effect),
-        kind.undo == ir::UndoPolicy::nothing_to_undo ? ""
-                                                     : fmt::format("; {}", to_string(kind.undo)),
-        mark);
+/// "update; reversible; nothing to do: moved already"
+std::string effect_words(const StepChange& step) {
+  const ir::UndoPolicy undo = ir::info(step.kind).undo;
+  std::string words(to_string(effect_of(step)));
+  if (undo != ir::UndoPolicy::nothing_to_undo) words += fmt::format("; {}", to_string(undo));
+  if (step.standing == ir::Standing::satisfied) {
+    words += "; nothing to do";
+    if (!step.remark.empty()) words += ": " + printable(step.remark, 400);
   }
-  (void)options;
+  return words;
+}
+
+void draw_step(std::string& out, const StepChange& step, std::string_view indent,
+               const RenderOptions& options) {
+  const Colours colours = colours_of(options);
+  out += fmt::format("{}{}{} {:<48}{} {}\n", indent, colour_of(step, colours), sign_of(step),
+                     printable(step.id), colours.reset, effect_words(step));
+  draw_differences(out, step, indent, options);
+}
+
+/// A list of steps; those that are alike are one.
+void draw_steps(std::string& out, const std::vector<StepChange>& steps, std::string_view indent,
+                const RenderOptions& options) {
+  if (!options.is_folded) {
+    for (const StepChange& step : steps) draw_step(out, step, indent, options);
+    return;
+  }
+  for (const StepRun& run : runs_of(steps)) {
+    StepChange shown = steps[run.first];
+    if (run.count > 1) shown.id = name_of(steps, run);
+    draw_step(out, shown, indent, options);
+  }
+}
+
+std::string_view mark_of(const StepChange& step) {
+  return step.role == ir::TransactionRole::held     ? "  (held)"
+         : step.role == ir::TransactionRole::commit ? "  (commit)"
+                                                    : "";
+}
+
+/// The steps of accounts that are alike, once, with the differences of the first of them.
+void draw_group(std::string& out, const WaveChange& wave, const AccountGroup& group,
+                const RenderOptions& options, Shown& shown) {
+  const AccountChange& first = wave.accounts[group.accounts.front()];
+  const std::string steps = count_of(first.steps.size(), "step");
+  if (first.is_satisfied()) {
+    out += fmt::format("    {}: nothing to do\n", who(wave, group));
+    return;
+  }
+  const auto [earlier, is_new] = shown.emplace(
+      group.key, fmt::format("{} in wave {}", printable(first.account), printable(wave.name)));
+  if (!is_new) {
+    out += fmt::format("    {}: the {} of {}, with names and figures of their own\n",
+                       who(wave, group), steps, earlier->second);
+    return;
+  }
+  out += fmt::format("    {}, {} in this order{}:\n", who(wave, group), steps,
+                     group.accounts.size() == 1
+                         ? std::string()
+                         : fmt::format(", shown for {}", printable(first.account)));
+  const Colours colours = colours_of(options);
+  for (const StepChange& step : first.steps) {
+    out += fmt::format("      {}{} {:<12} {:<22}{} {}{}\n", colour_of(step, colours), sign_of(step),
+                       printable(last_segment(step.id)), ir::info(step.kind).name, colours.reset,
+                       effect_words(step), mark_of(step));
+    draw_differences(out, step, "      ", options);
+  }
 }
 
 /// Where the figure of the longest hold comes from, step by step.
@@ -91,37 +134,54 @@ void draw_longest_hold(std::string& out, const WaveChange& wave) {
   }
 }
 
-void draw_wave(std::string& out, const WaveChange& wave, const RenderOptions& options) {
-  const Colours colours = colours_of(options);
-  out += fmt::format("\n  {}wave {}{}: {}; {} at a time{}\n", colours.bold, wave.name,
-                     colours.reset, count_of(wave.accounts.size(), "account"), wave.parallel,
-                     wave.is_held_for_approval ? "; waits for plan approve" : "");
-  out += fmt::format("    {}\n", show_cost(wave.cost));
-  for (const StepChange& step : wave.steps) draw_step(out, step, "    ", options);
-  if (wave.accounts.empty()) return;
-  draw_procedure(out, wave, options);
+bool is_wanted(const RenderOptions& options, std::string_view account) {
+  return std::find(options.accounts.begin(), options.accounts.end(), account) !=
+         options.accounts.end();
+}
+
+/// One line an account, and all its steps where they are asked for.
+void draw_accounts(std::string& out, const WaveChange& wave, const RenderOptions& options) {
   out += fmt::format("    {:<36} {:>10} {:>12} {:>12} {:>10}\n", "account", "messages", "bytes",
                      "copy", "hold");
-  const std::size_t shown = options.accounts_max == 0
-                                ? wave.accounts.size()
-                                : std::min(options.accounts_max, wave.accounts.size());
-  for (std::size_t i = 0; i < shown; ++i) {
+  std::size_t left_out = 0;
+  for (std::size_t i = 0; i < wave.accounts.size(); ++i) {
     const AccountChange& account = wave.accounts[i];
+    const bool has_steps = !options.is_folded || is_wanted(options, account.account);
+    if (!has_steps && i >= options.accounts_max) {
+      ++left_out;
+      continue;
+    }
     out += fmt::format("    {:<36} {:>10} {:>12} {:>12} {:>10}{}\n", printable(account.account),
                        account.cost.messages ? show_count(*account.cost.messages) : "not measured",
                        account.cost.bytes ? show_bytes(*account.cost.bytes) : "not measured",
                        account.cost.duration_ms ? show_duration_ms(*account.cost.duration_ms) : "-",
                        account.cost.hold_ms ? show_duration_ms(*account.cost.hold_ms) : "-",
                        account.is_satisfied() ? "  nothing to do" : "");
-    for (const StepChange& step : account.steps) {
-      if (!step.differences.empty() || !step.remark.empty())
-        draw_step(out, step, "      ", options);
+    if (!has_steps) continue;
+    for (const StepChange& step : account.steps) draw_step(out, step, "      ", options);
+  }
+  if (left_out > 0) out += fmt::format("    and {} more\n", count_of(left_out, "account"));
+}
+
+void draw_wave(std::string& out, const WaveChange& wave, const RenderOptions& options,
+               Shown& shown) {
+  const Colours colours = colours_of(options);
+  out += fmt::format("\n  {}wave {}{}: {}; {} at a time{}\n", colours.bold, wave.name,
+                     colours.reset, count_of(wave.accounts.size(), "account"), wave.parallel,
+                     wave.is_held_for_approval ? "; waits for plan approve" : "");
+  out += fmt::format("    {}\n", show_cost(wave.cost));
+  draw_steps(out, wave.steps, "    ", options);
+  if (wave.accounts.empty()) return;
+  if (options.is_folded) {
+    const std::vector<AccountGroup> groups = groups_of(wave);
+    const std::size_t drawn = std::min(groups.size(), kGroupsMax);
+    for (std::size_t i = 0; i < drawn; ++i) draw_group(out, wave, groups[i], options, shown);
+    if (drawn < groups.size()) {
+      out += fmt::format("    and accounts of {} more, which are not alike\n",
+                         count_of(groups.size() - drawn, "kind"));
     }
   }
-  if (shown < wave.accounts.size()) {
-    out += fmt::format("    and {} more (--all shows them)\n",
-                       count_of(wave.accounts.size() - shown, "account"));
-  }
+  draw_accounts(out, wave, options);
   draw_longest_hold(out, wave);
 }
 
@@ -151,16 +211,23 @@ std::string render_text(const ChangeSet& changes, const RenderOptions& options) 
   out +=
       "+ create  ~ update  - destroy  > moves mail  » moves traffic  ! stops a service  . reads  = "
       "nothing to do\n";
+  Shown shown;
   for (const StageChange& stage : changes.stages) {
     if (stage.steps.empty() && stage.waves.empty()) continue;
     out += fmt::format("\n{}{}{}: {}\n", colours.bold, to_string(stage.stage), colours.reset,
                        promise_of(stage.stage));
-    for (const StepChange& step : stage.steps) draw_step(out, step, "  ", options);
-    for (const WaveChange& wave : stage.waves) draw_wave(out, wave, options);
+    draw_steps(out, stage.steps, "  ", options);
+    for (const WaveChange& wave : stage.waves) draw_wave(out, wave, options, shown);
   }
   draw_undo(out, changes, options);
   for (const std::string& note : changes.notes)
     out += fmt::format("\nnote: {}\n", printable(note, 2000));
+  if (options.is_folded) {
+    out +=
+        "\nwhat is alike is shown once: plan diff --account ADDRESS shows every step of an "
+        "account, "
+        "--all everything\n";
+  }
   const std::size_t count = changes.change_count();
   out += count == 0 ? "\nnothing to do\n"
                     : fmt::format("\n{} would change something\n", count_of(count, "step"));

@@ -52,6 +52,34 @@ std::string describe(const schema::ObjectType& type) {
   return out;
 }
 
+ir::Value document_of(const schema::ObjectType& type) {
+  const schema::Schema::NaturalKey key = schema::Schema::natural_key(type.name);
+  ir::List identified;
+  for (const std::string_view property : key.properties) identified.emplace_back(property);
+  ir::List variants;
+  for (const schema::Variant& variant : type.variants) {
+    ir::List properties;
+    if (variant.fields != nullptr) {
+      for (const schema::Property& property : variant.fields->properties()) {
+        properties.push_back(ir::Value::map(
+            {{"name", property.name},
+             {"type", property.type.notation()},
+             {"update", word_of(property.update)},
+             {"default", property.default_value ? *property.default_value : ir::Value()},
+             {"needs_licence", property.is_enterprise}}));
+      }
+    }
+    variants.push_back(
+        ir::Value::map({{"@type", variant.name}, {"properties", std::move(properties)}}));
+  }
+  return ir::Value::map({{"format", 1},
+                         {"type", type.name},
+                         {"kind", to_string(type.kind)},
+                         {"needs_licence", type.is_enterprise},
+                         {"identified_by", std::move(identified)},
+                         {"variants", std::move(variants)}});
+}
+
 }  // namespace
 
 ExitCode run_admin_describe(const Invocation& invocation) {
@@ -71,7 +99,11 @@ ExitCode run_admin_describe(const Invocation& invocation) {
                           near.empty() ? "" : fmt::format("; did you mean `{}`?", near))),
         format);
   }
-  print_result(describe(*type));
+  if (format == "json") {
+    print_document(document_of(*type), format);
+  } else {
+    print_result(describe(*type));
+  }
   return ExitCode::done;
 }
 

@@ -61,7 +61,7 @@ Result<Review> review_for(const Invocation& invocation, const std::string& file,
     session = std::make_unique<Session>(folder, review.connections);
     return std::move(review);
   }
-  auto project = load_sound_project(file, invocation.value("--format"), exit_code);
+  auto project = load_sound_project(file, run_format(invocation), exit_code);
   if (!project) return Error(errors::plan_has_errors, "nothing was done");
   if (!project->lock_text)
     return Error(errors::not_fetched, "there is no migration.lock beside the plan");
@@ -73,7 +73,7 @@ Result<Review> review_for(const Invocation& invocation, const std::string& file,
 }  // namespace
 
 ExitCode run_apply(const Invocation& invocation) {
-  const std::string format = invocation.value("--format");
+  const std::string format = run_format(invocation);
   const std::string file = invocation.value("file");
   const bool is_saved = is_saved_plan_file(file);
   const ProjectFolder folder = project_folder(is_saved ? invocation.value("--plan") : file);
@@ -113,12 +113,12 @@ ExitCode run_apply(const Invocation& invocation) {
   if (stop.is_requested()) return ExitCode::stopped;
   const diff::ChangeSet changes = changes_of(*review);
   if (format == "text" && !standing->is_resumed) {
-    if (auto shown = show_changes(changes, "text", false); !shown)
-      return print_error(shown.error());
+    if (auto shown = show_changes(changes, "text"); !shown)
+      return print_error(shown.error(), format);
   }
   if (standing->is_resumed) print_words("goes on with the run that was interrupted\n");
   if (!invocation.has("--yes") && !ask_yes("\nApply this?")) {
-    print_words("nothing was done\n");
+    print_not_begun(format);
     return ExitCode::differences;
   }
 

@@ -7,6 +7,7 @@
 #include "compiler/source/text.h"
 #include "runtime/command/commands.h"
 #include "runtime/command/console.h"
+#include "runtime/command/errors.h"
 #include "runtime/command/project.h"
 
 namespace plan::command {
@@ -25,6 +26,10 @@ std::size_t unchecked_count(const CompileResult& compiled) {
 
 ExitCode run_check(const Invocation& invocation) {
   const std::string format = invocation.value("--format");
+  if (invocation.has("--dump") && (format != "text" || invocation.value("--dump") != "graph"))
+    return print_error(Error(errors::bad_option,
+                             "--dump is `graph`, and goes with text; plan graph has other formats"),
+                       format);
   auto project = load_project(invocation.value("plan"));
   if (!project) return print_error(project.error(), format);
   print_result(show_diagnostics(*project, format));

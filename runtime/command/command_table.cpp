@@ -16,6 +16,11 @@ const OptionSpec kUntested{
     "--untested-version", "", "",
     "work with server versions that plan was not tried with (`plan version` lists them)"};
 
+// What `plan diff` and `plan show` leave out.
+const OptionSpec kShownAccount{
+    "--account", "ACCOUNT", "", "show all steps of this account; may be repeated", false, true};
+const OptionSpec kShownAll{"--all", "", "", "show every step of every account"};
+
 const OptionSpec kEndMarks{"--end-marks", "", "", "end every frame with an LZ4 end mark"};
 const OptionSpec kChecksums{"--checksums", "", "", "and with a checksum of its content"};
 
@@ -84,16 +89,19 @@ const std::vector<CommandSpec>& table() {
        .run = run_check},
       {.name = "diff",
        .summary = "looks at the live servers and shows what would change",
-       .text = "Read-only. Shows every step by stage and wave with its effect, how it is undone, "
-               "bytes, time, and the expected "
-               "hold of each account. With -o the reviewed plan is saved: one self-contained file "
-               "that `plan apply` runs "
-               "exactly or refuses. Exit code 2 when there are differences.",
+       .text =
+           "Read-only. Shows every step by stage and wave with its effect, how it is undone, "
+           "bytes, time, and the expected "
+           "hold of each account. What is alike is shown once; --account and --all show more, "
+           "and json has everything. With -o the reviewed plan is saved: one self-contained file "
+           "that `plan apply` runs "
+           "exactly or refuses. Exit code 2 when there are differences.",
        .example = "plan diff -o reviewed.plan --format markdown > review.md",
        .options = {kPlanFile,
                    {"--format", "FORMAT", "text", "`text`, `markdown`, `json` or `html`"},
                    {"-o,--output", "FILE", "", "save the reviewed plan"},
-                   {"--all", "", "", "do not fold accounts that are alike"},
+                   kShownAccount,
+                   kShownAll,
                    kUntested},
        .run = run_diff},
       {.name = "show",
@@ -102,7 +110,9 @@ const std::vector<CommandSpec>& table() {
            "Reads a file written by `plan diff -o`, checks its digest, and shows what it would do.",
        .example = "plan show reviewed.plan",
        .options = {{"file", "FILE", "", "a saved plan", true},
-                   {"--format", "FORMAT", "text", "`text`, `markdown`, `json` or `html`"}},
+                   {"--format", "FORMAT", "text", "`text`, `markdown`, `json` or `html`"},
+                   kShownAccount,
+                   kShownAll},
        .run = run_show},
       {.name = "apply",
        .summary = "shows the diff, asks, and executes; goes on after a crash",
@@ -152,9 +162,9 @@ const std::vector<CommandSpec>& table() {
        .summary = "undoes, newest first",
        .text = "Gives one account, a wave or everything since a rollback point back to the source, "
                "from the prior states in the "
-               "journal. Once mail has arrived at the target for an account, giving it back would "
-               "leave that mail behind: this "
-               "version refuses then, with the reason.",
+               "journal. What came to the target meanwhile is carried back first; an account whose "
+               "mail cannot all go back is left where it is, with the reason. After finalize there "
+               "is no way back.",
        .example = "plan rollback --account alice@example.org",
        .options = {kPlanOption,
                    {"--account", "ACCOUNT", "", "one account"},

@@ -25,21 +25,19 @@ void print_words(std::string_view text) {
 }
 
 ExitCode print_error(const Error& error, std::string_view format) {
-  if (format == "json") {
+  if (format == "json" || format == "ndjson") {
     ir::List context;
     for (const std::string& frame : error.context()) context.emplace_back(frame);
-    print_result(
-        ir::write_json(
-            ir::Value::map({{"format", 1},
-                            {"error", ir::Value::map({{"code", error.code().name},
-                                                      {"message", error.message()},
-                                                      {"detail", error.detail()},
-                                                      {"context", std::move(context)},
-                                                      {"effect", to_string(error.effect())},
-                                                      {"blame", to_string(error.blame())},
-                                                      {"remedy", error.code().remedy}})}}),
-            2) +
-        "\n");
+    const ir::Value document =
+        ir::Value::map({{"format", 1},
+                        {"error", ir::Value::map({{"code", error.code().name},
+                                                  {"message", error.message()},
+                                                  {"detail", error.detail()},
+                                                  {"context", std::move(context)},
+                                                  {"effect", to_string(error.effect())},
+                                                  {"blame", to_string(error.blame())},
+                                                  {"remedy", error.code().remedy}})}});
+    print_result(ir::write_json(document, format == "json" ? 2 : 0) + "\n");
     return ExitCode::error;
   }
   print_words(fmt::format("error: {}\n", error.to_line()));
@@ -105,6 +103,19 @@ bool ask_yes(std::string_view question) {
   return trim(answer) == "yes";
 }
 
+std::string run_format(const Invocation& invocation) {
+  const std::string format = invocation.value("--format");
+  return format == "json" ? "ndjson" : format;
+}
+
+void print_not_begun(std::string_view format) {
+  print_words("nothing was done\n");
+  if (format == "ndjson")
+    print_result(ir::write_json(
+                     ir::Value::map({{"event", "run-not-begun"}, {"reason", "nobody said yes"}})) +
+                 "\n");
+}
+
 struct RunDisplay::State {
   std::FILE* file = nullptr;
   std::unique_ptr<report::EventSink> shown;
@@ -115,7 +126,7 @@ struct RunDisplay::State {
 RunDisplay::RunDisplay(std::string_view format, const std::string& event_file)
     : state_(std::make_unique<State>()) {
   std::vector<report::EventSink*> sinks;
-  if (format == "json") {
+  if (format == "ndjson") {
     state_->shown = std::make_unique<report::NdjsonLog>(print_result);
   } else if (is_terminal(STDERR_FILENO)) {
     report::TerminalOptions options;

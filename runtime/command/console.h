@@ -17,8 +17,8 @@ void print_result(std::string_view text);
 void print_words(std::string_view text);
 
 /// Prints an error of the world with its code and remedy: `error: message [code]` and `  help:
-/// remedy`; with
-/// `--format json` the same as a document on stdout. Returns the exit code of an error.
+/// remedy`; with `json` the same as a document on stdout, with `ndjson` as one line of it. Returns
+/// the exit code of an error.
 ExitCode print_error(const Error& error, std::string_view format = "text");
 
 /// A document as JSON, or for a person: a line for each member, indented.
@@ -30,8 +30,16 @@ void print_document(const ir::Value& document, std::string_view format);
 /// Asks on the terminal; only `yes` is a yes. Without a terminal the answer is no.
 [[nodiscard]] bool ask_yes(std::string_view question);
 
-/// How a run is shown while it goes: `json` is one object a line, else live progress on a terminal
-/// and plain lines elsewhere. `log` (absent or a path) receives every event as a JSON line too.
+/// What `--format` means to a command that runs steps: its `json` is one object a line, as `ndjson`
+/// for print_error and RunDisplay.
+[[nodiscard]] std::string run_format(const Invocation& invocation);
+
+/// Says that nobody said yes; with `ndjson` as an object too.
+void print_not_begun(std::string_view format);
+
+/// How a run is shown while it goes: `ndjson` is one object a line, else live progress on a
+/// terminal and plain lines elsewhere. `log` (absent or a path) receives every event as a JSON line
+/// too.
 class RunDisplay {
  public:
   RunDisplay(std::string_view format, const std::string& event_file);

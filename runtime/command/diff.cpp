@@ -16,11 +16,40 @@
 
 namespace plan::command {
 
-Outcome show_changes(const diff::ChangeSet& changes, std::string_view format, bool is_all) {
+namespace {
+
+bool has_account(const diff::ChangeSet& changes, std::string_view account) {
+  for (const diff::StageChange& stage : changes.stages) {
+    for (const diff::WaveChange& wave : stage.waves) {
+      for (const diff::AccountChange& one : wave.accounts) {
+        if (one.account == account) return true;
+      }
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
+ShowOptions show_options(const Invocation& invocation) {
+  ShowOptions options{.is_all = invocation.has("--all")};
+  for (const std::string& account : invocation.all("--account"))
+    options.accounts.push_back(lower_ascii(account));
+  return options;
+}
+
+Outcome show_changes(const diff::ChangeSet& changes, std::string_view format,
+                     const ShowOptions& shown) {
+  for (const std::string& account : shown.accounts) {
+    if (!has_account(changes, account))
+      return Error(errors::nothing_of_that_name,
+                   fmt::format("the plan has no account `{}`", printable(account)));
+  }
   diff::RenderOptions options;
   options.width_columns = terminal_width_columns();
   options.has_colour = is_terminal(STDOUT_FILENO) && std::getenv("NO_COLOR") == nullptr;
-  if (is_all) options.accounts_max = 0;
+  options.is_folded = !shown.is_all;
+  options.accounts = shown.accounts;
   if (format == "json") {
     print_result(ir::write_json(diff::to_document(changes), 2) + "\n");
   } else if (format == "markdown") {
@@ -60,8 +89,8 @@ ExitCode run_diff(const Invocation& invocation) {
   std::string text;
   if (!output.empty()) text = ir::write_saved_plan(review.saved, &review.digest);
   const diff::ChangeSet changes = changes_of(review);
-  if (auto shown = show_changes(changes, format, invocation.has("--all")); !shown)
-    return print_error(shown.error());
+  if (auto shown = show_changes(changes, format, show_options(invocation)); !shown)
+    return print_error(shown.error(), format);
   if (!output.empty()) {
     if (auto written = write_text_file(output, text, 0600); !written)
       return print_error(written.error(), format);
@@ -74,9 +103,9 @@ ExitCode run_diff(const Invocation& invocation) {
 ExitCode run_show(const Invocation& invocation) {
   const auto review = read_review(invocation.value("file"));
   if (!review) return print_error(review.error(), invocation.value("--format"));
-  if (auto shown = show_changes(changes_of(*review), invocation.value("--format"), true); !shown) {
-    return print_error(shown.error());
-  }
+  const std::string format = invocation.value("--format");
+  if (auto shown = show_changes(changes_of(*review), format, show_options(invocation)); !shown)
+    return print_error(shown.error(), format);
   print_words(fmt::format("made {}; plan {}, lock {}, schema {}\n", review->saved.made_at,
                           review->saved.plan_digest.substr(0, 12),
                           review->saved.lock_digest.substr(0, 12),

@@ -11,6 +11,7 @@
 #include "runtime/command/commands.h"
 #include "runtime/command/console.h"
 #include "runtime/command/dump_commands.h"
+#include "runtime/command/errors.h"
 #include "runtime/dump/contents.h"
 #include "runtime/dump/diff.h"
 #include "runtime/dump/errors.h"
@@ -163,6 +164,10 @@ ExitCode run_dump_get(const Invocation& invocation) {
         Error(dump::errors::not_in_dump, "give --account and --message, or --subspace and --key"),
         format);
   Output output(invocation.value("--output"));
+  if (output.is_stdout() && format == "json")
+    return print_error(
+        Error(errors::bad_option, "on stdout come the bytes themselves: name a file with --output"),
+        format);
   if (const auto opened = output.open(); !opened) return print_error(opened.error(), format);
   const dump::Sink sink = [&](std::string_view piece) { return output.write(piece); };
   const auto got = is_message
@@ -170,7 +175,7 @@ ExitCode run_dump_get(const Invocation& invocation) {
                                            invocation.value("--message"), sink)
                        : dump::get_record(invocation.value("path"), invocation.value("--subspace"),
                                           invocation.value("--key"), sink);
-  if (!got) return print_error(got.error(), output.is_stdout() ? "text" : format);
+  if (!got) return print_error(got.error(), format);
   output.keep();
   // On stdout the bytes are the result.
   if (output.is_stdout()) return ExitCode::done;

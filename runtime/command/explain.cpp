@@ -68,6 +68,19 @@ std::optional<Page> explain_procedure(std::string_view name) {
   return std::nullopt;
 }
 
+constexpr std::size_t kNamedMax = 8;
+
+std::string came_after(const ir::StepGraph& graph, ir::StepId step) {
+  const auto before = graph.after(step);
+  if (before.empty()) return {};
+  std::string line;
+  for (std::size_t i = 0; i < std::min<std::size_t>(before.size(), kNamedMax); ++i)
+    line += (i == 0 ? "" : ", ") + graph.id(before[i]);
+  if (before.size() > kNamedMax)
+    line += fmt::format(" and {} more", show_count(before.size() - kNamedMax));
+  return fmt::format("  it came after {}\n", line);
+}
+
 Page explain_step(const ir::StepGraph& graph, ir::StepId step, const Project& project) {
   engine::JournalOptions options;
   options.is_read_only = true;
@@ -83,6 +96,7 @@ Page explain_step(const ir::StepGraph& graph, ir::StepId step, const Project& pr
       page.text += fmt::format("  {}\n", line);
       lines.emplace_back(line);
     }
+    if ((*explained)->state == "done") page.text += came_after(graph, step);
     page.document.set("state", (*explained)->state);
     page.document.set("lines", std::move(lines));
   }
@@ -99,10 +113,7 @@ Page explain_step(const ir::StepGraph& graph, ir::StepId step, const Project& pr
   }
   page.document.set("arguments", std::move(shown));
   ir::List after;
-  for (const ir::StepId before : graph.after(step)) {
-    page.text += fmt::format("  after {}\n", graph.id(before));
-    after.emplace_back(graph.id(before));
-  }
+  for (const ir::StepId before : graph.after(step)) after.emplace_back(graph.id(before));
   page.document.set("after", std::move(after));
   return page;
 }
@@ -119,26 +130,36 @@ ExitCode run_explain(const Invocation& invocation) {
   std::optional<Page> page = explain_diagnostic(what);
   if (!page) page = explain_error(what);
   if (!page) page = explain_procedure(what);
+  std::vector<std::string> steps;
+  std::string no_steps;  // why the plan's steps are not known
   if (!page) {
     auto project = load_project(invocation.value("--plan"));
-    if (project && project->compiled.graph) {
-      if (const auto step = project->compiled.graph->find(what))
-        page = explain_step(*project->compiled.graph, *step, *project);
+    if (!project) {
+      no_steps = project.error().message();
+    } else if (!project->compiled.graph) {
+      no_steps = fmt::format("{} does not compile: see plan check", project->folder.plan_file);
+    } else if (const ir::StepGraph& graph = *project->compiled.graph; !graph.find(what)) {
+      for (const ir::StepId step : graph.order()) steps.push_back(graph.id(step));
+    } else {
+      page = explain_step(graph, *graph.find(what), *project);
     }
   }
   if (page) {
     print_page(*page, format);
     return ExitCode::done;
   }
-  std::vector<std::string_view> names;
+  std::vector<std::string_view> names(steps.begin(), steps.end());
   for (const KindInfo& kind : all_kinds()) names.push_back(kind.name);
   for (const CatalogueEntry& entry : error_catalogue()) names.push_back(entry.code.name);
   const auto near = nearest(what, names);
-  return print_error(Error(errors::nothing_of_that_name,
-                           fmt::format("`{}` is no code, and no step of {}{}", printable(what),
-                                       invocation.value("--plan"),
-                                       near ? fmt::format("; did you mean `{}`?", *near) : "")),
-                     format);
+  return print_error(
+      Error(errors::nothing_of_that_name,
+            fmt::format("`{}` is no code{}{}", printable(what),
+                        no_steps.empty()
+                            ? fmt::format(", and no step of {}", invocation.value("--plan"))
+                            : fmt::format("; the plan's steps are not known: {}", no_steps),
+                        near ? fmt::format("; did you mean `{}`?", *near) : "")),
+      format);
 }
 
 }  // namespace plan::command

@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include "compiler/ir/json.h"
 #include "compiler/source/text.h"
 #include "compiler/syntax/format.h"
 #include "compiler/syntax/language.h"
@@ -38,25 +37,27 @@ std::optional<syntax::Language> wanted_language(const std::string& to, const std
 ExitCode run_fmt(const Invocation& invocation) {
   const std::string file = project_folder(invocation.value("file")).plan_file;
   const std::string to = invocation.value("--to");
+  const std::string format = invocation.value("--format");
   const auto language = wanted_language(to, file);
   if (!language) {
-    print_words(fmt::format("error: there is no language `{}`; there are yaml and dsl\n", to));
-    return ExitCode::error;
+    return print_error(
+        Error(errors::bad_option,
+              fmt::format("there is no language `{}`; there are yaml and dsl", printable(to, 60))),
+        format);
   }
   auto read = read_text_file(file, kPlanBytesMax);
-  const std::string format = invocation.value("--format");
   if (!read) return print_error(read.error(), format);
   SourceSet sources;
   Sink sink;
   const FileId id = sources.add(file, std::move(*read));
   const auto limits = syntax::TreeLimits::with_bytes(kPlanBytesMax);
   const syntax::Formatted formatted = syntax::format_source(sources, id, *language, sink, limits);
-  if (!sink.empty()) {
-    if (format == "json") {
-      print_result(render_json(sink.sorted(), sources));
-    } else {
-      print_words(render_terminal(sink.sorted(), sources, {}));
-    }
+  // One document on stdout: the diagnostics where they are the answer.
+  const bool are_the_answer = format == "json" && !formatted.is_lossy && !formatted.text;
+  if (are_the_answer) {
+    print_result(render_json(sink.sorted(), sources));
+  } else if (!sink.empty()) {
+    print_words(render_terminal(sink.sorted(), sources, {}));
   }
   if (formatted.is_lossy) {
     return print_error(Error(errors::format_loses, fmt::format("{} was left as it is", file)),
@@ -72,11 +73,10 @@ ExitCode run_fmt(const Invocation& invocation) {
         file, show_count(longest_list(*tree))));
   }
   const bool is_same = *formatted.text == sources.text(id);
+  auto answer = ir::Value::map({{"format", 1}, {"file", file}, {"is_formatted", is_same}});
   if (invocation.has("--check")) {
     if (format == "json") {
-      const auto answer =
-          ir::Value::map({{"format", 1}, {"file", file}, {"is_formatted", is_same}});
-      print_result(ir::write_json(answer, 2) + "\n");
+      print_document(answer, format);
     } else if (!is_same) {
       print_words(fmt::format("{} is not formatted\n", file));
     }
@@ -84,17 +84,27 @@ ExitCode run_fmt(const Invocation& invocation) {
   }
   const std::string output = invocation.value("--output");
   if (output == "-" || (output.empty() && !to.empty())) {
-    print_result(*formatted.text);
+    answer.set("text", *formatted.text);
+    if (format == "json") {
+      print_document(answer, format);
+    } else {
+      print_result(*formatted.text);
+    }
     return ExitCode::done;
   }
   if (!output.empty() && access(output.c_str(), F_OK) == 0) {
-    print_words(fmt::format("error: {} is there already; plan fmt never overwrites another file\n",
-                            output));
-    return ExitCode::error;
+    return print_error(
+        Error(errors::file_there,
+              fmt::format("{}: plan fmt never overwrites another file", printable(output))),
+        format);
   }
-  if (output.empty() && is_same) return ExitCode::done;
-  if (auto written = write_text_file(output.empty() ? file : output, *formatted.text); !written)
-    return print_error(written.error(), format);
+  const std::string written = output.empty() ? (is_same ? "" : file) : output;
+  if (!written.empty()) {
+    if (auto done = write_text_file(written, *formatted.text); !done)
+      return print_error(done.error(), format);
+  }
+  answer.set("written", written.empty() ? ir::Value() : ir::Value(written));
+  if (format == "json") print_document(answer, format);
   return ExitCode::done;
 }
 

@@ -44,7 +44,12 @@ ExitCode run_init(const Invocation& invocation) {
     if (kind_of(file.name) != wanted) continue;
     const std::string output = invocation.value("--output");
     if (output == "-") {
-      print_result(file.text);
+      if (format == "json") {
+        print_document(ir::Value::map({{"format", 1}, {"plan", output}, {"text", file.text}}),
+                       format);
+      } else {
+        print_result(file.text);
+      }
       return ExitCode::done;
     }
     if (access(output.c_str(), F_OK) == 0) {

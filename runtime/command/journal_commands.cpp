@@ -2,6 +2,8 @@
 // trace, report, approve, pause, resume, throttle.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "compiler/ir/json.h"
 #include "compiler/source/text.h"
 #include "runtime/command/commands.h"
@@ -27,6 +29,22 @@ ExitCode exit_code_of(const report::RunRecord& run) {
   return run.state == "failed" ? ExitCode::error : ExitCode::done;
 }
 
+/// A misspelt approval would let nobody go on, and nobody would know.
+Outcome is_in_the_run(engine::Journal& journal, std::string_view subject) {
+  PLAN_TRY(run, journal.latest_run());
+  if (!run) return Error(errors::nothing_of_that_name, "nothing was applied yet");
+  PLAN_TRY(graph, journal.graph(run->graph_digest));
+  std::vector<std::string> names = {"stage:finalize"};
+  for (const ir::WaveInfo& wave : graph.waves()) names.push_back("wave:" + wave.name);
+  for (std::size_t row = 1; row <= graph.row_count(); ++row)
+    names.push_back("account:" + std::string(graph.row_name(static_cast<ir::RowId>(row))));
+  if (std::find(names.begin(), names.end(), subject) != names.end()) return {};
+  const auto near = nearest(subject, {names.begin(), names.end()});
+  return Error(errors::nothing_of_that_name,
+               fmt::format("the run has no `{}`{}", printable(subject, 300),
+                           near ? fmt::format("; did you mean `{}`?", *near) : ""));
+}
+
 ExitCode leave_request(const Invocation& invocation, engine::Request request) {
   const std::string format = invocation.value("--format");
   // A request never makes a journal: there has to be a run, or one that was.
@@ -34,6 +52,10 @@ ExitCode leave_request(const Invocation& invocation, engine::Request request) {
     return print_error(existing.error(), format);
   auto journal = engine::open_journal(project_folder(invocation.value("--plan")).journal_file);
   if (!journal) return print_error(journal.error(), format);
+  if (request.kind == engine::RequestKind::approve) {
+    if (auto known = is_in_the_run(**journal, request.subject); !known)
+      return print_error(known.error(), format);
+  }
   request.wall_ms = net::system_clock().wall_ms();
   if (auto left = (*journal)->add_request(request); !left) return print_error(left.error(), format);
   const bool is_running = (*journal)->is_locked_by_somebody();
@@ -114,6 +136,8 @@ ExitCode run_report(const Invocation& invocation) {
     if (auto written = write_text_file(output, page); !written)
       return print_error(written.error(), format);
     print_words(fmt::format("wrote {} ({})\n", output, show_bytes(page.size())));
+    if (format == "json")
+      print_document(ir::Value::map({{"format", 1}, {"report", output}}), format);
   }
   return ExitCode::done;
 }

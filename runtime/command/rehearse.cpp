@@ -190,7 +190,7 @@ Result<ir::StepGraph> redirected(const ir::StepGraph& graph, const ir::Value& ta
 }  // namespace
 
 ExitCode run_rehearse(const Invocation& invocation) {
-  const std::string format = invocation.value("--format");
+  const std::string format = run_format(invocation);
   ExitCode exit_code = ExitCode::done;
   auto project = load_sound_project(invocation.value("plan"), format, &exit_code);
   if (!project) return exit_code;

@@ -4,6 +4,9 @@
 
 #include "compiler/ir/digest.h"
 #include "runtime/command/errors.h"
+#include "runtime/engine/errors.h"
+#include "runtime/engine/journal.h"
+#include "runtime/engine/recovery.h"
 #include "runtime/net/clock.h"
 
 namespace plan::command {
@@ -12,6 +15,28 @@ namespace {
 // A saved plan of 100,000 accounts stays below this.
 constexpr std::size_t kSavedPlanBytesMax = std::size_t{4} << 30U;
 constexpr std::size_t kFailuresNamed = 20;
+
+/// What an earlier run has done is not done again, whatever the world looks like now (finalize
+/// takes away what prepare made): the journal decides, as it does for apply.
+Outcome mark_done(ir::SavedPlan& saved, const ProjectFolder& folder) {
+  engine::JournalOptions options;
+  options.is_read_only = true;
+  auto journal = engine::open_journal(folder.journal_file, options);
+  if (!journal && journal.error().is(engine::errors::journal_missing)) return {};
+  if (!journal) return std::move(journal).error();
+  PLAN_TRY(recovered, engine::recover(saved.graph, **journal,
+                                      {.graph_digest = engine::graph_digest(saved.graph),
+                                       .wall_ms = net::system_clock().wall_ms(),
+                                       .boot_id = net::boot_id()}));
+  for (const ir::StepId step : recovered.done) {
+    ir::Observation& seen = saved.observations[static_cast<std::uint32_t>(step)];
+    seen.standing = ir::Standing::satisfied;
+    seen.differences.clear();
+    seen.hold_ms = seen.duration_ms = std::nullopt;
+    seen.remark = "done by an earlier run";
+  }
+  return {};
+}
 
 }  // namespace
 
@@ -40,6 +65,9 @@ Review review_project(Project project, Session& session, const step::StopSignal&
                                          .durable_write_ms = record_ms});
   saved.observations = seen.by_step;
   saved.notes = untried_servers(project);
+  if (auto marked = mark_done(saved, project.folder); !marked)
+    saved.notes.push_back(
+        fmt::format("what was done already is not known: {}", marked.error().to_line()));
   const std::size_t before = saved.notes.size();
   for (const Observations::Failure& failure : seen.failures) {
     if (saved.notes.size() - before == kFailuresNamed) break;

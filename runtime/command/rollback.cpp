@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <map>
+
+#include "compiler/ir/json.h"
 #include "compiler/source/text.h"
 #include "runtime/command/commands.h"
 #include "runtime/command/console.h"
@@ -25,10 +28,72 @@ std::optional<engine::RollbackGoal> goal_of(const Invocation& invocation) {
   return engine::ToPoint{invocation.value("--to")};
 }
 
+/// What would be undone, newest first; of several accounts one line each.
+void show_plan(const engine::RollbackPlan& planned) {
+  std::vector<const engine::RollbackStep*> steps;
+  std::map<std::string, std::size_t> count_of;
+  for (const engine::RollbackStep& step : planned.steps) {
+    if (step.was_satisfied || step.undo == ir::UndoPolicy::nothing_to_undo ||
+        step.undo == ir::UndoPolicy::irreversible)
+      continue;
+    steps.push_back(&step);
+    if (!step.account.empty()) ++count_of[step.account];
+  }
+  const bool is_folded = count_of.size() > 1;
+  for (const engine::RollbackStep* step : steps) {
+    const auto count = count_of.find(step->account);
+    const bool is_alone = step->account.empty() || (count != count_of.end() && count->second == 1);
+    if (!is_folded || is_alone) {
+      print_result(fmt::format("undo {} ({})\n", step->step, to_string(step->undo)));
+    } else if (count != count_of.end()) {
+      print_result(fmt::format("undo {} steps of {}, from {} on\n", count->second,
+                               printable(step->account), step->step));
+      count_of.erase(count);
+    }
+  }
+  for (const engine::RollbackStep& step : planned.barred)
+    print_result(fmt::format("cannot undo {} ({})\n", step.step, to_string(step.undo)));
+}
+
+ir::Value steps_document(const std::vector<engine::RollbackStep>& steps) {
+  ir::List list;
+  for (const engine::RollbackStep& step : steps) {
+    list.push_back(ir::Value::map({{"step", step.step},
+                                   {"account", step.account},
+                                   {"undo", to_string(step.undo)},
+                                   {"was_satisfied", step.was_satisfied}}));
+  }
+  return list;
+}
+
+/// The same for a program, as the first line of the run's events.
+void print_plan(const engine::RollbackPlan& planned,
+                const std::vector<engine::RollbackLook>& looks) {
+  ir::List accounts;
+  for (const engine::RollbackLook& look : looks) {
+    accounts.push_back(ir::Value::map(
+        {{"account", look.account}, {"is_refused", look.is_refused}, {"text", look.text}}));
+  }
+  print_result(ir::write_json(ir::Value::map({{"event", "rollback-planned"},
+                                              {"steps", steps_document(planned.steps)},
+                                              {"barred", steps_document(planned.barred)},
+                                              {"accounts", std::move(accounts)}})) +
+               "\n");
+}
+
+void show_looks(const std::vector<engine::RollbackLook>& looks) {
+  for (const engine::RollbackLook& look : looks) {
+    print_result(fmt::format("{}: {}{}\n", printable(look.account),
+                             look.is_refused ? "cannot go back: " : "", look.text));
+  }
+  if (looks.size() == kAccountsLookedAt)
+    print_result("further accounts are looked at when their turn comes\n");
+}
+
 }  // namespace
 
 ExitCode run_rollback(const Invocation& invocation) {
-  const std::string format = invocation.value("--format");
+  const std::string format = run_format(invocation);
   const auto goal = goal_of(invocation);
   if (!goal) {
     return print_error(Error(errors::bad_option, "name one of --account, --wave or --to"), format);
@@ -50,15 +115,12 @@ ExitCode run_rollback(const Invocation& invocation) {
   if (!graph) return print_error(graph.error(), format);
   auto planned = engine::plan_rollback(**journal, *graph, *goal);
   if (!planned) return print_error(planned.error(), format);
-  for (const engine::RollbackStep& step : planned->steps) {
-    if (!step.was_satisfied)
-      print_result(fmt::format("undo {} ({})\n", step.step, to_string(step.undo)));
-  }
-  for (const engine::RollbackStep& step : planned->barred) {
-    print_result(fmt::format("cannot undo {} ({})\n", step.step, to_string(step.undo)));
-  }
-  if (auto open = engine::check_not_barred(*planned, *goal); !open)
+  const bool is_text = format == "text";
+  if (is_text) show_plan(*planned);
+  if (auto open = engine::check_not_barred(*planned, *goal); !open) {
+    if (!is_text) print_plan(*planned, {});
     return print_error(open.error(), format);
+  }
   step::StopSignal stop;
   const StopOnSignal signals(stop);
   Session session(folder, connections_of(*graph));
@@ -76,14 +138,11 @@ ExitCode run_rollback(const Invocation& invocation) {
   options.takes_over_lease = invocation.has("--take-over");
   auto looks = engine::look_before_rollback(parts, options, *goal, kAccountsLookedAt);
   if (!looks) return print_error(looks.error(), format);
-  for (const engine::RollbackLook& look : *looks)
-    print_result(fmt::format("{}: {}{}\n", look.account, look.is_refused ? "cannot go back: " : "",
-                             look.text));
-  if (looks->size() == kAccountsLookedAt)
-    print_result("further accounts are looked at when their turn comes\n");
+  if (is_text) show_looks(*looks);
+  if (!is_text) print_plan(*planned, *looks);
   if (!invocation.has("--yes") && !ask_yes("\nUndo these, newest first?")) {
-    print_words("nothing was done\n");
-    return ExitCode::error;
+    print_not_begun(format);
+    return ExitCode::differences;
   }
   auto leases = session.leases(holder_name());
   if (!leases) return print_error(leases.error(), format);

@@ -28,8 +28,6 @@ ExitCode show_ending(const engine::RunResult& result) {
     print_words(
         fmt::format("error: {} is still held: run the same command again at once\n", account));
   }
-  for (const std::string& subject : result.approvals_needed)
-    print_words(fmt::format("plan approve {}\n", subject));
   if (!result.message.empty()) print_words(result.message + "\n");
   switch (result.ending) {
     case report::Ending::finished:

@@ -15,6 +15,8 @@ ExitCode run_schema(const Invocation& invocation) {
   }
   if (auto written = write_text_file(output, text); !written)
     return print_error(written.error(), invocation.value("--format"));
+  if (invocation.value("--format") == "json")
+    print_document(ir::Value::map({{"format", 1}, {"schema", output}}), "json");
   return ExitCode::done;
 }
 

@@ -1,14 +1,26 @@
 #pragma once
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "compiler/diff/change.h"
 #include "compiler/source/result.h"
+#include "runtime/command/command_table.h"
 
 namespace plan::command {
 
-/// Prints a change set as text, markdown, json or html to stdout. `is_all`: no account is folded
-/// away.
+/// What of a change set is shown to a person; a document for programs has everything.
+struct ShowOptions {
+  bool is_all = false;                     ///< nothing is folded
+  std::vector<std::string> accounts = {};  ///< all steps of these
+};
+
+/// `--all` and `--account` of a command line.
+[[nodiscard]] ShowOptions show_options(const Invocation& invocation);
+
+/// Prints a change set as text, markdown, json or html to stdout. Errors: nothing-of-that-name for
+/// an account that is not in it.
 [[nodiscard]] Outcome show_changes(const diff::ChangeSet& changes, std::string_view format,
-                                   bool is_all);
+                                   const ShowOptions& options = {});
 
 }  // namespace plan::command

@@ -145,7 +145,11 @@ ExitCode run_test(const Invocation& invocation) {
     sink.report(Kind::missing_key, tree->span, "`tests` is missing: a list of tests")
         .help("`- {name: all is well, expect: [{no: errors}]}`");
   if (!tree || sink.has_errors()) {
-    print_words(render_terminal(sink.sorted(), sources, {}));
+    if (format == "json") {
+      print_result(render_json(sink.sorted(), sources));
+    } else {
+      print_words(render_terminal(sink.sorted(), sources, {}));
+    }
     return ExitCode::error;
   }
   const std::filesystem::path folder = std::filesystem::path(file).parent_path();

@@ -400,7 +400,7 @@ class Execution {
                "a run that is not complete has a reason");
     result.ending = report::Ending::needs_approval;
     result.message =
-        fmt::format("waits for: plan approve {}", fmt::join(result.approvals_needed, ", "));
+        fmt::format("waits for: plan approve {}", fmt::join(result.approvals_needed, "; plan approve "));
   }
 
   [[nodiscard]] std::string why(const Scheduler::Stopped& stopped) const {

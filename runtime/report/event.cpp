@@ -128,7 +128,8 @@ struct Line {
     std::string line = fmt::format("{} of `{}` {}: {} steps", e.is_rollback ? "rollback" : "run",
                                    printable(e.plan_name, 200), e.is_resumed ? "goes on" : "begins",
                                    show_count(e.steps));
-    if (e.accounts > 0) line += fmt::format(", {} accounts", show_count(e.accounts));
+    if (e.accounts > 0)
+      line += fmt::format(", {} account{}", show_count(e.accounts), e.accounts == 1 ? "" : "s");
     if (e.steps_done_before > 0) {
       line += fmt::format(", {} done before", show_count(e.steps_done_before));
     }
@@ -143,8 +144,8 @@ struct Line {
     return line;
   }
   std::string operator()(const WaveStarted& e) const {
-    return fmt::format("wave {} begins: {} accounts", printable(e.wave, 200),
-                       show_count(e.accounts));
+    return fmt::format("wave {} begins: {} account{}", printable(e.wave, 200),
+                       show_count(e.accounts), e.accounts == 1 ? "" : "s");
   }
   std::string operator()(const WaveEnded& e) const {
     return fmt::format("wave {} ended: {} moved, {} failed", printable(e.wave, 200),

@@ -2,6 +2,7 @@
 """The quickstart's migration under traffic, judged by its oracle; then sabotage, and what is refused."""
 
 import imaplib
+import json
 import os
 import pathlib
 import shutil
@@ -60,6 +61,30 @@ def sabotage_flag_dropped(migration, account):
     return ("has flags",)
 
 
+# While the migration waits before its last stage; a rollback that nobody says yes to does nothing.
+COMMANDS = ["fetch", "check", "diff", "status", "trace alice@legacy.test", "verify", "report", "graph", "pause", "resume",
+            "throttle --host source --connections 0", "explain account/alice@legacy.test/copy", "explain finalize/address",
+            "admin describe Domain", "admin get Domain", "proxy status --config proxy/proxy.toml",
+            "proxy check --config proxy/proxy.toml", "archive inspect .plan/archives/alice@legacy.test.sqlite",
+            "archive verify .plan/archives/alice@legacy.test.sqlite", "rollback --account alice@legacy.test", "show reviewed.plan"]
+
+
+def check_documents(report, migration):
+    wrong = []
+    for command in COMMANDS:
+        done = migration.plan(*command.split(), "--format", "json", show=False, accept=(0, 2))
+        try:
+            json.loads(done.stdout) if not command.startswith("rollback") else [json.loads(x) for x in done.stdout.splitlines()]
+        except ValueError as mistake:
+            wrong.append(f"{command}: {mistake}: {done.stdout[:400]}")
+        if not done.stdout:
+            wrong.append(f"{command}: nothing on stdout")
+    report.check("every command answers with one document on stdout when asked for json", not wrong, "\n".join(wrong))
+    missing = migration.plan("approve", "nobody", show=False, accept=range(256))
+    report.check("an approval of something that is not there is refused", missing.returncode == 1 and "nobody" in missing.stderr,
+                 missing.stderr)
+
+
 def main():
     report = in_namespace.Report()
     folder = tempfile.mkdtemp(prefix="plan-system-")
@@ -77,12 +102,21 @@ def main():
         checked = migration.plan("check", show=False, accept=range(256))
         report.check("check finds nothing wrong", checked.returncode == 0, checked.stdout + checked.stderr)
         was = source_files()
-        rehearsed = migration.plan("rehearse", show=False, accept=range(256))
+        rehearsed = migration.plan("rehearse", "--format", "json", show=False, accept=range(256))
         report.check("a rehearsal under traffic runs every step", rehearsed.returncode == 0 and
                      "went into the books" in rehearsed.stderr, rehearsed.stdout[-2000:] + rehearsed.stderr[-4000:])
+        events = [json.loads(line) for line in rehearsed.stdout.splitlines()]
+        report.check("its events are one object a line, the last one says how it ended",
+                     events and events[-1]["event"] == "run-ended" and events[-1]["ending"] == "finished", rehearsed.stdout[-1000:])
         report.check("and writes nothing into the source's configuration", source_files() == was)
         diff = migration.plan("diff", "-o", "reviewed.plan", show=False, accept=range(256))
         report.check("diff shows differences", diff.returncode == 2 and "alice@legacy.test" in diff.stdout, diff.stdout + diff.stderr)
+        report.check("and shows what is alike once", len(diff.stdout.splitlines()) < 200 and
+                     "9 accounts: the 17 steps of bob@legacy.test in wave canary" in diff.stdout and
+                     "account/alice@legacy.test/" not in diff.stdout, diff.stdout)
+        whole = migration.plan("show", "reviewed.plan", "--account", "alice@legacy.test", show=False, accept=range(256))
+        report.check("an account that is asked for is shown step by step",
+                     whole.stdout.count("account/alice@legacy.test/") == 17 and "account/carol@" not in whole.stdout, whole.stdout)
         code = migration.apply("reviewed.plan", "--yes")
         report.check("apply of the reviewed plan moves everybody and waits before the last stage", code == 2, f"exit code {code}")
         time.sleep(1)
@@ -98,6 +132,7 @@ def main():
         report.check("every client was let in again", len(logins) >= 2 * len(migration.accounts), len(logins))
         verified = migration.plan("verify", show=False, accept=range(256))
         report.check("verify grades every account", verified.returncode == 0, verified.stdout + verified.stderr)
+        check_documents(report, migration)
         alice = next(a for a in migration.accounts if a.name == "alice")
         for sabotage in (sabotage_delta_skipped, sabotage_import_doubled, sabotage_flag_dropped):
             words = sabotage(migration, alice)
@@ -113,6 +148,9 @@ def main():
         report.check("no secret in any file that plan wrote", True)
         code = migration.finalize("migration.yaml", "--yes")
         report.check("the approved last stage ends well", code == 0, f"exit code {code}")
+        done = migration.plan("diff", "--format", "json", show=False, accept=range(256))
+        report.check("then diff has nothing to do, as apply has", done.returncode == 0 and json.loads(done.stdout)["changes"] == 0,
+                     done.stdout[-2000:])
         again = migration.plan("apply", "reviewed.plan", "--yes", show=False, accept=range(256))
         report.check("a reviewed plan is used once", again.returncode == 1, again.stdout + again.stderr)
         wrong = migration.mail_to_the_public_port(migration.accounts[:3])

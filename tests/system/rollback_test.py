@@ -64,7 +64,7 @@ def main():
             hand.flag("INBOX", "\\Answered Later", skip={gone, there})
             hand.close()
         looked = migration.plan("rollback", "--account", "dave@legacy.test", show=False, accept=range(256))
-        report.check("before anything is asked it says what would be carried back", looked.returncode == 1 and
+        report.check("before anything is asked it says what would be carried back", looked.returncode == 2 and
                      "dave@legacy.test: to be carried back: " in looked.stdout and "carry-back" in looked.stdout and
                      "1 moved or copied" in looked.stdout and "1 deleted" in looked.stdout, looked.stdout + looked.stderr)
         first = migration.plan("rollback", "--account", "dave@legacy.test", "--yes", show=False, accept=range(256))

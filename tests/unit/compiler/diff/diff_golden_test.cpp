@@ -147,6 +147,96 @@ TEST(DiffGolden, ManyAccountsAreCounted) {
   expect_golden("many-accounts", World(9), options);
 }
 
+/// Twelve keys side by side, and accounts of two kinds: one of them has something to lose.
+World alike() {
+  World world(6);
+  for (int i = 0; i < 6; ++i) {
+    const std::string account = "user" + std::to_string(i) + "@example.org";
+    Observation& create = world.see("account/" + account + "/create");
+    create.standing = Standing::absent;
+    create.differences = {{"name", nullptr, account}};
+    for (int alias = 0; alias < i % 3; ++alias)
+      create.differences.push_back({"aliases[" + std::to_string(alias) + "]", nullptr, "a@x"});
+    Observation& hold = world.see("account/" + account + "/hold");
+    hold.standing = Standing::differs;
+    hold.remark = i == 1 ? "1 login name" : std::to_string(i + 2) + " login names";
+  }
+  Observation& other = world.see("account/user3@example.org/release");
+  other.standing = Standing::differs;
+  other.differences = {{"destination", "elsewhere", "target"}};
+  return world;
+}
+
+TEST(DiffGolden, WhatIsAlikeIsShownOnce) { expect_golden("alike", alike()); }
+
+TEST(DiffGolden, AnAccountThatIsAskedForIsShownWhole) {
+  RenderOptions options;
+  options.accounts = {"user4@example.org"};
+  expect_golden("one-account", alike(), options);
+}
+
+TEST(DiffGolden, UnfoldedEverythingIsThere) {
+  RenderOptions options;
+  options.is_folded = false;
+  expect_golden("unfolded", alike(), options);
+}
+
+TEST(Diff, ALaterWaveRefersToTheStepsOfAnEarlierOneAndLongListsAreOneLine) {
+  ir::StepGraph graph;
+  std::unordered_map<std::uint32_t, Observation> seen;
+  ir::StepShape key;
+  key.kind = StepKind::admin_upsert;
+  key.stage = Stage::finalize;
+  key.id_pattern = "finalize/key/{}";
+  const std::uint32_t keys = graph.add_shape(key);
+  ir::StepShape move;
+  move.kind = StepKind::admin_account;
+  move.stage = Stage::waves;
+  move.id_pattern = "account/{}/create";
+  move.arguments = Value::map({{"account", ir::OutputRef{"$row", "account"}}});
+  const std::uint32_t moves = graph.add_shape(move);
+  for (const char* wave_name : {"first", "second"}) {
+    const ir::WaveId wave = graph.add_wave({.name = wave_name, .parallel = 1});
+    for (int i = 0; i < 2; ++i) {
+      const std::string name = wave_name + std::to_string(i) + "@x";
+      const ir::RowId row = graph.add_row(name, Value::map({{"account", name}}), {});
+      (void)graph.add_step(moves, row, wave);
+      (void)graph.add_step(keys, row, ir::WaveId::none);
+    }
+  }
+  ASSERT_FALSE(graph.freeze());
+  for (const ir::StepId step : graph.order()) {
+    const std::string name(graph.row_name(graph.row(step)));
+    seen[static_cast<std::uint32_t>(step)].differences = {{"key", nullptr, name}};
+  }
+  const ChangeSet changes = compare(graph, seen, {}, "x");
+  const std::string text = render_text(changes, {});
+  EXPECT_NE(text.find("2 accounts: the 1 step of first0@x in wave first"), std::string::npos)
+      << text;
+  EXPECT_NE(text.find("finalize/key/first0@x and 3 more up to second1@x"), std::string::npos)
+      << text;
+  EXPECT_EQ(text.find("account/second0@x/create"), std::string::npos);
+  RenderOptions all;
+  all.is_folded = false;
+  EXPECT_NE(render_text(changes, all).find("account/second0@x/create"), std::string::npos);
+  EXPECT_NE(render_text(changes, all).find("finalize/key/second0@x"), std::string::npos);
+  // A wave whose accounts would overwrite something is no repetition of the first.
+  for (const ir::StepId step : graph.order()) {
+    if (graph.id(step) != "account/second1@x/create") continue;
+    seen[static_cast<std::uint32_t>(step)].differences = {{"key", "another's", "second1@x"}};
+  }
+  EXPECT_NE(render_text(compare(graph, seen, {}, "x"), {}).find("\"another's\""),
+            std::string::npos);
+}
+
+TEST(Diff, AMemberThatIsEmptyAndIsToBeIsNoDifference) {
+  World world(1);
+  Observation& domain = world.see("target/domain/example.org");
+  domain.standing = Standing::absent;
+  domain.differences = {{"catchAllAddress", nullptr, nullptr}, {"allowRelaying", nullptr, true}};
+  EXPECT_EQ(compare(world.graph, world.seen, {}, "x").stages[0].steps[0].differences.size(), 1U);
+}
+
 TEST(Diff, ColourAddsNothingButColour) {
   const World world(2);
   const ChangeSet changes = compare(world.graph, world.seen, {}, "x");
