@@ -1,10 +1,12 @@
 """Mail and clients that go on while the accounts move, and the ledger of what they were promised.
 
 A promise is an answer: a message counts from the 250 after its data, a flag from the tagged OK. What got no answer is
-kept as "perhaps": the oracle accepts it once or not at all, never twice.
+kept as "perhaps": the oracle accepts it once or not at all, never twice. A temporary refusal (4xx) is no promise either: the
+sender keeps the message and offers it again, as every mail server does, until it is accepted.
 """
 
 import collections
+import dataclasses
 import imaplib
 import json
 import random
@@ -51,6 +53,20 @@ class Worker(threading.Thread):
                 self.pause(0.3)
 
 
+# A mail server waits minutes; here everything is quicker.
+SECONDS_BETWEEN_TRIES = 2
+SECONDS_FOR_THE_LAST = 40
+
+
+@dataclasses.dataclass
+class Message:
+    sender: str
+    recipient: str
+    text: str
+    record: dict
+    is_late: bool = False  # it was refused for now at least once
+
+
 class Sender(Worker):
     """Sends one message after the other, to each account in turn, over one way in: a port 25 or submission."""
 
@@ -58,8 +74,21 @@ class Sender(Worker):
         super().__init__(traffic, f"sender-{way}")
         self.way, self.host, self.port, self.interval, self.login = way, host, port, interval, login
         self.number = traffic.first
+        self.waiting = collections.deque()  # (when it is offered again, message): refused for now
 
-    def work(self):
+    def run(self):
+        super().run()
+        deadline = time.monotonic() + SECONDS_FOR_THE_LAST
+        while self.waiting and time.monotonic() < deadline:
+            try:
+                self.work(is_last=True)
+            except (OSError, smtplib.SMTPException):
+                pass
+            time.sleep(0.5)
+        for _, message in self.waiting:
+            self.ledger.write("kept", **message.record)
+
+    def work(self, is_last=False):
         source = self.rng.choice(world.OUTSIDE)
         server = smtplib.SMTP(local_hostname="mx.elsewhere.test", timeout=60, source_address=(source, 0))
         server.connect(self.host, self.port)
@@ -71,13 +100,14 @@ class Sender(Worker):
                 server.login(self.login.address, self.login.password)
             server.ehlo_or_helo_if_needed()
             for _ in range(10):  # the target takes ten messages in a session
-                if self.traffic.stopping.is_set():
+                if self.traffic.stopping.is_set() and not (is_last and self.waiting):
                     return
-                self.one(server)
-                if self.pause(self.interval):
+                is_due = self.waiting and (is_last or self.waiting[0][0] < time.monotonic())
+                self.offer(server, self.waiting.popleft()[1] if is_due else self.next_message())
+                if self.pause(self.interval) and not is_last:
                     return
 
-    def one(self, server):
+    def next_message(self):
         self.number += 1
         people = self.traffic.people
         account = people[self.number % len(people)]
@@ -91,26 +121,40 @@ class Sender(Worker):
         sender = self.login.address if self.login else f"max@d{self.number}.elsewhere.test"
         text = (f"From: {sender}\r\nTo: {recipient}\r\nSubject: {identity}\r\nMessage-ID: <{identity}@elsewhere.test>\r\n"
                 f"X-Quickstart-Id: {identity}\r\n\r\nsent over {self.way}, number {self.number}\r\n")
-        record = {"id": identity, "accounts": readers, "way": self.way}
+        return Message(sender, recipient, text, {"id": identity, "accounts": readers, "way": self.way})
+
+    def offer(self, server, message):
+        record = message.record
         self.ledger.write("try", **record)
         try:
-            code, answer = server.mail(sender)
+            code, answer = server.mail(message.sender)
             if code == 250:
-                code, answer = server.rcpt(recipient)
-            if code != 250:
-                self.ledger.write("refused", code=code, answer=answer.decode(errors="replace")[:200], **record)
+                code, answer = server.rcpt(message.recipient)
+            if code == 250:
+                code, answer = server.data(message.text.encode())
+            else:
                 server.rset()
-                if code >= 500 or code == 421:
-                    self.pause(0.2)
-                return
-            code, answer = server.data(text.encode())
+        except smtplib.SMTPDataError as refusal:  # before anything of the message was sent
+            code, answer = refusal.smtp_code, refusal.smtp_error
         except (OSError, smtplib.SMTPException):
             self.ledger.write("perhaps", **record)
             raise
         if code == 250:
             self.ledger.write("accepted", **record)
+            if message.is_late:
+                self.ledger.counts["accepted late"] += 1
+            return
+        answer = answer.decode(errors="replace")[:200]
+        if code < 500:
+            self.ledger.write("deferred", code=code, answer=answer, **record)
+            message.is_late = True
+            self.waiting.append((time.monotonic() + SECONDS_BETWEEN_TRIES, message))
         else:
-            self.ledger.write("refused", code=code, answer=answer.decode(errors="replace")[:200], **record)
+            self.ledger.write("refused", code=code, answer=answer, **record)
+        if code >= 500 or code == 421:
+            self.pause(0.2)
+        if code == 421:  # it closes the connection
+            raise smtplib.SMTPServerDisconnected(answer)
 
 
 class Client(Worker):
