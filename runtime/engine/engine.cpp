@@ -399,8 +399,8 @@ class Execution {
     PLAN_CHECK(!result.approvals_needed.empty() || !result.failures.empty(),
                "a run that is not complete has a reason");
     result.ending = report::Ending::needs_approval;
-    result.message =
-        fmt::format("waits for: plan approve {}", fmt::join(result.approvals_needed, "; plan approve "));
+    result.message = fmt::format("waits for: plan approve {}",
+                                 fmt::join(result.approvals_needed, "; plan approve "));
   }
 
   [[nodiscard]] std::string why(const Scheduler::Stopped& stopped) const {
