@@ -39,8 +39,10 @@ const OptionSpec kParallel{"--parallel", "N", "2", "subspaces at the same time, 
 const OptionSpec kPort{"--port", "LIST",
                        "",       "ports of the server on this machine; nothing may answer there",
                        false,    true};
-const OptionSpec kPasswordFile{"--password-file", "FILE", "",
-                               "password of the database; else the variable PLAN_STORE_PASSWORD"};
+const OptionSpec kPasswordFile{
+    "--password-file", "FILE", "",
+    "password of the database, `-` reads it from standard input; else the "
+    "variable PLAN_STORE_PASSWORD"};
 const OptionSpec kRocksdbLibrary{"--rocksdb-library", "FILE", "",
                                  "librocksdbjni-linux64.so; else the variable "
                                  "PLAN_ROCKSDB_LIBRARY, else the usual folders"};
@@ -350,9 +352,15 @@ const std::vector<CommandSpec>& table() {
        .summary = "says what is in a dump of a Stalwart server",
        .text = "A folder that `stalwart --export` or `plan dump export` wrote, or one file of it: "
                "subspaces, records, bytes and digests of each file, whatever is wrong with the "
-               "others. Files of 0.8 to 0.14 are read too. Nothing is changed.",
+               "others. Files of 0.8 to 0.14 are read too. Of a store, named as in `plan dump "
+               "export`: its schema, which subspaces hold anything, its bytes. Nothing is changed.",
        .example = "plan dump inspect /srv/dump --format json",
-       .options = {{"path", "DUMP", "", "a folder, or one file", true}, kFormat},
+       .options = {{"path", "DUMP", "", "a folder, one file, or a store", true},
+                   kBlobs,
+                   kBlobDepth,
+                   kPasswordFile,
+                   kRocksdbLibrary,
+                   kFormat},
        .run = run_dump_inspect},
       {.name = "dump verify",
        .summary = "reads a dump to its end and says how far it can be trusted",
@@ -506,21 +514,29 @@ const std::vector<CommandSpec>& table() {
            "nothing is put twice. The schema version, without which no server starts, is written "
            "last, when everything was read back and compared.",
        .example = "plan dump import postgresql://mail@db.internal/mail /srv/dump",
-       .options = {kStoreArgument,
-                   {"folder", "DUMP", "", "the folder of the dump", true},
-                   kSubspaces,
-                   kBlobs,
-                   kBlobDepth,
-                   kParallel,
-                   kPort,
-                   kPasswordFile,
-                   kRocksdbLibrary,
-                   {"--compress-blobs", "", "",
-                    "for 0.15 whose store has compression = \"lz4\"; 0.16 always does"},
-                   {"--without-data", "", "",
-                    "import although the schema version (family data) is not among the files"},
-                   {"--second-part", "", "", "other subspaces of the target may hold rows"},
-                   kFormat},
+       .options =
+           {kStoreArgument,
+            {"folder", "DUMP", "", "the folder of the dump", true},
+            kSubspaces,
+            kBlobs,
+            kBlobDepth,
+            kParallel,
+            kPort,
+            kPasswordFile,
+            kRocksdbLibrary,
+            {"--compress-blobs", "", "",
+             "for 0.15 whose store has compression = \"lz4\"; 0.16 always does"},
+            {"--without-data", "", "",
+             "import although the schema version (family data) is not among the files"},
+            {"--second-part", "", "", "other subspaces of the target may hold rows"},
+            {"--compare", "", "", "only compare the store with the dump"},
+            {"--take-back", "", "",
+             "empty the store again, when it holds this dump or the beginning of its import "
+             "and nothing else"},
+            {"--empty", "", "",
+             "empty the store whatever its tables hold; needs `--yes`, DUMP is not looked at"},
+            kYes,
+            kFormat},
        .run = run_dump_import},
       {.name = "admin describe",
        .summary = "shows a type of the target's schema as a person wants to read it",

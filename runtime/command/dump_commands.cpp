@@ -113,6 +113,7 @@ ExitCode show_dump(const Result<Value>& result, std::string_view format,
 }
 
 ExitCode run_dump_inspect(const Invocation& invocation) {
+  if (names_store(invocation.value("path"))) return inspect_store(invocation);
   const auto report =
       dump::verify_dump(invocation.value("path"),
                         {.is_checked = false, .manifest = "-", .on_progress = dump_progress()});

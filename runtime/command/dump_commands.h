@@ -19,4 +19,9 @@ void end_dump_progress();
                                  std::string (*to_text)(const ir::Value&),
                                  ExitCode code = ExitCode::done);
 
+/// `sqlite:FILE` and its like, in the place of a dump.
+[[nodiscard]] bool names_store(std::string_view text);
+/// `plan dump inspect STORE`.
+[[nodiscard]] ExitCode inspect_store(const Invocation& invocation);
+
 }  // namespace plan::command

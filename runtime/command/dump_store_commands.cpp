@@ -1,9 +1,13 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
 #include <charconv>
 #include <chrono>
+#include <cstdio>
 #include <cstdlib>
 #include <mutex>
+#include <optional>
 
 #include "compiler/ir/json.h"
 #include "compiler/source/text.h"
@@ -14,6 +18,7 @@
 #include "runtime/command/stop_on_signal.h"
 #include "runtime/dump/store/export_store.h"
 #include "runtime/dump/store/import_store.h"
+#include "runtime/dump/store/store_look.h"
 #include "runtime/secret/secret_store.h"
 #include "runtime/step/errors.h"
 
@@ -61,9 +66,24 @@ Result<std::vector<std::uint16_t>> ports_of(const Invocation& invocation) {
   return ports;
 }
 
-Result<dump::StoreAddress> address_of(const Invocation& invocation) {
-  PLAN_TRY(address, dump::parse_store_address(invocation.value("store")));
-  if (const std::string file = invocation.value("--password-file"); !file.empty()) {
+/// The first line of standard input: how another `plan` hands a password over SSH.
+Result<secret::Secret> password_of_input() {
+  std::string line;
+  std::array<char, 4096> room{};
+  if (std::fgets(room.data(), static_cast<int>(room.size()), stdin) != nullptr) line = room.data();
+  std::fill(room.begin(), room.end(), '\0');
+  while (!line.empty() && (line.back() == '\n' || line.back() == '\r')) line.pop_back();
+  if (line.empty())
+    return Error(errors::bad_option, "--password-file - wants the password as standard input");
+  return secret::Secret(std::move(line));
+}
+
+Result<dump::StoreAddress> address_of(const Invocation& invocation, std::string_view name) {
+  PLAN_TRY(address, dump::parse_store_address(invocation.value(name)));
+  if (const std::string file = invocation.value("--password-file"); file == "-") {
+    PLAN_TRY(password, password_of_input());
+    address.password = std::move(password);
+  } else if (!file.empty()) {
     secret::SecretStore secrets(secret::SecretStoreOptions{.plan_directory = "."});
     PLAN_TRY(password, secrets.read({.provider = "file", .name = file}));
     address.password = std::move(password);
@@ -143,7 +163,7 @@ ExitCode show_transfer(const Result<Report>& report, std::string_view format,
 
 ExitCode run_dump_export(const Invocation& invocation) {
   const std::string format = invocation.value("--format");
-  const auto address = address_of(invocation);
+  const auto address = address_of(invocation, "store");
   if (!address) return print_error(address.error(), format);
   const auto ports = ports_of(invocation);
   if (!ports) return print_error(ports.error(), format);
@@ -165,14 +185,87 @@ ExitCode run_dump_export(const Invocation& invocation) {
   return show_transfer(dump::export_store(*address, options), format, begun);
 }
 
+bool names_store(std::string_view text) {
+  for (const std::string_view form :
+       {"sqlite:", "rocksdb:", "postgresql://", "mysql://", "config:"}) {
+    if (text.starts_with(form)) return true;
+  }
+  return false;
+}
+
+ExitCode inspect_store(const Invocation& invocation) {
+  const std::string format = invocation.value("--format");
+  const auto address = address_of(invocation, "path");
+  if (!address) return print_error(address.error(), format);
+  const auto look = dump::look_at_store(*address);
+  if (!look) return print_error(look.error(), format);
+  return show_dump(Result<Value>(dump::to_value(*look)), format, [](const Value& value) {
+    if (!value["is_there"].bool_or(false))
+      return fmt::format("{}: there is nothing yet\n", value["store"].string_or(""));
+    const std::string_view filled = value["filled"].string_or("");
+    return fmt::format("{}: {}, {}, {}\n", value["store"].string_or(""),
+                       value["schema"].integer_or(0) == 0
+                           ? "no schema version"
+                           : fmt::format("schema {}", value["schema"].integer_or(0)),
+                       show_bytes(number_of(value["bytes"])),
+                       filled.empty() ? "empty" : fmt::format("rows in {}", filled));
+  });
+}
+
+namespace {
+
+/// `--compare`, `--take-back` and `--empty` of import: what a plan needs around it.
+std::optional<Result<Value>> beside_import(const Invocation& invocation,
+                                           const dump::StoreAddress& address, unsigned parallel) {
+  const std::string folder = invocation.value("folder");
+  const std::vector<std::string> subspaces = listed(invocation.all("--subspaces"));
+  if (invocation.has("--compare")) {
+    const Outcome same =
+        dump::compare_with_store(address, folder, subspaces, parallel, dump::NodeLeases::ignored);
+    if (!same) return Result<Value>(same.error());
+    return Result<Value>(Value::map({{"store", address.name()}, {"is_equal", true}}));
+  }
+  if (invocation.has("--take-back")) {
+    const auto back = dump::take_back_import(address, folder, subspaces);
+    if (!back) return Result<Value>(back.error());
+    return Result<Value>(
+        Value::map({{"store", address.name()}, {"is_emptied", *back == dump::TakenBack::emptied}}));
+  }
+  if (invocation.has("--empty")) {
+    if (!invocation.has("--yes")) {
+      return Result<Value>(
+          Error(errors::bad_option, "--empty takes away whatever the store holds: say --yes too"));
+    }
+    const Outcome emptied = dump::empty_store(address);
+    if (!emptied) return Result<Value>(emptied.error());
+    return Result<Value>(Value::map({{"store", address.name()}, {"is_emptied", true}}));
+  }
+  return std::nullopt;
+}
+
+std::string beside_text(const Value& value) {
+  const std::string_view store = value["store"].string_or("");
+  if (value["is_equal"].bool_or(false)) return fmt::format("{} holds what the dump holds\n", store);
+  return value["is_emptied"].bool_or(false)
+             ? fmt::format("{} is empty\n", store)
+             : fmt::format("{} holds something else too and stays as it is\n", store);
+}
+
+}  // namespace
+
 ExitCode run_dump_import(const Invocation& invocation) {
   const std::string format = invocation.value("--format");
-  auto address = address_of(invocation);
+  auto address = address_of(invocation, "store");
   if (!address) return print_error(address.error(), format);
   const auto ports = ports_of(invocation);
   if (!ports) return print_error(ports.error(), format);
   const auto parallel = read_number(invocation.value("--parallel"), "--parallel", kParallelMax);
   if (!parallel) return print_error(parallel.error(), format);
+  if (const auto beside = beside_import(invocation, *address, static_cast<unsigned>(*parallel))) {
+    const bool is_kept = *beside && (**beside)["is_emptied"] == Value(false);
+    return show_dump(*beside, format, beside_text,
+                     is_kept && format != "json" ? ExitCode::differences : ExitCode::done);
+  }
   if (invocation.has("--compress-blobs")) address->blob_compression = dump::BlobCompression::lz4;
   step::StopSignal stop;
   const StopOnSignal on_signal(stop);

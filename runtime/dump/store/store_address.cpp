@@ -120,8 +120,10 @@ Result<StoreAddress> from_url(std::string_view text, StoreKind kind, std::string
         .with_blame(Blame::plan);
   }
   if (address.user.empty()) return wrong(text, "names no user");
+  // The colons of an IPv6 address stand in brackets.
+  const std::size_t bracket = place.rfind(']');
   if (const std::size_t colon = place.rfind(':');
-      colon != std::string_view::npos && place.find(']') == std::string_view::npos) {
+      colon != std::string_view::npos && (bracket == std::string_view::npos || colon > bracket)) {
     const std::string_view digits = place.substr(colon + 1);
     const auto [end, code] =
         std::from_chars(digits.data(), digits.data() + digits.size(), address.port);
@@ -130,6 +132,7 @@ Result<StoreAddress> from_url(std::string_view text, StoreKind kind, std::string
     }
     place = place.substr(0, colon);
   }
+  if (place.starts_with('[') && place.ends_with(']')) place = place.substr(1, place.size() - 2);
   if (address.host.empty()) address.host = place;
   if (address.host.empty()) return wrong(text, "names no host");
   return address;

@@ -1,0 +1,184 @@
+#include "runtime/dump/store/store_look.h"
+
+#include <fmt/format.h>
+
+#include <cstdlib>
+#include <filesystem>
+
+#include "runtime/dump/store/dump_source.h"
+#include "runtime/dump/store/errors.h"
+#include "runtime/dump/store/import_store.h"
+#include "runtime/dump/store/sql_connections.h"
+#include "runtime/dump/store/stopped.h"
+#include "runtime/dump/store/store_reader.h"
+#include "runtime/dump/store/store_writer.h"
+
+namespace plan::dump {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr unsigned kParallel = 2;
+
+bool is_of_files(const StoreAddress& address) {
+  return address.kind == StoreKind::sqlite || address.kind == StoreKind::rocksdb;
+}
+
+std::uint64_t bytes_of_files(const StoreAddress& address) {
+  std::uint64_t bytes = 0;
+  std::error_code code;
+  if (address.kind == StoreKind::sqlite) {
+    for (const char* suffix : {"", "-wal"}) {
+      const auto size = fs::file_size(address.path + suffix, code);
+      if (!code) bytes += size;
+    }
+    return bytes;
+  }
+  for (fs::recursive_directory_iterator file(address.path, code), end; !code && file != end;
+       file.increment(code)) {
+    std::error_code gone;
+    const auto size = file->file_size(gone);
+    if (!gone) bytes += size;
+  }
+  return bytes;
+}
+
+Result<std::uint64_t> bytes_of_database(const StoreAddress& address) {
+  std::string text;
+  if (address.kind == StoreKind::postgresql) {
+    PLAN_TRY(connection, open_postgresql(address));
+    PLAN_TRY(rows, connection.query("SELECT pg_database_size(current_database())"));
+    if (!rows.empty()) text = rows[0].at(0).value_or("0");
+  } else {
+    PLAN_TRY(connection, open_mysql(address));
+    PLAN_TRY(rows, connection.query("SELECT coalesce(sum(data_length + index_length), 0) FROM "
+                                    "information_schema.tables WHERE table_schema = database()"));
+    if (!rows.empty()) text = rows[0].at(0).value_or("0");
+  }
+  return std::strtoull(text.c_str(), nullptr, 10);
+}
+
+bool is_there(const StoreAddress& address) {
+  std::error_code code;
+  if (!is_of_files(address)) return true;
+  if (address.kind == StoreKind::sqlite) {
+    // A file of no bytes is what an open that came to nothing leaves.
+    const auto bytes = fs::file_size(address.path, code);
+    return !code && bytes > 0;
+  }
+  return fs::exists(fs::path(address.path) / "CURRENT", code);
+}
+
+Outcome remove_files(const StoreAddress& address) {
+  std::error_code code;
+  if (address.kind == StoreKind::rocksdb) {
+    fs::remove_all(address.path, code);
+  } else {
+    // The log first: a database without its log is an older one, a log without its database
+    // nothing.
+    for (const char* suffix : {"-wal", "-shm", ""}) {
+      if (!code) fs::remove(address.path + suffix, code);
+    }
+  }
+  if (!code) return {};
+  return Error(errors::store_in_use, fmt::format("{}: {}", address.name(), code.message()));
+}
+
+}  // namespace
+
+Result<StoreLook> look_at_store(const StoreAddress& address) {
+  StoreLook look;
+  look.name = address.name();
+  look.kind = address.kind;
+  look.is_there = is_there(address);
+  if (!look.is_there) return look;
+  if (is_of_files(address)) {
+    look.bytes = bytes_of_files(address);
+  } else {
+    PLAN_TRY(bytes, bytes_of_database(address));
+    look.bytes = bytes;
+  }
+  PLAN_TRY(reader, open_store_reader(address));
+  for (const char letter : reader->letters()) {
+    PLAN_TRY(cursor, reader->open(letter));
+    if (cursor == nullptr) continue;
+    Record record;
+    PLAN_TRY(has_row, cursor->next(record));
+    if (has_row) look.filled.push_back(letter);
+  }
+  auto schema = schema_of_store(*reader);
+  if (schema) {
+    look.schema = *schema;
+  } else if (!schema.error().is(errors::store_has_no_schema)) {
+    return std::move(schema).error();
+  }
+  return look;
+}
+
+Outcome empty_store(const StoreAddress& address) {
+  PLAN_TRY_VOID(check_stopped(address));
+  if (is_of_files(address)) return remove_files(address);
+  std::string names(kImportTable);
+  if (address.kind == StoreKind::postgresql) {
+    PLAN_TRY(connection, open_postgresql(address));
+    PLAN_TRY(tables, postgresql_tables(connection));
+    for (const auto& [letter, shape] : tables) names += fmt::format(", {}", letter);
+    return connection.execute(fmt::format("DROP TABLE IF EXISTS {}", names));
+  }
+  PLAN_TRY(connection, open_mysql(address));
+  PLAN_TRY(tables, mysql_tables(connection));
+  for (const auto& [letter, shape] : tables) names += fmt::format(", {}", letter);
+  return connection.execute(fmt::format("DROP TABLE IF EXISTS {}", names));
+}
+
+Result<TakenBack> take_back_import(const StoreAddress& address, const std::string& folder,
+                                   const std::vector<std::string>& subspaces) {
+  PLAN_TRY(look, look_at_store(address));
+  if (!look.is_there) return TakenBack::emptied;
+  if (!look.is_empty()) {
+    PLAN_TRY_VOID(check_stopped(address));
+    if (look.schema == 0) {
+      // Complete stores have the schema row, so this is the beginning of somebody's import.
+      PLAN_TRY(source, read_dump_source(folder, subspaces, kParallel));
+      PLAN_TRY(writer, open_store_writer(address));
+      PLAN_TRY(begun, writer->begun_import());
+      if (begun != source.identity()) return TakenBack::kept;
+    } else {
+      PLAN_TRY(source, read_dump_source(folder, subspaces, kParallel));
+      for (const char letter : look.filled) {
+        if (!source.files.contains(letter)) return TakenBack::kept;
+      }
+      const Outcome same = compare_with_store(address, folder, subspaces, kParallel);
+      if (!same && same.error().is(errors::import_differs)) return TakenBack::kept;
+      if (!same) return same.error();
+    }
+  }
+  PLAN_TRY_VOID(empty_store(address));
+  return TakenBack::emptied;
+}
+
+ir::Value to_value(const StoreLook& look) {
+  return ir::Value::map({{"store", look.name},
+                         {"kind", to_string(look.kind)},
+                         {"is_there", look.is_there},
+                         {"schema", look.schema},
+                         {"filled", std::string(look.filled.begin(), look.filled.end())},
+                         {"bytes", look.bytes}});
+}
+
+StoreLook store_look_from(const ir::Value& value) {
+  StoreLook look;
+  look.name = value["store"].string_or("");
+  for (const StoreKind kind :
+       {StoreKind::sqlite, StoreKind::rocksdb, StoreKind::postgresql, StoreKind::mysql}) {
+    if (to_string(kind) == value["kind"].string_or("")) look.kind = kind;
+  }
+  look.is_there = value["is_there"].bool_or(false);
+  look.schema = static_cast<std::uint32_t>(value["schema"].integer_or(0));
+  const std::string_view filled = value["filled"].string_or("");
+  look.filled.assign(filled.begin(), filled.end());
+  look.bytes = static_cast<std::uint64_t>(value["bytes"].integer_or(0));
+  return look;
+}
+
+}  // namespace plan::dump

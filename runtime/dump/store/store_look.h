@@ -1,0 +1,47 @@
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "compiler/ir/value.h"
+#include "compiler/source/result.h"
+#include "runtime/dump/store/store_address.h"
+
+namespace plan::dump {
+
+/// What a store is before anything is done with it. Nothing in it is changed, nothing made.
+struct StoreLook {
+  std::string name = {};  ///< its address, without any secret
+  StoreKind kind = StoreKind::sqlite;
+  bool is_there = false;          ///< the file, folder or database exists
+  std::uint32_t schema = 0;       ///< 0: it has no row that says so, no server starts on it
+  std::vector<char> filled = {};  ///< subspaces that hold any row
+  std::uint64_t bytes = 0;        ///< on disk, as the database tells
+  [[nodiscard]] bool is_empty() const { return filled.empty(); }
+};
+
+/// Errors: those of the store. The server may run; only what is in flux is then a guess.
+[[nodiscard]] Result<StoreLook> look_at_store(const StoreAddress& address);
+
+/// What became of a store that an import filled.
+enum class TakenBack : std::uint8_t {
+  emptied = 0,  ///< it held the dump and nothing else, or a part of it: now it is as it was before
+  kept = 1,     ///< it holds something else too, and was left as it is
+};
+
+/// The opposite of import_store: empties the store when it holds exactly what this dump has, or the
+/// beginning of this dump's import. What a server has written into it since is never taken away.
+/// Files and folders go; in a database the tables of the server go, nothing else. Repeatable.
+[[nodiscard]] Result<TakenBack> take_back_import(const StoreAddress& address,
+                                                 const std::string& folder,
+                                                 const std::vector<std::string>& subspaces);
+
+/// Empties a store whatever is in its tables: for what the server's own import left half done in a
+/// store that was empty before.
+[[nodiscard]] Outcome empty_store(const StoreAddress& address);
+
+[[nodiscard]] ir::Value to_value(const StoreLook& look);
+/// The opposite, for an answer of another machine.
+[[nodiscard]] StoreLook store_look_from(const ir::Value& value);
+
+}  // namespace plan::dump
