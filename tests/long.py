@@ -46,10 +46,13 @@ def part_tidy(count):
 
 
 def part_dump(count):
-    """Every cut and every flipped byte of the issue on dumps; tests/run takes a sample of them."""
-    folder = suite.build("release", ["unit_dump"], count)
-    if folder:
-        suite.run_gtest(folder / "unit_dump", count, "dump", {"PLAN_LONG": "1", "GTEST_FILTER": "DumpDamage.*"})
+    """200,000 flipped bytes anywhere in a dump, and store moves killed at every pass; tests/run takes a sample of both."""
+    folder = suite.build("release", ["unit_dump", "plan"], count)
+    if not folder:
+        return
+    suite.run_gtest(folder / "unit_dump", count, "dump", {"PLAN_LONG": "1", "GTEST_FILTER": "DumpDamage.*"}, seconds_max=7200)
+    script = suite.ROOT / "tests" / "crash" / "store_move_kill_test.py"
+    suite.run_script([sys.executable, script], count, script.relative_to(suite.ROOT), {"PLAN": str(folder / "plan"), "PLAN_LONG": "1"})
 
 
 def part_fuzz(count):

@@ -87,16 +87,16 @@ def targets_of(preset, pattern):
                   {m[1] for m in re.finditer(r"^(%s): CXX_EXECUTABLE" % pattern, listed, re.M)})
 
 
-def run_gtest(binary, count, label, environment=None):
+def run_gtest(binary, count, label, environment=None, seconds_max=900):
     with tempfile.NamedTemporaryFile(suffix=".json") as report:
         began = time.monotonic()
         try:
             done = run([binary, f"--gtest_output=json:{report.name}", "--gtest_brief=1"], stdout=subprocess.PIPE,
-                       stderr=subprocess.STDOUT, text=True, errors="replace", timeout=900,
+                       stderr=subprocess.STDOUT, text=True, errors="replace", timeout=seconds_max,
                        env={**os.environ, **(environment or {})})
             output, code = done.stdout, done.returncode
         except subprocess.TimeoutExpired as late:
-            output, code = (late.stdout or b"").decode(errors="replace") + "\nran for more than 900 s", -1
+            output, code = (late.stdout or b"").decode(errors="replace") + f"\nran for more than {seconds_max} s", -1
         try:
             suites = json.load(open(report.name, encoding="utf-8"))["testsuites"]
         except (ValueError, KeyError):

@@ -1,12 +1,16 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <functional>
 #include <map>
+#include <set>
 
 #include "runtime/dump/contents.h"
 #include "runtime/dump/diff.h"
 #include "runtime/dump/directory.h"
 #include "runtime/dump/errors.h"
+#include "runtime/dump/frame_reader.h"
+#include "runtime/dump/frame_writer.h"
 #include "runtime/dump/repair.h"
 #include "runtime/dump/rewrite.h"
 #include "tests/support/temp_dir.h"
@@ -157,6 +161,90 @@ TEST(DumpSelect, TakesAnAccountWithAllItRefersToAndNothingOfOthers) {
         }
       }
     }
+  }
+}
+
+/// A copy of a dump in which one file's records are what `change` makes of them.
+void copy_with(const fs::path& dump, const std::string& copy, char letter,
+               const std::function<void(std::map<std::string, std::string>&)>& change) {
+  fs::copy(dump, copy);
+  const fs::path file = fs::path(copy) / file_name_of(letter);
+  std::map<std::string, std::string> records;
+  FileHeader header;
+  {
+    auto reader = FrameReader::open(file.string());
+    ASSERT_TRUE(reader);
+    header = *(*reader)->header();
+    while (true) {
+      const auto record = (*reader)->next_record();
+      ASSERT_TRUE(record);
+      if (!*record) break;
+      records.emplace((*record)->key, (*record)->value);
+    }
+  }
+  change(records);
+  fs::remove(file);
+  auto writer = FrameWriter::create(file.string(), header);
+  ASSERT_TRUE(writer);
+  for (const auto& [key, value] : records) ASSERT_TRUE((*writer)->append({key, value}));
+  ASSERT_TRUE((*writer)->finish());
+}
+
+std::string big_endian(std::uint64_t value, std::size_t bytes) {
+  std::string text;
+  for (std::size_t i = bytes; i-- > 0;) text += static_cast<char>(value >> (8 * i));
+  return text;
+}
+
+/// Whose messages are in a selection: all of theirs, and none of anybody else's.
+std::set<std::string> accounts_in(const std::string& part, const fs::path& dump) {
+  std::set<std::string> found;
+  const Sink nowhere = [](std::string_view) -> Outcome { return {}; };
+  const ir::Value truth = expected_of(dump)["truth"]["perAccount"];
+  for (const auto& [account, known] : truth.members()) {
+    std::size_t got = 0;
+    for (const ir::Value& email : known["emails"].items())
+      got += get_message(part, account, email["id"].string_or(""), nowhere) ? 1U : 0U;
+    EXPECT_TRUE(got == 0 || got == known["emails"].size()) << account << " is there in part";
+    if (got > 0) found.insert(account);
+  }
+  return found;
+}
+
+// No recorded dump has a tenant (they need a licence): the records that make one are put in.
+TEST(DumpSelect, TakesTheAccountsOfATenant) {
+  PLAN_SHARED(dumps, "data/dumps");
+  const TempDir folder;
+  constexpr std::uint64_t kTenant = 7;
+  const fs::path new_dump = dumps / "0.16.15-sqlite-small";
+  copy_with(new_dump, folder.file("new"), 'g', [](auto& records) {
+    records[big_endian(kTenantType, 2) + big_endian(0x0019, 2) + "acme"] =
+        big_endian(kTenantType, 2) + big_endian(kTenant, 8);
+    for (const std::uint64_t account : {3U, 6U}) {  // bob, erin
+      records[big_endian(kTenantType, 2) + big_endian(kTenant, 8) + big_endian(kAccountType, 2) +
+              big_endian(account, 8)] = "";
+    }
+  });
+  const fs::path old_dump = dumps / "0.15.5-sqlite-small";
+  copy_with(old_dump, folder.file("old"), 'd', [](auto& records) {
+    records[std::string("\0acme", 5)] = std::string("\x07\x08", 2);  // id 7, type tenant
+    for (const char* name : {"bob", "erin"}) {
+      std::string& value = records.at(std::string(1, '\0') + name);
+      value += static_cast<char>(kTenant);
+    }
+  });
+  for (const auto& [copy, dump] : {std::pair{"new", new_dump}, std::pair{"old", old_dump}}) {
+    for (const char* tenant : {"acme", "7"}) {
+      const std::string part = folder.file(std::string(copy) + tenant);
+      const auto written =
+          rewrite_dumps({folder.file(copy)}, part, {.wanted = {.tenants = {tenant}}});
+      ASSERT_TRUE(written) << copy << ": " << written.error().to_line();
+      EXPECT_EQ(accounts_in(part, dump), (std::set<std::string>{"bob", "erin"})) << copy;
+    }
+    const auto nobody = rewrite_dumps({folder.file(copy)}, folder.file("no"),
+                                      {.wanted = {.tenants = {"umbrella"}}});
+    ASSERT_FALSE(nobody);
+    EXPECT_TRUE(nobody.error().is(errors::unknown_account));
   }
 }
 
