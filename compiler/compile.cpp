@@ -120,7 +120,7 @@ class Compilation {
     check_rollback_points(*graph, migration.plan, sink_);
     if (input_.schema != nullptr) {
       check_target_values(*graph, *input_.schema, migration.plan, sink_);
-    } else {
+    } else if (!migration.plan.is_of_store) {
       sink_
           .report(Kind::schema_missing, migration.plan.place("target"),
                   "the target's schema is not in the cache")
@@ -151,6 +151,7 @@ class Compilation {
     }
     for (const check::Named& point : plan.rollback_points)
       summary.rollback_points.push_back(point.text);
+    for (const check::PlanDump& dump : plan.dumps) summary.dump_folders.push_back(dump.folder.text);
     summary.is_each_account_a_point = plan.has_point("each-account");
     summary.connections = connections_of(plan);
     result_.plan = std::move(summary);

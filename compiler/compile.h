@@ -59,6 +59,7 @@ struct PlanSummary {
   std::vector<Wave> waves = {};
   std::vector<std::string> rollback_points = {};
   bool is_each_account_a_point = false;
+  std::vector<std::string> dump_folders = {};  ///< of a plan about a store
   /// The resolved blocks that steps carry too: `source`, `target`, `proxies`, `hosts`, `addresses`,
   /// `accounts_from`. Secrets are references.
   ir::Value connections = {};

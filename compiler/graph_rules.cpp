@@ -45,10 +45,16 @@ constexpr std::array kStageRules = {
     StageRule{ir::Stage::finalize, {"before-finalize", ""}},
 };
 
+constexpr std::array kStageRulesOfStore = {
+    StageRule{ir::Stage::cutover, {"before-stop", ""}},
+    StageRule{ir::Stage::waves, {"before-stop", ""}},
+    StageRule{ir::Stage::finalize, {"before-start", ""}},
+};
+
 }  // namespace
 
 void check_rollback_points(const ir::StepGraph& graph, const check::Plan& plan, Sink& sink) {
-  for (const StageRule& rule : kStageRules) {
+  for (const StageRule& rule : plan.is_of_store ? kStageRulesOfStore : kStageRules) {
     if (plan.has_point(rule.points[0]) ||
         (!rule.points[1].empty() && plan.has_point(rule.points[1])))
       continue;

@@ -215,6 +215,47 @@ RowSet key_rows(const check::Migration& migration) {
           {}};
 }
 
+RowSet dump_rows(const check::Migration& migration) {
+  const auto* dumps = &migration.plan.dumps;
+  return {"dumps",
+          dumps->size(),
+          [dumps](std::size_t i) {
+            const check::PlanDump& dump = (*dumps)[i];
+            Value named = Value::list();
+            for (const check::Named& name : dump.named) named.push_back(name.text);
+            return Row{dump.name,
+                       Value::map({{"folder", dump.folder.text},
+                                   {"subspaces", std::move(named)},
+                                   {"by", dump.is_by_server ? "server" : "plan"}}),
+                       dump.folder.span,
+                       0,
+                       {}};
+          },
+          {}};
+}
+
+lower::LowerInput lowering_of_store(const check::Migration& migration, const SourceSet& sources) {
+  const check::Plan& plan = migration.plan;
+  lower::LowerInput input;
+  input.sources = &sources;
+  input.connections["target"] = plan.target;
+  Value points = Value::list();
+  for (const check::Named& point : plan.rollback_points) points.push_back(point.text);
+  Value folders = Value::list();
+  std::string whole;
+  for (const check::PlanDump& dump : plan.dumps) {
+    folders.push_back(dump.folder.text);
+    if (dump.named.empty() && whole.empty()) whole = dump.folder.text;
+  }
+  input.scope.set("rollback_points", std::move(points));
+  input.scope.set("store", Value::map({{"is_moved", plan.store.is_moved},
+                                       {"folder", whole},
+                                       {"folders", std::move(folders)},
+                                       {"by", plan.store.is_by_server ? "server" : "plan"}}));
+  input.rows = {dump_rows(migration)};
+  return input;
+}
+
 }  // namespace
 
 Value connections_of(const check::Plan& plan) {
@@ -235,6 +276,7 @@ Value connections_of(const check::Plan& plan) {
 lower::LowerInput lowering_of(const check::Migration& migration, const SourceSet& sources,
                               Sink& sink) {
   const check::Plan& plan = migration.plan;
+  if (plan.is_of_store) return lowering_of_store(migration, sources);
   lower::LowerInput input;
   input.sources = &sources;
   const Value connections = connections_of(plan);

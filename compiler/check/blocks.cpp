@@ -150,4 +150,78 @@ const std::vector<Field>& stop_fields() {
   return kFields;
 }
 
+const std::vector<Field>& store_host_fields() {
+  static const std::vector<Field> kFields = {host_fields().back()};
+  return kFields;
+}
+
+const std::vector<Field>& store_server_fields() {
+  static const std::vector<Field> kFields = {
+      Field{"config", FieldType::path, true},
+      Field{"binary", FieldType::path, false, "/usr/local/bin/stalwart"},
+      // Whom files of the store belong to, and as whom the server's own program runs.
+      Field{"user", FieldType::text, false, ""},
+      Field{"service",
+            FieldType::block,
+            true,
+            {},
+            {Field{"unit", FieldType::text, false, ""},
+             Field{"container", FieldType::text, false, ""}, Field{"stop", FieldType::texts},
+             Field{"start", FieldType::texts}, Field{"running", FieldType::texts}}},
+      Field{"stop_within", FieldType::duration_ms, false, 60'000, {}, {}, 1'000, 3'600'000},
+      Field{"start_within", FieldType::duration_ms, false, 120'000, {}, {}, 1'000, 3'600'000},
+      Field{"ready", FieldType::texts},
+      Field{"ports", FieldType::texts},
+      Field{"blobs",
+            FieldType::block,
+            false,
+            {},
+            {Field{"folder", FieldType::text, false, ""},
+             Field{"depth", FieldType::count, false, 2, {}, {}, 1, 5}}},
+      Field{"rocksdb_library", FieldType::text, false, ""},
+      // The program on that machine when it is reached over SSH.
+      Field{"plan", FieldType::text, false, "plan"},
+  };
+  return kFields;
+}
+
+const std::vector<Field>& dump_fields() {
+  static const std::vector<Field> kFields = {
+      Field{"of", FieldType::word, false, "target", {}, {"target"}},
+      Field{"subspaces", FieldType::texts},
+      Field{"to", FieldType::path, true},
+      Field{"when", FieldType::word, false, "", {}, {"stopped", "running"}},
+      Field{"by", FieldType::word, false, "plan", {}, {"plan", "server"}},
+  };
+  return kFields;
+}
+
+const std::vector<Field>& store_fields() {
+  static const std::vector<Field> kFields = {
+      Field{"by", FieldType::word, false, "plan", {}, {"plan", "server"}},
+      Field{"config", FieldType::text, false, ""},
+  };
+  return kFields;
+}
+
+const std::vector<Field>& store_place_fields() {
+  static const std::vector<Field> kDatabase = {
+      Field{"host", FieldType::host, true},
+      // 0: that of the kind of database.
+      Field{"port", FieldType::count, false, 0, {}, {}, 0, 65'535},
+      Field{"database", FieldType::text, false, "stalwart"},
+      Field{"user", FieldType::text, false, "stalwart"},
+      Field{"password", FieldType::secret},
+      Field{"tls", FieldType::boolean, false, false},
+  };
+  static const std::vector<Field> kFields = {
+      Field{"sqlite", FieldType::path},
+      Field{"rocksdb", FieldType::path},
+      Field{"postgresql", FieldType::block, false, {}, kDatabase},
+      Field{"mysql", FieldType::block, false, {}, kDatabase},
+      Field{"foundationdb", FieldType::path},
+  };
+  return kFields;
+}
+
 }  // namespace plan::check

@@ -5,8 +5,8 @@
 
 namespace plan::check {
 
-// The tables of the plan's blocks: what std/dovecot-postfix understands, and what its drivers get
-// when the author says nothing.
+// The tables of the plan's blocks: what std/dovecot-postfix and std/store-move understand, and what
+// their drivers get when the author says nothing.
 
 [[nodiscard]] const std::vector<Field>& address_fields();
 [[nodiscard]] const std::vector<Field>& host_fields();
@@ -17,5 +17,14 @@ namespace plan::check {
 [[nodiscard]] const std::vector<Field>& cutover_fields();
 /// `stop_when` of a wave.
 [[nodiscard]] const std::vector<Field>& stop_fields();
+
+/// `hosts` and `target` of a plan about a store.
+[[nodiscard]] const std::vector<Field>& store_host_fields();
+[[nodiscard]] const std::vector<Field>& store_server_fields();
+/// One entry of `dump`.
+[[nodiscard]] const std::vector<Field>& dump_fields();
+/// `store`, without `from` and `to`; and what stands in each of these.
+[[nodiscard]] const std::vector<Field>& store_fields();
+[[nodiscard]] const std::vector<Field>& store_place_fields();
 
 }  // namespace plan::check

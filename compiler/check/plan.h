@@ -35,6 +35,31 @@ struct PlanWave {
   Span window_span = {};               ///< of the later of the two
 };
 
+/// One entry of `dump:`.
+struct PlanDump {
+  Span span = {};
+  Named folder = {};              ///< absolute path on the server's machine
+  std::string name = {};          ///< in ids of steps: the last part of `folder`
+  std::vector<Named> named = {};  ///< letters, names or families; empty: all
+  Span subspaces_span = {};
+  Named when = {};            ///< empty: the author does not say
+  bool is_by_server = false;  ///< `stalwart --export` writes it, not plan
+};
+
+/// `store:`: where the server keeps its data, and where it shall.
+struct PlanStore {
+  Span span = {};
+  Span from_span = {};
+  Span to_span = {};
+  bool is_moved = false;       ///< there is a `to`, or a `config` to change to
+  bool is_by_server = false;   ///< `stalwart --import` fills it, not plan
+  std::string from_kind = {};  ///< "sqlite", "rocksdb", ...; empty: what the configuration names
+  std::string to_kind = {};
+  ir::Value from = {};      ///< {address, password}; `config:PATH` when it is not given
+  ir::Value to = {};        ///< the same, with what a server's configuration says about it
+  std::string config = {};  ///< file that becomes the server's configuration
+};
+
 /// A plan as its author meant it: names resolved, defaults filled in, secrets as references.
 /// Nothing of the lock yet.
 struct Plan {
@@ -73,6 +98,11 @@ struct Plan {
   std::vector<PlanWave> waves = {};
   std::vector<Named> rollback_points = {};
   Span rollback_span = {};
+  /// The plan is about one server's store: dumps of it, or its move to another kind. It has no
+  /// source, proxies, domains or accounts.
+  bool is_of_store = false;
+  std::vector<PlanDump> dumps = {};
+  PlanStore store = {};
 
   [[nodiscard]] bool has_point(std::string_view name) const;
   /// The place of a value: `place("source", "master_user")`; the plan's begin when it is not there.
@@ -119,7 +149,7 @@ struct Migration {
 [[nodiscard]] Migration resolve(Plan plan, std::shared_ptr<const facts::Lock> lock,
                                 std::shared_ptr<const facts::Measurements> facts, Sink& sink);
 
-/// Runs every rule of rules.def.
+/// Runs every rule of rules.def that is about plans of this kind.
 void check_rules(const Migration& migration, Sink& sink);
 
 /// Part of an address behind the last `@`; empty when there is none.

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "compiler/check/blocks.h"
+#include "compiler/check/store_plan.h"
 #include "compiler/ir/json.h"
 #include "compiler/source/text.h"
 
@@ -157,6 +158,17 @@ PlanKey address_key(const std::vector<Field>& command) {
   return key;
 }
 
+PlanKey use_key(std::string what) {
+  PlanKey key =
+      block("use", std::move(what), true,
+            {leaf("module", "its name", true, string_schema()),
+             leaf("as", "what stands in front of the ids of its steps", false, string_schema()),
+             leaf("digest", "SHA-256 of its text", false, string_schema("sha256:[0-9a-f]+")),
+             leaf("with", "values of its inputs", false, Value::map({{"type", "object"}}))});
+  key.schema = string_schema();  // a module may be named by itself
+  return key;
+}
+
 PlanKey make_keys() {
   PlanKey plan;
   plan.name = "plan";
@@ -170,11 +182,7 @@ PlanKey make_keys() {
   plan.keys = {
       leaf("plan", "version of the plan: 1", true, Value::map({{"const", 1}})),
       leaf("name", "name of the migration; the lock belongs to it", true, string_schema()),
-      block("use", "the procedure: `std/dovecot-postfix`, or a module in the plan's folder", true,
-            {leaf("module", "its name", true, string_schema()),
-             leaf("as", "what stands in front of the ids of its steps", false, string_schema()),
-             leaf("digest", "SHA-256 of its text", false, string_schema("sha256:[0-9a-f]+")),
-             leaf("with", "values of its inputs", false, Value::map({{"type", "object"}}))}),
+      use_key("the procedure: `std/dovecot-postfix`, or a module in the plan's folder"),
       block("addresses", "where each part answers", true, keys_of(address_fields())),
       block("hosts", "how plan reaches the machines", false, keys_of(host_fields())),
       block("source", "the old server", true, keys_of(source_fields())),
@@ -208,10 +216,40 @@ PlanKey make_keys() {
                {{"type", "array"},
                 {"items", words_schema({"before-cutover", "each-account", "before-finalize"})}})),
   };
-  // A module may be named by itself.
-  for (PlanKey& key : plan.keys) {
-    if (key.name == "use") key.schema = string_schema();
+  return plan;
+}
+
+PlanKey make_store_keys() {
+  PlanKey plan;
+  const auto place = [](const char* name, const char* what) {
+    return block(name, what, false, keys_of(store_place_fields()));
+  };
+  std::vector<PlanKey> store = keys_of(store_fields());
+  store.push_back(place("from", "where the data is; without, what the configuration names"));
+  store.push_back(place("to", "where it shall be"));
+  std::vector<PlanKey> dump = keys_of(dump_fields());
+  for (PlanKey& key : dump) {
+    if (key.name != "subspaces") continue;
+    key.what = "`all`, or a list of families, names or letters";
+    key.schema = Value::map({{"anyOf", Value::list({words_schema({"all"}), texts_schema()})}});
   }
+  std::vector<PlanKey> server = keys_of(store_server_fields());
+  for (PlanKey& key : server) {
+    if (key.name != "ports") continue;
+    key.what = "ports on which the server answers";
+    key.schema = Value::map({{"type", "array"}, {"items", number_schema(1, 65535)}});
+  }
+  plan.keys = {
+      leaf("plan", "version of the plan: 1", true, Value::map({{"const", 1}})),
+      leaf("name", "name of the move; the lock belongs to it", true, string_schema()),
+      use_key("the procedure: `std/store-move`, or a module in the plan's folder"),
+      block("hosts", "how plan reaches the machine", false, keys_of(store_host_fields())),
+      block("target", "the server", true, std::move(server)),
+      block("dump", "what is dumped, and where to", false, std::move(dump), true),
+      block("store", "where the server's data goes", false, std::move(store)),
+      leaf("rollback_points", "places to go back to", false,
+           Value::map({{"type", "array"}, {"items", words_schema(store_plan_points())}})),
+  };
   return plan;
 }
 
@@ -244,8 +282,14 @@ const PlanKey& plan_keys() {
   return kPlan;
 }
 
-const PlanKey* find_plan_key(const std::vector<std::string>& path) {
-  const PlanKey* key = &plan_keys();
+const PlanKey& plan_keys_of_store() {
+  static const PlanKey kPlan = make_store_keys();
+  return kPlan;
+}
+
+namespace {
+
+const PlanKey* find_below(const PlanKey* key, const std::vector<std::string>& path) {
   for (const std::string& name : path) {
     const auto found = std::find_if(key->keys.begin(), key->keys.end(),
                                     [&](const PlanKey& inner) { return inner.name == name; });
@@ -255,8 +299,16 @@ const PlanKey* find_plan_key(const std::vector<std::string>& path) {
   return key;
 }
 
+}  // namespace
+
+const PlanKey* find_plan_key(const std::vector<std::string>& path) {
+  const PlanKey* key = find_below(&plan_keys(), path);
+  return key != nullptr ? key : find_below(&plan_keys_of_store(), path);
+}
+
 Value plan_json_schema() {
-  Value schema = schema_of(plan_keys());
+  Value schema = Value::map(
+      {{"anyOf", Value::list({schema_of(plan_keys()), schema_of(plan_keys_of_store())})}});
   schema.set("$schema", "https://json-schema.org/draft/2020-12/schema");
   schema.set("title", "migration.yaml");
   return schema;

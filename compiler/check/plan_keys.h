@@ -19,10 +19,12 @@ struct PlanKey {
   ir::Value schema = {};           ///< JSON Schema of a value that is no block
 };
 
-/// The plan itself: its keys are the top-level ones.
+/// The plan itself: its keys are the top-level ones. Of `std/dovecot-postfix`.
 [[nodiscard]] const PlanKey& plan_keys();
+/// The same of a plan about a store (`std/store-move`).
+[[nodiscard]] const PlanKey& plan_keys_of_store();
 
-/// The key at `path` ("source", "imap"); null when there is none.
+/// The key at `path` ("source", "imap") of either; null when there is none.
 [[nodiscard]] const PlanKey* find_plan_key(const std::vector<std::string>& path);
 
 /// JSON Schema (draft 2020-12) of migration.yaml, for editors. Scalars may also be text with

@@ -8,6 +8,7 @@
 #include "compiler/check/fields.h"
 #include "compiler/check/names.h"
 #include "compiler/check/plan.h"
+#include "compiler/check/store_plan.h"
 #include "compiler/source/text.h"
 
 namespace plan::check {
@@ -29,8 +30,11 @@ const std::vector<std::string_view> kOurAccountSources = {"passwd_file", "csv", 
 const std::vector<std::string_view> kOtherAccountSources = {"sql", "mailcow", "mail-in-a-box",
                                                             "stalwart"};
 const std::vector<std::string_view> kPoints = {"before-cutover", "each-account", "before-finalize"};
-const std::vector<std::string_view> kProcedures = {"std/dovecot-postfix"};
-const std::vector<std::string_view> kLaterProcedures = {"std/store-move", "std/stalwart-0.15"};
+constexpr std::string_view kStoreMove = "std/store-move";
+const std::vector<std::string_view> kProcedures = {"std/dovecot-postfix", kStoreMove};
+const std::vector<std::string_view> kLaterProcedures = {"std/stalwart-0.15"};
+constexpr std::string_view kProceduresHelp =
+    "this version has `std/dovecot-postfix` and `std/store-move`";
 constexpr std::int64_t kParallelMax = 1000;
 constexpr std::size_t kWavesMax = 10'000;
 
@@ -50,11 +54,21 @@ class PlanReader {
     read_version();
     read_name();
     if (!read_procedure()) return std::move(plan_);
+    const bool is_own_module = !plan_.use.text.starts_with("std/");
+    plan_.is_of_store =
+        plan_.use.text == kStoreMove ||
+        (is_own_module && (tree_->find("dump") != nullptr || tree_->find("store") != nullptr));
+    const std::vector<std::string_view>& keys = plan_.is_of_store ? store_plan_keys() : kPlanKeys;
     for (const Entry& entry : tree_->entries) {
-      if (std::find(kPlanKeys.begin(), kPlanKeys.end(), std::string_view(entry.key)) ==
-          kPlanKeys.end()) {
-        reader_.unknown_key(entry, "the plan", kPlanKeys);
-      }
+      if (std::find(keys.begin(), keys.end(), std::string_view(entry.key)) == keys.end())
+        reader_.unknown_key(entry, "the plan", keys);
+    }
+    if (plan_.is_of_store) {
+      const std::size_t errors = sink_.count(Severity::error);
+      read_store_plan(plan_, reader_, sink_);
+      plan_.is_sound = sink_.count(Severity::error) == errors;
+      read_points();
+      return std::move(plan_);
     }
     read_addresses();
     plan_.hosts = reader_.block(tree_->find("hosts"), host_fields(), "`hosts`", plan_.span);
@@ -132,14 +146,14 @@ class PlanReader {
       sink_
           .report(Kind::procedure_unavailable, node->span,
                   fmt::format("procedure `{}` is not in this version", *text))
-          .help("this version has `std/dovecot-postfix`");
+          .help(std::string(kProceduresHelp));
       return false;
     }
     auto report = sink_.report(Kind::unknown_procedure, node->span,
                                fmt::format("there is no procedure `{}`", printable(*text, 80)));
     if (const auto near = nearest(*text, kProcedures))
       report.label(fmt::format("did you mean `{}`?", *near));
-    report.help("this version has `std/dovecot-postfix`");
+    report.help(std::string(kProceduresHelp));
     return false;
   }
 
@@ -462,15 +476,15 @@ class PlanReader {
     const Entry* entry = tree_->find_entry("rollback_points");
     plan_.rollback_span = entry == nullptr ? plan_.span : entry->key_span;
     if (node == nullptr || node->is_null()) return;  // the rule says what lacks one
+    const std::vector<std::string_view>& points = plan_.is_of_store ? store_plan_points() : kPoints;
     for (Named& point : reader_.names(*node, "`rollback_points`")) {
-      if (std::find(kPoints.begin(), kPoints.end(), std::string_view(point.text)) ==
-          kPoints.end()) {
+      if (std::find(points.begin(), points.end(), std::string_view(point.text)) == points.end()) {
         auto report =
             sink_.report(Kind::bad_value, point.span,
                          fmt::format("there is no rollback point `{}`", printable(point.text, 60)));
-        if (const auto near = nearest(point.text, kPoints))
+        if (const auto near = nearest(point.text, points))
           report.label(fmt::format("did you mean `{}`?", *near));
-        report.help("known here: `before-cutover`, `each-account`, `before-finalize`");
+        report.help(fmt::format("known here: `{}`", fmt::join(points, "`, `")));
         continue;
       }
       plan_.rollback_points.push_back(std::move(point));

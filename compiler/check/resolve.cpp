@@ -7,6 +7,7 @@
 #include "compiler/check/address_index.h"
 #include "compiler/check/limits.h"
 #include "compiler/check/plan.h"
+#include "compiler/check/store_plan.h"
 #include "compiler/ir/digest.h"
 #include "compiler/source/text.h"
 
@@ -47,6 +48,7 @@ class Resolver {
               "if you renamed the plan, run `plan fetch`; if not, the lock of another plan lies "
               "here");
     }
+    if (migration_.plan.is_of_store) return std::move(migration_);
     choose_accounts();
     assign_waves();
     index_addresses();
@@ -92,6 +94,15 @@ class Resolver {
       }
       return whole;
     };
+    if (plan.is_of_store) {
+      const std::string config(plan.target["config"].string_or(""));
+      plan.target = block(plan.target, "stalwart-store", {}, "target", {});
+      plan.target.set("from", plan.store.from);
+      plan.target.set("to", plan.store.to);
+      plan.target.set("new_config", plan.store.config);
+      plan.target.set("lease_file", store_lease_file(config));
+      return;
+    }
     plan.source =
         block(plan.source, "dovecot-postfix", plan.source_address, "source", "source.imap");
     plan.target = block(plan.target, "stalwart", plan.target_address, "target", "target.https");

@@ -7,9 +7,17 @@
 
 namespace plan::check {
 
+namespace {
+
+enum class Plans : std::uint8_t { accounts = 0, store = 1 };
+
+}  // namespace
+
 void check_rules(const Migration& migration, Sink& sink) {
-#define PLAN_RULE(function, needs_lock) \
-  if (!(needs_lock) || migration.lock != nullptr) rules::function(migration, sink);
+  const Plans kind = migration.plan.is_of_store ? Plans::store : Plans::accounts;
+#define PLAN_RULE(function, needs_lock, plans)                              \
+  if (kind == Plans::plans && (!(needs_lock) || migration.lock != nullptr)) \
+    rules::function(migration, sink);
 #include "compiler/check/rules.def"
 #undef PLAN_RULE
 }

@@ -8,7 +8,8 @@
 
 namespace plan::check::rules {
 
-#define PLAN_RULE(function, needs_lock) void function(const Migration& migration, Sink& sink);
+#define PLAN_RULE(function, needs_lock, plans) \
+  void function(const Migration& migration, Sink& sink);
 #include "compiler/check/rules.def"
 #undef PLAN_RULE
 

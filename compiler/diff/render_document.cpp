@@ -248,7 +248,7 @@ std::string render_markdown(const ChangeSet& changes, const RenderOptions& optio
   Shown shown;
   for (const StageChange& stage : changes.stages) {
     if (stage.steps.empty() && stage.waves.empty()) continue;
-    out += fmt::format("\n## {}: {}\n", to_string(stage.stage), promise_of(stage.stage));
+    out += fmt::format("\n## {}: {}\n", to_string(stage.stage), promise_of(stage));
     markdown_steps(out, stage.steps, options.is_folded);
     for (const WaveChange& wave : stage.waves) {
       out += fmt::format("\n### wave {}: {}, {} at a time\n\n{}.\n", cell(wave.name),

@@ -215,7 +215,7 @@ std::string render_text(const ChangeSet& changes, const RenderOptions& options) 
   for (const StageChange& stage : changes.stages) {
     if (stage.steps.empty() && stage.waves.empty()) continue;
     out += fmt::format("\n{}{}{}: {}\n", colours.bold, to_string(stage.stage), colours.reset,
-                       promise_of(stage.stage));
+                       promise_of(stage));
     draw_steps(out, stage.steps, "  ", options);
     for (const WaveChange& wave : stage.waves) draw_wave(out, wave, options, shown);
   }

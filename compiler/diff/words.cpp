@@ -38,8 +38,14 @@ std::string_view sign_of(const StepChange& step) {
   return step.standing == ir::Standing::satisfied ? "=" : sign_of_effect(effect_of(step));
 }
 
-std::string_view promise_of(ir::Stage stage) {
-  switch (stage) {
+std::string_view promise_of(const StageChange& stage) {
+  for (const StepChange& step : stage.steps) {
+    if (step.kind == ir::StepKind::service_stop)
+      return "the server is stopped, its store is only read";
+    if (step.kind == ir::StepKind::service_start)
+      return "the server starts again; what it takes in then is in the store that it starts on";
+  }
+  switch (stage.stage) {
     case ir::Stage::prepare:
       return "nothing changes for anybody";
     case ir::Stage::cutover:

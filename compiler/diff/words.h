@@ -15,7 +15,7 @@ namespace plan::diff {
 [[nodiscard]] std::string_view sign_of(const StepChange& step);
 [[nodiscard]] std::string_view sign_of_effect(ir::StepEffect effect);
 /// What holds in a stage, for the reviewer: "nothing changes for anybody".
-[[nodiscard]] std::string_view promise_of(ir::Stage stage);
+[[nodiscard]] std::string_view promise_of(const StageChange& stage);
 /// "1 account", "2,000 accounts".
 [[nodiscard]] std::string count_of(std::size_t count, std::string_view noun);
 /// "2,340 messages, 12.3 MiB, about 40 s; longest hold 2.1 s"; what was not measured says so.

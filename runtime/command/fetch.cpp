@@ -85,6 +85,28 @@ std::string measurements_text(const ir::Value& survey, const std::string& when) 
   return lines;
 }
 
+/// Survey documents of both sides. A plan about a store has one side only.
+struct Surveys {
+  ir::Value source = {};
+  ir::Value target = {};
+};
+
+Result<Surveys> ask_servers(Session& session, const PlanSummary& plan) {
+  Surveys surveys;
+  if (is_about_store(plan.connections)) {
+    PLAN_TRY(target,
+             session.survey_store(plan.dump_folders).while_doing("asking the server's machine"));
+    surveys.source = ir::Value::map({{"accounts", ir::Value::list()}});
+    surveys.target = std::move(target);
+    return surveys;
+  }
+  PLAN_TRY(target, session.survey_target().while_doing("asking the target"));
+  PLAN_TRY(source, session.survey_source().while_doing("asking the source"));
+  surveys.source = std::move(source);
+  surveys.target = std::move(target);
+  return surveys;
+}
+
 ExitCode fetch(const ProjectFolder& folder, const Invocation& invocation) {
   const std::string format = invocation.value("--format");
   auto head = read_head(folder);
@@ -107,12 +129,10 @@ ExitCode fetch(const ProjectFolder& folder, const Invocation& invocation) {
   for (const std::string& line : identities->silent) print_words(line + "\n");
 
   Session session(folder, with_pins(plan.connections, identities->shown));
-  auto target = session.survey_target();
-  if (!target)
-    return print_error(std::move(target).error().while_doing("asking the target"), format);
-  auto source = session.survey_source();
-  if (!source)
-    return print_error(std::move(source).error().while_doing("asking the source"), format);
+  auto surveys = ask_servers(session, plan);
+  if (!surveys) return print_error(surveys.error(), format);
+  ir::Value* source = &surveys->source;
+  ir::Value* target = &surveys->target;
   ir::Value proxies = ir::Value::map();
   for (const auto& [name, certificate] : identities->shown.certificates) {
     if (name.starts_with(kProxyPrefix)) proxies.set(name.substr(kProxyPrefix.size()), certificate);
@@ -150,10 +170,13 @@ ExitCode fetch(const ProjectFolder& folder, const Invocation& invocation) {
   } else {
     if (!taken.empty()) print_words("pinned for the first time; compare them with the servers:\n");
     for (const std::string& line : taken) print_words(fmt::format("  {}\n", line));
-    print_words(fmt::format("{}: {} account{}, {} list{}; {}\n", folder.lock_file,
-                            show_count(lock->accounts.size()),
-                            lock->accounts.size() == 1 ? "" : "s", show_count(lock->lists.size()),
-                            lock->lists.size() == 1 ? "" : "s",
+    const std::string what =
+        is_about_store(plan.connections)
+            ? fmt::format("Stalwart {}", (*target)["version"].string_or("(not known)"))
+            : fmt::format("{} account{}, {} list{}", show_count(lock->accounts.size()),
+                          lock->accounts.size() == 1 ? "" : "s", show_count(lock->lists.size()),
+                          lock->lists.size() == 1 ? "" : "s");
+    print_words(fmt::format("{}: {}; {}\n", folder.lock_file, what,
                             is_same ? "nothing has changed" : "written; it belongs into git"));
   }
   return ExitCode::done;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "compiler/source/text.h"
+#include "runtime/command/session.h"
 #include "runtime/net/errors.h"
 #include "runtime/net/host.h"
 #include "runtime/net/http_client.h"
@@ -87,6 +88,8 @@ Result<Identities> look_at_identities(const ir::Value& connections, const facts:
   Identities seen;
   for (const char* name : {"source", "target"})
     PLAN_TRY_VOID(look_at_host(connections[name], name, known, seen.shown));
+  // The server of a plan about a store is reached through its machine only, and may be stopped.
+  if (is_about_store(connections)) return seen;
   PLAN_TRY_VOID(look_at_target(connections["target"], seen.shown));
   PLAN_TRY_VOID(look_at_source(connections["source"], seen.shown));
   for (const ir::Value& proxy : connections["proxies"].items()) look_at_proxy(proxy, known, seen);

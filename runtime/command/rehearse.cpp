@@ -195,6 +195,12 @@ ExitCode run_rehearse(const Invocation& invocation) {
   auto project = load_sound_project(invocation.value("plan"), format, &exit_code);
   if (!project) return exit_code;
   const bool has_way_back = invocation.has("--rollback");
+  if (is_about_store(project->compiled.plan->connections)) {
+    return print_error(
+        Error(errors::not_rehearsed,
+              "there is no stand-in for a server's store: everything is stopped while it moves"),
+        format);
+  }
   const ScratchFolder scratch(invocation.has("--keep"));
   if (scratch.path().empty()) {
     return print_error(Error(errors::file_unwritable, "no temporary folder can be made"), format);

@@ -39,7 +39,8 @@ class Session {
   [[nodiscard]] secret::SecretSource& secrets();
   [[nodiscard]] const ir::Value& connections() const;
 
-  /// The leases of a run, target first. `holder` is for people: "alice@laptop". Errors: those of
+  /// The leases of a run, target first; of a plan about a store, whose server is stopped, a lock
+  /// file on its machine. `holder` is for people: "alice@laptop". Errors: those of
   /// opening the target.
   [[nodiscard]] Result<std::vector<engine::LeaseHolder*>> leases(const std::string& holder);
 
@@ -55,6 +56,8 @@ class Session {
   /// Survey documents for `plan fetch` (compiler/facts/survey.md).
   [[nodiscard]] Result<ir::Value> survey_source();
   [[nodiscard]] Result<ir::Value> survey_target();
+  /// The same for a plan about a store; `folders` are those of its dumps.
+  [[nodiscard]] Result<ir::Value> survey_store(const std::vector<std::string>& folders);
 
  private:
   [[nodiscard]] archive::ArchiveWorld archive_world(Purpose purpose);
@@ -65,6 +68,9 @@ class Session {
 
 /// The resolved blocks that a graph's steps carry, for a session on a saved or recorded graph.
 [[nodiscard]] ir::Value connections_of(const ir::StepGraph& graph);
+
+/// The plan is about one server's store: no source, no proxies, and the server may be stopped.
+[[nodiscard]] bool is_about_store(const ir::Value& connections);
 
 /// `user@host` of this process, for leases and reports.
 [[nodiscard]] std::string holder_name();

@@ -8,6 +8,9 @@
 
 #include "runtime/archive/drivers.h"
 #include "runtime/command/session.h"
+#include "runtime/dump/move/drivers.h"
+#include "runtime/dump/move/server_block.h"
+#include "runtime/dump/move/survey.h"
 #include "runtime/engine/engine.h"
 #include "runtime/engine/kill_point.h"
 #include "runtime/net/host.h"
@@ -62,6 +65,23 @@ class SourceLeaseHolder final : public engine::LeaseHolder {
 
  private:
   std::shared_ptr<server::source::Source> source_;
+  server::source::SourceLease lease_;
+};
+
+/// A plan about a store stops the one server that could keep a lease: a lock file on its machine,
+/// beside its configuration, does instead. Same holder words, same token in the journal; it never
+/// runs out by itself, and `--take-over` is the only way past it.
+class StoreLeaseHolder final : public engine::LeaseHolder {
+ public:
+  StoreLeaseHolder(net::Host& host, std::string file, const std::string& holder)
+      : lease_(host, std::move(file), holder, net::system_clock()) {}
+  Outcome acquire(std::string_view token) override { return lease_.acquire(token); }
+  Outcome renew(std::string_view token) override { return lease_.renew(token); }
+  Outcome release(std::string_view token) override { return lease_.release(token); }
+  Outcome take_over(std::string_view token) override { return lease_.take_over(token); }
+  [[nodiscard]] std::string name() const override { return "server's machine"; }
+
+ private:
   server::source::SourceLease lease_;
 };
 
@@ -151,6 +171,8 @@ Session::Session(const ProjectFolder& folder, ir::Value connections, Purpose pur
                       server::queue::make_queue_driver(
                           server::queue::open_queues(state_->sources, state_->targets)));
   proxy::add_proxy_drivers(state_->drivers);
+  dump::add_move_drivers(state_->drivers,
+                         {state_->hosts, [] { PLAN_KILL_POINT("dump.part-durable"); }});
   if (purpose == Purpose::rehearsal) {
     state_->books = std::make_shared<rehearsal::ScratchWorld>();
     rehearsal::add_scratch_drivers(state_->drivers, state_->books);
@@ -219,7 +241,18 @@ const step::DriverTable& Session::drivers() const { return state_->drivers; }
 secret::SecretSource& Session::secrets() { return state_->secrets; }
 const ir::Value& Session::connections() const { return state_->connections; }
 
+bool is_about_store(const ir::Value& connections) {
+  return connections["target"]["kind"] == ir::Value("stalwart-store");
+}
+
 Result<std::vector<engine::LeaseHolder*>> Session::leases(const std::string& holder) {
+  if (is_about_store(state_->connections)) {
+    PLAN_TRY(block, dump::read_server_block(state_->connections["target"]));
+    PLAN_TRY(host, state_->hosts->open(block.host, net::Deadline::after(std::chrono::seconds(30))));
+    state_->leases.clear();
+    state_->leases.push_back(std::make_unique<StoreLeaseHolder>(*host, block.lease_file, holder));
+    return std::vector<engine::LeaseHolder*>{state_->leases.front().get()};
+  }
   PLAN_TRY(target, state_->targets->open(state_->connections["target"], state_->secrets));
   state_->leases.clear();
   state_->leases.push_back(std::make_unique<TargetLeaseHolder>(target, holder));
@@ -239,6 +272,11 @@ Result<ir::Value> Session::survey_target() {
   options.schema_directory = state_->folder.schema_directory;
   return server::stalwart::survey_target(state_->connections["target"], *state_->clients,
                                          state_->secrets, options, net::system_clock());
+}
+
+Result<ir::Value> Session::survey_store(const std::vector<std::string>& folders) {
+  return dump::survey_store(state_->connections["target"], folders, *state_->hosts,
+                            state_->secrets);
 }
 
 Result<ir::Value> Session::survey_source() {

@@ -13,7 +13,7 @@ namespace {
 constexpr Subspace kSubspaces[] = {
 #define PLAN_SUBSPACE(letter, schema, name, family, value) \
   {letter, schema, name, family, ValueKind::value},
-#include "runtime/dump/subspace.def"
+#include "compiler/schema/subspace.def"
 #undef PLAN_SUBSPACE
 };
 

@@ -42,10 +42,20 @@ void write_evidence(const std::string& name, const ir::Value& value) {
   file << ir::write_json(value, 2) << "\n";
 }
 
+/// The borders of a move of accounts. Those of a store are for tests/crash/store_move_kill_test.py,
+/// with real stores.
+std::vector<engine::KillPoint> points_of_moves() {
+  std::vector<engine::KillPoint> points;
+  for (const engine::KillPoint& point : engine::all_kill_points()) {
+    if (!point.name.starts_with("dump.")) points.push_back(point);
+  }
+  return points;
+}
+
 /// The run that a seed stands for: every border with every victim in turn, in any stage and pass.
 Wish wish_of(std::uint64_t seed) {
   std::mt19937_64 random(seed * 2654435761U + 17);
-  const auto points = engine::all_kill_points();
+  const auto points = points_of_moves();
   Wish wish{.seed = seed};
   const std::uint64_t pair = seed % (points.size() * kVictims);
   wish.kill_point = points[pair / kVictims].name;
@@ -88,7 +98,7 @@ TEST(Simulation, a_quiet_run_ends_with_true_books_and_gives_the_same_world_again
 TEST(Simulation, every_kill_point_is_on_the_way) {
   std::set<std::string> reached;
   for (const auto& [place, count] : known_passes()) reached.insert(place.second);
-  for (const engine::KillPoint& point : engine::all_kill_points())
+  for (const engine::KillPoint& point : points_of_moves())
     EXPECT_TRUE(reached.contains(std::string(point.name))) << point.name;
 }
 
@@ -115,7 +125,7 @@ struct Tally {
   [[nodiscard]] ir::Value document(std::uint64_t first) {
     const auto count = [](std::uint64_t number) { return static_cast<std::int64_t>(number); };
     ir::Value points = ir::Value::map();
-    for (const engine::KillPoint& point : engine::all_kill_points()) {
+    for (const engine::KillPoint& point : points_of_moves()) {
       ir::Value of_point = ir::Value::map();
       for (std::size_t v = 0; v < kVictims; ++v) {
         const std::string victim(to_string(static_cast<Victim>(v)));

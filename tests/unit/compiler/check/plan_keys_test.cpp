@@ -75,6 +75,23 @@ TEST(PlanKeys, AreAllThatAPlanMayHave) {
   EXPECT_EQ(ours, known);
 }
 
+TEST(PlanKeys, OfAStoreAreThoseThatSuchAPlanMayHave) {
+  const Read read("plan: 1\nname: x\nuse: std/store-move\n" +
+                  plan_with(plan_keys_of_store().keys, ""));
+  ASSERT_NE(read.tree, nullptr);
+  // One item of `dump`, and nothing else.
+  EXPECT_EQ(read.unknown_keys(), (std::set<std::string>{"nothing"}));
+}
+
+TEST(PlanKeys, OfAStoreAreFoundBelowTheirBlocks) {
+  const PlanKey* host = find_plan_key({"store", "to", "postgresql", "host"});
+  ASSERT_NE(host, nullptr);
+  EXPECT_TRUE(host->is_required);
+  ASSERT_NE(find_plan_key({"dump", "when"}), nullptr);
+  EXPECT_EQ(find_plan_key({"dump", "whenever"}), nullptr);
+  ASSERT_NE(find_plan_key({"target", "service", "unit"}), nullptr);
+}
+
 // --- the JSON Schema, with as much of its language as it uses ----------------------------------
 
 std::string problem(const Value& schema, const syntax::Node& node, const std::string& where) {
@@ -156,11 +173,15 @@ TEST(PlanKeys, TheJsonSchemaTakesEveryPlanThatCompiles) {
 }
 
 TEST(PlanKeys, TheJsonSchemaRefusesWhatIsNoPlan) {
-  const Value schema = plan_json_schema();
-  const auto why = [&](const std::string& text) {
+  // Two kinds of plans: what is wrong for both is said of each.
+  const Value both = plan_json_schema()["anyOf"];
+  ASSERT_EQ(both.size(), 2U);
+  const auto why = [&](const std::string& text, std::size_t kind = 0) {
     const Read read(text);
-    return problem(schema, *read.tree, "plan");
+    return problem(both.item(kind), *read.tree, "plan");
   };
+  EXPECT_EQ(why("plan: 1\nmove: {}\n", 1), "plan has no move");
+  EXPECT_EQ(why("plan: 1\ndump: [{when: later}]\n", 1), "plan.dump[].when is no word of it");
   EXPECT_EQ(why("plan: 1\nmvoe: {}\n"), "plan has no mvoe");
   EXPECT_EQ(why("plan: 2\n"), "plan.plan is another constant");
   EXPECT_EQ(why("plan: 1\nmove: {hold_bound: 20}\n"), "plan.move.hold_bound has another type");

@@ -1,0 +1,66 @@
+// Prevents: a dump that nothing can import. Dumps of 0.8 to 0.14 lack what a start needs, an
+// importer takes only its own schema number, and 0.16.0 to 0.16.4 put rows into the wrong subspace
+// (reference/stalwart-store.md 1.1, 3.2, 7.3).
+#include <fmt/format.h>
+
+#include <charconv>
+
+#include "compiler/check/rules.h"
+#include "compiler/check/store_version.h"
+#include "compiler/source/text.h"
+
+namespace plan::check::rules {
+namespace {
+
+constexpr std::string_view kSeries16 = "0.16.";
+constexpr unsigned kFirstThatImports = 5;
+
+/// 0.16.0 to 0.16.4.
+bool imports_wrongly(std::string_view version) {
+  if (!version.starts_with(kSeries16)) return version == "0.16";
+  version.remove_prefix(kSeries16.size());
+  unsigned number = 0;
+  const auto [end, failure] =
+      std::from_chars(version.data(), version.data() + version.size(), number);
+  return failure == std::errc() && number < kFirstThatImports;
+}
+
+}  // namespace
+
+void dump_version(const Migration& migration, Sink& sink) {
+  const Plan& plan = migration.plan;
+  const std::string version = store_server_version(*migration.lock);
+  if (version.empty()) return;  // store_not_measured says so
+  const Span where = plan.place("target", "binary");
+  const auto schema = store_schema_of_version(version);
+  if (!schema) {
+    sink.report(Kind::dump_version, where,
+                fmt::format("the server is Stalwart {}, whose store plan does not move",
+                            printable(version, 40)))
+        .label("plan knows the stores of 0.15 and 0.16")
+        .help(
+            "dumps of 0.12 to 0.14 lack the schema version, counters and tasks: upgrade the server "
+            "where it is first");
+    return;
+  }
+  const auto found = migration.lock->settings.find(std::string(kStoreSchemaSetting));
+  const std::int64_t stored =
+      found == migration.lock->settings.end() ? 0 : found->second.integer_or(0);
+  if (stored != 0 && stored != *schema) {
+    sink.report(Kind::dump_version, where,
+                fmt::format("Stalwart {} takes schema {}, and the store has schema {}",
+                            printable(version, 40), *schema, stored))
+        .label("its importer refuses every file, and it does not start on such a store")
+        .help("name the program that this store belongs to with `binary`, and run `plan fetch`");
+    return;
+  }
+  if (plan.store.is_moved && plan.store.is_by_server && imports_wrongly(version)) {
+    sink.report(Kind::dump_version, where,
+                fmt::format("the import of Stalwart {} puts the registry's index into the wrong "
+                            "subspace",
+                            printable(version, 40)))
+        .help("use 0.16.5 or later, or leave out `by: server`: plan's own import does it right");
+  }
+}
+
+}  // namespace plan::check::rules

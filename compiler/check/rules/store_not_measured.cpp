@@ -1,0 +1,39 @@
+// A check without evidence never passes silently: what the rules about a store needed and nobody
+// measured is said once.
+#include <fmt/format.h>
+
+#include "compiler/check/rules.h"
+#include "compiler/check/store_version.h"
+
+namespace plan::check::rules {
+
+void store_not_measured(const Migration& migration, Sink& sink) {
+  const Plan& plan = migration.plan;
+  const auto say = [&](Span span, std::string what, const char* unchecked) {
+    sink.report(Kind::not_measured, span, "not measured: " + std::move(what))
+        .label(unchecked)
+        .help("run `plan fetch` again; if it stays, look at what it says about the store");
+  };
+  if (store_server_version(*migration.lock).empty())
+    say(plan.place("target", "binary"), "the version of the server's program",
+        "whether it takes what is written is not checked");
+  const auto is_known = [&](const std::string& what) {
+    return migration.facts != nullptr && migration.facts->count(what).has_value();
+  };
+  if (!is_known("store/from/bytes"))
+    say(plan.store.from_span.is_known() ? plan.store.from_span : plan.place("target", "config"),
+        "the size of the store", "whether it fits on the disks is not checked");
+  for (const PlanDump& dump : plan.dumps) {
+    if (!is_known(fmt::format("dump/{}/free", dump.folder.text)))
+      say(dump.folder.span, fmt::format("the free disk for dump `{}`", dump.name),
+          "whether it fits is not checked");
+  }
+  if (plan.hosts["target"].is_map() && !migration.lock->host_keys.contains("target")) {
+    sink.report(Kind::not_measured, plan.place("hosts", "target"),
+                "the lock has no host key of the target")
+        .severity(Severity::error)
+        .help("run `plan fetch`, and compare the key that it shows with the machine's");
+  }
+}
+
+}  // namespace plan::check::rules

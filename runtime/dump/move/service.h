@@ -1,0 +1,42 @@
+#pragma once
+#include <string>
+#include <vector>
+
+#include "compiler/source/result.h"
+#include "runtime/dump/move/server_block.h"
+#include "runtime/net/clock.h"
+#include "runtime/net/host.h"
+#include "runtime/step/step_driver.h"
+
+namespace plan::dump {
+
+/// Stops and starts a server by systemd, docker or the plan's own commands, on its own machine.
+/// What the control says of a start means nothing (a unit of type simple has "started" at once), so
+/// both directions are looked at until they are true.
+class Service {
+ public:
+  Service(net::Host& host, const ServerBlock& block) : host_(host), block_(block) {}
+
+  [[nodiscard]] Result<bool> is_running();
+  /// Errors: server-command-failed, service-stays, stopped.
+  [[nodiscard]] Outcome stop(step::StepContext& context);
+  /// Until it runs and `ready` ends with 0. Errors: server-command-failed, service-not-ready.
+  [[nodiscard]] Outcome start(step::StepContext& context);
+  /// Once: runs, and is ready.
+  [[nodiscard]] Outcome check_ready();
+  /// "systemd unit stalwart.service", for people.
+  [[nodiscard]] std::string name() const;
+
+ private:
+  [[nodiscard]] std::vector<std::string> command(std::string_view verb) const;
+
+  net::Host& host_;
+  const ServerBlock& block_;
+};
+
+/// Runs a command and wants exit code 0. Error: server-command-failed with what it said.
+[[nodiscard]] Result<std::string> run_there(net::Host& host,
+                                            const std::vector<std::string>& arguments,
+                                            const net::CommandOptions& options = {});
+
+}  // namespace plan::dump

@@ -1,0 +1,65 @@
+#include "runtime/dump/move/survey.h"
+
+#include <fmt/format.h>
+
+#include "runtime/dump/move/move_step.h"
+
+namespace plan::dump {
+namespace {
+
+using ir::Value;
+
+Value measured(std::string what, Value value, const char* unit, std::string how) {
+  return Value::map({{"what", std::move(what)},
+                     {"value", std::move(value)},
+                     {"unit", unit},
+                     {"how", std::move(how)}});
+}
+
+}  // namespace
+
+Result<Value> survey_store(const Value& target, const std::vector<std::string>& folders,
+                           net::HostPool& hosts, secret::SecretSource& secrets) {
+  Value paths = Value::list();
+  for (const std::string& folder : folders) paths.push_back(folder);
+  const Value arguments = Value::map({{"target", target}, {"folders", std::move(paths)}});
+  const step::StopSignal never;
+  step::StepContext context{.id = "fetch",
+                            .arguments = arguments,
+                            .secrets = secrets,
+                            .clock = net::system_clock(),
+                            .stop = never};
+  // Not owned: the caller's pool outlives this call.
+  const MoveWorld world{std::shared_ptr<net::HostPool>(std::shared_ptr<net::HostPool>(), &hosts),
+                        {}};
+  PLAN_TRY(move, MoveStep::open(world, context));
+  const ServerBlock& block = move->block();
+  Value survey = Value::map({{"host_key", block.host["host_key"]}});
+  Value settings = Value::map();
+  Value measurements = Value::list();
+
+  if (auto version = move->server().version()) survey.set("version", *version);
+  auto from = move->program().look(block.from);
+  if (from && from->is_there) {
+    settings.set("store.kind", to_string(from->kind));
+    settings.set("store.schema", from->schema);
+  }
+  measurements.push_back(
+      measured("store/from/bytes", from && from->is_there ? Value(from->bytes) : Value(), "bytes",
+               from ? "size of the store" : "cannot be told: " + from.error().to_line()));
+  const auto disk = [&](const std::string& what, const std::string& path) {
+    const auto seen = move->disk_of(path);
+    measurements.push_back(measured(what + "/free", seen ? Value(seen->free) : Value(), "bytes",
+                                    seen ? "df" : "cannot be told: " + seen.error().to_line()));
+    if (seen) measurements.push_back(measured(what + "/disk", seen->mount, "mount", "df"));
+  };
+  for (const std::string& folder : folders) disk("dump/" + folder, folder);
+  for (const std::string_view kind : {"sqlite:", "rocksdb:"}) {
+    if (block.to.address.starts_with(kind)) disk("store/to", block.to.address.substr(kind.size()));
+  }
+  survey.set("settings", std::move(settings));
+  survey.set("measurements", std::move(measurements));
+  return survey;
+}
+
+}  // namespace plan::dump
