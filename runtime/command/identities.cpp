@@ -4,7 +4,6 @@
 
 #include "compiler/source/text.h"
 #include "runtime/command/session.h"
-#include "runtime/net/errors.h"
 #include "runtime/net/host.h"
 #include "runtime/net/http_client.h"
 #include "runtime/server/stalwart/certificates.h"
@@ -39,13 +38,16 @@ Outcome look_at_host(const ir::Value& block, const std::string& name, const fact
 
 Outcome look_at_source(const ir::Value& source, facts::Lock& shown) {
   const std::int64_t port = source["imap"]["port"].integer_or(143);
+  const std::string address(source["address"].string_or(""));
   PLAN_TRY(certificate,
            server::stalwart::service_certificate(
-               server::stalwart::Greeting::imap, std::string(source["address"].string_or("")),
-               static_cast<std::uint16_t>(port), source["imap"]["security"].string_or("starttls"),
-               soon())
+               server::stalwart::Greeting::imap, address, static_cast<std::uint16_t>(port),
+               source["imap"]["security"].string_or("starttls"), soon())
                .while_doing("looking at the source's certificate"));
-  if (!certificate.empty()) shown.certificates["source.imap"] = certificate;
+  PLAN_TRY_VOID(server::stalwart::check_age(certificate, source["certificate_sha256"].string_or(""),
+                                            fmt::format("the source ({} port {})", address, port),
+                                            Blame::source, net::system_clock()));
+  if (!certificate.sha256_hex.empty()) shown.certificates["source.imap"] = certificate.sha256_hex;
   return {};
 }
 
@@ -55,31 +57,31 @@ Outcome look_at_target(const ir::Value& target, facts::Lock& shown) {
   PLAN_TRY(
       certificate,
       net::look_at_certificate(url, {}, soon()).while_doing("looking at the target's certificate"));
-  // A pin would take it; the users' mail programs, which come to this server, would not.
-  if (certificate.not_after != 0 && certificate.not_after * 1000 < net::system_clock().wall_ms()) {
-    return Error(net::errors::certificate_expired,
-                 fmt::format("the certificate of {} ended at {}", url,
-                             net::show_utc(certificate.not_after * 1000)))
-        .with_blame(Blame::target);
-  }
+  PLAN_TRY_VOID(server::stalwart::check_age(certificate, target["certificate_sha256"].string_or(""),
+                                            fmt::format("the target ({})", url), Blame::target,
+                                            net::system_clock()));
   shown.certificates["target.https"] = certificate.sha256_hex;
   return {};
 }
 
-void look_at_proxy(const ir::Value& proxy, const facts::Lock& known, Identities& seen) {
+Outcome look_at_proxy(const ir::Value& proxy, const facts::Lock& known, Identities& seen) {
   const std::string control(proxy["control"].string_or(""));
-  if (!control.starts_with(kHttps)) return;  // of a Unix socket the file's rights are the pin
+  if (!control.starts_with(kHttps)) return {};  // of a Unix socket the file's rights are the pin
   const std::string name = proxy_name(proxy);
   const auto certificate = net::look_at_certificate(control, {}, soon());
   if (certificate) {
+    PLAN_TRY_VOID(server::stalwart::check_age(
+        *certificate, proxy["certificate_sha256"].string_or(""),
+        fmt::format("{} ({})", printable(name, 120), control), Blame::proxy, net::system_clock()));
     seen.shown.certificates[name] = certificate->sha256_hex;
-    return;
+    return {};
   }
   const std::string pinned = text_in(known.certificates, name);
   if (!pinned.empty()) seen.shown.certificates[name] = pinned;
   seen.silent.push_back(fmt::format("{} does not answer ({}): {}", printable(name, 120),
                                     certificate.error().to_line(),
                                     pinned.empty() ? "it is not pinned" : "its pin stays"));
+  return {};
 }
 
 }  // namespace
@@ -92,7 +94,8 @@ Result<Identities> look_at_identities(const ir::Value& connections, const facts:
   if (is_about_store(connections)) return seen;
   PLAN_TRY_VOID(look_at_target(connections["target"], seen.shown));
   PLAN_TRY_VOID(look_at_source(connections["source"], seen.shown));
-  for (const ir::Value& proxy : connections["proxies"].items()) look_at_proxy(proxy, known, seen);
+  for (const ir::Value& proxy : connections["proxies"].items())
+    PLAN_TRY_VOID(look_at_proxy(proxy, known, seen));
   return seen;
 }
 

@@ -29,12 +29,17 @@ Outcome read_until(net::LineReader& reader, std::string_view end, std::string_vi
       .with_blame(Blame::target);
 }
 
+net::HttpCertificate shown_by(const net::SocketStream& stream) {
+  return {.sha256_hex = stream.peer_certificate_sha256(),
+          .not_after = stream.peer_certificate_not_after()};
+}
+
 }  // namespace
 
-Result<std::string> service_certificate(Greeting greeting, const std::string& address,
-                                        std::uint16_t port, std::string_view security,
-                                        net::Deadline deadline) {
-  if (security != "tls" && security != "starttls") return std::string();
+Result<net::HttpCertificate> service_certificate(Greeting greeting, const std::string& address,
+                                                 std::uint16_t port, std::string_view security,
+                                                 net::Deadline deadline) {
+  if (security != "tls" && security != "starttls") return net::HttpCertificate();
   net::TlsClientOptions tls;
   tls.is_unverified_allowed = true;  // nothing is sent; what is seen here is pinned
   if (greeting == Greeting::smtp) {
@@ -44,7 +49,7 @@ Result<std::string> service_certificate(Greeting greeting, const std::string& ad
     options.security = security == "tls" ? net::smtp::Security::tls : net::smtp::Security::starttls;
     options.tls = tls;
     PLAN_TRY(client, net::smtp::Client::connect(options, deadline));
-    std::string seen = client->stream().peer_certificate_sha256();
+    const net::HttpCertificate seen = shown_by(client->stream());
     client->quit(deadline);
     return seen;
   }
@@ -62,9 +67,19 @@ Result<std::string> service_certificate(Greeting greeting, const std::string& ad
     }
   }
   PLAN_TRY_VOID(stream->start_tls(tls, deadline));
-  std::string seen = stream->peer_certificate_sha256();
+  const net::HttpCertificate seen = shown_by(*stream);
   stream->close();
   return seen;
+}
+
+Outcome check_age(const net::HttpCertificate& certificate, std::string_view agreed,
+                  std::string_view whose, Blame blame, net::Clock& clock) {
+  if (certificate.not_after == 0 || certificate.not_after * 1000 >= clock.wall_ms()) return {};
+  if (!agreed.empty() && agreed == certificate.sha256_hex) return {};
+  return Error(net::errors::certificate_expired,
+               fmt::format("the certificate of {} ended at {}; its SHA-256 is {}", whose,
+                           net::show_utc(certificate.not_after * 1000), certificate.sha256_hex))
+      .with_blame(blame);
 }
 
 }  // namespace plan::server::stalwart

@@ -102,7 +102,8 @@ Result<Value> limits_of(Registry& registry, const net::jmap::Session& session, S
   return limits;
 }
 
-void add_certificates(Survey& survey, const Value& target, const std::string& https) {
+Outcome add_certificates(Survey& survey, const Value& target, const std::string& https,
+                         net::Clock& clock) {
   struct Service {
     std::string_view name;
     Greeting greeting;
@@ -122,12 +123,19 @@ void add_certificates(Survey& survey, const Value& target, const std::string& ht
     const std::string security(block["security"].string_or(service.default_security));
     auto seen = service_certificate(service.greeting, address, static_cast<std::uint16_t>(port),
                                     security, net::Deadline::after(kServiceTime));
-    if (!seen)
+    if (!seen) {
       survey.could_not(fmt::format("target/certificate/{}", service.name), seen.error());
-    else if (!seen->empty())
-      certificates.set(std::string(service.name), *seen);
+      continue;
+    }
+    if (seen->sha256_hex.empty()) continue;
+    PLAN_TRY_VOID(
+        check_age(*seen, target["certificate_sha256"].string_or({}),
+                  fmt::format("the target's {} ({} port {})", service.name, address, port),
+                  Blame::target, clock));
+    certificates.set(std::string(service.name), seen->sha256_hex);
   }
   survey.set("certificates", std::move(certificates));
+  return {};
 }
 
 Outcome add_domains_and_addresses(Registry& registry, Survey& survey) {
@@ -315,7 +323,7 @@ Result<Value> survey_target(const Value& target, net::jmap::ClientPool& clients,
   PLAN_TRY(limits, limits_of(registry, *session, survey));
   survey.set("limits", std::move(limits));
   if (const Value& key = target["host"]["host_key"]; key.is_string()) survey.set("host_key", key);
-  add_certificates(survey, target, certificate);
+  PLAN_TRY_VOID(add_certificates(survey, target, certificate, clock));
   PLAN_TRY_VOID(add_domains_and_addresses(registry, survey)
                     .while_doing("listing the target's domains and addresses"));
   PLAN_TRY_VOID(add_settings(registry, survey).while_doing("reading the target's settings"));

@@ -252,12 +252,12 @@ def case_a_saved_plan_that_was_changed(project):
 class Liar:
     """An HTTPS server that answers each request with what `answer` returns: bytes as they are, or None for silence."""
 
-    def __init__(self, certificate, key, answer):
+    def __init__(self, certificate, key, answer, address="127.0.0.1"):
         self.answer = answer
         self.requests = []
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.load_cert_chain(certificate, key)
-        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.listener = socket.create_server((address, 0))
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self.accept, daemon=True).start()
 
@@ -320,15 +320,15 @@ class Tls:
 PLAN_FOR_FETCH = """plan: 1
 name: a fetch that fails
 use: std/dovecot-postfix
-addresses: {{public: mail.example.org, proxy: 203.0.113.10, source: 203.0.113.20, target: 203.0.113.30}}
+addresses: {{public: mail.example.org, proxy: 203.0.113.10, source: {source}, target: 203.0.113.30}}
 source:
   master_user: {{name: vmadmin, separator: "%", password: !secret file:secret}}
-  imap: {{port: 143, security: none}}
+  imap: {imap}
 target:
   url: https://127.0.0.1:{port}
   login: {{user: admin, password: !secret file:secret}}
 proxies:
-  - {{name: edge1, control: "unix:proxy.sock", token: !secret file:secret}}
+  - {{name: edge1, control: "{control}", token: !secret file:secret{pin}}}
 domains: [example.org]
 accounts: {{from: {{passwd_file: /etc/dovecot/users}}}}
 waves: [{{name: all}}]
@@ -337,12 +337,13 @@ rollback_points: [before-cutover, each-account, before-finalize]
 """
 
 
-def fetch_from(tls, answer, certificate=None, port=None):
+def fetch_from(tls, answer, certificate=None, port=None, imap="{port: 143, security: none}", source="203.0.113.20", control="unix:proxy.sock",
+               pin=""):
     liar = Liar(*(certificate or tls.good), answer)
     try:
         with tempfile.TemporaryDirectory() as folder:
             folder = pathlib.Path(folder)
-            (folder / "migration.yaml").write_text(PLAN_FOR_FETCH.format(port=port or liar.port))
+            (folder / "migration.yaml").write_text(PLAN_FOR_FETCH.format(port=port or liar.port, source=source, imap=imap, control=control, pin=pin))
             (folder / "secret").write_text("Passw0rd-that-is-never-shown\n")
             (folder / "secret").chmod(0o600)
             ended = Ended(folder, "fetch")
@@ -396,9 +397,49 @@ def fetch_wrong_password(tls):
     return is_refused(ended, "asking the target", "[login-refused]") and ended.liar.logins() == 1, (ended, ended.liar.requests)
 
 
-def fetch_expired_certificate(tls):
+def fetch_expired_certificate_of_the_target(tls):
     ended = fetch_from(tls, lambda head: http(), tls.expired)
-    return is_refused(ended, "the certificate of https://127.0.0.1", "[certificate-expired]") and ended.liar.logins() == 0, ended
+    return is_refused(ended, "the certificate of the target (https://127.0.0.1", "[certificate-expired]") and ended.liar.logins() == 0, ended
+
+
+def own_address():
+    """An address of this machine that is not loopback, where a plan may have a source; nothing without a network."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("203.0.113.20", 9))  # sends nothing
+        except OSError:
+            return None
+        return probe.getsockname()[0]
+
+
+def fetch_expired_certificate_of_the_source(tls):
+    address = own_address()
+    if address is None:
+        return None, "this machine has no address but loopback"
+    old = Liar(*tls.expired, lambda head: None, address)
+    ended = fetch_from(tls, lambda head: http(), imap=f"{{port: {old.port}, security: tls}}", source=address)
+    old.close()
+    return (is_refused(ended, f"the certificate of the source ({address} port {old.port})", "[certificate-expired]") and
+            ended.liar.logins() == 0 and not old.requests), ended
+
+
+def fetch_expired_certificate_of_a_proxy(tls):
+    old = Liar(*tls.expired, lambda head: http())
+    ended = fetch_from(tls, lambda head: http(), control=f"https://127.0.0.1:{old.port}",
+                       pin=", pin: !lock certificate")
+    old.close()
+    return (is_refused(ended, f"the certificate of proxy.edge1 (https://127.0.0.1:{old.port})", "[certificate-expired]") and
+            ended.liar.logins() == 0 and old.logins() == 0), ended
+
+
+def fetch_expired_certificate_that_the_plan_names(tls):
+    # The operator's own word: what ends this fetch is the target's answer, behind the proxy's certificate.
+    der = ssl.PEM_cert_to_DER_cert(tls.expired[0].read_text())
+    old = Liar(*tls.expired, lambda head: http())
+    ended = fetch_from(tls, lambda head: http(kind="text/html", body=b"<html>"), control=f"https://127.0.0.1:{old.port}",
+                       pin=f", pin: {hashlib.sha256(der).hexdigest()}")
+    old.close()
+    return is_refused(ended, "asking the target", "[not-json]") and "certificate-expired" not in ended.text, ended
 
 
 def main():
@@ -419,6 +460,9 @@ def main():
         for name, case in sorted(globals().items()):
             if name.startswith("fetch_") and name != "fetch_from":
                 is_right, seen = case(tls)
+                if is_right is None:
+                    print(f"skipped {name.replace('_', ' ')}: {seen}")
+                    continue
                 check(name.replace("_", " "), is_right, seen)
     return 1 if has_failed else 0
 
