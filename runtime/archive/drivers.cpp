@@ -403,6 +403,9 @@ class DeltaDriver final : public ArchiveDriver {
     PLAN_TRY(report, carry_back(room.archive, room.source, target, options(context, false)));
     PLAN_TRY_VOID(room.archive.set_fact(kAuthority, "source"));
     PLAN_TRY_VOID(room.archive.set_fact(kHasLived, "1"));
+    // Another move that is cut off before its own delta finds the target's old state: nothing of it
+    // may come back over what the user did at the source since.
+    PLAN_TRY_VOID(room.archive.set_fact(kIsComplete, "0"));
     tell_of(context, report);
     return {};
   }

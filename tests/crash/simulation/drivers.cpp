@@ -407,7 +407,8 @@ class SimulatedDriver final : public step::StepDriver {
         // Before it was complete no key was set: nothing can have come to the target.
         if (machine_.archives[a].is_complete) PLAN_TRY_VOID(carry_back(machine_, a));
         if (machine_.is_dead) return machine_.gone();
-        machine_.archives[a].is_complete = false;
+        machine_.archives[a].is_complete =
+            machine_.sabotage == Sabotage::keeps_old_mark && machine_.archives[a].is_complete;
         world_.is_proved[a] = false;
         return {};
       case StepKind::dovecot_deny:

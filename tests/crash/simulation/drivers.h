@@ -21,6 +21,7 @@ enum class Sabotage : std::uint8_t {
   flips_source_first,      ///< the source forwards before the target has the keys
   leaves_sessions_open,    ///< the source's door is closed, and nobody is sent away
   leaves_source_as_it_is,  ///< a way back that carries nothing
+  keeps_old_mark,          ///< an earlier move's word that the delta is complete counts for ever
 };
 
 enum class Fault : std::uint8_t {

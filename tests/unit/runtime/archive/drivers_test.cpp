@@ -268,3 +268,24 @@ TEST_F(ArchiveDrivers, ForeignMailAtTheTargetBeforeTheFlipStopsTheMove) {
   ASSERT_FALSE(copied);
   EXPECT_NE(copied.error().message().find("poor"), std::string::npos);
 }
+
+TEST_F(ArchiveDrivers, ADeltaThatNeverBeganInASecondMoveCarriesNothingBack) {
+  append("INBOX", "Subject: m\r\n\r\none\r\n");
+  append("INBOX", "Subject: m\r\n\r\ntwo\r\n");
+  const auto delta = drivers_.find(ir::StepKind::archive_delta);
+  ASSERT_TRUE(apply(ir::StepKind::archive_copy));
+  ASSERT_TRUE(apply(ir::StepKind::archive_delta));
+  auto back = context(ir::StepKind::archive_delta);
+  const auto undone = delta->undo(back);
+  ASSERT_TRUE(undone) << undone.error().to_line();
+  // At home again the user deletes one; the next move is cut off with its delta only announced.
+  ASSERT_TRUE(user_->select("INBOX", {.is_read_only = false}));
+  ASSERT_TRUE(user_->store("1", "+FLAGS.SILENT", {"\\Deleted"}));
+  ASSERT_TRUE(user_->expunge("1"));
+  auto cut_off = context(ir::StepKind::archive_delta);
+  const auto again = delta->undo(cut_off);
+  ASSERT_TRUE(again) << again.error().to_line();
+  const auto there = user_->status("INBOX");
+  ASSERT_TRUE(there) << there.error().to_line();
+  EXPECT_EQ(there->messages.value_or(99), 1U) << "the deleted message came back from the target";
+}
