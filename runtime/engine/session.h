@@ -66,9 +66,8 @@ class Mailbox {
       const std::lock_guard lock(mutex_);
       return !items_.empty();
     });
-    if (is_over) duration = std::chrono::milliseconds(0);
     std::unique_lock lock(mutex_);
-    filled_.wait_for(lock, duration, [&] { return !items_.empty(); });
+    if (!is_over) filled_.wait_for(lock, duration, [&] { return !items_.empty(); });
     return std::exchange(items_, {});
   }
 
