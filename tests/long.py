@@ -55,6 +55,32 @@ def part_dump(count):
     suite.run_script([sys.executable, script], count, script.relative_to(suite.ROOT), {"PLAN": str(folder / "plan"), "PLAN_LONG": "1"})
 
 
+def part_simulation(count):
+    """The engine on the simulator with ten times the seeds of tests/run."""
+    folder = suite.build("release", ["crash_simulation", "crash_engine"], count)
+    if folder:
+        suite.run_gtest(folder / "crash_simulation", count, "simulation",
+                        {"PLAN_RUNS": "20000", "PLAN_FIRST_SEED": "100000", "GTEST_FILTER": "Simulation.every*"}, 7200)
+        suite.run_gtest(folder / "crash_engine", count, "crash", {"PLAN_LONG_TESTS": "1"}, 7200)
+
+
+def part_kills(count):
+    """The reference migration on real servers once for every kill point and victim."""
+    folder = suite.build("release", ["plan"], count)
+    if folder:
+        suite.run_script([sys.executable, "tests/crash/kill_matrix.py"], count, "tests/crash/kill_matrix.py",
+                         {"PLAN": str(folder / "plan")}, 24 * 3600)
+
+
+def part_hour(count):
+    """Random kills every few seconds for an hour, or for PLAN_MINUTES."""
+    minutes = os.environ.get("PLAN_MINUTES", "60")
+    folder = suite.build("release", ["plan"], count)
+    if folder:
+        suite.run_script([sys.executable, "tests/crash/random_kills.py", "--minutes", minutes], count, "tests/crash/random_kills.py",
+                         {"PLAN": str(folder / "plan")}, float(minutes) * 60 + 3600)
+
+
 def part_fuzz(count):
     suite.FUZZ_SECONDS = int(os.environ.get("PLAN_FUZZ_SECONDS", "600"))
     suite.part_fuzz(count)
@@ -62,6 +88,7 @@ def part_fuzz(count):
 
 if __name__ == "__main__":
     suite.BUDGET_SECONDS = 10 ** 9
-    suite.DEFAULT_PARTS = ["asan", "tsan", "clang", "tidy", "dump", "fuzz"]
-    suite.PARTS = {"asan": part_asan, "tsan": part_tsan, "clang": part_clang, "tidy": part_tidy, "dump": part_dump, "fuzz": part_fuzz}
+    suite.DEFAULT_PARTS = ["asan", "tsan", "clang", "tidy", "dump", "simulation", "kills", "hour", "fuzz"]
+    suite.PARTS = {"asan": part_asan, "tsan": part_tsan, "clang": part_clang, "tidy": part_tidy, "dump": part_dump,
+                   "simulation": part_simulation, "kills": part_kills, "hour": part_hour, "fuzz": part_fuzz}
     sys.exit(suite.main())

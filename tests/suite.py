@@ -215,15 +215,15 @@ def part_fuzz(count):
         count.add(f"fuzz {name}", "passed" if is_fine else "failed")
 
 
-def run_script(command, count, name, environment):
+def run_script(command, count, name, environment, seconds=1500):
     """A test program of its own: every line `ok NAME`, `FAILED NAME` or `skipped NAME: why` is one test."""
     began = time.monotonic()
     try:
-        done = run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", timeout=1500,
+        done = run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", timeout=seconds,
                    env={**os.environ, **environment})
         output, code = done.stdout, done.returncode
     except subprocess.TimeoutExpired as late:
-        output, code = (late.stdout or b"").decode(errors="replace") + "\nran for more than 1500 s", -1
+        output, code = (late.stdout or b"").decode(errors="replace") + f"\nran for more than {seconds:.0f} s", -1
     results = re.findall(r"^(ok|FAILED|skipped) (.*)$", output, re.M)
     for state, what in results:
         count.add(f"{name}: {what}", {"ok": "passed", "FAILED": "failed", "skipped": "skipped"}[state])
