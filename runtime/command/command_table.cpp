@@ -292,9 +292,12 @@ const std::vector<CommandSpec>& table() {
        .run = run_report},
       {.name = "version",
        .summary = "says which version this is, and which servers it was tried with",
-       .text = "Versions of servers that are not listed need --untested-version.",
-       .example = "plan version",
-       .options = {kFormat},
+       .text = "Versions of servers that are not listed need --untested-version. With --evidence: "
+               "what was killed how often to prove that a move loses nothing, of which commit; "
+               "written by the run that proved it (docs/evidence.md).",
+       .example = "plan version --evidence",
+       .options = {kFormat,
+                   {"--evidence", "", "", "show the certificate: points, faults, runs, counts"}},
        .run = run_version},
       {.name = "proxy run",
        .summary = "runs the migration proxy",

@@ -6,6 +6,7 @@
 #include "compiler/ir/json.h"
 #include "compiler/syntax/language.h"
 #include "compiler/syntax/value_type.h"
+#include "embedded/evidence_page.h"
 #include "runtime/command/commands.h"
 #include "runtime/command/console.h"
 #include "runtime/command/error_catalogue.h"
@@ -69,6 +70,17 @@ ExitCode run_docs(const Invocation& invocation) {
 
 ExitCode run_version(const Invocation& invocation) {
   const bool is_json = invocation.value("--format") == "json";
+  if (invocation.has("--evidence")) {
+    std::string_view page;
+    for (const EmbeddedFile& file : embedded::evidence_page()) page = file.text;
+    print_result(is_json ? ir::write_json(ir::Value::map({{"format", 1},
+                                                          {"version", kVersion},
+                                                          {"evidence", std::string(page)}}),
+                                          2) +
+                               "\n"
+                         : std::string(page));
+    return ExitCode::done;
+  }
   std::string text = fmt::format("plan {}\n", kVersion);
   ir::List list;
   for (const check::TriedVersions& tried : check::tried_versions()) {
