@@ -33,4 +33,18 @@ struct Definition {
 [[nodiscard]] std::optional<Definition> definition_at(std::string_view file_name,
                                                       std::string_view text, std::size_t at);
 
+/// Every place of this text that means the same thing as the word at the cursor: a step of a module
+/// (its id, and where others wait for it), a `let`, an input. The first is where it is declared.
+/// Empty: nothing there has a name of its own to change.
+struct TextRange {
+  std::size_t begin = 0;
+  std::size_t end = 0;
+};
+[[nodiscard]] std::vector<TextRange> places_of_name_at(std::string_view file_name,
+                                                       std::string_view text, std::size_t at);
+
+/// Why `name` cannot be the new name of what stands at the cursor; empty: it can.
+[[nodiscard]] std::string why_not_renamed(std::string_view file_name, std::string_view text,
+                                          std::size_t at, std::string_view name);
+
 }  // namespace plan

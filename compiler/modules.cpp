@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "compiler/admin_plan.h"
 #include "compiler/ir/digest.h"
 #include "compiler/source/text.h"
 #include "compiler/syntax/language.h"
@@ -20,6 +21,7 @@ constexpr std::size_t kModuleDepthMax = 16;
 constexpr std::size_t kModulesMax = 256;
 constexpr std::string_view kStd = "std/";
 constexpr std::string_view kHere = "./";
+constexpr std::string_view kAdminPlan = ".ndjson";
 constexpr std::string_view kDigestPrefix = "sha256:";
 
 /// One `use`: in a plan or in a module.
@@ -92,9 +94,12 @@ class Linker {
       }
       return unknown(use, "there is no such module in this version");
     }
-    const bool is_file = use.name.ends_with(".plan") || use.name.ends_with(".yaml");
+    const bool is_file = use.name.ends_with(".plan") || use.name.ends_with(".yaml") ||
+                         use.name.ends_with(kAdminPlan);
     if (!use.name.starts_with(kHere) || !is_file)
-      return unknown(use, "a module is `std/NAME`, or `./NAME.plan` in the plan's folder");
+      return unknown(use,
+                     "a module is `std/NAME`, or `./NAME.plan` in the plan's folder; "
+                     "`./NAME.ndjson` is a plan of stalwart-cli");
     const std::string path = use.name.substr(kHere.size());
     if (!source_.file_text) return unknown(use, "there is no such file");
     auto text = source_.file_text(path);
@@ -141,7 +146,8 @@ class Linker {
     }
     const auto file = file_of(use);
     if (!file || !has_right_digest(use, *file)) return;
-    auto tree = syntax::read_source(sources_, *file, sink_);
+    auto tree = use.name.ends_with(kAdminPlan) ? read_admin_plan(sources_, *file, sink_)
+                                               : syntax::read_source(sources_, *file, sink_);
     if (!tree) return;
     const Node& module = linked_->trees.emplace_back(std::move(*tree));
     lower::ModuleInstance instance;

@@ -16,7 +16,7 @@
 namespace plan {
 
 /// Where modules come from: `std/NAME` is compiled in, `./NAME.plan` and `./NAME.yaml` lie in the
-/// plan's folder.
+/// plan's folder, and so does `./NAME.ndjson`, a plan of stalwart-cli (admin_plan.h).
 struct ModuleSource {
   std::span<const EmbeddedFile> stdlib = {};
   std::function<Result<std::string>(const std::string& path)> file_text = {};

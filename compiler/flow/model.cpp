@@ -21,8 +21,22 @@ std::string_view to_string(Entry entry) {
       return "source:25";
     case Entry::source_submission:
       return "source submission";
+    case Entry::target_local:
+      return "target itself";
+    case Entry::source_local:
+      return "source itself";
+    case Entry::target_queue:
+      return "queue of the target";
+    case Entry::source_queue:
+      return "queue of the source";
   }
   return "";
+}
+
+std::optional<Entry> entry_by_name(std::string_view name) {
+  const auto* found = std::find_if(kEntries.begin(), kEntries.end(),
+                                   [&](Entry entry) { return to_string(entry) == name; });
+  return found == kEntries.end() ? std::nullopt : std::optional(*found);
 }
 
 std::string_view to_string(Fate fate) {
@@ -55,9 +69,16 @@ std::string_view to_string(Fate fate) {
   return "";
 }
 
+std::string to_text(const Hop& hop) {
+  return hop.rule.empty() ? hop.text : fmt::format("{} ({})", hop.text, hop.rule);
+}
+
 namespace {
 
 constexpr std::size_t kCopiesMax = 10'000;
+constexpr std::size_t kRuleBytesMax = 160;
+constexpr std::string_view kOutsideClient = "203.0.113.77";  // somebody (RFC 5737)
+constexpr std::string_view kOutsideSender = "somebody@outside.test";
 
 struct Address {
   std::string local;
@@ -83,9 +104,13 @@ struct Copy {
   bool is_at_target = false;
   bool is_authenticated = false;
   bool is_first_hop = true;  // from a client or from outside: a refusal is the sender's
+  bool is_queued = false;    // accepted already: no RCPT is asked again
   std::string recipient;
-  std::vector<std::string> hops;
+  std::string sender;
+  std::string client;
+  std::vector<Hop> hops;
   std::set<std::string> seen;
+  std::set<std::string> redirected;  // accounts whose scripts have sent it on
 };
 
 class Journey {
@@ -93,22 +118,18 @@ class Journey {
   Journey(const World& world, const Letter& letter) : world_(world), letter_(letter) {}
 
   std::vector<Delivery> run() {
-    Copy first;
-    first.is_at_target =
-        letter_.entry == Entry::target_25 || letter_.entry == Entry::target_submission;
-    first.is_authenticated =
-        letter_.entry == Entry::target_submission || letter_.entry == Entry::source_submission;
-    first.recipient = letter_.recipient;
-    copies_.push_back(std::move(first));
+    copies_.push_back(first());
     while (!copies_.empty()) {
       Copy copy = std::move(copies_.front());
       copies_.pop_front();
       if (deliveries_.size() > kCopiesMax) break;
       // The same server with the same recipient again: nothing has changed, so it goes round for
       // ever.
-      if (!copy.seen.insert((copy.is_at_target ? "T " : "S ") + lower_ascii(copy.recipient))
-               .second) {
-        end(std::move(copy), Fate::loop, "", "goes round until both servers count too many hops");
+      // (What waited in a queue was not asked at RCPT, where a tag is taken off.)
+      const char* const place = copy.is_queued ? "queue " : copy.is_at_target ? "T " : "S ";
+      if (!copy.seen.insert(place + lower_ascii(copy.recipient)).second) {
+        end(std::move(copy), Fate::loop, "",
+            {"it goes round until both servers count too many hops", "", {}});
         continue;
       }
       if (copy.is_at_target) {
@@ -121,19 +142,69 @@ class Journey {
   }
 
  private:
-  void end(Copy copy, Fate fate, std::string mailbox, std::string_view words) {
-    copy.hops.emplace_back(words);
+  [[nodiscard]] Copy first() const {
+    Copy copy;
+    copy.is_at_target = is_at_target(letter_.entry);
+    copy.is_authenticated = letter_.entry == Entry::target_submission ||
+                            letter_.entry == Entry::source_submission ||
+                            letter_.entry == Entry::source_local;
+    copy.is_queued = letter_.entry == Entry::target_queue || letter_.entry == Entry::source_queue ||
+                     letter_.entry == Entry::target_local;
+    // A server that makes a message or has taken it tells the sender by a DSN.
+    copy.is_first_hop = !copy.is_queued && letter_.entry != Entry::source_local;
+    copy.recipient = letter_.recipient;
+    copy.client = letter_.client.empty() ? kOutsideClient : letter_.client;
+    if (letter_.has_null_sender) return copy;
+    copy.sender = !letter_.sender.empty()  ? letter_.sender
+                  : !letter_.login.empty() ? letter_.login
+                                           : std::string(kOutsideSender);
+    return copy;
+  }
+
+  [[nodiscard]] Span origin(std::string_view kind, std::string_view name = {}) const {
+    const auto found =
+        world_.origins.find(name.empty() ? std::string(kind) : fmt::format("{} {}", kind, name));
+    return found == world_.origins.end() ? Span{} : found->second;
+  }
+
+  void end(Copy copy, Fate fate, std::string mailbox, Hop hop) {
+    copy.hops.push_back(std::move(hop));
     deliveries_.push_back({fate, std::move(mailbox), std::move(copy.hops)});
   }
 
   /// A refusal at RCPT: of the client, or of the other server, which then tells the sender.
-  void refuse(Copy copy, std::string_view words) {
-    if (copy.is_first_hop) return end(std::move(copy), Fate::refused, "", words);
-    bounce(std::move(copy), words);
+  void refuse(Copy copy, Hop hop) {
+    if (copy.is_first_hop) return end(std::move(copy), Fate::refused, "", std::move(hop));
+    bounce(std::move(copy), std::move(hop));
   }
 
-  void bounce(Copy copy, std::string_view words) {
-    end(std::move(copy), letter_.has_null_sender ? Fate::discarded : Fate::bounced, "", words);
+  void bounce(Copy copy, Hop hop) {
+    const Fate fate = copy.sender.empty() ? Fate::discarded : Fate::bounced;
+    end(std::move(copy), fate, "", std::move(hop));
+  }
+
+  /// "Come again": said to a client, or to the other server, which keeps the message.
+  void defer(Copy copy, std::string mailbox, Hop hop) {
+    const Fate fate = copy.is_first_hop   ? Fate::deferred
+                      : copy.is_at_target ? Fate::source_queue
+                                          : Fate::target_queue;
+    end(std::move(copy), fate, std::move(mailbox), std::move(hop));
+  }
+
+  /// More in a short time than a throttle allows, at port 25 of the target.
+  [[nodiscard]] std::string throttled(const Copy& copy) const {
+    const Throttles& limits = world_.target.throttles;
+    const auto is_over = [](std::uint32_t nth, std::uint32_t limit) {
+      return limit != 0 && nth > limit;
+    };
+    const bool is_counted = !world_.target.unthrottled.contains(copy.client);
+    if (is_counted && is_over(letter_.nth_in_second, limits.a_second))
+      return fmt::format("target: more than {} connections a second", limits.a_second);
+    if (is_counted && is_over(letter_.nth_in_hour, limits.an_hour))
+      return fmt::format("target: 452 4.4.5 more than {} messages an hour", limits.an_hour);
+    if (is_over(letter_.nth_in_session, limits.a_session))
+      return fmt::format("target: 452 4.4.5 more than {} messages in a session", limits.a_session);
+    return {};
   }
 
   // --- target
@@ -147,18 +218,66 @@ class Journey {
 
   void at_target(Copy copy) {
     const Target& target = world_.target;
+    if (copy.is_queued) return queue(std::move(copy), parse(copy.recipient));
+    if (target.is_down)
+      return defer(std::move(copy), lower_ascii(copy.recipient),
+                   {"target does not answer", "", {}});
+    if (!copy.is_authenticated) {
+      if (std::string why = throttled(copy); !why.empty())
+        return defer(std::move(copy), lower_ascii(copy.recipient),
+                     {std::move(why), "MtaInboundThrottle", {}});
+      // The other server comes again by itself and is let in then.
+      if (target.is_greylisting && copy.is_first_hop && !letter_.is_tried_again)
+        return defer(std::move(copy), lower_ascii(copy.recipient),
+                     {"target: 452 4.2.2 greylisted", "SpamSettings.greylistFor", {}});
+    } else if (copy.is_first_hop && !may_submit(copy, target.not_logging_in)) {
+      return;
+    }
+    at_target_rcpt(std::move(copy));
+  }
+
+  /// Logins and senders of a submission; refuses the copy when it may not be sent.
+  bool may_submit(Copy& copy, const std::set<std::string>& closed) {
+    if (letter_.login.empty()) return true;
+    const std::string login = lower_ascii(letter_.login);
+    const bool is_known = copy.is_at_target ? world_.target.accounts.contains(login)
+                                            : world_.source.mailboxes.contains(login);
+    const std::string_view server = copy.is_at_target ? "target" : "source";
+    if (!is_known || closed.contains(login)) {
+      refuse(std::move(copy), {fmt::format("{}: 535 {} may not log in", server, login), "", {}});
+      return false;
+    }
+    const std::string sender = lower_ascii(copy.sender);
+    if (copy.is_at_target && !sender.empty() && account_of(sender) != login) {
+      refuse(std::move(copy),
+             {fmt::format("target: 501 5.5.4 {} may not send as {}", login, sender),
+              "MtaStageAuth.mustMatchSender",
+              {}});
+      return false;
+    }
+    return true;
+  }
+
+  void at_target_rcpt(Copy copy) {
+    const Target& target = world_.target;
     Address address = parse(copy.recipient);
     const auto domain = target.domains.find(address.domain);
     if (domain == target.domains.end()) {
-      if (!copy.is_authenticated && !relays_for_strangers(address)) {
+      const bool is_allowed = copy.is_authenticated || relays_for(copy, address);
+      if (!is_allowed) {
         return refuse(std::move(copy),
-                      fmt::format("target: 550 5.1.2 Relay not allowed for {}", address.text()));
+                      {fmt::format("target: 550 5.1.2 Relay not allowed for {}", address.text()),
+                       "MtaStageRcpt.allowRelaying", origin("relay rule")});
       }
+      if (!copy.is_authenticated)
+        copy.hops.push_back({fmt::format("target relays {} for {}", address.text(), copy.client),
+                             "MtaStageRcpt.allowRelaying", origin("relay rule")});
       return queue(std::move(copy), address);
     }
     const std::string lower = lower_ascii(address.text());
     if (const auto list = target.lists.find(lower); list != target.lists.end()) {
-      copy.hops.push_back(fmt::format("target expands the list {}", lower));
+      copy.hops.push_back(
+          {fmt::format("target expands the list {}", lower), "MailingList", origin("list", lower)});
       for (const std::string& member : list->second) {
         if (member == lower) continue;  // its own address is skipped
         Copy each = copy;
@@ -172,25 +291,33 @@ class Journey {
       if (base != lower && !account_of(base).empty()) {
         // Sub-addresses of an account that exists lose their tag here, wherever the message goes
         // then.
+        copy.hops.push_back({fmt::format("target takes the tag of {} off", lower),
+                             "the account exists", origin("account", account_of(base))});
         address = parse(base);
       } else if (!domain->second.catch_all.empty()) {
         copy.hops.push_back(
-            fmt::format("target: the catch-all of {} takes {}", address.domain, address.text()));
+            {fmt::format("target: the catch-all of {} takes {}", address.domain, address.text()),
+             "Domain.catchAllAddress", origin("domain", address.domain)});
         address = parse(domain->second.catch_all);
       } else if (!domain->second.allows_relaying) {
         return refuse(std::move(copy),
-                      fmt::format("target: 550 5.1.2 Mailbox does not exist: {}", address.text()));
+                      {fmt::format("target: 550 5.1.2 Mailbox does not exist: {}", address.text()),
+                       "Domain.allowRelaying is false", origin("domain", address.domain)});
+      } else {
+        copy.hops.push_back(
+            {fmt::format("target accepts {}, which it does not know", address.text()),
+             "Domain.allowRelaying is true", origin("domain", address.domain)});
       }
     }
     queue(std::move(copy), address);
   }
 
-  [[nodiscard]] bool relays_for_strangers(const Address& address) const {
+  [[nodiscard]] bool relays_for(const Copy& copy, const Address& address) const {
     if (!world_.target.relay_rule) return false;
-    schema::MtaEnvironment environment = environment_for(address);
+    schema::MtaEnvironment environment = environment_for(copy, address);
     const auto variable = environment.variable;
-    environment.variable = [variable](std::string_view name) -> ir::Value {
-      if (name == "remote_ip") return "203.0.113.77";  // somebody outside (RFC 5737)
+    environment.variable = [variable, client = copy.client](std::string_view name) -> ir::Value {
+      if (name == "remote_ip") return client;
       if (name == "local_port") return 25;
       if (name == "authenticated_as") return "";
       return variable(name);
@@ -199,13 +326,14 @@ class Journey {
     return answer && schema::is_true(*answer);
   }
 
-  [[nodiscard]] schema::MtaEnvironment environment_for(const Address& address) const {
+  [[nodiscard]] schema::MtaEnvironment environment_for(const Copy& copy,
+                                                       const Address& address) const {
     schema::MtaEnvironment environment;
-    environment.variable = [address, this](std::string_view name) -> ir::Value {
+    environment.variable = [address, sender = copy.sender](std::string_view name) -> ir::Value {
       if (name == "rcpt") return address.text();
       if (name == "rcpt_domain") return address.domain;
-      if (name == "sender") return letter_.has_null_sender ? "" : "somebody@outside.test";
-      if (name == "sender_domain") return letter_.has_null_sender ? "" : "outside.test";
+      if (name == "sender") return sender;
+      if (name == "sender_domain") return parse(sender).domain;
       if (name == "retry_num" || name == "notify_num") return 0;
       return {};
     };
@@ -220,10 +348,19 @@ class Journey {
         return ir::Value(target.accounts.contains(first) || target.aliases.contains(first) ||
                          target.lists.contains(first));
       }
+      const std::string key = arguments.size() < 2 ? "" : schema::text_of(arguments[1]);
+      if (name == "key_get") {
+        const auto map = target.key_values.find(first);
+        if (map == target.key_values.end()) return ir::Value("");
+        const auto value = map->second.find(key);
+        return ir::Value(value == map->second.end() ? std::string() : value->second);
+      }
       if (name == "key_exists") {
+        if (const auto map = target.key_values.find(first);
+            map != target.key_values.end() && map->second.contains(key))
+          return ir::Value(true);
         const auto set = target.keys.find(first);
         if (set == target.keys.end()) return ir::Value(false);  // an unknown name is no error
-        const std::string key = schema::text_of(arguments[1]);
         const std::size_t at = key.rfind('@');
         const bool is_glob = at != std::string::npos && set->second.contains("*" + key.substr(at));
         return ir::Value(is_glob || set->second.contains(key));
@@ -233,57 +370,134 @@ class Journey {
     return environment;
   }
 
+  /// The name of the route, and the hop that says which rule chose it.
+  [[nodiscard]] Result<std::string> route_name(const Copy& copy, const Address& address,
+                                               Hop& hop) const {
+    const Target& target = world_.target;
+    hop.origin = origin("route expression");
+    if (!target.route) {
+      const bool is_own = target.domains.contains(address.domain);
+      hop.rule = is_own ? "the server's default: a local domain"
+                        : "the server's default: not a local domain";
+      return std::string(is_own ? "local" : "mx");
+    }
+    PLAN_TRY(chosen, target.route->choose(environment_for(copy, address)));
+    hop.rule = chosen.arm < target.route->arms().size()
+                   ? fmt::format("`if` {} of MtaOutboundStrategy.route: {}", chosen.arm,
+                                 printable(target.route->arms()[chosen.arm].text, kRuleBytesMax))
+                   : std::string("`else` of MtaOutboundStrategy.route");
+    return schema::text_of(chosen.value);
+  }
+
   void queue(Copy copy, const Address& address) {
     const Target& target = world_.target;
-    const schema::MtaEnvironment environment = environment_for(address);
-    std::string name;
-    if (target.route) {
-      const auto chosen = target.route->choose(environment);
-      if (!chosen)
-        return end(std::move(copy), Fate::undecided, "", "target: " + chosen.error().message());
-      name = schema::text_of(chosen->value);
-    } else {
-      name = target.domains.contains(address.domain) ? "local" : "mx";
+    if (target.is_paused) {
+      return end(std::move(copy), Fate::target_queue, lower_ascii(without_tag(address)),
+                 {"target takes it and keeps it: its queue is paused", "PauseMtaQueue", {}});
     }
-    copy.hops.push_back(
-        fmt::format("target routes {} by `{}`", address.text(), printable(name, 40)));
+    Hop hop;
+    const auto chosen = route_name(copy, address, hop);
+    if (!chosen) {
+      return end(std::move(copy), Fate::undecided, "",
+                 {"target: " + chosen.error().message(), "MtaOutboundStrategy.route", hop.origin});
+    }
+    const std::string& name = *chosen;
+    hop.text = fmt::format("target routes {} by `{}`", address.text(), printable(name, 40));
+    copy.hops.push_back(std::move(hop));
     TargetRoute route;
     if (const auto found = target.routes.find(name); found != target.routes.end()) {
       route = found->second;
     } else if (name == "local") {
       route.kind = TargetRoute::Kind::local;
     } else if (name != "mx") {
-      copy.hops.push_back(fmt::format("target has no route `{}` and falls back to the public MX",
-                                      printable(name, 40)));
+      copy.hops.push_back({fmt::format("target has no route `{}` and falls back to the public MX",
+                                       printable(name, 40)),
+                           "", origin("route expression")});
     }
     switch (route.kind) {
-      case TargetRoute::Kind::local: {
-        const std::string account = account_of(lower_ascii(address.text()));
-        if (account.empty())
-          return bounce(std::move(copy), fmt::format("target has no account {}", address.text()));
-        return end(std::move(copy), Fate::target_mailbox, account,
-                   fmt::format("target delivers to {}", account));
-      }
+      case TargetRoute::Kind::local:
+        return deliver_at_target(std::move(copy), address);
       case TargetRoute::Kind::mx:
         if (target.domains.contains(address.domain)) {
           return end(std::move(copy), Fate::public_mx, "",
-                     fmt::format("target looks for the MX of its own domain {}", address.domain));
+                     {fmt::format("target looks for the MX of its own domain {}", address.domain),
+                      "",
+                      {}});
         }
         return end(std::move(copy), Fate::outside, address.text(),
-                   fmt::format("target sends to the MX of {}", address.domain));
+                   {fmt::format("target sends to the MX of {}", address.domain), "", {}});
       case TargetRoute::Kind::relay:
         if (schema::is_loopback_address(route.address)) {
           return bounce(
               std::move(copy),
-              fmt::format("target: the relay address {} is a loopback address", route.address));
+              {fmt::format("target: the relay address {} is a loopback address", route.address),
+               fmt::format("MtaRoute `{}`", name), origin("route", name)});
         }
         copy.is_at_target = false;
         copy.is_authenticated = false;
         copy.is_first_hop = false;
+        copy.is_queued = false;
         copy.recipient = address.text();
         copies_.push_back(std::move(copy));
         return;
     }
+  }
+
+  void deliver_at_target(Copy copy, const Address& address) {
+    const Target& target = world_.target;
+    const std::string account = account_of(lower_ascii(address.text()));
+    if (account.empty())
+      return bounce(std::move(copy),
+                    {fmt::format("target: 550 5.1.1 no account {}", address.text()), "", {}});
+    if (target.not_receiving.contains(account)) {
+      return bounce(
+          std::move(copy),
+          {fmt::format("target: 550 5.5.0 {} is not authorized to receive email", account),
+           "permission emailReceive", origin("account", account)});
+    }
+    if (target.answering.contains(account) && !copy.sender.empty()) {
+      Copy reply = copy;
+      reply.hops.push_back({fmt::format("target answers for {}", account), "VacationResponse", {}});
+      reply.sender.clear();
+      queue(std::move(reply), parse(copy.sender));
+    }
+    const auto script = target.redirects.find(account);
+    const bool is_kept =
+        script == target.redirects.end() || send_on(copy, account, script->second, true);
+    if (!is_kept) return;
+    end(std::move(copy), Fate::target_mailbox, account,
+        {fmt::format("target delivers to {}", account), "", origin("account", account)});
+  }
+
+  /// Sieve redirects of one account; whether a copy stays. A script that meets the same message
+  /// again stops in silence.
+  bool send_on(const Copy& copy, const std::string& account, const std::vector<Redirect>& redirects,
+               bool is_from_target) {
+    if (copy.redirected.contains(account)) return true;
+    bool is_kept = false;
+    for (const Redirect& redirect : redirects) {
+      is_kept = is_kept || redirect.keeps_copy;
+      Copy each = copy;
+      each.redirected.insert(account);
+      each.seen.clear();
+      each.sender = account;
+      each.is_first_hop = false;
+      each.is_at_target = is_from_target;
+      each.is_authenticated = !is_from_target;
+      each.is_queued = false;
+      each.recipient = redirect.to;
+      each.hops.push_back({fmt::format("the script of {} redirects to {}", account, redirect.to),
+                           "Sieve redirect",
+                           {}});
+      if (lower_ascii(redirect.to) == account || copy.redirected.contains(lower_ascii(redirect.to)))
+        continue;
+      if (is_from_target) {
+        queue(std::move(each), parse(redirect.to));
+      } else {
+        copies_.push_back(std::move(each));
+      }
+    }
+    return is_kept;
   }
 
   // --- source
@@ -291,27 +505,52 @@ class Journey {
 
   void at_source(Copy copy) {
     const Source& source = world_.source;
+    if (copy.is_queued) return transport(std::move(copy));
     const Address address = parse(copy.recipient);
     const std::string lower = lower_ascii(address.text());
     const std::string base = lower_ascii(without_tag(address));
+    if (source.is_down)
+      return defer(std::move(copy), base, {"source does not answer, or has no room", "", {}});
+    if (copy.is_first_hop && copy.is_authenticated && !may_submit(copy, source.not_logging_in))
+      return;
     for (const std::string& name : {lower, base}) {
       const auto alias = source.aliases.find(name);
-      if (alias == source.aliases.end()) continue;
-      copy.hops.push_back(fmt::format("source expands {}", name));
-      for (const std::string& member : alias->second) {
-        Copy each = copy;
-        each.recipient = member;
-        // Expanded inside one server: the same address may come again only by another way.
-        if (!each.seen.insert("S " + lower_ascii(member)).second) {
-          end(std::move(each), Fate::loop, "",
-              fmt::format("source expands {} in a circle", member));
-          continue;
-        }
-        transport(std::move(each));
-      }
-      return;
+      if (alias != source.aliases.end()) return expand(std::move(copy), name, alias->second);
+    }
+    if (!source.mailboxes.contains(base)) {
+      const auto catch_all = source.catch_all.find(address.domain);
+      if (catch_all != source.catch_all.end())
+        return expand(std::move(copy), "the catch-all of " + address.domain, {catch_all->second});
     }
     transport(std::move(copy));
+  }
+
+  void expand(Copy copy, const std::string& name, const std::vector<std::string>& members) {
+    copy.hops.push_back({fmt::format("source expands {}", name), "virtual_alias_maps", {}});
+    copy.is_first_hop = false;  // accepted by this name: its members are not asked for
+    copy.is_queued = true;
+    for (const std::string& member : members) {
+      Copy each = copy;
+      each.recipient = member;
+      if (lower_ascii(member) == lower_ascii(copy.recipient)) {
+        transport(std::move(each));  // an address that is mapped to itself
+        continue;
+      }
+      // Expanded inside one server: the same address may come again only by another way.
+      if (!each.seen.insert("S " + lower_ascii(member)).second) {
+        end(std::move(each), Fate::loop, "",
+            {fmt::format("source expands {} in a circle", member), "virtual_alias_maps", {}});
+        continue;
+      }
+      transport(std::move(each));
+    }
+  }
+
+  [[nodiscard]] bool is_domain_of_source(const std::string& domain) const {
+    const Source& source = world_.source;
+    return source.domains.contains(domain) ||
+           std::any_of(source.mailboxes.begin(), source.mailboxes.end(),
+                       [&](const std::string& mailbox) { return parse(mailbox).domain == domain; });
   }
 
   void transport(Copy copy) {
@@ -327,35 +566,54 @@ class Journey {
         }
         return;
       }
-      const bool is_own = std::any_of(
-          source.mailboxes.begin(), source.mailboxes.end(),
-          [&](const std::string& mailbox) { return parse(mailbox).domain == address.domain; });
-      if (!is_own && (copy.is_authenticated || !copy.is_first_hop)) {
-        return end(std::move(copy), Fate::outside, address.text(),
-                   fmt::format("source sends to the MX of {}", address.domain));
-      }
-      return refuse(std::move(copy),
-                    fmt::format("source: 550 5.1.1 no mailbox {}", address.text()));
+      if (is_domain_of_source(address.domain))
+        return refuse(std::move(copy),
+                      {fmt::format("source: 550 5.1.1 no mailbox {}", address.text()),
+                       "virtual_mailbox_maps",
+                       {}});
+      const bool may_relay =
+          copy.is_authenticated || !copy.is_first_hop || source.own_networks.contains(copy.client);
+      if (!may_relay)
+        return refuse(std::move(copy),
+                      {fmt::format("source: 554 5.7.1 Relay access denied for {}", address.text()),
+                       "mynetworks",
+                       {}});
+      return end(std::move(copy), Fate::outside, address.text(),
+                 {fmt::format("source sends to the MX of {}", address.domain), "", {}});
     }
     const auto entry = source.transport.find(base);
+    const Span place = origin("transport", base);
     switch (entry == source.transport.end() ? Transport::deliver : entry->second) {
-      case Transport::deliver:
-        return end(std::move(copy), Fate::source_mailbox, base,
-                   fmt::format("source delivers to {}", base));
+      case Transport::deliver: {
+        const auto script = source.redirects.find(base);
+        if (script != source.redirects.end() && !send_on(copy, base, script->second, false)) return;
+        return end(
+            std::move(copy), Fate::source_mailbox, base,
+            {fmt::format("source delivers to {}", base), "no entry in the transport map", place});
+      }
       case Transport::hold:
         return end(std::move(copy), Fate::source_queue, base,
-                   fmt::format("source holds the mail of {} in its queue", base));
-      case Transport::hold_retry:
-        if (copy.is_first_hop)
-          return end(std::move(copy), Fate::deferred, base,
-                     fmt::format("source: 450 4.3.0 for {}", base));
-        return end(std::move(copy), Fate::target_queue, base,
-                   fmt::format("source: 450 4.3.0 for {}, the target keeps it", base));
+                   {fmt::format("source holds the mail of {} in its queue", base),
+                    "transport map: a closed port", place});
+      case Transport::hold_retry: {
+        // smtpd looks the transport up when a session asks for it; an address that is mapped to
+        // itself, and what is queued already, never come there.
+        const bool is_accepted = copy.is_queued || (copy.is_first_hop && letter_.is_open_session) ||
+                                 source.aliases.contains(base);
+        Hop hop{is_accepted ? fmt::format("source keeps the mail of {}", base)
+                            : fmt::format("source: 450 4.3.0 for {}", base),
+                "transport map: `retry:`", place};
+        if (is_accepted) return end(std::move(copy), Fate::source_queue, base, std::move(hop));
+        return defer(std::move(copy), base, std::move(hop));
+      }
       case Transport::forward:
-        copy.hops.push_back(fmt::format("source forwards {} to the target", address.text()));
+        copy.hops.push_back({fmt::format("source forwards {} to the target", address.text()),
+                             "transport map", place});
         copy.is_at_target = true;
         copy.is_authenticated = false;
         copy.is_first_hop = false;
+        copy.is_queued = false;
+        copy.client = world_.source_address;
         copies_.push_back(std::move(copy));
         return;
     }

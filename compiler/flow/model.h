@@ -2,7 +2,9 @@
 // Who delivers a message where, when an old Postfix/Dovecot and a new Stalwart both serve a domain:
 // the model behind the proof of exact split delivery (design.md section 7; every rule was seen on
 // the real pair, reference/split-delivery.md sections 2 to 4 and 9).
+#include <array>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -12,6 +14,7 @@
 #include <vector>
 
 #include "compiler/schema/mta_expression.h"
+#include "compiler/source/span.h"
 
 namespace plan::flow {
 
@@ -28,6 +31,19 @@ struct TargetRoute {
   std::string address = {};  ///< of a relay; a loopback address bounces at once
 };
 
+/// What a Sieve script does with the mail of its account.
+struct Redirect {
+  std::string to = {};
+  bool keeps_copy = true;
+};
+
+/// How many messages are taken before the sender is told to come again; 0: any number.
+struct Throttles {
+  std::uint32_t a_second = 0;   ///< connections of one address; the next is closed unheard
+  std::uint32_t an_hour = 0;    ///< of one sender's domain to one recipient
+  std::uint32_t a_session = 0;  ///< in one session to port 25
+};
+
 /// The part of the new server that decides deliveries. Addresses are in lower case.
 struct Target {
   std::map<std::string, TargetDomain> domains = {};
@@ -35,41 +51,74 @@ struct Target {
   std::map<std::string, std::string> aliases = {};             ///< enabled ones; alias -> account
   std::map<std::string, std::vector<std::string>> lists = {};  ///< expanded one level, at RCPT
   std::map<std::string, std::set<std::string>> keys =
-      {};                                          ///< loaded lookup sets; `*@domain` is a glob
-  std::map<std::string, TargetRoute> routes = {};  ///< as loaded by the last ReloadSettings
+      {};  ///< loaded lookup sets; `*@domain` is a glob
+  std::map<std::string, std::map<std::string, std::string>> key_values =
+      {};                                                  ///< loaded lookup maps, for key_get
+  std::map<std::string, TargetRoute> routes = {};          ///< as loaded by the last ReloadSettings
   std::shared_ptr<const schema::MtaContainer> route = {};  ///< null: the default expression
   std::shared_ptr<const schema::MtaContainer> relay_rule =
-      {};  ///< MtaStageRcpt.allowRelaying; null: the default
+      {};                                     ///< MtaStageRcpt.allowRelaying; null: the default
+  std::set<std::string> not_receiving = {};   ///< accounts without the permission emailReceive
+  std::set<std::string> not_logging_in = {};  ///< accounts without the permission authenticate
+  std::map<std::string, std::vector<Redirect>> redirects = {};  ///< Sieve, by account
+  std::set<std::string> answering = {};                         ///< accounts with a vacation reply
+  Throttles throttles = {};
+  std::set<std::string> unthrottled = {};  ///< client addresses that no throttle counts
+  bool is_greylisting = false;
+  bool is_paused = false;  ///< PauseMtaQueue: everything is taken and waits
+  bool is_down = false;
 };
 
 enum class Transport : std::uint8_t {
   deliver = 0,     ///< no entry: into the old mailbox
   hold = 1,        ///< a closed port: accepted, waits in the source's queue
-  hold_retry = 2,  ///< `retry:`: new sessions get 450 at RCPT
+  hold_retry = 2,  ///< `retry:`: new sessions get 450 at RCPT, unless they were open before
   forward = 3,     ///< to the target
 };
 
-/// The part of the old server that decides deliveries.
+/// The part of the old server that decides deliveries. Maps are as loaded by the last reload.
 struct Source {
+  std::set<std::string> domains = {};  ///< it delivers for; those of its mailboxes need no mention
   std::set<std::string> mailboxes = {};
   std::map<std::string, std::vector<std::string>> aliases =
-      {};  ///< aliases and lists, expanded before the transport
-  std::map<std::string, Transport> transport = {};  ///< by mailbox address; absent: deliver
+      {};  ///< aliases, forwards and lists, expanded before the transport
+  std::map<std::string, std::string> catch_all = {};  ///< by domain: address
+  std::map<std::string, Transport> transport = {};    ///< by mailbox address; absent: deliver
+  std::map<std::string, std::vector<Redirect>> redirects = {};  ///< Sieve, by mailbox
+  std::set<std::string> not_logging_in = {};                    ///< named in the deny file
+  std::set<std::string> own_networks = {};                      ///< client addresses that may relay
+  bool is_down = false;  ///< or without queue space: whoever comes is told to come again
 };
 
 struct World {
   Target target = {};
   Source source = {};
-  std::string source_address = "source";  ///< relays to it reach the source
+  std::string source_address = "source";  ///< clients and relays of this address are the source
+  /// Where the plan says what decides: "domain x", "account a@x", "key a@x", "list l@x", "route
+  /// source", "route expression", "relay rule", "transport a@x".
+  std::map<std::string, Span, std::less<>> origins = {};
 };
 
+/// Where a message comes into the system.
 enum class Entry : std::uint8_t {
   target_25 = 0,
-  target_submission = 1,
+  target_submission = 1,  ///< JMAP too: the same queue
   source_25 = 2,
-  source_submission = 3
+  source_submission = 3,
+  target_local = 4,  ///< made by the target itself: a redirect, a vacation reply, an alarm
+  source_local = 5,  ///< made on the source itself: a redirect, a reply, a program's mail
+  target_queue = 6,  ///< accepted earlier, tried again now
+  source_queue = 7,
 };
+inline constexpr std::array kEntries = {
+    Entry::target_25,    Entry::target_submission, Entry::source_25,    Entry::source_submission,
+    Entry::target_local, Entry::source_local,      Entry::target_queue, Entry::source_queue};
 [[nodiscard]] std::string_view to_string(Entry entry);
+[[nodiscard]] std::optional<Entry> entry_by_name(std::string_view name);
+[[nodiscard]] constexpr bool is_at_target(Entry entry) {
+  return entry == Entry::target_25 || entry == Entry::target_submission ||
+         entry == Entry::target_local || entry == Entry::target_queue;
+}
 
 enum class Fate : std::uint8_t {
   target_mailbox = 0,
@@ -87,21 +136,40 @@ enum class Fate : std::uint8_t {
 };
 [[nodiscard]] std::string_view to_string(Fate fate);
 
+/// One decision of a server on the way of a message.
+struct Hop {
+  std::string text = {};  ///< "target routes user01@x by `local`"
+  std::string rule =
+      {};            ///< what decided it: "`if` 0 of MtaOutboundStrategy.route: ..."; may be ""
+  Span origin = {};  ///< where the plan says so; unknown: a server's default
+};
+
 /// Where one copy of a message ended, and how it came there.
 struct Delivery {
   Fate fate = Fate::undecided;
-  std::string mailbox = {};            ///< of target_mailbox, source_mailbox, the queues
-  std::vector<std::string> hops = {};  ///< "target:25 accepts user01@x", one for each server
+  std::string mailbox = {};    ///< of target_mailbox, source_mailbox, the queues, outside
+  std::vector<Hop> hops = {};  ///< one for each decision
 };
 
 struct Letter {
   Entry entry = Entry::source_25;
-  std::string recipient = {};  ///< as the sender wrote it
+  std::string recipient = {};  ///< as the sender wrote it; of a queue: as it waits there
   bool has_null_sender = false;
+  std::string login = {};        ///< of a submission; empty: an account that may log in
+  std::string sender = {};       ///< empty: the login, or somebody outside
+  std::string client = {};       ///< address that the server sees; empty: somebody outside
+  bool is_open_session = false;  ///< the session was open before the source's last reload
+  bool is_tried_again = false;   ///< the sender was told to come again, and does
+  std::uint32_t nth_in_second = 1;
+  std::uint32_t nth_in_hour = 1;
+  std::uint32_t nth_in_session = 1;
 };
 
 /// Follows one message until every copy has ended. Pure; bounded: a copy that meets the same server
 /// with the same recipient again is a loop, and lists are expanded to at most 10,000 recipients.
 [[nodiscard]] std::vector<Delivery> deliver(const World& world, const Letter& letter);
+
+/// "target routes a@x by `local` (`if` 0 of MtaOutboundStrategy.route)".
+[[nodiscard]] std::string to_text(const Hop& hop);
 
 }  // namespace plan::flow

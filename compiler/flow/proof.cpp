@@ -1,85 +1,46 @@
 #include "compiler/flow/proof.h"
 
 #include <algorithm>
-#include <bit>
-#include <functional>
-#include <unordered_map>
+#include <array>
 #include <unordered_set>
 
 #include <fmt/format.h>
 
-#include "compiler/schema/mta_container.h"
+#include "compiler/flow/states.h"
 #include "compiler/source/text.h"
 
 namespace plan::flow {
 namespace {
 
-using ir::StepId;
 using ir::StepKind;
-using Mask = std::uint64_t;
 
 constexpr std::size_t kStatesMax = 20'000;
-constexpr std::size_t kClassesMax = 64;   // accounts looked at
-constexpr std::size_t kRelevantMax = 60;  // steps that decide deliveries, for one account
-constexpr std::size_t kListsMax = 4;      // lists looked at for one account
-constexpr std::size_t kAliasesMax = 3;    // aliases looked at for one account
 constexpr std::size_t kCounterexamplesMax = 20;
-constexpr std::string_view kOwnDomain = "only-on-the-target.test";
 constexpr std::string_view kForeign = "somebody@elsewhere.test";
+constexpr std::array kClientEntries = {Entry::target_25, Entry::target_submission, Entry::source_25,
+                                       Entry::source_submission};
 
-[[nodiscard]] std::string domain_of(std::string_view address) {
+[[nodiscard]] bool is_port_25(Entry entry) {
+  return entry == Entry::target_25 || entry == Entry::source_25;
+}
+
+[[nodiscard]] std::string upper_local(std::string address) {
+  for (char& c : address) {
+    if (c == '@') break;
+    if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 32);
+  }
+  return address;
+}
+
+[[nodiscard]] std::string tagged(const std::string& address) {
   const std::size_t at = address.rfind('@');
-  return at == std::string_view::npos ? std::string() : lower_ascii(address.substr(at + 1));
+  return at == std::string::npos ? address : address.substr(0, at) + "+tag" + address.substr(at);
 }
 
-[[nodiscard]] bool is_object(const ir::Value& arguments, std::string_view name) {
-  std::string_view object = arguments["object"].string_or("");
-  if (object.starts_with("x:")) object.remove_prefix(2);
-  return object == name;
-}
-
-/// Does this kind of step decide where mail of one account goes, or when its data is on the target?
-[[nodiscard]] bool is_account_kind(StepKind kind) {
-  switch (kind) {
-    case StepKind::admin_account:
-    case StepKind::admin_keys:
-    case StepKind::archive_copy:
-    case StepKind::archive_delta:
-    case StepKind::postfix_hold:
-    case StepKind::postfix_forward:
-      return true;
-    default:
-      return false;
-  }
-}
-
-[[nodiscard]] bool is_admin_kind(StepKind kind) {
-  switch (kind) {
-    case StepKind::admin_upsert:
-    case StepKind::admin_update:
-    case StepKind::admin_destroy:
-    case StepKind::admin_action:
-    case StepKind::admin_list:
-      return true;
-    default:
-      return false;
-  }
-}
-
-/// One account and the steps that decide its mail.
-struct Subject {
-  ir::RowId row = ir::RowId::none;
-  std::string account = {};
-  std::vector<std::string> aliases = {};
-  std::vector<std::string> names = {};  // account and aliases
-};
-
-struct Relevant {
-  StepId step = {};
-  StepKind kind = {};
-  ir::Stage stage = {};
-  ir::Value arguments = {};
-  Mask before = 0;  // relevant steps that are done when this one runs
+/// Whose mailbox a message belongs to, and on which server it is read.
+struct Reader {
+  std::string address = {};
+  bool is_targets = false;
 };
 
 class Prover {
@@ -87,474 +48,363 @@ class Prover {
   explicit Prover(const ir::StepGraph& graph) : graph_(graph) {}
 
   std::vector<Counterexample> run() {
-    collect_global();
-    for (const Subject& subject : subjects()) prove_account(subject);
+    for (Subject& subject : account_classes(graph_)) {
+      const AccountStates states(graph_, std::move(subject));
+      states_ = &states;
+      if (states.is_too_large()) {
+        unproved("too many steps decide its mail");
+      } else if (states.is_moved_at_all()) {
+        walk_states();
+      }
+      if (found_.size() >= kCounterexamplesMax) break;
+    }
     return std::move(found_);
   }
 
  private:
-  /// Steps that are not of one account: domains, routes, strategy, reloads, lists, and the keys
-  /// that go at the end.
-  void collect_global() {
-    for (const StepId step : graph_.order()) {
-      if (is_admin_kind(graph_.kind(step))) admin_.push_back(step);
-    }
+  [[nodiscard]] const std::string& account() const { return states_->subject().account; }
+  [[nodiscard]] std::string colleague(std::string_view name) const {
+    return fmt::format("{}@{}", name, domain_of(account()));
   }
 
-  std::vector<Subject> subjects() {
-    struct RowFacts {
-      std::size_t signature = 0;
-      StepId any = {};
-      bool is_account = false;
-    };
-    std::vector<RowFacts> rows(graph_.row_count() + 1);
-    for (const StepId step : graph_.order()) {
-      if (!is_account_kind(graph_.kind(step))) continue;
-      const auto row = static_cast<std::size_t>(graph_.row(step));
-      if (row == 0 || row >= rows.size()) continue;
-      RowFacts& facts = rows[row];
-      // The address of a shape names it: rows stamped out of the same shapes behave alike.
-      const auto shape = reinterpret_cast<std::uintptr_t>(&graph_.shape(step));  // NOLINT
-      facts.signature = facts.signature * 1'000'003U + std::hash<std::uintptr_t>{}(shape);
-      if (!facts.is_account || graph_.kind(step) == StepKind::admin_account) facts.any = step;
-      facts.is_account = true;
-    }
-    std::unordered_set<std::string> list_members;
-    std::size_t lists = 0;
-    for (const StepId step : admin_) {
-      if (graph_.kind(step) != StepKind::admin_list || ++lists > kListsMax) continue;
-      const ir::Value arguments = graph_.arguments(step);
-      for (const ir::Value& member : arguments["members"].items()) {
-        if (list_members.size() < 4) list_members.insert(lower_ascii(member.string_or("")));
-      }
-    }
-    std::vector<Subject> subjects;
-    std::unordered_set<std::string> classes;
-    for (std::size_t row = 1; row < rows.size() && subjects.size() < kClassesMax; ++row) {
-      const RowFacts& facts = rows[row];
-      if (!facts.is_account) continue;
-      const ir::Value arguments = graph_.arguments(facts.any);
-      Subject subject;
-      subject.row = static_cast<ir::RowId>(row);
-      subject.account = lower_ascii(arguments["account"].string_or(graph_.row_name(subject.row)));
-      const std::string label =
-          fmt::format("{} {} {} {}", facts.signature, arguments["aliases"].size() > 0,
-                      list_members.contains(subject.account), domain_of(subject.account));
-      if (!classes.insert(label).second) continue;
-      for (const ir::Value& alias : arguments["aliases"].items()) {
-        if (subject.aliases.size() < kAliasesMax)
-          subject.aliases.push_back(lower_ascii(alias.string_or("")));
-      }
-      subject.names = subject.aliases;
-      subject.names.insert(subject.names.begin(), subject.account);
-      subjects.push_back(std::move(subject));
-    }
-    return subjects;
-  }
-
-  [[nodiscard]] bool concerns(const ir::Value& arguments, StepKind kind, const Subject& subject,
-                              std::size_t& lists) {
-    if (kind == StepKind::admin_action) {
-      const std::string_view action = arguments["action"].string_or("");
-      return action == "ReloadSettings" || action == "ReloadLookupStores";
-    }
-    if (kind == StepKind::admin_list) {
-      if (lists >= kListsMax) return false;
-      for (const ir::Value& member : arguments["members"].items()) {
-        if (equals_ignoring_case(member.string_or(""), subject.account)) {
-          ++lists;
-          return true;
-        }
-      }
-      return false;
-    }
-    if (is_object(arguments, "Domain"))
-      return equals_ignoring_case(arguments["match"]["name"].string_or(""),
-                                  domain_of(subject.account));
-    if (is_object(arguments, "MemoryLookupKey")) {
-      const std::string key = lower_ascii(arguments["match"]["key"].string_or(""));
-      return std::find(subject.names.begin(), subject.names.end(), key) != subject.names.end();
-    }
-    if (is_object(arguments, "MtaStageRcpt"))
-      return arguments["set"].members().contains("allowRelaying");
-    if (is_object(arguments, "MtaOutboundStrategy"))
-      return arguments["set"].members().contains("route");
-    return is_object(arguments, "MtaRoute");
-  }
-
-  void prove_account(const Subject& subject) {
-    relevant_.clear();
-    std::unordered_map<std::size_t, std::size_t> bit_of;
-    std::size_t lists = 0;
-    const auto take = [&](StepId step, ir::Value arguments) {
-      if (relevant_.size() >= kRelevantMax) return;
-      bit_of.emplace(ir::index(step), relevant_.size());
-      relevant_.push_back({step, graph_.kind(step), graph_.stage(step), std::move(arguments), 0});
-    };
-    // Reading arguments costs; of a hundred thousand alike steps (keys at the end) only those named
-    // like this account are read.
-    std::size_t read = 0;
-    for (const StepId step : graph_.order()) {
-      const StepKind kind = graph_.kind(step);
-      if (graph_.row(step) == subject.row && is_account_kind(kind)) {
-        take(step, graph_.arguments(step));
-        continue;
-      }
-      if (!is_admin_kind(kind)) continue;
-      if (kind == StepKind::admin_destroy && graph_.row(step) != ir::RowId::none) {
-        const std::string_view name = graph_.row_name(graph_.row(step));
-        const bool is_own =
-            std::find(subject.names.begin(), subject.names.end(), name) != subject.names.end();
-        if (!is_own && ++read > 100) continue;
-      }
-      ir::Value arguments = graph_.arguments(step);
-      if (concerns(arguments, kind, subject, lists)) take(step, std::move(arguments));
-    }
-    if (relevant_.size() >= kRelevantMax) {
-      return unproved(subject, fmt::format("more than {} steps decide its mail", kRelevantMax - 1));
-    }
-    order_relevant(bit_of);
-    last_copy_ = -1;
-    for (std::size_t i = 0; i < relevant_.size(); ++i) {
-      if (relevant_[i].kind == StepKind::archive_copy ||
-          relevant_[i].kind == StepKind::archive_delta)
-        last_copy_ = static_cast<int>(i);
-    }
-    if (last_copy_ < 0) return;  // nothing of this account is moved
-    walk_states(subject);
-  }
-
-  /// Fills `before` of each relevant step: one pass over the graph in its order, masks flow along
-  /// the edges.
-  void order_relevant(const std::unordered_map<std::size_t, std::size_t>& bit_of) {
-    std::vector<Mask> reached(graph_.size(), 0);
-    for (const StepId step : graph_.order()) {
-      Mask mask = 0;
-      for (const StepId before : graph_.after(step)) {
-        mask |= reached[ir::index(before)];
-        if (const auto bit = bit_of.find(ir::index(before)); bit != bit_of.end())
-          mask |= Mask{1} << bit->second;
-      }
-      reached[ir::index(step)] = mask;
-      if (const auto bit = bit_of.find(ir::index(step)); bit != bit_of.end())
-        relevant_[bit->second].before = mask;
-    }
-  }
-
-  void walk_states(const Subject& subject) {
+  void walk_states() {
     std::unordered_set<Mask> seen = {0};
     std::vector<Mask> open = {0};
+    looked_at_.clear();
     while (!open.empty()) {
       const Mask state = open.back();
       open.pop_back();
       if (seen.size() > kStatesMax)
-        return unproved(subject, fmt::format("its steps can be in more than {} states",
-                                             show_count(kStatesMax)));
-      check_state(subject, state);
+        return unproved(
+            fmt::format("its steps can be in more than {} states", show_count(kStatesMax)));
+      check_state(state);
       if (found_.size() >= kCounterexamplesMax) return;
-      for (std::size_t i = 0; i < relevant_.size(); ++i) {
-        const Mask bit = Mask{1} << i;
-        if ((state & bit) != 0 || (relevant_[i].before & ~state) != 0) continue;
-        if (seen.insert(state | bit).second) open.push_back(state | bit);
+      for (std::size_t i = 0; i < states_->steps().size(); ++i) {
+        const Mask next = state | Mask{1} << i;
+        if (states_->is_ready(state, i) && seen.insert(next).second) open.push_back(next);
       }
     }
   }
 
-  [[nodiscard]] bool is_done(Mask state, std::size_t i) const { return (state >> i & 1U) != 0; }
-
-  /// A written setting is used only after a reload that came after it.
-  [[nodiscard]] bool is_loaded(Mask state, std::size_t i, std::string_view action) const {
-    for (std::size_t k = 0; k < relevant_.size(); ++k) {
-      if (!is_done(state, k) || relevant_[k].kind != StepKind::admin_action) continue;
-      if (relevant_[k].arguments["action"].string_or("") != action) continue;
-      if ((relevant_[k].before >> i & 1U) != 0) return true;
-    }
-    return false;
+  /// States with the same effects, in which the same is expected, deliver alike.
+  [[nodiscard]] bool is_new_world(Mask state) {
+    const std::string key =
+        fmt::format("{} {} {} {}", states_->effects(state), states_->is_targets(state),
+                    states_->is_prepared(state), states_->is_finalize_begun(state));
+    return looked_at_.insert(key).second;
   }
 
-  [[nodiscard]] std::optional<World> world_of(const Subject& subject, Mask state,
-                                              std::string* problem) const {
-    World world;
-    Target& target = world.target;
-    Source& source = world.source;
-    target.domains[std::string(kOwnDomain)] = {};
-    target.accounts.insert("somebody@" + std::string(kOwnDomain));
-    source.mailboxes.insert(subject.account);
-    for (const std::string& alias : subject.aliases) source.aliases[alias] = {subject.account};
-    for (std::size_t i = 0; i < relevant_.size(); ++i) {
-      const Relevant& step = relevant_[i];
-      const ir::Value& set = step.arguments["set"];
-      if (step.kind == StepKind::admin_list) {
-        // The source has every list of the plan, from the start.
-        std::vector<std::string> members;
-        for (const ir::Value& member : step.arguments["members"].items()) {
-          members.push_back(lower_ascii(member.string_or("")));
-          if (domain_of(members.back()) == domain_of(subject.account))
-            source.mailboxes.insert(members.back());
-        }
-        const std::string address = lower_ascii(step.arguments["address"].string_or(""));
-        source.aliases[address] = members;
-        if (is_done(state, i)) target.lists[address] = std::move(members);
-        continue;
-      }
-      if (!is_done(state, i)) continue;
-      switch (step.kind) {
-        case StepKind::admin_account:
-          target.accounts.insert(subject.account);
-          for (const std::string& alias : subject.aliases) target.aliases[alias] = subject.account;
-          break;
-        case StepKind::admin_keys:
-          for (const ir::Value& address : step.arguments["addresses"].items()) {
-            target.keys[std::string(step.arguments["namespace"].string_or(""))].insert(
-                std::string(address.string_or("")));
-          }
-          break;
-        case StepKind::postfix_hold:
-          source.transport[subject.account] = Transport::hold;
-          break;
-        case StepKind::postfix_forward:
-          source.transport[subject.account] = Transport::forward;
-          break;
-        case StepKind::admin_upsert:
-        case StepKind::admin_update:
-          if (is_object(step.arguments, "Domain")) {
-            TargetDomain& domain = target.domains[domain_of(subject.account)];
-            domain.allows_relaying = set["allowRelaying"].bool_or(domain.allows_relaying);
-            if (set.members().contains("catchAllAddress"))
-              domain.catch_all = lower_ascii(set["catchAllAddress"].string_or(""));
-          } else if (is_object(step.arguments, "MtaRoute") &&
-                     is_loaded(state, i, "ReloadSettings")) {
-            TargetRoute& route =
-                target.routes[std::string(step.arguments["match"]["name"].string_or(""))];
-            const std::string_view type = set["@type"].string_or("Mx");
-            route.kind = type == "Relay"   ? TargetRoute::Kind::relay
-                         : type == "Local" ? TargetRoute::Kind::local
-                                           : TargetRoute::Kind::mx;
-            route.address = std::string(set["address"].string_or(""));
-          } else if (is_object(step.arguments, "MtaOutboundStrategy") &&
-                     is_loaded(state, i, "ReloadSettings")) {
-            if (!read_expression(set["route"], "MtaOutboundStrategy", "route", target.route,
-                                 problem))
-              return std::nullopt;
-          } else if (is_object(step.arguments, "MtaStageRcpt") &&
-                     is_loaded(state, i, "ReloadSettings")) {
-            if (!read_expression(set["allowRelaying"], "MtaStageRcpt", "allowRelaying",
-                                 target.relay_rule, problem))
-              return std::nullopt;
-          } else if (is_object(step.arguments, "MemoryLookupKey") &&
-                     is_loaded(state, i, "ReloadLookupStores")) {
-            target.keys[std::string(step.arguments["match"]["namespace"].string_or(""))].insert(
-                std::string(step.arguments["match"]["key"].string_or("")));
-          }
-          break;
-        case StepKind::admin_destroy:
-          if (is_object(step.arguments, "MemoryLookupKey") &&
-              is_loaded(state, i, "ReloadLookupStores")) {
-            target.keys[std::string(step.arguments["match"]["namespace"].string_or(""))].erase(
-                std::string(step.arguments["match"]["key"].string_or("")));
-          } else if (is_object(step.arguments, "MtaRoute") &&
-                     is_loaded(state, i, "ReloadSettings")) {
-            target.routes.erase(std::string(step.arguments["match"]["name"].string_or("")));
-          }
-          break;
-        default:
-          break;
-      }
-    }
-    return world;
-  }
-
-  static bool read_expression(const ir::Value& container, std::string_view object,
-                              std::string_view property,
-                              std::shared_ptr<const schema::MtaContainer>& into,
-                              std::string* problem) {
-    if (!container.is_map()) {
-      into = nullptr;  // a prior value that only the run knows: the server's default
-      return true;
-    }
-    auto parsed = schema::MtaContainer::parse(container, schema::context_of(object, property));
-    if (!parsed) {
-      *problem = parsed.error().message();
-      return false;
-    }
-    into = std::make_shared<const schema::MtaContainer>(std::move(*parsed));
-    return true;
-  }
-
-  void check_state(const Subject& subject, Mask state) {
+  void check_state(Mask state) {
+    if (!is_new_world(state)) return;
+    state_ = state;
     std::string problem;
-    const auto world = world_of(subject, state, &problem);
+    const auto world = states_->world(state, &problem);
     if (!world) {
-      Counterexample& example = report("expression", subject, state);
+      Counterexample& example = report();
       example.claim = "the route expression cannot be read: " + problem;
       return;
     }
+    world_ = &*world;
     // Nobody sends to the target before it is set up: the public address is still the source's.
-    bool is_target_open = true;
-    for (std::size_t i = 0; i < relevant_.size(); ++i) {
-      if (relevant_[i].stage == ir::Stage::prepare && !is_done(state, i)) is_target_open = false;
+    const bool is_target_open = states_->is_prepared(state);
+    const Reader own{account(), states_->is_targets(state)};
+    for (const Entry entry : kEntries) {
+      if (!is_target_open && is_at_target(entry)) continue;
+      check_own(entry, own);
+      check_lists(entry, own);
+      check_others(entry);
     }
-    const bool is_targets = is_done(state, static_cast<std::size_t>(last_copy_));
-    for (const Entry entry :
-         {Entry::target_25, Entry::target_submission, Entry::source_25, Entry::source_submission}) {
-      if (!is_target_open && (entry == Entry::target_25 || entry == Entry::target_submission))
-        continue;
-      std::vector<std::string> recipients = subject.names;
-      recipients.push_back(upper_local(subject.account));
-      recipients.push_back(tagged(subject.account));
-      for (const std::string& recipient : recipients) {
-        check_letter(subject, state, *world, {entry, recipient, false}, is_targets, true);
-        if (entry == Entry::target_25 || entry == Entry::source_25) {
-          check_letter(subject, state, *world, {entry, recipient, true}, is_targets, true);
-        }
-      }
-      for (const auto& [list, unused] : world->source.aliases) {
-        if (std::find(subject.aliases.begin(), subject.aliases.end(), list) !=
-            subject.aliases.end())
+    if (is_target_open && !states_->is_finalize_begun(state)) check_colleagues(own);
+  }
+
+  /// Every name of the account, in capitals, with a tag, with a sender and as a bounce.
+  void check_own(Entry entry, const Reader& own) {
+    std::vector<std::string> recipients = states_->subject().names;
+    if (entry == Entry::source_queue) recipients = {account()};  // aliases are expanded before
+    recipients.push_back(upper_local(account()));
+    // A tag is taken off at RCPT. What the target makes itself is not asked there, and a message
+    // that waits since before the account was created is older than its queue allows by then.
+    const bool has_old_tag = entry == Entry::target_queue && states_->is_finalize_begun(state_);
+    if (entry != Entry::target_local && !has_old_tag) recipients.push_back(tagged(account()));
+    for (const std::string& recipient : recipients) {
+      for (const bool has_null_sender : {false, true}) {
+        if (has_null_sender &&
+            (entry == Entry::target_submission || entry == Entry::source_submission))
           continue;
-        check_letter(subject, state, *world, {entry, list, false}, is_targets, false);
+        check_letter({entry, recipient, has_null_sender}, {own}, true);
       }
-      check_others(subject, state, *world, entry);
     }
   }
 
-  [[nodiscard]] static std::string upper_local(const std::string& address) {
-    std::string text = address;
-    for (char& c : text) {
-      if (c == '@') break;
-      if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 32);
+  void check_lists(Entry entry, const Reader& own) {
+    if (entry == Entry::source_queue || entry == Entry::target_queue ||
+        entry == Entry::target_local)
+      return;  // expanded when they are accepted
+    const std::vector<std::string>& aliases = states_->subject().aliases;
+    for (const auto& [list, unused] : world_->source.aliases) {
+      if (std::find(aliases.begin(), aliases.end(), list) == aliases.end())
+        check_letter({entry, list}, {own}, false);
     }
-    return text;
-  }
-  [[nodiscard]] static std::string tagged(const std::string& address) {
-    const std::size_t at = address.rfind('@');
-    return at == std::string::npos ? address : address.substr(0, at) + "+tag" + address.substr(at);
   }
 
-  void check_letter(const Subject& subject, Mask state, const World& world, const Letter& letter,
-                    bool is_targets, bool is_alone) {
-    const std::vector<Delivery> deliveries = deliver(world, letter);
-    std::size_t copies = 0;
+  void check_letter(const Letter& letter, const std::vector<Reader>& readers, bool is_alone) {
+    const std::vector<Delivery> deliveries = deliver(*world_, letter);
+    std::vector<std::size_t> copies(readers.size());
+    bool is_waiting = false;
     for (const Delivery& delivery : deliveries) {
-      const bool is_own = delivery.mailbox == subject.account;
-      switch (delivery.fate) {
-        case Fate::target_mailbox:
-          if (!is_own) break;
-          ++copies;
-          if (!is_targets)
-            fail("premature", subject, state, letter, delivery,
-                 fmt::format("mail for {} reaches the target before its mailbox is copied",
-                             subject.account));
-          break;
-        case Fate::source_mailbox:
-          if (!is_own) break;
-          ++copies;
-          if (is_targets)
-            fail("stale", subject, state, letter, delivery,
-                 fmt::format(
-                     "mail for {} reaches the old mailbox after the last copy of it was made",
-                     subject.account));
-          break;
-        case Fate::source_queue:
-        case Fate::target_queue:
-        case Fate::deferred:
-          copies += is_own ? 1 : 0;
-          break;
-        case Fate::loop:
-          fail("loop", subject, state, letter, delivery,
-               fmt::format("mail for {} goes round between the two servers until it bounces",
-                           letter.recipient));
-          return;
-        case Fate::public_mx:
-          fail("public", subject, state, letter, delivery,
-               fmt::format("mail for {} is sent to the public MX", letter.recipient));
-          return;
-        case Fate::undecided:
-          fail("undecided", subject, state, letter, delivery,
-               "the route of a message cannot be told: the expression asks what the plan does not "
-               "say");
-          return;
-        case Fate::refused:
-        case Fate::bounced:
-        case Fate::discarded:
-          if (is_alone) {
-            fail("lost", subject, state, letter, delivery,
-                 fmt::format("mail for {} is {}", letter.recipient, to_string(delivery.fate)));
-            return;
-          }
-          break;
-        case Fate::outside:
-          break;
+      if (is_wrong(letter, delivery, is_alone)) return;
+      const bool is_kept = delivery.fate == Fate::source_queue ||
+                           delivery.fate == Fate::target_queue || delivery.fate == Fate::deferred;
+      is_waiting = is_waiting || is_kept;
+      for (std::size_t i = 0; i < readers.size(); ++i) {
+        if (delivery.mailbox != readers[i].address) continue;
+        if (is_kept) ++copies[i];
+        if (delivery.fate != Fate::target_mailbox && delivery.fate != Fate::source_mailbox)
+          continue;
+        ++copies[i];
+        if ((delivery.fate == Fate::target_mailbox) != readers[i].is_targets)
+          return wrong_side(letter, delivery, readers[i]);
       }
     }
-    if (copies == 1) return;
-    const Delivery nothing;
-    fail(copies == 0 ? "lost" : "twice", subject, state, letter,
-         deliveries.empty() ? nothing : deliveries.front(),
-         copies == 0
-             ? fmt::format("mail for {} does not reach {}", letter.recipient, subject.account)
-             : fmt::format("{} gets a message to {} {} times", subject.account, letter.recipient,
-                           copies));
+    for (std::size_t i = 0; i < readers.size(); ++i) {
+      if (copies[i] == 1) continue;
+      // What waits has not come to the script or list that sends it on.
+      if (copies[i] == 0 && is_waiting && i > 0) continue;
+      const Delivery nothing;
+      const Delivery& first = deliveries.empty() ? nothing : deliveries.front();
+      const std::string& reader = readers[i].address;
+      if (copies[i] == 0)
+        return fail("lost", letter, first,
+                    fmt::format("mail for {} does not reach {}", letter.recipient, reader));
+      return fail(
+          "twice", letter, first,
+          fmt::format("{} gets a message to {} {} times", reader, letter.recipient, copies[i]));
+    }
+  }
+
+  /// An end that is wrong whoever reads.
+  bool is_wrong(const Letter& letter, const Delivery& delivery, bool is_alone) {
+    switch (delivery.fate) {
+      case Fate::loop:
+        fail("loop", letter, delivery,
+             fmt::format("mail for {} goes round between the two servers until it bounces",
+                         letter.recipient));
+        return true;
+      case Fate::public_mx:
+        fail("public", letter, delivery,
+             fmt::format("mail for {} is sent to the public MX", letter.recipient));
+        return true;
+      case Fate::undecided:
+        fail("undecided", letter, delivery,
+             "the route of a message cannot be told: the expression asks what the plan does not "
+             "say");
+        return true;
+      case Fate::refused:
+      case Fate::bounced:
+      case Fate::discarded:
+        if (!is_alone) return false;
+        fail("lost", letter, delivery,
+             fmt::format("mail for {} is {}", letter.recipient, to_string(delivery.fate)));
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  void wrong_side(const Letter& letter, const Delivery& delivery, const Reader& reader) {
+    const bool is_own = reader.address == account();
+    if (delivery.fate == Fate::target_mailbox) {
+      if (is_own)
+        return fail("premature", letter, delivery,
+                    fmt::format("mail for {} reaches the target before its mailbox is copied",
+                                reader.address));
+      return fail("premature", letter, delivery,
+                  fmt::format("mail for an account that has not moved ({}) reaches the target",
+                              reader.address));
+    }
+    if (is_own)
+      return fail("stale", letter, delivery,
+                  fmt::format("mail for {} reaches the old mailbox after the last copy of it was "
+                              "made",
+                              reader.address));
+    fail("stale", letter, delivery,
+         fmt::format("mail for an account that has moved ({}) reaches its old mailbox",
+                     reader.address));
   }
 
   /// Strangers, addresses that nobody has, and a domain that lives only on the target.
-  void check_others(const Subject& subject, Mask state, const World& world, Entry entry) {
-    const Letter unknown{entry, "no-such-address@" + domain_of(subject.account), false};
-    for (const Delivery& delivery : deliver(world, unknown)) {
-      if (delivery.fate == Fate::loop)
-        fail("loop", subject, state, unknown, delivery,
-             "mail for an address that nobody has goes round between the two servers");
+  void check_others(Entry entry) {
+    for (const bool has_null_sender : {false, true}) {
+      const Letter unknown{entry, "no-such-address@" + domain_of(account()), has_null_sender};
+      for (const Delivery& delivery : deliver(*world_, unknown)) {
+        if (delivery.fate == Fate::loop)
+          fail("loop", unknown, delivery,
+               "mail for an address that nobody has goes round between the two servers");
+      }
     }
-    if (entry != Entry::target_25) return;
-    const Letter foreign{entry, std::string(kForeign), false};
-    for (const Delivery& delivery : deliver(world, foreign)) {
-      if (delivery.fate != Fate::refused)
-        fail("relay", subject, state, foreign, delivery, "the target relays mail of strangers");
+    if (entry == Entry::source_queue || entry == Entry::target_queue) return;
+    for (const std::string& recipient :
+         {std::string(kForeign), "somebody@sub." + domain_of(account())}) {
+      const Letter foreign{entry, recipient};
+      for (const Delivery& delivery : deliver(*world_, foreign)) {
+        if (is_port_25(entry) && delivery.fate != Fate::refused) {
+          fail("relay", foreign, delivery,
+               fmt::format("the {} relays mail of strangers",
+                           is_at_target(entry) ? "target" : "source"));
+        } else if (!is_port_25(entry) && delivery.fate != Fate::outside) {
+          fail("foreign", foreign, delivery,
+               fmt::format("mail to another domain ends as: {}", to_string(delivery.fate)));
+        }
+      }
     }
-    const Letter own{entry, "somebody@" + std::string(kOwnDomain), false};
-    for (const Delivery& delivery : deliver(world, own)) {
+    if (!is_at_target(entry)) return;
+    const Letter own{entry, std::string(kTargetOnlyAddress)};
+    for (const Delivery& delivery : deliver(*world_, own)) {
       if (delivery.fate != Fate::target_mailbox)
-        fail("own", subject, state, own, delivery,
+        fail("own", own, delivery,
              "mail for a domain that lives only on the target is sent away from it");
     }
   }
 
-  void fail(std::string_view what, const Subject& subject, Mask state, const Letter& letter,
-            const Delivery& delivery, std::string claim) {
-    // One example for each kind of failure and entry point: the rest are the same again.
-    if (!reported_.insert(fmt::format("{} {}", what, static_cast<int>(letter.entry))).second)
-      return;
-    Counterexample& example = report(what, subject, state);
+  /// The same domain has people in every state of the move; a forward, a list, a catch-all of the
+  /// source and a script send on to them.
+  void check_colleagues(const Reader& own) {
+    World crowd = *world_;
+    const Reader unmoved{colleague("a-colleague-not-moved"), false};
+    const Reader created{colleague("a-colleague-created"), false};
+    const Reader moved{colleague("a-colleague-moved"), true};
+    for (const Reader& one : {unmoved, created, moved}) crowd.source.mailboxes.insert(one.address);
+    if (is_created()) crowd.target.accounts.insert(created.address);
+    move(crowd, moved.address);
+    const World* before = world_;
+    world_ = &crowd;
+    is_sent_on_ = true;
+    std::vector<Reader> all = {own, unmoved};
+    if (is_created()) all.push_back(created);
+    if (arrives_everywhere(moved)) all.push_back(moved);
+    for (const Entry entry : kClientEntries) {
+      check_letter({entry, unmoved.address}, {unmoved}, true);
+      if (is_created()) check_letter({entry, created.address}, {created}, true);
+    }
+    std::vector<std::string> addresses;
+    for (const Reader& one : all) addresses.push_back(one.address);
+    addresses.emplace_back("somebody@outside.test");
+    const std::string list = colleague("a-list-of-the-target");
+    const std::string forward = colleague("a-forward-of-the-source");
+    crowd.target.lists[list] = addresses;
+    crowd.source.aliases[list] = addresses;
+    crowd.source.aliases[forward] = addresses;
+    for (const Entry entry : kClientEntries) {
+      check_letter({entry, list}, all, true);
+      check_letter({entry, forward}, all, true);
+    }
+    check_catch_all(crowd, unmoved);
+    std::vector<Redirect> script;
+    for (const std::string& address : addresses) {
+      if (address != account()) script.push_back({address, true});
+    }
+    crowd.target.redirects[account()] = script;
+    crowd.source.redirects[account()] = script;
+    for (const Entry entry : kClientEntries) check_letter({entry, account()}, all, true);
+    world_ = before;
+    is_sent_on_ = false;
+  }
+
+  void check_catch_all(World& crowd, const Reader& reader) {
+    crowd.source.catch_all[domain_of(account())] = reader.address;
+    for (const Entry entry : kClientEntries)
+      check_letter({entry, colleague("no-such-address")}, {reader}, true);
+    crowd.source.catch_all.clear();
+  }
+
+  [[nodiscard]] bool is_created() const {
+    for (std::size_t i = 0; i < states_->steps().size(); ++i) {
+      if (states_->steps()[i].kind == StepKind::admin_account && states_->is_done(state_, i))
+        return true;
+    }
+    return false;
+  }
+
+  /// As the steps of the account would have it for somebody else, when all are done.
+  void move(World& world, const std::string& address) const {
+    world.target.accounts.insert(address);
+    for (const AccountStates::Relevant& step : states_->steps()) {
+      const ir::Value& match = step.arguments["match"];
+      if (step.kind == StepKind::postfix_forward)
+        world.source.transport[address] = Transport::forward;
+      if (step.kind == StepKind::admin_keys)
+        world.target.keys[std::string(step.arguments["namespace"].string_or(""))].insert(address);
+      if (step.kind == StepKind::admin_upsert && match["namespace"].is_string())
+        world.target.keys[std::string(match["namespace"].string_or(""))].insert(address);
+    }
+  }
+
+  /// A plan that moves accounts in another way than by steps of their own is proved by its own
+  /// accounts alone.
+  [[nodiscard]] bool arrives_everywhere(const Reader& reader) const {
+    return std::all_of(kClientEntries.begin(), kClientEntries.end(), [&](Entry entry) {
+      const auto deliveries = deliver(*world_, {entry, reader.address});
+      return deliveries.size() == 1 && deliveries[0].mailbox == reader.address &&
+             deliveries[0].fate == Fate::target_mailbox;
+    });
+  }
+
+  /// One example for each kind of failure and entry point; what a server makes or has queued goes
+  /// the way of what it accepts, and lists and scripts send on what goes wrong by itself.
+  bool is_the_same_again(std::string_view what, const Letter& letter) {
+    const auto is_reported = [&](Entry entry) {
+      return reported_.contains(fmt::format("{} {}", what, static_cast<int>(entry)));
+    };
+    if (is_reported(letter.entry)) return true;
+    const bool is_accepted = std::find(kClientEntries.begin(), kClientEntries.end(),
+                                       letter.entry) != kClientEntries.end();
+    for (const Entry entry : kClientEntries) {
+      const bool is_same_server = is_at_target(entry) == is_at_target(letter.entry);
+      if ((is_sent_on_ || (!is_accepted && is_same_server)) && is_reported(entry)) return true;
+    }
+    reported_.insert(fmt::format("{} {}", what, static_cast<int>(letter.entry)));
+    return false;
+  }
+
+  void fail(std::string_view what, const Letter& letter, const Delivery& delivery,
+            std::string claim) {
+    if (is_the_same_again(what, letter)) return;
+    Counterexample& example = report();
     example.claim = std::move(claim);
     example.letter = letter;
     example.delivery = delivery;
   }
 
-  void unproved(const Subject& subject, std::string why) {
-    Counterexample& example = report("unproved", subject, 0);
-    example.claim = fmt::format("the mail flow of {} is not proved: {}", subject.account, why);
+  void unproved(std::string why) {
+    state_ = 0;
+    Counterexample& example = report();
+    example.claim = fmt::format("the mail flow of {} is not proved: {}", account(), why);
   }
 
-  Counterexample& report(std::string_view, const Subject& subject, Mask state) {
+  Counterexample& report() {
     Counterexample& example = found_.emplace_back();
-    example.account = subject.account;
-    for (std::size_t i = 0; i < relevant_.size(); ++i) {
-      if (is_done(state, i)) {
-        example.done.push_back(graph_.id(relevant_[i].step));
-        example.origin = graph_.origin(relevant_[i].step);
-      } else if (example.next.empty() && (relevant_[i].before & ~state) == 0) {
-        example.next = graph_.id(relevant_[i].step);
+    example.account = account();
+    example.phase = states_->phase(state_);
+    for (std::size_t i = 0; i < states_->steps().size(); ++i) {
+      const ir::StepId step = states_->steps()[i].step;
+      if (states_->is_done(state_, i)) {
+        example.done.push_back(graph_.id(step));
+        example.origin = graph_.origin(step);
+      } else if (example.next.empty() && states_->is_ready(state_, i)) {
+        example.next = graph_.id(step);
       }
     }
     return example;
   }
 
   const ir::StepGraph& graph_;
-  std::vector<StepId> admin_;
-  std::vector<Relevant> relevant_;
+  const AccountStates* states_ = nullptr;
+  const World* world_ = nullptr;
+  Mask state_ = 0;
+  bool is_sent_on_ = false;
+  std::unordered_set<std::string> looked_at_;
   std::vector<Counterexample> found_;
   std::unordered_set<std::string> reported_;
-  int last_copy_ = -1;
 };
 
 }  // namespace
@@ -565,7 +415,7 @@ void report_mail_flow(const ir::StepGraph& graph, Span fallback, Sink& sink) {
   for (const Counterexample& example : prove(graph)) {
     auto report = sink.report(Kind::mail_flow,
                               example.origin.is_known() ? example.origin : fallback, example.claim);
-    report.argument("account", example.account);
+    report.argument("account", example.account).argument("phase", example.phase);
     if (!example.done.empty()) {
       std::string label = fmt::format("when `{}` is done", example.done.back());
       if (!example.next.empty()) label += fmt::format(" and `{}` is not", example.next);
@@ -574,21 +424,21 @@ void report_mail_flow(const ir::StepGraph& graph, Span fallback, Sink& sink) {
     if (example.letter.recipient.empty()) continue;
     report.argument("recipient", example.letter.recipient);
     report.argument("entry", std::string(to_string(example.letter.entry)));
-    report.note({}, fmt::format("a message to {} comes in at {}{}", example.letter.recipient,
-                                to_string(example.letter.entry),
+    report.note({}, fmt::format("in the phase `{}` a message to {} comes in at {}{}", example.phase,
+                                example.letter.recipient, to_string(example.letter.entry),
                                 example.letter.has_null_sender ? ", without a sender" : ""));
-    for (const std::string& hop : example.delivery.hops) report.note({}, "then " + hop);
+    for (const Hop& hop : example.delivery.hops) report.note(hop.origin, "then " + to_text(hop));
   }
 }
 
 std::string to_text(const Counterexample& counterexample) {
   std::string text = counterexample.claim;
   if (!counterexample.letter.recipient.empty()) {
-    text += fmt::format("\n  a message to {} at {}", counterexample.letter.recipient,
-                        to_string(counterexample.letter.entry));
+    text += fmt::format("\n  {}: a message to {} at {}", counterexample.phase,
+                        counterexample.letter.recipient, to_string(counterexample.letter.entry));
     if (counterexample.letter.has_null_sender) text += ", without a sender";
   }
-  for (const std::string& hop : counterexample.delivery.hops) text += "\n  -> " + hop;
+  for (const Hop& hop : counterexample.delivery.hops) text += "\n  -> " + to_text(hop);
   if (!counterexample.done.empty())
     text += fmt::format("\n  when {} is done", counterexample.done.back());
   if (!counterexample.next.empty()) text += fmt::format(" and {} is not", counterexample.next);

@@ -12,6 +12,7 @@ namespace plan::flow {
 struct Counterexample {
   std::string claim = {};    ///< what is the case: "mail for alice@example.org is lost"
   std::string account = {};  ///< whose mail, or empty
+  std::string phase = {};    ///< where the migration stands: "wave canary: created, not moved"
   Letter letter = {};
   Delivery delivery = {};  ///< the copy that goes wrong, hop by hop
   std::vector<std::string> done =
@@ -25,11 +26,13 @@ struct Counterexample {
 /// reader looks, without loop and without relaying for strangers.
 ///
 /// A state is a set of steps that is closed under `after`: whatever order the engine runs in, and
-/// whichever steps it undoes, it is in one of them. Accounts whose steps have the same shapes
-/// behave alike, so of each such class a few are looked at (with and without aliases, and the
-/// members of lists). Mail belongs to the source until the last copy step
-/// (`archive.copy`, `archive.delta`) of its account is done, then to the target; waiting in a queue
-/// is fine in between.
+/// whichever steps it undoes, it is in one of them; every phase boundary is such a state. Accounts
+/// whose steps have the same shapes behave alike, so of each such class a few are looked at
+/// (`account_classes`). Beside each stand colleagues that have not moved, are created and not
+/// moved, and have moved; a forward, a list and a script send on to all of them. Mail belongs to
+/// the source until the last copy step (`archive.copy`, `archive.delta`) of its account is done,
+/// then to the target; waiting in a queue is fine in between, and what waits is tried again in
+/// every state.
 ///
 /// Bounded: at most 20,000 states per account; more are reported as one counterexample, never as
 /// proved. Returns nothing for a graph without account steps.

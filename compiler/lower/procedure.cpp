@@ -265,7 +265,20 @@ class ProcedureReader {
     }
   }
 
+  /// `!output "STEP NAME"`: what an earlier step of the module gives.
+  Value output(const Node& node) {
+    const std::size_t blank = node.text.rfind(' ');
+    const std::string id = module_->prefix + node.text.substr(0, blank);
+    const auto found = by_id_.find(id);
+    if (blank == std::string::npos || found == by_id_.end()) {
+      broken(node.span, fmt::format("there is no earlier step `{}`", printable(id, 80)));
+      return {};
+    }
+    return ir::OutputRef{id, node.text.substr(blank + 1)};
+  }
+
   Value scalar(const Node& node, const ProcedureStep& step, const Names& names) {
+    if (node.tag == "!output") return output(node);
     if (!node.tag.empty()) {
       broken(node.tag_span, fmt::format("`{}` means nothing here", printable(node.tag, 40)));
       return {};

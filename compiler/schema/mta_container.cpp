@@ -193,6 +193,7 @@ Result<MtaContainer> MtaContainer::parse(const ir::Value& container, const MtaCo
     Arm arm;
     PLAN_TRY_VOID(read(part.name + ".if", *part.condition, arm.condition));
     PLAN_TRY_VOID(read(part.name + ".then", *part.result, arm.result));
+    arm.text = part.condition->string_or("");
     parsed.arms_.push_back(std::move(arm));
   }
   PLAN_TRY_VOID(read("else", container["else"], parsed.otherwise_));

@@ -137,6 +137,7 @@ class MtaContainer {
   struct Arm {
     MtaExpression condition = {};
     MtaExpression result = {};
+    std::string text = {};  ///< the condition as it was written
   };
   [[nodiscard]] const std::vector<Arm>& arms() const { return arms_; }
   [[nodiscard]] const MtaExpression& otherwise() const { return otherwise_; }

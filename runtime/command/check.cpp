@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "compiler/flow/routes.h"
 #include "compiler/ir/graph_text.h"
 #include "compiler/ir/json.h"
 #include "compiler/source/text.h"
@@ -20,6 +21,16 @@ std::size_t unchecked_count(const CompileResult& compiled) {
       compiled.diagnostics.begin(), compiled.diagnostics.end(), [](const Diagnostic& diagnostic) {
         return diagnostic.kind == Kind::not_measured || diagnostic.kind == Kind::schema_missing;
       }));
+}
+
+/// Where mail goes at each phase boundary, and which rule says so.
+std::string mail_picture(const ir::StepGraph& graph, const SourceSet& sources,
+                         std::string_view format, bool is_every_class) {
+  const auto routes = flow::drawn_routes(graph, is_every_class);
+  if (format == "text") return flow::routes_text(routes, sources);
+  if (format == "mermaid") return flow::routes_mermaid(routes);
+  if (format == "dot") return flow::routes_dot(routes);
+  return ir::write_json(flow::routes_document(routes, sources), 2) + "\n";
 }
 
 }  // namespace
@@ -59,6 +70,10 @@ ExitCode run_graph(const Invocation& invocation) {
   const auto project = load_sound_project(invocation.value("plan"), format, &exit_code);
   if (!project) return exit_code;
   const ir::StepGraph& graph = *project->compiled.graph;
+  if (invocation.has("--mail")) {
+    print_result(mail_picture(graph, *project->compiled.sources, format, invocation.has("--all")));
+    return ExitCode::done;
+  }
   const ir::GraphTextOptions options{.is_folded = !invocation.has("--all")};
   if (format == "text") {
     print_result(ir::graph_lines(graph));

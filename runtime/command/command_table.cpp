@@ -232,14 +232,35 @@ const std::vector<CommandSpec>& table() {
                    kFormat},
        .run = run_explain},
       {.name = "graph",
-       .summary = "draws the steps",
+       .summary = "draws the steps, or the ways of the mail",
        .text =
-           "For Graphviz or Mermaid. Accounts that are alike are drawn once unless --all is given.",
+           "For Graphviz or Mermaid. Accounts that are alike are drawn once unless --all is given. "
+           "With --mail the model behind the mail-flow proof is drawn: at each phase boundary the "
+           "way of a message to an account, an alias and an address that nobody has, from each "
+           "port 25 and each submission, with the rule that decides each hop.",
        .example = "plan graph | dot -Tsvg > steps.svg",
        .options = {kPlanFile,
                    {"--format", "FORMAT", "dot", "`dot`, `mermaid`, `text` or `json`"},
-                   {"--all", "", "", "draw every account"}},
+                   {"--mail", "", "", "draw where mail goes instead of the steps"},
+                   {"--all", "", "", "draw every account; with --mail every class of account"}},
        .run = run_graph},
+      {.name = "lower",
+       .summary = "writes the server's part of a plan as lines for stalwart-cli",
+       .text =
+           "One JSON object a line (NDJSON), for `stalwart-cli apply --file`: domains, routes, "
+           "expressions, keys, and for the stage waves accounts and lists. Objects are upserts by "
+           "what identifies them, so the lines may be applied again. Secrets are never written; "
+           "they and the steps on other machines are listed on stderr. stalwart-cli runs the "
+           "destroys of a file before its other lines: where the order matters the stage has "
+           "parts, each a file of its own. A plan of stalwart-cli can be used as a module: "
+           "`use ./server.ndjson`.",
+       .example = "plan lower --ndjson --stage prepare > server.ndjson",
+       .options = {kPlanFile,
+                   {"--ndjson", "", "", "the form of the lines; there is no other", true},
+                   {"--stage", "STAGE", "prepare", "`prepare`, `waves` or `finalize`"},
+                   {"--part", "NUMBER", "1", "the part of the stage, from 1"},
+                   {"--output", "FILE", "-", "where to write; `-` is stdout"}},
+       .run = run_lower},
       {.name = "fmt",
        .summary = "writes a plan or module in one style, or in the other language",
        .text =
@@ -278,7 +299,14 @@ const std::vector<CommandSpec>& table() {
            "measurements of its own: "
            "`error: CODE`, `warning: CODE`, `no: CODE`, `no: errors`, `step: ID`, `no_step: ID` "
            "(`{}` in an ID is any name), "
-           "`order: [ID, ID]`, `accounts: N`. Offline. Exit code 1 when one does not hold.",
+           "`order: [ID, ID]`, `accounts: N`, `route: {from: source:25, to: ADDRESS, when: PHASE, "
+           "ends: target}`. A route says where a message ends when the migration stands at a phase "
+           "(before, prepared, cutover, created, copied, held, keys, moved, finalized) or when a "
+           "step is done; `from` is a port 25, a submission, a queue or a server itself, `ends` a "
+           "word or a list of them (target, source, source queue, target queue, outside, refused, "
+           "deferred, bounced, discarded, loop), `account` whose move it is when ADDRESS is "
+           "nobody's, `bounce: true` a message without a sender. Offline. Exit code 1 when one "
+           "does not hold.",
        .example = "plan test migration.test.yaml",
        .options = {{"file", "FILE", "migration.test.yaml", "the tests"}, kFormat},
        .run = run_test},

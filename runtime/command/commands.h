@@ -26,6 +26,7 @@ ExitCode run_lsp(const Invocation& invocation);
 ExitCode run_schema(const Invocation& invocation);
 ExitCode run_test(const Invocation& invocation);
 ExitCode run_graph(const Invocation& invocation);
+ExitCode run_lower(const Invocation& invocation);
 ExitCode run_rehearse(const Invocation& invocation);
 ExitCode run_version(const Invocation& invocation);
 ExitCode run_docs(const Invocation& invocation);

@@ -7,6 +7,9 @@
 #include "compiler/facts/lock.h"
 #include "compiler/facts/measurement.h"
 #include "compiler/ir/json.h"
+#include "compiler/schema/limits.h"
+#include "compiler/schema/schema.h"
+#include "compiler/schema_drift.h"
 #include "compiler/source/text.h"
 #include "runtime/command/commands.h"
 #include "runtime/command/console.h"
@@ -107,6 +110,39 @@ Result<Surveys> ask_servers(Session& session, const PlanSummary& plan) {
   return surveys;
 }
 
+std::optional<schema::Schema> cached_schema(const ProjectFolder& folder,
+                                            const std::string& digest) {
+  const auto text = read_text_file(fmt::format("{}/{}.json", folder.schema_directory, digest),
+                                   schema::kDocumentBytesMax);
+  auto read = text ? schema::Schema::read(*text) : Result<schema::Schema>(text.error());
+  return read ? std::optional(std::move(*read)) : std::nullopt;
+}
+
+/// The target has another schema than at the last fetch: which of the plan's objects that touches.
+/// Lines for a person; nothing: the schema is the same, or the old one is not known any more.
+std::vector<std::string> schema_words(const ProjectFolder& folder, const facts::Lock& known,
+                                      const facts::Lock& fresh) {
+  if (known.schema_digest.empty() || fresh.schema_digest.empty() ||
+      known.schema_digest == fresh.schema_digest)
+    return {};
+  const auto before = cached_schema(folder, known.schema_digest);
+  const auto after = cached_schema(folder, fresh.schema_digest);
+  if (!before || !after)
+    return {"the target's schema has changed; the old document is not in the cache any more"};
+  const auto project = load_project(folder.plan_file);
+  if (!project || !project->compiled.graph)
+    return {
+        "the target's schema has changed, and the plan does not compile against it: see "
+        "`plan check`"};
+  const SchemaDrift drift = schema_drift(*before, *after, *project->compiled.graph);
+  std::vector<std::string> words = {fmt::format(
+      "the target's schema has changed: {} of the {} types that the plan writes {} "
+      "touched",
+      drift.touched.size(), drift.types.size(), drift.touched.size() == 1 ? "is" : "are")};
+  for (const std::string& line : drift.touched) words.push_back("  " + line);
+  return words;
+}
+
 ExitCode fetch(const ProjectFolder& folder, const Invocation& invocation) {
   const std::string format = invocation.value("--format");
   auto head = read_head(folder);
@@ -153,7 +189,10 @@ ExitCode fetch(const ProjectFolder& folder, const Invocation& invocation) {
     return print_error(written.error(), format);
 
   const bool is_same = known.text == text;
+  const std::vector<std::string> schema = schema_words(folder, known.lock, *lock);
   if (format == "json") {
+    ir::List schema_lines;
+    for (const std::string& line : schema) schema_lines.emplace_back(trim(line));
     ir::List pinned;
     for (const std::string& line : taken) pinned.emplace_back(line);
     print_result(
@@ -163,11 +202,13 @@ ExitCode fetch(const ProjectFolder& folder, const Invocation& invocation) {
                             {"accounts", static_cast<std::uint64_t>(lock->accounts.size())},
                             {"lists", static_cast<std::uint64_t>(lock->lists.size())},
                             {"schema_digest", lock->schema_digest},
+                            {"schema_change", std::move(schema_lines)},
                             {"pinned_first", std::move(pinned)},
                             {"is_changed", !is_same}}),
             2) +
         "\n");
   } else {
+    for (const std::string& line : schema) print_words(line + "\n");
     if (!taken.empty()) print_words("pinned for the first time; compare them with the servers:\n");
     for (const std::string& line : taken) print_words(fmt::format("  {}\n", line));
     const std::string what =

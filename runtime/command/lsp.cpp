@@ -25,6 +25,7 @@ constexpr std::size_t kHeaderBytesMax = 4096;
 // Of JSON-RPC and of the protocol.
 constexpr int kMethodNotFound = -32601;
 constexpr int kInvalidRequest = -32600;
+constexpr int kRequestFailed = -32803;
 constexpr int kFullText = 1;
 
 /// One message with its header; nothing at the end of the input or when it is no message.
@@ -189,6 +190,10 @@ class LanguageServer {
       answer(id, hover(uri, params["position"]));
     } else if (method == "textDocument/definition") {
       answer(id, definition(uri, params["position"]));
+    } else if (method == "textDocument/prepareRename") {
+      answer(id, prepare_rename(uri, params["position"]));
+    } else if (method == "textDocument/rename" && !uri.empty()) {
+      rename(id, uri, params);
     } else if (method == "textDocument/formatting") {
       answer(id, formatting(uri));
     } else {
@@ -212,6 +217,7 @@ class LanguageServer {
                       {"hoverProvider", true},
                       {"definitionProvider", true},
                       {"documentFormattingProvider", true},
+                      {"renameProvider", Value::map({{"prepareProvider", true}})},
                       {"completionProvider",
                        Value::map({{"triggerCharacters", Value::list({".", ":", "="})}})}})},
          {"serverInfo", Value::map({{"name", "plan"}})}});
@@ -296,6 +302,33 @@ class LanguageServer {
     const Value begin = Value::map({{"line", 0}, {"character", 0}});
     return Value::map({{"uri", uri_of(file.string())},
                        {"range", Value::map({{"start", begin}, {"end", begin}})}});
+  }
+
+  /// What would be renamed; null: nothing there has a name of its own.
+  Value prepare_rename(const std::string& uri, const Value& position) {
+    const std::string& text = texts_[uri];
+    const Places places(text);
+    const std::size_t at = places.offset(position);
+    for (const TextRange& range : places_of_name_at(path_of(uri), text, at)) {
+      if (at >= range.begin && at <= range.end) return places.range(range.begin, range.end);
+    }
+    return {};
+  }
+
+  void rename(const Value& id, const std::string& uri, const Value& params) {
+    const std::string& text = texts_[uri];
+    const std::string path = path_of(uri);
+    const Places places(text);
+    const std::size_t at = places.offset(params["position"]);
+    const std::string name(params["newName"].string_or(""));
+    if (const std::string why = why_not_renamed(path, text, at, name); !why.empty())
+      return answer_error(id, kRequestFailed, why);
+    Value edits = Value::list();
+    for (const TextRange& range : places_of_name_at(path, text, at)) {
+      edits.push_back(
+          Value::map({{"range", places.range(range.begin, range.end)}, {"newText", name}}));
+    }
+    answer(id, Value::map({{"changes", Value::map({{uri, std::move(edits)}})}}));
   }
 
   Value formatting(const std::string& uri) {

@@ -2,8 +2,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <filesystem>
 
+#include "compiler/flow/routes.h"
 #include "compiler/ir/json.h"
 #include "compiler/source/text.h"
 #include "compiler/syntax/language.h"
@@ -43,7 +45,7 @@ class Expectations {
   std::string why_not(const Node& expectation) {
     if (!expectation.is_mapping() || expectation.entries.size() != 1)
       return "an expectation is one of `error`, `warning`, `no`, `step`, `no_step`, `order`, "
-             "`accounts`";
+             "`accounts`, `route`";
     const syntax::Entry& entry = expectation.entries.front();
     if (entry.key == "error") return diagnostic(entry.value.text, Severity::error);
     if (entry.key == "warning") return diagnostic(entry.value.text, Severity::warning);
@@ -53,6 +55,7 @@ class Expectations {
       return has_step(entry.value.text) ? fmt::format("there is `{}`", entry.value.text) : "";
     if (entry.key == "order") return order(entry.value);
     if (entry.key == "accounts") return accounts(entry.value.text);
+    if (entry.key == "route") return route(entry.value);
     return fmt::format("`{}` is nothing that can be expected", printable(entry.key, 60));
   }
 
@@ -125,6 +128,52 @@ class Expectations {
   std::string accounts(std::string_view count) const {
     const std::size_t found = compiled_.plan ? compiled_.plan->account_count : 0;
     return std::to_string(found) == count ? "" : fmt::format("the plan moves {} accounts", found);
+  }
+
+  /// `route: {from: source:25, to: alice@example.org, when: moved, ends: target}`.
+  std::string route(const Node& wanted) const {
+    if (!compiled_.graph) return no_such("");
+    if (!wanted.is_mapping()) return "`route` has the keys `to`, `when`, `ends`";
+    for (const syntax::Entry& entry : wanted.entries) {
+      static constexpr std::array<std::string_view, 6> kKeys = {"from", "to",      "when",
+                                                                "ends", "account", "bounce"};
+      if (std::find(kKeys.begin(), kKeys.end(), entry.key) == kKeys.end())
+        return fmt::format("`route` has no key `{}`", printable(entry.key, 60));
+    }
+    flow::RouteQuestion question;
+    question.letter.recipient = text_of(wanted, "to");
+    question.letter.has_null_sender = text_of(wanted, "bounce") == "true";
+    question.account = text_of(wanted, "account");
+    question.when = text_of(wanted, "when");
+    if (const std::string from = text_of(wanted, "from"); !from.empty()) {
+      const auto entry = flow::entry_by_name(from);
+      if (!entry) return fmt::format("mail does not come in at `{}`", printable(from, 60));
+      question.letter.entry = *entry;
+    }
+    std::vector<std::string> ends;
+    if (const Node* given = wanted.find("ends"); given != nullptr) {
+      if (given->is_scalar()) ends.push_back(given->text);
+      for (const Node& item : given->items) ends.push_back(item.text);
+    }
+    const auto& words = flow::all_end_words();
+    for (const std::string& end : ends) {
+      if (std::find(words.begin(), words.end(), end) == words.end())
+        return fmt::format("`{}` is no end of a message; ends are {}", printable(end, 60),
+                           fmt::join(words, ", "));
+    }
+    if (ends.empty() || question.letter.recipient.empty() || question.when.empty())
+      return "`route` needs `to`, `when` and `ends`";
+    const flow::RouteAnswer answer = flow::route_of(*compiled_.graph, question);
+    if (!answer.problem.empty()) return answer.problem;
+    std::vector<std::string> found;
+    std::string way;
+    for (const flow::Delivery& delivery : answer.deliveries) {
+      found.emplace_back(flow::end_word(delivery.fate));
+      for (const flow::Hop& hop : delivery.hops) way += "; " + flow::to_text(hop);
+    }
+    std::sort(found.begin(), found.end());
+    std::sort(ends.begin(), ends.end());
+    return found == ends ? "" : fmt::format("it ends: {}{}", fmt::join(found, ", "), way);
   }
 
   const CompileResult& compiled_;

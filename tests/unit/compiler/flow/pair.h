@@ -62,8 +62,8 @@ inline flow::World recorded_pair() {
   return world;
 }
 
-/// "T user01, S user03, out" of all copies, sorted; addresses without their domain.
-inline std::string ended(const flow::World& world, const flow::Letter& letter) {
+/// "T user01", "S user03", "out": one for each copy, sorted; addresses without their domain.
+inline std::vector<std::string> ends_of(const flow::World& world, const flow::Letter& letter) {
   std::vector<std::string> ends;
   for (const flow::Delivery& delivery : flow::deliver(world, letter)) {
     const std::string user = delivery.mailbox.substr(0, delivery.mailbox.find('@'));
@@ -91,8 +91,13 @@ inline std::string ended(const flow::World& world, const flow::Letter& letter) {
     }
   }
   std::sort(ends.begin(), ends.end());
+  return ends;
+}
+
+/// The same in one text: "S user03, T user01, out".
+inline std::string ended(const flow::World& world, const flow::Letter& letter) {
   std::string text;
-  for (const std::string& end : ends) text += (text.empty() ? "" : ", ") + end;
+  for (const std::string& end : ends_of(world, letter)) text += (text.empty() ? "" : ", ") + end;
   return text;
 }
 

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 
 #include "tests/unit/compiler/flow/pair.h"
@@ -130,8 +131,9 @@ TEST(Proof, ThePublishedGuideFailsInItsTwoPlaces) {
   const std::string proof = migration.proof();
   EXPECT_NE(
       proof.find("mail for alice@legacy.test reaches the target before its mailbox is copied\n"
-                 "  a message to alice@legacy.test at target:25\n"
-                 "  -> target routes alice@legacy.test by `local`\n"
+                 "  created, not moved: a message to alice@legacy.test at target:25\n"
+                 "  -> target routes alice@legacy.test by `local` (`if` 0 of "
+                 "MtaOutboundStrategy.route: is_local_address(to_lowercase(rcpt)))\n"
                  "  -> target delivers to alice@legacy.test\n"
                  "  when account/alice@legacy.test/create is done and "
                  "account/alice@legacy.test/copy is not"),
@@ -140,10 +142,13 @@ TEST(Proof, ThePublishedGuideFailsInItsTwoPlaces) {
   EXPECT_NE(
       proof.find(
           "mail for alice@legacy.test reaches the old mailbox after the last copy of it was made\n"
-          "  a message to alice@legacy.test at source submission\n"
-          "  -> source delivers to alice@legacy.test"),
+          "  moved: a message to alice@legacy.test at source submission\n"
+          "  -> source delivers to alice@legacy.test (no entry in the transport map)"),
       std::string::npos)
       << proof;
+  // The first hole at both doors of the target; the second at both doors of the source, and for
+  // what waits in the target's queue with a tag.
+  EXPECT_EQ(std::count(proof.begin(), proof.end(), '>'), 8) << proof;
 }
 
 TEST(Proof, FindsThatOtherDomainsOfTheTargetGoToTheOldServer) {
@@ -238,6 +243,44 @@ TEST(Proof, FindsARelayToLoopback) {
   migration.exact();
   EXPECT_NE(migration.proof().find("the relay address 127.0.0.1 is a loopback address"),
             std::string::npos);
+}
+
+TEST(Proof, FindsAGlobKeyThatTakesTheWholeDomain) {
+  Migration migration;
+  migration.exact();
+  migration.step("glob", StepKind::admin_upsert, Stage::waves, {"forward"},
+                 Migration::object("MemoryLookupKey",
+                                   {{"namespace", "migrated"}, {"key", "*@legacy.test"}}, Value()));
+  migration.step("lookups", StepKind::admin_action, Stage::waves, {"glob"},
+                 Value::map({{"action", "ReloadLookupStores"}}));
+  const std::string proof = migration.proof();
+  EXPECT_NE(proof.find("mail for an account that has not moved "
+                       "(a-colleague-created@legacy.test) reaches the target"),
+            std::string::npos)
+      << proof;
+}
+
+TEST(Proof, FindsASubdomainThatIsTakenForTheDomain) {
+  Migration migration({{"rcpt_domain == 'legacy.test' && is_local_address(to_lowercase(rcpt)) && "
+                        "key_exists('migrated', to_lowercase(rcpt))",
+                        "'local'"},
+                       {"ends_with(rcpt_domain, 'legacy.test')", "'source'"},
+                       {"is_local_domain(rcpt_domain)", "'local'"},
+                       {"ends_with(rcpt_domain, 'elsewhere.test')", "'local'"}});
+  migration.exact();
+  const std::string proof = migration.proof();
+  EXPECT_NE(proof.find("mail to another domain ends as: bounced\n"), std::string::npos) << proof;
+}
+
+TEST(Proof, ListsTheStateByItsPhase) {
+  Migration migration;
+  migration.account("create", StepKind::admin_account, {"reload"});
+  migration.account("copy", StepKind::archive_copy, {"create"});
+  migration.account("hold", StepKind::postfix_hold, {"copy"});
+  migration.account("delta", StepKind::archive_delta, {"hold"});
+  migration.account("forward", StepKind::postfix_forward, {"delta"});
+  migration.account("keys", StepKind::admin_keys, {"forward"});
+  EXPECT_NE(migration.proof().find("  moving: a message to "), std::string::npos);
 }
 
 TEST(Proof, FindsACatchAll) {

@@ -137,7 +137,47 @@ def main():
         check("a kind of step says what it does", seen and "undo" in seen["contents"]["value"], seen)
         check("modules are offered", "std/finalize" in labels(client.at("textDocument/completion", module, text, "use |std")))
 
-        check("what it does not have is an error", client.ask("textDocument/rename", {}).get("code") == -32601)
+        def renamed(path, text, mark, name):
+            """The text after a rename at `mark`'s `|`; or the refusal's words."""
+            place = text.index(mark.replace("|", "")) + mark.index("|")
+            line, begin = text.count("\n", 0, place), text.rfind("\n", 0, place) + 1
+            uri = pathlib.Path(path).absolute().as_uri()
+            answer = client.ask("textDocument/rename", {"textDocument": {"uri": uri}, "newName": name, "position": {
+                "line": line, "character": len(text[begin:place].encode("utf-16-le")) // 2}})
+            if "changes" not in answer:
+                return answer["message"]
+            lines = text.split("\n")
+            for edit in sorted(answer["changes"][uri], key=lambda e: (e["range"]["start"]["line"], e["range"]["start"]["character"]),
+                               reverse=True):
+                start, end = edit["range"]["start"], edit["range"]["end"]
+                one = lines[start["line"]].encode("utf-16-le")
+                lines[start["line"]] = (one[:start["character"] * 2] + edit["newText"].encode("utf-16-le")
+                                        + one[end["character"] * 2:]).decode("utf-16-le")
+            return "\n".join(lines)
+
+        text = ("module mine\ninput named : text\nlet label = \"${named}-💌\"\nstep a/one : mark.rollback-point {\n  stage = finalize\n"
+                "  point = \"${label} of ${named}\"\n}\nstep a/two : mark.rollback-point {\n  stage = finalize\n  after = [a/one]\n"
+                "  point = named\n}\n")
+        check("it can be renamed from", not client.change(module, text), text)
+        check("a step is renamed where it stands and where others wait for it",
+              renamed(module, text, "[a/o|ne]", "a/first") == text.replace("a/one", "a/first"), renamed(module, text, "[a/o|ne]", "a/first"))
+        check("an input is renamed in every expression, behind a wide character too",
+              renamed(module, text, "point = na|med", "given") == text.replace("named", "given"), renamed(module, text, "point = na|med", "given"))
+        check("a let is renamed", renamed(module, text, "let la|bel", "mark") == text.replace("label", "mark"))
+        check("a name that is taken is refused", "is there already" in renamed(module, text, "[a/o|ne]", "a/two"))
+        check("what is no name is refused", "cannot be a name" in renamed(module, text, "let la|bel", "a b"))
+        check("what has no name of its own is refused", "of their own" in renamed(module, text, "sta|ge = finalize", "x"))
+        yaml = pathlib.Path(folder) / "mine.yaml"
+        text = ("module: mine\ninputs: {named: text}\nsteps:\n  - {id: a/one, kind: mark.rollback-point, stage: finalize, args: {point: \"${named}\"}}\n"
+                "  - {id: a/two, kind: mark.rollback-point, stage: finalize, after: [\"a/one\"], args: {point: x}}\n")
+        client.open(yaml, text)
+        check("a step is renamed in YAML, quoted and bare", renamed(yaml, text, "id: a/o|ne", "a/first") == text.replace("a/one", "a/first"),
+              renamed(yaml, text, "id: a/o|ne", "a/first"))
+        check("an input is renamed in YAML", renamed(yaml, text, "${na|med}", "given") == text.replace("named", "given"))
+        seen = client.at("textDocument/definition", yaml, text, "[\"a/o|ne")
+        check("a step leads to its definition in YAML", seen and seen["range"]["start"]["line"] == 3, seen)
+
+        check("what it does not have is an error", client.ask("textDocument/references", {}).get("code") == -32601)
         client.ask("shutdown", None)
         client.tell("exit", None)
         check("it ends when it is told", client.process.wait(timeout=20) == 0)

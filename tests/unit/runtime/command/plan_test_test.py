@@ -25,6 +25,13 @@ tests:
       - step: "account/{}/release"
       - no_step: account/nobody@example.org/create
       - order: [account/alice@example.org/copy, account/alice@example.org/release]
+      - route: {to: alice@example.org, when: prepared, ends: source}
+      - route: {from: target:25, to: ALICE+tag@example.org, when: created, ends: source}
+      - route: {from: source submission, to: alice@example.org, when: held, ends: source queue}
+      - route: {from: queue of the source, to: alice@example.org, when: moved, ends: target}
+      - route: {from: target:25, to: alice@example.org, when: account/alice@example.org/keys, ends: target}
+      - route: {from: target:25, to: nobody@example.org, account: alice@example.org, when: moved, bounce: true, ends: discarded}
+      - route: {from: target:25, to: nobody@example.org, account: alice@example.org, when: finalized, ends: [refused]}
   - name: without a lock it says so
     lock: nowhere.txt
     expect: [{error: lock-missing}, {no: unknown-key}]
@@ -67,7 +74,12 @@ def main():
                 (6, "no: errors", "error: unknown-key", "no error `unknown-key`"),
                 (11, "[account/alice@example.org/copy, account/alice@example.org/release]",
                  "[account/alice@example.org/release, account/alice@example.org/copy]", "does not wait for"),
-                (6, "no: errors", "nothing: errors", "is nothing that can be expected")]:
+                (6, "no: errors", "nothing: errors", "is nothing that can be expected"),
+                (12, "when: prepared, ends: source", "when: prepared, ends: target", "it ends: source; source delivers to"),
+                (12, "when: prepared, ends: source", "when: perpared, ends: source", "is neither a step nor one of the phases before"),
+                (12, "when: prepared, ends: source", "when: prepared, ends: soruce", "is no end of a message"),
+                (13, "from: target:25", "from: target:26", "mail does not come in at `target:26`"),
+                (12, "to: alice@example.org, when: prepared", "to: alcie@example.org, when: prepared", "the plan moves no account")]:
             done = run(TESTS.replace(was, becomes, 1))
             check(f"`{becomes}` fails in line {line}", done.returncode == 1 and "FAILED two waves" in done.stdout
                   and f"migration.test.yaml:{line}: " in done.stdout and said in done.stdout, done)

@@ -1,0 +1,282 @@
+#include "compiler/admin_plan.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <set>
+
+#include "compiler/ir/json.h"
+#include "compiler/schema/schema.h"
+#include "compiler/source/text.h"
+#include "compiler/syntax/words.h"
+
+namespace plan {
+namespace {
+
+using ir::Value;
+using syntax::Entry;
+using syntax::Node;
+using syntax::NodeKind;
+
+constexpr std::size_t kLinesMax = 100'000;
+constexpr std::array<std::string_view, 6> kKeys = {"@type", "object",  "value",
+                                                   "id",    "matchOn", "scope"};
+
+class AdminPlan {
+ public:
+  AdminPlan(const SourceSet& sources, FileId file, Sink& sink)
+      : text_(sources.text(file)), file_(file), sink_(sink) {}
+
+  std::optional<Node> read() {
+    std::size_t begin = 0;
+    std::size_t number = 0;
+    while (begin < text_.size()) {
+      const std::size_t end = std::min(text_.find('\n', begin), text_.size());
+      span_ = {file_, static_cast<std::uint32_t>(begin), static_cast<std::uint32_t>(end)};
+      if (++number > kLinesMax) {
+        broken(fmt::format("more than {} lines", show_count(kLinesMax)));
+        break;
+      }
+      line_ = number;
+      read_line(trim(text_.substr(begin, end - begin)));
+      begin = end + 1;
+    }
+    if (is_broken_) return std::nullopt;
+    return module();
+  }
+
+ private:
+  struct Step {
+    std::string id = {};
+    std::string kind = {};
+    Node arguments = {};
+    Span span = {};
+  };
+  /// An object that later lines may name.
+  struct Known {
+    std::string step = {};
+    Value match = {};
+    std::string object = {};
+  };
+
+  void broken(std::string message, std::string help = {}) {
+    is_broken_ = true;
+    auto report = sink_.report(Kind::procedure_broken, span_, std::move(message));
+    if (!help.empty()) report.help(std::move(help));
+  }
+
+  void read_line(std::string_view line) {
+    if (line.empty()) return;
+    const auto parsed = ir::parse_json(line);
+    if (!parsed || !parsed->is_map())
+      return broken("this is no operation of stalwart-cli: one JSON object a line");
+    for (const auto& [key, unused] : parsed->members()) {
+      if (std::find(kKeys.begin(), kKeys.end(), std::string_view(key)) == kKeys.end())
+        return broken(fmt::format("an operation has no key `{}`", printable(key, 60)));
+    }
+    const Value& operation = *parsed;
+    std::string_view object = operation["object"].string_or("");
+    if (lower_ascii(object).starts_with("x:")) object.remove_prefix(2);
+    if (object.empty() || object.find('/') != std::string_view::npos)
+      return broken("an operation needs `object`, the name of a type");
+    const std::string type(operation["@type"].string_or(""));
+    if (type == "upsert") return upsert(operation, std::string(object));
+    if (type == "update") return update(operation, std::string(object));
+    if (type == "destroy") return destroy(operation, std::string(object));
+    if (type == "create") return create(operation, std::string(object));
+    if (type == "reconcile")
+      return broken("`reconcile` destroys objects that the plan does not name",
+                    "write `upsert`, and a `destroy` with a filter for what has to go");
+    broken(fmt::format("there is no operation `{}`", printable(type, 60)),
+           "operations are `upsert`, `update`, `create`, `destroy`");
+  }
+
+  // --- operations --------------------------------------------------------------------------------
+
+  void upsert(const Value& operation, const std::string& object) {
+    const Value& entries = operation["value"];
+    if (!entries.is_map() || entries.size() == 0)
+      return broken("`value` of an `upsert` is a map of names to objects");
+    std::set<std::string> seen;
+    for (const auto& [key, given] : entries.members()) {
+      const std::string name = key.starts_with('#') ? key.substr(1) : key;
+      if (!seen.insert(name).second)
+        return broken(fmt::format("`{}` is there twice", printable(name, 60)));
+      Value body = given;
+      for (const auto& [member, value] : operation["scope"].members()) {
+        if (!body.members().contains(member)) body.set(member, value);
+      }
+      Value match = Value::map();
+      Value set = Value::map();
+      const std::vector<std::string> properties = match_properties(operation, object);
+      if (properties.empty())
+        return broken(fmt::format("nothing tells one {} from another", printable(object, 60)),
+                      "write `matchOn` with the properties that do");
+      for (const auto& [member, value] : body.members()) {
+        const bool is_key =
+            std::find(properties.begin(), properties.end(), member) != properties.end();
+        (is_key ? match : set).set(member, value);
+      }
+      if (match.size() != properties.size())
+        return broken(fmt::format("`{}` lacks a property of `matchOn`", printable(name, 60)));
+      const std::string id = fmt::format("server/{}/{}", line_, segment(name));
+      add(id, "admin.upsert",
+          Value::map({{"object", object}, {"match", match}, {"set", std::move(set)}}));
+      known_[name] = {id, std::move(match), object};
+    }
+  }
+
+  static std::vector<std::string> match_properties(const Value& operation,
+                                                   const std::string& object) {
+    std::vector<std::string> properties;
+    for (const Value& one : operation["matchOn"].items())
+      properties.emplace_back(one.string_or(""));
+    // Also for "*": the natural key is what stays the same.
+    return properties.empty() ? schema::Schema::natural_key(object).properties : properties;
+  }
+
+  void update(const Value& operation, const std::string& object) {
+    const std::string id(operation["id"].string_or("singleton"));
+    Value arguments = Value::map({{"object", object}, {"set", operation["value"]}});
+    if (!operation["value"].is_map()) return broken("`value` of an `update` is a map");
+    for (const auto& [member, unused] : operation["value"].members()) {
+      if (member.find('/') != std::string::npos)
+        return broken(fmt::format("`{}` is a pointer into an object", printable(member, 80)),
+                      "write the whole property");
+    }
+    if (id != "singleton") {
+      const auto known = id.starts_with('#') ? known_.find(id.substr(1)) : known_.end();
+      if (known == known_.end())
+        return broken(fmt::format("`{}` is the id of an object on one server", printable(id, 60)),
+                      "name an object of an earlier `upsert` by `#NAME`, or write `upsert`");
+      arguments.set("match", known->second.match);
+    }
+    add(fmt::format("server/{}/{}", line_, segment(object)), "admin.update", arguments);
+  }
+
+  void destroy(const Value& operation, const std::string& object) {
+    const Value& filter = operation["value"];
+    if (!filter.is_map() || filter.size() == 0)
+      return broken(fmt::format("this destroys every {}", printable(object, 60)),
+                    "write the objects that have to go as a filter");
+    add(fmt::format("server/{}/{}", line_, segment(object)), "admin.destroy",
+        Value::map({{"object", object}, {"match", filter}}), true);
+  }
+
+  void create(const Value& operation, const std::string& object) {
+    if (!equals_ignoring_case(object, "Action"))
+      return broken("`create` cannot be run again after an interruption",
+                    "write `upsert` with `matchOn`");
+    for (const auto& [name, body] : operation["value"].members()) {
+      add(fmt::format("server/{}/{}", line_, segment(name)), "admin.action",
+          Value::map({{"action", body["@type"]}}));
+    }
+  }
+
+  // --- the module --------------------------------------------------------------------------------
+
+  void add(std::string id, const char* kind, const Value& arguments, bool is_destroy = false) {
+    Step step{std::move(id), kind, node_of(arguments), span_};
+    (is_destroy ? destroys_ : steps_).push_back(std::move(step));
+  }
+
+  /// A client id as a part of a step's id.
+  static std::string segment(std::string_view name) {
+    std::string text;
+    for (const char c : name) text += syntax::is_path_part(c) && c != '/' ? c : '-';
+    return text;
+  }
+
+  Node scalar(std::string text) const {
+    Node node;
+    node.kind = NodeKind::scalar;
+    node.is_quoted = true;
+    node.span = span_;
+    node.text = syntax::escape_template(text);
+    return node;
+  }
+
+  Node node_of(const Value& value) const {
+    Node node;
+    node.span = span_;
+    if (value.is_string()) {
+      const std::string& text = value.as_string();
+      const auto known = text.starts_with('#') ? known_.find(text.substr(1)) : known_.end();
+      if (known == known_.end()) return scalar(text);
+      node = scalar(known->second.step + " id");
+      node.tag = "!output";
+      node.tag_span = span_;
+    } else if (value.is_map()) {
+      node.kind = NodeKind::mapping;
+      for (const auto& [key, member] : value.members())
+        node.entries.push_back({key, span_, node_of(member)});
+    } else if (value.is_list()) {
+      node.kind = NodeKind::sequence;
+      for (const Value& item : value.items()) node.items.push_back(node_of(item));
+    } else if (!value.is_null()) {
+      node.kind = NodeKind::scalar;
+      node.text = ir::write_json(value);
+    }
+    return node;
+  }
+
+  [[nodiscard]] Entry entry(const char* key, Node value) const {
+    return {key, value.span, std::move(value)};
+  }
+
+  Node module() {
+    std::reverse(destroys_.begin(), destroys_.end());
+    std::vector<Step> all = std::move(destroys_);
+    all.insert(all.end(), std::make_move_iterator(steps_.begin()),
+               std::make_move_iterator(steps_.end()));
+    Node steps;
+    steps.kind = NodeKind::sequence;
+    std::string before;
+    for (Step& step : all) {
+      span_ = step.span;
+      Node node;
+      node.kind = NodeKind::mapping;
+      node.span = span_;
+      node.entries.push_back(entry("id", scalar(step.id)));
+      node.entries.push_back(entry("kind", scalar(step.kind)));
+      node.entries.push_back(entry("stage", scalar("prepare")));
+      if (!before.empty()) {
+        Node after;
+        after.kind = NodeKind::sequence;
+        after.span = span_;
+        after.items.push_back(scalar(before));
+        node.entries.push_back(entry("after", std::move(after)));
+      }
+      node.entries.push_back(entry("args", std::move(step.arguments)));
+      before = step.id;
+      steps.items.push_back(std::move(node));
+    }
+    span_ = {file_, 0, 0};
+    Node whole;
+    whole.kind = NodeKind::mapping;
+    whole.span = span_;
+    whole.entries.push_back(entry("module", scalar("server")));
+    whole.entries.push_back(entry("steps", std::move(steps)));
+    return whole;
+  }
+
+  std::string_view text_;
+  FileId file_;
+  Sink& sink_;
+  Span span_ = {};
+  std::size_t line_ = 0;
+  std::map<std::string, Known> known_;
+  std::vector<Step> steps_;
+  std::vector<Step> destroys_;
+  bool is_broken_ = false;
+};
+
+}  // namespace
+
+std::optional<syntax::Node> read_admin_plan(const SourceSet& sources, FileId file, Sink& sink) {
+  return AdminPlan(sources, file, sink).read();
+}
+
+}  // namespace plan

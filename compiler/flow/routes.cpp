@@ -1,0 +1,250 @@
+#include "compiler/flow/routes.h"
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <set>
+
+#include <fmt/format.h>
+
+#include "compiler/flow/states.h"
+#include "compiler/source/text.h"
+
+namespace plan::flow {
+namespace {
+
+constexpr std::array kDrawnEntries = {Entry::source_25, Entry::source_submission, Entry::target_25,
+                                      Entry::target_submission};
+
+[[nodiscard]] std::string place_of(const SourceSet& sources, Span span) {
+  if (!span.is_known()) return {};
+  return fmt::format("{}:{}", sources.name(span.file),
+                     sources.position(span.file, span.begin).line);
+}
+
+}  // namespace
+
+std::string_view end_word(Fate fate) {
+  switch (fate) {
+    case Fate::target_mailbox:
+      return "target";
+    case Fate::source_mailbox:
+      return "source";
+    case Fate::source_queue:
+      return "source queue";
+    case Fate::target_queue:
+      return "target queue";
+    case Fate::outside:
+      return "outside";
+    case Fate::refused:
+      return "refused";
+    case Fate::deferred:
+      return "deferred";
+    case Fate::bounced:
+      return "bounced";
+    case Fate::discarded:
+      return "discarded";
+    case Fate::loop:
+      return "loop";
+    case Fate::public_mx:
+      return "public mx";
+    case Fate::undecided:
+      return "undecided";
+  }
+  return "";
+}
+
+const std::vector<std::string_view>& all_end_words() {
+  static const std::vector<std::string_view> kWords = [] {
+    std::vector<std::string_view> words;
+    for (int fate = 0; fate <= static_cast<int>(Fate::undecided); ++fate)
+      words.push_back(end_word(static_cast<Fate>(fate)));
+    return words;
+  }();
+  return kWords;
+}
+
+RouteAnswer route_of(const ir::StepGraph& graph, const RouteQuestion& question) {
+  const std::string& whose =
+      question.account.empty() ? question.letter.recipient : question.account;
+  auto subject = subject_with(graph, whose);
+  if (!subject) return {fmt::format("the plan moves no account `{}`", printable(whose, 120)), {}};
+  const AccountStates states(graph, std::move(*subject));
+  if (states.is_too_large()) return {"too many steps decide its mail", {}};
+  auto state = states.at_phase(question.when);
+  if (!state) state = states.after_step(question.when);
+  if (!state) {
+    return {fmt::format("`{}` is neither a step nor one of the phases {}",
+                        printable(question.when, 120), fmt::join(states.phase_names(), ", ")),
+            {}};
+  }
+  RouteAnswer answer;
+  const auto world = states.world(*state, &answer.problem);
+  if (world) answer.deliveries = deliver(*world, question.letter);
+  return answer;
+}
+
+std::vector<DrawnRoute> drawn_routes(const ir::StepGraph& graph, bool is_every_class) {
+  std::vector<DrawnRoute> routes;
+  for (Subject& subject : account_classes(graph)) {
+    const AccountStates states(graph, std::move(subject));
+    if (states.is_too_large()) continue;
+    for (const std::string& phase : states.phase_names()) {
+      std::string problem;
+      const auto world = states.world(states.at_phase(phase).value_or(0), &problem);
+      if (!world) continue;
+      std::vector<std::string> recipients = {states.subject().account};
+      if (!states.subject().aliases.empty()) recipients.push_back(states.subject().aliases.front());
+      recipients.push_back("no-such-address@" + domain_of(states.subject().account));
+      for (const std::string& recipient : recipients) {
+        for (const Entry entry : kDrawnEntries) {
+          // Nobody sends to the target before it is set up.
+          if (phase == "before" && is_at_target(entry)) continue;
+          const Letter letter{entry, recipient};
+          for (Delivery& delivery : deliver(*world, letter))
+            routes.push_back({phase, letter, std::move(delivery)});
+        }
+      }
+    }
+    if (!is_every_class) break;
+  }
+  return routes;
+}
+
+namespace {
+
+/// Boxes and arrows of one phase: a decision that several messages meet is drawn once.
+struct Picture {
+  struct Phase {
+    std::string name = {};
+    std::vector<std::string> boxes = {};  // texts; the number is the index
+    std::map<std::string, std::size_t> box_of = {};
+    std::set<std::pair<std::size_t, std::size_t>> arrows = {};
+    std::set<std::size_t> ends = {};
+
+    std::size_t box(const std::string& text) {
+      const auto [entry, is_new] = box_of.emplace(text, boxes.size());
+      if (is_new) boxes.push_back(text);
+      return entry->second;
+    }
+  };
+  std::vector<Phase> phases = {};
+};
+
+Picture picture_of(const std::vector<DrawnRoute>& routes) {
+  Picture picture;
+  for (const DrawnRoute& route : routes) {
+    auto phase = std::find_if(picture.phases.begin(), picture.phases.end(),
+                              [&](const auto& one) { return one.name == route.phase; });
+    if (phase == picture.phases.end()) {
+      picture.phases.emplace_back().name = route.phase;
+      phase = picture.phases.end() - 1;
+    }
+    std::size_t from = phase->box(
+        fmt::format("{}\nfor {}", to_string(route.letter.entry), route.letter.recipient));
+    for (const Hop& hop : route.delivery.hops) {
+      const std::size_t to =
+          phase->box(hop.rule.empty() ? hop.text : fmt::format("{}\n{}", hop.text, hop.rule));
+      phase->arrows.emplace(from, to);
+      from = to;
+    }
+    const std::size_t end = phase->box(std::string(to_string(route.delivery.fate)));
+    phase->arrows.emplace(from, end);
+    phase->ends.insert(end);
+  }
+  return picture;
+}
+
+std::string escaped(std::string_view text, std::string_view line_break) {
+  std::string out;
+  for (const char c : text) {
+    if (c == '\n') {
+      out += line_break;
+    } else if (c == '"') {
+      out += line_break == "<br/>" ? "'" : "\\\"";
+    } else if (c == '\\') {
+      out += "\\\\";
+    } else {
+      out += c;
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string routes_dot(const std::vector<DrawnRoute>& routes) {
+  const Picture picture = picture_of(routes);
+  std::string text =
+      "digraph mail {\n  rankdir=LR;\n  node [shape=box, style=filled, fillcolor=\"#eeeeee\", "
+      "fontname=\"sans-serif\"];\n";
+  for (std::size_t p = 0; p < picture.phases.size(); ++p) {
+    const Picture::Phase& phase = picture.phases[p];
+    text +=
+        fmt::format("  subgraph cluster_{} {{\n    label=\"{}\";\n", p, escaped(phase.name, "\\n"));
+    for (std::size_t i = 0; i < phase.boxes.size(); ++i) {
+      text += fmt::format("    p{}n{} [label=\"{}\"{}];\n", p, i, escaped(phase.boxes[i], "\\n"),
+                          phase.ends.contains(i) ? ", shape=ellipse, fillcolor=\"#cfe2f7\"" : "");
+    }
+    for (const auto& [from, to] : phase.arrows)
+      text += fmt::format("    p{0}n{1} -> p{0}n{2};\n", p, from, to);
+    text += "  }\n";
+  }
+  return text + "}\n";
+}
+
+std::string routes_mermaid(const std::vector<DrawnRoute>& routes) {
+  const Picture picture = picture_of(routes);
+  std::string text = "flowchart LR\n";
+  for (std::size_t p = 0; p < picture.phases.size(); ++p) {
+    const Picture::Phase& phase = picture.phases[p];
+    text += fmt::format("  subgraph {}\n", phase.name);
+    for (std::size_t i = 0; i < phase.boxes.size(); ++i) {
+      const bool is_end = phase.ends.contains(i);
+      text += fmt::format("    p{}n{}{}\"{}\"{}\n", p, i, is_end ? "([" : "[",
+                          escaped(phase.boxes[i], "<br/>"), is_end ? "])" : "]");
+    }
+    for (const auto& [from, to] : phase.arrows)
+      text += fmt::format("    p{0}n{1} --> p{0}n{2}\n", p, from, to);
+    text += "  end\n";
+  }
+  return text;
+}
+
+std::string routes_text(const std::vector<DrawnRoute>& routes, const SourceSet& sources) {
+  std::string text;
+  std::string phase;
+  for (const DrawnRoute& route : routes) {
+    if (route.phase != phase) {
+      phase = route.phase;
+      text += fmt::format("{}\n", phase);
+    }
+    text += fmt::format("  {} for {}: {}\n", to_string(route.letter.entry), route.letter.recipient,
+                        to_string(route.delivery.fate));
+    for (const Hop& hop : route.delivery.hops) {
+      const std::string place = place_of(sources, hop.origin);
+      text += fmt::format("    {}{}\n", to_text(hop), place.empty() ? "" : ", " + place);
+    }
+  }
+  return text;
+}
+
+ir::Value routes_document(const std::vector<DrawnRoute>& routes, const SourceSet& sources) {
+  ir::Value list = ir::Value::list();
+  for (const DrawnRoute& route : routes) {
+    ir::Value hops = ir::Value::list();
+    for (const Hop& hop : route.delivery.hops) {
+      hops.push_back(ir::Value::map(
+          {{"text", hop.text}, {"rule", hop.rule}, {"place", place_of(sources, hop.origin)}}));
+    }
+    list.push_back(ir::Value::map({{"phase", route.phase},
+                                   {"from", std::string(to_string(route.letter.entry))},
+                                   {"to", route.letter.recipient},
+                                   {"ends", std::string(end_word(route.delivery.fate))},
+                                   {"mailbox", route.delivery.mailbox},
+                                   {"hops", std::move(hops)}}));
+  }
+  return ir::Value::map({{"format", 1}, {"routes", std::move(list)}});
+}
+
+}  // namespace plan::flow

@@ -1,0 +1,50 @@
+#pragma once
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "compiler/flow/model.h"
+#include "compiler/ir/step_graph.h"
+#include "compiler/source/source_set.h"
+
+namespace plan::flow {
+
+/// Where does this message go in that state of the migration?
+struct RouteQuestion {
+  Letter letter = {};
+  std::string account = {};  ///< whose move it is; empty: the account of the recipient
+  std::string when = {};     ///< a phase ("prepared", "moved"), or the id of a step that is done
+};
+
+struct RouteAnswer {
+  std::string problem = {};  ///< why there is no answer; empty: there is one
+  std::vector<Delivery> deliveries = {};
+};
+[[nodiscard]] RouteAnswer route_of(const ir::StepGraph& graph, const RouteQuestion& question);
+
+/// "target", "source", "source queue", "outside", "refused", ...: one word for an end.
+[[nodiscard]] std::string_view end_word(Fate fate);
+[[nodiscard]] const std::vector<std::string_view>& all_end_words();
+
+/// One message of the picture of the mail flow.
+struct DrawnRoute {
+  std::string phase = {};
+  Letter letter = {};
+  Delivery delivery = {};
+};
+/// The messages that show the model: at each phase boundary, for one account (of each class:
+/// `is_every_class`), its address, an alias and an address that nobody has, at each port 25 and
+/// each submission.
+[[nodiscard]] std::vector<DrawnRoute> drawn_routes(const ir::StepGraph& graph, bool is_every_class);
+
+/// The picture for Graphviz and for Mermaid: one box for each decision, with its rule; and one line
+/// a message, with the places in the plan.
+[[nodiscard]] std::string routes_dot(const std::vector<DrawnRoute>& routes);
+[[nodiscard]] std::string routes_mermaid(const std::vector<DrawnRoute>& routes);
+[[nodiscard]] std::string routes_text(const std::vector<DrawnRoute>& routes,
+                                      const SourceSet& sources);
+/// `{"format":1,"routes":[...]}`.
+[[nodiscard]] ir::Value routes_document(const std::vector<DrawnRoute>& routes,
+                                        const SourceSet& sources);
+
+}  // namespace plan::flow

@@ -1,0 +1,563 @@
+#include "compiler/flow/states.h"
+
+#include <algorithm>
+#include <unordered_set>
+
+#include <fmt/format.h>
+
+#include "compiler/schema/mta_container.h"
+#include "compiler/source/text.h"
+
+namespace plan::flow {
+namespace {
+
+using ir::Stage;
+using ir::StepId;
+using ir::StepKind;
+
+constexpr std::size_t kRelevantMax = 60;  // steps that decide deliveries, for one account
+constexpr std::size_t kListsMax = 4;      // lists looked at for one account
+constexpr std::size_t kKeysReadMax = 100;
+
+[[nodiscard]] bool is_object(const ir::Value& arguments, std::string_view name) {
+  std::string_view object = arguments["object"].string_or("");
+  if (object.starts_with("x:")) object.remove_prefix(2);
+  return object == name;
+}
+
+/// Does this kind of step decide where mail of one account goes, or when its data is on the target?
+[[nodiscard]] bool is_account_kind(StepKind kind) {
+  switch (kind) {
+    case StepKind::admin_account:
+    case StepKind::admin_account_open:
+    case StepKind::admin_keys:
+    case StepKind::archive_copy:
+    case StepKind::archive_delta:
+    case StepKind::postfix_hold:
+    case StepKind::postfix_forward:
+    case StepKind::proxy_release:
+      return true;
+    default:
+      return false;
+  }
+}
+
+[[nodiscard]] bool is_admin_kind(StepKind kind) {
+  switch (kind) {
+    case StepKind::admin_upsert:
+    case StepKind::admin_update:
+    case StepKind::admin_destroy:
+    case StepKind::admin_action:
+    case StepKind::admin_list:
+      return true;
+    default:
+      return false;
+  }
+}
+
+[[nodiscard]] bool is_address_kind(StepKind kind) {
+  return kind == StepKind::address_move || kind == StepKind::address_finalize;
+}
+
+/// Objects that are used only after ReloadSettings; the others at once, keys after their own
+/// reload.
+[[nodiscard]] bool waits_for_settings(const ir::Value& arguments) {
+  return is_object(arguments, "MtaRoute") || is_object(arguments, "MtaOutboundStrategy") ||
+         is_object(arguments, "MtaStageRcpt");
+}
+
+[[nodiscard]] bool is_wave_stage(Stage stage) { return stage == Stage::waves; }
+
+}  // namespace
+
+std::string domain_of(std::string_view address) {
+  const std::size_t at = address.rfind('@');
+  return at == std::string_view::npos ? std::string() : lower_ascii(address.substr(at + 1));
+}
+
+AccountStates::AccountStates(const ir::StepGraph& graph, Subject subject)
+    : graph_(graph), subject_(std::move(subject)) {
+  collect();
+}
+
+bool AccountStates::is_too_large() const { return steps_.size() >= kRelevantMax; }
+
+bool AccountStates::concerns(const ir::Value& arguments, StepKind kind, std::size_t& lists) {
+  if (kind == StepKind::admin_action) {
+    const std::string_view action = arguments["action"].string_or("");
+    return action == "ReloadSettings" || action == "ReloadLookupStores";
+  }
+  if (kind == StepKind::admin_list) {
+    if (lists >= kListsMax) return false;
+    for (const ir::Value& member : arguments["members"].items()) {
+      if (equals_ignoring_case(member.string_or(""), subject_.account)) {
+        ++lists;
+        return true;
+      }
+    }
+    return false;
+  }
+  if (is_object(arguments, "Domain"))
+    return equals_ignoring_case(arguments["match"]["name"].string_or(""),
+                                domain_of(subject_.account));
+  if (is_object(arguments, "MemoryLookupKey")) {
+    const std::string key = lower_ascii(arguments["match"]["key"].string_or(""));
+    return key == "*@" + domain_of(subject_.account) ||
+           std::find(subject_.names.begin(), subject_.names.end(), key) != subject_.names.end();
+  }
+  if (is_object(arguments, "MtaStageRcpt"))
+    return arguments["set"].members().contains("allowRelaying");
+  if (is_object(arguments, "MtaOutboundStrategy"))
+    return arguments["set"].members().contains("route");
+  return is_object(arguments, "MtaRoute");
+}
+
+void AccountStates::collect() {
+  std::map<std::size_t, std::size_t> bit_of;
+  std::size_t lists = 0;
+  const auto take = [&](StepId step, ir::Value arguments) {
+    if (steps_.size() >= kRelevantMax) return;
+    bit_of.emplace(ir::index(step), steps_.size());
+    steps_.push_back({step, graph_.kind(step), graph_.stage(step), std::move(arguments), 0});
+  };
+  // Reading arguments costs; of a hundred thousand alike steps (keys at the end) only those named
+  // like this account are read.
+  std::size_t read = 0;
+  for (const StepId step : graph_.order()) {
+    const StepKind kind = graph_.kind(step);
+    if (graph_.row(step) == subject_.row && is_account_kind(kind)) {
+      take(step, graph_.arguments(step));
+      continue;
+    }
+    if (is_address_kind(kind)) take(step, ir::Value());
+    if (!is_admin_kind(kind)) continue;
+    if (kind == StepKind::admin_destroy && graph_.row(step) != ir::RowId::none) {
+      const std::string_view name = graph_.row_name(graph_.row(step));
+      const bool is_own =
+          std::find(subject_.names.begin(), subject_.names.end(), name) != subject_.names.end();
+      if (!is_own && ++read > kKeysReadMax) continue;
+    }
+    ir::Value arguments = graph_.arguments(step);
+    if (concerns(arguments, kind, lists)) take(step, std::move(arguments));
+  }
+  order_steps(bit_of);
+  for (std::size_t i = 0; i < steps_.size(); ++i) {
+    const StepKind kind = steps_[i].kind;
+    if (kind == StepKind::archive_copy || kind == StepKind::archive_delta)
+      last_copy_ = static_cast<int>(i);
+    if (graph_.row(steps_[i].step) == subject_.row && is_account_kind(kind))
+      commit_ = static_cast<int>(i);
+  }
+}
+
+/// Fills `before` of each step: one pass over the graph in its order, masks flow along the edges.
+void AccountStates::order_steps(const std::map<std::size_t, std::size_t>& bit_of) {
+  std::vector<Mask> reached(graph_.size(), 0);
+  std::vector<std::int8_t> bits(graph_.size(), -1);
+  for (const auto& [index, bit] : bit_of) bits[index] = static_cast<std::int8_t>(bit);
+  for (const StepId step : graph_.order()) {
+    Mask mask = 0;
+    for (const StepId before : graph_.after(step)) {
+      mask |= reached[ir::index(before)];
+      if (bits[ir::index(before)] >= 0) mask |= Mask{1} << bits[ir::index(before)];
+    }
+    reached[ir::index(step)] = mask;
+    if (bits[ir::index(step)] >= 0)
+      steps_[static_cast<std::size_t>(bits[ir::index(step)])].before = mask;
+  }
+}
+
+bool AccountStates::is_prepared(Mask state) const {
+  for (std::size_t i = 0; i < steps_.size(); ++i) {
+    if (steps_[i].stage == Stage::prepare && !is_done(state, i)) return false;
+  }
+  return true;
+}
+
+bool AccountStates::is_finalize_begun(Mask state) const {
+  for (std::size_t i = 0; i < steps_.size(); ++i) {
+    if (steps_[i].stage == Stage::finalize && is_done(state, i)) return true;
+  }
+  return false;
+}
+
+std::string AccountStates::phase(Mask state) const {
+  std::size_t prepare = 0, prepared = 0, finalize = 0, finalized = 0;
+  bool is_cut_over = false, is_created = false, is_held = false, is_changed = false;
+  std::string wave;
+  for (std::size_t i = 0; i < steps_.size(); ++i) {
+    const Relevant& step = steps_[i];
+    const bool done = is_done(state, i);
+    prepare += step.stage == Stage::prepare ? 1 : 0;
+    prepared += step.stage == Stage::prepare && done ? 1 : 0;
+    finalize += step.stage == Stage::finalize ? 1 : 0;
+    finalized += step.stage == Stage::finalize && done ? 1 : 0;
+    is_cut_over = is_cut_over || (step.kind == StepKind::address_move && done);
+    if (!is_account_kind(step.kind)) continue;
+    if (const ir::WaveInfo* info = graph_.wave_info(graph_.wave(step.step)))
+      wave = "wave " + info->name + ": ";
+    if (!done) continue;
+    is_created = is_created || step.kind == StepKind::admin_account;
+    is_held = is_held || step.kind == StepKind::postfix_hold || step.kind == StepKind::admin_keys ||
+              step.kind == StepKind::postfix_forward;
+    is_changed = true;
+  }
+  if (finalized > 0) return finalized == finalize ? "finalized" : "being finalized";
+  if (commit_ >= 0 && is_done(state, static_cast<std::size_t>(commit_))) return wave + "moved";
+  if (is_held) return wave + "moving";
+  if (is_created) return wave + "created, not moved";
+  if (is_changed) return wave + "copied, not moved";
+  if (is_cut_over) return "cut over";
+  if (prepared == 0) return "before";
+  return prepared == prepare ? "prepared" : "being prepared";
+}
+
+/// A written setting is used only after a reload that came after it.
+bool AccountStates::is_loaded(Mask state, std::size_t i, std::string_view action) const {
+  for (std::size_t k = 0; k < steps_.size(); ++k) {
+    if (!is_done(state, k) || steps_[k].kind != StepKind::admin_action) continue;
+    if (steps_[k].arguments["action"].string_or("") != action) continue;
+    if ((steps_[k].before >> i & 1U) != 0) return true;
+  }
+  return false;
+}
+
+Mask AccountStates::effects(Mask state) const {
+  Mask seen = 0;
+  for (std::size_t i = 0; i < steps_.size(); ++i) {
+    if (!is_done(state, i)) continue;
+    const Relevant& step = steps_[i];
+    switch (step.kind) {
+      case StepKind::admin_action:
+      case StepKind::admin_account_open:
+      case StepKind::archive_copy:
+      case StepKind::archive_delta:
+      case StepKind::proxy_release:
+      case StepKind::address_move:
+      case StepKind::address_finalize:
+        continue;
+      case StepKind::admin_upsert:
+      case StepKind::admin_update:
+      case StepKind::admin_destroy:
+        if (waits_for_settings(step.arguments) && !is_loaded(state, i, "ReloadSettings")) continue;
+        if (is_object(step.arguments, "MemoryLookupKey") &&
+            !is_loaded(state, i, "ReloadLookupStores"))
+          continue;
+        break;
+      default:
+        break;
+    }
+    seen |= Mask{1} << i;
+  }
+  return seen;
+}
+
+std::optional<World> AccountStates::world(Mask state, std::string* problem) const {
+  World world;
+  world.target.domains[domain_of(kTargetOnlyAddress)] = {};
+  world.target.accounts.insert(std::string(kTargetOnlyAddress));
+  world.source.mailboxes.insert(subject_.account);
+  world.source.domains.insert(domain_of(subject_.account));
+  for (const std::string& alias : subject_.aliases)
+    world.source.aliases[alias] = {subject_.account};
+  const Mask seen = effects(state);
+  for (std::size_t i = 0; i < steps_.size(); ++i) {
+    if (steps_[i].kind == StepKind::admin_list) {
+      add_list(world, steps_[i], is_done(seen, i));
+    } else if (is_done(seen, i) && !add_step(world, steps_[i], problem)) {
+      return std::nullopt;
+    }
+  }
+  return world;
+}
+
+/// The source has every list of the plan, from the start.
+void AccountStates::add_list(World& world, const Relevant& step, bool is_there) const {
+  std::vector<std::string> members;
+  for (const ir::Value& member : step.arguments["members"].items()) {
+    members.push_back(lower_ascii(member.string_or("")));
+    if (domain_of(members.back()) == domain_of(subject_.account))
+      world.source.mailboxes.insert(members.back());
+  }
+  const std::string address = lower_ascii(step.arguments["address"].string_or(""));
+  world.source.aliases[address] = members;
+  if (!is_there) return;
+  world.target.lists[address] = std::move(members);
+  world.origins["list " + address] = graph_.origin(step.step);
+}
+
+bool AccountStates::add_step(World& world, const Relevant& step, std::string* problem) const {
+  Target& target = world.target;
+  const Span origin = graph_.origin(step.step);
+  switch (step.kind) {
+    case StepKind::admin_account:
+      target.accounts.insert(subject_.account);
+      for (const std::string& alias : subject_.aliases) target.aliases[alias] = subject_.account;
+      world.origins["account " + subject_.account] = origin;
+      return true;
+    case StepKind::admin_keys:
+      for (const ir::Value& address : step.arguments["addresses"].items()) {
+        const std::string key(address.string_or(""));
+        target.keys[std::string(step.arguments["namespace"].string_or(""))].insert(key);
+        world.origins["key " + key] = origin;
+      }
+      return true;
+    case StepKind::postfix_hold:
+    case StepKind::postfix_forward:
+      world.source.transport[subject_.account] =
+          step.kind == StepKind::postfix_hold ? Transport::hold : Transport::forward;
+      world.origins["transport " + subject_.account] = origin;
+      return true;
+    case StepKind::admin_upsert:
+    case StepKind::admin_update:
+    case StepKind::admin_destroy:
+      return add_object(world, step, problem);
+    default:
+      return true;
+  }
+}
+
+bool AccountStates::add_object(World& world, const Relevant& step, std::string* problem) const {
+  Target& target = world.target;
+  const Span origin = graph_.origin(step.step);
+  const ir::Value& set = step.arguments["set"];
+  const ir::Value& match = step.arguments["match"];
+  if (is_object(step.arguments, "MemoryLookupKey")) {
+    auto& keys = target.keys[std::string(match["namespace"].string_or(""))];
+    const std::string key(match["key"].string_or(""));
+    if (step.kind == StepKind::admin_destroy) {
+      keys.erase(key);
+    } else {
+      keys.insert(key);
+      world.origins["key " + key] = origin;
+    }
+    return true;
+  }
+  if (is_object(step.arguments, "MtaRoute")) {
+    const std::string name(match["name"].string_or(""));
+    if (step.kind == StepKind::admin_destroy) {
+      target.routes.erase(name);
+      return true;
+    }
+    TargetRoute& route = target.routes[name];
+    const std::string_view type = set["@type"].string_or("Mx");
+    route.kind = type == "Relay"   ? TargetRoute::Kind::relay
+                 : type == "Local" ? TargetRoute::Kind::local
+                                   : TargetRoute::Kind::mx;
+    route.address = std::string(set["address"].string_or(""));
+    world.origins["route " + name] = origin;
+    return true;
+  }
+  if (step.kind == StepKind::admin_destroy) return true;
+  if (is_object(step.arguments, "Domain")) {
+    const std::string name = domain_of(subject_.account);
+    TargetDomain& domain = target.domains[name];
+    domain.allows_relaying = set["allowRelaying"].bool_or(domain.allows_relaying);
+    if (set.members().contains("catchAllAddress"))
+      domain.catch_all = lower_ascii(set["catchAllAddress"].string_or(""));
+    world.origins["domain " + name] = origin;
+    return true;
+  }
+  if (is_object(step.arguments, "MtaOutboundStrategy")) {
+    world.origins["route expression"] = origin;
+    return read_expression(step, "MtaOutboundStrategy", "route", target.route, problem);
+  }
+  if (is_object(step.arguments, "MtaStageRcpt")) {
+    world.origins["relay rule"] = origin;
+    return read_expression(step, "MtaStageRcpt", "allowRelaying", target.relay_rule, problem);
+  }
+  return true;
+}
+
+bool AccountStates::read_expression(const Relevant& step, std::string_view object,
+                                    std::string_view property,
+                                    std::shared_ptr<const schema::MtaContainer>& into,
+                                    std::string* problem) const {
+  const ir::Value& container = step.arguments["set"][std::string(property)];
+  if (!container.is_map()) {
+    into = nullptr;  // a prior value that only the run knows: the server's default
+    return true;
+  }
+  auto& known = expressions_[ir::index(step.step)];
+  if (known == nullptr) {
+    auto parsed = schema::MtaContainer::parse(container, schema::context_of(object, property));
+    if (!parsed) {
+      *problem = parsed.error().message();
+      return false;
+    }
+    known = std::make_shared<const schema::MtaContainer>(std::move(*parsed));
+  }
+  into = known;
+  return true;
+}
+
+Mask AccountStates::closed_over(const std::function<bool(const Relevant&)>& is_wanted) const {
+  Mask state = 0;
+  for (std::size_t i = 0; i < steps_.size(); ++i) {
+    if (is_wanted(steps_[i])) state |= steps_[i].before | Mask{1} << i;
+  }
+  return state;
+}
+
+bool AccountStates::has(StepKind kind) const {
+  return std::any_of(steps_.begin(), steps_.end(),
+                     [&](const Relevant& step) { return step.kind == kind; });
+}
+
+std::vector<std::string> AccountStates::phase_names() const {
+  std::vector<std::string> names = {"before", "prepared"};
+  const auto add = [&](StepKind kind, const char* name) {
+    if (has(kind)) names.emplace_back(name);
+  };
+  add(StepKind::address_move, "cutover");
+  add(StepKind::admin_account, "created");
+  if (is_moved_at_all()) names.emplace_back("copied");
+  add(StepKind::postfix_hold, "held");
+  add(StepKind::admin_keys, "keys");
+  if (commit_ >= 0) names.emplace_back("moved");
+  if (closed_over([](const Relevant& step) { return step.stage == Stage::finalize; }) != 0)
+    names.emplace_back("finalized");
+  return names;
+}
+
+std::optional<Mask> AccountStates::at_phase(std::string_view phase) const {
+  const std::vector<std::string> names = phase_names();
+  const auto found = std::find(names.begin(), names.end(), phase);
+  if (found == names.end()) return std::nullopt;
+  const auto rank = [&](std::string_view name) {
+    return std::find(names.begin(), names.end(), name) - names.begin();
+  };
+  const auto wanted = found - names.begin();
+  const auto is_reached = [&](std::string_view name) {
+    const auto at = rank(name);
+    return at < static_cast<std::ptrdiff_t>(names.size()) && at <= wanted;
+  };
+  return closed_over([&](const Relevant& step) {
+    if (step.stage == Stage::prepare) return is_reached("prepared");
+    if (step.stage == Stage::finalize) return is_reached("finalized");
+    switch (step.kind) {
+      case StepKind::address_move:
+        return is_reached("cutover");
+      case StepKind::admin_account:
+        return is_reached("created");
+      case StepKind::archive_copy:
+        return is_reached("copied");
+      case StepKind::postfix_hold:
+        return is_reached("held");
+      case StepKind::admin_keys:
+        return is_reached("keys");
+      default:
+        return is_wave_stage(step.stage) && is_reached("moved");
+    }
+  });
+}
+
+std::optional<Mask> AccountStates::after_step(std::string_view id) const {
+  const auto wanted = graph_.find(id);
+  if (!wanted) return std::nullopt;
+  // Steps that decide nothing themselves stand for what they wait for.
+  std::vector<bool> is_seen(graph_.size());
+  std::vector<StepId> open = {*wanted};
+  is_seen[ir::index(*wanted)] = true;
+  while (!open.empty()) {
+    const StepId one = open.back();
+    open.pop_back();
+    for (const StepId earlier : graph_.after(one)) {
+      if (is_seen[ir::index(earlier)]) continue;
+      is_seen[ir::index(earlier)] = true;
+      open.push_back(earlier);
+    }
+  }
+  return closed_over([&](const Relevant& step) { return bool{is_seen[ir::index(step.step)]}; });
+}
+
+// --- classes
+
+namespace {
+
+Subject subject_of(const ir::StepGraph& graph, ir::RowId row, StepId step,
+                   std::size_t aliases_max) {
+  const ir::Value arguments = graph.arguments(step);
+  Subject subject;
+  subject.row = row;
+  subject.account = lower_ascii(arguments["account"].string_or(graph.row_name(row)));
+  for (const ir::Value& alias : arguments["aliases"].items()) {
+    if (subject.aliases.size() < aliases_max)
+      subject.aliases.push_back(lower_ascii(alias.string_or("")));
+  }
+  subject.names = subject.aliases;
+  subject.names.insert(subject.names.begin(), subject.account);
+  return subject;
+}
+
+constexpr std::size_t kClassesMax = 64;  // accounts looked at
+constexpr std::size_t kAliasesMax = 3;   // aliases looked at for one account
+constexpr std::size_t kListMembersMax = 4;
+
+struct RowFacts {
+  std::size_t signature = 0;
+  StepId any = {};
+  bool is_account = false;
+};
+
+std::vector<RowFacts> rows_of(const ir::StepGraph& graph) {
+  std::vector<RowFacts> rows(graph.row_count() + 1);
+  for (const StepId step : graph.order()) {
+    if (!is_account_kind(graph.kind(step))) continue;
+    const auto row = static_cast<std::size_t>(graph.row(step));
+    if (row == 0 || row >= rows.size()) continue;
+    RowFacts& facts = rows[row];
+    // The address of a shape names it: rows stamped out of the same shapes behave alike.
+    const auto shape = reinterpret_cast<std::uintptr_t>(&graph.shape(step));  // NOLINT
+    facts.signature = facts.signature * 1'000'003U + std::hash<std::uintptr_t>{}(shape);
+    if (!facts.is_account || graph.kind(step) == StepKind::admin_account) facts.any = step;
+    facts.is_account = true;
+  }
+  return rows;
+}
+
+}  // namespace
+
+std::vector<Subject> account_classes(const ir::StepGraph& graph) {
+  const std::vector<RowFacts> rows = rows_of(graph);
+  std::unordered_set<std::string> list_members;
+  std::size_t lists = 0;
+  for (const StepId step : graph.order()) {
+    if (graph.kind(step) != StepKind::admin_list) continue;
+    if (++lists > kListsMax) break;
+    const ir::Value arguments = graph.arguments(step);
+    for (const ir::Value& member : arguments["members"].items()) {
+      if (list_members.size() < kListMembersMax)
+        list_members.insert(lower_ascii(member.string_or("")));
+    }
+  }
+  std::vector<Subject> subjects;
+  std::unordered_set<std::string> classes;
+  for (std::size_t row = 1; row < rows.size() && subjects.size() < kClassesMax; ++row) {
+    const RowFacts& facts = rows[row];
+    if (!facts.is_account) continue;
+    Subject subject = subject_of(graph, static_cast<ir::RowId>(row), facts.any, kAliasesMax);
+    const std::string label =
+        fmt::format("{} {} {} {}", facts.signature, !subject.aliases.empty(),
+                    list_members.contains(subject.account), domain_of(subject.account));
+    if (classes.insert(label).second) subjects.push_back(std::move(subject));
+  }
+  return subjects;
+}
+
+std::optional<Subject> subject_with(const ir::StepGraph& graph, std::string_view address) {
+  std::string wanted = lower_ascii(address);
+  const std::size_t plus = wanted.find('+');
+  const std::size_t at = wanted.rfind('@');
+  if (plus != std::string::npos && plus > 0 && at != std::string::npos && plus < at)
+    wanted.erase(plus, at - plus);
+  for (const StepId step : graph.order()) {
+    if (graph.kind(step) != StepKind::admin_account || graph.row(step) == ir::RowId::none) continue;
+    Subject subject = subject_of(graph, graph.row(step), step, SIZE_MAX);
+    if (std::find(subject.names.begin(), subject.names.end(), wanted) != subject.names.end())
+      return subject;
+  }
+  return std::nullopt;
+}
+
+}  // namespace plan::flow
