@@ -21,6 +21,9 @@ std::span<const PasswordForm> password_forms() { return kForms; }
 std::string_view scheme_name(std::string_view scheme) { return scheme.substr(0, scheme.find(':')); }
 
 PasswordForm password_form(std::string_view scheme) {
+  if (scheme.ends_with(kDamaged))
+    return {scheme, PasswordVerdict::refuse,
+            "the hash is damaged: cut, with something around it, or with a part that nothing has"};
   const std::string_view name = scheme_name(scheme);
   const std::string_view form = scheme.substr(name.size());
   for (const PasswordForm& row : kForms) {

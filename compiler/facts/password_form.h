@@ -20,6 +20,10 @@ struct PasswordForm {
   std::string_view words = {};  ///< what is sent instead, or why it cannot be
 };
 
+/// What the source's driver writes behind the form of a hash that no password fits: cut, with
+/// blanks around it, of a wrong length. The target would take its text for the password.
+constexpr std::string_view kDamaged = ":damaged";
+
 /// The table of password_form.def.
 [[nodiscard]] std::span<const PasswordForm> password_forms();
 /// The row of `scheme` (letter case of the scheme's name does not matter); `unknown` when there is

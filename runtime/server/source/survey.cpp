@@ -15,6 +15,7 @@
 #include "runtime/server/postfix/alias_table.h"
 #include "runtime/server/source/errors.h"
 #include "runtime/server/source/limits.h"
+#include "runtime/server/source/password_form.h"
 
 namespace plan::server::source {
 namespace {
@@ -218,7 +219,7 @@ class Survey {
     }
     account.set("aliases", std::move(aliases));
     account.set("disabled_aliases", Value::list());
-    account.set("hash_scheme", entry.password.form());
+    account.set("hash_scheme", lock_form(entry.password));
     if (entry.password.scheme != "NONE") {
       PLAN_TRY(digest, keyed_digest_(secret::Secret(entry.password.with_scheme())));
       account.set("hash_digest", digest);
@@ -388,6 +389,24 @@ class Survey {
     for (const char* name : {"recipient_delimiter", "message_size_limit", "virtual_transport"}) {
       PLAN_TRY(value, source_.postconf_expanded(name));
       settings.set(name, value);
+    }
+    // What does something for accounts and is not carried over, and what judges the mail of the
+    // target: the compiler says so.
+    for (const char* name :
+         {"always_bcc", "sender_bcc_maps", "recipient_bcc_maps", "canonical_maps",
+          "sender_canonical_maps", "recipient_canonical_maps", "relocated_maps", "mynetworks",
+          "smtpd_milters", "smtpd_helo_restrictions", "smtpd_client_restrictions",
+          "smtpd_recipient_restrictions"}) {
+      PLAN_TRY(value, source_.postconf_expanded(name));
+      if (!value.empty()) settings.set(name, value);
+    }
+    for (const char* name : {"auth_default_realm", "login_trusted_networks", "protocols"}) {
+      PLAN_TRY(value, source_.doveconf(name));
+      settings.set(name, value);
+    }
+    for (const char* name : {"sieve_before", "sieve_after"}) {
+      PLAN_TRY(value, source_.doveconf(fmt::format("plugin/{}", name)));
+      if (!value.empty()) settings.set(name, value);
     }
     Value catch_alls = Value::map();
     for (const auto& [domain, members] : roles_.catch_alls) {

@@ -247,6 +247,11 @@ std::string hash_clear_text(std::string_view text, std::string_view account) {
                      unpadded_base64(salt), unpadded_base64(bytes));
 }
 
+/// Schemes whose text is one of crypt's forms, or another that begins with `$`.
+constexpr std::array<std::string_view, 10> kNamesOfCrypt = {
+    "CRYPT", "SHA512-CRYPT", "SHA256-CRYPT", "BLF-CRYPT", "MD5-CRYPT",
+    "MD5",   "ARGON2",       "ARGON2I",      "ARGON2ID",  "SCRYPT"};
+
 std::optional<std::string> rewrite(const Scheme& scheme, std::string_view account) {
   const std::string& name = scheme.name;
   const std::string_view text = scheme.text;
@@ -272,9 +277,6 @@ std::optional<std::string> rewrite(const Scheme& scheme, std::string_view accoun
     return rewritten_pbkdf2(name == "PBKDF2-SHA256" ? "sha256" : "sha512", fields[0], fields[1],
                             fields[2]);
   }
-  constexpr std::array<std::string_view, 9> kNamesOfCrypt = {
-      "CRYPT", "SHA512-CRYPT", "SHA256-CRYPT", "BLF-CRYPT", "MD5-CRYPT",
-      "MD5",   "ARGON2",       "ARGON2I",      "ARGON2ID"};
   if (std::find(kNamesOfCrypt.begin(), kNamesOfCrypt.end(), name) == kNamesOfCrypt.end())
     return std::nullopt;
   if (text.starts_with("$pbkdf2-sha256$") || text.starts_with("$pbkdf2-sha512$")) {
@@ -297,6 +299,31 @@ SecretForm secret_form(std::string_view secret) {
       return scheme_form(secret.substr(1, end - 1), secret.substr(end + 1));
   }
   return SecretForm::plain_text;
+}
+
+bool is_damaged(const secret::Secret& stored) {
+  constexpr std::array<std::string_view, 11> kDigests = {
+      "SHA",     "SHA1",     "SHA256",    "SHA512",        "SSHA",         "SSHA256",
+      "SSHA512", "LDAP-MD5", "PLAIN-MD5", "PBKDF2-SHA256", "PBKDF2-SHA512"};
+  constexpr std::array<std::string_view, 12> kIds = {
+      "1",    "2a",       "2b",      "2y",      "5",      "6",
+      "sha1", "argon2id", "argon2i", "argon2d", "scrypt", "pbkdf2-sha256"};
+  const auto holds = [](const auto& names, std::string_view name) {
+    return std::find(names.begin(), names.end(), name) != names.end();
+  };
+  const std::string& text = stored.reveal_for("looking whether a password hash is whole");
+  const Scheme scheme = split_scheme(text, {});
+  const std::optional<std::string> sent = rewrite(scheme, {});
+  if ((sent && secret_form(*sent) == SecretForm::usable) || secret_form(text) == SecretForm::usable)
+    return false;
+  if (holds(kDigests, scheme.name) || scheme.name == "DES-CRYPT") return true;
+  if (!holds(kNamesOfCrypt, scheme.name) && scheme.name != "PBKDF2") return false;
+  // Of crypt's forms only those of these ids are carried at all.
+  if (scheme.text.starts_with('$')) {
+    const std::vector<std::string_view> fields = fields_of(scheme.text);
+    return fields.size() < 2 || holds(kIds, fields.front()) || fields.front() == "pbkdf2-sha512";
+  }
+  return scheme.name != "SCRYPT" && scheme.name != "PBKDF2" && !scheme.text.starts_with('_');
 }
 
 Result<secret::Secret> secret_for_target(const secret::Secret& stored,

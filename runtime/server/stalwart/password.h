@@ -17,6 +17,11 @@ enum class SecretForm : std::uint8_t {
 
 [[nodiscard]] SecretForm secret_form(std::string_view secret);
 
+/// Is `stored` (`{SCHEME}text`) of a form that is carried over, and yet nothing of it can be sent:
+/// cut, with blanks around it, a salt or digest of a length that there is not? False for whole ones
+/// and for forms that are never carried.
+[[nodiscard]] bool is_damaged(const secret::Secret& stored);
+
 /// The hash of a source, `{SCHEME}text` or `text` under `default_scheme` (Dovecot's spelling:
 /// "SHA512-CRYPT", "PLAIN", "SSHA.HEX"; empty: CRYPT), in the form that the target recognises and
 /// verifies. A clear text is hashed here (PBKDF2-HMAC-SHA-512; the salt is derived from the account

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -175,6 +176,55 @@ Outcome add_domains_and_addresses(Registry& registry, Survey& survey) {
   return {};
 }
 
+/// A set is a map on the wire, `{"203.0.113.10": true}`; in the lock it is a sorted list.
+Value set_as_list(const Value& value) {
+  if (!value.is_map()) return value;
+  std::set<std::string> members;
+  for (const auto& [name, is_member] : value.members()) {
+    if (!is_member.is_bool()) return value;
+    members.insert(name);
+  }
+  return strings(members);
+}
+
+/// Where the target listens, whom it never bans, and for which names it has certificates. What
+/// cannot be listed is not measured.
+void add_doors(Registry& registry, Survey& survey, Value& settings) {
+  const auto list_of = [&](const char* type, const auto& take) {
+    auto objects = registry.all(type);
+    if (!objects) {
+      survey.could_not(fmt::format("target/setting/{}", type), objects.error());
+      return false;
+    }
+    for (const Value& object : *objects) take(object);
+    return true;
+  };
+  std::set<std::pair<std::string, std::int64_t>> doors;
+  const bool has_doors = list_of("NetworkListener", [&](const Value& listener) {
+    for (const auto& [address, is_bound] : listener["bind"].members()) {
+      const std::size_t colon = address.rfind(':');
+      if (colon == std::string::npos) continue;
+      std::int64_t port = 0;
+      std::from_chars(address.data() + colon + 1, address.data() + address.size(), port);
+      if (port > 0) doors.emplace(std::string(listener["protocol"].string_or("smtp")), port);
+    }
+  });
+  Value list = Value::list();
+  for (const auto& [protocol, port] : doors)
+    list.push_back(Value::map({{"protocol", protocol}, {"port", port}}));
+  if (has_doors) settings.set("NetworkListener.bind", std::move(list));
+  std::set<std::string> allowed;
+  if (list_of("AllowedIp",
+              [&](const Value& ip) { allowed.insert(std::string(ip["address"].string_or({}))); }))
+    settings.set("AllowedIp.address", strings(allowed));
+  std::set<std::string> names;
+  if (list_of("Certificate", [&](const Value& certificate) {
+        for (const auto& [name, is_member] : certificate["subjectAlternativeNames"].members())
+          names.insert(lower_ascii(name));
+      }))
+    settings.set("Certificate.subjectAlternativeNames", strings(names));
+}
+
 Outcome add_settings(Registry& registry, Survey& survey) {
   PLAN_TRY(throttles, registry.all("MtaInboundThrottle"));
   std::map<std::string, Value> sorted;
@@ -193,17 +243,22 @@ Outcome add_settings(Registry& registry, Survey& survey) {
     std::string_view object;
     std::string_view member;
   };
-  constexpr std::array<Setting, 3> kSettings = {
-      {{"MtaOutboundStrategy", "route"}, {"MtaStageData", "maxMessages"}, {"SpamPyzor", "enable"}}};
+  constexpr std::array<Setting, 6> kSettings = {{{"MtaOutboundStrategy", "route"},
+                                                 {"MtaStageData", "maxMessages"},
+                                                 {"MtaStageData", "maxMessageSize"},
+                                                 {"SpamPyzor", "enable"},
+                                                 {"DataRetention", "expungeTrashAfter"},
+                                                 {"SystemSettings", "proxyTrustedNetworks"}}};
   Value settings = Value::map();
   for (const Setting& setting : kSettings) {
     auto object = registry.singleton(setting.object);
     const std::string name = fmt::format("{}.{}", setting.object, setting.member);
     if (object && object->is_map())
-      settings.set(name, (*object)[setting.member]);
+      settings.set(name, set_as_list((*object)[setting.member]));
     else if (!object)
       survey.could_not("target/setting/" + name, object.error());
   }
+  add_doors(registry, survey, settings);
   survey.set("settings", std::move(settings));
   return {};
 }
