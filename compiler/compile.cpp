@@ -5,6 +5,8 @@
 #include <algorithm>
 
 #include "compiler/check/account_list.h"
+#include "compiler/check/findings.h"
+#include "compiler/check/graph_view.h"
 #include "compiler/check/plan.h"
 #include "compiler/facts/lock.h"
 #include "compiler/facts/measurement.h"
@@ -49,6 +51,7 @@ class Compilation {
         check::resolve(std::move(*plan), std::move(lock), std::move(facts), sink_);
     check::check_rules(migration, sink_);
     summarise(migration);
+    findings_ = migration.plan.findings;
     // What follows from an error that was reported is not reported once more.
     if (migration.lock != nullptr && !sink_.has_errors()) expand(migration);
     return finish();
@@ -117,7 +120,7 @@ class Compilation {
     lowering.modules = std::move(modules->instances);
     auto graph = lower::lower(lowering, sink_);
     if (!graph) return;
-    check_rollback_points(*graph, migration.plan, sink_);
+    check::check_graph_rules(migration.plan, *graph, sink_);
     if (input_.schema != nullptr) {
       check_target_values(*graph, *input_.schema, migration.plan, sink_);
     } else if (!migration.plan.is_of_store) {
@@ -159,13 +162,21 @@ class Compilation {
 
   CompileResult finish() {
     result_.sources = sources_;
-    result_.diagnostics = sink_.sorted();
+    const bool is_complete = !sink_.has_errors();
+    check::SortedFindings sorted =
+        check::apply_findings(findings_, sink_.sorted(), *sources_, is_complete);
+    result_.diagnostics = std::move(sorted.diagnostics);
+    for (check::Silenced& one : sorted.silenced)
+      result_.silenced.push_back({std::move(one.diagnostic), one.rule.reason, one.rule.span});
+    // The plan may have raised a warning to an error.
+    if (result_.has_errors()) result_.graph.reset();
     return std::move(result_);
   }
 
   CompileInput input_;
   std::shared_ptr<SourceSet> sources_;
   Sink sink_;
+  std::vector<check::FindingRule> findings_;
   CompileResult result_;
 };
 

@@ -65,11 +65,21 @@ struct PlanSummary {
   ir::Value connections = {};
 };
 
+/// A diagnostic that the plan silences.
+struct SilencedFinding {
+  Diagnostic diagnostic = {};
+  std::string reason = {};
+  Span span = {};  ///< where the plan says so
+};
+
 struct CompileResult {
   std::shared_ptr<SourceSet> sources = {};   ///< for rendering diagnostics and origins
   std::optional<ir::StepGraph> graph = {};   ///< frozen; nothing when there are errors
   std::vector<Diagnostic> diagnostics = {};  ///< in the order of a reader
   std::optional<PlanSummary> plan = {};      ///< as far as it could be understood
+  /// What the plan silences (`findings`), with its reason: not among `diagnostics`, and shown in
+  /// every diff.
+  std::vector<SilencedFinding> silenced = {};
 
   [[nodiscard]] bool has_errors() const;
 };

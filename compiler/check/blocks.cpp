@@ -224,4 +224,22 @@ const std::vector<Field>& store_place_fields() {
   return kFields;
 }
 
+const std::vector<Field>& clients_fields() {
+  static const std::vector<Field> kFields = {
+      Field{"bandwidth", FieldType::bytes, true, {}, {}, {}, 1'024},
+      Field{"within", FieldType::duration_ms, true, {}, {}, {}, 60'000, 2'592'000'000},
+  };
+  return kFields;
+}
+
+const std::vector<Field>& finding_fields() {
+  static const std::vector<Field> kFields = {
+      Field{"code", FieldType::text, true},
+      Field{"at", FieldType::text, true},
+      Field{"severity", FieldType::word, true, {}, {}, {"silent", "note", "warning", "error"}},
+      Field{"reason", FieldType::text, true},
+  };
+  return kFields;
+}
+
 }  // namespace plan::check

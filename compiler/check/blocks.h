@@ -17,6 +17,8 @@ namespace plan::check {
 [[nodiscard]] const std::vector<Field>& cutover_fields();
 /// `stop_when` of a wave.
 [[nodiscard]] const std::vector<Field>& stop_fields();
+[[nodiscard]] const std::vector<Field>& clients_fields();
+[[nodiscard]] const std::vector<Field>& finding_fields();
 
 /// `hosts` and `target` of a plan about a store.
 [[nodiscard]] const std::vector<Field>& store_host_fields();

@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -33,6 +34,20 @@ struct PlanWave {
   std::int64_t start_after_ms = 0;     ///< since 1970; 0: as soon as its turn comes
   std::int64_t complete_after_ms = 0;  ///< no account is held before; 0: as soon as it is copied
   Span window_span = {};               ///< of the later of the two
+  /// What the wave's clients, which load all their mail again, may take of the network; 0: not
+  /// said.
+  std::uint64_t client_bytes_per_s = 0;
+  std::uint64_t client_within_ms = 0;
+  Span clients_span = {};
+};
+
+/// What the plan says about one diagnostic at one place: another severity, or that it is silenced.
+struct FindingRule {
+  Kind kind = {};
+  std::string at = {};                    ///< the text that the diagnostic points at
+  std::optional<Severity> severity = {};  ///< nothing: silenced
+  std::string reason = {};
+  Span span = {};
 };
 
 /// One entry of `dump:`.
@@ -97,6 +112,7 @@ struct Plan {
   std::vector<Named> without_password = {};
   std::vector<PlanWave> waves = {};
   std::vector<Named> rollback_points = {};
+  std::vector<FindingRule> findings = {};
   Span rollback_span = {};
   /// The plan is about one server's store: dumps of it, or its move to another kind. It has no
   /// source, proxies, domains or accounts.

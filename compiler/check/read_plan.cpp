@@ -19,12 +19,14 @@ using syntax::Entry;
 using syntax::Node;
 
 const std::vector<std::string_view> kPlanKeys = {
-    "plan",   "name",   "use",     "addresses", "hosts",
-    "source", "target", "proxies", "domains",   "accounts",
-    "waves",  "move",   "cutover", "finalize",  "rollback_points",
+    "plan",     "name",   "use",     "addresses", "hosts",
+    "source",   "target", "proxies", "domains",   "accounts",
+    "waves",    "move",   "cutover", "finalize",  "rollback_points",
+    "findings",
 };
-const std::vector<std::string_view> kWaveKeys = {
-    "name", "accounts", "parallel", "hold", "start_after", "complete_after", "stop_when"};
+const std::vector<std::string_view> kWaveKeys = {"name",      "accounts",    "parallel",
+                                                 "hold",      "start_after", "complete_after",
+                                                 "stop_when", "clients"};
 const std::vector<std::string_view> kAccountKeys = {"from", "except", "without_password"};
 const std::vector<std::string_view> kOurAccountSources = {"passwd_file", "csv", "list"};
 const std::vector<std::string_view> kOtherAccountSources = {"sql", "mailcow", "mail-in-a-box",
@@ -84,6 +86,7 @@ class PlanReader {
     read_cutover();
     read_finalize();
     read_points();
+    read_findings();
     return std::move(plan_);
   }
 
@@ -374,6 +377,13 @@ class PlanReader {
       read_stop_rules(*stop, "`stop_when` of " + what, wave);
     }
     read_window(item, what, wave);
+    if (const Node* clients = item.find("clients")) {
+      const Value block =
+          reader_.block(clients, clients_fields(), "`clients` of " + what, clients->span);
+      wave.client_bytes_per_s = static_cast<std::uint64_t>(block["bandwidth"].integer_or(0));
+      wave.client_within_ms = static_cast<std::uint64_t>(block["within"].integer_or(0));
+      wave.clients_span = clients->span;
+    }
     return wave;
   }
 
@@ -490,6 +500,44 @@ class PlanReader {
       plan_.rollback_points.push_back(std::move(point));
     }
     report_duplicates(plan_.rollback_points, "rollback point", sink_);
+  }
+
+  void read_findings() {
+    const Node* node = tree_->find("findings");
+    if (node == nullptr || node->is_null()) return;
+    if (!node->is_sequence()) return reader_.wrong_type(*node, "a list", "`findings`");
+    std::vector<std::string_view> codes;
+    for (const KindInfo& kind : all_kinds()) codes.push_back(kind.name);
+    for (const Node& item : node->items) {
+      const Value block = reader_.block(&item, finding_fields(), "this finding", item.span);
+      const std::string_view code = block["code"].string_or("");
+      const auto known = std::find_if(all_kinds().begin(), all_kinds().end(),
+                                      [&](const KindInfo& kind) { return kind.name == code; });
+      const Node* code_node = item.find("code");
+      if (code_node == nullptr || code.empty()) continue;  // reported
+      if (known == all_kinds().end()) {
+        auto report = sink_.report(Kind::unknown_name, code_node->span,
+                                   fmt::format("there is no code `{}`", printable(code, 60)));
+        if (const auto near = nearest(code, codes))
+          report.label(fmt::format("did you mean `{}`?", *near));
+        continue;
+      }
+      const std::string_view severity = block["severity"].string_or("");
+      FindingRule rule{known->kind, std::string(block["at"].string_or("")), std::nullopt,
+                       std::string(trim(block["reason"].string_or(""))), code_node->span};
+      for (const Severity one : {Severity::note, Severity::warning, Severity::error}) {
+        if (severity == to_string(one)) rule.severity = one;
+      }
+      if (rule.reason.empty()) {
+        sink_
+            .report(Kind::bad_value, code_node->span,
+                    fmt::format("nothing says why `{}` is {}", printable(code, 60),
+                                severity == "silent" ? "silenced" : "changed"))
+            .help("write the reason for who reviews the plan: `reason: ...`");
+        continue;
+      }
+      if (!rule.at.empty() && !severity.empty()) plan_.findings.push_back(std::move(rule));
+    }
   }
 
   std::shared_ptr<const Node> tree_;

@@ -45,6 +45,17 @@ std::pair<std::string, std::string> shown_bytes(std::uint64_t left, std::uint64_
   return shown;
 }
 
+const ir::Value& setting(const Migration& migration, const char* name) {
+  static const ir::Value kNone;
+  if (migration.lock == nullptr) return kNone;
+  const auto found = migration.lock->settings.find(name);
+  return found == migration.lock->settings.end() ? kNone : found->second;
+}
+
+Span accounts_place(const Plan& plan) {
+  return plan.accounts_span.is_known() ? plan.accounts_span : plan.span;
+}
+
 std::string counted(std::size_t count, std::string_view one, std::string_view many) {
   return fmt::format("{} {}", show_count(count), count == 1 ? one : many);
 }

@@ -30,4 +30,9 @@ struct Examples {
 /// "1 account", "12 accounts"
 [[nodiscard]] std::string counted(std::size_t count, std::string_view one, std::string_view many);
 
+/// A setting of the lock ("source.recipient_delimiter"); null when it was not measured.
+[[nodiscard]] const ir::Value& setting(const Migration& migration, const char* name);
+/// Where the accounts of the plan are named.
+[[nodiscard]] Span accounts_place(const Plan& plan);
+
 }  // namespace plan::check::rules

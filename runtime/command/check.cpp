@@ -57,6 +57,7 @@ ExitCode run_check(const Invocation& invocation) {
                               show_count(compiled.graph->size()), compiled.plan->waves.size()));
     }
   }
+  for (const std::string& line : silenced_findings(*project)) print_words(line + "\n");
   if (compiled.has_errors()) return ExitCode::error;
   if (unchecked == 0) return ExitCode::done;
   print_words(fmt::format("{} {} not checked, see above\n", unchecked,

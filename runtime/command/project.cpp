@@ -123,6 +123,19 @@ Outcome accept_untried_servers(const Project& project, bool is_accepted) {
       .with_blame(Blame::plan);
 }
 
+std::vector<std::string> silenced_findings(const Project& project) {
+  std::vector<std::string> lines;
+  const SourceSet& sources = *project.compiled.sources;
+  for (const SilencedFinding& silenced : project.compiled.silenced) {
+    const Diagnostic& diagnostic = silenced.diagnostic;
+    lines.push_back(fmt::format("silenced at {}, because {}: {}: {}: {} [{}]",
+                                place_of(sources, silenced.span), silenced.reason,
+                                place_of(sources, diagnostic.span), to_string(diagnostic.severity),
+                                diagnostic.message, info(diagnostic.kind).name));
+  }
+  return lines;
+}
+
 std::string place_of(const SourceSet& sources, Span span) {
   if (!span.is_known() || static_cast<std::size_t>(span.file) > sources.size()) return {};
   const Position position = sources.position(span.file, span.begin);

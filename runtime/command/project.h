@@ -52,6 +52,9 @@ struct ProjectFiles {
 /// Error: server-not-tried, unless the operator said so (`--untested-version`) or there is none.
 [[nodiscard]] Outcome accept_untried_servers(const Project& project, bool is_accepted);
 
+/// What the plan silences, a line each with its place and the reason; named in every diff.
+[[nodiscard]] std::vector<std::string> silenced_findings(const Project& project);
+
 /// "migration.yaml:33:5".
 [[nodiscard]] std::string place_of(const SourceSet& sources, Span span);
 

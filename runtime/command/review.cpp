@@ -68,6 +68,7 @@ Review review_project(Project project, Session& session, const step::StopSignal&
   if (auto marked = mark_done(saved, project.folder); !marked)
     saved.notes.push_back(
         fmt::format("what was done already is not known: {}", marked.error().to_line()));
+  for (const std::string& line : silenced_findings(project)) saved.notes.push_back(line);
   const std::size_t before = saved.notes.size();
   for (const Observations::Failure& failure : seen.failures) {
     if (saved.notes.size() - before == kFailuresNamed) break;

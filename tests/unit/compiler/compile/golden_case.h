@@ -14,7 +14,8 @@ namespace plan::test {
 /// facts.jsonl, accounts.csv, mine.plan and what it uses, module.yaml, options.txt; all but the
 /// plan may be missing. In a plan, a line
 /// `@repeat COUNT TEXT` stands for TEXT that often (files of many megabytes are not kept). In a
-/// lock, `auto:NAME` stands for the digest of a plan's name and `digest auto` for the right digest.
+/// lock, `auto:NAME` stands for the digest of a plan's name, `digest auto` for the right digest and
+/// `auto-members:COUNT` at the end of a line for so many addresses.
 struct GoldenCase {
   std::filesystem::path folder = {};
   CompileInput input = {};

@@ -39,6 +39,14 @@ std::string expand_repeats(const std::string& text) {
 }
 
 std::string fill_digests(std::string text) {
+  if (const std::size_t at = text.find("auto-members:"); at != std::string::npos) {
+    const std::size_t end = text.find('\n', at);
+    std::string members;
+    const std::size_t count = std::stoul(text.substr(at + 13, end - at - 13));
+    for (std::size_t i = 0; i < count; ++i)
+      members += fmt::format("{}m{:06}@example.net", i == 0 ? "" : ",", i);
+    text.replace(at, end - at, members);
+  }
   if (const std::size_t at = text.find("auto:"); at != std::string::npos) {
     const std::size_t end = text.find('\n', at);
     text.replace(at, end - at, ir::sha256(text.substr(at + 5, end - at - 5)).hex());

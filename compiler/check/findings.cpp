@@ -1,0 +1,106 @@
+#include "compiler/check/findings.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+#include "compiler/facts/lock_text.h"
+#include "compiler/source/text.h"
+
+namespace plan::check {
+namespace {
+
+/// What stands at the caret, as its author wrote it: without quotes, and not escaped as in a lock.
+std::string text_at(const Diagnostic& diagnostic, const SourceSet& sources) {
+  const Span span = diagnostic.span;
+  if (!span.is_known()) return {};
+  std::string_view text = sources.text(span.file);
+  text = text.substr(std::min<std::size_t>(span.begin, text.size()));
+  text = text.substr(0, span.end > span.begin ? span.end - span.begin : 0);
+  if (text.size() >= 2 && (text.front() == '"' || text.front() == '\'') &&
+      text.back() == text.front())
+    text = text.substr(1, text.size() - 2);
+  if (text.find('%') != std::string_view::npos) {
+    if (auto word = facts::unescape_word(text)) return std::move(*word);
+  }
+  return std::string(text);
+}
+
+bool is_lowered(const Diagnostic& diagnostic, const FindingRule& rule) {
+  return !rule.severity || *rule.severity < diagnostic.severity;
+}
+
+/// What would go wrong does not go right by being called otherwise, and what nobody looked at has
+/// not passed.
+bool may_be_lowered(const Diagnostic& diagnostic) {
+  return diagnostic.severity != Severity::error && diagnostic.kind != Kind::not_measured &&
+         diagnostic.kind != Kind::schema_missing && diagnostic.kind != Kind::untested_version;
+}
+
+Diagnostic made(Kind kind, const FindingRule& rule, std::string message, std::string help) {
+  Diagnostic diagnostic;
+  diagnostic.kind = kind;
+  diagnostic.severity = info(kind).severity;
+  diagnostic.span = rule.span;
+  diagnostic.message = std::move(message);
+  diagnostic.help.push_back(std::move(help));
+  return diagnostic;
+}
+
+}  // namespace
+
+SortedFindings apply_findings(const std::vector<FindingRule>& rules,
+                              std::vector<Diagnostic> diagnostics, const SourceSet& sources,
+                              bool is_complete) {
+  SortedFindings sorted;
+  if (rules.empty()) {
+    sorted.diagnostics = std::move(diagnostics);
+    return sorted;
+  }
+  std::multimap<Kind, std::size_t> by_kind;
+  for (std::size_t i = 0; i < rules.size(); ++i) by_kind.emplace(rules[i].kind, i);
+  std::vector<bool> is_used(rules.size());
+  std::vector<Diagnostic> own;
+  for (Diagnostic& diagnostic : diagnostics) {
+    const FindingRule* rule = nullptr;
+    const auto [begin, end] = by_kind.equal_range(diagnostic.kind);
+    for (auto entry = begin; entry != end; ++entry) {
+      if (text_at(diagnostic, sources) != rules[entry->second].at) continue;
+      rule = &rules[entry->second];
+      is_used[entry->second] = true;
+    }
+    if (rule == nullptr) {
+      sorted.diagnostics.push_back(std::move(diagnostic));
+    } else if (is_lowered(diagnostic, *rule) && !may_be_lowered(diagnostic)) {
+      own.push_back(
+          made(Kind::bad_value, *rule,
+               fmt::format("`{}` cannot be made less than it is here", info(rule->kind).name),
+               "mend what it says; warnings and notes can be silenced, but not those that "
+               "say what was not looked at"));
+      sorted.diagnostics.push_back(std::move(diagnostic));
+    } else if (!rule->severity) {
+      sorted.silenced.push_back({std::move(diagnostic), *rule});
+    } else {
+      diagnostic.severity = *rule->severity;
+      sorted.diagnostics.push_back(std::move(diagnostic));
+    }
+  }
+  for (std::size_t i = 0; i < rules.size() && is_complete; ++i) {
+    if (is_used[i]) continue;
+    own.push_back(made(Kind::finding_unmatched, rules[i],
+                       fmt::format("nothing is found as `{}` at `{}`", info(rules[i].kind).name,
+                                   printable(rules[i].at, 120)),
+                       "take it out: what it was for is no more, or it points elsewhere"));
+  }
+  sorted.diagnostics.insert(sorted.diagnostics.end(), std::make_move_iterator(own.begin()),
+                            std::make_move_iterator(own.end()));
+  std::stable_sort(sorted.diagnostics.begin(), sorted.diagnostics.end(),
+                   [](const Diagnostic& a, const Diagnostic& b) {
+                     if (a.span.file != b.span.file) return a.span.file < b.span.file;
+                     return a.span.begin < b.span.begin;
+                   });
+  return sorted;
+}
+
+}  // namespace plan::check

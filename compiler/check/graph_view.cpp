@@ -1,0 +1,112 @@
+#include "compiler/check/graph_view.h"
+
+#include <charconv>
+
+#include "compiler/schema/formats.h"
+
+namespace plan::check {
+namespace {
+
+using ir::StepId;
+using ir::StepKind;
+
+constexpr std::size_t kStepsOfShapeMax = 200;
+
+}  // namespace
+
+std::string_view object_type(std::string_view object) {
+  return object.starts_with("x:") ? object.substr(2) : object;
+}
+
+bool is_ip_in_network(std::string_view ip, std::string_view network) {
+  const std::size_t slash = network.find('/');
+  const auto left = schema::address_bytes(ip);
+  const auto right = schema::address_bytes(network.substr(0, slash));
+  if (left.empty() || left.size() != right.size()) return false;
+  std::size_t bits = left.size() * 8;
+  if (slash != std::string_view::npos) {
+    const std::string_view text = network.substr(slash + 1);
+    std::size_t given = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), given);
+    if (error != std::errc() || end != text.data() + text.size() || given > bits) return false;
+    bits = given;
+  }
+  for (std::size_t i = 0; i < bits; ++i) {
+    const unsigned mask = 0x80U >> (i % 8);
+    if ((left[i / 8] & mask) != (right[i / 8] & mask)) return false;
+  }
+  return true;
+}
+
+std::vector<std::string_view> results_of(const ir::Value& expression) {
+  std::vector<std::string_view> results;
+  const auto take = [&](const ir::Value& value) {
+    if (value.is_string()) results.push_back(value.as_string());
+  };
+  const ir::Value& match = expression["match"];
+  for (const auto& [number, branch] : match.members()) take(branch["then"]);
+  for (const ir::Value& branch : match.items()) take(branch["then"]);
+  take(expression["else"]);
+  return results;
+}
+
+GraphView::GraphView(const Plan& plan, const ir::StepGraph& graph)
+    : plan_(plan),
+      graph_(graph),
+      by_kind_(ir::all_step_kinds().size()),
+      kinds_before_(graph.size()) {
+  PLAN_CHECK(by_kind_.size() <= 64, "a mask of kinds has 64 bits");
+  for (std::size_t i = 0; i < graph.size(); ++i) {
+    const auto step = static_cast<StepId>(i);
+    by_kind_[static_cast<std::size_t>(graph.kind(step))].push_back(step);
+  }
+  for (const StepId step : graph.order()) {
+    const ir::RowId row = graph.row(step);
+    std::uint64_t kinds = 0;
+    for (const StepId earlier : graph.after(step)) {
+      if (graph.row(earlier) != row) continue;
+      kinds |= kinds_before_[ir::index(earlier)];
+      kinds |= std::uint64_t{1} << static_cast<unsigned>(graph.kind(earlier));
+    }
+    kinds_before_[ir::index(step)] = kinds;
+  }
+  std::vector<std::size_t> seen(graph.shapes().size());
+  for (const StepKind kind : {StepKind::admin_upsert, StepKind::admin_update}) {
+    for (const StepId step : of_kind(kind)) {
+      const auto shape = static_cast<std::size_t>(&graph.shape(step) - graph.shapes().data());
+      if (seen[shape]++ >= kStepsOfShapeMax) continue;
+      const ir::Value arguments = graph.arguments(step);
+      writes_.push_back({step, kind == StepKind::admin_upsert,
+                         std::string(object_type(arguments["object"].string_or(""))),
+                         arguments["match"], arguments["set"]});
+    }
+  }
+}
+
+std::span<const StepId> GraphView::of_kind(StepKind kind) const {
+  return by_kind_[static_cast<std::size_t>(kind)];
+}
+
+std::vector<bool> GraphView::needs_of(StepId step) const {
+  std::vector<bool> is_needed(graph_.size());
+  std::vector<StepId> open = {step};
+  while (!open.empty()) {
+    const StepId one = open.back();
+    open.pop_back();
+    for (const StepId earlier : graph_.after(one)) {
+      if (is_needed[ir::index(earlier)] || graph_.is_soft(earlier, one)) continue;
+      is_needed[ir::index(earlier)] = true;
+      open.push_back(earlier);
+    }
+  }
+  return is_needed;
+}
+
+void check_graph_rules(const Plan& plan, const ir::StepGraph& graph, Sink& sink) {
+  const GraphView view(plan, graph);
+#define PLAN_GRAPH_RULE(function) rules::function(view, sink);
+#include "compiler/check/graph_rules.def"
+#undef PLAN_GRAPH_RULE
+}
+
+}  // namespace plan::check

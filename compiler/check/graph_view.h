@@ -1,0 +1,70 @@
+#pragma once
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "compiler/check/plan.h"
+#include "compiler/ir/step_graph.h"
+
+namespace plan::check {
+
+/// What one step would write to an object of the target.
+struct TargetWrite {
+  ir::StepId step = {};
+  bool is_upsert = false;   ///< makes the object when it is not there
+  std::string object = {};  ///< "MtaRoute", without `x:`
+  ir::Value match = {};     ///< null for a singleton
+  ir::Value set = {};
+};
+
+/// The steps as the rules about order and about written values look at them.
+class GraphView {
+ public:
+  GraphView(const Plan& plan, const ir::StepGraph& graph);
+
+  [[nodiscard]] const Plan& plan() const { return plan_; }
+  [[nodiscard]] const ir::StepGraph& graph() const { return graph_; }
+  /// Steps of one kind, in the order of the graph.
+  [[nodiscard]] std::span<const ir::StepId> of_kind(ir::StepKind kind) const;
+  /// Those of the kinds `admin.upsert` and `admin.update`. Steps of one shape differ in names only:
+  /// at most 200 of each shape are here.
+  [[nodiscard]] std::span<const TargetWrite> writes() const { return writes_; }
+  /// Everything that has to be done before `step`; soft edges are an order and no need. One bit a
+  /// step.
+  [[nodiscard]] std::vector<bool> needs_of(ir::StepId step) const;
+  /// Is there a step of `kind` for the same account that has to be done before `step`? Looks at the
+  /// account's own steps only, which is what makes it cheap for every account.
+  [[nodiscard]] bool follows_in_row(ir::StepId step, ir::StepKind kind) const {
+    return ((kinds_before_[ir::index(step)] >> static_cast<unsigned>(kind)) & 1U) != 0;
+  }
+
+ private:
+  const Plan& plan_;
+  const ir::StepGraph& graph_;
+  std::vector<TargetWrite> writes_;
+  std::vector<std::vector<ir::StepId>> by_kind_;
+  std::vector<std::uint64_t> kinds_before_;  // one bit a kind: what the step's row does before it
+};
+
+/// The texts that an expression of the target can give: its `else` and every `then`.
+[[nodiscard]] std::vector<std::string_view> results_of(const ir::Value& expression);
+
+/// Type of an object without the `x:` of the wire.
+[[nodiscard]] std::string_view object_type(std::string_view object);
+
+/// `203.0.113.10` lies in `203.0.113.0/24`; false for anything that is not an address and a
+/// network.
+[[nodiscard]] bool is_ip_in_network(std::string_view ip, std::string_view network);
+
+/// Runs every rule of graph_rules.def.
+void check_graph_rules(const Plan& plan, const ir::StepGraph& graph, Sink& sink);
+
+namespace rules {
+#define PLAN_GRAPH_RULE(function) void function(const GraphView& view, Sink& sink);
+#include "compiler/check/graph_rules.def"
+#undef PLAN_GRAPH_RULE
+}  // namespace rules
+
+}  // namespace plan::check

@@ -1,0 +1,108 @@
+// Prevents: a check that was loosened for the migration and stays loose: relaying for a domain,
+// throttles that do not count, an address that is never banned (reference/split-delivery.md 8 rules
+// 5 and 8).
+#include <fmt/format.h>
+
+#include <set>
+
+#include "compiler/check/graph_view.h"
+#include "compiler/ir/json.h"
+#include "compiler/source/text.h"
+
+namespace plan::check::rules {
+namespace {
+
+using ir::StepId;
+using ir::StepKind;
+using ir::Value;
+
+constexpr std::size_t kStepsOfShapeMax = 200;
+
+/// Objects that a migration makes for its own time; the others (domains, accounts) are to stay.
+bool is_made_for_the_time(std::string_view object) {
+  return object == "MtaRoute" || object == "AllowedIp" || object == "MemoryLookupKey" ||
+         object == "MemoryLookupKeyValue";
+}
+
+std::string name_of(std::string_view object, const Value& match) {
+  return fmt::format("{}\n{}", object, match.is_map() ? ir::canonical_json(match) : std::string());
+}
+
+/// What finalize and the stages before it take back.
+struct Undone {
+  std::set<std::string> destroyed = {};
+  std::set<std::string> members = {};  ///< "OBJECT\nMATCH\nMEMBER"
+  std::set<std::string> restored = {};
+};
+
+Undone undone_by(const GraphView& view) {
+  Undone undone;
+  const ir::StepGraph& graph = view.graph();
+  for (const TargetWrite& write : view.writes()) {
+    if (graph.stage(write.step) != ir::Stage::finalize) continue;
+    for (const auto& [member, value] : write.set.members())
+      undone.members.insert(name_of(write.object, write.match) + "\n" + member);
+  }
+  std::vector<std::size_t> seen(graph.shapes().size());
+  for (const StepKind kind : {StepKind::restore, StepKind::admin_destroy}) {
+    for (const StepId step : view.of_kind(kind)) {
+      const auto shape = static_cast<std::size_t>(&graph.shape(step) - graph.shapes().data());
+      if (seen[shape]++ >= kStepsOfShapeMax) continue;
+      const Value arguments = graph.arguments(step);
+      if (kind == StepKind::restore) {
+        undone.restored.insert(std::string(arguments["step"].string_or("")));
+      } else {
+        undone.destroyed.insert(
+            name_of(object_type(arguments["object"].string_or("")), arguments["match"]));
+      }
+    }
+  }
+  return undone;
+}
+
+}  // namespace
+
+void relaxation_stays(const GraphView& view, Sink& sink) {
+  const ir::StepGraph& graph = view.graph();
+  const Undone undone = undone_by(view);
+  bool has_end = false;
+  for (const ir::StepShape& shape : graph.shapes())
+    has_end = has_end || shape.stage == ir::Stage::finalize;
+  std::set<std::string> said;
+  const auto say = [&](StepId step, const std::string& what, std::string_view label) {
+    if (!said.insert(graph.shape(step).id_pattern + what).second) return;
+    if (!has_end && said.size() > 1) return;  // without an end nothing is taken back
+    sink.report(Kind::relaxation_stays, graph.origin(step),
+                fmt::format("nothing in stage finalize takes back what `{}` does: {}",
+                            printable(graph.id(step), 160), what))
+        .severity(has_end ? Severity::error : Severity::warning)
+        .label(has_end ? std::string(label) : "the procedure has no stage finalize")
+        .help(fmt::format("add a step of kind `restore` with `step: {}` to stage finalize",
+                          printable(graph.id(step), 160)));
+  };
+  for (const TargetWrite& write : view.writes()) {
+    if (graph.stage(write.step) == ir::Stage::finalize ||
+        undone.restored.contains(graph.id(write.step)))
+      continue;
+    const std::string name = name_of(write.object, write.match);
+    if (undone.destroyed.contains(name)) continue;
+    if (write.is_upsert && is_made_for_the_time(write.object)) {
+      say(write.step, fmt::format("{} stays", write.object), "it is needed for the migration only");
+      continue;
+    }
+    for (const auto& [member, value] : write.set.members()) {
+      const bool is_relaying = write.object == "Domain" && member == "allowRelaying";
+      if (write.is_upsert && !(is_relaying && value.bool_or(false))) continue;
+      if (undone.members.contains(name + "\n" + member)) continue;
+      say(write.step, fmt::format("{}.{} stays as it is written here", write.object, member),
+          is_relaying ? "mail for unknown addresses would be relayed for ever"
+                      : "the server would keep it for ever");
+    }
+  }
+  for (const StepId step : view.of_kind(StepKind::postfix_listener)) {
+    if (!undone.restored.contains(graph.id(step)))
+      say(step, "the listener believes every client address that it is told", "it stays open");
+  }
+}
+
+}  // namespace plan::check::rules

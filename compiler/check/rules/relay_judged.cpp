@@ -1,0 +1,77 @@
+// Prevents: mail between two users that the source refuses or marks as spam, because it comes from
+// the target and the source judges it like a stranger's: its name, its SPF, its reputation (the
+// published guide's troubleshooting: relayed mail is bounced, the EHLO name is refused).
+#include <fmt/format.h>
+
+#include <array>
+
+#include "compiler/check/graph_view.h"
+#include "compiler/check/names.h"
+#include "compiler/check/rules.h"
+#include "compiler/source/text.h"
+
+namespace plan::check::rules {
+namespace {
+
+/// Settings of Postfix with the words in them that judge who sends; no word: any value does.
+struct Judge {
+  const char* name = nullptr;
+  std::array<std::string_view, 4> words = {};
+};
+
+constexpr std::array kJudges = {
+    Judge{"source.smtpd_milters", {}},
+    Judge{"source.smtpd_helo_restrictions",
+          {"reject_non_fqdn_helo", "reject_unknown_helo", "reject_invalid_helo", ""}},
+    Judge{"source.smtpd_client_restrictions",
+          {"reject_unknown_client", "reject_rbl_client", "reject_unknown_reverse", ""}},
+    Judge{"source.smtpd_recipient_restrictions",
+          {"check_policy_service", "reject_rbl_client", "reject_unknown_reverse",
+           "reject_unknown_client"}},
+};
+
+bool judges(const Judge& judge, std::string_view value) {
+  if (trim(value).empty()) return false;
+  if (judge.words[0].empty()) return true;
+  for (const std::string_view word : judge.words) {
+    if (!word.empty() && value.find(word) != std::string_view::npos) return true;
+  }
+  return false;
+}
+
+bool holds(std::string_view networks, std::string_view ip) {
+  std::string plain;
+  for (const char c : networks) {
+    if (c != '[' && c != ']') plain += c == ',' || c == '\n' || c == '\t' ? ' ' : c;
+  }
+  for (const std::string_view network : split(plain, ' ')) {
+    if (is_ip_in_network(ip, network)) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+void relay_judged(const Migration& migration, Sink& sink) {
+  const ir::Value& networks = setting(migration, "source.mynetworks");
+  const Named& target = migration.plan.target_address;
+  if (!networks.is_string() || !is_ip_address(target.text) ||
+      holds(networks.as_string(), target.text))
+    return;
+  std::string words;
+  for (const Judge& judge : kJudges) {
+    if (!judges(judge, setting(migration, judge.name).string_or(""))) continue;
+    words +=
+        fmt::format("{}`{}`", words.empty() ? "" : ", ", std::string_view(judge.name).substr(7));
+  }
+  if (words.empty()) return;
+  sink.report(Kind::relay_judged, target.span,
+              fmt::format("the source judges mail of the target `{}` like a stranger's: {}",
+                          printable(target.text, 80), words))
+      .label("what users who have moved send to others may be refused or marked as spam there")
+      .help(
+          "add the target's address to `mynetworks` of Postfix until finalize, and let its milters "
+          "trust it; then run `plan fetch`");
+}
+
+}  // namespace plan::check::rules

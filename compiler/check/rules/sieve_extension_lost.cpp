@@ -1,0 +1,35 @@
+// Says which Sieve extensions the source offers and the target does not have. The target takes a
+// script that requires one without a word, and the script does nothing (reference/sources.md 1.3,
+// stalwart-admin.md 8.4).
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "compiler/check/rules.h"
+#include "compiler/source/text.h"
+
+namespace plan::check::rules {
+
+void sieve_extension_lost(const Migration& migration, Sink& sink) {
+  const auto found = migration.lock->capabilities.find("source.sieve");
+  if (found == migration.lock->capabilities.end()) return;
+  constexpr std::array<std::string_view, 3> kDeprecated = {"imapflags", "notify", "metadata"};
+  Examples examples;
+  for (const std::string& name : found->second) {
+    if (name.starts_with("vnd.dovecot.") ||
+        std::find(kDeprecated.begin(), kDeprecated.end(), name) != kDeprecated.end())
+      examples.add(name, {});
+  }
+  if (examples.count == 0) return;
+  sink.report(Kind::sieve_extension_lost, migration.plan.place("source"),
+              fmt::format("the source has {} that the target does not know: {}",
+                          counted(examples.count, "Sieve extension", "Sieve extensions"),
+                          examples.text()))
+      .label("a script that requires one moves, and does nothing on the target")
+      .help(
+          "look for them in the users' scripts (`doveadm sieve get`), and rewrite those before "
+          "their wave");
+}
+
+}  // namespace plan::check::rules
