@@ -169,6 +169,11 @@ PlanKey use_key(std::string what) {
   return key;
 }
 
+PlanKey findings_key() {
+  return block("findings", "diagnostics that have another severity at one place, or are silenced",
+               false, keys_of(finding_fields()), true);
+}
+
 PlanKey make_keys() {
   PlanKey plan;
   plan.name = "plan";
@@ -213,8 +218,7 @@ PlanKey make_keys() {
       block("finalize", "who points the public name at the target", false,
             {address_key(finalize_command), leaf("hold", "`approval`, or `none` to go on by itself",
                                                  false, words_schema({"approval", "none"}))}),
-      block("findings", "diagnostics that have another severity at one place, or are silenced",
-            false, keys_of(finding_fields()), true),
+      findings_key(),
       leaf("rollback_points", "places to go back to", false,
            Value::map(
                {{"type", "array"},
@@ -250,6 +254,7 @@ PlanKey make_store_keys() {
       block("hosts", "how plan reaches the machine", false, keys_of(store_host_fields())),
       block("target", "the server", true, std::move(server)),
       block("dump", "what is dumped, and where to", false, std::move(dump), true),
+      findings_key(),
       block("store", "where the server's data goes", false, std::move(store)),
       leaf("rollback_points", "places to go back to", false,
            Value::map({{"type", "array"}, {"items", words_schema(store_plan_points())}})),

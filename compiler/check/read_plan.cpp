@@ -70,6 +70,7 @@ class PlanReader {
       read_store_plan(plan_, reader_, sink_);
       plan_.is_sound = sink_.count(Severity::error) == errors;
       read_points();
+      read_findings();
       return std::move(plan_);
     }
     read_addresses();

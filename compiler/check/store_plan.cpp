@@ -288,8 +288,8 @@ void read_store_plan(Plan& plan, FieldReader& reader, Sink& sink) {
 }
 
 const std::vector<std::string_view>& store_plan_keys() {
-  static const std::vector<std::string_view> kKeys = {"plan",   "name", "use",   "hosts",
-                                                      "target", "dump", "store", "rollback_points"};
+  static const std::vector<std::string_view> kKeys = {
+      "plan", "name", "use", "hosts", "target", "dump", "store", "rollback_points", "findings"};
   return kKeys;
 }
 

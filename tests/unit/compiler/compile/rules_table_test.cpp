@@ -58,12 +58,15 @@ TEST(RulesTable, NamesCodesThatExistOrSaysWhyThereIsNone) {
 TEST(RulesTable, HasEveryRule) {
   std::set<std::string> covered;
   for (const Row& row : rows_of_page()) covered.insert(row.codes.begin(), row.codes.end());
+  std::set<std::string> known;
+  for (const KindInfo& kind : all_kinds()) known.insert(std::string(kind.name));
   const auto look = [&](std::string_view function) {
     std::string code(function);
     std::replace(code.begin(), code.end(), '_', '-');
+    if (!known.contains(code)) return;  // reports a code of another rule
     EXPECT_TRUE(covered.contains(code)) << code << " is in no row of docs/rules.md";
   };
-#define PLAN_RULE(function, needs_lock) look(#function);
+#define PLAN_RULE(function, needs_lock, plans) look(#function);
 #include "compiler/check/rules.def"
 #undef PLAN_RULE
 #define PLAN_GRAPH_RULE(function) look(#function);
