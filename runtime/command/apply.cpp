@@ -12,6 +12,7 @@
 #include "runtime/command/show_changes.h"
 #include "runtime/command/stop_on_signal.h"
 #include "runtime/engine/engine.h"
+#include "runtime/engine/errors.h"
 #include "runtime/engine/journal.h"
 
 namespace plan::command {
@@ -70,6 +71,20 @@ Result<Review> review_for(const Invocation& invocation, const std::string& file,
   return review_project(std::move(*project), *session, stop);
 }
 
+/// What the journal bars is said before the servers are looked at and anybody is asked. Leases and
+/// the lock itself are taken later.
+Outcome check_journal(const ProjectFolder& folder) {
+  engine::JournalOptions options;
+  options.is_read_only = true;
+  auto journal = engine::open_journal(folder.journal_file, options);
+  if (!journal && journal.error().is(engine::errors::journal_missing)) return {};
+  if (!journal) return std::move(journal).error();
+  if ((*journal)->is_locked_by_somebody())
+    return Error(engine::errors::run_in_progress,
+                 fmt::format("{} is held by another process", folder.journal_file));
+  return {};
+}
+
 }  // namespace
 
 ExitCode run_apply(const Invocation& invocation) {
@@ -77,6 +92,7 @@ ExitCode run_apply(const Invocation& invocation) {
   const std::string file = invocation.value("file");
   const bool is_saved = is_saved_plan_file(file);
   const ProjectFolder folder = project_folder(is_saved ? invocation.value("--plan") : file);
+  if (auto free = check_journal(folder); !free) return print_error(free.error(), format);
   step::StopSignal stop;
   const StopOnSignal signals(stop);
   std::unique_ptr<Session> session;

@@ -178,10 +178,14 @@ const std::vector<CommandSpec>& table() {
                     "take the lease from a run whose machine is gone for good"}},
        .run = run_rollback},
       {.name = "approve",
-       .summary = "lets a wave or an account go on",
-       .text = "Waves with `hold: approval` and accounts graded `investigate` wait for this.",
+       .summary = "lets a wave, an account or the last stage go on",
+       .text = "Waves with `hold: approval`, accounts graded `investigate`, and the last stage "
+               "(`plan approve finalize`) wait for this. A name that the run does not have is "
+               "refused.",
        .example = "plan approve rest",
-       .options = {{"subject", "WAVE|ACCOUNT", "", "what may go on", true}, kPlanOption, kFormat},
+       .options = {{"subject", "WAVE|ACCOUNT|finalize", "", "what may go on", true},
+                   kPlanOption,
+                   kFormat},
        .run = run_approve},
       {.name = "pause",
        .summary = "lets a running apply finish what is held, then wait",
@@ -587,9 +591,11 @@ const std::vector<CommandSpec>& table() {
        .run = run_admin_get},
       {.name = "target run",
        .summary = "runs the embedded target that rehearsals use",
-       .text = "A stand-in for a Stalwart server, for rehearsals, examples and tests. It says so "
-               "in its greetings; it is no mail "
-               "server to keep mail in.",
+       .text =
+           "A stand-in for a Stalwart server, for rehearsals, examples and tests, with the usual "
+           "ports of HTTPS, SMTP, submission, IMAP, POP3 and ManageSieve. It says so "
+           "in its greetings; it is no mail "
+           "server to keep mail in.",
        .example = "plan target run --folder target --address 10.9.0.1 --hostname new.test "
                   "--certificate t.crt --key t.key "
                   "--admin admin --admin-password-file secret",

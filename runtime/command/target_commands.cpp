@@ -25,6 +25,8 @@ ExitCode run_target_run(const Invocation& invocation) {
   options.submission = rehearsal::ListenAt{address, 587};
   options.imap = rehearsal::ListenAt{address, 143};
   options.imaps = rehearsal::ListenAt{address, 993};
+  options.pop3 = rehearsal::ListenAt{address, 110};
+  options.pop3s = rehearsal::ListenAt{address, 995};
   options.sieve = rehearsal::ListenAt{address, 4190};
   options.tls = net::TlsServerOptions{invocation.value("--certificate"), invocation.value("--key")};
   options.hostname = invocation.value("--hostname");

@@ -200,6 +200,13 @@ def case_status_with_a_journal_of_a_newer_plan(project):
     return ended.says("journal.sqlite", "[store-too-new]"), ended
 
 
+def case_apply_with_a_journal_of_a_newer_plan(project):
+    before = newer_journal(project)
+    ended = project.run("apply", "--yes")
+    # Said before any server is looked at: the addresses of this plan answer nobody.
+    return ended.says("journal.sqlite", "[store-too-new]") and ended.waited < 30 and project.journal.read_bytes() == before, ended
+
+
 def case_rollback_with_a_journal_of_a_newer_plan(project):
     was = newer_journal(project)
     ended = project.run("rollback", "--to", "before-cutover", "--yes")
@@ -390,6 +397,11 @@ def fetch_silence(tls):
     with socket.create_server(("127.0.0.1", 0)) as mute:
         ended = fetch_from(tls, None, port=mute.getsockname()[1])
     return is_refused(ended, "the target's certificate", "[timed-out]") and ended.waited < 40, ended
+
+
+def fetch_stall_after_the_request(tls):
+    ended = fetch_from(tls, lambda head: None)
+    return is_refused(ended, "asking the target", "[timed-out]") and ended.waited < 90, ended
 
 
 def fetch_wrong_password(tls):
