@@ -89,10 +89,13 @@ class Writer {
         return action(step, arguments);
       case StepKind::admin_account:
         return account(step, arguments);
+      // A key and a list change where mail goes at once: a file of lines has no copy before and no
+      // forward behind them.
       case StepKind::admin_list:
-        return list(step, arguments);
       case StepKind::admin_keys:
-        return keys(step, arguments);
+        lines_.left_out.push_back(
+            fmt::format("{}: it changes where mail goes, which belongs to a run", graph_.id(step)));
+        return;
       default:
         ++elsewhere_[std::string(ir::info(graph_.kind(step)).name)];
     }
@@ -205,29 +208,6 @@ class Writer {
       lines_.left_out.push_back(fmt::format("the password of {}: a secret", address));
     upsert(graph_.id(step), "Account",
            Value::map({{"name", local_of(address)}, {"domainId", domain}}), set);
-  }
-
-  void list(StepId step, const Value& arguments) {
-    const std::string address(arguments["address"].string_or(""));
-    Value recipients = Value::map();
-    for (const Value& member : arguments["members"].items())
-      recipients.set(std::string(member.string_or("")), true);
-    upsert(graph_.id(step), "MailingList",
-           Value::map(
-               {{"name", local_of(address)}, {"domainId", domain_reference(domain_of(address))}}),
-           Value::map({{"recipients", std::move(recipients)}}));
-  }
-
-  void keys(StepId step, const Value& arguments) {
-    for (const Value& address : arguments["addresses"].items()) {
-      upsert(fmt::format("{}/{}", graph_.id(step), address.string_or("")), "MemoryLookupKey",
-             Value::map({{"namespace", arguments["namespace"]}, {"key", address}}),
-             Value::map({{"isGlobPattern", false}}));
-    }
-    write(Value::map({{"@type", "create"},
-                      {"object", "Action"},
-                      {"value", Value::map({{client_id(graph_.id(step)) + "__reload",
-                                             Value::map({{"@type", "ReloadLookupStores"}})}})}}));
   }
 
   const ir::StepGraph& graph_;

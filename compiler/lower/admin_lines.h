@@ -17,8 +17,9 @@ struct AdminLines {
   std::vector<std::string> left_out = {};  ///< why a step, or a member of it, is not in the lines
 };
 
-/// Objects travel as `upsert` by their natural key, so that the lines may be applied again; keys,
-/// accounts and lists too. Secrets are never written: what needs one is named in `left_out`, and so
+/// Objects travel as `upsert` by their natural key, so that the lines may be applied again,
+/// accounts closed as their step makes them. Secrets are never written, and no key and no list of
+/// an account: they would flip its mail without its copy. All that is named in `left_out`, and so
 /// is every step on another machine.
 [[nodiscard]] AdminLines admin_lines(const ir::StepGraph& graph, ir::Stage stage);
 

@@ -252,7 +252,8 @@ const std::vector<CommandSpec>& table() {
        .summary = "writes the server's part of a plan as lines for stalwart-cli",
        .text =
            "One JSON object a line (NDJSON), for `stalwart-cli apply --file`: domains, routes, "
-           "expressions, keys, and for the stage waves accounts and lists. Objects are upserts by "
+           "expressions, and for the stage waves closed accounts, but no key and no list: those "
+           "flip mail. Objects are upserts by "
            "what identifies them, so the lines may be applied again. Secrets are never written; "
            "they and the steps on other machines are listed on stderr. stalwart-cli runs the "
            "destroys of a file before its other lines: where the order matters the stage has "

@@ -33,14 +33,14 @@ ExitCode run_lower(const Invocation& invocation) {
     print_words(fmt::format("left out: {}\n", lines.left_out[i]));
   if (lines.left_out.size() > kLeftOutMax)
     print_words(fmt::format("and {} more\n", show_count(lines.left_out.size() - kLeftOutMax)));
-  if (lines.parts.size() > 1) {
-    print_words(
-        fmt::format("part {} of {}; apply one after the other\n", part, lines.parts.size()));
-  }
   if (part > std::max<std::size_t>(1, lines.parts.size())) {
     return print_error(Error(
         errors::nothing_of_that_name,
         fmt::format("stage {} has {} parts", invocation.value("--stage"), lines.parts.size())));
+  }
+  if (lines.parts.size() > 1) {
+    print_words(
+        fmt::format("part {} of {}; apply one after the other\n", part, lines.parts.size()));
   }
   const std::string text = lines.parts.empty() ? std::string() : lines.parts[part - 1];
   const std::string output = invocation.value("--output");

@@ -120,6 +120,19 @@ TEST(AdminPlan, PasswordsAreNamedAndNotWritten) {
     EXPECT_EQ(part.find("credentials"), std::string::npos);
 }
 
+TEST(AdminPlan, NothingInTheLinesFlipsMail) {
+  const CompileResult ours = compiled("use: std/dovecot-postfix", "");
+  ASSERT_TRUE(ours.graph.has_value()) << rendered(ours);
+  const lower::AdminLines lines = lower::admin_lines(*ours.graph, ir::Stage::waves);
+  for (const std::string& part : lines.parts) {
+    EXPECT_EQ(part.find("MemoryLookupKey"), std::string::npos);
+    EXPECT_EQ(part.find("MailingList"), std::string::npos);
+  }
+  EXPECT_TRUE(std::any_of(lines.left_out.begin(), lines.left_out.end(), [](const auto& line) {
+    return line.starts_with("account/alice@example.org/keys: it changes where mail goes");
+  }));
+}
+
 std::string problems(const std::string& ndjson) {
   std::string text;
   for (const Diagnostic& d : compiled("use: ./server.ndjson", ndjson).diagnostics) {
