@@ -27,7 +27,7 @@ case $1 in
   start) alive || {{ setsid "{python}" "{fake}" --config "{work}/config.json" > "{work}/server.log" 2>&1 < /dev/null & echo $! > "{work}/server.pid"; }} ;;
   stop) alive && kill "$pid"; true ;;
   running) alive ;;
-  ready) grep -q serving "{work}/server.log" ;;
+  ready) grep -q serving "{work}/server.log" 2>/dev/null ;;
 esac
 """
 

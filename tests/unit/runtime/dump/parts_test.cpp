@@ -215,7 +215,7 @@ std::set<std::string> accounts_in(const std::string& part, const fs::path& dump)
 TEST(DumpSelect, TakesTheAccountsOfATenant) {
   PLAN_SHARED(dumps, "data/dumps");
   const TempDir folder;
-  constexpr std::uint64_t kTenant = 7;
+  constexpr std::uint64_t kTenant = 100;
   const fs::path new_dump = dumps / "0.16.15-sqlite-small";
   copy_with(new_dump, folder.file("new"), 'g', [](auto& records) {
     records[big_endian(kTenantType, 2) + big_endian(0x0019, 2) + "acme"] =
@@ -227,14 +227,14 @@ TEST(DumpSelect, TakesTheAccountsOfATenant) {
   });
   const fs::path old_dump = dumps / "0.15.5-sqlite-small";
   copy_with(old_dump, folder.file("old"), 'd', [](auto& records) {
-    records[std::string("\0acme", 5)] = std::string("\x07\x08", 2);  // id 7, type tenant
-    for (const char* name : {"bob", "erin"}) {
+    records[std::string("\0acme", 5)] = std::string("\x64\x08", 2);  // id 100, type tenant
+    for (const char* name : {"bob", "erin@example.net"}) {
       std::string& value = records.at(std::string(1, '\0') + name);
       value += static_cast<char>(kTenant);
     }
   });
   for (const auto& [copy, dump] : {std::pair{"new", new_dump}, std::pair{"old", old_dump}}) {
-    for (const char* tenant : {"acme", "7"}) {
+    for (const char* tenant : {"acme", "100"}) {
       const std::string part = folder.file(std::string(copy) + tenant);
       const auto written =
           rewrite_dumps({folder.file(copy)}, part, {.wanted = {.tenants = {tenant}}});
