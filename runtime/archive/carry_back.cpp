@@ -94,9 +94,8 @@ class Carrier {
     }
     CarryView view;
     PLAN_TRY(mailboxes, target_.mailboxes());
-    PLAN_TRY(ids, target_.email_ids());
-    PLAN_TRY(emails, target_.emails(ids));
-    view.emails = std::move(emails);
+    PLAN_TRY_VOID(look_at_target());
+    view.emails = snapshot().emails;
     for (const std::string& id : probes_) view.emails.erase(id);
     view.settled = refused_;
     std::set<std::string> used;
@@ -124,6 +123,34 @@ class Carrier {
     for (CarryConflict& conflict : actions.conflicts) PLAN_TRY_VOID(note(std::move(conflict)));
     if (options_.is_dry) return count(actions);
     return execute(actions, mailboxes);
+  }
+
+  TargetSnapshot& snapshot() {
+    return options_.snapshot == nullptr ? own_snapshot_ : *options_.snapshot;
+  }
+
+  /// Brings the snapshot up to date: by what changed since, or by a list of everything.
+  Outcome look_at_target() {
+    TargetSnapshot& seen = snapshot();
+    if (!seen.state.empty() && seen.account_id == target_.account_id()) {
+      PLAN_TRY(changes, target_.changes(seen.state));
+      if (changes) {
+        for (const std::string& id : changes->gone) seen.emails.erase(id);
+        // Those that went since are in no answer.
+        for (const std::string& id : changes->changed) seen.emails.erase(id);
+        PLAN_TRY(changed, target_.emails(changes->changed));
+        seen.emails.merge(changed);
+        seen.state = changes->state;
+        return {};
+      }
+    }
+    seen = {};
+    // Asked before the list: what changes while it is read is looked at again the next time.
+    PLAN_TRY(state, target_.email_state());
+    PLAN_TRY(ids, target_.email_ids());
+    PLAN_TRY(emails, target_.emails(ids));
+    seen = {.account_id = target_.account_id(), .state = state, .emails = std::move(emails)};
+    return {};
   }
 
   Result<bool> count(const CarryActions& actions) {
@@ -399,6 +426,7 @@ class Carrier {
   SourceWriter writer_;
   std::set<std::pair<std::string, std::string>> refused_ = {};
   std::set<std::string> probes_ = {};
+  TargetSnapshot own_snapshot_ = {};
   std::set<std::string> noted_ = {};
   bool are_scripts_carried_ = false;
   CarryReport report_ = {};

@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,14 @@
 
 namespace plan::archive {
 
+/// What one look saw of the target's messages, and the state it belongs to: later looks only ask
+/// Email/changes. Empty: nothing was seen yet.
+struct TargetSnapshot {
+  std::string account_id = {};
+  std::string state = {};
+  std::map<std::string, TargetEmail> emails = {};
+};
+
 struct CarryOptions {
   /// Looks only: what would be carried. The source is not asked.
   bool is_dry = false;
@@ -21,6 +30,10 @@ struct CarryOptions {
   bool only_new = false;
   std::function<bool()> is_stop_requested = {};
   std::function<void(std::uint64_t done, std::uint64_t total)> progress = {};
+  /// Kept from one call to the next, so that the hold does not list the whole account; not owned,
+  /// null: every call begins with a list. Without it, or when the target cannot tell any more what
+  /// changed, the list is made anew.
+  TargetSnapshot* snapshot = nullptr;
   /// Called at each border between a durable write and an effect: where a crash test ends the
   /// process.
   std::function<void(const char* place)> kill_point = {};

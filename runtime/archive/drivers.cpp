@@ -336,6 +336,29 @@ class CopyDriver final : public ArchiveDriver {
   }
 };
 
+/// What was seen of the targets of the accounts that are about to go back, in this process: after a
+/// crash the look in the hold is a list of everything.
+class Snapshots {
+ public:
+  /// The one that was kept, or an empty one. It is nobody else's until it is kept again.
+  std::shared_ptr<TargetSnapshot> take(const std::string& account) {
+    const std::lock_guard lock(mutex_);
+    const auto found = by_account_.find(account);
+    if (found == by_account_.end()) return std::make_shared<TargetSnapshot>();
+    auto taken = std::move(found->second);
+    by_account_.erase(found);
+    return taken;
+  }
+  void keep(const std::string& account, std::shared_ptr<TargetSnapshot> snapshot) {
+    const std::lock_guard lock(mutex_);
+    by_account_[account] = std::move(snapshot);
+  }
+
+ private:
+  std::mutex mutex_;
+  std::map<std::string, std::shared_ptr<TargetSnapshot>> by_account_;
+};
+
 class DeltaDriver final : public ArchiveDriver {
  public:
   using ArchiveDriver::ArchiveDriver;
@@ -383,7 +406,12 @@ class DeltaDriver final : public ArchiveDriver {
     PLAN_TRY(is_complete, room.archive.fact(kIsComplete));
     if (is_complete != "1") return {};
     PLAN_TRY(target, open_target(context));
-    PLAN_TRY(report, carry_back(room.archive, room.source, target, options(context, true)));
+    // What is seen now is where the look in the hold begins.
+    CarryOptions early = options(context, true);
+    const auto snapshot = snapshots_->take(account_of(context));
+    early.snapshot = snapshot.get();
+    PLAN_TRY(report, carry_back(room.archive, room.source, target, early));
+    snapshots_->keep(account_of(context), snapshot);
     if (report.refused.empty()) return {};
     return Error(errors::carry_back_refused,
                  fmt::format("the source refuses {} of the messages that arrived at the target",
@@ -400,13 +428,17 @@ class DeltaDriver final : public ArchiveDriver {
     if (is_complete != "1") return {};  // no key was ever set: nothing can have come there
     PLAN_TRY(target, open_target(context));
     if (world_->settle_target_queue) PLAN_TRY_VOID(world_->settle_target_queue(context));
-    PLAN_TRY(report, carry_back(room.archive, room.source, target, options(context, false)));
+    PLAN_TRY(authority, room.archive.fact(kAuthority));
+    CarryOptions in_hold = options(context, false);
+    const auto snapshot = snapshots_->take(account_of(context));
+    in_hold.snapshot = snapshot.get();
+    PLAN_TRY(report, carry_back(room.archive, room.source, target, in_hold));
     PLAN_TRY_VOID(room.archive.set_fact(kAuthority, "source"));
     PLAN_TRY_VOID(room.archive.set_fact(kHasLived, "1"));
     // Another move that is cut off before its own delta finds the target's old state: nothing of it
     // may come back over what the user did at the source since.
     PLAN_TRY_VOID(room.archive.set_fact(kIsComplete, "0"));
-    tell_of(context, report);
+    tell_of(context, report, authority == "target" || report.changes() > 0);
     return {};
   }
 
@@ -420,7 +452,8 @@ class DeltaDriver final : public ArchiveDriver {
             .kill_point = world_->kill_point};
   }
 
-  void tell_of(const StepContext& context, const CarryReport& report) const {
+  /// `has_lived`: its user may have been at the target; a move that was undone lets nobody in.
+  void tell_of(const StepContext& context, const CarryReport& report, bool has_lived) const {
     if (!context.say) return;
     const std::string account = account_of(context);
     context.say(fmt::format("{}: {} back to the source: {}", account,
@@ -433,10 +466,17 @@ class DeltaDriver final : public ArchiveDriver {
       context.say(fmt::format("{}: and {} more, in plan_carry_note of {}", account,
                               report.conflicts.size() - kConflictsSaid,
                               context.arguments["file"].string_or("")));
+    // The target shows of a password that there is one, never its hash: it cannot be compared.
+    if (has_lived)
+      context.say(fmt::format(
+          "{}: a password that was changed at the target is not carried: the source's is in force",
+          account));
     for (const PushProblem& problem : report.refused)
       context.say(
           fmt::format("{}: {} stays at the target: {}", account, problem.what, problem.text));
   }
+
+  std::shared_ptr<Snapshots> snapshots_ = std::make_shared<Snapshots>();
 };
 
 class GradeDriver final : public ArchiveDriver {

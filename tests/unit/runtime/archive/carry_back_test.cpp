@@ -274,6 +274,33 @@ TEST_F(CarryBack, BeforeTheHoldOnlyNewMailComesAndNothingTwiceInIt) {
   EXPECT_EQ(source_content(), wanted);
 }
 
+TEST_F(CarryBack, TheHoldAsksOnlyWhatChangedSinceTheLookBeforeIt) {
+  live_a_day();
+  TargetSnapshot snapshot;
+  EXPECT_EQ(back({.only_new = true, .snapshot = &snapshot}).arrived, 2U);
+  EXPECT_EQ(snapshot.emails.size(), target_->emails.size());
+  target_->emails.erase(id_of(mail("arrived")));
+  target_->emails[id_of(mail("arrived and read"))].keywords.insert("$flagged");
+  target_->add_email("a", mail("last minute"));
+  const std::uint64_t listings = target_->listings;
+  const CarryReport report = back({.snapshot = &snapshot});
+  EXPECT_EQ(target_->listings, listings) << "the account is not listed in the hold";
+  EXPECT_EQ(report.arrived, 1U);
+  EXPECT_EQ(report.deleted, 2U);
+  auto wanted = after_the_day();
+  wanted.erase(line("INBOX", "arrived", "", true));
+  wanted.erase(line("INBOX", "arrived and read", "$forwarded,\\Seen", true));
+  wanted.insert(line("INBOX", "arrived and read", "$forwarded,\\Flagged,\\Seen", true));
+  wanted.insert(line("INBOX", "last minute", "", true));
+  EXPECT_EQ(source_content(), wanted);
+  EXPECT_EQ(back().changes(), 0U) << "a whole list finds nothing else";
+  // A state that the target does not know any more: everything is listed again.
+  snapshot.state = "s-forgotten";
+  snapshot.emails.clear();
+  EXPECT_EQ(back({.snapshot = &snapshot}).changes(), 0U);
+  EXPECT_GT(target_->listings, listings);
+}
+
 TEST_F(CarryBack, BeforeTheHoldMailThatKeepsComingIsNoReasonToWait) {
   append("INBOX", mail("one"));
   move();
