@@ -105,6 +105,9 @@ ExitCode run_apply(const Invocation& invocation) {
   auto journal = engine::open_journal(folder.journal_file);
   if (!journal) return print_error(journal.error(), format);
 
+  auto display = RunDisplay::open(invocation, folder.state_directory + "/events.jsonl");
+  if (!display) return print_error(display.error(), format);
+
   auto standing = standing_of(**journal, review->saved.graph, review->digest);
   if (!standing) return print_error(standing.error(), format);
   if (standing->is_used_up) {
@@ -128,7 +131,7 @@ ExitCode run_apply(const Invocation& invocation) {
   }
   if (stop.is_requested()) return ExitCode::stopped;
   const diff::ChangeSet changes = changes_of(*review);
-  if (format == "text" && !standing->is_resumed) {
+  if (format == "text" && invocation.value("--events") != "-" && !standing->is_resumed) {
     if (auto shown = show_changes(changes, "text"); !shown)
       return print_error(shown.error(), format);
   }
@@ -140,13 +143,12 @@ ExitCode run_apply(const Invocation& invocation) {
 
   auto leases = session->leases(holder_name());
   if (!leases) return print_error(leases.error(), format);
-  RunDisplay display(format, folder.state_directory + "/events.jsonl");
   const engine::EngineParts parts{.graph = review->saved.graph,
                                   .journal = **journal,
                                   .drivers = session->drivers(),
                                   .secrets = session->secrets(),
                                   .clock = net::system_clock(),
-                                  .events = display.sink(),
+                                  .events = (*display)->sink(),
                                   .stop = stop};
   engine::EngineOptions options;
   options.plan_name = review->saved.plan_name;

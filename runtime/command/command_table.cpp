@@ -11,6 +11,10 @@ namespace {
 const OptionSpec kPlanFile{"plan", "FILE", "migration.yaml", "the plan"};
 const OptionSpec kPlanOption{"--plan", "FILE", "migration.yaml", "the plan whose folder is meant"};
 const OptionSpec kFormat{"--format", "FORMAT", "text", "`text` or `json`"};
+const OptionSpec kEvents{"--events", "FILE", "",
+                         "add every event to this file, one JSON object a line; `-` is stdout"};
+const OptionSpec kMetrics{"--metrics", "ADDRESS", "",
+                          "serve counts for Prometheus at this loopback address and port"};
 const OptionSpec kYes{"--yes", "", "", "go on without asking"};
 const OptionSpec kUntested{
     "--untested-version", "", "",
@@ -123,8 +127,9 @@ const std::vector<CommandSpec>& table() {
                "that, or says what has drifted. Every effect is in the journal before it is made; "
                "the same command goes on "
                "after a crash, Ctrl-C or a failure. Ctrl-C first finishes or undoes the accounts "
-               "that are held.",
-       .example = "plan apply migration.yaml",
+               "that are held. --events and --metrics are for programs that look on "
+               "(docs/formats/events.md, docs/formats/metrics.md).",
+       .example = "plan apply migration.yaml --metrics 127.0.0.1:9464",
        .options = {{"file", "FILE", "migration.yaml", "a plan, or a saved plan"},
                    kPlanOption,
                    kYes,
@@ -133,6 +138,8 @@ const std::vector<CommandSpec>& table() {
                     "take the lease from a run whose machine is gone for good"},
                    {"--wait-for-approval", "", "",
                     "wait for `plan approve` instead of ending with exit code 2"},
+                   kEvents,
+                   kMetrics,
                    kUntested},
        .run = run_apply},
       {.name = "status",
@@ -141,9 +148,22 @@ const std::vector<CommandSpec>& table() {
        .example = "plan status --format json",
        .options = {kPlanOption, kFormat},
        .run = run_status},
+      {.name = "watch",
+       .summary = "shows a run while it goes: waves, accounts, holds, rates, time left",
+       .text = "From another terminal than apply's: reads the journal and the last events, changes "
+               "nothing, and ends with the run. On a terminal it redraws one picture; elsewhere it "
+               "writes a line when something has happened, every ten seconds at most. --format "
+               "json is the document of `plan status`, one a line. Exit code as `plan status`.",
+       .example = "plan watch",
+       .options = {kPlanOption,
+                   {"--interval", "SECONDS", "1", "between two looks"},
+                   {"--once", "", "", "show one picture and end"},
+                   kFormat},
+       .run = run_watch},
       {.name = "trace",
        .summary = "everything that was done to one account, in order",
-       .text = "Reads the journal only.",
+       .text = "Each step with its time, what came of it, and the place in the plan or procedure "
+               "behind it, as it was when the step ran. Reads the journal only.",
        .example = "plan trace alice@example.org",
        .options = {{"account", "ACCOUNT", "", "primary address", true}, kPlanOption, kFormat},
        .run = run_trace},
@@ -164,9 +184,10 @@ const std::vector<CommandSpec>& table() {
        .summary = "undoes, newest first",
        .text = "Gives one account, a wave or everything since a rollback point back to the source, "
                "from the prior states in the "
-               "journal. What came to the target meanwhile is carried back first; an account whose "
-               "mail cannot all go back is left where it is, with the reason. After finalize there "
-               "is no way back.",
+               "journal. What came to the target meanwhile is carried back first, and shown before "
+               "it asks; an account whose mail cannot all go back is left where it is, with the "
+               "reason. A point behind which a step cannot be undone is refused with that step: "
+               "after finalize there is no way back.",
        .example = "plan rollback --account alice@example.org",
        .options = {kPlanOption,
                    {"--account", "ACCOUNT", "", "one account"},
@@ -174,6 +195,8 @@ const std::vector<CommandSpec>& table() {
                    {"--to", "POINT", "", "everything after this rollback point"},
                    kYes,
                    kFormat,
+                   kEvents,
+                   kMetrics,
                    {"--take-over", "", "",
                     "take the lease from a run whose machine is gone for good"}},
        .run = run_rollback},

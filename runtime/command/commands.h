@@ -12,6 +12,7 @@ ExitCode run_diff(const Invocation& invocation);
 ExitCode run_show(const Invocation& invocation);
 ExitCode run_apply(const Invocation& invocation);
 ExitCode run_status(const Invocation& invocation);
+ExitCode run_watch(const Invocation& invocation);
 ExitCode run_trace(const Invocation& invocation);
 ExitCode run_report(const Invocation& invocation);
 ExitCode run_rollback(const Invocation& invocation);

@@ -10,6 +10,8 @@
 
 #include "compiler/ir/json.h"
 #include "compiler/source/text.h"
+#include "runtime/command/errors.h"
+#include "runtime/command/metrics_server.h"
 #include "runtime/report/sinks.h"
 
 namespace plan::command {
@@ -117,15 +119,37 @@ void print_not_begun(std::string_view format) {
 }
 
 struct RunDisplay::State {
-  std::FILE* file = nullptr;
+  struct File {
+    std::FILE* file = nullptr;
+    std::unique_ptr<report::EventSink> sink;
+  };
+  std::vector<File> files;
   std::unique_ptr<report::EventSink> shown;
-  std::unique_ptr<report::EventSink> logged;
-  std::unique_ptr<report::FanOut> both;
+  std::unique_ptr<report::EventSink> piped;
+  std::unique_ptr<MetricsServer> metrics;
+  std::unique_ptr<report::FanOut> all;
+
+  bool append_to(const std::string& path) {
+    std::FILE* file = std::fopen(path.c_str(), "ae");
+    if (file == nullptr) return false;
+    files.push_back({file, std::make_unique<report::NdjsonLog>([file](std::string_view text) {
+                       std::fwrite(text.data(), 1, text.size(), file);
+                       std::fflush(file);
+                     })});
+    return true;
+  }
+
+  void connect() {
+    std::vector<report::EventSink*> sinks{shown.get()};
+    for (const File& file : files) sinks.push_back(file.sink.get());
+    if (piped) sinks.push_back(piped.get());
+    if (metrics) sinks.push_back(&metrics->sink());
+    all = std::make_unique<report::FanOut>(std::move(sinks));
+  }
 };
 
 RunDisplay::RunDisplay(std::string_view format, const std::string& event_file)
     : state_(std::make_unique<State>()) {
-  std::vector<report::EventSink*> sinks;
   if (format == "ndjson") {
     state_->shown = std::make_unique<report::NdjsonLog>(print_result);
   } else if (is_terminal(STDERR_FILENO)) {
@@ -136,27 +160,41 @@ RunDisplay::RunDisplay(std::string_view format, const std::string& event_file)
   } else {
     state_->shown = std::make_unique<report::LineLog>(print_words);
   }
-  sinks.push_back(state_->shown.get());
-  if (!event_file.empty()) {
-    state_->file = std::fopen(event_file.c_str(), "ae");
-    if (state_->file != nullptr) {
-      std::FILE* file = state_->file;
-      state_->logged = std::make_unique<report::NdjsonLog>([file](std::string_view text) {
-        std::fwrite(text.data(), 1, text.size(), file);
-        std::fflush(file);
-      });
-      sinks.push_back(state_->logged.get());
-    }
+  if (!event_file.empty()) static_cast<void>(state_->append_to(event_file));
+  state_->connect();
+}
+
+Result<std::unique_ptr<RunDisplay>> RunDisplay::open(const Invocation& invocation,
+                                                     const std::string& event_file) {
+  const std::string format = run_format(invocation);
+  auto display = std::make_unique<RunDisplay>(format, event_file);
+  const std::string events = invocation.value("--events");
+  if (events == "-") {
+    if (format == "ndjson")
+      return Error(errors::bad_option, "--format json writes the events to stdout already");
+    if (!invocation.has("--yes"))
+      return Error(errors::bad_option, "--events - needs --yes: stdout has no place to ask from");
+    display->state_->piped = std::make_unique<report::NdjsonLog>(print_result);
+  } else if (!events.empty() && !display->state_->append_to(events)) {
+    return Error(errors::file_unwritable,
+                 fmt::format("{}: the events cannot be written", printable(events, 300)));
   }
-  state_->both = std::make_unique<report::FanOut>(std::move(sinks));
+  if (const std::string address = invocation.value("--metrics"); !address.empty()) {
+    PLAN_TRY(server, MetricsServer::start(address));
+    display->state_->metrics = std::move(server);
+    print_words(fmt::format("metrics at {}\n", display->state_->metrics->url()));
+  }
+  display->state_->connect();
+  return display;
 }
 
 RunDisplay::~RunDisplay() {
-  state_->shown.reset();
-  state_->logged.reset();
-  if (state_->file != nullptr) std::fclose(state_->file);
+  for (State::File& file : state_->files) {
+    file.sink.reset();
+    std::fclose(file.file);
+  }
 }
 
-report::EventSink& RunDisplay::sink() { return *state_->both; }
+report::EventSink& RunDisplay::sink() { return *state_->all; }
 
 }  // namespace plan::command

@@ -6,6 +6,7 @@
 
 #include "compiler/ir/value.h"
 #include "compiler/source/error.h"
+#include "compiler/source/result.h"
 #include "runtime/command/command_table.h"
 #include "runtime/report/event.h"
 
@@ -38,11 +39,15 @@ void print_document(const ir::Value& document, std::string_view format);
 void print_not_begun(std::string_view format);
 
 /// How a run is shown while it goes: `ndjson` is one object a line, else live progress on a
-/// terminal and plain lines elsewhere. `log` (absent or a path) receives every event as a JSON line
-/// too.
+/// terminal and plain lines elsewhere. Beside that every event goes as a JSON line to `event_file`
+/// (empty: none) and to what `--events` names, and into the counts that `--metrics` serves.
 class RunDisplay {
  public:
+  /// For a command without those two options.
   RunDisplay(std::string_view format, const std::string& event_file);
+  /// Errors: bad-option, file-unwritable, address-in-use.
+  [[nodiscard]] static Result<std::unique_ptr<RunDisplay>> open(const Invocation& invocation,
+                                                                const std::string& event_file);
   ~RunDisplay();
   RunDisplay(const RunDisplay&) = delete;
   RunDisplay& operator=(const RunDisplay&) = delete;

@@ -10,6 +10,7 @@
 #include "runtime/command/console.h"
 #include "runtime/command/errors.h"
 #include "runtime/command/project_folder.h"
+#include "runtime/command/run_ending.h"
 #include "runtime/engine/status.h"
 #include "runtime/net/clock.h"
 #include "runtime/report/run_record.h"
@@ -21,12 +22,6 @@ Result<std::unique_ptr<engine::Journal>> open_for_reading(const Invocation& invo
   engine::JournalOptions options;
   options.is_read_only = true;
   return engine::open_journal(project_folder(invocation.value("--plan")).journal_file, options);
-}
-
-ExitCode exit_code_of(const report::RunRecord& run) {
-  if (run.state == "needs-approval") return ExitCode::differences;
-  if (run.state == "stopped" || run.state == "interrupted") return ExitCode::stopped;
-  return run.state == "failed" ? ExitCode::error : ExitCode::done;
 }
 
 /// A misspelt approval would let nobody go on, and nobody would know.
@@ -114,8 +109,9 @@ ExitCode run_trace(const Invocation& invocation) {
     return ExitCode::done;
   }
   for (const report::MomentRecord& moment : *moments) {
-    print_result(fmt::format("{}  {:<14} {}{}{}\n", net::show_utc(moment.wall_ms), moment.what,
-                             moment.step, moment.text.empty() ? "" : ": ", moment.text));
+    print_result(fmt::format("{}  {:<14} {}{}{}{}\n", net::show_utc(moment.wall_ms), moment.what,
+                             moment.step, moment.text.empty() ? "" : ": ", printable(moment.text),
+                             moment.place.empty() ? "" : fmt::format("  ({})", moment.place)));
   }
   return ExitCode::done;
 }

@@ -115,7 +115,7 @@ ExitCode run_rollback(const Invocation& invocation) {
   if (!graph) return print_error(graph.error(), format);
   auto planned = engine::plan_rollback(**journal, *graph, *goal);
   if (!planned) return print_error(planned.error(), format);
-  const bool is_text = format == "text";
+  const bool is_text = format == "text" && invocation.value("--events") != "-";
   if (is_text) show_plan(*planned);
   if (auto open = engine::check_not_barred(*planned, *goal); !open) {
     if (!is_text) print_plan(*planned, {});
@@ -124,13 +124,14 @@ ExitCode run_rollback(const Invocation& invocation) {
   step::StopSignal stop;
   const StopOnSignal signals(stop);
   Session session(folder, connections_of(*graph));
-  RunDisplay display(format, folder.state_directory + "/events.jsonl");
+  auto display = RunDisplay::open(invocation, folder.state_directory + "/events.jsonl");
+  if (!display) return print_error(display.error(), format);
   const engine::EngineParts parts{.graph = *graph,
                                   .journal = **journal,
                                   .drivers = session.drivers(),
                                   .secrets = session.secrets(),
                                   .clock = net::system_clock(),
-                                  .events = display.sink(),
+                                  .events = (*display)->sink(),
                                   .stop = stop};
   engine::EngineOptions options;
   options.plan_name = (*run)->plan_name;

@@ -42,4 +42,10 @@ ExitCode show_ending(const engine::RunResult& result) {
   return ExitCode::error;
 }
 
+ExitCode exit_code_of(const report::RunRecord& run) {
+  if (run.state == "needs-approval") return ExitCode::differences;
+  if (run.state == "stopped" || run.state == "interrupted") return ExitCode::stopped;
+  return run.state == "failed" ? ExitCode::error : ExitCode::done;
+}
+
 }  // namespace plan::command

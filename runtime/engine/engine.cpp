@@ -517,6 +517,12 @@ Result<RunResult> run(const EngineParts& parts, const EngineOptions& options) {
                    {session->info().graph_digest, parts.clock.wall_ms(), session->info().boot_id}));
   PLAN_TRY_VOID(parts.journal.begin_run(session->info(), parts.graph));
   PLAN_KILL_POINT("engine.after-run-begun");
+  if (options.place) {
+    std::vector<std::string> places;
+    for (const ir::StepShape& shape : parts.graph.shapes())
+      places.push_back(options.place(shape.origin));
+    PLAN_TRY_VOID(parts.journal.remember_places(session->info().graph_digest, places));
+  }
   Execution execution(parts, options, *session);
   return execution.execute(std::move(recovered));
 }

@@ -73,6 +73,7 @@ struct Done {  // done
   std::string step = {};
   ir::Value outputs = {};
   bool was_satisfied = false;
+  std::string text = {};  ///< for people, in the history: what came of it
 };
 struct Failed {  // failed, unknown or stopped; without an intent the state stays what it was
   std::string step = {};
@@ -90,6 +91,7 @@ struct UndoIntent {  // undoing
 };
 struct Undone {  // undone; notes and prior are forgotten
   std::string step = {};
+  std::string text = {};  ///< for people, in the history: what was carried back
 };
 /// The account is held from now on; in the same write as the intent of its first held step, or of
 /// the first undo of a rollback.
@@ -199,6 +201,13 @@ class Journal {
   [[nodiscard]] virtual Result<std::vector<RunInfo>> runs() = 0;
   /// The graph that was stored under that digest. Errors: journal-damaged.
   [[nodiscard]] virtual Result<ir::StepGraph> graph(std::string_view graph_digest) = 0;
+
+  /// Where in the plan each shape of a graph comes from ("migration.yaml:33:5"), in the order of
+  /// StepGraph::shapes: kept, because the plan may be edited before somebody asks.
+  [[nodiscard]] virtual Outcome remember_places(std::string_view graph_digest,
+                                                const std::vector<std::string>& places) = 0;
+  /// Empty when they were not kept.
+  [[nodiscard]] virtual Result<std::vector<std::string>> places(std::string_view graph_digest) = 0;
 
   // --- steps ---
   /// All entries become durable together or not at all.

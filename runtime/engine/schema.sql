@@ -73,6 +73,13 @@ CREATE TABLE history (
 ) STRICT;
 CREATE INDEX history_of_account ON history (account, sequence);
 
+-- Where in the plan the shapes of a graph come from: a JSON list of "file:line:column", in their order. Made too where an
+-- earlier plan began the journal.
+CREATE TABLE place (
+  graph_digest TEXT NOT NULL PRIMARY KEY,
+  places       TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
 -- What other processes ask for or grant.
 CREATE TABLE request (
   id         INTEGER PRIMARY KEY AUTOINCREMENT,

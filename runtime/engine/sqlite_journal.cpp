@@ -149,6 +149,36 @@ class SqliteJournal final : public Journal {
     return graph;
   }
 
+  Outcome remember_places(std::string_view digest,
+                          const std::vector<std::string>& places) override {
+    const std::lock_guard lock(mutex_);
+    PLAN_TRY_VOID(refuse_if_broken());
+    const ir::List list(places.begin(), places.end());
+    auto statement = database_.prepare(
+        "INSERT INTO place (graph_digest, places) VALUES (?, ?) ON CONFLICT DO NOTHING");
+    if (!statement) return journal_error(std::move(statement).error());
+    statement->bind(1, digest).bind(2, ir::canonical_json(ir::Value(std::move(list))));
+    return broken_if_failed(statement->run());
+  }
+
+  Result<std::vector<std::string>> places(std::string_view digest) override {
+    const std::lock_guard lock(mutex_);
+    std::vector<std::string> places;
+    // A journal that was only ever opened by an earlier plan does not have the table.
+    PLAN_TRY(tables, checked(database_.query_integer(
+                         "SELECT count(*) FROM sqlite_master WHERE name = 'place'")));
+    if (tables.value_or(0) == 0) return places;
+    PLAN_TRY(statement,
+             checked(database_.prepare("SELECT places FROM place WHERE graph_digest = ?")));
+    statement.bind(1, digest);
+    PLAN_TRY(has_row, checked(statement.step()));
+    if (!has_row) return places;
+    auto list = ir::read_canonical(statement.text(0), kGraphLimits);
+    if (!list || !list->is_list()) return damaged("the places of a graph cannot be read");
+    for (const ir::Value& place : list->items()) places.emplace_back(place.string_or(""));
+    return places;
+  }
+
   Outcome write(const std::vector<Entry>& entries) override {
     Waiting mine{&entries};
     std::unique_lock lock(queue_mutex_);
@@ -454,10 +484,9 @@ class SqliteJournal final : public Journal {
   }
 
   /// An update of a step that must be there.
-  Outcome run_on_one(store::Statement& statement, std::string_view step) {
+  Outcome run_on_one(store::Statement& statement) {
     PLAN_TRY_VOID(statement.run());
     PLAN_CHECK(database_.changes() == 1, "an outcome follows the intent of its step");
-    static_cast<void>(step);
     return {};
   }
 
@@ -495,7 +524,7 @@ class SqliteJournal final : public Journal {
   }
 
   Outcome put(const Done& e) {
-    PLAN_TRY(row, tell(e.step, "", e.was_satisfied ? "satisfied" : "done", 0, ""));
+    PLAN_TRY(row, tell(e.step, "", e.was_satisfied ? "satisfied" : "done", 0, e.text));
     PLAN_TRY(update,
              cached(update_done_,
                     "UPDATE step SET state = 2, outputs = ?, was_satisfied = ?, ended_ms = ?, "
@@ -506,7 +535,7 @@ class SqliteJournal final : public Journal {
         .bind(3, clock_.wall_ms())
         .bind(4, row)
         .bind(5, e.step);
-    return run_on_one(*update, e.step);
+    return run_on_one(*update);
   }
 
   Outcome put(const Failed& e) {
@@ -534,25 +563,24 @@ class SqliteJournal final : public Journal {
         .bind(7, clock_.wall_ms())
         .bind(8, row)
         .bind(9, e.step);
-    return run_on_one(*update, e.step);
+    return run_on_one(*update);
   }
 
   Outcome put(const Noted& e) {
     PLAN_TRY(update, cached(update_notes_, "UPDATE step SET notes = ? WHERE step = ?"));
     update->bind(1, text_of(e.notes)).bind(2, e.step);
-    return run_on_one(*update, e.step);
+    return run_on_one(*update);
   }
 
   Outcome put(const UndoIntent& e) {
-    PLAN_TRY(row, tell(e.step, "", "undo-started", 0, ""));
-    static_cast<void>(row);
+    PLAN_TRY_VOID(tell(e.step, "", "undo-started", 0, ""));
     PLAN_TRY(update, cached(update_undoing_, "UPDATE step SET state = 5 WHERE step = ?"));
     update->bind(1, e.step);
-    return run_on_one(*update, e.step);
+    return run_on_one(*update);
   }
 
   Outcome put(const Undone& e) {
-    PLAN_TRY(row, tell(e.step, "", "undone", 0, ""));
+    PLAN_TRY(row, tell(e.step, "", "undone", 0, e.text));
     PLAN_TRY(
         update,
         cached(update_undone_,
@@ -560,7 +588,7 @@ class SqliteJournal final : public Journal {
                "was_satisfied = 0, error_code = NULL, error_message = NULL, error_effect = NULL, "
                "error_blame = NULL, ended_ms = ?, sequence = ? WHERE step = ?"));
     update->bind(1, clock_.wall_ms()).bind(2, row).bind(3, e.step);
-    return run_on_one(*update, e.step);
+    return run_on_one(*update);
   }
 
   Outcome put(const HoldBegun& e) {
@@ -576,8 +604,7 @@ class SqliteJournal final : public Journal {
         .bind(4, static_cast<std::int64_t>(e.bound_ms))
         .bind(5, e.is_rollback);
     PLAN_TRY_VOID(insert->run());
-    PLAN_TRY(row, tell("", e.account, "held", 0, ""));
-    static_cast<void>(row);
+    PLAN_TRY_VOID(tell("", e.account, "held", 0, ""));
     return {};
   }
 
@@ -658,6 +685,13 @@ Result<std::unique_ptr<Journal>> open_journal(const std::string& path,
     PLAN_CHECK(!schema.empty(), "schema.sql is compiled in");
     PLAN_TRY(version, checked(database.ensure_schema(kApplicationId, kVersion, schema)));
     PLAN_CHECK(version == kVersion, "there is no older format yet");
+    // Came later than the format: an earlier plan leaves it alone.
+    if (auto made = database.execute(
+            "CREATE TABLE IF NOT EXISTS place (graph_digest TEXT NOT NULL PRIMARY KEY, "
+            "places TEXT NOT NULL) STRICT, WITHOUT ROWID");
+        !made) {
+      return journal_error(std::move(made).error());
+    }
   }
   return std::unique_ptr<Journal>(std::make_unique<SqliteJournal>(
       std::move(database), path, options.clock == nullptr ? net::system_clock() : *options.clock));

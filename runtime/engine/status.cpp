@@ -63,6 +63,7 @@ Outcome read_outputs(Journal& journal, const AccountSteps& steps, const ir::Step
     if (!step) continue;
     switch (graph.kind(*step)) {
       case ir::StepKind::archive_copy:
+        account.copied_at_ms = record->ended_ms;
         account.messages = count_in(record->outputs["messages"]);
         account.bytes = count_in(record->outputs["bytes"]);
         break;
@@ -91,6 +92,58 @@ report::MomentRecord moment(const HistoryRecord& record) {
           .text = record.text};
 }
 
+/// The places of a graph's steps, as they were when it was begun to be executed.
+class Places {
+ public:
+  Places(const ir::StepGraph& graph, std::vector<std::string> by_shape)
+      : graph_(graph), by_shape_(std::move(by_shape)) {}
+  [[nodiscard]] std::string of(std::string_view step) const {
+    const auto found = graph_.find(step);
+    if (!found) return {};
+    const auto shape = static_cast<std::size_t>(&graph_.shape(*found) - graph_.shapes().data());
+    return shape < by_shape_.size() ? by_shape_[shape] : std::string();
+  }
+
+ private:
+  const ir::StepGraph& graph_;
+  std::vector<std::string> by_shape_;
+};
+
+/// What was carried in each hold, from the history of all accounts: between the moment that began a
+/// hold and the one that ended it, what the content step (archive.delta) said.
+class CarriedInHolds {
+ public:
+  explicit CarriedInHolds(const ir::StepGraph& graph) : graph_(graph) {}
+
+  void see(const HistoryRecord& record) {
+    if (record.account.empty()) return;
+    if (record.what == "held") {
+      // Begun anew while it was open (a crash in between): the journal has one hold for the two.
+      if (!open_[record.account]) of_[record.account].emplace_back();
+      open_[record.account] = true;
+    } else if (record.what == "released" || record.what == "given-back") {
+      open_[record.account] = false;
+    } else if ((record.what == "done" || record.what == "undone") && open_[record.account] &&
+               !record.text.empty()) {
+      const auto step = graph_.find(record.step);
+      if (!step || graph_.kind(*step) != ir::StepKind::archive_delta) return;
+      of_[record.account].back() = record.text;
+    }
+  }
+
+  void put_into(report::AccountRecord& account) const {
+    const auto found = of_.find(account.account);
+    if (found == of_.end()) return;
+    for (std::size_t i = 0; i < std::min(account.holds.size(), found->second.size()); ++i)
+      account.holds[i].carried = found->second[i];
+  }
+
+ private:
+  const ir::StepGraph& graph_;
+  std::unordered_map<std::string, std::vector<std::string>> of_;
+  std::unordered_map<std::string, bool> open_;
+};
+
 }  // namespace
 
 Result<report::RunRecord> run_record(Journal& journal, bool with_timeline) {
@@ -104,6 +157,8 @@ Result<report::RunRecord> run_record(Journal& journal, bool with_timeline) {
   run.started_ms = latest->started_ms;
   run.ended_ms = latest->ended_ms;
   run.steps = graph.size();
+  PLAN_TRY(by_shape, journal.places(latest->graph_digest));
+  const Places places(graph, std::move(by_shape));
 
   std::unordered_map<std::string, StepRecord> records;
   PLAN_TRY_VOID(journal.each_step([&](const StepRecord& record) {
@@ -123,6 +178,7 @@ Result<report::RunRecord> run_record(Journal& journal, bool with_timeline) {
       ++run.failed;
       run.failures.push_back({.step = id,
                               .account = found->second.account,
+                              .place = places.of(id),
                               .code = error.code,
                               .message = error.message,
                               .blame = error.blame,
@@ -165,6 +221,12 @@ Result<report::RunRecord> run_record(Journal& journal, bool with_timeline) {
     PLAN_TRY_VOID(read_outputs(journal, steps, graph, account));
     const std::vector<HoldRecord>& held = holds_of[account.account];
     account.attempts = held.size();
+    for (const HoldRecord& hold : held) {
+      account.holds.push_back({.begun_ms = hold.begun_ms,
+                               .ended_ms = hold.ended_ms,
+                               .is_committed = hold.is_committed,
+                               .is_way_back = hold.is_rollback});
+    }
     if (!held.empty()) {
       const HoldRecord& last = held.back();
       account.held_at_ms = last.begun_ms;
@@ -215,10 +277,14 @@ Result<report::RunRecord> run_record(Journal& journal, bool with_timeline) {
     if (!is_approved) run.approvals_needed.push_back(subject);
   }
   if (with_timeline) {
+    CarriedInHolds carried(graph);
     PLAN_TRY_VOID(journal.each_history("", [&](const HistoryRecord& record) {
       run.timeline.push_back(moment(record));
+      run.timeline.back().place = places.of(record.step);
+      carried.see(record);
       return true;
     }));
+    for (report::AccountRecord& account : run.accounts) carried.put_into(account);
   }
   return run;
 }
@@ -235,6 +301,23 @@ Result<std::vector<report::MomentRecord>> trace(Journal& journal, std::string_vi
     all.push_back(moment(record));
     return true;
   }));
+  // A step has the place it had in the graph that it was done from.
+  std::map<std::string, std::pair<ir::StepGraph, std::vector<std::string>>> graphs;
+  for (report::MomentRecord& one : all) {
+    if (one.step.empty()) continue;
+    PLAN_TRY(record, journal.step(one.step));
+    if (!record || record->graph_digest.empty()) continue;
+    auto known = graphs.find(record->graph_digest);
+    if (known == graphs.end()) {
+      PLAN_TRY(graph, journal.graph(record->graph_digest));
+      PLAN_TRY(by_shape, journal.places(record->graph_digest));
+      known =
+          graphs
+              .emplace(record->graph_digest, std::make_pair(std::move(graph), std::move(by_shape)))
+              .first;
+    }
+    one.place = Places(known->second.first, known->second.second).of(one.step);
+  }
   return all;
 }
 

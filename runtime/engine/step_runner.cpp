@@ -6,6 +6,7 @@
 
 #include "compiler/ir/digest.h"
 #include "compiler/source/check.h"
+#include "compiler/source/text.h"
 #include "runtime/engine/errors.h"
 #include "runtime/engine/kill_point.h"
 #include "runtime/engine/restoring.h"
@@ -36,6 +37,22 @@ RecordedError recorded(const Error& error) {
           std::string(to_string(error.blame()))};
 }
 
+/// What a step's end says in the history: the driver's words, and outputs that say something to a
+/// person ("messages 3, grade perfect").
+std::string outcome_text(std::string text, const ir::Value& outputs) {
+  if (!outputs.is_map()) return text;
+  for (const std::string_view name : {"messages", "bytes", "grade"}) {
+    const ir::Value& output = outputs[name];
+    if (!output.is_integer() && !output.is_string()) continue;
+    text += fmt::format(
+        "{}{} {}", text.empty() ? "" : ", ", name,
+        output.is_integer()
+            ? show_count(static_cast<std::uint64_t>(std::max<std::int64_t>(0, output.as_integer())))
+            : output.as_string());
+  }
+  return text;
+}
+
 StepResult unrecorded(Error error) { return {.kind = Kind::unrecorded, .error = std::move(error)}; }
 
 }  // namespace
@@ -59,6 +76,7 @@ struct StepRunner::Call {
   ir::Value prior = {};
   ir::Value notes = {};
   std::int64_t progress_shown_ms = 0;
+  std::string said = {};  ///< by the driver, for the operator: goes into the history too
   bool has_begun_hold = false;
   /// Some try may have done something: an undo of a commit step would then have two authorities.
   bool may_have_effect = false;
@@ -291,7 +309,11 @@ step::StepContext StepRunner::context(Call& call) {
             emit(report::StepProgress{call.id, call.account, progress.done, progress.total,
                                       std::string(progress.unit), std::string(progress.remark)});
           },
-      .say = [this](std::string text) { emit(report::Notice{std::move(text)}); }};
+      .say =
+          [this, &call](std::string text) {
+            call.said += (call.said.empty() ? "" : "; ") + text;
+            emit(report::Notice{std::move(text)});
+          }};
 }
 
 StepResult StepRunner::record_failure(Call& call, Error error, bool had_intent) {
@@ -362,7 +384,7 @@ StepResult StepRunner::take_approval(const Decision& decision, Call& call) {
 
 StepResult StepRunner::finish(const Decision& decision, Call& call, ir::Value outputs,
                               std::vector<Entry> entries, bool was_satisfied) {
-  entries.push_back(Done{call.id, outputs, was_satisfied});
+  entries.push_back(Done{call.id, outputs, was_satisfied, outcome_text(call.said, outputs)});
   if (decision.ends_hold) entries.push_back(HoldEnded{call.account, true});
   if (auto outcome = parts_.journal.write(entries); !outcome) {
     return unrecorded(std::move(outcome).error());
@@ -590,11 +612,11 @@ StepResult StepRunner::undo(const ir::StepGraph& graph, ir::StepId step,
   call.attempts_before = call.record->attempts;
   call.effect_key =
       ir::sha256(fmt::format("{}\n{}\n{}\nundo", run_id_, call.id, call.attempts_before)).hex();
-  last.insert(last.begin(), Undone{call.id});
   if (are_effects_forbidden()) {
     return unrecorded(Error(errors::taken_over, "another run has taken over"));
   }
   if (call.info->undo == ir::UndoPolicy::nothing_to_undo || call.record->was_satisfied) {
+    last.insert(last.begin(), Undone{call.id});
     with_intent.insert(with_intent.end(), last.begin(), last.end());
     if (auto outcome = write(with_intent); !outcome) return unrecorded(std::move(outcome).error());
     return {.was_satisfied = true};
@@ -626,6 +648,7 @@ StepResult StepRunner::undo(const ir::StepGraph& graph, ir::StepId step,
     pause = std::min(pause * 2, options_.retry.wait_max);
   }
   PLAN_KILL_POINT("driver.after-undo");
+  last.insert(last.begin(), Undone{call.id, call.said});
   if (auto outcome = write(last); !outcome) return unrecorded(std::move(outcome).error());
   PLAN_KILL_POINT("journal.after-undone");
   if (ends_hold) forget_hold(graph.row(step));

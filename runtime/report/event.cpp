@@ -201,7 +201,8 @@ std::string_view to_string(Ending ending) {
 }
 
 Value to_document(const Event& event) {
-  Value document = Value::map({{"event", std::visit(Name{}, event.what)},
+  Value document = Value::map({{"format", kEventFormat},
+                               {"event", std::visit(Name{}, event.what)},
                                {"time", net::show_utc(event.wall_ms)},
                                {"time_ms", event.wall_ms}});
   const Value members = std::visit(Members{}, event.what);

@@ -162,8 +162,11 @@ class EventRecorder final : public EventSink {
   std::vector<Event> events_;
 };
 
-/// The event as a document: `{"event":"step-finished","time":"…Z","time_ms":…,…}`; all members
-/// always present.
+/// Version of the documents below: raised when a member goes or changes its meaning, not when one
+/// comes (docs/formats/events.md).
+inline constexpr int kEventFormat = 1;
+/// The event as a document: `{"format":1,"event":"step-finished","time":"…Z","time_ms":…,…}`; all
+/// members always present.
 [[nodiscard]] ir::Value to_document(const Event& event);
 /// One line for a person, without time and without line end; empty for events that a line log
 /// leaves out (progress).

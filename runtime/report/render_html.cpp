@@ -129,27 +129,32 @@ std::string account_table(const RunRecord& run) {
   return out + "</table></div>\n";
 }
 
-/// When each account was held, as bars on one scale: gaps and overlaps show at a glance.
+/// When each account was held, as bars on one scale: gaps and overlaps show at a glance; beside
+/// each what was carried meanwhile.
 std::string hold_chart(const RunRecord& run) {
   std::int64_t first = INT64_MAX;
   std::int64_t last = 0;
   for (const AccountRecord& account : run.accounts) {
-    if (!account.held_at_ms || !account.held_ms) continue;
-    first = std::min(first, *account.held_at_ms);
-    last = std::max(last, *account.held_at_ms + static_cast<std::int64_t>(*account.held_ms));
+    for (const HoldMoment& hold : account.holds) {
+      if (!hold.ended_ms) continue;
+      first = std::min(first, hold.begun_ms);
+      last = std::max(last, *hold.ended_ms);
+    }
   }
   if (first >= last) return {};
   const auto span = static_cast<double>(last - first);
   std::string out = fmt::format("<h2>Holds</h2><p class=\"dim\">{} to {}</p><table>",
                                 net::show_utc(first), net::show_utc(last));
   for (const AccountRecord& account : run.accounts) {
-    if (!account.held_at_ms || !account.held_ms) continue;
-    out += fmt::format(
-        "<tr><td>{}</td><td><div class=\"track\"><i style=\"left:{:.2f}%;width:{:.2f}%\" "
-        "title=\"{}\"></i></div></td><td class=\"n\">{}</td></tr>\n",
-        escape(account.account), static_cast<double>(*account.held_at_ms - first) * 100 / span,
-        static_cast<double>(*account.held_ms) * 100 / span, net::show_utc(*account.held_at_ms),
-        show_duration_ms(*account.held_ms));
+    for (const HoldMoment& hold : account.holds) {
+      if (!hold.ended_ms) continue;
+      out += fmt::format(
+          "<tr><td>{}</td><td><div class=\"track\"><i style=\"left:{:.2f}%;width:{:.2f}%\" "
+          "title=\"{}\"></i></div></td><td>{}</td></tr>\n",
+          escape(account.account), static_cast<double>(hold.begun_ms - first) * 100 / span,
+          static_cast<double>(*hold.ended_ms - hold.begun_ms) * 100 / span,
+          net::show_utc(hold.begun_ms), escape(show_hold(hold)));
+    }
   }
   return out + "</table>\n";
 }

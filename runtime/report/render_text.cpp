@@ -37,7 +37,33 @@ std::string table(const std::vector<std::vector<std::string>>& rows,
   return out;
 }
 
+/// When each account was held, how long, and what was carried meanwhile; where the record has it.
+std::string hold_lines(const RunRecord& run) {
+  std::string out;
+  for (const AccountRecord& account : run.accounts) {
+    if (account.holds.empty()) continue;
+    out += fmt::format("\n{}\n", printable(account.account, 200));
+    if (account.copied_at_ms) {
+      out += fmt::format("  {}  copied: {} messages, {}\n", net::show_utc(*account.copied_at_ms),
+                         count_or_dash(account.messages),
+                         account.bytes ? show_bytes(*account.bytes) : "-");
+    }
+    for (const HoldMoment& hold : account.holds) out += fmt::format("  {}\n", show_hold(hold));
+  }
+  return out.empty() ? out : "\nwhen each account was held\n" + out;
+}
+
 }  // namespace
+
+std::string show_hold(const HoldMoment& hold) {
+  std::string line = net::show_utc(hold.begun_ms) + "  held";
+  if (!hold.ended_ms) return line + ", still is";
+  line += " for " + show_duration_ms(static_cast<std::uint64_t>(
+                        std::max<std::int64_t>(0, *hold.ended_ms - hold.begun_ms)));
+  line += hold.is_committed ? ", moved to the target" : ", given back to the source";
+  if (!hold.carried.empty()) line += "; carried: " + printable(hold.carried, 600);
+  return line;
+}
 
 std::string render_text(const RunRecord& run) {
   std::string out = fmt::format("{}: {} (run {}, since {})\n", printable(run.plan_name, 200),
@@ -65,6 +91,7 @@ std::string render_text(const RunRecord& run) {
     }
     out += "\n" + table(rows, {false, false, false, false, true, true, true, true});
   }
+  if (!run.timeline.empty()) out += hold_lines(run);
   for (const Failure& failure : run.failures) {
     out += fmt::format("\n{}: {}\n", printable(failure.step, 300), printable(failure.message));
     if (!failure.place.empty()) out += fmt::format("  from {}\n", failure.place);

@@ -1,5 +1,7 @@
 #include "runtime/report/run_record.h"
 
+#include <algorithm>
+
 #include "compiler/source/text.h"
 #include "runtime/net/clock.h"
 
@@ -19,6 +21,21 @@ Value time_document(const std::optional<std::int64_t>& wall_ms) {
 }
 
 Value or_null(const std::string& text) { return text.empty() ? Value() : Value(text); }
+
+Value holds_document(const std::vector<HoldMoment>& holds) {
+  List list;
+  for (const HoldMoment& hold : holds) {
+    list.push_back(Value::map({{"begun", net::show_utc(hold.begun_ms)},
+                               {"begun_ms", hold.begun_ms},
+                               {"held_ms", hold.ended_ms ? Value(std::max<std::int64_t>(
+                                                               0, *hold.ended_ms - hold.begun_ms))
+                                                         : Value()},
+                               {"is_committed", hold.is_committed},
+                               {"is_way_back", hold.is_way_back},
+                               {"carried", or_null(hold.carried)}}));
+  }
+  return list;
+}
 
 }  // namespace
 
@@ -42,7 +59,9 @@ Value to_document(const RunRecord& run) {
                                    {"stragglers", or_null(account.stragglers)},
                                    {"held_at", time_document(account.held_at_ms)},
                                    {"held_ms", or_null(account.held_ms)},
-                                   {"attempts", account.attempts}}));
+                                   {"attempts", account.attempts},
+                                   {"copied_at", time_document(account.copied_at_ms)},
+                                   {"holds", holds_document(account.holds)}}));
   }
   List failures;
   for (const Failure& failure : run.failures) {

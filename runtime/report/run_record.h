@@ -9,6 +9,15 @@
 
 namespace plan::report {
 
+/// One time that an account was held.
+struct HoldMoment {
+  std::int64_t begun_ms = 0;
+  std::optional<std::int64_t> ended_ms = {};  ///< absent: it is held
+  bool is_committed = false;                  ///< it ended with the account at the target
+  bool is_way_back = false;                   ///< a rollback, or a move that was undone
+  std::string carried = {};  ///< what was carried in it; empty: nothing, or not read
+};
+
 /// What is known about one account at the end of a run (or so far).
 struct AccountRecord {
   std::string account = {};
@@ -22,7 +31,9 @@ struct AccountRecord {
   std::optional<std::uint64_t> stragglers = {};  ///< found by the sweep
   std::optional<std::int64_t> held_at_ms = {};
   std::optional<std::uint64_t> held_ms = {};
-  std::uint64_t attempts = 0;  ///< times its transaction was begun
+  std::uint64_t attempts = 0;                     ///< times its transaction was begun
+  std::optional<std::int64_t> copied_at_ms = {};  ///< end of its copy
+  std::vector<HoldMoment> holds = {};             ///< all of them, in order
 };
 
 /// One line of the time line.
@@ -65,7 +76,9 @@ struct RunRecord {
 /// One self-contained HTML page: no script, no font, no picture from elsewhere. All text is
 /// escaped. `timeline_rows_max` bounds the page; what is left out is counted on it.
 [[nodiscard]] std::string render_html(const RunRecord& run, std::size_t timeline_rows_max = 5000);
-/// The same as a table for a terminal.
+/// "2026-09-21T14:13:20Z  held for 1.9 s, moved to the target; carried: messages 3".
+[[nodiscard]] std::string show_hold(const HoldMoment& hold);
+/// The same as a table for a terminal; with a time line also each account's holds.
 [[nodiscard]] std::string render_text(const RunRecord& run);
 /// `{"format":1,"run":…,"accounts":[…],…}`, every member always present, null when not known.
 [[nodiscard]] ir::Value to_document(const RunRecord& run);

@@ -16,8 +16,14 @@ namespace {
 constexpr std::int64_t kLineProgressEveryMs = 10'000;
 constexpr std::int64_t kRedrawEveryMs = 100;
 
+std::string named_progress(const StepProgress& progress) {
+  return printable(progress.step, 200) + ": " + progress_words(progress);
+}
+
+}  // namespace
+
 std::string progress_words(const StepProgress& progress) {
-  std::string words = printable(progress.step, 200) + ": ";
+  std::string words;
   const bool is_bytes = progress.unit == "bytes";
   const auto show = [&](std::uint64_t count) {
     return is_bytes ? show_bytes(count) : show_count(count);
@@ -33,8 +39,6 @@ std::string progress_words(const StepProgress& progress) {
   return words;
 }
 
-}  // namespace
-
 void LineLog::on(const Event& event) {
   std::string line = to_line(event);
   if (const auto* progress = std::get_if<StepProgress>(&event.what)) {
@@ -42,7 +46,7 @@ void LineLog::on(const Event& event) {
     const auto [shown, is_first] = progress_shown_ms_.emplace(progress->step, event.wall_ms);
     if (is_first || event.wall_ms - shown->second < kLineProgressEveryMs) return;
     shown->second = event.wall_ms;
-    line = progress_words(*progress);
+    line = named_progress(*progress);
   } else if (const auto* finished = std::get_if<StepFinished>(&event.what)) {
     progress_shown_ms_.erase(finished->step);
   }
@@ -136,7 +140,7 @@ void TerminalProgress::on(const Event& event) {
         {started->step, (started->is_undo ? "undoing " : "") + printable(started->step, 200)});
   } else if (const auto* progress = std::get_if<StepProgress>(&event.what)) {
     for (State::Running& running : s.running) {
-      if (running.step == progress->step) running.words = progress_words(*progress);
+      if (running.step == progress->step) running.words = named_progress(*progress);
     }
   } else if (const auto* finished = std::get_if<StepFinished>(&event.what)) {
     s.forget(finished->step);

@@ -13,6 +13,9 @@ namespace plan::report {
 /// Where a sink's text goes: whole lines (or whole screen updates) at a time.
 using Write = std::function<void(std::string_view text)>;
 
+/// "1,200 of 2,000 messages (60 %), pass 1".
+[[nodiscard]] std::string progress_words(const StepProgress& progress);
+
 /// One line an event with its time in UTC, for output that is no terminal. Progress of a step is
 /// shown at most every ten seconds.
 class LineLog final : public EventSink {

@@ -1,0 +1,254 @@
+// `plan rollback`: what goes back, in which order, what bars it, and what people are told of it.
+#include "tests/unit/runtime/engine/engine_fixture.h"
+
+namespace plan::engine {
+namespace {
+
+using report::Ending;
+using test::move_graph;
+
+class RollbackTest : public EngineTest {};
+
+TEST_F(RollbackTest, an_account_rolled_back_is_at_the_source_and_moves_again) {
+  world_.has_poor_content[2] = true;  // so that finalize has not run
+  ASSERT_TRUE(run(move_graph()));
+  const auto result = back(move_graph(), OfAccount{"a0@x"});
+  ASSERT_TRUE(result) << result.error().to_line();
+  EXPECT_EQ(result->ending, Ending::finished) << result->message;
+  EXPECT_EQ(world_.verdict(3, false), "");
+  EXPECT_FALSE(world_.accounts[0].is_at_target);
+  EXPECT_TRUE(world_.accounts[1].is_at_target);
+  EXPECT_EQ(state_of("account/a0@x/create"), "done") << "what was before the hold is kept";
+  world_.has_poor_content[2] = false;
+  const auto again = run(move_graph());
+  ASSERT_TRUE(again) << again.error().to_line();
+  EXPECT_EQ(again->ending, Ending::finished) << again->message;
+  EXPECT_EQ(world_.verdict(3, true), "");
+}
+
+TEST_F(RollbackTest, a_wave_rolled_back_leaves_the_other_wave_where_it_is) {
+  world_.has_poor_content[3] = true;
+  const ir::StepGraph graph = move_graph({.accounts = 4, .first_wave = 2});
+  ASSERT_TRUE(run(graph));
+  const auto result = back(graph, OfWave{"canary"});
+  ASSERT_TRUE(result) << result.error().to_line();
+  EXPECT_EQ(result->ending, Ending::finished) << result->message;
+  EXPECT_EQ(world_.verdict(4, false), "");
+  EXPECT_FALSE(world_.accounts[0].is_at_target || world_.accounts[1].is_at_target);
+  EXPECT_TRUE(world_.accounts[2].is_at_target);
+}
+
+TEST_F(RollbackTest, a_rollback_to_a_point_takes_everything_after_it_back) {
+  ASSERT_TRUE(run(move_graph()));
+  const auto result = back(move_graph(), ToPoint{"before-waves"});
+  ASSERT_TRUE(result) << result.error().to_line();
+  EXPECT_EQ(result->ending, Ending::finished) << result->message;
+  EXPECT_EQ(world_.verdict(3, false), "");
+  for (std::size_t i = 0; i < 3; ++i) EXPECT_FALSE(world_.accounts[i].is_created);
+  EXPECT_EQ(state_of("domain/x"), "done") << "before the point";
+  EXPECT_EQ(state_of("point/before-waves"), "done");
+}
+
+TEST_F(RollbackTest, behind_a_rollback_to_before_the_accounts_were_created_all_is_made_anew) {
+  const auto graph = move_graph({.accounts = 4, .first_wave = 2, .has_barrier = true});
+  world_.has_poor_content[3] = true;  // so that finalize has not run
+  ASSERT_EQ(run(graph)->ending, Ending::failed);
+  // First only over the second wave, then over everything.
+  ASSERT_EQ(back(graph, ToPoint{"wave-rest"})->ending, Ending::finished);
+  EXPECT_TRUE(world_.accounts[0].is_at_target && world_.accounts[1].is_at_target);
+  EXPECT_FALSE(world_.accounts[2].is_created || world_.accounts[3].is_created);
+  ASSERT_EQ(back(graph, ToPoint{"before-waves"})->ending, Ending::finished);
+  EXPECT_EQ(world_.verdict(4, false), "");
+  for (std::size_t i = 0; i < 4; ++i) {
+    EXPECT_FALSE(world_.accounts[i].is_created) << i;
+    EXPECT_EQ(state_of("account/a" + std::to_string(i) + "@x/copy"), "undone") << i;
+  }
+  world_.has_poor_content[3] = false;
+  const auto again = run(graph);
+  ASSERT_TRUE(again) << again.error().to_line();
+  EXPECT_EQ(again->ending, Ending::finished) << again->message;
+  EXPECT_EQ(world_.verdict(4, true), "");
+}
+
+TEST_F(RollbackTest,
+       a_point_that_can_no_longer_be_reached_is_refused_with_the_step_that_barred_it) {
+  const auto graph = move_graph({.has_last_stage = true, .has_point_before_finalize = true});
+  ASSERT_EQ(run(graph)->ending, Ending::finished);
+  const std::uint32_t before = world_.effects;
+  for (const char* point : {"before-waves", "before-finalize"}) {
+    const auto refused = back(graph, ToPoint{point});
+    ASSERT_FALSE(refused);
+    EXPECT_TRUE(refused.error().is(errors::undo_barred)) << refused.error().to_line();
+    const std::string& message = refused.error().message();
+    EXPECT_NE(message.find(std::string("`") + point + "`"), std::string::npos) << message;
+    EXPECT_NE(message.find("`finalize/address` (address.finalize)"), std::string::npos) << message;
+  }
+  EXPECT_EQ(world_.effects, before) << "nothing was undone";
+  EXPECT_EQ(world_.verdict(3, true), "");
+  auto journal = open();
+  const auto planned = plan_rollback(**journal, graph, ToPoint{"before-waves"});
+  ASSERT_TRUE(planned);
+  ASSERT_EQ(planned->barred.size(), 1U);
+  EXPECT_EQ(planned->barred.front().step, "finalize/address");
+}
+
+TEST_F(RollbackTest, after_finalize_an_account_is_not_rolled_back_alone) {
+  ASSERT_TRUE(run(move_graph()));
+  const std::uint32_t before = world_.effects;
+  const auto refused = back(move_graph(), OfAccount{"a0@x"});
+  ASSERT_FALSE(refused);
+  EXPECT_TRUE(refused.error().is(errors::undo_barred)) << refused.error().to_line();
+  EXPECT_NE(refused.error().message().find("finalize"), std::string::npos);
+  EXPECT_EQ(world_.effects, before);
+}
+
+TEST_F(RollbackTest, a_point_that_was_not_reached_is_said_so) {
+  ASSERT_TRUE(run(move_graph()));
+  const auto refused = back(move_graph(), ToPoint{"nowhere"});
+  ASSERT_FALSE(refused);
+  EXPECT_TRUE(refused.error().is(errors::point_unknown));
+}
+
+TEST_F(RollbackTest, what_follows_a_point_waits_for_an_account_that_went_back_over_it) {
+  const auto graph = move_graph({.has_point_before_finalize = true});
+  ASSERT_EQ(run(graph)->ending, Ending::finished);
+  ASSERT_EQ(back(graph, ToPoint{"before-finalize"})->ending, Ending::finished);
+  ASSERT_EQ(back(graph, OfAccount{"a1@x"})->ending, Ending::finished);
+  world_.has_poor_content[1] = true;
+  EXPECT_NE(run(graph)->ending, Ending::finished);
+  EXPECT_EQ(world_.finalized, 1U) << "an account is at the source: nothing is finalized";
+  world_.has_poor_content[1] = false;
+  ASSERT_EQ(run(graph)->ending, Ending::finished);
+  EXPECT_EQ(world_.finalized, 2U);
+  EXPECT_EQ(world_.verdict(3, true), "");
+}
+
+TEST_F(RollbackTest, a_barred_rollback_names_the_step_that_bars_it) {
+  ASSERT_EQ(run(move_graph())->ending, Ending::finished);
+  const auto refused = back(move_graph(), OfAccount{"a1@x"});
+  ASSERT_FALSE(refused);
+  EXPECT_TRUE(refused.error().is(errors::undo_barred));
+  EXPECT_NE(refused.error().message().find("`finalize`"), std::string::npos);
+  EXPECT_TRUE(world_.accounts[1].is_at_target);
+}
+
+TEST_F(RollbackTest, what_the_way_back_would_carry_is_seen_before_and_one_that_cannot_stays) {
+  struct Carrier final : step::StepDriver {
+    explicit Carrier(std::shared_ptr<step::StepDriver> under) : driver(std::move(under)) {}
+    Result<ir::Observation> observe(step::StepContext& context) override {
+      PLAN_TRY(seen, driver->observe(context));
+      if (context.is_rollback) seen.remark = "to be carried back: 1 message";
+      return std::move(seen);
+    }
+    Result<ir::Value> apply(step::StepContext& context) override { return driver->apply(context); }
+    Outcome verify(step::StepContext& context) override { return driver->verify(context); }
+    Outcome before_undo(step::StepContext& context) override {
+      if (context.account == "a1@x") return Error(test::kWorldError, "over quota");
+      if (context.say) context.say("prepared");
+      return {};
+    }
+    Outcome undo(step::StepContext& context) override { return driver->undo(context); }
+    std::shared_ptr<step::StepDriver> driver;
+  };
+  drivers_.add(ir::StepKind::archive_delta,
+               std::make_shared<Carrier>(std::make_shared<test::WorldDriver>(world_)));
+  const auto graph = move_graph({.has_point_before_finalize = true});
+  world_.has_poor_content[2] = true;  // nothing is finalized
+  ASSERT_EQ(run(graph)->ending, Ending::failed);
+  {
+    auto journal = open();
+    const auto looks = look_before_rollback(parts(graph, **journal), options_, OfWave{"rest"}, 10);
+    ASSERT_TRUE(looks) << looks.error().to_line();
+    ASSERT_EQ(looks->size(), 2U);
+    EXPECT_EQ(looks->front().text, "to be carried back: 1 message");
+    EXPECT_FALSE(looks->front().is_refused);
+  }
+  const auto refused = back(graph, OfAccount{"a1@x"});
+  ASSERT_TRUE(refused) << refused.error().to_line();
+  EXPECT_EQ(refused->ending, Ending::failed);
+  EXPECT_TRUE(refused->accounts_held.empty());
+  EXPECT_TRUE(world_.accounts[1].is_at_target) << "it was never held";
+  EXPECT_EQ(count_events<report::Notice>(), 0U);
+  const auto other = back(graph, OfAccount{"a0@x"});
+  ASSERT_EQ(other->ending, Ending::finished);
+  EXPECT_FALSE(world_.accounts[0].is_at_target);
+  EXPECT_EQ(count_events<report::Notice>(), 1U);
+}
+
+TEST_F(RollbackTest, the_rollback_plan_names_the_steps_newest_first) {
+  world_.has_poor_content[2] = true;
+  ASSERT_TRUE(run(move_graph()));
+  auto journal = open();
+  const auto plan = plan_rollback(**journal, move_graph(), OfAccount{"a1@x"});
+  ASSERT_TRUE(plan) << plan.error().to_line();
+  ASSERT_EQ(plan->steps.size(), 13U);
+  EXPECT_EQ(plan->steps.front().step, "account/a1@x/sweep");
+  EXPECT_EQ(plan->steps.back().step, "account/a1@x/hold-mail");
+  EXPECT_TRUE(plan->barred.empty());
+}
+
+TEST_F(RollbackTest,
+       the_record_says_when_an_account_was_held_what_was_carried_and_where_it_comes_from) {
+  struct Carrier final : step::StepDriver {
+    explicit Carrier(test::World& world) : driver(world) {}
+    Result<ir::Observation> observe(step::StepContext& context) override {
+      return driver.observe(context);
+    }
+    Result<ir::Value> apply(step::StepContext& context) override {
+      PLAN_TRY(outputs, driver.apply(context));
+      outputs.set("messages", 3);
+      return std::move(outputs);
+    }
+    Outcome verify(step::StepContext& context) override { return driver.verify(context); }
+    Outcome undo(step::StepContext& context) override {
+      context.say("79 messages went back");
+      return driver.undo(context);
+    }
+    test::WorldDriver driver;
+  };
+  drivers_.add(ir::StepKind::archive_delta, std::make_shared<Carrier>(world_));
+  std::uint32_t asked = 0;
+  options_.place = [&](Span) { return "migration.yaml:" + std::to_string(++asked) + ":1"; };
+  const auto graph = move_graph({.has_point_before_finalize = true});
+  world_.has_poor_content[2] = true;  // nothing is finalized
+  ASSERT_EQ(run(graph)->ending, Ending::failed);
+  ASSERT_EQ(back(graph, OfAccount{"a0@x"})->ending, Ending::finished);
+  auto journal = open();
+  const auto record = run_record(**journal, true);
+  ASSERT_TRUE(record) << record.error().to_line();
+  const report::AccountRecord& account = record->accounts[0];
+  EXPECT_EQ(account.state, "rolled-back");
+  ASSERT_EQ(account.holds.size(), 2U);
+  EXPECT_TRUE(account.holds[0].is_committed);
+  EXPECT_FALSE(account.holds[0].is_way_back);
+  EXPECT_EQ(account.holds[0].carried, "messages 3");
+  EXPECT_FALSE(account.holds[1].is_committed);
+  EXPECT_TRUE(account.holds[1].is_way_back);
+  EXPECT_EQ(account.holds[1].carried, "79 messages went back");
+  EXPECT_TRUE(account.holds[1].ended_ms);
+  // Without the time line the history is not read.
+  EXPECT_EQ(run_record(**journal)->accounts[0].holds[0].carried, "");
+
+  const auto moments = trace(**journal, "a0@x");
+  ASSERT_TRUE(moments);
+  std::size_t steps = 0;
+  for (const report::MomentRecord& moment : *moments) {
+    if (moment.step.empty()) continue;
+    ++steps;
+    const auto shape =
+        static_cast<std::size_t>(&graph.shape(*graph.find(moment.step)) - graph.shapes().data());
+    EXPECT_EQ(moment.place, "migration.yaml:" + std::to_string(shape + 1) + ":1") << moment.step;
+  }
+  EXPECT_GT(steps, 20U);
+  // The plan is edited: what was done keeps the place it had.
+  options_.place = [](Span) { return std::string("elsewhere:1:1"); };
+  world_.has_poor_content[2] = false;
+  ASSERT_TRUE(run(move_graph({.copy_note = "v2", .has_point_before_finalize = true})));
+  const auto later = trace(**journal, "a0@x");
+  ASSERT_TRUE(later);
+  EXPECT_EQ(later->front().step, "account/a0@x/create");
+  EXPECT_TRUE(later->front().place.starts_with("migration.yaml:")) << later->front().place;
+}
+
+}  // namespace
+}  // namespace plan::engine
