@@ -7,6 +7,7 @@
 #include <libssh2.h>
 #include <openssl/evp.h>
 #include <poll.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -53,7 +54,11 @@ class Session {
   ~Session() {
     if (session_ == nullptr) return;
     libssh2_session_disconnect(session_, "done");  // best effort, does not wait
-    libssh2_session_free(session_);
+    // A channel that is still open would first be closed over the wire, and the session be kept as
+    // long as that cannot be written: with the socket shut it is an error, and all is freed.
+    shutdown(socket_.get(), SHUT_RDWR);
+    for (int i = 0; i < 1000 && libssh2_session_free(session_) == LIBSSH2_ERROR_EAGAIN; ++i) {
+    }
   }
 
   [[nodiscard]] LIBSSH2_SESSION* get() const { return session_; }

@@ -9,6 +9,7 @@
 #include <array>
 #include <cstring>
 #include <functional>
+#include <future>
 #include <thread>
 
 #include "runtime/net/errors.h"
@@ -86,10 +87,12 @@ TEST(Stream, AReadThatGetsNothingEndsAtItsDeadlineWithAnUnknownEffect) {
 }
 
 TEST(Stream, AWriteToSomebodyWhoDoesNotReadEndsAtItsDeadline) {
-  OneConnectionServer server([](SocketStream&) { std::this_thread::sleep_for(400ms); });
+  std::promise<void> end;
+  OneConnectionServer server([&](SocketStream&) { end.get_future().wait_for(30s); });
   auto stream = server.connect();
   const std::string much(64U << 20U, 'x');
   const auto written = stream->write_all(much, Deadline::after(100ms));
+  end.set_value();
   ASSERT_FALSE(written);
   EXPECT_TRUE(written.error().is(errors::timed_out));
   EXPECT_EQ(written.error().effect(), Effect::unknown);
