@@ -16,22 +16,22 @@ def units(preset):
 def part_asan(count):
     names = units("asan")
     folder = suite.build("asan", names, count)
-    for name in names if folder else []:
-        suite.run_gtest(folder / name, count, "asan", {"ASAN_OPTIONS": "detect_leaks=1"})
+    if folder:
+        suite.at_once(suite.unit_jobs(folder, names, "asan", {"ASAN_OPTIONS": "detect_leaks=1"}), count)
 
 
 def part_tsan(count):
     names = [n for n in units("tsan") if n in PARALLEL_UNITS]
     folder = suite.build("tsan", names, count)
-    for name in names if folder else []:
-        suite.run_gtest(folder / name, count, "tsan", {"TSAN_OPTIONS": "halt_on_error=1"})
+    if folder:
+        suite.at_once(suite.unit_jobs(folder, names, "tsan", {"TSAN_OPTIONS": "halt_on_error=1"}), count)
 
 
 def part_clang(count):
     names = units("clang")
     folder = suite.build("clang", ["plan", *names], count)
-    for name in names if folder else []:
-        suite.run_gtest(folder / name, count, "clang")
+    if folder:
+        suite.at_once(suite.unit_jobs(folder, names, "clang"), count)
 
 
 def part_tidy(count):

@@ -27,17 +27,40 @@ FUZZ_ENVIRONMENT = {"ASAN_OPTIONS": "detect_leaks=1:quarantine_size_mb=8:malloc_
 BUDGET_SECONDS = int(os.environ.get("PLAN_TEST_SECONDS", "3300"))
 STARTED = time.monotonic()
 # What the sanitizers watch on every run; the rest of the unit tests run under them in tests/long.
-ASAN_UNITS = ["unit_ir", "unit_syntax", "unit_facts", "unit_net", "unit_proxy", "unit_archive", "unit_store"]
+ASAN_UNITS = ["unit_ir", "unit_syntax", "unit_facts", "unit_net", "unit_proxy", "unit_archive", "unit_store", "unit_dump"]
+# Test programs at once: one more than cores, since most of them wait for real servers for some of their time.
+AT_ONCE = int(os.environ.get("PLAN_TEST_JOBS", (os.cpu_count() or 1) + 1))
+# What takes longest begins first, so that the last to end is short.
+LONG_FIRST = ["crash_simulation", "unit_dump", "replay", "unit_compile", "kill_test.py", "store_move_kill_test.py", "source_test.py",
+              "rollback_test.py", "ssh_migration_test.py", "migration_test.py"]
 
 # Tests that another part runs, where what they need is there: those of tests/system/source_test.py.
 ELSEWHERE = {"unit_server": "RealSource*"}
 
 
 class Count:
-    def __init__(self):
+    """What the tests came to. A program of the pool counts and speaks into one of its own, which is added when it has ended."""
+
+    def __init__(self, is_shown=False):
         self.passed = self.failed = 0
         self.skipped = []
         self.failures = []
+        self.text = []
+        self.is_shown = is_shown
+
+    def say(self, text):
+        if self.is_shown:
+            say(text)
+        else:
+            self.text.append(text)
+
+    def take(self, other):
+        self.passed += other.passed
+        self.failed += other.failed
+        self.skipped += other.skipped
+        self.failures += other.failures
+        for text in other.text:
+            self.say(text)
 
     def add(self, name, state, why=""):
         if state == "passed":
@@ -59,6 +82,33 @@ def say(text):
 
 def run(arguments, **options):
     return subprocess.run([str(a) for a in arguments], cwd=ROOT, **options)
+
+
+def at_once(jobs, count):
+    """Runs `(name, function of a Count)` pairs beside each other; what each one says comes out whole, when it has ended."""
+    def rank(job):
+        return LONG_FIRST.index(job[0]) if job[0] in LONG_FIRST else len(LONG_FIRST)
+
+    def one(job):
+        own = Count()
+        job[1](own)
+        return own
+
+    with concurrent.futures.ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
+        for done in concurrent.futures.as_completed([pool.submit(one, job) for job in sorted(jobs, key=rank)]):
+            count.take(done.result())
+
+
+def unit_jobs(folder, names, label=None, environment=None):
+    environment = {"PLAN_UNIT_SERVER": str(folder / "unit_server"), **(environment or {})}
+    return [(name, lambda own, name=name: run_gtest(folder / name, own, label or name.partition("_")[0], environment)) for name in names]
+
+
+def script_jobs(folder, scripts):
+    def job(script, own):
+        command = [sys.executable, script] if script.suffix == ".py" else ["bash", script]
+        run_script(command, own, script.relative_to(ROOT), {"PLAN": str(folder / "plan"), "PLAN_UNIT_SERVER": str(folder / "unit_server")})
+    return [(script.name, lambda own, script=script: job(script, own)) for script in scripts]
 
 
 def build(preset, targets, count, seconds=None):
@@ -90,7 +140,7 @@ def targets_of(preset, pattern):
                   {m[1] for m in re.finditer(r"^(%s): CXX_EXECUTABLE" % pattern, listed, re.M)})
 
 
-def run_gtest(binary, count, label, environment=None, seconds_max=900):
+def run_gtest(binary, count, label, environment=None, seconds_max=1500):
     # The XML report has the reasons of skipped tests, the JSON report has not.
     with tempfile.NamedTemporaryFile(suffix=".xml") as report:
         began = time.monotonic()
@@ -123,8 +173,8 @@ def run_gtest(binary, count, label, environment=None, seconds_max=900):
         count.add(f"{label} {binary.name}", "failed")
         failed_here = 1
     if failed_here:
-        say(output[-8000:])
-    say(f"{label} {binary.name}: {len(tests)} tests in {time.monotonic() - began:.1f} s{', FAILED' if failed_here else ''}")
+        count.say(output[-8000:])
+    count.say(f"{label} {binary.name}: {len(tests)} tests in {time.monotonic() - began:.1f} s{', FAILED' if failed_here else ''}")
 
 
 def part_floors(count):
@@ -146,10 +196,8 @@ def part_unit(count):
     if not units:  # a build without tests is no success
         count.add("unit tests in the build", "failed")
     folder = build("release", ["plan", *units], count)
-    for name in units if folder else []:
-        run_gtest(folder / name, count, name.partition("_")[0], {"PLAN_UNIT_SERVER": str(folder / "unit_server")})
-    for script in sorted((ROOT / "tests" / "unit").rglob("*_test.py")) if folder else []:
-        run_script([sys.executable, script], count, script.relative_to(ROOT), {"PLAN": str(folder / "plan")})
+    if folder:
+        at_once(unit_jobs(folder, units) + script_jobs(folder, sorted((ROOT / "tests" / "unit").rglob("*_test.py"))), count)
 
 
 def part_asan(count):
@@ -158,11 +206,8 @@ def part_asan(count):
         count.add("asan", "skipped", "the hour is over; tests/long runs it")
         return
     folder = build("asan", units, count, time_left() - 120)
-    for name in units if folder else []:
-        if time_left() < 60:
-            count.add(f"asan {name}", "skipped", "the hour is over; tests/long runs it")
-            continue
-        run_gtest(folder / name, count, "asan", {"ASAN_OPTIONS": "detect_leaks=1"})
+    if folder:
+        at_once(unit_jobs(folder, units, "asan", {"ASAN_OPTIONS": "detect_leaks=1"}), count)
 
 
 def processor_seconds(binary, file):
@@ -232,29 +277,27 @@ def run_script(command, count, name, environment, seconds=1500):
         count.add(f"{name} (exit code {code}, {len(results)} results)", "failed")
         has_failed = True
     if has_failed:
-        say(output[-8000:])
-    say(f"{name}: {len(results)} tests in {time.monotonic() - began:.1f} s{', FAILED' if has_failed else ''}")
+        count.say(output[-8000:])
+    count.say(f"{name}: {len(results)} tests in {time.monotonic() - began:.1f} s{', FAILED' if has_failed else ''}")
 
 
 def part_system(count):
-    folder = build("release", ["plan"], count)
-    if folder is None:
-        return
-    for script in sorted((ROOT / "tests" / "system").glob("*_test.*")) + sorted((ROOT / "tests" / "crash").glob("*_test.py")):
-        command = [sys.executable, script] if script.suffix == ".py" else ["bash", script]
-        run_script(command, count, script.relative_to(ROOT), {"PLAN": str(folder / "plan")})
+    folder = build("release", ["plan", "unit_server"], count)
+    if folder:
+        at_once(script_jobs(folder, [*sorted((ROOT / "tests" / "system").glob("*_test.*")),
+                                     *sorted((ROOT / "tests" / "crash").glob("*_test.py"))]), count)
 
 
 PARTS = {"floors": part_floors, "format": part_format, "unit": part_unit, "system": part_system, "asan": part_asan,
          "fuzz": part_fuzz}
 
 
-DEFAULT_PARTS = ["floors", "format", "unit", "system"]
+DEFAULT_PARTS = ["floors", "format", "unit", "system", "asan", "fuzz"]
 
 
 def main():
     wanted = sys.argv[1:] or DEFAULT_PARTS
-    count = Count()
+    count = Count(is_shown=True)
     for name in wanted:
         if name not in PARTS:
             raise SystemExit(f"tests/run: there is no part {name}; parts are {', '.join(PARTS)}")
