@@ -12,6 +12,7 @@ import sys
 import tempfile
 
 sys.dont_write_bytecode = True
+import ssh_host  # noqa: E402
 import store_server  # noqa: E402
 
 FULL = '  - {{of: target, subspaces: all, to: "target:{work}/dumps/full", when: stopped{by}}}'
@@ -86,6 +87,40 @@ def goes_to_postgresql_and_back(folder):
     finally:
         server.end()
         database.end()
+
+
+def over_ssh(folder):
+    """The same on another machine, as far as plan can tell: service, transfers, configuration and lease go over SSH."""
+    server = store_server.Server(folder)
+    door = ssh_host.SshServer(folder / "ssh", "127.0.0.1", store_server.free_port())
+    database = store_server.Postgres(folder / "postgres")
+    try:
+        door.start()
+        database.query("postgres", f"CREATE ROLE mail LOGIN PASSWORD '{PASSWORD}'")
+        database.query("postgres", "CREATE DATABASE mail OWNER mail")
+        (folder / "password").write_text(PASSWORD + "\n")
+        (folder / "password").chmod(0o600)
+        server.write_plan(FULL.format(work=folder, by=""),
+                          f"store: {{to: {{postgresql: {{host: 127.0.0.1, port: {database.port}, database: mail, user: mail, "
+                          "password: !secret file:password}}}", over_ssh=door)
+        fetched(server)
+        expect(ssh_host.fingerprint(door.host_key) in (folder / "migration.lock").read_text(), "the host key is not in the lock")
+        done = server.plan("apply", "migration.yaml", "--yes")
+        expect(done.returncode == 0 and server.serves() == "PostgreSql", done.stdout)
+        expect(door.logins() > 0, "nothing went over SSH")
+        store = f"postgresql://mail@127.0.0.1:{database.port}/mail"
+        compared = server.plan("dump", "import", store, folder / "dumps/full", "--compare", variables={"PLAN_STORE_PASSWORD": PASSWORD})
+        expect(compared.returncode == 0, compared.stdout)
+        back = server.plan("rollback", "--to", "before-stop", "--yes")
+        expect(back.returncode == 0 and server.serves() == "Sqlite", back.stdout)
+        expect(filled(server, store) == "", "the new store was not emptied")
+        door.change_host_key()
+        refused = server.plan("diff")
+        expect("host-key-changed" in refused.stdout, refused.stdout)
+    finally:
+        server.end()
+        database.end()
+        door.stop()
 
 
 def what_came_after_the_start_is_not_thrown_away(folder):
@@ -239,13 +274,16 @@ def main():
         return 0
     failed = 0
     wanted = sys.argv[1:]
-    for test in (goes_to_postgresql_and_back, what_came_after_the_start_is_not_thrown_away, a_failed_import_leaves_the_old_server,
+    for test in (goes_to_postgresql_and_back, over_ssh, what_came_after_the_start_is_not_thrown_away, a_failed_import_leaves_the_old_server,
                  a_store_that_is_not_empty_is_seen_before_the_stop, by_the_servers_own_program, its_exit_code_is_not_trusted,
                  only_dumps, another_run_keeps_this_one_out):
         if wanted and test.__name__ not in wanted:
             continue
         name = "store move: " + test.__name__.replace("_", " ")
-        if test in (goes_to_postgresql_and_back, a_failed_import_leaves_the_old_server) and not store_server.postgres_is_installed():
+        if test is over_ssh and (os.geteuid() != 0 or ssh_host.missing()):
+            print(f"skipped {name}: {ssh_host.missing() or 'needs root for sshd'}")
+            continue
+        if test in (goes_to_postgresql_and_back, over_ssh, a_failed_import_leaves_the_old_server) and not store_server.postgres_is_installed():
             print(f"skipped {name}: postgresql-15 is not installed")
             continue
         with tempfile.TemporaryDirectory(prefix="plan-store-") as folder:

@@ -32,6 +32,12 @@ esac
 """
 
 
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
 class Server:
     def __init__(self, work):
         self.work = pathlib.Path(work)
@@ -70,12 +76,19 @@ class Server:
     def digest(self):
         return hashlib.sha256(self.store.read_bytes()).hexdigest()
 
-    def write_plan(self, dump, store="", name="Test"):
+    def write_plan(self, dump, store="", name="Test", over_ssh=None):
+        """`over_ssh`: a SshServer that lets plan into the server's machine."""
         service = ", ".join(f"{verb}: [{self.service}, {verb}]" for verb in ("stop", "start", "running"))
+        hosts, program = "", ""
+        if over_ssh is not None:
+            hosts = f"hosts: {{target: {{ssh: \"root@{over_ssh.address}:{over_ssh.port}\", key: !secret file:{over_ssh.client_key}}}}}"
+            program = f"  plan: {os.environ['PLAN']}"
         (self.work / "migration.yaml").write_text(f"""plan: 1
 name: {name}
 use: std/store-move
+{hosts}
 target:
+{program}
   config: {self.config}
   binary: {self.binary}
   service: {{{service}}}
@@ -112,9 +125,7 @@ class Postgres:
         user = pwd.getpwnam("postgres")
         os.chown(self.work, user.pw_uid, user.pw_gid)
         self.user = "postgres" if os.geteuid() == 0 else None
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "user": self.user, "cwd": self.work}
         subprocess.run([POSTGRES / "initdb", "-D", self.work / "data", "-U", "postgres", "-A", "trust", "-E", "UTF8",
                         "--locale=C", "-N"], check=True, **quiet)
