@@ -28,6 +28,8 @@ def run_killed(migration, killer, rng, arguments, codes, deadline, counts):
         is_last = time.monotonic() > deadline or tries > 60
         is_quiet = is_last or tries % 12 == 0
         killer.is_resting = is_quiet
+        if is_quiet:  # Postfix comes again after minutes to a target that was down; an operator does not wait for that
+            subprocess.run(["postqueue", "-f"], check=False)
         said_before = (migration.folder / "plan.log").stat().st_size if tries > 1 else 0
         with open(migration.folder / "plan.log", "ab") as log:
             process = subprocess.Popen([kill_world.PLAN, *arguments], cwd=migration.work, stdin=subprocess.DEVNULL, stdout=log,
