@@ -19,7 +19,7 @@ PLAN = os.environ.get("PLAN", "")
 # These run servers, write pages for people, or have one format that is not ours to choose (lower: lines for another program).
 WITHOUT_JSON = {"proxy run", "target run", "docs", "lsp", "lower"}
 # One object a line: what happens comes while it happens.
-LINES = {"apply", "rollback", "rehearse"}
+LINES = {"apply", "rollback", "rehearse", "watch"}
 TESTS = "plan: migration.yaml\ntests:\n  - {name: sound, expect: [{no: errors}]}\n"
 PROXY = '[server]\nname = "mail.example.org"\n'
 # By command: arguments and the exit code. Files and servers that are not there are answers too.
@@ -31,6 +31,7 @@ CASES = {
     "show": [("nowhere.plan", 1), ("migration.yaml", 1)],
     "apply": [("nowhere.yaml", 1), ("broken.yaml", 1)],
     "status": [("", 1)],
+    "watch": [("", 1)],
     "trace": [("alice@example.org", 1)],
     "verify": [("broken.yaml", 1), ("--account nobody@example.org", 1)],
     "rollback": [("", 1), ("--account alice@example.org", 1)],
