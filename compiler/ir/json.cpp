@@ -96,7 +96,7 @@ void write_number(std::string& out, double value) {
   if (!std::isfinite(value)) {
     out += "null";
   } else if (value == std::floor(value) && std::abs(value) < 9.0e15) {
-    out += fmt::format("{:.0f}", value);
+    out += fmt::format("{:.0f}", value + 0.0);  // -0 is read as the integer 0
   } else {
     out += fmt::format("{}", value);
   }

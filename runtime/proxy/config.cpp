@@ -38,6 +38,39 @@ namespace {
 
 constexpr std::size_t kConfigBytesMax = 1024 * 1024;
 
+/// The line of the first byte beyond ASCII that is in neither a string nor a comment; 0 when there
+/// is none. TOML 1.0 has none there, and toml++ 3.3 has undefined behaviour for letters up to
+/// U+0499.
+int line_of_stray_letter(std::string_view text) {
+  enum class In : std::uint8_t { code, comment, basic, literal };
+  In in = In::code;
+  int line = 1;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (c == '\n') ++line;
+    switch (in) {
+      case In::code:
+        if ((static_cast<unsigned char>(c) & 0x80U) != 0) return line;
+        if (c == '#') in = In::comment;
+        if (c == '"') in = In::basic;
+        if (c == '\'') in = In::literal;
+        break;
+      case In::comment:
+        if (c == '\n') in = In::code;
+        break;
+      // Three quotes open, close and open again: strings of many lines need no case of their own.
+      case In::basic:
+        if (c == '\\') ++i;
+        if (c == '"') in = In::code;
+        break;
+      case In::literal:
+        if (c == '\'') in = In::code;
+        break;
+    }
+  }
+  return 0;
+}
+
 int line_of(const toml::node& node) { return static_cast<int>(node.source().begin.line); }
 
 /// `20s`, `1500ms`, `35m`, `1h`.
@@ -405,6 +438,10 @@ std::optional<ProxyConfig> read_config(std::string_view text,
   const std::size_t before = problems.size();
   if (text.size() > kConfigBytesMax) {
     problems.push_back({0, "the configuration is larger than 1 MiB"});
+    return std::nullopt;
+  }
+  if (const int line = line_of_stray_letter(text); line != 0) {
+    problems.push_back({line, "not TOML: letters beyond ASCII belong into a string or a comment"});
     return std::nullopt;
   }
   toml::table root;

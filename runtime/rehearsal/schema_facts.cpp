@@ -215,9 +215,38 @@ bool SchemaFacts::refers_to(const ObjectType& type, std::string_view target) con
   return found != targets_.end() && found->second.contains(std::string(target));
 }
 
+/// Fills in one object. A document from outside may have an object that contains itself, or so many
+/// that contain each other that to fill them in would not end.
+class SchemaFacts::Blanks {
+ public:
+  Blanks(const SchemaFacts& facts, std::int64_t now) : facts_(facts), now_(now) {}
+
+  ir::Value object(const Shape& shape, std::string_view variant_name);
+  ir::Value value(const FieldType& type, const ir::Value* given);
+
+ private:
+  static constexpr int kDepthMax = 16;
+  static constexpr int kObjectsMax = 1000;
+
+  const SchemaFacts& facts_;
+  std::int64_t now_;
+  int depth_ = 0;
+  int objects_ = 0;
+};
+
 ir::Value SchemaFacts::blank(const Shape& shape, std::string_view variant_name,
                              std::int64_t now) const {
+  return Blanks(*this, now).object(shape, variant_name);
+}
+
+ir::Value SchemaFacts::blank_value(const FieldType& type, const ir::Value* given,
+                                   std::int64_t now) const {
+  return Blanks(*this, now).value(type, given);
+}
+
+ir::Value SchemaFacts::Blanks::object(const Shape& shape, std::string_view variant_name) {
   ir::Value out = ir::Value::map();
+  if (depth_ == kDepthMax || ++objects_ > kObjectsMax) return out;
   const Struct* members = shape.single;
   if (shape.is_multi()) {
     const Variant* variant =
@@ -227,32 +256,33 @@ ir::Value SchemaFacts::blank(const Shape& shape, std::string_view variant_name,
     out.set("@type", variant->name);
   }
   if (members == nullptr) return out;
+  ++depth_;
   for (const Field& field : members->fields) {
     const ir::Value* given = members->defaults.members().find(field.name);
-    out.set(field.name, blank_value(field.type, given, now));
+    out.set(field.name, value(field.type, given));
   }
+  --depth_;
   return out;
 }
 
-ir::Value SchemaFacts::blank_value(const FieldType& type, const ir::Value* given,
-                                   std::int64_t now) const {
+ir::Value SchemaFacts::Blanks::value(const FieldType& type, const ir::Value* given) {
   using Kind = FieldType::Kind;
   const bool has_default = given != nullptr && !given->is_null();
   switch (type.kind) {
     case Kind::object: {
-      const Shape* inner = shape(type.name);
+      const Shape* inner = facts_.shape(type.name);
       if (inner == nullptr) return has_default ? *given : ir::Value::map();
       if (!has_default && type.is_nullable) return {};
-      ir::Value out = blank(*inner, has_default ? (*given)["@type"].string_or("") : "", now);
+      ir::Value out = object(*inner, has_default ? (*given)["@type"].string_or("") : "");
       if (!has_default) return out;
       const Struct* members = inner->single;
       if (inner->is_multi()) {
         const Variant* variant = inner->variant(out["@type"].string_or(""));
         members = variant == nullptr ? nullptr : variant->members;
       }
-      for (const auto& [name, value] : given->members()) {
+      for (const auto& [name, member] : given->members()) {
         const Field* field = members == nullptr ? nullptr : members->field(name);
-        if (field != nullptr) out.set(name, blank_value(field->type, &value, now));
+        if (field != nullptr) out.set(name, value(field->type, &member));
       }
       return out;
     }
@@ -262,8 +292,8 @@ ir::Value SchemaFacts::blank_value(const FieldType& type, const ir::Value* given
       FieldType element = type;
       element.kind = Kind::object;
       element.is_nullable = false;
-      for (const auto& [position, value] : given->members())
-        out.set(position, blank_value(element, &value, now));
+      for (const auto& [position, item] : given->members())
+        out.set(position, value(element, &item));
       return out;
     }
     case Kind::set: {
@@ -272,8 +302,8 @@ ir::Value SchemaFacts::blank_value(const FieldType& type, const ir::Value* given
     case Kind::map: {
       ir::Value out = ir::Value::map();
       if (!has_default) return out;
-      for (const auto& [name, value] : given->members())
-        out.set(name, type.member ? blank_value(*type.member, &value, now) : value);
+      for (const auto& [name, member] : given->members())
+        out.set(name, type.member ? value(*type.member, &member) : member);
       return out;
     }
     case Kind::number:
@@ -283,7 +313,7 @@ ir::Value SchemaFacts::blank_value(const FieldType& type, const ir::Value* given
       return has_default ? *given : ir::Value(false);
     case Kind::date_time:
       if (has_default) return *given;
-      return type.is_nullable ? ir::Value() : ir::Value(show_rfc3339(now));
+      return type.is_nullable ? ir::Value() : ir::Value(show_rfc3339(now_));
     case Kind::object_id:
       if (has_default) return *given;
       return type.is_nullable ? ir::Value() : ir::Value(kNoId);

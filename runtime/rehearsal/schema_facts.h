@@ -103,7 +103,8 @@ class SchemaFacts {
   [[nodiscard]] const std::vector<std::string>& enum_values(std::string_view enum_name) const;
 
   /// The object with every property: what is missing gets its default. `variant` chooses one of a
-  /// multi-variant shape.
+  /// multi-variant shape. Objects inside that are deeper or more than a document of the real server
+  /// ever has (one that contains itself) stay empty.
   [[nodiscard]] ir::Value blank(const Shape& shape, std::string_view variant,
                                 std::int64_t now_seconds) const;
   [[nodiscard]] ir::Value blank_value(const FieldType& type, const ir::Value* given_default,
@@ -124,6 +125,8 @@ class SchemaFacts {
   }  ///< of the compressed bytes, URL-safe base64
 
  private:
+  class Blanks;
+
   SchemaFacts() = default;
   std::map<std::string, Struct, std::less<>> structs_;
   std::map<std::string, Shape, std::less<>> shapes_;

@@ -34,6 +34,12 @@ TEST(Json, RefusesADuplicateMemberBecauseReadersDisagreeAboutWhichOneCounts) {
   EXPECT_NE(value.error().detail().find("`a` is there twice"), std::string::npos);
 }
 
+TEST(Json, MinusNothingIsWrittenAsTheIntegerThatItIsReadAs) {
+  const auto value = parse_json("[-0.0,-1e-400,-0]");
+  ASSERT_TRUE(value);
+  EXPECT_EQ(canonical_json(*value), "[0,0,0]");
+}
+
 TEST(Json, BoundsDepthAndSize) {
   const auto deep = parse_json(std::string(200'000, '['));
   ASSERT_FALSE(deep);

@@ -107,6 +107,7 @@ TEST(ProxyConfig, SaysWhatIsWrongAndWhere) {
                   18, "64 hex digits"},
            Broken{"[limits]", "[wings]", 6, "unknown key `wings`"},
            Broken{"[limits]", "[{imits]", 0, "not TOML"},
+           Broken{"[limits]", "[limits]\nƻ = 1", 7, "letters beyond ASCII"},
        }) {
     bool is_found = false;
     std::string all;
@@ -116,6 +117,12 @@ TEST(ProxyConfig, SaysWhatIsWrongAndWhere) {
           is_found || (problem.line == c.line && problem.message.find(c.said) != std::string::npos);
     }
     EXPECT_TRUE(is_found) << c.from << " -> " << c.to << "\n" << all;
+  }
+}
+
+TEST(ProxyConfig, LettersBeyondAsciiAreWelcomeInCommentsAndStrings) {
+  for (const char* line : {"# für ƻ\n[limits]", "# \"ƻ\n[limits]", "# it's ƻ\n[limits]"}) {
+    EXPECT_TRUE(problems_of(with("[limits]", line)).empty()) << line;
   }
 }
 
