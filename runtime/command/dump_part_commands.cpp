@@ -102,7 +102,7 @@ dump::RewriteOptions rewrite_options(const Invocation& invocation) {
 /// A new file or stdout, for what `get` writes; a file that is not whole is removed.
 class Output {
  public:
-  explicit Output(std::string path) : path_(std::move(path)) {}
+  explicit Output(std::string path) : is_stdout_(path == "-"), path_(std::move(path)) {}
   Output(const Output&) = delete;
   Output& operator=(const Output&) = delete;
   ~Output() {
@@ -110,7 +110,7 @@ class Output {
     ::close(descriptor_);
     if (!is_kept_) ::unlink(path_.c_str());
   }
-  [[nodiscard]] bool is_stdout() const { return path_ == "-"; }
+  [[nodiscard]] bool is_stdout() const { return is_stdout_; }
   [[nodiscard]] Outcome open() {
     descriptor_ = is_stdout()
                       ? STDOUT_FILENO
@@ -133,6 +133,7 @@ class Output {
   void keep() { is_kept_ = true; }
 
  private:
+  bool is_stdout_;
   std::string path_;
   int descriptor_ = -1;
   bool is_kept_ = false;
