@@ -61,7 +61,7 @@ class Screen {
 
   void show(const report::RunRecord& run, const std::vector<report::RunningStep>& running,
             std::int64_t now_ms, bool is_last) {
-    if (format_ == "json") return show_json(run);
+    if (format_ == "ndjson") return show_json(run);
     if (!is_terminal_) return show_line(run, now_ms, is_last);
     const std::string picture = report::render_watch(run, running, now_ms, screen());
     // Up to where the last picture began, and nothing of it stays.
@@ -96,7 +96,7 @@ class Screen {
 }  // namespace
 
 ExitCode run_watch(const Invocation& invocation) {
-  const std::string format = invocation.value("--format");
+  const std::string format = run_format(invocation);
   const ProjectFolder folder = project_folder(invocation.value("--plan"));
   const std::string interval_text = invocation.value("--interval");
   if (interval_text.empty() || interval_text.size() > 4 ||

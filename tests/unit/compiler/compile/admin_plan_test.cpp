@@ -174,11 +174,12 @@ TEST(AdminPlan, DestroysRunFirstTheLastOneFirst) {
                R"({"@type":"destroy","object":"MtaRoute","value":{"name":"one"}}
 {"@type":"update","object":"SpamPyzor","value":{"enable":false}}
 {"@type":"destroy","object":"MtaRoute","value":{"name":"two"}}
+{"@type":"create","object":"Action","value":{"live":{"@type":"ReloadSettings"}}}
 )");
   ASSERT_TRUE(theirs.graph.has_value()) << rendered(theirs);
   std::string order;
   for (const ir::StepId step : theirs.graph->order()) order += theirs.graph->id(step) + " ";
-  EXPECT_EQ(order, "server/3/MtaRoute server/1/MtaRoute server/2/SpamPyzor ");
+  EXPECT_EQ(order, "server/3/MtaRoute server/1/MtaRoute server/2/SpamPyzor server/4/Action ");
 }
 
 TEST(AdminPlan, WhatCannotBeRunAgainIsRefusedAtItsLine) {

@@ -76,7 +76,7 @@ def commands():
     """Every command of the program with the formats that it has."""
     page = subprocess.run([PLAN, "docs", "markdown"], stdout=subprocess.PIPE, text=True, check=True).stdout
     for part in page.split("\n## plan ")[1:]:
-        formats = re.search(r"^.*--format.*$", part, re.M)
+        formats = re.search(r"^\| `--format.*$", part, re.M)
         yield part.splitlines()[0].strip(), formats[0] if formats else ""
 
 
