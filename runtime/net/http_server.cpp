@@ -38,6 +38,8 @@ std::string_view reason_of(int status) {
       return "Temporary Redirect";
     case 400:
       return "Bad Request";
+    case 101:
+      return "Switching Protocols";
     case 401:
       return "Unauthorized";
     case 402:
@@ -71,6 +73,7 @@ std::string render(const HttpServerResponse& response, bool is_head, bool keep_a
   out += "\r\n";
   if (!response.content_type.empty()) out += "content-type: " + response.content_type + "\r\n";
   for (const auto& [name, value] : response.headers) out += name + ": " + value + "\r\n";
+  if (response.goes_on) return out + "\r\n";
   if (response.status != 204)
     out += "content-length: " + std::to_string(response.body.size()) + "\r\n";
   if (!keep_alive) out += "connection: close\r\n";
@@ -191,6 +194,10 @@ class Conversation {
     const HttpServerResponse response = handler_(request);
     if (response.is_connection_dropped) return false;
     const bool goes_on = send(response, request.method == "HEAD", keep_alive);
+    if (response.goes_on) {
+      if (goes_on || !keep_alive) response.goes_on(stream_, reader_, signal_);
+      return false;
+    }
     if (request.is_body_too_large) swallow();
     return goes_on;
   }

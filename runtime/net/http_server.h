@@ -15,6 +15,8 @@
 
 namespace plan::net {
 
+class StopSignal;
+
 /// A request as a server got it (RFC 9112). Header names are in lower case; repeated headers are
 /// joined with ", ".
 struct HttpServerRequest {
@@ -39,6 +41,9 @@ struct HttpServerResponse {
   std::string body = {};
   std::vector<std::pair<std::string, std::string>> headers = {};
   bool is_connection_dropped = false;  ///< close without answering at all
+  /// What goes on after the head instead of a body: an event stream, another protocol. No length is
+  /// sent, and the connection ends with it. Returns soon once the signal says so.
+  std::function<void(SocketStream&, LineReader&, const StopSignal&)> goes_on = {};
 };
 
 struct HttpServerOptions {

@@ -3,7 +3,6 @@
 #include <openssl/bio.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
-#include <openssl/rand.h>
 #include <openssl/x509v3.h>
 
 #include <algorithm>
@@ -190,16 +189,6 @@ std::optional<ir::Value> check_certificate(ir::Value& object) {
   GENERAL_NAMES_free(list);
   object.set("subjectAlternativeNames", std::move(names));
   return std::nullopt;
-}
-
-std::string random_text(std::size_t size) {
-  constexpr std::string_view kLetters =
-      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
-  std::string bytes(size, '\0');
-  if (RAND_bytes(reinterpret_cast<unsigned char*>(bytes.data()), static_cast<int>(size)) != 1)
-    return {};
-  for (char& c : bytes) c = kLetters[static_cast<unsigned char>(c) % kLetters.size()];
-  return bytes;
 }
 
 }  // namespace

@@ -83,6 +83,8 @@ std::optional<Candidate> candidate_of(World& world, std::string_view name) {
     out.credentials.push_back(std::move(credential));
     return out;
   }
+  // Accounts are known from the next start on.
+  if (world.options.is_bootstrap_mode) return std::nullopt;
   const auto id = account_by_login(world, name);
   if (!id) return std::nullopt;
   const ir::Value* account = world.registry.find("x:Account", *id);
@@ -319,18 +321,26 @@ LoginResult log_in(World& world, std::string_view user, std::string_view passwor
   };
   if (!candidate) return fail();
   const ir::Value* matching = nullptr;
+  bool is_expired = false;
   for (const ir::Value& credential : candidate->credentials) {
     const std::string stored(credential["secret"].string_or(""));
     const bool is_app = credential["@type"].string_or("Password") != "Password";
-    if (is_app && is_past(credential["expiresAt"], world.now_seconds())) continue;
     if (stored.empty()) continue;
     const bool is_right =
         is_app ? ir::sha256(password).hex() == stored : opens(world, stored, password);
     if (!is_right) continue;
+    if (is_app && is_past(credential["expiresAt"], world.now_seconds())) {
+      is_expired = true;
+      continue;
+    }
     matching = &credential;
     break;
   }
-  if (matching == nullptr) return fail();
+  if (matching == nullptr) {
+    result = fail();
+    if (is_expired) result.outcome = LoginOutcome::expired;
+    return result;
+  }
   const ir::Value credential = *matching;
   const std::lock_guard lock(world.mutex);
   result = finish(world, std::move(*candidate), credential, peer);
@@ -362,7 +372,10 @@ LoginResult log_in_by_token(World& world, std::string_view token, const std::str
   for (const auto& [id, account] : world.registry.all("x:Account")) {
     for (const auto& [number, key] : world.registry.all("x:ApiKey/" + encode_id(id))) {
       if (key["secret"].string_or("") != digest) continue;
-      if (is_past(key["expiresAt"], world.now_seconds())) return result;
+      if (is_past(key["expiresAt"], world.now_seconds())) {
+        result.outcome = LoginOutcome::expired;
+        return result;
+      }
       Candidate candidate;
       candidate.account = id;
       candidate.name = address_of(world, account);

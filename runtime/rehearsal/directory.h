@@ -26,7 +26,7 @@ struct Login {
   }
 };
 
-enum class LoginOutcome : std::uint8_t { ok, wrong, second_factor, forbidden };
+enum class LoginOutcome : std::uint8_t { ok, wrong, expired, second_factor, forbidden };
 
 struct LoginResult {
   LoginOutcome outcome = LoginOutcome::wrong;

@@ -71,6 +71,9 @@ struct EmbeddedTargetOptions {
   std::string schema_json = {};
   /// As in recovery mode: nothing is seeded, no mail is moved (reference/stalwart-admin.md 4.1).
   bool is_recovery_mode = false;
+  /// As before the first configuration: besides recovery mode, only `x:Bootstrap` answers
+  /// (reference/stalwart-admin.md 4.2).
+  bool is_bootstrap_mode = false;
   /// Has the machine working DNS? Without it ReloadSettings refuses while SpamPyzor is enabled, as
   /// the real one does.
   bool has_dns = false;
@@ -124,7 +127,7 @@ class EmbeddedTarget {
 /// --key FILE`, `--hostname NAME`,
 /// `--admin USER:PASSWORD` or
 /// `--admin-file FILE` (the same in a file, kept out of the process list), `--schema FILE`,
-/// `--recovery`, `--dns`,
+/// `--recovery`, `--bootstrap`, `--dns`,
 /// `--outside-mx A:P`, `--public-url URL`, `--schedule-speed X`. Returns the exit code.
 [[nodiscard]] int run_embedded_target(const std::vector<std::string>& arguments);
 

@@ -10,6 +10,7 @@
 #include "runtime/rehearsal/ids.h"
 #include "runtime/rehearsal/jmap.h"
 #include "runtime/rehearsal/oauth.h"
+#include "runtime/rehearsal/push.h"
 #include "runtime/rehearsal/schema_facts.h"
 
 namespace plan::rehearsal {
@@ -84,6 +85,10 @@ Authenticated authenticate(World& world, const HttpServerRequest& request) {
     case LoginOutcome::wrong:
       out.refused = unauthorized();
       break;
+    case LoginOutcome::expired:
+      // The real server does not ask for another login then.
+      out.refused = problem(401, "Unauthorized", "You have to authenticate first.");
+      break;
     case LoginOutcome::second_factor:
       out.refused = problem(402, "TOTP code required",
                             "A TOTP code is required to authenticate this account. Try "
@@ -127,12 +132,17 @@ HttpServerResponse upload(World& world, const Login& login, const HttpServerRequ
     if (bytes + static_cast<std::int64_t>(request.body.size()) >
             limit_of(world, "x:Jmap", "uploadQuota", 50'000'000) ||
         count >= limit_of(world, "x:Jmap", "maxUploadCount", 1000)) {
-      HttpServerResponse out =
-          json(ir::Value::map({{"type", "urn:ietf:params:jmap:error:overQuota"},
-                               {"status", 429},
-                               {"detail", "You have exceeded the blob upload quota."}}),
-               429);
+      const std::string files = std::to_string(limit_of(world, "x:Jmap", "maxUploadCount", 1000));
+      const std::string size = std::to_string(limit_of(world, "x:Jmap", "uploadQuota", 50'000'000));
+      HttpServerResponse out = problem(
+          429, "Quota exceeded",
+          "You have exceeded the blob upload quota of " + files + " files or " + size + " bytes.");
       out.headers.emplace_back("retry-after", "3600");
+      out.headers.emplace_back("ratelimit-policy", "\"blob-upload-files\";q=" + files +
+                                                       ", \"blob-upload-bytes\";q=" + size +
+                                                       ";qu=\"content-bytes\"");
+      out.headers.emplace_back(
+          "ratelimit", "\"blob-upload-files\";r=0;t=3600, \"blob-upload-bytes\";r=0;t=3600");
       return out;
     }
   }
@@ -166,8 +176,9 @@ HttpServerResponse download(World& world, const Login& login, const HttpServerRe
       if (const auto type = net::percent_decode(pair.substr(7));
           type && type->find_first_of("\r\n") == std::string::npos && !type->empty())
         out.content_type = *type;
-  out.headers.emplace_back("content-disposition",
-                           "attachment; filename=\"" + std::string(parts[2]) + "\"");
+  if (!world.options.is_recovery_mode)
+    out.headers.emplace_back("content-disposition",
+                             "attachment; filename=\"" + std::string(parts[2]) + "\"");
   out.headers.emplace_back("cache-control", "private, immutable, max-age=31536000");
   return out;
 }
@@ -226,6 +237,9 @@ std::optional<HttpServerResponse> over_rate(World& world, const Login& login,
            {"detail", "Your request has been rate limited. Please try again in a few seconds."}}),
       429);
   out.headers.emplace_back("retry-after", "60");
+  out.headers.emplace_back("ratelimit-policy",
+                           "\"requests\";q=" + std::to_string(rate["count"].integer_or(1000)));
+  out.headers.emplace_back("ratelimit", "\"requests\";r=0;t=60");
   return out;
 }
 
@@ -302,7 +316,8 @@ HttpServerResponse route(World& world, const HttpServerRequest& request) {
     return json(jmap_session(world, nullptr));
   const bool is_known = path == "/jmap" || path == "/jmap/" || path == "/jmap/session" ||
                         path.starts_with("/jmap/upload/") || path.starts_with("/jmap/download/") ||
-                        path == "/api/schema" || path.starts_with("/api/schema/");
+                        path == "/api/schema" || path.starts_with("/api/schema/") ||
+                        is_push_path(path);
   if (path == "/api/account" && !has_login) return unauthorized();
   if (!is_known) {
     if (is_program_path(path) || has_parent_of_program(path)) return not_found();
@@ -312,12 +327,14 @@ HttpServerResponse route(World& world, const HttpServerRequest& request) {
   if (path == "/jmap/session" && method != "GET") return not_found();
   if ((path == "/jmap" || path == "/jmap/") && method != "POST") return not_found();
   if (path.starts_with("/jmap/upload/") && method != "POST") return not_found();
-  if (path.starts_with("/jmap/download/") && method != "GET") return not_found();
+  if ((path.starts_with("/jmap/download/") || is_push_path(path)) && method != "GET")
+    return not_found();
   if (!has_login) return unauthorized();
   const Authenticated who = authenticate(world, request);
   if (who.refused) return *who.refused;
   if (auto refused = over_rate(world, *who.login, request)) return *refused;
   if (path == "/jmap/session") return json(jmap_session(world, &*who.login));
+  if (is_push_path(path)) return answer_push(world, *who.login, request);
   if (path.starts_with("/api/schema"))
     return serve_schema(world, path.size() > 12 ? path.substr(12) : std::string_view{});
   if (path.starts_with("/jmap/upload/")) return upload(world, *who.login, request, path.substr(13));

@@ -1,7 +1,5 @@
 #include "runtime/rehearsal/oauth.h"
 
-#include <openssl/rand.h>
-
 #include <array>
 
 #include "compiler/ir/digest.h"
@@ -9,6 +7,7 @@
 #include "compiler/source/text.h"
 #include "runtime/rehearsal/directory.h"
 #include "runtime/rehearsal/http_front.h"
+#include "runtime/rehearsal/password.h"
 
 namespace plan::rehearsal {
 namespace {
@@ -35,19 +34,15 @@ HttpServerResponse problem(int status, std::string_view title, std::string_view 
   return out;
 }
 
-HttpServerResponse refused(std::string_view error) {
-  return json(ir::Value::map({{"error", error}}), 400);
+// What a cache in between must not keep.
+HttpServerResponse unkept(const ir::Value& value) {
+  HttpServerResponse out = json(value);
+  out.headers.emplace_back("cache-control", "no-store, no-cache, must-revalidate");
+  return out;
 }
 
-// Letters and digits, nothing to guess.
-std::string random_text(std::size_t size) {
-  constexpr std::string_view kAlphabet =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789ab";
-  std::string bytes(size, '\0');
-  if (RAND_bytes(reinterpret_cast<unsigned char*>(bytes.data()), static_cast<int>(size)) != 1)
-    return {};
-  for (char& c : bytes) c = kAlphabet[static_cast<unsigned char>(c) % kAlphabet.size()];
-  return bytes;
+HttpServerResponse refused(std::string_view error) {
+  return json(ir::Value::map({{"error", error}}), 400);
 }
 
 std::string url_safe(std::string_view bytes) {
@@ -90,23 +85,26 @@ class Endpoint {
       return problem(400, "Invalid parameters", "JSON deserialization failed");
     const ir::Value& given = *parsed;
     const std::string redirect(given["redirectUri"].string_or(""));
-    if (!redirect.starts_with("https://"))
-      return problem(401, "Unauthorized", "You have to authenticate first.");
+    if (!redirect.starts_with("https://")) {
+      HttpServerResponse out = problem(401, "Unauthorized", "You have to authenticate first.");
+      out.headers.emplace_back("www-authenticate", "Basic realm=\"Stalwart Server\"");
+      return out;
+    }
     std::string password(given["accountSecret"].string_or(""));
     const std::string_view code = given["mfaToken"].string_or("");
     if (!code.empty()) password += "$" + std::string(code);
     const LoginResult result =
         log_in(world_, given["accountName"].string_or(""), password, request_.peer_address);
     if (result.outcome == LoginOutcome::second_factor)
-      return json(ir::Value::map({{"type", "mfaRequired"}}));
-    if (result.outcome != LoginOutcome::ok) return json(ir::Value::map({{"type", "failure"}}));
+      return unkept(ir::Value::map({{"type", "mfaRequired"}}));
+    if (result.outcome != LoginOutcome::ok) return unkept(ir::Value::map({{"type", "failure"}}));
     const std::lock_guard lock(world_.mutex);
     const std::string name = random_text(40);
     make_room(world_.oauth.codes);
     world_.oauth.codes[name] = {
         result.login.name, std::string(given["clientId"].string_or("")), redirect,
         world_.now_seconds(), world_.now_seconds() + seconds_of(world_, "authCodeExpiry", 600'000)};
-    return json(ir::Value::map(
+    return unkept(ir::Value::map(
         {{"type", "authenticated"}, {"client_code", name}, {"iss", public_url(world_)}}));
   }
 
@@ -146,12 +144,12 @@ class Endpoint {
     const auto known =
         given == form.end() ? world_.oauth.access.end() : world_.oauth.access.find(given->second);
     if (known == world_.oauth.access.end() || known->second.expires_at < world_.now_seconds())
-      return json(ir::Value::map({{"active", false}}));
-    return json(ir::Value::map({{"active", true},
-                                {"username", known->second.login},
-                                {"token_type", "bearer"},
-                                {"exp", known->second.expires_at},
-                                {"iat", known->second.issued_at}}));
+      return unkept(ir::Value::map({{"active", false}}));
+    return unkept(ir::Value::map({{"active", true},
+                                  {"username", known->second.login},
+                                  {"token_type", "bearer"},
+                                  {"exp", known->second.expires_at},
+                                  {"iat", known->second.issued_at}}));
   }
 
   // Nobody can confirm it here: there is no web interface.
@@ -162,12 +160,12 @@ class Endpoint {
       if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
     code.insert(4, "-");
     const std::string page = public_url(world_) + "/device";
-    return json(ir::Value::map({{"device_code", random_text(40)},
-                                {"user_code", code},
-                                {"verification_uri", page},
-                                {"verification_uri_complete", page + "/?code=" + code},
-                                {"expires_in", seconds_of(world_, "userCodeExpiry", 1'800'000)},
-                                {"interval", 5}}));
+    return unkept(ir::Value::map({{"device_code", random_text(40)},
+                                  {"user_code", code},
+                                  {"verification_uri", page},
+                                  {"verification_uri_complete", page + "/?code=" + code},
+                                  {"expires_in", seconds_of(world_, "userCodeExpiry", 1'800'000)},
+                                  {"interval", 5}}));
   }
 
   HttpServerResponse metadata(bool is_openid) {

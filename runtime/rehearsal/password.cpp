@@ -319,4 +319,15 @@ int password_strength(std::string_view password) {
   return bits < 40 ? 3 : 4;
 }
 
+std::string random_text(std::size_t size) {
+  // 64 letters, so that no one of them is likelier than by a part in 64.
+  constexpr std::string_view kAlphabet =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789ab";
+  std::string bytes(size, '\0');
+  if (RAND_bytes(reinterpret_cast<unsigned char*>(bytes.data()), static_cast<int>(size)) != 1)
+    return {};
+  for (char& c : bytes) c = kAlphabet[static_cast<unsigned char>(c) % kAlphabet.size()];
+  return bytes;
+}
+
 }  // namespace plan::rehearsal

@@ -21,6 +21,9 @@ enum class SecretForm : unsigned char {
 /// libcrypt has.
 [[nodiscard]] std::string hash_password(std::string_view password);
 
+/// Letters and digits that nobody can guess: generated passwords, keys, tokens.
+[[nodiscard]] std::string random_text(std::size_t size);
+
 /// 0 to 4, roughly as the strength estimate of the real server rates it: enough to refuse what is
 /// plainly weak.
 [[nodiscard]] int password_strength(std::string_view password);

@@ -28,6 +28,15 @@ namespace plan::rehearsal {
                                             std::string_view verb, std::uint64_t account,
                                             const ir::Value& arguments);
 
+/// x:Bootstrap: the form of the first start, which answers in bootstrap mode only. There nothing
+/// else does: `bootstrap_refusal` is the error for any other `x:` method then.
+[[nodiscard]] MethodResult bootstrap_method(JmapContext& context, const ObjectType& type,
+                                            std::string_view verb, const std::string& account,
+                                            const ir::Value& arguments);
+[[nodiscard]] std::optional<MethodResult> bootstrap_refusal(const World& world,
+                                                            const ObjectType& type,
+                                                            std::string_view verb);
+
 /// What a type's own rules say after the patch: passwords, certificates, scripts. `before` is null
 /// for a create.
 [[nodiscard]] std::optional<ir::Value> apply_type_rules(JmapContext& context,

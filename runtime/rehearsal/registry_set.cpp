@@ -505,10 +505,9 @@ std::optional<MethodResult> registry_method(JmapContext& context, std::string_vi
     return MethodResult::error("forbidden", "You do not have access to account " + shown);
   static constexpr std::array<std::string_view, 4> kLicensed = {"x:ArchivedItem", "x:MaskedEmail",
                                                                 "x:Metric", "x:Trace"};
-  if (type->name == "x:Bootstrap" && verb == "get" && arguments["ids"].is_list())
-    return nothing_found(shown, arguments);
-  if (std::find(kLicensed.begin(), kLicensed.end(), type->name) != kLicensed.end() ||
-      type->name == "x:Bootstrap")
+  if (auto refused = bootstrap_refusal(context.world, *type, verb)) return refused;
+  if (type->name == "x:Bootstrap") return bootstrap_method(context, *type, verb, shown, arguments);
+  if (std::find(kLicensed.begin(), kLicensed.end(), type->name) != kLicensed.end())
     return MethodResult::error("forbidden", "This feature is not available.");
   const auto needs = [&](std::string_view what) {
     return !context.login.may(type->permission_prefix + std::string(what));

@@ -81,6 +81,11 @@ std::optional<std::string> read_arguments(const std::vector<std::string>& argume
       options.is_recovery_mode = true;
       continue;
     }
+    if (name == "--bootstrap") {
+      options.is_recovery_mode = true;
+      options.is_bootstrap_mode = true;
+      continue;
+    }
     if (name == "--dns") {
       options.has_dns = true;
       continue;
