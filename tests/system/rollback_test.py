@@ -61,7 +61,7 @@ def looked_at(migration, report):
                 counts = answer.read().decode()
         except OSError:
             pass  # it has just ended
-        if watch is None and "plan_run_running 1" in counts:
+        if watch is None and "\nplan_run_running 1\n" in counts:
             watch = subprocess.Popen([quickstart.PLAN, "watch"], cwd=migration.work, stdin=subprocess.DEVNULL,
                                      stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         time.sleep(0.2)
