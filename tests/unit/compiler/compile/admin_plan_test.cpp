@@ -179,7 +179,7 @@ TEST(AdminPlan, DestroysRunFirstTheLastOneFirst) {
   ASSERT_TRUE(theirs.graph.has_value()) << rendered(theirs);
   std::string order;
   for (const ir::StepId step : theirs.graph->order()) order += theirs.graph->id(step) + " ";
-  EXPECT_EQ(order, "server/3/MtaRoute server/1/MtaRoute server/2/SpamPyzor server/4/Action ");
+  EXPECT_EQ(order, "server/3/MtaRoute server/1/MtaRoute server/2/SpamPyzor server/4/live ");
 }
 
 TEST(AdminPlan, WhatCannotBeRunAgainIsRefusedAtItsLine) {
