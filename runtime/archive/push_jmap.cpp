@@ -31,6 +31,9 @@ using ir::Value;
 namespace jmap = net::jmap;
 
 constexpr int kUploadAttemptsMax = 3;
+/// The archive's fact: the target's Email state from before an import whose answer is not known was
+/// looked for and not found. The next import is made in that state, also by another process.
+constexpr std::string_view kStateBeforeLook = "state-before-look";
 
 struct Pending {
   std::int64_t id = 0;
@@ -116,6 +119,7 @@ class Push {
                           "= 0, problem = NULL WHERE state <> 5"));
     PLAN_TRY_VOID(archive_.set_fact("target-account", target_.account_id()));
     PLAN_TRY_VOID(archive_.set_fact(kComparedState, ""));
+    PLAN_TRY_VOID(archive_.set_fact(kStateBeforeLook, ""));
     return transaction.commit();
   }
 
@@ -154,6 +158,9 @@ class Push {
     // A destruction that was begun is simply made again: destroy_gone.
     PLAN_TRY_VOID(database_.execute("UPDATE plan_item SET state = 2 WHERE state = 4"));
     if (open.empty()) return {};
+    // Before the look: an import of ours may still be on its way, and what runs after this makes
+    // the next import of the same messages a stateMismatch.
+    PLAN_TRY(state, target_.email_state());
     std::set<std::string> mailboxes;
     std::set<std::uint64_t> sizes;
     for (const Open& item : open) {
@@ -180,6 +187,7 @@ class Push {
           strays.emplace(std::tuple(mailbox_id, digest->second, seconds_of(email.received_at)), id);
     }
     PLAN_TRY(transaction, database_.begin());
+    bool is_any_wanted = false;
     for (const Open& item : open) {
       const auto found = strays.find({item.mailbox_id, item.sha256, seconds_of(item.received_at)});
       PLAN_TRY(update,
@@ -192,6 +200,7 @@ class Push {
         strays.erase(found);
         ++report_.resolved;
       } else {
+        is_any_wanted = true;
         update.bind(1, static_cast<int>(ItemState::wanted))
             .bind_null(2)
             .bind_null(3)
@@ -201,6 +210,8 @@ class Push {
       PLAN_TRY_VOID(update.run());
     }
     PLAN_TRY_VOID(database_.execute("DELETE FROM plan_item WHERE is_gone = 1 AND state = 0"));
+    if (is_any_wanted) PLAN_TRY_VOID(archive_.set_fact(kStateBeforeLook, state));
+    has_looked_ = has_looked_ || is_any_wanted;
     return transaction.commit();
   }
 
@@ -245,8 +256,13 @@ class Push {
     if (total_ == 0) return {};
     PLAN_TRY(session, target_.client().session());
     uploads_ = std::clamp<std::size_t>(session->limits.concurrent_uploads, 1, kUploadsInFlight);
-    PLAN_TRY(state, target_.email_state());
-    email_state_ = std::move(state);
+    PLAN_TRY(before_look, archive_.fact(kStateBeforeLook));
+    email_state_ = std::move(before_look);
+    has_looked_ = !email_state_.empty();
+    if (!has_looked_) {
+      PLAN_TRY(state, target_.email_state());
+      email_state_ = std::move(state);
+    }
     // The next batch is uploaded while the target imports this one.
     PLAN_TRY(first, next_batch());
     std::vector<Pending> batch = std::move(first);
@@ -402,7 +418,12 @@ class Push {
         return Error(net::errors::protocol_violation, "Email/import without answer")
             .with_blame(Blame::target);
       const jmap::Answer& answer = answers->front();
-      if (!answer.is_error()) return take_answer(batch, answer.arguments);
+      if (!answer.is_error()) {
+        // Taken in the state from before the look: what was on its way is refused from now on.
+        if (has_looked_) PLAN_TRY_VOID(archive_.set_fact(kStateBeforeLook, ""));
+        has_looked_ = false;
+        return take_answer(batch, answer.arguments);
+      }
       const std::string_view type = answer.arguments["type"].string_or("");
       if (type == "stateMismatch") {
         // Somebody changed the account: perhaps an import of ours whose reply was lost and that ran
@@ -697,6 +718,7 @@ class Push {
   const PushOptions& options_;
   std::map<std::string, std::string> places_ = {};
   std::string email_state_ = {};
+  bool has_looked_ = false;  ///< kStateBeforeLook is set
   std::int64_t last_id_ = 0;
   std::uint64_t total_ = 0;
   std::size_t uploads_ = 1;

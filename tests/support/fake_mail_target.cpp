@@ -131,18 +131,21 @@ FakeAnswer FakeMailTarget::answer(const FakeRequest& request) {
     const Value& arguments = calls.item(index).item(1);
     const bool is_writing = method == "Email/import" || method.ends_with("/set");
     Fault fault = Fault::none;
+    const bool asks_state =
+        method == "Email/get" && arguments["ids"].is_list() && arguments["ids"].size() == 0;
+    if (asks_state && is_later_ && --states_until_late == 0) run_what_is_late();
     if (is_writing) {
       // What was on its way runs first.
-      for (const auto& [late_method, late_arguments] : late_)
-        (void)run(late_method, late_arguments);
-      late_.clear();
+      run_what_is_late();
       if (!faults.empty()) {
         fault = faults.front();
         faults.pop_front();
       }
     }
-    if (fault == Fault::run_late) late_.emplace_back(method, arguments);
-    if (fault == Fault::run_late || fault == Fault::lose_request)
+    if (fault == Fault::run_late || fault == Fault::run_later)
+      late_.emplace_back(method, arguments);
+    is_later_ = is_later_ || fault == Fault::run_later;
+    if (fault == Fault::run_late || fault == Fault::run_later || fault == Fault::lose_request)
       return {.fault = FakeAnswer::Fault::drop};
     Value result = run(method, arguments);
     if (fault == Fault::lose_reply) return {.fault = FakeAnswer::Fault::drop};
@@ -153,6 +156,11 @@ FakeAnswer FakeMailTarget::answer(const FakeRequest& request) {
   made.body = ir::write_json(
       Value::map({{"methodResponses", Value(std::move(responses))}, {"sessionState", "1"}}));
   return made;
+}
+
+void FakeMailTarget::run_what_is_late() {
+  for (const auto& [method, arguments] : late_) (void)run(method, arguments);
+  late_.clear();
 }
 
 Value FakeMailTarget::run(const std::string& method, const Value& arguments) {

@@ -46,7 +46,9 @@ class FakeMailTarget {
     lose_request,  ///< drops the connection, does nothing
     run_late,      ///< drops the connection, does it when the next writing call has come in, before
                    ///< that
+    run_later,     ///< the same, or before `states_until_late`-th question for the state
   };
+  int states_until_late = 1;
 
   FakeMailTarget();
 
@@ -79,6 +81,7 @@ class FakeMailTarget {
   [[nodiscard]] ir::Value set_emails(const ir::Value& arguments);
   [[nodiscard]] ir::Value set_scripts(const ir::Value& arguments);
   [[nodiscard]] ir::Value import(const ir::Value& arguments);
+  void run_what_is_late();
   [[nodiscard]] std::string put_blob(const std::string& bytes);
   [[nodiscard]] std::string state() const { return "s" + std::to_string(changes_); }
 
@@ -87,6 +90,7 @@ class FakeMailTarget {
   std::map<std::string, std::map<std::string, FakeEmail>> snapshots_ = {};
   std::uint64_t next_id_ = 0;
   std::vector<std::pair<std::string, ir::Value>> late_ = {};
+  bool is_later_ = false;
   std::unique_ptr<FakeHttpServer> server_;
 };
 

@@ -124,6 +124,35 @@ TEST_F(PushJmap, ALostReplyNeitherLosesNorDoublesAnything) {
   }
 }
 
+// The next process looks for the import, does not find it, and only then the target runs it: at the
+// next question for its state (1), or after that process was ended too (2).
+TEST_F(PushJmap, AnImportThatRunsAfterItWasLookedForDoublesNothing) {
+  for (const int states : {1, 2}) {
+    SCOPED_TRACE(states);
+    FakeMailTarget target;
+    const TargetAccount account(target.client(), FakeMailTarget::account_id());
+    auto archive = ArchiveFile::open(directory_.file(fmt::format("later{}.sqlite", states)));
+    ASSERT_TRUE(archive);
+    SourceBooks source(*archive);
+    source.mailbox("INBOX", "inbox");
+    for (std::uint32_t uid = 1; uid <= 3; ++uid)
+      source.message("INBOX", uid, fmt::format("m{}", uid));
+    target.faults = {Fault::run_later};
+    target.states_until_late = states;
+    ASSERT_FALSE(push_jmap(*archive, account, {}));
+    if (states == 2) {
+      PushOptions stopped;
+      stopped.is_stop_requested = [] { return true; };
+      ASSERT_FALSE(push_jmap(*archive, account, stopped));
+    }
+    const auto again = push_jmap(*archive, account, {});
+    ASSERT_TRUE(again) << again.error().to_line();
+    EXPECT_EQ(target.content(),
+              (std::multiset<std::string>{line("/Inbox", "m1"), line("/Inbox", "m2"),
+                                          line("/Inbox", "m3")}));
+  }
+}
+
 TEST_F(PushJmap, AnEndAtAnyEffectIsRepaired) {
   // The process ends at each place where an intent is durable, by an exception that only tests
   // throw.
