@@ -25,7 +25,7 @@ pid=$(cat "{work}/server.pid" 2>/dev/null)
 alive() {{ [ -n "$pid" ] && [ -d "/proc/$pid" ] && ! grep -q '^State:.Z' "/proc/$pid/status"; }}
 case $1 in
   start) alive || {{ setsid "{python}" "{fake}" --config "{work}/config.json" > "{work}/server.log" 2>&1 < /dev/null & echo $! > "{work}/server.pid"; }} ;;
-  stop) alive && kill "$pid"; true ;;
+  stop) alive && kill "$pid"; for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do alive || break; sleep 0.1; done; true ;;
   running) alive ;;
   ready) grep -q serving "{work}/server.log" 2>/dev/null ;;
 esac
