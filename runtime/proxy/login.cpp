@@ -177,6 +177,7 @@ awaitable<bool> Server::wait_parked(Connection& c, FrontMachine& front,
   auto next_sign = clock_->now() + config_.keepalive;
   const std::string sign = front.keepalive();
   net::AsioError ignored;
+  c.has_news = false;
   for (;;) {
     const auto now = clock_->now();
     if (now >= over) co_return true;
@@ -187,7 +188,7 @@ awaitable<bool> Server::wait_parked(Connection& c, FrontMachine& front,
     co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
     c.park = nullptr;
     if (!c.client.is_open() || c.client.is_hung_up()) co_return false;
-    if (ignored || is_draining_) co_return true;  // woken: the map has news
+    if (c.has_news || is_draining_) co_return true;
     if (!sign.empty() && clock_->now() >= next_sign) {
       next_sign = clock_->now() + config_.keepalive;
       const bool is_sent = co_await write_all(c.client, sign);

@@ -358,6 +358,7 @@ void Server::wake(const std::vector<std::string>& names) {
   for (const std::string& name : names) {
     const auto [begin, end] = by_name_.equal_range(name);
     for (auto at = begin; at != end; ++at) {
+      at->second->has_news = true;
       if (at->second->park != nullptr) at->second->park->cancel();
     }
   }

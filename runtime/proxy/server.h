@@ -66,6 +66,8 @@ struct Connection : std::enable_shared_from_this<Connection> {
   FrontMachine* front = nullptr;  ///< before login, for the words of a timeout
   net::asio::steady_timer* park =
       nullptr;  ///< while parked: cancelling it makes the login look at the map again
+  /// Set beside that: a timer that has just expired takes no cancellation any more.
+  bool has_news = false;
   std::uint64_t id = 0;
   std::uint64_t bytes_up = 0;
   std::uint64_t bytes_down = 0;
