@@ -56,30 +56,14 @@ class LocalProgram final : public DumpProgram {
   Result<TransferSize> export_store(const StorePlace& place, const std::string& folder,
                                     const std::vector<std::string>& subspaces) override {
     PLAN_TRY(address, address_of(place));
-    ExportOptions options;
-    options.folder = folder;
-    options.subspaces = subspaces;
-    options.parallel = kParallel;
-    options.ports = block_.ports;
-    options.progress = progress();
-    options.is_stopped = [this] { return context_.stop.is_requested(); };
-    options.after_durable = kill_point_;
-    PLAN_TRY(report, dump::export_store(address, options));
+    PLAN_TRY(report, dump::export_store(address, transfer<ExportOptions>(folder, subspaces)));
     return size_of(to_value(report));
   }
 
   Result<TransferSize> import_store(const StorePlace& place, const std::string& folder,
                                     const std::vector<std::string>& subspaces) override {
     PLAN_TRY(address, address_of(place));
-    ImportOptions options;
-    options.folder = folder;
-    options.subspaces = subspaces;
-    options.parallel = kParallel;
-    options.ports = block_.ports;
-    options.progress = progress();
-    options.is_stopped = [this] { return context_.stop.is_requested(); };
-    options.after_durable = kill_point_;
-    PLAN_TRY(report, dump::import_store(address, options));
+    PLAN_TRY(report, dump::import_store(address, transfer<ImportOptions>(folder, subspaces)));
     return size_of(to_value(report));
   }
 
@@ -113,6 +97,21 @@ class LocalProgram final : public DumpProgram {
   Outcome check_installed() override { return {}; }
 
  private:
+  /// What an export and an import are told alike.
+  template <class Options>
+  [[nodiscard]] Options transfer(const std::string& folder,
+                                 const std::vector<std::string>& subspaces) {
+    Options options;
+    options.folder = folder;
+    options.subspaces = subspaces;
+    options.parallel = kParallel;
+    options.ports = block_.ports;
+    options.progress = progress();
+    options.is_stopped = [this] { return context_.stop.is_requested(); };
+    options.after_durable = kill_point_;
+    return options;
+  }
+
   Result<StoreAddress> address_of(const StorePlace& place) {
     PLAN_TRY(address, parse_store_address(place.address));
     if (place.password.is_secret()) {
