@@ -28,9 +28,10 @@ class QueueDriver final : public step::StepDriver {
     // nothing.
     observation.standing = ir::Standing::unknowable;
     observation.messages = both.source.messages + both.target.messages;
-    observation.remark = both.is_empty() ? std::string("nothing waits now")
-                                         : fmt::format("{} waiting at the source, {} at the target",
-                                                       both.source.messages, both.target.messages);
+    // Said the same way for an empty queue: the diff then shows accounts as alike whose queues
+    // differ only by what is on its way at this moment.
+    observation.remark = fmt::format("{} waiting at the source, {} at the target",
+                                     both.source.messages, both.target.messages);
     return observation;
   }
 
