@@ -194,6 +194,8 @@ class Client {
   [[nodiscard]] Result<Response> await_tag(std::string_view tag, std::string_view doing,
                                            const Sink& sink);
   [[nodiscard]] Error refusal(const Response& response, std::string_view doing) const;
+  /// What the server said is no IMAP; what the command did is unknown.
+  [[nodiscard]] static Error violation(std::string message);
   [[nodiscard]] Error broken(Error error);
   [[nodiscard]] std::string next_tag();
   /// Appends a string: quoted, or as a literal when it cannot be.
