@@ -56,6 +56,8 @@ class Worker(threading.Thread):
 # A mail server waits minutes; here everything is quicker.
 SECONDS_BETWEEN_TRIES = 2
 SECONDS_FOR_THE_LAST = 40
+# A sender that is over its limit of an hour gets nothing in any more: after so long without a single message taken it gives up.
+SECONDS_OF_REFUSALS = 8
 
 
 @dataclasses.dataclass
@@ -75,11 +77,13 @@ class Sender(Worker):
         self.way, self.host, self.port, self.interval, self.login = way, host, port, interval, login
         self.number = traffic.first
         self.waiting = collections.deque()  # (when it is offered again, message): refused for now
+        self.last_taken = 0.0
 
     def run(self):
         super().run()
         deadline = time.monotonic() + SECONDS_FOR_THE_LAST
-        while self.waiting and time.monotonic() < deadline:
+        self.last_taken = time.monotonic()
+        while self.waiting and time.monotonic() < min(deadline, self.last_taken + SECONDS_OF_REFUSALS):
             try:
                 self.work(is_last=True)
             except (OSError, smtplib.SMTPException):
@@ -140,6 +144,7 @@ class Sender(Worker):
             self.ledger.write("perhaps", **record)
             raise
         if code == 250:
+            self.last_taken = time.monotonic()
             self.ledger.write("accepted", **record)
             if message.is_late:
                 self.ledger.counts["accepted late"] += 1
