@@ -51,7 +51,9 @@ class SshServer:
         config.write_text(f"Port {self.port}\nListenAddress {self.address}\nHostKey {self.host_key}\n"
                           f"AuthorizedKeysFile {self.folder}/authorized_keys\nStrictModes no\nUsePAM no\nPidFile none\n"
                           "PermitRootLogin prohibit-password\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n"
-                          "MaxStartups 100\nMaxSessions 50\nLogLevel VERBOSE\n")
+                          "MaxStartups 100\nMaxSessions 50\nLogLevel VERBOSE\n"
+                          # The shell of each command reads what is in its home: not what somebody has on this machine.
+                          f"SetEnv HOME={self.folder}\n")
         self.process = subprocess.Popen([SSHD, "-D", "-e", "-f", config, "-E", self.log], stdin=subprocess.DEVNULL)
         deadline = time.monotonic() + 10
         while time.monotonic() < deadline:
