@@ -222,7 +222,7 @@ TEST(HttpClient, a_stall_ends_at_the_deadline_of_the_request) {
   ASSERT_FALSE(answer);
   EXPECT_TRUE(answer.error().is(errors::timed_out)) << answer.error().to_line();
   EXPECT_EQ(answer.error().effect(), Effect::unknown);
-  EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(5));
+  EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(30));
 }
 
 TEST(HttpClient, a_stall_ends_after_the_stall_time) {
@@ -234,7 +234,7 @@ TEST(HttpClient, a_stall_ends_after_the_stall_time) {
   ASSERT_FALSE(answer);
   EXPECT_TRUE(answer.error().is(errors::timed_out)) << answer.error().to_line();
   EXPECT_EQ(answer.error().effect(), Effect::none);
-  EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(10));
+  EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(30));
 }
 
 TEST(HttpClient, an_answer_over_the_bound_stops_at_the_bound) {

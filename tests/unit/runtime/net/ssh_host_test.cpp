@@ -22,7 +22,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-Deadline soon() { return Deadline::after(10s); }
+Deadline soon() { return Deadline::after(60s); }
 
 class SshHostTest : public testing::Test {
  protected:

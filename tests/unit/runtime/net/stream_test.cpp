@@ -21,7 +21,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-Deadline soon() { return Deadline::after(5s); }
+Deadline soon() { return Deadline::after(60s); }
 
 /// Accepts one connection on loopback and runs `serve` with it in a thread.
 class OneConnectionServer {
@@ -83,7 +83,7 @@ TEST(Stream, AReadThatGetsNothingEndsAtItsDeadlineWithAnUnknownEffect) {
   EXPECT_TRUE(count.error().is(errors::timed_out));
   EXPECT_EQ(count.error().effect(), Effect::unknown);
   EXPECT_GE(std::chrono::steady_clock::now() - began, 45ms);
-  EXPECT_LT(std::chrono::steady_clock::now() - began, 2s);
+  EXPECT_LT(std::chrono::steady_clock::now() - began, 30s);
 }
 
 TEST(Stream, AWriteToSomebodyWhoDoesNotReadEndsAtItsDeadline) {

@@ -11,7 +11,7 @@ namespace {
 using namespace std::chrono_literals;
 using test::ScriptPeer;
 
-Deadline soon() { return Deadline::after(5s); }
+Deadline soon() { return Deadline::after(60s); }
 
 Result<std::unique_ptr<Client>> connect(const ScriptPeer& peer, ConnectOptions options = {}) {
   options.host = "127.0.0.1";
