@@ -82,6 +82,7 @@ def part_hour(count):
 
 
 def part_fuzz(count):
+    suite.FUZZ_SEED = 0
     suite.FUZZ_SECONDS = int(os.environ.get("PLAN_FUZZ_SECONDS", "600"))
     suite.part_fuzz(count)
 

@@ -18,6 +18,7 @@ import xml.etree.ElementTree
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BUILD = pathlib.Path(os.environ.get("PLAN_BUILD_ROOT", ROOT / "build"))
 FUZZ_SECONDS = int(os.environ.get("PLAN_FUZZ_SECONDS", "30"))
+FUZZ_SEED = int(os.environ.get("PLAN_FUZZ_SEED", "1"))  # 0: another one each time
 # What one input may take of the processor, with the sanitizers on, and of memory, all that the target keeps included.
 FUZZ_INPUT_SECONDS = 1
 FUZZ_MEMORY_MIB = 256
@@ -30,6 +31,7 @@ STARTED = time.monotonic()
 ASAN_UNITS = ["unit_ir", "unit_syntax", "unit_facts", "unit_net", "unit_proxy", "unit_archive", "unit_store", "unit_dump"]
 # Test programs at once: one more than cores, since most of them wait for real servers for some of their time.
 AT_ONCE = int(os.environ.get("PLAN_TEST_JOBS", (os.cpu_count() or 1) + 1))
+SYSTEMS_AT_ONCE = int(os.environ.get("PLAN_TEST_SYSTEMS", "2"))
 # What takes longest begins first, so that the last to end is short.
 LONG_FIRST = ["crash_simulation", "unit_dump", "replay", "unit_compile", "kill_test.py", "store_move_kill_test.py", "source_test.py",
               "rollback_test.py", "ssh_migration_test.py", "migration_test.py"]
@@ -123,10 +125,10 @@ def build(preset, targets, count, seconds=None):
             count.add(f"build {preset}", "skipped", f"not built within {seconds:.0f} s; tests/long has no such bound")
             return None
         if done.returncode != 0:
-            say(done.stdout[-6000:])
+            count.say(done.stdout[-6000:])
             count.add(f"build {preset}", "failed")
             return None
-    say(f"built {preset} in {time.monotonic() - began:.0f} s")
+    count.say(f"built {preset} in {time.monotonic() - began:.0f} s")
     count.add(f"build {preset}", "passed")
     return folder
 
@@ -191,8 +193,16 @@ def part_format(count):
     count.add("format", "passed" if done.returncode == 0 else "failed")
 
 
+def units_of_release():
+    return targets_of("release", r"(?:unit|crash)_\w+|replay")
+
+
+def asan_units():
+    return [u for u in targets_of("asan", r"unit_\w+") if u in ASAN_UNITS]
+
+
 def part_unit(count):
-    units = targets_of("release", r"(?:unit|crash)_\w+|replay")
+    units = units_of_release()
     if not units:  # a build without tests is no success
         count.add("unit tests in the build", "failed")
     folder = build("release", ["plan", *units], count)
@@ -201,7 +211,7 @@ def part_unit(count):
 
 
 def part_asan(count):
-    units = [u for u in targets_of("asan", r"unit_\w+") if u in ASAN_UNITS]
+    units = asan_units()
     if time_left() < 300:
         count.add("asan", "skipped", "the hour is over; tests/long runs it")
         return
@@ -221,7 +231,8 @@ def processor_seconds(binary, file):
 
 
 def fuzz(folder, name):
-    """One target for FUZZ_SECONDS; nothing when that would be beyond the hour. What it finds stays in found/NAME of the build."""
+    """One target for FUZZ_SECONDS; nothing when that would be beyond the hour. What it finds stays in found/NAME of the build.
+    The seed is fixed: a run says the same of the same code. tests/long draws its own."""
     if time_left() < FUZZ_SECONDS:
         return None
     found = folder / "found" / name
@@ -229,7 +240,9 @@ def fuzz(folder, name):
     found.mkdir(parents=True)
     corpus = ROOT / "tests" / "fuzz" / name.removeprefix("fuzz_") / "corpus"
     with tempfile.TemporaryDirectory() as grown:
-        return run([folder / name, grown, *([corpus] if corpus.exists() else []), f"-max_total_time={FUZZ_SECONDS}", "-timeout=30",
+        # Only what nobody else wants of the processor: it runs beside whole mail systems.
+        return run(["chrt", "--idle", "0", folder / name, grown, *([corpus] if corpus.exists() else []), f"-seed={FUZZ_SEED}",
+                    f"-max_total_time={FUZZ_SECONDS}", "-timeout=300",
                     f"-report_slow_units={FUZZ_INPUT_SECONDS}", f"-rss_limit_mb={FUZZ_MEMORY_MIB}", f"-artifact_prefix={found}/"],
                    stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
                    env={**os.environ, **FUZZ_ENVIRONMENT})
@@ -254,9 +267,9 @@ def part_fuzz(count):
                 if processor_seconds(folder / name, file) > FUZZ_INPUT_SECONDS]
         is_fine = done.returncode == 0 and not slow
         inputs = re.search(r"Done (\d+) runs", done.stdout)
-        say(f"fuzz {name}: {inputs[1] if inputs else '?'} runs{'' if is_fine else ', FAILED'}")
+        count.say(f"fuzz {name}: {inputs[1] if inputs else '?'} runs{'' if is_fine else ', FAILED'}")
         if not is_fine:
-            say(done.stdout[-4000:] + "".join(f"\nlonger than {FUZZ_INPUT_SECONDS} s: {file}" for file in slow))
+            count.say(done.stdout[-4000:] + "".join(f"\nlonger than {FUZZ_INPUT_SECONDS} s: {file}" for file in slow))
         count.add(f"fuzz {name}", "passed" if is_fine else "failed")
 
 
@@ -284,32 +297,54 @@ def run_script(command, count, name, environment, seconds=1500):
 def part_system(count):
     folder = build("release", ["plan", "unit_server"], count)
     if folder:
-        # One after the other: each is a whole mail system under traffic, with accounts held for seconds.
+        # Each is a whole mail system under traffic, with accounts held for seconds; most of the time they wait.
         at_once(script_jobs(folder, [*sorted((ROOT / "tests" / "system").glob("*_test.*")),
-                                     *sorted((ROOT / "tests" / "crash").glob("*_test.py"))]), count, 1)
+                                     *sorted((ROOT / "tests" / "crash").glob("*_test.py"))]), count, SYSTEMS_AT_ONCE)
 
 
-PARTS = {"floors": part_floors, "format": part_format, "unit": part_unit, "system": part_system, "asan": part_asan,
-         "fuzz": part_fuzz}
+def part_system_and_fuzz(count):
+    """Both beside each other: the ones wait, the others calculate and give way."""
+    def fuzz_beside():
+        own = Count()
+        part_fuzz(own)
+        return own
+
+    with concurrent.futures.ThreadPoolExecutor(max_workers=1) as pool:
+        beside = pool.submit(fuzz_beside)
+        part_system(count)
+        count.take(beside.result())
 
 
-DEFAULT_PARTS = ["floors", "format", "unit", "system", "asan"]
+def part_build(count):
+    """All that the other parts need, so that the time of the tests is that of the tests."""
+    build("release", ["plan", *units_of_release()], count)
+    build("asan", [*asan_units(), *targets_of("asan", r"fuzz_\w+")], count, time_left() - 1200)
+
+
+PARTS = {"floors": part_floors, "format": part_format, "build": part_build, "unit": part_unit, "system": part_system,
+         "asan": part_asan, "fuzz": part_fuzz, "system+fuzz": part_system_and_fuzz}
+
+
+DEFAULT_PARTS = ["floors", "format", "build", "unit", "asan", "system+fuzz"]
 
 
 def main():
     wanted = sys.argv[1:] or DEFAULT_PARTS
     count = Count(is_shown=True)
+    spent = {}
     for name in wanted:
         if name not in PARTS:
             raise SystemExit(f"tests/run: there is no part {name}; parts are {', '.join(PARTS)}")
         say(f"--- {name}")
         began = time.monotonic()
         PARTS[name](count)
-        say(f"--- {name} took {time.monotonic() - began:.0f} s")
+        spent[name] = time.monotonic() - began
+        say(f"--- {name} took {spent[name]:.0f} s")
     for name, why in count.skipped:
         say(f"skipped: {name}: {why}")
     for name in count.failures:
         say(f"failed: {name}")
+    say(f"the build took {spent.get('build', 0):.0f} s, the tests {sum(spent.values()) - spent.get('build', 0):.0f} s")
     say(f"{count.passed} passed, {count.failed} failed, {len(count.skipped)} skipped")
     return 1 if count.failed else 0
 
