@@ -92,7 +92,7 @@ ExitCode run_admin_describe(const Invocation& invocation) {
   const std::string name = invocation.value("type");
   const schema::ObjectType* type = project->schema->resolved(name);
   if (type == nullptr) {
-    const std::string_view near = project->schema->nearest_object(name);
+    const std::string near(project->schema->nearest_object(name));
     return print_error(
         Error(errors::nothing_of_that_name,
               fmt::format("the target's schema has no type `{}`{}", printable(name),
