@@ -76,7 +76,9 @@ Excerpt excerpt(std::string_view line, std::size_t begin, std::size_t end, std::
   std::size_t to = line.size();
   std::string_view left;
   std::string_view right;
-  if (display_width(drawn(line)) > width_max) {
+  // Of a very long line no more is drawn than what is shown.
+  constexpr std::size_t kBytesAColumnMax = 16;
+  if (line.size() > width_max * kBytesAColumnMax || display_width(drawn(line)) > width_max) {
     const std::size_t before = width_max / 3;
     from = begin > before ? character_begin(line, begin - before) : 0;
     to = character_begin(line, std::min(line.size(), from + width_max));

@@ -21,8 +21,9 @@ struct TreeLimits {
   }
 };
 
-/// The most that `bytes_max` may be set to.
-constexpr std::size_t kSourceBytesMax = std::size_t{256} << 20U;
+/// The most that `bytes_max` may be set to, and what the commands read of a plan: the values that
+/// one may have take no more room, and reading costs some 0.1 s a MiB.
+constexpr std::size_t kSourceBytesMax = std::size_t{64} << 20U;
 /// Depth of brackets and calls in one expression.
 constexpr std::size_t kExpressionDepthMax = 32;
 /// Depth of the tree that one expression becomes: a chain of operators grows to the left.

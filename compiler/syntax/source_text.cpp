@@ -22,8 +22,8 @@ std::optional<SourceText> readable_text(const SourceSet& sources, FileId file, K
                 fmt::format("file has {}, at most {} are read", show_bytes(text.size()),
                             show_bytes(bytes_max)))
         .help(
-            "put long lists of accounts into a csv file, or raise the bound with "
-            "`--plan-bytes-max`");
+            "put long lists of accounts into a csv file and name it under "
+            "`accounts: {from: ...}`");
     return std::nullopt;
   }
   std::uint32_t skipped = 0;

@@ -20,7 +20,7 @@
 namespace plan::syntax {
 namespace {
 
-/// Reads a string_view in place: a plan of 256 MiB is not copied once more.
+/// Reads a string_view in place: a large plan is not copied once more.
 class ViewBuffer : public std::streambuf {
  public:
   explicit ViewBuffer(std::string_view text) {
@@ -28,6 +28,9 @@ class ViewBuffer : public std::streambuf {
     char* begin = const_cast<char*>(text.data());
     setg(begin, begin, begin + text.size());
   }
+
+  /// Nothing follows any more, whatever the text has.
+  void end() { setg(eback(), egptr(), egptr()); }
 };
 
 bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
@@ -35,8 +38,8 @@ bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; 
 class TreeBuilder : public YAML::EventHandler {
  public:
   TreeBuilder(std::string_view text, std::uint32_t skipped, FileId file, Sink& sink,
-              const TreeLimits& limits)
-      : text_(text), skipped_(skipped), file_(file), sink_(sink), limits_(limits) {}
+              const TreeLimits& limits, ViewBuffer& input)
+      : text_(text), skipped_(skipped), file_(file), sink_(sink), limits_(limits), input_(input) {}
 
   void OnDocumentStart(const YAML::Mark& mark) override {
     ++documents_;
@@ -126,6 +129,7 @@ class TreeBuilder : public YAML::EventHandler {
   void stop(Kind kind, std::uint32_t begin, std::string message, std::string help) {
     if (is_stopped_) return;
     is_stopped_ = true;
+    input_.end();  // yaml-cpp would read the whole document to its end first
     sink_.report(kind, span(begin, begin + 1), std::move(message)).help(std::move(help));
   }
 
@@ -293,6 +297,7 @@ class TreeBuilder : public YAML::EventHandler {
   FileId file_;
   Sink& sink_;
   TreeLimits limits_;
+  ViewBuffer& input_;
   std::vector<Open> open_;
   Node root_;
   std::size_t nodes_ = 0;
@@ -320,9 +325,9 @@ std::optional<Node> read_yaml(const SourceSet& sources, FileId file, Sink& sink,
   if (!readable) return std::nullopt;
   const std::string_view text = readable->text;
   const std::uint32_t skipped = readable->skipped;
-  TreeBuilder builder(text, skipped, file, sink, limits);
+  ViewBuffer buffer(text);
+  TreeBuilder builder(text, skipped, file, sink, limits, buffer);
   try {
-    ViewBuffer buffer(text);
     std::istream stream(&buffer);
     YAML::Parser parser(stream);
     while (!builder.is_stopped() && parser.HandleNextDocument(builder)) {

@@ -11,6 +11,7 @@
 #include "compiler/schema/schema.h"
 #include "compiler/schema_drift.h"
 #include "compiler/source/text.h"
+#include "compiler/syntax/limits.h"
 #include "runtime/command/commands.h"
 #include "runtime/command/console.h"
 #include "runtime/command/errors.h"
@@ -22,15 +23,14 @@ namespace plan::command {
 namespace {
 
 constexpr std::string_view kProxyPrefix = "proxy.";
-constexpr std::size_t kPlanBytesMax = std::size_t{256} << 20U;
 
 // The blocks as the plan says them, before there is a lock.
 Result<std::optional<PlanSummary>> read_head(const ProjectFolder& folder) {
-  PLAN_TRY(text, read_text_file(folder.plan_file, kPlanBytesMax));
+  PLAN_TRY(text, read_text_file(folder.plan_file, syntax::kSourceBytesMax));
   CompileInput input;
   input.plan_name = folder.plan_file;
   input.plan_text = std::move(text);
-  input.plan_bytes_max = kPlanBytesMax;
+  input.plan_bytes_max = syntax::kSourceBytesMax;
   CompileResult head = read_plan_head(std::move(input));
   if (!head.diagnostics.empty()) {
     RenderOptions options;

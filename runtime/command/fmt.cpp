@@ -4,6 +4,7 @@
 #include "compiler/source/text.h"
 #include "compiler/syntax/format.h"
 #include "compiler/syntax/language.h"
+#include "compiler/syntax/limits.h"
 #include "runtime/command/commands.h"
 #include "runtime/command/console.h"
 #include "runtime/command/errors.h"
@@ -12,8 +13,6 @@
 namespace plan::command {
 namespace {
 
-// The same bound as compiling has.
-constexpr std::size_t kPlanBytesMax = std::size_t{256} << 20U;
 // Above this a list of accounts is read faster from a csv file than from a plan.
 constexpr std::size_t kLongList = 1000;
 
@@ -45,12 +44,12 @@ ExitCode run_fmt(const Invocation& invocation) {
               fmt::format("there is no language `{}`; there are yaml and dsl", printable(to, 60))),
         format);
   }
-  auto read = read_text_file(file, kPlanBytesMax);
+  auto read = read_text_file(file, syntax::kSourceBytesMax);
   if (!read) return print_error(read.error(), format);
   SourceSet sources;
   Sink sink;
   const FileId id = sources.add(file, std::move(*read));
-  const auto limits = syntax::TreeLimits::with_bytes(kPlanBytesMax);
+  const auto limits = syntax::TreeLimits::with_bytes(syntax::kSourceBytesMax);
   const syntax::Formatted formatted = syntax::format_source(sources, id, *language, sink, limits);
   // One document on stdout: the diagnostics where they are the answer.
   const bool are_the_answer = format == "json" && !formatted.is_lossy && !formatted.text;

@@ -16,9 +16,6 @@
 namespace plan::command {
 namespace {
 
-// Account lists of a hundred thousand lines may stand in the plan itself.
-constexpr std::size_t kPlanBytesMax = std::size_t{256} << 20U;
-
 // The lock names the schema by its digest; the document lies beside it, so that compiling is
 // offline. What is wrong with the lock is reported by the compilation, not here.
 std::string schema_digest_in(const std::string& name, const std::string& lock_text) {
@@ -36,7 +33,7 @@ Result<Project> load_project(const std::string& plan_file, ProjectFiles files) {
   if (!files.lock_file.empty()) project.folder.lock_file = files.lock_file;
   if (!files.facts_file.empty()) project.folder.facts_file = files.facts_file;
   if (!files.plan_text) {
-    PLAN_TRY(read, read_text_file(project.folder.plan_file, kPlanBytesMax));
+    PLAN_TRY(read, read_text_file(project.folder.plan_file, syntax::kSourceBytesMax));
     files.plan_text = std::move(read);
   }
   std::string plan_text = std::move(*files.plan_text);
@@ -44,7 +41,7 @@ Result<Project> load_project(const std::string& plan_file, ProjectFiles files) {
   CompileInput input;
   input.plan_name = project.folder.plan_file;
   input.plan_text = std::move(plan_text);
-  input.plan_bytes_max = kPlanBytesMax;
+  input.plan_bytes_max = syntax::kSourceBytesMax;
   input.lock_name = project.folder.lock_file;
   input.facts_name = project.folder.facts_file;
   if (access(project.folder.lock_file.c_str(), F_OK) == 0) {
