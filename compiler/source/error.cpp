@@ -5,7 +5,8 @@
 namespace plan {
 namespace {
 constexpr std::size_t kDetailBytesMax = 500;
-}
+constexpr std::size_t kLineBytesMax = 8000;
+}  // namespace
 
 std::string_view to_string(Effect effect) {
   switch (effect) {
@@ -69,6 +70,8 @@ std::string Error::to_line() const {
     line += ": ";
     line += detail_;
   }
+  // Names of accounts, mailboxes and files may be in it.
+  line = printable(line, kLineBytesMax);
   line += " [";
   line += code_->name;
   line += "]";

@@ -19,6 +19,17 @@ TEST(Json, ReadsWhatItWrites) {
   EXPECT_EQ(*indented, value);
 }
 
+// A file name, a mailbox, a line of an old map: what is kept in the journal must come back out of
+// it.
+TEST(Json, BytesThatAreNoTextAreWrittenSoThatTheyCanBeReadAgain) {
+  const Value value = Value::map({{"caf\xE9", "\xFF one \xC3(\xE2\x82"}, {"good", "\u00fc"}});
+  const auto again = read_canonical(canonical_json(value));
+  ASSERT_TRUE(again) << again.error().to_line();
+  EXPECT_EQ(*again,
+            Value::map({{"caf\uFFFD", "\uFFFD one \uFFFD(\uFFFD\uFFFD"}, {"good", "\u00fc"}}));
+  EXPECT_EQ(canonical_json(*again), canonical_json(value));
+}
+
 TEST(Json, CanonicalFormIsTheSameForAnyOrderOfMembers) {
   const auto one = parse_json(R"({"b":1, "a":[1.0,2]})");
   const auto two = parse_json(R"({"a":[1,2],"b":1})");
