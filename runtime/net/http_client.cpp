@@ -91,6 +91,7 @@ struct Transfer {
   std::string_view body = {};
   std::size_t body_sent = 0;
   std::size_t body_bytes_max = 0;
+  std::chrono::milliseconds stall_timeout{0};
   std::size_t header_bytes = 0;
   HttpResponse response = {};
   bool is_too_large = false;
@@ -151,7 +152,7 @@ int on_progress(void* user, curl_off_t, curl_off_t downloaded, curl_off_t, curl_
     transfer.last_moved = now;
     return 0;
   }
-  if (now - transfer.last_moved < transfer.options->stall_timeout) return 0;
+  if (now - transfer.last_moved < transfer.stall_timeout) return 0;
   transfer.is_stalled = true;
   return 1;
 }
@@ -337,6 +338,8 @@ class CurlClient final : public HttpClient {
     transfer.body = request.body;
     transfer.body_bytes_max =
         request.body_bytes_max != 0 ? request.body_bytes_max : options_.body_bytes_max;
+    transfer.stall_timeout =
+        request.stall_timeout.count() != 0 ? request.stall_timeout : options_.stall_timeout;
     transfer.last_moved = std::chrono::steady_clock::now();
 
     const long left_ms = std::max(1, deadline.left_ms());
@@ -403,6 +406,7 @@ class CurlClient final : public HttpClient {
     for (const auto& [name, value] : request.headers) add_header(name + ": " + value);
     curl_easy_setopt(handle, CURLOPT_HTTPHEADER, headers.get());
 
+    if (options_.is_handshake_only) curl_easy_setopt(handle, CURLOPT_CONNECT_ONLY, 1L);
     if (request.method == "HEAD") {
       curl_easy_setopt(handle, CURLOPT_NOBODY, 1L);
     } else if (request.method != "GET") {
@@ -445,16 +449,19 @@ class CurlClient final : public HttpClient {
           .with_detail(curl_easy_strerror(code));
     };
     if (transfer.is_too_large || code == CURLE_FILESIZE_EXCEEDED) {
+      const bool is_head = transfer.header_bytes > options_.header_bytes_max;
       return finish(Error(errors::answer_too_large,
-                          fmt::format("the answer of {} is larger than {}", origin_,
-                                      show_bytes(transfer.body_bytes_max))))
+                          fmt::format("the {} of {} is larger than {}",
+                                      is_head ? "head of the answer" : "answer", origin_,
+                                      show_bytes(is_head ? options_.header_bytes_max
+                                                         : transfer.body_bytes_max))))
           .with_retry(Retry::never);
     }
     if (transfer.is_stalled) {
       return finish(
           Error(errors::timed_out, fmt::format("{} moved no byte for {}", origin_,
                                                show_duration_ms(static_cast<std::uint64_t>(
-                                                   options_.stall_timeout.count())))));
+                                                   transfer.stall_timeout.count())))));
     }
     switch (code) {
       case CURLE_COULDNT_RESOLVE_HOST:
@@ -564,9 +571,9 @@ Result<HttpCertificate> look_at_certificate(const std::string& url,
   options.url = url;
   options.connect_address = connect_address;
   options.is_unverified_allowed = true;
+  options.is_handshake_only = true;
   PLAN_TRY(client, make_http_client(std::move(options)));
   HttpRequest request;
-  request.target = "/healthz/live";
   request.deadline = deadline;
   request.is_repeatable = true;
   auto answer = client->send(request);

@@ -29,6 +29,7 @@ struct HttpOptions {
   std::string ca_file = {};  ///< empty: the system's store
   bool is_unverified_allowed =
       false;  ///< only without credentials: a fetch that looks at the certificate
+  bool is_handshake_only = false;  ///< nothing is asked: `send` ends with status 0 behind it
   std::string connect_address =
       {};  ///< connect here instead of to the host of `url`; empty: resolve that
   std::string user_agent = "plan";
@@ -54,7 +55,8 @@ struct HttpRequest {
   std::vector<std::pair<std::string, std::string>> headers = {};
   bool is_repeatable =
       false;  ///< has no effect: a lost connection is tried once more, errors have effect none
-  std::size_t body_bytes_max = 0;  ///< of the answer; 0: the client's
+  std::size_t body_bytes_max = 0;              ///< of the answer; 0: the client's
+  std::chrono::milliseconds stall_timeout{0};  ///< 0: the client's
   Deadline deadline = Deadline::never();
 };
 

@@ -88,8 +88,11 @@ Error not_json_error(const HttpResponse& response, Effect effect, Blame blame,
                      const std::string& origin) {
   const std::string type = response.content_type.empty() ? std::string("no media type")
                                                          : printable(response.content_type, 80);
+  const bool is_called_json = type.find("json") != std::string::npos;
   return Error(net::errors::not_json,
-               fmt::format("{} answered with {} instead of JSON", origin, type))
+               is_called_json ? fmt::format("{} calls its answer {}, and it cannot be read as that",
+                                            origin, type)
+                              : fmt::format("{} answered with {} instead of JSON", origin, type))
       .with_effect(effect)
       .with_blame(blame);
 }
@@ -145,6 +148,7 @@ Result<std::shared_ptr<const Session>> Client::fetch(Deadline deadline) {
   request.accept = "application/json";
   request.is_repeatable = true;
   request.body_bytes_max = kSessionBytesMax;
+  request.stall_timeout = kSessionSilenceMax;
   request.deadline = deadline;
   auto answer = send(request);
   // Before the cutover the server may name itself by a host that clients do not reach yet; the path
@@ -601,6 +605,7 @@ Result<std::string> Client::upload(std::string_view account_id, std::string_view
   request.accept = "application/json";
   request.is_repeatable = true;
   request.body_bytes_max = kSessionBytesMax;
+  request.stall_timeout = kSessionSilenceMax;
   request.deadline = deadline;
   PLAN_TRY(response,
            send(request).while_doing(fmt::format("uploading {}", show_bytes(bytes.size()))));

@@ -17,6 +17,8 @@ inline constexpr std::size_t kRequestBytesMax = std::size_t{32} << 20U;
 /// How long a call waits altogether when the server asks to come later (HTTP 429, limit errors):
 /// one window of the real server's request rate and a little.
 inline constexpr std::chrono::milliseconds kWaitMax{70'000};
+/// How long a server may be silent when it is asked for its session: a small document.
+inline constexpr std::chrono::milliseconds kSessionSilenceMax{20'000};
 /// Requests of one administrator to one server at the same time.
 inline constexpr std::size_t kRequestsAtOnce = 12;
 /// Pages of one query: with pages of 5000 this is half a million ids.
