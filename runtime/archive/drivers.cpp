@@ -11,6 +11,7 @@
 #include "runtime/archive/carry_back.h"
 #include "runtime/archive/errors.h"
 #include "runtime/archive/grade.h"
+#include "runtime/archive/kept_snapshots.h"
 #include "runtime/archive/limits.h"
 #include "runtime/archive/provenance.h"
 #include "runtime/archive/push_jmap.h"
@@ -106,14 +107,18 @@ class ArchiveDriver : public step::StepDriver {
     return path.string();
   }
 
-  static Result<Room> open_room(StepContext& context, bool must_exist) {
+  [[nodiscard]] Result<AccountSource> source_of(StepContext& context) const {
+    return account_source(context.arguments["source"], account_of(context), context.secrets,
+                          world_->logins);
+  }
+
+  [[nodiscard]] Result<Room> open_room(StepContext& context, bool must_exist) const {
     PLAN_TRY(path, path_of(context));
     std::error_code code;
     if (!must_exist)
       std::filesystem::create_directories(std::filesystem::path(path).parent_path(), code);
     PLAN_TRY(archive, ArchiveFile::open(path, {.must_exist = must_exist}));
-    PLAN_TRY(source,
-             account_source(context.arguments["source"], account_of(context), context.secrets));
+    PLAN_TRY(source, source_of(context));
     return Room{std::move(archive), std::move(source)};
   }
 
@@ -198,6 +203,19 @@ class ArchiveDriver : public step::StepDriver {
     return authority == "target";
   }
 
+  /// A journal that is lost, or older than the move, knows nothing of a life at the target: to
+  /// bring the source's state there once more would double what was moved and undo what the user
+  /// did since.
+  [[nodiscard]] Outcome check_not_moved(StepContext& context) const {
+    if (!world_->is_at_target) return {};
+    PLAN_TRY(has_moved, world_->is_at_target(context));
+    if (!has_moved) return {};
+    return Error(errors::moved_already,
+                 fmt::format("{} has moved: the target says so, this run's journal does not",
+                             account_of(context)))
+        .with_blame(Blame::local);
+  }
+
   static Value fingerprint_of(const AccountSource& source) {
     return Value::map(
         {{"source", source.imap.identity.session_url}, {"login", source.imap.identity.account_id}});
@@ -240,8 +258,7 @@ class CopyDriver final : public ArchiveDriver {
 
   Result<ir::Observation> observe(StepContext& context) override {
     ir::Observation seen;
-    PLAN_TRY(source,
-             account_source(context.arguments["source"], account_of(context), context.secrets));
+    PLAN_TRY(source, source_of(context));
     seen.fingerprint = fingerprint_of(source);
     PLAN_TRY(has_moved, is_flipped(context));
     if (has_moved) {
@@ -284,6 +301,7 @@ class CopyDriver final : public ArchiveDriver {
   }
 
   Result<Value> apply(StepContext& context) override {
+    PLAN_TRY_VOID(check_not_moved(context));
     PLAN_TRY(room, open_room(context, false));
     PLAN_TRY(target, open_target(context));
     PLAN_TRY_VOID(room.archive.set_fact(kAuthority, "source"));
@@ -336,37 +354,13 @@ class CopyDriver final : public ArchiveDriver {
   }
 };
 
-/// What was seen of the targets of the accounts that are about to go back, in this process: after a
-/// crash the look in the hold is a list of everything.
-class Snapshots {
- public:
-  /// The one that was kept, or an empty one. It is nobody else's until it is kept again.
-  std::shared_ptr<TargetSnapshot> take(const std::string& account) {
-    const std::lock_guard lock(mutex_);
-    const auto found = by_account_.find(account);
-    if (found == by_account_.end()) return std::make_shared<TargetSnapshot>();
-    auto taken = std::move(found->second);
-    by_account_.erase(found);
-    return taken;
-  }
-  void keep(const std::string& account, std::shared_ptr<TargetSnapshot> snapshot) {
-    const std::lock_guard lock(mutex_);
-    by_account_[account] = std::move(snapshot);
-  }
-
- private:
-  std::mutex mutex_;
-  std::map<std::string, std::shared_ptr<TargetSnapshot>> by_account_;
-};
-
 class DeltaDriver final : public ArchiveDriver {
  public:
   using ArchiveDriver::ArchiveDriver;
 
   Result<ir::Observation> observe(StepContext& context) override {
     ir::Observation seen;
-    PLAN_TRY(source,
-             account_source(context.arguments["source"], account_of(context), context.secrets));
+    PLAN_TRY(source, source_of(context));
     seen.fingerprint = fingerprint_of(source);
     PLAN_TRY(has_moved, is_flipped(context));
     seen.standing = has_moved ? ir::Standing::satisfied : ir::Standing::unknowable;
@@ -384,6 +378,7 @@ class DeltaDriver final : public ArchiveDriver {
   }
 
   Result<Value> apply(StepContext& context) override {
+    PLAN_TRY_VOID(check_not_moved(context));
     PLAN_TRY(room, open_room(context, true));
     PLAN_TRY(target, open_target(context));
     PLAN_TRY_VOID(room.archive.set_fact(kAuthority, "source"));
@@ -476,7 +471,7 @@ class DeltaDriver final : public ArchiveDriver {
           fmt::format("{}: {} stays at the target: {}", account, problem.what, problem.text));
   }
 
-  std::shared_ptr<Snapshots> snapshots_ = std::make_shared<Snapshots>();
+  std::shared_ptr<KeptSnapshots> snapshots_ = std::make_shared<KeptSnapshots>();
 };
 
 class GradeDriver final : public ArchiveDriver {
@@ -485,8 +480,7 @@ class GradeDriver final : public ArchiveDriver {
 
   Result<ir::Observation> observe(StepContext& context) override {
     ir::Observation seen;
-    PLAN_TRY(source,
-             account_source(context.arguments["source"], account_of(context), context.secrets));
+    PLAN_TRY(source, source_of(context));
     seen.fingerprint = fingerprint_of(source);
     PLAN_TRY(has_moved, is_flipped(context));
     seen.standing = has_moved ? ir::Standing::satisfied : ir::Standing::unknowable;
@@ -552,8 +546,7 @@ class SweepDriver final : public ArchiveDriver {
 
   Result<ir::Observation> observe(StepContext& context) override {
     ir::Observation seen;
-    PLAN_TRY(source,
-             account_source(context.arguments["source"], account_of(context), context.secrets));
+    PLAN_TRY(source, source_of(context));
     seen.fingerprint = fingerprint_of(source);
     seen.standing = ir::Standing::unknowable;
     if (!world_->are_queues_empty) seen.remark = "the queues are not looked at";

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "compiler/source/result.h"
+#include "runtime/archive/master_logins.h"
 #include "runtime/net/jmap/client.h"
 #include "runtime/step/step_driver.h"
 
@@ -21,8 +22,9 @@ struct ArchiveWorld {
   /// Does neither server's queue hold mail for the step's `addresses`? May be absent: taken as yes,
   /// and said in the remark.
   std::function<Result<bool>(step::StepContext&)> are_queues_empty = {};
-  /// Does the target itself say that it is the authority for the account (its generation)? May be
-  /// absent: then only what an earlier sweep noted is known.
+  /// Does the target itself say that it is the authority for the account (its generation)? Then
+  /// copy and delta refuse with moved-already. May be absent: then only what an earlier sweep noted
+  /// is known.
   std::function<Result<bool>(step::StepContext&)> is_at_target = {};
   /// Waits until what the target had accepted for the account is delivered or relayed, so that
   /// nothing reaches the mailbox there any more. May be absent.
@@ -34,6 +36,8 @@ struct ArchiveWorld {
   std::function<void(const char* place)> kill_point = {};
   /// The same inside a push to the target.
   std::function<void(const char* place)> push_kill_point = {};
+  /// What the source said to its master user, over all accounts.
+  std::shared_ptr<MasterLogins> logins = std::make_shared<MasterLogins>();
 };
 
 /// Drivers of archive.copy, archive.delta, archive.grade and archive.sweep. `file` is taken

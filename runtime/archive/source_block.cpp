@@ -35,7 +35,8 @@ std::string url_of(const imap::Endpoint& endpoint, std::string_view scheme) {
 }  // namespace
 
 Result<AccountSource> account_source(const ir::Value& block, std::string_view account,
-                                     secret::SecretSource& secrets) {
+                                     secret::SecretSource& secrets,
+                                     std::shared_ptr<MasterLogins> logins) {
   if (block["address"].string_or("").empty()) return missing("address");
   const ir::Value& master = block["master_user"];
   if (master["name"].string_or("").empty() || !master["password"].is_secret())
@@ -52,14 +53,14 @@ Result<AccountSource> account_source(const ir::Value& block, std::string_view ac
                           .account_id = login,
                           .account_name = login,
                           .username = login};
-  source.imap.connect = [mail, login, password_ref,
-                         &secrets]() -> Result<std::unique_ptr<imap::Client>> {
+  source.imap.connect = [mail, login, password_ref, &secrets,
+                         logins]() -> Result<std::unique_ptr<imap::Client>> {
     PLAN_TRY(password, secrets.read(password_ref));
     PLAN_TRY(client, imap::Client::connect(mail));
-    if (client->has("AUTH=PLAIN"))
-      PLAN_TRY_VOID(client->authenticate_plain("", login, password));
-    else
-      PLAN_TRY_VOID(client->login(login, password));
+    PLAN_TRY_VOID(logins->attempt([&] {
+      return client->has("AUTH=PLAIN") ? client->authenticate_plain("", login, password)
+                                       : client->login(login, password);
+    }));
     return std::move(client);
   };
   source.has_sieve = block["sieve"].is_map() && scripts.port != 0;
@@ -68,11 +69,11 @@ Result<AccountSource> account_source(const ir::Value& block, std::string_view ac
                            .account_id = login,
                            .account_name = login,
                            .username = login};
-  source.sieve.connect = [scripts, login, password_ref,
-                          &secrets]() -> Result<std::unique_ptr<net::sieve::Client>> {
+  source.sieve.connect = [scripts, login, password_ref, &secrets,
+                          logins]() -> Result<std::unique_ptr<net::sieve::Client>> {
     PLAN_TRY(password, secrets.read(password_ref));
     PLAN_TRY(client, net::sieve::Client::connect(scripts));
-    PLAN_TRY_VOID(client->authenticate_plain("", login, password));
+    PLAN_TRY_VOID(logins->attempt([&] { return client->authenticate_plain("", login, password); }));
     return std::move(client);
   };
   return source;

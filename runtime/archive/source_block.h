@@ -1,8 +1,11 @@
 #pragma once
+#include <memory>
+
 #include "compiler/ir/value.h"
 #include "compiler/source/result.h"
 #include "runtime/archive/import_imap.h"
 #include "runtime/archive/import_sieve.h"
+#include "runtime/archive/master_logins.h"
 #include "runtime/secret/secret.h"
 
 namespace plan::archive {
@@ -16,8 +19,10 @@ struct AccountSource {
 };
 
 /// From the connection block `source` of a step. `secrets` must outlive the result; the master
-/// password is read for each login. Errors: argument-missing.
-[[nodiscard]] Result<AccountSource> account_source(const ir::Value& block, std::string_view account,
-                                                   secret::SecretSource& secrets);
+/// password is read for each login. `logins` is shared by all accounts of the source. Errors:
+/// argument-missing.
+[[nodiscard]] Result<AccountSource> account_source(
+    const ir::Value& block, std::string_view account, secret::SecretSource& secrets,
+    std::shared_ptr<MasterLogins> logins = std::make_shared<MasterLogins>());
 
 }  // namespace plan::archive

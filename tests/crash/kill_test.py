@@ -59,6 +59,8 @@ def main():
         report.check("the next apply has moved everybody and waits before the last stage", migration.until(APPLY, 2),
                      migration.last_output[-3000:])
 
+        report.check("without its journal plan moves nobody again", *migration.journal_lost())
+
         migration.users_at_work(["dave", "alice"])
         migration.killed(BACK, PLACES_OF_THE_WAY_BACK, accept=(0,))
         report.check("the account goes back", migration.until(BACK, 0, note="nothing-to-roll-back"), migration.last_output[-3000:])

@@ -15,8 +15,9 @@ namespace {
 
 class OnePassword final : public secret::SecretSource {
  public:
+  std::string password = "master-secret";
   Result<secret::Secret> read(const ir::SecretRef&) override {
-    return secret::Secret("master-secret");
+    return secret::Secret(std::string(password));
   }
   Result<ir::SecretRef> seal(const secret::Secret&) override { return ir::SecretRef(); }
 };
@@ -288,4 +289,115 @@ TEST_F(ArchiveDrivers, ADeltaThatNeverBeganInASecondMoveCarriesNothingBack) {
   const auto there = user_->status("INBOX");
   ASSERT_TRUE(there) << there.error().to_line();
   EXPECT_EQ(there->messages.value_or(99), 1U) << "the deleted message came back from the target";
+}
+
+// Deleted and made anew by the user, by an administrator's repair, or by a restore: same name,
+// other UIDVALIDITY, and UIDs that mean other messages than before.
+TEST_F(ArchiveDrivers, AMailboxWithANewUidValidityInTheHoldIsNeitherLostNorDoubledNorMixedUp) {
+  append("INBOX", "Subject: m\r\n\r\nstays\r\n");
+  const auto fill = [this](const std::vector<std::string>& bodies) {
+    ASSERT_TRUE(user_->create("Projects"));
+    for (const std::string& body : bodies) append("Projects", "Subject: p\r\n\r\n" + body + "\r\n");
+  };
+  const auto at_target = [this] {
+    std::multiset<std::string> bodies;
+    for (const auto& [id, email] : target_.emails) bodies.insert(target_.blobs.at(email.blob_id));
+    return bodies;
+  };
+  const auto wanted = [](const std::vector<std::string>& bodies) {
+    std::multiset<std::string> all = {"Subject: m\r\n\r\nstays\r\n"};
+    for (const std::string& body : bodies) all.insert("Subject: p\r\n\r\n" + body + "\r\n");
+    return all;
+  };
+  fill({"one", "two", "three"});
+  ASSERT_TRUE(apply(ir::StepKind::archive_copy));
+  ASSERT_EQ(at_target(), wanted({"one", "two", "three"}));
+
+  ASSERT_TRUE(user_->remove("Projects"));
+  fill({"other", "two"});  // UID 1 is another message now, UID 2 the same
+  ASSERT_TRUE(apply(ir::StepKind::archive_delta, "run"));
+  auto graded = apply(ir::StepKind::archive_grade, "run");
+  ASSERT_TRUE(graded) << graded.error().to_line();
+  EXPECT_EQ((*graded)["messages"].integer_or(0), 3);
+  EXPECT_EQ(at_target(), wanted({"other", "two"}));
+
+  // Once more behind the delta: what was proved is not what is there, and the grade says so.
+  ASSERT_TRUE(user_->remove("Projects"));
+  fill({"late", "two"});
+  graded = apply(ir::StepKind::archive_grade, "run");
+  ASSERT_FALSE(graded);
+  EXPECT_EQ(graded.error().code().name, "grade-too-low");
+  // The account went back; the next try carries it.
+  ASSERT_TRUE(apply(ir::StepKind::archive_delta, "again"));
+  graded = apply(ir::StepKind::archive_grade, "again");
+  ASSERT_TRUE(graded) << graded.error().to_line();
+  EXPECT_EQ(at_target(), wanted({"late", "two"}));
+}
+
+TEST_F(ArchiveDrivers, AMailboxThatIsGoneInTheHoldIsGoneAtTheTargetToo) {
+  append("INBOX", "Subject: m\r\n\r\none\r\n");
+  ASSERT_TRUE(user_->create("Leaving/Deep"));
+  append("Leaving/Deep", "Subject: m\r\n\r\ntwo\r\n");
+  ASSERT_TRUE(apply(ir::StepKind::archive_copy));
+  ASSERT_EQ(target_.emails.size(), 2U);
+  ASSERT_TRUE(user_->remove("Leaving/Deep"));
+  ASSERT_TRUE(apply(ir::StepKind::archive_delta, "run"));
+  EXPECT_EQ(target_.emails.size(), 1U);
+  const auto graded = apply(ir::StepKind::archive_grade, "run");
+  ASSERT_TRUE(graded) << graded.error().to_line();
+}
+
+// With .plan lost, or brought back from before the move, a second run would import everything once
+// more and give back what the user has deleted since.
+TEST_F(ArchiveDrivers, AnAccountThatHasMovedIsNotMovedAgainByARunThatDoesNotKnow) {
+  for (int index = 0; index < 5; ++index)
+    append("INBOX", fmt::format("Subject: m\r\n\r\nnumber {}\r\n", index));
+  ASSERT_TRUE(apply(ir::StepKind::archive_copy));
+  ASSERT_TRUE(apply(ir::StepKind::archive_delta, "run"));
+  // Its life at the target.
+  target_.emails.erase(target_.emails.begin());
+  (void)target_.add_email("a", "Subject: new\r\n\r\nby SMTP\r\n");
+  const auto lived = target_.content();
+
+  bool has_moved = true;
+  drivers_ = {};
+  archive::add_archive_drivers(
+      drivers_,
+      {.open_target = [client = target_.client()](step::StepContext&) { return client; },
+       .account_id = [](step::StepContext&) { return test::FakeMailTarget::account_id(); },
+       .is_at_target = [&](step::StepContext&) -> Result<bool> { return has_moved; }});
+  for (const bool is_lost : {false, true}) {
+    if (is_lost) std::filesystem::remove_all(directory_.path() / "archives");
+    for (const ir::StepKind kind : {ir::StepKind::archive_copy, ir::StepKind::archive_delta}) {
+      const auto again = apply(kind, "another");
+      ASSERT_FALSE(again);
+      EXPECT_EQ(again.error().code().name, "moved-already") << again.error().to_line();
+      EXPECT_EQ(again.error().effect(), Effect::none);
+      EXPECT_EQ(again.error().retry(), Retry::never);
+      EXPECT_EQ(target_.content(), lived);
+    }
+  }
+  has_moved = false;
+  const auto foreign = apply(ir::StepKind::archive_copy, "another");
+  ASSERT_FALSE(foreign) << "without that word only the grade would have noticed";
+  EXPECT_EQ(foreign.error().code().name, "grade-too-low");
+}
+
+// As a diff over a thousand accounts would do it, and the source's fail2ban would ban its own
+// proxies.
+TEST_F(ArchiveDrivers, AMasterPasswordThatWasChangedIsNotTriedForEveryAccount) {
+  append("INBOX", "Subject: m\r\n\r\none\r\n");
+  ASSERT_TRUE(apply(ir::StepKind::archive_copy));
+  secrets_.password = "of last week";
+  std::string last;
+  for (int account = 0; account < 6; ++account) {
+    auto at = context(ir::StepKind::archive_copy);
+    const auto seen = drivers_.find(ir::StepKind::archive_copy)->observe(at);
+    ASSERT_FALSE(seen);
+    EXPECT_EQ(seen.error().code().name, "login-refused") << seen.error().to_line();
+    last = seen.error().message();
+  }
+  EXPECT_EQ(last,
+            "the source refused 4 logins of the master user one after the other; no further one is "
+            "tried");
 }
