@@ -64,7 +64,7 @@ std::string fingerprint_of(const Observation& observation) {
                                            : sha256(canonical_json(observation.fingerprint)).hex();
 }
 
-bool is_saved_plan(std::string_view text) { return text.starts_with("plan-saved "); }
+bool is_saved_plan(std::string_view text) { return text.starts_with(kSavedPlanBegin); }
 
 std::string write_saved_plan(const SavedPlan& plan, std::string* digest) {
   List sources;

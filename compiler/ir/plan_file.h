@@ -35,6 +35,8 @@ struct SavedPlan {
 /// the digest differs, refers to what is not there), json-too-large.
 [[nodiscard]] Result<SavedPlan> read_saved_plan(std::string_view text, std::string* digest);
 
+/// How every saved plan begins, of whatever version of the format.
+inline constexpr std::string_view kSavedPlanBegin = "plan-saved ";
 /// Does `text` look like a saved plan (its first word)?
 [[nodiscard]] bool is_saved_plan(std::string_view text);
 

@@ -18,17 +18,6 @@
 namespace plan::command {
 namespace {
 
-constexpr std::size_t kFirstWordBytes = 16;
-
-bool is_saved_plan_file(const std::string& file) {
-  std::FILE* opened = std::fopen(file.c_str(), "rbe");
-  if (opened == nullptr) return false;
-  std::string head(kFirstWordBytes, '\0');
-  head.resize(std::fread(head.data(), 1, head.size(), opened));
-  std::fclose(opened);
-  return ir::is_saved_plan(head);
-}
-
 // A saved plan runs once. Its own run that was interrupted is gone on with; the same file after it
 // finished is refused.
 struct Standing {
@@ -136,7 +125,7 @@ ExitCode run_apply(const Invocation& invocation) {
       return print_error(shown.error(), format);
   }
   if (standing->is_resumed) print_words("goes on with the run that was interrupted\n");
-  if (!invocation.has("--yes") && !ask_yes("\nApply this?")) {
+  if (!invocation.has("--yes") && !ask_yes("\nApply this?", stop)) {
     print_not_begun(format);
     return ExitCode::differences;
   }

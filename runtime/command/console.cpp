@@ -1,11 +1,15 @@
 #include "runtime/command/console.h"
 
 #include <fmt/format.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <iostream>
 
 #include "compiler/ir/json.h"
@@ -13,12 +17,37 @@
 #include "runtime/command/errors.h"
 #include "runtime/command/metrics_server.h"
 #include "runtime/report/sinks.h"
+#include "runtime/step/step_driver.h"
 
 namespace plan::command {
 
+namespace {
+
+constexpr int kLookForStopMs = 100;
+
+// The first failure of a write to stdout; 0 while there is none. Results come from several threads.
+std::atomic<int> result_errno{0};
+
+}  // namespace
+
 void print_result(std::string_view text) {
-  std::fwrite(text.data(), 1, text.size(), stdout);
-  std::fflush(stdout);
+  if (text.empty()) return;
+  errno = 0;
+  const bool is_written =
+      std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0;
+  int none = 0;
+  if (!is_written) result_errno.compare_exchange_strong(none, errno == 0 ? EIO : errno);
+}
+
+ExitCode after_results(ExitCode exit_code) {
+  const int number = result_errno.load();
+  // Who reads through `head` has what he wants.
+  if (number == 0 || number == EPIPE) return exit_code;
+  print_words(fmt::format("error: stdout cannot be written: {} [{}]\n", std::strerror(number),
+                          errors::file_unwritable.name));
+  const bool has_another_meaning =
+      exit_code == ExitCode::error || exit_code == ExitCode::stopped || exit_code == ExitCode::bug;
+  return has_another_meaning ? exit_code : ExitCode::error;
 }
 
 void print_words(std::string_view text) {
@@ -93,13 +122,18 @@ std::size_t terminal_width_columns() {
   return 120;
 }
 
-bool ask_yes(std::string_view question) {
+bool ask_yes(std::string_view question, const step::StopSignal& stop) {
   if (!is_terminal(STDIN_FILENO)) {
     print_words(
         fmt::format("{}\nno terminal to ask on: give --yes to go on without asking\n", question));
     return false;
   }
   print_words(fmt::format("{} Only `yes` goes on: ", question));
+  // Ctrl-C only asks to stop, and a read that waits would not see that.
+  pollfd entry{STDIN_FILENO, POLLIN, 0};
+  while (poll(&entry, 1, kLookForStopMs) <= 0) {
+    if (stop.is_requested()) return false;
+  }
   std::string answer;
   if (!std::getline(std::cin, answer)) return false;
   return trim(answer) == "yes";

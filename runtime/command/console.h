@@ -10,12 +10,20 @@
 #include "runtime/command/command_table.h"
 #include "runtime/report/event.h"
 
+namespace plan::step {
+class StopSignal;
+}
+
 namespace plan::command {
 
 // Results go to stdout, words for people to stderr (design.md section 1).
 
 void print_result(std::string_view text);
 void print_words(std::string_view text);
+
+/// The exit code of a command that is over: when its results did not reach stdout, that is said and
+/// is an error. A reader that has closed its pipe is none.
+[[nodiscard]] ExitCode after_results(ExitCode exit_code);
 
 /// Prints an error of the world with its code and remedy: `error: message [code]` and `  help:
 /// remedy`; with `json` the same as a document on stdout, with `ndjson` as one line of it. Returns
@@ -28,8 +36,9 @@ void print_document(const ir::Value& document, std::string_view format);
 [[nodiscard]] bool is_terminal(int descriptor);
 [[nodiscard]] std::size_t terminal_width_columns();
 
-/// Asks on the terminal; only `yes` is a yes. Without a terminal the answer is no.
-[[nodiscard]] bool ask_yes(std::string_view question);
+/// Asks on the terminal; only `yes` is a yes. Without a terminal, or when `stop` is requested, the
+/// answer is no.
+[[nodiscard]] bool ask_yes(std::string_view question, const step::StopSignal& stop);
 
 /// What `--format` means to a command that runs steps: its `json` is one object a line, as `ndjson`
 /// for print_error and RunDisplay.

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <filesystem>
 
 #include "compiler/ir/json.h"
 #include "compiler/source/text.h"
@@ -27,6 +28,15 @@ bool has_account(const diff::ChangeSet& changes, std::string_view account) {
     }
   }
   return false;
+}
+
+/// A saved plan may be saved again; anything else is somebody's work (`-o migration.yaml`).
+Outcome check_output(const std::string& output) {
+  std::error_code unknown;
+  if (output.empty() || !std::filesystem::is_regular_file(output, unknown) ||
+      std::filesystem::file_size(output, unknown) == 0 || is_saved_plan_file(output))
+    return {};
+  return Error(errors::file_there, fmt::format("{} is there and is no saved plan", output));
 }
 
 }  // namespace
@@ -76,6 +86,7 @@ ExitCode run_diff(const Invocation& invocation) {
                        format);
   }
   const std::string output = invocation.value("-o,--output");
+  if (auto free = check_output(output); !free) return print_error(free.error(), format);
   // What is saved is what runs: the word about servers that were not tried is given here.
   if (auto accepted =
           accept_untried_servers(*project, output.empty() || invocation.has("--untested-version"));

@@ -25,9 +25,14 @@ struct ProjectFolder {
 /// Makes `.plan` (mode 0700) with a .gitignore. Errors: file-unwritable.
 [[nodiscard]] Outcome create_state_directory(const ProjectFolder& folder);
 
-/// Whole file, bounded. Errors: file-missing, local-file-too-large, local-file-unreadable.
-[[nodiscard]] Result<std::string> read_text_file(const std::string& path, std::size_t bytes_max);
-/// Written beside, synced and renamed. Errors: file-unwritable.
+/// Whole file, bounded, or what comes out of a pipe. One that does not begin with `must_begin` is
+/// read no further than to its first piece. Errors: file-missing, local-file-too-large,
+/// local-file-unreadable.
+[[nodiscard]] Result<std::string> read_text_file(const std::string& path, std::size_t bytes_max,
+                                                 std::string_view must_begin = {});
+/// Written beside, synced and renamed; keeps a symbolic link and the mode of what was there, and
+/// writes into what is a pipe or a device.
+/// Errors: file-unwritable.
 [[nodiscard]] Outcome write_text_file(const std::string& path, std::string_view text,
                                       unsigned mode = 0644);
 

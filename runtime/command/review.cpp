@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <cstdio>
+#include <filesystem>
+
 #include "compiler/ir/digest.h"
 #include "runtime/command/errors.h"
 #include "runtime/engine/errors.h"
@@ -82,8 +85,19 @@ Review review_project(Project project, Session& session, const step::StopSignal&
   return review;
 }
 
+bool is_saved_plan_file(const std::string& file) {
+  std::error_code unknown;
+  if (!std::filesystem::is_regular_file(file, unknown)) return false;
+  std::FILE* opened = std::fopen(file.c_str(), "rbe");
+  if (opened == nullptr) return false;
+  std::string head(ir::kSavedPlanBegin.size(), '\0');
+  head.resize(std::fread(head.data(), 1, head.size(), opened));
+  std::fclose(opened);
+  return ir::is_saved_plan(head);
+}
+
 Result<Review> read_review(const std::string& file) {
-  PLAN_TRY(text, read_text_file(file, kSavedPlanBytesMax));
+  PLAN_TRY(text, read_text_file(file, kSavedPlanBytesMax, ir::kSavedPlanBegin));
   Review review;
   PLAN_TRY(saved,
            ir::read_saved_plan(text, &review.digest).while_doing(fmt::format("reading {}", file)));

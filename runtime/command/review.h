@@ -20,6 +20,9 @@ struct Review {
   std::string digest = {};     ///< of the saved plan's file; empty: made just now
 };
 
+/// Is this a file that begins as saved plans do? Only looks at its first bytes.
+[[nodiscard]] bool is_saved_plan_file(const std::string& file);
+
 /// Looks at the world for a compiled project.
 [[nodiscard]] Review review_project(Project project, Session& session,
                                     const step::StopSignal& stop);

@@ -141,7 +141,7 @@ ExitCode run_rollback(const Invocation& invocation) {
   if (!looks) return print_error(looks.error(), format);
   if (is_text) show_looks(*looks);
   if (!is_text) print_plan(*planned, *looks);
-  if (!invocation.has("--yes") && !ask_yes("\nUndo these, newest first?")) {
+  if (!invocation.has("--yes") && !ask_yes("\nUndo these, newest first?", stop)) {
     print_not_begun(format);
     return ExitCode::differences;
   }

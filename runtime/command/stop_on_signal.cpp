@@ -27,13 +27,17 @@ void on_signal(int number) {
   }
 }
 
-void handle(void (*handler)(int)) {
+void handle(int number, void (*handler)(int)) {
   struct sigaction action {};
   action.sa_handler = handler;
   sigemptyset(&action.sa_mask);
   action.sa_flags = SA_RESTART;
-  sigaction(SIGINT, &action, nullptr);
-  sigaction(SIGTERM, &action, nullptr);
+  sigaction(number, &action, nullptr);
+}
+
+bool is_ignored(int number) {
+  struct sigaction action {};
+  return sigaction(number, nullptr, &action) == 0 && action.sa_handler == SIG_IGN;
 }
 
 }  // namespace
@@ -41,11 +45,17 @@ void handle(void (*handler)(int)) {
 StopOnSignal::StopOnSignal(step::StopSignal& stop) {
   PLAN_CHECK(current_stop == nullptr, "a command runs one thing that can be stopped");
   current_stop = &stop;
-  handle(on_signal);
+  handle(SIGINT, on_signal);
+  handle(SIGTERM, on_signal);
+  // The terminal is gone. Whoever said `nohup` wants the run to go on.
+  has_hang_up_ = !is_ignored(SIGHUP);
+  if (has_hang_up_) handle(SIGHUP, on_signal);
 }
 
 StopOnSignal::~StopOnSignal() {
-  handle(SIG_DFL);
+  handle(SIGINT, SIG_DFL);
+  handle(SIGTERM, SIG_DFL);
+  if (has_hang_up_) handle(SIGHUP, SIG_DFL);
   current_stop = nullptr;
 }
 

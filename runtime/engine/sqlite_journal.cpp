@@ -655,6 +655,9 @@ Result<std::unique_ptr<Journal>> open_journal(const std::string& path,
   if (options.is_read_only && !is_there) {
     return Error(errors::journal_missing, fmt::format("{} is not there", path));
   }
+  // SQLite would wait at a pipe for ever.
+  if (is_there && !S_ISREG(status.st_mode))
+    return Error(store::errors::store_foreign, fmt::format("{} is no file", path));
   PLAN_TRY(database, checked(store::Database::open(
                          path, {.is_read_only = options.is_read_only, .vfs = options.vfs})));
   if (is_there && status.st_size <= kWholeCheckBytesMax) {

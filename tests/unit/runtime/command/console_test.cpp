@@ -1,0 +1,79 @@
+// Questions on a terminal of the test's own.
+#include "runtime/command/console.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <pty.h>
+#include <unistd.h>
+
+#include <string_view>
+#include <thread>
+
+#include "runtime/step/step_driver.h"
+
+namespace plan::command {
+namespace {
+
+/// stdin is a terminal while this lives; `type` is the person at it.
+class Terminal {
+ public:
+  Terminal() : before_(dup(STDIN_FILENO)) {
+    int slave = -1;
+    if (openpty(&master_, &slave, nullptr, nullptr, nullptr) != 0) return;
+    is_open_ = dup2(slave, STDIN_FILENO) == STDIN_FILENO;
+    close(slave);
+  }
+  ~Terminal() {
+    dup2(before_, STDIN_FILENO);
+    close(before_);
+    if (master_ >= 0) close(master_);
+  }
+  Terminal(const Terminal&) = delete;
+  Terminal& operator=(const Terminal&) = delete;
+  [[nodiscard]] bool is_open() const { return is_open_; }
+  void type(std::string_view text) const {
+    ASSERT_EQ(write(master_, text.data(), text.size()), static_cast<ssize_t>(text.size()));
+  }
+
+ private:
+  int before_ = -1;
+  int master_ = -1;
+  bool is_open_ = false;
+};
+
+TEST(AskYes, OnlyYesIsAYes) {
+  const Terminal terminal;
+  if (!terminal.is_open()) GTEST_SKIP() << "no pseudo-terminal";
+  const step::StopSignal stop;
+  for (const auto& [typed, is_yes] : {std::pair{"yes\n", true},
+                                      {"y\n", false},
+                                      {"\n", false},
+                                      {" yes \n", true},
+                                      {"YES\n", false}}) {
+    terminal.type(typed);
+    EXPECT_EQ(ask_yes("Sure?", stop), is_yes) << typed;
+  }
+}
+
+TEST(AskYes, AWishToStopIsANoAndNobodyHasToPressAKey) {
+  const Terminal terminal;
+  if (!terminal.is_open()) GTEST_SKIP() << "no pseudo-terminal";
+  step::StopSignal stop;
+  std::thread person([&] { stop.request(); });
+  EXPECT_FALSE(ask_yes("Sure?", stop));  // would wait for ever
+  person.join();
+}
+
+TEST(AskYes, WithoutATerminalTheAnswerIsNo) {
+  const int before = dup(STDIN_FILENO);
+  const int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+  dup2(null, STDIN_FILENO);
+  const step::StopSignal stop;
+  EXPECT_FALSE(ask_yes("Sure?", stop));
+  dup2(before, STDIN_FILENO);
+  close(null);
+  close(before);
+}
+
+}  // namespace
+}  // namespace plan::command
