@@ -102,7 +102,8 @@ class Migration(quickstart.Migration):
 
     def journal_lost(self):
         """Is it refused to move accounts that have moved, when .plan is gone? The oracle looks at their mail later."""
-        kept = self.work / ".plan.kept"
+        kept, lock = self.work / ".plan.kept", self.work / "migration.lock"
+        was_locked = lock.read_bytes()
         (self.work / ".plan").rename(kept)
         try:
             self.run("fetch")
@@ -111,6 +112,7 @@ class Migration(quickstart.Migration):
         finally:
             shutil.rmtree(self.work / ".plan", ignore_errors=True)
             kept.rename(self.work / ".plan")
+            lock.write_bytes(was_locked)
 
     def report_unless(self, is_right, name, seen):
         if not is_right:
