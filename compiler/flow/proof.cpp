@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <unordered_set>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -45,7 +46,8 @@ struct Reader {
 
 class Prover {
  public:
-  explicit Prover(const ir::StepGraph& graph) : graph_(graph) {}
+  Prover(const ir::StepGraph& graph, std::set<LookedAt>* looked_at)
+      : graph_(graph), tried_(looked_at) {}
 
   std::vector<Counterexample> run() {
     for (Subject& subject : account_classes(graph_)) {
@@ -89,8 +91,9 @@ class Prover {
   /// States with the same effects, in which the same is expected, deliver alike.
   [[nodiscard]] bool is_new_world(Mask state) {
     const std::string key =
-        fmt::format("{} {} {} {}", states_->effects(state), states_->is_targets(state),
-                    states_->is_prepared(state), states_->is_finalize_begun(state));
+        fmt::format("{} {} {} {} {} {}", states_->effects(state), states_->is_targets(state),
+                    states_->is_prepared(state), states_->is_cut_over(state),
+                    states_->is_committed(state), states_->is_finalize_begun(state));
     return looked_at_.insert(key).second;
   }
 
@@ -108,31 +111,44 @@ class Prover {
     // Nobody sends to the target before it is set up: the public address is still the source's.
     const bool is_target_open = states_->is_prepared(state);
     const Reader own{account(), states_->is_targets(state)};
+    const std::vector<Resident> residents = states_->residents(state);
     for (const Entry entry : kEntries) {
       if (!is_target_open && is_at_target(entry)) continue;
       check_own(entry, own);
       check_lists(entry, own);
       check_others(entry);
+      if (!is_target_open) continue;
+      for (const Resident& one : residents) check_resident(entry, one);
     }
+    if (is_target_open) check_login(own);
     if (is_target_open && !states_->is_finalize_begun(state)) check_colleagues(own);
+  }
+
+  void look(Entry entry, std::string_view whose) {
+    if (tried_ != nullptr) tried_->insert({states_->phase(state_), entry, whose});
   }
 
   /// Every name of the account, in capitals, with a tag, with a sender and as a bounce.
   void check_own(Entry entry, const Reader& own) {
-    std::vector<std::string> recipients = states_->subject().names;
-    if (entry == Entry::source_queue) recipients = {account()};  // aliases are expanded before
-    recipients.push_back(upper_local(account()));
+    const std::string_view who = states_->is_disabled() ? "disabled account" : "account";
+    std::vector<std::pair<std::string, std::string_view>> recipients;
+    // Aliases are expanded before anything waits at the source.
+    for (const std::string& name : states_->subject().names) {
+      if (name == account() || entry != Entry::source_queue)
+        recipients.emplace_back(name, name == account() ? who : "alias");
+    }
+    recipients.emplace_back(upper_local(account()), "capitals");
     // A tag is taken off at RCPT. What the target makes itself is not asked there, and a message
     // that waits since before the account was created is older than its queue allows by then.
     const bool has_old_tag = entry == Entry::target_queue && states_->is_finalize_begun(state_);
-    if (entry != Entry::target_local && !has_old_tag) recipients.push_back(tagged(account()));
-    for (const std::string& recipient : recipients) {
-      for (const bool has_null_sender : {false, true}) {
-        if (has_null_sender &&
-            (entry == Entry::target_submission || entry == Entry::source_submission))
-          continue;
-        check_letter({entry, recipient, has_null_sender}, {own}, true);
-      }
+    if (entry != Entry::target_local && !has_old_tag)
+      recipients.emplace_back(tagged(account()), "sub-address");
+    for (const auto& [recipient, whose] : recipients) {
+      look(entry, whose);
+      check_letter({entry, recipient, false}, {own}, true);
+      if (entry == Entry::target_submission || entry == Entry::source_submission) continue;
+      look(entry, "null sender");
+      check_letter({entry, recipient, true}, {own}, true);
     }
   }
 
@@ -142,8 +158,61 @@ class Prover {
       return;  // expanded when they are accepted
     const std::vector<std::string>& aliases = states_->subject().aliases;
     for (const auto& [list, unused] : world_->source.aliases) {
-      if (std::find(aliases.begin(), aliases.end(), list) == aliases.end())
-        check_letter({entry, list}, {own}, false);
+      if (std::find(aliases.begin(), aliases.end(), list) != aliases.end()) continue;
+      look(entry, "list");
+      check_letter({entry, list}, {own}, false);
+    }
+    if (!is_at_target(entry)) return;
+    for (const auto& [list, unused] : world_->target.lists) {
+      if (world_->source.aliases.contains(list)) continue;
+      look(entry, "list");
+      check_letter({entry, list}, {own}, false);
+    }
+  }
+
+  /// A group or a user that only the target has. The source refuses its mail, which the sender
+  /// sees; what it takes must arrive.
+  void check_resident(Entry entry, const Resident& resident) {
+    if (entry == Entry::source_local || entry == Entry::source_queue) return;
+    const Reader reader{resident.names.front(), true};
+    std::vector<std::string> recipients = resident.names;
+    recipients.push_back(upper_local(reader.address));
+    if (entry != Entry::target_local && entry != Entry::target_queue)
+      recipients.push_back(tagged(reader.address));
+    for (const std::string& recipient : recipients) {
+      const Letter letter{entry, recipient};
+      look(entry, resident.is_group ? "group" : "account of the target");
+      if (!is_at_target(entry)) {
+        const std::vector<Delivery> deliveries = deliver(*world_, letter);
+        if (deliveries.size() == 1 && deliveries[0].fate == Fate::refused) continue;
+      }
+      check_letter(letter, {reader}, true);
+    }
+  }
+
+  /// Who logs in on the target to send: nobody before he reads there, nobody who was locked out at
+  /// the source, everybody else when his move is over.
+  void check_login(const Reader& own) {
+    const auto& steps = states_->steps();
+    const bool is_made = std::any_of(steps.begin(), steps.end(), [](const auto& step) {
+      return step.kind == StepKind::admin_account;
+    });
+    if (!is_made) return;
+    Letter letter{Entry::target_submission, std::string(kForeign)};
+    letter.login = account();
+    look(letter.entry, "login");
+    for (const Delivery& delivery : deliver(*world_, letter)) {
+      const bool is_in = delivery.fate != Fate::refused;
+      if (is_in && states_->is_disabled()) {
+        fail("login", letter, delivery,
+             fmt::format("{} was locked out at the source and sends from the target", account()));
+      } else if (is_in && !own.is_targets) {
+        fail("login", letter, delivery,
+             fmt::format("{} sends from the target before the mailbox is copied", account()));
+      } else if (!is_in && !states_->is_disabled() && states_->is_committed(state_)) {
+        fail("login", letter, delivery,
+             fmt::format("{} has moved and cannot send from the target", account()));
+      }
     }
   }
 
@@ -236,6 +305,7 @@ class Prover {
   void check_others(Entry entry) {
     for (const bool has_null_sender : {false, true}) {
       const Letter unknown{entry, "no-such-address@" + domain_of(account()), has_null_sender};
+      look(entry, "unknown");
       for (const Delivery& delivery : deliver(*world_, unknown)) {
         if (delivery.fate == Fate::loop)
           fail("loop", unknown, delivery,
@@ -246,6 +316,7 @@ class Prover {
     for (const std::string& recipient :
          {std::string(kForeign), "somebody@sub." + domain_of(account())}) {
       const Letter foreign{entry, recipient};
+      look(entry, recipient == kForeign ? "foreign domain" : "subdomain");
       for (const Delivery& delivery : deliver(*world_, foreign)) {
         if (is_port_25(entry) && delivery.fate != Fate::refused) {
           fail("relay", foreign, delivery,
@@ -281,10 +352,16 @@ class Prover {
     is_sent_on_ = true;
     std::vector<Reader> all = {own, unmoved};
     if (is_created()) all.push_back(created);
-    if (arrives_everywhere(moved)) all.push_back(moved);
+    if (arrives_everywhere(moved)) {
+      all.push_back(moved);
+      for (const Entry entry : kClientEntries) look(entry, "colleague, moved");
+    }
     for (const Entry entry : kClientEntries) {
+      look(entry, "colleague, not moved");
       check_letter({entry, unmoved.address}, {unmoved}, true);
-      if (is_created()) check_letter({entry, created.address}, {created}, true);
+      if (!is_created()) continue;
+      look(entry, "colleague, created and not moved");
+      check_letter({entry, created.address}, {created}, true);
     }
     std::vector<std::string> addresses;
     for (const Reader& one : all) addresses.push_back(one.address);
@@ -295,7 +372,9 @@ class Prover {
     crowd.source.aliases[list] = addresses;
     crowd.source.aliases[forward] = addresses;
     for (const Entry entry : kClientEntries) {
+      look(entry, "list to everybody");
       check_letter({entry, list}, all, true);
+      look(entry, "forward to everybody");
       check_letter({entry, forward}, all, true);
     }
     check_catch_all(crowd, unmoved);
@@ -305,15 +384,20 @@ class Prover {
     }
     crowd.target.redirects[account()] = script;
     crowd.source.redirects[account()] = script;
-    for (const Entry entry : kClientEntries) check_letter({entry, account()}, all, true);
+    for (const Entry entry : kClientEntries) {
+      look(entry, "redirect to everybody");
+      check_letter({entry, account()}, all, true);
+    }
     world_ = before;
     is_sent_on_ = false;
   }
 
   void check_catch_all(World& crowd, const Reader& reader) {
     crowd.source.catch_all[domain_of(account())] = reader.address;
-    for (const Entry entry : kClientEntries)
+    for (const Entry entry : kClientEntries) {
+      look(entry, "catch-all");
       check_letter({entry, colleague("no-such-address")}, {reader}, true);
+    }
     crowd.source.catch_all.clear();
   }
 
@@ -398,6 +482,7 @@ class Prover {
   }
 
   const ir::StepGraph& graph_;
+  std::set<LookedAt>* tried_ = nullptr;
   const AccountStates* states_ = nullptr;
   const World* world_ = nullptr;
   Mask state_ = 0;
@@ -409,7 +494,9 @@ class Prover {
 
 }  // namespace
 
-std::vector<Counterexample> prove(const ir::StepGraph& graph) { return Prover(graph).run(); }
+std::vector<Counterexample> prove(const ir::StepGraph& graph, std::set<LookedAt>* looked_at) {
+  return Prover(graph, looked_at).run();
+}
 
 void report_mail_flow(const ir::StepGraph& graph, Span fallback, Sink& sink) {
   for (const Counterexample& example : prove(graph)) {

@@ -1,5 +1,8 @@
 #pragma once
+#include <compare>
+#include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "compiler/flow/model.h"
@@ -7,6 +10,14 @@
 #include "compiler/source/diagnostic.h"
 
 namespace plan::flow {
+
+/// What the proof has looked at: whose mail comes in where, and when.
+struct LookedAt {
+  std::string phase = {};  ///< "wave canary: created, not moved"
+  Entry entry = {};
+  std::string_view whose = {};  ///< "alias", "group", "sub-address", "unknown", ...
+  friend auto operator<=>(const LookedAt&, const LookedAt&) = default;
+};
 
 /// A state of the migration in which a message goes wrong.
 struct Counterexample {
@@ -32,11 +43,15 @@ struct Counterexample {
 /// moved, and have moved; a forward, a list and a script send on to all of them. Mail belongs to
 /// the source until the last copy step (`archive.copy`, `archive.delta`) of its account is done,
 /// then to the target; waiting in a queue is fine in between, and what waits is tried again in
-/// every state.
+/// every state. What an object of the plan makes on the target alone (a group, a user) is read
+/// there from the end of its stage on. Nobody sends from the target in an account's name before the
+/// target is where he reads, or when he was locked out at the source.
 ///
 /// Bounded: at most 20,000 states per account; more are reported as one counterexample, never as
-/// proved. Returns nothing for a graph without account steps.
-[[nodiscard]] std::vector<Counterexample> prove(const ir::StepGraph& graph);
+/// proved. Returns nothing for a graph without account steps. `looked_at`, if given, gets what was
+/// tried.
+[[nodiscard]] std::vector<Counterexample> prove(const ir::StepGraph& graph,
+                                                std::set<LookedAt>* looked_at = nullptr);
 
 /// The proof as diagnostics (`mail-flow`): each at the step that makes the state, the message's way
 /// as notes. `fallback` is the place for states that no step of the plan makes.

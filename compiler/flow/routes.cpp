@@ -96,6 +96,9 @@ std::vector<DrawnRoute> drawn_routes(const ir::StepGraph& graph, bool is_every_c
       std::vector<std::string> recipients = {states.subject().account};
       if (!states.subject().aliases.empty()) recipients.push_back(states.subject().aliases.front());
       recipients.push_back("no-such-address@" + domain_of(states.subject().account));
+      const Mask state = states.at_phase(phase).value_or(0);
+      for (const Resident& one : states.residents(state)) recipients.push_back(one.names.front());
+      for (const auto& [list, unused] : world->target.lists) recipients.push_back(list);
       for (const std::string& recipient : recipients) {
         for (const Entry entry : kDrawnEntries) {
           // Nobody sends to the target before it is set up.

@@ -9,6 +9,13 @@
 #include "compiler/source/text.h"
 
 namespace plan::flow {
+
+bool is_object(const ir::Value& arguments, std::string_view name) {
+  std::string_view object = arguments["object"].string_or("");
+  if (object.starts_with("x:")) object.remove_prefix(2);
+  return object == name;
+}
+
 namespace {
 
 using ir::Stage;
@@ -19,10 +26,8 @@ constexpr std::size_t kRelevantMax = 60;  // steps that decide deliveries, for o
 constexpr std::size_t kListsMax = 4;      // lists looked at for one account
 constexpr std::size_t kKeysReadMax = 100;
 
-[[nodiscard]] bool is_object(const ir::Value& arguments, std::string_view name) {
-  std::string_view object = arguments["object"].string_or("");
-  if (object.starts_with("x:")) object.remove_prefix(2);
-  return object == name;
+[[nodiscard]] bool is_among(const std::vector<std::string>& names, std::string_view name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
 }
 
 /// Does this kind of step decide where mail of one account goes, or when its data is on the target?
@@ -102,8 +107,20 @@ bool AccountStates::concerns(const ir::Value& arguments, StepKind kind, std::siz
                                 domain_of(subject_.account));
   if (is_object(arguments, "MemoryLookupKey")) {
     const std::string key = lower_ascii(arguments["match"]["key"].string_or(""));
-    return key == "*@" + domain_of(subject_.account) ||
-           std::find(subject_.names.begin(), subject_.names.end(), key) != subject_.names.end();
+    return key == "*@" + domain_of(subject_.account) || is_among(subject_.names, key) ||
+           std::any_of(residents_.begin(), residents_.end(),
+                       [&](const Resident& one) { return is_among(one.names, key); });
+  }
+  if (is_object(arguments, "Account")) {
+    const std::string address = object_address(graph_, arguments);
+    return address == subject_.account ||
+           std::any_of(residents_.begin(), residents_.end(),
+                       [&](const Resident& one) { return one.names.front() == address; });
+  }
+  if (is_object(arguments, "MailingList")) {
+    if (lists >= kListsMax || !is_among(list_members(arguments), subject_.account)) return false;
+    ++lists;
+    return true;
   }
   if (is_object(arguments, "MtaStageRcpt"))
     return arguments["set"].members().contains("allowRelaying");
@@ -115,10 +132,11 @@ bool AccountStates::concerns(const ir::Value& arguments, StepKind kind, std::siz
 void AccountStates::collect() {
   std::map<std::size_t, std::size_t> bit_of;
   std::size_t lists = 0;
+  residents_ = residents_of(graph_, domain_of(subject_.account));
   const auto take = [&](StepId step, ir::Value arguments) {
     if (steps_.size() >= kRelevantMax) return;
     bit_of.emplace(ir::index(step), steps_.size());
-    steps_.push_back({step, graph_.kind(step), graph_.stage(step), std::move(arguments), 0});
+    steps_.push_back({step, graph_.kind(step), graph_.stage(step), std::move(arguments), 0, -1});
   };
   // Reading arguments costs; of a hundred thousand alike steps (keys at the end) only those named
   // like this account are read.
@@ -130,12 +148,11 @@ void AccountStates::collect() {
       continue;
     }
     if (is_address_kind(kind)) take(step, ir::Value());
+    if (kind == StepKind::restore) take_restore(step, bit_of);
     if (!is_admin_kind(kind)) continue;
     if (kind == StepKind::admin_destroy && graph_.row(step) != ir::RowId::none) {
       const std::string_view name = graph_.row_name(graph_.row(step));
-      const bool is_own =
-          std::find(subject_.names.begin(), subject_.names.end(), name) != subject_.names.end();
-      if (!is_own && ++read > kKeysReadMax) continue;
+      if (!is_among(subject_.names, name) && ++read > kKeysReadMax) continue;
     }
     ir::Value arguments = graph_.arguments(step);
     if (concerns(arguments, kind, lists)) take(step, std::move(arguments));
@@ -145,9 +162,22 @@ void AccountStates::collect() {
     const StepKind kind = steps_[i].kind;
     if (kind == StepKind::archive_copy || kind == StepKind::archive_delta)
       last_copy_ = static_cast<int>(i);
-    if (graph_.row(steps_[i].step) == subject_.row && is_account_kind(kind))
+    const bool is_released =
+        commit_ >= 0 && steps_[static_cast<std::size_t>(commit_)].kind == StepKind::proxy_release;
+    if (graph_.row(steps_[i].step) == subject_.row && is_account_kind(kind) && !is_released)
       commit_ = static_cast<int>(i);
   }
+}
+
+/// A step that puts back what an earlier one changed decides what that one decides.
+void AccountStates::take_restore(StepId step, std::map<std::size_t, std::size_t>& bit_of) {
+  ir::Value arguments = graph_.arguments(step);
+  const auto restored = graph_.find(arguments["step"].string_or(""));
+  const auto bit = restored ? bit_of.find(ir::index(*restored)) : bit_of.end();
+  if (bit == bit_of.end() || steps_.size() >= kRelevantMax) return;
+  const auto of = static_cast<int>(bit->second);
+  bit_of.emplace(ir::index(step), steps_.size());
+  steps_.push_back({step, StepKind::restore, graph_.stage(step), std::move(arguments), 0, of});
 }
 
 /// Fills `before` of each step: one pass over the graph in its order, masks flow along the edges.
@@ -174,6 +204,35 @@ bool AccountStates::is_prepared(Mask state) const {
   return true;
 }
 
+bool AccountStates::is_cut_over(Mask state) const {
+  for (std::size_t i = 0; i < steps_.size(); ++i) {
+    if (steps_[i].kind == StepKind::address_move && is_done(state, i)) return true;
+  }
+  return false;
+}
+
+bool AccountStates::is_disabled() const {
+  return has(StepKind::admin_account) && !has(StepKind::admin_account_open);
+}
+
+bool AccountStates::is_committed(Mask state) const {
+  return commit_ >= 0 && is_done(state, static_cast<std::size_t>(commit_));
+}
+
+std::vector<Resident> AccountStates::residents(Mask state) const {
+  const auto is_stage_done = [&](Stage stage) {
+    for (std::size_t i = 0; i < steps_.size(); ++i) {
+      if (steps_[i].stage == stage && !is_done(state, i)) return false;
+    }
+    return true;
+  };
+  std::vector<Resident> there;
+  for (const Resident& one : residents_) {
+    if (is_stage_done(one.stage)) there.push_back(one);
+  }
+  return there;
+}
+
 bool AccountStates::is_finalize_begun(Mask state) const {
   for (std::size_t i = 0; i < steps_.size(); ++i) {
     if (steps_[i].stage == Stage::finalize && is_done(state, i)) return true;
@@ -183,7 +242,7 @@ bool AccountStates::is_finalize_begun(Mask state) const {
 
 std::string AccountStates::phase(Mask state) const {
   std::size_t prepare = 0, prepared = 0, finalize = 0, finalized = 0;
-  bool is_cut_over = false, is_created = false, is_held = false, is_changed = false;
+  bool is_created = false, is_held = false, is_changed = false;
   std::string wave;
   for (std::size_t i = 0; i < steps_.size(); ++i) {
     const Relevant& step = steps_[i];
@@ -192,7 +251,6 @@ std::string AccountStates::phase(Mask state) const {
     prepared += step.stage == Stage::prepare && done ? 1 : 0;
     finalize += step.stage == Stage::finalize ? 1 : 0;
     finalized += step.stage == Stage::finalize && done ? 1 : 0;
-    is_cut_over = is_cut_over || (step.kind == StepKind::address_move && done);
     if (!is_account_kind(step.kind)) continue;
     if (const ir::WaveInfo* info = graph_.wave_info(graph_.wave(step.step)))
       wave = "wave " + info->name + ": ";
@@ -203,11 +261,11 @@ std::string AccountStates::phase(Mask state) const {
     is_changed = true;
   }
   if (finalized > 0) return finalized == finalize ? "finalized" : "being finalized";
-  if (commit_ >= 0 && is_done(state, static_cast<std::size_t>(commit_))) return wave + "moved";
+  if (is_committed(state)) return wave + "moved";
   if (is_held) return wave + "moving";
   if (is_created) return wave + "created, not moved";
   if (is_changed) return wave + "copied, not moved";
-  if (is_cut_over) return "cut over";
+  if (is_cut_over(state)) return "cut over";
   if (prepared == 0) return "before";
   return prepared == prepare ? "prepared" : "being prepared";
 }
@@ -227,9 +285,10 @@ Mask AccountStates::effects(Mask state) const {
   for (std::size_t i = 0; i < steps_.size(); ++i) {
     if (!is_done(state, i)) continue;
     const Relevant& step = steps_[i];
+    const Relevant& changed =
+        step.restores < 0 ? step : steps_[static_cast<std::size_t>(step.restores)];
     switch (step.kind) {
       case StepKind::admin_action:
-      case StepKind::admin_account_open:
       case StepKind::archive_copy:
       case StepKind::archive_delta:
       case StepKind::proxy_release:
@@ -239,8 +298,10 @@ Mask AccountStates::effects(Mask state) const {
       case StepKind::admin_upsert:
       case StepKind::admin_update:
       case StepKind::admin_destroy:
-        if (waits_for_settings(step.arguments) && !is_loaded(state, i, "ReloadSettings")) continue;
-        if (is_object(step.arguments, "MemoryLookupKey") &&
+      case StepKind::restore:
+        if (waits_for_settings(changed.arguments) && !is_loaded(state, i, "ReloadSettings"))
+          continue;
+        if (is_object(changed.arguments, "MemoryLookupKey") &&
             !is_loaded(state, i, "ReloadLookupStores"))
           continue;
         break;
@@ -260,7 +321,10 @@ std::optional<World> AccountStates::world(Mask state, std::string* problem) cons
   world.source.domains.insert(domain_of(subject_.account));
   for (const std::string& alias : subject_.aliases)
     world.source.aliases[alias] = {subject_.account};
-  const Mask seen = effects(state);
+  Mask seen = effects(state);
+  for (std::size_t i = 0; i < steps_.size(); ++i) {
+    if (steps_[i].restores >= 0 && is_done(seen, i)) seen &= ~(Mask{1} << steps_[i].restores);
+  }
   for (std::size_t i = 0; i < steps_.size(); ++i) {
     if (steps_[i].kind == StepKind::admin_list) {
       add_list(world, steps_[i], is_done(seen, i));
@@ -292,8 +356,12 @@ bool AccountStates::add_step(World& world, const Relevant& step, std::string* pr
   switch (step.kind) {
     case StepKind::admin_account:
       target.accounts.insert(subject_.account);
+      target.not_logging_in.insert(subject_.account);
       for (const std::string& alias : subject_.aliases) target.aliases[alias] = subject_.account;
       world.origins["account " + subject_.account] = origin;
+      return true;
+    case StepKind::admin_account_open:
+      target.not_logging_in.erase(subject_.account);
       return true;
     case StepKind::admin_keys:
       for (const ir::Value& address : step.arguments["addresses"].items()) {
@@ -315,80 +383,6 @@ bool AccountStates::add_step(World& world, const Relevant& step, std::string* pr
     default:
       return true;
   }
-}
-
-bool AccountStates::add_object(World& world, const Relevant& step, std::string* problem) const {
-  Target& target = world.target;
-  const Span origin = graph_.origin(step.step);
-  const ir::Value& set = step.arguments["set"];
-  const ir::Value& match = step.arguments["match"];
-  if (is_object(step.arguments, "MemoryLookupKey")) {
-    auto& keys = target.keys[std::string(match["namespace"].string_or(""))];
-    const std::string key(match["key"].string_or(""));
-    if (step.kind == StepKind::admin_destroy) {
-      keys.erase(key);
-    } else {
-      keys.insert(key);
-      world.origins["key " + key] = origin;
-    }
-    return true;
-  }
-  if (is_object(step.arguments, "MtaRoute")) {
-    const std::string name(match["name"].string_or(""));
-    if (step.kind == StepKind::admin_destroy) {
-      target.routes.erase(name);
-      return true;
-    }
-    TargetRoute& route = target.routes[name];
-    const std::string_view type = set["@type"].string_or("Mx");
-    route.kind = type == "Relay"   ? TargetRoute::Kind::relay
-                 : type == "Local" ? TargetRoute::Kind::local
-                                   : TargetRoute::Kind::mx;
-    route.address = std::string(set["address"].string_or(""));
-    world.origins["route " + name] = origin;
-    return true;
-  }
-  if (step.kind == StepKind::admin_destroy) return true;
-  if (is_object(step.arguments, "Domain")) {
-    const std::string name = domain_of(subject_.account);
-    TargetDomain& domain = target.domains[name];
-    domain.allows_relaying = set["allowRelaying"].bool_or(domain.allows_relaying);
-    if (set.members().contains("catchAllAddress"))
-      domain.catch_all = lower_ascii(set["catchAllAddress"].string_or(""));
-    world.origins["domain " + name] = origin;
-    return true;
-  }
-  if (is_object(step.arguments, "MtaOutboundStrategy")) {
-    world.origins["route expression"] = origin;
-    return read_expression(step, "MtaOutboundStrategy", "route", target.route, problem);
-  }
-  if (is_object(step.arguments, "MtaStageRcpt")) {
-    world.origins["relay rule"] = origin;
-    return read_expression(step, "MtaStageRcpt", "allowRelaying", target.relay_rule, problem);
-  }
-  return true;
-}
-
-bool AccountStates::read_expression(const Relevant& step, std::string_view object,
-                                    std::string_view property,
-                                    std::shared_ptr<const schema::MtaContainer>& into,
-                                    std::string* problem) const {
-  const ir::Value& container = step.arguments["set"][std::string(property)];
-  if (!container.is_map()) {
-    into = nullptr;  // a prior value that only the run knows: the server's default
-    return true;
-  }
-  auto& known = expressions_[ir::index(step.step)];
-  if (known == nullptr) {
-    auto parsed = schema::MtaContainer::parse(container, schema::context_of(object, property));
-    if (!parsed) {
-      *problem = parsed.error().message();
-      return false;
-    }
-    known = std::make_shared<const schema::MtaContainer>(std::move(*parsed));
-  }
-  into = known;
-  return true;
 }
 
 Mask AccountStates::closed_over(const std::function<bool(const Relevant&)>& is_wanted) const {

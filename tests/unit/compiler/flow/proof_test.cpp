@@ -3,93 +3,13 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <map>
 
-#include "tests/unit/compiler/flow/pair.h"
+#include "tests/unit/compiler/flow/small_migration.h"
 
 namespace plan::flow {
 namespace {
 
-using ir::Stage;
-using ir::StepKind;
-using ir::Value;
 using test::expression;
-using test::route;
-
-Value addresses(const std::vector<std::string>& texts) {
-  ir::List items;
-  for (const std::string& text : texts) items.emplace_back(text);
-  return items;
-}
-
-/// A small migration, step by step; a test leaves out, adds or turns round.
-class Migration {
- public:
-  explicit Migration(const test::Arms& arms = test::kExact) {
-    step("domain", StepKind::admin_upsert, Stage::prepare, {},
-         object("Domain", {{"name", "legacy.test"}}, domain_set));
-    step("route", StepKind::admin_upsert, Stage::prepare, {},
-         object("MtaRoute", {{"name", "source"}},
-                Value::map({{"@type", "Relay"}, {"address", "10.9.0.2"}})));
-    step("strategy", StepKind::admin_update, Stage::prepare, {"domain", "route"},
-         object("MtaOutboundStrategy", {}, Value::map({{"route", expression(arms, "'mx'")}})));
-    step("reload", StepKind::admin_action, Stage::prepare, {"strategy"},
-         Value::map({{"action", "ReloadSettings"}}));
-    row = graph.add_row("alice@legacy.test", Value::map(), {});
-  }
-
-  static Value object(const char* type, std::vector<std::pair<std::string, Value>> match,
-                      Value set) {
-    return Value::map(
-        {{"object", type}, {"match", Value::map(std::move(match))}, {"set", std::move(set)}});
-  }
-
-  void step(const std::string& id, StepKind kind, Stage stage,
-            const std::vector<std::string>& after, Value arguments, bool is_of_account = false) {
-    ir::StepShape shape;
-    shape.kind = kind;
-    shape.stage = stage;
-    shape.id_pattern = is_of_account ? "account/{}/" + id : id;
-    shape.arguments = std::move(arguments);
-    const ir::StepId step = graph.add_step(graph.add_shape(std::move(shape)),
-                                           is_of_account ? row : ir::RowId::none, ir::WaveId::none);
-    steps[id] = step;
-    for (const std::string& before : after) graph.add_edge(steps.at(before), step);
-  }
-
-  void account(const std::string& id, StepKind kind, const std::vector<std::string>& after) {
-    step(id, kind, Stage::waves, after,
-         Value::map({{"account", "alice@legacy.test"},
-                     {"aliases", addresses({"al@legacy.test"})},
-                     {"addresses", addresses({"alice@legacy.test", "al@legacy.test"})},
-                     {"namespace", "migrated"}}),
-         true);
-  }
-
-  /// The order of design.md section 6.
-  void exact() {
-    account("create", StepKind::admin_account, {"reload"});
-    account("copy", StepKind::archive_copy, {"create"});
-    account("hold", StepKind::postfix_hold, {"copy"});
-    account("delta", StepKind::archive_delta, {"hold"});
-    account("keys", StepKind::admin_keys, {"delta"});
-    account("forward", StepKind::postfix_forward, {"keys"});
-  }
-
-  std::string proof() {
-    const auto cycle = graph.freeze();
-    if (cycle) return "cycle: " + *cycle;
-    std::string text;
-    for (const Counterexample& example : prove(graph))
-      text += (text.empty() ? "" : "\n") + to_text(example);
-    return text.empty() ? "proved" : text;
-  }
-
-  Value domain_set = Value::map({{"allowRelaying", true}, {"catchAllAddress", nullptr}});
-  ir::StepGraph graph;
-  ir::RowId row = ir::RowId::none;
-  std::map<std::string, ir::StepId> steps;
-};
 
 TEST(Proof, OurOwnMovePasses) {
   Migration migration;

@@ -1,0 +1,274 @@
+// What the objects that a plan writes on the target do to mail (reference/stalwart-admin.md,
+// reference/split-delivery.md section 4).
+#include <algorithm>
+#include <set>
+
+#include <fmt/format.h>
+
+#include "compiler/flow/states.h"
+#include "compiler/schema/mta_container.h"
+#include "compiler/source/text.h"
+
+namespace plan::flow {
+namespace {
+
+using ir::StepId;
+using ir::StepKind;
+
+constexpr std::size_t kResidentsMax = 4;        // looked at in one domain
+constexpr std::size_t kResidentsReadMax = 200;  // objects that are read for it
+constexpr std::size_t kKeysReadMax = 10'000;
+
+[[nodiscard]] bool is_written(StepKind kind) {
+  return kind == StepKind::admin_upsert || kind == StepKind::admin_update;
+}
+
+/// A property of an object, which may stand in `match` or in `set`.
+[[nodiscard]] const ir::Value& property(const ir::Value& arguments, std::string_view name) {
+  const ir::Value& match = arguments["match"][name];
+  return match.is_null() ? arguments["set"][name] : match;
+}
+
+/// The name of the domain that `value`, a reference to a step that makes it, is.
+[[nodiscard]] std::string domain_name(const ir::StepGraph& graph, const ir::Value& value) {
+  if (value.type() != ir::Value::Type::output) return {};
+  const auto step = graph.find(value.as_output().step);
+  if (!step) return {};
+  const ir::Value arguments = graph.arguments(*step);
+  if (!is_object(arguments, "Domain")) return {};
+  return lower_ascii(property(arguments, "name").string_or(""));
+}
+
+[[nodiscard]] std::string address_in(const ir::StepGraph& graph, const ir::Value& name,
+                                     const ir::Value& domain) {
+  const std::string domain_text = domain_name(graph, domain);
+  const std::string local = lower_ascii(trim(name.string_or("")));
+  return local.empty() || domain_text.empty() ? std::string() : local + "@" + domain_text;
+}
+
+/// A list may be written as one, or as the map of numbers that it is on the wire.
+template <typename Take>
+void each_item(const ir::Value& value, Take take) {
+  for (const ir::Value& item : value.items()) take(item);
+  for (const auto& [unused, item] : value.members()) take(item);
+}
+
+/// Addresses of the enabled aliases: a disabled one is not local.
+[[nodiscard]] std::vector<std::string> alias_addresses(const ir::StepGraph& graph,
+                                                       const ir::Value& arguments) {
+  std::vector<std::string> found;
+  each_item(arguments["set"]["aliases"], [&](const ir::Value& alias) {
+    std::string address = address_in(graph, alias["name"], alias["domainId"]);
+    if (alias["enabled"].bool_or(true) && !address.empty()) found.push_back(std::move(address));
+  });
+  return found;
+}
+
+/// A set is written as a list, or as the map of its members to true that it is on the wire.
+[[nodiscard]] bool is_in_set(const ir::Value& set, std::string_view name) {
+  const std::vector<std::string> names = set_members(set);
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+enum class Grant : std::uint8_t { unsaid, given, taken };
+
+/// What `permissions` of a written object says about one permission.
+[[nodiscard]] Grant granted(const ir::Value& permissions, std::string_view name) {
+  const std::string_view type = permissions["@type"].string_or("");
+  if (type.empty()) return Grant::unsaid;
+  if (type == "Inherit") return Grant::given;
+  if (is_in_set(permissions["disabledPermissions"], name)) return Grant::taken;
+  if (type == "Replace")
+    return is_in_set(permissions["enabledPermissions"], name) ? Grant::given : Grant::taken;
+  return Grant::given;
+}
+
+void apply(Grant grant, const std::string& address, std::set<std::string>& without) {
+  if (grant == Grant::taken) without.insert(address);
+  if (grant == Grant::given) without.erase(address);
+}
+
+}  // namespace
+
+std::vector<std::string> set_members(const ir::Value& set) {
+  std::vector<std::string> names;
+  for (const ir::Value& item : set.items()) names.emplace_back(item.string_or(""));
+  for (const auto& [name, is_in] : set.members()) {
+    if (is_in.bool_or(false)) names.push_back(name);
+  }
+  return names;
+}
+
+std::string object_address(const ir::StepGraph& graph, const ir::Value& arguments) {
+  return address_in(graph, property(arguments, "name"), property(arguments, "domainId"));
+}
+
+std::vector<std::string> list_members(const ir::Value& arguments) {
+  std::vector<std::string> members = set_members(arguments["set"]["recipients"]);
+  for (std::string& member : members) member = lower_ascii(member);
+  return members;
+}
+
+std::vector<Resident> residents_of(const ir::StepGraph& graph, std::string_view domain) {
+  const auto& shapes = graph.shapes();
+  const bool is_any = std::any_of(shapes.begin(), shapes.end(), [](const ir::StepShape& shape) {
+    return shape.kind == StepKind::admin_upsert && is_object(shape.arguments, "Account");
+  });
+  if (!is_any) return {};
+  std::set<std::string, std::less<>> keys;
+  std::size_t read = 0, keys_read = 0;
+  std::vector<Resident> all;
+  for (const StepId step : graph.order()) {
+    if (graph.kind(step) != StepKind::admin_upsert) continue;
+    const ir::Value& shape = graph.shape(step).arguments;
+    if (is_object(shape, "MemoryLookupKey") && ++keys_read <= kKeysReadMax)
+      keys.insert(lower_ascii(graph.arguments(step)["match"]["key"].string_or("")));
+    if (!is_object(shape, "Account") || ++read > kResidentsReadMax) continue;
+    const ir::Value arguments = graph.arguments(step);
+    std::string address = object_address(graph, arguments);
+    if (domain_of(address) != domain) continue;
+    Resident& one = all.emplace_back();
+    one.names = {std::move(address)};
+    for (std::string& alias : alias_addresses(graph, arguments)) {
+      if (domain_of(alias) == domain) one.names.push_back(std::move(alias));
+    }
+    one.is_group = property(arguments, "@type").string_or("") == "Group";
+    one.stage = graph.stage(step);
+  }
+  // An account that the plan moves has steps of its own.
+  for (const StepId step : graph.order()) {
+    if (all.empty() || graph.kind(step) != StepKind::admin_account) continue;
+    if (graph.row(step) == ir::RowId::none) continue;
+    const std::string_view name = graph.row_name(graph.row(step));
+    std::erase_if(all, [&](const Resident& one) { return one.names.front() == name; });
+  }
+  // One of each kind stands for the others.
+  std::set<std::string> kinds;
+  std::vector<Resident> chosen;
+  for (Resident& one : all) {
+    const auto keyed = std::count_if(one.names.begin(), one.names.end(),
+                                     [&](const std::string& name) { return keys.contains(name); });
+    const std::string kind = fmt::format("{} {} {} {}", one.is_group, one.names.size() > 1,
+                                         static_cast<std::size_t>(keyed) == one.names.size(),
+                                         static_cast<int>(one.stage));
+    if (chosen.size() < kResidentsMax && kinds.insert(kind).second)
+      chosen.push_back(std::move(one));
+  }
+  return chosen;
+}
+
+void AccountStates::add_account_object(World& world, const Relevant& step) const {
+  Target& target = world.target;
+  const std::string address = object_address(graph_, step.arguments);
+  if (step.kind == StepKind::admin_destroy) {
+    target.accounts.erase(address);
+    std::erase_if(target.aliases, [&](const auto& alias) { return alias.second == address; });
+    return;
+  }
+  if (!is_written(step.kind)) return;
+  if (step.kind == StepKind::admin_upsert) {
+    target.accounts.insert(address);
+    world.origins["account " + address] = graph_.origin(step.step);
+  }
+  for (const std::string& alias : alias_addresses(graph_, step.arguments))
+    target.aliases[alias] = address;
+  const ir::Value& set = step.arguments["set"];
+  apply(granted(set["permissions"], "emailReceive"), address, target.not_receiving);
+  apply(granted(set["permissions"], "authenticate"), address, target.not_logging_in);
+  // Without a role there is no permission at all.
+  if (set["roles"]["@type"].string_or("") == "Custom" &&
+      set_members(set["roles"]["roleIds"]).empty()) {
+    target.not_receiving.insert(address);
+    target.not_logging_in.insert(address);
+  }
+}
+
+bool AccountStates::add_object(World& world, const Relevant& step, std::string* problem) const {
+  Target& target = world.target;
+  const Span origin = graph_.origin(step.step);
+  const ir::Value& set = step.arguments["set"];
+  const ir::Value& match = step.arguments["match"];
+  if (is_object(step.arguments, "MemoryLookupKey")) {
+    auto& keys = target.keys[std::string(match["namespace"].string_or(""))];
+    const std::string key(match["key"].string_or(""));
+    if (step.kind == StepKind::admin_destroy) {
+      keys.erase(key);
+    } else {
+      keys.insert(key);
+      world.origins["key " + key] = origin;
+    }
+    return true;
+  }
+  if (is_object(step.arguments, "MtaRoute")) {
+    const std::string name(match["name"].string_or(""));
+    if (step.kind == StepKind::admin_destroy) {
+      target.routes.erase(name);
+      return true;
+    }
+    TargetRoute& route = target.routes[name];
+    const std::string_view type = set["@type"].string_or("Mx");
+    route.kind = type == "Relay"   ? TargetRoute::Kind::relay
+                 : type == "Local" ? TargetRoute::Kind::local
+                                   : TargetRoute::Kind::mx;
+    route.address = std::string(set["address"].string_or(""));
+    world.origins["route " + name] = origin;
+    return true;
+  }
+  if (is_object(step.arguments, "Account")) {
+    add_account_object(world, step);
+    return true;
+  }
+  if (is_object(step.arguments, "MailingList")) {
+    const std::string address = object_address(graph_, step.arguments);
+    if (step.kind == StepKind::admin_destroy) {
+      target.lists.erase(address);
+    } else {
+      target.lists[address] = list_members(step.arguments);
+      world.origins["list " + address] = origin;
+    }
+    return true;
+  }
+  if (step.kind == StepKind::admin_destroy) return true;
+  if (is_object(step.arguments, "Domain")) {
+    const std::string name = domain_of(subject_.account);
+    TargetDomain& domain = target.domains[name];
+    domain.allows_relaying = set["allowRelaying"].bool_or(domain.allows_relaying);
+    if (set.members().contains("catchAllAddress"))
+      domain.catch_all = lower_ascii(set["catchAllAddress"].string_or(""));
+    world.origins["domain " + name] = origin;
+    return true;
+  }
+  if (is_object(step.arguments, "MtaOutboundStrategy")) {
+    world.origins["route expression"] = origin;
+    return read_expression(step, "MtaOutboundStrategy", "route", target.route, problem);
+  }
+  if (is_object(step.arguments, "MtaStageRcpt")) {
+    world.origins["relay rule"] = origin;
+    return read_expression(step, "MtaStageRcpt", "allowRelaying", target.relay_rule, problem);
+  }
+  return true;
+}
+
+bool AccountStates::read_expression(const Relevant& step, std::string_view object,
+                                    std::string_view property,
+                                    std::shared_ptr<const schema::MtaContainer>& into,
+                                    std::string* problem) const {
+  const ir::Value& container = step.arguments["set"][std::string(property)];
+  if (!container.is_map()) {
+    into = nullptr;  // a prior value that only the run knows: the server's default
+    return true;
+  }
+  auto& known = expressions_[ir::index(step.step)];
+  if (known == nullptr) {
+    auto parsed = schema::MtaContainer::parse(container, schema::context_of(object, property));
+    if (!parsed) {
+      *problem = parsed.error().message();
+      return false;
+    }
+    known = std::make_shared<const schema::MtaContainer>(std::move(*parsed));
+  }
+  into = known;
+  return true;
+}
+
+}  // namespace plan::flow

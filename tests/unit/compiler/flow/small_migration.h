@@ -1,0 +1,127 @@
+#pragma once
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "compiler/flow/proof.h"
+#include "tests/unit/compiler/flow/pair.h"
+
+namespace plan::flow {
+
+using ir::Stage;
+using ir::StepKind;
+using ir::Value;
+
+inline Value addresses(const std::vector<std::string>& texts) {
+  ir::List items;
+  for (const std::string& text : texts) items.emplace_back(text);
+  return items;
+}
+
+/// A small migration, step by step; a test leaves out, adds or turns round.
+class Migration {
+ public:
+  explicit Migration(const test::Arms& arms = test::kExact) {
+    step("domain", StepKind::admin_upsert, Stage::prepare, {},
+         object("Domain", {{"name", "legacy.test"}}, domain_set));
+    step("route", StepKind::admin_upsert, Stage::prepare, {},
+         object("MtaRoute", {{"name", "source"}},
+                Value::map({{"@type", "Relay"}, {"address", "10.9.0.2"}})));
+    step(
+        "strategy", StepKind::admin_update, Stage::prepare, {"domain", "route"},
+        object("MtaOutboundStrategy", {}, Value::map({{"route", test::expression(arms, "'mx'")}})));
+    step("reload", StepKind::admin_action, Stage::prepare, {"strategy"},
+         Value::map({{"action", "ReloadSettings"}}));
+    row = graph.add_row("alice@legacy.test", Value::map(), {});
+  }
+
+  static Value object(const char* type, std::vector<std::pair<std::string, Value>> match,
+                      Value set) {
+    return Value::map(
+        {{"object", type}, {"match", Value::map(std::move(match))}, {"set", std::move(set)}});
+  }
+
+  void step(const std::string& id, StepKind kind, Stage stage,
+            const std::vector<std::string>& after, Value arguments, bool is_of_account = false) {
+    ir::StepShape shape;
+    shape.kind = kind;
+    shape.stage = stage;
+    shape.id_pattern = is_of_account ? "account/{}/" + id : id;
+    shape.arguments = std::move(arguments);
+    const ir::StepId step = graph.add_step(graph.add_shape(std::move(shape)),
+                                           is_of_account ? row : ir::RowId::none, wave);
+    steps[id] = step;
+    for (const std::string& before : after) graph.add_edge(steps.at(before), step);
+  }
+
+  void account(const std::string& id, StepKind kind, const std::vector<std::string>& after) {
+    step(id, kind, Stage::waves, after,
+         Value::map({{"account", name},
+                     {"aliases", addresses(aliases)},
+                     {"addresses", addresses(names())},
+                     {"namespace", "migrated"}}),
+         true);
+  }
+
+  /// The order of design.md section 6.
+  void exact() {
+    account("create", StepKind::admin_account, {"reload"});
+    account("copy", StepKind::archive_copy, {"create"});
+    account("hold", StepKind::postfix_hold, {"copy"});
+    account("delta", StepKind::archive_delta, {"hold"});
+    account("keys", StepKind::admin_keys, {"delta"});
+    account("forward", StepKind::postfix_forward, {"keys"});
+  }
+
+  /// Steps of the account come from here on for somebody else; their ids begin anew.
+  void next_account(const std::string& address) {
+    name = address;
+    aliases.clear();
+    row = graph.add_row(address, Value::map(), {});
+  }
+
+  [[nodiscard]] std::vector<std::string> names() const {
+    std::vector<std::string> all = {name};
+    all.insert(all.end(), aliases.begin(), aliases.end());
+    return all;
+  }
+
+  /// A group of the domain whose object the step `domain` makes.
+  void group(const std::string& id, const std::string& local, std::vector<std::string> after,
+             std::vector<std::pair<std::string, Value>> set = {}) {
+    set.emplace_back("@type", "Group");
+    after.emplace_back("domain");
+    step(id, StepKind::admin_upsert, Stage::prepare, after,
+         object("Account", {{"name", local}, {"domainId", ir::OutputRef{"domain", "id"}}},
+                Value::map(std::move(set))));
+  }
+
+  void key(const std::string& id, const std::string& address,
+           const std::vector<std::string>& after) {
+    step(id, StepKind::admin_upsert, Stage::prepare, after,
+         object("MemoryLookupKey", {{"namespace", "migrated"}, {"key", address}}, Value::map()));
+    step(id + "-lookups", StepKind::admin_action, Stage::prepare, {id},
+         Value::map({{"action", "ReloadLookupStores"}}));
+  }
+
+  std::string proof(std::set<LookedAt>* looked_at = nullptr) {
+    const auto cycle = graph.freeze();
+    if (cycle) return "cycle: " + *cycle;
+    std::string text;
+    for (const Counterexample& example : prove(graph, looked_at))
+      text += (text.empty() ? "" : "\n") + to_text(example);
+    return text.empty() ? "proved" : text;
+  }
+
+  Value domain_set = Value::map({{"allowRelaying", true}, {"catchAllAddress", nullptr}});
+  std::string name = "alice@legacy.test";
+  std::vector<std::string> aliases = {"al@legacy.test"};
+  ir::WaveId wave = ir::WaveId::none;
+  ir::StepGraph graph;
+  ir::RowId row = ir::RowId::none;
+  std::map<std::string, ir::StepId> steps;
+};
+
+}  // namespace plan::flow
