@@ -69,7 +69,7 @@ std::unique_ptr<GoldenCase> read_golden_case(const fs::path& folder) {
   if (fs::exists(folder / "lock.txt"))
     found->input.lock_text = fill_digests(read_all(folder / "lock.txt"));
   if (fs::exists(folder / "accounts.csv") || fs::exists(folder / "mine.plan") ||
-      fs::exists(folder / "more.yaml"))
+      fs::exists(folder / "more.yaml") || fs::exists(folder / "server.ndjson"))
     found->input.file_text = [folder](const std::string& path) -> Result<std::string> {
       static constexpr ErrorCode kMissing{"file-missing", "a file is not there", "write it"};
       if (!fs::exists(folder / path)) return Error(kMissing, "there is no such file");
