@@ -7,86 +7,18 @@
 #include "compiler/schema/formats.h"
 #include "compiler/schema/limits.h"
 #include "compiler/schema/mta_container.h"
+#include "compiler/schema/required.h"
+#include "compiler/schema/value_words.h"
 #include "compiler/source/text.h"
 
 namespace plan::schema {
 
-std::string_view to_string(ProblemCode code) {
-  switch (code) {
-    case ProblemCode::unknown_type:
-      return "unknown-type";
-    case ProblemCode::unknown_property:
-      return "unknown-property";
-    case ProblemCode::unknown_variant:
-      return "unknown-variant";
-    case ProblemCode::missing_variant:
-      return "missing-variant";
-    case ProblemCode::missing_property:
-      return "missing-property";
-    case ProblemCode::server_set:
-      return "server-set";
-    case ProblemCode::immutable:
-      return "immutable";
-    case ProblemCode::wrong_type:
-      return "wrong-type";
-    case ProblemCode::not_nullable:
-      return "not-nullable";
-    case ProblemCode::empty_text:
-      return "empty-text";
-    case ProblemCode::unknown_enum_value:
-      return "unknown-enum-value";
-    case ProblemCode::below_minimum:
-      return "below-minimum";
-    case ProblemCode::above_maximum:
-      return "above-maximum";
-    case ProblemCode::too_few:
-      return "too-few";
-    case ProblemCode::too_many:
-      return "too-many";
-    case ProblemCode::bad_format:
-      return "bad-format";
-    case ProblemCode::bad_pointer:
-      return "bad-pointer";
-    case ProblemCode::bad_key:
-      return "bad-key";
-    case ProblemCode::bad_expression:
-      return "bad-expression";
-    case ProblemCode::masked_secret:
-      return "masked-secret";
-    case ProblemCode::too_deep:
-      return "too-deep";
-  }
-  return "unknown-type";
-}
-
 namespace {
 
-[[nodiscard]] std::string shown(const ir::Value& value) {
-  switch (value.type()) {
-    case ir::Value::Type::null:
-      return "null";
-    case ir::Value::Type::boolean:
-      return value.bool_or(false) ? "true" : "false";
-    case ir::Value::Type::integer:
-      return std::to_string(value.as_integer());
-    case ir::Value::Type::number:
-      return fmt::format("{}", value.number_or(0));
-    case ir::Value::Type::string:
-      return "`" + printable(value.as_string(), 60) + "`";
-    case ir::Value::Type::list:
-      return "a list";
-    case ir::Value::Type::map:
-      return "an object";
-    case ir::Value::Type::secret:
-      return "a secret";
-    case ir::Value::Type::output:
-      return "an output of another step";
-  }
-  return "";
-}
-
-[[nodiscard]] std::string plain_name(std::string_view name) {
-  return std::string(name.starts_with("x:") ? name.substr(2) : name);
+/// A secret flows only into what the server itself keeps as one.
+[[nodiscard]] bool may_be_secret(const Type& type) {
+  return type.kind == TypeKind::string && (type.string_format == StringFormat::secret ||
+                                           type.string_format == StringFormat::secret_text);
 }
 
 /// A wire key of a list: digits only.
@@ -98,13 +30,10 @@ namespace {
   return true;
 }
 
-/// Properties looked at to find what a create needs; the real types have at most some hundred below
-/// them.
-constexpr std::size_t kRequiredNodesMax = 20'000;
-
 class Walker {
  public:
-  Walker(const Schema& schema, const CheckOptions& options) : schema_(schema), options_(options) {}
+  Walker(const Schema& schema, const CheckOptions& options)
+      : schema_(schema), options_(options), required_(schema) {}
 
   std::vector<Problem> problems;
 
@@ -330,7 +259,7 @@ class Walker {
       case TypeKind::date:
       case TypeKind::blob_id:
       case TypeKind::object_id:
-        if (options_.is_plan_value && value.is_secret() && type.kind == TypeKind::string) return;
+        if (options_.is_plan_value && value.is_secret() && may_be_secret(type)) return;
         if (!value.is_string()) return wrong_type(type, value);
         check_scalar_text(type, validator, value.as_string(), true);
         return;
@@ -387,39 +316,8 @@ class Walker {
 
  private:
   void wrong_type(const Type& type, const ir::Value& value) {
-    static constexpr auto kWanted = [](const Type& wanted) -> std::string {
-      switch (wanted.kind) {
-        case TypeKind::string:
-          return "a text";
-        case TypeKind::number:
-          return wanted.number_format == NumberFormat::duration ? "a number of milliseconds"
-                 : wanted.number_format == NumberFormat::size   ? "a number of bytes"
-                                                                : "a number";
-        case TypeKind::boolean:
-          return "true or false";
-        case TypeKind::enumeration:
-          return fmt::format("one of the values of {}", wanted.reference);
-        case TypeKind::date:
-          return "a date such as 2026-01-31T10:00:00Z";
-        case TypeKind::blob_id:
-          return "the id of a blob";
-        case TypeKind::object_id:
-          return fmt::format("the id of a {}", plain_name(wanted.reference));
-        case TypeKind::object:
-          return fmt::format("an object of type {}", plain_name(wanted.reference));
-        case TypeKind::object_list:
-          return R"(a list as an object, {"0": {…}, "1": {…}})";
-        case TypeKind::set:
-          return R"(a set as an object, {"member": true})";
-        case TypeKind::map:
-          return "an object of keys and values";
-        case TypeKind::unknown:
-          return "something";
-      }
-      return "something";
-    };
     report(ProblemCode::wrong_type, Refusal::invalid_patch,
-           fmt::format("needs {}, this is {}", kWanted(type), shown(value)));
+           fmt::format("needs {}, this is {}", wanted_words(type), shown(value)));
   }
 
   void unknown_property(const ObjectType& object, const Struct* fields, std::string_view name) {
@@ -500,55 +398,12 @@ class Walker {
   void check_required(const Struct& fields, const ir::Value& value, int depth, bool is_top) {
     for (const Property& property : fields.properties()) {
       if (value.members().contains(property.name)) continue;
-      if (!is_required(property, depth)) continue;
+      if (!required_.is_required(property, depth)) continue;
       const Step step(*this, property.name);
       report(ProblemCode::missing_property, Refusal::validation_failed,
              fmt::format("{}`{}` is required", is_top ? "" : plain_name(fields.name) + ": ",
                          property.name));
     }
-  }
-
-  [[nodiscard]] bool is_required(const Property& property, int depth) {
-    const Type& type = property.type;
-    if (property.update == Update::server_set || type.is_nullable) return false;
-    // A type that holds itself would be asked about for ever.
-    if (depth > 8 || ++required_nodes_ > kRequiredNodesMax) return false;
-    switch (type.kind) {
-      case TypeKind::string:
-      case TypeKind::enumeration:
-      case TypeKind::object_id:
-      case TypeKind::blob_id:
-        return !property.default_value;
-      case TypeKind::number:
-        // A zero below the minimum is refused, whether it is written or not.
-        return type.minimum && property.default_value.value_or(0).number_or(0) < *type.minimum;
-      case TypeKind::object_list:
-      case TypeKind::set:
-      case TypeKind::map:
-        return type.items_min.value_or(0) > 0 &&
-               (!property.default_value || property.default_value->size() < *type.items_min);
-      case TypeKind::object: {
-        const ObjectType* object = schema_.resolved(type.reference);
-        if (object == nullptr || object->variants.empty()) return false;
-        const ir::Value nothing = ir::Value::map();
-        const ir::Value& given = property.default_value ? *property.default_value : nothing;
-        const Variant* variant = &object->variants.front();
-        if (object->is_multiple && given["@type"].is_string()) {
-          variant = object->variant(given["@type"].as_string());
-        }
-        if (variant == nullptr || variant->fields == nullptr) return false;
-        for (const Property& inner : variant->fields->properties()) {
-          if (given.members().contains(inner.name)) continue;
-          if (is_required(inner, depth + 1)) return true;
-        }
-        return false;
-      }
-      case TypeKind::boolean:
-      case TypeKind::date:
-      case TypeKind::unknown:
-        return false;
-    }
-    return false;
   }
 
   void check_scalar_text(const Type& type, Validator validator, std::string_view text,
@@ -560,9 +415,7 @@ class Walker {
     }
     switch (type.kind) {
       case TypeKind::string: {
-        if (options_.is_plan_value && is_value && text == "****" &&
-            (type.string_format == StringFormat::secret ||
-             type.string_format == StringFormat::secret_text)) {
+        if (options_.is_plan_value && is_value && text == "****" && may_be_secret(type)) {
           report(ProblemCode::masked_secret, Refusal::accepted,
                  "is the mask that the server shows instead of a secret; written back it becomes "
                  "the secret");
@@ -741,10 +594,10 @@ class Walker {
 
   const Schema& schema_;
   const CheckOptions& options_;
+  RequiredProperties required_;
   std::string path_;
   std::string property_;
   std::size_t nodes_ = 0;
-  std::size_t required_nodes_ = 0;
 };
 
 }  // namespace
