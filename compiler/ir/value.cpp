@@ -4,6 +4,8 @@
 #include <functional>
 #include <unordered_map>
 
+#include "compiler/ir/secrets.h"
+
 namespace plan::ir {
 namespace {
 constexpr std::size_t kIndexedFrom = 48;
@@ -189,6 +191,17 @@ std::string_view to_string(Value::Type type) {
       return "output";
   }
   return "null";
+}
+
+bool holds_secret(const Value& value) {
+  if (value.is_secret()) return true;
+  const auto is_holder = [](const auto& item) { return holds_secret(item); };
+  const List& items = value.items();
+  if (std::any_of(items.begin(), items.end(), is_holder)) return true;
+  for (const auto& [unused, member] : value.members()) {
+    if (holds_secret(member)) return true;
+  }
+  return false;
 }
 
 }  // namespace plan::ir

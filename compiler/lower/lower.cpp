@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
+#include "compiler/ir/secrets.h"
 #include "compiler/lower/procedure.h"
 #include "compiler/source/text.h"
 
@@ -26,6 +28,7 @@ class Expander {
     for (const ir::WaveInfo& wave : input_.waves) graph_.add_wave(wave);
     add_shapes();
     add_rows();
+    refuse_secrets_of_rows();
     if (is_broken_) return std::nullopt;
     add_steps();
     for (std::size_t s = 0; s < procedure_.steps.size(); ++s) add_edges(s);
@@ -72,6 +75,7 @@ class Expander {
     rows_.resize(input_.rows.size());
     waves_.resize(input_.rows.size());
     members_.resize(input_.rows.size());
+    secret_members_.resize(input_.rows.size());
     conditions_.resize(procedure_.steps.size());
     for (std::size_t set = 0; set < input_.rows.size(); ++set) {
       std::vector<std::size_t> steps;
@@ -94,6 +98,34 @@ class Expander {
         if (is_broken_) return;
       }
     }
+  }
+
+  /// Whether a row's member is a secret is known only from the rows.
+  void refuse_secrets_of_rows() {
+    for (std::size_t s = 0; s < procedure_.steps.size(); ++s) {
+      const ProcedureStep& step = procedure_.steps[s];
+      if (step.variable.empty() || secret_members_[step.set].empty()) continue;
+      for (const auto& [name, value] : graph_.shapes()[s].arguments.members()) {
+        if (takes_secret(step.kind, name) || !takes_from(value, secret_members_[step.set]))
+          continue;
+        is_broken_ = true;
+        sink_.report(Kind::expression_type, step.span,
+                     fmt::format("a secret cannot become `{}` of `{}`", printable(name, 60),
+                                 info(step.kind).name));
+      }
+    }
+  }
+
+  static bool takes_from(const Value& value, const std::set<std::string>& members) {
+    if (value.type() == Value::Type::output)
+      return value.as_output().step == "$row" && members.contains(value.as_output().field);
+    for (const Value& item : value.items()) {
+      if (takes_from(item, members)) return true;
+    }
+    for (const auto& [unused, member] : value.members()) {
+      if (takes_from(member, members)) return true;
+    }
+    return false;
   }
 
   void add_row(std::size_t set, std::size_t r, const std::vector<std::size_t>& steps, Row row) {
@@ -127,6 +159,9 @@ class Expander {
         return;
       }
       if (!value->is_null()) members.set(computed.member, std::move(*value));
+    }
+    for (const auto& [name, value] : members.members()) {
+      if (ir::holds_secret(value)) secret_members_[set].insert(name);
     }
     for (const std::size_t s : steps) {
       const ProcedureStep& step = procedure_.steps[s];
@@ -288,6 +323,7 @@ class Expander {
   std::vector<std::vector<ir::RowId>> rows_;                      // [set][row]
   std::vector<std::vector<std::uint32_t>> waves_;                 // [set][row]
   std::vector<std::vector<std::vector<std::uint32_t>>> members_;  // [set][row]
+  std::vector<std::set<std::string>> secret_members_;             // [set]
   bool is_broken_ = false;
 };
 

@@ -6,6 +6,7 @@
 #include <numeric>
 #include <unordered_map>
 
+#include "compiler/ir/secrets.h"
 #include "compiler/source/text.h"
 #include "compiler/syntax/scalar.h"
 
@@ -343,7 +344,8 @@ class ProcedureReader {
                          [&](const ir::ArgumentSpec& spec) { return spec.name == name; });
     };
     for (const auto& [name, value] : step.arguments.members()) {
-      if (value.is_secret()) refuse_secret(step, node, name);
+      if (ir::holds_secret(value) && !takes_secret(step.kind, name))
+        refuse_secret(step, node, name);
       // Account steps may all carry the account and its names.
       if (is_spec(name) || name == "account" || name == "addresses" || name == "aliases") continue;
       const syntax::Entry* entry = node == nullptr ? nullptr : node->find_entry(name);
@@ -360,10 +362,6 @@ class ProcedureReader {
 
   /// A secret flows only into an argument that is one.
   void refuse_secret(const ProcedureStep& step, const Node* node, const std::string& name) {
-    const auto& specs = ir::arguments_of(step.kind);
-    const auto spec = std::find_if(specs.begin(), specs.end(),
-                                   [&](const ir::ArgumentSpec& one) { return one.name == name; });
-    if (spec != specs.end() && spec->type == ir::ArgumentType::secret) return;
     is_broken_ = true;
     const Node* value = node == nullptr ? nullptr : node->find(name);
     sink_.report(Kind::expression_type, value == nullptr ? step.span : value->span,
@@ -405,6 +403,15 @@ class ProcedureReader {
 };
 
 }  // namespace
+
+bool takes_secret(ir::StepKind kind, std::string_view name) {
+  const auto& specs = ir::arguments_of(kind);
+  const auto spec = std::find_if(specs.begin(), specs.end(),
+                                 [&](const ir::ArgumentSpec& one) { return one.name == name; });
+  if (spec != specs.end() && spec->type == ir::ArgumentType::secret) return true;
+  return name == "set" &&
+         (kind == ir::StepKind::admin_upsert || kind == ir::StepKind::admin_update);
+}
 
 std::optional<Procedure> read_procedure(const LowerInput& input, Sink& sink) {
   return ProcedureReader(input, sink).read();

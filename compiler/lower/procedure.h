@@ -1,6 +1,7 @@
 #pragma once
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "compiler/ir/step_graph.h"
@@ -44,5 +45,9 @@ struct Procedure {
 };
 
 [[nodiscard]] std::optional<Procedure> read_procedure(const LowerInput& input, Sink& sink);
+
+/// A secret flows only into an argument that is one, and into the members that an object shall
+/// have, which are checked with the target's schema.
+[[nodiscard]] bool takes_secret(ir::StepKind kind, std::string_view name);
 
 }  // namespace plan::lower

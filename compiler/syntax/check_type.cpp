@@ -32,6 +32,15 @@ ValueType common(const ValueType& left, const ValueType& right) {
   return wider;
 }
 
+/// A secret, or a list or map in which there may be one.
+[[nodiscard]] bool holds_secret(const ValueType& type) {
+  if (type.is(Kind::secret)) return true;
+  const auto is_holder = [](const ValueType& one) { return holds_secret(one); };
+  return std::any_of(type.of.begin(), type.of.end(), is_holder) ||
+         std::any_of(type.members.begin(), type.members.end(),
+                     [&](const auto& member) { return is_holder(member.second); });
+}
+
 class Checker {
  public:
   Checker(const TypeScope& scope, Sink& sink) : scope_(scope), sink_(sink) {}
@@ -145,7 +154,7 @@ class Checker {
   void compare(const Expression& e) {
     const ValueType left = type(e.operands[0]);
     const ValueType right = type(e.operands[1]);
-    if (left.is(Kind::secret) || right.is(Kind::secret)) {
+    if (holds_secret(left) || holds_secret(right)) {
       mismatch(e.span, "a secret cannot be compared");
       return;
     }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "compiler/ir/secrets.h"
 #include "compiler/source/text.h"
 #include "compiler/syntax/function_values.h"
 #include "compiler/syntax/value_type.h"
@@ -46,7 +47,7 @@ class Evaluator {
         const Maybe left = value(e.operands[0]);
         const Maybe right = value(e.operands[1]);
         if (!left || !right) return std::nullopt;
-        if (left->is_secret() || right->is_secret())
+        if (ir::holds_secret(*left) || ir::holds_secret(*right))
           return mismatch(e.span, "a secret cannot be compared");
         return Value((*left == *right) == (e.kind == Expression::Kind::equal));
       }

@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 
+#include "compiler/ir/secrets.h"
 #include "compiler/schema/formats.h"
 #include "compiler/source/text.h"
 #include "compiler/syntax/names.h"
@@ -80,8 +81,9 @@ class Call {
   Maybe contains() {
     const Value& whole = arguments_[0];
     const Value& wanted = arguments_[1];
-    if (wanted.is_secret()) return problem(span_of(1), "a secret cannot be compared");
+    if (ir::holds_secret(wanted)) return problem(span_of(1), "a secret cannot be compared");
     if (whole.is_list()) {
+      if (ir::holds_secret(whole)) return problem(span_of(0), "a secret cannot be compared");
       return Value(std::find(whole.items().begin(), whole.items().end(), wanted) !=
                    whole.items().end());
     }
@@ -216,6 +218,7 @@ class Call {
   Maybe unique() {
     if (!arguments_[0].is_list())
       return problem(span_of(0), fmt::format("{} is no list", to_string(arguments_[0].type())));
+    if (ir::holds_secret(arguments_[0])) return problem(span_of(0), "a secret cannot be compared");
     List once;
     for (const Value& item : arguments_[0].items()) {
       if (std::find(once.begin(), once.end(), item) == once.end()) once.push_back(item);

@@ -6,6 +6,7 @@
 #include <array>
 
 #include "compiler/ir/json.h"
+#include "compiler/ir/secrets.h"
 #include "compiler/source/text.h"
 #include "runtime/net/errors.h"
 #include "runtime/server/stalwart/limits.h"
@@ -73,17 +74,6 @@ std::vector<const ir::Value*> numbered_items(const ir::Value& value) {
   std::vector<const ir::Value*> sorted;
   for (const auto& [key, item] : items) sorted.push_back(item);
   return sorted;
-}
-
-bool holds_secret(const ir::Value& value) {
-  if (value.is_secret()) return true;
-  for (const ir::Value& item : value.items()) {
-    if (holds_secret(item)) return true;
-  }
-  for (const auto& [key, item] : value.members()) {
-    if (holds_secret(item)) return true;
-  }
-  return false;
 }
 
 bool holds_mask(const ir::Value& value) {
@@ -159,7 +149,7 @@ void add_patches(const std::string& base, const ir::Value& wanted, const ir::Val
                  ir::Value& patch, std::size_t depth) {
   for (const auto& [key, value] : wanted.members()) {
     const ir::Value& now = live[key];
-    const bool has_secret = holds_secret(value);
+    const bool has_secret = ir::holds_secret(value);
     if (!has_secret && is_same(value, now)) continue;
     const std::string at = pointer(base, key);
     const bool is_same_variant = value["@type"].is_null() || value["@type"] == now["@type"];
