@@ -206,10 +206,6 @@ std::optional<Node> tree_of(std::string_view file_name, std::string_view text, S
                              unheard);
 }
 
-std::optional<Definition> place_of(const Span& span) {
-  return Definition{{}, span.begin, span.end};
-}
-
 }  // namespace
 
 std::vector<Completion> completions_at(std::string_view file_name, std::string_view text,
@@ -295,36 +291,28 @@ std::optional<std::string> hover_at(std::string_view file_name, std::string_view
   return fmt::format("`{}`: {}", word, key->what);
 }
 
-std::optional<Definition> definition_at(std::string_view file_name, std::string_view text,
-                                        std::size_t at) {
-  const Cursor cursor(file_name, text, at);
+std::optional<FilePlace> definition_at(const std::vector<EditedFile>& files, std::size_t file,
+                                       std::size_t at) {
+  if (file >= files.size()) return std::nullopt;
+  const EditedFile& edited = files[file];
+  const Cursor cursor(edited.path, edited.text, at);
   const std::string path(cursor.path_word());
-  if (path.starts_with("./") && (path.ends_with(".plan") || path.ends_with(".yaml")))
-    return Definition{path.substr(2), 0, 0};
-  SourceSet sources;
-  const auto tree = tree_of(file_name, text, sources);
-  if (!tree) return std::nullopt;
-  if (const Node* steps = tree->find("steps")) {
-    for (const Node& step : steps->items) {
-      const Node* id = step.find("id");
-      if (id != nullptr && id->text == path) return place_of(id->span);
-    }
-  }
-  const std::string word(cursor.word());
-  for (const char* names : {"let", "inputs"}) {
-    const Node* block = tree->find(names);
-    const syntax::Entry* entry = block == nullptr ? nullptr : block->find_entry(word);
-    if (entry != nullptr && cursor.is_in_expression()) return place_of(entry->key_span);
-  }
+  const bool is_file =
+      path.ends_with(".plan") || path.ends_with(".yaml") || path.ends_with(".ndjson");
+  if (path.starts_with("./") && is_file) return FilePlace{path.substr(2), 0, 0};
+  if (auto place = definition_of_name_at(files, file, at)) return place;
   if (!cursor.is_in_expression()) return std::nullopt;
+  SourceSet sources;
+  const auto tree = tree_of(edited.path, edited.text, sources);
+  if (!tree) return std::nullopt;
   const Node* node = &*tree;
   for (const std::string& name : cursor.members_before()) {
     node = node->find(name);
     if (node == nullptr) return std::nullopt;
   }
-  const syntax::Entry* entry = node->find_entry(word);
+  const syntax::Entry* entry = node->find_entry(cursor.word());
   if (entry == nullptr) return std::nullopt;
-  return place_of(entry->key_span);
+  return FilePlace{edited.path, entry->key_span.begin, entry->key_span.end};
 }
 
 }  // namespace plan

@@ -24,27 +24,35 @@ struct Completion {
 [[nodiscard]] std::optional<std::string> hover_at(std::string_view file_name, std::string_view text,
                                                   std::size_t at);
 
-/// Where the word at the cursor is defined: a place of the same text, or another file.
-struct Definition {
-  std::string path = {};  ///< of a module in the plan's folder; empty: this text
-  std::size_t begin = 0;
-  std::size_t end = 0;
+/// A text of the plan's folder as the editor has it: the plan, or a module.
+struct EditedFile {
+  std::string path = {};  ///< "migration.yaml", as `use ./...` names it
+  std::string text = {};
 };
-[[nodiscard]] std::optional<Definition> definition_at(std::string_view file_name,
-                                                      std::string_view text, std::size_t at);
 
-/// Every place of this text that means the same thing as the word at the cursor: a step of a module
-/// (its id, and where others wait for it), a `let`, an input. The first is where it is declared.
-/// Empty: nothing there has a name of its own to change.
-struct TextRange {
+struct FilePlace {
+  std::string path = {};
   std::size_t begin = 0;
   std::size_t end = 0;
 };
-[[nodiscard]] std::vector<TextRange> places_of_name_at(std::string_view file_name,
-                                                       std::string_view text, std::size_t at);
+
+/// Where the word at the cursor, in `files[file]`, is defined: a step, a `let`, an input, a key of
+/// the plan, a module; in this file or in another one, whatever language each is written in.
+[[nodiscard]] std::optional<FilePlace> definition_at(const std::vector<EditedFile>& files,
+                                                     std::size_t file, std::size_t at);
+/// Of steps, `let` and inputs only.
+[[nodiscard]] std::optional<FilePlace> definition_of_name_at(const std::vector<EditedFile>& files,
+                                                             std::size_t file, std::size_t at);
+
+/// Every place of these files that means the same thing as the word at the cursor: a step (its id,
+/// where others wait for it, undo it or take its output), a `let`, an input (and where a `use`
+/// gives it a value). The first is where it is declared. What an `as` puts in front of an id is not
+/// a part of it. Empty: nothing there has a name of its own that can be changed.
+[[nodiscard]] std::vector<FilePlace> places_of_name_at(const std::vector<EditedFile>& files,
+                                                       std::size_t file, std::size_t at);
 
 /// Why `name` cannot be the new name of what stands at the cursor; empty: it can.
-[[nodiscard]] std::string why_not_renamed(std::string_view file_name, std::string_view text,
+[[nodiscard]] std::string why_not_renamed(const std::vector<EditedFile>& files, std::size_t file,
                                           std::size_t at, std::string_view name);
 
 }  // namespace plan

@@ -4,6 +4,8 @@
 #include <charconv>
 #include <cstdio>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <map>
 
 #include "compiler/editor.h"
@@ -27,6 +29,9 @@ constexpr int kMethodNotFound = -32601;
 constexpr int kInvalidRequest = -32600;
 constexpr int kRequestFailed = -32803;
 constexpr int kFullText = 1;
+// Read from a folder beside the text that is edited.
+constexpr std::size_t kFilesMax = 256;
+constexpr std::uintmax_t kFileBytesMax = std::uintmax_t{4} << 20U;
 
 /// One message with its header; nothing at the end of the input or when it is no message.
 std::optional<std::string> read_message() {
@@ -290,45 +295,78 @@ class LanguageServer {
     return Value::map({{"contents", Value::map({{"kind", "markdown"}, {"value", *page}})}});
   }
 
+  /// The file at `uri` first, then the plans and modules of its folder; what is open in the editor
+  /// stands for what is on the disk.
+  std::vector<EditedFile> files_beside(const std::string& uri) {
+    namespace fs = std::filesystem;
+    const fs::path path = path_of(uri);
+    std::vector<EditedFile> files = {{path.filename().string(), texts_[uri]}};
+    std::map<std::string, std::string> others;
+    for (const auto& [other, text] : texts_) {
+      const fs::path open_path = path_of(other);
+      if (other != uri && open_path.parent_path() == path.parent_path())
+        others[open_path.filename().string()] = text;
+    }
+    std::error_code unread;
+    for (const auto& entry : fs::directory_iterator(path.parent_path(), unread)) {
+      const std::string name = entry.path().filename().string();
+      const bool is_ours = name.ends_with(".plan") || name.ends_with(".yaml");
+      std::error_code ignored;
+      if (!is_ours || name == files[0].path || others.contains(name) ||
+          others.size() >= kFilesMax || !entry.is_regular_file(ignored) ||
+          entry.file_size(ignored) > kFileBytesMax)
+        continue;
+      std::ifstream in(entry.path(), std::ios::binary);
+      others[name] = std::string(std::istreambuf_iterator<char>(in), {});
+    }
+    for (auto& [name, text] : others) files.push_back({name, std::move(text)});
+    return files;
+  }
+
+  static std::string uri_beside(const std::string& uri, const std::string& name) {
+    const std::filesystem::path path = path_of(uri);
+    return name == path.filename() ? uri : uri_of((path.parent_path() / name).string());
+  }
+
+  static Value range_in(const std::vector<EditedFile>& files, const FilePlace& place) {
+    const auto file = std::find_if(files.begin(), files.end(),
+                                   [&](const EditedFile& one) { return one.path == place.path; });
+    const Places places(file == files.end() ? std::string_view() : file->text);
+    return places.range(place.begin, place.end);
+  }
+
   Value definition(const std::string& uri, const Value& position) {
-    const std::string& text = texts_[uri];
-    const Places places(text);
-    const std::string path = path_of(uri);
-    const auto found = definition_at(path, text, places.offset(position));
+    const std::vector<EditedFile> files = files_beside(uri);
+    const auto found = definition_at(files, 0, Places(files[0].text).offset(position));
     if (!found) return {};
-    if (found->path.empty())
-      return Value::map({{"uri", uri}, {"range", places.range(found->begin, found->end)}});
-    const auto file = std::filesystem::path(path).parent_path() / found->path;
-    const Value begin = Value::map({{"line", 0}, {"character", 0}});
-    return Value::map({{"uri", uri_of(file.string())},
-                       {"range", Value::map({{"start", begin}, {"end", begin}})}});
+    return Value::map({{"uri", uri_beside(uri, found->path)}, {"range", range_in(files, *found)}});
   }
 
   /// What would be renamed; null: nothing there has a name of its own.
   Value prepare_rename(const std::string& uri, const Value& position) {
-    const std::string& text = texts_[uri];
-    const Places places(text);
-    const std::size_t at = places.offset(position);
-    for (const TextRange& range : places_of_name_at(path_of(uri), text, at)) {
-      if (at >= range.begin && at <= range.end) return places.range(range.begin, range.end);
+    const std::vector<EditedFile> files = files_beside(uri);
+    const std::size_t at = Places(files[0].text).offset(position);
+    for (const FilePlace& place : places_of_name_at(files, 0, at)) {
+      if (place.path == files[0].path && at >= place.begin && at <= place.end)
+        return range_in(files, place);
     }
     return {};
   }
 
   void rename(const Value& id, const std::string& uri, const Value& params) {
-    const std::string& text = texts_[uri];
-    const std::string path = path_of(uri);
-    const Places places(text);
-    const std::size_t at = places.offset(params["position"]);
+    const std::vector<EditedFile> files = files_beside(uri);
+    const std::size_t at = Places(files[0].text).offset(params["position"]);
     const std::string name(params["newName"].string_or(""));
-    if (const std::string why = why_not_renamed(path, text, at, name); !why.empty())
+    if (const std::string why = why_not_renamed(files, 0, at, name); !why.empty())
       return answer_error(id, kRequestFailed, why);
-    Value edits = Value::list();
-    for (const TextRange& range : places_of_name_at(path, text, at)) {
-      edits.push_back(
-          Value::map({{"range", places.range(range.begin, range.end)}, {"newText", name}}));
+    Value changes = Value::map();
+    for (const FilePlace& place : places_of_name_at(files, 0, at)) {
+      const std::string where = uri_beside(uri, place.path);
+      Value edits = changes[where].is_list() ? changes[where] : Value::list();
+      edits.push_back(Value::map({{"range", range_in(files, place)}, {"newText", name}}));
+      changes.set(where, std::move(edits));
     }
-    answer(id, Value::map({{"changes", Value::map({{uri, std::move(edits)}})}}));
+    answer(id, Value::map({{"changes", std::move(changes)}}));
   }
 
   Value formatting(const std::string& uri) {

@@ -13,6 +13,16 @@ PLAN = os.environ.get("PLAN", "")
 PLAN_TEXT = "module mine\nstep a/one : mark.rollback-point {\n  stage = finalize\n  point = \"x\"\n}\nstep a/two : mark.rollback-point {\n  stage = finalize\n  after = [a/one]\n  point = \"y\"\n}\n"
 YAML_TEXT = ("module: mine\nsteps:\n  - {id: a/one, kind: mark.rollback-point, stage: finalize, args: {point: x}}\n"
              "  - {id: a/two, kind: mark.rollback-point, stage: finalize, after: [a/one], args: {point: y}}\n")
+# A plan in YAML, a module in the language that it uses, and one in YAML that this one uses under a name.
+FOLDER = {
+    "migration.yaml": "plan: 1\nname: x\nuse: {module: ./outer.plan, with: {limit: 30s}}\n",
+    "outer.plan": ("module outer\nuse ./inner.yaml as in { who = \"me\" }\ninput limit : duration\nstep a/one : mark.rollback-point {\n"
+                   "  stage = finalize\n  after = [in/b/two]\n  point = \"${limit}\"\n}\n"),
+    "inner.yaml": ("module: inner\ninputs: {who: text}\nsteps:\n"
+                   "  - {id: b/two, kind: mark.rollback-point, stage: finalize, args: {point: \"${who}\"}}\n"
+                   "  - {id: b/three, kind: mark.rollback-point, stage: finalize, after: [\"b/two\"], args: {point: y}}\n"),
+    "beside.plan": "module beside\nstep b/two : mark.rollback-point {\n  stage = finalize\n  point = \"z\"\n}\n",
+}
 
 
 def applied(text, edits):
@@ -21,6 +31,59 @@ def applied(text, edits):
         one = lines[edit.range.start.line]
         lines[edit.range.start.line] = one[:edit.range.start.character] + edit.new_text + one[edit.range.end.character:]
     return "\n".join(lines)
+
+
+async def across(client, types, folder):
+    """Renames and definitions that go from one file to another, between the languages; of the files only one is open at a time."""
+    for name, text in FOLDER.items():
+        (folder / name).write_text(text)
+
+    def place(name, mark):
+        at = FOLDER[name].index(mark.replace("|", "")) + mark.index("|")
+        line = FOLDER[name].count("\n", 0, at)
+        return types.Position(line=line, character=at - FOLDER[name].rfind("\n", 0, at) - 1)
+
+    for name, mark, wanted in [("migration.yaml", "use: {module: ./out|er.plan", ("outer.plan", "module outer")),
+                               ("migration.yaml", "lim|it: 30s", ("outer.plan", "limit : duration")),
+                               ("outer.plan", "[in/b/t|wo]", ("inner.yaml", "b/two, kind")),
+                               ("outer.plan", "{ wh|o = ", ("inner.yaml", "who: text"))]:
+        uri = (folder / name).as_uri()
+        client.text_document_did_open(types.DidOpenTextDocumentParams(text_document=types.TextDocumentItem(
+            uri=uri, language_id="plan", version=1, text=FOLDER[name])))
+        found = await client.text_document_definition_async(types.DefinitionParams(
+            text_document=types.TextDocumentIdentifier(uri=uri), position=place(name, mark)))
+        assert found.uri == (folder / wanted[0]).as_uri(), (mark, found)
+        line = FOLDER[wanted[0]].split("\n")[found.range.start.line]
+        assert line[found.range.start.character:].startswith(wanted[1]), (mark, line, found)
+        print(f"ok definition of {mark} in {name} is in {wanted[0]}", flush=True)
+        client.text_document_did_close(types.DidCloseTextDocumentParams(text_document=types.TextDocumentIdentifier(uri=uri)))
+
+    for name, mark, old, new in [("outer.plan", "[in/b/t|wo]", "b/two", "b/second"), ("inner.yaml", "[\"b/t|wo", "b/two", "b/second"),
+                                 ("migration.yaml", "lim|it: 30s", "limit", "bound"), ("outer.plan", "{li|mit}", "limit", "bound"),
+                                 ("inner.yaml", "${w|ho}", "who", "whom")]:
+        uri = (folder / name).as_uri()
+        client.text_document_did_open(types.DidOpenTextDocumentParams(text_document=types.TextDocumentItem(
+            uri=uri, language_id="plan", version=1, text=FOLDER[name])))
+        edit = await client.text_document_rename_async(types.RenameParams(
+            text_document=types.TextDocumentIdentifier(uri=uri), position=place(name, mark), new_name=new))
+        changed = {one: applied(FOLDER[one], edit.changes.get((folder / one).as_uri(), [])) for one in FOLDER}
+        # The module beside has a step of the same name; nobody uses it here.
+        assert changed == {one: text if one == "beside.plan" else text.replace(old, new) for one, text in FOLDER.items()}, (mark, changed)
+        print(f"ok rename of {mark} in {name} changes {', '.join(one for one in FOLDER if changed[one] != FOLDER[one])}", flush=True)
+        client.text_document_did_close(types.DidCloseTextDocumentParams(text_document=types.TextDocumentIdentifier(uri=uri)))
+
+    for name in ("outer.plan", "inner.yaml"):
+        uri = (folder / name).as_uri()
+        untidy = FOLDER[name].replace("module", "module ", 1).replace("after", "after ") if name.endswith(".plan") else FOLDER[name] + "\n\n"
+        client.text_document_did_open(types.DidOpenTextDocumentParams(text_document=types.TextDocumentItem(
+            uri=uri, language_id="plan", version=1, text=untidy)))
+        edits = await client.text_document_formatting_async(types.DocumentFormattingParams(
+            text_document=types.TextDocumentIdentifier(uri=uri), options=types.FormattingOptions(tab_size=2, insert_spaces=True)))
+        assert len(edits) == 1 and edits[0].new_text, edits
+        (folder / name).write_text(edits[0].new_text)
+        again = subprocess.run([PLAN, "fmt", "--check", name], cwd=folder, capture_output=True, text=True)
+        assert again.returncode == 0, (edits, again)
+        print(f"ok formatting of {name} is what plan fmt writes", flush=True)
 
 
 async def talk(folder):
@@ -57,6 +120,8 @@ async def talk(folder):
             break
         await asyncio.sleep(0.05)
     assert len(shown) >= 2 and not any(one.diagnostics for one in shown[:2]), shown
+    (folder / "across").mkdir()
+    await across(client, types, folder / "across")
     await client.shutdown_async(None)
     client.exit(None)
     await client.stop()
