@@ -55,6 +55,13 @@ def part_dump(count):
     suite.run_script([sys.executable, script], count, script.relative_to(suite.ROOT), {"PLAN": str(folder / "plan"), "PLAN_LONG": "1"})
 
 
+def part_language(count):
+    """What reading 100 MB of the plan language costs, and how its time grows; tests/run reads 5 MB."""
+    folder = suite.build("release", ["unit_syntax"], count)
+    if folder:
+        suite.run_gtest(folder / "unit_syntax", count, "language", {"PLAN_LONG": "1", "GTEST_FILTER": "LanguageMemory.*"}, 3600)
+
+
 def part_simulation(count):
     """The engine on the simulator with ten times the seeds of tests/run."""
     folder = suite.build("release", ["crash_simulation", "crash_engine"], count)
@@ -89,7 +96,7 @@ def part_fuzz(count):
 
 if __name__ == "__main__":
     suite.BUDGET_SECONDS = 10 ** 9
-    suite.DEFAULT_PARTS = ["asan", "tsan", "clang", "tidy", "dump", "simulation", "kills", "hour", "fuzz"]
-    suite.PARTS = {"asan": part_asan, "tsan": part_tsan, "clang": part_clang, "tidy": part_tidy, "dump": part_dump,
+    suite.DEFAULT_PARTS = ["asan", "tsan", "clang", "tidy", "dump", "language", "simulation", "kills", "hour", "fuzz"]
+    suite.PARTS = {"asan": part_asan, "tsan": part_tsan, "clang": part_clang, "tidy": part_tidy, "dump": part_dump, "language": part_language,
                    "simulation": part_simulation, "kills": part_kills, "hour": part_hour, "fuzz": part_fuzz}
     sys.exit(suite.main())

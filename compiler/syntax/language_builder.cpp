@@ -10,10 +10,20 @@
 #include "compiler/syntax/words.h"
 
 namespace plan::syntax {
+namespace {
+
+// While a list grows, a value of it takes up to 300 bytes: with no more values than this, reading
+// stays below 100 bytes for each byte of a large file.
+constexpr std::size_t kBytesOfValue = 3;
+constexpr std::size_t kNodesAlways = 100'000;
+
+}  // namespace
 
 LanguageBuilder::LanguageBuilder(std::string_view text, const TextPlaces& places, Kind syntax_kind,
                                  Sink& sink, const TreeLimits& limits)
     : text_(text), places_(places), syntax_kind_(syntax_kind), sink_(sink), limits_(limits) {
+  limits_.nodes_max =
+      std::min(limits_.nodes_max, std::max(kNodesAlways, text_.size() / kBytesOfValue));
   frames_.emplace_back();
   frames_.back().node.kind = NodeKind::mapping;
   frames_.back().node.span = places.span(0, text.size());
