@@ -1,0 +1,113 @@
+// Every plan that the repository offers compiles: against the facts that are in it, and against the
+// schema documents of real servers.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "compiler/ir/digest.h"
+#include "tests/support/repository.h"
+#include "tests/support/shared_data.h"
+#include "tests/unit/compiler/compile/golden_case.h"
+#include "tests/unit/compiler/schema/schema_documents.h"
+
+namespace plan::test {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kMailLines =
+    "account alice@DOMAIN aliases=info@DOMAIN hash=SHA512-CRYPT quota=1073741824\n"
+    "account bob@DOMAIN hash=BLF-CRYPT\n"
+    "certificate source.imap abababababababababababababababababababababababababababababababab\n"
+    "certificate target.https cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd\n"
+    "host-key source efefefefefefefefefefefefefefefefefefefefefefefefefefefefefefefef\n"
+    "list team@DOMAIN members=alice@DOMAIN,bob@DOMAIN,outside@example.com\n"
+    "mailboxes alice@DOMAIN names=INBOX,Sent\n"
+    "mailboxes bob@DOMAIN names=INBOX\n"
+    "source-domain DOMAIN\n"
+    "throttle Sender%20IP%20throttle match={\"else\":\"true\"%2C\"match\":{}}\n"
+    "version source.dovecot 2.3.19.1\n"
+    "version source.postfix 3.7.11\n"
+    "version target.stalwart 0.16.15\n";
+constexpr const char* kStoreLines =
+    "setting target.store.kind \"rocksdb\"\n"
+    "setting target.store.schema 6\n"
+    "version target.stalwart 0.16.15\n";
+
+/// What `plan fetch` would have found for the plans of the repository; a plan without an entry here
+/// fails the test.
+const std::map<std::string, std::pair<std::string, std::string>>& worlds() {
+  static const std::map<std::string, std::pair<std::string, std::string>> kWorlds = {
+      {"plans/dovecot-postfix.yaml", {kMailLines, "example.org"}},
+      {"plans/store-move.yaml", {kStoreLines, ""}},
+      {"examples/quickstart/migration.yaml", {kMailLines, "legacy.test"}},
+  };
+  return kWorlds;
+}
+
+std::vector<std::string> plans() {
+  std::vector<std::string> found;
+  for (const char* folder : {"plans", "examples"}) {
+    for (const auto& entry : fs::recursive_directory_iterator(test::repository() / folder)) {
+      const std::string name = entry.path().extension().string();
+      if (!entry.is_regular_file() || (name != ".yaml" && name != ".plan")) continue;
+      if (read_all(entry.path()).find("plan: 1") == std::string::npos &&
+          read_all(entry.path()).find("plan = 1") == std::string::npos)
+        continue;
+      found.push_back(fs::relative(entry.path(), test::repository()).string());
+    }
+  }
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
+std::string lock_of(const std::string& plan, const std::string& plan_text) {
+  const auto& [lines, domain] = worlds().at(plan);
+  const std::size_t at = plan_text.find("\nname: ") + 7;
+  std::string name = plan_text.substr(at, plan_text.find('\n', at) - at);
+  if (const std::size_t comment = name.find(" #"); comment != std::string::npos)
+    name.resize(comment);
+  name.resize(name.find_last_not_of(' ') + 1);
+  std::string text = "plan-lock 1 " + ir::sha256(name).hex() +
+                     "\n# written by `plan fetch`; goes into git, is not edited by hand\n" + lines;
+  for (std::size_t i = text.find("DOMAIN"); i != std::string::npos; i = text.find("DOMAIN", i))
+    text.replace(i, 6, domain);
+  return text + "digest " + ir::sha256(text).hex() + "\n";
+}
+
+void compiles(const schema::Schema& schema) {
+  const std::vector<std::string> all = plans();
+  EXPECT_GE(all.size(), 3U);
+  for (const std::string& plan : all) {
+    ASSERT_TRUE(worlds().contains(plan)) << plan << " has no world in this test";
+    CompileInput input;
+    input.plan_name = plan;
+    input.plan_text = read_all(test::repository() / plan);
+    input.lock_text = lock_of(plan, input.plan_text);
+    input.schema = &schema;
+    const CompileResult result = compile(std::move(input));
+    EXPECT_TRUE(result.graph.has_value()) << plan << "\n" << rendered(result);
+    EXPECT_FALSE(result.has_errors()) << plan << "\n" << rendered(result);
+  }
+}
+
+TEST(Plans, CompileAgainstTheFactsOfTheRepository) { compiles(repository_schema()); }
+
+class RealDocuments : public testing::TestWithParam<const char*> {};
+
+TEST_P(RealDocuments, AreThoseThatEveryPlanCompilesAgainst) {
+  PLAN_SHARED(path, std::string("data/schema/stalwart-") + GetParam() + ".schema.json.gz");
+  const auto schema = schema::Schema::read(test::unzipped(path));
+  ASSERT_TRUE(schema) << schema.error().to_line();
+  compiles(*schema);
+}
+
+INSTANTIATE_TEST_SUITE_P(AllVersions, RealDocuments,
+                         testing::Values("0.16.0", "0.16.15", "0.16.19"));
+
+}  // namespace
+}  // namespace plan::test
