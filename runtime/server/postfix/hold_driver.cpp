@@ -29,6 +29,8 @@ constexpr std::string_view kProbeHeader = "X-Plan-Probe:";
 /// postmap, `postfix reload` and the stamp, as measured (split-delivery.md 9.2: 0.1 s for the
 /// reload).
 constexpr std::uint64_t kReloadMs = 200;
+/// How long a forward waits for the reload behind another account's change of the same map.
+constexpr std::chrono::milliseconds kSettleTime{10'000};
 
 struct Wanted {
   std::string account = {};
@@ -233,10 +235,12 @@ class ForwardDriver final : public step::StepDriver {
     PLAN_TRY(source, sources_->open(context));
     TransportMap& map = source->transport_map(wanted.map_path);
     PLAN_TRY(found, map.query(wanted.account));
-    PLAN_TRY(state, map.look());
+    PLAN_TRY(state, map.look_settled(net::Deadline::after(kSettleTime)));
     if (found == next_hop && state.is_live) return {};
     return Error(step::errors::not_as_wanted,
-                 fmt::format("the entry of {} is `{}`", wanted.account, found))
+                 found == next_hop
+                     ? fmt::format("{} was written and not reloaded since", wanted.map_path)
+                     : fmt::format("the entry of {} is `{}`", wanted.account, found))
         .with_blame(Blame::source);
   }
 

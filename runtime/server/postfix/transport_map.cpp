@@ -14,6 +14,8 @@
 namespace plan::server::postfix {
 namespace {
 
+/// Between two looks at a map that another account's change is just being written to.
+constexpr std::chrono::milliseconds kSettlePause{20};
 constexpr unsigned kMapMode = 0644;  // smtpd and trivial-rewrite read it without privileges
 
 // The database is made beside and renamed over, so that a lookup finds the old or the new one and
@@ -125,6 +127,14 @@ Result<TransportMap::State> TransportMap::look() {
     state.is_live = trim(stamp) == ir::sha256(text).hex();
   }
   return state;
+}
+
+Result<TransportMap::State> TransportMap::look_settled(net::Deadline until) {
+  while (true) {
+    PLAN_TRY(state, look());
+    if (state.is_live || !state.exists || until.is_over()) return std::move(state);
+    source_.clock().sleep_for(kSettlePause);
+  }
 }
 
 Result<std::string> TransportMap::type() {

@@ -43,6 +43,9 @@ class TransportMap {
     bool is_live = false;
   };
   [[nodiscard]] Result<State> look();
+  /// The same, but not in the middle of another account's change: while the file is newer than the
+  /// reload it looks again, until `until`. Not live then: no reload follows.
+  [[nodiscard]] Result<State> look_settled(net::Deadline until);
 
   /// One entry as it shall be; nothing: removed.
   struct Change {

@@ -166,6 +166,33 @@ TEST(TransportMap, AFailedReloadLeavesTheMapNotLiveAndTheNextChangeMendsIt) {
   EXPECT_TRUE(map.look()->is_live);
 }
 
+TEST(TransportMap, ALookInTheMiddleOfAnotherAccountsChangeWaitsForItsReload) {
+  FakePostfix postfix;
+  auto source = postfix.source();
+  TransportMap& map = source->transport_map(kPath);
+  ASSERT_TRUE(map.create());
+  ASSERT_TRUE(map.change({"a@x.test", "smtp:[10.9.0.1]:25"}));
+  const std::string text =
+      map_text({{"a@x.test", "smtp:[10.9.0.1]:25"}, {"b@x.test", std::string(kHoldTransport)}});
+  const auto written = postfix.host.replace_file(kPath, text, 0644, net::Deadline::never());
+  ASSERT_TRUE(written);
+  EXPECT_FALSE(map.look()->is_live) << "the file is newer than the reload";
+  std::thread reload([&] {
+    EXPECT_TRUE(postfix.host.replace_file(std::string(kPath) + ".live", ir::sha256(text).hex(),
+                                          0644, net::Deadline::never()));
+  });
+  const auto settled = map.look_settled(net::Deadline::never());
+  reload.join();
+  ASSERT_TRUE(settled);
+  EXPECT_TRUE(settled->is_live);
+  EXPECT_EQ(settled->entries.size(), 2U);
+
+  ASSERT_TRUE(postfix.host.replace_file(kPath, map_text({}), 0644, net::Deadline::never()));
+  const auto never = map.look_settled(net::Deadline::after(std::chrono::milliseconds(1)));
+  ASSERT_TRUE(never);
+  EXPECT_FALSE(never->is_live) << "no reload came";
+}
+
 TEST(TransportMap, ChangesThatComeTogetherShareOneReload) {
   FakePostfix postfix;
   auto source = postfix.source();
