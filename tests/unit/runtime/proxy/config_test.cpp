@@ -120,6 +120,24 @@ TEST(ProxyConfig, SaysWhatIsWrongAndWhere) {
   }
 }
 
+TEST(ProxyConfig, HttpIsNoProtocolOfOurs) {
+  // A peer that passes HTTP on has rules by path that `..` gets around, lets a backend invite its
+  // clients elsewhere (Alt-Svc), and answers 421 to a login in two requests. Ours passes no HTTP.
+  for (const std::string protocol : {"http", "https", "jmap", "caldav"}) {
+    const auto problems =
+        problems_of(with("protocol = \"imap\"", "protocol = \"" + protocol + "\""));
+    ASSERT_EQ(problems.size(), 1U) << protocol;
+    EXPECT_NE(problems[0].message.find("one of imap, pop3, sieve, submission, smtp"),
+              std::string::npos)
+        << problems[0].message;
+  }
+  const auto problems =
+      problems_of(with("imap = {port = 143, tls = \"starttls\"}",
+                       "imap = {port = 143, tls = \"starttls\"}\nhttp = {port = 443}"));
+  ASSERT_EQ(problems.size(), 1U);
+  EXPECT_NE(problems[0].message.find("`http`"), std::string::npos) << problems[0].message;
+}
+
 TEST(ProxyConfig, LettersBeyondAsciiAreWelcomeInCommentsAndStrings) {
   for (const char* line : {"# für ƻ\n[limits]", "# \"ƻ\n[limits]", "# it's ƻ\n[limits]"}) {
     EXPECT_TRUE(problems_of(with("[limits]", line)).empty()) << line;

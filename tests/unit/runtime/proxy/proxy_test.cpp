@@ -559,6 +559,18 @@ TEST_F(ProxyTest, SpeaksTlsOnBothSidesImplicitAndStarttls) {
   proxy_.reset();
 }
 
+TEST_F(ProxyTest, AClientThatNamesNoServerGetsTheCertificateOfTheConfiguration) {
+  config_.certificate = folder_.file("c.pem");
+  config_.key = folder_.file("c.key");
+  const std::string digest = test::make_certificate(config_.certificate, config_.key, "mail.test");
+  config_.listeners.clear();
+  add_listener(config_, "imaps", Protocol::imap, TlsMode::implicit);
+  start();
+  Client without_name(proxy_->port("imaps"), true);
+  EXPECT_TRUE(without_name.line().starts_with("* OK"));
+  EXPECT_EQ(without_name.stream().peer_certificate_sha256(), digest);
+}
+
 TEST_F(ProxyTest, RefusesABackendWithAnotherCertificate) {
   const std::string certificate = folder_.file("c.pem");
   const std::string key = folder_.file("c.key");
