@@ -142,6 +142,38 @@ TEST_F(DovecotImport, FollowsMailboxesThatAreRenamedOrGoneAndANewUidValidity) {
   EXPECT_TRUE(archive_->verify()->empty());
 }
 
+TEST_F(DovecotImport, CopiesAndKeepsWhatNobodyIsSubscribedTo) {
+  // A peer that is told to take the subscribed folders only takes all others for deleted, INBOX
+  // too.
+  ASSERT_TRUE(user_->create("Quiet"));
+  ASSERT_TRUE(user_->subscribe("Sent", false));
+  ASSERT_TRUE(user_->subscribe("INBOX", false));
+  append("INBOX", kOne);
+  append("Sent", kTwo);
+  append("Quiet", kOne);
+  EXPECT_EQ(import().created, 3U);
+  ASSERT_TRUE(user_->subscribe("Quiet", true));
+  ASSERT_TRUE(user_->subscribe("Quiet", false));
+  EXPECT_EQ(import().changes(), 0U);
+  EXPECT_EQ(rows(), (std::multiset<std::string>{row("/INBOX", kOne), row("/Sent", kTwo),
+                                                row("/Quiet", kOne)}));
+}
+
+TEST_F(DovecotImport, AReaderOfTheArchiveKeepsNoWriterOut) {
+  // A peer holds the file for itself: any reader with an open snapshot makes its import fail.
+  append("INBOX", kOne);
+  import();
+  auto reader = ArchiveFile::open(directory_.file("a.sqlite"));
+  ASSERT_TRUE(reader) << reader.error().to_line();
+  auto snapshot = reader->database().prepare("SELECT id FROM emails");
+  ASSERT_TRUE(snapshot);
+  ASSERT_TRUE(*snapshot->step()) << "the statement stays open, and with it its snapshot";
+  append("INBOX", kTwo);
+  EXPECT_EQ(import().created, 1U);
+  EXPECT_EQ(rows().size(), 2U);
+  ASSERT_FALSE(*snapshot->step()) << "the reader sees the archive of its beginning";
+}
+
 TEST_F(DovecotImport, GoesOnAfterAStopInTheMiddle) {
   for (int index = 0; index < 20; ++index) append("INBOX", kOne + std::to_string(index));
   int asked = 0;

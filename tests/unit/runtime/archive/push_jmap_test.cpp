@@ -234,6 +234,23 @@ TEST_F(PushJmap, BytesThatAreNoProperMessageArriveAsTheyAre) {
   EXPECT_EQ(push().changes(), 0U);
 }
 
+TEST_F(PushJmap, AnEmptyMessageIsNotNullAndArrives) {
+  // Where a peer reads such a blob back it gets a null pointer, or NULL from substr().
+  source_->message("INBOX", 1, "");
+  source_->message("INBOX", 2, "with text");
+  auto stored = archive_->database().query_integer(
+      "SELECT count(*) FROM blobs WHERE typeof(data) = 'blob' AND length(data) = 0");
+  ASSERT_TRUE(stored);
+  EXPECT_EQ(stored->value_or(0), 1);
+  EXPECT_EQ(push().created, 2U);
+  EXPECT_EQ(target_.content(),
+            (std::multiset<std::string>{line("/Inbox", ""), line("/Inbox", "with text")}));
+  EXPECT_EQ(push().changes(), 0U);
+  const GradeReport graded = grade();
+  EXPECT_EQ(graded.proved, 2U);
+  EXPECT_LE(graded.grade, Grade::good);
+}
+
 TEST_F(PushJmap, WhatChangedAtTheTargetMeanwhileIsLeftAlone) {
   source_->message("INBOX", 1, "one");
   source_->message("INBOX", 2, "two");
