@@ -235,17 +235,20 @@ class ArchiveDriver : public step::StepDriver {
     if (context.run_id.empty()) static_cast<void>(world_->account_id(context).has_value());
   }
 
-  static Error too_low(const GradeReport& report) {
-    std::string others;  // the first stands in the message
+  /// The summary and the first differences behind it, in one line.
+  static std::string reason_of(const GradeReport& report) {
+    std::string text = summary_of(report);
     for (std::size_t i = 1; i < std::min(report.differences.size(), kDifferencesNamed); ++i) {
-      others +=
-          fmt::format("{}{}: {} ({})", others.empty() ? "" : "; ", report.differences[i].where,
-                      report.differences[i].text, to_string(report.differences[i].grade));
+      const GradeDifference& one = report.differences[i];
+      text += fmt::format("; {}: {} ({})", one.where, one.text, to_string(one.grade));
     }
+    return text;
+  }
+
+  static Error too_low(const GradeReport& report) {
     return Error(errors::grade_too_low,
-                 fmt::format("the grade is {}: {}", to_string(report.grade), summary_of(report)))
-        .with_blame(Blame::source)
-        .with_detail(others);
+                 fmt::format("the grade is {}: {}", to_string(report.grade), reason_of(report)))
+        .with_blame(Blame::source);
   }
 
   std::shared_ptr<const ArchiveWorld> world_;
@@ -400,6 +403,9 @@ class DeltaDriver final : public ArchiveDriver {
     PLAN_TRY(room, open_room(context, true));
     PLAN_TRY(is_complete, room.archive.fact(kIsComplete));
     if (is_complete != "1") return {};
+    // It is not held and its delta is done: it was released, whether or not a sweep has looked
+    // since.
+    PLAN_TRY_VOID(room.archive.set_fact(kAuthority, "target"));
     PLAN_TRY(target, open_target(context));
     // What is seen now is where the look in the hold begins.
     CarryOptions early = options(context, true);
@@ -494,7 +500,7 @@ class GradeDriver final : public ArchiveDriver {
       GradeReport nothing{.grade = Grade::not_checked};
       nothing.differences.push_back({Grade::not_checked, "the account", "nothing was copied yet"});
       nothing.differences_count = 1;
-      return judge(context, nothing);
+      return outputs_of(nothing);
     }
     PLAN_TRY(room, open_room(context, true));
     PLAN_TRY(target, open_target(context));
@@ -517,7 +523,7 @@ class GradeDriver final : public ArchiveDriver {
       }
       add_source_findings(report, mail, scripts);
     }
-    return judge(context, report);
+    return outputs_of(report);
   }
 
   Outcome verify(StepContext& context) override {
@@ -526,16 +532,12 @@ class GradeDriver final : public ArchiveDriver {
   }
 
  private:
-  static Result<Value> judge(const StepContext& context, const GradeReport& report) {
-    const Value& accept = context.arguments["accept"];
-    bool is_accepted = false;
-    for (std::size_t index = 0; accept.is_list() && index < accept.size(); ++index)
-      is_accepted = is_accepted || accept.item(index).string_or("") == to_string(report.grade);
-    if (!accept.is_list())
-      is_accepted = report.grade == Grade::perfect || report.grade == Grade::good;
-    if (!is_accepted) return too_low(report);
+  /// Whether a grade will do is for the one who asked: the engine compares it with `accept`, and
+  /// lets `plan approve` widen that.
+  static Value outputs_of(const GradeReport& report) {
     Value outputs = report.to_value();
     outputs.set("summary", summary_of(report));
+    outputs.set("reason", reason_of(report));
     return outputs;
   }
 };

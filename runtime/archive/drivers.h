@@ -51,10 +51,9 @@ struct ArchiveWorld {
 ///   rollback what arrived at the target is brought already (before_undo); a message that the
 ///   source refuses then leaves the account where it is. With `is_rollback` observe says what would
 ///   be carried.
-/// - grade: source against archive, archive against target. Outputs `grade`, `summary`,
-/// `differences`. A
-///   grade outside `accept` is the error grade-too-low. After the flip the target is the authority:
-///   only bytes are compared then.
+/// - grade: source against archive, archive against target. Outputs `grade`, `summary`, `reason`
+///   and `differences`, whatever the grade is: the engine judges by `accept`. After the flip the
+///   target is the authority: only bytes are compared then.
 /// - sweep: after the flip; looks at the old mailboxes until two looks `apart_ms` apart, each after
 /// both
 ///   queues were empty, find nothing; carries over what they find.

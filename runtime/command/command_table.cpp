@@ -173,7 +173,8 @@ const std::vector<CommandSpec>& table() {
                "investigate (a flag, date or "
                "mailbox differs, or an item was refused), poor (content missing or extra), not "
                "checked (a part without "
-               "evidence). Read-only. Exit code 2 when an account is investigate or poor, 4 when "
+               "evidence). What is worse than good is listed by name, with the server's reason where "
+               "it refused something. Read-only. Exit code 2 when an account is investigate or poor, 4 when "
                "one is not checked.",
        .example = "plan verify --account alice@example.org",
        .options = {kPlanFile,
@@ -239,8 +240,9 @@ const std::vector<CommandSpec>& table() {
                "books that refuse an order "
                "that would lose or loop mail. No write reaches a live system. With --rollback the "
                "last stage is left out; when everybody has moved, each account gets a message at "
-               "the target, everybody goes back, what would be carried is shown, and the books "
-               "must say that all is as it was.",
+               "the target, everybody goes back, what would be carried is shown, the books must "
+               "say that all is as it was, and everybody moves a second time (where the plan has "
+               "a rollback point before the cutover).",
        .example = "plan rehearse --rollback",
        .options = {kPlanFile,
                    kFormat,

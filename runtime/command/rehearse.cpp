@@ -123,14 +123,12 @@ std::vector<engine::RollbackGoal> way_back(const ir::StepGraph& graph, bool& is_
   return goals;
 }
 
-/// Everybody goes back, and the books are looked at. A second move would show nothing: the source
-/// is only read, so what was carried back is not there.
+/// Everybody goes back, and the books are looked at.
 Result<engine::RunResult> go_back(const engine::EngineParts& parts,
                                   const engine::EngineOptions& options, const Session& session,
-                                  std::uint16_t smtp_port) {
+                                  std::uint16_t smtp_port, bool& is_before_cutover) {
   PLAN_TRY_VOID(send_to_everybody(parts.graph, smtp_port));
   print_words("every account got a message at the target; now everybody goes back\n");
-  bool is_before_cutover = false;
   std::size_t looked_at = 0;
   engine::RunResult result;
   for (const engine::RollbackGoal& goal : way_back(parts.graph, is_before_cutover)) {
@@ -161,6 +159,36 @@ Result<engine::RunResult> go_back(const engine::EngineParts& parts,
   }
   print_words("everything is as it was before\n");
   return result;
+}
+
+/// What waits for an approval does not wait in a rehearsal; an approval is for one run.
+Outcome approve_everything(engine::Journal& journal, const ir::StepGraph& graph) {
+  std::vector<std::string> subjects{"stage:finalize"};
+  for (const ir::WaveInfo& wave : graph.waves()) subjects.push_back("wave:" + wave.name);
+  for (std::string& subject : subjects) {
+    engine::Request approval;
+    approval.subject = std::move(subject);
+    approval.wall_ms = net::system_clock().wall_ms();
+    PLAN_TRY_VOID(journal.add_request(approval));
+  }
+  return {};
+}
+
+/// Moves everybody a second time, by the same journal and the same archives. The grade finds what
+/// would be there twice. Only where the way back went to before the accounts were created: the
+/// source is only read, so what was carried back is not there, and a target account that stays
+/// would have more than its source.
+Result<engine::RunResult> move_again(const engine::EngineParts& parts,
+                                     const engine::EngineOptions& options,
+                                     engine::RunResult went_back, bool is_before_cutover) {
+  if (!is_before_cutover) {
+    print_words(
+        "the second move is not rehearsed: the plan has no rollback point before the cutover\n");
+    return went_back;
+  }
+  print_words("everybody moves a second time\n");
+  PLAN_TRY_VOID(approve_everything(parts.journal, parts.graph));
+  return engine::run(parts, options);
 }
 
 // The same graph with the target's block replaced, archives in the scratch folder, and sweeps
@@ -241,15 +269,8 @@ ExitCode run_rehearse(const Invocation& invocation) {
   Session session(folder, std::move(connections), Session::Purpose::rehearsal);
   auto journal = engine::open_journal(scratch.path() + "/journal.sqlite");
   if (!journal) return print_error(journal.error(), format);
-  std::vector<std::string> subjects{"stage:finalize"};
-  for (const ir::WaveInfo& wave : graph->waves()) subjects.push_back("wave:" + wave.name);
-  for (std::string& subject : subjects) {
-    engine::Request approval;
-    approval.subject = std::move(subject);
-    approval.wall_ms = net::system_clock().wall_ms();
-    if (auto left = (*journal)->add_request(approval); !left)
-      return print_error(left.error(), format);
-  }
+  if (auto approved = approve_everything(**journal, *graph); !approved)
+    return print_error(approved.error(), format);
   print_words(fmt::format("rehearses {}: the source is only read, everything else is a stand-in\n",
                           project->folder.plan_file));
   RunDisplay display(format, {});
@@ -266,7 +287,11 @@ ExitCode run_rehearse(const Invocation& invocation) {
   run_options.place = [&](Span span) { return place_of(*project->compiled.sources, span); };
   auto result = engine::run(parts, run_options);
   if (has_way_back && result && result->ending == report::Ending::finished) {
-    result = go_back(parts, run_options, session, (*target)->port(rehearsal::Service::smtp));
+    bool is_before_cutover = false;
+    result = go_back(parts, run_options, session, (*target)->port(rehearsal::Service::smtp),
+                     is_before_cutover);
+    if (result && result->ending == report::Ending::finished)
+      result = move_again(parts, run_options, std::move(*result), is_before_cutover);
   }
   (*target)->stop();
   if (!result) return print_error(result.error(), format);

@@ -24,6 +24,8 @@ struct Graded {
   std::string account = {};
   std::string grade = {};
   std::string detail = {};
+  ir::Value differences = ir::List();  ///< {grade, where, text}, worst first
+  std::int64_t differences_count = 0;  ///< also of those that are not in the list
 };
 
 // The step of a move that grades is read-only: verify is that step, for every account, at any time.
@@ -54,14 +56,25 @@ Graded grade(const ir::StepGraph& graph, ir::StepId id, Session& session,
   if (outputs) {
     graded.grade = (*outputs)["grade"].string_or("not-checked");
     graded.detail = (*outputs)["summary"].string_or("");
+    graded.differences_count = (*outputs)["differences_count"].integer_or(0);
+    if ((*outputs)["differences"].is_list()) graded.differences = (*outputs)["differences"];
   } else {
-    const std::string& message = outputs.error().message();
-    for (const char* word : {"investigate", "poor"}) {
-      if (message.find(word) != std::string::npos) graded.grade = word;
-    }
     graded.detail = outputs.error().to_line();
   }
   return graded;
+}
+
+/// One line for each difference, by name.
+std::string difference_lines(const Graded& graded) {
+  std::string text;
+  for (const ir::Value& one : graded.differences.items()) {
+    text += fmt::format("    {}: {} ({})\n", printable(one["where"].string_or(""), 300),
+                        printable(one["text"].string_or(""), 500), one["grade"].string_or(""));
+  }
+  const auto listed = static_cast<std::int64_t>(graded.differences.size());
+  if (graded.differences_count > listed)
+    text += fmt::format("    and {} more\n", graded.differences_count - listed);
+  return text;
 }
 
 ExitCode exit_code_of(const std::vector<Graded>& all) {
@@ -120,8 +133,11 @@ ExitCode run_verify(const Invocation& invocation) {
   if (format == "json") {
     ir::List accounts;
     for (const Graded& g : all) {
-      accounts.push_back(
-          ir::Value::map({{"account", g.account}, {"grade", g.grade}, {"detail", g.detail}}));
+      accounts.push_back(ir::Value::map({{"account", g.account},
+                                         {"grade", g.grade},
+                                         {"detail", g.detail},
+                                         {"differences", g.differences},
+                                         {"differences_count", g.differences_count}}));
     }
     print_result(
         ir::write_json(ir::Value::map({{"format", 1}, {"accounts", std::move(accounts)}}), 2) +
@@ -130,6 +146,7 @@ ExitCode run_verify(const Invocation& invocation) {
     for (const Graded& g : all) {
       print_result(
           fmt::format("{:<40} {:<12} {}\n", g.account, g.grade, printable(g.detail, 1000)));
+      if (g.grade != "perfect" && g.grade != "good") print_result(difference_lines(g));
     }
   }
   return exit_code_of(all);

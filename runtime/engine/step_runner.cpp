@@ -317,6 +317,7 @@ step::StepContext StepRunner::context(Call& call) {
 }
 
 StepResult StepRunner::record_failure(Call& call, Error error, bool had_intent) {
+  error = with_cause_of(call, std::move(error));
   const bool is_stopped = error.is(step::errors::stopped);
   Failed entry{.step = call.id,
                .account = call.account,
@@ -352,6 +353,18 @@ std::optional<Error> StepRunner::expired_hold(const Call& call) const {
   if (*held <= bound) return std::nullopt;
   return Error(errors::hold_expired, fmt::format("{} was held for {} ms, the bound is {} ms",
                                                  call.account, *held, bound));
+}
+
+Error StepRunner::with_cause_of(const Call& call, Error error) const {
+  if (!call.is_held || call.is_undo || error.is(errors::hold_expired) ||
+      error.is(errors::grade_refused))
+    return error;
+  auto expired = expired_hold(call);
+  if (!expired) return error;
+  return std::move(*expired)
+      .with_effect(error.effect())
+      .with_blame(error.blame())
+      .with_detail(error.to_line());
 }
 
 std::optional<Error> StepRunner::refused_grade(Call& call, const ir::Value& outputs) {

@@ -111,6 +111,9 @@ class StepRunner {
   [[nodiscard]] StepResult record_failure(Call& call, Error error, bool had_intent);
   [[nodiscard]] std::optional<Error> refused_grade(Call& call, const ir::Value& outputs);
   [[nodiscard]] std::optional<Error> expired_hold(const Call& call) const;
+  /// What fails in a hold that has outlived its bound fails for that: proxies give such an account
+  /// back, and whatever a step then finds wrong is the consequence.
+  [[nodiscard]] Error with_cause_of(const Call& call, Error error) const;
   [[nodiscard]] Outcome undo_once(Call& call);
   /// Waits; false when the operator asked to stop meanwhile (which a held account does not heed).
   bool wait(std::chrono::milliseconds duration, bool is_held);

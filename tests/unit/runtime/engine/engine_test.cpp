@@ -436,6 +436,37 @@ TEST_F(EngineTest, an_account_held_beyond_its_bound_goes_back) {
   EXPECT_TRUE(world_.accounts[1].is_at_target);
 }
 
+TEST_F(EngineTest, what_fails_in_a_hold_that_has_outlived_its_bound_fails_for_that) {
+  /// Takes longer than an account may be held; by then the proxies have given it back.
+  class SlowDeny final : public step::StepDriver {
+   public:
+    explicit SlowDeny(StillClock& clock) : clock_(clock) {}
+    Result<ir::Observation> observe(step::StepContext&) override {
+      return ir::Observation{.standing = ir::Standing::absent};
+    }
+    Result<ir::Value> apply(step::StepContext&) override {
+      clock_.advance(std::chrono::seconds(21));
+      return Error(step::errors::not_as_wanted, "the user still gets in");
+    }
+    Outcome verify(step::StepContext&) override { return {}; }
+    Outcome undo(step::StepContext&) override { return {}; }
+
+   private:
+    StillClock& clock_;
+  };
+  drivers_.add(ir::StepKind::dovecot_deny, std::make_shared<SlowDeny>(clock_));
+  const auto result = run(move_graph({.accounts = 1, .parallel = 1}));
+  ASSERT_TRUE(result) << result.error().to_line();
+  EXPECT_EQ(result->ending, Ending::failed);
+  ASSERT_EQ(result->failures.size(), 1U);
+  EXPECT_EQ(result->failures[0].code, "held-too-long");
+  EXPECT_NE(result->failures[0].message.find("the bound is 20000 ms"), std::string::npos)
+      << result->failures[0].message;
+  EXPECT_NE(result->failures[0].message.find("the user still gets in"), std::string::npos)
+      << result->failures[0].message;
+  EXPECT_FALSE(world_.accounts[0].is_at_target);
+}
+
 TEST_F(EngineTest, nothing_is_done_without_all_leases_and_they_are_given_back) {
   class Lease final : public LeaseHolder {
    public:
