@@ -169,13 +169,15 @@ const std::vector<CommandSpec>& table() {
        .run = run_trace},
       {.name = "verify",
        .summary = "compares source and target and grades each account",
-       .text = "Grades: perfect (no difference), good (only differences on the documented list), "
-               "investigate (a flag, date or "
-               "mailbox differs, or an item was refused), poor (content missing or extra), not "
-               "checked (a part without "
-               "evidence). What is worse than good is listed by name, with the server's reason where "
-               "it refused something. Read-only. Exit code 2 when an account is investigate or poor, 4 when "
-               "one is not checked.",
+       .text =
+           "Grades: perfect (no difference), good (only differences on the documented list), "
+           "investigate (a flag, date or "
+           "mailbox differs, or an item was refused), poor (content missing or extra), not "
+           "checked (a part without "
+           "evidence). What is worse than good is listed by name, with the server's reason where "
+           "it refused something. Read-only. Exit code 2 when an account is investigate or poor, 4 "
+           "when "
+           "one is not checked.",
        .example = "plan verify --account alice@example.org",
        .options = {kPlanFile,
                    {"--account", "ACCOUNT", "", "only this account", false, true},
@@ -239,10 +241,9 @@ const std::vector<CommandSpec>& table() {
                "which is opened read-only; every other step on source, proxies and DNS goes into "
                "books that refuse an order "
                "that would lose or loop mail. No write reaches a live system. With --rollback the "
-               "last stage is left out; when everybody has moved, each account gets a message at "
-               "the target, everybody goes back, what would be carried is shown, the books must "
-               "say that all is as it was, and everybody moves a second time (where the plan has "
-               "a rollback point before the cutover).",
+               "last stage is left out; when everybody has moved, everybody goes back and moves a "
+               "second time, then each account gets a message at the target and goes back; what "
+               "would be carried is shown, and the books must say that all is as it was.",
        .example = "plan rehearse --rollback",
        .options = {kPlanFile,
                    kFormat,

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <optional>
 
 #include "compiler/source/text.h"
 #include "runtime/command/commands.h"
@@ -123,12 +124,18 @@ std::vector<engine::RollbackGoal> way_back(const ir::StepGraph& graph, bool& is_
   return goals;
 }
 
-/// Everybody goes back, and the books are looked at.
+/// Everybody goes back, and the books are looked at. With `smtp_port` each account gets a message
+/// at the target before, and what would be carried is shown.
 Result<engine::RunResult> go_back(const engine::EngineParts& parts,
                                   const engine::EngineOptions& options, const Session& session,
-                                  std::uint16_t smtp_port, bool& is_before_cutover) {
-  PLAN_TRY_VOID(send_to_everybody(parts.graph, smtp_port));
-  print_words("every account got a message at the target; now everybody goes back\n");
+                                  std::optional<std::uint16_t> smtp_port) {
+  if (smtp_port) {
+    PLAN_TRY_VOID(send_to_everybody(parts.graph, *smtp_port));
+    print_words("every account got a message at the target; now everybody goes back\n");
+  } else {
+    print_words("everybody goes back\n");
+  }
+  bool is_before_cutover = false;
   std::size_t looked_at = 0;
   engine::RunResult result;
   for (const engine::RollbackGoal& goal : way_back(parts.graph, is_before_cutover)) {
@@ -136,7 +143,7 @@ Result<engine::RunResult> go_back(const engine::EngineParts& parts,
     for (const engine::RollbackLook& look : looks) {
       if (look.is_refused)
         return Error(errors::rehearsal_failed, look.account + ": cannot go back: " + look.text);
-      print_result(fmt::format("{}: {}\n", look.account, look.text));
+      if (smtp_port) print_result(fmt::format("{}: {}\n", look.account, look.text));
       ++looked_at;
     }
     PLAN_TRY(undone, engine::roll_back(parts, options, goal));
@@ -174,21 +181,22 @@ Outcome approve_everything(engine::Journal& journal, const ir::StepGraph& graph)
   return {};
 }
 
-/// Moves everybody a second time, by the same journal and the same archives. The grade finds what
-/// would be there twice. Only where the way back went to before the accounts were created: the
-/// source is only read, so what was carried back is not there, and a target account that stays
-/// would have more than its source.
-Result<engine::RunResult> move_again(const engine::EngineParts& parts,
-                                     const engine::EngineOptions& options,
-                                     engine::RunResult went_back, bool is_before_cutover) {
-  if (!is_before_cutover) {
-    print_words(
-        "the second move is not rehearsed: the plan has no rollback point before the cutover\n");
-    return went_back;
-  }
+/// Back, once more to the target, and back with mail that came there. The mail is for the second
+/// way back: the source is only read, so what the first one carried would not be there when
+/// everybody moves again.
+Result<engine::RunResult> there_and_back(const engine::EngineParts& parts,
+                                         const engine::EngineOptions& options,
+                                         const Session& session, std::uint16_t smtp_port) {
+  const auto is_over = [](const engine::RunResult& result) {
+    return result.ending != report::Ending::finished;
+  };
+  PLAN_TRY(went_back, go_back(parts, options, session, std::nullopt));
+  if (is_over(went_back)) return std::move(went_back);
   print_words("everybody moves a second time\n");
   PLAN_TRY_VOID(approve_everything(parts.journal, parts.graph));
-  return engine::run(parts, options);
+  PLAN_TRY(moved, engine::run(parts, options));
+  if (is_over(moved)) return std::move(moved);
+  return go_back(parts, options, session, smtp_port);
 }
 
 // The same graph with the target's block replaced, archives in the scratch folder, and sweeps
@@ -287,11 +295,7 @@ ExitCode run_rehearse(const Invocation& invocation) {
   run_options.place = [&](Span span) { return place_of(*project->compiled.sources, span); };
   auto result = engine::run(parts, run_options);
   if (has_way_back && result && result->ending == report::Ending::finished) {
-    bool is_before_cutover = false;
-    result = go_back(parts, run_options, session, (*target)->port(rehearsal::Service::smtp),
-                     is_before_cutover);
-    if (result && result->ending == report::Ending::finished)
-      result = move_again(parts, run_options, std::move(*result), is_before_cutover);
+    result = there_and_back(parts, run_options, session, (*target)->port(rehearsal::Service::smtp));
   }
   (*target)->stop();
   if (!result) return print_error(result.error(), format);
