@@ -34,6 +34,30 @@ bool holds_password(std::string_view url) {
          authority.substr(0, at).find(':') != std::string_view::npos;
 }
 
+/// A type as a person says it.
+std::string_view spoken(ir::Value::Type type) {
+  switch (type) {
+    case ir::Value::Type::null:
+      return "nothing";
+    case ir::Value::Type::boolean:
+      return "true or false";
+    case ir::Value::Type::integer:
+    case ir::Value::Type::number:
+      return "a number";
+    case ir::Value::Type::string:
+      return "a text";
+    case ir::Value::Type::list:
+      return "a list";
+    case ir::Value::Type::map:
+      return "a mapping";
+    case ir::Value::Type::secret:
+      return "a secret";
+    case ir::Value::Type::output:
+      return "the output of a step";
+  }
+  return "nothing";
+}
+
 }  // namespace
 
 void FieldReader::wrong_type(const Node& node, std::string_view wanted, const std::string& what) {
@@ -89,7 +113,7 @@ std::optional<std::string> FieldReader::text(const Node& node, const std::string
   if (!value) return std::nullopt;
   if (value->is_string()) return value->as_string();
   sink_.report(Kind::wrong_type, node.span,
-               fmt::format("{} is {}, where a text is needed", what, to_string(value->type())));
+               fmt::format("{} is {}, where a text is needed", what, spoken(value->type())));
   return std::nullopt;
 }
 
@@ -233,7 +257,7 @@ Value FieldReader::field(const Node& node, const Field& field, const std::string
       if (value)
         sink_.report(
             Kind::wrong_type, node.span,
-            fmt::format("{} is {}, where true or false is needed", what, to_string(value->type())));
+            fmt::format("{} is {}, where true or false is needed", what, spoken(value->type())));
       return {};
     }
     case FieldType::port:
@@ -245,7 +269,7 @@ Value FieldReader::field(const Node& node, const Field& field, const std::string
       if (!value->is_integer()) {
         sink_.report(
             Kind::wrong_type, node.span,
-            fmt::format("{} is {}, where a number is needed", what, to_string(value->type())));
+            fmt::format("{} is {}, where a number is needed", what, spoken(value->type())));
         return {};
       }
       if (value->as_integer() < minimum || value->as_integer() > maximum) {

@@ -440,7 +440,7 @@ class PlanReader {
     } else if (address->is_mapping()) {
       plan_.cutover =
           reader_.block(address, cutover_fields(), "`address` of `cutover`", address->span);
-      if (plan_.cutover["run"].is_list() && plan_.cutover["run"].size() == 0) {
+      if (is_empty_command(address->find("run"))) {
         sink_.report(Kind::bad_value, address->find("run")->span, "the command is empty")
             .help("the program and its arguments: `run: [ip, ...]`");
       }
@@ -448,6 +448,10 @@ class PlanReader {
       const Field field{"address", FieldType::word, false, {}, {}, {"operator"}};
       static_cast<void>(reader_.field(*address, field, "`address` of `cutover`"));
     }
+  }
+
+  static bool is_empty_command(const Node* run) {
+    return run != nullptr && run->is_sequence() && run->items.empty();
   }
 
   void read_finalize() {
@@ -471,7 +475,7 @@ class PlanReader {
     if (address->is_mapping()) {
       static const std::vector<Field> kFields = {Field{"run", FieldType::texts, true}};
       const Value block = reader_.block(address, kFields, "`address` of `finalize`", address->span);
-      if (block["run"].is_list() && block["run"].size() == 0) {
+      if (is_empty_command(address->find("run"))) {
         sink_.report(Kind::bad_value, address->find("run")->span, "the command is empty")
             .help("the program and its arguments: `run: [ip, ...]`");
       }

@@ -164,7 +164,10 @@ std::string show_duration_ms(std::uint64_t milliseconds) {
     return fmt::format("{:.1f} s", static_cast<double>(milliseconds) / 1000.0);
   const std::uint64_t seconds = milliseconds / 1000;
   if (seconds < 3600) return fmt::format("{} min {} s", seconds / 60, seconds % 60);
-  return fmt::format("{} h {} min", seconds / 3600, seconds % 3600 / 60);
+  const std::uint64_t hours = seconds / 3600;
+  if (hours < 48) return fmt::format("{} h {} min", hours, seconds % 3600 / 60);
+  if (hours % 24 == 0) return fmt::format("{} days", hours / 24);
+  return fmt::format("{} days {} h", hours / 24, hours % 24);
 }
 
 std::string show_count(std::uint64_t count) {

@@ -20,6 +20,7 @@ void domain_with_two_owners(const Migration& migration, Sink& sink) {
           .note(entry->second, "it stands here first");
       continue;
     }
+    if (migration.lock == nullptr) continue;
     for (const facts::LockDomain& other : migration.lock->target_domains) {
       if (other.name == domain.text) continue;
       if (std::find(other.aliases.begin(), other.aliases.end(), domain.text) == other.aliases.end())
