@@ -15,6 +15,7 @@
 #include "runtime/command/commands.h"
 #include "runtime/command/console.h"
 #include "runtime/command/errors.h"
+#include "runtime/command/free_disk.h"
 #include "runtime/command/identities.h"
 #include "runtime/command/project.h"
 #include "runtime/command/session.h"
@@ -184,7 +185,16 @@ ExitCode fetch(const ProjectFolder& folder, const Invocation& invocation) {
   if (auto written = write_text_file(folder.lock_file, text); !written)
     return print_error(written.error(), format);
   const std::string when = net::show_utc(net::system_clock().wall_ms());
-  const std::string measured = measurements_text(*source, when) + measurements_text(*target, when);
+  std::string measured = measurements_text(*source, when) + measurements_text(*target, when);
+  if (!is_about_store(plan.connections)) {
+    for (const facts::Measurement& disk :
+         measure_free_disks(folder.state_directory, folder.directory,
+                            with_pins(plan.connections, identities->shown), when)) {
+      measured += facts::write_measurement(disk);
+      if (disk.value.is_null())
+        print_words(fmt::format("not measured: {}: {}\n", disk.what, disk.how));
+    }
+  }
   if (auto written = write_text_file(folder.facts_file, measured, 0600); !written)
     return print_error(written.error(), format);
 

@@ -36,6 +36,31 @@ Outcome look_at_host(const ir::Value& block, const std::string& name, const fact
   return {};
 }
 
+/// The other doors that users and plan itself log in at. A source may have neither: what does not
+/// answer is not there.
+Outcome look_at_doors(const ir::Value& source, const std::string& address) {
+  using server::stalwart::Greeting;
+  struct Door {
+    const char* name;
+    const char* shown;
+    Greeting greeting;
+    std::int64_t port;
+  };
+  for (const Door& door : {Door{"sieve", "ManageSieve", Greeting::sieve, 4190},
+                           Door{"submission", "submission", Greeting::smtp, 587}}) {
+    const std::int64_t port = source[door.name]["port"].integer_or(door.port);
+    const auto certificate = server::stalwart::service_certificate(
+        door.greeting, address, static_cast<std::uint16_t>(port),
+        source[door.name]["security"].string_or("starttls"), soon());
+    if (!certificate) continue;
+    PLAN_TRY_VOID(server::stalwart::check_age(
+        *certificate, source["certificate_sha256"].string_or(""),
+        fmt::format("the source's {} ({} port {})", door.shown, address, port), Blame::source,
+        net::system_clock()));
+  }
+  return {};
+}
+
 Outcome look_at_source(const ir::Value& source, facts::Lock& shown) {
   const std::int64_t port = source["imap"]["port"].integer_or(143);
   const std::string address(source["address"].string_or(""));
@@ -48,7 +73,7 @@ Outcome look_at_source(const ir::Value& source, facts::Lock& shown) {
                                             fmt::format("the source ({} port {})", address, port),
                                             Blame::source, net::system_clock()));
   if (!certificate.sha256_hex.empty()) shown.certificates["source.imap"] = certificate.sha256_hex;
-  return {};
+  return look_at_doors(source, address);
 }
 
 Outcome look_at_target(const ir::Value& target, facts::Lock& shown) {

@@ -227,6 +227,7 @@ class Survey {
     account.set("quota_bytes", dovecot::quota_of(entry).value_or(quota_default));
     account.set("enabled", entry.is_enabled());
     PLAN_TRY_VOID(add_mailboxes(entry.user, address, separator, account));
+    if (account["quota_bytes"].integer_or(0) > 0) PLAN_TRY_VOID(add_quota_use(entry.user, address));
     return account;
   }
 
@@ -273,6 +274,27 @@ class Survey {
     measurements_.push_back(
         measurement(fmt::format("account/{}/bytes", address), bytes, "bytes", how));
     return add_largest_message(user, address);
+  }
+
+  /// What Dovecot itself counts against the quota; its value is in KiB.
+  Outcome add_quota_use(const std::string& user, const std::string& address) {
+    net::CommandOptions options;
+    options.output_bytes_max = kStatusBytesMax;
+    PLAN_TRY(used, source_.host().run(source_.doveadm({"-f", "tab", "quota", "get", "-u", user}),
+                                      net::Deadline::after(kCommandTime), options));
+    const std::string what = fmt::format("account/{}/quota-use", address);
+    std::optional<std::uint64_t> bytes;
+    for (const auto& row : rows_of(used.output)) {
+      if (row.size() >= 3 && row[1] == "STORAGE") bytes = number_of(row[2]) * 1024;
+    }
+    if (used.exit_code != 0 || !bytes) {
+      const std::string why = printable(trim(used.errors), 200);
+      measurements_.push_back(
+          measurement(what, {}, "bytes", why.empty() ? "doveadm quota get has no STORAGE" : why));
+      return {};
+    }
+    measurements_.push_back(measurement(what, *bytes, "bytes", "doveadm quota get"));
+    return {};
   }
 
   /// Only messages above kLargeMessageBytes are listed: their sizes are in the index, and no target

@@ -418,6 +418,8 @@ addresses: {{public: mail.example.org, proxy: 203.0.113.10, source: {source}, ta
 source:
   master_user: {{name: vmadmin, separator: "%", password: !secret file:secret}}
   imap: {imap}
+  sieve: {sieve}
+  submission: {{port: 587, security: none}}
 target:
   url: https://127.0.0.1:{port}
   login: {{user: admin, password: !secret file:secret}}
@@ -432,12 +434,12 @@ rollback_points: [before-cutover, each-account, before-finalize]
 
 
 def fetch_from(tls, answer, certificate=None, port=None, imap="{port: 143, security: none}", source="203.0.113.20", control="unix:proxy.sock",
-               pin=""):
+               pin="", sieve="{port: 4190, security: none}"):
     liar = Liar(*(certificate or tls.good), answer)
     try:
         with tempfile.TemporaryDirectory() as folder:
             folder = pathlib.Path(folder)
-            (folder / "migration.yaml").write_text(PLAN_FOR_FETCH.format(port=port or liar.port, source=source, imap=imap, control=control, pin=pin))
+            (folder / "migration.yaml").write_text(PLAN_FOR_FETCH.format(port=port or liar.port, source=source, imap=imap, control=control, pin=pin, sieve=sieve))
             (folder / "secret").write_text("Passw0rd-that-is-never-shown\n")
             (folder / "secret").chmod(0o600)
             ended = Ended(folder, "fetch")
@@ -519,6 +521,19 @@ def fetch_expired_certificate_of_the_source(tls):
     ended = fetch_from(tls, lambda head: http(), imap=f"{{port: {old.port}, security: tls}}", source=address)
     old.close()
     return (is_refused(ended, f"the certificate of the source ({address} port {old.port})", "[certificate-expired]") and
+            ended.liar.logins() == 0 and not old.requests), ended
+
+
+def fetch_expired_certificate_of_the_sources_managesieve(tls):
+    address = own_address()
+    if address is None:
+        return None, "this machine has no address but loopback"
+    good, old = Liar(*tls.good, lambda head: None, address), Liar(*tls.expired, lambda head: None, address)
+    ended = fetch_from(tls, lambda head: http(), imap=f"{{port: {good.port}, security: tls}}", source=address,
+                       sieve=f"{{port: {old.port}, security: tls}}")
+    good.close()
+    old.close()
+    return (is_refused(ended, f"the certificate of the source's ManageSieve ({address} port {old.port})", "[certificate-expired]") and
             ended.liar.logins() == 0 and not old.requests), ended
 
 

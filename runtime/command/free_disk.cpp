@@ -1,0 +1,109 @@
+#include "runtime/command/free_disk.h"
+
+#include <fmt/format.h>
+#include <netdb.h>
+#include <sys/socket.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <charconv>
+#include <chrono>
+
+#include "compiler/source/text.h"
+#include "runtime/net/host.h"
+
+namespace plan::command {
+namespace {
+
+constexpr std::chrono::seconds kLookTime{20};
+
+// The first of the usual folders of a Stalwart that is there, else the root: bytes that are free.
+constexpr const char* kFreeScript =
+    "for d in /var/lib/stalwart /opt/stalwart /var/lib /; do "
+    "[ -d \"$d\" ] && exec df -P -B1 -- \"$d\"; done";
+
+/// Whether this machine could answer at the address.
+bool is_own_address(const std::string& address) {
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_DGRAM;
+  addrinfo* found = nullptr;
+  if (address.empty() || getaddrinfo(address.c_str(), "0", &hints, &found) != 0) return false;
+  bool is_own = false;
+  for (const addrinfo* one = found; one != nullptr && !is_own; one = one->ai_next) {
+    const int probe = socket(one->ai_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (probe < 0) continue;
+    is_own = bind(probe, one->ai_addr, one->ai_addrlen) == 0;
+    ::close(probe);
+  }
+  freeaddrinfo(found);
+  return is_own;
+}
+
+/// The fourth column of the second line of `df -P -B1`, and the last: where it is mounted.
+struct Free {
+  std::int64_t bytes = -1;
+  std::string mounted;
+};
+Free read_df(std::string_view output) {
+  Free space;
+  const std::vector<std::string_view> lines = split(output, '\n');
+  if (lines.size() < 2) return space;
+  std::vector<std::string_view> words;
+  for (const std::string_view word : split(lines[1], ' ')) {
+    if (!word.empty()) words.push_back(word);
+  }
+  if (words.size() < 6) return space;
+  std::int64_t bytes = -1;
+  const auto [end, failure] =
+      std::from_chars(words[3].data(), words[3].data() + words[3].size(), bytes);
+  if (failure == std::errc() && end == words[3].data() + words[3].size()) space.bytes = bytes;
+  space.mounted = std::string(words[5]);
+  return space;
+}
+
+facts::Measurement of_target(const std::string& plan_directory, const ir::Value& target) {
+  facts::Measurement space{.what = "disk/target/free", .unit = "bytes"};
+  const ir::Value& host = target["host"];
+  const bool has_machine = host.is_map() && !host["ssh"].is_null();
+  if (!has_machine && !is_own_address(std::string(target["address"].string_or("")))) {
+    space.how = "the plan does not say how the target's machine is reached (`hosts: target`)";
+    return space;
+  }
+  const net::Deadline deadline = net::Deadline::after(kLookTime);
+  net::HostPool pool(plan_directory);
+  auto machine = pool.open(has_machine ? host : ir::Value(), deadline);
+  if (!machine) {
+    space.how = machine.error().to_line();
+    return space;
+  }
+  const auto ran = (*machine)->run({"sh", "-c", kFreeScript}, deadline, {});
+  const Free seen = ran ? read_df(ran->output) : Free();
+  if (seen.bytes < 0) {
+    space.how = ran ? "df said nothing that can be read: " + printable(trim(ran->errors), 200)
+                    : ran.error().to_line();
+    return space;
+  }
+  space.value = seen.bytes;
+  space.how = "df of " + printable(seen.mounted, 200);
+  return space;
+}
+
+}  // namespace
+
+std::vector<facts::Measurement> measure_free_disks(const std::string& state_directory,
+                                                   const std::string& plan_directory,
+                                                   const ir::Value& connections,
+                                                   const std::string& when) {
+  std::vector<facts::Measurement> measured;
+  facts::Measurement local{.what = "disk/local/free", .unit = "bytes", .how = "statvfs of .plan"};
+  struct statvfs disk {};
+  if (statvfs(state_directory.c_str(), &disk) == 0)
+    local.value =
+        static_cast<std::int64_t>(disk.f_bavail) * static_cast<std::int64_t>(disk.f_frsize);
+  measured.push_back(std::move(local));
+  measured.push_back(of_target(plan_directory, connections["target"]));
+  for (facts::Measurement& one : measured) one.when = when;
+  return measured;
+}
+
+}  // namespace plan::command
