@@ -1,8 +1,11 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <map>
 #include <set>
 
 #include "compiler/diff/change.h"
+#include "compiler/ir/json.h"
 
 namespace plan::diff {
 namespace {
@@ -29,6 +32,49 @@ std::size_t count_changes(const std::vector<StepChange>& steps) {
 /// and then each waits for half of the time on average.
 constexpr std::uint64_t kReloadApartMs = 1000;
 constexpr std::uint64_t kOneBehindTheOther = 3;
+
+/// What finalize puts back is as it was as long as nothing has changed it: without a word it would
+/// stand there as if there were nothing to do.
+class ChangedBefore {
+ public:
+  explicit ChangedBefore(const ir::StepGraph& graph) : graph_(graph) {}
+
+  /// In topological order: a step that would change something.
+  void add(ir::StepId step) {
+    if (graph_.stage(step) == ir::Stage::finalize) return;
+    const ir::Value arguments = graph_.arguments(step);
+    if (graph_.kind(step) == ir::StepKind::admin_keys) {
+      for (const ir::Value& address : arguments["addresses"].items()) {
+        by_object_.emplace(
+            key_of("MemoryLookupKey",
+                   ir::Value::map({{"namespace", arguments["namespace"]}, {"key", address}})),
+            step);
+      }
+    } else if (arguments["object"].is_string()) {
+      by_object_.emplace(key_of(arguments["object"].as_string(), arguments["match"]), step);
+    }
+  }
+
+  /// The earlier step whose change a finalize step takes away.
+  [[nodiscard]] std::optional<ir::StepId> behind(ir::StepId step) const {
+    const ir::StepKind kind = graph_.kind(step);
+    if (graph_.stage(step) != ir::Stage::finalize || by_object_.empty() ||
+        (kind != ir::StepKind::admin_update && kind != ir::StepKind::admin_destroy))
+      return std::nullopt;
+    const ir::Value arguments = graph_.arguments(step);
+    const auto found =
+        by_object_.find(key_of(arguments["object"].string_or(""), arguments["match"]));
+    return found == by_object_.end() ? std::nullopt : std::optional<ir::StepId>(found->second);
+  }
+
+ private:
+  static std::string key_of(std::string_view object, const ir::Value& match) {
+    return fmt::format("{} {}", object, match.is_map() ? ir::canonical_json(match) : "");
+  }
+
+  const ir::StepGraph& graph_;
+  std::map<std::string, ir::StepId, std::less<>> by_object_;
+};
 
 /// Clients wait from proxy.hold to the commit, and steps that do not wait for one another run side
 /// by side: the hold is the longest chain of steps in between.
@@ -74,6 +120,12 @@ class Holds {
   std::vector<std::uint32_t> via_;
   bool has_clients_hold_ = false;
 };
+
+std::string put_back_words(const ir::StepGraph& graph, ir::StepId earlier, ir::StepKind kind) {
+  return fmt::format(
+      "{} what `{}` {}", kind == ir::StepKind::admin_destroy ? "takes away" : "puts back",
+      graph.id(earlier), graph.kind(earlier) == ir::StepKind::admin_update ? "changes" : "creates");
+}
 
 }  // namespace
 
@@ -134,6 +186,7 @@ ChangeSet compare(const ir::StepGraph& graph,
   }
   std::vector<std::unordered_map<std::uint32_t, std::size_t>> account_at(waves.size());
   Holds holds(graph);
+  ChangedBefore changed(graph);
   std::unordered_map<std::uint32_t, std::pair<std::uint64_t, ir::StepId>> longest;  // by row
 
   for (const ir::StepId id : graph.order()) {
@@ -155,6 +208,15 @@ ChangeSet compare(const ir::StepGraph& graph,
         return difference.is.is_null() && difference.wanted.is_null();
       });
       step.remark = seen.remark;
+      if (step.standing != ir::Standing::satisfied) {
+        changed.add(id);
+      } else if (const auto earlier = changed.behind(id)) {
+        step.standing = ir::Standing::unknowable;
+        // Of the keys one text for all, so that they are shown once.
+        step.remark = graph.kind(*earlier) == ir::StepKind::admin_keys
+                          ? std::string("takes away the key that the move of its account makes")
+                          : put_back_words(graph, *earlier, step.kind);
+      }
       cost = {seen.messages, seen.bytes, seen.duration_ms, seen.hold_ms};
     }
     const auto wave = static_cast<std::size_t>(graph.wave(id));

@@ -131,9 +131,9 @@ void markdown_steps(std::string& out, const std::vector<StepChange>& steps, bool
     std::string what =
         step.standing == ir::Standing::satisfied ? "nothing to do" : cell(step.remark);
     for (const ir::Difference& difference : step.differences) {
-      what +=
-          fmt::format("{}{}: {} → {}", what.empty() ? "" : "<br>", cell(difference.path),
-                      cell(show_value(difference.is, 60)), cell(show_value(difference.wanted, 60)));
+      what += fmt::format("{}{}: {} → {}", what.empty() ? "" : "<br>", cell(difference.path),
+                          cell(show_value(difference.is, 300)),
+                          cell(show_value(difference.wanted, 300)));
     }
     out += fmt::format("| {} | {} | {} | {} | {} |\n", sign_of(step), cell(name_of(steps, run)),
                        to_string(effect_of(step)), to_string(kind.undo), what);

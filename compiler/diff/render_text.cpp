@@ -10,6 +10,9 @@
 namespace plan::diff {
 namespace {
 
+/// A value that fits on a few lines is shown whole.
+constexpr std::size_t kValueWidth = 500;
+
 struct Colours {
   std::string_view bold, green, yellow, red, blue, dim, reset;
 };
@@ -42,8 +45,18 @@ void draw_differences(std::string& out, const StepChange& step, std::string_view
                       const RenderOptions& options) {
   const std::size_t room = options.width_columns > 60 ? (options.width_columns - 30) / 2 : 20;
   for (const ir::Difference& difference : step.differences) {
-    out += fmt::format("{}      {}: {} -> {}\n", indent, printable(difference.path),
-                       show_value(difference.is, room), show_value(difference.wanted, room));
+    const std::string is = show_value(difference.is, kValueWidth);
+    const std::string wanted = show_value(difference.wanted, kValueWidth);
+    const std::string path = printable(difference.path);
+    if (display_width(is) <= room && display_width(wanted) <= room) {
+      out += fmt::format("{}      {}: {} -> {}\n", indent, path, is, wanted);
+    } else if (difference.is.is_null()) {
+      out += fmt::format("{}      {}: {} ->\n{}          {}\n", indent, path, is, indent, wanted);
+    } else {
+      // Side by side they would have to be cut, just where they differ.
+      out += fmt::format("{}      {}:\n{}          {}\n{}       -> {}\n", indent, path, indent, is,
+                         indent, wanted);
+    }
   }
   if (!step.remark.empty() && step.standing != ir::Standing::satisfied)
     out += fmt::format("{}      {}\n", indent, printable(step.remark, 400));

@@ -104,14 +104,14 @@ class AddressMoveDriver final : public step::StepDriver {
       for (const Door& door : doors) {
         const auto greeting = greeting_at(address, door);
         if (!greeting)
-          return fmt::format("{} port {} of {} does not answer", address, door.port, name);
+          return fmt::format("{} is {}, where nobody answers on port {}", name, address, door.port);
         const bool is_ours =
             std::any_of(tokens.begin(), tokens.end(), [&greeting](const std::string& token) {
               return greeting->find(token) != std::string::npos;
             });
         if (!is_ours)
-          return fmt::format("{} port {} of {} is answered by another server", address, door.port,
-                             name);
+          return fmt::format("{} is {}, where no proxy answers on port {}", name, address,
+                             door.port);
       }
     }
     return std::string();

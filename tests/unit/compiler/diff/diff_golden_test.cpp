@@ -237,6 +237,50 @@ TEST(Diff, AMemberThatIsEmptyAndIsToBeIsNoDifference) {
   EXPECT_EQ(compare(world.graph, world.seen, {}, "x").stages[0].steps[0].differences.size(), 1U);
 }
 
+TEST(Diff, WhatFinalizeTakesAwayAgainIsNoNothingToDo) {
+  ir::StepGraph graph;
+  const auto add = [&](const char* id, StepKind kind, Stage stage, Value arguments) {
+    ir::StepShape shape;
+    shape.kind = kind;
+    shape.stage = stage;
+    shape.id_pattern = id;
+    shape.arguments = std::move(arguments);
+    return graph.add_step(graph.add_shape(std::move(shape)), ir::RowId::none, ir::WaveId::none);
+  };
+  const Value match = Value::map({{"name", "source"}});
+  const auto route = add("target/route", StepKind::admin_upsert, Stage::prepare,
+                         Value::map({{"object", "MtaRoute"}, {"match", match}}));
+  const auto strategy = add("target/strategy", StepKind::admin_update, Stage::prepare,
+                            Value::map({{"object", "MtaOutboundStrategy"}}));
+  const auto again = add("finalize/strategy", StepKind::admin_update, Stage::finalize,
+                         Value::map({{"object", "MtaOutboundStrategy"}}));
+  const auto gone = add("finalize/route", StepKind::admin_destroy, Stage::finalize,
+                        Value::map({{"object", "MtaRoute"}, {"match", match}}));
+  const auto other =
+      add("finalize/other", StepKind::admin_destroy, Stage::finalize,
+          Value::map({{"object", "MtaRoute"}, {"match", Value::map({{"name", "other"}})}}));
+  graph.add_edge(route, strategy);
+  graph.add_edge(strategy, again);
+  graph.add_edge(again, gone);
+  graph.add_edge(gone, other);
+  ASSERT_FALSE(graph.freeze());
+  std::unordered_map<std::uint32_t, Observation> seen;
+  seen[static_cast<std::uint32_t>(route)].standing = Standing::absent;
+  seen[static_cast<std::uint32_t>(strategy)].standing = Standing::differs;
+  for (const ir::StepId step : {again, gone, other})
+    seen[static_cast<std::uint32_t>(step)].standing = Standing::satisfied;
+  const ChangeSet before = compare(graph, seen, {}, "x");
+  EXPECT_EQ(before.change_count(), 4U) << "the route that nobody makes is no change";
+  const std::vector<StepChange>& steps = before.stages[3].steps;
+  EXPECT_EQ(steps[0].remark, "puts back what `target/strategy` changes");
+  EXPECT_EQ(steps[1].remark, "takes away what `target/route` creates");
+  EXPECT_EQ(steps[2].standing, Standing::satisfied);
+  // Everything was done, and stands as done: nothing is left.
+  for (const ir::StepId step : {route, strategy})
+    seen[static_cast<std::uint32_t>(step)].standing = Standing::satisfied;
+  EXPECT_EQ(compare(graph, seen, {}, "x").change_count(), 0U);
+}
+
 TEST(Diff, ColourAddsNothingButColour) {
   const World world(2);
   const ChangeSet changes = compare(world.graph, world.seen, {}, "x");
