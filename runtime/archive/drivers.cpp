@@ -413,6 +413,9 @@ class DeltaDriver final : public ArchiveDriver {
     early.snapshot = snapshot.get();
     PLAN_TRY(report, carry_back(room.archive, room.source, target, early));
     snapshots_->keep(account_of(context), snapshot);
+    if (context.say && report.changes() > 0)
+      context.say(fmt::format("{}: carried back to the source before the hold: {}",
+                              account_of(context), report.to_text()));
     if (report.refused.empty()) return {};
     return Error(errors::carry_back_refused,
                  fmt::format("the source refuses {} of the messages that arrived at the target",

@@ -114,7 +114,9 @@ ExitCode run_apply(const Invocation& invocation) {
       for (const std::string& line : drift) print_words(line + "\n");
       return print_error(
           Error(errors::world_has_drifted,
-                fmt::format("{} steps were reviewed against another world", drift.size())),
+                fmt::format(
+                    "{} reviewed against another world",
+                    drift.size() == 1 ? "1 step was" : fmt::format("{} steps were", drift.size()))),
           format);
     }
   }
@@ -146,7 +148,9 @@ ExitCode run_apply(const Invocation& invocation) {
   options.waits_for_approval = invocation.has("--wait-for-approval");
   options.takes_over_lease = invocation.has("--take-over");
   options.leases = std::move(*leases);
-  options.place = [&](Span span) { return place_in(review->saved, span); };
+  const SourceSet sources = sources_of(review->saved);
+  options.place = [&](Span span) { return place_of(sources, span); };
+  signals.leave_words_to_the_run();
   auto result = engine::run(parts, options);
   if (!result) return print_error(result.error(), format);
   return show_ending(*result);

@@ -13,6 +13,7 @@
 #include "runtime/command/errors.h"
 #include "runtime/command/project.h"
 #include "runtime/engine/journal.h"
+#include "runtime/engine/subject.h"
 
 namespace plan::command {
 namespace {
@@ -86,8 +87,11 @@ Page explain_step(const ir::StepGraph& graph, ir::StepId step, const Project& pr
   options.is_read_only = true;
   auto journal = engine::open_journal(project.folder.journal_file, options);
   const std::string id = graph.id(step);
-  const std::string place = place_of(*project.compiled.sources, graph.origin(step));
-  Page page{ir::Value::map({{"format", 1}, {"step", id}, {"caused_by", place}}), id + "\n"};
+  const std::string procedure = place_of(*project.compiled.sources, graph.origin(step));
+  const std::string place = place_of(*project.compiled.sources, engine::cause_of(graph, step));
+  Page page{
+      ir::Value::map({{"format", 1}, {"step", id}, {"caused_by", place}, {"procedure", procedure}}),
+      id + "\n"};
   if (auto explained = engine::explain_step(graph, journal ? journal->get() : nullptr, id);
       explained && *explained) {
     ir::List lines;
@@ -100,7 +104,8 @@ Page explain_step(const ir::StepGraph& graph, ir::StepId step, const Project& pr
     page.document.set("state", (*explained)->state);
     page.document.set("lines", std::move(lines));
   }
-  page.text += fmt::format("  caused by {}\n", place);
+  page.text += place == procedure ? fmt::format("  caused by {}\n", place)
+                                  : fmt::format("  caused by {}, by {}\n", place, procedure);
   const ir::Value arguments = graph.arguments(step);
   ir::Value shown = ir::Value::map();
   for (const ir::ArgumentSpec& argument : ir::arguments_of(graph.kind(step))) {

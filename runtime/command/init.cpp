@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include "compiler/ir/json.h"
+#include "compiler/source/text.h"
 #include "embedded/plan_templates.h"
 #include "runtime/command/commands.h"
 #include "runtime/command/console.h"
@@ -66,9 +67,10 @@ ExitCode run_init(const Invocation& invocation) {
     }
     return ExitCode::done;
   }
-  return print_error(Error(errors::nothing_of_that_name,
-                           fmt::format("there is no kind `{}`; there are {}", wanted, kinds())),
-                     format);
+  return print_error(
+      Error(errors::bad_option, fmt::format("--from: there is no kind `{}`; there are {}",
+                                            printable(wanted, 100), kinds())),
+      format);
 }
 
 }  // namespace plan::command

@@ -35,9 +35,11 @@ Outcome is_in_the_run(engine::Journal& journal, std::string_view subject) {
     names.push_back("account:" + std::string(graph.row_name(static_cast<ir::RowId>(row))));
   if (std::find(names.begin(), names.end(), subject) != names.end()) return {};
   const auto near = nearest(subject, {names.begin(), names.end()});
-  return Error(errors::nothing_of_that_name,
-               fmt::format("the run has no `{}`{}", printable(subject, 300),
-                           near ? fmt::format("; did you mean `{}`?", *near) : ""));
+  return Error(
+      errors::nothing_of_that_name,
+      fmt::format("the run has no {} `{}`{}", subject.substr(0, subject.find(':')),
+                  printable(report::approval_name(subject), 300),
+                  near ? fmt::format("; did you mean `{}`?", report::approval_name(*near)) : ""));
 }
 
 ExitCode leave_request(const Invocation& invocation, engine::Request request) {
@@ -99,7 +101,8 @@ ExitCode run_trace(const Invocation& invocation) {
                                       {"what", moment.what},
                                       {"attempt", moment.attempt},
                                       {"text", moment.text},
-                                      {"place", moment.place}}));
+                                      {"place", moment.place},
+                                      {"procedure", moment.procedure}}));
     }
     print_result(
         ir::write_json(
@@ -109,9 +112,15 @@ ExitCode run_trace(const Invocation& invocation) {
     return ExitCode::done;
   }
   for (const report::MomentRecord& moment : *moments) {
-    print_result(fmt::format("{}  {:<14} {}{}{}{}\n", net::show_utc(moment.wall_ms), moment.what,
-                             moment.step, moment.text.empty() ? "" : ": ", printable(moment.text),
-                             moment.place.empty() ? "" : fmt::format("  ({})", moment.place)));
+    std::string line =
+        fmt::format("{}  {:<14} {}", net::show_utc(moment.wall_ms), moment.what, moment.step);
+    if (!moment.text.empty()) line += (moment.step.empty() ? "" : ": ") + printable(moment.text);
+    if (!moment.place.empty()) line += fmt::format("  ({}", moment.place);
+    if (!moment.place.empty() && moment.procedure != moment.place)
+      line += fmt::format(", by {}", moment.procedure);
+    if (!moment.place.empty()) line += ")";
+    line.erase(line.find_last_not_of(' ') + 1);
+    print_result(line + "\n");
   }
   return ExitCode::done;
 }

@@ -133,6 +133,23 @@ std::vector<std::string> silenced_findings(const Project& project) {
   return lines;
 }
 
+std::vector<std::string> warnings_of(const Project& project) {
+  constexpr std::size_t kShown = 20;
+  std::vector<std::string> lines;
+  std::size_t count = 0;
+  for (const Diagnostic& diagnostic : project.compiled.diagnostics) {
+    if (diagnostic.severity != Severity::warning || diagnostic.kind == Kind::untested_version)
+      continue;
+    if (++count > kShown) continue;
+    lines.push_back(fmt::format("{}: warning: {} [{}]",
+                                place_of(*project.compiled.sources, diagnostic.span),
+                                diagnostic.message, info(diagnostic.kind).name));
+  }
+  if (count > kShown)
+    lines.push_back(fmt::format("and {} more warnings: plan check", count - kShown));
+  return lines;
+}
+
 std::string place_of(const SourceSet& sources, Span span) {
   if (!span.is_known() || static_cast<std::size_t>(span.file) > sources.size()) return {};
   const Position position = sources.position(span.file, span.begin);

@@ -54,6 +54,9 @@ struct ProjectFiles {
 
 /// What the plan silences, a line each with its place and the reason; named in every diff.
 [[nodiscard]] std::vector<std::string> silenced_findings(const Project& project);
+/// What `plan check` warns of, one line each, for who reviews a diff and has not seen the check.
+/// Servers that were not tried are left to untried_servers.
+[[nodiscard]] std::vector<std::string> warnings_of(const Project& project);
 
 /// "migration.yaml:33:5".
 [[nodiscard]] std::string place_of(const SourceSet& sources, Span span);

@@ -293,6 +293,7 @@ ExitCode run_rehearse(const Invocation& invocation) {
   run_options.plan_name = project->compiled.plan->name;
   run_options.state_directory = scratch.path();
   run_options.place = [&](Span span) { return place_of(*project->compiled.sources, span); };
+  signals.leave_words_to_the_run();
   auto result = engine::run(parts, run_options);
   if (has_way_back && result && result->ending == report::Ending::finished) {
     result = there_and_back(parts, run_options, session, (*target)->port(rehearsal::Service::smtp));

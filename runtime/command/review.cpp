@@ -10,6 +10,7 @@
 #include "runtime/engine/errors.h"
 #include "runtime/engine/journal.h"
 #include "runtime/engine/recovery.h"
+#include "runtime/engine/subject.h"
 #include "runtime/net/clock.h"
 
 namespace plan::command {
@@ -72,6 +73,7 @@ Review review_project(Project project, Session& session, const step::StopSignal&
     saved.notes.push_back(
         fmt::format("what was done already is not known: {}", marked.error().to_line()));
   for (const std::string& line : silenced_findings(project)) saved.notes.push_back(line);
+  for (std::string& line : warnings_of(project)) saved.notes.push_back(std::move(line));
   const std::size_t before = saved.notes.size();
   for (const Observations::Failure& failure : seen.failures) {
     if (saved.notes.size() - before == kFailuresNamed) break;
@@ -106,27 +108,19 @@ Result<Review> read_review(const std::string& file) {
   return review;
 }
 
-std::string place_in(const ir::SavedPlan& saved, Span span) {
-  const auto index = static_cast<std::size_t>(span.file);
-  if (!span.is_known() || index > saved.sources.size()) return {};
-  const auto& [name, text] = saved.sources[index - 1];
-  SourceSet one;
-  const FileId file = one.add(name, text);
-  const Position position = one.position(file, span.begin);
-  return fmt::format("{}:{}:{}", name, position.line, position.column);
+SourceSet sources_of(const ir::SavedPlan& saved) {
+  SourceSet sources;
+  for (const auto& [name, text] : saved.sources) sources.add(name, text);
+  return sources;
 }
 
 diff::ChangeSet changes_of(const Review& review) {
-  SourceSet sources;
-  for (const auto& [name, text] : review.saved.sources) sources.add(name, text);
+  const SourceSet sources = sources_of(review.saved);
   diff::Places places;
   const ir::StepGraph& graph = review.saved.graph;
   for (const ir::StepId step : graph.order()) {
-    const ir::RowId row = graph.row(step);
-    const Span origin = row == ir::RowId::none || !graph.row_origin(row).is_known()
-                            ? graph.origin(step)
-                            : graph.row_origin(row);
-    places.emplace(static_cast<std::uint32_t>(step), place_of(sources, origin));
+    places.emplace(static_cast<std::uint32_t>(step),
+                   place_of(sources, engine::cause_of(graph, step)));
   }
   diff::ChangeSet changes =
       diff::compare(graph, review.saved.observations, places, review.saved.plan_name);

@@ -36,7 +36,7 @@ struct Review {
 /// step. Steps whose fingerprint was not known are not compared.
 [[nodiscard]] std::vector<std::string> drift_since(const Review& review, const Observations& now);
 
-/// The place of a step's origin in the review's own sources.
-[[nodiscard]] std::string place_in(const ir::SavedPlan& saved, Span span);
+/// What the spans of a saved graph point into.
+[[nodiscard]] SourceSet sources_of(const ir::SavedPlan& saved);
 
 }  // namespace plan::command

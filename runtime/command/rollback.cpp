@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 
 #include "compiler/ir/json.h"
@@ -12,6 +13,7 @@
 #include "runtime/command/review.h"
 #include "runtime/command/run_ending.h"
 #include "runtime/command/stop_on_signal.h"
+#include "runtime/engine/errors.h"
 
 namespace plan::command {
 namespace {
@@ -26,6 +28,29 @@ std::optional<engine::RollbackGoal> goal_of(const Invocation& invocation) {
     return engine::OfAccount{lower_ascii(invocation.value("--account"))};
   if (invocation.has("--wave")) return engine::OfWave{invocation.value("--wave")};
   return engine::ToPoint{invocation.value("--to")};
+}
+
+/// A misspelt name is said to be one, instead of having nothing to undo.
+Outcome is_in(const ir::StepGraph& graph, const engine::RollbackGoal& goal) {
+  std::vector<std::string_view> names;
+  std::string wanted;
+  const char* what = "account";
+  if (const auto* of_account = std::get_if<engine::OfAccount>(&goal)) {
+    wanted = of_account->account;
+    for (std::size_t row = 1; row <= graph.row_count(); ++row)
+      names.push_back(graph.row_name(static_cast<ir::RowId>(row)));
+  } else if (const auto* of_wave = std::get_if<engine::OfWave>(&goal)) {
+    wanted = of_wave->wave;
+    what = "wave";
+    for (const ir::WaveInfo& wave : graph.waves()) names.push_back(wave.name);
+  } else {
+    return {};  // the points that were reached are in the journal
+  }
+  if (std::find(names.begin(), names.end(), wanted) != names.end()) return {};
+  const auto near = nearest(wanted, names);
+  return Error(errors::nothing_of_that_name,
+               fmt::format("the run has no {} `{}`{}", what, printable(wanted, 300),
+                           near ? fmt::format("; did you mean `{}`?", *near) : ""));
 }
 
 /// What would be undone, newest first; of several accounts one line each.
@@ -51,8 +76,14 @@ void show_plan(const engine::RollbackPlan& planned) {
       count_of.erase(count);
     }
   }
-  for (const engine::RollbackStep& step : planned.barred)
-    print_result(fmt::format("cannot undo {} ({})\n", step.step, to_string(step.undo)));
+}
+
+/// What no rollback passes. The steps behind it would be undone by nobody now: they are not shown.
+void show_barred(const engine::RollbackPlan& planned) {
+  for (const engine::RollbackStep& step : planned.barred) {
+    if (step.undo == ir::UndoPolicy::irreversible)
+      print_result(fmt::format("cannot undo {} ({})\n", step.step, to_string(step.undo)));
+  }
 }
 
 ir::Value steps_document(const std::vector<engine::RollbackStep>& steps) {
@@ -106,6 +137,12 @@ ExitCode run_rollback(const Invocation& invocation) {
     return print_error(existing.error(), format);
   auto journal = engine::open_journal(folder.journal_file);
   if (!journal) return print_error(journal.error(), format);
+  // Before anything is looked at and anybody is asked; the lock itself is taken later.
+  if ((*journal)->is_locked_by_somebody()) {
+    return print_error(Error(engine::errors::run_in_progress,
+                             fmt::format("{} is held by another process", folder.journal_file)),
+                       format);
+  }
   // The graph that was applied, from the journal: the plan may have been edited or be gone.
   auto run = (*journal)->latest_run();
   if (!run) return print_error(run.error(), format);
@@ -113,14 +150,16 @@ ExitCode run_rollback(const Invocation& invocation) {
     return print_error(Error(errors::nothing_of_that_name, "nothing was applied yet"), format);
   auto graph = (*journal)->graph((*run)->graph_digest);
   if (!graph) return print_error(graph.error(), format);
+  if (auto known = is_in(*graph, *goal); !known) return print_error(known.error(), format);
   auto planned = engine::plan_rollback(**journal, *graph, *goal);
   if (!planned) return print_error(planned.error(), format);
   const bool is_text = format == "text" && invocation.value("--events") != "-";
-  if (is_text) show_plan(*planned);
   if (auto open = engine::check_not_barred(*planned, *goal); !open) {
     if (!is_text) print_plan(*planned, {});
+    if (is_text) show_barred(*planned);
     return print_error(open.error(), format);
   }
+  if (is_text) show_plan(*planned);
   step::StopSignal stop;
   const StopOnSignal signals(stop);
   Session session(folder, connections_of(*graph));
@@ -148,6 +187,7 @@ ExitCode run_rollback(const Invocation& invocation) {
   auto leases = session.leases(holder_name());
   if (!leases) return print_error(leases.error(), format);
   options.leases = std::move(*leases);
+  signals.leave_words_to_the_run();
   auto result = engine::roll_back(parts, options, *goal);
   if (!result) return print_error(result.error(), format);
   return show_ending(*result);

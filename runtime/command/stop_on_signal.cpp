@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <atomic>
 #include <csignal>
 #include <string_view>
 
@@ -10,21 +11,16 @@
 namespace plan::command {
 namespace {
 
-// A signal handler can reach nothing but a global; it is set while a StopOnSignal lives.
+// A signal handler can reach nothing but globals; they are set while a StopOnSignal lives.
 step::StopSignal* current_stop = nullptr;
+std::atomic<bool> is_told_by_the_run{false};
 
 void on_signal(int number) {
   if (current_stop == nullptr) return;
-  const bool is_again = current_stop->is_requested();
   current_stop->request();
-  if (number == SIGINT) {
-    constexpr std::string_view kFirst =
-        "\nstopping: accounts that are held are finished or undone first\n";
-    constexpr std::string_view kAgain =
-        "\nstill stopping: held accounts come first; users would wait for nothing otherwise\n";
-    const std::string_view text = is_again ? kAgain : kFirst;
-    [[maybe_unused]] const auto written = write(STDERR_FILENO, text.data(), text.size());
-  }
+  if (number != SIGINT || is_told_by_the_run) return;
+  constexpr std::string_view kText = "\nstopping\n";
+  [[maybe_unused]] const auto written = write(STDERR_FILENO, kText.data(), kText.size());
 }
 
 void handle(int number, void (*handler)(int)) {
@@ -45,12 +41,15 @@ bool is_ignored(int number) {
 StopOnSignal::StopOnSignal(step::StopSignal& stop) {
   PLAN_CHECK(current_stop == nullptr, "a command runs one thing that can be stopped");
   current_stop = &stop;
+  is_told_by_the_run = false;
   handle(SIGINT, on_signal);
   handle(SIGTERM, on_signal);
   // The terminal is gone. Whoever said `nohup` wants the run to go on.
   has_hang_up_ = !is_ignored(SIGHUP);
   if (has_hang_up_) handle(SIGHUP, on_signal);
 }
+
+void StopOnSignal::leave_words_to_the_run() const { is_told_by_the_run = true; }
 
 StopOnSignal::~StopOnSignal() {
   handle(SIGINT, SIG_DFL);

@@ -31,7 +31,10 @@ struct Graded {
 // The step of a move that grades is read-only: verify is that step, for every account, at any time.
 Graded grade(const ir::StepGraph& graph, ir::StepId id, Session& session,
              const ProjectFolder& folder, const step::StopSignal& stop) {
-  const ir::Value arguments = graph.arguments(id);
+  // Whatever the grade: here it is only told.
+  ir::Value arguments = graph.arguments(id);
+  arguments.set("accept",
+                ir::Value::list({"perfect", "good", "investigate", "poor", "not-checked"}));
   const std::string step = graph.id(id);
   Graded graded{std::string(arguments["account"].string_or("")), "not-checked", {}};
   step::StepDriver* driver = session.drivers().find(graph.kind(id));

@@ -46,6 +46,7 @@ class Execution {
     PLAN_TRY_VOID(restore(std::move(recovered)));
     PLAN_TRY(before, parts_.journal.requests(0));
     if (!before.empty()) last_request_ = before.back().id;
+    steer(steering_of(before));
     last_poll_ = parts_.clock.now();
     while (true) {
       const bool is_over = session_.fatal().has_value();
@@ -53,7 +54,10 @@ class Execution {
       if (!is_over) {
         wake_due();
         PLAN_TRY_VOID(look_at_requests());
-        if (parts_.stop.is_requested()) drain(DrainReason::stop_signal);
+        if (parts_.stop.is_requested()) {
+          session_.tell_stop([this] { return accounts_held(); });
+          drain(DrainReason::stop_signal);
+        }
         PLAN_TRY_VOID(look_at_approvals());
         tell_waves();
         begun = dispatch();
@@ -93,11 +97,17 @@ class Execution {
     }
     scheduler_.start();
     std::uint64_t accounts = 0;
+    std::uint64_t moved = 0;
     for (std::size_t w = 1; w <= parts_.graph.waves().size(); ++w) {
-      accounts += scheduler_.wave_counts(static_cast<WaveId>(w)).rows;
+      const Scheduler::WaveCounts wave = scheduler_.wave_counts(static_cast<WaveId>(w));
+      accounts += wave.rows;
+      moved += wave.moved;
+      // It was told when it was so.
+      if (wave.is_over && wave.moved == wave.rows) waves_told_[w] = Told::ended;
     }
     runner_.emit(report::RunStarted{session_.info().run_id, options_.plan_name, parts_.graph.size(),
-                                    recovered.done.size(), accounts, session_.is_resumed(), false});
+                                    recovered.done.size(), accounts, session_.is_resumed(), false,
+                                    moved});
     for (std::string& notice : recovered.notices) runner_.emit(report::Notice{std::move(notice)});
     return {};
   }
@@ -222,6 +232,17 @@ class Execution {
     scheduler_.on_hold_ended(parts_.graph.row(step), held_ms);
   }
 
+  [[nodiscard]] std::vector<std::string> accounts_held() const {
+    std::vector<std::string> names;
+    for (std::size_t i = 1; i <= parts_.graph.row_count(); ++i) {
+      const auto row = static_cast<RowId>(i);
+      const RowPhase phase = scheduler_.phase(row);
+      if (phase == RowPhase::held || phase == RowPhase::undoing)
+        names.push_back(account_of(parts_.graph, row));
+    }
+    return names;
+  }
+
   void drain(DrainReason reason) {
     if (drain_reason_ == DrainReason::none) drain_reason_ = reason;
     scheduler_.drain();
@@ -246,7 +267,7 @@ class Execution {
           runner_.emit(report::Notice{"resumed"});
           break;
         case RequestKind::throttle:
-          throttle(request);
+          steer({.parallel_of_host = steering_of({request}).parallel_of_host});
           break;
         case RequestKind::stop:
           drain(DrainReason::stop_request);
@@ -256,23 +277,23 @@ class Execution {
     return {};
   }
 
-  void throttle(const Request& request) {
+  void steer(const Steering& steering) {
+    if (steering.is_paused) {
+      scheduler_.pause(true);
+      runner_.emit(report::Notice{"paused earlier: nothing begins until plan resume"});
+    }
     SchedulerLimits limits = scheduler_.limits();
-    const std::int64_t connections =
-        std::clamp<std::int64_t>(request.parameters["connections"].integer_or(0), 0, 1'000'000);
-    const auto bound = static_cast<std::uint32_t>(connections);
-    if (request.subject == "source") {
-      limits.source_parallel = bound;
-    } else if (request.subject == "target") {
-      limits.target_parallel = bound;
-    } else {
-      runner_.emit(report::Notice{fmt::format("`{}` cannot be throttled", request.subject)});
-      return;
+    for (const auto& [host, bound] : steering.parallel_of_host) {
+      if (host != "source" && host != "target") {
+        runner_.emit(report::Notice{fmt::format("`{}` cannot be throttled", host)});
+        continue;
+      }
+      (host == "source" ? limits.source_parallel : limits.target_parallel) = bound;
+      runner_.emit(report::Notice{bound == 0 ? fmt::format("{}: no bound", host)
+                                             : fmt::format("{}: at most {} {} at a time", host,
+                                                           bound, bound == 1 ? "step" : "steps")});
     }
     scheduler_.set_limits(limits);
-    runner_.emit(report::Notice{
-        bound == 0 ? fmt::format("{}: no bound", request.subject)
-                   : fmt::format("{}: at most {} steps at a time", request.subject, bound)});
   }
 
   /// Opens gates whose approval has come.
@@ -374,12 +395,16 @@ class Execution {
     if (!result.accounts_held.empty()) {
       result.ending = report::Ending::failed;
       result.message =
-          fmt::format("{} accounts are still held", result.accounts_held.size()) + again;
+          fmt::format("{} still held",
+                      result.accounts_held.size() == 1
+                          ? "1 account is"
+                          : fmt::format("{} accounts are", result.accounts_held.size())) +
+          again;
       return;
     }
     if (drain_reason_ == DrainReason::stop_signal || drain_reason_ == DrainReason::stop_request) {
       result.ending = report::Ending::stopped;
-      result.message = "stopped; no account is held" + again;
+      result.message = "no account is held" + again;
       return;
     }
     if (const auto& stopped = scheduler_.stopped_by()) {
@@ -399,8 +424,10 @@ class Execution {
     PLAN_CHECK(!result.approvals_needed.empty() || !result.failures.empty(),
                "a run that is not complete has a reason");
     result.ending = report::Ending::needs_approval;
-    result.message = fmt::format("waits for: plan approve {}",
-                                 fmt::join(result.approvals_needed, "; plan approve "));
+    std::vector<std::string_view> names;
+    for (const std::string& subject : result.approvals_needed)
+      names.push_back(report::approval_name(subject));
+    result.message = fmt::format("waits for: plan approve {}", fmt::join(names, "; plan approve "));
   }
 
   [[nodiscard]] std::string why(const Scheduler::Stopped& stopped) const {
@@ -408,7 +435,8 @@ class Execution {
       return fmt::format("an account was held for {}", show_duration_ms(stopped.held_ms));
     const Scheduler::WaveCounts wave = scheduler_.wave_counts(stopped.wave);
     if (stopped.rule == Scheduler::Stopped::Rule::failed)
-      return fmt::format("{} accounts failed", wave.failed);
+      return fmt::format("{} failed",
+                         wave.failed == 1 ? "1 account" : fmt::format("{} accounts", wave.failed));
     return fmt::format("{} of {} accounts failed", wave.failed, wave.rows);
   }
 
@@ -521,6 +549,8 @@ Result<RunResult> run(const EngineParts& parts, const EngineOptions& options) {
     std::vector<std::string> places;
     for (const ir::StepShape& shape : parts.graph.shapes())
       places.push_back(options.place(shape.origin));
+    for (std::size_t row = 1; row <= parts.graph.row_count(); ++row)
+      places.push_back(options.place(parts.graph.row_origin(static_cast<RowId>(row))));
     PLAN_TRY_VOID(parts.journal.remember_places(session->info().graph_digest, places));
   }
   Execution execution(parts, options, *session);

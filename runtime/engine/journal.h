@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -176,6 +177,19 @@ struct Request {
   ir::Value parameters = {};  ///< throttle: {connections, bytes_per_second}
   std::int64_t wall_ms = 0;
 };
+
+[[nodiscard]] RecordedError recorded(const Error& error);
+/// What a step's end says in the history: the driver's words, and outputs that say something to a
+/// person ("3 messages, grade perfect").
+[[nodiscard]] std::string outcome_text(std::string text, const ir::Value& outputs);
+
+/// What was asked for and not taken back. It outlives the process that it was asked of: who paused
+/// a run does not want the next process to go on by itself.
+struct Steering {
+  bool is_paused = false;
+  std::map<std::string, std::uint32_t, std::less<>> parallel_of_host = {};  ///< 0: no bound
+};
+[[nodiscard]] Steering steering_of(const std::vector<Request>& requests);
 
 /// The journal. Thread-safe. Every write is durable when it returns; writes from several threads
 /// share commits. Errors: store-full (effect none), store-damaged, store-unreadable; after a failed

@@ -6,6 +6,7 @@
 #include <unordered_map>
 
 #include "runtime/engine/errors.h"
+#include "runtime/engine/step_runner.h"
 
 namespace plan::engine {
 namespace {
@@ -30,11 +31,6 @@ struct RowSteps {
 
 bool is_touched(StepState state) {
   return state != StepState::waiting && state != StepState::undone;
-}
-
-std::string account_of(const ir::StepGraph& graph, RowId row) {
-  const ir::Value& account = graph.row_members(row)["account"];
-  return account.is_string() ? account.as_string() : std::string(graph.row_name(row));
 }
 
 /// Steps of the row that come before its commit steps; they must not run for a row that has moved.

@@ -60,13 +60,6 @@ struct Touched {
   bool is_of_move = false;
 };
 
-std::string account_of(const ir::StepGraph& graph, StepId step) {
-  const RowId row = graph.row(step);
-  if (row == RowId::none) return {};
-  const ir::Value& account = graph.row_members(row)["account"];
-  return account.is_string() ? account.as_string() : std::string(graph.row_name(row));
-}
-
 /// Marks the steps of each account that come with its move: everything from its first held step on.
 std::vector<bool> steps_of_moves(const ir::StepGraph& graph) {
   std::vector<bool> is_of_move(graph.size(), false);
@@ -157,12 +150,23 @@ Result<Chosen> choose(const std::vector<Touched>& all, const RollbackGoal& goal)
       }
     }
     if (after == INT64_MAX) {
+      std::string reached;
+      for (auto touched = all.rbegin(); touched != all.rend(); ++touched) {
+        if (touched->graph->kind(touched->step) != ir::StepKind::mark_rollback_point ||
+            touched->record.state != StepState::done)
+          continue;
+        reached += reached.empty() ? "" : ", ";
+        reached += touched->graph->arguments(touched->step)["point"].string_or("");
+      }
       return Error(errors::point_unknown,
-                   fmt::format("rollback point `{}` was not reached", to_point->point))
+                   fmt::format("rollback point `{}` was not reached; {}",
+                               printable(to_point->point, 200),
+                               reached.empty() ? "none was" : "reached were: " + reached))
           .with_blame(Blame::plan);
     }
+    // Who moved before the point stays where it is, also when its flush or sweep ended behind it.
     for (const Touched& touched : all) {
-      if (touched.is_of_move && touched.sequence > after) {
+      if (touched.graph->role(touched.step) != TransactionRole::none && touched.sequence > after) {
         accounts.insert(account_of(*touched.graph, touched.step));
       }
     }
@@ -314,7 +318,12 @@ class Rollback {
     std::size_t running = 0;
     bool is_failed = false;
     const std::unique_ptr<Workers> workers = make_workers(options_);
+    std::set<std::string> under_way;  // accounts
     while (true) {
+      if (parts_.stop.is_requested()) {
+        session_.tell_stop(
+            [&] { return std::vector<std::string>(under_way.begin(), under_way.end()); });
+      }
       const bool may_begin = !is_failed && !parts_.stop.is_requested() && !session_.fatal();
       while (may_begin && next < units.size()) {
         const Unit& unit = units[next];
@@ -324,12 +333,14 @@ class Rollback {
         is_alone_running_ = is_alone;
         ++running;
         ++next;
+        if (!is_alone) under_way.insert(unit.account);
         workers->submit([this, &unit] { results_.put(undo(unit)); });
       }
       if (running == 0) break;
       for (UnitResult& result : results_.take(*workers, kLookEvery)) {
         --running;
         is_alone_running_ = false;
+        under_way.erase(result.account);
         counts_.undone += result.undone;
         if (result.fatal) session_.set_fatal(std::move(*result.fatal));
         if (result.failure) {
@@ -419,9 +430,9 @@ class Rollback {
                                     : said + ": " + result.failures.front().message;
     } else if (is_stopped_) {
       result.ending = report::Ending::stopped;
-      result.message = "stopped; no account is held; run the same command again to go on";
+      result.message = "no account is held; run the same command again to go on";
     } else {
-      result.message = fmt::format("{} steps were undone", counts_.undone);
+      result.message = "the rollback is done; plan status shows where everything stands";
     }
     PLAN_TRY_VOID(session_.end(result));
     return result;

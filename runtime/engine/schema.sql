@@ -73,8 +73,8 @@ CREATE TABLE history (
 ) STRICT;
 CREATE INDEX history_of_account ON history (account, sequence);
 
--- Where in the plan the shapes of a graph come from: a JSON list of "file:line:column", in their order. Made too where an
--- earlier plan began the journal.
+-- Where the steps of a graph come from: a JSON list of "file:line:column", first of the shapes (in the procedure), then of
+-- the rows (in the plan), each in their order. Made too where an earlier plan began the journal.
 CREATE TABLE place (
   graph_digest TEXT NOT NULL PRIMARY KEY,
   places       TEXT NOT NULL

@@ -104,6 +104,24 @@ Result<std::unique_ptr<Session>> Session::begin(const EngineParts& parts,
   return session;
 }
 
+void Session::tell_stop(const std::function<std::vector<std::string>()>& held) {
+  const unsigned times = parts_.stop.times_requested();
+  if (times == stops_told_) return;
+  std::string text = stops_told_ == 0 ? "stopping" : "still stopping";
+  stops_told_ = times;
+  const std::vector<std::string> names = held();
+  constexpr std::size_t kNamed = 3;
+  if (names.empty()) {
+    text += ": no account is held";
+  } else if (names.size() <= kNamed) {
+    text += fmt::format(": {} {} held and {} finished or undone first", fmt::join(names, ", "),
+                        names.size() == 1 ? "is" : "are", names.size() == 1 ? "is" : "are");
+  } else {
+    text += fmt::format(": {} accounts are held and are finished or undone first", names.size());
+  }
+  runner_->emit(report::Notice{std::move(text)});
+}
+
 Outcome Session::end(const RunResult& result) {
   PLAN_KILL_POINT("engine.before-run-ended");
   PLAN_TRY_VOID(parts_.journal.end_run(run_state(result.ending), result.message));

@@ -2,10 +2,12 @@
 #include <atomic>
 #include <condition_variable>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "runtime/engine/engine.h"
 #include "runtime/engine/lease_keeper.h"
@@ -33,6 +35,9 @@ class Session {
   /// The error that ends the run at once: journal or lease. Nothing more is begun.
   [[nodiscard]] std::optional<Error> fatal() const;
   void set_fatal(Error error);
+  /// Says that a stop was asked for, and which accounts are finished or undone before it; again
+  /// each time that somebody asks. `held` is only called when there is something to say.
+  void tell_stop(const std::function<std::vector<std::string>()>& held);
   /// Marks the run as ended and tells it.
   [[nodiscard]] Outcome end(const RunResult& result);
 
@@ -47,6 +52,7 @@ class Session {
   std::unique_ptr<LeaseKeeper> leases_;
   mutable std::mutex mutex_;
   std::optional<Error> fatal_;
+  unsigned stops_told_ = 0;
 };
 
 /// Results of workers on their way to the one thread that decides.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <memory>
 #include <unordered_map>
 
 #include "runtime/engine/errors.h"
@@ -16,11 +17,6 @@ using ir::TransactionRole;
 
 bool is_touched(StepState state) {
   return state != StepState::waiting && state != StepState::undone;
-}
-
-std::string account_of(const ir::StepGraph& graph, RowId row) {
-  const ir::Value& account = graph.row_members(row)["account"];
-  return account.is_string() ? account.as_string() : std::string(graph.row_name(row));
 }
 
 std::optional<std::uint64_t> count_in(const ir::Value& value) {
@@ -95,18 +91,36 @@ report::MomentRecord moment(const HistoryRecord& record) {
 /// The places of a graph's steps, as they were when it was begun to be executed.
 class Places {
  public:
-  Places(const ir::StepGraph& graph, std::vector<std::string> by_shape)
-      : graph_(graph), by_shape_(std::move(by_shape)) {}
+  Places(const ir::StepGraph& graph, std::vector<std::string> places)
+      : graph_(graph), places_(std::move(places)) {}
+  /// In the procedure.
+  [[nodiscard]] std::string in_procedure(std::string_view step) const {
+    const auto found = graph_.find(step);
+    if (!found) return {};
+    return at(static_cast<std::size_t>(&graph_.shape(*found) - graph_.shapes().data()));
+  }
+  /// In the plan: where it names what the step is about; else in the procedure.
   [[nodiscard]] std::string of(std::string_view step) const {
     const auto found = graph_.find(step);
     if (!found) return {};
-    const auto shape = static_cast<std::size_t>(&graph_.shape(*found) - graph_.shapes().data());
-    return shape < by_shape_.size() ? by_shape_[shape] : std::string();
+    if (const RowId row = graph_.row(*found); row != RowId::none) {
+      std::string place = at(graph_.shapes().size() + static_cast<std::size_t>(row) - 1);
+      if (!place.empty()) return place;
+    }
+    return in_procedure(step);
+  }
+  void put_into(report::MomentRecord& moment) const {
+    moment.place = of(moment.step);
+    moment.procedure = in_procedure(moment.step);
   }
 
  private:
+  [[nodiscard]] std::string at(std::size_t index) const {
+    return index < places_.size() ? places_[index] : std::string();
+  }
+
   const ir::StepGraph& graph_;
-  std::vector<std::string> by_shape_;
+  std::vector<std::string> places_;
 };
 
 /// What was carried in each hold, from the history of all accounts: between the moment that began a
@@ -153,12 +167,16 @@ Result<report::RunRecord> run_record(Journal& journal, bool with_timeline) {
   report::RunRecord run;
   run.plan_name = latest->plan_name;
   run.run_id = latest->run_id;
-  run.state = state_word(*latest, journal.is_locked_by_somebody());
+  const bool is_running = journal.is_locked_by_somebody();
+  run.state = state_word(*latest, is_running);
+  run.is_rollback = latest->is_rollback;
+  PLAN_TRY(requests, journal.requests(0));
+  run.is_paused = is_running && !latest->is_rollback && steering_of(requests).is_paused;
   run.started_ms = latest->started_ms;
   run.ended_ms = latest->ended_ms;
   run.steps = graph.size();
-  PLAN_TRY(by_shape, journal.places(latest->graph_digest));
-  const Places places(graph, std::move(by_shape));
+  PLAN_TRY(known_places, journal.places(latest->graph_digest));
+  const Places places(graph, std::move(known_places));
 
   std::unordered_map<std::string, StepRecord> records;
   PLAN_TRY_VOID(journal.each_step([&](const StepRecord& record) {
@@ -170,9 +188,12 @@ Result<report::RunRecord> run_record(Journal& journal, bool with_timeline) {
     const std::string id = graph.id(step);
     const auto found = records.find(id);
     const StepState state = found == records.end() ? StepState::waiting : found->second.state;
-    const bool has_error =
-        found != records.end() && found->second.error && state != StepState::done;
+    // What was stopped on request has not failed: the next run goes on with it.
+    const bool has_error = found != records.end() && found->second.error &&
+                           state != StepState::done && state != StepState::stopped;
     if (state == StepState::done) ++run.done;
+    if (state == StepState::done && graph.kind(step) == ir::StepKind::mark_rollback_point)
+      run.points.emplace_back(graph.arguments(step)["point"].string_or(""));
     if (has_error) {
       const RecordedError& error = *found->second.error;
       ++run.failed;
@@ -280,7 +301,7 @@ Result<report::RunRecord> run_record(Journal& journal, bool with_timeline) {
     CarriedInHolds carried(graph);
     PLAN_TRY_VOID(journal.each_history("", [&](const HistoryRecord& record) {
       run.timeline.push_back(moment(record));
-      run.timeline.back().place = places.of(record.step);
+      places.put_into(run.timeline.back());
       carried.see(record);
       return true;
     }));
@@ -302,21 +323,24 @@ Result<std::vector<report::MomentRecord>> trace(Journal& journal, std::string_vi
     return true;
   }));
   // A step has the place it had in the graph that it was done from.
-  std::map<std::string, std::pair<ir::StepGraph, std::vector<std::string>>> graphs;
+  struct Known {
+    ir::StepGraph graph;
+    Places places;
+    Known(ir::StepGraph graph_then, std::vector<std::string> places_then)
+        : graph(std::move(graph_then)), places(graph, std::move(places_then)) {}
+  };
+  std::map<std::string, std::unique_ptr<Known>> graphs;
   for (report::MomentRecord& one : all) {
     if (one.step.empty()) continue;
     PLAN_TRY(record, journal.step(one.step));
     if (!record || record->graph_digest.empty()) continue;
-    auto known = graphs.find(record->graph_digest);
-    if (known == graphs.end()) {
+    auto& known = graphs[record->graph_digest];
+    if (known == nullptr) {
       PLAN_TRY(graph, journal.graph(record->graph_digest));
-      PLAN_TRY(by_shape, journal.places(record->graph_digest));
-      known =
-          graphs
-              .emplace(record->graph_digest, std::make_pair(std::move(graph), std::move(by_shape)))
-              .first;
+      PLAN_TRY(places, journal.places(record->graph_digest));
+      known = std::make_unique<Known>(std::move(graph), std::move(places));
     }
-    one.place = Places(known->second.first, known->second.second).of(one.step);
+    known->places.put_into(one);
   }
   return all;
 }

@@ -32,27 +32,6 @@ bool is_open(const std::optional<StepRecord>& record) {
   return record && (record->state == StepState::started || record->state == StepState::unknown);
 }
 
-RecordedError recorded(const Error& error) {
-  return {std::string(error.code().name), error.to_line(), std::string(to_string(error.effect())),
-          std::string(to_string(error.blame()))};
-}
-
-/// What a step's end says in the history: the driver's words, and outputs that say something to a
-/// person ("messages 3, grade perfect").
-std::string outcome_text(std::string text, const ir::Value& outputs) {
-  if (!outputs.is_map()) return text;
-  for (const std::string_view name : {"messages", "bytes", "grade"}) {
-    const ir::Value& output = outputs[name];
-    if (!output.is_integer() && !output.is_string()) continue;
-    text += fmt::format(
-        "{}{} {}", text.empty() ? "" : ", ", name,
-        output.is_integer()
-            ? show_count(static_cast<std::uint64_t>(std::max<std::int64_t>(0, output.as_integer())))
-            : output.as_string());
-  }
-  return text;
-}
-
 StepResult unrecorded(Error error) { return {.kind = Kind::unrecorded, .error = std::move(error)}; }
 
 }  // namespace
@@ -109,11 +88,7 @@ void StepRunner::emit(report::Happening what) {
 }
 
 std::string StepRunner::account_of(const ir::StepGraph& graph, ir::StepId step) const {
-  const ir::RowId row = graph.row(step);
-  if (row == ir::RowId::none) return {};
-  const ir::Value& members = graph.row_members(row);
-  return members["account"].is_string() ? members["account"].as_string()
-                                        : std::string(graph.row_name(row));
+  return engine::account_of(graph, step);
 }
 
 std::string StepRunner::wave_of(const ir::StepGraph& graph, ir::StepId step) const {
@@ -125,7 +100,7 @@ report::Failure StepRunner::failure_of(const ir::StepGraph& graph, ir::StepId st
                                        const Error& error) const {
   return {.step = graph.id(step),
           .account = account_of(graph, step),
-          .place = options_.place ? options_.place(graph.origin(step)) : std::string(),
+          .place = options_.place ? options_.place(cause_of(graph, step)) : std::string(),
           .code = std::string(error.code().name),
           .message = error.to_line(),
           .remedy = std::string(error.code().remedy),
@@ -348,11 +323,11 @@ std::optional<Error> StepRunner::expired_hold(const Call& call) const {
     if (prepared_.contains(row)) return std::nullopt;
   }
   const std::optional<std::uint64_t> held = held_ms(row);
-  if (!held) return std::nullopt;
   const auto bound = static_cast<std::uint64_t>(hold_bound(row).count());
-  if (*held <= bound) return std::nullopt;
-  return Error(errors::hold_expired, fmt::format("{} was held for {} ms, the bound is {} ms",
-                                                 call.account, *held, bound));
+  if (!held || *held <= bound) return std::nullopt;
+  return Error(errors::hold_expired,
+               fmt::format("{} was held for {}, the bound is {}", call.account,
+                           show_duration_ms(*held), show_duration_ms(bound)));
 }
 
 Error StepRunner::with_cause_of(const Call& call, Error error) const {
@@ -376,12 +351,6 @@ std::optional<Error> StepRunner::refused_grade(Call& call, const ir::Value& outp
   }
   return Error(errors::grade_refused, fmt::format("the account is graded `{}`", grade))
       .with_detail(outputs["reason"].string_or(""));
-}
-
-std::string approval_subject(const ir::Value& arguments) {
-  const std::string_view stage = arguments["stage"].string_or("");
-  if (!stage.empty()) return fmt::format("stage:{}", stage);
-  return fmt::format("wave:{}", arguments["wave"].string_or(""));
 }
 
 StepResult StepRunner::take_approval(const Decision& decision, Call& call) {

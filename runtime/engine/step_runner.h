@@ -12,12 +12,10 @@
 #include "runtime/engine/engine.h"
 #include "runtime/engine/journal.h"
 #include "runtime/engine/scheduler.h"
+#include "runtime/engine/subject.h"
 #include "runtime/report/event.h"
 
 namespace plan::engine {
-
-/// What `plan approve` names for a step of kind approval: "wave:rest", "stage:finalize".
-[[nodiscard]] std::string approval_subject(const ir::Value& arguments);
 
 /// What came of one decision.
 struct StepResult {
@@ -110,6 +108,8 @@ class StepRunner {
   [[nodiscard]] StepResult take_approval(const Decision& decision, Call& call);
   [[nodiscard]] StepResult record_failure(Call& call, Error error, bool had_intent);
   [[nodiscard]] std::optional<Error> refused_grade(Call& call, const ir::Value& outputs);
+  /// Before a step of a held account: is it too late for it? Not any more once the proxies are
+  /// prepared: then it goes on.
   [[nodiscard]] std::optional<Error> expired_hold(const Call& call) const;
   /// What fails in a hold that has outlived its bound fails for that: proxies give such an account
   /// back, and whatever a step then finds wrong is the consequence.

@@ -55,7 +55,8 @@ struct Members {
                        {"steps_done_before", e.steps_done_before},
                        {"accounts", e.accounts},
                        {"is_resumed", e.is_resumed},
-                       {"is_rollback", e.is_rollback}});
+                       {"is_rollback", e.is_rollback},
+                       {"accounts_moved_before", e.accounts_moved_before}});
   }
   Value operator()(const RunEnded& e) const {
     return Value::map({{"ending", to_string(e.ending)},
@@ -131,16 +132,19 @@ struct Line {
     if (e.accounts > 0)
       line += fmt::format(", {} account{}", show_count(e.accounts), e.accounts == 1 ? "" : "s");
     if (e.steps_done_before > 0) {
-      line += fmt::format(", {} done before", show_count(e.steps_done_before));
+      line += fmt::format(", {} steps done before", show_count(e.steps_done_before));
     }
     return line + " (" + e.run_id + ")";
   }
   std::string operator()(const RunEnded& e) const {
-    std::string line = fmt::format("{}: {} done", to_string(e.ending), show_count(e.done));
-    if (e.undone > 0) line += fmt::format(", {} undone", show_count(e.undone));
+    // The message is for the end of the command: it says how to go on.
+    std::string line =
+        e.undone > 0 && e.done == 0
+            ? fmt::format("{}: {} steps undone", to_string(e.ending), show_count(e.undone))
+            : fmt::format("{}: {} steps done", to_string(e.ending), show_count(e.done));
+    if (e.undone > 0 && e.done > 0) line += fmt::format(", {} undone", show_count(e.undone));
     if (e.failed > 0) line += fmt::format(", {} failed", show_count(e.failed));
     if (e.waiting > 0) line += fmt::format(", {} waiting", show_count(e.waiting));
-    if (!e.message.empty()) line += "; " + printable(e.message);
     return line;
   }
   std::string operator()(const WaveStarted& e) const {
@@ -152,7 +156,8 @@ struct Line {
                        show_count(e.moved), show_count(e.failed));
   }
   std::string operator()(const ApprovalNeeded& e) const {
-    return fmt::format("{}: plan approve {}", printable(e.reason), printable(e.subject, 300));
+    return fmt::format("{}: plan approve {}", printable(e.reason),
+                       printable(approval_name(e.subject), 300));
   }
   std::string operator()(const StepStarted& e) const {
     return e.is_undo ? "undoing " + about(e.step) : std::string();
@@ -175,8 +180,8 @@ struct Line {
     return fmt::format("held {} (at most {})", about(e.account), show_duration_ms(e.bound_ms));
   }
   std::string operator()(const AccountReleased& e) const {
-    return fmt::format("{} {} after {}", e.is_committed ? "moved" : "given back", about(e.account),
-                       show_duration_ms(e.held_ms));
+    return fmt::format("{} {}, held for {}", e.is_committed ? "moved" : "given back",
+                       about(e.account), show_duration_ms(e.held_ms));
   }
   std::string operator()(const AccountGraded& e) const {
     return fmt::format("graded {}: {}", about(e.account), printable(e.grade, 100));
@@ -208,6 +213,19 @@ Value to_document(const Event& event) {
   const Value members = std::visit(Members{}, event.what);
   for (const auto& [key, member] : members.members()) document.set(key, member);
   return document;
+}
+
+std::string_view approval_name(std::string_view subject) {
+  const std::size_t colon = subject.find(':');
+  if (colon == std::string_view::npos) return subject;
+  const std::string_view kind = subject.substr(0, colon);
+  const std::string_view name = subject.substr(colon + 1);
+  const bool is_address = name.find('@') != std::string_view::npos;
+  if (kind == "stage") return name == "finalize" ? name : subject;
+  if (kind == "account") return is_address ? name : subject;
+  const bool is_ambiguous =
+      is_address || name == "finalize" || name.find(':') != std::string_view::npos;
+  return is_ambiguous ? subject : name;
 }
 
 std::string to_line(const Event& event) { return std::visit(Line{}, event.what); }

@@ -41,6 +41,7 @@ struct RunStarted {
   std::uint64_t accounts = 0;
   bool is_resumed = false;
   bool is_rollback = false;
+  std::uint64_t accounts_moved_before = 0;
 };
 struct RunEnded {
   Ending ending = Ending::finished;
@@ -168,6 +169,9 @@ inline constexpr int kEventFormat = 1;
 /// The event as a document: `{"format":1,"event":"step-finished","time":"…Z","time_ms":…,…}`; all
 /// members always present.
 [[nodiscard]] ir::Value to_document(const Event& event);
+/// What `plan approve` is given for a subject: "rest", "alice@example.org", "finalize"; the subject
+/// itself where the short word would be taken for another.
+[[nodiscard]] std::string_view approval_name(std::string_view subject);
 /// One line for a person, without time and without line end; empty for events that a line log
 /// leaves out (progress).
 [[nodiscard]] std::string to_line(const Event& event);

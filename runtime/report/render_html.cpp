@@ -18,7 +18,7 @@ body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--bg);ma
 h1{font-size:1.5rem;margin:0}h2{font-size:1.1rem;margin:2rem 0 .5rem}.dim{color:var(--dim)}
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
 th,td{text-align:left;padding:.3rem .6rem;border-bottom:1px solid var(--line);vertical-align:top}
-th{font-weight:600}td.n,th.n{text-align:right}.good{color:var(--good)}.bad{color:var(--bad)}.wait{color:var(--wait)}
+th{font-weight:600}td.n,th.n{text-align:right}.t{white-space:nowrap}.good{color:var(--good)}.bad{color:var(--bad)}.wait{color:var(--wait)}
 code{font:13px/1.4 ui-monospace,monospace;overflow-wrap:anywhere}
 .scroll{overflow-x:auto}.cards{display:flex;flex-wrap:wrap;gap:1rem;margin:1rem 0}
 .card{border:1px solid var(--line);border-radius:.5rem;padding:.6rem 1rem;min-width:8rem}.card b{display:block;font-size:1.4rem}
@@ -87,8 +87,8 @@ std::string head(const RunRecord& run) {
       "<title>{}</title><style>{}</style></head><body>\n",
       escape(run.plan_name), kStyle);
   out += fmt::format("<h1>{} {}</h1><p class=\"dim\">run <code>{}</code>, begun {}{}</p>\n",
-                     escape(run.plan_name), coloured(run.state), escape(run.run_id),
-                     net::show_utc(run.started_ms),
+                     escape(run.plan_name) + (run.is_rollback ? ": rollback" : ""),
+                     coloured(run.state), escape(run.run_id), net::show_utc(run.started_ms),
                      run.ended_ms ? ", ended " + net::show_utc(*run.ended_ms) : std::string());
   const auto moved = std::count_if(run.accounts.begin(), run.accounts.end(),
                                    [](const AccountRecord& a) { return a.state == "moved"; });
@@ -115,9 +115,9 @@ std::string account_table(const RunRecord& run) {
       "hold</th><th class=\"n\">stragglers</th><th class=\"n\">hold</th><th "
       "class=\"n\">tries</th></tr>\n";
   for (const AccountRecord& account : run.accounts) {
-    out += fmt::format("<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td>", escape(account.account),
-                       escape(account.wave), coloured(account.state),
-                       account.grade.empty() ? coloured("not checked") : coloured(account.grade));
+    out +=
+        fmt::format("<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td>", escape(account.account),
+                    escape(account.wave), coloured(account.state), coloured(grade_words(account)));
     out += number_cell(account.messages);
     out += fmt::format("<td class=\"n\">{}</td>", account.bytes ? show_bytes(*account.bytes) : "–");
     out += number_cell(account.carried);
@@ -194,7 +194,7 @@ std::string failure_list(const RunRecord& run) {
   }
   for (const std::string& subject : run.approvals_needed) {
     out += fmt::format("<p class=\"wait\">waits for <code>plan approve {}</code></p>\n",
-                       escape(subject));
+                       escape(approval_name(subject)));
   }
   return out;
 }
@@ -209,7 +209,8 @@ std::string timeline(const RunRecord& run, std::size_t rows_max) {
   for (std::size_t i = 0; i < shown; ++i) {
     const MomentRecord& moment = run.timeline[i];
     out += fmt::format(
-        "<tr><td>{}</td><td>{}</td><td><code>{}</code></td><td>{}{}</td><td>{}</td></tr>\n",
+        "<tr><td "
+        "class=\"t\">{}</td><td>{}</td><td><code>{}</code></td><td>{}{}</td><td>{}</td></tr>\n",
         net::show_utc(moment.wall_ms), escape(moment.account), escape(moment.step),
         coloured(moment.what),
         moment.attempt > 1 ? fmt::format(" <span class=\"dim\">({}. try)</span>", moment.attempt)

@@ -55,6 +55,13 @@ std::string hold_lines(const RunRecord& run) {
 
 }  // namespace
 
+std::string grade_words(const AccountRecord& account) {
+  if (!account.grade.empty()) return account.grade;
+  const bool is_on_its_way =
+      account.state == "waiting" || account.state == "copying" || account.state == "held";
+  return is_on_its_way ? "-" : "not checked";
+}
+
 std::string show_hold(const HoldMoment& hold) {
   std::string line = net::show_utc(hold.begun_ms) + "  held";
   if (!hold.ended_ms) return line + ", still is";
@@ -66,11 +73,13 @@ std::string show_hold(const HoldMoment& hold) {
 }
 
 std::string render_text(const RunRecord& run) {
-  std::string out = fmt::format("{}: {} (run {}, since {})\n", printable(run.plan_name, 200),
-                                run.state, run.run_id, net::show_utc(run.started_ms));
+  std::string out = fmt::format("{}: {}{} (run {}, since {})\n", printable(run.plan_name, 200),
+                                run.is_rollback ? "rollback " : "", run.state, run.run_id,
+                                net::show_utc(run.started_ms));
   out += fmt::format("{} of {} steps done", show_count(run.done), show_count(run.steps));
   if (run.failed > 0) out += fmt::format(", {} failed", show_count(run.failed));
   out += "\n";
+  if (run.is_paused) out += "paused: nothing begins until plan resume\n";
   if (!run.waves.empty()) {
     std::vector<std::vector<std::string>> rows = {{"wave", "accounts", "moved", "failed"}};
     for (const WaveRecord& wave : run.waves) {
@@ -84,21 +93,26 @@ std::string render_text(const RunRecord& run) {
         {"account", "wave", "state", "grade", "messages", "carried", "stragglers", "hold"}};
     for (const AccountRecord& account : run.accounts) {
       rows.push_back({printable(account.account, 200), printable(account.wave, 100), account.state,
-                      account.grade.empty() ? "not checked" : printable(account.grade, 40),
-                      count_or_dash(account.messages), count_or_dash(account.carried),
-                      count_or_dash(account.stragglers),
+                      printable(grade_words(account), 40), count_or_dash(account.messages),
+                      count_or_dash(account.carried), count_or_dash(account.stragglers),
                       account.held_ms ? show_duration_ms(*account.held_ms) : "-"});
     }
     out += "\n" + table(rows, {false, false, false, false, true, true, true, true});
   }
   if (!run.timeline.empty()) out += hold_lines(run);
+  if (!run.points.empty()) {
+    out += "\nrollback points reached:";
+    for (std::size_t i = 0; i < run.points.size(); ++i)
+      out += (i == 0 ? " " : ", ") + printable(run.points[i], 100);
+    out += "\n";
+  }
   for (const Failure& failure : run.failures) {
     out += fmt::format("\n{}: {}\n", printable(failure.step, 300), printable(failure.message));
     if (!failure.place.empty()) out += fmt::format("  from {}\n", failure.place);
     if (!failure.remedy.empty()) out += fmt::format("  help: {}\n", failure.remedy);
   }
   for (const std::string& subject : run.approvals_needed) {
-    out += fmt::format("\nwaits for: plan approve {}\n", printable(subject, 300));
+    out += fmt::format("\nwaits for: plan approve {}\n", printable(approval_name(subject), 300));
   }
   return out;
 }

@@ -83,10 +83,13 @@ Value to_document(const RunRecord& run) {
                                    {"what", moment.what},
                                    {"attempt", moment.attempt},
                                    {"text", or_null(moment.text)},
-                                   {"place", or_null(moment.place)}}));
+                                   {"place", or_null(moment.place)},
+                                   {"procedure", or_null(moment.procedure)}}));
   }
   List approvals;
   for (const std::string& subject : run.approvals_needed) approvals.push_back(subject);
+  List points;
+  for (const std::string& point : run.points) points.push_back(point);
   return Value::map(
       {{"format", 1},
        {"plan", run.plan_name},
@@ -99,6 +102,9 @@ Value to_document(const RunRecord& run) {
        {"accounts", std::move(accounts)},
        {"failures", std::move(failures)},
        {"approvals_needed", std::move(approvals)},
+       {"rollback_points", std::move(points)},
+       {"is_rollback", run.is_rollback},
+       {"is_paused", run.is_paused},
        {"timeline", std::move(timeline)}});
 }
 

@@ -44,8 +44,9 @@ struct MomentRecord {
   std::string what =
       {};  ///< started, done, satisfied, failed, unknown, undo-started, undone, held, released
   std::uint32_t attempt = 0;
-  std::string text = {};  ///< error line or remark
-  std::string place = {};
+  std::string text = {};       ///< error line or remark
+  std::string place = {};      ///< in the plan: what the step is about
+  std::string procedure = {};  ///< place of the step in the procedure
 };
 
 struct WaveRecord {
@@ -71,12 +72,18 @@ struct RunRecord {
   std::vector<Failure> failures = {};
   std::vector<MomentRecord> timeline = {};
   std::vector<std::string> approvals_needed = {};
+  std::vector<std::string> points = {};  ///< rollback points that were reached, oldest first
+  bool is_rollback = false;              ///< the run was one of `plan rollback`
+  bool is_paused = false;                ///< it runs, and begins nothing until `plan resume`
 };
 
 /// One self-contained HTML page: no script, no font, no picture from elsewhere. All text is
 /// escaped. `timeline_rows_max` bounds the page; what is left out is counted on it.
 [[nodiscard]] std::string render_html(const RunRecord& run, std::size_t timeline_rows_max = 5000);
-/// "2026-09-21T14:13:20Z  held for 1.9 s, moved to the target; carried: messages 3".
+/// The grade in words: "not checked" of an account that has none, "-" while it is still on its way
+/// there.
+[[nodiscard]] std::string grade_words(const AccountRecord& account);
+/// "2026-09-21T14:13:20Z  held for 1.9 s, moved to the target; carried: 3 messages".
 [[nodiscard]] std::string show_hold(const HoldMoment& hold);
 /// The same as a table for a terminal; with a time line also each account's holds.
 [[nodiscard]] std::string render_text(const RunRecord& run);

@@ -87,7 +87,8 @@ struct TerminalProgress::State {
 
   [[nodiscard]] std::string erase() {
     if (rows_drawn == 0) return {};
-    std::string text = fmt::format("\x1b[{}A\x1b[J", rows_drawn);
+    // The cursor is not at the left edge when the terminal has echoed a key, such as ^C.
+    std::string text = fmt::format("\r\x1b[{}A\x1b[J", rows_drawn);
     rows_drawn = 0;
     return text;
   }
@@ -134,6 +135,7 @@ void TerminalProgress::on(const Event& event) {
     s.total = run->steps;
     s.done = run->steps_done_before;
     s.accounts = run->accounts;
+    s.moved = run->accounts_moved_before;
   } else if (const auto* started = std::get_if<StepStarted>(&event.what)) {
     s.forget(started->step);
     s.running.push_back(

@@ -32,7 +32,7 @@ std::string bar(std::uint64_t done, std::uint64_t all) {
   return "[" + std::string(full, '#') + std::string(kBarColumns - full, '.') + "]";
 }
 
-std::string pace_words(const Pace& pace) {
+std::string pace_words(const Pace& pace, bool is_running) {
   std::string words;
   if (pace.moves_per_minute)
     words += fmt::format("{:.1f} accounts a minute", *pace.moves_per_minute);
@@ -41,7 +41,7 @@ std::string pace_words(const Pace& pace) {
                          show_bytes(static_cast<std::uint64_t>(*pace.bytes_per_second)));
   }
   const bool is_over = pace.moved + pace.failed >= pace.accounts;
-  if (is_over) return words;
+  if (is_over || !is_running) return words;
   words += words.empty() ? "" : "; ";
   return words + (pace.left_ms ? fmt::format("about {} left", show_duration_ms(*pace.left_ms))
                                : std::string("time left not known yet"));
@@ -133,14 +133,15 @@ std::vector<RunningStep> running_steps(std::string_view event_lines) {
 std::string watch_line(const RunRecord& run, std::int64_t now_ms) {
   const Pace pace = pace_of(run, now_ms);
   std::string line =
-      fmt::format("{}: {} of {} steps, {} of {} accounts moved", run.state, show_count(run.done),
-                  show_count(run.steps), show_count(pace.moved), show_count(pace.accounts));
+      fmt::format("{}: {} of {} steps, {} of {} accounts moved",
+                  run.is_paused ? "paused" : run.state, show_count(run.done), show_count(run.steps),
+                  show_count(pace.moved), show_count(pace.accounts));
   if (pace.held > 0) line += fmt::format(", {} held", show_count(pace.held));
   if (pace.failed > 0) line += fmt::format(", {} failed", show_count(pace.failed));
   for (const std::string& subject : run.approvals_needed)
-    line += fmt::format(", waits for plan approve {}", printable(subject, 200));
-  const std::string words = pace_words(pace);
-  if (run.state == "running" && !words.empty()) line += "; " + words;
+    line += fmt::format(", waits for plan approve {}", printable(approval_name(subject), 200));
+  const std::string words = pace_words(pace, true);
+  if (run.state == "running" && !run.is_paused && !words.empty()) line += "; " + words;
   return line;
 }
 
@@ -148,7 +149,9 @@ std::string render_watch(const RunRecord& run, const std::vector<RunningStep>& r
                          std::int64_t now_ms, const WatchOptions& options) {
   const Pace pace = pace_of(run, now_ms);
   std::vector<std::string> lines;
-  lines.push_back(fmt::format("{}: {}, for {}", printable(run.plan_name, 200), run.state,
+  const bool is_running = run.state == "running";
+  lines.push_back(fmt::format("{}: {} {} {}", printable(run.plan_name, 200),
+                              run.is_paused ? "paused" : run.state, is_running ? "for" : "after",
                               show_duration_ms(static_cast<std::uint64_t>(std::max<std::int64_t>(
                                   0, run.ended_ms.value_or(now_ms) - run.started_ms)))));
   lines.push_back(fmt::format("{} {} of {} steps", bar(run.done, run.steps), show_count(run.done),
@@ -157,13 +160,15 @@ std::string render_watch(const RunRecord& run, const std::vector<RunningStep>& r
       fmt::format("{} {} of {} accounts moved{}", bar(pace.moved, pace.accounts),
                   show_count(pace.moved), show_count(pace.accounts),
                   pace.failed > 0 ? fmt::format(", {} failed", show_count(pace.failed)) : ""));
-  if (const std::string words = pace_words(pace); !words.empty()) lines.push_back(words);
+  if (const std::string words = pace_words(pace, is_running && !run.is_paused); !words.empty())
+    lines.push_back(words);
   if (pace.copied_messages > 0) {
     lines.push_back(fmt::format("{} messages copied in this run, {}",
                                 show_count(pace.copied_messages), show_bytes(pace.copied_bytes)));
   }
   for (const std::string& subject : run.approvals_needed)
-    lines.push_back(fmt::format("waits for: plan approve {}", printable(subject, 200)));
+    lines.push_back(
+        fmt::format("waits for: plan approve {}", printable(approval_name(subject), 200)));
   for (const WaveRecord& wave : run.waves) {
     lines.push_back(fmt::format(
         "wave {:<16} {} {} of {} moved{}", printable(wave.wave, 60), bar(wave.moved, wave.accounts),

@@ -29,11 +29,13 @@ namespace plan::step {
 /// `stopped`, with everything it did recorded.
 class StopSignal {
  public:
-  void request() { is_requested_.store(true, std::memory_order_release); }
-  [[nodiscard]] bool is_requested() const { return is_requested_.load(std::memory_order_acquire); }
+  void request() { times_.fetch_add(1, std::memory_order_acq_rel); }
+  [[nodiscard]] bool is_requested() const { return times_requested() > 0; }
+  /// Somebody who does not see that it is heard asks again.
+  [[nodiscard]] unsigned times_requested() const { return times_.load(std::memory_order_acquire); }
 
  private:
-  std::atomic<bool> is_requested_{false};
+  std::atomic<unsigned> times_{0};
 };
 
 /// Progress of one step, for people; never durable, never needed.

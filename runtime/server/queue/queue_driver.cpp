@@ -54,8 +54,11 @@ class QueueDriver final : public step::StepDriver {
       }
       if (both.is_empty()) return ir::Value::map({{"messages", static_cast<std::int64_t>(most)}});
       if (context.stop.is_requested()) {
-        return Error(step::errors::stopped,
-                     fmt::format("{} messages still wait; they are safe in their queues", waiting));
+        return Error(
+            step::errors::stopped,
+            fmt::format("{} still in the queues, where {} safe",
+                        waiting == 1 ? "1 message is" : fmt::format("{} messages are", waiting),
+                        waiting == 1 ? "it is" : "they are"));
       }
       const bool is_waiting = context.clock.now() >= until;
       if (is_waiting && waited_before < kFlushTime) {

@@ -86,6 +86,15 @@ class EngineTest : public ::testing::Test {
     return count;
   }
 
+  [[nodiscard]] std::size_t count_notices(std::string_view beginning) const {
+    std::size_t count = 0;
+    for (const report::Event& event : events_.events()) {
+      const auto* notice = std::get_if<report::Notice>(&event.what);
+      count += notice != nullptr && notice->text.starts_with(beginning);
+    }
+    return count;
+  }
+
   test::TempDir folder_;
   store::FaultVfs vfs_{std::string("vfs-") +
                        ::testing::UnitTest::GetInstance()->current_test_info()->name()};

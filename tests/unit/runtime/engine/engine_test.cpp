@@ -1,5 +1,7 @@
 #include "runtime/engine/engine.h"
 
+#include <algorithm>
+
 #include "tests/unit/runtime/engine/engine_fixture.h"
 
 namespace plan::engine {
@@ -305,6 +307,7 @@ TEST_F(EngineTest, a_stop_request_finishes_the_held_accounts_and_begins_nothing_
   }
   EXPECT_TRUE(world_.accounts[0].is_at_target) << "a held account is finished";
   EXPECT_FALSE(world_.accounts[1].is_proxy_held);
+  EXPECT_EQ(count_notices("stopping: "), 1U) << "who asks is told that it was heard";
   step::StopSignal go;
   auto journal = open();
   const auto again =
@@ -312,6 +315,49 @@ TEST_F(EngineTest, a_stop_request_finishes_the_held_accounts_and_begins_nothing_
   ASSERT_TRUE(again) << again.error().to_line();
   EXPECT_EQ(again->ending, Ending::finished);
   EXPECT_EQ(world_.verdict(4, true), "");
+  std::uint64_t moved_before = 0;
+  for (const report::Event& event : events_.events()) {
+    if (const auto* started = std::get_if<report::RunStarted>(&event.what))
+      moved_before = started->accounts_moved_before;
+  }
+  EXPECT_EQ(moved_before, 1U) << "the second run goes on counting";
+}
+
+TEST_F(EngineTest, a_pause_outlives_the_process_that_it_was_asked_of) {
+  /// Stops a run that says it is paused; it would wait for ever.
+  class StopWhenPaused final : public report::EventSink {
+   public:
+    StopWhenPaused(step::StopSignal& stop, report::EventSink& next) : stop_(stop), next_(next) {}
+    void on(const report::Event& event) override {
+      next_.on(event);
+      const auto* notice = std::get_if<report::Notice>(&event.what);
+      if (notice != nullptr && notice->text.starts_with("paused earlier")) stop_.request();
+    }
+
+   private:
+    step::StopSignal& stop_;
+    report::EventSink& next_;
+  };
+  const auto ask = [&](RequestKind kind) { ASSERT_TRUE((*open())->add_request({.kind = kind})); };
+  ask(RequestKind::pause);
+  const ir::StepGraph graph = move_graph();
+  {
+    auto journal = open();
+    StopWhenPaused sink(stop_, events_);
+    const auto result =
+        engine::run({graph, **journal, drivers_, secrets_, clock_, sink, stop_}, options_);
+    ASSERT_TRUE(result) << result.error().to_line();
+    EXPECT_EQ(result->ending, Ending::stopped) << result->message;
+    EXPECT_EQ(result->counts.done, 0U) << "nothing begins while it is paused";
+  }
+  ask(RequestKind::resume);
+  step::StopSignal go;
+  auto journal = open();
+  const auto again =
+      engine::run({graph, **journal, drivers_, secrets_, clock_, events_, go}, options_);
+  ASSERT_TRUE(again) << again.error().to_line();
+  EXPECT_EQ(again->ending, Ending::finished) << again->message;
+  EXPECT_EQ(count_notices("paused earlier"), 1U);
 }
 
 TEST_F(EngineTest, an_edited_plan_keeps_what_was_done_and_redoes_what_changed) {
@@ -460,7 +506,7 @@ TEST_F(EngineTest, what_fails_in_a_hold_that_has_outlived_its_bound_fails_for_th
   EXPECT_EQ(result->ending, Ending::failed);
   ASSERT_EQ(result->failures.size(), 1U);
   EXPECT_EQ(result->failures[0].code, "held-too-long");
-  EXPECT_NE(result->failures[0].message.find("the bound is 20000 ms"), std::string::npos)
+  EXPECT_NE(result->failures[0].message.find("the bound is 20.0 s"), std::string::npos)
       << result->failures[0].message;
   EXPECT_NE(result->failures[0].message.find("the user still gets in"), std::string::npos)
       << result->failures[0].message;

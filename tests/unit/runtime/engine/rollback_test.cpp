@@ -49,6 +49,36 @@ TEST_F(RollbackTest, a_rollback_to_a_point_takes_everything_after_it_back) {
   EXPECT_EQ(state_of("point/before-waves"), "done");
 }
 
+TEST_F(RollbackTest, who_moved_before_a_point_stays_also_when_its_sweep_ended_behind_it) {
+  /// Looks twice, a minute apart, as sweeps do: by then the next wave has begun.
+  class LateSweep final : public step::StepDriver {
+   public:
+    explicit LateSweep(test::World& world) : driver(world) {}
+    Result<ir::Observation> observe(step::StepContext& context) override {
+      return driver.observe(context);
+    }
+    Result<ir::Value> apply(step::StepContext& context) override {
+      if (context.notes.is_null()) {
+        PLAN_TRY_VOID(context.remember(1));
+        return step::not_yet(std::chrono::seconds(60), "another look");
+      }
+      return driver.apply(context);
+    }
+    Outcome verify(step::StepContext& context) override { return driver.verify(context); }
+    Outcome undo(step::StepContext& context) override { return driver.undo(context); }
+    test::WorldDriver driver;
+  };
+  drivers_.add(ir::StepKind::archive_sweep, std::make_shared<LateSweep>(world_));
+  const auto graph = move_graph({.accounts = 4, .first_wave = 2, .has_barrier = true});
+  world_.has_poor_content[3] = true;  // so that finalize has not run
+  ASSERT_EQ(run(graph)->ending, Ending::failed);
+  ASSERT_EQ(state_of("account/a0@x/sweep"), "done");
+  ASSERT_EQ(back(graph, ToPoint{"wave-rest"})->ending, Ending::finished);
+  EXPECT_TRUE(world_.accounts[0].is_at_target && world_.accounts[1].is_at_target);
+  EXPECT_FALSE(world_.accounts[2].is_created || world_.accounts[3].is_created);
+  EXPECT_EQ(world_.verdict(4, false), "");
+}
+
 TEST_F(RollbackTest, behind_a_rollback_to_before_the_accounts_were_created_all_is_made_anew) {
   const auto graph = move_graph({.accounts = 4, .first_wave = 2, .has_barrier = true});
   world_.has_poor_content[3] = true;  // so that finalize has not run
@@ -221,7 +251,7 @@ TEST_F(RollbackTest,
   ASSERT_EQ(account.holds.size(), 2U);
   EXPECT_TRUE(account.holds[0].is_committed);
   EXPECT_FALSE(account.holds[0].is_way_back);
-  EXPECT_EQ(account.holds[0].carried, "messages 3");
+  EXPECT_EQ(account.holds[0].carried, "3 messages");
   EXPECT_FALSE(account.holds[1].is_committed);
   EXPECT_TRUE(account.holds[1].is_way_back);
   EXPECT_EQ(account.holds[1].carried, "79 messages went back");
@@ -237,7 +267,11 @@ TEST_F(RollbackTest,
     ++steps;
     const auto shape =
         static_cast<std::size_t>(&graph.shape(*graph.find(moment.step)) - graph.shapes().data());
-    EXPECT_EQ(moment.place, "migration.yaml:" + std::to_string(shape + 1) + ":1") << moment.step;
+    EXPECT_EQ(moment.procedure, "migration.yaml:" + std::to_string(shape + 1) + ":1")
+        << moment.step;
+    const auto row = static_cast<std::size_t>(graph.row(*graph.find(moment.step)));
+    EXPECT_EQ(moment.place, "migration.yaml:" + std::to_string(graph.shapes().size() + row) + ":1")
+        << moment.step;
   }
   EXPECT_GT(steps, 20U);
   // The plan is edited: what was done keeps the place it had.

@@ -49,10 +49,11 @@ TEST(LineLogTest, says_each_thing_in_one_line_with_its_time) {
   for (const Event& event : one_of_each()) log.on(event);
   EXPECT_EQ(
       text,
-      "2026-09-21T14:13:20Z run of `example.org` goes on: 40 steps, 2 accounts, 3 done before "
+      "2026-09-21T14:13:20Z run of `example.org` goes on: 40 steps, 2 accounts, 3 steps done "
+      "before "
       "(r1)\n"
       "2026-09-21T14:13:20Z wave rest begins: 2 accounts\n"
-      "2026-09-21T14:13:20Z the wave waits for approval: plan approve wave:rest\n"
+      "2026-09-21T14:13:20Z the wave waits for approval: plan approve rest\n"
       "2026-09-21T14:13:20Z again in 500 ms: account/a@x/copy: the connection ended "
       "[connection-lost] "
       "(from migration.yaml:33:5)\n"
@@ -61,10 +62,10 @@ TEST(LineLogTest, says_each_thing_in_one_line_with_its_time) {
       "2026-09-21T14:13:20Z done account/a@x/copy (12.5 s)\n"
       "2026-09-21T14:13:20Z held a@x (at most 20.0 s)\n"
       "2026-09-21T14:13:20Z graded a@x: perfect\n"
-      "2026-09-21T14:13:20Z moved a@x after 1.9 s\n"
+      "2026-09-21T14:13:20Z moved a@x, held for 1.9 s\n"
       "2026-09-21T14:13:20Z wave rest ended: 1 moved, 1 failed\n"
       "2026-09-21T14:13:20Z paused\n"
-      "2026-09-21T14:13:20Z failed: 12 done, 1 failed, 27 waiting; 1 steps failed\n");
+      "2026-09-21T14:13:20Z failed: 12 steps done, 1 failed, 27 waiting\n");
 }
 
 TEST(LineLogTest, shows_progress_only_every_ten_seconds) {
@@ -181,12 +182,12 @@ TEST(TerminalTest, redraws_what_runs_below_what_has_happened) {
   terminal.on({kNoon + 410, StepProgress{"account/a@x/copy", "a@x", 1, 2, "messages", ""}});
   EXPECT_EQ(text.size(), before) << "at most ten times a second";
   terminal.on({kNoon + 600, StepProgress{"account/a@x/copy", "a@x", 1, 2, "messages", ""}});
-  EXPECT_NE(text.find("\x1b[3A\x1b[J"), std::string::npos)
+  EXPECT_NE(text.find("\r\x1b[3A\x1b[J"), std::string::npos)
       << "two rows and the summary are drawn over";
   EXPECT_NE(text.find("1 of 2 (50 %) messages"), std::string::npos);
   text.clear();
   terminal.on({kNoon + 700, RunEnded{Ending::finished, 10, 0, 0, 0, "all done"}});
-  EXPECT_EQ(text.substr(text.rfind('J') + 1), "finished: 10 done; all done\n")
+  EXPECT_EQ(text.substr(text.rfind('J') + 1), "finished: 10 steps done\n")
       << "no block is left behind";
 }
 
@@ -255,7 +256,7 @@ RunRecord watched() {
       account.holds = {{.begun_ms = kNoon + 30'000 * (i + 1),
                         .ended_ms = kNoon + 30'000 * (i + 1) + 1500,
                         .is_committed = true,
-                        .carried = "messages 3"}};
+                        .carried = "3 messages"}};
     } else if (i == 2) {
       account.holds = {{.begun_ms = kNoon + 118'000}};
     }
@@ -287,7 +288,7 @@ TEST(WatchTest, the_picture_shows_waves_holds_and_what_runs_within_the_terminal)
   const std::string picture =
       render_watch(watched(), running, kNoon + 120'000, {.width_columns = 80, .rows_max = 24});
   EXPECT_EQ(picture,
-            "example.org: running, for 2 min 0 s\n"
+            "example.org: running for 2 min 0 s\n"
             "[#########...............] 40 of 100 steps\n"
             "[############............] 2 of 4 accounts moved\n"
             "1.0 accounts a minute, 1.5 MiB/s copied; about 2 min 0 s left\n"
@@ -300,6 +301,12 @@ TEST(WatchTest, the_picture_shows_waves_holds_and_what_runs_within_the_terminal)
   EXPECT_EQ(std::count(small.begin(), small.end(), '\n'), 4);
   EXPECT_NE(small.find("and 5 more lines\n"), std::string::npos) << small;
   for (const std::string_view line : split(small, '\n')) EXPECT_LT(line.size(), 40U) << line;
+  RunRecord over = watched();
+  over.state = "stopped";
+  over.ended_ms = kNoon + 120'000;
+  const std::string last = render_watch(over, {}, kNoon + 500'000, {.width_columns = 80});
+  EXPECT_TRUE(last.starts_with("example.org: stopped after 2 min 0 s\n")) << last;
+  EXPECT_EQ(last.find(" left"), std::string::npos) << "a run that is over takes no more time";
   EXPECT_EQ(watch_line(watched(), kNoon + 120'000),
             "running: 40 of 100 steps, 2 of 4 accounts moved, 1 held; 1.0 accounts a minute, 1.5 "
             "MiB/s copied; about 2 min 0 s left");
@@ -338,7 +345,7 @@ TEST(ReportTest, the_time_line_says_when_each_account_was_held_and_what_was_carr
   EXPECT_NE(text.find("\na0@x\n"
                       "  2026-09-21T14:13:50Z  copied: 1,000 messages, 60.0 MiB\n"
                       "  2026-09-21T14:13:50Z  held for 1.5 s, moved to the target; carried: "
-                      "messages 3\n"
+                      "3 messages\n"
                       "  2026-09-21T14:14:20Z  held for 2.0 s, given back to the source; carried: "
                       "carried back to the source: 79 messages\n"),
             std::string::npos)
@@ -381,10 +388,21 @@ TEST(RunRecordTest, the_document_has_every_member_and_null_for_what_is_not_known
   EXPECT_TRUE(ir::parse_json(ir::write_json(document)));
 }
 
+TEST(ApprovalTest, a_subject_is_said_as_plan_approve_takes_it) {
+  EXPECT_EQ(approval_name("stage:finalize"), "finalize");
+  EXPECT_EQ(approval_name("wave:rest"), "rest");
+  EXPECT_EQ(approval_name("account:a@x"), "a@x");
+  EXPECT_EQ(approval_name("wave:finalize"), "wave:finalize") << "the short word is the stage";
+  EXPECT_EQ(approval_name("wave:a@x"), "wave:a@x") << "the short word would be an account";
+}
+
 TEST(RunRecordTest, the_text_is_a_table_that_a_person_can_read) {
   RunRecord run = sample();
   run.plan_name = "example.org";
   run.accounts[1].account = "b@x";
+  run.accounts.push_back({.account = "c@x", .wave = "rest", .state = "copying"});
+  run.points = {"before-cutover", "wave-rest"};
+  run.approvals_needed = {"stage:finalize"};
   EXPECT_EQ(render_text(run),
             "example.org: failed (run r1, since 2026-09-21T14:13:20Z)\n"
             "39 of 40 steps done, 1 failed\n"
@@ -392,13 +410,18 @@ TEST(RunRecordTest, the_text_is_a_table_that_a_person_can_read) {
             "wave  accounts  moved  failed\n"
             "rest         2      1       1\n"
             "\n"
-            "account  wave  state   grade        messages  carried  stragglers   hold\n"
-            "a@x      rest  moved   perfect         2,000        3           0  1.9 s\n"
-            "b@x      rest  failed  not checked         -        -           -      -\n"
+            "account  wave  state    grade        messages  carried  stragglers   hold\n"
+            "a@x      rest  moved    perfect         2,000        3           0  1.9 s\n"
+            "b@x      rest  failed   not checked         -        -           -      -\n"
+            "c@x      rest  copying  -                   -        -           -      -\n"
+            "\n"
+            "rollback points reached: before-cutover, wave-rest\n"
             "\n"
             "account/b/grade: graded `poor`\n"
             "  from migration.yaml:33:5\n"
-            "  help: look\n");
+            "  help: look\n"
+            "\n"
+            "waits for: plan approve finalize\n");
 }
 
 }  // namespace
