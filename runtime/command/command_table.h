@@ -68,6 +68,8 @@ inline constexpr std::string_view kVersion = "0.1.0";
 
 /// `plan docs man|bash|markdown`: pages made from the table above.
 [[nodiscard]] std::string man_page(const CommandSpec& command);
+/// plan(1): the way of a migration, and which command does what.
+[[nodiscard]] std::string man_overview();
 [[nodiscard]] std::string bash_completion();
 [[nodiscard]] std::string command_reference();
 /// `plan docs modules`: what the built-in modules do.

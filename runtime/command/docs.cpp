@@ -57,6 +57,10 @@ ExitCode run_docs(const Invocation& invocation) {
   }
   std::error_code failure;
   if (output != "-") std::filesystem::create_directories(output, failure);
+  if (const ExitCode code = write_page(output == "-" ? output : output + "/plan.1", man_overview());
+      code != ExitCode::done) {
+    return code;
+  }
   for (const CommandSpec& command : all_commands()) {
     if (command.is_hidden) continue;
     if (const ExitCode code = write_page(

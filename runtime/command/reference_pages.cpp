@@ -8,6 +8,11 @@
 namespace plan::command {
 namespace {
 
+constexpr std::string_view kExitStatus =
+    ".SH EXIT STATUS\n0 done or nothing to do, 1 error, 2 there are differences or approval is "
+    "needed, 3 stopped and can be "
+    "resumed, 4 not checked, 70 a bug in plan.\n";
+
 std::string roff(std::string_view text) {
   std::string out;
   bool is_line_begin = true;
@@ -56,11 +61,31 @@ std::string man_page(const CommandSpec& command) {
     page += "\n";
   }
   page += fmt::format(".SH EXAMPLE\n.nf\n{}\n.fi\n", roff(command.example));
+  return page + std::string(kExitStatus);
+}
+
+std::string man_overview() {
+  std::string page =
+      ".TH plan 1 \"\" \"plan\" \"plan manual\"\n.SH NAME\nplan \\- moves a mail server\n.SH "
+      "SYNOPSIS\n"
+      ".B plan\nCOMMAND [OPTION...]\n.SH DESCRIPTION\n"
+      "Compiles a plan of a migration into checked steps and executes them, so that no message is "
+      "lost and none is there twice, each account is held for seconds, and every stage can be "
+      "rolled back. The usual way:\n.PP\n.nf\n"
+      "plan init --from dovecot-postfix\nplan fetch\nplan check\nplan rehearse\n"
+      "plan diff -o reviewed.plan\nplan apply reviewed.plan\nplan status\n"
+      "plan approve finalize\n.fi\n.SH COMMANDS\n";
+  for (const CommandSpec& command : all_commands()) {
+    if (command.is_hidden) continue;
+    page += fmt::format(".TP\n.B plan {}\n{}\n", roff(command.name), roff(command.summary));
+  }
   page +=
-      ".SH EXIT STATUS\n0 done or nothing to do, 1 error, 2 there are differences or approval is "
-      "needed, 3 stopped and can be "
-      "resumed, 4 not checked, 70 a bug in plan.\n";
-  return page;
+      ".PP\nEach has a page of its own (plan\\-apply(1)), and\n.B plan COMMAND \\-\\-help\nhas its "
+      "options and an example.\n.SH FILES\n"
+      ".TP\n.I migration.yaml\nthe plan; beside it is everything else\n"
+      ".TP\n.I migration.lock\nwhat plan fetch found; belongs into git\n"
+      ".TP\n.I .plan/\nmeasurements, the target's schema, archives, events and the journal\n";
+  return page + std::string(kExitStatus);
 }
 
 std::string bash_completion() {

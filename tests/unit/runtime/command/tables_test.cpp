@@ -111,6 +111,7 @@ TEST(GeneratedPages, AreFresh) {
   EXPECT_EQ(repository_file("docs/commands.md"), command_reference());
   EXPECT_EQ(repository_file("docs/modules.md"), modules_page());
   EXPECT_EQ(repository_file("docs/plan.bash-completion"), bash_completion());
+  EXPECT_EQ(repository_file("docs/man/plan.1"), man_overview());
   for (const CommandSpec& command : all_commands()) {
     if (command.is_hidden) continue;
     std::string name = "plan-" + std::string(command.name) + ".1";
