@@ -308,9 +308,9 @@ def story(arguments):
         logins = collections.Counter(r["account"] for r in oracle.read_lines(facts["ledger"]) if r["kind"] == "login")
         print("\nWhere every message is, as read from both servers and both queues (plan was not asked):\n")
         print(oracle.table(rows, facts["holds"], carried))
-        print(f"\n{counts['accepted']} messages were accepted during the move; {counts['accepted late']} of them were put off at first "
-              f"({counts['deferred']} temporary refusals by the servers' ordinary limits) and accepted when their senders tried again; "
-              f"{counts['kept']} were still with their senders at the end, {counts['refused']} were refused for good")
+        print(f"\n{counts['accepted']} messages were accepted during the move, {counts['accepted late']} of them at a later try: "
+              f"{counts['deferred']} times a server said `not now` (its ordinary limits), and the sender kept the message.\n"
+              f"{counts['kept']} messages that nobody accepted are still with their senders, {counts['refused']} were refused for good")
         print(f"mail programs logged in {sum(logins.values())} times and flagged {counts['flagged']} messages")
         for line in wrong[:30]:
             print(f"WRONG: {line}")
