@@ -5,6 +5,7 @@ exit code 1, within its bounds of time and memory, say where the trouble is and 
 import concurrent.futures
 import contextlib
 import hashlib
+import json
 import os
 import pathlib
 import shutil
@@ -16,6 +17,7 @@ import sys
 import tempfile
 import threading
 import time
+import unicodedata
 
 ROOT = pathlib.Path(__file__).resolve().parents[4]
 PLAN = os.environ.get("PLAN", "")
@@ -451,7 +453,38 @@ def fetch_from(tls, answer, certificate=None, port=None, imap="{port: 143, secur
 
 
 def is_refused(ended, *words):
-    return (ended.says(*words) and ended.is_bounded() and not ended.has_lock and "Passw0rd" not in ended.text and "help:" in ended.text)
+    return (ended.says(*words) and ended.is_bounded() and not ended.has_lock and "Passw0rd" not in ended.text and "help:" in ended.text
+            and len(ended.text) < 4000 and not any(unicodedata.category(c) == "Cc" and c != "\n" for c in ended.text))
+
+
+# Sets the title of a terminal, clears it, goes on in red with a C1 character, and begins a line of its own.
+FOR_A_TERMINAL = "\x1b]0;owned\x07\x1b[2J\u009b31m\r\nerror: all is well"
+
+
+def fetch_commands_for_the_terminal(tls):
+    problem = json.dumps({"type": f"urn:ietf:params:jmap:error:{FOR_A_TERMINAL}", "detail": f"Passw0rd {FOR_A_TERMINAL}"}).encode()
+    ended = fetch_from(tls, lambda head: http("400 Bad", "application/problem+json", problem))
+    return is_refused(ended, "asking the target", r"\x1b]0;owned\x07") and "\nerror: all is well" not in ended.text, ended
+
+
+def fetch_a_redirect_with_commands_for_the_terminal(tls):
+    ended = fetch_from(tls, lambda head: http("302 Found", more="Location: https://127.0.0.1:1/\x1b[31m\x07\r\n"))
+    return is_refused(ended, "asking the target", r"\x1b[31m"), ended
+
+
+def fetch_ten_megabytes_of_error_text(tls):
+    ended = fetch_from(tls, lambda head: http("500 Internal", "text/html", FOR_A_TERMINAL.encode() * 300_000))
+    return is_refused(ended, "asking the target", "[answer-too-large]"), ended
+
+
+def fetch_a_head_without_end(tls):
+    ended = fetch_from(tls, lambda head: b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 200_000)
+    return is_refused(ended, "asking the target", "the head of the answer", "[answer-too-large]"), ended
+
+
+def fetch_json_nested_a_million_deep(tls):
+    ended = fetch_from(tls, lambda head: http(body=b"[" * 1_000_000))
+    return is_refused(ended, "asking the target", "cannot be read", "[not-json]"), ended
 
 
 def fetch_html(tls):
