@@ -6,7 +6,6 @@
 #include <openssl/x509v3.h>
 
 #include <algorithm>
-#include <array>
 #include <cstdlib>
 #include <filesystem>
 #include <memory>
@@ -163,6 +162,16 @@ std::string time_of(const ASN1_TIME* time) {
   return show_rfc3339(timegm(&broken));
 }
 
+// "CN=mail.example.org, O=Example"
+std::string name_of(const X509_NAME* name) {
+  const std::unique_ptr<BIO, Free> out(BIO_new(BIO_s_mem()));
+  X509_NAME_print_ex(out.get(), name, 0, XN_FLAG_SEP_CPLUS_SPC);
+  std::string text(512, '\0');
+  const int size = BIO_read(out.get(), text.data(), static_cast<int>(text.size()));
+  text.resize(static_cast<std::size_t>(std::max(size, 0)));
+  return text;
+}
+
 std::optional<ir::Value> check_certificate(ir::Value& object) {
   if (object["certificate"]["@type"].string_or("") != "Text") return std::nullopt;
   const auto reader = reader_of(object["certificate"]["value"].string_or(""));
@@ -172,10 +181,7 @@ std::optional<ir::Value> check_certificate(ir::Value& object) {
     return set_error("invalidProperties", "Failed to parse the certificate.", "certificate");
   object.set("notValidBefore", time_of(X509_get0_notBefore(parsed.get())));
   object.set("notValidAfter", time_of(X509_get0_notAfter(parsed.get())));
-  std::array<char, 512> issuer{};
-  X509_NAME_oneline(X509_get_issuer_name(parsed.get()), issuer.data(),
-                    static_cast<int>(issuer.size()));
-  object.set("issuer", std::string(issuer.data()));
+  object.set("issuer", name_of(X509_get_issuer_name(parsed.get())));
   ir::Value names = ir::Value::map();
   auto* list = static_cast<GENERAL_NAMES*>(
       X509_get_ext_d2i(parsed.get(), NID_subject_alt_name, nullptr, nullptr));
@@ -187,6 +193,15 @@ std::optional<ir::Value> check_certificate(ir::Value& object) {
               true);
   }
   GENERAL_NAMES_free(list);
+  // A certificate of the old kind has its name in the subject alone.
+  const X509_NAME* subject = X509_get_subject_name(parsed.get());
+  const int at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
+  if (names.size() == 0 && at >= 0) {
+    const ASN1_STRING* name = X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at));
+    names.set(std::string(reinterpret_cast<const char*>(ASN1_STRING_get0_data(name)),
+                          static_cast<std::size_t>(ASN1_STRING_length(name))),
+              true);
+  }
   object.set("subjectAlternativeNames", std::move(names));
   return std::nullopt;
 }

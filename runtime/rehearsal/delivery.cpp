@@ -208,7 +208,12 @@ Route route_of(const World& world, const QueuedMessage& message, const QueuedRec
   std::from_chars(mx.data() + colon + 1, mx.data() + mx.size(), port);
   route.target.address = mx.substr(0, colon);
   route.target.port = static_cast<std::uint16_t>(port);
-  route.target.are_invalid_certificates_allowed = true;
+  const std::string strategy(
+      evaluate_live(world, "x:MtaOutboundStrategy", "tls", facts_of(world, message, recipient))
+          .string_or(""));
+  const ir::Value* tls = object_by_name(world, "x:MtaTlsStrategy", strategy);
+  route.target.are_invalid_certificates_allowed =
+      tls != nullptr && (*tls)["allowInvalidCerts"].bool_or(false);
   route.target.may_be_loopback =
       true;  // named by whoever started the rehearsal, not by configuration
   return route;

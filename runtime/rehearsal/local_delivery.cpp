@@ -67,7 +67,7 @@ Mailbox* mailbox_by_path(MailAccount& account, std::string_view path) {
 RelayResult deliver_locally(World& world, const QueuedMessage& message,
                             const std::string& address) {
   const auto owner = find_address(world, lower_ascii(address));
-  if (!owner || owner->kind != AddressOwner::Kind::account)
+  if (!owner || owner->kind != AddressOwner::Kind::account || !owner->is_enabled)
     return refused("550", "5.1.2", "Mailbox does not exist.");
   const ir::Value* object = world.registry.find("x:Account", owner->id);
   if (object == nullptr) return refused("550", "5.1.2", "Mailbox does not exist.");

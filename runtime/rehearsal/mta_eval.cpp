@@ -24,7 +24,10 @@ ir::Value evaluate_expression(const World& world, const ir::Value& expression,
       return index < arguments.size() ? schema::text_of(arguments[index]) : std::string{};
     };
     if (name == "is_local_domain") return world.registry.domain_by_name(text(0)).has_value();
-    if (name == "is_local_address") return find_address(world, text(0)).has_value();
+    if (name == "is_local_address") {
+      const auto owner = find_address(world, text(0));
+      return owner && owner->is_enabled;
+    }
     if (name == "key_exists") return world.lookups->find(text(0), text(1)) != nullptr;
     if (name == "key_get") {
       const std::string* value = world.lookups->find(text(0), text(1));
