@@ -15,15 +15,36 @@ namespace {
 
 using ir::Value;
 
-// The server's own wording, or values that follow from something else.
-const std::set<std::string, std::less<>>& ignored_members() {
-  static const std::set<std::string, std::less<>> kIgnored = {
-      // changes with each start and reload of the process; the rehearsal's own name
-      "sessionState", "implementation", "description", "detail", "value", "dnsZoneFile", "issuer",
-      "failureReason", "errorMessage", "publicKey", "title",
-      // made at the first start
-      "applicationServerKey"};
-  return kIgnored;
+bool is_error(const Value& parent, std::string_view path, std::string_view type) {
+  return parent["type"].is_string() && (parent["status"].is_number() || type == "error" ||
+                                        path.find("/not") != std::string_view::npos);
+}
+
+// Why a member of `parent` is not compared; nullptr: it is.
+const char* why_ignored(std::string_view member, const Value& parent, std::string_view path,
+                        std::string_view type) {
+  constexpr const char* kWording = "the server's own wording";
+  if (member == "description" || member == "detail" || member == "title")
+    return is_error(parent, path, type) ? kWording : nullptr;
+  if (member == "failureReason" || member == "errorMessage") return kWording;
+  if (member == "value")
+    return path.find("/validationErrors") != std::string_view::npos
+               ? "what was refused, cut or quoted as the server likes"
+               : nullptr;
+  if (member == "sessionState") return "changes with each start and reload of the process";
+  if (member == "state" && parent["capabilities"].is_map())
+    return "of a session: changes with each start and reload of the process";
+  if (member == "implementation") return "the rehearsal names itself";
+  if (member == "issuer" && parent["token_endpoint"].is_string())
+    return "the URL that the process is reached by";
+  if (member == "publicKey" || member == "dnsZoneFile") return "a key that the server made";
+  if (member == "applicationServerKey") return "a key made at the first start";
+  // Of a message in the queue the recording has not kept the text, nor the recorder's network.
+  if (parent["receivedFromIp"].is_string() && (member == "size" || member == "receivedFromIp"))
+    return "of a queued message: its text and its sender's address were not kept";
+  if (member == "receivedViaPort" && parent[member].integer_or(0) > 1024)
+    return "a port that was opened for the recording";
+  return nullptr;
 }
 
 const std::set<std::string, std::less<>>& unordered_lists() {
@@ -58,6 +79,22 @@ bool is_made_up_name(std::string_view text) {
          std::any_of(text.begin(), text.end(), [](char c) { return c >= 'A' && c <= 'Z'; });
 }
 
+// The secret of an app password or an API key.
+bool is_made_up_secret(std::string_view text) {
+  return (text.starts_with("app_") || text.starts_with("API_")) &&
+         std::all_of(text.begin(), text.end(), [](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                  c == '_' || c == '-';
+         });
+}
+
+// The password of the administrator that the first configuration makes.
+bool is_made_up_password(std::string_view text) {
+  return text.size() == 16 && std::all_of(text.begin(), text.end(), [](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+         });
+}
+
 // A time near the recording, or near this run of the test: only its form counts.
 bool is_recent(std::string_view text) {
   if (text.size() != 20) return false;
@@ -89,13 +126,12 @@ bool is_action_id(std::string_view text) {
 
 class Comparison {
  public:
-  explicit Comparison(NameMap& names) : names_(names) {}
+  Comparison(NameMap& names, std::vector<PassedOver>& passed) : names_(names), passed_(passed) {}
 
   std::optional<std::string> compare(const Value& recorded, const Value& ours,
                                      const std::string& path, std::string_view member) {
-    if (ignored_members().contains(member)) return std::nullopt;
     if (recorded.is_map() && recorded.members().contains("$sha256"))
-      return std::nullopt;  // a body that was not kept
+      return pass_over(path, "$sha256", "a body that the recording has not kept");
     if (is_method_response(path)) enter(recorded);
     if (recorded.is_map() && ours.is_map()) {
       const std::string outer = type_;
@@ -120,25 +156,47 @@ class Comparison {
     if (recorded.is_string() && ours.is_string()) {
       const std::string& left = recorded.as_string();
       const std::string& right = ours.as_string();
-      if (is_recent(left) && is_recent(right)) return std::nullopt;
-      if (is_state_member(member) && is_state(left) && is_state(right)) return std::nullopt;
-      if (member == "id" && is_action_id(left) && is_action_id(right)) return std::nullopt;
-      if (is_made_up_name(left) && is_made_up_name(right)) return std::nullopt;
-      if ((left.starts_with("app_") && right.starts_with("app_")) ||
-          (left.starts_with("API_") && right.starts_with("API_")))
-        return std::nullopt;
+      if (is_recent(left) && is_recent(right))
+        return pass(path, member, "a time near the recording or this run");
+      // A StateChange names types: {"changed": {account: {"Email": state}}}.
+      const bool is_changed_type = path.find("/changed/") != std::string::npos;
+      if ((is_state_member(member) || is_changed_type) && is_state(left) && is_state(right))
+        return pass(path, member, "a state: its form, and whether old and new are equal");
+      if (member == "id" && is_action_id(left) && is_action_id(right))
+        return pass(path, member, "the id of an action is the second it ran in");
+      if (member == "secret" && is_made_up_password(left) && is_made_up_password(right))
+        return pass(path, member, "a secret that the server made up");
+      if (is_made_up_name(left) && is_made_up_name(right))
+        return pass(path, member, "a name that the server made up");
+      if (is_made_up_secret(left) && is_made_up_secret(right) &&
+          left.substr(0, 4) == right.substr(0, 4))
+        return pass(path, member, "a secret that the server made up");
       if (is_name_member(member) && is_name(left) && is_name(right) &&
           names_.fits(role_of(member), left, right))
-        return std::nullopt;
+        return pass(path, member, "an id: the same thing has the same one throughout");
       if (const std::string* known = names_.ours(role_of(member), left);
           known != nullptr && *known == right)
-        return std::nullopt;
+        return pass(path, member, "an id: the same thing has the same one throughout");
     }
     return path + ": recorded " + ir::write_json(recorded).substr(0, 160) + ", here " +
            ir::write_json(ours).substr(0, 160);
   }
 
  private:
+  std::optional<std::string> note(const std::string& path, std::string_view member, const char* why,
+                                  bool is_compared) {
+    passed_.push_back({path, std::string(member), why, is_compared});
+    return std::nullopt;
+  }
+  std::optional<std::string> pass(const std::string& path, std::string_view member,
+                                  const char* why) {
+    return note(path, member, why, true);
+  }
+  std::optional<std::string> pass_over(const std::string& path, std::string_view member,
+                                       const char* why) {
+    return note(path, member, why, false);
+  }
+
   static bool is_method_response(const std::string& path) {
     static const std::regex kPattern(R"(^/methodResponses/\d+$)");
     return std::regex_match(path, kPattern);
@@ -184,17 +242,14 @@ class Comparison {
     std::vector<std::string> missing;
     std::set<std::string> seen;
     std::vector<std::pair<const std::string*, std::string>> pairs;
-    // Of a message in the queue whose text the recording has not kept: how large it was, the
-    // address that the recorder had, and the port it opened for its tests.
-    const bool is_queued = recorded.members().contains("receivedFromIp");
-    const bool is_test_port = recorded["receivedViaPort"].integer_or(0) > 1024;
-    const auto is_ignored = [is_queued, is_test_port](std::string_view name) {
-      return ignored_members().contains(name) ||
-             (is_queued && (name == "size" || name == "receivedFromIp")) ||
-             (is_test_port && name == "receivedViaPort");
+    const auto ignored = [&](std::string_view name) {
+      return why_ignored(name, recorded, path, type_);
     };
     for (const auto& [name, value] : recorded.members()) {
-      if (is_ignored(name)) continue;
+      if (const char* why = ignored(name); why != nullptr) {
+        static_cast<void>(pass_over(path + "/" + name, name, why));
+        continue;
+      }
       std::string here = name;
       if (!ours.members().contains(name)) {
         const std::string* known = names_.ours(role_of(member), name);
@@ -210,7 +265,7 @@ class Comparison {
     }
     std::vector<std::string> extra;
     for (const auto& [name, value] : ours.members())
-      if (!seen.contains(name) && !is_ignored(name)) extra.push_back(name);
+      if (!seen.contains(name) && ignored(name) == nullptr) extra.push_back(name);
     // Keys that are ids nobody has met yet pair up when there is one of each.
     if (missing.size() == 1 && extra.size() == 1 && is_name(missing[0]) && is_name(extra[0]) &&
         names_.fits(role_of(member), missing[0], extra[0])) {
@@ -249,6 +304,7 @@ class Comparison {
         const std::size_t at = (i + k) % ours.size();
         if (used[at]) continue;
         const NameMap before = names_;
+        const std::size_t passed_before = passed_.size();
         auto found =
             compare(recorded.item(i), ours.item(at), path + "/" + std::to_string(i), member);
         if (!found) {
@@ -256,6 +312,7 @@ class Comparison {
           is_found = true;
         } else {
           names_ = before;
+          passed_.resize(passed_before);
           if (!first) first = std::move(found);
         }
       }
@@ -265,6 +322,7 @@ class Comparison {
   }
 
   NameMap& names_;
+  std::vector<PassedOver>& passed_;
   std::string type_;
   std::string account_;
 };
@@ -297,10 +355,22 @@ std::map<std::string, std::string> NameMap::long_names() const {
   return out;
 }
 
-bool is_ignored_member(std::string_view member) { return ignored_members().contains(member); }
+std::optional<std::string> difference(const Value& recorded, const Value& ours, NameMap& names,
+                                      std::vector<PassedOver>* passed_over) {
+  std::vector<PassedOver> passed;
+  auto found = Comparison(names, passed).compare(recorded, ours, "", "");
+  if (passed_over != nullptr) passed_over->insert(passed_over->end(), passed.begin(), passed.end());
+  return found;
+}
 
-std::optional<std::string> difference(const Value& recorded, const Value& ours, NameMap& names) {
-  return Comparison(names).compare(recorded, ours, "", "");
+HeaderRule header_rule(std::string_view name) {
+  // Follows from the body, whose words are the server's own.
+  if (name == "content-length") return HeaderRule::ignored;
+  // How many seconds are left of a minute or an hour.
+  if (name == "retry-after" || name == "ratelimit") return HeaderRule::present;
+  // A URL with an id that the server made.
+  if (name == "location") return HeaderRule::present;
+  return HeaderRule::same;
 }
 
 std::string normal_line(std::string_view line) {

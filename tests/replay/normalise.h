@@ -2,11 +2,13 @@
 // What is not compared, or compared by role only, when an answer of the embedded target is held
 // against a recorded one. Everything that makes two different answers count as equal stands in this
 // file and in normalise.cpp.
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "compiler/ir/value.h"
 
@@ -32,12 +34,23 @@ class NameMap {
   std::map<std::string, std::string> captured_;
 };
 
-/// Members that are the server's own wording or follow from something else: not compared.
-[[nodiscard]] bool is_ignored_member(std::string_view member);
+/// A recorded member that passed although it was not compared letter by letter.
+struct PassedOver {
+  std::string path = {};
+  std::string member = {};
+  const char* why = nullptr;
+  bool is_compared = false;  ///< by its role or its form; otherwise not at all
+};
 
-/// The first difference as "path: recorded X, here Y", or nothing.
+/// The first difference as "path: recorded X, here Y", or nothing. `passed_over` is told of every
+/// member that was let through by a rule of this file.
 [[nodiscard]] std::optional<std::string> difference(const ir::Value& recorded,
-                                                    const ir::Value& ours, NameMap& names);
+                                                    const ir::Value& ours, NameMap& names,
+                                                    std::vector<PassedOver>* passed_over = nullptr);
+
+/// How a header of an answer is compared: the same text, only that it is there, or (nullptr) not.
+enum class HeaderRule : std::uint8_t { same, present, ignored };
+[[nodiscard]] HeaderRule header_rule(std::string_view name);
 
 /// A line of a line protocol with its server-chosen parts (numbers of mailboxes, queue ids, dates,
 /// host name words of the greeting) replaced by marks; capability lists sorted.

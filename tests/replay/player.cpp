@@ -8,7 +8,9 @@
 #include "compiler/ir/digest.h"
 #include "compiler/ir/json.h"
 #include "compiler/source/text.h"
+#include "judge.h"
 #include "kinds.h"
+#include "push_player.h"
 #include "smtp_lines.h"
 #include "tests/support/shared_data.h"
 
@@ -53,38 +55,12 @@ std::vector<std::pair<std::string, std::string>> headers_of(const Value& request
   return out;
 }
 
-Value answer_value(const HttpAnswer& answer) {
-  if (answer.body.empty()) return {};
-  if (auto parsed = ir::parse_json(answer.body)) return std::move(*parsed);
-  return answer.body;
-}
-
-// A recorded session is cut down to the members of interest: so is ours before they are compared.
-// Its state is a hash of the running process.
-Value only_named(const Value& recorded, const Value& ours) {
-  if (!recorded.is_map() || !ours.is_map()) return ours;
-  Value out = Value::map();
-  for (const auto& [name, value] : recorded.members()) {
-    if (name == "state" || name == "sieveExtensions")
-      out.set(name, value);
-    else if (const Value* here = ours.members().find(name))
-      out.set(name, only_named(value, *here));
-  }
-  return out;
-}
-
-// The recorded body in the form answer_value gives.
-Value recorded_value(const Value& body) {
-  if (body["$text"].is_string()) return body["$text"];
-  return body;
-}
-
 }  // namespace
 
 Value administer(Stage& stage, const std::string& calls_json) {
   const std::string body =
-      R"({"using":["urn:ietf:params:jmap:core","urn:stalwart:jmap"],"methodCalls":)" + calls_json +
-      "}";
+      R"({"using":["urn:ietf:params:jmap:core","urn:stalwart:jmap","urn:ietf:params:jmap:mail"],"methodCalls":)" +
+      calls_json + "}";
   const HttpAnswer answer =
       send_http(stage.target().port(rehearsal::Service::http), "POST", "/jmap/",
                 {{"content-type", "application/json"},
@@ -184,101 +160,181 @@ class Recorder {
   std::chrono::steady_clock::time_point moment_ = std::chrono::steady_clock::now();
 };
 
-// One exchange held against its record: the difference, or nothing.
-std::optional<std::string> judge(const Value& record, const HttpAnswer& answer, const Value& ours,
-                                 const std::string& path, NameMap& names) {
-  const Value recorded = recorded_value(record["response"]["body"]);
-  const auto status = record["response"]["status"].integer_or(0);
-  if (status != answer.status)
-    return "status: recorded " + std::to_string(status) + ", here " +
-           std::to_string(answer.status) + " " + answer.body.substr(0, 200);
-  if (status == 0 || status == 204 || record["response"]["body"]["$encoding"].is_string())
-    return std::nullopt;
-  if (record["response"]["body"]["$base64"].is_string() ||
-      (recorded.is_map() && recorded.members().contains("$session")))
-    return std::nullopt;
-  if (path == "/jmap/session" && recorded.is_map())
-    return difference(recorded, only_named(recorded, ours), names);
-  return difference(recorded, ours, names);
-}
-
 }  // namespace
 
-Score play_file(Stage& stage, const std::filesystem::path& file, Captures& captures, NameMap& names,
-                const PlayOptions& options) {
+Score score_of(const std::filesystem::path& file) {
   Score score;
+  const std::string folder = file.parent_path().filename().string();
+  constexpr std::string_view kServer = "stalwart-0.16-";
+  score.folder = folder.starts_with(kServer) ? folder.substr(kServer.size()) : folder;
   score.topic = file.stem().string();
-  Recorder recorder(stage, options);
-  std::ifstream lines(file);
-  std::string text;
-  Value header;  // of the scenario, where the format has one
-  std::string scenario;
-  while (std::getline(lines, text)) {
-    for (const auto& [theirs, here] : options.addresses)
-      for (std::size_t at = 0; (at = text.find("\"" + theirs + "\"", at)) != std::string::npos;)
-        text.replace(at + 1, theirs.size(), here);
-    for (std::size_t at = 0; (at = text.find("${DIR}", at)) != std::string::npos;)
-      text.replace(at, 6, stage.directory().string());
-    auto parsed = ir::parse_json(text);
-    if (!parsed) {
-      ADD_FAILURE() << file << ": " << parsed.error().to_line();
-      return score;
+  return score;
+}
+
+namespace {
+
+class FilePlay {
+ public:
+  FilePlay(Stage& stage, const std::filesystem::path& file, Captures& captures, NameMap& names,
+           const PlayOptions& options)
+      : stage_(stage),
+        captures_(captures),
+        names_(names),
+        options_(options),
+        recorder_(stage, options),
+        score_(score_of(file)) {}
+
+  Score run(const std::filesystem::path& file) {
+    const auto begin = std::chrono::steady_clock::now();
+    std::ifstream lines(file);
+    std::string text;
+    while (std::getline(lines, text)) {
+      for (const auto& [theirs, here] : options_.texts) put(text, theirs, here);
+      put(text, "${DIR}", stage_.directory().string());
+      auto parsed = ir::parse_json(text);
+      if (!parsed) {
+        ADD_FAILURE() << file << ": " << parsed.error().to_line();
+        break;
+      }
+      play(*parsed);
     }
-    const Value& record = *parsed;
-    if (const std::string_view name = record["scenario"].string_or(""); name != scenario) {
-      scenario = name;
-      if (options.before_scenario) options.before_scenario(scenario);
+    score_.seconds =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    return std::move(score_);
+  }
+
+ private:
+  static void put(std::string& text, const std::string& theirs, const std::string& here) {
+    for (std::size_t at = 0; (at = text.find(theirs, at)) != std::string::npos; at += here.size())
+      text.replace(at, theirs.size(), here);
+  }
+
+  void play(const Value& record) {
+    if (const std::string_view name = record["scenario"].string_or("");
+        !name.empty() && name != scenario_) {
+      scenario_ = name;
+      if (options_.before_scenario) options_.before_scenario(scenario_);
     }
     if (record["header"].is_map()) {
-      header = record["header"];
-      continue;
+      header_ = record["header"];
+      return;
     }
+    if (record["case"].is_string()) {
+      play_case(record);
+      return;
+    }
+    if (!record["smtp"].is_list() && !record["request"].is_map()) return;
+    const std::string where = scenario_ + "/" + std::to_string(record["step"].integer_or(0));
+    if (options_.before_exchange) options_.before_exchange(where);
+    if (options_.listed != nullptr && options_.listed->is_left_out(score_.name(), where)) {
+      score_.left_out.push_back(where);
+      return;
+    }
+    if (record["smtp"].is_list())
+      play_smtp_record(record, where);
+    else
+      play_request(record, where);
+  }
+
+  void play_case(const Value& record) {
+    const std::string where = "case " + std::to_string(++cases_);
+    if (options_.before_exchange) options_.before_exchange(where);
+    if (options_.listed != nullptr && options_.listed->is_left_out(score_.name(), where)) {
+      score_.left_out.push_back(where);
+      return;
+    }
+    const std::string note(record["case"].string_or(""));
+    const Observed observed = options_.observe ? options_.observe(record) : Observed{{note}, {}};
+    if (const auto found = difference(observed))
+      score_.disagree(where, note, *found, false);
+    else
+      score_.agree(where, false);
+    alter_observed(observed, where, score_);
+  }
+
+  void play_smtp_record(const Value& record, const std::string& where) {
     const std::string note(record["note"].string_or(""));
-    const std::string where =
-        scenario + "/" + std::to_string(record["step"].integer_or(0)) + " " + note;
+    if (const auto found = recorder_.smtp(record, note))
+      score_.disagree(where, note, *found, false);
+    else
+      score_.agree(where, false);
+    alter_smtp(record["smtp"], where, score_);
+  }
+
+  void play_request(const Value& record, const std::string& where) {
     const Value& request = record["request"];
-    if (record["smtp"].is_list()) {
-      ++score.total;
-      if (auto found = recorder.smtp(record, note))
-        score.disagreements.push_back(where + ": " + *found);
-      else
-        ++score.agreed;
-      continue;
-    }
-    if (!request.is_map()) continue;
-    const auto body = request_body(record, captures);
+    const std::string note(record["note"].string_or(""));
+    const auto body = request_body(record, captures_);
     // What names a thing that an exchange of other kinds, or a person outside, made is not counted.
-    const bool is_sent = is_sent_by_plan(stage.schema(), record) &&
+    const bool is_sent = is_sent_by_plan(stage_.schema(), record) &&
                          (!body || body->find("\"${") == std::string::npos);
-    ++score.total;
-    score.sent_total += is_sent ? 1 : 0;
-    const auto fail = [&](const std::string& why) {
-      score.disagreements.push_back((is_sent ? "[sent] " : "") + where + ": " + why);
-    };
     if (!body) {
-      fail("the request's body was not kept");
-      continue;
+      score_.disagree(where, note, "the request's body was not kept", is_sent);
+      alter_and_judge(record, {}, names_, false, where, score_);
+      return;
     }
     // Some requests name things as they were called in the recording.
     std::string sent = *body;
-    for (const auto& [theirs, here] : names.long_names())
-      for (std::size_t at = 0; (at = sent.find("\"" + theirs + "\"", at)) != std::string::npos;)
-        sent.replace(at + 1, theirs.size(), here);
+    if (options_.ids != nullptr)
+      for (const auto& [theirs, here] : *options_.ids)
+        put(sent, "\"" + theirs + "\"", "\"" + here + "\"");
+    for (const auto& [theirs, here] : names_.long_names())
+      put(sent, "\"" + theirs + "\"", "\"" + here + "\"");
     const std::string path = substitute(
-        std::string(request["pathTemplate"].string_or(request["path"].string_or("/"))), captures);
-    auto headers = headers_of(request, captures);
-    if (!options.client_address.empty())
-      headers.emplace_back("x-forwarded-for", options.client_address);
-    recorder.learn_login(request);
-    recorder.before(record, note, path, headers);
+        std::string(request["pathTemplate"].string_or(request["path"].string_or("/"))), captures_);
+    auto headers = headers_of(request, captures_);
+    if (!options_.client_address.empty())
+      headers.emplace_back("x-forwarded-for", options_.client_address);
+    recorder_.learn_login(request);
+    recorder_.before(record, note, path, headers);
+    if (record["frames"].is_list()) {
+      play_frames_record(record, where, note);
+      return;
+    }
+    if (goes_on(record)) {
+      Value with_events = record;
+      const HttpAnswer answer = play_stream(stage_, headers, with_events, captures_["berta"]);
+      settle(with_events, answer, where, note, is_sent);
+      return;
+    }
     const HttpAnswer answer =
-        send_http(stage.target().port(rehearsal::Service::http),
+        send_http(stage_.target().port(rehearsal::Service::http),
                   std::string(request["method"].string_or("GET")), path, headers, sent);
+    capture(record, answer);
+    settle(record, answer, where, note, is_sent);
+  }
+
+  void settle(const Value& record, const HttpAnswer& answer, const std::string& where,
+              const std::string& note, bool is_sent) {
+    const NameMap before = names_;
+    const auto found = judge(record, answer, names_);
+    if (found)
+      score_.disagree(where, note, *found, is_sent);
+    else
+      score_.agree(where, is_sent);
+    alter_and_judge(record, answer, before, !found.has_value(), where, score_);
+  }
+
+  void play_frames_record(const Value& record, const std::string& where, const std::string& note) {
+    const Frames frames =
+        play_frames(stage_, record, "berta@new.test", "Corr3ct-horse-berta", captures_["berta"]);
+    const NameMap before = names_;
+    const auto found = difference(frames.recorded, frames.ours, names_);
+    if (found)
+      score_.disagree(where, note, *found, false);
+    else
+      score_.agree(where, false);
+    const std::size_t number = score_.altered++;
+    const bool is_altered = alter_answer(frames.recorded, found ? frames.recorded : frames.ours,
+                                         found ? NameMap{} : before, number, where, score_);
+    if (!is_altered) score_.deaf.push_back(where + ": no frame to alter");
+  }
+
+  // What this exchange names: in the record, or in the scenario's header.
+  void capture(const Value& record, const HttpAnswer& answer) {
     const Value ours = answer_value(answer);
     const Value recorded = recorded_value(record["response"]["body"]);
-    // What this exchange names: in the record, or in the scenario's header.
-    const auto capture = [&](const std::string& name, std::string_view pointer,
-                             const Value& value) {
+    const auto keep = [&](const std::string& name, std::string_view pointer, const Value& value) {
       std::string found;
       if (pointer.starts_with("header:")) {
         const auto known = answer.headers.find(std::string(pointer.substr(7)));
@@ -287,26 +343,32 @@ Score play_file(Stage& stage, const std::filesystem::path& file, Captures& captu
         found = std::string(at->string_or(""));
       }
       const Value* theirs = value.is_string() ? &value : follow(recorded, pointer);
-      if (!found.empty()) captures[name] = found;
+      if (!found.empty()) captures_[name] = found;
       if (!found.empty() && theirs != nullptr && theirs->is_string())
-        names.capture(theirs->as_string(), found);
+        names_.capture(theirs->as_string(), found);
     };
     for (const auto& [name, pointer] : record["captures"].members())
-      capture(name, pointer.string_or(""), {});
-    for (const auto& [name, each] : header["captures"].members())
-      if (each["step"] == record["step"])
-        capture(name, each["pointer"].string_or(""), each["value"]);
-    const NameMap before = options.played != nullptr ? names : NameMap{};
-    if (const auto found = judge(record, answer, ours, path, names)) {
-      fail(*found);
-      continue;
-    }
-    ++score.agreed;
-    score.sent_agreed += is_sent ? 1 : 0;
-    if (options.played != nullptr && recorded.is_map())
-      options.played->push_back({recorded, ours, before});
+      keep(name, pointer.string_or(""), {});
+    for (const auto& [name, each] : header_["captures"].members())
+      if (each["step"] == record["step"]) keep(name, each["pointer"].string_or(""), each["value"]);
   }
-  return score;
+
+  Stage& stage_;
+  Captures& captures_;
+  NameMap& names_;
+  const PlayOptions& options_;
+  Recorder recorder_;
+  Score score_;
+  Value header_;  // of the scenario, where the format has one
+  std::string scenario_;
+  std::size_t cases_ = 0;
+};
+
+}  // namespace
+
+Score play_file(Stage& stage, const std::filesystem::path& file, Captures& captures, NameMap& names,
+                const PlayOptions& options) {
+  return FilePlay(stage, file, captures, names, options).run(file);
 }
 
 }  // namespace plan::replay

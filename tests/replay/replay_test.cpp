@@ -4,15 +4,20 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
+#include <future>
 #include <iomanip>
 #include <iostream>
 #include <set>
 #include <thread>
 
+#include "compiler/ir/digest.h"
 #include "compiler/ir/json.h"
 #include "player.h"
 #include "smtp_lines.h"
+#include "split_delivery.h"
+#include "tests/support/repository.h"
 #include "tests/support/shared_data.h"
 
 namespace plan::replay {
@@ -40,37 +45,33 @@ std::size_t percent(std::size_t part, std::size_t whole) {
   return whole == 0 ? 100 : part * 100 / whole;
 }
 
-void show(const std::string& folder, const Score& score) {
-  std::cout << "  " << std::left << std::setw(40) << folder + "/" + score.topic << std::right
-            << std::setw(5) << score.agreed << " of " << std::setw(5) << score.total << std::setw(5)
-            << percent(score.agreed, score.total) << " %";
-  if (score.sent_total > 0)
-    std::cout << "   sent by plan: " << score.sent_agreed << " of " << score.sent_total;
-  std::cout << "\n";
-  if (std::getenv("REPLAY_VERBOSE") != nullptr)
-    for (const std::string& each : score.disagreements) std::cout << "      - " << each << "\n";
+const Listed& listed() {
+  static const Listed kListed = Listed::read(test::repository() / "tests/replay/disagreements.md");
+  return kListed;
 }
 
-// What cannot agree although plan sends it, by the beginning of the line, and why.
-struct Exception {
-  const char* exchange;
-  const char* why;
-};
-constexpr Exception kExceptions[] = {
-    {"misrouted-message-in-queue/2 ", "the error is that of a public MX with a false certificate"},
-};
-
-bool is_exception(const std::string& disagreement) {
-  return std::any_of(std::begin(kExceptions), std::end(kExceptions), [&](const Exception& each) {
-    return disagreement.starts_with("[sent] " + std::string(each.exchange));
-  });
+void show(const Score& score) {
+  std::cout << "  " << std::left << std::setw(40) << score.name() << std::right << std::setw(5)
+            << score.agreed << " of " << std::setw(5) << score.total << std::setw(5)
+            << percent(score.agreed, score.total) << " %  " << std::fixed << std::setprecision(1)
+            << std::setw(5) << score.seconds << " s";
+  if (score.sent_total > 0)
+    std::cout << "   sent by plan: " << score.sent_agreed << " of " << score.sent_total;
+  if (!score.left_out.empty()) std::cout << "   not played: " << score.left_out.size();
+  std::cout << "\n";
+  if (std::getenv("REPLAY_VERBOSE") == nullptr) return;
+  for (const Disagreement& each : score.disagreements)
+    std::cout << "      - " << score.name() << ": " << each.where << " "
+              << (each.is_sent ? "[sent] " : "") << each.note << ": " << each.difference << "\n";
 }
 
 void expect(const Score& score) {
   EXPECT_GE(score.agreed * 100, score.total * kPercent)
-      << score.topic << " agrees in " << score.agreed << " of " << score.total;
-  for (const std::string& each : score.disagreements)
-    EXPECT_TRUE(!each.starts_with("[sent] ") || is_exception(each)) << each;
+      << score.name() << " agrees in " << score.agreed << " of " << score.total;
+  for (const Disagreement& each : score.disagreements)
+    EXPECT_TRUE(!each.is_sent || listed().is_either_way(score.name(), each.where))
+        << score.name() << ": " << each.where << " " << each.difference;
+  for (const std::string& each : listed().misfits(score)) ADD_FAILURE() << each;
 }
 
 bool is_wanted(const std::string& topic) {
@@ -78,12 +79,26 @@ bool is_wanted(const std::string& topic) {
   return only == nullptr || topic == only;
 }
 
-// The states of the administration recordings' README.
-enum class From : std::uint8_t { fresh_recovery, fresh_normal, seeded_recovery, seeded_normal };
+using Scores = std::vector<Score>;
 
-TEST(Replay, administration_answers_as_recorded) {
-  PLAN_SHARED(folder, "data/transcripts/stalwart-0.16-admin");
-  const std::pair<const char*, From> topics[] = {{"seed-normal", From::fresh_normal},
+void show_and_expect(const Scores& scores) {
+  for (const Score& score : scores) show(score);
+  for (const Score& score : scores) expect(score);
+}
+
+// The states of the administration recordings' README.
+enum class From : std::uint8_t {
+  bootstrap,
+  fresh_recovery,
+  fresh_normal,
+  seeded_recovery,
+  seeded_normal
+};
+
+Scores play_administration(const std::filesystem::path& folder) {
+  Scores scores;
+  const std::pair<const char*, From> topics[] = {{"bootstrap", From::bootstrap},
+                                                 {"seed-normal", From::fresh_normal},
                                                  {"seed-recovery-first", From::fresh_recovery},
                                                  {"discovery", From::fresh_recovery},
                                                  {"request-errors", From::fresh_recovery},
@@ -108,24 +123,27 @@ TEST(Replay, administration_answers_as_recorded) {
     Stage stage(place.path);
     // A second attempt must not come before the recorder looked.
     if (std::string(topic) == "queue") stage.schedule_speed = 5;
+    stage.is_bootstrap = from == From::bootstrap;
     stage.start(true, from == From::fresh_recovery);
+    stage.is_bootstrap = false;
     if (from == From::seeded_recovery || from == From::seeded_normal)
       administer(stage,
                  R"([["x:Imap/set",{"update":{"singleton":{"allowPlainTextAuth":true}}},"0"]])");
     if (from == From::seeded_recovery) stage.start(false, true);
     PlayOptions options;
+    options.listed = &listed();
     options.before_scenario = [&stage](const std::string& scenario) {
+      if (scenario == "bootstrap-after") stage.start(false, true);
       if (scenario == "public-url") stage.public_url = "https://mail.pub.test:8443/prefix/";
       if (scenario == "seed-suppression-after" || scenario == "public-url")
         stage.start(false, false);
     };
     Captures captures;
     NameMap names;
-    const Score score =
-        play_file(stage, folder / (std::string(topic) + ".jsonl"), captures, names, options);
-    show("admin", score);
-    expect(score);
+    scores.push_back(
+        play_file(stage, folder / (std::string(topic) + ".jsonl"), captures, names, options));
   }
+  return scores;
 }
 
 // The accounts of the recordings of mail, with the same ids.
@@ -175,159 +193,142 @@ Captures make_people(Stage& stage) {
   return captures;
 }
 
-TEST(Replay, mail_over_jmap_answers_as_recorded) {
-  PLAN_SHARED(folder, "data/transcripts/stalwart-0.16-jmap");
+// The recorder had addresses of its own; here the client says which it is.
+void believe_forwarded_addresses(Stage& stage) {
+  administer(stage, R"([["x:Http/set",{"update":{"singleton":{"useXForwarded":true}}},"0"],
+                        ["x:Action/set",{"create":{"a":{"@type":"ReloadSettings"}}},"1"]])");
+}
+
+// The wrong logins that went before an exchange of auto-ban.jsonl.
+void fail_logins(Stage& stage, const std::string& where) {
+  const auto fail = [&stage](const std::string& address, const std::string& user, int times) {
+    for (int i = 0; i < times; ++i)
+      static_cast<void>(send_http(stage.target().port(rehearsal::Service::http), "GET",
+                                  "/jmap/session",
+                                  {{"authorization", "Basic " + ir::to_base64(user + ":wrong")},
+                                   {"x-forwarded-for", address}},
+                                  ""));
+  };
+  constexpr int kOverTheLimit = 101;
+  const std::string later = "after-100-failures-for-one-login-name/";
+  if (where == "auto-ban/1") fail("10.9.0.64", "somebody@new.test", kOverTheLimit);
+  if (where == later + "1") fail("10.9.0.70", "somebody@new.test", 1);
+  if (where == later + "6") {
+    fail("10.9.0.65", "exempt@new.test", kOverTheLimit);
+    fail("10.9.0.66", "another@new.test", kOverTheLimit);
+  }
+}
+
+Scores play_mail(const std::filesystem::path& folder, const std::filesystem::path& wire) {
+  Scores scores;
   Scratch place("jmap");
   Stage stage(place.path);
   stage.start(true, false);
   Captures captures = make_people(stage);
   NameMap names;
+  PlayOptions options;
+  options.listed = &listed();
+  options.before_scenario = [&stage](const std::string& scenario) {
+    if (scenario.starts_with("rate-")) stage.clock.skip(std::chrono::minutes(2));
+    if (scenario == "auto-ban") believe_forwarded_addresses(stage);
+  };
+  options.before_exchange = [&stage](const std::string& where) { fail_logins(stage, where); };
   for (const char* topic :
        {"acting", "mailbox", "mailbox-2", "per-login-properties", "blob", "blob-upload-and-import",
         "email-import", "email-query-set", "identity-vacation-sieve", "contacts", "calendars",
-        "files-quota-submission", "header-search", "reindex", "requests-and-limits"}) {
-    const Score score = play_file(stage, folder / (std::string(topic) + ".jsonl"), captures, names);
-    if (!is_wanted(topic)) continue;
-    show("jmap", score);
-    expect(score);
-  }
-  PLAN_SHARED(wire, "data/transcripts/stalwart-0.16-wire");
-  for (const char* topic :
-       {"imap", "pop3", "imap-2", "imap-3", "managesieve", "proxy-protocol", "smtp"}) {
-    if (!is_wanted(topic)) continue;
-    const Score score = play_wire(stage, wire / (std::string(topic) + ".jsonl"));
-    show("wire", score);
-    expect(score);
-  }
-}
-
-TEST(Replay, split_delivery_is_configured_as_recorded) {
-  PLAN_SHARED(folder, "data/transcripts/split-delivery");
-  Scratch place("split");
-  Stage stage(place.path);
-  stage.schedule_speed = 5;
-  stage.start(true, true);
-  stage.start(false, false);
-  Captures captures;
-  NameMap names;
-  const auto throttles = administer(
-      stage,
-      R"([["x:MtaInboundThrottle/query",{"sort":[{"property":"id","isAscending":true}]},"q"],["x:MtaInboundThrottle/get",{"ids":null},"g"]])");
-  for (const ir::Value& each : throttles.item(1).item(1)["list"].items())
-    captures[each["key"].members().contains("rcpt") ? "thr_pair" : "thr_ip"] =
-        std::string(each["id"].string_or(""));
-  // The mails that wait in the queue when the recorder looks at it (their relay does not answer).
-  const auto send = [&stage](const std::vector<std::string>& recipients) {
-    int number = 0;
-    for (const std::string& recipient : recipients) {
-      SmtpSide side;
-      side.sender = "alice@ext.test";
-      side.subject = "queued" + std::to_string(number++) + recipient;
-      submit(stage, side, recipient);
-    }
-    std::this_thread::sleep_for(std::chrono::seconds(2));
-  };
-  PlayOptions options;
-  options.addresses = {{"10.9.0.2", "192.0.2.1"}};  // nobody listens at either
-  options.before_scenario = [&](const std::string& scenario) {
-    if (scenario == "misrouted-message-in-queue") send({"user02@legacy.test"});
-    if (scenario == "source-down")
-      send({"user02@legacy.test", "user03@legacy.test", "user03+t@legacy.test"});
-  };
-  for (const char* topic : {"configuration", "cases", "queue", "source-hold", "sieve"}) {
-    captures["acc"] = captures["u1"];
-    const Score score =
+        "files-quota-submission", "push", "header-search", "reindex", "requests-and-limits",
+        "rate-limits", "auto-ban"}) {
+    Score score =
         play_file(stage, folder / (std::string(topic) + ".jsonl"), captures, names, options);
-    if (!is_wanted(topic)) continue;
-    show("split-delivery", score);
-    expect(score);
+    if (is_wanted(topic)) scores.push_back(std::move(score));
   }
+  for (const char* topic :
+       {"imap", "pop3", "imap-2", "imap-3", "managesieve", "proxy-protocol", "smtp"})
+    if (is_wanted(topic))
+      scores.push_back(play_wire(stage, wire / (std::string(topic) + ".jsonl")));
+  return scores;
 }
 
-// Alters one member of each recorded answer that agreed: the comparison must object to every one.
-
-ir::Value altered(const ir::Value& value) {
-  if (value.is_bool()) return !value.bool_or(false);
-  if (value.is_integer()) return value.integer_or(0) + 7;
-  if (value.is_string()) return std::string(value.string_or("")) + "!";
-  if (value.is_null()) return "something";
-  return ir::Value(12345);
-}
-
-bool replace_one(ir::Value& value, std::size_t& countdown, const std::string& member) {
-  if (is_ignored_member(member)) return false;
-  if (value.is_map()) {
-    for (auto& [name, each] : value.as_map())
-      if (replace_one(each, countdown, name)) return true;
-    return false;
+struct Parts {
+  Scores administration = {};
+  Scores mail = {};
+  Scores split_delivery = {};
+  [[nodiscard]] std::array<const Scores*, 3> all() const {
+    return {&administration, &mail, &split_delivery};
   }
-  if (value.is_list()) {
-    for (ir::Value& each : value.as_list())
-      if (replace_one(each, countdown, member)) return true;
-    return false;
+};
+
+// Played once, for all tests. A player mostly waits: beside each other the parts take as long as
+// the longest of them.
+const Parts& parts() {
+  static const Parts kParts = [] {
+    const std::filesystem::path folder = *test::shared_data("data/transcripts");
+    auto administration =
+        std::async(std::launch::async, play_administration, folder / "stalwart-0.16-admin");
+    auto mail = std::async(std::launch::async, play_mail, folder / "stalwart-0.16-jmap",
+                           folder / "stalwart-0.16-wire");
+    auto split_delivery = std::async(std::launch::async, [&folder] {
+      Scratch place("split");
+      Scores scores;
+      for (Score& score : play_split_delivery(folder / "split-delivery", place.path, listed()))
+        if (is_wanted(score.topic)) scores.push_back(std::move(score));
+      return scores;
+    });
+    return Parts{administration.get(), mail.get(), split_delivery.get()};
+  }();
+  return kParts;
+}
+
+TEST(Replay, administration_answers_as_recorded) {
+  PLAN_SHARED(folder, "data/transcripts");
+  show_and_expect(parts().administration);
+}
+
+TEST(Replay, mail_answers_as_recorded) {
+  PLAN_SHARED(folder, "data/transcripts");
+  show_and_expect(parts().mail);
+}
+
+TEST(Replay, split_delivery_goes_as_recorded) {
+  PLAN_SHARED(folder, "data/transcripts");
+  show_and_expect(parts().split_delivery);
+}
+
+// No recording is forgotten, and none is listed that does not exist.
+TEST(Replay, every_recorded_file_is_played) {
+  PLAN_SHARED(folder, "data/transcripts");
+  if (std::getenv("REPLAY_ONLY") != nullptr) GTEST_SKIP() << "REPLAY_ONLY leaves files out";
+  std::set<std::string> played;
+  for (const Scores* scores : parts().all())
+    for (const Score& score : *scores) played.insert(score.name());
+  std::set<std::string> recorded;
+  for (const auto& each : std::filesystem::recursive_directory_iterator(folder)) {
+    const std::string parent = each.path().parent_path().filename().string();
+    if (each.path().extension() == ".jsonl" &&
+        (parent.starts_with("stalwart-0.16-") || parent == "split-delivery"))
+      recorded.insert(score_of(each.path()).name());
   }
-  if (countdown-- > 0) return false;
-  value = altered(value);
-  return true;
+  EXPECT_EQ(played, recorded);
+  EXPECT_EQ(listed().unknown_files(played), std::vector<std::string>());
 }
 
-// How many members of a recorded answer are compared at all.
-std::size_t leaves_of(const ir::Value& value, const std::string& member) {
-  if (is_ignored_member(member)) return 0;
-  std::size_t out = 0;
-  for (const auto& [name, each] : value.members()) out += leaves_of(each, name);
-  for (const ir::Value& each : value.items()) out += leaves_of(each, member);
-  return value.is_map() || value.is_list() ? out : 1;
-}
-
-// Each recorded answer that agreed, with one member altered, against the answer it agreed with.
-void expect_objections(const std::vector<Played>& played, std::size_t at_least) {
-  std::size_t checked = 0;
-  for (std::size_t i = 0; i < played.size(); ++i) {
-    const std::size_t leaves = leaves_of(played[i].recorded, "");
-    if (leaves == 0) continue;
-    ir::Value recorded = played[i].recorded;
-    std::size_t countdown = i % leaves;
-    ASSERT_TRUE(replace_one(recorded, countdown, ""));
-    NameMap names = played[i].names;
-    EXPECT_TRUE(difference(recorded, played[i].ours, names).has_value())
-        << ir::write_json(recorded).substr(0, 400);
-    ++checked;
-  }
-  EXPECT_GT(checked, at_least);
-}
-
+// One member of each recorded answer was altered: the comparison objected to every one. What it
+// lets through by its rules is counted by name.
 TEST(Replay, comparison_objects_to_every_altered_answer) {
-  PLAN_SHARED(folder, "data/transcripts/stalwart-0.16-admin");
-  for (const auto& [topic, at_least] :
-       {std::pair("domains", 40U), std::pair("accounts", 60U), std::pair("settings", 90U)}) {
-    Scratch place("altered");
-    Stage stage(place.path);
-    stage.start(true, false);
-    stage.start(false, true);
-    Captures captures;
-    NameMap names;
-    std::vector<Played> played;
-    PlayOptions options;
-    options.played = &played;
-    static_cast<void>(
-        play_file(stage, folder / (std::string(topic) + ".jsonl"), captures, names, options));
-    expect_objections(played, at_least);
-  }
-  Scratch place("altered-mail");
-  Stage stage(place.path);
-  stage.start(true, false);
-  Captures captures = make_people(stage);
-  NameMap names;
-  for (const char* topic : {"mailbox", "email-query-set", "contacts", "calendars"}) {
-    std::vector<Played> played;
-    PlayOptions options;
-    options.played = &played;
-    static_cast<void>(play_file(
-        stage, folder.parent_path() / "stalwart-0.16-jmap" / (std::string(topic) + ".jsonl"),
-        captures, names, options));
-    expect_objections(played, 15);
-  }
+  PLAN_SHARED(folder, "data/transcripts");
+  std::map<std::pair<std::string, std::string>, std::size_t> passed_over;
+  std::size_t altered = 0;
+  for (const Scores* scores : parts().all())
+    for (const Score& score : *scores) {
+      EXPECT_EQ(score.altered, score.total) << score.name();
+      for (const std::string& each : score.deaf) ADD_FAILURE() << score.name() << ": " << each;
+      for (const auto& [what, count] : score.passed_over) passed_over[what] += count;
+      altered += score.altered;
+    }
+  EXPECT_GT(altered, 0U);
+  std::cout << "  " << altered << " recorded answers altered; let through by a rule:\n";
+  for (const auto& [what, count] : passed_over)
+    std::cout << std::setw(8) << count << "  " << what.first << ": " << what.second << "\n";
 }
 
 }  // namespace

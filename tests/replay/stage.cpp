@@ -2,6 +2,7 @@
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 
+#include <algorithm>
 #include <charconv>
 
 #include "compiler/ir/digest.h"
@@ -30,8 +31,11 @@ HttpAnswer send_http(std::uint16_t port, const std::string& method, const std::s
   const Deadline deadline = Deadline::after(std::chrono::seconds(30));
   auto stream = net::connect_tcp("127.0.0.1", port, deadline);
   if (!stream) return answer;
-  std::string request =
-      method + " " + path + " HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n";
+  std::string request = method + " " + path + " HTTP/1.1\r\nconnection: close\r\n";
+  const bool has_host = std::any_of(headers.begin(), headers.end(), [](const auto& each) {
+    return lower_ascii(each.first) == "host";
+  });
+  if (!has_host) request += "host: localhost\r\n";
   for (const auto& [name, value] : headers) request += name + ": " + value + "\r\n";
   if (!body.empty() || method == "POST" || method == "PUT")
     request += "content-length: " + std::to_string(body.size()) + "\r\n";
@@ -92,9 +96,12 @@ void Stage::start(bool is_fresh, bool is_recovery) {
   options.admin_user = "admin";
   options.admin_password = "adminpw";
   options.hostname = "vm";
-  options.is_recovery_mode = is_recovery;
+  options.is_recovery_mode = is_recovery || is_bootstrap;
+  options.is_bootstrap_mode = is_bootstrap;
   options.public_url = public_url;
+  options.outside_mx = outside_mx;
   options.schedule_speed = schedule_speed;
+  options.clock = &clock;
   options.http = rehearsal::ListenAt{};
   options.smtp = rehearsal::ListenAt{};
   options.submission = rehearsal::ListenAt{};

@@ -1,6 +1,8 @@
 #include <algorithm>
+#include <chrono>
 #include <fstream>
 
+#include "alter.h"
 #include "compiler/ir/json.h"
 #include "compiler/source/text.h"
 #include "player.h"
@@ -35,6 +37,7 @@ class Conversation {
 
   void open(const std::string& scenario, std::string_view text) {
     finish();
+    if (scenario != scenario_) number_ = 0;
     scenario_ = scenario;
     stream_.reset();
     reader_.reset();
@@ -86,9 +89,11 @@ class Conversation {
     const std::string command = std::exchange(command_, {});
     const std::vector<std::string> expected = std::exchange(expected_, {});
     if (command == "(after the handshake)" && expected.empty()) return;
-    ++score_.total;
+    const std::string where = scenario_ + "/" + std::to_string(++number_);
+    const bool is_sent = is_sent_by_plan(command);
+    alter_lines(expected, score_.altered, where, score_);
     if (!is_supported_ || !reader_) {
-      score_.disagreements.push_back(scenario_ + " " + command + ": no such listener here");
+      score_.disagree(where, command, "no such listener here", is_sent);
       return;
     }
     std::vector<std::string> lines;
@@ -109,7 +114,7 @@ class Conversation {
     std::sort(left.begin(), left.end());
     std::sort(right.begin(), right.end());
     if (left == right) {
-      ++score_.agreed;
+      score_.agree(where, is_sent);
       return;
     }
     std::string shown;
@@ -119,11 +124,20 @@ class Conversation {
                 (i < right.size() ? right[i] : std::string("nothing"));
         break;
       }
-    score_.disagreements.push_back(scenario_ + " " + command.substr(0, 80) + ": " +
-                                   shown.substr(0, 300));
+    score_.disagree(where, command.substr(0, 80), shown.substr(0, 300), is_sent);
   }
 
  private:
+  // The probe of the mail path speaks SMTP on port 25; nothing else of plan's own speaks one of
+  // these protocols to the target.
+  bool is_sent_by_plan(const std::string& command) {
+    const bool was_data = std::exchange(is_data_, command == "DATA");
+    if (service_ != Service::smtp) return false;
+    const std::string verb = command.substr(0, command.find(' '));
+    return was_data || verb == "(greeting)" || verb == "EHLO" || verb == "MAIL" || verb == "RCPT" ||
+           verb == "DATA" || verb == "QUIT";
+  }
+
   void send(const std::string& wire) {
     if (!stream_) return;
     static_cast<void>(
@@ -183,6 +197,8 @@ class Conversation {
   bool is_supported_ = false;
   Service service_ = Service::http;
   std::string scenario_;
+  std::size_t number_ = 0;  // of the exchange within the scenario
+  bool is_data_ = false;
   std::string command_;
   std::vector<std::string> expected_;
 };
@@ -190,8 +206,8 @@ class Conversation {
 }  // namespace
 
 Score play_wire(Stage& stage, const std::filesystem::path& file) {
-  Score score;
-  score.topic = file.stem().string();
+  const auto begin = std::chrono::steady_clock::now();
+  Score score = score_of(file);
   Conversation conversation(stage, score);
   std::ifstream lines(file);
   std::string text;
@@ -210,6 +226,7 @@ Score play_wire(Stage& stage, const std::filesystem::path& file) {
       conversation.note(said);
   }
   conversation.finish();
+  score.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   return score;
 }
 
