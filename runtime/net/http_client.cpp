@@ -284,7 +284,7 @@ class CurlClient final : public HttpClient {
     if (target.empty() || curl_url_set(url.get(), CURLUPART_URL, target.c_str(), 0) != CURLUE_OK) {
       return bad_target(target);
     }
-    if (origin_of(url.get()) != origin_) return elsewhere(target);
+    if (origin_of(url.get()) != origin_) return elsewhere(origin_of(url.get()));
     curl_url_set(url.get(), CURLUPART_FRAGMENT, nullptr, 0);
     return part_of(url.get(), CURLUPART_URL);
   }
@@ -295,10 +295,11 @@ class CurlClient final : public HttpClient {
         .with_blame(options_.blame);
   }
 
-  Error elsewhere(std::string_view location) const {
+  /// Only the other server's name: the rest may repeat what we sent, a login too.
+  Error elsewhere(std::string_view origin) const {
     return Error(errors::redirected_elsewhere,
                  fmt::format("{} points to `{}`, which is another server", origin_,
-                             printable(location, 200)))
+                             printable(origin, 200)))
         .with_blame(options_.blame);
   }
 
@@ -309,7 +310,7 @@ class CurlClient final : public HttpClient {
       return bad_target(from);
     if (curl_url_set(url.get(), CURLUPART_URL, location.c_str(), 0) != CURLUE_OK)
       return bad_target(location);
-    if (origin_of(url.get()) != origin_) return elsewhere(location);
+    if (origin_of(url.get()) != origin_) return elsewhere(origin_of(url.get()));
     return part_of(url.get(), CURLUPART_URL);
   }
 
