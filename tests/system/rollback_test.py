@@ -96,8 +96,10 @@ def main():
         migration.plan("fetch", show=False)
         rehearsed = migration.plan("rehearse", "--rollback", show=False, accept=range(256))
         words = rehearsed.stdout + rehearsed.stderr
-        report.check("the way back is rehearsed: everybody moves and goes back with a message",
+        again = words.partition("everybody moves a second time")[2]
+        report.check("the way back is rehearsed: everybody moves, goes back, moves again and goes back with a message",
                      rehearsed.returncode == 0 and "everything is as it was before" in words and
+                     all(f"moved {a.address}" in again for a in migration.accounts) and
                      # frank's script keeps nothing of the message
                      all(f"{a.address}: to be carried back: {'nothing' if a.name == 'frank' else '1 message'}" in rehearsed.stdout
                          for a in migration.accounts),
