@@ -9,6 +9,8 @@ namespace plan::command {
 namespace {
 
 TEST(StopOnSignal, TakesInterruptTerminateAndHangUpForAWishToStop) {
+  // Who runs the tests may have said nohup; here nobody did.
+  auto* const before = std::signal(SIGHUP, SIG_DFL);
   for (const int number : {SIGINT, SIGTERM, SIGHUP}) {
     step::StopSignal stop;
     const StopOnSignal signals(stop);
@@ -17,6 +19,7 @@ TEST(StopOnSignal, TakesInterruptTerminateAndHangUpForAWishToStop) {
     EXPECT_TRUE(stop.is_requested()) << number;
     ASSERT_EQ(std::raise(number), 0);  // once more: still alive
   }
+  std::signal(SIGHUP, before);
 }
 
 TEST(StopOnSignal, GoesOnWithoutATerminalWhenNohupSaysSo) {
