@@ -150,22 +150,24 @@ Row account_row(const check::Account& account, const check::PlanWave& wave) {
   addresses.push_back(lock.address);
   for (const std::string& alias : lock.aliases) addresses.push_back(alias);
   const bool has_password = account.has_password && facts::scheme_name(lock.hash_scheme) != "NONE";
-  Value value = Value::map({
-      {"address", lock.address},
-      {"aliases", texts(lock.aliases)},
-      {"addresses", std::move(addresses)},
-      {"domain", check::domain_of(lock.address)},
-      {"password", has_password ? Value(ir::SecretRef{"source", lock.address}) : Value()},
-      {"password_scheme", has_password && !lock.hash_scheme.empty()
-                              ? Value(facts::scheme_name(lock.hash_scheme))
-                              : Value()},
-      {"quota_bytes", lock.quota_bytes == 0 ? Value() : Value(lock.quota_bytes)},
-      {"enabled", lock.is_enabled},
-      {"file", fmt::format("archives/{}.sqlite", ir::escape_segment(lock.address))},
-      {"keep_until_ms", wave.complete_after_ms == 0 ? Value() : Value(wave.complete_after_ms)},
-  });
+  // Written member by member: this is made for every account, and a braced list would be copied.
+  ir::Map members;
+  members.reserve(11);
+  members.set("address", lock.address);
+  members.set("aliases", texts(lock.aliases));
+  members.set("addresses", std::move(addresses));
+  members.set("domain", check::domain_of(lock.address));
+  members.set("password", has_password ? Value(ir::SecretRef{"source", lock.address}) : Value());
+  members.set("password_scheme", has_password && !lock.hash_scheme.empty()
+                                     ? Value(facts::scheme_name(lock.hash_scheme))
+                                     : Value());
+  members.set("quota_bytes", lock.quota_bytes == 0 ? Value() : Value(lock.quota_bytes));
+  members.set("enabled", lock.is_enabled);
+  members.set("file", fmt::format("archives/{}.sqlite", ir::escape_segment(lock.address)));
+  members.set("keep_until_ms",
+              wave.complete_after_ms == 0 ? Value() : Value(wave.complete_after_ms));
   return {lock.address,
-          std::move(value),
+          Value(std::move(members)),
           account.origin.is_known() ? account.origin : lock.span,
           account.wave + 1,
           {}};
@@ -210,7 +212,9 @@ RowSet key_rows(const check::Migration& migration) {
             const std::string& address = keys[i].second == 0
                                              ? account.lock->address
                                              : account.lock->aliases[keys[i].second - 1];
-            return Row{address, Value::map({{"address", address}}), account.origin, 0, {}};
+            ir::Map members;
+            members.set("address", address);
+            return Row{address, Value(std::move(members)), account.origin, 0, {}};
           },
           {}};
 }

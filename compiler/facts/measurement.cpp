@@ -2,24 +2,33 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "compiler/facts/limits.h"
 #include "compiler/ir/json.h"
 #include "compiler/source/text.h"
 
 namespace plan::facts {
 
+void Measurements::reserve(std::size_t count) {
+  all_.reserve(all_.size() + count);
+  by_name_.reserve(all_.size() + count);
+}
+
 void Measurements::add(Measurement measurement) {
-  const auto [entry, is_new] = by_name_.emplace(measurement.what, all_.size());
-  if (is_new) {
+  const auto is_name = [&](std::uint32_t other) { return all_[other].what == measurement.what; };
+  const auto known =
+      by_name_.insert(measurement.what, static_cast<std::uint32_t>(all_.size()), is_name);
+  if (known)
+    all_[*known] = std::move(measurement);
+  else
     all_.push_back(std::move(measurement));
-  } else {
-    all_[entry->second] = std::move(measurement);
-  }
 }
 
 const Measurement* Measurements::find(std::string_view what) const {
-  const auto found = by_name_.find(std::string(what));
-  return found == by_name_.end() ? nullptr : &all_[found->second];
+  const auto found =
+      by_name_.find(what, [&](std::uint32_t other) { return all_[other].what == what; });
+  return found ? &all_[*found] : nullptr;
 }
 
 std::optional<std::uint64_t> Measurements::count(std::string_view what) const {
@@ -50,6 +59,9 @@ Measurements read_measurements(const SourceSet& sources, FileId file, Sink& sink
         .help("remove the file and run `plan fetch` again");
     return measurements;
   }
+  // Lines that say nothing cost no memory: a measurement has forty bytes at least.
+  measurements.reserve(std::min<std::size_t>(
+      static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n')), text.size() / 40));
   std::size_t at = 0;
   while (at < text.size()) {
     const std::size_t found = text.find('\n', at);

@@ -3,11 +3,11 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "compiler/ir/value.h"
 #include "compiler/source/diagnostic.h"
+#include "compiler/source/text_index.h"
 
 namespace plan::facts {
 
@@ -26,6 +26,8 @@ struct Measurement {
 /// one.
 class Measurements {
  public:
+  /// Room for `count` more.
+  void reserve(std::size_t count);
   void add(Measurement measurement);
   [[nodiscard]] const Measurement* find(std::string_view what) const;
   /// The number, or nothing when it was not measured.
@@ -34,7 +36,7 @@ class Measurements {
 
  private:
   std::vector<Measurement> all_;
-  std::unordered_map<std::string, std::size_t> by_name_;
+  TextIndex by_name_;
 };
 
 /// Reads JSON lines; a line that is none is reported as `facts-syntax` (a warning) and skipped,

@@ -3,10 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <queue>
 
 #include "compiler/ir/errors.h"
 #include "compiler/ir/json.h"
+#include "compiler/ir/ready_set.h"
 #include "compiler/source/check.h"
 
 namespace plan::ir {
@@ -121,58 +121,95 @@ bool StepGraph::is_soft(StepId before, StepId step) const {
   return !soft_.empty() && std::binary_search(soft_.begin(), soft_.end(), std::pair(before, step));
 }
 
-std::optional<std::string> StepGraph::freeze() {
+void StepGraph::sort_edges() {
   std::sort(soft_.begin(), soft_.end());
   soft_.erase(std::unique(soft_.begin(), soft_.end()), soft_.end());
-  std::sort(edges_.begin(), edges_.end());
-  edges_.erase(std::unique(edges_.begin(), edges_.end()), edges_.end());
+  // Two passes of counting, by the later step and then by the earlier one: both columns come out
+  // sorted and with what was said twice side by side, in a time that is linear in the edges.
   const std::size_t count = size();
-  after_begin_.assign(count + 1, 0);
-  before_begin_.assign(count + 1, 0);
-  for (const auto& [from, to] : edges_) {
-    ++after_begin_[index(to) + 1];
-    ++before_begin_[index(from) + 1];
-  }
-  for (std::size_t i = 0; i < count; ++i) {
-    after_begin_[i + 1] += after_begin_[i];
-    before_begin_[i + 1] += before_begin_[i];
-  }
+  const auto begins_of = [&](auto end_of) {
+    std::vector<std::uint32_t> begins(count + 1, 0);
+    for (const Edge& edge : edges_) ++begins[index(end_of(edge)) + 1];
+    for (std::size_t i = 0; i < count; ++i) begins[i + 1] += begins[i];
+    return begins;
+  };
+  const auto distribute = [&](auto end_of) {
+    std::vector<std::uint32_t> next = begins_of(end_of);
+    std::vector<Edge> sorted(edges_.size());
+    for (const Edge& edge : edges_) sorted[next[index(end_of(edge))]++] = edge;
+    edges_ = std::move(sorted);
+  };
+  const auto from = [](const Edge& edge) { return edge.first; };
+  const auto to = [](const Edge& edge) { return edge.second; };
+  if (!std::is_sorted(edges_.begin(), edges_.end(),
+                      [](const Edge& a, const Edge& b) { return a.second < b.second; }))
+    distribute(to);
+  distribute(from);
+  edges_.erase(std::unique(edges_.begin(), edges_.end()), edges_.end());
+  after_begin_ = begins_of(to);
+  before_begin_ = begins_of(from);
   after_.resize(edges_.size());
   before_.resize(edges_.size());
   std::vector<std::uint32_t> after_next(after_begin_.begin(), after_begin_.end() - 1);
-  std::vector<std::uint32_t> before_next(before_begin_.begin(), before_begin_.end() - 1);
-  for (const auto& [from, to] : edges_) {
-    after_[after_next[index(to)]++] = from;
-    before_[before_next[index(from)]++] = to;
+  for (std::size_t i = 0; i < edges_.size(); ++i) {
+    after_[after_next[index(edges_[i].second)]++] = edges_[i].first;
+    before_[i] = edges_[i].second;
   }
   edges_.clear();
   edges_.shrink_to_fit();
+}
 
-  by_hash_.reserve(count);
-  for (std::size_t i = 0; i < count; ++i) {
+std::optional<std::string> StepGraph::index_ids() {
+  constexpr std::size_t kAhead = 24;
+  std::vector<std::uint32_t> hashes(size());
+  std::string text;
+  std::string escaped;
+  RowId escaped_row = RowId::none;
+  for (std::size_t i = 0; i < size(); ++i) {
     const auto step = static_cast<StepId>(i);
-    const std::string text = id(step);
-    const auto [entry, is_new] = by_hash_.emplace(std::hash<std::string_view>{}(text), step);
-    if (!is_new) {
-      if (id(entry->second) == text) return fmt::format("step `{}` is there twice", text);
-      PLAN_CHECK(false, "two different step ids share a 64-bit hash");
+    const RowId r = row(step);
+    const std::string_view pattern = shape(step).id_pattern;
+    const std::size_t hole = r == RowId::none ? std::string_view::npos : pattern.find("{}");
+    text.assign(pattern.substr(0, hole));
+    if (hole != std::string_view::npos) {
+      // The steps of one row mostly stand one behind the other.
+      if (r != escaped_row) {
+        escaped = escape_segment(row_name(r));
+        escaped_row = r;
+      }
+      text.append(escaped).append(pattern.substr(hole + 2));
     }
+    hashes[i] = TextIndex::hash_of(text);
   }
+  by_id_.reserve(size());
+  for (std::size_t i = 0; i < size(); ++i) {
+    if (i + kAhead < size()) by_id_.fetch_ahead(hashes[i + kAhead]);
+    const auto is_same = [&](std::uint32_t other) {
+      return id(static_cast<StepId>(other)) == id(static_cast<StepId>(i));
+    };
+    if (by_id_.insert_hashed(hashes[i], static_cast<std::uint32_t>(i), is_same))
+      return fmt::format("step `{}` is there twice", id(static_cast<StepId>(i)));
+  }
+  return std::nullopt;
+}
 
+std::optional<std::string> StepGraph::freeze() {
+  sort_edges();
+  if (auto problem = index_ids()) return problem;
+  const std::size_t count = size();
   std::vector<std::uint32_t> waiting(count);
-  std::priority_queue<StepId, std::vector<StepId>, std::greater<>> ready;
+  ReadySet ready(count);
   for (std::size_t i = 0; i < count; ++i) {
     waiting[i] = after_begin_[i + 1] - after_begin_[i];
-    if (waiting[i] == 0) ready.push(static_cast<StepId>(i));
+    if (waiting[i] == 0) ready.insert(i);
   }
   order_.clear();
   order_.reserve(count);
-  while (!ready.empty()) {
-    const StepId step = ready.top();
-    ready.pop();
+  while (const auto next_step = ready.take_least()) {
+    const auto step = static_cast<StepId>(*next_step);
     order_.push_back(step);
     for (const StepId next : before(step)) {
-      if (--waiting[index(next)] == 0) ready.push(next);
+      if (--waiting[index(next)] == 0) ready.insert(index(next));
     }
   }
   if (order_.size() == count) return std::nullopt;
@@ -206,9 +243,9 @@ std::string StepGraph::id(StepId step) const {
 }
 
 std::optional<StepId> StepGraph::find(std::string_view text) const {
-  const auto found = by_hash_.find(std::hash<std::string_view>{}(text));
-  if (found == by_hash_.end() || id(found->second) != text) return std::nullopt;
-  return found->second;
+  const auto found =
+      by_id_.find(text, [&](std::uint32_t step) { return id(static_cast<StepId>(step)) == text; });
+  return found ? std::optional(static_cast<StepId>(*found)) : std::nullopt;
 }
 
 Value StepGraph::arguments(StepId step) const {
@@ -216,6 +253,14 @@ Value StepGraph::arguments(StepId step) const {
   static const Value kNoRow;
   const Value& members = r == RowId::none ? kNoRow : row_members(r);
   return substitute(shape(step).arguments, members,
+                    r == RowId::none ? "" : escape_segment(row_name(r)));
+}
+
+Value StepGraph::argument(StepId step, std::string_view name) const {
+  const Value& given = shape(step).arguments[name];
+  const RowId r = row(step);
+  static const Value kNoRow;
+  return substitute(given, r == RowId::none ? kNoRow : row_members(r),
                     r == RowId::none ? "" : escape_segment(row_name(r)));
 }
 

@@ -4,7 +4,6 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "compiler/ir/digest.h"
@@ -12,6 +11,7 @@
 #include "compiler/ir/value.h"
 #include "compiler/source/result.h"
 #include "compiler/source/span.h"
+#include "compiler/source/text_index.h"
 
 namespace plan::ir {
 
@@ -93,6 +93,8 @@ class StepGraph {
   /// The step's arguments with the row's members filled in. Secrets are references; outputs of
   /// other steps are OutputRefs with the full id.
   [[nodiscard]] Value arguments(StepId step) const;
+  /// One of them; null when it was not given.
+  [[nodiscard]] Value argument(StepId step, std::string_view name) const;
   /// Digest of kind and canonical arguments: what resume compares (design.md section 8).
   [[nodiscard]] Sha256 digest(StepId step) const;
   /// Steps that must be done before this one.
@@ -117,6 +119,12 @@ class StepGraph {
   [[nodiscard]] static Result<StepGraph> from_document(const Value& document);
 
  private:
+  using Edge = std::pair<StepId, StepId>;  // before, step
+
+  void sort_edges();
+  /// A text about the id that is there twice; nothing when there is none.
+  [[nodiscard]] std::optional<std::string> index_ids();
+
   std::vector<StepShape> shapes_;
   std::vector<std::string> row_names_;
   std::vector<Value> row_members_;
@@ -128,12 +136,12 @@ class StepGraph {
   std::vector<RowId> row_of_;
   std::vector<WaveId> wave_of_;
 
-  std::vector<std::pair<StepId, StepId>> edges_;  // (before, step), until freeze()
+  std::vector<Edge> edges_;  // until freeze()
   std::vector<std::uint32_t> after_begin_, before_begin_;
   std::vector<StepId> after_, before_;
-  std::vector<std::pair<StepId, StepId>> soft_;  // those of the edges; sorted by freeze()
+  std::vector<Edge> soft_;  // those of the edges; sorted by freeze()
   std::vector<StepId> order_;
-  std::unordered_map<std::uint64_t, StepId> by_hash_;
+  TextIndex by_id_;
 };
 
 /// A path segment of a step id: `%`, `/`, control characters and blanks percent-escaped (design.md

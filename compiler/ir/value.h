@@ -36,6 +36,7 @@ class Map {
   /// Replaces or appends.
   void set(std::string key, Value value);
   bool erase(std::string_view key);
+  void reserve(std::size_t count);
   [[nodiscard]] bool contains(std::string_view key) const { return find(key) != nullptr; }
   [[nodiscard]] std::size_t size() const;
   [[nodiscard]] bool empty() const { return size() == 0; }
