@@ -84,7 +84,7 @@ ir::Value document_of(const schema::ObjectType& type) {
 
 ExitCode run_admin_describe(const Invocation& invocation) {
   const std::string format = invocation.value("--format");
-  auto project = load_project(invocation.value("--plan"));
+  auto project = load_project(invocation.value("--plan"), {}, {.needs_schema = true});
   if (!project) return print_error(project.error(), format);
   if (!project->schema) {
     return print_error(Error(errors::not_fetched, "there is no schema in the cache"), format);
@@ -110,7 +110,8 @@ ExitCode run_admin_describe(const Invocation& invocation) {
 ExitCode run_admin_get(const Invocation& invocation) {
   ExitCode exit_code = ExitCode::done;
   const std::string format = invocation.value("--format");
-  const auto project = load_sound_project(invocation.value("--plan"), format, &exit_code);
+  const auto project =
+      load_sound_project(invocation.value("--plan"), format, &exit_code, {.needs_schema = true});
   if (!project) return exit_code;
   std::string name = invocation.value("type");
   const schema::ObjectType* type = project->schema ? project->schema->resolved(name) : nullptr;

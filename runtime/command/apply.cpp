@@ -51,7 +51,8 @@ Result<Review> review_for(const Invocation& invocation, const std::string& file,
     session = std::make_unique<Session>(folder, review.connections);
     return std::move(review);
   }
-  auto project = load_sound_project(file, run_format(invocation), exit_code);
+  auto project =
+      load_sound_project(file, run_format(invocation), exit_code, project_options(invocation));
   if (!project) return Error(errors::plan_has_errors, "nothing was done");
   if (!project->lock_text)
     return Error(errors::not_fetched, "there is no migration.lock beside the plan");

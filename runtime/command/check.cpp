@@ -41,7 +41,7 @@ ExitCode run_check(const Invocation& invocation) {
     return print_error(Error(errors::bad_option,
                              "--dump is `graph`, and goes with text; plan graph has other formats"),
                        format);
-  auto project = load_project(invocation.value("plan"));
+  auto project = load_project(invocation.value("plan"), {}, project_options(invocation));
   if (!project) return print_error(project.error(), format);
   print_result(show_diagnostics(*project, format));
   const CompileResult& compiled = project->compiled;
@@ -68,7 +68,8 @@ ExitCode run_check(const Invocation& invocation) {
 ExitCode run_graph(const Invocation& invocation) {
   ExitCode exit_code = ExitCode::done;
   const std::string format = invocation.value("--format");
-  const auto project = load_sound_project(invocation.value("plan"), format, &exit_code);
+  const auto project =
+      load_sound_project(invocation.value("plan"), format, &exit_code, project_options(invocation));
   if (!project) return exit_code;
   const ir::StepGraph& graph = *project->compiled.graph;
   if (invocation.has("--mail")) {

@@ -20,6 +20,9 @@ const OptionSpec kUntested{
     "--untested-version", "", "",
     "work with server versions that plan was not tried with (`plan version` lists them)"};
 
+const OptionSpec kNoCache{"--no-cache", "", "",
+                          "compile again, whatever is kept of the last compilation in .plan"};
+
 // What `plan diff` and `plan show` leave out.
 const OptionSpec kShownAccount{
     "--account", "ACCOUNT", "", "show all steps of this account; may be repeated", false, true};
@@ -87,11 +90,13 @@ const std::vector<CommandSpec>& table() {
            "server is asked. Each "
            "diagnostic has a code (plan explain CODE), a place, and mostly a remedy. Exit code 1 "
            "when there is an error, 4 when something could not be checked for want of a "
-           "measurement.",
+           "measurement. The last compilation of a large plan is kept in .plan/compiled.cache and "
+           "used as long as nothing that it read has changed.",
        .example = "plan check --format sarif > check.sarif",
        .options = {kPlanFile,
                    {"--format", "FORMAT", "text", "`text`, `json` or `sarif`"},
-                   {"--dump", "WHAT", "", "also print `graph`: one step a line"}},
+                   {"--dump", "WHAT", "", "also print `graph`: one step a line"},
+                   kNoCache},
        .run = run_check},
       {.name = "diff",
        .summary = "looks at the live servers and shows what would change",
@@ -108,7 +113,8 @@ const std::vector<CommandSpec>& table() {
                    {"-o,--output", "FILE", "", "save the reviewed plan"},
                    kShownAccount,
                    kShownAll,
-                   kUntested},
+                   kUntested,
+                   kNoCache},
        .run = run_diff},
       {.name = "show",
        .summary = "shows a saved plan, anywhere, with no server and no other file",
@@ -140,7 +146,8 @@ const std::vector<CommandSpec>& table() {
                     "wait for `plan approve` instead of ending with exit code 2"},
                    kEvents,
                    kMetrics,
-                   kUntested},
+                   kUntested,
+                   kNoCache},
        .run = run_apply},
       {.name = "status",
        .summary = "where every account, wave and step stands",
@@ -248,7 +255,8 @@ const std::vector<CommandSpec>& table() {
        .options = {kPlanFile,
                    kFormat,
                    {"--rollback", "", "", "rehearse the way back too"},
-                   {"--keep", "", "", "keep the folder of the embedded target"}},
+                   {"--keep", "", "", "keep the folder of the embedded target"},
+                   kNoCache},
        .run = run_rehearse},
       {.name = "explain",
        .summary = "explains a diagnostic, an error or a step",
@@ -272,7 +280,8 @@ const std::vector<CommandSpec>& table() {
        .options = {kPlanFile,
                    {"--format", "FORMAT", "dot", "`dot`, `mermaid`, `text` or `json`"},
                    {"--mail", "", "", "draw where mail goes instead of the steps"},
-                   {"--all", "", "", "draw every account; with --mail every class of account"}},
+                   {"--all", "", "", "draw every account; with --mail every class of account"},
+                   kNoCache},
        .run = run_graph},
       {.name = "lower",
        .summary = "writes the server's part of a plan as lines for stalwart-cli",

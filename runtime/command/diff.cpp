@@ -79,7 +79,8 @@ Outcome show_changes(const diff::ChangeSet& changes, std::string_view format,
 ExitCode run_diff(const Invocation& invocation) {
   const std::string format = invocation.value("--format");
   ExitCode exit_code = ExitCode::done;
-  auto project = load_sound_project(invocation.value("plan"), format, &exit_code);
+  auto project =
+      load_sound_project(invocation.value("plan"), format, &exit_code, project_options(invocation));
   if (!project) return exit_code;
   if (!project->lock_text) {
     return print_error(Error(errors::not_fetched, "there is no migration.lock beside the plan"),

@@ -10,6 +10,7 @@
 #include "compiler/ir/digest.h"
 #include "compiler/schema/limits.h"
 #include "compiler/syntax/limits.h"
+#include "runtime/command/compile_cache.h"
 #include "runtime/command/console.h"
 #include "runtime/command/errors.h"
 
@@ -17,18 +18,47 @@ namespace plan::command {
 namespace {
 
 // The lock names the schema by its digest; the document lies beside it, so that compiling is
-// offline. What is wrong with the lock is reported by the compilation, not here.
-std::string schema_digest_in(const std::string& name, const std::string& lock_text) {
-  SourceSet sources;
-  Sink unheard;
-  const auto lock = facts::read_lock(sources, sources.add(name, lock_text), unheard);
-  return lock ? lock->schema_digest : std::string();
+// offline. What is wrong with the lock is reported by the compilation, not here: it reads all of
+// it, and this only one line.
+std::string schema_digest_in(std::string_view lock_text) {
+  constexpr std::string_view kLine = "\nschema ";
+  const std::size_t at = lock_text.find(kLine);
+  if (at == std::string_view::npos) return {};
+  const std::string_view rest = lock_text.substr(at + kLine.size());
+  const std::string_view digest = rest.substr(0, rest.find('\n'));
+  const bool is_digest =
+      digest.size() == 64 && digest.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+  return is_digest ? std::string(digest) : std::string();
+}
+
+Result<std::optional<std::string>> read_schema_text(const Project& project) {
+  if (project.schema_digest.empty()) return std::optional<std::string>();
+  const std::string document =
+      project.folder.schema_directory + "/" + project.schema_digest + ".json";
+  if (access(document.c_str(), F_OK) != 0) return std::optional<std::string>();
+  PLAN_TRY(text, read_text_file(document, schema::kDocumentBytesMax));
+  if (ir::sha256(text).hex() != project.schema_digest) {
+    return Error(errors::schema_cache_damaged,
+                 fmt::format("{} has another digest than its name", document));
+  }
+  return std::optional(std::move(text));
+}
+
+Outcome read_schema(Project& project, const std::optional<std::string>& text) {
+  if (!text || project.schema != nullptr) return {};
+  PLAN_TRY(schema, schema::Schema::read(*text).while_doing(
+                       fmt::format("reading the schema {}", project.schema_digest)));
+  project.schema = std::make_shared<const schema::Schema>(std::move(schema));
+  return {};
 }
 
 }  // namespace
 
-Result<Project> load_project(const std::string& plan_file, ProjectFiles files) {
+Result<Project> load_project(const std::string& plan_file, ProjectFiles files,
+                             const ProjectOptions& options) {
   Project project;
+  // A text that is not written yet changes with each key that is pressed.
+  const bool is_of_files = !files.plan_text && files.lock_file.empty() && files.facts_file.empty();
   project.folder = project_folder(plan_file);
   if (!files.lock_file.empty()) project.folder.lock_file = files.lock_file;
   if (!files.facts_file.empty()) project.folder.facts_file = files.facts_file;
@@ -46,7 +76,7 @@ Result<Project> load_project(const std::string& plan_file, ProjectFiles files) {
   input.facts_name = project.folder.facts_file;
   if (access(project.folder.lock_file.c_str(), F_OK) == 0) {
     PLAN_TRY(lock_text, read_text_file(project.folder.lock_file, facts::kLockBytesMax));
-    project.schema_digest = schema_digest_in(project.folder.lock_file, lock_text);
+    project.schema_digest = schema_digest_in(lock_text);
     project.lock_text = lock_text;
     input.lock_text = std::move(lock_text);
   }
@@ -54,26 +84,29 @@ Result<Project> load_project(const std::string& plan_file, ProjectFiles files) {
     PLAN_TRY(facts_text, read_text_file(project.folder.facts_file, facts::kFactsBytesMax));
     input.facts_text = std::move(facts_text);
   }
-  if (!project.schema_digest.empty()) {
-    const std::string document =
-        project.folder.schema_directory + "/" + project.schema_digest + ".json";
-    if (access(document.c_str(), F_OK) == 0) {
-      PLAN_TRY(text, read_text_file(document, schema::kDocumentBytesMax));
-      if (ir::sha256(text).hex() != project.schema_digest) {
-        return Error(errors::schema_cache_damaged,
-                     fmt::format("{} has another digest than its name", document));
-      }
-      PLAN_TRY(schema, schema::Schema::read(text).while_doing(fmt::format("reading {}", document)));
-      project.schema = std::make_shared<const schema::Schema>(std::move(schema));
-    }
-  }
-  input.schema = project.schema.get();
+  PLAN_TRY(schema_text, read_schema_text(project));
   input.file_text = [&folder = project.folder](const std::string& path) {
     const auto whole = std::filesystem::path(folder.directory) / path;
     return read_text_file(whole.string(), syntax::kCsvBytesMax);
   };
+  std::optional<CompileCache> cache;
+  if (options.uses_cache && is_of_files) {
+    cache.emplace(project.folder.compiled_file, input, schema_text ? project.schema_digest : "");
+    if (auto kept = cache->find()) {
+      project.compiled = std::move(*kept);
+      if (options.needs_schema) PLAN_TRY_VOID(read_schema(project, schema_text));
+      return project;
+    }
+  }
+  PLAN_TRY_VOID(read_schema(project, schema_text));
+  input.schema = project.schema.get();
   project.compiled = compile(std::move(input));
+  if (cache) cache->keep(project.compiled);
   return project;
+}
+
+ProjectOptions project_options(const Invocation& invocation) {
+  return {.needs_schema = false, .uses_cache = !invocation.has("--no-cache")};
 }
 
 std::string show_diagnostics(const Project& project, std::string_view format) {
@@ -87,8 +120,8 @@ std::string show_diagnostics(const Project& project, std::string_view format) {
 }
 
 std::optional<Project> load_sound_project(const std::string& plan_file, std::string_view format,
-                                          ExitCode* exit_code) {
-  auto project = load_project(plan_file);
+                                          ExitCode* exit_code, const ProjectOptions& options) {
+  auto project = load_project(plan_file, {}, options);
   if (!project) {
     *exit_code = print_error(project.error(), format);
     return std::nullopt;

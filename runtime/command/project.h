@@ -18,7 +18,9 @@ namespace plan::command {
 struct Project {
   ProjectFolder folder = {};
   CompileResult compiled = {};
-  std::shared_ptr<const schema::Schema> schema = {};  ///< null: never fetched
+  /// Null: never fetched; also null when nobody needed it (ProjectOptions::needs_schema) and the
+  /// compilation was kept from before.
+  std::shared_ptr<const schema::Schema> schema = {};
   std::string plan_text = {};
   std::optional<std::string> lock_text = {};
   std::string schema_digest = {};  ///< hex; empty: never fetched
@@ -32,10 +34,20 @@ struct ProjectFiles {
   std::string facts_file = {};
 };
 
+/// How a project is loaded.
+struct ProjectOptions {
+  bool needs_schema = false;  ///< the caller reads Project::schema
+  bool uses_cache = true;     ///< off: the last compilation is neither used nor replaced
+};
+
+/// What a command line says of that (`--no-cache`).
+[[nodiscard]] ProjectOptions project_options(const Invocation& invocation);
+
 /// Reads the files and compiles. Errors: those of read_text_file, schema-cache-damaged; what is
 /// wrong inside the files is in `compiled.diagnostics`.
-/// `files` may stand for what lies beside the plan.
-[[nodiscard]] Result<Project> load_project(const std::string& plan_file, ProjectFiles files = {});
+/// `files` may stand for what lies beside the plan; what is compiled then is not kept.
+[[nodiscard]] Result<Project> load_project(const std::string& plan_file, ProjectFiles files = {},
+                                           const ProjectOptions& options = {});
 
 /// The diagnostics as text, json or sarif; text goes to stderr of a person, the others are results.
 [[nodiscard]] std::string show_diagnostics(const Project& project, std::string_view format);
@@ -44,7 +56,8 @@ struct ProjectFiles {
 /// `*exit_code` is set.
 [[nodiscard]] std::optional<Project> load_sound_project(const std::string& plan_file,
                                                         std::string_view format,
-                                                        ExitCode* exit_code);
+                                                        ExitCode* exit_code,
+                                                        const ProjectOptions& options = {});
 
 /// The servers of a project that plan was not tried with, a line each with its place; they are
 /// named in every diff.

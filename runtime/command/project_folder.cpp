@@ -46,6 +46,7 @@ ProjectFolder project_folder(const std::string& plan_file) {
   folder.facts_file = folder.state_directory + "/facts.jsonl";
   folder.schema_directory = folder.state_directory + "/schema";
   folder.journal_file = folder.state_directory + "/journal.sqlite";
+  folder.compiled_file = folder.state_directory + "/compiled.cache";
   return folder;
 }
 

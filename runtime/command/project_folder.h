@@ -16,6 +16,7 @@ struct ProjectFolder {
   std::string facts_file = {};
   std::string schema_directory = {};  ///< documents by digest
   std::string journal_file = {};
+  std::string compiled_file = {};  ///< the last compilation (compile_cache.h)
 };
 
 /// Names only; nothing is created. An empty `plan_file` is migration.yaml of the current directory,

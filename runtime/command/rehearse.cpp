@@ -228,7 +228,8 @@ Result<ir::StepGraph> redirected(const ir::StepGraph& graph, const ir::Value& ta
 ExitCode run_rehearse(const Invocation& invocation) {
   const std::string format = run_format(invocation);
   ExitCode exit_code = ExitCode::done;
-  auto project = load_sound_project(invocation.value("plan"), format, &exit_code);
+  auto project =
+      load_sound_project(invocation.value("plan"), format, &exit_code, project_options(invocation));
   if (!project) return exit_code;
   const bool has_way_back = invocation.has("--rollback");
   if (is_about_store(project->compiled.plan->connections)) {
