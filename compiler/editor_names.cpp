@@ -253,7 +253,7 @@ class Names {
   struct Target {
     std::size_t file = 0;
     std::string name = {};
-    friend auto operator<=>(const Target&, const Target&) = default;
+    friend bool operator==(const Target&, const Target&) = default;
   };
 
   /// What a name means in this instance: a module means its own steps first.
