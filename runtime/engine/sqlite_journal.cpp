@@ -680,6 +680,10 @@ Result<std::unique_ptr<Journal>> open_journal(const std::string& path,
                    fmt::format("{}: format {} was written by a newer plan, this one knows up to {}",
                                path, version, kVersion));
     }
+    if (version < 1) {
+      return journal_error(Error(store::errors::store_damaged,
+                                 fmt::format("{}: format {} was never written", path, version)));
+    }
   } else {
     std::string_view schema;
     for (const EmbeddedFile& file : embedded::engine_schema()) {

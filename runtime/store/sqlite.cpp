@@ -337,6 +337,10 @@ Result<std::int64_t> Database::ensure_schema(std::int64_t application_id, std::i
                  fmt::format("{}: format {} was written by a newer plan, this one knows up to {}",
                              path_, found_version, version));
   }
+  if (found_version < 1) {
+    return Error(errors::store_damaged,
+                 fmt::format("{}: format {} was never written", path_, found_version));
+  }
   return found_version;
 }
 

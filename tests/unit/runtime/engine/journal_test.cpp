@@ -164,6 +164,21 @@ TEST_F(JournalTest, a_journal_of_a_newer_plan_is_refused_to_read_and_to_write) {
   EXPECT_TRUE(read.error().is(store::errors::store_too_new));
 }
 
+TEST_F(JournalTest, a_format_that_no_plan_has_written_is_damage) {
+  ASSERT_TRUE(open());
+  for (const std::int64_t version : {0, -1}) {
+    {
+      auto database = store::Database::open(path());
+      ASSERT_TRUE(database->set_user_version(version));
+    }
+    for (const bool is_read_only : {false, true}) {
+      const auto opened = open_journal(path(), {.is_read_only = is_read_only});
+      ASSERT_FALSE(opened) << version;
+      EXPECT_TRUE(opened.error().is(errors::journal_damaged)) << opened.error().to_line();
+    }
+  }
+}
+
 TEST_F(JournalTest, a_missing_journal_is_not_made_by_reading) {
   const auto missing = open_journal(path(), {.is_read_only = true});
   ASSERT_FALSE(missing);
