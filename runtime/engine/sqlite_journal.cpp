@@ -666,24 +666,8 @@ Result<std::unique_ptr<Journal>> open_journal(const std::string& path,
     }
   }
   if (options.is_read_only) {
-    // The same checks, without making anything.
-    PLAN_TRY(application, checked(database.query_integer("PRAGMA application_id")));
-    PLAN_TRY(version, checked(database.user_version()));
-    if (application.value_or(0) == 0 && version == 0) {
-      return Error(errors::journal_missing, fmt::format("{} is empty", path));
-    }
-    if (application.value_or(0) != kApplicationId) {
-      return Error(store::errors::store_foreign, fmt::format("{} is no journal of plan", path));
-    }
-    if (version > kVersion) {
-      return Error(store::errors::store_too_new,
-                   fmt::format("{}: format {} was written by a newer plan, this one knows up to {}",
-                               path, version, kVersion));
-    }
-    if (version < 1) {
-      return journal_error(Error(store::errors::store_damaged,
-                                 fmt::format("{}: format {} was never written", path, version)));
-    }
+    PLAN_TRY(version, checked(database.schema_version(kApplicationId, kVersion)));
+    if (!version) return Error(errors::journal_missing, fmt::format("{} is empty", path));
   } else {
     std::string_view schema;
     for (const EmbeddedFile& file : embedded::engine_schema()) {

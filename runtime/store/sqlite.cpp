@@ -314,34 +314,39 @@ Result<std::optional<std::int64_t>> Database::query_integer(std::string_view sql
   return statement.integer_if_any(0);
 }
 
+Result<std::optional<std::int64_t>> Database::schema_version(std::int64_t application_id,
+                                                             std::int64_t version_max) {
+  PLAN_TRY(application, query_integer("PRAGMA application_id"));
+  PLAN_TRY(version, user_version());
+  PLAN_TRY(tables, query_integer("SELECT count(*) FROM sqlite_schema"));
+  if (tables.value_or(0) == 0 && application.value_or(0) == 0 && version == 0)
+    return std::optional<std::int64_t>();
+  if (application.value_or(0) != application_id) {
+    return Error(errors::store_foreign, fmt::format("{}: application id is {}, expected {}", path_,
+                                                    application.value_or(0), application_id));
+  }
+  if (version > version_max) {
+    return Error(errors::store_too_new,
+                 fmt::format("{}: format {} was written by a newer plan, this one knows up to {}",
+                             path_, version, version_max));
+  }
+  if (version < 1) {
+    return Error(errors::store_damaged,
+                 fmt::format("{}: format {} was never written", path_, version));
+  }
+  return std::optional(version);
+}
+
 Result<std::int64_t> Database::ensure_schema(std::int64_t application_id, std::int64_t version,
                                              std::string_view schema_sql) {
   PLAN_TRY(transaction, begin());
-  PLAN_TRY(found, query_integer("PRAGMA application_id"));
-  PLAN_TRY(found_version, user_version());
-  PLAN_TRY(tables, query_integer("SELECT count(*) FROM sqlite_schema"));
-  const bool is_empty = tables.value_or(0) == 0 && found.value_or(0) == 0 && found_version == 0;
-  if (is_empty) {
-    PLAN_TRY_VOID(execute(schema_sql).while_doing("making the tables of " + path_));
-    PLAN_TRY_VOID(execute(fmt::format("PRAGMA application_id={}", application_id)));
-    PLAN_TRY_VOID(set_user_version(version));
-    PLAN_TRY_VOID(transaction.commit());
-    return version;
-  }
-  if (found.value_or(0) != application_id) {
-    return Error(errors::store_foreign, fmt::format("{}: application id is {}, expected {}", path_,
-                                                    found.value_or(0), application_id));
-  }
-  if (found_version > version) {
-    return Error(errors::store_too_new,
-                 fmt::format("{}: format {} was written by a newer plan, this one knows up to {}",
-                             path_, found_version, version));
-  }
-  if (found_version < 1) {
-    return Error(errors::store_damaged,
-                 fmt::format("{}: format {} was never written", path_, found_version));
-  }
-  return found_version;
+  PLAN_TRY(found, schema_version(application_id, version));
+  if (found) return *found;
+  PLAN_TRY_VOID(execute(schema_sql).while_doing("making the tables of " + path_));
+  PLAN_TRY_VOID(execute(fmt::format("PRAGMA application_id={}", application_id)));
+  PLAN_TRY_VOID(set_user_version(version));
+  PLAN_TRY_VOID(transaction.commit());
+  return version;
 }
 
 Result<std::int64_t> Database::user_version() {

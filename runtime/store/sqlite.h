@@ -140,11 +140,15 @@ class Database {
   /// First column of the first row of a statement without parameters; nothing when there is none.
   [[nodiscard]] Result<std::optional<std::int64_t>> query_integer(std::string_view sql);
 
+  /// The version that a file with our stamp has; nothing when the file is empty. Errors:
+  /// store-too-new, store-foreign (another application's file, or tables but no stamp),
+  /// store-damaged (our stamp with a version below 1).
+  [[nodiscard]] Result<std::optional<std::int64_t>> schema_version(std::int64_t application_id,
+                                                                   std::int64_t version_max);
   /// Makes the tables of `schema_sql` in an empty file and stamps it with `application_id` and
   /// `version`, in one transaction; or checks both in a file that has them. Returns the version
   /// found (smaller than `version`: the caller upgrades, then calls set_user_version). Errors:
-  /// store-too-new, store-foreign (another application's file, or tables but no stamp),
-  /// store-damaged (our stamp with a version below 1).
+  /// those of schema_version.
   [[nodiscard]] Result<std::int64_t> ensure_schema(std::int64_t application_id,
                                                    std::int64_t version,
                                                    std::string_view schema_sql);
