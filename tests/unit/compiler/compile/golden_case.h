@@ -26,6 +26,8 @@ struct GoldenCase {
 [[nodiscard]] std::unique_ptr<GoldenCase> read_golden_case(const std::filesystem::path& folder);
 /// The folders of `tests/golden/NAME`, deepest first level below it, sorted.
 [[nodiscard]] std::vector<std::filesystem::path> folders_of(const std::filesystem::path& folder);
+/// The names of those: the cases of a parameterised test.
+[[nodiscard]] std::vector<std::string> case_names(const std::filesystem::path& folder);
 /// The schema that the repository itself has (facts only).
 [[nodiscard]] const schema::Schema& repository_schema();
 [[nodiscard]] std::string rendered(const CompileResult& result);

@@ -104,6 +104,12 @@ std::vector<fs::path> folders_of(const fs::path& folder) {
   return folders;
 }
 
+std::vector<std::string> case_names(const fs::path& folder) {
+  std::vector<std::string> names;
+  for (const fs::path& one : folders_of(folder)) names.push_back(one.filename().string());
+  return names;
+}
+
 const schema::Schema& repository_schema() {
   static const schema::Schema kSchema = [] {
     auto read = schema::Schema::read(

@@ -44,13 +44,6 @@ std::string lines_of(const ir::StepGraph& graph) {
   return text;
 }
 
-std::vector<std::string> cases() {
-  std::vector<std::string> names;
-  for (const fs::path& folder : folders_of(test::repository() / "tests/golden/lower"))
-    names.push_back(folder.filename().string());
-  return names;
-}
-
 class LowerGolden : public testing::TestWithParam<std::string> {};
 
 TEST_P(LowerGolden, GivesTheseSteps) {
@@ -61,7 +54,8 @@ TEST_P(LowerGolden, GivesTheseSteps) {
   EXPECT_EQ(differs_from_golden(folder / "expect.graph", lines_of(*result.graph)), "");
 }
 
-INSTANTIATE_TEST_SUITE_P(EveryFolder, LowerGolden, testing::ValuesIn(cases()),
+INSTANTIATE_TEST_SUITE_P(EveryFolder, LowerGolden,
+                         testing::ValuesIn(case_names(test::repository() / "tests/golden/lower")),
                          [](const testing::TestParamInfo<std::string>& parameter) {
                            std::string name = parameter.param;
                            std::replace(name.begin(), name.end(), '-', '_');

@@ -13,13 +13,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::vector<std::string> cases() {
-  std::vector<std::string> names;
-  for (const fs::path& folder : folders_of(test::repository() / "tests/golden/mail"))
-    names.push_back(folder.filename().string());
-  return names;
-}
-
 class MailGolden : public testing::TestWithParam<std::string> {};
 
 TEST_P(MailGolden, IsDrawnLikeThis) {
@@ -39,7 +32,8 @@ TEST_P(MailGolden, IsDrawnLikeThis) {
       "");
 }
 
-INSTANTIATE_TEST_SUITE_P(EveryFolder, MailGolden, testing::ValuesIn(cases()),
+INSTANTIATE_TEST_SUITE_P(EveryFolder, MailGolden,
+                         testing::ValuesIn(case_names(test::repository() / "tests/golden/mail")),
                          [](const testing::TestParamInfo<std::string>& parameter) {
                            std::string name = parameter.param;
                            std::replace(name.begin(), name.end(), '-', '_');
