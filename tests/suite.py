@@ -19,6 +19,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 BUILD = pathlib.Path(os.environ.get("PLAN_BUILD_ROOT", ROOT / "build"))
 FUZZ_SECONDS = int(os.environ.get("PLAN_FUZZ_SECONDS", "30"))
 FUZZ_SEED = int(os.environ.get("PLAN_FUZZ_SEED", "1"))  # 0: another one each time
+FUZZ_RUNS = int(os.environ.get("PLAN_FUZZ_RUNS", "-1"))  # inputs of a target at most; -1: as many as its seconds hold
 # What one input may take of the processor, with the sanitizers on, and of memory, all that the target keeps included.
 FUZZ_INPUT_SECONDS = 1
 FUZZ_MEMORY_MIB = 256
@@ -242,7 +243,7 @@ def fuzz(folder, name):
     with tempfile.TemporaryDirectory() as grown:
         # Only what nobody else wants of the processor: it runs beside whole mail systems.
         return run(["chrt", "--idle", "0", folder / name, grown, *([corpus] if corpus.exists() else []), f"-seed={FUZZ_SEED}",
-                    f"-max_total_time={FUZZ_SECONDS}", "-timeout=300",
+                    f"-runs={FUZZ_RUNS}", f"-max_total_time={FUZZ_SECONDS}", "-timeout=300",
                     f"-report_slow_units={FUZZ_INPUT_SECONDS}", f"-rss_limit_mb={FUZZ_MEMORY_MIB}", f"-artifact_prefix={found}/"],
                    stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
                    env={**os.environ, **FUZZ_ENVIRONMENT})

@@ -107,7 +107,7 @@ TEST(ProxyConfig, SaysWhatIsWrongAndWhere) {
                   18, "64 hex digits"},
            Broken{"[limits]", "[wings]", 6, "unknown key `wings`"},
            Broken{"[limits]", "[{imits]", 0, "not TOML"},
-           Broken{"[limits]", "[limits]\nƻ = 1", 7, "letters beyond ASCII"},
+           Broken{"[limits]", "[limits]\nƻ = 1", 7, "not TOML"},
        }) {
     bool is_found = false;
     std::string all;
@@ -117,6 +117,28 @@ TEST(ProxyConfig, SaysWhatIsWrongAndWhere) {
           is_found || (problem.line == c.line && problem.message.find(c.said) != std::string::npos);
     }
     EXPECT_TRUE(is_found) << c.from << " -> " << c.to << "\n" << all;
+  }
+}
+
+TEST(ProxyConfig, ALetterBeyondAsciiIsNoKeyWhereverItStands) {
+  // The library's tables of white space have undefined behaviour for some of them: each one is
+  // tried before a key, after one, after a value, and after a quote that does not close.
+  for (char32_t letter = 0x80; letter <= 0xffff; letter += letter < 0x500 ? 1 : 11) {
+    if (letter >= 0xd800 && letter <= 0xdfff) continue;
+    std::string bytes;
+    if (letter < 0x800) {
+      bytes = {static_cast<char>(0xc0U | letter >> 6U)};
+    } else {
+      bytes = {static_cast<char>(0xe0U | letter >> 12U),
+               static_cast<char>(0x80U | (letter >> 6U & 0x3fU))};
+    }
+    bytes += static_cast<char>(0x80U | (letter & 0x3fU));
+    for (const std::string& text : {bytes + " = 1", "a" + bytes + " = 1", "a = 1" + bytes,
+                                    "a = 'b\n" + bytes + " = 1", "a = \"\\" + bytes + "\""}) {
+      std::vector<ConfigProblem> problems;
+      const bool is_read = read_config(text, problems).has_value();
+      ASSERT_TRUE(!is_read && !problems.empty()) << text;
+    }
   }
 }
 
