@@ -19,7 +19,8 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 BUILD = pathlib.Path(os.environ.get("PLAN_BUILD_ROOT", ROOT / "build"))
 FUZZ_SECONDS = int(os.environ.get("PLAN_FUZZ_SECONDS", "30"))
 FUZZ_SEED = int(os.environ.get("PLAN_FUZZ_SEED", "1"))  # 0: another one each time
-FUZZ_RUNS = int(os.environ.get("PLAN_FUZZ_RUNS", "-1"))  # inputs of a target at most; -1: as many as its seconds hold
+# Not 0: the same first inputs of a target each time, so many. What is learnt from comparisons depends on addresses and stays out.
+FUZZ_RUNS = int(os.environ.get("PLAN_FUZZ_RUNS", "0"))
 # What one input may take of the processor, with the sanitizers on, and of memory, all that the target keeps included.
 FUZZ_INPUT_SECONDS = 1
 FUZZ_MEMORY_MIB = 256
@@ -231,9 +232,14 @@ def processor_seconds(binary, file):
     return spent(["-timeout=300", file]) - spent(["-runs=0"])
 
 
+def may_fix_addresses():
+    """Whether a program may ask for the same addresses each time: some containers do not let it."""
+    return subprocess.run(["setarch", "--addr-no-randomize", "true"], stderr=subprocess.DEVNULL).returncode == 0
+
+
 def fuzz(folder, name):
     """One target for FUZZ_SECONDS; nothing when that would be beyond the hour. What it finds stays in found/NAME of the build.
-    The seed is fixed: a run says the same of the same code. tests/long draws its own."""
+    The seed is fixed, tests/long draws its own."""
     if time_left() < FUZZ_SECONDS:
         return None
     found = folder / "found" / name
@@ -241,9 +247,11 @@ def fuzz(folder, name):
     found.mkdir(parents=True)
     corpus = ROOT / "tests" / "fuzz" / name.removeprefix("fuzz_") / "corpus"
     with tempfile.TemporaryDirectory() as grown:
+        repeatable = [f"-runs={FUZZ_RUNS}", "-use_cmp=0"] if FUZZ_RUNS else []
+        fixed = ["setarch", "--addr-no-randomize"] if repeatable and may_fix_addresses() else []
         # Only what nobody else wants of the processor: it runs beside whole mail systems.
-        return run(["chrt", "--idle", "0", folder / name, grown, *([corpus] if corpus.exists() else []), f"-seed={FUZZ_SEED}",
-                    f"-runs={FUZZ_RUNS}", f"-max_total_time={FUZZ_SECONDS}", "-timeout=300",
+        return run(["chrt", "--idle", "0", *fixed, folder / name, grown, *([corpus] if corpus.exists() else []), f"-seed={FUZZ_SEED}",
+                    *repeatable, f"-max_total_time={FUZZ_SECONDS}", "-timeout=300",
                     f"-report_slow_units={FUZZ_INPUT_SECONDS}", f"-rss_limit_mb={FUZZ_MEMORY_MIB}", f"-artifact_prefix={found}/"],
                    stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
                    env={**os.environ, **FUZZ_ENVIRONMENT})
