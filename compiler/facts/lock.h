@@ -22,7 +22,6 @@ struct LockAccount {
   std::vector<std::string> aliases = {};
   std::vector<std::string> disabled_aliases = {};
   std::string hash_scheme = {};   ///< "SHA512-CRYPT", "CRYPT:$6$", "NONE"; empty: not measured
-  std::string hash_digest = {};   ///< keyed digest of the hash, hex; never the hash
   std::uint64_t quota_bytes = 0;  ///< 0: no quota
   bool is_enabled = true;
   std::vector<std::string> mailboxes = {};  ///< full names, UTF-8, `/` between levels

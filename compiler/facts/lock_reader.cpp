@@ -261,9 +261,11 @@ class Reader {
       into = std::move(*word);
       return true;
     };
+    // Keyed by one folder, so it says nothing to another; earlier programs wrote it.
+    std::string hash_digest;
     if (!take_list_member("aliases", account.aliases) ||
         !take_list_member("disabled_aliases", account.disabled_aliases) ||
-        !take_word("hash", account.hash_scheme) || !take_word("hash_digest", account.hash_digest)) {
+        !take_word("hash", account.hash_scheme) || !take_word("hash_digest", hash_digest)) {
       return false;
     }
     if (const auto quota = line.take("quota")) {

@@ -52,7 +52,6 @@ Result<LockAccount> account_from(const Value& document, std::size_t i) {
   account.mailboxes = std::move(mailboxes);
   account.has_mailboxes = document["mailboxes"].is_list();
   account.hash_scheme = document["hash_scheme"].string_or("");
-  account.hash_digest = document["hash_digest"].string_or("");
   const std::int64_t quota = document["quota_bytes"].integer_or(0);
   account.quota_bytes = quota > 0 ? static_cast<std::uint64_t>(quota) : 0;
   account.is_enabled = document["enabled"].bool_or(true);

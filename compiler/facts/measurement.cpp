@@ -92,4 +92,23 @@ std::string write_measurement(const Measurement& measurement) {
          "\n";
 }
 
+std::vector<std::string> changed_passwords(const Measurements& before, const Measurements& now) {
+  constexpr std::string_view kBegin = "account/";
+  constexpr std::string_view kEnd = "/hash-digest";
+  std::vector<std::string> accounts;
+  for (const Measurement& measurement : now.all()) {
+    const std::string_view what = measurement.what;
+    if (!what.starts_with(kBegin) || !what.ends_with(kEnd) ||
+        what.size() <= kBegin.size() + kEnd.size())
+      continue;
+    const Measurement* earlier = before.find(what);
+    if (earlier == nullptr || !earlier->value.is_string() || !measurement.value.is_string() ||
+        earlier->value == measurement.value || now.find(what) != &measurement)
+      continue;
+    accounts.emplace_back(what.substr(kBegin.size(), what.size() - kBegin.size() - kEnd.size()));
+  }
+  std::sort(accounts.begin(), accounts.end());
+  return accounts;
+}
+
 }  // namespace plan::facts

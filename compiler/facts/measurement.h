@@ -48,4 +48,9 @@ class Measurements {
 /// Reads one of the `measurements` of a survey document; nothing when it has no name.
 [[nodiscard]] std::optional<Measurement> measurement_from(const ir::Value& document);
 
+/// The accounts, sorted, whose password hash was measured both times by the same folder and is
+/// another one now (`account/ADDRESS/hash-digest`).
+[[nodiscard]] std::vector<std::string> changed_passwords(const Measurements& before,
+                                                         const Measurements& now);
+
 }  // namespace plan::facts

@@ -112,10 +112,10 @@ class Migration:
             self.traffic.stop_clients_and_senders()
 
     # --- plan ----------------------------------------------------------------------------------------------------
-    def plan(self, *arguments, accept=(0,), show=True, timeout=600):
+    def plan(self, *arguments, accept=(0,), show=True, timeout=600, folder=None):
         if show:
             say(f"\n$ plan {' '.join(map(str, arguments))}")
-        done = subprocess.run([PLAN, *map(str, arguments)], cwd=self.work, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        done = subprocess.run([PLAN, *map(str, arguments)], cwd=folder or self.work, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=None if show else subprocess.PIPE, text=True, timeout=timeout)
         if show:
             sys.stdout.write(done.stdout)

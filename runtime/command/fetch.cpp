@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "compiler/facts/limits.h"
@@ -24,6 +25,7 @@ namespace plan::command {
 namespace {
 
 constexpr std::string_view kProxyPrefix = "proxy.";
+constexpr std::size_t kPasswordsNamed = 10;
 
 // The blocks as the plan says them, before there is a lock.
 Result<std::optional<PlanSummary>> read_head(const ProjectFolder& folder) {
@@ -87,6 +89,12 @@ std::string measurements_text(const ir::Value& survey, const std::string& when) 
     lines += facts::write_measurement(*measurement);
   }
   return lines;
+}
+
+facts::Measurements read_measured(const std::string& text) {
+  SourceSet sources;
+  Sink ignored;  // what is damaged in the old file is replaced now
+  return facts::read_measurements(sources, sources.add("facts", text), ignored);
 }
 
 /// Survey documents of both sides. A plan about a store has one side only.
@@ -195,6 +203,9 @@ ExitCode fetch(const ProjectFolder& folder, const Invocation& invocation) {
         print_words(fmt::format("not measured: {}: {}\n", disk.what, disk.how));
     }
   }
+  const auto earlier = read_text_file(folder.facts_file, facts::kFactsBytesMax);
+  const std::vector<std::string> passwords = facts::changed_passwords(
+      read_measured(earlier ? *earlier : std::string()), read_measured(measured));
   if (auto written = write_text_file(folder.facts_file, measured, 0600); !written)
     return print_error(written.error(), format);
 
@@ -203,6 +214,8 @@ ExitCode fetch(const ProjectFolder& folder, const Invocation& invocation) {
   if (format == "json") {
     ir::List schema_lines;
     for (const std::string& line : schema) schema_lines.emplace_back(trim(line));
+    ir::List changed;
+    for (const std::string& account : passwords) changed.emplace_back(account);
     ir::List pinned;
     for (const std::string& line : taken) pinned.emplace_back(line);
     print_result(
@@ -214,11 +227,21 @@ ExitCode fetch(const ProjectFolder& folder, const Invocation& invocation) {
                             {"schema_digest", lock->schema_digest},
                             {"schema_change", std::move(schema_lines)},
                             {"pinned_first", std::move(pinned)},
+                            {"passwords_changed", std::move(changed)},
                             {"is_changed", !is_same}}),
             2) +
         "\n");
   } else {
     for (const std::string& line : schema) print_words(line + "\n");
+    if (!passwords.empty()) {
+      const std::size_t shown = std::min(passwords.size(), kPasswordsNamed);
+      std::string names = fmt::format(
+          "{}", fmt::join(passwords.begin(), passwords.begin() + static_cast<std::ptrdiff_t>(shown),
+                          ", "));
+      if (shown < passwords.size())
+        names += fmt::format(" and {} more", show_count(passwords.size() - shown));
+      print_words(fmt::format("another password than at the last fetch: {}\n", names));
+    }
     if (!taken.empty()) print_words("pinned for the first time; compare them with the servers:\n");
     for (const std::string& line : taken) print_words(fmt::format("  {}\n", line));
     const std::string what =

@@ -91,7 +91,6 @@ std::string lock_text(std::size_t accounts, const std::string& schema_digest) {
     plan::facts::LockAccount account;
     account.address = fmt::format("user{}@example.org", i);
     account.hash_scheme = i % 3 == 0 ? "SHA512-CRYPT" : "CRYPT:$6$";
-    account.hash_digest = plan::ir::sha256(account.address).hex();
     if (i % 4 == 0) account.aliases = {fmt::format("alias{}@example.org", i)};
     account.mailboxes = {"Archive", "Drafts", "INBOX", "Junk", "Sent", "Trash"};
     account.has_mailboxes = true;

@@ -97,6 +97,15 @@ def main():
         lock = (migration.work / "migration.lock").read_bytes()
         migration.plan("fetch", show=False, accept=range(256))
         report.check("the same world gives the same lock", (migration.work / "migration.lock").read_bytes() == lock)
+        second = pathlib.Path(folder) / "second"
+        second.mkdir()
+        shutil.copy(migration.work / "migration.yaml", second)
+        shutil.copytree(migration.work / "secrets", second / "secrets")
+        (second / "proxy").symlink_to(migration.work / "proxy")
+        again = migration.plan("fetch", show=False, accept=range(256), folder=second)
+        keys = [(where / ".plan" / "seal.key").read_bytes() for where in (migration.work, second)]
+        report.check("a second operator's folder, with a key of its own, gives the same lock", again.returncode == 0 and
+                     keys[0] != keys[1] and (second / "migration.lock").read_bytes() == lock, again.stderr)
         secrets = [a.hash_text.split("$")[-1] for a in migration.accounts] + [world.MASTER[1], quickstart.ADMIN_PASSWORD]
         report.check("the lock holds no secret", not any(s.encode() in lock for s in secrets))
         checked = migration.plan("check", show=False, accept=range(256))

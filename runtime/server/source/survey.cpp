@@ -222,7 +222,8 @@ class Survey {
     account.set("hash_scheme", lock_form(entry.password));
     if (entry.password.scheme != "NONE") {
       PLAN_TRY(digest, keyed_digest_(secret::Secret(entry.password.with_scheme())));
-      account.set("hash_digest", digest);
+      measurements_.push_back(measurement(fmt::format("account/{}/hash-digest", address), digest,
+                                          "hex", "HMAC keyed by this folder"));
     }
     account.set("quota_bytes", dovecot::quota_of(entry).value_or(quota_default));
     account.set("enabled", entry.is_enabled());

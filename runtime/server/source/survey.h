@@ -14,9 +14,9 @@ namespace plan::server::source {
 /// effect, mailboxes and sizes by doveadm, capabilities by one session as the master user,
 /// certificates as the services show them. What could not be measured is absent.
 ///
-/// `keyed_digest` turns a password hash into what the lock may hold (SecretStore::keyed_digest). A
-/// certificate that is not pinned yet is taken as shown for that one session, and reported to be
-/// pinned.
+/// `keyed_digest` turns a password hash into what the measurements may hold
+/// (SecretStore::keyed_digest). A certificate that is not pinned yet is taken as shown for that one
+/// session, and reported to be pinned.
 ///
 /// Errors: file-unreadable (the users file), map-not-listable, source-command-failed,
 /// master-refused, those of the clients.

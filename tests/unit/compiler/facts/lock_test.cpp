@@ -124,6 +124,37 @@ TEST(Lock, TextBehindTheDigestUnsortedLinesAndNewFormatsAreRefused) {
             "lock-syntax");
 }
 
+TEST(Lock, HoldsNothingThatIsKeyedByTheFolderThatFetched) {
+  const auto lock_of = [](const char* digest) {
+    Value survey = source_survey();
+    survey.set("accounts", ir::List{Value::map({{"address", "a@example.org"},
+                                                {"hash_scheme", "SSHA"},
+                                                {"hash_digest", digest}})});
+    survey.set("lists", ir::List{});
+    survey.set(
+        "measurements",
+        ir::List{Value::map({{"what", "account/a@example.org/hash-digest"}, {"value", digest}})});
+    auto lock = lock_from_surveys("name", survey, target_survey());
+    return lock ? write_lock(*lock) : lock.error().to_line();
+  };
+  EXPECT_EQ(lock_of("0aff"), lock_of("77ee"));
+  EXPECT_NE(lock_of("0aff").find("account a@example.org hash=SSHA\n"), std::string::npos);
+}
+
+TEST(Lock, ADigestOfAHashInAnOlderLockIsReadAndNotWrittenAgain) {
+  const auto with_digest = [](std::string text) {
+    return text + "digest " + ir::sha256(text).hex() + "\n";
+  };
+  const Read old(with_digest(
+      "plan-lock 1 x\n# c\naccount a@example.org hash=SSHA hash_digest=0aff quota=5\n"));
+  ASSERT_TRUE(old.lock.has_value()) << old.first();
+  ASSERT_EQ(old.lock->accounts.size(), 1U);
+  EXPECT_EQ(old.lock->accounts[0].hash_scheme, "SSHA");
+  EXPECT_EQ(old.lock->accounts[0].quota_bytes, 5U);
+  EXPECT_NE(write_lock(*old.lock).find("account a@example.org hash=SSHA quota=5\n"),
+            std::string::npos);
+}
+
 TEST(Lock, HoldsNoSecretAndNoMeasurement) {
   const std::string text = sample();
   EXPECT_EQ(text.find("$6$"), std::string::npos);
@@ -197,6 +228,28 @@ TEST(Measurements, LaterLinesCountAndWrongOnesAreSkippedWithAWarning) {
   ASSERT_NE(all.find("b"), nullptr) << "that it could not be told is known";
   EXPECT_EQ(sink.count(Severity::warning), 1U);
   EXPECT_FALSE(sink.has_errors());
+}
+
+TEST(Measurements, TellWhosePasswordIsAnotherOne) {
+  const auto measured = [](std::vector<std::pair<const char*, Value>> values) {
+    Measurements all;
+    for (auto& [what, value] : values)
+      all.add(
+          {.what = what, .value = std::move(value), .unit = {}, .when = {}, .how = {}, .span = {}});
+    return all;
+  };
+  const Measurements before = measured({{"account/same@x.org/hash-digest", "aa"},
+                                        {"account/other@x.org/hash-digest", "bb"},
+                                        {"account/gone@x.org/hash-digest", "cc"},
+                                        {"account/unknown@x.org/hash-digest", {}},
+                                        {"account/other@x.org/bytes", 5}});
+  const Measurements now = measured({{"account/unknown@x.org/hash-digest", "dd"},
+                                     {"account/other@x.org/hash-digest", "ee"},
+                                     {"account/same@x.org/hash-digest", "aa"},
+                                     {"account/other@x.org/bytes", 6},
+                                     {"account/new@x.org/hash-digest", "ff"}});
+  EXPECT_EQ(changed_passwords(before, now), std::vector<std::string>{"other@x.org"});
+  EXPECT_TRUE(changed_passwords({}, now).empty());
 }
 
 TEST(PasswordForms, NamesAreComparedWithoutCaseAndUnknownOnesSaySo) {

@@ -70,7 +70,6 @@ struct Folder {
       facts::LockAccount account;
       account.address = fmt::format("{}@example.org", name);
       account.hash_scheme = "SHA512-CRYPT";
-      account.hash_digest = ir::sha256(name).hex();
       account.mailboxes = {"INBOX", "Sent"};
       account.has_mailboxes = true;
       account.is_enabled = account.address != "bob@example.org";

@@ -569,6 +569,13 @@ TEST_F(RealSource, TheSurveyTellsAccountsAliasesListsAndSizes) {
     }
   }
   EXPECT_TRUE(has_count);
+  bool has_digest = false;
+  for (const Value& one : survey["measurements"].items())
+    has_digest |= one["what"] == Value("account/alice@legacy.test/hash-digest") &&
+                  one["value"].string_or("").size() == 64;
+  EXPECT_TRUE(has_digest) << "for comparing with the next one";
+  EXPECT_EQ(ir::write_json(survey["accounts"]).find("digest"), std::string::npos)
+      << "what this folder's key makes is no part of the lock";
   const auto measured = [&](const char* what) {
     for (const Value& one : survey["measurements"].items()) {
       if (one["what"] == Value(what)) return one["value"].integer_or(-1);
