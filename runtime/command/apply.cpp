@@ -10,6 +10,7 @@
 #include "runtime/command/review.h"
 #include "runtime/command/run_ending.h"
 #include "runtime/command/show_changes.h"
+#include "runtime/command/source_names.h"
 #include "runtime/command/stop_on_signal.h"
 #include "runtime/engine/engine.h"
 #include "runtime/engine/errors.h"
@@ -59,6 +60,18 @@ Result<Review> review_for(const Invocation& invocation, const std::string& file,
   PLAN_TRY_VOID(accept_untried_servers(*project, invocation.has("--untested-version")));
   session = std::make_unique<Session>(folder, project->compiled.plan->connections);
   return review_project(std::move(*project), *session, stop);
+}
+
+/// "2 steps and the names of the source were reviewed against another world"
+std::string drift_words(const std::vector<std::string>& steps, const NameChanges& names) {
+  const std::string_view names_words = names.drift.empty() ? "" : "the names of the source";
+  const std::string steps_words = steps.empty()       ? ""
+                                  : steps.size() == 1 ? "1 step"
+                                                      : fmt::format("{} steps", steps.size());
+  const bool is_both = !steps.empty() && !names.drift.empty();
+  const bool is_one = !is_both && steps.size() == 1;
+  return fmt::format("{}{}{} {} reviewed against another world", steps_words,
+                     is_both ? " and " : "", names_words, is_one ? "was" : "were");
 }
 
 /// What the journal bars is said before the servers are looked at and anybody is asked. Leases and
@@ -111,14 +124,15 @@ ExitCode run_apply(const Invocation& invocation) {
                                           .clock = net::system_clock(),
                                           .stop = stop,
                                           .state_directory = folder.state_directory});
-    if (const std::vector<std::string> drift = drift_since(*review, now); !drift.empty()) {
+    const std::vector<std::string> drift = drift_since(*review, now);
+    auto names = look_at_names(review->saved, *session);
+    if (!names) return print_error(names.error(), format);
+    const NameChanges changed = since_review(review->saved, std::move(*names));
+    for (const std::string& line : changed.remarks) print_words(fmt::format("note: {}\n", line));
+    if (!drift.empty() || !changed.drift.empty()) {
+      for (const std::string& line : changed.drift) print_words(line + "\n");
       for (const std::string& line : drift) print_words(line + "\n");
-      return print_error(
-          Error(errors::world_has_drifted,
-                fmt::format(
-                    "{} reviewed against another world",
-                    drift.size() == 1 ? "1 step was" : fmt::format("{} steps were", drift.size()))),
-          format);
+      return print_error(Error(errors::world_has_drifted, drift_words(drift, changed)), format);
     }
   }
   if (stop.is_requested()) return ExitCode::stopped;

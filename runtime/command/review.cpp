@@ -7,6 +7,7 @@
 
 #include "compiler/ir/digest.h"
 #include "runtime/command/errors.h"
+#include "runtime/command/source_names.h"
 #include "runtime/engine/errors.h"
 #include "runtime/engine/journal.h"
 #include "runtime/engine/recovery.h"
@@ -74,6 +75,13 @@ Review review_project(Project project, Session& session, const step::StopSignal&
         fmt::format("what was done already is not known: {}", marked.error().to_line()));
   for (const std::string& line : silenced_findings(project)) saved.notes.push_back(line);
   for (std::string& line : warnings_of(project)) saved.notes.push_back(std::move(line));
+  if (auto names = look_at_names(saved, session)) {
+    for (std::string& line : names->drift) saved.notes.push_back(std::move(line));
+    for (std::string& line : names->remarks) saved.notes.push_back(std::move(line));
+  } else {
+    saved.notes.push_back(fmt::format("whether the source still has the accounts is not known: {}",
+                                      names.error().to_line()));
+  }
   const std::size_t before = saved.notes.size();
   for (const Observations::Failure& failure : seen.failures) {
     if (saved.notes.size() - before == kFailuresNamed) break;

@@ -56,6 +56,8 @@ class Session {
   /// Survey documents for `plan fetch` (compiler/facts/survey.md).
   [[nodiscard]] Result<ir::Value> survey_source();
   [[nodiscard]] Result<ir::Value> survey_target();
+  /// Only who is at the source now (server::source::survey_names).
+  [[nodiscard]] Result<ir::Value> survey_source_names();
   /// The same for a plan about a store; `folders` are those of its dumps.
   [[nodiscard]] Result<ir::Value> survey_store(const std::vector<std::string>& folders);
 

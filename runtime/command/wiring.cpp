@@ -286,6 +286,11 @@ Result<ir::Value> Session::survey_source() {
       [this](const secret::Secret& hash) { return state_->secrets.keyed_digest(hash); });
 }
 
+Result<ir::Value> Session::survey_source_names() {
+  PLAN_TRY(source, state_->sources->open(state_->connections["source"]));
+  return server::source::survey_names(*source);
+}
+
 Result<ir::Value> Session::read_objects(const std::string& type, bool is_singleton) {
   PLAN_TRY(target, state_->targets->open(state_->connections["target"], state_->secrets));
   const std::string name = type.starts_with("x:") ? type.substr(2) : type;

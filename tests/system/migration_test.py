@@ -85,6 +85,31 @@ def check_documents(report, migration):
                  missing.stderr)
 
 
+def check_names_that_went(report, migration, folder):
+    """An account is taken out of the users file behind the review, and one is new. The file is a copy that only plan reads."""
+    users = folder / "users"
+    shutil.copy("/etc/dovecot/users", users)
+    plan = folder / "migration.yaml"
+    plan.write_text(plan.read_text().replace("passwd_file: /etc/dovecot/users", f"passwd_file: {users}"))
+
+    def run(*command):
+        return migration.plan(*command, show=False, accept=range(256), folder=folder)
+
+    run("fetch")
+    saved = run("diff", "-o", "reviewed.plan")
+    report.check("a diff of what nobody changed has no note about names", saved.returncode == 2 and "any more" not in saved.stdout and
+                 "since `plan fetch`" not in saved.stdout, saved.stdout + saved.stderr)
+    lines = users.read_text().splitlines(keepends=True)
+    users.write_text("".join(line for line in lines if not line.startswith("grace@")) + "zoe@legacy.test:{PLAIN}x::::::\n")
+    gone = "account grace@legacy.test is not among the source's accounts any more"
+    new = "account zoe@legacy.test is new at the source since `plan fetch`"
+    drifted = run("apply", "reviewed.plan", "--yes")
+    report.check("a saved plan says that an account is gone", len(lines) == len(migration.accounts) and drifted.returncode == 1 and
+                 gone in drifted.stderr and new in drifted.stderr and "world-has-drifted" in drifted.stderr, drifted.stdout + drifted.stderr)
+    shown = run("apply", "migration.yaml")  # nobody says yes
+    report.check("the diff of apply says it too", gone in shown.stdout and new in shown.stdout, shown.stdout[-3000:] + shown.stderr)
+
+
 def main():
     report = in_namespace.Report()
     folder = tempfile.mkdtemp(prefix="plan-system-")
@@ -126,6 +151,7 @@ def main():
         whole = migration.plan("show", "reviewed.plan", "--account", "alice@legacy.test", show=False, accept=range(256))
         report.check("an account that is asked for is shown step by step",
                      whole.stdout.count("account/alice@legacy.test/") == 17 and "account/carol@" not in whole.stdout, whole.stdout)
+        check_names_that_went(report, migration, second)
         code = migration.apply("reviewed.plan", "--yes")
         report.check("apply of the reviewed plan moves everybody and waits before the last stage", code == 2, f"exit code {code}")
         time.sleep(1)

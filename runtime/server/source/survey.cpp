@@ -88,6 +88,50 @@ Result<postfix::AliasTable> read_aliases(Source& source) {
   return table;
 }
 
+/// Who is there: the users file, and what the alias maps make of the names in it.
+struct Population {
+  PasswdFile file = {};
+  std::string realm = {};
+  postfix::AliasRoles roles = {};
+};
+
+Result<Population> read_population(Source& source) {
+  Population population;
+  PLAN_TRY(scheme, default_scheme(source));
+  PLAN_TRY(realm, source.doveconf("auth_default_realm"));
+  PLAN_TRY(text, source.host()
+                     .read_file(source.block().users_file, kAccountFileBytesMax,
+                                net::Deadline::after(kCommandTime))
+                     .while_doing("reading the source's accounts"));
+  population.file = dovecot::parse_passwd_file(text, scheme);
+  population.realm = std::move(realm);
+  PLAN_TRY(table, read_aliases(source));
+  PLAN_TRY(delimiters, source.postconf_expanded("recipient_delimiter"));
+  std::set<std::string> addresses;
+  for (const PasswdEntry& entry : population.file.entries)
+    addresses.insert(address_of(entry.user, population.realm));
+  population.roles = postfix::roles_of(table, addresses, delimiters);
+  return population;
+}
+
+Value aliases_of(const postfix::AliasRoles& roles, const std::string& address) {
+  Value aliases = Value::list();
+  if (const auto found = roles.aliases.find(address); found != roles.aliases.end()) {
+    for (const std::string& alias : found->second) aliases.push_back(alias);
+  }
+  return aliases;
+}
+
+Value lists_of(const postfix::AliasRoles& roles) {
+  Value lists = Value::list();
+  for (const auto& [address, members] : roles.lists) {
+    Value names = Value::list();
+    for (const std::string& member : members) names.push_back(member);
+    lists.push_back(Value::map({{"address", address}, {"members", std::move(names)}}));
+  }
+  return lists;
+}
+
 /// Names of a main.cf list of domains: words, files of words, keys of maps.
 Outcome add_domains(Source& source, std::string_view setting, std::set<std::string>& domains) {
   PLAN_TRY(text, source.postconf_expanded(setting));
@@ -165,21 +209,12 @@ class Survey {
   }
 
   Outcome add_accounts(Value& document) {
-    PLAN_TRY(scheme, default_scheme(source_));
-    PLAN_TRY(realm, source_.doveconf("auth_default_realm"));
-    PLAN_TRY(text, source_.host()
-                       .read_file(source_.block().users_file, kAccountFileBytesMax,
-                                  net::Deadline::after(kCommandTime))
-                       .while_doing("reading the source's accounts"));
-    const PasswdFile file = dovecot::parse_passwd_file(text, scheme);
+    PLAN_TRY(population, read_population(source_));
+    const PasswdFile& file = population.file;
+    const std::string& realm = population.realm;
+    roles_ = std::move(population.roles);
     PLAN_TRY(quota_rule, source_.doveconf("plugin/quota_rule"));
     const std::uint64_t quota_default = dovecot::quota_of_rule(quota_rule).value_or(0);
-    PLAN_TRY(table, read_aliases(source_));
-    PLAN_TRY(delimiters, source_.postconf_expanded("recipient_delimiter"));
-
-    std::set<std::string> addresses;
-    for (const PasswdEntry& entry : file.entries) addresses.insert(address_of(entry.user, realm));
-    roles_ = postfix::roles_of(table, addresses, delimiters);
     PLAN_TRY_VOID(add_domains(source_, "virtual_mailbox_domains", domains_));
     PLAN_TRY_VOID(add_domains(source_, "virtual_alias_domains", domains_));
 
@@ -198,13 +233,7 @@ class Survey {
           fmt::format("{}:{}: {}", source_.block().users_file, problem.line, problem.why));
     }
     document.set("problems", std::move(problems));
-    Value lists = Value::list();
-    for (const auto& [address, members] : roles_.lists) {
-      Value names = Value::list();
-      for (const std::string& member : members) names.push_back(member);
-      lists.push_back(Value::map({{"address", address}, {"members", std::move(names)}}));
-    }
-    document.set("lists", std::move(lists));
+    document.set("lists", lists_of(roles_));
     return {};
   }
 
@@ -213,11 +242,7 @@ class Survey {
     if (const std::size_t at = address.rfind('@'); at != std::string::npos)
       domains_.insert(address.substr(at + 1));
     Value account = Value::map({{"address", address}});
-    Value aliases = Value::list();
-    if (const auto found = roles_.aliases.find(address); found != roles_.aliases.end()) {
-      for (const std::string& alias : found->second) aliases.push_back(alias);
-    }
-    account.set("aliases", std::move(aliases));
+    account.set("aliases", aliases_of(roles_, address));
     account.set("disabled_aliases", Value::list());
     account.set("hash_scheme", lock_form(entry.password));
     if (entry.password.scheme != "NONE") {
@@ -459,6 +484,17 @@ Result<Value> survey_source(
     Source& source, secret::SecretSource& secrets,
     const std::function<Result<std::string>(const secret::Secret&)>& keyed_digest) {
   return Survey(source, secrets, keyed_digest).take();
+}
+
+Result<Value> survey_names(Source& source) {
+  PLAN_TRY(population, read_population(source));
+  Value accounts = Value::list();
+  for (const PasswdEntry& entry : population.file.entries) {
+    const std::string address = address_of(entry.user, population.realm);
+    accounts.push_back(
+        Value::map({{"address", address}, {"aliases", aliases_of(population.roles, address)}}));
+  }
+  return Value::map({{"accounts", std::move(accounts)}, {"lists", lists_of(population.roles)}});
 }
 
 Result<secret::Secret> read_password_hash(Source& source, const std::string& account) {

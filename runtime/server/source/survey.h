@@ -24,6 +24,11 @@ namespace plan::server::source {
     Source& source, secret::SecretSource& secrets,
     const std::function<Result<std::string>(const secret::Secret&)>& keyed_digest);
 
+/// `accounts` with their aliases, and `lists`, of the same shape: who is there now, without opening
+/// a mailbox or logging in. Errors: file-unreadable (the users file), map-not-listable,
+/// source-command-failed.
+[[nodiscard]] Result<ir::Value> survey_names(Source& source);
+
 /// The stored password of an account, read again from the passwd-file, as `{SCHEME}text`: the
 /// provider `source` of secrets. Errors: account-not-in-users-file, file-unreadable.
 [[nodiscard]] Result<secret::Secret> read_password_hash(Source& source, const std::string& account);
