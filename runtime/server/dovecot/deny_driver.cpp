@@ -72,32 +72,6 @@ Outcome wait_until_denied(Source& source, const std::string& account, bool is_wa
   }
 }
 
-Outcome end_sessions(Source& source, const std::vector<std::string>& names) {
-  const net::Deadline deadline = net::Deadline::after(source::kKickTime);
-  int quiet = 0;
-  while (quiet < 2) {
-    std::size_t count = 0;
-    for (const std::string& name : names) {
-      PLAN_TRY(sessions, session_count(source, name));
-      count += sessions;
-      if (sessions == 0) continue;
-      // Exit code 68 says that there was nobody any more.
-      PLAN_TRY_VOID(source.host().run(source.doveadm({"kick", name}),
-                                      net::Deadline::after(source::kCommandTime)));
-    }
-    quiet = count == 0 ? quiet + 1 : 0;
-    if (quiet == 2) break;
-    if (quiet == 0 && deadline.is_over()) {
-      return Error(source::errors::sessions_stay,
-                   fmt::format("{} sessions of {} do not end", count, names.front()))
-          .with_blame(Blame::source)
-          .with_retry_after(std::chrono::seconds(2));
-    }
-    source.clock().sleep_for(kLateLogin);
-  }
-  return {};
-}
-
 Outcome check_master(Source& source, step::StepContext& context, const std::string& account) {
   const source::Block& block = source.block();
   if (block.master_name.empty() || !block.master_password.is_secret()) {
@@ -222,7 +196,7 @@ class DenyDriver final : public step::StepDriver {
 }  // namespace
 
 Result<bool> is_denied(Source& source, const std::string& user) {
-  PLAN_TRY(looked, source.host().run(source.doveadm({"auth", "lookup", user}),
+  PLAN_TRY(looked, source.host().run(source.doveadm({"auth", "lookup", "--", user}),
                                      net::Deadline::after(source::kCommandTime)));
   if (looked.exit_code == 0) return false;
   if (looked.exit_code == kLookupUnknown) return true;
@@ -234,9 +208,9 @@ Result<bool> is_login_denied(Source& source, const std::string& user) {
   RAND_bytes(bytes.data(), static_cast<int>(bytes.size()));
   const std::string word =
       ir::to_hex(std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
-  PLAN_TRY(tried,
-           source.host().run(source.doveadm({"auth", "test", "-x", "service=imap", user, word}),
-                             net::Deadline::after(source::kCommandTime)));
+  PLAN_TRY(tried, source.host().run(
+                      source.doveadm({"auth", "test", "-x", "service=imap", "--", user, word}),
+                      net::Deadline::after(source::kCommandTime)));
   if (tried.exit_code != kLoginRefused) {
     return Error(source::errors::source_command_failed,
                  fmt::format("`doveadm auth test` ended with exit code {}", tried.exit_code))
@@ -248,7 +222,7 @@ Result<bool> is_login_denied(Source& source, const std::string& user) {
 }
 
 Result<std::size_t> session_count(Source& source, const std::string& user) {
-  PLAN_TRY(text, source.run(source.doveadm({"-f", "tab", "who", "-1", user})));
+  PLAN_TRY(text, source.run(source.doveadm({"-f", "tab", "who", "-1", "--", user})));
   std::size_t count = 0;
   bool is_header = true;
   for (const std::string_view line : split(text, '\n')) {
@@ -257,6 +231,45 @@ Result<std::size_t> session_count(Source& source, const std::string& user) {
     is_header = false;
   }
   return count;
+}
+
+bool is_doveadm_mask(std::string_view user) {
+  return user.find_first_of("*?") != std::string_view::npos;
+}
+
+Outcome end_sessions(Source& source, const std::vector<std::string>& names) {
+  const net::Deadline deadline = net::Deadline::after(source::kKickTime);
+  int quiet = 0;
+  while (quiet < 2) {
+    std::size_t count = 0;
+    for (const std::string& name : names) {
+      PLAN_TRY(sessions, session_count(source, name));
+      count += sessions;
+      if (sessions == 0) continue;
+      if (is_doveadm_mask(name)) {
+        return Error(
+                   source::errors::sessions_stay,
+                   fmt::format("{} sessions of {} are open, and doveadm takes the name for a mask: "
+                               "it would end sessions of others too",
+                               sessions, printable(name, 120)))
+            .with_blame(Blame::source)
+            .with_retry_after(std::chrono::seconds(2));
+      }
+      // Exit code 68 says that there was nobody any more.
+      PLAN_TRY_VOID(source.host().run(source.doveadm({"kick", "--", name}),
+                                      net::Deadline::after(source::kCommandTime)));
+    }
+    quiet = count == 0 ? quiet + 1 : 0;
+    if (quiet == 2) break;
+    if (quiet == 0 && deadline.is_over()) {
+      return Error(source::errors::sessions_stay,
+                   fmt::format("{} sessions of {} do not end", count, names.front()))
+          .with_blame(Blame::source)
+          .with_retry_after(std::chrono::seconds(2));
+    }
+    source.clock().sleep_for(kLateLogin);
+  }
+  return {};
 }
 
 std::shared_ptr<step::StepDriver> make_deny_driver(std::shared_ptr<source::SourcePool> sources) {

@@ -252,6 +252,11 @@ class Survey {
     }
     account.set("quota_bytes", dovecot::quota_of(entry).value_or(quota_default));
     account.set("enabled", entry.is_enabled());
+    if (dovecot::is_doveadm_mask(entry.user)) {
+      measurements_.push_back(measurement(fmt::format("account/{}/messages", address), {},
+                                          "messages", "doveadm takes the name for a mask"));
+      return account;
+    }
     PLAN_TRY_VOID(add_mailboxes(entry.user, address, separator, account));
     if (account["quota_bytes"].integer_or(0) > 0) PLAN_TRY_VOID(add_quota_use(entry.user, address));
     return account;

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <map>
 #include <thread>
 
 #include "runtime/server/dovecot/deny_file.h"
@@ -111,6 +112,65 @@ TEST(DenyFile, ManyAccountsShareAWrite) {
   }
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(file.read()->size(), 30U);
+}
+
+/// A doveadm that knows options, as getopt does, and sessions by user.
+class DoveadmCalls : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    host_.program = [this](const std::vector<std::string>& words, const std::string&) {
+      net::CommandResult result;
+      std::size_t at = 1;
+      while (at < words.size() && words[at] != "--") ++at;
+      if (at + 1 >= words.size()) {  // no end of the options: a name could be one
+        result.exit_code = 64;
+        return Result<net::CommandResult>(std::move(result));
+      }
+      const std::string& user = words[at + 1];
+      if (words[1] == "kick") {
+        kicked_.push_back(user);
+        sessions_.erase(user);
+      } else if (words[1] == "auth") {
+        result.exit_code = words[2] == "lookup" ? 0 : 77;
+        result.output = "code=user_disabled";
+      } else {
+        result.output = "username\tproto\tpid\tip\n";
+        for (const auto& [name, count] : sessions_) {
+          for (int i = 0; i < count; ++i) result.output += name + "\timap\t1\t10.0.0.1\n";
+        }
+      }
+      return Result<net::CommandResult>(std::move(result));
+    };
+  }
+
+  test::FakeHost host_;
+  FastClock clock_;
+  source::Source source_{{.address = "10.9.0.2"}, host_, clock_};
+  std::map<std::string, int> sessions_ = {};
+  std::vector<std::string> kicked_ = {};
+};
+
+TEST_F(DoveadmCalls, ANameThatBeginsLikeAnOptionIsAName) {
+  const std::string user = "-rf@example.org";
+  sessions_ = {{user, 2}, {"bob@example.org", 1}};
+  EXPECT_FALSE(is_denied(source_, user).value());
+  EXPECT_TRUE(is_login_denied(source_, user).value());
+  EXPECT_EQ(session_count(source_, user).value(), 2U);
+  const Outcome ended = end_sessions(source_, {user});
+  EXPECT_TRUE(ended) << ended.error().to_line();
+  EXPECT_EQ(kicked_, std::vector<std::string>{user});
+}
+
+TEST_F(DoveadmCalls, ANameThatIsAMaskNeverEndsTheSessionsOfOthers) {
+  sessions_ = {{"b*@example.org", 1}, {"bob@example.org", 1}};
+  const Outcome ended = end_sessions(source_, {"b*@example.org"});
+  ASSERT_FALSE(ended);
+  EXPECT_TRUE(ended.error().is(source::errors::sessions_stay)) << ended.error().to_line();
+  EXPECT_NE(ended.error().message().find("mask"), std::string::npos);
+  EXPECT_EQ(kicked_, std::vector<std::string>());
+  sessions_ = {{"bob@example.org", 1}};
+  EXPECT_TRUE(end_sessions(source_, {"b?b@example.org"})) << "it has no session, others have";
+  EXPECT_EQ(kicked_, std::vector<std::string>());
 }
 
 }  // namespace
