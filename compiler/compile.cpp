@@ -94,8 +94,10 @@ class Compilation {
     if (input_.file_text) {
       if (auto text = input_.file_text(path)) {
         const FileId file = sources_->add(path, std::move(*text));
+        const std::size_t errors = sink_.count(Severity::error);
         check::read_account_file(plan, *sources_, file, sink_);
-        plan.is_sound = plan.is_sound && !sink_.has_errors();
+        if (sink_.count(Severity::error) != errors) plan.is_partial = true;
+        plan.is_sound = plan.is_sound && (!plan.is_partial || !plan.account_list.empty());
         return;
       } else {
         why = text.error().message();

@@ -78,9 +78,13 @@ struct PlanStore {
 /// A plan as its author meant it: names resolved, defaults filled in, secrets as references.
 /// Nothing of the lock yet.
 struct Plan {
-  /// Domains, accounts and waves could be read. If not, looking for accounts would only report
-  /// consequences of what was reported already.
+  /// It could be read which accounts move. If not, looking for them would only report consequences
+  /// of what was reported already.
   bool is_sound = false;
+  /// Some domain or account of a list could not be read. What is left is judged; that something is
+  /// missing follows from what was reported and is not reported again.
+  bool is_partial = false;
+  bool are_waves_partial = false;  ///< the same of what the waves name
   std::shared_ptr<const syntax::Node> tree = {};
   Span span = {};  ///< of the first line, for what has no better place
   Named name = {};

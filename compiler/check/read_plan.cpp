@@ -81,9 +81,13 @@ class PlanReader {
     read_proxies();
     const std::size_t errors = sink_.count(Severity::error);
     read_domains();
-    read_accounts();
+    plan_.is_partial = sink_.count(Severity::error) != errors;
+    plan_.is_sound = read_accounts() && !plan_.domains.empty();
     read_waves();
-    plan_.is_sound = sink_.count(Severity::error) == errors;
+    if (plan_.waves.empty()) {
+      plan_.are_waves_partial = true;
+      add_wave_of_all();
+    }
     read_cutover();
     read_finalize();
     read_points();
@@ -223,14 +227,19 @@ class PlanReader {
     return addresses_in(reader_.names(node, what), takes_domains, sink_);
   }
 
-  void read_accounts() {
+  /// False: which accounts move cannot be told. A name of a list that is none leaves the others.
+  bool read_accounts() {
     const Node* node = required(
         "accounts",
         "say where the accounts are: `accounts: {from: {passwd_file: /etc/dovecot/users}}`");
-    if (node == nullptr) return;
+    if (node == nullptr) return false;
     plan_.accounts_span = node->span;
-    if (!node->is_mapping()) return reader_.wrong_type(*node, "a mapping", "`accounts`");
+    if (!node->is_mapping()) {
+      reader_.wrong_type(*node, "a mapping", "`accounts`");
+      return false;
+    }
     if (const Entry* entry = tree_->find_entry("accounts")) plan_.accounts_span = entry->key_span;
+    const std::size_t errors = sink_.count(Severity::error);
     for (const Entry& entry : node->entries) {
       if (std::find(kAccountKeys.begin(), kAccountKeys.end(), std::string_view(entry.key)) ==
           kAccountKeys.end()) {
@@ -248,9 +257,16 @@ class PlanReader {
           .help(
               "write `from: {passwd_file: /etc/dovecot/users}`, `from: {csv: accounts.csv}` or a "
               "list of addresses");
-      return;
+      return false;
     }
+    // An exception that could not be read would be judged as an account that moves.
+    const bool are_exceptions_read = sink_.count(Severity::error) == errors;
+    const std::size_t before = sink_.count(Severity::error);
     read_account_source(*from);
+    const bool is_source_read = sink_.count(Severity::error) == before;
+    const bool has_some = plan_.has_account_list && !plan_.account_list.empty();
+    if (!is_source_read) plan_.is_partial = true;
+    return are_exceptions_read && (is_source_read || has_some);
   }
 
   void read_account_source(const Node& from) {
@@ -300,12 +316,7 @@ class PlanReader {
   void read_waves() {
     const Node* node = tree_->find("waves");
     if (node == nullptr || node->is_null()) {
-      PlanWave all;
-      all.name = "all";
-      all.span = plan_.accounts_span.is_known() ? plan_.accounts_span : plan_.span;
-      all.is_rest = true;
-      plan_.waves.push_back(std::move(all));
-      return;
+      return add_wave_of_all();
     }
     if (!node->is_sequence()) return reader_.wrong_type(*node, "a list", "`waves`");
     if (node->items.size() > kWavesMax) {
@@ -319,6 +330,7 @@ class PlanReader {
     for (const Node& item : node->items) {
       if (!item.is_mapping()) {
         reader_.wrong_type(item, "a mapping", "this wave");
+        plan_.are_waves_partial = true;
         continue;
       }
       PlanWave wave = read_wave(item);
@@ -340,6 +352,14 @@ class PlanReader {
           .help("leave `waves` out to move everybody in one");
   }
 
+  void add_wave_of_all() {
+    PlanWave all;
+    all.name = "all";
+    all.span = plan_.accounts_span.is_known() ? plan_.accounts_span : plan_.span;
+    all.is_rest = true;
+    plan_.waves.push_back(std::move(all));
+  }
+
   PlanWave read_wave(const Node& item) {
     PlanWave wave;
     wave.span = {item.span.file, item.span.begin, item.span.begin + 1};
@@ -359,12 +379,15 @@ class PlanReader {
       if (std::find(kWaveKeys.begin(), kWaveKeys.end(), std::string_view(entry.key)) ==
           kWaveKeys.end()) {
         reader_.unknown_key(entry, what, kWaveKeys);
+        plan_.are_waves_partial = true;  // it may have been meant for `accounts`
       }
     }
     const Node* accounts = item.find("accounts");
     wave.is_rest = accounts == nullptr || accounts->is_null();
     if (!wave.is_rest) wave.accounts = read_addresses_of(*accounts, "`accounts` of " + what);
-    wave.is_broken = !wave.is_rest && wave.accounts.size() != accounts->items.size();
+    wave.is_broken = !wave.is_rest &&
+                     (!accounts->is_sequence() || wave.accounts.size() != accounts->items.size());
+    plan_.are_waves_partial = plan_.are_waves_partial || wave.is_broken;
     if (const Node* parallel = item.find("parallel")) {
       const Field field{"parallel", FieldType::count, false, 1, {}, {}, 1, kParallelMax};
       wave.parallel = static_cast<std::uint32_t>(

@@ -39,7 +39,8 @@ class Resolver {
   Migration resolve() {
     fill_blocks();
     if (migration_.lock == nullptr) return std::move(migration_);
-    if (migration_.lock->plan_name_digest != ir::sha256(migration_.plan.name.text).hex()) {
+    if (!migration_.plan.name.text.empty() &&
+        migration_.lock->plan_name_digest != ir::sha256(migration_.plan.name.text).hex()) {
       sink_
           .report(Kind::lock_other_plan, migration_.plan.name.span,
                   "the lock was written for a plan of another name")
@@ -235,6 +236,7 @@ class Resolver {
     for (std::size_t i = 0; i < migration_.accounts.size(); ++i) {
       Account& account = migration_.accounts[i];
       if (wave_of[i] == kNone && rest == kNone) {
+        if (plan.are_waves_partial) continue;
         if (left_count++ < kExamplesMax) left.push_back(account.lock->address);
         continue;
       }
@@ -263,6 +265,7 @@ class Resolver {
                   fmt::format("account `{}` does not move", printable(name.text, 120)))
           .note(found->second, "it is left out here");
     } else if (migration_.lock->account(name.text) != nullptr) {
+      if (migration_.plan.is_partial) return;
       sink_
           .report(Kind::unknown_account, name.span,
                   fmt::format("account `{}` does not move", printable(name.text, 120)))

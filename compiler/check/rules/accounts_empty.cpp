@@ -4,6 +4,7 @@
 namespace plan::check::rules {
 
 void accounts_empty(const Migration& migration, Sink& sink) {
+  if (migration.plan.is_partial) return;
   if (!migration.accounts.empty()) return;
   sink.report(Kind::accounts_empty,
               migration.plan.accounts_span.is_known() ? migration.plan.accounts_span

@@ -12,6 +12,7 @@
 namespace plan::check::rules {
 
 void domain_without_owner(const Migration& migration, Sink& sink) {
+  if (migration.plan.is_partial) return;
   const Plan& plan = migration.plan;
   const facts::Lock& lock = *migration.lock;
   std::unordered_set<std::string_view> domains;

@@ -7,6 +7,7 @@
 namespace plan::check::rules {
 
 void wave_empty(const Migration& migration, Sink& sink) {
+  if (migration.plan.is_partial || migration.plan.are_waves_partial) return;
   if (migration.accounts.empty()) return;
   std::vector<bool> is_used(migration.plan.waves.size());
   for (const Account& account : migration.accounts) {
