@@ -45,6 +45,10 @@ class TargetLeaseHolder final : public engine::LeaseHolder {
   Outcome renew(std::string_view token) override { return lease_.renew(token); }
   Outcome release(std::string_view token) override { return lease_.release(token); }
   Outcome take_over(std::string_view token) override { return lease_.take_over(token); }
+  Result<std::string> holder() override {
+    PLAN_TRY(holder, lease_.look());
+    return std::move(holder.token);
+  }
   [[nodiscard]] std::string name() const override { return "target"; }
 
  private:
@@ -61,6 +65,10 @@ class SourceLeaseHolder final : public engine::LeaseHolder {
   Outcome renew(std::string_view token) override { return lease_.renew(token); }
   Outcome release(std::string_view token) override { return lease_.release(token); }
   Outcome take_over(std::string_view token) override { return lease_.take_over(token); }
+  Result<std::string> holder() override {
+    PLAN_TRY(holder, lease_.look());
+    return std::move(holder.token);
+  }
   [[nodiscard]] std::string name() const override { return "source"; }
 
  private:
@@ -79,6 +87,10 @@ class StoreLeaseHolder final : public engine::LeaseHolder {
   Outcome renew(std::string_view token) override { return lease_.renew(token); }
   Outcome release(std::string_view token) override { return lease_.release(token); }
   Outcome take_over(std::string_view token) override { return lease_.take_over(token); }
+  Result<std::string> holder() override {
+    PLAN_TRY(holder, lease_.look());
+    return std::move(holder.token);
+  }
   [[nodiscard]] std::string name() const override { return "server's machine"; }
 
  private:
@@ -101,6 +113,11 @@ class ProxyLeaseHolder final : public engine::LeaseHolder {
   Outcome take_over(std::string_view token) override {
     PLAN_TRY(control, open());
     return control->take_over(token, deadline());
+  }
+  Result<std::string> holder() override {
+    PLAN_TRY(control, open());
+    PLAN_TRY(status, control->status(deadline()));
+    return std::string(status["lease"].string_or({}));
   }
   [[nodiscard]] std::string name() const override {
     return fmt::format("proxy {}", block_["name"].string_or("?"));

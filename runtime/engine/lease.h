@@ -28,6 +28,8 @@ class LeaseHolder {
   [[nodiscard]] virtual Outcome release(std::string_view token) = 0;
   /// Puts `token` in the place of whoever holds it (`--take-over`).
   [[nodiscard]] virtual Outcome take_over(std::string_view token) = 0;
+  /// The token that holds it now; empty: nobody. Read-only.
+  [[nodiscard]] virtual Result<std::string> holder() = 0;
   /// "target", "source": for messages.
   [[nodiscard]] virtual std::string name() const = 0;
 };

@@ -1,5 +1,7 @@
 #include "runtime/engine/lease_keeper.h"
 
+#include <algorithm>
+
 namespace plan::engine {
 
 LeaseKeeper::LeaseKeeper(std::vector<LeaseHolder*> holders, std::string token)
@@ -7,9 +9,19 @@ LeaseKeeper::LeaseKeeper(std::vector<LeaseHolder*> holders, std::string token)
 
 LeaseKeeper::~LeaseKeeper() { release(); }
 
-Outcome LeaseKeeper::acquire(bool takes_over) {
+Outcome LeaseKeeper::acquire_from_earlier(LeaseHolder& holder,
+                                          const std::vector<std::string>& earlier) {
+  Outcome refused = holder.acquire(token_);
+  if (refused || earlier.empty()) return refused;
+  const Result<std::string> token = holder.holder();
+  if (!token || std::find(earlier.begin(), earlier.end(), *token) == earlier.end()) return refused;
+  return holder.take_over(token_);
+}
+
+Outcome LeaseKeeper::acquire(bool takes_over, const std::vector<std::string>& earlier) {
   for (LeaseHolder* holder : holders_) {
-    Outcome outcome = takes_over ? holder->take_over(token_) : holder->acquire(token_);
+    Outcome outcome =
+        takes_over ? holder->take_over(token_) : acquire_from_earlier(*holder, earlier);
     if (!outcome) {
       release();
       return std::move(outcome).error().while_doing("taking the lease on the " + holder->name());

@@ -21,14 +21,18 @@ class LeaseKeeper {
   LeaseKeeper(const LeaseKeeper&) = delete;
   LeaseKeeper& operator=(const LeaseKeeper&) = delete;
 
-  /// All or none. Errors: lease-taken, or the holder's own (network, login).
-  [[nodiscard]] Outcome acquire(bool takes_over);
+  /// All or none. A lease that one of `earlier` still has is taken from it: these are runs of the
+  /// same journal, whose lock says that none of them is alive, and whose own end could not reach
+  /// the other side. Errors: lease-taken, or the holder's own (network, login).
+  [[nodiscard]] Outcome acquire(bool takes_over, const std::vector<std::string>& earlier = {});
   /// Begins renewing; `on_lost` is called once, from that thread.
   void keep(std::chrono::milliseconds interval, std::function<void(const Error& error)> on_lost);
   /// Stops renewing and gives them back.
   void release();
 
  private:
+  [[nodiscard]] Outcome acquire_from_earlier(LeaseHolder& holder,
+                                             const std::vector<std::string>& earlier);
   void renew_until_ended(std::chrono::milliseconds interval,
                          const std::function<void(const Error& error)>& on_lost);
 

@@ -96,7 +96,9 @@ Result<std::unique_ptr<Session>> Session::begin(const EngineParts& parts,
   info.message.clear();
 
   session->leases_ = std::make_unique<LeaseKeeper>(options.leases, info.run_id);
-  PLAN_TRY_VOID(session->leases_->acquire(options.takes_over_lease));
+  std::vector<std::string> earlier;
+  for (const RunInfo& run : runs) earlier.push_back(run.run_id);
+  PLAN_TRY_VOID(session->leases_->acquire(options.takes_over_lease, earlier));
   session->runner_ = std::make_unique<StepRunner>(parts, options, info.run_id, boot);
   Session* raw = session.get();
   session->leases_->keep(options.lease_renewal,

@@ -522,6 +522,7 @@ TEST_F(EngineTest, nothing_is_done_without_all_leases_and_they_are_given_back) {
       if (is_taken) return Error(test::kWorldError, "somebody has it");
       return {};
     }
+    Result<std::string> holder() override { return std::string("somebody"); }
     Outcome renew(std::string_view) override { return {}; }
     Outcome release(std::string_view) override {
       log_.push_back("give " + name_);
@@ -553,6 +554,49 @@ TEST_F(EngineTest, nothing_is_done_without_all_leases_and_they_are_given_back) {
   ASSERT_TRUE(run(move_graph()));
   EXPECT_EQ(log, (std::vector<std::string>{"seize target", "seize source", "give source",
                                            "give target"}));
+}
+
+/// A lease with books, whose other side can be gone when a run ends.
+class LeaseBook final : public LeaseHolder {
+ public:
+  Outcome acquire(std::string_view token) override {
+    if (!holder_.empty() && holder_ != token) return Error(test::kWorldError, holder_ + " has it");
+    holder_ = token;
+    return {};
+  }
+  Outcome renew(std::string_view) override { return {}; }
+  Outcome release(std::string_view token) override {
+    if (!takes_it_back) return Error(test::kWorldError, "out of reach");
+    if (holder_ == token) holder_.clear();
+    return {};
+  }
+  Outcome take_over(std::string_view token) override {
+    holder_ = token;
+    return {};
+  }
+  Result<std::string> holder() override { return holder_; }
+  std::string name() const override { return "target"; }
+
+  std::string holder_ = {};
+  bool takes_it_back = true;
+};
+
+TEST_F(EngineTest, a_lease_that_an_ended_run_could_not_give_back_lets_the_next_of_its_journal_in) {
+  LeaseBook lease;
+  options_.leases = {&lease};
+  lease.takes_it_back = false;
+  ASSERT_TRUE(run(move_graph()));
+  const std::string left_behind = lease.holder_;
+  ASSERT_FALSE(left_behind.empty());
+  lease.takes_it_back = true;
+  const auto again = run(move_graph());
+  ASSERT_TRUE(again) << again.error().to_line();
+  EXPECT_EQ(lease.holder_, "");
+
+  lease.holder_ = "20261124T014739Z-00000000";
+  const auto refused = run(move_graph());
+  ASSERT_FALSE(refused) << "another journal's run may be alive";
+  EXPECT_EQ(lease.holder_, "20261124T014739Z-00000000");
 }
 
 // --- what goes wrong, at every effect ---
