@@ -419,6 +419,7 @@ class LanguageWriter : public Writer {
         write_value(part.value, 0);
       }
     }
+    for (const Entry& part : use.entries) write_behind(layout_.comments.behind(&part));
   }
 
   void write_step(const Node& step, bool is_first) {

@@ -128,6 +128,15 @@ step a/{} for x in rows : kind.of {
 )");
 }
 
+TEST(Format, ACommentBehindAUseStaysThere) {
+  const std::string module = R"(module m
+use std/x # why
+use ./y.plan as y # and this
+use ./z.plan { a = 1 } # and that
+)";
+  EXPECT_EQ(plan(module), module);
+}
+
 TEST(Format, EmptyLinesStayOneEmptyLine) {
   const std::string module = R"(module m
 

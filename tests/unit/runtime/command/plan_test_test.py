@@ -94,6 +94,6 @@ def main():
 
 if __name__ == "__main__":
     if not PLAN or not shutil.which(PLAN):
-        print("skipped: PLAN names no program")
+        print("skipped plan_test_test.py: PLAN names no program")
         sys.exit(0)
     sys.exit(main())
