@@ -101,9 +101,22 @@ class Server:
             messages.append({"id": identity[1].decode() if identity else None,
                              "sha256": hashlib.sha256(content).hexdigest(),
                              "body_sha256": hashlib.sha256(content.partition(b"\r\n\r\n")[2]).hexdigest(),
+                             "trace": trace(content),
                              "flags": {f for f in flags[1].decode().split() if f not in IGNORED_FLAGS} if flags else set(),
                              "date": __import__("time").mktime(date) if date else None})
         return messages
+
+
+def trace(content):
+    """How the message came, newest hop first: what each server on its way noted, without the folds."""
+    head = re.sub(rb"\r\n[ \t]+", b" ", content.partition(b"\r\n\r\n")[0])
+    return [line[1].decode(errors="replace") for line in re.finditer(rb"^Received: *(.*?)\r?$", head, re.M | re.I)]
+
+
+def ways(copies):
+    """What tells the copies of one message apart: a copy that `plan` made has every byte of the first, a server that delivered
+    the message again has noted that."""
+    return "".join(f"\n    {mailbox} {sorted(m['flags'])} {m['sha256'][:12]} " + " / ".join(m.get("trace", [])) for mailbox, m in copies)
 
 
 def source_queue():
@@ -211,7 +224,7 @@ def judge(facts, source, target, queues):
         strangers = sorted(i for i in at_target if i and i not in expected | perhaps[name] | deleted[name])
         wrong += [f"{name}: {i} is nowhere" for i in lost]
         wrong += [f"{name}: {i} is only at the {other}" for i in only_source]
-        wrong += [f"{name}: {i} is there {len(at_target[i])} times" for i in twice]
+        wrong += [f"{name}: {i} is there {len(at_target[i])} times" + ways(at_target[i]) for i in twice]
         wrong += [f"{name}: {i} was never sent to this account" for i in strangers]
         if unknown:
             wrong.append(f"{name}: {unknown} messages that nobody sent (probes or bounces left behind)")
