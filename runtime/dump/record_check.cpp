@@ -105,7 +105,7 @@ Result<CheckedRecord> RecordCheck::check(FrameReader& reader) {
       fault(FaultKind::key_shape, reader, fmt::format("key {}: {}", shown(key), shape));
     else
       faults_.count_more(FaultKind::key_shape, 1);
-    return CheckedRecord{.key = {}, .value = {}};
+    return CheckedRecord{.key = {}, .value = {}, .value_bytes = 0};
   }
   const std::string length = value_length_fault(subspace_, key, reader.value_bytes());
   if (!length.empty()) {
@@ -115,7 +115,7 @@ Result<CheckedRecord> RecordCheck::check(FrameReader& reader) {
       faults_.count_more(FaultKind::value_shape, 1);
   }
   PLAN_TRY(value, check_value(reader));
-  return CheckedRecord{.key = reader.key(), .value = value};
+  return CheckedRecord{.key = reader.key(), .value = value, .value_bytes = reader.value_bytes()};
 }
 
 void RecordCheck::finish() {

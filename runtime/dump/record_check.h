@@ -13,6 +13,7 @@ namespace plan::dump {
 struct CheckedRecord {
   std::string_view key = {};
   std::string_view value = {};  ///< only of the small kinds that are read whole, else empty
+  std::uint64_t value_bytes = 0;
 };
 
 /// Looks at every record of a file as it is read: keys in strict order, keys and lengths of values

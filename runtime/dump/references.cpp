@@ -4,6 +4,8 @@
 #include <xxhash.h>
 
 #include <algorithm>
+#include <iterator>
+#include <limits>
 
 #include "runtime/dump/archive_value.h"
 #include "runtime/dump/integers.h"
@@ -14,7 +16,8 @@ namespace {
 constexpr std::size_t kKeptMax = 700'000;  // entries of each list, at most 16 bytes each
 constexpr std::uint32_t kNobody = 0xFFFFFFFFU;
 constexpr std::uint8_t kAccountBytes = 0xFF;
-constexpr std::uint8_t kShareChanges = 9;  // in l: ids of another kind
+constexpr std::string_view kRegistryObjects = "dshr";  // read before all that refers to them
+constexpr std::uint8_t kShareChanges = 9;              // in l: ids of another kind
 /// The last member of a message's main record is its size.
 constexpr std::size_t kMessageSizeBytes = 4;
 constexpr std::uint16_t kAccountType = 0;
@@ -54,7 +57,7 @@ void ReferenceBook::begin(const Subspace& subspace, FaultList& faults) {
   subspace_ = &subspace;
   files_[static_cast<std::size_t>(subspace.letter - 'a')] = &faults;
   has_last_account_ = false;
-  if (!is_registry_sorted_ && (subspace.letter == 'b' || subspace.letter == 'g')) {
+  if (!is_registry_sorted_ && kRegistryObjects.find(subspace.letter) == std::string_view::npos) {
     std::sort(registry_.begin(), registry_.end());
     is_registry_sorted_ = true;
   }
@@ -65,7 +68,7 @@ void ReferenceBook::add(const CheckedRecord& record) {
   const std::string_view key = record.key;
   const bool is_16 = schema_ == kSchema16;
   if (is_16 && key.size() == 10 &&
-      std::string_view("dshr").find(subspace_->letter) != std::string_view::npos) {
+      kRegistryObjects.find(subspace_->letter) != std::string_view::npos) {
     if (registry_.size() < kKeptMax)
       registry_.push_back({.type = big_u16(key), .id = big_u64(key.substr(2))});
   }
@@ -90,8 +93,7 @@ void ReferenceBook::add(const CheckedRecord& record) {
     case 'i':
       return add_index(key);
     case 't':
-      if (key.size() == kBlobHashBytes) blobs_.add(key);
-      return;
+      return add_blob(record);
     case 'f':
       return add_task(key);
     case 'b':
@@ -146,7 +148,7 @@ void ReferenceBook::add_property(const CheckedRecord& record) {
     objects_.push_back({.account = object->account,
                         .document = object->document,
                         .collection = object->collection});
-  if (object->collection != kEmail) return;
+  if (object->collection != kEmail) return add_object_bytes(*object, record);
   if (object->field != kMainField && object->field != kMetadataField) return;
   const auto archive = ArchiveValue::parse(record.value);
   std::string unpacked;
@@ -163,13 +165,36 @@ void ReferenceBook::add_property(const CheckedRecord& record) {
     add_message(*object, content);
 }
 
-void ReferenceBook::add_message_bytes(std::uint32_t account, std::string_view content) {
-  if (content.size() < kMessageSizeBytes) return;
+ReferenceBook::AccountBytes* ReferenceBook::used_by(std::uint32_t account) {
+  // Keys of p come by account.
   if (used_.empty() || used_.back().account != account) {
-    if (used_.size() >= kKeptMax) return;
+    if (used_.size() >= kKeptMax) return nullptr;
     used_.push_back({.account = account});
   }
-  used_.back().bytes += little_u32(content.substr(content.size() - kMessageSizeBytes));
+  return &used_.back();
+}
+
+void ReferenceBook::add_object_bytes(const ObjectKey& object, const CheckedRecord& record) {
+  AccountBytes* used = used_by(object.account);
+  if (used == nullptr) return;
+  std::uint64_t bytes = record.value_bytes;
+  if (is_archive(*subspace_, record.key)) {
+    const auto archive = ArchiveValue::parse(record.value);
+    if (!archive || (archive->is_compressed && archive->body.size() < 4))
+      used->is_bounded = false;
+    else if (archive->is_compressed)
+      bytes = std::max<std::uint64_t>(bytes, little_u32(archive->body));
+  }
+  used->others += bytes;
+}
+
+void ReferenceBook::add_message_bytes(std::uint32_t account, std::string_view content) {
+  AccountBytes* used = used_by(account);
+  if (used == nullptr) return;
+  if (content.size() < kMessageSizeBytes)
+    used->is_bounded = false;
+  else
+    used->messages += little_u32(content.substr(content.size() - kMessageSizeBytes));
 }
 
 void ReferenceBook::add_message(const ObjectKey& object, std::string_view content) {
@@ -237,10 +262,33 @@ void ReferenceBook::add_link(std::string_view key) {
     link += rest.substr(0, 4);
     link += rest.substr(5);
     linked_messages_.add(link);
-  } else if (has('p') && objects_.size() < kKeptMax && find_object(object) == nullptr) {
+    return;
+  }
+  if (linked_bytes_.size() < kKeptMax)
+    linked_bytes_.push_back({.hash = big_u64(hash), .account = object.account});
+  if (has('p') && objects_.size() < kKeptMax && find_object(object) == nullptr)
     fault('p', FaultKind::missing_property,
           fmt::format("account {}, collection {}, document {}: k links a blob to it",
                       object.account, object.collection, object.document));
+}
+
+void ReferenceBook::add_blob(const CheckedRecord& record) {
+  if (record.key.size() != kBlobHashBytes) return;
+  blobs_.add(record.key);
+  // Both lists come in the order of the hashes.
+  const std::uint64_t hash = big_u64(record.key);
+  const auto is_before = [&] {
+    return next_linked_bytes_ < linked_bytes_.size() &&
+           linked_bytes_[next_linked_bytes_].hash < hash;
+  };
+  while (is_before()) ++next_linked_bytes_;
+  for (std::size_t i = next_linked_bytes_;
+       i < linked_bytes_.size() && linked_bytes_[i].hash == hash; ++i) {
+    const auto used = std::lower_bound(
+        used_.begin(), used_.end(), linked_bytes_[i].account,
+        [](const AccountBytes& left, std::uint32_t id) { return left.account < id; });
+    if (used != used_.end() && used->account == linked_bytes_[i].account)
+      used->others += record.value_bytes;
   }
 }
 
@@ -252,18 +300,44 @@ void ReferenceBook::check_used_bytes(std::uint32_t account, std::string_view val
       [](const AccountBytes& left, std::uint32_t id) { return left.account < id; });
   if (found == used_.end() || found->account != account) return;
   found->is_counted = true;
-  if (counted < 0 || static_cast<std::uint64_t>(counted) < found->bytes)
+  found->counted = counted;
+  ++compared_used_;
+  if (counted < 0 || static_cast<std::uint64_t>(counted) < found->messages)
     fault(subspace_->letter, FaultKind::wrong_quota,
           fmt::format("account {}: {} bytes are counted, its messages alone have {}", account,
-                      counted, found->bytes));
+                      counted, found->messages));
+}
+
+void ReferenceBook::add_id_counter(std::uint16_t type, std::uint64_t value) {
+  if (type == kAccountType) has_account_counter_ = true;
+  if (!has('d') || registry_.size() >= kKeptMax) return;
+  const auto behind = std::upper_bound(
+      registry_.begin(), registry_.end(),
+      RegistryObject{.type = type, .id = std::numeric_limits<std::uint64_t>::max()});
+  if (behind == registry_.begin() || std::prev(behind)->type != type) return;
+  const std::uint64_t highest = std::prev(behind)->id;
+  if (value < highest)
+    fault('n', FaultKind::odd_count,
+          fmt::format("the counter of ids of objects of type {:04x} is at {}, and {} is in use",
+                      type, value, highest));
+}
+
+void ReferenceBook::check_principals(std::uint64_t value) {
+  if (!has('d') || accounts_.empty() || accounts_.size() >= kKeptMax) return;
+  if (value < accounts_.back())
+    fault('n', FaultKind::wrong_counter,
+          fmt::format("the counter of principals is at {}, and {} is in use", value,
+                      accounts_.back()));
 }
 
 void ReferenceBook::add_counter(const CheckedRecord& record) {
   ++counters_;
   const std::string_view key = record.key;
-  if (key.size() < 4 || record.value.size() != 8) return;
-  const std::uint32_t account = big_u32(key);
+  if (key.size() < 2 || record.value.size() != 8) return;
   const std::uint64_t value = little_u64(record.value);
+  if (key.size() == 2 && schema_ == kSchema16) return add_id_counter(big_u16(key), value);
+  if (key.size() < 4) return;
+  const std::uint32_t account = big_u32(key);
   const auto compare = [&](std::vector<Highest>& all, std::uint8_t collection,
                            std::string_view what) {
     const auto found = std::lower_bound(all.begin(), all.end(), std::tie(account, collection),
@@ -283,6 +357,8 @@ void ReferenceBook::add_counter(const CheckedRecord& record) {
     const auto collection = static_cast<std::uint8_t>(key[4]);
     if (collection == kAccountBytes)
       check_used_bytes(account, record.value);
+    else if (schema_ == kSchema15 && account == kNobody && collection == kPrincipal)
+      check_principals(value);
     else
       compare(documents_, collection, fmt::format("documents of collection {}", collection));
   }
@@ -290,7 +366,15 @@ void ReferenceBook::add_counter(const CheckedRecord& record) {
 
 void ReferenceBook::add_quota(const CheckedRecord& record) {
   if (const auto account = account_of(*subspace_, record.key))
-    check_used_bytes(*account, record.value);
+    return check_used_bytes(*account, record.value);
+  // 00 and a key: how many queued messages count against one quota of the queue.
+  if (record.key[0] != '\0' || record.value.size() != 8) return;
+  if (!has('e') || queue_.size() >= kKeptMax) return;
+  const auto counted = static_cast<std::int64_t>(little_u64(record.value));
+  if (counted > 0 && static_cast<std::uint64_t>(counted) > queue_.size())
+    fault('u', FaultKind::odd_count,
+          fmt::format("{} messages are counted against one quota of the queue, which has {}",
+                      counted, queue_.size()));
 }
 
 void ReferenceBook::add_queue_event(std::string_view key) {
@@ -386,12 +470,31 @@ void ReferenceBook::finish_counters() {
       if (!highest.is_counted && highest.account != kNobody)
         fault('n', FaultKind::wrong_counter,
               fmt::format("account {} has changes and no counter of them", highest.account));
+  const bool has_accounts = !accounts_.empty() && accounts_.size() < kKeptMax;
+  if (schema_ == kSchema16 && has('d') && has_accounts && !has_account_counter_)
+    fault('n', FaultKind::odd_count, "there are accounts and no counter of their ids");
   const char quota_letter = schema_ == kSchema16 ? 'n' : 'u';
   if (has(quota_letter))
     for (const AccountBytes& used : used_)
-      if (!used.is_counted && used.bytes > 0)
+      if (!used.is_counted && used.messages > 0)
         fault(quota_letter, FaultKind::wrong_quota,
               fmt::format("account {} has messages and no count of used bytes", used.account));
+}
+
+void ReferenceBook::finish_used_bytes(std::vector<std::string>& not_checked) {
+  const char letter = schema_ == kSchema16 ? 'n' : 'u';
+  if (!has(letter) || !has('p')) return;
+  if (!has('k') || !has('t') || linked_bytes_.size() >= kKeptMax) {
+    not_checked.emplace_back(
+        "used bytes against an upper bound: the blobs of files and scripts are not all known");
+    return;
+  }
+  for (const AccountBytes& used : used_)
+    if (used.is_bounded && used.counted > 0 &&
+        static_cast<std::uint64_t>(used.counted) > used.messages + used.others)
+      fault(letter, FaultKind::odd_count,
+            fmt::format("account {}: {} bytes are counted, and all that it has takes {} at most",
+                        used.account, used.counted, used.messages + used.others));
 }
 
 void ReferenceBook::finish(std::vector<std::string>& not_checked) {
@@ -417,6 +520,7 @@ void ReferenceBook::finish(std::vector<std::string>& not_checked) {
         fmt::format("index rows and links of objects: more than {} objects", kKeptMax));
   finish_messages(not_checked);
   finish_counters();
+  finish_used_bytes(not_checked);
   if (has('e') && has('q') && queue_.size() < kKeptMax) {
     queue_has_event_.resize(queue_.size());
     for (std::size_t i = 0; i < queue_.size(); ++i)
@@ -446,6 +550,7 @@ ir::Value ReferenceBook::to_value() const {
                          {"blob_links", links_},
                          {"index_rows", index_rows_},
                          {"counters", counters_},
+                         {"used_bytes_compared", compared_used_},
                          {"queued_messages", std::uint64_t{queue_.size()}},
                          {"registry_objects", std::uint64_t{registry_.size()}}});
 }

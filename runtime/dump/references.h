@@ -53,10 +53,20 @@ class ReferenceBook {
     std::uint8_t collection = 0;
     friend auto operator<=>(const Object& left, const Object& right) = default;
   };
+  /// What the server may count as used: messages by their sizes, everything else (calendars,
+  /// cards, files, scripts) by no more than the bytes of its records and blobs.
   struct AccountBytes {
     std::uint32_t account = 0;
-    std::uint64_t bytes = 0;
     bool is_counted = false;
+    bool is_bounded = true;  ///< `others` is all there is
+    std::uint64_t messages = 0;
+    std::uint64_t others = 0;
+    std::int64_t counted = 0;
+  };
+  /// A link from an object that is no message, in the order of the blobs.
+  struct LinkedBytes {
+    std::uint64_t hash = 0;  ///< its first 8 bytes
+    std::uint32_t account = 0;
   };
   struct Highest {
     std::uint32_t account = 0;
@@ -78,6 +88,7 @@ class ReferenceBook {
 
   void add_directory(std::string_view key);
   void add_property(const CheckedRecord& record);
+  void add_object_bytes(const ObjectKey& object, const CheckedRecord& record);
   void add_message_bytes(std::uint32_t account, std::string_view content);
   void add_message(const ObjectKey& object, std::string_view content);
   void add_change(std::string_view key);
@@ -90,9 +101,14 @@ class ReferenceBook {
   void add_registry_index(std::string_view key);
   void add_registry_key(const CheckedRecord& record);
   void check_object(std::uint16_t type, std::uint64_t id, char letter);
+  void add_blob(const CheckedRecord& record);
+  void add_id_counter(std::uint16_t type, std::uint64_t value);
+  void check_principals(std::uint64_t value);
   void check_used_bytes(std::uint32_t account, std::string_view value);
+  [[nodiscard]] AccountBytes* used_by(std::uint32_t account);
   void finish_messages(std::vector<std::string>& not_checked);
   void finish_counters();
+  void finish_used_bytes(std::vector<std::string>& not_checked);
 
   std::uint32_t schema_ = 0;
   const Subspace* subspace_ = nullptr;
@@ -103,6 +119,9 @@ class ReferenceBook {
   bool has_last_account_ = false;
   std::vector<Object> objects_;  // main records that are no messages, in order
   std::vector<AccountBytes> used_;
+  std::vector<LinkedBytes> linked_bytes_;
+  std::size_t next_linked_bytes_ = 0;
+  std::uint64_t compared_used_ = 0;
   std::vector<Highest> documents_;
   std::vector<Highest> changes_;
   std::vector<std::uint64_t> queue_;
@@ -112,6 +131,7 @@ class ReferenceBook {
   std::vector<bool> task_is_due_;
   std::vector<RegistryObject> registry_;
   bool is_registry_sorted_ = false;
+  bool has_account_counter_ = false;
 
   SetPrint blobs_;
   SetPrint linked_blobs_;

@@ -31,10 +31,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (chosen) (void)chosen->takes(*subspace, key, value);
   FaultList faults;
   ReferenceBook book(schema);
-  for (const char letter : std::string("dp")) book.begin(*find_subspace(letter, schema), faults);
+  for (const char letter : std::string("dpkt")) book.begin(*find_subspace(letter, schema), faults);
   book.begin(*subspace, faults);
-  book.add({.key = key, .value = value});
-  book.add({.key = key, .value = value});
+  const CheckedRecord record{.key = key, .value = value, .value_bytes = value.size()};
+  book.add(record);
+  book.add(record);
   std::vector<std::string> not_checked;
   book.finish(not_checked);
   return 0;

@@ -7,6 +7,7 @@
 
 #include "runtime/dump/errors.h"
 #include "runtime/dump/frame_writer.h"
+#include "runtime/dump/integers.h"
 #include "tests/support/temp_dir.h"
 #include "tests/unit/runtime/dump/dump_files.h"
 
@@ -43,6 +44,28 @@ void keep_records(const fs::path& path,
       if (is_kept(number, (*record)->key)) {
         ASSERT_TRUE((*writer)->append(**record));
       }
+    }
+    ASSERT_TRUE((*writer)->finish());
+  }
+  fs::rename(copy, path);
+}
+
+/// Rewrites a file with other values under the same keys.
+void change_values(const fs::path& path,
+                   const std::function<void(std::string_view key, std::string& value)>& change) {
+  const std::string copy = path.string() + ".copy";
+  {
+    auto reader = FrameReader::open(path);
+    ASSERT_TRUE(reader);
+    auto writer = FrameWriter::create(copy, *(*reader)->header());
+    ASSERT_TRUE(writer);
+    while (true) {
+      const auto record = (*reader)->next_record();
+      ASSERT_TRUE(record);
+      if (!*record) break;
+      std::string value((*record)->value);
+      change((*record)->key, value);
+      ASSERT_TRUE((*writer)->append({.key = (*record)->key, .value = value}));
     }
     ASSERT_TRUE((*writer)->finish());
   }
@@ -218,6 +241,63 @@ TEST(DumpVerify, LetsAReferenceTellOfALossThatLeavesNoTraceInItsFile) {
                 std::string::npos)
           << all_faults(*report);
     }
+  }
+}
+
+/// Counts are recomputed as far as records tell: bytes from below and above, ids from below.
+TEST(DumpVerify, RecomputesCountersAndUsedBytes) {
+  PLAN_SHARED(dumps, "data/dumps");
+  struct Change {
+    std::string dump;
+    char letter;
+    std::function<void(std::string_view key, std::string& value)> change;
+    std::string faults;
+    std::uint64_t count;
+  };
+  const auto doubled = [](std::string_view key, std::string& value) {
+    if (key.size() == 10) return;  // next UIDs, of which nothing is known
+    const std::uint64_t number = little_u64(value);
+    value.clear();
+    append_little(value, 2 * number, 8);
+  };
+  const auto set_to = [](std::string wanted, std::uint64_t number) {
+    return [wanted, number](std::string_view key, std::string& value) {
+      if (key != wanted) return;
+      value.clear();
+      append_little(value, number, 8);
+    };
+  };
+  const Change changes[] = {
+      // As after a second import: every account has more than it can have.
+      {"0.15.5-sqlite-full", 'u', doubled, "odd-count", 7},
+      {"0.16.15-sqlite-full", 'n', doubled, "odd-count", 7},
+      {"0.16.15-rocksdb-small", 'u',
+       [](std::string_view key, std::string& value) {
+         if (key.front() == '\0') value[0] = '\x04';
+       },
+       "odd-count", 2},
+      // Seven accounts and two domains.
+      {"0.16.15-sqlite-small", 'n', set_to(std::string("\x00\x00", 2), 6), "odd-count", 1},
+      {"0.16.15-sqlite-small", 'n', set_to(std::string("\x00\x25", 2), 1), "odd-count", 1},
+      {"0.15.5-sqlite-small", 'n', set_to("\xFF\xFF\xFF\xFF\x07", 11), "wrong-counter", 1},
+      // Used bytes of one account below those of its messages, and none at all.
+      {"0.15.5-sqlite-small", 'u', set_to("\x04\x05", 43'033), "wrong-quota", 1},
+      {"0.16.15-sqlite-small", 'n', set_to(std::string("\x00\x00\x00\x03\xFF", 5), 0),
+       "wrong-quota", 1},
+  };
+  for (const Change& change : changes) {
+    SCOPED_TRACE(change.dump + " " + change.letter + " " + change.faults);
+    const TempDir folder;
+    const fs::path dump = folder.path() / "dump";
+    copy_dump(dumps / change.dump, dump);
+    change_values(dump / file_name_of(change.letter), change.change);
+    const auto report = verify_dump(dump.string());
+    ASSERT_TRUE(report);
+    EXPECT_EQ(all_faults(*report), " " + file_name_of(change.letter) + ": " + change.faults);
+    EXPECT_EQ(report->grade, change.faults == "odd-count" ? Grade::unprovable : Grade::damaged);
+    ASSERT_EQ(report->find(change.letter)->faults.kinds().size(), 1U);
+    EXPECT_EQ(report->find(change.letter)->faults.kinds()[0].count, change.count);
+    EXPECT_EQ(report->references["used_bytes_compared"], ir::Value(std::int64_t{7}));
   }
 }
 
