@@ -533,11 +533,14 @@ const std::vector<CommandSpec>& table() {
        .summary = "writes a dump anew, for another version or with end marks and checksums",
        .text = "The importer takes end marks and checksums, and only with them can a cut or a "
                "changed byte be told without a manifest. Versions of one schema have the same "
-               "layouts; between 0.15 and 0.16 it refuses and says why.",
+               "layouts. From 0.15 to 0.16 only the mail can go (--mail-only), without accounts "
+               "and settings; whatever else is asked for between the two is refused with the "
+               "reason.",
        .example = "plan dump convert /srv/dump --checksums --output /srv/sealed",
        .options = {{"path", "DUMP", "", "a folder", true},
                    {"--output", "FOLDER", "", "a new or empty folder", true},
                    {"--to", "VERSION", "", "the version that will import it"},
+                   {"--mail-only", "", "", "from 0.15 to 0.16: what both lay out alike"},
                    kEndMarks,
                    kChecksums,
                    kFormat},

@@ -44,6 +44,9 @@ std::string written_text(const Value& result) {
   for (const Value& file : result["files"].items())
     text += fmt::format("{:<12} {:>12} records  {}\n", file["name"].string_or(""),
                         file["records"].integer_or(0), file["from"].string_or(""));
+  for (const Value& account : result["accounts"].items())
+    text += fmt::format("account {:>10}  {}  {}\n", account["id"].integer_or(0),
+                        account["type"].string_or(""), account["name"].string_or(""));
   text += lines_text(result["dangling"], "would dangle");
   text += lines_text(result["notes"], "note");
   return text + fmt::format("{}, manifest {}\n", result["output"].string_or(""),
@@ -201,7 +204,9 @@ ExitCode run_dump_merge(const Invocation& invocation) {
 
 ExitCode run_dump_convert(const Invocation& invocation) {
   return show_dump(dump::convert_dump(invocation.value("path"), invocation.value("--output"),
-                                      invocation.value("--to"), rewrite_options(invocation)),
+                                      {.to = invocation.value("--to"),
+                                       .is_mail_only = invocation.has("--mail-only")},
+                                      rewrite_options(invocation)),
                    invocation.value("--format"), written_text);
 }
 

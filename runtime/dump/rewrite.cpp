@@ -8,8 +8,10 @@
 #include <cstring>
 #include <filesystem>
 
+#include "runtime/dump/directory.h"
 #include "runtime/dump/dump_folder.h"
 #include "runtime/dump/errors.h"
+#include "runtime/dump/mail_stream.h"
 #include "runtime/dump/manifest.h"
 #include "runtime/dump/old_dump.h"
 #include "runtime/dump/record_stream.h"
@@ -106,6 +108,110 @@ ir::Value lines_of(const std::vector<std::string>& lines) {
   return list;
 }
 
+/// `owners` is of a dump of 0.15 that becomes one of 0.16; null for all others.
+Result<ir::Value> rewrite(const std::vector<std::string>& dumps, const std::string& output,
+                          const RewriteOptions& options, const Directory* owners) {
+  std::uint32_t schema = 0;
+  std::vector<RecordFilter> filters;
+  for (const std::string& dump : dumps) {
+    PLAN_TRY(found, schema_of_dump(dump));
+    if (schema != 0 && found != schema)
+      return Error(errors::no_conversion,
+                   fmt::format("{} is of {}, the first dump of {}", dump, version_of_schema(found),
+                               version_of_schema(schema)));
+    schema = found;
+    PLAN_TRY(filter, RecordFilter::make(options.wanted, dump, schema));
+    filters.push_back(std::move(filter));
+  }
+  const bool is_made_16 = owners != nullptr;
+  const std::uint32_t written_schema = is_made_16 ? kSchema16 : schema;
+  PLAN_TRY_VOID(make_empty_folder(output));
+  Leftovers leftovers;
+  std::vector<WrittenFile> written;
+  ir::Value files = ir::Value::list();
+  std::vector<std::string> absent;
+  for (const Subspace& subspace : subspaces(schema)) {
+    if (!filters[0].has(subspace.letter)) continue;
+    const std::string target = output + "/" + file_name_of(subspace.letter);
+    std::vector<std::unique_ptr<RecordStream>> streams;
+    std::string only_source;
+    for (std::size_t i = 0; i < dumps.size(); ++i) {
+      PLAN_TRY(stream, filtered_stream(dumps[i], subspace, filters[i]));
+      if (stream == nullptr) continue;
+      if (is_made_16) stream = as_mail_of_16(std::move(stream), subspace.letter);
+      streams.push_back(std::move(stream));
+      only_source = dumps[i] + "/" + file_name_of(subspace.letter);
+    }
+    if (is_made_16 && subspace.letter == 'n') {
+      PLAN_TRY(used, used_bytes_as_of_16(dumps[0], *owners));
+      if (used != nullptr) streams.push_back(std::move(used));
+    }
+    if (streams.empty()) {
+      absent.emplace_back(1, subspace.letter);
+      continue;
+    }
+    const bool is_copied = streams.size() == 1 && filters[0].takes_all_of(subspace.letter) &&
+                           !options.has_end_mark && !options.has_checksum && !is_made_16;
+    if (is_copied) {
+      streams.clear();
+      PLAN_TRY(file, copy_file(only_source, target, options.on_progress));
+      leftovers.add(target);
+      written.push_back(std::move(file));
+    } else {
+      PLAN_TRY(writer,
+               FrameWriter::create(target, {.letter = subspace.letter, .schema = written_schema},
+                                   {.has_end_mark = options.has_end_mark,
+                                    .has_checksum = options.has_checksum,
+                                    .is_behind = true}));
+      PLAN_TRY_VOID(write_merged(std::move(streams), subspace, *writer));
+      PLAN_TRY(file, writer->finish());
+      leftovers.add(target);
+      written.push_back(std::move(file));
+      if (options.on_progress)
+        options.on_progress({.file = file_name_of(subspace.letter),
+                             .file_bytes = written.back().file_bytes,
+                             .records = written.back().records});
+    }
+    const WrittenFile& file = written.back();
+    files.push_back(ir::Value::map({{"name", file_name_of(subspace.letter)},
+                                    {"letter", std::string(1, subspace.letter)},
+                                    {"schema", std::int64_t{written_schema}},
+                                    {"records", file.records},
+                                    {"key_bytes", file.key_bytes},
+                                    {"value_bytes", file.value_bytes},
+                                    {"file_bytes", file.file_bytes},
+                                    {"sha256", file.file_digest.hex()},
+                                    {"record_stream_sha256", file.stream_digest.hex()},
+                                    {"from", is_copied ? "copied" : "written"}}));
+  }
+  const std::string manifest = manifest_path_of(output);
+  PLAN_TRY_VOID(write_manifest(manifest_of(written), manifest));
+  leftovers.keep();
+  std::vector<std::string> notes = filters[0].notes();
+  for (const std::string& letter : absent)
+    notes.push_back(fmt::format("{} is in no dump that was read", letter));
+  return ir::Value::map({{"output", output},
+                         {"manifest", manifest},
+                         {"files", std::move(files)},
+                         {"dangling", lines_of(filters[0].dangling())},
+                         {"notes", lines_of(notes)}});
+}
+
+/// Whose mail it is that is written without its accounts.
+ir::Value owners_of(const Directory& directory) {
+  ir::Value owners = ir::Value::list();
+  for (const auto& [id, account] : directory.accounts()) {
+    if (account.type != "individual" && account.type != "group") continue;
+    ir::Value addresses = ir::Value::list();
+    for (const std::string& address : account.addresses) addresses.push_back(address);
+    owners.push_back(ir::Value::map({{"id", std::int64_t{id}},
+                                     {"name", account.name},
+                                     {"type", account.type},
+                                     {"addresses", std::move(addresses)}}));
+  }
+  return owners;
+}
+
 }  // namespace
 
 Result<std::uint32_t> schema_of_dump(const std::string& dump) {
@@ -134,101 +240,46 @@ Result<std::uint32_t> schema_of_dump(const std::string& dump) {
 
 Result<ir::Value> rewrite_dumps(const std::vector<std::string>& dumps, const std::string& output,
                                 const RewriteOptions& options) {
-  std::uint32_t schema = 0;
-  std::vector<RecordFilter> filters;
-  for (const std::string& dump : dumps) {
-    PLAN_TRY(found, schema_of_dump(dump));
-    if (schema != 0 && found != schema)
-      return Error(errors::no_conversion,
-                   fmt::format("{} is of {}, the first dump of {}", dump, version_of_schema(found),
-                               version_of_schema(schema)));
-    schema = found;
-    PLAN_TRY(filter, RecordFilter::make(options.wanted, dump, schema));
-    filters.push_back(std::move(filter));
-  }
-  PLAN_TRY_VOID(make_empty_folder(output));
-  Leftovers leftovers;
-  std::vector<WrittenFile> written;
-  ir::Value files = ir::Value::list();
-  std::vector<std::string> absent;
-  for (const Subspace& subspace : subspaces(schema)) {
-    if (!filters[0].has(subspace.letter)) continue;
-    const std::string target = output + "/" + file_name_of(subspace.letter);
-    std::vector<std::unique_ptr<RecordStream>> streams;
-    std::string only_source;
-    for (std::size_t i = 0; i < dumps.size(); ++i) {
-      PLAN_TRY(stream, filtered_stream(dumps[i], subspace, filters[i]));
-      if (stream == nullptr) continue;
-      streams.push_back(std::move(stream));
-      only_source = dumps[i] + "/" + file_name_of(subspace.letter);
-    }
-    if (streams.empty()) {
-      absent.emplace_back(1, subspace.letter);
-      continue;
-    }
-    const bool is_copied = streams.size() == 1 && filters[0].takes_all_of(subspace.letter) &&
-                           !options.has_end_mark && !options.has_checksum;
-    if (is_copied) {
-      streams.clear();
-      PLAN_TRY(file, copy_file(only_source, target, options.on_progress));
-      leftovers.add(target);
-      written.push_back(std::move(file));
-    } else {
-      PLAN_TRY(writer, FrameWriter::create(target, {.letter = subspace.letter, .schema = schema},
-                                           {.has_end_mark = options.has_end_mark,
-                                            .has_checksum = options.has_checksum,
-                                            .is_behind = true}));
-      PLAN_TRY_VOID(write_merged(std::move(streams), subspace, *writer));
-      PLAN_TRY(file, writer->finish());
-      leftovers.add(target);
-      written.push_back(std::move(file));
-      if (options.on_progress)
-        options.on_progress({.file = file_name_of(subspace.letter),
-                             .file_bytes = written.back().file_bytes,
-                             .records = written.back().records});
-    }
-    const WrittenFile& file = written.back();
-    files.push_back(ir::Value::map({{"name", file_name_of(subspace.letter)},
-                                    {"letter", std::string(1, subspace.letter)},
-                                    {"schema", std::int64_t{schema}},
-                                    {"records", file.records},
-                                    {"key_bytes", file.key_bytes},
-                                    {"value_bytes", file.value_bytes},
-                                    {"file_bytes", file.file_bytes},
-                                    {"sha256", file.file_digest.hex()},
-                                    {"record_stream_sha256", file.stream_digest.hex()},
-                                    {"from", is_copied ? "copied" : "written"}}));
-  }
-  const std::string manifest = manifest_path_of(output);
-  PLAN_TRY_VOID(write_manifest(manifest_of(written), manifest));
-  leftovers.keep();
-  std::vector<std::string> notes = filters[0].notes();
-  for (const std::string& letter : absent)
-    notes.push_back(fmt::format("{} is in no dump that was read", letter));
-  return ir::Value::map({{"output", output},
-                         {"manifest", manifest},
-                         {"files", std::move(files)},
-                         {"dangling", lines_of(filters[0].dangling())},
-                         {"notes", lines_of(notes)}});
+  return rewrite(dumps, output, options, nullptr);
 }
 
 Result<ir::Value> convert_dump(const std::string& dump, const std::string& output,
-                               const std::string& to, const RewriteOptions& options) {
+                               const Conversion& conversion, const RewriteOptions& options) {
   PLAN_TRY(schema, schema_of_dump(dump));
-  if (!to.empty()) {
-    const auto wanted = schema_of_version(to);
-    if (!wanted)
-      return Error(errors::no_conversion,
-                   fmt::format("{} has no dumps of one file for each subspace", to));
-    if (*wanted != schema)
-      return Error(
-          errors::no_conversion,
-          fmt::format("{} keeps accounts, domains and settings as directory and text, 0.16 "
-                      "as registry objects, and no version converts one into the other "
-                      "outside a running server (asked for {}, the dump is of {})",
-                      version_of_schema(kSchema15), to, version_of_schema(schema)));
+  const auto refused = [&](std::string_view why) {
+    return Error(errors::no_conversion, fmt::format("{} (asked for {}, the dump is of {})", why,
+                                                    conversion.to, version_of_schema(schema)));
+  };
+  const auto wanted =
+      conversion.to.empty() ? std::optional(schema) : schema_of_version(conversion.to);
+  if (!wanted)
+    return Error(errors::no_conversion,
+                 fmt::format("{} has no dumps of one file for each subspace", conversion.to));
+  if (*wanted == schema) {
+    if (!conversion.is_mail_only) return rewrite_dumps({dump}, output, options);
+    return refused("only the step from 0.15 to 0.16 leaves everything but the mail behind");
   }
-  return rewrite_dumps({dump}, output, options);
+  if (*wanted == kSchema15)
+    return refused(
+        "0.15 keeps accounts, domains and settings as directory and text, 0.16 as registry "
+        "objects, and nothing goes back from these");
+  if (!conversion.is_mail_only)
+    return refused(
+        "0.15 keeps accounts, domains and settings as directory and text, 0.16 as registry "
+        "objects, and no version converts one into the other outside a running server; "
+        "--mail-only writes what both lay out alike");
+  RewriteOptions mail = options;
+  for (const char letter : mail_letters()) mail.wanted.subspaces.emplace_back(1, letter);
+  PLAN_TRY(directory, Directory::read(dump));
+  PLAN_TRY(written, rewrite({dump}, output, mail, &directory));
+  written.set("accounts", owners_of(directory));
+  ir::Value notes = lines_of(
+      {"d f h j o r s x stay behind: 0.16 has no place for them in this form",
+       "make each account under its old id (client id restore-ID), or its mail has no owner"});
+  for (const ir::Value& note : written["notes"].items())
+    if (note.string_or("").find(" is in no dump") != std::string_view::npos) notes.push_back(note);
+  written.set("notes", std::move(notes));
+  return written;
 }
 
 }  // namespace plan::dump

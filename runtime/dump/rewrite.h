@@ -27,10 +27,19 @@ struct RewriteOptions {
                                               const std::string& output,
                                               const RewriteOptions& options);
 
-/// The same for one dump and another version, `0.16.5`; empty is the dump's own. Layouts are the
-/// same within a schema number; between numbers it is refused with the reason (no-conversion).
+/// What a dump is written for.
+struct Conversion {
+  std::string to = {};  ///< a version, `0.16.5`; empty is the dump's own
+  /// From 0.15 to 0.16 only what both lay out alike: the mail of all accounts without the accounts.
+  bool is_mail_only = false;
+};
+
+/// The same for one dump and another version. Layouts are the same within a schema number. From
+/// 0.15 to 0.16 the mail alone can go (then with `accounts`: whose it is); everything else between
+/// numbers is refused with the reason (no-conversion).
 [[nodiscard]] Result<ir::Value> convert_dump(const std::string& dump, const std::string& output,
-                                             const std::string& to, const RewriteOptions& options);
+                                             const Conversion& conversion,
+                                             const RewriteOptions& options);
 
 /// The schema that all files of a dump folder have. Errors: dump-foreign, dump-damaged (files of
 /// two), no-conversion for files of 0.8 to 0.14.

@@ -324,12 +324,87 @@ TEST(DumpConvert, AddsWhatProvesItsEndAndKeepsEveryRecord) {
   PLAN_SHARED(dumps, "data/dumps");
   const TempDir folder;
   const std::string dump = dumps / "0.15.5-rocksdb-small";
-  ASSERT_TRUE(convert_dump(dump, folder.file("sealed"), "0.15.2", {.has_checksum = true}));
+  ASSERT_TRUE(convert_dump(dump, folder.file("sealed"), {.to = "0.15.2"}, {.has_checksum = true}));
   EXPECT_TRUE(are_equal(dump, folder.file("sealed")));
   EXPECT_EQ(verify_dump(folder.file("sealed"), {.manifest = "-"})->grade, Grade::intact);
-  EXPECT_TRUE(
-      convert_dump(dump, folder.file("no"), "0.16.5", {}).error().is(errors::no_conversion));
-  EXPECT_TRUE(convert_dump(dump, folder.file("no"), "0.14", {}).error().is(errors::no_conversion));
+}
+
+TEST(DumpConvert, RefusesWhatHasNoFormInTheOtherVersionAndSaysWhy) {
+  PLAN_SHARED(dumps, "data/dumps");
+  const TempDir folder;
+  const std::string old = dumps / "0.15.5-rocksdb-small";
+  const auto refusal = [&](const std::string& dump, Conversion conversion) {
+    const auto result = convert_dump(dump, folder.file("no"), conversion, {});
+    EXPECT_FALSE(result);
+    if (result) return std::string();
+    EXPECT_TRUE(result.error().is(errors::no_conversion));
+    EXPECT_FALSE(fs::exists(folder.file("no")));
+    return result.error().to_line();
+  };
+  const std::string whole = refusal(old, {.to = "0.16.5"});
+  EXPECT_NE(whole.find("registry objects"), std::string::npos) << whole;
+  EXPECT_NE(whole.find("--mail-only"), std::string::npos) << whole;
+  for (const bool is_mail_only : {false, true}) {
+    const std::string back =
+        refusal(dumps / "0.16.15-rocksdb-small", {.to = "0.15.5", .is_mail_only = is_mail_only});
+    EXPECT_NE(back.find("nothing goes back"), std::string::npos) << back;
+    EXPECT_NE(refusal(old, {.to = "0.14", .is_mail_only = is_mail_only}), "");
+  }
+  EXPECT_NE(refusal(old, {.to = "0.15.2", .is_mail_only = true}), "");
+}
+
+/// What 0.16 keeps of a store of 0.15, as a dump: the same messages byte for byte, and nothing in
+/// it that contradicts the rest.
+TEST(DumpConvert, TakesTheMailOf15To16) {
+  PLAN_SHARED(dumps, "data/dumps");
+  for (const std::string name : {"0.15.5-rocksdb-full", "0.15.5-sqlite-small"}) {
+    SCOPED_TRACE(name);
+    const TempDir folder;
+    const std::string dump = dumps / name;
+    const std::string mail = folder.file("mail");
+    const auto written = convert_dump(dump, mail, {.to = "0.16.15", .is_mail_only = true},
+                                      {.has_end_mark = true, .has_checksum = true});
+    ASSERT_TRUE(written) << written.error().to_line();
+    EXPECT_EQ((*written)["files"].size(), 10U);
+    EXPECT_EQ((*written)["accounts"].size(), 7U);
+    const auto report = verify_dump(mail, {.manifest = "-"});
+    ASSERT_TRUE(report);
+    EXPECT_EQ(report->schema, kSchema16);
+    EXPECT_EQ(report->grade, Grade::intact);
+    EXPECT_EQ(faults_of(mail), "");
+    // Every account's used bytes went from u to n, where 0.16 looks for them.
+    EXPECT_EQ(report->references["used_bytes_compared"], ir::Value(std::int64_t{7}));
+    const auto before = verify_dump(dump, {.manifest = "-"});
+    ASSERT_TRUE(before);
+    EXPECT_EQ(report->references["messages"], before->references["messages"]);
+    EXPECT_EQ(report->references["blobs"], before->references["blobs"]);
+    for (const char letter : {'a', 'e', 'i', 'k', 'l', 'q', 't'})
+      EXPECT_EQ(report->find(letter)->record_stream_sha256,
+                before->find(letter)->record_stream_sha256)
+          << letter;
+    EXPECT_EQ(report->find('p')->records, before->find('p')->records);
+    EXPECT_EQ(report->find('n')->records, before->find('n')->records + 7);
+    EXPECT_EQ(report->find('u')->records, before->find('u')->records - 7);
+    EXPECT_EQ(report->find('d'), nullptr);
+    const auto directory = Directory::read(dump);
+    ASSERT_TRUE(directory);
+    std::size_t compared = 0;
+    const ir::Value expected = expected_of(dump);
+    for (const auto& [account, truth] : expected["truth"]["perAccount"].members()) {
+      const auto id = directory->find_account(account);
+      ASSERT_TRUE(id) << account;
+      for (const ir::Value& email : truth["emails"].items()) {
+        std::string bytes;
+        const auto got = get_message(
+            mail, std::to_string(*id), email["id"].string_or(""),
+            [&](std::string_view piece) -> Outcome { return bytes += piece, Outcome(); });
+        ASSERT_TRUE(got) << account << " " << got.error().to_line();
+        EXPECT_EQ(ir::sha256(bytes).hex(), email["sha256"].string_or("")) << account;
+        ++compared;
+      }
+    }
+    EXPECT_EQ(std::int64_t(compared), report->references["messages"].integer_or(0));
+  }
 }
 
 TEST(DumpDiff, NamesWhatDiffers) {
