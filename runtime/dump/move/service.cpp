@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "compiler/source/text.h"
 #include "runtime/dump/move/errors.h"
 #include "runtime/step/errors.h"
@@ -13,6 +15,17 @@ constexpr std::chrono::seconds kCommandTime{120};
 constexpr std::chrono::milliseconds kLookAgain{250};
 
 net::Deadline soon() { return net::Deadline::after(kCommandTime); }
+
+/// The value of `Name=value` in lines of `systemctl show`; empty when there is none.
+std::string_view property_of(std::string_view lines, std::string_view name) {
+  while (!lines.empty()) {
+    const std::string_view line = lines.substr(0, lines.find('\n'));
+    lines.remove_prefix(std::min(lines.size(), line.size() + 1));
+    if (line.starts_with(name) && line.substr(name.size(), 1) == "=")
+      return trim(line.substr(name.size() + 1));
+  }
+  return {};
+}
 
 }  // namespace
 
@@ -41,24 +54,53 @@ std::vector<std::string> Service::command(std::string_view verb) const {
   return verb == "stop" ? block_.stop : block_.start;
 }
 
+Error Service::unknown(std::string_view why) const {
+  return Error(errors::service_unknown, fmt::format("{} on {}: {}", name(), host_.name(), why))
+      .with_blame(Blame::target);
+}
+
+Result<bool> Service::is_unit_running() {
+  // Not `is-active`, which calls a unit that is not there inactive.
+  PLAN_TRY(answer, run_there(host_, {"systemctl", "show", "--property=LoadState",
+                                     "--property=ActiveState", block_.unit}));
+  const std::string_view loaded = property_of(answer, "LoadState");
+  const std::string_view state = property_of(answer, "ActiveState");
+  if (loaded == "not-found") return unknown("systemd has no such unit");
+  if (loaded == "masked") return unknown("the unit is masked, it cannot be started again");
+  if (loaded != "loaded" || state.empty()) {
+    return Error(errors::server_command_failed,
+                 fmt::format("systemd on {} says of {} what plan does not know", host_.name(),
+                             block_.unit))
+        .with_blame(Blame::target)
+        .with_detail(printable(trim(answer), 400));
+  }
+  // Not only `active`: a unit that is on its way up or down has its files open too.
+  return state != "inactive" && state != "failed";
+}
+
+Result<bool> Service::is_container_running() {
+  PLAN_TRY(result, host_.run({"docker", "inspect", "--type", "container", "--format",
+                              "{{.State.Status}}", block_.container},
+                             soon()));
+  if (result.exit_code != 0 && result.errors.find("o such ") != std::string::npos)
+    return unknown("docker has no such container");
+  const std::string_view state = trim(result.output);
+  for (const std::string_view stopped : {"created", "exited", "dead"})
+    if (result.exit_code == 0 && state == stopped) return false;
+  // A paused one has its files open, one that restarts will have.
+  for (const std::string_view up : {"running", "paused", "restarting", "removing"})
+    if (result.exit_code == 0 && state == up) return true;
+  return Error(errors::server_command_failed,
+               fmt::format("`docker inspect` on {} ended with {} and says of {} what plan does not "
+                           "know",
+                           host_.name(), result.exit_code, block_.container))
+      .with_blame(Blame::target)
+      .with_detail(printable(trim(result.errors.empty() ? result.output : result.errors), 400));
+}
+
 Result<bool> Service::is_running() {
-  if (!block_.unit.empty()) {
-    // Not only `active`: a unit that is on its way up or down has its files open too.
-    PLAN_TRY(result, host_.run({"systemctl", "is-active", block_.unit}, soon()));
-    const std::string_view state = trim(result.output);
-    if (state.empty()) {
-      return Error(errors::server_command_failed,
-                   fmt::format("systemd on {} says nothing about {}", host_.name(), block_.unit))
-          .with_blame(Blame::target)
-          .with_detail(trim(result.errors));
-    }
-    return state != "inactive" && state != "failed" && state != "unknown";
-  }
-  if (!block_.container.empty()) {
-    PLAN_TRY(state, run_there(host_, {"docker", "inspect", "--format", "{{.State.Running}}",
-                                      block_.container}));
-    return trim(state) == "true";
-  }
+  if (!block_.unit.empty()) return is_unit_running();
+  if (!block_.container.empty()) return is_container_running();
   PLAN_TRY(result, host_.run(block_.running, soon()));
   return result.exit_code == 0;
 }

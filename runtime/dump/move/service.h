@@ -17,6 +17,8 @@ class Service {
  public:
   Service(net::Host& host, const ServerBlock& block) : host_(host), block_(block) {}
 
+  /// Also while it is on its way up or down. Errors: service-unknown (a name that nobody knows is
+  /// not a server that is stopped), server-command-failed.
   [[nodiscard]] Result<bool> is_running();
   /// Errors: server-command-failed, service-stays, stopped.
   [[nodiscard]] Outcome stop(step::StepContext& context);
@@ -29,6 +31,9 @@ class Service {
 
  private:
   [[nodiscard]] std::vector<std::string> command(std::string_view verb) const;
+  [[nodiscard]] Result<bool> is_unit_running();
+  [[nodiscard]] Result<bool> is_container_running();
+  [[nodiscard]] Error unknown(std::string_view why) const;
 
   net::Host& host_;
   const ServerBlock& block_;
