@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <filesystem>
 #include <fstream>
 #include <optional>
 
@@ -140,6 +141,12 @@ class BlobFiles final : public BlobRows {
  protected:
   Result<std::optional<std::string_view>> find(const std::string& hash) override {
     const std::string path = blob_file(folder_, depth_, hash);
+    std::error_code code;
+    const auto status = std::filesystem::status(path, code);
+    if (!std::filesystem::exists(status)) return std::optional<std::string_view>();
+    // A pipe would be waited for.
+    if (!std::filesystem::is_regular_file(status))
+      return Error(errors::blob_wrong, fmt::format("{} is no regular file", path));
     std::ifstream file(path, std::ios::binary | std::ios::ate);
     if (!file) return std::optional<std::string_view>();
     const std::streamoff bytes = file.tellg();

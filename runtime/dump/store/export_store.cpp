@@ -189,6 +189,11 @@ class ExportRun {
     const Subspace* subspace = find_subspace(letter, schema_);
     if (subspace == nullptr || subspace->value != ValueKind::blob) {
       PLAN_TRY_VOID(reader_.check_count(letter, records));
+    } else if (records == 0 && faults.missing > 0) {
+      return Error(
+          errors::blobs_elsewhere,
+          fmt::format("{} links {} blobs, and {} has none of them", address_.name(), faults.missing,
+                      address_.blob_folder.empty() ? "its subspace t" : address_.blob_folder));
     }
     PLAN_TRY(file, writer->finish());
     PLAN_TRY_VOID(state_.add(file));

@@ -47,7 +47,8 @@ struct ExportReport {
 /// must be stopped; the store is only read. The folder appears under its name when it is complete;
 /// until then the files are in `FOLDER.partial`, and the same call goes on there after a kill, with
 /// the subspace that was being written. Errors: store-in-use, store-changed, export-folder-in-use,
-/// blob-wrong, those of store and disk.
+/// blob-wrong, blobs-elsewhere (not one is there: the server keeps them in files or in S3), those
+/// of store and disk.
 [[nodiscard]] Result<ExportReport> export_store(const StoreAddress& address,
                                                 const ExportOptions& options);
 

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -14,6 +15,7 @@
 #include "runtime/dump/store/sql_connections.h"
 #include "runtime/dump/store/store_reader.h"
 #include "runtime/dump/store/store_writer.h"
+#include "runtime/dump/subspace.h"
 #include "runtime/store/sqlite.h"
 #include "tests/unit/runtime/dump/dump_files.h"
 #include "tests/unit/runtime/dump/real_stores.h"
@@ -273,12 +275,48 @@ TEST_F(TransferTest, blobs_go_into_a_folder_and_come_back) {
   const auto out = export_store(target, {.folder = folder_.file("dump")});
   ASSERT_TRUE(out) << out.error().to_line();
   EXPECT_TRUE(compare_with_store(target, dump_, {"t"}, 1));
+  // A pipe in a blob's place is not waited for.
+  const std::filesystem::path first = test::digests_below(target.blob_folder).begin()->first;
+  ASSERT_TRUE(std::filesystem::remove(first)) << first;
+  ASSERT_EQ(::mkfifo(first.c_str(), 0600), 0);
+  const auto refused = export_store(target, {.folder = folder_.file("piped")});
+  ASSERT_FALSE(refused);
+  EXPECT_TRUE(refused.error().is(errors::blob_wrong)) << refused.error().to_line();
+  std::filesystem::remove(first);
   // A second import into the same folder is refused, also with a new store.
   StoreAddress other = sqlite_at(folder_.file("other.sqlite"));
   other.blob_folder = target.blob_folder;
   const auto again = import_store(other, {.folder = dump_});
   ASSERT_FALSE(again);
   EXPECT_TRUE(again.error().is(errors::target_not_empty));
+}
+
+/// The server's blobs are in a folder or in S3, and nobody said so: a dump without any would be
+/// taken for whole.
+TEST_F(TransferTest, a_store_whose_blobs_are_all_elsewhere_is_refused) {
+  StoreAddress source = sqlite_at(folder_.file("store.sqlite"));
+  source.blob_folder = folder_.file("blobs");
+  ASSERT_TRUE(import_store(source, {.folder = dump_}));
+  StoreAddress unsaid = sqlite_at(source.path);
+  StoreAddress wrong = sqlite_at(source.path);
+  wrong.blob_folder = folder_.file("another");
+  for (const StoreAddress* address : {&unsaid, &wrong}) {
+    // The second time too: what the first run left is not taken for complete.
+    for (int i = 0; i < 2; ++i) {
+      const auto refused = export_store(*address, {.folder = folder_.file("dump")});
+      ASSERT_FALSE(refused);
+      EXPECT_TRUE(refused.error().is(errors::blobs_elsewhere)) << refused.error().to_line();
+    }
+    std::filesystem::remove_all(folder_.file("dump.partial"));
+  }
+  // Where they stay, the rest can be exported by itself.
+  std::vector<std::string> others;
+  for (const Subspace& subspace : subspaces(kSchema16))
+    if (subspace.is_exported() && subspace.letter != 't') others.emplace_back(1, subspace.letter);
+  const auto rest = export_store(unsaid, {.folder = folder_.file("rest"), .subspaces = others});
+  ASSERT_TRUE(rest) << rest.error().to_line();
+  EXPECT_EQ(rest->blobs.missing, 0U);
+  EXPECT_TRUE(export_store(source, {.folder = folder_.file("whole")}));
 }
 
 TEST_F(TransferTest, a_damaged_blob_stops_the_export_unless_it_shall_go_on) {
