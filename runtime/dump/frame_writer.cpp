@@ -59,7 +59,7 @@ class FrameWriter::Output {
   Output(std::string path, int descriptor, const WriteOptions& options)
       : path_(std::move(path)), descriptor_(descriptor), options_(options) {
     for (Chunk& chunk : chunks_) chunk.bytes.reset(new char[kChunkBytes]);
-    blocks_.reset(new char[kBlocksPerChunk * (kBlockBytes + 4)]);
+    for (Chunk& blocks : blocks_) blocks.bytes.reset(new char[kBlocksPerChunk * (kBlockBytes + 4)]);
     if (options_.has_checksum) XXH32_reset(checksum_, 0);
     std::array<char, kExporterHeader.size()> header = {};
     std::memcpy(header.data(), kExporterHeader.data(), header.size());
@@ -70,7 +70,7 @@ class FrameWriter::Output {
     write({header.data(), header.size()});
   }
   ~Output() {
-    stop_thread();
+    stop_threads();
     XXH32_freeState(checksum_);
     if (descriptor_ >= 0) {
       ::close(descriptor_);
@@ -95,7 +95,7 @@ class FrameWriter::Output {
 
   [[nodiscard]] Outcome finish(WrittenFile* written) {
     PLAN_TRY_VOID(hand_on());
-    stop_thread();
+    stop_threads();
     if (options_.has_end_mark || options_.has_checksum) {
       std::array<char, 8> tail = {};
       if (options_.has_checksum) write_u32(XXH32_digest(checksum_), tail.data() + 4);
@@ -131,13 +131,17 @@ class FrameWriter::Output {
     is_header_past_ = true;
     stream_digest_.update(content);
     if (!options_.is_behind) {
-      write_chunk(chunks_[turn_]);
+      pack(chunks_[turn_], blocks_[0]);
+      write_blocks(blocks_[0]);
     } else {
       std::unique_lock lock(mutex_);
       changed_.wait(lock, [&] { return waiting_ == nullptr; });
       waiting_ = &chunks_[turn_];
       turn_ = 1 - turn_;
-      if (!thread_.joinable()) thread_ = std::thread([this] { run(); });
+      if (!packer_.joinable()) {
+        packer_ = std::thread([this] { run_packer(); });
+        writer_ = std::thread([this] { run_writer(); });
+      }
       changed_.notify_all();
       // The other chunk is free once it is no longer the one being written, which it is not: the
       // thread takes one at a time and gave that one back above.
@@ -147,51 +151,78 @@ class FrameWriter::Output {
     return {};
   }
 
-  void run() {
+  // Compressing costs about as much as hashing and handing to the kernel: each has a thread.
+  void run_packer() {
+    std::size_t turn = 0;
     std::unique_lock lock(mutex_);
     for (;;) {
       changed_.wait(lock, [&] { return waiting_ != nullptr || is_over_; });
-      if (waiting_ == nullptr) return;
+      if (waiting_ == nullptr) break;
       Chunk& chunk = *waiting_;
       lock.unlock();
-      write_chunk(chunk);
+      pack(chunk, blocks_[turn]);
       lock.lock();
       waiting_ = nullptr;
+      changed_.notify_all();
+      changed_.wait(lock, [&] { return packed_ == nullptr; });
+      packed_ = &blocks_[turn];
+      turn = 1 - turn;
+      changed_.notify_all();
+    }
+    is_packed_ = true;
+    changed_.notify_all();
+  }
+
+  void run_writer() {
+    std::unique_lock lock(mutex_);
+    for (;;) {
+      changed_.wait(lock, [&] { return packed_ != nullptr || is_packed_; });
+      if (packed_ == nullptr) return;
+      Chunk& blocks = *packed_;
+      lock.unlock();
+      write_blocks(blocks);
+      lock.lock();
+      packed_ = nullptr;
       changed_.notify_all();
     }
   }
 
-  void stop_thread() {
+  void stop_threads() {
     {
       const std::lock_guard lock(mutex_);
       is_over_ = true;
     }
     changed_.notify_all();
-    if (thread_.joinable()) thread_.join();
+    if (packer_.joinable()) packer_.join();
+    if (writer_.joinable()) writer_.join();
   }
 
-  void write_chunk(Chunk& chunk) {
+  /// The content of `chunk` as blocks; the chunk is empty afterwards.
+  void pack(Chunk& chunk, Chunk& blocks) {
     if (options_.has_checksum) XXH32_update(checksum_, chunk.bytes.get(), chunk.size);
-    std::size_t used = 0;
     for (std::size_t at = 0; at < chunk.size; at += kBlockBytes) {
       const std::size_t size = std::min(kBlockBytes, chunk.size - at);
       const char* data = chunk.bytes.get() + at;
-      char* out = blocks_.get() + used;
+      char* out = blocks.bytes.get() + blocks.size;
       // Room for one byte less than the content: what does not shrink is stored.
       const int packed = size < 2 ? 0
                                   : LZ4_compress_fast(data, out + 4, static_cast<int>(size),
                                                       static_cast<int>(size) - 1, kAcceleration);
       if (packed > 0) {
         write_u32(static_cast<std::uint32_t>(packed), out);
-        used += 4 + static_cast<std::size_t>(packed);
+        blocks.size += 4 + static_cast<std::size_t>(packed);
       } else {
         write_u32(static_cast<std::uint32_t>(size) | kStored, out);
         std::memcpy(out + 4, data, size);
-        used += 4 + size;
+        blocks.size += 4 + size;
       }
     }
     chunk.size = 0;
-    write({blocks_.get(), used});
+  }
+
+  void write_blocks(Chunk& blocks) {
+    write(std::string_view(blocks.bytes.get(), blocks.size));
+    blocks.size = 0;
   }
 
   void write(std::string_view bytes) {
@@ -218,7 +249,7 @@ class FrameWriter::Output {
   WriteOptions options_;
   std::array<Chunk, 2> chunks_;
   std::size_t turn_ = 0;
-  std::unique_ptr<char[]> blocks_;
+  std::array<Chunk, 2> blocks_;  // compressed, as they go into the file
   XXH32_state_t* checksum_ = XXH32_createState();
   ir::Sha256Stream digest_;
   ir::Sha256Stream stream_digest_;
@@ -227,10 +258,13 @@ class FrameWriter::Output {
   std::uint64_t pending_ = 0;
   std::mutex mutex_;  // of what follows
   std::condition_variable changed_;
-  Chunk* waiting_ = nullptr;
+  Chunk* waiting_ = nullptr;  // to be packed
+  Chunk* packed_ = nullptr;   // to be written
   bool is_over_ = false;
+  bool is_packed_ = false;  // nothing more will be
   int error_ = 0;
-  std::thread thread_;
+  std::thread packer_;
+  std::thread writer_;
 };
 
 FrameWriter::FrameWriter(std::unique_ptr<Output> output) : output_(std::move(output)) {}

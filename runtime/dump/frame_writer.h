@@ -17,7 +17,7 @@ struct WriteOptions {
   bool has_end_mark = false;
   /// The content's XXH32 behind the end mark (which it needs). The importer checks it.
   bool has_checksum = false;
-  /// Compresses and writes in a thread of its own.
+  /// Compresses in a thread of its own, and writes in another.
   bool is_behind = false;
 };
 
@@ -36,7 +36,7 @@ struct WrittenFile {
 /// Writes one dump file as Stalwart's exporter does, byte layout and block sizes alike
 /// (reference/stalwart-store.md 5), so that its importer takes it. The caller keeps the order of
 /// keys. The file is only there for good after finish(): an object that dies before removes it. One
-/// thread at a time; memory 3 MiB.
+/// thread at a time; memory 4 MiB.
 class FrameWriter {
  public:
   /// Creates `path`, readable by its owner only (dumps hold secrets). Errors: dump-exists,
