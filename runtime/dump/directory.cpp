@@ -27,24 +27,6 @@ constexpr std::string_view kPrincipalTypes[] = {"individual", "group", "resource
                                                 "superuser",  "list",  "other",    "domain",
                                                 "tenant",     "role",  "API key",  "OAuth client"};
 
-struct Named {
-  std::uint64_t id = 0;
-  std::uint8_t type = 0;
-  std::optional<std::uint64_t> tenant = {};
-};
-
-/// The value of a name in 0.15: id, type, and a tenant if it has one.
-std::optional<Named> named(std::string_view value) {
-  Named result;
-  const auto id = take_leb128(value);
-  if (!id || value.empty()) return std::nullopt;
-  result.id = *id;
-  result.type = static_cast<std::uint8_t>(value[0]);
-  value.remove_prefix(1);
-  if (const auto tenant = take_leb128(value)) result.tenant = *tenant;
-  return result;
-}
-
 std::optional<std::uint64_t> number_of(std::string_view text) {
   std::uint64_t number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
@@ -69,16 +51,6 @@ Outcome for_each_record(const std::string& path, const Each& each) {
   }
 }
 
-/// The name at the front of an account's value in 0.16: 00, variant, length, name. Empty for values
-/// of another layout.
-std::string name_in_value(std::string_view value) {
-  if (value.size() < 3 || value[0] != 0) return {};
-  const std::size_t size = static_cast<std::uint8_t>(value[2]);
-  if (size >= 0x80 || value.size() - 3 < size) return {};
-  const std::string_view name = value.substr(3, size);
-  return printable(name) == name ? std::string(name) : std::string();
-}
-
 Error too_many() {
   return Error(errors::value_too_large,
                fmt::format("the directory has more than {} accounts", kAccountsMax));
@@ -86,12 +58,31 @@ Error too_many() {
 
 }  // namespace
 
+std::optional<DirectoryName> directory_name(std::string_view value) {
+  DirectoryName result;
+  const auto id = take_leb128(value);
+  if (!id || value.empty()) return std::nullopt;
+  result.id = *id;
+  result.type = static_cast<std::uint8_t>(value[0]);
+  value.remove_prefix(1);
+  if (const auto tenant = take_leb128(value)) result.tenant = *tenant;
+  return result;
+}
+
+std::string account_name(std::string_view value) {
+  if (value.size() < 3 || value[0] != 0) return {};
+  const std::size_t size = static_cast<std::uint8_t>(value[2]);
+  if (size >= 0x80 || value.size() - 3 < size) return {};
+  const std::string_view name = value.substr(3, size);
+  return printable(name) == name ? std::string(name) : std::string();
+}
+
 Outcome Directory::read_15(const std::string& directory_file) {
   return for_each_record(directory_file, [&](const Record& record) -> Outcome {
     if (record.key.empty()) return {};
     std::string_view rest = record.key.substr(1);
     if (record.key[0] == kNameKey || record.key[0] == kAddressKey) {
-      const auto what = named(record.value);
+      const auto what = directory_name(record.value);
       if (!what || what->id > UINT32_MAX) return {};
       const auto id = static_cast<std::uint32_t>(what->id);
       if (accounts_.size() >= kAccountsMax && accounts_.count(id) == 0) return too_many();
@@ -125,7 +116,7 @@ Outcome Directory::read_16(const std::string& directory_file, const std::string&
     DirectoryAccount& account = accounts_[static_cast<std::uint32_t>(id)];
     account.id = static_cast<std::uint32_t>(id);
     account.type = "account";
-    account.name = name_in_value(record.value);
+    account.name = account_name(record.value);
     return {};
   }));
   std::map<std::uint64_t, std::string> domain_names;

@@ -28,6 +28,18 @@ struct DirectoryAccount {
   std::vector<std::uint64_t> tenants = {};
 };
 
+/// The value of a name in 0.15: id, type, and a tenant if it has one. Nothing when it has no id.
+struct DirectoryName {
+  std::uint64_t id = 0;
+  std::uint8_t type = 0;
+  std::optional<std::uint64_t> tenant = {};
+};
+[[nodiscard]] std::optional<DirectoryName> directory_name(std::string_view value);
+
+/// The name at the front of an account's value in 0.16: 00, variant, length, name. Empty for values
+/// of another layout.
+[[nodiscard]] std::string account_name(std::string_view value);
+
 /// Who the records of a dump belong to: read from subspace d, and in 0.16 from g beside it.
 class Directory {
  public:
