@@ -6,6 +6,7 @@ What a test wants it to do wrong stands, one word a line, in the file `faults` b
   half-import   imports every second record and ends with 0
   half-export   writes every second record and ends with 0
   no-import     ends with 1 after the first file
+  killed-import is gone (kill -9) in the middle of subspace p
 """
 
 import base64
@@ -209,6 +210,9 @@ def load(store, path):
         for number, (key, value) in enumerate(records_of(content)):
             if "half-import" in store.faults and letter == "p" and number % 2:
                 continue
+            if "killed-import" in store.faults and letter == "p" and number == 100:
+                store.base.commit()
+                os.kill(os.getpid(), signal.SIGKILL)
             if letter in KEY_ONLY:
                 store.base.execute(f"INSERT OR REPLACE INTO {letter} VALUES (?)", (key,))
             elif letter in COUNTERS:

@@ -89,6 +89,46 @@ def goes_to_postgresql_and_back(folder):
         database.end()
 
 
+def goes_to(folder, kind, place, store):
+    """To another kind of store by a plan, with the password in a file, and back."""
+    server = store_server.Server(folder)
+    try:
+        (folder / "password").write_text(PASSWORD + "\n")
+        (folder / "password").chmod(0o600)
+        server.write_plan(FULL.format(work=folder, by=""), f"store: {{to: {place}}}")
+        fetched(server)
+        before, config = server.digest(), server.config.read_bytes()
+        done = server.plan("apply", "migration.yaml", "--yes")
+        expect(done.returncode == 0 and server.serves() == kind, done.stdout)
+        expect(server.digest() == before, "the old store was changed")
+        compared = server.plan("dump", "import", store, folder / "dumps/full", "--compare", variables={"PLAN_STORE_PASSWORD": PASSWORD})
+        expect(compared.returncode == 0, compared.stdout)
+        exported = server.plan("dump", "export", store, folder / "dumps/again", variables={"PLAN_STORE_PASSWORD": PASSWORD})
+        expect(exported.returncode == 0, exported.stdout)
+        same = server.plan("dump", "diff", folder / "dumps/full", folder / "dumps/again")
+        expect(same.returncode == 0, same.stdout)
+        back = server.plan("rollback", "--to", "before-stop", "--yes")
+        expect(back.returncode == 0 and server.serves() == "Sqlite" and server.config.read_bytes() == config, back.stdout)
+        expect(server.digest() == before, "the old store was changed")
+    finally:
+        server.end()
+
+
+def goes_to_mariadb_and_back(folder):
+    database = store_server.Maria(folder / "maria")
+    try:
+        database.query(f"CREATE DATABASE mail; CREATE USER mail@127.0.0.1 IDENTIFIED BY '{PASSWORD}'; GRANT ALL ON mail.* TO mail@127.0.0.1")
+        goes_to(folder, "MySql", f"{{mysql: {{host: 127.0.0.1, port: {database.port}, database: mail, user: mail, "
+                "password: !secret file:password}}", f"mysql://mail@127.0.0.1:{database.port}/mail")
+    finally:
+        database.end()
+
+
+def goes_to_rocksdb_and_back(folder):
+    os.environ["PLAN_ROCKSDB_LIBRARY"] = str(store_server.rocksdb_library())
+    goes_to(folder, "RocksDb", f"{{rocksdb: {folder}/rocks}}", f"rocksdb:{folder}/rocks")
+
+
 def over_ssh(folder):
     """The same on another machine, as far as plan can tell: service, transfers, configuration and lease go over SSH."""
     server = store_server.Server(folder)
@@ -236,6 +276,37 @@ def its_exit_code_is_not_trusted(folder):
             server.end()
 
 
+def its_import_killed_in_the_middle_leaves_the_old_server(folder):
+    server = store_server.Server(folder)
+    new, wanted = folder / "new.sqlite3", folder / "new.json"
+    try:
+        wanted.write_text(json.dumps({"@type": "Sqlite", "path": str(new)}))
+        server.write_plan(FULL.format(work=folder, by=""), f"store: {{by: server, config: {wanted}, to: {{sqlite: {new}}}}}")
+        fetched(server)
+        before, config = server.digest(), server.config.read_bytes()
+        (folder / "faults").write_text("killed-import")
+        done = server.plan("apply", "migration.yaml", "--yes")
+        expect(done.returncode not in (0, 70) and "the server's import ended with" in done.stdout, done.returncode, done.stdout)
+        expect("p" in filled(server, f"sqlite:{new}"), "it was not killed in the middle")
+        # Whoever starts the server now by hand gets the old one, and no half of a new one.
+        expect(server.digest() == before and server.config.read_bytes() == config, "something of the old server was changed")
+        server.control("start")
+        server.wait_until_serving()
+        expect(server.serves() == "Sqlite" and server.digest() == before, "the old store does not start")
+        server.control("stop")
+        back = server.plan("rollback", "--to", "before-stop", "--yes")
+        expect(back.returncode == 0 and server.serves() == "Sqlite", back.stdout)
+        expect(server.digest() == before and server.config.read_bytes() == config, "the way back changed the old server")
+        expect(not new.exists() or filled(server, f"sqlite:{new}") == "", "the half of a store was left")
+        (folder / "faults").unlink()
+        again = server.plan("apply", "migration.yaml", "--yes")
+        expect(again.returncode == 0 and server.config.read_bytes() == wanted.read_bytes(), again.stdout)
+        compared = server.plan("dump", "import", f"sqlite:{new}", folder / "dumps/full", "--compare")
+        expect(compared.returncode == 0, compared.stdout)
+    finally:
+        server.end()
+
+
 def only_dumps(folder):
     server = store_server.Server(folder)
     try:
@@ -274,9 +345,9 @@ def main():
         return 0
     failed = 0
     wanted = sys.argv[1:]
-    for test in (goes_to_postgresql_and_back, over_ssh, what_came_after_the_start_is_not_thrown_away, a_failed_import_leaves_the_old_server,
+    for test in (goes_to_postgresql_and_back, goes_to_mariadb_and_back, goes_to_rocksdb_and_back, over_ssh, what_came_after_the_start_is_not_thrown_away, a_failed_import_leaves_the_old_server,
                  a_store_that_is_not_empty_is_seen_before_the_stop, by_the_servers_own_program, its_exit_code_is_not_trusted,
-                 only_dumps, another_run_keeps_this_one_out):
+                 its_import_killed_in_the_middle_leaves_the_old_server, only_dumps, another_run_keeps_this_one_out):
         if wanted and test.__name__ not in wanted:
             continue
         name = "store move: " + test.__name__.replace("_", " ")
@@ -285,6 +356,12 @@ def main():
             continue
         if test in (goes_to_postgresql_and_back, over_ssh, a_failed_import_leaves_the_old_server) and not store_server.postgres_is_installed():
             print(f"skipped {name}: postgresql-15 is not installed")
+            continue
+        if test is goes_to_mariadb_and_back and store_server.maria_program() is None:
+            print(f"skipped {name}: mariadb-server is not installed")
+            continue
+        if test is goes_to_rocksdb_and_back and store_server.rocksdb_library() is None:
+            print(f"skipped {name}: no RocksDB library was fetched (scripts/fetch-rocksdb-library)")
             continue
         with tempfile.TemporaryDirectory(prefix="plan-store-") as folder:
             try:

@@ -148,5 +148,51 @@ class Postgres:
         self.process.wait(timeout=20)
 
 
+def maria_program():
+    return next((program for program in (pathlib.Path("/usr/sbin/mariadbd"), pathlib.Path("/usr/libexec/mariadbd")) if program.exists()), None)
+
+
+class Maria:
+    """MariaDB on loopback; root comes in by the socket of the folder. Ended by its process id."""
+
+    def __init__(self, work):
+        self.work = pathlib.Path(work)
+        self.work.mkdir()
+        self.work.parent.chmod(0o755)
+        self.port = free_port()
+        self.socket = self.work / "socket"
+        user = "root" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
+        with open(self.work / "log", "wb") as log:
+            subprocess.run(["mariadb-install-db", "--no-defaults", f"--datadir={self.work}/data", f"--user={user}", "--skip-test-db",
+                            "--auth-root-authentication-method=normal"], check=True, stdout=log, stderr=log)
+            self.process = subprocess.Popen([maria_program(), "--no-defaults", f"--datadir={self.work}/data", f"--user={user}",
+                                             f"--socket={self.socket}", f"--port={self.port}", "--bind-address=127.0.0.1",
+                                             "--skip-networking=0", f"--pid-file={self.work}/pid", "--innodb-flush-log-at-trx-commit=0",
+                                             "--max-allowed-packet=256M"], stdout=log, stderr=log)
+        for _ in range(600):
+            if subprocess.run([*self.client(), "-e", "SELECT 1"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                              check=False).returncode == 0:
+                return
+            time.sleep(0.05)
+        self.end()
+        raise OSError("MariaDB does not start: " + (self.work / "log").read_text()[-2000:])
+
+    def client(self):
+        return ["mariadb", "--no-defaults", f"--socket={self.socket}", "-uroot", "-N", "-B"]
+
+    def query(self, sql):
+        subprocess.run([*self.client(), "-e", sql], check=True, stdout=subprocess.DEVNULL)
+
+    def end(self):
+        self.process.terminate()
+        self.process.wait(timeout=60)
+
+
+def rocksdb_library():
+    """What the unit tests have fetched, beside the program that is tested; nothing where they have not."""
+    named = os.environ.get("PLAN_ROCKSDB_LIBRARY") or pathlib.Path(os.environ["PLAN"]).parent / "rocksdb-library" / "librocksdbjni-linux64.so"
+    return pathlib.Path(named) if pathlib.Path(named).exists() else None
+
+
 def postgres_is_installed():
     return (POSTGRES / "postgres").exists() and bool(shutil.which("psql"))
