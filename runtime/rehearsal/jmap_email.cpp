@@ -327,7 +327,7 @@ std::optional<ir::Value> import_one(JmapContext& context, MailAccount& account,
     return set_error("invalidEmail", "Failed to parse e-mail message.");
   const std::int64_t quota = disk_quota(context.world, account.id);
   if (quota > 0 && account.used_bytes + bytes->size() > static_cast<std::uint64_t>(quota))
-    return set_error("overQuota", "You have exceeded your quota.");
+    return set_error("overQuota", "You have exceeded your disk quota.");
   for (const auto& [keyword, is_set] : body["keywords"].members())
     if (is_set.bool_or(false)) fresh.keywords.insert(normal_keyword(keyword));
   fresh.mailboxes = *mailboxes;

@@ -278,6 +278,10 @@ Value FakeMailTarget::import(const Value& arguments) {
       refused.set(key, set_error("invalidEmail"));
     } else if (mailbox_ids.empty() || mailboxes.count(*mailbox_ids.begin()) == 0) {
       refused.set(key, set_error("invalidProperties"));
+    } else if (quota_bytes > 0 && used_bytes() + blobs.at(blob).size() > quota_bytes) {
+      // As the real server says it.
+      refused.set(key, Value::map({{"type", "overQuota"},
+                                   {"description", "You have exceeded your disk quota."}}));
     } else {
       const std::string id = fmt::format("m{}", ++next_id_);
       emails[id] = {.blob_id = blob,
@@ -290,6 +294,12 @@ Value FakeMailTarget::import(const Value& arguments) {
   }
   return Value::map(
       {{"oldState", before}, {"newState", state()}, {"created", created}, {"notCreated", refused}});
+}
+
+std::size_t FakeMailTarget::used_bytes() const {
+  std::size_t bytes = 0;
+  for (const auto& [id, email] : emails) bytes += blobs.at(email.blob_id).size();
+  return bytes;
 }
 
 Value FakeMailTarget::set_mailboxes(const Value& arguments) {

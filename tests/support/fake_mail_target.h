@@ -63,6 +63,7 @@ class FakeMailTarget {
   std::map<std::string, std::string> blobs = {};
   std::deque<Fault> faults = {};
   std::set<std::string> refused_blobs = {};  ///< contents that Email/import refuses
+  std::size_t quota_bytes = 0;               ///< of all messages together; 0: none
   std::size_t message_bytes_max = 0;         ///< upload limit; 0: none
   bool has_digests = true;                   ///< Blob/get knows digest:sha-256
   std::uint64_t imports = 0;                 ///< calls of Email/import that were executed
@@ -77,6 +78,7 @@ class FakeMailTarget {
  private:
   [[nodiscard]] FakeAnswer answer(const FakeRequest& request);
   [[nodiscard]] ir::Value run(const std::string& method, const ir::Value& arguments);
+  [[nodiscard]] std::size_t used_bytes() const;
   [[nodiscard]] ir::Value set_mailboxes(const ir::Value& arguments);
   [[nodiscard]] ir::Value set_emails(const ir::Value& arguments);
   [[nodiscard]] ir::Value set_scripts(const ir::Value& arguments);

@@ -5,6 +5,7 @@
 
 #include "runtime/archive/grade.h"
 #include "runtime/archive/target_mailboxes.h"
+#include "runtime/net/jmap/errors.h"
 #include "tests/unit/runtime/archive/archive_world.h"
 
 using namespace plan;
@@ -215,6 +216,27 @@ TEST_F(PushJmap, WhatTheTargetRefusesIsListedAndTheRestArrives) {
   target_.refused_blobs.clear();
   target_.message_bytes_max = 0;
   EXPECT_EQ(push().created, 2U);
+  EXPECT_EQ(grade().grade, Grade::good);
+}
+
+TEST_F(PushJmap, AQuotaThatIsUsedUpStopsTheAccountWithItsReasonAndLosesNothing) {
+  target_.quota_bytes = 10;
+  for (std::uint32_t uid = 1; uid <= 5; ++uid)
+    source_->message("INBOX", uid, fmt::format("mail{}", uid));
+  const auto full = push_jmap(*archive_, account_, {});
+  ASSERT_FALSE(full) << "what did not fit is not set aside message by message";
+  EXPECT_TRUE(full.error().is(net::jmap::errors::over_quota)) << full.error().to_line();
+  EXPECT_EQ(full.error().retry(), Retry::never) << "waiting makes no room";
+  EXPECT_NE(full.error().to_line().find("INBOX uid 3"), std::string::npos)
+      << full.error().to_line();
+  EXPECT_EQ(full.error().detail(), "You have exceeded your disk quota.");
+  EXPECT_EQ(target_.content().size(), 2U);
+  EXPECT_EQ(grade().grade, Grade::poor) << "nobody is moved to what is there so far";
+  target_.quota_bytes = 100;
+  EXPECT_EQ(push().created, 3U);
+  std::multiset<std::string> wanted;
+  for (int uid = 1; uid <= 5; ++uid) wanted.insert(line("/Inbox", fmt::format("mail{}", uid)));
+  EXPECT_EQ(target_.content(), wanted);
   EXPECT_EQ(grade().grade, Grade::good);
 }
 
