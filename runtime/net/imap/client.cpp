@@ -19,7 +19,6 @@ constexpr std::size_t kQuotedBytesMax = 1000;
 /// LITERAL- (RFC 7888): non-synchronizing literals up to this size.
 constexpr std::size_t kLiteralMinusBytes = 4096;
 /// Responses to a command that does not fetch: no server needs more.
-constexpr std::size_t kResponsesMax = 1'000'000;
 
 }  // namespace
 
@@ -36,7 +35,10 @@ bool MailboxInfo::has(std::string_view attribute) const {
 }
 
 Client::Client(std::unique_ptr<Stream> stream, const ClientOptions& options)
-    : stream_(std::move(stream)), options_(options), parser_(options.limits) {}
+    : stream_(std::move(stream)),
+      options_(options),
+      parser_(options.limits),
+      fetches_max_(options.limits.fetches_max) {}
 
 Client::~Client() { stream_->close(); }
 
@@ -200,6 +202,7 @@ Outcome Client::note_untagged(Response& response) {
 }
 
 Outcome Client::await_continuation(std::string_view tag, std::string_view doing, const Sink& sink) {
+  std::size_t count = 0;
   while (true) {
     PLAN_TRY(response, read());
     if (response.kind == Response::Kind::continuation) return {};
@@ -208,6 +211,8 @@ Outcome Client::await_continuation(std::string_view tag, std::string_view doing,
         return broken(violation("the answer has the tag of another command"));
       return refusal(response, doing);
     }
+    if (++count > options_.limits.responses_max)
+      return broken(violation("the server does not come to an end"));
     PLAN_TRY_VOID(note_untagged(response));
     if (sink) PLAN_TRY_VOID(sink(response));
   }
@@ -215,6 +220,7 @@ Outcome Client::await_continuation(std::string_view tag, std::string_view doing,
 
 Result<Response> Client::await_tag(std::string_view tag, std::string_view doing, const Sink& sink) {
   std::size_t count = 0;
+  std::size_t fetches = 0;
   while (true) {
     PLAN_TRY(response, read());
     if (response.kind == Response::Kind::continuation)
@@ -226,7 +232,8 @@ Result<Response> Client::await_tag(std::string_view tag, std::string_view doing,
       if (response.name != "OK") return refusal(response, doing);
       return std::move(response);
     }
-    if (response.name != "FETCH" && ++count > kResponsesMax)
+    if (response.name == "FETCH" ? ++fetches > fetches_max_
+                                 : ++count > options_.limits.responses_max)
       return broken(violation("the server does not come to an end"));
     PLAN_TRY_VOID(note_untagged(response));
     if (!sink) continue;

@@ -144,7 +144,8 @@ class Client {
   [[nodiscard]] Result<SelectedMailbox> select(std::string_view mailbox,
                                                const SelectOptions& options = {});
   /// UID FETCH. `items` as on the wire: "(UID FLAGS INTERNALDATE RFC822.SIZE BODY.PEEK[])". An
-  /// answer without UID is skipped (a flag change that nobody asked about).
+  /// answer without UID is skipped (a flag change that nobody asked about); a server that goes on
+  /// and on with answers that nobody asked for is left.
   [[nodiscard]] Outcome fetch(std::string_view uid_set, std::string_view items,
                               const FetchSink& sink);
   /// UIDs, ascending; by ESEARCH where there is one. `criteria` as on the wire.
@@ -212,6 +213,7 @@ class Client {
   ResponseParser parser_;
   std::set<std::string> capabilities_;
   std::uint64_t tag_count_ = 0;
+  std::size_t fetches_max_ = 0;  // of the command that is on its way
   bool is_broken_ = false;
   bool is_qresync_enabled_ = false;
   bool is_preauthenticated_ = false;

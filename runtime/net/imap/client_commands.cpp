@@ -235,10 +235,15 @@ Outcome Client::fetch(std::string_view uid_set, std::string_view items, const Fe
     if (message.uid == 0) return {};
     return sink(std::move(message));
   };
-  PLAN_TRY(done, run({{fmt::format("UID FETCH {} {}", uid_set, items)}}, "fetching messages", true,
-                     take));
-  (void)done;
-  return {};
+  // Each of them once, and what other clients change meanwhile.
+  if (const auto asked = parse_uid_set(uid_set)) {
+    fetches_max_ = std::min<std::size_t>(asked->count(), options_.limits.fetches_max) +
+                   options_.limits.responses_max;
+  }
+  auto done =
+      run({{fmt::format("UID FETCH {} {}", uid_set, items)}}, "fetching messages", true, take);
+  fetches_max_ = options_.limits.fetches_max;
+  return std::move(done).map([](const Response&) {});
 }
 
 Result<UidSet> Client::search(std::string_view criteria) {

@@ -14,6 +14,10 @@ struct Limits {
   std::size_t list_depth_max = 32;
   /// Atoms, strings and lists of one response.
   std::size_t items_max = 2'000'000;
+  /// Answers to one command beside FETCH.
+  std::size_t responses_max = 1'000'000;
+  /// FETCH answers to one command: the messages of the largest mailbox that can be read.
+  std::size_t fetches_max = 10'000'000;
   /// Mailboxes of one LIST.
   std::size_t mailboxes_max = 100'000;
 };
