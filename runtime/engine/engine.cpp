@@ -82,17 +82,16 @@ class Execution {
       PLAN_TRY_VOID(parts_.journal.write({HoldEnded{account, is_moved}}));
     }
     for (const StepId step : recovered.done) scheduler_.restore_done(step);
-    const std::int64_t wall = parts_.clock.wall_ms();
-    const auto since = [&](std::int64_t begun_ms) {
-      return parts_.clock.now() - std::chrono::milliseconds(begun_ms == 0 ? 0 : wall - begun_ms);
+    const auto since = [&](std::int64_t held_ms) {
+      return parts_.clock.now() - std::chrono::milliseconds(held_ms);
     };
     for (const HeldRow& held : recovered.held) {
       scheduler_.restore_held(held.row);
-      runner_.remember_hold(held.row, since(held.begun_ms));
+      runner_.remember_hold(held.row, since(held.held_ms));
       if (held.is_prepared) runner_.remember_prepared(held.row);
     }
     for (UndoingRow& undoing : recovered.undoing) {
-      runner_.remember_hold(undoing.row, since(undoing.begun_ms));
+      runner_.remember_hold(undoing.row, since(undoing.held_ms));
       scheduler_.restore_undoing(undoing.row, std::move(undoing.newest_first));
     }
     scheduler_.start();
@@ -540,9 +539,9 @@ Result<RunResult> run(const EngineParts& parts, const EngineOptions& options) {
   PLAN_TRY(session, Session::begin(parts, options, false));
   // Before the run is recorded: a plan that may not take the place of the present one leaves no
   // trace.
-  PLAN_TRY(recovered,
-           recover(parts.graph, parts.journal,
-                   {session->info().graph_digest, parts.clock.wall_ms(), session->info().boot_id}));
+  PLAN_TRY(recovered, recover(parts.graph, parts.journal,
+                              {session->info().graph_digest, parts.clock.wall_ms(),
+                               session->info().boot_id, net::uptime_ms(parts.clock)}));
   PLAN_TRY_VOID(parts.journal.begin_run(session->info(), parts.graph));
   PLAN_KILL_POINT("engine.after-run-begun");
   if (options.place) {

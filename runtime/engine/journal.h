@@ -102,6 +102,8 @@ struct HoldBegun {
   std::string boot_id = {};
   std::uint64_t bound_ms = 0;
   bool is_rollback = false;
+  /// The machine's monotonic clock then; means nothing on another boot.
+  std::optional<std::int64_t> up_ms = {};
 };
 /// The held account goes back from here on; in the same write as its first undo.
 struct HoldTurned {
@@ -111,8 +113,13 @@ struct HoldEnded {
   std::string account = {};
   bool is_committed = false;
 };
-using Entry =
-    std::variant<Intent, Done, Failed, Noted, UndoIntent, Undone, HoldBegun, HoldTurned, HoldEnded>;
+/// How an account was graded; outlives the undo of the step that graded it.
+struct Graded {
+  std::string account = {};
+  ir::Value grade = {};  ///< {grade, mail_grade, not_checked}
+};
+using Entry = std::variant<Intent, Done, Failed, Noted, UndoIntent, Undone, HoldBegun, HoldTurned,
+                           HoldEnded, Graded>;
 
 struct HoldRecord {
   std::string account = {};
@@ -123,6 +130,7 @@ struct HoldRecord {
       false;  ///< it goes back: by plan rollback, or because the move did not succeed
   std::optional<std::int64_t> ended_ms = {};
   bool is_committed = false;
+  std::optional<std::int64_t> up_ms = {};  ///< HoldBegun's, of the account's latest hold
 };
 
 enum class RunState : std::uint8_t {
@@ -232,6 +240,8 @@ class Journal {
   [[nodiscard]] virtual Outcome each_step(
       const std::function<void(const StepRecord& record)>& visit) = 0;
   [[nodiscard]] virtual Result<std::vector<HoldRecord>> holds() = 0;
+  /// The latest grade of each account that was graded.
+  [[nodiscard]] virtual Result<std::map<std::string, ir::Value>> grades() = 0;
   [[nodiscard]] virtual Outcome each_history(
       std::string_view account_or_empty,
       const std::function<bool(const HistoryRecord& record)>& visit) = 0;

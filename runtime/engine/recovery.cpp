@@ -33,6 +33,13 @@ bool is_touched(StepState state) {
   return state != StepState::waiting && state != StepState::undone;
 }
 
+/// How long a hold is by now; negative: nobody can tell. The wall clock may have jumped since, so
+/// on the same boot only the monotonic one counts; a journal of an earlier plan lacks it.
+std::int64_t held_for(const HoldRecord& hold, const RecoveryView& now) {
+  if (hold.up_ms && hold.boot_id == now.boot_id) return now.up_ms - *hold.up_ms;
+  return now.wall_ms - hold.begun_ms;
+}
+
 /// Steps of the row that come before its commit steps; they must not run for a row that has moved.
 std::vector<StepId> before_commit(const ir::StepGraph& graph, RowId row, const RowSteps& steps) {
   std::vector<StepId> found;
@@ -52,12 +59,16 @@ std::vector<StepId> before_commit(const ir::StepGraph& graph, RowId row, const R
 
 /// A mark stands for everything before it: when an account that was there has gone back since, the
 /// mark is not reached any more, and what comes after it waits for the account's next move. Passing
-/// it again costs nothing.
+/// it again costs nothing. The approval of a stage is dropped for the same reason: it was given for
+/// what stood before it then.
 void drop_marks_out_of_place(const ir::StepGraph& graph, std::vector<StepId>& done) {
   std::vector<bool> is_done(graph.size(), false);
   for (const StepId step : done) is_done[index(step)] = true;
   for (const StepId step : graph.order()) {
-    if (graph.kind(step) != ir::StepKind::mark_rollback_point || !is_done[index(step)]) continue;
+    const bool is_approval_of_stage =
+        graph.kind(step) == ir::StepKind::approval && graph.wave(step) == ir::WaveId::none;
+    if (graph.kind(step) != ir::StepKind::mark_rollback_point && !is_approval_of_stage) continue;
+    if (!is_done[index(step)]) continue;
     const auto before = graph.after(step);
     is_done[index(step)] = std::none_of(before.begin(), before.end(), [&](StepId earlier) {
       return !is_done[index(earlier)] && !graph.is_soft(earlier, step) &&
@@ -181,14 +192,14 @@ Result<Recovered> recover(const ir::StepGraph& graph, Journal& journal, const Re
       reason = "nothing says since when it is held";
     } else if (hold->second.boot_id != now.boot_id) {
       reason = "the machine was restarted since";
-    } else if (now.wall_ms < hold->second.begun_ms ||
-               now.wall_ms - hold->second.begun_ms >
-                   static_cast<std::int64_t>(hold->second.bound_ms)) {
+    } else if (const std::int64_t held = held_for(hold->second, now);
+               held < 0 || held > static_cast<std::int64_t>(hold->second.bound_ms)) {
       reason = "its bound has passed";
     }
-    const std::int64_t begun_ms = has_hold ? hold->second.begun_ms : 0;
+    const std::int64_t held_ms =
+        has_hold ? std::max<std::int64_t>(held_for(hold->second, now), 0) : 0;
     if (reason.empty()) {
-      HeldRow held{.row = row, .begun_ms = begun_ms};
+      HeldRow held{.row = row, .held_ms = held_ms};
       for (const StepId step : touched) {
         if (graph.kind(step) == ir::StepKind::proxy_prepare && state(step) == StepState::done) {
           held.is_prepared = true;
@@ -206,7 +217,7 @@ Result<Recovered> recover(const ir::StepGraph& graph, Journal& journal, const Re
       std::reverse(touched.begin(), touched.end());
       out.notices.push_back(
           fmt::format("{} was left held and goes back to the source first: {}", account, reason));
-      out.undoing.push_back({row, begun_ms, std::move(reason), std::move(touched)});
+      out.undoing.push_back({row, held_ms, std::move(reason), std::move(touched)});
     }
     if (has_hold) open_holds.erase(hold);
   }

@@ -12,14 +12,14 @@ namespace plan::engine {
 /// A held account that a crash or an earlier run left behind.
 struct HeldRow {
   ir::RowId row = {};
-  std::int64_t begun_ms = 0;  ///< wall time
-  bool is_prepared = false;   ///< the proxies have the new mapping
+  std::int64_t held_ms = 0;  ///< for how long already
+  bool is_prepared = false;  ///< the proxies have the new mapping
 };
 
 struct UndoingRow {
   ir::RowId row = {};
-  std::int64_t begun_ms = 0;  ///< 0: nobody knows
-  std::string reason = {};    ///< for people: why it goes back
+  std::int64_t held_ms = 0;  ///< for how long already; 0 when nobody knows
+  std::string reason = {};   ///< for people: why it goes back
   std::vector<ir::StepId> newest_first = {};
 };
 
@@ -37,6 +37,7 @@ struct RecoveryView {
   std::string graph_digest = {};  ///< of the graph that is to run
   std::int64_t wall_ms = 0;
   std::string boot_id = {};
+  std::int64_t up_ms = 0;  ///< the machine's monotonic clock
 };
 
 /// Matches the journal with `graph`: done steps by id and digest. An account whose commit step is

@@ -280,6 +280,7 @@ class Rollback {
     }
     std::erase_if(units, [&](const Unit& unit) { return refused_.contains(unit.account); });
     for (const Unit& unit : units) total_ += unit.steps.size();
+    PLAN_TRY_VOID(void_approvals(units));
     run_units(units);
     if (auto fatal = session_.fatal()) {
       return std::move(*fatal).while_doing("rolling back; run the same command again to go on");
@@ -311,6 +312,28 @@ class Rollback {
         break;
       }
     }
+  }
+
+  /// Whoever approved something saw the world before this. An approval that has let its step go by
+  /// and is not gone back over stays; all the others have to be given anew.
+  Outcome void_approvals(const std::vector<Unit>& units) {
+    if (units.empty()) return {};
+    std::set<std::string> undone;
+    for (const Unit& unit : units) {
+      if (!unit.account.empty())
+        PLAN_TRY_VOID(parts_.journal.use_approval("account:" + unit.account));
+      for (const Touched& touched : unit.steps) undone.insert(touched.graph->id(touched.step));
+    }
+    for (const StepId step : parts_.graph.order()) {
+      if (parts_.graph.kind(step) != ir::StepKind::approval) continue;
+      const std::string id = parts_.graph.id(step);
+      const bool is_of_stage = parts_.graph.wave(step) == ir::WaveId::none;
+      PLAN_TRY(record, parts_.journal.step(id));
+      const bool has_passed = record && record->state == StepState::done && !undone.contains(id);
+      if (has_passed && !is_of_stage) continue;
+      PLAN_TRY_VOID(parts_.journal.use_approval(approval_subject(parts_.graph.arguments(step))));
+    }
+    return {};
   }
 
   void run_units(const std::vector<Unit>& units) {
@@ -385,7 +408,8 @@ class Rollback {
           first.push_back(HoldTurned{unit.account});
         } else {
           first.push_back(HoldBegun{unit.account, parts_.clock.wall_ms(), session_.info().boot_id,
-                                    static_cast<std::uint64_t>(options_.hold_bound.count()), true});
+                                    static_cast<std::uint64_t>(options_.hold_bound.count()), true,
+                                    net::uptime_ms(parts_.clock)});
         }
         runner_.emit(report::AccountHeld{unit.account, unit.wave,
                                          static_cast<std::uint64_t>(options_.hold_bound.count())});

@@ -47,7 +47,8 @@ CREATE TABLE step (
   sequence      INTEGER NOT NULL            -- history row of the last outcome
 ) STRICT, WITHOUT ROWID;
 
--- Deadlines outlive the process: wall time and boot id. Another boot id means expired.
+-- Deadlines outlive the process. Another boot id means expired; on the same boot hold_uptime says how long it is, and the
+-- wall time, which may jump, is for people and for journals that have no uptime.
 CREATE TABLE hold (
   number       INTEGER PRIMARY KEY AUTOINCREMENT,
   account      TEXT NOT NULL,
@@ -59,6 +60,19 @@ CREATE TABLE hold (
   is_committed INTEGER NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX hold_open ON hold (account) WHERE ended_ms IS NULL;
+
+-- The machine's monotonic clock at the begin of each account's latest hold. Made too where an earlier plan began the journal.
+CREATE TABLE hold_uptime (
+  account TEXT NOT NULL PRIMARY KEY,
+  up_ms   INTEGER
+) STRICT, WITHOUT ROWID;
+
+-- The latest grade of each account (JSON); it outlives the undo of the step that graded. Made too where an earlier plan
+-- began the journal.
+CREATE TABLE account_grade (
+  account TEXT NOT NULL PRIMARY KEY,
+  grade   TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
 
 -- Everything in the order in which it became durable, for people.
 CREATE TABLE history (

@@ -21,6 +21,7 @@
 #include "embedded/engine_schema.h"
 #include "runtime/engine/errors.h"
 #include "runtime/engine/journal.h"
+#include "runtime/engine/later_tables.h"
 #include "runtime/store/errors.h"
 #include "runtime/store/sqlite.h"
 
@@ -153,29 +154,17 @@ class SqliteJournal final : public Journal {
                           const std::vector<std::string>& places) override {
     const std::lock_guard lock(mutex_);
     PLAN_TRY_VOID(refuse_if_broken());
-    const ir::List list(places.begin(), places.end());
-    auto statement = database_.prepare(
-        "INSERT INTO place (graph_digest, places) VALUES (?, ?) ON CONFLICT DO NOTHING");
-    if (!statement) return journal_error(std::move(statement).error());
-    statement->bind(1, digest).bind(2, ir::canonical_json(ir::Value(std::move(list))));
-    return broken_if_failed(statement->run());
+    return broken_if_failed(later::put_places(database_, digest, places));
   }
 
   Result<std::vector<std::string>> places(std::string_view digest) override {
     const std::lock_guard lock(mutex_);
+    PLAN_TRY(list, checked(later::places(database_, digest)));
     std::vector<std::string> places;
-    // A journal that was only ever opened by an earlier plan does not have the table.
-    PLAN_TRY(tables, checked(database_.query_integer(
-                         "SELECT count(*) FROM sqlite_master WHERE name = 'place'")));
-    if (tables.value_or(0) == 0) return places;
-    PLAN_TRY(statement,
-             checked(database_.prepare("SELECT places FROM place WHERE graph_digest = ?")));
-    statement.bind(1, digest);
-    PLAN_TRY(has_row, checked(statement.step()));
-    if (!has_row) return places;
-    auto list = ir::read_canonical(statement.text(0), kGraphLimits);
-    if (!list || !list->is_list()) return damaged("the places of a graph cannot be read");
-    for (const ir::Value& place : list->items()) places.emplace_back(place.string_or(""));
+    if (list.empty()) return places;
+    auto read = ir::read_canonical(list, kGraphLimits);
+    if (!read || !read->is_list()) return damaged("the places of a graph cannot be read");
+    for (const ir::Value& place : read->items()) places.emplace_back(place.string_or(""));
     return places;
   }
 
@@ -248,12 +237,33 @@ class SqliteJournal final : public Journal {
     std::vector<HoldRecord> all;
     while (true) {
       PLAN_TRY(has_row, checked(statement.step()));
-      if (!has_row) return all;
+      if (!has_row) break;
       all.push_back(
-          {std::string(statement.text(0)), statement.integer(1), std::string(statement.text(2)),
-           static_cast<std::uint64_t>(std::max<std::int64_t>(0, statement.integer(3))),
-           statement.integer(4) != 0, statement.integer_if_any(5), statement.integer(6) != 0});
+          {.account = std::string(statement.text(0)),
+           .begun_ms = statement.integer(1),
+           .boot_id = std::string(statement.text(2)),
+           .bound_ms = static_cast<std::uint64_t>(std::max<std::int64_t>(0, statement.integer(3))),
+           .is_rollback = statement.integer(4) != 0,
+           .ended_ms = statement.integer_if_any(5),
+           .is_committed = statement.integer(6) != 0});
     }
+    PLAN_TRY(uptimes, checked(later::uptimes(database_)));
+    for (HoldRecord& hold : all) {
+      const auto found = uptimes.find(hold.account);
+      if (found != uptimes.end() && !hold.ended_ms) hold.up_ms = found->second;
+    }
+    return all;
+  }
+
+  Result<std::map<std::string, ir::Value>> grades() override {
+    const std::lock_guard lock(mutex_);
+    PLAN_TRY(texts, checked(later::grades(database_)));
+    std::map<std::string, ir::Value> grades;
+    for (const auto& [account, text] : texts) {
+      PLAN_TRY(grade, document(text));
+      grades.emplace(account, std::move(grade));
+    }
+    return grades;
   }
 
   Outcome each_history(std::string_view account,
@@ -604,8 +614,12 @@ class SqliteJournal final : public Journal {
         .bind(4, static_cast<std::int64_t>(e.bound_ms))
         .bind(5, e.is_rollback);
     PLAN_TRY_VOID(insert->run());
-    PLAN_TRY_VOID(tell("", e.account, "held", 0, ""));
-    return {};
+    PLAN_TRY_VOID(later::put_uptime(database_, e.account, e.up_ms));
+    return tell("", e.account, "held", 0, "").map([](std::int64_t) {});
+  }
+
+  Outcome put(const Graded& e) {
+    return later::put_grade(database_, e.account, ir::canonical_json(e.grade));
   }
 
   Outcome put(const HoldTurned& e) {
@@ -676,13 +690,7 @@ Result<std::unique_ptr<Journal>> open_journal(const std::string& path,
     PLAN_CHECK(!schema.empty(), "schema.sql is compiled in");
     PLAN_TRY(version, checked(database.ensure_schema(kApplicationId, kVersion, schema)));
     PLAN_CHECK(version == kVersion, "there is no older format yet");
-    // Came later than the format: an earlier plan leaves it alone.
-    if (auto made = database.execute(
-            "CREATE TABLE IF NOT EXISTS place (graph_digest TEXT NOT NULL PRIMARY KEY, "
-            "places TEXT NOT NULL) STRICT, WITHOUT ROWID");
-        !made) {
-      return journal_error(std::move(made).error());
-    }
+    if (auto made = later::make_tables(database); !made) return journal_error(made.error());
   }
   return std::unique_ptr<Journal>(std::make_unique<SqliteJournal>(
       std::move(database), path, options.clock == nullptr ? net::system_clock() : *options.clock));

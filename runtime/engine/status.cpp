@@ -50,6 +50,14 @@ std::string account_state(const AccountSteps& steps) {
   return steps.has_begun ? "copying" : "waiting";
 }
 
+void read_grade(const ir::Value& outputs, report::AccountRecord& account) {
+  account.grade = outputs["grade"].string_or("");
+  account.mail_grade = outputs["mail_grade"].string_or(account.grade);
+  account.not_checked.clear();
+  for (const ir::Value& part : outputs["not_checked"].items())
+    account.not_checked.emplace_back(part.string_or(""));
+}
+
 Outcome read_outputs(Journal& journal, const AccountSteps& steps, const ir::StepGraph& graph,
                      report::AccountRecord& account) {
   for (const std::string& id : steps.telling) {
@@ -70,7 +78,7 @@ Outcome read_outputs(Journal& journal, const AccountSteps& steps, const ir::Step
         account.stragglers = count_in(record->outputs["messages"]);
         break;
       case ir::StepKind::archive_grade:
-        account.grade = record->outputs["grade"].string_or("");
+        read_grade(record->outputs, account);
         break;
       default:
         break;
@@ -229,6 +237,7 @@ Result<report::RunRecord> run_record(Journal& journal, bool with_timeline) {
   std::unordered_map<std::string, std::vector<HoldRecord>> holds_of;
   PLAN_TRY(holds, journal.holds());
   for (HoldRecord& hold : holds) holds_of[hold.account].push_back(std::move(hold));
+  PLAN_TRY(grades, journal.grades());
   std::map<std::string, report::WaveRecord> waves;
   for (const ir::WaveInfo& wave : graph.waves()) waves[wave.name].wave = wave.name;
   for (std::size_t i = 1; i < rows.size(); ++i) {
@@ -259,6 +268,14 @@ Result<report::RunRecord> run_record(Journal& journal, bool with_timeline) {
                                          [](const HoldRecord& hold) { return hold.is_committed; });
       if (account.state == "undone" && was_moved) account.state = "rolled-back";
     }
+    // The step that graded it was undone with its hold; the grade is why.
+    const bool is_given_back = account.state == "undone" || account.state == "failed";
+    if (const auto grade = grades.find(account.account); is_given_back && grade != grades.end()) {
+      read_grade(grade->second, account);
+      PLAN_TRY(is_approved, journal.is_approved("account:" + account.account));
+      if (account.grade == "investigate" && !is_approved)
+        run.approvals_needed.push_back("account:" + account.account);
+    }
     report::WaveRecord& wave = waves[steps.wave];
     ++wave.accounts;
     if (account.state == "moved") ++wave.moved;
@@ -287,13 +304,6 @@ Result<report::RunRecord> run_record(Journal& journal, bool with_timeline) {
     }
     if (!is_its_turn) continue;
     const std::string subject = approval_subject(graph.arguments(step));
-    PLAN_TRY(is_approved, journal.is_approved(subject));
-    if (!is_approved) run.approvals_needed.push_back(subject);
-  }
-  for (const report::Failure& failure : run.failures) {
-    if (failure.code != errors::grade_refused.name) continue;
-    if (failure.message.find("`investigate`") == std::string::npos) continue;
-    const std::string subject = "account:" + failure.account;
     PLAN_TRY(is_approved, journal.is_approved(subject));
     if (!is_approved) run.approvals_needed.push_back(subject);
   }

@@ -32,6 +32,12 @@ bool is_open(const std::optional<StepRecord>& record) {
   return record && (record->state == StepState::started || record->state == StepState::unknown);
 }
 
+ir::Value grade_of(const ir::Value& outputs) {
+  return ir::Value::map({{"grade", outputs["grade"]},
+                         {"mail_grade", outputs["mail_grade"]},
+                         {"not_checked", outputs["not_checked"]}});
+}
+
 StepResult unrecorded(Error error) { return {.kind = Kind::unrecorded, .error = std::move(error)}; }
 
 }  // namespace
@@ -291,7 +297,8 @@ step::StepContext StepRunner::context(Call& call) {
           }};
 }
 
-StepResult StepRunner::record_failure(Call& call, Error error, bool had_intent) {
+StepResult StepRunner::record_failure(Call& call, Error error, bool had_intent,
+                                      std::vector<Entry> entries) {
   error = with_cause_of(call, std::move(error));
   const bool is_stopped = error.is(step::errors::stopped);
   Failed entry{.step = call.id,
@@ -306,7 +313,8 @@ StepResult StepRunner::record_failure(Call& call, Error error, bool had_intent) 
   const bool is_commit = call.graph.role(call.step) == ir::TransactionRole::commit;
   if (had_intent && is_commit && call.may_have_effect) entry.state = StepState::unknown;
   const bool is_unknown = entry.state == StepState::unknown && had_intent;
-  if (auto outcome = parts_.journal.write({std::move(entry)}); !outcome) {
+  entries.emplace_back(std::move(entry));
+  if (auto outcome = parts_.journal.write(entries); !outcome) {
     return unrecorded(std::move(outcome).error());
   }
   if (is_unknown) PLAN_KILL_POINT("journal.after-unknown");
@@ -320,7 +328,8 @@ std::optional<Error> StepRunner::expired_hold(const Call& call) const {
   const ir::RowId row = call.graph.row(call.step);
   {
     const std::lock_guard lock(mutex_);
-    if (prepared_.contains(row)) return std::nullopt;
+    // An ended hold is still known, for who tells how long it was; the next one has not begun.
+    if (prepared_.contains(row) || !open_holds_.contains(row)) return std::nullopt;
   }
   const std::optional<std::uint64_t> held = held_ms(row);
   const auto bound = static_cast<std::uint64_t>(hold_bound(row).count());
@@ -344,8 +353,10 @@ Error StepRunner::with_cause_of(const Call& call, Error error) const {
 
 std::optional<Error> StepRunner::refused_grade(Call& call, const ir::Value& outputs) {
   if (!outputs["grade"].is_string() || !call.arguments["accept"].is_list()) return std::nullopt;
-  const std::string& grade = outputs["grade"].as_string();
-  emit(report::AccountGraded{call.account, grade});
+  emit(report::AccountGraded{call.account, outputs["grade"].as_string()});
+  // What the plan says stays behind is not judged; it is never a pass either, and the grade says
+  // so.
+  const std::string grade(outputs["judged"].string_or(outputs["grade"].as_string()));
   for (const ir::Value& accepted : call.arguments["accept"].items()) {
     if (accepted.string_or("") == grade) return std::nullopt;
   }
@@ -421,7 +432,8 @@ StepResult StepRunner::try_once(const Decision& decision, Call& call) {
     const ir::RowId row = call.graph.row(call.step);
     const auto bound = hold_bound(row);
     intent.push_back(HoldBegun{call.account, parts_.clock.wall_ms(), boot_id_,
-                               static_cast<std::uint64_t>(bound.count()), false});
+                               static_cast<std::uint64_t>(bound.count()), false,
+                               net::uptime_ms(parts_.clock)});
     remember_hold(row, parts_.clock.now());
     emit(report::AccountHeld{call.account, wave_of(call.graph, call.step),
                              static_cast<std::uint64_t>(bound.count())});
@@ -461,12 +473,16 @@ StepResult StepRunner::try_once(const Decision& decision, Call& call) {
     return record_failure(call, std::move(error), true);
   }
   PLAN_KILL_POINT("driver.after-verify");
+  std::vector<Entry> graded;
+  if ((*outputs)["grade"].is_string() && !call.account.empty())
+    graded.push_back(Graded{call.account, grade_of(*outputs)});
   if (auto refused = refused_grade(call, *outputs)) {
-    StepResult result = record_failure(call, std::move(*refused), true);
+    StepResult result = record_failure(call, std::move(*refused), true, std::move(graded));
     result.grade = (*outputs)["grade"].as_string();
     return result;
   }
-  return finish(decision, call, std::move(*outputs), {}, is_satisfied && !was_touched);
+  return finish(decision, call, std::move(*outputs), std::move(graded),
+                is_satisfied && !was_touched);
 }
 
 StepRunner::Tries StepRunner::tries_of(ir::StepId step, bool& is_first) {

@@ -106,7 +106,9 @@ class StepRunner {
   [[nodiscard]] StepResult finish(const Decision& decision, Call& call, ir::Value outputs,
                                   std::vector<Entry> entries, bool was_satisfied);
   [[nodiscard]] StepResult take_approval(const Decision& decision, Call& call);
-  [[nodiscard]] StepResult record_failure(Call& call, Error error, bool had_intent);
+  /// `entries` go into the same write.
+  [[nodiscard]] StepResult record_failure(Call& call, Error error, bool had_intent,
+                                          std::vector<Entry> entries = {});
   [[nodiscard]] std::optional<Error> refused_grade(Call& call, const ir::Value& outputs);
   /// Before a step of a held account: is it too late for it? Not any more once the proxies are
   /// prepared: then it goes on.

@@ -26,6 +26,11 @@ class SystemClock final : public Clock {
 
 }  // namespace
 
+std::int64_t uptime_ms(Clock& clock) {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(clock.now().time_since_epoch())
+      .count();
+}
+
 Clock& system_clock() {
   static SystemClock clock;
   return clock;

@@ -21,6 +21,9 @@ class Clock {
   virtual void sleep_for(std::chrono::milliseconds duration) = 0;
 };
 
+/// The monotonic clock in milliseconds; comparable between processes of one boot.
+[[nodiscard]] std::int64_t uptime_ms(Clock& clock);
+
 /// The machine's clock.
 [[nodiscard]] Clock& system_clock();
 

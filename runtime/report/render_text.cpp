@@ -56,6 +56,11 @@ std::string hold_lines(const RunRecord& run) {
 }  // namespace
 
 std::string grade_words(const AccountRecord& account) {
+  if (!account.not_checked.empty()) {
+    std::string parts;
+    for (const std::string& part : account.not_checked) parts += (parts.empty() ? "" : ", ") + part;
+    return fmt::format("mail {}, not checked: {}", account.mail_grade, parts);
+  }
   if (!account.grade.empty()) return account.grade;
   const bool is_on_its_way =
       account.state == "waiting" || account.state == "copying" || account.state == "held";
@@ -93,7 +98,7 @@ std::string render_text(const RunRecord& run) {
         {"account", "wave", "state", "grade", "messages", "carried", "stragglers", "hold"}};
     for (const AccountRecord& account : run.accounts) {
       rows.push_back({printable(account.account, 200), printable(account.wave, 100), account.state,
-                      printable(grade_words(account), 40), count_or_dash(account.messages),
+                      printable(grade_words(account), 80), count_or_dash(account.messages),
                       count_or_dash(account.carried), count_or_dash(account.stragglers),
                       account.held_ms ? show_duration_ms(*account.held_ms) : "-"});
     }

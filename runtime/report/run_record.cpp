@@ -49,10 +49,14 @@ Value to_document(const RunRecord& run) {
   }
   List accounts;
   for (const AccountRecord& account : run.accounts) {
+    List not_checked;
+    for (const std::string& part : account.not_checked) not_checked.push_back(part);
     accounts.push_back(Value::map({{"account", account.account},
                                    {"wave", or_null(account.wave)},
                                    {"state", account.state},
                                    {"grade", or_null(account.grade)},
+                                   {"mail_grade", or_null(account.mail_grade)},
+                                   {"not_checked", std::move(not_checked)},
                                    {"messages", or_null(account.messages)},
                                    {"bytes", or_null(account.bytes)},
                                    {"carried", or_null(account.carried)},

@@ -24,7 +24,9 @@ struct AccountRecord {
   std::string wave = {};
   /// waiting, copying, held, moved, undone, failed, rolled-back
   std::string state = {};
-  std::string grade = {};  ///< empty: not checked
+  std::string grade = {};       ///< empty: not checked
+  std::string mail_grade = {};  ///< of what is carried; another one where a part is not checked
+  std::vector<std::string> not_checked = {};  ///< parts of it without evidence, by name
   std::optional<std::uint64_t> messages = {};
   std::optional<std::uint64_t> bytes = {};
   std::optional<std::uint64_t> carried = {};     ///< messages carried in the hold

@@ -72,6 +72,8 @@ struct World {
   std::array<char, 400> first_violation = {};
   std::array<bool, kWorldAccounts> has_poor_content = {};  ///< grades `poor`
   std::array<bool, kWorldAccounts> has_doubts = {};        ///< grades `investigate`
+  bool has_calendars = false;       ///< at the source, beside the mail: nothing of them is carried
+  bool are_calendars_left = false;  ///< and the plan says so
   /// Per account and kind: a reply was lost, so the next call must be an observation.
   std::array<std::array<bool, 64>, kWorldAccounts + 1> must_look = {};
   std::atomic_flag lock = ATOMIC_FLAG_INIT;
@@ -447,7 +449,13 @@ class WorldDriver final : public step::StepDriver {
         const char* grade = world_.has_poor_content[i] ? "poor"
                             : world_.has_doubts[i]     ? "investigate"
                                                        : "perfect";
-        return ir::Value::map({{"grade", grade}});
+        if (!world_.has_calendars) return ir::Value::map({{"grade", grade}});
+        ir::Value graded =
+            ir::Value::map({{"grade", "not-checked"},
+                            {"mail_grade", grade},
+                            {"not_checked", ir::Value::list({"calendars and contacts"})}});
+        if (world_.are_calendars_left) graded.set("judged", grade);
+        return graded;
       }
       case ir::StepKind::proxy_prepare:
         return ir::Value::map({{"generation", 1}});
