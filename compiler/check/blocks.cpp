@@ -86,6 +86,18 @@ const std::vector<Field>& source_fields() {
              Field{"transport_map", FieldType::path, false, "/etc/postfix/plan_transport"},
              Field{"virtual_alias_map", FieldType::path, false, "/etc/postfix/virtual"},
              Field{"command_directory", FieldType::text, false, ""}}},
+      // A server of calendars and contacts beside Dovecot; plan carries nothing of it.
+      Field{"dav",
+            FieldType::block,
+            false,
+            {},
+            {Field{"server",
+                   FieldType::word,
+                   true,
+                   {},
+                   {},
+                   {"sogo", "radicale", "nextcloud", "baikal", "davical", "other", "none"}},
+             Field{"stays_behind", FieldType::boolean, false, false}}},
   };
   return kFields;
 }

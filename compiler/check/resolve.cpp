@@ -107,6 +107,7 @@ class Resolver {
     plan.source =
         block(plan.source, "dovecot-postfix", plan.source_address, "source", "source.imap");
     plan.target = block(plan.target, "stalwart", plan.target_address, "target", "target.https");
+    resolve_dav(plan);
     Value listener = plan.source["listener"];
     if (listener.is_map() && listener["address"].string_or("").empty())
       listener.set("address", plan.source_address.text);
@@ -131,6 +132,25 @@ class Resolver {
       proxies.push_back(std::move(proxy));
     }
     plan.proxies = std::move(proxies);
+  }
+
+  /// Leaves `dav` in the source's block when there is a server of calendars and contacts: the one
+  /// that the author names, else the one that `plan fetch` saw there.
+  void resolve_dav(Plan& plan) const {
+    const Value given = plan.source["dav"];
+    Value whole = Value::map();
+    for (const auto& [key, value] : plan.source.members()) {
+      if (key != "dav") whole.set(key, value);
+    }
+    plan.source = std::move(whole);
+    if (given.is_map()) {
+      if (given["server"].string_or("none") != "none") plan.source.set("dav", given);
+      return;
+    }
+    if (migration_.lock == nullptr) return;
+    const auto seen = migration_.lock->settings.find("source.dav");
+    if (seen == migration_.lock->settings.end() || seen->second.string_or("").empty()) return;
+    plan.source.set("dav", Value::map({{"server", seen->second}, {"stays_behind", false}}));
   }
 
   void unknown_account(const Named& name, std::string_view what) {

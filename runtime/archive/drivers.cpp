@@ -24,7 +24,6 @@ namespace {
 using ir::Value;
 using step::StepContext;
 
-constexpr std::size_t kDifferencesNamed = 5;
 constexpr std::string_view kAuthority = "authority";  // fact: `source`, or `target` after the flip
 constexpr std::string_view kIsComplete = "delta-complete";  // fact: keys may have been set since
 constexpr std::string_view kHasLived = "has-been-at-target";
@@ -221,33 +220,15 @@ class ArchiveDriver : public step::StepDriver {
         {{"source", source.imap.identity.session_url}, {"login", source.imap.identity.account_id}});
   }
 
-  static std::string summary_of(const GradeReport& report) {
-    if (report.differences.empty())
-      return fmt::format("{} messages, all proved by digest", report.messages);
-    const GradeDifference& first = report.differences.front();
-    return fmt::format("{} difference{}; {}: {}", report.differences_count,
-                       report.differences_count == 1 ? "" : "s", first.where, first.text);
-  }
-
   /// For the diff, where the look at the target is what its calls take.
   void predict_pass(StepContext& context, ir::Observation& seen) const {
     seen_->predict(account_of(context), seen);
     if (context.run_id.empty()) static_cast<void>(world_->account_id(context).has_value());
   }
 
-  /// The summary and the first differences behind it, in one line.
-  static std::string reason_of(const GradeReport& report) {
-    std::string text = summary_of(report);
-    for (std::size_t i = 1; i < std::min(report.differences.size(), kDifferencesNamed); ++i) {
-      const GradeDifference& one = report.differences[i];
-      text += fmt::format("; {}: {} ({})", one.where, one.text, to_string(one.grade));
-    }
-    return text;
-  }
-
   static Error too_low(const GradeReport& report) {
     return Error(errors::grade_too_low,
-                 fmt::format("the grade is {}: {}", to_string(report.grade), reason_of(report)))
+                 fmt::format("the grade is {}: {}", to_string(report.grade), report.reason()))
         .with_blame(Blame::source);
   }
 
@@ -338,7 +319,7 @@ class CopyDriver final : public ArchiveDriver {
     return Value::map({{"messages", report.messages},
                        {"bytes", bytes.value_or(0)},
                        {"grade", to_string(report.grade)},
-                       {"summary", summary_of(report)},
+                       {"summary", report.summary()},
                        {"problems", static_cast<std::int64_t>(last.push.problems.size())}});
   }
 
@@ -494,16 +475,22 @@ class GradeDriver final : public ArchiveDriver {
     PLAN_TRY(has_moved, is_flipped(context));
     seen.standing = has_moved ? ir::Standing::satisfied : ir::Standing::unknowable;
     if (!has_moved) predict_pass(context, seen);
+    if (!source.dav_server.empty())
+      seen.remark = "not checked: calendars and contacts, which stay at " + source.dav_server;
     return seen;
   }
 
+  /// Whether a grade will do is for the one who asked: the engine compares it with `accept`, and
+  /// lets `plan approve` widen that.
   Result<Value> apply(StepContext& context) override {
     PLAN_TRY(path, path_of(context));
+    PLAN_TRY(source, source_of(context));
     if (!std::filesystem::exists(path)) {
       GradeReport nothing{.grade = Grade::not_checked};
       nothing.differences.push_back({Grade::not_checked, "the account", "nothing was copied yet"});
       nothing.differences_count = 1;
-      return outputs_of(nothing);
+      nothing.dav_server = source.dav_server;
+      return nothing.to_value();
     }
     PLAN_TRY(room, open_room(context, true));
     PLAN_TRY(target, open_target(context));
@@ -526,22 +513,14 @@ class GradeDriver final : public ArchiveDriver {
       }
       add_source_findings(report, mail, scripts);
     }
-    return outputs_of(report);
+    report.dav_server = source.dav_server;
+    report.is_dav_left = source.is_dav_left;
+    return report.to_value();
   }
 
   Outcome verify(StepContext& context) override {
     (void)context;
     return {};  // apply is the look from outside
-  }
-
- private:
-  /// Whether a grade will do is for the one who asked: the engine compares it with `accept`, and
-  /// lets `plan approve` widen that.
-  static Value outputs_of(const GradeReport& report) {
-    Value outputs = report.to_value();
-    outputs.set("summary", summary_of(report));
-    outputs.set("reason", reason_of(report));
-    return outputs;
   }
 };
 
@@ -642,9 +621,7 @@ class SweepDriver final : public ArchiveDriver {
   };
 
   static std::int64_t uptime_ms(const StepContext& context) {
-    return std::chrono::duration_cast<std::chrono::milliseconds>(
-               context.clock.now().time_since_epoch())
-        .count();
+    return net::uptime_ms(context.clock);
   }
 
   Result<bool> are_queues_empty(StepContext& context) const {

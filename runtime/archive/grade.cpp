@@ -19,6 +19,9 @@ namespace {
 
 using ir::Value;
 
+constexpr std::string_view kCalendarsAndContacts = "calendars and contacts";
+constexpr std::size_t kDifferencesNamed = 5;
+
 // What is not as a comparison with no difference leaves it.
 constexpr std::string_view kUnsettled =
     "p.is_gone = 1 OR p.state <> 2 OR p.is_proved = 0 OR p.problem IS NOT NULL OR "
@@ -384,18 +387,59 @@ Grade worse(Grade left, Grade right) {
   return static_cast<int>(left) < static_cast<int>(right) ? right : left;
 }
 
+Grade GradeReport::account_grade() const {
+  if (dav_server.empty()) return grade;
+  // What was compared and differs is worse news than what stays behind with the plan's consent.
+  const bool is_worse = grade == Grade::investigate || grade == Grade::poor;
+  return is_dav_left && is_worse ? grade : Grade::not_checked;
+}
+
+std::string GradeReport::summary() const {
+  std::string text;
+  if (!dav_server.empty())
+    text = fmt::format("calendars and contacts not checked, they stay at {}; mail and scripts {}: ",
+                       printable(dav_server, 200), to_string(grade));
+  if (differences.empty()) return text + fmt::format("{} messages, all proved by digest", messages);
+  const GradeDifference& first = differences.front();
+  return text + fmt::format("{} difference{}; {}: {}", differences_count,
+                            differences_count == 1 ? "" : "s", first.where, first.text);
+}
+
+std::string GradeReport::reason() const {
+  std::string text = summary();
+  for (std::size_t i = 1; i < std::min(differences.size(), kDifferencesNamed); ++i) {
+    const GradeDifference& one = differences[i];
+    text += fmt::format("; {}: {} ({})", one.where, one.text, to_string(one.grade));
+  }
+  return text;
+}
+
 ir::Value GradeReport::to_value() const {
   ir::List list;
+  ir::List not_checked;
+  const auto add = [&list](Grade one, std::string_view where, std::string_view text) {
+    list.push_back(ir::Value::map({{"grade", to_string(one)}, {"where", where}, {"text", text}}));
+  };
+  if (!dav_server.empty()) {
+    const std::string text = "are not carried, they stay at " + dav_server;
+    add(Grade::not_checked, kCalendarsAndContacts, text);
+    not_checked.push_back(kCalendarsAndContacts);
+  }
   for (const GradeDifference& difference : differences)
-    list.push_back(ir::Value::map({{"grade", to_string(difference.grade)},
-                                   {"where", difference.where},
-                                   {"text", difference.text}}));
-  return ir::Value::map({{"grade", to_string(grade)},
-                         {"messages", messages},
-                         {"proved", proved},
-                         {"delivered", delivered},
-                         {"differences_count", differences_count},
-                         {"differences", ir::Value(std::move(list))}});
+    add(difference.grade, difference.where, difference.text);
+  ir::Value value =
+      ir::Value::map({{"grade", to_string(account_grade())},
+                      {"mail_grade", to_string(grade)},
+                      {"messages", messages},
+                      {"proved", proved},
+                      {"delivered", delivered},
+                      {"not_checked", std::move(not_checked)},
+                      {"differences_count", differences_count + (dav_server.empty() ? 0 : 1)},
+                      {"differences", ir::Value(std::move(list))},
+                      {"summary", summary()},
+                      {"reason", reason()}});
+  if (!dav_server.empty() && is_dav_left) value.set("judged", to_string(grade));
+  return value;
 }
 
 Result<GradeReport> grade_target(ArchiveFile& archive, const TargetAccount& target,

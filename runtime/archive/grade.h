@@ -47,6 +47,17 @@ struct GradeReport {
   std::uint64_t differences_count = 0;
   std::vector<GradeDifference> differences = {};  ///< the first kDifferencesListed, worst first
   std::uint64_t delivered = 0;                    ///< at the target, not ours, and allowed to be
+  /// The server of calendars and contacts that stay behind; empty: the source has none.
+  std::string dav_server = {};
+  bool is_dav_left = false;  ///< the plan says that they stay
+  /// `grade` is that of mail and scripts; the account's is never better than not-checked while
+  /// calendars and contacts stay behind.
+  [[nodiscard]] Grade account_grade() const;
+  /// One line: how many messages, or the first difference.
+  [[nodiscard]] std::string summary() const;
+  /// The summary and the first differences behind it, in one line.
+  [[nodiscard]] std::string reason() const;
+  /// The outputs of archive.grade.
   [[nodiscard]] ir::Value to_value() const;
 };
 

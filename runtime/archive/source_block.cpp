@@ -76,6 +76,8 @@ Result<AccountSource> account_source(const ir::Value& block, std::string_view ac
     PLAN_TRY_VOID(logins->attempt([&] { return client->authenticate_plain("", login, password); }));
     return std::move(client);
   };
+  source.dav_server = block["dav"]["server"].string_or("");
+  source.is_dav_left = block["dav"]["stays_behind"].bool_or(false);
   return source;
 }
 

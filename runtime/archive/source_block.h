@@ -16,6 +16,8 @@ struct AccountSource {
   ImapSource imap = {};
   SieveSource sieve = {};
   bool has_sieve = false;
+  std::string dav_server = {};  ///< calendars and contacts beside it; empty: it has none
+  bool is_dav_left = false;     ///< the plan says that they stay behind
 };
 
 /// From the connection block `source` of a step. `secrets` must outlive the result; the master

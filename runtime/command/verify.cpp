@@ -24,6 +24,8 @@ struct Graded {
   std::string account = {};
   std::string grade = {};
   std::string detail = {};
+  std::string mail_grade = {};         ///< of what is carried
+  ir::Value not_checked = ir::List();  ///< parts that nothing is carried of
   ir::Value differences = ir::List();  ///< {grade, where, text}, worst first
   std::int64_t differences_count = 0;  ///< also of those that are not in the list
 };
@@ -59,6 +61,8 @@ Graded grade(const ir::StepGraph& graph, ir::StepId id, Session& session,
   if (outputs) {
     graded.grade = (*outputs)["grade"].string_or("not-checked");
     graded.detail = (*outputs)["summary"].string_or("");
+    graded.mail_grade = (*outputs)["mail_grade"].string_or(graded.grade);
+    if ((*outputs)["not_checked"].is_list()) graded.not_checked = (*outputs)["not_checked"];
     graded.differences_count = (*outputs)["differences_count"].integer_or(0);
     if ((*outputs)["differences"].is_list()) graded.differences = (*outputs)["differences"];
   } else {
@@ -138,6 +142,8 @@ ExitCode run_verify(const Invocation& invocation) {
     for (const Graded& g : all) {
       accounts.push_back(ir::Value::map({{"account", g.account},
                                          {"grade", g.grade},
+                                         {"mail_grade", g.mail_grade},
+                                         {"not_checked", g.not_checked},
                                          {"detail", g.detail},
                                          {"differences", g.differences},
                                          {"differences_count", g.differences_count}}));

@@ -13,6 +13,7 @@
 #include "runtime/server/dovecot/drivers.h"
 #include "runtime/server/dovecot/passwd_file.h"
 #include "runtime/server/postfix/alias_table.h"
+#include "runtime/server/source/dav_servers.h"
 #include "runtime/server/source/errors.h"
 #include "runtime/server/source/limits.h"
 #include "runtime/server/source/password_form.h"
@@ -461,6 +462,8 @@ class Survey {
       PLAN_TRY(value, source_.doveconf(fmt::format("plugin/{}", name)));
       if (!value.empty()) settings.set(name, value);
     }
+    PLAN_TRY(dav, dav_servers(source_.host()));
+    if (!dav.empty()) settings.set("dav", dav);
     Value catch_alls = Value::map();
     for (const auto& [domain, members] : roles_.catch_alls) {
       Value names = Value::list();
