@@ -135,7 +135,10 @@ ExitCode run_apply(const Invocation& invocation) {
       return print_error(Error(errors::world_has_drifted, drift_words(drift, changed)), format);
     }
   }
-  if (stop.is_requested()) return ExitCode::stopped;
+  if (stop.is_requested()) {
+    print_not_begun(format, "stopped");
+    return ExitCode::stopped;
+  }
   const diff::ChangeSet changes = changes_of(*review);
   if (format == "text" && invocation.value("--events") != "-" && !standing->is_resumed) {
     if (auto shown = show_changes(changes, "text"); !shown)

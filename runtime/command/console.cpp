@@ -5,6 +5,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstdio>
@@ -24,6 +25,8 @@ namespace plan::command {
 namespace {
 
 constexpr int kLookForStopMs = 100;
+// What the renderings of texts can be laid out in.
+constexpr std::size_t kTextColumnsMin = 40;
 
 // The first failure of a write to stdout; 0 while there is none. Results come from several threads.
 std::atomic<int> result_errno{0};
@@ -116,11 +119,13 @@ void print_document(const ir::Value& document, std::string_view format) {
 
 bool is_terminal(int descriptor) { return isatty(descriptor) == 1; }
 
-std::size_t terminal_width_columns() {
+std::size_t terminal_columns() {
   winsize size{};
-  if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 20) return size.ws_col;
+  if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
   return 120;
 }
+
+std::size_t terminal_width_columns() { return std::max(terminal_columns(), kTextColumnsMin); }
 
 bool ask_yes(std::string_view question, const step::StopSignal& stop) {
   if (!is_terminal(STDIN_FILENO)) {
@@ -144,11 +149,11 @@ std::string run_format(const Invocation& invocation) {
   return format == "json" ? "ndjson" : format;
 }
 
-void print_not_begun(std::string_view format) {
-  print_words("nothing was done\n");
+void print_not_begun(std::string_view format, std::string_view reason) {
+  print_words(reason == kNobodySaidYes ? "nothing was done\n"
+                                       : fmt::format("{}: nothing was done\n", reason));
   if (format == "ndjson")
-    print_result(ir::write_json(
-                     ir::Value::map({{"event", "run-not-begun"}, {"reason", "nobody said yes"}})) +
+    print_result(ir::write_json(ir::Value::map({{"event", "run-not-begun"}, {"reason", reason}})) +
                  "\n");
 }
 
@@ -188,7 +193,7 @@ RunDisplay::RunDisplay(std::string_view format, const std::string& event_file)
     state_->shown = std::make_unique<report::NdjsonLog>(print_result);
   } else if (is_terminal(STDERR_FILENO)) {
     report::TerminalOptions options;
-    options.width_columns = terminal_width_columns();
+    options.width_now = terminal_columns;
     options.has_colour = std::getenv("NO_COLOR") == nullptr;
     state_->shown = std::make_unique<report::TerminalProgress>(print_words, options);
   } else {

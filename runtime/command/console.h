@@ -34,6 +34,9 @@ ExitCode print_error(const Error& error, std::string_view format = "text");
 void print_document(const ir::Value& document, std::string_view format);
 
 [[nodiscard]] bool is_terminal(int descriptor);
+/// As it is now; 120 where there is no terminal.
+[[nodiscard]] std::size_t terminal_columns();
+/// The same for texts that are laid out once: in a narrower terminal than they can be they wrap.
 [[nodiscard]] std::size_t terminal_width_columns();
 
 /// Asks on the terminal; only `yes` is a yes. Without a terminal, or when `stop` is requested, the
@@ -44,8 +47,9 @@ void print_document(const ir::Value& document, std::string_view format);
 /// for print_error and RunDisplay.
 [[nodiscard]] std::string run_format(const Invocation& invocation);
 
-/// Says that nobody said yes; with `ndjson` as an object too.
-void print_not_begun(std::string_view format);
+inline constexpr std::string_view kNobodySaidYes = "nobody said yes";
+/// Says that a run was not begun; with `ndjson` as an object too, with the reason.
+void print_not_begun(std::string_view format, std::string_view reason = kNobodySaidYes);
 
 /// How a run is shown while it goes: `ndjson` is one object a line, else live progress on a
 /// terminal and plain lines elsewhere. Beside that every event goes as a JSON line to `event_file`

@@ -97,7 +97,10 @@ ExitCode run_diff(const Invocation& invocation) {
   const StopOnSignal signals(stop);
   Session session(project->folder, project->compiled.plan->connections);
   Review review = review_project(std::move(*project), session, stop);
-  if (stop.is_requested()) return ExitCode::stopped;
+  if (stop.is_requested()) {
+    print_words("stopped: not everything was looked at\n");
+    return ExitCode::stopped;
+  }
   std::string text;
   if (!output.empty()) text = ir::write_saved_plan(review.saved, &review.digest);
   const diff::ChangeSet changes = changes_of(review);

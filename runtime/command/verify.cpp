@@ -134,7 +134,10 @@ ExitCode run_verify(const Invocation& invocation) {
       });
     }
   }
-  if (stop.is_requested()) return ExitCode::stopped;
+  if (stop.is_requested()) {
+    print_words("stopped: not every account was looked at\n");
+    return ExitCode::stopped;
+  }
   std::sort(all.begin(), all.end(),
             [](const Graded& a, const Graded& b) { return a.account < b.account; });
   if (format == "json") {

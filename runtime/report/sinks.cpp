@@ -167,6 +167,7 @@ void TerminalProgress::on(const Event& event) {
   const std::string line = is_quiet ? std::string() : to_line(event);
   const bool is_due = event.wall_ms - s.drawn_ms >= kRedrawEveryMs || event.wall_ms < s.drawn_ms;
   if (line.empty() && !is_due && !is_ended) return;
+  if (s.options.width_now) s.options.width_columns = s.options.width_now();
   std::string text = s.erase();
   if (!line.empty()) {
     text += s.options.has_colour && !colour.empty() ? colour + line + "\x1b[0m\n" : line + "\n";

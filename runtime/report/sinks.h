@@ -40,7 +40,8 @@ class NdjsonLog final : public EventSink {
 
 struct TerminalOptions {
   std::size_t width_columns = 80;
-  std::size_t rows_max = 12;  ///< running steps shown at once; more are counted
+  std::function<std::size_t()> width_now = {};  ///< asked before each drawing: windows are resized
+  std::size_t rows_max = 12;                    ///< running steps shown at once; more are counted
   bool has_colour = true;
 };
 

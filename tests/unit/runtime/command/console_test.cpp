@@ -4,10 +4,12 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <pty.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <string_view>
 #include <thread>
+#include <utility>
 
 #include "runtime/step/step_driver.h"
 
@@ -40,6 +42,32 @@ class Terminal {
   int master_ = -1;
   bool is_open_ = false;
 };
+
+TEST(TerminalColumns, AreThoseOfTheTerminalHoweverFewTheyAre) {
+  int master = -1;
+  int slave = -1;
+  if (openpty(&master, &slave, nullptr, nullptr, nullptr) != 0)
+    GTEST_SKIP() << "no pseudo-terminal";
+  const int before = dup(STDERR_FILENO);
+  dup2(slave, STDERR_FILENO);
+  close(slave);
+  const auto columns_with = [](unsigned short columns) {
+    winsize size{};
+    size.ws_row = 24;
+    size.ws_col = columns;
+    ioctl(STDERR_FILENO, TIOCSWINSZ, &size);
+    return std::pair(terminal_columns(), terminal_width_columns());
+  };
+  const auto narrow = columns_with(20);
+  const auto wide = columns_with(200);
+  const auto unknown = columns_with(0);
+  dup2(before, STDERR_FILENO);
+  close(before);
+  close(master);
+  EXPECT_EQ(narrow, std::pair(std::size_t{20}, std::size_t{40}));
+  EXPECT_EQ(wide, std::pair(std::size_t{200}, std::size_t{200}));
+  EXPECT_EQ(unknown, std::pair(std::size_t{120}, std::size_t{120}));
+}
 
 TEST(AskYes, OnlyYesIsAYes) {
   const Terminal terminal;

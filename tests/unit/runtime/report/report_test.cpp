@@ -205,6 +205,25 @@ TEST(TerminalTest, no_line_is_wider_than_the_terminal) {
   }
 }
 
+TEST(TerminalTest, follows_a_window_that_gets_narrower) {
+  std::string text;
+  std::size_t columns = 60;
+  TerminalProgress terminal([&](std::string_view part) { text += part; },
+                            {.width_now = [&] { return columns; }, .has_colour = false});
+  const std::string step = "account/" + std::string(30, 'x') + "/copy";
+  terminal.on({kNoon, StepStarted{step, "k", "a", "", 1, false}});
+  EXPECT_NE(text.find("  " + step + "\n"), std::string::npos) << text;
+  text.clear();
+  columns = 20;
+  terminal.on({kNoon + 500, StepProgress{step, "a", 1, 2, "messages", ""}});
+  EXPECT_NE(text.find("\n"), std::string::npos);
+  for (std::size_t begin = text.rfind('J') + 1; begin < text.size();) {
+    const std::size_t end = text.find('\n', begin);
+    EXPECT_LT(end - begin, 20U) << text;
+    begin = end + 1;
+  }
+}
+
 RunRecord sample() {
   RunRecord run;
   run.plan_name = "example.org <script>alert(1)</script>";
