@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 
 #include "compiler/source/check.h"
 #include "compiler/source/text.h"
@@ -58,6 +59,7 @@ class Execution {
           session_.tell_stop([this] { return accounts_held(); });
           drain(DrainReason::stop_signal);
         }
+        look_at_the_journal();
         PLAN_TRY_VOID(look_at_approvals());
         tell_waves();
         begun = dispatch();
@@ -71,11 +73,21 @@ class Execution {
       return std::move(*fatal).while_doing(
           "executing the plan; run the same command again to go on");
     }
-    return conclude();
+    auto result = conclude();
+    if (journal_lost_)
+      return std::move(*journal_lost_)
+          .while_doing("executing the plan; what was done since then is in no journal");
+    return result;
   }
 
  private:
-  enum class DrainReason : std::uint8_t { none, stop_signal, stop_request, stop_rule };
+  enum class DrainReason : std::uint8_t {
+    none,
+    stop_signal,
+    stop_request,
+    stop_rule,
+    journal_lost
+  };
 
   Outcome restore(Recovered recovered) {
     for (const auto& [account, is_moved] : recovered.stale_holds) {
@@ -242,6 +254,17 @@ class Execution {
     return names;
   }
 
+  /// Without a journal nothing new begins; what is held is finished or undone out of what this
+  /// process knows.
+  void look_at_the_journal() {
+    if (journal_lost_) return;
+    auto place = parts_.journal.check_place();
+    if (place) return;
+    journal_lost_ = std::move(place).error();
+    runner_.emit(report::Notice{fmt::format("{}: nothing new begins", journal_lost_->message())});
+    drain(DrainReason::journal_lost);
+  }
+
   void drain(DrainReason reason) {
     if (drain_reason_ == DrainReason::none) drain_reason_ = reason;
     scheduler_.drain();
@@ -406,6 +429,11 @@ class Execution {
       result.message = "no account is held" + again;
       return;
     }
+    if (drain_reason_ == DrainReason::journal_lost) {
+      result.ending = report::Ending::failed;
+      result.message = "the journal was taken away; no account is held";
+      return;
+    }
     if (const auto& stopped = scheduler_.stopped_by()) {
       result.ending = report::Ending::stopped;
       result.message = fmt::format("wave {} was stopped by its rule: {}; no account is held",
@@ -458,6 +486,7 @@ class Execution {
   net::Clock::Monotonic last_unpark_ = {};
   std::int64_t last_request_ = 0;
   DrainReason drain_reason_ = DrainReason::none;
+  std::optional<Error> journal_lost_ = {};
   bool has_other_failure_ = false;
   bool is_parked_told_ = false;
   std::unique_ptr<Workers> workers_ =

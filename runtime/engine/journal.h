@@ -216,6 +216,9 @@ class Journal {
   [[nodiscard]] virtual Outcome lock_for_run() = 0;
   virtual void unlock() = 0;
   [[nodiscard]] virtual bool is_locked_by_somebody() = 0;
+  /// The file is where it was opened. A journal that was taken away takes writes still, but nobody
+  /// will read them: journal-missing.
+  [[nodiscard]] virtual Outcome check_place() = 0;
   /// Begins a run, or goes on with one (same run_id). Stores the graph's document if it is new.
   [[nodiscard]] virtual Outcome begin_run(const RunInfo& run, const ir::StepGraph& graph) = 0;
   [[nodiscard]] virtual Outcome end_run(RunState state, std::string_view message) = 0;

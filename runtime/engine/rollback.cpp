@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <set>
 #include <tuple>
 
@@ -12,6 +13,7 @@
 #include "runtime/engine/kill_point.h"
 #include "runtime/engine/session.h"
 #include "runtime/engine/worker_pool.h"
+#include "runtime/step/errors.h"
 
 namespace plan::engine {
 namespace {
@@ -285,7 +287,11 @@ class Rollback {
     if (auto fatal = session_.fatal()) {
       return std::move(*fatal).while_doing("rolling back; run the same command again to go on");
     }
-    return conclude("");
+    auto result = conclude("");
+    if (journal_lost_)
+      return std::move(*journal_lost_)
+          .while_doing("rolling back; what was undone since then is in no journal");
+    return result;
   }
 
  private:
@@ -294,6 +300,7 @@ class Rollback {
     std::optional<report::Failure> failure = {};
     std::optional<Error> fatal = {};
     bool is_left_held = false;
+    bool is_stopped = false;  ///< before anything of it was undone, because somebody asked
     std::string account = {};
   };
 
@@ -340,6 +347,7 @@ class Rollback {
     std::size_t next = 0;
     std::size_t running = 0;
     bool is_failed = false;
+    bool is_one_stopped = false;
     const std::unique_ptr<Workers> workers = make_workers(options_);
     std::set<std::string> under_way;  // accounts
     while (true) {
@@ -347,7 +355,10 @@ class Rollback {
         session_.tell_stop(
             [&] { return std::vector<std::string>(under_way.begin(), under_way.end()); });
       }
-      const bool may_begin = !is_failed && !parts_.stop.is_requested() && !session_.fatal();
+      if (auto place = parts_.journal.check_place(); !place && !journal_lost_)
+        journal_lost_ = std::move(place).error();
+      const bool may_begin =
+          !is_failed && !journal_lost_ && !parts_.stop.is_requested() && !session_.fatal();
       while (may_begin && next < units.size()) {
         const Unit& unit = units[next];
         // Accounts side by side; a step of its own waits for all newer ones and goes alone.
@@ -371,12 +382,15 @@ class Rollback {
           ++counts_.failed;
           failures_.push_back(std::move(*result.failure));
           if (result.is_left_held) stuck_.push_back(std::move(result.account));
+        } else if (result.is_stopped) {
+          is_one_stopped = true;
         } else if (!result.account.empty()) {
           ++counts_.accounts_moved;
         }
       }
     }
-    is_stopped_ = next < units.size() && parts_.stop.is_requested() && !is_failed;
+    is_stopped_ =
+        (next < units.size() || is_one_stopped) && parts_.stop.is_requested() && !is_failed;
   }
 
   /// The part of the way back that needs no hold. An error leaves the account where it is.
@@ -386,6 +400,10 @@ class Rollback {
       if (ir::info(touched.graph->kind(touched.step)).undo != ir::UndoPolicy::carry_back) continue;
       const Outcome prepared = runner_.prepare_undo(*touched.graph, touched.step);
       if (prepared) continue;
+      if (prepared.error().is(step::errors::stopped) && parts_.stop.is_requested()) {
+        result.is_stopped = true;
+        return false;
+      }
       result.failure = runner_.failure_of(*touched.graph, touched.step, prepared.error());
       runner_.emit(report::StepFailed{*result.failure, true});
       return false;
@@ -475,6 +493,7 @@ class Rollback {
   std::uint64_t total_ = 0;
   bool is_alone_running_ = false;
   bool is_stopped_ = false;
+  std::optional<Error> journal_lost_ = {};
 };
 
 }  // namespace

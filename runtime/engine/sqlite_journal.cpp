@@ -20,6 +20,7 @@
 #include "compiler/source/check.h"
 #include "embedded/engine_schema.h"
 #include "runtime/engine/errors.h"
+#include "runtime/engine/file_place.h"
 #include "runtime/engine/journal.h"
 #include "runtime/engine/later_tables.h"
 #include "runtime/store/errors.h"
@@ -64,7 +65,7 @@ std::optional<std::string> text_of(const ir::Value& value) {
 class SqliteJournal final : public Journal {
  public:
   SqliteJournal(store::Database database, std::string path, net::Clock& clock)
-      : database_(std::move(database)), path_(std::move(path)), clock_(clock) {}
+      : database_(std::move(database)), path_(std::move(path)), place_(path_), clock_(clock) {}
   ~SqliteJournal() override { unlock(); }
 
   Outcome lock_for_run() override {
@@ -95,6 +96,12 @@ class SqliteJournal final : public Journal {
     const bool is_held = ::flock(file, LOCK_SH | LOCK_NB) != 0;
     ::close(file);
     return is_held;
+  }
+
+  Outcome check_place() override {
+    if (place_.is_kept(path_)) return {};
+    return Error(errors::journal_missing,
+                 fmt::format("{} was taken away or replaced while the run went on", path_));
   }
 
   Outcome begin_run(const RunInfo& run, const ir::StepGraph& graph) override {
@@ -647,6 +654,7 @@ class SqliteJournal final : public Journal {
       update_failed_, insert_waiting_, turn_hold_, update_notes_, update_undoing_, update_undone_,
       insert_hold_, update_hold_;
   std::string path_;
+  FilePlace place_;
   net::Clock& clock_;
   std::mutex mutex_;  ///< the connection and what follows
   std::string run_id_;

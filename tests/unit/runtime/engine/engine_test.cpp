@@ -1,5 +1,7 @@
 #include "runtime/engine/engine.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 
 #include "tests/unit/runtime/engine/engine_fixture.h"
@@ -321,6 +323,34 @@ TEST_F(EngineTest, a_stop_request_finishes_the_held_accounts_and_begins_nothing_
       moved_before = started->accounts_moved_before;
   }
   EXPECT_EQ(moved_before, 1U) << "the second run goes on counting";
+}
+
+TEST_F(EngineTest, a_journal_that_is_taken_away_ends_the_run_with_nobody_held) {
+  /// Takes the journal away as soon as the first account is held.
+  class Vandal final : public report::EventSink {
+   public:
+    Vandal(std::string file, report::EventSink& next) : file_(std::move(file)), next_(next) {}
+    void on(const report::Event& event) override {
+      if (std::holds_alternative<report::AccountHeld>(event.what)) unlink(file_.c_str());
+      next_.on(event);
+    }
+
+   private:
+    std::string file_;
+    report::EventSink& next_;
+  };
+  const ir::StepGraph graph = move_graph({.accounts = 4, .parallel = 1});
+  auto journal = open();
+  Vandal sink(folder_.file("journal.sqlite"), events_);
+  const auto result =
+      engine::run({graph, **journal, drivers_, secrets_, clock_, sink, stop_}, options_);
+  ASSERT_FALSE(result);
+  EXPECT_TRUE(result.error().is(errors::journal_missing)) << result.error().to_line();
+  EXPECT_NE(result.error().message().find("journal.sqlite"), std::string::npos);
+  EXPECT_TRUE(world_.accounts[0].is_at_target) << "a held account is finished";
+  EXPECT_FALSE(world_.accounts[1].is_proxy_held) << "and no other is begun";
+  EXPECT_FALSE(world_.accounts[1].is_at_target);
+  EXPECT_EQ(world_.violations, 0U) << world_.first_violation.data();
 }
 
 TEST_F(EngineTest, a_pause_outlives_the_process_that_it_was_asked_of) {

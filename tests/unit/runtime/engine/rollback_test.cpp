@@ -205,6 +205,46 @@ TEST_F(RollbackTest, what_the_way_back_would_carry_is_seen_before_and_one_that_c
   EXPECT_EQ(count_events<report::Notice>(), 1U);
 }
 
+TEST_F(RollbackTest, a_stop_before_an_account_is_held_is_no_failure_of_it) {
+  /// Somebody presses Ctrl-C while what came at the target is carried back.
+  struct Stopped final : step::StepDriver {
+    Stopped(std::shared_ptr<step::StepDriver> under, step::StopSignal& stop)
+        : driver(std::move(under)), stop_(stop) {}
+    Result<ir::Observation> observe(step::StepContext& context) override {
+      return driver->observe(context);
+    }
+    Result<ir::Value> apply(step::StepContext& context) override { return driver->apply(context); }
+    Outcome verify(step::StepContext& context) override { return driver->verify(context); }
+    Outcome before_undo(step::StepContext& context) override {
+      if (context.account != "a1@x" || stop_.is_requested()) return {};
+      stop_.request();
+      return Error(step::errors::stopped, "between two messages").with_retry(Retry::safe);
+    }
+    Outcome undo(step::StepContext& context) override { return driver->undo(context); }
+    std::shared_ptr<step::StepDriver> driver;
+    step::StopSignal& stop_;
+  };
+  drivers_.add(ir::StepKind::archive_delta,
+               std::make_shared<Stopped>(std::make_shared<test::WorldDriver>(world_), stop_));
+  const auto graph = move_graph({.accounts = 3, .parallel = 1, .has_point_before_finalize = true});
+  world_.has_poor_content[2] = true;  // nothing is finalized
+  ASSERT_EQ(run(graph)->ending, Ending::failed);
+  const auto stopped = back(graph, OfWave{"rest"});
+  ASSERT_TRUE(stopped) << stopped.error().to_line();
+  EXPECT_EQ(stopped->ending, Ending::stopped) << stopped->message;
+  EXPECT_TRUE(stopped->failures.empty());
+  EXPECT_TRUE(stopped->accounts_held.empty());
+  EXPECT_TRUE(world_.accounts[1].is_at_target) << "it was never held";
+  step::StopSignal go;
+  auto journal = open();
+  const auto again = roll_back({graph, **journal, drivers_, secrets_, clock_, events_, go},
+                               options_, OfWave{"rest"});
+  ASSERT_TRUE(again) << again.error().to_line();
+  EXPECT_EQ(again->ending, Ending::finished) << again->message;
+  EXPECT_FALSE(world_.accounts[0].is_at_target);
+  EXPECT_FALSE(world_.accounts[1].is_at_target);
+}
+
 TEST_F(RollbackTest, the_rollback_plan_names_the_steps_newest_first) {
   world_.has_poor_content[2] = true;
   ASSERT_TRUE(run(move_graph()));
