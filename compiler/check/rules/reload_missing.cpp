@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
+#include <cstdint>
 #include <set>
+#include <string>
+#include <vector>
 
 #include "compiler/check/graph_view.h"
 #include "compiler/source/text.h"
@@ -51,23 +53,44 @@ std::string_view action_for(const TargetWrite& write) {
   return {};
 }
 
+/// The actions that have to run after each step: one bit an action, in the order of `actions`. One
+/// pass against the order of the graph, however many actions there are.
+std::vector<std::uint64_t> actions_after(const ir::StepGraph& graph,
+                                         std::vector<std::string>& actions) {
+  std::vector<std::uint64_t> after(graph.size());
+  const auto bit_of = [&](ir::StepId step) -> std::uint64_t {
+    if (graph.kind(step) != ir::StepKind::admin_action) return 0;
+    std::string name(graph.argument(step, "action").string_or(""));
+    auto at = std::find(actions.begin(), actions.end(), name);
+    // The actions that make anything live are fewer than ten.
+    if (at == actions.end() && actions.size() >= 64) return 0;
+    if (at == actions.end()) at = actions.insert(actions.end(), std::move(name));
+    return std::uint64_t{1} << static_cast<unsigned>(at - actions.begin());
+  };
+  const std::vector<ir::StepId>& order = graph.order();
+  for (auto step = order.rbegin(); step != order.rend(); ++step) {
+    const std::uint64_t all = after[ir::index(*step)] | bit_of(*step);
+    if (all == 0) continue;
+    for (const ir::StepId earlier : graph.after(*step)) {
+      if (!graph.is_soft(earlier, *step)) after[ir::index(earlier)] |= all;
+    }
+  }
+  return after;
+}
+
 }  // namespace
 
 void reload_missing(const GraphView& view, Sink& sink) {
   const ir::StepGraph& graph = view.graph();
-  std::map<std::string, std::vector<bool>> live;  // by action: what is done before one of them
-  for (const ir::StepId step : view.of_kind(ir::StepKind::admin_action)) {
-    const std::vector<bool> needs = view.needs_of(step);
-    std::vector<bool>& all = live[std::string(graph.arguments(step)["action"].string_or(""))];
-    all.resize(graph.size());
-    for (std::size_t i = 0; i < needs.size(); ++i) all[i] = all[i] || needs[i];
-  }
+  std::vector<std::string> actions;
+  const std::vector<std::uint64_t> after = actions_after(graph, actions);
   std::set<const ir::StepShape*> said;
   for (const TargetWrite& write : view.writes()) {
     const std::string_view action = action_for(write);
     if (action.empty() || said.contains(&graph.shape(write.step))) continue;
-    const auto found = live.find(std::string(action));
-    if (found != live.end() && found->second[ir::index(write.step)]) continue;
+    const auto found = std::find(actions.begin(), actions.end(), action);
+    const auto bit = static_cast<unsigned>(found - actions.begin());
+    if (found != actions.end() && (after[ir::index(write.step)] >> bit & 1U) != 0) continue;
     said.insert(&graph.shape(write.step));
     auto report = sink.report(
         Kind::reload_missing, graph.origin(write.step),
