@@ -58,7 +58,7 @@ class PlanReader {
     if (!read_procedure()) return std::move(plan_);
     const bool is_own_module = !plan_.use.text.starts_with("std/");
     plan_.is_of_store =
-        plan_.use.text == kStoreMove ||
+        plan_.use.text == kStoreMove || meant_ == kStoreMove ||
         (is_own_module && (tree_->find("dump") != nullptr || tree_->find("store") != nullptr));
     const std::vector<std::string_view>& keys = plan_.is_of_store ? store_plan_keys() : kPlanKeys;
     for (const Entry& entry : tree_->entries) {
@@ -159,10 +159,13 @@ class PlanReader {
     }
     auto report = sink_.report(Kind::unknown_procedure, node->span,
                                fmt::format("there is no procedure `{}`", printable(*text, 80)));
-    if (const auto near = nearest(*text, kProcedures))
-      report.label(fmt::format("did you mean `{}`?", *near));
     report.help(std::string(kProceduresHelp));
-    return false;
+    const auto near = nearest(*text, kProcedures);
+    if (!near) return false;
+    // The rest is read as a plan of the one that was meant: all mistakes at once.
+    report.label(fmt::format("did you mean `{}`?", *near));
+    meant_ = *near;
+    return true;
   }
 
   void read_addresses() {
@@ -568,6 +571,7 @@ class PlanReader {
     }
   }
 
+  std::string_view meant_ = {};  // the procedure that a misspelt one is near to
   std::shared_ptr<const Node> tree_;
   Sink& sink_;
   syntax::Scope scope_;
