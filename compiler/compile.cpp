@@ -124,6 +124,7 @@ class Compilation {
     if (!graph) return;
     check::check_graph_rules(migration.plan, *graph, sink_);
     if (input_.schema != nullptr) {
+      report_unknown_constructs(*input_.schema, migration.plan.place("target"), sink_);
       check_target_values(*graph, *input_.schema, migration.plan, sink_);
     } else if (!migration.plan.is_of_store) {
       sink_
@@ -131,6 +132,7 @@ class Compilation {
                   "the target's schema is not in the cache")
           .label("values for its objects are not checked")
           .help("`plan fetch` brings it");
+      check_secret_names(*graph, sink_);
     }
     flow::report_mail_flow(*graph, migration.plan.use.span, sink_);
     if (!sink_.has_errors()) result_.graph = std::move(*graph);

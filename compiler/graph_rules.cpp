@@ -2,7 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
 #include <set>
+#include <string>
 #include <vector>
 
 #include "compiler/schema/check_value.h"
@@ -15,8 +18,65 @@ using ir::StepKind;
 
 // Steps of one shape differ in names only: this many of them are looked at.
 constexpr std::size_t kStepsOfShapeMax = 200;
+constexpr std::size_t kUnknownShownMax = 5;
+
+// What the real schema documents call the members that hold secrets (a test compares).
+constexpr std::array<std::string_view, 5> kSecretNames = {"secret", "currentSecret", "accountKey",
+                                                          "eabHmacKey", "otpCode"};
+
+/// Name of a member with a secret that is not called like one, or empty.
+std::string misplaced_secret(const ir::Value& value, std::string_view name) {
+  if (value.is_secret())
+    return std::find(kSecretNames.begin(), kSecretNames.end(), name) != kSecretNames.end()
+               ? std::string()
+               : std::string(name);
+  for (const ir::Value& item : value.items()) {
+    if (std::string found = misplaced_secret(item, name); !found.empty()) return found;
+  }
+  for (const auto& [key, member] : value.members()) {
+    if (std::string found = misplaced_secret(member, key); !found.empty()) return found;
+  }
+  return {};
+}
 
 }  // namespace
+
+std::span<const std::string_view> secret_names() { return kSecretNames; }
+
+void check_secret_names(const ir::StepGraph& graph, Sink& sink) {
+  std::vector<std::size_t> seen(graph.shapes().size());
+  std::set<const ir::StepShape*> said;
+  for (std::size_t i = 0; i < graph.size(); ++i) {
+    const auto step = static_cast<ir::StepId>(i);
+    const StepKind kind = graph.kind(step);
+    if (kind != StepKind::admin_upsert && kind != StepKind::admin_update) continue;
+    const ir::StepShape* shape = &graph.shape(step);
+    if (seen[static_cast<std::size_t>(shape - graph.shapes().data())]++ >= kStepsOfShapeMax)
+      continue;
+    const std::string name = misplaced_secret(graph.argument(step, "set"), "set");
+    if (name.empty() || !said.insert(shape).second) continue;
+    sink.report(Kind::expression_type, graph.origin(step),
+                fmt::format("a secret cannot become `{}` of {}", printable(name, 60),
+                            printable(graph.argument(step, "object").string_or(""), 60)))
+        .label("without the target's schema only the names of members say which of them are secret")
+        .help("`plan fetch` brings the schema; a secret goes into a member called `secret`");
+  }
+}
+
+void report_unknown_constructs(const schema::Schema& schema, Span place, Sink& sink) {
+  const std::vector<std::string>& unknown = schema.warnings();
+  if (unknown.empty()) return;
+  auto report = sink.report(
+      Kind::schema_missing, place,
+      fmt::format("the target's schema has {} {} that this version of plan does not know",
+                  show_count(unknown.size()), unknown.size() == 1 ? "construct" : "constructs"));
+  report.label("values there are taken as they are");
+  for (std::size_t i = 0; i < std::min(unknown.size(), kUnknownShownMax); ++i)
+    report.note({}, printable(unknown[i], 200));
+  if (unknown.size() > kUnknownShownMax)
+    report.note({}, fmt::format("and {} more", show_count(unknown.size() - kUnknownShownMax)));
+  report.help("try the plan with `plan rehearse`, and look for a newer plan");
+}
 
 void check_target_values(const ir::StepGraph& graph, const schema::Schema& schema,
                          const check::Plan& plan, Sink& sink) {

@@ -1,4 +1,7 @@
 #pragma once
+#include <span>
+#include <string_view>
+
 #include "compiler/check/plan.h"
 #include "compiler/ir/step_graph.h"
 #include "compiler/schema/schema.h"
@@ -8,5 +11,14 @@ namespace plan {
 /// Every value that a step would write to an object of the target, against the server's schema.
 void check_target_values(const ir::StepGraph& graph, const schema::Schema& schema,
                          const check::Plan& plan, Sink& sink);
+
+/// What a later server's schema has that this program does not know: said, because values there are
+/// not checked.
+void report_unknown_constructs(const schema::Schema& schema, Span place, Sink& sink);
+
+/// Where there is no schema: secrets may flow only into members that are called as the server calls
+/// its secrets.
+void check_secret_names(const ir::StepGraph& graph, Sink& sink);
+[[nodiscard]] std::span<const std::string_view> secret_names();
 
 }  // namespace plan

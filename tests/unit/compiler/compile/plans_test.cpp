@@ -5,10 +5,13 @@
 #include <algorithm>
 #include <filesystem>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
+#include "compiler/graph_rules.h"
 #include "compiler/ir/digest.h"
+#include "compiler/ir/json.h"
 #include "tests/support/repository.h"
 #include "tests/support/shared_data.h"
 #include "tests/unit/compiler/compile/golden_case.h"
@@ -79,17 +82,24 @@ std::string lock_of(const std::string& plan, const std::string& plan_text) {
   return text + "digest " + ir::sha256(text).hex() + "\n";
 }
 
+CompileResult compile_with(const std::string& plan, std::string text, const schema::Schema& schema,
+                           const std::string& module = {}) {
+  CompileInput input;
+  input.plan_name = plan;
+  input.lock_text = lock_of(plan, text);
+  input.plan_text = std::move(text);
+  input.schema = &schema;
+  if (!module.empty())
+    input.file_text = [module](const std::string&) -> Result<std::string> { return module; };
+  return compile(std::move(input));
+}
+
 void compiles(const schema::Schema& schema) {
   const std::vector<std::string> all = plans();
   EXPECT_GE(all.size(), 3U);
   for (const std::string& plan : all) {
     ASSERT_TRUE(worlds().contains(plan)) << plan << " has no world in this test";
-    CompileInput input;
-    input.plan_name = plan;
-    input.plan_text = read_all(test::repository() / plan);
-    input.lock_text = lock_of(plan, input.plan_text);
-    input.schema = &schema;
-    const CompileResult result = compile(std::move(input));
+    const CompileResult result = compile_with(plan, read_all(test::repository() / plan), schema);
     EXPECT_TRUE(result.graph.has_value()) << plan << "\n" << rendered(result);
     EXPECT_FALSE(result.has_errors()) << plan << "\n" << rendered(result);
   }
@@ -104,6 +114,84 @@ TEST_P(RealDocuments, AreThoseThatEveryPlanCompilesAgainst) {
   const auto schema = schema::Schema::read(test::unzipped(path));
   ASSERT_TRUE(schema) << schema.error().to_line();
   compiles(*schema);
+}
+
+/// The modules that no procedure uses by itself, in a module of the operator's own.
+constexpr const char* kServerModule =
+    "module mine\n"
+    "use std/dkim as org { domain = \"example.org\", selector = \"mail\", private_key = key }\n"
+    "use std/dkim as org-ed { domain = \"example.org\", selector = \"ed\", private_key = key, "
+    "algorithm = \"Dkim1Ed25519Sha256\" }\n"
+    "use std/dovecot-postfix\n"
+    "input key : secret\n";
+
+TEST_P(RealDocuments, TakeTheModulesForTheServer) {
+  PLAN_SHARED(path, std::string("data/schema/stalwart-") + GetParam() + ".schema.json.gz");
+  const auto schema = schema::Schema::read(test::unzipped(path));
+  ASSERT_TRUE(schema) << schema.error().to_line();
+  const std::string plan = "plans/dovecot-postfix.yaml";
+  const std::string own =
+      "use: {module: ./mine.plan, with: {key: !secret file:secrets/dkim.pem}}  #";
+  std::string text = read_all(test::repository() / plan);
+  text.replace(text.find("use: "), 5, own);
+  const CompileResult result = compile_with(plan, text, *schema, kServerModule);
+  ASSERT_TRUE(result.graph.has_value()) << rendered(result);
+  const ir::StepGraph& graph = *result.graph;
+  for (const char* id :
+       {"org/domain", "org/key", "org/caches", "org-ed/key", "target/domain/example.org"})
+    EXPECT_TRUE(graph.find(id).has_value()) << id;
+  // The domain is not made before its keys are its administrator's.
+  const auto place = [&](const char* id) {
+    return std::find(graph.order().begin(), graph.order().end(), *graph.find(id));
+  };
+  EXPECT_LT(place("org/domain"), place("target/domain/example.org"));
+  EXPECT_EQ(graph.arguments(*graph.find("org/key"))["match"]["domainId"].as_output().step,
+            "org/domain");
+}
+
+void collect_secrets(const ir::Value& value, std::set<std::string>& names) {
+  for (const auto& [name, member] : value.members()) {
+    const std::string_view format = member["type"]["format"].string_or("");
+    if (format == "secret" || format == "secretText") names.insert(name);
+    collect_secrets(member, names);
+  }
+  for (const ir::Value& item : value.items()) collect_secrets(item, names);
+}
+
+TEST_P(RealDocuments, CallTheirSecretsAsTheCheckWithoutASchemaDoes) {
+  PLAN_SHARED(path, std::string("data/schema/stalwart-") + GetParam() + ".schema.json.gz");
+  const auto document = ir::parse_json(test::unzipped(path));
+  ASSERT_TRUE(document) << document.error().to_line();
+  std::set<std::string> names;
+  collect_secrets((*document)["fields"], names);
+  ASSERT_FALSE(names.empty());
+  for (const std::string_view known : secret_names()) names.erase(std::string(known));
+  EXPECT_TRUE(names.empty()) << *names.begin();
+}
+
+TEST_P(RealDocuments, OfALaterServerMayHaveWhatNobodyKnowsYet) {
+  PLAN_SHARED(path, std::string("data/schema/stalwart-") + GetParam() + ".schema.json.gz");
+  auto document = ir::parse_json(test::unzipped(path));
+  ASSERT_TRUE(document) << document.error().to_line();
+  ir::Value* domain = document->as_map().find("fields")->as_map().find("x:Domain");
+  ASSERT_NE(domain, nullptr);
+  domain->as_map()
+      .find("properties")
+      ->as_map()
+      .set("orbit", ir::Value::map({{"description", "where it is"},
+                                    {"type", ir::Value::map({{"type", "ellipse"}})},
+                                    {"update", "mutable"}}));
+  const auto schema = schema::Schema::load(*document);
+  ASSERT_TRUE(schema) << schema.error().to_line();
+  const std::string plan = "plans/dovecot-postfix.yaml";
+  const CompileResult result = compile_with(plan, read_all(test::repository() / plan), *schema);
+  EXPECT_TRUE(result.graph.has_value()) << rendered(result);
+  EXPECT_NE(rendered(result).find("the target's schema has 1 construct that this version of plan "
+                                  "does not know [schema-missing]"),
+            std::string::npos)
+      << rendered(result);
+  EXPECT_NE(rendered(result).find("x:Domain.orbit: unknown type `ellipse`"), std::string::npos)
+      << rendered(result);
 }
 
 INSTANTIATE_TEST_SUITE_P(AllVersions, RealDocuments,
