@@ -22,12 +22,14 @@ IS_LONG = os.environ.get("PLAN_LONG") == "1"
 KILLED = -9
 
 
-def begin(folder, name):
+def begin(folder, name, is_by_server=False):
     work = folder / name
     work.mkdir()
     server = store_server.Server(work)
+    (work / "new.json").write_text(json.dumps({"@type": "Sqlite", "path": f"{work}/new.sqlite3"}))
+    by = f"by: server, config: {work}/new.json, " if is_by_server else ""
     server.write_plan(f'  - {{of: target, subspaces: all, to: "target:{work}/dump", when: stopped}}',
-                      f"store: {{to: {{sqlite: {work}/new.sqlite3}}}}")
+                      f"store: {{{by}to: {{sqlite: {work}/new.sqlite3}}}}")
     done = server.plan("fetch")
     assert done.returncode == 0, done.stdout
     return server
@@ -49,9 +51,9 @@ def is_moved(server, before):
     return "a note of the import is left" if notes else ""
 
 
-def killed_at(folder, point, number):
+def killed_at(folder, point, number, is_by_server=False):
     """False: this point is not passed so often."""
-    server = begin(folder, "move")
+    server = begin(folder, "move", is_by_server)
     try:
         before = server.digest()
         first = server.plan("apply", "migration.yaml", "--yes", variables={"PLAN_KILL_POINT": f"{point}:{number}"})
@@ -108,6 +110,11 @@ def apply_goes_on_inside_dump_and_import(folder):
     at_all(folder, [PARTS], killed_at, 1 if IS_LONG else 5, 7)
 
 
+def apply_goes_on_with_the_servers_own_import(folder):
+    """Killed before and behind every effect: what the server's program imported twice would be twice there."""
+    at_all(folder, ["journal.after-intent", "driver.after-apply"], lambda *at: killed_at(*at, is_by_server=True), 1 if IS_LONG else 2, 5)
+
+
 def rollback_goes_on(folder):
     at_all(folder, UNDO_POINTS, undo_killed_at, 1 if IS_LONG else 2, 5)
 
@@ -117,7 +124,8 @@ def main():
         print("skipped store move, killed: " + ("PLAN is not set" if "PLAN" not in os.environ else "this clone has no ../shared/data/stores"))
         return 0
     failed = 0
-    for test in (apply_goes_on_behind_every_step, apply_goes_on_inside_dump_and_import, rollback_goes_on):
+    for test in (apply_goes_on_behind_every_step, apply_goes_on_inside_dump_and_import, apply_goes_on_with_the_servers_own_import,
+                 rollback_goes_on):
         name = "store move, killed: " + test.__name__.replace("_", " ")
         with tempfile.TemporaryDirectory(prefix="plan-store-") as folder:
             try:
