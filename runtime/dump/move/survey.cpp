@@ -47,6 +47,12 @@ Result<Value> survey_store(const Value& target, const std::vector<std::string>& 
   measurements.push_back(
       measured("store/from/bytes", from && from->is_there ? Value(from->bytes) : Value(), "bytes",
                from ? "size of the store" : "cannot be told: " + from.error().to_line()));
+  if (from && !from->nodes.empty()) {
+    Value nodes = Value::list();
+    for (const std::string& node : from->nodes) nodes.push_back(node);
+    measurements.push_back(
+        measured("store/from/nodes", std::move(nodes), "hosts", "node leases in subspace g"));
+  }
   const auto disk = [&](const std::string& what, const std::string& path) {
     const auto seen = move->disk_of(path);
     measurements.push_back(measured(what + "/free", seen ? Value(seen->free) : Value(), "bytes",

@@ -4,7 +4,9 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <set>
 
+#include "compiler/source/text.h"
 #include "runtime/dump/store/dump_source.h"
 #include "runtime/dump/store/errors.h"
 #include "runtime/dump/store/import_store.h"
@@ -12,6 +14,7 @@
 #include "runtime/dump/store/stopped.h"
 #include "runtime/dump/store/store_reader.h"
 #include "runtime/dump/store/store_writer.h"
+#include "runtime/dump/subspace.h"
 
 namespace plan::dump {
 namespace {
@@ -84,6 +87,26 @@ Outcome remove_files(const StoreAddress& address) {
   return Error(errors::store_in_use, fmt::format("{}: {}", address.name(), code.message()));
 }
 
+/// A key of g with the lease of a node; its value is a time (u64) and the name of the host.
+bool is_node_lease(std::string_view key) {
+  return key.size() == 6 && key.starts_with("\xFF\xFF\xFF\xFF");
+}
+
+Result<std::vector<std::string>> nodes_of_store(StoreReader& reader) {
+  constexpr std::size_t kTimeBytes = 8;
+  constexpr std::size_t kNodesMax = 64;
+  std::set<std::string> nodes;
+  PLAN_TRY(cursor, reader.open('g'));
+  Record record;
+  while (cursor != nullptr) {
+    PLAN_TRY(has_row, cursor->next(record));
+    if (!has_row || nodes.size() >= kNodesMax) break;
+    if (is_node_lease(record.key) && record.value.size() > kTimeBytes)
+      nodes.insert(printable(record.value.substr(kTimeBytes), 255));
+  }
+  return std::vector<std::string>(nodes.begin(), nodes.end());
+}
+
 }  // namespace
 
 Result<StoreLook> look_at_store(const StoreAddress& address) {
@@ -111,6 +134,10 @@ Result<StoreLook> look_at_store(const StoreAddress& address) {
     look.schema = *schema;
   } else if (!schema.error().is(errors::store_has_no_schema)) {
     return std::move(schema).error();
+  }
+  if (look.schema == kSchema16) {
+    PLAN_TRY(nodes, nodes_of_store(*reader));
+    look.nodes = std::move(nodes);
   }
   return look;
 }
@@ -158,12 +185,15 @@ Result<TakenBack> take_back_import(const StoreAddress& address, const std::strin
 }
 
 ir::Value to_value(const StoreLook& look) {
+  ir::Value nodes = ir::Value::list();
+  for (const std::string& node : look.nodes) nodes.push_back(node);
   return ir::Value::map({{"store", look.name},
                          {"kind", to_string(look.kind)},
                          {"is_there", look.is_there},
                          {"schema", look.schema},
                          {"filled", std::string(look.filled.begin(), look.filled.end())},
-                         {"bytes", look.bytes}});
+                         {"bytes", look.bytes},
+                         {"nodes", std::move(nodes)}});
 }
 
 StoreLook store_look_from(const ir::Value& value) {
@@ -178,6 +208,7 @@ StoreLook store_look_from(const ir::Value& value) {
   const std::string_view filled = value["filled"].string_or("");
   look.filled.assign(filled.begin(), filled.end());
   look.bytes = static_cast<std::uint64_t>(value["bytes"].integer_or(0));
+  for (const ir::Value& node : value["nodes"].items()) look.nodes.emplace_back(node.string_or(""));
   return look;
 }
 

@@ -17,6 +17,8 @@ struct StoreLook {
   std::uint32_t schema = 0;       ///< 0: it has no row that says so, no server starts on it
   std::vector<char> filled = {};  ///< subspaces that hold any row
   std::uint64_t bytes = 0;        ///< on disk, as the database tells
+  /// Hosts that have a lease in subspace g (0.16): every one that ever opened the store, by name.
+  std::vector<std::string> nodes = {};
   [[nodiscard]] bool is_empty() const { return filled.empty(); }
 };
 

@@ -13,6 +13,7 @@
 #include "runtime/dump/store/export_store.h"
 #include "runtime/dump/store/import_store.h"
 #include "runtime/dump/store/sql_connections.h"
+#include "runtime/dump/store/store_look.h"
 #include "runtime/dump/store/store_reader.h"
 #include "runtime/dump/store/store_writer.h"
 #include "runtime/dump/subspace.h"
@@ -248,6 +249,26 @@ TEST_F(TransferTest, a_row_changed_in_the_target_is_found_when_reading_back) {
     ASSERT_FALSE(outcome) << sabotage;
     EXPECT_TRUE(outcome.error().is(errors::import_differs)) << outcome.error().to_line();
   }
+}
+
+/// Who else may have the store open: every host that ever did has left a lease.
+TEST_F(TransferTest, the_hosts_that_opened_a_store_are_named) {
+  const StoreAddress address = sqlite_at(folder_.file("store.sqlite"));
+  ASSERT_TRUE(import_store(address, {.folder = dump_}));
+  const auto alone = look_at_store(address);
+  ASSERT_TRUE(alone) << alone.error().to_line();
+  EXPECT_EQ(alone->nodes, std::vector<std::string>{"mx.example.org"});
+  {
+    auto database = store::Database::open(address.path, {});
+    ASSERT_TRUE(database &&
+                // A time, and mx2.example.org.
+                database->execute("INSERT INTO g VALUES (x'FFFFFFFF0007', x'000000006B0405B3"
+                                  "6D78322E6578616D706C652E6F7267')"));
+  }
+  const auto both = look_at_store(address);
+  ASSERT_TRUE(both) << both.error().to_line();
+  EXPECT_EQ(store_look_from(to_value(*both)).nodes,
+            (std::vector<std::string>{"mx.example.org", "mx2.example.org"}));
 }
 
 TEST_F(TransferTest, negative_counters_are_kept) {
