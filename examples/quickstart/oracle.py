@@ -116,7 +116,8 @@ def trace(content):
 def ways(copies):
     """What tells the copies of one message apart: a copy that `plan` made has every byte of the first, a server that delivered
     the message again has noted that."""
-    return "".join(f"\n    {mailbox} {sorted(m['flags'])} {m['sha256'][:12]} " + " / ".join(m.get("trace", [])) for mailbox, m in copies)
+    return "".join(f"\n    {mailbox} {sorted(m['flags'])} {m['sha256'][:12]} " + " / ".join(m["trace"])
+                   for mailbox, m in copies if "trace" in m)
 
 
 def source_queue():
