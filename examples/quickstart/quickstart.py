@@ -24,6 +24,7 @@ from world import say
 
 PLAN = os.environ.get("PLAN", "plan")
 ADMIN_PASSWORD = "admin-Passw0rd-0fTheQuickstart"
+EDGE_TOKEN = "token-of-edge1-0123456789"
 
 
 class Migration:
@@ -60,7 +61,7 @@ class Migration:
         (self.work / "proxy").mkdir()
         secrets = self.work / "secrets"
         secrets.mkdir(mode=0o700)
-        for name, text in {"vmadmin": world.MASTER[1], "admin": ADMIN_PASSWORD, "edge1": "token-of-edge1-0123456789"}.items():
+        for name, text in {"vmadmin": world.MASTER[1], "admin": ADMIN_PASSWORD, "edge1": EDGE_TOKEN}.items():
             (secrets / name).write_text(text + "\n")
             (secrets / name).chmod(0o600)
         for name in ("migration.yaml", "point_public_name.py"):
