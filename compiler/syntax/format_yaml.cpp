@@ -20,11 +20,8 @@ bool is_plain_safe(std::string_view text, bool is_flow) {
   if (text.find(": ") != std::string_view::npos || text.find(" #") != std::string_view::npos)
     return false;
   if (text.starts_with("---") || text.starts_with("...")) return false;
-  return !is_flow || text.find_first_of(",[]{}:#") == std::string_view::npos ||
-         // A colon inside a word is no indicator.
-         (text.find_first_of(",[]{}#") == std::string_view::npos &&
-          text.find(':') != std::string_view::npos && text.find(": ") == std::string_view::npos &&
-          text.front() != ':');
+  // yaml-cpp ends a scalar of a flow at each of these. A colon inside a word is no indicator.
+  return !is_flow || text.find_first_of(",?[]{}#") == std::string_view::npos;
 }
 
 bool is_null_word(std::string_view text) {

@@ -128,6 +128,16 @@ step a/{} for x in rows : kind.of {
 )");
 }
 
+TEST(Format, AQuestionMarkInAListOfOneLineIsQuoted) {
+  SourceSet sources;
+  Sink sink;
+  const FileId file =
+      sources.add("a.plan", "plan = 1\na = { b = secret \"env:?B\", c = \"x?y\" }\n");
+  const auto written = syntax::format_source(sources, file, syntax::Language::yaml, sink);
+  ASSERT_TRUE(written.text);
+  EXPECT_EQ(*written.text, "plan: 1\na: {b: !secret \"env:?B\", c: \"x?y\"}\n");
+}
+
 TEST(Format, ACommentBehindAUseStaysThere) {
   const std::string module = R"(module m
 use std/x # why
