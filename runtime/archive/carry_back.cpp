@@ -10,6 +10,7 @@
 #include "runtime/archive/digest.h"
 #include "runtime/archive/errors.h"
 #include "runtime/archive/limits.h"
+#include "runtime/archive/open_appends.h"
 #include "runtime/archive/provenance.h"
 #include "runtime/archive/source_writer.h"
 #include "runtime/net/clock.h"
@@ -78,6 +79,9 @@ class Carrier {
   /// One round. True: nothing is left to do.
   Result<bool> carry_once() {
     if (!options_.is_dry) {
+      PLAN_TRY_VOID(settle_open_appends(
+          archive_, source_.imap,
+          {.quiet = options_.quiet, .is_stop_requested = options_.is_stop_requested}));
       PLAN_TRY(read, import_imap(archive_, source_.imap,
                                  {.is_stop_requested = options_.is_stop_requested}));
       kill_point("source-read");
@@ -406,10 +410,11 @@ class Carrier {
       }
       ++(placement.is_new ? report_.arrived : report_.moved);
       report_.bytes += batch[index].body.size();
-      if (answer->uid == 0) continue;  // no UIDPLUS: found by digest
       PLAN_TRY(keep,
                database_.prepare("UPDATE plan_carried SET uidvalidity = ?, uid = ? WHERE id = ?"));
       keep.bind(1, std::int64_t{answer->uid_validity}).bind(2, std::int64_t{answer->uid});
+      // Without UIDPLUS it is found by digest, and that it was answered is still known.
+      if (answer->uid == 0) keep.bind(1, std::int64_t{0}).bind_null(2);
       keep.bind(3, rows[index]);
       PLAN_TRY_VOID(keep.run());
     }

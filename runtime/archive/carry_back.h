@@ -1,4 +1,5 @@
 #pragma once
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -34,6 +35,9 @@ struct CarryOptions {
   /// null: every call begins with a list. Without it, or when the target cannot tell any more what
   /// changed, the list is made anew.
   TargetSnapshot* snapshot = nullptr;
+  /// How long a mailbox must not have changed after an append without an answer
+  /// (settle_open_appends).
+  std::chrono::milliseconds quiet{3000};
   /// Called at each border between a durable write and an effect: where a crash test ends the
   /// process.
   std::function<void(const char* place)> kill_point = {};

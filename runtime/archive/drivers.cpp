@@ -13,6 +13,7 @@
 #include "runtime/archive/grade.h"
 #include "runtime/archive/kept_snapshots.h"
 #include "runtime/archive/limits.h"
+#include "runtime/archive/open_appends.h"
 #include "runtime/archive/provenance.h"
 #include "runtime/archive/push_jmap.h"
 #include "runtime/archive/source_block.h"
@@ -156,6 +157,8 @@ class ArchiveDriver : public step::StepDriver {
                       bool is_source_authority, bool is_held = false) const {
     Passed passed;
     const auto is_stopped = [&context] { return context.stop.is_requested(); };
+    PLAN_TRY_VOID(
+        settle_open_appends(room.archive, room.source.imap, {.is_stop_requested = is_stopped}));
     PLAN_TRY(mail, import_imap(room.archive, room.source.imap,
                                {.is_stop_requested = is_stopped,
                                 .progress = [&](std::uint64_t messages, std::uint64_t) {

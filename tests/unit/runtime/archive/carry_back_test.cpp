@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <set>
+#include <thread>
 
 #include "runtime/archive/grade.h"
 #include "runtime/archive/provenance.h"
@@ -355,7 +356,7 @@ TEST_F(CarryBack, AnEndAtAnyBorderIsRepairedByTheNextTry) {
           ASSERT_TRUE(push_jmap(*archive_, *account_, {.is_source_authority = false}));
           EXPECT_EQ(target_->emails.size(), there) << "nothing comes back to the target as new";
         }
-        back();
+        back({.quiet = std::chrono::milliseconds(1)});  // nobody works anything off here
         EXPECT_EQ(source_content(), after_the_day());
         EXPECT_EQ(move().created, 1U) << "the copy in two mailboxes";
         EXPECT_EQ(target_->emails.size(), there + 1);
@@ -364,6 +365,31 @@ TEST_F(CarryBack, AnEndAtAnyBorderIsRepairedByTheNextTry) {
     }
   }
   EXPECT_GE(ends, 20);
+}
+
+TEST_F(CarryBack, AnAppendThatIsStillWorkedOffWhenTheNextTryComesIsThereOnce) {
+  // A killed `plan` leaves to the server what it had sent; a busy one works it off a moment later.
+  struct Killed {};
+  append("INBOX", mail("one"));
+  move();
+  target_->add_email("a", mail("arrived"));
+  EXPECT_THROW((void)carry_back(*archive_, source_, *account_,
+                                {.kill_point =
+                                     [](const char* at) {
+                                       if (std::string_view(at) == "append-begun") throw Killed();
+                                     }}),
+               Killed);
+  reopen();
+  std::thread server([this] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(500));
+    EXPECT_TRUE(user_->append("INBOX", {.body = mail("arrived"),
+                                        .date = net::imap::parse_rfc3339("2025-01-01T00:00:00Z")}));
+  });
+  back();
+  server.join();
+  EXPECT_EQ(source_content(),
+            (std::multiset<std::string>{line("INBOX", "one"), line("INBOX", "arrived", "", true)}));
+  EXPECT_EQ(back().changes(), 0U);
 }
 
 TEST_F(CarryBack, CarriesMailboxesThatWereMadeRenamedAndDeleted) {
