@@ -19,12 +19,14 @@ STORE = SHARED / "data" / "stores" / "0.16.15-sqlite-small.sqlite"
 FAKE = ROOT / "tests" / "support" / "fake_stalwart.py"
 POSTGRES = pathlib.Path("/usr/lib/postgresql/15/bin")
 
-# Started with setsid, so that it outlives the command that starts it, as a service does.
+# Started with setsid, so that it outlives the command that starts it, as a service does. The log is emptied before: what the last
+# server said would count as ready.
 SERVICE = """#!/bin/sh
 pid=$(cat "{work}/server.pid" 2>/dev/null)
 alive() {{ [ -n "$pid" ] && [ -d "/proc/$pid" ] && ! grep -q '^State:.Z' "/proc/$pid/status"; }}
 case $1 in
-  start) alive || {{ setsid "{python}" "{fake}" --config "{work}/config.json" > "{work}/server.log" 2>&1 < /dev/null & echo $! > "{work}/server.pid"; }} ;;
+  start) alive || {{ : > "{work}/server.log"
+    setsid "{python}" "{fake}" --config "{work}/config.json" >> "{work}/server.log" 2>&1 < /dev/null & echo $! > "{work}/server.pid"; }} ;;
   stop) alive && kill "$pid"; for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do alive || break; sleep 0.1; done; true ;;
   running) alive ;;
   ready) grep -q serving "{work}/server.log" 2>/dev/null ;;
