@@ -119,7 +119,7 @@ class Push {
     std::string sha256 = {};
     std::uint64_t bytes = 0;
     std::string mailbox_id = {};
-    std::string keywords = {};
+    std::string keywords = {};  ///< as they were sent; the source may have others by now
     std::string received_at = {};
   };
 
@@ -132,8 +132,8 @@ class Push {
     std::vector<Open> open;
     PLAN_TRY(rows,
              database_.prepare(
-                 "SELECT id, sha256, bytes, target_mailbox, keywords, received_at FROM plan_item "
-                 "WHERE state = 1 ORDER BY id"));
+                 "SELECT id, sha256, bytes, target_mailbox, coalesce(target_keywords, keywords), "
+                 "received_at FROM plan_item WHERE state = 1 ORDER BY id"));
     while (true) {
       PLAN_TRY(has_row, rows.step());
       if (!has_row) break;
@@ -340,9 +340,10 @@ class Push {
     PLAN_TRY(transaction, database_.begin());
     for (const Pending& item : batch) {
       if (item.blob_id.empty()) continue;
-      PLAN_TRY(update, database_.prepare(
-                           "UPDATE plan_item SET state = ?, target_mailbox = ? WHERE id = ?"));
-      update.bind(1, static_cast<int>(state)).bind(2, item.mailbox_id).bind(3, item.id);
+      PLAN_TRY(update, database_.prepare("UPDATE plan_item SET state = ?, target_mailbox = ?, "
+                                         "target_keywords = ? WHERE id = ?"));
+      update.bind(1, static_cast<int>(state)).bind(2, item.mailbox_id).bind(3, item.keywords);
+      update.bind(4, item.id);
       PLAN_TRY_VOID(update.run());
     }
     return transaction.commit();

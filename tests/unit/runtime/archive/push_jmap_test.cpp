@@ -125,6 +125,25 @@ TEST_F(PushJmap, ALostReplyNeitherLosesNorDoublesAnything) {
   }
 }
 
+TEST_F(PushJmap, AFlagThatChangesBehindAnImportWithoutAnAnswerIsCarried) {
+  struct Killed {};
+  for (const std::string place : {"import-begun", "import-answered"}) {
+    source_->message("INBOX", place == "import-begun" ? 1 : 2, place);
+    EXPECT_THROW((void)push_jmap(*archive_, account_,
+                                 {.kill_point =
+                                      [&](const char* at) {
+                                        if (at == place) throw Killed();
+                                      }}),
+                 Killed);
+    source_->flags("INBOX", place == "import-begun" ? 1 : 2, R"(["$flagged"])");
+    push();
+  }
+  EXPECT_EQ(target_.content(),
+            (std::multiset<std::string>{line("/Inbox", "import-begun", "$flagged "),
+                                        line("/Inbox", "import-answered", "$flagged ")}));
+  EXPECT_EQ(grade().grade, Grade::good);
+}
+
 // The next process looks for the import, does not find it, and only then the target runs it: at the
 // next question for its state (1), or after that process was ended too (2).
 TEST_F(PushJmap, AnImportThatRunsAfterItWasLookedForDoublesNothing) {
