@@ -8,6 +8,7 @@
 #include <array>
 #include <atomic>
 #include <set>
+#include <stdexcept>
 #include <thread>
 
 #include "compiler/source/text.h"
@@ -210,10 +211,15 @@ class HostileServer {
 
 class HostileSource : public testing::Test {
  protected:
-  HostileSource() {
-    auto archive = ArchiveFile::open(directory_.file("a.sqlite"));
-    EXPECT_TRUE(archive) << archive.error().to_line();
+  HostileSource() { begin("a", Fault::none, 0); }
+
+  /// An archive of its own, and a server that stumbles so often.
+  void begin(const std::string& name, Fault fault, int times) {
+    auto archive = ArchiveFile::open(directory_.file(name + ".sqlite"));
+    if (!archive) throw std::runtime_error(archive.error().to_line());
     archive_ = std::make_unique<ArchiveFile>(std::move(*archive));
+    server_.fault = fault;
+    server_.faults_left = times;
   }
 
   ImapSource source(std::chrono::milliseconds silence_max = 60s) {
@@ -289,11 +295,7 @@ const std::vector<Case> kCases = {
 TEST_F(HostileSource, ThatStumblesOnceCostsNothing) {
   for (const Case& one : kCases) {
     SCOPED_TRACE(one.name);
-    auto archive = ArchiveFile::open(directory_.file(std::string(one.name) + ".sqlite"));
-    ASSERT_TRUE(archive);
-    archive_ = std::make_unique<ArchiveFile>(std::move(*archive));
-    server_.fault = one.fault;
-    server_.faults_left = 1;
+    begin(one.name, one.fault, 1);
     const auto report = import_imap(*archive_, source());
     ASSERT_TRUE(report) << report.error().to_line();
     EXPECT_EQ(server_.faults_left, 0);
@@ -305,11 +307,7 @@ TEST_F(HostileSource, ThatStumblesOnceCostsNothing) {
 TEST_F(HostileSource, ThatNeverGivesAMessageKeepsThatOneAloneFromTheArchive) {
   for (const Case& one : kCases) {
     SCOPED_TRACE(one.name);
-    auto archive = ArchiveFile::open(directory_.file(std::string(one.name) + " always.sqlite"));
-    ASSERT_TRUE(archive);
-    archive_ = std::make_unique<ArchiveFile>(std::move(*archive));
-    server_.fault = one.fault;
-    server_.faults_left = 1'000'000;
+    begin(std::string(one.name) + " always", one.fault, 1'000'000);
     const auto report = import_imap(*archive_, source());
     ASSERT_TRUE(report) << report.error().to_line();
     ASSERT_EQ(report->problems.size(), 1U);
