@@ -2,16 +2,11 @@
 // first one there commits for all who came meanwhile (group commit): with n threads a sync of the
 // disk serves up to n records. After a write that did not succeed the journal takes no more: what
 // is durable is then only known by opening it again.
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/file.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <condition_variable>
-#include <cstring>
 #include <deque>
 #include <mutex>
 
@@ -23,6 +18,7 @@
 #include "runtime/engine/file_place.h"
 #include "runtime/engine/journal.h"
 #include "runtime/engine/later_tables.h"
+#include "runtime/engine/run_lock.h"
 #include "runtime/store/errors.h"
 #include "runtime/store/sqlite.h"
 
@@ -65,38 +61,15 @@ std::optional<std::string> text_of(const ir::Value& value) {
 class SqliteJournal final : public Journal {
  public:
   SqliteJournal(store::Database database, std::string path, net::Clock& clock)
-      : database_(std::move(database)), path_(std::move(path)), place_(path_), clock_(clock) {}
-  ~SqliteJournal() override { unlock(); }
+      : database_(std::move(database)),
+        path_(std::move(path)),
+        place_(path_),
+        run_lock_(path_),
+        clock_(clock) {}
 
-  Outcome lock_for_run() override {
-    if (lock_file_ >= 0) return {};
-    const std::string name = path_ + ".lock";
-    const int file = ::open(name.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (file < 0) {
-      return Error(store::errors::store_unreadable,
-                   fmt::format("{}: {}", name, std::strerror(errno)));
-    }
-    if (::flock(file, LOCK_EX | LOCK_NB) != 0) {
-      ::close(file);
-      return Error(errors::run_in_progress, fmt::format("{} is held by another process", name));
-    }
-    lock_file_ = file;
-    return {};
-  }
-
-  void unlock() override {
-    if (lock_file_ >= 0) ::close(lock_file_);
-    lock_file_ = -1;
-  }
-
-  bool is_locked_by_somebody() override {
-    if (lock_file_ >= 0) return true;
-    const int file = ::open((path_ + ".lock").c_str(), O_RDONLY | O_CLOEXEC);
-    if (file < 0) return false;
-    const bool is_held = ::flock(file, LOCK_SH | LOCK_NB) != 0;
-    ::close(file);
-    return is_held;
-  }
+  Outcome lock_for_run() override { return run_lock_.take(); }
+  void unlock() override { run_lock_.give_back(); }
+  bool is_locked_by_somebody() override { return run_lock_.is_held(); }
 
   Outcome check_place() override {
     if (place_.is_kept(path_)) return {};
@@ -655,12 +628,12 @@ class SqliteJournal final : public Journal {
       insert_hold_, update_hold_;
   std::string path_;
   FilePlace place_;
+  RunLock run_lock_;
   net::Clock& clock_;
   std::mutex mutex_;  ///< the connection and what follows
   std::string run_id_;
   std::string graph_digest_;
   bool is_broken_ = false;
-  int lock_file_ = -1;
 
   std::mutex queue_mutex_;
   std::condition_variable queue_changed_;
