@@ -43,6 +43,7 @@ HEAVY = {
     r"boost/asio": ["runtime/net/asio.h", "runtime/net/asio.cpp"],
     r"boost/beast": ["runtime/net/http_server.cpp"],
     r"curl/": ["runtime/net/http_client.cpp"],
+    r"expat\.h": ["runtime/net/dav/xml.cpp"],
     r"CLI/": ["runtime/command/arguments.cpp"],
     r"libssh2": ["runtime/net/ssh_host.cpp"],
     r"sqlite3\.h": ["runtime/store/"],
