@@ -55,6 +55,13 @@ def part_dump(count):
     suite.run_script([sys.executable, script], count, script.relative_to(suite.ROOT), {"PLAN": str(folder / "plan"), "PLAN_LONG": "1"})
 
 
+def part_cyrus(count):
+    """All of ../shared/data/mail into a Cyrus, which syncs its disk for each message; tests/run takes a part of it."""
+    folder = suite.build("release", ["unit_archive"], count)
+    if folder:
+        suite.run_gtest(folder / "unit_archive", count, "cyrus", {"PLAN_LONG": "1", "GTEST_FILTER": "CyrusTarget.*"}, 3600)
+
+
 def part_language(count):
     """What reading 100 MB of the plan language costs, and how its time grows; tests/run reads 5 MB."""
     folder = suite.build("release", ["unit_syntax"], count)
@@ -96,7 +103,7 @@ def part_fuzz(count):
 
 if __name__ == "__main__":
     suite.BUDGET_SECONDS = 10 ** 9
-    suite.DEFAULT_PARTS = ["asan", "tsan", "clang", "tidy", "dump", "language", "simulation", "kills", "hour", "fuzz"]
-    suite.PARTS = {"asan": part_asan, "tsan": part_tsan, "clang": part_clang, "tidy": part_tidy, "dump": part_dump, "language": part_language,
+    suite.DEFAULT_PARTS = ["asan", "tsan", "clang", "tidy", "dump", "cyrus", "language", "simulation", "kills", "hour", "fuzz"]
+    suite.PARTS = {"asan": part_asan, "tsan": part_tsan, "clang": part_clang, "tidy": part_tidy, "dump": part_dump, "cyrus": part_cyrus, "language": part_language,
                    "simulation": part_simulation, "kills": part_kills, "hour": part_hour, "fuzz": part_fuzz}
     sys.exit(suite.main())

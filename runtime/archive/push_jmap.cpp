@@ -390,7 +390,8 @@ class Push {
       }
       if (emails.size() == 0) return {};
       Value arguments = Value::map({{"accountId", target_.account_id()}});
-      if (!email_state_.empty()) arguments.set("ifInState", email_state_);
+      if (options_.is_state_expected && !email_state_.empty())
+        arguments.set("ifInState", email_state_);
       arguments.set("emails", std::move(emails));
 
       PLAN_TRY_VOID(set_state(batch, ItemState::importing));
@@ -427,10 +428,7 @@ class Push {
       if (type == "invalidArguments" || type == "requestTooLarge") {
         // Nothing was done. One of them spoils the call: halves, down to the one that does.
         PLAN_TRY_VOID(set_state(batch, ItemState::wanted));
-        if (batch.size() == 1)
-          return refuse(batch[0],
-                        fmt::format("{}: {}", type,
-                                    printable(answer.arguments["description"].string_or(""), 300)));
+        if (batch.size() == 1) return refuse(batch[0], refusal_of(answer.arguments));
         std::vector<Pending> second(
             std::make_move_iterator(batch.begin() + static_cast<std::ptrdiff_t>(batch.size() / 2)),
             std::make_move_iterator(batch.end()));
@@ -440,6 +438,17 @@ class Push {
       }
       return jmap::method_error(answer.arguments, "Email/import", false, Blame::target);
     }
+  }
+
+  /// A method error as a line: its type, and what the server says of it in words or by the names of
+  /// the arguments it does not take.
+  static std::string refusal_of(const Value& error) {
+    std::string text = fmt::format("{}: {}", error["type"].string_or(""),
+                                   printable(error["description"].string_or(""), 300));
+    if (!error["arguments"].is_list()) return text;
+    for (const Value& name : error["arguments"].items())
+      text += fmt::format(" `{}`", printable(name.string_or(""), 60));
+    return text;
   }
 
   Outcome take_answer(std::vector<Pending>& batch, const Value& answer) {

@@ -21,6 +21,10 @@ struct PushOptions {
   /// False after the flip: what left the source stays at the target, and flags there are the
   /// user's.
   bool is_source_authority = true;
+  /// Imports only into the state that was seen (ifInState, RFC 8621 4.8), which keeps a call whose
+  /// reply was lost from running late. False only for a server that lacks it and refuses the same
+  /// bytes twice by itself.
+  bool is_state_expected = true;
   std::function<bool()> is_stop_requested = {};
   std::function<void(std::uint64_t done, std::uint64_t total)> progress = {};
   /// Called right after the intent of an effect is durable: where a crash test ends the process.
