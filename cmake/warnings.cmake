@@ -10,7 +10,9 @@ if(PLAN_SANITIZE STREQUAL "address")
     -fno-sanitize=null,alignment,object-size,vptr -fno-sanitize-recover=all -fno-omit-frame-pointer)
   target_link_options(plan_warnings INTERFACE -fsanitize=address,undefined)
 elseif(PLAN_SANITIZE STREQUAL "thread")
-  target_compile_options(plan_warnings INTERFACE -fsanitize=thread $<$<CXX_COMPILER_ID:GNU>:-Wno-tsan>)
+  # Beside its sanitizer g++ 12 calls moved variants uninitialised that are not.
+  target_compile_options(plan_warnings INTERFACE -fsanitize=thread
+    $<$<CXX_COMPILER_ID:GNU>:-Wno-tsan> $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
   target_link_options(plan_warnings INTERFACE -fsanitize=thread)
 endif()
 # libFuzzer sees which way an input went through all of our code, not only through the target's own file.
