@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
+
 #include "compiler/ir/json.h"
 #include "compiler/source/text.h"
 #include "runtime/net/errors.h"
@@ -306,7 +308,7 @@ TEST_F(JmapClient, answers_that_do_not_fit_the_calls_are_a_violation_and_unknown
 }
 
 TEST_F(JmapClient, a_lost_reply_is_unknown_for_a_write_and_repeated_for_a_read) {
-  int count = 0;
+  std::atomic<int> count = 0;
   on_api = [&](const Value&, const FakeRequest&) {
     FakeAnswer made;
     made.body = R"({"methodResponses":[["Email/get",{"list":[]},"c0"]]})";

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <map>
+#include <mutex>
 #include <set>
 
 #include "compiler/source/text.h"
@@ -73,13 +74,13 @@ class Recordings : public ::testing::TestWithParam<const char*> {
   Recordings() : server_([this](const FakeRequest& request) { return answer(request); }) {}
 
   FakeAnswer answer(const FakeRequest& request) {
+    const std::lock_guard lock(mutex_);
     FakeAnswer made;
     made.headers = {{"Content-Type", "application/json"}};
     if (request.method == "GET") {
       made.body = kSession;
       return made;
     }
-    sent_ = request.body;
     const Value& response = exchange_->response;
     made.status = static_cast<int>(response["status"].integer_or(0));
     if (made.status == 0) {
@@ -93,7 +94,10 @@ class Recordings : public ::testing::TestWithParam<const char*> {
   }
 
   Result<std::vector<Answer>> play(const Recorded& exchange, std::vector<Call> calls) {
-    exchange_ = &exchange;
+    {
+      const std::lock_guard lock(mutex_);
+      exchange_ = &exchange;
+    }
     HttpOptions options;
     options.url = server_.url();
     if (!http_)
@@ -105,8 +109,8 @@ class Recordings : public ::testing::TestWithParam<const char*> {
   }
 
   QuietClock clock_;
+  std::mutex mutex_;  ///< the server answers in threads of its own
   const Recorded* exchange_ = nullptr;
-  std::string sent_;
   FakeHttpServer server_;
   std::shared_ptr<HttpClient> http_;
 };
