@@ -120,6 +120,28 @@ def ways(copies):
                    for mailbox, m in copies if "trace" in m)
 
 
+# What Postfix notes when it handed a message over whole and did not hear that it was taken: it comes again, and the server that
+# died over its answer may have kept the first copy (RFC 5321 section 4.5.4.1; LMTP is no better).
+UNANSWERED = re.compile(r"postfix/lmtp\[\d+\]: (\w+): .*status=deferred \(.*(?:in reply to end of DATA|sending end of data)")
+
+
+def unanswered_deliveries(log):
+    """{queue id: how many deliveries of it were handed over whole without a good answer}, from Postfix's log."""
+    with open(log, encoding="utf-8", errors="replace") as lines:
+        return collections.Counter(match[1] for line in lines if (match := UNANSWERED.search(line)))
+
+
+def is_redelivered(copies, unanswered):
+    """Are the copies the source's own, made by its delivery agent? Each has a delivery of its own as its newest hop, all came out of
+    one entry of Postfix's queue, and that lacked an answer as often as there are copies too many. What `plan` copies has the bytes of
+    the first, and so its newest hop."""
+    traces = [message.get("trace", []) for _, message in copies]
+    if any(len(trace) < 2 or "LMTP id" not in trace[0] for trace in traces) or len({trace[0] for trace in traces}) != len(traces):
+        return False
+    entries = {match[1] if (match := re.search(r"\(Postfix\) with \S+ id (\w+)", trace[1])) else None for trace in traces}
+    return len(entries) == 1 and None not in entries and unanswered[entries.pop()] >= len(copies) - 1
+
+
 def source_queue():
     """Recipients that wait in Postfix's queue."""
     lines = subprocess.run(["postqueue", "-j"], stdout=subprocess.PIPE, check=True, text=True).stdout.splitlines()
@@ -180,6 +202,7 @@ def judge(facts, source, target, queues):
         elif record["kind"] == "deleted":
             deleted[record["account"]].add(record["id"])
     rows = []
+    unanswered = unanswered_deliveries(facts["postfix_log"]) if facts.get("postfix_log") else {}
     for account in facts["accounts"]:
         name = account["address"]
         # Where the account is now: there everything must be once; the other server's mailbox is not looked at by anybody.
@@ -220,7 +243,9 @@ def judge(facts, source, target, queues):
                 wrong.append(f"{name}: {identity} lost its flag \\Flagged")
         only_source = sorted(i for i in (expected | perhaps[name]) if i in at_source and i not in at_target)
         lost = sorted(i for i in expected if i not in at_target and i not in at_source)
-        twice = sorted(i for i, copies in at_target.items() if i and len(copies) > 1)
+        several = sorted(i for i, copies in at_target.items() if i and len(copies) > 1)
+        redelivered = [i for i in several if is_redelivered(at_target[i], unanswered)]
+        twice = [i for i in several if i not in redelivered]
         unknown = sum(1 for copies in at_target.values() for _, m in copies if m["id"] is None)
         strangers = sorted(i for i in at_target if i and i not in expected | perhaps[name] | deleted[name])
         wrong += [f"{name}: {i} is nowhere" for i in lost]
@@ -234,7 +259,8 @@ def judge(facts, source, target, queues):
                 wrong.append(f"{name}: mailbox {mailbox} is missing")
         rows.append({"account": name, "before": len(before[name]), "arrived": len(accepted[name]),
                      "at": "source" if account.get("at") == "source" else "target", "there": sum(len(c) for c in at_target.values()),
-                     "ids": {i for i in at_target if i}, "other_only": len(only_source), "lost": len(lost), "twice": len(twice)})
+                     "ids": {i for i in at_target if i}, "other_only": len(only_source), "lost": len(lost), "twice": len(twice),
+                     "redelivered": redelivered})
     addresses = {a["address"] for a in facts["accounts"]}
     for where, queue in queues.items():
         for identity, recipient in queue:

@@ -92,6 +92,7 @@ def main():
               f"{arrived} messages arrived, in {(time.monotonic() - began) / 60:.1f} min (--seed {options.seed})")
         kill_world.write_evidence("random_kills", {
             "minutes": round((time.monotonic() - began) / 60, 1), "seed": options.seed, "rounds": rounds, "messages": arrived,
+            "redelivered": sum(len(row["redelivered"]) for row in rows),
             "plan": counts.get("plan", 0), "servers": migration.server_kills, "failed": report.has_failed})
     finally:
         migration.end()

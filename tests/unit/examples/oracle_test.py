@@ -97,6 +97,26 @@ def sabotage_mailbox_missing(case):
     return f"{ALICE}: mailbox Sent is missing"
 
 
+def delivered(identity, delivery, entry="4FA1"):
+    return {**message(identity, delivery), "trace": [f"from old.legacy.test by vm with LMTP id {delivery} for <{BOB}>",
+                                                     f"from mx.elsewhere.test by old.legacy.test (Postfix) with ESMTPS id {entry} for <{BOB}>"]}
+
+
+def deliveries_of_the_source():
+    """(name, is it excused, the copies, Postfix's log): a second copy is the source's own only when everything says so."""
+    cut = f"Nov 29 12:04:01 old postfix/lmtp[1]: 4FA1: to=<{BOB}>, status=deferred (host old said: 421 4.3.2 Shutting down (in reply to end of DATA command))\n"
+    lost = f"Nov 29 12:04:01 old postfix/lmtp[1]: 4FA1: to=<{BOB}>, status=deferred (lost connection with old while sending end of data -- message may be sent more than once)\n"
+    early = f"Nov 29 12:04:01 old postfix/lmtp[1]: 4FA1: to=<{BOB}>, status=deferred (host old said: 451 4.2.0 (in reply to RCPT TO command))\n"
+    first, second, third = delivered("d2", "one"), delivered("d2", "two"), delivered("d2", "three")
+    return [("delivered again after a refusal behind the data", True, [first, second], cut),
+            ("delivered again after a lost connection behind the data", True, [first, second], lost),
+            ("refused before the data", False, [first, second], early),
+            ("no delivery without an answer in the log", False, [first, second], ""),
+            ("one delivery without an answer, two copies too many", False, [first, second, third], cut),
+            ("a copy with the bytes of the first", False, [first, copy.deepcopy(first)], cut),
+            ("out of another entry of the queue", False, [first, delivered("d2", "two", "5B2")], cut)]
+
+
 def check(name, is_right, seen):
     print(f"{'ok' if is_right else 'FAILED'} {name}" + ("" if is_right else f"\n  saw {seen}"))
     return is_right
@@ -116,6 +136,12 @@ def main():
             case = Case(pathlib.Path(folder))
             words = sabotage(case)
             is_fine &= check(name.replace("_", " "), words in case.wrong(), case.wrong())
+        for name, is_excused, copies, log in deliveries_of_the_source():
+            case = Case(pathlib.Path(folder))
+            case.target[BOB]["INBOX"] = copies
+            (pathlib.Path(folder) / "postfix.log").write_text(log)
+            case.facts["postfix_log"] = str(pathlib.Path(folder) / "postfix.log")
+            is_fine &= check(name, (case.wrong() == []) == is_excused, case.wrong())
     return 0 if is_fine else 1
 
 
