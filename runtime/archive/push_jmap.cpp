@@ -305,6 +305,7 @@ class Push {
     std::map<std::string, std::vector<Pending*>> by_digest;
     for (Pending& item : batch) by_digest[item.sha256].push_back(&item);
     std::vector<std::vector<Pending*>*> jobs;
+    jobs.reserve(by_digest.size());
     for (auto& [digest, items] : by_digest) jobs.push_back(&items);
     std::atomic<std::size_t> next{0};
     std::mutex mutex;
@@ -363,7 +364,7 @@ class Push {
     return {};
   }
 
-  Outcome refuse(const Pending& item, std::string text) {
+  Outcome refuse(const Pending& item, std::string_view text) {
     PLAN_TRY(update, database_.prepare("UPDATE plan_item SET state = 3, problem = ? WHERE id = ?"));
     update.bind(1, text).bind(2, item.id);
     return update.run();
