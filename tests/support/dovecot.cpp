@@ -101,7 +101,8 @@ void replace_all(std::string& text, std::string_view from, std::string_view to) 
 }  // namespace
 
 std::unique_ptr<Dovecot> Dovecot::start(const std::vector<std::string>& users, std::string& why,
-                                        const std::string& separator) {
+                                        const std::string& separator,
+                                        const std::string& capability) {
   if (access(kProgram, X_OK) != 0) {
     why = "Dovecot is not installed";
     return nullptr;
@@ -117,10 +118,13 @@ std::unique_ptr<Dovecot> Dovecot::start(const std::vector<std::string>& users, s
   dovecot->imap_port_ = free_port();
   dovecot->sieve_port_ = free_port();
   std::string text(kConfiguration);
+  if (!capability.empty())
+    replace_all(text, "protocol imap {", "protocol imap {\n  imap_capability = CAPABILITY");
   replace_all(text, "@", folder);
   replace_all(text, "SEPARATOR", separator);
   replace_all(text, "IMAP", std::to_string(dovecot->imap_port_));
   replace_all(text, "SIEVE", std::to_string(dovecot->sieve_port_));
+  replace_all(text, "CAPABILITY", capability);  // last: its words are names of ports here
   std::ofstream(folder + "/dovecot.conf") << text;
   std::ofstream(folder + "/masters") << "master:master-secret\n";
   std::ofstream accounts(folder + "/users");

@@ -15,10 +15,12 @@ namespace plan::test {
 /// its process group.
 class Dovecot {
  public:
-  /// Nothing, with the reason in `why`, where it is not installed or does not start.
+  /// Nothing, with the reason in `why`, where it is not installed or does not start. `capability`:
+  /// what IMAP says that it can; empty: all that it can.
   [[nodiscard]] static std::unique_ptr<Dovecot> start(const std::vector<std::string>& users,
                                                       std::string& why,
-                                                      const std::string& separator = "/");
+                                                      const std::string& separator = "/",
+                                                      const std::string& capability = {});
   ~Dovecot();
   Dovecot(const Dovecot&) = delete;
   Dovecot& operator=(const Dovecot&) = delete;

@@ -1,127 +1,10 @@
 // The four steps of a move that touch content, from a real Dovecot to a target with books of its
 // own.
-#include "runtime/archive/drivers.h"
-
-#include <fmt/format.h>
-#include <gtest/gtest.h>
-
-#include "tests/support/dovecot.h"
-#include "tests/support/fake_mail_target.h"
+#include "tests/unit/runtime/archive/drivers_fixture.h"
 
 using namespace plan;
 using ir::Value;
-
-namespace {
-
-class OnePassword final : public secret::SecretSource {
- public:
-  std::string password = "master-secret";
-  Result<secret::Secret> read(const ir::SecretRef&) override {
-    return secret::Secret(std::string(password));
-  }
-  Result<ir::SecretRef> seal(const secret::Secret&) override { return ir::SecretRef(); }
-};
-
-class PatientClock final : public net::Clock {
- public:
-  Monotonic now() override { return std::chrono::steady_clock::now() + slept; }
-  std::int64_t wall_ms() override { return slept.count(); }
-  void sleep_for(std::chrono::milliseconds duration) override {
-    slept += duration;
-    if (on_sleep) on_sleep();
-  }
-  std::chrono::milliseconds slept{0};
-  std::function<void()> on_sleep = {};
-};
-
-class ArchiveDrivers : public testing::Test {
- protected:
-  void SetUp() override {
-    std::string why;
-    dovecot_ = test::Dovecot::start({"alice@example.org"}, why);
-    if (!dovecot_) GTEST_SKIP() << why;
-    user_ = std::move(*dovecot_->login("alice@example.org"));
-    arguments_ = Value::map(
-        {{"account", "alice@example.org"},
-         {"addresses", Value::list({"alice@example.org"})},
-         {"file", "archives/alice.sqlite"},
-         {"apart_ms", 60'000},
-         {"accept", Value::list({"perfect", "good"})},
-         {"source",
-          Value::map({{"address", "127.0.0.1"},
-                      {"imap", Value::map({{"port", std::int64_t{dovecot_->imap_port()}},
-                                           {"security", "none"}})},
-                      {"sieve", Value::map({{"port", std::int64_t{dovecot_->sieve_port()}},
-                                            {"security", "none"}})},
-                      {"master_user", Value::map({{"name", "master"},
-                                                  {"separator", "%"},
-                                                  {"password", ir::SecretRef{"env", "X"}}})}})}});
-    const auto client = target_.client();
-    archive::add_archive_drivers(
-        drivers_,
-        {.open_target = [client](step::StepContext&) { return client; },
-         .account_id = [](step::StepContext&) { return test::FakeMailTarget::account_id(); },
-         .open_as_user = [client](step::StepContext&) { return client; },
-         .are_queues_empty = [this](step::StepContext&) -> Result<bool> {
-           return --full_looks_ < 0;
-         }});
-  }
-
-  step::StepContext context(ir::StepKind kind) {
-    return {.id = "step",
-            .kind = kind,
-            .arguments = arguments_,
-            .account = "alice@example.org",
-            .state_directory = state_,
-            .secrets = secrets_,
-            .clock = clock_,
-            .stop = stop_,
-            .notes = notes_,
-            .remember =
-                [this](const Value& notes) {
-                  notes_ = notes;
-                  return Outcome();
-                },
-            .progress = [](const step::Progress&) {}};
-  }
-  /// As the engine does: a step that waits is called again when its time has come.
-  Result<Value> apply(ir::StepKind kind, std::string_view run = {}) {
-    notes_ = Value();
-    for (waits_ = 0;; ++waits_) {
-      auto at = context(kind);
-      at.run_id = run;
-      auto outputs = drivers_.find(kind)->apply(at);
-      if (!outputs && outputs.error().is(step::errors::not_yet) && waits_ < 100) {
-        clock_.sleep_for(outputs.error().retry_after());
-        continue;
-      }
-      if (!outputs) return outputs;
-      PLAN_TRY_VOID(drivers_.find(kind)->verify(at));
-      return outputs;
-    }
-  }
-  void append(const std::string& mailbox, const std::string& body,
-              std::vector<std::string> flags = {}) {
-    const auto done = user_->append(mailbox, {.body = body, .flags = std::move(flags)});
-    ASSERT_TRUE(done) << done.error().to_line();
-  }
-
-  std::unique_ptr<test::Dovecot> dovecot_;
-  std::unique_ptr<net::imap::Client> user_;
-  test::FakeMailTarget target_;
-  test::TempDir directory_;
-  std::string state_ = directory_.path().string();
-  OnePassword secrets_;
-  PatientClock clock_;
-  step::StopSignal stop_;
-  step::DriverTable drivers_;
-  Value arguments_;
-  Value notes_;
-  int waits_ = 0;
-  int full_looks_ = 0;
-};
-
-}  // namespace
+using test::ArchiveDrivers;
 
 TEST_F(ArchiveDrivers, MoveAnAccountWhileMailArrives) {
   for (int index = 0; index < 30; ++index)
@@ -426,4 +309,61 @@ TEST_F(ArchiveDrivers, ThatAPasswordIsNotCarriedIsSaidOfWhoeverWasAtTheTarget) {
             std::string::npos)
       << of_the_moved;
   EXPECT_EQ(way_back(false).find("password"), std::string::npos) << "the next move begins anew";
+}
+
+// Deleted there, or renamed to something that the plan does not know, after `plan fetch` saw it.
+TEST_F(ArchiveDrivers, AnAccountThatIsGoneAtTheSourceFailsAloneAndTheOthersGoOn) {
+  append("INBOX", "Subject: m\r\n\r\none\r\n");
+  ASSERT_TRUE(apply(ir::StepKind::archive_copy)) << "the source has taken the master user once";
+  const Value of_alice = arguments_;
+  arguments_.set("account", "gone@example.org");
+  arguments_.set("file", "archives/gone.sqlite");
+  const std::size_t before = target_.emails.size();
+  for (const ir::StepKind kind : {ir::StepKind::archive_copy, ir::StepKind::archive_copy}) {
+    const auto copied = apply(kind);
+    ASSERT_FALSE(copied);
+    EXPECT_EQ(copied.error().code().name, "login-refused") << copied.error().to_line();
+    EXPECT_EQ(copied.error().retry(), Retry::never);
+  }
+  EXPECT_EQ(target_.emails.size(), before) << "nothing is taken for an empty mailbox";
+  arguments_ = of_alice;
+  append("INBOX", "Subject: m\r\n\r\ntwo\r\n");
+  EXPECT_TRUE(apply(ir::StepKind::archive_copy)) << "no wrong master password was seen in it";
+  EXPECT_EQ(target_.emails.size(), before + 1);
+}
+
+namespace {
+
+class SourceWithoutQresync : public ArchiveDrivers {
+ protected:
+  SourceWithoutQresync() {
+    capability_ =
+        "IMAP4rev1 SASL-IR LOGIN-REFERRALS ID ENABLE IDLE LITERAL+ NAMESPACE UIDPLUS "
+        "LIST-EXTENDED SPECIAL-USE";
+  }
+};
+
+}  // namespace
+
+// Nobody says what changed: every message is looked at, and nothing is missed.
+TEST_F(SourceWithoutQresync, IsComparedMessageByMessageAndSaysSo) {
+  for (int index = 0; index < 12; ++index)
+    append("INBOX", fmt::format("Subject: m\r\n\r\nnumber {}\r\n", index));
+  auto looking = context(ir::StepKind::archive_copy);
+  const auto seen = drivers_.find(ir::StepKind::archive_copy)->observe(looking);
+  ASSERT_TRUE(seen) << seen.error().to_line();
+  EXPECT_NE(seen->remark.find("no QRESYNC"), std::string::npos) << seen->remark;
+  ASSERT_TRUE(apply(ir::StepKind::archive_copy));
+  append("INBOX", "Subject: late\r\n\r\nlate\r\n");
+  ASSERT_TRUE(user_->select("INBOX", {.is_read_only = false}));
+  ASSERT_TRUE(user_->store("1:3", "+FLAGS.SILENT", {"\\Flagged"}));
+  ASSERT_TRUE(user_->store("4", "+FLAGS.SILENT", {"\\Deleted"}));
+  ASSERT_TRUE(user_->expunge("4"));
+  const auto carried = apply(ir::StepKind::archive_delta, "run");
+  ASSERT_TRUE(carried) << carried.error().to_line();
+  EXPECT_EQ((*carried)["messages"].integer_or(0), 5);
+  const auto graded = apply(ir::StepKind::archive_grade, "run");
+  ASSERT_TRUE(graded) << graded.error().to_line();
+  EXPECT_EQ((*graded)["grade"].string_or(""), "good") << (*graded)["reason"].string_or("");
+  EXPECT_EQ((*graded)["messages"].integer_or(0), 12);
 }
