@@ -160,7 +160,8 @@ class ArchiveDriver : public step::StepDriver {
     PLAN_TRY_VOID(
         settle_open_appends(room.archive, room.source.imap, {.is_stop_requested = is_stopped}));
     PLAN_TRY(mail, import_imap(room.archive, room.source.imap,
-                               {.is_stop_requested = is_stopped,
+                               {.are_others_rows_looked_for = !is_held,
+                                .is_stop_requested = is_stopped,
                                 .progress = [&](std::uint64_t messages, std::uint64_t) {
                                   tell(context, messages, 0, "reading");
                                 }}));
@@ -186,10 +187,10 @@ class ArchiveDriver : public step::StepDriver {
   static Outcome check_nothing_open(StepContext& context) {
     PLAN_TRY(path, path_of(context));
     PLAN_TRY(archive, ArchiveFile::open(path, {.must_exist = true}));
-    PLAN_TRY(state, push_state(archive));
-    if (state.open == 0) return {};
+    PLAN_TRY(open, open_items(archive));
+    if (open == 0) return {};
     return Error(step::errors::not_as_wanted,
-                 fmt::format("{} messages are not at the target yet", state.open))
+                 fmt::format("{} messages are not at the target yet", open))
         .with_retry(Retry::safe)
         .with_blame(Blame::target);
   }

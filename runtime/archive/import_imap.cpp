@@ -229,17 +229,21 @@ class Pass {
     for (const imap::FetchedMessage& message : selected.changed)
       PLAN_TRY_VOID(look(message.uid, message.uid));
     for (const auto& [first, last] : selected.vanished.ranges) PLAN_TRY_VOID(look(first, last));
-    PLAN_TRY(unread, database_.prepare(
-                         "SELECT uid, id, email_id, keywords FROM plan_item WHERE wire_name = ?1 "
-                         "AND uidvalidity = ?2 AND email_id IS NULL AND is_gone = 0"));
+    PLAN_TRY(unread,
+             database_.prepare("SELECT uid, id, email_id, keywords FROM plan_item INDEXED BY "
+                               "plan_item_unread_idx WHERE wire_name = ?1 AND uidvalidity = ?2 AND "
+                               "email_id IS NULL AND is_gone = 0"));
     unread.bind(1, wire_name).bind(2, std::int64_t{uid_validity});
     PLAN_TRY_VOID(take(unread));
     return items;
   }
 
   Result<std::uint64_t> count_items(const std::string& wire_name, std::uint32_t uid_validity) {
-    PLAN_TRY(count, database_.prepare("SELECT count(*) FROM plan_item WHERE wire_name = ?1 AND "
-                                      "uidvalidity = ?2 AND is_gone = 0"));
+    PLAN_TRY(
+        count,
+        database_.prepare(
+            "SELECT count(*) FROM plan_item INDEXED BY "
+            "plan_item_present_idx WHERE wire_name = ?1 AND uidvalidity = ?2 AND is_gone = 0"));
     count.bind(1, wire_name).bind(2, std::int64_t{uid_validity});
     PLAN_TRY(has_row, count.step());
     return has_row ? static_cast<std::uint64_t>(count.integer(0)) : 0;
@@ -258,7 +262,8 @@ class Pass {
       ++report_.mailboxes_changed;
       PLAN_TRY_VOID(remove_other_validities(mailbox, selected.uid_validity));
     }
-    if (!options_.is_dry) PLAN_TRY_VOID(adopt_foreign_rows(mailbox, selected.uid_validity));
+    if (!options_.is_dry && options_.are_others_rows_looked_for)
+      PLAN_TRY_VOID(adopt_foreign_rows(mailbox, selected.uid_validity));
 
     Difference difference;
     const bool is_same_epoch = state.uid_validity == selected.uid_validity && state.modseq != 0 &&
@@ -374,7 +379,8 @@ class Pass {
   Outcome remove_item(const KnownItem& item) {
     if (item.email_id) {
       for (const std::string_view sql :
-           {"DELETE FROM sync_id_imap WHERE type_name = 'email' AND local_id = ?",
+           {"DELETE FROM sync_id_imap WHERE source_id IN (SELECT id FROM sources) AND type_name = "
+            "'email' AND local_id = ?",
             "DELETE FROM emails WHERE id = ?"}) {
         PLAN_TRY(statement, database_.prepare(sql));
         statement.bind(1, *item.email_id);

@@ -26,6 +26,9 @@ struct ImportOptions {
   bool is_full_scan = false;
   /// Looks for what changed and stores nothing: for the grade.
   bool is_dry = false;
+  /// Messages that another program (Vandelay) put into this archive are taken over; a look at all
+  /// of them.
+  bool are_others_rows_looked_for = true;
   std::function<bool()> is_stop_requested = {};
   /// Messages read so far in this pass, and their bytes.
   std::function<void(std::uint64_t messages, std::uint64_t bytes)> progress = {};

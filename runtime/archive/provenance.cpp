@@ -146,6 +146,7 @@ Result<std::uint64_t> link_carried(ArchiveFile& archive) {
     forget.bind(1, carried.id);
     PLAN_TRY_VOID(forget.run());
   }
+  if (linked > 0) PLAN_TRY_VOID(archive.set_fact(kLinked, "1"));
   PLAN_TRY_VOID(transaction.commit());
   return linked;
 }

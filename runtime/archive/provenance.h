@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <string_view>
 
 #include "compiler/source/result.h"
 #include "runtime/archive/archive_file.h"
@@ -14,6 +15,10 @@ namespace plan::archive {
 /// UIDVALIDITY, with the same bytes and date: the object at the target changes hands, in one
 /// transaction. How many did. Without a word to anybody.
 [[nodiscard]] Result<std::uint64_t> adopt_moved(ArchiveFile& archive);
+
+/// The fact that link_carried leaves: one message of the target may stand for several of the source
+/// until split_shared finds none any more.
+inline constexpr std::string_view kLinked = "linked";
 
 /// After a pass over the source: gives every message that carry_back appended there its target id.
 /// By mailbox, UIDVALIDITY and UID where the source told them; by digest and date, each stored

@@ -6,6 +6,7 @@
 
 #include "compiler/source/text.h"
 #include "runtime/archive/import_imap.h"
+#include "runtime/archive/item_state.h"
 #include "runtime/archive/target_mailboxes.h"
 #include "runtime/step/errors.h"
 
@@ -32,12 +33,12 @@ Outcome check_stop(const PushOptions& options) {
 
 Result<std::vector<PushChanges::Placed>> PushChanges::placed(std::string_view condition) {
   std::vector<Placed> items;
-  PLAN_TRY(rows, database_.prepare(fmt::format(
-                     "SELECT p.id, p.wire_name, p.uid, p.target_id, p.target_mailbox, "
-                     "p.target_keywords, p.keywords FROM plan_item p LEFT JOIN "
-                     "plan_target_mailbox t ON t.wire_name = p.wire_name WHERE p.state = 2 "
-                     "AND {} ORDER BY p.id",
-                     condition)));
+  PLAN_TRY(rows, database_.prepare(
+                     fmt::format("SELECT p.id, p.wire_name, p.uid, p.target_id, p.target_mailbox, "
+                                 "p.target_keywords, p.keywords FROM plan_item p LEFT JOIN "
+                                 "plan_target_mailbox t ON t.wire_name = p.wire_name WHERE {} "
+                                 "ORDER BY p.id",
+                                 condition)));
   while (true) {
     PLAN_TRY(has_row, rows.step());
     if (!has_row) break;
@@ -65,8 +66,12 @@ Outcome PushChanges::note_conflict(const Placed& item, std::string text) {
 }
 
 Outcome PushChanges::update_changed(const std::map<std::string, std::string>& places) {
-  PLAN_TRY(items, placed("p.is_gone = 0 AND (p.target_keywords <> p.keywords OR p.target_mailbox "
-                         "<> t.target_id)"));
+  // By id: the other conditions hold for nearly every item.
+  PLAN_TRY(items,
+           placed(fmt::format("p.id IN ({} UNION ALL {}) AND +p.state = 2 AND +p.is_gone = 0 "
+                              "AND (p.target_keywords <> p.keywords OR p.target_mailbox <> "
+                              "t.target_id)",
+                              kUnsettledItems, kMisplacedItems)));
   for (std::size_t begin = 0; begin < items.size(); begin += kGetBatch) {
     PLAN_TRY_VOID(check_stop(options_));
     const std::size_t end = std::min(items.size(), begin + kGetBatch);
@@ -204,8 +209,8 @@ Outcome take_back(ArchiveFile& archive, const TargetAccount& target) {
   PLAN_TRY_VOID(resolve_imports(archive, target));
   const PushOptions options;
   PushReport report;
-  PLAN_TRY_VOID(
-      PushChanges(archive, target, options, report).destroy_gone("p.target_id IS NOT NULL"));
+  PLAN_TRY_VOID(PushChanges(archive, target, options, report)
+                    .destroy_gone("p.state = 2 AND p.target_id IS NOT NULL"));
   PLAN_TRY(left, archive.database().query_integer(
                      "SELECT count(*) FROM plan_item WHERE target_id IS NOT NULL"));
   if (left.value_or(0) > 0)

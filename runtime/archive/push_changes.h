@@ -32,7 +32,7 @@ class PushChanges {
   [[nodiscard]] Outcome update_changed(const std::map<std::string, std::string>& places);
 
   /// Destroys the items that `condition` (over plan_item p) selects.
-  [[nodiscard]] Outcome destroy_gone(std::string_view condition = "p.is_gone = 1");
+  [[nodiscard]] Outcome destroy_gone(std::string_view condition = "p.state = 2 AND p.is_gone = 1");
 
   /// In a transaction: the item is not at the target any more.
   [[nodiscard]] Outcome forget(std::int64_t id);

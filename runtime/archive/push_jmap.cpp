@@ -61,7 +61,8 @@ class Push {
   Result<PushReport> run() {
     PLAN_TRY_VOID(bind_target());
     PLAN_TRY_VOID(resolve());
-    if (options_.is_source_authority) {
+    PLAN_TRY(linked, archive_.fact(kLinked));
+    if (options_.is_source_authority && (options_.is_presence_checked || !linked.empty())) {
       PLAN_TRY(split, split_shared(archive_, target_));
       report_.updated += split;
     }
@@ -516,10 +517,9 @@ class Push {
   }
 
   Outcome list_problems() {
-    PLAN_TRY(
-        rows,
-        database_.prepare(
-            "SELECT wire_name, uid, problem FROM plan_item WHERE problem IS NOT NULL LIMIT 1000"));
+    PLAN_TRY(rows, database_.prepare("SELECT wire_name, uid, problem FROM plan_item INDEXED BY "
+                                     "plan_item_unsettled_idx WHERE "
+                                     "problem IS NOT NULL LIMIT 1000"));
     while (true) {
       PLAN_TRY(has_row, rows.step());
       if (!has_row) break;
@@ -581,6 +581,13 @@ Result<std::uint64_t> push_subscriptions(ArchiveFile& archive, const TargetAccou
                                          .update = std::move(update),
                                          .capability = std::string(jmap::kMail)}));
   return count - result.failures.size();
+}
+
+Result<std::uint64_t> open_items(ArchiveFile& archive) {
+  PLAN_TRY(count, archive.database().query_integer(
+                      "SELECT (SELECT count(*) FROM plan_item WHERE state IN (0, 1, 4)) + (SELECT "
+                      "count(*) FROM plan_item WHERE state IN (2, 3, 5) AND is_gone = 1)"));
+  return static_cast<std::uint64_t>(count.value_or(0));
 }
 
 Result<PushState> push_state(ArchiveFile& archive) {

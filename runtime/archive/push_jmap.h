@@ -16,7 +16,8 @@ struct PushOptions {
   /// Once more what the target refused in an earlier push.
   bool is_refused_tried_again = true;
   /// Brings again what plan had brought and what is not there any more (an account that was made
-  /// anew under its old id). Lists all messages of the account; not for the hold.
+  /// anew under its old id), and looks for messages that stand for several where nothing says that
+  /// there are such. Lists all messages of the account; not for the hold.
   bool is_presence_checked = true;
   /// False after the flip: what left the source stays at the target, and flags there are the
   /// user's.
@@ -97,5 +98,7 @@ struct PushState {
   std::uint64_t refused = 0;  ///< refused or unreadable
 };
 [[nodiscard]] Result<PushState> push_state(ArchiveFile& archive);
+/// PushState::open alone, without a look at what is done.
+[[nodiscard]] Result<std::uint64_t> open_items(ArchiveFile& archive);
 
 }  // namespace plan::archive

@@ -217,6 +217,12 @@ CREATE TABLE IF NOT EXISTS plan_item (
   UNIQUE (wire_name, uidvalidity, uid));
 CREATE INDEX IF NOT EXISTS plan_item_state_idx ON plan_item (state, is_gone);
 CREATE INDEX IF NOT EXISTS plan_item_target_idx ON plan_item (target_id);
+-- For the hold, whose statements may cost what changed and not what is there (item_state.h).
+CREATE INDEX IF NOT EXISTS plan_item_unsettled_idx ON plan_item (id) WHERE is_gone = 1 OR state <> 2 OR is_proved = 0
+  OR problem IS NOT NULL OR target_keywords IS NOT keywords;
+CREATE INDEX IF NOT EXISTS plan_item_place_idx ON plan_item (wire_name, target_mailbox);
+CREATE INDEX IF NOT EXISTS plan_item_unread_idx ON plan_item (wire_name, uidvalidity) WHERE email_id IS NULL;
+CREATE INDEX IF NOT EXISTS plan_item_present_idx ON plan_item (wire_name, uidvalidity, is_gone);
 CREATE TABLE IF NOT EXISTS plan_target_mailbox (
   wire_name TEXT PRIMARY KEY,
   target_id TEXT,                     -- null: about to be created

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <map>
 
+#include "runtime/archive/provenance.h"
 #include "runtime/archive/push_jmap.h"
 
 namespace plan::archive {
@@ -41,7 +42,11 @@ Result<std::uint64_t> split_shared(ArchiveFile& archive, const TargetAccount& ta
   store::Database& database = archive.database();
   std::uint64_t split = 0;
   PLAN_TRY(shares, load_shares(database));
-  if (shares.empty()) return split;
+  if (shares.empty()) {
+    PLAN_TRY(linked, archive.fact(kLinked));
+    if (!linked.empty()) PLAN_TRY_VOID(archive.set_fact(kLinked, ""));
+    return split;
+  }
   std::vector<std::string> ids;
   for (const auto& [target_id, items] : shares) ids.push_back(target_id);
   PLAN_TRY(emails, target.emails(ids));

@@ -1,0 +1,99 @@
+// What the archive's statements cost while users wait: it must follow what changed, not the size of
+// the mailbox. SQLite counts the steps of each statement; the same hold is looked at with few and
+// with many messages behind it.
+#include <sqlite3.h>
+
+#include <cstdlib>
+#include <mutex>
+
+#include "tests/unit/runtime/archive/drivers_fixture.h"
+
+namespace plan::test {
+namespace {
+
+/// Steps of SQLite's machine by statement, of every database that is opened while it lives.
+class StepCount {
+ public:
+  StepCount() {
+    current = this;
+    sqlite3_auto_extension(reinterpret_cast<void (*)()>(&StepCount::attach));
+  }
+  ~StepCount() {
+    sqlite3_cancel_auto_extension(reinterpret_cast<void (*)()>(&StepCount::attach));
+    current = nullptr;
+  }
+  StepCount(const StepCount&) = delete;
+  StepCount& operator=(const StepCount&) = delete;
+
+  std::map<std::string, std::int64_t> take() {
+    const std::lock_guard lock(mutex_);
+    return std::exchange(steps_, {});
+  }
+
+ private:
+  static int attach(sqlite3* database, char**, const sqlite3_api_routines*) {
+    return sqlite3_trace_v2(database, SQLITE_TRACE_PROFILE, &StepCount::on_end, nullptr);
+  }
+  static int on_end(unsigned, void*, void* statement, void*) {
+    auto* ended = static_cast<sqlite3_stmt*>(statement);
+    const int steps = sqlite3_stmt_status(ended, SQLITE_STMTSTATUS_VM_STEP, 1);
+    if (current == nullptr) return 0;
+    const std::lock_guard lock(current->mutex_);
+    std::int64_t& most = current->steps_[sqlite3_sql(ended)];
+    most = std::max<std::int64_t>(most, steps);
+    return 0;
+  }
+
+  static inline StepCount* current = nullptr;
+  std::mutex mutex_;
+  std::map<std::string, std::int64_t> steps_;
+};
+
+constexpr int kFew = 40;
+constexpr int kMany = 440;
+/// What a statement may cost more with ten times the messages: a deeper tree, never a row each.
+constexpr std::int64_t kMoreMax = (kMany - kFew) / 2;
+/// Messages are counted in an index, without a look at any of them.
+constexpr std::int64_t kCountedMoreMax = (kMany - kFew) * 4;
+
+class HoldStatements : public ArchiveDrivers {
+ protected:
+  void fill(int from, int to) {
+    for (int index = from; index < to; ++index)
+      append("INBOX", fmt::format("Subject: m\r\n\r\nnumber {}\r\n", index));
+  }
+  /// Four messages with other flags, one new, one gone: then the two steps of the hold.
+  std::map<std::string, std::int64_t> hold(StepCount& count, int round) {
+    EXPECT_TRUE(apply(ir::StepKind::archive_copy));
+    append("INBOX", fmt::format("Subject: late\r\n\r\nlate {}\r\n", round));
+    EXPECT_TRUE(user_->select("INBOX", {.is_read_only = false}));
+    EXPECT_TRUE(user_->store("2:5", round == 0 ? "+FLAGS.SILENT" : "-FLAGS.SILENT", {"\\Flagged"}));
+    EXPECT_TRUE(user_->store("1", "+FLAGS.SILENT", {"\\Deleted"}));
+    EXPECT_TRUE(user_->expunge("1"));
+    static_cast<void>(count.take());
+    const auto carried = apply(ir::StepKind::archive_delta, "run");
+    EXPECT_TRUE(carried) << (carried ? "" : carried.error().to_line());
+    const auto graded = apply(ir::StepKind::archive_grade, "run");
+    EXPECT_TRUE(graded) << (graded ? "" : graded.error().to_line());
+    return count.take();
+  }
+};
+
+TEST_F(HoldStatements, CostNoMoreForALargeMailbox) {
+  StepCount count;
+  fill(0, kFew);
+  const auto few = hold(count, 0);
+  fill(kFew, kMany);
+  const auto many = hold(count, 1);
+  ASSERT_GT(many.size(), 10U) << "the statements of the hold were seen";
+  for (const auto& [sql, steps] : many) {
+    const auto before = few.find(sql);
+    const std::int64_t then = before == few.end() ? 0 : before->second;
+    const bool is_count = sql.starts_with("SELECT count(*) FROM plan_item INDEXED BY");
+    EXPECT_LE(steps, then + (is_count ? kCountedMoreMax : kMoreMax))
+        << then << " -> " << steps << " steps: " << sql;
+  }
+}
+
+}  // namespace
+}  // namespace plan::test
