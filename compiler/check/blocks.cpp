@@ -86,7 +86,8 @@ const std::vector<Field>& source_fields() {
              Field{"transport_map", FieldType::path, false, "/etc/postfix/plan_transport"},
              Field{"virtual_alias_map", FieldType::path, false, "/etc/postfix/virtual"},
              Field{"command_directory", FieldType::text, false, ""}}},
-      // A server of calendars and contacts beside Dovecot; plan carries nothing of it.
+      // A server of calendars and contacts beside Dovecot: carried when it has a `url`. `{account}`
+      // in `path` and `user` stands for the account's address.
       Field{"dav",
             FieldType::block,
             false,
@@ -97,7 +98,16 @@ const std::vector<Field>& source_fields() {
                    {},
                    {},
                    {"sogo", "radicale", "nextcloud", "baikal", "davical", "other", "none"}},
-             Field{"stays_behind", FieldType::boolean, false, false}}},
+             Field{"stays_behind", FieldType::boolean, false, false},
+             Field{"url", FieldType::url, false, ""},
+             Field{"login",
+                   FieldType::block,
+                   false,
+                   {},
+                   {Field{"user", FieldType::text, true},
+                    Field{"password", FieldType::secret, true}}},
+             Field{"path", FieldType::path, false, ""},
+             Field{"certificate", FieldType::pin, false, ""}}},
   };
   return kFields;
 }

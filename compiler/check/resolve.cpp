@@ -144,13 +144,34 @@ class Resolver {
     }
     plan.source = std::move(whole);
     if (given.is_map()) {
-      if (given["server"].string_or("none") != "none") plan.source.set("dav", given);
+      if (given["server"].string_or("none") != "none") plan.source.set("dav", dav_block(given));
       return;
     }
     if (migration_.lock == nullptr) return;
     const auto seen = migration_.lock->settings.find("source.dav");
     if (seen == migration_.lock->settings.end() || seen->second.string_or("").empty()) return;
     plan.source.set("dav", Value::map({{"server", seen->second}, {"stays_behind", false}}));
+  }
+
+  Value dav_block(const Value& given) const {
+    Value whole = Value::map();
+    for (const auto& [key, value] : given.members()) {
+      // What is not given stays out: a plan that carries nothing looks as it always did.
+      if (key == "certificate") {
+        if (!value.string_or("").empty()) whole.set("certificate_sha256", pin(value, "source.dav"));
+      } else if (!value.is_null() && !(value.is_string() && value.string_or("").empty())) {
+        whole.set(key, value);
+      }
+    }
+    const bool is_carried = whole["url"].is_string() && !whole["stays_behind"].bool_or(false);
+    if (is_carried && !whole["login"].is_map())
+      sink_
+          .report(Kind::missing_key, migration_.plan.place("source", "dav"),
+                  "`login` is missing in `dav` of `source`")
+          .help(
+              "a login that may read and write the collections of every account: `login: {user: "
+              "..., password: !secret file:PATH}`");
+    return whole;
   }
 
   void unknown_account(const Named& name, std::string_view what) {

@@ -4,18 +4,19 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <map>
-#include <mutex>
 
 #include "compiler/ir/json.h"
 #include "runtime/archive/carry_back.h"
 #include "runtime/archive/errors.h"
 #include "runtime/archive/grade.h"
+#include "runtime/archive/grade_dav.h"
 #include "runtime/archive/kept_snapshots.h"
 #include "runtime/archive/limits.h"
 #include "runtime/archive/open_appends.h"
 #include "runtime/archive/provenance.h"
+#include "runtime/archive/push_dav.h"
 #include "runtime/archive/push_jmap.h"
+#include "runtime/archive/seen_mailboxes.h"
 #include "runtime/archive/source_block.h"
 #include "runtime/step/errors.h"
 
@@ -36,7 +37,6 @@ constexpr std::chrono::milliseconds kQueuesWaitMax{180'000};
 // Estimates for the diff, as measured on two cores (docs/performance.md); only ever shown.
 constexpr std::uint64_t kMessagesPerSecond = 200;
 constexpr std::uint64_t kBytesPerSecond = 10'000'000;
-constexpr std::uint64_t kScannedPerSecond = 20'000;
 
 std::string account_of(const StepContext& context) {
   return std::string(context.arguments["account"].string_or(context.account));
@@ -46,43 +46,6 @@ std::string account_of(const StepContext& context) {
 struct Room {
   ArchiveFile archive;
   AccountSource source;
-};
-
-/// What looking at an account's mailboxes took, kept from the look of archive.copy for the steps
-/// that make the same look in the hold.
-class SeenMailboxes {
- public:
-  struct Figures {
-    double scan_ms = 0;
-    std::uint64_t mailboxes = 0;
-    std::uint64_t messages = 0;
-    bool has_qresync = false;
-  };
-  void put(const std::string& account, Figures figures) {
-    const std::lock_guard lock(mutex_);
-    by_account_[account] = figures;
-  }
-  /// Puts what one pass over the source takes into `seen`; `more_ms` and its words come on top.
-  void predict(const std::string& account, ir::Observation& seen) const {
-    const std::lock_guard lock(mutex_);
-    const auto found = by_account_.find(account);
-    if (found == by_account_.end()) return;
-    const Figures& figures = found->second;
-    const std::uint64_t scan =
-        figures.has_qresync ? 0 : figures.messages * 1000 / kScannedPerSecond;
-    seen.hold_ms = static_cast<std::uint64_t>(figures.scan_ms * kScriptsFactor + 0.5) + scan;
-    seen.hold_basis = fmt::format("{} mailboxes opened in {:.0f} ms, and the scripts",
-                                  figures.mailboxes, figures.scan_ms) +
-                      (scan == 0 ? std::string()
-                                 : fmt::format(", {} messages compared without QRESYNC in {} ms",
-                                               figures.messages, scan));
-  }
-
- private:
-  /// ManageSieve is one more login and a list: about half of an IMAP login with its mailboxes.
-  static constexpr double kScriptsFactor = 1.5;
-  mutable std::mutex mutex_;
-  std::map<std::string, Figures> by_account_;
 };
 
 class ArchiveDriver : public step::StepDriver {
@@ -147,8 +110,10 @@ class ArchiveDriver : public step::StepDriver {
     ImportReport mail = {};
     SieveReport scripts = {};
     PushReport push = {};
+    DavReport dav = {};
+    DavPushReport dav_push = {};
     [[nodiscard]] std::uint64_t source_changes() const {
-      return mail.changes() + scripts.changes();
+      return mail.changes() + scripts.changes() + dav.changes();
     }
   };
 
@@ -181,6 +146,15 @@ class ArchiveDriver : public step::StepDriver {
                                    std::uint64_t total) { tell(context, done, total, "writing"); },
                    .kill_point = world_->push_kill_point}));
     passed.push = std::move(push);
+    if (room.source.dav) {
+      tell(context, 0, 0, "calendars and contacts");
+      PLAN_TRY(dav, import_dav(room.archive, *room.source.dav));
+      passed.dav = std::move(dav);
+      PLAN_TRY(dav_push, push_dav(room.archive, target,
+                                  {.is_source_authority = is_source_authority,
+                                   .is_stop_requested = is_stopped}));
+      passed.dav_push = std::move(dav_push);
+    }
     return passed;
   }
 
@@ -275,6 +249,8 @@ class CopyDriver final : public ArchiveDriver {
     }
     const bool has_qresync = client->has("QRESYNC");
     client->logout();
+    // Asked now, so that a wrong login or path is seen before anybody is held.
+    if (source.dav) PLAN_TRY_VOID(look_at_dav(*source.dav, seen));
     const std::chrono::duration<double, std::milli> took = context.clock.now() - begun;
     seen_->put(account_of(context), {.scan_ms = took.count(),
                                      .mailboxes = opened,
@@ -286,6 +262,14 @@ class CopyDriver final : public ArchiveDriver {
     if (!has_qresync && seen.remark.empty())
       seen.remark = "the source has no QRESYNC: every message is compared in the hold";
     return seen;
+  }
+
+  static Outcome look_at_dav(const DavSource& source, ir::Observation& seen) {
+    PLAN_TRY(dav, source.connect());
+    PLAN_TRY(homes, dav.homes(source.path).while_doing("looking for calendars and contacts"));
+    if (!homes.is_there && seen.remark.empty())
+      seen.remark = fmt::format("{} has nothing at {}", source.server, source.path);
+    return {};
   }
 
   Result<Value> apply(StepContext& context) override {
@@ -324,7 +308,9 @@ class CopyDriver final : public ArchiveDriver {
                        {"bytes", bytes.value_or(0)},
                        {"grade", to_string(report.grade)},
                        {"summary", report.summary()},
-                       {"problems", static_cast<std::int64_t>(last.push.problems.size())}});
+                       {"problems", static_cast<std::int64_t>(last.push.problems.size() +
+                                                              last.dav.problems.size() +
+                                                              last.dav_push.problems.size())}});
   }
 
   Outcome verify(StepContext& context) override { return check_nothing_open(context); }
@@ -338,6 +324,7 @@ class CopyDriver final : public ArchiveDriver {
     PLAN_TRY(id, world_->account_id(context));
     if (id.empty()) return {};  // gone with the account
     PLAN_TRY(client, world_->open_target(context));
+    PLAN_TRY_VOID(take_back_dav(archive, TargetAccount(client, id)));
     return take_back(archive, TargetAccount(client, id));
   }
 };
@@ -376,7 +363,7 @@ class DeltaDriver final : public ArchiveDriver {
     PLAN_TRY(passed, pass(context, room, target, true, true));
     const std::uint64_t carried = passed.push.created + passed.push.updated +
                                   passed.push.destroyed + passed.push.adopted +
-                                  passed.push.resolved;
+                                  passed.push.resolved + passed.dav_push.changes();
     PLAN_TRY_VOID(room.archive.set_fact(kIsComplete, "1"));
     return Value::map({{"messages", carried}});
   }
@@ -427,7 +414,8 @@ class DeltaDriver final : public ArchiveDriver {
     // Another move that is cut off before its own delta finds the target's old state: nothing of it
     // may come back over what the user did at the source since.
     PLAN_TRY_VOID(room.archive.set_fact(kIsComplete, "0"));
-    tell_of(context, report, authority == "target" || report.changes() > 0);
+    tell_of(context, report, authority == "target" || report.changes() > 0,
+            room.source.dav.has_value());
     return {};
   }
 
@@ -442,7 +430,8 @@ class DeltaDriver final : public ArchiveDriver {
   }
 
   /// `has_lived`: its user may have been at the target; a move that was undone lets nobody in.
-  void tell_of(const StepContext& context, const CarryReport& report, bool has_lived) const {
+  void tell_of(const StepContext& context, const CarryReport& report, bool has_lived,
+               bool is_dav_carried) const {
     if (!context.say) return;
     const std::string account = account_of(context);
     context.say(fmt::format("{}: {} back to the source: {}", account,
@@ -455,6 +444,11 @@ class DeltaDriver final : public ArchiveDriver {
       context.say(fmt::format("{}: and {} more, in plan_carry_note of {}", account,
                               report.conflicts.size() - kConflictsSaid,
                               context.arguments["file"].string_or("")));
+    if (has_lived && is_dav_carried)
+      context.say(
+          fmt::format("{}: events and cards that came or changed at the target stay there, they "
+                      "are not carried",
+                      account));
     // The target shows of a password that there is one, never its hash: it cannot be compared.
     if (has_lived)
       context.say(fmt::format(
@@ -479,7 +473,10 @@ class GradeDriver final : public ArchiveDriver {
     PLAN_TRY(has_moved, is_flipped(context));
     seen.standing = has_moved ? ir::Standing::satisfied : ir::Standing::unknowable;
     if (!has_moved) predict_pass(context, seen);
-    if (!source.dav_server.empty())
+    if (source.dav)
+      seen.remark = "calendars and contacts: compared, but writes to " + source.dav_server +
+                    " cannot be closed for the hold";
+    else if (!source.dav_server.empty())
       seen.remark = "not checked: calendars and contacts, which stay at " + source.dav_server;
     return seen;
   }
@@ -494,6 +491,7 @@ class GradeDriver final : public ArchiveDriver {
       nothing.differences.push_back({Grade::not_checked, "the account", "nothing was copied yet"});
       nothing.differences_count = 1;
       nothing.dav_server = source.dav_server;
+      nothing.is_dav_carried = source.dav.has_value();
       return nothing.to_value();
     }
     PLAN_TRY(room, open_room(context, true));
@@ -519,6 +517,14 @@ class GradeDriver final : public ArchiveDriver {
     }
     report.dav_server = source.dav_server;
     report.is_dav_left = source.is_dav_left;
+    if (room.source.dav) {
+      report.is_dav_carried = true;
+      PLAN_TRY(seen, import_dav(room.archive, *room.source.dav, true));
+      if (world_->is_source_read_only)  // nobody is held there
+        seen = {.is_there = seen.is_there, .problems = std::move(seen.problems)};
+      PLAN_TRY_VOID(grade_dav(room.archive, target, seen,
+                              {.is_target_authority = is_target_authority}, report));
+    }
     return report.to_value();
   }
 
@@ -559,7 +565,8 @@ class SweepDriver final : public ArchiveDriver {
     if (!are_empty && !world_->is_source_read_only) return wait_for_queues(context, looks);
     looks.queue_waits_ms = 0;
     PLAN_TRY(passed, pass(context, room, target, false));
-    const std::uint64_t found = passed.push.created + passed.push.resolved;
+    const std::uint64_t found =
+        passed.push.created + passed.push.resolved + passed.dav_push.changes();
     looks.carried += found;
     if (!passed.mail.problems.empty())
       return Error(step::errors::not_as_wanted, "the old mailbox cannot be read to its end")
@@ -567,7 +574,15 @@ class SweepDriver final : public ArchiveDriver {
           .with_blame(Blame::source)
           .with_detail(passed.mail.problems.front().mailbox + ": " +
                        passed.mail.problems.front().text);
-    const bool is_quiet = world_->is_source_read_only || (found == 0 && passed.mail.created == 0);
+    if (!passed.dav.problems.empty())
+      return Error(step::errors::not_as_wanted,
+                   "calendars and contacts cannot be read to their end")
+          .with_retry(Retry::safe)
+          .with_blame(Blame::source)
+          .with_detail(passed.dav.problems.front().mailbox + ": " +
+                       passed.dav.problems.front().text);
+    const bool is_quiet = world_->is_source_read_only ||
+                          (found == 0 && passed.mail.created == 0 && passed.dav.created == 0);
     if (is_quiet && was_quiet) {
       const std::uint64_t subscribed = subscribe(context, room);
       return Value::map({{"messages", looks.carried}, {"subscriptions", subscribed}});
@@ -654,8 +669,10 @@ class SweepDriver final : public ArchiveDriver {
     auto client = world_->open_as_user(context);
     auto id = world_->account_id(context);
     if (!client || !id || id->empty()) return 0;
-    auto count = push_subscriptions(room.archive, TargetAccount(*client, *id));
-    return count ? *count : 0;
+    const TargetAccount as_user(*client, *id);
+    auto count = push_subscriptions(room.archive, as_user);
+    auto named = name_dav_folders(room.archive, as_user);
+    return (count ? *count : 0) + (named ? *named : 0);
   }
 };
 

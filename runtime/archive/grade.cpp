@@ -387,8 +387,19 @@ Grade worse(Grade left, Grade right) {
   return static_cast<int>(left) < static_cast<int>(right) ? right : left;
 }
 
+Grade GradeReport::judged() const {
+  if (!is_dav_carried) return is_dav_left ? grade : account_grade();
+  // Whether it was compared at all is said by the account's grade.
+  return dav_grade == Grade::not_checked ? grade : worse(grade, dav_grade);
+}
+
 Grade GradeReport::account_grade() const {
   if (dav_server.empty()) return grade;
+  if (is_dav_carried) {
+    const Grade whole = worse(grade, dav_grade);
+    const bool is_bad_news = judged() == Grade::investigate || judged() == Grade::poor;
+    return is_dav_checked ? whole : is_bad_news ? judged() : Grade::not_checked;
+  }
   // What was compared and differs is worse news than what stays behind with the plan's consent.
   const bool is_worse = grade == Grade::investigate || grade == Grade::poor;
   return is_dav_left && is_worse ? grade : Grade::not_checked;
@@ -396,7 +407,12 @@ Grade GradeReport::account_grade() const {
 
 std::string GradeReport::summary() const {
   std::string text;
-  if (!dav_server.empty())
+  if (is_dav_carried)
+    text = fmt::format(
+        "calendars and contacts {} ({} compared{}); mail and scripts {}: ", to_string(dav_grade),
+        dav_items, is_dav_checked ? "" : ", not checked: they can be written at the source",
+        to_string(grade));
+  else if (!dav_server.empty())
     text = fmt::format("calendars and contacts not checked, they stay at {}; mail and scripts {}: ",
                        printable(dav_server, 200), to_string(grade));
   if (differences.empty()) return text + fmt::format("{} messages, all proved by digest", messages);
@@ -420,8 +436,13 @@ ir::Value GradeReport::to_value() const {
   const auto add = [&list](Grade one, std::string_view where, std::string_view text) {
     list.push_back(ir::Value::map({{"grade", to_string(one)}, {"where", where}, {"text", text}}));
   };
-  if (!dav_server.empty()) {
-    const std::string text = "are not carried, they stay at " + dav_server;
+  const bool is_dav_open = !dav_server.empty() && !is_dav_checked;
+  if (is_dav_open) {
+    const std::string text = is_dav_carried ? fmt::format(
+                                                  "{} compared; {} cannot be closed for the hold, "
+                                                  "so what is written there meanwhile comes later",
+                                                  dav_items, dav_server)
+                                            : "are not carried, they stay at " + dav_server;
     add(Grade::not_checked, kCalendarsAndContacts, text);
     not_checked.push_back(kCalendarsAndContacts);
   }
@@ -434,11 +455,12 @@ ir::Value GradeReport::to_value() const {
                       {"proved", proved},
                       {"delivered", delivered},
                       {"not_checked", std::move(not_checked)},
-                      {"differences_count", differences_count + (dav_server.empty() ? 0 : 1)},
+                      {"differences_count", differences_count + (is_dav_open ? 1 : 0)},
                       {"differences", ir::Value(std::move(list))},
                       {"summary", summary()},
                       {"reason", reason()}});
-  if (!dav_server.empty() && is_dav_left) value.set("judged", to_string(grade));
+  if (!dav_server.empty() && (is_dav_left || is_dav_carried))
+    value.set("judged", to_string(judged()));
   return value;
 }
 

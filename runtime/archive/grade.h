@@ -47,12 +47,19 @@ struct GradeReport {
   std::uint64_t differences_count = 0;
   std::vector<GradeDifference> differences = {};  ///< the first kDifferencesListed, worst first
   std::uint64_t delivered = 0;                    ///< at the target, not ours, and allowed to be
-  /// The server of calendars and contacts that stay behind; empty: the source has none.
+  /// The server of calendars and contacts beside the source; empty: the source has none.
   std::string dav_server = {};
-  bool is_dav_left = false;  ///< the plan says that they stay
+  bool is_dav_left = false;     ///< the plan says that they stay
+  bool is_dav_carried = false;  ///< they are brought over; `dav_grade` is theirs
+  bool is_dav_checked = false;  ///< the source was read again when nobody used it any more
+  Grade dav_grade = Grade::not_checked;
+  std::uint64_t dav_items = 0;  ///< events and cards that were compared
   /// `grade` is that of mail and scripts; the account's is never better than not-checked while
-  /// calendars and contacts stay behind.
+  /// calendars and contacts stay behind, or could be written at the source all the while.
   [[nodiscard]] Grade account_grade() const;
+  /// What decides whether the account goes on, where the plan has agreed to a part that is not
+  /// checked; else the account's grade.
+  [[nodiscard]] Grade judged() const;
   /// One line: how many messages, or the first difference.
   [[nodiscard]] std::string summary() const;
   /// The summary and the first differences behind it, in one line.

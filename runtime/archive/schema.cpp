@@ -252,6 +252,34 @@ CREATE TABLE IF NOT EXISTS plan_carry_note (
   wall_ms INTEGER NOT NULL,
   place TEXT NOT NULL,
   rule TEXT NOT NULL);
+-- A calendar (kind 0) or an address book (1) of the source, and the folder at the target that stands for it.
+CREATE TABLE IF NOT EXISTS plan_dav_collection (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  kind INTEGER NOT NULL,
+  href TEXT NOT NULL UNIQUE,
+  name TEXT NOT NULL,
+  description TEXT NOT NULL DEFAULT '',
+  color TEXT NOT NULL DEFAULT '',
+  is_gone INTEGER NOT NULL DEFAULT 0,
+  target_id TEXT,
+  is_wanted INTEGER NOT NULL DEFAULT 0,  -- a folder for it was asked for, and no answer is known
+  is_ours INTEGER NOT NULL DEFAULT 0);   -- made by plan: an undo destroys it
+-- An event or a card of the source with its text, and what became of it on the target.
+CREATE TABLE IF NOT EXISTS plan_dav_item (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  collection_id INTEGER NOT NULL,
+  href TEXT NOT NULL UNIQUE,
+  etag TEXT NOT NULL DEFAULT '',
+  text BLOB NOT NULL,
+  sha256 BLOB NOT NULL,               -- of the text
+  is_gone INTEGER NOT NULL DEFAULT 0,
+  entry TEXT,                         -- the text as the target reads it (JSCalendar, JSContact)
+  entry_sha256 BLOB,                  -- of the text that was read so
+  target_id TEXT,
+  pushed_sha256 BLOB,                 -- of the text whose entry is at the target
+  target_digest BLOB,                 -- of the entry as plan left it there
+  problem TEXT);
+CREATE INDEX IF NOT EXISTS plan_dav_item_collection_idx ON plan_dav_item (collection_id);
 CREATE TABLE IF NOT EXISTS plan_fact (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 )SQL";
 // clang-format on

@@ -9,6 +9,9 @@ namespace {
 
 namespace imap = net::imap;
 
+/// Stands for the account's address in `dav.path` (percent-encoded) and `dav.login.user`.
+constexpr std::string_view kAccountMark = "{account}";
+
 Error missing(std::string_view name) {
   return Error(step::errors::argument_missing,
                fmt::format("the step's source block has no `{}`", name))
@@ -30,6 +33,51 @@ imap::Endpoint endpoint_of(const ir::Value& block, std::string_view service, std
 std::string url_of(const imap::Endpoint& endpoint, std::string_view scheme) {
   return fmt::format("{}{}://{}:{}", scheme, endpoint.security == imap::Security::tls ? "s" : "",
                      endpoint.host, endpoint.port);
+}
+
+/// Where the servers that we know have a user's principal.
+std::string_view usual_path(std::string_view server) {
+  if (server == "sogo") return "/SOGo/dav/{account}/";
+  if (server == "nextcloud") return "/remote.php/dav/principals/users/{account}/";
+  if (server == "baikal") return "/dav.php/principals/{account}/";
+  if (server == "davical") return "/caldav.php/{account}/";
+  return "/{account}/";
+}
+
+std::string with_account(std::string_view pattern, std::string_view account) {
+  std::string text(pattern);
+  for (std::size_t at = text.find(kAccountMark); at != std::string::npos;
+       at = text.find(kAccountMark, at + account.size()))
+    text.replace(at, kAccountMark.size(), account);
+  return text;
+}
+
+Result<DavSource> dav_source(const ir::Value& block, std::string_view account,
+                             secret::SecretSource& secrets) {
+  const ir::Value& login = block["login"];
+  if (login["user"].string_or("").empty() || !login["password"].is_secret())
+    return missing("dav.login");
+  const ir::SecretRef password_ref = login["password"].as_secret();
+  const std::string given(block["path"].string_or(""));
+  DavSource source{.server = std::string(block["server"].string_or("")),
+                   .url = std::string(block["url"].string_or(""))};
+  source.path = with_account(given.empty() ? usual_path(source.server) : std::string_view(given),
+                             net::percent_encode(account));
+  source.connect =
+      [url = source.url, password_ref, &secrets,
+       user = with_account(login["user"].string_or(""), account),
+       pin = std::string(block["certificate_sha256"].string_or(""))]() -> Result<net::dav::Client> {
+    PLAN_TRY(password, secrets.read(password_ref));
+    net::HttpOptions http;
+    http.url = url;
+    http.user = user;
+    http.password = std::move(password);
+    http.pinned_sha256_hex = pin;
+    http.blame = Blame::source;
+    PLAN_TRY(client, net::make_http_client(std::move(http)));
+    return net::dav::Client(std::shared_ptr<net::HttpClient>(std::move(client)), Blame::source);
+  };
+  return source;
 }
 
 }  // namespace
@@ -78,6 +126,10 @@ Result<AccountSource> account_source(const ir::Value& block, std::string_view ac
   };
   source.dav_server = block["dav"]["server"].string_or("");
   source.is_dav_left = block["dav"]["stays_behind"].bool_or(false);
+  if (!source.is_dav_left && !block["dav"]["url"].string_or("").empty()) {
+    PLAN_TRY(dav, dav_source(block["dav"], account, secrets));
+    source.dav = std::move(dav);
+  }
   return source;
 }
 

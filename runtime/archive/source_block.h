@@ -1,8 +1,10 @@
 #pragma once
 #include <memory>
+#include <optional>
 
 #include "compiler/ir/value.h"
 #include "compiler/source/result.h"
+#include "runtime/archive/import_dav.h"
 #include "runtime/archive/import_imap.h"
 #include "runtime/archive/import_sieve.h"
 #include "runtime/archive/master_logins.h"
@@ -16,8 +18,9 @@ struct AccountSource {
   ImapSource imap = {};
   SieveSource sieve = {};
   bool has_sieve = false;
-  std::string dav_server = {};  ///< calendars and contacts beside it; empty: it has none
-  bool is_dav_left = false;     ///< the plan says that they stay behind
+  std::string dav_server = {};        ///< calendars and contacts beside it; empty: it has none
+  bool is_dav_left = false;           ///< the plan says that they stay behind
+  std::optional<DavSource> dav = {};  ///< how they are read; nothing: they are not carried
 };
 
 /// From the connection block `source` of a step. `secrets` must outlive the result; the master

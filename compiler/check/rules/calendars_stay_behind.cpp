@@ -15,8 +15,11 @@ void calendars_stay_behind(const Migration& migration, Sink& sink) {
                           printable(dav["server"].string_or(""), 200)))
       .label("every account of the plan is graded `not-checked` for them")
       .help(
-          "carry them over with another tool before you approve finalize, and keep that server "
-          "reachable by a name that does not move until then");
+          "give `dav` a `url` and a `login` and plan carries them; else carry them over with "
+          "another "
+          "tool before you approve finalize, and keep that server reachable by a name that does "
+          "not "
+          "move until then");
 }
 
 }  // namespace plan::check::rules

@@ -1,0 +1,133 @@
+#include "runtime/archive/grade_dav.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+#include "compiler/source/text.h"
+#include "runtime/archive/dav_items.h"
+#include "runtime/archive/limits.h"
+#include "runtime/archive/target_shelf.h"
+
+namespace plan::archive {
+namespace {
+
+using net::dav::Kind;
+
+class DavGrader {
+ public:
+  DavGrader(ArchiveFile& archive, const TargetAccount& target, const GradeOptions& options,
+            GradeReport& report)
+      : archive_(archive), target_(target), options_(options), report_(report) {}
+
+  Outcome run(const DavReport& seen) {
+    report_.dav_grade = Grade::perfect;
+    if (!seen.is_there)
+      add(Grade::not_checked, "calendars and contacts",
+          "the source's server has nothing at the account's path: never used, or `path` is wrong");
+    for (const ImportProblem& problem : seen.problems)
+      add(Grade::not_checked, problem.mailbox, problem.text);
+    if (seen.changes() > 0)
+      add(Grade::not_checked, "the source",
+          fmt::format("its calendars and contacts changed since they were read: {} new, {} "
+                      "changed, {} gone",
+                      seen.created, seen.updated, seen.removed));
+    PLAN_TRY(collections, load_dav_collections(archive_));
+    for (const Kind kind : {Kind::calendar, Kind::address_book})
+      PLAN_TRY_VOID(compare(kind, collections));
+    report_.is_dav_checked =
+        options_.is_target_authority && report_.dav_grade != Grade::not_checked;
+    return {};
+  }
+
+ private:
+  void add(Grade grade, std::string where, std::string text) {
+    report_.dav_grade = worse(report_.dav_grade, grade);
+    ++report_.differences_count;
+    const auto at = std::find_if(
+        report_.differences.begin(), report_.differences.end(),
+        [grade](const GradeDifference& one) { return worse(one.grade, grade) != one.grade; });
+    report_.differences.insert(at, {grade, std::move(where), std::move(text)});
+    if (report_.differences.size() > kDifferencesListed) report_.differences.pop_back();
+  }
+
+  Outcome compare(Kind kind, const std::vector<DavCollection>& collections) {
+    std::map<std::int64_t, const DavCollection*> by_id;
+    bool has_some = false;
+    for (const DavCollection& collection : collections) {
+      by_id[collection.id] = &collection;
+      has_some = has_some || collection.kind == kind;
+    }
+    PLAN_TRY(items, load_dav_items(archive_, kind));
+    if (!has_some && !is_extra_looked_for(kind)) return {};
+    PLAN_TRY(shelf, read_shelf(target_, kind));
+    for (const DavItem& item : items) {
+      if (item.is_gone) {
+        if (!options_.is_target_authority && shelf.entries.erase(item.target_id) > 0)
+          add(Grade::poor, item.where(*by_id[item.collection_id]),
+              "gone at the source, still at the target");
+        continue;
+      }
+      ++report_.dav_items;
+      compare(kind, item, *by_id[item.collection_id], shelf);
+    }
+    if (options_.is_target_authority) return {};
+    for (const auto& [id, entry] : shelf.entries)
+      add(Grade::poor, fmt::format("{} {} of the target", words_of(kind).one, printable(id, 60)),
+          "is not from the source");
+    return {};
+  }
+
+  /// The target has the capability of this kind at all.
+  [[nodiscard]] bool is_extra_looked_for(Kind kind) const {
+    const auto session = target_.client().session();
+    return session && (*session)->has_capability(words_of(kind).capability);
+  }
+
+  void compare(Kind kind, const DavItem& item, const DavCollection& collection,
+               TargetShelf& shelf) {
+    const std::string where = item.where(collection);
+    const auto found = shelf.entries.find(item.target_id);
+    if (found == shelf.entries.end()) {
+      if (!item.problem.empty())
+        add(Grade::investigate, where, item.problem);
+      else if (!options_.is_target_authority || item.target_id.empty())
+        add(Grade::poor, where, "is not at the target");
+      return;  // else deleted there by its user
+    }
+    const TargetEntry entry = std::move(found->second);
+    shelf.entries.erase(found);
+    if (item.pushed_sha256 != item.sha256) {
+      add(Grade::poor, where,
+          item.problem.empty() ? "is at the target as it was before its last change"
+                               : item.problem);
+      return;
+    }
+    if (options_.is_target_authority && entry.digest != item.target_digest) return;
+    if (!item.entry || entry.digest != entry_digest(kind, *item.entry))
+      add(Grade::investigate, where,
+          fmt::format("the target keeps it otherwise: {}",
+                      item.entry ? members_that_differ(kind, *item.entry, entry.body) : "unread"));
+    const bool is_in_place =
+        entry.folders.size() == 1 && entry.folders.contains(collection.target_id);
+    if (!options_.is_target_authority && !is_in_place)
+      add(Grade::investigate, where, "is in another folder at the target");
+  }
+
+  ArchiveFile& archive_;
+  const TargetAccount& target_;
+  const GradeOptions& options_;
+  GradeReport& report_;
+};
+
+}  // namespace
+
+Outcome grade_dav(ArchiveFile& archive, const TargetAccount& target, const DavReport& seen,
+                  const GradeOptions& options, GradeReport& report) {
+  return DavGrader(archive, target, options, report)
+      .run(seen)
+      .while_doing("comparing calendars and contacts");
+}
+
+}  // namespace plan::archive

@@ -1,0 +1,45 @@
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "compiler/source/result.h"
+#include "runtime/archive/archive_file.h"
+#include "runtime/archive/import_imap.h"
+#include "runtime/net/dav/client.h"
+
+namespace plan::archive {
+
+/// Where the calendars and contacts of one account lie.
+struct DavSource {
+  std::string server = {};  ///< as the plan names it: radicale, sogo, ...
+  std::string url = {};
+  std::string path = {};  ///< the account's principal there, "/alice%40example.org/"
+  std::function<Result<net::dav::Client>()> connect = {};
+};
+
+struct DavReport {
+  bool is_there = false;  ///< false: the server has nothing at the account's path
+  std::uint64_t collections = 0;
+  std::uint64_t items = 0;
+  std::uint64_t created = 0;
+  std::uint64_t updated = 0;
+  std::uint64_t removed = 0;
+  std::uint64_t collections_changed = 0;  ///< made, gone, or with another name
+  std::vector<ImportProblem> problems = {};
+  [[nodiscard]] std::uint64_t changes() const {
+    return created + updated + removed + collections_changed;
+  }
+};
+
+/// One pass: the archive becomes what the calendars and address books of the source are. By ETag,
+/// and by the text where there is none; may be repeated at any time. A collection that cannot be
+/// read is a problem in the report, and nothing of it counts as gone. With `is_dry` nothing is
+/// stored.
+///
+/// Errors: the source cannot be reached or refuses the login, the archive cannot be written.
+[[nodiscard]] Result<DavReport> import_dav(ArchiveFile& archive, const DavSource& source,
+                                           bool is_dry = false);
+
+}  // namespace plan::archive
