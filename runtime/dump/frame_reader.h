@@ -24,6 +24,9 @@ struct FileHeader {
 /// The letter of such a name; 0 for every other name.
 [[nodiscard]] char letter_of_file_name(std::string_view name);
 
+/// How many zero bytes stand at the front.
+[[nodiscard]] std::size_t zeros_at_front(std::string_view bytes);
+
 /// The importer reads lengths of at most 5 LEB128 bytes into 32 bits; no store takes a key as long
 /// as this bound.
 constexpr std::uint64_t kKeyBytesMax = std::uint64_t{1} << 20U;
@@ -70,6 +73,11 @@ class FrameReader {
   /// next() and value() in one: nothing at the end.
   [[nodiscard]] Result<std::optional<Record>> next_record(
       std::uint64_t bytes_max = kWholeValueBytes);
+
+  /// Behind an empty record (00 00 in the content): the empty ones that follow it as far as the
+  /// content is in memory, counted at once and read. No exporter writes one, but a small file can
+  /// hold billions.
+  [[nodiscard]] std::uint64_t take_empty_records();
 
   // What was seen so far. Records are counted when they were read whole.
   [[nodiscard]] std::uint64_t records() const { return records_; }

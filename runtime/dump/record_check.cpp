@@ -118,6 +118,11 @@ Result<CheckedRecord> RecordCheck::check(FrameReader& reader) {
   return CheckedRecord{.key = reader.key(), .value = value, .value_bytes = reader.value_bytes()};
 }
 
+void RecordCheck::count_empty(std::uint64_t records) {
+  faults_.count_more(FaultKind::key_order, records);
+  faults_.count_more(FaultKind::key_shape, records);
+}
+
 void RecordCheck::finish() {
   if (subspace_.letter == 'p' && !has_schema_row_)
     faults_.add(

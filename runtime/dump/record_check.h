@@ -28,6 +28,8 @@ class RecordCheck {
   [[nodiscard]] Result<CheckedRecord> check(FrameReader& reader);
   /// At the end of the file.
   void finish();
+  /// So many empty records more, behind one that was checked.
+  void count_empty(std::uint64_t records);
 
   /// Archives whose value is too large to be hashed here, or has no hash.
   [[nodiscard]] std::uint64_t unhashed() const { return unhashed_; }

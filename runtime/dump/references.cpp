@@ -13,18 +13,23 @@
 namespace plan::dump {
 namespace {
 
-constexpr std::size_t kKeptMax = 700'000;  // entries of each list, at most 16 bytes each
 constexpr std::uint32_t kNobody = 0xFFFFFFFFU;
 constexpr std::uint8_t kAccountBytes = 0xFF;
 constexpr std::string_view kRegistryObjects = "dshr";  // read before all that refers to them
 constexpr std::uint8_t kShareChanges = 9;              // in l: ids of another kind
 /// The last member of a message's main record is its size.
 constexpr std::size_t kMessageSizeBytes = 4;
+constexpr std::uint8_t kEvent = 9;
+constexpr std::uint8_t kCard = 11;
+constexpr std::uint8_t kFile = 12;
+/// Where the main records of events and cards have the sizes of their texts, from the end.
+constexpr std::size_t kEventSizePlace = 28;
+constexpr std::size_t kCardSizePlace = 8;
 constexpr std::uint16_t kAccountType = 0;
 constexpr std::uint16_t kSpamSampleType = 0x66;  // its objects are in w, which is never exported
 
 template <class T>
-std::optional<std::size_t> position_in(const std::vector<T>& sorted, const T& item) {
+std::optional<std::size_t> position_in(const std::deque<T>& sorted, const T& item) {
   const auto found = std::lower_bound(sorted.begin(), sorted.end(), item);
   if (found == sorted.end() || *found != item) return std::nullopt;
   return static_cast<std::size_t>(found - sorted.begin());
@@ -57,8 +62,13 @@ void ReferenceBook::begin(const Subspace& subspace, FaultList& faults) {
   subspace_ = &subspace;
   files_[static_cast<std::size_t>(subspace.letter - 'a')] = &faults;
   has_last_account_ = false;
+  if (!is_directory_sorted_ && subspace.letter != 'd') {
+    // In 0.15 their keys are LEB128, which does not sort as the numbers do.
+    std::sort(accounts_.items.begin(), accounts_.items.end());
+    is_directory_sorted_ = true;
+  }
   if (!is_registry_sorted_ && kRegistryObjects.find(subspace.letter) == std::string_view::npos) {
-    std::sort(registry_.begin(), registry_.end());
+    std::sort(registry_.items.begin(), registry_.items.end());
     is_registry_sorted_ = true;
   }
 }
@@ -68,10 +78,8 @@ void ReferenceBook::add(const CheckedRecord& record) {
   const std::string_view key = record.key;
   const bool is_16 = schema_ == kSchema16;
   if (is_16 && key.size() == 10 &&
-      kRegistryObjects.find(subspace_->letter) != std::string_view::npos) {
-    if (registry_.size() < kKeptMax)
-      registry_.push_back({.type = big_u16(key), .id = big_u64(key.substr(2))});
-  }
+      kRegistryObjects.find(subspace_->letter) != std::string_view::npos)
+    (void)keep(registry_, {.type = big_u16(key), .id = big_u64(key.substr(2))});
   switch (subspace_->letter) {
     case 'd':
       return add_directory(key);
@@ -80,7 +88,7 @@ void ReferenceBook::add(const CheckedRecord& record) {
     case 'l':
       return add_change(key);
     case 'e':
-      if (queue_.size() < kKeptMax) queue_.push_back(big_u64(key));
+      (void)keep(queue_, big_u64(key));
       return;
     case 'k':
       return add_link(key);
@@ -113,20 +121,15 @@ void ReferenceBook::add_directory(std::string_view key) {
     std::string_view rest = key.substr(1);
     id = take_leb128(rest);
   }
-  if (id && *id < kNobody && accounts_.size() < kKeptMax)
-    accounts_.push_back(static_cast<std::uint32_t>(*id));
-  // LEB128 does not sort as the numbers do.
-  if (accounts_.size() > 1 && accounts_.back() < accounts_[accounts_.size() - 2])
-    std::rotate(std::upper_bound(accounts_.begin(), accounts_.end() - 1, accounts_.back()),
-                accounts_.end() - 1, accounts_.end());
+  if (id && *id < kNobody) (void)keep(accounts_, static_cast<std::uint32_t>(*id));
 }
 
 void ReferenceBook::check_account(std::uint32_t account) {
   if (has_last_account_ && account == last_account_) return;
   has_last_account_ = true;
   last_account_ = account;
-  if (!has('d') || account == kNobody || accounts_.size() >= kKeptMax) return;
-  if (!position_in(accounts_, account))
+  if (!has('d') || account == kNobody || accounts_.is_cut) return;
+  if (!position_in(accounts_.items, account))
     fault('d', FaultKind::missing_account,
           fmt::format("account {} has records in {}", account, subspace_->letter));
 }
@@ -135,19 +138,19 @@ void ReferenceBook::add_property(const CheckedRecord& record) {
   const auto object = object_key(record.key);
   if (!object) return;
   check_account(object->account);
-  if (documents_.empty() || documents_.back().account != object->account ||
-      documents_.back().collection != object->collection) {
-    if (documents_.size() < kKeptMax)
-      documents_.push_back({.account = object->account, .collection = object->collection});
-  }
-  if (documents_.back().account == object->account &&
-      documents_.back().collection == object->collection)
-    documents_.back().number = std::max<std::uint64_t>(documents_.back().number, object->document);
+  const auto is_last_collection = [&] {
+    return !documents_.items.empty() && documents_.items.back().account == object->account &&
+           documents_.items.back().collection == object->collection;
+  };
+  if (!is_last_collection())
+    (void)keep(documents_, {.account = object->account, .collection = object->collection});
+  if (is_last_collection())
+    documents_.items.back().number = std::max(documents_.items.back().number, object->document);
   if (record.key.size() != 10) return;
-  if (object->field == kMainField && object->collection != kEmail && objects_.size() < kKeptMax)
-    objects_.push_back({.account = object->account,
-                        .document = object->document,
-                        .collection = object->collection});
+  if (object->field == kMainField && object->collection != kEmail)
+    (void)keep(objects_, {.account = object->account,
+                          .document = object->document,
+                          .collection = object->collection});
   if (object->collection != kEmail) return add_object_bytes(*object, record);
   if (object->field != kMainField && object->field != kMetadataField) return;
   const auto archive = ArchiveValue::parse(record.value);
@@ -167,11 +170,23 @@ void ReferenceBook::add_property(const CheckedRecord& record) {
 
 ReferenceBook::AccountBytes* ReferenceBook::used_by(std::uint32_t account) {
   // Keys of p come by account.
-  if (used_.empty() || used_.back().account != account) {
-    if (used_.size() >= kKeptMax) return nullptr;
-    used_.push_back({.account = account});
+  const bool is_last = !used_.items.empty() && used_.items.back().account == account;
+  if (!is_last && !keep(used_, {.account = account})) return nullptr;
+  return &used_.items.back();
+}
+
+std::uint64_t ReferenceBook::said_size(std::uint8_t collection, const ArchiveValue& archive) {
+  if (collection != kEvent && collection != kCard) return 0;
+  std::string unpacked;
+  std::string_view content = archive.body;
+  if (archive.is_compressed) {
+    auto decoded = archive.content(kArchiveContentMax);
+    if (!decoded) return 0;
+    unpacked = std::move(*decoded);
+    content = unpacked;
   }
-  return &used_.back();
+  const std::size_t place = collection == kEvent ? kEventSizePlace : kCardSizePlace;
+  return content.size() < place ? 0 : little_u32(content.substr(content.size() - place));
 }
 
 void ReferenceBook::add_object_bytes(const ObjectKey& object, const CheckedRecord& record) {
@@ -184,6 +199,8 @@ void ReferenceBook::add_object_bytes(const ObjectKey& object, const CheckedRecor
       used->is_bounded = false;
     else if (archive->is_compressed)
       bytes = std::max<std::uint64_t>(bytes, little_u32(archive->body));
+    if (archive && object.field == kMainField)
+      used->sized += said_size(object.collection, *archive);
   }
   used->others += bytes;
 }
@@ -213,11 +230,9 @@ void ReferenceBook::add_change(std::string_view key) {
   const std::uint32_t account = big_u32(key);
   check_account(account);
   if (static_cast<std::uint8_t>(key[4]) == kShareChanges) return;
-  if (changes_.empty() || changes_.back().account != account) {
-    if (changes_.size() >= kKeptMax) return;
-    changes_.push_back({.account = account});
-  }
-  changes_.back().number = std::max(changes_.back().number, big_u64(key.substr(5)));
+  const bool is_last = !changes_.items.empty() && changes_.items.back().account == account;
+  if (!is_last && !keep(changes_, {.account = account})) return;
+  changes_.items.back().number = std::max(changes_.items.back().number, big_u64(key.substr(5)));
 }
 
 const ReferenceBook::Object* ReferenceBook::find_object(const Object& object) const {
@@ -226,15 +241,16 @@ const ReferenceBook::Object* ReferenceBook::find_object(const Object& object) co
     return std::tie(left.account, left.collection, left.document) <
            std::tie(right.account, right.collection, right.document);
   };
-  const auto found = std::lower_bound(objects_.begin(), objects_.end(), object, is_before);
-  return found != objects_.end() && *found == object ? &*found : nullptr;
+  const auto& all = objects_.items;
+  const auto found = std::lower_bound(all.begin(), all.end(), object, is_before);
+  return found != all.end() && *found == object ? &*found : nullptr;
 }
 
 void ReferenceBook::add_index(std::string_view key) {
   ++index_rows_;
   const auto object = object_key(key);
   check_account(object->account);
-  if (!has('p') || object->collection == kEmail || objects_.size() >= kKeptMax) return;
+  if (!has('p') || object->collection == kEmail || objects_.is_cut) return;
   if (find_object({object->account, object->document, object->collection}) == nullptr)
     fault('p', FaultKind::missing_property,
           fmt::format("account {}, collection {}, document {}: i has a row of field {}",
@@ -249,8 +265,8 @@ void ReferenceBook::add_link(std::string_view key) {
     linked_blobs_.add(hash);
   }
   if (key.size() == 40) {
-    if (const auto at = position_in(queue_, big_u64(key.substr(kBlobHashBytes))))
-      queue_has_link_.resize(queue_.size()), queue_has_link_[*at] = true;
+    if (const auto at = position_in(queue_.items, big_u64(key.substr(kBlobHashBytes))))
+      queue_has_link_.resize(queue_.items.size()), queue_has_link_[*at] = true;
     return;
   }
   if (key.size() != 41) return;
@@ -264,9 +280,10 @@ void ReferenceBook::add_link(std::string_view key) {
     linked_messages_.add(link);
     return;
   }
-  if (linked_bytes_.size() < kKeptMax)
-    linked_bytes_.push_back({.hash = big_u64(hash), .account = object.account});
-  if (has('p') && objects_.size() < kKeptMax && find_object(object) == nullptr)
+  (void)keep(
+      linked_bytes_,
+      {.hash = big_u64(hash), .account = object.account, .is_file = object.collection == kFile});
+  if (has('p') && !objects_.is_cut && find_object(object) == nullptr)
     fault('p', FaultKind::missing_property,
           fmt::format("account {}, collection {}, document {}: k links a blob to it",
                       object.account, object.collection, object.document));
@@ -277,28 +294,26 @@ void ReferenceBook::add_blob(const CheckedRecord& record) {
   blobs_.add(record.key);
   // Both lists come in the order of the hashes.
   const std::uint64_t hash = big_u64(record.key);
-  const auto is_before = [&] {
-    return next_linked_bytes_ < linked_bytes_.size() &&
-           linked_bytes_[next_linked_bytes_].hash < hash;
-  };
-  while (is_before()) ++next_linked_bytes_;
-  for (std::size_t i = next_linked_bytes_;
-       i < linked_bytes_.size() && linked_bytes_[i].hash == hash; ++i) {
-    const auto used = std::lower_bound(
-        used_.begin(), used_.end(), linked_bytes_[i].account,
-        [](const AccountBytes& left, std::uint32_t id) { return left.account < id; });
-    if (used != used_.end() && used->account == linked_bytes_[i].account)
-      used->others += record.value_bytes;
-  }
+  const auto& links = linked_bytes_.items;
+  while (next_linked_bytes_ < links.size() && links[next_linked_bytes_].hash < hash)
+    ++next_linked_bytes_;
+  for (std::size_t i = next_linked_bytes_; i < links.size() && links[i].hash == hash; ++i)
+    if (AccountBytes* used = find_used(links[i].account))
+      (links[i].is_file ? used->sized : used->others) += record.value_bytes;
+}
+
+ReferenceBook::AccountBytes* ReferenceBook::find_used(std::uint32_t account) {
+  const auto found = std::lower_bound(
+      used_.items.begin(), used_.items.end(), account,
+      [](const AccountBytes& left, std::uint32_t id) { return left.account < id; });
+  return found != used_.items.end() && found->account == account ? &*found : nullptr;
 }
 
 void ReferenceBook::check_used_bytes(std::uint32_t account, std::string_view value) {
   if (value.size() != 8 || !has('p')) return;
   const auto counted = static_cast<std::int64_t>(little_u64(value));
-  const auto found = std::lower_bound(
-      used_.begin(), used_.end(), account,
-      [](const AccountBytes& left, std::uint32_t id) { return left.account < id; });
-  if (found == used_.end() || found->account != account) return;
+  AccountBytes* found = find_used(account);
+  if (found == nullptr) return;
   found->is_counted = true;
   found->counted = counted;
   ++compared_used_;
@@ -310,11 +325,11 @@ void ReferenceBook::check_used_bytes(std::uint32_t account, std::string_view val
 
 void ReferenceBook::add_id_counter(std::uint16_t type, std::uint64_t value) {
   if (type == kAccountType) has_account_counter_ = true;
-  if (!has('d') || registry_.size() >= kKeptMax) return;
+  if (!has('d') || registry_.is_cut) return;
   const auto behind = std::upper_bound(
-      registry_.begin(), registry_.end(),
+      registry_.items.begin(), registry_.items.end(),
       RegistryObject{.type = type, .id = std::numeric_limits<std::uint64_t>::max()});
-  if (behind == registry_.begin() || std::prev(behind)->type != type) return;
+  if (behind == registry_.items.begin() || std::prev(behind)->type != type) return;
   const std::uint64_t highest = std::prev(behind)->id;
   if (value < highest)
     fault('n', FaultKind::odd_count,
@@ -323,11 +338,23 @@ void ReferenceBook::add_id_counter(std::uint16_t type, std::uint64_t value) {
 }
 
 void ReferenceBook::check_principals(std::uint64_t value) {
-  if (!has('d') || accounts_.empty() || accounts_.size() >= kKeptMax) return;
-  if (value < accounts_.back())
+  if (!has('d') || accounts_.items.empty() || accounts_.is_cut) return;
+  if (value < accounts_.items.back())
     fault('n', FaultKind::wrong_counter,
           fmt::format("the counter of principals is at {}, and {} is in use", value,
-                      accounts_.back()));
+                      accounts_.items.back()));
+}
+
+ReferenceBook::HighestDocument* ReferenceBook::find_highest(std::uint32_t account,
+                                                            std::uint8_t collection) {
+  const auto found = std::lower_bound(documents_.items.begin(), documents_.items.end(),
+                                      std::tie(account, collection),
+                                      [](const HighestDocument& left, const auto& wanted) {
+                                        return std::tie(left.account, left.collection) < wanted;
+                                      });
+  const bool is_there = found != documents_.items.end() && found->account == account &&
+                        found->collection == collection;
+  return is_there ? &*found : nullptr;
 }
 
 void ReferenceBook::add_counter(const CheckedRecord& record) {
@@ -338,29 +365,26 @@ void ReferenceBook::add_counter(const CheckedRecord& record) {
   if (key.size() == 2 && schema_ == kSchema16) return add_id_counter(big_u16(key), value);
   if (key.size() < 4) return;
   const std::uint32_t account = big_u32(key);
-  const auto compare = [&](std::vector<Highest>& all, std::uint8_t collection,
-                           std::string_view what) {
-    const auto found = std::lower_bound(all.begin(), all.end(), std::tie(account, collection),
-                                        [](const Highest& left, const auto& wanted) {
-                                          return std::tie(left.account, left.collection) < wanted;
-                                        });
-    if (found == all.end() || found->account != account || found->collection != collection) return;
-    found->is_counted = true;
-    if (static_cast<std::int64_t>(value) < 0 || value < found->number)
+  const auto compare = [&](auto& highest, std::string_view what) {
+    highest.is_counted = true;
+    if (static_cast<std::int64_t>(value) < 0 || value < highest.number)
       fault('n', FaultKind::wrong_counter,
             fmt::format("account {}: the counter of {} is at {}, and {} is in use", account, what,
-                        static_cast<std::int64_t>(value), found->number));
+                        static_cast<std::int64_t>(value), highest.number));
   };
   if (key.size() == 4) {
-    compare(changes_, 0, "changes");
+    const auto found = std::lower_bound(
+        changes_.items.begin(), changes_.items.end(), account,
+        [](const HighestChange& left, std::uint32_t id) { return left.account < id; });
+    if (found != changes_.items.end() && found->account == account) compare(*found, "changes");
   } else if (key.size() == 5) {
     const auto collection = static_cast<std::uint8_t>(key[4]);
     if (collection == kAccountBytes)
       check_used_bytes(account, record.value);
     else if (schema_ == kSchema15 && account == kNobody && collection == kPrincipal)
       check_principals(value);
-    else
-      compare(documents_, collection, fmt::format("documents of collection {}", collection));
+    else if (HighestDocument* found = find_highest(account, collection))
+      compare(*found, fmt::format("documents of collection {}", collection));
   }
 }
 
@@ -369,24 +393,24 @@ void ReferenceBook::add_quota(const CheckedRecord& record) {
     return check_used_bytes(*account, record.value);
   // 00 and a key: how many queued messages count against one quota of the queue.
   if (record.key[0] != '\0' || record.value.size() != 8) return;
-  if (!has('e') || queue_.size() >= kKeptMax) return;
+  if (!has('e') || queue_.is_cut) return;
   const auto counted = static_cast<std::int64_t>(little_u64(record.value));
-  if (counted > 0 && static_cast<std::uint64_t>(counted) > queue_.size())
+  if (counted > 0 && static_cast<std::uint64_t>(counted) > queue_.items.size())
     fault('u', FaultKind::odd_count,
           fmt::format("{} messages are counted against one quota of the queue, which has {}",
-                      counted, queue_.size()));
+                      counted, queue_.items.size()));
 }
 
 void ReferenceBook::add_queue_event(std::string_view key) {
   const std::uint64_t id = big_u64(key.substr(8));
-  if (!has('e') || queue_.size() >= kKeptMax) return;
-  const auto at = position_in(queue_, id);
+  if (!has('e') || queue_.is_cut) return;
+  const auto at = position_in(queue_.items, id);
   if (!at) {
     fault('e', FaultKind::missing_object,
           fmt::format("queued message {:016x} has a time of delivery in q", id));
     return;
   }
-  queue_has_event_.resize(queue_.size());
+  queue_has_event_.resize(queue_.items.size());
   queue_has_event_[*at] = true;
 }
 
@@ -398,23 +422,24 @@ void ReferenceBook::add_task(std::string_view key) {
   const std::uint64_t due = big_u64(key);
   const std::uint64_t id = big_u64(key.substr(8));
   if (due == 0) {
-    if (tasks_.size() < kKeptMax) tasks_.push_back(id);
+    (void)keep(tasks_, id);
     return;
   }
-  task_is_due_.resize(tasks_.size());
-  if (const auto at = position_in(tasks_, id))
+  task_is_due_.resize(tasks_.items.size());
+  if (const auto at = position_in(tasks_.items, id))
     task_is_due_[*at] = true;
-  else if (tasks_.size() < kKeptMax)
+  else if (!tasks_.is_cut)
     fault('f', FaultKind::missing_object, fmt::format("task {:016x} is due and has no body", id));
 }
 
 void ReferenceBook::check_object(std::uint16_t type, std::uint64_t id, char letter) {
-  if (!has('d') || !has('s') || type == kSpamSampleType || registry_.size() >= kKeptMax) return;
+  if (!has('d') || !has('s') || type == kSpamSampleType || registry_.is_cut) return;
   if (type == 0xFFFF) return;
   const bool is_known_type =
       std::any_of(subspaces(schema_).begin(), subspaces(schema_).end(),
                   [&](const Subspace& item) { return item.letter == letter; });
-  if (!is_known_type || position_in(registry_, RegistryObject{.type = type, .id = id})) return;
+  if (!is_known_type || position_in(registry_.items, RegistryObject{.type = type, .id = id}))
+    return;
   // Reports are in a family of their own.
   const bool is_report = !has('h') || !has('r');
   if (is_report) return;
@@ -460,22 +485,22 @@ void ReferenceBook::finish_messages(std::vector<std::string>& not_checked) {
 void ReferenceBook::finish_counters() {
   if (!has('n')) return;
   if (has('p'))
-    for (const Highest& highest : documents_)
+    for (const HighestDocument& highest : documents_.items)
       if (!highest.is_counted && highest.collection != kPrincipal && highest.account != kNobody)
         fault('n', FaultKind::wrong_counter,
               fmt::format("account {} has documents of collection {} and no counter of them",
                           highest.account, highest.collection));
   if (has('l'))
-    for (const Highest& highest : changes_)
+    for (const HighestChange& highest : changes_.items)
       if (!highest.is_counted && highest.account != kNobody)
         fault('n', FaultKind::wrong_counter,
               fmt::format("account {} has changes and no counter of them", highest.account));
-  const bool has_accounts = !accounts_.empty() && accounts_.size() < kKeptMax;
+  const bool has_accounts = !accounts_.items.empty() && !accounts_.is_cut;
   if (schema_ == kSchema16 && has('d') && has_accounts && !has_account_counter_)
     fault('n', FaultKind::odd_count, "there are accounts and no counter of their ids");
   const char quota_letter = schema_ == kSchema16 ? 'n' : 'u';
   if (has(quota_letter))
-    for (const AccountBytes& used : used_)
+    for (const AccountBytes& used : used_.items)
       if (!used.is_counted && used.messages > 0)
         fault(quota_letter, FaultKind::wrong_quota,
               fmt::format("account {} has messages and no count of used bytes", used.account));
@@ -484,17 +509,26 @@ void ReferenceBook::finish_counters() {
 void ReferenceBook::finish_used_bytes(std::vector<std::string>& not_checked) {
   const char letter = schema_ == kSchema16 ? 'n' : 'u';
   if (!has(letter) || !has('p')) return;
-  if (!has('k') || !has('t') || linked_bytes_.size() >= kKeptMax) {
+  if (!has('k') || !has('t') || linked_bytes_.is_cut) {
     not_checked.emplace_back(
         "used bytes against an upper bound: the blobs of files and scripts are not all known");
     return;
   }
-  for (const AccountBytes& used : used_)
-    if (used.is_bounded && used.counted > 0 &&
-        static_cast<std::uint64_t>(used.counted) > used.messages + used.others)
+  for (const AccountBytes& used : used_.items) {
+    if (!used.is_counted || used.counted < 0) continue;
+    const auto counted = static_cast<std::uint64_t>(used.counted);
+    const std::uint64_t least = used.messages + used.sized;
+    const std::uint64_t most = least + used.others;
+    if (used.is_bounded && counted > most)
       fault(letter, FaultKind::odd_count,
             fmt::format("account {}: {} bytes are counted, and all that it has takes {} at most",
-                        used.account, used.counted, used.messages + used.others));
+                        used.account, counted, most));
+    else if (counted >= used.messages && counted < least)
+      fault(letter, FaultKind::odd_count,
+            fmt::format("account {}: {} bytes are counted, and its messages, files, events and "
+                        "cards have {}",
+                        used.account, counted, least));
+  }
 }
 
 void ReferenceBook::finish(std::vector<std::string>& not_checked) {
@@ -512,38 +546,45 @@ void ReferenceBook::finish(std::vector<std::string>& not_checked) {
   absent("account ids against the directory", "d");
   absent("counters against records", "np");
   absent("queue events against queued messages", "eq");
-  for (const auto* list : {&accounts_})
-    if (list->size() >= kKeptMax)
-      not_checked.push_back(fmt::format("account ids: more than {} accounts", kKeptMax));
-  if (objects_.size() >= kKeptMax)
-    not_checked.push_back(
-        fmt::format("index rows and links of objects: more than {} objects", kKeptMax));
+  const auto cut = [&](const auto& list, std::string_view what) {
+    if (list.is_cut)
+      not_checked.push_back(
+          fmt::format("{}: there is room for {} entries, and more came", what, list.items.size()));
+  };
+  cut(accounts_, "account ids against the directory");
+  cut(objects_, "index rows and links against objects");
+  cut(documents_, "counters of documents of the later accounts");
+  cut(changes_, "counters of changes of the later accounts");
+  cut(used_, "used bytes of the later accounts");
+  cut(queue_, "queue events and blobs against queued messages");
+  cut(tasks_, "tasks against their times");
+  cut(registry_, "the registry's index and keys against its objects");
   finish_messages(not_checked);
   finish_counters();
   finish_used_bytes(not_checked);
-  if (has('e') && has('q') && queue_.size() < kKeptMax) {
-    queue_has_event_.resize(queue_.size());
-    for (std::size_t i = 0; i < queue_.size(); ++i)
+  if (has('e') && has('q') && !queue_.is_cut) {
+    queue_has_event_.resize(queue_.items.size());
+    for (std::size_t i = 0; i < queue_.items.size(); ++i)
       if (!queue_has_event_[i])
         fault('q', FaultKind::missing_object,
-              fmt::format("queued message {:016x} has no time of delivery", queue_[i]));
+              fmt::format("queued message {:016x} has no time of delivery", queue_.items[i]));
   }
-  if (has('e') && has('k') && queue_.size() < kKeptMax) {
-    queue_has_link_.resize(queue_.size());
-    for (std::size_t i = 0; i < queue_.size(); ++i)
+  if (has('e') && has('k') && !queue_.is_cut) {
+    queue_has_link_.resize(queue_.items.size());
+    for (std::size_t i = 0; i < queue_.items.size(); ++i)
       if (!queue_has_link_[i])
         fault('k', FaultKind::missing_object,
-              fmt::format("queued message {:016x} has no blob", queue_[i]));
+              fmt::format("queued message {:016x} has no blob", queue_.items[i]));
   }
-  task_is_due_.resize(tasks_.size());
-  for (std::size_t i = 0; i < tasks_.size() && tasks_.size() < kKeptMax; ++i)
+  task_is_due_.resize(tasks_.items.size());
+  for (std::size_t i = 0; i < tasks_.items.size() && !tasks_.is_cut; ++i)
     if (!task_is_due_[i])
       fault('f', FaultKind::missing_object,
-            fmt::format("task {:016x} has a body and no time", tasks_[i]));
+            fmt::format("task {:016x} has a body and no time", tasks_.items[i]));
 }
 
 ir::Value ReferenceBook::to_value() const {
-  return ir::Value::map({{"accounts", std::uint64_t{accounts_.size()}},
+  return ir::Value::map({{"accounts", std::uint64_t{accounts_.items.size()}},
                          {"messages", messages_.count},
                          {"blobs", blobs_.count},
                          {"linked_blobs", linked_blobs_.count},
@@ -551,8 +592,8 @@ ir::Value ReferenceBook::to_value() const {
                          {"index_rows", index_rows_},
                          {"counters", counters_},
                          {"used_bytes_compared", compared_used_},
-                         {"queued_messages", std::uint64_t{queue_.size()}},
-                         {"registry_objects", std::uint64_t{registry_.size()}}});
+                         {"queued_messages", std::uint64_t{queue_.items.size()}},
+                         {"registry_objects", std::uint64_t{registry_.items.size()}}});
 }
 
 Outcome find_lost_blobs(const std::string& links_path, FaultList& links,

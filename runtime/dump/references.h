@@ -1,11 +1,13 @@
 #pragma once
 #include <array>
 #include <cstdint>
+#include <deque>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "runtime/dump/archive_value.h"
 #include "runtime/dump/fault_list.h"
 #include "runtime/dump/key_shape.h"
 #include "runtime/dump/record_check.h"
@@ -29,8 +31,10 @@ struct SetPrint {
 
 /// What subspaces say of one another: blob links against blobs, index against properties, account
 /// ids against directory, counters and used bytes against records, queue against messages. Fed
-/// record by record in reference_order(); memory is bounded, and what a bound kept from being
-/// checked is said.
+/// record by record in reference_order(); memory is bounded (kBookBytesMax), and what a bound kept
+/// from being checked is said.
+constexpr std::size_t kBookBytesMax = std::size_t{36} << 20U;
+
 class ReferenceBook {
  public:
   explicit ReferenceBook(std::uint32_t schema);
@@ -53,13 +57,15 @@ class ReferenceBook {
     std::uint8_t collection = 0;
     friend auto operator<=>(const Object& left, const Object& right) = default;
   };
-  /// What the server may count as used: messages by their sizes, everything else (calendars,
-  /// cards, files, scripts) by no more than the bytes of its records and blobs.
+  /// What the server may count as used: messages by their sizes; files, events and cards by at
+  /// least the sizes that they say; everything else by no more than the bytes of its records and
+  /// blobs.
   struct AccountBytes {
     std::uint32_t account = 0;
     bool is_counted = false;
     bool is_bounded = true;  ///< `others` is all there is
     std::uint64_t messages = 0;
+    std::uint64_t sized = 0;  ///< blobs of files, and what events and cards say
     std::uint64_t others = 0;
     std::int64_t counted = 0;
   };
@@ -67,11 +73,19 @@ class ReferenceBook {
   struct LinkedBytes {
     std::uint64_t hash = 0;  ///< its first 8 bytes
     std::uint32_t account = 0;
+    bool is_file = false;
   };
-  struct Highest {
+  /// The highest document of a collection.
+  struct HighestDocument {
     std::uint32_t account = 0;
+    std::uint32_t number = 0;
     std::uint8_t collection = 0;
+    bool is_counted = false;
+  };
+  /// The highest change of an account.
+  struct HighestChange {
     std::uint64_t number = 0;
+    std::uint32_t account = 0;
     bool is_counted = false;
   };
   struct RegistryObject {
@@ -79,6 +93,23 @@ class ReferenceBook {
     std::uint64_t id = 0;
     friend auto operator<=>(const RegistryObject& left, const RegistryObject& right) = default;
   };
+
+  /// Entries of one kind, in blocks so that growing copies nothing. One that found no room any more
+  /// is cut: what only the whole list can tell is not judged then.
+  template <class T>
+  struct Kept {
+    std::deque<T> items = {};
+    bool is_cut = false;
+  };
+  /// False when the list has its share of the book, or the book is full.
+  template <class T>
+  [[nodiscard]] bool keep(Kept<T>& list, const T& item) {
+    if (list.items.size() >= kListBytesMax / sizeof(T) || room_ < sizeof(T)) list.is_cut = true;
+    if (list.is_cut) return false;
+    room_ -= sizeof(T);
+    list.items.push_back(item);
+    return true;
+  }
 
   [[nodiscard]] bool has(char letter) const { return faults_of(letter) != nullptr; }
   [[nodiscard]] FaultList* faults_of(char letter) const;
@@ -89,6 +120,9 @@ class ReferenceBook {
   void add_directory(std::string_view key);
   void add_property(const CheckedRecord& record);
   void add_object_bytes(const ObjectKey& object, const CheckedRecord& record);
+  /// Of an event or card, as its record says it; 0 for everything else.
+  [[nodiscard]] static std::uint64_t said_size(std::uint8_t collection,
+                                               const ArchiveValue& archive);
   void add_message_bytes(std::uint32_t account, std::string_view content);
   void add_message(const ObjectKey& object, std::string_view content);
   void add_change(std::string_view key);
@@ -105,7 +139,10 @@ class ReferenceBook {
   void add_id_counter(std::uint16_t type, std::uint64_t value);
   void check_principals(std::uint64_t value);
   void check_used_bytes(std::uint32_t account, std::string_view value);
+  /// The entry that the records of an account in p add to; null when there is no room for it.
   [[nodiscard]] AccountBytes* used_by(std::uint32_t account);
+  [[nodiscard]] AccountBytes* find_used(std::uint32_t account);
+  [[nodiscard]] HighestDocument* find_highest(std::uint32_t account, std::uint8_t collection);
   void finish_messages(std::vector<std::string>& not_checked);
   void finish_counters();
   void finish_used_bytes(std::vector<std::string>& not_checked);
@@ -114,22 +151,25 @@ class ReferenceBook {
   const Subspace* subspace_ = nullptr;
   std::array<FaultList*, 26> files_ = {};
 
-  std::vector<std::uint32_t> accounts_;
+  static constexpr std::size_t kListBytesMax = std::size_t{12} << 20U;
+  std::size_t room_ = kBookBytesMax;
+  Kept<std::uint32_t> accounts_;
+  bool is_directory_sorted_ = false;
   std::uint32_t last_account_ = 0;
   bool has_last_account_ = false;
-  std::vector<Object> objects_;  // main records that are no messages, in order
-  std::vector<AccountBytes> used_;
-  std::vector<LinkedBytes> linked_bytes_;
+  Kept<Object> objects_;  // main records that are no messages, in order
+  Kept<AccountBytes> used_;
+  Kept<LinkedBytes> linked_bytes_;
   std::size_t next_linked_bytes_ = 0;
   std::uint64_t compared_used_ = 0;
-  std::vector<Highest> documents_;
-  std::vector<Highest> changes_;
-  std::vector<std::uint64_t> queue_;
+  Kept<HighestDocument> documents_;
+  Kept<HighestChange> changes_;
+  Kept<std::uint64_t> queue_;
   std::vector<bool> queue_has_event_;
   std::vector<bool> queue_has_link_;
-  std::vector<std::uint64_t> tasks_;
+  Kept<std::uint64_t> tasks_;
   std::vector<bool> task_is_due_;
-  std::vector<RegistryObject> registry_;
+  Kept<RegistryObject> registry_;
   bool is_registry_sorted_ = false;
   bool has_account_counter_ = false;
 

@@ -262,7 +262,8 @@ Result<ir::Value> convert_dump(const std::string& dump, const std::string& outpu
   if (*wanted == kSchema15)
     return refused(
         "0.15 keeps accounts, domains and settings as directory and text, 0.16 as registry "
-        "objects, and nothing goes back from these");
+        "objects, and nothing goes back from these; 0.15 also gives a new account an id of its own "
+        "choice, so that mail without its accounts would have no owner");
   if (!conversion.is_mail_only)
     return refused(
         "0.15 keeps accounts, domains and settings as directory and text, 0.16 as registry "

@@ -212,6 +212,12 @@ class Finder {
         is_in_step_ = false;
         continue;
       }
+      // No key is empty: a stretch of zeros holds no beginning, however long it is.
+      if (const std::size_t zeros = zeros_at_front(bytes); zeros > 0) {
+        at_ += zeros;
+        skipped_ += zeros;
+        continue;
+      }
       const Parsed::Kind kind = is_beginning(bytes, is_last);
       if (kind == Parsed::Kind::whole) {
         is_in_step_ = true;

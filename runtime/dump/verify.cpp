@@ -95,6 +95,7 @@ void read_file(FileReport& report, std::unique_ptr<ByteSource> source, bool is_a
       if (!record) break;
       if (book != nullptr) book->add(*record);
     }
+    if (const std::uint64_t empty = reader.take_empty_records(); check) check->count_empty(empty);
     if (options.on_progress && reader.records() % kRecordsPerProgress == 0)
       options.on_progress(
           {.file = report.name, .file_bytes = reader.file_byte(), .records = reader.records()});
@@ -134,8 +135,9 @@ std::uint32_t schema_of(const std::vector<FileReport>& files) {
   return schema;
 }
 
-/// What the files are to one another, from their headers.
-void check_set(DumpReport& report, bool is_checked) {
+/// What the files are to one another, from their headers. A file that the manifest does not know
+/// either was left out when the dump was made.
+void check_set(DumpReport& report, bool is_checked, const Manifest* manifest) {
   report.schema = schema_of(report.files);
   std::map<char, std::string> letters;
   for (FileReport& file : report.files) {
@@ -162,12 +164,18 @@ void check_set(DumpReport& report, bool is_checked) {
       if (family == "data" && !letters.empty())
         report.faults.add({.kind = FaultKind::missing_family_data, .text = "subspaces a i u n p"});
     }
-    if (!there.empty())
-      for (const char letter : missing)
-        report.faults.add(
-            {.kind = FaultKind::missing_file,
-             .text = fmt::format("{}; an export of family {} writes it also when it is empty",
-                                 file_name_of(letter), family)});
+    if (there.empty()) continue;
+    for (const char letter : missing) {
+      const std::string name = file_name_of(letter);
+      if (manifest != nullptr && manifest->find(name) == nullptr) {
+        report.notes.push_back(fmt::format("{} is in neither this dump nor its manifest", name));
+        continue;
+      }
+      report.faults.add(
+          {.kind = FaultKind::missing_file,
+           .text = fmt::format("{}; an export of family {} writes it also when it is empty", name,
+                               family)});
+    }
   }
 }
 
@@ -195,16 +203,21 @@ void compare_file(FileReport& file, const Manifest::File& known) {
   }
 }
 
-Outcome compare_manifest(DumpReport& report, const VerifyOptions& options) {
-  if (options.manifest == "-" || !options.is_digested) return {};
+/// The manifest that the dump is held against, if there is one.
+Result<std::optional<Manifest>> find_manifest(DumpReport& report, const VerifyOptions& options) {
+  if (options.manifest == "-" || !options.is_digested) return std::optional<Manifest>();
   std::string path = options.manifest;
   if (path.empty()) {
     path = manifest_path_of(report.path);
     std::error_code code;
-    if (!std::filesystem::exists(path, code)) return {};
+    if (!std::filesystem::exists(path, code)) return std::optional<Manifest>();
   }
   PLAN_TRY(manifest, read_manifest(path));
   report.manifest = path;
+  return std::optional<Manifest>(std::move(manifest));
+}
+
+void compare_manifest(DumpReport& report, const Manifest& manifest) {
   for (FileReport& file : report.files) {
     const Manifest::File* known = manifest.find(file.name);
     if (known != nullptr) {
@@ -214,13 +227,12 @@ Outcome compare_manifest(DumpReport& report, const VerifyOptions& options) {
       file.grade = Grade::damaged;
     }
   }
-  if (report.is_single_file) return {};
+  if (report.is_single_file) return;
   for (const Manifest::File& known : manifest.files)
     if (std::none_of(report.files.begin(), report.files.end(),
                      [&](const FileReport& file) { return file.name == known.name; }))
       report.faults.add({.kind = FaultKind::missing_file,
                          .text = fmt::format("{}, which the manifest has", known.name)});
-  return {};
 }
 
 std::string text_of(const std::optional<FileHeader>& header) {
@@ -317,7 +329,8 @@ Result<DumpReport> verify_dump(const std::string& path, const VerifyOptions& opt
                                        folder.folders.size() - 1));
   if (report.files.empty())
     report.notes.emplace_back("the folder has no file; nothing is imported");
-  check_set(report, options.is_checked);
+  PLAN_TRY(manifest, find_manifest(report, options));
+  check_set(report, options.is_checked, manifest ? &*manifest : nullptr);
   const bool is_whole = options.is_checked && !report.is_single_file &&
                         !report.faults.has(FaultKind::letter_twice) &&
                         subspaces(report.schema).size() > 0;
@@ -364,7 +377,7 @@ Result<DumpReport> verify_dump(const std::string& path, const VerifyOptions& opt
                                         : "references across files: the set of files is at fault");
   }
   for (FileReport& file : report.files) grade_file(file);
-  PLAN_TRY_VOID(compare_manifest(report, options));
+  if (manifest) compare_manifest(report, *manifest);
   report.grade = report.files.empty() ? Grade::unprovable : Grade::proved;
   for (const FileReport& file : report.files) report.grade = worse(report.grade, file.grade);
   if (report.faults.is_damaged()) report.grade = Grade::damaged;

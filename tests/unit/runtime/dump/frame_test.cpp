@@ -1,7 +1,9 @@
 #include <gtest/gtest.h>
 #include <lz4frame.h>
+#include <sys/resource.h>
 
 #include <array>
+#include <csignal>
 #include <random>
 
 #include "runtime/dump/errors.h"
@@ -280,6 +282,49 @@ TEST(DumpFrame, LetsNoBombIntoMemory) {
   EXPECT_TRUE(whole.error().is(errors::value_too_large));
   EXPECT_FALSE(*(*reader)->next());
   EXPECT_EQ((*reader)->value_bytes_total(), kBytes);
+}
+
+/// Compression and disk work behind the caller: given up in the middle, or while the disk refuses
+/// more, the threads end and nothing is left. Also what ThreadSanitizer looks at (tests/long tsan).
+TEST(DumpFrame, EndsItsThreadsWhereverItStops) {
+  const TempDir folder;
+  const std::string path = folder.file("subspace_t");
+  std::mt19937 random(11);
+  std::string noise(std::size_t{1} << 20U, '\0');
+  for (char& c : noise) c = static_cast<char>(random());
+  for (int pieces = 0; pieces < 6; ++pieces) {
+    auto writer = FrameWriter::create(path, {.letter = 't', .schema = 6}, {.is_behind = true});
+    ASSERT_TRUE(writer);
+    ASSERT_TRUE((*writer)->begin_record(std::string(32, 'k'), noise.size() * 6));
+    for (int i = 0; i < pieces; ++i) {
+      ASSERT_TRUE((*writer)->append_value(noise));
+    }
+    writer->reset();
+    EXPECT_FALSE(std::filesystem::exists(path));
+  }
+  rlimit before = {};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+  const auto old_signal = ::signal(SIGXFSZ, SIG_IGN);
+  rlimit few = before;
+  few.rlim_cur = 3'000'000;
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &few), 0);
+  Outcome outcome;
+  {
+    auto writer = FrameWriter::create(path, {.letter = 't', .schema = 6}, {.is_behind = true});
+    if (writer) {
+      outcome = (*writer)->begin_record(std::string(32, 'k'), noise.size() * 8);
+      for (int i = 0; i < 8 && outcome; ++i) outcome = (*writer)->append_value(noise);
+      if (outcome) {
+        const auto finished = (*writer)->finish();
+        if (!finished) outcome = finished.error();
+      }
+    }
+  }
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
+  (void)::signal(SIGXFSZ, old_signal);
+  ASSERT_FALSE(outcome);
+  EXPECT_TRUE(outcome.error().is(errors::dump_unwritable)) << outcome.error().to_line();
+  EXPECT_FALSE(std::filesystem::exists(path));
 }
 
 TEST(DumpFrame, RemovesWhatWasNotFinished) {

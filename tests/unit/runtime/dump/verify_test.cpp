@@ -1,6 +1,7 @@
 #include "runtime/dump/verify.h"
 
 #include <gtest/gtest.h>
+#include <lz4.h>
 #include <sys/stat.h>
 
 #include <map>
@@ -8,6 +9,8 @@
 #include "runtime/dump/errors.h"
 #include "runtime/dump/frame_writer.h"
 #include "runtime/dump/integers.h"
+#include "runtime/dump/references.h"
+#include "runtime/dump/salvage.h"
 #include "tests/support/temp_dir.h"
 #include "tests/unit/runtime/dump/dump_files.h"
 
@@ -284,6 +287,10 @@ TEST(DumpVerify, RecomputesCountersAndUsedBytes) {
       {"0.15.5-sqlite-small", 'u', set_to("\x04\x05", 43'033), "wrong-quota", 1},
       {"0.16.15-sqlite-small", 'n', set_to(std::string("\x00\x00\x00\x03\xFF", 5), 0),
        "wrong-quota", 1},
+      // Enough for the messages of one account, and not for its files and events.
+      {"0.15.5-sqlite-full", 'u', set_to("\x04\x04", 1'278'100), "odd-count", 1},
+      {"0.16.15-sqlite-small", 'n', set_to(std::string("\x00\x00\x00\x02\xFF", 5), 100'300),
+       "odd-count", 1},
   };
   for (const Change& change : changes) {
     SCOPED_TRACE(change.dump + " " + change.letter + " " + change.faults);
@@ -383,26 +390,91 @@ TEST(DumpVerify, SaysThatAFileGrewWhileItWasRead) {
   EXPECT_EQ(to_string(reader.fault()->kind), "changed-while-read");
 }
 
-/// Many records of nothing in a small file: counted, not kept.
-TEST(DumpVerify, CountsFaultsWithoutKeepingThem) {
+/// A billion records of nothing in a file of 8 MB, and one good record behind them: counted, not
+/// kept, and what follows is still found.
+TEST(DumpVerify, CountsABillionEmptyRecords) {
   const TempDir folder;
   const std::string path = folder.file("subspace_s");
-  auto writer = FrameWriter::create(path, {.letter = 's', .schema = 6});
-  ASSERT_TRUE(writer);
-  constexpr std::uint64_t kRecords = 2'000'000;
-  for (std::uint64_t i = 0; i < kRecords; ++i) {
-    ASSERT_TRUE((*writer)->append({}));
-  }
-  ASSERT_TRUE((*writer)->finish());
-  EXPECT_LT(fs::file_size(path), 100'000U);
-  const auto report = verify_dump(path);
+  constexpr std::size_t kBlockBytes = std::size_t{64} << 10U;
+  constexpr std::uint64_t kBlocks = 30'520;
+  constexpr std::uint64_t kRecords = kBlocks * kBlockBytes / 2;
+  static_assert(kRecords > 1'000'000'000);
+  const auto block_of = [](const std::string& content) {
+    std::string packed(static_cast<std::size_t>(LZ4_compressBound(int(kBlockBytes))), '\0');
+    packed.resize(static_cast<std::size_t>(LZ4_compress_default(
+        content.data(), packed.data(), int(content.size()), int(packed.size()))));
+    std::string block;
+    append_little(block, packed.size(), 4);
+    return block + packed;
+  };
+  const std::string zeros = block_of(std::string(kBlockBytes, '\0'));
+  std::string file("\x04\x22\x4D\x18\x60\x40\x82", 7);
+  file += block_of(std::string("\x7B\x73\x06\0\0\0", 6));
+  for (std::uint64_t i = 0; i < kBlocks; ++i) file += zeros;
+  file += block_of(std::string("\x0A", 1) + std::string(10, 'k') + std::string("\x01v", 2));
+  EXPECT_LT(file.size(), 10'000'000U);
+  write_file(path, file);
+  const auto report = verify_dump(path, {.is_digested = false});
   ASSERT_TRUE(report);
   EXPECT_EQ(report->grade, Grade::damaged);
-  EXPECT_EQ(report->files[0].records, kRecords);
+  EXPECT_EQ(report->files[0].records, kRecords + 1);
+  EXPECT_EQ(report->files[0].key_bytes, 10U);
+  EXPECT_EQ(kinds_of(report->files[0].faults), "key-shape key-order");
   for (const auto& counted : report->files[0].faults.kinds()) {
     EXPECT_LE(counted.first.size(), FaultList::kListedPerKind);
-    EXPECT_GE(counted.count, kRecords - 1);
+    EXPECT_EQ(counted.count, counted.kind == FaultKind::key_shape ? kRecords : kRecords - 1);
   }
+  std::uint64_t salvaged = 0;
+  const auto found = salvage_file(path, {.letter = 's', .schema = 6},
+                                  [&](const FileHeader&, const Record& record) -> Outcome {
+                                    EXPECT_EQ(record.value, "v");
+                                    ++salvaged;
+                                    return {};
+                                  });
+  ASSERT_TRUE(found) << found.error().to_line();
+  EXPECT_EQ(salvaged, 1U);
+  ASSERT_EQ(found->gaps.size(), 1U);
+  EXPECT_EQ(found->gaps[0].bytes_skipped, 2 * kRecords);
+}
+
+/// Empty records between others, one of them cut: as many as there are, however they lie.
+TEST(DumpVerify, CountsEmptyRecordsBetweenOthers) {
+  const std::string record = std::string("\x0A", 1) + std::string(10, 'k') + std::string("\0", 1);
+  for (const std::size_t zeros : {1U, 2U, 3U, 8U, 4096U, 4097U, 8193U}) {
+    std::string content = std::string("\x7B\x73\x06\0\0\0", 6) + record;
+    content += std::string(zeros, '\0');
+    std::string file("\x04\x22\x4D\x18\x60\x40\x82", 7);
+    append_little(file, content.size() | 0x80000000U, 4);
+    const FileReport report = verify_bytes("subspace_s", file + content, nullptr);
+    EXPECT_EQ(report.records, 1 + zeros / 2) << zeros;
+    EXPECT_EQ(report.faults.has(FaultKind::cut_before_value), zeros % 2 == 1) << zeros;
+  }
+}
+
+/// More accounts than the book has room for: what cannot be judged is said, and what can be is.
+TEST(DumpVerify, SaysWhatItHadNoRoomFor) {
+  FaultList faults;
+  ReferenceBook book(kSchema16);
+  book.begin(*find_subspace('p', kSchema16), faults);
+  constexpr std::uint32_t kAccounts = 330'000;
+  std::string key;
+  for (std::uint32_t account = 1; account <= kAccounts; ++account) {
+    key.clear();
+    append_big(key, account, 4);
+    key += std::string("\x01\x32\0\0\0\1", 6);  // its mailbox 1
+    book.add({.key = key, .value = {}, .value_bytes = 0});
+  }
+  book.begin(*find_subspace('n', kSchema16), faults);
+  std::vector<std::string> not_checked;
+  book.finish(not_checked);
+  std::string lines;
+  for (const std::string& line : not_checked) lines += line + "\n";
+  EXPECT_NE(lines.find("used bytes of the later accounts: there is room for"), std::string::npos)
+      << lines;
+  EXPECT_EQ(lines.find("documents"), std::string::npos) << lines;
+  ASSERT_EQ(faults.kinds().size(), 1U);
+  EXPECT_EQ(faults.kinds()[0].kind, FaultKind::wrong_counter);
+  EXPECT_EQ(faults.kinds()[0].count, kAccounts);
 }
 
 /// A dump of 0.8 to 0.14 (reference/stalwart-store.md 6), written by hand.
