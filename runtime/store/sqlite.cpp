@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <sqlite3.h>
+#include <sys/stat.h>
 
 #include <filesystem>
 #include <utility>
@@ -232,6 +233,10 @@ Result<Database> Database::open(const std::string& path, const SqliteOptions& op
   } else {
     flags |= SQLITE_OPEN_READWRITE | (options.must_exist ? 0 : SQLITE_OPEN_CREATE);
   }
+  // SQLite would wait at a pipe as long as nobody writes into it.
+  struct stat status = {};
+  if (::stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode))
+    return Error(errors::store_unreadable, path + " is no regular file");
   std::string name = path;
   if (options.leaves_no_trace) {
     flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE | SQLITE_OPEN_READONLY | SQLITE_OPEN_URI;

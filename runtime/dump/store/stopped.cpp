@@ -59,7 +59,7 @@ Outcome check_open_files(const StoreAddress& address) {
 // Asks for a lock without taking it.
 Outcome check_lock(const StoreAddress& address, const std::string& file, off_t begin,
                    off_t length) {
-  const int descriptor = open(file.c_str(), O_RDONLY | O_CLOEXEC);
+  const int descriptor = open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (descriptor < 0) return {};
   struct flock lock = {};
   lock.l_type = F_WRLCK;

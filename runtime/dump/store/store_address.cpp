@@ -1,11 +1,14 @@
 #include "runtime/dump/store/store_address.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <charconv>
 #include <cstdlib>
-#include <fstream>
-#include <iterator>
+#include <cstring>
 
 #include "compiler/ir/json.h"
 #include "runtime/dump/store/errors.h"
@@ -25,16 +28,26 @@ Error not_supported(std::string_view kind) {
       .with_blame(Blame::plan);
 }
 
+/// Links are followed (secrets are often mounted as such); a pipe is refused and not waited for.
 Result<std::string> read_small_file(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::string text;
-  if (file) {
-    text.resize(kConfigBytesMax + 1);
-    file.read(text.data(), static_cast<std::streamsize>(text.size()));
-    text.resize(static_cast<std::size_t>(file.gcount()));
+  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  if (file < 0) return wrong(path, fmt::format("cannot be read: {}", std::strerror(errno)));
+  struct stat status = {};
+  const bool is_file = ::fstat(file, &status) == 0 && S_ISREG(status.st_mode);
+  std::string text(is_file ? kConfigBytesMax + 1 : 0, '\0');
+  std::size_t filled = 0;
+  ssize_t count = is_file ? 1 : 0;
+  while (count > 0 && filled < text.size()) {
+    do count = ::read(file, text.data() + filled, text.size() - filled);
+    while (count < 0 && errno == EINTR);
+    if (count > 0) filled += static_cast<std::size_t>(count);
   }
-  if (!file.eof() || text.size() > kConfigBytesMax)
-    return wrong(path, "cannot be read as a file of at most 1 MiB");
+  const std::string why = count < 0 ? std::strerror(errno) : std::string();
+  ::close(file);
+  if (!is_file) return wrong(path, "is no regular file");
+  if (!why.empty()) return wrong(path, "cannot be read: " + why);
+  if (filled > kConfigBytesMax) return wrong(path, "is longer than the 1 MiB of a configuration");
+  text.resize(filled);
   return text;
 }
 

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include "runtime/dump/frame_writer.h"
 #include "runtime/dump/store/blob_encoding.h"
@@ -239,6 +240,30 @@ TEST(StoreAddress, reads_the_configuration_of_a_server) {
   EXPECT_TRUE(parse_store_address("config:" + folder.file("fdb.json"))
                   .error()
                   .is(errors::store_not_supported));
+}
+
+/// Containers mount secrets as links; a pipe would be waited for as long as nobody writes into it.
+TEST(StoreAddress, follows_links_to_files_and_waits_for_no_pipe) {
+  test::TempDir folder;
+  std::ofstream(folder.file("config.json")) << R"({"@type": "Sqlite", "path": "/srv/mail.sqlite"})";
+  std::filesystem::create_symlink("config.json", folder.file("link.json"));
+  EXPECT_EQ(parse_store_address("config:" + folder.file("link.json")).value().path,
+            "/srv/mail.sqlite");
+  ASSERT_EQ(::mkfifo(folder.file("pipe").c_str(), 0600), 0);
+  std::ofstream(folder.file("piped.json")) << fmt::format(
+      R"({{"@type": "PostgreSql", "host": "db", "authSecret": {{"@type": "File", "filePath": "{}"}}}})",
+      folder.file("pipe"));
+  std::ofstream(folder.file("long.json")) << std::string((1U << 20U) + 1, ' ');
+  for (const auto& [name, why] : {std::pair<std::string, std::string>{"pipe", "no regular file"},
+                                  {"piped.json", "no regular file"},
+                                  {"", "no regular file"},
+                                  {"absent", "No such file"},
+                                  {"long.json", "longer than the 1 MiB"}}) {
+    const auto refused = parse_store_address("config:" + folder.file(name));
+    ASSERT_FALSE(refused) << name;
+    EXPECT_TRUE(refused.error().is(errors::store_address_wrong)) << name;
+    EXPECT_NE(refused.error().to_line().find(why), std::string::npos) << refused.error().to_line();
+  }
 }
 
 }  // namespace

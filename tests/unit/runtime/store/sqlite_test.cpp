@@ -1,6 +1,7 @@
 #include "runtime/store/sqlite.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <filesystem>
 #include <fstream>
@@ -49,6 +50,16 @@ TEST_F(SqliteTest, reads_back_every_type_that_was_bound) {
   EXPECT_EQ(select->text_if_any(4), std::nullopt);
   EXPECT_EQ(select->integer_if_any(0), -5);
   EXPECT_FALSE(select->step().value());
+}
+
+TEST_F(SqliteTest, a_pipe_is_refused_and_not_waited_for) {
+  ASSERT_EQ(::mkfifo(path().c_str(), 0600), 0);
+  for (const SqliteOptions& options :
+       {SqliteOptions{}, SqliteOptions{.is_read_only = true, .leaves_no_trace = true}}) {
+    const auto refused = Database::open(path(), options);
+    ASSERT_FALSE(refused);
+    EXPECT_TRUE(refused.error().is(errors::store_unreadable)) << refused.error().to_line();
+  }
 }
 
 TEST_F(SqliteTest, a_transaction_that_is_not_committed_leaves_nothing) {
