@@ -247,14 +247,22 @@ lower::LowerInput lowering_of_store(const check::Migration& migration, const Sou
   for (const check::Named& point : plan.rollback_points) points.push_back(point.text);
   Value folders = Value::list();
   std::string whole;
+  bool reads_blobs = false;
   for (const check::PlanDump& dump : plan.dumps) {
     folders.push_back(dump.folder.text);
+    const bool has_blobs =
+        dump.named.empty() ||
+        std::any_of(dump.named.begin(), dump.named.end(), [](const check::Named& name) {
+          return name.text == "t" || name.text == "blob";
+        });
+    reads_blobs = reads_blobs || (has_blobs && !dump.is_by_server);
     if (dump.named.empty() && whole.empty()) whole = dump.folder.text;
   }
   input.scope.set("rollback_points", std::move(points));
   input.scope.set("store", Value::map({{"is_moved", plan.store.is_moved},
                                        {"folder", whole},
                                        {"folders", std::move(folders)},
+                                       {"reads_blobs", reads_blobs},
                                        {"by", plan.store.is_by_server ? "server" : "plan"}}));
   input.rows = {dump_rows(migration)};
   return input;

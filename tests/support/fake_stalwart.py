@@ -7,6 +7,9 @@ What a test wants it to do wrong stands, one word a line, in the file `faults` b
   half-export   writes every second record and ends with 0
   no-import     ends with 1 after the first file
   killed-import is gone (kill -9) in the middle of subspace p
+
+A SQLite file `blobs.sqlite3` beside its configuration is the blob store that the settings name, as S3 would be: an export reads
+blobs from there. An import puts them into the data store all the same, as the real one does when all files come in one run.
 """
 
 import base64
@@ -137,6 +140,8 @@ class Store:
         if faults.exists():
             self.faults = set(faults.read_text().split())
         self.base = sqlite3.connect(self.config["path"])
+        blobs = pathlib.Path(config).parent / "blobs.sqlite3"
+        self.blobs = sqlite3.connect(blobs) if blobs.exists() else self.base
         self.base.execute("PRAGMA journal_mode=WAL")
         for letter in "afjwkmpsgeqrhltoxzdibnuy":
             kind = "" if letter in KEY_ONLY else ", v INTEGER NOT NULL DEFAULT 0" if letter in COUNTERS else ", v BLOB NOT NULL"
@@ -167,7 +172,8 @@ def export(store, folder):
         print(f"Exporting database to {folder}/subspace_{letter}.")
         content = b"{" + letter.encode() + struct.pack("<I", SCHEMA)
         columns = "k" if letter in KEY_ONLY else "k, v"
-        for number, row in enumerate(store.base.execute(f"SELECT {columns} FROM {letter} ORDER BY k")):
+        base = store.blobs if letter == "t" else store.base
+        for number, row in enumerate(base.execute(f"SELECT {columns} FROM {letter} ORDER BY k")):
             if "half-export" in store.faults and letter == "p" and number % 2:
                 continue
             value = b"" if letter in KEY_ONLY else struct.pack("<q", row[1]) if letter in COUNTERS else row[1]

@@ -250,6 +250,43 @@ def by_the_servers_own_program(folder):
         server.end()
 
 
+def blobs_in_a_store_of_their_own_stay_there(folder):
+    """As with S3: our reader refuses before anything is stopped, the server's program dumps them, and the move leaves them."""
+    server = store_server.Server(folder)
+    new, wanted = folder / "new.sqlite3", folder / "new.json"
+    try:
+        server.control("stop")
+        with sqlite3.connect(folder / "blobs.sqlite3") as base:
+            base.execute("ATTACH ? AS store", (str(server.store),))
+            base.execute("CREATE TABLE t AS SELECT k, v FROM store.t")
+            blobs = base.execute("SELECT count(*) FROM t").fetchone()[0]
+            base.execute("DELETE FROM store.t")
+        base.close()
+        expect(blobs > 0, "the store had no blobs")
+        server.control("start")
+        server.wait_until_serving()
+        wanted.write_text(json.dumps({"@type": "Sqlite", "path": str(new)}))
+        move = f"store: {{by: server, config: {wanted}, to: {{sqlite: {new}}}}}"
+        server.write_plan(FULL.format(work=folder, by=""), move)
+        fetched(server)
+        refused = server.plan("apply", "migration.yaml", "--yes")
+        expect(refused.returncode == 1 and "blobs-elsewhere" in refused.stdout, refused.returncode, refused.stdout)
+        expect(server.serves() == "Sqlite" and not (folder / "dumps").exists(), "the server was stopped for nothing")
+        server.write_plan(FULL.format(work=folder, by=", by: server"), move)
+        fetched(server)
+        done = server.plan("apply", "migration.yaml", "--yes")
+        expect(done.returncode == 0 and server.config.read_bytes() == wanted.read_bytes(), done.stdout)
+        listed = json.loads(server.plan("dump", "inspect", folder / "dumps/full", "--format", "json").stdout)
+        expect([file["records"] for file in listed["files"] if file["letter"] == "t"] == [blobs], listed)
+        seen = filled(server, f"sqlite:{new}")
+        expect("p" in seen and "k" in seen and "t" not in seen, seen)
+        back = server.plan("rollback", "--to", "before-stop", "--yes")
+        expect(back.returncode == 0 and server.serves() == "Sqlite", back.stdout)
+        expect(not new.exists() or filled(server, f"sqlite:{new}") == "", "the new store was not emptied")
+    finally:
+        server.end()
+
+
 def its_exit_code_is_not_trusted(folder):
     for fault, words in (("half-export", "comparing the server's own export"), ("half-import", "comparing what the server imported"),
                          ("no-import", "the server's import ended with 1")):
@@ -346,7 +383,8 @@ def main():
     failed = 0
     wanted = sys.argv[1:]
     for test in (goes_to_postgresql_and_back, goes_to_mariadb_and_back, goes_to_rocksdb_and_back, over_ssh, what_came_after_the_start_is_not_thrown_away, a_failed_import_leaves_the_old_server,
-                 a_store_that_is_not_empty_is_seen_before_the_stop, by_the_servers_own_program, its_exit_code_is_not_trusted,
+                 a_store_that_is_not_empty_is_seen_before_the_stop, by_the_servers_own_program,
+                 blobs_in_a_store_of_their_own_stay_there, its_exit_code_is_not_trusted,
                  its_import_killed_in_the_middle_leaves_the_old_server, only_dumps, another_run_keeps_this_one_out):
         if wanted and test.__name__ not in wanted:
             continue

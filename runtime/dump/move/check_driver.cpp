@@ -29,6 +29,7 @@ class CheckDriver final : public step::StepDriver {
     seen.standing = is_done ? Standing::satisfied : Standing::differs;
     if (is_done) return seen;
     PLAN_TRY(look, move->program().look(move->block().from));
+    PLAN_TRY_VOID(check_blobs(*move, context, look));
     seen.bytes = look.bytes;
     seen.fingerprint = Value::map({{"store", look.name}, {"schema", look.schema}});
     seen.remark = fmt::format("{}: schema {}, {}", look.name, look.schema, show_bytes(look.bytes));
@@ -42,6 +43,7 @@ class CheckDriver final : public step::StepDriver {
     PLAN_TRY_VOID(move->program().check_installed());
     PLAN_TRY_VOID(move->server().check_config(move->block().config));
     PLAN_TRY(from, check_old_store(*move));
+    PLAN_TRY_VOID(check_blobs(*move, context, from));
     if (context.arguments["is_moved"].bool_or(false))
       PLAN_TRY_VOID(check_new_store(*move, context, from.schema));
     PLAN_TRY_VOID(check_disks(*move, context, from.bytes));
@@ -61,6 +63,16 @@ class CheckDriver final : public step::StepDriver {
           .with_argument("target.from");
     }
     return look;
+  }
+
+  static Outcome check_blobs(const MoveStep& move, const step::StepContext& context,
+                             const StoreLook& look) {
+    if (!context.arguments["reads_blobs"].bool_or(false) || !look.has_blobs_elsewhere() ||
+        !move.block().blob_folder.empty())
+      return {};
+    return Error(errors::blobs_elsewhere, fmt::format("{} links blobs and holds none", look.name))
+        .with_blame(Blame::plan)
+        .with_argument("dump");
   }
 
   static Outcome check_new_store(MoveStep& move, const step::StepContext& context,

@@ -125,7 +125,7 @@ class ImportDriver final : public step::StepDriver {
                                   const std::string& folder) {
     const ServerBlock& block = move.block();
     const bool can_look = !block.to.address.empty();
-    const bool leaves_blobs = !block.blob_folder.empty();
+    const bool leaves_blobs = move.keeps_blobs_elsewhere();
     if (context.notes["server"].bool_or(false)) {
       if (!can_look) {
         return Error(errors::server_program_failed,

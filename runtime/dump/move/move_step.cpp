@@ -80,9 +80,15 @@ std::optional<std::uint64_t> MoveStep::store_bytes() {
   return look->bytes;
 }
 
+bool MoveStep::keeps_blobs_elsewhere() {
+  if (!block_.blob_folder.empty()) return true;
+  const auto look = program_->look(block_.from);
+  return look && look->has_blobs_elsewhere();
+}
+
 Result<std::vector<std::string>> MoveStep::imported_subspaces(const std::string& folder) {
   std::vector<std::string> letters;
-  if (block_.blob_folder.empty()) return letters;
+  if (!keeps_blobs_elsewhere()) return letters;
   for (char letter = 'a'; letter <= 'z'; ++letter) {
     PLAN_TRY(is_there,
              host_->exists(fmt::format("{}/{}", folder, file_name_of(letter)), file_time()));

@@ -33,7 +33,10 @@ class MoveStep {
   [[nodiscard]] Outcome must_be_stopped();
   /// What the store may be until it is measured: bytes of it, nothing when it cannot be told.
   [[nodiscard]] std::optional<std::uint64_t> store_bytes();
-  /// Subspaces that an import takes: all, or all but the blobs that stay in their folder.
+  /// Blobs are not in the old store but in a folder, in S3 or another store of their own. They stay
+  /// there: the dumped settings lead the new store's server to the same place.
+  [[nodiscard]] bool keeps_blobs_elsewhere();
+  /// Subspaces of a dump that an import takes: all (an empty list), or all but such blobs.
   [[nodiscard]] Result<std::vector<std::string>> imported_subspaces(const std::string& folder);
 
   struct Disk {

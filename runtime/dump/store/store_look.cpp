@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <set>
@@ -182,6 +183,13 @@ Result<TakenBack> take_back_import(const StoreAddress& address, const std::strin
   }
   PLAN_TRY_VOID(empty_store(address));
   return TakenBack::emptied;
+}
+
+bool StoreLook::has_blobs_elsewhere() const {
+  const auto has = [this](char letter) {
+    return std::find(filled.begin(), filled.end(), letter) != filled.end();
+  };
+  return has('k') && !has('t');
 }
 
 ir::Value to_value(const StoreLook& look) {

@@ -20,6 +20,8 @@ struct StoreLook {
   /// Hosts that have a lease in subspace g (0.16): every one that ever opened the store, by name.
   std::vector<std::string> nodes = {};
   [[nodiscard]] bool is_empty() const { return filled.empty(); }
+  /// It links blobs and has none: they are files, or in S3 or another store of their own.
+  [[nodiscard]] bool has_blobs_elsewhere() const;
 };
 
 /// Errors: those of the store. The server may run; only what is in flux is then a guess.

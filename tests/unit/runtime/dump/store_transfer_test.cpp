@@ -17,6 +17,7 @@
 #include "runtime/dump/store/store_reader.h"
 #include "runtime/dump/store/store_writer.h"
 #include "runtime/dump/subspace.h"
+#include "runtime/dump/verify.h"
 #include "runtime/store/sqlite.h"
 #include "tests/unit/runtime/dump/dump_files.h"
 #include "tests/unit/runtime/dump/real_stores.h"
@@ -338,6 +339,47 @@ TEST_F(TransferTest, a_store_whose_blobs_are_all_elsewhere_is_refused) {
   ASSERT_TRUE(rest) << rest.error().to_line();
   EXPECT_EQ(rest->blobs.missing, 0U);
   EXPECT_TRUE(export_store(source, {.folder = folder_.file("whole")}));
+}
+
+/// Nobody writes into the pipe: whatever opens it would wait for ever.
+TEST_F(TransferTest, a_pipe_in_the_place_of_a_store_is_refused) {
+  const std::string pipe = folder_.file("pipe");
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  for (const StoreKind kind : {StoreKind::sqlite, StoreKind::rocksdb}) {
+    StoreAddress address = sqlite_at(pipe);
+    address.kind = kind;
+    EXPECT_FALSE(export_store(address, {.folder = folder_.file("out")}));
+    EXPECT_FALSE(import_store(address, {.folder = dump_}));
+    const auto look = look_at_store(address);
+    EXPECT_TRUE(!look || !look->is_there);
+  }
+}
+
+/// Blobs that stay where they are: a dump of all else is whole by its manifest, and goes into a
+/// store that says the same.
+TEST_F(TransferTest, a_dump_without_the_blobs_is_proved_and_imported) {
+  const StoreAddress all = sqlite_at(folder_.file("all.sqlite"));
+  ASSERT_TRUE(import_store(all, {.folder = dump_}));
+  const std::string dump = folder_.file("dump");
+  std::vector<std::string> letters;
+  for (const Subspace& subspace : subspaces(kSchema16))
+    if (subspace.is_exported() && subspace.letter != 't') letters.emplace_back(1, subspace.letter);
+  ASSERT_TRUE(export_store(all, {.folder = dump, .subspaces = letters}));
+  const auto report = verify_dump(dump);
+  ASSERT_TRUE(report);
+  EXPECT_EQ(report->grade, Grade::proved);
+  EXPECT_EQ(std::count(report->notes.begin(), report->notes.end(),
+                       "subspace_t is in neither this dump nor its manifest"),
+            1);
+  EXPECT_EQ(verify_dump(dump, {.manifest = "-"})->grade, Grade::damaged);
+  const StoreAddress rest = sqlite_at(folder_.file("rest.sqlite"));
+  ASSERT_TRUE(imported(rest, dump));
+  const auto look = look_at_store(rest);
+  ASSERT_TRUE(look);
+  EXPECT_TRUE(look->has_blobs_elsewhere());
+  EXPECT_FALSE(look_at_store(all)->has_blobs_elsewhere());
+  std::filesystem::remove(dump + "/subspace_k");
+  EXPECT_EQ(verify_dump(dump)->grade, Grade::damaged);
 }
 
 TEST_F(TransferTest, a_damaged_blob_stops_the_export_unless_it_shall_go_on) {
