@@ -52,7 +52,7 @@ void explain_mistake(const CLI::ParseError& mistake, int argc, const char* const
   std::string words = mistake.what();
   for (const CommandSpec& command : all_commands()) {  // positionals by the word that help shows
     for (const OptionSpec& option : command.options) {
-      if (words == fmt::format("{} is required", option.name))
+      if (!option.name.starts_with('-') && words == fmt::format("{} is required", option.name))
         words = fmt::format("{} is required", option.value_name);
     }
   }
