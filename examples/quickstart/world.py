@@ -150,6 +150,14 @@ class World:
                 own.mkdir(parents=True, exist_ok=True)
             os.makedirs(path, exist_ok=True)
             call("mount", "--bind", own, path)
+        # The source is this machine with nothing but mail on it: a server of calendars that happens to be installed here is
+        # none of the source's.
+        for path in ["/etc/sogo", "/etc/radicale", "/etc/davical", "/var/lib/radicale", "/srv/radicale", "/var/www/nextcloud",
+                     "/var/www/baikal", "/opt/mailcow-dockerized", "/home/user-data"]:
+            if os.path.isdir(path):
+                own = self.folder / "root" / path.strip("/")
+                own.mkdir(parents=True, exist_ok=True)
+                call("mount", "--bind", own, path)
 
     def _dovecot(self, accounts):
         etc = pathlib.Path("/etc/dovecot")
