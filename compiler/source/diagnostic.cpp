@@ -26,6 +26,23 @@ const std::vector<KindInfo>& all_kinds() {
   return kKinds;
 }
 
+namespace {
+
+/// Empty: whoever reports this kind says himself what to do.
+std::string_view remedy_of(Kind kind) {
+  switch (kind) {
+#define PLAN_REMEDY(identifier, remedy) \
+  case Kind::identifier:                \
+    return remedy;
+#include "compiler/source/remedies.def"
+#undef PLAN_REMEDY
+    default:
+      return {};
+  }
+}
+
+}  // namespace
+
 const KindInfo& info(Kind kind) { return all_kinds()[static_cast<std::size_t>(kind)]; }
 
 Sink::Report& Sink::Report::severity(Severity severity) {
@@ -53,6 +70,11 @@ std::size_t Sink::count(Severity severity) const {
 
 std::vector<Diagnostic> Sink::sorted() const {
   std::vector<Diagnostic> sorted = diagnostics_;
+  for (Diagnostic& diagnostic : sorted) {
+    if (const std::string_view remedy = remedy_of(diagnostic.kind);
+        diagnostic.help.empty() && !remedy.empty())
+      diagnostic.help.emplace_back(remedy);
+  }
   std::stable_sort(sorted.begin(), sorted.end(), [](const Diagnostic& a, const Diagnostic& b) {
     if (a.span.file != b.span.file) return a.span.file < b.span.file;
     return a.span.begin < b.span.begin;

@@ -81,6 +81,7 @@ TEST(Diagnostics, MessagesAreInTheHousesWording) {
       for (const Diagnostic& d : compile(std::move(golden_case->input)).diagnostics) {
         EXPECT_FALSE(d.message.empty());
         EXPECT_FALSE(d.message.ends_with('.')) << d.message;
+        EXPECT_FALSE(d.help.empty()) << "nothing says what to do: " << d.message;
         for (const char* word : {"invalid", "illegal", "please", "failed to", "Invalid"}) {
           EXPECT_EQ(d.message.find(word), std::string::npos) << d.message;
         }

@@ -35,11 +35,21 @@ TEST(RenderTerminal, PutsTheCaretUnderTheToken) {
 
 TEST(RenderTerminal, CountsCharactersAndDrawsTabsAsSpaces) {
   Case c;
-  c.sink.report(Kind::unknown_key, c.span("ok"), "x");
+  c.sink.report(Kind::lock_syntax, c.span("ok"), "x");
   EXPECT_EQ(render_terminal(c.sink.sorted(), c.sources, {}),
-            "migration.yaml:4:7: error: x [unknown-key]\n"
+            "migration.yaml:4:7: error: x [lock-syntax]\n"
             "    4 |     ünï: ok\n"
             "      |          ^^\n");
+}
+
+TEST(Sink, AddsTheRemedyOfTheKindWhereNobodySaidWhatToDo) {
+  Case c;
+  c.sink.report(Kind::duplicate_key, c.span("ok"), "x");
+  c.sink.report(Kind::duplicate_key, c.span("parralel"), "y").help("this one knows better");
+  const auto sorted = c.sink.sorted();
+  ASSERT_EQ(sorted.size(), 2U);
+  EXPECT_EQ(sorted[0].help, std::vector<std::string>{"this one knows better"});
+  EXPECT_EQ(sorted[1].help, std::vector<std::string>{"remove one of the two"});
 }
 
 TEST(RenderTerminal, CutsALongLineAroundTheToken) {
@@ -75,12 +85,12 @@ TEST(RenderTerminal, NeverSendsControlCharactersToTheTerminal) {
 
 TEST(RenderJson, HasEveryMemberAlways) {
   Case c;
-  c.sink.report(Kind::unknown_key, c.span("parralel"), "unknown \"key\"")
+  c.sink.report(Kind::lock_syntax, c.span("parralel"), "unknown \"key\"")
       .argument("key", "parralel");
   EXPECT_EQ(
       render_json(c.sink.sorted(), c.sources),
       "{\"format\":1,\"diagnostics\":[\n"
-      R"({"code":"unknown-key","severity":"error","place":{"file":"migration.yaml","line":3,"column":18,)"
+      R"({"code":"lock-syntax","severity":"error","place":{"file":"migration.yaml","line":3,"column":18,)"
       R"("end_line":3,"end_column":26},"message":"unknown \"key\"","label":null,"arguments":{"key":"parralel"},)"
       R"("notes":[],"help":[]})"
       "\n]}\n");
