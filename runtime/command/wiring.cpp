@@ -23,6 +23,7 @@
 #include "runtime/server/queue/queue_driver.h"
 #include "runtime/server/source/drivers.h"
 #include "runtime/server/source/lease.h"
+#include "runtime/server/source/names_watch.h"
 #include "runtime/server/source/source.h"
 #include "runtime/server/source/survey.h"
 #include "runtime/server/stalwart/drivers.h"
@@ -157,7 +158,8 @@ struct Session::State {
         clients(std::make_shared<net::jmap::ClientPool>()),
         targets(std::make_shared<server::stalwart::TargetPool>(clients, net::system_clock())),
         hosts(std::make_shared<net::HostPool>(project.directory)),
-        sources(std::make_shared<server::source::SourcePool>(hosts, net::system_clock())) {}
+        sources(std::make_shared<server::source::SourcePool>(hosts, net::system_clock())),
+        names([this] { return sources->open(connections["source"]); }) {}
 
   ProjectFolder folder;
   ir::Value connections;
@@ -166,6 +168,7 @@ struct Session::State {
   std::shared_ptr<server::stalwart::TargetPool> targets;
   std::shared_ptr<net::HostPool> hosts;
   std::shared_ptr<server::source::SourcePool> sources;
+  server::source::NamesWatch names;
   step::DriverTable drivers;
   std::vector<std::unique_ptr<engine::LeaseHolder>> leases;
   std::shared_ptr<rehearsal::ScratchWorld> books;
@@ -174,8 +177,10 @@ struct Session::State {
 Session::Session(const ProjectFolder& folder, ir::Value connections, Purpose purpose)
     : state_(std::make_unique<State>(folder, std::move(connections))) {
   engine::add_local_drivers(state_->drivers);
-  server::stalwart::add_drivers(state_->drivers, state_->targets);
   State* state = state_.get();
+  server::stalwart::add_drivers(
+      state_->drivers, state_->targets,
+      [state](const std::string& account) { return state->names.aliases_of(account); });
   state_->secrets.add_provider(
       "source", [state](const std::string& account) -> Result<secret::Secret> {
         PLAN_TRY(source, state->sources->open(state->connections["source"]));

@@ -11,12 +11,11 @@
 #include "runtime/net/sieve/client.h"
 #include "runtime/net/smtp/client.h"
 #include "runtime/server/dovecot/drivers.h"
-#include "runtime/server/dovecot/passwd_file.h"
-#include "runtime/server/postfix/alias_table.h"
 #include "runtime/server/source/dav_servers.h"
 #include "runtime/server/source/errors.h"
 #include "runtime/server/source/limits.h"
 #include "runtime/server/source/password_form.h"
+#include "runtime/server/source/population.h"
 
 namespace plan::server::source {
 namespace {
@@ -26,112 +25,9 @@ using dovecot::PasswdFile;
 using ir::Value;
 
 constexpr std::size_t kStatusBytesMax = std::size_t{64} << 20U;
+/// Measured by its own name: another value says that the digests have another key.
+constexpr std::string_view kDigestKey = "source/hash-digest-key";
 constexpr std::uint64_t kLargeMessageBytes = std::uint64_t{1} << 20U;
-
-/// The default scheme of the passdb that reads the users file: `args = scheme=SHA512-CRYPT ...
-/// FILE`.
-Result<std::string> default_scheme(Source& source) {
-  PLAN_TRY(text, source.run({"doveconf", "-c", source.block().dovecot_config, "passdb"}));
-  for (const dovecot::Passdb& passdb : dovecot::parse_passdbs(text)) {
-    if (passdb.driver != "passwd-file" || !passdb.args.ends_with(source.block().users_file))
-      continue;
-    for (const std::string_view word : split(passdb.args, ' ')) {
-      if (word.starts_with("scheme=")) return std::string(word.substr(7));
-    }
-  }
-  return std::string("CRYPT");  // the default of passwd-file
-}
-
-/// `user` of the file as an address: Dovecot completes names without a domain by
-/// auth_default_realm.
-std::string address_of(std::string_view user, std::string_view realm) {
-  std::string address = lower_ascii(user);
-  if (address.find('@') == std::string::npos && !realm.empty())
-    address.append("@").append(lower_ascii(realm));
-  return address;
-}
-
-/// Words of a list in main.cf, separated by commas and white space.
-std::vector<std::string> list_words(std::string_view text) {
-  std::string blank(text);
-  std::replace_if(
-      blank.begin(), blank.end(),
-      [](char byte) { return byte == ',' || byte == '\n' || byte == '\t'; }, ' ');
-  std::vector<std::string> words;
-  for (const std::string_view word : split(blank, ' ')) {
-    if (!word.empty()) words.emplace_back(word);
-  }
-  return words;
-}
-
-/// Lines of a map of any type that postmap can list; regular expressions and databases cannot be.
-Result<std::string> list_map(Source& source, const std::string& map) {
-  const std::string type = map.substr(0, map.find(':'));
-  static const std::set<std::string> kListable = {"hash",     "btree",  "lmdb", "cdb",
-                                                  "texthash", "inline", "dbm"};
-  if (!kListable.contains(type)) {
-    return Error(errors::map_not_listable, fmt::format("`{}` cannot be listed", printable(map)))
-        .with_blame(Blame::source);
-  }
-  net::CommandOptions options;
-  options.output_bytes_max = kMapBytesMax;
-  return source.run(source.postfix("postmap", {"-s", map}), options).while_doing("listing " + map);
-}
-
-Result<postfix::AliasTable> read_aliases(Source& source) {
-  PLAN_TRY(origin, source.postconf_expanded("myorigin"));
-  PLAN_TRY(maps, source.postconf_expanded("virtual_alias_maps"));
-  postfix::AliasTable table;
-  for (const std::string& map : list_words(maps)) {
-    PLAN_TRY(listing, list_map(source, map));
-    table.add(listing, lower_ascii(origin));
-  }
-  return table;
-}
-
-/// Who is there: the users file, and what the alias maps make of the names in it.
-struct Population {
-  PasswdFile file = {};
-  std::string realm = {};
-  postfix::AliasRoles roles = {};
-};
-
-Result<Population> read_population(Source& source) {
-  Population population;
-  PLAN_TRY(scheme, default_scheme(source));
-  PLAN_TRY(realm, source.doveconf("auth_default_realm"));
-  PLAN_TRY(text, source.host()
-                     .read_file(source.block().users_file, kAccountFileBytesMax,
-                                net::Deadline::after(kCommandTime))
-                     .while_doing("reading the source's accounts"));
-  population.file = dovecot::parse_passwd_file(text, scheme);
-  population.realm = std::move(realm);
-  PLAN_TRY(table, read_aliases(source));
-  PLAN_TRY(delimiters, source.postconf_expanded("recipient_delimiter"));
-  std::set<std::string> addresses;
-  for (const PasswdEntry& entry : population.file.entries)
-    addresses.insert(address_of(entry.user, population.realm));
-  population.roles = postfix::roles_of(table, addresses, delimiters);
-  return population;
-}
-
-Value aliases_of(const postfix::AliasRoles& roles, const std::string& address) {
-  Value aliases = Value::list();
-  if (const auto found = roles.aliases.find(address); found != roles.aliases.end()) {
-    for (const std::string& alias : found->second) aliases.push_back(alias);
-  }
-  return aliases;
-}
-
-Value lists_of(const postfix::AliasRoles& roles) {
-  Value lists = Value::list();
-  for (const auto& [address, members] : roles.lists) {
-    Value names = Value::list();
-    for (const std::string& member : members) names.push_back(member);
-    lists.push_back(Value::map({{"address", address}, {"members", std::move(names)}}));
-  }
-  return lists;
-}
 
 /// Names of a main.cf list of domains: words, files of words, keys of maps.
 Outcome add_domains(Source& source, std::string_view setting, std::set<std::string>& domains) {
@@ -228,6 +124,9 @@ class Survey {
       accounts.push_back(std::move(account));
     }
     document.set("accounts", std::move(accounts));
+    PLAN_TRY(key, keyed_digest_(secret::Secret(std::string(kDigestKey))));
+    measurements_.push_back(
+        measurement(std::string(kDigestKey), key, "hex", "HMAC keyed by this folder"));
     Value problems = Value::list();
     for (const dovecot::PasswdProblem& problem : file.problems) {
       problems.push_back(
@@ -406,7 +305,7 @@ class Survey {
     const Block& block = source_.block();
     auto login = imap.login(block.master_login(first_enabled_), password);
     if (!login && login.error().is(net::errors::login_refused)) {
-      return Error(errors::master_refused,
+      return Error(errors::master_login_refused,
                    fmt::format("{} is refused for {}", block.master_name, first_enabled_))
           .with_blame(Blame::source)
           .with_argument("source.master_user")

@@ -19,7 +19,7 @@ namespace plan::server::source {
 /// session, and reported to be pinned.
 ///
 /// Errors: file-unreadable (the users file), map-not-listable, source-command-failed,
-/// master-refused, those of the clients.
+/// master-login-refused, those of the clients.
 [[nodiscard]] Result<ir::Value> survey_source(
     Source& source, secret::SecretSource& secrets,
     const std::function<Result<std::string>(const secret::Secret&)>& keyed_digest);

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <optional>
 
 #include "compiler/source/text.h"
@@ -86,7 +87,8 @@ struct Wanted {
 
 class AccountDriver final : public step::StepDriver {
  public:
-  explicit AccountDriver(std::shared_ptr<TargetPool> targets) : targets_(std::move(targets)) {}
+  AccountDriver(std::shared_ptr<TargetPool> targets, NamesAtSource names_at_source)
+      : targets_(std::move(targets)), names_at_source_(std::move(names_at_source)) {}
 
   Result<ir::Observation> observe(step::StepContext& context) override {
     PLAN_TRY(target, targets_->open(context));
@@ -154,6 +156,7 @@ class AccountDriver final : public step::StepDriver {
     if (context.kind == StepKind::admin_account_open) return open(*target, wanted, live);
     PLAN_TRY(generation, target->generation(wanted.account));
     if (!live.is_null() && generation.is_at_target()) return outputs(live);
+    PLAN_TRY_VOID(compare_with_source(wanted.account, context.arguments));
     if (context.kind == StepKind::admin_account_refresh) {
       if (live.is_null()) return missing(wanted);
       return refresh(*target, context, wanted, live);
@@ -400,6 +403,30 @@ class AccountDriver final : public step::StepDriver {
     return Value::map({{"account_id", *made}});
   }
 
+  /// A name that the source has got or lost since `plan fetch` has no way in this plan: mail for it
+  /// would be bounced, or go to somebody else.
+  Outcome compare_with_source(const std::string& account, const Value& arguments) const {
+    if (!names_at_source_) return {};
+    PLAN_TRY(now, names_at_source_(account));
+    std::vector<std::string> then = address_arguments(arguments, "aliases");
+    std::sort(then.begin(), then.end());
+    std::sort(now.begin(), now.end());
+    std::vector<std::string> changed;
+    std::set_difference(now.begin(), now.end(), then.begin(), then.end(),
+                        std::back_inserter(changed));
+    const bool is_new = !changed.empty();
+    if (!is_new)
+      std::set_difference(then.begin(), then.end(), now.begin(), now.end(),
+                          std::back_inserter(changed));
+    if (changed.empty()) return {};
+    return Error(errors::aliases_changed,
+                 fmt::format("alias {} of {} {}", printable(changed.front(), 120), account,
+                             is_new ? "is new at the source since `plan fetch`"
+                                    : "is not at the source any more"))
+        .with_blame(Blame::source)
+        .with_argument("aliases");
+  }
+
   /// Brings an account that is there to what is wanted. `must_close`: also shuts it, as before a
   /// flip.
   static Result<Value> converge(Target& target, step::StepContext& context, const Wanted& wanted,
@@ -452,12 +479,14 @@ class AccountDriver final : public step::StepDriver {
   }
 
   std::shared_ptr<TargetPool> targets_;
+  NamesAtSource names_at_source_;
 };
 
 }  // namespace
 
-std::shared_ptr<step::StepDriver> make_account_driver(std::shared_ptr<TargetPool> targets) {
-  return std::make_shared<AccountDriver>(std::move(targets));
+std::shared_ptr<step::StepDriver> make_account_driver(std::shared_ptr<TargetPool> targets,
+                                                      NamesAtSource names_at_source) {
+  return std::make_shared<AccountDriver>(std::move(targets), std::move(names_at_source));
 }
 
 }  // namespace plan::server::stalwart

@@ -303,13 +303,14 @@ std::shared_ptr<step::StepDriver> make_action_driver(std::shared_ptr<TargetPool>
   return std::make_shared<ActionDriver>(std::move(targets));
 }
 
-void add_drivers(step::DriverTable& table, std::shared_ptr<TargetPool> targets) {
+void add_drivers(step::DriverTable& table, std::shared_ptr<TargetPool> targets,
+                 NamesAtSource names_at_source) {
   const auto objects = make_object_driver(targets);
   table.add(StepKind::admin_upsert, objects);
   table.add(StepKind::admin_update, objects);
   table.add(StepKind::admin_destroy, objects);
   table.add(StepKind::admin_action, make_action_driver(targets));
-  const auto accounts = make_account_driver(targets);
+  const auto accounts = make_account_driver(targets, std::move(names_at_source));
   table.add(StepKind::admin_account, accounts);
   table.add(StepKind::admin_account_open, accounts);
   table.add(StepKind::admin_account_refresh, accounts);

@@ -612,7 +612,7 @@ TEST_F(RealSource, AWrongMasterPasswordIsTriedOnceAndNobodyIsBannedForIt) {
   const auto taken = survey_source(*source_, wrong,
                                    [](const secret::Secret&) -> Result<std::string> { return ""; });
   ASSERT_FALSE(taken);
-  EXPECT_TRUE(taken.error().is(errors::master_refused)) << taken.error().to_line();
+  EXPECT_TRUE(taken.error().is(errors::master_login_refused)) << taken.error().to_line();
   EXPECT_EQ(taken.error().to_line().find("not the master's"), std::string::npos);
   EXPECT_TRUE(wait_for([&] { return refusals() > before; }));
   EXPECT_EQ(refusals(), before + 1);

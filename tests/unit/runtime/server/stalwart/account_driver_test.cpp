@@ -217,6 +217,34 @@ TEST_F(AccountDriver, refresh_refuses_a_changed_set_of_names) {
   EXPECT_TRUE(outputs.error().is(errors::aliases_changed));
 }
 
+TEST_F(AccountDriver, names_that_the_source_got_or_lost_since_the_lock_refuse_the_account) {
+  std::vector<std::string> names = {"first@example.org", "alice@example.net"};
+  add_drivers(drivers, targets,
+              [&](const std::string& account) -> Result<std::vector<std::string>> {
+                EXPECT_EQ(account, "alice@example.org");
+                return names;
+              });
+  Step made = create();
+  EXPECT_OK(run(made));  // in any order, and whatever the letter case in the lock
+  names.emplace_back("new@example.org");
+  const int writes = registry->writes();
+  for (Step step : {create(), refresh()}) {
+    const auto outputs = apply(step);
+    ASSERT_FALSE(outputs);
+    EXPECT_TRUE(outputs.error().is(errors::aliases_changed)) << outputs.error().to_line();
+    EXPECT_NE(outputs.error().message().find("new@example.org"), std::string::npos);
+    EXPECT_NE(outputs.error().message().find("new at the source"), std::string::npos);
+    EXPECT_EQ(outputs.error().argument(), "aliases");
+  }
+  names = {"first@example.org"};
+  Step lost = refresh();
+  const auto outputs = apply(lost);
+  ASSERT_FALSE(outputs);
+  EXPECT_NE(outputs.error().message().find("alice@example.net"), std::string::npos);
+  EXPECT_NE(outputs.error().message().find("not at the source any more"), std::string::npos);
+  EXPECT_EQ(registry->writes(), writes);
+}
+
 TEST_F(AccountDriver, once_the_account_was_moved_the_target_is_the_authority) {
   Step made = create();
   EXPECT_OK(run(made));

@@ -1,0 +1,43 @@
+#include "runtime/server/source/names_watch.h"
+
+#include "runtime/server/source/limits.h"
+
+namespace plan::server::source {
+namespace {
+
+/// Device, number, size and times of each file, a missing one included: as text, only to be
+/// compared.
+Result<std::string> stamp_of(Source& source, const std::vector<std::string>& files) {
+  std::vector<std::string> command = {"stat", "-L", "-c", "%n %d %i %s %y %z", "--"};
+  command.insert(command.end(), files.begin(), files.end());
+  PLAN_TRY(seen, source.host()
+                     .run(command, net::Deadline::after(kCommandTime), {})
+                     .while_doing("looking whether the source's names are the same"));
+  return seen.output + seen.errors;
+}
+
+}  // namespace
+
+Result<std::vector<std::string>> NamesWatch::aliases_of(const std::string& account) {
+  PLAN_TRY(source, open_());
+  const std::lock_guard lock(mutex_);
+  if (population_.files.empty()) {
+    PLAN_TRY(first, read_population(*source));  // only to know its files
+    population_ = std::move(first);
+  }
+  PLAN_TRY(stamp, stamp_of(*source, population_.files));
+  if (stamp != stamp_) {
+    // Stamped before it is read: what changes in between is another stamp at the next question. So
+    // is a list of files that is another one now.
+    PLAN_TRY(population, read_population(*source));
+    stamp_ = population.files == population_.files ? std::move(stamp) : std::string();
+    population_ = std::move(population);
+  }
+  std::vector<std::string> aliases;
+  if (const auto found = population_.roles.aliases.find(account);
+      found != population_.roles.aliases.end())
+    aliases = found->second;
+  return aliases;
+}
+
+}  // namespace plan::server::source

@@ -1,0 +1,88 @@
+#include "runtime/server/source/names_watch.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "runtime/server/source/errors.h"
+#include "tests/support/fake_host.h"
+
+namespace plan::server::source {
+namespace {
+
+using Names = std::vector<std::string>;
+
+/// A source with two accounts; `aliases` is what postmap lists, `version` what stat says.
+class NamesWatchTest : public ::testing::Test {
+ protected:
+  NamesWatchTest() {
+    host_.files["/etc/dovecot/users"] =
+        "alice@example.org:{PLAIN}x::::::\nbob@example.org:{PLAIN}x::::::\n";
+    host_.program = [this](const std::vector<std::string>& arguments, const std::string&) {
+      return answer(arguments);
+    };
+    Block block;
+    block.address = "203.0.113.20";
+    source_ = std::make_shared<Source>(std::move(block), host_, net::system_clock());
+  }
+
+  Result<net::CommandResult> answer(const std::vector<std::string>& arguments) {
+    net::CommandResult result;
+    if (arguments.front() == "stat") {
+      stamped_ = arguments;
+      result.output = version;
+    } else if (std::find(arguments.begin(), arguments.end(), "virtual_alias_maps") !=
+               arguments.end()) {
+      result.output = "hash:/etc/postfix/virtual\n";
+    } else if (arguments.front().ends_with("postmap")) {
+      ++listings;
+      result.output = aliases;
+    }
+    return result;
+  }
+
+  NamesWatch watch_{[this]() -> Result<std::shared_ptr<Source>> { return source_; }};
+  test::FakeHost host_;
+  std::shared_ptr<Source> source_;
+  std::vector<std::string> stamped_ = {};
+  std::string aliases = "info@example.org\talice@example.org\n";
+  std::string version = "1";
+  int listings = 0;
+};
+
+TEST_F(NamesWatchTest, reads_everything_once_and_asks_only_whether_it_is_the_same) {
+  for (int i = 0; i < 3; ++i) {
+    const auto names = watch_.aliases_of("alice@example.org");
+    ASSERT_TRUE(names) << names.error().to_line();
+    EXPECT_EQ(*names, Names{"info@example.org"});
+  }
+  const auto none = watch_.aliases_of("bob@example.org");
+  ASSERT_TRUE(none);
+  EXPECT_TRUE(none->empty());
+  EXPECT_LE(listings, 2) << "once to know its files, once behind their stamp";
+  for (const char* file : {"/etc/dovecot/users", "/etc/postfix/main.cf", "/etc/postfix/virtual.db"})
+    EXPECT_NE(std::find(stamped_.begin(), stamped_.end(), file), stamped_.end()) << file;
+}
+
+TEST_F(NamesWatchTest, a_file_that_is_another_one_is_read_again) {
+  ASSERT_TRUE(watch_.aliases_of("alice@example.org"));
+  aliases += "sales@example.org\talice@example.org\n";
+  version = "2";
+  const auto names = watch_.aliases_of("alice@example.org");
+  ASSERT_TRUE(names) << names.error().to_line();
+  EXPECT_EQ(*names, (Names{"info@example.org", "sales@example.org"}));
+}
+
+TEST_F(NamesWatchTest, what_cannot_be_read_is_an_error_and_no_account_without_aliases) {
+  ASSERT_TRUE(watch_.aliases_of("alice@example.org"));
+  version = "2";
+  host_.files.erase("/etc/dovecot/users");
+  EXPECT_FALSE(watch_.aliases_of("alice@example.org"));
+  host_.files["/etc/dovecot/users"] = "alice@example.org:{PLAIN}x::::::\n";
+  const auto names = watch_.aliases_of("alice@example.org");
+  ASSERT_TRUE(names) << "the next question reads again";
+  EXPECT_EQ(*names, Names{"info@example.org"});
+}
+
+}  // namespace
+}  // namespace plan::server::source
