@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "compiler/facts/digest_key.h"
 #include "compiler/facts/limits.h"
 #include "compiler/ir/json.h"
 #include "compiler/source/text.h"
@@ -92,10 +93,17 @@ std::string write_measurement(const Measurement& measurement) {
          "\n";
 }
 
+bool is_other_digest_key(const Measurements& before, const Measurements& now) {
+  const Measurement* then = before.find(kDigestKey);
+  const Measurement* today = now.find(kDigestKey);
+  return then != nullptr && today != nullptr && then->value != today->value;
+}
+
 std::vector<std::string> changed_passwords(const Measurements& before, const Measurements& now) {
   constexpr std::string_view kBegin = "account/";
   constexpr std::string_view kEnd = "/hash-digest";
   std::vector<std::string> accounts;
+  if (is_other_digest_key(before, now)) return accounts;
   for (const Measurement& measurement : now.all()) {
     const std::string_view what = measurement.what;
     if (!what.starts_with(kBegin) || !what.ends_with(kEnd) ||

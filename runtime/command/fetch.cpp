@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "compiler/facts/digest_key.h"
 #include "compiler/facts/limits.h"
 #include "compiler/facts/lock.h"
 #include "compiler/facts/measurement.h"
@@ -204,8 +205,10 @@ ExitCode fetch(const ProjectFolder& folder, const Invocation& invocation) {
     }
   }
   const auto earlier = read_text_file(folder.facts_file, facts::kFactsBytesMax);
-  const std::vector<std::string> passwords = facts::changed_passwords(
-      read_measured(earlier ? *earlier : std::string()), read_measured(measured));
+  const facts::Measurements before = read_measured(earlier ? *earlier : std::string());
+  const facts::Measurements now = read_measured(measured);
+  const std::vector<std::string> passwords = facts::changed_passwords(before, now);
+  const bool is_other_key = facts::is_other_digest_key(before, now);
   if (auto written = write_text_file(folder.facts_file, measured, 0600); !written)
     return print_error(written.error(), format);
 
@@ -228,11 +231,21 @@ ExitCode fetch(const ProjectFolder& folder, const Invocation& invocation) {
                             {"schema_change", std::move(schema_lines)},
                             {"pinned_first", std::move(pinned)},
                             {"passwords_changed", std::move(changed)},
+                            {"passwords_compared", !is_other_key},
                             {"is_changed", !is_same}}),
             2) +
         "\n");
   } else {
     for (const std::string& line : schema) print_words(line + "\n");
+    if (is_other_key) {
+      print_words(fmt::format(
+          "{}/seal.key is not the one of the last fetch: whether a password has changed since then "
+          "cannot be told{}\n",
+          folder.state_directory,
+          std::filesystem::exists(folder.journal_file, failure)
+              ? "; bring it back from a copy, the prior states in the journal are sealed with it"
+              : ""));
+    }
     if (!passwords.empty()) {
       const std::size_t shown = std::min(passwords.size(), kPasswordsNamed);
       std::string names = fmt::format(

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "compiler/facts/digest_key.h"
 #include "compiler/facts/lock_text.h"
 #include "compiler/facts/measurement.h"
 #include "compiler/facts/password_form.h"
@@ -250,6 +251,19 @@ TEST(Measurements, TellWhosePasswordIsAnotherOne) {
                                      {"account/new@x.org/hash-digest", "ff"}});
   EXPECT_EQ(changed_passwords(before, now), std::vector<std::string>{"other@x.org"});
   EXPECT_TRUE(changed_passwords({}, now).empty());
+  EXPECT_FALSE(is_other_digest_key(before, now)) << "an earlier program did not measure it";
+
+  const Measurements then =
+      measured({{kDigestKey.data(), "k1"}, {"account/a@x.org/hash-digest", "aa"}});
+  const Measurements same =
+      measured({{kDigestKey.data(), "k1"}, {"account/a@x.org/hash-digest", "bb"}});
+  const Measurements anew =
+      measured({{kDigestKey.data(), "k2"}, {"account/a@x.org/hash-digest", "cc"}});
+  EXPECT_FALSE(is_other_digest_key(then, same));
+  EXPECT_EQ(changed_passwords(then, same), std::vector<std::string>{"a@x.org"});
+  EXPECT_TRUE(is_other_digest_key(then, anew));
+  EXPECT_TRUE(changed_passwords(then, anew).empty())
+      << "other digests say nothing with another key";
 }
 
 TEST(PasswordForms, NamesAreComparedWithoutCaseAndUnknownOnesSaySo) {
