@@ -254,14 +254,15 @@ class Execution {
     return names;
   }
 
-  /// Without a journal nothing new begins; what is held is finished or undone out of what this
-  /// process knows.
+  /// Without a journal nothing new begins and a copy stops where it is; what is held is finished or
+  /// undone out of what this process knows.
   void look_at_the_journal() {
     if (journal_lost_) return;
     auto place = parts_.journal.check_place();
     if (place) return;
     journal_lost_ = std::move(place).error();
     runner_.emit(report::Notice{fmt::format("{}: nothing new begins", journal_lost_->message())});
+    runner_.stop_what_is_not_held();
     drain(DrainReason::journal_lost);
   }
 

@@ -355,8 +355,10 @@ class Rollback {
         session_.tell_stop(
             [&] { return std::vector<std::string>(under_way.begin(), under_way.end()); });
       }
-      if (auto place = parts_.journal.check_place(); !place && !journal_lost_)
+      if (auto place = parts_.journal.check_place(); !place && !journal_lost_) {
         journal_lost_ = std::move(place).error();
+        runner_.stop_what_is_not_held();
+      }
       const bool may_begin =
           !is_failed && !journal_lost_ && !parts_.stop.is_requested() && !session_.fatal();
       while (may_begin && next < units.size()) {

@@ -159,12 +159,12 @@ std::optional<std::uint64_t> StepRunner::held_ms(ir::RowId row) const {
 
 bool StepRunner::wait(std::chrono::milliseconds duration, bool is_held) {
   while (duration.count() > 0) {
-    if (!is_held && parts_.stop.is_requested()) return false;
+    if (!is_held && stop_.is_requested()) return false;
     const auto slice = std::min(duration, kStopLook);
     parts_.clock.sleep_for(slice);
     duration -= slice;
   }
-  return is_held || !parts_.stop.is_requested();
+  return is_held || !stop_.is_requested();
 }
 
 Result<ir::Value> StepRunner::resolve(const ir::Value& value, int depth) {
@@ -269,7 +269,7 @@ step::StepContext StepRunner::context(Call& call) {
       .state_directory = options_.state_directory,
       .secrets = parts_.secrets,
       .clock = parts_.clock,
-      .stop = call.is_held ? never_stop_ : parts_.stop,
+      .stop = call.is_held ? never_stop_ : stop_,
       .is_rollback = call.is_undo,
       .attempt = is_touched(call.record) ? std::max<std::uint32_t>(1, call.attempts_before) : 0,
       .prior = call.prior,
@@ -562,7 +562,7 @@ StepResult StepRunner::apply(const Decision& decision) {
       continue;
     }
     remember_tries(decision.step, tries);
-    if (parts_.stop.is_requested()) result.kind = Kind::stopped;
+    if (stop_.is_requested()) result.kind = Kind::stopped;
     if (result.kind == Kind::failed) result.kind = Kind::waiting;
     result.wait = *pause;
     return result;

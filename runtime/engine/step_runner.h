@@ -74,6 +74,8 @@ class StepRunner {
   /// reason to give up any more (design.md 6, what dies when).
   void remember_prepared(ir::RowId row);
   [[nodiscard]] std::optional<std::uint64_t> held_ms(ir::RowId row) const;
+  /// What is not held stops where it is, as when the operator asks.
+  void stop_what_is_not_held() { stop_.request(); }
   /// Nothing more is begun or undone: another run has the lease, or the journal is gone.
   void forbid_effects() { is_forbidden_.store(true); }
   [[nodiscard]] bool are_effects_forbidden() const { return is_forbidden_.load(); }
@@ -125,6 +127,7 @@ class StepRunner {
   const std::string run_id_;
   const std::string boot_id_;
   const step::StopSignal never_stop_;
+  step::StopSignal stop_{&parts_.stop};
   std::atomic<bool> is_forbidden_{false};
 
   mutable std::mutex mutex_;

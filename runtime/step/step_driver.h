@@ -29,12 +29,19 @@ namespace plan::step {
 /// `stopped`, with everything it did recorded.
 class StopSignal {
  public:
+  StopSignal() = default;
+  /// Set as well whenever `also` is, which must outlive this.
+  explicit StopSignal(const StopSignal* also) : also_(also) {}
   void request() { times_.fetch_add(1, std::memory_order_acq_rel); }
   [[nodiscard]] bool is_requested() const { return times_requested() > 0; }
   /// Somebody who does not see that it is heard asks again.
-  [[nodiscard]] unsigned times_requested() const { return times_.load(std::memory_order_acquire); }
+  [[nodiscard]] unsigned times_requested() const {
+    return times_.load(std::memory_order_acquire) +
+           (also_ == nullptr ? 0 : also_->times_requested());
+  }
 
  private:
+  const StopSignal* also_ = nullptr;
   std::atomic<unsigned> times_{0};
 };
 

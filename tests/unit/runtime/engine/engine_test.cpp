@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <thread>
 
 #include "tests/unit/runtime/engine/engine_fixture.h"
 
@@ -350,6 +351,43 @@ TEST_F(EngineTest, a_journal_that_is_taken_away_ends_the_run_with_nobody_held) {
   EXPECT_TRUE(world_.accounts[0].is_at_target) << "a held account is finished";
   EXPECT_FALSE(world_.accounts[1].is_proxy_held) << "and no other is begun";
   EXPECT_FALSE(world_.accounts[1].is_at_target);
+  EXPECT_EQ(world_.violations, 0U) << world_.first_violation.data();
+}
+
+TEST_F(EngineTest, a_copy_that_runs_stops_when_the_journal_is_taken_away) {
+  /// A copy without end: it stops when it is told to.
+  class LongCopy final : public step::StepDriver {
+   public:
+    LongCopy(std::string journal, step::StepDriver& world)
+        : journal_(std::move(journal)), world_(world) {}
+    Result<ir::Observation> observe(step::StepContext& context) override {
+      return world_.observe(context);
+    }
+    Result<ir::Value> apply(step::StepContext& context) override {
+      unlink(journal_.c_str());
+      constexpr int kLooksMax = 60'000;  // a minute and more, then the test has failed
+      for (int look = 0; look < kLooksMax && !context.stop.is_requested(); ++look)
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      was_told = context.stop.is_requested();
+      return Error(step::errors::stopped, "stopped between two messages").with_retry(Retry::safe);
+    }
+    Outcome verify(step::StepContext& context) override { return world_.verify(context); }
+    Outcome undo(step::StepContext& context) override { return world_.undo(context); }
+    bool was_told = false;
+
+   private:
+    std::string journal_;
+    step::StepDriver& world_;
+  };
+  test::WorldDriver rest(world_);
+  const auto copy = std::make_shared<LongCopy>(folder_.file("journal.sqlite"), rest);
+  drivers_.add(ir::StepKind::archive_copy, copy);
+  const auto result = run(move_graph({.accounts = 1, .parallel = 1}));
+  ASSERT_FALSE(result);
+  EXPECT_TRUE(result.error().is(errors::journal_missing)) << result.error().to_line();
+  EXPECT_TRUE(copy->was_told);
+  EXPECT_FALSE(stop_.is_requested()) << "nobody asked";
+  EXPECT_FALSE(world_.accounts[0].is_at_target);
   EXPECT_EQ(world_.violations, 0U) << world_.first_violation.data();
 }
 
