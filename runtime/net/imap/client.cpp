@@ -314,7 +314,8 @@ Outcome Client::authenticate_plain(std::string_view authorization, std::string_v
                                    const secret::Secret& password) {
   if (is_preauthenticated_) return {};
   const std::string doing =
-      fmt::format("logging in as {} for {}", printable(user, 200), printable(authorization, 200));
+      fmt::format("logging in as {}{}{}", printable(user, 200),
+                  authorization.empty() ? "" : " for ", printable(authorization, 200));
   std::string message(authorization);
   message += '\0';
   message += user;

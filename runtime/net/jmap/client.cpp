@@ -135,6 +135,12 @@ Result<std::shared_ptr<const Session>> Client::session(Deadline deadline) {
     const std::lock_guard lock(mutex_);
     if (session_) return session_;
   }
+  // A wrong password is told once, however many steps begin with it: the server counts.
+  const std::lock_guard turn(login_mutex_);
+  {
+    const std::lock_guard lock(mutex_);
+    if (session_) return session_;
+  }
   return fetch(deadline);
 }
 

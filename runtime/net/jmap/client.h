@@ -180,6 +180,7 @@ class Client {
   std::shared_ptr<HttpClient> http_;
   Blame blame_;
   Clock& clock_;
+  std::mutex login_mutex_;  // one asks for the session, the others wait for its answer
   std::mutex mutex_;
   std::shared_ptr<const Session> session_;  // guarded by mutex_
   std::string last_state_;   // guarded by mutex_: session state named by the last answer

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <thread>
 
 #include "compiler/ir/json.h"
 #include "compiler/source/text.h"
@@ -57,6 +58,8 @@ class JmapClient : public ::testing::Test {
       return made;
     }
     if (request.target == "/jmap/session") {
+      ++session_requests;
+      made.status = session_status;
       made.body = session;
       return made;
     }
@@ -99,6 +102,8 @@ class JmapClient : public ::testing::Test {
     return count;
   }
 
+  std::atomic<int> session_status{200};
+  std::atomic<int> session_requests{0};
   std::string well_known = "/jmap/session";
   std::string session =
       R"({"capabilities":{"urn:ietf:params:jmap:core":{"maxObjectsInGet":3,"maxObjectsInSet":4,"maxCallsInRequest":2,
@@ -268,6 +273,22 @@ TEST_F(JmapClient, a_refused_login_is_not_tried_again) {
   ASSERT_FALSE(again);
   EXPECT_TRUE(again.error().is(net::errors::login_refused));
   EXPECT_EQ(server_.requests().size(), before);
+}
+
+TEST_F(JmapClient, a_wrong_password_is_told_once_by_all_who_begin_with_it) {
+  session_status = 401;
+  constexpr int kThreads = 8;
+  std::atomic<int> refused{0};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < kThreads; ++i) {
+    threads.emplace_back([&] {
+      const auto seen = client->session();
+      if (!seen && seen.error().is(net::errors::login_refused)) ++refused;
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(refused.load(), kThreads);
+  EXPECT_EQ(session_requests.load(), 1);
 }
 
 TEST_F(JmapClient, a_method_error_is_an_error_with_the_effect_that_it_may_have) {
