@@ -29,6 +29,7 @@ import world  # noqa: E402
 LARGE = int(os.environ.get("PLAN_BENCH_LARGE", "100000"))
 MAILBOXES = ("INBOX", "Sent", "Archive/2024", "Archive/2025")
 GOALS = {"small": 2.0, "large": 5.0}
+PREDICTION_GOAL = 0.3
 SIZES = {"small": 2000, "large": LARGE}
 
 
@@ -66,8 +67,9 @@ def predicted(migration):
     return {name: account["cost"]["hold_ms"] / 1000 for name, account in found.items() if account["cost"]["hold_ms"] is not None}
 
 
-def say(**line):
-    print(json.dumps(line), flush=True)
+def say(figure, value, unit, goal, peer=None, peer_value=None, ratio=None):
+    print(json.dumps({"figure": figure, "value": value, "unit": unit, "better": "lower", "peer": peer, "peer_value": peer_value,
+                      "ratio": ratio, "goal": goal}), flush=True)
 
 
 def main():
@@ -115,11 +117,11 @@ def main():
                 raise SystemExit(f"hold_bench: {address} is {states.get(address)}:\n" +
                                  (pathlib.Path(folder) / "apply.log").read_text()[-3000:])
             seconds = held[address] / 1000
-            say(figure=f"hold, account of {size} messages under traffic", value=seconds, unit="s", better="less", goal=GOALS[name])
-            say(figure=f"hold predicted by plan diff for {size} messages, against the seen one", value=round(said[name] / seconds, 2),
-                unit="times", better="1", goal="0.70 to 1.30", peer="predicted, s", peer_value=said[name])
-        say(figure="plan diff with both accounts", value=round(took, 1), unit="s", better="less")
-        say(figure="both accounts, from plan apply to moved", value=round(moved, 1), unit="s", better="less")
+            say(f"hold, account of {size} messages under traffic", seconds, "s", GOALS[name])
+            ratio = round(said[name] / seconds, 2)
+            say(f"hold of {size} messages, how far plan diff was off", round(abs(ratio - 1), 2), "of the hold", PREDICTION_GOAL,
+                "predicted by plan diff, s", said[name], ratio)
+        print(f"plan diff with both accounts took {took:.1f} s; from plan apply until both had moved {moved:.1f} s", file=sys.stderr)
     finally:
         migration.stop()
         shutil.rmtree(folder, ignore_errors=True)
