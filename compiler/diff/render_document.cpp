@@ -154,9 +154,8 @@ void markdown_accounts(std::string& out, const WaveChange& wave, const RenderOpt
                                               : wave.accounts.size();
   for (std::size_t i = 0; i < shown; ++i) {
     const AccountChange& account = wave.accounts[i];
-    out += fmt::format("| {} | {} | {} | {} | {} |\n", cell(account.account),
-                       account.cost.messages ? show_count(*account.cost.messages) : "not measured",
-                       account.cost.bytes ? show_bytes(*account.cost.bytes) : "not measured",
+    out += fmt::format("| {} | {} | {} | {} | {} |\n", cell(account.account), messages_of(account),
+                       bytes_of(account),
                        account.cost.hold_ms ? show_duration_ms(*account.cost.hold_ms) : "-",
                        account.is_satisfied() ? "nothing to do" : "");
   }
@@ -252,8 +251,7 @@ std::string render_markdown(const ChangeSet& changes, const RenderOptions& optio
     markdown_steps(out, stage.steps, options.is_folded);
     for (const WaveChange& wave : stage.waves) {
       out += fmt::format("\n### wave {}: {}, {} at a time\n\n{}.\n", cell(wave.name),
-                         count_of(wave.accounts.size(), "account"), wave.parallel,
-                         show_cost(wave.cost));
+                         count_of(wave.accounts.size(), "account"), wave.parallel, show_cost(wave));
       markdown_steps(out, wave.steps, options.is_folded);
       if (wave.accounts.empty()) continue;
       markdown_accounts(out, wave, options);

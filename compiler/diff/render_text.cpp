@@ -165,8 +165,7 @@ void draw_accounts(std::string& out, const WaveChange& wave, const RenderOptions
       continue;
     }
     out += fmt::format("    {:<36} {:>10} {:>12} {:>12} {:>10}{}\n", printable(account.account),
-                       account.cost.messages ? show_count(*account.cost.messages) : "not measured",
-                       account.cost.bytes ? show_bytes(*account.cost.bytes) : "not measured",
+                       messages_of(account), bytes_of(account),
                        account.cost.duration_ms ? show_duration_ms(*account.cost.duration_ms) : "-",
                        account.cost.hold_ms ? show_duration_ms(*account.cost.hold_ms) : "-",
                        account.is_satisfied() ? "  nothing to do" : "");
@@ -182,7 +181,7 @@ void draw_wave(std::string& out, const WaveChange& wave, const RenderOptions& op
   out += fmt::format("\n  {}wave {}{}: {}; {} at a time{}\n", colours.bold, wave.name,
                      colours.reset, count_of(wave.accounts.size(), "account"), wave.parallel,
                      wave.is_held_for_approval ? "; waits for plan approve" : "");
-  out += fmt::format("    {}\n", show_cost(wave.cost));
+  out += fmt::format("    {}\n", show_cost(wave));
   draw_steps(out, wave.steps, "    ", options);
   if (wave.accounts.empty()) return;
   if (options.is_folded) {

@@ -62,7 +62,13 @@ std::string count_of(std::size_t count, std::string_view noun) {
   return fmt::format("{} {}{}", show_count(count), noun, count == 1 ? "" : "s");
 }
 
-std::string show_cost(const Cost& cost) {
+std::string show_cost(const WaveChange& wave) {
+  const bool is_over =
+      !wave.accounts.empty() &&
+      std::all_of(wave.accounts.begin(), wave.accounts.end(),
+                  [](const AccountChange& account) { return account.is_satisfied(); });
+  if (is_over) return "its accounts have nothing to do";
+  const Cost& cost = wave.cost;
   std::string text =
       cost.messages ? count_of(*cost.messages, "message") : std::string("messages not measured");
   text += cost.bytes ? ", " + show_bytes(*cost.bytes) : std::string(", bytes not measured");
@@ -70,6 +76,16 @@ std::string show_cost(const Cost& cost) {
   text += cost.hold_ms ? "; longest hold about " + show_duration_ms(*cost.hold_ms)
                        : std::string("; hold not predicted");
   return text;
+}
+
+std::string messages_of(const AccountChange& account) {
+  if (account.is_satisfied()) return "-";
+  return account.cost.messages ? show_count(*account.cost.messages) : "not measured";
+}
+
+std::string bytes_of(const AccountChange& account) {
+  if (account.is_satisfied()) return "-";
+  return account.cost.bytes ? show_bytes(*account.cost.bytes) : "not measured";
 }
 
 std::string_view standing_word(ir::Standing standing) {

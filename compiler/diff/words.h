@@ -18,8 +18,12 @@ namespace plan::diff {
 [[nodiscard]] std::string_view promise_of(const StageChange& stage);
 /// "1 account", "2,000 accounts".
 [[nodiscard]] std::string count_of(std::size_t count, std::string_view noun);
-/// "2,340 messages, 12.3 MiB, about 40 s; longest hold 2.1 s"; what was not measured says so.
-[[nodiscard]] std::string show_cost(const Cost& cost);
+/// "2,340 messages, 12.3 MiB, about 40 s; longest hold 2.1 s"; what was not measured says so. A
+/// wave whose accounts have all moved costs nothing any more.
+[[nodiscard]] std::string show_cost(const WaveChange& wave);
+/// Messages and bytes that an account's move carries: "-" when it has moved.
+[[nodiscard]] std::string messages_of(const AccountChange& account);
+[[nodiscard]] std::string bytes_of(const AccountChange& account);
 [[nodiscard]] std::string_view standing_word(ir::Standing standing);
 
 }  // namespace plan::diff

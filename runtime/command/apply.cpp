@@ -1,6 +1,8 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "compiler/ir/digest.h"
 #include "compiler/ir/json.h"
 #include "compiler/source/text.h"
@@ -74,6 +76,15 @@ std::string drift_words(const std::vector<std::string>& steps, const NameChanges
                      is_both ? " and " : "", names_words, is_one ? "was" : "were");
 }
 
+/// Where everything stands already there is nothing to be asked.
+bool has_work(const ir::SavedPlan& saved) {
+  const std::vector<ir::StepId>& order = saved.graph.order();
+  return std::any_of(order.begin(), order.end(), [&](ir::StepId step) {
+    const auto seen = saved.observations.find(static_cast<std::uint32_t>(step));
+    return seen == saved.observations.end() || seen->second.standing != ir::Standing::satisfied;
+  });
+}
+
 /// What the journal bars is said before the servers are looked at and anybody is asked. Leases and
 /// the lock itself are taken later.
 Outcome check_journal(const ProjectFolder& folder) {
@@ -145,7 +156,7 @@ ExitCode run_apply(const Invocation& invocation) {
       return print_error(shown.error(), format);
   }
   if (standing->is_resumed) print_words("goes on with the run that was interrupted\n");
-  if (!invocation.has("--yes") && !ask_yes("\nApply this?", stop)) {
+  if (has_work(review->saved) && !invocation.has("--yes") && !ask_yes("\nApply this?", stop)) {
     print_not_begun(format);
     return ExitCode::differences;
   }

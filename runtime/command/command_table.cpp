@@ -128,13 +128,15 @@ const std::vector<CommandSpec>& table() {
        .run = run_show},
       {.name = "apply",
        .summary = "shows the diff, asks, and executes; goes on after a crash",
-       .text = "With migration.yaml it compiles, shows the diff and asks. With a file saved by "
-               "`plan diff -o` it runs exactly "
-               "that, or says what has drifted. Every effect is in the journal before it is made; "
-               "the same command goes on "
-               "after a crash, Ctrl-C or a failure. Ctrl-C first finishes or undoes the accounts "
-               "that are held. --events and --metrics are for programs that look on "
-               "(docs/formats/events.md, docs/formats/metrics.md).",
+       .text =
+           "With migration.yaml it compiles, shows the diff and asks. With a file saved by "
+           "`plan diff -o` it runs exactly "
+           "that, or says what has drifted. Every effect is in the journal before it is made; "
+           "the same command goes on "
+           "after a crash, Ctrl-C or a failure. Ctrl-C first finishes or undoes the accounts "
+           "that are held. Exit code 2 when it waits for an approval or nobody said yes, 3 when it "
+           "was stopped and can go on. --events and --metrics are for programs that look on "
+           "(docs/formats/events.md, docs/formats/metrics.md).",
        .example = "plan apply migration.yaml --metrics 127.0.0.1:9464",
        .options = {{"file", "FILE", "migration.yaml", "a plan, or a saved plan"},
                    kPlanOption,
@@ -151,7 +153,10 @@ const std::vector<CommandSpec>& table() {
        .run = run_apply},
       {.name = "status",
        .summary = "where every account, wave and step stands",
-       .text = "Reads the journal only, so it works from another terminal while apply runs.",
+       .text =
+           "Reads the journal only, so it works from another terminal while apply runs. Exit code "
+           "2 when the run waits for an approval, 3 when it was stopped or interrupted and can go "
+           "on, 1 when it failed.",
        .example = "plan status --format json",
        .options = {kPlanOption, kFormat},
        .run = run_status},

@@ -53,6 +53,12 @@ Outcome is_in(const ir::StepGraph& graph, const engine::RollbackGoal& goal) {
                            near ? fmt::format("; did you mean `{}`?", *near) : ""));
 }
 
+/// With what is lost, where the step's own policy is the one of its kind.
+std::string words_of(const engine::RollbackStep& step) {
+  const ir::StepKindInfo& kind = ir::info(step.kind);
+  return kind.undo == step.undo ? ir::undo_words(kind) : std::string(to_string(step.undo));
+}
+
 /// What would be undone, newest first; of several accounts one line each.
 void show_plan(const engine::RollbackPlan& planned) {
   std::vector<const engine::RollbackStep*> steps;
@@ -69,7 +75,7 @@ void show_plan(const engine::RollbackPlan& planned) {
     const auto count = count_of.find(step->account);
     const bool is_alone = step->account.empty() || (count != count_of.end() && count->second == 1);
     if (!is_folded || is_alone) {
-      print_result(fmt::format("undo {} ({})\n", step->step, to_string(step->undo)));
+      print_result(fmt::format("undo {} ({})\n", step->step, words_of(*step)));
     } else if (count != count_of.end()) {
       print_result(fmt::format("undo {} steps of {}, from {} on\n", count->second,
                                printable(step->account), step->step));
@@ -147,7 +153,7 @@ ExitCode run_rollback(const Invocation& invocation) {
   auto run = (*journal)->latest_run();
   if (!run) return print_error(run.error(), format);
   if (!*run)
-    return print_error(Error(errors::nothing_of_that_name, "nothing was applied yet"), format);
+    return print_error(Error(engine::errors::journal_missing, "no run was begun yet"), format);
   auto graph = (*journal)->graph((*run)->graph_digest);
   if (!graph) return print_error(graph.error(), format);
   if (auto known = is_in(*graph, *goal); !known) return print_error(known.error(), format);

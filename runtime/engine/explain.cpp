@@ -44,8 +44,10 @@ Result<Standing> standing_of(const ir::StepGraph& graph, ir::StepId step, Journa
     case StepState::waiting:
       break;
     case StepState::started:
-      out.lines.emplace_back(
-          "the last attempt did not end: the next run looks what is there and goes on from it");
+      out.lines.emplace_back(journal.is_locked_by_somebody()
+                                 ? "a run is at it now"
+                                 : "the last attempt did not end: the next run looks what is there "
+                                   "and goes on from it");
       break;
     case StepState::done:
       out.lines.push_back(
