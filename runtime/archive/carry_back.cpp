@@ -3,7 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
+#include <future>
+#include <mutex>
 #include <set>
+#include <thread>
 
 #include "compiler/source/text.h"
 #include "runtime/archive/carry_mailboxes.h"
@@ -79,9 +83,10 @@ class Carrier {
   /// One round. True: nothing is left to do.
   Result<bool> carry_once() {
     if (!options_.is_dry) {
-      PLAN_TRY_VOID(settle_open_appends(
-          archive_, source_.imap,
-          {.quiet = options_.quiet, .is_stop_requested = options_.is_stop_requested}));
+      PLAN_TRY_VOID(settle_open_appends(archive_, source_.imap,
+                                        {.quiet = options_.quiet,
+                                         .clock = options_.clock,
+                                         .is_stop_requested = options_.is_stop_requested}));
       PLAN_TRY(read, import_imap(archive_, source_.imap,
                                  {.is_stop_requested = options_.is_stop_requested}));
       kill_point("source-read");
@@ -298,33 +303,103 @@ class Carrier {
     std::string received_at = {};
   };
 
-  Outcome append(const std::vector<Placement>& placements) {
+  /// What is appended in one go.
+  struct Batch {
+    std::string wire_name = {};
+    std::vector<const Placement*> placements = {};
+  };
+  static std::vector<Batch> batches_of(const std::vector<Placement>& placements) {
     std::map<std::string, std::vector<const Placement*>> by_mailbox;
     for (const Placement& placement : placements)
       by_mailbox[placement.wire_name].push_back(&placement);
-    std::uint64_t done = 0;
+    std::vector<Batch> batches;
     for (const auto& [wire_name, group] : by_mailbox) {
-      std::vector<Loaded> batch;
-      std::size_t bytes = 0;
+      std::uint64_t bytes = kImportBytes;
       for (const Placement* placement : group) {
-        PLAN_TRY_VOID(check_stop());
-        PLAN_TRY(loaded, load(*placement));
-        ++done;
-        if (loaded.body.empty() && placement->email.size_bytes > 0) continue;  // a probe, or gone
-        bytes += loaded.body.size();
-        batch.push_back(std::move(loaded));
-        if (batch.size() < kAppendBatch && bytes < kImportBytes) continue;
-        PLAN_TRY_VOID(append_batch(wire_name, batch));
-        batch.clear();
-        bytes = 0;
-        if (options_.progress) options_.progress(done, placements.size());
+        const bool is_full =
+            bytes >= kImportBytes || batches.back().placements.size() >= kAppendBatch;
+        if (is_full) {
+          batches.push_back({wire_name, {}});
+          bytes = 0;
+        }
+        batches.back().placements.push_back(placement);
+        bytes += placement->email.size_bytes;
       }
-      if (!batch.empty()) PLAN_TRY_VOID(append_batch(wire_name, batch));
+    }
+    return batches;
+  }
+
+  /// The target has one message an answer, so several are asked for at a time, and those of the
+  /// next batch while this one is appended.
+  Outcome append(const std::vector<Placement>& placements) {
+    const std::vector<Batch> batches = batches_of(placements);
+    std::uint64_t done = 0;
+    std::future<Result<std::vector<std::string>>> ahead;
+    const auto begin = [&](std::size_t index) {
+      ahead = std::async(std::launch::async, [this, &batch = batches[index]] {
+        return download_new(batch.placements);
+      });
+    };
+    if (!batches.empty()) begin(0);
+    for (std::size_t index = 0; index < batches.size(); ++index) {
+      PLAN_TRY_VOID(check_stop());
+      PLAN_TRY(bodies, ahead.get());
+      if (index + 1 < batches.size()) begin(index + 1);
+      const Batch& batch = batches[index];
+      std::vector<Loaded> loaded;
+      for (std::size_t at = 0; at < batch.placements.size(); ++at) {
+        const Placement& placement = *batch.placements[at];
+        PLAN_TRY(one, load(placement, std::move(bodies[at])));
+        if (one.body.empty() && placement.email.size_bytes > 0) continue;  // a probe, or gone
+        loaded.push_back(std::move(one));
+      }
+      if (!loaded.empty()) PLAN_TRY_VOID(append_batch(batch.wire_name, loaded));
+      done += batch.placements.size();
+      if (options_.progress) options_.progress(done, placements.size());
     }
     return {};
   }
 
-  Result<Loaded> load(const Placement& placement) {
+  /// The bytes of those that the archive does not have, in their order; the others are empty.
+  Result<std::vector<std::string>> download_new(const std::vector<const Placement*>& placements) {
+    std::vector<std::string> bodies(placements.size());
+    std::atomic<std::size_t> next{0};
+    std::mutex mutex;
+    std::optional<Error> failed;
+    const auto work = [&] {
+      for (std::size_t at = next++; at < placements.size(); at = next++) {
+        if (placements[at]->email_id != 0) continue;
+        auto bytes = download(placements[at]->email);
+        const std::lock_guard lock(mutex);
+        if (bytes) {
+          bodies[at] = std::move(*bytes);
+        } else {
+          if (!failed) failed = std::move(bytes.error());
+          next = placements.size();
+        }
+      }
+    };
+    const auto wanted = static_cast<std::size_t>(
+        std::count_if(placements.begin(), placements.end(),
+                      [](const Placement* placement) { return placement->email_id == 0; }));
+    std::vector<std::thread> threads;
+    for (std::size_t count = 1; count < std::min(kDownloadsInFlight, wanted); ++count)
+      threads.emplace_back(work);
+    work();
+    for (std::thread& thread : threads) thread.join();
+    if (failed) return std::move(*failed);
+    return bodies;
+  }
+
+  Result<std::string> download(const TargetEmail& email) const {
+    auto bytes = target_.client().download(target_.account_id(), email.blob_id, kMessageBytesMax);
+    if (!bytes)
+      return std::move(bytes.error())
+          .while_doing(fmt::format("reading message {} of the target", printable(email.id, 100)));
+    return bytes;
+  }
+
+  Result<Loaded> load(const Placement& placement, std::string bytes) {
     Loaded loaded{.placement = &placement,
                   .received_at = placement.received_at.empty() ? placement.email.received_at
                                                                : placement.received_at};
@@ -338,18 +413,14 @@ class Carrier {
         loaded.body = std::string(find.blob(0));
         return loaded;
       }
+      PLAN_TRY(at_target, download(placement.email));
+      bytes = std::move(at_target);
     }
-    auto bytes =
-        target_.client().download(target_.account_id(), placement.email.blob_id, kMessageBytesMax);
-    if (!bytes)
-      return std::move(bytes.error())
-          .while_doing(
-              fmt::format("reading message {} of the target", printable(placement.email.id, 100)));
-    if (is_probe(*bytes)) {
+    if (is_probe(bytes)) {
       PLAN_TRY_VOID(destroy_probe(placement.email.id));
       return loaded;
     }
-    loaded.body = with_wire_line_ends(*bytes);
+    loaded.body = with_wire_line_ends(bytes);
     return loaded;
   }
 

@@ -12,6 +12,7 @@
 #include "runtime/archive/push_jmap.h"
 #include "runtime/archive/source_block.h"
 #include "runtime/archive/target_account.h"
+#include "runtime/net/clock.h"
 
 namespace plan::archive {
 
@@ -38,6 +39,7 @@ struct CarryOptions {
   /// How long a mailbox must not have changed after an append without an answer
   /// (settle_open_appends).
   std::chrono::milliseconds quiet{3000};
+  net::Clock* clock = &net::system_clock();  ///< never null
   /// Called at each border between a durable write and an effect: where a crash test ends the
   /// process.
   std::function<void(const char* place)> kill_point = {};

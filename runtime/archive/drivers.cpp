@@ -122,8 +122,8 @@ class ArchiveDriver : public step::StepDriver {
                       bool is_source_authority, bool is_held = false) const {
     Passed passed;
     const auto is_stopped = [&context] { return context.stop.is_requested(); };
-    PLAN_TRY_VOID(
-        settle_open_appends(room.archive, room.source.imap, {.is_stop_requested = is_stopped}));
+    PLAN_TRY_VOID(settle_open_appends(room.archive, room.source.imap,
+                                      {.clock = &context.clock, .is_stop_requested = is_stopped}));
     PLAN_TRY(mail, import_imap(room.archive, room.source.imap,
                                {.are_others_rows_looked_for = !is_held,
                                 .is_stop_requested = is_stopped,
@@ -426,6 +426,7 @@ class DeltaDriver final : public ArchiveDriver {
             .is_stop_requested = [&context] { return context.stop.is_requested(); },
             .progress = [&context](std::uint64_t done,
                                    std::uint64_t total) { tell(context, done, total, "carrying"); },
+            .clock = &context.clock,
             .kill_point = world_->kill_point};
   }
 

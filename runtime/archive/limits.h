@@ -17,6 +17,8 @@ inline constexpr std::size_t kImportBatch = 50;
 inline constexpr std::size_t kImportBytes = std::size_t{32} << 20U;
 /// Uploads at the same time, where the target allows as many.
 inline constexpr std::size_t kUploadsInFlight = 4;
+/// Downloads at the same time when mail is carried back; each is one question and one answer.
+inline constexpr std::size_t kDownloadsInFlight = 6;
 /// Ids of one Email/get or Blob/get.
 inline constexpr std::size_t kGetBatch = 500;
 /// Bytes asked for in one Blob/get of digests.

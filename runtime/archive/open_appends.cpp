@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "runtime/step/errors.h"
@@ -11,7 +10,6 @@
 namespace plan::archive {
 namespace {
 
-using Clock = std::chrono::steady_clock;
 constexpr std::chrono::milliseconds kLookAgain{250};
 
 Result<std::vector<std::string>> mailboxes_without_answer(store::Database& database) {
@@ -49,19 +47,20 @@ Outcome settle_open_appends(ArchiveFile& archive, const ImapSource& source,
   PLAN_TRY(names, mailboxes_without_answer(archive.database()));
   if (names.empty()) return {};
   PLAN_TRY(client, source.connect());
-  const Clock::time_point began = Clock::now();
+  net::Clock& clock = *options.clock;
+  const net::Clock::Monotonic began = clock.now();
   PLAN_TRY(seen, standing(*client, names));
-  Clock::time_point changed = Clock::now();
-  while (Clock::now() - changed < options.quiet) {
+  net::Clock::Monotonic changed = clock.now();
+  while (clock.now() - changed < options.quiet) {
     if (options.is_stop_requested && options.is_stop_requested())
       return Error(step::errors::stopped, "stopped while the source was still busy")
           .with_retry(Retry::safe);
-    if (Clock::now() - began > options.bound) break;
-    std::this_thread::sleep_for(kLookAgain);
+    if (clock.now() - began > options.bound) break;
+    clock.sleep_for(kLookAgain);
     PLAN_TRY(now, standing(*client, names));
     if (now == seen) continue;
     seen = std::move(now);
-    changed = Clock::now();
+    changed = clock.now();
   }
   client->logout();
   return {};

@@ -5,6 +5,7 @@
 #include "compiler/source/result.h"
 #include "runtime/archive/archive_file.h"
 #include "runtime/archive/import_imap.h"
+#include "runtime/net/clock.h"
 
 namespace plan::archive {
 
@@ -14,6 +15,7 @@ struct SettleOptions {
   /// Longer is not waited: somebody else writes, and what was received before is worked off by
   /// then.
   std::chrono::milliseconds bound{10'000};
+  net::Clock* clock = &net::system_clock();  ///< never null
   std::function<bool()> is_stop_requested = {};
 };
 

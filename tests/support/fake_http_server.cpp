@@ -99,6 +99,7 @@ void FakeHttpServer::serve(net::SocketStream& stream, std::size_t number) {
       requests_.push_back(request);
       answer = handle_(request);
     }
+    if (answer.before_sending) answer.before_sending();
     if (answer.fault == FakeAnswer::Fault::drop) return;
     std::string text;
     if (answer.fault == FakeAnswer::Fault::raw) {

@@ -38,6 +38,7 @@ struct FakeAnswer {
   std::string body = {};
   Fault fault = Fault::none;
   long claimed_length = -1;  ///< Content-Length that is sent instead of the true one
+  std::function<void()> before_sending = {};  ///< may wait: others are served meanwhile
 };
 
 /// An HTTP/1.1 server on loopback with a thread per connection; `handle` is called from them, one

@@ -15,9 +15,12 @@ using ir::Value;
 constexpr const char* kSession =
     R"({"capabilities":{"urn:ietf:params:jmap:core":{"maxObjectsInGet":7,"maxObjectsInSet":5,"maxCallsInRequest":4,)"
     R"("maxSizeRequest":1000000,"maxSizeUpload":50000000,"maxConcurrentUpload":4,"maxConcurrentRequests":4},)"
-    R"("urn:ietf:params:jmap:mail":{},"urn:ietf:params:jmap:sieve":{},"urn:ietf:params:jmap:blob":{}},"accounts":{},)"
+    R"("urn:ietf:params:jmap:mail":{},"urn:ietf:params:jmap:sieve":{},"urn:ietf:params:jmap:blob":{},"urn:ietf:params:jmap:quota":{}},"accounts":{},)"
     R"("primaryAccounts":{},"username":"admin","apiUrl":"/jmap/","uploadUrl":"/jmap/upload/{accountId}/",)"
     R"("downloadUrl":"/jmap/download/{accountId}/{blobId}/{name}","state":"1"})";
+
+/// For those who come together: then somebody who was to come did not.
+constexpr std::chrono::seconds kPatience{30};
 
 std::set<std::string> members(const Value& map) {
   std::set<std::string> names;
@@ -52,6 +55,7 @@ std::shared_ptr<net::jmap::Client> FakeMailTarget::client() {
   options.url = server_->url();
   options.user = "admin";
   options.password = secret::Secret("pw");
+  options.concurrent_max = 8;
   auto http = net::make_http_client(std::move(options));
   if (!http) return nullptr;
   return std::make_shared<net::jmap::Client>(std::shared_ptr<net::HttpClient>(std::move(*http)));
@@ -113,10 +117,19 @@ FakeAnswer FakeMailTarget::answer(const FakeRequest& request) {
     return made;
   }
   if (request.target.starts_with("/jmap/download/acc/")) {
+    ++downloads_;
+    download_has_come_.notify_all();
+    made.before_sending = [this] {
+      std::unique_lock waiting(mutex);
+      if (!download_has_come_.wait_for(waiting, kPatience,
+                                       [this] { return downloads_ >= downloads_together; }))
+        has_waited_in_vain = true;
+    };
     const std::string rest = request.target.substr(19);
     const auto blob = blobs.find(rest.substr(0, rest.find('/')));
-    made.status = blob == blobs.end() ? 404 : 200;
-    if (blob != blobs.end()) made.body = blob->second;
+    const bool is_there = blob != blobs.end() && !unreadable_blobs.contains(blob->first);
+    made.status = is_there ? 200 : 404;
+    if (is_there) made.body = blob->second;
     return made;
   }
   auto body = ir::parse_json(request.body);
@@ -207,6 +220,13 @@ Value FakeMailTarget::run(const std::string& method, const Value& arguments) {
                        {"created", Value(std::move(created))},
                        {"updated", Value(std::move(updated))},
                        {"destroyed", Value(std::move(destroyed))}});
+  } else if (method == "Quota/get" && tells_quota) {
+    if (quota_bytes > 0)
+      list.push_back(Value::map({{"id", "a"},
+                                 {"resourceType", "octets"},
+                                 {"scope", "account"},
+                                 {"used", static_cast<std::int64_t>(used_bytes())},
+                                 {"hardLimit", static_cast<std::int64_t>(quota_bytes)}}));
   } else if (method == "Email/query") {
     ++listings;
     const std::string mailbox(arguments["filter"]["inMailbox"].string_or(""));

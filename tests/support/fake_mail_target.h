@@ -1,4 +1,5 @@
 #pragma once
+#include <condition_variable>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -62,13 +63,18 @@ class FakeMailTarget {
   std::map<std::string, FakeScript> scripts = {};
   std::map<std::string, std::string> blobs = {};
   std::deque<Fault> faults = {};
-  std::set<std::string> refused_blobs = {};  ///< contents that Email/import refuses
-  std::size_t quota_bytes = 0;               ///< of all messages together; 0: none
-  std::size_t message_bytes_max = 0;         ///< upload limit; 0: none
-  bool has_digests = true;                   ///< Blob/get knows digest:sha-256
-  std::uint64_t imports = 0;                 ///< calls of Email/import that were executed
-  std::uint64_t listings = 0;                ///< pages of Email/query
-  std::uint64_t emails_read = 0;             ///< ids asked for in Email/get
+  std::set<std::string> refused_blobs = {};     ///< contents that Email/import refuses
+  std::size_t quota_bytes = 0;                  ///< of all messages together; 0: none
+  bool tells_quota = true;                      ///< Quota/get answers
+  std::size_t message_bytes_max = 0;            ///< upload limit; 0: none
+  bool has_digests = true;                      ///< Blob/get knows digest:sha-256
+  std::set<std::string> unreadable_blobs = {};  ///< ids whose download fails
+  /// The first downloads are answered when so many are under way at once; 0: each on its own.
+  std::size_t downloads_together = 0;
+  bool has_waited_in_vain = false;  ///< for so many
+  std::uint64_t imports = 0;        ///< calls of Email/import that were executed
+  std::uint64_t listings = 0;       ///< pages of Email/query
+  std::uint64_t emails_read = 0;    ///< ids asked for in Email/get
 
   /// "path: content" of every message, with keywords, sorted.
   [[nodiscard]] std::multiset<std::string> content() const;
@@ -87,6 +93,8 @@ class FakeMailTarget {
   [[nodiscard]] std::string put_blob(const std::string& bytes);
   [[nodiscard]] std::string state() const { return "s" + std::to_string(changes_); }
 
+  std::size_t downloads_ = 0;
+  std::condition_variable download_has_come_ = {};
   std::uint64_t changes_ = 0;
   /// The messages at each state that was told to somebody.
   std::map<std::string, std::map<std::string, FakeEmail>> snapshots_ = {};

@@ -7,14 +7,16 @@
 
 #include <algorithm>
 #include <set>
-#include <thread>
+#include <utility>
 
 #include "runtime/archive/grade.h"
+#include "runtime/archive/limits.h"
 #include "runtime/archive/provenance.h"
 #include "runtime/archive/push_jmap.h"
 #include "runtime/net/imap/mailbox_name.h"
 #include "tests/support/dovecot.h"
 #include "tests/support/fake_mail_target.h"
+#include "tests/unit/runtime/archive/drivers_fixture.h"
 
 using namespace plan;
 using namespace plan::archive;
@@ -367,6 +369,34 @@ TEST_F(CarryBack, AnEndAtAnyBorderIsRepairedByTheNextTry) {
   EXPECT_GE(ends, 20);
 }
 
+TEST_F(CarryBack, ReadsSeveralMessagesOfTheTargetAtATimeAndMixesNoneUp) {
+  append("INBOX", mail("one"));
+  move();
+  std::multiset<std::string> wanted{line("INBOX", "one")};
+  for (int index = 0; index < 14; ++index) {
+    target_->add_email("a", mail(fmt::format("arrived {}", index)));
+    wanted.insert(line("INBOX", fmt::format("arrived {}", index), "", true));
+  }
+  target_->downloads_together = kDownloadsInFlight;
+  EXPECT_EQ(back().arrived, 14U);
+  EXPECT_FALSE(target_->has_waited_in_vain);
+  EXPECT_EQ(source_content(), wanted);
+  EXPECT_EQ(back().changes(), 0U);
+}
+
+TEST_F(CarryBack, OneMessageThatCannotBeReadEndsTheWayBackAndTheNextTryBringsAllOnce) {
+  append("INBOX", mail("one"));
+  move();
+  for (int index = 0; index < 9; ++index)
+    target_->add_email("a", mail(fmt::format("arrived {}", index)));
+  target_->unreadable_blobs = {target_->emails[id_of(mail("arrived 5"))].blob_id};
+  EXPECT_FALSE(carry_back(*archive_, source_, *account_));
+  target_->unreadable_blobs = {};
+  back();
+  EXPECT_EQ(source_content().size(), 10U);
+  EXPECT_EQ(back().changes(), 0U);
+}
+
 TEST_F(CarryBack, AnAppendThatIsStillWorkedOffWhenTheNextTryComesIsThereOnce) {
   // A killed `plan` leaves to the server what it had sent; a busy one works it off a moment later.
   struct Killed {};
@@ -380,13 +410,14 @@ TEST_F(CarryBack, AnAppendThatIsStillWorkedOffWhenTheNextTryComesIsThereOnce) {
                                      }}),
                Killed);
   reopen();
-  std::thread server([this] {
-    std::this_thread::sleep_for(std::chrono::milliseconds(500));
+  test::PatientClock clock;
+  clock.on_sleep = [&, has_come = false]() mutable {
+    if (std::exchange(has_come, true)) return;
     EXPECT_TRUE(user_->append("INBOX", {.body = mail("arrived"),
                                         .date = net::imap::parse_rfc3339("2025-01-01T00:00:00Z")}));
-  });
-  back();
-  server.join();
+  };
+  back({.clock = &clock});
+  EXPECT_GE(clock.slept, std::chrono::seconds(3)) << "since the last change";
   EXPECT_EQ(source_content(),
             (std::multiset<std::string>{line("INBOX", "one"), line("INBOX", "arrived", "", true)}));
   EXPECT_EQ(back().changes(), 0U);
