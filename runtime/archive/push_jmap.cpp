@@ -460,6 +460,7 @@ class Push {
     std::vector<Pending> again;
     std::optional<Error> stop;
     bool is_anything_unknown = false;
+    PLAN_TRY_VOID(ask_for_quota(refused));
     {
       PLAN_TRY(transaction, database_.begin());
       for (Pending& item : batch) {
@@ -485,6 +486,13 @@ class Push {
         if (error.is("blobNotFound") && ++upload_attempts_[item.id] < kUploadAttemptsMax) {
           PLAN_TRY_VOID(keep_state(item, ItemState::wanted));
           again.push_back(std::move(item));
+        } else if (error.is("overQuota") && quota_bytes_ && item.body.size() > *quota_bytes_) {
+          // It would not fit if it were alone; what does not fit beside the others is about the
+          // account, whose mail is brought whole or not at all.
+          PLAN_TRY_VOID(refuse(
+              item, fmt::format("overQuota: its {} bytes are more than the account's whole quota "
+                                "of {}",
+                                item.body.size(), *quota_bytes_)));
         } else if (error.is("overQuota") || error.is("rateLimit") ||
                    error.is("serverUnavailable") || error.is("serverFail")) {
           PLAN_TRY_VOID(keep_state(item, ItemState::wanted));
@@ -508,6 +516,19 @@ class Push {
     if (again.empty()) return {};
     PLAN_TRY_VOID(upload(again));
     return import_batch(again);
+  }
+
+  /// Once in a push, and only when a message is refused for it.
+  Outcome ask_for_quota(const Value& refused) {
+    if (has_asked_for_quota_ || !refused.is_map()) return {};
+    const bool is_about_it = std::any_of(
+        refused.as_map().begin(), refused.as_map().end(),
+        [](const auto& one) { return one.second["type"].string_or("") == "overQuota"; });
+    if (!is_about_it) return {};
+    PLAN_TRY(quota, target_.quota_bytes());
+    quota_bytes_ = quota;
+    has_asked_for_quota_ = true;
+    return {};
   }
 
   Outcome keep_state(const Pending& item, ItemState state) {
@@ -536,6 +557,8 @@ class Push {
   std::map<std::string, std::string> places_ = {};
   std::string email_state_ = {};
   bool has_looked_ = false;  ///< kStateBeforeLook is set
+  bool has_asked_for_quota_ = false;
+  std::optional<std::uint64_t> quota_bytes_ = {};
   std::int64_t last_id_ = 0;
   std::uint64_t total_ = 0;
   std::size_t uploads_ = 1;

@@ -124,6 +124,23 @@ Result<std::optional<std::uint64_t>> TargetAccount::email_count() const {
   return std::optional<std::uint64_t>(static_cast<std::uint64_t>(total));
 }
 
+Result<std::optional<std::uint64_t>> TargetAccount::quota_bytes() const {
+  PLAN_TRY(session, client_->session());
+  if (!session->has_capability(jmap::kQuota)) return std::optional<std::uint64_t>();
+  PLAN_TRY(answers,
+           client_->call({{.method = "Quota/get",
+                           .arguments = Value::map({{"accountId", account_id_}, {"ids", {}}})}},
+                         reading(jmap::kQuota)));
+  if (answers.empty() || answers[0].is_error()) return std::optional<std::uint64_t>();
+  for (const Value& quota : answers[0].arguments["list"].items()) {
+    const std::int64_t limit = quota["hardLimit"].integer_or(-1);
+    if (quota["resourceType"].string_or("") == "octets" &&
+        quota["scope"].string_or("") == "account" && limit > 0)
+      return std::optional<std::uint64_t>(static_cast<std::uint64_t>(limit));
+  }
+  return std::optional<std::uint64_t>();
+}
+
 Result<std::vector<std::string>> TargetAccount::email_ids(std::string_view mailbox_id) const {
   Value filter;
   if (!mailbox_id.empty()) filter = Value::map({{"inMailbox", mailbox_id}});

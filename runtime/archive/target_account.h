@@ -63,6 +63,9 @@ class TargetAccount {
   [[nodiscard]] Result<std::optional<TargetChanges>> changes(const std::string& since) const;
   /// How many messages there are; nothing when the target does not count.
   [[nodiscard]] Result<std::optional<std::uint64_t>> email_count() const;
+  /// How many bytes the account may hold; nothing when it has no such bound, or the target does not
+  /// tell.
+  [[nodiscard]] Result<std::optional<std::uint64_t>> quota_bytes() const;
   /// Ids of all messages; of one mailbox when `mailbox_id` is not empty.
   [[nodiscard]] Result<std::vector<std::string>> email_ids(std::string_view mailbox_id = {}) const;
   /// Those of the ids that exist, by id.

@@ -259,6 +259,36 @@ TEST_F(PushJmap, AQuotaThatIsUsedUpStopsTheAccountWithItsReasonAndLosesNothing) 
   EXPECT_EQ(grade().grade, Grade::good);
 }
 
+TEST_F(PushJmap, AMessageThatIsLargerThanTheWholeQuotaIsSetAsideAndTheRestArrives) {
+  target_.quota_bytes = 20;
+  source_->message("INBOX", 1, "mail1");
+  source_->message("INBOX", 2, std::string(21, 'x'));
+  source_->message("INBOX", 3, "mail3");
+  const PushReport report = push();
+  EXPECT_EQ(report.created, 2U);
+  ASSERT_EQ(report.problems.size(), 1U);
+  EXPECT_EQ(report.problems[0].what, "INBOX uid 2");
+  EXPECT_EQ(report.problems[0].text,
+            "overQuota: its 21 bytes are more than the account's whole quota of 20");
+  const GradeReport graded = grade();
+  EXPECT_EQ(graded.grade, Grade::investigate) << "somebody has to say that it may stay behind";
+  ASSERT_FALSE(graded.differences.empty());
+  EXPECT_NE(graded.differences[0].text.find("whole quota of 20"), std::string::npos)
+      << graded.differences[0].text;
+  target_.quota_bytes = 100;
+  EXPECT_EQ(push().created, 1U) << "tried again when there is room";
+  EXPECT_EQ(grade().grade, Grade::good);
+}
+
+TEST_F(PushJmap, ATargetThatDoesNotTellItsQuotaStopsTheAccount) {
+  target_.quota_bytes = 20;
+  target_.tells_quota = false;
+  source_->message("INBOX", 1, std::string(21, 'x'));
+  const auto full = push_jmap(*archive_, account_, {});
+  ASSERT_FALSE(full);
+  EXPECT_TRUE(full.error().is(net::jmap::errors::over_quota)) << full.error().to_line();
+}
+
 TEST_F(PushJmap, BytesThatAreNoProperMessageArriveAsTheyAre) {
   const std::string nul("From: a\r\n\r\nbefore\0behind\r\n", 26);
   const std::string broken =
