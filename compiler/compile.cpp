@@ -134,7 +134,9 @@ class Compilation {
           .help("`plan fetch` brings it");
       check_secret_names(*graph, sink_);
     }
-    flow::report_mail_flow(*graph, migration.plan.use.span, sink_);
+    flow::ProofLimits proof;
+    proof.subjects_max = input_.mail_subjects_max;
+    flow::report_mail_flow(*graph, migration.plan.use.span, sink_, proof);
     if (!sink_.has_errors()) result_.graph = std::move(*graph);
   }
 

@@ -37,6 +37,7 @@ struct CompileInput {
   /// The procedures; empty: those that are compiled in.
   std::span<const EmbeddedFile> stdlib = {};
   std::size_t plan_bytes_max = std::size_t{16} << 20U;
+  std::size_t mail_subjects_max = 1'024;  ///< accounts that the proof of the mail flow looks at
 };
 
 /// The plan in figures and names, for diff, report and wiring.

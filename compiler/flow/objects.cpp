@@ -15,18 +15,8 @@ namespace {
 using ir::StepId;
 using ir::StepKind;
 
-constexpr std::size_t kResidentsMax = 4;        // looked at in one domain
-constexpr std::size_t kResidentsReadMax = 200;  // objects that are read for it
-constexpr std::size_t kKeysReadMax = 10'000;
-
 [[nodiscard]] bool is_written(StepKind kind) {
   return kind == StepKind::admin_upsert || kind == StepKind::admin_update;
-}
-
-/// A property of an object, which may stand in `match` or in `set`.
-[[nodiscard]] const ir::Value& property(const ir::Value& arguments, std::string_view name) {
-  const ir::Value& match = arguments["match"][name];
-  return match.is_null() ? arguments["set"][name] : match;
 }
 
 /// The name of the domain that `value`, a reference to a step that makes it, is.
@@ -51,17 +41,6 @@ template <typename Take>
 void each_item(const ir::Value& value, Take take) {
   for (const ir::Value& item : value.items()) take(item);
   for (const auto& [unused, item] : value.members()) take(item);
-}
-
-/// Addresses of the enabled aliases: a disabled one is not local.
-[[nodiscard]] std::vector<std::string> alias_addresses(const ir::StepGraph& graph,
-                                                       const ir::Value& arguments) {
-  std::vector<std::string> found;
-  each_item(arguments["set"]["aliases"], [&](const ir::Value& alias) {
-    std::string address = address_in(graph, alias["name"], alias["domainId"]);
-    if (alias["enabled"].bool_or(true) && !address.empty()) found.push_back(std::move(address));
-  });
-  return found;
 }
 
 /// A set is written as a list, or as the map of its members to true that it is on the wire.
@@ -90,6 +69,20 @@ void apply(Grant grant, const std::string& address, std::set<std::string>& witho
 
 }  // namespace
 
+const ir::Value& property(const ir::Value& arguments, std::string_view name) {
+  const ir::Value& match = arguments["match"][name];
+  return match.is_null() ? arguments["set"][name] : match;
+}
+
+std::vector<std::string> alias_addresses(const ir::StepGraph& graph, const ir::Value& arguments) {
+  std::vector<std::string> found;
+  each_item(arguments["set"]["aliases"], [&](const ir::Value& alias) {
+    std::string address = address_in(graph, alias["name"], alias["domainId"]);
+    if (alias["enabled"].bool_or(true) && !address.empty()) found.push_back(std::move(address));
+  });
+  return found;
+}
+
 std::vector<std::string> set_members(const ir::Value& set) {
   std::vector<std::string> names;
   for (const ir::Value& item : set.items()) names.emplace_back(item.string_or(""));
@@ -107,54 +100,6 @@ std::vector<std::string> list_members(const ir::Value& arguments) {
   std::vector<std::string> members = set_members(arguments["set"]["recipients"]);
   for (std::string& member : members) member = lower_ascii(member);
   return members;
-}
-
-std::vector<Resident> residents_of(const ir::StepGraph& graph, std::string_view domain) {
-  const auto& shapes = graph.shapes();
-  const bool is_any = std::any_of(shapes.begin(), shapes.end(), [](const ir::StepShape& shape) {
-    return shape.kind == StepKind::admin_upsert && is_object(shape.arguments, "Account");
-  });
-  if (!is_any) return {};
-  std::set<std::string, std::less<>> keys;
-  std::size_t read = 0, keys_read = 0;
-  std::vector<Resident> all;
-  for (const StepId step : graph.order()) {
-    if (graph.kind(step) != StepKind::admin_upsert) continue;
-    const ir::Value& shape = graph.shape(step).arguments;
-    if (is_object(shape, "MemoryLookupKey") && ++keys_read <= kKeysReadMax)
-      keys.insert(lower_ascii(graph.arguments(step)["match"]["key"].string_or("")));
-    if (!is_object(shape, "Account") || ++read > kResidentsReadMax) continue;
-    const ir::Value arguments = graph.arguments(step);
-    std::string address = object_address(graph, arguments);
-    if (domain_of(address) != domain) continue;
-    Resident& one = all.emplace_back();
-    one.names = {std::move(address)};
-    for (std::string& alias : alias_addresses(graph, arguments)) {
-      if (domain_of(alias) == domain) one.names.push_back(std::move(alias));
-    }
-    one.is_group = property(arguments, "@type").string_or("") == "Group";
-    one.stage = graph.stage(step);
-  }
-  // An account that the plan moves has steps of its own.
-  for (const StepId step : graph.order()) {
-    if (all.empty() || graph.kind(step) != StepKind::admin_account) continue;
-    if (graph.row(step) == ir::RowId::none) continue;
-    const std::string_view name = graph.row_name(graph.row(step));
-    std::erase_if(all, [&](const Resident& one) { return one.names.front() == name; });
-  }
-  // One of each kind stands for the others.
-  std::set<std::string> kinds;
-  std::vector<Resident> chosen;
-  for (Resident& one : all) {
-    const auto keyed = std::count_if(one.names.begin(), one.names.end(),
-                                     [&](const std::string& name) { return keys.contains(name); });
-    const std::string kind = fmt::format("{} {} {} {}", one.is_group, one.names.size() > 1,
-                                         static_cast<std::size_t>(keyed) == one.names.size(),
-                                         static_cast<int>(one.stage));
-    if (chosen.size() < kResidentsMax && kinds.insert(kind).second)
-      chosen.push_back(std::move(one));
-  }
-  return chosen;
 }
 
 void AccountStates::add_account_object(World& world, const Relevant& step) const {
@@ -230,7 +175,7 @@ bool AccountStates::add_object(World& world, const Relevant& step, std::string* 
   }
   if (step.kind == StepKind::admin_destroy) return true;
   if (is_object(step.arguments, "Domain")) {
-    const std::string name = domain_of(subject_.account);
+    const std::string name = lower_ascii(property(step.arguments, "name").string_or(""));
     TargetDomain& domain = target.domains[name];
     domain.allows_relaying = set["allowRelaying"].bool_or(domain.allows_relaying);
     if (set.members().contains("catchAllAddress"))

@@ -17,6 +17,8 @@ using ir::StepKind;
 
 constexpr std::size_t kStatesMax = 20'000;
 constexpr std::size_t kCounterexamplesMax = 20;
+constexpr std::size_t kExamplesMax = 3;
+constexpr std::size_t kWorkOfWorld = 100;
 constexpr std::string_view kForeign = "somebody@elsewhere.test";
 constexpr std::array kClientEntries = {Entry::target_25, Entry::target_submission, Entry::source_25,
                                        Entry::source_submission};
@@ -46,11 +48,18 @@ struct Reader {
 
 class Prover {
  public:
-  Prover(const ir::StepGraph& graph, std::set<LookedAt>* looked_at)
-      : graph_(graph), tried_(looked_at) {}
+  Prover(const ir::StepGraph& graph, const ProofLimits& limits, std::set<LookedAt>* looked_at)
+      : graph_(graph), limits_(limits), tried_(looked_at) {}
 
-  std::vector<Counterexample> run() {
-    for (Subject& subject : account_classes(graph_)) {
+  Proof run() {
+    Classes classes = account_classes(graph_, limits_);
+    Proof proof;
+    proof.left_out = std::move(classes.left_out);
+    for (Subject& subject : classes.subjects) {
+      if (work_ >= limits_.work_max) {
+        leave_out(subject, proof.left_out);
+        continue;
+      }
       const AccountStates states(graph_, std::move(subject));
       states_ = &states;
       if (states.is_too_large()) {
@@ -60,10 +69,22 @@ class Prover {
       }
       if (found_.size() >= kCounterexamplesMax) break;
     }
-    return std::move(found_);
+    // Domains of accounts that had no subject are counted there; these come on top.
+    proof.left_out.domains += domains_left_out_.size();
+    proof.found = std::move(found_);
+    return proof;
   }
 
  private:
+  void leave_out(const Subject& subject, LeftOut& left_out) {
+    // A class with several subjects is one class.
+    if (subject.account == last_left_out_) return;
+    last_left_out_ = subject.account;
+    left_out.accounts += subject.stands_for;
+    domains_left_out_.insert(domain_of(subject.account));
+    if (left_out.examples.size() < kExamplesMax) left_out.examples.push_back(subject.account);
+  }
+
   [[nodiscard]] const std::string& account() const { return states_->subject().account; }
   [[nodiscard]] std::string colleague(std::string_view name) const {
     return fmt::format("{}@{}", name, domain_of(account()));
@@ -76,6 +97,7 @@ class Prover {
     while (!open.empty()) {
       const Mask state = open.back();
       open.pop_back();
+      ++work_;
       if (seen.size() > kStatesMax)
         return unproved(
             fmt::format("its steps can be in more than {} states", show_count(kStatesMax)));
@@ -99,6 +121,7 @@ class Prover {
 
   void check_state(Mask state) {
     if (!is_new_world(state)) return;
+    work_ += kWorkOfWorld + arms();
     state_ = state;
     std::string problem;
     const auto world = states_->world(state, &problem);
@@ -122,6 +145,16 @@ class Prover {
     }
     if (is_target_open) check_login(own);
     if (is_target_open && !states_->is_finalize_begun(state)) check_colleagues(own);
+  }
+
+  /// Of all route expressions: each is gone through for every message.
+  [[nodiscard]] std::size_t arms() const {
+    std::size_t count = 0;
+    for (const AccountStates::Relevant& step : states_->steps()) {
+      for (const auto& [unused, value] : step.arguments["set"].members())
+        count += value["match"].size();
+    }
+    return count;
   }
 
   void look(Entry entry, std::string_view whose) {
@@ -482,11 +515,15 @@ class Prover {
   }
 
   const ir::StepGraph& graph_;
+  const ProofLimits& limits_;
   std::set<LookedAt>* tried_ = nullptr;
   const AccountStates* states_ = nullptr;
   const World* world_ = nullptr;
   Mask state_ = 0;
   bool is_sent_on_ = false;
+  std::size_t work_ = 0;
+  std::string last_left_out_;
+  std::unordered_set<std::string> domains_left_out_;
   std::unordered_set<std::string> looked_at_;
   std::vector<Counterexample> found_;
   std::unordered_set<std::string> reported_;
@@ -494,12 +531,32 @@ class Prover {
 
 }  // namespace
 
-std::vector<Counterexample> prove(const ir::StepGraph& graph, std::set<LookedAt>* looked_at) {
-  return Prover(graph, looked_at).run();
+Proof prove(const ir::StepGraph& graph, std::set<LookedAt>* looked_at, const ProofLimits& limits) {
+  return Prover(graph, limits, looked_at).run();
 }
 
-void report_mail_flow(const ir::StepGraph& graph, Span fallback, Sink& sink) {
-  for (const Counterexample& example : prove(graph)) {
+namespace {
+
+void report_left_out(const LeftOut& left_out, Span place, Sink& sink) {
+  if (left_out.accounts == 0) return;
+  sink.report(Kind::mail_flow_unproved, place,
+              fmt::format("the mail flow of {} accounts in {} domains is not proved",
+                          show_count(left_out.accounts), show_count(left_out.domains)))
+      .argument("accounts", std::to_string(left_out.accounts))
+      .argument("domains", std::to_string(left_out.domains))
+      .label(fmt::format("among them {}", fmt::join(left_out.examples, ", ")))
+      .help(
+          "they differ in too many ways: treat domains and accounts alike, or move them by "
+          "several plans");
+}
+
+}  // namespace
+
+void report_mail_flow(const ir::StepGraph& graph, Span fallback, Sink& sink,
+                      const ProofLimits& limits) {
+  const Proof proof = prove(graph, nullptr, limits);
+  report_left_out(proof.left_out, fallback, sink);
+  for (const Counterexample& example : proof.found) {
     auto report = sink.report(Kind::mail_flow,
                               example.origin.is_known() ? example.origin : fallback, example.claim);
     report.argument("account", example.account).argument("phase", example.phase);

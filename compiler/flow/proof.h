@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "compiler/flow/classes.h"
 #include "compiler/flow/model.h"
 #include "compiler/ir/step_graph.h"
 #include "compiler/source/diagnostic.h"
@@ -32,6 +33,11 @@ struct Counterexample {
   Span origin = {};       ///< of the step that made the state
 };
 
+struct Proof {
+  std::vector<Counterexample> found = {};  ///< at most 20
+  LeftOut left_out = {};                   ///< beyond the bounds: neither proved nor refuted
+};
+
 /// Proves over the graph what design.md section 7 asks: in every state that the steps can be in,
 /// also half-way and on the way back, a message from each entry point ends exactly once where its
 /// reader looks, without loop and without relaying for strangers.
@@ -48,14 +54,16 @@ struct Counterexample {
 /// target is where he reads, or when he was locked out at the source.
 ///
 /// Bounded: at most 20,000 states per account; more are reported as one counterexample, never as
-/// proved. Returns nothing for a graph without account steps. `looked_at`, if given, gets what was
-/// tried.
-[[nodiscard]] std::vector<Counterexample> prove(const ir::StepGraph& graph,
-                                                std::set<LookedAt>* looked_at = nullptr);
+/// proved. Who is left out by `limits` is told. Finds nothing in a graph without account steps.
+/// `looked_at`, if given, gets what was tried.
+[[nodiscard]] Proof prove(const ir::StepGraph& graph, std::set<LookedAt>* looked_at = nullptr,
+                          const ProofLimits& limits = {});
 
-/// The proof as diagnostics (`mail-flow`): each at the step that makes the state, the message's way
-/// as notes. `fallback` is the place for states that no step of the plan makes.
-void report_mail_flow(const ir::StepGraph& graph, Span fallback, Sink& sink);
+/// The proof as diagnostics (`mail-flow`, and `mail-flow-unproved` for what is left out): each at
+/// the step that makes the state, the message's way as notes. `fallback` is the place for states
+/// that no step of the plan makes.
+void report_mail_flow(const ir::StepGraph& graph, Span fallback, Sink& sink,
+                      const ProofLimits& limits = {});
 
 /// "mail … : target:25 → …", one line a hop: what a diagnostic shows.
 [[nodiscard]] std::string to_text(const Counterexample& counterexample);

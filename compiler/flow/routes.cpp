@@ -13,6 +13,7 @@
 namespace plan::flow {
 namespace {
 
+constexpr std::size_t kDrawnMax = 64;  // classes: more nobody looks at
 constexpr std::array kDrawnEntries = {Entry::source_25, Entry::source_submission, Entry::target_25,
                                       Entry::target_submission};
 
@@ -86,7 +87,9 @@ RouteAnswer route_of(const ir::StepGraph& graph, const RouteQuestion& question) 
 
 std::vector<DrawnRoute> drawn_routes(const ir::StepGraph& graph, bool is_every_class) {
   std::vector<DrawnRoute> routes;
-  for (Subject& subject : account_classes(graph)) {
+  std::vector<Subject> subjects = account_classes(graph).subjects;
+  if (subjects.size() > kDrawnMax) subjects.resize(kDrawnMax);
+  for (Subject& subject : subjects) {
     const AccountStates states(graph, std::move(subject));
     if (states.is_too_large()) continue;
     for (const std::string& phase : states.phase_names()) {

@@ -32,9 +32,9 @@ struct DrawnRoute {
   Letter letter = {};
   Delivery delivery = {};
 };
-/// The messages that show the model: at each phase boundary, for one account (of each class:
-/// `is_every_class`), its address, an alias and an address that nobody has, at each port 25 and
-/// each submission.
+/// The messages that show the model: at each phase boundary, for one account (of each class,
+/// at most 64: `is_every_class`), its address, an alias and an address that nobody has, at each
+/// port 25 and each submission.
 [[nodiscard]] std::vector<DrawnRoute> drawn_routes(const ir::StepGraph& graph, bool is_every_class);
 
 /// The picture for Graphviz and for Mermaid: one box for each decision, with its rule; and one line

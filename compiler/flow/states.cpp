@@ -1,7 +1,6 @@
 #include "compiler/flow/states.h"
 
 #include <algorithm>
-#include <unordered_set>
 
 #include <fmt/format.h>
 
@@ -23,41 +22,10 @@ using ir::StepId;
 using ir::StepKind;
 
 constexpr std::size_t kRelevantMax = 60;  // steps that decide deliveries, for one account
-constexpr std::size_t kListsMax = 4;      // lists looked at for one account
 constexpr std::size_t kKeysReadMax = 100;
 
 [[nodiscard]] bool is_among(const std::vector<std::string>& names, std::string_view name) {
   return std::find(names.begin(), names.end(), name) != names.end();
-}
-
-/// Does this kind of step decide where mail of one account goes, or when its data is on the target?
-[[nodiscard]] bool is_account_kind(StepKind kind) {
-  switch (kind) {
-    case StepKind::admin_account:
-    case StepKind::admin_account_open:
-    case StepKind::admin_keys:
-    case StepKind::archive_copy:
-    case StepKind::archive_delta:
-    case StepKind::postfix_hold:
-    case StepKind::postfix_forward:
-    case StepKind::proxy_release:
-      return true;
-    default:
-      return false;
-  }
-}
-
-[[nodiscard]] bool is_admin_kind(StepKind kind) {
-  switch (kind) {
-    case StepKind::admin_upsert:
-    case StepKind::admin_update:
-    case StepKind::admin_destroy:
-    case StepKind::admin_action:
-    case StepKind::admin_list:
-      return true;
-    default:
-      return false;
-  }
 }
 
 [[nodiscard]] bool is_address_kind(StepKind kind) {
@@ -75,6 +43,40 @@ constexpr std::size_t kKeysReadMax = 100;
 
 }  // namespace
 
+bool is_account_kind(StepKind kind) {
+  switch (kind) {
+    case StepKind::admin_account:
+    case StepKind::admin_account_open:
+    case StepKind::admin_keys:
+    case StepKind::archive_copy:
+    case StepKind::archive_delta:
+    case StepKind::postfix_hold:
+    case StepKind::postfix_forward:
+    case StepKind::proxy_release:
+      return true;
+    default:
+      return false;
+  }
+}
+
+bool is_admin_kind(StepKind kind) {
+  switch (kind) {
+    case StepKind::admin_upsert:
+    case StepKind::admin_update:
+    case StepKind::admin_destroy:
+    case StepKind::admin_action:
+    case StepKind::admin_list:
+      return true;
+    default:
+      return false;
+  }
+}
+
+std::string list_address(const ir::StepGraph& graph, StepId step) {
+  if (graph.kind(step) != StepKind::admin_list) return object_address(graph, graph.arguments(step));
+  return lower_ascii(graph.argument(step, "address").string_or(""));
+}
+
 std::string domain_of(std::string_view address) {
   const std::size_t at = address.rfind('@');
   return at == std::string_view::npos ? std::string() : lower_ascii(address.substr(at + 1));
@@ -87,40 +89,24 @@ AccountStates::AccountStates(const ir::StepGraph& graph, Subject subject)
 
 bool AccountStates::is_too_large() const { return steps_.size() >= kRelevantMax; }
 
-bool AccountStates::concerns(const ir::Value& arguments, StepKind kind, std::size_t& lists) {
+bool AccountStates::concerns(StepId step, const ir::Value& arguments) const {
+  const StepKind kind = graph_.kind(step);
   if (kind == StepKind::admin_action) {
     const std::string_view action = arguments["action"].string_or("");
     return action == "ReloadSettings" || action == "ReloadLookupStores";
   }
-  if (kind == StepKind::admin_list) {
-    if (lists >= kListsMax) return false;
-    for (const ir::Value& member : arguments["members"].items()) {
-      if (equals_ignoring_case(member.string_or(""), subject_.account)) {
-        ++lists;
-        return true;
-      }
-    }
-    return false;
-  }
   if (is_object(arguments, "Domain"))
-    return equals_ignoring_case(arguments["match"]["name"].string_or(""),
-                                domain_of(subject_.account));
+    return domains_.contains(lower_ascii(property(arguments, "name").string_or("")));
   if (is_object(arguments, "MemoryLookupKey")) {
-    const std::string key = lower_ascii(arguments["match"]["key"].string_or(""));
-    return key == "*@" + domain_of(subject_.account) || is_among(subject_.names, key) ||
-           std::any_of(residents_.begin(), residents_.end(),
-                       [&](const Resident& one) { return is_among(one.names, key); });
+    const std::string key = lower_ascii(property(arguments, "key").string_or(""));
+    return domains_.contains(key.starts_with("*@") ? key.substr(2) : key) ||
+           is_among(subject_.names, key) || is_name_of_resident(key);
   }
   if (is_object(arguments, "Account")) {
     const std::string address = object_address(graph_, arguments);
     return address == subject_.account ||
-           std::any_of(residents_.begin(), residents_.end(),
+           std::any_of(subject_.residents.begin(), subject_.residents.end(),
                        [&](const Resident& one) { return one.names.front() == address; });
-  }
-  if (is_object(arguments, "MailingList")) {
-    if (lists >= kListsMax || !is_among(list_members(arguments), subject_.account)) return false;
-    ++lists;
-    return true;
   }
   if (is_object(arguments, "MtaStageRcpt"))
     return arguments["set"].members().contains("allowRelaying");
@@ -129,10 +115,15 @@ bool AccountStates::concerns(const ir::Value& arguments, StepKind kind, std::siz
   return is_object(arguments, "MtaRoute");
 }
 
+bool AccountStates::is_name_of_resident(std::string_view name) const {
+  return std::any_of(subject_.residents.begin(), subject_.residents.end(),
+                     [&](const Resident& one) { return is_among(one.names, name); });
+}
+
 void AccountStates::collect() {
   std::map<std::size_t, std::size_t> bit_of;
-  std::size_t lists = 0;
-  residents_ = residents_of(graph_, domain_of(subject_.account));
+  for (const std::string& name : subject_.names) domains_.insert(domain_of(name));
+  for (const StepId list : subject_.lists) domains_.insert(domain_of(list_address(graph_, list)));
   const auto take = [&](StepId step, ir::Value arguments) {
     if (steps_.size() >= kRelevantMax) return;
     bit_of.emplace(ir::index(step), steps_.size());
@@ -150,12 +141,20 @@ void AccountStates::collect() {
     if (is_address_kind(kind)) take(step, ir::Value());
     if (kind == StepKind::restore) take_restore(step, bit_of);
     if (!is_admin_kind(kind)) continue;
+    const ir::Value& shape = graph_.shape(step).arguments;
+    if (kind == StepKind::admin_list || is_object(shape, "MailingList")) {
+      if (std::find(subject_.lists.begin(), subject_.lists.end(), step) != subject_.lists.end())
+        take(step, graph_.arguments(step));
+      continue;
+    }
     if (kind == StepKind::admin_destroy && graph_.row(step) != ir::RowId::none) {
       const std::string_view name = graph_.row_name(graph_.row(step));
-      if (!is_among(subject_.names, name) && ++read > kKeysReadMax) continue;
+      const bool is_named =
+          is_among(subject_.names, name) || is_name_of_resident(name) || name.starts_with("*@");
+      if (!is_named && ++read > kKeysReadMax) continue;
     }
     ir::Value arguments = graph_.arguments(step);
-    if (concerns(arguments, kind, lists)) take(step, std::move(arguments));
+    if (concerns(step, arguments)) take(step, std::move(arguments));
   }
   order_steps(bit_of);
   for (std::size_t i = 0; i < steps_.size(); ++i) {
@@ -227,7 +226,7 @@ std::vector<Resident> AccountStates::residents(Mask state) const {
     return true;
   };
   std::vector<Resident> there;
-  for (const Resident& one : residents_) {
+  for (const Resident& one : subject_.residents) {
     if (is_stage_done(one.stage)) there.push_back(one);
   }
   return there;
@@ -318,7 +317,7 @@ std::optional<World> AccountStates::world(Mask state, std::string* problem) cons
   world.target.domains[domain_of(kTargetOnlyAddress)] = {};
   world.target.accounts.insert(std::string(kTargetOnlyAddress));
   world.source.mailboxes.insert(subject_.account);
-  world.source.domains.insert(domain_of(subject_.account));
+  for (const std::string& domain : domains_) world.source.domains.insert(domain);
   for (const std::string& alias : subject_.aliases)
     world.source.aliases[alias] = {subject_.account};
   Mask seen = effects(state);
@@ -463,95 +462,6 @@ std::optional<Mask> AccountStates::after_step(std::string_view id) const {
     }
   }
   return closed_over([&](const Relevant& step) { return bool{is_seen[ir::index(step.step)]}; });
-}
-
-// --- classes
-
-namespace {
-
-Subject subject_of(const ir::StepGraph& graph, ir::RowId row, StepId step,
-                   std::size_t aliases_max) {
-  const ir::Value arguments = graph.arguments(step);
-  Subject subject;
-  subject.row = row;
-  subject.account = lower_ascii(arguments["account"].string_or(graph.row_name(row)));
-  for (const ir::Value& alias : arguments["aliases"].items()) {
-    if (subject.aliases.size() < aliases_max)
-      subject.aliases.push_back(lower_ascii(alias.string_or("")));
-  }
-  subject.names = subject.aliases;
-  subject.names.insert(subject.names.begin(), subject.account);
-  return subject;
-}
-
-constexpr std::size_t kClassesMax = 64;  // accounts looked at
-constexpr std::size_t kAliasesMax = 3;   // aliases looked at for one account
-constexpr std::size_t kListMembersMax = 4;
-
-struct RowFacts {
-  std::size_t signature = 0;
-  StepId any = {};
-  bool is_account = false;
-};
-
-std::vector<RowFacts> rows_of(const ir::StepGraph& graph) {
-  std::vector<RowFacts> rows(graph.row_count() + 1);
-  for (const StepId step : graph.order()) {
-    if (!is_account_kind(graph.kind(step))) continue;
-    const auto row = static_cast<std::size_t>(graph.row(step));
-    if (row == 0 || row >= rows.size()) continue;
-    RowFacts& facts = rows[row];
-    // The address of a shape names it: rows stamped out of the same shapes behave alike.
-    const auto shape = reinterpret_cast<std::uintptr_t>(&graph.shape(step));  // NOLINT
-    facts.signature = facts.signature * 1'000'003U + std::hash<std::uintptr_t>{}(shape);
-    if (!facts.is_account || graph.kind(step) == StepKind::admin_account) facts.any = step;
-    facts.is_account = true;
-  }
-  return rows;
-}
-
-}  // namespace
-
-std::vector<Subject> account_classes(const ir::StepGraph& graph) {
-  const std::vector<RowFacts> rows = rows_of(graph);
-  std::unordered_set<std::string> list_members;
-  std::size_t lists = 0;
-  for (const StepId step : graph.order()) {
-    if (graph.kind(step) != StepKind::admin_list) continue;
-    if (++lists > kListsMax) break;
-    const ir::Value arguments = graph.arguments(step);
-    for (const ir::Value& member : arguments["members"].items()) {
-      if (list_members.size() < kListMembersMax)
-        list_members.insert(lower_ascii(member.string_or("")));
-    }
-  }
-  std::vector<Subject> subjects;
-  std::unordered_set<std::string> classes;
-  for (std::size_t row = 1; row < rows.size() && subjects.size() < kClassesMax; ++row) {
-    const RowFacts& facts = rows[row];
-    if (!facts.is_account) continue;
-    Subject subject = subject_of(graph, static_cast<ir::RowId>(row), facts.any, kAliasesMax);
-    const std::string label =
-        fmt::format("{} {} {} {}", facts.signature, !subject.aliases.empty(),
-                    list_members.contains(subject.account), domain_of(subject.account));
-    if (classes.insert(label).second) subjects.push_back(std::move(subject));
-  }
-  return subjects;
-}
-
-std::optional<Subject> subject_with(const ir::StepGraph& graph, std::string_view address) {
-  std::string wanted = lower_ascii(address);
-  const std::size_t plus = wanted.find('+');
-  const std::size_t at = wanted.rfind('@');
-  if (plus != std::string::npos && plus > 0 && at != std::string::npos && plus < at)
-    wanted.erase(plus, at - plus);
-  for (const StepId step : graph.order()) {
-    if (graph.kind(step) != StepKind::admin_account || graph.row(step) == ir::RowId::none) continue;
-    Subject subject = subject_of(graph, graph.row(step), step, SIZE_MAX);
-    if (std::find(subject.names.begin(), subject.names.end(), wanted) != subject.names.end())
-      return subject;
-  }
-  return std::nullopt;
 }
 
 }  // namespace plan::flow

@@ -4,43 +4,16 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "compiler/flow/classes.h"
 #include "compiler/flow/model.h"
 #include "compiler/ir/step_graph.h"
 
 namespace plan::flow {
-
-/// One account whose mail is followed; it stands for all whose steps have the same shapes.
-struct Subject {
-  ir::RowId row = ir::RowId::none;
-  std::string account = {};
-  std::vector<std::string> aliases = {};
-  std::vector<std::string> names = {};  ///< account and aliases
-};
-
-/// A few accounts of each class: alike are those whose steps have the same shapes, with or without
-/// aliases, members of lists or not, in the same domain. At most 64.
-[[nodiscard]] std::vector<Subject> account_classes(const ir::StepGraph& graph);
-/// The account with this address or alias, with or without a tag; nothing when the graph has no
-/// steps for it.
-[[nodiscard]] std::optional<Subject> subject_with(const ir::StepGraph& graph,
-                                                  std::string_view address);
-
-/// A group, or an account that no row moves, which an object of the plan makes on the target. The
-/// source does not know it.
-struct Resident {
-  std::vector<std::string> names = {};  ///< its address, then its enabled aliases
-  bool is_group = false;
-  ir::Stage stage = {};  ///< of the step that makes it
-};
-
-/// At most one of each kind in `domain`: groups and users, with and without aliases, with and
-/// without keys for all their names.
-[[nodiscard]] std::vector<Resident> residents_of(const ir::StepGraph& graph,
-                                                 std::string_view domain);
 
 /// A set of the steps that decide where mail of one account goes, by their number.
 using Mask = std::uint64_t;
@@ -107,7 +80,8 @@ class AccountStates {
   void collect();
   void take_restore(ir::StepId step, std::map<std::size_t, std::size_t>& bit_of);
   void order_steps(const std::map<std::size_t, std::size_t>& bit_of);
-  [[nodiscard]] bool concerns(const ir::Value& arguments, ir::StepKind kind, std::size_t& lists);
+  [[nodiscard]] bool is_name_of_resident(std::string_view name) const;
+  [[nodiscard]] bool concerns(ir::StepId step, const ir::Value& arguments) const;
   [[nodiscard]] bool is_loaded(Mask state, std::size_t i, std::string_view action) const;
   void add_list(World& world, const Relevant& step, bool is_there) const;
   bool add_step(World& world, const Relevant& step, std::string* problem) const;
@@ -122,13 +96,24 @@ class AccountStates {
   const ir::StepGraph& graph_;
   Subject subject_;
   std::vector<Relevant> steps_;
-  std::vector<Resident> residents_;
+  std::set<std::string, std::less<>> domains_;  // of all its names, and of its lists
   int last_copy_ = -1;
   int commit_ = -1;  // release, else the last step that moves mail
   mutable std::map<std::size_t, std::shared_ptr<const schema::MtaContainer>> expressions_;
 };
 
 [[nodiscard]] std::string domain_of(std::string_view address);
+/// The address of the mailing list that a step makes, in lower case.
+[[nodiscard]] std::string list_address(const ir::StepGraph& graph, ir::StepId step);
+/// Does this kind of step decide where mail of one account goes, or when its data is on the target?
+[[nodiscard]] bool is_account_kind(ir::StepKind kind);
+/// Does it write on the target, or make live what was written?
+[[nodiscard]] bool is_admin_kind(ir::StepKind kind);
+/// A property of an object, which may stand in `match` or in `set`.
+[[nodiscard]] const ir::Value& property(const ir::Value& arguments, std::string_view name);
+/// Addresses of the enabled aliases of an account that a step writes: a disabled one is not local.
+[[nodiscard]] std::vector<std::string> alias_addresses(const ir::StepGraph& graph,
+                                                       const ir::Value& arguments);
 /// Do these arguments of an `admin.*` step name an object of this type?
 [[nodiscard]] bool is_object(const ir::Value& arguments, std::string_view name);
 /// "name@domain" of an account or list that a step writes, in lower case; empty when its domain is

@@ -108,6 +108,7 @@ CompileCache::CompileCache(std::string file, CompileInput& input, std::string_vi
         std::string_view(input.lock_name), std::string_view(input.facts_name), schema_digest})
     put_text(inputs, part);
   put_number(inputs, input.plan_bytes_max);
+  put_number(inputs, input.mail_subjects_max);
   put_number(inputs, read_file_ ? 1 : 0);
   plan_digest_ = ir::sha256(input.plan_text).hex();
   lock_digest_ = digest_of(input.lock_text);

@@ -89,6 +89,8 @@ std::unique_ptr<GoldenCase> read_golden_case(const fs::path& folder) {
       if (line == "no-schema") found->input.schema = nullptr;
       if (line.starts_with("plan_bytes_max="))
         found->input.plan_bytes_max = std::stoul(std::string(line.substr(15)));
+      if (line.starts_with("mail_subjects_max="))
+        found->input.mail_subjects_max = std::stoul(std::string(line.substr(18)));
     }
   }
   return found;

@@ -110,7 +110,7 @@ class Migration {
     const auto cycle = graph.freeze();
     if (cycle) return "cycle: " + *cycle;
     std::string text;
-    for (const Counterexample& example : prove(graph, looked_at))
+    for (const Counterexample& example : prove(graph, looked_at).found)
       text += (text.empty() ? "" : "\n") + to_text(example);
     return text.empty() ? "proved" : text;
   }

@@ -1,0 +1,285 @@
+#include "compiler/flow/classes.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <unordered_map>
+#include <unordered_set>
+
+#include <fmt/format.h>
+
+#include "compiler/flow/domain_facts.h"
+#include "compiler/flow/states.h"
+#include "compiler/source/text.h"
+
+namespace plan::flow {
+namespace {
+
+using ir::StepId;
+using ir::StepKind;
+
+constexpr std::size_t kAliasesAtOnce = 3;
+constexpr std::size_t kListsAtOnce = 4;
+constexpr std::size_t kResidentsAtOnce = 4;
+constexpr std::size_t kSubjectsAlways = 64;
+constexpr std::size_t kStepsLookedAtMax = 300'000'000;
+constexpr std::size_t kExamplesMax = 3;
+
+[[nodiscard]] bool is_written_list(const ir::StepGraph& graph, StepId step) {
+  const StepKind kind = graph.kind(step);
+  return kind == StepKind::admin_list ||
+         ((kind == StepKind::admin_upsert || kind == StepKind::admin_update) &&
+          is_object(graph.shape(step).arguments, "MailingList"));
+}
+
+[[nodiscard]] std::vector<std::string> members_of(const ir::StepGraph& graph, StepId step) {
+  if (graph.kind(step) != StepKind::admin_list) return list_members(graph.arguments(step));
+  std::vector<std::string> members;
+  const ir::Value written = graph.argument(step, "members");
+  for (const ir::Value& member : written.items())
+    members.push_back(lower_ascii(member.string_or("")));
+  return members;
+}
+
+struct Row {
+  std::size_t signature = 0;
+  StepId named_by = {};  ///< the step that says which account and which aliases
+  StepId keys = {};
+  bool is_account = false;
+  bool has_keys = false;
+};
+
+class Index {
+ public:
+  explicit Index(const ir::StepGraph& graph) : graph_(graph) {
+    read_rows();
+    read_lists();
+  }
+
+  [[nodiscard]] const std::vector<Row>& rows() const { return rows_; }
+
+  [[nodiscard]] Subject subject(std::size_t row) const {
+    const StepId step = rows_[row].named_by;
+    Subject subject;
+    subject.row = static_cast<ir::RowId>(row);
+    const ir::Value account = graph_.argument(step, "account");
+    subject.account = lower_ascii(account.string_or(graph_.row_name(subject.row)));
+    const ir::Value aliases = graph_.argument(step, "aliases");
+    for (const ir::Value& alias : aliases.items())
+      subject.aliases.push_back(lower_ascii(alias.string_or("")));
+    if (const auto lists = lists_of_.find(subject.account); lists != lists_of_.end())
+      subject.lists = lists->second;
+    return subject;
+  }
+
+  [[nodiscard]] const std::map<StepId, std::string>& list_domains() const { return list_domains_; }
+
+  /// Names that the step with the keys says, where it says others than all of them.
+  [[nodiscard]] std::optional<std::set<std::string>> keyed_names(std::size_t row) const {
+    const Row& one = rows_[row];
+    if (!one.has_keys) return std::nullopt;
+    const ir::Value& written = graph_.shape(one.keys).arguments["addresses"];
+    if (written.type() == ir::Value::Type::output && written.as_output().step == "$row" &&
+        written.as_output().field == "addresses")
+      return std::nullopt;
+    std::set<std::string> names;
+    const ir::Value said = graph_.argument(one.keys, "addresses");
+    for (const ir::Value& name : said.items()) names.insert(lower_ascii(name.string_or("")));
+    return names;
+  }
+
+ private:
+  void read_rows() {
+    rows_.resize(graph_.row_count() + 1);
+    for (const StepId step : graph_.order()) {
+      const auto row = static_cast<std::size_t>(graph_.row(step));
+      if (row == 0 || row >= rows_.size()) continue;
+      const StepKind kind = graph_.kind(step);
+      const bool is_own = is_account_kind(kind);
+      // What is stamped out for the rows of accounts beside their move decides with it.
+      if (!is_own && !is_admin_kind(kind) && kind != StepKind::restore) continue;
+      Row& one = rows_[row];
+      // The number of a shape names it: rows stamped out of the same shapes behave alike.
+      const auto shape = static_cast<std::size_t>(&graph_.shape(step) - graph_.shapes().data()) + 1;
+      one.signature = one.signature * 1'000'003U + shape;
+      if (!is_own) continue;
+      if (!one.is_account || kind == StepKind::admin_account) one.named_by = step;
+      one.is_account = true;
+      if (kind == StepKind::admin_keys) {
+        one.keys = step;
+        one.has_keys = true;
+      }
+    }
+  }
+
+  void read_lists() {
+    for (const StepId step : graph_.order()) {
+      if (!is_written_list(graph_, step)) continue;
+      list_domains_.emplace(step, domain_of(list_address(graph_, step)));
+      for (const std::string& member : members_of(graph_, step)) {
+        std::vector<StepId>& lists = lists_of_[member];
+        if (lists.empty() || lists.back() != step) lists.push_back(step);
+      }
+    }
+  }
+
+  const ir::StepGraph& graph_;
+  std::vector<Row> rows_;
+  std::unordered_map<std::string, std::vector<StepId>> lists_of_;  // by member
+  std::map<StepId, std::string> list_domains_;
+};
+
+/// One of each kind, by what `kind_of` says of it; the kinds, sorted, are added to `label`.
+template <typename Item, typename KindOf>
+void keep_kinds(std::vector<Item>& items, std::string& label, KindOf kind_of) {
+  std::map<std::string, Item> kinds;
+  for (Item& item : items) kinds.emplace(kind_of(item), item);
+  items.clear();
+  label += '|';
+  for (auto& [kind, item] : kinds) {
+    label += kind + ",";
+    items.push_back(std::move(item));
+  }
+}
+
+template <typename Item>
+[[nodiscard]] std::vector<Item> part(const std::vector<Item>& items, std::size_t turn,
+                                     std::size_t at_once) {
+  const std::size_t begin = std::min(turn * at_once, items.size());
+  const std::size_t end = std::min(begin + at_once, items.size());
+  return {items.begin() + static_cast<std::ptrdiff_t>(begin),
+          items.begin() + static_cast<std::ptrdiff_t>(end)};
+}
+
+[[nodiscard]] std::size_t turns(std::size_t items, std::size_t at_once) {
+  return (items + at_once - 1) / at_once;
+}
+
+[[nodiscard]] std::vector<std::string> domains_in(const ir::StepGraph& graph, const Index& index) {
+  std::unordered_set<std::string> domains;
+  for (std::size_t row = 1; row < index.rows().size(); ++row) {
+    if (!index.rows()[row].is_account) continue;
+    const StepId step = index.rows()[row].named_by;
+    domains.insert(domain_of(graph.row_name(static_cast<ir::RowId>(row))));
+    const ir::Value aliases = graph.argument(step, "aliases");
+    for (const ir::Value& alias : aliases.items()) domains.insert(domain_of(alias.string_or("")));
+  }
+  for (const auto& [unused, domain] : index.list_domains()) domains.insert(domain);
+  return {domains.begin(), domains.end()};
+}
+
+class Classifier {
+ public:
+  Classifier(const ir::StepGraph& graph, const ProofLimits& limits)
+      : graph_(graph), index_(graph), facts_(graph, domains_in(graph, index_)) {
+    const std::size_t affordable =
+        std::max(kStepsLookedAtMax / std::max<std::size_t>(graph.size(), 1), kSubjectsAlways);
+    subjects_max_ = std::min(affordable, limits.subjects_max);
+  }
+
+  Classes run() {
+    for (std::size_t row = 1; row < index_.rows().size(); ++row) {
+      if (index_.rows()[row].is_account) take(row);
+    }
+    // Each subject of a class stands for all of it.
+    for (std::size_t i = 1; i < classes_.subjects.size(); ++i) {
+      const Subject& before = classes_.subjects[i - 1];
+      if (classes_.subjects[i].row == before.row)
+        classes_.subjects[i].stands_for = before.stands_for;
+    }
+    classes_.left_out.domains = domains_left_out_.size();
+    return std::move(classes_);
+  }
+
+ private:
+  void take(std::size_t row) {
+    Subject subject = index_.subject(row);
+    const std::string domain = domain_of(subject.account);
+    const auto keyed = index_.keyed_names(row);
+    const auto is_keyed = [&](const std::string& name) { return !keyed || keyed->contains(name); };
+    std::string label = fmt::format("{} {} {} {}", index_.rows()[row].signature, facts_.of(domain),
+                                    facts_.of_address(subject.account), is_keyed(subject.account));
+    keep_kinds(subject.aliases, label, [&](const std::string& alias) {
+      const std::string of = domain_of(alias);
+      return fmt::format("{} {} {} {}", of == domain, facts_.of(of), facts_.of_address(alias),
+                         is_keyed(alias));
+    });
+    keep_kinds(subject.lists, label, [&](StepId step) {
+      const std::string& of = index_.list_domains().at(step);
+      return fmt::format("{} {} {}",
+                         static_cast<std::size_t>(&graph_.shape(step) - graph_.shapes().data()),
+                         of == domain, facts_.of(of));
+    });
+    const auto [known, is_new] = subject_of_.emplace(std::move(label), classes_.subjects.size());
+    if (!is_new) {
+      if (known->second == kNone) return leave_out(subject.account, domain);
+      ++classes_.subjects[known->second].stands_for;
+      return;
+    }
+    const std::vector<Resident>& residents = facts_.residents(domain);
+    const std::size_t count = std::max(
+        {std::size_t{1}, turns(subject.aliases.size(), kAliasesAtOnce),
+         turns(subject.lists.size(), kListsAtOnce), turns(residents.size(), kResidentsAtOnce)});
+    if (classes_.subjects.size() + count > subjects_max_) {
+      known->second = kNone;
+      return leave_out(subject.account, domain);
+    }
+    for (std::size_t turn = 0; turn < count; ++turn) {
+      Subject& one = classes_.subjects.emplace_back();
+      one.row = subject.row;
+      one.account = subject.account;
+      one.aliases = part(subject.aliases, turn, kAliasesAtOnce);
+      one.lists = part(subject.lists, turn, kListsAtOnce);
+      one.residents = part(residents, turn, kResidentsAtOnce);
+      one.names = one.aliases;
+      one.names.insert(one.names.begin(), one.account);
+    }
+  }
+
+  void leave_out(const std::string& account, const std::string& domain) {
+    LeftOut& left = classes_.left_out;
+    ++left.accounts;
+    domains_left_out_.insert(domain);
+    if (left.examples.size() < kExamplesMax) left.examples.push_back(account);
+  }
+
+  static constexpr std::size_t kNone = SIZE_MAX;
+  const ir::StepGraph& graph_;
+  Index index_;
+  DomainFacts facts_;
+  std::size_t subjects_max_ = 0;
+  Classes classes_;
+  std::unordered_map<std::string, std::size_t> subject_of_;  // by label
+  std::unordered_set<std::string> domains_left_out_;
+};
+
+}  // namespace
+
+Classes account_classes(const ir::StepGraph& graph, const ProofLimits& limits) {
+  return Classifier(graph, limits).run();
+}
+
+std::optional<Subject> subject_with(const ir::StepGraph& graph, std::string_view address) {
+  std::string wanted = lower_ascii(address);
+  const std::size_t plus = wanted.find('+');
+  const std::size_t at = wanted.rfind('@');
+  if (plus != std::string::npos && plus > 0 && at != std::string::npos && plus < at)
+    wanted.erase(plus, at - plus);
+  const Index index(graph);
+  for (std::size_t row = 1; row < index.rows().size(); ++row) {
+    const Row& one = index.rows()[row];
+    if (!one.is_account || graph.kind(one.named_by) != StepKind::admin_account) continue;
+    Subject subject = index.subject(row);
+    subject.names = subject.aliases;
+    subject.names.insert(subject.names.begin(), subject.account);
+    if (std::find(subject.names.begin(), subject.names.end(), wanted) == subject.names.end())
+      continue;
+    const DomainFacts facts(graph, domains_in(graph, index));
+    subject.lists = part(subject.lists, 0, kListsAtOnce);
+    subject.residents = part(facts.residents(domain_of(subject.account)), 0, kResidentsAtOnce);
+    return subject;
+  }
+  return std::nullopt;
+}
+
+}  // namespace plan::flow

@@ -1,0 +1,58 @@
+#pragma once
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "compiler/flow/resident.h"
+#include "compiler/ir/step_graph.h"
+
+namespace plan::flow {
+
+/// One account whose mail is followed; it stands for all of its class.
+struct Subject {
+  ir::RowId row = ir::RowId::none;
+  std::string account = {};
+  std::vector<std::string> aliases = {};  ///< those that are looked at
+  std::vector<std::string> names = {};    ///< account and aliases
+  std::vector<ir::StepId> lists = {};     ///< steps that make the lists that are looked at
+  std::vector<Resident> residents = {};   ///< beside it, in its domain
+  std::size_t stands_for = 1;             ///< accounts of its class
+};
+
+/// Accounts that no subject stands for.
+struct LeftOut {
+  std::size_t accounts = 0;
+  std::size_t domains = 0;
+  std::vector<std::string> examples = {};  ///< the first few
+};
+
+struct Classes {
+  std::vector<Subject> subjects = {};
+  LeftOut left_out = {};
+};
+
+/// How much is looked at.
+struct ProofLimits {
+  /// Subjects at most. A graph of more than 300,000 steps has fewer, never less than 64, because
+  /// each of them looks over all edges.
+  std::size_t subjects_max = 1'024;
+  /// All subjects together: a state costs 1; one whose mail is followed costs 100 more, and as many
+  /// as the route expressions have arms. About three seconds.
+  std::size_t work_max = 400'000;
+};
+
+/// One account of each class. Alike are those whose steps have the same shapes, whose domains have
+/// the same facts (`DomainFacts`), with aliases of the same kinds, on lists of the same kinds, and
+/// named by no step and no expression of their own. What one account has too much of to be looked
+/// at together (three kinds of aliases, four of lists, four of residents) is looked at in turn: one
+/// class can have several subjects.
+[[nodiscard]] Classes account_classes(const ir::StepGraph& graph, const ProofLimits& limits = {});
+
+/// The account with this address or alias, with or without a tag, with all its aliases and at most
+/// four of its lists; nothing when the graph has no steps for it.
+[[nodiscard]] std::optional<Subject> subject_with(const ir::StepGraph& graph,
+                                                  std::string_view address);
+
+}  // namespace plan::flow

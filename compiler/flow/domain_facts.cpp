@@ -1,0 +1,414 @@
+#include "compiler/flow/domain_facts.h"
+
+#include <algorithm>
+#include <array>
+#include <set>
+
+#include <fmt/format.h>
+
+#include "compiler/flow/states.h"
+#include "compiler/ir/json.h"
+#include "compiler/schema/mta_container.h"
+#include "compiler/source/text.h"
+
+namespace plan::flow {
+namespace {
+
+using ir::StepId;
+using ir::StepKind;
+using Node = schema::MtaNode;
+
+constexpr std::string_view kTrue = "true";
+/// Facts of those who are named begin here, apart from every number of a shape.
+constexpr std::size_t kNamed = std::size_t{1} << 40U;
+
+[[nodiscard]] std::size_t shape_number(const ir::StepGraph& graph, StepId step) {
+  return static_cast<std::size_t>(&graph.shape(step) - graph.shapes().data());
+}
+
+[[nodiscard]] std::size_t combined(std::size_t hash, std::size_t with) {
+  return hash * 1'000'003U + with + 1;
+}
+
+[[nodiscard]] bool is_part_of_name(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+         c == '_' || c == '.';
+}
+
+/// `text` with `{}` for every `name` that is not a part of a longer one.
+[[nodiscard]] std::string without_name(std::string_view text, std::string_view name) {
+  std::string out;
+  if (name.empty()) return std::string(text);
+  std::size_t begin = 0;
+  while (begin < text.size()) {
+    const std::size_t at = text.find(name, begin);
+    if (at == std::string_view::npos) break;
+    const std::size_t end = at + name.size();
+    const bool is_whole = (at == 0 || !is_part_of_name(text[at - 1])) &&
+                          (end == text.size() || !is_part_of_name(text[end]));
+    out += text.substr(begin, at - begin);
+    out += is_whole ? std::string_view("{}") : name;
+    begin = end;
+  }
+  out += text.substr(std::min(begin, text.size()));
+  return out;
+}
+
+/// Functions that ask nothing of a name but which one it is.
+[[nodiscard]] bool is_blind(std::string_view function) {
+  constexpr std::array kBlind = {"is_local_domain", "is_local_address", "key_exists",
+                                 "key_get",         "to_lowercase",     "trim"};
+  return std::find(kBlind.begin(), kBlind.end(), function) != kBlind.end();
+}
+
+[[nodiscard]] bool is_order(Node::Operator op) {
+  return op == Node::Operator::greater || op == Node::Operator::greater_equal ||
+         op == Node::Operator::less || op == Node::Operator::less_equal;
+}
+
+/// Does this node ask more of a name than which one it is?
+[[nodiscard]] bool looks_into(const schema::MtaExpression& expression, const Node& node) {
+  switch (node.kind) {
+    case Node::Kind::matches:
+    case Node::Kind::item:
+    case Node::Kind::global:
+      return true;
+    case Node::Kind::call:
+      return !is_blind(node.text);
+    case Node::Kind::binary:
+      if (node.op == Node::Operator::add || node.op == Node::Operator::subtract) return true;
+      return is_order(node.op) &&
+             std::none_of(node.children.begin(), node.children.end(), [&](std::uint32_t child) {
+               return expression.nodes[child].kind == Node::Kind::number;
+             });
+    default:
+      return false;
+  }
+}
+
+[[nodiscard]] std::string with_tag(const std::string& address) {
+  const std::size_t at = address.rfind('@');
+  return at == std::string::npos ? address : address.substr(0, at) + "+tag" + address.substr(at);
+}
+
+/// The text that a comparison of `rcpt_domain` compares with; null when `node` is something else.
+[[nodiscard]] const std::string* compared_domain(const schema::MtaExpression& expression,
+                                                 const Node& node) {
+  if (node.kind != Node::Kind::binary || node.children.size() != 2) return nullptr;
+  if (node.op != Node::Operator::equal && node.op != Node::Operator::not_equal) return nullptr;
+  const Node* left = &expression.nodes[node.children[0]];
+  const Node* right = &expression.nodes[node.children[1]];
+  if (left->kind == Node::Kind::text) std::swap(left, right);
+  const bool is_it = left->kind == Node::Kind::variable && left->text == "rcpt_domain" &&
+                     right->kind == Node::Kind::text;
+  return is_it ? &right->text : nullptr;
+}
+
+}  // namespace
+
+DomainFacts::DomainFacts(const ir::StepGraph& graph, std::vector<std::string> domains)
+    : graph_(graph), domains_(domains.begin(), domains.end()) {
+  read_steps();
+  choose_residents();
+}
+
+void DomainFacts::add_to(const std::string& domain, StepId step, std::string_view text) {
+  steps_of_[domain] += fmt::format("{} {} {}\n", shape_number(graph_, step),
+                                   static_cast<int>(graph_.kind(step)), without_name(text, domain));
+  domain_of_step_.emplace(ir::index(step), domain);
+}
+
+void DomainFacts::read_steps() {
+  std::unordered_set<std::string_view> moved;
+  for (const StepId step : graph_.order()) {
+    const StepKind kind = graph_.kind(step);
+    switch (kind) {
+      case StepKind::admin_account:
+        if (graph_.row(step) != ir::RowId::none) moved.insert(graph_.row_name(graph_.row(step)));
+        break;
+      case StepKind::admin_upsert:
+      case StepKind::admin_update:
+      case StepKind::admin_destroy:
+        read_object(step, kind);
+        break;
+      case StepKind::restore: {
+        const auto of = graph_.find(graph_.argument(step, "step").string_or(""));
+        if (!of) break;
+        if (const auto domain = domain_of_step_.find(ir::index(*of));
+            domain != domain_of_step_.end())
+          add_to(std::string(domain->second), step, "");
+        if (const auto address = address_of_step_.find(ir::index(*of));
+            address != address_of_step_.end()) {
+          std::size_t& facts = address_facts_[address->second];
+          facts = combined(facts, shape_number(graph_, step));
+        }
+        break;
+      }
+      default:
+        break;
+    }
+  }
+  // An account that the plan moves has steps of its own.
+  for (auto& [domain, residents] : residents_) {
+    std::erase_if(residents,
+                  [&](const Resident& one) { return moved.contains(one.names.front()); });
+  }
+}
+
+void DomainFacts::read_object(StepId step, StepKind kind) {
+  const ir::Value& shape = graph_.shape(step).arguments;
+  if (is_object(shape, "MemoryLookupKey")) {
+    const ir::RowId row = graph_.row(step);
+    std::string_view name = row == ir::RowId::none ? std::string_view() : graph_.row_name(row);
+    // Of a hundred thousand alike steps the name of the row is enough: reading arguments costs.
+    if (name.find('@') == std::string_view::npos) name = {};
+    std::string key =
+        lower_ascii(name.empty() ? graph_.argument(step, "match")["key"].string_or("") : name);
+    const std::string domain = key.starts_with("*@") ? key.substr(2) : key;
+    if (domains_.contains(domain)) {
+      add_to(domain, step, ir::canonical_json(graph_.arguments(step)));
+    } else {
+      std::size_t& facts = address_facts_[key];
+      facts = combined(facts, shape_number(graph_, step));
+      if (name.empty()) address_of_step_.emplace(ir::index(step), key);
+    }
+    if (kind == StepKind::admin_upsert) keys_.insert(std::move(key));
+    return;
+  }
+  if (is_object(shape, "Domain")) {
+    const ir::Value arguments = graph_.arguments(step);
+    const std::string name = lower_ascii(property(arguments, "name").string_or(""));
+    if (!name.empty()) add_to(name, step, ir::canonical_json(arguments));
+    return;
+  }
+  if (is_object(shape, "Account")) {
+    const ir::Value arguments = graph_.arguments(step);
+    const std::string address = object_address(graph_, arguments);
+    if (address.empty()) return;
+    const std::string domain = domain_of(address);
+    std::size_t& facts = address_facts_[address];
+    facts = combined(facts, shape_number(graph_, step));
+    add_to(domain, step, ir::canonical_json(arguments));
+    if (kind != StepKind::admin_upsert) return;
+    Resident& one = residents_[domain].emplace_back();
+    one.names = {address};
+    for (std::string& alias : alias_addresses(graph_, arguments)) {
+      if (domain_of(alias) == domain) one.names.push_back(std::move(alias));
+    }
+    one.is_group = property(arguments, "@type").string_or("") == "Group";
+    one.stage = graph_.stage(step);
+    return;
+  }
+  if (is_object(shape, "MtaOutboundStrategy")) read_route(step, "MtaOutboundStrategy", "route");
+  if (is_object(shape, "MtaStageRcpt")) read_route(step, "MtaStageRcpt", "allowRelaying");
+}
+
+/// One of each kind stands for the others.
+void DomainFacts::choose_residents() {
+  for (auto& [domain, residents] : residents_) {
+    std::set<std::string> kinds;
+    std::vector<Resident> chosen;
+    for (Resident& one : residents) {
+      const auto keyed =
+          std::count_if(one.names.begin(), one.names.end(),
+                        [&](const std::string& name) { return keys_.contains(name); });
+      const std::string kind = fmt::format("{} {} {} {}", one.is_group, one.names.size() > 1,
+                                           static_cast<std::size_t>(keyed) == one.names.size(),
+                                           static_cast<int>(one.stage));
+      // Beside the names, what is done with their keys, and when.
+      std::string keys;
+      for (const std::string& name : one.names) keys += fmt::format(" {}", of_address(name));
+      steps_of_[domain] += fmt::format("{}{}\n", kind, keys);
+      if (kinds.insert(kind).second) chosen.push_back(std::move(one));
+    }
+    residents = std::move(chosen);
+  }
+}
+
+void DomainFacts::read_route(StepId step, std::string_view object, std::string_view name) {
+  const ir::Value set = graph_.argument(step, "set");
+  const ir::Value& container = set[name];
+  if (!container.is_map()) return;  // a prior value that only the run knows
+  auto parsed = schema::MtaContainer::parse(container, schema::context_of(object, name));
+  if (!parsed) return;  // the proof itself says so
+  Route& route = routes_.emplace_back();
+  route.container = std::move(*parsed);
+  const auto& arms = route.container.arms();
+  for (std::size_t i = 0; i < arms.size(); ++i) {
+    note_texts(arms[i].condition);
+    note_texts(arms[i].result);
+    const std::string domain = wanted_domain(arms[i].condition, arms[i].condition.nodes.size() - 1);
+    if (domain.empty()) {
+      route.general.push_back(i);
+    } else {
+      route.of_domain[domain].push_back(i);
+    }
+  }
+  note_texts(route.container.otherwise());
+}
+
+void DomainFacts::note_texts(const schema::MtaExpression& expression) {
+  for (const Node& node : expression.nodes) {
+    // Somebody who is named is like nobody else.
+    if (node.kind == Node::Kind::text && node.text.find('@') != std::string::npos &&
+        !node.text.starts_with('@'))
+      address_facts_[lower_ascii(node.text)] = combined(kNamed, address_facts_.size());
+  }
+  note_questions(expression);
+}
+
+/// What asks more of a name than which one it is. A question that only the address itself decides
+/// is kept, to be asked of every address; the others make domains, or addresses, each their own.
+void DomainFacts::note_questions(const schema::MtaExpression& expression) {
+  const std::vector<Node>& nodes = expression.nodes;
+  struct Seen {
+    bool is_own = true;  // of the recipient alone: nothing that the server knows
+    bool has_address = false;
+    bool asks_more = false;
+  };
+  std::vector<Seen> seen(nodes.size());
+  std::vector<bool> is_part_of_question(nodes.size());
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    const Node& node = nodes[i];
+    Seen& one = seen[i];
+    for (const std::uint32_t child : node.children) {
+      one.is_own = one.is_own && seen[child].is_own;
+      one.has_address = one.has_address || seen[child].has_address;
+      one.asks_more = one.asks_more || seen[child].asks_more;
+    }
+    const bool asks_more = looks_into(expression, node);
+    one.asks_more = one.asks_more || asks_more;
+    is_each_its_own_ = is_each_its_own_ || asks_more;
+    if (node.kind == Node::Kind::variable) {
+      one.has_address = node.text == "rcpt";
+      one.is_own = one.has_address || node.text == "rcpt_domain";
+    }
+    if (node.kind == Node::Kind::capture || node.kind == Node::Kind::global) one.is_own = false;
+    if (node.kind == Node::Kind::call) {
+      const schema::MtaFunction* function = schema::mta_function(node.text);
+      one.is_own = one.is_own && function != nullptr && !function->is_asynchronous;
+    }
+    // A capture may be a part of any address.
+    const bool is_undecided =
+        (asks_more && one.has_address && !one.is_own) || node.kind == Node::Kind::capture;
+    is_each_address_its_own_ = is_each_address_its_own_ || is_undecided;
+    for (const std::uint32_t child : node.children) is_part_of_question[child] = one.is_own;
+  }
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    const Seen& one = seen[i];
+    if (!one.is_own || !one.has_address || !one.asks_more || is_part_of_question[i]) continue;
+    schema::MtaExpression& question = questions_.emplace_back();
+    question.nodes.assign(nodes.begin(), nodes.begin() + static_cast<std::ptrdiff_t>(i) + 1);
+  }
+}
+
+std::string DomainFacts::answers(const std::string& address) const {
+  std::string text;
+  for (const schema::MtaExpression& question : questions_) {
+    // The proof writes to the address with a tag too.
+    for (const std::string& name : {address, with_tag(address)}) {
+      schema::MtaEnvironment environment;
+      environment.variable = [&](std::string_view variable) {
+        return ir::Value(variable == "rcpt" ? name : domain_of(name));
+      };
+      const auto answer = schema::evaluate(question, environment);
+      text += answer ? schema::text_of(*answer) : std::string("?");
+      text += '\n';
+    }
+  }
+  return text;
+}
+
+std::string DomainFacts::wanted_domain(const schema::MtaExpression& expression,
+                                       std::size_t node) const {
+  const Node& one = expression.nodes[node];
+  if (one.kind == Node::Kind::binary && one.op == Node::Operator::logical_and) {
+    for (const std::uint32_t child : one.children) {
+      if (std::string domain = wanted_domain(expression, child); !domain.empty()) return domain;
+    }
+    return {};
+  }
+  const std::string* domain = compared_domain(expression, one);
+  const bool is_wanted =
+      domain != nullptr && one.op == Node::Operator::equal && domains_.contains(*domain);
+  return is_wanted ? *domain : std::string();
+}
+
+std::string DomainFacts::residual(const schema::MtaExpression& expression, std::size_t node,
+                                  const std::string& domain) const {
+  const Node& one = expression.nodes[node];
+  if (one.kind == Node::Kind::binary &&
+      (one.op == Node::Operator::logical_and || one.op == Node::Operator::logical_or)) {
+    const bool is_and = one.op == Node::Operator::logical_and;
+    const std::string left = residual(expression, one.children[0], domain);
+    if (is_and ? left.empty() : left == kTrue) return left;
+    const std::string right = residual(expression, one.children[1], domain);
+    if (is_and ? right.empty() : right == kTrue) return right;
+    if (is_and ? left == kTrue : left.empty()) return right;
+    if (is_and ? right == kTrue : right.empty()) return left;
+    return fmt::format("({} {} {})", left, is_and ? "&&" : "||", right);
+  }
+  const std::string* compared = compared_domain(expression, one);
+  if (compared != nullptr && *compared != domain && *compared != "sub." + domain &&
+      domains_.contains(*compared))
+    return one.op == Node::Operator::equal ? std::string() : std::string(kTrue);
+  return rendered(expression, node, domain);
+}
+
+std::string DomainFacts::rendered(const schema::MtaExpression& expression, std::size_t node,
+                                  const std::string& domain) const {
+  const Node& one = expression.nodes[node];
+  std::string text =
+      fmt::format("[{} {} {} {}", static_cast<int>(one.kind), static_cast<int>(one.op),
+                  without_name(one.text, domain), one.number);
+  for (const std::uint32_t child : one.children) text += " " + rendered(expression, child, domain);
+  return text + "]";
+}
+
+std::string DomainFacts::routes_for(const std::string& domain) const {
+  std::string text;
+  for (const Route& route : routes_) {
+    std::vector<std::size_t> arms = route.general;
+    for (const std::string& name : {domain, "sub." + domain}) {
+      if (const auto own = route.of_domain.find(name); own != route.of_domain.end())
+        arms.insert(arms.end(), own->second.begin(), own->second.end());
+    }
+    std::sort(arms.begin(), arms.end());
+    for (const std::size_t i : arms) {
+      const auto& arm = route.container.arms()[i];
+      const std::string when = residual(arm.condition, arm.condition.nodes.size() - 1, domain);
+      if (when.empty()) continue;
+      text += fmt::format("if {} then {}\n", when,
+                          rendered(arm.result, arm.result.nodes.size() - 1, domain));
+    }
+    const schema::MtaExpression& otherwise = route.container.otherwise();
+    text += fmt::format("else {}\n", rendered(otherwise, otherwise.nodes.size() - 1, domain));
+  }
+  return text;
+}
+
+std::size_t DomainFacts::of(const std::string& domain) {
+  if (const auto found = known_.find(domain); found != known_.end()) return found->second;
+  std::string facts = routes_for(domain);
+  if (const auto steps = steps_of_.find(domain); steps != steps_of_.end()) facts += steps->second;
+  if (is_each_its_own_ || domains_.contains("sub." + domain)) facts += "is " + domain;
+  const std::size_t number = numbers_.emplace(std::move(facts), numbers_.size()).first->second;
+  known_.emplace(domain, number);
+  return number;
+}
+
+const std::vector<Resident>& DomainFacts::residents(const std::string& domain) const {
+  static const std::vector<Resident> kNobody;
+  const auto found = residents_.find(domain);
+  return found == residents_.end() ? kNobody : found->second;
+}
+
+std::size_t DomainFacts::of_address(const std::string& address) const {
+  const auto found = address_facts_.find(address);
+  std::size_t facts = found == address_facts_.end() ? 0 : found->second;
+  if (is_each_address_its_own_) facts = combined(facts, std::hash<std::string>{}(address));
+  if (!questions_.empty()) facts = combined(facts, std::hash<std::string>{}(answers(address)));
+  return facts;
+}
+
+}  // namespace plan::flow

@@ -1,0 +1,79 @@
+#pragma once
+#include <cstddef>
+#include <map>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "compiler/flow/resident.h"
+#include "compiler/ir/step_graph.h"
+#include "compiler/schema/mta_expression.h"
+
+namespace plan::flow {
+
+/// What a graph says about single domains and single addresses, read once. Domains with the same
+/// facts treat mail alike: their names differ and nothing else does.
+///
+/// The facts of a domain are the steps about it (Domain objects, a key for all of it, accounts and
+/// groups that an object makes in it) with its name left out, and what is left of each route
+/// expression when comparisons with other domains of the plan are false. An expression that asks
+/// more of a name than whether it is equal (a pattern, a part of it) makes each domain its own, and
+/// is asked for every address.
+class DomainFacts {
+ public:
+  /// `domains`: those that the accounts of the graph and their aliases are in, lower case.
+  DomainFacts(const ir::StepGraph& graph, std::vector<std::string> domains);
+
+  /// Equal for domains that treat mail alike.
+  [[nodiscard]] std::size_t of(const std::string& domain);
+  /// Groups, and accounts that no row moves: at most one of each kind.
+  [[nodiscard]] const std::vector<Resident>& residents(const std::string& domain) const;
+  /// What single steps do with this address alone (its key), and what expressions find in it, as a
+  /// number that is equal for addresses that are treated alike; a step that stands alone, or an
+  /// expression that names the address, makes it unlike every other.
+  [[nodiscard]] std::size_t of_address(const std::string& address) const;
+
+ private:
+  struct Route {
+    schema::MtaContainer container = {};
+    std::vector<std::size_t> general = {};  ///< arms that no single domain has to itself
+    std::unordered_map<std::string, std::vector<std::size_t>> of_domain = {};
+  };
+
+  void read_steps();
+  void read_object(ir::StepId step, ir::StepKind kind);
+  void read_route(ir::StepId step, std::string_view object, std::string_view property);
+  void add_to(const std::string& domain, ir::StepId step, std::string_view text);
+  void choose_residents();
+  [[nodiscard]] std::string routes_for(const std::string& domain) const;
+  /// The expression for one domain: "" when it is false for all its mail.
+  [[nodiscard]] std::string residual(const schema::MtaExpression& expression, std::size_t node,
+                                     const std::string& domain) const;
+  [[nodiscard]] std::string rendered(const schema::MtaExpression& expression, std::size_t node,
+                                     const std::string& domain) const;
+  /// The domain of the plan that this condition wants the recipient to be in, or empty.
+  [[nodiscard]] std::string wanted_domain(const schema::MtaExpression& expression,
+                                          std::size_t node) const;
+  void note_texts(const schema::MtaExpression& expression);
+  void note_questions(const schema::MtaExpression& expression);
+  [[nodiscard]] std::string answers(const std::string& address) const;
+
+  const ir::StepGraph& graph_;
+  std::unordered_set<std::string> domains_;
+  std::map<std::string, std::string, std::less<>> steps_of_;      // facts from steps, by domain
+  std::unordered_map<std::size_t, std::string> domain_of_step_;   // by index of the step
+  std::unordered_map<std::size_t, std::string> address_of_step_;  // likewise
+  std::vector<Route> routes_;
+  std::vector<schema::MtaExpression> questions_;  // of the recipient's address alone
+  bool is_each_its_own_ = false;                  // an expression looks into names
+  bool is_each_address_its_own_ = false;          // likewise, and into what the server knows of one
+  std::map<std::string, std::vector<Resident>, std::less<>> residents_;
+  std::unordered_set<std::string> keys_;
+  std::unordered_map<std::string, std::size_t> address_facts_;
+  std::unordered_map<std::string, std::size_t> numbers_;  // by facts
+  std::unordered_map<std::string, std::size_t> known_;    // by domain
+};
+
+}  // namespace plan::flow

@@ -1,0 +1,242 @@
+// Plans with many domains: those that are treated alike are looked at once, and the one that is not
+// is found wherever it stands.
+#include <gtest/gtest.h>
+
+#include <fmt/format.h>
+
+#include "compiler/flow/classes.h"
+#include "tests/unit/compiler/flow/small_migration.h"
+
+namespace plan::flow {
+namespace {
+
+std::string domain_name(std::size_t number) { return fmt::format("d{}.test", number); }
+
+struct Hole {
+  std::size_t at = SIZE_MAX;
+  bool is_without_route = false;     // the expression forgets the domain
+  bool is_without_relaying = false;  // the domain refuses those it does not know
+};
+
+/// `count` domains with one account each, all moved in the order that is right; the domains' steps
+/// are stamped out of one shape, as lowering does.
+class ManyDomains : public Migration {
+ public:
+  explicit ManyDomains(std::size_t count, const Hole& hole = {}, bool has_patterns = false)
+      : Migration(arms(count, hole, has_patterns)) {
+    ir::StepShape shape;
+    shape.kind = StepKind::admin_upsert;
+    shape.stage = Stage::prepare;
+    shape.id_pattern = "domain/{}";
+    shape.arguments = object("Domain", {{"name", ir::OutputRef{"$row", "name"}}},
+                             Value::map({{"allowRelaying", ir::OutputRef{"$row", "relays"}}}));
+    domain_shape_ = graph.add_shape(std::move(shape));
+    for (std::size_t i = 0; i < count; ++i)
+      domain(domain_name(i), !(hole.is_without_relaying && i == hole.at));
+    for (const StepKind kind :
+         {StepKind::admin_account, StepKind::archive_copy, StepKind::postfix_hold,
+          StepKind::archive_delta, StepKind::admin_keys, StepKind::postfix_forward}) {
+      ir::StepShape one;
+      one.kind = kind;
+      one.stage = Stage::waves;
+      one.id_pattern = fmt::format("account/{{}}/{}", static_cast<int>(kind));
+      one.arguments = Value::map({{"account", ir::OutputRef{"$row", "address"}},
+                                  {"aliases", ir::OutputRef{"$row", "aliases"}},
+                                  {"addresses", ir::OutputRef{"$row", "addresses"}},
+                                  {"namespace", "migrated"}});
+      shapes_.push_back(graph.add_shape(std::move(one)));
+    }
+  }
+
+  void everybody(std::size_t count) {
+    for (std::size_t i = 0; i < count; ++i) move("user@" + domain_name(i));
+  }
+
+  void move(const std::string& address, const std::vector<std::string>& other_names = {}) {
+    std::vector<std::string> all = {address};
+    all.insert(all.end(), other_names.begin(), other_names.end());
+    const ir::RowId account = graph.add_row(address,
+                                            Value::map({{"address", address},
+                                                        {"aliases", addresses(other_names)},
+                                                        {"addresses", addresses(all)}}),
+                                            {});
+    ir::StepId before = steps.at("reload");
+    for (const std::uint32_t shape : shapes_) {
+      const ir::StepId step = graph.add_step(shape, account, wave);
+      graph.add_edge(before, step);
+      if (shape == shapes_.front()) {
+        for (const ir::StepId domain : domain_steps_) graph.add_edge(domain, step);
+      }
+      before = step;
+    }
+    steps["moved " + address] = before;
+  }
+
+ private:
+  static test::Arms arms(std::size_t count, const Hole& hole, bool has_patterns) {
+    test::Arms arms;
+    for (std::size_t i = 0; i < count; ++i) {
+      if (hole.is_without_route && i == hole.at) continue;
+      arms.emplace_back(
+          fmt::format("rcpt_domain == '{}' && is_local_address(to_lowercase(rcpt)) && "
+                      "key_exists('migrated', to_lowercase(rcpt))",
+                      domain_name(i)),
+          "'local'");
+      arms.emplace_back(fmt::format("rcpt_domain == '{}'", domain_name(i)), "'source'");
+    }
+    if (has_patterns) arms.emplace_back("matches('^x[.]', rcpt_domain)", "'mx'");
+    arms.emplace_back("is_local_domain(rcpt_domain)", "'local'");
+    return arms;
+  }
+
+  void domain(const std::string& of, bool relays) {
+    const ir::RowId one = graph.add_row(of, Value::map({{"name", of}, {"relays", relays}}), {});
+    domain_steps_.push_back(graph.add_step(domain_shape_, one, ir::WaveId::none));
+    graph.add_edge(steps.at("reload"), domain_steps_.back());
+  }
+
+  std::uint32_t domain_shape_ = 0;
+  std::vector<std::uint32_t> shapes_;
+  std::vector<ir::StepId> domain_steps_;
+};
+
+TEST(Domains, ThatAreAlikeAreOneClass) {
+  ManyDomains migration(200);
+  migration.everybody(200);
+  ASSERT_EQ(migration.proof(), "proved");
+  const Classes classes = account_classes(migration.graph);
+  ASSERT_EQ(classes.subjects.size(), 1U);
+  EXPECT_EQ(classes.subjects.front().stands_for, 200U);
+  EXPECT_EQ(classes.left_out.accounts, 0U);
+}
+
+TEST(Domains, TheOneThatTheRouteForgetsIsFound) {
+  ManyDomains migration(200, {149, true, false});
+  migration.everybody(200);
+  const std::string proof = migration.proof();
+  EXPECT_NE(proof.find("mail for user@d149.test"), std::string::npos) << proof;
+  EXPECT_EQ(proof.find("user@d0.test"), std::string::npos) << proof;
+}
+
+TEST(Domains, TheOneThatRefusesWhoHasNotMovedIsFound) {
+  ManyDomains migration(200, {149, false, true});
+  migration.everybody(200);
+  const std::string proof = migration.proof();
+  EXPECT_NE(proof.find("@d149.test"), std::string::npos) << proof;
+  EXPECT_EQ(proof.find("@d0.test"), std::string::npos) << proof;
+}
+
+TEST(Domains, AreEachTheirOwnWhereAPatternLooksIntoTheirNames) {
+  ManyDomains migration(12, {11, false, true}, true);
+  migration.everybody(12);
+  const std::string proof = migration.proof();
+  EXPECT_NE(proof.find("@d11.test"), std::string::npos) << proof;
+  EXPECT_EQ(account_classes(migration.graph).subjects.size(), 12U);
+}
+
+TEST(Domains, AnAliasInTheOneWithTheHoleIsFound) {
+  ManyDomains migration(8, {7, true, false});
+  std::vector<std::string> names;
+  for (std::size_t i = 1; i < 8; ++i) names.push_back("info@" + domain_name(i));
+  migration.move("user@" + domain_name(0), names);
+  const std::string proof = migration.proof();
+  EXPECT_NE(proof.find("mail for info@d7.test"), std::string::npos) << proof;
+  EXPECT_EQ(proof.find("info@d1.test"), std::string::npos) << proof;
+}
+
+TEST(Domains, AliasesOfSeveralDomainsAreProved) {
+  ManyDomains migration(3);
+  migration.move("user@d0.test", {"user@d1.test", "user@d2.test"});
+  EXPECT_EQ(migration.proof(), "proved");
+}
+
+TEST(Domains, AnExpressionThatNamesAnAccountMakesItUnlikeTheOthers) {
+  Migration migration(
+      {{"rcpt == 'zoe@legacy.test'", "'mx'"}, test::kExact[0], test::kExact[1], test::kExact[2]});
+  for (const char* name : {"alice@legacy.test", "bob@legacy.test", "zoe@legacy.test"}) {
+    migration.next_account(name);
+    migration.exact();
+  }
+  const std::string proof = migration.proof();
+  EXPECT_NE(proof.find("mail for zoe@legacy.test is sent to the public MX"), std::string::npos)
+      << proof;
+}
+
+TEST(Domains, AnAccountThatAPatternPicksIsFound) {
+  Migration migration(
+      {{"matches('^z[a-z]+@', rcpt)", "'mx'"}, test::kExact[0], test::kExact[1], test::kExact[2]});
+  for (const char* name : {"alice@legacy.test", "bob@legacy.test", "zoe@legacy.test"}) {
+    migration.next_account(name);
+    migration.exact();
+  }
+  const std::string proof = migration.proof();
+  EXPECT_NE(proof.find("mail for zoe@legacy.test is sent to the public MX"), std::string::npos)
+      << proof;
+  EXPECT_EQ(proof.find("mail for alice@legacy.test"), std::string::npos) << proof;
+}
+
+TEST(Domains, AQuestionThatTheServerAnswersMakesEachAddressItsOwn) {
+  Migration migration({{"matches('^z', key_get('migrated', rcpt))", "'mx'"},
+                       test::kExact[0],
+                       test::kExact[1],
+                       test::kExact[2]});
+  for (const char* name : {"alice@legacy.test", "bob@legacy.test", "zoe@legacy.test"}) {
+    migration.next_account(name);
+    migration.exact();
+  }
+  ASSERT_EQ(migration.graph.freeze(), std::nullopt);
+  EXPECT_EQ(account_classes(migration.graph).subjects.size(), 3U);
+}
+
+TEST(Domains, AListOfAnotherDomainReachesItsMembers) {
+  ManyDomains migration(3);
+  migration.everybody(3);
+  migration.step("list", StepKind::admin_list, Stage::waves,
+                 {"moved user@d0.test", "moved user@d1.test"},
+                 Value::map({{"address", "list@d2.test"},
+                             {"members", addresses({"user@d0.test", "user@d1.test"})}}));
+  EXPECT_EQ(migration.proof(), "proved");
+}
+
+TEST(Domains, AListInTheDomainWithTheHoleIsFound) {
+  ManyDomains migration(3, {2, true, false});
+  migration.move("user@d0.test");
+  migration.step(
+      "list", StepKind::admin_list, Stage::waves, {"moved user@d0.test"},
+      Value::map({{"address", "list@d2.test"}, {"members", addresses({"user@d0.test"})}}));
+  EXPECT_NE(migration.proof().find("mail for list@d2.test"), std::string::npos);
+}
+
+TEST(Domains, WhoIsBehindTheBoundIsTold) {
+  ManyDomains migration(8, {}, true);
+  migration.everybody(8);
+  ASSERT_EQ(migration.graph.freeze(), std::nullopt);
+  ProofLimits limits;
+  limits.subjects_max = 6;
+  const Proof proof = prove(migration.graph, nullptr, limits);
+  EXPECT_EQ(proof.left_out.accounts, 2U);
+  EXPECT_EQ(proof.left_out.domains, 2U);
+  EXPECT_EQ(proof.left_out.examples, (std::vector<std::string>{"user@d6.test", "user@d7.test"}));
+  limits.work_max = 1;
+  const Proof less = prove(migration.graph, nullptr, limits);
+  EXPECT_EQ(less.left_out.accounts, 7U);
+}
+
+TEST(Domains, TheFifthKindOfListIsLookedAtInTurn) {
+  Migration migration;
+  migration.exact();
+  for (int i = 0; i < 5; ++i) {
+    migration.step(fmt::format("list{}", i), StepKind::admin_list, Stage::waves, {"forward"},
+                   Value::map({{"address", fmt::format("list{}@legacy.test", i)},
+                               {"members", addresses({"alice@legacy.test"})}}));
+  }
+  ASSERT_EQ(migration.graph.freeze(), std::nullopt);
+  const Classes classes = account_classes(migration.graph);
+  ASSERT_EQ(classes.subjects.size(), 2U);
+  EXPECT_EQ(classes.subjects[0].lists.size(), 4U);
+  EXPECT_EQ(classes.subjects[1].lists.size(), 1U);
+  EXPECT_TRUE(prove(migration.graph).found.empty());
+}
+
+}  // namespace
+}  // namespace plan::flow
