@@ -122,7 +122,7 @@ class Compilation {
     lowering.modules = std::move(modules->instances);
     auto graph = lower::lower(lowering, sink_);
     if (!graph) return;
-    check::check_graph_rules(migration.plan, *graph, sink_);
+    check::check_graph_rules(migration, *graph, sink_);
     if (input_.schema != nullptr) {
       report_unknown_constructs(*input_.schema, migration.plan.place("target"), sink_);
       check_target_values(*graph, *input_.schema, migration.plan, sink_);

@@ -50,8 +50,8 @@ std::vector<std::string_view> results_of(const ir::Value& expression) {
   return results;
 }
 
-GraphView::GraphView(const Plan& plan, const ir::StepGraph& graph)
-    : plan_(plan),
+GraphView::GraphView(const Migration& migration, const ir::StepGraph& graph)
+    : migration_(migration),
       graph_(graph),
       by_kind_(ir::all_step_kinds().size()),
       kinds_before_(graph.size()) {
@@ -102,8 +102,8 @@ std::vector<bool> GraphView::needs_of(StepId step) const {
   return is_needed;
 }
 
-void check_graph_rules(const Plan& plan, const ir::StepGraph& graph, Sink& sink) {
-  const GraphView view(plan, graph);
+void check_graph_rules(const Migration& migration, const ir::StepGraph& graph, Sink& sink) {
+  const GraphView view(migration, graph);
 #define PLAN_GRAPH_RULE(function) rules::function(view, sink);
 #include "compiler/check/graph_rules.def"
 #undef PLAN_GRAPH_RULE

@@ -22,9 +22,10 @@ struct TargetWrite {
 /// The steps as the rules about order and about written values look at them.
 class GraphView {
  public:
-  GraphView(const Plan& plan, const ir::StepGraph& graph);
+  GraphView(const Migration& migration, const ir::StepGraph& graph);
 
-  [[nodiscard]] const Plan& plan() const { return plan_; }
+  [[nodiscard]] const Plan& plan() const { return migration_.plan; }
+  [[nodiscard]] const Migration& migration() const { return migration_; }
   [[nodiscard]] const ir::StepGraph& graph() const { return graph_; }
   /// Steps of one kind, in the order of the graph.
   [[nodiscard]] std::span<const ir::StepId> of_kind(ir::StepKind kind) const;
@@ -41,7 +42,7 @@ class GraphView {
   }
 
  private:
-  const Plan& plan_;
+  const Migration& migration_;
   const ir::StepGraph& graph_;
   std::vector<TargetWrite> writes_;
   std::vector<std::vector<ir::StepId>> by_kind_;
@@ -59,7 +60,7 @@ class GraphView {
 [[nodiscard]] bool is_ip_in_network(std::string_view ip, std::string_view network);
 
 /// Runs every rule of graph_rules.def.
-void check_graph_rules(const Plan& plan, const ir::StepGraph& graph, Sink& sink);
+void check_graph_rules(const Migration& migration, const ir::StepGraph& graph, Sink& sink);
 
 namespace rules {
 #define PLAN_GRAPH_RULE(function) void function(const GraphView& view, Sink& sink);
