@@ -15,7 +15,7 @@
 #include "compiler/lowering.h"
 #include "compiler/modules.h"
 #include "compiler/schema/schema.h"
-#include "compiler/syntax/language.h"
+#include "compiler/syntax/sound_part.h"
 #include "embedded/stdlib_modules.h"
 
 namespace plan {
@@ -61,9 +61,23 @@ class Compilation {
   std::optional<check::Plan> read_plan() {
     const FileId file = sources_->add(input_.plan_name, std::move(input_.plan_text));
     const auto limits = syntax::TreeLimits::with_bytes(input_.plan_bytes_max);
-    auto tree = syntax::read_source(*sources_, file, sink_, limits);
-    if (!tree) return std::nullopt;
-    return check::read_plan(std::make_shared<syntax::Node>(std::move(*tree)), *sources_, sink_);
+    auto part = syntax::read_sound_part(*sources_, file, sink_, limits);
+    if (!part.tree) return std::nullopt;
+    check::Plan plan =
+        check::read_plan(std::make_shared<syntax::Node>(std::move(*part.tree)), *sources_, sink_);
+    note_gaps(plan);
+    return plan;
+  }
+
+  /// What the statements that were left out may have said: names for the others, and findings.
+  void note_gaps(const check::Plan& plan) {
+    const auto is_left_out = [&](std::string_view key) {
+      const syntax::Node* node = plan.tree->find(key);
+      return plan.has_nameless_gap || (node != nullptr && node->is_left_out);
+    };
+    for (const std::string_view key : {"name", "addresses", "domains"})
+      may_lack_names_ = may_lack_names_ || is_left_out(key);
+    may_lack_findings_ = is_left_out("findings");
   }
 
   std::shared_ptr<const facts::Lock> read_lock(const check::Plan& plan) {
@@ -169,8 +183,13 @@ class Compilation {
   CompileResult finish() {
     result_.sources = sources_;
     const bool is_complete = !sink_.has_errors();
+    std::vector<Diagnostic> reported = sink_.sorted();
+    std::erase_if(reported, [&](const Diagnostic& one) {
+      return (may_lack_names_ && one.kind == Kind::unknown_name) ||
+             (may_lack_findings_ && one.severity != Severity::error);
+    });
     check::SortedFindings sorted =
-        check::apply_findings(findings_, sink_.sorted(), *sources_, is_complete);
+        check::apply_findings(findings_, std::move(reported), *sources_, is_complete);
     result_.diagnostics = std::move(sorted.diagnostics);
     for (check::Silenced& one : sorted.silenced)
       result_.silenced.push_back({std::move(one.diagnostic), one.rule.reason, one.rule.span});
@@ -183,6 +202,8 @@ class Compilation {
   std::shared_ptr<SourceSet> sources_;
   Sink sink_;
   std::vector<check::FindingRule> findings_;
+  bool may_lack_names_ = false;
+  bool may_lack_findings_ = false;
   CompileResult result_;
 };
 

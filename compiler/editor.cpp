@@ -10,6 +10,7 @@
 #include "compiler/syntax/language.h"
 #include "compiler/syntax/value_type.h"
 #include "compiler/syntax/words.h"
+#include "compiler/syntax/sound_part.h"
 
 namespace plan {
 namespace {
@@ -202,8 +203,9 @@ void add_kinds(std::vector<Completion>& into) {
 
 std::optional<Node> tree_of(std::string_view file_name, std::string_view text, SourceSet& sources) {
   Sink unheard;
-  return syntax::read_source(sources, sources.add(std::string(file_name), std::string(text)),
-                             unheard);
+  return syntax::read_sound_part(sources, sources.add(std::string(file_name), std::string(text)),
+                                 unheard)
+      .tree;
 }
 
 }  // namespace

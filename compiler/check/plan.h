@@ -85,6 +85,8 @@ struct Plan {
   /// missing follows from what was reported and is not reported again.
   bool is_partial = false;
   bool are_waves_partial = false;  ///< the same of what the waves name
+  /// A statement whose syntax is broken was left out, and nobody can tell which part it was.
+  bool has_nameless_gap = false;
   std::shared_ptr<const syntax::Node> tree = {};
   Span span = {};  ///< of the first line, for what has no better place
   Named name = {};
@@ -113,6 +115,9 @@ struct Plan {
   bool has_account_list = false;  ///< `from` names the accounts itself, or its csv file does
   std::vector<Named> account_list = {};
   std::vector<Named> except = {};
+  /// Texts of exceptions that could not be read: accounts near to one are not judged, for they may
+  /// be meant. Not reported: that the text cannot be read was.
+  std::vector<std::string> meant_exceptions = {};
   std::vector<Named> without_password = {};
   std::vector<PlanWave> waves = {};
   std::vector<Named> rollback_points = {};

@@ -53,6 +53,7 @@ class PlanReader {
       reader_.wrong_type(*tree_, "a mapping", "the plan");
       return std::move(plan_);
     }
+    find_gaps();
     read_version();
     read_name();
     if (!read_procedure()) return std::move(plan_);
@@ -62,7 +63,8 @@ class PlanReader {
         (is_own_module && (tree_->find("dump") != nullptr || tree_->find("store") != nullptr));
     const std::vector<std::string_view>& keys = plan_.is_of_store ? store_plan_keys() : kPlanKeys;
     for (const Entry& entry : tree_->entries) {
-      if (std::find(keys.begin(), keys.end(), std::string_view(entry.key)) == keys.end())
+      if (!entry.value.is_left_out &&
+          std::find(keys.begin(), keys.end(), std::string_view(entry.key)) == keys.end())
         reader_.unknown_key(entry, "the plan", keys);
     }
     if (plan_.is_of_store) {
@@ -81,9 +83,10 @@ class PlanReader {
     read_proxies();
     const std::size_t errors = sink_.count(Severity::error);
     read_domains();
-    plan_.is_partial = sink_.count(Severity::error) != errors;
+    plan_.is_partial = sink_.count(Severity::error) != errors || plan_.has_nameless_gap;
     plan_.is_sound = read_accounts() && !plan_.domains.empty();
     read_waves();
+    if (is_left_out("waves")) plan_.are_waves_partial = true;
     if (plan_.waves.empty()) {
       plan_.are_waves_partial = true;
       add_wave_of_all();
@@ -96,9 +99,28 @@ class PlanReader {
   }
 
  private:
+  void find_gaps() {
+    const auto is_among = [](const std::vector<std::string_view>& keys, std::string_view key) {
+      return std::find(keys.begin(), keys.end(), key) != keys.end();
+    };
+    for (const Entry& entry : tree_->entries) {
+      if (!entry.value.is_left_out) continue;
+      const bool is_named =
+          is_among(kPlanKeys, entry.key) || is_among(store_plan_keys(), entry.key);
+      plan_.has_nameless_gap = plan_.has_nameless_gap || !is_named;
+    }
+  }
+
+  /// Its syntax is broken, which was reported: nothing can be said about it.
+  [[nodiscard]] bool is_left_out(std::string_view key) const {
+    const Node* node = tree_->find(key);
+    return node == nullptr ? plan_.has_nameless_gap : node->is_left_out;
+  }
+
   const Node* required(std::string_view key, std::string_view help = {}) {
     const Node* node = tree_->find(key);
     if (node != nullptr && !node->is_null()) return node;
+    if (is_left_out(key)) return nullptr;
     auto report = sink_.report(Kind::missing_key, plan_.span,
                                fmt::format("`{}` is missing in the plan", key));
     if (!help.empty()) report.help(std::string(help));
@@ -112,6 +134,7 @@ class PlanReader {
 
   void read_version() {
     const Node* node = tree_->find("plan");
+    if (is_left_out("plan")) return;
     if (node == nullptr) {
       sink_.report(Kind::missing_key, plan_.span, "`plan` is missing in the plan")
           .help("begin the file with `plan: 1`");
@@ -242,15 +265,18 @@ class PlanReader {
       return false;
     }
     if (const Entry* entry = tree_->find_entry("accounts")) plan_.accounts_span = entry->key_span;
-    const std::size_t errors = sink_.count(Severity::error);
     for (const Entry& entry : node->entries) {
       if (std::find(kAccountKeys.begin(), kAccountKeys.end(), std::string_view(entry.key)) ==
           kAccountKeys.end()) {
         reader_.unknown_key(entry, "`accounts`", kAccountKeys);
+        take_meant_exceptions(entry.value);
       }
     }
-    if (const Node* except = node->find("except"))
+    if (const Node* except = node->find("except")) {
+      const std::size_t errors = sink_.count(Severity::error);
       plan_.except = read_addresses_of(*except, "`except`", true);
+      if (sink_.count(Severity::error) != errors) take_meant_exceptions(*except);
+    }
     if (const Node* without = node->find("without_password")) {
       plan_.without_password = read_addresses_of(*without, "`without_password`");
     }
@@ -262,14 +288,19 @@ class PlanReader {
               "list of addresses");
       return false;
     }
-    // An exception that could not be read would be judged as an account that moves.
-    const bool are_exceptions_read = sink_.count(Severity::error) == errors;
     const std::size_t before = sink_.count(Severity::error);
     read_account_source(*from);
     const bool is_source_read = sink_.count(Severity::error) == before;
     const bool has_some = plan_.has_account_list && !plan_.account_list.empty();
     if (!is_source_read) plan_.is_partial = true;
-    return are_exceptions_read && (is_source_read || has_some);
+    return is_source_read || has_some;
+  }
+
+  void take_meant_exceptions(const Node& node) {
+    plan_.is_partial = true;
+    if (node.is_scalar()) plan_.meant_exceptions.push_back(lower_ascii(node.text));
+    for (const Node& item : node.items) take_meant_exceptions(item);
+    for (const Entry& entry : node.entries) take_meant_exceptions(entry.value);
   }
 
   void read_account_source(const Node& from) {
@@ -449,6 +480,7 @@ class PlanReader {
     plan_.cutover = Value::map({{"run", nullptr}, {"undo", nullptr}});
     const Entry* entry = tree_->find_entry("cutover");
     plan_.cutover_span = entry == nullptr ? plan_.span : entry->key_span;
+    if (is_left_out("cutover")) return;
     if (node == nullptr || node->is_null()) {
       sink_.report(Kind::missing_key, plan_.span, "`cutover` is missing in the plan")
           .help(

@@ -237,9 +237,27 @@ class Resolver {
   }
 
   [[nodiscard]] bool is_excepted(const std::string& address) const {
+    const Plan& plan = migration_.plan;
     if (except_.contains(address)) return true;
-    return !migration_.plan.except.empty() &&
-           except_.contains("@" + std::string(domain_of(address)));
+    if (!plan.except.empty() && except_.contains("@" + std::string(domain_of(address))))
+      return true;
+    return std::any_of(plan.meant_exceptions.begin(), plan.meant_exceptions.end(),
+                       [&](const std::string& meant) { return is_near(meant, address); });
+  }
+
+  /// Alike but for what is neither a letter nor a digit: `former#example.org`.
+  [[nodiscard]] static bool is_near(std::string_view meant, const std::string& address) {
+    const bool is_domain = meant.starts_with('@');
+    const std::string_view whole = is_domain ? domain_of(address) : std::string_view(address);
+    return letters_of(meant) == letters_of(whole);
+  }
+
+  [[nodiscard]] static std::string letters_of(std::string_view text) {
+    std::string letters;
+    for (const char c : text) {
+      if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9')) letters += c;
+    }
+    return letters;
   }
 
   void assign_waves() {

@@ -37,13 +37,18 @@ class StoreReader {
     read_server();
     read_dumps();
     read_store();
-    if (tree_.find("dump") == nullptr && tree_.find("store") == nullptr) {
+    if (tree_.find("dump") == nullptr && tree_.find("store") == nullptr && !is_gap(nullptr)) {
       sink_.report(Kind::missing_key, plan_.span, "the plan has neither `dump` nor `store`")
           .help("`dump: [{of: target, subspaces: all, to: \"target:/srv/dump\", when: stopped}]`");
     }
   }
 
  private:
+  /// May have been left out, because its syntax is broken.
+  [[nodiscard]] bool is_gap(const Node* node) const {
+    return node == nullptr ? plan_.has_nameless_gap : node->is_left_out;
+  }
+
   void must_be_absolute(std::string_view path, Span span, const std::string& what) {
     if (path.empty() || is_absolute(path)) return;
     sink_
@@ -54,6 +59,7 @@ class StoreReader {
 
   void read_server() {
     const Node* node = tree_.find("target");
+    if (is_gap(node)) return;
     if (node == nullptr || node->is_null()) {
       sink_.report(Kind::missing_key, plan_.span, "`target` is missing in the plan")
           .help(

@@ -21,6 +21,8 @@ struct Node {
   bool is_quoted = false;  ///< a quoted or block scalar: always text, never a number
   /// A bare expression of the plan language: `text` is `${...}`, `span` what stands inside.
   bool is_expression = false;
+  /// A null where an entry was left out because its syntax is broken (`read_sound_part`).
+  bool is_left_out = false;
   Span span = {};         ///< begin and end of the value itself, without its tag
   std::string text = {};  ///< of a scalar, decoded
   std::string tag = {};   ///< "!secret", or empty
