@@ -7,6 +7,7 @@
 #include "compiler/source/text.h"
 #include "compiler/syntax/language.h"
 #include "compiler/syntax/scalar.h"
+#include "compiler/syntax/words.h"
 #include "compiler/syntax/writer.h"
 #include "compiler/syntax/yaml.h"
 
@@ -111,10 +112,12 @@ void Writer::write_before(const void* part, std::uint32_t place, std::size_t ind
 void Writer::write_behind(const CommentPlaces::List& comments) {
   bool is_first = true;
   for (const Comment& comment : comments) {
-    // Comments that stood under one another still do.
-    const std::size_t wanted = layout_.language == to_ && is_first
-                                   ? std::max<std::size_t>(comment.column, column() + 1)
-                                   : column() + 2;
+    // Comments that stood under one another still do; behind a line that has become shorter than
+    // the page, one does not stay out there.
+    const bool keeps_column =
+        layout_.language == to_ && is_first && comment.column < options_.width_columns;
+    const std::size_t wanted =
+        keeps_column ? std::max<std::size_t>(comment.column, column() + 1) : column() + 2;
     out_.append(std::max(wanted, column() + 1) - column(), ' ');
     write_comment(comment);
     is_first = false;
@@ -195,26 +198,102 @@ std::string write_tree(const Node& tree, Language to, const FormatOptions& optio
                               : write_language(tree, none, options);
 }
 
-Formatted format_source(const SourceSet& sources, FileId file, Language to, Sink& sink,
-                        const TreeLimits& limits, const FormatOptions& options) {
-  const auto tree = read_source(sources, file, sink, limits);
-  if (!tree || sink.has_errors()) return {};
+namespace {
+
+/// `tree` as it stands in a file, or stands there but for one value.
+Formatted write_again(const SourceSet& sources, FileId file, const Node& tree, Language to,
+                      const TreeLimits& limits, const FormatOptions& options) {
   Layout layout;
   layout.language = is_language_file(sources.name(file)) ? Language::plan : Language::yaml;
   layout.text = sources.text(file);
-  layout.comments = CommentPlaces(layout.text, *tree, layout.language);
-  std::string text = to == Language::yaml ? write_yaml(*tree, layout, options)
-                                          : write_language(*tree, layout, options);
+  layout.comments = CommentPlaces(layout.text, tree, layout.language);
+  std::string text = to == Language::yaml ? write_yaml(tree, layout, options)
+                                          : write_language(tree, layout, options);
   SourceSet written;
   Sink unheard;
   const FileId again =
       written.add(to == Language::plan ? "written.plan" : "written.yaml", std::move(text));
   const auto tree_again = read_source(written, again, unheard, limits);
-  const bool is_whole = tree_again && !unheard.has_errors() && mean_the_same(*tree, *tree_again) &&
-                        texts_of_comments(layout.text, *tree, layout.language) ==
+  const bool is_whole = tree_again && !unheard.has_errors() && mean_the_same(tree, *tree_again) &&
+                        texts_of_comments(layout.text, tree, layout.language) ==
                             texts_of_comments(written.text(again), *tree_again, to);
   if (!is_whole) return {.text = {}, .is_lossy = true};
   return {.text = std::string(written.text(again))};
+}
+
+[[nodiscard]] std::string csv_field(const std::string& text) {
+  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
+  std::string quoted = "\"";
+  for (const char c : text) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
+  return quoted + "\"";
+}
+
+/// The entry `accounts.from` of a plan; null when there is none.
+[[nodiscard]] Entry* accounts_entry(Node& tree) {
+  for (Entry& entry : tree.entries) {
+    if (entry.key != "accounts" || !entry.value.is_mapping()) continue;
+    for (Entry& inner : entry.value.entries) {
+      if (inner.key == "from") return &inner;
+    }
+  }
+  return nullptr;
+}
+
+/// The list that `from` is, or has as its `list`; null when it is something else.
+[[nodiscard]] const Node* list_of(const Node& from) {
+  if (from.is_sequence()) return &from;
+  const Node* list = from.entries.size() == 1 ? from.find("list") : nullptr;
+  return list != nullptr && list->is_sequence() ? list : nullptr;
+}
+
+}  // namespace
+
+Formatted format_source(const SourceSet& sources, FileId file, Language to, Sink& sink,
+                        const TreeLimits& limits, const FormatOptions& options) {
+  const auto tree = read_source(sources, file, sink, limits);
+  if (!tree || sink.has_errors()) return {};
+  return write_again(sources, file, *tree, to, limits, options);
+}
+
+MovedAccounts move_accounts(const SourceSet& sources, FileId file, Language to,
+                            const std::string& path, Sink& sink, const TreeLimits& limits) {
+  auto tree = read_source(sources, file, sink, limits);
+  if (!tree || sink.has_errors()) return {};
+  Entry* from = accounts_entry(*tree);
+  const Node* list = from == nullptr ? nullptr : list_of(from->value);
+  if (list == nullptr) {
+    sink.report(Kind::wrong_type, from == nullptr ? tree->span : from->key_span,
+                "this plan has no list of accounts")
+        .help("only a list under `accounts: {from: [...]}` can become a file");
+    return {};
+  }
+  MovedAccounts moved;
+  moved.csv = "address\n";
+  moved.count = list->items.size();
+  const CommentPlaces comments(
+      sources.text(file), *tree,
+      is_language_file(sources.name(file)) ? Language::plan : Language::yaml);
+  bool is_plain = !comments.are_inside(from->value);
+  for (const Node& item : list->items) {
+    is_plain = is_plain && item.is_scalar() && item.tag.empty() && !item.is_expression &&
+               item.text.find("${") == std::string::npos;
+    moved.csv += csv_field(item.text) + "\n";
+  }
+  if (!is_plain) return {.plan = {.text = {}, .is_lossy = true}};
+  Node file_name;
+  file_name.kind = NodeKind::scalar;
+  file_name.text = escape_template(path);
+  file_name.is_quoted = to == Language::plan;
+  // Nothing of the list is what the author wrote for the name.
+  file_name.span = {from->value.span.file, from->value.span.begin, from->value.span.begin};
+  Node place;
+  place.kind = NodeKind::mapping;
+  place.span = from->value.span;
+  place.entries.push_back(
+      {.key = "csv", .key_span = from->value.span, .value = std::move(file_name)});
+  from->value = std::move(place);
+  moved.plan = write_again(sources, file, *tree, to, limits, {});
+  return moved;
 }
 
 }  // namespace plan::syntax

@@ -319,6 +319,9 @@ const std::vector<CommandSpec>& table() {
        .options = {{"file", "FILE", "migration.yaml", "a plan or a module"},
                    {"--check", "", "", "change nothing, only say whether it is formatted"},
                    {"--to", "LANGUAGE", "", "`yaml` or `dsl`, the plan language"},
+                   {"--accounts", "FILE", "",
+                    "move the plan's list of accounts into this new csv file, which a long one is "
+                    "read faster from"},
                    {"--output", "FILE", "", "where to write instead; `-` is stdout"},
                    kFormat},
        .run = run_fmt},

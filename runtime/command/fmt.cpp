@@ -31,6 +31,67 @@ std::optional<syntax::Language> wanted_language(const std::string& to, const std
   return syntax::is_language_file(file) ? syntax::Language::plan : syntax::Language::yaml;
 }
 
+/// `plan fmt --accounts FILE`: the list goes into the file, which is there before the plan names
+/// it.
+ExitCode move_accounts_out(const Invocation& invocation, const std::string& file,
+                           syntax::Language language) {
+  const std::string path = invocation.value("--accounts");
+  const std::string format = invocation.value("--format");
+  if (path.starts_with('/') || path.find("..") != std::string::npos || !path.ends_with(".csv") ||
+      invocation.has("--check") || !invocation.value("--to").empty() ||
+      !invocation.value("--output").empty()) {
+    return print_error(Error(errors::bad_option,
+                             "--accounts names a new .csv file below the plan's folder, and stands "
+                             "alone"),
+                       format);
+  }
+  auto read = read_text_file(file, syntax::kSourceBytesMax);
+  if (!read) return print_error(read.error(), format);
+  SourceSet sources;
+  Sink sink;
+  const FileId id = sources.add(file, std::move(*read));
+  const auto limits = syntax::TreeLimits::with_bytes(syntax::kSourceBytesMax);
+  syntax::MovedAccounts moved = syntax::move_accounts(sources, id, language, path, sink, limits);
+  if (moved.plan.is_lossy) {
+    return print_error(Error(errors::format_loses,
+                             fmt::format("{} was left as it is: a comment or an expression stands "
+                                         "in its list of accounts",
+                                         file)),
+                       format);
+  }
+  if (!moved.plan.text) {
+    if (format == "json") {
+      print_result(render_json(sink.sorted(), sources));
+    } else {
+      print_words(render_terminal(sink.sorted(), sources, {}));
+    }
+    return ExitCode::error;
+  }
+  const std::size_t slash = file.rfind('/');
+  const std::string csv = slash == std::string::npos ? path : file.substr(0, slash + 1) + path;
+  if (access(csv.c_str(), F_OK) == 0) {
+    return print_error(
+        Error(errors::file_there,
+              fmt::format("{}: plan fmt never overwrites another file", printable(csv))),
+        format);
+  }
+  if (auto done = write_text_file(csv, moved.csv); !done) return print_error(done.error(), format);
+  if (auto done = write_text_file(file, *moved.plan.text); !done)
+    return print_error(done.error(), format);
+  if (format == "json") {
+    print_document(ir::Value::map({{"format", 1},
+                                   {"file", file},
+                                   {"written", file},
+                                   {"accounts", csv},
+                                   {"account_count", moved.count}}),
+                   format);
+  } else {
+    print_words(fmt::format("{} accounts are in {} now, which {} names\n", show_count(moved.count),
+                            csv, file));
+  }
+  return ExitCode::done;
+}
+
 }  // namespace
 
 ExitCode run_fmt(const Invocation& invocation) {
@@ -44,6 +105,8 @@ ExitCode run_fmt(const Invocation& invocation) {
               fmt::format("there is no language `{}`; there are yaml and dsl", printable(to, 60))),
         format);
   }
+  if (!invocation.value("--accounts").empty())
+    return move_accounts_out(invocation, file, *language);
   auto read = read_text_file(file, syntax::kSourceBytesMax);
   if (!read) return print_error(read.error(), format);
   SourceSet sources;
@@ -67,8 +130,8 @@ ExitCode run_fmt(const Invocation& invocation) {
   if (const auto tree = syntax::read_source(sources, id, unheard, limits);
       tree && longest_list(*tree) > kLongList) {
     print_words(fmt::format(
-        "note: {} has a list of {} items; `accounts: {{from: {{csv: accounts.csv}}}}` is read "
-        "several times faster\n",
+        "note: {} has a list of {} items; a list of accounts is read several times faster from a "
+        "file: plan fmt --accounts accounts.csv\n",
         file, show_count(longest_list(*tree))));
   }
   const bool is_same = *formatted.text == sources.text(id);

@@ -399,5 +399,55 @@ TEST(Format, EveryTreeGoesBothWaysWithNothingLostAndTwiceIsOnce) {
   }
 }
 
+MovedAccounts moved(const std::string& text, Language language = Language::yaml) {
+  SourceSet sources;
+  Sink sink;
+  const FileId file = sources.add(language == Language::plan ? "x.plan" : "x.yaml", text);
+  MovedAccounts result = move_accounts(sources, file, language, "accounts.csv", sink);
+  if (!sink.empty()) result.csv = sink.sorted().at(0).message;
+  return result;
+}
+
+TEST(Format, ALongListOfAccountsBecomesAFile) {
+  std::string items, lines = "address\n", bare;
+  for (int i = 0; i < 5'000; ++i) {
+    items += fmt::format("    - user{}@example.org\n", i);
+    bare += fmt::format("\"user{}@example.org\", ", i);
+    lines += fmt::format("user{}@example.org\n", i);
+  }
+  const std::string head = "plan: 1\naccounts: # who moves\n";
+  const std::string tail = "  except: [postmaster@example.org] # stays\n# behind\nwaves: []\n";
+  const MovedAccounts yaml = moved(head + "  from:\n" + items + tail);
+  EXPECT_EQ(yaml.plan.text.value_or(""), head + "  from:\n    csv: accounts.csv\n" + tail);
+  EXPECT_EQ(yaml.csv, lines);
+  EXPECT_EQ(yaml.count, 5'000U);
+  const MovedAccounts plan =
+      moved("plan = 1\naccounts {\n  from = [" + bare + "]  # all\n}\n", Language::plan);
+  EXPECT_EQ(plan.csv, lines);
+  EXPECT_EQ(plan.plan.text.value_or(""),
+            "plan = 1\naccounts {\n  from = { csv = \"accounts.csv\" }  # all\n}\n");
+}
+
+TEST(Format, AListOfAccountsBecomesAFileHoweverItStandsThere) {
+  const std::string csv = "address\n\"a,b@x.org\"\nc#d@x.org\n";
+  for (const char* text : {"# all\naccounts: {from: [\"a,b@x.org\", \"c#d@x.org\"]}\n",
+                           "# all\naccounts: {from: {list: [\"a,b@x.org\", \"c#d@x.org\"]}}\n"}) {
+    const MovedAccounts one = moved(text);
+    EXPECT_EQ(one.plan.text.value_or(""), "# all\naccounts: {from: {csv: accounts.csv}}\n") << text;
+    EXPECT_EQ(one.csv, csv) << text;
+  }
+}
+
+TEST(Format, AListOfAccountsThatSaysMoreStaysWhereItIs) {
+  EXPECT_TRUE(moved("accounts:\n  from:\n    - a@x.org # first\n    - b@x.org\n").plan.is_lossy);
+  EXPECT_TRUE(moved("accounts:\n  from: # who\n    - a@x.org\n").plan.is_lossy);
+  EXPECT_TRUE(moved("accounts: {from: [\"a@${addresses.public}\"]}\n").plan.is_lossy);
+  for (const char* text : {"plan: 1\n", "accounts: {from: {csv: a.csv}}\n", "accounts: 1\n"}) {
+    const MovedAccounts none = moved(text);
+    EXPECT_FALSE(none.plan.text || none.plan.is_lossy) << text;
+    EXPECT_EQ(none.csv, "this plan has no list of accounts") << text;
+  }
+}
+
 }  // namespace
 }  // namespace plan::syntax
