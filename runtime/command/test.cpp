@@ -51,6 +51,8 @@ class Expectations {
     if (entry.key == "warning") return diagnostic(entry.value.text, Severity::warning);
     if (entry.key == "no") return none(entry.value.text);
     if (entry.key == "step") return has_step(entry.value.text) ? "" : no_such(entry.value.text);
+    // Of a plan that gives no steps this says nothing.
+    if (entry.key == "no_step" && !compiled_.graph) return no_such(entry.value.text);
     if (entry.key == "no_step")
       return has_step(entry.value.text) ? fmt::format("there is `{}`", entry.value.text) : "";
     if (entry.key == "order") return order(entry.value);
@@ -69,7 +71,19 @@ class Expectations {
     }
     return words.empty() ? "nothing is reported" : "reported: " + words;
   }
+  static bool is_code(std::string_view name) {
+    return std::any_of(all_kinds().begin(), all_kinds().end(),
+                       [&](const KindInfo& kind) { return kind.name == name; });
+  }
+  static std::string near_code(std::string_view name) {
+    std::vector<std::string_view> codes = {"errors"};
+    for (const KindInfo& kind : all_kinds()) codes.push_back(kind.name);
+    const auto near = nearest(name, codes);
+    return near ? fmt::format("; did you mean `{}`?", *near) : std::string();
+  }
   std::string diagnostic(std::string_view code, Severity severity) const {
+    if (!is_code(code))
+      return fmt::format("there is no code `{}`{}", printable(code, 60), near_code(code));
     const bool is_there = std::any_of(
         compiled_.diagnostics.begin(), compiled_.diagnostics.end(),
         [&](const Diagnostic& d) { return info(d.kind).name == code && d.severity == severity; });
@@ -77,6 +91,9 @@ class Expectations {
   }
   /// `no: errors`, or a code.
   std::string none(std::string_view what) const {
+    // A code that is misspelt is never reported: the test would hold for ever.
+    if (what != "errors" && !is_code(what))
+      return fmt::format("there is no code `{}`{}", printable(what, 60), near_code(what));
     const bool is_there = std::any_of(
         compiled_.diagnostics.begin(), compiled_.diagnostics.end(), [&](const Diagnostic& d) {
           return info(d.kind).name == what || (what == "errors" && d.severity == Severity::error);
@@ -179,20 +196,55 @@ class Expectations {
   const CompileResult& compiled_;
 };
 
+/// A key that nobody reads is a mistake: what it was meant for would not be tested.
+void report_unknown_keys(const Node& node, const std::vector<std::string_view>& known, Sink& sink) {
+  for (const syntax::Entry& entry : node.entries) {
+    if (std::find(known.begin(), known.end(), std::string_view(entry.key)) != known.end()) continue;
+    auto report = sink.report(
+        Kind::unknown_key, entry.key_span,
+        fmt::format("unknown key `{}` in the tests of a plan", printable(entry.key, 60)));
+    if (const auto near = nearest(entry.key, known))
+      report.label(fmt::format("did you mean `{}`?", *near));
+    report.help(fmt::format("known here: `{}`", fmt::join(known, "`, `")));
+  }
+}
+
+void check_keys(const Node& tree, Sink& sink) {
+  report_unknown_keys(tree, {"plan", "tests"}, sink);
+  const Node* tests = tree.find("tests");
+  if (tests == nullptr || !tests->is_sequence() || tests->items.empty()) {
+    sink.report(Kind::missing_key, tree.span, "`tests` is missing: a list of tests")
+        .help("`- {name: all is well, expect: [{no: errors}]}`");
+    return;
+  }
+  for (const Node& test : tests->items) {
+    report_unknown_keys(test, {"name", "plan", "lock", "facts", "expect"}, sink);
+    const Node* expect = test.find("expect");
+    if (expect == nullptr) continue;
+    for (const Node& expectation : expect->items) {
+      if (const Node* route = expectation.find("route"))
+        report_unknown_keys(*route, {"from", "to", "when", "ends", "account", "bounce"}, sink);
+    }
+  }
+}
+
 }  // namespace
 
 ExitCode run_test(const Invocation& invocation) {
   const std::string format = invocation.value("--format");
   const std::string file = invocation.value("file");
   auto read = read_text_file(file, kTestsBytesMax);
-  if (!read) return print_error(read.error(), format);
+  if (!read) {
+    if (read.error().is(errors::file_missing) && format != "json")
+      print_words(
+          "the tests of a plan stand in a file beside it: tests: [{name: all is well, expect: "
+          "[{no: errors}]}]\n");
+    return print_error(read.error(), format);
+  }
   SourceSet sources;
   Sink sink;
   const auto tree = syntax::read_source(sources, sources.add(file, std::move(*read)), sink);
-  const Node* tests = tree ? tree->find("tests") : nullptr;
-  if (tree && (tests == nullptr || !tests->is_sequence()))
-    sink.report(Kind::missing_key, tree->span, "`tests` is missing: a list of tests")
-        .help("`- {name: all is well, expect: [{no: errors}]}`");
+  if (tree) check_keys(*tree, sink);
   if (!tree || sink.has_errors()) {
     if (format == "json") {
       print_result(render_json(sink.sorted(), sources));
@@ -205,6 +257,7 @@ ExitCode run_test(const Invocation& invocation) {
   const auto beside = [&](const std::string& path) {
     return path.empty() ? path : (folder / path).string();
   };
+  const Node* tests = tree->find("tests");
   std::string plan = text_of(*tree, "plan");
   if (plan.empty()) plan = "migration.yaml";
   std::size_t failed = 0;
@@ -246,7 +299,7 @@ ExitCode run_test(const Invocation& invocation) {
   } else {
     print_words(fmt::format("{} passed, {} failed\n", tests->items.size() - failed, failed));
   }
-  return failed == 0 && !tests->items.empty() ? ExitCode::done : ExitCode::error;
+  return failed == 0 ? ExitCode::done : ExitCode::error;
 }
 
 }  // namespace plan::command

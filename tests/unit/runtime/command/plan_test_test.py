@@ -75,6 +75,8 @@ def main():
                 (11, "[account/alice@example.org/copy, account/alice@example.org/release]",
                  "[account/alice@example.org/release, account/alice@example.org/copy]", "does not wait for"),
                 (6, "no: errors", "nothing: errors", "is nothing that can be expected"),
+                (6, "no: errors", "no: relay-juged", "there is no code `relay-juged`; did you mean `relay-judged`?"),
+                (6, "no: errors", "warning: relay-juged", "there is no code `relay-juged`"),
                 (12, "when: prepared, ends: source", "when: prepared, ends: target", "it ends: source; source delivers to"),
                 (12, "when: prepared, ends: source", "when: perpared, ends: source", "is neither a step nor one of the phases before"),
                 (12, "when: prepared, ends: source", "when: prepared, ends: soruce", "is no end of a message"),
@@ -83,6 +85,16 @@ def main():
             done = run(TESTS.replace(was, becomes, 1))
             check(f"`{becomes}` fails in line {line}", done.returncode == 1 and "FAILED two waves" in done.stdout
                   and f"migration.test.yaml:{line}: " in done.stdout and said in done.stdout, done)
+        for was, becomes, said in [("lock: lock.txt", "lokc: lock.txt", "did you mean `lock`?"),
+                                   ("plan: migration.yaml\n", "plans: migration.yaml\n", "did you mean `plan`?"),
+                                   ("from: target:25, to: ALICE", "form: target:25, to: ALICE", "did you mean `from`?")]:
+            done = run(TESTS.replace(was, becomes, 1))
+            check(f"`{becomes.strip()}` is refused", done.returncode == 1 and said in done.stderr and not done.stdout, done)
+        done = run("tests:\n  - name: of no steps\n    lock: nowhere.txt\n    expect: [{no_step: a/b}]\n")
+        check("that a step is not there says nothing without steps", done.returncode == 1
+              and "the plan does not compile" in done.stdout, done)
+        done = subprocess.run([PLAN, "test", str(folder / "nowhere.yaml")], capture_output=True, text=True, timeout=120)
+        check("without a file it says what to write", done.returncode == 1 and "expect: [{no: errors}]" in done.stderr, done)
         done = run("tests: []\n")
         check("no test is no success", done.returncode == 1, done)
         done = run("tests:\n  - {name: x, expect: []}\n")
