@@ -6,11 +6,14 @@
 
 #include "compiler/check/plan_keys.h"
 #include "compiler/ir/step_kind.h"
+#include "compiler/source/diagnostic.h"
+#include "compiler/source/embedded_file.h"
 #include "compiler/source/text.h"
 #include "compiler/syntax/language.h"
+#include "compiler/syntax/sound_part.h"
 #include "compiler/syntax/value_type.h"
 #include "compiler/syntax/words.h"
-#include "compiler/syntax/sound_part.h"
+#include "embedded/stdlib_modules.h"
 
 namespace plan {
 namespace {
@@ -201,6 +204,22 @@ void add_kinds(std::vector<Completion>& into) {
     into.push_back({std::string(kind.name), std::string(kind.summary), std::string(kind.name)});
 }
 
+/// What a module of the program says about itself above its first statement.
+std::optional<std::string> page_of_module(std::string_view name) {
+  for (const EmbeddedFile& file : embedded::stdlib_modules()) {
+    const std::string_view module = file.name.substr(0, file.name.rfind('.'));
+    if (!name.starts_with("std/") || name.substr(4) != module) continue;
+    std::string page = fmt::format("`{}`\n\n", name);
+    for (const std::string_view line : split(file.text, '\n')) {
+      if (!line.starts_with('#')) break;
+      page += line.substr(std::min<std::size_t>(line.size(), 2));
+      page += '\n';
+    }
+    return page;
+  }
+  return std::nullopt;
+}
+
 std::optional<Node> tree_of(std::string_view file_name, std::string_view text, SourceSet& sources) {
   Sink unheard;
   return syntax::read_sound_part(sources, sources.add(std::string(file_name), std::string(text)),
@@ -268,6 +287,12 @@ std::optional<std::string> hover_at(std::string_view file_name, std::string_view
                                     std::size_t at) {
   const Cursor cursor(file_name, text, at);
   const std::string_view word = cursor.word();
+  if (auto page = page_of_module(cursor.path_word())) return page;
+  for (const KindInfo& kind : all_kinds()) {
+    if (kind.name == cursor.path_word())
+      return fmt::format("`{}`, {}: {}\n\n`plan explain {}` says more", kind.name,
+                         to_string(kind.severity), kind.summary, kind.name);
+  }
   if (const auto kind = ir::step_kind_by_name(cursor.path_word())) {
     const ir::StepKindInfo& info = ir::info(*kind);
     std::string page =

@@ -116,6 +116,8 @@ def main():
         check("a function says what it does", seen and "ASCII letters" in seen["contents"]["value"], seen)
         seen = client.at("textDocument/hover", path, text, "separa|tor")
         check("a key says what it is", seen and "text" in seen["contents"]["value"], seen)
+        seen = client.at("textDocument/hover", path, text, "std/dovecot|-postfix")
+        check("a module says what it does", seen and "accounts of Dovecot and Postfix move" in seen["contents"]["value"], seen)
         seen = client.at("textDocument/definition", path, text, "addresses.tar|get")
         line = next(i for i, one in enumerate(text.split("\n")) if one.startswith("  target:"))
         check("a name leads to where it is given", seen and seen["range"]["start"]["line"] == line, seen)
