@@ -72,6 +72,14 @@ def part_language(count):
         suite.run_gtest(folder / "unit_syntax", count, "language", {"PLAN_LONG": "1", "GTEST_FILTER": "LanguageMemory.*"}, 3600)
 
 
+def part_calendars(count):
+    """Calendars and contacts of a real Radicale through the whole program, with the minutes in which a sweep waits; tests/run
+    moves them by the same drivers in one process."""
+    folder = suite.build("release", ["plan"], count)
+    if folder:
+        suite.run_script([sys.executable, "tests/system/dav_move.py"], count, "tests/system/dav_move.py", {"PLAN": str(folder / "plan")})
+
+
 def part_simulation(count):
     """The engine on the simulator with ten times the seeds of tests/run."""
     folder = suite.build("release", ["crash_simulation", "crash_engine"], count)
@@ -106,7 +114,7 @@ def part_fuzz(count):
 
 if __name__ == "__main__":
     suite.BUDGET_SECONDS = 10 ** 9
-    suite.DEFAULT_PARTS = ["asan", "tsan", "clang", "tidy", "dump", "cyrus", "language", "simulation", "kills", "hour", "fuzz"]
-    suite.PARTS = {"asan": part_asan, "tsan": part_tsan, "clang": part_clang, "tidy": part_tidy, "dump": part_dump, "cyrus": part_cyrus, "language": part_language,
+    suite.DEFAULT_PARTS = ["asan", "tsan", "clang", "tidy", "dump", "cyrus", "calendars", "language", "simulation", "kills", "hour", "fuzz"]
+    suite.PARTS = {"asan": part_asan, "tsan": part_tsan, "clang": part_clang, "tidy": part_tidy, "dump": part_dump, "cyrus": part_cyrus, "calendars": part_calendars, "language": part_language,
                    "simulation": part_simulation, "kills": part_kills, "hour": part_hour, "fuzz": part_fuzz}
     sys.exit(suite.main())

@@ -171,6 +171,8 @@ class Carrier {
     report_.deleted = actions.deleted.size();
     if (!options_.only_new && source_.has_sieve)
       PLAN_TRY_VOID(carry_scripts(archive_, source_.sieve, target_, true, report_));
+    if (!options_.only_new && source_.dav)
+      PLAN_TRY_VOID(carry_dav(archive_, *source_.dav, target_, true, report_));
     return true;
   }
 
@@ -189,6 +191,10 @@ class Carrier {
     if (source_.has_sieve && !are_scripts_carried_) {
       PLAN_TRY_VOID(carry_scripts(archive_, source_.sieve, target_, false, report_));
       are_scripts_carried_ = true;
+    }
+    if (source_.dav && !is_dav_carried_) {
+      PLAN_TRY_VOID(carry_dav(archive_, *source_.dav, target_, false, report_));
+      is_dav_carried_ = true;
     }
     std::vector<CarryConflict> conflicts;
     PLAN_TRY(removed, remove_gone_mailboxes(archive_, mailboxes, writer_, conflicts));
@@ -505,6 +511,7 @@ class Carrier {
   TargetSnapshot own_snapshot_ = {};
   std::set<std::string> noted_ = {};
   bool are_scripts_carried_ = false;
+  bool is_dav_carried_ = false;
   CarryReport report_ = {};
 };
 
@@ -522,6 +529,7 @@ std::string CarryReport::to_text() const {
   add(deleted, "deleted", "deleted");
   add(mailboxes, "mailbox", "mailboxes");
   add(scripts, "script", "scripts");
+  add(entries, "event or card", "events and cards");
   if (parts.empty()) return "nothing";
   return fmt::format("{}{}", fmt::join(parts, ", "),
                      bytes > 0 ? fmt::format(" ({})", show_bytes(bytes)) : std::string());

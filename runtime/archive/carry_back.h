@@ -53,10 +53,11 @@ struct CarryReport {
   std::uint64_t deleted = 0;
   std::uint64_t mailboxes = 0;  ///< made, renamed or deleted
   std::uint64_t scripts = 0;    ///< written, removed or activated
+  std::uint64_t entries = 0;    ///< events and cards written or deleted
   std::vector<CarryConflict> conflicts = {};
   std::vector<PushProblem> refused = {};  ///< stay at the target: what, and the source's words
   [[nodiscard]] std::uint64_t changes() const {
-    return arrived + moved + flags + deleted + mailboxes + scripts;
+    return arrived + moved + flags + deleted + mailboxes + scripts + entries;
   }
   [[nodiscard]] std::string to_text() const;  ///< "12 messages (34 kB), 3 with other flags, ..."
 };
@@ -81,5 +82,14 @@ struct CarryReport {
 /// Scripts: part of carry_back.
 [[nodiscard]] Outcome carry_scripts(ArchiveFile& archive, const SieveSource& source,
                                     const TargetAccount& target, bool is_dry, CarryReport& report);
+
+/// Calendars and contacts: part of carry_back. Texts come from the target's own CalDAV and CardDAV
+/// (TargetTexts) and are written over the state that was read (If-Match); each is read back from
+/// the source and compared as the target reads it. What is new gets a name made of its UID, the
+/// same in every try, so that a lost reply doubles nothing. The rules where both sides changed are
+/// those of scripts: the target's text decides; deleted at the target and changed at the source
+/// stays; gone at the source and still at the target is given back.
+[[nodiscard]] Outcome carry_dav(ArchiveFile& archive, const DavSource& source,
+                                const TargetAccount& target, bool is_dry, CarryReport& report);
 
 }  // namespace plan::archive

@@ -7,6 +7,7 @@
 
 #include "compiler/ir/json.h"
 #include "runtime/archive/carry_back.h"
+#include "runtime/archive/dav_tables.h"
 #include "runtime/archive/errors.h"
 #include "runtime/archive/grade.h"
 #include "runtime/archive/grade_dav.h"
@@ -154,6 +155,8 @@ class ArchiveDriver : public step::StepDriver {
                                   {.is_source_authority = is_source_authority,
                                    .is_stop_requested = is_stopped}));
       passed.dav_push = std::move(dav_push);
+      if (passed.dav.changes() + passed.dav_push.changes() > 0)
+        PLAN_TRY_VOID(write_dav_tables(room.archive, *room.source.dav));
     }
     return passed;
   }
@@ -414,8 +417,7 @@ class DeltaDriver final : public ArchiveDriver {
     // Another move that is cut off before its own delta finds the target's old state: nothing of it
     // may come back over what the user did at the source since.
     PLAN_TRY_VOID(room.archive.set_fact(kIsComplete, "0"));
-    tell_of(context, report, authority == "target" || report.changes() > 0,
-            room.source.dav.has_value());
+    tell_of(context, report, authority == "target" || report.changes() > 0);
     return {};
   }
 
@@ -431,8 +433,7 @@ class DeltaDriver final : public ArchiveDriver {
   }
 
   /// `has_lived`: its user may have been at the target; a move that was undone lets nobody in.
-  void tell_of(const StepContext& context, const CarryReport& report, bool has_lived,
-               bool is_dav_carried) const {
+  void tell_of(const StepContext& context, const CarryReport& report, bool has_lived) const {
     if (!context.say) return;
     const std::string account = account_of(context);
     context.say(fmt::format("{}: {} back to the source: {}", account,
@@ -445,11 +446,6 @@ class DeltaDriver final : public ArchiveDriver {
       context.say(fmt::format("{}: and {} more, in plan_carry_note of {}", account,
                               report.conflicts.size() - kConflictsSaid,
                               context.arguments["file"].string_or("")));
-    if (has_lived && is_dav_carried)
-      context.say(
-          fmt::format("{}: events and cards that came or changed at the target stay there, they "
-                      "are not carried",
-                      account));
     // The target shows of a password that there is one, never its hash: it cannot be compared.
     if (has_lived)
       context.say(fmt::format(

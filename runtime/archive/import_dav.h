@@ -15,7 +15,8 @@ namespace plan::archive {
 struct DavSource {
   std::string server = {};  ///< as the plan names it: radicale, sogo, ...
   std::string url = {};
-  std::string path = {};  ///< the account's principal there, "/alice%40example.org/"
+  std::string path = {};     ///< the account's principal there, "/alice%40example.org/"
+  std::string account = {};  ///< its address
   std::function<Result<net::dav::Client>()> connect = {};
 };
 

@@ -60,7 +60,8 @@ Result<DavSource> dav_source(const ir::Value& block, std::string_view account,
   const ir::SecretRef password_ref = login["password"].as_secret();
   const std::string given(block["path"].string_or(""));
   DavSource source{.server = std::string(block["server"].string_or("")),
-                   .url = std::string(block["url"].string_or(""))};
+                   .url = std::string(block["url"].string_or("")),
+                   .account = std::string(account)};
   source.path = with_account(given.empty() ? usual_path(source.server) : std::string_view(given),
                              net::percent_encode(account));
   source.connect =

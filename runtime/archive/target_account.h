@@ -54,6 +54,10 @@ class TargetAccount {
 
   [[nodiscard]] net::jmap::Client& client() const { return *client_; }
   [[nodiscard]] const std::string& account_id() const { return account_id_; }
+  /// The server and login behind the client, for what JMAP does not show.
+  [[nodiscard]] std::shared_ptr<net::HttpClient> http() const {
+    return {client_, &client_->http()};
+  }
 
   [[nodiscard]] Result<std::vector<TargetMailbox>> mailboxes() const;
   [[nodiscard]] Result<std::vector<TargetScript>> scripts() const;

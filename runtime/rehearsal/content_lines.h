@@ -35,4 +35,8 @@ struct ContentLine {
 /// with an event.
 [[nodiscard]] std::optional<ir::Value> events_of_icalendar(std::string_view text);
 
+/// The other direction, for what is read over DAV: one event as iCalendar, one card as vCard.
+[[nodiscard]] std::string icalendar_of_event(const ir::Value& event);
+[[nodiscard]] std::string vcard_of_card(const ir::Value& card);
+
 }  // namespace plan::rehearsal

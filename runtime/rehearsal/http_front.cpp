@@ -6,6 +6,7 @@
 #include "compiler/ir/digest.h"
 #include "compiler/ir/json.h"
 #include "compiler/source/text.h"
+#include "runtime/rehearsal/dav_front.h"
 #include "runtime/rehearsal/directory.h"
 #include "runtime/rehearsal/ids.h"
 #include "runtime/rehearsal/jmap.h"
@@ -317,7 +318,7 @@ HttpServerResponse route(World& world, const HttpServerRequest& request) {
   const bool is_known = path == "/jmap" || path == "/jmap/" || path == "/jmap/session" ||
                         path.starts_with("/jmap/upload/") || path.starts_with("/jmap/download/") ||
                         path == "/api/schema" || path.starts_with("/api/schema/") ||
-                        is_push_path(path);
+                        is_push_path(path) || is_dav_path(path);
   if (path == "/api/account" && !has_login) return unauthorized();
   if (!is_known) {
     if (is_program_path(path) || has_parent_of_program(path)) return not_found();
@@ -334,6 +335,7 @@ HttpServerResponse route(World& world, const HttpServerRequest& request) {
   if (who.refused) return *who.refused;
   if (auto refused = over_rate(world, *who.login, request)) return *refused;
   if (path == "/jmap/session") return json(jmap_session(world, &*who.login));
+  if (is_dav_path(path)) return answer_dav(world, *who.login, request);
   if (is_push_path(path)) return answer_push(world, *who.login, request);
   if (path.starts_with("/api/schema"))
     return serve_schema(world, path.size() > 12 ? path.substr(12) : std::string_view{});

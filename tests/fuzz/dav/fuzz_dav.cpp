@@ -1,9 +1,10 @@
-// links: net
+// links: archive
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
 
 #include "compiler/source/check.h"
+#include "runtime/archive/target_texts.h"
 #include "runtime/net/dav/client.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -24,6 +25,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   static_cast<void>(normal_href(text, origin));
   const std::string lines = with_crlf(text);
+  PLAN_CHECK(plan::archive::uid_of_text(lines) == plan::archive::uid_of_text(lines + "END:X\r\n"),
+             "what stands behind a UID does not change it");
   PLAN_CHECK(with_crlf(lines) == lines, "line ends are normal once");
   return 0;
 }

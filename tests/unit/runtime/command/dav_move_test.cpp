@@ -6,6 +6,7 @@
 #include "compiler/ir/json.h"
 #include "runtime/archive/drivers.h"
 #include "runtime/archive/target_shelf.h"
+#include "runtime/archive/tool.h"
 #include "runtime/rehearsal/embedded_target.h"
 #include "runtime/step/errors.h"
 #include "tests/support/dovecot.h"
@@ -147,6 +148,29 @@ class DavMove : public testing::Test {
     }
   }
 
+  /// As the engine does with the delta of a moved account.
+  void roll_back() {
+    auto at = context(ir::StepKind::archive_delta);
+    const auto undone = drivers_.find(ir::StepKind::archive_delta)->undo(at);
+    ASSERT_TRUE(undone) << undone.error().to_line() << " " << undone.error().detail();
+  }
+  /// As the user's program at the target.
+  void change(std::string_view uid, Value patch) {
+    const auto done = user_client_->set({.type = "CalendarEvent",
+                                         .account_id = account_id_,
+                                         .update = Value::map({{event_id(uid), std::move(patch)}}),
+                                         .capability = "urn:ietf:params:jmap:calendars"});
+    ASSERT_TRUE(done && done->is_complete()) << uid;
+  }
+  std::string event_id(std::string_view uid) {
+    for (const auto& [id, entry] : shelf(Kind::calendar).entries)
+      if (entry.uid == uid) return id;
+    return {};
+  }
+  std::string folder_of(std::string_view uid) {
+    return *shelf(Kind::calendar).entries.at(event_id(uid)).folders.begin();
+  }
+
   /// PUT over whatever is there, as a client program does.
   void put(Kind kind, const std::string& href, const std::string& text) {
     const auto client = radicale_->client(kAccount, "secret");
@@ -247,6 +271,20 @@ TEST_F(DavMove, BringsCalendarsAndContactsAndWhatChangedBeforeTheFlip) {
   EXPECT_EQ(at_target(Kind::address_book), std::multiset<std::string>{"Friends: Ann"});
   EXPECT_EQ(shelf(Kind::calendar).folders.size(), 2U);
   EXPECT_EQ(shelf(Kind::address_book).folders.size(), 1U);
+
+  // Other programs find them in the archive's own tables.
+  const std::string file = state_ + "/archives/alice.sqlite";
+  const auto inspected = archive::inspect_archive(file);
+  ASSERT_TRUE(inspected) << inspected.error().to_line();
+  const Value& rows = (*inspected)["rows"];
+  EXPECT_EQ(rows["calendars"].integer_or(0), 2);
+  EXPECT_EQ(rows["calendar_events"].integer_or(0), 4);
+  EXPECT_EQ(rows["address_books"].integer_or(0), 1);
+  EXPECT_EQ(rows["contact_cards"].integer_or(0), 1);
+  EXPECT_EQ(rows["sync_id_dav"].integer_or(0), 8);
+  const auto verified = archive::verify_archive(file);
+  ASSERT_TRUE(verified);
+  EXPECT_TRUE((*verified)["is_sound"].bool_or(false)) << ir::write_json(*verified);
 }
 
 TEST_F(DavMove, IsRepeatedWithoutAnyChange) {
@@ -275,12 +313,6 @@ TEST_F(DavMove, TheGradeSeesWhatIsMissingExtraChangedOrWrittenAtTheSource) {
   run(ir::StepKind::archive_copy);
   run(ir::StepKind::archive_delta);
   ASSERT_EQ(run(ir::StepKind::archive_grade)["judged"].string_or(""), kAlike);
-  const auto events = [&] { return shelf(Kind::calendar).entries; };
-  const auto by_uid = [&](std::string_view uid) {
-    for (const auto& [id, entry] : events())
-      if (entry.uid == uid) return id;
-    return std::string();
-  };
   const auto set = [&](net::jmap::SetRequest request) {
     request.type = "CalendarEvent";
     request.account_id = account_id_;
@@ -288,24 +320,24 @@ TEST_F(DavMove, TheGradeSeesWhatIsMissingExtraChangedOrWrittenAtTheSource) {
     const auto done = client_->set(std::move(request));
     ASSERT_TRUE(done && done->is_complete());
   };
-  set({.update = Value::map({{by_uid("lunch"), Value::map({{"title", "Other"}})}})});
+  set({.update = Value::map({{event_id("lunch"), Value::map({{"title", "Other"}})}})});
   Value grade = run(ir::StepKind::archive_grade);
   EXPECT_EQ(grade["grade"].string_or(""), "investigate");
   EXPECT_NE(grade["reason"].string_or("").find("title"), std::string::npos);
   run(ir::StepKind::archive_delta);  // the source is the authority: mended
   ASSERT_EQ(run(ir::StepKind::archive_grade)["judged"].string_or(""), kAlike);
-  set({.destroy = {by_uid("walk")}});
+  set({.destroy = {event_id("walk")}});
   EXPECT_EQ(run(ir::StepKind::archive_grade)["grade"].string_or(""), "poor");
   run(ir::StepKind::archive_delta);
   ASSERT_EQ(run(ir::StepKind::archive_grade)["judged"].string_or(""), kAlike);
-  const std::string folder = *events().begin()->second.folders.begin();
+  const std::string folder = folder_of("lunch");
   set({.create = Value::map({{"x", Value::map({{"@type", "Event"},
                                                {"uid", "stranger"},
                                                {"title", "Stranger"},
                                                {"start", "2026-12-01T10:00:00"},
                                                {"calendarIds", Value::map({{folder, true}})}})}})});
   EXPECT_EQ(run(ir::StepKind::archive_grade)["grade"].string_or(""), "poor");
-  set({.destroy = {by_uid("stranger")}});
+  set({.destroy = {event_id("stranger")}});
   put(Kind::calendar, work_ + "late.ics", test::event_text("late", "Late"));
   grade = run(ir::StepKind::archive_grade);
   EXPECT_EQ(grade["grade"].string_or(""), "not-checked");
@@ -334,18 +366,6 @@ TEST_F(DavMove, AfterTheFlipWhatComesToTheOldServerIsBroughtAndWhatTheUserDidSta
   fill();
   run(ir::StepKind::archive_copy);
   run(ir::StepKind::archive_delta);
-  const auto change = [&](std::string_view uid, Value patch) {
-    for (const auto& [id, entry] : shelf(Kind::calendar).entries) {
-      if (entry.uid != uid) continue;
-      const auto done = user_client_->set({.type = "CalendarEvent",
-                                           .account_id = account_id_,
-                                           .update = Value::map({{id, std::move(patch)}}),
-                                           .capability = "urn:ietf:params:jmap:calendars"});
-      ASSERT_TRUE(done && done->is_complete());
-      return;
-    }
-    FAIL() << uid;
-  };
   change("talk", Value::map({{"title", "Talk of the user"}}));
   put(Kind::calendar, work_ + "late.ics", test::event_text("late", "Late"));
   put(Kind::calendar, calendar_ + "walk.ics", test::event_text("walk", "Walk later"));
@@ -380,4 +400,119 @@ TEST_F(DavMove, AnAccountThatTheServerDoesNotKnowIsNotChecked) {
   const Value grade = run(ir::StepKind::archive_grade);
   EXPECT_EQ(grade["grade"].string_or(""), "not-checked");
   EXPECT_NE(ir::write_json(grade["differences"]).find("`path` is wrong"), std::string::npos);
+}
+
+TEST_F(DavMove, ARollbackBringsBackWhatTheUserDidAtTheTargetAndAMoveBehindItDoublesNothing) {
+  fill();
+  run(ir::StepKind::archive_copy);
+  run(ir::StepKind::archive_delta);
+  run(ir::StepKind::archive_sweep);
+  change("lunch", Value::map({{"title", "Lunch, moved"}, {"start", "2026-12-02T12:00:00"}}));
+  change("walk", Value::map({{"calendarIds", Value::map({{folder_of("talk"), true}})}}));
+  const auto made = user_client_->set(
+      {.type = "CalendarEvent",
+       .account_id = account_id_,
+       .create = Value::map(
+           {{"x", Value::map({{"@type", "Event"},
+                              {"uid", "made-there"},
+                              {"title", "Made there"},
+                              {"start", "2026-12-05T10:00:00"},
+                              {"duration", "PT30M"},
+                              {"timeZone", "Europe/Berlin"},
+                              {"calendarIds", Value::map({{folder_of("lunch"), true}})}})}}),
+       .destroy = {event_id("old")},
+       .capability = "urn:ietf:params:jmap:calendars"});
+  ASSERT_TRUE(made && made->is_complete());
+  const archive::TargetShelf cards = shelf(Kind::address_book);
+  for (const auto& [id, entry] : cards.entries) {
+    if (entry.uid != "ann") continue;
+    const auto renamed =
+        user_client_->set({.type = "ContactCard",
+                           .account_id = account_id_,
+                           .update = Value::map({{id, Value::map({{"name/full", "Ann Two"}})}}),
+                           .capability = "urn:ietf:params:jmap:contacts"});
+    ASSERT_TRUE(renamed && renamed->is_complete());
+  }
+
+  auto looking = context(ir::StepKind::archive_delta);
+  looking.is_rollback = true;
+  const auto seen = drivers_.find(ir::StepKind::archive_delta)->observe(looking);
+  ASSERT_TRUE(seen) << seen.error().to_line();
+  EXPECT_NE(seen->remark.find("5 events and cards"), std::string::npos) << seen->remark;
+
+  roll_back();
+  EXPECT_NE(said_.find("5 events and cards"), std::string::npos) << said_;
+  const std::string lunch = at_source(calendar_ + "lunch.ics");
+  EXPECT_NE(lunch.find("SUMMARY:Lunch\\, moved\r\n"), std::string::npos) << lunch;
+  EXPECT_NE(lunch.find("20261202T120000"), std::string::npos) << lunch;
+  EXPECT_TRUE(at_source(work_ + "old.ics").empty());
+  EXPECT_TRUE(at_source(calendar_ + "walk.ics").empty());
+  EXPECT_NE(at_source(friends_ + "ann.vcf").find("FN:Ann Two\r\n"), std::string::npos);
+  const auto client = radicale_->client();
+  const auto in_work = client.list({.kind = Kind::calendar, .href = work_});
+  const auto in_calendar = client.list({.kind = Kind::calendar, .href = calendar_});
+  ASSERT_TRUE(in_work && in_calendar);
+  EXPECT_EQ(in_work->size(), 2U);      // the talk and the walk
+  EXPECT_EQ(in_calendar->size(), 2U);  // lunch and what was made there
+
+  said_.clear();
+  roll_back();  // repeated: its delta is undone already
+  EXPECT_EQ(said_, "");
+  run(ir::StepKind::archive_copy);
+  run(ir::StepKind::archive_delta);
+  const Value grade = run(ir::StepKind::archive_grade);
+  EXPECT_EQ(grade["judged"].string_or(""), kAlike) << ir::write_json(grade);
+  EXPECT_EQ(shelf(Kind::calendar).entries.size(), 4U);
+  EXPECT_EQ(shelf(Kind::address_book).entries.size(), 2U);
+}
+
+TEST_F(DavMove, WhereBothSidesChangedTheRollbackSaysWhichRuleDecided) {
+  fill();
+  run(ir::StepKind::archive_copy);
+  run(ir::StepKind::archive_delta);
+  change("lunch", Value::map({{"title", "Of the target"}}));
+  put(Kind::calendar, calendar_ + "lunch.ics", test::event_text("lunch", "Of the source"));
+  put(Kind::calendar, calendar_ + "walk.ics", test::event_text("walk", "Walk of the source"));
+  remove(work_ + "talk.ics");
+  const auto gone = user_client_->set({.type = "CalendarEvent",
+                                       .account_id = account_id_,
+                                       .destroy = {event_id("old")},
+                                       .capability = "urn:ietf:params:jmap:calendars"});
+  ASSERT_TRUE(gone && gone->is_complete());
+  put(Kind::calendar, work_ + "old.ics", test::event_text("old", "Old of the source"));
+  roll_back();
+  EXPECT_NE(at_source(calendar_ + "lunch.ics").find("Of the target"), std::string::npos);
+  EXPECT_NE(at_source(calendar_ + "walk.ics").find("Walk of the source"), std::string::npos);
+  EXPECT_NE(at_source(work_ + "old.ics").find("Old of the source"), std::string::npos);
+  const auto in_work = radicale_->client().list({.kind = Kind::calendar, .href = work_});
+  ASSERT_TRUE(in_work);
+  EXPECT_EQ(in_work->size(), 2U);  // the talk was given back
+  for (const char* rule : {"changed at both sides: the target's decided",
+                           "deleted at the target, changed at the source: it stays",
+                           "gone at the source, still at the target: it is given back"})
+    EXPECT_NE(said_.find(rule), std::string::npos) << rule << "\n" << said_;
+}
+
+TEST_F(DavMove, ACalendarThatWasMadeAtTheTargetIsMadeAtTheSource) {
+  fill();
+  run(ir::StepKind::archive_copy);
+  run(ir::StepKind::archive_delta);
+  const auto folder = client_->set({.type = "Calendar",
+                                    .account_id = account_id_,
+                                    .create = Value::map({{"f", Value::map({{"name", "Trips"}})}}),
+                                    .capability = "urn:ietf:params:jmap:calendars"});
+  ASSERT_TRUE(folder && folder->is_complete());
+  change("walk", Value::map({{"calendarIds", Value::map({{folder->created_id("f"), true}})}}));
+  roll_back();
+  const auto homes = radicale_->client().homes("/alice%40example.org/");
+  ASSERT_TRUE(homes);
+  ASSERT_EQ(homes->collections.size(), 4U);
+  const auto made =
+      std::find_if(homes->collections.begin(), homes->collections.end(),
+                   [](const net::dav::Collection& one) { return one.name == "Trips"; });
+  ASSERT_NE(made, homes->collections.end());
+  const auto items = radicale_->client().list(*made);
+  ASSERT_TRUE(items);
+  EXPECT_EQ(items->size(), 1U);
+  EXPECT_TRUE(at_source(calendar_ + "walk.ics").empty());
 }
