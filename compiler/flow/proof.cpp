@@ -540,8 +540,9 @@ namespace {
 void report_left_out(const LeftOut& left_out, Span place, Sink& sink) {
   if (left_out.accounts == 0) return;
   sink.report(Kind::mail_flow_unproved, place,
-              fmt::format("the mail flow of {} accounts in {} domains is not proved",
-                          show_count(left_out.accounts), show_count(left_out.domains)))
+              fmt::format("the mail flow of {} account{} in {} domain{} is not proved",
+                          show_count(left_out.accounts), left_out.accounts == 1 ? "" : "s",
+                          show_count(left_out.domains), left_out.domains == 1 ? "" : "s"))
       .argument("accounts", std::to_string(left_out.accounts))
       .argument("domains", std::to_string(left_out.domains))
       .label(fmt::format("among them {}", fmt::join(left_out.examples, ", ")))

@@ -86,8 +86,8 @@ ExitCode move_accounts_out(const Invocation& invocation, const std::string& file
                                    {"account_count", moved.count}}),
                    format);
   } else {
-    print_words(fmt::format("{} accounts are in {} now, which {} names\n", show_count(moved.count),
-                            csv, file));
+    print_words(fmt::format("{} account{} in {} now, which {} names\n", show_count(moved.count),
+                            moved.count == 1 ? " is" : "s are", csv, file));
   }
   return ExitCode::done;
 }
