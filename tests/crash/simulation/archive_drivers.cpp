@@ -11,6 +11,8 @@ namespace plan::simulation {
 namespace {
 
 constexpr std::size_t kBatch = 4;
+constexpr ErrorCode kLoginRefused{"simulated-login-refused", "the source knows no such user",
+                                  "see"};
 
 bool is_linked_id(const Archive& archive, std::uint32_t id) {
   return std::any_of(archive.linked.begin(), archive.linked.end(),
@@ -26,8 +28,12 @@ struct Both {
 Result<Both> read_both(Machine& machine, std::size_t account) {
   Both both;
   World& world = machine.world;
-  PLAN_TRY_VOID(
-      machine.look(world.source, [&] { both.source = world.source.account(account).mail; }));
+  bool is_known = false;
+  PLAN_TRY_VOID(machine.look(world.source, [&] {
+    is_known = !world.source.account(account).is_renamed;
+    if (is_known) both.source = world.source.account(account).mail;
+  }));
+  if (!is_known) return Error(kLoginRefused, "the master user is refused for it");
   PLAN_TRY_VOID(machine.look(world.target, [&] {
     both.target = world.target.account(account).mail;
     both.state = world.target.account(account).state;

@@ -99,6 +99,19 @@ class SimulatedDriver final : public step::StepDriver {
     for (const Proxy::Standing& one : all) most = std::max(most, one.generation);
     return most;
   }
+  /// Answered when the account's sessions have ended.
+  Outcome hold_at(std::size_t number, std::size_t account, std::uint64_t generation) {
+    Proxy& proxy = *world_.proxies[number];
+    PLAN_TRY_VOID(command(number, [&](Proxy& p) { return p.hold(account, generation, kBound); }));
+    if (!world_.ignores_goodbye) return {};  // they ended with the goodbye
+    for (int i = 0; i < 100; ++i) {
+      bool is_over = false;
+      PLAN_TRY_VOID(machine_.look(proxy, [&] { is_over = !proxy.has_sessions(account); }));
+      if (is_over) return {};
+      world_.time.sleep(milliseconds(100));
+    }
+    return Error(kRefused, "sessions do not end").with_retry(Retry::safe);
+  }
   Outcome command(std::size_t proxy, const std::function<bool(Proxy&)>& what) {
     return machine_.call(*world_.proxies[proxy], [&] { return what(*world_.proxies[proxy]); });
   }
@@ -245,8 +258,7 @@ class SimulatedDriver final : public step::StepDriver {
       return s.state == State::held && s.generation == most;
     });
     if (is_held) return {};
-    for (std::size_t i = 0; i < kProxies; ++i)
-      PLAN_TRY_VOID(command(i, [&](Proxy& p) { return p.hold(a, most + 1, kBound); }));
+    for (std::size_t i = 0; i < kProxies; ++i) PLAN_TRY_VOID(hold_at(i, a, most + 1));
     return {};
   }
 
@@ -358,8 +370,7 @@ class SimulatedDriver final : public step::StepDriver {
             });
         if (!is_away || is_on_its_way) return {};
         const std::uint64_t generation = generation_max(all) + 1;
-        for (std::size_t i = 0; i < kProxies; ++i)
-          PLAN_TRY_VOID(command(i, [&](Proxy& p) { return p.hold(a, generation, kBound); }));
+        for (std::size_t i = 0; i < kProxies; ++i) PLAN_TRY_VOID(hold_at(i, a, generation));
         for (std::size_t i = 0; i < kProxies; ++i)
           PLAN_TRY_VOID(
               command(i, [&](Proxy& p) { return p.prepare(a, generation, Side::source); }));

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include <filesystem>
+#include <set>
 
 #include "compiler/source/check.h"
 #include "runtime/engine/engine.h"
@@ -82,6 +83,8 @@ class Scenario {
                                  .is_finalize_approved = true})) {
     machine_.sabotage = wish.sabotage;
     machine_.faults_permille = wish.faults_permille;
+    world_.ignores_goodbye = wish.ignores_goodbye;
+    world_.source.account(0).is_renamed = wish.is_first_renamed;
     vfs_.ignore_syncs(wish.sabotage == Sabotage::syncs_left_out);
     engine::watch_kill_points([this](std::string_view name) { pass(name); });
   }
@@ -90,7 +93,7 @@ class Scenario {
   Scenario& operator=(const Scenario&) = delete;
 
   Verdict play() {
-    verdict_.wrong = story();
+    verdict_.wrong = wish_.is_first_renamed ? story_of_a_renamed_account() : story();
     verdict_.calls = machine_.calls;
     verdict_.faults = machine_.faults;
     verdict_.messages = world_.books.made();
@@ -130,6 +133,22 @@ class Scenario {
     return settle(sides);
   }
 
+  /// The others move; the one that plan cannot read any more stays where its mail comes to.
+  std::string story_of_a_renamed_account() {
+    std::array<Side, kAccounts> sides = {};
+    sides.fill(Side::target);
+    sides[0] = Side::source;
+    begin(Stage::move);
+    for (int i = 0; i < kTriesMax; ++i) {
+      if (process({}) == End::approval_needed) return "a move without the first account was enough";
+      if (last_failures_ == std::set<std::string>{"a0@x"}) break;
+      time_.sleep(time_.between(milliseconds(50), milliseconds(12'000)));
+    }
+    if (last_failures_ != std::set<std::string>{"a0@x"})
+      return "not the first account alone has failed: " + last_;
+    return settle(sides);
+  }
+
   void begin(Stage stage) {
     stage_ = stage;
     world_.begin_traffic(kMessagesOfStage);
@@ -137,7 +156,7 @@ class Scenario {
 
   /// Nobody sends and nobody works any more; then the books are compared.
   std::string settle(const std::array<Side, kAccounts>& sides) {
-    time_.sleep(kSettled);
+    time_.sleep(kSettled + wish_.outage);
     const std::string wrong = world_.judge(sides);
     return wrong.empty() ? wrong : fmt::format("{} ({})", wrong, to_string(stage_));
   }
@@ -156,7 +175,8 @@ class Scenario {
       const End end = process(goal);
       if (!world_.books.violation().empty()) return world_.books.violation();
       if (end == wanted || end == End::nothing_to_do) return {};
-      const bool is_long = time_.is_chance(100);
+      const bool is_long =
+          time_.is_chance(100) || (verdict_.is_reached && wish_.outage.count() > 0);
       time_.sleep(is_long ? time_.between(milliseconds(20'000), milliseconds(400'000))
                           : time_.between(milliseconds(50), milliseconds(12'000)));
     }
@@ -209,6 +229,8 @@ class Scenario {
                                                                      : End::again;
     }
     last_ = result->message;
+    last_failures_.clear();
+    for (const auto& failure : result->failures) last_failures_.insert(failure.account);
     if (result->ending == Ending::finished) return End::finished;
     const bool is_about_finalize =
         result->ending == Ending::needs_approval && result->failures.empty();
@@ -222,8 +244,10 @@ class Scenario {
     verdict_.is_reached = true;
     events_.tell(clock_.wall_ms(), fmt::format("--- {} at {}", to_string(wish_.victim), name));
     const bool is_long = time_.is_chance(150);
-    const milliseconds down = is_long ? time_.between(milliseconds(20'000), milliseconds(300'000))
-                                      : time_.between(milliseconds(100), milliseconds(6'000));
+    milliseconds down = is_long ? time_.between(milliseconds(20'000), milliseconds(300'000))
+                                : time_.between(milliseconds(100), milliseconds(6'000));
+    if (wish_.outage.count() > 0) down = wish_.outage;
+    clock_.jump(wish_.jump);
     switch (wish_.victim) {
       case Victim::power_cut:
         is_power_cut_ = true;
@@ -269,6 +293,7 @@ class Scenario {
   int boot_ = 1;
   bool is_power_cut_ = false;
   std::string last_;
+  std::set<std::string> last_failures_;
 };
 
 }  // namespace

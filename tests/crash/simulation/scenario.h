@@ -36,6 +36,14 @@ struct Wish {
   Victim victim = Victim::plan_killed;
   unsigned faults_permille = 0;  ///< of all calls: lost requests and replies, doubled calls
   Sabotage sabotage = Sabotage::none;
+  /// How long a server that is killed stays away; 0: seconds, sometimes minutes.
+  std::chrono::milliseconds outage{0};
+  /// Mail programs do not read the goodbye of a hold, and write on until they are cut off.
+  bool ignores_goodbye = false;
+  /// Behind `plan fetch`, and before the first run, the first account gets another name there.
+  bool is_first_renamed = false;
+  /// The time of day on plan's machine jumps by this much when the victim is hit.
+  std::chrono::milliseconds jump{0};
   [[nodiscard]] std::string show() const;
 };
 

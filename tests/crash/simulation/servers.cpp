@@ -9,6 +9,7 @@ constexpr unsigned kHopsMax = 26;  // 4: a loop ends in a bounce
 constexpr milliseconds kSourceRetry = std::chrono::minutes(5);
 constexpr milliseconds kTargetRetry = std::chrono::minutes(2);  // 7
 constexpr milliseconds kDenyDelay{1000};                        // 9.4
+constexpr milliseconds kGoodbyeTime{2000};  // of a proxy, for a client that was told to go
 
 std::string name_of(std::size_t account) { return "a" + std::to_string(account) + "@x"; }
 
@@ -302,7 +303,7 @@ bool Proxy::hold(std::size_t account, std::uint64_t generation, milliseconds bou
   s.generation = generation;
   s.is_firm = false;
   s.until = world_.time.now() + bound;
-  close_sessions(account);
+  say_goodbye(account);
   world_.time.after(bound, [this, account] {
     if (is_up()) return_if_over(account);
   });
@@ -353,6 +354,24 @@ std::optional<Side> Proxy::leads_to(std::size_t account) const {
   const Standing& s = accounts_[account];
   if (!is_up() || s.state == State::held || s.state == State::prepared) return std::nullopt;
   return s.at;
+}
+
+void Proxy::say_goodbye(std::size_t account) {
+  if (!world_.ignores_goodbye) return close_sessions(account);
+  world_.time.after(kGoodbyeTime, [this, account, life = incarnation()] {
+    if (life == incarnation() && !leads_to(account)) close_sessions(account);
+  });
+}
+
+bool Proxy::has_sessions(std::size_t account) const {
+  for (std::size_t p = 0; p < world_.programs.size(); ++p) {
+    const Program& program = world_.programs[p];
+    if (program.account == account && program.proxy == number_ &&
+        (world_.source.account(account).sessions.contains(p) ||
+         world_.target.account(account).sessions.contains(p)))
+      return true;
+  }
+  return false;
 }
 
 void Proxy::close_sessions(std::size_t account) {

@@ -99,6 +99,7 @@ class Source final : public Server {
     bool is_denied = false;
     milliseconds denied_at{0};
     std::set<std::size_t> sessions = {};
+    bool is_renamed = false;  ///< plan's master user is refused under the name that it knows
   };
 
   explicit Source(World& world) : Server(world, "source") {}
@@ -207,6 +208,8 @@ class Proxy final : public Server {
   bool unprepare(std::size_t account, std::uint64_t generation);
   bool commit(std::size_t account, std::uint64_t generation);
   bool abort(std::size_t account, std::uint64_t generation);
+  /// A hold is answered when those of the account have ended (proxy.md).
+  [[nodiscard]] bool has_sessions(std::size_t account) const;
   /// Where a login of the account goes now; nowhere: it waits.
   [[nodiscard]] std::optional<Side> leads_to(std::size_t account) const;
 
@@ -215,6 +218,7 @@ class Proxy final : public Server {
   void on_restarted() override;
 
  private:
+  void say_goodbye(std::size_t account);
   void close_sessions(std::size_t account);
   void return_if_over(std::size_t account);
   std::size_t number_;
@@ -239,6 +243,8 @@ struct World {
   /// The last delta of a held account is done and not taken back: nothing may reach the old
   /// mailbox.
   std::array<bool, kAccounts> is_proved = {};
+  /// Mail programs do not read what they are told and write on until their connection is cut.
+  bool ignores_goodbye = false;
   bool is_domain_there = false;
   std::uint32_t finalized = 0;
 

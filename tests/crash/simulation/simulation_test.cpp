@@ -171,6 +171,69 @@ TEST(Simulation, every_kill_point_with_every_victim) {
   }
 }
 
+/// Runs of one kill point after the other with one victim, and what else `wish` says.
+void expect_true_books(const Wish& wish, std::uint64_t runs, std::uint64_t from = 1) {
+  const std::uint64_t wanted = number_from("PLAN_SEED", 0);
+  const std::uint64_t first = wanted != 0 ? wanted : from;
+  std::uint64_t reached = 0;
+  for (std::uint64_t seed = first; seed < first + (wanted != 0 ? 1 : runs); ++seed) {
+    Wish chosen = wish_of(seed * kVictims);  // each seed another kill point
+    chosen.seed = seed;
+    chosen.victim = wish.victim;
+    chosen.outage = wish.outage;
+    chosen.jump = wish.jump;
+    chosen.ignores_goodbye = wish.ignores_goodbye;
+    chosen.is_first_renamed = wish.is_first_renamed;
+    if (wish.is_first_renamed) chosen.stage = Stage::move;
+    const Verdict verdict = play(chosen);
+    reached += verdict.is_reached ? 1 : 0;
+    const auto* test = ::testing::UnitTest::GetInstance()->current_test_info();
+    EXPECT_EQ(verdict.wrong, "") << "seed " << seed << ": " << chosen.show()
+                                 << "\nPLAN_SEED=" << seed
+                                 << " build/dev/crash_simulation --gtest_filter='"
+                                 << test->test_suite_name() << "." << test->name() << "'";
+    if (!verdict.wrong.empty()) return;
+  }
+  if (wanted != 0) return;
+  EXPECT_GT(reached, runs / 8) << "nearly all runs were hit by nobody";
+}
+
+constexpr std::chrono::hours kAnHour(1);
+constexpr std::uint64_t kRunsOfOne = 26;  ///< every kill point about once
+
+// Longer than every hold and every retry of plan, shorter than a queue keeps mail.
+TEST(Outage, the_source_is_gone_for_an_hour_in_the_middle) {
+  expect_true_books({.victim = Victim::source_killed, .outage = kAnHour}, kRunsOfOne);
+}
+TEST(Outage, the_target_is_gone_for_an_hour_in_the_middle) {
+  expect_true_books({.victim = Victim::target_killed, .outage = kAnHour}, kRunsOfOne);
+}
+TEST(Outage, a_proxy_is_gone_for_an_hour_in_the_middle) {
+  expect_true_books({.victim = Victim::proxy_killed, .outage = kAnHour}, kRunsOfOne);
+}
+
+// Killed, and somebody sets the clock before the next run; or the clock is set under a run that
+// lives.
+TEST(ClockJump, an_hour_forward_loses_and_doubles_nothing) {
+  expect_true_books({.victim = Victim::plan_killed, .jump = kAnHour}, kRunsOfOne / 2);
+  expect_true_books({.victim = Victim::call_doubled, .jump = kAnHour}, kRunsOfOne / 2, 14);
+}
+TEST(ClockJump, an_hour_back_loses_and_doubles_nothing) {
+  expect_true_books({.victim = Victim::plan_killed, .jump = -kAnHour}, kRunsOfOne / 2);
+  expect_true_books({.victim = Victim::call_doubled, .jump = -kAnHour}, kRunsOfOne / 2, 14);
+}
+
+// They write on for two seconds, and what they are answered counts.
+TEST(Goodbye, clients_that_ignore_it_lose_nothing) {
+  expect_true_books({.victim = Victim::plan_killed, .ignores_goodbye = true}, kRunsOfOne / 2);
+  expect_true_books({.victim = Victim::proxy_killed, .ignores_goodbye = true}, kRunsOfOne / 2, 14);
+}
+
+// plan is refused under the name that `plan fetch` saw; senders and users go on at the source.
+TEST(Renamed, an_account_that_the_source_has_under_another_name_fails_alone) {
+  expect_true_books({.victim = Victim::plan_killed, .is_first_renamed = true}, kRunsOfOne);
+}
+
 /// The first seed whose run notices the sabotage; 0: none did.
 std::uint64_t caught_at(Sabotage sabotage, Victim victim, std::string_view point,
                         std::string& how) {

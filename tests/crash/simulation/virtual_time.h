@@ -63,11 +63,14 @@ class VirtualClock final : public net::Clock {
  public:
   explicit VirtualClock(VirtualTime& time) : time_(time) {}
   Monotonic now() override { return Monotonic(time_.now() + std::chrono::hours(1)); }
-  std::int64_t wall_ms() override { return 1'700'000'000'000 + time_.now().count(); }
+  std::int64_t wall_ms() override { return 1'700'000'000'000 + (time_.now() + jumped_).count(); }
   void sleep_for(milliseconds duration) override { time_.sleep(duration); }
+  /// Somebody sets the time of day.
+  void jump(milliseconds by) { jumped_ += by; }
 
  private:
   VirtualTime& time_;
+  milliseconds jumped_{0};
 };
 
 /// The engine's workers in virtual time.

@@ -237,6 +237,27 @@ TEST_F(ProxyTest, EndsSessionsPolitelyBeforeTheHoldIsAnswered) {
   EXPECT_EQ(other.ask("c WHO"), "* WHO source") << "other accounts go on";
 }
 
+// It has not read what it was told and writes on: the hold is answered all the same, and what it
+// writes reaches nobody.
+TEST_F(ProxyTest, AClientThatIgnoresTheGoodbyeIsCutOff) {
+  start();
+  Client deaf = client();
+  deaf.send(login());
+  EXPECT_TRUE(deaf.line().starts_with("a OK"));
+  const auto held = control_->hold(kAlice, 1, 20'000, "L", within());
+  ASSERT_TRUE(held);
+  EXPECT_EQ((*held)["closed"].integer_or(-1), 1);
+  static_cast<void>(deaf.stream().write_all("b WHO\r\n", within()));
+  std::string said;
+  for (std::string line = deaf.line(); !line.starts_with("("); line = deaf.line())
+    said += line + "\n";
+  EXPECT_EQ(said.find("WHO"), std::string::npos) << said;
+  ASSERT_TRUE(control_->abort(kAlice, 1, "L", within()));
+  Client again = client();
+  again.send(login());
+  EXPECT_TRUE(again.line().starts_with("a OK"));
+}
+
 TEST_F(ProxyTest, SaysNothingIntoALiteral) {
   start();
   Client c = client();
