@@ -63,9 +63,16 @@ class Screen {
             std::int64_t now_ms, bool is_last) {
     if (format_ == "ndjson") return show_json(run);
     if (!is_terminal_) return show_line(run, now_ms, is_last);
-    const std::string picture = report::render_watch(run, running, now_ms, screen());
-    // Up to where the last picture began, and nothing of it stays.
-    print_result(rows_ == 0 ? picture : fmt::format("\x1b[{}A\x1b[J{}", rows_, picture));
+    const report::WatchOptions size = screen();
+    const std::string picture = report::render_watch(run, running, now_ms, size);
+    // Up to where the last picture began, and nothing of it stays. In a terminal of another width
+    // its lines take other rows than it had: then the whole screen is drawn anew.
+    const bool is_resized = rows_ > 0 && size.width_columns != columns_;
+    columns_ = size.width_columns;
+    print_result((rows_ == 0   ? std::string()
+                  : is_resized ? std::string("\x1b[H\x1b[J")
+                               : fmt::format("\x1b[{}A\x1b[J", rows_)) +
+                 picture);
     rows_ = static_cast<std::size_t>(std::count(picture.begin(), picture.end(), '\n'));
   }
 
@@ -89,6 +96,7 @@ class Screen {
   std::string format_;
   bool is_terminal_;
   std::size_t rows_ = 0;
+  std::size_t columns_ = 0;
   std::string last_;
   std::int64_t shown_ms_ = 0;
 };
