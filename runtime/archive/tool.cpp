@@ -36,6 +36,10 @@ constexpr std::string_view kTables[] = {"sources",
                                         "sync_id_maildir",
                                         "sync_id_takeout"};
 
+constexpr std::string_view kNotCarried[] = {
+    "identities",      "address_books",          "contact_cards", "calendars",
+    "calendar_events", "participant_identities", "file_nodes"};
+
 std::string joined(const std::vector<std::string>& path) {
   std::string text;
   for (const std::string& name : path) text += (text.empty() ? "" : "/") + name;
@@ -287,6 +291,13 @@ Result<Value> export_archive(const std::string& path, const TargetAccount& targe
   Value problems = Value::list();
   for (const PushProblem& problem : report.problems)
     problems.push_back(Value::map({{"what", problem.what}, {"text", problem.text}}));
+  // Vandelay's archives may have more than mail and scripts: nothing of it is pushed or compared.
+  Value not_carried = Value::list();
+  for (const std::string_view table : kNotCarried) {
+    PLAN_TRY(rows, archive.database().query_integer(fmt::format("SELECT count(*) FROM {}", table)));
+    if (rows.value_or(0) > 0)
+      not_carried.push_back(Value::map({{"what", table}, {"count", *rows}}));
+  }
   return Value::map({{"file", path},
                      {"mailboxes_created", report.mailboxes_created},
                      {"created", report.created},
@@ -294,7 +305,8 @@ Result<Value> export_archive(const std::string& path, const TargetAccount& targe
                      {"destroyed", report.destroyed},
                      {"bytes", report.bytes},
                      {"scripts", report.scripts},
-                     {"problems", std::move(problems)}});
+                     {"problems", std::move(problems)},
+                     {"not_carried", std::move(not_carried)}});
 }
 
 }  // namespace plan::archive

@@ -32,7 +32,9 @@ namespace plan::archive {
 [[nodiscard]] Result<ir::Value> import_archive(const std::string& path, const AccountSource& source,
                                                const ImportOptions& options = {});
 
-/// Reconciles an archive onto an account of a target: {created, updated, destroyed, problems}. An
+/// Reconciles an archive onto an account of a target: {created, updated, destroyed, problems,
+/// not_carried: [{what, count}]}; the last names what is neither mail nor script and stays in the
+/// archive. An
 /// archive without provenance (Vandelay's) gets it from its IMAP id map; messages that came from
 /// elsewhere are given provenance by their row id.
 [[nodiscard]] Result<ir::Value> export_archive(const std::string& path, const TargetAccount& target,

@@ -9,6 +9,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 # How many traps each reference text numbers; split-delivery.md by the sections that have one.
 NUMBERED = {"archive": [str(n) for n in range(1, 18)], "both": [str(n) for n in range(1, 11)],
             "proxy": [str(n) for n in range(1, 18)],
+            "fault": [str(n) for n in range(1, 13)],
             "split": ["2", "3", "4", *(f"9.{n}" for n in range(1, 10))]}
 
 
