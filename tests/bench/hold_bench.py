@@ -87,6 +87,8 @@ def main():
         plan = migration.work / "migration.yaml"
         plan.write_text(re.sub(r"(?ms)^waves:.*?\n\n", "waves:\n" + "".join(
             f"  - {{name: {name}, accounts: [{name}@{world.DOMAIN}]}}\n" for name in SIZES) + "\n", plan.read_text()))
+        # Whatever else is installed on this machine, nobody has calendars here.
+        plan.write_text(plan.read_text().replace("\nsource:\n", "\nsource:\n  dav: {server: none}\n"))
         for account in accounts:  # a mailbox that is in use has its index
             subprocess.run(["doveadm", "index", "-u", account.address, "*"], check=True)
         migration.start_traffic()
