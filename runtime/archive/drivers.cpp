@@ -201,10 +201,14 @@ class ArchiveDriver : public step::StepDriver {
         {{"source", source.imap.identity.session_url}, {"login", source.imap.identity.account_id}});
   }
 
-  /// For the diff, where the look at the target is what its calls take.
-  void predict_pass(StepContext& context, ir::Observation& seen) const {
-    seen_->predict(account_of(context), seen);
-    if (context.run_id.empty()) static_cast<void>(world_->account_id(context).has_value());
+  /// For the diff.
+  void predict_pass(StepContext& context, const SeenMailboxes::Work& work,
+                    ir::Observation& seen) const {
+    if (!context.run_id.empty()) return;
+    const auto begun = context.clock.now();
+    static_cast<void>(world_->account_id(context).has_value());
+    const std::chrono::duration<double, std::milli> took = context.clock.now() - begun;
+    seen_->predict(context, account_of(context), work, took.count(), seen);
   }
 
   static Error too_low(const GradeReport& report) {
@@ -342,7 +346,8 @@ class DeltaDriver final : public ArchiveDriver {
     seen.fingerprint = fingerprint_of(source);
     PLAN_TRY(has_moved, is_flipped(context));
     seen.standing = has_moved ? ir::Standing::satisfied : ir::Standing::unknowable;
-    if (!has_moved && !context.is_rollback) predict_pass(context, seen);
+    if (!has_moved && !context.is_rollback)
+      predict_pass(context, {.calls = kDeltaCalls, .writes = kDeltaWrites}, seen);
     if (!context.is_rollback) return seen;
     PLAN_TRY(room, open_room(context, true));
     PLAN_TRY(is_complete, room.archive.fact(kIsComplete));
@@ -469,7 +474,7 @@ class GradeDriver final : public ArchiveDriver {
     seen.fingerprint = fingerprint_of(source);
     PLAN_TRY(has_moved, is_flipped(context));
     seen.standing = has_moved ? ir::Standing::satisfied : ir::Standing::unknowable;
-    if (!has_moved) predict_pass(context, seen);
+    if (!has_moved) predict_pass(context, {.calls = kGradeCalls, .writes = kGradeWrites}, seen);
     if (source.dav)
       seen.remark = "calendars and contacts: compared, but writes to " + source.dav_server +
                     " cannot be closed for the hold";

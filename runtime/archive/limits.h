@@ -19,6 +19,12 @@ inline constexpr std::size_t kImportBytes = std::size_t{32} << 20U;
 inline constexpr std::size_t kUploadsInFlight = 4;
 /// Downloads at the same time when mail is carried back; each is one question and one answer.
 inline constexpr std::size_t kDownloadsInFlight = 6;
+/// What one pass of a held account with a little traffic asks the target and makes durable in the
+/// archive, and what its grade does; for the prediction. hold_statements_test counts them.
+inline constexpr int kDeltaCalls = 8;
+inline constexpr int kDeltaWrites = 16;
+inline constexpr int kGradeCalls = 7;
+inline constexpr int kGradeWrites = 2;
 /// Ids of one Email/get or Blob/get.
 inline constexpr std::size_t kGetBatch = 500;
 /// Bytes asked for in one Blob/get of digests.

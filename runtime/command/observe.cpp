@@ -1,8 +1,6 @@
 #include "runtime/command/observe.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -39,7 +37,6 @@ std::vector<std::vector<ir::StepId>> groups_of(const ir::StepGraph& graph) {
 
 constexpr double kLooksOfStep = 3;    // observe, apply, verify
 constexpr double kRecordsOfStep = 2;  // intent, outcome
-constexpr int kSyncsMeasured = 5;
 
 void predict_hold(ir::Observation& seen, double look_ms, double record_ms) {
   const double own = kLooksOfStep * look_ms + kRecordsOfStep * record_ms;
@@ -53,20 +50,6 @@ void predict_hold(ir::Observation& seen, double look_ms, double record_ms) {
 }
 
 }  // namespace
-
-double durable_write_ms(const std::string& folder, net::Clock& clock) {
-  const std::string path = folder + "/.sync-measure";
-  const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  if (file < 0) return 0;
-  const auto begun = clock.now();
-  bool is_written = true;
-  for (int i = 0; i < kSyncsMeasured; ++i)
-    is_written = is_written && ::write(file, "x", 1) == 1 && ::fdatasync(file) == 0;
-  const std::chrono::duration<double, std::milli> took = clock.now() - begun;
-  ::close(file);
-  ::unlink(path.c_str());
-  return is_written ? took.count() / kSyncsMeasured : 0;
-}
 
 Observations observe_all(const ObserveParts& parts, std::size_t threads) {
   const std::vector<std::vector<ir::StepId>> groups = groups_of(parts.graph);

@@ -27,13 +27,9 @@ struct ObserveParts {
   net::Clock& clock;
   const step::StopSignal& stop;
   std::string_view state_directory = {};
-  /// What making one journal record durable takes here (durable_write_ms).
+  /// What making one journal record durable takes here (step::durable_write_ms).
   double durable_write_ms = 0;
 };
-
-/// Measures it: a few small files written and synced in the folder, and removed. 0 when it cannot
-/// be written.
-[[nodiscard]] double durable_write_ms(const std::string& folder, net::Clock& clock);
 
 /// Calls observe of every step, `threads` at a time; the steps of one account by one thread, in
 /// their order. A held step's share of the hold is what its driver says that it waits, and three

@@ -13,6 +13,7 @@
 #include "runtime/engine/recovery.h"
 #include "runtime/engine/subject.h"
 #include "runtime/net/clock.h"
+#include "runtime/step/durable_write.h"
 
 namespace plan::command {
 namespace {
@@ -60,7 +61,8 @@ Review review_project(Project project, Session& session, const step::StopSignal&
     saved.sources.emplace_back(std::string(sources.name(file)), std::string(sources.text(file)));
   }
   review.connections = session.connections();
-  const double record_ms = durable_write_ms(project.folder.state_directory, net::system_clock());
+  const double record_ms =
+      step::durable_write_ms(project.folder.state_directory, net::system_clock());
   const Observations seen = observe_all({.graph = saved.graph,
                                          .drivers = session.drivers(),
                                          .secrets = session.secrets(),

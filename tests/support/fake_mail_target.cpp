@@ -97,6 +97,7 @@ std::string FakeMailTarget::put_blob(const std::string& bytes) {
 
 FakeAnswer FakeMailTarget::answer(const FakeRequest& request) {
   const std::lock_guard lock(mutex);
+  ++requests;
   FakeAnswer made;
   made.headers = {{"Content-Type", "application/json"}};
   if (request.target == "/.well-known/jmap" || request.target == "/jmap/session") {

@@ -72,6 +72,7 @@ class FakeMailTarget {
   /// The first downloads are answered when so many are under way at once; 0: each on its own.
   std::size_t downloads_together = 0;
   bool has_waited_in_vain = false;  ///< for so many
+  std::uint64_t requests = 0;       ///< of every kind
   std::uint64_t imports = 0;        ///< calls of Email/import that were executed
   std::uint64_t listings = 0;       ///< pages of Email/query
   std::uint64_t emails_read = 0;    ///< ids asked for in Email/get

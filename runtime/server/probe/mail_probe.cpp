@@ -22,6 +22,10 @@ namespace {
 
 using ir::Value;
 
+// At the target alone (split-delivery.md 9.8), and by way of the source's queue as moves took it.
+constexpr std::uint64_t kTargetProbeMs = 80;
+constexpr std::uint64_t kSourceProbeMs = 120;
+
 class MailProbe final : public step::StepDriver {
  public:
   MailProbe(std::shared_ptr<source::SourcePool> sources,
@@ -31,7 +35,7 @@ class MailProbe final : public step::StepDriver {
   Result<ir::Observation> observe(step::StepContext&) override {
     ir::Observation observation;
     observation.remark = "sends a message of its own when its moment comes, and destroys it";
-    observation.hold_ms = 120;  // 0.08 s at the target alone (split-delivery.md 9.8)
+    observation.hold_ms = kTargetProbeMs + kSourceProbeMs;
     observation.hold_basis = "a message through each port 25 until it is found";
     return observation;
   }

@@ -1,0 +1,46 @@
+#include "runtime/archive/seen_mailboxes.h"
+
+#include <fmt/format.h>
+
+#include "runtime/archive/limits.h"
+#include "runtime/step/durable_write.h"
+
+namespace plan::archive {
+namespace {
+
+/// ManageSieve is one more login and a list: about half of an IMAP login with its mailboxes.
+constexpr double kScriptsFactor = 1.5;
+constexpr std::uint64_t kScannedPerSecond = 20'000;
+
+}  // namespace
+
+void SeenMailboxes::put(const std::string& account, Figures figures) {
+  const std::lock_guard lock(mutex_);
+  by_account_[account] = figures;
+}
+
+void SeenMailboxes::predict(const step::StepContext& context, const std::string& account,
+                            const Work& work, double call_ms, ir::Observation& seen) {
+  const std::lock_guard lock(mutex_);
+  const auto found = by_account_.find(account);
+  if (found == by_account_.end()) return;
+  const Figures& figures = found->second;
+  if (!write_ms_)
+    write_ms_ = step::durable_write_ms(std::string(context.state_directory), context.clock);
+  // One look may have waited for its turn; all of them tell what a call takes.
+  calls_ms_ += call_ms;
+  ++calls_;
+  const double call = calls_ms_ / calls_;
+  const std::uint64_t scan = figures.has_qresync ? 0 : figures.messages * 1000 / kScannedPerSecond;
+  const double rest = work.calls * call + work.writes * *write_ms_;
+  seen.hold_ms = static_cast<std::uint64_t>(figures.scan_ms * kScriptsFactor + rest + 0.5) + scan;
+  seen.hold_basis = fmt::format(
+      "{} mailboxes opened in {:.0f} ms, and the scripts, {} calls of the target of {:.0f} ms, {} "
+      "writes to the archive of {:.1f} ms",
+      figures.mailboxes, figures.scan_ms, work.calls, call, work.writes, *write_ms_);
+  if (scan > 0)
+    seen.hold_basis +=
+        fmt::format(", {} messages compared without QRESYNC in {} ms", figures.messages, scan);
+}
+
+}  // namespace plan::archive
