@@ -75,6 +75,15 @@ class Reader {
           .help(std::string(kRemedy));
       return std::nullopt;
     }
+    if (const std::size_t carriage = text_.find("\r\n"); carriage != std::string_view::npos) {
+      const auto begin = static_cast<std::uint32_t>(carriage);
+      sink_
+          .report(Kind::lock_syntax, Span{file_, begin, begin + 1},
+                  "a line of the lock ends with a carriage return")
+          .label("git or an editor has changed it")
+          .help("write `migration.lock -text` into .gitattributes, then run `plan fetch` again");
+      return std::nullopt;
+    }
     if (!read_header()) return std::nullopt;
     std::string_view previous;
     while (at_ < text_.size()) {

@@ -106,6 +106,17 @@ TEST(Lock, EveryTruncationAndEveryChangedByteIsSeen) {
   }
 }
 
+TEST(Lock, LineEndsThatGitHasChangedAreSaid) {
+  std::string text = sample();
+  for (std::size_t at = 0; (at = text.find('\n', at)) != std::string::npos; at += 2)
+    text.insert(at, "\r");
+  const Read read(text);
+  EXPECT_EQ(read.first(), "lock-syntax");
+  const auto all = read.sink.sorted();
+  ASSERT_EQ(all.size(), 1U);
+  EXPECT_NE(all[0].help.at(0).find(".gitattributes"), std::string::npos);
+}
+
 TEST(Lock, TextBehindTheDigestUnsortedLinesAndNewFormatsAreRefused) {
   EXPECT_EQ(Read(sample() + "x\n").first(), "lock-edited");
   EXPECT_EQ(Read("plan-lock 2 x\n").first(), "lock-version");
