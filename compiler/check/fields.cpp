@@ -306,7 +306,15 @@ Value FieldReader::field(const Node& node, const Field& field, const std::string
   if (field.type == FieldType::url) why = why_not_url(*value);
   if (field.type == FieldType::control && !value->starts_with("unix:")) why = why_not_url(*value);
   if (field.type == FieldType::control && *value == "unix:") why = "no path stands behind `unix:`";
-  if (field.type == FieldType::path && value->empty()) why = "it is empty";
+  // Empty is a value only where the author's silence means it too.
+  const bool may_be_empty =
+      field.type == FieldType::text && !field.is_required && field.fallback.string_or({}).empty();
+  if (!may_be_empty && trim(*value).empty()) {
+    sink_.report(Kind::bad_value, node.span, fmt::format("{} is empty", what))
+        .help(field.is_required ? "write what should stand here"
+                                : "write what should stand here, or leave the key out");
+    return {};
+  }
   if (field.type == FieldType::word && std::find(field.choices.begin(), field.choices.end(),
                                                  std::string_view(*value)) == field.choices.end()) {
     why = "possible are " + or_list(field.choices);

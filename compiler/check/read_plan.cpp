@@ -151,7 +151,13 @@ class PlanReader {
     const Node* node =
         required("name", "give the migration a name: `name: example.org to Stalwart`");
     if (node == nullptr) return;
-    if (auto text = reader_.text(*node, "`name`")) plan_.name = {std::move(*text), node->span};
+    auto text = reader_.text(*node, "`name`");
+    if (text && trim(*text).empty()) {
+      sink_.report(Kind::bad_value, node->span, "the migration has no name")
+          .help("the lock belongs to it: `name: example.org to Stalwart`");
+    } else if (text) {
+      plan_.name = {std::move(*text), node->span};
+    }
     scope_.set("name", plan_.name.text);
   }
 

@@ -72,6 +72,13 @@ std::string why_not_labels(std::string_view text) {
   return {};
 }
 
+/// `https://new.example.org:8443/jmap` has `new.example.org:8443`.
+std::string_view authority_of_url(std::string_view url) {
+  const std::size_t scheme = url.find("://");
+  const std::string_view rest = scheme == std::string_view::npos ? url : url.substr(scheme + 3);
+  return rest.substr(0, rest.find('/'));
+}
+
 }  // namespace
 
 bool is_ip_address(std::string_view text) { return is_ipv4(text) || is_ipv6(text); }
@@ -94,13 +101,24 @@ std::string why_not_host(std::string_view text) {
 std::string why_not_url(std::string_view text) {
   constexpr std::string_view kScheme = "https://";
   if (!text.starts_with(kScheme)) return "it does not begin with `https://`";
-  return why_not_host(host_of_url(text));
+  const std::string_view host = host_of_url(text);
+  if (std::string why = why_not_host(host); !why.empty()) return why;
+  std::string_view behind = authority_of_url(text);
+  if (behind.starts_with('[') && behind.find(']') == std::string_view::npos)
+    return "its `[` is not closed";
+  behind.remove_prefix(static_cast<std::size_t>(host.data() + host.size() - behind.data()));
+  if (behind.starts_with(']')) behind.remove_prefix(1);
+  if (behind.empty()) return {};
+  unsigned port = 0;
+  const auto [end, error] = std::from_chars(behind.data() + 1, behind.data() + behind.size(), port);
+  if (behind.front() != ':' || error != std::errc() || end != behind.data() + behind.size() ||
+      port < 1 || port > 65535)
+    return fmt::format("`{}` is no port from 1 to 65535", printable(behind, 40));
+  return {};
 }
 
 std::string_view host_of_url(std::string_view url) {
-  const std::size_t scheme = url.find("://");
-  const std::string_view rest = scheme == std::string_view::npos ? url : url.substr(scheme + 3);
-  const std::string_view authority = rest.substr(0, rest.find('/'));
+  const std::string_view authority = authority_of_url(url);
   if (authority.starts_with('[')) return authority.substr(1, authority.find(']') - 1);
   return authority.substr(0, authority.rfind(':'));
 }

@@ -46,7 +46,8 @@ std::optional<SourceText> readable_text(const SourceSet& sources, FileId file, K
     const auto begin = static_cast<std::uint32_t>(found - text.begin()) + skipped;
     sink.report(syntax_kind, Span{file, begin, begin + 1},
                 fmt::format("a control character (0x{:02X}) stands here",
-                            static_cast<unsigned>(static_cast<unsigned char>(*found))));
+                            static_cast<unsigned>(static_cast<unsigned char>(*found))))
+        .help("remove it; a plan is plain text");
     return std::nullopt;
   }
   return SourceText{text, skipped};

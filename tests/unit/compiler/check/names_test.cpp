@@ -34,6 +34,18 @@ TEST(Names, HostsAreNamesOrAddressesAndNearlyAddressesAreNeither) {
     EXPECT_NE(why_not_host(bad), "") << bad;
 }
 
+TEST(Names, UrlsHaveAHostAndMayHaveAPort) {
+  for (const char* good :
+       {"https://new.example.org", "https://new.example.org:8443/jmap", "https://203.0.113.1:1",
+        "https://[2001:db8::1]", "https://[::1]:65535/"})
+    EXPECT_EQ(why_not_url(good), "") << good;
+  for (const char* bad :
+       {"", "http://new.example.org", "https://", "https://new.example.org:", "https://a.b:0",
+        "https://a.b:65536", "https://a.b:99999999999999999999", "https://a.b:80x",
+        "https://[2001:db8::1]x", "https://[2001:db8::1", "https://a b.c"})
+    EXPECT_NE(why_not_url(bad), "") << bad;
+}
+
 TEST(Names, EverySpellingOfLoopbackIsSeen) {
   for (const char* loopback :
        {"127.0.0.1", "127.255.255.254", "::1", "0:0:0:0:0:0:0:1", "::ffff:127.0.0.1", "localhost",
