@@ -73,7 +73,7 @@ class ArchiveDriver : public step::StepDriver {
 
   [[nodiscard]] Result<AccountSource> source_of(StepContext& context) const {
     return account_source(context.arguments["source"], account_of(context), context.secrets,
-                          world_->logins);
+                          world_->logins, world_->dav_logins);
   }
 
   [[nodiscard]] Result<Room> open_room(StepContext& context, bool must_exist) const {

@@ -38,6 +38,8 @@ struct ArchiveWorld {
   std::function<void(const char* place)> push_kill_point = {};
   /// What the source said to its master user, over all accounts.
   std::shared_ptr<MasterLogins> logins = std::make_shared<MasterLogins>();
+  /// What its server of calendars and contacts said to the login that reads them, the same.
+  std::shared_ptr<MasterLogins> dav_logins = std::make_shared<MasterLogins>();
 };
 
 /// Drivers of archive.copy, archive.delta, archive.grade and archive.sweep. `file` is taken

@@ -53,7 +53,8 @@ std::string with_account(std::string_view pattern, std::string_view account) {
 }
 
 Result<DavSource> dav_source(const ir::Value& block, std::string_view account,
-                             secret::SecretSource& secrets) {
+                             secret::SecretSource& secrets,
+                             const std::shared_ptr<MasterLogins>& logins) {
   const ir::Value& login = block["login"];
   if (login["user"].string_or("").empty() || !login["password"].is_secret())
     return missing("dav.login");
@@ -65,7 +66,7 @@ Result<DavSource> dav_source(const ir::Value& block, std::string_view account,
   source.path = with_account(given.empty() ? usual_path(source.server) : std::string_view(given),
                              net::percent_encode(account));
   source.connect =
-      [url = source.url, password_ref, &secrets,
+      [url = source.url, path = source.path, logins, password_ref, &secrets,
        user = with_account(login["user"].string_or(""), account),
        pin = std::string(block["certificate_sha256"].string_or(""))]() -> Result<net::dav::Client> {
     PLAN_TRY(password, secrets.read(password_ref));
@@ -76,7 +77,9 @@ Result<DavSource> dav_source(const ir::Value& block, std::string_view account,
     http.pinned_sha256_hex = pin;
     http.blame = Blame::source;
     PLAN_TRY(client, net::make_http_client(std::move(http)));
-    return net::dav::Client(std::shared_ptr<net::HttpClient>(std::move(client)), Blame::source);
+    net::dav::Client dav(std::shared_ptr<net::HttpClient>(std::move(client)), Blame::source);
+    PLAN_TRY_VOID(logins->attempt([&] { return dav.check_login(path); }));
+    return dav;
   };
   return source;
 }
@@ -85,7 +88,8 @@ Result<DavSource> dav_source(const ir::Value& block, std::string_view account,
 
 Result<AccountSource> account_source(const ir::Value& block, std::string_view account,
                                      secret::SecretSource& secrets,
-                                     std::shared_ptr<MasterLogins> logins) {
+                                     std::shared_ptr<MasterLogins> logins,
+                                     std::shared_ptr<MasterLogins> dav_logins) {
   if (block["address"].string_or("").empty()) return missing("address");
   const ir::Value& master = block["master_user"];
   if (master["name"].string_or("").empty() || !master["password"].is_secret())
@@ -128,7 +132,7 @@ Result<AccountSource> account_source(const ir::Value& block, std::string_view ac
   source.dav_server = block["dav"]["server"].string_or("");
   source.is_dav_left = block["dav"]["stays_behind"].bool_or(false);
   if (!source.is_dav_left && !block["dav"]["url"].string_or("").empty()) {
-    PLAN_TRY(dav, dav_source(block["dav"], account, secrets));
+    PLAN_TRY(dav, dav_source(block["dav"], account, secrets, dav_logins));
     source.dav = std::move(dav);
   }
   return source;

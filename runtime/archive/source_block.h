@@ -24,10 +24,11 @@ struct AccountSource {
 };
 
 /// From the connection block `source` of a step. `secrets` must outlive the result; the master
-/// password is read for each login. `logins` is shared by all accounts of the source. Errors:
-/// argument-missing.
+/// password is read for each login. `logins` and `dav_logins` are shared by all accounts of the
+/// source. Errors: argument-missing.
 [[nodiscard]] Result<AccountSource> account_source(
     const ir::Value& block, std::string_view account, secret::SecretSource& secrets,
-    std::shared_ptr<MasterLogins> logins = std::make_shared<MasterLogins>());
+    std::shared_ptr<MasterLogins> logins = std::make_shared<MasterLogins>(),
+    std::shared_ptr<MasterLogins> dav_logins = std::make_shared<MasterLogins>());
 
 }  // namespace plan::archive

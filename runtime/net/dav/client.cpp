@@ -73,6 +73,13 @@ Result<std::vector<MultistatusRow>> Client::rows_of(const HttpResponse& response
   return rows;
 }
 
+Outcome Client::check_login(std::string_view path) const {
+  PLAN_TRY(place, normal_href(path, http_->origin()));
+  PLAN_TRY(response, ask("PROPFIND", place, "0", propfind("<D:resourcetype/>")));
+  if (response.status == 401) return http_error(response, blame_);
+  return {};
+}
+
 Result<Homes> Client::homes(std::string_view path) const {
   Homes homes;
   PLAN_TRY(place, normal_href(path, http_->origin()));

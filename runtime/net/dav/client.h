@@ -81,6 +81,8 @@ class Client {
   explicit Client(std::shared_ptr<HttpClient> http, Blame blame = Blame::source,
                   ClientLimits limits = {});
 
+  /// One request that shows whether the login is taken; any other answer is a success.
+  [[nodiscard]] Outcome check_login(std::string_view path) const;
   /// Looks for calendar-home-set and addressbook-home-set at `path`, the user's principal; where it
   /// names none, `path` itself is the home.
   [[nodiscard]] Result<Homes> homes(std::string_view path) const;

@@ -7,9 +7,11 @@
 #include "runtime/archive/drivers.h"
 #include "runtime/archive/target_shelf.h"
 #include "runtime/archive/tool.h"
+#include "runtime/net/errors.h"
 #include "runtime/rehearsal/embedded_target.h"
 #include "runtime/step/errors.h"
 #include "tests/support/dovecot.h"
+#include "tests/support/fake_http_server.h"
 #include "tests/support/radicale.h"
 
 using namespace plan;
@@ -388,6 +390,26 @@ TEST_F(DavMove, AnUndoneCopyTakesAwayWhatItBroughtAndNothingElse) {
   EXPECT_EQ(shelf(Kind::calendar).folders.size(), 1U);  // the target's own
   run(ir::StepKind::archive_copy);
   EXPECT_EQ(shelf(Kind::calendar).entries.size(), 4U);
+}
+
+TEST_F(DavMove, APasswordThatIsRefusedIsNotTriedForEveryAccount) {
+  const test::FakeHttpServer server([](const test::FakeRequest&) {
+    test::FakeAnswer answer;
+    answer.status = 401;
+    return answer;
+  });
+  Value source = arguments_["source"];
+  Value dav = source["dav"];
+  dav.set("url", server.url());
+  source.set("dav", std::move(dav));
+  arguments_.set("source", std::move(source));
+  for (int accounts = 0; accounts < 10; ++accounts) {
+    auto at = context(ir::StepKind::archive_copy);
+    const auto seen = drivers_.find(ir::StepKind::archive_copy)->observe(at);
+    ASSERT_FALSE(seen);
+    EXPECT_TRUE(seen.error().is(net::errors::login_refused)) << seen.error().to_line();
+  }
+  EXPECT_EQ(server.requests().size(), std::size_t{archive::MasterLogins::kRefusalsMaxAtFirst});
 }
 
 TEST_F(DavMove, AnAccountThatTheServerDoesNotKnowIsNotChecked) {
