@@ -1,6 +1,6 @@
-// Traps of the peers that are about more than mail and scripts. Ours carries none of it, so the
-// trap to avoid is to be silent about it: every one of these stays where it is, untouched, and is
-// named.
+// Traps of the peers that are about more than mail and scripts. An export of another program's
+// archive carries none of it, so the trap to avoid is to be silent about it: every one of these
+// stays where it is, untouched, and is named.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
