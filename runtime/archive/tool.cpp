@@ -4,11 +4,13 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
 #include <set>
 
 #include "compiler/ir/digest.h"
 #include "compiler/source/text.h"
 #include "runtime/archive/digest.h"
+#include "runtime/archive/errors.h"
 #include "runtime/archive/limits.h"
 
 namespace plan::archive {
@@ -59,6 +61,29 @@ Result<bool> has_provenance(ArchiveFile& archive) {
   PLAN_TRY(count, archive.database().query_integer(
                       "SELECT count(*) FROM sqlite_master WHERE name = 'plan_item'"));
   return count.value_or(0) > 0;
+}
+
+/// An operator may name any file. One that never was a database is the wrong file, not a damaged
+/// archive: there is no copy to restore. An empty one would be made an archive.
+Outcome check_beginning(const std::string& path) {
+  constexpr std::string_view kBeginning("SQLite format 3\0", 16);
+  std::error_code code;
+  if (!std::filesystem::is_regular_file(path, code)) return {};  // to open it says what is wrong
+  std::ifstream file(path, std::ios::binary);
+  if (!file.is_open()) return {};
+  std::string found(kBeginning.size(), '\0');
+  file.read(found.data(), static_cast<std::streamsize>(found.size()));
+  found.resize(static_cast<std::size_t>(file.gcount()));
+  if (found == kBeginning) return {};
+  return Error(errors::archive_foreign,
+               fmt::format("{} is no archive: it {}", path,
+                           found.empty() ? "is empty" : "does not begin as one does"))
+      .with_blame(Blame::plan);
+}
+
+Result<ArchiveFile> open_named(const std::string& path, bool has_provenance) {
+  PLAN_TRY_VOID(check_beginning(path));
+  return ArchiveFile::open(path, {.must_exist = true, .has_provenance = has_provenance});
 }
 
 /// Every thing of an archive as a line that two archives can have in common.
@@ -150,7 +175,7 @@ Outcome give_provenance(ArchiveFile& archive) {
 }  // namespace
 
 Result<Value> inspect_archive(const std::string& path) {
-  PLAN_TRY(archive, ArchiveFile::open(path, {.must_exist = true, .has_provenance = false}));
+  PLAN_TRY(archive, open_named(path, false));
   store::Database& database = archive.database();
   Value result = Value::map({{"file", path}});
   Value sources = Value::list();
@@ -213,7 +238,7 @@ Result<Value> inspect_archive(const std::string& path) {
 }
 
 Result<Value> verify_archive(const std::string& path) {
-  PLAN_TRY(archive, ArchiveFile::open(path, {.must_exist = true, .has_provenance = false}));
+  PLAN_TRY(archive, open_named(path, false));
   PLAN_TRY(complaints, archive.verify());
   Value list = Value::list();
   for (const std::string& complaint : complaints) list.push_back(complaint);
@@ -222,8 +247,8 @@ Result<Value> verify_archive(const std::string& path) {
 }
 
 Result<Value> diff_archives(const std::string& left, const std::string& right) {
-  PLAN_TRY(left_archive, ArchiveFile::open(left, {.must_exist = true, .has_provenance = false}));
-  PLAN_TRY(right_archive, ArchiveFile::open(right, {.must_exist = true, .has_provenance = false}));
+  PLAN_TRY(left_archive, open_named(left, false));
+  PLAN_TRY(right_archive, open_named(right, false));
   PLAN_TRY(left_lines, lines_of(left_archive));
   PLAN_TRY(right_lines, lines_of(right_archive));
   std::vector<std::string> only_left, only_right;
@@ -248,7 +273,7 @@ Result<Value> compact_archive(const std::string& path) {
     const auto size = std::filesystem::file_size(path, code);
     return code ? std::int64_t{0} : static_cast<std::int64_t>(size);
   };
-  PLAN_TRY(archive, ArchiveFile::open(path, {.must_exist = true, .has_provenance = false}));
+  PLAN_TRY(archive, open_named(path, false));
   PLAN_TRY_VOID(archive.database().checkpoint());
   const std::int64_t before = size_now();
   PLAN_TRY(blobs, archive.collect_garbage());
@@ -285,7 +310,7 @@ Result<Value> import_archive(const std::string& path, const AccountSource& sourc
 
 Result<Value> export_archive(const std::string& path, const TargetAccount& target,
                              const PushOptions& options) {
-  PLAN_TRY(archive, ArchiveFile::open(path, {.must_exist = true}));
+  PLAN_TRY(archive, open_named(path, true));
   PLAN_TRY_VOID(give_provenance(archive));
   PLAN_TRY(report, push_jmap(archive, target, options));
   Value problems = Value::list();

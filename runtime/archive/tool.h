@@ -13,7 +13,8 @@ namespace plan::archive {
 /// {file, sources: [{kind, session_url, account_id}], rows: {table: n}, blobs: {count, bytes},
 /// mailboxes:
 /// [{path, role, is_subscribed, messages}], scripts: [{name, is_active, bytes}], provenance:
-/// {at_target, open, refused} or null}. Opens the file; fails where there is none.
+/// {at_target, open, refused} or null}. Opens the file; fails where there is none,
+/// and as all of these do with archive-foreign where it is no archive.
 [[nodiscard]] Result<ir::Value> inspect_archive(const std::string& path);
 
 /// {file, is_sound, complaints: [...]}: reads every byte.
