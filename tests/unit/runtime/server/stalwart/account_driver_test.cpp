@@ -235,6 +235,8 @@ TEST_F(AccountDriver, names_that_the_source_got_or_lost_since_the_lock_refuse_th
     EXPECT_NE(outputs.error().message().find("new@example.org"), std::string::npos);
     EXPECT_NE(outputs.error().message().find("new at the source"), std::string::npos);
     EXPECT_EQ(outputs.error().argument(), "aliases");
+    // After the fetch a saved plan is refused: who applied one needs another way on.
+    EXPECT_NE(outputs.error().code().remedy.find("plan diff -o"), std::string_view::npos);
   }
   names = {"first@example.org"};
   Step lost = refresh();
