@@ -239,7 +239,9 @@ const std::vector<CommandSpec>& table() {
        .run = run_resume},
       {.name = "throttle",
        .summary = "bounds how many steps work on a host at a time",
-       .text = "Takes effect in a running apply within a second. 0 takes the bound away.",
+       .text =
+           "Takes effect in a running apply within a second, and stays for later runs: plan status "
+           "shows it. 0 takes the bound away.",
        .example = "plan throttle --host source --connections 4",
        .options = {kPlanOption,
                    {"--host", "HOST", "", "`source` or `target`", true},

@@ -166,6 +166,37 @@ class CarriedInHolds {
   std::unordered_map<std::string, bool> open_;
 };
 
+/// Subjects of the waves and stages that have come to their approval and do not have it.
+Result<std::vector<std::string>> approvals_of_waves_and_stages(
+    Journal& journal, const ir::StepGraph& graph,
+    const std::map<std::string, report::WaveRecord>& waves,
+    const std::unordered_map<std::string, StepRecord>& records) {
+  std::vector<std::string> subjects;
+  const auto is_done = [&](StepId step) {
+    const auto found = records.find(graph.id(step));
+    return found != records.end() && found->second.state == StepState::done;
+  };
+  for (const ir::WaveInfo& wave : graph.waves()) {
+    const std::string subject = "wave:" + wave.name;
+    const report::WaveRecord& record = waves.at(wave.name);
+    if (!wave.is_held_for_approval || record.moved + record.failed == record.accounts) continue;
+    PLAN_TRY(is_approved, journal.is_approved(subject));
+    if (!is_approved) subjects.push_back(subject);
+  }
+  for (const StepId step : graph.order()) {
+    if (graph.kind(step) != ir::StepKind::approval || graph.wave(step) != ir::WaveId::none)
+      continue;
+    // What has let the run go by is asked for no more; what it waits for must be done, else it is
+    // not its turn.
+    const auto& before = graph.after(step);
+    if (is_done(step) || !std::all_of(before.begin(), before.end(), is_done)) continue;
+    const std::string subject = approval_subject(graph.arguments(step));
+    PLAN_TRY(is_approved, journal.is_approved(subject));
+    if (!is_approved) subjects.push_back(subject);
+  }
+  return subjects;
+}
+
 }  // namespace
 
 Result<report::RunRecord> run_record(Journal& journal, bool with_timeline) {
@@ -179,7 +210,10 @@ Result<report::RunRecord> run_record(Journal& journal, bool with_timeline) {
   run.state = state_word(*latest, is_running);
   run.is_rollback = latest->is_rollback;
   PLAN_TRY(requests, journal.requests(0));
-  run.is_paused = is_running && !latest->is_rollback && steering_of(requests).is_paused;
+  const Steering steering = steering_of(requests);
+  run.is_paused = is_running && !latest->is_rollback && steering.is_paused;
+  for (const auto& [host, bound] : steering.parallel_of_host)
+    if (bound > 0) run.throttles.push_back({.host = host, .connections = bound});
   run.started_ms = latest->started_ms;
   run.ended_ms = latest->ended_ms;
   run.steps = graph.size();
@@ -273,7 +307,7 @@ Result<report::RunRecord> run_record(Journal& journal, bool with_timeline) {
     if (const auto grade = grades.find(account.account); is_given_back && grade != grades.end()) {
       read_grade(grade->second, account);
       PLAN_TRY(is_approved, journal.is_approved("account:" + account.account));
-      if (account.grade == "investigate" && !is_approved)
+      if (account.grade == "investigate" && !is_approved && !latest->is_rollback)
         run.approvals_needed.push_back("account:" + account.account);
     }
     report::WaveRecord& wave = waves[steps.wave];
@@ -285,27 +319,10 @@ Result<report::RunRecord> run_record(Journal& journal, bool with_timeline) {
   // In the order of the plan.
   for (const ir::WaveInfo& wave : graph.waves()) run.waves.push_back(waves[wave.name]);
 
-  for (const ir::WaveInfo& wave : graph.waves()) {
-    const std::string subject = "wave:" + wave.name;
-    const report::WaveRecord& record = waves[wave.name];
-    if (!wave.is_held_for_approval || record.moved + record.failed == record.accounts) continue;
-    PLAN_TRY(is_approved, journal.is_approved(subject));
-    if (!is_approved) run.approvals_needed.push_back(subject);
-  }
-  for (const ir::StepId step : graph.order()) {
-    if (graph.kind(step) != ir::StepKind::approval || graph.wave(step) != ir::WaveId::none)
-      continue;
-    // What it waits for must be done, else it is not its turn.
-    const auto& before = graph.after(step);
-    bool is_its_turn = true;
-    for (const ir::StepId earlier : before) {
-      PLAN_TRY(record, journal.step(graph.id(earlier)));
-      is_its_turn = is_its_turn && record && record->state == StepState::done;
-    }
-    if (!is_its_turn) continue;
-    const std::string subject = approval_subject(graph.arguments(step));
-    PLAN_TRY(is_approved, journal.is_approved(subject));
-    if (!is_approved) run.approvals_needed.push_back(subject);
+  // A rollback waits for nobody; the next apply says what it waits for.
+  if (!latest->is_rollback) {
+    PLAN_TRY(subjects, approvals_of_waves_and_stages(journal, graph, waves, records));
+    run.approvals_needed.insert(run.approvals_needed.end(), subjects.begin(), subjects.end());
   }
   if (with_timeline) {
     CarriedInHolds carried(graph);

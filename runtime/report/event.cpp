@@ -140,8 +140,9 @@ struct Line {
     // The message is for the end of the command: it says how to go on.
     std::string line =
         e.undone > 0 && e.done == 0
-            ? fmt::format("{}: {} steps undone", to_string(e.ending), show_count(e.undone))
-            : fmt::format("{}: {} steps done", to_string(e.ending), show_count(e.done));
+            ? fmt::format("{}: {} steps undone this time", to_string(e.ending),
+                          show_count(e.undone))
+            : fmt::format("{}: {} steps done this time", to_string(e.ending), show_count(e.done));
     if (e.undone > 0 && e.done > 0) line += fmt::format(", {} undone", show_count(e.undone));
     if (e.failed > 0) line += fmt::format(", {} failed", show_count(e.failed));
     if (e.waiting > 0) line += fmt::format(", {} waiting", show_count(e.waiting));

@@ -45,8 +45,8 @@ struct RunStarted {
 };
 struct RunEnded {
   Ending ending = Ending::finished;
-  std::uint64_t done = 0;     ///< steps done in this run
-  std::uint64_t undone = 0;   ///< steps undone in this run
+  std::uint64_t done = 0;     ///< steps done by this process: the run may have begun before
+  std::uint64_t undone = 0;   ///< steps undone by this process
   std::uint64_t failed = 0;   ///< steps that failed
   std::uint64_t waiting = 0;  ///< steps that did not run
   std::string message = {};   ///< one line for the operator: why, and how to go on

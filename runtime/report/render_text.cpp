@@ -85,6 +85,13 @@ std::string render_text(const RunRecord& run) {
   if (run.failed > 0) out += fmt::format(", {} failed", show_count(run.failed));
   out += "\n";
   if (run.is_paused) out += "paused: nothing begins until plan resume\n";
+  for (const ThrottleRecord& throttle : run.throttles) {
+    const std::string host = printable(throttle.host, 100);
+    out += fmt::format(
+        "throttled: at most {} {} at a time on the {} until plan throttle --host {} --connections "
+        "0\n",
+        show_count(throttle.connections), throttle.connections == 1 ? "step" : "steps", host, host);
+  }
   if (!run.waves.empty()) {
     std::vector<std::vector<std::string>> rows = {{"wave", "accounts", "moved", "failed"}};
     for (const WaveRecord& wave : run.waves) {

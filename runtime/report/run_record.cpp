@@ -92,6 +92,11 @@ Value to_document(const RunRecord& run) {
   }
   List approvals;
   for (const std::string& subject : run.approvals_needed) approvals.push_back(subject);
+  List throttles;
+  for (const ThrottleRecord& throttle : run.throttles) {
+    throttles.push_back(
+        Value::map({{"host", throttle.host}, {"connections", throttle.connections}}));
+  }
   List points;
   for (const std::string& point : run.points) points.push_back(point);
   return Value::map(
@@ -109,6 +114,7 @@ Value to_document(const RunRecord& run) {
        {"rollback_points", std::move(points)},
        {"is_rollback", run.is_rollback},
        {"is_paused", run.is_paused},
+       {"throttles", std::move(throttles)},
        {"timeline", std::move(timeline)}});
 }
 

@@ -58,6 +58,12 @@ struct WaveRecord {
   std::uint64_t failed = 0;
 };
 
+/// A bound of `plan throttle` that was not taken away: it holds for later runs too.
+struct ThrottleRecord {
+  std::string host = {};  ///< source, target
+  std::uint32_t connections = 0;
+};
+
 /// A whole run as plain data, from the journal (engine/status.h); what `plan report` and `plan
 /// status` show.
 struct RunRecord {
@@ -77,6 +83,7 @@ struct RunRecord {
   std::vector<std::string> points = {};  ///< rollback points that were reached, oldest first
   bool is_rollback = false;              ///< the run was one of `plan rollback`
   bool is_paused = false;                ///< it runs, and begins nothing until `plan resume`
+  std::vector<ThrottleRecord> throttles = {};
 };
 
 /// One self-contained HTML page: no script, no font, no picture from elsewhere. All text is

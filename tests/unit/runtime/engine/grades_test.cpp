@@ -129,5 +129,63 @@ TEST_F(GradesTest, an_approval_that_nothing_has_changed_for_still_holds) {
   EXPECT_EQ(done->ending, Ending::finished) << done->message;
 }
 
+TEST_F(GradesTest, the_status_behind_a_rollback_names_no_approval_for_it_waits_for_none) {
+  const ir::StepGraph graph =
+      move_graph({.accounts = 3, .first_wave = 2, .is_held_for_approval = true});
+  ASSERT_TRUE(run(graph));
+  EXPECT_EQ(record().approvals_needed, (std::vector<std::string>{"wave:rest"}));
+  clock_.advance(std::chrono::seconds(1));  // the time is in the name of a run
+  const auto back_again = back(graph, OfAccount{"a1@x"});
+  ASSERT_TRUE(back_again) << back_again.error().to_line();
+  const report::RunRecord rolled_back = record();
+  EXPECT_TRUE(rolled_back.is_rollback);
+  EXPECT_EQ(rolled_back.accounts[1].state, "rolled-back");
+  EXPECT_EQ(rolled_back.approvals_needed, std::vector<std::string>{});
+  EXPECT_EQ(report::render_text(rolled_back).find("waits for"), std::string::npos);
+  clock_.advance(std::chrono::seconds(1));
+  ASSERT_TRUE(run(graph));
+  EXPECT_EQ(record().approvals_needed, (std::vector<std::string>{"wave:rest"}));
+}
+
+// An address that has gone to the target does not come back with an account: the approval's step
+// stays done, while the approval itself is void.
+TEST_F(GradesTest, an_approval_whose_step_is_done_is_not_asked_for) {
+  const ir::StepGraph graph = move_graph({.is_finalize_approved = true});
+  approve("stage:finalize");
+  const auto moved = run(graph);
+  ASSERT_TRUE(moved) << moved.error().to_line();
+  ASSERT_EQ(state_of("finalize/approval"), "done");
+  auto journal = open();
+  ASSERT_TRUE((*journal)->use_approval("stage:finalize"));
+  EXPECT_TRUE(record().approvals_needed.empty());
+}
+
+// --- steering ---
+
+TEST_F(GradesTest, the_status_shows_the_bounds_of_throttle_until_they_are_taken_away) {
+  ASSERT_TRUE(run(move_graph()));
+  EXPECT_TRUE(record().throttles.empty());
+  const auto throttle = [&](const std::string& host, int connections) {
+    auto journal = open();
+    ASSERT_TRUE(journal);
+    ASSERT_TRUE(
+        (*journal)->add_request({.kind = RequestKind::throttle,
+                                 .subject = host,
+                                 .parameters = ir::Value::map({{"connections", connections}})}));
+  };
+  throttle("source", 4);
+  throttle("target", 2);
+  throttle("source", 3);
+  ASSERT_TRUE(run(move_graph())) << "it holds for later runs";
+  ASSERT_EQ(record().throttles.size(), 2U);
+  const ir::Value shown = report::to_document(record())["throttles"];
+  EXPECT_EQ(shown.item(0)["host"].string_or(""), "source");
+  EXPECT_EQ(shown.item(0)["connections"].integer_or(0), 3);
+  EXPECT_EQ(shown.item(1)["host"].string_or(""), "target");
+  throttle("source", 0);
+  ASSERT_EQ(record().throttles.size(), 1U);
+  EXPECT_EQ(record().throttles[0].host, "target");
+}
+
 }  // namespace
 }  // namespace plan::engine

@@ -65,7 +65,7 @@ TEST(LineLogTest, says_each_thing_in_one_line_with_its_time) {
       "2026-09-21T14:13:20Z moved a@x, held for 1.9 s\n"
       "2026-09-21T14:13:20Z wave rest ended: 1 moved, 1 failed\n"
       "2026-09-21T14:13:20Z paused\n"
-      "2026-09-21T14:13:20Z failed: 12 steps done, 1 failed, 27 waiting\n");
+      "2026-09-21T14:13:20Z failed: 12 steps done this time, 1 failed, 27 waiting\n");
 }
 
 TEST(LineLogTest, shows_progress_only_every_ten_seconds) {
@@ -187,7 +187,7 @@ TEST(TerminalTest, redraws_what_runs_below_what_has_happened) {
   EXPECT_NE(text.find("1 of 2 (50 %) messages"), std::string::npos);
   text.clear();
   terminal.on({kNoon + 700, RunEnded{Ending::finished, 10, 0, 0, 0, "all done"}});
-  EXPECT_EQ(text.substr(text.rfind('J') + 1), "finished: 10 steps done\n")
+  EXPECT_EQ(text.substr(text.rfind('J') + 1), "finished: 10 steps done this time\n")
       << "no block is left behind";
 }
 
@@ -404,6 +404,7 @@ TEST(RunRecordTest, the_document_has_every_member_and_null_for_what_is_not_known
   EXPECT_TRUE(document["accounts"].item(1)["messages"].is_null());
   EXPECT_TRUE(document["accounts"].item(1).members().contains("grade"));
   EXPECT_TRUE(document["ended"].is_null());
+  EXPECT_TRUE(document["throttles"].is_list());
   EXPECT_TRUE(ir::parse_json(ir::write_json(document)));
 }
 
@@ -422,9 +423,14 @@ TEST(RunRecordTest, the_text_is_a_table_that_a_person_can_read) {
   run.accounts.push_back({.account = "c@x", .wave = "rest", .state = "copying"});
   run.points = {"before-cutover", "wave-rest"};
   run.approvals_needed = {"stage:finalize"};
+  run.throttles = {{"source", 1}, {"target", 1200}};
   EXPECT_EQ(render_text(run),
             "example.org: failed (run r1, since 2026-09-21T14:13:20Z)\n"
             "39 of 40 steps done, 1 failed\n"
+            "throttled: at most 1 step at a time on the source until plan throttle --host source "
+            "--connections 0\n"
+            "throttled: at most 1,200 steps at a time on the target until plan throttle --host "
+            "target --connections 0\n"
             "\n"
             "wave  accounts  moved  failed\n"
             "rest         2      1       1\n"
