@@ -26,9 +26,8 @@ Error error_for(const rocksdb::Status& status, const std::string& folder) {
              words.find("While lock file") != std::string::npos ||
              words.find("lock hold by current process") != std::string::npos) {
     code = &errors::store_busy;
-  } else if (status.IsIOError() || status.IsNotFound() || status.IsPathNotFound()) {
-    code = &errors::store_unreadable;
-  } else if (status.IsInvalidArgument() && words.find("does not exist") != std::string::npos) {
+  } else if (status.IsIOError() || status.IsNotFound() || status.IsPathNotFound() ||
+             (status.IsInvalidArgument() && words.find("does not exist") != std::string::npos)) {
     code = &errors::store_unreadable;
   }
   return Error(*code, fmt::format("{}: the embedded store refused", folder)).with_detail(words);
