@@ -236,37 +236,17 @@ class CopyDriver final : public ArchiveDriver {
       return seen;
     }
     seen.standing = ir::Standing::absent;
-    const auto begun = context.clock.now();
-    PLAN_TRY(client, source.imap.connect());
-    PLAN_TRY(mailboxes, client->list());
-    std::uint64_t messages = 0, bytes = 0, opened = 0;
-    bool has_sizes = true;
-    for (const net::imap::MailboxInfo& mailbox : mailboxes) {
-      if (!mailbox.is_selectable()) continue;
-      auto status = client->status(mailbox.wire_name);
-      if (!status) {
-        if (client->is_broken()) return std::move(status.error());
-        seen.remark = "a mailbox cannot be read: " + status.error().detail();
-        continue;
-      }
-      ++opened;
-      messages += status->messages.value_or(0);
-      bytes += status->size_bytes.value_or(0);
-      has_sizes = has_sizes && status->size_bytes.has_value();
-    }
-    const bool has_qresync = client->has("QRESYNC");
-    client->logout();
+    PLAN_TRY(look, look_at_mailboxes(source.imap, context.clock));
     // Asked now, so that a wrong login or path is seen before anybody is held.
     if (source.dav) PLAN_TRY_VOID(look_at_dav(*source.dav, seen));
-    const std::chrono::duration<double, std::milli> took = context.clock.now() - begun;
-    seen_->put(account_of(context), {.scan_ms = took.count(),
-                                     .mailboxes = opened,
-                                     .messages = messages,
-                                     .has_qresync = has_qresync});
+    const std::uint64_t messages = look.figures.messages;
+    const std::uint64_t bytes = look.bytes.value_or(0);
+    seen_->put(account_of(context), look.figures);
+    seen.remark = std::move(look.remark);
     seen.messages = messages;
-    if (has_sizes) seen.bytes = bytes;
+    seen.bytes = look.bytes;
     seen.duration_ms = messages * 1000 / kMessagesPerSecond + bytes * 1000 / kBytesPerSecond;
-    if (!has_qresync && seen.remark.empty())
+    if (!look.figures.has_qresync && seen.remark.empty())
       seen.remark = "the source has no QRESYNC: every message is compared in the hold";
     return seen;
   }

@@ -43,4 +43,40 @@ void SeenMailboxes::predict(const step::StepContext& context, const std::string&
         fmt::format(", {} messages compared without QRESYNC in {} ms", figures.messages, scan);
 }
 
+Result<MailboxesLook> look_at_mailboxes(const ImapSource& source, net::Clock& clock) {
+  MailboxesLook look;
+  const auto begun = clock.now();
+  PLAN_TRY(client, source.connect());
+  PLAN_TRY(mailboxes, client->list());
+  std::chrono::duration<double, std::milli> took = clock.now() - begun;
+  std::uint64_t bytes = 0;
+  bool has_sizes = true;
+  for (const net::imap::MailboxInfo& mailbox : mailboxes) {
+    if (!mailbox.is_selectable()) continue;
+    const auto status = client->status(mailbox.wire_name);
+    if (!status) {
+      if (client->is_broken()) return status.error();
+      look.remark = "a mailbox cannot be read: " + status.error().detail();
+      continue;
+    }
+    ++look.figures.mailboxes;
+    look.figures.messages += status->messages.value_or(0);
+    bytes += status->size_bytes.value_or(0);
+    has_sizes = has_sizes && status->size_bytes.has_value();
+  }
+  if (has_sizes) look.bytes = bytes;
+  // STATUS adds up sizes, which takes seconds in a large mailbox; the hold does not ask for them.
+  const auto opening = clock.now();
+  for (const net::imap::MailboxInfo& mailbox : mailboxes) {
+    if (!mailbox.is_selectable()) continue;
+    const auto selected = client->select(mailbox.wire_name);
+    if (!selected && client->is_broken()) return selected.error();
+  }
+  took += clock.now() - opening;
+  look.figures.scan_ms = took.count();
+  look.figures.has_qresync = client->has("QRESYNC");
+  client->logout();
+  return look;
+}
+
 }  // namespace plan::archive

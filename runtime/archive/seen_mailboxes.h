@@ -6,6 +6,9 @@
 #include <string>
 
 #include "compiler/ir/observation.h"
+#include "compiler/source/result.h"
+#include "runtime/archive/import_imap.h"
+#include "runtime/net/clock.h"
 #include "runtime/step/step_driver.h"
 
 namespace plan::archive {
@@ -39,5 +42,16 @@ class SeenMailboxes {
   double calls_ms_ = 0;
   int calls_ = 0;
 };
+
+struct MailboxesLook {
+  SeenMailboxes::Figures figures = {};
+  std::optional<std::uint64_t> bytes = {};  ///< nothing: a mailbox did not say
+  std::string remark = {};                  ///< about a mailbox that cannot be read
+};
+
+/// Counts an account's mail without reading it, and measures what opening its mailboxes takes, as
+/// the passes of the hold do. Errors: those of the connection; a mailbox that is refused is a
+/// remark.
+[[nodiscard]] Result<MailboxesLook> look_at_mailboxes(const ImapSource& source, net::Clock& clock);
 
 }  // namespace plan::archive
