@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <sys/stat.h>
 
 #include <filesystem>
 
@@ -79,6 +80,8 @@ class RocksdbWriter final : public StoreWriter {
 
   Outcome open_store(const std::vector<std::string>& families) {
     store_.reset();
+    // All mail of a server: nobody else's to read. What is there keeps its mode.
+    static_cast<void>(::mkdir(folder_.c_str(), 0700));
     PLAN_TRY(store, store::LoadedRocks::open(library_, folder_,
                                              {.is_read_only = false,
                                               .sum_families = {"n", "u", "y"},

@@ -1,4 +1,6 @@
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <mutex>
@@ -188,6 +190,10 @@ class SqliteWriter final : public StoreWriter {
 }  // namespace
 
 Result<std::unique_ptr<StoreWriter>> open_sqlite_writer(const StoreAddress& address) {
+  // All mail of a server: nobody else's to read, whatever the umask. SQLite gives the mode to its
+  // other files.
+  const int made = ::open(address.path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  if (made >= 0) ::close(made);
   // A power cut may take the last transactions back, never break the file: what it takes back, the
   // import does again.
   PLAN_TRY(database, store::Database::open(address.path, {.is_durable = false}));

@@ -294,6 +294,22 @@ TEST_F(TransferTest, negative_counters_are_kept) {
   EXPECT_GT(database->query_integer("SELECT count(*) FROM n WHERE v = -5")->value_or(0), 50);
 }
 
+TEST_F(TransferTest, a_new_store_is_readable_by_its_owner_only) {
+  using std::filesystem::perms;
+  const auto mode_of = [](const std::string& path) {
+    return std::filesystem::status(path).permissions() & (perms::group_all | perms::others_all);
+  };
+  const StoreAddress sqlite = sqlite_at(folder_.file("store.sqlite"));
+  ASSERT_TRUE(import_store(sqlite, {.folder = dump_}));
+  EXPECT_EQ(mode_of(sqlite.path), perms::none);
+  std::string why;
+  StoreAddress rocksdb{.kind = StoreKind::rocksdb, .path = folder_.file("rocksdb")};
+  rocksdb.rocksdb_library = test::rocksdb_library(why);
+  if (rocksdb.rocksdb_library.empty()) GTEST_SKIP() << why;
+  ASSERT_TRUE(import_store(rocksdb, {.folder = dump_}));
+  EXPECT_EQ(mode_of(rocksdb.path), perms::none);
+}
+
 TEST_F(TransferTest, blobs_go_into_a_folder_and_come_back) {
   StoreAddress target = sqlite_at(folder_.file("store.sqlite"));
   target.blob_folder = folder_.file("blobs");
