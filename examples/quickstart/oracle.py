@@ -202,7 +202,7 @@ def judge(facts, source, target, queues):
         elif record["kind"] == "deleted":
             deleted[record["account"]].add(record["id"])
     rows = []
-    unanswered = unanswered_deliveries(facts["postfix_log"]) if facts.get("postfix_log") else {}
+    unanswered = unanswered_deliveries(facts["postfix_log"]) if facts.get("postfix_log") else collections.Counter()
     for account in facts["accounts"]:
         name = account["address"]
         # Where the account is now: there everything must be once; the other server's mailbox is not looked at by anybody.
