@@ -16,6 +16,8 @@
 #include "runtime/dump/store/store_reader.h"
 #include "runtime/dump/store/store_writer.h"
 #include "runtime/dump/subspace.h"
+#include "runtime/store/errors.h"
+#include "runtime/store/sqlite.h"
 
 namespace plan::dump {
 namespace {
@@ -88,6 +90,55 @@ Outcome remove_files(const StoreAddress& address) {
   return Error(errors::store_in_use, fmt::format("{}: {}", address.name(), code.message()));
 }
 
+Error not_ours(const StoreAddress& address, std::string_view what) {
+  return Error(store::errors::store_foreign, fmt::format("{}: {}", address.name(), what));
+}
+
+/// Everything in it is a subspace of a store, or the note of an import; a database of something
+/// else, and a file that is no database, is never removed.
+Outcome check_sqlite_is_ours(const StoreAddress& address) {
+  PLAN_TRY(database, store::Database::open(address.path, {.is_read_only = true}));
+  PLAN_TRY(tables,
+           database.prepare("SELECT name FROM sqlite_master WHERE type IN ('table', 'view') "
+                            "AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"));
+  while (true) {
+    PLAN_TRY(has_row, tables.step());
+    if (!has_row) return {};
+    const std::string_view name = tables.text(0);
+    const bool is_subspace = name.size() == 1 && name[0] >= 'a' && name[0] <= 'z';
+    if (!is_subspace && name != kImportTable)
+      return not_ours(address, fmt::format("it has a table `{}`, which is no subspace of a store",
+                                           printable(name, 60)));
+  }
+}
+
+Outcome check_rocksdb_is_ours(const StoreAddress& address) {
+  std::error_code code;
+  for (fs::directory_iterator file(address.path, code), end; !code && file != end;
+       file.increment(code)) {
+    const std::string name = file->path().filename().string();
+    bool is_known = name == "CURRENT" || name == "IDENTITY" || name == "LOCK";
+    for (const std::string_view prefix : {"LOG", "MANIFEST-", "OPTIONS-"})
+      is_known = is_known || name.starts_with(prefix);
+    for (const std::string_view suffix : {".sst", ".blob", ".log", ".dbtmp"})
+      is_known = is_known || name.ends_with(suffix);
+    if (!is_known || file->is_symlink(code) || !file->is_regular_file(code))
+      return not_ours(address,
+                      fmt::format("`{}` in it is no file of a RocksDB store", printable(name, 60)));
+  }
+  return {};
+}
+
+/// What is removed as a store is one, and not what a link points to.
+Outcome check_files_are_ours(const StoreAddress& address) {
+  std::error_code code;
+  if (!fs::exists(fs::symlink_status(address.path, code))) return {};
+  if (fs::is_symlink(fs::symlink_status(address.path, code)))
+    return not_ours(address, "it is a link: name the store itself");
+  return address.kind == StoreKind::sqlite ? check_sqlite_is_ours(address)
+                                           : check_rocksdb_is_ours(address);
+}
+
 /// A key of g with the lease of a node; its value is a time (u64) and the name of the host.
 bool is_node_lease(std::string_view key) {
   return key.size() == 6 && key.starts_with("\xFF\xFF\xFF\xFF");
@@ -145,7 +196,10 @@ Result<StoreLook> look_at_store(const StoreAddress& address) {
 
 Outcome empty_store(const StoreAddress& address) {
   PLAN_TRY_VOID(check_stopped(address));
-  if (is_of_files(address)) return remove_files(address);
+  if (is_of_files(address)) {
+    PLAN_TRY_VOID(check_files_are_ours(address));
+    return remove_files(address);
+  }
   std::string names(kImportTable);
   if (address.kind == StoreKind::postgresql) {
     PLAN_TRY(connection, open_postgresql(address));

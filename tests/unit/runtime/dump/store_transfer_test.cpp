@@ -294,6 +294,38 @@ TEST_F(TransferTest, negative_counters_are_kept) {
   EXPECT_GT(database->query_integer("SELECT count(*) FROM n WHERE v = -5")->value_or(0), 50);
 }
 
+TEST_F(TransferTest, only_a_store_is_ever_emptied) {
+  const auto refused = [](const StoreAddress& address) {
+    const Outcome emptied = empty_store(address);
+    return !emptied && std::filesystem::exists(std::filesystem::symlink_status(address.path));
+  };
+  const StoreAddress foreign = sqlite_at(folder_.file("users.sqlite"));
+  {
+    auto database = store::Database::open(foreign.path, {});
+    ASSERT_TRUE(database && database->execute("CREATE TABLE users (name TEXT)"));
+  }
+  EXPECT_TRUE(refused(foreign)) << "a database of something else";
+  const auto back = take_back_import(foreign, dump_, {});
+  EXPECT_FALSE(back.has_value());
+  EXPECT_TRUE(std::filesystem::exists(foreign.path));
+
+  const StoreAddress letter = sqlite_at(folder_.file("letter.txt"));
+  std::ofstream(letter.path) << "From: a@example.org\n\nno database\n";
+  EXPECT_TRUE(refused(letter)) << "no database at all";
+
+  const StoreAddress store = sqlite_at(folder_.file("store.sqlite"));
+  ASSERT_TRUE(import_store(store, {.folder = dump_}));
+  const StoreAddress link = sqlite_at(folder_.file("link.sqlite"));
+  std::filesystem::create_symlink(store.path, link.path);
+  EXPECT_TRUE(refused(link)) << "a link to a store";
+  EXPECT_TRUE(empty_store(store));
+  EXPECT_FALSE(std::filesystem::exists(store.path));
+
+  const StoreAddress home{.kind = StoreKind::rocksdb, .path = folder_.file("home")};
+  std::filesystem::create_directories(home.path + "/Documents");
+  EXPECT_TRUE(refused(home)) << "a folder of something else";
+}
+
 TEST_F(TransferTest, a_new_store_is_readable_by_its_owner_only) {
   using std::filesystem::perms;
   const auto mode_of = [](const std::string& path) {
