@@ -16,6 +16,7 @@
 #include "runtime/net/imap/mailbox_name.h"
 #include "tests/support/dovecot.h"
 #include "tests/support/fake_mail_target.h"
+#include "tests/unit/runtime/archive/dovecot_source.h"
 #include "tests/unit/runtime/archive/drivers_fixture.h"
 
 using namespace plan;
@@ -26,14 +27,6 @@ using test::FakeMailTarget;
 namespace {
 
 constexpr const char* kAccount = "alice@example.org";
-
-class OnePassword final : public secret::SecretSource {
- public:
-  Result<secret::Secret> read(const ir::SecretRef&) override {
-    return secret::Secret("master-secret");
-  }
-  Result<ir::SecretRef> seal(const secret::Secret&) override { return ir::SecretRef(); }
-};
 
 std::string mail(const std::string& subject) {
   return fmt::format("From: a@example.org\r\nSubject: {}\r\n\r\nbody of {}\r\n", subject, subject);
@@ -55,16 +48,7 @@ class CarryBack : public testing::Test {
     account_ = std::make_unique<TargetAccount>(target_->client(), FakeMailTarget::account_id());
     file_ = directory_.file(fmt::format("a{}.sqlite", ++archives_));
     reopen();
-    const Value block = Value::map(
-        {{"address", "127.0.0.1"},
-         {"imap",
-          Value::map({{"port", std::int64_t{dovecot_->imap_port()}}, {"security", "none"}})},
-         {"sieve",
-          Value::map({{"port", std::int64_t{dovecot_->sieve_port()}}, {"security", "none"}})},
-         {"master_user",
-          Value::map(
-              {{"name", "master"}, {"separator", "%"}, {"password", ir::SecretRef{"env", "X"}}})}});
-    source_ = *account_source(block, kAccount, secrets_);
+    source_ = dovecot_source(*dovecot_, kAccount, secrets_);
   }
 
   void reopen() {
@@ -207,7 +191,7 @@ class CarryBack : public testing::Test {
   std::string file_;
   int archives_ = 0;
   std::unique_ptr<ArchiveFile> archive_;
-  OnePassword secrets_;
+  MasterPassword secrets_;
   AccountSource source_;
 };
 

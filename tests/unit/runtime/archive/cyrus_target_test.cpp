@@ -15,6 +15,7 @@
 #include "tests/support/cyrus.h"
 #include "tests/support/dovecot.h"
 #include "tests/support/shared_data.h"
+#include "tests/unit/runtime/archive/dovecot_source.h"
 
 using namespace plan;
 using namespace plan::archive;
@@ -23,14 +24,6 @@ using ir::Value;
 namespace {
 
 constexpr const char* kAccount = "alice@example.org";
-
-class OnePassword final : public secret::SecretSource {
- public:
-  Result<secret::Secret> read(const ir::SecretRef&) override {
-    return secret::Secret("master-secret");
-  }
-  Result<ir::SecretRef> seal(const secret::Secret&) override { return ir::SecretRef(); }
-};
 
 std::string mail(const std::string& subject) {
   return fmt::format(
@@ -71,16 +64,7 @@ class CyrusTarget : public testing::Test {
     ASSERT_TRUE(session) << session.error().to_line();
     target_ =
         std::make_unique<TargetAccount>(client_, (*session)->primary_account(net::jmap::kMail));
-    const Value block = Value::map(
-        {{"address", "127.0.0.1"},
-         {"imap",
-          Value::map({{"port", std::int64_t{dovecot_->imap_port()}}, {"security", "none"}})},
-         {"sieve",
-          Value::map({{"port", std::int64_t{dovecot_->sieve_port()}}, {"security", "none"}})},
-         {"master_user",
-          Value::map(
-              {{"name", "master"}, {"separator", "%"}, {"password", ir::SecretRef{"env", "X"}}})}});
-    source_ = *account_source(block, kAccount, secrets_);
+    source_ = dovecot_source(*dovecot_, kAccount, secrets_);
   }
 
   void append(const std::string& mailbox, const std::string& body,
@@ -211,7 +195,7 @@ class CyrusTarget : public testing::Test {
   std::unique_ptr<test::Cyrus> cyrus_;
   std::unique_ptr<test::Dovecot> dovecot_;
   test::TempDir directory_;
-  OnePassword secrets_;
+  MasterPassword secrets_;
   std::unique_ptr<ArchiveFile> archive_;
   std::unique_ptr<net::imap::Client> user_;
   std::shared_ptr<net::jmap::Client> client_;
