@@ -161,11 +161,7 @@ class Migration(quickstart.Migration):
         return is_dry and is_right, rows
 
     def end(self):
-        self.stop()
-        if self.report.has_failed and os.environ.get("PLAN_KEEP"):
-            print(f"kept {self.folder}", file=sys.stderr)
-        else:
-            shutil.rmtree(self.folder, ignore_errors=True)
+        self.report.clean_up(self.folder, self)
 
 
 class ServerKiller(threading.Thread):

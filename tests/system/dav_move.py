@@ -6,10 +6,7 @@ them, verify reads both sides again, a rollback carries back what was changed at
 import base64
 import hashlib
 import json
-import os
-import shutil
 import ssl
-import sys
 import tempfile
 import urllib.error
 import urllib.request
@@ -195,11 +192,7 @@ def main():
                      sorted(e["title"] for e in target.events().values()) == ["Lunch", "New", "Talk, later"] and
                      target.cards() == ["Ann"], (target.events(), target.cards()))
     finally:
-        migration.stop()
-        if report.has_failed and os.environ.get("PLAN_KEEP"):
-            print(f"kept {folder}", file=sys.stderr)
-        else:
-            shutil.rmtree(folder, ignore_errors=True)
+        report.clean_up(folder, migration)
     report.exit()
 
 

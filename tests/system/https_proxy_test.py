@@ -4,10 +4,7 @@ somebody else answers on the control port, and the target, which has no DNS, ref
 
 import base64
 import json
-import os
-import shutil
 import subprocess
-import sys
 import tempfile
 import time
 import urllib.request
@@ -129,11 +126,7 @@ def main():
         code = migration.finalize("migration.yaml", "--yes")
         report.check("mended, the same command goes on to the end", code == 0, f"exit code {code}")
     finally:
-        migration.stop()
-        if report.has_failed and os.environ.get("PLAN_KEEP"):
-            print(f"kept {folder}", file=sys.stderr)
-        else:
-            shutil.rmtree(folder, ignore_errors=True)
+        report.clean_up(folder, migration)
     report.exit()
 
 

@@ -37,5 +37,14 @@ class Report:
             print("  saw: " + str(seen).strip()[:4000].replace("\n", "\n  "), flush=True)
         return is_right
 
+    def clean_up(self, folder, *started):
+        """Stops what the test started, in this order, and removes its folder; PLAN_KEEP keeps that of a failed one."""
+        for server in started:
+            server.stop()
+        if (self.has_failed or sys.exc_info()[0]) and os.environ.get("PLAN_KEEP"):
+            print(f"kept {folder}", file=sys.stderr)
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+
     def exit(self):
         sys.exit(1 if self.has_failed else 0)

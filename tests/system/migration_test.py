@@ -4,7 +4,6 @@
 import base64
 import imaplib
 import json
-import os
 import pathlib
 import shutil
 import subprocess
@@ -278,11 +277,7 @@ def main():
         migration.plan("report", "--format", "html", "--output", "report.html", show=False)
         check_secrets(report, migration)
     finally:
-        migration.stop()
-        if report.has_failed and os.environ.get("PLAN_KEEP"):
-            print(f"kept {folder}", file=sys.stderr)
-        else:
-            shutil.rmtree(folder, ignore_errors=True)
+        report.clean_up(folder, migration)
     report.exit()
 
 

@@ -14,7 +14,6 @@ import json
 import os
 import pathlib
 import re
-import shutil
 import socket
 import sys
 import tempfile
@@ -384,11 +383,7 @@ def main():
         check_the_way_there(report, migration, real, holders, before, scripts_before)
         check_the_way_back(report, migration, real, back, holders, before, scripts_before)
     finally:
-        migration.stop()
-        if report.has_failed and os.environ.get("PLAN_KEEP"):
-            print(f"kept {folder}", file=sys.stderr)
-        else:
-            shutil.rmtree(folder, ignore_errors=True)
+        report.clean_up(folder, migration)
     report.exit()
 
 

@@ -5,9 +5,7 @@ rollback` killed (-9) at a dozen borders on the way; then all of them move again
 
 import json
 import os
-import shutil
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -179,11 +177,7 @@ def main():
                      "rollback point `before-cutover` can no longer be reached: `finalize/address`" in barred.stderr and
                      "cannot undo finalize/address (irreversible)" in barred.stdout, barred.stdout + barred.stderr)
     finally:
-        migration.stop()
-        if report.has_failed and os.environ.get("PLAN_KEEP"):
-            print(f"kept {folder}", file=sys.stderr)
-        else:
-            shutil.rmtree(folder, ignore_errors=True)
+        report.clean_up(folder, migration)
     report.exit()
 
 

@@ -120,12 +120,7 @@ def main():
         report.check("the approved last stage ends well over SSH too", code == 0, f"exit code {code}")
         report.check("mail arrived meanwhile", migration.ledger.counts["accepted"] > 100, migration.ledger.counts)
     finally:
-        migration.stop()
-        server.stop()
-        if report.has_failed and os.environ.get("PLAN_KEEP"):
-            print(f"kept {folder}", file=sys.stderr)
-        else:
-            shutil.rmtree(folder, ignore_errors=True)
+        report.clean_up(folder, migration, server)
     report.exit()
 
 
