@@ -271,7 +271,7 @@ std::vector<Completion> completions_at(std::string_view file_name, std::string_v
   }
   if (!key.empty()) return found;
   if (cursor.is_module()) {
-    for (const char* word : {"id", "kind", "for", "stage", "role", "when", "after",
+    for (const char* word : {"id", "kind", "for", "stage", "role", "when", "after", "before",
                              "after_previous_wave", "after_members", "args", "about"}) {
       found.push_back(
           {word, "of a step", std::string(word) + (cursor.is_language() ? " = " : ": ")});

@@ -21,7 +21,7 @@ namespace {
 using syntax::Entry;
 using syntax::Node;
 
-constexpr std::array<std::string_view, 3> kWaits = {"after", "after_previous_wave",
+constexpr std::array<std::string_view, 4> kWaits = {"after", "before", "after_previous_wave",
                                                     "after_members"};
 constexpr std::size_t kDepthMax = 16;
 constexpr std::size_t kInstancesMax = 1'000;

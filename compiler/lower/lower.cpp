@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
 #include "compiler/ir/secrets.h"
 #include "compiler/lower/procedure.h"
@@ -242,9 +243,12 @@ class Expander {
         graph_.add_edge(steps_[reference][r], step);
       return;
     }
-    for (const std::size_t earlier : procedure_.steps[reference].after) {
-      if (earlier < reference) wait_for_any(step, procedure_.steps[reference], r, earlier);
-    }
+    // Several ways may lead to one step that is off: it is passed once.
+    if (step != passing_for_) passed_.clear();
+    passing_for_ = step;
+    if (!passed_.emplace(reference, r).second) return;
+    for (const std::size_t earlier : procedure_.steps[reference].after)
+      wait_for_any(step, procedure_.steps[reference], r, earlier);
   }
 
   [[nodiscard]] bool is_waves(const ProcedureStep& step) const {
@@ -324,6 +328,8 @@ class Expander {
   std::vector<std::vector<std::uint32_t>> waves_;                 // [set][row]
   std::vector<std::vector<std::vector<std::uint32_t>>> members_;  // [set][row]
   std::vector<std::set<std::string>> secret_members_;             // [set]
+  StepId passing_for_ = kNoStep;                                  // whose edges `passed_` is about
+  std::set<std::pair<std::size_t, std::size_t>> passed_;          // steps that are off, and rows
   bool is_broken_ = false;
 };
 

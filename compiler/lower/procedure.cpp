@@ -16,11 +16,22 @@ namespace {
 using ir::Value;
 using syntax::Node;
 
-const std::vector<std::string_view> kStepKeys = {
-    "id",   "kind", "for", "stage", "role", "when", "after", "after_previous_wave", "after_members",
-    "args", "about"};
+const std::vector<std::string_view> kStepKeys = {"id",
+                                                 "kind",
+                                                 "for",
+                                                 "stage",
+                                                 "role",
+                                                 "when",
+                                                 "after",
+                                                 "after_previous_wave",
+                                                 "after_members",
+                                                 "before",
+                                                 "args",
+                                                 "about"};
 const std::vector<std::string_view> kModuleKeys = {"module", "about", "use",
                                                    "inputs", "let",   "steps"};
+
+constexpr std::size_t kCycleShownMax = 6;
 
 /// What an expression sees: values, and their types.
 struct Names {
@@ -50,10 +61,13 @@ class ProcedureReader {
     // Steps may wait for later ones of the text, so names are resolved when all are known.
     for (std::size_t i = 0; i < nodes_.size(); ++i) {
       ProcedureStep& step = procedure_.steps[i];
-      step.after = references(nodes_[i], "after");
-      step.after_previous_wave = references(nodes_[i], "after_previous_wave");
-      step.after_members = references(nodes_[i], "after_members");
+      for (const Reference& one : references(nodes_[i], "after")) wait(i, one.step, one.span);
+      for (const Reference& one : references(nodes_[i], "before")) wait(one.step, i, one.span);
+      step.after_previous_wave = steps_of(references(nodes_[i], "after_previous_wave"));
+      step.after_members = steps_of(references(nodes_[i], "after_members"));
     }
+    if (is_broken_) return std::nullopt;
+    refuse_cycle();
     if (is_broken_) return std::nullopt;
     return std::move(procedure_);
   }
@@ -63,6 +77,12 @@ class ProcedureReader {
   struct Origin {
     const Node* node = nullptr;
     std::string prefix = {};
+    std::vector<Span> waits = {};  ///< where each entry of the step's `after` was said
+  };
+  /// A step that another one names.
+  struct Reference {
+    std::size_t step = 0;
+    Span span = {};
   };
 
   void read_module(const ModuleInstance& instance) {
@@ -190,8 +210,77 @@ class ProcedureReader {
     step.when = std::move(*text);
   }
 
-  std::vector<std::size_t> references(const Origin& origin, std::string_view key) {
+  static std::vector<std::size_t> steps_of(const std::vector<Reference>& references) {
     std::vector<std::size_t> steps;
+    for (const Reference& one : references) steps.push_back(one.step);
+    return steps;
+  }
+
+  /// What `before` says of one step is what `after` would say of the other.
+  void wait(std::size_t step, std::size_t earlier, Span span) {
+    procedure_.steps[step].after.push_back(earlier);
+    nodes_[step].waits.push_back(span);
+  }
+
+  /// Also where a step of the circle is switched off: it hands on what it would have waited for.
+  void refuse_cycle() {
+    const std::vector<ProcedureStep>& steps = procedure_.steps;
+    std::vector<std::vector<std::size_t>> later(steps.size());
+    std::vector<std::size_t> waiting(steps.size());
+    std::vector<std::size_t> ready;
+    for (std::size_t i = 0; i < steps.size(); ++i) {
+      waiting[i] = steps[i].after.size();
+      for (const std::size_t earlier : steps[i].after) later[earlier].push_back(i);
+      if (waiting[i] == 0) ready.push_back(i);
+    }
+    std::size_t left = steps.size();
+    while (!ready.empty()) {
+      const std::size_t step = ready.back();
+      ready.pop_back();
+      --left;
+      for (const std::size_t next : later[step]) {
+        if (--waiting[next] == 0) ready.push_back(next);
+      }
+    }
+    if (left == 0) return;
+    const auto is_left = [&](std::size_t step) { return waiting[step] != 0; };
+    // Whoever is left waits for somebody who is left, so this comes to a step for the second time.
+    std::size_t at = 0;
+    while (!is_left(at)) ++at;
+    std::vector<std::size_t> way;
+    std::vector<bool> is_seen(steps.size());
+    while (!is_seen[at]) {
+      is_seen[at] = true;
+      way.push_back(at);
+      at = *std::find_if(steps[at].after.begin(), steps[at].after.end(), is_left);
+    }
+    way.erase(way.begin(), std::find(way.begin(), way.end(), at));
+    report_cycle(way);
+  }
+
+  /// `way`: each step waits for the one behind it, the last one for the first.
+  void report_cycle(const std::vector<std::size_t>& way) {
+    std::string text;
+    std::vector<Span> places;
+    for (std::size_t i = 0; i < way.size(); ++i) {
+      const ProcedureStep& step = procedure_.steps[way[i]];
+      const std::size_t earlier = way[(i + 1) % way.size()];
+      const auto wait = std::find(step.after.begin(), step.after.end(), earlier);
+      places.push_back(nodes_[way[i]].waits[static_cast<std::size_t>(wait - step.after.begin())]);
+      if (i < kCycleShownMax) text += printable(step.id, 80) + " after ";
+    }
+    if (way.size() > kCycleShownMax) text += "... after ";
+    is_broken_ = true;
+    auto report = sink_.report(Kind::procedure_broken, places.front(),
+                               fmt::format("cycle: {}{}", text, procedure_.steps[way.front()].id));
+    report.label("each of these steps waits for the next one");
+    for (std::size_t i = 1; i < places.size() && i < kCycleShownMax; ++i)
+      report.note(places[i], fmt::format("here `{}` is made to wait",
+                                         printable(procedure_.steps[way[i]].id, 80)));
+  }
+
+  std::vector<Reference> references(const Origin& origin, std::string_view key) {
+    std::vector<Reference> steps;
     const Node* list = origin.node->find(key);
     if (list == nullptr) return steps;
     if (!list->is_sequence()) {
@@ -205,7 +294,7 @@ class ProcedureReader {
       if (found == by_id_.end())
         broken(item.span, fmt::format("there is no step `{}`", printable(item.text, 80)));
       else
-        steps.push_back(found->second);
+        steps.push_back({found->second, item.span});
     }
     return steps;
   }

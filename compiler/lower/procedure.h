@@ -29,7 +29,7 @@ struct ProcedureStep {
   std::size_t set = SIZE_MAX;  ///< index in LowerInput::rows
   std::optional<syntax::Template> when = {};
   bool is_when_of_row = false;
-  std::vector<std::size_t> after = {};                ///< steps of the module, by index
+  std::vector<std::size_t> after = {};  ///< by index: its own `after`, and the `before` of others
   std::vector<std::size_t> after_previous_wave = {};  ///< only of steps for the rows of `waves`
   std::vector<std::size_t> after_members = {};
   ir::Value arguments = {};

@@ -70,7 +70,7 @@ bool is_references(const Node& node) {
                      [](const Node& item) { return is_id(&item); });
 }
 
-constexpr std::array<std::string_view, 3> kReferences = {"after", "after_previous_wave",
+constexpr std::array<std::string_view, 4> kReferences = {"after", "before", "after_previous_wave",
                                                          "after_members"};
 constexpr std::array<std::string_view, 2> kWords = {"stage", "role"};
 constexpr std::array<std::string_view, 3> kValues = {"when", "about", "args"};

@@ -288,8 +288,8 @@ const auto step_block_def =
     ':' > on<&Builder::step_kind>(kind) > on<&Builder::open_arguments>('{') >
     *(step_entry | stray) > on<&Builder::close_step>(map_end);
 const auto step_entry_def =
-    (on<&Builder::step_key>(meta("after") | meta("after_previous_wave") | meta("after_members")) >
-     assign > same_line > references) |
+    (on<&Builder::step_key>(meta("after") | meta("before") | meta("after_previous_wave") |
+                            meta("after_members")) > assign > same_line > references) |
     (on<&Builder::step_key>(meta("stage") | meta("role")) > assign > same_line >
      on<&Builder::bare_word>(word)) |
     (on<&Builder::step_key>(meta("when") | meta("about") | meta("args")) > assign > same_line >

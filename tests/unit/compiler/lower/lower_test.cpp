@@ -117,6 +117,74 @@ TEST(Lower, NumberedListsAndForExpand) {
       R"({"0":{"if":"x == 'a'"},"1":{"if":"y"},"2":{"if":"x == 'b'"},"3":{"if":"y"},"4":{"if":"z"}})");
 }
 
+TEST(Lower, BeforeIsAfterSaidFromTheOtherSide) {
+  const std::string steps = R"(
+  - {id: mine, kind: mark.rollback-point, stage: waves, before: ["account/{}/a", end], args: {point: mine}}
+  - {id: off, kind: mark.rollback-point, stage: waves, when: "${is_wanted}", before: [end], after: [mine], args: {point: off}}
+  - {id: "account/{}/a", kind: admin.account-open, for: account in accounts, stage: waves, args: {account: "${account.address}"}}
+  - {id: every, kind: mark.rollback-point, stage: waves, after: ["account/{}/a"], before: [last], args: {point: every}}
+  - {id: last, kind: mark.rollback-point, stage: waves, args: {point: last}}
+  - {id: end, kind: mark.rollback-point, stage: finalize, args: {point: end}}
+)";
+  const Lowered lowered(steps, 2);
+  ASSERT_TRUE(lowered.graph.has_value()) << lowered.problem();
+  const ir::StepGraph& graph = *lowered.graph;
+  const auto waits = [&](const char* id) {
+    std::vector<std::string> names;
+    for (const ir::StepId earlier : graph.after(*graph.find(id)))
+      names.push_back(graph.id(earlier));
+    std::sort(names.begin(), names.end());
+    return names;
+  };
+  using Names = std::vector<std::string>;
+  EXPECT_EQ(waits("account/u0@x.org/a"), Names{"mine"});
+  EXPECT_EQ(waits("account/u1@x.org/a"), Names{"mine"});
+  EXPECT_EQ(waits("every"), (Names{"account/u0@x.org/a", "account/u1@x.org/a"}));
+  EXPECT_EQ(waits("last"), Names{"every"});
+  EXPECT_EQ(waits("end"), Names{"mine"}) << "what is off hands on what it would have waited for";
+}
+
+TEST(Lower, ACycleIsShownAtEachWaitOfIt) {
+  Lowered lowered(
+      "  - {id: a, kind: approval, stage: waves, before: [c], args: {wave: x}}\n"
+      "  - {id: b, kind: approval, stage: waves, before: [a], args: {wave: x}}\n"
+      "  - {id: c, kind: approval, stage: waves, before: [b], args: {wave: x}}\n"
+      "  - {id: d, kind: approval, stage: waves, after: [a], args: {wave: x}}\n",
+      2);
+  ASSERT_FALSE(lowered.graph.has_value());
+  const std::vector<Diagnostic> all = lowered.sink.sorted();
+  ASSERT_EQ(all.size(), 1U);
+  EXPECT_EQ(all[0].message, "cycle: a after b after c after a");
+  EXPECT_EQ(lowered.sources.text(all[0].span), "a") << "of `before: [a]`";
+  ASSERT_EQ(all[0].notes.size(), 2U);
+  EXPECT_EQ(lowered.sources.text(all[0].notes[0].span), "b");
+  EXPECT_EQ(lowered.sources.text(all[0].notes[1].span), "c");
+  EXPECT_EQ(Lowered("  - {id: a, kind: approval, stage: waves, after: [a], args: {wave: x}}\n", 2)
+                .problem(),
+            "cycle: a after a");
+}
+
+/// Steps that are off may be on very many ways between two others.
+TEST(Lower, StepsThatAreOffArePassedOnce) {
+  std::string steps = "  - {id: first, kind: approval, stage: waves, args: {wave: x}}\n";
+  std::string earlier = "first";
+  for (int i = 0; i < 60; ++i) {
+    steps += fmt::format(
+        "  - {{id: l{0}, kind: approval, stage: waves, when: \"${{is_wanted}}\", after: [{1}], "
+        "args: {{wave: x}}}}\n"
+        "  - {{id: r{0}, kind: approval, stage: waves, when: \"${{is_wanted}}\", after: [{1}], "
+        "args: {{wave: x}}}}\n",
+        i, earlier);
+    earlier = fmt::format("l{0}, r{0}", i);
+  }
+  steps += fmt::format(
+      "  - {{id: last, kind: approval, stage: waves, after: [{}], args: {{wave: x}}}}\n", earlier);
+  const Lowered lowered(steps, 2);
+  ASSERT_TRUE(lowered.graph.has_value()) << lowered.problem();
+  ASSERT_EQ(lowered.graph->size(), 2U);
+  EXPECT_EQ(lowered.edges(), 1U);
+}
+
 TEST(Lower, BrokenProceduresAreNamedAtTheirPlace) {
   const auto problem = [](const std::string& steps) { return Lowered(steps, 2).problem(); };
   EXPECT_EQ(problem("  - {id: a, kind: no.such, stage: prepare}\n"),

@@ -337,7 +337,7 @@ class Trees {
       Node after;
       after.kind = NodeKind::sequence;
       after.items.push_back(below(3) == 0 ? scalar() : plain("b/{}"));
-      add("after", std::move(after));
+      add(below(2) == 0 ? "after" : "before", std::move(after));
     }
     return node;
   }

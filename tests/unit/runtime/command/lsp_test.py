@@ -137,6 +137,7 @@ def main():
         check("a step leads to its definition", seen and seen["range"]["start"] == {"line": 2, "character": 5}, seen)
         seen = client.at("textDocument/hover", module, text, "mark.roll|back")
         check("a kind of step says what it does", seen and "undo" in seen["contents"]["value"], seen)
+        check("the words of a step are offered", {"after", "before"} <= set(labels(client.at("textDocument/completion", module, text, "  |stage"))))
         check("modules are offered", "std/finalize" in labels(client.at("textDocument/completion", module, text, "use |std")))
 
         def renamed(path, text, mark, name):
@@ -159,7 +160,7 @@ def main():
 
         text = ("module mine\ninput named : text\nlet label = \"${named}-💌\"\nstep a/one : mark.rollback-point {\n  stage = finalize\n"
                 "  point = \"${label} of ${named}\"\n}\nstep a/two : mark.rollback-point {\n  stage = finalize\n  after = [a/one]\n"
-                "  point = named\n}\n")
+                "  point = named\n}\nstep a/zero : mark.rollback-point {\n  stage = finalize\n  before = [a/one]\n  point = named\n}\n")
         check("it can be renamed from", not client.change(module, text), text)
         check("a step is renamed where it stands and where others wait for it",
               renamed(module, text, "[a/o|ne]", "a/first") == text.replace("a/one", "a/first"), renamed(module, text, "[a/o|ne]", "a/first"))
