@@ -203,12 +203,16 @@ ExitCode inspect_store(const Invocation& invocation) {
     if (!value["is_there"].bool_or(false))
       return fmt::format("{}: there is nothing yet\n", value["store"].string_or(""));
     const std::string_view filled = value["filled"].string_or("");
-    return fmt::format("{}: {}, {}, {}\n", value["store"].string_or(""),
+    std::string foreign;
+    for (const Value& name : value["foreign"].items())
+      foreign += fmt::format("no mail server makes `{}`: nothing is imported beside it\n",
+                             name.string_or(""));
+    return fmt::format("{}: {}, {}, {}\n{}", value["store"].string_or(""),
                        value["schema"].integer_or(0) == 0
                            ? "no schema version"
                            : fmt::format("schema {}", value["schema"].integer_or(0)),
                        show_bytes(number_of(value["bytes"])),
-                       filled.empty() ? "empty" : fmt::format("rows in {}", filled));
+                       filled.empty() ? "empty" : fmt::format("rows in {}", filled), foreign);
   });
 }
 

@@ -89,6 +89,9 @@ class CheckDriver final : public step::StepDriver {
     if (is_by_server) PLAN_TRY_VOID(move.server().version());
     if (block.to.address.empty()) return {};  // only the server's program can look
     PLAN_TRY(look, move.program().look(block.to));
+    if (!look.foreign.empty()) {
+      return foreign_in(look.name, look.foreign).with_blame(Blame::plan).with_argument("target.to");
+    }
     if (look.is_empty()) return {};
     // A run that was interrupted has begun to fill it, and goes on there.
     if (context.attempt > 0 && look.schema == 0) return {};

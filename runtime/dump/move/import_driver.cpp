@@ -38,6 +38,9 @@ class ImportDriver final : public step::StepDriver {
     seen.standing = Standing::absent;
     if (move->block().to.address.empty()) return seen;
     PLAN_TRY(look, move->program().look(move->block().to));
+    if (!look.foreign.empty()) {
+      return foreign_in(look.name, look.foreign).with_blame(Blame::plan).with_argument("target.to");
+    }
     if (look.is_empty()) return seen;
     // Ours, by the journal: an earlier try has begun or finished it.
     if (context.attempt > 0) {

@@ -15,6 +15,7 @@
 #include "runtime/dump/store/errors.h"
 #include "runtime/dump/store/letter_queue.h"
 #include "runtime/dump/store/stopped.h"
+#include "runtime/dump/store/store_look.h"
 #include "runtime/dump/store/store_reader.h"
 #include "runtime/dump/store/store_writer.h"
 #include "runtime/dump/subspace.h"
@@ -227,6 +228,7 @@ Result<ImportReport> import_store(const StoreAddress& address, const ImportOptio
     return Error(errors::dump_damaged, "subspace p has no row with the schema version");
   }
   PLAN_TRY_VOID(check_stopped(address, {options.ports}));
+  PLAN_TRY_VOID(check_nothing_foreign(address));
   ImportReport report;
   report.schema = source.schema;
   report.is_proved = source.is_proved;

@@ -54,12 +54,15 @@ class MysqlCursor final : public RecordCursor {
 
 class MysqlReader final : public StoreReader {
  public:
-  MysqlReader(StoreAddress address, std::map<char, TableShape> tables)
-      : address_(std::move(address)), tables_(std::move(tables)) {
+  MysqlReader(StoreAddress address, std::map<char, TableShape> tables,
+              std::vector<std::string> foreign)
+      : address_(std::move(address)), tables_(std::move(tables)), foreign_(std::move(foreign)) {
     for (const auto& [letter, shape] : tables_) letters_.push_back(letter);
   }
 
   [[nodiscard]] const std::vector<char>& letters() const override { return letters_; }
+
+  Result<std::vector<std::string>> foreign() override { return foreign_; }
 
   Result<std::unique_ptr<RecordCursor>> open(char letter) override {
     const auto table = tables_.find(letter);
@@ -80,6 +83,7 @@ class MysqlReader final : public StoreReader {
  private:
   StoreAddress address_;
   std::map<char, TableShape> tables_;
+  std::vector<std::string> foreign_;
   std::vector<char> letters_;
 };
 
@@ -88,8 +92,9 @@ class MysqlReader final : public StoreReader {
 Result<std::unique_ptr<StoreReader>> open_mysql_reader(const StoreAddress& address) {
   PLAN_TRY(connection, open_mysql(address));
   PLAN_TRY(tables, mysql_tables(connection));
+  PLAN_TRY(foreign, mysql_foreign(connection));
   return std::unique_ptr<StoreReader>(
-      std::make_unique<MysqlReader>(copy_address(address), std::move(tables)));
+      std::make_unique<MysqlReader>(copy_address(address), std::move(tables), std::move(foreign)));
 }
 
 }  // namespace plan::dump

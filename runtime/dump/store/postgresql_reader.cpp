@@ -52,15 +52,18 @@ class PostgresCursor final : public RecordCursor {
 class PostgresReader final : public StoreReader {
  public:
   PostgresReader(StoreAddress address, store::PostgresConnection keeper, std::string snapshot,
-                 std::map<char, TableShape> tables)
+                 std::map<char, TableShape> tables, std::vector<std::string> foreign)
       : address_(std::move(address)),
         keeper_(std::move(keeper)),
         snapshot_(std::move(snapshot)),
-        tables_(std::move(tables)) {
+        tables_(std::move(tables)),
+        foreign_(std::move(foreign)) {
     for (const auto& [letter, shape] : tables_) letters_.push_back(letter);
   }
 
   [[nodiscard]] const std::vector<char>& letters() const override { return letters_; }
+
+  Result<std::vector<std::string>> foreign() override { return foreign_; }
 
   Result<std::unique_ptr<RecordCursor>> open(char letter) override {
     const auto table = tables_.find(letter);
@@ -85,6 +88,7 @@ class PostgresReader final : public StoreReader {
   store::PostgresConnection keeper_;
   std::string snapshot_;
   std::map<char, TableShape> tables_;
+  std::vector<std::string> foreign_;
   std::vector<char> letters_;
 };
 
@@ -94,10 +98,11 @@ Result<std::unique_ptr<StoreReader>> open_postgresql_reader(const StoreAddress& 
   PLAN_TRY(keeper, open_postgresql(address));
   PLAN_TRY_VOID(keeper.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"));
   PLAN_TRY(tables, postgresql_tables(keeper));
+  PLAN_TRY(foreign, postgresql_foreign(keeper));
   PLAN_TRY(snapshot, keeper.query("SELECT pg_export_snapshot()"));
-  return std::unique_ptr<StoreReader>(
-      std::make_unique<PostgresReader>(copy_address(address), std::move(keeper),
-                                       snapshot.at(0).at(0).value_or(""), std::move(tables)));
+  return std::unique_ptr<StoreReader>(std::make_unique<PostgresReader>(
+      copy_address(address), std::move(keeper), snapshot.at(0).at(0).value_or(""),
+      std::move(tables), std::move(foreign)));
 }
 
 }  // namespace plan::dump

@@ -32,12 +32,30 @@ class RocksdbReader final : public StoreReader {
   RocksdbReader(std::unique_ptr<store::LoadedRocks> store, std::string folder)
       : store_(std::move(store)), folder_(std::move(folder)) {
     for (const std::string& name : store_->family_names()) {
-      if (name.size() == 1 && name[0] >= 'a' && name[0] <= 'z') letters_.push_back(name[0]);
+      if (is_letter(name)) letters_.push_back(name[0]);
     }
     std::sort(letters_.begin(), letters_.end());
   }
 
   [[nodiscard]] const std::vector<char>& letters() const override { return letters_; }
+
+  // The server leaves the family `default` empty; an import keeps its notes there.
+  Result<std::vector<std::string>> foreign() override {
+    std::vector<std::string> foreign;
+    for (const std::string& name : store_->family_names()) {
+      if (name != "default") add_foreign(foreign, name, is_letter(name) ? "k" : "");
+    }
+    const auto family = store_->family("default");
+    if (!family) return foreign;
+    PLAN_TRY(cursor, store_->scan(*family));
+    while (true) {
+      PLAN_TRY(has_row, cursor.next());
+      if (!has_row) return foreign;
+      if (cursor.key().starts_with(kImportTable)) continue;
+      foreign.emplace_back("default");
+      return foreign;
+    }
+  }
 
   Result<std::unique_ptr<RecordCursor>> open(char letter) override {
     const auto family = store_->family(std::string_view(&letter, 1));

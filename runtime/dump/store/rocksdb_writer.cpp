@@ -33,20 +33,6 @@ std::string from_hex(std::string_view text) {
   return bytes;
 }
 
-/// What an open that was killed while it made the store leaves: files that hold no data yet.
-bool is_begun_store(const std::filesystem::path& folder) {
-  std::error_code code;
-  for (const auto& entry : std::filesystem::directory_iterator(folder, code)) {
-    const std::string name = entry.path().filename().string();
-    bool is_known = false;
-    for (const std::string_view prefix : {"LOG", "LOCK", "IDENTITY", "MANIFEST-", "OPTIONS-"}) {
-      is_known = is_known || name.starts_with(prefix);
-    }
-    if (!is_known && !name.ends_with(".dbtmp") && !name.ends_with(".log")) return false;
-  }
-  return true;
-}
-
 class RocksdbSubspaceWriter final : public SubspaceWriter {
  public:
   RocksdbSubspaceWriter(store::LoadedRocks& store, std::size_t family, std::size_t notes,
@@ -175,9 +161,6 @@ Result<std::unique_ptr<StoreWriter>> open_rocksdb_writer(const StoreAddress& add
   std::error_code code;
   if (std::filesystem::exists(std::filesystem::path(address.path) / "CURRENT", code)) {
     PLAN_TRY_VOID(writer->open_store({}));
-  } else if (std::filesystem::exists(address.path, code) && !is_begun_store(address.path)) {
-    return Error(errors::target_not_empty,
-                 fmt::format("{} is a folder of something else", address.path));
   }
   return std::unique_ptr<StoreWriter>(std::move(writer));
 }

@@ -16,6 +16,11 @@ namespace plan::dump {
     store::PostgresConnection& connection);
 [[nodiscard]] Result<std::map<char, TableShape>> mysql_tables(store::MariaConnection& connection);
 
+/// What else is in that schema: add_foreign of all its tables and views.
+[[nodiscard]] Result<std::vector<std::string>> postgresql_foreign(
+    store::PostgresConnection& connection);
+[[nodiscard]] Result<std::vector<std::string>> mysql_foreign(store::MariaConnection& connection);
+
 /// A second connection needs the address again, and a secret is not copied by accident.
 [[nodiscard]] StoreAddress copy_address(const StoreAddress& address);
 

@@ -41,12 +41,15 @@ class SqliteCursor final : public RecordCursor {
 
 class SqliteReader final : public StoreReader {
  public:
-  SqliteReader(std::string path, std::map<char, TableShape> tables)
-      : path_(std::move(path)), tables_(std::move(tables)) {
+  SqliteReader(std::string path, std::map<char, TableShape> tables,
+               std::vector<std::string> foreign)
+      : path_(std::move(path)), tables_(std::move(tables)), foreign_(std::move(foreign)) {
     for (const auto& [letter, shape] : tables_) letters_.push_back(letter);
   }
 
   [[nodiscard]] const std::vector<char>& letters() const override { return letters_; }
+
+  Result<std::vector<std::string>> foreign() override { return foreign_; }
 
   Result<std::unique_ptr<RecordCursor>> open(char letter) override {
     const auto table = tables_.find(letter);
@@ -77,6 +80,7 @@ class SqliteReader final : public StoreReader {
  private:
   std::string path_;
   std::map<char, TableShape> tables_;
+  std::vector<std::string> foreign_;
   std::vector<char> letters_;
 };
 
@@ -84,23 +88,28 @@ class SqliteReader final : public StoreReader {
 
 Result<std::unique_ptr<StoreReader>> open_sqlite_reader(const StoreAddress& address) {
   PLAN_TRY(database, open_database(address.path));
+  // Columns of letters only: those of a view or of a virtual table may not even resolve.
   PLAN_TRY(columns, database.prepare(
-                        "SELECT lower(s.name), c.name, upper(c.type) FROM sqlite_schema s JOIN "
-                        "pragma_table_info(s.name) c WHERE s.type = 'table' AND length(s.name) = 1 "
-                        "ORDER BY s.name, c.cid"));
+                        "SELECT CASE length(s.name) WHEN 1 THEN lower(s.name) ELSE s.name END, "
+                        "coalesce(c.name, ''), upper(coalesce(c.type, '')) FROM sqlite_schema s "
+                        "LEFT JOIN pragma_table_info(CASE WHEN s.type = 'table' AND "
+                        "length(s.name) = 1 THEN s.name END) c WHERE s.type IN ('table', 'view') "
+                        "AND s.name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY s.name, c.cid"));
   std::map<char, TableShape> tables;
+  std::vector<std::string> foreign;
   while (true) {
     PLAN_TRY(has_row, columns.step());
     if (!has_row) break;
     const std::string_view name = columns.text(0);
-    if (name.empty() || name[0] < 'a' || name[0] > 'z') continue;
+    add_foreign(foreign, name, columns.text(1));
+    if (!is_letter(name) || (columns.text(1) != "k" && columns.text(1) != "v")) continue;
     TableShape& shape = tables.try_emplace(name[0], TableShape::key_only).first->second;
     if (columns.text(1) == "v") {
       shape = columns.text(2) == "INTEGER" ? TableShape::counter : TableShape::value;
     }
   }
   return std::unique_ptr<StoreReader>(
-      std::make_unique<SqliteReader>(address.path, std::move(tables)));
+      std::make_unique<SqliteReader>(address.path, std::move(tables), std::move(foreign)));
 }
 
 }  // namespace plan::dump

@@ -64,15 +64,18 @@ Result<std::uint64_t> bytes_of_database(const StoreAddress& address) {
   return std::strtoull(text.c_str(), nullptr, 10);
 }
 
-bool is_there(const StoreAddress& address) {
+/// What an open that was killed while it made the store leaves: files that hold no data yet.
+bool is_begun_store(const std::filesystem::path& folder) {
   std::error_code code;
-  if (!is_of_files(address)) return true;
-  if (address.kind == StoreKind::sqlite) {
-    // A file of no bytes is what an open that came to nothing leaves.
-    const auto bytes = fs::file_size(address.path, code);
-    return !code && bytes > 0;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, code)) {
+    const std::string name = entry.path().filename().string();
+    bool is_known = false;
+    for (const std::string_view prefix : {"LOG", "LOCK", "IDENTITY", "MANIFEST-", "OPTIONS-"}) {
+      is_known = is_known || name.starts_with(prefix);
+    }
+    if (!is_known && !name.ends_with(".dbtmp") && !name.ends_with(".log")) return false;
   }
-  return fs::exists(fs::path(address.path) / "CURRENT", code);
+  return true;
 }
 
 Outcome remove_files(const StoreAddress& address) {
@@ -161,11 +164,56 @@ Result<std::vector<std::string>> nodes_of_store(StoreReader& reader) {
 
 }  // namespace
 
+Result<bool> is_store_there(const StoreAddress& address) {
+  if (!is_of_files(address)) return true;
+  std::error_code code;
+  const fs::file_status status = fs::status(address.path, code);
+  if (status.type() == fs::file_type::not_found) return false;
+  if (!fs::status_known(status))
+    return Error(store::errors::store_unreadable,
+                 fmt::format("{}: {}", address.path, code.message()));
+  if (address.kind == StoreKind::sqlite) {
+    if (status.type() != fs::file_type::regular)
+      return Error(store::errors::store_unreadable, address.path + " is no regular file");
+    // A file of no bytes is what an open that came to nothing leaves.
+    const auto bytes = fs::file_size(address.path, code);
+    if (!code) return bytes > 0;
+  } else {
+    if (status.type() != fs::file_type::directory)
+      return Error(store::errors::store_unreadable, address.path + " is no folder");
+    const bool is_whole = fs::exists(fs::path(address.path) / "CURRENT", code);
+    if (!code && (is_whole || is_begun_store(address.path))) return is_whole;
+    if (!code) return not_ours(address, "it is a folder of something else");
+  }
+  return Error(store::errors::store_unreadable,
+               fmt::format("{}: {}", address.path, code.message()));
+}
+
+Outcome check_nothing_foreign(const StoreAddress& address) {
+  PLAN_TRY(is_there, is_store_there(address));
+  if (!is_there) return {};
+  PLAN_TRY(reader, open_store_reader(address));
+  PLAN_TRY(foreign, reader->foreign());
+  if (foreign.empty()) return {};
+  return foreign_in(address.name(), foreign);
+}
+
+Error foreign_in(std::string_view store, const std::vector<std::string>& foreign) {
+  constexpr std::size_t kNamed = 3;
+  std::string names;
+  for (std::size_t i = 0; i < foreign.size() && i < kNamed; ++i)
+    names += fmt::format("{}`{}`", i == 0 ? "" : ", ", printable(foreign[i], 60));
+  if (foreign.size() > kNamed) names += fmt::format(" and {} more", foreign.size() - kNamed);
+  return Error(errors::target_not_ours,
+               fmt::format("{} has what no mail server makes: {}", store, names));
+}
+
 Result<StoreLook> look_at_store(const StoreAddress& address) {
   StoreLook look;
   look.name = address.name();
   look.kind = address.kind;
-  look.is_there = is_there(address);
+  PLAN_TRY(is_there, is_store_there(address));
+  look.is_there = is_there;
   if (!look.is_there) return look;
   if (is_of_files(address)) {
     look.bytes = bytes_of_files(address);
@@ -174,6 +222,8 @@ Result<StoreLook> look_at_store(const StoreAddress& address) {
     look.bytes = bytes;
   }
   PLAN_TRY(reader, open_store_reader(address));
+  PLAN_TRY(foreign, reader->foreign());
+  for (const std::string& name : foreign) look.foreign.push_back(printable(name, 60));
   for (const char letter : reader->letters()) {
     PLAN_TRY(cursor, reader->open(letter));
     if (cursor == nullptr) continue;
@@ -249,12 +299,15 @@ bool StoreLook::has_blobs_elsewhere() const {
 ir::Value to_value(const StoreLook& look) {
   ir::Value nodes = ir::Value::list();
   for (const std::string& node : look.nodes) nodes.push_back(node);
+  ir::Value foreign = ir::Value::list();
+  for (const std::string& name : look.foreign) foreign.push_back(name);
   return ir::Value::map({{"store", look.name},
                          {"kind", to_string(look.kind)},
                          {"is_there", look.is_there},
                          {"schema", look.schema},
                          {"filled", std::string(look.filled.begin(), look.filled.end())},
                          {"bytes", look.bytes},
+                         {"foreign", std::move(foreign)},
                          {"nodes", std::move(nodes)}});
 }
 
@@ -270,6 +323,8 @@ StoreLook store_look_from(const ir::Value& value) {
   const std::string_view filled = value["filled"].string_or("");
   look.filled.assign(filled.begin(), filled.end());
   look.bytes = static_cast<std::uint64_t>(value["bytes"].integer_or(0));
+  for (const ir::Value& name : value["foreign"].items())
+    look.foreign.emplace_back(name.string_or(""));
   for (const ir::Value& node : value["nodes"].items()) look.nodes.emplace_back(node.string_or(""));
   return look;
 }

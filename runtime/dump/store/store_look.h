@@ -17,12 +17,24 @@ struct StoreLook {
   std::uint32_t schema = 0;       ///< 0: it has no row that says so, no server starts on it
   std::vector<char> filled = {};  ///< subspaces that hold any row
   std::uint64_t bytes = 0;        ///< on disk, as the database tells
+  /// What is in it and no server makes (StoreReader::foreign): nothing is imported beside it.
+  std::vector<std::string> foreign = {};
   /// Hosts that have a lease in subspace g (0.16): every one that ever opened the store, by name.
   std::vector<std::string> nodes = {};
   [[nodiscard]] bool is_empty() const { return filled.empty(); }
   /// It links blobs and has none: they are files, or in S3 or another store of their own.
   [[nodiscard]] bool has_blobs_elsewhere() const;
 };
+
+/// False where a store could be made. Errors: store-unreadable (a pipe, a device), store-foreign (a
+/// folder with other files).
+[[nodiscard]] Result<bool> is_store_there(const StoreAddress& address);
+
+/// What an import asks before it opens its target for writing. Error: target-not-ours, and those of
+/// the store.
+[[nodiscard]] Outcome check_nothing_foreign(const StoreAddress& address);
+/// That error, of a store with such names in it.
+[[nodiscard]] Error foreign_in(std::string_view store, const std::vector<std::string>& foreign);
 
 /// Errors: those of the store. The server may run; only what is in flux is then a guess.
 [[nodiscard]] Result<StoreLook> look_at_store(const StoreAddress& address);

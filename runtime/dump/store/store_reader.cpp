@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <iterator>
+
 #include "runtime/dump/store/errors.h"
 
 namespace plan::dump {
@@ -36,6 +39,22 @@ Result<std::uint32_t> schema_of_store(StoreReader& reader) {
   std::uint32_t schema = 0;
   for (const char byte : record.value) schema = schema << 8U | static_cast<unsigned char>(byte);
   return schema;
+}
+
+bool is_letter(std::string_view name) {
+  return name.size() == 1 && name[0] >= 'a' && name[0] <= 'z';
+}
+
+void add_foreign(std::vector<std::string>& foreign, std::string_view table,
+                 std::string_view column) {
+  // What a server makes beside its letters where the database is its search index too
+  // (reference/stalwart-store.md 9.3).
+  constexpr std::string_view kSearch[] = {"s_email", "s_cal", "s_card", "s_trace"};
+  if (table == kImportTable ||
+      std::find(std::begin(kSearch), std::end(kSearch), table) != std::end(kSearch))
+    return;
+  if (is_letter(table) && (column == "k" || column == "v")) return;
+  if (foreign.empty() || foreign.back() != table) foreign.emplace_back(table);
 }
 
 std::string counter_bytes(std::int64_t value) {

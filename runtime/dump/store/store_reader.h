@@ -37,6 +37,9 @@ class StoreReader {
 
   /// The subspaces that the store has a table or family for, in order.
   [[nodiscard]] virtual const std::vector<char>& letters() const = 0;
+  /// Tables, views and families that no server makes, by name, and a letter's table whose columns
+  /// are not `k` and `v`: this is the database of something else, or shared with it.
+  [[nodiscard]] virtual Result<std::vector<std::string>> foreign() = 0;
   /// Nothing when the store has no such subspace.
   [[nodiscard]] virtual Result<std::unique_ptr<RecordCursor>> open(char letter) = 0;
   /// Compares the number of rows that were read with what the store's own books say. Error:
@@ -62,10 +65,21 @@ class StoreReader {
     const StoreAddress& address);
 [[nodiscard]] Result<std::unique_ptr<StoreReader>> open_mysql_reader(const StoreAddress& address);
 
+/// `a` to `z`, the name of a subspace's table or family in some version.
+[[nodiscard]] bool is_letter(std::string_view name);
+/// Adds the name of a table to `foreign` when it, or this column of it, is nothing that a server or
+/// an import makes. Columns of one table come one after another.
+void add_foreign(std::vector<std::string>& foreign, std::string_view table,
+                 std::string_view column);
+
 /// Value of a counter's row, as a dump has it.
 [[nodiscard]] std::string counter_bytes(std::int64_t value);
 /// The opposite; nothing when it is not 8 bytes.
 [[nodiscard]] std::optional<std::int64_t> counter_value(std::string_view bytes);
+
+/// What stands in front of the identity in the notes that an import keeps in its target: a table,
+/// in RocksDB the beginning of keys of the family `default`.
+constexpr std::string_view kImportTable = "plan_import";
 
 /// What the columns of a letter's table are, whatever the version (reference/stalwart-store.md 9.2,
 /// 9.3).

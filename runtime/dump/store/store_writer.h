@@ -8,6 +8,7 @@
 #include "compiler/source/result.h"
 #include "runtime/dump/record.h"
 #include "runtime/dump/store/store_address.h"
+#include "runtime/dump/store/store_reader.h"
 
 namespace plan::dump {
 
@@ -69,8 +70,5 @@ class StoreWriter {
 [[nodiscard]] Result<std::unique_ptr<StoreWriter>> open_postgresql_writer(
     const StoreAddress& address);
 [[nodiscard]] Result<std::unique_ptr<StoreWriter>> open_mysql_writer(const StoreAddress& address);
-
-/// What stands in front of the identity in the notes that an import keeps in its target.
-constexpr std::string_view kImportTable = "plan_import";
 
 }  // namespace plan::dump

@@ -18,6 +18,8 @@
 #include "runtime/dump/store/store_writer.h"
 #include "runtime/dump/subspace.h"
 #include "runtime/dump/verify.h"
+#include "runtime/store/errors.h"
+#include "runtime/store/rocks_loaded.h"
 #include "runtime/store/sqlite.h"
 #include "tests/unit/runtime/dump/dump_files.h"
 #include "tests/unit/runtime/dump/real_stores.h"
@@ -326,6 +328,90 @@ TEST_F(TransferTest, only_a_store_is_ever_emptied) {
   EXPECT_TRUE(refused(home)) << "a folder of something else";
 }
 
+/// An import beside the tables of another program would mix the two, and taking it back would be
+/// refused.
+TEST_F(TransferTest, nothing_is_imported_beside_what_no_server_makes) {
+  const auto refused = [this](const StoreAddress& address, const std::string& named) {
+    const auto report = import_store(address, {.folder = dump_});
+    ASSERT_FALSE(report) << address.name();
+    EXPECT_TRUE(report.error().is(errors::target_not_ours)) << report.error().to_line();
+    EXPECT_NE(report.error().message().find(named), std::string::npos) << report.error().to_line();
+    const auto look = look_at_store(address);
+    ASSERT_TRUE(look) << look.error().to_line();
+    ASSERT_FALSE(look->foreign.empty());
+    EXPECT_TRUE(look->filled.empty());
+    EXPECT_EQ(store_look_from(to_value(*look)).foreign, look->foreign);
+  };
+  for (const auto& [sql, named] :
+       {std::pair<std::string, std::string>{"CREATE TABLE users (name TEXT)", "`users`"},
+        {"CREATE TABLE p (id INTEGER PRIMARY KEY, body TEXT)", "`p`"},
+        {"CREATE VIEW now AS SELECT datetime()", "`now`"},
+        {"CREATE TABLE \"\x1b[31m\" (name TEXT)", "`\\x1b[31m`"},
+        {"CREATE TABLE e1 (k); CREATE TABLE e2 (k); CREATE TABLE e3 (k); CREATE TABLE e4 (k)",
+         "`e1`, `e2`, `e3` and 1 more"}}) {
+    const test::TempDir folder;
+    const StoreAddress sqlite = sqlite_at(folder.file("shared.sqlite"));
+    {
+      auto database = store::Database::open(sqlite.path, {.is_write_ahead = false});
+      ASSERT_TRUE(database && database->execute(sql)) << sql;
+    }
+    const auto before = test::digests_below(folder.path());
+    refused(sqlite, named);
+    EXPECT_EQ(test::digests_below(folder.path()), before) << sql;
+  }
+  const StoreAddress home{.kind = StoreKind::rocksdb, .path = folder_.file("home")};
+  std::filesystem::create_directories(home.path + "/Documents");
+  const auto into_home = import_store(home, {.folder = dump_});
+  ASSERT_FALSE(into_home);
+  EXPECT_TRUE(into_home.error().is(store::errors::store_foreign)) << into_home.error().to_line();
+  EXPECT_FALSE(look_at_store(home)) << "a folder of something else is no place for a store";
+
+  std::string why;
+  if (StoreAddress rocksdb{.kind = StoreKind::rocksdb, .path = folder_.file("rocksdb")};
+      !(rocksdb.rocksdb_library = test::rocksdb_library(why)).empty()) {
+    {
+      const auto library = store::RocksLibrary::find(rocksdb.rocksdb_library);
+      ASSERT_TRUE(library);
+      ASSERT_TRUE(store::LoadedRocks::open(*library, rocksdb.path,
+                                           {.is_read_only = false, .families = {"sessions"}}));
+    }
+    refused(rocksdb, "`sessions`");
+  }
+}
+
+TEST_F(TransferTest, nothing_is_imported_into_a_database_that_is_shared) {
+  const auto refused = [this](const StoreAddress& address) {
+    const auto report = import_store(address, {.folder = dump_});
+    ASSERT_FALSE(report) << address.name();
+    EXPECT_TRUE(report.error().is(errors::target_not_ours)) << report.error().to_line();
+    EXPECT_NE(report.error().message().find("`p`, `users`"), std::string::npos)
+        << report.error().to_line();
+  };
+  std::string why;
+  const auto postgres = test::PostgresServer::start(why);
+  if (!postgres) GTEST_SKIP() << why;
+  const auto maria = test::MariaServer::start(why);
+  if (!maria) GTEST_SKIP() << why;
+  constexpr std::string_view kShared[] = {"CREATE TABLE users (name TEXT)",
+                                          "CREATE TABLE p (k INTEGER, body TEXT)",
+                                          "CREATE TABLE s_email (id BIGINT)"};
+  const auto postgresql = parse_store_address(postgres->new_database("shared"));
+  const auto mysql = parse_store_address(maria->new_database("shared"));
+  ASSERT_TRUE(postgresql && mysql);
+  {
+    auto connection = open_postgresql(*postgresql);
+    ASSERT_TRUE(connection);
+    for (const std::string_view sql : kShared) ASSERT_TRUE(connection->execute(std::string(sql)));
+  }
+  refused(*postgresql);
+  {
+    auto connection = open_mysql(*mysql);
+    ASSERT_TRUE(connection);
+    for (const std::string_view sql : kShared) ASSERT_TRUE(connection->execute(std::string(sql)));
+  }
+  refused(*mysql);
+}
+
 TEST_F(TransferTest, a_new_store_is_readable_by_its_owner_only) {
   using std::filesystem::perms;
   const auto mode_of = [](const std::string& path) {
@@ -405,7 +491,8 @@ TEST_F(TransferTest, a_pipe_in_the_place_of_a_store_is_refused) {
     EXPECT_FALSE(export_store(address, {.folder = folder_.file("out")}));
     EXPECT_FALSE(import_store(address, {.folder = dump_}));
     const auto look = look_at_store(address);
-    EXPECT_TRUE(!look || !look->is_there);
+    ASSERT_FALSE(look) << "it is not there, where it is in the way";
+    EXPECT_TRUE(look.error().is(store::errors::store_unreadable)) << look.error().to_line();
   }
 }
 
