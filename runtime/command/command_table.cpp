@@ -41,11 +41,14 @@ const OptionSpec kSubspaces{
     "--subspaces", "LIST", "", "families, names or letters, with commas; without it all",
     false,         true};
 const OptionSpec kBlobs{"--blobs", "FOLDER", "", "the server's file-system blob store"};
-const OptionSpec kBlobDepth{"--blob-depth", "N", "2", "its depth"};
-const OptionSpec kParallel{"--parallel", "N", "2", "subspaces at the same time, at most 8"};
-const OptionSpec kPort{"--port", "LIST",
-                       "",       "ports of the server on this machine; nothing may answer there",
-                       false,    true};
+const OptionSpec kBlobDepth{"--blob-depth",   "N", "2", "its depth, 0 to 5", false, false,
+                            NumberRange{0, 5}};
+const OptionSpec kParallel{
+    "--parallel", "N", "2", "subspaces at the same time, 1 to 8", false, false, NumberRange{1, 8}};
+const OptionSpec kPort{
+    "--port", "LIST",
+    "",       "ports of the server on this machine, 1 to 65535; nothing may answer there",
+    false,    true};
 const OptionSpec kPasswordFile{
     "--password-file", "FILE", "",
     "password of the database, `-` reads it from standard input; else the "
@@ -470,14 +473,17 @@ const std::vector<CommandSpec>& table() {
       {.name = "dump list",
        .summary = "lists what a dump holds",
        .text = "WHAT is accounts, objects (how many of which kind each account has), messages, "
-               "records (of one subspace) or registry (0.16: objects by type).",
+               "records (of one subspace) or registry (0.16: objects by type). --account narrows "
+               "all but the last.",
        .example = "plan dump list /srv/dump --what messages --account alice",
        .options = {{"path", "DUMP", "", "a folder", true},
                    {"--what", "WHAT", "accounts",
-                    "`accounts`, `objects`, `messages`, `records` or `registry`"},
+                    "`accounts`, `objects`, `messages`, `records` or `registry`", false, false,
+                    std::nullopt, true},
                    {"--subspace", "LETTER", "", "for records: letter or name"},
                    {"--account", "ACCOUNT", "", "only this one: id, name or address"},
-                   {"--limit", "N", "1000", "at most so many, up to 100,000"},
+                   {"--limit", "N", "1000", "at most so many, 0 to 100,000", false, false,
+                    NumberRange{0, 100'000}},
                    {"--after", "KEY", "", "for records: begin behind this key, in hexadecimal"},
                    kFormat},
        .run = run_dump_list},

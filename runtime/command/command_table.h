@@ -1,4 +1,5 @@
 #pragma once
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <span>
@@ -18,6 +19,12 @@ enum class ExitCode : int {
   bug = 70,
 };
 
+/// What a number on the command line may be.
+struct NumberRange {
+  std::uint64_t least = 0;
+  std::uint64_t most = 0;
+};
+
 /// An option of a command. A name without a value name is a switch.
 struct OptionSpec {
   std::string_view name = {};        ///< "--format"; a positional has no dashes
@@ -26,6 +33,9 @@ struct OptionSpec {
   std::string_view summary = {};
   bool is_required = false;
   bool is_repeatable = false;
+  std::optional<NumberRange> range = {};  ///< it takes a number of that range and nothing else
+  /// It takes one of the words in backticks of its summary; so does every `--format`.
+  bool is_one_of_its_words = false;
 };
 
 struct Invocation;
@@ -51,6 +61,8 @@ struct Invocation {
   /// The value of an option or its fallback.
   [[nodiscard]] std::string value(std::string_view name) const;
   [[nodiscard]] std::vector<std::string> all(std::string_view name) const;
+  /// The number of an option that has a range.
+  [[nodiscard]] std::uint64_t number(std::string_view name) const;
 };
 
 [[nodiscard]] std::span<const CommandSpec> all_commands();
@@ -62,7 +74,7 @@ struct Invocation {
 inline constexpr std::string_view kVersion = "0.1.0";
 
 /// Reads a command line. Nothing when it was answered already (help, version, a mistake): then
-/// `*exit_code` says how.
+/// `*exit_code` says how. With `--format json` on it a mistake is answered in JSON too.
 [[nodiscard]] std::optional<Invocation> parse_arguments(int argc, const char* const* argv,
                                                         ExitCode* exit_code);
 

@@ -58,7 +58,8 @@ void print_words(std::string_view text) {
   std::fflush(stderr);
 }
 
-ExitCode print_error(const Error& error, std::string_view format) {
+ExitCode print_error(const Error& error, std::string_view format, std::string_view remedy) {
+  if (remedy.empty()) remedy = error.code().remedy;
   if (format == "json" || format == "ndjson") {
     ir::List context;
     for (const std::string& frame : error.context()) context.emplace_back(frame);
@@ -67,15 +68,16 @@ ExitCode print_error(const Error& error, std::string_view format) {
                         {"error", ir::Value::map({{"code", error.code().name},
                                                   {"message", error.message()},
                                                   {"detail", error.detail()},
+                                                  {"argument", error.argument()},
                                                   {"context", std::move(context)},
                                                   {"effect", to_string(error.effect())},
                                                   {"blame", to_string(error.blame())},
-                                                  {"remedy", error.code().remedy}})}});
+                                                  {"remedy", remedy}})}});
     print_result(ir::write_json(document, format == "json" ? 2 : 0) + "\n");
     return ExitCode::error;
   }
   print_words(fmt::format("error: {}\n", error.to_line()));
-  if (!error.code().remedy.empty()) print_words(fmt::format("  help: {}\n", error.code().remedy));
+  if (!remedy.empty()) print_words(fmt::format("  help: {}\n", remedy));
   return ExitCode::error;
 }
 

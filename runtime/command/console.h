@@ -26,9 +26,11 @@ void print_words(std::string_view text);
 [[nodiscard]] ExitCode after_results(ExitCode exit_code);
 
 /// Prints an error of the world with its code and remedy: `error: message [code]` and `  help:
-/// remedy`; with `json` the same as a document on stdout, with `ndjson` as one line of it. Returns
-/// the exit code of an error.
-ExitCode print_error(const Error& error, std::string_view format = "text");
+/// remedy`; with `json` the same as a document on stdout, with `ndjson` as one line of it
+/// (docs/formats/errors.md). `remedy` where more is known than the code's. Returns the exit code of
+/// an error.
+ExitCode print_error(const Error& error, std::string_view format = "text",
+                     std::string_view remedy = {});
 
 /// A document as JSON, or for a person: a line for each member, indented.
 void print_document(const ir::Value& document, std::string_view format);

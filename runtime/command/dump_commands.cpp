@@ -16,6 +16,9 @@ using ir::Value;
 
 constexpr int kStderr = 2;
 
+// Digests are 64 characters, keys may be longer than any line; a path has at most 4,096 bytes.
+constexpr std::size_t kShownMax = 4096;
+
 std::string number(const Value& value) {
   return show_count(static_cast<std::uint64_t>(std::max<std::int64_t>(0, value.integer_or(0))));
 }
@@ -29,7 +32,7 @@ std::string faults_text(const Value& faults, std::string_view indent) {
   std::string text;
   for (const Value& fault : faults.items()) {
     text += fmt::format("{}{}: {}: {} [{}]\n", indent, fault["weight"].string_or(""),
-                        fault["summary"].string_or(""), fault["text"].string_or(""),
+                        fault["summary"].string_or(""), shown(fault["text"]),
                         fault["kind"].string_or(""));
     if (fault["file_byte"].integer_or(0) > 0 || fault["record"].integer_or(0) > 0)
       text += fmt::format("{}  at byte {} of the file, after {} records\n", indent,
@@ -40,21 +43,23 @@ std::string faults_text(const Value& faults, std::string_view indent) {
   return text;
 }
 
+/// A grade is of `verify`: without one there is no column of that name.
 std::string report_text(const Value& report) {
+  const bool is_graded = report["grade"].is_string();
   std::string text =
-      fmt::format("{}: {}\n", report["path"].string_or(""),
+      fmt::format("{}: {}\n", shown(report["path"]),
                   report["version"].is_string()
                       ? fmt::format("a dump of {} (schema {})", report["version"].string_or(""),
                                     report["schema"].integer_or(0))
                       : std::string("of no known version"));
-  text += fmt::format("{:<14} {:<16} {:>11} {:>11} {:>11} {:>11}  {}\n", "file", "subspace",
-                      "records", "keys", "values", "on disk", "grade");
+  text += fmt::format("{:<14} {:<16} {:>11} {:>11} {:>11} {:>11}{}\n", "file", "subspace",
+                      "records", "keys", "values", "on disk", is_graded ? "  grade" : "");
   for (const Value& file : report["files"].items()) {
-    text +=
-        fmt::format("{:<14} {:<16} {:>11} {:>11} {:>11} {:>11}  {}\n", file["name"].string_or(""),
-                    file["subspace"].string_or(file["family"].string_or("-")),
-                    number(file["records"]), bytes(file["key_bytes"]), bytes(file["value_bytes"]),
-                    bytes(file["file_bytes"]), file["grade"].string_or(""));
+    text += fmt::format(
+        "{:<14} {:<16} {:>11} {:>11} {:>11} {:>11}{}\n", shown(file["name"]),
+        file["subspace"].string_or(file["family"].string_or("-")), number(file["records"]),
+        bytes(file["key_bytes"]), bytes(file["value_bytes"]), bytes(file["file_bytes"]),
+        is_graded ? fmt::format("  {}", file["grade"].string_or("")) : std::string());
     text += faults_text(file["faults"], "  ");
   }
   const Value& totals = report["totals"];
@@ -62,17 +67,16 @@ std::string report_text(const Value& report) {
                       number(totals["records"]), bytes(totals["key_bytes"]),
                       bytes(totals["value_bytes"]), bytes(totals["file_bytes"]));
   text += faults_text(report["faults"], "");
-  for (const Value& note : report["notes"].items())
-    text += fmt::format("note: {}\n", note.string_or(""));
+  for (const Value& note : report["notes"].items()) text += fmt::format("note: {}\n", shown(note));
   for (const Value& line : report["not_checked"].items())
-    text += fmt::format("not checked: {}\n", line.string_or(""));
+    text += fmt::format("not checked: {}\n", shown(line));
   return text;
 }
 
 std::string verify_text(const Value& report) {
   std::string text = report_text(report);
   if (report["manifest"].is_string())
-    text += fmt::format("compared with {}\n", report["manifest"].string_or(""));
+    text += fmt::format("compared with {}\n", shown(report["manifest"]));
   const std::string_view grade = report["grade"].string_or("");
   text += fmt::format("grade: {}\n", grade);
   if (grade == "unprovable") {
@@ -87,6 +91,8 @@ std::string verify_text(const Value& report) {
 }
 
 }  // namespace
+
+std::string shown(const Value& text) { return printable(text.string_or(""), kShownMax); }
 
 dump::OnProgress dump_progress() {
   static constexpr std::chrono::milliseconds kBetween{200};
@@ -139,7 +145,7 @@ ExitCode run_dump_manifest(const Invocation& invocation) {
   const auto made =
       dump::make_manifest(invocation.value("path"), invocation.value("--output"), dump_progress());
   return show_dump(made, invocation.value("--format"), [](const Value& value) {
-    return fmt::format("{}: {} files, {} records\n", value["manifest"].string_or(""),
+    return fmt::format("{}: {} files, {} records\n", shown(value["manifest"]),
                        number(value["files"]), number(value["records"]));
   });
 }

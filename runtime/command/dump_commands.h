@@ -14,6 +14,9 @@ namespace plan::command {
 [[nodiscard]] dump::OnProgress dump_progress();
 void end_dump_progress();
 
+/// A text of a result for a person's terminal: names of files are whatever somebody called them.
+[[nodiscard]] std::string shown(const ir::Value& text);
+
 /// A result as JSON, or as the lines that `to_text` makes of it; an error with its code.
 [[nodiscard]] ExitCode show_dump(const Result<ir::Value>& result, std::string_view format,
                                  std::string (*to_text)(const ir::Value&),

@@ -28,7 +28,6 @@ namespace {
 using ir::Value;
 
 constexpr int kStderr = 2;
-constexpr unsigned kParallelMax = 8;
 
 std::uint64_t number_of(const Value& value) {
   return static_cast<std::uint64_t>(std::max<std::int64_t>(0, value.integer_or(0)));
@@ -47,21 +46,17 @@ std::vector<std::string> listed(const std::vector<std::string>& values) {
   return names;
 }
 
-Result<std::uint64_t> read_number(const std::string& text, std::string_view option,
-                                  std::uint64_t most) {
-  std::uint64_t value = 0;
-  const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (code != std::errc() || end != text.data() + text.size() || value > most) {
-    return Error(errors::bad_option, fmt::format("{} is a number of at most {}", option, most));
-  }
-  return value;
-}
-
 Result<std::vector<std::uint16_t>> ports_of(const Invocation& invocation) {
   std::vector<std::uint16_t> ports;
   for (const std::string& text : listed(invocation.all("--port"))) {
-    PLAN_TRY(port, read_number(text, "--port", 65'535));
-    ports.push_back(static_cast<std::uint16_t>(port));
+    std::uint16_t port = 0;
+    const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), port);
+    if (code != std::errc() || end != text.data() + text.size() || port == 0) {
+      return Error(errors::bad_option,
+                   fmt::format("--port is a number of 1 to 65535, not `{}`", printable(text, 60)))
+          .with_argument("--port");
+    }
+    ports.push_back(port);
   }
   return ports;
 }
@@ -92,8 +87,7 @@ Result<dump::StoreAddress> address_of(const Invocation& invocation, std::string_
   }
   address.rocksdb_library = invocation.value("--rocksdb-library");
   address.blob_folder = invocation.value("--blobs");
-  PLAN_TRY(depth, read_number(invocation.value("--blob-depth"), "--blob-depth", 5));
-  address.blob_depth = static_cast<unsigned>(depth);
+  address.blob_depth = static_cast<unsigned>(invocation.number("--blob-depth"));
   return std::move(address);
 }
 
@@ -127,7 +121,7 @@ std::string transfer_text(const Value& report) {
                       show_bytes(number_of(report["bytes"])),
                       show_duration_ms(number_of(report["milliseconds"])));
   for (const Value& fault : report["blob_faults"].items()) {
-    text += fmt::format("blob {}\n", fault.string_or(""));
+    text += fmt::format("blob {}\n", shown(fault));
   }
   if (number_of(report["blobs_missing"]) > 0) {
     text += fmt::format(
@@ -136,10 +130,10 @@ std::string transfer_text(const Value& report) {
         show_count(number_of(report["blobs_missing"])));
   }
   for (const Value& note : report["notes"].items()) {
-    text += fmt::format("note: {}\n", note.string_or(""));
+    text += fmt::format("note: {}\n", shown(note));
   }
   if (report["manifest"].is_string()) {
-    text += fmt::format("manifest: {}\n", report["manifest"].string_or(""));
+    text += fmt::format("manifest: {}\n", shown(report["manifest"]));
   }
   return text;
 }
@@ -167,15 +161,13 @@ ExitCode run_dump_export(const Invocation& invocation) {
   if (!address) return print_error(address.error(), format);
   const auto ports = ports_of(invocation);
   if (!ports) return print_error(ports.error(), format);
-  const auto parallel = read_number(invocation.value("--parallel"), "--parallel", kParallelMax);
-  if (!parallel) return print_error(parallel.error(), format);
   step::StopSignal stop;
   const StopOnSignal on_signal(stop);
   const auto begun = std::chrono::steady_clock::now();
   dump::ExportOptions options;
   options.folder = invocation.value("folder");
   options.subspaces = listed(invocation.all("--subspaces"));
-  options.parallel = static_cast<unsigned>(*parallel);
+  options.parallel = static_cast<unsigned>(invocation.number("--parallel"));
   options.skips_damaged_blobs = invocation.has("--skip-damaged-blobs");
   options.is_end_marked = invocation.has("--end-marks");
   options.is_checksummed = invocation.has("--checksums");
@@ -201,13 +193,13 @@ ExitCode inspect_store(const Invocation& invocation) {
   if (!look) return print_error(look.error(), format);
   return show_dump(Result<Value>(dump::to_value(*look)), format, [](const Value& value) {
     if (!value["is_there"].bool_or(false))
-      return fmt::format("{}: there is nothing yet\n", value["store"].string_or(""));
+      return fmt::format("{}: there is nothing yet\n", shown(value["store"]));
     const std::string_view filled = value["filled"].string_or("");
     std::string foreign;
     for (const Value& name : value["foreign"].items())
-      foreign += fmt::format("no mail server makes `{}`: nothing is imported beside it\n",
-                             name.string_or(""));
-    return fmt::format("{}: {}, {}, {}\n{}", value["store"].string_or(""),
+      foreign +=
+          fmt::format("no mail server makes `{}`: nothing is imported beside it\n", shown(name));
+    return fmt::format("{}: {}, {}, {}\n{}", shown(value["store"]),
                        value["schema"].integer_or(0) == 0
                            ? "no schema version"
                            : fmt::format("schema {}", value["schema"].integer_or(0)),
@@ -220,12 +212,13 @@ namespace {
 
 /// `--compare`, `--take-back` and `--empty` of import: what a plan needs around it.
 std::optional<Result<Value>> beside_import(const Invocation& invocation,
-                                           const dump::StoreAddress& address, unsigned parallel) {
+                                           const dump::StoreAddress& address) {
   const std::string folder = invocation.value("folder");
   const std::vector<std::string> subspaces = listed(invocation.all("--subspaces"));
   if (invocation.has("--compare")) {
-    const Outcome same =
-        dump::compare_with_store(address, folder, subspaces, parallel, dump::NodeLeases::ignored);
+    const Outcome same = dump::compare_with_store(
+        address, folder, subspaces, static_cast<unsigned>(invocation.number("--parallel")),
+        dump::NodeLeases::ignored);
     if (!same) return Result<Value>(same.error());
     return Result<Value>(Value::map({{"store", address.name()}, {"is_equal", true}}));
   }
@@ -238,7 +231,8 @@ std::optional<Result<Value>> beside_import(const Invocation& invocation,
   if (invocation.has("--empty")) {
     if (!invocation.has("--yes")) {
       return Result<Value>(
-          Error(errors::bad_option, "--empty takes away whatever the store holds: say --yes too"));
+          Error(errors::bad_option, "--empty takes away whatever the store holds: say --yes too")
+              .with_argument("--yes"));
     }
     const Outcome emptied = dump::empty_store(address);
     if (!emptied) return Result<Value>(emptied.error());
@@ -247,8 +241,37 @@ std::optional<Result<Value>> beside_import(const Invocation& invocation,
   return std::nullopt;
 }
 
+/// What is asked for besides an import excludes the import, the others, and what is for it alone.
+Outcome check_use_of_import(const Invocation& invocation) {
+  std::string_view beside;
+  for (const std::string_view option : {"--compare", "--take-back", "--empty"}) {
+    if (!invocation.has(option)) continue;
+    if (!beside.empty())
+      return Error(errors::bad_option,
+                   fmt::format("{} and {} are two things to do: give one of --compare, --take-back "
+                               "and --empty",
+                               beside, option))
+          .with_argument(std::string(option));
+    beside = option;
+  }
+  const auto excluded = [&](std::string_view option) {
+    return Error(errors::bad_option, fmt::format("{} says nothing to {}", option, beside))
+        .with_argument(std::string(option));
+  };
+  if (!beside.empty()) {
+    for (const std::string_view option :
+         {"--compress-blobs", "--without-data", "--second-part", "--port"})
+      if (invocation.has(option)) return excluded(option);
+  }
+  if (beside == "--empty" && invocation.has("--subspaces")) return excluded("--subspaces");
+  if (invocation.has("--yes") && beside != "--empty")
+    return Error(errors::bad_option, "--yes is for --empty: an import asks nothing")
+        .with_argument("--yes");
+  return {};
+}
+
 std::string beside_text(const Value& value) {
-  const std::string_view store = value["store"].string_or("");
+  const std::string store = shown(value["store"]);
   if (value["is_equal"].bool_or(false)) return fmt::format("{} holds what the dump holds\n", store);
   return value["is_emptied"].bool_or(false)
              ? fmt::format("{} is empty\n", store)
@@ -259,13 +282,14 @@ std::string beside_text(const Value& value) {
 
 ExitCode run_dump_import(const Invocation& invocation) {
   const std::string format = invocation.value("--format");
+  if (const Outcome use = check_use_of_import(invocation); !use)
+    return print_error(use.error(), format,
+                       "`plan dump import --help` has every option and an example");
   auto address = address_of(invocation, "store");
   if (!address) return print_error(address.error(), format);
   const auto ports = ports_of(invocation);
   if (!ports) return print_error(ports.error(), format);
-  const auto parallel = read_number(invocation.value("--parallel"), "--parallel", kParallelMax);
-  if (!parallel) return print_error(parallel.error(), format);
-  if (const auto beside = beside_import(invocation, *address, static_cast<unsigned>(*parallel))) {
+  if (const auto beside = beside_import(invocation, *address)) {
     const bool is_kept = *beside && (**beside)["is_emptied"] == Value(false);
     return show_dump(*beside, format, beside_text,
                      is_kept && format != "json" ? ExitCode::differences : ExitCode::done);
@@ -277,7 +301,7 @@ ExitCode run_dump_import(const Invocation& invocation) {
   dump::ImportOptions options;
   options.folder = invocation.value("folder");
   options.subspaces = listed(invocation.all("--subspaces"));
-  options.parallel = static_cast<unsigned>(*parallel);
+  options.parallel = static_cast<unsigned>(invocation.number("--parallel"));
   options.may_lack_properties = invocation.has("--without-data");
   options.may_add = invocation.has("--second-part");
   options.ports = *ports;

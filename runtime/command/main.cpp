@@ -29,7 +29,7 @@ int main(int argc, char** argv) {
   try {
     plan::command::ExitCode exit_code = plan::command::ExitCode::done;
     const auto invocation = plan::command::parse_arguments(argc, argv, &exit_code);
-    if (!invocation) return static_cast<int>(exit_code);
+    if (!invocation) return static_cast<int>(plan::command::after_results(exit_code));
     return static_cast<int>(plan::command::after_results(invocation->command->run(*invocation)));
   } catch (const std::exception& bug) {
     std::fprintf(stderr,

@@ -17,6 +17,7 @@
 #include "runtime/dump/frame_reader.h"
 #include "runtime/dump/integers.h"
 #include "runtime/dump/key_shape.h"
+#include "runtime/dump/known_account.h"
 #include "runtime/dump/rewrite.h"
 
 namespace plan::dump {
@@ -59,7 +60,7 @@ std::optional<std::uint32_t> document_of(std::string_view message) {
   number = 0;
   for (const char c : message) {
     const std::size_t digit = kIdAlphabet.find(c);
-    if (digit == std::string_view::npos) return std::nullopt;
+    if (digit == std::string_view::npos || number >> 59U != 0) return std::nullopt;
     number = number << 5U | digit;
   }
   if (message.empty()) return std::nullopt;
@@ -99,12 +100,11 @@ Result<Value> list_records(const std::string& dump, const ListOptions& options) 
                  fmt::format("`{}` is a family; name one subspace of it by its letter",
                              printable(options.subspace, 40)));
   const auto after = from_hex(options.after);
-  if (!after) return Error(errors::not_in_dump, "the key to begin behind is not hexadecimal");
+  if (!after) return Error(errors::bad_id, "the key to begin behind is not hexadecimal");
   const Subspace& subspace = *selection.subspaces[0];
   std::optional<std::uint32_t> account;
   if (!options.account.empty()) {
-    PLAN_TRY(directory, Directory::read(dump));
-    PLAN_TRY(id, directory.find_account(options.account));
+    PLAN_TRY(id, known_account(dump, options.account));
     account = id;
   }
   PLAN_TRY(reader, open_letter(dump, subspace.letter));
@@ -134,12 +134,19 @@ Value texts(const std::vector<std::string>& lines) {
 Result<Value> list_accounts(const std::string& dump, const ListOptions& options) {
   PLAN_TRY(directory, Directory::read(dump));
   if (directory.empty()) return Error(errors::not_in_dump, dump + " has no directory (subspace d)");
+  std::optional<std::uint32_t> only;
+  if (!options.account.empty()) {
+    PLAN_TRY(id, directory.find_account(options.account));
+    only = id;
+  }
   Listed listed{.limit = options.limit};
-  for (const auto& [id, account] : directory.accounts())
+  for (const auto& [id, account] : directory.accounts()) {
+    if (only && id != *only) continue;
     listed.add(Value::map({{"id", std::int64_t{id}},
                            {"name", printable(account.name, 320)},
                            {"type", account.type},
                            {"addresses", texts(account.addresses)}}));
+  }
   return listed.finish("accounts");
 }
 
@@ -245,8 +252,7 @@ Result<Value> list_contents(const std::string& dump, const ListOptions& asked) {
   if (options.what == "registry") return list_registry(dump, options);
   std::optional<std::uint32_t> account;
   if (!options.account.empty()) {
-    PLAN_TRY(directory, Directory::read(dump));
-    PLAN_TRY(id, directory.find_account(options.account));
+    PLAN_TRY(id, known_account(dump, options.account));
     account = id;
   }
   if (options.what == "objects") return list_objects(dump, options, account);
@@ -262,8 +268,13 @@ Result<Value> get_record(const std::string& dump, std::string_view subspace,
   PLAN_TRY(schema, schema_of_dump(dump));
   PLAN_TRY(selection, select_subspaces(subspace, schema));
   const auto key = from_hex(key_hex);
-  if (!key || selection.subspaces.size() != 1)
-    return Error(errors::not_in_dump, "name one subspace by its letter and a key in hexadecimal");
+  if (selection.subspaces.size() != 1)
+    return Error(errors::unknown_subspace,
+                 fmt::format("`{}` is a family; name one subspace of it by its letter",
+                             printable(subspace, 40)));
+  if (!key)
+    return Error(errors::bad_id,
+                 fmt::format("`{}` is no key in hexadecimal", printable(key_hex, 60)));
   PLAN_TRY(reader, open_letter(dump, selection.subspaces[0]->letter));
   while (true) {
     PLAN_TRY(is_there, reader->next());
@@ -293,8 +304,7 @@ Result<Value> get_message(const std::string& dump, std::string_view account,
   PLAN_TRY(owner, directory.find_account(account));
   const auto document = document_of(message);
   if (!document)
-    return Error(errors::not_in_dump,
-                 fmt::format("`{}` is no id of a message", printable(message, 60)));
+    return Error(errors::bad_id, fmt::format("`{}` is no id of a message", printable(message, 60)));
   std::string key;
   append_big(key, owner, 4);
   key += static_cast<char>(kEmail);

@@ -38,13 +38,19 @@ ir::Value to_value(const Manifest& manifest) {
 
 Result<std::string> read_whole(const std::string& path) {
   FileSource source(path);
-  if (source.fault()) return to_error(*source.fault()).while_doing("reading " + path);
+  const auto unusable = [&] {
+    return Error(errors::manifest_unusable,
+                 fmt::format("the manifest {}: {}", path,
+                             source.fault()->text.empty() ? to_error(*source.fault()).message()
+                                                          : source.fault()->text));
+  };
+  if (source.fault()) return unusable();
   if (source.bytes() > kManifestBytesMax)
-    return Error(errors::dump_damaged,
+    return Error(errors::manifest_unusable,
                  fmt::format("{} has {} bytes; no manifest is that long", path, source.bytes()));
   std::string text(source.bytes(), '\0');
   text.resize(source.read(text.data(), text.size()));
-  if (source.fault()) return to_error(*source.fault()).while_doing("reading " + path);
+  if (source.fault()) return unusable();
   return text;
 }
 
@@ -114,7 +120,7 @@ Result<Manifest> read_manifest(const std::string& path) {
   PLAN_TRY(text, read_whole(path));
   auto parsed = ir::parse_json(text);
   const auto damaged = [&](std::string_view why) {
-    return Error(errors::dump_damaged, fmt::format("the manifest {}: {}", path, why));
+    return Error(errors::manifest_unusable, fmt::format("the manifest {}: {}", path, why));
   };
   if (!parsed || !parsed->is_map()) return damaged("no JSON");
   if ((*parsed)["format"].string_or("") != kFormat) return damaged("no manifest of a dump");

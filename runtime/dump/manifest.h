@@ -36,7 +36,7 @@ struct Manifest {
 
 /// Writes JSON with a digest over itself, through a temporary file. Error: dump-unwritable.
 [[nodiscard]] Outcome write_manifest(const Manifest& manifest, const std::string& path);
-/// Errors: dump-unreadable, dump-damaged (no manifest, or its own digest is wrong).
+/// Error: manifest-unusable (not there, no manifest, or its own digest is wrong).
 [[nodiscard]] Result<Manifest> read_manifest(const std::string& path);
 
 }  // namespace plan::dump

@@ -324,9 +324,9 @@ Result<DumpReport> verify_dump(const std::string& path, const VerifyOptions& opt
     report.files.back().header = header_of(entry.path);
   }
   if (!folder.folders.empty())
-    report.notes.push_back(fmt::format("the importer ignores folders inside: {} and {} more",
-                                       printable(folder.folders.front(), 100),
-                                       folder.folders.size() - 1));
+    report.notes.push_back(fmt::format(
+        "the importer ignores folders inside: {}{}", printable(folder.folders.front(), 100),
+        folder.folders.size() == 1 ? "" : fmt::format(" and {} more", folder.folders.size() - 1)));
   if (report.files.empty())
     report.notes.emplace_back("the folder has no file; nothing is imported");
   PLAN_TRY(manifest, find_manifest(report, options));

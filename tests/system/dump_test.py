@@ -91,6 +91,10 @@ def a_message_comes_out_byte_for_byte(folder):
         done = run("get", dump, "--account", "alice@example.org", "--message", email["id"], "--output", target, "--format", "json")
         assert json.loads(done.stdout)["sha256"] == email["sha256"] and target.stat().st_size == email["size"]
     assert run("get", dump, "--account", "alice", "--message", "999", "--output", folder / "no").returncode == 1
+    with open("/dev/full", "wb") as full:
+        for arguments in (["get", dump, "--account", "alice", "--message", largest["id"]], ["list", dump], ["get", "--help"]):
+            done = subprocess.run([os.environ["PLAN"], "dump", *map(str, arguments)], stdout=full, stderr=subprocess.PIPE, check=False)
+            assert done.returncode == 1 and b"stdout cannot be written" in done.stderr, (arguments, done)
     assert not (folder / "no").exists()
 
 

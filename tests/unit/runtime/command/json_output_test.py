@@ -123,7 +123,8 @@ def main():
             wrong.append("it has no --format json")
         elif command not in CASES:
             wrong.append("there is no case for it")
-        for arguments, code in CASES.get(command, []):
+        mistakes = [] if command in WITHOUT_JSON else [("--no-such-option", 1)]
+        for arguments, code in CASES.get(command, []) + mistakes:
             with tempfile.TemporaryDirectory() as folder:
                 done = subprocess.run([PLAN, *command.split(), *arguments.split(), "--format", "json"], cwd=project(folder),
                                       stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

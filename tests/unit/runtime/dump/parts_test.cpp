@@ -82,9 +82,9 @@ TEST(DumpGet, SaysWhatIsNotThere) {
   const Sink nowhere = [](std::string_view) -> Outcome { return {}; };
   const std::string dump = dumps / "0.16.15-sqlite-small";
   EXPECT_TRUE(get_message(dump, "alice", "999999", nowhere).error().is(errors::not_in_dump));
-  EXPECT_TRUE(get_message(dump, "alice", "8!", nowhere).error().is(errors::not_in_dump));
+  EXPECT_TRUE(get_message(dump, "alice", "8!", nowhere).error().is(errors::bad_id));
   EXPECT_TRUE(get_message(dump, "nobody", "1", nowhere).error().is(errors::unknown_account));
-  EXPECT_TRUE(get_record(dump, "p", "0", nowhere).error().is(errors::not_in_dump));
+  EXPECT_TRUE(get_record(dump, "p", "0", nowhere).error().is(errors::bad_id));
   EXPECT_TRUE(get_record(dump, "c", "00", nowhere).error().is(errors::unknown_subspace));
   const auto row = get_record(dump, "p", "00", [](std::string_view piece) -> Outcome {
     EXPECT_EQ(piece, std::string_view("\0\0\0\6", 4));
