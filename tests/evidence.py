@@ -89,7 +89,7 @@ def page(facts, arguments):
               f"{random_kills['rounds']} rounds of moving everybody and giving some back; plan was killed {random_kills['plan']} times, "
               f"beside it {servers_of(random_kills)}; "
               f"{random_kills['messages']} messages arrived; nothing lost, nothing twice. {random_kills['redelivered']} of them were "
-              "delivered a second time by the source's own Postfix, whose Dovecot was killed over its answer.", ""]
+              "delivered a second time by the servers themselves, of which one was killed over its answer.", ""]
     return "\n".join(lines)
 
 

@@ -122,24 +122,46 @@ def ways(copies):
 
 # What Postfix notes when it handed a message over whole and did not hear that it was taken: it comes again, and the server that
 # died over its answer may have kept the first copy (RFC 5321 section 4.5.4.1; LMTP is no better).
-UNANSWERED = re.compile(r"postfix/lmtp\[\d+\]: (\w+): .*status=deferred \(.*(?:in reply to end of DATA|sending end of data)")
+UNANSWERED = re.compile(r"postfix/[ls]mtp\[\d+\]: (\w+): .*status=deferred \(.*(?:in reply to end of DATA|sending end of data)")
+
+# A session in which Postfix took a message, and its end. Who dies before the own queue has noted that the message is gone says no
+# QUIT, and comes again with it.
+TAKEN = re.compile(r"postfix/smtpd\[(\d+)\]: (\w+): client=")
+QUEUED = re.compile(r"\(Postfix\) with \S+ id (\w+)")  # its hop in a message
+ENDED = re.compile(r"postfix/smtpd\[(\d+)\]: disconnect from (.*)")
 
 
-def unanswered_deliveries(log):
-    """{queue id: how many deliveries of it were handed over whole without a good answer}, from Postfix's log."""
-    with open(log, encoding="utf-8", errors="replace") as lines:
-        return collections.Counter(match[1] for line in lines if (match := UNANSWERED.search(line)))
+class PostfixLog:
+    """What Postfix's log says of deliveries of which one side does not know how they ended."""
 
+    def __init__(self, log=None):
+        self.unanswered = collections.Counter()  # queue id: how many deliveries of it had no good answer behind the data
+        self.unended = set()  # queue ids that came by a session whose client was gone without QUIT
+        if log is None:
+            return
+        taken = collections.defaultdict(list)
+        with open(log, encoding="utf-8", errors="replace") as lines:
+            for line in lines:
+                if match := UNANSWERED.search(line):
+                    self.unanswered[match[1]] += 1
+                elif match := TAKEN.search(line):
+                    taken[match[1]].append(match[2])
+                elif match := ENDED.search(line):
+                    entries = taken.pop(match[1], [])
+                    if entries and " quit=1" not in match[2]:
+                        self.unended.add(entries[-1])  # the client went on after the others
 
-def is_redelivered(copies, unanswered):
-    """Are the copies the source's own, made by its delivery agent? Each has a delivery of its own as its newest hop, all came out of
-    one entry of Postfix's queue, and that lacked an answer as often as there are copies too many. What `plan` copies has the bytes of
-    the first, and so its newest hop."""
-    traces = [message.get("trace", []) for _, message in copies]
-    if any(len(trace) < 2 or "LMTP id" not in trace[0] for trace in traces) or len({trace[0] for trace in traces}) != len(traces):
-        return False
-    entries = {match[1] if (match := re.search(r"\(Postfix\) with \S+ id (\w+)", trace[1])) else None for trace in traces}
-    return len(entries) == 1 and None not in entries and unanswered[entries.pop()] >= len(copies) - 1
+    def explains(self, copies):
+        """Did the servers make the copies, and not `plan`? Each has a delivery of its own as its newest hop; what `plan` copies has
+        the bytes of the first, and so that hop. The copies out of one entry of Postfix's queue need as many deliveries of it without
+        an answer as there are too many; for more entries than one, all but one came from a client that died over the answer."""
+        traces = [message.get("trace", []) for _, message in copies]
+        if any(len(trace) < 2 for trace in traces) or len({trace[0] for trace in traces}) != len(traces):
+            return False
+        entries = collections.Counter(next((match[1] for hop in trace if (match := QUEUED.search(hop))), None) for trace in traces)
+        if None in entries or any(self.unanswered[entry] < copies - 1 for entry, copies in entries.items()):
+            return False
+        return sum(1 for entry in entries if entry not in self.unended) <= 1
 
 
 def source_queue():
@@ -202,7 +224,7 @@ def judge(facts, source, target, queues):
         elif record["kind"] == "deleted":
             deleted[record["account"]].add(record["id"])
     rows = []
-    unanswered = unanswered_deliveries(facts["postfix_log"]) if facts.get("postfix_log") else collections.Counter()
+    postfix = PostfixLog(facts.get("postfix_log"))
     for account in facts["accounts"]:
         name = account["address"]
         # Where the account is now: there everything must be once; the other server's mailbox is not looked at by anybody.
@@ -244,7 +266,7 @@ def judge(facts, source, target, queues):
         only_source = sorted(i for i in (expected | perhaps[name]) if i in at_source and i not in at_target)
         lost = sorted(i for i in expected if i not in at_target and i not in at_source)
         several = sorted(i for i, copies in at_target.items() if i and len(copies) > 1)
-        redelivered = [i for i in several if is_redelivered(at_target[i], unanswered)]
+        redelivered = [i for i in several if postfix.explains(at_target[i])]
         twice = [i for i in several if i not in redelivered]
         unknown = sum(1 for copies in at_target.values() for _, m in copies if m["id"] is None)
         strangers = sorted(i for i in at_target if i and i not in expected | perhaps[name] | deleted[name])

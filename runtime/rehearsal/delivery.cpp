@@ -317,6 +317,7 @@ struct DeliveryThread::State {
         remote.recipients.push_back(recipient.address);
       }
     }
+    std::vector<Relayed> sessions;
     if (!remotes.empty()) {
       const std::string bytes = world.mail.blob(message->blob).value_or("");
       const std::string sender = message->return_path;
@@ -324,19 +325,26 @@ struct DeliveryThread::State {
       std::map<std::string, RelayResult> results;
       lock.unlock();
       for (const auto& [name, remote] : remotes) {
-        const auto outcomes = relay(remote.target, sender, remote.recipients, bytes);
-        for (std::size_t i = 0; i < outcomes.size(); ++i)
-          results[remote.recipients[i]] = outcomes[i];
+        Relayed relayed = relay(remote.target, sender, remote.recipients, bytes);
+        for (std::size_t i = 0; i < relayed.results.size(); ++i)
+          results[remote.recipients[i]] = relayed.results[i];
+        sessions.push_back(std::move(relayed));
       }
       lock.lock();
-      message = world.queue->find(id);
-      if (message == nullptr) return;  // destroyed meanwhile
-      for (QueuedRecipient& recipient : message->recipients)
-        if (const auto found = results.find(recipient.address); found != results.end())
-          settle(*message, recipient, found->second);
+      message = world.queue->find(id);  // null: destroyed meanwhile
+      if (message != nullptr)
+        for (QueuedRecipient& recipient : message->recipients)
+          if (const auto found = results.find(recipient.address); found != results.end())
+            settle(*message, recipient, found->second);
     }
-    finish(*message);
-    world.commit();
+    if (message != nullptr) {
+      finish(*message);
+      world.commit();
+    }
+    if (sessions.empty()) return;
+    lock.unlock();
+    for (Relayed& relayed : sessions) quit(relayed);
+    lock.lock();
   }
 
   void settle(const QueuedMessage& message, QueuedRecipient& recipient, const RelayResult& result) {

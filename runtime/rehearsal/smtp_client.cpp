@@ -140,11 +140,10 @@ bool offers(const Reply& reply, std::string_view extension) {
 
 }  // namespace
 
-std::vector<RelayResult> relay(const RelayTarget& target, std::string_view sender,
-                               const std::vector<std::string>& recipients,
-                               std::string_view message) {
+Relayed relay(const RelayTarget& target, std::string_view sender,
+              const std::vector<std::string>& recipients, std::string_view message) {
   const auto all = [&recipients](const RelayResult& result) {
-    return std::vector<RelayResult>(recipients.size(), result);
+    return Relayed{.results = std::vector<RelayResult>(recipients.size(), result)};
   };
   const std::string address = resolve(target.address);
   const std::string& host = target.address;
@@ -202,7 +201,8 @@ std::vector<RelayResult> relay(const RelayTarget& target, std::string_view sende
   reply = client.ask("MAIL FROM:<" + std::string(sender) + ">");
   if (!reply) return all(lost(reply.error()));
   if (reply->code >= 300) return all(judged(*reply, "MAIL", host));
-  std::vector<RelayResult> results;
+  Relayed out;
+  std::vector<RelayResult>& results = out.results;
   std::size_t accepted = 0;
   for (const std::string& recipient : recipients) {
     reply = client.ask("RCPT TO:<" + recipient + ">");
@@ -231,10 +231,16 @@ std::vector<RelayResult> relay(const RelayTarget& target, std::string_view sende
       }
     }
   }
+  out.session = std::move(*connected);
+  return out;
+}
+
+void quit(Relayed& relayed) {
+  if (!relayed.session) return;
   static_cast<void>(
-      client.stream().write_all("QUIT\r\n", Deadline::after(std::chrono::seconds(1))).has_value());
-  client.stream().close();
-  return results;
+      relayed.session->write_all("QUIT\r\n", Deadline::after(std::chrono::seconds(1))).has_value());
+  relayed.session->close();
+  relayed.session.reset();
 }
 
 }  // namespace plan::rehearsal

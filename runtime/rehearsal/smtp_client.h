@@ -1,10 +1,12 @@
 #pragma once
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "compiler/ir/value.h"
+#include "runtime/net/stream.h"
 
 namespace plan::rehearsal {
 
@@ -31,9 +33,19 @@ struct RelayResult {
   std::string said = {};        ///< "550 5.1.1 ...", for the bounce
 };
 
-/// One attempt over one connection: an outcome for each recipient.
-[[nodiscard]] std::vector<RelayResult> relay(const RelayTarget& target, std::string_view sender,
-                                             const std::vector<std::string>& recipients,
-                                             std::string_view message);
+/// What an attempt came to, and its session.
+struct Relayed {
+  std::vector<RelayResult> results = {};            ///< one a recipient
+  std::unique_ptr<net::SocketStream> session = {};  ///< for quit(); null when it was lost
+};
+
+/// One attempt over one connection.
+[[nodiscard]] Relayed relay(const RelayTarget& target, std::string_view sender,
+                            const std::vector<std::string>& recipients, std::string_view message);
+
+/// Ends the session of an attempt, once the queue has noted what came of it: a sender that dies in
+/// between, and comes again with the same message, has left a session without QUIT in the other
+/// server's log.
+void quit(Relayed& relayed);
 
 }  // namespace plan::rehearsal

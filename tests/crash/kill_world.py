@@ -156,7 +156,7 @@ class Migration(quickstart.Migration):
         print(oracle.table(rows, facts["holds"]))
         for row in rows:
             for identity in row["redelivered"]:
-                print(f"{row['account']}: {identity} was delivered again by the source's own Postfix, whose Dovecot was killed over its answer")
+                print(f"{row['account']}: {identity} was delivered again by the servers themselves, of which one was killed over its answer")
         is_right = self.report.check(f"{name}: nothing lost, nothing twice", not wrong, "\n".join(wrong[:40]))
         return is_dry and is_right, rows
 

@@ -102,19 +102,33 @@ def delivered(identity, delivery, entry="4FA1"):
                                                      f"from mx.elsewhere.test by old.legacy.test (Postfix) with ESMTPS id {entry} for <{BOB}>"]}
 
 
-def deliveries_of_the_source():
-    """(name, is it excused, the copies, Postfix's log): a second copy is the source's own only when everything says so."""
+def session(pid, entry, said):
+    return (f"Nov 29 12:04:00 old postfix/smtpd[{pid}]: {entry}: client=new.legacy.test[10.9.0.2]\n"
+            f"Nov 29 12:04:01 old postfix/smtpd[{pid}]: disconnect from new.legacy.test[10.9.0.2] ehlo=2 mail=1 rcpt=1 data=1{said} commands=6\n")
+
+
+def deliveries_of_the_servers():
+    """(name, is it excused, the copies, Postfix's log): a second copy is the servers' own only when everything says so."""
     cut = f"Nov 29 12:04:01 old postfix/lmtp[1]: 4FA1: to=<{BOB}>, status=deferred (host old said: 421 4.3.2 Shutting down (in reply to end of DATA command))\n"
     lost = f"Nov 29 12:04:01 old postfix/lmtp[1]: 4FA1: to=<{BOB}>, status=deferred (lost connection with old while sending end of data -- message may be sent more than once)\n"
     early = f"Nov 29 12:04:01 old postfix/lmtp[1]: 4FA1: to=<{BOB}>, status=deferred (host old said: 451 4.2.0 (in reply to RCPT TO command))\n"
     first, second, third = delivered("d2", "one"), delivered("d2", "two"), delivered("d2", "three")
+    elsewhere = delivered("d2", "two", "5B2")
+    to_target = cut.replace("postfix/lmtp", "postfix/smtp")
+    died, ended = session(7, "4FA1", ""), session(7, "4FA1", " quit=1")
+    other = session(8, "5B2", " quit=1")
     return [("delivered again after a refusal behind the data", True, [first, second], cut),
             ("delivered again after a lost connection behind the data", True, [first, second], lost),
             ("refused before the data", False, [first, second], early),
             ("no delivery without an answer in the log", False, [first, second], ""),
             ("one delivery without an answer, two copies too many", False, [first, second, third], cut),
             ("a copy with the bytes of the first", False, [first, copy.deepcopy(first)], cut),
-            ("out of another entry of the queue", False, [first, delivered("d2", "two", "5B2")], cut)]
+            ("handed on again after a refusal behind the data", True, [first, second], to_target),
+            ("out of another entry of the queue", False, [first, elsewhere], cut),
+            ("sent again by a client that died over the answer", True, [first, elsewhere], died + other),
+            ("sent again by a client that said QUIT", False, [first, elsewhere], ended + other),
+            ("sent again, and delivered again without a reason", False, [first, elsewhere, delivered("d2", "three", "5B2")], died + other),
+            ("sent again and delivered again, each for a reason", True, [first, second, delivered("d2", "three", "5B2")], died + other + cut)]
 
 
 def check(name, is_right, seen):
@@ -136,7 +150,7 @@ def main():
             case = Case(pathlib.Path(folder))
             words = sabotage(case)
             is_fine &= check(name.replace("_", " "), words in case.wrong(), case.wrong())
-        for name, is_excused, copies, log in deliveries_of_the_source():
+        for name, is_excused, copies, log in deliveries_of_the_servers():
             case = Case(pathlib.Path(folder))
             case.target[BOB]["INBOX"] = copies
             (pathlib.Path(folder) / "postfix.log").write_text(log)
