@@ -59,6 +59,13 @@ bool is_of_this_procedure(const Value& expression) {
          text.find("remote_ip ") != std::string::npos;
 }
 
+/// With both its parts: the target keeps the branches of before where only `else` is written.
+Value whole(Value expression) {
+  if (!expression["match"].is_map() && !expression["match"].is_list())
+    expression.set("match", Value::map());
+  return expression;
+}
+
 /// Values that finalize puts back: as measured, else those of a fresh server.
 Value prior_of(const facts::Lock& lock) {
   Value route = setting(lock, "target.MtaOutboundStrategy.route");
@@ -73,8 +80,9 @@ Value prior_of(const facts::Lock& lock) {
   if (!messages["else"].is_string() || is_of_this_procedure(messages)) {
     messages = Value::map({{"match", Value::map()}, {"else", otherwise}});
   }
-  return Value::map(
-      {{"route", route}, {"max_messages", otherwise}, {"max_messages_expression", messages}});
+  return Value::map({{"route", whole(std::move(route))},
+                     {"max_messages", otherwise},
+                     {"max_messages_expression", whole(std::move(messages))}});
 }
 
 RowSet domain_rows(const check::Migration& migration) {
@@ -103,12 +111,12 @@ RowSet throttle_rows(const check::Migration& migration) {
             Value match = throttle.match;
             if (!match["else"].is_string() || is_of_this_procedure(match))
               match = Value::map({{"match", Value::map()}, {"else", "true"}});
-            return Row{
-                throttle.description,
-                Value::map({{"description", throttle.description}, {"match", std::move(match)}}),
-                throttle.span,
-                0,
-                {}};
+            return Row{throttle.description,
+                       Value::map({{"description", throttle.description},
+                                   {"match", whole(std::move(match))}}),
+                       throttle.span,
+                       0,
+                       {}};
           },
           {}};
 }

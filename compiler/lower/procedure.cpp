@@ -218,6 +218,13 @@ class ProcedureReader {
 
   /// What `before` says of one step is what `after` would say of the other.
   void wait(std::size_t step, std::size_t earlier, Span span) {
+    const ProcedureStep& waiting = procedure_.steps[step];
+    const ProcedureStep& other = procedure_.steps[earlier];
+    if (other.stage > waiting.stage) {
+      broken(span, fmt::format("`{}` of stage {} cannot wait for `{}` of stage {}",
+                               printable(waiting.id, 80), to_string(waiting.stage),
+                               printable(other.id, 80), to_string(other.stage)));
+    }
     procedure_.steps[step].after.push_back(earlier);
     nodes_[step].waits.push_back(span);
   }

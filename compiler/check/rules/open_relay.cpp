@@ -2,17 +2,47 @@
 // (reference/stalwart-admin.md 5.10).
 #include <fmt/format.h>
 
-#include <algorithm>
+#include <optional>
 
 #include "compiler/check/graph_view.h"
+#include "compiler/schema/mta_container.h"
 #include "compiler/source/text.h"
 
 namespace plan::check::rules {
 namespace {
 
-bool is_always_true(std::string_view text) {
-  const std::string_view bare = trim(text);
-  return bare == "true" || bare == "1";
+/// What the expression sees of somebody whom nobody knows, who wants to reach somebody else. The
+/// address is one that no network of a plan should hold (RFC 5737).
+schema::MtaEnvironment stranger() {
+  schema::MtaEnvironment environment;
+  environment.variable = [](std::string_view name) -> ir::Value {
+    if (name == "remote_ip") return "192.0.2.213";
+    if (name == "sender") return "somebody@stranger.invalid";
+    if (name == "sender_domain" || name == "helo_domain") return "stranger.invalid";
+    if (name == "rcpt" || name == "recipients") return "somebody@elsewhere.invalid";
+    if (name == "rcpt_domain") return "elsewhere.invalid";
+    if (name == "local_port" || name == "received_via_port") return 25;
+    if (name == "listener") return "smtp";
+    if (name == "protocol") return "smtp";
+    return {};
+  };
+  environment.call = [](std::string_view name,
+                        const std::vector<ir::Value>&) -> std::optional<ir::Value> {
+    if (name == "is_local_domain" || name == "is_local_address" || name == "key_exists") return 0;
+    return std::nullopt;  // cannot be told before the migration
+  };
+  return environment;
+}
+
+/// Nothing where it cannot be told; what cannot be read is reported elsewhere.
+bool lets_strangers_relay(const ir::Value& relaying) {
+  ir::Value whole = relaying;
+  if (!whole["match"].is_map() && !whole["match"].is_list()) whole.set("match", ir::Value::map());
+  const auto container =
+      schema::MtaContainer::parse(whole, schema::context_of("MtaStageRcpt", "allowRelaying"));
+  if (!container) return false;
+  const auto answer = container->evaluate(stranger());
+  return answer && schema::is_true(*answer);
 }
 
 }  // namespace
@@ -21,14 +51,7 @@ void open_relay(const GraphView& view, Sink& sink) {
   for (const TargetWrite& write : view.writes()) {
     if (write.object != "MtaStageRcpt") continue;
     const ir::Value& relaying = write.set["allowRelaying"];
-    bool is_open = is_always_true(relaying["else"].string_or(""));
-    const auto look = [&](const ir::Value& branch) {
-      is_open = is_open || (is_always_true(branch["if"].string_or("")) &&
-                            is_always_true(branch["then"].string_or("")));
-    };
-    for (const auto& [number, branch] : relaying["match"].members()) look(branch);
-    for (const ir::Value& branch : relaying["match"].items()) look(branch);
-    if (!is_open) continue;
+    if (!relaying.is_map() || !lets_strangers_relay(relaying)) continue;
     sink.report(Kind::open_relay, view.graph().origin(write.step),
                 fmt::format("`{}` lets everybody relay through the target",
                             printable(view.graph().id(write.step), 160)))

@@ -3,10 +3,8 @@
 // stalwart-admin.md 8.4).
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <array>
-
 #include "compiler/check/rules.h"
+#include "compiler/check/sieve_extensions.h"
 #include "compiler/source/text.h"
 
 namespace plan::check::rules {
@@ -14,12 +12,9 @@ namespace plan::check::rules {
 void sieve_extension_lost(const Migration& migration, Sink& sink) {
   const auto found = migration.lock->capabilities.find("source.sieve");
   if (found == migration.lock->capabilities.end()) return;
-  constexpr std::array<std::string_view, 3> kDeprecated = {"imapflags", "notify", "metadata"};
   Examples examples;
   for (const std::string& name : found->second) {
-    if (name.starts_with("vnd.dovecot.") ||
-        std::find(kDeprecated.begin(), kDeprecated.end(), name) != kDeprecated.end())
-      examples.add(name, {});
+    if (!is_extension_of_target(name)) examples.add(name, {});
   }
   if (examples.count == 0) return;
   sink.report(Kind::sieve_extension_lost, migration.plan.place("source"),
