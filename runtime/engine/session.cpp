@@ -25,13 +25,15 @@ RunState run_state(report::Ending ending) {
 }
 
 /// "20261124T014739Z-5f2a9c41": when and which, for people and for leases.
-std::string new_run_id(std::int64_t wall_ms, const std::string& plan_name,
-                       const std::string& boot) {
+/// `earlier` runs of the journal make it another one within the same millisecond.
+std::string new_run_id(std::int64_t wall_ms, const std::string& plan_name, const std::string& boot,
+                       std::size_t earlier) {
   std::string when;
   for (const char c : net::show_utc(wall_ms)) {
     if (c != '-' && c != ':') when += c;
   }
-  const std::string seed = fmt::format("{}\n{}\n{}\n{}", wall_ms, ::getpid(), plan_name, boot);
+  const std::string seed =
+      fmt::format("{}\n{}\n{}\n{}\n{}", wall_ms, ::getpid(), plan_name, boot, earlier);
   return when + "-" + ir::sha256(seed).hex().substr(0, 8);
 }
 
@@ -83,7 +85,7 @@ Result<std::unique_ptr<Session>> Session::begin(const EngineParts& parts,
     session->is_resumed_ = true;
   } else {
     info.started_ms = parts.clock.wall_ms();
-    info.run_id = new_run_id(info.started_ms, options.plan_name, boot);
+    info.run_id = new_run_id(info.started_ms, options.plan_name, boot, runs.size());
     info.saved_plan_digest = options.saved_plan_digest;
     info.is_rollback = is_rollback;
   }
