@@ -44,6 +44,34 @@ std::string_view usual_path(std::string_view server) {
   return "/{account}/";
 }
 
+/// Scheme, host and port of a URL, and its path without a `/` at the end: where a server is one
+/// of several behind a host, what it has lies below that.
+struct BaseUrl {
+  std::string origin = {};
+  std::string path = {};
+};
+
+BaseUrl split_url(std::string_view url) {
+  const std::size_t scheme = url.find("://");
+  const std::size_t slash = url.find('/', scheme == std::string_view::npos ? 0 : scheme + 3);
+  BaseUrl base{.origin = std::string(url.substr(0, slash))};
+  if (slash == std::string_view::npos) return base;
+  std::string_view path = url.substr(slash);
+  path = path.substr(0, path.find_first_of("?#"));
+  while (path.ends_with('/')) path.remove_suffix(1);
+  base.path = std::string(path);
+  return base;
+}
+
+/// What the plan's author writes as `path` counts from the host on.
+std::string principal_path(std::string_view server, std::string_view given,
+                           const std::string& base) {
+  if (!given.empty()) return std::string(given);
+  const std::string_view usual = usual_path(server);
+  // https://mail.example.org/SOGo/dav is where SOGo is anyway.
+  return usual.starts_with(base + "/") ? std::string(usual) : base + std::string(usual);
+}
+
 std::string with_account(std::string_view pattern, std::string_view account) {
   std::string text(pattern);
   for (std::size_t at = text.find(kAccountMark); at != std::string::npos;
@@ -60,11 +88,12 @@ Result<DavSource> dav_source(const ir::Value& block, std::string_view account,
     return missing("dav.login");
   const ir::SecretRef password_ref = login["password"].as_secret();
   const std::string given(block["path"].string_or(""));
+  const BaseUrl base = split_url(block["url"].string_or(""));
   DavSource source{.server = std::string(block["server"].string_or("")),
-                   .url = std::string(block["url"].string_or("")),
+                   .url = base.origin,
                    .account = std::string(account)};
-  source.path = with_account(given.empty() ? usual_path(source.server) : std::string_view(given),
-                             net::percent_encode(account));
+  source.path =
+      with_account(principal_path(source.server, given, base.path), net::percent_encode(account));
   source.connect =
       [url = source.url, path = source.path, logins, password_ref, &secrets,
        user = with_account(login["user"].string_or(""), account),
