@@ -238,7 +238,12 @@ class CopyDriver final : public ArchiveDriver {
     seen.standing = ir::Standing::absent;
     PLAN_TRY(look, look_at_mailboxes(source.imap, context.clock));
     // Asked now, so that a wrong login or path is seen before anybody is held.
-    if (source.dav) PLAN_TRY_VOID(look_at_dav(*source.dav, seen));
+    if (source.dav) {
+      PLAN_TRY(calendars, look_at_calendars(*source.dav, context.clock));
+      look.figures.calendars = calendars.value_or(SeenMailboxes::Calendars());
+      if (!calendars && look.remark.empty())
+        look.remark = fmt::format("{} has nothing at {}", source.dav->server, source.dav->path);
+    }
     const std::uint64_t messages = look.figures.messages;
     const std::uint64_t bytes = look.bytes.value_or(0);
     seen_->put(account_of(context), look.figures);
@@ -249,14 +254,6 @@ class CopyDriver final : public ArchiveDriver {
     if (!look.figures.has_qresync && seen.remark.empty())
       seen.remark = "the source has no QRESYNC: every message is compared in the hold";
     return seen;
-  }
-
-  static Outcome look_at_dav(const DavSource& source, ir::Observation& seen) {
-    PLAN_TRY(dav, source.connect());
-    PLAN_TRY(homes, dav.homes(source.path).while_doing("looking for calendars and contacts"));
-    if (!homes.is_there && seen.remark.empty())
-      seen.remark = fmt::format("{} has nothing at {}", source.server, source.path);
-    return {};
   }
 
   Result<Value> apply(StepContext& context) override {

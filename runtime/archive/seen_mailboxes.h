@@ -7,6 +7,7 @@
 
 #include "compiler/ir/observation.h"
 #include "compiler/source/result.h"
+#include "runtime/archive/import_dav.h"
 #include "runtime/archive/import_imap.h"
 #include "runtime/net/clock.h"
 #include "runtime/step/step_driver.h"
@@ -17,11 +18,19 @@ namespace plan::archive {
 /// that make the same look in the hold. Thread-safe.
 class SeenMailboxes {
  public:
+  /// Calendars and address books beside the mail, where they are carried.
+  struct Calendars {
+    double scan_ms = 0;  ///< the login, and a listing of each
+    std::uint64_t collections = 0;
+    std::uint64_t entries = 0;
+    int calls = 0;  ///< of the target, for what it has of them
+  };
   struct Figures {
     double scan_ms = 0;
     std::uint64_t mailboxes = 0;
     std::uint64_t messages = 0;
     bool has_qresync = false;
+    Calendars calendars = {};
   };
   /// What a step does besides its look at the source.
   struct Work {
@@ -48,6 +57,12 @@ struct MailboxesLook {
   std::optional<std::uint64_t> bytes = {};  ///< nothing: a mailbox did not say
   std::string remark = {};                  ///< about a mailbox that cannot be read
 };
+
+/// Lists an account's calendars and address books as the passes of the hold do, and measures that.
+/// Nothing where the server has nothing at the account's path; one that cannot be listed counts as
+/// empty. Errors: those of the connection.
+[[nodiscard]] Result<std::optional<SeenMailboxes::Calendars>> look_at_calendars(
+    const DavSource& source, net::Clock& clock);
 
 /// Counts an account's mail without reading it, and measures what opening its mailboxes takes, as
 /// the passes of the hold do. Errors: those of the connection; a mailbox that is refused is a
