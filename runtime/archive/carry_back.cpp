@@ -172,7 +172,7 @@ class Carrier {
     if (!options_.only_new && source_.has_sieve)
       PLAN_TRY_VOID(carry_scripts(archive_, source_.sieve, target_, true, report_));
     if (!options_.only_new && source_.dav)
-      PLAN_TRY_VOID(carry_dav(archive_, *source_.dav, target_, true, report_));
+      PLAN_TRY_VOID(carry_dav(archive_, *source_.dav, target_, options_, report_));
     return true;
   }
 
@@ -193,7 +193,7 @@ class Carrier {
       are_scripts_carried_ = true;
     }
     if (source_.dav && !is_dav_carried_) {
-      PLAN_TRY_VOID(carry_dav(archive_, *source_.dav, target_, false, report_));
+      PLAN_TRY_VOID(carry_dav(archive_, *source_.dav, target_, options_, report_));
       is_dav_carried_ = true;
     }
     std::vector<CarryConflict> conflicts;

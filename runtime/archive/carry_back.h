@@ -89,7 +89,9 @@ struct CarryReport {
 /// same in every try, so that a lost reply doubles nothing. The rules where both sides changed are
 /// those of scripts: the target's text decides; deleted at the target and changed at the source
 /// stays; gone at the source and still at the target is given back.
+/// Of the options `is_dry` and `kill_point` count.
 [[nodiscard]] Outcome carry_dav(ArchiveFile& archive, const DavSource& source,
-                                const TargetAccount& target, bool is_dry, CarryReport& report);
+                                const TargetAccount& target, const CarryOptions& options,
+                                CarryReport& report);
 
 }  // namespace plan::archive

@@ -24,17 +24,19 @@ using net::dav::Kind;
 using net::dav::Written;
 
 constexpr int kRoundsMax = 4;
+constexpr const char* kTargetDecided = "changed at both sides: the target's decided";
 
 class DavCarry {
  public:
-  DavCarry(ArchiveFile& archive, const DavSource& source, const TargetAccount& target, bool is_dry,
-           CarryReport& report)
+  DavCarry(ArchiveFile& archive, const DavSource& source, const TargetAccount& target,
+           const CarryOptions& options, CarryReport& report)
       : archive_(archive),
         database_(archive.database()),
         source_(source),
         target_(target),
         texts_(target, source.account),
-        is_dry_(is_dry),
+        options_(options),
+        is_dry_(options.is_dry),
         report_(report) {}
 
   Outcome run() {
@@ -42,6 +44,7 @@ class DavCarry {
       is_changed_meanwhile_ = false;
       if (!is_dry_) {
         PLAN_TRY_VOID(read_source());
+        kill_point("dav-read");
         PLAN_TRY(client, source_.connect());
         client_ = std::move(client);
       }
@@ -57,6 +60,10 @@ class DavCarry {
   }
 
  private:
+  void kill_point(const char* place) const {
+    if (options_.kill_point) options_.kill_point(place);
+  }
+
   Outcome read_source() {
     PLAN_TRY(read, import_dav(archive_, source_));
     if (read.problems.empty()) return {};
@@ -74,25 +81,48 @@ class DavCarry {
     PLAN_TRY(items, load_dav_items(archive_, kind));
     PLAN_TRY(shelf, read_shelf(target_, kind));
     folders_ = shelf.folders;
-    std::map<std::string, DavItem*> by_target, by_uid;
+    std::map<std::string, DavItem*> by_target, by_uid, by_href;
     for (DavItem& item : items) {
-      if (!item.target_id.empty())
+      if (!item.target_id.empty()) {
         by_target[item.target_id] = &item;
-      else if (!item.is_gone && item.entry)
-        by_uid[item.uid()] = &item;
+      } else if (!item.is_gone) {
+        by_href[item.href] = &item;
+        if (item.entry) by_uid[item.uid()] = &item;
+      }
     }
     for (const auto& [id, entry] : shelf.entries) {
       const auto known = by_target.find(id);
       DavItem* item = known != by_target.end() ? known->second : nullptr;
-      // What an earlier try wrote, whose answer was lost.
-      if (const auto twin = by_uid.find(entry.uid); item == nullptr && twin != by_uid.end())
+      if (DavItem* written = written_before(item, entry, by_href); written != nullptr) {
+        if (item != nullptr && !item->is_gone) PLAN_TRY_VOID(leave_old_place(*item, entry));
+        item = written;
+      } else if (const auto twin = by_uid.find(entry.uid);
+                 item == nullptr && twin != by_uid.end()) {
         item = twin->second;
+      }
       PLAN_TRY_VOID(settle(item, entry));
     }
     for (DavItem& item : items)
       if (!item.target_id.empty() && !shelf.entries.contains(item.target_id))
         PLAN_TRY_VOID(remove(item));
     return {};
+  }
+
+  /// What an earlier try wrote, whose answer was lost: it has the name that every try gives it.
+  /// Null when there is none, or the entry has not left the place that is known.
+  [[nodiscard]] DavItem* written_before(const DavItem* known, const TargetEntry& entry,
+                                        const std::map<std::string, DavItem*>& by_href) {
+    if (entry.folders.empty()) return nullptr;
+    const DavCollection* to = collection_for(*entry.folders.begin());
+    if (to == nullptr) return nullptr;
+    if (known != nullptr && !known->is_gone && known->collection_id == to->id) return nullptr;
+    const auto found = by_href.find(new_href(*to, entry));
+    return found == by_href.end() ? nullptr : found->second;
+  }
+  /// The same in every try.
+  [[nodiscard]] std::string new_href(const DavCollection& to, const TargetEntry& entry) const {
+    return fmt::format("{}plan-{}.{}", to.href, ir::sha256(entry.uid).hex().substr(0, 32),
+                       kind_ == Kind::calendar ? "ics" : "vcf");
   }
 
   [[nodiscard]] DavCollection* collection_of(std::int64_t id) {
@@ -141,7 +171,7 @@ class DavCarry {
       if (is_same) return note(*item, entry);
     }
     if (is_known && !item->is_gone && item->sha256 != item->pushed_sha256)
-      PLAN_TRY_VOID(conflict(where(entry), "changed at both sides: the target's decided"));
+      PLAN_TRY_VOID(conflict(where(entry), kTargetDecided));
     if (is_untouched)
       PLAN_TRY_VOID(
           conflict(where(entry), "gone at the source, still at the target: it is given back"));
@@ -175,6 +205,8 @@ class DavCarry {
   /// Both sides have the same: what a later change is seen by.
   Outcome note(DavItem& item, const TargetEntry& entry) {
     if (is_dry_) return {};
+    PLAN_TRY(transaction, database_.begin());
+    PLAN_TRY_VOID(free_others(entry, item.href));
     PLAN_TRY(keep, database_.prepare("UPDATE plan_dav_item SET entry = ?, entry_sha256 = sha256 "
                                      "WHERE id = ?"));
     keep.bind(1, ir::write_json(*item.entry)).bind(2, item.id);
@@ -183,7 +215,19 @@ class DavCarry {
     item.pushed_sha256 = item.sha256;
     item.target_digest = entry.digest;
     item.problem.clear();
-    return keep_dav_item(archive_, item);
+    PLAN_TRY_VOID(keep_dav_item(archive_, item));
+    PLAN_TRY_VOID(transaction.commit());
+    kill_point("dav-noted");
+    return {};
+  }
+
+  /// One row for an entry: the place that it had before is no longer the one that stands for it.
+  Outcome free_others(const TargetEntry& entry, const std::string& href) {
+    PLAN_TRY(free, database_.prepare("UPDATE plan_dav_item SET target_id = NULL WHERE target_id = "
+                                     "? AND href <> ? AND collection_id IN (SELECT id FROM "
+                                     "plan_dav_collection WHERE kind = ?)"));
+    free.bind(1, entry.id).bind(2, href).bind(3, static_cast<std::int64_t>(kind_));
+    return free.run();
   }
 
   Outcome refuse(const TargetEntry& entry, std::string text) {
@@ -199,12 +243,9 @@ class DavCarry {
       return refuse(entry, "the target shows no text of it over DAV that says the same");
     const bool is_moved = item != nullptr && item->collection_id != to.id;
     const bool is_new = item == nullptr || item->is_gone || is_moved;
-    // The same in every try.
-    const std::string href =
-        is_new ? fmt::format("{}plan-{}.{}", to.href, ir::sha256(entry.uid).hex().substr(0, 32),
-                             kind_ == Kind::calendar ? "ics" : "vcf")
-               : item->href;
+    const std::string href = is_new ? new_href(to, entry) : item->href;
     PLAN_TRY(answer, client_->put(kind_, href, text, is_new ? std::string() : item->etag));
+    kill_point("dav-written");
     if (answer.outcome == Written::changed_meanwhile || answer.outcome == Written::gone) {
       is_changed_meanwhile_ = true;
       return {};
@@ -234,12 +275,7 @@ class DavCarry {
                                                   : parsed.front().problem)));
     const std::string sha256 = sha256_raw(item.text);
     PLAN_TRY(transaction, database_.begin());
-    // One row for an entry: the place that it had before is no longer the one that stands for it.
-    PLAN_TRY(free, database_.prepare("UPDATE plan_dav_item SET target_id = NULL WHERE target_id = "
-                                     "? AND href <> ? AND collection_id IN (SELECT id FROM "
-                                     "plan_dav_collection WHERE kind = ?)"));
-    free.bind(1, entry.id).bind(2, href).bind(3, static_cast<std::int64_t>(kind_));
-    PLAN_TRY_VOID(free.run());
+    PLAN_TRY_VOID(free_others(entry, href));
     PLAN_TRY(keep,
              database_.prepare(
                  "INSERT INTO plan_dav_item (collection_id, href, etag, text, sha256, entry, "
@@ -254,12 +290,20 @@ class DavCarry {
     else
       keep.bind_null(6);
     PLAN_TRY_VOID(keep.run());
-    return transaction.commit();
+    PLAN_TRY_VOID(transaction.commit());
+    kill_point("dav-noted");
+    return {};
+  }
+
+  Outcome leave_old_place(DavItem& item, const TargetEntry& entry) {
+    if (item.sha256 != item.pushed_sha256) PLAN_TRY_VOID(conflict(where(entry), kTargetDecided));
+    return is_dry_ ? Outcome() : remove_old(item);
   }
 
   /// The place from which an entry was moved at the target.
   Outcome remove_old(DavItem& item) {
     PLAN_TRY(answer, client_->remove(item.href, item.etag));
+    kill_point("dav-place-left");
     if (answer.outcome == Written::changed_meanwhile) is_changed_meanwhile_ = true;
     if (answer.outcome != Written::done && answer.outcome != Written::gone) return {};
     PLAN_TRY(gone, database_.prepare("UPDATE plan_dav_item SET is_gone = 1 WHERE id = ?"));
@@ -279,6 +323,7 @@ class DavCarry {
     ++report_.entries;
     if (is_dry_) return {};
     PLAN_TRY(answer, client_->remove(item.href, item.etag));
+    kill_point("dav-deleted");
     if (answer.outcome == Written::changed_meanwhile) {
       --report_.entries;
       is_changed_meanwhile_ = true;
@@ -324,6 +369,7 @@ class DavCarry {
     if (!places.empty()) {
       made.href = fmt::format("{}plan-{}/", places.front(), ir::sha256(folder).hex().substr(0, 16));
       PLAN_TRY(said, client_->make({.kind = kind_, .href = made.href, .name = made.name}));
+      kill_point("dav-folder-made");
       answer = std::move(said);
     }
     if (answer.outcome != Written::done && answer.outcome != Written::changed_meanwhile) {
@@ -350,6 +396,7 @@ class DavCarry {
   const DavSource& source_;
   const TargetAccount& target_;
   TargetTexts texts_;
+  const CarryOptions& options_;
   bool is_dry_;
   CarryReport& report_;
   std::optional<net::dav::Client> client_ = {};
@@ -362,8 +409,8 @@ class DavCarry {
 }  // namespace
 
 Outcome carry_dav(ArchiveFile& archive, const DavSource& source, const TargetAccount& target,
-                  bool is_dry, CarryReport& report) {
-  return DavCarry(archive, source, target, is_dry, report)
+                  const CarryOptions& options, CarryReport& report) {
+  return DavCarry(archive, source, target, options, report)
       .run()
       .while_doing("carrying calendars and contacts back");
 }

@@ -153,7 +153,8 @@ class ArchiveDriver : public step::StepDriver {
       passed.dav = std::move(dav);
       PLAN_TRY(dav_push, push_dav(room.archive, target,
                                   {.is_source_authority = is_source_authority,
-                                   .is_stop_requested = is_stopped}));
+                                   .is_stop_requested = is_stopped,
+                                   .kill_point = world_->push_kill_point}));
       passed.dav_push = std::move(dav_push);
       if (passed.dav.changes() + passed.dav_push.changes() > 0)
         PLAN_TRY_VOID(write_dav_tables(room.archive, *room.source.dav));

@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
+#include "compiler/ir/json.h"
 #include "compiler/source/text.h"
 #include "runtime/archive/dav_items.h"
 #include "runtime/archive/limits.h"
@@ -62,6 +64,7 @@ class DavGrader {
     PLAN_TRY(items, load_dav_items(archive_, kind));
     if (!has_some && !is_extra_looked_for(kind)) return {};
     PLAN_TRY(shelf, read_shelf(target_, kind));
+    PLAN_TRY_VOID(find_alarms(kind));
     for (const DavItem& item : items) {
       if (item.is_gone) {
         if (!options_.is_target_authority && shelf.entries.erase(item.target_id) > 0)
@@ -77,6 +80,27 @@ class DavGrader {
       add(Grade::poor, fmt::format("{} {} of the target", words_of(kind).one, printable(id, 60)),
           "is not from the source");
     return {};
+  }
+
+  /// The events whose texts have alarms: the target's reading of a text may leave them out.
+  Outcome find_alarms(Kind kind) {
+    with_alarms_.clear();
+    if (kind != Kind::calendar) return {};
+    PLAN_TRY(rows, archive_.database().prepare(
+                       "SELECT id FROM plan_dav_item WHERE is_gone = 0 AND instr(text, "
+                       "CAST('BEGIN:VALARM' AS BLOB)) > 0"));
+    while (true) {
+      PLAN_TRY(has_row, rows.step());
+      if (!has_row) return {};
+      with_alarms_.insert(rows.integer(0));
+    }
+  }
+
+  [[nodiscard]] bool has_lost_alarms(const DavItem& item) const {
+    if (!item.entry || !with_alarms_.contains(item.id)) return false;
+    const std::string shown = lower_ascii(ir::write_json(*item.entry));
+    return shown.find("\"alerts\"") == std::string::npos &&
+           shown.find("valarm") == std::string::npos;
   }
 
   /// The target has the capability of this kind at all.
@@ -109,6 +133,9 @@ class DavGrader {
       add(Grade::investigate, where,
           fmt::format("the target keeps it otherwise: {}",
                       item.entry ? members_that_differ(kind, *item.entry, entry.body) : "unread"));
+    if (has_lost_alarms(item))
+      add(Grade::investigate, where,
+          "lossy: the target leaves the alarms (VALARM) of its text out");
     const bool is_in_place =
         entry.folders.size() == 1 && entry.folders.contains(collection.target_id);
     if (!options_.is_target_authority && !is_in_place)
@@ -119,6 +146,7 @@ class DavGrader {
   const TargetAccount& target_;
   const GradeOptions& options_;
   GradeReport& report_;
+  std::set<std::int64_t> with_alarms_ = {};
 };
 
 }  // namespace

@@ -12,6 +12,7 @@
 #include "runtime/archive/dav_items.h"
 #include "runtime/archive/digest.h"
 #include "runtime/archive/target_shelf.h"
+#include "runtime/archive/target_texts.h"
 #include "runtime/step/errors.h"
 
 namespace plan::archive {
@@ -53,6 +54,17 @@ std::string words(const jmap::SetError& refused) {
                      printable(refused.description, 300));
 }
 
+/// Says of a resource of another kind what it is: the target stores events and cards only.
+std::string problem_of(std::string_view text, const std::string& said) {
+  const std::string component = component_of_text(text);
+  const std::string_view what =
+      component == "vtodo"       ? "a task (VTODO), which is not carried"
+      : component == "vjournal"  ? "a journal (VJOURNAL), which is not carried"
+      : component == "vfreebusy" ? "a list of busy times (VFREEBUSY), which is not carried"
+                                 : "";
+  return what.empty() ? said : fmt::format("{}: {}", what, said);
+}
+
 class DavPush {
  public:
   DavPush(ArchiveFile& archive, const TargetAccount& target, const DavPushOptions& options)
@@ -68,6 +80,10 @@ class DavPush {
   }
 
  private:
+  void kill_point(const char* place) const {
+    if (options_.kill_point) options_.kill_point(place);
+  }
+
   [[nodiscard]] Outcome check_stop() const {
     if (!options_.is_stop_requested || !options_.is_stop_requested()) return {};
     return Error(step::errors::stopped, "stopped between two calendars").with_retry(Retry::safe);
@@ -138,11 +154,12 @@ class DavPush {
         if (parsed[at].entry)
           keep.bind(1, ir::write_json(*parsed[at].entry)).bind_null(3);
         else
-          keep.bind_null(1).bind(3, parsed[at].problem);
+          keep.bind_null(1).bind(3, problem_of(batch[at].text, parsed[at].problem));
         keep.bind_blob(2, batch[at].sha256).bind(4, batch[at].id);
         PLAN_TRY_VOID(keep.run());
       }
       PLAN_TRY_VOID(transaction.commit());
+      kill_point("dav-read");
     }
   }
 
@@ -221,12 +238,14 @@ class DavPush {
     const ShelfWords& shelf = words_of(kind_);
     collection.is_wanted = true;
     PLAN_TRY_VOID(keep_dav_collection(archive_, collection));
+    kill_point("dav-folder-begun");
     Value folder = Value::map({{"name", folder_name(collection)}});
     if (!collection.description.empty()) folder.set("description", collection.description);
     PLAN_TRY(result, target_.client().set({.type = std::string(shelf.folder_type),
                                            .account_id = target_.account_id(),
                                            .create = Value::map({{"f", std::move(folder)}}),
                                            .capability = std::string(shelf.capability)}));
+    kill_point("dav-folder-answered");
     if (!result.failures.empty()) {
       report_.problems.push_back(
           {fmt::format("{} {}", to_string(kind_), printable(collection.name, 200)),
@@ -297,6 +316,7 @@ class DavPush {
       if (was_pushed) return true;  // whatever became of it at the target is its user's doing
       const bool is_new = item.target_id.empty();
       if (is_new && there == nullptr) return false;
+      if (there != nullptr && is_alike(item, *there, collection)) return adopt(item, *there);
       if (there != nullptr && !is_new && there->digest == item.target_digest) return false;
       // Changed on both sides: the target's stays, and the difference is said each time.
       report_.problems.push_back(
@@ -305,13 +325,18 @@ class DavPush {
     }
     if (there == nullptr || !was_pushed || there->id != item.target_id) {
       if (there == nullptr || !is_alike(item, *there, collection)) return false;
-      item.target_id = there->id;  // it is there: a reply was lost, or an earlier move brought it
-      item.pushed_sha256 = item.sha256;
-      item.target_digest = there->digest;
-      PLAN_TRY_VOID(keep_dav_item(archive_, item));
-      return true;
+      return adopt(item, *there);
     }
     return there->digest == item.target_digest && there->folders.contains(collection.target_id);
+  }
+
+  /// It is there: a reply was lost, or an earlier move brought it.
+  Result<bool> adopt(DavItem& item, const TargetEntry& there) {
+    item.target_id = there.id;
+    item.pushed_sha256 = item.sha256;
+    item.target_digest = there.digest;
+    PLAN_TRY_VOID(keep_dav_item(archive_, item));
+    return true;
   }
 
   [[nodiscard]] bool is_alike(const DavItem& item, const TargetEntry& there,
@@ -353,6 +378,7 @@ class DavPush {
       request.update.set(work.there->id, std::move(patch));
     }
     PLAN_TRY(result, target_.client().set(std::move(request)));
+    kill_point("dav-written");
     std::map<std::string, std::string> refused;
     for (const jmap::SetFailure& failure : result.failures)
       refused[failure.id] = words(failure.error);
@@ -391,9 +417,24 @@ class DavPush {
     return normal_entry(kind_, body).members().contains(name);
   }
 
+  /// The entry that was made of an item which is gone now, where plan ended before it noted that;
+  /// empty: there is none.
+  [[nodiscard]] std::string written_unnoted(const DavItem& item) const {
+    if (!item.entry) return {};
+    const std::string uid = item.uid();
+    const auto made =
+        std::find_if(shelf_.entries.begin(), shelf_.entries.end(), [&](const auto& one) {
+          return one.second.uid == uid && !claims_.contains(one.first) &&
+                 one.second.digest == entry_digest(kind_, *item.entry);
+        });
+    return made == shelf_.entries.end() ? std::string() : made->first;
+  }
+
   Outcome remove_items() {
     for (DavItem& item : items_) {
-      if (!item.is_gone || item.target_id.empty()) continue;
+      if (!item.is_gone) continue;
+      if (item.target_id.empty()) item.target_id = written_unnoted(item);
+      if (item.target_id.empty()) continue;
       const auto there = shelf_.entries.find(item.target_id);
       const auto claim = claims_.find(item.target_id);
       // Moved at the source: another item stands for the entry now.
@@ -405,6 +446,7 @@ class DavPush {
                                        .account_id = target_.account_id(),
                                        .destroy = {item.target_id},
                                        .capability = std::string(words_of(kind_).capability)}));
+        kill_point("dav-destroyed");
         if (!result.failures.empty() && !result.failures.front().error.is("notFound")) {
           report_.problems.push_back(
               {item.where(collections_.at(item.collection_id)),
@@ -431,6 +473,7 @@ class DavPush {
                                        .account_id = target_.account_id(),
                                        .destroy = {collection.target_id},
                                        .capability = std::string(words_of(kind_).capability)}));
+        kill_point("dav-folder-destroyed");
         if (!result.failures.empty() && !result.failures.front().error.is("notFound")) {
           report_.problems.push_back(
               {fmt::format("{} {}", to_string(kind_), printable(collection.name, 200)),

@@ -16,6 +16,9 @@ struct DavPushOptions {
   /// what is gone at the source stays at the target.
   bool is_source_authority = true;
   std::function<bool()> is_stop_requested = {};
+  /// Called at each border between a durable write and an effect: where a crash test ends the
+  /// process.
+  std::function<void(const char* place)> kill_point = {};
 };
 
 struct DavPushReport {

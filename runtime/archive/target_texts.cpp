@@ -53,6 +53,19 @@ std::string uid_of_text(std::string_view text) {
   return {};
 }
 
+std::string component_of_text(std::string_view text) {
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t end = std::min(text.find('\n', at), text.size());
+    const std::string line = lower_ascii(trim(text.substr(at, end - at)));
+    at = end + 1;
+    if (!line.starts_with("begin:v")) continue;
+    const std::string component = line.substr(std::string_view("begin:").size());
+    if (component == "vcard") return {};
+    if (component != "vcalendar" && component != "vtimezone") return component;
+  }
+  return {};
+}
+
 Result<std::string> TargetTexts::find(Kind kind, const TargetEntry& entry) {
   if (!texts_.contains(kind)) PLAN_TRY_VOID(read(kind));
   const auto [begin, end] = texts_.at(kind).equal_range(entry.uid);

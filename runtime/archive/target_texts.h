@@ -31,6 +31,10 @@ class TargetTexts {
   std::map<net::dav::Kind, std::multimap<std::string, std::string>> texts_ = {};  ///< by UID
 };
 
+/// What lies in a calendar's text, in lower case: `vevent`, `vtodo`, ...; time zones do not count.
+/// Empty when nothing does, or the text is a card.
+[[nodiscard]] std::string component_of_text(std::string_view text);
+
 /// UID of the first event, task or card of a text; empty when it has none. Fuzzed.
 [[nodiscard]] std::string uid_of_text(std::string_view text);
 

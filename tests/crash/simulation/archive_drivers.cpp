@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "runtime/engine/kill_point.h"
+#include "tests/crash/simulation/calendar_drivers.h"
 
 namespace plan::simulation {
 namespace {
@@ -248,7 +249,8 @@ Result<ir::Value> sweep(Machine& machine, std::size_t account, step::StepContext
                              [&] { is_waiting = is_waiting || world.target.is_queued(account); }));
   const std::size_t before = machine.archives[account].linked.size();
   PLAN_TRY_VOID(carry_over(machine, account, true));
-  const bool has_found = machine.archives[account].linked.size() != before;
+  PLAN_TRY(events, carry_events_over(machine, account, false));
+  const bool has_found = machine.archives[account].linked.size() != before || events > 0;
   quiet = is_waiting || has_found ? 0 : quiet + 1;
   PLAN_TRY_VOID(context.remember(ir::Value::map({{"quiet", quiet}})));
   if (quiet >= 2) return ir::Value::map({{"messages", 0}});

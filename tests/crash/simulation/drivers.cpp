@@ -4,6 +4,7 @@
 
 #include "runtime/engine/engine.h"
 #include "tests/crash/simulation/archive_drivers.h"
+#include "tests/crash/simulation/calendar_drivers.h"
 
 namespace plan::simulation {
 namespace {
@@ -187,6 +188,12 @@ class SimulatedDriver final : public step::StepDriver {
     return seen;
   }
 
+  Outcome events_over(std::size_t a) {
+    PLAN_TRY(changes, carry_events_over(machine_, a, true));
+    static_cast<void>(changes);
+    return {};
+  }
+
   Outcome set_route(std::size_t a, Route route) {
     PLAN_TRY_VOID(machine_.call(world_.source, [&] {
       world_.source.account(a).entry = route;
@@ -308,7 +315,8 @@ class SimulatedDriver final : public step::StepDriver {
         return machine_.call(world_.target, [&] { return world_.target.account(a).exists = true; });
       case StepKind::archive_copy:
         PLAN_TRY_VOID(carry_over(machine_, a, false));
-        return carry_over(machine_, a, false);
+        PLAN_TRY_VOID(carry_over(machine_, a, false));
+        return events_over(a);
       case StepKind::postfix_hold:
         PLAN_TRY_VOID(set_route(a, Route::closed));
         return machine_.sabotage == Sabotage::flips_before_drain ? Outcome() : drain(a);
@@ -319,6 +327,7 @@ class SimulatedDriver final : public step::StepDriver {
       case StepKind::archive_delta:
         machine_.archives[a].is_complete = false;
         PLAN_TRY_VOID(carry_over(machine_, a, false));
+        PLAN_TRY_VOID(events_over(a));
         if (machine_.is_dead) return machine_.gone();
         machine_.archives[a].is_complete = true;
         world_.is_proved[a] = true;
@@ -416,7 +425,10 @@ class SimulatedDriver final : public step::StepDriver {
         });
       case StepKind::archive_delta:
         // Before it was complete no key was set: nothing can have come to the target.
-        if (machine_.archives[a].is_complete) PLAN_TRY_VOID(carry_back(machine_, a));
+        if (machine_.archives[a].is_complete) {
+          PLAN_TRY_VOID(carry_back(machine_, a));
+          PLAN_TRY_VOID(carry_events_back(machine_, a));
+        }
         if (machine_.is_dead) return machine_.gone();
         machine_.archives[a].is_complete =
             machine_.sabotage == Sabotage::keeps_old_mark && machine_.archives[a].is_complete;

@@ -22,6 +22,7 @@ enum class Sabotage : std::uint8_t {
   leaves_sessions_open,    ///< the source's door is closed, and nobody is sent away
   leaves_source_as_it_is,  ///< a way back that carries nothing
   keeps_old_mark,          ///< an earlier move's word that the delta is complete counts for ever
+  names_events_anew,       ///< each try to write an event back gives it another name
 };
 
 enum class Fault : std::uint8_t {
@@ -33,6 +34,21 @@ enum class Fault : std::uint8_t {
   killed_after,   ///< the server, when the effect is made
 };
 
+/// What plan knows of an event of the source and of what stands for it at the target.
+struct EventRow {
+  Event seen = {};
+  bool is_gone = false;
+  std::uint32_t target_id = 0;  ///< 0: not there
+  std::uint32_t pushed = 0;     ///< version of the source's that is there
+  std::uint32_t left = 0;       ///< version that plan left there
+};
+struct CalendarRow {
+  bool is_gone = false;
+  bool is_wanted = false;
+  bool is_ours = false;
+  std::uint32_t target_id = 0;
+};
+
 /// plan's archive of one account: which UID at the source is which id at the target. As durable as
 /// the journal; written before and after every effect that cannot be repeated.
 struct Archive {
@@ -42,6 +58,8 @@ struct Archive {
   std::map<std::uint32_t, std::uint32_t> importing;  ///< UIDs on their way to the target, contents
   std::set<std::uint32_t> appending;                 ///< ids on their way back to the source
   std::map<std::uint32_t, std::uint32_t> contents;   ///< of ids that were ever seen there
+  std::map<EventName, EventRow> events;
+  std::map<std::uint8_t, CalendarRow> calendars;
 };
 
 /// One process of plan on its machine, and the wires from there.
@@ -54,6 +72,7 @@ struct Machine {
   Fault next_fault = Fault::none;
   unsigned faults_permille = 0;  ///< of every call, by chance
   std::array<Archive, kAccounts> archives;
+  std::uint32_t names_given = 0;  ///< of names_events_anew
   /// Per step: its reply was lost, so it must be looked at before it is done again.
   std::set<std::string, std::less<>> must_look;
   std::uint64_t calls = 0;

@@ -20,6 +20,7 @@ namespace {
 using report::Ending;
 
 constexpr int kTriesMax = 40;
+constexpr int kRunsWithoutIt = 6;
 constexpr unsigned kMessagesOfStage = 14;
 constexpr milliseconds kSettled = std::chrono::minutes(40);  ///< longer than every retry of a queue
 
@@ -93,7 +94,9 @@ class Scenario {
   Scenario& operator=(const Scenario&) = delete;
 
   Verdict play() {
-    verdict_.wrong = wish_.is_first_renamed ? story_of_a_renamed_account() : story();
+    verdict_.wrong = wish_.is_first_renamed   ? story_of_a_renamed_account()
+                     : wish_.is_renamed_there ? story_of_a_name_that_changes()
+                                              : story();
     verdict_.calls = machine_.calls;
     verdict_.faults = machine_.faults;
     verdict_.messages = world_.books.made();
@@ -146,6 +149,27 @@ class Scenario {
     }
     if (last_failures_ != std::set<std::string>{"a0@x"})
       return "not the first account alone has failed: " + last_;
+    return settle(sides);
+  }
+
+  /// Renamed in the middle of its move: nobody else fails, and nothing is lost or doubled once plan
+  /// finds it again.
+  std::string story_of_a_name_that_changes() {
+    std::array<Side, kAccounts> sides = {};
+    sides.fill(Side::target);
+    begin(Stage::move);
+    int runs_without_it = 0;
+    for (int i = 0; i < kTriesMax && runs_without_it < kRunsWithoutIt; ++i) {
+      const End end = process({});
+      if (!world_.books.violation().empty()) return world_.books.violation();
+      if (end == End::approval_needed) break;
+      if (verdict_.is_reached) ++runs_without_it;
+      time_.sleep(time_.between(milliseconds(50), milliseconds(40'000)));
+    }
+    const bool is_alone = last_failures_.empty() || last_failures_ == std::set<std::string>{"a0@x"};
+    if (!is_alone) return "not the renamed account alone has failed: " + last_;
+    world_.source.account(0).is_renamed = false;
+    if (auto wrong = until(End::approval_needed, {}); !wrong.empty()) return wrong;
     return settle(sides);
   }
 
@@ -242,6 +266,10 @@ class Scenario {
     const int number = ++verdict_.passes[{stage_, std::string(name)}];
     if (stage_ != wish_.stage || name != wish_.kill_point || number != wish_.pass) return;
     verdict_.is_reached = true;
+    if (wish_.is_renamed_there) {
+      world_.source.account(0).is_renamed = true;
+      return;
+    }
     events_.tell(clock_.wall_ms(), fmt::format("--- {} at {}", to_string(wish_.victim), name));
     const bool is_long = time_.is_chance(150);
     milliseconds down = is_long ? time_.between(milliseconds(20'000), milliseconds(300'000))

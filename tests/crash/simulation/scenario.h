@@ -42,6 +42,9 @@ struct Wish {
   bool ignores_goodbye = false;
   /// Behind `plan fetch`, and before the first run, the first account gets another name there.
   bool is_first_renamed = false;
+  /// It gets another name (or is deleted, which looks the same to plan) at the border instead of
+  /// somebody being hit there; after some more runs it has its old name again.
+  bool is_renamed_there = false;
   /// The time of day on plan's machine jumps by this much when the victim is hit.
   std::chrono::milliseconds jump{0};
   [[nodiscard]] std::string show() const;

@@ -404,6 +404,12 @@ World::World(VirtualTime& virtual_time) : time(virtual_time) {
   for (std::size_t account = 0; account < kAccounts; ++account) {
     for (std::size_t proxy = 0; proxy < kProxies; ++proxy) programs.push_back({account, proxy});
     programs.push_back({account, std::nullopt});
+    Source::Account& old = source.account(account);
+    if (account != 1) old.calendars.insert(kCalendars - 1);
+    for (std::uint8_t calendar = 0; calendar < 2; ++calendar) {
+      const Event event = books.promise_event(account, calendar);
+      old.events[{calendar, event.uid}] = event;
+    }
     for (int i = 0; i < 5; ++i) {
       const auto box = static_cast<Box>(i % 3);
       const auto flags = static_cast<std::uint8_t>(time.random(8));
@@ -413,7 +419,10 @@ World::World(VirtualTime& virtual_time) : time(virtual_time) {
 }
 
 void World::begin_traffic(unsigned messages) {
-  for (std::size_t account = 0; account < kAccounts; ++account) send(account, messages);
+  for (std::size_t account = 0; account < kAccounts; ++account) {
+    send(account, messages);
+    use_calendars(account, messages / 2);
+  }
   for (std::size_t program = 0; program < programs.size(); ++program) use(program, messages);
 }
 
@@ -532,6 +541,10 @@ std::string World::judge(const std::array<Side, kAccounts>& expected) {
     std::set_difference(there.begin(), there.end(), promised.begin(), promised.end(),
                         std::back_inserter(differing));
     return name + show(differing.front()) + " is there once too often";
+  }
+  for (std::size_t i = 0; i < kAccounts; ++i) {
+    if (const std::string wrong = judge_events(i, expected[i]); !wrong.empty())
+      return name_of(i) + ": " + wrong;
   }
   return {};
 }

@@ -30,6 +30,17 @@ struct Message {
 };
 using Mail = std::map<std::uint32_t, Message>;  ///< by UID at the source, by id at the target
 
+/// An event as its owner sees it; `version` stands for its content.
+struct Event {
+  std::uint32_t uid = 0;
+  std::uint8_t calendar = 0;
+  std::uint32_t version = 0;
+  friend auto operator<=>(const Event&, const Event&) = default;
+};
+/// Where a CalDAV server has an event: its calendar and its name there.
+using EventName = std::pair<std::uint8_t, std::uint32_t>;
+inline constexpr std::uint8_t kCalendars = 3;  ///< at most; a new account has the first
+
 /// What senders and clients were promised: an accepted message, a change that was answered.
 class Books {
  public:
@@ -37,6 +48,12 @@ class Books {
   std::uint32_t promise(std::size_t account, Box box, std::uint8_t flags);
   void change(const Message& message);
   void forget(std::uint32_t digest) { promised_.erase(digest); }
+  /// A new event of the account.
+  Event promise_event(std::size_t account, std::uint8_t calendar);
+  /// Its owner changes it, or moves it; returns it as it is then.
+  Event change_event(const Event& event, std::uint8_t calendar);
+  void forget_event(std::uint32_t uid);
+  [[nodiscard]] std::vector<Event> events_of(std::size_t account) const;
   /// What must never be the case was. The first one is kept.
   void violate(std::string what);
   [[nodiscard]] const std::string& violation() const { return violation_; }
@@ -49,6 +66,8 @@ class Books {
     Message message = {};
   };
   std::map<std::uint32_t, Promise> promised_;
+  std::map<std::uint32_t, std::pair<std::size_t, Event>> events_;  ///< by UID
+  std::uint32_t next_event_ = 1;
   std::uint32_t next_ = 1;
   std::string violation_;
 };
@@ -87,7 +106,7 @@ class Server {
   std::uint32_t incarnation_ = 1;
 };
 
-/// Postfix and Dovecot.
+/// Postfix and Dovecot, and a CalDAV server beside them that has no switch for one account.
 class Source final : public Server {
  public:
   enum class Route : std::uint8_t { local, closed, target };
@@ -100,6 +119,8 @@ class Source final : public Server {
     milliseconds denied_at{0};
     std::set<std::size_t> sessions = {};
     bool is_renamed = false;  ///< plan's master user is refused under the name that it knows
+    std::map<EventName, Event> events = {};
+    std::set<std::uint8_t> calendars = {0, 1};
   };
 
   explicit Source(World& world) : Server(world, "source") {}
@@ -150,6 +171,15 @@ class Target final : public Server {
     std::uint32_t next_id = 1;
     std::uint32_t state = 1;  ///< JMAP's, for ifInState
     std::set<std::size_t> sessions = {};
+    std::map<std::uint32_t, std::uint8_t> folders = {{1, 0}};  ///< calendars by id
+    std::map<std::uint32_t, Event> events = {};          ///< by id; `calendar` is the folder's
+    std::map<std::uint32_t, std::uint32_t> places = {};  ///< of events: their folder
+    std::uint32_t next_folder = 2;
+    std::uint32_t next_event = 1;
+
+    /// One event for each UID of an account (reference/stalwart-admin.md 8.4): 0, it is refused.
+    std::uint32_t put_event(std::uint32_t id, std::uint32_t folder, Event event);
+    void remove_event(std::uint32_t id);
   };
 
   explicit Target(World& world) : Server(world, "target") {}
@@ -257,6 +287,13 @@ struct World {
   [[nodiscard]] std::string judge(const std::array<Side, kAccounts>& expected);
 
  private:
+  [[nodiscard]] std::string judge_events(std::size_t account, Side side);
+  void use_calendars(std::size_t account, unsigned left);
+  void act_at_source(std::size_t account, bool is_late);
+  void act_at_target(std::size_t account);
+  /// Changed at the source while their account was held: not deleted at the target afterwards,
+  /// which would be a conflict that no rule can decide for every user.
+  std::set<std::uint32_t> changed_late_;
   void send(std::size_t account, unsigned left);
   void use(std::size_t program, unsigned left);
   void act(std::size_t account, Side side);

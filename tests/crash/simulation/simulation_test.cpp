@@ -184,7 +184,8 @@ void expect_true_books(const Wish& wish, std::uint64_t runs, std::uint64_t from 
     chosen.jump = wish.jump;
     chosen.ignores_goodbye = wish.ignores_goodbye;
     chosen.is_first_renamed = wish.is_first_renamed;
-    if (wish.is_first_renamed) chosen.stage = Stage::move;
+    chosen.is_renamed_there = wish.is_renamed_there;
+    if (wish.is_first_renamed || wish.is_renamed_there) chosen.stage = Stage::move;
     const Verdict verdict = play(chosen);
     reached += verdict.is_reached ? 1 : 0;
     const auto* test = ::testing::UnitTest::GetInstance()->current_test_info();
@@ -199,7 +200,7 @@ void expect_true_books(const Wish& wish, std::uint64_t runs, std::uint64_t from 
 }
 
 constexpr std::chrono::hours kAnHour(1);
-constexpr std::uint64_t kRunsOfOne = 26;  ///< every kill point about once
+constexpr std::uint64_t kRunsOfOne = 38;  ///< every kill point about once
 
 // Longer than every hold and every retry of plan, shorter than a queue keeps mail.
 TEST(Outage, the_source_is_gone_for_an_hour_in_the_middle) {
@@ -232,6 +233,11 @@ TEST(Goodbye, clients_that_ignore_it_lose_nothing) {
 // plan is refused under the name that `plan fetch` saw; senders and users go on at the source.
 TEST(Renamed, an_account_that_the_source_has_under_another_name_fails_alone) {
   expect_true_books({.victim = Victim::plan_killed, .is_first_renamed = true}, kRunsOfOne);
+}
+
+// While it is copied, before its hold, in its hold and behind its flip: wherever a border is.
+TEST(Renamed, an_account_that_gets_another_name_during_its_move_loses_nothing) {
+  expect_true_books({.is_renamed_there = true}, 2 * kRunsOfOne);
 }
 
 /// The first seed whose run notices the sabotage; 0: none did.
@@ -289,6 +295,10 @@ TEST(Sabotage, sessions_left_open_at_the_source_are_caught) {
 // user had deleted at the source since the first (unit_archive has it on a real Dovecot).
 TEST(Sabotage, a_delta_that_counts_as_complete_since_an_earlier_move_is_caught) {
   expect_caught(Sabotage::keeps_old_mark, "message ", Victim::power_cut, "journal.after-intent");
+}
+TEST(Sabotage, a_way_back_that_names_events_anew_in_each_try_is_caught) {
+  expect_caught(Sabotage::names_events_anew, "is there once too often", Victim::plan_killed,
+                "carry.dav-written");
 }
 TEST(Sabotage, a_way_back_that_carries_nothing_is_caught) {
   // Deleted at the target and still at the source, or never brought there.

@@ -53,7 +53,9 @@ def main():
                       [row for row in rows if "0" in row[1:]])
     _, rows = rows_under(page, "Real servers")
     missed = [row[0] for row in rows if int(row[1]) == 0]
-    is_right &= check("the points of real servers are the list's", [row[0] for row in rows] == listed, [row[0] for row in rows])
+    # Those accounts have no calendars: dav_move_test has.
+    of_mail = [name for name in listed if ".dav-" not in name]
+    is_right &= check("the points of real servers are the list's", [row[0] for row in rows] == of_mail, [row[0] for row in rows])
     is_right &= check("each was killed at, but the one that needs a lost reply", missed in ([], ["journal.after-unknown"]), missed)
     shown = subprocess.run([PLAN, "version", "--evidence"], stdout=subprocess.PIPE, text=True).stdout
     is_right &= check("plan version --evidence shows it", shown == page, shown[:200])
