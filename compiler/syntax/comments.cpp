@@ -144,10 +144,69 @@ std::vector<Comment> comments_of(std::string_view text, const Node& tree, Langua
   return comments;
 }
 
+// A statement of a file in the plan language: the part of the tree that is written beside it, and
+// the entry that gathers its kind.
+struct CommentPlaces::Statement {
+  std::uint32_t begin = 0;
+  std::uint32_t end = 0;
+  const void* part = nullptr;
+  const Node* value = nullptr;
+  const Entry* gathered_in = nullptr;
+  bool is_first = true;
+};
+
 CommentPlaces::CommentPlaces(std::string_view text, const Node& tree, Language language)
     : all_(comments_of(text, tree, language)) {
   count_ = all_.size();
-  for (const Comment& comment : all_) place(text, tree, language, comment);
+  if (count_ == 0) return;
+  if (language == Language::yaml) {
+    for (const Comment& comment : all_) place(text, tree, language, comment);
+    return;
+  }
+  const std::vector<Statement> statements = statements_of(text, tree);
+  for (const Comment& comment : all_)
+    if (const Node* value = place_by_statement(tree, statements, comment))
+      place(text, *value, language, comment);
+}
+
+// In the order of the text, which is not that of the tree where statements of several kinds
+// alternate.
+std::vector<CommentPlaces::Statement> CommentPlaces::statements_of(std::string_view text,
+                                                                   const Node& tree) {
+  std::vector<Statement> statements;
+  for (const Entry& entry : tree.entries) {
+    const auto add = [&](const auto& part, bool is_first) {
+      statements.push_back(
+          {begin_of(part), end_of(part), &part, &value_of(part), &entry, is_first});
+    };
+    const Node& value = entry.value;
+    if (is_flow(text, value) || (value.items.empty() && value.entries.empty())) add(entry, true);
+    if (is_flow(text, value)) continue;
+    for (const Node& item : value.items) add(item, &item == value.items.data());
+    for (const Entry& inner : value.entries) add(inner, &inner == value.entries.data());
+  }
+  std::stable_sort(statements.begin(), statements.end(),
+                   [](const Statement& a, const Statement& b) { return a.begin < b.begin; });
+  return statements;
+}
+
+const Node* CommentPlaces::place_by_statement(const Node& tree,
+                                              const std::vector<Statement>& statements,
+                                              const Comment& comment) {
+  const auto next = std::upper_bound(
+      statements.begin(), statements.end(), comment.begin,
+      [](std::uint32_t place, const Statement& statement) { return place < statement.begin; });
+  const Statement* last = next == statements.begin() ? nullptr : &*(next - 1);
+  if (last != nullptr && comment.begin < last->end &&
+      (last->value->is_mapping() || last->value->is_sequence()))
+    return last->value;
+  if (!comment.has_own_line)
+    (last == nullptr ? head_[&tree] : behind_[last->part]).push_back(comment);
+  else if (next == statements.end())
+    tail_[&tree].push_back(comment);
+  else
+    before_[next->is_first ? next->gathered_in : next->part].push_back(comment);
+  return nullptr;
 }
 
 const CommentPlaces::List& CommentPlaces::of(const Map& map, const void* part) {
@@ -183,8 +242,7 @@ void CommentPlaces::place(std::string_view text, const Node& tree, Language lang
         // What has no bracket of its own at its end leaves the comment to its last part.
         const Node* value = &value_of(*last);
         const void* part = last;
-        const bool may_descend = language == Language::yaml || node == &tree;
-        while (may_descend && (!value->items.empty() || !value->entries.empty()) &&
+        while (language == Language::yaml && (!value->items.empty() || !value->entries.empty()) &&
                !is_flow(text, *value)) {
           if (value->entries.empty()) {
             part = &value->items.back();
@@ -193,7 +251,6 @@ void CommentPlaces::place(std::string_view text, const Node& tree, Language lang
             part = &value->entries.back();
             value = &value->entries.back().value;
           }
-          if (language == Language::plan) break;
         }
         behind_[part].push_back(comment);
         return nullptr;

@@ -147,6 +147,31 @@ use ./z.plan { a = 1 } # and that
   EXPECT_EQ(plan(module), module);
 }
 
+TEST(Format, CommentsGoWithTheirStatementsWhereStatementsOfSeveralKindsAlternate) {
+  EXPECT_EQ(plan(R"(module mine
+# first
+use ./more.plan # u
+input names : string = a # x
+# own of the second
+use ./o.plan #t
+# of b
+let b = 1
+input z : string
+# end
+)"),
+            R"(module mine
+# first
+use ./more.plan # u
+# own of the second
+use ./o.plan #t
+input names : string = a # x
+input z : string
+# of b
+let b = 1
+# end
+)");
+}
+
 TEST(Format, EmptyLinesStayOneEmptyLine) {
   const std::string module = R"(module m
 
