@@ -13,7 +13,7 @@
 namespace plan::server::dovecot {
 namespace {
 
-/// Neither reload has reached every process when its command returns.
+/// Postfix's reload has not reached every process when its command returns.
 constexpr std::chrono::milliseconds kAfterReload{1100};
 
 using ir::Standing;
@@ -127,8 +127,7 @@ class DoorDriver final : public step::StepDriver {
                         .with_argument("configuration");
       return passdbs ? std::move(error) : std::move(error).with_detail(passdbs.error().detail());
     }
-    PLAN_TRY_VOID(
-        source->reload_dovecot_and_postfix().while_doing("reloading Dovecot and Postfix"));
+    PLAN_TRY_VOID(source->renew_logins());
     context.clock.sleep_for(kAfterReload);
     return Value::map();
   }
@@ -161,8 +160,7 @@ class DoorDriver final : public step::StepDriver {
           .with_blame(Blame::source);
     }
     PLAN_TRY_VOID(source->run({"rm", "-f", "--", wanted.configuration}));
-    PLAN_TRY_VOID(
-        source->reload_dovecot_and_postfix().while_doing("reloading Dovecot and Postfix"));
+    PLAN_TRY_VOID(source->renew_logins());
     context.clock.sleep_for(kAfterReload);
     return source->run({"rm", "-f", "--", wanted.deny_file}).map([](const std::string&) {});
   }

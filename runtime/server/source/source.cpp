@@ -75,6 +75,60 @@ Result<Block> read_block(const ir::Value& value) {
   return block;
 }
 
+// Only what decides about logins reads the configuration again. `doveadm reload` would end every
+// process of Dovecot, with `shutdown_clients` (its default) also an lmtp process in the middle of a
+// delivery: that one says `421 Shutting down` after it has kept the message, and Postfix delivers
+// the message a second time. First the config process, so that the new auth process reads the new
+// file. An lmtp process that waits for work (SIGINT ends no other) holds a connection to the old
+// auth process, which would cost its next message a temporary refusal.
+constexpr const char* kRenewAuthScript = R"sh(set -e
+tab=$(printf '\t')
+find_processes() {
+  service=$1; shift
+  turns=0
+  while :; do
+    found= starting=
+    rows=$("$@" -f tab process status "$service")
+    while IFS=$tab read -r name pid available clients idle updated rest; do
+      if [ "$name" != "$service" ]; then continue; fi
+      found="$found $pid"
+      if [ "$updated" = 0 ]; then starting=$pid; fi
+    done <<END
+$rows
+END
+    if [ -z "$starting" ]; then return 0; fi
+    turns=$((turns + 1))
+    if [ "$turns" -gt 100 ]; then echo "process $starting of Dovecot's $service does not come up" >&2; exit 1; fi
+    sleep 0.1
+  done
+}
+tell() {
+  signal=$1 program=$2
+  for pid in $found; do
+    is=$(cat "/proc/$pid/comm" 2>/dev/null) || continue
+    if [ "$is" != "$program" ]; then
+      echo "process $pid is $is here, for doveadm it is Dovecot's $program: does Dovecot run in a container of its own?" >&2
+      exit 1
+    fi
+    kill -s "$signal" "$pid" 2>/dev/null || :
+  done
+}
+wait_until_gone() {
+  turns=0
+  for pid in $found; do
+    while [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = "$1" ]; do
+      turns=$((turns + 1))
+      if [ "$turns" -gt 200 ]; then echo "process $pid of Dovecot's $1 does not end" >&2; exit 1; fi
+      sleep 0.05
+    done
+  done
+}
+find_processes config "$@"; tell TERM config; wait_until_gone config
+find_processes lmtp "$@"; deliver=$found; tell INT lmtp
+find_processes auth "$@"; auth=$found; find_processes auth-worker "$@"; found="$auth $found"
+tell TERM auth; wait_until_gone auth
+found=$deliver; tell INT lmtp)sh";
+
 Source::Source(Block block, net::Host& host, net::Clock& clock)
     : block_(std::move(block)),
       host_(host),
@@ -134,8 +188,10 @@ Result<std::int64_t> Source::seconds() {
   return read_seconds(text);
 }
 
-Outcome Source::reload_dovecot_and_postfix() {
-  PLAN_TRY_VOID(run(doveadm({"reload"})));
+Outcome Source::renew_logins() {
+  std::vector<std::string> script = {"sh", "-c", kRenewAuthScript, "sh"};
+  for (std::string& word : doveadm({})) script.push_back(std::move(word));
+  PLAN_TRY_VOID(run(script).while_doing("starting Dovecot's auth process anew"));
   PLAN_TRY_VOID(run(postfix("postfix", {"reload"})));
   return {};
 }

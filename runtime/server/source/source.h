@@ -87,9 +87,10 @@ class Source {
   [[nodiscard]] Result<std::string> postconf_expanded(std::string_view name);
   /// A setting as `doveconf -h` prints it; empty when there is none.
   [[nodiscard]] Result<std::string> doveconf(std::string_view name);
-  /// Both reloads: with Dovecot's alone, submission still asked the old auth process once
-  /// (split-delivery.md 9.4).
-  [[nodiscard]] Outcome reload_dovecot_and_postfix();
+  /// Makes a changed passdb live: Dovecot's config and auth processes are started anew, which cuts
+  /// no session and no delivery as `doveadm reload` does, and Postfix is reloaded, whose submission
+  /// otherwise asked the old auth process once (split-delivery.md 9.4).
+  [[nodiscard]] Outcome renew_logins();
 
   /// The source's clock, seconds since 1970: what Postfix's arrival times compare with.
   [[nodiscard]] Result<std::int64_t> seconds();

@@ -3,6 +3,7 @@
 // elsewhere. With PLAN_TEST_SSH (`user@host`, its key in PLAN_TEST_SSH_KEY, the host's in
 // PLAN_TEST_SSH_HOST_KEY) the same source is reached over SSH. The tests share one source and build
 // on each other's absence: each undoes what it did.
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
@@ -17,6 +18,7 @@
 #include "runtime/net/errors.h"
 #include "runtime/net/imap/client.h"
 #include "runtime/net/smtp/client.h"
+#include "runtime/net/socket.h"
 #include "runtime/server/dovecot/drivers.h"
 #include "runtime/server/postfix/drivers.h"
 #include "runtime/server/postfix/postfix_queue.h"
@@ -301,6 +303,46 @@ TEST_F(RealSource, ADoorInTheWrongPlaceIsRefusedAndLeavesNothing) {
                                                   {"configuration", "/etc/dovecot/foreign.conf"}})};
   EXPECT_TRUE(perform(foreign).error().is(errors::door_not_possible));
   ASSERT_TRUE(source_->run({"rm", "/etc/dovecot/foreign.conf"}));
+}
+
+// `doveadm reload` ends an lmtp process that is in the middle of a delivery: it keeps the message,
+// says `421 Shutting down`, and Postfix delivers the message once more.
+TEST_F(RealSource, TheDoorGoesInAndOutWhileAMessageIsDeliveredOnce) {
+  ASSERT_EQ(deliver("dave@legacy.test", "first"), "accepted");
+  ASSERT_TRUE(wait_for([&] { return queued("dave@legacy.test") == 0; }));
+  const std::filesystem::path maildir =
+      std::filesystem::path(std::getenv("PLAN_TEST_SOURCE")) / "mail/legacy.test/dave/Maildir";
+  for (const bool is_in : {true, false}) {
+    const std::size_t before = delivered("dave");
+    Step the_door = door();
+    if (!is_in) {
+      ASSERT_TRUE(perform(the_door));
+    }
+    // Dovecot waits for this lock with the message in its hands.
+    net::OwnedDescriptor log(::open((maildir / "dovecot.index.log").c_str(), O_RDWR | O_CLOEXEC));
+    ASSERT_GE(log.get(), 0);
+    struct flock lock = {};
+    lock.l_type = F_WRLCK;
+    lock.l_whence = SEEK_SET;
+    ASSERT_EQ(::fcntl(log.get(), F_SETLKW, &lock), 0);
+    ASSERT_EQ(deliver("dave@legacy.test", "in delivery"), "accepted");
+    ASSERT_TRUE(wait_for([&] { return !std::filesystem::is_empty(maildir / "tmp"); }))
+        << "the message is being written";
+    const Outcome outcome = is_in ? perform(the_door) : undo(the_door);
+    lock.l_type = F_UNLCK;
+    ASSERT_EQ(::fcntl(log.get(), F_SETLK, &lock), 0);
+    ASSERT_TRUE(outcome) << outcome.error().to_line();
+    ASSERT_TRUE(wait_for([&] {
+      const auto queue = *source_->queue().read();
+      return source_->queue().flush(postfix::ids_naming(*queue, {"dave@legacy.test"})) &&
+             queued("dave@legacy.test") == 0;
+    }));
+    EXPECT_EQ(delivered("dave"), before + 1) << (is_in ? "the door goes in" : "the door goes out");
+    EXPECT_TRUE(can_log_in("dave@legacy.test", "dave-Passw0rd"));
+    if (is_in) {
+      ASSERT_TRUE(undo(the_door));
+    }
+  }
 }
 
 TEST_F(RealSource, WithoutTheDoorADenyIsNotBelieved) {
