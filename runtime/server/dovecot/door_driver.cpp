@@ -22,17 +22,16 @@ using source::Source;
 
 constexpr std::string_view kSupportedVersion = "2.3.";
 
-// The deny file is made with the owner and mode of the users' file: the auth process reads both.
+// The deny file gets the owner and mode of the users' file: the auth process reads both, and one
+// that it cannot read would refuse everybody.
 constexpr const char* kPrepareScript = R"sh(set -e
 deny=$1 users=$2
-if [ ! -e "$deny" ]; then
-  umask 077
-  printf '%s\n' '# Written by plan.' > "$deny.plan-new"
-  if [ -e "$users" ]; then chown --reference="$users" -- "$deny.plan-new"; chmod --reference="$users" -- "$deny.plan-new";
-  else chmod 644 -- "$deny.plan-new"; fi
-  sync -- "$deny.plan-new"
-  mv -f -- "$deny.plan-new" "$deny"
-fi)sh";
+umask 077
+if [ -e "$deny" ]; then cp -- "$deny" "$deny.plan-new"; else printf '%s\n' '# Written by plan.' > "$deny.plan-new"; fi
+if [ -e "$users" ]; then chown --reference="$users" -- "$deny.plan-new"; chmod --reference="$users" -- "$deny.plan-new";
+else chmod 644 -- "$deny.plan-new"; fi
+sync -- "$deny.plan-new"
+mv -f -- "$deny.plan-new" "$deny")sh";
 
 struct Wanted {
   std::string deny_file = {};
