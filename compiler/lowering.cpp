@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "compiler/check/names.h"
+#include "compiler/check/store_plan.h"
 #include "compiler/facts/password_form.h"
 #include "compiler/ir/json.h"
 #include "compiler/source/text.h"
@@ -258,12 +259,7 @@ lower::LowerInput lowering_of_store(const check::Migration& migration, const Sou
   bool reads_blobs = false;
   for (const check::PlanDump& dump : plan.dumps) {
     folders.push_back(dump.folder.text);
-    const bool has_blobs =
-        dump.named.empty() ||
-        std::any_of(dump.named.begin(), dump.named.end(), [](const check::Named& name) {
-          return name.text == "t" || name.text == "blob";
-        });
-    reads_blobs = reads_blobs || (has_blobs && !dump.is_by_server);
+    reads_blobs = reads_blobs || (check::has_blobs(dump) && !dump.is_by_server);
     if (dump.named.empty() && whole.empty()) whole = dump.folder.text;
   }
   input.scope.set("rollback_points", std::move(points));

@@ -304,6 +304,12 @@ const std::vector<std::string_view>& store_plan_points() {
   return kPoints;
 }
 
+bool has_blobs(const PlanDump& dump) {
+  return dump.named.empty() ||
+         std::any_of(dump.named.begin(), dump.named.end(),
+                     [](const Named& name) { return name.text == "t" || name.text == "blob"; });
+}
+
 std::string store_lease_file(std::string_view config) {
   return fmt::format("{}.plan-lease", config);
 }

@@ -14,6 +14,9 @@ void read_store_plan(Plan& plan, FieldReader& reader, Sink& sink);
 /// And the places that it can go back to.
 [[nodiscard]] const std::vector<std::string_view>& store_plan_points();
 
+/// Its subspaces are all of them, or the blobs are among them.
+[[nodiscard]] bool has_blobs(const PlanDump& dump);
+
 /// Where the lease of a run over this server lies, on its machine.
 [[nodiscard]] std::string store_lease_file(std::string_view config);
 

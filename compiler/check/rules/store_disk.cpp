@@ -6,6 +6,7 @@
 #include <map>
 
 #include "compiler/check/rules.h"
+#include "compiler/check/store_plan.h"
 #include "compiler/source/text.h"
 
 namespace plan::check::rules {
@@ -39,12 +40,12 @@ void store_disk(const Migration& migration, Sink& sink) {
   if (!bytes) return;
   // What lies on one disk is counted together.
   std::map<std::string, Use> disks;
-  const auto add = [&](const std::string& what, Span span, bool is_store) {
+  const auto add = [&](const std::string& what, Span span, std::uint64_t wanted, bool is_store) {
     const auto free = migration.facts->count(what + "/free");
     if (!free) return;
     const auto* mount = migration.facts->find(what + "/disk");
     Use& use = disks[mount == nullptr ? what : std::string(mount->value.string_or(what))];
-    use.wanted = sum(use.wanted, *bytes);
+    use.wanted = sum(use.wanted, wanted);
     use.free = *free;
     use.measured = migration.facts->find(what + "/free");
     if (!use.span.is_known()) use.span = span;
@@ -54,9 +55,12 @@ void store_disk(const Migration& migration, Sink& sink) {
       ++use.dumps;
     }
   };
+  // Blobs that are kept as files are in a dump, and stay where they are when the store moves.
+  const std::uint64_t blobs = migration.facts->count("store/from/blobs").value_or(0);
   for (const PlanDump& dump : migration.plan.dumps)
-    add("dump/" + dump.folder.text, dump.folder.span, false);
-  if (migration.plan.store.is_moved) add("store/to", migration.plan.store.to_span, true);
+    add("dump/" + dump.folder.text, dump.folder.span, has_blobs(dump) ? sum(*bytes, blobs) : *bytes,
+        false);
+  if (migration.plan.store.is_moved) add("store/to", migration.plan.store.to_span, *bytes, true);
   for (const auto& [disk, use] : disks) {
     if (use.wanted <= use.free) continue;
     const auto shown = shown_bytes(use.wanted, use.free);

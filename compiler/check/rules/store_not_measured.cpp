@@ -2,7 +2,10 @@
 // measured is said once.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "compiler/check/rules.h"
+#include "compiler/check/store_plan.h"
 #include "compiler/check/store_version.h"
 
 namespace plan::check::rules {
@@ -28,6 +31,17 @@ void store_not_measured(const Migration& migration, Sink& sink) {
       say(dump.folder.span, fmt::format("the free disk for dump `{}`", dump.name),
           "whether it fits is not checked");
   }
+  // A new database server's disk is not ours to look at; one that takes a file or a folder is.
+  if ((plan.store.to_kind == "sqlite" || plan.store.to_kind == "rocksdb") &&
+      !is_known("store/to/free"))
+    say(plan.store.to_span, "the free disk for the new store", "whether it fits is not checked");
+  const bool has_unknown_blobs = migration.facts != nullptr &&
+                                 migration.facts->find("store/from/blobs") != nullptr &&
+                                 !is_known("store/from/blobs");
+  if (has_unknown_blobs && std::any_of(plan.dumps.begin(), plan.dumps.end(),
+                                       [](const PlanDump& dump) { return has_blobs(dump); }))
+    say(plan.dumps.front().span, "the size of the blobs, which are in a store of their own",
+        "whether a dump with them fits is not checked");
   if (plan.hosts["target"].is_map() && !migration.lock->host_keys.contains("target")) {
     sink.report(Kind::not_measured, plan.place("hosts", "target"),
                 "the lock has no host key of the target")

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <map>
+#include <utility>
 
 #include "compiler/source/text.h"
 #include "runtime/dump/move/errors.h"
@@ -46,7 +47,7 @@ class CheckDriver final : public step::StepDriver {
     PLAN_TRY_VOID(check_blobs(*move, context, from));
     if (context.arguments["is_moved"].bool_or(false))
       PLAN_TRY_VOID(check_new_store(*move, context, from.schema));
-    PLAN_TRY_VOID(check_disks(*move, context, from.bytes));
+    PLAN_TRY_VOID(check_disks(*move, context, from));
     return Value::map();
   }
 
@@ -103,9 +104,11 @@ class CheckDriver final : public step::StepDriver {
   }
 
   static Outcome check_disks(MoveStep& move, const step::StepContext& context,
-                             std::uint64_t bytes) {
+                             const StoreLook& from) {
     std::map<std::string, std::pair<std::uint64_t, std::uint64_t>> disks;  // wanted, free
-    const auto add = [&](const std::string& path) -> Outcome {
+    // Which of the dumps have the blobs is the compiler's to know (rule store_disk): one does.
+    std::uint64_t blobs = context.arguments["reads_blobs"].bool_or(false) ? from.blob_bytes : 0;
+    const auto add = [&](const std::string& path, std::uint64_t bytes) -> Outcome {
       PLAN_TRY(disk, move.disk_of(path));
       auto& [wanted, free] = disks[disk.mount];
       wanted += bytes;
@@ -122,11 +125,11 @@ class CheckDriver final : public step::StepDriver {
                      fmt::format("{} is there and is no dump with a manifest", path))
             .with_blame(Blame::plan);
       }
-      PLAN_TRY_VOID(add(path));
+      PLAN_TRY_VOID(add(path, from.bytes + std::exchange(blobs, 0)));
     }
     const std::string_view to = move.block().to.address;
     for (const std::string_view kind : {"sqlite:", "rocksdb:"}) {
-      if (to.starts_with(kind)) PLAN_TRY_VOID(add(std::string(to.substr(kind.size()))));
+      if (to.starts_with(kind)) PLAN_TRY_VOID(add(std::string(to.substr(kind.size())), from.bytes));
     }
     for (const auto& [mount, use] : disks) {
       if (use.first <= use.second) continue;

@@ -47,6 +47,13 @@ Result<Value> survey_store(const Value& target, const std::vector<std::string>& 
   measurements.push_back(
       measured("store/from/bytes", from && from->is_there ? Value(from->bytes) : Value(), "bytes",
                from ? "size of the store" : "cannot be told: " + from.error().to_line()));
+  if (from && !block.blob_folder.empty()) {
+    measurements.push_back(measured("store/from/blobs", from->blob_bytes, "bytes",
+                                    "size of the files in target.blobs.folder"));
+  } else if (from && from->has_blobs_elsewhere()) {
+    measurements.push_back(measured("store/from/blobs", Value(), "bytes",
+                                    "cannot be told: the blobs are in a store of their own"));
+  }
   if (from && !from->nodes.empty()) {
     Value nodes = Value::list();
     for (const std::string& node : from->nodes) nodes.push_back(node);

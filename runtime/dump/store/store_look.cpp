@@ -30,21 +30,25 @@ bool is_of_files(const StoreAddress& address) {
   return address.kind == StoreKind::sqlite || address.kind == StoreKind::rocksdb;
 }
 
-std::uint64_t bytes_of_files(const StoreAddress& address) {
+std::uint64_t bytes_below(const std::string& folder) {
   std::uint64_t bytes = 0;
   std::error_code code;
-  if (address.kind == StoreKind::sqlite) {
-    for (const char* suffix : {"", "-wal"}) {
-      const auto size = fs::file_size(address.path + suffix, code);
-      if (!code) bytes += size;
-    }
-    return bytes;
-  }
-  for (fs::recursive_directory_iterator file(address.path, code), end; !code && file != end;
+  for (fs::recursive_directory_iterator file(folder, code), end; !code && file != end;
        file.increment(code)) {
     std::error_code gone;
     const auto size = file->file_size(gone);
     if (!gone) bytes += size;
+  }
+  return bytes;
+}
+
+std::uint64_t bytes_of_files(const StoreAddress& address) {
+  if (address.kind == StoreKind::rocksdb) return bytes_below(address.path);
+  std::uint64_t bytes = 0;
+  std::error_code code;
+  for (const char* suffix : {"", "-wal"}) {
+    const auto size = fs::file_size(address.path + suffix, code);
+    if (!code) bytes += size;
   }
   return bytes;
 }
@@ -221,6 +225,7 @@ Result<StoreLook> look_at_store(const StoreAddress& address) {
     PLAN_TRY(bytes, bytes_of_database(address));
     look.bytes = bytes;
   }
+  if (!address.blob_folder.empty()) look.blob_bytes = bytes_below(address.blob_folder);
   PLAN_TRY(reader, open_store_reader(address));
   PLAN_TRY(foreign, reader->foreign());
   for (const std::string& name : foreign) look.foreign.push_back(printable(name, 60));
@@ -307,6 +312,7 @@ ir::Value to_value(const StoreLook& look) {
                          {"schema", look.schema},
                          {"filled", std::string(look.filled.begin(), look.filled.end())},
                          {"bytes", look.bytes},
+                         {"blob_bytes", look.blob_bytes},
                          {"foreign", std::move(foreign)},
                          {"nodes", std::move(nodes)}});
 }
@@ -323,6 +329,7 @@ StoreLook store_look_from(const ir::Value& value) {
   const std::string_view filled = value["filled"].string_or("");
   look.filled.assign(filled.begin(), filled.end());
   look.bytes = static_cast<std::uint64_t>(value["bytes"].integer_or(0));
+  look.blob_bytes = static_cast<std::uint64_t>(value["blob_bytes"].integer_or(0));
   for (const ir::Value& name : value["foreign"].items())
     look.foreign.emplace_back(name.string_or(""));
   for (const ir::Value& node : value["nodes"].items()) look.nodes.emplace_back(node.string_or(""));

@@ -17,6 +17,7 @@ struct StoreLook {
   std::uint32_t schema = 0;       ///< 0: it has no row that says so, no server starts on it
   std::vector<char> filled = {};  ///< subspaces that hold any row
   std::uint64_t bytes = 0;        ///< on disk, as the database tells
+  std::uint64_t blob_bytes = 0;   ///< of the files in StoreAddress::blob_folder
   /// What is in it and no server makes (StoreReader::foreign): nothing is imported beside it.
   std::vector<std::string> foreign = {};
   /// Hosts that have a lease in subspace g (0.16): every one that ever opened the store, by name.
