@@ -33,15 +33,6 @@ std::optional<std::uint64_t> read_number(std::string_view text, const NumberRang
   return number;
 }
 
-/// What the words in backticks of an option's summary offer, where it takes one of a few words.
-std::vector<std::string> choices_of(const OptionSpec& option) {
-  std::vector<std::string> words;
-  if (option.name != "--format" && !option.is_one_of_its_words) return words;
-  const std::vector<std::string_view> parts = split(option.summary, '`');
-  for (std::size_t i = 1; i < parts.size(); i += 2) words.emplace_back(parts[i]);
-  return words;
-}
-
 /// Lines of at most kHelpColumns, broken between words.
 std::string wrapped(std::string_view text) {
   std::string lines;
@@ -191,6 +182,14 @@ std::string Invocation::value(std::string_view name) const {
 std::vector<std::string> Invocation::all(std::string_view name) const {
   const auto found = values.find(name);
   return found == values.end() ? std::vector<std::string>{} : found->second;
+}
+
+std::vector<std::string> choices_of(const OptionSpec& option) {
+  std::vector<std::string> words;
+  if (option.name != "--format" && !option.is_one_of_its_words) return words;
+  const std::vector<std::string_view> parts = split(option.summary, '`');
+  for (std::size_t i = 1; i < parts.size(); i += 2) words.emplace_back(parts[i]);
+  return words;
 }
 
 std::uint64_t Invocation::number(std::string_view name) const {

@@ -602,7 +602,9 @@ const std::vector<CommandSpec>& table() {
            "beside the folder. A target that holds anything is refused. What was written is noted "
            "in the target's own transactions: after a kill anywhere the same command goes on, and "
            "nothing is put twice. The schema version, without which no server starts, is written "
-           "last, when everything was read back and compared.",
+           "last, when everything was read back and compared. Blobs go into the store that is "
+           "named, or with --blobs into files: the server looks for them where its settings say, "
+           "which are in the dump (docs/dump.md has the way with a blob store of its own).",
        .example = "plan dump import postgresql://mail@db.internal/mail /srv/dump",
        .options =
            {kStoreArgument,

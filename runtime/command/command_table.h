@@ -38,6 +38,9 @@ struct OptionSpec {
   bool is_one_of_its_words = false;
 };
 
+/// The words that it takes one of; none where it takes others.
+[[nodiscard]] std::vector<std::string> choices_of(const OptionSpec& option);
+
 struct Invocation;
 using RunCommand = ExitCode (*)(const Invocation&);
 

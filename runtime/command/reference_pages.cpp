@@ -90,6 +90,7 @@ std::string man_overview() {
 
 std::string bash_completion() {
   std::set<std::string> first;
+  std::string values;
   std::string cases;
   for (const CommandSpec& command : all_commands()) {
     if (command.is_hidden) continue;
@@ -98,6 +99,11 @@ std::string bash_completion() {
     for (const OptionSpec& option : command.options) {
       if (option.name.starts_with("-"))
         words += fmt::format(" {}", option.name.substr(option.name.rfind(',') + 1));
+      // A command of one word has an argument or an option where others have their second word.
+      if (const auto choices = choices_of(option); !choices.empty())
+        values += fmt::format("    \"{}{}{}\") words=\"{}\" files=\"\" ;;\n", command.name,
+                              command.name.find(' ') == std::string_view::npos ? " \"*\" " : " ",
+                              option.name, fmt::join(choices, " "));
     }
     cases += fmt::format("    \"{}\") words=\"{}\" ;;\n", command.name, words);
   }
@@ -116,7 +122,7 @@ std::string bash_completion() {
   std::string all;
   for (const std::string& word : first) all += (all.empty() ? "" : " ") + word;
   return "# bash completion for plan, made by `plan docs bash`\n_plan() {\n  local words=\"\" "
-         "current=\"${COMP_WORDS[COMP_CWORD]}\"\n"
+         "files=\"-f\" current=\"${COMP_WORDS[COMP_CWORD]}\"\n"
          "  case \"${COMP_WORDS[1]} ${COMP_WORDS[2]}\" in\n" +
          cases + "  esac\n  if [ -z \"$words\" ]; then case \"${COMP_WORDS[1]}\" in\n" +
          [&] {
@@ -133,7 +139,10 @@ std::string bash_completion() {
            return singles;
          }() +
          groups + "  esac; fi\n  [ \"$COMP_CWORD\" = 1 ] && words=\"" + all +
-         "\"\n  mapfile -t COMPREPLY < <(compgen -W \"$words\" -f -- \"$current\")\n}\ncomplete -F "
+         "\"\n  case \"${COMP_WORDS[1]} ${COMP_WORDS[2]} ${COMP_WORDS[COMP_CWORD-1]}\" in\n" +
+         values +
+         "  esac\n  mapfile -t COMPREPLY < <(compgen -W \"$words\" $files -- "
+         "\"$current\")\n}\ncomplete -F "
          "_plan plan\n";
 }
 

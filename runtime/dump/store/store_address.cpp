@@ -24,7 +24,8 @@ Error wrong(std::string_view text, std::string_view why) {
 }
 
 Error not_supported(std::string_view kind) {
-  return Error(errors::store_not_supported, fmt::format("a {} store", kind))
+  return Error(errors::store_not_supported,
+               fmt::format("`{}` is a kind of store that plan does not open", kind))
       .with_blame(Blame::plan);
 }
 
@@ -196,7 +197,9 @@ Result<StoreAddress> parse_store_address(std::string_view text) {
     return from_url(text, StoreKind::mysql, rest);
   }
   if (const auto path = after("config:"); !path.empty()) return from_config(std::string(path));
-  for (const std::string_view other : {"foundationdb", "s3", "azure", "redis"}) {
+  if (text.starts_with("redis:"))
+    return wrong(text, "an in-memory store holds nothing that a dump has: name the data store");
+  for (const std::string_view other : {"foundationdb", "s3", "azure"}) {
     if (text.starts_with(fmt::format("{}:", other))) return not_supported(other);
   }
   return wrong(text, "is of no known form");

@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <array>
+#include <cstdio>
 #include <filesystem>
 #include <set>
 
@@ -11,6 +13,7 @@
 #include "runtime/command/session.h"
 #include "tests/support/repository.h"
 #include "tests/support/shared_data.h"
+#include "tests/support/temp_dir.h"
 
 namespace plan::command {
 namespace {
@@ -118,6 +121,26 @@ TEST(GeneratedPages, AreFresh) {
     for (char& c : name) c = c == ' ' ? '-' : c;
     EXPECT_EQ(repository_file("docs/man/" + name), man_page(command)) << name;
   }
+}
+
+TEST(BashCompletion, OffersCommandsOptionsAndTheWordsThatAnOptionTakes) {
+  // In a folder without files, whose names it would offer too.
+  const test::TempDir folder;
+  const std::string script =
+      "cd '" + folder.path().string() + "' && bash -c 'source \"" +
+      std::filesystem::absolute(test::repository() / "docs/plan.bash-completion").string() +
+      "\"; complete_of() { COMP_WORDS=(\"$@\"); COMP_CWORD=$(($# - 1)); _plan; echo "
+      "\"${COMPREPLY[@]}\"; }; complete_of plan dump li; complete_of plan dump list --l; "
+      "complete_of plan dump list --what \"\"; complete_of plan check --format s; "
+      "complete_of plan graph plan.yaml --format d'";
+  std::FILE* pipe = popen(script.c_str(), "r");
+  ASSERT_NE(pipe, nullptr);
+  std::string said;
+  std::array<char, 1024> room{};
+  while (std::fgets(room.data(), static_cast<int>(room.size()), pipe) != nullptr)
+    said += room.data();
+  ASSERT_EQ(pclose(pipe), 0) << said;
+  EXPECT_EQ(said, "list\n--limit\naccounts objects messages records registry\nsarif\ndot\n");
 }
 
 TEST(ProjectFolder, PutsEverythingBesideThePlan) {
