@@ -32,17 +32,30 @@ std::vector<std::string> texts_of_comments(std::string_view text, const Node& tr
   return texts;
 }
 
-std::string meaning_of(const Node& scalar) {
-  std::string text = scalar.text;
-  if (text.find('\n') != std::string::npos && text.starts_with("${")) {
-    // A bare expression over several lines is written on one.
-    std::string line;
-    for (const char c : text) {
-      if (c != '\n' && c != ' ' && c != '\t' && c != '\r') line += c;
+bool is_expression_over_lines(const Node& scalar) {
+  return scalar.text.find('\n') != std::string::npos && scalar.text.starts_with("${");
+}
+
+/// An expression with one blank wherever it has blanks or a new line, but in its texts.
+std::string with_single_blanks(std::string_view expression) {
+  std::string line;
+  char quote = 0;
+  for (std::size_t at = 0; at < expression.size(); ++at) {
+    const char c = expression[at];
+    if (quote == 0 && (c == '\n' || c == ' ' || c == '\t' || c == '\r')) {
+      if (!line.ends_with(' ')) line += ' ';
+      continue;
     }
-    return line;
+    line += c;
+    if (quote == 0) {
+      if (c == '"' || c == '\'') quote = c;
+    } else if (c == '\\' && quote == '"' && at + 1 < expression.size()) {
+      line += expression[++at];
+    } else if (c == quote) {
+      quote = 0;
+    }
   }
-  return text;
+  return line;
 }
 
 }  // namespace
@@ -169,8 +182,10 @@ bool mean_the_same(const Node& left, const Node& right) {
     case NodeKind::null:
       return true;
     case NodeKind::scalar:
-      if (!left.tag.empty() || meaning_of(left) != left.text || meaning_of(right) != right.text)
-        return meaning_of(left) == meaning_of(right);
+      // A bare expression over several lines is written on one.
+      if (is_expression_over_lines(left) || is_expression_over_lines(right))
+        return with_single_blanks(left.text) == with_single_blanks(right.text);
+      if (!left.tag.empty()) return left.text == right.text;
       return scalar_value(left) == scalar_value(right);
     case NodeKind::sequence:
       return left.items.size() == right.items.size() &&

@@ -172,6 +172,18 @@ let b = 1
 )");
 }
 
+TEST(Format, AnExpressionOverSeveralLinesIsWrittenOnOne) {
+  const std::string module = R"(module m
+let b = length(accounts) > 100 &&
+    (a == 'two  blanks'   ||
+     !c)
+)";
+  EXPECT_EQ(plan(module),
+            "module m\nlet b = length(accounts) > 100 && (a == 'two  blanks'   || !c)\n");
+  EXPECT_EQ(to_yaml(module),
+            "module: m\nlet:\n  b: ${length(accounts) > 100 && (a == 'two  blanks'   || !c)}\n");
+}
+
 TEST(Format, EmptyLinesStayOneEmptyLine) {
   const std::string module = R"(module m
 
