@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <memory>
+#include <set>
 #include <unordered_map>
 
 #include "runtime/engine/errors.h"
@@ -176,9 +177,19 @@ Result<std::vector<std::string>> approvals_of_waves_and_stages(
     const auto found = records.find(graph.id(step));
     return found != records.end() && found->second.state == StepState::done;
   };
+  // What the run has not come to: a step before its approval is not done.
+  std::set<std::string> later;
+  for (const StepId step : graph.order()) {
+    if (graph.kind(step) != ir::StepKind::approval || graph.wave(step) == ir::WaveId::none)
+      continue;
+    const auto& before = graph.after(step);
+    if (!std::all_of(before.begin(), before.end(), is_done))
+      later.insert(approval_subject(graph.arguments(step)));
+  }
   for (const ir::WaveInfo& wave : graph.waves()) {
     const std::string subject = "wave:" + wave.name;
     const report::WaveRecord& record = waves.at(wave.name);
+    if (later.contains(subject)) continue;
     if (!wave.is_held_for_approval || record.moved + record.failed == record.accounts) continue;
     PLAN_TRY(is_approved, journal.is_approved(subject));
     if (!is_approved) subjects.push_back(subject);
