@@ -24,6 +24,8 @@ constexpr std::size_t kBodyByte = 24;
 constexpr std::size_t kHeaderPlace = 12;  // relative to itself
 constexpr std::size_t kHeaderBytes = 8;
 constexpr std::size_t kHashBytes = 32;
+/// The highest bit of the time it was received is set where the message has an attachment.
+constexpr std::uint64_t kHasAttachment = std::uint64_t{1} << 63U;
 
 }  // namespace
 
@@ -75,7 +77,9 @@ std::optional<MessageMetadata> MessageMetadata::parse(std::string_view content) 
   if (content.size() < kRootBytes) return std::nullopt;
   const auto tail = [&](std::size_t from_end) { return content.substr(content.size() - from_end); };
   MessageMetadata metadata;
-  metadata.received_at = little_u64(tail(kReceivedAt));
+  const std::uint64_t received = little_u64(tail(kReceivedAt));
+  metadata.received_at = received & ~kHasAttachment;
+  metadata.has_attachment = (received & kHasAttachment) != 0;
   metadata.blob_hash = tail(kBlobHash).substr(0, kHashBytes);
   metadata.body_byte = little_u32(tail(kBodyByte));
   const std::size_t place = content.size() - kHeaderPlace;

@@ -32,6 +32,7 @@ struct MessageMetadata {
   std::uint64_t body_byte = 0;    ///< where the body begins in the blob
   std::string header_lines = {};  ///< the whole header as this recipient has it
   std::uint64_t received_at = 0;  ///< Unix seconds
+  bool has_attachment = false;    ///< a part that is no text to be shown
 
   /// From the decompressed body of the record, whose last 68 bytes are the root object. Nothing
   /// when they do not hold together.

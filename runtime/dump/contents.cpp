@@ -205,8 +205,8 @@ Result<Value> list_messages(const std::string& dump, const ListOptions& options,
         {{"account", std::int64_t{object->account}}, {"document", std::int64_t{object->document}}});
     const auto metadata = metadata_of(value);
     if (metadata && *metadata) {
-      const std::uint64_t received = (*metadata)->received_at;
-      item.set("received_at", received <= INT64_MAX ? Value(received) : Value(nullptr));
+      item.set("received_at", (*metadata)->received_at);
+      item.set("has_attachment", (*metadata)->has_attachment);
       item.set("blob", ir::to_hex((*metadata)->blob_hash));
       item.set("header_bytes", std::uint64_t{(*metadata)->header_lines.size()});
       item.set("header_bytes_before_blob",

@@ -23,7 +23,8 @@ struct ListOptions {
 constexpr std::uint64_t kListedMax = 100'000;
 
 /// {what, items: [...], total, is_cut}. Records: {key, value_bytes}; accounts: {id, name, type,
-/// addresses}; messages: {account, document, bytes, received_at, blob, header_bytes_before_blob}.
+/// addresses}; messages: {account, document, received_at, has_attachment, blob, header_bytes,
+/// header_bytes_before_blob}.
 /// Errors: not-in-dump, dump-unknown-account, unknown-subspace, those of the files.
 [[nodiscard]] Result<ir::Value> list_contents(const std::string& dump, const ListOptions& options);
 

@@ -1,6 +1,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cctype>
+#include <ctime>
 #include <functional>
 #include <map>
 #include <set>
@@ -94,6 +96,51 @@ TEST(DumpGet, SaysWhatIsNotThere) {
   EXPECT_EQ((*row)["value_bytes"].integer_or(0), 4);
 }
 
+/// When the messages of one blob were received, as the server's clients see it.
+using Times = std::multiset<std::pair<std::string, std::int64_t>>;
+
+Times received_times(const ir::Value& listed) {
+  Times times;
+  for (const ir::Value& message : listed["items"].items())
+    times.emplace(message["blob"].string_or(""), message["received_at"].integer_or(-1));
+  return times;
+}
+
+Times expected_times(const ir::Value& emails) {
+  Times times;
+  for (const ir::Value& email : emails.items()) {
+    std::tm parts = {};
+    const std::string text(email["receivedAt"].string_or(""));
+    EXPECT_NE(::strptime(text.c_str(), "%Y-%m-%dT%H:%M:%SZ", &parts), nullptr) << text;
+    times.emplace(email["blob"].string_or(""), ::timegm(&parts));
+  }
+  return times;
+}
+
+/// The bit beside the time: set for a message with parts that are no text, clear for plain ones.
+TEST(DumpList, TellsTheTimeFromTheAttachmentBesideIt) {
+  PLAN_SHARED(dumps, "data/dumps");
+  const std::string dump = dumps / "0.16.15-rocksdb-full";
+  const auto listed = list_contents(dump, {.what = "messages"});
+  ASSERT_TRUE(listed);
+  int with = 0;
+  for (const ir::Value& message : (*listed)["items"].items()) {
+    if (!message["has_attachment"].bool_or(false)) continue;
+    ++with;
+    std::string bytes;
+    const auto got =
+        get_message(dump, std::to_string(message["account"].integer_or(-1)),
+                    std::to_string(message["document"].integer_or(-1)),
+                    [&](std::string_view piece) -> Outcome { return bytes += piece, Outcome(); });
+    ASSERT_TRUE(got) << got.error().to_line();
+    std::transform(bytes.begin(), bytes.end(), bytes.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    EXPECT_NE(bytes.find("content-"), std::string::npos) << message["blob"].string_or("");
+  }
+  EXPECT_EQ((*listed)["total"], ir::Value(std::int64_t{229}));
+  EXPECT_EQ(with, 79);
+}
+
 TEST(DumpList, FindsAccountsMessagesAndObjects) {
   PLAN_SHARED(dumps, "data/dumps");
   for (const std::string name : {"0.15.5-sqlite-small", "0.16.15-rocksdb-small"}) {
@@ -109,6 +156,7 @@ TEST(DumpList, FindsAccountsMessagesAndObjects) {
       EXPECT_EQ((*messages)["total"].integer_or(0),
                 static_cast<std::int64_t>(truth["emails"].size()))
           << account;
+      EXPECT_EQ(received_times(*messages), expected_times(truth["emails"])) << account;
     }
     const auto cut = list_contents(dump, {.what = "records", .subspace = "l", .limit = 3});
     ASSERT_TRUE(cut);
