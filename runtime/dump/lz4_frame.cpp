@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "compiler/source/check.h"
 
@@ -29,6 +30,49 @@ std::uint32_t little_u32(const char* bytes) {
 
 std::uint64_t little_u64(const char* bytes) {
   return std::uint64_t{little_u32(bytes + 4)} << 32U | little_u32(bytes);
+}
+
+/// A length of an LZ4 sequence: 15 is followed by bytes that are added, up to one that is not 255.
+/// False when the block ends inside; the length is then at least so much.
+bool read_sequence_length(std::string_view block, std::size_t* at, std::size_t* length) {
+  if (*length != 15) return true;
+  while (*at < block.size()) {
+    const auto more = static_cast<std::uint8_t>(block[(*at)++]);
+    *length += more;
+    if (more != 255) return true;
+  }
+  return false;
+}
+
+/// Decodes a block that was cut off, as far as it goes, into at most `capacity` bytes at `out`,
+/// before which `known` others stand that it may refer to. liblz4 decodes whole blocks, or a part
+/// whose length is known.
+std::size_t decode_front(std::string_view block, char* out, std::size_t capacity,
+                         std::size_t known) {
+  constexpr std::size_t kMatchBytesMin = 4;
+  std::size_t made = 0;
+  for (std::size_t at = 0; at < block.size();) {
+    const auto token = static_cast<std::uint8_t>(block[at++]);
+    std::size_t literals = token >> 4U;
+    if (!read_sequence_length(block, &at, &literals)) return made;
+    const std::size_t copied = std::min({literals, block.size() - at, capacity - made});
+    if (copied > 0) std::memcpy(out + made, block.data() + at, copied);
+    made += copied;
+    at += copied;
+    if (copied < literals || block.size() - at < 2) return made;
+    const std::size_t distance = std::size_t{static_cast<std::uint8_t>(block[at])} |
+                                 std::size_t{static_cast<std::uint8_t>(block[at + 1])} << 8U;
+    at += 2;
+    if (distance == 0 || distance > made + known) return made;
+    std::size_t match = token & 0x0FU;
+    const bool is_whole = read_sequence_length(block, &at, &match);
+    match += kMatchBytesMin;
+    // Byte by byte: a match may reach into what it makes.
+    for (std::size_t i = 0; i < match && made < capacity; ++i, ++made)
+      out[made] = *(out + made - distance);
+    if (!is_whole || made == capacity) return made;
+  }
+  return made;
 }
 
 }  // namespace
@@ -225,6 +269,7 @@ Lz4FrameReader::Step Lz4FrameReader::read_block(ContentBatch& batch) {
              fmt::format("{} of the {} bytes of block {} are there", available() - 4, whole - 4,
                          facts_.blocks),
              at);
+    has_cut_block_ = true;
     return Step::fault;
   }
   const char* data = input() + 4;
@@ -266,11 +311,8 @@ Lz4FrameReader::Step Lz4FrameReader::read_block(ContentBatch& batch) {
   return Step::block;
 }
 
-bool Lz4FrameReader::next(ContentBatch& batch) {
-  if (is_over_) return false;
-  if (!has_header_ && !read_header()) return false;
-  const std::size_t batch_bytes = std::max(kBatchBytes, facts_.header.block_bytes_max);
-  const std::size_t capacity = kHistoryBytes + batch_bytes;
+void Lz4FrameReader::begin_batch(ContentBatch& batch) const {
+  const std::size_t capacity = kHistoryBytes + std::max(kBatchBytes, facts_.header.block_bytes_max);
   if (batch.capacity_ < capacity) {
     batch.bytes_.reset(new char[capacity]);
     batch.capacity_ = capacity;
@@ -280,6 +322,13 @@ bool Lz4FrameReader::next(ContentBatch& batch) {
   batch.content_byte_ = facts_.content_bytes;
   batch.history_ = history_.size();
   if (!history_.empty()) std::memcpy(batch.bytes_.get(), history_.data(), history_.size());
+}
+
+bool Lz4FrameReader::next(ContentBatch& batch) {
+  if (is_over_) return false;
+  if (!has_header_ && !read_header()) return false;
+  begin_batch(batch);
+  const std::size_t batch_bytes = std::max(kBatchBytes, facts_.header.block_bytes_max);
   while (batch.size_ + facts_.header.block_bytes_max <= batch_bytes &&
          batch.marks_.size() < kBlocksPerBatchMax) {
     if (read_block(batch) != Step::block) break;
@@ -289,6 +338,23 @@ bool Lz4FrameReader::next(ContentBatch& batch) {
     history_ = known.substr(known.size() - std::min(known.size(), kHistoryBytes));
   }
   return !batch.marks_.empty();
+}
+
+bool Lz4FrameReader::next_before_cut(ContentBatch& batch) {
+  if (!std::exchange(has_cut_block_, false)) return false;
+  begin_batch(batch);
+  const std::uint32_t word = little_u32(input());
+  const std::string_view block(input() + 4,
+                               std::min<std::size_t>(word & ~kStored, available() - 4));
+  char* out = batch.bytes_.get() + batch.history_;
+  if ((word & kStored) != 0) {
+    std::memcpy(out, block.data(), block.size());
+    batch.size_ = block.size();
+  } else {
+    batch.size_ = decode_front(block, out, facts_.header.block_bytes_max, batch.history_);
+  }
+  batch.marks_.push_back({.begin = 0, .file_byte = position_});
+  return batch.size_ > 0;
 }
 
 bool Lz4FrameReader::skip_block() {

@@ -81,6 +81,10 @@ class Lz4FrameReader {
   /// leave no way to find the next block, and for linked blocks.
   [[nodiscard]] bool skip_block();
 
+  /// After the fault cut-in-block, once: what the bytes before the cut decode to. A block is
+  /// decoded from its front, so that all of it was there. False when there is nothing.
+  [[nodiscard]] bool next_before_cut(ContentBatch& batch);
+
   /// Good after next() returned false.
   [[nodiscard]] const std::optional<Fault>& fault() const { return fault_; }
   [[nodiscard]] const FrameFacts& facts() const { return facts_; }
@@ -93,6 +97,7 @@ class Lz4FrameReader {
 
   [[nodiscard]] bool read_header();
   [[nodiscard]] Step read_block(ContentBatch& batch);
+  void begin_batch(ContentBatch& batch) const;
   void finish_marked();
   void end_with(FaultKind kind, std::string text, std::uint64_t file_byte);
   /// Makes `size` bytes available at `input()`; false when the file has fewer left.
@@ -112,6 +117,7 @@ class Lz4FrameReader {
   std::string history_;         // the last 64 KiB, for linked blocks
   std::size_t skippable_ = 0;   // bytes of the block at fault
   bool has_header_ = false;
+  bool has_cut_block_ = false;  // at input(), from its length on
   bool is_over_ = false;
   bool is_whole_ = true;
   std::optional<Fault> fault_;

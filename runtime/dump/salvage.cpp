@@ -129,12 +129,14 @@ class Finder {
     if (at_ > 0) pending_.erase(0, at_);
     at_ = 0;
     pending_.append(content);
-    return find(false);
+    return find(End::none);
   }
 
   /// Nothing of what comes belongs to what was before.
   [[nodiscard]] Outcome break_off(const Fault& fault) {
-    PLAN_TRY_VOID(find(true));
+    const bool is_frame_whole =
+        fault.kind == FaultKind::second_frame || fault.kind == FaultKind::trailing_bytes;
+    PLAN_TRY_VOID(find(is_frame_whole ? End::of_records : End::of_content));
     const std::uint64_t lost = skipped_ + (pending_.size() - at_);
     note_gap(fault, lost);
     skipped_ = 0;
@@ -145,7 +147,7 @@ class Finder {
   }
 
   [[nodiscard]] Outcome finish() {
-    PLAN_TRY_VOID(find(true));
+    PLAN_TRY_VOID(find(End::of_records));
     const std::uint64_t lost = skipped_ + (pending_.size() - at_);
     if (lost > 0) note_gap({.kind = FaultKind::cut_in_value, .text = "no record ends there"}, lost);
     skipped_ = 0;
@@ -159,6 +161,10 @@ class Finder {
   }
 
  private:
+  /// What comes behind the bytes that are there: more; nothing, and a record ends with them;
+  /// nothing that belongs to them, wherever they end.
+  enum class End : std::uint8_t { none = 0, of_records = 1, of_content = 2 };
+
   /// False when the record is not what its hash says: its length may be wrong too.
   [[nodiscard]] Result<bool> take(const Record& record) {
     const std::string fault = hash_fault(subspace_, record);
@@ -175,13 +181,14 @@ class Finder {
   }
 
   /// Records from `bytes` on that prove one another.
-  [[nodiscard]] Parsed::Kind is_beginning(std::string_view bytes, bool is_last) {
+  [[nodiscard]] Parsed::Kind is_beginning(std::string_view bytes, End end) {
     std::string_view previous;
     for (int i = 0; i < kProvingRecords; ++i) {
-      if (bytes.empty() && i > 0 && is_last) return Parsed::Kind::whole;
+      if (bytes.empty() && i > 0 && end == End::of_records) return Parsed::Kind::whole;
       const Parsed parsed = parse_record(subspace_, bytes);
       if (parsed.kind != Parsed::Kind::whole)
-        return parsed.kind == Parsed::Kind::cut && is_last ? Parsed::Kind::none : parsed.kind;
+        return parsed.kind == Parsed::Kind::cut && end != End::none ? Parsed::Kind::none
+                                                                    : parsed.kind;
       if (i > 0 && parsed.record.key <= previous) return Parsed::Kind::none;
       previous = parsed.record.key;
       const bool has_hash = subspace_.value == ValueKind::blob ||
@@ -195,7 +202,8 @@ class Finder {
     return Parsed::Kind::whole;
   }
 
-  [[nodiscard]] Outcome find(bool is_last) {
+  [[nodiscard]] Outcome find(End end) {
+    const bool is_last = end != End::none;
     while (at_ < pending_.size()) {
       const std::string_view bytes = std::string_view(pending_).substr(at_);
       if (is_in_step_) {
@@ -210,6 +218,11 @@ class Finder {
         if (parsed.kind == Parsed::Kind::cut && bytes.size() < kSalvagedRecordMax && !is_last)
           return {};
         is_in_step_ = false;
+        if (parsed.kind == Parsed::Kind::cut && end == End::of_content) {
+          // All of it is that record's, whose end is gone: what looks like others in there is none.
+          skipped_ += bytes.size();
+          at_ = pending_.size();
+        }
         continue;
       }
       // No key is empty: a stretch of zeros holds no beginning, however long it is.
@@ -218,7 +231,7 @@ class Finder {
         skipped_ += zeros;
         continue;
       }
-      const Parsed::Kind kind = is_beginning(bytes, is_last);
+      const Parsed::Kind kind = is_beginning(bytes, end);
       if (kind == Parsed::Kind::whole) {
         is_in_step_ = true;
         if (skipped_ > 0)
@@ -255,8 +268,7 @@ class FrameWalk {
 
   /// The header of the content, if there is one.
   [[nodiscard]] std::optional<FileHeader> read_header() {
-    while (first_.size() < kContentHeaderBytes && frame_.next(batch_))
-      first_.append(batch_.content());
+    while (first_.size() < kContentHeaderBytes && take_next()) first_.append(batch_.content());
     if (first_.size() < kContentHeaderBytes || first_[0] != kMarker) return std::nullopt;
     FileHeader header{.letter = first_[1],
                       .schema = little_u32(std::string_view(first_).substr(2))};
@@ -267,7 +279,7 @@ class FrameWalk {
   [[nodiscard]] Outcome walk(Finder& finder, std::uint64_t begin) {
     PLAN_TRY_VOID(finder.add(first_));
     while (true) {
-      while (frame_.next(batch_)) PLAN_TRY_VOID(finder.add(batch_.content()));
+      while (take_next()) PLAN_TRY_VOID(finder.add(batch_.content()));
       if (!frame_.fault()) return {};
       Fault fault = *frame_.fault();
       fault.file_byte += begin;
@@ -282,6 +294,9 @@ class FrameWalk {
   [[nodiscard]] const std::optional<Fault>& frame_fault() const { return frame_.fault(); }
 
  private:
+  /// The next content, in the end that of a block which the end of the file cuts.
+  [[nodiscard]] bool take_next() { return frame_.next(batch_) || frame_.next_before_cut(batch_); }
+
   Lz4FrameReader frame_;
   ContentBatch batch_;
   std::string first_;

@@ -38,11 +38,12 @@ constexpr std::size_t kGapsListed = 100;
 constexpr std::size_t kSalvagedRecordMax = std::size_t{24} << 20U;
 
 /// Reads what can be read of a damaged file: past blocks that do not decode (blocks are independent
-/// of one another), past a damaged frame header (every export has the same), into further frames,
-/// and to the next place where records begin that have the shapes of the subspace. `assumed` stands
-/// in where the file's own header cannot be read or means nothing. Every record goes to `take` in
-/// the order of the file, which need not be that of keys; those that fail their own hash do not.
-/// The error is that of `take`, or that nothing says what the file holds.
+/// of one another), up to the byte at which a block is cut, past a damaged frame header (every
+/// export has the same), into further frames, and to the next place where records begin that have
+/// the shapes of the subspace. `assumed` stands in where the file's own header cannot be read or
+/// means nothing. Every record goes to `take` in the order of the file, which need not be that of
+/// keys; those that fail their own hash do not. The error is that of `take`, or that nothing says
+/// what the file holds.
 [[nodiscard]] Result<Salvaged> salvage_file(
     const std::string& path, const FileHeader& assumed,
     const std::function<Outcome(const FileHeader& header, const Record& record)>& take);

@@ -15,6 +15,7 @@
 #include "runtime/dump/frame_writer.h"
 #include "runtime/dump/repair.h"
 #include "runtime/dump/rewrite.h"
+#include "runtime/dump/salvage.h"
 #include "tests/support/temp_dir.h"
 #include "tests/unit/runtime/dump/dump_files.h"
 
@@ -486,7 +487,7 @@ TEST(DumpRepair, FindsWhatCanStillBeRead) {
   PLAN_SHARED(damaged, "data/dumps/0.16.15-damaged");
   // How many of the 298 records of the original come back.
   const std::map<std::string, std::int64_t> kept = {
-      {"cut-in-block", 271},
+      {"cut-in-block", 272},
       {"cut-in-block-length", 271},
       {"cut-in-key", 149},
       {"cut-before-value-length", 149},
@@ -525,6 +526,39 @@ TEST(DumpRepair, FindsWhatCanStillBeRead) {
   const ir::Value& file = (*repaired)["files"].item(0);
   EXPECT_GT(file["records"].integer_or(0), 194 + 40);
   EXPECT_EQ(file["gaps"].item(0)["kind"].string_or(""), "undecodable-block");
+}
+
+/// Every whole record before the byte at which a file is cut comes back, also those of the block
+/// that the cut goes through, and nothing else does.
+TEST(DumpRepair, TakesWhatStandsBeforeACutInsideABlock) {
+  PLAN_SHARED(dumps, "data/dumps");
+  const TempDir folder;
+  using Records = std::vector<std::pair<std::string, std::string>>;
+  const auto records_of = [](const std::string& path) {
+    Records records;
+    const auto found = salvage_file(path, {.letter = 'p', .schema = 6},
+                                    [&](const FileHeader&, const Record& record) -> Outcome {
+                                      records.emplace_back(record.key, record.value);
+                                      return {};
+                                    });
+    EXPECT_TRUE(found);
+    return records;
+  };
+  const std::string whole = dumps / "0.16.15-rocksdb-small/subspace_p";
+  const std::string bytes = read_all(whole);
+  const Records all = records_of(whole);
+  ASSERT_GT(all.size(), 100U);
+  std::size_t before = 0;
+  for (std::size_t size = 17; size < bytes.size(); size += 997) {
+    const std::string path = folder.file("cut");
+    std::ofstream(path, std::ios::binary) << std::string_view(bytes).substr(0, size);
+    const Records found = records_of(path);
+    ASSERT_LE(found.size(), all.size());
+    EXPECT_TRUE(std::equal(found.begin(), found.end(), all.begin())) << size;
+    EXPECT_GE(found.size(), before) << size;
+    before = found.size();
+  }
+  EXPECT_GE(before + 5, all.size());
 }
 
 TEST(DumpRepair, KeepsTheSoundFilesOfADumpAndSaysWhatRefersToTheRest) {
