@@ -28,6 +28,7 @@ const OptionSpec kShownAccount{
     "--account", "ACCOUNT", "", "show all steps of this account; may be repeated", false, true};
 const OptionSpec kShownAll{"--all", "", "", "show every step of every account"};
 
+const OptionSpec kPartial{"--partial", "", "", "a part is meant: exit code 0 all the same"};
 const OptionSpec kEndMarks{"--end-marks", "", "", "end every frame with an LZ4 end mark"};
 const OptionSpec kChecksums{"--checksums", "", "", "and with a checksum of its content"};
 
@@ -45,14 +46,12 @@ const OptionSpec kBlobDepth{"--blob-depth",   "N", "2", "its depth, 0 to 5", fal
                             NumberRange{0, 5}};
 const OptionSpec kParallel{
     "--parallel", "N", "2", "subspaces at the same time, 1 to 8", false, false, NumberRange{1, 8}};
-const OptionSpec kPort{
-    "--port", "LIST",
-    "",       "ports of the server on this machine, 1 to 65535; nothing may answer there",
-    false,    true};
+const OptionSpec kPort{"--port", "LIST",
+                       "",       "the server's ports here, 1 to 65535; nothing may answer there",
+                       false,    true};
 const OptionSpec kPasswordFile{
     "--password-file", "FILE", "",
-    "password of the database, `-` reads it from standard input; else the "
-    "variable PLAN_STORE_PASSWORD"};
+    "password of the database, `-` is standard input; else PLAN_STORE_PASSWORD"};
 const OptionSpec kRocksdbLibrary{"--rocksdb-library", "FILE", "",
                                  "librocksdbjni-linux64.so; else the variable "
                                  "PLAN_ROCKSDB_LIBRARY, else the usual folders"};
@@ -461,13 +460,13 @@ const std::vector<CommandSpec>& table() {
        .run = run_dump_verify},
       {.name = "dump manifest",
        .summary = "writes the manifest by which a dump can be proved later",
-       .text =
-           "Make it right after the export, on the machine that wrote the dump: it says what is "
-           "there now. A damaged dump is refused. It lies beside the folder as "
-           "DUMP.manifest.json, never inside, where the importer would take it for data.",
+       .text = "Make it right after the export, on the machine that wrote the dump: it says what "
+               "is there now. A damaged dump is refused. It lies beside the folder as "
+               "DUMP.manifest.json, never inside, where the importer would take it for data.",
        .example = "plan dump manifest /srv/dump",
        .options = {{"path", "DUMP", "", "a folder, or one file", true},
                    {"--output", "FILE", "", "where to write it"},
+                   {"--replace", "", "", "write over one that is there and does not fit"},
                    kFormat},
        .run = run_dump_manifest},
       {.name = "dump list",
@@ -505,8 +504,8 @@ const std::vector<CommandSpec>& table() {
        .summary = "writes a dump with a part of another",
        .text = "By subspace or family (--only), and by account, domain or tenant, which bring what "
                "they refer to: their rows everywhere, links and blobs. What the chosen subspaces "
-               "refer to and would not find is listed; --complete takes it along. A manifest is "
-               "written beside the result.",
+               "refer to and would not find is listed (exit code 2); --complete takes it along. "
+               "A manifest beside the dump has to fit it; one is written beside the result.",
        .example = "plan dump select /srv/dump --account alice --output /srv/alice",
        .options =
            {{"path", "DUMP", "", "a folder", true},
@@ -516,6 +515,7 @@ const std::vector<CommandSpec>& table() {
             {"--domain", "DOMAIN", "", "all accounts of a domain; may be repeated", false, true},
             {"--tenant", "TENANT", "", "all accounts of a tenant; may be repeated", false, true},
             {"--complete", "", "", "take the subspaces along that are referred to"},
+            kPartial,
             kEndMarks,
             kChecksums,
             kFormat},
@@ -524,7 +524,7 @@ const std::vector<CommandSpec>& table() {
        .summary = "writes one dump from several",
        .text = "Dumps of one schema whose records do not contradict one another: families exported "
                "one by one, or accounts selected from one dump. Under one key the values must be "
-               "equal. Choosing is as in `plan dump select`.",
+               "equal. Choosing, manifests and the exit code are as in `plan dump select`.",
        .example = "plan dump merge /srv/mail /srv/registry --output /srv/whole",
        .options =
            {{"dumps", "DUMP", "", "folders", true, true},
@@ -533,6 +533,7 @@ const std::vector<CommandSpec>& table() {
             {"--account", "ACCOUNT", "", "id, name or address; may be repeated", false, true},
             {"--domain", "DOMAIN", "", "all accounts of a domain; may be repeated", false, true},
             {"--tenant", "TENANT", "", "all accounts of a tenant; may be repeated", false, true},
+            kPartial,
             kEndMarks,
             kChecksums,
             kFormat},
@@ -551,12 +552,13 @@ const std::vector<CommandSpec>& table() {
                "changed byte be told without a manifest. Versions of one schema have the same "
                "layouts. From 0.15 to 0.16 only the mail can go (--mail-only), without accounts "
                "and settings; whatever else is asked for between the two is refused with the "
-               "reason.",
+               "reason. Manifests and the exit code are as in `plan dump select`.",
        .example = "plan dump convert /srv/dump --checksums --output /srv/sealed",
        .options = {{"path", "DUMP", "", "a folder", true},
                    {"--output", "FOLDER", "", "a new or empty folder", true},
                    {"--to", "VERSION", "", "the version that will import it"},
                    {"--mail-only", "", "", "from 0.15 to 0.16: what both lay out alike"},
+                   kPartial,
                    kEndMarks,
                    kChecksums,
                    kFormat},
@@ -565,7 +567,7 @@ const std::vector<CommandSpec>& table() {
        .summary = "writes a dump with what can be read of a damaged one",
        .text = "Past blocks that do not decode, damaged headers and further frames, to the next "
                "place where records begin; values that fail their own hash are dropped. Lists "
-               "what is gone and what still refers to it. Makes nothing up.",
+               "what is gone and what still refers to it. Exit code 2 when anything is lost.",
        .example = "plan dump repair /srv/dump --output /srv/repaired",
        .options = {{"path", "DUMP", "", "a folder, or one file", true},
                    {"--output", "FOLDER", "", "a new or empty folder", true},

@@ -8,6 +8,7 @@
 #include "compiler/source/text.h"
 #include "runtime/command/commands.h"
 #include "runtime/command/console.h"
+#include "runtime/dump/proof.h"
 
 namespace plan::command {
 namespace {
@@ -132,8 +133,7 @@ ExitCode run_dump_verify(const Invocation& invocation) {
   const std::string manifest = invocation.value("--manifest");
   dump::VerifyOptions options{.manifest = manifest, .on_progress = dump_progress()};
   // Nobody reads digests in a table; a manifest and JSON need them.
-  if (format != "json" &&
-      (manifest == "-" || (manifest.empty() && !dump::has_manifest(invocation.value("path")))))
+  if (format != "json" && dump::manifest_for(invocation.value("path"), manifest).empty())
     options.is_digested = false;
   const auto report = dump::verify_dump(invocation.value("path"), options);
   const bool is_damaged = report && report->grade == dump::Grade::damaged;
@@ -142,11 +142,14 @@ ExitCode run_dump_verify(const Invocation& invocation) {
 }
 
 ExitCode run_dump_manifest(const Invocation& invocation) {
-  const auto made =
-      dump::make_manifest(invocation.value("path"), invocation.value("--output"), dump_progress());
+  const auto made = dump::make_manifest(
+      invocation.value("path"), invocation.value("--output"),
+      invocation.has("--replace") ? dump::OldManifest::replaced : dump::OldManifest::must_fit,
+      dump_progress());
   return show_dump(made, invocation.value("--format"), [](const Value& value) {
-    return fmt::format("{}: {} files, {} records\n", shown(value["manifest"]),
-                       number(value["files"]), number(value["records"]));
+    return fmt::format("{}: {} files, {} records{}\n", shown(value["manifest"]),
+                       number(value["files"]), number(value["records"]),
+                       value["is_written"].bool_or(false) ? "" : "; it was there and fits");
   });
 }
 

@@ -46,6 +46,7 @@ std::string written_text(const Value& result) {
   for (const Value& account : result["accounts"].items())
     text += fmt::format("account {:>10}  {}  {}\n", account["id"].integer_or(0),
                         shown(account["type"]), shown(account["name"]));
+  text += lines_text(result["missing"], "missing");
   text += lines_text(result["dangling"], "would dangle");
   text += lines_text(result["notes"], "note");
   return text +
@@ -82,12 +83,24 @@ std::string repair_text(const Value& result) {
                           gap["bytes_skipped"].integer_or(0));
     text += lines_text(file["dropped"], "  dropped");
   }
+  for (const Value& fault : result["result"]["faults"].items())
+    text += fmt::format("left: {}: {}\n", shown(fault["summary"]), shown(fault["text"]));
   for (const Value& file : result["result"]["files"].items())
     for (const Value& fault : file["faults"].items())
       text += fmt::format("left: {}: {}: {}\n", shown(file["name"]), shown(fault["summary"]),
                           shown(fault["text"]));
-  return text + fmt::format("{}: was {}, is {}\n", shown(result["output"]), shown(result["was"]),
-                            shown(result["result"]["grade"]));
+  text += lines_text(result["lost"], "lost");
+  text += lines_text(result["notes"], "note");
+  return text + fmt::format("{}: was {}, is {}; {}\n", shown(result["output"]),
+                            shown(result["was"]), shown(result["result"]["grade"]),
+                            result["is_whole"].bool_or(false) ? "nothing is known to be lost"
+                                                              : "something is lost");
+}
+
+/// Nobody shall take a part for the whole by its exit code, unless a part was asked for.
+ExitCode code_of(const Result<Value>& result, std::string_view is_all, bool is_part_meant) {
+  const bool is_whole = result && (*result)[is_all].bool_or(false);
+  return is_whole || is_part_meant ? ExitCode::done : ExitCode::differences;
 }
 
 dump::RewriteOptions rewrite_options(const Invocation& invocation) {
@@ -225,9 +238,10 @@ ExitCode run_dump_select(const Invocation& invocation) {
           dump::check_account_ids({invocation.value("path")}, invocation.all("--account"));
       !known)
     return print_error(known.error(), invocation.value("--format"));
-  return show_dump(dump::rewrite_dumps({invocation.value("path")}, invocation.value("--output"),
-                                       rewrite_options(invocation)),
-                   invocation.value("--format"), written_text);
+  const auto written = dump::rewrite_dumps({invocation.value("path")}, invocation.value("--output"),
+                                           rewrite_options(invocation));
+  return show_dump(written, invocation.value("--format"), written_text,
+                   code_of(written, "is_complete", invocation.has("--partial")));
 }
 
 ExitCode run_dump_merge(const Invocation& invocation) {
@@ -235,17 +249,19 @@ ExitCode run_dump_merge(const Invocation& invocation) {
           dump::check_account_ids(invocation.all("dumps"), invocation.all("--account"));
       !known)
     return print_error(known.error(), invocation.value("--format"));
-  return show_dump(dump::rewrite_dumps(invocation.all("dumps"), invocation.value("--output"),
-                                       rewrite_options(invocation)),
-                   invocation.value("--format"), written_text);
+  const auto written = dump::rewrite_dumps(invocation.all("dumps"), invocation.value("--output"),
+                                           rewrite_options(invocation));
+  return show_dump(written, invocation.value("--format"), written_text,
+                   code_of(written, "is_complete", invocation.has("--partial")));
 }
 
 ExitCode run_dump_convert(const Invocation& invocation) {
-  return show_dump(dump::convert_dump(invocation.value("path"), invocation.value("--output"),
-                                      {.to = invocation.value("--to"),
-                                       .is_mail_only = invocation.has("--mail-only")},
-                                      rewrite_options(invocation)),
-                   invocation.value("--format"), written_text);
+  const auto written = dump::convert_dump(
+      invocation.value("path"), invocation.value("--output"),
+      {.to = invocation.value("--to"), .is_mail_only = invocation.has("--mail-only")},
+      rewrite_options(invocation));
+  return show_dump(written, invocation.value("--format"), written_text,
+                   code_of(written, "is_complete", invocation.has("--partial")));
 }
 
 ExitCode run_dump_diff(const Invocation& invocation) {
@@ -256,9 +272,10 @@ ExitCode run_dump_diff(const Invocation& invocation) {
 }
 
 ExitCode run_dump_repair(const Invocation& invocation) {
-  return show_dump(
-      dump::repair_dump(invocation.value("path"), invocation.value("--output"), dump_progress()),
-      invocation.value("--format"), repair_text);
+  const auto repaired =
+      dump::repair_dump(invocation.value("path"), invocation.value("--output"), dump_progress());
+  return show_dump(repaired, invocation.value("--format"), repair_text,
+                   code_of(repaired, "is_whole", false));
 }
 
 }  // namespace plan::command

@@ -15,10 +15,10 @@
 #include "runtime/dump/directory.h"
 #include "runtime/dump/errors.h"
 #include "runtime/dump/frame_reader.h"
+#include "runtime/dump/input_dump.h"
 #include "runtime/dump/integers.h"
 #include "runtime/dump/key_shape.h"
 #include "runtime/dump/known_account.h"
-#include "runtime/dump/rewrite.h"
 
 namespace plan::dump {
 namespace {

@@ -9,6 +9,8 @@
 #include "runtime/dump/errors.h"
 #include "runtime/dump/frame_reader.h"
 #include "runtime/dump/key_shape.h"
+#include "runtime/dump/old_dump.h"
+#include "runtime/dump/output_folder.h"
 
 namespace plan::dump {
 namespace {
@@ -62,9 +64,17 @@ Result<bool> have_equal_values(FrameReader& left, FrameReader& right) {
 }
 
 Result<std::map<char, std::string>> files_of(const std::string& path, ir::Value& notes) {
+  PLAN_TRY_VOID(must_be_finished(path));
   PLAN_TRY(folder, list_dump(path));
+  if (folder.entries.empty())
+    return Error(errors::dump_foreign, fmt::format("{} has no file in it", path));
   std::map<char, std::string> files;
   for (const DumpEntry& entry : folder.entries) {
+    if (is_old_dump(entry.path))
+      return Error(errors::old_dump,
+                   fmt::format("{} is of 0.8 to 0.14: its records stand in no order of keys in "
+                               "which two files could be compared",
+                               entry.path));
     PLAN_TRY(reader, FrameReader::open(entry.path));
     const auto [known, is_new] = files.emplace(reader->header()->letter, entry.path);
     if (!is_new)

@@ -42,15 +42,4 @@ Result<DumpFolder> list_dump(const std::string& path) {
   return folder;
 }
 
-Outcome make_empty_folder(const std::string& path) {
-  std::error_code code;
-  fs::create_directories(path, code);
-  if (code) return Error(errors::dump_unwritable, fmt::format("{}: {}", path, code.message()));
-  const bool is_empty = fs::is_empty(path, code);
-  if (code) return Error(errors::dump_unwritable, fmt::format("{}: {}", path, code.message()));
-  if (!is_empty) return Error(errors::dump_exists, fmt::format("{} is not empty", path));
-  fs::permissions(path, fs::perms::owner_all, code);
-  return {};
-}
-
 }  // namespace plan::dump

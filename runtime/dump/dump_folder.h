@@ -26,8 +26,4 @@ constexpr std::size_t kEntriesMax = 4096;
 /// `path` is a folder, or a single file. Errors: dump-unreadable, dump-foreign (too many entries).
 [[nodiscard]] Result<DumpFolder> list_dump(const std::string& path);
 
-/// A folder that output may go to: made when it is not there, refused when anything is in it.
-/// Errors: dump-exists, dump-unwritable.
-[[nodiscard]] Outcome make_empty_folder(const std::string& path);
-
 }  // namespace plan::dump

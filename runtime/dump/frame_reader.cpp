@@ -310,8 +310,8 @@ Result<std::string_view> FrameReader::value_piece() {
   if (fault_) return to_error(*fault_);
   if (value_left_ == 0) return std::string_view{};
   if (!refill())
-    return fail(FaultKind::cut_in_value, fmt::format("{} of its {} bytes are there",
-                                                     value_bytes_ - value_left_, value_bytes_));
+    return fail(FaultKind::cut_in_value, fmt::format("it announces {} bytes, {} are there",
+                                                     value_bytes_, value_bytes_ - value_left_));
   const std::string_view piece =
       view_.substr(0, std::min<std::uint64_t>(value_left_, view_.size()));
   view_.remove_prefix(piece.size());
@@ -351,7 +351,12 @@ Result<std::optional<Record>> FrameReader::next_record(std::uint64_t bytes_max) 
 
 const FrameFacts& FrameReader::frame() const { return batches_->frame().facts(); }
 
-ir::Sha256 FrameReader::file_digest() { return batches_->frame().file_digest(); }
+ir::Sha256 FrameReader::file_digest() {
+  batches_->stop();
+  view_ = {};
+  is_at_end_ = true;
+  return batches_->frame().file_digest();
+}
 
 ir::Sha256 FrameReader::stream_digest() {
   PLAN_CHECK(digest_ != nullptr, "the digest was asked for when the file was opened");

@@ -93,7 +93,8 @@ class FrameReader {
   // Good after next() was false or an error.
   [[nodiscard]] const std::optional<Fault>& fault() const { return fault_; }
   [[nodiscard]] const FrameFacts& frame() const;
-  /// SHA-256 of the file as it lies on disk.
+  /// SHA-256 of the file as it lies on disk. At any time: what is left of it is read for this, and
+  /// no more records come.
   [[nodiscard]] ir::Sha256 file_digest();
   /// SHA-256 over the decoded content after the header.
   [[nodiscard]] ir::Sha256 stream_digest();

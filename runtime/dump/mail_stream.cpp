@@ -43,6 +43,7 @@ class MailStream final : public RecordStream {
     is_given_ = true;
     return is_over ? std::string_view() : kSchemaRow;
   }
+  [[nodiscard]] Outcome finish() override { return rows_->finish(); }
 
  private:
   std::unique_ptr<RecordStream> rows_;

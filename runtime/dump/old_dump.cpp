@@ -128,8 +128,8 @@ Result<std::string_view> OldDumpReader::value_piece() {
   const std::string_view piece = take(value_left_);
   if (piece.empty())
     return fail(FaultKind::cut_in_value,
-                fmt::format("{} of its {} bytes are there", record_.value_bytes - value_left_,
-                            record_.value_bytes));
+                fmt::format("it announces {} bytes, {} are there", record_.value_bytes,
+                            record_.value_bytes - value_left_));
   value_left_ -= piece.size();
   return piece;
 }
@@ -147,7 +147,11 @@ Result<bool> OldDumpReader::next() {
       return fail(FaultKind::unknown_schema, fmt::format("version {} of the file", version_));
   }
   while (value_left_ > 0) PLAN_TRY_VOID(value_piece());
-  if (is_in_record_) ++records_;
+  if (is_in_record_) {
+    ++records_;
+    key_bytes_ += record_.key.size();
+    value_bytes_ += record_.value_bytes;
+  }
   is_in_record_ = false;
   for (;;) {
     const std::string_view op = take(1);
@@ -232,8 +236,6 @@ void read_old_file(FileReport& report, const VerifyOptions& options) {
     const auto is_there = reader.next();
     if (!is_there || !*is_there) break;
     if (report.family.empty()) report.family = old_family_name(reader.record().family);
-    report.key_bytes += reader.record().key.size();
-    report.value_bytes += reader.record().value_bytes;
     if (options.is_checked && !check_old_record(reader, report)) break;
   }
   if (report.family.empty()) report.family = "unknown";
@@ -243,6 +245,8 @@ void read_old_file(FileReport& report, const VerifyOptions& options) {
     report.faults.add({.kind = FaultKind::another_letter,
                        .text = fmt::format("family {} inside", report.family)});
   report.records = reader.records();
+  report.key_bytes = reader.key_bytes();
+  report.value_bytes = reader.value_bytes();
   report.frame.file_bytes = reader.bytes();
   report.frame.content_bytes = reader.bytes();
   if (reader.fault()) report.faults.add(*reader.fault());

@@ -39,7 +39,10 @@ class OldDumpReader {
   [[nodiscard]] Result<std::string_view> value_piece();
 
   [[nodiscard]] std::uint8_t version() const { return version_; }
+  // Of the records that were read whole: what is announced and not there counts for nothing.
   [[nodiscard]] std::uint64_t records() const { return records_; }
+  [[nodiscard]] std::uint64_t key_bytes() const { return key_bytes_; }
+  [[nodiscard]] std::uint64_t value_bytes() const { return value_bytes_; }
   [[nodiscard]] std::uint64_t bytes() const { return position_; }
   [[nodiscard]] const std::optional<Fault>& fault() const { return fault_; }
   /// Of the file, and of what stands behind its two first bytes. After next() returned false.
@@ -65,6 +68,8 @@ class OldDumpReader {
   bool is_begun_ = false;
   bool is_in_record_ = false;
   std::uint64_t records_ = 0;
+  std::uint64_t key_bytes_ = 0;
+  std::uint64_t value_bytes_ = 0;
   std::optional<Fault> fault_;
 };
 

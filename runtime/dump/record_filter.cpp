@@ -179,10 +179,13 @@ bool RecordFilter::takes(const Subspace& subspace, std::string_view key,
   }
 }
 
-std::vector<std::string> RecordFilter::dangling() const {
+std::vector<std::string> RecordFilter::dangling(const std::set<char>& written,
+                                                std::string_view elsewhere) const {
   std::vector<std::string> lines;
   for (const Relation& relation : kRelations)
-    if (has(relation.from) && !has(relation.to) && find_subspace(relation.to, schema_) != nullptr &&
+    if (written.count(relation.from) != 0 && written.count(relation.to) == 0 &&
+        elsewhere.find(relation.to) == std::string_view::npos &&
+        find_subspace(relation.to, schema_) != nullptr &&
         find_subspace(relation.to, schema_)->is_exported())
       lines.push_back(fmt::format("{} without {}: {}", relation.from, relation.to, relation.what));
   return lines;

@@ -41,8 +41,10 @@ class RecordFilter {
   }
   [[nodiscard]] const std::set<std::uint32_t>& accounts() const { return accounts_; }
 
-  /// What the chosen letters refer to and would not find: one line each.
-  [[nodiscard]] std::vector<std::string> dangling() const;
+  /// What `written` subspaces refer to and would not find among them: one line each. References to
+  /// those of `elsewhere` are meant to lead out.
+  [[nodiscard]] std::vector<std::string> dangling(const std::set<char>& written,
+                                                  std::string_view elsewhere) const;
   /// What belongs to no account and was left out, notes about letters.
   [[nodiscard]] const std::vector<std::string>& notes() const { return notes_; }
 

@@ -16,15 +16,20 @@ namespace {
 
 constexpr std::size_t kShown = 48;
 
-/// One file, checked for order and shape as it is read.
+/// One file, checked for order and shape as it is read, and at its end against the manifest of
+/// `dump` if that is not null.
 class FileStream : public RecordStream {
  public:
-  FileStream(std::unique_ptr<FrameReader> reader, const Subspace& subspace, std::string path)
-      : reader_(std::move(reader)), subspace_(subspace), path_(std::move(path)) {}
+  FileStream(std::unique_ptr<FrameReader> reader, const Subspace& subspace, std::string path,
+             const InputDump* dump)
+      : reader_(std::move(reader)), subspace_(subspace), path_(std::move(path)), dump_(dump) {}
 
   [[nodiscard]] Result<bool> next() override {
     PLAN_TRY(is_there, reader_->next().while_doing("reading " + path_));
-    if (!is_there) return false;
+    if (!is_there) {
+      PLAN_TRY_VOID(finish());
+      return false;
+    }
     const std::string_view key = reader_->key();
     const std::string shape = key_shape_fault(subspace_, key);
     if (!shape.empty() || (has_previous_ && key <= previous_))
@@ -38,6 +43,11 @@ class FileStream : public RecordStream {
   [[nodiscard]] std::string_view key() const override { return reader_->key(); }
   [[nodiscard]] std::uint64_t value_bytes() const override { return reader_->value_bytes(); }
   [[nodiscard]] Result<std::string_view> value_piece() override { return reader_->value_piece(); }
+  [[nodiscard]] Outcome finish() override {
+    if (dump_ == nullptr || !dump_->has_manifest()) return {};
+    const InputDump& dump = *std::exchange(dump_, nullptr);
+    return dump.check_digest(subspace_.letter, reader_->file_digest());
+  }
 
  protected:
   [[nodiscard]] Result<std::string_view> whole_value() { return reader_->value(); }
@@ -47,6 +57,7 @@ class FileStream : public RecordStream {
   std::unique_ptr<FrameReader> reader_;
   const Subspace& subspace_;
   std::string path_;
+  const InputDump* dump_;
   std::string previous_;
   bool has_previous_ = false;
 };
@@ -55,8 +66,8 @@ class FileStream : public RecordStream {
 class FilteredStream final : public FileStream {
  public:
   FilteredStream(std::unique_ptr<FrameReader> reader, const Subspace& subspace, std::string path,
-                 const RecordFilter& filter)
-      : FileStream(std::move(reader), subspace, std::move(path)), filter_(filter) {}
+                 const InputDump* dump, const RecordFilter& filter)
+      : FileStream(std::move(reader), subspace, std::move(path), dump), filter_(filter) {}
 
   [[nodiscard]] Result<bool> next() override {
     while (true) {
@@ -162,7 +173,10 @@ class LinkedBlobStream final : public RecordStream {
       if (!is_there) return false;
       while (!hash_ || *hash_ < blobs_->key()) {
         PLAN_TRY(has_link, links_->next());
-        if (!has_link) return false;
+        if (!has_link) {
+          PLAN_TRY_VOID(blobs_->finish());
+          return false;
+        }
         hash_ = links_->key().substr(0, kBlobHashBytes);
       }
       if (*hash_ == blobs_->key()) return true;
@@ -178,9 +192,9 @@ class LinkedBlobStream final : public RecordStream {
   std::optional<std::string> hash_;
 };
 
-Result<std::unique_ptr<FrameReader>> open_letter(const std::string& path,
-                                                 const Subspace& subspace) {
-  PLAN_TRY(reader, FrameReader::open(path, {.is_ahead = true}));
+Result<std::unique_ptr<FrameReader>> open_letter(const std::string& path, const Subspace& subspace,
+                                                 bool is_digested) {
+  PLAN_TRY(reader, FrameReader::open(path, {.is_file_digested = is_digested, .is_ahead = true}));
   const FileHeader& header = *reader->header();
   if (header.letter != subspace.letter || header.schema != subspace.schema)
     return Error(errors::dump_damaged,
@@ -209,35 +223,38 @@ bool is_node_lease(const Subspace& subspace, std::string_view key) {
 
 }  // namespace
 
-Result<std::unique_ptr<RecordStream>> filtered_stream(const std::string& dump,
+Result<std::unique_ptr<RecordStream>> filtered_stream(const InputDump& dump,
                                                       const Subspace& subspace,
                                                       const RecordFilter& filter) {
-  const std::string path = dump + "/" + file_name_of(subspace.letter);
-  if (!std::filesystem::exists(path)) return std::unique_ptr<RecordStream>();
-  PLAN_TRY(reader, open_letter(path, subspace));
+  if (!dump.has(subspace.letter)) return std::unique_ptr<RecordStream>();
+  const std::string path = dump.file_of(subspace.letter);
+  PLAN_TRY(reader, open_letter(path, subspace, dump.has_manifest()));
   if (filter.takes_all_of(subspace.letter))
     return std::unique_ptr<RecordStream>(
-        std::make_unique<FileStream>(std::move(reader), subspace, path));
+        std::make_unique<FileStream>(std::move(reader), subspace, path, &dump));
   if (subspace.letter != 'k' && subspace.letter != 't')
     return std::unique_ptr<RecordStream>(
-        std::make_unique<FilteredStream>(std::move(reader), subspace, path, filter));
-  auto rows = std::make_unique<FileStream>(std::move(reader), subspace, path);
+        std::make_unique<FilteredStream>(std::move(reader), subspace, path, &dump, filter));
+  auto rows = std::make_unique<FileStream>(std::move(reader), subspace, path, &dump);
   if (subspace.letter == 'k')
     return std::unique_ptr<RecordStream>(std::make_unique<LinkStream>(std::move(rows), filter));
-  const std::string links_path = dump + "/" + file_name_of('k');
+  if (!dump.has('k'))
+    return Error(errors::dump_damaged,
+                 dump.folder() + " has no subspace k, which alone says whose the blobs of t are");
+  const std::string links_path = dump.file_of('k');
   const Subspace* links = find_subspace('k', subspace.schema);
-  PLAN_TRY(links_reader, open_letter(links_path, *links));
+  PLAN_TRY(links_reader, open_letter(links_path, *links, false));
   auto kept = std::make_unique<LinkStream>(
-      std::make_unique<FileStream>(std::move(links_reader), *links, links_path), filter);
+      std::make_unique<FileStream>(std::move(links_reader), *links, links_path, nullptr), filter);
   return std::unique_ptr<RecordStream>(
       std::make_unique<LinkedBlobStream>(std::move(rows), std::move(kept)));
 }
 
 Result<std::unique_ptr<RecordStream>> whole_stream(const std::string& path,
                                                    const Subspace& subspace) {
-  PLAN_TRY(reader, open_letter(path, subspace));
+  PLAN_TRY(reader, open_letter(path, subspace, false));
   return std::unique_ptr<RecordStream>(
-      std::make_unique<FileStream>(std::move(reader), subspace, path));
+      std::make_unique<FileStream>(std::move(reader), subspace, path, nullptr));
 }
 
 Outcome write_merged(std::vector<std::unique_ptr<RecordStream>> streams, const Subspace& subspace,

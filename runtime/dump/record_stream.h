@@ -7,6 +7,7 @@
 #include "compiler/source/result.h"
 #include "runtime/dump/frame_reader.h"
 #include "runtime/dump/frame_writer.h"
+#include "runtime/dump/input_dump.h"
 #include "runtime/dump/record_filter.h"
 
 namespace plan::dump {
@@ -23,13 +24,17 @@ class RecordStream {
   [[nodiscard]] virtual std::string_view key() const = 0;
   [[nodiscard]] virtual std::uint64_t value_bytes() const = 0;
   [[nodiscard]] virtual Result<std::string_view> value_piece() = 0;
+  /// No more records are wanted: what is left of a file is held against its manifest all the same.
+  /// next() does it when it comes to the end.
+  [[nodiscard]] virtual Outcome finish() { return {}; }
 };
 
-/// What `filter` takes of subspace `letter` of the dump in folder `dump`. Keys out of order or of
-/// another shape are an error (dump-damaged): a damaged dump is repaired first. With accounts
-/// chosen k keeps the links of theirs, and t the blobs that those link. Null when the dump has no
-/// such file.
-[[nodiscard]] Result<std::unique_ptr<RecordStream>> filtered_stream(const std::string& dump,
+/// What `filter` takes of a subspace of `dump`, which has to outlive the stream. Keys out of order
+/// or of another shape are an error (dump-damaged): a damaged dump is repaired first; a file that
+/// is not what the dump's manifest says is one at its end (manifest-differs). With accounts chosen
+/// k keeps the links of theirs, and t the blobs that those link. Null when the dump has no such
+/// file.
+[[nodiscard]] Result<std::unique_ptr<RecordStream>> filtered_stream(const InputDump& dump,
                                                                     const Subspace& subspace,
                                                                     const RecordFilter& filter);
 

@@ -4,38 +4,24 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <set>
 
 #include "runtime/dump/directory.h"
-#include "runtime/dump/dump_folder.h"
 #include "runtime/dump/errors.h"
+#include "runtime/dump/input_dump.h"
 #include "runtime/dump/mail_stream.h"
 #include "runtime/dump/manifest.h"
-#include "runtime/dump/old_dump.h"
+#include "runtime/dump/output_folder.h"
 #include "runtime/dump/record_stream.h"
 
 namespace plan::dump {
 namespace {
 
 constexpr std::uint64_t kRecordsPerProgress = 1 << 14;
-
-/// Removes what was written unless it was wanted in the end.
-class Leftovers {
- public:
-  void add(const std::string& path) { paths_.push_back(path); }
-  void keep() { paths_.clear(); }
-  Leftovers() = default;
-  Leftovers(const Leftovers&) = delete;
-  Leftovers& operator=(const Leftovers&) = delete;
-  ~Leftovers() {
-    for (const std::string& path : paths_) ::unlink(path.c_str());
-  }
-
- private:
-  std::vector<std::string> paths_;
-};
 
 /// A file that is written again as it is read, so that its bytes pass by once.
 class CopyingSource final : public ByteSource {
@@ -108,54 +94,138 @@ ir::Value lines_of(const std::vector<std::string>& lines) {
   return list;
 }
 
+/// The dumps that are read, and what is taken of each.
+struct Inputs {
+  std::vector<InputDump> dumps = {};
+  std::vector<RecordFilter> filters = {};
+  std::uint32_t schema = 0;
+
+  [[nodiscard]] bool has(char letter) const {
+    return std::any_of(dumps.begin(), dumps.end(),
+                       [&](const InputDump& dump) { return dump.has(letter); });
+  }
+};
+
+Result<Inputs> open_inputs(const std::vector<std::string>& folders, const Wanted& wanted,
+                           bool is_made_16) {
+  Inputs inputs;
+  for (const std::string& folder : folders) {
+    PLAN_TRY(dump, InputDump::open(folder));
+    if (inputs.schema != 0 && dump.schema() != inputs.schema)
+      return Error(errors::no_conversion,
+                   fmt::format("{} is of {}, the first dump of {}", folder,
+                               version_of_schema(dump.schema()), version_of_schema(inputs.schema)));
+    inputs.schema = dump.schema();
+    PLAN_TRY(filter, RecordFilter::make(wanted, folder, inputs.schema));
+    std::set<char> letters;
+    for (const Subspace& subspace : subspaces(inputs.schema))
+      if (filter.has(subspace.letter)) letters.insert(subspace.letter);
+    PLAN_TRY_VOID(dump.check_letters(letters));
+    // What decides which records are taken, and is not itself read to its end.
+    for (const char letter : {'d', 'g', 'k'})
+      if ((filter.is_by_account() || is_made_16) && !filter.has(letter))
+        PLAN_TRY_VOID(dump.check_file(letter));
+    inputs.dumps.push_back(std::move(dump));
+    inputs.filters.push_back(std::move(filter));
+  }
+  if (is_made_16) return inputs;
+  for (const std::string& named : wanted.subspaces) {
+    PLAN_TRY(selection, select_subspaces(named, inputs.schema));
+    // What no export writes is told by a note.
+    if (std::none_of(selection.subspaces.begin(), selection.subspaces.end(),
+                     [&](const Subspace* subspace) {
+                       return inputs.has(subspace->letter) || !subspace->is_exported();
+                     }))
+      return Error(errors::not_in_dump, fmt::format("`{}` is in no dump that is read", named));
+  }
+  return inputs;
+}
+
+/// What should have been written and is in no dump that was read: of a family of which another file
+/// is there, and of what is to be mail of 0.16.
+std::vector<std::string> missing_of(const Inputs& inputs, const std::set<char>& written,
+                                    bool is_made_16) {
+  std::vector<std::string> lines;
+  for (const Subspace& subspace : subspaces(inputs.schema)) {
+    if (!inputs.filters[0].has(subspace.letter) || written.count(subspace.letter) != 0) continue;
+    const bool has_sibling = std::any_of(written.begin(), written.end(), [&](char letter) {
+      return find_subspace(letter, inputs.schema)->family == subspace.family;
+    });
+    if (is_made_16)
+      lines.push_back(fmt::format("{} is in no dump that was read", subspace.letter));
+    else if (has_sibling)
+      lines.push_back(
+          fmt::format("{} is in no dump that was read; an export of family {} writes it also when "
+                      "it is empty",
+                      subspace.letter, subspace.family));
+  }
+  return lines;
+}
+
+/// What was left out, and whether what was taken is proved.
+std::vector<std::string> notes_of(const Inputs& inputs, const std::set<char>& written,
+                                  bool is_made_16) {
+  // What letters mean needs no word to somebody who named none.
+  std::vector<std::string> notes =
+      is_made_16 ? std::vector<std::string>() : inputs.filters[0].notes();
+  for (const Subspace& subspace : subspaces(inputs.schema))
+    if (inputs.filters[0].has(subspace.letter) && written.count(subspace.letter) == 0)
+      notes.push_back(fmt::format("{} is in no dump that was read", subspace.letter));
+  for (const InputDump& dump : inputs.dumps) {
+    for (const std::string& name : dump.strangers())
+      if (written.count(letter_of_file_name(name)) == 0)
+        notes.push_back(
+            fmt::format("{}/{} is no file of such a dump and is left out", dump.folder(), name));
+    if (dump.has_manifest())
+      notes.push_back(fmt::format("what was taken of {} is what its manifest says", dump.folder()));
+  }
+  return notes;
+}
+
+/// References of mail alone that are meant to lead out of it.
+std::string letters_without_mail(std::uint32_t schema) {
+  std::string letters;
+  for (const Subspace& subspace : subspaces(schema))
+    if (mail_letters().find(subspace.letter) == std::string_view::npos) letters += subspace.letter;
+  return letters;
+}
+
 /// `owners` is of a dump of 0.15 that becomes one of 0.16; null for all others.
 Result<ir::Value> rewrite(const std::vector<std::string>& dumps, const std::string& output,
                           const RewriteOptions& options, const Directory* owners) {
-  std::uint32_t schema = 0;
-  std::vector<RecordFilter> filters;
-  for (const std::string& dump : dumps) {
-    PLAN_TRY(found, schema_of_dump(dump));
-    if (schema != 0 && found != schema)
-      return Error(errors::no_conversion,
-                   fmt::format("{} is of {}, the first dump of {}", dump, version_of_schema(found),
-                               version_of_schema(schema)));
-    schema = found;
-    PLAN_TRY(filter, RecordFilter::make(options.wanted, dump, schema));
-    filters.push_back(std::move(filter));
-  }
   const bool is_made_16 = owners != nullptr;
-  const std::uint32_t written_schema = is_made_16 ? kSchema16 : schema;
-  PLAN_TRY_VOID(make_empty_folder(output));
-  Leftovers leftovers;
+  PLAN_TRY(inputs, open_inputs(dumps, options.wanted, is_made_16));
+  const RecordFilter& wanted = inputs.filters[0];
+  const std::uint32_t written_schema = is_made_16 ? kSchema16 : inputs.schema;
+  PLAN_TRY(folder, OutputFolder::begin(output, dumps));
   std::vector<WrittenFile> written;
+  std::set<char> letters;
   ir::Value files = ir::Value::list();
-  std::vector<std::string> absent;
-  for (const Subspace& subspace : subspaces(schema)) {
-    if (!filters[0].has(subspace.letter)) continue;
-    const std::string target = output + "/" + file_name_of(subspace.letter);
+  for (const Subspace& subspace : subspaces(inputs.schema)) {
+    if (!wanted.has(subspace.letter)) continue;
+    const std::string target = folder->work() + "/" + file_name_of(subspace.letter);
     std::vector<std::unique_ptr<RecordStream>> streams;
-    std::string only_source;
+    const InputDump* only_source = nullptr;
     for (std::size_t i = 0; i < dumps.size(); ++i) {
-      PLAN_TRY(stream, filtered_stream(dumps[i], subspace, filters[i]));
+      PLAN_TRY(stream, filtered_stream(inputs.dumps[i], subspace, inputs.filters[i]));
       if (stream == nullptr) continue;
       if (is_made_16) stream = as_mail_of_16(std::move(stream), subspace.letter);
       streams.push_back(std::move(stream));
-      only_source = dumps[i] + "/" + file_name_of(subspace.letter);
+      only_source = &inputs.dumps[i];
     }
     if (is_made_16 && subspace.letter == 'n') {
       PLAN_TRY(used, used_bytes_as_of_16(dumps[0], *owners));
       if (used != nullptr) streams.push_back(std::move(used));
     }
-    if (streams.empty()) {
-      absent.emplace_back(1, subspace.letter);
-      continue;
-    }
-    const bool is_copied = streams.size() == 1 && filters[0].takes_all_of(subspace.letter) &&
+    if (streams.empty()) continue;
+    letters.insert(subspace.letter);
+    const bool is_copied = streams.size() == 1 && wanted.takes_all_of(subspace.letter) &&
                            !options.has_end_mark && !options.has_checksum && !is_made_16;
     if (is_copied) {
       streams.clear();
-      PLAN_TRY(file, copy_file(only_source, target, options.on_progress));
-      leftovers.add(target);
+      PLAN_TRY(file, copy_file(only_source->file_of(subspace.letter), target, options.on_progress));
+      // A copy has the bytes of what was read.
+      PLAN_TRY_VOID(only_source->check_digest(subspace.letter, file.file_digest));
       written.push_back(std::move(file));
     } else {
       PLAN_TRY(writer,
@@ -165,7 +235,6 @@ Result<ir::Value> rewrite(const std::vector<std::string>& dumps, const std::stri
                                     .is_behind = true}));
       PLAN_TRY_VOID(write_merged(std::move(streams), subspace, *writer));
       PLAN_TRY(file, writer->finish());
-      leftovers.add(target);
       written.push_back(std::move(file));
       if (options.on_progress)
         options.on_progress({.file = file_name_of(subspace.letter),
@@ -184,16 +253,21 @@ Result<ir::Value> rewrite(const std::vector<std::string>& dumps, const std::stri
                                     {"record_stream_sha256", file.stream_digest.hex()},
                                     {"from", is_copied ? "copied" : "written"}}));
   }
-  const std::string manifest = manifest_path_of(output);
-  PLAN_TRY_VOID(write_manifest(manifest_of(written), manifest));
-  leftovers.keep();
-  std::vector<std::string> notes = filters[0].notes();
-  for (const std::string& letter : absent)
-    notes.push_back(fmt::format("{} is in no dump that was read", letter));
+  const std::vector<std::string> notes = notes_of(inputs, letters, is_made_16);
+  if (written.empty())
+    return Error(errors::not_in_dump, fmt::format("nothing of what was asked for is there: {}",
+                                                  notes.empty() ? "no subspace" : notes.front()));
+  const Manifest manifest = manifest_of(written);
+  PLAN_TRY_VOID(folder->finish(&manifest));
+  const std::vector<std::string> missing = missing_of(inputs, letters, is_made_16);
+  const std::vector<std::string> dangling =
+      wanted.dangling(letters, is_made_16 ? letters_without_mail(inputs.schema) : std::string());
   return ir::Value::map({{"output", output},
-                         {"manifest", manifest},
+                         {"manifest", folder->manifest_path()},
                          {"files", std::move(files)},
-                         {"dangling", lines_of(filters[0].dangling())},
+                         {"is_complete", missing.empty() && dangling.empty()},
+                         {"missing", lines_of(missing)},
+                         {"dangling", lines_of(dangling)},
                          {"notes", lines_of(notes)}});
 }
 
@@ -213,30 +287,6 @@ ir::Value owners_of(const Directory& directory) {
 }
 
 }  // namespace
-
-Result<std::uint32_t> schema_of_dump(const std::string& dump) {
-  PLAN_TRY(folder, list_dump(dump));
-  if (folder.is_single_file)
-    return Error(errors::dump_foreign, dump + " is one file; a folder of them is needed");
-  std::uint32_t schema = 0;
-  for (const DumpEntry& entry : folder.entries) {
-    if (letter_of_file_name(entry.name) == 0) {
-      if (is_old_dump(entry.path))
-        return Error(errors::no_conversion,
-                     dump + " is of 0.8 to 0.14; no later version takes what it holds");
-      continue;
-    }
-    PLAN_TRY(reader, FrameReader::open(entry.path));
-    const std::uint32_t found = reader->header()->schema;
-    if (schema != 0 && found != schema)
-      return Error(errors::dump_damaged,
-                   fmt::format("{} has files of schema {} and of {}", dump, schema, found));
-    schema = found;
-  }
-  if (subspaces(schema).empty())
-    return Error(errors::dump_foreign, fmt::format("{} holds no dump of 0.15 or 0.16", dump));
-  return schema;
-}
 
 Result<ir::Value> rewrite_dumps(const std::vector<std::string>& dumps, const std::string& output,
                                 const RewriteOptions& options) {
@@ -277,8 +327,7 @@ Result<ir::Value> convert_dump(const std::string& dump, const std::string& outpu
   ir::Value notes = lines_of(
       {"d f h j o r s x stay behind: 0.16 has no place for them in this form",
        "make each account under its old id (client id restore-ID), or its mail has no owner"});
-  for (const ir::Value& note : written["notes"].items())
-    if (note.string_or("").find(" is in no dump") != std::string_view::npos) notes.push_back(note);
+  for (const ir::Value& note : written["notes"].items()) notes.push_back(note);
   written.set("notes", std::move(notes));
   return written;
 }

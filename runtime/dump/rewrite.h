@@ -12,11 +12,14 @@ namespace plan::dump {
 
 /// Writes a new dump from what `wanted` names of one dump or of several, into a folder that is
 /// empty or not there. A letter that is wanted whole from one dump is copied and then read to its
-/// end; all others are read, filtered, merged and written anew. A manifest goes beside the result.
+/// end; all others are read, filtered, merged and written anew. What is read is held against the
+/// manifest beside its dump, and a manifest goes beside the result.
 /// {output, manifest, files: [{name, letter, records, key_bytes, value_bytes, file_bytes, sha256,
-/// record_stream_sha256, from: "copied"|"written"}], dangling: [...], notes: [...]}. When it fails
-/// nothing is left. Errors: dump-damaged (repair first), dump-exists, dumps-disagree,
-/// unknown-subspace, dump-unknown-account, dump-unwritable.
+/// record_stream_sha256, from: "copied"|"written"}], is_complete, missing: [...], dangling: [...],
+/// notes: [...]}; is_complete: nothing is missing that belongs to what was written. When it fails
+/// nothing is left. Errors: dump-damaged (repair first), manifest-differs, dump-exists,
+/// dump-unfinished, output-in-dump, dumps-disagree, unknown-subspace, dump-unknown-account,
+/// not-in-dump (nothing of it is there), dump-unwritable.
 struct RewriteOptions {
   Wanted wanted = {};
   bool has_end_mark = false;  ///< also for letters that would be copied
@@ -40,9 +43,5 @@ struct Conversion {
 [[nodiscard]] Result<ir::Value> convert_dump(const std::string& dump, const std::string& output,
                                              const Conversion& conversion,
                                              const RewriteOptions& options);
-
-/// The schema that all files of a dump folder have. Errors: dump-foreign, dump-damaged (files of
-/// two), no-conversion for files of 0.8 to 0.14.
-[[nodiscard]] Result<std::uint32_t> schema_of_dump(const std::string& dump);
 
 }  // namespace plan::dump

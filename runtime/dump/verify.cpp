@@ -12,6 +12,8 @@
 #include "runtime/dump/dump_folder.h"
 #include "runtime/dump/errors.h"
 #include "runtime/dump/old_dump.h"
+#include "runtime/dump/output_folder.h"
+#include "runtime/dump/proof.h"
 #include "runtime/dump/record_check.h"
 #include "runtime/dump/references.h"
 
@@ -179,62 +181,6 @@ void check_set(DumpReport& report, bool is_checked, const Manifest* manifest) {
   }
 }
 
-void compare_file(FileReport& file, const Manifest::File& known) {
-  std::string differs;
-  const auto compare = [&](std::string_view what, const auto& is, const auto& was) {
-    if (is != was && differs.empty()) differs = fmt::format("{} is {}, it was {}", what, is, was);
-  };
-  if (file.header) {
-    compare("the letter", file.header->letter, known.header.letter);
-    compare("the schema", file.header->schema, known.header.schema);
-  }
-  compare("the number of records", file.records, known.records);
-  compare("the length of the file", file.frame.file_bytes, known.file_bytes);
-  compare("the digest of the records", file.record_stream_sha256, known.record_stream_sha256);
-  compare("the digest of the file", file.sha256, known.sha256);
-  if (!differs.empty()) {
-    if (file.record_stream_sha256 == known.record_stream_sha256)
-      differs += "; the records are the same";
-    file.faults.add({.kind = FaultKind::wrong_manifest, .text = differs});
-    file.grade = Grade::damaged;
-  } else if (!file.faults.is_damaged()) {
-    file.grade = Grade::proved;
-    file.unprovable.clear();
-  }
-}
-
-/// The manifest that the dump is held against, if there is one.
-Result<std::optional<Manifest>> find_manifest(DumpReport& report, const VerifyOptions& options) {
-  if (options.manifest == "-" || !options.is_digested) return std::optional<Manifest>();
-  std::string path = options.manifest;
-  if (path.empty()) {
-    path = manifest_path_of(report.path);
-    std::error_code code;
-    if (!std::filesystem::exists(path, code)) return std::optional<Manifest>();
-  }
-  PLAN_TRY(manifest, read_manifest(path));
-  report.manifest = path;
-  return std::optional<Manifest>(std::move(manifest));
-}
-
-void compare_manifest(DumpReport& report, const Manifest& manifest) {
-  for (FileReport& file : report.files) {
-    const Manifest::File* known = manifest.find(file.name);
-    if (known != nullptr) {
-      compare_file(file, *known);
-    } else {
-      file.faults.add({.kind = FaultKind::wrong_manifest, .text = "it is not in the manifest"});
-      file.grade = Grade::damaged;
-    }
-  }
-  if (report.is_single_file) return;
-  for (const Manifest::File& known : manifest.files)
-    if (std::none_of(report.files.begin(), report.files.end(),
-                     [&](const FileReport& file) { return file.name == known.name; }))
-      report.faults.add({.kind = FaultKind::missing_file,
-                         .text = fmt::format("{}, which the manifest has", known.name)});
-}
-
 std::string text_of(const std::optional<FileHeader>& header) {
   return header ? std::string(1, header->letter) : std::string();
 }
@@ -318,6 +264,10 @@ ir::Value DumpReport::to_value(bool is_graded) const {
 
 Result<DumpReport> verify_dump(const std::string& path, const VerifyOptions& options) {
   PLAN_TRY(folder, list_dump(path));
+  if (folder.entries.empty()) {
+    PLAN_TRY_VOID(must_be_finished(path));
+    return Error(errors::dump_foreign, fmt::format("{} has no file in it", path));
+  }
   DumpReport report{.path = path, .is_single_file = folder.is_single_file};
   for (const DumpEntry& entry : folder.entries) {
     report.files.push_back({.name = entry.name, .path = entry.path});
@@ -327,9 +277,19 @@ Result<DumpReport> verify_dump(const std::string& path, const VerifyOptions& opt
     report.notes.push_back(fmt::format(
         "the importer ignores folders inside: {}{}", printable(folder.folders.front(), 100),
         folder.folders.size() == 1 ? "" : fmt::format(" and {} more", folder.folders.size() - 1)));
-  if (report.files.empty())
-    report.notes.emplace_back("the folder has no file; nothing is imported");
-  PLAN_TRY(manifest, find_manifest(report, options));
+  if (std::find(folder.folders.begin(), folder.folders.end(), kUnfinishedFolder) !=
+      folder.folders.end())
+    report.faults.add({.kind = FaultKind::unfinished,
+                       .text = fmt::format("it left the folder {}; remove it, and write the dump "
+                                           "anew",
+                                           kUnfinishedFolder)});
+  const std::string proved_by = options.is_digested ? manifest_for(path, options.manifest) : "";
+  std::optional<Manifest> manifest;
+  if (!proved_by.empty()) {
+    PLAN_TRY(read, read_manifest(proved_by));
+    manifest = std::move(read);
+    report.manifest = proved_by;
+  }
   check_set(report, options.is_checked, manifest ? &*manifest : nullptr);
   const bool is_whole = options.is_checked && !report.is_single_file &&
                         !report.faults.has(FaultKind::letter_twice) &&
@@ -377,8 +337,8 @@ Result<DumpReport> verify_dump(const std::string& path, const VerifyOptions& opt
                                         : "references across files: the set of files is at fault");
   }
   for (FileReport& file : report.files) grade_file(file);
-  if (manifest) compare_manifest(report, *manifest);
-  report.grade = report.files.empty() ? Grade::unprovable : Grade::proved;
+  if (manifest) hold_against(report, *manifest);
+  report.grade = Grade::proved;
   for (const FileReport& file : report.files) report.grade = worse(report.grade, file.grade);
   if (report.faults.is_damaged()) report.grade = Grade::damaged;
   return report;
@@ -390,41 +350,8 @@ FileReport verify_bytes(const std::string& name, std::string_view bytes, const M
             {.is_digested = manifest != nullptr}, nullptr);
   grade_file(report);
   const Manifest::File* known = manifest != nullptr ? manifest->find(name) : nullptr;
-  if (known != nullptr) compare_file(report, *known);
+  if (known != nullptr) hold_against(report, *known);
   return report;
-}
-
-bool has_manifest(const std::string& path) {
-  std::error_code code;
-  return std::filesystem::exists(manifest_path_of(path), code);
-}
-
-Result<ir::Value> make_manifest(const std::string& path, const std::string& output,
-                                OnProgress on_progress) {
-  PLAN_TRY(report, verify_dump(path, {.manifest = "-", .on_progress = std::move(on_progress)}));
-  if (report.grade == Grade::damaged)
-    return Error(errors::dump_damaged,
-                 fmt::format("{} is damaged; a manifest of it would prove the damage", path));
-  if (report.files.empty()) return Error(errors::dump_foreign, path + " holds no file");
-  Manifest manifest;
-  std::uint64_t records = 0;
-  for (const FileReport& file : report.files) {
-    manifest.files.push_back({.name = file.name,
-                              .header = file.header.value_or(FileHeader{}),
-                              .records = file.records,
-                              .key_bytes = file.key_bytes,
-                              .value_bytes = file.value_bytes,
-                              .file_bytes = file.frame.file_bytes,
-                              .sha256 = file.sha256,
-                              .record_stream_sha256 = file.record_stream_sha256});
-    records += file.records;
-  }
-  const std::string target = output.empty() ? manifest_path_of(path) : output;
-  PLAN_TRY_VOID(write_manifest(manifest, target));
-  return ir::Value::map({{"manifest", target},
-                         {"files", std::uint64_t{manifest.files.size()}},
-                         {"records", records},
-                         {"grade", to_string(report.grade)}});
 }
 
 }  // namespace plan::dump

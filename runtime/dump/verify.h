@@ -68,8 +68,8 @@ struct DumpReport {
 };
 
 /// Reads every file of a dump to its end. A fault of a file is in its report and keeps no other
-/// file from being read; an error is only that there is nothing to read. Memory is bounded
-/// (docs/dump.md); a second thread decodes ahead.
+/// file from being read; an error is only that there is nothing to read (a folder without a file
+/// holds no dump: dump-foreign). Memory is bounded (docs/dump.md); a second thread decodes ahead.
 [[nodiscard]] Result<DumpReport> verify_dump(const std::string& path,
                                              const VerifyOptions& options = {});
 
@@ -77,13 +77,5 @@ struct DumpReport {
 /// and fuzzing.
 [[nodiscard]] FileReport verify_bytes(const std::string& name, std::string_view bytes,
                                       const Manifest* manifest);
-
-/// There is a manifest beside this dump.
-[[nodiscard]] bool has_manifest(const std::string& path);
-
-/// Writes the manifest of a dump: {manifest, files, records}. `output` empty is beside it. Refuses
-/// a dump in which something is wrong (dump-damaged): a manifest proves, and must not prove damage.
-[[nodiscard]] Result<ir::Value> make_manifest(const std::string& path, const std::string& output,
-                                              OnProgress on_progress = {});
 
 }  // namespace plan::dump

@@ -64,6 +64,26 @@ def grades_come_with_exit_codes(folder):
     assert run("verify", folder / "nothing").returncode == 1
 
 
+def a_part_and_a_loss_have_exit_codes_of_their_own(folder):
+    dump = folder / "dump"
+    shutil.copytree(DUMPS / "0.16.15-sqlite-small", dump)
+    part = run("select", dump, "--only", "data", "--output", folder / "part")
+    assert part.returncode == 2 and b"would dangle: p without t" in part.stdout, part.stdout
+    assert run("select", dump, "--only", "data", "--partial", "--output", folder / "meant").returncode == 0
+    whole = run("repair", dump, "--output", folder / "whole")
+    assert whole.returncode == 0 and b"nothing is known to be lost" in whole.stdout, whole.stdout
+    blobs = dump / "subspace_t"
+    blobs.chmod(0o600)
+    blobs.write_bytes(blobs.read_bytes()[:-30])
+    lossy = run("repair", dump, "--output", folder / "lossy", "--format", "json")
+    assert lossy.returncode == 2 and not json.loads(lossy.stdout)["is_whole"], lossy.stdout
+    for command in (["verify"], ["inspect"], ["manifest"], ["repair", "--output", folder / "none"], ["convert", "--output", folder / "none"]):
+        (folder / "empty").mkdir(exist_ok=True)
+        done = run(command[0], folder / "empty", *command[1:])
+        assert done.returncode == 1 and done.stderr, (command, done.stdout)
+        assert not (folder / "none").exists()
+
+
 def reading_changes_nothing(folder):
     dump = folder / "dump"
     shutil.copytree(DUMPS / "0.15.5-sqlite-small", dump)
@@ -116,8 +136,8 @@ def memory_stays_bounded(folder):
     before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     assert before < MEMORY_KIB_MAX, "something ran before that takes more"
     assert run("verify", dump, "--format", "json").returncode == 1  # zeros are not what their hash says
-    assert run("select", dump, "--only", "t", "--output", folder / "part").returncode == 0
-    assert run("convert", dump, "--end-marks", "--output", folder / "sealed").returncode == 0
+    assert run("select", dump, "--only", "t", "--partial", "--output", folder / "part").returncode == 0
+    assert run("convert", dump, "--end-marks", "--partial", "--output", folder / "sealed").returncode == 0
     assert run("diff", folder / "part", folder / "sealed").returncode == 0
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     assert peak <= MEMORY_KIB_MAX, f"{peak} KiB"
@@ -133,6 +153,7 @@ def main():
     failed = 0
     # The one that measures runs first: the peak of children only grows.
     for test in (memory_stays_bounded, inspect_says_what_is_expected, grades_come_with_exit_codes, reading_changes_nothing,
+                 a_part_and_a_loss_have_exit_codes_of_their_own,
                  a_message_comes_out_byte_for_byte):
         name = "plan dump: " + test.__name__.replace("_", " ")
         if test is memory_stays_bounded and not shutil.which("lz4"):

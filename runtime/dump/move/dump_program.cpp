@@ -6,6 +6,7 @@
 #include "compiler/source/text.h"
 #include "runtime/dump/move/errors.h"
 #include "runtime/dump/move/service.h"
+#include "runtime/dump/proof.h"
 #include "runtime/dump/store/export_store.h"
 #include "runtime/dump/store/import_store.h"
 #include "runtime/dump/verify.h"

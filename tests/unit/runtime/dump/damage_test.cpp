@@ -7,6 +7,7 @@
 #include <random>
 #include <thread>
 
+#include "runtime/dump/proof.h"
 #include "runtime/dump/verify.h"
 #include "tests/support/temp_dir.h"
 #include "tests/unit/runtime/dump/dump_files.h"

@@ -6,10 +6,13 @@
 
 #include <map>
 
+#include "runtime/dump/diff.h"
 #include "runtime/dump/errors.h"
 #include "runtime/dump/frame_writer.h"
 #include "runtime/dump/integers.h"
+#include "runtime/dump/proof.h"
 #include "runtime/dump/references.h"
+#include "runtime/dump/repair.h"
 #include "runtime/dump/salvage.h"
 #include "tests/support/temp_dir.h"
 #include "tests/unit/runtime/dump/dump_files.h"
@@ -509,6 +512,37 @@ TEST(DumpVerify, ReadsThePerFamilyFilesOfOlderVersions) {
   EXPECT_EQ(kinds_of(report->files[1].faults), "wrong-hash");
   EXPECT_EQ(kinds_of(report->files[2].faults), "cut-in-value");
   EXPECT_EQ(kinds_of(report->files[3].faults), "another-letter");
+
+  // Nothing is made of such files, and the reason is told.
+  const auto is_refused = [](const auto& result) {
+    return !result && result.error().is(errors::old_dump);
+  };
+  EXPECT_TRUE(is_refused(repair_dump(folder.path().string(), folder.file("out"))));
+  EXPECT_TRUE(is_refused(repair_dump(folder.file("cut"), folder.file("out"))));
+  EXPECT_FALSE(fs::exists(folder.file("out")));
+  EXPECT_TRUE(is_refused(diff_dumps(folder.path().string(), folder.path().string())));
+  EXPECT_TRUE(is_refused(diff_dumps(folder.file("blob"), folder.file("log"))));
+}
+
+/// A length that a file announces and does not have is no size of anything.
+TEST(DumpVerify, CountsNothingThatIsOnlyAnnounced) {
+  const TempDir folder;
+  const std::string huge = std::string("\x7b\x02", 2) + std::string("\x00\x04", 2) +
+                           std::string(
+                               "\x01\x00\x00\x00\x01k\xff\xff\xff\xff"
+                               "abc",
+                               13);
+  write_file(folder.path() / "config", huge);
+  for (const bool is_checked : {false, true}) {
+    const auto report = verify_dump(folder.file("config"), {.is_checked = is_checked});
+    ASSERT_TRUE(report);
+    EXPECT_EQ(report->files[0].records, 0U);
+    EXPECT_EQ(report->files[0].value_bytes, 0U);
+    EXPECT_EQ(kinds_of(report->files[0].faults), "cut-in-value");
+    EXPECT_NE(report->files[0].faults.kinds()[0].first[0].text.find(
+                  "it announces 4294967295 bytes, 3 are there"),
+              std::string::npos);
+  }
 }
 
 }  // namespace
