@@ -86,6 +86,37 @@ Value prior_of(const facts::Lock& lock) {
                      {"max_messages_expression", whole(std::move(messages))}});
 }
 
+// Up to so many domains each has a condition of its own, which is what a person reads best.
+constexpr std::size_t kConditionsMax = 256;
+// Both far below what the reader of an expression takes (schema/limits.h).
+constexpr std::size_t kNamesInCondition = 500;
+constexpr std::size_t kBytesOfCondition = 16'384;
+
+/// Conditions of an expression of the target which together are true for the plan's domains, for
+/// each of them in one.
+Value domain_conditions(const std::vector<check::Named>& domains) {
+  Value conditions = Value::list();
+  if (domains.size() <= kConditionsMax) {
+    for (const check::Named& domain : domains)
+      conditions.push_back(fmt::format("rcpt_domain == '{}'", domain.text));
+    return conditions;
+  }
+  std::string names;
+  std::size_t count = 0;
+  const auto finish = [&] {
+    if (count != 0) conditions.push_back(fmt::format("contains([{}], rcpt_domain)", names));
+    names.clear();
+    count = 0;
+  };
+  for (const check::Named& domain : domains) {
+    if (count == kNamesInCondition || names.size() + domain.text.size() > kBytesOfCondition)
+      finish();
+    names += fmt::format("{}'{}'", count++ == 0 ? "" : ", ", domain.text);
+  }
+  finish();
+  return conditions;
+}
+
 RowSet domain_rows(const check::Migration& migration) {
   const auto* domains = &migration.plan.domains;
   return {"domains",
@@ -302,6 +333,7 @@ lower::LowerInput lowering_of(const check::Migration& migration, const SourceSet
   const Value ips = source_ips(migration, sink);
   Value domain_names = Value::list();
   for (const check::Named& domain : plan.domains) domain_names.push_back(domain.text);
+  input.scope.set("domain_conditions", domain_conditions(plan.domains));
   Value points = Value::list();
   for (const check::Named& point : plan.rollback_points) points.push_back(point.text);
   input.scope.set("addresses", plan.addresses);

@@ -66,6 +66,50 @@ constexpr std::size_t kNamed = std::size_t{1} << 40U;
          op == Node::Operator::less || op == Node::Operator::less_equal;
 }
 
+[[nodiscard]] std::string with_tag(const std::string& address) {
+  const std::size_t at = address.rfind('@');
+  return at == std::string::npos ? address : address.substr(0, at) + "+tag" + address.substr(at);
+}
+
+/// What `rcpt_domain` is compared with: `rcpt_domain == 'a'`, or `contains(['a', 'b'],
+/// rcpt_domain)`.
+struct Comparison {
+  std::vector<const std::string*> names = {};  ///< none: the node is something else
+  bool is_equal = true;                        ///< false: `!=`
+
+  [[nodiscard]] bool has(std::string_view name) const {
+    return std::any_of(names.begin(), names.end(),
+                       [&](const std::string* one) { return *one == name; });
+  }
+};
+
+[[nodiscard]] bool is_domain_variable(const Node& node) {
+  return node.kind == Node::Kind::variable && node.text == "rcpt_domain";
+}
+
+[[nodiscard]] Comparison comparison_of(const schema::MtaExpression& expression, const Node& node) {
+  Comparison comparison;
+  if (node.children.size() != 2) return comparison;
+  const Node* left = &expression.nodes[node.children[0]];
+  const Node* right = &expression.nodes[node.children[1]];
+  if (node.kind == Node::Kind::call && node.text == "contains" && left->kind == Node::Kind::list &&
+      is_domain_variable(*right)) {
+    for (const std::uint32_t child : left->children) {
+      const Node& item = expression.nodes[child];
+      if (item.kind != Node::Kind::text) return {};
+      comparison.names.push_back(&item.text);
+    }
+    return comparison;
+  }
+  if (node.kind != Node::Kind::binary) return comparison;
+  if (node.op != Node::Operator::equal && node.op != Node::Operator::not_equal) return comparison;
+  if (left->kind == Node::Kind::text) std::swap(left, right);
+  if (!is_domain_variable(*left) || right->kind != Node::Kind::text) return comparison;
+  comparison.names.push_back(&right->text);
+  comparison.is_equal = node.op == Node::Operator::equal;
+  return comparison;
+}
+
 /// Does this node ask more of a name than which one it is?
 [[nodiscard]] bool looks_into(const schema::MtaExpression& expression, const Node& node) {
   switch (node.kind) {
@@ -74,7 +118,7 @@ constexpr std::size_t kNamed = std::size_t{1} << 40U;
     case Node::Kind::global:
       return true;
     case Node::Kind::call:
-      return !is_blind(node.text);
+      return !is_blind(node.text) && comparison_of(expression, node).names.empty();
     case Node::Kind::binary:
       if (node.op == Node::Operator::add || node.op == Node::Operator::subtract) return true;
       return is_order(node.op) &&
@@ -84,24 +128,6 @@ constexpr std::size_t kNamed = std::size_t{1} << 40U;
     default:
       return false;
   }
-}
-
-[[nodiscard]] std::string with_tag(const std::string& address) {
-  const std::size_t at = address.rfind('@');
-  return at == std::string::npos ? address : address.substr(0, at) + "+tag" + address.substr(at);
-}
-
-/// The text that a comparison of `rcpt_domain` compares with; null when `node` is something else.
-[[nodiscard]] const std::string* compared_domain(const schema::MtaExpression& expression,
-                                                 const Node& node) {
-  if (node.kind != Node::Kind::binary || node.children.size() != 2) return nullptr;
-  if (node.op != Node::Operator::equal && node.op != Node::Operator::not_equal) return nullptr;
-  const Node* left = &expression.nodes[node.children[0]];
-  const Node* right = &expression.nodes[node.children[1]];
-  if (left->kind == Node::Kind::text) std::swap(left, right);
-  const bool is_it = left->kind == Node::Kind::variable && left->text == "rcpt_domain" &&
-                     right->kind == Node::Kind::text;
-  return is_it ? &right->text : nullptr;
 }
 
 }  // namespace
@@ -237,12 +263,9 @@ void DomainFacts::read_route(StepId step, std::string_view object, std::string_v
   for (std::size_t i = 0; i < arms.size(); ++i) {
     note_texts(arms[i].condition);
     note_texts(arms[i].result);
-    const std::string domain = wanted_domain(arms[i].condition, arms[i].condition.nodes.size() - 1);
-    if (domain.empty()) {
-      route.general.push_back(i);
-    } else {
-      route.of_domain[domain].push_back(i);
-    }
+    const auto domains = wanted_domains(arms[i].condition, arms[i].condition.nodes.size() - 1);
+    if (domains.empty()) route.general.push_back(i);
+    for (const std::string& domain : domains) route.of_domain[domain].push_back(i);
   }
   note_texts(route.container.otherwise());
 }
@@ -319,19 +342,22 @@ std::string DomainFacts::answers(const std::string& address) const {
   return text;
 }
 
-std::string DomainFacts::wanted_domain(const schema::MtaExpression& expression,
-                                       std::size_t node) const {
+std::vector<std::string> DomainFacts::wanted_domains(const schema::MtaExpression& expression,
+                                                     std::size_t node) const {
   const Node& one = expression.nodes[node];
   if (one.kind == Node::Kind::binary && one.op == Node::Operator::logical_and) {
     for (const std::uint32_t child : one.children) {
-      if (std::string domain = wanted_domain(expression, child); !domain.empty()) return domain;
+      if (auto domains = wanted_domains(expression, child); !domains.empty()) return domains;
     }
     return {};
   }
-  const std::string* domain = compared_domain(expression, one);
-  const bool is_wanted =
-      domain != nullptr && one.op == Node::Operator::equal && domains_.contains(*domain);
-  return is_wanted ? *domain : std::string();
+  const Comparison comparison = comparison_of(expression, one);
+  std::set<std::string> domains;
+  for (const std::string* name : comparison.names) {
+    if (!comparison.is_equal || !domains_.contains(*name)) return {};
+    domains.insert(*name);
+  }
+  return {domains.begin(), domains.end()};
 }
 
 std::string DomainFacts::residual(const schema::MtaExpression& expression, std::size_t node,
@@ -348,10 +374,18 @@ std::string DomainFacts::residual(const schema::MtaExpression& expression, std::
     if (is_and ? right == kTrue : right.empty()) return left;
     return fmt::format("({} {} {})", left, is_and ? "&&" : "||", right);
   }
-  const std::string* compared = compared_domain(expression, one);
-  if (compared != nullptr && *compared != domain && *compared != "sub." + domain &&
-      domains_.contains(*compared))
-    return one.op == Node::Operator::equal ? std::string() : std::string(kTrue);
+  const Comparison comparison = comparison_of(expression, one);
+  if (!comparison.names.empty()) {
+    // The other domains of the plan are none of this one's; any other name is kept as it is.
+    std::string names;
+    if (comparison.has(domain)) names += " {}";
+    if (comparison.has("sub." + domain)) names += " sub.{}";
+    for (const std::string* name : comparison.names) {
+      if (!domains_.contains(*name)) names += " " + without_name(*name, domain);
+    }
+    if (names.empty()) return comparison.is_equal ? std::string() : std::string(kTrue);
+    return fmt::format("[domain {}{}]", comparison.is_equal ? "is" : "is not", names);
+  }
   return rendered(expression, node, domain);
 }
 

@@ -53,9 +53,10 @@ class DomainFacts {
                                      const std::string& domain) const;
   [[nodiscard]] std::string rendered(const schema::MtaExpression& expression, std::size_t node,
                                      const std::string& domain) const;
-  /// The domain of the plan that this condition wants the recipient to be in, or empty.
-  [[nodiscard]] std::string wanted_domain(const schema::MtaExpression& expression,
-                                          std::size_t node) const;
+  /// The domains of the plan of which this condition wants the recipient to be in one; none: it
+  /// says something else.
+  [[nodiscard]] std::vector<std::string> wanted_domains(const schema::MtaExpression& expression,
+                                                        std::size_t node) const;
   void note_texts(const schema::MtaExpression& expression);
   void note_questions(const schema::MtaExpression& expression);
   [[nodiscard]] std::string answers(const std::string& address) const;

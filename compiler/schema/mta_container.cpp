@@ -12,6 +12,10 @@
 namespace plan::schema {
 namespace {
 
+constexpr std::string_view kTooManyConditions =
+    "{} conditions, at most {} are read; one condition can name many domains: "
+    "`contains(['a.org', 'b.org'], rcpt_domain)`";
+
 using Names = std::vector<std::string_view>;
 
 [[nodiscard]] Names joined(Names left, const Names& right) {
@@ -156,10 +160,10 @@ std::vector<ExpressionProblem> check_container(const ir::Value& container,
     }
   };
   if (container["match"].size() > kMatchesMax) {
-    problems.push_back({"match", 0,
-                        fmt::format("{} conditions, at most {} are read",
-                                    show_count(container["match"].size()), kMatchesMax),
-                        "", false});
+    problems.push_back(
+        {"match", 0,
+         fmt::format(kTooManyConditions, show_count(container["match"].size()), kMatchesMax), "",
+         false});
   }
   for (const Part& part : parts_of(container["match"])) {
     check(part.name + ".if", *part.condition);
@@ -185,8 +189,9 @@ Result<MtaContainer> MtaContainer::parse(const ir::Value& container, const MtaCo
     return {};
   };
   if (container["match"].size() > kMatchesMax) {
-    return Error(errors::bad_expression, fmt::format("{} conditions, at most {} are read",
-                                                     container["match"].size(), kMatchesMax))
+    return Error(
+               errors::bad_expression,
+               fmt::format(kTooManyConditions, show_count(container["match"].size()), kMatchesMax))
         .with_argument("match");
   }
   for (const Part& part : parts_of(container["match"])) {

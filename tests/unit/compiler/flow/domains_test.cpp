@@ -16,6 +16,7 @@ struct Hole {
   std::size_t at = SIZE_MAX;
   bool is_without_route = false;     // the expression forgets the domain
   bool is_without_relaying = false;  // the domain refuses those it does not know
+  std::size_t list_of = 0;  // so many domains are named by one condition; 0: each by its own
 };
 
 /// `count` domains with one account each, all moved in the order that is right; the domains' steps
@@ -75,14 +76,26 @@ class ManyDomains : public Migration {
  private:
   static test::Arms arms(std::size_t count, const Hole& hole, bool has_patterns) {
     test::Arms arms;
+    const auto add = [&](const std::string& condition) {
+      arms.emplace_back(condition +
+                            " && is_local_address(to_lowercase(rcpt)) && "
+                            "key_exists('migrated', to_lowercase(rcpt))",
+                        "'local'");
+      arms.emplace_back(condition, "'source'");
+    };
+    std::string names;
+    std::size_t in_list = 0;
     for (std::size_t i = 0; i < count; ++i) {
       if (hole.is_without_route && i == hole.at) continue;
-      arms.emplace_back(
-          fmt::format("rcpt_domain == '{}' && is_local_address(to_lowercase(rcpt)) && "
-                      "key_exists('migrated', to_lowercase(rcpt))",
-                      domain_name(i)),
-          "'local'");
-      arms.emplace_back(fmt::format("rcpt_domain == '{}'", domain_name(i)), "'source'");
+      if (hole.list_of == 0) {
+        add(fmt::format("rcpt_domain == '{}'", domain_name(i)));
+        continue;
+      }
+      names += fmt::format("{}'{}'", in_list++ == 0 ? "" : ", ", domain_name(i));
+      if (in_list < hole.list_of && i + 1 < count) continue;
+      add(fmt::format("contains([{}], rcpt_domain)", names));
+      names.clear();
+      in_list = 0;
     }
     if (has_patterns) arms.emplace_back("matches('^x[.]', rcpt_domain)", "'mx'");
     arms.emplace_back("is_local_domain(rcpt_domain)", "'local'");
@@ -116,6 +129,38 @@ TEST(Domains, TheOneThatTheRouteForgetsIsFound) {
   const std::string proof = migration.proof();
   EXPECT_NE(proof.find("mail for user@d149.test"), std::string::npos) << proof;
   EXPECT_EQ(proof.find("user@d0.test"), std::string::npos) << proof;
+}
+
+TEST(Domains, ThatAListNamesAreOneClass) {
+  ManyDomains migration(200, {.list_of = 30});
+  migration.everybody(200);
+  ASSERT_EQ(migration.proof(), "proved");
+  const Classes classes = account_classes(migration.graph);
+  ASSERT_EQ(classes.subjects.size(), 1U);
+  EXPECT_EQ(classes.subjects.front().stands_for, 200U);
+}
+
+TEST(Domains, TheOneThatAListForgetsIsFound) {
+  ManyDomains migration(200, {.at = 149, .is_without_route = true, .list_of = 30});
+  migration.everybody(200);
+  const std::string proof = migration.proof();
+  EXPECT_NE(proof.find("mail for user@d149.test"), std::string::npos) << proof;
+  EXPECT_EQ(proof.find("user@d0.test"), std::string::npos) << proof;
+  EXPECT_EQ(account_classes(migration.graph).subjects.size(), 2U);
+}
+
+TEST(Domains, AListThatIsAskedForTheAddressIsAQuestionOfEach) {
+  Migration migration({{"contains(['zoe@legacy.test', 'x@legacy.test'], rcpt)", "'mx'"},
+                       test::kExact[0],
+                       test::kExact[1],
+                       test::kExact[2]});
+  for (const char* name : {"alice@legacy.test", "zoe@legacy.test"}) {
+    migration.next_account(name);
+    migration.exact();
+  }
+  const std::string proof = migration.proof();
+  EXPECT_NE(proof.find("mail for zoe@legacy.test is sent to the public MX"), std::string::npos)
+      << proof;
 }
 
 TEST(Domains, TheOneThatRefusesWhoHasNotMovedIsFound) {
