@@ -45,6 +45,7 @@ class Compilation {
       const check::Migration migration = check::resolve(std::move(*plan), nullptr, nullptr, sink_);
       check::check_rules(migration, sink_);
       summarise(migration);
+      check_module_texts(migration.plan, modules(), *sources_, sink_);
       return finish();
     }
     const check::Migration migration =
@@ -53,7 +54,11 @@ class Compilation {
     summarise(migration);
     findings_ = migration.plan.findings;
     // What follows from an error that was reported is not reported once more.
-    if (migration.lock != nullptr && !sink_.has_errors()) expand(migration);
+    if (migration.lock != nullptr && !sink_.has_errors()) {
+      expand(migration);
+    } else {
+      check_module_texts(migration.plan, modules(), *sources_, sink_);
+    }
     return finish();
   }
 
@@ -124,16 +129,18 @@ class Compilation {
         .help("the path begins in the folder of the plan");
   }
 
+  [[nodiscard]] ModuleSource modules() const {
+    return {input_.stdlib.empty() ? embedded::stdlib_modules() : input_.stdlib, input_.file_text};
+  }
+
   void expand(const check::Migration& migration) {
     lower::LowerInput lowering = lowering_of(migration, *sources_, sink_);
     if (sink_.has_errors()) return;
-    const ModuleSource source{input_.stdlib.empty() ? embedded::stdlib_modules() : input_.stdlib,
-                              input_.file_text};
-    const auto modules =
-        link_modules(migration.plan, source, lowering.scope, lowering.rows, *sources_, sink_);
-    if (modules == nullptr || sink_.has_errors()) return;
-    lowering.module = modules->instances.back().tree;
-    lowering.modules = std::move(modules->instances);
+    const auto linked =
+        link_modules(migration.plan, modules(), lowering.scope, lowering.rows, *sources_, sink_);
+    if (linked == nullptr || sink_.has_errors()) return;
+    lowering.module = linked->instances.back().tree;
+    lowering.modules = std::move(linked->instances);
     auto graph = lower::lower(lowering, sink_);
     if (!graph) return;
     check::check_graph_rules(migration, *graph, sink_);

@@ -3,11 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "compiler/admin_plan.h"
 #include "compiler/ir/digest.h"
 #include "compiler/source/text.h"
 #include "compiler/syntax/language.h"
+#include "compiler/syntax/sound_part.h"
 #include "compiler/syntax/tree_value.h"
 
 namespace plan {
@@ -84,7 +86,35 @@ class Linker {
     return use;
   }
 
+  /// The syntax of a module, and of those that it uses, when nothing else of them is looked at.
+  /// Those of std are whole.
+  void read_texts(const Use& use) {
+    if (use.name.starts_with(kStd) || read_.size() >= kModulesMax || !read_.insert(use.name).second)
+      return;
+    const auto file = file_of(use);
+    if (!file) return;
+    const auto part = read_module(use, *file);
+    if (part.tree) read_texts_used_by(*part.tree);
+  }
+
  private:
+  syntax::SoundPart read_module(const Use& use, FileId file) {
+    if (!use.name.ends_with(kAdminPlan)) return syntax::read_sound_part(sources_, file, sink_);
+    return {.tree = read_admin_plan(sources_, file, sink_)};
+  }
+
+  void read_texts_used_by(const Node& module) {
+    for (const Node& inner : uses_of(module)) {
+      // A `use` that was left out, or is none, has been reported, or is when the rest is mended.
+      const Node* name = inner.is_mapping() ? inner.find("module") : &inner;
+      if (name == nullptr || !name->is_scalar() || name->is_left_out) continue;
+      Use use;
+      use.name = name->text;
+      use.span = name->span;
+      read_texts(use);
+    }
+  }
+
   std::optional<FileId> file_of(const Use& use) {
     if (use.name.starts_with(kStd)) {
       const std::string name = use.name.substr(kStd.size());
@@ -146,10 +176,13 @@ class Linker {
     }
     const auto file = file_of(use);
     if (!file || !has_right_digest(use, *file)) return;
-    auto tree = use.name.ends_with(kAdminPlan) ? read_admin_plan(sources_, *file, sink_)
-                                               : syntax::read_source(sources_, *file, sink_);
-    if (!tree) return;
-    const Node& module = linked_->trees.emplace_back(std::move(*tree));
+    auto part = read_module(use, *file);
+    if (!part.tree) return;
+    if (part.is_damaged) {
+      read_texts_used_by(*part.tree);
+      return;
+    }
+    const Node& module = linked_->trees.emplace_back(std::move(*part.tree));
     lower::ModuleInstance instance;
     instance.tree = &module;
     instance.prefix = use.prefix;
@@ -304,6 +337,7 @@ class Linker {
   std::unique_ptr<LinkedModules> linked_;
   lower::ModuleInstance world_;  ///< what the plan gives, seen by every module
   std::vector<std::string> open_;
+  std::set<std::string> read_;  ///< of `read_texts`
 };
 
 }  // namespace
@@ -317,6 +351,17 @@ std::unique_ptr<LinkedModules> link_modules(const check::Plan& plan, const Modul
   if (node == nullptr) return nullptr;
   const auto use = linker.read_use(*node, "");
   return use ? linker.link(*use, scope) : nullptr;
+}
+
+void check_module_texts(const check::Plan& plan, const ModuleSource& source, SourceSet& sources,
+                        Sink& sink) {
+  const std::vector<lower::RowSet> rows;
+  Linker linker(source, rows, sources, sink);
+  if (!plan.use.text.starts_with(kHere)) return;
+  Use use;
+  use.name = plan.use.text;
+  use.span = plan.use.span;
+  linker.read_texts(use);
 }
 
 }  // namespace plan

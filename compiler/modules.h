@@ -39,4 +39,10 @@ struct LinkedModules {
                                                           const std::vector<lower::RowSet>& rows,
                                                           SourceSet& sources, Sink& sink);
 
+/// For a plan that is not expanded, because of errors of its own: reads the modules in its folder
+/// that it uses, directly or through others, and reports what is wrong with their syntax, or that
+/// they are not there.
+void check_module_texts(const check::Plan& plan, const ModuleSource& source, SourceSet& sources,
+                        Sink& sink);
+
 }  // namespace plan
