@@ -261,6 +261,32 @@ Formatted write_again(const SourceSet& sources, FileId file, const Node& tree, L
   return list != nullptr && list->is_sequence() ? list : nullptr;
 }
 
+/// The comments of the list's items, which are blanked in `text`: one for each item, the words of a
+/// line of its own and of the one behind it together. Empty: there are none.
+[[nodiscard]] std::vector<std::string> take_comments(std::string& text, const CommentPlaces& places,
+                                                     const Node& list) {
+  std::vector<std::string> taken(list.items.size());
+  bool has_one = false;
+  const auto take = [&](const CommentPlaces::List& comments, std::string& into) {
+    for (const Comment& comment : comments) {
+      const std::size_t size = comment.end - comment.begin;
+      std::string_view words = std::string_view(text).substr(comment.begin, size);
+      words.remove_prefix(std::min(words.size(), words.find_first_not_of('#')));
+      if (!into.empty()) into += ' ';
+      into += trim(words);
+      text.replace(comment.begin, size, size, ' ');
+      has_one = true;
+    }
+  };
+  for (std::size_t i = 0; i < list.items.size(); ++i) {
+    take(places.before(&list.items[i]), taken[i]);
+    take(places.behind(&list.items[i]), taken[i]);
+  }
+  if (!taken.empty()) take(places.at_tail(list), taken.back());
+  if (!has_one) taken.clear();
+  return taken;
+}
+
 }  // namespace
 
 Formatted format_source(const SourceSet& sources, FileId file, Language to, Sink& sink,
@@ -282,19 +308,29 @@ MovedAccounts move_accounts(const SourceSet& sources, FileId file, Language to,
         .help("only a list under `accounts: {from: [...]}` can become a file");
     return {};
   }
-  MovedAccounts moved;
-  moved.csv = "address\n";
-  moved.count = list->items.size();
-  const CommentPlaces comments(
-      sources.text(file), *tree,
-      is_language_file(sources.name(file)) ? Language::plan : Language::yaml);
-  bool is_plain = !comments.are_inside(from->value);
   for (const Node& item : list->items) {
-    is_plain = is_plain && item.is_scalar() && item.tag.empty() && !item.is_expression &&
-               item.text.find("${") == std::string::npos;
-    moved.csv += csv_field(item.text) + "\n";
+    const bool is_plain = item.is_scalar() && item.tag.empty() && !item.is_expression &&
+                          item.text.find("${") == std::string::npos;
+    if (!is_plain) return {.plan = {.text = {}, .is_lossy = true}};
   }
-  if (!is_plain) return {.plan = {.text = {}, .is_lossy = true}};
+  const Language language = is_language_file(sources.name(file)) ? Language::plan : Language::yaml;
+  std::string text(sources.text(file));
+  const std::vector<std::string> comments =
+      take_comments(text, CommentPlaces(sources.text(file), *tree, language), *list);
+  MovedAccounts moved;
+  moved.csv = comments.empty() ? "address\n" : "address,comment\n";
+  moved.count = list->items.size();
+  for (std::size_t i = 0; i < list->items.size(); ++i) {
+    moved.csv += csv_field(list->items[i].text);
+    if (!comments.empty()) moved.csv += "," + csv_field(comments[i]);
+    moved.csv += "\n";
+  }
+  // Without those comments the rest is written like any plan, which keeps all others.
+  SourceSet rest;
+  const FileId rest_file = rest.add(std::string(sources.name(file)), std::move(text));
+  tree = read_source(rest, rest_file, sink, limits);
+  from = tree ? accounts_entry(*tree) : nullptr;
+  if (from == nullptr) return {.plan = {.text = {}, .is_lossy = true}};
   Node file_name;
   file_name.kind = NodeKind::scalar;
   file_name.text = escape_template(path);
@@ -307,7 +343,7 @@ MovedAccounts move_accounts(const SourceSet& sources, FileId file, Language to,
   place.entries.push_back(
       {.key = "csv", .key_span = from->value.span, .value = std::move(file_name)});
   from->value = std::move(place);
-  moved.plan = write_again(sources, file, *tree, to, limits, {});
+  moved.plan = write_again(rest, rest_file, *tree, to, limits, {});
   return moved;
 }
 

@@ -35,14 +35,14 @@ struct Formatted {
 /// A plan whose list of accounts has become a file of its own.
 struct MovedAccounts {
   Formatted plan = {};    ///< no text: nothing was moved
-  std::string csv = {};   ///< the file: a header, then one address a line
+  std::string csv = {};   ///< the file: a header, then one address a line, with its comment
   std::size_t count = 0;  ///< addresses in it
 };
 
 /// Writes a plan again with `accounts: {from: {csv: PATH}}` in place of the list that stands there,
-/// which is read several times faster. Not lossless with comments or expressions between the
-/// addresses (`is_lossy`). A plan without such a list is wrong-type, at the place where it would
-/// stand.
+/// which is read several times faster. Comments of addresses become a column of their own. Not
+/// lossless with expressions among the addresses (`is_lossy`). A plan without such a list is
+/// wrong-type, at the place where it would stand.
 [[nodiscard]] MovedAccounts move_accounts(const SourceSet& sources, FileId file, Language to,
                                           const std::string& path, Sink& sink,
                                           const TreeLimits& limits = {});

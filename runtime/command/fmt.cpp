@@ -54,8 +54,8 @@ ExitCode move_accounts_out(const Invocation& invocation, const std::string& file
   syntax::MovedAccounts moved = syntax::move_accounts(sources, id, language, path, sink, limits);
   if (moved.plan.is_lossy) {
     return print_error(Error(errors::format_loses,
-                             fmt::format("{} was left as it is: a comment or an expression stands "
-                                         "in its list of accounts",
+                             fmt::format("{} was left as it is: an expression stands in its list "
+                                         "of accounts, or a comment where none can stay",
                                          file)),
                        format);
   }
