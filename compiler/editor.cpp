@@ -58,6 +58,12 @@ class Cursor {
     const std::size_t line = line_begin(word_begin_);
     return text_.substr(line, word_begin_ - line);
   }
+  /// The line up to the id, module or kind of step that is being written.
+  [[nodiscard]] std::string_view before_path() const {
+    const std::size_t line = line_begin(path_begin_);
+    return text_.substr(line, path_begin_ - line);
+  }
+  [[nodiscard]] bool is_called() const { return text_.substr(word_end_).starts_with('('); }
   [[nodiscard]] bool is_module() const {
     for (const std::string_view line : split(text_, '\n')) {
       if (line.starts_with("module") || line.starts_with("steps")) return true;
@@ -72,10 +78,7 @@ class Cursor {
     const std::size_t open = left.rfind("${");
     if (open != std::string_view::npos && left.find('}', open) == std::string_view::npos)
       return true;
-    if (!is_language_) return false;
-    const std::size_t assign = left.rfind('=');
-    if (assign == std::string_view::npos) return false;
-    return std::count(left.begin() + static_cast<std::ptrdiff_t>(assign), left.end(), '"') % 2 == 0;
+    return is_language_ && is_behind_assign(left);
   }
 
   /// `addresses.` in front of the word: ["addresses"].
@@ -93,16 +96,9 @@ class Cursor {
   }
 
   /// The key whose value is being written on this line.
-  [[nodiscard]] std::string key_on_line() const {
-    std::string_view left = before();
-    while (!left.empty() && (left.back() == ' ' || left.back() == '"')) left.remove_suffix(1);
-    if (left.empty() || (left.back() != ':' && left.back() != '=')) return {};
-    left.remove_suffix(1);
-    left = trim(left);
-    std::size_t begin = left.size();
-    while (begin > 0 && syntax::is_word_part(left[begin - 1])) --begin;
-    return std::string(left.substr(begin));
-  }
+  [[nodiscard]] std::string key_on_line() const { return key_before(before()); }
+  /// The same, where the value is an id, a module or a kind of step.
+  [[nodiscard]] std::string key_before_path() const { return key_before(before_path()); }
 
   /// Keys of the blocks around the cursor, from the outside in: by indentation, and by the braces
   /// that are open on the line.
@@ -126,6 +122,37 @@ class Cursor {
   }
 
  private:
+  /// Is the end of this part of a line in the value of an entry, in no text? A map's braces begin
+  /// with keys again, and so does what stands behind a comma in them.
+  static bool is_behind_assign(std::string_view line) {
+    std::string open;
+    bool is_value = false;
+    bool is_in_text = false;
+    for (std::size_t i = 0; i < line.size(); ++i) {
+      const char c = line[i];
+      if (c == '"') is_in_text = !is_in_text;
+      if (is_in_text) {
+        i += c == '\\' ? 1 : 0;
+        continue;
+      }
+      if (c == '{' || c == '[' || c == '(') open += c;
+      if ((c == '}' || c == ']' || c == ')') && !open.empty()) open.pop_back();
+      if (c == '=') is_value = true;
+      if (c == '{' || (c == ',' && open.ends_with('{'))) is_value = false;
+    }
+    return is_value && !is_in_text;
+  }
+
+  static std::string key_before(std::string_view left) {
+    while (!left.empty() && (left.back() == ' ' || left.back() == '"')) left.remove_suffix(1);
+    if (left.empty() || (left.back() != ':' && left.back() != '=')) return {};
+    left.remove_suffix(1);
+    left = trim(left);
+    std::size_t begin = left.size();
+    while (begin > 0 && syntax::is_word_part(left[begin - 1])) --begin;
+    return std::string(left.substr(begin));
+  }
+
   [[nodiscard]] bool is_path_char(std::size_t i) const {
     return syntax::is_path_part(text_[i]) || text_.substr(i, 2) == "{}" ||
            (i > 0 && text_.substr(i - 1, 2) == "{}");
@@ -163,8 +190,9 @@ class Cursor {
         open.pop_back();
       }
     }
+    // The `-` of a list's item is no key.
     for (std::string& key : open) {
-      if (!key.empty()) keys.push_back(std::move(key));
+      if (syntax::is_word(key)) keys.push_back(std::move(key));
     }
   }
 
@@ -233,6 +261,18 @@ std::vector<Completion> completions_at(std::string_view file_name, std::string_v
                                        std::size_t at, const std::vector<std::string>& modules) {
   const Cursor cursor(file_name, text, at);
   std::vector<Completion> found;
+  const std::string path_key = cursor.key_before_path();
+  const std::string_view before_path = trim(cursor.before_path());
+  const bool is_use = path_key == "use" || (cursor.is_language() && before_path == "use");
+  if (is_use) {
+    for (const std::string& module : modules) found.push_back({module, "module", module});
+    return found;
+  }
+  if (path_key == "kind" ||
+      (cursor.is_language() && before_path.starts_with("step ") && before_path.ends_with(':'))) {
+    add_kinds(found);
+    return found;
+  }
   const std::vector<std::string> members = cursor.members_before();
   if (!members.empty()) {
     if (const PlanKey* key = check::find_plan_key(members)) {
@@ -242,14 +282,11 @@ std::vector<Completion> completions_at(std::string_view file_name, std::string_v
   }
   const std::string key = cursor.key_on_line();
   std::vector<std::string> path = cursor.blocks();
-  const bool is_use = key == "use" || (cursor.is_language() && trim(cursor.before()) == "use");
-  if (is_use) {
-    for (const std::string& module : modules) found.push_back({module, "module", module});
-    return found;
-  }
-  if (key == "kind" || (cursor.is_language() && trim(cursor.before()).starts_with("step ") &&
-                        cursor.before().find(" : ") != std::string_view::npos)) {
-    add_kinds(found);
+  if (cursor.is_module() && (key == "stage" || key == "role")) {
+    const bool is_stage = key == "stage";
+    for (const char* word : is_stage ? std::vector{"prepare", "cutover", "waves", "finalize"}
+                                     : std::vector{"held", "commit"})
+      found.push_back({word, is_stage ? "stage of a step" : "role of a step", word});
     return found;
   }
   if (!key.empty()) {
@@ -305,7 +342,7 @@ std::optional<std::string> hover_at(std::string_view file_name, std::string_view
   }
   if (word.empty()) return std::nullopt;
   if (const syntax::FunctionInfo* function = syntax::find_function(word);
-      function != nullptr && cursor.is_in_expression()) {
+      function != nullptr && cursor.is_in_expression() && cursor.is_called()) {
     return fmt::format("`{}({})` gives `{}`: {}\n\n`{}` is `{}`", function->name,
                        function->parameters, function->result, function->summary, function->example,
                        function->example_gives);

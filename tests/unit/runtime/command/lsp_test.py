@@ -118,6 +118,10 @@ def main():
         check("a key says what it is", seen and "text" in seen["contents"]["value"], seen)
         seen = client.at("textDocument/hover", path, text, "std/dovecot|-postfix")
         check("a module says what it does", seen and "accounts of Dovecot and Postfix move" in seen["contents"]["value"], seen)
+        offered = labels(client.at("textDocument/completion", path, text, "- {name: rest, par|allel"))
+        check("keys of an item of a list are offered", {"parallel", "stop_when"} <= set(offered), offered)
+        seen = client.at("textDocument/hover", path, text, "paral|lel: 8")
+        check("a key of an item says what it is", seen and "accounts at a time" in seen["contents"]["value"], seen)
         seen = client.at("textDocument/definition", path, text, "addresses.tar|get")
         line = next(i for i, one in enumerate(text.split("\n")) if one.startswith("  target:"))
         check("a name leads to where it is given", seen and seen["range"]["start"]["line"] == line, seen)
@@ -125,6 +129,16 @@ def main():
         client.change(path, text)
         seen = client.ask("textDocument/formatting", {"textDocument": {"uri": path.absolute().as_uri()}, "options": {}})
         check("it formats", seen and seen[0]["newText"].startswith("plan: 1\n"), seen)
+
+        other = pathlib.Path(folder) / "other.plan"
+        text = ('plan = 1\nlet first = "a"\nwaves = [\n  { name = "canary", parallel = 8, stop_when = { failed = 3 } },\n]\n'
+                'name = first\n')
+        client.open(other, text)
+        for mark, wanted in [("{ na|me", "parallel"), (", par|allel", "parallel"), ("= { fai|led", "failed"), ("name = fi|rst", "first")]:
+            offered = labels(client.at("textDocument/completion", other, text, mark))
+            check(f"the plan language offers {wanted} at `{mark}`", wanted in offered and ("lower" in offered) == (wanted == "first"), offered)
+        seen = client.at("textDocument/hover", other, text, "name = fi|rst")
+        check("a `let` is not called a function", not seen or "list(T)" not in seen["contents"]["value"], seen)
 
         module = pathlib.Path(folder) / "mine.plan"
         text = "module mine\nuse std/dovecot-postfix\nstep a/end : mark.rollback-point {\n  stage = finalize\n  after = [a/end]\n  point = ,\n}\n"
@@ -138,7 +152,12 @@ def main():
         seen = client.at("textDocument/hover", module, text, "mark.roll|back")
         check("a kind of step says what it does", seen and "undo" in seen["contents"]["value"], seen)
         check("the words of a step are offered", {"after", "before"} <= set(labels(client.at("textDocument/completion", module, text, "  |stage"))))
-        check("modules are offered", "std/finalize" in labels(client.at("textDocument/completion", module, text, "use |std")))
+        for mark in ("use |std", "use std/|dove"):
+            check(f"modules are offered at `{mark}`", "std/finalize" in labels(client.at("textDocument/completion", module, text, mark)))
+        check("kinds of steps are offered behind their first part",
+              "mark.rollback-point" in labels(client.at("textDocument/completion", module, text, ": mark.|roll")))
+        check("stages are offered", {"prepare", "finalize"} == set(labels(client.at("textDocument/completion", module, text, "stage = fin|")))
+              - {"cutover", "waves"})
 
         def renamed(path, text, mark, name):
             """The text after a rename at `mark`'s `|`; or the refusal's words."""
