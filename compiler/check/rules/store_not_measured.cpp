@@ -12,10 +12,13 @@ namespace plan::check::rules {
 
 void store_not_measured(const Migration& migration, Sink& sink) {
   const Plan& plan = migration.plan;
-  const auto say = [&](Span span, std::string what, const char* unchecked) {
+  const auto say = [&](Span span, std::string what, const char* unchecked,
+                       const char* help =
+                           "run `plan fetch` again; if it stays, look at what it says about the "
+                           "store") {
     sink.report(Kind::not_measured, span, "not measured: " + std::move(what))
         .label(unchecked)
-        .help("run `plan fetch` again; if it stays, look at what it says about the store");
+        .help(help);
   };
   if (store_server_version(*migration.lock).empty())
     say(plan.place("target", "binary"), "the version of the server's program",
@@ -41,7 +44,8 @@ void store_not_measured(const Migration& migration, Sink& sink) {
   if (has_unknown_blobs && std::any_of(plan.dumps.begin(), plan.dumps.end(),
                                        [](const PlanDump& dump) { return has_blobs(dump); }))
     say(plan.dumps.front().span, "the size of the blobs, which are in a store of their own",
-        "whether a dump with them fits is not checked");
+        "whether a dump with them fits is not checked",
+        "compare what that store says of its size with the free disk yourself");
   if (plan.hosts["target"].is_map() && !migration.lock->host_keys.contains("target")) {
     sink.report(Kind::not_measured, plan.place("hosts", "target"),
                 "the lock has no host key of the target")
