@@ -10,6 +10,7 @@
 #include "runtime/dump/errors.h"
 #include "runtime/dump/frame_reader.h"
 #include "runtime/dump/manifest.h"
+#include "runtime/dump/output_folder.h"
 #include "runtime/dump/store/letter_queue.h"
 #include "runtime/dump/store/selection.h"
 #include "runtime/dump/subspace.h"
@@ -72,6 +73,7 @@ std::string DumpSource::identity() const {
 
 Result<DumpSource> read_dump_source(const std::string& folder,
                                     const std::vector<std::string>& subspaces, unsigned parallel) {
+  PLAN_TRY_VOID(must_be_finished(folder));
   std::error_code code;
   std::map<char, std::string> paths;
   for (const auto& entry : fs::directory_iterator(folder, code)) {

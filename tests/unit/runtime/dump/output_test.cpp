@@ -11,6 +11,7 @@
 #include "runtime/dump/proof.h"
 #include "runtime/dump/repair.h"
 #include "runtime/dump/rewrite.h"
+#include "runtime/dump/store/dump_source.h"
 #include "tests/support/temp_dir.h"
 #include "tests/unit/runtime/dump/dump_files.h"
 
@@ -276,6 +277,7 @@ TEST_F(DumpOutput, WhatAKilledRunLeftIsNamed) {
   EXPECT_TRUE(is_told(diff_dumps(out, dump_)));
   fs::copy_file(file('l'), out + "/subspace_l");
   EXPECT_TRUE(is_told(rewrite_dumps({out}, folder_.file("next"), {})));
+  EXPECT_TRUE(is_told(read_dump_source(out, {"changelog"}, 1)));
   const auto report = verify_dump(out);
   ASSERT_TRUE(report);
   EXPECT_EQ(report->grade, Grade::damaged);
