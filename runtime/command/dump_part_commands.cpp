@@ -15,6 +15,7 @@
 #include "runtime/dump/contents.h"
 #include "runtime/dump/diff.h"
 #include "runtime/dump/known_account.h"
+#include "runtime/dump/output_folder.h"
 #include "runtime/dump/repair.h"
 #include "runtime/dump/rewrite.h"
 
@@ -214,6 +215,11 @@ ExitCode run_dump_get(const Invocation& invocation) {
   if (output.is_stdout() && format == "json")
     return wrong_use("on stdout come the bytes themselves: name a file with --output", "--output",
                      format, invocation);
+  if (!output.is_stdout()) {
+    const auto outside =
+        dump::must_be_outside(invocation.value("--output"), {invocation.value("path")});
+    if (!outside) return print_error(outside.error(), format);
+  }
   if (const auto opened = output.open(); !opened) return print_error(opened.error(), format);
   const dump::Sink sink = [&](std::string_view piece) { return output.write(piece); };
   const auto got = is_message

@@ -116,6 +116,11 @@ def a_message_comes_out_byte_for_byte(folder):
             done = subprocess.run([os.environ["PLAN"], "dump", *map(str, arguments)], stdout=full, stderr=subprocess.PIPE, check=False)
             assert done.returncode == 1 and b"stdout cannot be written" in done.stderr, (arguments, done)
     assert not (folder / "no").exists()
+    copy = folder / "copy"
+    shutil.copytree(dump, copy)
+    copy.chmod(0o700)
+    done = run("get", copy, "--account", "alice", "--message", largest["id"], "--output", copy / "7.eml")
+    assert done.returncode == 1 and b"output-in-dump" in done.stderr and not (copy / "7.eml").exists(), done.stderr
 
 
 def memory_stays_bounded(folder):
