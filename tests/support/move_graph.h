@@ -16,6 +16,7 @@ struct MoveGraphOptions {
   std::uint32_t parallel = 2;
   std::size_t first_wave = 0;  ///< accounts in a wave of their own before the others; 0: one wave
   bool is_held_for_approval = false;    ///< the last wave
+  bool is_first_wave_held = false;      ///< for an approval, too
   std::uint32_t stop_after_failed = 0;  ///< of every wave
   std::uint32_t stop_failed_permille = 0;
   std::uint64_t stop_hold_ms = 0;
@@ -148,6 +149,7 @@ inline ir::StepGraph move_graph(const MoveGraphOptions& options = {}) {
   if (options.first_wave > 0) {
     waves.push_back(graph.add_wave({.name = "canary",
                                     .parallel = options.parallel,
+                                    .is_held_for_approval = options.is_first_wave_held,
                                     .stop_after_failed = options.stop_after_failed,
                                     .stop_failed_permille = options.stop_failed_permille,
                                     .stop_hold_ms = options.stop_hold_ms}));
@@ -161,6 +163,7 @@ inline ir::StepGraph move_graph(const MoveGraphOptions& options = {}) {
   const ir::StepId finalize = alone(StepKind::admin_update, ir::Stage::finalize, "finalize",
                                     Value::map({{"object", "X"}, {"set", Value::map()}}));
   ir::StepId barrier = point;
+  ir::StepId begin = point;
   if (options.has_barrier) {
     const ir::RowId row = graph.add_row("rest", Value::map(), {});
     barrier = graph.add_step(graph.add_shape({StepKind::mark_rollback_point,
@@ -171,6 +174,17 @@ inline ir::StepGraph move_graph(const MoveGraphOptions& options = {}) {
                                               {}}),
                              row, waves.back());
     graph.add_edge(point, barrier);
+    begin = barrier;
+  }
+  if (options.has_barrier && options.is_held_for_approval) {
+    barrier = graph.add_step(graph.add_shape({StepKind::approval,
+                                              ir::Stage::waves,
+                                              TransactionRole::none,
+                                              "wave/{}/approval",
+                                              Value::map({{"wave", "rest"}}),
+                                              {}}),
+                             graph.add_row("rest", Value::map(), {}), waves.back());
+    graph.add_edge(begin, barrier);
   }
   ir::StepId last = finalize;
   if (options.has_point_before_finalize) {
@@ -196,7 +210,7 @@ inline ir::StepGraph move_graph(const MoveGraphOptions& options = {}) {
       if (parts[p].after.empty()) graph.add_edge(is_first_wave ? point : barrier, step);
       done[parts[p].name] = step;
       if (options.has_barrier && is_first_wave && graph.kind(step) == StepKind::queue_flush)
-        graph.add_soft_edge(step, barrier);
+        graph.add_soft_edge(step, begin);
     }
     graph.add_edge(step, last);
   }

@@ -147,6 +147,19 @@ TEST_F(GradesTest, the_status_behind_a_rollback_names_no_approval_for_it_waits_f
   EXPECT_EQ(record().approvals_needed, (std::vector<std::string>{"wave:rest"}));
 }
 
+TEST_F(GradesTest, the_status_names_the_approval_of_a_wave_only_when_the_run_has_come_to_it) {
+  const ir::StepGraph graph = move_graph({.accounts = 3,
+                                          .first_wave = 1,
+                                          .is_held_for_approval = true,
+                                          .is_first_wave_held = true,
+                                          .has_barrier = true});
+  ASSERT_TRUE(run(graph));
+  EXPECT_EQ(record().approvals_needed, (std::vector<std::string>{"wave:canary"}));
+  approve("wave:canary");
+  ASSERT_TRUE(run(graph));
+  EXPECT_EQ(record().approvals_needed, (std::vector<std::string>{"wave:rest"}));
+}
+
 // An address that has gone to the target does not come back with an account: the approval's step
 // stays done, while the approval itself is void.
 TEST_F(GradesTest, an_approval_whose_step_is_done_is_not_asked_for) {
