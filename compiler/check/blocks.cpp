@@ -86,6 +86,12 @@ const std::vector<Field>& source_fields() {
              Field{"transport_map", FieldType::path, false, "/etc/postfix/plan_transport"},
              Field{"virtual_alias_map", FieldType::path, false, "/etc/postfix/virtual"},
              Field{"command_directory", FieldType::text, false, ""}}},
+      // Accounts in a database: what writes the passwd-file and the aliases anew, on the source.
+      Field{"export",
+            FieldType::block,
+            false,
+            {},
+            {Field{"command", FieldType::texts, true}, Field{"aliases", FieldType::path, true}}},
       // A server of calendars and contacts beside Dovecot: carried when it has a `url`. `{account}`
       // in `path` and `user` stands for the account's address.
       Field{"dav",

@@ -37,6 +37,13 @@ const std::vector<std::string_view> kProcedures = {"std/dovecot-postfix", kStore
 const std::vector<std::string_view> kLaterProcedures = {"std/stalwart-0.15"};
 constexpr std::string_view kProceduresHelp =
     "this version has `std/dovecot-postfix` and `std/store-move`";
+constexpr std::string_view kDatabaseHelp =
+    "this version reads `passwd_file`, `csv` and lists; a database is exported into a passwd-file "
+    "by "
+    "`export` in `source`, and `plan init --list` names plans that do";
+constexpr std::string_view kOldStalwartHelp =
+    "no account of a Stalwart 0.15 is read: upgrade it where it stands and move its store with "
+    "`std/store-move`, which keeps accounts, mail and passwords";
 constexpr std::int64_t kParallelMax = 1000;
 constexpr std::size_t kWavesMax = 10'000;
 
@@ -183,7 +190,7 @@ class PlanReader {
       sink_
           .report(Kind::procedure_unavailable, node->span,
                   fmt::format("procedure `{}` is not in this version", *text))
-          .help(std::string(kProceduresHelp));
+          .help(std::string(kOldStalwartHelp));
       return false;
     }
     auto report = sink_.report(Kind::unknown_procedure, node->span,
@@ -329,7 +336,7 @@ class PlanReader {
       sink_
           .report(Kind::procedure_unavailable, entry.key_span,
                   fmt::format("accounts from `{}` are not in this version", entry.key))
-          .help("this version reads `passwd_file`, `csv` and lists");
+          .help(std::string(entry.key == "stalwart" ? kOldStalwartHelp : kDatabaseHelp));
       return;
     }
     if (std::find(kOurAccountSources.begin(), kOurAccountSources.end(),

@@ -107,6 +107,7 @@ class Resolver {
     plan.source =
         block(plan.source, "dovecot-postfix", plan.source_address, "source", "source.imap");
     plan.target = block(plan.target, "stalwart", plan.target_address, "target", "target.https");
+    if (!plan.source["export"].is_map()) plan.source.as_map().erase("export");
     resolve_dav(plan);
     Value listener = plan.source["listener"];
     if (listener.is_map() && listener["address"].string_or("").empty())

@@ -20,6 +20,7 @@ Result<std::string> stamp_of(Source& source, const std::vector<std::string>& fil
 
 Result<std::vector<std::string>> NamesWatch::aliases_of(const std::string& account) {
   PLAN_TRY(source, open_());
+  PLAN_TRY_VOID(source->refresh_export());
   const std::lock_guard lock(mutex_);
   if (population_.files.empty()) {
     PLAN_TRY(first, read_population(*source));  // only to know its files

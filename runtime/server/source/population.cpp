@@ -47,11 +47,14 @@ std::vector<std::string> list_words(std::string_view text) {
   return words;
 }
 
+bool is_listable(std::string_view map) {
+  static const std::set<std::string_view> kListable = {"hash",     "btree",  "lmdb", "cdb",
+                                                       "texthash", "inline", "dbm"};
+  return kListable.contains(map.substr(0, map.find(':')));
+}
+
 Result<std::string> list_map(Source& source, const std::string& map) {
-  const std::string type = map.substr(0, map.find(':'));
-  static const std::set<std::string> kListable = {"hash",     "btree",  "lmdb", "cdb",
-                                                  "texthash", "inline", "dbm"};
-  if (!kListable.contains(type)) {
+  if (!is_listable(map)) {
     return Error(errors::map_not_listable, fmt::format("`{}` cannot be listed", printable(map)))
         .with_blame(Blame::source);
   }
@@ -78,7 +81,14 @@ Result<postfix::AliasTable> read_aliases(Source& source, std::vector<std::string
   PLAN_TRY(origin, source.postconf_expanded("myorigin"));
   PLAN_TRY(maps, source.postconf_expanded("virtual_alias_maps"));
   postfix::AliasTable table;
-  for (const std::string& map : list_words(maps)) {
+  const std::string& exported = source.block().alias_export;
+  bool has_export = false;
+  for (std::string map : list_words(maps)) {
+    if (!exported.empty() && !is_listable(map)) {
+      if (has_export) continue;
+      has_export = true;
+      map = "texthash:" + exported;
+    }
     PLAN_TRY(listing, list_map(source, map));
     table.add(listing, lower_ascii(origin));
     if (std::string file = file_of(map); !file.empty()) files.push_back(std::move(file));
@@ -90,6 +100,7 @@ Result<postfix::AliasTable> read_aliases(Source& source, std::vector<std::string
 
 Result<Population> read_population(Source& source) {
   Population population;
+  PLAN_TRY_VOID(source.refresh_export());
   PLAN_TRY(scheme, default_scheme(source));
   PLAN_TRY(realm, source.doveconf("auth_default_realm"));
   PLAN_TRY(text, source.host()

@@ -34,6 +34,8 @@ struct Population {
 [[nodiscard]] ir::Value lists_of(const postfix::AliasRoles& roles);
 /// Words of a list in main.cf, separated by commas and white space.
 [[nodiscard]] std::vector<std::string> list_words(std::string_view text);
+/// Regular expressions and databases cannot be listed.
+[[nodiscard]] bool is_listable(std::string_view map);
 /// Lines of a map of any type that postmap can list; regular expressions and databases cannot be.
 [[nodiscard]] Result<std::string> list_map(Source& source, const std::string& map);
 

@@ -72,6 +72,9 @@ Result<Block> read_block(const ir::Value& value) {
   take_text(postfix["virtual_alias_map"], block.virtual_alias_map);
   take_text(postfix["command_directory"], block.postfix_commands);
   take_text(value["lease_file"], block.lease_file);
+  for (const ir::Value& word : value["export"]["command"].items())
+    block.export_command.emplace_back(word.string_or({}));
+  take_text(value["export"]["aliases"], block.alias_export);
   return block;
 }
 
@@ -133,6 +136,13 @@ Source::Source(Block block, net::Host& host, net::Clock& clock)
     : block_(std::move(block)),
       host_(host),
       clock_(clock),
+      exports_(
+          [this](std::vector<ExportRequest*>&) -> Outcome {
+            PLAN_TRY_VOID(
+                run(block_.export_command).while_doing("exporting the source's accounts"));
+            return {};
+          },
+          std::chrono::milliseconds(0), clock),
       queue_(std::make_unique<postfix::Queue>(*this)) {}
 
 Source::~Source() = default;
@@ -181,6 +191,12 @@ Result<std::string> Source::postconf_expanded(std::string_view name) {
 Result<std::string> Source::doveconf(std::string_view name) {
   PLAN_TRY(text, run({"doveconf", "-c", block_.dovecot_config, "-h", std::string(name)}));
   return std::string(trim(text));
+}
+
+Outcome Source::refresh_export() {
+  if (block_.export_command.empty()) return {};
+  ExportRequest request;
+  return exports_.submit(request);
 }
 
 Result<std::int64_t> Source::seconds() {

@@ -11,6 +11,7 @@
 #include "runtime/net/clock.h"
 #include "runtime/net/host.h"
 #include "runtime/net/imap/client.h"
+#include "runtime/server/source/shared_write.h"
 #include "runtime/step/step_driver.h"
 
 namespace plan::server::postfix {
@@ -51,6 +52,10 @@ struct Block {
   std::string virtual_alias_map = "/etc/postfix/virtual";
   std::string postfix_commands = {};  ///< folder of postfix, postqueue, postconf; empty: PATH
   std::string lease_file = "/var/lib/plan/lease";
+  /// Of a source that keeps its accounts in a database: writes the users file and `alias_export`
+  /// anew, each only when it is another one. Empty: they are the source's own files.
+  std::vector<std::string> export_command = {};
+  std::string alias_export = {};  ///< stands for the alias maps that cannot be listed
 
   /// How the master user of the source is let in as `account`.
   [[nodiscard]] std::string master_login(std::string_view account) const;
@@ -92,6 +97,10 @@ class Source {
   /// otherwise asked the old auth process once (split-delivery.md 9.4).
   [[nodiscard]] Outcome renew_logins();
 
+  /// Where accounts are exported: runs the export, one for all callers that wait at that moment,
+  /// and returns when one that began after this call has ended. Error: source-command-failed.
+  [[nodiscard]] Outcome refresh_export();
+
   /// The source's clock, seconds since 1970: what Postfix's arrival times compare with.
   [[nodiscard]] Result<std::int64_t> seconds();
 
@@ -100,9 +109,12 @@ class Source {
   [[nodiscard]] dovecot::DenyFile& deny_file(const std::string& path);
 
  private:
+  struct ExportRequest {};
+
   Block block_;
   net::Host& host_;
   net::Clock& clock_;
+  SharedWrite<ExportRequest> exports_;
   std::unique_ptr<postfix::Queue> queue_;
   std::mutex mutex_;
   std::map<std::string, std::unique_ptr<postfix::TransportMap>> maps_;

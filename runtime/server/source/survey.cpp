@@ -34,6 +34,8 @@ Outcome add_domains(Source& source, std::string_view setting, std::set<std::stri
   PLAN_TRY(text, source.postconf_expanded(setting));
   for (const std::string& word : list_words(text)) {
     if (word.find(':') != std::string::npos) {
+      // In a database: the domains are those of the accounts that were exported.
+      if (!source.block().alias_export.empty() && !is_listable(word)) continue;
       PLAN_TRY(listing, list_map(source, word));
       for (const std::string_view line : split(listing, '\n')) {
         const std::string_view key = line.substr(0, line.find('\t'));
@@ -119,6 +121,9 @@ class Survey {
     Value accounts = Value::list();
     for (const PasswdEntry& entry : file.entries) {
       PLAN_TRY(account, account_of(entry, address_of(entry.user, realm), quota_default, separator));
+      if (const std::string& address = account["address"].as_string();
+          !source_.block().alias_export.empty() && address.find('@') != std::string::npos)
+        domains_.insert(address.substr(address.rfind('@') + 1));
       if (first_enabled_.empty() && entry.is_enabled())
         first_enabled_ = account["address"].as_string();
       accounts.push_back(std::move(account));
@@ -406,6 +411,7 @@ Result<Value> survey_names(Source& source) {
 
 Result<secret::Secret> read_password_hash(Source& source, const std::string& account) {
   const std::string& path = source.block().users_file;
+  PLAN_TRY_VOID(source.refresh_export());
   PLAN_TRY(scheme, default_scheme(source));
   PLAN_TRY(realm, source.doveconf("auth_default_realm"));
   // Only the lines that may be the account's leave the source; exit code 1 is grep's for none.

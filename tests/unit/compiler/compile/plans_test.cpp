@@ -46,6 +46,11 @@ constexpr const char* kStoreLines =
 const std::map<std::string, std::pair<std::string, std::string>>& worlds() {
   static const std::map<std::string, std::pair<std::string, std::string>> kWorlds = {
       {"plans/dovecot-postfix.yaml", {kMailLines, "example.org"}},
+      {"plans/iredmail.yaml", {kMailLines, "example.org"}},
+      {"plans/ispconfig.yaml", {kMailLines, "example.org"}},
+      {"plans/mail-in-a-box.yaml", {kMailLines, "example.org"}},
+      {"plans/modoboa.yaml", {kMailLines, "example.org"}},
+      {"plans/postfixadmin.yaml", {kMailLines, "example.org"}},
       {"plans/store-move.yaml", {kStoreLines, ""}},
       {"examples/quickstart/migration.yaml", {kMailLines, "legacy.test"}},
   };

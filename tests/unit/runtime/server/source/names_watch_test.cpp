@@ -84,5 +84,76 @@ TEST_F(NamesWatchTest, what_cannot_be_read_is_an_error_and_no_account_without_al
   EXPECT_EQ(*names, Names{"info@example.org"});
 }
 
+/// Accounts in a database: a command writes the files that are read, before every question.
+TEST(ExportedNames, are_those_of_the_moment_and_stand_for_the_maps_of_the_database) {
+  test::FakeHost host;
+  std::string exported = "info@example.org\talice@example.org\n";
+  int exports = 0;
+  bool is_broken = false;
+  host.program = [&](const std::vector<std::string>& arguments, const std::string&) {
+    net::CommandResult result;
+    const auto has = [&](const char* word) {
+      return std::find(arguments.begin(), arguments.end(), word) != arguments.end();
+    };
+    if (arguments.front() == "/root/export") {
+      ++exports;
+      if (is_broken) result = {.exit_code = 2, .errors = "no database"};
+      host.files["/root/users"] = "alice@example.org:{PLAIN}x::::::\n";
+    } else if (arguments.front() == "stat") {
+      result.output = exported;  // stands for the stamp of the file
+    } else if (has("virtual_alias_maps")) {
+      result.output = "proxy:mysql:/etc/a.cf, hash:/etc/postfix/virtual pgsql:/etc/b.cf\n";
+    } else if (has("texthash:/root/aliases")) {
+      result.output = exported;
+    } else if (has("hash:/etc/postfix/virtual")) {
+      result.output = "old@example.org\talice@example.org\n";
+    } else if (arguments.front() == "postmap") {
+      result = {.exit_code = 1, .errors = "asked for a map that cannot be listed"};
+    }
+    return result;
+  };
+  Block block;
+  block.address = "203.0.113.20";
+  block.users_file = "/root/users";
+  block.export_command = {"/root/export"};
+  block.alias_export = "/root/aliases";
+  const auto source = std::make_shared<Source>(std::move(block), host, net::system_clock());
+  NamesWatch watch([&]() -> Result<std::shared_ptr<Source>> { return source; });
+
+  const auto first = watch.aliases_of("alice@example.org");
+  ASSERT_TRUE(first) << first.error().to_line();
+  EXPECT_EQ(*first, (Names{"info@example.org", "old@example.org"}));
+  const int before = exports;
+  EXPECT_GE(before, 1);
+  exported += "sales@example.org\talice@example.org\n";
+  const auto second = watch.aliases_of("alice@example.org");
+  ASSERT_TRUE(second) << second.error().to_line();
+  EXPECT_EQ(*second, (Names{"info@example.org", "old@example.org", "sales@example.org"}));
+  EXPECT_GT(exports, before) << "what was exported once may be old by now";
+
+  is_broken = true;
+  const auto none = watch.aliases_of("alice@example.org");
+  ASSERT_FALSE(none) << "an old export is no answer";
+  EXPECT_TRUE(none.error().is(errors::source_command_failed)) << none.error().to_line();
+}
+
+/// Without an export a database is refused by name, as it always was.
+TEST(ExportedNames, are_needed_where_a_map_is_in_a_database) {
+  test::FakeHost host;
+  host.files["/etc/dovecot/users"] = "alice@example.org:{PLAIN}x::::::\n";
+  host.program = [](const std::vector<std::string>& arguments, const std::string&) {
+    net::CommandResult result;
+    if (std::find(arguments.begin(), arguments.end(), "virtual_alias_maps") != arguments.end())
+      result.output = "proxy:mysql:/etc/a.cf\n";
+    return result;
+  };
+  Block block;
+  block.address = "203.0.113.20";
+  Source source(std::move(block), host, net::system_clock());
+  const auto population = read_population(source);
+  ASSERT_FALSE(population);
+  EXPECT_TRUE(population.error().is(errors::map_not_listable)) << population.error().to_line();
+}
+
 }  // namespace
 }  // namespace plan::server::source
