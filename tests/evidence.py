@@ -67,8 +67,8 @@ def page(facts, arguments):
         "twice: 0",
         f"not counted here: {', '.join(kill_points(of_stores=True))}, which tests/crash/store_move_kill_test.py kills at", "",
         "## The simulator", "",
-        f"The engine's own code, virtual time, servers with books of their own. Seeds {simulation['first_seed']} to "
-        f"{simulation['first_seed'] + simulation['runs'] - 1}: each moves three accounts, gives back one or all, moves them again and "
+        f"The engine's own code, virtual time, servers with books of their own. {simulation['runs']} runs from seed "
+        f"{simulation['first_seed']} on: each moves three accounts, gives back one or all, moves them again and "
         f"finalizes, with somebody hit at one kill point. {simulation['victims_hit']} victims were hit, plan was started "
         f"{simulation['processes']} times, {simulation['calls']} calls went to the servers ({simulation['faults']} of them lost or "
         f"doubled), {simulation['messages']} messages were promised.", "",

@@ -31,7 +31,7 @@ const Passes& known_passes() {
   return all;
 }
 
-/// Every border with every victim about ten times.
+/// Every border with every victim about seven times.
 constexpr std::uint64_t kRuns = 2080;
 
 /// For tests/evidence: what this run has shown, as a file in the folder that it names.
@@ -145,6 +145,25 @@ struct Tally {
   }
 };
 
+/// Not every run comes by a rare border: each pair that was not hit yet goes on with further seeds
+/// of its own until it is.
+void hit_the_rest(Tally& tally, std::uint64_t from) {
+  const auto points = points_of_moves();
+  const std::uint64_t pairs = points.size() * kVictims;
+  for (std::uint64_t pair = 0; pair < pairs; ++pair) {
+    const std::string point(points[pair / kVictims].name);
+    const std::string victim(to_string(static_cast<Victim>(pair % kVictims)));
+    std::uint64_t seed = (from / pairs + 1) * pairs + pair;
+    for (int tries = 0; tries < 100 && tally.hits[point][victim] == 0; ++tries, seed += pairs) {
+      const Wish wish = wish_of(seed);
+      const Verdict verdict = play(wish);
+      tally.add(wish, verdict);
+      EXPECT_EQ(verdict.wrong, "") << "seed " << seed << ": " << wish.show() << "\n"
+                                   << command_for(seed);
+    }
+  }
+}
+
 TEST(Simulation, every_kill_point_with_every_victim) {
   const std::uint64_t wanted = number_from("PLAN_SEED", 0);
   const std::uint64_t runs = wanted != 0 ? 1 : number_from("PLAN_RUNS", kRuns);
@@ -159,6 +178,7 @@ TEST(Simulation, every_kill_point_with_every_victim) {
                                  << command_for(seed);
   }
   if (wanted != 0) return;
+  if (tally.played >= kRuns && tally.failed == 0) hit_the_rest(tally, first + runs);
   const ir::Value document = tally.document(first);
   ir::Value totals = document;
   totals.set("points", ir::Value());
