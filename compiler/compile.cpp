@@ -7,6 +7,7 @@
 #include "compiler/check/account_list.h"
 #include "compiler/check/findings.h"
 #include "compiler/check/graph_view.h"
+#include "compiler/check/listeners.h"
 #include "compiler/check/plan.h"
 #include "compiler/facts/lock.h"
 #include "compiler/facts/measurement.h"
@@ -48,7 +49,7 @@ class Compilation {
       check_module_texts(migration.plan, modules(), *sources_, sink_);
       return finish();
     }
-    const check::Migration migration =
+    check::Migration migration =
         check::resolve(std::move(*plan), std::move(lock), std::move(facts), sink_);
     check::check_rules(migration, sink_);
     summarise(migration);
@@ -59,6 +60,7 @@ class Compilation {
     } else {
       check_module_texts(migration.plan, modules(), *sources_, sink_);
     }
+    check::check_listener_rules(migration, sink_);
     return finish();
   }
 
@@ -133,7 +135,7 @@ class Compilation {
     return {input_.stdlib.empty() ? embedded::stdlib_modules() : input_.stdlib, input_.file_text};
   }
 
-  void expand(const check::Migration& migration) {
+  void expand(check::Migration& migration) {
     lower::LowerInput lowering = lowering_of(migration, *sources_, sink_);
     if (sink_.has_errors()) return;
     const auto linked =
@@ -143,6 +145,7 @@ class Compilation {
     lowering.modules = std::move(linked->instances);
     auto graph = lower::lower(lowering, sink_);
     if (!graph) return;
+    migration.made_listeners = check::made_listeners(*graph);
     check::check_graph_rules(migration, *graph, sink_);
     if (input_.schema != nullptr) {
       report_unknown_constructs(*input_.schema, migration.plan.place("target"), sink_);

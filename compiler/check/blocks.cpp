@@ -20,6 +20,17 @@ Field port_only(std::string_view name, int port) {
   return Field{name, FieldType::block, false, {}, {Field{"port", FieldType::port, false, port}}};
 }
 
+/// How a server is stopped and started: exactly one of the three ways.
+Field server_service(bool is_required) {
+  return Field{"service",
+               FieldType::block,
+               is_required,
+               {},
+               {Field{"unit", FieldType::text, false, ""},
+                Field{"container", FieldType::text, false, ""}, Field{"stop", FieldType::texts},
+                Field{"start", FieldType::texts}, Field{"running", FieldType::texts}}};
+}
+
 Value words(std::vector<std::string_view> texts) {
   Value list = Value::list();
   for (const std::string_view text : texts) list.push_back(text);
@@ -131,6 +142,11 @@ const std::vector<Field>& target_fields() {
       service("imap", 143, "starttls"),
       service("submission", 587, "starttls"),
       service("sieve", 4190, "starttls"),
+      // Only for steps that restart it.
+      server_service(false),
+      Field{"ready", FieldType::texts},
+      Field{"stop_within", FieldType::duration_ms, false, {}, {}, {}, 1'000, 3'600'000},
+      Field{"start_within", FieldType::duration_ms, false, {}, {}, {}, 1'000, 3'600'000},
   };
   return kFields;
 }
@@ -189,13 +205,7 @@ const std::vector<Field>& store_server_fields() {
       Field{"binary", FieldType::path, false, "/usr/local/bin/stalwart"},
       // Whom files of the store belong to, and as whom the server's own program runs.
       Field{"user", FieldType::text, false, ""},
-      Field{"service",
-            FieldType::block,
-            true,
-            {},
-            {Field{"unit", FieldType::text, false, ""},
-             Field{"container", FieldType::text, false, ""}, Field{"stop", FieldType::texts},
-             Field{"start", FieldType::texts}, Field{"running", FieldType::texts}}},
+      server_service(true),
       Field{"stop_within", FieldType::duration_ms, false, 60'000, {}, {}, 1'000, 3'600'000},
       Field{"start_within", FieldType::duration_ms, false, 120'000, {}, {}, 1'000, 3'600'000},
       Field{"ready", FieldType::texts},

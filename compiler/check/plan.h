@@ -20,6 +20,12 @@ struct Named {
   Span span = {};
 };
 
+/// A port where the target listens, or will.
+struct Listener {
+  std::string protocol = {};  ///< "imap", as the target says it
+  std::int64_t port = 0;
+};
+
 struct PlanWave {
   std::string name = {};
   Span span = {};
@@ -162,6 +168,8 @@ struct Migration {
   std::shared_ptr<const facts::Measurements> facts = {};
   std::vector<Account> accounts = {};  ///< by address
   std::vector<MailList> lists = {};    ///< by address
+  /// Listeners of the target that steps of the plan make; known when the steps are expanded.
+  std::vector<Listener> made_listeners = {};
 
   /// Index in `accounts` by primary address or alias (lower case); -1 when nobody has it.
   [[nodiscard]] std::int64_t account_with(std::string_view address) const;
@@ -176,6 +184,10 @@ struct Migration {
 
 /// Runs every rule of rules.def that is about plans of this kind.
 void check_rules(const Migration& migration, Sink& sink);
+
+/// The rules that have to know which listeners the steps make: they run behind the expansion, or
+/// when there is none.
+void check_listener_rules(const Migration& migration, Sink& sink);
 
 /// Part of an address behind the last `@`; empty when there is none.
 [[nodiscard]] std::string_view domain_of(std::string_view address);

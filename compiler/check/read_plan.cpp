@@ -43,7 +43,8 @@ constexpr std::string_view kDatabaseHelp =
     "`export` in `source`, and `plan init --list` names plans that do";
 constexpr std::string_view kOldStalwartHelp =
     "no account of a Stalwart 0.15 is read: upgrade it where it stands and move its store with "
-    "`std/store-move`, which keeps accounts, mail and passwords";
+    "`std/store-move`, which keeps accounts, mail and passwords. By hand: `std/stalwart-source` "
+    "makes the old server hand mail of moved accounts on";
 constexpr std::int64_t kParallelMax = 1000;
 constexpr std::size_t kWavesMax = 10'000;
 
@@ -86,6 +87,11 @@ class PlanReader {
     plan_.hosts = reader_.block(tree_->find("hosts"), host_fields(), "`hosts`", plan_.span);
     plan_.source = required_block("source", source_fields());
     plan_.target = required_block("target", target_fields());
+    if (const Node* target = tree_->find("target")) {
+      const Node* service = target->find("service");
+      if (service != nullptr && service->is_mapping())
+        check_service(plan_.target["service"], *service, sink_);
+    }
     plan_.move = reader_.block(tree_->find("move"), move_fields(), "`move`", plan_.span);
     read_proxies();
     const std::size_t errors = sink_.count(Severity::error);

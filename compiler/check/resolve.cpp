@@ -107,6 +107,7 @@ class Resolver {
     plan.source =
         block(plan.source, "dovecot-postfix", plan.source_address, "source", "source.imap");
     plan.target = block(plan.target, "stalwart", plan.target_address, "target", "target.https");
+    drop_what_is_not_said(plan.target);
     if (!plan.source["export"].is_map()) plan.source.as_map().erase("export");
     resolve_dav(plan);
     Value listener = plan.source["listener"];
@@ -133,6 +134,21 @@ class Resolver {
       proxies.push_back(std::move(proxy));
     }
     plan.proxies = std::move(proxies);
+  }
+
+  /// A target that nothing restarts has no words about that in its block.
+  static void drop_what_is_not_said(Value& target) {
+    Value whole = Value::map();
+    for (const auto& [key, value] : target.members()) {
+      const bool is_of_restart =
+          key == "service" || key == "ready" || key == "stop_within" || key == "start_within";
+      const bool is_said = key == "service" ? !value["unit"].string_or("").empty() ||
+                                                  !value["container"].string_or("").empty() ||
+                                                  value["stop"].is_list()
+                                            : !value.is_null();
+      if (!is_of_restart || is_said) whole.set(key, value);
+    }
+    target = std::move(whole);
   }
 
   /// Leaves `dav` in the source's block when there is a server of calendars and contacts: the one

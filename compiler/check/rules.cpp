@@ -9,17 +9,24 @@ namespace plan::check {
 
 namespace {
 
-enum class Plans : std::uint8_t { accounts = 0, store = 1 };
+enum class Plans : std::uint8_t { accounts = 0, store = 1, listeners = 2 };
 
-}  // namespace
-
-void check_rules(const Migration& migration, Sink& sink) {
-  const Plans kind = migration.plan.is_of_store ? Plans::store : Plans::accounts;
+void run_rules(Plans kind, const Migration& migration, Sink& sink) {
 #define PLAN_RULE(function, needs_lock, plans)                              \
   if (kind == Plans::plans && (!(needs_lock) || migration.lock != nullptr)) \
     rules::function(migration, sink);
 #include "compiler/check/rules.def"
 #undef PLAN_RULE
+}
+
+}  // namespace
+
+void check_rules(const Migration& migration, Sink& sink) {
+  run_rules(migration.plan.is_of_store ? Plans::store : Plans::accounts, migration, sink);
+}
+
+void check_listener_rules(const Migration& migration, Sink& sink) {
+  if (!migration.plan.is_of_store) run_rules(Plans::listeners, migration, sink);
 }
 
 namespace rules {

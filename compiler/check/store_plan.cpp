@@ -76,7 +76,8 @@ class StoreReader {
     }
     read_ports(node->find("ports"));
     const Node* service = node->find("service");
-    if (service != nullptr && service->is_mapping()) read_service(*service);
+    if (service != nullptr && service->is_mapping())
+      check_service(plan_.target["service"], *service, sink_);
   }
 
   void read_ports(const Node* node) {
@@ -93,34 +94,6 @@ class StoreReader {
       }
     }
     plan_.target.set("ports", std::move(ports));
-  }
-
-  void read_service(const Node& node) {
-    const Value& service = plan_.target["service"];
-    const bool has_unit = !service["unit"].string_or("").empty();
-    const bool has_container = !service["container"].string_or("").empty();
-    const bool has_command =
-        !service["stop"].is_null() || !service["start"].is_null() || !service["running"].is_null();
-    if (static_cast<int>(has_unit) + static_cast<int>(has_container) +
-            static_cast<int>(has_command) !=
-        1) {
-      sink_
-          .report(Kind::bad_value, node.span,
-                  "`service` needs exactly one way to stop and start the server")
-          .help(
-              "`{unit: stalwart.service}`, `{container: stalwart}`, or `{stop: [...], start: "
-              "[...], running: [...]}`");
-      return;
-    }
-    if (!has_command) return;
-    for (const char* key : {"stop", "start", "running"}) {
-      const Value& command = service[key];
-      if (command.is_list() && command.size() > 0) continue;
-      sink_.report(Kind::missing_key, node.span, fmt::format("`{}` is missing in `service`", key))
-          .help(
-              "three commands, each a list of the program and its arguments; `running` ends with 0 "
-              "while the server runs");
-    }
   }
 
   void read_dumps() {
@@ -288,6 +261,32 @@ class StoreReader {
 };
 
 }  // namespace
+
+void check_service(const Value& service, const Node& node, Sink& sink) {
+  const bool has_unit = !service["unit"].string_or("").empty();
+  const bool has_container = !service["container"].string_or("").empty();
+  const bool has_command =
+      !service["stop"].is_null() || !service["start"].is_null() || !service["running"].is_null();
+  if (static_cast<int>(has_unit) + static_cast<int>(has_container) +
+          static_cast<int>(has_command) !=
+      1) {
+    sink.report(Kind::bad_value, node.span,
+                "`service` needs exactly one way to stop and start the server")
+        .help(
+            "`{unit: stalwart.service}`, `{container: stalwart}`, or `{stop: [...], start: "
+            "[...], running: [...]}`");
+    return;
+  }
+  if (!has_command) return;
+  for (const char* key : {"stop", "start", "running"}) {
+    const Value& command = service[key];
+    if (command.is_list() && command.size() > 0) continue;
+    sink.report(Kind::missing_key, node.span, fmt::format("`{}` is missing in `service`", key))
+        .help(
+            "three commands, each a list of the program and its arguments; `running` ends with 0 "
+            "while the server runs");
+  }
+}
 
 void read_store_plan(Plan& plan, FieldReader& reader, Sink& sink) {
   StoreReader(plan, reader, sink).read();

@@ -9,6 +9,9 @@ namespace plan::check {
 /// rules.
 void read_store_plan(Plan& plan, FieldReader& reader, Sink& sink);
 
+/// Reports when a block `service` has no way to stop and start the server, or more than one.
+void check_service(const ir::Value& service, const syntax::Node& node, Sink& sink);
+
 /// The top-level keys of such a plan.
 [[nodiscard]] const std::vector<std::string_view>& store_plan_keys();
 /// And the places that it can go back to.

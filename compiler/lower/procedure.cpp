@@ -65,6 +65,7 @@ class ProcedureReader {
       for (const Reference& one : references(nodes_[i], "before")) wait(one.step, i, one.span);
       step.after_previous_wave = steps_of(references(nodes_[i], "after_previous_wave"));
       step.after_members = steps_of(references(nodes_[i], "after_members"));
+      if (step.kind == ir::StepKind::restore) name_restored(step, nodes_[i]);
     }
     if (is_broken_) return std::nullopt;
     refuse_cycle();
@@ -214,6 +215,12 @@ class ProcedureReader {
     std::vector<std::size_t> steps;
     for (const Reference& one : references) steps.push_back(one.step);
     return steps;
+  }
+
+  /// A module that is used `as` a word means its own step first, as in `after`.
+  void name_restored(ProcedureStep& step, const Origin& origin) {
+    const std::string own = origin.prefix + std::string(step.arguments["step"].string_or(""));
+    if (by_id_.contains(own)) step.arguments.set("step", own);
   }
 
   /// What `before` says of one step is what `after` would say of the other.

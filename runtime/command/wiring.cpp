@@ -30,6 +30,7 @@
 #include "runtime/server/stalwart/lease.h"
 #include "runtime/server/stalwart/survey.h"
 #include "runtime/server/stalwart/target.h"
+#include "runtime/server/stalwart15/drivers.h"
 #include "runtime/step/errors.h"
 
 namespace plan::command {
@@ -189,6 +190,7 @@ Session::Session(const ProjectFolder& folder, ir::Value connections, Purpose pur
   server::source::add_drivers(state_->drivers, state_->sources);
   archive::add_archive_drivers(state_->drivers, archive_world(purpose));
   server::probe::add_drivers(state_->drivers, state_->sources, state_->targets);
+  state_->drivers.add(ir::StepKind::source_settings, server::stalwart15::make_settings_driver());
   state_->drivers.add(ir::StepKind::queue_flush,
                       server::queue::make_queue_driver(
                           server::queue::open_queues(state_->sources, state_->targets)));

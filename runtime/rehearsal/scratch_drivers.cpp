@@ -109,6 +109,8 @@ class ScratchDriver final : public step::StepDriver {
       case StepKind::dovecot_door:
       case StepKind::postfix_hook:
       case StepKind::postfix_listener:
+      case StepKind::service_restart:
+      case StepKind::source_settings:
         world_->prepared_hosts_.insert(std::string(context.id));
         break;
       default:
@@ -202,6 +204,8 @@ class ScratchDriver final : public step::StepDriver {
       case StepKind::dovecot_door:
       case StepKind::postfix_hook:
       case StepKind::postfix_listener:
+      case StepKind::service_restart:
+      case StepKind::source_settings:
         return world_->prepared_hosts_.contains(std::string(context.id));
       default:
         return false;
@@ -264,7 +268,8 @@ void add_scratch_drivers(step::DriverTable& drivers, const std::shared_ptr<Scrat
         StepKind::postfix_listener, StepKind::postfix_hold, StepKind::postfix_forward,
         StepKind::queue_flush, StepKind::proxy_ready, StepKind::proxy_hold, StepKind::proxy_prepare,
         StepKind::proxy_release, StepKind::address_move, StepKind::address_finalize,
-        StepKind::probe_login, StepKind::probe_mail}) {
+        StepKind::probe_login, StepKind::probe_mail, StepKind::service_restart,
+        StepKind::source_settings}) {
     drivers.add(kind, driver);
   }
 }

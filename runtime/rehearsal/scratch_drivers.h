@@ -43,8 +43,9 @@ class ScratchWorld {
   std::vector<std::string> log_;
 };
 
-/// Drivers for the kinds whose host is source, proxy or dns, that write into `world` and touch
-/// nothing else. `probe.*` and `queue.flush` are answered from the books too.
+/// Drivers for the kinds whose host is source, proxy or dns, and for a restart of the target, that
+/// write into `world` and touch nothing else: the embedded target has no service. `probe.*` and
+/// `queue.flush` are answered from the books too.
 void add_scratch_drivers(step::DriverTable& drivers, const std::shared_ptr<ScratchWorld>& world);
 
 /// Wraps the driver of admin.keys so that the books know the set; the keys themselves go to the

@@ -59,8 +59,10 @@ std::vector<std::uint64_t> actions_after(const ir::StepGraph& graph,
                                          std::vector<std::string>& actions) {
   std::vector<std::uint64_t> after(graph.size());
   const auto bit_of = [&](ir::StepId step) -> std::uint64_t {
-    if (graph.kind(step) != ir::StepKind::admin_action) return 0;
-    std::string name(graph.argument(step, "action").string_or(""));
+    const bool is_restart = graph.kind(step) == ir::StepKind::service_restart &&
+                            !graph.argument(step, "only_back").bool_or(false);
+    if (!is_restart && graph.kind(step) != ir::StepKind::admin_action) return 0;
+    std::string name(is_restart ? kRestart : graph.argument(step, "action").string_or(""));
     auto at = std::find(actions.begin(), actions.end(), name);
     // The actions that make anything live are fewer than ten.
     if (at == actions.end() && actions.size() >= 64) return 0;
@@ -100,7 +102,10 @@ void reload_missing(const GraphView& view, Sink& sink) {
     if (action == kRestart) {
       report.severity(Severity::warning)
           .label("the procedure would go on with what the target had loaded")
-          .help("write it before the migration, restart the target, and run `plan fetch`");
+          .help(
+              "let a step `service.restart` follow (std/restart has one), or write it before the "
+              "migration, restart the target (`systemctl restart stalwart`, `docker restart "
+              "CONTAINER`) and run `plan fetch`");
     } else {
       report.label(fmt::format("{} is not live before it", write.object))
           .help(

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 
+#include "compiler/check/listeners.h"
 #include "compiler/check/rules.h"
 #include "compiler/source/text.h"
 
@@ -17,8 +18,8 @@ void target_port_closed(const Migration& migration, Sink& sink) {
   };
   constexpr std::array<Service, 4> kServices = {
       {{"imap", "imap"}, {"submission", "smtp"}, {"smtp", "smtp"}, {"sieve", "manageSieve"}}};
-  const ir::Value& listeners = setting(migration, "target.NetworkListener.bind");
-  if (!listeners.is_list() || listeners.size() == 0) return;
+  const std::vector<Listener> listeners = listeners_of_target(migration);
+  if (listeners.empty()) return;
   for (const Service& service : kServices) {
     const std::int64_t port = migration.plan.target[service.key]["port"].integer_or(0);
     // It answered there when it was asked for its certificate, whatever stands in between.
@@ -26,11 +27,10 @@ void target_port_closed(const Migration& migration, Sink& sink) {
       continue;
     std::string open;
     bool is_open = false;
-    for (const ir::Value& listener : listeners.items()) {
-      if (listener["protocol"].string_or("") != service.protocol) continue;
-      const std::int64_t bound = listener["port"].integer_or(0);
-      is_open = is_open || bound == port;
-      open += fmt::format("{}{}", open.empty() ? "" : ", ", bound);
+    for (const Listener& listener : listeners) {
+      if (listener.protocol != service.protocol) continue;
+      is_open = is_open || listener.port == port;
+      open += fmt::format("{}{}", open.empty() ? "" : ", ", listener.port);
     }
     if (is_open) continue;
     const syntax::Node* target =
@@ -41,10 +41,10 @@ void target_port_closed(const Migration& migration, Sink& sink) {
         is_written ? migration.plan.place("target", service.key) : migration.plan.place("target"),
         fmt::format("the target has no listener for {} at port {}", service.key, port));
     if (!open.empty()) report.label(fmt::format("it listens at {}", open));
-    report.help(
-        fmt::format("write where it listens (`{}: {{port: ...}}`), or make a NetworkListener "
-                    "there, restart the target and run `plan fetch`",
-                    service.key));
+    report.help(fmt::format(
+        "write where it listens (`{}: {{port: ...}}`), or let std/listener make a listener "
+        "there",
+        service.key));
   }
 }
 

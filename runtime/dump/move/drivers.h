@@ -15,12 +15,14 @@ struct MoveWorld {
   std::function<void()> kill_point = {};
 };
 
-/// store.check, service.stop, dump.export, dump.import, store.switch, service.start.
+/// store.check, service.stop, dump.export, dump.import, store.switch, service.start,
+/// service.restart.
 void add_move_drivers(step::DriverTable& table, const MoveWorld& world);
 
 [[nodiscard]] std::shared_ptr<step::StepDriver> make_check_driver(const MoveWorld& world);
 [[nodiscard]] std::shared_ptr<step::StepDriver> make_stop_driver(const MoveWorld& world);
 [[nodiscard]] std::shared_ptr<step::StepDriver> make_start_driver(const MoveWorld& world);
+[[nodiscard]] std::shared_ptr<step::StepDriver> make_restart_driver(const MoveWorld& world);
 [[nodiscard]] std::shared_ptr<step::StepDriver> make_export_driver(const MoveWorld& world);
 [[nodiscard]] std::shared_ptr<step::StepDriver> make_import_driver(const MoveWorld& world);
 [[nodiscard]] std::shared_ptr<step::StepDriver> make_switch_driver(const MoveWorld& world);

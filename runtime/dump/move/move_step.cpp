@@ -122,6 +122,7 @@ void add_move_drivers(step::DriverTable& table, const MoveWorld& world) {
   table.add(ir::StepKind::store_check, make_check_driver(world));
   table.add(ir::StepKind::service_stop, make_stop_driver(world));
   table.add(ir::StepKind::service_start, make_start_driver(world));
+  table.add(ir::StepKind::service_restart, make_restart_driver(world));
   table.add(ir::StepKind::dump_export, make_export_driver(world));
   table.add(ir::StepKind::dump_import, make_import_driver(world));
   table.add(ir::StepKind::store_switch, make_switch_driver(world));

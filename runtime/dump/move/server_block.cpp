@@ -17,17 +17,9 @@ StorePlace place_of(const ir::Value& value) {
 
 }  // namespace
 
-Result<ServerBlock> read_server_block(const ir::Value& value) {
+ServerBlock read_service_words(const ir::Value& value) {
   ServerBlock block;
-  block.config = value["config"].string_or("");
-  if (block.config.empty()) {
-    return Error(step::errors::argument_missing, "the server has no configuration file")
-        .with_blame(Blame::plan)
-        .with_argument("target.config");
-  }
   block.host = value["host"];
-  block.binary = value["binary"].string_or("");
-  block.user = value["user"].string_or("");
   const ir::Value& service = value["service"];
   block.unit = service["unit"].string_or("");
   block.container = service["container"].string_or("");
@@ -37,6 +29,19 @@ Result<ServerBlock> read_server_block(const ir::Value& value) {
   block.ready = words_of(value["ready"]);
   block.stop_within = std::chrono::milliseconds(value["stop_within"].integer_or(60'000));
   block.start_within = std::chrono::milliseconds(value["start_within"].integer_or(120'000));
+  return block;
+}
+
+Result<ServerBlock> read_server_block(const ir::Value& value) {
+  ServerBlock block = read_service_words(value);
+  block.config = value["config"].string_or("");
+  if (block.config.empty()) {
+    return Error(step::errors::argument_missing, "the server has no configuration file")
+        .with_blame(Blame::plan)
+        .with_argument("target.config");
+  }
+  block.binary = value["binary"].string_or("");
+  block.user = value["user"].string_or("");
   for (const ir::Value& port : value["ports"].items())
     block.ports.push_back(static_cast<std::uint16_t>(port.integer_or(0)));
   block.blob_folder = value["blobs"]["folder"].string_or("");

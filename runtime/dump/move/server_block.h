@@ -45,6 +45,10 @@ struct ServerBlock {
   [[nodiscard]] bool is_moved() const { return !to.address.empty() || !new_config.empty(); }
 };
 
+/// What a block says about stopping and starting its server, also of the target of a plan that
+/// moves accounts: `host`, `service`, `ready`, `stop_within`, `start_within`.
+[[nodiscard]] ServerBlock read_service_words(const ir::Value& value);
+
 /// Error: argument-missing.
 [[nodiscard]] Result<ServerBlock> read_server_block(const ir::Value& value);
 

@@ -105,6 +105,20 @@ Result<bool> Service::is_running() {
   return result.exit_code == 0;
 }
 
+Result<std::string> Service::identity() {
+  if (!block_.unit.empty()) {
+    PLAN_TRY(answer,
+             run_there(host_, {"systemctl", "show", "--property=InvocationID", block_.unit}));
+    return std::string(property_of(answer, "InvocationID"));
+  }
+  if (!block_.container.empty()) {
+    PLAN_TRY(answer, run_there(host_, {"docker", "inspect", "--type", "container", "--format",
+                                       "{{.State.StartedAt}}", block_.container}));
+    return std::string(trim(answer));
+  }
+  return std::string();
+}
+
 Outcome Service::stop(step::StepContext& context) {
   PLAN_TRY(is_up, is_running());
   if (is_up) PLAN_TRY_VOID(run_there(host_, command("stop")));

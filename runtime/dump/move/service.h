@@ -26,6 +26,9 @@ class Service {
   [[nodiscard]] Outcome start(step::StepContext& context);
   /// Once: runs, and is ready.
   [[nodiscard]] Outcome check_ready();
+  /// Which run of the server this is; another text after each start. Empty: the control cannot tell
+  /// (commands of the plan).
+  [[nodiscard]] Result<std::string> identity();
   /// "systemd unit stalwart.service", for people.
   [[nodiscard]] std::string name() const;
 

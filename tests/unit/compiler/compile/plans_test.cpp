@@ -21,6 +21,7 @@ namespace plan::test {
 namespace {
 
 namespace fs = std::filesystem;
+using ir::Value;
 
 constexpr const char* kMailLines =
     "account alice@DOMAIN aliases=info@DOMAIN hash=SHA512-CRYPT quota=1073741824\n"
@@ -152,6 +153,96 @@ TEST_P(RealDocuments, TakeTheModulesForTheServer) {
   EXPECT_LT(place("org/domain"), place("target/domain/example.org"));
   EXPECT_EQ(graph.arguments(*graph.find("org/key"))["match"]["domainId"].as_output().step,
             "org/domain");
+}
+
+constexpr const char* kListenerModule =
+    "module mine\n"
+    "use std/listener as imap { name = \"imap\", port = 143, protocol = \"imap\" }\n"
+    "use std/listener as submission { name = \"submission\", port = 587, protocol = \"smtp\" }\n"
+    "use std/listener as behind { name = \"behind\", port = 1993, implicit_tls = true, trusted = "
+    "[\"203.0.113.10/32\"] }\n"
+    "use std/trusted-networks as trust { networks = [\"203.0.113.10/32\"] }\n"
+    "use std/restart { ports = [143, 587], at_end = true }\n"
+    "use std/dovecot-postfix\n";
+
+constexpr const char* kOldStalwartModule =
+    "module mine\n"
+    "input key : secret\n"
+    "use std/stalwart-source { url = \"https://old.example.org\", user = \"admin\", password = "
+    "key, "
+    "target_name = \"new.example.org\", target_ips = [\"203.0.113.30\"] }\n"
+    "use std/dovecot-postfix\n"
+    "step account/{}/route for account in accounts : source.settings {\n"
+    "  stage = waves\n"
+    "  role = held\n"
+    "  after = [account/{}/grade]\n"
+    "  before = [account/{}/release]\n"
+    "  url = \"https://old.example.org\"\n"
+    "  user = \"admin\"\n"
+    "  password = key\n"
+    "  list = \"plan-moved\"\n"
+    "  members = account.addresses\n"
+    "}\n";
+
+TEST_P(RealDocuments, TakeTheModuleForAnOldStalwart) {
+  PLAN_SHARED(path, std::string("data/schema/stalwart-") + GetParam() + ".schema.json.gz");
+  const auto schema = schema::Schema::read(test::unzipped(path));
+  ASSERT_TRUE(schema) << schema.error().to_line();
+  const std::string plan = "plans/dovecot-postfix.yaml";
+  std::string text = read_all(test::repository() / plan);
+  text.replace(text.find("use: "), 5,
+               "use: {module: ./mine.plan, with: {key: !secret file:secrets/old}}  #");
+  const CompileResult result = compile_with(plan, text, *schema, kOldStalwartModule);
+  ASSERT_TRUE(result.graph.has_value()) << rendered(result);
+  const ir::StepGraph& graph = *result.graph;
+  const auto route = graph.find("source/route");
+  ASSERT_TRUE(route.has_value());
+  EXPECT_EQ(graph.argument(*route, "blocks").item(0)["rules"].item(0)["then"], Value("'plan-new'"));
+  const auto senders = graph.find("source/senders");
+  ASSERT_TRUE(senders.has_value());
+  EXPECT_EQ(graph.argument(*senders, "values").item(0)["key"],
+            Value("server.allowed-ip.203.0.113.30"));
+  const auto moved = graph.find("account/alice@example.org/route");
+  ASSERT_TRUE(moved.has_value());
+  EXPECT_EQ(graph.argument(*moved, "members"),
+            Value::list({"alice@example.org", "info@example.org"}));
+}
+
+TEST_P(RealDocuments, TakeListenersAndARestartInFrontOfTheRest) {
+  PLAN_SHARED(path, std::string("data/schema/stalwart-") + GetParam() + ".schema.json.gz");
+  const auto schema = schema::Schema::read(test::unzipped(path));
+  ASSERT_TRUE(schema) << schema.error().to_line();
+  const std::string plan = "plans/dovecot-postfix.yaml";
+  std::string text = read_all(test::repository() / plan);
+  text.replace(text.find("use: std"), 8, "use: ./mine.plan  # std");
+  const std::string target = "\ntarget:\n";
+  text.insert(text.find(target) + target.size(), "  service: {unit: stalwart.service}\n");
+  const CompileResult result = compile_with(plan, text, *schema, kListenerModule);
+  ASSERT_TRUE(result.graph.has_value()) << rendered(result);
+  const std::string said = rendered(result);
+  for (const char* code : {"target-port-closed", "protocol-not-at-target", "reload-missing"})
+    EXPECT_EQ(said.find(code), std::string::npos) << said;
+  const ir::StepGraph& graph = *result.graph;
+  const auto place = [&](const char* id) {
+    const auto step = graph.find(id);
+    EXPECT_TRUE(step.has_value()) << id;
+    return std::find(graph.order().begin(), graph.order().end(),
+                     step.value_or(graph.order().front()));
+  };
+  // Undone from the newest to the oldest: first the restart is passed, then the listeners go, then
+  // the restart of the way back.
+  for (const char* write :
+       {"imap/listener", "submission/listener", "behind/listener", "trust/networks"}) {
+    EXPECT_LT(place("target/unbind"), place(write));
+    EXPECT_LT(place(write), place("target/restart"));
+  }
+  for (const char* other : {"target/route", "target/session-limit", "target/reload"})
+    EXPECT_LT(place("target/restart"), place(other));
+  EXPECT_EQ(graph.argument(*graph.find("behind/away"), "step"), Value("behind/listener"))
+      << "a module that is used `as` a word puts back its own step";
+  EXPECT_FALSE(graph.find("imap/away").has_value()) << "clients go on using it";
+  EXPECT_LT(place("behind/away"), place("finalize/restart"));
+  EXPECT_EQ(graph.argument(*graph.find("imap/listener"), "set")["bind"], Value::list({"[::]:143"}));
 }
 
 void collect_secrets(const ir::Value& value, std::set<std::string>& names) {

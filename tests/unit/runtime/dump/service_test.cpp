@@ -140,6 +140,24 @@ TEST_F(ServiceTest, a_unit_that_nobody_knows_is_not_one_that_is_stopped) {
   for (const Words& command : host_.commands) EXPECT_EQ(command, kShow);
 }
 
+TEST_F(ServiceTest, each_start_is_told_apart) {
+  block_.unit = "stalwart.service";
+  answer({{.output = "InvocationID=0a1b\n"}});
+  EXPECT_EQ(Service(host_, block_).identity().value_or("?"), "0a1b");
+  block_.unit.clear();
+  block_.container = "mail";
+  answer({{.output = "2026-11-29T15:00:00.1Z\n"}});
+  EXPECT_EQ(Service(host_, block_).identity().value_or("?"), "2026-11-29T15:00:00.1Z");
+  block_.container.clear();
+  block_.running = {"pgrep", "stalwart"};
+  EXPECT_EQ(Service(host_, block_).identity().value_or("?"), "") << "commands cannot tell";
+  EXPECT_EQ(
+      host_.commands,
+      (std::vector<Words>{{"systemctl", "show", "--property=InvocationID", "stalwart.service"},
+                          {"docker", "inspect", "--type", "container", "--format",
+                           "{{.State.StartedAt}}", "mail"}}));
+}
+
 TEST_F(ServiceTest, a_unit_that_does_not_stop_is_said_to_stay) {
   block_.unit = "stalwart.service";
   block_.stop_within = std::chrono::milliseconds(500);

@@ -1,0 +1,63 @@
+#include "compiler/check/listeners.h"
+
+#include <charconv>
+
+#include "compiler/check/graph_view.h"
+#include "compiler/check/rules.h"
+
+namespace plan::check {
+namespace {
+
+constexpr std::size_t kListenersMax = 1'000;
+
+/// 0: no port.
+std::int64_t port_in(std::string_view address) {
+  const std::size_t colon = address.rfind(':');
+  if (colon == std::string_view::npos) return 0;
+  const std::string_view digits = address.substr(colon + 1);
+  std::int64_t port = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), port);
+  const bool is_whole = error == std::errc() && end == digits.data() + digits.size();
+  return is_whole && port > 0 && port <= 65'535 ? port : 0;
+}
+
+}  // namespace
+
+std::vector<std::int64_t> bound_ports(const ir::Value& bind) {
+  std::vector<std::int64_t> ports;
+  const auto take = [&](std::string_view address) {
+    if (const std::int64_t port = port_in(address); port != 0) ports.push_back(port);
+  };
+  for (const auto& [address, is_bound] : bind.members()) take(address);
+  for (const ir::Value& address : bind.items()) take(address.string_or(""));
+  return ports;
+}
+
+std::vector<Listener> made_listeners(const ir::StepGraph& graph) {
+  std::vector<Listener> made;
+  for (std::size_t i = 0; i < graph.size() && made.size() < kListenersMax; ++i) {
+    const auto step = static_cast<ir::StepId>(i);
+    if (graph.kind(step) != ir::StepKind::admin_upsert) continue;
+    // The type is of the shape: accounts have very many steps, and are none of this kind.
+    const std::string_view object = graph.shape(step).arguments["object"].string_or("");
+    if (object_type(object) != "NetworkListener") continue;
+    const ir::Value arguments = graph.arguments(step);
+    const ir::Value& protocol = arguments["set"]["protocol"];
+    for (const std::int64_t port : bound_ports(arguments["set"]["bind"]))
+      made.push_back({std::string(protocol.string_or("smtp")), port});
+  }
+  return made;
+}
+
+std::vector<Listener> listeners_of_target(const Migration& migration) {
+  std::vector<Listener> all;
+  const ir::Value& seen = rules::setting(migration, "target.NetworkListener.bind");
+  for (const ir::Value& listener : seen.items())
+    all.push_back(
+        {std::string(listener["protocol"].string_or("")), listener["port"].integer_or(0)});
+  if (!all.empty())
+    all.insert(all.end(), migration.made_listeners.begin(), migration.made_listeners.end());
+  return all;
+}
+
+}  // namespace plan::check
