@@ -122,14 +122,21 @@ class ArchiveDriver : public step::StepDriver {
   Result<Passed> pass(StepContext& context, Room& room, const TargetAccount& target,
                       bool is_source_authority, bool is_held = false) const {
     Passed passed;
+    std::uint64_t read = 0;
+    std::uint64_t written = 0;
+    const auto moved = [&context](std::string_view host, std::uint64_t& before, std::uint64_t now) {
+      if (context.moved && now > before) context.moved(host, now - before);
+      before = now;
+    };
     const auto is_stopped = [&context] { return context.stop.is_requested(); };
     PLAN_TRY_VOID(settle_open_appends(room.archive, room.source.imap,
                                       {.clock = &context.clock, .is_stop_requested = is_stopped}));
     PLAN_TRY(mail, import_imap(room.archive, room.source.imap,
                                {.are_others_rows_looked_for = !is_held,
                                 .is_stop_requested = is_stopped,
-                                .progress = [&](std::uint64_t messages, std::uint64_t) {
+                                .progress = [&](std::uint64_t messages, std::uint64_t bytes) {
                                   tell(context, messages, 0, "reading");
+                                  moved("source", read, bytes);
                                 }}));
     passed.mail = std::move(mail);
     PLAN_TRY_VOID(link_carried(room.archive));
@@ -137,15 +144,17 @@ class ArchiveDriver : public step::StepDriver {
       PLAN_TRY(scripts, import_sieve(room.archive, room.source.sieve));
       passed.scripts = std::move(scripts);
     }
-    PLAN_TRY(
-        push,
-        push_jmap(room.archive, target,
-                  {.is_presence_checked = !is_held,
-                   .is_source_authority = is_source_authority,
-                   .is_stop_requested = is_stopped,
-                   .progress = [&](std::uint64_t done,
-                                   std::uint64_t total) { tell(context, done, total, "writing"); },
-                   .kill_point = world_->push_kill_point}));
+    PLAN_TRY(push,
+             push_jmap(room.archive, target,
+                       {.is_presence_checked = !is_held,
+                        .is_source_authority = is_source_authority,
+                        .is_stop_requested = is_stopped,
+                        .progress =
+                            [&](std::uint64_t done, std::uint64_t total, std::uint64_t bytes) {
+                              tell(context, done, total, "writing");
+                              moved("target", written, bytes);
+                            },
+                        .kill_point = world_->push_kill_point}));
     passed.push = std::move(push);
     if (room.source.dav) {
       tell(context, 0, 0, "calendars and contacts");

@@ -505,7 +505,7 @@ class Push {
       }
       PLAN_TRY_VOID(transaction.commit());
     }
-    if (options_.progress) options_.progress(report_.created, total_);
+    if (options_.progress) options_.progress(report_.created, total_, report_.bytes);
     if (stop) return std::move(*stop);
     if (is_anything_unknown)
       return Error(net::errors::protocol_violation,

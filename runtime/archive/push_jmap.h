@@ -27,7 +27,8 @@ struct PushOptions {
   /// bytes twice by itself.
   bool is_state_expected = true;
   std::function<bool()> is_stop_requested = {};
-  std::function<void(std::uint64_t done, std::uint64_t total)> progress = {};
+  /// Messages imported so far and to be imported, and the bytes of the former. Between two batches.
+  std::function<void(std::uint64_t done, std::uint64_t total, std::uint64_t bytes)> progress = {};
   /// Called right after the intent of an effect is durable: where a crash test ends the process.
   std::function<void(const char* place)> kill_point = {};
 };

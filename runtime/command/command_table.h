@@ -69,6 +69,8 @@ struct Invocation {
 };
 
 [[nodiscard]] std::span<const CommandSpec> all_commands();
+/// Those of `plan dump`, which are a part of all.
+[[nodiscard]] std::vector<CommandSpec> dump_commands();
 
 /// What the commands of two words have in common: "proxy" -> "the migration proxy".
 [[nodiscard]] std::string_view summary_of_group(std::string_view group);

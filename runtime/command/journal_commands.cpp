@@ -6,6 +6,7 @@
 
 #include "compiler/ir/json.h"
 #include "compiler/source/text.h"
+#include "compiler/syntax/scalar.h"
 #include "runtime/command/commands.h"
 #include "runtime/command/console.h"
 #include "runtime/command/errors.h"
@@ -17,6 +18,9 @@
 
 namespace plan::command {
 namespace {
+
+constexpr std::uint64_t kRateLeast = 256ULL * 1024;
+constexpr std::uint64_t kRateMost = 1ULL << 40U;
 
 Result<std::unique_ptr<engine::Journal>> open_for_reading(const Invocation& invocation) {
   engine::JournalOptions options;
@@ -176,18 +180,25 @@ ExitCode run_throttle(const Invocation& invocation) {
   engine::Request request;
   request.kind = engine::RequestKind::throttle;
   request.subject = invocation.value("--host");
-  const std::string connections = invocation.value("--connections");
-  if (request.subject != "source" && request.subject != "target") {
-    return print_error(Error(errors::bad_option, "--host is `source` or `target`"),
-                       invocation.value("--format"));
+  const auto refused = [&invocation](const std::string& why) {
+    return print_error(Error(errors::bad_option, why), invocation.value("--format"));
+  };
+  if (request.subject != "source" && request.subject != "target")
+    return refused("--host is `source` or `target`");
+  std::vector<std::pair<std::string, ir::Value>> bounds;
+  if (invocation.has("--connections"))
+    bounds.emplace_back("connections",
+                        static_cast<std::int64_t>(invocation.number("--connections")));
+  if (invocation.has("--rate")) {
+    const std::string text = invocation.value("--rate");
+    const auto rate = text == "0" ? std::optional<std::uint64_t>(0) : syntax::read_bytes(text);
+    // Servers close a connection whose client takes nothing for minutes.
+    if (!rate || (*rate > 0 && *rate < kRateLeast) || *rate > kRateMost)
+      return refused("--rate is a size a second from 256KiB to 1TiB, as in 20MiB, or 0 (no bound)");
+    bounds.emplace_back("bytes_per_second", static_cast<std::int64_t>(*rate));
   }
-  if (connections.empty() || connections.size() > 4 ||
-      connections.find_first_not_of("0123456789") != std::string::npos) {
-    return print_error(
-        Error(errors::bad_option, "--connections is a number from 0 (no bound) to 9999"),
-        invocation.value("--format"));
-  }
-  request.parameters = ir::Value::map({{"connections", std::stoi(connections)}});
+  if (bounds.empty()) return refused("say what is bounded: --connections, --rate, or both");
+  request.parameters = ir::Value::map(std::move(bounds));
   return leave_request(invocation, std::move(request));
 }
 

@@ -290,7 +290,7 @@ class Execution {
           runner_.emit(report::Notice{"resumed"});
           break;
         case RequestKind::throttle:
-          steer({.parallel_of_host = steering_of({request}).parallel_of_host});
+          steer(steering_of({request}));
           break;
         case RequestKind::stop:
           drain(DrainReason::stop_request);
@@ -317,6 +317,13 @@ class Execution {
                                                            bound, bound == 1 ? "step" : "steps")});
     }
     scheduler_.set_limits(limits);
+    for (const auto& [host, rate] : steering.bytes_per_second_of_host) {
+      if (host != "source" && host != "target") continue;
+      runner_.set_rate(host, rate);
+      runner_.emit(report::Notice{rate == 0 ? fmt::format("{}: no bound of the rate", host)
+                                            : fmt::format("{}: copying takes at most {} a second",
+                                                          host, show_bytes(rate))});
+    }
   }
 
   /// Opens gates whose approval has come.

@@ -75,10 +75,14 @@ Steering steering_of(const std::vector<Request>& requests) {
     if (request.kind == RequestKind::pause) steering.is_paused = true;
     if (request.kind == RequestKind::resume) steering.is_paused = false;
     if (request.kind != RequestKind::throttle) continue;
-    const std::int64_t connections =
-        std::clamp<std::int64_t>(request.parameters["connections"].integer_or(0), 0, 1'000'000);
-    steering.parallel_of_host.insert_or_assign(request.subject,
-                                               static_cast<std::uint32_t>(connections));
+    if (const ir::Value& connections = request.parameters["connections"]; connections.is_integer())
+      steering.parallel_of_host.insert_or_assign(
+          request.subject, static_cast<std::uint32_t>(
+                               std::clamp<std::int64_t>(connections.as_integer(), 0, 1'000'000)));
+    if (const ir::Value& rate = request.parameters["bytes_per_second"]; rate.is_integer())
+      steering.bytes_per_second_of_host.insert_or_assign(
+          request.subject,
+          static_cast<std::uint64_t>(std::max<std::int64_t>(rate.as_integer(), 0)));
   }
   return steering;
 }

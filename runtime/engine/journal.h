@@ -182,7 +182,7 @@ struct Request {
   RequestKind kind = RequestKind::approve;
   std::string subject =
       {};  ///< approve: "wave:NAME", "account:ADDRESS" or "stage:finalize"; throttle: host
-  ir::Value parameters = {};  ///< throttle: {connections, bytes_per_second}
+  ir::Value parameters = {};  ///< throttle: {connections, bytes_per_second}, either may be absent
   std::int64_t wall_ms = 0;
 };
 
@@ -195,7 +195,8 @@ struct Request {
 /// a run does not want the next process to go on by itself.
 struct Steering {
   bool is_paused = false;
-  std::map<std::string, std::uint32_t, std::less<>> parallel_of_host = {};  ///< 0: no bound
+  std::map<std::string, std::uint32_t, std::less<>> parallel_of_host = {};          ///< 0: no bound
+  std::map<std::string, std::uint64_t, std::less<>> bytes_per_second_of_host = {};  ///< the same
 };
 [[nodiscard]] Steering steering_of(const std::vector<Request>& requests);
 

@@ -24,7 +24,8 @@ step::StepContext Restoring::inner(const step::StepContext& context) const {
                            .prior = earlier_.record ? earlier_.record->prior : ir::Value(),
                            .notes = earlier_.record ? earlier_.record->notes : ir::Value(),
                            .remember = [](const ir::Value&) { return Outcome(); },
-                           .progress = context.progress};
+                           .progress = context.progress,
+                           .moved = context.moved};
 }
 
 Result<ir::Observation> Restoring::observe(step::StepContext& context) {

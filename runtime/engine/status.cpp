@@ -223,8 +223,17 @@ Result<report::RunRecord> run_record(Journal& journal, bool with_timeline) {
   PLAN_TRY(requests, journal.requests(0));
   const Steering steering = steering_of(requests);
   run.is_paused = is_running && !latest->is_rollback && steering.is_paused;
-  for (const auto& [host, bound] : steering.parallel_of_host)
-    if (bound > 0) run.throttles.push_back({.host = host, .connections = bound});
+  for (const std::string_view host : {"source", "target"}) {
+    report::ThrottleRecord throttle{.host = std::string(host)};
+    if (const auto found = steering.parallel_of_host.find(host);
+        found != steering.parallel_of_host.end())
+      throttle.connections = found->second;
+    if (const auto found = steering.bytes_per_second_of_host.find(host);
+        found != steering.bytes_per_second_of_host.end())
+      throttle.bytes_per_second = found->second;
+    if (throttle.connections > 0 || throttle.bytes_per_second > 0)
+      run.throttles.push_back(std::move(throttle));
+  }
   run.started_ms = latest->started_ms;
   run.ended_ms = latest->ended_ms;
   run.steps = graph.size();

@@ -290,6 +290,10 @@ step::StepContext StepRunner::context(Call& call) {
             emit(report::StepProgress{call.id, call.account, progress.done, progress.total,
                                       std::string(progress.unit), std::string(progress.remark)});
           },
+      .moved =
+          [this, &call](std::string_view host, std::uint64_t bytes) {
+            if (!call.is_held) rates_.moved(host, bytes, parts_.clock, stop_);
+          },
       .say =
           [this, &call](std::string text) {
             call.said += (call.said.empty() ? "" : "; ") + text;

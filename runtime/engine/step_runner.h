@@ -10,6 +10,7 @@
 
 #include "compiler/ir/step_graph.h"
 #include "runtime/engine/engine.h"
+#include "runtime/engine/host_rates.h"
 #include "runtime/engine/journal.h"
 #include "runtime/engine/scheduler.h"
 #include "runtime/engine/subject.h"
@@ -74,6 +75,10 @@ class StepRunner {
   /// reason to give up any more (design.md 6, what dies when).
   void remember_prepared(ir::RowId row);
   [[nodiscard]] std::optional<std::uint64_t> held_ms(ir::RowId row) const;
+  /// How many bytes a second copying may take of `source` or `target`; 0: as many as there are.
+  void set_rate(std::string_view host, std::uint64_t bytes_per_second) {
+    rates_.set(host, bytes_per_second, parts_.clock.now());
+  }
   /// What is not held stops where it is, as when the operator asks.
   void stop_what_is_not_held() { stop_.request(); }
   /// Nothing more is begun or undone: another run has the lease, or the journal is gone.
@@ -128,6 +133,7 @@ class StepRunner {
   const std::string boot_id_;
   const step::StopSignal never_stop_;
   step::StopSignal stop_{&parts_.stop};
+  HostRates rates_;
   std::atomic<bool> is_forbidden_{false};
 
   mutable std::mutex mutex_;

@@ -87,10 +87,17 @@ std::string render_text(const RunRecord& run) {
   if (run.is_paused) out += "paused: nothing begins until plan resume\n";
   for (const ThrottleRecord& throttle : run.throttles) {
     const std::string host = printable(throttle.host, 100);
-    out += fmt::format(
-        "throttled: at most {} {} at a time on the {} until plan throttle --host {} --connections "
-        "0\n",
-        show_count(throttle.connections), throttle.connections == 1 ? "step" : "steps", host, host);
+    if (throttle.connections > 0)
+      out += fmt::format(
+          "throttled: at most {} {} at a time on the {} until plan throttle --host {} "
+          "--connections 0\n",
+          show_count(throttle.connections), throttle.connections == 1 ? "step" : "steps", host,
+          host);
+    if (throttle.bytes_per_second > 0)
+      out += fmt::format(
+          "throttled: copying takes at most {} a second of the {} until plan throttle --host {} "
+          "--rate 0\n",
+          show_bytes(throttle.bytes_per_second), host, host);
   }
   if (!run.waves.empty()) {
     std::vector<std::vector<std::string>> rows = {{"wave", "accounts", "moved", "failed"}};

@@ -94,8 +94,9 @@ Value to_document(const RunRecord& run) {
   for (const std::string& subject : run.approvals_needed) approvals.push_back(subject);
   List throttles;
   for (const ThrottleRecord& throttle : run.throttles) {
-    throttles.push_back(
-        Value::map({{"host", throttle.host}, {"connections", throttle.connections}}));
+    throttles.push_back(Value::map({{"host", throttle.host},
+                                    {"connections", throttle.connections},
+                                    {"bytes_per_second", throttle.bytes_per_second}}));
   }
   List points;
   for (const std::string& point : run.points) points.push_back(point);

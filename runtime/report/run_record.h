@@ -60,8 +60,9 @@ struct WaveRecord {
 
 /// A bound of `plan throttle` that was not taken away: it holds for later runs too.
 struct ThrottleRecord {
-  std::string host = {};  ///< source, target
-  std::uint32_t connections = 0;
+  std::string host = {};               ///< source, target
+  std::uint32_t connections = 0;       ///< steps at a time; 0: no bound
+  std::uint64_t bytes_per_second = 0;  ///< of copying; 0: no bound
 };
 
 /// A whole run as plain data, from the journal (engine/status.h); what `plan report` and `plan

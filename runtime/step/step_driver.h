@@ -79,6 +79,10 @@ struct StepContext {
   /// Makes `notes` durable before it returns. For drivers with several effects inside one step.
   std::function<Outcome(const ir::Value& notes)> remember = {};
   std::function<void(const Progress&)> progress = {};
+  /// The driver has moved so many bytes from or to `source` or `target`: returns when the rate that
+  /// the operator allows has made up for them; at once in a held account, or when it is to stop.
+  /// Not to be called with a transaction open.
+  std::function<void(std::string_view host, std::uint64_t bytes)> moved = {};
   /// Something the operator should read, about this account: shown, and kept with the run's events.
   std::function<void(std::string text)> say = {};
 };

@@ -2,6 +2,8 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <map>
+
 #include "runtime/archive/drivers.h"
 #include "tests/support/dovecot.h"
 #include "tests/support/fake_mail_target.h"
@@ -79,7 +81,9 @@ class ArchiveDrivers : public testing::Test {
                   notes_ = notes;
                   return Outcome();
                 },
-            .progress = [](const step::Progress&) {}};
+            .progress = [](const step::Progress&) {},
+            .moved = [this](std::string_view host,
+                            std::uint64_t bytes) { moved_[std::string(host)] += bytes; }};
   }
   /// As the engine does: a step that waits is called again when its time has come.
   Result<Value> apply(ir::StepKind kind, std::string_view run = {}) {
@@ -114,6 +118,7 @@ class ArchiveDrivers : public testing::Test {
   step::StopSignal stop_;
   step::DriverTable drivers_;
   Value arguments_;
+  std::map<std::string, std::uint64_t> moved_ = {};  ///< bytes by host, as the engine is told
   Value notes_;
   int waits_ = 0;
   int full_looks_ = 0;

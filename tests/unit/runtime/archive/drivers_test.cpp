@@ -100,6 +100,21 @@ TEST_F(ArchiveDrivers, InTheHoldOnlyWhatChangedIsComparedAndEveryDifferenceIsFou
   EXPECT_EQ(grade_after([] {}), "good") << "Junk has another name there, nothing else differs";
 }
 
+TEST_F(ArchiveDrivers, WhatIsCopiedIsToldForTheRateOfEachHost) {
+  std::uint64_t bytes = 0;
+  for (int index = 0; index < 20; ++index) {
+    const std::string message =
+        fmt::format("Subject: m\r\n\r\n{}\r\n", std::string(1000, static_cast<char>('a' + index)));
+    append("INBOX", message);
+    bytes += message.size();
+  }
+  ASSERT_TRUE(apply(ir::StepKind::archive_copy));
+  EXPECT_EQ(moved_["source"], bytes);
+  EXPECT_EQ(moved_["target"], bytes);
+  ASSERT_TRUE(apply(ir::StepKind::archive_copy));
+  EXPECT_EQ(moved_["source"], bytes) << "nothing is read twice";
+}
+
 TEST_F(ArchiveDrivers, APostponedAccountIsKeptInStepUntilItsTime) {
   append("INBOX", "Subject: m\r\n\r\none\r\n");
   arguments_.set("keep_until_ms", 10 * 3'600'000);

@@ -198,6 +198,14 @@ TEST_F(GradesTest, the_status_shows_the_bounds_of_throttle_until_they_are_taken_
   throttle("source", 0);
   ASSERT_EQ(record().throttles.size(), 1U);
   EXPECT_EQ(record().throttles[0].host, "target");
+  auto journal = open();
+  ASSERT_TRUE(
+      (*journal)->add_request({.kind = RequestKind::throttle,
+                               .subject = "target",
+                               .parameters = ir::Value::map({{"bytes_per_second", 20 << 20}})}));
+  const ir::Value both = report::to_document(record())["throttles"].item(0);
+  EXPECT_EQ(both["connections"].integer_or(0), 2) << "one bound leaves the other as it is";
+  EXPECT_EQ(both["bytes_per_second"].integer_or(0), 20 << 20);
 }
 
 }  // namespace

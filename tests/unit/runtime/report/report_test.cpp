@@ -423,12 +423,14 @@ TEST(RunRecordTest, the_text_is_a_table_that_a_person_can_read) {
   run.accounts.push_back({.account = "c@x", .wave = "rest", .state = "copying"});
   run.points = {"before-cutover", "wave-rest"};
   run.approvals_needed = {"stage:finalize"};
-  run.throttles = {{"source", 1}, {"target", 1200}};
+  run.throttles = {{"source", 1, 20ULL << 20U}, {"target", 1200}};
   EXPECT_EQ(render_text(run),
             "example.org: failed (run r1, since 2026-09-21T14:13:20Z)\n"
             "39 of 40 steps done, 1 failed\n"
             "throttled: at most 1 step at a time on the source until plan throttle --host source "
             "--connections 0\n"
+            "throttled: copying takes at most 20.0 MiB a second of the source until plan throttle "
+            "--host source --rate 0\n"
             "throttled: at most 1,200 steps at a time on the target until plan throttle --host "
             "target --connections 0\n"
             "\n"
