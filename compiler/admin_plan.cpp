@@ -104,6 +104,9 @@ class AdminPlan {
       const std::string name = key.starts_with('#') ? key.substr(1) : key;
       if (!seen.insert(name).second)
         return broken(fmt::format("`{}` is there twice", printable(name, 60)));
+      if (!given.is_map())
+        return broken(
+            fmt::format("`{}` in the `value` of an `upsert` is no object", printable(name, 60)));
       Value body = given;
       for (const auto& [member, value] : operation["scope"].members()) {
         if (!body.members().contains(member)) body.set(member, value);
