@@ -221,6 +221,12 @@ class Journal {
   /// will read them: journal-missing.
   [[nodiscard]] virtual Outcome check_place() = 0;
   /// Begins a run, or goes on with one (same run_id). Stores the graph's document if it is new.
+  /// To be written before a run asks for the leases. One that ends before `begin_run` leaves leases
+  /// behind that nothing else names.
+  [[nodiscard]] virtual Outcome ask_for_leases(std::string_view run_id) = 0;
+  /// All runs that ever asked, also those that never began.
+  [[nodiscard]] virtual Result<std::vector<std::string>> leases_asked() = 0;
+
   [[nodiscard]] virtual Outcome begin_run(const RunInfo& run, const ir::StepGraph& graph) = 0;
   [[nodiscard]] virtual Outcome end_run(RunState state, std::string_view message) = 0;
   [[nodiscard]] virtual Result<std::optional<RunInfo>> latest_run() = 0;

@@ -15,6 +15,8 @@ constexpr std::array kTables = {
     "up_ms INTEGER) STRICT, WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS account_grade (account TEXT NOT NULL PRIMARY KEY, "
     "grade TEXT NOT NULL) STRICT, WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS lease_asked (run_id TEXT NOT NULL PRIMARY KEY) STRICT, "
+    "WITHOUT ROWID",
 };
 
 Result<bool> has_table(store::Database& database, std::string_view name) {
@@ -88,6 +90,25 @@ Result<std::map<std::string, std::string>> grades(store::Database& database) {
     PLAN_TRY(has_row, rows.step());
     if (!has_row) return grades;
     grades.emplace(std::string(rows.text(0)), std::string(rows.text(1)));
+  }
+}
+
+Outcome put_lease_asked(store::Database& database, std::string_view run_id) {
+  PLAN_TRY(statement,
+           database.prepare("INSERT INTO lease_asked (run_id) VALUES (?) ON CONFLICT DO NOTHING"));
+  statement.bind(1, run_id);
+  return statement.run();
+}
+
+Result<std::vector<std::string>> leases_asked(store::Database& database) {
+  std::vector<std::string> run_ids;
+  PLAN_TRY(is_there, has_table(database, "lease_asked"));
+  if (!is_there) return run_ids;
+  PLAN_TRY(rows, database.prepare("SELECT run_id FROM lease_asked"));
+  while (true) {
+    PLAN_TRY(has_row, rows.step());
+    if (!has_row) return run_ids;
+    run_ids.emplace_back(rows.text(0));
   }
 }
 

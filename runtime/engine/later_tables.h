@@ -32,4 +32,8 @@ namespace plan::engine::later {
                                 std::string_view grade);
 [[nodiscard]] Result<std::map<std::string, std::string>> grades(store::Database& database);
 
+/// Runs that have asked for the leases, begun or not.
+[[nodiscard]] Outcome put_lease_asked(store::Database& database, std::string_view run_id);
+[[nodiscard]] Result<std::vector<std::string>> leases_asked(store::Database& database);
+
 }  // namespace plan::engine::later

@@ -98,9 +98,12 @@ Result<std::unique_ptr<Session>> Session::begin(const EngineParts& parts,
   info.message.clear();
 
   session->leases_ = std::make_unique<LeaseKeeper>(options.leases, info.run_id);
-  std::vector<std::string> earlier;
+  PLAN_TRY(earlier, parts.journal.leases_asked());
   for (const RunInfo& run : runs) earlier.push_back(run.run_id);
+  PLAN_TRY_VOID(parts.journal.ask_for_leases(info.run_id));
+  PLAN_KILL_POINT("engine.leases-asked");
   PLAN_TRY_VOID(session->leases_->acquire(options.takes_over_lease, earlier));
+  PLAN_KILL_POINT("engine.leases-taken");
   session->runner_ = std::make_unique<StepRunner>(parts, options, info.run_id, boot);
   Session* raw = session.get();
   session->leases_->keep(options.lease_renewal,

@@ -77,6 +77,17 @@ class SqliteJournal final : public Journal {
                  fmt::format("{} was taken away or replaced while the run went on", path_));
   }
 
+  Outcome ask_for_leases(std::string_view run_id) override {
+    const std::lock_guard lock(mutex_);
+    PLAN_TRY_VOID(refuse_if_broken());
+    return broken_if_failed(later::put_lease_asked(database_, run_id));
+  }
+
+  Result<std::vector<std::string>> leases_asked() override {
+    const std::lock_guard lock(mutex_);
+    return checked(later::leases_asked(database_));
+  }
+
   Outcome begin_run(const RunInfo& run, const ir::StepGraph& graph) override {
     const std::lock_guard lock(mutex_);
     PLAN_TRY_VOID(refuse_if_broken());

@@ -22,7 +22,7 @@ NOT_BY_PLAN_ALONE = {"journal.after-unknown"}
 
 def places_of_the_move(rng):
     """Passes that every first apply comes by, in the order of the move; each kill leaves the next one its work."""
-    return [("engine.after-run-begun", 1), ("journal.before-intent", rng.randint(2, 6)), ("journal.after-intent", rng.randint(3, 7)),
+    return [("engine.leases-asked", 1), ("engine.leases-taken", 1), ("engine.after-run-begun", 1), ("journal.before-intent", rng.randint(2, 6)), ("journal.after-intent", rng.randint(3, 7)),
             ("driver.after-apply", rng.randint(3, 8)), ("journal.after-outcome", rng.randint(3, 8)), ("push.import-begun", 1),
             ("push.import-answered", 1), ("driver.after-verify", rng.randint(2, 6)), ("journal.after-intent", rng.randint(3, 9)),
             ("driver.after-apply", rng.randint(3, 9)), ("journal.after-outcome", rng.randint(4, 10)),
