@@ -283,9 +283,13 @@ int main() {
     // What earlier files and removals still have to do on the disk is not this one's.
     const Measured measured = best_of_three([&] {
       fs::remove_all(folder / name);
+      fs::remove(folder / (name + ".manifest.json"));
       ::sync();
-      return measure(
-          [&] { return plan::dump::rewrite_dumps(dumps, folder / name, options).has_value(); });
+      return measure([&] {
+        const auto done = plan::dump::rewrite_dumps(dumps, folder / name, options);
+        if (!done) std::fprintf(stderr, "%s\n", done.error().to_line().c_str());
+        return done.has_value();
+      });
     });
     std::fprintf(stderr, "processor time: %s %.2f s\n", name.c_str(), measured.cpu_seconds);
     return measured;
