@@ -315,7 +315,7 @@ TEST_F(SshHostTest, SeveralThreadsTakeTurns) {
     threads.emplace_back([&, number] {
       for (int turn = 0; turn < 3; ++turn) {
         const auto result = host->run({"echo", std::to_string(number)}, soon());
-        ASSERT_TRUE(result);
+        ASSERT_TRUE(result) << result.error().to_line();
         EXPECT_EQ(result->output, std::to_string(number) + "\n");
       }
     });
