@@ -402,7 +402,7 @@ class SshHost final : public Host {
                take(session, channel, 0, result.output, options.output_bytes_max, true));
       PLAN_TRY(has_errors, take(session, channel, SSH_EXTENDED_DATA_STDERR, result.errors,
                                 kErrorsBytesMax, false));
-      if (has_moved || has_output || has_errors) continue;
+      if (has_moved || has_output || has_errors || is_anything_kept(channel)) continue;
       if (libssh2_channel_eof(channel.get()) != 0) break;
       if (!session.wait(deadline))
         return lost(LIBSSH2_ERROR_TIMEOUT, "the command did not end in time");
@@ -420,6 +420,14 @@ class SshHost final : public Host {
       libssh2_free(session.get(), signal_name);
     }
     return result;
+  }
+
+  /// A look for one stream takes from the socket what has come for both: what came for the other
+  /// one meanwhile is in libssh2 already, and the socket may never have anything again.
+  static bool is_anything_kept(const Channel& channel) {
+    unsigned long bytes = 0;
+    libssh2_channel_window_read_ex(channel.get(), &bytes, nullptr);
+    return bytes > 0;
   }
 
   /// Reads what is there of one stream; true when there was something.

@@ -2,11 +2,13 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <cerrno>
 #include <fstream>
 #include <thread>
 
@@ -17,10 +19,35 @@
 
 extern char** environ;
 
+namespace {
+
+std::atomic<bool> are_reads_late{false};
+std::atomic<unsigned> reads{0};
+
+}  // namespace
+
+// Stands in front of the C library's: libssh2 reads its sockets with it.
+extern "C" ssize_t recv(int socket, void* bytes, std::size_t size, int flags) {
+  if (are_reads_late && reads++ % 2 == 0) {
+    errno = EAGAIN;
+    return -1;
+  }
+  return recvfrom(socket, bytes, size, flags, nullptr, nullptr);
+}
+
 namespace plan::net {
 namespace {
 
 using namespace std::chrono_literals;
+
+/// As long as it lives, what a socket has is seen by every second look only: it came in between.
+class LateReads {
+ public:
+  LateReads() { are_reads_late = true; }
+  LateReads(const LateReads&) = delete;
+  LateReads& operator=(const LateReads&) = delete;
+  ~LateReads() { are_reads_late = false; }
+};
 
 Deadline soon() { return Deadline::after(60s); }
 
@@ -306,6 +333,19 @@ TEST_F(SshHostTest, CommandsOfSeveralThreadsRunAtTheSameTime) {
   }
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(ended, 4);
+}
+
+TEST_F(SshHostTest, OutputThatComesBetweenTwoLooksIsNotWaitedFor) {
+  auto host = std::move(*ssh_host(options(), soon()));
+  const LateReads late;
+  for (int turn = 0; turn < 20; ++turn) {
+    const auto output = host->run({"echo", "said"}, Deadline::after(20s));
+    ASSERT_TRUE(output) << output.error().to_line();
+    EXPECT_EQ(output->output, "said\n");
+    const auto errors = host->run({"sh", "-c", "echo said >&2"}, Deadline::after(20s));
+    ASSERT_TRUE(errors) << errors.error().to_line();
+    EXPECT_EQ(errors->errors, "said\n");
+  }
 }
 
 TEST_F(SshHostTest, SeveralThreadsTakeTurns) {
