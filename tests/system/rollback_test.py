@@ -26,8 +26,7 @@ PLACES = [("carry.append-begun", 1), ("carry.append-answered", 1), ("carry.appen
 
 
 def killed_on_the_way(migration, arguments, report):
-    """Runs plan until it ends by itself; each run but the last dies at one of the places. How many of them it comes by depends on
-    the mail that arrives meanwhile."""
+    """Runs plan until it ends by itself; each run but the last dies at one of the places."""
     killed = []
     for name, number in PLACES:
         environment = {**os.environ, "PLAN_KILL_POINT": f"{name}:{number}"}
@@ -106,7 +105,9 @@ def main():
         code = migration.apply("migration.yaml", "--yes")
         report.check("every account moves, and the last stage waits", code == 2, f"exit code {code}")
 
-        for name in ("dave", "alice", "grace"):
+        # Several accounts go back beside one another: each has something of everything, so that no place is passed by because the
+        # ones that had it were faster.
+        for name in ("dave", "alice", "carol", "erin", "grace", "heidi", "ivan", "judy"):
             hand = migration.hand(name)
             gone = hand.delete("INBOX")
             there = hand.move("INBOX", "Moved", skip={gone})
@@ -130,7 +131,7 @@ def main():
         report.check("the trace has the place behind each step", "account/dave@legacy.test/copy: " in traced and
                      traced.count("(migration.yaml:") > 20 and traced.count(", by std/account-move.plan:") > 20, traced)
         killed = killed_on_the_way(migration, ("rollback", "--wave", "rest", "--yes"), report)
-        report.check("plan rollback was killed at six places at least", len(killed) >= 6, killed)
+        report.check("plan rollback was killed at ten places at least", len(killed) >= 10, killed)
         last = migration.plan("rollback", "--wave", "rest", "--yes", show=False, accept=range(256))
         report.check("the last rollback ends well", last.returncode == 0 or "nothing-to-roll-back" in last.stdout + last.stderr,
                      last.stdout + last.stderr)
