@@ -417,24 +417,26 @@ class DavPush {
     return normal_entry(kind_, body).members().contains(name);
   }
 
-  /// The entry that was made of an item which is gone now, where plan ended before it noted that;
-  /// empty: there is none.
-  [[nodiscard]] std::string written_unnoted(const DavItem& item) const {
-    if (!item.entry) return {};
-    const std::string uid = item.uid();
-    const auto made =
-        std::find_if(shelf_.entries.begin(), shelf_.entries.end(), [&](const auto& one) {
-          return one.second.uid == uid && !claims_.contains(one.first) &&
-                 one.second.digest == entry_digest(kind_, *item.entry);
-        });
-    return made == shelf_.entries.end() ? std::string() : made->first;
+  /// Gives an item that is gone the entry that was made of it, where plan ended before it noted
+  /// that.
+  void find_unnoted() {
+    std::multimap<std::string, std::string> unclaimed;
+    for (const auto& [id, entry] : shelf_.entries)
+      if (!claims_.contains(id)) unclaimed.emplace(entry.uid, id);
+    for (DavItem& item : items_) {
+      if (!item.is_gone || !item.target_id.empty() || !item.entry) continue;
+      const auto [first, last] = unclaimed.equal_range(item.uid());
+      const auto made = std::find_if(first, last, [&](const auto& one) {
+        return shelf_.entries.at(one.second).digest == entry_digest(kind_, *item.entry);
+      });
+      if (made != last) item.target_id = made->second;
+    }
   }
 
   Outcome remove_items() {
+    find_unnoted();
     for (DavItem& item : items_) {
-      if (!item.is_gone) continue;
-      if (item.target_id.empty()) item.target_id = written_unnoted(item);
-      if (item.target_id.empty()) continue;
+      if (!item.is_gone || item.target_id.empty()) continue;
       const auto there = shelf_.entries.find(item.target_id);
       const auto claim = claims_.find(item.target_id);
       // Moved at the source: another item stands for the entry now.

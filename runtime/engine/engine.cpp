@@ -306,24 +306,27 @@ class Execution {
       runner_.emit(report::Notice{"paused earlier: nothing begins until plan resume"});
     }
     SchedulerLimits limits = scheduler_.limits();
-    for (const auto& [host, bound] : steering.parallel_of_host) {
+    for (const auto& [host, bound] : steering.bounds) {
       if (host != "source" && host != "target") {
         runner_.emit(report::Notice{fmt::format("`{}` cannot be throttled", host)});
         continue;
       }
-      (host == "source" ? limits.source_parallel : limits.target_parallel) = bound;
-      runner_.emit(report::Notice{bound == 0 ? fmt::format("{}: no bound", host)
-                                             : fmt::format("{}: at most {} {} at a time", host,
-                                                           bound, bound == 1 ? "step" : "steps")});
+      if (const auto parallel = bound.parallel) {
+        (host == "source" ? limits.source_parallel : limits.target_parallel) = *parallel;
+        runner_.emit(report::Notice{
+            *parallel == 0 ? fmt::format("{}: no bound", host)
+                           : fmt::format("{}: at most {} {} at a time", host, *parallel,
+                                         *parallel == 1 ? "step" : "steps")});
+      }
+      if (const auto rate = bound.bytes_per_second) {
+        runner_.set_rate(host, *rate);
+        runner_.emit(report::Notice{
+            *rate == 0
+                ? fmt::format("{}: no bound of the rate", host)
+                : fmt::format("{}: copying takes at most {} a second", host, show_bytes(*rate))});
+      }
     }
     scheduler_.set_limits(limits);
-    for (const auto& [host, rate] : steering.bytes_per_second_of_host) {
-      if (host != "source" && host != "target") continue;
-      runner_.set_rate(host, rate);
-      runner_.emit(report::Notice{rate == 0 ? fmt::format("{}: no bound of the rate", host)
-                                            : fmt::format("{}: copying takes at most {} a second",
-                                                          host, show_bytes(rate))});
-    }
   }
 
   /// Opens gates whose approval has come.

@@ -75,14 +75,13 @@ Steering steering_of(const std::vector<Request>& requests) {
     if (request.kind == RequestKind::pause) steering.is_paused = true;
     if (request.kind == RequestKind::resume) steering.is_paused = false;
     if (request.kind != RequestKind::throttle) continue;
+    Steering::Bound& bound = steering.bounds[request.subject];
     if (const ir::Value& connections = request.parameters["connections"]; connections.is_integer())
-      steering.parallel_of_host.insert_or_assign(
-          request.subject, static_cast<std::uint32_t>(
-                               std::clamp<std::int64_t>(connections.as_integer(), 0, 1'000'000)));
+      bound.parallel = static_cast<std::uint32_t>(
+          std::clamp<std::int64_t>(connections.as_integer(), 0, 1'000'000));
     if (const ir::Value& rate = request.parameters["bytes_per_second"]; rate.is_integer())
-      steering.bytes_per_second_of_host.insert_or_assign(
-          request.subject,
-          static_cast<std::uint64_t>(std::max<std::int64_t>(rate.as_integer(), 0)));
+      bound.bytes_per_second =
+          static_cast<std::uint64_t>(std::max<std::int64_t>(rate.as_integer(), 0));
   }
   return steering;
 }

@@ -194,9 +194,13 @@ struct Request {
 /// What was asked for and not taken back. It outlives the process that it was asked of: who paused
 /// a run does not want the next process to go on by itself.
 struct Steering {
+  /// Of one host; nothing where nobody said anything, 0 where a bound was taken away.
+  struct Bound {
+    std::optional<std::uint32_t> parallel = {};
+    std::optional<std::uint64_t> bytes_per_second = {};
+  };
   bool is_paused = false;
-  std::map<std::string, std::uint32_t, std::less<>> parallel_of_host = {};          ///< 0: no bound
-  std::map<std::string, std::uint64_t, std::less<>> bytes_per_second_of_host = {};  ///< the same
+  std::map<std::string, Bound> bounds = {};  ///< by host
 };
 [[nodiscard]] Steering steering_of(const std::vector<Request>& requests);
 

@@ -223,14 +223,10 @@ Result<report::RunRecord> run_record(Journal& journal, bool with_timeline) {
   PLAN_TRY(requests, journal.requests(0));
   const Steering steering = steering_of(requests);
   run.is_paused = is_running && !latest->is_rollback && steering.is_paused;
-  for (const std::string_view host : {"source", "target"}) {
-    report::ThrottleRecord throttle{.host = std::string(host)};
-    if (const auto found = steering.parallel_of_host.find(host);
-        found != steering.parallel_of_host.end())
-      throttle.connections = found->second;
-    if (const auto found = steering.bytes_per_second_of_host.find(host);
-        found != steering.bytes_per_second_of_host.end())
-      throttle.bytes_per_second = found->second;
+  for (const auto& [host, bound] : steering.bounds) {
+    report::ThrottleRecord throttle{.host = host,
+                                    .connections = bound.parallel.value_or(0),
+                                    .bytes_per_second = bound.bytes_per_second.value_or(0)};
     if (throttle.connections > 0 || throttle.bytes_per_second > 0)
       run.throttles.push_back(std::move(throttle));
   }
