@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,15 +25,18 @@ struct Ended {
   std::string words = {};
 };
 
-/// `plan WORDS...` in this process.
-Ended run(const std::vector<std::string>& words) {
+std::optional<Invocation> parse(const std::vector<std::string>& words, ExitCode* code) {
   std::vector<const char*> arguments = {"plan"};
   for (const std::string& word : words) arguments.push_back(word.c_str());
+  return parse_arguments(static_cast<int>(arguments.size()), arguments.data(), code);
+}
+
+/// `plan WORDS...` in this process.
+Ended run(const std::vector<std::string>& words) {
   Ended ended;
   testing::internal::CaptureStdout();
   testing::internal::CaptureStderr();
-  const auto invocation =
-      parse_arguments(static_cast<int>(arguments.size()), arguments.data(), &ended.code);
+  const auto invocation = parse(words, &ended.code);
   if (invocation) ended.code = invocation->command->run(*invocation);
   ended.out = testing::internal::GetCapturedStdout();
   ended.words = testing::internal::GetCapturedStderr();
@@ -85,6 +89,7 @@ TEST(CommandLine, AMistakeIsAnsweredInJsonWhereJsonIsAskedFor) {
 
 TEST(CommandLine, ANumberHasItsRangeAndSaysIt) {
   std::size_t seen = 0;
+  std::vector<std::string> without_fallback;
   for (const CommandSpec& command : all_commands()) {
     for (const OptionSpec& option : command.options) {
       if (!option.range) continue;
@@ -108,17 +113,29 @@ TEST(CommandLine, ANumberHasItsRangeAndSaysIt) {
                        name + " is a number of " + std::to_string(option.range->least) + " to ",
                        name);
       }
-      // What it is when nobody gives it is one too; without that the command asks whether it is
-      // there.
-      if (option.fallback.empty()) continue;
-      words.insert(words.end(), {name, std::string(option.fallback)});
-      std::vector<const char*> arguments = {"plan"};
-      for (const std::string& word : words) arguments.push_back(word.c_str());
       ExitCode code = ExitCode::done;
-      EXPECT_TRUE(parse_arguments(static_cast<int>(arguments.size()), arguments.data(), &code));
+      for (const std::uint64_t bound : {option.range->least, option.range->most}) {
+        std::vector<std::string> line = words;
+        line.insert(line.end(), {name, std::to_string(bound)});
+        const auto given = parse(line, &code);
+        ASSERT_TRUE(given) << name << " " << bound;
+        EXPECT_EQ(given->number(name), bound);
+      }
+      // Nobody gives it: it is what its fallback says, or is not there at all.
+      const auto bare = parse(words, &code);
+      ASSERT_TRUE(bare) << command.name;
+      EXPECT_FALSE(bare->has(name)) << name;
+      if (option.fallback.empty()) {
+        without_fallback.push_back(std::string(command.name) + " " + name);
+        EXPECT_EQ(bare->value(name), "") << name;
+      } else {
+        EXPECT_EQ(std::to_string(bare->number(name)), option.fallback) << name;
+      }
     }
   }
   EXPECT_GE(seen, 5U);
+  // Who reads the number of such an option asks first whether it is there.
+  EXPECT_EQ(without_fallback, std::vector<std::string>{"throttle --connections"});
 }
 
 TEST(DumpCommandLine, WhatContradictsItselfIsRefused) {
