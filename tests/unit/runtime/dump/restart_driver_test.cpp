@@ -11,23 +11,13 @@
 #include "runtime/step/errors.h"
 #include "tests/support/shared_data.h"
 #include "tests/support/temp_dir.h"
+#include "tests/unit/runtime/dump/waiting_clock.h"
 
 namespace plan::dump {
 namespace {
 
 using ir::Standing;
 using ir::Value;
-
-/// Time passes only while somebody waits.
-class WaitingClock final : public net::Clock {
- public:
-  [[nodiscard]] Monotonic now() override { return now_; }
-  [[nodiscard]] std::int64_t wall_ms() override { return 0; }
-  void sleep_for(std::chrono::milliseconds duration) override { now_ += duration; }
-
- private:
-  Monotonic now_{};
-};
 
 // `cut`: the call of this number has its effect, and its answer is lost.
 constexpr const char* kDocker = R"sh(#!/bin/sh

@@ -9,22 +9,12 @@
 #include "runtime/dump/move/errors.h"
 #include "runtime/secret/secret_store.h"
 #include "tests/support/fake_host.h"
+#include "tests/unit/runtime/dump/waiting_clock.h"
 
 namespace plan::dump {
 namespace {
 
 using Words = std::vector<std::string>;
-
-/// Time passes only while somebody waits.
-class WaitingClock final : public net::Clock {
- public:
-  [[nodiscard]] Monotonic now() override { return now_; }
-  [[nodiscard]] std::int64_t wall_ms() override { return 0; }
-  void sleep_for(std::chrono::milliseconds duration) override { now_ += duration; }
-
- private:
-  Monotonic now_{};
-};
 
 class ServiceTest : public ::testing::Test {
  protected:
