@@ -56,20 +56,19 @@ Result<std::uint32_t> known_account(const std::string& dump, std::string_view na
 
 Outcome check_account_ids(const std::vector<std::string>& dumps,
                           const std::vector<std::string>& accounts) {
+  if (accounts.empty()) return {};
+  // Where there is a directory it answers for every account, when the dump is read.
+  for (const std::string& dump : dumps) {
+    PLAN_TRY(directory, Directory::read(dump));
+    if (!directory.empty()) return {};
+  }
   for (const std::string& named : accounts) {
     std::uint32_t id = 0;
     const auto [end, error] = std::from_chars(named.data(), named.data() + named.size(), id);
     if (named.empty() || error != std::errc() || end != named.data() + named.size()) continue;
     bool is_known = false;
-    for (const std::string& dump : dumps) {
-      if (is_known) break;
-      PLAN_TRY(directory, Directory::read(dump));
-      if (!directory.empty()) {
-        // Its directory answers for it, when the dump is read.
-        is_known = true;
-        break;
-      }
-      PLAN_TRY(has_records, has_records_of(dump, id));
+    for (std::size_t i = 0; i < dumps.size() && !is_known; ++i) {
+      PLAN_TRY(has_records, has_records_of(dumps[i], id));
       is_known = has_records;
     }
     if (!is_known) return no_record(id);
