@@ -136,14 +136,15 @@ class Repair {
 
   [[nodiscard]] Outcome take_all() {
     // Sound files first: of two with one letter the sound one is taken.
+    std::vector<const FileReport*> rest;
     for (const FileReport& file : report_.files)
       if (is_copied(file) && done_.insert(file.header->letter).second) {
         PLAN_TRY_VOID(copy_sound(file));
       } else {
-        rest_.push_back(&file);
+        rest.push_back(&file);
       }
-    for (const FileReport* file : rest_) PLAN_TRY_VOID(salvage(*file));
-    for (const FileReport* file : given_up_) PLAN_TRY_VOID(write_empty(*file));
+    for (const FileReport* file : rest) PLAN_TRY_VOID(salvage(*file));
+    for (const GivenUp& file : given_up_) PLAN_TRY_VOID(write_empty(file));
     for (const FaultList::Counted& counted : report_.faults.kinds())
       if (counted.kind == FaultKind::missing_file)
         for (const Fault& fault : counted.first) lose("a file is missing: " + fault.text);
@@ -156,6 +157,11 @@ class Repair {
   void lose(std::string line) { lost_.push_back(std::move(line)); }
 
  private:
+  struct GivenUp {
+    const FileReport& file;
+    std::string why = {};
+  };
+
   [[nodiscard]] bool is_copied(const FileReport& file) const {
     return is_sound(file) && file.header && file.header->schema == report_.schema &&
            find_subspace(file.header->letter, file.header->schema) != nullptr;
@@ -253,15 +259,14 @@ class Repair {
   }
 
   [[nodiscard]] Outcome give_up(const FileReport& file, std::string why) {
-    given_up_.push_back(&file);
-    reasons_.push_back(std::move(why));
+    given_up_.push_back({file, std::move(why)});
     return {};
   }
 
   /// An importer that finds no file of a subspace says nothing; an empty one is at least looked at,
   /// and the rest of its family stays a whole one.
-  [[nodiscard]] Outcome write_empty(const FileReport& file) {
-    const std::string& why = reasons_[files_given_up_++];
+  [[nodiscard]] Outcome write_empty(const GivenUp& given_up) {
+    const auto& [file, why] = given_up;
     const Subspace* subspace = find_subspace(letter_of_file_name(file.name), report_.schema);
     ir::Value told = told_of(file);
     told.set("why", why);
@@ -300,10 +305,7 @@ class Repair {
   const Manifest* manifest_;
   std::string folder_;
   std::set<char> done_;
-  std::vector<const FileReport*> rest_;
-  std::vector<const FileReport*> given_up_;
-  std::vector<std::string> reasons_;
-  std::size_t files_given_up_ = 0;
+  std::vector<GivenUp> given_up_;
   std::size_t taken_ = 0;
   ir::Value files_ = ir::Value::list();
   ir::Value lost_ = ir::Value::list();
