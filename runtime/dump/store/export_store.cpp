@@ -17,7 +17,6 @@
 #include "runtime/dump/store/stopped.h"
 #include "runtime/dump/store/store_reader.h"
 #include "runtime/dump/subspace.h"
-#include "runtime/step/errors.h"
 
 namespace plan::dump {
 namespace {
@@ -154,7 +153,8 @@ class ExportRun {
         options_(options),
         state_(state),
         folder_(std::move(folder)),
-        schema_(schema) {}
+        schema_(schema),
+        count_(options.progress, options.is_stopped) {}
 
   Outcome write_letter(char letter) {
     BlobFaults faults;
@@ -182,10 +182,10 @@ class ExportRun {
       bytes += record.key.size() + record.value.size();
       PLAN_TRY_VOID(writer->append(record));
       if (records % kReportEvery == 0) {
-        PLAN_TRY_VOID(report(letter, kReportEvery, std::exchange(bytes, 0)));
+        PLAN_TRY_VOID(count_.add(letter, kReportEvery, std::exchange(bytes, 0), "records"));
       }
     }
-    PLAN_TRY_VOID(report(letter, records % kReportEvery, bytes));
+    PLAN_TRY_VOID(count_.add(letter, records % kReportEvery, bytes, "records"));
     const Subspace* subspace = find_subspace(letter, schema_);
     if (subspace == nullptr || subspace->value != ValueKind::blob) {
       PLAN_TRY_VOID(reader_.check_count(letter, records));
@@ -208,18 +208,6 @@ class ExportRun {
   [[nodiscard]] const BlobFaults& faults() const { return faults_; }
 
  private:
-  Outcome report(char letter, std::uint64_t records, std::uint64_t bytes) {
-    const std::scoped_lock lock(mutex_);
-    progress_.letter = letter;
-    progress_.records += records;
-    progress_.bytes += bytes;
-    if (options_.progress) options_.progress(progress_);
-    if (options_.is_stopped && options_.is_stopped()) {
-      return Error(step::errors::stopped, "stopped between two records");
-    }
-    return {};
-  }
-
   StoreReader& reader_;
   const StoreAddress& address_;
   const ExportOptions& options_;
@@ -227,8 +215,8 @@ class ExportRun {
   std::string folder_;
   std::uint32_t schema_;
   std::mutex mutex_;
-  TransferProgress progress_;
   BlobFaults faults_;
+  TransferCount count_;
 };
 
 std::string joined(const std::vector<char>& letters) { return {letters.begin(), letters.end()}; }

@@ -10,15 +10,9 @@
 #include "runtime/dump/frame_writer.h"
 #include "runtime/dump/store/dump_rows.h"
 #include "runtime/dump/store/store_address.h"
+#include "runtime/dump/store/transfer_progress.h"
 
 namespace plan::dump {
-
-/// How far a transfer is, for people. Called from several threads, a few times a second.
-struct TransferProgress {
-  char letter = 0;
-  std::uint64_t records = 0;  ///< of all subspaces
-  std::uint64_t bytes = 0;    ///< keys and values of all subspaces
-};
 
 struct ExportOptions {
   std::string folder = {};

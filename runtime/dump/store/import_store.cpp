@@ -19,7 +19,6 @@
 #include "runtime/dump/store/store_reader.h"
 #include "runtime/dump/store/store_writer.h"
 #include "runtime/dump/subspace.h"
-#include "runtime/step/errors.h"
 
 namespace plan::dump {
 namespace {
@@ -95,7 +94,11 @@ class ImportRun {
  public:
   ImportRun(StoreWriter& writer, const StoreAddress& address, const ImportOptions& options,
             const DumpSource& source)
-      : writer_(writer), address_(address), options_(options), source_(source) {}
+      : writer_(writer),
+        address_(address),
+        options_(options),
+        source_(source),
+        count_(options.progress, options.is_stopped) {}
 
   Outcome write_letter(char letter) {
     const SourceFile& file = source_.files.at(letter);
@@ -125,7 +128,7 @@ class ImportRun {
       if (blobs) PLAN_TRY_VOID(blobs->sync());
       PLAN_TRY_VOID(subspace_writer->commit(progress));
       if (options_.after_durable) options_.after_durable();
-      PLAN_TRY_VOID(report(letter, pending_records, pending_bytes));
+      PLAN_TRY_VOID(count_.add(letter, pending_records, pending_bytes, "transactions"));
       pending_bytes = 0;
       pending_records = 0;
       return {};
@@ -167,25 +170,13 @@ class ImportRun {
   [[nodiscard]] const std::map<char, ImportReport::File>& report() const { return report_; }
 
  private:
-  Outcome report(char letter, std::uint64_t records, std::uint64_t bytes) {
-    const std::scoped_lock lock(mutex_);
-    progress_.letter = letter;
-    progress_.records += records;
-    progress_.bytes += bytes;
-    if (options_.progress) options_.progress(progress_);
-    if (options_.is_stopped && options_.is_stopped()) {
-      return Error(step::errors::stopped, "stopped between two transactions");
-    }
-    return {};
-  }
-
   StoreWriter& writer_;
   const StoreAddress& address_;
   const ImportOptions& options_;
   const DumpSource& source_;
   std::mutex mutex_;
   std::map<char, ImportReport::File> report_;
-  TransferProgress progress_;
+  TransferCount count_;
 };
 
 /// The target is empty, or holds the beginning of this very import.

@@ -8,6 +8,7 @@
 #include "compiler/source/result.h"
 #include "runtime/dump/store/export_store.h"
 #include "runtime/dump/store/store_address.h"
+#include "runtime/dump/store/transfer_progress.h"
 
 namespace plan::dump {
 
