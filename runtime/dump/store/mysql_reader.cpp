@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 
 #include <charconv>
-#include <map>
 
 #include "runtime/dump/store/errors.h"
 #include "runtime/dump/store/sql_connections.h"
@@ -54,19 +53,18 @@ class MysqlCursor final : public RecordCursor {
 
 class MysqlReader final : public StoreReader {
  public:
-  MysqlReader(StoreAddress address, std::map<char, TableShape> tables,
-              std::vector<std::string> foreign)
-      : address_(std::move(address)), tables_(std::move(tables)), foreign_(std::move(foreign)) {
-    for (const auto& [letter, shape] : tables_) letters_.push_back(letter);
+  MysqlReader(StoreAddress address, StoreTables tables)
+      : address_(std::move(address)), tables_(std::move(tables)) {
+    for (const auto& [letter, shape] : tables_.subspaces) letters_.push_back(letter);
   }
 
   [[nodiscard]] const std::vector<char>& letters() const override { return letters_; }
 
-  Result<std::vector<std::string>> foreign() override { return foreign_; }
+  Result<std::vector<std::string>> foreign() override { return tables_.foreign; }
 
   Result<std::unique_ptr<RecordCursor>> open(char letter) override {
-    const auto table = tables_.find(letter);
-    if (table == tables_.end()) return std::unique_ptr<RecordCursor>();
+    const auto table = tables_.subspaces.find(letter);
+    if (table == tables_.subspaces.end()) return std::unique_ptr<RecordCursor>();
     PLAN_TRY(connection, open_mysql(address_));
     PLAN_TRY_VOID(connection.execute("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ"));
     PLAN_TRY_VOID(connection.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"));
@@ -82,8 +80,7 @@ class MysqlReader final : public StoreReader {
 
  private:
   StoreAddress address_;
-  std::map<char, TableShape> tables_;
-  std::vector<std::string> foreign_;
+  StoreTables tables_;
   std::vector<char> letters_;
 };
 
@@ -92,9 +89,8 @@ class MysqlReader final : public StoreReader {
 Result<std::unique_ptr<StoreReader>> open_mysql_reader(const StoreAddress& address) {
   PLAN_TRY(connection, open_mysql(address));
   PLAN_TRY(tables, mysql_tables(connection));
-  PLAN_TRY(foreign, mysql_foreign(connection));
   return std::unique_ptr<StoreReader>(
-      std::make_unique<MysqlReader>(copy_address(address), std::move(tables), std::move(foreign)));
+      std::make_unique<MysqlReader>(copy_address(address), std::move(tables)));
 }
 
 }  // namespace plan::dump

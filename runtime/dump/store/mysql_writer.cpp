@@ -136,7 +136,7 @@ class MysqlWriter final : public StoreWriter {
   Result<std::vector<char>> filled_subspaces() override {
     PLAN_TRY(tables, mysql_tables(connection_));
     std::vector<char> filled;
-    for (const auto& [letter, shape] : tables) {
+    for (const auto& [letter, shape] : tables.subspaces) {
       PLAN_TRY(rows, connection_.query(fmt::format("SELECT 1 FROM `{}` LIMIT 1", letter)));
       if (!rows.empty()) filled.push_back(letter);
     }

@@ -1,6 +1,5 @@
 #include <fmt/format.h>
 
-#include <map>
 #include <mutex>
 
 #include "runtime/dump/store/errors.h"
@@ -52,22 +51,21 @@ class PostgresCursor final : public RecordCursor {
 class PostgresReader final : public StoreReader {
  public:
   PostgresReader(StoreAddress address, store::PostgresConnection keeper, std::string snapshot,
-                 std::map<char, TableShape> tables, std::vector<std::string> foreign)
+                 StoreTables tables)
       : address_(std::move(address)),
         keeper_(std::move(keeper)),
         snapshot_(std::move(snapshot)),
-        tables_(std::move(tables)),
-        foreign_(std::move(foreign)) {
-    for (const auto& [letter, shape] : tables_) letters_.push_back(letter);
+        tables_(std::move(tables)) {
+    for (const auto& [letter, shape] : tables_.subspaces) letters_.push_back(letter);
   }
 
   [[nodiscard]] const std::vector<char>& letters() const override { return letters_; }
 
-  Result<std::vector<std::string>> foreign() override { return foreign_; }
+  Result<std::vector<std::string>> foreign() override { return tables_.foreign; }
 
   Result<std::unique_ptr<RecordCursor>> open(char letter) override {
-    const auto table = tables_.find(letter);
-    if (table == tables_.end()) return std::unique_ptr<RecordCursor>();
+    const auto table = tables_.subspaces.find(letter);
+    if (table == tables_.subspaces.end()) return std::unique_ptr<RecordCursor>();
     PLAN_TRY(connection, open_postgresql(address_));
     PLAN_TRY_VOID(connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"));
     PLAN_TRY_VOID(connection.execute(fmt::format("SET TRANSACTION SNAPSHOT '{}'", snapshot_)));
@@ -87,8 +85,7 @@ class PostgresReader final : public StoreReader {
   StoreAddress address_;
   store::PostgresConnection keeper_;
   std::string snapshot_;
-  std::map<char, TableShape> tables_;
-  std::vector<std::string> foreign_;
+  StoreTables tables_;
   std::vector<char> letters_;
 };
 
@@ -98,11 +95,10 @@ Result<std::unique_ptr<StoreReader>> open_postgresql_reader(const StoreAddress& 
   PLAN_TRY(keeper, open_postgresql(address));
   PLAN_TRY_VOID(keeper.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"));
   PLAN_TRY(tables, postgresql_tables(keeper));
-  PLAN_TRY(foreign, postgresql_foreign(keeper));
   PLAN_TRY(snapshot, keeper.query("SELECT pg_export_snapshot()"));
-  return std::unique_ptr<StoreReader>(std::make_unique<PostgresReader>(
-      copy_address(address), std::move(keeper), snapshot.at(0).at(0).value_or(""),
-      std::move(tables), std::move(foreign)));
+  return std::unique_ptr<StoreReader>(
+      std::make_unique<PostgresReader>(copy_address(address), std::move(keeper),
+                                       snapshot.at(0).at(0).value_or(""), std::move(tables)));
 }
 
 }  // namespace plan::dump

@@ -41,19 +41,19 @@ class RocksdbReader final : public StoreReader {
 
   // The server leaves the family `default` empty; an import keeps its notes there.
   Result<std::vector<std::string>> foreign() override {
-    std::vector<std::string> foreign;
+    StoreTables families;
     for (const std::string& name : store_->family_names()) {
-      if (name != "default") add_foreign(foreign, name, is_letter(name) ? "k" : "");
+      if (name != "default") families.add(name, is_letter(name) ? "k" : "", false);
     }
     const auto family = store_->family("default");
-    if (!family) return foreign;
+    if (!family) return families.foreign;
     PLAN_TRY(cursor, store_->scan(*family));
     while (true) {
       PLAN_TRY(has_row, cursor.next());
-      if (!has_row) return foreign;
+      if (!has_row) return families.foreign;
       if (cursor.key().starts_with(kImportTable)) continue;
-      foreign.emplace_back("default");
-      return foreign;
+      families.foreign.emplace_back("default");
+      return families.foreign;
     }
   }
 

@@ -3,28 +3,13 @@
 namespace plan::dump {
 namespace {
 
-// Rows of (table, column, is it an integer).
+// Rows of (table, column; empty for what is no letter's table, type).
 template <class Rows>
-std::map<char, TableShape> shapes_of(const Rows& rows) {
-  std::map<char, TableShape> tables;
-  for (const auto& row : rows) {
-    const std::string name = row.at(0).value_or("");
-    const std::string column = row.at(1).value_or("");
-    if (!is_letter(name) || (column != "k" && column != "v")) continue;
-    TableShape& shape = tables.try_emplace(name[0], TableShape::key_only).first->second;
-    if (column == "v") {
-      shape = row.at(2).value_or("") == "bigint" ? TableShape::counter : TableShape::value;
-    }
-  }
+StoreTables tables_of(const Rows& rows) {
+  StoreTables tables;
+  for (const auto& row : rows)
+    tables.add(row.at(0).value_or(""), row.at(1).value_or(""), row.at(2).value_or("") == "bigint");
   return tables;
-}
-
-// Rows of (table, column; empty for what is no letter's table).
-template <class Rows>
-std::vector<std::string> foreign_of(const Rows& rows) {
-  std::vector<std::string> foreign;
-  for (const auto& row : rows) add_foreign(foreign, row.at(0).value_or(""), row.at(1).value_or(""));
-  return foreign;
 }
 
 }  // namespace
@@ -48,41 +33,27 @@ Result<store::MariaConnection> open_mysql(const StoreAddress& address) {
                                        .uses_tls = address.uses_tls});
 }
 
-Result<std::map<char, TableShape>> postgresql_tables(store::PostgresConnection& connection) {
-  PLAN_TRY(rows, connection.query("SELECT table_name, column_name, data_type FROM "
-                                  "information_schema.columns WHERE table_schema = "
-                                  "current_schema() AND length(table_name) = 1"));
-  return shapes_of(rows);
-}
-
-Result<std::map<char, TableShape>> mysql_tables(store::MariaConnection& connection) {
-  PLAN_TRY(rows, connection.query("SELECT table_name, column_name, data_type FROM "
-                                  "information_schema.columns WHERE table_schema = database() AND "
-                                  "length(table_name) = 1"));
-  return shapes_of(rows);
-}
-
-Result<std::vector<std::string>> postgresql_foreign(store::PostgresConnection& connection) {
+Result<StoreTables> postgresql_tables(store::PostgresConnection& connection) {
   // What an extension has made there is part of the database, not of another program.
   PLAN_TRY(rows, connection.query(
-                     "SELECT c.relname, coalesce(a.attname, '') FROM pg_class c JOIN pg_namespace "
-                     "n ON n.oid = c.relnamespace AND n.nspname = current_schema() LEFT JOIN "
-                     "pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT "
-                     "a.attisdropped AND length(c.relname) = 1 AND c.relkind IN ('r', 'p') WHERE "
-                     "c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT EXISTS (SELECT 1 FROM "
-                     "pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND "
-                     "d.deptype = 'e') ORDER BY c.relname, a.attnum"));
-  return foreign_of(rows);
+                     "SELECT c.relname, coalesce(a.attname, ''), format_type(a.atttypid, NULL) "
+                     "FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname "
+                     "= current_schema() LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND "
+                     "a.attnum > 0 AND NOT a.attisdropped AND length(c.relname) = 1 AND c.relkind "
+                     "IN ('r', 'p') WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT EXISTS "
+                     "(SELECT 1 FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND "
+                     "d.objid = c.oid AND d.deptype = 'e') ORDER BY c.relname, a.attnum"));
+  return tables_of(rows);
 }
 
-Result<std::vector<std::string>> mysql_foreign(store::MariaConnection& connection) {
+Result<StoreTables> mysql_tables(store::MariaConnection& connection) {
   PLAN_TRY(rows, connection.query(
-                     "SELECT t.table_name, coalesce(c.column_name, '') FROM "
+                     "SELECT t.table_name, coalesce(c.column_name, ''), c.data_type FROM "
                      "information_schema.tables t LEFT JOIN information_schema.columns c ON "
                      "c.table_schema = t.table_schema AND c.table_name = t.table_name AND "
                      "length(t.table_name) = 1 AND t.table_type = 'BASE TABLE' WHERE "
                      "t.table_schema = database() ORDER BY t.table_name, c.ordinal_position"));
-  return foreign_of(rows);
+  return tables_of(rows);
 }
 
 StoreAddress copy_address(const StoreAddress& address) {

@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 
 #include <filesystem>
-#include <map>
 
 #include "runtime/dump/store/errors.h"
 #include "runtime/dump/store/store_reader.h"
@@ -41,19 +40,18 @@ class SqliteCursor final : public RecordCursor {
 
 class SqliteReader final : public StoreReader {
  public:
-  SqliteReader(std::string path, std::map<char, TableShape> tables,
-               std::vector<std::string> foreign)
-      : path_(std::move(path)), tables_(std::move(tables)), foreign_(std::move(foreign)) {
-    for (const auto& [letter, shape] : tables_) letters_.push_back(letter);
+  SqliteReader(std::string path, StoreTables tables)
+      : path_(std::move(path)), tables_(std::move(tables)) {
+    for (const auto& [letter, shape] : tables_.subspaces) letters_.push_back(letter);
   }
 
   [[nodiscard]] const std::vector<char>& letters() const override { return letters_; }
 
-  Result<std::vector<std::string>> foreign() override { return foreign_; }
+  Result<std::vector<std::string>> foreign() override { return tables_.foreign; }
 
   Result<std::unique_ptr<RecordCursor>> open(char letter) override {
-    const auto table = tables_.find(letter);
-    if (table == tables_.end()) return std::unique_ptr<RecordCursor>();
+    const auto table = tables_.subspaces.find(letter);
+    if (table == tables_.subspaces.end()) return std::unique_ptr<RecordCursor>();
     PLAN_TRY(database, open_database(path_));
     PLAN_TRY(statement, database.prepare(fmt::format(
                             "SELECT k{} FROM \"{}\" ORDER BY k",
@@ -79,8 +77,7 @@ class SqliteReader final : public StoreReader {
 
  private:
   std::string path_;
-  std::map<char, TableShape> tables_;
-  std::vector<std::string> foreign_;
+  StoreTables tables_;
   std::vector<char> letters_;
 };
 
@@ -95,21 +92,14 @@ Result<std::unique_ptr<StoreReader>> open_sqlite_reader(const StoreAddress& addr
                         "LEFT JOIN pragma_table_info(CASE WHEN s.type = 'table' AND "
                         "length(s.name) = 1 THEN s.name END) c WHERE s.type IN ('table', 'view') "
                         "AND s.name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY s.name, c.cid"));
-  std::map<char, TableShape> tables;
-  std::vector<std::string> foreign;
+  StoreTables tables;
   while (true) {
     PLAN_TRY(has_row, columns.step());
     if (!has_row) break;
-    const std::string_view name = columns.text(0);
-    add_foreign(foreign, name, columns.text(1));
-    if (!is_letter(name) || (columns.text(1) != "k" && columns.text(1) != "v")) continue;
-    TableShape& shape = tables.try_emplace(name[0], TableShape::key_only).first->second;
-    if (columns.text(1) == "v") {
-      shape = columns.text(2) == "INTEGER" ? TableShape::counter : TableShape::value;
-    }
+    tables.add(columns.text(0), columns.text(1), columns.text(2) == "INTEGER");
   }
   return std::unique_ptr<StoreReader>(
-      std::make_unique<SqliteReader>(address.path, std::move(tables), std::move(foreign)));
+      std::make_unique<SqliteReader>(address.path, std::move(tables)));
 }
 
 }  // namespace plan::dump

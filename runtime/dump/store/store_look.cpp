@@ -17,7 +17,6 @@
 #include "runtime/dump/store/store_writer.h"
 #include "runtime/dump/subspace.h"
 #include "runtime/store/errors.h"
-#include "runtime/store/sqlite.h"
 
 namespace plan::dump {
 namespace {
@@ -68,17 +67,24 @@ Result<std::uint64_t> bytes_of_database(const StoreAddress& address) {
   return std::strtoull(text.c_str(), nullptr, 10);
 }
 
+/// Files that RocksDB makes in a new folder before there is any data.
+bool is_of_begun_rocksdb(std::string_view name) {
+  if (name == "IDENTITY" || name == "LOCK") return true;
+  for (const std::string_view prefix : {"LOG", "MANIFEST-", "OPTIONS-"})
+    if (name.starts_with(prefix)) return true;
+  return name.ends_with(".log") || name.ends_with(".dbtmp");
+}
+
+bool is_of_rocksdb(std::string_view name) {
+  return is_of_begun_rocksdb(name) || name == "CURRENT" || name.ends_with(".sst") ||
+         name.ends_with(".blob");
+}
+
 /// What an open that was killed while it made the store leaves: files that hold no data yet.
-bool is_begun_store(const std::filesystem::path& folder) {
+bool is_begun_store(const fs::path& folder) {
   std::error_code code;
-  for (const auto& entry : std::filesystem::directory_iterator(folder, code)) {
-    const std::string name = entry.path().filename().string();
-    bool is_known = false;
-    for (const std::string_view prefix : {"LOG", "LOCK", "IDENTITY", "MANIFEST-", "OPTIONS-"}) {
-      is_known = is_known || name.starts_with(prefix);
-    }
-    if (!is_known && !name.ends_with(".dbtmp") && !name.ends_with(".log")) return false;
-  }
+  for (const auto& entry : fs::directory_iterator(folder, code))
+    if (!is_of_begun_rocksdb(entry.path().filename().string())) return false;
   return true;
 }
 
@@ -101,35 +107,12 @@ Error not_ours(const StoreAddress& address, std::string_view what) {
   return Error(store::errors::store_foreign, fmt::format("{}: {}", address.name(), what));
 }
 
-/// Everything in it is a subspace of a store, or the note of an import; a database of something
-/// else, and a file that is no database, is never removed.
-Outcome check_sqlite_is_ours(const StoreAddress& address) {
-  PLAN_TRY(database, store::Database::open(address.path, {.is_read_only = true}));
-  PLAN_TRY(tables,
-           database.prepare("SELECT name FROM sqlite_master WHERE type IN ('table', 'view') "
-                            "AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"));
-  while (true) {
-    PLAN_TRY(has_row, tables.step());
-    if (!has_row) return {};
-    const std::string_view name = tables.text(0);
-    const bool is_subspace = name.size() == 1 && name[0] >= 'a' && name[0] <= 'z';
-    if (!is_subspace && name != kImportTable)
-      return not_ours(address, fmt::format("it has a table `{}`, which is no subspace of a store",
-                                           printable(name, 60)));
-  }
-}
-
 Outcome check_rocksdb_is_ours(const StoreAddress& address) {
   std::error_code code;
   for (fs::directory_iterator file(address.path, code), end; !code && file != end;
        file.increment(code)) {
     const std::string name = file->path().filename().string();
-    bool is_known = name == "CURRENT" || name == "IDENTITY" || name == "LOCK";
-    for (const std::string_view prefix : {"LOG", "MANIFEST-", "OPTIONS-"})
-      is_known = is_known || name.starts_with(prefix);
-    for (const std::string_view suffix : {".sst", ".blob", ".log", ".dbtmp"})
-      is_known = is_known || name.ends_with(suffix);
-    if (!is_known || file->is_symlink(code) || !file->is_regular_file(code))
+    if (!is_of_rocksdb(name) || file->is_symlink(code) || !file->is_regular_file(code))
       return not_ours(address,
                       fmt::format("`{}` in it is no file of a RocksDB store", printable(name, 60)));
   }
@@ -142,7 +125,7 @@ Outcome check_files_are_ours(const StoreAddress& address) {
   if (!fs::exists(fs::symlink_status(address.path, code))) return {};
   if (fs::is_symlink(fs::symlink_status(address.path, code)))
     return not_ours(address, "it is a link: name the store itself");
-  return address.kind == StoreKind::sqlite ? check_sqlite_is_ours(address)
+  return address.kind == StoreKind::sqlite ? check_nothing_foreign(address)
                                            : check_rocksdb_is_ours(address);
 }
 
@@ -259,12 +242,12 @@ Outcome empty_store(const StoreAddress& address) {
   if (address.kind == StoreKind::postgresql) {
     PLAN_TRY(connection, open_postgresql(address));
     PLAN_TRY(tables, postgresql_tables(connection));
-    for (const auto& [letter, shape] : tables) names += fmt::format(", {}", letter);
+    for (const auto& [letter, shape] : tables.subspaces) names += fmt::format(", {}", letter);
     return connection.execute(fmt::format("DROP TABLE IF EXISTS {}", names));
   }
   PLAN_TRY(connection, open_mysql(address));
   PLAN_TRY(tables, mysql_tables(connection));
-  for (const auto& [letter, shape] : tables) names += fmt::format(", {}", letter);
+  for (const auto& [letter, shape] : tables.subspaces) names += fmt::format(", {}", letter);
   return connection.execute(fmt::format("DROP TABLE IF EXISTS {}", names));
 }
 

@@ -45,16 +45,25 @@ bool is_letter(std::string_view name) {
   return name.size() == 1 && name[0] >= 'a' && name[0] <= 'z';
 }
 
-void add_foreign(std::vector<std::string>& foreign, std::string_view table,
-                 std::string_view column) {
+void StoreTables::add(std::string_view table, std::string_view column, bool is_counter) {
   // What a server makes beside its letters where the database is its search index too
   // (reference/stalwart-store.md 9.3).
   constexpr std::string_view kSearch[] = {"s_email", "s_cal", "s_card", "s_trace"};
   if (table == kImportTable ||
       std::find(std::begin(kSearch), std::end(kSearch), table) != std::end(kSearch))
     return;
-  if (is_letter(table) && (column == "k" || column == "v")) return;
-  if (foreign.empty() || foreign.back() != table) foreign.emplace_back(table);
+  if (!is_letter(table)) {
+    foreign.emplace_back(table);
+    return;
+  }
+  if (std::find(foreign.begin(), foreign.end(), table) != foreign.end()) return;
+  if (column != "k" && column != "v") {
+    foreign.emplace_back(table);
+    subspaces.erase(table[0]);
+    return;
+  }
+  TableShape& shape = subspaces.try_emplace(table[0], TableShape::key_only).first->second;
+  if (column == "v") shape = is_counter ? TableShape::counter : TableShape::value;
 }
 
 std::string counter_bytes(std::int64_t value) {

@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -67,11 +68,6 @@ class StoreReader {
 
 /// `a` to `z`, the name of a subspace's table or family in some version.
 [[nodiscard]] bool is_letter(std::string_view name);
-/// Adds the name of a table to `foreign` when it, or this column of it, is nothing that a server or
-/// an import makes. Columns of one table come one after another.
-void add_foreign(std::vector<std::string>& foreign, std::string_view table,
-                 std::string_view column);
-
 /// Value of a counter's row, as a dump has it.
 [[nodiscard]] std::string counter_bytes(std::int64_t value);
 /// The opposite; nothing when it is not 8 bytes.
@@ -84,5 +80,15 @@ constexpr std::string_view kImportTable = "plan_import";
 /// What the columns of a letter's table are, whatever the version (reference/stalwart-store.md 9.2,
 /// 9.3).
 enum class TableShape : std::uint8_t { value = 0, counter = 1, key_only = 2 };
+
+/// What is in a database, sorted into what is a store's and what is not. A letter's table with
+/// another column than `k` and `v` is no subspace: nobody reads it as one, or drops it.
+struct StoreTables {
+  std::map<char, TableShape> subspaces = {};
+  std::vector<std::string> foreign = {};  ///< see StoreReader::foreign
+
+  /// One column of a letter's table; `column` is empty for every other table or view.
+  void add(std::string_view table, std::string_view column, bool is_counter);
+};
 
 }  // namespace plan::dump

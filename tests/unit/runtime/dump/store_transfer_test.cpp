@@ -405,12 +405,17 @@ TEST_F(TransferTest, nothing_is_imported_into_a_database_that_is_shared) {
     for (const std::string_view sql : kShared) ASSERT_TRUE(connection->execute(std::string(sql)));
   }
   refused(*postgresql);
+  // A letter's name makes no table a subspace: what is not the store's is not dropped with it.
+  ASSERT_TRUE(empty_store(*postgresql));
+  EXPECT_TRUE(open_postgresql(*postgresql)->query("SELECT body FROM p"));
   {
     auto connection = open_mysql(*mysql);
     ASSERT_TRUE(connection);
     for (const std::string_view sql : kShared) ASSERT_TRUE(connection->execute(std::string(sql)));
   }
   refused(*mysql);
+  ASSERT_TRUE(empty_store(*mysql));
+  EXPECT_TRUE(open_mysql(*mysql)->query("SELECT body FROM p"));
 }
 
 TEST_F(TransferTest, a_new_store_is_readable_by_its_owner_only) {
