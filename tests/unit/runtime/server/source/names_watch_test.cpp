@@ -95,15 +95,15 @@ TEST(ExportedNames, are_those_of_the_moment_and_stand_for_the_maps_of_the_databa
     const auto has = [&](const char* word) {
       return std::find(arguments.begin(), arguments.end(), word) != arguments.end();
     };
-    if (arguments.front() == "/root/export") {
+    if (arguments.front() == "/usr/local/sbin/plan-export") {
       ++exports;
       if (is_broken) result = {.exit_code = 2, .errors = "no database"};
-      host.files["/root/users"] = "alice@example.org:{PLAIN}x::::::\n";
+      host.files["/etc/dovecot/plan-users"] = "alice@example.org:{PLAIN}x::::::\n";
     } else if (arguments.front() == "stat") {
       result.output = exported;  // stands for the stamp of the file
     } else if (has("virtual_alias_maps")) {
       result.output = "proxy:mysql:/etc/a.cf, hash:/etc/postfix/virtual pgsql:/etc/b.cf\n";
-    } else if (has("texthash:/root/aliases")) {
+    } else if (has("texthash:/etc/postfix/plan-aliases")) {
       result.output = exported;
     } else if (has("hash:/etc/postfix/virtual")) {
       result.output = "old@example.org\talice@example.org\n";
@@ -114,9 +114,9 @@ TEST(ExportedNames, are_those_of_the_moment_and_stand_for_the_maps_of_the_databa
   };
   Block block;
   block.address = "203.0.113.20";
-  block.users_file = "/root/users";
-  block.export_command = {"/root/export"};
-  block.alias_export = "/root/aliases";
+  block.users_file = "/etc/dovecot/plan-users";
+  block.export_command = {"/usr/local/sbin/plan-export"};
+  block.alias_export = "/etc/postfix/plan-aliases";
   const auto source = std::make_shared<Source>(std::move(block), host, net::system_clock());
   NamesWatch watch([&]() -> Result<std::shared_ptr<Source>> { return source; });
 
