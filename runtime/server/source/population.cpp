@@ -100,7 +100,6 @@ Result<postfix::AliasTable> read_aliases(Source& source, std::vector<std::string
 
 Result<Population> read_population(Source& source) {
   Population population;
-  PLAN_TRY_VOID(source.refresh_export());
   PLAN_TRY(scheme, default_scheme(source));
   PLAN_TRY(realm, source.doveconf("auth_default_realm"));
   PLAN_TRY(text, source.host()

@@ -19,7 +19,8 @@ struct Population {
   std::vector<std::string> files = {};  ///< what all this was read from, on the source's machine
 };
 
-/// Errors: file-unreadable (the users file), map-not-listable, source-command-failed.
+/// Exported accounts are those of the last export: who needs those of the moment asks for it
+/// before. Errors: file-unreadable (the users file), map-not-listable, source-command-failed.
 [[nodiscard]] Result<Population> read_population(Source& source);
 
 /// The default scheme of the passdb that reads the users file: `args = scheme=SHA512-CRYPT ...

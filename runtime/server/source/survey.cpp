@@ -108,6 +108,7 @@ class Survey {
   }
 
   Outcome add_accounts(Value& document) {
+    PLAN_TRY_VOID(source_.refresh_export());
     PLAN_TRY(population, read_population(source_));
     const PasswdFile& file = population.file;
     const std::string& realm = population.realm;
@@ -399,6 +400,7 @@ Result<Value> survey_source(
 }
 
 Result<Value> survey_names(Source& source) {
+  PLAN_TRY_VOID(source.refresh_export());
   PLAN_TRY(population, read_population(source));
   Value accounts = Value::list();
   for (const PasswdEntry& entry : population.file.entries) {
