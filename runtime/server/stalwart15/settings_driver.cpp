@@ -155,8 +155,8 @@ class SettingsDriver final : public step::StepDriver {
   Result<Value> apply(step::StepContext& context) override {
     PLAN_TRY(wanted, wanted_by(context.arguments));
     PLAN_TRY(server, open(context));
-    PLAN_TRY(version, server->version());
-    static_cast<void>(version);
+    // It may be another server by now than the one that was looked at.
+    PLAN_TRY_VOID(server->version());
     const std::lock_guard lock(mutex_);
     PLAN_TRY(now, touched(*server, wanted));
     if (now != wanted.values) {

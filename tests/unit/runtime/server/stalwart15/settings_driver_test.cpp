@@ -333,6 +333,28 @@ TEST_F(SettingsDriver, RefusesKeysThatItMustNotWrite) {
   EXPECT_FALSE(run()) << "a block without an `else` keeps everything from being loaded";
 }
 
+TEST_F(SettingsDriver, TakesEveryVersionThatHasTheseSettings) {
+  for (const char* version : {"0.13.0", "0.14.1", "0.15.0", "0.15.5"}) {
+    server.version = version;
+    is_begun = false;
+    attempt = 0;
+    const Outcome done = run();
+    EXPECT_TRUE(done) << version << ": " << done.error().to_line();
+    EXPECT_TRUE(back()) << version;
+  }
+}
+
+TEST_F(SettingsDriver, LooksAtTheVersionAgainBeforeItWrites) {
+  EXPECT_EQ(standing(), Standing::differs);
+  const OldServer::Settings before = server.all();
+  server.version = "0.16.0";  // it was upgraded behind the look
+  auto doing = context();
+  const auto done = driver->apply(doing);
+  ASSERT_FALSE(done);
+  EXPECT_TRUE(done.error().is(errors::old_version)) << done.error().to_line();
+  EXPECT_EQ(server.all(), before);
+}
+
 TEST_F(SettingsDriver, RefusesOtherVersions) {
   for (const char* version : {"0.12.5", "0.16.0", "1.0.0", ""}) {
     server.version = version;
