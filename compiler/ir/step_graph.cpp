@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "compiler/ir/cycle.h"
 #include "compiler/ir/errors.h"
 #include "compiler/ir/json.h"
 #include "compiler/ir/ready_set.h"
@@ -214,26 +215,12 @@ std::optional<std::string> StepGraph::freeze() {
   }
   if (order_.size() == count) return std::nullopt;
 
-  // Follow unmet predecessors from any step that is left: after `count` steps we are on the cycle.
-  std::size_t at = 0;
-  while (waiting[at] == 0) ++at;
-  std::vector<StepId> path;
-  std::vector<bool> is_seen(count, false);
-  auto step = static_cast<StepId>(at);
-  while (!is_seen[index(step)]) {
-    is_seen[index(step)] = true;
-    path.push_back(step);
-    for (const StepId previous : after(step)) {
-      if (waiting[index(previous)] != 0) {
-        step = previous;
-        break;
-      }
-    }
-  }
+  const auto cycle = cycle_among(
+      count, [&](std::size_t step) { return waiting[step] != 0; },
+      [&](std::size_t step) { return after(static_cast<StepId>(step)); });
   std::string text;
-  for (auto it = std::find(path.begin(), path.end(), step); it != path.end(); ++it)
-    text += id(*it) + " after ";
-  return "cycle: " + text + id(step);
+  for (const std::size_t step : cycle) text += id(static_cast<StepId>(step)) + " after ";
+  return "cycle: " + text + id(static_cast<StepId>(cycle.front()));
 }
 
 std::string StepGraph::id(StepId step) const {

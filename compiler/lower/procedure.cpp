@@ -6,6 +6,7 @@
 #include <numeric>
 #include <unordered_map>
 
+#include "compiler/ir/cycle.h"
 #include "compiler/ir/secrets.h"
 #include "compiler/source/text.h"
 #include "compiler/syntax/scalar.h"
@@ -257,19 +258,9 @@ class ProcedureReader {
       }
     }
     if (left == 0) return;
-    const auto is_left = [&](std::size_t step) { return waiting[step] != 0; };
-    // Whoever is left waits for somebody who is left, so this comes to a step for the second time.
-    std::size_t at = 0;
-    while (!is_left(at)) ++at;
-    std::vector<std::size_t> way;
-    std::vector<bool> is_seen(steps.size());
-    while (!is_seen[at]) {
-      is_seen[at] = true;
-      way.push_back(at);
-      at = *std::find_if(steps[at].after.begin(), steps[at].after.end(), is_left);
-    }
-    way.erase(way.begin(), std::find(way.begin(), way.end(), at));
-    report_cycle(way);
+    report_cycle(ir::cycle_among(
+        steps.size(), [&](std::size_t step) { return waiting[step] != 0; },
+        [&](std::size_t step) -> const auto& { return steps[step].after; }));
   }
 
   /// `way`: each step waits for the one behind it, the last one for the first.

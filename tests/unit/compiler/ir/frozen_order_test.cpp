@@ -32,6 +32,26 @@ TEST(ReadySet, TakesTheLeastLikeASortedSet) {
   }
 }
 
+TEST(FrozenOrder, ACycleIsNamedFromOneOfItsStepsOn) {
+  StepGraph graph;
+  for (const char* id : {"first", "in", "a", "b", "c", "behind"}) {
+    StepShape shape;
+    shape.id_pattern = id;
+    graph.add_step(graph.add_shape(std::move(shape)), RowId::none, WaveId::none);
+  }
+  const auto wait = [&](std::uint32_t step, std::uint32_t earlier) {
+    graph.add_edge(static_cast<StepId>(earlier), static_cast<StepId>(step));
+  };
+  wait(1, 0);
+  wait(1, 2);  // waits for the cycle, and is not of it
+  wait(2, 3);
+  wait(3, 4);
+  wait(3, 0);
+  wait(4, 2);
+  wait(5, 4);
+  EXPECT_EQ(graph.freeze(), "cycle: a after b after c after a");
+}
+
 TEST(FrozenOrder, IsTheLeastReadyStepFirst) {
   std::mt19937 random(3);
   for (int round = 0; round < 60; ++round) {
