@@ -80,6 +80,15 @@ std::uint32_t end_of(const Entry& entry) {
 std::uint32_t end_of(const Node& item) { return item.span.end; }
 const Node& value_of(const Entry& entry) { return entry.value; }
 const Node& value_of(const Node& item) { return item; }
+/// Under which address the comments of a part are kept, and those in front of it.
+template <class Part>
+const void* part_of(const Part& part) {
+  return &part;
+}
+template <class Part>
+const void* part_before(const Part& part) {
+  return &part;
+}
 
 bool is_flow(std::string_view text, const Node& node) {
   return node.span.begin < text.size() &&
@@ -144,29 +153,29 @@ std::vector<Comment> comments_of(std::string_view text, const Node& tree, Langua
   return comments;
 }
 
-// A statement of a file in the plan language: the part of the tree that is written beside it, and
-// the entry that gathers its kind.
+// A statement of a file in the plan language. The first of its kind takes what stands in front of
+// it to the entry that gathers the kind.
 struct CommentPlaces::Statement {
   std::uint32_t begin = 0;
   std::uint32_t end = 0;
-  const void* part = nullptr;
   const Node* value = nullptr;
-  const Entry* gathered_in = nullptr;
-  bool is_first = true;
+  const void* part = nullptr;
+  const void* part_before = nullptr;
+
+  friend std::uint32_t begin_of(const Statement& statement) { return statement.begin; }
+  friend std::uint32_t end_of(const Statement& statement) { return statement.end; }
+  friend const Node& value_of(const Statement& statement) { return *statement.value; }
+  friend const void* part_of(const Statement& statement) { return statement.part; }
+  friend const void* part_before(const Statement& statement) { return statement.part_before; }
 };
 
 CommentPlaces::CommentPlaces(std::string_view text, const Node& tree, Language language)
     : all_(comments_of(text, tree, language)) {
   count_ = all_.size();
   if (count_ == 0) return;
-  if (language == Language::yaml) {
-    for (const Comment& comment : all_) place(text, tree, language, comment);
-    return;
-  }
-  const std::vector<Statement> statements = statements_of(text, tree);
-  for (const Comment& comment : all_)
-    if (const Node* value = place_by_statement(tree, statements, comment))
-      place(text, *value, language, comment);
+  std::vector<Statement> statements;
+  if (language == Language::plan) statements = statements_of(text, tree);
+  for (const Comment& comment : all_) place(text, tree, language, statements, comment);
 }
 
 // In the order of the text, which is not that of the tree where statements of several kinds
@@ -176,8 +185,8 @@ std::vector<CommentPlaces::Statement> CommentPlaces::statements_of(std::string_v
   std::vector<Statement> statements;
   for (const Entry& entry : tree.entries) {
     const auto add = [&](const auto& part, bool is_first) {
-      statements.push_back(
-          {begin_of(part), end_of(part), &part, &value_of(part), &entry, is_first});
+      const void* before = is_first ? part_of(entry) : part_of(part);
+      statements.push_back({begin_of(part), end_of(part), &value_of(part), part_of(part), before});
     };
     const Node& value = entry.value;
     if (is_flow(text, value) || (value.items.empty() && value.entries.empty())) add(entry, true);
@@ -188,25 +197,6 @@ std::vector<CommentPlaces::Statement> CommentPlaces::statements_of(std::string_v
   std::stable_sort(statements.begin(), statements.end(),
                    [](const Statement& a, const Statement& b) { return a.begin < b.begin; });
   return statements;
-}
-
-const Node* CommentPlaces::place_by_statement(const Node& tree,
-                                              const std::vector<Statement>& statements,
-                                              const Comment& comment) {
-  const auto next = std::upper_bound(
-      statements.begin(), statements.end(), comment.begin,
-      [](std::uint32_t place, const Statement& statement) { return place < statement.begin; });
-  const Statement* last = next == statements.begin() ? nullptr : &*(next - 1);
-  if (last != nullptr && comment.begin < last->end &&
-      (last->value->is_mapping() || last->value->is_sequence()))
-    return last->value;
-  if (!comment.has_own_line)
-    (last == nullptr ? head_[&tree] : behind_[last->part]).push_back(comment);
-  else if (next == statements.end())
-    tail_[&tree].push_back(comment);
-  else
-    before_[next->is_first ? next->gathered_in : next->part].push_back(comment);
-  return nullptr;
 }
 
 const CommentPlaces::List& CommentPlaces::of(const Map& map, const void* part) {
@@ -224,7 +214,7 @@ bool CommentPlaces::are_inside(const Node& node) const {
 }
 
 void CommentPlaces::place(std::string_view text, const Node& tree, Language language,
-                          const Comment& comment) {
+                          const std::vector<Statement>& statements, const Comment& comment) {
   const Node* node = &tree;
   while (true) {
     const auto in = [&](const auto& parts) -> const Node* {
@@ -241,7 +231,7 @@ void CommentPlaces::place(std::string_view text, const Node& tree, Language lang
         }
         // What has no bracket of its own at its end leaves the comment to its last part.
         const Node* value = &value_of(*last);
-        const void* part = last;
+        const void* part = part_of(*last);
         while (language == Language::yaml && (!value->items.empty() || !value->entries.empty()) &&
                !is_flow(text, *value)) {
           if (value->entries.empty()) {
@@ -270,13 +260,17 @@ void CommentPlaces::place(std::string_view text, const Node& tree, Language lang
         }
       }
       if (has_next) {
-        before_[next].push_back(comment);
+        before_[part_before(*next)].push_back(comment);
       } else {
         tail_[node].push_back(comment);
       }
       return nullptr;
     };
-    const Node* inner = node->is_sequence() ? in(node->items) : in(node->entries);
+    const Node* inner = nullptr;
+    if (node == &tree && language == Language::plan)
+      inner = in(statements);
+    else
+      inner = node->is_sequence() ? in(node->items) : in(node->entries);
     if (inner == nullptr) return;
     node = inner;
   }

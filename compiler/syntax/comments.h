@@ -45,10 +45,9 @@ class CommentPlaces {
   struct Statement;
   static const List& of(const Map& map, const void* part);
   static std::vector<Statement> statements_of(std::string_view text, const Node& tree);
-  void place(std::string_view text, const Node& tree, Language language, const Comment& comment);
-  /// Places a comment of the plan language, or says which value it is inside of.
-  const Node* place_by_statement(const Node& tree, const std::vector<Statement>& statements,
-                                 const Comment& comment);
+  /// `statements` are the tree's parts in the plan language.
+  void place(std::string_view text, const Node& tree, Language language,
+             const std::vector<Statement>& statements, const Comment& comment);
 
   Map before_;
   Map behind_;

@@ -36,7 +36,8 @@ bool is_expression_over_lines(const Node& scalar) {
   return scalar.text.find('\n') != std::string::npos && scalar.text.starts_with("${");
 }
 
-/// An expression with one blank wherever it has blanks or a new line, but in its texts.
+}  // namespace
+
 std::string with_single_blanks(std::string_view expression) {
   std::string line;
   char quote = 0;
@@ -57,8 +58,6 @@ std::string with_single_blanks(std::string_view expression) {
   }
   return line;
 }
-
-}  // namespace
 
 std::string quoted_text(std::string_view text) {
   std::string quoted = "\"";

@@ -21,25 +21,6 @@ class NoPlaces : public TextPlaces {
   }
 };
 
-/// A template of YAML may have a new line in one of its expression's texts; the plan language has
-/// none there.
-bool has_text_over_lines(std::string_view expression) {
-  char quote = 0;
-  for (std::size_t at = 0; at < expression.size(); ++at) {
-    const char c = expression[at];
-    if (quote == 0) {
-      if (c == '"' || c == '\'') quote = c;
-    } else if (c == '\n') {
-      return true;
-    } else if (c == '\\' && quote == '"') {
-      ++at;
-    } else if (c == quote) {
-      quote = 0;
-    }
-  }
-  return false;
-}
-
 /// What stands inside `${...}` when that is all of the text and may stand bare; else nothing.
 std::optional<std::string_view> bare_expression(std::string_view text) {
   if (!text.starts_with("${") || !text.ends_with("}") || text.size() > kExpressionBytesMax)
@@ -57,7 +38,11 @@ std::optional<std::string_view> bare_expression(std::string_view text) {
   if (expression.kind == Expression::Kind::literal && inner.front() != '(') return std::nullopt;
   // These begin other values where an expression could stand.
   if (inner.front() == '[' || inner.front() == '"') return std::nullopt;
-  if (has_text_over_lines(inner)) return std::nullopt;
+  // A template of YAML may have a new line in one of its expression's texts; the plan language has
+  // none there.
+  if (inner.find('\n') != std::string_view::npos &&
+      with_single_blanks(inner).find('\n') != std::string::npos)
+    return std::nullopt;
   return inner;
 }
 

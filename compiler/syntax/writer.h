@@ -48,6 +48,8 @@ class Writer {
 
 /// `"text"` with escapes, as both languages have it.
 [[nodiscard]] std::string quoted_text(std::string_view text);
+/// An expression with one blank wherever it has blanks or a new line, but in its texts.
+[[nodiscard]] std::string with_single_blanks(std::string_view expression);
 /// Is this a scalar without quotes that is no text: a number, true, false?
 [[nodiscard]] bool is_plain_value(const Node& scalar);
 
