@@ -1,8 +1,11 @@
 #include "compiler/check/graph_view.h"
 
+#include <fmt/format.h>
+
 #include <charconv>
 
 #include "compiler/schema/formats.h"
+#include "compiler/source/text.h"
 
 namespace plan::check {
 namespace {
@@ -36,6 +39,13 @@ bool is_ip_in_network(std::string_view ip, std::string_view network) {
     if ((left[i / 8] & mask) != (right[i / 8] & mask)) return false;
   }
   return true;
+}
+
+std::vector<std::string_view> members_of(const ir::Value& set) {
+  std::vector<std::string_view> members;
+  for (const auto& [member, is_member] : set.members()) members.push_back(member);
+  for (const ir::Value& member : set.items()) members.push_back(member.string_or(""));
+  return members;
 }
 
 std::vector<std::string_view> results_of(const ir::Value& expression) {
@@ -100,6 +110,12 @@ std::vector<bool> GraphView::needs_of(StepId step) const {
     }
   }
   return is_needed;
+}
+
+Sink::Report report_write(const GraphView& view, const TargetWrite& write, Kind kind,
+                          std::string_view what, Sink& sink) {
+  return sink.report(kind, view.graph().origin(write.step),
+                     fmt::format("`{}` {}", printable(view.graph().id(write.step), 160), what));
 }
 
 void check_graph_rules(const Migration& migration, const ir::StepGraph& graph, Sink& sink) {

@@ -49,6 +49,8 @@ class GraphView {
   std::vector<std::uint64_t> kinds_before_;  // one bit a kind: what the step's row does before it
 };
 
+/// Members of a set of the target, which is a map on the wire and a list where authors write one.
+[[nodiscard]] std::vector<std::string_view> members_of(const ir::Value& set);
 /// The texts that an expression of the target can give: its `else` and every `then`.
 [[nodiscard]] std::vector<std::string_view> results_of(const ir::Value& expression);
 
@@ -58,6 +60,10 @@ class GraphView {
 /// `203.0.113.10` lies in `203.0.113.0/24`; false for anything that is not an address and a
 /// network.
 [[nodiscard]] bool is_ip_in_network(std::string_view ip, std::string_view network);
+
+/// Reports about what a step writes, at its place; `what` goes on behind the step's id.
+Sink::Report report_write(const GraphView& view, const TargetWrite& write, Kind kind,
+                          std::string_view what, Sink& sink);
 
 /// Runs every rule of graph_rules.def.
 void check_graph_rules(const Migration& migration, const ir::StepGraph& graph, Sink& sink);

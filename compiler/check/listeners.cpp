@@ -25,11 +25,9 @@ std::int64_t port_in(std::string_view address) {
 
 std::vector<std::int64_t> bound_ports(const ir::Value& bind) {
   std::vector<std::int64_t> ports;
-  const auto take = [&](std::string_view address) {
+  for (const std::string_view address : members_of(bind)) {
     if (const std::int64_t port = port_in(address); port != 0) ports.push_back(port);
-  };
-  for (const auto& [address, is_bound] : bind.members()) take(address);
-  for (const ir::Value& address : bind.items()) take(address.string_or(""));
+  }
   return ports;
 }
 

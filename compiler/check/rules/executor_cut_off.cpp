@@ -9,28 +9,15 @@
 #include "compiler/source/text.h"
 
 namespace plan::check::rules {
-namespace {
-
-/// Members of a set of networks, which is a map on the wire and a list where authors write one.
-std::vector<std::string_view> networks_of(const ir::Value& set) {
-  std::vector<std::string_view> networks;
-  for (const auto& [network, is_member] : set.members()) networks.push_back(network);
-  for (const ir::Value& network : set.items()) networks.push_back(network.string_or(""));
-  return networks;
-}
-
-}  // namespace
 
 void executor_cut_off(const GraphView& view, Sink& sink) {
-  const ir::StepGraph& graph = view.graph();
   for (const TargetWrite& write : view.writes()) {
     if (write.object == "Http" && write.set["allowedEndpoints"].is_map()) {
       const auto results = results_of(write.set["allowedEndpoints"]);
       if (std::none_of(results.begin(), results.end(),
                        [](std::string_view text) { return trim(text) == "200"; })) {
-        sink.report(Kind::executor_cut_off, graph.origin(write.step),
-                    fmt::format("`{}` lets nobody reach the target's administration any more",
-                                printable(graph.id(write.step), 160)))
+        report_write(view, write, Kind::executor_cut_off,
+                     "lets nobody reach the target's administration any more", sink)
             .label("no result of the expression is 200")
             .help("give 200 for the paths `/jmap`, `/api` and `/.well-known` to plan's address");
       }
@@ -39,14 +26,14 @@ void executor_cut_off(const GraphView& view, Sink& sink) {
                                  ? write.set["proxyTrustedNetworks"]
                                  : write.set["overrideProxyTrustedNetworks"];
     if (write.object != "SystemSettings" && write.object != "NetworkListener") continue;
-    for (const std::string_view network : networks_of(trust)) {
+    for (const std::string_view network : members_of(trust)) {
       const std::string& source = view.plan().source_address.text;
       if (!is_ip_in_network(source, network) && !is_ip_in_network("127.0.0.1", network)) continue;
       const bool is_source = is_ip_in_network(source, network);
-      sink.report(Kind::executor_cut_off, graph.origin(write.step),
-                  fmt::format("`{}` demands a PROXY header from {}",
-                              printable(graph.id(write.step), 160),
-                              is_source ? "the source" : "the target's own programs"))
+      report_write(view, write, Kind::executor_cut_off,
+                   fmt::format("demands a PROXY header from {}",
+                               is_source ? "the source" : "the target's own programs"),
+                   sink)
           .label(fmt::format(
               "`{}` holds {}", printable(network, 60),
               is_source ? fmt::format("`{}`", printable(source, 60)) : std::string("127.0.0.1")))

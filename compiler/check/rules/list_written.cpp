@@ -4,7 +4,6 @@
 
 #include "compiler/check/graph_view.h"
 #include "compiler/check/rules.h"
-#include "compiler/source/text.h"
 
 namespace plan::check::rules {
 
@@ -13,19 +12,16 @@ void list_written(const GraphView& view, Sink& sink) {
   for (const TargetWrite& write : view.writes()) {
     if (write.object != "MailingList") continue;
     Examples examples;
-    const auto look = [&](std::string_view recipient) {
+    for (const std::string_view recipient : members_of(write.set["recipients"])) {
       if (const facts::LockList* inner = lock.list(recipient); inner != nullptr)
         examples.add(inner->address, inner->span);
-    };
-    const ir::Value& recipients = write.set["recipients"];
-    for (const auto& [recipient, is_one] : recipients.members()) look(recipient);
-    for (const ir::Value& recipient : recipients.items()) look(recipient.string_or(""));
+    }
     if (examples.count == 0) continue;
-    sink.report(Kind::nested_list, view.graph().origin(write.step),
-                fmt::format("`{}` makes a list with {}: {}",
-                            printable(view.graph().id(write.step), 160),
-                            counted(examples.count, "list as a recipient", "lists as recipients"),
-                            examples.text()))
+    report_write(view, write, Kind::nested_list,
+                 fmt::format("makes a list with {}: {}",
+                             counted(examples.count, "list as a recipient", "lists as recipients"),
+                             examples.text()),
+                 sink)
         .label("the target expands one level only: mail to the inner one bounces")
         .note(examples.first, "this is a list")
         .help("write the inner list's members instead of its address");

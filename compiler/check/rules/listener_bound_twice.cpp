@@ -29,10 +29,10 @@ void listener_bound_twice(const GraphView& view, Sink& sink) {
     for (const std::int64_t port : bound_ports(write.set["bind"])) {
       const auto [first, is_new] = made.emplace(port, Made{name, write.step});
       if (!is_new && first->second.name != name) {
-        sink.report(Kind::listener_bound_twice, graph.origin(write.step),
-                    fmt::format("`{}` binds port {} of the target, and so does `{}`",
-                                printable(graph.id(write.step), 160), port,
-                                printable(graph.id(first->second.step), 160)))
+        report_write(view, write, Kind::listener_bound_twice,
+                     fmt::format("binds port {} of the target, and so does `{}`", port,
+                                 printable(graph.id(first->second.step), 160)),
+                     sink)
             .label("two listeners, one port")
             .note(graph.origin(first->second.step), "the other one")
             .help("give each a port of its own");
@@ -41,10 +41,10 @@ void listener_bound_twice(const GraphView& view, Sink& sink) {
       for (const ir::Value& listener : there.items()) {
         const std::string_view other = listener["protocol"].string_or("");
         if (listener["port"].integer_or(0) != port || other == protocol) continue;
-        sink.report(Kind::listener_bound_twice, graph.origin(write.step),
-                    fmt::format("`{}` binds port {} of the target, where it listens for `{}` "
-                                "already",
-                                printable(graph.id(write.step), 160), port, printable(other, 40)))
+        report_write(view, write, Kind::listener_bound_twice,
+                     fmt::format("binds port {} of the target, where it listens for `{}` already",
+                                 port, printable(other, 40)),
+                     sink)
             .label(fmt::format("for `{}`", printable(protocol, 40)))
             .help("give it a port of its own");
       }

@@ -1,12 +1,9 @@
 // Prevents: a target that relays for everybody. The server takes the expression without a word
 // (reference/stalwart-admin.md 5.10).
-#include <fmt/format.h>
-
 #include <optional>
 
 #include "compiler/check/graph_view.h"
 #include "compiler/schema/mta_container.h"
-#include "compiler/source/text.h"
 
 namespace plan::check::rules {
 namespace {
@@ -34,15 +31,21 @@ schema::MtaEnvironment stranger() {
   return environment;
 }
 
-/// Nothing where it cannot be told; what cannot be read is reported elsewhere.
+/// A condition that cannot be told keeps nobody out for certain: it is passed over. What cannot be
+/// read is reported elsewhere.
 bool lets_strangers_relay(const ir::Value& relaying) {
-  ir::Value whole = relaying;
-  if (!whole["match"].is_map() && !whole["match"].is_list()) whole.set("match", ir::Value::map());
   const auto container =
-      schema::MtaContainer::parse(whole, schema::context_of("MtaStageRcpt", "allowRelaying"));
+      schema::MtaContainer::parse(relaying, schema::context_of("MtaStageRcpt", "allowRelaying"));
   if (!container) return false;
-  const auto answer = container->evaluate(stranger());
-  return answer && schema::is_true(*answer);
+  const schema::MtaEnvironment environment = stranger();
+  const auto is_true = [&](const schema::MtaExpression& expression) {
+    const auto answer = schema::evaluate(expression, environment);
+    return answer && schema::is_true(*answer);
+  };
+  for (const auto& arm : container->arms()) {
+    if (is_true(arm.condition)) return is_true(arm.result);
+  }
+  return is_true(container->otherwise());
 }
 
 }  // namespace
@@ -52,9 +55,7 @@ void open_relay(const GraphView& view, Sink& sink) {
     if (write.object != "MtaStageRcpt") continue;
     const ir::Value& relaying = write.set["allowRelaying"];
     if (!relaying.is_map() || !lets_strangers_relay(relaying)) continue;
-    sink.report(Kind::open_relay, view.graph().origin(write.step),
-                fmt::format("`{}` lets everybody relay through the target",
-                            printable(view.graph().id(write.step), 160)))
+    report_write(view, write, Kind::open_relay, "lets everybody relay through the target", sink)
         .label("`MtaStageRcpt.allowRelaying` is true for strangers")
         .help(
             "name who may: `else: \"!is_empty(authenticated_as)\"`, and a branch with the source's "

@@ -13,21 +13,19 @@ void relay_written(const GraphView& view, Sink& sink) {
   for (const TargetWrite& write : view.writes()) {
     if (write.object != "MtaRoute" || !write.set["address"].is_string()) continue;
     const std::string& address = write.set["address"].as_string();
-    const Span place = view.graph().origin(write.step);
-    const std::string step = printable(view.graph().id(write.step), 160);
     if (is_loopback(address)) {
-      sink.report(
-              Kind::relay_loopback, place,
-              fmt::format("`{}` relays to `{}`, a loopback address", step, printable(address, 80)))
+      report_write(view, write, Kind::relay_loopback,
+                   fmt::format("relays to `{}`, a loopback address", printable(address, 80)), sink)
           .label("the target refuses to relay there and bounces the mail")
           .help("name the machine by an address that others can reach");
       continue;
     }
     const bool is_target = equals_ignoring_case(address, plan.target_address.text);
     if (!is_target && !equals_ignoring_case(address, plan.public_name.text)) continue;
-    sink.report(Kind::relay_own_address, place,
-                fmt::format("`{}` relays to `{}`, which is {}", step, printable(address, 80),
-                            is_target ? "the target itself" : "the public name"))
+    report_write(view, write, Kind::relay_own_address,
+                 fmt::format("relays to `{}`, which is {}", printable(address, 80),
+                             is_target ? "the target itself" : "the public name"),
+                 sink)
         .label(is_target ? "mail would turn in a circle until it bounces"
                          : "from finalize on this name is the target itself: mail would turn in a "
                            "circle")

@@ -12,10 +12,10 @@ void retention_written(const GraphView& view, Sink& sink) {
     if (write.object != "DataRetention") continue;
     const ir::Value& after = write.set["expungeTrashAfter"];
     if (!after.is_integer() || after.as_integer() <= 0) continue;
-    sink.report(Kind::trash_expires, view.graph().origin(write.step),
-                fmt::format("`{}` makes the target delete what lies in Trash and Junk for {}",
-                            printable(view.graph().id(write.step), 160),
-                            show_duration_ms(static_cast<std::uint64_t>(after.as_integer()))))
+    report_write(view, write, Kind::trash_expires,
+                 fmt::format("makes the target delete what lies in Trash and Junk for {}",
+                             show_duration_ms(static_cast<std::uint64_t>(after.as_integer()))),
+                 sink)
         .label("imported mail counts from the day of the import, whatever its date")
         .help("write what the source does, or null, which keeps everything");
   }

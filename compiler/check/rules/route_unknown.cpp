@@ -42,10 +42,10 @@ void route_unknown(const GraphView& view, Sink& sink) {
         if (names.seeded.contains(name) || made[names.object].contains(name)) continue;
         std::vector<std::string_view> known(names.seeded.begin(), names.seeded.end());
         known.insert(known.end(), made[names.object].begin(), made[names.object].end());
-        auto report = sink.report(Kind::route_unknown, view.graph().origin(write.step),
-                                  fmt::format("`{}` names `{}`, and no {} has that name",
-                                              printable(view.graph().id(write.step), 160),
-                                              printable(name, 60), names.object));
+        auto report = report_write(
+            view, write, Kind::route_unknown,
+            fmt::format("names `{}`, and no {} has that name", printable(name, 60), names.object),
+            sink);
         if (const auto near = nearest(name, known))
           report.label(fmt::format("did you mean `{}`?", *near));
         else

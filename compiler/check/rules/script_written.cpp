@@ -6,7 +6,6 @@
 #include "compiler/check/graph_view.h"
 #include "compiler/check/rules.h"
 #include "compiler/check/sieve_extensions.h"
-#include "compiler/source/text.h"
 
 namespace plan::check::rules {
 
@@ -20,11 +19,11 @@ void script_written(const GraphView& view, Sink& sink) {
       if (!is_extension_of_target(name)) examples.add(name, {});
     }
     if (examples.count == 0) continue;
-    sink.report(Kind::sieve_extension_lost, view.graph().origin(write.step),
-                fmt::format("`{}` requires {} that the target does not know: {}",
-                            printable(view.graph().id(write.step), 160),
-                            counted(examples.count, "Sieve extension", "Sieve extensions"),
-                            examples.text()))
+    report_write(view, write, Kind::sieve_extension_lost,
+                 fmt::format("requires {} that the target does not know: {}",
+                             counted(examples.count, "Sieve extension", "Sieve extensions"),
+                             examples.text()),
+                 sink)
         .label("the target takes the script without a word, and it does nothing")
         .help("write it without them");
   }
