@@ -38,11 +38,12 @@ class PlainRows final : public RecordCursor {
   std::unique_ptr<RecordCursor> rows_;
 };
 
-/// The distinct hashes at the front of the keys of `k`, in order.
+/// The distinct hashes at the front of the keys of `k`, in order; none where the store has no `k`.
 class LinkedHashes {
  public:
   explicit LinkedHashes(std::unique_ptr<RecordCursor> links) : links_(std::move(links)) {}
   Result<bool> next() {
+    if (links_ == nullptr) return false;
     Record record;
     while (true) {
       PLAN_TRY(has_row, links_->next(record));
@@ -60,29 +61,32 @@ class LinkedHashes {
   std::string hash_;
 };
 
-class BlobRows : public RecordCursor {
+class BlobRows : public BlobCursor {
  public:
   BlobRows(std::unique_ptr<RecordCursor> links, const DumpRowOptions& options, BlobFaults& faults)
       : hashes_(std::move(links)), options_(options), faults_(faults) {}
 
+  void look_for(std::string_view key) override { looked_for_ = key; }
+
   Result<bool> next(Record& record) override {
     while (true) {
-      PLAN_TRY(has_hash, hashes_.next());
-      if (!has_hash) return false;
-      PLAN_TRY(stored, find(hashes_.hash()));
+      PLAN_TRY(has_key, next_key());
+      if (!has_key) return false;
+      PLAN_TRY(stored, find(key_));
       if (!stored) {
+        if (!is_linked_) continue;
         ++faults_.missing;
         note("is linked but not there");
         continue;
       }
-      const auto content = decode_blob(options_.schema, hashes_.hash(), *stored, room_);
+      const auto content = decode_blob(options_.schema, key_, *stored, room_);
       if (!content) {
         if (!options_.skips_damaged) return content.error();
         ++faults_.damaged;
         note("is damaged");
         continue;
       }
-      record.key = hashes_.hash();
+      record.key = key_;
       record.value = *content;
       return true;
     }
@@ -93,9 +97,25 @@ class BlobRows : public RecordCursor {
   virtual Result<std::optional<std::string_view>> find(const std::string& hash) = 0;
 
  private:
+  /// The lower one of the next linked hash and the key that is looked for.
+  Result<bool> next_key() {
+    if (!has_hash_ && !is_past_links_) {
+      PLAN_TRY(has_hash, hashes_.next());
+      has_hash_ = has_hash;
+      is_past_links_ = !has_hash;
+    }
+    const bool is_asked = !looked_for_.empty() && (!has_hash_ || looked_for_ <= hashes_.hash());
+    if (!has_hash_ && !is_asked) return false;
+    is_linked_ = has_hash_ && (!is_asked || looked_for_ == hashes_.hash());
+    key_ = is_asked ? looked_for_ : hashes_.hash();
+    if (is_asked) looked_for_.clear();
+    if (is_linked_) has_hash_ = false;
+    return true;
+  }
+
   void note(std::string_view what) {
     if (faults_.first.size() < kFaultsShown) {
-      faults_.first.push_back(fmt::format("{} {}", ir::to_hex(hashes_.hash()), what));
+      faults_.first.push_back(fmt::format("{} {}", ir::to_hex(key_), what));
     }
   }
 
@@ -103,6 +123,11 @@ class BlobRows : public RecordCursor {
   DumpRowOptions options_;
   BlobFaults& faults_;
   std::string room_;
+  std::string key_;
+  std::string looked_for_;
+  bool has_hash_ = false;
+  bool is_past_links_ = false;
+  bool is_linked_ = false;
 };
 
 /// Blobs in the store's own subspace t: both sides are in order, so one pass over each is enough.
@@ -180,15 +205,21 @@ Result<std::unique_ptr<RecordCursor>> open_dump_rows(StoreReader& reader,
     if (rows == nullptr) return std::unique_ptr<RecordCursor>();
     return std::unique_ptr<RecordCursor>(std::make_unique<PlainRows>(std::move(rows)));
   }
+  PLAN_TRY(blobs, open_blob_rows(reader, address, options, faults));
+  return std::unique_ptr<RecordCursor>(std::move(blobs));
+}
+
+Result<std::unique_ptr<BlobCursor>> open_blob_rows(StoreReader& reader, const StoreAddress& address,
+                                                   const DumpRowOptions& options,
+                                                   BlobFaults& faults) {
   PLAN_TRY(links, reader.open('k'));
-  if (links == nullptr) return std::unique_ptr<RecordCursor>();
   if (!address.blob_folder.empty()) {
-    return std::unique_ptr<RecordCursor>(
+    return std::unique_ptr<BlobCursor>(
         std::make_unique<BlobFiles>(std::move(links), address, options, faults));
   }
-  PLAN_TRY(blobs, reader.open(letter));
-  if (blobs == nullptr) return std::unique_ptr<RecordCursor>();
-  return std::unique_ptr<RecordCursor>(
+  PLAN_TRY(blobs, reader.open('t'));
+  if (blobs == nullptr) return std::unique_ptr<BlobCursor>();
+  return std::unique_ptr<BlobCursor>(
       std::make_unique<StoredBlobs>(std::move(links), std::move(blobs), options, faults));
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 #include <memory>
+#include <string_view>
 #include <vector>
 
 #include "compiler/source/result.h"
@@ -30,5 +31,19 @@ struct DumpRowOptions {
                                                                    char letter,
                                                                    const DumpRowOptions& options,
                                                                    BlobFaults& faults);
+
+/// The blobs of a store as open_dump_rows() gives them, with those that nothing links when asked.
+class BlobCursor : public RecordCursor {
+ public:
+  /// The next row is this blob's at the latest, linked or not, if the store has it. Keys ascend
+  /// from call to call.
+  virtual void look_for(std::string_view key) = 0;
+};
+
+/// Null when the store has no blobs. An import is compared by this: its links may come later.
+[[nodiscard]] Result<std::unique_ptr<BlobCursor>> open_blob_rows(StoreReader& reader,
+                                                                 const StoreAddress& address,
+                                                                 const DumpRowOptions& options,
+                                                                 BlobFaults& faults);
 
 }  // namespace plan::dump

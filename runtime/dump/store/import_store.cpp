@@ -27,14 +27,58 @@ constexpr std::string_view kSchemaKey{"\0", 1};
 
 bool is_schema_row(char letter, std::string_view key) { return letter == 'p' && key == kSchemaKey; }
 
-Outcome differs(char letter, std::string what) {
-  return Error(errors::import_differs, fmt::format("subspace {}: {}", letter, what));
+Error not_in_store(char letter, std::uint64_t number, std::string_view key) {
+  return Error(errors::import_differs,
+               fmt::format("subspace {}: record {} of the dump, key {}, is not in the store",
+                           letter, number, ir::to_hex(key.substr(0, 64))));
+}
+
+Error not_in_dump(char letter, std::string_view key) {
+  return Error(errors::import_differs,
+               fmt::format("subspace {}: the store has a key that the dump has not: {}", letter,
+                           ir::to_hex(key.substr(0, 64))));
+}
+
+Error another_value(char letter, std::string_view key) {
+  return Error(errors::import_differs,
+               fmt::format("subspace {}: the value of key {} is another one", letter,
+                           ir::to_hex(key.substr(0, 64))));
+}
+
+/// Every blob of the dump, linked or not, and none that only the store links.
+Outcome compare_blobs(StoreReader& reader, const StoreAddress& address, char letter,
+                      const std::string& path, std::uint32_t schema) {
+  BlobFaults faults;
+  PLAN_TRY(rows, open_blob_rows(reader, address, {schema, false}, faults));
+  PLAN_TRY(file, FrameReader::open(path, {.is_ahead = true}));
+  Record stored;
+  while (true) {
+    PLAN_TRY(wanted, file->next_record(kStoreValueMax));
+    if (!wanted) break;
+    bool has_stored = false;
+    if (rows != nullptr) {
+      rows->look_for(wanted->key);
+      PLAN_TRY(has_row, rows->next(stored));
+      has_stored = has_row;
+    }
+    if (!has_stored || stored.key > wanted->key)
+      return not_in_store(letter, file->records(), wanted->key);
+    if (stored.key < wanted->key) return not_in_dump(letter, stored.key);
+    if (stored.value != wanted->value) return another_value(letter, wanted->key);
+  }
+  if (rows == nullptr) return {};
+  PLAN_TRY(has_more, rows->next(stored));
+  if (has_more) return not_in_dump(letter, stored.key);
+  return {};
 }
 
 /// Both sides of one subspace at once. The row with the schema version is compared only when both
 /// have it: an import puts it last.
 Outcome compare_letter(StoreReader& reader, const StoreAddress& address, char letter,
                        const std::string& path, std::uint32_t schema, NodeLeases leases) {
+  const Subspace* subspace = find_subspace(letter, schema);
+  if (subspace != nullptr && subspace->value == ValueKind::blob)
+    return compare_blobs(reader, address, letter, path, schema);
   BlobFaults faults;
   PLAN_TRY(rows, open_dump_rows(reader, address, letter, {schema, false}, faults));
   PLAN_TRY(file, FrameReader::open(path, {.is_ahead = true}));
@@ -57,24 +101,13 @@ Outcome compare_letter(StoreReader& reader, const StoreAddress& address, char le
     if (!wanted) break;
     if (is_schema_row(letter, wanted->key) && (!has_stored || stored.key != kSchemaKey)) continue;
     if (is_passed_over(wanted->key)) continue;
-    if (!has_stored || stored.key > wanted->key) {
-      return differs(letter, fmt::format("record {} of the dump, key {}, is not in the store",
-                                         file->records(), ir::to_hex(wanted->key.substr(0, 64))));
-    }
-    if (stored.key < wanted->key) {
-      return differs(letter, fmt::format("the store has a key that the dump has not: {}",
-                                         ir::to_hex(stored.key.substr(0, 64))));
-    }
-    if (stored.value != wanted->value) {
-      return differs(letter, fmt::format("the value of key {} is another one",
-                                         ir::to_hex(wanted->key.substr(0, 64))));
-    }
+    if (!has_stored || stored.key > wanted->key)
+      return not_in_store(letter, file->records(), wanted->key);
+    if (stored.key < wanted->key) return not_in_dump(letter, stored.key);
+    if (stored.value != wanted->value) return another_value(letter, wanted->key);
     PLAN_TRY_VOID(step());
   }
-  if (has_stored) {
-    return differs(letter, fmt::format("the store has a key that the dump has not: {}",
-                                       ir::to_hex(stored.key.substr(0, 64))));
-  }
+  if (has_stored) return not_in_dump(letter, stored.key);
   return {};
 }
 

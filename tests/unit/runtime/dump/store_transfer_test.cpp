@@ -224,6 +224,40 @@ TEST_F(TransferTest, an_import_without_the_properties_is_refused_unless_wanted) 
   EXPECT_TRUE(compare_with_store(target, dump_, {}, 2));
 }
 
+/// Links may come later, or were lost: each blob of the dump is read back all the same.
+TEST_F(TransferTest, blobs_are_read_back_whether_anything_links_them_or_not) {
+  for (const bool is_folder : {false, true}) {
+    SCOPED_TRACE(is_folder);
+    StoreAddress target = sqlite_at(folder_.file(is_folder ? "files.sqlite" : "rows.sqlite"));
+    if (is_folder) target.blob_folder = folder_.file("blobs");
+    const auto import_of = [&](std::string_view letter, bool is_second) {
+      return import_store(target, {.folder = dump_,
+                                   .subspaces = {std::string(letter)},
+                                   .may_lack_properties = true,
+                                   .may_add = is_second});
+    };
+    const auto blobs = import_of("t", false);
+    ASSERT_TRUE(blobs) << blobs.error().to_line();
+    EXPECT_TRUE(compare_with_store(target, dump_, {"t"}, 1));
+    const auto links = import_of("k", true);
+    ASSERT_TRUE(links) << links.error().to_line();
+    EXPECT_TRUE(compare_with_store(target, dump_, {"t", "k"}, 1));
+    // One that is gone, or changed, is told without its link too.
+    auto database = store::Database::open(target.path, {});
+    ASSERT_TRUE(database && database->execute("DELETE FROM k"));
+    EXPECT_TRUE(compare_with_store(target, dump_, {"t"}, 1));
+    if (is_folder) {
+      std::filesystem::remove(test::digests_below(target.blob_folder).rbegin()->first);
+    } else {
+      ASSERT_TRUE(database->execute("DELETE FROM t WHERE rowid = (SELECT max(rowid) FROM t)"));
+    }
+    const Outcome lost = compare_with_store(target, dump_, {"t"}, 1);
+    ASSERT_FALSE(lost);
+    EXPECT_TRUE(lost.error().is(errors::import_differs)) << lost.error().to_line();
+    EXPECT_NE(lost.error().message().find("is not in the store"), std::string::npos);
+  }
+}
+
 TEST_F(TransferTest, a_damaged_dump_changes_no_target) {
   const std::string copy = copied_dump();
   std::filesystem::resize_file(copy + "/subspace_p",
