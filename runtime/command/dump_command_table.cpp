@@ -116,7 +116,7 @@ std::vector<CommandSpec> dump_commands() {
        .options =
            {{"path", "DUMP", "", "a folder", true},
             {"--output", "FOLDER", "", "a new or empty folder", true},
-            {"--only", "WHAT", "", "letter, name or family; may be repeated", false, true},
+            {"--only", "WHAT", "", "letters, names or families, with commas", false, true},
             {"--account", "ACCOUNT", "", "id, name or address; may be repeated", false, true},
             {"--domain", "DOMAIN", "", "all accounts of a domain; may be repeated", false, true},
             {"--tenant", "TENANT", "", "all accounts of a tenant; may be repeated", false, true},
@@ -135,7 +135,7 @@ std::vector<CommandSpec> dump_commands() {
        .options =
            {{"dumps", "DUMP", "", "folders", true, true},
             {"--output", "FOLDER", "", "a new or empty folder", true},
-            {"--only", "WHAT", "", "letter, name or family; may be repeated", false, true},
+            {"--only", "WHAT", "", "letters, names or families, with commas", false, true},
             {"--account", "ACCOUNT", "", "id, name or address; may be repeated", false, true},
             {"--domain", "DOMAIN", "", "all accounts of a domain; may be repeated", false, true},
             {"--tenant", "TENANT", "", "all accounts of a tenant; may be repeated", false, true},

@@ -1,6 +1,7 @@
 #pragma once
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "compiler/ir/value.h"
 #include "compiler/source/result.h"
@@ -21,6 +22,9 @@ void end_dump_progress();
 [[nodiscard]] ExitCode show_dump(const Result<ir::Value>& result, std::string_view format,
                                  std::string (*to_text)(const ir::Value&),
                                  ExitCode code = ExitCode::done);
+
+/// `data,blob` and repeated options alike. An empty name stays, for an error: it is not everything.
+[[nodiscard]] std::vector<std::string> listed(const std::vector<std::string>& values);
 
 /// `sqlite:FILE` and its like, in the place of a dump.
 [[nodiscard]] bool names_store(std::string_view text);

@@ -105,7 +105,7 @@ ExitCode code_of(const Result<Value>& result, std::string_view is_all, bool is_p
 }
 
 dump::RewriteOptions rewrite_options(const Invocation& invocation) {
-  return {.wanted = {.subspaces = invocation.all("--only"),
+  return {.wanted = {.subspaces = listed(invocation.all("--only")),
                      .accounts = invocation.all("--account"),
                      .domains = invocation.all("--domain"),
                      .tenants = invocation.all("--tenant"),

@@ -33,19 +33,6 @@ std::uint64_t number_of(const Value& value) {
   return static_cast<std::uint64_t>(std::max<std::int64_t>(0, value.integer_or(0)));
 }
 
-/// `data,blob` and repeated options alike.
-std::vector<std::string> listed(const std::vector<std::string>& values) {
-  std::vector<std::string> names;
-  for (std::string_view text : values) {
-    while (!text.empty()) {
-      const std::string_view name = text.substr(0, text.find(','));
-      if (!name.empty()) names.emplace_back(name);
-      text.remove_prefix(std::min(text.size(), name.size() + 1));
-    }
-  }
-  return names;
-}
-
 Result<std::vector<std::uint16_t>> ports_of(const Invocation& invocation) {
   std::vector<std::uint16_t> ports;
   for (const std::string& text : listed(invocation.all("--port"))) {
@@ -175,6 +162,19 @@ ExitCode run_dump_export(const Invocation& invocation) {
   options.progress = shown_progress();
   options.is_stopped = [&stop] { return stop.is_requested(); };
   return show_transfer(dump::export_store(*address, options), format, begun);
+}
+
+std::vector<std::string> listed(const std::vector<std::string>& values) {
+  std::vector<std::string> names;
+  for (std::string_view text : values) {
+    while (true) {
+      const std::size_t comma = text.find(',');
+      names.emplace_back(text.substr(0, comma));
+      if (comma == std::string_view::npos) break;
+      text.remove_prefix(comma + 1);
+    }
+  }
+  return names;
 }
 
 bool names_store(std::string_view text) {
