@@ -100,25 +100,30 @@ Outcome Directory::read_15(const std::string& directory_file) {
     } else if (record.key[0] == kPrincipalKey) {
       const auto id = take_leb128(rest);
       if (!id || *id > UINT32_MAX) return {};
-      if (accounts_.size() >= kAccountsMax) return too_many();
+      if (accounts_.size() >= kAccountsMax && accounts_.count(static_cast<std::uint32_t>(*id)) == 0)
+        return too_many();
       accounts_[static_cast<std::uint32_t>(*id)].id = static_cast<std::uint32_t>(*id);
     }
     return {};
   });
 }
 
-Outcome Directory::read_16(const std::string& directory_file, const std::string& key_file) {
-  PLAN_TRY_VOID(for_each_record(directory_file, [&](const Record& record) -> Outcome {
+Outcome Directory::read_accounts_16(const std::string& directory_file) {
+  return for_each_record(directory_file, [&](const Record& record) -> Outcome {
     if (record.key.size() != 10 || big_u16(record.key) != kAccountType) return {};
     const std::uint64_t id = big_u64(record.key.substr(2));
     if (id > UINT32_MAX) return {};
-    if (accounts_.size() >= kAccountsMax) return too_many();
+    if (accounts_.size() >= kAccountsMax && accounts_.count(static_cast<std::uint32_t>(id)) == 0)
+      return too_many();
     DirectoryAccount& account = accounts_[static_cast<std::uint32_t>(id)];
     account.id = static_cast<std::uint32_t>(id);
     account.type = "account";
     account.name = account_name(record.value);
     return {};
-  }));
+  });
+}
+
+Outcome Directory::read_names_16(const std::string& key_file) {
   std::map<std::uint64_t, std::string> domain_names;
   return for_each_record(key_file, [&](const Record& record) -> Outcome {
     const std::string_view key = record.key;
@@ -155,14 +160,23 @@ Outcome Directory::read_16(const std::string& directory_file, const std::string&
 }
 
 Result<Directory> Directory::read(const std::string& dump) {
+  return read(std::vector<std::string>{dump});
+}
+
+Result<Directory> Directory::read(const std::vector<std::string>& dumps) {
   Directory directory;
-  const std::string path = dump + "/" + file_name_of('d');
-  if (!std::filesystem::exists(path)) return directory;
-  PLAN_TRY(reader, FrameReader::open(path));
-  directory.schema_ = reader->header()->schema;
-  if (directory.schema_ == kSchema15) PLAN_TRY_VOID(directory.read_15(path));
+  for (const std::string& dump : dumps) {
+    const std::string path = dump + "/" + file_name_of('d');
+    if (!std::filesystem::exists(path)) continue;
+    PLAN_TRY(reader, FrameReader::open(path));
+    directory.schema_ = reader->header()->schema;
+    if (directory.schema_ == kSchema15) PLAN_TRY_VOID(directory.read_15(path));
+    if (directory.schema_ == kSchema16) PLAN_TRY_VOID(directory.read_accounts_16(path));
+  }
+  // Names are told of accounts that are known.
   if (directory.schema_ == kSchema16)
-    PLAN_TRY_VOID(directory.read_16(path, dump + "/" + file_name_of('g')));
+    for (const std::string& dump : dumps)
+      PLAN_TRY_VOID(directory.read_names_16(dump + "/" + file_name_of('g')));
   return directory;
 }
 

@@ -46,6 +46,9 @@ class Directory {
   /// `dump` is a folder. Without a directory in it the result is empty. Errors: those of the files;
   /// value-too-large beyond kAccountsMax.
   [[nodiscard]] static Result<Directory> read(const std::string& dump);
+  /// Dumps of one schema that make one together: the directory may be in any of them, or a part of
+  /// it in each.
+  [[nodiscard]] static Result<Directory> read(const std::vector<std::string>& dumps);
 
   [[nodiscard]] const std::map<std::uint32_t, DirectoryAccount>& accounts() const {
     return accounts_;
@@ -59,7 +62,8 @@ class Directory {
 
  private:
   [[nodiscard]] Outcome read_15(const std::string& directory_file);
-  [[nodiscard]] Outcome read_16(const std::string& directory_file, const std::string& key_file);
+  [[nodiscard]] Outcome read_accounts_16(const std::string& directory_file);
+  [[nodiscard]] Outcome read_names_16(const std::string& key_file);
 
   std::uint32_t schema_ = 0;
   std::map<std::uint32_t, DirectoryAccount> accounts_;

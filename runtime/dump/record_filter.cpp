@@ -46,7 +46,7 @@ constexpr Relation kRelations[] = {
 
 }  // namespace
 
-Result<RecordFilter> RecordFilter::make(const Wanted& wanted, const std::string& dump,
+Result<RecordFilter> RecordFilter::make(const Wanted& wanted, const std::vector<std::string>& dumps,
                                         std::uint32_t schema) {
   RecordFilter filter;
   filter.schema_ = schema;
@@ -70,7 +70,7 @@ Result<RecordFilter> RecordFilter::make(const Wanted& wanted, const std::string&
     }
   }
   if (!filter.is_by_account_) return filter;
-  PLAN_TRY(directory, Directory::read(dump));
+  PLAN_TRY(directory, Directory::read(dumps));
   for (const std::string& named : wanted.accounts) {
     PLAN_TRY(id, directory.find_account(named));
     filter.accounts_.insert(id);

@@ -20,13 +20,14 @@ struct Wanted {
   bool is_completed = false;
 };
 
-/// `Wanted` resolved in one dump: which letters, and which of their records. Accounts come with
-/// what they refer to: their rows everywhere, the registry or settings without other accounts,
-/// links and blobs of theirs.
+/// `Wanted` resolved in the dumps that are read: which letters, and which of their records.
+/// Accounts come with what they refer to: their rows everywhere, the registry or settings without
+/// other accounts, links and blobs of theirs.
 class RecordFilter {
  public:
-  /// `dump` is a folder of `schema`. Errors: unknown-subspace, dump-unknown-account.
-  [[nodiscard]] static Result<RecordFilter> make(const Wanted& wanted, const std::string& dump,
+  /// `dumps` are folders of `schema`. Errors: unknown-subspace, dump-unknown-account.
+  [[nodiscard]] static Result<RecordFilter> make(const Wanted& wanted,
+                                                 const std::vector<std::string>& dumps,
                                                  std::uint32_t schema);
 
   [[nodiscard]] bool has(char letter) const { return letters_.count(letter) != 0; }
@@ -56,7 +57,7 @@ class RecordFilter {
   std::set<char> letters_;
   bool is_by_account_ = false;
   std::set<std::uint32_t> accounts_;
-  std::set<std::uint32_t> other_accounts_;  // of the dump, and not wanted
+  std::set<std::uint32_t> other_accounts_;  // of the dumps, and not wanted
   std::vector<std::string> notes_;
 };
 

@@ -94,10 +94,10 @@ ir::Value lines_of(const std::vector<std::string>& lines) {
   return list;
 }
 
-/// The dumps that are read, and what is taken of each.
+/// The dumps that are read, and what is taken of all of them.
 struct Inputs {
   std::vector<InputDump> dumps = {};
-  std::vector<RecordFilter> filters = {};
+  RecordFilter filter = {};
   std::uint32_t schema = 0;
 
   [[nodiscard]] bool has(char letter) const {
@@ -116,17 +116,20 @@ Result<Inputs> open_inputs(const std::vector<std::string>& folders, const Wanted
                    fmt::format("{} is of {}, the first dump of {}", folder,
                                version_of_schema(dump.schema()), version_of_schema(inputs.schema)));
     inputs.schema = dump.schema();
-    PLAN_TRY(filter, RecordFilter::make(wanted, folder, inputs.schema));
-    std::set<char> letters;
-    for (const Subspace& subspace : subspaces(inputs.schema))
-      if (filter.has(subspace.letter)) letters.insert(subspace.letter);
+    inputs.dumps.push_back(std::move(dump));
+  }
+  // One for all: whose records they are may be told by another dump than the one that has them.
+  PLAN_TRY(filter, RecordFilter::make(wanted, folders, inputs.schema));
+  inputs.filter = std::move(filter);
+  std::set<char> letters;
+  for (const Subspace& subspace : subspaces(inputs.schema))
+    if (inputs.filter.has(subspace.letter)) letters.insert(subspace.letter);
+  for (const InputDump& dump : inputs.dumps) {
     PLAN_TRY_VOID(dump.check_letters(letters));
     // What decides which records are taken, and is not itself read to its end.
     for (const char letter : {'d', 'g', 'k'})
-      if ((filter.is_by_account() || is_made_16) && !filter.has(letter))
+      if ((inputs.filter.is_by_account() || is_made_16) && !inputs.filter.has(letter))
         PLAN_TRY_VOID(dump.check_file(letter));
-    inputs.dumps.push_back(std::move(dump));
-    inputs.filters.push_back(std::move(filter));
   }
   if (is_made_16) return inputs;
   for (const std::string& named : wanted.subspaces) {
@@ -147,7 +150,7 @@ std::vector<std::string> missing_of(const Inputs& inputs, const std::set<char>& 
                                     bool is_made_16) {
   std::vector<std::string> lines;
   for (const Subspace& subspace : subspaces(inputs.schema)) {
-    if (!inputs.filters[0].has(subspace.letter) || written.count(subspace.letter) != 0) continue;
+    if (!inputs.filter.has(subspace.letter) || written.count(subspace.letter) != 0) continue;
     const bool has_sibling = std::any_of(written.begin(), written.end(), [&](char letter) {
       return find_subspace(letter, inputs.schema)->family == subspace.family;
     });
@@ -166,10 +169,9 @@ std::vector<std::string> missing_of(const Inputs& inputs, const std::set<char>& 
 std::vector<std::string> notes_of(const Inputs& inputs, const std::set<char>& written,
                                   bool is_made_16) {
   // What letters mean needs no word to somebody who named none.
-  std::vector<std::string> notes =
-      is_made_16 ? std::vector<std::string>() : inputs.filters[0].notes();
+  std::vector<std::string> notes = is_made_16 ? std::vector<std::string>() : inputs.filter.notes();
   for (const Subspace& subspace : subspaces(inputs.schema))
-    if (inputs.filters[0].has(subspace.letter) && written.count(subspace.letter) == 0)
+    if (inputs.filter.has(subspace.letter) && written.count(subspace.letter) == 0)
       notes.push_back(fmt::format("{} is in no dump that was read", subspace.letter));
   for (const InputDump& dump : inputs.dumps) {
     for (const std::string& name : dump.strangers())
@@ -195,7 +197,7 @@ Result<ir::Value> rewrite(const std::vector<std::string>& dumps, const std::stri
                           const RewriteOptions& options, const Directory* owners) {
   const bool is_made_16 = owners != nullptr;
   PLAN_TRY(inputs, open_inputs(dumps, options.wanted, is_made_16));
-  const RecordFilter& wanted = inputs.filters[0];
+  const RecordFilter& wanted = inputs.filter;
   const std::uint32_t written_schema = is_made_16 ? kSchema16 : inputs.schema;
   PLAN_TRY(folder, OutputFolder::begin(output, dumps));
   std::vector<WrittenFile> written;
@@ -207,7 +209,7 @@ Result<ir::Value> rewrite(const std::vector<std::string>& dumps, const std::stri
     std::vector<std::unique_ptr<RecordStream>> streams;
     const InputDump* only_source = nullptr;
     for (std::size_t i = 0; i < dumps.size(); ++i) {
-      PLAN_TRY(stream, filtered_stream(inputs.dumps[i], subspace, inputs.filters[i]));
+      PLAN_TRY(stream, filtered_stream(inputs.dumps[i], subspace, inputs.filter));
       if (stream == nullptr) continue;
       if (is_made_16) stream = as_mail_of_16(std::move(stream), subspace.letter);
       streams.push_back(std::move(stream));

@@ -25,8 +25,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   (void)value_length_fault(*subspace, key, value.size());
   (void)is_archive(*subspace, key);
   (void)account_of(*subspace, key);
-  static const auto filter = RecordFilter::make({.accounts = {"1"}}, "/nonexistent", kSchema16);
-  static const auto filter_15 = RecordFilter::make({.accounts = {"1"}}, "/nonexistent", kSchema15);
+  static const auto filter = RecordFilter::make({.accounts = {"1"}}, {"/nonexistent"}, kSchema16);
+  static const auto filter_15 =
+      RecordFilter::make({.accounts = {"1"}}, {"/nonexistent"}, kSchema15);
   const auto& chosen = schema == kSchema16 ? filter : filter_15;
   if (chosen) (void)chosen->takes(*subspace, key, value);
   FaultList faults;

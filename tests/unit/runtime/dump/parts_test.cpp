@@ -297,6 +297,38 @@ TEST(DumpSelect, TakesTheAccountsOfATenant) {
   }
 }
 
+/// `j`, `k` and `t` as older documents give them: taken, and said what they are in this dump.
+TEST(DumpSelect, TakesOlderLettersAndSaysWhatTheyMean) {
+  PLAN_SHARED(dumps, "data/dumps");
+  const TempDir folder;
+  struct Meaning {
+    std::string dump, letter, now;
+  };
+  for (const auto& [dump, letter, now] :
+       {Meaning{"0.15.5-rocksdb-small", "j", "in 0.15 it is blob-extra"},
+        {"0.15.5-rocksdb-small", "k", "in 0.15 it is blob-link"},
+        {"0.15.5-rocksdb-small", "t", "in 0.15 it is blob"},
+        {"0.16.15-rocksdb-small", "j", "in 0.16 it is archived-item"},
+        {"0.16.15-rocksdb-small", "k", "in 0.16 it is blob-link"},
+        {"0.16.15-rocksdb-small", "t", "in 0.16 it is blob"}}) {
+    SCOPED_TRACE(dump + letter);
+    const std::string output = folder.file(dump + letter);
+    const auto taken =
+        rewrite_dumps({(dumps / dump).string()}, output, {.wanted = {.subspaces = {letter}}});
+    if (dump[3] == '6' && letter == "j") {
+      ASSERT_FALSE(taken) << "0.16 never exports it";
+      EXPECT_NE(taken.error().message().find(now), std::string::npos) << taken.error().to_line();
+      continue;
+    }
+    ASSERT_TRUE(taken) << taken.error().to_line();
+    EXPECT_EQ((*taken)["files"].size(), 1U);
+    EXPECT_EQ((*taken)["files"].item(0)["letter"].string_or(""), letter);
+    std::string notes;
+    for (const ir::Value& note : (*taken)["notes"].items()) notes += note.string_or("");
+    EXPECT_NE(notes.find(now), std::string::npos) << notes;
+  }
+}
+
 TEST(DumpSelect, SaysWhatWouldDangleOrTakesItAlong) {
   PLAN_SHARED(dumps, "data/dumps");
   const TempDir folder;
@@ -351,6 +383,45 @@ TEST(DumpMerge, PutsFamiliesAndAccountsTogetherAgain) {
     const std::string name = "/" + file_name_of(letter);
     EXPECT_TRUE(are_equal(folder.file("merged") + name, folder.file("both") + name)) << letter;
   }
+}
+
+/// What is chosen of several dumps together is what is chosen of the whole.
+TEST(DumpMerge, ChoosesAsSelectDoes) {
+  PLAN_SHARED(dumps, "data/dumps");
+  const fs::path whole = dumps / "0.16.15-sqlite-small";
+  const TempDir folder;
+  constexpr std::uint64_t kTenant = 100;
+  const std::string dump = folder.file("dump");
+  copy_with(whole, dump, 'g', [](auto& records) {
+    records[big_endian(kTenantType, 2) + big_endian(0x0019, 2) + "acme"] =
+        big_endian(kTenantType, 2) + big_endian(kTenant, 8);
+    records[big_endian(kTenantType, 2) + big_endian(kTenant, 8) + big_endian(kAccountType, 2) +
+            big_endian(3, 8)] = "";  // bob
+  });
+  const std::string mail = folder.file("mail");
+  const std::string rest = folder.file("rest");
+  ASSERT_TRUE(rewrite_dumps({dump}, mail, {.wanted = {.subspaces = {"data", "blob"}}}));
+  ASSERT_TRUE(rewrite_dumps({dump}, rest,
+                            {.wanted = {.subspaces = {"registry", "changelog", "queue", "report",
+                                                      "tasks", "telemetry", "p"}}}));
+  const Wanted choices[] = {{.subspaces = {"data"}},
+                            {.subspaces = {"property", "t"}},
+                            {.accounts = {"bob"}},
+                            {.domains = {"example.net"}},
+                            {.tenants = {"acme"}}};
+  int number = 0;
+  for (const Wanted& wanted : choices) {
+    SCOPED_TRACE(++number);
+    const std::string merged = folder.file("merged" + std::to_string(number));
+    const std::string selected = folder.file("selected" + std::to_string(number));
+    const auto written = rewrite_dumps({mail, rest}, merged, {.wanted = wanted});
+    ASSERT_TRUE(written) << written.error().to_line();
+    ASSERT_TRUE(rewrite_dumps({dump}, selected, {.wanted = wanted}));
+    EXPECT_TRUE(are_equal(merged, selected));
+    EXPECT_EQ(verify_dump(merged)->grade, Grade::proved);
+  }
+  EXPECT_EQ(accounts_in(folder.file("merged3"), whole), std::set<std::string>{"bob"});
+  EXPECT_EQ(accounts_in(folder.file("merged5"), whole), std::set<std::string>{"bob"});
 }
 
 TEST(DumpMerge, RefusesDumpsThatDisagreeAndLeavesNothing) {
