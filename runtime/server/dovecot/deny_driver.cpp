@@ -15,6 +15,7 @@
 #include "runtime/net/imap/client.h"
 #include "runtime/server/dovecot/deny_file.h"
 #include "runtime/server/dovecot/drivers.h"
+#include "runtime/server/dovecot/stray_sessions.h"
 #include "runtime/server/source/errors.h"
 #include "runtime/server/source/limits.h"
 #include "runtime/step/errors.h"
@@ -110,7 +111,9 @@ class DenyDriver final : public step::StepDriver {
       // After a crash the names may stand there without the rest having been done: look at that,
       // too.
       PLAN_TRY(is_refused, is_denied(*source, wanted.account));
-      PLAN_TRY(sessions, session_count(*source, wanted.account));
+      PLAN_TRY(known, session_count(*source, wanted.account));
+      PLAN_TRY(strays, stray_sessions(*source));
+      const std::size_t sessions = known + strays;
       if (!is_refused)
         observation.differences.push_back({.path = "login", .is = "taken", .wanted = "refused"});
       if (sessions > 0) {
@@ -143,9 +146,10 @@ class DenyDriver final : public step::StepDriver {
     PLAN_TRY_VOID(source->deny_file(wanted.deny_file).change(wanted.names, {}));
     PLAN_TRY_VOID(wait_until_denied(*source, wanted.account, true)
                       .while_doing("closing the door of " + wanted.account));
-    PLAN_TRY_VOID(end_sessions(*source, wanted.names)
-                      .while_doing("ending the sessions of " + wanted.account));
-    return Value::map();
+    PLAN_TRY(strays, end_sessions(*source, wanted.names)
+                         .while_doing("ending the sessions of " + wanted.account));
+    if (strays == 0) return Value::map();
+    return Value::map({{"stray_sessions", static_cast<std::int64_t>(strays)}});
   }
 
   Outcome verify(step::StepContext& context) override {
@@ -158,9 +162,11 @@ class DenyDriver final : public step::StepDriver {
         std::launch::async, [&held, &wanted] { return is_login_denied(held, wanted.account); });
     const auto look = [&]() -> Outcome {
       PLAN_TRY(sessions, session_count(held, wanted.account));
-      if (sessions > 0) {
+      PLAN_TRY(strays, stray_sessions(held));
+      if (sessions + strays > 0) {
         return Error(source::errors::sessions_stay,
-                     fmt::format("{} has {} sessions", wanted.account, sessions))
+                     fmt::format("{} has {} sessions, and {} more are of a Dovecot that is gone",
+                                 wanted.account, sessions, strays))
             .with_blame(Blame::source)
             .with_retry(Retry::safe);
       }
@@ -237,8 +243,9 @@ bool is_doveadm_mask(std::string_view user) {
   return user.find_first_of("*?") != std::string_view::npos;
 }
 
-Outcome end_sessions(Source& source, const std::vector<std::string>& names) {
-  const net::Deadline deadline = net::Deadline::after(source::kKickTime);
+Result<std::size_t> end_sessions(Source& source, const std::vector<std::string>& names) {
+  const auto over = source.clock().now() + source::kKickTime;
+  std::size_t ended_strays = 0;
   int quiet = 0;
   while (quiet < 2) {
     std::size_t count = 0;
@@ -259,9 +266,13 @@ Outcome end_sessions(Source& source, const std::vector<std::string>& names) {
       PLAN_TRY_VOID(source.host().run(source.doveadm({"kick", "--", name}),
                                       net::Deadline::after(source::kCommandTime)));
     }
+    // After `who`: a master that dies in between leaves strays to be seen here.
+    PLAN_TRY(strays, end_stray_sessions(source));
+    ended_strays = std::max(ended_strays, strays);
+    count += strays;
     quiet = count == 0 ? quiet + 1 : 0;
     if (quiet == 2) break;
-    if (quiet == 0 && deadline.is_over()) {
+    if (quiet == 0 && source.clock().now() > over) {
       return Error(source::errors::sessions_stay,
                    fmt::format("{} sessions of {} do not end", count, names.front()))
           .with_blame(Blame::source)
@@ -269,7 +280,7 @@ Outcome end_sessions(Source& source, const std::vector<std::string>& names) {
     }
     source.clock().sleep_for(kLateLogin);
   }
-  return {};
+  return ended_strays;
 }
 
 std::shared_ptr<step::StepDriver> make_deny_driver(std::shared_ptr<source::SourcePool> sources) {

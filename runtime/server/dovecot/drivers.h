@@ -46,8 +46,10 @@ struct Passdb {
 [[nodiscard]] Result<std::size_t> session_count(source::Source& source, const std::string& user);
 /// doveadm takes `*` and `?` in the name of a user for a mask, and has no way to quote them.
 [[nodiscard]] bool is_doveadm_mask(std::string_view user);
-/// Ends the sessions of an account's names, twice looked, and of nobody else. Error: sessions-stay,
-/// at once for a name that doveadm would take for a mask.
-[[nodiscard]] Outcome end_sessions(source::Source& source, const std::vector<std::string>& names);
+/// Ends the sessions of an account's names, twice looked, and of nobody else but those that no
+/// running Dovecot knows (stray_sessions.h), which it counts. Error: sessions-stay, at once for a
+/// name that doveadm would take for a mask.
+[[nodiscard]] Result<std::size_t> end_sessions(source::Source& source,
+                                               const std::vector<std::string>& names);
 
 }  // namespace plan::server::dovecot

@@ -5,6 +5,7 @@
 
 #include "runtime/server/dovecot/deny_file.h"
 #include "runtime/server/dovecot/drivers.h"
+#include "runtime/server/dovecot/stray_sessions.h"
 #include "runtime/server/source/errors.h"
 #include "tests/support/fake_host.h"
 
@@ -120,6 +121,11 @@ class DoveadmCalls : public ::testing::Test {
   void SetUp() override {
     host_.program = [this](const std::vector<std::string>& words, const std::string&) {
       net::CommandResult result;
+      if (words[0] == "sh") {
+        for (int i = 0; i < strays_; ++i) result.output += "4711\n";
+        if (words.back() == "end" && !is_stubborn_) strays_ -= std::min(strays_, 1);
+        return Result<net::CommandResult>(std::move(result));
+      }
       std::size_t at = 1;
       while (at < words.size() && words[at] != "--") ++at;
       if (at + 1 >= words.size()) {  // no end of the options: a name could be one
@@ -148,6 +154,8 @@ class DoveadmCalls : public ::testing::Test {
   source::Source source_{{.address = "10.9.0.2"}, host_, clock_};
   std::map<std::string, int> sessions_ = {};
   std::vector<std::string> kicked_ = {};
+  int strays_ = 0;  ///< one goes whenever they are asked to end
+  bool is_stubborn_ = false;
 };
 
 TEST_F(DoveadmCalls, ANameThatBeginsLikeAnOptionIsAName) {
@@ -156,14 +164,30 @@ TEST_F(DoveadmCalls, ANameThatBeginsLikeAnOptionIsAName) {
   EXPECT_FALSE(is_denied(source_, user).value());
   EXPECT_TRUE(is_login_denied(source_, user).value());
   EXPECT_EQ(session_count(source_, user).value(), 2U);
-  const Outcome ended = end_sessions(source_, {user});
+  const auto ended = end_sessions(source_, {user});
   EXPECT_TRUE(ended) << ended.error().to_line();
   EXPECT_EQ(kicked_, std::vector<std::string>{user});
 }
 
+TEST_F(DoveadmCalls, SessionsOfADovecotThatDiedAreEndedToo) {
+  strays_ = 3;
+  EXPECT_EQ(stray_sessions(source_).value(), 3U) << "looking ends none";
+  EXPECT_EQ(end_sessions(source_, {"bob@example.org"}).value(), 3U);
+  EXPECT_EQ(strays_, 0);
+  EXPECT_EQ(end_sessions(source_, {"bob@example.org"}).value(), 0U);
+}
+
+TEST_F(DoveadmCalls, AStrayThatDoesNotEndKeepsTheAccountFromBeingHeld) {
+  strays_ = 1;
+  is_stubborn_ = true;
+  const auto ended = end_sessions(source_, {"bob@example.org"});
+  ASSERT_FALSE(ended);
+  EXPECT_TRUE(ended.error().is(source::errors::sessions_stay)) << ended.error().to_line();
+}
+
 TEST_F(DoveadmCalls, ANameThatIsAMaskNeverEndsTheSessionsOfOthers) {
   sessions_ = {{"b*@example.org", 1}, {"bob@example.org", 1}};
-  const Outcome ended = end_sessions(source_, {"b*@example.org"});
+  const auto ended = end_sessions(source_, {"b*@example.org"});
   ASSERT_FALSE(ended);
   EXPECT_TRUE(ended.error().is(source::errors::sessions_stay)) << ended.error().to_line();
   EXPECT_NE(ended.error().message().find("mask"), std::string::npos);

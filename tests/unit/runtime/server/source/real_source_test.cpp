@@ -206,6 +206,11 @@ class RealSource : public testing::Test {
     if (!sent) return sent.error().to_line();
     return sent->is_accepted ? "accepted" : sent->reply.to_text();
   }
+  /// -1: Dovecot cannot be asked.
+  int session_count_of(const std::string& user) {
+    const auto count = dovecot::session_count(*source_, user);
+    return count ? static_cast<int>(*count) : -1;
+  }
   bool is_at_source(const std::string& path) {
     return *source_->host().exists(path, net::Deadline::after(10s));
   }
@@ -286,6 +291,39 @@ TEST_F(RealSource, TheDoorShutsForOneAccountOnlyAndOpensAgain) {
   EXPECT_TRUE(undo(shut));
   ASSERT_TRUE(undo(the_door));
   EXPECT_FALSE(is_at_source(kDoorFile));
+  EXPECT_TRUE(can_log_in("bob@legacy.test", "bob-Passw0rd"));
+}
+
+// A master process that is killed leaves its imap processes behind: they go on serving their
+// clients, and the next master knows nothing of them. A flag that such a client sets behind the
+// last delta is lost.
+TEST_F(RealSource, ASessionThatOutlivedItsDovecotIsEndedWithTheOthers) {
+  Step the_door = door();
+  ASSERT_TRUE(perform(the_door));
+  auto session =
+      std::move(*net::imap::Client::connect(source_->block().endpoint(source_->block().imap)));
+  ASSERT_TRUE(session->login("bob@legacy.test", secret::Secret("bob-Passw0rd")));
+  ASSERT_TRUE(source_->run({"sh", "-c", R"sh(
+    file=$(doveconf -h base_dir)/master.pid
+    old=$(cat "$file")
+    kill -9 "$old"
+    rm "$file"  # nobody may have waited for the process
+    while doveadm who >/dev/null 2>&1; do sleep 0.1; done
+    while :; do
+      setsid dovecot -F </dev/null >/dev/null 2>&1 &
+      sleep 0.5
+      kill -0 $! 2>/dev/null && exit 0
+    done)sh"}));
+  ASSERT_TRUE(wait_for([&] { return session_count_of("carol@legacy.test") == 0; }));
+  ASSERT_TRUE(session->noop()) << "the old session goes on";
+  EXPECT_EQ(session_count_of("bob@legacy.test"), 0) << "and doveadm does not know of it";
+
+  Step shut = deny("bob@legacy.test");
+  const Outcome outcome = perform(shut);
+  ASSERT_TRUE(outcome) << outcome.error().to_line();
+  EXPECT_FALSE(session->noop()) << "now it is ended";
+  ASSERT_TRUE(undo(shut));
+  ASSERT_TRUE(undo(the_door));
   EXPECT_TRUE(can_log_in("bob@legacy.test", "bob-Passw0rd"));
 }
 
