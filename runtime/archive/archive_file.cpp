@@ -165,6 +165,10 @@ Result<std::vector<std::string>> ArchiveFile::verify() {
        "m.value "
        "NOT IN (SELECT id FROM mailboxes)",
        "email {} is in a mailbox that is not there"},
+      {"WITH RECURSIVE below(id) AS (SELECT id FROM mailboxes WHERE parent_id IS NULL UNION SELECT "
+       "m.id FROM mailboxes m JOIN below ON m.parent_id = below.id) SELECT id FROM mailboxes WHERE "
+       "id NOT IN (SELECT id FROM below)",
+       "mailbox {} is below itself"},
       {"SELECT emails.id FROM emails, json_each(keywords) k WHERE k.type <> 'text'",
        "email {} has a keyword that is no text"},
       {"SELECT id FROM emails WHERE json_type(mailbox_ids) <> 'array' OR json_type(keywords) <> "

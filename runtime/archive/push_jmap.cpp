@@ -74,6 +74,7 @@ class Push {
           "UPDATE plan_item SET state = 0, problem = NULL WHERE state = 3 AND is_gone = 0"));
     if (options_.is_presence_checked && options_.is_source_authority)
       PLAN_TRY_VOID(forget_missing());
+    if (options_.is_present_taken) PLAN_TRY_VOID(take_present());
     PLAN_TRY_VOID(adopt());
     PLAN_TRY_VOID(import_wanted());
     if (options_.is_source_authority) {
@@ -203,6 +204,22 @@ class Push {
     if (is_any_wanted) PLAN_TRY_VOID(archive_.set_fact(kStateBeforeLook, state));
     has_looked_ = has_looked_ || is_any_wanted;
     return transaction.commit();
+  }
+
+  /// Not begun by us, but looked for in the same way: by mailbox, bytes and date, each once.
+  Outcome take_present() {
+    {
+      PLAN_TRY(transaction, database_.begin());
+      PLAN_TRY(update, database_.prepare("UPDATE plan_item SET state = 1, target_mailbox = ?, "
+                                         "target_keywords = keywords WHERE wire_name = ? AND state "
+                                         "= 0 AND is_gone = 0"));
+      for (const auto& [wire_name, target_id] : places_) {
+        update.bind(1, target_id).bind(2, wire_name);
+        PLAN_TRY_VOID(update.run());
+      }
+      PLAN_TRY_VOID(transaction.commit());
+    }
+    return resolve();
   }
 
   Result<bool> has_item(const std::string& target_id) {

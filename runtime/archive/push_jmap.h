@@ -22,6 +22,9 @@ struct PushOptions {
   /// False after the flip: what left the source stays at the target, and flags there are the
   /// user's.
   bool is_source_authority = true;
+  /// What the account has already is looked for first, as if every message that is not there yet
+  /// had been begun by an import without an answer. For an account that somebody else filled.
+  bool is_present_taken = false;
   /// Imports only into the state that was seen (ifInState, RFC 8621 4.8), which keeps a call whose
   /// reply was lost from running late. False only for a server that lacks it and refuses the same
   /// bytes twice by itself.

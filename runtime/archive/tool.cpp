@@ -4,14 +4,13 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
 #include <set>
 
 #include "compiler/ir/digest.h"
 #include "compiler/source/text.h"
 #include "runtime/archive/digest.h"
-#include "runtime/archive/errors.h"
 #include "runtime/archive/limits.h"
+#include "runtime/archive/named_archive.h"
 
 namespace plan::archive {
 namespace {
@@ -38,52 +37,10 @@ constexpr std::string_view kTables[] = {"sources",
                                         "sync_id_maildir",
                                         "sync_id_takeout"};
 
-constexpr std::string_view kNotCarried[] = {
-    "identities",      "address_books",          "contact_cards", "calendars",
-    "calendar_events", "participant_identities", "file_nodes"};
-
-std::string joined(const std::vector<std::string>& path) {
-  std::string text;
-  for (const std::string& name : path) text += (text.empty() ? "" : "/") + name;
-  return text;
-}
-
-Value problems_of(const std::vector<ImportProblem>& problems) {
-  Value list = Value::list();
-  for (const ImportProblem& problem : problems)
-    list.push_back(Value::map({{"mailbox", problem.mailbox},
-                               {"uid", std::int64_t{problem.uid}},
-                               {"text", problem.text}}));
-  return list;
-}
-
 Result<bool> has_provenance(ArchiveFile& archive) {
   PLAN_TRY(count, archive.database().query_integer(
                       "SELECT count(*) FROM sqlite_master WHERE name = 'plan_item'"));
   return count.value_or(0) > 0;
-}
-
-/// An operator may name any file. One that never was a database is the wrong file, not a damaged
-/// archive: there is no copy to restore. An empty one would be made an archive.
-Outcome check_beginning(const std::string& path) {
-  constexpr std::string_view kBeginning("SQLite format 3\0", 16);
-  std::error_code code;
-  if (!std::filesystem::is_regular_file(path, code)) return {};  // to open it says what is wrong
-  std::ifstream file(path, std::ios::binary);
-  if (!file.is_open()) return {};
-  std::string found(kBeginning.size(), '\0');
-  file.read(found.data(), static_cast<std::streamsize>(found.size()));
-  found.resize(static_cast<std::size_t>(file.gcount()));
-  if (found == kBeginning) return {};
-  return Error(errors::archive_foreign,
-               fmt::format("{} is no archive: it {}", path,
-                           found.empty() ? "is empty" : "does not begin as one does"))
-      .with_blame(Blame::plan);
-}
-
-Result<ArchiveFile> open_named(const std::string& path, bool has_provenance) {
-  PLAN_TRY_VOID(check_beginning(path));
-  return ArchiveFile::open(path, {.must_exist = true, .has_provenance = has_provenance});
 }
 
 /// Every thing of an archive as a line that two archives can have in common.
@@ -95,7 +52,7 @@ Result<std::multiset<std::string>> lines_of(ArchiveFile& archive) {
     PLAN_TRY(has_row, mailboxes.step());
     if (!has_row) break;
     PLAN_TRY(path, mailbox_path(database, mailboxes.integer(0)));
-    lines.insert(fmt::format("mailbox {} role {}", printable(joined(path), 1000),
+    lines.insert(fmt::format("mailbox {} role {}", printable(joined_path(path), 1000),
                              mailboxes.is_null(1) ? "-" : mailboxes.text(1)));
   }
   PLAN_TRY(
@@ -110,7 +67,8 @@ Result<std::multiset<std::string>> lines_of(ArchiveFile& archive) {
     std::vector<std::string> keywords = texts_of_json(emails.text(2));
     std::sort(keywords.begin(), keywords.end());
     lines.insert(fmt::format("message {} in {} keywords {} received {}", ir::to_hex(emails.blob(1)),
-                             printable(joined(path), 1000), json_array(keywords), emails.text(3)));
+                             printable(joined_path(path), 1000), json_array(keywords),
+                             emails.text(3)));
   }
   PLAN_TRY(scripts, database.prepare("SELECT s.name, s.is_active, b.hash FROM sieve_scripts s JOIN "
                                      "blobs b ON b.id = s.blob_id"));
@@ -122,54 +80,6 @@ Result<std::multiset<std::string>> lines_of(ArchiveFile& archive) {
                              ir::to_hex(scripts.blob(2))));
   }
   return lines;
-}
-
-/// An archive of another program as push_jmap wants it: one mailbox row each, one item for each
-/// message and mailbox. UIDVALIDITY 0 and the row id stand for a place at a source that is not
-/// known.
-Outcome give_provenance(ArchiveFile& archive) {
-  store::Database& database = archive.database();
-  PLAN_TRY(transaction, database.begin());
-  std::vector<std::int64_t> ids;
-  PLAN_TRY(mailboxes,
-           database.prepare(
-               "SELECT id FROM mailboxes WHERE id NOT IN (SELECT mailbox_id FROM plan_mailbox)"));
-  while (true) {
-    PLAN_TRY(has_row, mailboxes.step());
-    if (!has_row) break;
-    ids.push_back(mailboxes.integer(0));
-  }
-  for (const std::int64_t id : ids) {
-    PLAN_TRY(path, mailbox_path(database, id));
-    PLAN_TRY(insert, database.prepare(
-                         "INSERT OR IGNORE INTO plan_mailbox (wire_name, mailbox_id, separator, "
-                         "is_selectable, role) "
-                         "SELECT ?1, id, '/', 1, coalesce(role, '') FROM mailboxes WHERE id = ?2"));
-    insert.bind(1, fmt::format("row:{}:{}", id, joined(path))).bind(2, id);
-    PLAN_TRY_VOID(insert.run());
-  }
-  PLAN_TRY(emails,
-           database.prepare("SELECT e.id, p.wire_name, b.data, e.received_at, e.keywords FROM "
-                            "emails e JOIN blobs b ON b.id = "
-                            "e.blob_id, json_each(e.mailbox_ids) j JOIN plan_mailbox p ON "
-                            "p.mailbox_id = j.value WHERE e.id "
-                            "NOT IN (SELECT email_id FROM plan_item WHERE email_id IS NOT NULL)"));
-  PLAN_TRY(insert, database.prepare("INSERT OR IGNORE INTO plan_item (wire_name, uidvalidity, uid, "
-                                    "email_id, sha256, bytes, received_at, "
-                                    "keywords) VALUES (?, 0, ?, ?, ?, ?, ?, ?)"));
-  while (true) {
-    PLAN_TRY(has_row, emails.step());
-    if (!has_row) break;
-    insert.bind(1, emails.text(1))
-        .bind(2, emails.integer(0))
-        .bind(3, emails.integer(0))
-        .bind_blob(4, sha256_raw(emails.blob(2)));
-    insert.bind(5, static_cast<std::int64_t>(emails.blob(2).size()))
-        .bind(6, emails.text(3))
-        .bind(7, emails.text(4));
-    PLAN_TRY_VOID(insert.run());
-  }
-  return transaction.commit();
 }
 
 }  // namespace
@@ -281,57 +191,6 @@ Result<Value> compact_archive(const std::string& path) {
   PLAN_TRY_VOID(archive.database().checkpoint());
   return Value::map(
       {{"file", path}, {"blobs", blobs}, {"bytes_before", before}, {"bytes_after", size_now()}});
-}
-
-Result<Value> import_archive(const std::string& path, const AccountSource& source,
-                             const ImportOptions& options) {
-  PLAN_TRY(archive, ArchiveFile::open(path));
-  PLAN_TRY(mail, import_imap(archive, source.imap, options));
-  SieveReport scripts;
-  if (source.has_sieve) {
-    PLAN_TRY(read,
-             import_sieve(archive, source.sieve, options.is_source_change_allowed, options.is_dry));
-    scripts = std::move(read);
-  }
-  Value problems = problems_of(mail.problems);
-  for (const ImportProblem& problem : scripts.problems)
-    problems.push_back(
-        Value::map({{"mailbox", problem.mailbox}, {"uid", 0}, {"text", problem.text}}));
-  return Value::map({{"file", path},
-                     {"mailboxes", mail.mailboxes},
-                     {"messages", mail.messages},
-                     {"created", mail.created},
-                     {"updated", mail.updated},
-                     {"removed", mail.removed},
-                     {"bytes", mail.bytes},
-                     {"scripts", scripts.scripts},
-                     {"problems", std::move(problems)}});
-}
-
-Result<Value> export_archive(const std::string& path, const TargetAccount& target,
-                             const PushOptions& options) {
-  PLAN_TRY(archive, open_named(path, true));
-  PLAN_TRY_VOID(give_provenance(archive));
-  PLAN_TRY(report, push_jmap(archive, target, options));
-  Value problems = Value::list();
-  for (const PushProblem& problem : report.problems)
-    problems.push_back(Value::map({{"what", problem.what}, {"text", problem.text}}));
-  // Vandelay's archives may have more than mail and scripts: nothing of it is pushed or compared.
-  Value not_carried = Value::list();
-  for (const std::string_view table : kNotCarried) {
-    PLAN_TRY(rows, archive.database().query_integer(fmt::format("SELECT count(*) FROM {}", table)));
-    if (rows.value_or(0) > 0)
-      not_carried.push_back(Value::map({{"what", table}, {"count", *rows}}));
-  }
-  return Value::map({{"file", path},
-                     {"mailboxes_created", report.mailboxes_created},
-                     {"created", report.created},
-                     {"updated", report.updated},
-                     {"destroyed", report.destroyed},
-                     {"bytes", report.bytes},
-                     {"scripts", report.scripts},
-                     {"problems", std::move(problems)},
-                     {"not_carried", std::move(not_carried)}});
 }
 
 }  // namespace plan::archive

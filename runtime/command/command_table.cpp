@@ -379,6 +379,48 @@ std::vector<CommandSpec> move_commands() {
                    {"request", "REQUEST", "status", "`status`, `sessions` or `map`"},
                    kFormat},
        .run = run_proxy_control},
+      {.name = "archive import",
+       .summary = "reads an account into an archive",
+       .text =
+           "From the plan's source, whose account --account names: mail, scripts, and calendars "
+           "and "
+           "contacts where the plan says how they are read. The file is an archive as Vandelay "
+           "writes them, with plan's own tables beside. A file that is there is refused unless "
+           "--update asks for one more pass over it, which also goes on where a pass was cut off. "
+           "With --from another archive is taken over instead of the account: it is checked and "
+           "written once more, without what is its program's own; no server is asked. Nothing at "
+           "the source is changed. What is not carried is listed with its number. Exit code 2 when "
+           "something could not be read or is not carried.",
+       .example = "plan archive import alice.sqlite --account alice@example.org",
+       .options = {{"file", "FILE", "", "the archive to write", true},
+                   {"--account", "ACCOUNT", "", "an account of the plan's source"},
+                   {"--from", "ARCHIVE", "", "another archive to take over"},
+                   {"--update", "", "", "bring an archive that is there up to date"},
+                   {"--allow-source-change", "", "",
+                    "also when the archive was filled from another server or login"},
+                   kPlanOption,
+                   kFormat},
+       .run = run_archive_import},
+      {.name = "archive export",
+       .summary = "brings an archive onto an account of the target, or into a file",
+       .text =
+           "With --account onto an account that the plan's target has already, after a question: "
+           "what is there with the same mailbox, bytes and date is kept and not brought twice, so "
+           "an export of Vandelay that ended half-way is gone on with; then both are compared and "
+           "graded. Only what an export brought is changed or removed by a later one, and nothing "
+           "once the account has moved. With --output into one whole file that Vandelay reads. "
+           "Neither has a hold: accounts in use are moved by `plan apply`. What is not carried "
+           "(identities, files, calendars that plan did not read itself) stays in the archive and "
+           "is listed with its number. Exit code 2 when something is refused, differs or is not "
+           "carried, or nobody said yes.",
+       .example = "plan archive export alice.sqlite --account alice@example.org",
+       .options = {{"file", "FILE", "", "an archive", true},
+                   {"--account", "ACCOUNT", "", "an account of the plan's target"},
+                   {"--output", "FILE", "", "a file that is not there yet"},
+                   kPlanOption,
+                   kYes,
+                   kFormat},
+       .run = run_archive_export},
       {.name = "archive inspect",
        .summary = "says what is in an account's archive",
        .text = "Opens the file read-only.",

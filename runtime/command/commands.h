@@ -35,6 +35,8 @@ ExitCode run_proxy_run(const Invocation& invocation);
 ExitCode run_proxy_check(const Invocation& invocation);
 ExitCode run_proxy_control(const Invocation& invocation);
 ExitCode run_target_run(const Invocation& invocation);
+ExitCode run_archive_import(const Invocation& invocation);
+ExitCode run_archive_export(const Invocation& invocation);
 ExitCode run_archive_inspect(const Invocation& invocation);
 ExitCode run_archive_verify(const Invocation& invocation);
 ExitCode run_archive_diff(const Invocation& invocation);

@@ -14,7 +14,9 @@
 
 namespace plan::archive {
 struct ArchiveWorld;
-}
+struct AccountSource;
+class TargetAccount;
+}  // namespace plan::archive
 
 namespace plan::command {
 
@@ -43,6 +45,15 @@ class Session {
   /// file on its machine. `holder` is for people: "alice@laptop". Errors: those of
   /// opening the target.
   [[nodiscard]] Result<std::vector<engine::LeaseHolder*>> leases(const std::string& holder);
+
+  /// The lease on the target alone, for what touches nothing else.
+  [[nodiscard]] Result<engine::LeaseHolder*> target_lease(const std::string& holder);
+
+  /// Both ends of one account, for `plan archive`. The source is not connected to yet.
+  [[nodiscard]] Result<archive::AccountSource> account_at_source(const std::string& account);
+  struct AtTarget;
+  /// Error: nothing-of-that-name, when the target has no such account.
+  [[nodiscard]] Result<AtTarget> account_at_target(const std::string& account);
 
   /// What a rehearsal's books say was done, in order; empty for a live session.
   [[nodiscard]] std::vector<std::string> rehearsal_log() const;

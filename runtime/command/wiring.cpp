@@ -7,6 +7,9 @@
 #include <cstdlib>
 
 #include "runtime/archive/drivers.h"
+#include "runtime/archive/source_block.h"
+#include "runtime/command/account_ends.h"
+#include "runtime/command/errors.h"
 #include "runtime/command/session.h"
 #include "runtime/dump/move/drivers.h"
 #include "runtime/dump/move/server_block.h"
@@ -289,6 +292,32 @@ Result<std::vector<engine::LeaseHolder*>> Session::leases(const std::string& hol
   std::vector<engine::LeaseHolder*> holders;
   for (const auto& lease : state_->leases) holders.push_back(lease.get());
   return holders;
+}
+
+Result<engine::LeaseHolder*> Session::target_lease(const std::string& holder) {
+  PLAN_TRY(target, state_->targets->open(state_->connections["target"], state_->secrets));
+  state_->leases.clear();
+  state_->leases.push_back(std::make_unique<TargetLeaseHolder>(target, holder));
+  return state_->leases.front().get();
+}
+
+Result<archive::AccountSource> Session::account_at_source(const std::string& account) {
+  return archive::account_source(state_->connections["source"], account, state_->secrets);
+}
+
+Result<Session::AtTarget> Session::account_at_target(const std::string& account) {
+  const ir::Value& block = state_->connections["target"];
+  PLAN_TRY(target, state_->targets->open(block, state_->secrets));
+  PLAN_TRY(found, target->account(account));
+  const std::string id(found["id"].string_or(""));
+  if (id.empty())
+    return Error(errors::nothing_of_that_name,
+                 fmt::format("the target has no account `{}` yet", account))
+        .with_blame(Blame::target);
+  PLAN_TRY(generation, target->generation(account));
+  PLAN_TRY(client, state_->clients->open(block, state_->secrets));
+  return AtTarget{.account = archive::TargetAccount(std::move(client), id),
+                  .is_authority = generation.is_at_target()};
 }
 
 Result<ir::Value> Session::survey_target() {

@@ -150,7 +150,9 @@ COMMANDS = ["fetch", "check", "diff", "status", "trace alice@legacy.test", "veri
             "throttle --host source --connections 0", "explain account/alice@legacy.test/copy", "explain finalize/address",
             "admin describe Domain", "admin get Domain", "proxy status --config proxy/proxy.toml",
             "proxy check --config proxy/proxy.toml", "archive inspect .plan/archives/alice@legacy.test.sqlite",
-            "archive verify .plan/archives/alice@legacy.test.sqlite", "rollback --account alice@legacy.test", "show reviewed.plan"]
+            "archive verify .plan/archives/alice@legacy.test.sqlite", "archive import alice.sqlite --account alice@legacy.test",
+            "archive export alice.sqlite --output alice-copy.sqlite", "archive diff alice.sqlite alice-copy.sqlite",
+            "archive export alice-copy.sqlite --account alice@legacy.test", "rollback --account alice@legacy.test", "show reviewed.plan"]
 
 
 def check_documents(report, migration):
@@ -252,6 +254,12 @@ def main():
         verified = migration.plan("verify", show=False, accept=range(256))
         report.check("verify grades every account", verified.returncode == 0, verified.stdout + verified.stderr)
         check_documents(report, migration)
+        exported = migration.plan("archive", "export", "alice-copy.sqlite", "--account", "alice@legacy.test", "--yes", "--format", "json",
+                                  show=False, accept=range(256))
+        brought = json.loads(exported.stdout or "{}")
+        report.check("an archive that another program could have written brings nothing that is there", exported.returncode == 0 and
+                     brought.get("created") == 0 and brought.get("present", 0) > 1000 and brought.get("grade") == "good",
+                     exported.stdout + exported.stderr)
         alice = next(a for a in migration.accounts if a.name == "alice")
         for sabotage in (sabotage_delta_skipped, sabotage_import_doubled, sabotage_flag_dropped):
             words = sabotage(migration, alice)

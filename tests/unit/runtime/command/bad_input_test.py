@@ -344,6 +344,54 @@ def case_a_saved_plan_that_was_changed(project):
     return ended.says("reviewed.plan", "[bad-saved-plan]"), ended
 
 
+def case_an_archive_where_something_is_already(project):
+    work = project.folder / "work.txt"
+    work.write_text("somebody's work")
+    endings = [project.run("archive", "import", "work.txt", "--account", "alice@example.org"),
+               project.run("archive", "import", "work.txt", "--from", "work.txt")]
+    return all(ended.says("work.txt is there already", "[archive-there]", "--update") for ended in endings) and \
+        work.read_text() == "somebody's work", endings[-1]
+
+
+def case_an_archive_of_an_account_that_the_plan_does_not_know(project):
+    ended = project.run("archive", "import", "a.sqlite", "--account", "nobody@example.org")
+    return ended.says("no account `nobody@example.org`", "[nothing-of-that-name]") and not (project.folder / "a.sqlite").exists(), ended
+
+
+def case_an_archive_in_the_folder_of_the_runs(project):
+    ended = project.run("archive", "export", ".plan/archives/a.sqlite", "--account", "alice@example.org")
+    return ended.says(".plan/archives/a.sqlite", "runs of this plan"), ended
+
+
+def case_an_import_and_an_export_that_do_not_say_from_where_and_to_where(project):
+    endings = [project.run("archive", verb, "a.sqlite", *more) for verb in ("import", "export")
+               for more in ((), ("--account", "a@example.org", "--from" if verb == "import" else "--output", "b.sqlite"))]
+    return all(ended.says("name one of --account and", "[bad-option]") for ended in endings), endings[-1]
+
+
+def case_an_archive_that_is_none(project):
+    endings = [project.run("archive", "import", "a.sqlite", "--from", "migration.yaml"),
+               project.run("archive", "export", "migration.yaml", "--output", "a.sqlite"),
+               project.run("archive", "export", "migration.yaml", "--account", "alice@example.org", "--yes")]
+    return all(ended.says("migration.yaml is no archive", "[archive-foreign]") for ended in endings) and \
+        not list(project.folder.glob("a.sqlite*")), endings[-1]
+
+
+def case_an_archive_whose_mailboxes_are_below_themselves(project):
+    """As many as an archive may have, each below the next: a look that climbs from every one of them would not end."""
+    with contextlib.closing(sqlite3.connect(project.folder / "a.sqlite")) as archive, archive:
+        archive.executescript("CREATE TABLE sources (id INTEGER PRIMARY KEY, kind TEXT, session_url TEXT, account_id TEXT);"
+                              "CREATE TABLE blobs (id INTEGER PRIMARY KEY, hash BLOB, data BLOB);"
+                              "CREATE TABLE mailboxes (id INTEGER PRIMARY KEY, name TEXT, parent_id INTEGER, role TEXT,"
+                              " sort_order INTEGER, is_subscribed INTEGER);"
+                              "CREATE TABLE emails (id INTEGER PRIMARY KEY, blob_id INTEGER, received_at TEXT, mailbox_ids TEXT,"
+                              " keywords TEXT, message_match TEXT);"
+                              "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 19000)"
+                              " INSERT INTO mailboxes (id, name, parent_id) SELECT i, 'm' || i, i % 19000 + 1 FROM n;")
+    ended = project.run("archive", "export", "a.sqlite", "--account", "alice@example.org", "--yes")
+    return ended.says("a.sqlite", "below itself", "[archive-damaged]") and ended.is_bounded(), ended
+
+
 # --- servers -----------------------------------------------------------------------------------------------------------
 class Liar:
     """An HTTPS server that answers each request with what `answer` returns: bytes as they are, or None for silence."""
