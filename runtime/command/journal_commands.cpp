@@ -183,8 +183,6 @@ ExitCode run_throttle(const Invocation& invocation) {
   const auto refused = [&invocation](const std::string& why) {
     return print_error(Error(errors::bad_option, why), invocation.value("--format"));
   };
-  if (request.subject != "source" && request.subject != "target")
-    return refused("--host is `source` or `target`");
   std::vector<std::pair<std::string, ir::Value>> bounds;
   if (invocation.has("--connections"))
     bounds.emplace_back("connections",

@@ -13,8 +13,12 @@ import subprocess
 import sys
 import tempfile
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
+sys.dont_write_bytecode = True
+
+from checks import check, exit_code  # noqa: E402
+
 ROOT = pathlib.Path(__file__).resolve().parents[3]
-has_failed = False
 
 SHIM = """#!{python}
 import sqlite3, sys
@@ -104,14 +108,6 @@ PANELS = {
 }
 
 
-def check(name, is_right, seen=""):
-    global has_failed
-    print(f"{'ok' if is_right else 'FAILED'} {name}", flush=True)
-    if not is_right:
-        has_failed = True
-        print("  saw: " + str(seen)[:2000], flush=True)
-
-
 def script_of(kind):
     """The last word of `export: command` in a plan: a block of text that is indented by eight."""
     text = (ROOT / "plans" / f"{kind}.yaml").read_text()
@@ -171,7 +167,7 @@ def main():
             continue
         with tempfile.TemporaryDirectory() as folder:
             run(kind, pathlib.Path(folder))
-    return 1 if has_failed else 0
+    return exit_code()
 
 
 if __name__ == "__main__":

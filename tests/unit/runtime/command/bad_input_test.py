@@ -19,6 +19,11 @@ import threading
 import time
 import unicodedata
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[3] / "support"))
+sys.dont_write_bytecode = True
+
+from checks import check, exit_code  # noqa: E402
+
 ROOT = pathlib.Path(__file__).resolve().parents[4]
 PLAN = os.environ.get("PLAN", "")
 GOLDEN = ROOT / "tests" / "golden" / "lower" / "two-waves"
@@ -26,15 +31,6 @@ SCHEMA = ROOT / "runtime" / "rehearsal" / "schema" / "stalwart-0.16.json"
 SECONDS_MAX = 60  # of processor time, unoptimised: how busy the machine is does not count
 MEBIBYTES_MAX = 1536
 AT_ONCE = 4  # most cases wait, for a server or for a disk
-has_failed = False
-
-
-def check(name, is_right, seen=""):
-    global has_failed
-    print(f"{'ok' if is_right else 'FAILED'} {name}", flush=True)
-    if not is_right:
-        has_failed = True
-        print("  saw: " + str(seen).strip()[:3000].replace("\n", "\n  "), flush=True)
 
 
 class Ended:
@@ -670,7 +666,7 @@ def main():
         running += [(case, pool.submit(with_project, case)) for case in cases("case_")]
         for case, future in running:
             report(case, future.result())
-    return 1 if has_failed else 0
+    return exit_code()
 
 
 if __name__ == "__main__":

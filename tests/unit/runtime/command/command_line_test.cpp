@@ -80,6 +80,8 @@ TEST(CommandLine, AMistakeIsAnsweredInJsonWhereJsonIsAskedFor) {
   expect_refused({"dump", "verify", "x", "--no-such"}, "bad-command-line", "--no-such", "");
   expect_refused({"dump", "verify", "x", "y"}, "bad-command-line", "y", "");
   expect_refused({"check", "--no-such"}, "bad-command-line", "--no-such", "");
+  expect_refused({"throttle", "--host", "elsewhere", "--connections", "4"}, "bad-command-line",
+                 "--host is one of source, target; not `elsewhere`", "--host");
   // In the other spelling too, and of two the last one counts.
   const Ended joined = run({"dump", "verify", "--format=json"});
   EXPECT_TRUE(ir::parse_json(joined.out)) << joined.out;

@@ -9,17 +9,13 @@ import subprocess
 import sys
 import tempfile
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[3] / "support"))
+sys.dont_write_bytecode = True
+
+from checks import check, exit_code  # noqa: E402
+
 ROOT = pathlib.Path(__file__).resolve().parents[4]
 PLAN = os.environ.get("PLAN", "")
-has_failed = False
-
-
-def check(name, is_right, seen=""):
-    global has_failed
-    print(f"{'ok' if is_right else 'FAILED'} {name}", flush=True)
-    if not is_right:
-        has_failed = True
-        print("  saw: " + str(seen)[:2000], flush=True)
 
 
 class Client:
@@ -208,7 +204,7 @@ def main():
                        "no JSON": b"Content-Length: 3\r\n\r\n{]}", "nothing": b""}.items():
         done = subprocess.run([PLAN, "lsp"], input=data, capture_output=True, timeout=60)
         check(f"{name} ends it without a crash", done.returncode == 1, (done.returncode, done.stderr))
-    return 1 if has_failed else 0
+    return exit_code()
 
 
 if __name__ == "__main__":

@@ -9,10 +9,14 @@ import subprocess
 import sys
 import tempfile
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[3] / "support"))
+sys.dont_write_bytecode = True
+
+from checks import check, exit_code  # noqa: E402
+
 ROOT = pathlib.Path(__file__).resolve().parents[4]
 PLAN = os.environ.get("PLAN", "")
 GOLDEN = ROOT / "tests" / "golden" / "lower" / "two-waves"
-has_failed = False
 
 TESTS = """plan: migration.yaml
 tests:
@@ -36,14 +40,6 @@ tests:
     lock: nowhere.txt
     expect: [{error: lock-missing}, {no: unknown-key}]
 """
-
-
-def check(name, is_right, seen=""):
-    global has_failed
-    print(f"{'ok' if is_right else 'FAILED'} {name}", flush=True)
-    if not is_right:
-        has_failed = True
-        print("  saw: " + str(seen)[:2000], flush=True)
 
 
 def lock_text():
@@ -101,7 +97,7 @@ def main():
         check("a test without an expectation fails", done.returncode == 1 and "nothing is expected" in done.stdout, done)
         done = run("test: [\n")
         check("a file that cannot be read is shown", done.returncode == 1 and "migration.test.yaml:" in done.stderr, done)
-    return 1 if has_failed else 0
+    return exit_code()
 
 
 if __name__ == "__main__":

@@ -12,10 +12,12 @@ import sys
 import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[3] / "support"))
 sys.dont_write_bytecode = True
 
 import bad_input_test  # noqa: E402
 import json_output_test  # noqa: E402
+from checks import check, exit_code  # noqa: E402
 
 PLAN = os.environ.get("PLAN", "")
 MARK = "planted-5e21c9"
@@ -24,15 +26,6 @@ ENVIRONMENT = {"VMADMIN_PASSWORD": f"{MARK}-of-the-environment", "EDGE1_TOKEN": 
 MORE = {"lower": ["--ndjson prepare.ndjson", "--stage waves --ndjson waves.ndjson"], "docs": ["markdown", "diagnostics", "modules"]}
 # What these print is the operator's file, as it is.
 COPIES = {"fmt"}
-has_failed = False
-
-
-def check(name, is_right, seen=""):
-    global has_failed
-    print(f"{'ok' if is_right else 'FAILED'} {name}", flush=True)
-    if not is_right:
-        has_failed = True
-        print("  saw: " + str(seen).strip()[:2000], flush=True)
 
 
 def spellings(secret):
@@ -164,7 +157,7 @@ def main():
     every_command()
     language_server()
     servers_that_repeat()
-    return 1 if has_failed else 0
+    return exit_code()
 
 
 if __name__ == "__main__":

@@ -132,7 +132,7 @@ TEST(BashCompletion, OffersCommandsOptionsAndTheWordsThatAnOptionTakes) {
       "\"; complete_of() { COMP_WORDS=(\"$@\"); COMP_CWORD=$(($# - 1)); _plan; echo "
       "\"${COMPREPLY[@]}\"; }; complete_of plan dump li; complete_of plan dump list --l; "
       "complete_of plan dump list --what \"\"; complete_of plan check --format s; "
-      "complete_of plan graph plan.yaml --format d'";
+      "complete_of plan graph plan.yaml --format d; complete_of plan throttle --host s'";
   std::FILE* pipe = popen(script.c_str(), "r");
   ASSERT_NE(pipe, nullptr);
   std::string said;
@@ -140,7 +140,8 @@ TEST(BashCompletion, OffersCommandsOptionsAndTheWordsThatAnOptionTakes) {
   while (std::fgets(room.data(), static_cast<int>(room.size()), pipe) != nullptr)
     said += room.data();
   ASSERT_EQ(pclose(pipe), 0) << said;
-  EXPECT_EQ(said, "list\n--limit\naccounts objects messages records registry\nsarif\ndot\n");
+  EXPECT_EQ(said,
+            "list\n--limit\naccounts objects messages records registry\nsarif\ndot\nsource\n");
 }
 
 TEST(ProjectFolder, PutsEverythingBesideThePlan) {
