@@ -21,6 +21,8 @@ using syntax::Node;
 using syntax::NodeKind;
 
 constexpr std::size_t kLinesMax = 100'000;
+constexpr const char* kExample =
+    R"(write a line like `{"@type":"upsert","object":"Domain","value":{"d":{"name":"example.org"}}}`)";
 constexpr std::array<std::string_view, 6> kKeys = {"@type", "object",  "value",
                                                    "id",    "matchOn", "scope"};
 
@@ -71,7 +73,7 @@ class AdminPlan {
     if (line.empty()) return;
     const auto parsed = ir::parse_json(line);
     if (!parsed || !parsed->is_map())
-      return broken("this is no operation of stalwart-cli: one JSON object a line");
+      return broken("this is no operation of stalwart-cli: one JSON object a line", kExample);
     for (const auto& [key, unused] : parsed->members()) {
       if (std::find(kKeys.begin(), kKeys.end(), std::string_view(key)) == kKeys.end())
         return broken(fmt::format("an operation has no key `{}`", printable(key, 60)));
@@ -80,7 +82,7 @@ class AdminPlan {
     std::string_view object = operation["object"].string_or("");
     if (lower_ascii(object).starts_with("x:")) object.remove_prefix(2);
     if (object.empty() || object.find('/') != std::string_view::npos)
-      return broken("an operation needs `object`, the name of a type");
+      return broken("an operation needs `object`, the name of a type", kExample);
     const std::string type(operation["@type"].string_or(""));
     if (type == "upsert") return upsert(operation, std::string(object));
     if (type == "update") return update(operation, std::string(object));
@@ -89,7 +91,8 @@ class AdminPlan {
     if (type == "reconcile")
       return broken("`reconcile` destroys objects that the plan does not name",
                     "write `upsert`, and a `destroy` with a filter for what has to go");
-    broken(fmt::format("there is no operation `{}`", printable(type, 60)),
+    broken(type.empty() ? "an operation needs `@type`, which says what is done"
+                        : fmt::format("there is no operation `{}`", printable(type, 60)),
            "operations are `upsert`, `update`, `create`, `destroy`");
   }
 
@@ -123,7 +126,10 @@ class AdminPlan {
         (is_key ? match : set).set(member, value);
       }
       if (match.size() != properties.size())
-        return broken(fmt::format("`{}` lacks a property of `matchOn`", printable(name, 60)));
+        return broken(
+            fmt::format("`{}` lacks a property that it is found by: {}", printable(name, 60),
+                        printable(fmt::format("{}", fmt::join(properties, ", ")), 100)),
+            "give the object these properties, or others with `matchOn`");
       const std::string id = fmt::format("server/{}/{}", line_, segment(name));
       add(id, "admin.upsert",
           Value::map({{"object", object}, {"match", match}, {"set", std::move(set)}}));
@@ -161,6 +167,9 @@ class AdminPlan {
 
   void destroy(const Value& operation, const std::string& object) {
     const Value& filter = operation["value"];
+    if (filter.is_list() && filter.size() > 0)
+      return broken("these are the ids of objects on one server",
+                    "write a filter: properties that the objects are found by");
     if (!filter.is_map() || filter.size() == 0)
       return broken(fmt::format("this destroys every {}", printable(object, 60)),
                     "write the objects that have to go as a filter");
@@ -173,6 +182,9 @@ class AdminPlan {
       return broken("`create` cannot be run again after an interruption",
                     "write `upsert` with `matchOn`");
     for (const auto& [name, body] : operation["value"].members()) {
+      if (body.size() > 1)
+        return broken(fmt::format("an action with values of its own: `{}`", printable(name, 60)),
+                      "run it by hand with stalwart-cli, before or behind the migration");
       add(fmt::format("server/{}/{}", line_, segment(name)), "admin.action",
           Value::map({{"action", body["@type"]}}));
     }

@@ -149,7 +149,7 @@ class Compilation {
     check::check_graph_rules(migration, *graph, sink_);
     if (input_.schema != nullptr) {
       report_unknown_constructs(*input_.schema, migration.plan.place("target"), sink_);
-      check_target_values(*graph, *input_.schema, migration.plan, sink_);
+      check_target_values(*graph, *input_.schema, migration.plan, *sources_, sink_);
     } else if (!migration.plan.is_of_store) {
       sink_
           .report(Kind::schema_missing, migration.plan.place("target"),

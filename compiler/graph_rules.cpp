@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "compiler/schema/check_value.h"
+#include "compiler/source/source_set.h"
 #include "compiler/source/text.h"
 
 namespace plan {
@@ -37,6 +38,90 @@ std::string misplaced_secret(const ir::Value& value, std::string_view name) {
     if (std::string found = misplaced_secret(member, key); !found.empty()) return found;
   }
   return {};
+}
+
+bool asks_the_schema(StepKind kind) {
+  return kind == StepKind::admin_upsert || kind == StepKind::admin_update ||
+         kind == StepKind::admin_destroy || kind == StepKind::admin_action;
+}
+
+/// An action is a variant of the schema's `Action`; a step gives nothing but its name.
+std::vector<schema::Problem> problems_of_action(const ir::Value& action,
+                                                const schema::Schema& schema) {
+  const schema::ObjectType* type = schema.object("Action");
+  if (type == nullptr || !action.is_string()) return {};
+  const std::string& name = action.as_string();
+  const schema::Variant* variant = type->variant(name);
+  if (variant != nullptr && variant->fields == nullptr) return {};
+  schema::Problem problem;
+  problem.path = "action";
+  if (variant != nullptr) {
+    problem.code = schema::ProblemCode::missing_property;
+    problem.message = fmt::format("`{}` needs values of its own, which a step does not give",
+                                  printable(name, 60));
+    return {std::move(problem)};
+  }
+  std::vector<std::string_view> names;
+  for (const schema::Variant& known : type->variants) names.push_back(known.name);
+  problem.code = schema::ProblemCode::unknown_variant;
+  problem.message = fmt::format("the target has no action `{}`", printable(name, 60));
+  problem.nearest = std::string(nearest(name, names).value_or(""));
+  return {std::move(problem)};
+}
+
+/// What an object is found by: a property that does not exist finds nothing, and a step that
+/// destroys would call that done.
+std::vector<schema::Problem> problems_of_match(std::string_view object, const ir::Value& match,
+                                               const schema::Schema& schema) {
+  std::vector<schema::Problem> problems;
+  schema::CheckOptions options;
+  options.path = "match";
+  for (const auto& [name, value] : match.members()) {
+    for (schema::Problem& problem : schema::check_property(schema, object, name, value, options))
+      problems.push_back(std::move(problem));
+  }
+  return problems;
+}
+
+std::vector<schema::Problem> problems_of(StepKind kind, const ir::Value& arguments,
+                                         const schema::Schema& schema) {
+  if (kind == StepKind::admin_action) return problems_of_action(arguments["action"], schema);
+  const std::string_view object = arguments["object"].string_or("");
+  const ir::Value& match = arguments["match"];
+  if (kind == StepKind::admin_destroy) return problems_of_match(object, match, schema);
+  ir::Value value = ir::Value::map();
+  schema::CheckOptions options;
+  options.path = "set";
+  if (kind == StepKind::admin_upsert) {
+    for (const auto& [name, member] : match.members()) value.set(name, member);
+  } else {
+    options.use = schema::Use::update;
+  }
+  for (const auto& [name, member] : arguments["set"].members()) value.set(name, member);
+  std::vector<schema::Problem> problems = schema::check_value(schema, object, value, options);
+  if (kind != StepKind::admin_update) return problems;
+  const schema::ObjectType* type = schema.object(object);
+  if (type != nullptr && type->kind == schema::ObjectKind::collection && match.size() == 0) {
+    schema::Problem problem;
+    problem.path = "match";
+    problem.code = schema::ProblemCode::missing_property;
+    problem.message = fmt::format("there may be many of them; it does not say which {} it writes",
+                                  printable(object, 60));
+    problems.push_back(std::move(problem));
+  }
+  if (problems.empty()) return problems_of_match(object, match, schema);
+  return problems;
+}
+
+/// Where the author of the plan can mend it: the row that the value comes from, his own module,
+/// else the plan's target.
+Span place_of_value(const ir::StepGraph& graph, ir::StepId step, const check::Plan& plan,
+                    const SourceSet& sources) {
+  const Span row = graph.row(step) == ir::RowId::none ? Span{} : graph.row_origin(graph.row(step));
+  if (row.is_known()) return row;
+  const Span origin = graph.origin(step);
+  if (origin.is_known() && !sources.name(origin.file).starts_with("std/")) return origin;
+  return plan.place("target");
 }
 
 }  // namespace
@@ -79,35 +164,27 @@ void report_unknown_constructs(const schema::Schema& schema, Span place, Sink& s
 }
 
 void check_target_values(const ir::StepGraph& graph, const schema::Schema& schema,
-                         const check::Plan& plan, Sink& sink) {
+                         const check::Plan& plan, const SourceSet& sources, Sink& sink) {
   std::vector<std::size_t> seen(graph.shapes().size());
   std::set<std::string> said;
   for (std::size_t i = 0; i < graph.size(); ++i) {
     const auto step = static_cast<ir::StepId>(i);
     const StepKind kind = graph.kind(step);
-    if (kind != StepKind::admin_upsert && kind != StepKind::admin_update) continue;
+    if (!asks_the_schema(kind)) continue;
     const auto shape = static_cast<std::size_t>(&graph.shape(step) - graph.shapes().data());
     if (seen[shape]++ >= kStepsOfShapeMax) continue;
     const ir::Value arguments = graph.arguments(step);
-    ir::Value value = ir::Value::map();
-    schema::CheckOptions options;
-    options.path = "set";
-    if (kind == StepKind::admin_upsert) {
-      for (const auto& [name, member] : arguments["match"].members()) value.set(name, member);
-    } else {
-      options.use = schema::Use::update;
-    }
-    for (const auto& [name, member] : arguments["set"].members()) value.set(name, member);
-    const std::string_view object = arguments["object"].string_or("");
-    for (const schema::Problem& problem : schema::check_value(schema, object, value, options)) {
+    const std::string_view object =
+        kind == StepKind::admin_action ? "Action" : arguments["object"].string_or("");
+    for (const schema::Problem& problem : problems_of(kind, arguments, schema)) {
       const std::string words = fmt::format("{} `{}`: {}", object, problem.path, problem.message);
       if (!said.insert(words).second) continue;
-      const Span row =
-          graph.row(step) == ir::RowId::none ? Span{} : graph.row_origin(graph.row(step));
-      auto report =
-          sink.report(Kind::schema_value, row.is_known() ? row : plan.place("target"), words);
-      report.label("the target would refuse or misunderstand it")
-          .note(graph.origin(step), fmt::format("step `{}` writes it", graph.id(step)));
+      const Span place = place_of_value(graph, step, plan, sources);
+      auto report = sink.report(Kind::schema_value, place, words);
+      report.label("the target would refuse or misunderstand it");
+      if (const Span origin = graph.origin(step);
+          origin.file != place.file || origin.begin != place.begin)
+        report.note(origin, fmt::format("step `{}` writes it", graph.id(step)));
       if (!problem.nearest.empty()) report.help(fmt::format("did you mean `{}`?", problem.nearest));
     }
   }

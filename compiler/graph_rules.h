@@ -8,9 +8,10 @@
 
 namespace plan {
 
-/// Every value that a step would write to an object of the target, against the server's schema.
+/// Every value that a step would write to an object of the target or look for it by, and every
+/// action, against the server's schema.
 void check_target_values(const ir::StepGraph& graph, const schema::Schema& schema,
-                         const check::Plan& plan, Sink& sink);
+                         const check::Plan& plan, const SourceSet& sources, Sink& sink);
 
 /// What a later server's schema has that this program does not know: said, because values there are
 /// not checked.

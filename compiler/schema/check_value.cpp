@@ -119,9 +119,20 @@ class Walker {
     return object;
   }
 
+  /// What an object is looked for by may also be what only the server writes.
+  void check_looked_for(const ObjectType& object, std::string_view property,
+                        const ir::Value& value) {
+    if (property == "id") return;
+    if (property != "@type" || !object.is_multiple) {
+      check_patch_key(object, "", property, value, true);
+    } else if (object.variant(value.string_or("")) == nullptr) {
+      unknown_variant(object, value);
+    }
+  }
+
   /// One property by name, or by pointer, of an update.
   void check_patch_key(const ObjectType& object, std::string_view variant, std::string_view key,
-                       const ir::Value& value) {
+                       const ir::Value& value, bool is_looked_for = false) {
     std::string_view rest = key;
     if (rest.starts_with('/')) rest.remove_prefix(1);
     const auto segments = split(rest, '/');
@@ -140,7 +151,7 @@ class Walker {
       unknown_property(object, owner, segments.front());
       return;
     }
-    if (!may_write(*property, Use::update)) return;
+    if (!is_looked_for && !may_write(*property, Use::update)) return;
     if (segments.size() == 1) {
       check(property->type, property->validator, value, Use::update, 0);
       check_expressions(owner->name, *property, value);
@@ -455,7 +466,14 @@ class Walker {
         }
         return;
       case TypeKind::object_id:
-        if (text.front() == '#' && text.size() > 1) return;
+        if (text.front() == '#' && text.size() > 1) {
+          // On the wire an object of the same request. A step's request has no other.
+          if (options_.is_plan_value)
+            report(
+                ProblemCode::bad_format, Refusal::invalid_patch,
+                fmt::format("`{}` is no object that an earlier step makes", printable(text, 60)));
+          return;
+        }
         if (!is_object_id(text)) {
           report(ProblemCode::bad_format, Refusal::invalid_patch,
                  fmt::format("`{}` is no id of the server", printable(text, 60)));
@@ -616,7 +634,7 @@ std::vector<Problem> check_property(const Schema& schema, std::string_view type,
   Walker walker(schema, options);
   walker.begin();
   const ObjectType* object = walker.addressable(type);
-  if (object != nullptr) walker.check_patch_key(*object, "", property, value);
+  if (object != nullptr) walker.check_looked_for(*object, property, value);
   return std::move(walker.problems);
 }
 

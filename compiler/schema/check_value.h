@@ -70,7 +70,7 @@ struct CheckOptions {
                                                const ir::Value& value,
                                                const CheckOptions& options = {});
 
-/// Checks one property's value on its own (for `match`, filters and pointers).
+/// Checks the value of one property that objects are looked for by (`match`, filters).
 [[nodiscard]] std::vector<Problem> check_property(const Schema& schema, std::string_view type,
                                                   std::string_view property, const ir::Value& value,
                                                   const CheckOptions& options = {});

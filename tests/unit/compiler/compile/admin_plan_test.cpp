@@ -192,7 +192,7 @@ TEST(AdminPlan, WhatCannotBeRunAgainIsRefusedAtItsLine) {
       {R"({"@type":"update","object":"Domain","id":"b","value":{"allowRelaying":true}})",
        "is the id of an object on one server"},
       {R"({"@type":"upsert","object":"Domain","matchOn":["name"],"value":{"d":{}}})",
-       "lacks a property of `matchOn`"},
+       "lacks a property that it is found by: name"},
       {R"({"@type":"update","object":"SpamPyzor","valeu":{}})", "has no key `valeu`"},
       {R"({"@type":"update","object":"SpamPyzor","value":{"a/b":1}})", "is a pointer into"},
       {R"([{"@type":"update"}])", "one JSON object a line"},
