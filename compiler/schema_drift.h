@@ -9,9 +9,12 @@ namespace plan {
 
 /// What the target's new schema document means for a plan that was made for another one.
 struct SchemaDrift {
-  std::vector<std::string> types = {};  ///< that the plan writes, by name
-  /// One line for each of them that is touched: "MtaRoute (step `target/route`): `port` was
-  /// `number:unsignedInteger`, is `string`". Changes of what the plan does not write are none.
+  std::vector<std::string> types = {};          ///< that the plan writes, by name
+  std::vector<std::string> touched_types = {};  ///< those of them that are touched
+  /// One line for the steps whose objects are touched in the same way: "MtaRoute (step
+  /// `target/route`): `port` was `number:unsignedInteger`, is `string:string`". Only what a step
+  /// gives counts: its variant, its properties down to the members of its values, and what it would
+  /// have to give now. Changes of what the plan does not write are none.
   std::vector<std::string> touched = {};
 };
 [[nodiscard]] SchemaDrift schema_drift(const schema::Schema& before, const schema::Schema& after,

@@ -27,6 +27,7 @@ namespace {
 
 constexpr std::string_view kProxyPrefix = "proxy.";
 constexpr std::size_t kPasswordsNamed = 10;
+constexpr std::size_t kSchemaLinesMax = 100;
 
 // The blocks as the plan says them, before there is a lock.
 Result<std::optional<PlanSummary>> read_head(const ProjectFolder& folder) {
@@ -128,28 +129,45 @@ std::optional<schema::Schema> cached_schema(const ProjectFolder& folder,
   return read ? std::optional(std::move(*read)) : std::nullopt;
 }
 
-/// The target has another schema than at the last fetch: which of the plan's objects that touches.
-/// Lines for a person; nothing: the schema is the same, or the old one is not known any more.
-std::vector<std::string> schema_words(const ProjectFolder& folder, const facts::Lock& known,
-                                      const facts::Lock& fresh) {
+/// The plan with the lock that is there, where the target has another schema than at the last
+/// fetch. Afterwards it may not compile any more, which is when it matters most what was touched.
+std::optional<Project> as_last_fetched(const ProjectFolder& folder, const facts::Lock& known,
+                                       const facts::Lock& fresh) {
   if (known.schema_digest.empty() || fresh.schema_digest.empty() ||
       known.schema_digest == fresh.schema_digest)
-    return {};
-  const auto before = cached_schema(folder, known.schema_digest);
+    return std::nullopt;
+  auto project = load_project(folder.plan_file, {}, {.needs_schema = true});
+  return project ? std::optional(std::move(*project)) : std::optional(Project{});
+}
+
+/// Which of the plan's objects the target's new schema touches. Lines for a person; nothing: the
+/// schema is the same.
+std::vector<std::string> schema_words(const ProjectFolder& folder, const facts::Lock& fresh,
+                                      const std::optional<Project>& earlier) {
+  if (!earlier) return {};
   const auto after = cached_schema(folder, fresh.schema_digest);
-  if (!before || !after)
+  if (earlier->schema == nullptr || !after)
     return {"the target's schema has changed; the old document is not in the cache any more"};
-  const auto project = load_project(folder.plan_file);
-  if (!project || !project->compiled.graph)
-    return {
-        "the target's schema has changed, and the plan does not compile against it: see "
-        "`plan check`"};
-  const SchemaDrift drift = schema_drift(*before, *after, *project->compiled.graph);
-  std::vector<std::string> words = {fmt::format(
-      "the target's schema has changed: {} of the {} types that the plan writes {} "
-      "touched",
-      drift.touched.size(), drift.types.size(), drift.touched.size() == 1 ? "is" : "are")};
+  const auto now = load_project(folder.plan_file);
+  const bool compiles = now && now->compiled.graph;
+  const std::string broken =
+      "the plan does not compile against it, or for another reason: see `plan check`";
+  // A plan that was edited since may not compile with the old lock, but with the new one.
+  if (!earlier->compiled.graph && !compiles) return {"the target's schema has changed", broken};
+  const ir::StepGraph& graph =
+      earlier->compiled.graph ? *earlier->compiled.graph : *now->compiled.graph;
+  const SchemaDrift drift = schema_drift(*earlier->schema, *after, graph);
+  std::vector<std::string> words = {
+      fmt::format("the target's schema has changed: {} of the {} types that the plan writes {} "
+                  "touched",
+                  drift.touched_types.size(), drift.types.size(),
+                  drift.touched_types.size() == 1 ? "is" : "are")};
   for (const std::string& line : drift.touched) words.push_back("  " + line);
+  for (const std::string& unknown : after->warnings()) {
+    if (words.size() > kSchemaLinesMax) break;
+    words.push_back("  not known to this version of plan: " + printable(unknown, 200));
+  }
+  if (!compiles) words.push_back(broken);
   return words;
 }
 
@@ -189,6 +207,7 @@ ExitCode fetch(const ProjectFolder& folder, const Invocation& invocation) {
   // The other services (ManageSieve, submission, ...) were told nothing; they are compared too.
   if (auto same = compare_identities(known.lock, *lock, may_change, folder.lock_file); !same)
     return print_error(same.error(), format);
+  const std::optional<Project> earlier_project = as_last_fetched(folder, known.lock, *lock);
   const std::vector<std::string> taken = facts::new_identities(known.lock, *lock);
   const std::string text = facts::write_lock(*lock);
   if (auto written = write_text_file(folder.lock_file, text); !written)
@@ -213,7 +232,7 @@ ExitCode fetch(const ProjectFolder& folder, const Invocation& invocation) {
     return print_error(written.error(), format);
 
   const bool is_same = known.text == text;
-  const std::vector<std::string> schema = schema_words(folder, known.lock, *lock);
+  const std::vector<std::string> schema = schema_words(folder, *lock, earlier_project);
   if (format == "json") {
     ir::List schema_lines;
     for (const std::string& line : schema) schema_lines.emplace_back(trim(line));

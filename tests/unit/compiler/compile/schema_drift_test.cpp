@@ -59,16 +59,147 @@ std::vector<std::string> touched_by(const std::string& structure, const std::str
 }
 
 TEST(SchemaDrift, NamesExactlyWhatIsTouched) {
+  const std::string all =
+      "Domain (steps `target/domain/example.org`, `target/domain/example.net`, "
+      "`finalize/domain/example.org` and 1 more): ";
   EXPECT_EQ(touched_by("x:Domain", "allowRelaying", {}),
-            (std::vector<std::string>{"Domain (step `target/domain/example.org`): `allowRelaying` "
-                                      "is not there any more"}));
-  EXPECT_EQ(touched_by("x:Domain", "allowRelaying", "string:string"),
-            (std::vector<std::string>{"Domain (step `target/domain/example.org`): `allowRelaying` "
-                                      "was `boolean`, is `string:string`"}));
+            (std::vector<std::string>{all + "`allowRelaying` is not there any more"}));
   EXPECT_EQ(touched_by("x:Domain", "allowRelaying", "server-set boolean"),
-            (std::vector<std::string>{"Domain (step `target/domain/example.org`): `allowRelaying` "
-                                      "is set by the server now"}));
+            (std::vector<std::string>{all + "`allowRelaying` is set by the server now"}));
+  EXPECT_EQ(
+      touched_by("x:Domain", "allowRelaying", "string:string"),
+      (std::vector<std::string>{
+          "Domain (steps `target/domain/example.org`, `target/domain/example.net`): "
+          "`allowRelaying` was `boolean`, is `string:string`, and refuses what is written: needs a "
+          "text, this is true",
+          "Domain (steps `finalize/domain/example.org`, `finalize/domain/example.net`): "
+          "`allowRelaying` was `boolean`, is `string:string`, and refuses what is written: needs a "
+          "text, this is false"}));
   EXPECT_TRUE(touched_by("x:Domain", "logo", {}).empty()) << "the plan does not write it";
+}
+
+ir::Value step_value(const char* object, ir::Value set) {
+  return ir::Value::map({{"object", object}, {"set", std::move(set)}});
+}
+
+ir::StepGraph graph_of(const std::vector<std::pair<const char*, ir::Value>>& steps,
+                       ir::StepKind kind = ir::StepKind::admin_update) {
+  ir::StepGraph graph;
+  for (const auto& [id, arguments] : steps) {
+    ir::StepShape shape;
+    shape.kind = kind;
+    shape.id_pattern = id;
+    shape.arguments = arguments;
+    graph.add_step(graph.add_shape(std::move(shape)), ir::RowId::none, ir::WaveId::none);
+  }
+  EXPECT_FALSE(graph.freeze().has_value());
+  return graph;
+}
+
+ir::Value parsed(const char* text) {
+  auto value = ir::parse_json(text);
+  EXPECT_TRUE(value.has_value()) << text;
+  return *value;
+}
+
+/// Two documents that differ in one of everything.
+constexpr const char* kBefore = R"x({"planSchemaFacts":1,"version":"1","objects":{
+  "x:A":{"kind":"collection","label":"name","variants":[["One","x:One"],["Two","x:Two"]]},
+  "x:S":{"kind":"singleton","struct":"x:S"},
+  "x:Inner":{"variants":[["Near","x:Near"],["Far","x:Far"]]}},
+ "structs":{
+  "x:One":[{"name":"string:string","port":"number:unsignedInteger[1..65535]","old":"boolean"},{}],
+  "x:Two":[{"name":"string:string","port":"number:unsignedInteger[1..65535]"},{}],
+  "x:S":[{"mode":"enum:Mode","modes":"set(enum:Mode)","inner":"object:x:Inner"},{}],
+  "x:Near":[{"at":"string:string?","by":"string:string?"},{}],
+  "x:Far":[{"at":"string:string?"},{}]},
+ "enums":{"Mode":["a","b","c"]}})x";
+constexpr const char* kAfter = R"x({"planSchemaFacts":1,"version":"2","objects":{
+  "x:A":{"kind":"collection","label":"name","variants":[["One","x:One"],["Two","x:Two"]]},
+  "x:S":{"kind":"singleton","struct":"x:S"},
+  "x:Inner":{"variants":[["Near","x:Near"]]}},
+ "structs":{
+  "x:One":[{"name":"string:string","port":"number:unsignedInteger[1..65535]"},{}],
+  "x:Two":[{"name":"string:string","port":"number:unsignedInteger[1..1024]","must":"string:string"},{}],
+  "x:S":[{"mode":"enum:Mode","modes":"set(enum:Mode)","inner":"object:x:Inner"},{}],
+  "x:Near":[{"at":"string:string?","by":"number:unsignedInteger"},{}]},
+ "enums":{"Mode":["a","b"]}})x";
+
+std::vector<std::string> touched_in(const ir::StepGraph& graph) {
+  return schema_drift(schema_of(parsed(kBefore)), schema_of(parsed(kAfter)), graph).touched;
+}
+
+TEST(SchemaDrift, LooksAtEachStepByItself) {
+  const auto one = [](const char* name, int port) {
+    return step_value("A", ir::Value::map({{"@type", "One"}, {"name", name}, {"port", port}}));
+  };
+  const auto two = [](const char* name, int port) {
+    return step_value("A", ir::Value::map({{"@type", "Two"}, {"name", name}, {"port", port}}));
+  };
+  const ir::StepGraph graph = graph_of({{"first", one("x", 9000)},
+                                        {"second", two("y", 9000)},
+                                        {"third", two("z", 25)},
+                                        {"fourth", two("u", 9000)}},
+                                       ir::StepKind::admin_upsert);
+  EXPECT_EQ(
+      touched_in(graph),
+      (std::vector<std::string>{
+          "A (steps `second`, `fourth`): `port` was `number:unsignedInteger[1..65535]`, is "
+          "`number:unsignedInteger[1..1024]`, and refuses what is written: is 9000, at most 1024 "
+          "is allowed; "
+          "`must` is new and has to be given, which the step does not",
+          "A (step `third`): `port` was `number:unsignedInteger[1..65535]`, is "
+          "`number:unsignedInteger[1..1024]`; `must` is new and has to be given, which the step "
+          "does "
+          "not"}));
+}
+
+TEST(SchemaDrift, LooksAtTheValuesThatAreWritten) {
+  const auto set = [](ir::Value value) { return step_value("S", std::move(value)); };
+  EXPECT_TRUE(touched_in(graph_of({{"s", set(ir::Value::map({{"mode", "a"}}))}})).empty());
+  EXPECT_EQ(touched_in(graph_of({{"s", set(ir::Value::map({{"mode", "c"}}))}})),
+            (std::vector<std::string>{"S (step `s`): `mode` has no value `c` any more"}));
+  EXPECT_TRUE(
+      touched_in(graph_of({{"s", set(ir::Value::map({{"modes", parsed(R"(["a","b"])")}}))}}))
+          .empty());
+  EXPECT_EQ(touched_in(graph_of({{"s", set(ir::Value::map({{"modes", parsed(R"(["a","c"])")}}))}})),
+            (std::vector<std::string>{"S (step `s`): `modes` has no value `c` any more"}));
+  EXPECT_TRUE(
+      touched_in(graph_of({{"s", set(ir::Value::map(
+                                     {{"inner", parsed(R"({"@type":"Near","at":"x"})")}}))}}))
+          .empty());
+  EXPECT_EQ(
+      touched_in(graph_of({{"s", set(ir::Value::map({{"inner", parsed(R"({"@type":"Far"})")}}))}})),
+      (std::vector<std::string>{"S (step `s`): `inner` has no variant `Far` any more"}));
+  EXPECT_EQ(touched_in(graph_of(
+                {{"s", set(ir::Value::map({{"inner", parsed(R"({"@type":"Near","by":"x"})")}}))}})),
+            (std::vector<std::string>{
+                "S (step `s`): `inner.by` was `string:string?`, is "
+                "`number:unsignedInteger`, and refuses what is written: needs a number, "
+                "this is `x`"}));
+}
+
+TEST(SchemaDrift, NamesAConstructThatIsNotKnown) {
+  const auto document = [](const std::string& type) {
+    std::string whole =
+        R"x({"objects":{"x:S":{"type":"singleton","permissionPrefix":"sysS"}},
+        "schemas":{"x:S":{"type":"single","schemaName":"x:S"}},
+        "fields":{"x:S":{"properties":{"free":{"type":TYPE,"update":"mutable"},
+                                       "other":{"type":{"type":"boolean"},"update":"mutable"}}}},
+        "enums":{}})x";
+    whole.replace(whole.find("TYPE"), 4, type);
+    return schema_of(parsed(whole.c_str()));
+  };
+  const schema::Schema before = document(R"({"type":"string","format":"string"})");
+  const schema::Schema after = document(R"({"type":"matrix","rows":3})");
+  EXPECT_EQ(after.warnings().size(), 1U);
+  EXPECT_EQ(schema_drift(before, after,
+                         graph_of({{"s", step_value("S", ir::Value::map({{"free", "x"}}))}}))
+                .touched,
+            (std::vector<std::string>{"S (step `s`): `free` was `string:string`, is `unknown`"}));
+  EXPECT_TRUE(schema_drift(before, after,
+                           graph_of({{"s", step_value("S", ir::Value::map({{"other", true}}))}}))
+                  .touched.empty());
 }
 
 // --- between the documents of real servers
@@ -118,10 +249,13 @@ TEST(SchemaDrift, BetweenTheRealDocumentsNamesExactlyWhatIsTouched) {
   EXPECT_EQ(schema_drift(real_schema(older), real_schema(newer), graph).touched,
             (std::vector<std::string>{
                 "BlobStore (step `blobs`): `accessKey` was `string:string?`, is "
-                "`object:x:PublicStringOptional`",
+                "`object:x:PublicStringOptional`, and refuses what is written: needs an object of "
+                "type PublicStringOptional, this is `k`",
                 "DataStore (step `data`): `bufferSize` was `number:size[8192..1073741824]`, is "
-                "`number:size[8388608..4294967296]`",
-                "Imap (step `imap`): `maxMessagesPerCommand` is new",
+                "`number:size[8388608..4294967296]`, and refuses what is written: is 1, at least "
+                "8388608 is needed",
+                "Imap (step `imap`): `maxMessagesPerCommand` is new, and refuses what is written: "
+                "is 10, at least 1000 is needed",
                 "Jmap (step `jmap`): `uploadTtl` was `number:duration`, is "
                 "`number:duration[1000..]`"}));
   EXPECT_EQ(
