@@ -13,6 +13,21 @@ namespace plan::check {
 namespace {
 
 constexpr std::string_view kAddressColumn = "address";
+constexpr std::size_t kFirstLineBytesMax = 4096;  // that are searched for another separator
+
+/// What the first line shows of how the file was saved.
+std::string other_form(std::string_view first_line) {
+  first_line = first_line.substr(0, kFirstLineBytesMax);
+  if (first_line.find('\r') != std::string_view::npos)
+    return "its lines end with CR alone; save the file with the line ends of Unix or Windows";
+  for (const auto& [separator, name] : {std::pair(';', "semicolons"), std::pair('\t', "tabs")}) {
+    for (const std::string_view word : split(first_line, separator)) {
+      if (equals_ignoring_case(trim(word), kAddressColumn))
+        return fmt::format("its columns are separated by {}; save the file with commas", name);
+    }
+  }
+  return "the first line names the columns: `address,department`";
+}
 
 }  // namespace
 
@@ -64,7 +79,7 @@ void read_account_file(Plan& plan, const SourceSet& sources, FileId file, Sink& 
           if (equals_ignoring_case(trim(row[i].text), kAddressColumn)) column = i;
         if (column) return;
         sink.report(Kind::missing_key, row.front().span, "the first line names no column `address`")
-            .help("the first line names the columns: `address,department`");
+            .help(other_form(row.front().text));
       });
   // Half a file would be half of the accounts.
   if (!is_read) return;

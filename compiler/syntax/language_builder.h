@@ -136,6 +136,7 @@ class LanguageBuilder {
   bool complain(At at, std::string message, std::string help);
   [[nodiscard]] At behind_blanks(At at) const;
   [[nodiscard]] At end_before(At at) const;
+  [[nodiscard]] std::string_view bare_text_at(At at) const;
   [[nodiscard]] At behind_text(At at) const;
   [[nodiscard]] bool is_entry_line(At at, bool is_statement_only) const;
   [[nodiscard]] At skip(At at, Stop stop);

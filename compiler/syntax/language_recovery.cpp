@@ -16,6 +16,13 @@ constexpr std::size_t kProblemsMax = 200;
 
 bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r'; }
 
+// What ends a name and begins nothing: as a rule it belongs to a text whose quotes are missing.
+constexpr std::string_view kNoPartOfNames = "/:@-*%+\\~;?";
+
+bool ends_bare_text(char c) {
+  return is_blank(c) || std::string_view("\n,[]{}()=\"'").find(c) != std::string_view::npos;
+}
+
 }  // namespace
 
 void LanguageBuilder::report(Kind kind, Span where, std::string message) {
@@ -69,6 +76,21 @@ LanguageBuilder::At LanguageBuilder::end_before(At at) const {
     if (line == text_.data()) return line;
     line_end = line - 1;
   }
+}
+
+/// `own/a` behind a `=` or in a list, where reading stopped at the `/`; empty: it is something
+/// else.
+std::string_view LanguageBuilder::bare_text_at(At at) const {
+  if (at == end() || kNoPartOfNames.find(*at) == std::string_view::npos) return {};
+  At begin = at;
+  while (begin > text_.data() && !ends_bare_text(begin[-1])) --begin;
+  At behind = at;
+  while (behind < end() && !ends_bare_text(*behind)) ++behind;
+  At before = begin;
+  while (before > text_.data() && is_blank(before[-1])) --before;
+  const bool is_value =
+      before > text_.data() && (before[-1] == '=' || before[-1] == '[' || before[-1] == ',');
+  return is_value ? view(begin, behind) : std::string_view();
 }
 
 void LanguageBuilder::problem(At at, std::string_view which) {
@@ -126,6 +148,8 @@ void LanguageBuilder::problem(At at, std::string_view which) {
                              token == end() && expressions_ == 0
                                  ? fmt::format("the file ends here, {} should stand here", wanted)
                                  : fmt::format("{} should stand here", wanted));
+  if (const std::string_view bare = bare_text_at(at); !bare.empty())
+    report.help(fmt::format("a text stands in quotes: `\"{}\"`", printable(bare, 80)));
   if (unclosed != nullptr &&
       (wanted.find('}') != std::string::npos || wanted.find(']') != std::string::npos ||
        wanted.find(')') != std::string::npos))
