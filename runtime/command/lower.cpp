@@ -34,9 +34,11 @@ ExitCode run_lower(const Invocation& invocation) {
   if (lines.left_out.size() > kLeftOutMax)
     print_words(fmt::format("and {} more\n", show_count(lines.left_out.size() - kLeftOutMax)));
   if (part > std::max<std::size_t>(1, lines.parts.size())) {
-    return print_error(Error(
-        errors::nothing_of_that_name,
-        fmt::format("stage {} has {} parts", invocation.value("--stage"), lines.parts.size())));
+    return print_error(
+        Error(errors::nothing_of_that_name,
+              fmt::format("stage {} has {} part{}, no part {}", invocation.value("--stage"),
+                          std::max<std::size_t>(1, lines.parts.size()),
+                          lines.parts.size() > 1 ? "s" : "", part)));
   }
   if (lines.parts.size() > 1) {
     print_words(

@@ -37,6 +37,12 @@ bool matches(std::string_view pattern, std::string_view id) {
          id.ends_with(tail);
 }
 
+/// What stands for the `{}`.
+std::string_view name_in(std::string_view pattern, std::string_view id) {
+  const std::size_t hole = pattern.find("{}");
+  return id.substr(hole, id.size() - (pattern.size() - 2));
+}
+
 class Expectations {
  public:
   explicit Expectations(const CompileResult& compiled) : compiled_(compiled) {}
@@ -111,36 +117,102 @@ class Expectations {
     return compiled_.graph ? fmt::format("there is no step `{}`", pattern)
                            : fmt::format("the plan does not compile; {}", seen());
   }
-  /// `order: [first, second]`: the second waits, directly or not, for the first.
+  /// `order: [first, second]`: the second waits, directly or not, for the first. A `{}` in both is
+  /// the same name, in one of them every name.
   std::string order(const Node& ids) const {
     if (!ids.is_sequence() || ids.items.size() < 2) return "`order` is a list of steps";
     if (!compiled_.graph) return no_such("");
     const ir::StepGraph& graph = *compiled_.graph;
     for (std::size_t i = 1; i < ids.items.size(); ++i) {
-      const auto before = graph.find(ids.items[i - 1].text);
-      const auto after = graph.find(ids.items[i].text);
-      if (!before) return no_such(ids.items[i - 1].text);
-      if (!after) return no_such(ids.items[i].text);
-      if (!waits(graph, *after, *before))
-        return fmt::format("`{}` does not wait for `{}`", ids.items[i].text, ids.items[i - 1].text);
+      if (std::string why = why_unordered(graph, ids.items[i - 1].text, ids.items[i].text);
+          !why.empty())
+        return why;
     }
     return {};
   }
-  static bool waits(const ir::StepGraph& graph, ir::StepId step, ir::StepId wanted) {
+  std::string why_unordered(const ir::StepGraph& graph, const std::string& first,
+                            const std::string& second) const {
+    if (!has_step(first)) return no_such(first);
+    if (!has_step(second)) return no_such(second);
+    const auto why = [](std::string_view later, std::string_view earlier) {
+      return fmt::format("`{}` does not wait for `{}`", later, earlier);
+    };
+    if (const auto before = graph.find(first)) {
+      const std::vector<bool> is_later = all_behind(graph, *before);
+      for (std::size_t i = 0; i < graph.size(); ++i) {
+        const std::string id = graph.id(static_cast<ir::StepId>(i));
+        if (matches(second, id) && !is_later[i]) return why(id, first);
+      }
+    } else if (const auto after = graph.find(second)) {
+      const std::vector<bool> is_earlier = all_before(graph, *after);
+      for (std::size_t i = 0; i < graph.size(); ++i) {
+        const std::string id = graph.id(static_cast<ir::StepId>(i));
+        if (matches(first, id) && !is_earlier[i]) return why(second, id);
+      }
+    } else {
+      return unmet_pair(graph, first, second);
+    }
+    return {};
+  }
+  /// `account/{}/copy` and `account/{}/release`: each account's release waits for its own copy.
+  static std::string unmet_pair(const ir::StepGraph& graph, const std::string& first,
+                                const std::string& second) {
+    std::vector<std::size_t> places(graph.size());
+    for (std::size_t i = 0; i < graph.size(); ++i)
+      places[static_cast<std::size_t>(graph.order()[i])] = i;
+    std::vector<std::size_t> seen(graph.size());  // by which question
+    for (std::size_t i = 0; i < graph.size(); ++i) {
+      const auto step = static_cast<ir::StepId>(i);
+      const std::string later = graph.id(step);
+      if (!matches(second, later)) continue;
+      std::string earlier = first;
+      earlier.replace(earlier.find("{}"), 2, name_in(second, later));
+      const auto wanted = graph.find(earlier);
+      const std::string words = fmt::format("`{}` does not wait for `{}`", later, earlier);
+      if (!wanted) return fmt::format("{}: there is no such step", words);
+      // What stands in front of the wanted step in the order cannot wait for it.
+      const std::size_t place = places[static_cast<std::size_t>(*wanted)];
+      bool is_found = false;
+      for (std::vector<ir::StepId> open = {step}; !open.empty() && !is_found;) {
+        const ir::StepId one = open.back();
+        open.pop_back();
+        for (const ir::StepId before : graph.after(one)) {
+          const auto index = static_cast<std::size_t>(before);
+          is_found = is_found || before == *wanted;
+          if (places[index] <= place || seen[index] == i + 1) continue;
+          seen[index] = i + 1;
+          open.push_back(before);
+        }
+      }
+      if (!is_found) return words;
+    }
+    return {};
+  }
+  /// What a step waits for, directly or not.
+  static std::vector<bool> all_before(const ir::StepGraph& graph, ir::StepId step) {
     std::vector<bool> is_seen(graph.size());
-    std::vector<ir::StepId> open = {step};
-    while (!open.empty()) {
+    for (std::vector<ir::StepId> open = {step}; !open.empty();) {
       const ir::StepId one = open.back();
       open.pop_back();
       for (const ir::StepId earlier : graph.after(one)) {
-        if (earlier == wanted) return true;
         const auto index = static_cast<std::size_t>(earlier);
         if (is_seen[index]) continue;
         is_seen[index] = true;
         open.push_back(earlier);
       }
     }
-    return false;
+    return is_seen;
+  }
+  /// What waits for a step, directly or not.
+  static std::vector<bool> all_behind(const ir::StepGraph& graph, ir::StepId step) {
+    std::vector<bool> is_behind(graph.size());
+    for (const ir::StepId one : graph.order()) {
+      for (const ir::StepId earlier : graph.after(one)) {
+        if (earlier == step || is_behind[static_cast<std::size_t>(earlier)])
+          is_behind[static_cast<std::size_t>(one)] = true;
+      }
+    }
+    return is_behind;
   }
   std::string accounts(std::string_view count) const {
     const std::size_t found = compiled_.plan ? compiled_.plan->account_count : 0;

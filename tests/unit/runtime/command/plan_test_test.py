@@ -29,6 +29,8 @@ tests:
       - step: "account/{}/release"
       - no_step: account/nobody@example.org/create
       - order: [account/alice@example.org/copy, account/alice@example.org/release]
+      - order: ["account/{}/copy", "account/{}/release", "finalize/address"]
+      - order: [cutover/address, "account/{}/create"]
       - route: {to: alice@example.org, when: prepared, ends: source}
       - route: {from: target:25, to: ALICE+tag@example.org, when: created, ends: source}
       - route: {from: source submission, to: alice@example.org, when: held, ends: source queue}
@@ -70,14 +72,21 @@ def main():
                 (6, "no: errors", "error: unknown-key", "no error `unknown-key`"),
                 (11, "[account/alice@example.org/copy, account/alice@example.org/release]",
                  "[account/alice@example.org/release, account/alice@example.org/copy]", "does not wait for"),
+                (12, "account/{}/copy\", \"account/{}/release", "account/{}/release\", \"account/{}/copy",
+                 "`account/alice@example.org/copy` does not wait for `account/alice@example.org/release`"),
+                (13, "[cutover/address, \"account/{}/create\"]", "[\"account/{}/create\", cutover/address]",
+                 "`cutover/address` does not wait for `account/alice@example.org/create`"),
+                (13, "[cutover/address, \"account/{}/create\"]", "[finalize/address, \"account/{}/create\"]",
+                 "does not wait for `finalize/address`"),
+                (13, "\"account/{}/create\"]", "\"account/{}/made\"]", "there is no step `account/{}/made`"),
                 (6, "no: errors", "nothing: errors", "is nothing that can be expected"),
                 (6, "no: errors", "no: relay-juged", "there is no code `relay-juged`; did you mean `relay-judged`?"),
                 (6, "no: errors", "warning: relay-juged", "there is no code `relay-juged`"),
-                (12, "when: prepared, ends: source", "when: prepared, ends: target", "it ends: source; source delivers to"),
-                (12, "when: prepared, ends: source", "when: perpared, ends: source", "is neither a step nor one of the phases before"),
-                (12, "when: prepared, ends: source", "when: prepared, ends: soruce", "is no end of a message"),
-                (13, "from: target:25", "from: target:26", "mail does not come in at `target:26`"),
-                (12, "to: alice@example.org, when: prepared", "to: alcie@example.org, when: prepared", "the plan moves no account")]:
+                (14, "when: prepared, ends: source", "when: prepared, ends: target", "it ends: source; source delivers to"),
+                (14, "when: prepared, ends: source", "when: perpared, ends: source", "is neither a step nor one of the phases before"),
+                (14, "when: prepared, ends: source", "when: prepared, ends: soruce", "is no end of a message"),
+                (15, "from: target:25", "from: target:26", "mail does not come in at `target:26`"),
+                (14, "to: alice@example.org, when: prepared", "to: alcie@example.org, when: prepared", "the plan moves no account")]:
             done = run(TESTS.replace(was, becomes, 1))
             check(f"`{becomes}` fails in line {line}", done.returncode == 1 and "FAILED two waves" in done.stdout
                   and f"migration.test.yaml:{line}: " in done.stdout and said in done.stdout, done)
