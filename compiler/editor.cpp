@@ -100,6 +100,24 @@ class Cursor {
   /// The same, where the value is an id, a module or a kind of step.
   [[nodiscard]] std::string key_before_path() const { return key_before(before_path()); }
 
+  /// Inside quotes: what is inserted needs none.
+  [[nodiscard]] bool is_quoted() const {
+    return word_begin_ > 0 && (text_[word_begin_ - 1] == '"' || text_[word_begin_ - 1] == '\'');
+  }
+
+  /// The type that the step around the cursor is about: the value of its `object`.
+  [[nodiscard]] std::string object_of_step() const {
+    std::size_t begin = line_begin(at_);
+    while (begin > 0 && !begins_step(begin)) begin = line_begin(begin - 1);
+    std::size_t line = begin;
+    do {
+      const std::size_t end = std::min(text_.find('\n', line), text_.size());
+      if (std::string type = object_in(text_.substr(line, end - line)); !type.empty()) return type;
+      line = end + 1;
+    } while (line < text_.size() && !begins_step(line));
+    return {};
+  }
+
   /// Keys of the blocks around the cursor, from the outside in: by indentation, and by the braces
   /// that are open on the line.
   [[nodiscard]] std::vector<std::string> blocks() const {
@@ -122,6 +140,28 @@ class Cursor {
   }
 
  private:
+  [[nodiscard]] bool begins_step(std::size_t line) const {
+    const std::string_view rest = text_.substr(line);
+    if (is_language_) return rest.starts_with("step ");
+    const std::string_view item = rest.substr(std::min(rest.find_first_not_of(' '), rest.size()));
+    return item.starts_with("- id:") || item.starts_with("- {id:");
+  }
+  static std::string object_in(std::string_view line) {
+    constexpr std::string_view kKey = "object";
+    for (std::size_t at = line.find(kKey); at != std::string_view::npos;
+         at = line.find(kKey, at + 1)) {
+      if (at > 0 && syntax::is_word_part(line[at - 1])) continue;
+      std::string_view rest = trim(line.substr(at + kKey.size()));
+      if (!rest.starts_with(':') && !rest.starts_with('=')) continue;
+      rest = trim(rest.substr(1));
+      if (rest.starts_with('"') || rest.starts_with('\'')) rest.remove_prefix(1);
+      std::size_t end = 0;
+      while (end < rest.size() && (syntax::is_word_part(rest[end]) || rest[end] == ':')) ++end;
+      return std::string(rest.substr(0, end));
+    }
+    return {};
+  }
+
   /// Is the end of this part of a line in the value of an entry, in no text? A map's braces begin
   /// with keys again, and so does what stands behind a comma in them.
   static bool is_behind_assign(std::string_view line) {
@@ -148,6 +188,11 @@ class Cursor {
     if (left.empty() || (left.back() != ':' && left.back() != '=')) return {};
     left.remove_suffix(1);
     left = trim(left);
+    if (left.ends_with('"') && left.size() > 1) {
+      const std::size_t open = left.rfind('"', left.size() - 2);
+      if (open == std::string_view::npos) return {};
+      return std::string(left.substr(open + 1, left.size() - open - 2));
+    }
     std::size_t begin = left.size();
     while (begin > 0 && syntax::is_word_part(left[begin - 1])) --begin;
     return std::string(left.substr(begin));
@@ -248,6 +293,134 @@ std::optional<std::string> page_of_module(std::string_view name) {
   return std::nullopt;
 }
 
+// --- what the target's schema says
+
+/// The type whose properties stand in the block at the cursor: that of the step's `object`, or one
+/// inside it. Null: the cursor is in no `match` and no `set`.
+const schema::ObjectType* type_at(const Cursor& cursor, const schema::Schema& schema) {
+  const std::vector<std::string> path = cursor.blocks();
+  const auto part = std::find_if(path.begin(), path.end(), [](const std::string& key) {
+    return key == "set" || key == "match";
+  });
+  if (part == path.end() || !cursor.is_module()) return nullptr;
+  const schema::ObjectType* type = schema.resolved(cursor.object_of_step());
+  for (auto key = part + 1; key != path.end() && type != nullptr; ++key) {
+    const schema::ObjectType* inner = nullptr;
+    for (const schema::Variant& variant : type->variants) {
+      const schema::Property* property =
+          variant.fields == nullptr ? nullptr : variant.fields->find(*key);
+      if (property != nullptr && inner == nullptr)
+        inner = schema.resolved(property->type.reference);
+    }
+    type = inner;
+  }
+  return type;
+}
+
+/// The names and types of all properties; of a union each variant says which are its own.
+std::vector<Completion> properties_of(const schema::ObjectType& type) {
+  std::vector<Completion> found;
+  for (const schema::Variant& variant : type.variants) {
+    if (variant.fields == nullptr) continue;
+    for (const schema::Property& property : variant.fields->properties()) {
+      const auto known = std::find_if(found.begin(), found.end(), [&](const Completion& one) {
+        return one.label == property.name;
+      });
+      if (known != found.end()) {
+        known->detail += ", " + variant.name;
+        continue;
+      }
+      std::string detail = property.type.notation();
+      if (property.update == schema::Update::server_set) detail += ", set by the server";
+      if (property.update == schema::Update::immutable) detail += ", fixed at creation";
+      if (type.is_multiple) detail += fmt::format("; of {}", variant.name);
+      found.push_back({property.name, std::move(detail), property.name});
+    }
+  }
+  return found;
+}
+
+/// The words that the value of `key` may be.
+std::vector<std::string> words_of(const schema::ObjectType& type, std::string_view key,
+                                  const schema::Schema& schema) {
+  std::vector<std::string> words;
+  for (const schema::Variant& variant : type.variants) {
+    if (key == "@type") words.push_back(variant.name);
+    const schema::Property* property =
+        variant.fields == nullptr ? nullptr : variant.fields->find(key);
+    if (property == nullptr || !words.empty()) continue;
+    const schema::EnumType* values = property->type.kind == schema::TypeKind::enumeration
+                                         ? schema.enumeration(property->type.reference)
+                                         : nullptr;
+    if (values != nullptr) words = values->values;
+  }
+  return words;
+}
+
+void add_words(const Cursor& cursor, const std::vector<std::string>& words, std::string_view detail,
+               std::vector<Completion>& into) {
+  const bool needs_quotes = cursor.is_language() && !cursor.is_quoted();
+  for (const std::string& word : words)
+    into.push_back({word, std::string(detail), needs_quotes ? "\"" + word + "\"" : word});
+}
+
+/// Everything that only the schema knows; false: the place is none of its own.
+bool add_from_schema(const Cursor& cursor, const schema::Schema& schema,
+                     std::vector<Completion>& into) {
+  const std::string key = cursor.key_on_line();
+  if (const schema::ObjectType* type = type_at(cursor, schema)) {
+    if (key.empty()) {
+      for (Completion& property : properties_of(*type)) {
+        property.insert += cursor.is_language() ? " = " : ": ";
+        into.push_back(std::move(property));
+      }
+      return true;
+    }
+    add_words(cursor, words_of(*type, key, schema), "", into);
+    return !into.empty();
+  }
+  if (!cursor.is_module()) return false;
+  if (key == "object") {
+    for (const schema::ObjectType& type : schema.objects()) {
+      if (type.kind != schema::ObjectKind::collection && type.kind != schema::ObjectKind::singleton)
+        continue;
+      const std::string name = type.name.starts_with("x:") ? type.name.substr(2) : type.name;
+      if (schema.object(name) == &type) add_words(cursor, {name}, to_string(type.kind), into);
+    }
+    return true;
+  }
+  if (key != "action") return false;
+  if (const schema::ObjectType* actions = schema.object("Action")) {
+    for (const schema::Variant& action : actions->variants)
+      if (action.fields == nullptr) add_words(cursor, {action.name}, "action", into);
+  }
+  return true;
+}
+
+/// A type behind `object`, or a property inside `match` and `set`.
+std::optional<std::string> hover_from_schema(const Cursor& cursor, const schema::Schema& schema) {
+  const std::string word(cursor.word());
+  if (word.empty() || !cursor.is_module()) return std::nullopt;
+  if (cursor.key_on_line() == "object") {
+    const schema::ObjectType* type = schema.resolved(word);
+    if (type == nullptr) return std::nullopt;
+    std::string page = fmt::format("`{}` of the target ({})\n", word, to_string(type->kind));
+    for (const Completion& property : properties_of(*type))
+      page += fmt::format("\n- `{}`: `{}`", property.label, property.detail);
+    return page;
+  }
+  const schema::ObjectType* type = type_at(cursor, schema);
+  if (type == nullptr || !cursor.key_on_line().empty()) return std::nullopt;
+  for (const Completion& property : properties_of(*type)) {
+    if (property.label != word) continue;
+    std::string page = fmt::format("`{}`: `{}`", word, property.detail);
+    const std::vector<std::string> words = words_of(*type, word, schema);
+    if (!words.empty()) page += fmt::format("\n\none of `{}`", fmt::join(words, "`, `"));
+    return page;
+  }
+  return std::nullopt;
+}
+
 std::optional<Node> tree_of(std::string_view file_name, std::string_view text, SourceSet& sources) {
   Sink unheard;
   return syntax::read_sound_part(sources, sources.add(std::string(file_name), std::string(text)),
@@ -258,9 +431,11 @@ std::optional<Node> tree_of(std::string_view file_name, std::string_view text, S
 }  // namespace
 
 std::vector<Completion> completions_at(std::string_view file_name, std::string_view text,
-                                       std::size_t at, const std::vector<std::string>& modules) {
+                                       std::size_t at, const std::vector<std::string>& modules,
+                                       const schema::Schema* schema) {
   const Cursor cursor(file_name, text, at);
   std::vector<Completion> found;
+  if (schema != nullptr && add_from_schema(cursor, *schema, found)) return found;
   const std::string path_key = cursor.key_before_path();
   const std::string_view before_path = trim(cursor.before_path());
   const bool is_use = path_key == "use" || (cursor.is_language() && before_path == "use");
@@ -321,9 +496,12 @@ std::vector<Completion> completions_at(std::string_view file_name, std::string_v
 }
 
 std::optional<std::string> hover_at(std::string_view file_name, std::string_view text,
-                                    std::size_t at) {
+                                    std::size_t at, const schema::Schema* schema) {
   const Cursor cursor(file_name, text, at);
   const std::string_view word = cursor.word();
+  if (schema != nullptr) {
+    if (auto page = hover_from_schema(cursor, *schema)) return page;
+  }
   if (auto page = page_of_module(cursor.path_word())) return page;
   for (const KindInfo& kind : all_kinds()) {
     if (kind.name == cursor.path_word())
@@ -355,6 +533,40 @@ std::optional<std::string> hover_at(std::string_view file_name, std::string_view
   return fmt::format("`{}`: {}", word, key->what);
 }
 
+std::vector<EditedFile> standard_modules() {
+  std::vector<EditedFile> files;
+  for (const EmbeddedFile& file : embedded::stdlib_modules())
+    files.push_back({fmt::format("std/{}", file.name), std::string(file.text)});
+  return files;
+}
+
+std::string declaration_at(const std::vector<EditedFile>& files, const FilePlace& place) {
+  const auto file = std::find_if(files.begin(), files.end(),
+                                 [&](const EditedFile& one) { return one.path == place.path; });
+  if (file == files.end()) return {};
+  constexpr std::size_t kLinesMax = 12;
+  const std::vector<std::string_view> lines = split(file->text, '\n');
+  const auto text = std::string_view(file->text).substr(0, place.begin);
+  const auto first = static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
+  const auto indent_of = [&](std::size_t i) {
+    return std::min(lines[i].find_first_not_of(" -"), lines[i].size());
+  };
+  std::size_t begin = first;
+  while (begin > 0 && first - begin < kLinesMax && trim(lines[begin - 1]).starts_with('#')) --begin;
+  // What is deeper belongs to it, and the bracket that closes it.
+  std::size_t end = first + 1;
+  while (end < lines.size() && end - first < kLinesMax &&
+         (trim(lines[end]).empty() || indent_of(end) > indent_of(first)))
+    ++end;
+  const bool is_closed = end < lines.size() && end - first < kLinesMax &&
+                         (trim(lines[end]).starts_with('}') || trim(lines[end]).starts_with(']'));
+  if (is_closed) ++end;
+  while (end > first + 1 && trim(lines[end - 1]).empty()) --end;
+  std::string page = "```\n";
+  for (std::size_t i = begin; i < end; ++i) page += fmt::format("{}\n", lines[i]);
+  return page + fmt::format("```\n\n{}:{}", file->path, first + 1);
+}
+
 std::optional<FilePlace> definition_at(const std::vector<EditedFile>& files, std::size_t file,
                                        std::size_t at) {
   if (file >= files.size()) return std::nullopt;
@@ -364,6 +576,11 @@ std::optional<FilePlace> definition_at(const std::vector<EditedFile>& files, std
   const bool is_file =
       path.ends_with(".plan") || path.ends_with(".yaml") || path.ends_with(".ndjson");
   if (path.starts_with("./") && is_file) return FilePlace{path.substr(2), 0, 0};
+  if (path.starts_with("std/")) {
+    for (const EditedFile& one : files) {
+      if (one.path.substr(0, one.path.rfind('.')) == path) return FilePlace{one.path, 0, 0};
+    }
+  }
   if (auto place = definition_of_name_at(files, file, at)) return place;
   if (!cursor.is_in_expression()) return std::nullopt;
   SourceSet sources;

@@ -4,6 +4,8 @@
 #include <string_view>
 #include <vector>
 
+#include "compiler/schema/schema.h"
+
 namespace plan {
 
 /// What an editor may offer at a place. Both languages; places are bytes of the text, which may be
@@ -15,14 +17,17 @@ struct Completion {
 };
 
 /// Keys of the block at the cursor, words that its key may have, functions and names inside an
-/// expression, kinds of steps, modules. `modules` are the names of those that are compiled in.
+/// expression, kinds of steps, modules. `modules` are the names of those that are compiled in. With
+/// the target's `schema` (null: it was not fetched) also its types, their properties inside `match`
+/// and `set`, the words these may have, and actions.
 [[nodiscard]] std::vector<Completion> completions_at(std::string_view file_name,
                                                      std::string_view text, std::size_t at,
-                                                     const std::vector<std::string>& modules);
+                                                     const std::vector<std::string>& modules,
+                                                     const schema::Schema* schema);
 
 /// What the word at the cursor means, as Markdown.
 [[nodiscard]] std::optional<std::string> hover_at(std::string_view file_name, std::string_view text,
-                                                  std::size_t at);
+                                                  std::size_t at, const schema::Schema* schema);
 
 /// A text of the plan's folder as the editor has it: the plan, or a module.
 struct EditedFile {
@@ -35,6 +40,13 @@ struct FilePlace {
   std::size_t begin = 0;
   std::size_t end = 0;
 };
+
+/// The modules that are compiled in, as files: `std/waves.plan`.
+[[nodiscard]] std::vector<EditedFile> standard_modules();
+
+/// The lines that declare what `place` is the name of, with the comment above them, as Markdown.
+[[nodiscard]] std::string declaration_at(const std::vector<EditedFile>& files,
+                                         const FilePlace& place);
 
 /// Where the word at the cursor, in `files[file]`, is defined: a step, a `let`, an input, a key of
 /// the plan, a module; in this file or in another one, whatever language each is written in.

@@ -26,6 +26,7 @@ constexpr std::array<std::string_view, 4> kWaits = {"after", "before", "after_pr
 constexpr std::size_t kDepthMax = 16;
 constexpr std::size_t kInstancesMax = 1'000;
 constexpr std::string_view kHere = "./";
+constexpr std::string_view kStandard = "std/";
 
 struct Range {
   std::size_t begin = 0;
@@ -203,9 +204,11 @@ class Names {
     if (uses == nullptr) return;
     const auto take = [&](const Node& node) {
       const Node* name = node.is_mapping() ? node.find("module") : &node;
-      if (name == nullptr || !name->is_scalar() || !name->text.starts_with(kHere)) return;
+      if (name == nullptr || !name->is_scalar()) return;
+      const bool is_here = name->text.starts_with(kHere);
+      if (!is_here && !name->text.starts_with(kStandard)) return;
       const Node* as = node.find("as");
-      file.uses.push_back({name->text.substr(kHere.size()),
+      file.uses.push_back({is_here ? name->text.substr(kHere.size()) : name->text + ".plan",
                            as == nullptr ? std::string() : as->text + "/", node.find("with")});
     };
     if (uses->is_sequence()) {

@@ -311,9 +311,13 @@ std::vector<CommandSpec> move_commands() {
        .run = run_fmt},
       {.name = "lsp",
        .summary = "serves an editor: diagnostics, completion, hover, definition, formatting",
-       .text = "Speaks the Language Server Protocol over stdin and stdout, for both languages. An "
-               "editor starts it; "
-               "diagnostics are those of plan check, with the lock beside the plan.",
+       .text =
+           "Speaks the Language Server Protocol over stdin and stdout, for both languages. An "
+           "editor starts it; "
+           "diagnostics are those of plan check, with the lock beside the plan; those of a module "
+           "are found by the migration.yaml or migration.plan of its folder. Types, properties and "
+           "actions of the target are offered from the schema of the last plan fetch. The "
+           "definition of a name in a module of std/ is shown in a copy under ~/.cache/plan.",
        .example = "plan lsp    # vim.lsp.start({name = 'plan', cmd = {'plan', 'lsp'}})",
        .options = {},
        .run = run_lsp},

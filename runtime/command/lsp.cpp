@@ -3,12 +3,14 @@
 
 #include <charconv>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <map>
 
 #include "compiler/editor.h"
+#include "compiler/ir/digest.h"
 #include "compiler/ir/json.h"
 #include "compiler/source/text.h"
 #include "compiler/syntax/format.h"
@@ -246,12 +248,62 @@ class LanguageServer {
     Sink sink;
     const FileId file = sources.add(path, texts_[uri]);
     const auto tree = syntax::read_source(sources, file, sink);
-    // A module is compiled where it is used; by itself it is only read.
     const bool is_plan = tree && tree->find("plan") != nullptr;
-    auto project =
-        is_plan ? load_project(path, {.plan_text = texts_[uri]}) : Result<Project>(Project());
-    if (!is_plan || !project) return publish(uri, shown(sink.sorted(), sources, path));
-    publish(uri, shown(project->compiled.diagnostics, *project->compiled.sources, path));
+    ProjectFiles files;
+    files.texts = open_beside(path);
+    if (is_plan) files.plan_text = texts_[uri];
+    const std::string plan = is_plan ? path : plan_beside(path);
+    if (!is_plan && !plan.empty()) {
+      const auto text = texts_.find(uri_of(plan));
+      if (text != texts_.end()) files.plan_text = text->second;
+    }
+    const auto project = plan.empty() ? Result<Project>(Project()) : load_project(plan, files);
+    // A module is compiled where it is used; one that nobody uses is only read.
+    const std::string name = is_plan ? path : std::filesystem::path(path).filename().string();
+    const SourceSet* compiled = project ? project->compiled.sources.get() : nullptr;
+    if (compiled == nullptr || !has_source(*compiled, name))
+      return publish(uri, shown(sink.sorted(), sources, path));
+    publish(uri, shown(project->compiled.diagnostics, *compiled, name));
+  }
+
+  static bool has_source(const SourceSet& sources, const std::string& name) {
+    for (std::size_t i = 1; i <= sources.size(); ++i) {
+      if (sources.name(static_cast<FileId>(i)) == name) return true;
+    }
+    return false;
+  }
+
+  /// The plan of the folder that a module lies in; empty: there is none.
+  static std::string plan_beside(const std::string& module) {
+    for (const char* name : {"migration.yaml", "migration.plan"}) {
+      const std::filesystem::path plan = std::filesystem::path(module).parent_path() / name;
+      std::error_code ignored;
+      if (plan != module && std::filesystem::is_regular_file(plan, ignored)) return plan.string();
+    }
+    return {};
+  }
+
+  /// What is open in the editor of one folder, by name.
+  std::map<std::string, std::string> open_beside(const std::string& path) const {
+    const std::filesystem::path folder = std::filesystem::path(path).parent_path();
+    std::map<std::string, std::string> texts;
+    for (const auto& [uri, text] : texts_) {
+      const std::filesystem::path other = path_of(uri);
+      if (other.parent_path() == folder) texts[other.filename().string()] = text;
+    }
+    return texts;
+  }
+
+  /// The target's schema as the lock beside the text names it; null: it was not fetched.
+  const schema::Schema* schema_beside(const std::string& path) {
+    const ProjectFolder folder = project_folder(path);
+    std::string digest = schema_digest_of(folder);
+    if (digest.empty()) return nullptr;
+    if (digest != schema_digest_) {
+      schema_ = read_schema_of(folder, digest);
+      schema_digest_ = std::move(digest);
+    }
+    return schema_.get();
   }
 
   static Value shown(const std::vector<Diagnostic>& diagnostics, const SourceSet& sources,
@@ -279,8 +331,8 @@ class LanguageServer {
     for (const EmbeddedFile& module : embedded::stdlib_modules())
       modules.push_back(fmt::format("std/{}", module.name.substr(0, module.name.rfind('.'))));
     Value items = Value::list();
-    for (Completion& one :
-         completions_at(path_of(uri), text, Places(text).offset(position), modules)) {
+    for (Completion& one : completions_at(path_of(uri), text, Places(text).offset(position),
+                                          modules, schema_beside(path_of(uri)))) {
       items.push_back(Value::map({{"label", std::move(one.label)},
                                   {"detail", std::move(one.detail)},
                                   {"insertText", std::move(one.insert)}}));
@@ -289,8 +341,15 @@ class LanguageServer {
   }
 
   Value hover(const std::string& uri, const Value& position) {
-    const std::string& text = texts_[uri];
-    const auto page = hover_at(path_of(uri), text, Places(text).offset(position));
+    const std::vector<EditedFile> files = files_and_modules(uri);
+    const std::size_t at = Places(files[0].text).offset(position);
+    std::optional<std::string> page;
+    // A name of the author's own may be that of a key, too.
+    if (const auto place = definition_of_name_at(files, 0, at)) {
+      page = declaration_at(files, *place);
+    } else {
+      page = hover_at(files[0].path, files[0].text, at, schema_beside(path_of(uri)));
+    }
     if (!page) return {};
     return Value::map({{"contents", Value::map({{"kind", "markdown"}, {"value", *page}})}});
   }
@@ -323,6 +382,38 @@ class LanguageServer {
     return files;
   }
 
+  /// With the modules of the program behind them: a step of the operator's own wins.
+  std::vector<EditedFile> files_and_modules(const std::string& uri) {
+    std::vector<EditedFile> files = files_beside(uri);
+    for (EditedFile& module : standard_modules()) files.push_back(std::move(module));
+    return files;
+  }
+
+  /// Where an editor can read a module of the program: a copy in the user's cache, by its digest,
+  /// so that another version of plan has another. Empty: there is no place to write to.
+  static std::string readable_copy(const EditedFile& module) {
+    namespace fs = std::filesystem;
+    const char* cache = std::getenv("XDG_CACHE_HOME");
+    const char* home = std::getenv("HOME");
+    fs::path folder;
+    if (cache != nullptr && fs::path(cache).is_absolute()) {
+      folder = cache;
+    } else if (home != nullptr && fs::path(home).is_absolute()) {
+      folder = fs::path(home) / ".cache";
+    } else {
+      return {};
+    }
+    const fs::path file =
+        folder / "plan" / ir::sha256(module.text).hex().substr(0, 16) / module.path;
+    if (const auto there = read_text_file(file.string(), module.text.size() + 1);
+        there && *there == module.text)
+      return file.string();
+    std::error_code failure;
+    fs::create_directories(file.parent_path(), failure);
+    if (failure || !write_text_file(file.string(), module.text, 0444)) return {};
+    return file.string();
+  }
+
   static std::string uri_beside(const std::string& uri, const std::string& name) {
     const std::filesystem::path path = path_of(uri);
     return name == path.filename() ? uri : uri_of((path.parent_path() / name).string());
@@ -336,10 +427,19 @@ class LanguageServer {
   }
 
   Value definition(const std::string& uri, const Value& position) {
-    const std::vector<EditedFile> files = files_beside(uri);
+    const std::vector<EditedFile> files = files_and_modules(uri);
     const auto found = definition_at(files, 0, Places(files[0].text).offset(position));
     if (!found) return {};
-    return Value::map({{"uri", uri_beside(uri, found->path)}, {"range", range_in(files, *found)}});
+    std::string where = uri_beside(uri, found->path);
+    if (found->path.starts_with("std/")) {
+      const auto module = std::find_if(files.begin(), files.end(), [&](const EditedFile& one) {
+        return one.path == found->path;
+      });
+      const std::string copy = module == files.end() ? std::string() : readable_copy(*module);
+      if (copy.empty()) return {};
+      where = uri_of(copy);
+    }
+    return Value::map({{"uri", std::move(where)}, {"range", range_in(files, *found)}});
   }
 
   /// What would be renamed; null: nothing there has a name of its own.
@@ -382,7 +482,9 @@ class LanguageServer {
         {{"range", Places(text).range(0, text.size())}, {"newText", *formatted.text}})});
   }
 
-  std::map<std::string, std::string> texts_;  // by uri
+  std::map<std::string, std::string> texts_;      // by uri
+  std::shared_ptr<const schema::Schema> schema_;  // the last one that was asked for
+  std::string schema_digest_;
   bool is_shut_down_ = false;
 };
 

@@ -31,13 +31,13 @@ std::string schema_digest_in(std::string_view lock_text) {
   return is_digest ? std::string(digest) : std::string();
 }
 
-Result<std::optional<std::string>> read_schema_text(const Project& project) {
-  if (project.schema_digest.empty()) return std::optional<std::string>();
-  const std::string document =
-      project.folder.schema_directory + "/" + project.schema_digest + ".json";
+Result<std::optional<std::string>> read_schema_text(const ProjectFolder& folder,
+                                                    const std::string& digest) {
+  if (digest.empty()) return std::optional<std::string>();
+  const std::string document = folder.schema_directory + "/" + digest + ".json";
   if (access(document.c_str(), F_OK) != 0) return std::optional<std::string>();
   PLAN_TRY(text, read_text_file(document, schema::kDocumentBytesMax));
-  if (ir::sha256(text).hex() != project.schema_digest) {
+  if (ir::sha256(text).hex() != digest) {
     return Error(errors::schema_cache_damaged,
                  fmt::format("{} has another digest than its name", document));
   }
@@ -54,11 +54,25 @@ Outcome read_schema(Project& project, const std::optional<std::string>& text) {
 
 }  // namespace
 
+std::string schema_digest_of(const ProjectFolder& folder) {
+  const auto lock = read_text_file(folder.lock_file, facts::kLockBytesMax);
+  return lock ? schema_digest_in(*lock) : std::string();
+}
+
+std::shared_ptr<const schema::Schema> read_schema_of(const ProjectFolder& folder,
+                                                     const std::string& digest) {
+  const auto text = read_schema_text(folder, digest);
+  if (!text || !*text) return nullptr;
+  auto schema = schema::Schema::read(**text);
+  return schema ? std::make_shared<const schema::Schema>(std::move(*schema)) : nullptr;
+}
+
 Result<Project> load_project(const std::string& plan_file, ProjectFiles files,
                              const ProjectOptions& options) {
   Project project;
   // A text that is not written yet changes with each key that is pressed.
-  const bool is_of_files = !files.plan_text && files.lock_file.empty() && files.facts_file.empty();
+  const bool is_of_files = !files.plan_text && files.texts.empty() && files.lock_file.empty() &&
+                           files.facts_file.empty();
   project.folder = project_folder(plan_file);
   if (!files.lock_file.empty()) project.folder.lock_file = files.lock_file;
   if (!files.facts_file.empty()) project.folder.facts_file = files.facts_file;
@@ -84,8 +98,11 @@ Result<Project> load_project(const std::string& plan_file, ProjectFiles files,
     PLAN_TRY(facts_text, read_text_file(project.folder.facts_file, facts::kFactsBytesMax));
     input.facts_text = std::move(facts_text);
   }
-  PLAN_TRY(schema_text, read_schema_text(project));
-  input.file_text = [&folder = project.folder](const std::string& path) {
+  PLAN_TRY(schema_text, read_schema_text(project.folder, project.schema_digest));
+  input.file_text = [&folder = project.folder,
+                     &texts = files.texts](const std::string& path) -> Result<std::string> {
+    const auto given = texts.find(std::filesystem::path(path).lexically_normal().string());
+    if (given != texts.end()) return given->second;
     const auto whole = std::filesystem::path(folder.directory) / path;
     return read_text_file(whole.string(), syntax::kCsvBytesMax);
   };

@@ -1,4 +1,5 @@
 #pragma once
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -30,9 +31,17 @@ struct Project {
 /// test. Empty: what lies there.
 struct ProjectFiles {
   std::optional<std::string> plan_text = {};
+  std::map<std::string, std::string> texts =
+      {};  ///< of modules and lists, by path from the plan's folder
   std::string lock_file = {};
   std::string facts_file = {};
 };
+
+/// The digest of the target's schema that the lock names; empty: none. And that schema out of the
+/// cache; null: it is not there, or damaged.
+[[nodiscard]] std::string schema_digest_of(const ProjectFolder& folder);
+[[nodiscard]] std::shared_ptr<const schema::Schema> read_schema_of(const ProjectFolder& folder,
+                                                                   const std::string& digest);
 
 /// How a project is loaded.
 struct ProjectOptions {

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """`plan lsp` as an editor meets it: a client of the Language Server Protocol over pipes, for both languages."""
 
+import hashlib
 import json
 import os
 import pathlib
@@ -79,12 +80,92 @@ def labels(items):
     return [item["label"] for item in items]
 
 
+MODULE = """module mine
+use std/dovecot-postfix
+let reason = "made by hand"
+step own/ip : admin.upsert {
+  stage = waves
+  object = "AllowedIp"
+  match = { address = "203.0.113.7" }
+  set = {
+    reason = reason
+  }
+}
+step own/route : admin.upsert {
+  stage = waves
+  after = [target/reload]
+  object = "MtaRoute"
+  match = { name = "x" }
+  set = { "@type" = "Relay", address = "203.0.113.7", protocol = "smtp" }
+}
+step own/live : admin.action {
+  stage = waves
+  action = "ReloadSettings"
+}
+"""
+
+
+def with_schema(client, folder, plan):
+    """What an editor knows behind a `plan fetch`, in a module of the operator's own."""
+    (folder / ".plan" / "schema").mkdir(parents=True)
+    plan = plan.replace("use: std/dovecot-postfix", "use: ./mine.plan")
+    (folder / "migration.yaml").write_text(plan)
+    schema = (ROOT / "runtime" / "rehearsal" / "schema" / "stalwart-0.16.json").read_bytes()
+    digest = hashlib.sha256(schema).hexdigest()
+    (folder / ".plan" / "schema" / f"{digest}.json").write_bytes(schema)
+    golden = (ROOT / "tests" / "golden" / "lower" / "two-waves" / "lock.txt").read_text().splitlines()
+    name = golden[0].split("auto:")[1]
+    lines = sorted([*golden[2:-1], f"schema {digest}"])
+    text = "\n".join([f"plan-lock 1 {hashlib.sha256(name.encode()).hexdigest()}", golden[1], *lines]) + "\n"
+    (folder / "migration.lock").write_text(text + f"digest {hashlib.sha256(text.encode()).hexdigest()}\n")
+    module = folder / "mine.plan"
+    module.write_text("")  # what is in the editor counts
+    seen = client.open(module, MODULE.replace('"203.0.113.7" }\n  set = {\n', '"203.0.113.7" }\n  set = {\n    expiresAt = 5\n'))
+    found = [d for d in seen if d["code"] == "schema-value"]
+    check("a value that the target refuses is shown in a module while it is written",
+          len(found) == 1 and "expiresAt" in found[0]["message"] and found[0]["range"]["start"]["line"] == 3, seen)
+    seen = client.change(module, MODULE)
+    check("and goes when it is mended", not [d for d in seen if d["code"] == "schema-value"], seen)
+
+    def offered(mark):
+        return labels(client.at("textDocument/completion", module, MODULE, mark))
+
+    types = offered('object = "Allow|')
+    check("types of the target are offered", {"Domain", "AllowedIp", "MtaStageData"} <= set(types) and "lower" not in types, types)
+    check("properties are offered", {"reason", "expiresAt"} <= set(offered("    rea|son =")) and "lower" not in offered("    rea|son ="))
+    check("properties are offered in a match", "address" in offered("match = { add|ress"), offered("match = { add|ress"))
+    check("properties are those of the step's type", {"@type", "implicitTls"} & set(offered(', add|ress = "203.0.113.7", proto')) == {"implicitTls"},
+          offered(', add|ress = "203.0.113.7", proto'))
+    check("words of a property are offered", set(offered('protocol = "sm|tp')) == {"smtp", "lmtp"}, offered('protocol = "sm|tp'))
+    check("variants are offered", "Local" in offered('"@type" = "Re|lay'), offered('"@type" = "Re|lay'))
+    check("actions are offered", "InvalidateCaches" in offered('action = "Re|load'), offered('action = "Re|load'))
+    seen = client.at("textDocument/hover", module, MODULE, 'object = "Mta|Route')
+    check("a type says what it has", seen and "implicitTls" in seen["contents"]["value"], seen)
+    seen = client.at("textDocument/hover", module, MODULE, 'protocol|')
+    check("a property says what it may be", seen and "`lmtp`" in seen["contents"]["value"], seen)
+    seen = client.at("textDocument/hover", module, MODULE, "reason = rea|son")
+    check("a `let` says what it is", seen and 'let reason = "made by hand"' in seen["contents"]["value"]
+          and "mine.plan:3" in seen["contents"]["value"], seen)
+    seen = client.at("textDocument/hover", module, MODULE, "[target/re|load")
+    check("a step of a module says what it does", seen and "ReloadSettings" in seen["contents"]["value"], seen)
+    for mark, file, first in [("use std/dovecot|-postfix", "dovecot-postfix.plan", 0), ("[target/re|load", "target-preparation.plan", None)]:
+        seen = client.at("textDocument/definition", module, MODULE, mark)
+        uri = seen["uri"] if seen else ""
+        copy = pathlib.Path(uri.removeprefix("file://"))
+        text = (ROOT / "stdlib" / file).read_text()
+        check(f"`{mark}` leads to a file that can be read", uri.endswith("/std/" + file) and copy.is_file() and copy.read_text() == text, seen)
+        line = seen["range"]["start"]["line"] if seen else -1
+        check("at the place", line == first or "step target/reload" in text.split("\n")[line], seen)
+    check("and nothing is wrong with it", client.open(copy, text) == [], copy)
+
+
 def main():
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder) / "migration.yaml"
         good = (ROOT / "tests" / "golden" / "lower" / "two-waves" / "plan.yaml").read_text()
         bad = good.replace("name: rest, parallel: 8", "name: rest 💌, parralel: 8")
         path.write_text(good)
+        os.environ["XDG_CACHE_HOME"] = str(pathlib.Path(folder) / "cache")
         client = Client()
         check("says what it can", client.capabilities["hoverProvider"] and client.capabilities["documentFormattingProvider"],
               client.capabilities)
@@ -194,6 +275,8 @@ def main():
         check("an input is renamed in YAML", renamed(yaml, text, "${na|med}", "given") == text.replace("named", "given"))
         seen = client.at("textDocument/definition", yaml, text, "[\"a/o|ne")
         check("a step leads to its definition in YAML", seen and seen["range"]["start"]["line"] == 3, seen)
+
+        with_schema(client, pathlib.Path(folder) / "fetched", good)
 
         check("what it does not have is an error", client.ask("textDocument/references", {}).get("code") == -32601)
         client.ask("shutdown", None)
