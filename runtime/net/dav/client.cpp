@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "compiler/source/text.h"
@@ -13,7 +14,7 @@ namespace {
 
 constexpr std::string_view kHead = R"(<?xml version="1.0" encoding="utf-8"?>)";
 constexpr std::string_view kSpaces =
-    R"( xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav" xmlns:R="urn:ietf:params:xml:ns:carddav" xmlns:A="http://apple.com/ns/ical/")";
+    R"( xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav" xmlns:R="urn:ietf:params:xml:ns:carddav" xmlns:A="http://apple.com/ns/ical/" xmlns:S="http://calendarserver.org/ns/" xmlns:O="http://owncloud.org/ns")";
 constexpr std::size_t kNameBytesMax = 1000;
 
 std::string propfind(std::string_view properties) {
@@ -31,6 +32,45 @@ std::string last_segment(std::string_view href) {
 }
 
 bool is_missing(int status) { return status == 404 || status == 410; }
+
+/// The server's answer is of no use, and another question may be better answered.
+bool is_useless(const Error& error) {
+  return error.is(errors::http_status) || error.is(errors::protocol_violation) ||
+         error.is(errors::answer_too_large);
+}
+
+/// Users that an `invite` property names (CalendarServer's, and the one of ownCloud).
+std::size_t invited(const MultistatusRow& row, std::string_view space) {
+  const XmlElement* invite = row.property(space, "invite");
+  if (invite == nullptr) return 0;
+  return static_cast<std::size_t>(
+      std::count_if(invite->children.begin(), invite->children.end(),
+                    [space](const XmlElement& one) { return one.is(space, "user"); }));
+}
+
+/// Principals besides its owner to whom the ACL of a collection itself grants something (RFC 3744).
+std::size_t granted(const MultistatusRow& row) {
+  const XmlElement* acl = row.property(kDav, "acl");
+  if (acl == nullptr) return 0;
+  std::string_view owner;
+  if (const XmlElement* of = row.property(kDav, "owner"); of != nullptr)
+    if (const XmlElement* href = of->child(kDav, "href"); href != nullptr) owner = trim(href->text);
+  std::set<std::string_view> others;
+  for (const XmlElement& ace : acl->children) {
+    const XmlElement* principal = ace.child(kDav, "principal");
+    const bool is_its_own = ace.child(kDav, "protected") == nullptr &&
+                            ace.child(kDav, "inherited") == nullptr &&
+                            ace.child(kDav, "grant") != nullptr;
+    if (!is_its_own || principal == nullptr) continue;
+    for (const XmlElement& who : principal->children) {
+      if (who.is(kDav, "href") && trim(who.text) != owner)
+        others.insert(trim(who.text));
+      else if (who.is(kDav, "all") || who.is(kDav, "authenticated"))
+        others.insert(who.name);
+    }
+  }
+  return others.size();
+}
 
 }  // namespace
 
@@ -118,7 +158,8 @@ Result<Homes> Client::homes(std::string_view path) const {
 Outcome Client::add_collections(const std::string& home, Homes& homes) const {
   PLAN_TRY(response, ask("PROPFIND", home, "1",
                          propfind("<D:resourcetype/><D:displayname/><C:calendar-description/>"
-                                  "<R:addressbook-description/><A:calendar-color/>")));
+                                  "<R:addressbook-description/><A:calendar-color/><D:owner/>"
+                                  "<D:acl/><S:invite/><O:invite/>")));
   if (is_missing(response.status)) return {};
   PLAN_TRY(rows, rows_of(response));
   for (const MultistatusRow& row : rows) {
@@ -126,7 +167,10 @@ Outcome Client::add_collections(const std::string& home, Homes& homes) const {
     if (type == nullptr) continue;
     const bool is_calendar = type->child(kCalDav, "calendar") != nullptr;
     const bool is_book = type->child(kCardDav, "addressbook") != nullptr;
-    if (!is_calendar && !is_book) continue;
+    if (!is_calendar && !is_book) {
+      if (type->child(kCalendarServer, "subscribed") != nullptr) ++homes.subscriptions;
+      continue;
+    }
     Collection one{.kind = is_calendar ? Kind::calendar : Kind::address_book, .href = row.href};
     if (!one.href.ends_with('/')) one.href += '/';
     if (one.href != home && !is_directly_below(one.href, home))
@@ -143,6 +187,9 @@ Outcome Client::add_collections(const std::string& home, Homes& homes) const {
     one.description = is_calendar ? row.text(kCalDav, "calendar-description")
                                   : row.text(kCardDav, "addressbook-description");
     if (is_calendar) one.color = row.text(kAppleCalendar, "calendar-color");
+    one.shared_with =
+        std::max({granted(row), invited(row, kCalendarServer), invited(row, kOwnCloud)});
+    one.is_of_another = type->child(kCalendarServer, "shared") != nullptr;
     homes.collections.push_back(std::move(one));
     if (homes.collections.size() > limits_.collections_max)
       return Error(errors::answer_too_large,
@@ -176,6 +223,80 @@ Result<std::vector<ItemState>> Client::list(const Collection& collection) const 
           .with_blame(blame_);
   }
   return items;
+}
+
+Result<std::string> Client::sync_token(const Collection& collection) const {
+  PLAN_TRY(response, ask("PROPFIND", collection.href, "0", propfind("<D:sync-token/>")));
+  if (response.status == 401) return http_error(response, blame_);
+  const auto rows = rows_of(response);
+  if (!rows || rows->empty()) return std::string();
+  return std::string(rows->front().text(kDav, "sync-token"));
+}
+
+Result<std::optional<CollectionChanges>> Client::changes(const Collection& collection,
+                                                         std::string_view token) const {
+  const std::optional<CollectionChanges> nothing;
+  CollectionChanges all{.token = std::string(token)};
+  std::set<std::string> gone;
+  std::map<std::string, std::string> changed;
+  for (int page = 0; page < limits_.sync_pages_max; ++page) {
+    const std::string body = fmt::format(
+        "{}<D:sync-collection{}><D:sync-token>{}</D:sync-token><D:sync-level>1</D:sync-level>"
+        "<D:prop><D:getetag/><D:resourcetype/></D:prop></D:sync-collection>",
+        kHead, kSpaces, xml_text(all.token));
+    PLAN_TRY(response, ask("REPORT", collection.href, "0", body));
+    if (response.status == 401) return http_error(response, blame_);
+    if (response.status != 207) return nothing;
+    const auto report = read_sync_report(response.body, http_->origin(), limits_.xml);
+    if (!report || report->token.empty()) return nothing;
+    bool has_more = false;
+    for (const MultistatusRow& row : report->rows) {
+      if (row.href == collection.href || row.href + "/" == collection.href) {
+        has_more = has_more || row.status == 507;
+        continue;
+      }
+      if (!is_directly_below(row.href, collection.href)) return nothing;
+      const XmlElement* type = row.property(kDav, "resourcetype");
+      if (type != nullptr && type->child(kDav, "collection") != nullptr) continue;
+      // The last word of an item counts; a later page may take it back.
+      changed.erase(row.href);
+      gone.erase(row.href);
+      if (is_missing(row.status))
+        gone.insert(row.href);
+      else
+        changed[row.href] = row.text(kDav, "getetag");
+      if (changed.size() + gone.size() > limits_.items_max) return nothing;
+    }
+    const bool is_further = all.token != report->token;
+    all.token = report->token;
+    if (has_more && !is_further) return nothing;
+    if (has_more) continue;
+    for (auto& [href, etag] : changed) all.changed.push_back({.href = href, .etag = etag});
+    all.gone.assign(gone.begin(), gone.end());
+    return std::optional<CollectionChanges>(std::move(all));
+  }
+  return nothing;
+}
+
+Result<std::optional<std::uint64_t>> Client::count(const Collection& calendar,
+                                                   std::string_view component) const {
+  const std::string body = fmt::format(
+      "{}<C:calendar-query{}><D:prop><D:getetag/></D:prop><C:filter><C:comp-filter "
+      "name=\"VCALENDAR\"><C:comp-filter name=\"{}\"/></C:comp-filter></C:filter>"
+      "</C:calendar-query>",
+      kHead, kSpaces, component);
+  PLAN_TRY(response, ask("REPORT", calendar.href, "1", body));
+  if (response.status == 401) return http_error(response, blame_);
+  const auto rows = rows_of(response);
+  if (!rows) {
+    if (!is_useless(rows.error())) return rows.error();
+    return std::optional<std::uint64_t>();
+  }
+  const auto is_item = [&](const MultistatusRow& row) {
+    return row.status == 0 && is_directly_below(row.href, calendar.href);
+  };
+  return std::optional<std::uint64_t>(
+      static_cast<std::uint64_t>(std::count_if(rows->begin(), rows->end(), is_item)));
 }
 
 Result<Fetched> Client::multiget(const Collection& collection,
@@ -234,10 +355,7 @@ Result<Fetched> Client::fetch(const Collection& collection,
         continue;
       }
       // A server without the report, or one item that makes the whole answer unreadable.
-      const bool is_worth_a_try = part.error().is(errors::http_status) ||
-                                  part.error().is(errors::protocol_violation) ||
-                                  part.error().is(errors::answer_too_large);
-      if (!is_worth_a_try) return std::move(part.error());
+      if (!is_useless(part.error())) return std::move(part.error());
       is_multiget_refused = part.error().is(errors::http_status);
     }
     for (const std::string& href : batch) {

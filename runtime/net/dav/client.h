@@ -2,6 +2,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,6 +23,10 @@ struct Collection {
   std::string name = {};  ///< displayname, else the last segment of its path
   std::string description = {};
   std::string color = {};  ///< of a calendar, "#rrggbb..." as it was set
+  /// Others who may see it: its invitations, or the principals of its ACL besides its owner;
+  /// whichever the server shows more of.
+  std::size_t shared_with = 0;
+  bool is_of_another = false;  ///< somebody else's, shared with this user (`shared` by its type)
 };
 
 /// What a listing says of an item; the ETag as sent, with its quotes, empty where there is none.
@@ -42,6 +47,14 @@ struct Homes {
   std::vector<std::string> calendar_homes = {};
   std::vector<std::string> address_book_homes = {};
   std::vector<Collection> collections = {};  ///< by href
+  std::size_t subscriptions = 0;  ///< to calendars that lie elsewhere: no events are in them
+};
+
+/// What happened in a collection since a sync token.
+struct CollectionChanges {
+  std::vector<ItemState> changed = {};  ///< new, or another text
+  std::vector<std::string> gone = {};   ///< hrefs
+  std::string token = {};               ///< of the state that this leads to
 };
 
 struct Fetched {
@@ -68,6 +81,7 @@ struct ClientLimits {
   std::size_t items_max = 200'000;  ///< of one collection
   std::size_t item_bytes_max = std::size_t{8} << 20U;
   std::size_t multiget_items = 50;
+  int sync_pages_max = 100;  ///< answers to one question what changed
 };
 
 /// A CalDAV and CardDAV client (RFC 4791, 6352) of one server and one login, with the bounds of
@@ -88,6 +102,16 @@ class Client {
   [[nodiscard]] Result<Homes> homes(std::string_view path) const;
   /// Every item of a collection (PROPFIND, depth 1, getetag).
   [[nodiscard]] Result<std::vector<ItemState>> list(const Collection& collection) const;
+  /// Stands for what is in the collection now (RFC 6578); empty where the server has no such thing.
+  [[nodiscard]] Result<std::string> sync_token(const Collection& collection) const;
+  /// What changed since the token was given, by sync-collection reports. Nothing where the server
+  /// cannot say (any more), or says what cannot be believed: then only a whole listing tells.
+  [[nodiscard]] Result<std::optional<CollectionChanges>> changes(const Collection& collection,
+                                                                 std::string_view token) const;
+  /// How many items of a calendar are of that component ("VTODO"), by calendar-query. Nothing where
+  /// the server does not answer that.
+  [[nodiscard]] Result<std::optional<std::uint64_t>> count(const Collection& calendar,
+                                                           std::string_view component) const;
   /// The items of those hrefs, by multiget; one by one where that is refused or cannot be read.
   [[nodiscard]] Result<Fetched> fetch(const Collection& collection,
                                       const std::vector<std::string>& hrefs) const;

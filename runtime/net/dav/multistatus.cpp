@@ -108,11 +108,20 @@ bool is_directly_below(std::string_view href, std::string_view folder) {
 Result<std::vector<MultistatusRow>> read_multistatus(std::string_view document,
                                                      std::string_view origin,
                                                      const XmlLimits& limits) {
+  PLAN_TRY(report, read_sync_report(document, origin, limits));
+  return std::move(report.rows);
+}
+
+Result<SyncReport> read_sync_report(std::string_view document, std::string_view origin,
+                                    const XmlLimits& limits) {
   PLAN_TRY(root, read_xml(document, limits));
   if (!root.is(kDav, "multistatus"))
     return violation(
         fmt::format("an answer that is no multistatus but {}", printable(root.name, 100)));
-  std::vector<MultistatusRow> rows;
+  SyncReport report;
+  if (const XmlElement* token = root.child(kDav, "sync-token"); token != nullptr)
+    report.token = trim(token->text);
+  std::vector<MultistatusRow>& rows = report.rows;
   std::set<std::string, std::less<>> seen;
   for (XmlElement& response : root.children) {
     if (!response.is(kDav, "response")) continue;
@@ -134,7 +143,7 @@ Result<std::vector<MultistatusRow>> read_multistatus(std::string_view document,
     }
     if (seen.insert(row.href).second) rows.push_back(std::move(row));
   }
-  return rows;
+  return report;
 }
 
 }  // namespace plan::net::dav

@@ -25,6 +25,17 @@ struct MultistatusRow {
                                                                    std::string_view origin,
                                                                    const XmlLimits& limits = {});
 
+/// The answer to a sync-collection report (RFC 6578).
+struct SyncReport {
+  std::vector<MultistatusRow> rows = {};
+  std::string token = {};  ///< of the state that the rows lead to; empty: the answer names none
+};
+
+/// As read_multistatus, with the document's sync-token.
+[[nodiscard]] Result<SyncReport> read_sync_report(std::string_view document,
+                                                  std::string_view origin,
+                                                  const XmlLimits& limits = {});
+
 /// The path of an href in one spelling: scheme and host gone, query and fragment too, unreserved
 /// characters, `/` and `@` as they are, all else as `%HH`. Errors: protocol-violation for another
 /// host than `origin` ("https://dav.example.org"), for dots as a segment, for what is no path.

@@ -12,6 +12,8 @@ inline constexpr std::string_view kDav = "DAV:";
 inline constexpr std::string_view kCalDav = "urn:ietf:params:xml:ns:caldav";
 inline constexpr std::string_view kCardDav = "urn:ietf:params:xml:ns:carddav";
 inline constexpr std::string_view kAppleCalendar = "http://apple.com/ns/ical/";
+inline constexpr std::string_view kCalendarServer = "http://calendarserver.org/ns/";
+inline constexpr std::string_view kOwnCloud = "http://owncloud.org/ns";
 
 /// An element with its namespace; attributes are not kept, nothing in DAV that we read has any.
 struct XmlElement {

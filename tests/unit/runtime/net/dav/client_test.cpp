@@ -153,6 +153,152 @@ TEST(DavClient, TellsTheAnswersToAWriteApart) {
   }
 }
 
+std::string sync_answer(const std::string& token, const std::string& rows) {
+  return R"(<multistatus xmlns="DAV:">)" + rows + "<sync-token>" + token +
+         "</sync-token></multistatus>";
+}
+
+FakeAnswer document(std::string body) {
+  FakeAnswer answer;
+  answer.status = 207;
+  answer.body = std::move(body);
+  return answer;
+}
+
+TEST(DavClient, FollowsThePagesOfAReportOfChanges) {
+  const FakeHttpServer server([](const FakeRequest& request) {
+    if (request.body.find("<D:sync-token>t1<") != std::string::npos)
+      return document(sync_answer(
+          "t2", row("/u/cal/1.ics", "<getetag>\"a\"</getetag>") +
+                    row("/u/cal/2.ics", "<getetag>\"b\"</getetag>") +
+                    "<response><href>/u/cal/</href><status>HTTP/1.1 507 More</status></response>"));
+    return document(sync_answer(
+        "t3", "<response><href>/u/cal/1.ics</href><status>HTTP/1.1 404 Gone</status></response>"));
+  });
+  const auto changes = client_of(server).changes(kCalendar, "t1");
+  ASSERT_TRUE(changes && *changes);
+  EXPECT_EQ((*changes)->token, "t3");
+  ASSERT_EQ((*changes)->changed.size(), 1U);
+  EXPECT_EQ((*changes)->changed[0].href, "/u/cal/2.ics");
+  EXPECT_EQ((*changes)->changed[0].etag, "\"b\"");
+  EXPECT_EQ((*changes)->gone, std::vector<std::string>{"/u/cal/1.ics"});
+}
+
+TEST(DavClient, BelievesNoReportOfChangesThatIsNotWhole) {
+  const std::string more =
+      "<response><href>/u/cal/</href><status>HTTP/1.1 507 More</status></response>";
+  for (const std::string& body :
+       {sync_answer("", ""), sync_answer("t2", row("/u/other/1.ics", "<getetag/>")),
+        sync_answer("t1", more), std::string("<html/>"), std::string("no XML")}) {
+    const FakeHttpServer server([&](const FakeRequest&) { return document(body); });
+    const auto changes = client_of(server).changes(kCalendar, "t1");
+    ASSERT_TRUE(changes) << body;
+    EXPECT_FALSE(*changes) << body;
+  }
+  for (const int code : {400, 403, 409, 501}) {
+    const FakeHttpServer server([&](const FakeRequest&) { return status(code); });
+    const auto changes = client_of(server).changes(kCalendar, "t1");
+    ASSERT_TRUE(changes) << code;
+    EXPECT_FALSE(*changes) << code;
+  }
+  // A server that always has one more page.
+  int page = 0;
+  const FakeHttpServer server(
+      [&](const FakeRequest&) { return document(sync_answer(fmt::format("t{}", ++page), more)); });
+  const auto changes = client_of(server, {.sync_pages_max = 5}).changes(kCalendar, "t0");
+  ASSERT_TRUE(changes);
+  EXPECT_FALSE(*changes);
+  EXPECT_EQ(server.requests().size(), 5U);
+}
+
+TEST(DavClient, CountsWhoElseSeesACalendar) {
+  const FakeHttpServer server([](const FakeRequest& request) {
+    if (request.headers.at("depth") == "0") return multistatus(row("/u/", "<resourcetype/>"));
+    const std::string calendar = "<resourcetype><collection/><C:calendar/>";
+    return document(
+        R"(<multistatus xmlns="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav" xmlns:S="http://calendarserver.org/ns/">)" +
+        row("/u/own/", calendar + "</resourcetype>") +
+        row("/u/invited/",
+            calendar + "</resourcetype><S:invite><S:organizer/><S:user><href>mailto:b@x.test"
+                       "</href></S:user><S:user/></S:invite>") +
+        row("/u/granted/", calendar +
+                               "</resourcetype><owner><href>/p/u/</href></owner><acl>"
+                               "<ace><principal><href>/p/u/</href></principal><grant/></ace>"
+                               "<ace><principal><href>/p/b/</href></principal><grant/></ace>"
+                               "<ace><principal><href>/p/b/</href></principal><grant/></ace>"
+                               "<ace><principal><href>/p/c/</href></principal><deny/></ace>"
+                               "<ace><principal><all/></principal><grant/><inherited/></ace>"
+                               "<ace><principal><authenticated/></principal><grant/></ace></acl>") +
+        row("/u/of-another/", calendar + "<S:shared/></resourcetype>") +
+        row("/u/elsewhere/", "<resourcetype><collection/><S:subscribed/></resourcetype>") +
+        "</multistatus>");
+  });
+  const auto homes = client_of(server).homes("/u/");
+  ASSERT_TRUE(homes) << homes.error().to_line();
+  ASSERT_EQ(homes->collections.size(), 4U);
+  std::map<std::string, std::size_t> shared;
+  for (const Collection& one : homes->collections) shared[one.name] = one.shared_with;
+  EXPECT_EQ(shared, (std::map<std::string, std::size_t>{
+                        {"own", 0}, {"invited", 2}, {"granted", 2}, {"of-another", 0}}));
+  for (const Collection& one : homes->collections)
+    EXPECT_EQ(one.is_of_another, one.name == "of-another") << one.name;
+  EXPECT_EQ(homes->subscriptions, 1U);
+}
+
+/// What a hostile server may send of a listing: each is refused, and nothing large is kept.
+TEST(DavClient, AHostileListingIsRefused) {
+  const auto list = [](const std::string& body) {
+    const FakeHttpServer server([&](const FakeRequest&) { return document(body); });
+    return client_of(server, {.xml = {.bytes_max = 1'000'000, .elements_max = 10'000}})
+        .list(kCalendar);
+  };
+  std::string rows;
+  for (int i = 0; i < 3'000; ++i) rows += row(fmt::format("/u/cal/{}.ics", i), "<getetag/>");
+  const std::string bomb = multistatus(rows).body;
+  const std::string entities =
+      R"(<!DOCTYPE m [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;"><!ENTITY c "&b;&b;&b;&b;">]>)"
+      R"(<multistatus xmlns="DAV:"><response><href>&c;</href></response></multistatus>)";
+  const std::string outside =
+      R"(<!DOCTYPE m [<!ENTITY a SYSTEM "file:///etc/passwd">]><multistatus xmlns="DAV:">&a;</multistatus>)";
+  std::string deep = R"(<multistatus xmlns="DAV:">)";
+  for (int i = 0; i < 2'000; ++i) deep += "<a>";
+  for (const auto& [body, is_too_large] :
+       {std::pair(bomb, true), std::pair(deep, true),
+        std::pair(multistatus(std::string(1'100'000, ' ')).body, true), std::pair(entities, false),
+        std::pair(outside, false),
+        std::pair(multistatus(row("https://evil.test/u/cal/1.ics", "<getetag/>")).body, false),
+        std::pair(multistatus(row("/u/cal/../../etc", "<getetag/>")).body, false)}) {
+    const auto items = list(body);
+    ASSERT_FALSE(items) << body.substr(0, 200);
+    EXPECT_TRUE(
+        items.error().is(is_too_large ? errors::answer_too_large : errors::protocol_violation))
+        << items.error().to_line() << "\n"
+        << body.substr(0, 200);
+  }
+}
+
+/// With a length or without: as much as is taken of any answer, and no more.
+TEST(DavClient, ABodyOfAGigabyteIsNotRead) {
+  for (const char* length : {"Content-Length: 1073741824\r\n", ""}) {
+    const FakeHttpServer server([&](const FakeRequest& request) {
+      FakeAnswer answer;
+      answer.fault = FakeAnswer::Fault::raw;
+      answer.body = fmt::format("HTTP/1.1 {}\r\n{}Connection: close\r\n\r\n",
+                                request.method == "GET" ? "200 OK" : "207 Multi-Status", length) +
+                    std::string(4U << 20U, ' ');
+      return answer;
+    });
+    const Client client =
+        client_of(server, {.xml = {.bytes_max = 100'000}, .item_bytes_max = 100'000});
+    const auto items = client.list(kCalendar);
+    ASSERT_FALSE(items);
+    EXPECT_TRUE(items.error().is(errors::answer_too_large)) << items.error().to_line();
+    const auto item = client.get("/u/cal/1.ics");
+    ASSERT_FALSE(item);
+    EXPECT_TRUE(item.error().is(errors::answer_too_large)) << item.error().to_line();
+  }
+}
+
 class RadicaleClient : public testing::Test {
  protected:
   void SetUp() override {
@@ -226,6 +372,50 @@ TEST_F(RadicaleClient, FindsReadsAndWritesAsTheAdministrator) {
   const auto made = client.make(calendar);
   ASSERT_TRUE(made);
   EXPECT_EQ(made->outcome, Written::changed_meanwhile) << made->words;
+}
+
+TEST_F(RadicaleClient, TellsWhatChangedSinceAToken) {
+  const std::string href = radicale_->make("alice@example.org", Kind::calendar, "Work");
+  ASSERT_FALSE(href.empty());
+  const Client client = radicale_->client();
+  const Collection work{.kind = Kind::calendar, .href = href, .name = "Work"};
+  const auto put = [&](const std::string& name, const std::string& text) {
+    const auto there = client.get(href + name);
+    const std::string etag =
+        there && !there->items.empty() ? there->items.front().etag : std::string();
+    const auto done = client.put(Kind::calendar, href + name, text, etag);
+    ASSERT_TRUE(done && done->outcome == Written::done) << name;
+  };
+  put("stays.ics", test::event_text("stays", "Stays"));
+  put("goes.ics", test::event_text("goes", "Goes"));
+  put("changes.ics", test::event_text("changes", "Before"));
+  put("task.ics",
+      "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\nBEGIN:VTODO\r\nUID:task\r\nDTSTAMP:"
+      "20261101T080000Z\r\nSUMMARY:Task\r\nEND:VTODO\r\nEND:VCALENDAR\r\n");
+  const auto tasks = client.count(work, "VTODO");
+  ASSERT_TRUE(tasks && *tasks);
+  EXPECT_EQ(**tasks, 1U);
+  const auto token = client.sync_token(work);
+  ASSERT_TRUE(token);
+  ASSERT_FALSE(token->empty());
+  put("changes.ics", test::event_text("changes", "After"));
+  put("new.ics", test::event_text("new", "New"));
+  ASSERT_TRUE(client.remove(href + "goes.ics", ""));
+  const auto changes = client.changes(work, *token);
+  ASSERT_TRUE(changes && *changes);
+  std::vector<std::string> changed;
+  for (const ItemState& item : (*changes)->changed) {
+    changed.push_back(item.href);
+    EXPECT_FALSE(item.etag.empty()) << item.href;
+  }
+  EXPECT_EQ(changed, (std::vector<std::string>{href + "changes.ics", href + "new.ics"}));
+  EXPECT_EQ((*changes)->gone, std::vector<std::string>{href + "goes.ics"});
+  const auto none = client.changes(work, (*changes)->token);
+  ASSERT_TRUE(none && *none);
+  EXPECT_TRUE((*none)->changed.empty() && (*none)->gone.empty());
+  const auto unknown = client.changes(work, "http://radicale.org/ns/sync/none");
+  ASSERT_TRUE(unknown);
+  EXPECT_FALSE(*unknown);
 }
 
 TEST_F(RadicaleClient, AWrongPasswordIsALoginThatWasRefused) {
