@@ -28,6 +28,8 @@ struct Cost {
   std::optional<std::uint64_t> bytes = {};
   std::optional<std::uint64_t> duration_ms = {};
   std::optional<std::uint64_t> hold_ms = {};
+  std::vector<ir::Counted> beside = {};       ///< what is carried besides messages
+  std::vector<ir::Counted> not_carried = {};  ///< by name, as beside
 
   /// Sums; durations of a wave are divided by its parallelism by the caller, holds are the longest.
   void add(const Cost& other);

@@ -18,6 +18,18 @@ void add_longest(std::optional<std::uint64_t>& into, const std::optional<std::ui
   if (value) into = std::max(into.value_or(0), *value);
 }
 
+void add_counts(std::vector<ir::Counted>& into, const std::vector<ir::Counted>& more) {
+  for (const ir::Counted& one : more) {
+    const auto same = std::find_if(into.begin(), into.end(), [&one](const ir::Counted& other) {
+      return other.name == one.name;
+    });
+    if (same == into.end())
+      into.push_back(one);
+    else
+      same->count += one.count;
+  }
+}
+
 bool is_change(const StepChange& step) {
   return step.standing != ir::Standing::satisfied &&
          ir::info(step.kind).effect != ir::StepEffect::read;
@@ -134,6 +146,8 @@ void Cost::add(const Cost& other) {
   add_sum(bytes, other.bytes);
   add_sum(duration_ms, other.duration_ms);
   add_longest(hold_ms, other.hold_ms);
+  add_counts(beside, other.beside);
+  add_counts(not_carried, other.not_carried);
 }
 
 bool AccountChange::is_satisfied() const { return count_changes(steps) == 0; }
@@ -217,7 +231,8 @@ ChangeSet compare(const ir::StepGraph& graph,
                           ? std::string("takes away the key that the move of its account makes")
                           : put_back_words(graph, *earlier, step.kind);
       }
-      cost = {seen.messages, seen.bytes, seen.duration_ms, seen.hold_ms};
+      cost = {seen.messages, seen.bytes,  seen.duration_ms,
+              seen.hold_ms,  seen.beside, seen.not_carried};
     }
     const auto wave = static_cast<std::size_t>(graph.wave(id));
     const ir::RowId row = graph.row(id);
@@ -239,6 +254,8 @@ ChangeSet compare(const ir::StepGraph& graph,
       add_longest(account.cost.messages, cost.messages);
       add_longest(account.cost.bytes, cost.bytes);
       add_sum(account.cost.duration_ms, cost.duration_ms);
+      add_counts(account.cost.beside, cost.beside);
+      add_counts(account.cost.not_carried, cost.not_carried);
       const bool is_to_do = step.standing != ir::Standing::satisfied;
       const auto end = holds.add(id, is_to_do ? cost.hold_ms.value_or(0) : 0);
       if (end && is_to_do && cost.hold_ms) account.cost.hold_ms = 0;  // known below

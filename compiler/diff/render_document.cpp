@@ -14,11 +14,20 @@ ir::Value or_null(const std::optional<std::uint64_t>& value) {
   return value ? ir::Value(*value) : ir::Value();
 }
 
+ir::Value counted_document(const std::vector<ir::Counted>& all) {
+  ir::Value counts = ir::Value::map();
+  for (const ir::Counted& one : all) counts.set(one.name, one.count);
+  return counts;
+}
+
 ir::Value cost_document(const Cost& cost) {
-  return ir::Value::map({{"messages", or_null(cost.messages)},
-                         {"bytes", or_null(cost.bytes)},
-                         {"duration_ms", or_null(cost.duration_ms)},
-                         {"hold_ms", or_null(cost.hold_ms)}});
+  ir::Value document = ir::Value::map({{"messages", or_null(cost.messages)},
+                                       {"bytes", or_null(cost.bytes)},
+                                       {"duration_ms", or_null(cost.duration_ms)},
+                                       {"hold_ms", or_null(cost.hold_ms)}});
+  if (!cost.beside.empty()) document.set("beside", counted_document(cost.beside));
+  if (!cost.not_carried.empty()) document.set("not_carried", counted_document(cost.not_carried));
+  return document;
 }
 
 ir::Value hold_document(const std::vector<HoldShare>& hold) {
@@ -157,7 +166,7 @@ void markdown_accounts(std::string& out, const WaveChange& wave, const RenderOpt
     out += fmt::format("| {} | {} | {} | {} | {} |\n", cell(account.account), messages_of(account),
                        bytes_of(account),
                        account.cost.hold_ms ? show_duration_ms(*account.cost.hold_ms) : "-",
-                       account.is_satisfied() ? "nothing to do" : "");
+                       account.is_satisfied() ? "nothing to do" : cell(show_beside(account.cost)));
   }
   if (shown < wave.accounts.size())
     out += fmt::format("\nand {} more.\n", count_of(wave.accounts.size() - shown, "account"));
@@ -252,6 +261,8 @@ std::string render_markdown(const ChangeSet& changes, const RenderOptions& optio
     for (const WaveChange& wave : stage.waves) {
       out += fmt::format("\n### wave {}: {}, {} at a time\n\n{}.\n", cell(wave.name),
                          count_of(wave.accounts.size(), "account"), wave.parallel, show_cost(wave));
+      if (const std::string beside = show_beside(wave.cost); !beside.empty())
+        out += fmt::format("\n{}.\n", cell(beside));
       markdown_steps(out, wave.steps, options.is_folded);
       if (wave.accounts.empty()) continue;
       markdown_accounts(out, wave, options);

@@ -169,6 +169,9 @@ void draw_accounts(std::string& out, const WaveChange& wave, const RenderOptions
                        account.cost.duration_ms ? show_duration_ms(*account.cost.duration_ms) : "-",
                        account.cost.hold_ms ? show_duration_ms(*account.cost.hold_ms) : "-",
                        account.is_satisfied() ? "  nothing to do" : "");
+    if (const std::string beside = show_beside(account.cost);
+        !beside.empty() && !account.is_satisfied())
+      out += fmt::format("      {}\n", beside);
     if (!has_steps) continue;
     for (const StepChange& step : account.steps) draw_step(out, step, "      ", options);
   }
@@ -182,6 +185,8 @@ void draw_wave(std::string& out, const WaveChange& wave, const RenderOptions& op
                      colours.reset, count_of(wave.accounts.size(), "account"), wave.parallel,
                      wave.is_held_for_approval ? "; waits for plan approve" : "");
   out += fmt::format("    {}\n", show_cost(wave));
+  if (const std::string beside = show_beside(wave.cost); !beside.empty())
+    out += fmt::format("    {}\n", beside);
   draw_steps(out, wave.steps, "    ", options);
   if (wave.accounts.empty()) return;
   if (options.is_folded) {

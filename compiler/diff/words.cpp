@@ -88,6 +88,21 @@ std::string bytes_of(const AccountChange& account) {
   return account.cost.bytes ? show_bytes(*account.cost.bytes) : "not measured";
 }
 
+std::string show_beside(const Cost& cost) {
+  const auto list = [](const std::vector<ir::Counted>& all) {
+    std::string text;
+    for (const ir::Counted& one : all)
+      text += fmt::format("{}{} {}", text.empty() ? "" : ", ", printable(one.name, 100),
+                          show_count(one.count));
+    return text;
+  };
+  std::string text;
+  if (!cost.beside.empty()) text = "carried besides messages: " + list(cost.beside);
+  if (!cost.not_carried.empty())
+    text += (text.empty() ? "not carried: " : "; not carried: ") + list(cost.not_carried);
+  return text;
+}
+
 std::string_view standing_word(ir::Standing standing) {
   switch (standing) {
     case ir::Standing::satisfied:

@@ -24,6 +24,9 @@ namespace plan::diff {
 /// Messages and bytes that an account's move carries: "-" when it has moved.
 [[nodiscard]] std::string messages_of(const AccountChange& account);
 [[nodiscard]] std::string bytes_of(const AccountChange& account);
+/// "carried besides messages: calendars 3, events 12; not carried: tasks 2"; empty when nothing is
+/// counted.
+[[nodiscard]] std::string show_beside(const Cost& cost);
 [[nodiscard]] std::string_view standing_word(ir::Standing standing);
 
 }  // namespace plan::diff

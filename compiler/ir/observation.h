@@ -24,6 +24,12 @@ struct Difference {
   Value wanted = {};
 };
 
+/// Things of one name: "address books", 2.
+struct Counted {
+  std::string name = {};  ///< in the plural
+  std::uint64_t count = 0;
+};
+
 /// What a driver saw, without changing anything.
 struct Observation {
   Standing standing = Standing::unknowable;
@@ -37,6 +43,8 @@ struct Observation {
   std::optional<std::uint64_t> bytes = {};
   std::optional<std::uint64_t> messages = {};
   std::optional<std::uint64_t> duration_ms = {};
+  std::vector<Counted> beside = {};       ///< what is carried besides messages
+  std::vector<Counted> not_carried = {};  ///< what the account has and no step brings
   /// What a step of a held account adds to the time that its clients wait.
   std::optional<std::uint64_t> hold_ms = {};
   std::string hold_basis = {};  ///< the figures that hold_ms came from, for the reviewer

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "compiler/ir/errors.h"
 #include "compiler/ir/json.h"
 #include "compiler/source/text.h"
@@ -14,6 +16,21 @@ constexpr std::size_t kDigestDigits = 64;
 constexpr std::size_t kSavedPlanBytesMax = std::size_t{4} << 30U;
 constexpr std::size_t kSourcesMax = 10'000;
 
+Value counted_document(const std::vector<Counted>& all) {
+  List list;
+  for (const Counted& one : all) list.push_back(List{one.name, one.count});
+  return list;
+}
+
+std::vector<Counted> counted_from(const Value& document) {
+  std::vector<Counted> all;
+  for (const Value& one : document.items())
+    all.push_back({.name = std::string(one.item(0).string_or("")),
+                   .count = static_cast<std::uint64_t>(
+                       std::max<std::int64_t>(0, one.item(1).integer_or(0)))});
+  return all;
+}
+
 Value observation_document(const Observation& seen) {
   List differences;
   for (const Difference& difference : seen.differences) {
@@ -22,15 +39,18 @@ Value observation_document(const Observation& seen) {
   const auto number = [](const std::optional<std::uint64_t>& value) {
     return value ? Value(*value) : Value();
   };
-  return Value::map({{"standing", static_cast<int>(seen.standing)},
-                     {"differences", std::move(differences)},
-                     {"fingerprint", seen.fingerprint},
-                     {"messages", number(seen.messages)},
-                     {"bytes", number(seen.bytes)},
-                     {"duration_ms", number(seen.duration_ms)},
-                     {"hold_ms", number(seen.hold_ms)},
-                     {"hold_basis", seen.hold_basis},
-                     {"remark", seen.remark}});
+  Value document = Value::map({{"standing", static_cast<int>(seen.standing)},
+                               {"differences", std::move(differences)},
+                               {"fingerprint", seen.fingerprint},
+                               {"messages", number(seen.messages)},
+                               {"bytes", number(seen.bytes)},
+                               {"duration_ms", number(seen.duration_ms)},
+                               {"hold_ms", number(seen.hold_ms)},
+                               {"hold_basis", seen.hold_basis},
+                               {"remark", seen.remark}});
+  if (!seen.beside.empty()) document.set("beside", counted_document(seen.beside));
+  if (!seen.not_carried.empty()) document.set("not_carried", counted_document(seen.not_carried));
+  return document;
 }
 
 Observation observation_from(const Value& document) {
@@ -51,6 +71,8 @@ Observation observation_from(const Value& document) {
   seen.messages = number("messages");
   seen.bytes = number("bytes");
   seen.duration_ms = number("duration_ms");
+  seen.beside = counted_from(document["beside"]);
+  seen.not_carried = counted_from(document["not_carried"]);
   seen.hold_ms = number("hold_ms");
   seen.hold_basis = document["hold_basis"].string_or("");
   seen.remark = document["remark"].string_or("");

@@ -24,6 +24,17 @@ Outcome add_missing_columns(store::Database& database) {
   return {};
 }
 
+/// The same of what plan notes itself.
+Outcome add_missing_notes(store::Database& database) {
+  PLAN_TRY(has_token,
+           database.query_integer("SELECT count(*) FROM pragma_table_info('plan_dav_collection') "
+                                  "WHERE name = 'sync_token'"));
+  if (has_token.value_or(0) == 0)
+    PLAN_TRY_VOID(database.execute(
+        "ALTER TABLE plan_dav_collection ADD COLUMN sync_token TEXT NOT NULL DEFAULT ''"));
+  return {};
+}
+
 }  // namespace
 
 Result<ArchiveFile> ArchiveFile::open(const std::string& path, const ArchiveOptions& options) {
@@ -49,7 +60,10 @@ Result<ArchiveFile> ArchiveFile::open(const std::string& path, const ArchiveOpti
     PLAN_TRY(transaction, database->begin());
     PLAN_TRY_VOID(database->execute(kArchiveSchema));
     PLAN_TRY_VOID(add_missing_columns(*database));
-    if (options.has_provenance) PLAN_TRY_VOID(database->execute(kProvenanceSchema));
+    if (options.has_provenance) {
+      PLAN_TRY_VOID(database->execute(kProvenanceSchema));
+      PLAN_TRY_VOID(add_missing_notes(*database));
+    }
     return transaction.commit();
   };
   if (auto prepared = prepare(); !prepared) return std::move(prepared.error()).while_doing(doing);

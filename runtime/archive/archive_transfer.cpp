@@ -284,7 +284,7 @@ Result<Value> import_archive(const std::string& path, const AccountSource& sourc
   }
   DavReport dav;
   if (source.dav) {
-    PLAN_TRY(read, import_dav(archive, *source.dav, options.is_dry));
+    PLAN_TRY(read, import_dav(archive, *source.dav, {.is_dry = options.is_dry}));
     dav = std::move(read);
     add(dav.problems);
   }

@@ -28,7 +28,8 @@ using ir::Value;
 using step::StepContext;
 
 constexpr std::string_view kAuthority = "authority";  // fact: `source`, or `target` after the flip
-constexpr std::string_view kIsComplete = "delta-complete";  // fact: keys may have been set since
+constexpr std::string_view kIsComplete = "delta-complete";    // fact: keys may have been set since
+constexpr std::string_view kAreTablesDue = "dav-tables-due";  // fact: write_dav_tables lags
 constexpr std::string_view kHasLived = "has-been-at-target";
 constexpr std::size_t kConflictsSaid = 20;
 constexpr int kSweepRoundsMax = 20;
@@ -158,17 +159,26 @@ class ArchiveDriver : public step::StepDriver {
     passed.push = std::move(push);
     if (room.source.dav) {
       tell(context, 0, 0, "calendars and contacts");
-      PLAN_TRY(dav, import_dav(room.archive, *room.source.dav));
+      PLAN_TRY(dav, import_dav(room.archive, *room.source.dav, {.is_since_last = is_held}));
       passed.dav = std::move(dav);
       PLAN_TRY(dav_push, push_dav(room.archive, target,
                                   {.is_source_authority = is_source_authority,
+                                   .is_since_last = is_held,
                                    .is_stop_requested = is_stopped,
                                    .kill_point = world_->push_kill_point}));
       passed.dav_push = std::move(dav_push);
-      if (passed.dav.changes() + passed.dav_push.changes() > 0)
-        PLAN_TRY_VOID(write_dav_tables(room.archive, *room.source.dav));
+      PLAN_TRY_VOID(write_tables(room, passed.dav.changes() + passed.dav_push.changes(), is_held));
     }
     return passed;
+  }
+
+  /// They are for other programs, and written whole: not while anybody waits.
+  static Outcome write_tables(Room& room, std::uint64_t changes, bool is_held) {
+    PLAN_TRY(due, room.archive.fact(kAreTablesDue));
+    if (changes == 0 && due != "1") return {};
+    if (is_held) return due == "1" ? Outcome() : room.archive.set_fact(kAreTablesDue, "1");
+    PLAN_TRY_VOID(write_dav_tables(room.archive, *room.source.dav));
+    return due == "1" ? room.archive.set_fact(kAreTablesDue, "0") : Outcome();
   }
 
   static Outcome check_nothing_open(StepContext& context) {
@@ -250,9 +260,18 @@ class CopyDriver final : public ArchiveDriver {
     // Asked now, so that a wrong login or path is seen before anybody is held.
     if (source.dav) {
       PLAN_TRY(calendars, look_at_calendars(*source.dav, context.clock));
-      look.figures.calendars = calendars.value_or(SeenMailboxes::Calendars());
-      if (!calendars && look.remark.empty())
-        look.remark = fmt::format("{} has nothing at {}", source.dav->server, source.dav->path);
+      const auto remark = [&look](const std::string& text) {
+        look.remark += (look.remark.empty() ? "" : "; ") + text;
+      };
+      if (calendars) {
+        look.figures.calendars = calendars->figures;
+        seen.beside = calendars->counts.carried_by_name();
+        seen.not_carried = calendars->counts.not_carried_by_name();
+        if (!calendars->counts.are_tasks_known)
+          remark(source.dav->server + " does not count tasks and journals, which are not carried");
+      } else {
+        remark(fmt::format("{} has nothing at {}", source.dav->server, source.dav->path));
+      }
     }
     const std::uint64_t messages = look.figures.messages;
     const std::uint64_t bytes = look.bytes.value_or(0);
@@ -261,8 +280,9 @@ class CopyDriver final : public ArchiveDriver {
     seen.messages = messages;
     seen.bytes = look.bytes;
     seen.duration_ms = messages * 1000 / kMessagesPerSecond + bytes * 1000 / kBytesPerSecond;
-    if (!look.figures.has_qresync && seen.remark.empty())
-      seen.remark = "the source has no QRESYNC: every message is compared in the hold";
+    if (!look.figures.has_qresync)
+      seen.remark += std::string(seen.remark.empty() ? "" : "; ") +
+                     "the source has no QRESYNC: every message is compared in the hold";
     return seen;
   }
 
@@ -508,11 +528,16 @@ class GradeDriver final : public ArchiveDriver {
     report.is_dav_left = source.is_dav_left;
     if (room.source.dav) {
       report.is_dav_carried = true;
-      PLAN_TRY(seen, import_dav(room.archive, *room.source.dav, true));
+      PLAN_TRY(seen, import_dav(room.archive, *room.source.dav,
+                                {.is_dry = true, .is_since_last = !context.run_id.empty()}));
       if (world_->is_source_read_only)  // nobody is held there
-        seen = {.is_there = seen.is_there, .problems = std::move(seen.problems)};
-      PLAN_TRY_VOID(grade_dav(room.archive, target, seen,
-                              {.is_target_authority = is_target_authority}, report));
+        seen = {.is_there = seen.is_there,
+                .problems = std::move(seen.problems),
+                .sharing = seen.sharing};
+      PLAN_TRY_VOID(grade_dav(
+          room.archive, target, seen,
+          {.is_target_authority = is_target_authority, .is_since_last = !context.run_id.empty()},
+          report));
     }
     return report.to_value();
   }

@@ -408,10 +408,10 @@ Grade GradeReport::account_grade() const {
 std::string GradeReport::summary() const {
   std::string text;
   if (is_dav_carried)
-    text = fmt::format(
-        "calendars and contacts {} ({} compared{}); mail and scripts {}: ", to_string(dav_grade),
-        dav_items, is_dav_checked ? "" : ", not checked: they can be written at the source",
-        to_string(grade));
+    text = fmt::format("calendars and contacts {} ({}; {} compared{}); mail and scripts {}: ",
+                       to_string(dav_grade), dav_counts.to_text(), dav_items,
+                       is_dav_checked ? "" : ", not checked: they can be written at the source",
+                       to_string(grade));
   else if (!dav_server.empty())
     text = fmt::format("calendars and contacts not checked, they stay at {}; mail and scripts {}: ",
                        printable(dav_server, 200), to_string(grade));
@@ -459,6 +459,7 @@ ir::Value GradeReport::to_value() const {
                       {"differences", ir::Value(std::move(list))},
                       {"summary", summary()},
                       {"reason", reason()}});
+  if (is_dav_carried) value.set("dav", dav_counts.to_value());
   if (!dav_server.empty() && (is_dav_left || is_dav_carried))
     value.set("judged", to_string(judged()));
   return value;

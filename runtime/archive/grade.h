@@ -6,6 +6,7 @@
 #include "compiler/ir/value.h"
 #include "compiler/source/result.h"
 #include "runtime/archive/archive_file.h"
+#include "runtime/archive/dav_counts.h"
 #include "runtime/archive/import_imap.h"
 #include "runtime/archive/import_sieve.h"
 #include "runtime/archive/target_account.h"
@@ -32,6 +33,7 @@ inline constexpr std::string_view kComparedDoubts = "compared-doubts";
 //   - a date before 1970, which the target cannot hold, is 1970-01-01T00:00:00Z there
 //   - a mailbox has another name, because the target has a role mailbox for it or refuses the name
 //   - `\Recent`, which is no property of the message
+//   - who may see a calendar or an address book, and whose it was, is not carried
 
 struct GradeDifference {
   Grade grade = Grade::investigate;
@@ -54,6 +56,7 @@ struct GradeReport {
   bool is_dav_checked = false;  ///< the source was read again when nobody used it any more
   Grade dav_grade = Grade::not_checked;
   std::uint64_t dav_items = 0;  ///< events and cards that were compared
+  DavCounts dav_counts = {};    ///< what the source has of them, and what of that is not carried
   /// `grade` is that of mail and scripts; the account's is never better than not-checked while
   /// calendars and contacts stay behind, or could be written at the source all the while.
   [[nodiscard]] Grade account_grade() const;

@@ -9,6 +9,7 @@
 #include "compiler/ir/json.h"
 #include "compiler/source/text.h"
 #include "runtime/archive/dav_items.h"
+#include "runtime/archive/kept_shelf.h"
 #include "runtime/archive/limits.h"
 #include "runtime/archive/target_shelf.h"
 
@@ -38,6 +39,14 @@ class DavGrader {
     PLAN_TRY(collections, load_dav_collections(archive_));
     for (const Kind kind : {Kind::calendar, Kind::address_book})
       PLAN_TRY_VOID(compare(kind, collections));
+    if (seen.sharing.shared > 0 || seen.sharing.of_others > 0 || seen.sharing.subscriptions > 0)
+      add(Grade::good, "calendars and contacts", "not carried: " + seen.sharing.not_carried());
+    PLAN_TRY(counts, count_dav(archive_));
+    counts.shared = seen.sharing.shared;
+    counts.shared_with = seen.sharing.shared_with;
+    counts.of_others = seen.sharing.of_others;
+    counts.subscriptions = seen.sharing.subscriptions;
+    report_.dav_counts = counts;
     report_.is_dav_checked =
         options_.is_target_authority && report_.dav_grade != Grade::not_checked;
     return {};
@@ -63,8 +72,10 @@ class DavGrader {
     }
     PLAN_TRY(items, load_dav_items(archive_, kind));
     if (!has_some && !is_extra_looked_for(kind)) return {};
-    PLAN_TRY(shelf, read_shelf(target_, kind));
+    PLAN_TRY(shelf, options_.is_since_last ? read_shelf_since_kept(archive_, target_, kind)
+                                           : read_shelf(target_, kind));
     PLAN_TRY_VOID(find_alarms(kind));
+    PLAN_TRY_VOID(read_digests(kind, items, shelf));
     for (const DavItem& item : items) {
       if (item.is_gone) {
         if (!options_.is_target_authority && shelf.entries.erase(item.target_id) > 0)
@@ -80,6 +91,22 @@ class DavGrader {
       add(Grade::poor, fmt::format("{} {} of the target", words_of(kind).one, printable(id, 60)),
           "is not from the source");
     return {};
+  }
+
+  /// What each item is at the target when all is well; and of those that are otherwise there, as
+  /// many as are listed, how they are.
+  Outcome read_digests(Kind kind, const std::vector<DavItem>& items, TargetShelf& shelf) {
+    digests_.clear();
+    std::vector<std::string> otherwise;
+    for (const DavItem& item : items) {
+      if (!item.entry || item.is_gone) continue;
+      const std::string& digest = digests_[item.id] = entry_digest(kind, *item.entry);
+      const auto found = shelf.entries.find(item.target_id);
+      if (found != shelf.entries.end() && found->second.digest != digest &&
+          otherwise.size() < kDifferencesListed)
+        otherwise.push_back(item.target_id);
+    }
+    return read_bodies(target_, kind, shelf, otherwise);
   }
 
   /// The events whose texts have alarms: the target's reading of a text may leave them out.
@@ -129,10 +156,12 @@ class DavGrader {
       return;
     }
     if (options_.is_target_authority && entry.digest != item.target_digest) return;
-    if (!item.entry || entry.digest != entry_digest(kind, *item.entry))
+    if (!item.entry || entry.digest != digests_[item.id])
       add(Grade::investigate, where,
           fmt::format("the target keeps it otherwise: {}",
-                      item.entry ? members_that_differ(kind, *item.entry, entry.body) : "unread"));
+                      !item.entry            ? "unread"
+                      : entry.body.is_null() ? "some members"
+                                             : members_that_differ(kind, *item.entry, entry.body)));
     if (has_lost_alarms(item))
       add(Grade::investigate, where,
           "lossy: the target leaves the alarms (VALARM) of its text out");
@@ -147,6 +176,7 @@ class DavGrader {
   const GradeOptions& options_;
   GradeReport& report_;
   std::set<std::int64_t> with_alarms_ = {};
+  std::map<std::int64_t, std::string> digests_ = {};
 };
 
 }  // namespace

@@ -19,6 +19,7 @@ struct KnownCollection {
   std::string name = {};
   std::string description = {};
   std::string color = {};
+  std::string sync_token = {};
   bool is_gone = false;
 };
 
@@ -37,14 +38,15 @@ bool is_of_one_thing(const Error& error) {
 
 class DavImport {
  public:
-  DavImport(ArchiveFile& archive, const DavSource& source, bool is_dry)
-      : database_(archive.database()), source_(source), is_dry_(is_dry) {}
+  DavImport(ArchiveFile& archive, const DavSource& source, const DavImportOptions& options)
+      : database_(archive.database()), source_(source), options_(options) {}
 
   Result<DavReport> run() {
     PLAN_TRY(client, source_.connect());
     PLAN_TRY(homes, client.homes(source_.path));
     PLAN_TRY_VOID(load_collections());
     report_.is_there = homes.is_there;
+    report_.sharing.add_sharing(homes);
     if (!homes.is_there) {
       // A server that lost its data, or another path, is no user who deleted everything.
       if (!known_.empty())
@@ -62,8 +64,8 @@ class DavImport {
 
  private:
   Outcome load_collections() {
-    PLAN_TRY(rows, database_.prepare("SELECT href, id, name, description, color, is_gone FROM "
-                                     "plan_dav_collection"));
+    PLAN_TRY(rows, database_.prepare("SELECT href, id, name, description, color, is_gone, "
+                                     "sync_token FROM plan_dav_collection"));
     while (true) {
       PLAN_TRY(has_row, rows.step());
       if (!has_row) return {};
@@ -71,6 +73,7 @@ class DavImport {
                                            .name = std::string(rows.text(2)),
                                            .description = std::string(rows.text(3)),
                                            .color = std::string(rows.text(4)),
+                                           .sync_token = std::string(rows.text(6)),
                                            .is_gone = rows.integer(5) != 0};
     }
   }
@@ -91,17 +94,19 @@ class DavImport {
     return items;
   }
 
-  Result<std::int64_t> store(const dav::Collection& collection) {
+  Result<std::int64_t> store(const dav::Collection& collection, const std::string& sync_token) {
     PLAN_TRY(keep, database_.prepare(
-                       "INSERT INTO plan_dav_collection (kind, href, name, description, color) "
-                       "VALUES (?, ?, ?, ?, ?) ON CONFLICT (href) DO UPDATE SET kind = "
-                       "excluded.kind, name = excluded.name, description = excluded.description, "
-                       "color = excluded.color, is_gone = 0 RETURNING id"));
+                       "INSERT INTO plan_dav_collection (kind, href, name, description, color, "
+                       "sync_token) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (href) DO UPDATE SET "
+                       "kind = excluded.kind, name = excluded.name, description = "
+                       "excluded.description, color = excluded.color, sync_token = "
+                       "excluded.sync_token, is_gone = 0 RETURNING id"));
     keep.bind(1, static_cast<std::int64_t>(collection.kind))
         .bind(2, collection.href)
         .bind(3, collection.name)
         .bind(4, collection.description)
-        .bind(5, collection.color);
+        .bind(5, collection.color)
+        .bind(6, sync_token);
     PLAN_TRY(has_row, keep.step());
     const std::int64_t id = has_row ? keep.integer(0) : 0;
     keep.reset();
@@ -116,7 +121,7 @@ class DavImport {
       known_.erase(found);
     }
     ++report_.collections;
-    auto read = read_changed(client, collection, known.id);
+    auto read = read_changed(client, collection, known);
     if (!read) {
       if (!is_of_one_thing(read.error())) return std::move(read.error());
       report_.problems.push_back({.mailbox = fmt::format("{} {}", to_string(collection.kind),
@@ -127,10 +132,10 @@ class DavImport {
     if (known.id == 0 || known.is_gone || known.name != collection.name ||
         known.description != collection.description || known.color != collection.color)
       ++report_.collections_changed;
-    if (is_dry_) return {};
+    if (options_.is_dry) return {};
     PLAN_TRY(transaction, database_.begin());
-    PLAN_TRY(id, store(collection));
-    for (const Change& change : *read) PLAN_TRY_VOID(write(id, change));
+    PLAN_TRY(id, store(collection, read->sync_token));
+    for (const Change& change : read->changes) PLAN_TRY_VOID(write(id, change));
     return transaction.commit();
   }
 
@@ -141,16 +146,51 @@ class DavImport {
     bool is_text_known = false;  ///< only its ETag is another one
   };
 
-  Result<std::vector<Change>> read_changed(const dav::Client& client,
-                                           const dav::Collection& collection,
-                                           std::int64_t collection_id) {
-    PLAN_TRY(known, items_of(collection_id));
-    PLAN_TRY(listed, client.list(collection));
+  struct Changes {
+    std::vector<Change> changes = {};
+    std::string sync_token = {};  ///< for the next pass
+  };
+  /// What the server says of a collection's items, either way.
+  struct Listing {
+    std::vector<dav::ItemState> states = {};  ///< of all, or of those that changed
+    std::vector<std::string> gone = {};       ///< besides the known ones that a whole list lacks
+    bool is_whole = true;
+    std::string sync_token = {};
+  };
+
+  Result<Listing> list(const dav::Client& client, const dav::Collection& collection,
+                       const KnownCollection& known) {
+    Listing listing;
+    if (options_.is_since_last && !known.is_gone && !known.sync_token.empty()) {
+      PLAN_TRY(changes, client.changes(collection, known.sync_token));
+      if (changes)
+        return Listing{.states = std::move(changes->changed),
+                       .gone = std::move(changes->gone),
+                       .is_whole = false,
+                       .sync_token = std::move(changes->token)};
+    }
+    // Before the list: what changes in between is in the list, or is named at the next pass.
+    PLAN_TRY(token, client.sync_token(collection));
+    listing.sync_token = std::move(token);
+    PLAN_TRY(states, client.list(collection));
+    listing.states = std::move(states);
+    return listing;
+  }
+
+  Result<Changes> read_changed(const dav::Client& client, const dav::Collection& collection,
+                               const KnownCollection& of) {
+    PLAN_TRY(known, items_of(of.id));
+    PLAN_TRY(listing, list(client, collection, of));
     std::vector<std::string> wanted;
-    std::vector<Change> changes;
+    Changes read{.sync_token = std::move(listing.sync_token)};
+    std::vector<Change>& changes = read.changes;
     std::uint64_t removed = 0, created = 0, updated = 0;
     std::map<std::string, const KnownItem*> here;
-    for (const dav::ItemState& state : listed) {
+    if (!listing.is_whole)
+      for (const auto& [href, item] : known)
+        if (!item.is_gone) here[href] = &item;
+    for (const std::string& gone : listing.gone) here.erase(gone);
+    for (const dav::ItemState& state : listing.states) {
       const auto found = known.find(state.href);
       const bool is_same = found != known.end() && !found->second.is_gone && !state.etag.empty() &&
                            found->second.etag == state.etag;
@@ -179,7 +219,7 @@ class DavImport {
     report_.created += created;
     report_.updated += updated;
     report_.removed += removed;
-    return changes;
+    return read;
   }
 
   Outcome write(std::int64_t collection_id, const Change& change) {
@@ -217,7 +257,7 @@ class DavImport {
     PLAN_TRY(has_row, count.step());
     if (has_row) report_.removed += static_cast<std::uint64_t>(count.integer(0));
     count.reset();
-    if (is_dry_) return {};
+    if (options_.is_dry) return {};
     PLAN_TRY(transaction, database_.begin());
     for (const std::string_view sql :
          {"UPDATE plan_dav_item SET is_gone = 1 WHERE collection_id = ?",
@@ -231,15 +271,16 @@ class DavImport {
 
   store::Database& database_;
   const DavSource& source_;
-  bool is_dry_;
+  const DavImportOptions& options_;
   std::map<std::string, KnownCollection> known_ = {};
   DavReport report_ = {};
 };
 
 }  // namespace
 
-Result<DavReport> import_dav(ArchiveFile& archive, const DavSource& source, bool is_dry) {
-  return DavImport(archive, source, is_dry)
+Result<DavReport> import_dav(ArchiveFile& archive, const DavSource& source,
+                             const DavImportOptions& options) {
+  return DavImport(archive, source, options)
       .run()
       .while_doing(fmt::format("reading calendars and contacts at {}", source.url));
 }

@@ -6,6 +6,7 @@
 
 #include "compiler/source/result.h"
 #include "runtime/archive/archive_file.h"
+#include "runtime/archive/dav_counts.h"
 #include "runtime/archive/import_imap.h"
 #include "runtime/net/dav/client.h"
 
@@ -29,18 +30,25 @@ struct DavReport {
   std::uint64_t removed = 0;
   std::uint64_t collections_changed = 0;  ///< made, gone, or with another name
   std::vector<ImportProblem> problems = {};
+  DavCounts sharing = {};  ///< only what others have to do with the collections
   [[nodiscard]] std::uint64_t changes() const {
     return created + updated + removed + collections_changed;
   }
 };
 
+struct DavImportOptions {
+  bool is_dry = false;  ///< nothing is stored
+  /// Only what the server says changed since the last pass (sync-collection), where it can say it:
+  /// for the hold. Else every collection is listed whole, which costs some servers seconds.
+  bool is_since_last = false;
+};
+
 /// One pass: the archive becomes what the calendars and address books of the source are. By ETag,
 /// and by the text where there is none; may be repeated at any time. A collection that cannot be
-/// read is a problem in the report, and nothing of it counts as gone. With `is_dry` nothing is
-/// stored.
+/// read is a problem in the report, and nothing of it counts as gone.
 ///
 /// Errors: the source cannot be reached or refuses the login, the archive cannot be written.
 [[nodiscard]] Result<DavReport> import_dav(ArchiveFile& archive, const DavSource& source,
-                                           bool is_dry = false);
+                                           const DavImportOptions& options = {});
 
 }  // namespace plan::archive

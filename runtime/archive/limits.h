@@ -25,6 +25,9 @@ inline constexpr int kDeltaCalls = 8;
 inline constexpr int kDeltaWrites = 16;
 inline constexpr int kGradeCalls = 7;
 inline constexpr int kGradeWrites = 2;
+/// What one look at the target's calendars, or its address books, asks in the hold: what changed,
+/// the folders, and the number of entries.
+inline constexpr int kShelfCalls = 3;
 /// Ids of one Email/get or Blob/get.
 inline constexpr std::size_t kGetBatch = 500;
 /// Bytes asked for in one Blob/get of digests.

@@ -11,6 +11,7 @@
 #include "compiler/source/text.h"
 #include "runtime/archive/dav_items.h"
 #include "runtime/archive/digest.h"
+#include "runtime/archive/kept_shelf.h"
 #include "runtime/archive/target_shelf.h"
 #include "runtime/archive/target_texts.h"
 #include "runtime/step/errors.h"
@@ -98,7 +99,8 @@ class DavPush {
         std::any_of(collections_.begin(), collections_.end(),
                     [&](const auto& one) { return one.second.kind == kind; });
     if (!has_collections) return {};
-    PLAN_TRY(shelf, read_shelf(target_, kind));
+    PLAN_TRY(shelf, options_.is_since_last ? read_shelf_since_kept(archive_, target_, kind)
+                                           : read_and_keep_shelf(archive_, target_, kind));
     shelf_ = std::move(shelf);
     PLAN_TRY_VOID(place_folders());
     claims_.clear();
@@ -355,6 +357,10 @@ class DavPush {
     if (batch.empty()) return {};
     PLAN_TRY_VOID(check_stop());
     const ShelfWords& shelf = words_of(kind_);
+    std::vector<std::string> to_update;
+    for (const Work& work : batch)
+      if (work.there != nullptr) to_update.push_back(work.there->id);
+    PLAN_TRY_VOID(read_bodies(target_, kind_, shelf_, to_update));
     jmap::SetRequest request{.type = std::string(shelf.entry_type),
                              .account_id = target_.account_id(),
                              .create = Value::map(),

@@ -15,6 +15,8 @@ struct DavPushOptions {
   /// False after the flip: what was changed or deleted at the target stays as its user left it, and
   /// what is gone at the source stays at the target.
   bool is_source_authority = true;
+  /// Only what the target says changed since its whole list was read: for the hold.
+  bool is_since_last = false;
   std::function<bool()> is_stop_requested = {};
   /// Called at each border between a durable write and an effect: where a crash test ends the
   /// process.

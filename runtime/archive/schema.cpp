@@ -263,7 +263,8 @@ CREATE TABLE IF NOT EXISTS plan_dav_collection (
   is_gone INTEGER NOT NULL DEFAULT 0,
   target_id TEXT,
   is_wanted INTEGER NOT NULL DEFAULT 0,  -- a folder for it was asked for, and no answer is known
-  is_ours INTEGER NOT NULL DEFAULT 0);   -- made by plan: an undo destroys it
+  is_ours INTEGER NOT NULL DEFAULT 0,    -- made by plan: an undo destroys it
+  sync_token TEXT NOT NULL DEFAULT '');  -- of the state that was read last; none: the server gives none
 -- An event or a card of the source with its text, and what became of it on the target.
 CREATE TABLE IF NOT EXISTS plan_dav_item (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -280,6 +281,14 @@ CREATE TABLE IF NOT EXISTS plan_dav_item (
   target_digest BLOB,                 -- of the entry as plan left it there
   problem TEXT);
 CREATE INDEX IF NOT EXISTS plan_dav_item_collection_idx ON plan_dav_item (collection_id);
+-- The target's events (kind 0) and cards (1) as a whole reading found them; what came since is in the target's /changes.
+CREATE TABLE IF NOT EXISTS plan_dav_entry (
+  kind INTEGER NOT NULL,
+  target_id TEXT NOT NULL,
+  uid TEXT NOT NULL,
+  folders TEXT NOT NULL,              -- JSON array of ids
+  digest BLOB NOT NULL,
+  PRIMARY KEY (kind, target_id)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS plan_fact (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 )SQL";
 // clang-format on

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 
 #include "runtime/archive/limits.h"
 #include "runtime/step/durable_write.h"
@@ -52,40 +53,74 @@ void SeenMailboxes::predict(const step::StepContext& context, const std::string&
         fmt::format(", {} messages compared without QRESYNC in {} ms", figures.messages, scan);
   if (dav.calls > 0)
     seen.hold_basis += fmt::format(
-        ", {} calendars and address books listed in {:.0f} ms, {} calls of the target for their {} "
-        "entries",
-        dav.collections, dav.scan_ms, dav.calls, dav.entries);
+        ", {} calendars and address books asked for changes in {:.0f} ms{}, {} calls of the target "
+        "for what it has of their {} entries",
+        dav.collections, dav.scan_ms,
+        dav.listed == 0
+            ? std::string()
+            : fmt::format(" ({} listed whole: the server does not say what changed)", dav.listed),
+        dav.calls, dav.entries);
 }
 
-Result<std::optional<SeenMailboxes::Calendars>> look_at_calendars(const DavSource& source,
-                                                                  net::Clock& clock) {
-  std::optional<SeenMailboxes::Calendars> look;
-  // The first one wakes the server up; what its passes in the hold take is what the second does.
-  for (const bool is_timed : {false, true}) {
-    SeenMailboxes::Calendars seen;
-    const auto begun = clock.now();
-    PLAN_TRY(client, source.connect());
-    PLAN_TRY(homes, client.homes(source.path).while_doing("looking for calendars and contacts"));
-    if (!homes.is_there) return look;
-    std::array<std::uint64_t, 2> entries = {};
-    std::array<bool, 2> has_some = {};
-    for (const net::dav::Collection& collection : homes.collections) {
-      const auto kind = static_cast<std::size_t>(collection.kind);
-      has_some.at(kind) = true;
-      ++seen.collections;
-      const auto listed = client.list(collection);
-      if (listed) entries.at(kind) += listed->size();  // else the copy names it
-    }
-    seen.scan_ms = std::chrono::duration<double, std::milli>(clock.now() - begun).count();
-    for (std::size_t kind = 0; kind < entries.size(); ++kind) {
-      if (!has_some.at(kind)) continue;
-      seen.entries += entries.at(kind);
-      // Its folders, the ids, and the entries by pages.
-      seen.calls += 2 + static_cast<int>((entries.at(kind) + kGetBatch - 1) / kGetBatch);
-    }
-    if (is_timed) look = seen;
+namespace {
+
+/// Tasks and journals of a calendar with so many items, which are no events.
+Outcome count_others(const net::dav::Client& client, const net::dav::Collection& calendar,
+                     std::uint64_t items, DavCounts& counts) {
+  std::uint64_t others = 0;
+  for (const auto& [component, count] :
+       {std::pair("VTODO", &counts.tasks), std::pair("VJOURNAL", &counts.journals)}) {
+    PLAN_TRY(found, client.count(calendar, component));
+    if (!found) counts.are_tasks_known = false;
+    *count += found.value_or(0);
+    others += found.value_or(0);
   }
-  return look;
+  counts.events += items - std::min(items, others);
+  return {};
+}
+
+}  // namespace
+
+Result<std::optional<CalendarsLook>> look_at_calendars(const DavSource& source, net::Clock& clock) {
+  CalendarsLook look;
+  PLAN_TRY(client, source.connect());
+  PLAN_TRY(homes, client.homes(source.path).while_doing("looking for calendars and contacts"));
+  if (!homes.is_there) return std::optional<CalendarsLook>();
+  look.counts.add_sharing(homes);
+  std::map<std::string, std::string> tokens;
+  std::array<bool, 2> has_some = {};
+  // The first one wakes the server up; the hold comes when it has at hand what it read for this.
+  for (const net::dav::Collection& collection : homes.collections) {
+    const bool is_calendar = collection.kind == net::dav::Kind::calendar;
+    has_some.at(static_cast<std::size_t>(collection.kind)) = true;
+    ++look.figures.collections;
+    ++(is_calendar ? look.counts.calendars : look.counts.address_books);
+    PLAN_TRY(token, client.sync_token(collection));
+    const auto listed = client.list(collection);
+    const std::uint64_t items = listed ? listed->size() : 0;  // else the copy names it
+    look.figures.entries += items;
+    if (is_calendar)
+      PLAN_TRY_VOID(count_others(client, collection, items, look.counts));
+    else
+      look.counts.cards += items;
+    if (listed) tokens[collection.href] = token;
+  }
+  const auto begun = clock.now();
+  PLAN_TRY(again, source.connect());
+  PLAN_TRY(homes_again, again.homes(source.path));
+  for (const net::dav::Collection& collection : homes_again.collections) {
+    const std::string& token = tokens[collection.href];
+    if (!token.empty()) {
+      PLAN_TRY(changes, again.changes(collection, token));
+      if (changes) continue;
+    }
+    ++look.figures.listed;
+    static_cast<void>(again.list(collection).has_value());
+  }
+  look.figures.scan_ms = std::chrono::duration<double, std::milli>(clock.now() - begun).count();
+  for (const bool is_there : has_some)
+    if (is_there) look.figures.calls += kShelfCalls;
+  return std::optional<CalendarsLook>(std::move(look));
 }
 
 Result<MailboxesLook> look_at_mailboxes(const ImapSource& source, net::Clock& clock) {

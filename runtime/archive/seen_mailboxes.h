@@ -20,8 +20,9 @@ class SeenMailboxes {
  public:
   /// Calendars and address books beside the mail, where they are carried.
   struct Calendars {
-    double scan_ms = 0;  ///< the login, and a listing of each
+    double scan_ms = 0;  ///< the login, and what changed in each, or a listing of it
     std::uint64_t collections = 0;
+    std::uint64_t listed = 0;  ///< of them those whose server does not say what changed
     std::uint64_t entries = 0;
     int calls = 0;  ///< of the target, for what it has of them
   };
@@ -58,11 +59,16 @@ struct MailboxesLook {
   std::string remark = {};                  ///< about a mailbox that cannot be read
 };
 
-/// Lists an account's calendars and address books as the passes of the hold do, and measures that.
-/// Nothing where the server has nothing at the account's path; one that cannot be listed counts as
-/// empty. Errors: those of the connection.
-[[nodiscard]] Result<std::optional<SeenMailboxes::Calendars>> look_at_calendars(
-    const DavSource& source, net::Clock& clock);
+struct CalendarsLook {
+  SeenMailboxes::Calendars figures = {};
+  DavCounts counts = {};
+};
+
+/// Lists and counts an account's calendars and address books, then asks what changed as the passes
+/// of the hold do, and measures that. Nothing where the server has nothing at the account's path;
+/// one that cannot be listed counts as empty. Errors: those of the connection.
+[[nodiscard]] Result<std::optional<CalendarsLook>> look_at_calendars(const DavSource& source,
+                                                                     net::Clock& clock);
 
 /// Counts an account's mail without reading it, and measures what opening its mailboxes takes, as
 /// the passes of the hold do. Errors: those of the connection; a mailbox that is refused is a

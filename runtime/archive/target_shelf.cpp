@@ -143,17 +143,25 @@ Result<std::vector<TargetEntry>> read_entries(const TargetAccount& target, Kind 
   return entries;
 }
 
-Result<TargetShelf> read_shelf(const TargetAccount& target, Kind kind) {
+Result<std::vector<TargetFolder>> read_folders(const TargetAccount& target, Kind kind) {
   const ShelfWords& words = words_of(kind);
-  TargetShelf shelf;
+  std::vector<TargetFolder> all;
   PLAN_TRY(folders, target.client().call_one(
                         fmt::format("{}/get", words.folder_type),
                         Value::map({{"accountId", target.account_id()}, {"ids", nullptr}}),
                         target.reading(words.capability)));
   for (const Value& one : folders["list"].items())
-    shelf.folders.push_back({.id = std::string(one["id"].string_or("")),
-                             .name = std::string(one["name"].string_or("")),
-                             .is_default = one["isDefault"].bool_or(false)});
+    all.push_back({.id = std::string(one["id"].string_or("")),
+                   .name = std::string(one["name"].string_or("")),
+                   .is_default = one["isDefault"].bool_or(false)});
+  return all;
+}
+
+Result<TargetShelf> read_shelf(const TargetAccount& target, Kind kind) {
+  const ShelfWords& words = words_of(kind);
+  TargetShelf shelf;
+  PLAN_TRY(folders, read_folders(target, kind));
+  shelf.folders = std::move(folders);
   PLAN_TRY(ids, target.client().query(words.entry_type, target.account_id(), {}, {},
                                       target.reading(words.capability)));
   PLAN_TRY(entries, read_entries(target, kind, ids));

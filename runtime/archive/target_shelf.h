@@ -26,7 +26,7 @@ struct TargetEntry {
   std::string id = {};
   std::string uid = {};
   std::set<std::string> folders = {};
-  ir::Value body = {};      ///< without id and folders
+  ir::Value body = {};      ///< without id and folders; null: not read (kept_shelf.h)
   std::string digest = {};  ///< of its normal form
 };
 
@@ -58,6 +58,8 @@ struct ShelfWords {
 [[nodiscard]] std::string members_that_differ(net::dav::Kind kind, const ir::Value& left,
                                               const ir::Value& right);
 
+[[nodiscard]] Result<std::vector<TargetFolder>> read_folders(const TargetAccount& target,
+                                                             net::dav::Kind kind);
 /// All of one kind that the account has. Read as the administrator, by accountId.
 [[nodiscard]] Result<TargetShelf> read_shelf(const TargetAccount& target, net::dav::Kind kind);
 /// Those of the ids that are there.

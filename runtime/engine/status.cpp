@@ -57,6 +57,7 @@ void read_grade(const ir::Value& outputs, report::AccountRecord& account) {
   account.not_checked.clear();
   for (const ir::Value& part : outputs["not_checked"].items())
     account.not_checked.emplace_back(part.string_or(""));
+  account.calendars = outputs["dav"];
 }
 
 Outcome read_outputs(Journal& journal, const AccountSteps& steps, const ir::StepGraph& graph,

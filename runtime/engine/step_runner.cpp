@@ -35,7 +35,8 @@ bool is_open(const std::optional<StepRecord>& record) {
 ir::Value grade_of(const ir::Value& outputs) {
   return ir::Value::map({{"grade", outputs["grade"]},
                          {"mail_grade", outputs["mail_grade"]},
-                         {"not_checked", outputs["not_checked"]}});
+                         {"not_checked", outputs["not_checked"]},
+                         {"dav", outputs["dav"]}});
 }
 
 StepResult unrecorded(Error error) { return {.kind = Kind::unrecorded, .error = std::move(error)}; }

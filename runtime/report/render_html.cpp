@@ -129,6 +129,21 @@ std::string account_table(const RunRecord& run) {
   return out + "</table></div>\n";
 }
 
+/// What was carried besides mail, and what was not.
+std::string calendar_table(const RunRecord& run) {
+  std::string rows;
+  for (const AccountRecord& account : run.accounts) {
+    if (!account.calendars.is_map()) continue;
+    rows += fmt::format("<tr><td>{}</td><td>{}</td><td>{}</td></tr>\n", escape(account.account),
+                        escape(account.calendars["carried"].string_or("")),
+                        escape(account.calendars["not_carried"].string_or("")));
+  }
+  if (rows.empty()) return {};
+  return "<h2>Calendars and contacts</h2><div class=\"scroll\"><table><tr><th>account</th>"
+         "<th>carried</th><th>not carried</th></tr>\n" +
+         rows + "</table></div>\n";
+}
+
 /// When each account was held, as bars on one scale: gaps and overlaps show at a glance; beside
 /// each what was carried meanwhile.
 std::string hold_chart(const RunRecord& run) {
@@ -228,8 +243,9 @@ std::string timeline(const RunRecord& run, std::size_t rows_max) {
 }  // namespace
 
 std::string render_html(const RunRecord& run, std::size_t timeline_rows_max) {
-  return head(run) + failure_list(run) + wave_table(run) + account_table(run) + hold_chart(run) +
-         timeline(run, timeline_rows_max) + "</body></html>\n";
+  return head(run) + failure_list(run) + wave_table(run) + account_table(run) +
+         calendar_table(run) + hold_chart(run) + timeline(run, timeline_rows_max) +
+         "</body></html>\n";
 }
 
 }  // namespace plan::report

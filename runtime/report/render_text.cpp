@@ -1,6 +1,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <map>
 #include <vector>
 
 #include "compiler/source/text.h"
@@ -9,6 +11,23 @@
 
 namespace plan::report {
 namespace {
+
+/// Members of AccountRecord::calendars that are numbers, and how they are called.
+constexpr std::array<std::pair<std::string_view, std::string_view>, 13> kCalendarCounts = {{
+    {"calendars", "calendars"},
+    {"events", "events"},
+    {"address_books", "address books"},
+    {"cards", "cards"},
+    {"tasks", "tasks not carried"},
+    {"journals", "journals not carried"},
+    {"busy_times", "lists of busy times not carried"},
+    {"unread", "unreadable texts not carried"},
+    {"refused", "entries refused"},
+    {"shared", "calendars and address books whose sharing is not carried"},
+    {"shared_with", "others who saw them"},
+    {"of_others", "calendars and address books of others"},
+    {"subscriptions", "subscriptions not carried"},
+}};
 
 std::string count_or_dash(const std::optional<std::uint64_t>& count) {
   return count ? show_count(*count) : "-";
@@ -35,6 +54,28 @@ std::string table(const std::vector<std::vector<std::string>>& rows,
     out += line + "\n";
   }
   return out;
+}
+
+/// What was carried besides mail and what was not, of each account and in all.
+std::string calendar_lines(const RunRecord& run) {
+  std::string out;
+  std::map<std::string_view, std::uint64_t> sums;
+  for (const AccountRecord& account : run.accounts) {
+    if (!account.calendars.is_map()) continue;
+    const std::string left(account.calendars["not_carried"].string_or(""));
+    out += fmt::format("  {}: {}{}\n", printable(account.account, 200),
+                       printable(account.calendars["carried"].string_or(""), 300),
+                       left.empty() ? "" : "; not carried: " + printable(left, 400));
+    for (const auto& [name, label] : kCalendarCounts)
+      sums[name] += static_cast<std::uint64_t>(
+          std::max<std::int64_t>(0, account.calendars[name].integer_or(0)));
+  }
+  if (out.empty()) return out;
+  std::string all;
+  for (const auto& [name, label] : kCalendarCounts)
+    if (sums[name] > 0)
+      all += fmt::format("{}{} {}", all.empty() ? "" : ", ", label, show_count(sums[name]));
+  return fmt::format("\ncalendars and contacts\n{}  in all: {}\n", out, all.empty() ? "none" : all);
 }
 
 /// When each account was held, how long, and what was carried meanwhile; where the record has it.
@@ -118,6 +159,7 @@ std::string render_text(const RunRecord& run) {
     }
     out += "\n" + table(rows, {false, false, false, false, true, true, true, true});
   }
+  out += calendar_lines(run);
   if (!run.timeline.empty()) out += hold_lines(run);
   if (!run.points.empty()) {
     out += "\nrollback points reached:";

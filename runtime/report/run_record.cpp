@@ -57,6 +57,7 @@ Value to_document(const RunRecord& run) {
                                    {"grade", or_null(account.grade)},
                                    {"mail_grade", or_null(account.mail_grade)},
                                    {"not_checked", std::move(not_checked)},
+                                   {"calendars", account.calendars},
                                    {"messages", or_null(account.messages)},
                                    {"bytes", or_null(account.bytes)},
                                    {"carried", or_null(account.carried)},

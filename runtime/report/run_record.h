@@ -27,6 +27,9 @@ struct AccountRecord {
   std::string grade = {};       ///< empty: not checked
   std::string mail_grade = {};  ///< of what is carried; another one where a part is not checked
   std::vector<std::string> not_checked = {};  ///< parts of it without evidence, by name
+  /// Calendars and contacts, where they are carried: numbers by name, and in words `carried` and
+  /// `not_carried`; else null.
+  ir::Value calendars = {};
   std::optional<std::uint64_t> messages = {};
   std::optional<std::uint64_t> bytes = {};
   std::optional<std::uint64_t> carried = {};     ///< messages carried in the hold

@@ -40,10 +40,12 @@ TEST_F(DavMove, TheHoldIsPredictedWithTheCalendars) {
     auto at = context(kind);
     const auto seen = drivers_.find(kind)->observe(at);
     ASSERT_TRUE(seen) << seen.error().to_line();
-    EXPECT_NE(seen->hold_basis.find("3 calendars and address books listed in "), std::string::npos)
+    EXPECT_NE(seen->hold_basis.find("3 calendars and address books asked for changes in "),
+              std::string::npos)
         << seen->hold_basis;
-    // Folders, ids and entries, of events and of cards.
-    EXPECT_TRUE(seen->hold_basis.ends_with("6 calls of the target for their 6 entries"))
+    // Changes, folders and their number, of events and of cards.
+    EXPECT_TRUE(
+        seen->hold_basis.ends_with("6 calls of the target for what it has of their 6 entries"))
         << seen->hold_basis;
   }
 }

@@ -210,6 +210,11 @@ class DavMove : public testing::Test {
       if (entry.uid == uid) return id;
     return {};
   }
+  std::string event_title(std::string_view uid) {
+    const auto all = shelf(Kind::calendar).entries;
+    const auto found = all.find(event_id(uid));
+    return found == all.end() ? "" : std::string(found->second.body["title"].string_or(""));
+  }
   std::string folder_of(std::string_view uid) {
     return *shelf(Kind::calendar).entries.at(event_id(uid)).folders.begin();
   }

@@ -23,7 +23,9 @@ TEST_F(DavMove, BringsCalendarsAndContactsAndWhatChangedBeforeTheFlip) {
   EXPECT_EQ(grade["grade"].string_or(""), "not-checked") << ir::write_json(grade);
   EXPECT_EQ(grade["judged"].string_or(""), kAlike) << ir::write_json(grade);
   EXPECT_EQ(grade["mail_grade"].string_or(""), kAlike);
-  EXPECT_TRUE(grade["summary"].string_or("").starts_with("calendars and contacts perfect (5 "))
+  EXPECT_TRUE(grade["summary"].string_or("").starts_with(
+      "calendars and contacts perfect (2 calendars with 4 events, 1 address book with 1 card; 5 "
+      "compared"))
       << grade["summary"].string_or("");
   EXPECT_EQ(grade["not_checked"].item(0).string_or(""), "calendars and contacts");
 
