@@ -80,11 +80,14 @@ const std::vector<Field>& source_fields() {
             {},
             {Field{"address", FieldType::host, false, ""},
              Field{"port", FieldType::port, false, 10025}}},
+      // A server with a `container` is reached by `docker exec` on the source's machine, and the
+      // paths below it are in there.
       Field{"dovecot",
             FieldType::block,
             false,
             {},
-            {Field{"config", FieldType::path, false, "/etc/dovecot/dovecot.conf"},
+            {Field{"container", FieldType::text, false, ""},
+             Field{"config", FieldType::path, false, "/etc/dovecot/dovecot.conf"},
              Field{"configuration", FieldType::path, false, "/etc/dovecot/conf.d/00-plan.conf"},
              Field{"users_file", FieldType::path, false, ""},
              Field{"deny_file", FieldType::path, false, "/etc/dovecot/plan-deny"},
@@ -93,16 +96,19 @@ const std::vector<Field>& source_fields() {
             FieldType::block,
             false,
             {},
-            {Field{"config_directory", FieldType::path, false, "/etc/postfix"},
+            {Field{"container", FieldType::text, false, ""},
+             Field{"config_directory", FieldType::path, false, "/etc/postfix"},
              Field{"transport_map", FieldType::path, false, "/etc/postfix/plan_transport"},
              Field{"virtual_alias_map", FieldType::path, false, "/etc/postfix/virtual"},
              Field{"command_directory", FieldType::text, false, ""}}},
-      // Accounts in a database: what writes the passwd-file and the aliases anew, on the source.
-      Field{"export",
-            FieldType::block,
-            false,
-            {},
-            {Field{"command", FieldType::texts, true}, Field{"aliases", FieldType::path, true}}},
+      // Accounts in a database: what writes the passwd-file and the aliases anew, on the source's
+      // machine. Without `aliases` Postfix's own maps have to be such that can be listed.
+      Field{
+          "export",
+          FieldType::block,
+          false,
+          {},
+          {Field{"command", FieldType::texts, true}, Field{"aliases", FieldType::path, false, ""}}},
       // A server of calendars and contacts beside Dovecot: carried when it has a `url`. `{account}`
       // in `path` and `user` stands for the account's address.
       Field{"dav",

@@ -109,6 +109,12 @@ class Resolver {
     plan.target = block(plan.target, "stalwart", plan.target_address, "target", "target.https");
     drop_what_is_not_said(plan.target);
     if (!plan.source["export"].is_map()) plan.source.as_map().erase("export");
+    for (const char* server : {"dovecot", "postfix"}) {
+      Value part = plan.source[server];
+      if (!part.is_map() || !part["container"].string_or("").empty()) continue;
+      part.as_map().erase("container");
+      plan.source.set(server, std::move(part));
+    }
     resolve_dav(plan);
     Value listener = plan.source["listener"];
     if (listener.is_map() && listener["address"].string_or("").empty())

@@ -65,7 +65,8 @@ class SourceLeaseHolder final : public engine::LeaseHolder {
  public:
   SourceLeaseHolder(std::shared_ptr<server::source::Source> source, const std::string& holder)
       : source_(std::move(source)),
-        lease_(source_->host(), source_->block().lease_file, holder, net::system_clock()) {}
+        lease_(source_->host(server::source::Place::machine), source_->block().lease_file, holder,
+               net::system_clock()) {}
   Outcome acquire(std::string_view token) override { return lease_.acquire(token); }
   Outcome renew(std::string_view token) override { return lease_.renew(token); }
   Outcome release(std::string_view token) override { return lease_.release(token); }

@@ -23,8 +23,8 @@ struct CommandOptions {
   std::string directory = {};  ///< where the program starts; empty: where plan runs, or the home
 };
 
-/// A machine that plan works on: this one, or another over SSH. Thread-safe: calls from several
-/// threads take turns or use sessions of their own.
+/// A machine that plan works on: this one, another over SSH, or a container on one. Thread-safe:
+/// calls from several threads take turns or use sessions of their own.
 class Host {
  public:
   Host() = default;
@@ -32,7 +32,7 @@ class Host {
   Host& operator=(const Host&) = delete;
   virtual ~Host() = default;
 
-  /// Runs a program with arguments (no shell on this machine; over SSH each argument is quoted). A
+  /// Runs a program with arguments (no shell, but over SSH, where each argument is quoted). A
   /// non-zero exit code is a result, not an error. Errors: command-failed (could not be started),
   /// timed-out, connection-lost (effect unknown).
   [[nodiscard]] virtual Result<CommandResult> run(const std::vector<std::string>& arguments,
@@ -50,6 +50,10 @@ class Host {
 };
 
 [[nodiscard]] std::unique_ptr<Host> local_host();
+/// A container on `machine`, by `docker exec`. A program that fails in one that does not run any
+/// more, or does not run yet, is an error (command-failed) and no exit code. At the deadline docker
+/// is let go; what runs in the container goes on (effect unknown). `machine` outlives it.
+[[nodiscard]] std::unique_ptr<Host> container_host(Host& machine, std::string container);
 
 struct SshOptions {
   std::string user = "root";

@@ -20,8 +20,8 @@
 
 #include "compiler/ir/json.h"
 #include "compiler/source/text.h"
+#include "runtime/net/command_host.h"
 #include "runtime/net/errors.h"
-#include "runtime/net/host.h"
 #include "runtime/net/socket.h"
 
 namespace plan::net {
@@ -170,27 +170,7 @@ std::string shell_word(std::string_view argument) {
   return text + "'";
 }
 
-// $1 path, $2 mode, $3 size. The size is compared because a connection that breaks looks like the
-// end of the input.
-constexpr const char* kReplaceScript = R"sh(set -e
-t=$1
-if [ -L "$t" ]; then t=$(readlink -f -- "$t"); fi
-d=$(dirname -- "$t")
-b=$d/.$(basename -- "$t").plan-new
-umask 077
-rm -f -- "$b"
-cat > "$b"
-if [ "$(wc -c < "$b")" -ne "$3" ]; then rm -f -- "$b"; echo "the input was cut" >&2; exit 9; fi
-if [ -e "$t" ]; then chown --reference="$t" -- "$b"; chmod --reference="$t" -- "$b"; else chmod "$2" -- "$b"; fi
-sync -- "$b"
-mv -f -- "$b" "$t"
-sync -- "$d")sh";
-
-constexpr const char* kReadScript =
-    R"sh(if [ ! -f "$1" ]; then echo "no such regular file" >&2; exit 9; fi
-exec cat -- "$1")sh";
-
-class SshHost final : public Host {
+class SshHost final : public CommandHost {
  public:
   explicit SshHost(SshOptions options) : options_(std::move(options)) {}
 
@@ -266,47 +246,10 @@ class SshHost final : public Host {
     return result;
   }
 
-  Result<std::string> read_file(const std::string& path, std::size_t bytes_max,
-                                Deadline deadline) override {
-    CommandOptions options;
-    options.output_bytes_max = bytes_max;
-    auto result = run({"sh", "-c", kReadScript, "sh", path}, deadline, options);
-    if (!result && result.error().is(errors::answer_too_large)) {
-      return Error(errors::file_unreadable,
-                   fmt::format("{}: larger than {} bytes", path, bytes_max));
-    }
-    if (!result) return std::move(result).error();
-    if (result->exit_code != 0) return unreadable(path, result->errors);
-    return std::move(result->output);
-  }
-
-  Outcome replace_file(const std::string& path, std::string_view bytes, unsigned mode,
-                       Deadline deadline) override {
-    const std::lock_guard lock(replace_mutex_);  // the file beside has one name
-    CommandOptions options;
-    options.input = std::string(bytes);
-    PLAN_TRY(result, run({"sh", "-c", kReplaceScript, "sh", path, fmt::format("{:o}", mode),
-                          std::to_string(bytes.size())},
-                         deadline, options));
-    if (result.exit_code != 0) return unreadable(path, result.errors);
-    return {};
-  }
-
-  Result<bool> exists(const std::string& path, Deadline deadline) override {
-    PLAN_TRY(result, run({"test", "-e", path}, deadline, {}));
-    if (result.exit_code > 1) return unreadable(path, result.errors);
-    return result.exit_code == 0;
-  }
-
   std::string name() const override { return options_.user + "@" + options_.host; }
 
  private:
   [[nodiscard]] std::string pinned() const { return bare_pin(options_.host_key_sha256_base64); }
-
-  Error unreadable(const std::string& path, const std::string& said) const {
-    return Error(errors::file_unreadable, fmt::format("{} on {}", path, name()))
-        .with_detail(trim(said));
-  }
 
   /// An idle session, null for one that is still to be made, or the wait for one.
   Result<std::unique_ptr<Session>> take_session(Deadline deadline) {
@@ -455,7 +398,6 @@ class SshHost final : public Host {
   }
 
   SshOptions options_;
-  std::mutex replace_mutex_;
   std::mutex mutex_;
   std::condition_variable turn_;
   std::vector<std::unique_ptr<Session>> idle_;

@@ -202,8 +202,9 @@ class DenyDriver final : public step::StepDriver {
 }  // namespace
 
 Result<bool> is_denied(Source& source, const std::string& user) {
-  PLAN_TRY(looked, source.host().run(source.doveadm({"auth", "lookup", "--", user}),
-                                     net::Deadline::after(source::kCommandTime)));
+  PLAN_TRY(looked, source.host(source::Place::dovecot)
+                       .run(source.doveadm({"auth", "lookup", "--", user}),
+                            net::Deadline::after(source::kCommandTime)));
   if (looked.exit_code == 0) return false;
   if (looked.exit_code == kLookupUnknown) return true;
   return is_login_denied(source, user);
@@ -214,9 +215,9 @@ Result<bool> is_login_denied(Source& source, const std::string& user) {
   RAND_bytes(bytes.data(), static_cast<int>(bytes.size()));
   const std::string word =
       ir::to_hex(std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
-  PLAN_TRY(tried, source.host().run(
-                      source.doveadm({"auth", "test", "-x", "service=imap", "--", user, word}),
-                      net::Deadline::after(source::kCommandTime)));
+  PLAN_TRY(tried, source.host(source::Place::dovecot)
+                      .run(source.doveadm({"auth", "test", "-x", "service=imap", "--", user, word}),
+                           net::Deadline::after(source::kCommandTime)));
   if (tried.exit_code != kLoginRefused) {
     return Error(source::errors::source_command_failed,
                  fmt::format("`doveadm auth test` ended with exit code {}", tried.exit_code))
@@ -228,7 +229,8 @@ Result<bool> is_login_denied(Source& source, const std::string& user) {
 }
 
 Result<std::size_t> session_count(Source& source, const std::string& user) {
-  PLAN_TRY(text, source.run(source.doveadm({"-f", "tab", "who", "-1", "--", user})));
+  PLAN_TRY(text, source.run(source::Place::dovecot,
+                            source.doveadm({"-f", "tab", "who", "-1", "--", user})));
   std::size_t count = 0;
   bool is_header = true;
   for (const std::string_view line : split(text, '\n')) {
@@ -263,8 +265,9 @@ Result<std::size_t> end_sessions(Source& source, const std::vector<std::string>&
             .with_retry_after(std::chrono::seconds(2));
       }
       // Exit code 68 says that there was nobody any more.
-      PLAN_TRY_VOID(source.host().run(source.doveadm({"kick", "--", name}),
-                                      net::Deadline::after(source::kCommandTime)));
+      PLAN_TRY_VOID(source.host(source::Place::dovecot)
+                        .run(source.doveadm({"kick", "--", name}),
+                             net::Deadline::after(source::kCommandTime)));
     }
     // After `who`: a master that dies in between leaves strays to be seen here.
     PLAN_TRY(strays, end_stray_sessions(source));

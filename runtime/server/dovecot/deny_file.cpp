@@ -52,9 +52,10 @@ DenyFile::DenyFile(source::Source& source, std::string path)
 
 Result<std::string> DenyFile::read_text() {
   const net::Deadline deadline = net::Deadline::after(source::kCommandTime);
-  PLAN_TRY(exists, source_.host().exists(path_, deadline));
+  PLAN_TRY(exists, source_.host(source::Place::dovecot).exists(path_, deadline));
   if (!exists) return std::string();
-  return source_.host().read_file(path_, source::kAccountFileBytesMax, deadline);
+  return source_.host(source::Place::dovecot)
+      .read_file(path_, source::kAccountFileBytesMax, deadline);
 }
 
 Result<std::set<std::string>> DenyFile::read() {
@@ -73,7 +74,7 @@ Outcome DenyFile::change(const std::vector<std::string>& add,
   }
   Request request{.add = &add, .remove = &remove};
   return writes_.submit(request).while_doing(
-      fmt::format("changing {} on {}", path_, source_.host().name()));
+      fmt::format("changing {} on {}", path_, source_.host(source::Place::dovecot).name()));
 }
 
 /// The padding with which the text has another size than every version that Dovecot may have read
@@ -103,8 +104,9 @@ Outcome DenyFile::write(std::vector<Request*>& requests) {
   if (names == before) return {};
   recent_.emplace_back(source_.clock().now(), before_text.size());
   const std::size_t padding = padding_for(deny_file_text(names).size());
-  return source_.host().replace_file(path_, deny_file_text(names, padding), kDenyFileMode,
-                                     net::Deadline::after(source::kCommandTime));
+  return source_.host(source::Place::dovecot)
+      .replace_file(path_, deny_file_text(names, padding), kDenyFileMode,
+                    net::Deadline::after(source::kCommandTime));
 }
 
 }  // namespace plan::server::dovecot

@@ -50,14 +50,16 @@ Result<Wanted> wanted_of(const Value& arguments) {
 /// Text of a file of the source; nothing when it is not there.
 Result<std::optional<std::string>> text_of(Source& source, const std::string& path) {
   const net::Deadline deadline = net::Deadline::after(source::kCommandTime);
-  PLAN_TRY(exists, source.host().exists(path, deadline));
+  PLAN_TRY(exists, source.host(source::Place::dovecot).exists(path, deadline));
   if (!exists) return std::optional<std::string>();
-  PLAN_TRY(text, source.host().read_file(path, std::size_t{1} << 20U, deadline));
+  PLAN_TRY(text,
+           source.host(source::Place::dovecot).read_file(path, std::size_t{1} << 20U, deadline));
   return std::optional<std::string>(std::move(text));
 }
 
 Result<std::vector<Passdb>> passdbs_of(Source& source) {
-  PLAN_TRY(text, source.run({"doveconf", "-c", source.block().dovecot_config, "passdb"}));
+  PLAN_TRY(text, source.run(source::Place::dovecot,
+                            {"doveconf", "-c", source.block().dovecot_config, "passdb"}));
   return parse_passdbs(text);
 }
 
@@ -70,7 +72,8 @@ class DoorDriver final : public step::StepDriver {
     PLAN_TRY(source, sources_->open(context));
     PLAN_TRY(snippet, text_of(*source, wanted.configuration));
     PLAN_TRY(has_deny_file,
-             source->host().exists(wanted.deny_file, net::Deadline::after(source::kCommandTime)));
+             source->host(source::Place::dovecot)
+                 .exists(wanted.deny_file, net::Deadline::after(source::kCommandTime)));
     ir::Observation observation;
     const std::string text = door_snippet(wanted.deny_file);
     if (snippet != text) {
@@ -109,18 +112,21 @@ class DoorDriver final : public step::StepDriver {
           .with_blame(Blame::plan)
           .with_argument("configuration");
     }
-    PLAN_TRY_VOID(
-        source
-            ->run({"sh", "-c", kPrepareScript, "sh", wanted.deny_file, source->block().users_file})
-            .while_doing("making " + wanted.deny_file));
-    PLAN_TRY_VOID(source->host().replace_file(wanted.configuration, text, 0644, deadline));
+    PLAN_TRY_VOID(source
+                      ->run(source::Place::dovecot, {"sh", "-c", kPrepareScript, "sh",
+                                                     wanted.deny_file, source->block().users_file})
+                      .while_doing("making " + wanted.deny_file));
+    PLAN_TRY_VOID(source->host(source::Place::dovecot)
+                      .replace_file(wanted.configuration, text, 0644, deadline));
     // Read by doveconf before any process of Dovecot does: a configuration with a fault would stop
     // logins.
     auto passdbs = passdbs_of(*source);
     std::string fault = passdbs ? door_fault(*passdbs, wanted.deny_file)
                                 : std::string("Dovecot refuses the configuration");
     if (!fault.empty()) {
-      if (!snippet) PLAN_TRY_VOID(source->run({"rm", "-f", "--", wanted.configuration}));
+      if (!snippet)
+        PLAN_TRY_VOID(
+            source->run(source::Place::dovecot, {"rm", "-f", "--", wanted.configuration}));
       Error error = Error(source::errors::door_not_possible, std::move(fault))
                         .with_blame(Blame::plan)
                         .with_argument("configuration");
@@ -158,15 +164,16 @@ class DoorDriver final : public step::StepDriver {
                    fmt::format("{} names are still in {}", names.size(), wanted.deny_file))
           .with_blame(Blame::source);
     }
-    PLAN_TRY_VOID(source->run({"rm", "-f", "--", wanted.configuration}));
+    PLAN_TRY_VOID(source->run(source::Place::dovecot, {"rm", "-f", "--", wanted.configuration}));
     PLAN_TRY_VOID(source->renew_logins());
     context.clock.sleep_for(kAfterReload);
-    return source->run({"rm", "-f", "--", wanted.deny_file}).map([](const std::string&) {});
+    return source->run(source::Place::dovecot, {"rm", "-f", "--", wanted.deny_file})
+        .map([](const std::string&) {});
   }
 
  private:
   static Outcome check_version(Source& source) {
-    PLAN_TRY(version, source.run({"dovecot", "--version"}));
+    PLAN_TRY(version, source.run(source::Place::dovecot, {"dovecot", "--version"}));
     if (version.starts_with(kSupportedVersion)) return {};
     return Error(source::errors::source_version_unknown,
                  fmt::format("Dovecot {} is configured otherwise than 2.3",

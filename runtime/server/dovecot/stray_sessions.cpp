@@ -20,7 +20,7 @@ exit 0
 )sh";
 
 Result<std::size_t> run_script(source::Source& source, const char* what) {
-  PLAN_TRY(text, source.run({"sh", "-c", kScript, "sh", what}));
+  PLAN_TRY(text, source.run(source::Place::dovecot, {"sh", "-c", kScript, "sh", what}));
   return static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
 }
 

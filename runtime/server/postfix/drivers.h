@@ -39,8 +39,8 @@ inline constexpr std::string_view kHoldTransport = "smtp:[127.0.0.1]:1";
 [[nodiscard]] bool is_map_in_front(std::string_view value, std::string_view reference);
 
 /// The master.cf line of the listener, made from the line of the public smtpd ("smtp inet n - y - -
-/// smtpd -o ..."), with its own options taken over. Nothing when that line is of another program
-/// (postscreen); then `plain` is used.
+/// smtpd -o ..."; behind postscreen "smtpd pass ..."), with its options taken over. A plain one
+/// when that line is of another program.
 [[nodiscard]] std::string listener_line(std::string_view public_line, std::string_view name);
 
 }  // namespace plan::server::postfix

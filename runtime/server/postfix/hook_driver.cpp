@@ -26,7 +26,8 @@ touch -d "@$(($(date +%s) - 60))" -- "$conf/main.cf"
 
 Outcome set_transport_maps(Source& source, const std::string& value) {
   return source
-      .run({"sh", "-c", kSetScript, "sh", source.block().postfix_directory,
+      .run(source::Place::postfix,
+           {"sh", "-c", kSetScript, "sh", source.block().postfix_directory,
             source.postfix("postconf", {}).front(), source.postfix("postfix", {}).front(), value})
       .map([](const std::string&) {});
 }

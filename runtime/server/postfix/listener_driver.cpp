@@ -28,12 +28,20 @@ constexpr std::string_view kStrangerHeader = "PROXY TCP4 192.0.2.1 192.0.2.2 400
 constexpr std::chrono::milliseconds kStartTime{10'000};
 
 struct Wanted {
-  std::string name = {};  ///< "10.9.0.2:10025"
+  std::string name = {};  ///< of the service: "10.9.0.2:10025", "10025"
   std::string address = {};
   std::uint16_t port = 0;
 };
 
-Result<Wanted> wanted_of(const Value& arguments) {
+/// In a container there is no address of the machine to bind to: all that it has are bound, and the
+/// port is what the machine publishes.
+std::string service_name(const std::string& address, std::int64_t port, bool is_in_container) {
+  if (is_in_container) return std::to_string(port);
+  const bool is_ipv6 = address.find(':') != std::string::npos;
+  return is_ipv6 ? fmt::format("[{}]:{}", address, port) : fmt::format("{}:{}", address, port);
+}
+
+Result<Wanted> wanted_of(const Value& arguments, const Source& source) {
   Wanted wanted;
   PLAN_TRY(address, source::text_argument(arguments, "address"));
   const std::int64_t port = arguments["port"].integer_or(0);
@@ -44,8 +52,7 @@ Result<Wanted> wanted_of(const Value& arguments) {
   }
   wanted.address = address;
   wanted.port = static_cast<std::uint16_t>(port);
-  wanted.name = address.find(':') == std::string::npos ? fmt::format("{}:{}", address, port)
-                                                       : fmt::format("[{}]:{}", address, port);
+  wanted.name = service_name(address, port, !source.block().postfix_container.empty());
   return wanted;
 }
 
@@ -60,9 +67,16 @@ std::string squeezed(std::string_view line) {
   return text;
 }
 
+/// service type private unprivileged chroot wakeup maxproc command arguments; empty: no such line.
+std::string_view program_of(std::string_view line) {
+  const std::vector<std::string_view> words = split(line, ' ');
+  return words.size() < 8 ? std::string_view() : words[7];
+}
+
 /// The service as postconf prints it; empty when there is none.
 Result<std::string> service_line(Source& source, const std::string& name_and_type) {
-  PLAN_TRY(text, source.run(source.postfix("postconf", {"-M", name_and_type})));
+  PLAN_TRY(text,
+           source.run(source::Place::postfix, source.postfix("postconf", {"-M", name_and_type})));
   return squeezed(text);
 }
 
@@ -73,9 +87,9 @@ if [ "$line" = "" ]; then "$postconf" -c "$conf" -MX "$service"; else "$postconf
 
 Outcome set_service(Source& source, const std::string& service, const std::string& line) {
   return source
-      .run({"sh", "-c", kSetScript, "sh", source.block().postfix_directory,
-            source.postfix("postconf", {}).front(), source.postfix("postfix", {}).front(), service,
-            line})
+      .run(source::Place::postfix, {"sh", "-c", kSetScript, "sh", source.block().postfix_directory,
+                                    source.postfix("postconf", {}).front(),
+                                    source.postfix("postfix", {}).front(), service, line})
       .map([](const std::string&) {});
 }
 
@@ -85,8 +99,8 @@ class ListenerDriver final : public step::StepDriver {
       : sources_(std::move(sources)) {}
 
   Result<ir::Observation> observe(step::StepContext& context) override {
-    PLAN_TRY(wanted, wanted_of(context.arguments));
     PLAN_TRY(source, sources_->open(context));
+    PLAN_TRY(wanted, wanted_of(context.arguments, *source));
     PLAN_TRY(now, service_line(*source, wanted.name + "/inet"));
     PLAN_TRY(line, wanted_line(*source, wanted));
     ir::Observation observation;
@@ -104,8 +118,8 @@ class ListenerDriver final : public step::StepDriver {
   }
 
   Result<Value> apply(step::StepContext& context) override {
-    PLAN_TRY(wanted, wanted_of(context.arguments));
     PLAN_TRY(source, sources_->open(context));
+    PLAN_TRY(wanted, wanted_of(context.arguments, *source));
     PLAN_TRY(line, wanted_line(*source, wanted));
     PLAN_TRY_VOID(set_service(*source, wanted.name + "/inet", line)
                       .while_doing("adding the listener " + wanted.name));
@@ -113,7 +127,8 @@ class ListenerDriver final : public step::StepDriver {
   }
 
   Outcome verify(step::StepContext& context) override {
-    PLAN_TRY(wanted, wanted_of(context.arguments));
+    PLAN_TRY(source, sources_->open(context));
+    PLAN_TRY(wanted, wanted_of(context.arguments, *source));
     // The reload has not reached the master process when the command returns.
     const net::Deadline deadline = net::Deadline::after(kStartTime);
     while (true) {
@@ -140,8 +155,8 @@ class ListenerDriver final : public step::StepDriver {
   }
 
   Outcome undo(step::StepContext& context) override {
-    PLAN_TRY(wanted, wanted_of(context.arguments));
     PLAN_TRY(source, sources_->open(context));
+    PLAN_TRY(wanted, wanted_of(context.arguments, *source));
     PLAN_TRY(now, service_line(*source, wanted.name + "/inet"));
     const std::string prior(context.prior["line"].string_or({}));
     if (now == prior) return {};
@@ -157,6 +172,11 @@ class ListenerDriver final : public step::StepDriver {
  private:
   static Result<std::string> wanted_line(Source& source, const Wanted& wanted) {
     PLAN_TRY(public_line, service_line(source, "smtp/inet"));
+    // Behind postscreen there is an smtpd of its own, which takes connections from it alone.
+    if (program_of(public_line) == "postscreen") {
+      PLAN_TRY(behind, service_line(source, "smtpd/pass"));
+      return listener_line(behind, wanted.name);
+    }
     return listener_line(public_line, wanted.name);
   }
 
@@ -168,11 +188,9 @@ class ListenerDriver final : public step::StepDriver {
 std::string listener_line(std::string_view public_line, std::string_view name) {
   const std::string line = squeezed(public_line);
   std::vector<std::string_view> words = split(line, ' ');
-  // service type private unprivileged chroot wakeup maxproc command arguments
-  if (words.size() < 8 || words[7] != "smtpd")
-    return fmt::format("{} inet n - - - - smtpd {}", name, kOptions);
-  std::string text = fmt::format("{} inet", name);
-  for (std::size_t index = 2; index < words.size(); ++index)
+  if (program_of(line) != "smtpd") return fmt::format("{} inet n - - - - smtpd {}", name, kOptions);
+  std::string text = fmt::format("{} inet n", name);  // a line of type pass may be private
+  for (std::size_t index = 3; index < words.size(); ++index)
     text += fmt::format(" {}", words[index]);
   return fmt::format("{} {}", text, kOptions);  // a later -o wins over an earlier one
 }

@@ -145,8 +145,9 @@ Result<std::shared_ptr<const QueueSnapshot>> Queue::read() {
   }
   net::CommandOptions options;
   options.output_bytes_max = source::kQueueBytesMax;
-  PLAN_TRY(listing, source_.run(source_.postfix("postqueue", {"-j"}), options)
-                        .while_doing("listing the source's queue"));
+  PLAN_TRY(listing,
+           source_.run(source::Place::postfix, source_.postfix("postqueue", {"-j"}), options)
+               .while_doing("listing the source's queue"));
   PLAN_TRY(queue, parse_queue(listing));
   auto snapshot = std::make_shared<const QueueSnapshot>(std::move(queue));
   const std::lock_guard lock(mutex_);
@@ -158,7 +159,7 @@ Result<std::shared_ptr<const QueueSnapshot>> Queue::read() {
 Outcome Queue::flush(const std::vector<std::string>& ids) {
   if (ids.empty()) return {};
   if (ids.size() > source::kFlushByIdMax) {
-    PLAN_TRY_VOID(source_.run(source_.postfix("postqueue", {"-f"}))
+    PLAN_TRY_VOID(source_.run(source::Place::postfix, source_.postfix("postqueue", {"-f"}))
                       .while_doing("flushing the source's queue"));
     return {};
   }
@@ -171,7 +172,8 @@ Outcome Queue::flush(const std::vector<std::string>& ids) {
     if (!is_queue_id(id)) return bad_line(0, "was asked for an id that is none", id);
     command.push_back(id);
   }
-  PLAN_TRY_VOID(source_.run(command).while_doing("flushing messages of the source's queue"));
+  PLAN_TRY_VOID(source_.run(source::Place::postfix, command)
+                    .while_doing("flushing messages of the source's queue"));
   return {};
 }
 
@@ -184,8 +186,9 @@ Outcome Queue::remove(const std::vector<std::string>& ids) {
   }
   net::CommandOptions options;
   options.input = std::move(input);
-  PLAN_TRY_VOID(source_.run(source_.postfix("postsuper", {"-d", "-"}), options)
-                    .while_doing("removing probes from the source's queue"));
+  PLAN_TRY_VOID(
+      source_.run(source::Place::postfix, source_.postfix("postsuper", {"-d", "-"}), options)
+          .while_doing("removing probes from the source's queue"));
   return {};
 }
 
@@ -202,9 +205,10 @@ Result<std::string> Queue::delimiters() {
 
 Result<std::string> Queue::message(const std::string& id) {
   if (!is_queue_id(id)) return bad_line(0, "was asked for an id that is none", id);
-  return source_.run({"sh", "-c", R"sh("$1" -c "$2" -hbq "$3" | head -c 65536)sh", "sh",
-                      source_.postfix("postcat", {}).front(), source_.block().postfix_directory,
-                      id});
+  return source_.run(
+      source::Place::postfix,
+      {"sh", "-c", R"sh("$1" -c "$2" -hbq "$3" | head -c 65536)sh", "sh",
+       source_.postfix("postcat", {}).front(), source_.block().postfix_directory, id});
 }
 
 }  // namespace plan::server::postfix

@@ -116,14 +116,16 @@ std::vector<TransportMap::Request*> TransportMap::pick(const std::vector<Request
 Result<TransportMap::State> TransportMap::look() {
   const net::Deadline deadline = net::Deadline::after(source::kCommandTime);
   State state;
-  PLAN_TRY(exists, source_.host().exists(path_, deadline));
+  PLAN_TRY(exists, source_.host(source::Place::postfix).exists(path_, deadline));
   if (!exists) return state;
   state.exists = true;
-  PLAN_TRY(text, source_.host().read_file(path_, source::kMapBytesMax, deadline));
+  PLAN_TRY(text,
+           source_.host(source::Place::postfix).read_file(path_, source::kMapBytesMax, deadline));
   state.entries = parse_map(text);
-  PLAN_TRY(has_stamp, source_.host().exists(path_ + ".live", deadline));
+  PLAN_TRY(has_stamp, source_.host(source::Place::postfix).exists(path_ + ".live", deadline));
   if (has_stamp) {
-    PLAN_TRY(stamp, source_.host().read_file(path_ + ".live", 1000, deadline));
+    PLAN_TRY(stamp,
+             source_.host(source::Place::postfix).read_file(path_ + ".live", 1000, deadline));
     state.is_live = trim(stamp) == ir::sha256(text).hex();
   }
   return state;
@@ -162,8 +164,9 @@ Result<std::string> TransportMap::reference() {
 
 Result<std::string> TransportMap::query(const std::string& key) {
   PLAN_TRY(map, reference());
-  PLAN_TRY(result, source_.host().run(source_.postfix("postmap", {"-q", key, map}),
-                                      net::Deadline::after(source::kCommandTime)));
+  PLAN_TRY(result, source_.host(source::Place::postfix)
+                       .run(source_.postfix("postmap", {"-q", key, map}),
+                            net::Deadline::after(source::kCommandTime)));
   if (result.exit_code != 0 && !trim(result.errors).empty()) {
     return Error(source::errors::source_command_failed, fmt::format("postmap cannot read {}", map))
         .with_blame(Blame::source)
@@ -174,17 +177,20 @@ Result<std::string> TransportMap::query(const std::string& key) {
 
 Result<std::int64_t> TransportMap::activate(bool is_reload) {
   PLAN_TRY(name, type());
-  PLAN_TRY(text, source_.run({"sh", "-c", kActivateScript, "sh", source_.block().postfix_directory,
-                              name, path_, std::string(map_suffix(name)),
-                              source_.postfix("postmap", {}).front(),
-                              source_.postfix("postfix", {}).front(), is_reload ? "yes" : "no"}));
+  PLAN_TRY(text, source_.run(
+                     source::Place::postfix,
+                     {"sh", "-c", kActivateScript, "sh", source_.block().postfix_directory, name,
+                      path_, std::string(map_suffix(name)), source_.postfix("postmap", {}).front(),
+                      source_.postfix("postfix", {}).front(), is_reload ? "yes" : "no"}));
   return source::read_seconds(text);
 }
 
 Outcome TransportMap::create() {
   const net::Deadline deadline = net::Deadline::after(source::kCommandTime);
-  PLAN_TRY(exists, source_.host().exists(path_, deadline));
-  if (!exists) PLAN_TRY_VOID(source_.host().replace_file(path_, map_text({}), kMapMode, deadline));
+  PLAN_TRY(exists, source_.host(source::Place::postfix).exists(path_, deadline));
+  if (!exists)
+    PLAN_TRY_VOID(
+        source_.host(source::Place::postfix).replace_file(path_, map_text({}), kMapMode, deadline));
   PLAN_TRY_VOID(activate(false));
   return {};
 }
@@ -202,7 +208,7 @@ Result<std::int64_t> TransportMap::change(const Change& change) {
     expected_.erase(change.key);
   }
   PLAN_TRY_VOID(writes_.submit(request).while_doing(
-      fmt::format("changing {} on {}", path_, source_.host().name())));
+      fmt::format("changing {} on {}", path_, source_.host(source::Place::postfix).name())));
   if (request.refusal) return *request.refusal;
   return request.live_seconds;
 }
@@ -236,8 +242,9 @@ Outcome TransportMap::write(std::vector<Request*>& requests) {
     seconds = now;
   } else {
     if (state.entries != before || !state.exists) {
-      PLAN_TRY_VOID(source_.host().replace_file(path_, map_text(state.entries), kMapMode,
-                                                net::Deadline::after(source::kCommandTime)));
+      PLAN_TRY_VOID(source_.host(source::Place::postfix)
+                        .replace_file(path_, map_text(state.entries), kMapMode,
+                                      net::Deadline::after(source::kCommandTime)));
     }
     PLAN_TRY(now, activate(true));
     seconds = now;

@@ -1,19 +1,32 @@
 #include "runtime/server/source/names_watch.h"
 
+#include <algorithm>
+
 #include "runtime/server/source/limits.h"
 
 namespace plan::server::source {
 namespace {
 
 /// Device, number, size and times of each file, a missing one included: as text, only to be
-/// compared.
-Result<std::string> stamp_of(Source& source, const std::vector<std::string>& files) {
-  std::vector<std::string> command = {"stat", "-L", "-c", "%n %d %i %s %y %z", "--"};
-  command.insert(command.end(), files.begin(), files.end());
-  PLAN_TRY(seen, source.host()
-                     .run(command, net::Deadline::after(kCommandTime), {})
-                     .while_doing("looking whether the source's names are the same"));
-  return seen.output + seen.errors;
+/// compared. One question for each place that is another host.
+Result<std::string> stamp_of(Source& source, const std::vector<FileAt>& files) {
+  std::string stamp;
+  std::vector<net::Host*> asked;
+  for (const Place place : {Place::machine, Place::dovecot, Place::postfix}) {
+    net::Host& host = source.host(place);
+    if (std::find(asked.begin(), asked.end(), &host) != asked.end()) continue;
+    asked.push_back(&host);
+    std::vector<std::string> command = {"stat", "-L", "-c", "%n %d %i %s %y %z", "--"};
+    const std::size_t words = command.size();
+    for (const FileAt& file : files) {
+      if (&source.host(file.place) == &host) command.push_back(file.path);
+    }
+    if (command.size() == words) continue;
+    PLAN_TRY(seen, host.run(command, net::Deadline::after(kCommandTime), {})
+                       .while_doing("looking whether the source's names are the same"));
+    stamp += seen.output + seen.errors;
+  }
+  return stamp;
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 
 #include "compiler/source/text.h"
 #include "runtime/server/dovecot/drivers.h"
+#include "runtime/server/postfix/transport_map.h"
 #include "runtime/server/source/errors.h"
 #include "runtime/server/source/limits.h"
 
@@ -17,7 +18,8 @@ using dovecot::PasswdEntry;
 using ir::Value;
 
 Result<std::string> default_scheme(Source& source) {
-  PLAN_TRY(text, source.run({"doveconf", "-c", source.block().dovecot_config, "passdb"}));
+  PLAN_TRY(text,
+           source.run(Place::dovecot, {"doveconf", "-c", source.block().dovecot_config, "passdb"}));
   for (const dovecot::Passdb& passdb : dovecot::parse_passdbs(text)) {
     if (passdb.driver != "passwd-file" || !passdb.args.ends_with(source.block().users_file))
       continue;
@@ -60,7 +62,8 @@ Result<std::string> list_map(Source& source, const std::string& map) {
   }
   net::CommandOptions options;
   options.output_bytes_max = kMapBytesMax;
-  return source.run(source.postfix("postmap", {"-s", map}), options).while_doing("listing " + map);
+  return source.run(Place::postfix, source.postfix("postmap", {"-s", map}), options)
+      .while_doing("listing " + map);
 }
 
 namespace {
@@ -77,21 +80,39 @@ std::string file_of(const std::string& map) {
   return map.substr(colon + 1) + ending->second;
 }
 
-Result<postfix::AliasTable> read_aliases(Source& source, std::vector<std::string>& files) {
+/// The file that an export has written for Postfix's maps, as postmap would list it: on the
+/// machine, where a Postfix in a container sees nothing of it.
+Result<std::string> exported_aliases(Source& source) {
+  PLAN_TRY(text, source.host(Place::machine)
+                     .read_file(source.block().alias_export, kMapBytesMax,
+                                net::Deadline::after(kCommandTime))
+                     .while_doing("reading the aliases that were exported"));
+  std::string listing;
+  for (const auto& [key, value] : postfix::parse_map(text)) {
+    listing.append(key).append("\t").append(value).append("\n");
+  }
+  return listing;
+}
+
+Result<postfix::AliasTable> read_aliases(Source& source, std::vector<FileAt>& files) {
   PLAN_TRY(origin, source.postconf_expanded("myorigin"));
   PLAN_TRY(maps, source.postconf_expanded("virtual_alias_maps"));
   postfix::AliasTable table;
   const std::string& exported = source.block().alias_export;
   bool has_export = false;
-  for (std::string map : list_words(maps)) {
+  for (const std::string& map : list_words(maps)) {
     if (!exported.empty() && !is_listable(map)) {
       if (has_export) continue;
       has_export = true;
-      map = "texthash:" + exported;
+      PLAN_TRY(listing, exported_aliases(source));
+      table.add(listing, lower_ascii(origin));
+      files.push_back({Place::machine, exported});
+      continue;
     }
     PLAN_TRY(listing, list_map(source, map));
     table.add(listing, lower_ascii(origin));
-    if (std::string file = file_of(map); !file.empty()) files.push_back(std::move(file));
+    if (std::string file = file_of(map); !file.empty())
+      files.push_back({Place::postfix, std::move(file)});
   }
   return table;
 }
@@ -102,13 +123,14 @@ Result<Population> read_population(Source& source) {
   Population population;
   PLAN_TRY(scheme, default_scheme(source));
   PLAN_TRY(realm, source.doveconf("auth_default_realm"));
-  PLAN_TRY(text, source.host()
+  PLAN_TRY(text, source.host(source.users_place())
                      .read_file(source.block().users_file, kAccountFileBytesMax,
                                 net::Deadline::after(kCommandTime))
                      .while_doing("reading the source's accounts"));
   population.file = dovecot::parse_passwd_file(text, scheme);
   population.realm = std::move(realm);
-  population.files = {source.block().users_file, source.block().postfix_directory + "/main.cf"};
+  population.files = {{source.users_place(), source.block().users_file},
+                      {Place::postfix, source.block().postfix_directory + "/main.cf"}};
   PLAN_TRY(table, read_aliases(source, population.files));
   PLAN_TRY(delimiters, source.postconf_expanded("recipient_delimiter"));
   std::set<std::string> addresses;

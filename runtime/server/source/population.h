@@ -11,12 +11,19 @@
 
 namespace plan::server::source {
 
+/// A file of the source, and where it is.
+struct FileAt {
+  Place place = Place::machine;
+  std::string path = {};
+  [[nodiscard]] bool operator==(const FileAt&) const = default;
+};
+
 /// Who is there: the users file, and what the alias maps make of the names in it.
 struct Population {
   dovecot::PasswdFile file = {};
   std::string realm = {};
   postfix::AliasRoles roles = {};
-  std::vector<std::string> files = {};  ///< what all this was read from, on the source's machine
+  std::vector<FileAt> files = {};  ///< what all this was read from
 };
 
 /// Exported accounts are those of the last export: who needs those of the moment asks for it

@@ -21,6 +21,11 @@ void take_text(const ir::Value& value, std::string& text) {
   if (value.is_string() && !value.as_string().empty()) text = value.as_string();
 }
 
+/// Null without a name.
+std::unique_ptr<net::Host> container_of(net::Host& machine, const std::string& name) {
+  return name.empty() ? nullptr : net::container_host(machine, name);
+}
+
 void take_service(const ir::Value& value, Service& service) {
   const std::int64_t port = value["port"].integer_or(service.port);
   if (port > 0 && port <= 65535) service.port = static_cast<std::uint16_t>(port);
@@ -58,6 +63,7 @@ Result<Block> read_block(const ir::Value& value) {
   take_text(value["master_user"]["separator"], block.master_separator);
   block.master_password = value["master_user"]["password"];
   const ir::Value& dovecot = value["dovecot"];
+  take_text(dovecot["container"], block.dovecot_container);
   take_text(dovecot["config"], block.dovecot_config);
   take_text(dovecot["users_file"], block.users_file);
   take_text(dovecot["deny_file"], block.deny_file);
@@ -67,6 +73,7 @@ Result<Block> read_block(const ir::Value& value) {
       block.doveadm.emplace_back(word.string_or({}));
   }
   const ir::Value& postfix = value["postfix"];
+  take_text(postfix["container"], block.postfix_container);
   take_text(postfix["config_directory"], block.postfix_directory);
   take_text(postfix["transport_map"], block.transport_map);
   take_text(postfix["virtual_alias_map"], block.virtual_alias_map);
@@ -110,7 +117,7 @@ tell() {
   for pid in $found; do
     is=$(cat "/proc/$pid/comm" 2>/dev/null) || continue
     if [ "$is" != "$program" ]; then
-      echo "process $pid is $is here, for doveadm it is Dovecot's $program: does Dovecot run in a container of its own?" >&2
+      echo "process $pid is $is here, for doveadm it is Dovecot's $program: does Dovecot run in a container (source.dovecot.container)?" >&2
       exit 1
     fi
     kill -s "$signal" "$pid" 2>/dev/null || :
@@ -132,14 +139,16 @@ find_processes auth "$@"; auth=$found; find_processes auth-worker "$@"; found="$
 tell TERM auth; wait_until_gone auth
 found=$deliver; tell INT lmtp)sh";
 
-Source::Source(Block block, net::Host& host, net::Clock& clock)
+Source::Source(Block block, net::Host& machine, net::Clock& clock)
     : block_(std::move(block)),
-      host_(host),
+      machine_(machine),
+      dovecot_(container_of(machine, block_.dovecot_container)),
+      postfix_(container_of(machine, block_.postfix_container)),
       clock_(clock),
       exports_(
           [this](std::vector<ExportRequest*>&) -> Outcome {
-            PLAN_TRY_VOID(
-                run(block_.export_command).while_doing("exporting the source's accounts"));
+            PLAN_TRY_VOID(run(Place::machine, block_.export_command)
+                              .while_doing("exporting the source's accounts"));
             return {};
           },
           std::chrono::milliseconds(0), clock),
@@ -147,14 +156,21 @@ Source::Source(Block block, net::Host& host, net::Clock& clock)
 
 Source::~Source() = default;
 
-Result<std::string> Source::run(const std::vector<std::string>& arguments,
+net::Host& Source::host(Place place) {
+  if (place == Place::dovecot && dovecot_ != nullptr) return *dovecot_;
+  if (place == Place::postfix && postfix_ != nullptr) return *postfix_;
+  return machine_;
+}
+
+Result<std::string> Source::run(Place place, const std::vector<std::string>& arguments,
                                 const net::CommandOptions& options) {
-  PLAN_TRY(result, host_.run(arguments, net::Deadline::after(kCommandTime), options));
+  net::Host& where = host(place);
+  PLAN_TRY(result, where.run(arguments, net::Deadline::after(kCommandTime), options));
   if (result.exit_code == 0) return std::move(result.output);
   // In a script of ours the shell is not what failed.
   const std::string& program = arguments.front();
   return Error(errors::source_command_failed, fmt::format("`{}` on {} ended with exit code {}",
-                                                          program, host_.name(), result.exit_code))
+                                                          program, where.name(), result.exit_code))
       .with_blame(Blame::source)
       .with_retry_after(std::chrono::seconds(2))
       .with_detail(trim(result.errors.empty() ? result.output : result.errors));
@@ -179,17 +195,18 @@ std::vector<std::string> Source::doveadm(std::vector<std::string> arguments) con
 }
 
 Result<std::string> Source::postconf(std::string_view name) {
-  PLAN_TRY(text, run(postfix("postconf", {"-h", std::string(name)})));
+  PLAN_TRY(text, run(Place::postfix, postfix("postconf", {"-h", std::string(name)})));
   return std::string(trim(text));
 }
 
 Result<std::string> Source::postconf_expanded(std::string_view name) {
-  PLAN_TRY(text, run(postfix("postconf", {"-x", "-h", std::string(name)})));
+  PLAN_TRY(text, run(Place::postfix, postfix("postconf", {"-x", "-h", std::string(name)})));
   return std::string(trim(text));
 }
 
 Result<std::string> Source::doveconf(std::string_view name) {
-  PLAN_TRY(text, run({"doveconf", "-c", block_.dovecot_config, "-h", std::string(name)}));
+  PLAN_TRY(text,
+           run(Place::dovecot, {"doveconf", "-c", block_.dovecot_config, "-h", std::string(name)}));
   return std::string(trim(text));
 }
 
@@ -200,15 +217,15 @@ Outcome Source::refresh_export() {
 }
 
 Result<std::int64_t> Source::seconds() {
-  PLAN_TRY(text, run({"date", "+%s"}));
+  PLAN_TRY(text, run(Place::machine, {"date", "+%s"}));
   return read_seconds(text);
 }
 
 Outcome Source::renew_logins() {
   std::vector<std::string> script = {"sh", "-c", kRenewAuthScript, "sh"};
   for (std::string& word : doveadm({})) script.push_back(std::move(word));
-  PLAN_TRY_VOID(run(script).while_doing("starting Dovecot's auth process anew"));
-  PLAN_TRY_VOID(run(postfix("postfix", {"reload"})));
+  PLAN_TRY_VOID(run(Place::dovecot, script).while_doing("starting Dovecot's auth process anew"));
+  PLAN_TRY_VOID(run(Place::postfix, postfix("postfix", {"reload"})));
   return {};
 }
 

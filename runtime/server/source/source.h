@@ -42,20 +42,23 @@ struct Block {
   std::string certificate_sha256 = {};
   std::string master_name = {};
   std::string master_separator = "*";
-  ir::Value master_password = {};  ///< a SecretRef
+  ir::Value master_password = {};      ///< a SecretRef
+  std::string dovecot_container = {};  ///< Dovecot runs in it; empty: on the machine itself
   std::string dovecot_config = "/etc/dovecot/dovecot.conf";
   std::string users_file = "/etc/dovecot/users";
   std::string deny_file = "/etc/dovecot/plan-deny";
   std::vector<std::string> doveadm = {"doveadm"};
+  std::string postfix_container = {};
   std::string postfix_directory = "/etc/postfix";
   std::string transport_map = "/etc/postfix/plan_transport";
   std::string virtual_alias_map = "/etc/postfix/virtual";
   std::string postfix_commands = {};  ///< folder of postfix, postqueue, postconf; empty: PATH
   std::string lease_file = "/var/lib/plan/lease";
   /// Of a source that keeps its accounts in a database: writes the users file and `alias_export`
-  /// anew, each only when it is another one. Empty: they are the source's own files.
+  /// anew on the machine, each only when it is another one. Empty: they are the source's own files.
   std::vector<std::string> export_command = {};
-  std::string alias_export = {};  ///< stands for the alias maps that cannot be listed
+  /// Stands for the alias maps that cannot be listed; empty: there may be none of them.
+  std::string alias_export = {};
 
   /// How the master user of the source is let in as `account`.
   [[nodiscard]] std::string master_login(std::string_view account) const;
@@ -65,22 +68,30 @@ struct Block {
 /// Errors: argument-missing when there is no address.
 [[nodiscard]] Result<Block> read_block(const ir::Value& value);
 
+/// Where a command of the source runs, and where a file of it is: on its machine, or in the
+/// container of one of its servers. Without containers all three are the machine.
+enum class Place : std::uint8_t { machine, dovecot, postfix };
+
 /// A source that the drivers work on together: its machine, and the one writer of each of its
 /// files. Thread-safe.
 class Source {
  public:
-  Source(Block block, net::Host& host, net::Clock& clock);
+  Source(Block block, net::Host& machine, net::Clock& clock);
   ~Source();
   Source(const Source&) = delete;
   Source& operator=(const Source&) = delete;
 
   [[nodiscard]] const Block& block() const { return block_; }
-  [[nodiscard]] net::Host& host() { return host_; }
+  [[nodiscard]] net::Host& host(Place place);
+  /// Where the users file is: an export writes it on the machine, else it is Dovecot's.
+  [[nodiscard]] Place users_place() const {
+    return block_.export_command.empty() ? Place::dovecot : Place::machine;
+  }
   [[nodiscard]] net::Clock& clock() { return clock_; }
 
   /// Runs a command and wants exit code 0. Error: source-command-failed with what it said, besides
   /// those of Host::run.
-  [[nodiscard]] Result<std::string> run(const std::vector<std::string>& arguments,
+  [[nodiscard]] Result<std::string> run(Place place, const std::vector<std::string>& arguments,
                                         const net::CommandOptions& options = {});
   /// `postconf -c DIR ...` and its like: the program with the configuration directory put in.
   [[nodiscard]] std::vector<std::string> postfix(std::string_view program,
@@ -112,7 +123,9 @@ class Source {
   struct ExportRequest {};
 
   Block block_;
-  net::Host& host_;
+  net::Host& machine_;
+  std::unique_ptr<net::Host> dovecot_;  // null: on the machine
+  std::unique_ptr<net::Host> postfix_;
   net::Clock& clock_;
   SharedWrite<ExportRequest> exports_;
   std::unique_ptr<postfix::Queue> queue_;

@@ -45,8 +45,8 @@ Outcome add_domains(Source& source, std::string_view setting, std::set<std::stri
         }
       }
     } else if (word.front() == '/') {
-      PLAN_TRY(file,
-               source.host().read_file(word, kMapBytesMax, net::Deadline::after(kCommandTime)));
+      PLAN_TRY(file, source.host(Place::postfix)
+                         .read_file(word, kMapBytesMax, net::Deadline::after(kCommandTime)));
       for (const std::string& name : list_words(file)) domains.insert(lower_ascii(name));
     } else if (word.front() != '!') {
       domains.insert(lower_ascii(word));
@@ -101,7 +101,7 @@ class Survey {
 
  private:
   Result<Value> versions_of() {
-    PLAN_TRY(dovecot_text, source_.run({"dovecot", "--version"}));
+    PLAN_TRY(dovecot_text, source_.run(Place::dovecot, {"dovecot", "--version"}));
     PLAN_TRY(postfix_text, source_.postconf("mail_version"));
     return Value::map({{"dovecot", std::string(split(trim(dovecot_text), ' ').front())},
                        {"postfix", postfix_text}});
@@ -173,12 +173,13 @@ class Survey {
                         std::string_view separator, Value& account) {
     net::CommandOptions options;
     options.output_bytes_max = kStatusBytesMax;
-    PLAN_TRY(listed,
-             source_.host().run(source_.doveadm({"-f", "tab", "mailbox", "list", "-u", user}),
-                                net::Deadline::after(kCommandTime), options));
-    PLAN_TRY(status, source_.host().run(source_.doveadm({"-f", "tab", "mailbox", "status", "-u",
-                                                         user, "messages vsize", "*"}),
-                                        net::Deadline::after(kCommandTime), options));
+    PLAN_TRY(listed, source_.host(Place::dovecot)
+                         .run(source_.doveadm({"-f", "tab", "mailbox", "list", "-u", user}),
+                              net::Deadline::after(kCommandTime), options));
+    PLAN_TRY(status, source_.host(Place::dovecot)
+                         .run(source_.doveadm({"-f", "tab", "mailbox", "status", "-u", user,
+                                               "messages vsize", "*"}),
+                              net::Deadline::after(kCommandTime), options));
     const std::string_view how = "doveadm mailbox status";
     if (listed.exit_code != 0 || status.exit_code != 0) {
       const std::string why =
@@ -217,8 +218,9 @@ class Survey {
   Outcome add_quota_use(const std::string& user, const std::string& address) {
     net::CommandOptions options;
     options.output_bytes_max = kStatusBytesMax;
-    PLAN_TRY(used, source_.host().run(source_.doveadm({"-f", "tab", "quota", "get", "-u", user}),
-                                      net::Deadline::after(kCommandTime), options));
+    PLAN_TRY(used, source_.host(Place::dovecot)
+                       .run(source_.doveadm({"-f", "tab", "quota", "get", "-u", user}),
+                            net::Deadline::after(kCommandTime), options));
     const std::string what = fmt::format("account/{}/quota-use", address);
     std::optional<std::uint64_t> bytes;
     for (const auto& row : rows_of(used.output)) {
@@ -239,10 +241,10 @@ class Survey {
   Outcome add_largest_message(const std::string& user, const std::string& address) {
     net::CommandOptions options;
     options.output_bytes_max = kStatusBytesMax;
-    PLAN_TRY(large,
-             source_.host().run(source_.doveadm({"-f", "tab", "fetch", "-u", user, "size.virtual",
-                                                 "larger", std::to_string(kLargeMessageBytes)}),
-                                net::Deadline::after(kCommandTime), options));
+    PLAN_TRY(large, source_.host(Place::dovecot)
+                        .run(source_.doveadm({"-f", "tab", "fetch", "-u", user, "size.virtual",
+                                              "larger", std::to_string(kLargeMessageBytes)}),
+                             net::Deadline::after(kCommandTime), options));
     const std::string what = fmt::format("account/{}/largest-message", address);
     if (large.exit_code != 0) {
       measurements_.push_back(measurement(what, {}, "bytes", printable(trim(large.errors), 200)));
@@ -367,7 +369,7 @@ class Survey {
       PLAN_TRY(value, source_.doveconf(fmt::format("plugin/{}", name)));
       if (!value.empty()) settings.set(name, value);
     }
-    PLAN_TRY(dav, dav_servers(source_.host()));
+    PLAN_TRY(dav, dav_servers(source_.host(Place::machine)));
     if (!dav.empty()) settings.set("dav", dav);
     Value catch_alls = Value::map();
     for (const auto& [domain, members] : roles_.catch_alls) {
@@ -420,10 +422,11 @@ Result<secret::Secret> read_password_hash(Source& source, const std::string& acc
   const std::string local = account.substr(0, account.rfind('@'));
   net::CommandOptions options;
   options.output_bytes_max = kStatusBytesMax;
-  PLAN_TRY(found, source.host().run({"grep", "-a", "-i", "-F", "--", local, path},
-                                    net::Deadline::after(kCommandTime), options));
+  net::Host& host = source.host(source.users_place());
+  PLAN_TRY(found, host.run({"grep", "-a", "-i", "-F", "--", local, path},
+                           net::Deadline::after(kCommandTime), options));
   if (found.exit_code > 1) {
-    return Error(net::errors::file_unreadable, fmt::format("{} on {}", path, source.host().name()))
+    return Error(net::errors::file_unreadable, fmt::format("{} on {}", path, host.name()))
         .with_blame(Blame::source)
         .with_detail(trim(found.errors));
   }
@@ -433,7 +436,7 @@ Result<secret::Secret> read_password_hash(Source& source, const std::string& acc
     return secret::Secret(entry.password.with_scheme());
   }
   return Error(errors::account_not_in_users_file,
-               fmt::format("{} is not in {} on {}", printable(account), path, source.host().name()))
+               fmt::format("{} is not in {} on {}", printable(account), path, host.name()))
       .with_blame(Blame::source);
 }
 

@@ -60,6 +60,9 @@ TEST(Listener, TakesOverThePublicServicesOptionsAndTrustsNobody) {
       line.starts_with("10.9.0.2:10025 inet n - y - - smtpd -o content_filter=x -o "
                        "mynetworks=10.0.0.0/8 -o smtpd_upstream_proxy_protocol=haproxy"));
   EXPECT_GT(line.rfind("-o mynetworks= "), line.find("10.0.0.0/8")) << "the later option wins";
+  EXPECT_TRUE(listener_line("smtpd pass - - n - - smtpd -o smtpd_sasl_auth_enable=no", "10026")
+                  .starts_with("10026 inet n - n - - smtpd -o smtpd_sasl_auth_enable=no -o smtpd_"))
+      << "the smtpd behind postscreen may be private, one with an address may not";
   EXPECT_TRUE(listener_line("smtp inet n - y - 1 postscreen", "10.9.0.2:10025")
                   .starts_with("10.9.0.2:10025 inet n - - - - smtpd -o "));
   EXPECT_TRUE(

@@ -88,7 +88,7 @@ TEST_F(NamesWatchTest, what_cannot_be_read_is_an_error_and_no_account_without_al
 /// Accounts in a database: a command writes the files that are read, before every question.
 TEST(ExportedNames, are_those_of_the_moment_and_stand_for_the_maps_of_the_database) {
   test::FakeHost host;
-  std::string exported = "info@example.org\talice@example.org\n";
+  std::string exported = "# written by the export\nInfo@example.org alice@example.org\n";
   int exports = 0;
   bool is_broken = false;
   host.program = [&](const std::vector<std::string>& arguments, const std::string&) {
@@ -100,12 +100,11 @@ TEST(ExportedNames, are_those_of_the_moment_and_stand_for_the_maps_of_the_databa
       ++exports;
       if (is_broken) result = {.exit_code = 2, .errors = "no database"};
       host.files["/etc/dovecot/plan-users"] = "alice@example.org:{PLAIN}x::::::\n";
+      host.files["/etc/postfix/plan-aliases"] = exported;
     } else if (arguments.front() == "stat") {
       result.output = exported;  // stands for the stamp of the file
     } else if (has("virtual_alias_maps")) {
       result.output = "proxy:mysql:/etc/a.cf, hash:/etc/postfix/virtual pgsql:/etc/b.cf\n";
-    } else if (has("texthash:/etc/postfix/plan-aliases")) {
-      result.output = exported;
     } else if (has("hash:/etc/postfix/virtual")) {
       result.output = "old@example.org\talice@example.org\n";
     } else if (arguments.front() == "postmap") {
@@ -125,7 +124,7 @@ TEST(ExportedNames, are_those_of_the_moment_and_stand_for_the_maps_of_the_databa
   ASSERT_TRUE(first) << first.error().to_line();
   EXPECT_EQ(*first, (Names{"info@example.org", "old@example.org"}));
   EXPECT_EQ(exports, 1) << "once for a question";
-  exported += "sales@example.org\talice@example.org\n";
+  exported += "sales@example.org alice@example.org\n";
   const auto second = watch.aliases_of("alice@example.org");
   ASSERT_TRUE(second) << second.error().to_line();
   EXPECT_EQ(*second, (Names{"info@example.org", "old@example.org", "sales@example.org"}));
@@ -140,6 +139,65 @@ TEST(ExportedNames, are_those_of_the_moment_and_stand_for_the_maps_of_the_databa
   const auto none = watch.aliases_of("alice@example.org");
   ASSERT_FALSE(none) << "an old export is no answer";
   EXPECT_TRUE(none.error().is(errors::source_command_failed)) << none.error().to_line();
+}
+
+/// The two servers in containers of their own, the export on their machine.
+TEST(SourceInContainers, ReadsEachFileWhereItIs) {
+  using Words = std::vector<std::string>;
+  test::FakeHost host;
+  host.files["/var/lib/plan-export/users"] = "alice@example.org:{PLAIN}x::::::\n";
+  host.files["/var/lib/plan-export/aliases"] = "info@example.org alice@example.org\n";
+  std::vector<Words> outside;
+  host.program = [&](const Words& arguments, const std::string&) {
+    net::CommandResult result;
+    if (arguments.front() != "docker") {
+      outside.push_back(arguments);
+      if (arguments.front() == "stat") result.output = "as before";
+      return result;
+    }
+    if (arguments.size() < 6 || arguments[1] != "exec") {
+      return net::CommandResult{.exit_code = 1, .errors = "asked for something else"};
+    }
+    const std::string& container = arguments[4];
+    const std::string& program = arguments[5];
+    const bool is_dovecots = program == "doveconf";
+    const bool is_postfixs = program == "postconf" || program == "postmap" || program == "stat";
+    if ((is_dovecots && container != "dovecot-1") || (is_postfixs && container != "postfix-1"))
+      return net::CommandResult{.exit_code = 1, .errors = "in the wrong container"};
+    if (arguments.back() == "virtual_alias_maps")
+      result.output = "proxy:mysql:/etc/a.cf, hash:/opt/postfix/conf/extra\n";
+    if (arguments.back() == "hash:/opt/postfix/conf/extra")
+      result.output = "old@example.org\talice@example.org\n";
+    return result;
+  };
+  const auto block = read_block(ir::Value::map(
+      {{"address", "203.0.113.20"},
+       {"dovecot",
+        ir::Value::map({{"container", "dovecot-1"}, {"users_file", "/var/lib/plan-export/users"}})},
+       {"postfix",
+        ir::Value::map({{"container", "postfix-1"}, {"config_directory", "/opt/postfix/conf"}})},
+       {"export", ir::Value::map({{"command", ir::List{"plan-export", "now"}},
+                                  {"aliases", "/var/lib/plan-export/aliases"}})}}));
+  ASSERT_TRUE(block) << block.error().to_line();
+  const auto source = std::make_shared<Source>(*block, host, net::system_clock());
+  NamesWatch watch([&]() -> Result<std::shared_ptr<Source>> { return source; });
+  const auto names = watch.aliases_of("alice@example.org");
+  ASSERT_TRUE(names) << names.error().to_line();
+  EXPECT_EQ(*names, (Names{"info@example.org", "old@example.org"}));
+  EXPECT_EQ(outside,
+            (std::vector<Words>{{"plan-export", "now"},
+                                {"stat", "-L", "-c", "%n %d %i %s %y %z", "--",
+                                 "/var/lib/plan-export/users", "/var/lib/plan-export/aliases"}}))
+      << "nothing but the export and its files is the machine's";
+  EXPECT_NE(std::find(host.commands.begin(), host.commands.end(),
+                      Words{"docker", "exec", "--env", "LC_ALL=C", "postfix-1", "stat", "-L", "-c",
+                            "%n %d %i %s %y %z", "--", "/opt/postfix/conf/main.cf",
+                            "/opt/postfix/conf/extra.db"}),
+            host.commands.end());
+  EXPECT_NE(std::find(host.commands.begin(), host.commands.end(),
+                      Words{"docker", "exec", "--env", "LC_ALL=C", "dovecot-1", "doveconf", "-c",
+                            "/etc/dovecot/dovecot.conf", "passdb"}),
+            host.commands.end());
 }
 
 /// Without an export a database is refused by name, as it always was.

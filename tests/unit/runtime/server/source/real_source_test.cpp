@@ -1,8 +1,9 @@
 // The drivers of the source against a real Dovecot and Postfix. Runs inside the namespaces that
 // tests/system/source_test.py makes (it sets PLAN_TEST_SOURCE to the work folder); skipped
 // elsewhere. With PLAN_TEST_SSH (`user@host`, its key in PLAN_TEST_SSH_KEY, the host's in
-// PLAN_TEST_SSH_HOST_KEY) the same source is reached over SSH. The tests share one source and build
-// on each other's absence: each undoes what it did.
+// PLAN_TEST_SSH_HOST_KEY) the same source is reached over SSH, with PLAN_TEST_CONTAINERS its
+// servers are the containers `dovecot-1` and `postfix-1`. The tests share one source and build on
+// each other's absence: each undoes what it did.
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -62,7 +63,10 @@ Value host_block() {
 }
 
 Value source_block() {
-  return Value::map({{"kind", "dovecot-postfix"},
+  const bool is_in_containers = std::getenv("PLAN_TEST_CONTAINERS") != nullptr;
+  return Value::map({{"dovecot", Value::map({{"container", is_in_containers ? "dovecot-1" : ""}})},
+                     {"postfix", Value::map({{"container", is_in_containers ? "postfix-1" : ""}})},
+                     {"kind", "dovecot-postfix"},
                      {"address", kAddress},
                      {"host", host_block()},
                      {"imap", Value::map({{"port", 143}, {"security", "starttls"}})},
@@ -212,7 +216,12 @@ class RealSource : public testing::Test {
     return count ? static_cast<int>(*count) : -1;
   }
   bool is_at_source(const std::string& path) {
-    return *source_->host().exists(path, net::Deadline::after(10s));
+    const Place place = path.starts_with("/etc/postfix") ? Place::postfix : Place::dovecot;
+    return *source_->host(place).exists(path, net::Deadline::after(10s));
+  }
+  Result<std::string> set_virtual_transport(const std::string& value) {
+    const std::string script = "postconf -e virtual_transport=" + value + " && postfix reload";
+    return source_->run(Place::postfix, {"sh", "-c", script});
   }
   std::size_t queued(const std::string& account) {
     return postfix::ids_naming(**source_->queue().read(), {account}).size();
@@ -303,7 +312,7 @@ TEST_F(RealSource, ASessionThatOutlivedItsDovecotIsEndedWithTheOthers) {
   auto session =
       std::move(*net::imap::Client::connect(source_->block().endpoint(source_->block().imap)));
   ASSERT_TRUE(session->login("bob@legacy.test", secret::Secret("bob-Passw0rd")));
-  ASSERT_TRUE(source_->run({"sh", "-c", R"sh(
+  ASSERT_TRUE(source_->run(Place::dovecot, {"sh", "-c", R"sh(
     file=$(doveconf -h base_dir)/master.pid
     old=$(cat "$file")
     kill -9 "$old"
@@ -335,12 +344,13 @@ TEST_F(RealSource, ADoorInTheWrongPlaceIsRefusedAndLeavesNothing) {
   ASSERT_FALSE(outcome);
   EXPECT_TRUE(outcome.error().is(errors::door_not_possible)) << outcome.error().to_line();
   EXPECT_FALSE(is_at_source("/etc/dovecot/unread.conf"));
-  ASSERT_TRUE(source_->host().replace_file("/etc/dovecot/foreign.conf", "# of the operator\n", 0644,
-                                           net::Deadline::after(10s)));
+  ASSERT_TRUE(source_->host(Place::dovecot)
+                  .replace_file("/etc/dovecot/foreign.conf", "# of the operator\n", 0644,
+                                net::Deadline::after(10s)));
   Step foreign{StepKind::dovecot_door, arguments({{"deny_file", kDenyFile},
                                                   {"configuration", "/etc/dovecot/foreign.conf"}})};
   EXPECT_TRUE(perform(foreign).error().is(errors::door_not_possible));
-  ASSERT_TRUE(source_->run({"rm", "/etc/dovecot/foreign.conf"}));
+  ASSERT_TRUE(source_->run(Place::dovecot, {"rm", "/etc/dovecot/foreign.conf"}));
 }
 
 // `doveadm reload` ends an lmtp process that is in the middle of a delivery: it keeps the message,
@@ -457,12 +467,7 @@ TEST_F(RealSource, TheDrainWaitsForADeliveryThatHasBegun) {
   ASSERT_TRUE(perform(the_hook));
   // An LMTP server between Postfix and Dovecot that answers late: from the test script, see
   // `slow_lmtp`.
-  const Outcome slow =
-      source_
-          ->run({"sh", "-c",
-                 "postconf -e virtual_transport=lmtp:inet:127.0.0.1:2424 && postfix reload"})
-          .map([](const std::string&) {});
-  ASSERT_TRUE(slow);
+  ASSERT_TRUE(set_virtual_transport("lmtp:inet:127.0.0.1:2424"));
   std::this_thread::sleep_for(1500ms);
   const std::size_t before = delivered("dave");
   ASSERT_EQ(deliver("dave@legacy.test", "slow"), "accepted");
@@ -476,9 +481,7 @@ TEST_F(RealSource, TheDrainWaitsForADeliveryThatHasBegun) {
       << "what was in delivery has arrived when the hold counts as done";
   EXPECT_EQ(queued("dave@legacy.test"), 0U);
   ASSERT_TRUE(undo(held));
-  ASSERT_TRUE(source_->run(
-      {"sh", "-c",
-       "postconf -e virtual_transport=lmtp:unix:private/dovecot-lmtp && postfix reload"}));
+  ASSERT_TRUE(set_virtual_transport("lmtp:unix:private/dovecot-lmtp"));
   ASSERT_TRUE(undo(the_hook));
 }
 
@@ -529,7 +532,8 @@ TEST_F(RealSource, ChangesOfManyAccountsShareOneReload) {
   for (int number = 0; number < 8; ++number) {
     EXPECT_EQ(map.query(fmt::format("many{}@legacy.test", number)).value(), "smtp:[10.9.0.1]:25");
   }
-  ASSERT_TRUE(source_->host().replace_file(kMap, "# none\n", 0644, net::Deadline::after(5s)));
+  ASSERT_TRUE(
+      source_->host(Place::postfix).replace_file(kMap, "# none\n", 0644, net::Deadline::after(5s)));
   EXPECT_FALSE(map.look()->is_live) << "a change that no reload followed is seen";
   ASSERT_TRUE(map.change({"x@legacy.test", std::nullopt}));
   EXPECT_TRUE(map.look()->is_live);
@@ -712,8 +716,9 @@ TEST_F(RealSource, AHashIsReadAgainWithItsScheme) {
 }
 
 TEST_F(RealSource, OnlyOneRunHoldsTheLease) {
-  SourceLease mine(source_->host(), "/var/lib/plan/lease", "me@here", net::system_clock());
-  SourceLease yours(source_->host(), "/var/lib/plan/lease", "you@there", net::system_clock());
+  net::Host& host = source_->host(Place::machine);
+  SourceLease mine(host, "/var/lib/plan/lease", "me@here", net::system_clock());
+  SourceLease yours(host, "/var/lib/plan/lease", "you@there", net::system_clock());
   ASSERT_TRUE(mine.acquire("token-a"));
   EXPECT_TRUE(mine.acquire("token-a")) << "a run that was killed resumes its own lease";
   const Outcome taken = yours.acquire("token-b");
