@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """The exports in plans/: each is run over a database with the tables of its panel, and writes what plan reads.
 
-The databases are SQLite; `mysql` and `psql` are small programs of this test that print rows as the real ones do.
+The databases are SQLite; `mysql`, `psql` and `docker` are small programs of this test that print rows as the real ones do. The
+directories are in a real slapd.
 """
 
 import os
@@ -16,6 +17,7 @@ import tempfile
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
 sys.dont_write_bytecode = True
 
+import directories  # noqa: E402
 from checks import check, exit_code  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
@@ -24,12 +26,63 @@ SHIM = """#!{python}
 import sqlite3, sys
 words = sys.argv[1:]
 query = words[words.index("-c" if "-c" in words else "-e") + 1]
-name = next(w for w in words if w in ("postfixadmin", "vmail", "modoboa", "dbispconfig"))
-for row in sqlite3.connect("{folder}/" + name + ".sqlite").execute(query):
+name = next(w for w in words if w in ("postfixadmin", "vmail", "modoboa", "dbispconfig", "mailcow"))
+connection = sqlite3.connect("{folder}/" + name + ".sqlite")
+connection.create_function("unix_timestamp", 0, lambda: 1750000000)
+for row in connection.execute(query):
     print("\\t".join("NULL" if one is None else str(one).replace("\\\\", "\\\\\\\\").replace("\\n", "\\\\n") for one in row))
 """
 
+# Runs the container's own program with its arguments; the file that it prints is the one of that name in the test's folder.
+DOCKER = """#!{python}
+import os, pathlib, subprocess, sys
+assert sys.argv[1] == "exec", sys.argv
+words = sys.argv[2:]
+if words[0] == "--env":
+    assert words[1] == "MYSQL_PWD" and os.environ["MYSQL_PWD"] == "pass=word", words
+    words = words[2:]
+assert words[0] in ("mailserver", "mailcowdockerized-mysql-mailcow-1"), words
+if words[1] == "mariadb":
+    assert words[2] == "--user=cow", words
+    sys.exit(subprocess.run(["{folder}/mysql", *words[2:]]).returncode)
+words[-1] = "{folder}/" + os.path.basename(words[-1])
+os.execvp(words[1], words[1:])
+"""
+
+MAILCOW_CONF = "# mailcow\nDBNAME=mailcow\nDBUSER=cow\nDBPASS=pass=word\nDBROOT=other\n"
+
+# Sources whose accounts are in files of their own: the files, and what becomes of them.
+FILES = {
+    "docker-mailserver": ({
+        "postfix-accounts.cf": "# accounts\n\nalice@example.org|{SHA512-CRYPT}$6$a$b\n"
+                               "Bob@example.org|{SHA512-CRYPT}$6$c$d|userdb_mail=mbox:~/mail:INBOX=~/inbox\ncarol@example.org|x\n",
+        "dovecot-quotas.cf": "alice@example.org:1G\nbob@example.org:500M\ncarol@example.org:0\n",
+    }, ["alice@example.org:{SHA512-CRYPT}$6$a$b::::::userdb_quota_storage_size=1G ",
+        "Bob@example.org:{SHA512-CRYPT}$6$c$d::::::userdb_quota_storage_size=500M userdb_mail=mbox:~/mail:INBOX=~/inbox",
+        "carol@example.org:x::::::"]),
+}
+
 PANELS = {
+    "mailcow": ("mailcow", """
+        create table mailbox (username text, password text, quota integer, active integer, kind text, authsource text);
+        create table alias (address text, goto text, active integer);
+        create table alias_domain (alias_domain text, target_domain text, active integer);
+        create table spamalias (address text, goto text, validity integer, permanent integer);
+        insert into mailbox values ('alice@example.org', '{BLF-CRYPT}$2y$10$x', 3221225472, 1, '', 'mailcow'),
+            ('bob@example.org', '{SSHA256}xyz', 0, 2, null, 'mailcow'), ('oidc@example.org', 'stale', 0, 1, '', 'keycloak'),
+            ('room@example.org', 'x', 0, 1, 'location', 'mailcow');
+        insert into alias values ('alice@example.org', 'alice@example.org', 1), ('info@example.org', 'alice@example.org,bob@example.org', 1),
+            ('gone@example.org', 'bob@example.org', 0), ('drop@example.org', 'null@localhost', 1), ('@example.org', 'bob@example.org', 1),
+            ('train@example.org', 'spam@localhost,alice@example.org', 2);
+        insert into spamalias values ('x1@example.org', 'alice@example.org', 1750000100, 0),
+            ('x2@example.org', 'alice@example.org', 1, 0), ('x3@example.org', 'bob@example.org', 0, 1);
+        insert into alias_domain values ('example.net', 'example.org', 1), ('example.com', 'example.org', 0);
+        """,
+        ["alice@example.org:{BLF-CRYPT}$2y$10$x::::::userdb_quota_storage_size=3221225472 ", "bob@example.org:{SSHA256}xyz::::::nologin",
+         "oidc@example.org:::::::"],
+        ["@example.org bob@example.org", "alice@example.org alice@example.org", "info@example.org alice@example.org,bob@example.org",
+         "train@example.org alice@example.org", "x1@example.org alice@example.org", "x3@example.org bob@example.org",
+         "@example.net @example.org"]),
     "mail-in-a-box": ("users", """
         create table users (id integer primary key, email text unique, password text, extra, privileges text, quota text);
         create table aliases (id integer primary key, source text unique, destination text, permitted_senders text);
@@ -115,44 +168,111 @@ def script_of(kind):
     return "".join(line[8:] if line.strip() else "\n" for line in block.splitlines(True))
 
 
+def words_of(kind):
+    """The words in front of the script."""
+    text = (ROOT / "plans" / f"{kind}.yaml").read_text()
+    return re.findall(r"^      - (\S+)$", text.split("    command:\n", 1)[1].split("      - |\n", 1)[0], re.M)
+
+
 def lines(path):
     return path.read_text().splitlines()
 
 
-def run(kind, folder):
-    name, tables, users, aliases = PANELS[kind]
-    database = folder / f"{name}.sqlite"
-    with sqlite3.connect(database) as connection:
-        connection.executescript(tables)
-    for program in ("mysql", "runuser"):
-        (folder / program).write_text(SHIM.format(python=sys.executable, folder=folder))
+class Files:
+    """Files that a program in a container shows, and how they stop to be there."""
+
+    def __init__(self, kind, folder):
+        self.folder = folder
+        self.files, self.users = FILES[kind]
+        self.aliases = None
+        self.paths = {}
+        for name, text in self.files.items():
+            (folder / name).write_text(text)
+
+    def break_it(self):
+        (self.folder / next(iter(self.files))).unlink()
+
+    def stop(self):
+        pass
+
+
+class Database:
+    def __init__(self, kind, folder):
+        name, self.tables, self.users, self.aliases = PANELS[kind]
+        self.database = folder / f"{name}.sqlite"
+        self.paths = {"/home/user-data/mail/users.sqlite": self.database, "/opt/mailcow-dockerized/mailcow.conf": folder / "mailcow.conf"}
+        (folder / "mailcow.conf").write_text(MAILCOW_CONF)
+        with sqlite3.connect(self.database) as connection:
+            connection.executescript(self.tables)
+
+    def break_it(self):
+        with sqlite3.connect(self.database) as connection:
+            table = re.search(r"create table (\w+)", self.tables).group(1)
+            connection.execute(f"drop table {table}")
+
+    def stop(self):
+        pass
+
+
+def source_of(kind, folder):
+    for program, text in {"mysql": SHIM, "runuser": SHIM, "docker": DOCKER}.items():
+        (folder / program).write_text(text.format(python=sys.executable, folder=folder))
         (folder / program).chmod(0o755)
+    if kind in FILES:
+        return Files(kind, folder)
+    if kind in directories.KINDS:
+        return directories.Directory(kind, folder)
+    return Database(kind, folder)
+
+
+def run(kind, folder):
+    source = source_of(kind, folder)
+    try:
+        export_from(kind, folder, source)
+    finally:
+        source.stop()
+
+
+def export_from(kind, folder, source):
     out = folder / "export"
     script = script_of(kind)
-    check(f"{kind}: the script is where the plan reads its files", "folder=/var/lib/plan-export " in script, script)
-    script = (script.replace("/var/lib/plan-export", str(out)).replace("group=dovecot", f"group={os.getgid()}")
-              .replace("/home/user-data/mail/users.sqlite", str(database)))
+    check(f"{kind}: the script is where the plan reads its files", "/var/lib/plan-export" in script, script)
+    script = re.sub(r"\bgroup=\w+", f"group={os.getgid()}", script.replace("/var/lib/plan-export", str(out)))
+    script = re.sub(r'(FOLDER, GROUP = "[^"]*"), "dovecot"', rf"\1, {os.getgid()}", script)
+    for path, own in source.paths.items():
+        script = script.replace(path, str(own))
     environment = {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}"}
 
     def export():
-        return subprocess.run(["bash", "-c", script], env=environment, capture_output=True, text=True)
+        return subprocess.run([*words_of(kind), script], env=environment, capture_output=True, text=True)
+
+    def is_as_wanted():
+        return lines(out / "users") == source.users and (source.aliases is None or lines(out / "aliases") == source.aliases)
 
     done = export()
-    check(f"{kind}: it runs", done.returncode == 0 and not done.stderr, done)
+    check(f"{kind}: it runs", done.returncode == 0 and not done.stderr, done.stderr)
     if done.returncode != 0:
         return
-    check(f"{kind}: the users file", lines(out / "users") == users, (out / "users").read_text())
-    check(f"{kind}: the aliases", lines(out / "aliases") == aliases, (out / "aliases").read_text())
+    written = sorted(one.name for one in out.iterdir())
+    check(f"{kind}: nothing else is left", written == (["users"] if source.aliases is None else ["aliases", "users"]), written)
+    check(f"{kind}: the users file", lines(out / "users") == source.users, (out / "users").read_text())
+    if source.aliases is not None:
+        check(f"{kind}: the aliases", lines(out / "aliases") == source.aliases, (out / "aliases").read_text())
     check(f"{kind}: nobody else reads the hashes", (out / "users").stat().st_mode & 0o007 == 0, oct((out / "users").stat().st_mode))
-    before = [(out / one).stat().st_ino for one in ("users", "aliases")]
-    check(f"{kind}: what is the same is left alone",
-          export().returncode == 0 and [(out / one).stat().st_ino for one in ("users", "aliases")] == before)
-    with sqlite3.connect(database) as connection:
-        table = re.search(r"create table (\w+)", tables).group(1)
-        connection.execute(f"drop table {table}")
+    before = [(out / one).stat().st_ino for one in written]
+    check(f"{kind}: what is the same is left alone", export().returncode == 0 and [(out / one).stat().st_ino for one in written] == before)
+    if kind in directories.KINDS:
+        source.hide_hashes()
+        hidden = export()
+        check(f"{kind}: a reader that is shown no hash is told", hidden.returncode != 0 and "userPassword" in hidden.stderr and
+              is_as_wanted(), hidden.stderr)
+        source.cut_answers()
+        cut = export()
+        check(f"{kind}: a directory that gives only some of its entries empties nothing", cut.returncode != 0 and
+              "limit" in cut.stderr and is_as_wanted(), cut.stderr)
+    source.break_it()
     broken = export()
-    check(f"{kind}: a database that does not answer empties nothing",
-          broken.returncode != 0 and lines(out / "users") == users and lines(out / "aliases") == aliases, broken)
+    check(f"{kind}: a source that does not answer empties nothing", broken.returncode != 0 and is_as_wanted(), broken.stderr)
 
 
 def main():
@@ -160,10 +280,14 @@ def main():
         print("skipped exports_test.py: no bash or awk")
         return 0
     exported = {path.stem for path in (ROOT / "plans").glob("*.yaml") if "  export:" in path.read_text()}
-    check("every plan with an export is tried", exported == set(PANELS), exported)
-    for kind in sorted(PANELS):
+    kinds = {*PANELS, *FILES, *directories.KINDS}
+    check("every plan with an export is tried", exported == kinds, exported)
+    for kind in sorted(kinds):
         if kind == "mail-in-a-box" and not shutil.which("sqlite3"):
             print("skipped mail-in-a-box: no sqlite3")
+            continue
+        if kind in directories.KINDS and (why := directories.missing()):
+            print(f"skipped {kind}: {why}")
             continue
         with tempfile.TemporaryDirectory() as folder:
             run(kind, pathlib.Path(folder))

@@ -46,10 +46,14 @@ constexpr const char* kStoreLines =
 /// fails the test.
 const std::map<std::string, std::pair<std::string, std::string>>& worlds() {
   static const std::map<std::string, std::pair<std::string, std::string>> kWorlds = {
+      {"plans/docker-mailserver.yaml", {kMailLines, "example.org"}},
+      {"plans/dovecot-ldap.yaml", {kMailLines, "example.org"}},
       {"plans/dovecot-postfix.yaml", {kMailLines, "example.org"}},
+      {"plans/iredmail-ldap.yaml", {kMailLines, "example.org"}},
       {"plans/iredmail.yaml", {kMailLines, "example.org"}},
       {"plans/ispconfig.yaml", {kMailLines, "example.org"}},
       {"plans/mail-in-a-box.yaml", {kMailLines, "example.org"}},
+      {"plans/mailcow.yaml", {kMailLines, "example.org"}},
       {"plans/modoboa.yaml", {kMailLines, "example.org"}},
       {"plans/postfixadmin.yaml", {kMailLines, "example.org"}},
       {"plans/store-move.yaml", {kStoreLines, ""}},
