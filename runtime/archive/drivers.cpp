@@ -364,6 +364,7 @@ class DeltaDriver final : public ArchiveDriver {
     seen.messages = report.arrived + report.moved;
     seen.bytes = report.bytes;
     seen.remark = "to be carried back: " + report.to_text();
+    if (context.run_id.empty()) PLAN_TRY_VOID(predict_way_back(context, room.source, report, seen));
     return seen;
   }
 
@@ -445,6 +446,24 @@ class DeltaDriver final : public ArchiveDriver {
   }
 
   /// `has_lived`: its user may have been at the target; a move that was undone lets nobody in.
+  /// What arrived is brought before the hold. In it the source is read, what is left is done, and
+  /// the source is read once more.
+  [[nodiscard]] Outcome predict_way_back(StepContext& context, const AccountSource& source,
+                                         const CarryReport& report, ir::Observation& seen) const {
+    PLAN_TRY(look, look_at_mailboxes(source.imap, context.clock));
+    seen_->put(account_of(context), look.figures);
+    const auto begun = context.clock.now();
+    static_cast<void>(world_->account_id(context).has_value());
+    const std::chrono::duration<double, std::milli> took = context.clock.now() - begun;
+    const bool is_quiet = report.changes() == 0;
+    seen_->predict(context, account_of(context),
+                   {.calls = is_quiet ? kBackCalls / 2 : kBackCalls,
+                    .writes = is_quiet ? kBackWrites / 2 : kBackWrites,
+                    .looks = is_quiet ? 1 : 2},
+                   took.count(), seen);
+    return {};
+  }
+
   void tell_of(const StepContext& context, const CarryReport& report, bool has_lived) const {
     if (!context.say) return;
     const std::string account = account_of(context);

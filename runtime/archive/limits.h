@@ -25,6 +25,9 @@ inline constexpr int kDeltaCalls = 8;
 inline constexpr int kDeltaWrites = 16;
 inline constexpr int kGradeCalls = 7;
 inline constexpr int kGradeWrites = 2;
+/// The same for the way back of an account with a few changes.
+inline constexpr int kBackCalls = 12;
+inline constexpr int kBackWrites = 20;
 /// What one look at the target's calendars, or its address books, asks in the hold: what changed,
 /// the folders, and the number of entries.
 inline constexpr int kShelfCalls = 3;

@@ -42,12 +42,15 @@ void SeenMailboxes::predict(const step::StepContext& context, const std::string&
   const SeenMailboxes::Calendars& dav = figures.calendars;
   const double entries =
       dav.scan_ms + dav.calls * call + static_cast<double>(dav.entries) / kEntriesPerMs;
-  seen.hold_ms =
-      static_cast<std::uint64_t>(figures.scan_ms * kScriptsFactor + rest + entries + 0.5) + scan;
+  seen.hold_ms = static_cast<std::uint64_t>(work.looks * figures.scan_ms * kScriptsFactor + rest +
+                                            entries + 0.5) +
+                 static_cast<std::uint64_t>(work.looks) * scan;
   seen.hold_basis = fmt::format(
-      "{} mailboxes opened in {:.0f} ms, and the scripts, {} calls of the target of {:.0f} ms, {} "
+      "{}{} mailboxes opened in {:.0f} ms, and the scripts, {} calls of the target of {:.0f} ms, "
+      "{} "
       "writes to the archive of {:.1f} ms",
-      figures.mailboxes, figures.scan_ms, work.calls, call, work.writes, *write_ms_);
+      work.looks > 1 ? fmt::format("{} times ", work.looks) : std::string(), figures.mailboxes,
+      figures.scan_ms, work.calls, call, work.writes, *write_ms_);
   if (scan > 0)
     seen.hold_basis +=
         fmt::format(", {} messages compared without QRESYNC in {} ms", figures.messages, scan);

@@ -37,6 +37,7 @@ class SeenMailboxes {
   struct Work {
     int calls = 0;   ///< of the target
     int writes = 0;  ///< that are durable when they return
+    int looks = 1;   ///< at the mailboxes, and the scripts
   };
 
   void put(const std::string& account, Figures figures);

@@ -172,12 +172,15 @@ std::vector<CommandSpec> move_commands() {
        .run = run_verify},
       {.name = "rollback",
        .summary = "undoes, newest first",
-       .text = "Gives one account, a wave or everything since a rollback point back to the source, "
-               "from the prior states in the "
-               "journal. What came to the target meanwhile is carried back first, and shown before "
-               "it asks; an account whose mail cannot all go back is left where it is, with the "
-               "reason. A point behind which a step cannot be undone is refused with that step: "
-               "after finalize there is no way back.",
+       .text =
+           "Gives one account, a wave or everything since a rollback point back to the source, "
+           "from the prior states in the "
+           "journal. What came to the target meanwhile is carried back first. Before it asks it "
+           "shows what goes back, how each step is undone and what is lost by that, and how "
+           "long each account will be held; an account whose mail cannot all go back is left where "
+           "it is, with the "
+           "reason. A point behind which a step cannot be undone is refused with that step: "
+           "after finalize there is no way back.",
        .example = "plan rollback --account alice@example.org",
        .options = {kPlanOption,
                    {"--account", "ACCOUNT", "", "one account"},

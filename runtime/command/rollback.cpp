@@ -14,6 +14,7 @@
 #include "runtime/command/run_ending.h"
 #include "runtime/command/stop_on_signal.h"
 #include "runtime/engine/errors.h"
+#include "runtime/step/durable_write.h"
 
 namespace plan::command {
 namespace {
@@ -59,6 +60,22 @@ std::string words_of(const engine::RollbackStep& step) {
   return kind.undo == step.undo ? ir::undo_words(kind) : std::string(to_string(step.undo));
 }
 
+/// How the steps are undone, each way once: "9 steps are reversible".
+void show_ways(const std::vector<const engine::RollbackStep*>& steps) {
+  std::vector<std::pair<std::string, std::size_t>> ways;
+  for (const engine::RollbackStep* step : steps) {
+    const std::string words = words_of(*step);
+    const auto same = [&words](const auto& way) { return way.first == words; };
+    const auto known = std::find_if(ways.begin(), ways.end(), same);
+    if (known == ways.end())
+      ways.emplace_back(words, 1);
+    else
+      ++known->second;
+  }
+  for (const auto& [words, count] : ways)
+    print_result(fmt::format("  {} {} {}\n", count, count == 1 ? "step is" : "steps are", words));
+}
+
 /// What would be undone, newest first; of several accounts one line each.
 void show_plan(const engine::RollbackPlan& planned) {
   std::vector<const engine::RollbackStep*> steps;
@@ -82,6 +99,10 @@ void show_plan(const engine::RollbackPlan& planned) {
       count_of.erase(count);
     }
   }
+  if (!is_folded) return;
+  std::erase_if(steps, [](const engine::RollbackStep* step) { return step->account.empty(); });
+  print_result("of all accounts together:\n");
+  show_ways(steps);
 }
 
 /// What no rollback passes. The steps behind it would be undone by nobody now: they are not shown.
@@ -98,19 +119,35 @@ ir::Value steps_document(const std::vector<engine::RollbackStep>& steps) {
     list.push_back(ir::Value::map({{"step", step.step},
                                    {"account", step.account},
                                    {"undo", to_string(step.undo)},
+                                   {"lost", ir::info(step.kind).lost},
                                    {"was_satisfied", step.was_satisfied}}));
   }
   return list;
+}
+
+template <class T>
+ir::Value or_null(const std::optional<T>& value) {
+  return value ? ir::Value(*value) : ir::Value(nullptr);
+}
+
+ir::Value look_document(const engine::RollbackLook& look) {
+  ir::List hold;
+  for (const auto& share : look.hold)
+    hold.push_back(ir::Value::map({{"step", share.step}, {"ms", share.ms}, {"from", share.basis}}));
+  return ir::Value::map({{"account", look.account},
+                         {"is_refused", look.is_refused},
+                         {"text", look.text},
+                         {"messages", or_null(look.messages)},
+                         {"bytes", or_null(look.bytes)},
+                         {"hold_ms", or_null(look.hold_ms)},
+                         {"hold", ir::Value(std::move(hold))}});
 }
 
 /// The same for a program, as the first line of the run's events.
 void print_plan(const engine::RollbackPlan& planned,
                 const std::vector<engine::RollbackLook>& looks) {
   ir::List accounts;
-  for (const engine::RollbackLook& look : looks) {
-    accounts.push_back(ir::Value::map(
-        {{"account", look.account}, {"is_refused", look.is_refused}, {"text", look.text}}));
-  }
+  for (const engine::RollbackLook& look : looks) accounts.push_back(look_document(look));
   print_result(ir::write_json(ir::Value::map({{"event", "rollback-planned"},
                                               {"steps", steps_document(planned.steps)},
                                               {"barred", steps_document(planned.barred)},
@@ -118,11 +155,36 @@ void print_plan(const engine::RollbackPlan& planned,
                "\n");
 }
 
+/// Where the figure of the longest hold comes from, step by step.
+void show_longest_hold(const std::vector<engine::RollbackLook>& looks) {
+  const auto longest =
+      std::max_element(looks.begin(), looks.end(), [](const auto& left, const auto& right) {
+        return left.hold_ms.value_or(0) < right.hold_ms.value_or(0);
+      });
+  if (longest == looks.end() || !longest->hold_ms) return;
+  print_result(fmt::format("{}, {}:\n", looks.size() == 1 ? "the hold" : "the longest hold",
+                           printable(longest->account)));
+  const std::string own = fmt::format("account/{}/", longest->account);
+  for (const auto& share : longest->hold) {
+    const std::string_view step = share.step;
+    print_result(fmt::format("  {:<12} {:>8}  {}\n",
+                             step.starts_with(own) ? step.substr(own.size()) : step,
+                             show_duration_ms(share.ms), share.basis));
+  }
+}
+
 void show_looks(const std::vector<engine::RollbackLook>& looks) {
   for (const engine::RollbackLook& look : looks) {
-    print_result(fmt::format("{}: {}{}\n", printable(look.account),
-                             look.is_refused ? "cannot go back: " : "", look.text));
+    std::string line = printable(look.account) + ": ";
+    if (look.is_refused) line += "cannot go back: ";
+    line += look.text.empty() ? "nothing came to the target" : look.text;
+    if (look.hold_ms)
+      line += fmt::format("; held for about {}", show_duration_ms(*look.hold_ms));
+    else if (!look.is_refused)
+      line += "; hold not predicted";
+    print_result(line + "\n");
   }
+  show_longest_hold(looks);
   if (looks.size() == kAccountsLookedAt)
     print_result("further accounts are looked at when their turn comes\n");
 }
@@ -182,7 +244,9 @@ ExitCode run_rollback(const Invocation& invocation) {
   options.plan_name = (*run)->plan_name;
   options.state_directory = folder.state_directory;
   options.takes_over_lease = invocation.has("--take-over");
-  auto looks = engine::look_before_rollback(parts, options, *goal, kAccountsLookedAt);
+  auto looks = engine::look_before_rollback(
+      parts, options, *goal, kAccountsLookedAt,
+      step::durable_write_ms(folder.state_directory, net::system_clock()));
   if (!looks) return print_error(looks.error(), format);
   if (is_text) show_looks(*looks);
   if (!is_text) print_plan(*planned, *looks);

@@ -204,8 +204,13 @@ Result<Chosen> choose(const std::vector<Touched>& all, const RollbackGoal& goal)
     }
   }
   if (chosen.steps.empty()) {
-    return Error(errors::nothing_to_roll_back, "no step that was done is left there")
-        .with_blame(Blame::plan);
+    std::string words = "nothing was done behind that point, or all of it was undone";
+    if (const auto* of_account = std::get_if<OfAccount>(&goal))
+      words = fmt::format("{} is at the source: nothing of a move is left to undo",
+                          printable(of_account->account, 200));
+    if (std::holds_alternative<OfWave>(goal))
+      words = "the accounts of that wave are at the source: nothing of their moves is left to undo";
+    return Error(errors::nothing_to_roll_back, words).with_blame(Blame::plan);
   }
   return chosen;
 }
@@ -256,6 +261,61 @@ std::vector<Unit> units_of(const std::vector<Touched>& steps) {
                      .steps = {touched}});
   }
   return units;
+}
+
+constexpr double kLooksOfUndo = 2;    // before it and behind it
+constexpr double kRecordsOfUndo = 2;  // intent, outcome
+
+/// What undoing one step adds to the hold, after a look at it that took `look_ms`.
+RollbackLook::Share share_of(const ir::Observation& seen, double look_ms, double record_ms) {
+  // A look that counts what would be carried is no measure of anything in the hold.
+  const double looks = seen.messages ? 0 : kLooksOfUndo * look_ms;
+  RollbackLook::Share share;
+  share.ms = seen.hold_ms.value_or(0) +
+             static_cast<std::uint64_t>(looks + kRecordsOfUndo * record_ms + 0.5);
+  share.basis = seen.hold_basis;
+  const auto add = [&share](const std::string& words) {
+    share.basis += (share.basis.empty() ? "" : "; ") + words;
+  };
+  if (looks >= 1) add(fmt::format("2 looks at the servers of {:.0f} ms", look_ms));
+  add(fmt::format("2 writes to the journal of {:.1f} ms", record_ms));
+  return share;
+}
+
+RollbackLook look_at(const Unit& unit, StepRunner& runner, net::Clock& clock, double record_ms) {
+  RollbackLook look{.account = unit.account, .hold_ms = 0};
+  double records_ms = 0;
+  for (const Touched& touched : unit.steps) {
+    const ir::UndoPolicy policy = ir::info(touched.graph->kind(touched.step)).undo;
+    if (policy == ir::UndoPolicy::nothing_to_undo || touched.record.was_satisfied) {
+      records_ms += record_ms;
+      continue;
+    }
+    const auto begun = clock.now();
+    const auto seen = runner.look_before_rollback(*touched.graph, touched.step);
+    const std::chrono::duration<double, std::milli> took = clock.now() - begun;
+    if (!seen && policy == ir::UndoPolicy::carry_back) {
+      look.text = seen.error().to_line();
+      look.is_refused = true;
+      look.hold_ms.reset();
+      look.hold.clear();
+      return look;
+    }
+    if (!seen) {
+      look.hold_ms.reset();
+      continue;
+    }
+    if (policy == ir::UndoPolicy::carry_back && !seen->remark.empty()) {
+      look.text = seen->remark;
+      look.messages = seen->messages;
+      look.bytes = seen->bytes;
+    }
+    look.hold.push_back(share_of(*seen, took.count(), record_ms));
+    look.hold.back().step = touched.record.step;
+    if (look.hold_ms) *look.hold_ms += look.hold.back().ms;
+  }
+  if (look.hold_ms) *look.hold_ms += static_cast<std::uint64_t>(records_ms + 0.5);
+  return look;
 }
 
 /// One run of `plan rollback`.
@@ -530,20 +590,17 @@ Outcome check_not_barred(const RollbackPlan& plan, const RollbackGoal& goal) {
 Result<std::vector<RollbackLook>> look_before_rollback(const EngineParts& parts,
                                                        const EngineOptions& options,
                                                        const RollbackGoal& goal,
-                                                       std::size_t accounts_max) {
+                                                       std::size_t accounts_max,
+                                                       double durable_write_ms) {
   Graphs graphs(parts.journal, parts.graph, graph_digest(parts.graph));
   PLAN_TRY(all, read_touched(parts.journal, graphs));
   PLAN_TRY(chosen, choose(all, goal));
-  StepRunner runner(parts, options, "look", options.boot_id);
+  StepRunner runner(parts, options, "", options.boot_id);  // of no run
   std::vector<RollbackLook> looks;
-  for (const Touched& touched : chosen.steps) {
-    if (ir::info(touched.graph->kind(touched.step)).undo != ir::UndoPolicy::carry_back) continue;
-    if (looks.size() >= accounts_max) break;
-    const auto seen = runner.look_before_rollback(*touched.graph, touched.step);
-    if (seen && seen->remark.empty()) continue;
-    looks.push_back({.account = account_of(*touched.graph, touched.step),
-                     .text = seen ? seen->remark : seen.error().to_line(),
-                     .is_refused = !seen});
+  for (const Unit& unit : units_of(chosen.steps)) {
+    if (unit.account.empty()) continue;
+    if (looks.size() >= accounts_max || parts.stop.is_requested()) break;
+    looks.push_back(look_at(unit, runner, parts.clock, durable_write_ms));
   }
   return looks;
 }

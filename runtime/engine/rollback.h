@@ -1,4 +1,6 @@
 #pragma once
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -52,13 +54,26 @@ struct RollbackLook {
   std::string account = {};
   std::string text = {};
   bool is_refused = false;  ///< it could not: why
+  std::optional<std::uint64_t> messages = {};
+  std::optional<std::uint64_t> bytes = {};
+  /// How long it will be held; nothing where a step could not be looked at.
+  std::optional<std::uint64_t> hold_ms = {};
+  struct Share {
+    std::string step = {};
+    std::uint64_t ms = 0;
+    std::string basis = {};  ///< what was measured and counted
+  };
+  std::vector<Share> hold = {};  ///< in the order of undoing; those of less than a millisecond too
 };
 
-/// Asks the drivers of the carry-back steps, of at most `accounts_max` of them. Reads only.
+/// Looks at every step that would be undone, of at most `accounts_max` accounts. Reads only. The
+/// hold is predicted from what the looks took, from what the drivers say that they wait for, and
+/// from what one durable write takes here.
 [[nodiscard]] Result<std::vector<RollbackLook>> look_before_rollback(const EngineParts& parts,
                                                                      const EngineOptions& options,
                                                                      const RollbackGoal& goal,
-                                                                     std::size_t accounts_max);
+                                                                     std::size_t accounts_max,
+                                                                     double durable_write_ms = 0);
 
 /// Undoes newest first through the drivers, each undo announced and recorded. Before an account's
 /// first undo the drivers of its carry-back steps are asked (observe with `is_rollback`), then do

@@ -114,7 +114,9 @@ def main():
             hand.flag("INBOX", "\\Answered Later", skip={gone, there})
             hand.close()
         looked = migration.plan("rollback", "--account", "dave@legacy.test", show=False, accept=range(256))
-        report.check("before anything is asked it says what would be carried back", looked.returncode == 2 and
+        report.check("before anything is asked it says what would be carried back, and for how long it will be held",
+                     looked.returncode == 2 and "; held for about " in looked.stdout and "lossy: " in looked.stdout and
+                     "2 writes to the journal of" in looked.stdout and
                      "dave@legacy.test: to be carried back: " in looked.stdout and "carry-back" in looked.stdout and
                      "1 moved or copied" in looked.stdout and "1 deleted" in looked.stdout, looked.stdout + looked.stderr)
         first = migration.plan("rollback", "--account", "dave@legacy.test", "--yes", show=False, accept=range(256))

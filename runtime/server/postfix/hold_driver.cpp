@@ -127,6 +127,11 @@ class HoldDriver final : public step::StepDriver {
     observation.prior = Value::map({{"entry", entry}});
     observation.fingerprint = Value::map({{"entry", entry}});
     observation.duration_ms = 1000;
+    // On the way here it comes before the clients' hold.
+    if (context.is_rollback) {
+      observation.hold_ms = 2 * kReloadMs;
+      observation.hold_basis = "postmap, a reload and a flush of what waited";
+    }
     return observation;
   }
 

@@ -138,5 +138,41 @@ TEST_F(HoldStatements, AreAboutAsManyAsTheDiffCountsWith) {
   expect_about(grade_.writes, archive::kGradeWrites, "writes of the grade");
 }
 
+TEST_F(HoldStatements, OfTheWayBackAreAboutAsManyAsARollbackCountsWith) {
+  StepCount count;
+  fill(0, kFew);
+  hold(count, 0);
+  const auto delta = drivers_.find(ir::StepKind::archive_delta);
+  (void)target_.add_email(target_.emails.begin()->second.mailbox_ids.begin()->c_str(),
+                          "Subject: there\r\n\r\nat the target\r\n");
+  auto back = context(ir::StepKind::archive_delta);
+  back.is_rollback = true;
+  const auto seen = delta->observe(back);
+  ASSERT_TRUE(seen) << seen.error().to_line();
+  EXPECT_EQ(seen->messages.value_or(0), 1U);
+  EXPECT_GT(seen->hold_ms.value_or(0), 0U);
+  EXPECT_NE(seen->hold_basis.find("2 times "), std::string::npos) << seen->hold_basis;
+  back.run_id = "run";
+  ASSERT_TRUE(delta->before_undo(back));
+  {
+    const std::lock_guard lock(target_.mutex);
+    for (auto& [id, email] : target_.emails) email.keywords = {"$seen"};
+  }
+  (void)target_.add_email(target_.emails.begin()->second.mailbox_ids.begin()->c_str(),
+                          "Subject: late\r\n\r\nlate at the target\r\n");
+  static_cast<void>(count.take_writes());
+  const std::uint64_t before = target_.requests;
+  const auto undone = delta->undo(back);
+  ASSERT_TRUE(undone) << undone.error().to_line();
+  const auto expect_about = [](int seen_now, int predicted, const char* what) {
+    EXPECT_GE(seen_now * 10, predicted * 7) << what << ": " << seen_now << " against " << predicted;
+    EXPECT_LE(seen_now * 10, predicted * 13)
+        << what << ": " << seen_now << " against " << predicted;
+  };
+  expect_about(static_cast<int>(target_.requests - before), archive::kBackCalls,
+               "calls of the target");
+  expect_about(count.take_writes(), archive::kBackWrites, "writes");
+}
+
 }  // namespace
 }  // namespace plan::test

@@ -167,7 +167,13 @@ TEST_F(RollbackTest, what_the_way_back_would_carry_is_seen_before_and_one_that_c
     explicit Carrier(std::shared_ptr<step::StepDriver> under) : driver(std::move(under)) {}
     Result<ir::Observation> observe(step::StepContext& context) override {
       PLAN_TRY(seen, driver->observe(context));
-      if (context.is_rollback) seen.remark = "to be carried back: 1 message";
+      if (!context.is_rollback) return std::move(seen);
+      if (is_source_away) return Error(test::kWorldError, "the source is away");
+      seen.remark = "to be carried back: 1 message";
+      seen.messages = 1;
+      seen.bytes = 70;
+      seen.hold_ms = 400;
+      seen.hold_basis = "two passes";
       return std::move(seen);
     }
     Result<ir::Value> apply(step::StepContext& context) override { return driver->apply(context); }
@@ -179,19 +185,42 @@ TEST_F(RollbackTest, what_the_way_back_would_carry_is_seen_before_and_one_that_c
     }
     Outcome undo(step::StepContext& context) override { return driver->undo(context); }
     std::shared_ptr<step::StepDriver> driver;
+    bool is_source_away = false;
   };
-  drivers_.add(ir::StepKind::archive_delta,
-               std::make_shared<Carrier>(std::make_shared<test::WorldDriver>(world_)));
+  const auto carrier = std::make_shared<Carrier>(std::make_shared<test::WorldDriver>(world_));
+  drivers_.add(ir::StepKind::archive_delta, carrier);
   const auto graph = move_graph({.has_point_before_finalize = true});
   world_.has_poor_content[2] = true;  // nothing is finalized
   ASSERT_EQ(run(graph)->ending, Ending::failed);
   {
     auto journal = open();
-    const auto looks = look_before_rollback(parts(graph, **journal), options_, OfWave{"rest"}, 10);
+    const auto looks =
+        look_before_rollback(parts(graph, **journal), options_, OfWave{"rest"}, 10, 5);
     ASSERT_TRUE(looks) << looks.error().to_line();
     ASSERT_EQ(looks->size(), 2U);
-    EXPECT_EQ(looks->front().text, "to be carried back: 1 message");
-    EXPECT_FALSE(looks->front().is_refused);
+    const RollbackLook& look = looks->front();
+    EXPECT_EQ(look.text, "to be carried back: 1 message");
+    EXPECT_FALSE(look.is_refused);
+    EXPECT_EQ(look.messages, 1U);
+    EXPECT_EQ(look.bytes, 70U);
+    const auto delta = std::find_if(look.hold.begin(), look.hold.end(), [](const auto& share) {
+      return share.step.ends_with("/delta");
+    });
+    ASSERT_NE(delta, look.hold.end());
+    EXPECT_EQ(delta->ms, 410U) << "what the driver says, and two records";
+    EXPECT_EQ(delta->basis, "two passes; 2 writes to the journal of 5.0 ms");
+    std::uint64_t sum = 0;
+    for (const auto& share : look.hold) sum += share.ms;
+    ASSERT_TRUE(look.hold_ms);
+    EXPECT_GE(*look.hold_ms, sum) << "and the records of what has nothing to undo";
+    EXPECT_GT(look.hold.size(), 2U);
+    carrier->is_source_away = true;
+    const auto away = look_before_rollback(parts(graph, **journal), options_, OfWave{"rest"}, 1, 5);
+    ASSERT_TRUE(away) << away.error().to_line();
+    ASSERT_EQ(away->size(), 1U);
+    EXPECT_TRUE(away->front().is_refused);
+    EXPECT_FALSE(away->front().hold_ms) << "what could not be looked at is not predicted";
+    carrier->is_source_away = false;
   }
   const auto refused = back(graph, OfAccount{"a1@x"});
   ASSERT_TRUE(refused) << refused.error().to_line();
