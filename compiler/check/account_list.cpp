@@ -2,11 +2,11 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <optional>
 
 #include "compiler/check/names.h"
 #include "compiler/source/text.h"
+#include "compiler/source/text_index.h"
 #include "compiler/syntax/csv.h"
 
 namespace plan::check {
@@ -50,16 +50,16 @@ std::vector<Named> addresses_in(std::vector<Named> names, bool takes_domains, Si
 }
 
 void report_duplicates(const std::vector<Named>& names, std::string_view what, Sink& sink) {
-  std::vector<const Named*> sorted;
-  sorted.reserve(names.size());
-  for (const Named& name : names) sorted.push_back(&name);
-  std::stable_sort(sorted.begin(), sorted.end(),
-                   [](const Named* a, const Named* b) { return a->text < b->text; });
-  for (std::size_t i = 1; i < sorted.size(); ++i) {
-    if (sorted[i]->text != sorted[i - 1]->text) continue;
-    sink.report(Kind::duplicate_name, sorted[i]->span,
-                fmt::format("{} `{}` stands here twice", what, printable(sorted[i]->text, 80)))
-        .note(sorted[i - 1]->span, "it stands here first");
+  TextIndex first;
+  first.reserve(names.size());
+  for (std::uint32_t i = 0; i < names.size(); ++i) {
+    const Named& name = names[i];
+    const auto known = first.insert(
+        name.text, i, [&](std::uint32_t other) { return names[other].text == name.text; });
+    if (!known) continue;
+    sink.report(Kind::duplicate_name, name.span,
+                fmt::format("{} `{}` stands here twice", what, printable(name.text, 80)))
+        .note(names[*known].span, "it stands here first");
   }
 }
 

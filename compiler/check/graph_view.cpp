@@ -66,6 +66,10 @@ GraphView::GraphView(const Migration& migration, const ir::StepGraph& graph)
       by_kind_(ir::all_step_kinds().size()),
       kinds_before_(graph.size()) {
   PLAN_CHECK(by_kind_.size() <= 64, "a mask of kinds has 64 bits");
+  std::vector<std::size_t> counts(by_kind_.size());
+  for (std::size_t i = 0; i < graph.size(); ++i)
+    ++counts[static_cast<std::size_t>(graph.kind(static_cast<StepId>(i)))];
+  for (std::size_t kind = 0; kind < counts.size(); ++kind) by_kind_[kind].reserve(counts[kind]);
   for (std::size_t i = 0; i < graph.size(); ++i) {
     const auto step = static_cast<StepId>(i);
     by_kind_[static_cast<std::size_t>(graph.kind(step))].push_back(step);

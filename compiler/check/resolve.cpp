@@ -10,6 +10,7 @@
 #include "compiler/check/store_plan.h"
 #include "compiler/ir/digest.h"
 #include "compiler/source/text.h"
+#include "compiler/source/text_index.h"
 
 namespace plan::check {
 namespace {
@@ -224,14 +225,41 @@ class Resolver {
       report.help("if it is new there, run `plan fetch`");
   }
 
+  static constexpr std::uint32_t kNotNamed = UINT32_MAX;
+
+  /// For each account of the lock where the plan's list first names it. Names that the lock does
+  /// not have are reported.
+  std::vector<std::uint32_t> named_accounts() {
+    const std::vector<Named>& list = migration_.plan.account_list;
+    const std::vector<facts::LockAccount>& accounts = migration_.lock->accounts;
+    std::vector<std::uint32_t> named(accounts.size(), kNotNamed);
+    TextIndex by_name;
+    by_name.reserve(list.size());
+    std::vector<std::uint32_t> first(list.size());
+    for (std::uint32_t i = 0; i < list.size(); ++i) {
+      const auto is_name = [&](std::uint32_t other) { return list[other].text == list[i].text; };
+      first[i] = by_name.insert(list[i].text, i, is_name).value_or(i);
+    }
+    std::vector<bool> is_known(list.size());
+    for (std::size_t i = 0; i < accounts.size(); ++i) {
+      const auto is_name = [&](std::uint32_t other) {
+        return list[other].text == accounts[i].address;
+      };
+      const auto found = by_name.find(accounts[i].address, is_name);
+      if (!found) continue;
+      named[i] = *found;
+      is_known[*found] = true;
+    }
+    for (std::size_t i = 0; i < list.size(); ++i) {
+      if (!is_known[first[i]]) unknown_account(list[i], "account");
+    }
+    return named;
+  }
+
   void choose_accounts() {
     const Plan& plan = migration_.plan;
     const facts::Lock& lock = *migration_.lock;
-    std::unordered_map<std::string_view, Span> wanted;
-    for (const Named& name : plan.account_list) {
-      wanted.emplace(name.text, name.span);
-      if (lock.account(name.text) == nullptr) unknown_account(name, "account");
-    }
+    const std::vector<std::uint32_t> named = named_accounts();
     for (const Named& name : plan.except) {
       const bool is_known = name.text.starts_with('@') || lock.account(name.text) != nullptr ||
                             lock.list(name.text) != nullptr;
@@ -245,13 +273,15 @@ class Resolver {
     }
     std::unordered_set<std::string_view> domains;
     for (const Named& domain : plan.domains) domains.insert(domain.text);
-    for (const facts::LockAccount& account : lock.accounts) {
+    migration_.accounts.reserve(plan.has_account_list ? plan.account_list.size()
+                                                      : lock.accounts.size());
+    for (std::size_t i = 0; i < lock.accounts.size(); ++i) {
+      const facts::LockAccount& account = lock.accounts[i];
       if (is_excepted(account.address)) continue;
       Span origin = {};
       if (plan.has_account_list) {
-        const auto found = wanted.find(account.address);
-        if (found == wanted.end()) continue;
-        origin = found->second;
+        if (named[i] == kNotNamed) continue;
+        origin = plan.account_list[named[i]].span;
       }
       // In a domain of somebody else: the rule domain-without-owner tells, once a domain.
       if (!domains.contains(domain_of(account.address))) continue;
@@ -359,12 +389,13 @@ class Resolver {
 
   void index_addresses() {
     auto index = std::make_shared<Migration::AddressIndex>();
-    index->accounts.reserve(migration_.accounts.size() * 2);
+    std::size_t names = 0;
+    for (const Account& account : migration_.accounts) names += 1 + account.lock->aliases.size();
+    index->reserve(names);
     for (std::uint32_t i = 0; i < migration_.accounts.size(); ++i)
-      index->accounts.emplace(migration_.accounts[i].lock->address, i);
+      index->add(migration_.accounts[i].lock->address, i);
     for (std::uint32_t i = 0; i < migration_.accounts.size(); ++i) {
-      for (const std::string& alias : migration_.accounts[i].lock->aliases)
-        index->accounts.emplace(alias, i);
+      for (const std::string& alias : migration_.accounts[i].lock->aliases) index->add(alias, i);
     }
     migration_.by_address = std::move(index);
   }
@@ -432,8 +463,8 @@ class Resolver {
 
 std::int64_t Migration::account_with(std::string_view address) const {
   if (by_address == nullptr) return -1;
-  const auto found = by_address->accounts.find(address);
-  return found == by_address->accounts.end() ? -1 : static_cast<std::int64_t>(found->second);
+  const auto found = by_address->account(address);
+  return found ? static_cast<std::int64_t>(*found) : -1;
 }
 
 Migration resolve(Plan plan, std::shared_ptr<const facts::Lock> lock,

@@ -353,12 +353,23 @@ class Reader {
   /// Escaped lines are sorted as text; look-ups need the addresses themselves sorted.
   void finish_mailboxes() {
     const auto by_address = [](const auto& a, const auto& b) { return a.address < b.address; };
-    std::sort(lock_.accounts.begin(), lock_.accounts.end(), by_address);
-    std::sort(lock_.lists.begin(), lock_.lists.end(), by_address);
+    const auto sort = [&](auto& entries) {
+      // They are sorted but for those that are written with an escape.
+      if (!std::is_sorted(entries.begin(), entries.end(), by_address))
+        std::sort(entries.begin(), entries.end(), by_address);
+    };
+    sort(lock_.accounts);
+    sort(lock_.lists);
+    auto next = lock_.accounts.begin();
     for (auto& [address, names] : mailboxes_) {
-      const auto found = std::lower_bound(
-          lock_.accounts.begin(), lock_.accounts.end(), address,
-          [](const LockAccount& a, const std::string& wanted) { return a.address < wanted; });
+      // Mostly the account behind the last one.
+      const auto found =
+          next != lock_.accounts.end() && next->address == address
+              ? next
+              : std::lower_bound(lock_.accounts.begin(), lock_.accounts.end(), address,
+                                 [](const LockAccount& a, const std::string& wanted) {
+                                   return a.address < wanted;
+                                 });
       if (found == lock_.accounts.end() || found->address != address) {
         problem(0, 1,
                 fmt::format("mailboxes of `{}`, which is no account of this lock",
@@ -367,7 +378,9 @@ class Reader {
       }
       found->mailboxes = std::move(names);
       found->has_mailboxes = true;
+      next = found + 1;
     }
+    mailboxes_.clear();
     for (std::size_t i = 1; i < lock_.accounts.size(); ++i) {
       if (lock_.accounts[i].address == lock_.accounts[i - 1].address) {
         problem(lock_.accounts[i].span.begin, 8,

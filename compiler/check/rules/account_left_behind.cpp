@@ -13,17 +13,19 @@ void account_left_behind(const Migration& migration, Sink& sink) {
   if (!migration.plan.has_account_list && migration.plan.except.empty()) return;
   std::unordered_set<std::string_view> domains;
   for (const Named& domain : migration.plan.domains) domains.insert(domain.text);
-  std::unordered_set<std::string_view> moving;
-  for (const Account& account : migration.accounts) moving.insert(account.lock->address);
-  for (const MailList& list : migration.lists) moving.insert(list.lock->address);
   Examples examples;
-  const auto look = [&](const std::string& address, Span span) {
-    if (domains.contains(domain_of(address)) && !moving.contains(address))
-      examples.add(address, span);
+  // What moves stands in the order of the lock: who is not the next one of them stays.
+  const auto look = [&](const auto& all, const auto& moving) {
+    auto next = moving.begin();
+    for (const auto& one : all) {
+      if (next != moving.end() && next->lock == &one)
+        ++next;
+      else if (domains.contains(domain_of(one.address)))
+        examples.add(one.address, one.span);
+    }
   };
-  for (const facts::LockAccount& account : migration.lock->accounts)
-    look(account.address, account.span);
-  for (const facts::LockList& list : migration.lock->lists) look(list.address, list.span);
+  look(migration.lock->accounts, migration.accounts);
+  look(migration.lock->lists, migration.lists);
   if (examples.count == 0) return;
   sink.report(Kind::account_left_behind, accounts_place(migration.plan),
               fmt::format("{} in a domain that moves: {}",

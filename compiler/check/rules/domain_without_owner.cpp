@@ -19,8 +19,6 @@ void domain_without_owner(const Migration& migration, Sink& sink) {
   for (const Named& domain : plan.domains) domains.insert(domain.text);
   std::unordered_set<std::string_view> excepted;
   for (const Named& name : plan.except) excepted.insert(name.text);
-  std::unordered_set<std::string_view> listed;
-  for (const Named& name : plan.account_list) listed.insert(name.text);
 
   struct Missing {
     Examples accounts, aliases, lists;
@@ -31,10 +29,17 @@ void domain_without_owner(const Migration& migration, Sink& sink) {
     return !domains.contains(domain_of(address)) && !excepted.contains(address) &&
            !excepted.contains("@" + std::string(domain_of(address)));
   };
+  std::vector<const facts::LockAccount*> others;
   for (const facts::LockAccount& account : lock.accounts) {
-    if (plan.has_account_list && !listed.contains(account.address)) continue;
-    if (is_missing(account.address))
-      missing[domain_of(account.address)].accounts.add(account.address, account.span);
+    if (is_missing(account.address)) others.push_back(&account);
+  }
+  std::unordered_set<std::string_view> listed;
+  if (plan.has_account_list && !others.empty()) {
+    for (const Named& name : plan.account_list) listed.insert(name.text);
+  }
+  for (const facts::LockAccount* account : others) {
+    if (plan.has_account_list && !listed.contains(account->address)) continue;
+    missing[domain_of(account->address)].accounts.add(account->address, account->span);
   }
   for (const Account& account : migration.accounts) {
     for (const std::string& alias : account.lock->aliases) {
