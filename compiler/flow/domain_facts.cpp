@@ -66,6 +66,10 @@ constexpr std::size_t kNamed = std::size_t{1} << 40U;
          op == Node::Operator::less || op == Node::Operator::less_equal;
 }
 
+[[nodiscard]] bool is_lower_ascii(std::string_view text) {
+  return std::none_of(text.begin(), text.end(), [](char c) { return c >= 'A' && c <= 'Z'; });
+}
+
 [[nodiscard]] std::string with_tag(const std::string& address) {
   const std::size_t at = address.rfind('@');
   return at == std::string::npos ? address : address.substr(0, at) + "+tag" + address.substr(at);
@@ -145,13 +149,9 @@ void DomainFacts::add_to(const std::string& domain, StepId step, std::string_vie
 }
 
 void DomainFacts::read_steps() {
-  std::unordered_set<std::string_view> moved;
   for (const StepId step : graph_.order()) {
     const StepKind kind = graph_.kind(step);
     switch (kind) {
-      case StepKind::admin_account:
-        if (graph_.row(step) != ir::RowId::none) moved.insert(graph_.row_name(graph_.row(step)));
-        break;
       case StepKind::admin_upsert:
       case StepKind::admin_update:
       case StepKind::admin_destroy:
@@ -165,7 +165,7 @@ void DomainFacts::read_steps() {
           add_to(std::string(domain->second), step, "");
         if (const auto address = address_of_step_.find(ir::index(*of));
             address != address_of_step_.end()) {
-          std::size_t& facts = address_facts_[address->second];
+          std::size_t& facts = facts_of(address->second);
           facts = combined(facts, shape_number(graph_, step));
         }
         break;
@@ -174,33 +174,54 @@ void DomainFacts::read_steps() {
         break;
     }
   }
+  if (residents_.empty()) return;
   // An account that the plan moves has steps of its own.
+  std::unordered_set<std::string_view> moved;
+  for (const StepId step : graph_.order()) {
+    if (graph_.kind(step) == StepKind::admin_account && graph_.row(step) != ir::RowId::none)
+      moved.insert(graph_.row_name(graph_.row(step)));
+  }
   for (auto& [domain, residents] : residents_) {
     std::erase_if(residents,
                   [&](const Resident& one) { return moved.contains(one.names.front()); });
   }
 }
 
-void DomainFacts::read_object(StepId step, StepKind kind) {
-  const ir::Value& shape = graph_.shape(step).arguments;
-  if (is_object(shape, "MemoryLookupKey")) {
-    const ir::RowId row = graph_.row(step);
-    std::string_view name = row == ir::RowId::none ? std::string_view() : graph_.row_name(row);
-    // Of a hundred thousand alike steps the name of the row is enough: reading arguments costs.
-    if (name.find('@') == std::string_view::npos) name = {};
-    std::string key =
-        lower_ascii(name.empty() ? graph_.argument(step, "match")["key"].string_or("") : name);
-    const std::string domain = key.starts_with("*@") ? key.substr(2) : key;
-    if (domains_.contains(domain)) {
-      add_to(domain, step, ir::canonical_json(graph_.arguments(step)));
-    } else {
-      std::size_t& facts = address_facts_[key];
-      facts = combined(facts, shape_number(graph_, step));
-      if (name.empty()) address_of_step_.emplace(ir::index(step), key);
-    }
-    if (kind == StepKind::admin_upsert) keys_.insert(std::move(key));
+std::size_t& DomainFacts::facts_of(std::string_view address, bool is_text_of_graph) {
+  const auto is_address = [&](std::uint32_t other) { return addresses_[other].first == address; };
+  const auto entry = static_cast<std::uint32_t>(addresses_.size());
+  const auto known = by_address_.insert(address, entry, is_address);
+  if (!known) addresses_.emplace_back(is_text_of_graph ? address : texts_.emplace_back(address), 0);
+  return addresses_[known.value_or(entry)].second;
+}
+
+void DomainFacts::read_key(StepId step, StepKind kind) {
+  const ir::RowId row = graph_.row(step);
+  const std::string_view name = row == ir::RowId::none ? std::string_view() : graph_.row_name(row);
+  // Of a hundred thousand alike steps the name of the row is enough: reading arguments costs.
+  const bool is_named = name.find('@') != std::string_view::npos;
+  const bool is_kept = is_named && !name.starts_with("*@") && is_lower_ascii(name);
+  if (is_kept && kind != StepKind::admin_upsert) {
+    std::size_t& facts = facts_of_row(row);
+    facts = combined(facts, shape_number(graph_, step));
     return;
   }
+  std::string key =
+      lower_ascii(is_named ? name : graph_.argument(step, "match")["key"].string_or(""));
+  const std::string domain = key.starts_with("*@") ? key.substr(2) : key;
+  if (domains_.contains(domain)) {
+    add_to(domain, step, ir::canonical_json(graph_.arguments(step)));
+  } else {
+    std::size_t& facts = facts_of(key);
+    facts = combined(facts, shape_number(graph_, step));
+    if (!is_named) address_of_step_.emplace(ir::index(step), key);
+  }
+  if (kind == StepKind::admin_upsert) keys_.insert(std::move(key));
+}
+
+void DomainFacts::read_object(StepId step, StepKind kind) {
+  const ir::Value& shape = graph_.shape(step).arguments;
+  if (is_object(shape, "MemoryLookupKey")) return read_key(step, kind);
   if (is_object(shape, "Domain")) {
     const ir::Value arguments = graph_.arguments(step);
     const std::string name = lower_ascii(property(arguments, "name").string_or(""));
@@ -212,7 +233,7 @@ void DomainFacts::read_object(StepId step, StepKind kind) {
     const std::string address = object_address(graph_, arguments);
     if (address.empty()) return;
     const std::string domain = domain_of(address);
-    std::size_t& facts = address_facts_[address];
+    std::size_t& facts = facts_of(address);
     facts = combined(facts, shape_number(graph_, step));
     add_to(domain, step, ir::canonical_json(arguments));
     if (kind != StepKind::admin_upsert) return;
@@ -275,7 +296,7 @@ void DomainFacts::note_texts(const schema::MtaExpression& expression) {
     // Somebody who is named is like nobody else.
     if (node.kind == Node::Kind::text && node.text.find('@') != std::string::npos &&
         !node.text.starts_with('@'))
-      address_facts_[lower_ascii(node.text)] = combined(kNamed, address_facts_.size());
+      facts_of(lower_ascii(node.text)) = combined(kNamed, ++named_);
   }
   note_questions(expression);
 }
@@ -438,8 +459,9 @@ const std::vector<Resident>& DomainFacts::residents(const std::string& domain) c
 }
 
 std::size_t DomainFacts::of_address(const std::string& address) const {
-  const auto found = address_facts_.find(address);
-  std::size_t facts = found == address_facts_.end() ? 0 : found->second;
+  const auto found = by_address_.find(
+      address, [&](std::uint32_t other) { return addresses_[other].first == address; });
+  std::size_t facts = found ? addresses_[*found].second : 0;
   if (is_each_address_its_own_) facts = combined(facts, std::hash<std::string>{}(address));
   if (!questions_.empty()) facts = combined(facts, std::hash<std::string>{}(answers(address)));
   return facts;

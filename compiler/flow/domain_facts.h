@@ -1,5 +1,6 @@
 #pragma once
 #include <cstddef>
+#include <deque>
 #include <map>
 #include <string>
 #include <string_view>
@@ -10,6 +11,7 @@
 #include "compiler/flow/resident.h"
 #include "compiler/ir/step_graph.h"
 #include "compiler/schema/mta_expression.h"
+#include "compiler/source/text_index.h"
 
 namespace plan::flow {
 
@@ -46,6 +48,11 @@ class DomainFacts {
   void read_object(ir::StepId step, ir::StepKind kind);
   void read_route(ir::StepId step, std::string_view object, std::string_view property);
   void add_to(const std::string& domain, ir::StepId step, std::string_view text);
+  void read_key(ir::StepId step, ir::StepKind kind);
+  /// The facts of an address (lower case); 0 as long as none are known.
+  std::size_t& facts_of(std::string_view address) { return facts_of(address, false); }
+  std::size_t& facts_of_row(ir::RowId row) { return facts_of(graph_.row_name(row), true); }
+  std::size_t& facts_of(std::string_view address, bool is_text_of_graph);
   void choose_residents();
   [[nodiscard]] std::string routes_for(const std::string& domain) const;
   /// The expression for one domain: "" when it is false for all its mail.
@@ -72,7 +79,11 @@ class DomainFacts {
   bool is_each_address_its_own_ = false;          // likewise, and into what the server knows of one
   std::map<std::string, std::vector<Resident>, std::less<>> residents_;
   std::unordered_set<std::string> keys_;
-  std::unordered_map<std::string, std::size_t> address_facts_;
+  // Every account may have a key, and so an entry here.
+  std::vector<std::pair<std::string_view, std::size_t>> addresses_;
+  TextIndex by_address_;
+  std::deque<std::string> texts_;  // of addresses that are no texts of the graph
+  std::size_t named_ = 0;          // addresses that expressions name
   std::unordered_map<std::string, std::size_t> numbers_;  // by facts
   std::unordered_map<std::string, std::size_t> known_;    // by domain
 };

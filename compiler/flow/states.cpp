@@ -1,6 +1,7 @@
 #include "compiler/flow/states.h"
 
 #include <algorithm>
+#include <bit>
 
 #include <fmt/format.h>
 
@@ -181,18 +182,15 @@ void AccountStates::take_restore(StepId step, std::map<std::size_t, std::size_t>
 
 /// Fills `before` of each step: one pass over the graph in its order, masks flow along the edges.
 void AccountStates::order_steps(const std::map<std::size_t, std::size_t>& bit_of) {
-  std::vector<Mask> reached(graph_.size(), 0);
-  std::vector<std::int8_t> bits(graph_.size(), -1);
-  for (const auto& [index, bit] : bit_of) bits[index] = static_cast<std::int8_t>(bit);
+  // For each step what is done behind it: at first nothing but itself, if it is one of these.
+  std::vector<Mask> done(graph_.size(), 0);
+  for (const auto& [index, bit] : bit_of) done[index] = Mask{1} << bit;
   for (const StepId step : graph_.order()) {
-    Mask mask = 0;
-    for (const StepId before : graph_.after(step)) {
-      mask |= reached[ir::index(before)];
-      if (bits[ir::index(before)] >= 0) mask |= Mask{1} << bits[ir::index(before)];
-    }
-    reached[ir::index(step)] = mask;
-    if (bits[ir::index(step)] >= 0)
-      steps_[static_cast<std::size_t>(bits[ir::index(step)])].before = mask;
+    Mask before = 0;
+    for (const StepId earlier : graph_.after(step)) before |= done[ir::index(earlier)];
+    Mask& own = done[ir::index(step)];
+    if (own != 0) steps_[static_cast<std::size_t>(std::countr_zero(own))].before = before;
+    own |= before;
   }
 }
 

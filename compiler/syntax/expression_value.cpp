@@ -94,6 +94,15 @@ class Evaluator {
     return v->bool_or(false);
   }
 
+  /// Where the value of a name, or of a member of one, stands; null when it is not there, or made
+  /// by an expression. An account has a dozen members and is asked for one of them at a time.
+  [[nodiscard]] const Value* standing(const Expression& e) const {
+    if (e.kind == Expression::Kind::name) return scope_.find(e.text);
+    if (e.kind != Expression::Kind::member) return nullptr;
+    const Value* whole = standing(e.operands[0]);
+    return whole == nullptr ? nullptr : whole->members().find(e.text);
+  }
+
   Maybe name(const Expression& e, bool may_be_missing) {
     if (const Value* found = scope_.find(e.text)) return *found;
     if (may_be_missing) return Value();
@@ -110,8 +119,13 @@ class Evaluator {
   }
 
   Maybe member(const Expression& e, std::string_view key, bool may_be_missing) {
-    const Maybe whole = value(e.operands[0], may_be_missing);
-    if (!whole) return std::nullopt;
+    const Value* whole = standing(e.operands[0]);
+    Maybe made;
+    if (whole == nullptr) {
+      made = value(e.operands[0], may_be_missing);
+      if (!made) return std::nullopt;
+      whole = &*made;
+    }
     if (whole->is_null() && may_be_missing) return Value();
     if (!whole->is_map()) {
       return mismatch(e.span, fmt::format("`{}` is looked for in {}, which has no members",
