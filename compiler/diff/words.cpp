@@ -121,7 +121,13 @@ std::string show_value(const ir::Value& value, std::size_t bytes_max) {
   if (value.is_secret()) return "(secret)";
   if (value.is_output()) return fmt::format("(known after {})", printable(value.as_output().step));
   if (value.is_null()) return "(none)";
-  if (value.is_string()) return fmt::format("\"{}\"", printable(value.as_string(), bytes_max));
+  if (value.is_string()) {
+    // A file of several lines is read more easily with `\n` in it.
+    std::string text = printable(value.as_string(), bytes_max);
+    for (std::size_t at = 0; (at = text.find("\\x0a", at)) != std::string::npos; at += 2)
+      text.replace(at, 4, "\\n");
+    return fmt::format("\"{}\"", text);
+  }
   return printable(ir::write_json(value), bytes_max);
 }
 

@@ -123,7 +123,9 @@ bool is_terminal(int descriptor) { return isatty(descriptor) == 1; }
 
 std::size_t terminal_columns() {
   winsize size{};
-  if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
+  for (const int descriptor : {STDERR_FILENO, STDOUT_FILENO}) {
+    if (ioctl(descriptor, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
+  }
   return 120;
 }
 

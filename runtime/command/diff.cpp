@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "compiler/diff/wrap.h"
 #include "compiler/ir/json.h"
 #include "compiler/source/text.h"
 #include "runtime/command/commands.h"
@@ -67,7 +68,10 @@ Outcome show_changes(const diff::ChangeSet& changes, std::string_view format,
   } else if (format == "html") {
     print_result(diff::render_html(changes, options));
   } else if (format == "text") {
-    print_result(diff::render_text(changes, options));
+    std::string text = diff::render_text(changes, options);
+    // What goes into a pipe or a file has one line for one thing.
+    if (is_terminal(STDOUT_FILENO)) text = diff::wrapped(text, terminal_width_columns());
+    print_result(text);
   } else {
     return Error(errors::nothing_of_that_name,
                  fmt::format("there is no format `{}`; there are text, markdown, json and html",
