@@ -162,7 +162,8 @@ void show_longest_hold(const std::vector<engine::RollbackLook>& looks) {
         return left.hold_ms.value_or(0) < right.hold_ms.value_or(0);
       });
   if (longest == looks.end() || !longest->hold_ms) return;
-  print_result(fmt::format("{}, {}:\n", looks.size() == 1 ? "the hold" : "the longest hold",
+  print_result(fmt::format("{}, {}:\n",
+                           looks.size() == 1 ? "the hold" : "the longest hold, each alone",
                            printable(longest->account)));
   const std::string own = fmt::format("account/{}/", longest->account);
   for (const auto& share : longest->hold) {

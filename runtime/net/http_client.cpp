@@ -87,6 +87,7 @@ struct CertificateJudge {
 
 /// What one transfer has seen so far; the callbacks write it.
 struct Transfer {
+  std::array<char, CURL_ERROR_SIZE> words = {};  ///< libcurl's own, about an error
   const HttpOptions* options = nullptr;
   std::string_view body = {};
   std::size_t body_sent = 0;
@@ -318,7 +319,8 @@ class CurlClient final : public HttpClient {
                                  Deadline deadline) {
     auto first = transfer(request, url, deadline);
     if (first || !request.is_repeatable || deadline.is_over()) return first;
-    if (!first.error().is(errors::connection_lost)) return first;
+    if (!first.error().is(errors::connection_lost) && !first.error().is(errors::connection_dropped))
+      return first;
     return transfer(request, url, deadline);
   }
 
@@ -422,7 +424,9 @@ class CurlClient final : public HttpClient {
         curl_easy_setopt(handle, CURLOPT_FRESH_CONNECT, 1L);  // nothing to rewind: no retry either
     }
 
+    curl_easy_setopt(handle, CURLOPT_ERRORBUFFER, transfer.words.data());
     const CURLcode code = curl_easy_perform(handle);
+    curl_easy_setopt(handle, CURLOPT_ERRORBUFFER, nullptr);
     if (code != CURLE_OK) return judge(code, handle, transfer, request);
     long status = 0;
     curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &status);
@@ -464,6 +468,8 @@ class CurlClient final : public HttpClient {
                                                show_duration_ms(static_cast<std::uint64_t>(
                                                    transfer.stall_timeout.count())))));
     }
+    if (code == CURLE_SSL_CONNECT_ERROR && has_ended_unheard(transfer))
+      return finish(dropped(handle));
     switch (code) {
       case CURLE_COULDNT_RESOLVE_HOST:
       case CURLE_COULDNT_RESOLVE_PROXY:
@@ -495,6 +501,27 @@ class CurlClient final : public HttpClient {
                             fmt::format("{} does not speak HTTP as expected", origin_)))
             .with_retry(Retry::never);
     }
+  }
+
+  /// The connection ended in the handshake, and not by an alert: only libcurl's words tell the two
+  /// apart.
+  static bool has_ended_unheard(const Transfer& transfer) {
+    const std::string_view words(transfer.words.data());
+    constexpr std::array<std::string_view, 4> kEnds = {"reset by peer", "SSL_ERROR_SYSCALL",
+                                                       "unexpected eof", "Broken pipe"};
+    return std::any_of(kEnds.begin(), kEnds.end(), [words](std::string_view end) {
+      return words.find(end) != std::string_view::npos;
+    });
+  }
+
+  Error dropped(CURL* handle) const {
+    const char* from = nullptr;
+    curl_easy_getinfo(handle, CURLINFO_LOCAL_IP, &from);
+    return Error(
+        errors::connection_dropped,
+        fmt::format("{} takes a connection from {} and ends it without a word, as a server "
+                    "does that has banned this address",
+                    origin_, from == nullptr || *from == '\0' ? "this machine" : from));
   }
 
   Error tls_error(CURLcode code, CURL* handle) const {

@@ -342,6 +342,10 @@ struct HttpServer::State {
   std::unique_ptr<ConnectionServer> server;
 
   void serve(SocketStream& stream, const StopSignal& signal) const {
+    if (options.is_turned_away && options.is_turned_away(stream.peer_address())) {
+      stream.close();
+      return;
+    }
     if (options.tls &&
         !stream.accept_tls(*options.tls, Deadline::after(std::chrono::seconds(15)))) {
       stream.close();

@@ -51,6 +51,8 @@ struct HttpServerOptions {
   std::uint16_t port = 0;
   std::optional<TlsServerOptions> tls = {};  ///< implicit TLS when given
   std::size_t connections_max = 256;
+  /// Connections of these addresses end before a word; null: of none.
+  std::function<bool(const std::string& peer_address)> is_turned_away = {};
   std::size_t header_bytes_max = std::size_t{64} << 10U;
   /// Bound of a request's body by its path; null: 16 MiB for all.
   std::function<std::size_t(const HttpServerRequest& head)> body_bytes_max = {};

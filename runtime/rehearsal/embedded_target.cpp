@@ -166,6 +166,10 @@ Result<std::unique_ptr<EmbeddedTarget>> EmbeddedTarget::start(EmbeddedTargetOpti
     http.address = at->address;
     http.port = at->port;
     http.body_bytes_max = body_limit;
+    http.is_turned_away = [&world](const std::string& peer) {
+      const std::lock_guard lock(world.mutex);
+      return is_blocked(world, peer);
+    };
     if (is_secure) http.tls = world.options.tls;
     PLAN_TRY(server, net::HttpServer::start(std::move(http), serve_http));
     state->http_address = at->address;

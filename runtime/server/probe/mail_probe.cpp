@@ -111,7 +111,16 @@ class MailProbe final : public step::StepDriver {
       context.clock.sleep_for(kConnectApart * attempt);
       connected = net::smtp::Client::connect(options, deadline);
     }
-    return connected;
+    if (connected || !connected.error().is(net::errors::connection_lost)) return connected;
+    // No throttle lasts as long as that.
+    return Error(net::errors::connection_dropped,
+                 fmt::format(
+                     "port {} of {} takes {} connections and ends each without a greeting, as "
+                     "a server does that has banned this address",
+                     options.port, options.host, kConnectAttempts))
+        .with_retry(Retry::safe)
+        .with_blame(Blame::target)
+        .with_detail(connected.error().to_line());
   }
 
   /// A Postfix that was just reloaded may give a connection to a process that was idle before: that

@@ -7,6 +7,7 @@
 
 #include "compiler/source/text.h"
 #include "runtime/net/errors.h"
+#include "runtime/net/http_server.h"
 #include "tests/support/fake_http_server.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/test_certificate.h"
@@ -356,6 +357,25 @@ TEST_F(HttpsClient, talks_to_the_pinned_certificate_and_shows_it) {
   ASSERT_TRUE(answer) << answer.error().to_line();
   EXPECT_EQ(client->certificate().sha256_hex, fingerprint_);
   EXPECT_GT(client->certificate().not_after, 0);
+}
+
+// A Stalwart does so on every port to an address that it has banned (stalwart-admin.md 9).
+TEST_F(HttpsClient, a_connection_that_is_ended_without_a_word_is_told_as_a_likely_ban) {
+  const auto server = HttpServer::start(
+      {.tls = tls_, .is_turned_away = [](const std::string& peer) { return peer == "127.0.0.1"; }},
+      [](const HttpServerRequest&) { return HttpServerResponse(); });
+  ASSERT_TRUE(server) << server.error().to_line();
+  const std::string url = "https://127.0.0.1:" + std::to_string((*server)->port());
+  HttpOptions options;
+  options.pinned_sha256_hex = fingerprint_;
+  const auto answer = client_of(url, std::move(options))->send(post("{}"));
+  ASSERT_FALSE(answer);
+  EXPECT_TRUE(answer.error().is(errors::connection_dropped)) << answer.error().to_line();
+  EXPECT_NE(answer.error().message().find("from 127.0.0.1 "), std::string::npos)
+      << "the address to allow: " << answer.error().message();
+  EXPECT_NE(answer.error().message().find("banned"), std::string::npos);
+  EXPECT_EQ(answer.error().effect(), Effect::none);
+  EXPECT_EQ(answer.error().retry(), Retry::safe) << "a server that starts does so too";
 }
 
 TEST_F(HttpsClient, another_certificate_than_the_pinned_one_gets_no_request) {
