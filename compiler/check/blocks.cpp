@@ -99,7 +99,6 @@ const std::vector<Field>& source_fields() {
             {Field{"container", FieldType::text, false, ""},
              Field{"config_directory", FieldType::path, false, "/etc/postfix"},
              Field{"transport_map", FieldType::path, false, "/etc/postfix/plan_transport"},
-             Field{"virtual_alias_map", FieldType::path, false, "/etc/postfix/virtual"},
              Field{"command_directory", FieldType::text, false, ""}}},
       // Accounts in a database: what writes the passwd-file and the aliases anew, on the source's
       // machine. Without `aliases` Postfix's own maps have to be such that can be listed.

@@ -76,7 +76,6 @@ Result<Block> read_block(const ir::Value& value) {
   take_text(postfix["container"], block.postfix_container);
   take_text(postfix["config_directory"], block.postfix_directory);
   take_text(postfix["transport_map"], block.transport_map);
-  take_text(postfix["virtual_alias_map"], block.virtual_alias_map);
   take_text(postfix["command_directory"], block.postfix_commands);
   take_text(value["lease_file"], block.lease_file);
   for (const ir::Value& word : value["export"]["command"].items())

@@ -51,7 +51,6 @@ struct Block {
   std::string postfix_container = {};
   std::string postfix_directory = "/etc/postfix";
   std::string transport_map = "/etc/postfix/plan_transport";
-  std::string virtual_alias_map = "/etc/postfix/virtual";
   std::string postfix_commands = {};  ///< folder of postfix, postqueue, postconf; empty: PATH
   std::string lease_file = "/var/lib/plan/lease";
   /// Of a source that keeps its accounts in a database: writes the users file and `alias_export`
