@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 
 #include "compiler/check/account_list.h"
 #include "compiler/check/findings.h"
@@ -138,11 +139,17 @@ class Compilation {
   void expand(check::Migration& migration) {
     lower::LowerInput lowering = lowering_of(migration, *sources_, sink_);
     if (sink_.has_errors()) return;
+    Sink said;
     const auto linked =
-        link_modules(migration.plan, modules(), lowering.scope, lowering.rows, *sources_, sink_);
-    if (linked == nullptr || sink_.has_errors()) return;
-    lowering.module = linked->instances.back().tree;
+        link_modules(migration.plan, modules(), lowering.scope, lowering.rows, *sources_, said);
+    if (linked == nullptr) return report_of_modules(said, {});
     lowering.modules = std::move(linked->instances);
+    if (!linked->is_whole) {
+      lower::check_steps(lowering, said);
+      return report_of_modules(said, linked->damaged);
+    }
+    report_of_modules(said, {});
+    lowering.module = lowering.modules.back().tree;
     auto graph = lower::lower(lowering, sink_);
     if (!graph) return;
     migration.made_listeners = check::made_listeners(*graph);
@@ -162,6 +169,34 @@ class Compilation {
     proof.subjects_max = input_.mail_subjects_max;
     flow::report_mail_flow(*graph, migration.plan.use.span, sink_, proof);
     if (!sink_.has_errors()) result_.graph = std::move(*graph);
+  }
+
+  /// What was said about modules, without what may only follow from statements that were left out
+  /// of the damaged ones: names that nobody has there.
+  void report_of_modules(const Sink& said, const std::vector<FileId>& damaged) {
+    std::map<std::pair<FileId, std::uint32_t>, std::uint32_t> unheard;  // by begin: end
+    const std::vector<Diagnostic> all = said.sorted();
+    for (const Diagnostic& one : all) {
+      const bool is_damaged =
+          std::find(damaged.begin(), damaged.end(), one.span.file) != damaged.end();
+      if (is_damaged && one.kind == Kind::unknown_name)
+        unheard[{one.span.file, one.span.begin}] = one.span.end;
+    }
+    const auto follows = [&](const Diagnostic& one) {
+      if (one.kind == Kind::input_missing) return !damaged.empty();
+      auto behind = unheard.lower_bound({one.span.file, one.span.end});
+      if (behind == unheard.begin()) return false;
+      const auto& [place, end] = *--behind;
+      return place.first == one.span.file && one.span.begin < end;
+    };
+    for (const Diagnostic& one : all) {
+      if (follows(one)) continue;
+      auto report = sink_.report(one.kind, one.span, one.message);
+      report.severity(one.severity).label(one.label);
+      for (const Label& note : one.notes) report.note(note.span, note.text);
+      for (const std::string& help : one.help) report.help(help);
+      for (const auto& [name, value] : one.arguments) report.argument(name, value);
+    }
   }
 
   void summarise(const check::Migration& migration) {

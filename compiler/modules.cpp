@@ -54,7 +54,8 @@ class Linker {
     }
     const std::size_t errors = sink_.count(Severity::error);
     add(use, world_);
-    return sink_.count(Severity::error) == errors ? std::move(linked_) : nullptr;
+    linked_->is_whole = sink_.count(Severity::error) == errors;
+    return std::move(linked_);
   }
 
   std::optional<Use> read_use(const Node& node, const std::string& prefix) {
@@ -179,14 +180,18 @@ class Linker {
     auto part = read_module(use, *file);
     if (!part.tree) return;
     if (part.is_damaged) {
-      read_texts_used_by(*part.tree);
-      return;
+      linked_->damaged.push_back(*file);
+      std::erase_if(part.tree->entries,
+                    [](const syntax::Entry& entry) { return entry.value.is_left_out; });
     }
     const Node& module = linked_->trees.emplace_back(std::move(*part.tree));
     lower::ModuleInstance instance;
     instance.tree = &module;
     instance.prefix = use.prefix;
-    if (!bind(use, outer, instance)) return;
+    if (!bind(use, outer, instance, part.is_damaged)) {
+      read_texts_used_by(module);
+      return;
+    }
     open_.push_back(use.name);
     for (const Node& inner : uses_of(module)) {
       if (auto inner_use = read_use(inner, use.prefix)) add(*inner_use, instance);
@@ -204,11 +209,14 @@ class Linker {
 
   // --- inputs ------------------------------------------------------------------------------------
 
-  bool bind(const Use& use, const lower::ModuleInstance& outer, lower::ModuleInstance& instance) {
+  /// A damaged module is judged with what can be bound: names that are missing may stand in what
+  /// was left out of it.
+  bool bind(const Use& use, const lower::ModuleInstance& outer, lower::ModuleInstance& instance,
+            bool is_damaged) {
     const Node& module = *instance.tree;
     const Node* inputs = module.find("inputs");
     const std::size_t errors = sink_.count(Severity::error);
-    if (use.with != nullptr) report_unknown_inputs(*use.with, inputs, use);
+    if (use.with != nullptr && !is_damaged) report_unknown_inputs(*use.with, inputs, use);
     if (inputs == nullptr) {
       // A module without inputs sees what the plan gives, and what its user has for it.
       instance.scope = world_.scope;
@@ -222,8 +230,8 @@ class Linker {
     } else {
       for (const syntax::Entry& input : inputs->entries) bind_input(input, use, outer, instance);
     }
-    if (sink_.count(Severity::error) == errors) bind_lets(module, instance);
-    return sink_.count(Severity::error) == errors;
+    if (is_damaged || sink_.count(Severity::error) == errors) bind_lets(module, instance);
+    return is_damaged || sink_.count(Severity::error) == errors;
   }
 
   void report_unknown_inputs(const Node& with, const Node* inputs, const Use& use) {

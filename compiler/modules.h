@@ -27,12 +27,18 @@ struct LinkedModules {
   std::deque<syntax::Node> trees = {};
   /// Those that are used come before those that use them; the plan's own is the last.
   std::vector<lower::ModuleInstance> instances = {};
+  /// All of them are there, and nothing was reported: they can be lowered. Otherwise they can only
+  /// be judged.
+  bool is_whole = false;
+  /// Those that were read without statements whose syntax is broken: what is not found in them may
+  /// stand there.
+  std::vector<FileId> damaged = {};
 };
 
 /// Reads the module that the plan uses and those that it uses, binds their inputs (`with`, else the
 /// value of that name where they are used or in the plan, else the default) and evaluates their
 /// `let`. `scope` is what the plan gives. Reports unknown-procedure, module-cycle, module-digest,
-/// input-missing, input-type and what is wrong inside; nothing then.
+/// input-missing, input-type and what is wrong inside. Nothing where the plan's `use` is none.
 [[nodiscard]] std::unique_ptr<LinkedModules> link_modules(const check::Plan& plan,
                                                           const ModuleSource& source,
                                                           const syntax::Scope& scope,

@@ -58,4 +58,8 @@ struct LowerInput {
 /// linear in rows plus memberships: whole waves are ordered through one step each.
 [[nodiscard]] std::optional<ir::StepGraph> lower(const LowerInput& input, Sink& sink);
 
+/// What is wrong with the steps of the input's modules, each looked at by itself: for modules of
+/// which a part is missing.
+void check_steps(const LowerInput& input, Sink& sink);
+
 }  // namespace plan::lower

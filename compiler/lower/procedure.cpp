@@ -47,6 +47,11 @@ class ProcedureReader {
     procedure_.computed.resize(input.rows.size());
   }
 
+  /// Each step by itself, not which others it names.
+  void read_alone() {
+    for (const ModuleInstance& module : input_.modules) read_module(module);
+  }
+
   std::optional<Procedure> read() {
     if (input_.modules.empty()) {
       ModuleInstance only;
@@ -170,9 +175,11 @@ class ProcedureReader {
     syntax::TypeScope types(&module_->types);
     if (!step.variable.empty()) types.set(step.variable, *syntax::parse_type("map"));
     read_condition(node, step, types);
+    const std::size_t errors = sink_.count(Severity::error);
     if (arguments != nullptr) step.arguments = argument(*arguments, step, {*scope_, types});
+    const bool is_evaluated = sink_.count(Severity::error) == errors;
     drop_absent(step);
-    check_arguments(step, arguments);
+    check_arguments(step, arguments, is_evaluated);
     add_connections(step);
     step.scope = scope_;
     nodes_.push_back({&node, module_->prefix});
@@ -431,7 +438,7 @@ class ProcedureReader {
     step.arguments = std::move(given);
   }
 
-  void check_arguments(const ProcedureStep& step, const Node* node) {
+  void check_arguments(const ProcedureStep& step, const Node* node, bool is_evaluated) {
     const auto& specs = ir::arguments_of(step.kind);
     const auto is_spec = [&](std::string_view name) {
       return std::any_of(specs.begin(), specs.end(),
@@ -447,7 +454,9 @@ class ProcedureReader {
              fmt::format("`{}` takes no argument `{}`", info(step.kind).name, printable(name, 60)));
     }
     for (const ir::ArgumentSpec& spec : specs) {
-      if (spec.is_required && !step.arguments.as_map().contains(spec.name)) {
+      // One whose value was reported has been given.
+      const bool is_reported = !is_evaluated && node->find(spec.name) != nullptr;
+      if (spec.is_required && !is_reported && !step.arguments.as_map().contains(spec.name)) {
         broken(step.span, fmt::format("`{}` needs argument `{}`: {}", info(step.kind).name,
                                       spec.name, spec.meaning));
       }
@@ -510,5 +519,7 @@ bool takes_secret(ir::StepKind kind, std::string_view name) {
 std::optional<Procedure> read_procedure(const LowerInput& input, Sink& sink) {
   return ProcedureReader(input, sink).read();
 }
+
+void check_steps(const LowerInput& input, Sink& sink) { ProcedureReader(input, sink).read_alone(); }
 
 }  // namespace plan::lower
