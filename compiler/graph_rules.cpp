@@ -4,10 +4,12 @@
 
 #include <algorithm>
 #include <array>
+#include <functional>
 #include <set>
 #include <string>
 #include <vector>
 
+#include "compiler/check/graph_view.h"
 #include "compiler/schema/check_value.h"
 #include "compiler/source/source_set.h"
 #include "compiler/source/text.h"
@@ -38,6 +40,21 @@ std::string misplaced_secret(const ir::Value& value, std::string_view name) {
     if (std::string found = misplaced_secret(member, key); !found.empty()) return found;
   }
   return {};
+}
+
+/// "Role", "Account/Group": what the step that the output is of writes; empty for other outputs.
+std::string object_made_by(const ir::StepGraph& graph, const ir::OutputRef& output) {
+  const auto step = graph.find(output.step);
+  if (!step || output.field != "id") return {};
+  const StepKind kind = graph.kind(*step);
+  if (kind != StepKind::admin_upsert && kind != StepKind::admin_update) return {};
+  const ir::Value arguments = graph.arguments(*step);
+  std::string object(check::object_type(arguments["object"].string_or("")));
+  const ir::Value& variant = arguments["set"]["@type"].is_string() ? arguments["set"]["@type"]
+                                                                   : arguments["match"]["@type"];
+  if (variant.is_string() && object.find('/') == std::string::npos)
+    object += "/" + variant.as_string();
+  return object;
 }
 
 bool asks_the_schema(StepKind kind) {
@@ -83,8 +100,10 @@ std::vector<schema::Problem> problems_of_match(std::string_view object, const ir
   return problems;
 }
 
+using ObjectOf = std::function<std::string(const ir::OutputRef&)>;
+
 std::vector<schema::Problem> problems_of(StepKind kind, const ir::Value& arguments,
-                                         const schema::Schema& schema) {
+                                         const schema::Schema& schema, const ObjectOf& object_of) {
   if (kind == StepKind::admin_action) return problems_of_action(arguments["action"], schema);
   const std::string_view object = arguments["object"].string_or("");
   const ir::Value& match = arguments["match"];
@@ -92,6 +111,7 @@ std::vector<schema::Problem> problems_of(StepKind kind, const ir::Value& argumen
   ir::Value value = ir::Value::map();
   schema::CheckOptions options;
   options.path = "set";
+  options.object_of = object_of;
   if (kind == StepKind::admin_upsert) {
     for (const auto& [name, member] : match.members()) value.set(name, member);
   } else {
@@ -167,6 +187,9 @@ void check_target_values(const ir::StepGraph& graph, const schema::Schema& schem
                          const check::Plan& plan, const SourceSet& sources, Sink& sink) {
   std::vector<std::size_t> seen(graph.shapes().size());
   std::set<std::string> said;
+  const auto object_of = [&graph](const ir::OutputRef& output) {
+    return object_made_by(graph, output);
+  };
   for (std::size_t i = 0; i < graph.size(); ++i) {
     const auto step = static_cast<ir::StepId>(i);
     const StepKind kind = graph.kind(step);
@@ -176,7 +199,7 @@ void check_target_values(const ir::StepGraph& graph, const schema::Schema& schem
     const ir::Value arguments = graph.arguments(step);
     const std::string_view object =
         kind == StepKind::admin_action ? "Action" : arguments["object"].string_or("");
-    for (const schema::Problem& problem : problems_of(kind, arguments, schema)) {
+    for (const schema::Problem& problem : problems_of(kind, arguments, schema, object_of)) {
       const std::string words = fmt::format("{} `{}`: {}", object, problem.path, problem.message);
       if (!said.insert(words).second) continue;
       const Span place = place_of_value(graph, step, plan, sources);

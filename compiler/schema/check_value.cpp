@@ -256,8 +256,7 @@ class Walker {
       return;
     }
     if (type.kind == TypeKind::unknown) return;
-    if (options_.is_plan_value && value.is_output())
-      return;  // a type of its own, checked by the compiler
+    if (options_.is_plan_value && value.is_output()) return check_output(type, value.as_output());
     if (value.is_null()) {
       if (!type.is_nullable) {
         report(ProblemCode::not_nullable, Refusal::invalid_patch, "cannot be null");
@@ -573,12 +572,32 @@ class Walker {
     }
   }
 
+  /// The server looks whether there is an object of that id, not of which type, where the ids of
+  /// several types have numbers of the same kind (1.9).
+  void check_output(const Type& type, const ir::OutputRef& output) {
+    if (type.kind != TypeKind::object_id || !options_.object_of) return;
+    const std::string made = options_.object_of(output);
+    const std::string wanted = plain_name(type.reference);
+    if (made.empty() || made == wanted) return;
+    const bool is_of_any_variant = wanted.find('/') == std::string::npos;
+    const bool is_variant_told = made.find('/') != std::string::npos;
+    const std::string_view made_type = std::string_view(made).substr(0, made.find('/'));
+    const std::string_view wanted_type = std::string_view(wanted).substr(0, wanted.find('/'));
+    if (made_type == wanted_type && (is_of_any_variant || !is_variant_told)) return;
+    report(ProblemCode::wrong_type, Refusal::accepted,
+           fmt::format("needs the id of an object {}, and step `{}` makes {}", wanted,
+                       printable(output.step, 120), made));
+  }
+
   void check_set(const Type& type, const ir::Value& value) {
     if (options_.is_plan_value && value.is_list()) {
       check_count(type, value.size());
       for (std::size_t i = 0; i < value.size(); ++i) {
         const Step step(*this, std::to_string(i));
-        if (value.item(i).is_output()) continue;
+        if (value.item(i).is_output()) {
+          if (type.value) check_output(*type.value, value.item(i).as_output());
+          continue;
+        }
         if (!value.item(i).is_string()) {
           report(ProblemCode::wrong_type, Refusal::invalid_patch,
                  fmt::format("a member of a set is a text, this is {}", shown(value.item(i))));

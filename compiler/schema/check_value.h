@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -60,6 +61,9 @@ struct CheckOptions {
   /// Values of a plan: lists may stand for sets and for lists of objects, secrets and outputs of
   /// other steps for texts and ids. False: exactly the wire.
   bool is_plan_value = true;
+  /// Type of the object whose id the output of another step is ("Role", "Account/Group"); empty:
+  /// not told. Where there is no such function, every output is taken for the id that is needed.
+  std::function<std::string(const ir::OutputRef&)> object_of = {};
 };
 
 /// Checks a value for an object of `type` (with `@type` member when it is a union): every property,
