@@ -4,6 +4,7 @@
 
 #include "compiler/check/graph_view.h"
 #include "compiler/check/rules.h"
+#include "compiler/source/text.h"
 
 namespace plan::check {
 namespace {
@@ -23,12 +24,27 @@ std::int64_t port_in(std::string_view address) {
 
 }  // namespace
 
+std::vector<Bound> bound_addresses(const ir::Value& bind) {
+  std::vector<Bound> bound;
+  for (const std::string_view text : members_of(bind)) {
+    if (const std::int64_t port = port_in(text); port != 0)
+      bound.push_back({text.substr(0, text.rfind(':')), port});
+  }
+  return bound;
+}
+
 std::vector<std::int64_t> bound_ports(const ir::Value& bind) {
   std::vector<std::int64_t> ports;
-  for (const std::string_view address : members_of(bind)) {
-    if (const std::int64_t port = port_in(address); port != 0) ports.push_back(port);
-  }
+  for (const Bound& bound : bound_addresses(bind)) ports.push_back(bound.port);
   return ports;
+}
+
+bool is_same_door(std::string_view address, std::string_view other) {
+  const auto takes = [](std::string_view left, std::string_view right) {
+    return left.empty() || left == "[::]" ||
+           (left == "0.0.0.0" && right.find(':') == std::string_view::npos);
+  };
+  return equals_ignoring_case(address, other) || takes(address, other) || takes(other, address);
 }
 
 std::vector<Listener> made_listeners(const ir::StepGraph& graph) {

@@ -7,8 +7,20 @@
 
 namespace plan::check {
 
-/// The ports in the member `bind` of a NetworkListener: a set, which authors write as a list.
+/// One member of `bind` of a NetworkListener.
+struct Bound {
+  std::string_view address = {};  ///< "[::]", "203.0.113.30"
+  std::int64_t port = 0;
+};
+
+/// What is in the member `bind` of a NetworkListener: a set, which authors write as a list. The
+/// views point into `bind`.
+[[nodiscard]] std::vector<Bound> bound_addresses(const ir::Value& bind);
 [[nodiscard]] std::vector<std::int64_t> bound_ports(const ir::Value& bind);
+
+/// Can there be a connection that both would take, at one port? `[::]` is every address, `0.0.0.0`
+/// every one of IPv4, and an empty text any that nobody told.
+[[nodiscard]] bool is_same_door(std::string_view address, std::string_view other);
 
 /// The listeners that steps of the graph make.
 [[nodiscard]] std::vector<Listener> made_listeners(const ir::StepGraph& graph);

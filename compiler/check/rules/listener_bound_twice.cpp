@@ -5,7 +5,7 @@
 
 #include <map>
 #include <string>
-#include <utility>
+#include <vector>
 
 #include "compiler/check/graph_view.h"
 #include "compiler/check/listeners.h"
@@ -14,40 +14,64 @@
 
 namespace plan::check::rules {
 
-void listener_bound_twice(const GraphView& view, Sink& sink) {
+namespace {
+
+struct Made {
+  std::string name = {};
+  std::string address = {};
+  ir::StepId step = {};
+};
+
+void compare_with_steps(const GraphView& view, const TargetWrite& write, const Bound& bound,
+                        std::vector<Made>& made, Sink& sink) {
   const ir::StepGraph& graph = view.graph();
-  struct Made {
-    std::string name = {};
-    ir::StepId step = {};
-  };
-  std::map<std::int64_t, Made> made;
-  const ir::Value& there = setting(view.migration(), "target.NetworkListener.bind");
+  const std::string_view name = write.match["name"].string_or("");
+  for (const Made& other : made) {
+    if (other.name == name || !is_same_door(bound.address, other.address)) continue;
+    report_write(view, write, Kind::listener_bound_twice,
+                 fmt::format("binds port {} of the target, and so does `{}`", bound.port,
+                             printable(graph.id(other.step), 160)),
+                 sink)
+        .label("two listeners, one port")
+        .note(graph.origin(other.step), "the other one")
+        .help("give each a port of its own");
+    break;
+  }
+  made.push_back({std::string(name), std::string(bound.address), write.step});
+}
+
+void compare_with_target(const GraphView& view, const TargetWrite& write, const Bound& bound,
+                         Sink& sink) {
+  const std::string_view protocol = write.set["protocol"].string_or("smtp");
+  for (const ir::Value& there : setting(view.migration(), "target.NetworkListener.bind").items()) {
+    const std::string_view other = there["protocol"].string_or("");
+    const std::string_view name = there["name"].string_or("");
+    if (there["port"].integer_or(0) != bound.port ||
+        !is_same_door(bound.address, there["address"].string_or("")))
+      continue;
+    // Without a name only another protocol is another listener for certain.
+    if (name.empty() ? other == protocol : name == write.match["name"].string_or("")) continue;
+    report_write(
+        view, write, Kind::listener_bound_twice,
+        fmt::format("binds port {} of the target, where {} listens for `{}` already", bound.port,
+                    name.empty() ? std::string("it") : fmt::format("`{}`", printable(name, 60)),
+                    printable(other, 40)),
+        sink)
+        .label(fmt::format("for `{}`", printable(protocol, 40)))
+        .help("give it a port of its own, or use the name of the one that is there");
+    break;
+  }
+}
+
+}  // namespace
+
+void listener_bound_twice(const GraphView& view, Sink& sink) {
+  std::map<std::int64_t, std::vector<Made>> made;
   for (const TargetWrite& write : view.writes()) {
     if (write.object != "NetworkListener" || !write.is_upsert) continue;
-    const std::string name(write.match["name"].string_or(""));
-    const std::string_view protocol = write.set["protocol"].string_or("smtp");
-    for (const std::int64_t port : bound_ports(write.set["bind"])) {
-      const auto [first, is_new] = made.emplace(port, Made{name, write.step});
-      if (!is_new && first->second.name != name) {
-        report_write(view, write, Kind::listener_bound_twice,
-                     fmt::format("binds port {} of the target, and so does `{}`", port,
-                                 printable(graph.id(first->second.step), 160)),
-                     sink)
-            .label("two listeners, one port")
-            .note(graph.origin(first->second.step), "the other one")
-            .help("give each a port of its own");
-      }
-      // The lock tells no names: another protocol is another listener for certain.
-      for (const ir::Value& listener : there.items()) {
-        const std::string_view other = listener["protocol"].string_or("");
-        if (listener["port"].integer_or(0) != port || other == protocol) continue;
-        report_write(view, write, Kind::listener_bound_twice,
-                     fmt::format("binds port {} of the target, where it listens for `{}` already",
-                                 port, printable(other, 40)),
-                     sink)
-            .label(fmt::format("for `{}`", printable(protocol, 40)))
-            .help("give it a port of its own");
-      }
+    for (const Bound& bound : bound_addresses(write.set["bind"])) {
+      compare_with_steps(view, write, bound, made[bound.port], sink);
+      compare_with_target(view, write, bound, sink);
     }
   }
 }
