@@ -15,7 +15,7 @@ namespace {
 // Defaults of a fresh server; `plan fetch` measures the real ones.
 constexpr std::uint64_t kNameBytesMax = 254;
 constexpr std::uint64_t kDepthMax = 10;
-constexpr std::uint64_t kMailboxesMax = 250;
+constexpr std::uint64_t kMailboxesMax = 250;  // 0: as many as anybody wants
 
 }  // namespace
 
@@ -34,7 +34,7 @@ void mailbox_name_refused(const Migration& migration, Sink& sink) {
                               printable(account.lock->address, 120), why))
           .help("rename it at the source and run `plan fetch`");
     };
-    if (account.lock->mailboxes.size() > count_max) {
+    if (count_max != 0 && account.lock->mailboxes.size() > count_max) {
       sink.report(Kind::mailbox_name_refused, account.lock->span,
                   fmt::format("`{}` has {} mailboxes, the target allows {}",
                               printable(account.lock->address, 120),

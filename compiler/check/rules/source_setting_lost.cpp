@@ -23,16 +23,30 @@ constexpr std::array kLost = {
     Lost{"source.sender_canonical_maps", "rewritten senders"},
     Lost{"source.recipient_canonical_maps", "rewritten recipients"},
     Lost{"source.relocated_maps", "answers for users who have gone"},
+    Lost{"source.transport_maps", "ways of their own for some addresses"},
+    Lost{"source.smtpd_sender_login_maps", "who may send with which address"},
     Lost{"source.sieve_before", "scripts of the site in front of the users'"},
     Lost{"source.sieve_after", "scripts of the site behind the users'"},
 };
+
+/// Without the map of the migration itself, which std/source-preparation adds.
+std::string without_own_map(std::string_view value, std::string_view own) {
+  std::string rest;
+  for (const std::string_view word : split(value, ' ')) {
+    const std::string_view map = trim(word.substr(0, word.find_last_not_of(',') + 1));
+    if (map.empty() || (!own.empty() && map.ends_with(":" + std::string(own)))) continue;
+    rest += fmt::format("{}{}", rest.empty() ? "" : " ", map);
+  }
+  return rest;
+}
 
 }  // namespace
 
 void source_setting_lost(const Migration& migration, Sink& sink) {
   std::string words;
+  const std::string_view own = migration.plan.source["postfix"]["transport_map"].string_or("");
   for (const Lost& lost : kLost) {
-    const std::string_view value = setting(migration, lost.name).string_or("");
+    const std::string value = without_own_map(setting(migration, lost.name).string_or(""), own);
     if (value.empty()) continue;
     words += fmt::format("{}`{}` ({})", words.empty() ? "" : ", ",
                          std::string_view(lost.name).substr(7), lost.what);

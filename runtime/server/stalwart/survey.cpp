@@ -10,6 +10,7 @@
 #include <fstream>
 #include <map>
 #include <set>
+#include <tuple>
 
 #include "compiler/ir/digest.h"
 #include "compiler/ir/json.h"
@@ -96,10 +97,13 @@ Result<Value> limits_of(Registry& registry, const net::jmap::Session& session, S
   take("max_mailbox_name_bytes", mail["maxSizeMailboxName"]);
   take("max_mailbox_depth", mail["maxMailboxDepth"]);
   auto email = registry.singleton("Email");
-  if (email)
+  if (email) {
     take("max_message_bytes", (*email)["maxMessageSize"]);
-  else
+    const Value& mailboxes = (*email)["maxMailboxes"];
+    take("max_mailboxes", mailboxes.is_null() ? Value(0) : mailboxes);
+  } else {
     survey.could_not("target/max-message-bytes", email.error());
+  }
   return limits;
 }
 
@@ -199,19 +203,22 @@ void add_doors(Registry& registry, Survey& survey, Value& settings) {
     for (const Value& object : *objects) take(object);
     return true;
   };
-  std::set<std::pair<std::string, std::int64_t>> doors;
+  std::set<std::tuple<std::string, std::int64_t, std::string, std::string>> doors;
   const bool has_doors = list_of("NetworkListener", [&](const Value& listener) {
     for (const auto& [address, is_bound] : listener["bind"].members()) {
       const std::size_t colon = address.rfind(':');
       if (colon == std::string::npos) continue;
       std::int64_t port = 0;
       std::from_chars(address.data() + colon + 1, address.data() + address.size(), port);
-      if (port > 0) doors.emplace(std::string(listener["protocol"].string_or("smtp")), port);
+      if (port > 0)
+        doors.emplace(std::string(listener["protocol"].string_or("smtp")), port,
+                      std::string(listener["name"].string_or("")), address.substr(0, colon));
     }
   });
   Value list = Value::list();
-  for (const auto& [protocol, port] : doors)
-    list.push_back(Value::map({{"protocol", protocol}, {"port", port}}));
+  for (const auto& [protocol, port, name, address] : doors)
+    list.push_back(
+        Value::map({{"protocol", protocol}, {"port", port}, {"name", name}, {"address", address}}));
   if (has_doors) settings.set("NetworkListener.bind", std::move(list));
   std::set<std::string> allowed;
   if (list_of("AllowedIp",
