@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 
 #include "compiler/check/names.h"
 #include "compiler/check/store_plan.h"
@@ -67,23 +68,61 @@ Value whole(Value expression) {
   return expression;
 }
 
-/// Values that finalize puts back: as measured, else those of a fresh server.
-Value prior_of(const facts::Lock& lock) {
-  Value route = setting(lock, "target.MtaOutboundStrategy.route");
-  if (!route["else"].is_string() || is_of_this_procedure(route)) {
-    route =
-        Value::map({{"match", Value::map({{"0", Value::map({{"if", "is_local_domain(rcpt_domain)"},
-                                                            {"then", "'local'"}})}})},
-                    {"else", "'mx'"}});
+/// The branches of an expression in their order: it is a map by number on the wire.
+ir::List arms_of(const Value& expression) {
+  if (expression["match"].is_list()) return expression["match"].items();
+  std::vector<std::pair<std::uint64_t, Value>> numbered;
+  for (const auto& [number, arm] : expression["match"].members()) {
+    std::uint64_t at = UINT64_MAX;  // stays for a number that is none
+    std::from_chars(number.data(), number.data() + number.size(), at);
+    numbered.emplace_back(at, arm);
   }
+  std::stable_sort(numbered.begin(), numbered.end(),
+                   [](const auto& a, const auto& b) { return a.first < b.first; });
+  ir::List arms;
+  for (auto& [number, arm] : numbered) arms.push_back(std::move(arm));
+  return arms;
+}
+
+/// How the target routed before this procedure: what a run of it has put in front is left out
+/// again. A target that was not asked is taken for a fresh one.
+Value route_of_before(const facts::Lock& lock) {
+  const Value measured = setting(lock, "target.MtaOutboundStrategy.route");
+  Value arms = Value::list();
+  if (!measured["else"].is_string()) {
+    arms.push_back(Value::map({{"if", "is_local_domain(rcpt_domain)"}, {"then", "'local'"}}));
+    return Value::map({{"arms", std::move(arms)}, {"else", "'mx'"}});
+  }
+  for (const Value& arm : arms_of(measured)) {
+    if (!arm["if"].is_string() || !arm["then"].is_string()) continue;
+    const bool is_of_this_procedure =
+        arm["then"].string_or("") == "'source'" ||
+        arm["if"].string_or("").find("key_exists('migrated'") != std::string_view::npos;
+    if (!is_of_this_procedure) arms.push_back(arm);
+  }
+  return Value::map({{"arms", std::move(arms)}, {"else", measured["else"]}});
+}
+
+Value with_numbers(const Value& arms) {
+  Value match = Value::map();
+  for (std::size_t i = 0; i < arms.size(); ++i) match.set(std::to_string(i), arms.item(i));
+  return match;
+}
+
+/// What the procedure keeps and finalize puts back: as measured, else as on a fresh server.
+Value prior_of(const facts::Lock& lock) {
+  const Value route = route_of_before(lock);
   Value messages = setting(lock, "target.MtaStageData.maxMessages");
   const Value otherwise = messages["else"].is_string() ? messages["else"] : Value("10");
   if (!messages["else"].is_string() || is_of_this_procedure(messages)) {
     messages = Value::map({{"match", Value::map()}, {"else", otherwise}});
   }
-  return Value::map({{"route", whole(std::move(route))},
-                     {"max_messages", otherwise},
-                     {"max_messages_expression", whole(std::move(messages))}});
+  return Value::map(
+      {{"route", Value::map({{"match", with_numbers(route["arms"])}, {"else", route["else"]}})},
+       {"route_arms", route["arms"]},
+       {"route_else", route["else"]},
+       {"max_messages", otherwise},
+       {"max_messages_expression", whole(std::move(messages))}});
 }
 
 // Up to so many domains each has a condition of its own, which is what a person reads best.

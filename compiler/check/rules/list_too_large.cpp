@@ -3,23 +3,22 @@
 // in 30 s and then refused).
 #include <fmt/format.h>
 
+#include "compiler/check/limits.h"
 #include "compiler/check/rules.h"
 #include "compiler/source/text.h"
 
 namespace plan::check::rules {
 
 void list_too_large(const Migration& migration, Sink& sink) {
-  constexpr std::size_t kSlow = 20'000;
-  constexpr std::size_t kRefused = 100'000;
   for (const MailList& list : migration.lists) {
     const std::size_t members = list.members.size();
-    if (members <= kSlow) continue;
+    if (members <= kListSlow) continue;
     sink.report(Kind::list_too_large, list.lock->span,
                 fmt::format("list `{}` has {} members", printable(list.lock->address, 120),
                             show_count(members)))
-        .severity(members < kRefused ? Severity::warning : Severity::error)
-        .label(members < kRefused ? "the target needs seconds for each change of it"
-                                  : "the target refuses a list of this size")
+        .severity(members < kListRefused ? Severity::warning : Severity::error)
+        .label(members < kListRefused ? "the target needs seconds for each change of it"
+                                      : "the target refuses a list of this size")
         .help("split it at the source into several lists, or keep it in a mailing list program");
   }
 }

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "compiler/check/graph_view.h"
+#include "compiler/check/rules.h"
 #include "compiler/source/text.h"
 
 namespace plan::check::rules {
@@ -31,6 +32,13 @@ void route_unknown(const GraphView& view, Sink& sink) {
   std::map<std::string_view, std::set<std::string_view>> made;
   for (const TargetWrite& write : view.writes()) {
     if (write.is_upsert) made[write.object].insert(write.match["name"].string_or(""));
+  }
+  // What the target's own expression names is there, as far as anything is.
+  for (const std::string_view result :
+       results_of(setting(view.migration(), "target.MtaOutboundStrategy.route"))) {
+    const std::string_view text = trim(result);
+    if (text.size() > 2 && text.front() == '\'' && text.back() == '\'')
+      made["MtaRoute"].insert(text.substr(1, text.size() - 2));
   }
   for (const TargetWrite& write : view.writes()) {
     if (write.object != "MtaOutboundStrategy") continue;
