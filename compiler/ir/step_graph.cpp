@@ -57,6 +57,44 @@ Value span_document(Span span) {
   return List{static_cast<std::uint32_t>(span.file), span.begin, span.end};
 }
 
+// Edges by column: the ends of step `i` stand from `begin[i]` to `begin[i + 1]`.
+using Begins = std::vector<std::uint32_t>;
+
+/// Makes counts, each two places behind its step, the places at which the ends of each step begin,
+/// one place behind it: there they are counted up while the ends are put in.
+void begin_places(Begins& begin) {
+  for (std::size_t i = 2; i < begin.size(); ++i) begin[i] += begin[i - 1];
+}
+
+/// The same edges seen from their other ends, sorted, by counting instead of comparing: linear.
+void turn(const Begins& begin, const std::vector<StepId>& ends, Begins& turned_begin,
+          std::vector<StepId>& turned) {
+  turned_begin.assign(begin.size() + 1, 0);
+  for (const StepId end : ends) ++turned_begin[index(end) + 2];
+  turned.resize(ends.size());
+  begin_places(turned_begin);
+  for (std::size_t i = 0; i + 1 < begin.size(); ++i) {
+    for (std::uint32_t k = begin[i]; k < begin[i + 1]; ++k)
+      turned[turned_begin[index(ends[k]) + 1]++] = static_cast<StepId>(i);
+  }
+  turned_begin.pop_back();
+}
+
+void drop_repeated(Begins& begin, std::vector<StepId>& ends) {
+  std::uint32_t kept = 0;
+  std::uint32_t from = 0;
+  for (std::size_t i = 0; i + 1 < begin.size(); ++i) {
+    const std::uint32_t to = begin[i + 1];
+    const std::uint32_t first = kept;
+    for (std::uint32_t k = from; k < to; ++k) {
+      if (kept == first || ends[kept - 1] != ends[k]) ends[kept++] = ends[k];
+    }
+    from = to;
+    begin[i + 1] = kept;
+  }
+  ends.resize(kept);
+}
+
 Span span_from(const Value& value) {
   const auto read = [&](std::size_t i) {
     return static_cast<std::uint32_t>(
@@ -125,39 +163,17 @@ bool StepGraph::is_soft(StepId before, StepId step) const {
 void StepGraph::sort_edges() {
   std::sort(soft_.begin(), soft_.end());
   soft_.erase(std::unique(soft_.begin(), soft_.end()), soft_.end());
-  // Two passes of counting, by the later step and then by the earlier one: both columns come out
-  // sorted and with what was said twice side by side, in a time that is linear in the edges.
-  const std::size_t count = size();
-  const auto begins_of = [&](auto end_of) {
-    std::vector<std::uint32_t> begins(count + 1, 0);
-    for (const Edge& edge : edges_) ++begins[index(end_of(edge)) + 1];
-    for (std::size_t i = 0; i < count; ++i) begins[i + 1] += begins[i];
-    return begins;
-  };
-  const auto distribute = [&](auto end_of) {
-    std::vector<std::uint32_t> next = begins_of(end_of);
-    std::vector<Edge> sorted(edges_.size());
-    for (const Edge& edge : edges_) sorted[next[index(end_of(edge))]++] = edge;
-    edges_ = std::move(sorted);
-  };
-  const auto from = [](const Edge& edge) { return edge.first; };
-  const auto to = [](const Edge& edge) { return edge.second; };
-  if (!std::is_sorted(edges_.begin(), edges_.end(),
-                      [](const Edge& a, const Edge& b) { return a.second < b.second; }))
-    distribute(to);
-  distribute(from);
-  edges_.erase(std::unique(edges_.begin(), edges_.end()), edges_.end());
-  after_begin_ = begins_of(to);
-  before_begin_ = begins_of(from);
-  after_.resize(edges_.size());
+  before_begin_.assign(size() + 2, 0);
+  for (const Edge& edge : edges_) ++before_begin_[index(edge.first) + 2];
   before_.resize(edges_.size());
-  std::vector<std::uint32_t> after_next(after_begin_.begin(), after_begin_.end() - 1);
-  for (std::size_t i = 0; i < edges_.size(); ++i) {
-    after_[after_next[index(edges_[i].second)]++] = edges_[i].first;
-    before_[i] = edges_[i].second;
-  }
-  edges_.clear();
-  edges_.shrink_to_fit();
+  begin_places(before_begin_);
+  for (const Edge& edge : edges_) before_[before_begin_[index(edge.first) + 1]++] = edge.second;
+  before_begin_.pop_back();
+  std::vector<Edge>().swap(edges_);
+  // Turning sorts: what was said twice stands side by side then.
+  turn(before_begin_, before_, after_begin_, after_);
+  drop_repeated(after_begin_, after_);
+  turn(after_begin_, after_, before_begin_, before_);
 }
 
 std::optional<std::string> StepGraph::index_ids() {

@@ -130,7 +130,8 @@ class Expander {
   }
 
   void add_row(std::size_t set, std::size_t r, const std::vector<std::size_t>& steps, Row row) {
-    Value members = Value::map();
+    ir::Map members;
+    members.reserve(procedure_.row_members[set].size() + procedure_.computed[set].size());
     for (const std::string& name : procedure_.row_members[set]) {
       const Value* value = row.value.is_map() ? row.value.as_map().find(name) : nullptr;
       if (value == nullptr) {
@@ -161,7 +162,7 @@ class Expander {
       }
       if (!value->is_null()) members.set(computed.member, std::move(*value));
     }
-    for (const auto& [name, value] : members.members()) {
+    for (const auto& [name, value] : members) {
       if (ir::holds_secret(value)) secret_members_[set].insert(name);
     }
     for (const std::size_t s : steps) {
