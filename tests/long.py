@@ -73,11 +73,12 @@ def part_language(count):
 
 
 def part_calendars(count):
-    """Calendars and contacts of a real Radicale through the whole program, with the minutes in which a sweep waits; tests/run
-    moves them by the same drivers in one process."""
+    """Calendars and contacts of a real Radicale through the whole program, with the minutes in which a sweep waits, and killed at
+    every kill point of theirs; tests/run moves them by the same drivers in one process."""
     folder = suite.build("release", ["plan"], count)
     if folder:
-        suite.run_script([sys.executable, "tests/system/dav_move.py"], count, "tests/system/dav_move.py", {"PLAN": str(folder / "plan")})
+        for script in ("tests/system/dav_move.py", "tests/crash/dav_kills.py"):
+            suite.run_script([sys.executable, script], count, script, {"PLAN": str(folder / "plan")})
 
 
 def part_containers(count):

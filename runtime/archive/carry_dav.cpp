@@ -357,7 +357,7 @@ class DavCarry {
   Result<DavCollection*> make_collection(const std::string& folder) {
     const auto found = std::find_if(folders_.begin(), folders_.end(),
                                     [&](const TargetFolder& one) { return one.id == folder; });
-    PLAN_TRY(homes, client_->homes(source_.path));
+    PLAN_TRY(homes, homes_of(*client_, source_));
     const std::vector<std::string>& places =
         kind_ == Kind::calendar ? homes.calendar_homes : homes.address_book_homes;
     DavCollection made{.kind = kind_,

@@ -12,6 +12,8 @@ namespace {
 
 using net::dav::Kind;
 
+constexpr std::string_view kAreTablesDue = "dav-tables-due";  // fact: they lag behind
+
 /// How the layout calls the two kinds.
 struct TableWords {
   std::string_view collections;
@@ -141,6 +143,15 @@ Outcome write_dav_tables(ArchiveFile& archive, const DavSource& source) {
     PLAN_TRY_VOID(TableWriter(archive, kind, id).run(collections));
   }
   return transaction.commit();
+}
+
+Outcome refresh_dav_tables(ArchiveFile& archive, const DavSource& source, std::uint64_t changes,
+                           bool is_held) {
+  PLAN_TRY(due, archive.fact(kAreTablesDue));
+  if (changes == 0 && due != "1") return {};
+  if (is_held) return due == "1" ? Outcome() : archive.set_fact(kAreTablesDue, "1");
+  PLAN_TRY_VOID(write_dav_tables(archive, source));
+  return due == "1" ? archive.set_fact(kAreTablesDue, "0") : Outcome();
 }
 
 }  // namespace plan::archive

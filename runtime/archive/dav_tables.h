@@ -1,4 +1,6 @@
 #pragma once
+#include <cstdint>
+
 #include "compiler/source/result.h"
 #include "runtime/archive/archive_file.h"
 #include "runtime/archive/import_dav.h"
@@ -11,5 +13,10 @@ namespace plan::archive {
 /// no object and no row; a card whose UID another one has in the archive has none either, as the
 /// layout takes each UID once. Its text stays in plan_dav_item.
 [[nodiscard]] Outcome write_dav_tables(ArchiveFile& archive, const DavSource& source);
+
+/// Writes them when something changed, now or at an earlier call with `is_held`: they are for other
+/// programs and written whole, so that they wait while anybody does.
+[[nodiscard]] Outcome refresh_dav_tables(ArchiveFile& archive, const DavSource& source,
+                                         std::uint64_t changes, bool is_held);
 
 }  // namespace plan::archive

@@ -28,8 +28,7 @@ using ir::Value;
 using step::StepContext;
 
 constexpr std::string_view kAuthority = "authority";  // fact: `source`, or `target` after the flip
-constexpr std::string_view kIsComplete = "delta-complete";    // fact: keys may have been set since
-constexpr std::string_view kAreTablesDue = "dav-tables-due";  // fact: write_dav_tables lags
+constexpr std::string_view kIsComplete = "delta-complete";  // fact: keys may have been set since
 constexpr std::string_view kHasLived = "has-been-at-target";
 constexpr std::size_t kConflictsSaid = 20;
 constexpr int kSweepRoundsMax = 20;
@@ -167,18 +166,10 @@ class ArchiveDriver : public step::StepDriver {
                                    .is_stop_requested = is_stopped,
                                    .kill_point = world_->push_kill_point}));
       passed.dav_push = std::move(dav_push);
-      PLAN_TRY_VOID(write_tables(room, passed.dav.changes() + passed.dav_push.changes(), is_held));
+      PLAN_TRY_VOID(refresh_dav_tables(room.archive, *room.source.dav,
+                                       passed.dav.changes() + passed.dav_push.changes(), is_held));
     }
     return passed;
-  }
-
-  /// They are for other programs, and written whole: not while anybody waits.
-  static Outcome write_tables(Room& room, std::uint64_t changes, bool is_held) {
-    PLAN_TRY(due, room.archive.fact(kAreTablesDue));
-    if (changes == 0 && due != "1") return {};
-    if (is_held) return due == "1" ? Outcome() : room.archive.set_fact(kAreTablesDue, "1");
-    PLAN_TRY_VOID(write_dav_tables(room.archive, *room.source.dav));
-    return due == "1" ? room.archive.set_fact(kAreTablesDue, "0") : Outcome();
   }
 
   static Outcome check_nothing_open(StepContext& context) {

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <optional>
 
@@ -43,7 +44,7 @@ class DavImport {
 
   Result<DavReport> run() {
     PLAN_TRY(client, source_.connect());
-    PLAN_TRY(homes, client.homes(source_.path));
+    PLAN_TRY(homes, homes_of(client, source_));
     PLAN_TRY_VOID(load_collections());
     report_.is_there = homes.is_there;
     report_.sharing.add_sharing(homes);
@@ -277,6 +278,30 @@ class DavImport {
 };
 
 }  // namespace
+
+Result<dav::Homes> homes_of(const dav::Client& client, const DavSource& source) {
+  auto usual = client.homes(source.path);
+  const bool is_open = usual ? !usual->is_there : usual.error().is(net::errors::http_status);
+  if (!is_open || !source.is_principal_asked) return usual;
+  PLAN_TRY(principal, client.principal());
+  if (!principal || *principal == source.path) return usual;
+  PLAN_TRY(homes, client.homes(*principal));
+  const std::string path = lower_ascii(*principal);
+  const std::string address = lower_ascii(source.account);
+  const auto has_segment = [&path](std::string_view segment) {
+    return path.find(fmt::format("/{}/", segment)) != std::string::npos;
+  };
+  const bool is_its_own = has_segment(address) ||
+                          has_segment(address.substr(0, address.find('@'))) ||
+                          std::find(homes.addresses.begin(), homes.addresses.end(),
+                                    "mailto:" + address) != homes.addresses.end();
+  if (is_its_own) return homes;
+  return Error(net::errors::protocol_violation,
+               fmt::format("{} says that its login for {} is {}, which does not name the account: "
+                           "name its place as `dav.path`",
+                           source.server, source.account, printable(*principal, 200)))
+      .with_blame(Blame::source);
+}
 
 Result<DavReport> import_dav(ArchiveFile& archive, const DavSource& source,
                              const DavImportOptions& options) {

@@ -18,8 +18,16 @@ struct DavSource {
   std::string url = {};
   std::string path = {};     ///< the account's principal there, "/alice%40example.org/"
   std::string account = {};  ///< its address
+  /// Where `path` is only the usual one and has nothing, the server is asked for the principal: the
+  /// login is the account's own.
+  bool is_principal_asked = false;
   std::function<Result<net::dav::Client>()> connect = {};
 };
+
+/// The account's homes, at `path` or where the server says that they are. A principal that names
+/// somebody else is an error: two accounts must not be read from one place.
+[[nodiscard]] Result<net::dav::Homes> homes_of(const net::dav::Client& client,
+                                               const DavSource& source);
 
 struct DavReport {
   bool is_there = false;  ///< false: the server has nothing at the account's path

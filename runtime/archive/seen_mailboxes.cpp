@@ -87,7 +87,7 @@ Outcome count_others(const net::dav::Client& client, const net::dav::Collection&
 Result<std::optional<CalendarsLook>> look_at_calendars(const DavSource& source, net::Clock& clock) {
   CalendarsLook look;
   PLAN_TRY(client, source.connect());
-  PLAN_TRY(homes, client.homes(source.path).while_doing("looking for calendars and contacts"));
+  PLAN_TRY(homes, homes_of(client, source).while_doing("looking for calendars and contacts"));
   if (!homes.is_there) return std::optional<CalendarsLook>();
   look.counts.add_sharing(homes);
   std::map<std::string, std::string> tokens;
@@ -110,7 +110,7 @@ Result<std::optional<CalendarsLook>> look_at_calendars(const DavSource& source, 
   }
   const auto begun = clock.now();
   PLAN_TRY(again, source.connect());
-  PLAN_TRY(homes_again, again.homes(source.path));
+  PLAN_TRY(homes_again, homes_of(again, source));
   for (const net::dav::Collection& collection : homes_again.collections) {
     const std::string& token = tokens[collection.href];
     if (!token.empty()) {

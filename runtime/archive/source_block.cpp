@@ -91,7 +91,10 @@ Result<DavSource> dav_source(const ir::Value& block, std::string_view account,
   const BaseUrl base = split_url(block["url"].string_or(""));
   DavSource source{.server = std::string(block["server"].string_or("")),
                    .url = base.origin,
-                   .account = std::string(account)};
+                   .account = std::string(account),
+                   .is_principal_asked =
+                       given.empty() &&
+                       login["user"].string_or("").find(kAccountMark) != std::string_view::npos};
   source.path =
       with_account(principal_path(source.server, given, base.path), net::percent_encode(account));
   source.connect =

@@ -110,6 +110,16 @@ def event(uid, title):
             "END:VEVENT\r\nEND:VCALENDAR\r\n")
 
 
+def name_radicale(migration, radicale):
+    """Puts the server into the plan."""
+    (migration.work / "secrets" / "dav").write_text("migrator-secret\n")
+    (migration.work / "secrets" / "dav").chmod(0o600)
+    plan = migration.work / "migration.yaml"
+    plan.write_text(plan.read_text().replace("\ntarget:\n", (
+        f"  dav: {{server: radicale, url: \"https://{world.SOURCE}:{PORT}\", certificate: \"{radicale.pin}\",\n"
+        "        login: {user: migrator, password: !secret file:secrets/dav}}\n\ntarget:\n"), 1))
+
+
 class Target:
     def __init__(self, migration):
         self.login = ("admin", quickstart.ADMIN_PASSWORD)
@@ -146,12 +156,7 @@ def main():
         migration.start()
         radicale = Radicale(migration)
         radicale.fill()
-        (migration.work / "secrets" / "dav").write_text("migrator-secret\n")
-        (migration.work / "secrets" / "dav").chmod(0o600)
-        plan = migration.work / "migration.yaml"
-        plan.write_text(plan.read_text().replace("\ntarget:\n", (
-            f"  dav: {{server: radicale, url: \"https://{world.SOURCE}:{PORT}\", certificate: \"{radicale.pin}\",\n"
-            "        login: {user: migrator, password: !secret file:secrets/dav}}\n\ntarget:\n"), 1))
+        name_radicale(migration, radicale)
         migration.plan("fetch", show=False)
         code = migration.apply("migration.yaml", "--yes")
         states = migration.states()

@@ -16,6 +16,7 @@ constexpr std::string_view kHead = R"(<?xml version="1.0" encoding="utf-8"?>)";
 constexpr std::string_view kSpaces =
     R"( xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav" xmlns:R="urn:ietf:params:xml:ns:carddav" xmlns:A="http://apple.com/ns/ical/" xmlns:S="http://calendarserver.org/ns/" xmlns:O="http://owncloud.org/ns")";
 constexpr std::size_t kNameBytesMax = 1000;
+constexpr int kRedirectsMax = 5;
 
 std::string propfind(std::string_view properties) {
   return fmt::format("{}<D:propfind{}><D:prop>{}</D:prop></D:propfind>", kHead, kSpaces,
@@ -29,6 +30,22 @@ std::string_view media_type(Kind kind) {
 std::string last_segment(std::string_view href) {
   while (href.ends_with('/')) href.remove_suffix(1);
   return std::string(href.substr(href.rfind('/') + 1));
+}
+
+bool is_redirect(int status) {
+  return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
+}
+
+/// Where a redirect leads on the same server (another one is refused by HttpClient); nothing: to no
+/// path.
+std::optional<std::string> place_of_redirect(std::string_view location, const std::string& origin) {
+  const std::string_view port = origin.starts_with("https://") ? ":443" : ":80";
+  if (location.substr(0, origin.size()) == origin &&
+      location.substr(origin.size()).starts_with(std::string(port) + "/"))
+    location.remove_prefix(origin.size() + port.size());
+  auto place = normal_href(location, origin);
+  if (!place) return std::nullopt;
+  return std::move(*place);
 }
 
 bool is_missing(int status) { return status == 404 || status == 410; }
@@ -120,16 +137,68 @@ Outcome Client::check_login(std::string_view path) const {
   return {};
 }
 
+Result<std::optional<std::string>> Client::principal_at(std::string_view path) const {
+  const std::optional<std::string> none;
+  std::string place(path);
+  for (int redirects = 0; redirects <= kRedirectsMax; ++redirects) {
+    PLAN_TRY(response, ask("PROPFIND", place, "0", propfind("<D:current-user-principal/>")));
+    if (response.status == 401) return http_error(response, blame_);
+    if (is_redirect(response.status) && !response.header("location").empty()) {
+      auto next = place_of_redirect(response.header("location"), http_->origin());
+      if (!next)
+        return Error(errors::protocol_violation,
+                     fmt::format("{}{} points to what is no path: {}", http_->origin(), place,
+                                 printable(response.header("location"), 200)))
+            .with_blame(blame_);
+      place = std::move(*next);
+      continue;
+    }
+    if (response.status != 207) return none;
+    PLAN_TRY(rows, rows_of(response));
+    for (const MultistatusRow& row : rows) {
+      const XmlElement* principal = row.property(kDav, "current-user-principal");
+      const XmlElement* href = principal == nullptr ? nullptr : principal->child(kDav, "href");
+      if (href == nullptr) continue;
+      auto found = normal_href(href->text, http_->origin());
+      if (!found) return std::move(found.error()).with_blame(blame_);
+      if (!found->ends_with('/')) *found += '/';
+      return std::optional<std::string>(std::move(*found));
+    }
+    return none;
+  }
+  return Error(errors::protocol_violation, fmt::format("more than {} redirects from {}{}",
+                                                       kRedirectsMax, http_->origin(), path))
+      .with_blame(blame_);
+}
+
+Result<std::optional<std::string>> Client::principal() const {
+  std::optional<Error> failed;
+  for (const std::string_view path : {"/.well-known/caldav", "/.well-known/carddav", "/"}) {
+    auto found = principal_at(path);
+    if (found && *found) return found;
+    if (found || failed) continue;
+    if (!is_useless(found.error()) && !found.error().is(errors::redirected_elsewhere))
+      return std::move(found.error());
+    failed = std::move(found.error());
+  }
+  if (failed) return std::move(*failed);
+  return std::optional<std::string>();
+}
+
 Result<Homes> Client::homes(std::string_view path) const {
   Homes homes;
   PLAN_TRY(place, normal_href(path, http_->origin()));
-  PLAN_TRY(response,
-           ask("PROPFIND", place, "0",
-               propfind("<D:resourcetype/><C:calendar-home-set/><R:addressbook-home-set/>")));
+  PLAN_TRY(response, ask("PROPFIND", place, "0",
+                         propfind("<D:resourcetype/><C:calendar-home-set/><R:addressbook-home-set/>"
+                                  "<C:calendar-user-address-set/>")));
   if (is_missing(response.status)) return homes;
   PLAN_TRY(rows, rows_of(response));
   if (rows.empty()) return homes;
   homes.is_there = true;
+  if (const XmlElement* set = rows.front().property(kCalDav, "calendar-user-address-set");
+      set != nullptr)
+    for (const XmlElement& one : set->children)
+      homes.addresses.push_back(lower_ascii(trim(one.text)));
   const auto read = [&](std::string_view space, std::string_view name,
                         std::vector<std::string>& out) -> Outcome {
     for (const MultistatusRow& row : rows) {

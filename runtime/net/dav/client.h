@@ -47,6 +47,7 @@ struct Homes {
   std::vector<std::string> calendar_homes = {};
   std::vector<std::string> address_book_homes = {};
   std::vector<Collection> collections = {};  ///< by href
+  std::vector<std::string> addresses = {};   ///< of the user, "mailto:a@x.org", in lower case
   std::size_t subscriptions = 0;  ///< to calendars that lie elsewhere: no events are in them
 };
 
@@ -97,6 +98,11 @@ class Client {
 
   /// One request that shows whether the login is taken; any other answer is a success.
   [[nodiscard]] Outcome check_login(std::string_view path) const;
+  /// The principal of this login, as the server itself says (RFC 6764: /.well-known/caldav and
+  /// carddav, else `/`; current-user-principal there). At most five redirects each, on this scheme,
+  /// host and port only. Nothing where it says none. Errors: redirected-elsewhere when it is only
+  /// to be found at another server.
+  [[nodiscard]] Result<std::optional<std::string>> principal() const;
   /// Looks for calendar-home-set and addressbook-home-set at `path`, the user's principal; where it
   /// names none, `path` itself is the home.
   [[nodiscard]] Result<Homes> homes(std::string_view path) const;
@@ -126,6 +132,7 @@ class Client {
   [[nodiscard]] Result<WriteAnswer> make(const Collection& collection) const;
 
  private:
+  [[nodiscard]] Result<std::optional<std::string>> principal_at(std::string_view path) const;
   [[nodiscard]] Result<HttpResponse> ask(std::string_view method, std::string_view target,
                                          std::string_view depth, std::string_view body) const;
   [[nodiscard]] Result<std::vector<MultistatusRow>> rows_of(const HttpResponse& response) const;

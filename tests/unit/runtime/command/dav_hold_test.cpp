@@ -107,6 +107,30 @@ TEST_F(DavHold, ReadsEverythingWhereWhatWasKeptIsOfNoUse) {
   }
 }
 
+TEST_F(DavHold, AServerWithAnotherPlaceSaysItToTheAccountsOwnLogin) {
+  fill();
+  const auto observed = [&](const char* user, const char* word) {
+    Value source = arguments_["source"];
+    Value dav = source["dav"];
+    dav.set("server", "other");
+    dav.set("url", radicale_->url() + "/not/here/");
+    dav.set("login", Value::map({{"user", user}, {"password", ir::SecretRef{"env", word}}}));
+    source.set("dav", std::move(dav));
+    arguments_.set("source", std::move(source));
+    auto at = context(ir::StepKind::archive_copy);
+    return drivers_.find(ir::StepKind::archive_copy)->observe(at);
+  };
+  const auto own = observed("{account}", "secret");
+  ASSERT_TRUE(own) << own.error().to_line();
+  EXPECT_EQ(own->beside.size(), 4U) << own->remark;
+  // The administrator's own principal is nobody's calendar.
+  const auto admin = observed("migrator", "migrator-secret");
+  ASSERT_TRUE(admin) << admin.error().to_line();
+  EXPECT_TRUE(admin->beside.empty());
+  EXPECT_NE(admin->remark.find("other has nothing at /not/here/alice"), std::string::npos)
+      << admin->remark;
+}
+
 TEST_F(DavHold, CountsWhatIsCarriedAndWhatIsNot) {
   fill();
   const auto text = [](std::string_view component) {

@@ -153,6 +153,71 @@ TEST(DavClient, TellsTheAnswersToAWriteApart) {
   }
 }
 
+FakeAnswer redirect(const std::string& location) {
+  FakeAnswer answer;
+  answer.status = 301;
+  answer.headers = {{"Location", location}};
+  return answer;
+}
+
+TEST(DavDiscovery, FollowsTheWellKnownPlaceToThePrincipal) {
+  std::string origin;
+  const FakeHttpServer server([&](const FakeRequest& request) {
+    if (request.target == "/.well-known/caldav") return redirect(origin + "/dav");
+    if (request.target == "/dav") return redirect("/dav/");
+    if (request.target == "/dav/")
+      return multistatus(row("/dav/",
+                             "<current-user-principal><href>/dav/principals/u</href>"
+                             "</current-user-principal>"));
+    return status(404);
+  });
+  origin = server.url();
+  const auto found = client_of(server).principal();
+  ASSERT_TRUE(found) << found.error().to_line();
+  EXPECT_EQ(found->value_or(""), "/dav/principals/u/");
+}
+
+TEST(DavDiscovery, TriesTheOtherPlacesAndSaysWhenThereIsNone) {
+  const FakeHttpServer at_root([](const FakeRequest& request) {
+    if (request.target != "/") return status(404);
+    return multistatus(row("/",
+                           "<current-user-principal><href>/p/</href>"
+                           "</current-user-principal>"));
+  });
+  const auto found = client_of(at_root).principal();
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->value_or(""), "/p/");
+  const FakeHttpServer nowhere([](const FakeRequest&) {
+    return multistatus(row("/",
+                           "<current-user-principal><unauthenticated/>"
+                           "</current-user-principal>"));
+  });
+  const auto none = client_of(nowhere).principal();
+  ASSERT_TRUE(none);
+  EXPECT_FALSE(*none);
+}
+
+TEST(DavDiscovery, GoesToNoOtherServerAndFollowsNoEndlessRedirects) {
+  const FakeHttpServer other([](const FakeRequest&) { return status(200); });
+  for (const std::string& location :
+       {other.url() + "/dav/", std::string("https://127.0.0.1/dav/"),
+        std::string("//evil.test/dav/"), std::string("ftp://127.0.0.1/")}) {
+    const FakeHttpServer server([&](const FakeRequest&) { return redirect(location); });
+    const auto found = client_of(server).principal();
+    ASSERT_FALSE(found) << location;
+    EXPECT_TRUE(found.error().is(errors::redirected_elsewhere)) << found.error().to_line();
+    EXPECT_EQ(server.requests().size(), 3U);
+  }
+  EXPECT_TRUE(other.requests().empty());
+  const FakeHttpServer endless([](const FakeRequest& request) {
+    return redirect("/" + std::string(request.target.size() % 7, 'x'));
+  });
+  const auto found = client_of(endless).principal();
+  ASSERT_FALSE(found);
+  EXPECT_TRUE(found.error().is(errors::protocol_violation)) << found.error().to_line();
+  EXPECT_EQ(endless.requests().size(), 18U);  // three places, and five redirects from each
+}
+
 std::string sync_answer(const std::string& token, const std::string& rows) {
   return R"(<multistatus xmlns="DAV:">)" + rows + "<sync-token>" + token +
          "</sync-token></multistatus>";
@@ -372,6 +437,12 @@ TEST_F(RadicaleClient, FindsReadsAndWritesAsTheAdministrator) {
   const auto made = client.make(calendar);
   ASSERT_TRUE(made);
   EXPECT_EQ(made->outcome, Written::changed_meanwhile) << made->words;
+}
+
+TEST_F(RadicaleClient, SaysWhoALoginIs) {
+  const auto found = radicale_->client("alice@example.org", "secret").principal();
+  ASSERT_TRUE(found) << found.error().to_line();
+  EXPECT_EQ(found->value_or(""), "/alice@example.org/");
 }
 
 TEST_F(RadicaleClient, TellsWhatChangedSinceAToken) {
