@@ -116,7 +116,7 @@ struct HoldEnded {
 /// How an account was graded; outlives the undo of the step that graded it.
 struct Graded {
   std::string account = {};
-  ir::Value grade = {};  ///< {grade, mail_grade, not_checked, dav}
+  ir::Value grade = {};  ///< {grade, mail_grade, not_checked, dav}; empty: it has none
 };
 using Entry = std::variant<Intent, Done, Failed, Noted, UndoIntent, Undone, HoldBegun, HoldTurned,
                            HoldEnded, Graded>;

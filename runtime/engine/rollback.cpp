@@ -490,6 +490,8 @@ class Rollback {
           first.push_back(HoldBegun{unit.account, parts_.clock.wall_ms(), session_.info().boot_id,
                                     static_cast<std::uint64_t>(options_.hold_bound.count()), true,
                                     net::uptime_ms(parts_.clock)});
+          // It is the grade of the move that is given back, and says nothing about the next one.
+          first.push_back(Graded{unit.account, ir::Value::map()});
         }
         runner_.emit(report::AccountHeld{unit.account, unit.wave,
                                          static_cast<std::uint64_t>(options_.hold_bound.count())});

@@ -234,6 +234,25 @@ TEST_F(RollbackTest, what_the_way_back_would_carry_is_seen_before_and_one_that_c
   EXPECT_EQ(count_events<report::Notice>(), 1U);
 }
 
+TEST_F(RollbackTest, an_account_that_went_back_has_no_grade_until_it_is_graded_again) {
+  const auto graph = move_graph();
+  world_.has_poor_content[2] = true;  // nothing is finalized
+  ASSERT_EQ(run(graph)->ending, Ending::failed);
+  const auto grade_of = [this](std::size_t account) {
+    auto journal = open();
+    auto record = run_record(**journal);
+    EXPECT_TRUE(record) << (record ? "" : record.error().to_line());
+    return record ? record->accounts.at(account).grade : std::string("no record");
+  };
+  ASSERT_EQ(grade_of(0), "perfect");
+  ASSERT_EQ(back(graph, OfAccount{"a0@x"})->ending, Ending::finished);
+  EXPECT_EQ(grade_of(0), "") << "that was the grade of another move";
+  EXPECT_EQ(grade_of(2), "poor") << "it is why that one did not move";
+  const auto again = run(graph);
+  ASSERT_TRUE(again) << again.error().to_line();
+  EXPECT_EQ(grade_of(0), "perfect");
+}
+
 TEST_F(RollbackTest, a_stop_before_an_account_is_held_is_no_failure_of_it) {
   /// Somebody presses Ctrl-C while what came at the target is carried back.
   struct Stopped final : step::StepDriver {
