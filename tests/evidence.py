@@ -106,10 +106,12 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         environment = {"PLAN_EVIDENCE": folder, "PLAN": str(build / "plan")}
         with concurrent.futures.ThreadPoolExecutor() as pool:
-            simulated = pool.submit(run, "simulator", [build / "crash_simulation", "--gtest_brief=1"], environment)
-            run("kills with real servers", [sys.executable, "tests/crash/kill_test.py"], environment)
-            run("random kills", [sys.executable, "tests/crash/random_kills.py", "--minutes", options.minutes], environment)
-            simulated.result()
+            running = [pool.submit(run, name, command, environment) for name, command in (
+                ("simulator", [build / "crash_simulation", "--gtest_brief=1"]),
+                ("kills with real servers", [sys.executable, "tests/crash/kill_test.py"]),
+                ("random kills", [sys.executable, "tests/crash/random_kills.py", "--minutes", str(options.minutes)]))]
+            for future in running:
+                future.result()
         facts = {file.stem: json.loads(file.read_text()) for file in pathlib.Path(folder).glob("*.json")}
     minutes = "" if options.minutes == 60 else f" --minutes {options.minutes:g}"
     PAGE.write_text(page(facts, minutes))

@@ -96,7 +96,7 @@ class World:
                                                 stderr=subprocess.STDOUT, start_new_session=True, **options)
         return self.processes[name]
 
-    def wait_greeting(self, name, address, port, starts=b"", seconds=15):
+    def wait_greeting(self, name, address, port, starts=b"", seconds=120):
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             process = self.processes.get(name)
