@@ -1,6 +1,9 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "compiler/ir/json.h"
+#include "compiler/schema/required.h"
 #include "compiler/source/text.h"
 #include "runtime/command/commands.h"
 #include "runtime/command/console.h"
@@ -10,6 +13,9 @@
 
 namespace plan::command {
 namespace {
+
+constexpr std::size_t kWordsMax = 20;
+constexpr std::size_t kInnerTypesMax = 24;
 
 std::string word_of(schema::Update update) {
   switch (update) {
@@ -23,36 +29,93 @@ std::string word_of(schema::Update update) {
   return "";
 }
 
-void describe_fields(std::string& out, const schema::Struct& fields) {
-  for (const schema::Property& property : fields.properties()) {
-    std::string remarks = word_of(property.update);
-    if (property.default_value) {
-      remarks += fmt::format("{}default {}", remarks.empty() ? "" : "; ",
-                             printable(ir::write_json(*property.default_value), 80));
+/// The words of an enumeration, of a property or a set of them; empty: it is none.
+const std::vector<std::string>& words_of(const schema::Type& type, const schema::Schema& schema) {
+  static const std::vector<std::string> kNone;
+  if (type.kind == schema::TypeKind::set && type.value) return words_of(*type.value, schema);
+  const schema::EnumType* values =
+      type.kind == schema::TypeKind::enumeration ? schema.enumeration(type.reference) : nullptr;
+  return values == nullptr ? kNone : values->values;
+}
+
+std::string list_of(const std::vector<std::string>& words) {
+  const std::size_t shown = std::min(words.size(), kWordsMax);
+  std::string list = fmt::format(
+      "{}", fmt::join(words.begin(), words.begin() + static_cast<std::ptrdiff_t>(shown), ", "));
+  if (shown < words.size())
+    list += fmt::format(" and {} more (--format json has all)", words.size() - shown);
+  return list;
+}
+
+class Description {
+ public:
+  explicit Description(const schema::Schema& schema) : schema_(schema), required_(schema) {}
+
+  /// The type, and behind it the types that exist only inside it.
+  std::string of(const schema::ObjectType& type) {
+    out_ = fmt::format("{} ({}{})\n", type.name, to_string(type.kind),
+                       type.is_enterprise ? ", needs a licence" : "");
+    const schema::Schema::NaturalKey key = schema::Schema::natural_key(type.name);
+    if (!key.properties.empty()) {
+      out_ +=
+          fmt::format("  identified by {}{}\n", fmt::join(key.properties, ", "),
+                      key.is_checked_by_server ? "" : " (the server itself would take duplicates)");
     }
-    if (property.is_enterprise)
-      remarks += fmt::format("{}needs a licence", remarks.empty() ? "" : "; ");
-    out += fmt::format("    {:<32} {:<36} {}\n", property.name, property.type.notation(), remarks);
+    known_ = {&type};
+    add_variants(type);
+    for (std::size_t i = 1; i < known_.size(); ++i) {
+      out_ += fmt::format("\n{} (inside others)\n", known_[i]->name);
+      add_variants(*known_[i]);
+    }
+    if (are_more_)
+      out_ += "\nMore types stand inside these: plan admin describe shows each by its name.\n";
+    return std::move(out_);
   }
-}
 
-std::string describe(const schema::ObjectType& type) {
-  std::string out = fmt::format("{} ({}{})\n", type.name, to_string(type.kind),
-                                type.is_enterprise ? ", needs a licence" : "");
-  const schema::Schema::NaturalKey key = schema::Schema::natural_key(type.name);
-  if (!key.properties.empty()) {
-    out +=
-        fmt::format("  identified by {}{}\n", fmt::join(key.properties, ", "),
-                    key.is_checked_by_server ? "" : " (the server itself would take duplicates)");
+ private:
+  void add_variants(const schema::ObjectType& type) {
+    for (const schema::Variant& variant : type.variants) {
+      if (!variant.name.empty()) out_ += fmt::format("  @type {}\n", variant.name);
+      if (variant.fields == nullptr) continue;
+      for (const schema::Property& property : variant.fields->properties()) add(property);
+    }
   }
-  for (const schema::Variant& variant : type.variants) {
-    if (!variant.name.empty()) out += fmt::format("  @type {}\n", variant.name);
-    if (variant.fields != nullptr) describe_fields(out, *variant.fields);
-  }
-  return out;
-}
 
-ir::Value document_of(const schema::ObjectType& type) {
+  void add(const schema::Property& property) {
+    std::vector<std::string> remarks;
+    if (required_.is_required(property, 0)) remarks.emplace_back("has to be given");
+    if (std::string word = word_of(property.update); !word.empty()) remarks.push_back(word);
+    if (property.default_value)
+      remarks.push_back("default " + printable(ir::write_json(*property.default_value), 80));
+    if (property.is_enterprise) remarks.emplace_back("needs a licence");
+    std::string line = fmt::format("    {:<32} {:<36} {}", property.name, property.type.notation(),
+                                   fmt::join(remarks, "; "));
+    line.erase(line.find_last_not_of(' ') + 1);
+    out_ += line + "\n";
+    if (const auto& words = words_of(property.type, schema_); !words.empty())
+      out_ += fmt::format("      one of {}\n", list_of(words));
+    const bool is_inner = property.type.kind == schema::TypeKind::object ||
+                          property.type.kind == schema::TypeKind::object_list;
+    const schema::ObjectType* inner =
+        is_inner ? schema_.resolved(property.type.reference) : nullptr;
+    if (inner == nullptr || inner->kind != schema::ObjectKind::embedded ||
+        std::find(known_.begin(), known_.end(), inner) != known_.end())
+      return;
+    if (known_.size() < kInnerTypesMax)
+      known_.push_back(inner);
+    else
+      are_more_ = true;
+  }
+
+  const schema::Schema& schema_;
+  schema::RequiredProperties required_;
+  std::string out_;
+  std::vector<const schema::ObjectType*> known_;
+  bool are_more_ = false;
+};
+
+ir::Value document_of(const schema::ObjectType& type, const schema::Schema& schema) {
+  schema::RequiredProperties required(schema);
   const schema::Schema::NaturalKey key = schema::Schema::natural_key(type.name);
   ir::List identified;
   for (const std::string_view property : key.properties) identified.emplace_back(property);
@@ -61,9 +124,13 @@ ir::Value document_of(const schema::ObjectType& type) {
     ir::List properties;
     if (variant.fields != nullptr) {
       for (const schema::Property& property : variant.fields->properties()) {
+        ir::List words;
+        for (const std::string& word : words_of(property.type, schema)) words.emplace_back(word);
         properties.push_back(ir::Value::map(
             {{"name", property.name},
              {"type", property.type.notation()},
+             {"required", required.is_required(property, 0)},
+             {"values", std::move(words)},
              {"update", word_of(property.update)},
              {"default", property.default_value ? *property.default_value : ir::Value()},
              {"needs_licence", property.is_enterprise}}));
@@ -91,6 +158,14 @@ ExitCode run_admin_describe(const Invocation& invocation) {
   }
   const std::string name = invocation.value("type");
   const schema::ObjectType* type = project->schema->resolved(name);
+  if (const schema::EnumType* values = project->schema->enumeration(name);
+      type == nullptr && values != nullptr) {
+    ir::List words;
+    for (const std::string& word : values->values) words.emplace_back(word);
+    print_document(ir::Value::map({{"format", 1}, {"type", name}, {"values", std::move(words)}}),
+                   format);
+    return ExitCode::done;
+  }
   if (type == nullptr) {
     const std::string near(project->schema->nearest_object(name));
     return print_error(
@@ -100,9 +175,9 @@ ExitCode run_admin_describe(const Invocation& invocation) {
         format);
   }
   if (format == "json") {
-    print_document(document_of(*type), format);
+    print_document(document_of(*type, *project->schema), format);
   } else {
-    print_result(describe(*type));
+    print_result(Description(*project->schema).of(*type));
   }
   return ExitCode::done;
 }
