@@ -19,7 +19,7 @@ if [ "$1" = --interactive ]; then shift; else exec < /dev/null; fi
 name=$1; shift
 [ -e "$here/$name.pid" ] || { echo "Error response from daemon: No such container: $name" >&2; exit 1; }
 echo "$1" >> "$here/$name.log"
-exec env LC_ALL=C nsenter --target "$(cat "$here/$name.pid")" --mount -- "$@"
+exec env LC_ALL=C nsenter --target "$(cat "$here/$name.pid")" --mount --root -- "$@"
 """
 
 
