@@ -18,19 +18,15 @@ import tempfile
 import threading
 import time
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+sys.dont_write_bytecode = True
+
+from checks import check, exit_code  # noqa: E402
+
 PLAN = os.environ.get("PLAN", "")
 USER = "alice@example.org"
 PASSWORD = "secret"
 TOKEN = "0123456789abcdef0123456789abcdef"
-failed = False
-
-
-def check(name, is_right, seen=""):
-    global failed
-    print(f"{'ok' if is_right else 'FAILED'} {name}", flush=True)
-    if not is_right:
-        failed = True
-        print("  saw: " + str(seen)[:2000], flush=True)
 
 
 def free_port():
@@ -344,4 +340,4 @@ def run(proxy, source, target):
 
 
 main()
-sys.exit(1 if failed else 0)
+sys.exit(exit_code())
