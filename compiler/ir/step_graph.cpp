@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <unordered_map>
 
 #include "compiler/ir/cycle.h"
 #include "compiler/ir/errors.h"
@@ -56,6 +57,37 @@ Value substitute(const Value& value, const Value& row, std::string_view escaped_
 Value span_document(Span span) {
   return List{static_cast<std::uint32_t>(span.file), span.begin, span.end};
 }
+
+constexpr std::uint32_t kNoPattern = UINT32_MAX;
+// Each is compared with all others, and tried when an id is looked up; procedures have some dozens.
+constexpr std::size_t kNamedPatternsMax = 256;
+
+/// An id with a hole. What fills it is an escaped name, in which no `/` stands.
+struct Pattern {
+  std::string_view before;
+  std::string_view after;
+
+  explicit Pattern(std::string_view text)
+      : before(text.substr(0, text.find("{}"))), after(text.substr(before.size() + 2)) {}
+
+  /// The name that makes this id of the pattern.
+  [[nodiscard]] std::optional<std::string_view> name_in(std::string_view id) const {
+    if (id.size() < before.size() + after.size() || !id.starts_with(before) || !id.ends_with(after))
+      return std::nullopt;
+    const std::string_view name =
+        id.substr(before.size(), id.size() - before.size() - after.size());
+    return name.find('/') == std::string_view::npos ? std::optional(name) : std::nullopt;
+  }
+  /// May one id be made of both?
+  [[nodiscard]] bool may_meet(const Pattern& other) const {
+    const auto slashes = [](std::string_view text) {
+      return std::count(text.begin(), text.end(), '/');
+    };
+    return (before.starts_with(other.before) || other.before.starts_with(before)) &&
+           (after.ends_with(other.after) || other.after.ends_with(after)) &&
+           slashes(before) + slashes(after) == slashes(other.before) + slashes(other.after);
+  }
+};
 
 // Edges by column: the ends of step `i` stand from `begin[i]` to `begin[i + 1]`.
 using Begins = std::vector<std::uint32_t>;
@@ -118,6 +150,16 @@ std::string escape_segment(std::string_view text) {
   return out;
 }
 
+void StepGraph::reserve(std::size_t rows, std::size_t steps, std::size_t edges) {
+  row_names_.reserve(rows);
+  row_members_.reserve(rows);
+  row_origins_.reserve(rows);
+  shape_of_.reserve(steps);
+  row_of_.reserve(steps);
+  wave_of_.reserve(steps);
+  edges_.reserve(edges);
+}
+
 std::uint32_t StepGraph::add_shape(StepShape shape) {
   shapes_.push_back(std::move(shape));
   return static_cast<std::uint32_t>(shapes_.size() - 1);
@@ -176,36 +218,107 @@ void StepGraph::sort_edges() {
   turn(after_begin_, after_, before_begin_, before_);
 }
 
+/// Patterns with a hole whose ids neither a step without one nor another pattern can have.
+void StepGraph::choose_named_patterns() {
+  std::unordered_map<std::string_view, std::uint32_t> known;
+  std::vector<Pattern> patterns;
+  std::vector<std::uint32_t> first_shapes;
+  std::vector<std::uint32_t> numbers(shapes_.size(), kNoPattern);
+  for (std::uint32_t s = 0; s < shapes_.size(); ++s) {
+    const std::string_view text = shapes_[s].id_pattern;
+    if (text.find("{}") == std::string_view::npos) continue;
+    const auto [entry, is_new] = known.emplace(text, static_cast<std::uint32_t>(patterns.size()));
+    numbers[s] = entry->second;
+    if (!is_new) continue;
+    patterns.emplace_back(text);
+    first_shapes.push_back(s);
+  }
+  if (patterns.size() > kNamedPatternsMax) {
+    named_shapes_.clear();
+    pattern_of_.assign(shapes_.size(), kNoPattern);
+    return;
+  }
+  std::vector<bool> is_alone(patterns.size(), true);
+  for (std::size_t i = 0; i < patterns.size(); ++i) {
+    for (std::size_t k = i + 1; k < patterns.size(); ++k) {
+      if (patterns[i].may_meet(patterns[k])) is_alone[i] = is_alone[k] = false;
+    }
+    for (const StepShape& shape : shapes_) {
+      if (is_alone[i] && shape.id_pattern.find("{}") == std::string::npos &&
+          patterns[i].name_in(shape.id_pattern))
+        is_alone[i] = false;
+    }
+  }
+  std::vector<std::uint32_t> kept(patterns.size(), kNoPattern);
+  named_shapes_.clear();
+  for (std::size_t i = 0; i < patterns.size(); ++i) {
+    if (!is_alone[i]) continue;
+    kept[i] = static_cast<std::uint32_t>(named_shapes_.size());
+    named_shapes_.push_back(first_shapes[i]);
+  }
+  pattern_of_.assign(shapes_.size(), kNoPattern);
+  for (std::size_t s = 0; s < shapes_.size(); ++s) {
+    if (numbers[s] != kNoPattern) pattern_of_[s] = kept[numbers[s]];
+  }
+}
+
+/// Rows of two sets may have one name: an account, and the key of its address.
+void StepGraph::number_names() {
+  const auto rows = static_cast<std::uint32_t>(row_names_.size());
+  name_of_.resize(rows);
+  by_name_ = TextIndex();
+  by_name_.reserve(rows);
+  std::uint32_t names = 0;
+  for (std::uint32_t r = 0; r < rows; ++r) {
+    const auto is_name = [&](std::uint32_t other) { return row_names_[other] == row_names_[r]; };
+    const auto known = by_name_.insert(escape_segment(row_names_[r]), r, is_name);
+    name_of_[r] = known ? name_of_[*known] : names++;
+  }
+  name_begin_.assign(names + std::size_t{2}, 0);
+}
+
+bool StepGraph::is_found_by_name(StepId step) const {
+  return row(step) != RowId::none && pattern_of_[shape_of_[index(step)]] != kNoPattern;
+}
+
 std::optional<std::string> StepGraph::index_ids() {
-  constexpr std::size_t kAhead = 24;
-  std::vector<std::uint32_t> hashes(size());
-  std::string text;
-  std::string escaped;
-  RowId escaped_row = RowId::none;
+  choose_named_patterns();
+  number_names();
+  const auto name_of = [&](StepId step) {
+    return name_of_[static_cast<std::size_t>(row(step)) - 1];
+  };
+  std::size_t by_name = 0;
   for (std::size_t i = 0; i < size(); ++i) {
     const auto step = static_cast<StepId>(i);
-    const RowId r = row(step);
-    const std::string_view pattern = shape(step).id_pattern;
-    const std::size_t hole = r == RowId::none ? std::string_view::npos : pattern.find("{}");
-    text.assign(pattern.substr(0, hole));
-    if (hole != std::string_view::npos) {
-      // The steps of one row mostly stand one behind the other.
-      if (r != escaped_row) {
-        escaped = escape_segment(row_name(r));
-        escaped_row = r;
-      }
-      text.append(escaped).append(pattern.substr(hole + 2));
-    }
-    hashes[i] = TextIndex::hash_of(text);
+    if (!is_found_by_name(step)) continue;
+    ++by_name;
+    ++name_begin_[name_of(step) + 2];
   }
-  by_id_.reserve(size());
+  begin_places(name_begin_);
+  name_steps_.resize(by_name);
+  by_id_ = TextIndex();
+  by_id_.reserve(size() - by_name);
   for (std::size_t i = 0; i < size(); ++i) {
-    if (i + kAhead < size()) by_id_.fetch_ahead(hashes[i + kAhead]);
+    const auto step = static_cast<StepId>(i);
+    if (is_found_by_name(step)) {
+      name_steps_[name_begin_[name_of(step) + 1]++] = step;
+      continue;
+    }
+    const std::string text = id(step);
     const auto is_same = [&](std::uint32_t other) {
-      return id(static_cast<StepId>(other)) == id(static_cast<StepId>(i));
+      return id(static_cast<StepId>(other)) == text;
     };
-    if (by_id_.insert_hashed(hashes[i], static_cast<std::uint32_t>(i), is_same))
-      return fmt::format("step `{}` is there twice", id(static_cast<StepId>(i)));
+    if (by_id_.insert(text, static_cast<std::uint32_t>(i), is_same))
+      return fmt::format("step `{}` is there twice", text);
+  }
+  name_begin_.pop_back();
+  std::vector<std::uint32_t> seen_at(named_shapes_.size(), UINT32_MAX);
+  for (std::uint32_t name = 0; name + 1 < name_begin_.size(); ++name) {
+    for (std::uint32_t k = name_begin_[name]; k < name_begin_[name + 1]; ++k) {
+      std::uint32_t& seen = seen_at[pattern_of_[shape_of_[index(name_steps_[k])]]];
+      if (seen == name) return fmt::format("step `{}` is there twice", id(name_steps_[k]));
+      seen = name;
+    }
   }
   return std::nullopt;
 }
@@ -246,9 +359,21 @@ std::string StepGraph::id(StepId step) const {
 }
 
 std::optional<StepId> StepGraph::find(std::string_view text) const {
-  const auto found =
-      by_id_.find(text, [&](std::uint32_t step) { return id(static_cast<StepId>(step)) == text; });
-  return found ? std::optional(static_cast<StepId>(*found)) : std::nullopt;
+  if (const auto found = by_id_.find(
+          text, [&](std::uint32_t step) { return id(static_cast<StepId>(step)) == text; }))
+    return static_cast<StepId>(*found);
+  for (std::uint32_t pattern = 0; pattern < named_shapes_.size(); ++pattern) {
+    const auto name = Pattern(shapes_[named_shapes_[pattern]].id_pattern).name_in(text);
+    if (!name) continue;
+    const auto first = by_name_.find(
+        *name, [&](std::uint32_t row) { return escape_segment(row_names_[row]) == *name; });
+    if (!first) continue;
+    const std::uint32_t number = name_of_[*first];
+    for (std::uint32_t k = name_begin_[number]; k < name_begin_[number + 1]; ++k) {
+      if (pattern_of_[shape_of_[index(name_steps_[k])]] == pattern) return name_steps_[k];
+    }
+  }
+  return std::nullopt;
 }
 
 Value StepGraph::arguments(StepId step) const {

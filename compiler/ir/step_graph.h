@@ -62,6 +62,9 @@ struct WaveInfo {
 class StepGraph {
  public:
   // --- building ---
+  /// Room for so many, where they are known before: growing columns of millions are copied again
+  /// and again.
+  void reserve(std::size_t rows, std::size_t steps, std::size_t edges);
   std::uint32_t add_shape(StepShape shape);
   /// `name` is the row's readable name (an address), unescaped.
   RowId add_row(std::string name, Value members, Span origin);
@@ -124,6 +127,9 @@ class StepGraph {
   void sort_edges();
   /// A text about the id that is there twice; nothing when there is none.
   [[nodiscard]] std::optional<std::string> index_ids();
+  void choose_named_patterns();
+  void number_names();
+  [[nodiscard]] bool is_found_by_name(StepId step) const;
 
   std::vector<StepShape> shapes_;
   std::vector<std::string> row_names_;
@@ -141,6 +147,15 @@ class StepGraph {
   std::vector<StepId> after_, before_;
   std::vector<Edge> soft_;  // those of the edges; sorted by freeze()
   std::vector<StepId> order_;
+
+  // Where ids are looked up. A pattern whose ids no other pattern can make is found by the name of
+  // its row: one entry for the name instead of one for each of its steps. All others by the whole.
+  std::vector<std::uint32_t> named_shapes_;  // first shape of each pattern that is found by name
+  std::vector<std::uint32_t> pattern_of_;    // by shape: which of those it has, or kNoPattern
+  TextIndex by_name_;                        // escaped name -> first row of that name
+  std::vector<std::uint32_t> name_of_;       // by row: number of its name
+  std::vector<std::uint32_t> name_begin_;    // by name: where its steps begin
+  std::vector<StepId> name_steps_;
   TextIndex by_id_;
 };
 

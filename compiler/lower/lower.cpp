@@ -28,6 +28,7 @@ class Expander {
   std::optional<StepGraph> expand() {
     for (const ir::WaveInfo& wave : input_.waves) graph_.add_wave(wave);
     add_shapes();
+    reserve();
     add_rows();
     refuse_secrets_of_rows();
     if (is_broken_) return std::nullopt;
@@ -68,6 +69,24 @@ class Expander {
       if (step.when && !step.is_when_of_row) is_on_[s] = holds(*step.when, *step.scope, step.span);
       steps_[s].assign(rows_of(step), kNoStep);
     }
+  }
+
+  /// Room for what most plans come to; a condition may leave some of it empty.
+  void reserve() {
+    std::set<std::size_t> sets;
+    std::size_t steps = 0;
+    std::size_t edges = 0;
+    for (const ProcedureStep& step : procedure_.steps) {
+      if (!step.variable.empty()) sets.insert(step.set);
+      steps += rows_of(step);
+      for (const std::size_t reference : step.after)
+        edges += std::max(rows_of(step), rows_of(procedure_.steps[reference]));
+      for (const std::size_t reference : step.after_previous_wave)
+        edges += rows_of(procedure_.steps[reference]);
+    }
+    std::size_t rows = 0;
+    for (const std::size_t set : sets) rows += input_.rows[set].size;
+    graph_.reserve(rows, steps, edges);
   }
 
   /// One row of the graph for each row that some step is expanded for, with only the members that

@@ -1,4 +1,5 @@
 #pragma once
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -18,7 +19,7 @@ class TextIndex {
   /// Room for `count` entries without growing.
   void reserve(std::size_t count) {
     std::size_t slots = 16;
-    while (slots < count * 2) slots *= 2;
+    while (is_too_full(slots, count)) slots *= 2;
     if (slots > slots_.size()) grow(slots);
   }
 
@@ -38,20 +39,12 @@ class TextIndex {
     return insert_hashed(hash_of(text), entry, is_text);
   }
 
-  // The same in two halves, for whoever inserts millions: most of the time goes into waiting for
-  // memory, which can be asked for ahead.
-  [[nodiscard]] static std::uint32_t hash_of(std::string_view text) {
-    const std::uint64_t hash = std::hash<std::string_view>{}(text);
-    return static_cast<std::uint32_t>(hash ^ hash >> 32U);
-  }
-  void fetch_ahead(std::uint32_t hash) const {
-    if (!slots_.empty()) __builtin_prefetch(&slots_[hash & (slots_.size() - 1)], 1);
-  }
+  /// The same for a text of which only the hash is told.
   template <class IsText>
   [[nodiscard]] std::optional<std::uint32_t> insert_hashed(std::uint32_t hash, std::uint32_t entry,
                                                            const IsText& is_text) {
     PLAN_CHECK(entry < UINT32_MAX, "entries are counted with 32 bits");
-    if ((size_ + 1) * 2 > slots_.size()) grow(slots_.empty() ? 16 : slots_.size() * 2);
+    if (is_too_full(slots_.size(), size_ + 1)) grow(std::max<std::size_t>(16, slots_.size() * 2));
     Slot& slot = slots_[place_of(hash, is_text)];
     if (slot.entry_end != 0) return slot.entry_end - 1;
     slot = {hash, entry + 1};
@@ -60,6 +53,16 @@ class TextIndex {
   }
 
  private:
+  [[nodiscard]] static std::uint32_t hash_of(std::string_view text) {
+    const std::uint64_t hash = std::hash<std::string_view>{}(text);
+    return static_cast<std::uint32_t>(hash ^ hash >> 32U);
+  }
+  /// Three quarters at most: a search ends after few neighbours, and the table of a million entries
+  /// is no larger than what the caches and the machine's page tables have to bear.
+  [[nodiscard]] static bool is_too_full(std::size_t slots, std::size_t count) {
+    return count * 4 > slots * 3;
+  }
+
   struct Slot {
     std::uint32_t hash = 0;
     std::uint32_t entry_end = 0;  // the entry plus one; 0: empty
@@ -84,7 +87,7 @@ class TextIndex {
     }
   }
 
-  std::vector<Slot> slots_;  // a power of two, at most half full
+  std::vector<Slot> slots_;  // a power of two
   std::size_t size_ = 0;
 };
 
