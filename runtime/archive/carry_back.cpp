@@ -25,7 +25,6 @@ namespace {
 
 namespace imap = net::imap;
 namespace jmap = net::jmap;
-using ir::Value;
 
 constexpr int kRoundsMax = 12;
 constexpr int kEarlyRounds = 2;
@@ -142,7 +141,7 @@ class Carrier {
   Outcome look_at_target() {
     TargetSnapshot& seen = snapshot();
     if (!seen.state.empty() && seen.account_id == target_.account_id()) {
-      PLAN_TRY(changes, target_.changes(seen.state));
+      PLAN_TRY(changes, target_.changes_of(kEmail, seen.state));
       if (changes) {
         for (const std::string& id : changes->gone) seen.emails.erase(id);
         // Those that went since are in no answer.
@@ -155,7 +154,7 @@ class Carrier {
     }
     seen = {};
     // Asked before the list: what changes while it is read is looked at again the next time.
-    PLAN_TRY(state, target_.email_state());
+    PLAN_TRY(state, target_.state_of(kEmail));
     PLAN_TRY(ids, target_.email_ids());
     PLAN_TRY(emails, target_.emails(ids));
     seen = {.account_id = target_.account_id(), .state = state, .emails = std::move(emails)};
@@ -459,6 +458,7 @@ class Carrier {
     }
     kill_point("append-begun");
     std::vector<imap::AppendMessage> messages;
+    messages.reserve(batch.size());
     for (const Loaded& one : batch)
       messages.push_back({.body = one.body,
                           .flags = flags_of(one.placement->email.keywords),

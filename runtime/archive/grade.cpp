@@ -59,7 +59,7 @@ class Grader {
       }
     }
     // Asked before the list: what changes while it is read is looked at again the next time.
-    PLAN_TRY(state, target_.email_state());
+    PLAN_TRY(state, target_.state_of(kEmail));
     PLAN_TRY_VOID(archive_.set_fact(kComparedState, ""));
     PLAN_TRY(ids, target_.email_ids());
     std::set<std::string> unclaimed(ids.begin(), ids.end());
@@ -113,9 +113,9 @@ class Grader {
   Result<bool> grade_changes() {
     PLAN_TRY(state, archive_.fact(kComparedState));
     if (state.empty()) return false;
-    PLAN_TRY(changes, target_.changes(state));
+    PLAN_TRY(changes, target_.changes_of(kEmail, state));
     if (!changes) return false;
-    PLAN_TRY(count, target_.email_count());
+    PLAN_TRY(count, target_.count_of(kEmail));
     // All but those without: SQLite counts a whole table by its pages.
     PLAN_TRY(ours,
              database_.query_integer("SELECT (SELECT count(*) FROM plan_item) - (SELECT count(*) "

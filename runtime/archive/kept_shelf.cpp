@@ -5,7 +5,6 @@
 #include <optional>
 
 #include "compiler/ir/json.h"
-#include "runtime/archive/limits.h"
 
 namespace plan::archive {
 namespace {
@@ -19,27 +18,9 @@ std::string fact_of(const TargetAccount& target, std::string_view state) {
   return fmt::format("{}\n{}", target.account_id(), state);
 }
 
-Result<std::string> state_of(const TargetAccount& target, Kind kind) {
+TargetType type_of(Kind kind) {
   const ShelfWords& words = words_of(kind);
-  PLAN_TRY(answer, target.client().call_one(
-                       fmt::format("{}/get", words.entry_type),
-                       Value::map({{"accountId", target.account_id()}, {"ids", Value::list({})}}),
-                       target.reading(words.capability)));
-  return std::string(answer["state"].string_or(""));
-}
-
-/// Nothing when the target does not count.
-Result<std::optional<std::uint64_t>> count_of(const TargetAccount& target, Kind kind) {
-  const ShelfWords& words = words_of(kind);
-  PLAN_TRY(
-      answer,
-      target.client().call_one(
-          fmt::format("{}/query", words.entry_type),
-          Value::map({{"accountId", target.account_id()}, {"limit", 1}, {"calculateTotal", true}}),
-          target.reading(words.capability)));
-  const std::int64_t total = answer["total"].integer_or(-1);
-  if (total < 0) return std::optional<std::uint64_t>();
-  return std::optional<std::uint64_t>(static_cast<std::uint64_t>(total));
+  return {.name = words.entry_type, .capability = words.capability};
 }
 
 Outcome keep_entry(ArchiveFile& archive, Kind kind, const TargetEntry& entry) {
@@ -77,31 +58,6 @@ Result<std::map<std::string, TargetEntry>> load_entries(ArchiveFile& archive, Ki
   }
 }
 
-/// Nothing when the target cannot tell what changed.
-Result<std::optional<TargetChanges>> changes_since(const TargetAccount& target, Kind kind,
-                                                   std::string state) {
-  const ShelfWords& words = words_of(kind);
-  TargetChanges found;
-  for (int page = 0; page < kChangePagesMax; ++page) {
-    PLAN_TRY(answers,
-             target.client().call({{.method = fmt::format("{}/changes", words.entry_type),
-                                    .arguments = Value::map({{"accountId", target.account_id()},
-                                                             {"sinceState", state}})}},
-                                  target.reading(words.capability)));
-    if (answers.empty() || answers[0].is_error()) break;
-    const Value& answer = answers[0].arguments;
-    for (const std::string_view member : {"created", "updated"})
-      for (const Value& id : answer[member].items()) found.changed.emplace_back(id.string_or(""));
-    for (const Value& id : answer["destroyed"].items()) found.gone.emplace_back(id.string_or(""));
-    state = std::string(answer["newState"].string_or(""));
-    found.state = state;
-    if (state.empty()) break;
-    if (!answer["hasMoreChanges"].bool_or(false))
-      return std::optional<TargetChanges>(std::move(found));
-  }
-  return std::optional<TargetChanges>();
-}
-
 /// Nothing when only a whole reading will do.
 Result<std::optional<TargetShelf>> kept_shelf(ArchiveFile& archive, const TargetAccount& target,
                                               Kind kind) {
@@ -109,7 +65,7 @@ Result<std::optional<TargetShelf>> kept_shelf(ArchiveFile& archive, const Target
   PLAN_TRY(fact, archive.fact(fact_name(kind)));
   const std::string of_account = fact_of(target, "");
   if (!fact.starts_with(of_account) || fact.size() == of_account.size()) return nothing;
-  PLAN_TRY(changes, changes_since(target, kind, fact.substr(of_account.size())));
+  PLAN_TRY(changes, target.changes_of(type_of(kind), fact.substr(of_account.size())));
   if (!changes) return nothing;
   TargetShelf shelf;
   PLAN_TRY(folders, read_folders(target, kind));
@@ -121,7 +77,7 @@ Result<std::optional<TargetShelf>> kept_shelf(ArchiveFile& archive, const Target
   for (const std::vector<std::string>* ids : {&changes->changed, &changes->gone})
     for (const std::string& id : *ids) shelf.entries.erase(id);
   for (const TargetEntry& entry : changed) shelf.entries[entry.id] = entry;
-  PLAN_TRY(count, count_of(target, kind));
+  PLAN_TRY(count, target.count_of(type_of(kind)));
   if (count && *count != shelf.entries.size()) return nothing;
   const std::string now = fact_of(target, changes->state);
   if (now == fact) return std::optional<TargetShelf>(std::move(shelf));
@@ -139,7 +95,7 @@ Result<std::optional<TargetShelf>> kept_shelf(ArchiveFile& archive, const Target
 Result<TargetShelf> read_and_keep_shelf(ArchiveFile& archive, const TargetAccount& target,
                                         Kind kind) {
   // Asked before the list: what changes while it is read is named by the next /changes.
-  PLAN_TRY(state, state_of(target, kind));
+  PLAN_TRY(state, target.state_of(type_of(kind)));
   PLAN_TRY(shelf, read_shelf(target, kind));
   PLAN_TRY(transaction, archive.database().begin());
   PLAN_TRY(forget, archive.database().prepare("DELETE FROM plan_dav_entry WHERE kind = ?"));

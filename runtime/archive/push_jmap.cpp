@@ -151,7 +151,7 @@ class Push {
     if (open.empty()) return {};
     // Before the look: an import of ours may still be on its way, and what runs after this makes
     // the next import of the same messages a stateMismatch.
-    PLAN_TRY(state, target_.email_state());
+    PLAN_TRY(state, target_.state_of(kEmail));
     std::set<std::string> mailboxes;
     std::set<std::uint64_t> sizes;
     for (const Open& item : open) {
@@ -267,7 +267,7 @@ class Push {
     email_state_ = std::move(before_look);
     has_looked_ = !email_state_.empty();
     if (!has_looked_) {
-      PLAN_TRY(state, target_.email_state());
+      PLAN_TRY(state, target_.state_of(kEmail));
       email_state_ = std::move(state);
     }
     // The next batch is uploaded while the target imports this one.
@@ -438,7 +438,7 @@ class Push {
       if (type == "stateMismatch") {
         // Somebody changed the account: perhaps an import of ours whose reply was lost and that ran
         // late. So the batch is looked up like any other open one.
-        PLAN_TRY(state, target_.email_state());
+        PLAN_TRY(state, target_.state_of(kEmail));
         email_state_ = std::move(state);
         PLAN_TRY_VOID(resolve());
         PLAN_TRY_VOID(keep_wanted(batch));

@@ -83,42 +83,45 @@ Result<std::vector<TargetScript>> TargetAccount::scripts() const {
   return scripts;
 }
 
-Result<std::string> TargetAccount::email_state() const {
+Result<std::string> TargetAccount::state_of(const TargetType& type) const {
   PLAN_TRY(answer,
-           client_->call_one("Email/get",
+           client_->call_one(fmt::format("{}/get", type.name),
                              Value::map({{"accountId", account_id_}, {"ids", Value::list({})}}),
-                             reading(jmap::kMail)));
+                             reading(type.capability)));
   return std::string(answer["state"].string_or(""));
 }
 
-Result<std::optional<TargetChanges>> TargetAccount::changes(const std::string& since) const {
+Result<std::optional<TargetChanges>> TargetAccount::changes_of(const TargetType& type,
+                                                               std::string state) const {
+  const std::optional<TargetChanges> nothing;
   TargetChanges found;
-  std::string state = since;
   for (int page = 0; page < kChangePagesMax; ++page) {
     PLAN_TRY(answers,
              client_->call(
-                 {{.method = "Email/changes",
+                 {{.method = fmt::format("{}/changes", type.name),
                    .arguments = Value::map({{"accountId", account_id_}, {"sinceState", state}})}},
-                 reading(jmap::kMail)));
-    if (answers.empty() || answers[0].is_error()) return std::optional<TargetChanges>();
+                 reading(type.capability)));
+    if (answers.empty() || answers[0].is_error()) return nothing;
     const Value& answer = answers[0].arguments;
     for (const std::string_view member : {"created", "updated"})
       for (const Value& id : answer[member].items()) found.changed.emplace_back(id.string_or(""));
     for (const Value& id : answer["destroyed"].items()) found.gone.emplace_back(id.string_or(""));
     state = std::string(answer["newState"].string_or(""));
-    found.state = state;
-    if (!answer["hasMoreChanges"].bool_or(false))
+    if (state.empty()) return nothing;
+    if (!answer["hasMoreChanges"].bool_or(false)) {
+      found.state = std::move(state);
       return std::optional<TargetChanges>(std::move(found));
+    }
   }
-  return std::optional<TargetChanges>();
+  return nothing;
 }
 
-Result<std::optional<std::uint64_t>> TargetAccount::email_count() const {
+Result<std::optional<std::uint64_t>> TargetAccount::count_of(const TargetType& type) const {
   PLAN_TRY(answer,
            client_->call_one(
-               "Email/query",
+               fmt::format("{}/query", type.name),
                Value::map({{"accountId", account_id_}, {"limit", 1}, {"calculateTotal", true}}),
-               reading(jmap::kMail)));
+               reading(type.capability)));
   const std::int64_t total = answer["total"].integer_or(-1);
   if (total < 0) return std::optional<std::uint64_t>();
   return std::optional<std::uint64_t>(static_cast<std::uint64_t>(total));

@@ -30,7 +30,14 @@ struct TargetEmail {
   std::uint64_t size_bytes = 0;
 };
 
-/// What happened to the messages of an account since a state (Email/changes, RFC 8620 5.2).
+/// A type of object that keeps a state (RFC 8620, 5): its name in methods, and what it needs.
+struct TargetType {
+  std::string_view name;  ///< "Email", "CalendarEvent"
+  std::string_view capability;
+};
+inline constexpr TargetType kEmail = {"Email", net::jmap::kMail};
+
+/// What happened to the objects of one type since a state (/changes, RFC 8620 5.2).
 struct TargetChanges {
   std::vector<std::string> changed = {};  ///< ids that are new or have other properties
   std::vector<std::string> gone = {};
@@ -61,12 +68,14 @@ class TargetAccount {
 
   [[nodiscard]] Result<std::vector<TargetMailbox>> mailboxes() const;
   [[nodiscard]] Result<std::vector<TargetScript>> scripts() const;
-  /// The Email state, for ifInState.
-  [[nodiscard]] Result<std::string> email_state() const;
-  /// Nothing when the target cannot tell any more what changed since then.
-  [[nodiscard]] Result<std::optional<TargetChanges>> changes(const std::string& since) const;
-  /// How many messages there are; nothing when the target does not count.
-  [[nodiscard]] Result<std::optional<std::uint64_t>> email_count() const;
+  /// The state of a type, for ifInState and changes_of; empty when the target names none.
+  [[nodiscard]] Result<std::string> state_of(const TargetType& type) const;
+  /// All pages of what changed since `state`. Nothing when only a whole list will do: the target
+  /// cannot tell any more, or does not say which state its answer leads to, which it must.
+  [[nodiscard]] Result<std::optional<TargetChanges>> changes_of(const TargetType& type,
+                                                                std::string state) const;
+  /// How many objects there are; nothing when the target does not count.
+  [[nodiscard]] Result<std::optional<std::uint64_t>> count_of(const TargetType& type) const;
   /// How many bytes the account may hold; nothing when it has no such bound, or the target does not
   /// tell.
   [[nodiscard]] Result<std::optional<std::uint64_t>> quota_bytes() const;
