@@ -5,20 +5,15 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "compiler/ir/json.h"
+#include "runtime/archive/archive_driver.h"
 #include "runtime/archive/carry_back.h"
-#include "runtime/archive/dav_tables.h"
 #include "runtime/archive/errors.h"
 #include "runtime/archive/grade.h"
 #include "runtime/archive/grade_dav.h"
 #include "runtime/archive/kept_snapshots.h"
 #include "runtime/archive/limits.h"
-#include "runtime/archive/open_appends.h"
-#include "runtime/archive/provenance.h"
 #include "runtime/archive/push_dav.h"
 #include "runtime/archive/push_jmap.h"
-#include "runtime/archive/seen_mailboxes.h"
-#include "runtime/archive/source_block.h"
 #include "runtime/step/errors.h"
 
 namespace plan::archive {
@@ -27,210 +22,20 @@ namespace {
 using ir::Value;
 using step::StepContext;
 
-constexpr std::string_view kAuthority = "authority";  // fact: `source`, or `target` after the flip
 constexpr std::string_view kIsComplete = "delta-complete";  // fact: keys may have been set since
 constexpr std::string_view kHasLived = "has-been-at-target";
 constexpr std::size_t kConflictsSaid = 20;
-constexpr int kSweepRoundsMax = 20;
 /// Between two passes of an account that is kept in step.
 constexpr std::chrono::milliseconds kKeepApart{3'600'000};
-constexpr std::chrono::milliseconds kQueuesWaitMax{180'000};
 // Estimates for the diff, as measured on two cores (docs/performance.md); only ever shown.
 constexpr std::uint64_t kMessagesPerSecond = 200;
 constexpr std::uint64_t kBytesPerSecond = 10'000'000;
 
-std::string account_of(const StepContext& context) {
-  return std::string(context.arguments["account"].string_or(context.account));
+Error too_low(const GradeReport& report) {
+  return Error(errors::grade_too_low,
+               fmt::format("the grade is {}: {}", to_string(report.grade), report.reason()))
+      .with_blame(Blame::source);
 }
-
-/// What one call of a driver works with.
-struct Room {
-  ArchiveFile archive;
-  AccountSource source;
-};
-
-class ArchiveDriver : public step::StepDriver {
- public:
-  ArchiveDriver(std::shared_ptr<const ArchiveWorld> world, std::shared_ptr<SeenMailboxes> seen)
-      : world_(std::move(world)), seen_(std::move(seen)) {}
-
-  Outcome undo(StepContext& context) override {
-    (void)context;
-    return {};  // what is at the target stays until the copy itself is undone
-  }
-
- protected:
-  static Result<std::string> path_of(const StepContext& context) {
-    const std::string file(context.arguments["file"].string_or(""));
-    if (file.empty())
-      return Error(step::errors::argument_missing, "the step names no `file`")
-          .with_blame(Blame::plan);
-    const std::filesystem::path path = std::filesystem::path(file).is_absolute()
-                                           ? std::filesystem::path(file)
-                                           : std::filesystem::path(context.state_directory) / file;
-    return path.string();
-  }
-
-  [[nodiscard]] Result<AccountSource> source_of(StepContext& context) const {
-    return account_source(context.arguments["source"], account_of(context), context.secrets,
-                          world_->logins, world_->dav_logins);
-  }
-
-  [[nodiscard]] Result<Room> open_room(StepContext& context, bool must_exist) const {
-    PLAN_TRY(path, path_of(context));
-    std::error_code code;
-    if (!must_exist)
-      std::filesystem::create_directories(std::filesystem::path(path).parent_path(), code);
-    PLAN_TRY(archive, ArchiveFile::open(path, {.must_exist = must_exist}));
-    PLAN_TRY(source, source_of(context));
-    return Room{std::move(archive), std::move(source)};
-  }
-
-  Result<TargetAccount> open_target(StepContext& context) const {
-    PLAN_TRY(id, world_->account_id(context));
-    if (id.empty())
-      return Error(errors::not_ours_to_destroy,
-                   fmt::format("the target has no account {}", account_of(context)))
-          .with_blame(Blame::target);
-    PLAN_TRY(client, world_->open_target(context));
-    return TargetAccount(client, id);
-  }
-
-  static Outcome check_stop(const StepContext& context) {
-    if (!context.stop.is_requested()) return {};
-    return Error(step::errors::stopped, "stopped between two passes").with_retry(Retry::safe);
-  }
-
-  static void tell(const StepContext& context, std::uint64_t done, std::uint64_t total,
-                   std::string_view remark) {
-    if (context.progress)
-      context.progress({.done = done, .total = total, .unit = "messages", .remark = remark});
-  }
-
-  struct Passed {
-    ImportReport mail = {};
-    SieveReport scripts = {};
-    PushReport push = {};
-    DavReport dav = {};
-    DavPushReport dav_push = {};
-    [[nodiscard]] std::uint64_t source_changes() const {
-      return mail.changes() + scripts.changes() + dav.changes();
-    }
-  };
-
-  /// Source to archive to target, once.
-  Result<Passed> pass(StepContext& context, Room& room, const TargetAccount& target,
-                      bool is_source_authority, bool is_held = false) const {
-    Passed passed;
-    std::uint64_t read = 0;
-    std::uint64_t written = 0;
-    const auto moved = [&context](std::string_view host, std::uint64_t& before, std::uint64_t now) {
-      if (context.moved && now > before) context.moved(host, now - before);
-      before = now;
-    };
-    const auto is_stopped = [&context] { return context.stop.is_requested(); };
-    PLAN_TRY_VOID(settle_open_appends(room.archive, room.source.imap,
-                                      {.clock = &context.clock, .is_stop_requested = is_stopped}));
-    PLAN_TRY(mail, import_imap(room.archive, room.source.imap,
-                               {.are_others_rows_looked_for = !is_held,
-                                .is_stop_requested = is_stopped,
-                                .progress = [&](std::uint64_t messages, std::uint64_t bytes) {
-                                  tell(context, messages, 0, "reading");
-                                  moved("source", read, bytes);
-                                }}));
-    passed.mail = std::move(mail);
-    PLAN_TRY_VOID(link_carried(room.archive));
-    if (room.source.has_sieve && is_source_authority) {
-      PLAN_TRY(scripts, import_sieve(room.archive, room.source.sieve));
-      passed.scripts = std::move(scripts);
-    }
-    PLAN_TRY(push,
-             push_jmap(room.archive, target,
-                       {.is_presence_checked = !is_held,
-                        .is_source_authority = is_source_authority,
-                        .is_stop_requested = is_stopped,
-                        .progress =
-                            [&](std::uint64_t done, std::uint64_t total, std::uint64_t bytes) {
-                              tell(context, done, total, "writing");
-                              moved("target", written, bytes);
-                            },
-                        .kill_point = world_->push_kill_point}));
-    passed.push = std::move(push);
-    if (room.source.dav) {
-      tell(context, 0, 0, "calendars and contacts");
-      PLAN_TRY(dav, import_dav(room.archive, *room.source.dav, {.is_since_last = is_held}));
-      passed.dav = std::move(dav);
-      PLAN_TRY(dav_push, push_dav(room.archive, target,
-                                  {.is_source_authority = is_source_authority,
-                                   .is_since_last = is_held,
-                                   .is_stop_requested = is_stopped,
-                                   .kill_point = world_->push_kill_point}));
-      passed.dav_push = std::move(dav_push);
-      PLAN_TRY_VOID(refresh_dav_tables(room.archive, *room.source.dav,
-                                       passed.dav.changes() + passed.dav_push.changes(), is_held));
-    }
-    return passed;
-  }
-
-  static Outcome check_nothing_open(StepContext& context) {
-    PLAN_TRY(path, path_of(context));
-    PLAN_TRY(archive, ArchiveFile::open(path, {.must_exist = true}));
-    PLAN_TRY(open, open_items(archive));
-    if (open == 0) return {};
-    return Error(step::errors::not_as_wanted,
-                 fmt::format("{} messages are not at the target yet", open))
-        .with_retry(Retry::safe)
-        .with_blame(Blame::target);
-  }
-
-  /// Is the target the authority? It says so itself; where it is not asked, by what an earlier
-  /// sweep noted.
-  [[nodiscard]] Result<bool> is_flipped(StepContext& context) const {
-    if (world_->is_at_target) return world_->is_at_target(context);
-    PLAN_TRY(path, path_of(context));
-    if (!std::filesystem::exists(path)) return false;
-    PLAN_TRY(archive, ArchiveFile::open(path, {.must_exist = true}));
-    PLAN_TRY(authority, archive.fact(kAuthority));
-    return authority == "target";
-  }
-
-  /// A journal that is lost, or older than the move, knows nothing of a life at the target: to
-  /// bring the source's state there once more would double what was moved and undo what the user
-  /// did since.
-  [[nodiscard]] Outcome check_not_moved(StepContext& context) const {
-    if (!world_->is_at_target) return {};
-    PLAN_TRY(has_moved, world_->is_at_target(context));
-    if (!has_moved) return {};
-    return Error(errors::moved_already,
-                 fmt::format("{} has moved: the target says so, this run's journal does not",
-                             account_of(context)))
-        .with_blame(Blame::local);
-  }
-
-  static Value fingerprint_of(const AccountSource& source) {
-    return Value::map(
-        {{"source", source.imap.identity.session_url}, {"login", source.imap.identity.account_id}});
-  }
-
-  /// For the diff.
-  void predict_pass(StepContext& context, const SeenMailboxes::Work& work,
-                    ir::Observation& seen) const {
-    if (!context.run_id.empty()) return;
-    const auto begun = context.clock.now();
-    static_cast<void>(world_->account_id(context).has_value());
-    const std::chrono::duration<double, std::milli> took = context.clock.now() - begun;
-    seen_->predict(context, account_of(context), work, took.count(), seen);
-  }
-
-  static Error too_low(const GradeReport& report) {
-    return Error(errors::grade_too_low,
-                 fmt::format("the grade is {}: {}", to_string(report.grade), report.reason()))
-        .with_blame(Blame::source);
-  }
-
-  std::shared_ptr<const ArchiveWorld> world_;
-  std::shared_ptr<SeenMailboxes> seen_;
-};
 
 class CopyDriver final : public ArchiveDriver {
  public:
@@ -558,148 +363,6 @@ class GradeDriver final : public ArchiveDriver {
   }
 };
 
-class SweepDriver final : public ArchiveDriver {
- public:
-  using ArchiveDriver::ArchiveDriver;
-
-  Result<ir::Observation> observe(StepContext& context) override {
-    ir::Observation seen;
-    PLAN_TRY(source, source_of(context));
-    seen.fingerprint = fingerprint_of(source);
-    seen.standing = ir::Standing::unknowable;
-    if (!world_->are_queues_empty) seen.remark = "the queues are not looked at";
-    return seen;
-  }
-
-  Result<Value> apply(StepContext& context) override {
-    PLAN_TRY(room, open_room(context, true));
-    PLAN_TRY(target, open_target(context));
-    PLAN_TRY_VOID(room.archive.set_fact(kAuthority, "target"));
-    const std::chrono::milliseconds apart(
-        std::max<std::int64_t>(context.arguments["apart_ms"].integer_or(60'000), 0));
-    // One look a call: between two of them the step waits without a thread.
-    Looks looks = Looks::read(context.notes);
-    const std::int64_t now = uptime_ms(context);
-    const bool was_quiet =
-        looks.quiet_since_ms >= 0 && looks.boot == net::boot_id() && looks.quiet_since_ms <= now;
-    if (was_quiet && now - looks.quiet_since_ms < apart.count())
-      return step::not_yet(apart - std::chrono::milliseconds(now - looks.quiet_since_ms),
-                           kBetweenLooks);
-    PLAN_TRY(are_empty, are_queues_empty(context));
-    if (!are_empty && !world_->is_source_read_only) return wait_for_queues(context, looks);
-    looks.queue_waits_ms = 0;
-    PLAN_TRY(passed, pass(context, room, target, false));
-    const std::uint64_t found =
-        passed.push.created + passed.push.resolved + passed.dav_push.changes();
-    looks.carried += found;
-    if (!passed.mail.problems.empty())
-      return Error(step::errors::not_as_wanted, "the old mailbox cannot be read to its end")
-          .with_retry(Retry::safe)
-          .with_blame(Blame::source)
-          .with_detail(passed.mail.problems.front().mailbox + ": " +
-                       passed.mail.problems.front().text);
-    if (!passed.dav.problems.empty())
-      return Error(step::errors::not_as_wanted,
-                   "calendars and contacts cannot be read to their end")
-          .with_retry(Retry::safe)
-          .with_blame(Blame::source)
-          .with_detail(passed.dav.problems.front().mailbox + ": " +
-                       passed.dav.problems.front().text);
-    const bool is_quiet = world_->is_source_read_only ||
-                          (found == 0 && passed.mail.created == 0 && passed.dav.created == 0);
-    if (is_quiet && was_quiet) {
-      const std::uint64_t subscribed = subscribe(context, room);
-      return Value::map({{"messages", looks.carried}, {"subscriptions", subscribed}});
-    }
-    if (++looks.count >= kSweepRoundsMax)
-      return Error(errors::stragglers_left, "mail keeps arriving in the old mailbox")
-          .with_blame(Blame::source);
-    looks.quiet_since_ms = is_quiet ? uptime_ms(context) : -1;
-    looks.boot = net::boot_id();
-    PLAN_TRY_VOID(looks.write(context));
-    return step::not_yet(apart, kBetweenLooks);
-  }
-
-  Outcome verify(StepContext& context) override { return check_nothing_new(context); }
-
- private:
-  /// Gone at the source does not matter any more; wanted ones do.
-  static Outcome check_nothing_new(StepContext& context) {
-    PLAN_TRY(path, path_of(context));
-    PLAN_TRY(archive, ArchiveFile::open(path, {.must_exist = true}));
-    PLAN_TRY(left, archive.database().query_integer(
-                       "SELECT count(*) FROM plan_item WHERE is_gone = 0 AND state IN (0, 1)"));
-    if (left.value_or(0) == 0) return {};
-    return Error(step::errors::not_as_wanted,
-                 fmt::format("{} stragglers are not at the target yet", *left))
-        .with_retry(Retry::safe);
-  }
-
-  static constexpr std::string_view kBetweenLooks = "looks at the old mailbox once more";
-
-  /// What the step must know from one look to the next; in its notes.
-  struct Looks {
-    int count = 0;
-    std::uint64_t carried = 0;
-    std::int64_t quiet_since_ms = -1;  ///< uptime at the end of a look that found nothing
-    std::string boot = {};             ///< uptimes of other boots are no measure
-    std::int64_t queue_waits_ms = 0;
-
-    static Looks read(const Value& notes) {
-      return {.count = static_cast<int>(notes["count"].integer_or(0)),
-              .carried = static_cast<std::uint64_t>(
-                  std::max<std::int64_t>(0, notes["carried"].integer_or(0))),
-              .quiet_since_ms = notes["quiet_since_ms"].integer_or(-1),
-              .boot = std::string(notes["boot"].string_or("")),
-              .queue_waits_ms = notes["queue_waits_ms"].integer_or(0)};
-    }
-    [[nodiscard]] Outcome write(const StepContext& context) const {
-      if (!context.remember) return {};
-      return context.remember(Value::map({{"count", count},
-                                          {"carried", carried},
-                                          {"quiet_since_ms", quiet_since_ms},
-                                          {"boot", boot},
-                                          {"queue_waits_ms", queue_waits_ms}}));
-    }
-  };
-
-  static std::int64_t uptime_ms(const StepContext& context) {
-    return net::uptime_ms(context.clock);
-  }
-
-  Result<bool> are_queues_empty(StepContext& context) const {
-    if (!world_->are_queues_empty) return true;
-    return world_->are_queues_empty(context);
-  }
-
-  /// Sooner at first: what was flushed a moment ago is usually gone in a second.
-  static Error wait_for_queues(StepContext& context, Looks& looks) {
-    if (looks.queue_waits_ms >= kQueuesWaitMax.count()) {
-      looks.queue_waits_ms = 0;
-      static_cast<void>(looks.write(context));
-      return Error(errors::stragglers_left, "a queue still holds mail for the account")
-          .with_retry_after(std::chrono::seconds(30))
-          .with_blame(Blame::source);
-    }
-    const std::int64_t wait = std::clamp<std::int64_t>(looks.queue_waits_ms / 4, 1'000, 15'000);
-    looks.queue_waits_ms += wait;
-    if (auto written = looks.write(context); !written) return std::move(written).error();
-    return step::not_yet(std::chrono::milliseconds(wait), "mail for it is in a queue");
-  }
-
-  /// A convenience of the user's, no content: what cannot be set is left.
-  std::uint64_t subscribe(StepContext& context, Room& room) const {
-    if (!world_->open_as_user) return 0;
-    auto client = world_->open_as_user(context);
-    auto id = world_->account_id(context);
-    if (!client || !id || id->empty()) return 0;
-    const TargetAccount as_user(*client, *id);
-    auto count = push_subscriptions(room.archive, as_user);
-    auto named = name_dav_folders(room.archive, as_user);
-    return (count ? *count : 0) + (named ? *named : 0);
-  }
-};
-
 }  // namespace
 
 void add_archive_drivers(step::DriverTable& drivers, ArchiveWorld world) {
@@ -708,7 +371,7 @@ void add_archive_drivers(step::DriverTable& drivers, ArchiveWorld world) {
   drivers.add(ir::StepKind::archive_copy, std::make_shared<CopyDriver>(shared, seen));
   drivers.add(ir::StepKind::archive_delta, std::make_shared<DeltaDriver>(shared, seen));
   drivers.add(ir::StepKind::archive_grade, std::make_shared<GradeDriver>(shared, seen));
-  drivers.add(ir::StepKind::archive_sweep, std::make_shared<SweepDriver>(shared, seen));
+  drivers.add(ir::StepKind::archive_sweep, make_sweep_driver(shared, seen));
 }
 
 }  // namespace plan::archive
