@@ -13,26 +13,14 @@ namespace {
 constexpr std::size_t kComplaintsMax = 100;
 constexpr int kPathDepthMax = 1000;
 
-/// Archives that older programs wrote lack this column (2.1, migration a).
-Outcome add_missing_columns(store::Database& database) {
-  PLAN_TRY(has_type,
-           database.query_integer("SELECT count(*) FROM pragma_table_info('calendar_events') "
-                                  "WHERE name = 'data_type'"));
-  if (has_type.value_or(0) == 0)
-    PLAN_TRY_VOID(database.execute(
-        "ALTER TABLE calendar_events ADD COLUMN data_type TEXT NOT NULL DEFAULT 'Event'"));
-  return {};
-}
-
-/// The same of what plan notes itself.
-Outcome add_missing_notes(store::Database& database) {
-  PLAN_TRY(has_token,
-           database.query_integer("SELECT count(*) FROM pragma_table_info('plan_dav_collection') "
-                                  "WHERE name = 'sync_token'"));
-  if (has_token.value_or(0) == 0)
-    PLAN_TRY_VOID(database.execute(
-        "ALTER TABLE plan_dav_collection ADD COLUMN sync_token TEXT NOT NULL DEFAULT ''"));
-  return {};
+/// Archives that older programs wrote lack it.
+Outcome add_missing_column(store::Database& database, std::string_view table,
+                           std::string_view column, std::string_view type) {
+  PLAN_TRY(there,
+           database.query_integer(fmt::format(
+               "SELECT count(*) FROM pragma_table_info('{}') WHERE name = '{}'", table, column)));
+  if (there.value_or(0) > 0) return {};
+  return database.execute(fmt::format("ALTER TABLE {} ADD COLUMN {} {}", table, column, type));
 }
 
 }  // namespace
@@ -59,10 +47,12 @@ Result<ArchiveFile> ArchiveFile::open(const std::string& path, const ArchiveOpti
       return Error(errors::archive_foreign, "the file has triggers, which no archive has");
     PLAN_TRY(transaction, database->begin());
     PLAN_TRY_VOID(database->execute(kArchiveSchema));
-    PLAN_TRY_VOID(add_missing_columns(*database));
+    PLAN_TRY_VOID(add_missing_column(*database, "calendar_events", "data_type",
+                                     "TEXT NOT NULL DEFAULT 'Event'"));
     if (options.has_provenance) {
       PLAN_TRY_VOID(database->execute(kProvenanceSchema));
-      PLAN_TRY_VOID(add_missing_notes(*database));
+      PLAN_TRY_VOID(add_missing_column(*database, "plan_dav_collection", "sync_token",
+                                       "TEXT NOT NULL DEFAULT ''"));
     }
     return transaction.commit();
   };
