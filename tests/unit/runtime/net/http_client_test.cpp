@@ -9,6 +9,7 @@
 #include "runtime/net/errors.h"
 #include "runtime/net/http_server.h"
 #include "tests/support/fake_http_server.h"
+#include "tests/support/script_peer.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/test_certificate.h"
 
@@ -376,6 +377,16 @@ TEST_F(HttpsClient, a_connection_that_is_ended_without_a_word_is_told_as_a_likel
   EXPECT_NE(answer.error().message().find("banned"), std::string::npos);
   EXPECT_EQ(answer.error().effect(), Effect::none);
   EXPECT_EQ(answer.error().retry(), Retry::safe) << "a server that starts does so too";
+}
+
+TEST_F(HttpsClient, a_port_that_answers_the_handshake_in_plain_text_is_no_ban) {
+  test::ScriptPeer peer("S: HTTP/1.1 400 Bad Request{crlf}Content-Length: 0{crlf}");
+  const auto answer =
+      client_of("https://127.0.0.1:" + std::to_string(peer.port()))->send(post("{}"));
+  ASSERT_FALSE(answer);
+  EXPECT_TRUE(answer.error().is(errors::tls_failed)) << answer.error().to_line();
+  EXPECT_EQ(answer.error().effect(), Effect::none);
+  EXPECT_EQ(answer.error().retry(), Retry::never) << "it will not speak TLS the next time either";
 }
 
 TEST_F(HttpsClient, another_certificate_than_the_pinned_one_gets_no_request) {
