@@ -8,8 +8,11 @@ import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT / "examples" / "quickstart"))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
 sys.dont_write_bytecode = True
+
 import oracle  # noqa: E402
+from checks import check, exit_code  # noqa: E402
 
 ALICE, BOB = "alice@legacy.test", "bob@legacy.test"
 
@@ -131,32 +134,26 @@ def deliveries_of_the_servers():
             ("sent again and delivered again, each for a reason", True, [first, second, delivered("d2", "three", "5B2")], died + other + cut)]
 
 
-def check(name, is_right, seen):
-    print(f"{'ok' if is_right else 'FAILED'} {name}" + ("" if is_right else f"\n  saw {seen}"))
-    return is_right
-
-
 def main():
-    is_fine = True
     sabotages = [(n, f) for n, f in sorted(globals().items()) if n.startswith("sabotage_")]
     with tempfile.TemporaryDirectory() as folder:
         case = Case(pathlib.Path(folder))
-        is_fine &= check("a sound world has nothing wrong", case.wrong() == [], case.wrong())
+        check("a sound world has nothing wrong", case.wrong() == [], case.wrong())
         case.target[BOB]["INBOX"].append(message("d3"))
-        is_fine &= check("what may have been accepted may be there once", case.wrong() == [], case.wrong())
+        check("what may have been accepted may be there once", case.wrong() == [], case.wrong())
         case.target[BOB]["INBOX"].append(message("d3"))
-        is_fine &= check("but not twice", case.wrong() == [f"{BOB}: d3 is there 2 times"], case.wrong())
+        check("but not twice", case.wrong() == [f"{BOB}: d3 is there 2 times"], case.wrong())
         for name, sabotage in sabotages:
             case = Case(pathlib.Path(folder))
             words = sabotage(case)
-            is_fine &= check(name.replace("_", " "), words in case.wrong(), case.wrong())
+            check(name.replace("_", " "), words in case.wrong(), case.wrong())
         for name, is_excused, copies, log in deliveries_of_the_servers():
             case = Case(pathlib.Path(folder))
             case.target[BOB]["INBOX"] = copies
             (pathlib.Path(folder) / "postfix.log").write_text(log)
             case.facts["postfix_log"] = str(pathlib.Path(folder) / "postfix.log")
-            is_fine &= check(name, (case.wrong() == []) == is_excused, case.wrong())
-    return 0 if is_fine else 1
+            check(name, (case.wrong() == []) == is_excused, case.wrong())
+    return exit_code()
 
 
 if __name__ == "__main__":

@@ -19,22 +19,15 @@ import termios
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[3] / "support"))
 sys.dont_write_bytecode = True
 
 import bad_input_test  # noqa: E402
+from checks import check, exit_code  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parents[4]
 PLAN = os.environ.get("PLAN", "")
 PATIENCE = 120  # seconds until something that must come is given up
-failed = 0
-
-
-def check(name, is_good, seen=""):
-    global failed
-    failed += 0 if is_good else 1
-    print(f"{'ok' if is_good else 'FAILED'} {name}")
-    if not is_good:
-        print(f"  saw: {seen!r}")
 
 
 class Journal:
@@ -173,7 +166,7 @@ def main():
     for test in (test_a_run, test_an_interrupt):
         with tempfile.TemporaryDirectory() as folder:
             test(pathlib.Path(folder))
-    sys.exit(1 if failed else 0)
+    sys.exit(exit_code())
 
 
 if __name__ == "__main__":
