@@ -31,7 +31,7 @@ Field server_service(bool is_required) {
                 Field{"start", FieldType::texts}, Field{"running", FieldType::texts}}};
 }
 
-Value words(std::vector<std::string_view> texts) {
+Value words(const std::vector<std::string_view>& texts) {
   Value list = Value::list();
   for (const std::string_view text : texts) list.push_back(text);
   return list;

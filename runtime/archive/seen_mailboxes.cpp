@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <map>
 
 #include "runtime/archive/limits.h"
@@ -42,8 +43,8 @@ void SeenMailboxes::predict(const step::StepContext& context, const std::string&
   const SeenMailboxes::Calendars& dav = figures.calendars;
   const double entries =
       dav.scan_ms + dav.calls * call + static_cast<double>(dav.entries) / kEntriesPerMs;
-  seen.hold_ms = static_cast<std::uint64_t>(work.looks * figures.scan_ms * kScriptsFactor + rest +
-                                            entries + 0.5) +
+  seen.hold_ms = static_cast<std::uint64_t>(
+                     std::llround(work.looks * figures.scan_ms * kScriptsFactor + rest + entries)) +
                  static_cast<std::uint64_t>(work.looks) * scan;
   seen.hold_basis = fmt::format(
       "{}{} mailboxes opened in {:.0f} ms, and the scripts, {} calls of the target of {:.0f} ms, "
@@ -123,7 +124,7 @@ Result<std::optional<CalendarsLook>> look_at_calendars(const DavSource& source, 
   look.figures.scan_ms = std::chrono::duration<double, std::milli>(clock.now() - begun).count();
   for (const bool is_there : has_some)
     if (is_there) look.figures.calls += kShelfCalls;
-  return std::optional<CalendarsLook>(std::move(look));
+  return std::optional<CalendarsLook>(look);
 }
 
 Result<MailboxesLook> look_at_mailboxes(const ImapSource& source, net::Clock& clock) {

@@ -120,8 +120,8 @@ Result<DavSource> dav_source(const ir::Value& block, std::string_view account,
 
 Result<AccountSource> account_source(const ir::Value& block, std::string_view account,
                                      secret::SecretSource& secrets,
-                                     std::shared_ptr<MasterLogins> logins,
-                                     std::shared_ptr<MasterLogins> dav_logins) {
+                                     const std::shared_ptr<MasterLogins>& logins,
+                                     const std::shared_ptr<MasterLogins>& dav_logins) {
   if (block["address"].string_or("").empty()) return missing("address");
   const ir::Value& master = block["master_user"];
   if (master["name"].string_or("").empty() || !master["password"].is_secret())

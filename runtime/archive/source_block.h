@@ -28,7 +28,7 @@ struct AccountSource {
 /// source. Errors: argument-missing.
 [[nodiscard]] Result<AccountSource> account_source(
     const ir::Value& block, std::string_view account, secret::SecretSource& secrets,
-    std::shared_ptr<MasterLogins> logins = std::make_shared<MasterLogins>(),
-    std::shared_ptr<MasterLogins> dav_logins = std::make_shared<MasterLogins>());
+    const std::shared_ptr<MasterLogins>& logins = std::make_shared<MasterLogins>(),
+    const std::shared_ptr<MasterLogins>& dav_logins = std::make_shared<MasterLogins>());
 
 }  // namespace plan::archive

@@ -168,7 +168,7 @@ class Expectations {
       std::string earlier = first;
       earlier.replace(earlier.find("{}"), 2, name_in(second, later));
       const auto wanted = graph.find(earlier);
-      const std::string words = fmt::format("`{}` does not wait for `{}`", later, earlier);
+      std::string words = fmt::format("`{}` does not wait for `{}`", later, earlier);
       if (!wanted) return fmt::format("{}: there is no such step", words);
       // What stands in front of the wanted step in the order cannot wait for it.
       const std::size_t place = places[static_cast<std::size_t>(*wanted)];

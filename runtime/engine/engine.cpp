@@ -463,6 +463,7 @@ class Execution {
                "a run that is not complete has a reason");
     result.ending = report::Ending::needs_approval;
     std::vector<std::string_view> names;
+    names.reserve(result.approvals_needed.size());
     for (const std::string& subject : result.approvals_needed)
       names.push_back(report::approval_name(subject));
     result.message = fmt::format("waits for: plan approve {}", fmt::join(names, "; plan approve "));

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <optional>
 #include <set>
@@ -272,7 +273,7 @@ RollbackLook::Share share_of(const ir::Observation& seen, double look_ms, double
   const double looks = seen.messages ? 0 : kLooksOfUndo * look_ms;
   RollbackLook::Share share;
   share.ms = seen.hold_ms.value_or(0) +
-             static_cast<std::uint64_t>(looks + kRecordsOfUndo * record_ms + 0.5);
+             static_cast<std::uint64_t>(std::llround(looks + kRecordsOfUndo * record_ms));
   share.basis = seen.hold_basis;
   const auto add = [&share](const std::string& words) {
     share.basis += (share.basis.empty() ? "" : "; ") + words;
@@ -314,7 +315,7 @@ RollbackLook look_at(const Unit& unit, StepRunner& runner, net::Clock& clock, do
     look.hold.back().step = touched.record.step;
     if (look.hold_ms) *look.hold_ms += look.hold.back().ms;
   }
-  if (look.hold_ms) *look.hold_ms += static_cast<std::uint64_t>(records_ms + 0.5);
+  if (look.hold_ms) *look.hold_ms += static_cast<std::uint64_t>(std::llround(records_ms));
   return look;
 }
 

@@ -115,6 +115,7 @@ Outcome compare_all(const StoreAddress& address, const DumpSource& source, unsig
                     NodeLeases leases) {
   PLAN_TRY(reader, open_store_reader(address));
   std::vector<char> letters;
+  letters.reserve(source.files.size());
   for (const auto& [letter, file] : source.files) letters.push_back(letter);
   return for_each_letter(
       letters, std::min(parallel, reader->cursors_max()), [&](char letter) -> Outcome {
@@ -263,6 +264,7 @@ Result<ImportReport> import_store(const StoreAddress& address, const ImportOptio
     PLAN_TRY_VOID(writer->prepare(source.schema, source.identity()));
     if (options.after_durable) options.after_durable();
     std::vector<char> letters;
+    letters.reserve(source.files.size());
     for (const auto& [letter, file] : source.files) letters.push_back(letter);
     std::stable_sort(letters.begin(), letters.end(), [&source](char a, char b) {
       return source.files.at(a).bytes > source.files.at(b).bytes;
