@@ -45,6 +45,31 @@ using Operator = MtaNode::Operator;
 /// but not free.
 constexpr std::size_t kMatchedBytesMax = 4096;
 constexpr std::size_t kPatternBytesMax = 1024;
+// Of a repetition; libstdc++ makes no pattern of more states than five digits say.
+constexpr std::size_t kCountDigitsMax = 5;
+
+/// The server's patterns have no back references, and libstdc++ reads their numbers, and counts in
+/// braces, into an integer of which it does not watch the bounds.
+bool has_back_reference_or_huge_count(std::string_view pattern) {
+  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+  bool is_count = false;
+  std::size_t digits = 0;
+  for (std::size_t i = 0; i < pattern.size(); ++i) {
+    const char c = pattern[i];
+    if (c == '\\') {
+      if (++i < pattern.size() && is_digit(pattern[i])) return true;
+      is_count = false;
+    } else if (c == '{' || (c == ',' && is_count)) {
+      is_count = true;
+      digits = 0;
+    } else if (is_count && is_digit(c)) {
+      if (++digits > kCountDigitsMax) return true;
+    } else {
+      is_count = false;
+    }
+  }
+  return false;
+}
 
 class Evaluation {
  public:
@@ -174,8 +199,9 @@ class Evaluation {
                    fmt::format("`matches` on {} with a pattern of {}", show_bytes(text.size()),
                                show_bytes(pattern.size())));
     }
-    // The breadth-first matcher of libstdc++: time linear in the text whatever the pattern; it
-    // refuses back references.
+    if (has_back_reference_or_huge_count(pattern))
+      return undecided("the regular expression", pattern);
+    // The breadth-first matcher of libstdc++: time linear in the text whatever the pattern.
     auto flags = std::regex::ECMAScript | std::regex_constants::__polynomial;
     if (pattern.starts_with("(?i)")) {
       pattern.erase(0, 4);

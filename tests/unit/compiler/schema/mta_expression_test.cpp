@@ -1,5 +1,6 @@
 #include "compiler/schema/mta_expression.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "compiler/schema/errors.h"
@@ -202,6 +203,16 @@ TEST(MtaEvaluate, CapturesOfMatches) {
             "bob/tag");
   EXPECT_EQ(value("matches('(?i)^USER', 'user01')"), "1");
   EXPECT_NE(value("matches('[z-a]', 'x')").find("expression-undecided"), std::string::npos);
+}
+
+TEST(MtaEvaluate, ABackReferenceAndAHugeCountAreNotTried) {
+  for (const char* pattern : {"(a)\\1", "\\55556039700333333333", "a{99999999999999999999}",
+                              "a{1,99999999999999999999}", "[\\9]"})
+    EXPECT_NE(value(fmt::format("matches('{}', 'a')", pattern)).find("expression-undecided"),
+              std::string::npos)
+        << pattern;
+  EXPECT_EQ(value("matches('^a{2,3},12345678901234567890$', 'aaa,12345678901234567890')"), "1");
+  EXPECT_EQ(value("matches('^\\d+\\.1{1}$', '12.1')"), "1");
 }
 
 TEST(MtaEvaluate, AHostilePatternTakesLinearTime) {
