@@ -49,6 +49,10 @@ class Schema {
   /// Digest over all facts in a canonical order: equal for the server's document and the facts made
   /// from it.
   [[nodiscard]] ir::Sha256 facts_digest() const;
+  /// The facts of these types and of everything that they are made of, in the layout that
+  /// load_facts reads; of what they only refer to by its id there is the kind. Names that are no
+  /// type are left out.
+  [[nodiscard]] ir::Value facts_of(const std::vector<std::string>& types) const;
 
   /// The properties that identify an object of this type (5.1): {"name"}, {"name","domainId"};
   /// empty when nothing is unique. `is_checked_by_server` false: our own choice, the server would
