@@ -38,43 +38,43 @@ const Names kQueue = {"rcpt",          "rcpt_domain",      "recipients",        
                       "queue_age",     "received_from_ip", "received_via_port", "source",
                       "size"};
 
+/// Each place has its variables; constants belong to single properties of it.
+MtaContext with_constants(MtaContext context, Names constants) {
+  context.constants = std::move(constants);
+  return context;
+}
+
 struct Contexts {
   MtaContext http{"HTTP",
                   {"listener", "remote_ip", "remote_port", "local_ip", "local_port", "protocol",
                    "is_tls", "url", "url_original", "path", "headers", "method"},
                   {},
                   false};
-  MtaContext connection{"connection", kConnection, kVerification, false};
-  MtaContext ehlo{"EHLO",
-                  joined(kConnection, {"helo_domain"}),
-                  {"plain", "login", "xoauth2", "oauthbearer"},
-                  false};
-  MtaContext mail{"MAIL FROM",
-                  joined(kConnection, {"sender", "sender_domain", "authenticated_as"}),
-                  {"mixer", "stanag4406", "nsep"},
-                  false};
-  MtaContext mail_report{"MAIL FROM",
-                         joined(kConnection, {"sender", "sender_domain", "authenticated_as"}),
-                         kAggregation, false};
+  MtaContext connection{"connection", kConnection, {}, false};
+  MtaContext connection_verification = with_constants(connection, kVerification);
+  MtaContext ehlo{"EHLO", joined(kConnection, {"helo_domain"}), {}, false};
+  MtaContext ehlo_mechanisms = with_constants(ehlo, {"plain", "login", "xoauth2", "oauthbearer"});
+  MtaContext mail{
+      "MAIL FROM", joined(kConnection, {"sender", "sender_domain", "authenticated_as"}), {}, false};
+  MtaContext mail_priority = with_constants(mail, {"mixer", "stanag4406", "nsep"});
+  MtaContext mail_frequency = with_constants(mail, kAggregation);
   MtaContext rcpt{
       "RCPT TO",
       joined(kConnection, {"sender", "sender_domain", "recipients", "rcpt", "rcpt_domain",
                            "authenticated_as", "priority", "helo_domain"}),
-      kVerification, false};
-  MtaContext rcpt_report{
-      "RCPT TO",
-      joined(kConnection, {"sender", "sender_domain", "recipients", "rcpt", "rcpt_domain",
-                           "authenticated_as", "priority", "helo_domain"}),
-      kAggregation, false};
+      {},
+      false};
+  MtaContext rcpt_verification = with_constants(rcpt, kVerification);
+  MtaContext rcpt_frequency = with_constants(rcpt, kAggregation);
   MtaContext queue_recipient{"queue, recipient", kQueue, {}, false};
-  MtaContext queue_host{"queue, host", joined(kQueue, {"mx", "remote_ip", "local_ip"}),
-                        joined(kConstants, {}), false};
+  MtaContext queue_host{"queue, host", joined(kQueue, {"mx", "remote_ip", "local_ip"}), {}, false};
+  MtaContext queue_host_frequency = with_constants(queue_host, kAggregation);
   MtaContext queue_sender{"queue, sender",
                           {"sender", "sender_domain", "priority", "retry_num", "notify_num",
                            "expires_in", "last_status", "last_error"},
                           {},
                           false};
-  MtaContext domain{"recipient domain", {"rcpt_domain"}, kAggregation, false};
+  MtaContext domain{"recipient domain", {"rcpt_domain"}, {}, false};
   MtaContext recipient{"recipient", {"rcpt"}, {}, false};
   MtaContext anything{"anywhere", {}, kConstants, true};
 };
@@ -88,30 +88,40 @@ const MtaContext& context_of(std::string_view structure, std::string_view proper
   const auto is_one_of = [&](std::initializer_list<std::string_view> names) {
     return std::find(names.begin(), names.end(), property) != names.end();
   };
+  const bool is_frequency =
+      is_one_of({"sendFrequency", "aggregateSendFrequency", "failureSendFrequency"});
   if (structure == "Http") return contexts.http;
   if (structure == "MtaInboundSession" || structure == "MtaStageConnect" ||
       structure == "MtaStageEhlo")
     return contexts.connection;
-  if (structure == "MtaStageAuth")
-    return property == "mustMatchSender" ? contexts.mail : contexts.ehlo;
-  if (structure == "MtaExtensions" || structure == "MtaStageMail") return contexts.mail;
+  if (structure == "MtaStageAuth") {
+    if (property == "mustMatchSender") return contexts.mail;
+    return property == "saslMechanisms" ? contexts.ehlo_mechanisms : contexts.ehlo;
+  }
+  if (structure == "MtaExtensions")
+    return property == "mtPriority" ? contexts.mail_priority : contexts.mail;
+  if (structure == "MtaStageMail") return contexts.mail;
   if (structure == "MtaStageRcpt")
     return is_one_of({"maxFailures", "waitOnFail", "maxRecipients"}) ? contexts.mail
                                                                      : contexts.rcpt;
   if (structure == "MtaStageData" || structure == "MtaInboundThrottle" || structure == "MtaHook" ||
       structure == "MtaMilter")
     return contexts.rcpt;
-  if (structure == "SenderAuth")
-    return is_one_of({"spfEhloVerify", "spfFromVerify", "reverseIpVerify"}) ? contexts.connection
-                                                                            : contexts.rcpt;
-  if (structure == "SpfReportSettings") return contexts.mail_report;
+  if (structure == "SenderAuth") {
+    if (is_one_of({"spfEhloVerify", "spfFromVerify", "reverseIpVerify"}))
+      return contexts.connection_verification;
+    return property.ends_with("Verify") ? contexts.rcpt_verification : contexts.rcpt;
+  }
+  if (structure == "SpfReportSettings")
+    return is_frequency ? contexts.mail_frequency : contexts.mail;
   if (structure == "DkimReportSettings" || structure == "DmarcReportSettings")
-    return contexts.rcpt_report;
+    return is_frequency ? contexts.rcpt_frequency : contexts.rcpt;
   if (structure == "MtaOutboundStrategy")
     return is_one_of({"route", "schedule"}) ? contexts.queue_recipient : contexts.queue_host;
-  if (structure == "MtaOutboundThrottle" || structure == "MtaQueueQuota" ||
-      structure == "TlsReportSettings")
+  if (structure == "MtaOutboundThrottle" || structure == "MtaQueueQuota")
     return contexts.queue_host;
+  if (structure == "TlsReportSettings")
+    return is_frequency ? contexts.queue_host_frequency : contexts.queue_host;
   if (structure == "DsnReportSettings") return contexts.queue_sender;
   if (structure == "ReportSettings") return contexts.domain;
   if (structure == "SubAddressingCustom") return contexts.recipient;

@@ -160,10 +160,29 @@ class Parser {
       trailing();
       return std::nullopt;
     }
+    check_backslashes();
+    if (has_failed_) return std::nullopt;
     return std::move(expression_);
   }
 
  private:
+  /// A backslash stays in the text, which is right for a regular expression and for nothing else.
+  void check_backslashes() {
+    std::vector<bool> is_pattern(expression_.nodes.size());
+    for (const MtaNode& node : expression_.nodes) {
+      if (node.kind == Kind::matches) is_pattern[node.children.front()] = true;
+    }
+    for (std::size_t i = 0; i < expression_.nodes.size(); ++i) {
+      const MtaNode& node = expression_.nodes[i];
+      if (node.kind != Kind::text || is_pattern[i]) continue;
+      if (text_.substr(node.begin, node.end - node.begin).find('\\') == std::string_view::npos)
+        continue;
+      fail(node.begin, "a backslash stays in the text; only the pattern of `matches` may have one",
+           false);
+      return;
+    }
+  }
+
   void fail(std::size_t offset, std::string message, bool is_refused_by_server,
             std::string nearest = {}) {
     if (has_failed_) return;
@@ -198,11 +217,14 @@ class Parser {
       std::string near;
       if (word == "and") near = "&&";
       if (word == "or") near = "||";
+      if (word == "in") near = "contains([…], …)";
       fail(at_,
            near.empty()
                ? fmt::format("`{}` where an operator belongs", printable(rest_of_word(), 40))
                : fmt::format("there is no operator `{}`", word),
            !near.empty(), near);
+    } else if (c == '?') {
+      fail(at_, "there is no operator `?`", true, "if_then(…, …, …)");
     } else {
       fail(at_,
            fmt::format("unexpected character `{}`", printable(text_.substr(at_, utf8_size(at_)))),
@@ -511,6 +533,7 @@ class Parser {
     std::vector<std::string_view> names = context_.variables;
     names.insert(names.end(), context_.constants.begin(), context_.constants.end());
     std::string near(nearest(name, names).value_or(""));
+    if (name == "not") near = "!";
     if (near.empty() && mta_function(name) != nullptr) near = std::string(name) + "(…)";
     std::string message = fmt::format("there is no variable or constant `{}` here ({})",
                                       printable(name, 60), context_.name);
@@ -524,7 +547,7 @@ class Parser {
       std::vector<std::string_view> names;
       for (const MtaFunction& each : mta_functions()) names.push_back(each.name);
       fail(node.begin, fmt::format("there is no function `{}`", printable(name, 60)), true,
-           std::string(nearest(name, names).value_or("")));
+           name == "not" ? "!" : std::string(nearest(name, names).value_or("")));
       return std::nullopt;
     }
     const std::size_t open = at_++;
@@ -570,7 +593,27 @@ class Parser {
         return std::nullopt;
       }
     }
+    if (!has_known_choice(name, node)) return std::nullopt;
     return add(std::move(node));
+  }
+
+  /// The second argument of two functions is one of a few words: another one compiles on the
+  /// server, and finds nothing when mail arrives.
+  bool has_known_choice(std::string_view name, const MtaNode& call) {
+    static const std::vector<std::string_view> kRecords = {"ip",  "mx",   "txt",
+                                                           "ptr", "ipv4", "ipv6"};
+    static const std::vector<std::string_view> kParts = {"local", "domain"};
+    if (name != "dns_query" && name != "email_part") return true;
+    const std::vector<std::string_view>& known = name == "dns_query" ? kRecords : kParts;
+    const MtaNode& chosen = expression_.nodes[call.children.back()];
+    if (chosen.kind != Kind::text ||
+        std::find(known.begin(), known.end(), chosen.text) != known.end())
+      return true;
+    fail(chosen.begin,
+         fmt::format("`{}` knows {}, not `{}`", name, fmt::join(known, ", "),
+                     printable(chosen.text, 40)),
+         false, std::string(nearest(chosen.text, known).value_or("")));
+    return false;
   }
 
   std::string_view text_;

@@ -107,6 +107,79 @@ TEST(MtaParse, IsStricterThanTheServerAndSaysSo) {
             "*5: the server ends the expression at `}` without a word");
 }
 
+TEST(MtaParse, SaysWhatToWriteInsteadOfWhatOtherLanguagesHave) {
+  const auto instead = [](std::string_view text) {
+    MtaError error;
+    return parse_mta_expression(text, route(), &error) ? "nothing" : error.nearest;
+  };
+  EXPECT_EQ(instead("retry_num = 5"), "==");
+  EXPECT_EQ(instead("true and false"), "&&");
+  EXPECT_EQ(instead("true or false"), "||");
+  EXPECT_EQ(instead("not true"), "!");
+  EXPECT_EQ(instead("not(true)"), "!");
+  EXPECT_EQ(instead("rcpt_domain in ['a.test']"), "contains([…], …)");
+  EXPECT_EQ(instead("true ? 'mx' : 'old'"), "if_then(…, …, …)");
+  EXPECT_EQ(instead("to_lowercas(rcpt)"), "to_lowercase");
+  EXPECT_EQ(instead("rcpt_domian == 'a'"), "rcpt_domain");
+  EXPECT_EQ(instead("dns_query(rcpt_domain, 'mxx')"), "mx");
+}
+
+TEST(MtaParse, WhatOnlyMisbehavesWhenMailArrivesIsAnErrorToo) {
+  EXPECT_EQ(parsed("'a\\b'"),
+            "*0: a backslash stays in the text; only the pattern of `matches` may have one");
+  EXPECT_EQ(parsed("'a\\n' == rcpt"),
+            "*0: a backslash stays in the text; only the pattern of `matches` may have one");
+  EXPECT_EQ(parsed("matches('^a\\.b$', rcpt)"), "ok");
+  EXPECT_EQ(parsed("matches('^a$', 'a\\.b')"),
+            "*15: a backslash stays in the text; only the pattern of `matches` may have one");
+  EXPECT_EQ(parsed("dns_query(rcpt_domain, 'a')"),
+            "*23: `dns_query` knows ip, mx, txt, ptr, ipv4, ipv6, not `a`");
+  EXPECT_EQ(parsed("email_part(rcpt, 'name')"),
+            "*17: `email_part` knows local, domain, not `name`");
+  EXPECT_EQ(parsed("if_then(source == 'dsn', 'mx')"),
+            "0: `if_then` takes 3 arguments, 2 are given");
+  EXPECT_EQ(parsed("true\xc2\xa0&& true"), "4: unexpected character `\xc2\xa0`");
+  EXPECT_EQ(parsed("true\n&& true"), "ok");
+  EXPECT_EQ(parsed("true # why"), "5: unexpected character `#`");
+  EXPECT_EQ(parsed("{true}"), "0: unexpected character `{`");
+  EXPECT_EQ(parsed("true; false"), "4: unexpected character `;`");
+}
+
+TEST(MtaParse, AConstantBelongsToItsProperty) {
+  struct Place {
+    const char* structure;
+    const char* property;
+    const char* text;
+    bool is_good;
+  };
+  for (const Place& place : std::initializer_list<Place>{
+           {"x:SenderAuth", "spfFromVerify", "relaxed", true},
+           {"x:SenderAuth", "dmarcVerify", "strict", true},
+           {"x:SenderAuth", "dkimSignDomain", "relaxed", false},
+           {"x:MtaStageConnect", "script", "relaxed", false},
+           {"x:MtaStageAuth", "saslMechanisms", "[plain, login]", true},
+           {"x:MtaStageAuth", "require", "plain", false},
+           {"x:MtaExtensions", "mtPriority", "mixer", true},
+           {"x:MtaExtensions", "dsn", "mixer", false},
+           {"x:DmarcReportSettings", "aggregateSendFrequency", "daily", true},
+           {"x:DmarcReportSettings", "aggregateSubject", "daily", false},
+           {"x:TlsReportSettings", "sendFrequency", "weekly", true},
+           {"x:MtaOutboundStrategy", "tls", "require", false},
+           {"x:MtaStageRcpt", "allowRelaying", "rcpt_domain", true},
+           {"x:MtaStageRcpt", "maxRecipients", "rcpt_domain", false},
+           {"x:MtaOutboundStrategy", "route", "mx", false},
+           {"x:MtaOutboundStrategy", "connection", "mx", true},
+           {"x:DsnReportSettings", "fromName", "rcpt", false},
+           {"x:SubAddressingCustom", "customRule", "rcpt", true},
+           {"x:SubAddressingCustom", "customRule", "sender", false},
+           {"x:Http", "allowedEndpoints", "path", true},
+           {"x:Http", "allowedEndpoints", "rcpt", false}}) {
+    EXPECT_EQ(parsed(place.text, context_of(place.structure, place.property)) == "ok",
+              place.is_good)
+        << place.structure << "." << place.property << ": " << place.text;
+  }
+}
+
 TEST(MtaParse, RefusesWhatTheServerRefuses) {
   EXPECT_EQ(parsed(""), "0: expression is empty");
   EXPECT_EQ(parsed("(true"), "0: `(` is not closed");
