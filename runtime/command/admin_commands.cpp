@@ -29,13 +29,29 @@ std::string word_of(schema::Update update) {
   return "";
 }
 
-/// The words of an enumeration, of a property or a set of them; empty: it is none.
+/// The words of an enumeration, of a property or of what a set or a map of them holds; empty: it is
+/// none.
 const std::vector<std::string>& words_of(const schema::Type& type, const schema::Schema& schema) {
   static const std::vector<std::string> kNone;
-  if (type.kind == schema::TypeKind::set && type.value) return words_of(*type.value, schema);
+  const bool holds_others =
+      type.kind == schema::TypeKind::set || type.kind == schema::TypeKind::map;
+  if (holds_others && type.value) return words_of(*type.value, schema);
   const schema::EnumType* values =
       type.kind == schema::TypeKind::enumeration ? schema.enumeration(type.reference) : nullptr;
   return values == nullptr ? kNone : values->values;
+}
+
+/// The words that the keys of a map may be; empty: it is none, or its keys are no enumeration.
+const std::vector<std::string>& key_words_of(const schema::Type& type,
+                                             const schema::Schema& schema) {
+  static const std::vector<std::string> kNone;
+  return type.kind == schema::TypeKind::map && type.key ? words_of(*type.key, schema) : kNone;
+}
+
+ir::List texts_of(const std::vector<std::string>& words) {
+  ir::List list;
+  for (const std::string& word : words) list.emplace_back(word);
+  return list;
 }
 
 std::string list_of(const std::vector<std::string>& words) {
@@ -92,12 +108,17 @@ class Description {
                                    fmt::join(remarks, "; "));
     line.erase(line.find_last_not_of(' ') + 1);
     out_ += line + "\n";
+    const bool is_map = property.type.kind == schema::TypeKind::map;
+    if (const auto& keys = key_words_of(property.type, schema_); !keys.empty())
+      out_ += fmt::format("      keys: one of {}\n", list_of(keys));
     if (const auto& words = words_of(property.type, schema_); !words.empty())
-      out_ += fmt::format("      one of {}\n", list_of(words));
-    const bool is_inner = property.type.kind == schema::TypeKind::object ||
-                          property.type.kind == schema::TypeKind::object_list;
-    const schema::ObjectType* inner =
-        is_inner ? schema_.resolved(property.type.reference) : nullptr;
+      out_ += fmt::format("      {}one of {}\n", is_map ? "values: " : "", list_of(words));
+    const schema::Type& held = property.type.kind == schema::TypeKind::map && property.type.value
+                                   ? *property.type.value
+                                   : property.type;
+    const bool is_inner =
+        held.kind == schema::TypeKind::object || held.kind == schema::TypeKind::object_list;
+    const schema::ObjectType* inner = is_inner ? schema_.resolved(held.reference) : nullptr;
     if (inner == nullptr || inner->kind != schema::ObjectKind::embedded ||
         std::find(known_.begin(), known_.end(), inner) != known_.end())
       return;
@@ -124,13 +145,12 @@ ir::Value document_of(const schema::ObjectType& type, const schema::Schema& sche
     ir::List properties;
     if (variant.fields != nullptr) {
       for (const schema::Property& property : variant.fields->properties()) {
-        ir::List words;
-        for (const std::string& word : words_of(property.type, schema)) words.emplace_back(word);
         properties.push_back(ir::Value::map(
             {{"name", property.name},
              {"type", property.type.notation()},
              {"required", required.is_required(property, 0)},
-             {"values", std::move(words)},
+             {"keys", texts_of(key_words_of(property.type, schema))},
+             {"values", texts_of(words_of(property.type, schema))},
              {"update", word_of(property.update)},
              {"default", property.default_value ? *property.default_value : ir::Value()},
              {"needs_licence", property.is_enterprise}}));
@@ -160,10 +180,9 @@ ExitCode run_admin_describe(const Invocation& invocation) {
   const schema::ObjectType* type = project->schema->resolved(name);
   if (const schema::EnumType* values = project->schema->enumeration(name);
       type == nullptr && values != nullptr) {
-    ir::List words;
-    for (const std::string& word : values->values) words.emplace_back(word);
-    print_document(ir::Value::map({{"format", 1}, {"type", name}, {"values", std::move(words)}}),
-                   format);
+    print_document(
+        ir::Value::map({{"format", 1}, {"type", name}, {"values", texts_of(values->values)}}),
+        format);
     return ExitCode::done;
   }
   if (type == nullptr) {

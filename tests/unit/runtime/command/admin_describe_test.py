@@ -45,6 +45,13 @@ def main():
         known = {one["name"]: one for one in relay["properties"]}
         check("JSON has it too", known["address"]["required"] and not known["port"]["required"]
               and known["protocol"]["values"] == ["smtp", "lmtp"] and known["address"]["values"] == [], told)
+        check("the words that the keys of a map may be are listed", "      keys: one of " in account and "maxDiskQuota" in account,
+              account)
+        settings = describe("SystemSettings").stdout
+        check("and the types that a map holds", "\nx:Service (inside others)\n" in settings, settings)
+        users = json.loads(describe("Account", "--format", "json").stdout)["variants"][0]["properties"]
+        quotas = next(one for one in users if one["name"] == "quotas")
+        check("JSON has the keys too", "maxDiskQuota" in quotas["keys"] and quotas["values"] == [], quotas)
         words = describe("MtaProtocol")
         check("an enumeration by itself can be asked for", words.returncode == 0 and "lmtp" in words.stdout, words)
         near = describe("MtaRout")
