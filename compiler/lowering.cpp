@@ -389,9 +389,15 @@ lower::LowerInput lowering_of(const check::Migration& migration, const SourceSet
   input.scope.set("prior", prior_of(*migration.lock));
 
   for (const check::PlanWave& wave : plan.waves) {
-    input.waves.push_back({wave.name, wave.parallel, wave.is_held_for_approval,
-                           wave.stop_after_failed, wave.stop_failed_permille, wave.stop_hold_ms,
-                           wave.span});
+    input.waves.push_back({.name = wave.name,
+                           .parallel = wave.parallel,
+                           .is_held_for_approval = wave.is_held_for_approval,
+                           .stop_after_failed = wave.stop_after_failed,
+                           .stop_failed_permille = wave.stop_failed_permille,
+                           .stop_hold_ms = wave.stop_hold_ms,
+                           .client_bytes_per_s = wave.client_bytes_per_s,
+                           .client_within_ms = wave.client_within_ms,
+                           .origin = wave.span});
   }
   input.rows = {domain_rows(migration), throttle_rows(migration), ip_rows(migration, ips),
                 wave_rows(migration),   account_rows(migration),  list_rows(migration),

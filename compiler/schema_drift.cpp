@@ -343,6 +343,17 @@ std::string line_of(const Group& group) {
 
 }  // namespace
 
+std::vector<std::string> types_written(const ir::StepGraph& graph) {
+  std::set<std::string> types;
+  std::vector<std::size_t> seen(graph.shapes().size());
+  for (const ir::StepId step : graph.order()) {
+    // Steps of one shape write one type.
+    if (seen[static_cast<std::size_t>(&graph.shape(step) - graph.shapes().data())]++ > 0) continue;
+    if (const auto written = written_by(graph, step)) types.insert(written->type);
+  }
+  return {types.begin(), types.end()};
+}
+
 SchemaDrift schema_drift(const Schema& before, const Schema& after, const ir::StepGraph& graph) {
   Comparison comparison(before, after);
   std::set<std::string> types;

@@ -17,6 +17,8 @@ struct SchemaDrift {
   /// have to give now. Changes of what the plan does not write are none.
   std::vector<std::string> touched = {};
 };
+/// Names of the types that a plan writes, sorted.
+[[nodiscard]] std::vector<std::string> types_written(const ir::StepGraph& graph);
 [[nodiscard]] SchemaDrift schema_drift(const schema::Schema& before, const schema::Schema& after,
                                        const ir::StepGraph& graph);
 

@@ -31,12 +31,24 @@ void add_counts(std::vector<ir::Counted>& into, const std::vector<ir::Counted>& 
 }
 
 bool is_change(const StepChange& step) {
-  return step.standing != ir::Standing::satisfied &&
+  return !step.is_unseen && step.standing != ir::Standing::satisfied &&
          ir::info(step.kind).effect != ir::StepEffect::read;
 }
 
-std::size_t count_changes(const std::vector<StepChange>& steps) {
-  return static_cast<std::size_t>(std::count_if(steps.begin(), steps.end(), is_change));
+template <typename Predicate>
+std::size_t count_steps(const ChangeSet& changes, const Predicate& is_counted) {
+  const auto count = [&](const std::vector<StepChange>& steps) {
+    return static_cast<std::size_t>(std::count_if(steps.begin(), steps.end(), is_counted));
+  };
+  std::size_t all = 0;
+  for (const StageChange& stage : changes.stages) {
+    all += count(stage.steps);
+    for (const WaveChange& wave : stage.waves) {
+      all += count(wave.steps);
+      for (const AccountChange& account : wave.accounts) all += count(account.steps);
+    }
+  }
+  return all;
 }
 
 /// Two reloads of one server begin at least so far apart (design.md section 6, "Scale"). A few
@@ -146,22 +158,34 @@ void Cost::add(const Cost& other) {
   add_sum(bytes, other.bytes);
   add_sum(duration_ms, other.duration_ms);
   add_longest(hold_ms, other.hold_ms);
+  not_measured += other.not_measured;
   add_counts(beside, other.beside);
   add_counts(not_carried, other.not_carried);
 }
 
-bool AccountChange::is_satisfied() const { return count_changes(steps) == 0; }
+bool AccountChange::is_satisfied() const {
+  return std::none_of(steps.begin(), steps.end(),
+                      [](const StepChange& step) { return step.is_unseen || is_change(step); });
+}
 
-std::size_t ChangeSet::change_count() const {
-  std::size_t count = 0;
-  for (const StageChange& stage : stages) {
-    count += count_changes(stage.steps);
-    for (const WaveChange& wave : stage.waves) {
-      count += count_changes(wave.steps);
-      for (const AccountChange& account : wave.accounts) count += count_changes(account.steps);
-    }
+std::optional<std::uint64_t> WaveChange::download_bytes() const { return cost.bytes; }
+
+void WaveChange::sum_up() {
+  cost = {};
+  duration_sum_ms = longest_ms = 0;
+  for (const AccountChange& account : accounts) {
+    cost.add(account.cost);
+    longest_ms = std::max(longest_ms, account.cost.duration_ms.value_or(0));
   }
-  return count;
+  if (!cost.duration_ms) return;
+  duration_sum_ms = *cost.duration_ms;
+  cost.duration_ms = std::max(longest_ms, duration_sum_ms / std::max<std::uint32_t>(1, parallel));
+}
+
+std::size_t ChangeSet::change_count() const { return count_steps(*this, is_change); }
+
+std::size_t ChangeSet::unseen_count() const {
+  return count_steps(*this, [](const StepChange& step) { return step.is_unseen; });
 }
 
 std::vector<ir::StepKind> ChangeSet::kinds_to_undo() const {
@@ -192,11 +216,19 @@ ChangeSet compare(const ir::StepGraph& graph,
   changes.plan_name = std::move(plan_name);
   for (const ir::Stage stage :
        {ir::Stage::prepare, ir::Stage::cutover, ir::Stage::waves, ir::Stage::finalize}) {
-    changes.stages.push_back({stage, {}, {}});
+    StageChange change;
+    change.stage = stage;
+    changes.stages.push_back(std::move(change));
   }
   std::vector<WaveChange> waves;
   for (const ir::WaveInfo& wave : graph.waves()) {
-    waves.push_back({wave.name, wave.parallel, wave.is_held_for_approval, {}, {}, {}});
+    WaveChange change;
+    change.name = wave.name;
+    change.parallel = wave.parallel;
+    change.is_held_for_approval = wave.is_held_for_approval;
+    change.client_bytes_per_s = wave.client_bytes_per_s;
+    change.client_within_ms = wave.client_within_ms;
+    waves.push_back(std::move(change));
   }
   std::vector<std::unordered_map<std::uint32_t, std::size_t>> account_at(waves.size());
   Holds holds(graph);
@@ -222,6 +254,7 @@ ChangeSet compare(const ir::StepGraph& graph,
         return difference.is.is_null() && difference.wanted.is_null();
       });
       step.remark = seen.remark;
+      step.is_unseen = seen.is_unseen;
       if (step.standing != ir::Standing::satisfied) {
         changed.add(id);
       } else if (const auto earlier = changed.behind(id)) {
@@ -231,32 +264,44 @@ ChangeSet compare(const ir::StepGraph& graph,
                           ? std::string("takes away the key that the move of its account makes")
                           : put_back_words(graph, *earlier, step.kind);
       }
-      cost = {seen.messages, seen.bytes,  seen.duration_ms,
-              seen.hold_ms,  seen.beside, seen.not_carried};
+      cost = {.messages = seen.messages,
+              .bytes = seen.bytes,
+              .duration_ms = seen.duration_ms,
+              .hold_ms = seen.hold_ms,
+              .beside = seen.beside,
+              .not_carried = seen.not_carried};
     }
+    const bool is_to_do = step.standing != ir::Standing::satisfied;
+    const std::string basis =
+        found == observations.end() ? std::string() : found->second.duration_basis;
     const auto wave = static_cast<std::size_t>(graph.wave(id));
     const ir::RowId row = graph.row(id);
     // Waves and lists have rows too; an account is what the step's arguments call so.
     const bool is_account =
         row != ir::RowId::none && !graph.shape(id).arguments["account"].is_null();
     if (wave == 0) {
-      changes.stages[static_cast<std::size_t>(graph.stage(id))].steps.push_back(std::move(step));
+      StageChange& stage = changes.stages[static_cast<std::size_t>(graph.stage(id))];
+      if (is_to_do && (cost.bytes || cost.duration_ms))
+        stage.costs.push_back({step.id, cost.bytes, cost.duration_ms, basis});
+      stage.steps.push_back(std::move(step));
     } else if (!is_account) {
       waves[wave - 1].steps.push_back(std::move(step));
     } else {
       WaveChange& in = waves[wave - 1];
       const auto [at, is_new] =
           account_at[wave - 1].emplace(static_cast<std::uint32_t>(row), in.accounts.size());
-      if (is_new) in.accounts.push_back({std::string(graph.row_name(row)), {}, {}});
+      if (is_new) in.accounts.emplace_back().account = std::string(graph.row_name(row));
       AccountChange& account = in.accounts[at->second];
       // The figures of an account are those of its largest step; later steps speak of the same
       // messages.
       add_longest(account.cost.messages, cost.messages);
       add_longest(account.cost.bytes, cost.bytes);
       add_sum(account.cost.duration_ms, cost.duration_ms);
+      if (cost.duration_ms) account.duration.push_back({step.id, *cost.duration_ms, basis});
+      if (step.kind == ir::StepKind::archive_copy && is_to_do && !cost.bytes)
+        account.cost.not_measured = 1;
       add_counts(account.cost.beside, cost.beside);
       add_counts(account.cost.not_carried, cost.not_carried);
-      const bool is_to_do = step.standing != ir::Standing::satisfied;
       const auto end = holds.add(id, is_to_do ? cost.hold_ms.value_or(0) : 0);
       if (end && is_to_do && cost.hold_ms) account.cost.hold_ms = 0;  // known below
       auto& chain = longest[static_cast<std::uint32_t>(row)];
@@ -287,10 +332,7 @@ ChangeSet compare(const ir::StepGraph& graph,
           {"reloads", wait, "one a second, shared with the accounts that move at the same time"});
     }
   }
-  for (WaveChange& wave : waves) {
-    for (const AccountChange& account : wave.accounts) wave.cost.add(account.cost);
-    if (wave.cost.duration_ms) *wave.cost.duration_ms /= std::max<std::uint32_t>(1, wave.parallel);
-  }
+  for (WaveChange& wave : waves) wave.sum_up();
   changes.stages[static_cast<std::size_t>(ir::Stage::waves)].waves = std::move(waves);
   return changes;
 }

@@ -34,8 +34,9 @@ std::string without_names(std::string text, std::string_view name) {
 }
 
 std::string key_of(const StepChange& step, std::string_view name) {
-  std::string key = fmt::format("{}/{}/{}", static_cast<int>(step.kind),
-                                static_cast<int>(step.role), static_cast<int>(step.standing));
+  std::string key =
+      fmt::format("{}/{}/{}/{}", static_cast<int>(step.kind), static_cast<int>(step.role),
+                  static_cast<int>(step.standing), step.is_unseen ? 1 : 0);
   std::string last;
   for (const ir::Difference& difference : step.differences) {
     std::string part = without_names(difference.path, name);

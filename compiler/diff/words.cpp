@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "compiler/ir/json.h"
 #include "compiler/source/text.h"
 
@@ -35,6 +37,7 @@ ir::StepEffect effect_of(const StepChange& step) {
 }
 
 std::string_view sign_of(const StepChange& step) {
+  if (step.is_unseen) return "?";
   return step.standing == ir::Standing::satisfied ? "=" : sign_of_effect(effect_of(step));
 }
 
@@ -72,10 +75,96 @@ std::string show_cost(const WaveChange& wave) {
   std::string text =
       cost.messages ? count_of(*cost.messages, "message") : std::string("messages not measured");
   text += cost.bytes ? ", " + show_bytes(*cost.bytes) : std::string(", bytes not measured");
+  if (cost.not_measured > 0 && cost.bytes)
+    text += fmt::format(" at least ({} not measured)", count_of(cost.not_measured, "account"));
   if (cost.duration_ms) text += ", about " + show_duration_ms(*cost.duration_ms);
   text += cost.hold_ms ? "; longest hold about " + show_duration_ms(*cost.hold_ms)
                        : std::string("; hold not predicted");
   return text;
+}
+
+std::string duration_basis(const WaveChange& wave) {
+  if (!wave.cost.duration_ms || wave.accounts.size() < 2) return {};
+  return fmt::format("the accounts one behind the other {}, {} at a time; the longest of them {}",
+                     show_duration_ms(wave.duration_sum_ms), wave.parallel,
+                     show_duration_ms(wave.longest_ms));
+}
+
+std::optional<std::uint64_t> download_ms(const WaveChange& wave) {
+  const auto bytes = wave.download_bytes();
+  if (!bytes || wave.client_bytes_per_s == 0) return std::nullopt;
+  // Whole seconds first: the product with 1000 may not fit.
+  return *bytes / wave.client_bytes_per_s * 1000 +
+         *bytes % wave.client_bytes_per_s * 1000 / wave.client_bytes_per_s;
+}
+
+std::string show_download(const WaveChange& wave) {
+  const auto bytes = wave.download_bytes();
+  if (!bytes) return {};
+  std::string text = fmt::format("its clients load {}{} again",
+                                 wave.cost.not_measured > 0 ? "at least " : "", show_bytes(*bytes));
+  if (const auto ms = download_ms(wave)) {
+    text += fmt::format(", about {} at {} a second", show_duration_ms(*ms),
+                        show_bytes(wave.client_bytes_per_s));
+    if (wave.client_within_ms != 0)
+      text += fmt::format("; the plan allows {}", show_duration_ms(wave.client_within_ms));
+  }
+  return text;
+}
+
+const AccountChange* longest_held(const WaveChange& wave) {
+  const auto longest = std::max_element(
+      wave.accounts.begin(), wave.accounts.end(), [](const auto& left, const auto& right) {
+        return left.cost.hold_ms.value_or(0) < right.cost.hold_ms.value_or(0);
+      });
+  if (longest == wave.accounts.end() || longest->hold.empty()) return nullptr;
+  return &*longest;
+}
+
+const AccountChange* longest_copied(const WaveChange& wave) {
+  const auto longest = std::max_element(
+      wave.accounts.begin(), wave.accounts.end(), [](const auto& left, const auto& right) {
+        return left.cost.duration_ms.value_or(0) < right.cost.duration_ms.value_or(0);
+      });
+  if (longest == wave.accounts.end() || longest->cost.duration_ms.value_or(0) == 0) return nullptr;
+  return &*longest;
+}
+
+std::string show_counts(const ChangeSet& changes) {
+  const std::size_t count = changes.change_count();
+  const std::size_t unseen = changes.unseen_count();
+  if (count == 0 && unseen == 0) return "nothing to do";
+  std::string text;
+  if (count > 0) text = fmt::format("{} would change something", count_of(count, "step"));
+  if (unseen > 0)
+    text += fmt::format("{}{} could not be looked at", text.empty() ? "" : "; ",
+                        count > 0 ? show_count(unseen) : count_of(unseen, "step"));
+  return text;
+}
+
+std::string needed_of(const DiskChange& disk) {
+  if (!disk.needed_bytes) return "not known";
+  if (*disk.needed_bytes == 0 && !disk.is_at_least) return "nothing";
+  return (disk.is_at_least ? "at least " : "") + show_bytes(*disk.needed_bytes);
+}
+
+std::string free_of(const DiskChange& disk) {
+  return disk.disk.free_bytes ? show_bytes(*disk.disk.free_bytes) : "not measured";
+}
+
+std::string measured_words(const DiskChange& disk) {
+  std::string text = printable(disk.disk.how, 200);
+  if (disk.disk.free_bytes && !disk.disk.when.empty())
+    text += (text.empty() ? "" : ", ") + printable(disk.disk.when, 40);
+  return text;
+}
+
+std::string show_finding(const ir::ReviewedFinding& finding) {
+  std::string text;
+  if (!finding.silenced_at.empty())
+    text = fmt::format("silenced at {}, because {}: ", finding.silenced_at, finding.reason);
+  if (!finding.place.empty()) text += finding.place + ": ";
+  return text + fmt::format("{}: {} [{}]", finding.severity, finding.message, finding.code);
 }
 
 std::string messages_of(const AccountChange& account) {

@@ -47,8 +47,12 @@ struct Observation {
   std::vector<Counted> not_carried = {};  ///< what the account has and no step brings
   /// What a step of a held account adds to the time that its clients wait.
   std::optional<std::uint64_t> hold_ms = {};
-  std::string hold_basis = {};  ///< the figures that hold_ms came from, for the reviewer
-  std::string remark = {};      ///< one line for the reviewer
+  std::string hold_basis = {};      ///< the figures that hold_ms came from, for the reviewer
+  std::string remark = {};          ///< one line for the reviewer
+  std::string duration_basis = {};  ///< the figures that duration_ms came from
+  /// The step could not be looked at (a server did not answer, a login was refused): nothing is
+  /// known of its standing, and `remark` says why.
+  bool is_unseen = false;
 };
 
 }  // namespace plan::ir

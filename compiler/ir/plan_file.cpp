@@ -15,6 +15,7 @@ constexpr std::string_view kMagic = "plan-saved 1 ";
 constexpr std::size_t kDigestDigits = 64;
 constexpr std::size_t kSavedPlanBytesMax = std::size_t{4} << 30U;
 constexpr std::size_t kSourcesMax = 10'000;
+constexpr std::size_t kFindingsMax = 100'000;
 
 Value counted_document(const std::vector<Counted>& all) {
   List list;
@@ -48,6 +49,8 @@ Value observation_document(const Observation& seen) {
                                {"hold_ms", number(seen.hold_ms)},
                                {"hold_basis", seen.hold_basis},
                                {"remark", seen.remark}});
+  if (!seen.duration_basis.empty()) document.set("duration_basis", seen.duration_basis);
+  if (seen.is_unseen) document.set("unseen", true);
   if (!seen.beside.empty()) document.set("beside", counted_document(seen.beside));
   if (!seen.not_carried.empty()) document.set("not_carried", counted_document(seen.not_carried));
   return document;
@@ -76,7 +79,47 @@ Observation observation_from(const Value& document) {
   seen.hold_ms = number("hold_ms");
   seen.hold_basis = document["hold_basis"].string_or("");
   seen.remark = document["remark"].string_or("");
+  seen.duration_basis = document["duration_basis"].string_or("");
+  seen.is_unseen = document["unseen"].bool_or(false);
   return seen;
+}
+
+Value finding_document(const ReviewedFinding& finding) {
+  return List{finding.code,  finding.severity,    finding.message,
+              finding.place, finding.silenced_at, finding.reason};
+}
+
+ReviewedFinding finding_from(const Value& document) {
+  const auto text = [&](std::size_t at) { return std::string(document.item(at).string_or("")); };
+  return {.code = text(0),
+          .severity = text(1),
+          .message = text(2),
+          .place = text(3),
+          .silenced_at = text(4),
+          .reason = text(5)};
+}
+
+Value number_document(const std::optional<std::uint64_t>& value) {
+  return value ? Value(*value) : Value();
+}
+
+std::optional<std::uint64_t> number_from(const Value& document) {
+  const std::int64_t value = document.integer_or(-1);
+  return value < 0 ? std::nullopt : std::optional(static_cast<std::uint64_t>(value));
+}
+
+Value disk_document(const MachineDisk& disk) {
+  return List{disk.machine,    number_document(disk.free_bytes),  disk.how, disk.when,
+              disk.needed_for, number_document(disk.needed_bytes)};
+}
+
+MachineDisk disk_from(const Value& document) {
+  return {.machine = std::string(document.item(0).string_or("")),
+          .free_bytes = number_from(document.item(1)),
+          .how = std::string(document.item(2).string_or("")),
+          .when = std::string(document.item(3).string_or("")),
+          .needed_for = std::string(document.item(4).string_or("")),
+          .needed_bytes = number_from(document.item(5))};
 }
 
 }  // namespace
@@ -96,6 +139,11 @@ std::string write_saved_plan(const SavedPlan& plan, std::string* digest) {
     observations.set(std::to_string(step), observation_document(seen));
   List notes;
   for (const std::string& note : plan.notes) notes.emplace_back(note);
+  List findings;
+  for (const ReviewedFinding& finding : plan.findings)
+    findings.push_back(finding_document(finding));
+  List disks;
+  for (const MachineDisk& disk : plan.disks) disks.push_back(disk_document(disk));
   const std::string body = canonical_json(Value::map({{"plan", plan.plan_name},
                                                       {"made_at", plan.made_at},
                                                       {"graph", plan.graph.to_document()},
@@ -104,6 +152,10 @@ std::string write_saved_plan(const SavedPlan& plan, std::string* digest) {
                                                       {"schema_digest", plan.schema_digest},
                                                       {"sources", std::move(sources)},
                                                       {"observations", std::move(observations)},
+                                                      {"findings", std::move(findings)},
+                                                      {"disks", std::move(disks)},
+                                                      {"made_from", plan.made_from},
+                                                      {"schema_parts", plan.schema_parts},
                                                       {"notes", std::move(notes)}})) +
                            "\n";
   *digest = sha256(body).hex();
@@ -147,6 +199,16 @@ Result<SavedPlan> read_saved_plan(std::string_view text, std::string* digest) {
     if (index_of_step >= graph.size()) return refuse("an observation of a step that is not there");
     plan.observations.emplace(static_cast<std::uint32_t>(index_of_step), observation_from(seen));
   }
+  for (const Value& finding : document["findings"].items()) {
+    if (plan.findings.size() == kFindingsMax) return refuse("more findings than 100,000");
+    plan.findings.push_back(finding_from(finding));
+  }
+  for (const Value& disk : document["disks"].items()) {
+    if (plan.disks.size() == kSourcesMax) return refuse("more disks than 10,000");
+    plan.disks.push_back(disk_from(disk));
+  }
+  plan.made_from = document["made_from"].string_or("");
+  plan.schema_parts = document["schema_parts"];
   for (const Value& note : document["notes"].items()) plan.notes.emplace_back(note.string_or(""));
   plan.graph = std::move(graph);
   *digest = actual;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "compiler/ir/observation.h"
+#include "compiler/ir/reviewed.h"
 #include "compiler/ir/step_graph.h"
 #include "compiler/source/result.h"
 
@@ -24,7 +25,15 @@ struct SavedPlan {
   std::vector<std::pair<std::string, std::string>> sources =
       {};  ///< name and text, in the order of their FileIds
   std::unordered_map<std::uint32_t, Observation> observations = {};  ///< by index of the step
+  std::vector<ReviewedFinding> findings = {};
+  std::vector<MachineDisk> disks = {};
   std::vector<std::string> notes = {};
+  /// Digest of every text that the plan was compiled from (plan, lists, modules, lock) without the
+  /// measurements: another one means that a review is stale. Hex; empty: not known.
+  std::string made_from = {};
+  /// Of the target's schema what the plan writes (docs/formats/schema-facts.md), so that a later
+  /// document can be compared where the earlier one is not at hand. Null: not known.
+  Value schema_parts = {};
 };
 
 /// The text of a saved plan: a first line `plan-saved 1 <sha256 of the rest>`, then canonical JSON.

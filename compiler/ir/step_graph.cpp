@@ -442,13 +442,18 @@ Value StepGraph::to_document() const {
   }
   Value waves = Value::list();
   for (const WaveInfo& w : waves_) {
-    waves.push_back(Value::map({{"name", w.name},
-                                {"parallel", w.parallel},
-                                {"approval", w.is_held_for_approval},
-                                {"stop_after_failed", w.stop_after_failed},
-                                {"stop_failed_permille", w.stop_failed_permille},
-                                {"stop_hold_ms", w.stop_hold_ms},
-                                {"origin", span_document(w.origin)}}));
+    Value wave = Value::map({{"name", w.name},
+                             {"parallel", w.parallel},
+                             {"approval", w.is_held_for_approval},
+                             {"stop_after_failed", w.stop_after_failed},
+                             {"stop_failed_permille", w.stop_failed_permille},
+                             {"stop_hold_ms", w.stop_hold_ms},
+                             {"origin", span_document(w.origin)}});
+    if (w.client_bytes_per_s != 0) {
+      wave.set("client_bytes_per_s", w.client_bytes_per_s);
+      wave.set("client_within_ms", w.client_within_ms);
+    }
+    waves.push_back(std::move(wave));
   }
   Value steps = Value::list();
   for (std::size_t i = 0; i < size(); ++i) {
@@ -494,12 +499,19 @@ Result<StepGraph> StepGraph::from_document(const Value& document) {
       return static_cast<std::uint32_t>(
           std::clamp<std::int64_t>(w[key].integer_or(0), 0, 1'000'000));
     };
-    const std::int64_t hold_ms = w["stop_hold_ms"].integer_or(0);
+    const auto large = [&](const char* key) {
+      return static_cast<std::uint64_t>(std::max<std::int64_t>(0, w[key].integer_or(0)));
+    };
     if (graph.waves_.size() == UINT16_MAX) return refuse("more waves than 65,535");
-    graph.add_wave(
-        {std::string(w["name"].string_or("")), count("parallel"), w["approval"].bool_or(false),
-         count("stop_after_failed"), count("stop_failed_permille"),
-         static_cast<std::uint64_t>(std::max<std::int64_t>(0, hold_ms)), span_from(w["origin"])});
+    graph.add_wave({.name = std::string(w["name"].string_or("")),
+                    .parallel = count("parallel"),
+                    .is_held_for_approval = w["approval"].bool_or(false),
+                    .stop_after_failed = count("stop_after_failed"),
+                    .stop_failed_permille = count("stop_failed_permille"),
+                    .stop_hold_ms = large("stop_hold_ms"),
+                    .client_bytes_per_s = large("client_bytes_per_s"),
+                    .client_within_ms = large("client_within_ms"),
+                    .origin = span_from(w["origin"])});
   }
   const List& steps = document["steps"].items();
   if (steps.size() > kStepsMax) return refuse("more steps than 20 million");

@@ -53,6 +53,9 @@ struct WaveInfo {
   std::uint32_t stop_after_failed = 0;     ///< so many accounts have failed
   std::uint32_t stop_failed_permille = 0;  ///< this share of the wave's accounts has failed
   std::uint64_t stop_hold_ms = 0;          ///< an account was held longer than this
+  /// What the wave's clients may take of the network while they load their mail again; 0: not said.
+  std::uint64_t client_bytes_per_s = 0;
+  std::uint64_t client_within_ms = 0;
   Span origin = {};
 };
 

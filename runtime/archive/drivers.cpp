@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "compiler/source/text.h"
 #include "runtime/archive/archive_driver.h"
 #include "runtime/archive/carry_back.h"
 #include "runtime/archive/errors.h"
@@ -76,6 +77,10 @@ class CopyDriver final : public ArchiveDriver {
     seen.messages = messages;
     seen.bytes = look.bytes;
     seen.duration_ms = messages * 1000 / kMessagesPerSecond + bytes * 1000 / kBytesPerSecond;
+    seen.duration_basis = fmt::format(
+        "{} messages at {} a second, {} at {} a second", show_count(messages), kMessagesPerSecond,
+        look.bytes ? show_bytes(bytes) : std::string("bytes that are not measured"),
+        show_bytes(kBytesPerSecond));
     if (!look.figures.has_qresync)
       seen.remark += std::string(seen.remark.empty() ? "" : "; ") +
                      "the source has no QRESYNC: every message is compared in the hold";

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "compiler/facts/limits.h"
 #include "compiler/ir/digest.h"
 #include "compiler/ir/json.h"
 #include "compiler/source/text.h"
@@ -64,16 +65,62 @@ Result<Review> review_for(const Invocation& invocation, const std::string& file,
   return review_project(std::move(*project), *session, stop);
 }
 
+struct Drift {
+  std::vector<std::string> lines = {};    ///< what has changed, by name
+  std::vector<std::string> remarks = {};  ///< what is new and changes nothing for the plan
+  std::size_t steps = 0;
+  bool has_other_lock = false;
+  bool has_other_schema = false;
+  bool has_other_names = false;
+};
+
 /// "2 steps and the names of the source were reviewed against another world"
-std::string drift_words(const std::vector<std::string>& steps, const NameChanges& names) {
-  const std::string_view names_words = names.drift.empty() ? "" : "the names of the source";
-  const std::string steps_words = steps.empty()       ? ""
-                                  : steps.size() == 1 ? "1 step"
-                                                      : fmt::format("{} steps", steps.size());
-  const bool is_both = !steps.empty() && !names.drift.empty();
-  const bool is_one = !is_both && steps.size() == 1;
-  return fmt::format("{}{}{} {} reviewed against another world", steps_words,
-                     is_both ? " and " : "", names_words, is_one ? "was" : "were");
+std::string drift_words(const Drift& drift) {
+  std::vector<std::string> parts;
+  if (drift.has_other_lock) parts.emplace_back("the lock");
+  if (drift.has_other_schema) parts.emplace_back("the target's schema");
+  if (drift.steps > 0)
+    parts.push_back(drift.steps == 1 ? "1 step" : fmt::format("{} steps", drift.steps));
+  if (drift.has_other_names) parts.emplace_back("the names of the source");
+  std::string words;
+  for (std::size_t i = 0; i < parts.size(); ++i)
+    words += (i == 0 ? "" : i + 1 == parts.size() ? " and " : ", ") + parts[i];
+  const bool is_one = parts.size() == 1 && drift.steps <= 1 && !drift.has_other_names;
+  return fmt::format("{} {} reviewed against another world", words, is_one ? "was" : "were");
+}
+
+/// What is not any more as it was when a saved plan was reviewed: the lock beside it (elsewhere
+/// there is none), the target's schema, what its steps read, the names at the source.
+Result<Drift> drift_of(const Review& review, Session& session, const ProjectFolder& folder,
+                       const step::StopSignal& stop) {
+  Drift drift;
+  const auto add = [&drift](const std::vector<std::string>& lines) {
+    drift.lines.insert(drift.lines.end(), lines.begin(), lines.end());
+    return !lines.empty();
+  };
+  if (const auto lock = read_text_file(folder.lock_file, facts::kLockBytesMax))
+    drift.has_other_lock = add(lock_drift(review.saved, *lock));
+  // That alone asks for a new review: no server has to be asked.
+  if (drift.has_other_lock) return drift;
+  if (!is_about_store(review.connections)) {
+    PLAN_TRY(document, session.target_schema().while_doing("looking at the target's schema"));
+    const SchemaChange change = schema_change(review.saved, document);
+    drift.has_other_schema = add(change.drift);
+    drift.remarks = change.remarks;
+  }
+  const Observations now = observe_all({.graph = review.saved.graph,
+                                        .drivers = session.drivers(),
+                                        .secrets = session.secrets(),
+                                        .clock = net::system_clock(),
+                                        .stop = stop,
+                                        .state_directory = folder.state_directory});
+  const std::vector<std::string> names_of_steps = drift_since(review, now, &drift.steps);
+  (void)add(names_of_steps);
+  PLAN_TRY(names, look_at_names(review.saved, session));
+  NameChanges changed = since_review(review.saved, std::move(names));
+  drift.has_other_names = add(changed.drift);
+  for (std::string& line : changed.remarks) drift.remarks.push_back(std::move(line));
+  return drift;
 }
 
 /// Where everything stands already there is nothing to be asked.
@@ -129,21 +176,12 @@ ExitCode run_apply(const Invocation& invocation) {
                        format);
   }
   if (is_saved && !standing->is_resumed) {
-    const Observations now = observe_all({.graph = review->saved.graph,
-                                          .drivers = session->drivers(),
-                                          .secrets = session->secrets(),
-                                          .clock = net::system_clock(),
-                                          .stop = stop,
-                                          .state_directory = folder.state_directory});
-    const std::vector<std::string> drift = drift_since(*review, now);
-    auto names = look_at_names(review->saved, *session);
-    if (!names) return print_error(names.error(), format);
-    const NameChanges changed = since_review(review->saved, std::move(*names));
-    for (const std::string& line : changed.remarks) print_words(fmt::format("note: {}\n", line));
-    if (!drift.empty() || !changed.drift.empty()) {
-      for (const std::string& line : changed.drift) print_words(line + "\n");
-      for (const std::string& line : drift) print_words(line + "\n");
-      return print_error(Error(errors::world_has_drifted, drift_words(drift, changed)), format);
+    auto drift = drift_of(*review, *session, folder, stop);
+    if (!drift) return print_error(drift.error(), format);
+    for (const std::string& line : drift->remarks) print_words(fmt::format("note: {}\n", line));
+    if (!drift->lines.empty() && !stop.is_requested()) {
+      for (const std::string& line : drift->lines) print_words(line + "\n");
+      return print_error(Error(errors::world_has_drifted, drift_words(*drift)), format);
     }
   }
   if (stop.is_requested()) {

@@ -1,8 +1,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <set>
 
 #include "compiler/flow/routes.h"
+#include "compiler/ir/digest.h"
 #include "compiler/ir/graph_text.h"
 #include "compiler/ir/json.h"
 #include "compiler/source/text.h"
@@ -10,6 +13,7 @@
 #include "runtime/command/console.h"
 #include "runtime/command/errors.h"
 #include "runtime/command/project.h"
+#include "runtime/command/review.h"
 
 namespace plan::command {
 
@@ -31,6 +35,59 @@ std::string mail_picture(const ir::StepGraph& graph, const SourceSet& sources,
   if (format == "mermaid") return flow::routes_mermaid(routes);
   if (format == "dot") return flow::routes_dot(routes);
   return ir::write_json(flow::routes_document(routes, sources), 2) + "\n";
+}
+
+constexpr std::size_t kReviewBytesMax = std::size_t{256} << 20U;
+constexpr std::size_t kDigestDigits = 64;
+/// Between the words "made from" and the digest stands no more than markup.
+constexpr std::size_t kMarkupBytesMax = 40;
+
+/// The digest behind "made from" in a diff of any format; empty: there is none.
+std::string made_from_in(std::string_view text) {
+  for (std::size_t at = text.find("ade"); at != std::string_view::npos;
+       at = text.find("ade", at + 1)) {
+    if (text.substr(at + 4, 4) != "from") continue;
+    std::size_t begin = at + 8;
+    const std::size_t end = std::min(text.size(), begin + kMarkupBytesMax);
+    for (; begin < end; ++begin) {
+      const std::string_view digest = text.substr(begin, kDigestDigits);
+      if (digest.size() == kDigestDigits &&
+          digest.find_first_not_of("0123456789abcdef") == std::string_view::npos)
+        return std::string(digest);
+    }
+  }
+  return {};
+}
+
+/// Whether the plan and its lock are still those of a review: a saved plan, or a diff in Markdown,
+/// JSON, HTML or text.
+Outcome check_reviewed(const Project& project, const std::string& file) {
+  std::string reviewed;
+  std::string changed;
+  if (is_saved_plan_file(file)) {
+    PLAN_TRY(review, read_review(file));
+    reviewed = review.saved.made_from;
+    std::set<std::string> now;
+    const SourceSet& sources = *project.compiled.sources;
+    for (std::size_t i = 1; i <= sources.size(); ++i)
+      now.insert(ir::sha256(sources.text(static_cast<FileId>(i))).hex());
+    for (const auto& [name, text] : review.saved.sources) {
+      if (now.contains(ir::sha256(text).hex()) ||
+          name.ends_with(std::filesystem::path(project.folder.facts_file).filename().string()))
+        continue;
+      changed += (changed.empty() ? ": " : ", ") + printable(name, 200);
+    }
+  } else {
+    PLAN_TRY(text, read_text_file(file, kReviewBytesMax));
+    reviewed = made_from_in(text);
+  }
+  if (reviewed.empty())
+    return Error(errors::review_stale, fmt::format("{} does not say what it was made from", file));
+  const std::string now = made_from(project);
+  if (reviewed == now) return {};
+  return Error(errors::review_stale,
+               fmt::format("what {} reviews was changed since{}", file, changed))
+      .with_detail(fmt::format("it was made from {}, this plan from {}", reviewed, now));
 }
 
 }  // namespace
@@ -58,6 +115,12 @@ ExitCode run_check(const Invocation& invocation) {
     }
   }
   for (const std::string& line : silenced_findings(*project)) print_words(line + "\n");
+  if (const std::string review = invocation.value("--reviewed"); !review.empty()) {
+    // The diagnostics are the one document of a program's format.
+    if (auto same = check_reviewed(*project, review); !same)
+      return print_error(same.error(), "text");
+    print_words(fmt::format("{} is a review of this plan and this lock\n", review));
+  }
   if (compiled.has_errors()) return ExitCode::error;
   if (unchecked == 0) return ExitCode::done;
   print_words(fmt::format("{} {} not checked, see above\n", unchecked,

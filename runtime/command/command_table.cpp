@@ -27,6 +27,9 @@ const OptionSpec kNoCache{"--no-cache", "", "",
 // What `plan diff` and `plan show` leave out.
 const OptionSpec kShownAccount{
     "--account", "ACCOUNT", "", "show all steps of this account; may be repeated", false, true};
+const OptionSpec kShownPath{"--path", "PATH", "",
+                            "show only what lies below it, whole: `prepare`, `waves/NAME`, "
+                            "`account/ADDRESS`, a step, a property of a step"};
 const OptionSpec kShownAll{"--all", "", "", "show every step of every account"};
 
 std::vector<CommandSpec> move_commands() {
@@ -71,6 +74,8 @@ std::vector<CommandSpec> move_commands() {
        .options = {kPlanFile,
                    {"--format", "FORMAT", "text", "`text`, `json` or `sarif`"},
                    {"--dump", "WHAT", "", "also print `graph`: one step a line"},
+                   {"--reviewed", "FILE", "",
+                    "a diff or a saved plan: is it a review of this plan and this lock?"},
                    kNoCache},
        .run = run_check},
       {.name = "diff",
@@ -78,15 +83,19 @@ std::vector<CommandSpec> move_commands() {
        .text =
            "Read-only. Shows every step by stage and wave with its effect, how it is undone, "
            "bytes, time, and the expected "
-           "hold of each account. What is alike is shown once; --account and --all show more, "
-           "and json has everything. With -o the reviewed plan is saved: one self-contained file "
+           "hold of each account. What is alike is shown once; --account, --path and --all show "
+           "more, "
+           "and json has everything (docs/formats/diff.md). With -o the reviewed plan is saved: "
+           "one self-contained file "
            "that `plan apply` runs "
-           "exactly or refuses. Exit code 2 when there are differences.",
+           "exactly or refuses. Exit code 2 when there are differences, or steps that could not be "
+           "looked at.",
        .example = "plan diff -o reviewed.plan --format markdown > review.md",
        .options = {kPlanFile,
                    {"--format", "FORMAT", "text", "`text`, `markdown`, `json` or `html`"},
                    {"-o,--output", "FILE", "", "save the reviewed plan"},
                    kShownAccount,
+                   kShownPath,
                    kShownAll,
                    kUntested,
                    kNoCache},
@@ -99,6 +108,7 @@ std::vector<CommandSpec> move_commands() {
        .options = {{"file", "FILE", "", "a saved plan", true},
                    {"--format", "FORMAT", "text", "`text`, `markdown`, `json` or `html`"},
                    kShownAccount,
+                   kShownPath,
                    kShownAll},
        .run = run_show},
       {.name = "apply",

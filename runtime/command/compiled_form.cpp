@@ -144,6 +144,8 @@ class Writer {
       number(wave.stop_after_failed);
       number(wave.stop_failed_permille);
       number(wave.stop_hold_ms);
+      number(wave.client_bytes_per_s);
+      number(wave.client_within_ms);
       span(wave.origin);
     }
     number(graph.size());
@@ -352,6 +354,8 @@ class Reader {
       wave.stop_after_failed = number_32();
       wave.stop_failed_permille = number_32();
       wave.stop_hold_ms = number();
+      wave.client_bytes_per_s = number();
+      wave.client_within_ms = number();
       wave.origin = span();
       graph.add_wave(std::move(wave));
     }

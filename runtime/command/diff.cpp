@@ -20,6 +20,9 @@ namespace plan::command {
 
 namespace {
 
+/// A value that is asked for by its path is shown whole.
+constexpr std::size_t kWholeValueBytes = std::size_t{64} << 10U;
+
 bool has_account(const diff::ChangeSet& changes, std::string_view account) {
   for (const diff::StageChange& stage : changes.stages) {
     for (const diff::WaveChange& wave : stage.waves) {
@@ -43,24 +46,38 @@ Outcome check_output(const std::string& output) {
 }  // namespace
 
 ShowOptions show_options(const Invocation& invocation) {
-  ShowOptions options{.is_all = invocation.has("--all")};
+  ShowOptions options{.is_all = invocation.has("--all"), .path = invocation.value("--path")};
   for (const std::string& account : invocation.all("--account"))
     options.accounts.push_back(lower_ascii(account));
   return options;
 }
 
-Outcome show_changes(const diff::ChangeSet& changes, std::string_view format,
-                     const ShowOptions& shown) {
+Outcome show_changes(diff::ChangeSet whole, std::string_view format, const ShowOptions& shown) {
   for (const std::string& account : shown.accounts) {
-    if (!has_account(changes, account))
+    if (!has_account(whole, account))
       return Error(errors::nothing_of_that_name,
                    fmt::format("the plan has no account `{}`", printable(account)));
   }
+  diff::ChangeSet changes;
   diff::RenderOptions options;
   options.width_columns = terminal_width_columns();
   options.has_colour = is_terminal(STDOUT_FILENO) && std::getenv("NO_COLOR") == nullptr;
   options.is_folded = !shown.is_all;
   options.accounts = shown.accounts;
+  if (!shown.path.empty()) {
+    auto part = diff::below(whole, shown.path);
+    if (!part) {
+      const std::string near = diff::nearest_path(whole, shown.path);
+      return Error(errors::nothing_of_that_name,
+                   fmt::format("the diff has nothing at `{}`{}", printable(shown.path, 200),
+                               near.empty() ? "" : fmt::format("; did you mean `{}`?", near)));
+    }
+    changes = std::move(*part);
+    options.is_folded = false;
+    options.value_bytes_max = kWholeValueBytes;
+  } else {
+    changes = std::move(whole);
+  }
   if (format == "json") {
     print_result(ir::write_json(diff::to_document(changes), 2) + "\n");
   } else if (format == "markdown") {
@@ -83,8 +100,9 @@ Outcome show_changes(const diff::ChangeSet& changes, std::string_view format,
 ExitCode run_diff(const Invocation& invocation) {
   const std::string format = invocation.value("--format");
   ExitCode exit_code = ExitCode::done;
-  auto project =
-      load_sound_project(invocation.value("plan"), format, &exit_code, project_options(invocation));
+  ProjectOptions loading = project_options(invocation);
+  loading.needs_schema = !invocation.value("-o,--output").empty();
+  auto project = load_sound_project(invocation.value("plan"), format, &exit_code, loading);
   if (!project) return exit_code;
   if (!project->lock_text) {
     return print_error(Error(errors::not_fetched, "there is no migration.lock beside the plan"),
@@ -107,8 +125,9 @@ ExitCode run_diff(const Invocation& invocation) {
   }
   std::string text;
   if (!output.empty()) text = ir::write_saved_plan(review.saved, &review.digest);
-  const diff::ChangeSet changes = changes_of(review);
-  if (auto shown = show_changes(changes, format, show_options(invocation)); !shown)
+  diff::ChangeSet changes = changes_of(review);
+  const bool has_differences = changes.change_count() > 0 || changes.unseen_count() > 0;
+  if (auto shown = show_changes(std::move(changes), format, show_options(invocation)); !shown)
     return print_error(shown.error(), format);
   if (!output.empty()) {
     if (auto written = write_text_file(output, text, 0600); !written)
@@ -116,7 +135,7 @@ ExitCode run_diff(const Invocation& invocation) {
     print_words(fmt::format("saved as {} ({}), digest {}\n", output, show_bytes(text.size()),
                             review.digest));
   }
-  return changes.change_count() == 0 ? ExitCode::done : ExitCode::differences;
+  return has_differences ? ExitCode::differences : ExitCode::done;
 }
 
 ExitCode run_show(const Invocation& invocation) {

@@ -17,9 +17,13 @@ namespace {
 
 constexpr std::chrono::seconds kLookTime{20};
 
-// The first of the usual folders of a Stalwart that is there, else the root: bytes that are free.
-constexpr const char* kFreeScript =
+// The first of the usual folders that is there, else the root: bytes that are free. At the source
+// the mail waits in Postfix's queue while an account is held.
+constexpr const char* kTargetScript =
     "for d in /var/lib/stalwart /opt/stalwart /var/lib /; do "
+    "[ -d \"$d\" ] && exec df -P -B1 -- \"$d\"; done";
+constexpr const char* kSourceScript =
+    "for d in /var/spool/postfix /var/spool /var /; do "
     "[ -d \"$d\" ] && exec df -P -B1 -- \"$d\"; done";
 
 /// Whether this machine could answer at the address.
@@ -61,22 +65,18 @@ Free read_df(std::string_view output) {
   return space;
 }
 
-facts::Measurement of_target(const std::string& plan_directory, const ir::Value& target) {
-  facts::Measurement space{.what = "disk/target/free", .unit = "bytes"};
-  const ir::Value& host = target["host"];
-  const bool has_machine = host.is_map() && !host["ssh"].is_null();
-  if (!has_machine && !is_own_address(std::string(target["address"].string_or("")))) {
-    space.how = "the plan does not say how the target's machine is reached (`hosts: target`)";
-    return space;
-  }
+/// Of a machine that is reached as `host` says (a map without `ssh` and null: this one).
+facts::Measurement of_machine(const std::string& what, const std::string& plan_directory,
+                              const ir::Value& host, const char* script) {
+  facts::Measurement space{.what = what, .unit = "bytes"};
   const net::Deadline deadline = net::Deadline::after(kLookTime);
   net::HostPool pool(plan_directory);
-  auto machine = pool.open(has_machine ? host : ir::Value(), deadline);
+  auto machine = pool.open(host, deadline);
   if (!machine) {
     space.how = machine.error().to_line();
     return space;
   }
-  const auto ran = (*machine)->run({"sh", "-c", kFreeScript}, deadline, {});
+  const auto ran = (*machine)->run({"sh", "-c", script}, deadline, {});
   const Free seen = ran ? read_df(ran->output) : Free();
   if (seen.bytes < 0) {
     space.how = ran ? "df said nothing that can be read: " + printable(trim(ran->errors), 200)
@@ -86,6 +86,18 @@ facts::Measurement of_target(const std::string& plan_directory, const ir::Value&
   space.value = seen.bytes;
   space.how = "df of " + printable(seen.mounted, 200);
   return space;
+}
+
+facts::Measurement of_target(const std::string& plan_directory, const ir::Value& target) {
+  const std::string what = "disk/target/free";
+  const ir::Value& host = target["host"];
+  const bool has_machine = host.is_map() && !host["ssh"].is_null();
+  if (!has_machine && !is_own_address(std::string(target["address"].string_or("")))) {
+    return {.what = what,
+            .unit = "bytes",
+            .how = "the plan does not say how the target's machine is reached (`hosts: target`)"};
+  }
+  return of_machine(what, plan_directory, has_machine ? host : ir::Value(), kTargetScript);
 }
 
 }  // namespace
@@ -102,6 +114,8 @@ std::vector<facts::Measurement> measure_free_disks(const std::string& state_dire
         static_cast<std::int64_t>(disk.f_bavail) * static_cast<std::int64_t>(disk.f_frsize);
   measured.push_back(std::move(local));
   measured.push_back(of_target(plan_directory, connections["target"]));
+  measured.push_back(
+      of_machine("disk/source/free", plan_directory, connections["source"]["host"], kSourceScript));
   for (facts::Measurement& one : measured) one.when = when;
   return measured;
 }

@@ -7,8 +7,9 @@
 
 namespace plan::command {
 
-/// The free space where a migration writes: `disk/local/free` (the archives beside the plan) and
-/// `disk/target/free`. The target's is looked at on its machine (`hosts: target`, or this one when
+/// The free space where a migration writes: `disk/local/free` (the archives beside the plan),
+/// `disk/target/free`, and `disk/source/free` (mail that waits while an account is held). The
+/// target's is looked at on its machine (`hosts: target`, or this one when
 /// the target's address is its own); where it cannot be, the value is null and `how` says why.
 [[nodiscard]] std::vector<facts::Measurement> measure_free_disks(const std::string& state_directory,
                                                                  const std::string& plan_directory,

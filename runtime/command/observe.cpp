@@ -95,9 +95,10 @@ Observations observe_all(const ObserveParts& parts, std::size_t threads) {
     if (observation) {
       seen.by_step.emplace(static_cast<std::uint32_t>(step), std::move(*observation));
     } else {
-      ir::Observation unknowable;
-      unknowable.remark = observation.error().to_line();
-      seen.by_step.emplace(static_cast<std::uint32_t>(step), std::move(unknowable));
+      ir::Observation unseen;
+      unseen.is_unseen = true;
+      unseen.remark = observation.error().to_line();
+      seen.by_step.emplace(static_cast<std::uint32_t>(step), std::move(unseen));
       seen.failures.push_back({step, std::move(observation).error()});
     }
   };

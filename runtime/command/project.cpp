@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 
+#include "compiler/diff/words.h"
 #include "compiler/facts/limits.h"
 #include "compiler/ir/digest.h"
 #include "compiler/schema/limits.h"
@@ -170,34 +172,56 @@ Outcome accept_untried_servers(const Project& project, bool is_accepted) {
       .with_blame(Blame::plan);
 }
 
+namespace {
+
+constexpr std::size_t kFindingsKept = 1000;
+
+ir::ReviewedFinding finding_of(const Project& project, const Diagnostic& diagnostic) {
+  return {.code = std::string(info(diagnostic.kind).name),
+          .severity = std::string(to_string(diagnostic.severity)),
+          .message = diagnostic.message,
+          .place = place_of(*project.compiled.sources, diagnostic.span)};
+}
+
+ir::ReviewedFinding finding_of(const Project& project, const SilencedFinding& silenced) {
+  ir::ReviewedFinding finding = finding_of(project, silenced.diagnostic);
+  finding.silenced_at = place_of(*project.compiled.sources, silenced.span);
+  finding.reason = silenced.reason;
+  return finding;
+}
+
+}  // namespace
+
 std::vector<std::string> silenced_findings(const Project& project) {
   std::vector<std::string> lines;
-  const SourceSet& sources = *project.compiled.sources;
-  for (const SilencedFinding& silenced : project.compiled.silenced) {
-    const Diagnostic& diagnostic = silenced.diagnostic;
-    lines.push_back(fmt::format("silenced at {}, because {}: {}: {}: {} [{}]",
-                                place_of(sources, silenced.span), silenced.reason,
-                                place_of(sources, diagnostic.span), to_string(diagnostic.severity),
-                                diagnostic.message, info(diagnostic.kind).name));
-  }
+  for (const SilencedFinding& silenced : project.compiled.silenced)
+    lines.push_back(diff::show_finding(finding_of(project, silenced)));
   return lines;
 }
 
-std::vector<std::string> warnings_of(const Project& project) {
-  constexpr std::size_t kShown = 20;
-  std::vector<std::string> lines;
+std::vector<ir::ReviewedFinding> findings_of(const Project& project, std::size_t* left_out) {
+  std::vector<ir::ReviewedFinding> findings;
+  for (const SilencedFinding& silenced : project.compiled.silenced)
+    findings.push_back(finding_of(project, silenced));
   std::size_t count = 0;
   for (const Diagnostic& diagnostic : project.compiled.diagnostics) {
     if (diagnostic.severity != Severity::warning || diagnostic.kind == Kind::untested_version)
       continue;
-    if (++count > kShown) continue;
-    lines.push_back(fmt::format("{}: warning: {} [{}]",
-                                place_of(*project.compiled.sources, diagnostic.span),
-                                diagnostic.message, info(diagnostic.kind).name));
+    if (++count <= kFindingsKept) findings.push_back(finding_of(project, diagnostic));
   }
-  if (count > kShown)
-    lines.push_back(fmt::format("and {} more warnings: plan check", count - kShown));
-  return lines;
+  *left_out = count - std::min(count, kFindingsKept);
+  return findings;
+}
+
+std::string made_from(const Project& project) {
+  const SourceSet& sources = *project.compiled.sources;
+  std::string digests;
+  for (std::size_t i = 1; i <= sources.size(); ++i) {
+    const auto file = static_cast<FileId>(i);
+    if (sources.name(file) == project.folder.facts_file) continue;
+    digests += ir::sha256(sources.text(file)).hex() + "\n";
+  }
+  return ir::sha256(digests).hex();
 }
 
 std::string place_of(const SourceSet& sources, Span span) {

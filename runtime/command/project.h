@@ -7,6 +7,7 @@
 
 #include "compiler/compile.h"
 #include "compiler/facts/lock.h"
+#include "compiler/ir/reviewed.h"
 #include "compiler/schema/schema.h"
 #include "compiler/source/result.h"
 #include "runtime/command/command_table.h"
@@ -76,9 +77,16 @@ struct ProjectOptions {
 
 /// What the plan silences, a line each with its place and the reason; named in every diff.
 [[nodiscard]] std::vector<std::string> silenced_findings(const Project& project);
-/// What `plan check` warns of, one line each, for who reviews a diff and has not seen the check.
-/// Servers that were not tried are left to untried_servers.
-[[nodiscard]] std::vector<std::string> warnings_of(const Project& project);
+/// What `plan check` warns of and what the plan silences, for who reviews a diff and has not seen
+/// the check: at most 1,000, `*left_out` counts the others. Servers that were not tried are left to
+/// untried_servers.
+[[nodiscard]] std::vector<ir::ReviewedFinding> findings_of(const Project& project,
+                                                           std::size_t* left_out);
+
+/// Digest of all texts that a project was compiled from without its measurements: plan, lists,
+/// modules, lock (SavedPlan::made_from). Where the folder lies and how files are named makes no
+/// difference.
+[[nodiscard]] std::string made_from(const Project& project);
 
 /// "migration.yaml:33:5".
 [[nodiscard]] std::string place_of(const SourceSet& sources, Span span);

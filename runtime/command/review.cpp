@@ -2,10 +2,20 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
+#include <map>
+#include <set>
 
+#include "compiler/facts/limits.h"
+#include "compiler/facts/measurement.h"
 #include "compiler/ir/digest.h"
+#include "compiler/ir/json.h"
+#include "compiler/schema/schema.h"
+#include "compiler/schema_drift.h"
+#include "compiler/source/text.h"
+#include "runtime/command/console.h"
 #include "runtime/command/errors.h"
 #include "runtime/command/source_names.h"
 #include "runtime/engine/errors.h"
@@ -21,6 +31,9 @@ namespace {
 // A saved plan of 100,000 accounts stays below this.
 constexpr std::size_t kSavedPlanBytesMax = std::size_t{4} << 30U;
 constexpr std::size_t kFailuresNamed = 20;
+constexpr std::size_t kValueBytes = 160;
+constexpr std::size_t kRemarkBytes = 400;
+constexpr int kDepthMax = 32;
 
 /// What an earlier run has done is not done again, whatever the world looks like now (finalize
 /// takes away what prepare made): the journal decides, as it does for apply.
@@ -42,6 +55,99 @@ Outcome mark_done(ir::SavedPlan& saved, const ProjectFolder& folder) {
     seen.remark = "done by an earlier run";
   }
   return {};
+}
+
+/// Steps that could not be looked at for the same reason, in one line.
+std::vector<std::string> failures_in_words(const ir::StepGraph& graph,
+                                           const std::vector<Observations::Failure>& failures) {
+  std::map<std::string, std::pair<ir::StepId, std::size_t>> by_reason;
+  std::vector<std::string> order;
+  for (const Observations::Failure& failure : failures) {
+    const auto [at, is_new] =
+        by_reason.emplace(failure.error.to_line(), std::pair(failure.step, std::size_t{0}));
+    ++at->second.second;
+    if (is_new) order.push_back(at->first);
+  }
+  std::vector<std::string> lines;
+  for (const std::string& reason : order) {
+    if (lines.size() == kFailuresNamed) {
+      lines.push_back(fmt::format("and {} more reasons why steps could not be looked at",
+                                  order.size() - kFailuresNamed));
+      break;
+    }
+    const auto& [step, count] = by_reason.at(reason);
+    lines.push_back(count == 1
+                        ? fmt::format("{} could not be looked at: {}", graph.id(step), reason)
+                        : fmt::format("{} and {} more steps could not be looked at: {}",
+                                      graph.id(step), show_count(count - 1), reason));
+  }
+  return lines;
+}
+
+/// Where two values differ, member by member: "target/route: values.port was 25, is 26".
+void drift_of(const ir::Value& was, const ir::Value& is, const std::string& path,
+              std::vector<std::string>& lines, int depth) {
+  if (ir::canonical_json(was) == ir::canonical_json(is)) return;
+  const auto joined = [&](std::string_view name) {
+    return fmt::format("{}{}{}", path, path.ends_with(':') ? " " : ".", printable(name, 100));
+  };
+  if (depth < kDepthMax && was.is_map() && is.is_map()) {
+    for (const auto& [name, member] : was.members())
+      drift_of(member, is[name], joined(name), lines, depth + 1);
+    for (const auto& [name, member] : is.members()) {
+      if (!was.members().contains(name))
+        drift_of(ir::Value(), member, joined(name), lines, depth + 1);
+    }
+    return;
+  }
+  lines.push_back(fmt::format("{} was {}, is {}", path, diff::show_value(was, kValueBytes),
+                              diff::show_value(is, kValueBytes)));
+}
+
+/// "disk/source/free": the source; "dump/backup/free": the dump in that folder; empty: no disk.
+std::string machine_of(std::string_view what) {
+  if (!what.ends_with("/free")) return {};
+  what.remove_suffix(std::string_view("/free").size());
+  if (what == "disk/local") return "operator";
+  if (what == "store/to") return "store";
+  if (what.starts_with("disk/")) return std::string(what.substr(5));
+  if (what.starts_with("dump/")) return fmt::format("dump {}", what.substr(5));
+  return {};
+}
+
+/// What the last fetch measured of the disks. The file has a line for each account too: they are
+/// not read.
+std::vector<ir::MachineDisk> disks_of(const ProjectFolder& folder) {
+  const auto text = read_text_file(folder.facts_file, facts::kFactsBytesMax);
+  if (!text) return {};
+  std::string lines;
+  for (const std::string_view line : split(*text, '\n')) {
+    if (line.find("\"account/") == std::string_view::npos) lines += std::string(line) + "\n";
+  }
+  SourceSet sources;
+  Sink ignored;  // `plan check` says what is damaged in it
+  std::vector<ir::MachineDisk> disks;
+  const facts::Measurements measured =
+      facts::read_measurements(sources, sources.add("facts", lines), ignored);
+  for (const facts::Measurement& one : measured.all()) {
+    const std::string machine = machine_of(one.what);
+    if (machine.empty()) continue;
+    ir::MachineDisk disk;
+    disk.machine = machine;
+    disk.how = one.how;
+    disk.when = one.when;
+    if (!one.what.starts_with("disk/")) {
+      disk.needed_for = machine == "store" ? "all of the store" : "at most all of the store";
+      disk.needed_bytes = measured.count("store/from/bytes");
+    }
+    if (one.value.is_integer() && one.value.as_integer() >= 0)
+      disk.free_bytes = static_cast<std::uint64_t>(one.value.as_integer());
+    disks.push_back(std::move(disk));
+  }
+  std::stable_sort(disks.begin(), disks.end(), [](const auto& left, const auto& right) {
+    return left.machine < right.machine;
+  });
+  return disks;
 }
 
 }  // namespace
@@ -75,8 +181,13 @@ Review review_project(Project project, Session& session, const step::StopSignal&
   if (auto marked = mark_done(saved, project.folder); !marked)
     saved.notes.push_back(
         fmt::format("what was done already is not known: {}", marked.error().to_line()));
-  for (const std::string& line : silenced_findings(project)) saved.notes.push_back(line);
-  for (std::string& line : warnings_of(project)) saved.notes.push_back(std::move(line));
+  std::size_t left_out = 0;
+  saved.findings = findings_of(project, &left_out);
+  if (left_out > 0)
+    saved.notes.push_back(fmt::format("and {} more warnings: plan check", show_count(left_out)));
+  saved.disks = disks_of(project.folder);
+  saved.made_from = made_from(project);
+  if (project.schema) saved.schema_parts = project.schema->facts_of(types_written(saved.graph));
   if (auto names = look_at_names(saved, session)) {
     for (std::string& line : names->drift) saved.notes.push_back(std::move(line));
     for (std::string& line : names->remarks) saved.notes.push_back(std::move(line));
@@ -84,16 +195,8 @@ Review review_project(Project project, Session& session, const step::StopSignal&
     saved.notes.push_back(fmt::format("whether the source still has the accounts is not known: {}",
                                       names.error().to_line()));
   }
-  const std::size_t before = saved.notes.size();
-  for (const Observations::Failure& failure : seen.failures) {
-    if (saved.notes.size() - before == kFailuresNamed) break;
-    saved.notes.push_back(fmt::format("{} could not be looked at: {}", saved.graph.id(failure.step),
-                                      failure.error.to_line()));
-  }
-  if (seen.failures.size() > kFailuresNamed) {
-    saved.notes.push_back(fmt::format("and {} more steps could not be looked at",
-                                      seen.failures.size() - kFailuresNamed));
-  }
+  for (std::string& line : failures_in_words(saved.graph, seen.failures))
+    saved.notes.push_back(std::move(line));
   return review;
 }
 
@@ -135,11 +238,23 @@ diff::ChangeSet changes_of(const Review& review) {
   diff::ChangeSet changes =
       diff::compare(graph, review.saved.observations, places, review.saved.plan_name);
   changes.digest = review.digest;
+  changes.made_from = review.saved.made_from;
+  changes.findings = review.saved.findings;
   changes.notes = review.saved.notes;
+  std::vector<diff::DiskChange> disks;
+  for (const ir::MachineDisk& disk : review.saved.disks) {
+    diff::DiskChange& change = disks.emplace_back();
+    change.disk = disk;
+    change.basis = disk.needed_for;
+    change.needed_bytes = disk.needed_bytes;
+  }
+  diff::add_disks(changes, std::move(disks));
   return changes;
 }
 
-std::vector<std::string> drift_since(const Review& review, const Observations& now) {
+std::vector<std::string> drift_since(const Review& review, const Observations& now,
+                                     std::size_t* steps) {
+  *steps = 0;
   std::vector<std::string> lines;
   const ir::StepGraph& graph = review.saved.graph;
   for (const ir::StepId step : graph.order()) {
@@ -148,13 +263,82 @@ std::vector<std::string> drift_since(const Review& review, const Observations& n
     const auto today = now.by_step.find(key);
     if (then == review.saved.observations.end() || today == now.by_step.end()) continue;
     const std::string before = ir::fingerprint_of(then->second);
+    if (before.empty()) continue;
+    const std::size_t count = lines.size();
+    // What was seen and cannot be seen now may have changed: that is no "nothing has drifted".
+    if (today->second.is_unseen) {
+      lines.push_back(fmt::format("{}: could not be looked at: {}", graph.id(step),
+                                  printable(today->second.remark, kRemarkBytes)));
+      ++*steps;
+      continue;
+    }
     const std::string after = ir::fingerprint_of(today->second);
-    if (before.empty() || after.empty() || before == after) continue;
-    lines.push_back(fmt::format("{}: was {}, is {}", graph.id(step),
-                                diff::show_value(then->second.fingerprint, 160),
-                                diff::show_value(today->second.fingerprint, 160)));
+    if (after.empty() || before == after) continue;
+    ++*steps;
+    drift_of(then->second.fingerprint, today->second.fingerprint, graph.id(step) + ":", lines, 0);
+    // The order of members, or a value of another type that looks the same.
+    if (lines.size() == count)
+      lines.push_back(fmt::format("{}: was {}, is {}", graph.id(step),
+                                  diff::show_value(then->second.fingerprint, kValueBytes),
+                                  diff::show_value(today->second.fingerprint, kValueBytes)));
   }
   return lines;
+}
+
+std::vector<std::string> lock_drift(const ir::SavedPlan& saved, const std::string& lock_text) {
+  if (saved.lock_digest.empty() || ir::sha256(lock_text).hex() == saved.lock_digest) return {};
+  const auto reviewed = std::find_if(
+      saved.sources.begin(), saved.sources.end(),
+      [&](const auto& source) { return ir::sha256(source.second).hex() == saved.lock_digest; });
+  std::vector<std::string> lines = {"migration.lock is another one than the one that was reviewed"};
+  if (reviewed == saved.sources.end()) return lines;
+  const auto facts_in = [](std::string_view text) {
+    std::set<std::string_view> facts;
+    for (const std::string_view line : split(text, '\n')) {
+      if (!line.empty() && !line.starts_with('#') && !line.starts_with("digest "))
+        facts.insert(line);
+    }
+    return facts;
+  };
+  const std::set<std::string_view> was = facts_in(reviewed->second);
+  const std::set<std::string_view> is = facts_in(lock_text);
+  const auto add = [&](std::string_view words, std::string_view line) {
+    if (lines.size() <= kFailuresNamed)
+      lines.push_back(fmt::format("migration.lock {}: {}", words, printable(line, kRemarkBytes)));
+  };
+  for (const std::string_view line : was) {
+    if (!is.contains(line)) add("had", line);
+  }
+  for (const std::string_view line : is) {
+    if (!was.contains(line)) add("has", line);
+  }
+  return lines;
+}
+
+SchemaChange schema_change(const ir::SavedPlan& saved, const std::string& document) {
+  SchemaChange change;
+  if (saved.schema_digest.empty() || ir::sha256(document).hex() == saved.schema_digest)
+    return change;
+  const auto after = schema::Schema::read(document);
+  const auto before = schema::Schema::load_facts(saved.schema_parts);
+  if (!after || !before) {
+    change.drift.emplace_back("the target's schema is another one than at the review");
+    return change;
+  }
+  const SchemaDrift drift = schema_drift(*before, *after, saved.graph);
+  if (drift.touched.empty()) {
+    change.remarks.emplace_back(
+        "the target's schema is another one than at the review; nothing that the plan writes is "
+        "touched");
+    return change;
+  }
+  change.drift.push_back(
+      fmt::format("the target's schema has changed: {} of the {} types that the plan writes {} "
+                  "touched",
+                  drift.touched_types.size(), drift.types.size(),
+                  drift.touched_types.size() == 1 ? "is" : "are"));
+  for (const std::string& line : drift.touched) change.drift.push_back("  " + line);
+  return change;
 }
 
 }  // namespace plan::command

@@ -33,8 +33,22 @@ struct Review {
 [[nodiscard]] diff::ChangeSet changes_of(const Review& review);
 
 /// What has changed in the world since the review, as lines for a person: by fingerprint, step by
-/// step. Steps whose fingerprint was not known are not compared.
-[[nodiscard]] std::vector<std::string> drift_since(const Review& review, const Observations& now);
+/// step and member by member; a step that was seen then and cannot be seen now is one of them.
+/// Steps whose fingerprint was not known are not compared. `*steps` counts the others.
+[[nodiscard]] std::vector<std::string> drift_since(const Review& review, const Observations& now,
+                                                   std::size_t* steps);
+
+/// The lines of a migration.lock that are not those that were reviewed; empty: it is the same lock.
+[[nodiscard]] std::vector<std::string> lock_drift(const ir::SavedPlan& saved,
+                                                  const std::string& lock_text);
+
+/// What the target's schema of today means for a reviewed plan.
+struct SchemaChange {
+  std::vector<std::string> drift = {};    ///< what the plan writes and is touched
+  std::vector<std::string> remarks = {};  ///< that it is another document, and nothing is touched
+};
+/// `document` is the text that the target serves.
+[[nodiscard]] SchemaChange schema_change(const ir::SavedPlan& saved, const std::string& document);
 
 /// What the spans of a saved graph point into.
 [[nodiscard]] SourceSet sources_of(const ir::SavedPlan& saved);

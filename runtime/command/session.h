@@ -64,6 +64,9 @@ class Session {
   /// are masked.
   [[nodiscard]] Result<ir::Value> read_objects(const std::string& type, bool is_singleton);
 
+  /// The target's schema document, unpacked, as it is now.
+  [[nodiscard]] Result<std::string> target_schema();
+
   /// Survey documents for `plan fetch` (compiler/facts/survey.md).
   [[nodiscard]] Result<ir::Value> survey_source();
   [[nodiscard]] Result<ir::Value> survey_target();

@@ -13,14 +13,15 @@ namespace plan::command {
 struct ShowOptions {
   bool is_all = false;                     ///< nothing is folded
   std::vector<std::string> accounts = {};  ///< all steps of these
+  std::string path = {};                   ///< only what lies below (diff::below); empty: all
 };
 
-/// `--all` and `--account` of a command line.
+/// `--all`, `--account` and `--path` of a command line.
 [[nodiscard]] ShowOptions show_options(const Invocation& invocation);
 
 /// Prints a change set as text, markdown, json or html to stdout. Errors: nothing-of-that-name for
-/// an account that is not in it.
-[[nodiscard]] Outcome show_changes(const diff::ChangeSet& changes, std::string_view format,
+/// an account or a path that is not in it.
+[[nodiscard]] Outcome show_changes(diff::ChangeSet whole, std::string_view format,
                                    const ShowOptions& options = {});
 
 }  // namespace plan::command

@@ -328,6 +328,13 @@ Result<ir::Value> Session::survey_target() {
                                          state_->secrets, options, net::system_clock());
 }
 
+Result<std::string> Session::target_schema() {
+  PLAN_TRY(client, state_->clients->open(state_->connections["target"], state_->secrets));
+  PLAN_TRY(schema, server::stalwart::fetch_schema(client->http(),
+                                                  net::Deadline::after(std::chrono::seconds(30))));
+  return std::move(schema.json);
+}
+
 Result<ir::Value> Session::survey_store(const std::vector<std::string>& folders) {
   return dump::survey_store(state_->connections["target"], folders, *state_->hosts,
                             state_->secrets);

@@ -5,9 +5,12 @@
 #include <cstdlib>
 #include <fstream>
 #include <map>
+#include <set>
 
 #include "compiler/diff/change.h"
+#include "compiler/diff/wrap.h"
 #include "compiler/ir/json.h"
+#include "compiler/source/text.h"
 #include "tests/support/repository.h"
 #include "tests/support/shared_data.h"
 
@@ -24,7 +27,7 @@ using ir::Value;
 
 /// A graph of a domain, a cutover and a wave with `accounts` accounts.
 struct World {
-  explicit World(int accounts) {
+  explicit World(int accounts, ir::WaveInfo info = {}) {
     const auto one = [&](const char* id, StepKind kind, Stage stage, Value arguments) {
       ir::StepShape shape;
       shape.kind = kind;
@@ -41,7 +44,6 @@ struct World {
               Value::map({{"action", "ReloadSettings"}}));
     (void)one("cutover/address", StepKind::address_move, Stage::cutover,
               Value::map({{"public", "mail.example.org"}, {"to", "203.0.113.10"}}));
-    ir::WaveInfo info;
     info.name = "rest";
     info.parallel = 8;
     info.is_held_for_approval = true;
@@ -77,9 +79,9 @@ struct World {
   std::unordered_map<std::uint32_t, Observation> seen;
 };
 
-void expect_golden(const std::string& name, const World& world, RenderOptions options = {}) {
-  ChangeSet changes = compare(world.graph, world.seen, {}, "example.org to Stalwart");
+void expect_golden(const std::string& name, ChangeSet changes, RenderOptions options = {}) {
   changes.digest = std::string(64, 'd');
+  changes.made_from = std::string(64, 'f');
   changes.notes = {"target is 0.16.14, a version that was not tried"};
   const fs::path folder = test::repository() / "tests/golden/diff" / name;
   const std::vector<std::pair<std::string, std::string>> renderings = {
@@ -99,6 +101,71 @@ void expect_golden(const std::string& name, const World& world, RenderOptions op
     EXPECT_EQ(test::read_all(folder / file), text) << name << "/" << file;
   }
   if (std::getenv("PLAN_ACCEPT") != nullptr) GTEST_SKIP() << "accepted";
+}
+
+void expect_golden(const std::string& name, const World& world, RenderOptions options = {}) {
+  expect_golden(name, compare(world.graph, world.seen, {}, "example.org to Stalwart"),
+                std::move(options));
+}
+
+/// One of everything that a diff can say, with texts from servers that try to get out of theirs.
+ChangeSet of_every_kind() {
+  World world(3, {.client_bytes_per_s = 128U << 10U, .client_within_ms = 3'600'000});
+  Observation& domain = world.see("target/domain/example.org");
+  domain.standing = Standing::differs;
+  domain.differences = {
+      {"description", "</td><script>alert(1)</script>", "| a `b` [c](d) *e* & 'f'"}};
+  world.see("target/reload").standing = Standing::satisfied;
+  Observation& address = world.see("cutover/address");
+  address.is_unseen = true;
+  address.remark = "connection-refused: <b>203.0.113.10</b> does not answer";
+  for (int i = 0; i < 2; ++i) {
+    const std::string account = "account/user" + std::to_string(i) + "@example.org/";
+    Observation& copy = world.see(account + "copy");
+    copy.standing = Standing::absent;
+    copy.messages = 1'200U;
+    copy.bytes = std::uint64_t{300} << 20U;
+    copy.duration_ms = 37'000;
+    copy.duration_basis = "1,200 messages at 200 a second, 300.0 MiB at 9.5 MiB a second";
+    copy.beside = {{"calendars", 2}};
+    copy.not_carried = {{"tasks", 1}};
+    Observation& hold = world.see(account + "hold");
+    hold.standing = Standing::differs;
+    hold.hold_ms = 900U + static_cast<unsigned>(i);
+    hold.hold_basis = "3 looks at the servers of 100 ms";
+  }
+  // Its size was not told.
+  world.see("account/user2@example.org/copy").standing = Standing::absent;
+  ChangeSet changes = compare(world.graph, world.seen, {}, "example.org <to> Stalwart");
+  changes.findings = {{.code = "trash-expires",
+                       .severity = "warning",
+                       .message = "messages in `Trash` go after 30 days",
+                       .place = "migration.yaml:12:3"},
+                      {.code = "quota-too-small",
+                       .severity = "warning",
+                       .message = "quota of <user1> is smaller than its mail",
+                       .place = "migration.yaml:14:5",
+                       .silenced_at = "migration.yaml:40:5",
+                       .reason = "it is raised & told"}};
+  std::vector<DiskChange> disks(3);
+  disks[0].disk = {.machine = "operator", .free_bytes = 100U << 20U, .how = "statvfs of .plan"};
+  disks[1].disk = {.machine = "source",
+                   .free_bytes = std::uint64_t{9} << 30U,
+                   .how = "df of /var",
+                   .when = "2026-08-14T09:12:00Z"};
+  disks[2].disk = {.machine = "target", .how = "the plan does not say how it is reached"};
+  add_disks(changes, std::move(disks));
+  return changes;
+}
+
+TEST(DiffGolden, EveryKindOfThing) { expect_golden("every-kind", of_every_kind()); }
+
+TEST(DiffGolden, OnlyWhatLiesBelowAPath) {
+  const auto part = below(of_every_kind(), "account/user1@example.org");
+  ASSERT_TRUE(part);
+  RenderOptions options;
+  options.is_folded = false;
+  expect_golden("below-an-account", *part, options);
 }
 
 TEST(DiffGolden, NothingSeenYet) { expect_golden("nothing-seen-yet", World(2)); }
@@ -351,6 +418,168 @@ TEST(Diff, CountsWhatWouldChange) {
   EXPECT_EQ(compare(world.graph, world.seen, {}, "x").change_count(), 7U);
   world.see("target/reload").standing = Standing::satisfied;
   EXPECT_EQ(compare(world.graph, world.seen, {}, "x").change_count(), 6U);
+}
+
+TEST(Diff, AStepThatCouldNotBeLookedAtIsNoChangeAndNotNothing) {
+  World world(1);
+  for (std::uint32_t i = 0; i < world.graph.size(); ++i)
+    world.seen[i].standing = Standing::satisfied;
+  Observation& hold = world.see("account/user0@example.org/hold");
+  hold.standing = Standing::unknowable;
+  hold.is_unseen = true;
+  hold.remark = "the proxy does not answer";
+  const ChangeSet changes = compare(world.graph, world.seen, {}, "x");
+  EXPECT_EQ(changes.change_count(), 0U);
+  EXPECT_EQ(changes.unseen_count(), 1U);
+  EXPECT_FALSE(changes.stages[2].waves.at(0).accounts.at(0).is_satisfied());
+  const std::string text = render_text(changes, {});
+  EXPECT_NE(text.find("\n1 step could not be looked at\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("? hold"), std::string::npos) << text;
+  EXPECT_NE(text.find("the proxy does not answer"), std::string::npos);
+  const ir::Value document = to_document(changes);
+  EXPECT_EQ(document["changes"], Value(0));
+  EXPECT_EQ(document["unseen"], Value(1));
+  const Value& step =
+      document["stages"].item(2)["waves"].item(0)["accounts"].item(0)["steps"].item(2);
+  EXPECT_EQ(step["seen"], Value(false));
+  EXPECT_EQ(step["standing"], Value("could not be looked at"));
+  // An account that could be looked at is not the same as one that could not.
+  hold.is_unseen = false;
+  EXPECT_EQ(compare(world.graph, world.seen, {}, "x").change_count(), 1U);
+}
+
+TEST(Diff, AWaveIsNoFasterThanItsLongestAccount) {
+  World world(3);
+  const auto copy = [&](int i) -> Observation& {
+    return world.see("account/user" + std::to_string(i) + "@example.org/copy");
+  };
+  for (int i = 0; i < 3; ++i) {
+    copy(i).standing = Standing::absent;
+    copy(i).bytes = 1'000U;
+    copy(i).duration_ms = i == 0 ? 90'000 : 10'000;
+  }
+  const ChangeSet changes = compare(world.graph, world.seen, {}, "x");
+  const WaveChange& wave = changes.stages[2].waves.at(0);
+  EXPECT_EQ(wave.cost.duration_ms, 90'000U) << "8 at a time";
+  EXPECT_EQ(wave.duration_sum_ms, 110'000U);
+  EXPECT_EQ(wave.download_bytes(), 3'000U);
+  // What has moved is not copied, and not loaded again.
+  copy(0).standing = Standing::satisfied;
+  copy(0).bytes = copy(0).duration_ms = std::nullopt;
+  const ChangeSet later = compare(world.graph, world.seen, {}, "x");
+  EXPECT_EQ(later.stages[2].waves.at(0).download_bytes(), 2'000U);
+  EXPECT_EQ(later.stages[2].waves.at(0).cost.not_measured, 0U);
+}
+
+TEST(Diff, WhatIsNotMeasuredIsCountedAndNeverNothing) {
+  const ChangeSet changes = of_every_kind();
+  const WaveChange& wave = changes.stages[2].waves.at(0);
+  EXPECT_EQ(wave.cost.not_measured, 1U);
+  EXPECT_EQ(wave.cost.bytes, std::uint64_t{600} << 20U);
+  ASSERT_EQ(changes.disks.size(), 3U);
+  EXPECT_FALSE(changes.disks[0].fits());
+  EXPECT_TRUE(changes.disks[0].is_at_least);
+  EXPECT_EQ(changes.disks[1].needed_bytes, 0U);
+  EXPECT_TRUE(changes.disks[2].fits()) << "not known is not too small";
+  const std::string text = render_text(changes, {});
+  EXPECT_NE(text.find("at least (1 account not measured)"), std::string::npos) << text;
+  EXPECT_NE(text.find("its clients load at least 600.0 MiB again, about 1 h 20 min at 128.0 KiB a "
+                      "second; the plan allows 1 h 0 min"),
+            std::string::npos)
+      << text;
+}
+
+TEST(Diff, APathLeadsToAStageAWaveAnAccountAStepAndAProperty) {
+  World world(3);
+  Observation& domain = world.see("target/domain/example.org");
+  domain.standing = Standing::differs;
+  domain.differences = {{"a.b", 1, 2}, {"a[0]", 1, 2}, {"ab", 1, 2}};
+  const ChangeSet changes = compare(world.graph, world.seen, {}, "x");
+  const auto count = [&](std::string_view path) {
+    const auto part = below(changes, path);
+    return part ? part->change_count() : 0U;
+  };
+  EXPECT_EQ(count("prepare"), 2U);
+  EXPECT_EQ(count("target"), 2U);
+  EXPECT_EQ(count("target/"), 2U);
+  EXPECT_EQ(count("target/domain"), 1U);
+  EXPECT_EQ(count("targ"), 0U) << "a path ends where a name ends";
+  EXPECT_EQ(count("waves"), 12U);
+  EXPECT_EQ(count("waves/rest"), 12U);
+  EXPECT_EQ(count("waves/first"), 0U);
+  EXPECT_EQ(count("account/user1@example.org"), 4U);
+  EXPECT_EQ(count("account/user1@example.org/copy"), 1U);
+  EXPECT_EQ(count(""), 0U);
+  const auto property = below(changes, "target/domain/example.org/a");
+  ASSERT_TRUE(property);
+  EXPECT_EQ(property->stages[0].steps.at(0).differences.size(), 2U);
+  EXPECT_FALSE(below(changes, "target/domain/example.org/c"));
+  EXPECT_EQ(nearest_path(changes, "target/domian"), "target/domain");
+  EXPECT_EQ(nearest_path(changes, "acount/user1@example.org"), "account/user1@example.org");
+}
+
+/// What a terminal shows fits at every width, and nothing of it is lost.
+TEST(Diff, FitsTerminalsOfEveryWidth) {
+  ChangeSet changes = of_every_kind();
+  WaveChange& wave = changes.stages[2].waves.at(0);
+  wave.accounts[1].account = "\xe5\xae\x9b\xe5\x85\x88\xe5\xae\x9b\xe5\x85\x88@example.org";
+  for (const std::size_t width : {40U, 80U, 200U}) {
+    RenderOptions options;
+    options.width_columns = width;
+    const std::string text = wrapped(render_text(changes, options), width);
+    std::size_t hits = 0;
+    for (const std::string_view line : split(text, '\n')) {
+      const bool is_one_word = trim(line).find(' ') == std::string_view::npos;
+      EXPECT_TRUE(is_one_word || display_width(line) <= width) << width << ": " << line;
+      if (line.find("300.0 MiB") != std::string_view::npos &&
+          line.find("37.0 s") != std::string_view::npos)
+        ++hits;
+    }
+    EXPECT_GE(hits, width >= 80 ? 2U : 0U) << "an account is one line of a table\n" << text;
+    std::string words;  // a line may have been broken at any blank
+    for (const std::string_view line : split(text, '\n')) words += std::string(trim(line)) + " ";
+    for (const char* kept :
+         {"user0@example.org", "1,200", "could not be looked at", "[trash-expires]"})
+      EXPECT_NE(words.find(kept), std::string::npos) << width << ": " << kept;
+  }
+}
+
+/// A browser must find nothing of what servers say outside of texts.
+TEST(Diff, APageIsOneDocumentOfItsOwn) {
+  const std::string page = render_html(of_every_kind(), {});
+  EXPECT_EQ(page.find("<script"), std::string::npos);
+  EXPECT_EQ(page.find("http:"), std::string::npos);
+  EXPECT_EQ(page.find("https:"), std::string::npos);
+  EXPECT_NE(page.find("&lt;/td&gt;&lt;script&gt;"), std::string::npos);
+  // Every element that is opened is closed again, in order; every anchor is there once.
+  std::vector<std::string> open;
+  std::set<std::string> anchors;
+  for (std::size_t at = page.find('<'); at != std::string::npos; at = page.find('<', at + 1)) {
+    const std::size_t end = page.find('>', at);
+    ASSERT_NE(end, std::string::npos);
+    const std::string tag = page.substr(at + 1, end - at - 1);
+    const std::string name = tag.substr(0, tag.find_first_of(" /", 1));
+    if (const std::size_t id = tag.find(" id=\""); id != std::string::npos) {
+      const std::string value = tag.substr(id + 5, tag.find('"', id + 5) - id - 5);
+      EXPECT_TRUE(anchors.insert(value).second) << value;
+    }
+    if (name == "meta" || name.starts_with('!')) continue;
+    if (!tag.starts_with('/')) {
+      open.push_back(name);
+    } else {
+      ASSERT_FALSE(open.empty()) << tag;
+      EXPECT_EQ(open.back(), tag.substr(1));
+      open.pop_back();
+    }
+  }
+  EXPECT_TRUE(open.empty());
+  for (std::size_t at = page.find("href=\"#"); at != std::string::npos;
+       at = page.find("href=\"#", at + 1)) {
+    const std::string wanted = page.substr(at + 7, page.find('"', at + 7) - at - 7);
+    EXPECT_TRUE(anchors.contains(wanted)) << wanted;
+  }
+  for (const char* anchor : {"finding-1", "silenced-1", "cost", "disk", "way-back"})
+    EXPECT_TRUE(anchors.contains(anchor)) << anchor;
 }
 
 }  // namespace

@@ -1,0 +1,154 @@
+#!/usr/bin/env python3
+"""A saved plan as a person gets it by mail: shown in an empty folder, in every format and down to one property; refused when it
+was altered, cut, made up, or when the lock beside it is another one. No server is asked."""
+
+import hashlib
+import html.parser
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[3] / "support"))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+sys.dont_write_bytecode = True
+
+import bad_input_test  # noqa: E402
+from checks import check, exit_code  # noqa: E402
+
+PLAN = bad_input_test.PLAN
+
+
+def canonical(document):
+    return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def saved(document):
+    body = document if isinstance(document, str) else canonical(document) + "\n"
+    digest = hashlib.sha256(body.encode()).hexdigest()
+    return f"plan-saved 1 {digest}\n{body}", digest
+
+
+class Page(html.parser.HTMLParser):
+    """What a page refers to, and whether its elements are closed in order."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.wrong, self.headings, self.elsewhere = [], [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        attributes = dict(attributes)
+        self.elsewhere += [attributes[name] for name in ("src", "href") if not attributes.get(name, "#").startswith("#")]
+        if tag[0] == "h" and tag[1:].isdigit():
+            self.headings.append(int(tag[1:]))
+        if tag != "meta":
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        if not self.open or self.open.pop() != tag:
+            self.wrong.append(tag)
+
+
+def main():
+    if not PLAN:
+        print("skipped saved_plan_test.py: PLAN does not name the program")
+        return 0
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as empty:
+        project = bad_input_test.Project(folder)
+        empty = pathlib.Path(empty)
+        file = empty / "reviewed.plan"
+
+        def run(*words, where=empty):
+            return subprocess.run([PLAN, *words], cwd=where, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                  stderr=subprocess.PIPE, text=True, env={"PATH": os.environ["PATH"]})
+
+        graph = json.loads(run("graph", "--format", "json", where=project.folder).stdout)
+        lock = project.lock.read_text()
+        document = {"plan": "example.org to Stalwart", "made_at": "2026-08-14T09:12:00Z", "graph": graph,
+                    "plan_digest": hashlib.sha256(project.plan.read_bytes()).hexdigest(),
+                    "lock_digest": hashlib.sha256(lock.encode()).hexdigest(), "schema_digest": "",
+                    "sources": [["migration.yaml", project.plan.read_text()], ["migration.lock", lock]],
+                    "observations": {"0": {"standing": 3, "unseen": True, "remark": "connection-refused: nobody answers"}},
+                    "findings": [["trash-expires", "warning", "<b>gone</b> in 30 days", "migration.yaml:2:1", "", ""],
+                                 ["not-measured", "warning", "sizes", "migration.yaml:3:1", "migration.yaml:9:9", "they are small"]],
+                    "disks": [["operator", 1000, "statvfs", "2026-08-14T09:12:00Z"]],
+                    "made_from": "ab" * 32, "schema_parts": None, "notes": ["one note"]}
+        text, digest = saved(document)
+        file.write_text(text)
+
+        shown = run("show", "reviewed.plan")
+        check("it is shown where there is nothing else, under its digest", shown.returncode == 0 and digest in shown.stdout and
+              "account/alice@example.org" in shown.stdout + run("show", "reviewed.plan", "--all").stdout, shown)
+        check("a step that could not be looked at is counted by itself", "; 1 could not be looked at" in shown.stdout and
+              "connection-refused" in shown.stdout, shown.stdout[-400:])
+        check("a silenced finding stands there with its reason", "silenced at migration.yaml:9:9, because they are small" in
+              shown.stdout, shown.stdout)
+        told = json.loads(run("show", "reviewed.plan", "--format", "json").stdout)
+        check("the document says the same", told["format"] == 2 and told["digest"] == digest and told["unseen"] == 1 and
+              told["made_from"] == "ab" * 32 and [one["reason"] for one in told["findings"]] == [None, "they are small"], told)
+        markdown = run("show", "reviewed.plan", "--format", "markdown").stdout
+        check("so does Markdown, the digest first", markdown.splitlines()[2].startswith(f"Reviewed plan `{digest}`"), markdown)
+        page = run("show", "reviewed.plan", "--format", "html").stdout
+        read = Page(page)
+        check("so does a page of its own", digest in page and not read.wrong and not read.open and not read.elsewhere and
+              "<script" not in page and "<b>gone</b>" not in page, [read.wrong, read.open, read.elsewhere])
+        check("its headings begin at one and leave out no level", read.headings[0] == 1 and read.headings.count(1) == 1 and
+              all(b <= a + 1 for a, b in zip(read.headings, read.headings[1:])), read.headings)
+
+        one = run("show", "reviewed.plan", "--path", "account/alice@example.org/copy")
+        check("a path leads to one step", one.returncode == 0 and "1 step would change something" in one.stdout and
+              "/create" not in one.stdout, one.stdout)
+        wave = run("show", "reviewed.plan", "--path", "waves/canary", "--format", "json")
+        stages = json.loads(wave.stdout)["stages"]
+        check("or to a wave, in a document too", [w["wave"] for s in stages for w in s["waves"]] == ["canary"], wave.stdout[:400])
+        near = run("show", "reviewed.plan", "--path", "account/alcie@example.org")
+        check("a path to nothing is said, with the nearest one", near.returncode == 1 and
+              "did you mean `account/alice@example.org`?" in near.stderr, near)
+
+        refused = []
+        body = text.split("\n", 1)[1]
+        for name, altered in {
+                "one bit": text.replace("alice@", "alicd@", 1), "cut": text[:len(text) // 2], "longer": text + " ",
+                "another digest": text.replace(digest, digest[::-1]), "no digest": "plan-saved 1 \n" + body,
+                "of a later version": text.replace("plan-saved 1", "plan-saved 2"), "nothing but its first word": "plan-saved ",
+                "no document": saved("")[0], "a list": saved("[]\n")[0], "nested": saved("[" * 1_000_000)[0],
+                "nested members": saved('{"graph":' * 200_000)[0], "no graph": saved({**document, "graph": None})[0],
+                "steps of no shape": saved({**document, "graph": {**graph, "steps": [[9_999_999, 0, 0, []]]}})[0],
+                "a step that waits for itself": saved({**document, "graph": {**graph, "steps": [
+                    [*step[:3], [at]] for at, step in enumerate(graph["steps"])]}})[0],
+                "an observation of no step": saved({**document, "observations": {"99999999999999999999": {}}})[0],
+                "zeros": "plan-saved 1 " + "\0" * 100_000}.items():
+            file.write_text(altered)
+            ended = bad_input_test.Ended(empty, "show", "reviewed.plan")
+            if not ended.says("reviewed.plan") or not ended.is_bounded() or "Traceback" in ended.text:
+                refused.append(f"{name}: {ended}")
+        check("whatever was altered, cut or made up is refused", not refused, "\n".join(refused))
+
+        file.write_text(text)
+        (project.folder / "reviewed.plan").write_text(text)
+        project.lock.write_text(bad_input_test.lock_text(project.name, "0" * 64))
+        ended = run("apply", "reviewed.plan", "--yes", where=project.folder)
+        check("the lock of another version beside it is named line by line, before a server is asked", ended.returncode == 1 and
+              f"migration.lock has: schema {'0' * 64}" in ended.stderr and "world-has-drifted" in ended.stderr, ended)
+        project.lock.write_text(lock)
+
+        review = project.folder / "review.md"
+        review.write_text(markdown)
+        stale = run("check", "--reviewed", "review.md", where=project.folder)
+        check("a review of something else is stale", stale.returncode == 1 and "review-stale" in stale.stderr, stale)
+        now = stale.stderr.split("this plan from ")[1][:64]
+        for kind, of in (("review.md", markdown), ("review.json", json.dumps(told)), ("review.html", page), ("review.txt", shown.stdout)):
+            (project.folder / kind).write_text(of.replace("ab" * 32, now))
+            fresh = run("check", "--reviewed", kind, where=project.folder)
+            check(f"a review of this plan is none, in {kind}", fresh.returncode == 4 and "is a review of this plan" in fresh.stderr, fresh)
+        project.plan.write_text(project.plan.read_text().replace("parallel: 8", "parallel: 4"))
+        changed = run("check", "--reviewed", "review.md", where=project.folder)
+        check("until the plan is changed", changed.returncode == 1 and "review-stale" in changed.stderr, changed)
+    return exit_code()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
