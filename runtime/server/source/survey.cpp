@@ -366,7 +366,8 @@ class Survey {
       PLAN_TRY(value, source_.doveconf(name));
       settings.set(name, value);
     }
-    for (const char* name : {"sieve_before", "sieve_after"}) {
+    for (const char* name :
+         {"sieve_before", "sieve_after", "sieve_max_redirects", "sieve_max_script_size"}) {
       PLAN_TRY(value, source_.doveconf(fmt::format("plugin/{}", name)));
       if (!value.empty()) settings.set(name, value);
     }

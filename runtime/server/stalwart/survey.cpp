@@ -23,6 +23,7 @@
 #include "runtime/server/stalwart/errors.h"
 #include "runtime/server/stalwart/limits.h"
 #include "runtime/server/stalwart/registry.h"
+#include "runtime/server/stalwart/survey_names.h"
 
 namespace plan::server::stalwart {
 namespace {
@@ -143,8 +144,27 @@ Outcome add_certificates(Survey& survey, const Value& target, const std::string&
   return {};
 }
 
-Outcome add_domains_and_addresses(Registry& registry, Survey& survey) {
+/// What a plan may have to know about a domain, beside its addresses.
+void add_domain_settings(const ir::List& domains, LinkSurvey& links, Value& settings) {
+  std::set<std::string> automatic;
+  std::map<std::string, Value> of_tenants;
+  for (const Value& domain : domains) {
+    const std::string name = lower_ascii(domain["name"].string_or({}));
+    links.take("Domain", name, domain);
+    if (domain["dnsManagement"]["@type"].string_or({}) == "Automatic") automatic.insert(name);
+    const std::string tenant(domain["memberTenantId"].string_or({}));
+    if (!tenant.empty()) of_tenants[name] = Value::map({{"name", name}, {"tenant", tenant}});
+  }
+  settings.set("Domain.dnsManagement", strings(automatic));
+  Value list = Value::list();
+  for (auto& [name, domain] : of_tenants) list.push_back(std::move(domain));
+  settings.set("Domain.memberTenantId", std::move(list));
+}
+
+Outcome add_domains_and_addresses(Registry& registry, Survey& survey, LinkSurvey& links,
+                                  Value& settings) {
   PLAN_TRY(domains, registry.all("Domain"));
+  add_domain_settings(domains, links, settings);
   std::map<std::string, std::string> names;
   std::map<std::string, Value> sorted;
   for (const Value& domain : domains) {
@@ -163,15 +183,21 @@ Outcome add_domains_and_addresses(Registry& registry, Survey& survey) {
   survey.set("domains", std::move(list));
 
   std::set<std::string> addresses;
-  const auto add = [&](const Value& local, const Value& domain) {
+  const auto called = [&](const Value& local, const Value& domain) {
     const auto name = names.find(std::string(domain.string_or({})));
-    if (name != names.end())
-      addresses.insert(fmt::format("{}@{}", lower_ascii(local.string_or({})), name->second));
+    return name == names.end()
+               ? std::string()
+               : fmt::format("{}@{}", lower_ascii(local.string_or({})), name->second);
+  };
+  const auto add = [&](const Value& local, const Value& domain) {
+    if (std::string address = called(local, domain); !address.empty())
+      addresses.insert(std::move(address));
   };
   for (const std::string_view type : {"Account", "MailingList"}) {
     PLAN_TRY(objects, registry.all(type));
     for (const Value& object : objects) {
       add(object["name"], object["domainId"]);
+      links.take(type, called(object["name"], object["domainId"]), object);
       for (const auto& [number, alias] : object["aliases"].members())
         add(alias["name"], alias["domainId"]);
     }
@@ -232,7 +258,7 @@ void add_doors(Registry& registry, Survey& survey, Value& settings) {
     settings.set("Certificate.subjectAlternativeNames", strings(names));
 }
 
-Outcome add_settings(Registry& registry, Survey& survey) {
+Outcome add_settings(Registry& registry, Survey& survey, LinkSurvey& links, Value settings) {
   PLAN_TRY(throttles, registry.all("MtaInboundThrottle"));
   std::map<std::string, Value> sorted;
   for (const Value& throttle : throttles) {
@@ -250,13 +276,22 @@ Outcome add_settings(Registry& registry, Survey& survey) {
     std::string_view object;
     std::string_view member;
   };
-  constexpr std::array<Setting, 6> kSettings = {{{"MtaOutboundStrategy", "route"},
-                                                 {"MtaStageData", "maxMessages"},
-                                                 {"MtaStageData", "maxMessageSize"},
-                                                 {"SpamPyzor", "enable"},
-                                                 {"DataRetention", "expungeTrashAfter"},
-                                                 {"SystemSettings", "proxyTrustedNetworks"}}};
-  Value settings = Value::map();
+  constexpr std::array<Setting, 16> kSettings = {{{"MtaOutboundStrategy", "route"},
+                                                  {"MtaOutboundStrategy", "schedule"},
+                                                  {"MtaOutboundStrategy", "tls"},
+                                                  {"MtaOutboundStrategy", "connection"},
+                                                  {"MtaStageConnect", "script"},
+                                                  {"MtaStageEhlo", "script"},
+                                                  {"MtaStageMail", "script"},
+                                                  {"MtaStageRcpt", "script"},
+                                                  {"MtaStageData", "script"},
+                                                  {"SieveUserInterpreter", "maxRedirects"},
+                                                  {"SieveUserInterpreter", "maxScriptSize"},
+                                                  {"MtaStageData", "maxMessages"},
+                                                  {"MtaStageData", "maxMessageSize"},
+                                                  {"SpamPyzor", "enable"},
+                                                  {"DataRetention", "expungeTrashAfter"},
+                                                  {"SystemSettings", "proxyTrustedNetworks"}}};
   for (const Setting& setting : kSettings) {
     auto object = registry.singleton(setting.object);
     const std::string name = fmt::format("{}.{}", setting.object, setting.member);
@@ -266,6 +301,9 @@ Outcome add_settings(Registry& registry, Survey& survey) {
       survey.could_not("target/setting/" + name, object.error());
   }
   add_doors(registry, survey, settings);
+  add_names(
+      registry, links,
+      [&](const std::string& what, const Error& why) { survey.could_not(what, why); }, settings);
   survey.set("settings", std::move(settings));
   return {};
 }
@@ -386,9 +424,12 @@ Result<Value> survey_target(const Value& target, net::jmap::ClientPool& clients,
   survey.set("limits", std::move(limits));
   if (const Value& key = target["host"]["host_key"]; key.is_string()) survey.set("host_key", key);
   PLAN_TRY_VOID(add_certificates(survey, target, certificate, clock));
-  PLAN_TRY_VOID(add_domains_and_addresses(registry, survey)
+  LinkSurvey links;
+  Value settings = Value::map();
+  PLAN_TRY_VOID(add_domains_and_addresses(registry, survey, links, settings)
                     .while_doing("listing the target's domains and addresses"));
-  PLAN_TRY_VOID(add_settings(registry, survey).while_doing("reading the target's settings"));
+  PLAN_TRY_VOID(add_settings(registry, survey, links, std::move(settings))
+                    .while_doing("reading the target's settings"));
   survey.measure("target/resolves-names", {}, {},
                  "only a reload of the settings would tell, and a survey changes nothing");
   return survey.finish();
