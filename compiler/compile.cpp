@@ -153,7 +153,7 @@ class Compilation {
     auto graph = lower::lower(lowering, sink_);
     if (!graph) return;
     migration.made_listeners = check::made_listeners(*graph);
-    check::check_graph_rules(migration, *graph, sink_);
+    check::check_graph_rules(migration, *graph, input_.schema, sink_);
     if (input_.schema != nullptr) {
       report_unknown_constructs(*input_.schema, migration.plan.place("target"), sink_);
       check_target_values(*graph, *input_.schema, migration.plan, *sources_, sink_);

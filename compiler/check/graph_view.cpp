@@ -60,9 +60,11 @@ std::vector<std::string_view> results_of(const ir::Value& expression) {
   return results;
 }
 
-GraphView::GraphView(const Migration& migration, const ir::StepGraph& graph)
+GraphView::GraphView(const Migration& migration, const ir::StepGraph& graph,
+                     const schema::Schema* schema)
     : migration_(migration),
       graph_(graph),
+      schema_(schema),
       by_kind_(ir::all_step_kinds().size()),
       kinds_before_(graph.size()) {
   PLAN_CHECK(by_kind_.size() <= 64, "a mask of kinds has 64 bits");
@@ -122,8 +124,9 @@ Sink::Report report_write(const GraphView& view, const TargetWrite& write, Kind 
                      fmt::format("`{}` {}", printable(view.graph().id(write.step), 160), what));
 }
 
-void check_graph_rules(const Migration& migration, const ir::StepGraph& graph, Sink& sink) {
-  const GraphView view(migration, graph);
+void check_graph_rules(const Migration& migration, const ir::StepGraph& graph,
+                       const schema::Schema* schema, Sink& sink) {
+  const GraphView view(migration, graph, schema);
 #define PLAN_GRAPH_RULE(function) rules::function(view, sink);
 #include "compiler/check/graph_rules.def"
 #undef PLAN_GRAPH_RULE

@@ -8,6 +8,10 @@
 #include "compiler/check/plan.h"
 #include "compiler/ir/step_graph.h"
 
+namespace plan::schema {
+class Schema;
+}
+
 namespace plan::check {
 
 /// What one step would write to an object of the target.
@@ -22,11 +26,13 @@ struct TargetWrite {
 /// The steps as the rules about order and about written values look at them.
 class GraphView {
  public:
-  GraphView(const Migration& migration, const ir::StepGraph& graph);
+  /// `schema`: the target's types, null when nobody has fetched them.
+  GraphView(const Migration& migration, const ir::StepGraph& graph, const schema::Schema* schema);
 
   [[nodiscard]] const Plan& plan() const { return migration_.plan; }
   [[nodiscard]] const Migration& migration() const { return migration_; }
   [[nodiscard]] const ir::StepGraph& graph() const { return graph_; }
+  [[nodiscard]] const schema::Schema* schema() const { return schema_; }
   /// Steps of one kind, in the order of the graph.
   [[nodiscard]] std::span<const ir::StepId> of_kind(ir::StepKind kind) const;
   /// Those of the kinds `admin.upsert` and `admin.update`. Steps of one shape differ in names only:
@@ -44,6 +50,7 @@ class GraphView {
  private:
   const Migration& migration_;
   const ir::StepGraph& graph_;
+  const schema::Schema* schema_;
   std::vector<TargetWrite> writes_;
   std::vector<std::vector<ir::StepId>> by_kind_;
   std::vector<std::uint64_t> kinds_before_;  // one bit a kind: what the step's row does before it
@@ -66,7 +73,8 @@ Sink::Report report_write(const GraphView& view, const TargetWrite& write, Kind 
                           std::string_view what, Sink& sink);
 
 /// Runs every rule of graph_rules.def.
-void check_graph_rules(const Migration& migration, const ir::StepGraph& graph, Sink& sink);
+void check_graph_rules(const Migration& migration, const ir::StepGraph& graph,
+                       const schema::Schema* schema, Sink& sink);
 
 namespace rules {
 #define PLAN_GRAPH_RULE(function) void function(const GraphView& view, Sink& sink);

@@ -30,19 +30,41 @@ std::string_view route_of_others(const GraphView& view) {
   return (*route)["else"].string_or("'mx'");
 }
 
-bool is_relay_of_plan(const GraphView& view, std::string_view name) {
-  return std::any_of(view.writes().begin(), view.writes().end(), [&](const TargetWrite& write) {
-    return write.object == "MtaRoute" && write.match["name"].string_or("") == name &&
-           write.set["@type"].string_or("") == "Relay";
-  });
+/// Relay, Mx or Local: as the steps make the route, else as the target has it. Empty: nobody knows.
+std::string_view kind_of_route(const GraphView& view, std::string_view name) {
+  std::string_view kind;
+  for (const TargetWrite& write : view.writes()) {
+    if (write.object == "MtaRoute" && write.match["name"].string_or("") == name &&
+        write.set["@type"].is_string())
+      kind = write.set["@type"].as_string();
+  }
+  if (!kind.empty()) return kind;
+  for (const ir::Value& route : setting(view.migration(), "target.MtaRoute.kinds").items()) {
+    if (route["name"].string_or("") == name) return route["kind"].string_or("");
+  }
+  if (name == "mx") return "Mx";
+  return name == "local" ? "Local" : "";
+}
+
+/// The host that a route of the target hands mail to; empty: none, or nobody knows.
+std::string_view relay_of_route(const GraphView& view, std::string_view name) {
+  for (const TargetWrite& write : view.writes()) {
+    if (write.object == "MtaRoute" && write.match["name"].string_or("") == name &&
+        write.set["address"].is_string())
+      return write.set["address"].as_string();
+  }
+  for (const ir::Value& route : setting(view.migration(), "target.MtaRoute.kinds").items()) {
+    if (route["name"].string_or("") == name) return route["address"].string_or("");
+  }
+  return {};
 }
 
 void look_at_source(const GraphView& view, Sink& sink) {
   for (const char* name : {"source.relayhost", "source.sender_dependent_relayhost_maps"}) {
     const std::string_view relay = setting(view.migration(), name).string_or("");
     const std::string_view route = quoted(route_of_others(view));
-    // What the target computes, or calls otherwise, was somebody's decision.
-    if (relay.empty() || route != "mx" || is_relay_of_plan(view, route)) continue;
+    // What the target computes, or a route that nobody knows, was somebody's decision.
+    if (relay.empty() || kind_of_route(view, route) != "Mx") continue;
     sink.report(Kind::outgoing_relay_lost, view.plan().place("source"),
                 fmt::format("the source sends mail to others over `{}` (`{}`), the target to "
                             "their MX",
@@ -64,12 +86,18 @@ void outgoing_relay_lost(const GraphView& view, Sink& sink) {
   look_at_source(view, sink);
   const std::string_view before =
       quoted(setting(view.migration(), "target.MtaOutboundStrategy.route")["else"].string_or(""));
-  if (before.empty() || before == "mx" || before == "local") return;
+  const std::string_view kind = kind_of_route(view, before);
+  if (before.empty() || kind == "Mx" || kind == "Local") return;
+  const std::string_view relay = relay_of_route(view, before);
   for (const TargetWrite& write : view.writes()) {
     if (write.object != "MtaOutboundStrategy" || !write.set["route"]["else"].is_string()) continue;
     const auto results = results_of(write.set["route"]);
-    if (std::any_of(results.begin(), results.end(),
-                    [&](std::string_view result) { return quoted(result) == before; }))
+    if (std::any_of(results.begin(), results.end(), [&](std::string_view result) {
+          const std::string_view name = quoted(result);
+          // The same relay under another name is no loss.
+          return name == before ||
+                 (!relay.empty() && !name.empty() && relay_of_route(view, name) == relay);
+        }))
       continue;
     report_write(view, write, Kind::outgoing_relay_lost,
                  fmt::format("takes route `{}` away from mail to others, which goes over it today",

@@ -15,7 +15,7 @@ namespace plan::test {
 /// all but the plan may be missing. In a plan, a line
 /// `@repeat COUNT TEXT` stands for TEXT that often (files of many megabytes are not kept). In a
 /// lock, `auto:NAME` stands for the digest of a plan's name, `digest auto` for the right digest and
-/// `auto-members:COUNT` at the end of a line for so many addresses.
+/// `auto-members:COUNT` at the end of a line, also of a module, for so many addresses.
 struct GoldenCase {
   std::filesystem::path folder = {};
   CompileInput input = {};

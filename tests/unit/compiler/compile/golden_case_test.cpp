@@ -38,7 +38,7 @@ std::string expand_repeats(const std::string& text) {
   return out;
 }
 
-std::string fill_digests(std::string text) {
+std::string fill_members(std::string text) {
   if (const std::size_t at = text.find("auto-members:"); at != std::string::npos) {
     const std::size_t end = text.find('\n', at);
     std::string members;
@@ -47,6 +47,11 @@ std::string fill_digests(std::string text) {
       members += fmt::format("{}m{:06}@example.net", i == 0 ? "" : ",", i);
     text.replace(at, end - at, members);
   }
+  return text;
+}
+
+std::string fill_digests(std::string text) {
+  text = fill_members(std::move(text));
   if (const std::size_t at = text.find("auto:"); at != std::string::npos) {
     const std::size_t end = text.find('\n', at);
     text.replace(at, end - at, ir::sha256(text.substr(at + 5, end - at - 5)).hex());
@@ -79,7 +84,7 @@ std::unique_ptr<GoldenCase> read_golden_case(const fs::path& folder) {
     found->input.facts_text = read_all(folder / "facts.jsonl");
   found->input.schema = &repository_schema();
   if (fs::exists(folder / "module.yaml")) {
-    found->module = read_all(folder / "module.yaml");
+    found->module = fill_members(read_all(folder / "module.yaml"));
     found->files.push_back({"dovecot-postfix.yaml", found->module});
     found->input.stdlib = found->files;
   }
