@@ -221,8 +221,7 @@ class AdminPlan {
       const auto known = text.starts_with('#') ? known_.find(text.substr(1)) : known_.end();
       if (known == known_.end()) return scalar(text);
       node = scalar(known->second.step + " id");
-      node.tag = "!output";
-      node.tag_span = span_;
+      node.tag = syntax::Tag("!output", span_);
     } else if (value.is_map()) {
       node.kind = NodeKind::mapping;
       for (const auto& [key, member] : value.members())

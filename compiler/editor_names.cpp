@@ -174,7 +174,7 @@ class Names {
   }
 
   static void collect_outputs(File& file, const Node& node) {
-    if (node.tag == "!output" && node.is_scalar())
+    if (node.tag.is("!output") && node.is_scalar())
       take_step(file, node, std::string_view(node.text).substr(0, node.text.rfind(' ')), false);
     for (const Node& item : node.items) collect_outputs(file, item);
     for (const Entry& entry : node.entries) collect_outputs(file, entry.value);
@@ -413,7 +413,7 @@ class Names {
       if (is_verbatim(file, last, name)) into.push_back(last);
     }
     const Node* each = node.find("each");
-    if (node.tag == "!for" && each != nullptr && each->text == name) return;
+    if (node.tag.is("!for") && each != nullptr && each->text == name) return;
     for (const Node& item : node.items) collect(file, item, name, into);
     for (const Entry& entry : node.entries) collect(file, entry.value, name, into);
   }

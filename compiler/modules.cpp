@@ -181,8 +181,8 @@ class Linker {
     if (!part.tree) return;
     if (part.is_damaged) {
       linked_->damaged.push_back(*file);
-      std::erase_if(part.tree->entries,
-                    [](const syntax::Entry& entry) { return entry.value.is_left_out; });
+      part.tree->entries.erase_if(
+          [](const syntax::Entry& entry) { return entry.value.is_left_out; });
     }
     const Node& module = linked_->trees.emplace_back(std::move(*part.tree));
     lower::ModuleInstance instance;
@@ -203,7 +203,7 @@ class Linker {
   static std::vector<Node> uses_of(const Node& module) {
     const Node* uses = module.find("use");
     if (uses == nullptr) return {};
-    if (uses->is_sequence()) return uses->items;
+    if (uses->is_sequence()) return {uses->items.begin(), uses->items.end()};
     return {*uses};
   }
 

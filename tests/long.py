@@ -66,7 +66,7 @@ def part_cyrus(count):
 
 
 def part_language(count):
-    """What reading 60 MB of the plan language costs, of the 64 MiB that are read at all, and how its time grows; tests/run reads 5 MB."""
+    """What reading 100 MB costs of the plan language, YAML and CSV, whatever they are made of, and how its time grows; tests/run reads 1 MB."""
     folder = suite.build("release", ["unit_syntax"], count)
     if folder:
         suite.run_gtest(folder / "unit_syntax", count, "language", {"PLAN_LONG": "1", "GTEST_FILTER": "LanguageMemory.*"}, 3600)

@@ -79,8 +79,8 @@ void FieldReader::unknown_key(const syntax::Entry& entry, const std::string& wha
 bool FieldReader::refuse_tag(const Node& node) {
   if (node.tag.empty()) return false;
   sink_
-      .report(Kind::unknown_tag, node.tag_span,
-              fmt::format("`{}` means nothing here", printable(node.tag, 60)))
+      .report(Kind::unknown_tag, node.tag.span(),
+              fmt::format("`{}` means nothing here", printable(node.tag.text(), 60)))
       .help(
           "`!secret env:NAME`, `!secret file:PATH` stand for secrets, `!lock certificate` for a "
           "pin of the lock");
@@ -144,7 +144,7 @@ Value FieldReader::secret(const Node& node, const std::string& what) {
             "was written down");
     return {};
   }
-  if (node.tag != "!secret") {
+  if (!node.tag.is("!secret")) {
     refuse_tag(node);
     return {};
   }
@@ -160,7 +160,7 @@ Value FieldReader::secret(const Node& node, const std::string& what) {
 }
 
 Value FieldReader::pin(const Node& node, const std::string& what) {
-  if (node.is_scalar() && node.tag == "!lock") {
+  if (node.is_scalar() && node.tag.is("!lock")) {
     if (node.text != "certificate") {
       sink_
           .report(Kind::bad_value, node.span,

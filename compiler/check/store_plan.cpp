@@ -117,7 +117,7 @@ class StoreReader {
     Node given = item;
     const Node* subspaces = item.find("subspaces");
     if (subspaces != nullptr && subspaces->is_scalar()) {
-      std::erase_if(given.entries, [](const Entry& entry) { return entry.key == "subspaces"; });
+      given.entries.erase_if([](const Entry& entry) { return entry.key == "subspaces"; });
       if (const auto word = reader_.text(*subspaces, "`subspaces` of this dump");
           word && *word != "all")
         dump.named.push_back({*word, subspaces->span});
@@ -179,8 +179,8 @@ class StoreReader {
     const Node& node = entry->value;
     if (!node.is_mapping()) return reader_.wrong_type(node, "a mapping", "`store`");
     Node rest = node;
-    std::erase_if(rest.entries,
-                  [](const Entry& inner) { return inner.key == "from" || inner.key == "to"; });
+    rest.entries.erase_if(
+        [](const Entry& inner) { return inner.key == "from" || inner.key == "to"; });
     std::vector<Field> fields = store_fields();
     fields.push_back(Field{"from", FieldType::block});
     fields.push_back(Field{"to", FieldType::block});

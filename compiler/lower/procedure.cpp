@@ -326,8 +326,8 @@ class ProcedureReader {
       case syntax::NodeKind::sequence: {
         ir::List items;
         for (const Node& item : node.items) add_items(item, step, names, items);
-        if (node.tag != "!numbered") {
-          if (!node.tag.empty()) broken(node.tag_span, "a list may be `!numbered`, nothing else");
+        if (!node.tag.is("!numbered")) {
+          if (!node.tag.empty()) broken(node.tag.span(), "a list may be `!numbered`, nothing else");
           return Value(std::move(items));
         }
         // What the target writes as {"0": ..., "1": ...}: its expressions' clauses.
@@ -345,7 +345,7 @@ class ProcedureReader {
   /// An item of a list; `!for {each: NAME, in: ${LIST}, give: [...]}` stands for its items once for
   /// every value.
   void add_items(const Node& item, const ProcedureStep& step, const Names& names, ir::List& into) {
-    if (item.tag != "!for") {
+    if (!item.tag.is("!for")) {
       into.push_back(argument(item, step, names));
       return;
     }
@@ -380,9 +380,10 @@ class ProcedureReader {
   }
 
   Value scalar(const Node& node, const ProcedureStep& step, const Names& names) {
-    if (node.tag == "!output") return output(node);
+    if (node.tag.is("!output")) return output(node);
     if (!node.tag.empty()) {
-      broken(node.tag_span, fmt::format("`{}` means nothing here", printable(node.tag, 40)));
+      broken(node.tag.span(),
+             fmt::format("`{}` means nothing here", printable(node.tag.text(), 40)));
       return {};
     }
     auto text = parse_template(node, *input_.sources, sink_);

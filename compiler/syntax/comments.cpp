@@ -71,8 +71,8 @@ Comment comment_at(std::string_view text, std::uint32_t begin) {
 
 std::uint32_t begin_of(const Entry& entry) { return entry.key_span.begin; }
 std::uint32_t begin_of(const Node& item) {
-  return item.tag_span.is_known() ? std::min(item.tag_span.begin, item.span.begin)
-                                  : item.span.begin;
+  return item.tag.span().is_known() ? std::min(item.tag.span().begin, item.span.begin)
+                                    : item.span.begin;
 }
 std::uint32_t end_of(const Entry& entry) {
   return std::max(entry.key_span.end, entry.value.span.end);

@@ -176,7 +176,7 @@ std::string Writer::on_one_line(std::string_view expression) {
 }
 
 bool mean_the_same(const Node& left, const Node& right) {
-  if (left.kind != right.kind || left.tag != right.tag) return false;
+  if (left.kind != right.kind || !left.tag.is(right.tag.text())) return false;
   switch (left.kind) {
     case NodeKind::null:
       return true;

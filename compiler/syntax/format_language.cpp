@@ -177,13 +177,13 @@ class LanguageWriter : public Writer {
   }
   static std::string tag(const Node& node, bool has_for = false) {
     if (node.tag.empty() || has_for) return {};
-    if (node.tag == "!numbered" && node.is_sequence()) return "numbered ";
-    if (node.is_scalar() && (node.tag == "!secret" || node.tag == "!lock"))
-      return node.tag.substr(1) + " ";
-    return fmt::format("tagged {} ", quoted_text(node.tag));
+    if (node.tag.is("!numbered") && node.is_sequence()) return "numbered ";
+    if (node.is_scalar() && (node.tag.is("!secret") || node.tag.is("!lock")))
+      return fmt::format("{} ", node.tag.text().substr(1));
+    return fmt::format("tagged {} ", quoted_text(node.tag.text()));
   }
   static bool is_for(const Node& node) {
-    return node.tag == "!for" && node.is_mapping() && node.entries.size() == 3 &&
+    return node.tag.is("!for") && node.is_mapping() && node.entries.size() == 3 &&
            node.entries[0].key == "each" && is_scalar_text(&node.entries[0].value) &&
            is_name(node.entries[0].value.text) && node.entries[1].key == "in" &&
            node.entries[2].key == "give" && node.entries[2].value.is_sequence() &&
@@ -250,8 +250,8 @@ class LanguageWriter : public Writer {
     end_line();
     bool is_first = true;
     for (const Node& item : node.items) {
-      const std::uint32_t place = item.tag_span.is_known()
-                                      ? std::min(item.tag_span.begin, item.span.begin)
+      const std::uint32_t place = item.tag.span().is_known()
+                                      ? std::min(item.tag.span().begin, item.span.begin)
                                       : item.span.begin;
       write_before(&item, place, indent + kIndent, is_first);
       is_first = false;

@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "compiler/source/text.h"
@@ -63,7 +65,9 @@ class YamlWriter : public Writer {
     }
     if (!is_first) end_line();
   }
-  static std::string tag(const Node& node) { return node.tag.empty() ? "" : node.tag + " "; }
+  static std::string tag(const Node& node) {
+    return node.tag.empty() ? std::string() : fmt::format("{} ", node.tag.text());
+  }
 
   [[nodiscard]] std::string scalar(const Node& node, bool is_flow) const {
     if (node.is_null()) return "null";
@@ -82,7 +86,7 @@ class YamlWriter : public Writer {
     if (is_plain_value(node)) return node.text;
     Node plain = node;
     plain.is_quoted = false;
-    plain.tag.clear();
+    plain.tag = Tag();
     const bool reads_as_text =
         !node.tag.empty() || (scalar_value(plain).is_string() && !is_null_word(node.text));
     return reads_as_text && is_plain_safe(node.text, is_flow) ? node.text : quoted_yaml(node.text);
@@ -136,7 +140,7 @@ class YamlWriter : public Writer {
       out_ += node.is_sequence() ? "]" : "}";
       return;
     }
-    if (!node.tag.empty()) out_ += lead + node.tag;
+    if (!node.tag.empty()) out_ += fmt::format("{}{}", lead, node.tag.text());
     const bool continues_line = is_item && node.tag.empty();
     if (!continues_line) {
       write_behind(layout_.comments.at_head(node));
@@ -203,8 +207,8 @@ class YamlWriter : public Writer {
     bool is_first = true;
     for (const Node& item : node.items) {
       if (!is_line_begun) {
-        const std::uint32_t place = item.tag_span.is_known()
-                                        ? std::min(item.tag_span.begin, item.span.begin)
+        const std::uint32_t place = item.tag.span().is_known()
+                                        ? std::min(item.tag.span().begin, item.span.begin)
                                         : item.span.begin;
         write_before(&item, place, indent, is_first);
         write_inner_comments(item, indent);

@@ -19,15 +19,16 @@ bool KeySet::has(const Node& mapping, const std::string& key) {
   return !keys_.insert(key).second;
 }
 
-void KeySet::add(Node& mapping, Entry entry, Sink& sink) {
+bool KeySet::add(Node& mapping, Entry entry, Sink& sink) {
   if (!has(mapping, entry.key)) {
     mapping.entries.push_back(std::move(entry));
-    return;
+    return true;
   }
   const Entry* first = mapping.find_entry(entry.key);
   auto report = sink.report(Kind::duplicate_key, entry.key_span,
                             fmt::format("key `{}` stands here twice", printable(entry.key, 80)));
   if (first != nullptr) report.note(first->key_span, "it stands here first");
+  return false;
 }
 
 }  // namespace plan::syntax

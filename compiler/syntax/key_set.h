@@ -11,8 +11,8 @@ namespace plan::syntax {
 /// ones, so that a hostile file costs linear time.
 class KeySet {
  public:
-  /// Appends the entry, or reports `duplicate-key` when the mapping has the key.
-  void add(Node& mapping, Entry entry, Sink& sink);
+  /// Appends the entry; false: the mapping has the key, and `duplicate-key` was reported.
+  bool add(Node& mapping, Entry entry, Sink& sink);
 
  private:
   [[nodiscard]] bool has(const Node& mapping, const std::string& key);

@@ -10,20 +10,10 @@
 #include "compiler/syntax/words.h"
 
 namespace plan::syntax {
-namespace {
-
-// While a list grows, a value of it takes up to 300 bytes: with no more values than this, reading
-// stays below 100 bytes for each byte of a large file.
-constexpr std::size_t kBytesOfValue = 3;
-constexpr std::size_t kNodesAlways = 100'000;
-
-}  // namespace
-
 LanguageBuilder::LanguageBuilder(std::string_view text, const TextPlaces& places, Kind syntax_kind,
                                  Sink& sink, const TreeLimits& limits)
     : text_(text), places_(places), syntax_kind_(syntax_kind), sink_(sink), limits_(limits) {
-  limits_.nodes_max =
-      std::min(limits_.nodes_max, std::max(kNodesAlways, text_.size() / kBytesOfValue));
+  limits_.nodes_max = limits_.nodes_of(text_.size());
   frames_.emplace_back();
   frames_.back().node.kind = NodeKind::mapping;
   frames_.back().node.span = places.span(0, text.size());
@@ -51,8 +41,7 @@ void LanguageBuilder::open_frame(NodeKind kind, Span where) {
   Frame frame;
   frame.node.kind = kind;
   frame.node.span = where;
-  frame.node.tag = std::move(pending_tag_);
-  frame.node.tag_span = pending_tag_span_;
+  frame.node.tag = Tag(std::move(pending_tag_), pending_tag_span_);
   pending_tag_.clear();
   pending_tag_span_ = {};
   frames_.push_back(std::move(frame));
@@ -71,8 +60,7 @@ void LanguageBuilder::add(Node node) {
     return;
   }
   if (!pending_tag_.empty()) {
-    node.tag = std::move(pending_tag_);
-    node.tag_span = pending_tag_span_;
+    node.tag = Tag(std::move(pending_tag_), pending_tag_span_);
     pending_tag_.clear();
   }
   Frame* frame = &frames_.back();
@@ -84,8 +72,14 @@ void LanguageBuilder::add(Node node) {
     return;
   }
   frame->has_key = false;
-  frame->keys.add(frame->node, Entry{std::move(frame->key), frame->key_span, std::move(node)},
-                  sink_);
+  add_entry(frame->keys, frame->node,
+            Entry{std::move(frame->key), frame->key_span, std::move(node)});
+}
+
+void LanguageBuilder::add_entry(KeySet& keys, Node& mapping, Entry entry) {
+  // The tree goes on to be built: what else is wrong with the keys is told too.
+  if (!keys.add(mapping, std::move(entry), sink_) && ++problems_ >= kProblemsMax)
+    is_broken_ = is_stopped_ = true;
 }
 
 Node LanguageBuilder::close_frame(At end) {
@@ -201,16 +195,16 @@ void LanguageBuilder::close_for(At, At end) {
 
 // --- statements ----------------------------------------------------------------------------------
 
-Node& LanguageBuilder::gathered(std::string_view key, NodeKind kind, Span where) {
+Node& LanguageBuilder::gathered(std::string_view key, NodeKind kind, Span where,
+                                std::size_t& place) {
   Node& root = frames_.front().node;
-  for (Entry& entry : root.entries) {
-    if (entry.key == key && entry.value.kind == kind) return entry.value;
-  }
+  if (place < root.entries.size()) return root.entries[place].value;
   Node node;
   node.kind = kind;
   node.span = where;
-  frames_.front().keys.add(root, Entry{std::string(key), where, std::move(node)}, sink_);
+  add_entry(frames_.front().keys, root, Entry{std::string(key), where, std::move(node)});
   // After a duplicate the last entry is another one; an error was reported, and nobody reads it.
+  place = root.entries.size() - 1;
   return root.entries.back().value;
 }
 
@@ -249,7 +243,7 @@ void LanguageBuilder::close_use(At, At end) {
   }
   if (++nodes_ > limits_.nodes_max) return;
   if (uses_.empty()) use_span_ = node.span;
-  if (uses_.empty()) static_cast<void>(gathered("use", NodeKind::null, node.span));
+  if (uses_.empty()) static_cast<void>(gathered("use", NodeKind::null, node.span, use_place_));
   uses_.push_back(std::move(node));
 }
 
@@ -291,8 +285,8 @@ void LanguageBuilder::close_input(At, At end) {
     node = std::move(only);
   }
   if (++nodes_ > limits_.nodes_max) return;
-  inputs_.add(gathered("inputs", NodeKind::mapping, frame.key_span),
-              Entry{std::move(frame.key), frame.key_span, std::move(node)}, sink_);
+  add_entry(inputs_, gathered("inputs", NodeKind::mapping, frame.key_span, inputs_place_),
+            Entry{std::move(frame.key), frame.key_span, std::move(node)});
 }
 
 void LanguageBuilder::let_name(At begin, At end) {
@@ -306,7 +300,7 @@ void LanguageBuilder::close_let(At, At end) {
   if (node.entries.empty()) return;
   Entry entry = std::move(node.entries.front());
   const Span where = entry.key_span;
-  lets_.add(gathered("let", NodeKind::mapping, where), std::move(entry), sink_);
+  add_entry(lets_, gathered("let", NodeKind::mapping, where, lets_place_), std::move(entry));
 }
 
 void LanguageBuilder::step_id(At begin, At end) {
@@ -350,10 +344,10 @@ void LanguageBuilder::close_step(At, At end) {
   step.span.end = span(end, end).end;
   if (!arguments.entries.empty()) {
     const Span where = arguments.entries.front().key_span;
-    frame.keys.add(step, Entry{"args", where, std::move(arguments)}, sink_);
+    add_entry(frame.keys, step, Entry{"args", where, std::move(arguments)});
   }
   if (++nodes_ > limits_.nodes_max) return;
-  Node& steps = gathered("steps", NodeKind::sequence, step.span);
+  Node& steps = gathered("steps", NodeKind::sequence, step.span, steps_place_);
   steps.span.end = step.span.end;
   steps.items.push_back(std::move(step));
 }
@@ -424,6 +418,15 @@ bool LanguageBuilder::push(Expression expression, std::size_t depth) {
     const Span where = expression.span;
     report(Kind::expression_syntax, {where.file, where.end, where.end + 1},
            "an expression with too many parts");
+    return true;
+  }
+  // In a scalar the whole text was bounded before.
+  const Span where = expression.span;
+  if (!expression_begin_) expression_begin_ = where.begin;
+  if (syntax_kind_ == Kind::language_syntax &&
+      where.end > *expression_begin_ + kExpressionBytesMax) {
+    report(Kind::expression_syntax, {where.file, *expression_begin_, *expression_begin_ + 1},
+           fmt::format("an expression of more than {}", show_bytes(kExpressionBytesMax)));
     return true;
   }
   operands_.push_back({std::move(expression), depth});
@@ -603,7 +606,9 @@ void LanguageBuilder::leave(bool is_expression, At bracket, bool is_failing) {
   if (is_failing && unclosed_ == nullptr) unclosed_ = bracket;
 }
 
-void LanguageBuilder::begin_expression() { ++expressions_; }
+void LanguageBuilder::begin_expression() {
+  if (++expressions_ == 1) expression_begin_.reset();
+}
 void LanguageBuilder::end_expression() { --expressions_; }
 
 }  // namespace plan::syntax

@@ -133,6 +133,8 @@ class LanguageBuilder {
   [[nodiscard]] Span span(At begin, At end) const;
   [[nodiscard]] static std::string_view view(At begin, At end);
   void report(Kind kind, Span where, std::string message);
+  void count_problem();
+  void add_entry(KeySet& keys, Node& mapping, Entry entry);
   bool complain(At at, std::string message, std::string help);
   [[nodiscard]] At behind_blanks(At at) const;
   [[nodiscard]] At end_before(At at) const;
@@ -149,7 +151,7 @@ class LanguageBuilder {
   void set_key(std::string key, Span where);
   void add(Node node);
   Node close_frame(At end);
-  [[nodiscard]] Node& gathered(std::string_view key, NodeKind kind, Span where);
+  [[nodiscard]] Node& gathered(std::string_view key, NodeKind kind, Span where, std::size_t& place);
   bool push(Expression expression, std::size_t depth);
   bool combine(Expression::Kind kind, bool is_swapped = false);
   void open_operands(Expression::Kind kind, At begin);
@@ -169,11 +171,17 @@ class LanguageBuilder {
   Span use_span_;
   KeySet inputs_;
   KeySet lets_;
+  // Where the entries of the file that statements are gathered in stand; SIZE_MAX: nowhere yet.
+  std::size_t use_place_ = SIZE_MAX;
+  std::size_t inputs_place_ = SIZE_MAX;
+  std::size_t lets_place_ = SIZE_MAX;
+  std::size_t steps_place_ = SIZE_MAX;
   std::string step_key_;
   std::size_t nodes_ = 0;
   std::size_t tree_depth_ = 1;  ///< the file itself, as in YAML
   std::size_t expression_depth_ = 0;
   std::size_t expressions_ = 0;
+  std::optional<std::uint32_t> expression_begin_;
   std::size_t problems_ = 0;
   bool is_broken_ = false;
   bool is_stopped_ = false;

@@ -11,9 +11,6 @@
 namespace plan::syntax {
 namespace {
 
-// One file; a text that is no plan at all would fill the screen otherwise.
-constexpr std::size_t kProblemsMax = 200;
-
 bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r'; }
 
 // What ends a name and begins nothing: as a rule it belongs to a text whose quotes are missing.
@@ -26,8 +23,13 @@ bool ends_bare_text(char c) {
 }  // namespace
 
 void LanguageBuilder::report(Kind kind, Span where, std::string message) {
-  is_broken_ = true;
+  count_problem();
   sink_.report(kind, where, std::move(message));
+}
+
+void LanguageBuilder::count_problem() {
+  is_broken_ = true;
+  if (++problems_ >= kProblemsMax) is_stopped_ = true;
 }
 
 LanguageBuilder::At LanguageBuilder::behind_blanks(At at) const {
@@ -102,8 +104,7 @@ void LanguageBuilder::problem(At at, std::string_view which) {
   if (is_stopped_ || (resumed_ != nullptr && token == behind_blanks(resumed_))) return;
   resumed_ = at;
   const Kind kind = expressions_ > 0 ? Kind::expression_syntax : syntax_kind_;
-  is_broken_ = true;
-  if (++problems_ >= kProblemsMax) is_stopped_ = true;
+  count_problem();
   if (complaint) {
     sink_
         .report(expressions_ > 0 ? kind : Kind::language_bound,

@@ -16,10 +16,10 @@ class Reader {
       : scope_(scope), types_(types), sources_(sources), sink_(sink) {}
 
   std::optional<Value> value(const Node& node) {
-    if (node.tag == "!secret" && node.is_scalar()) return secret(node);
+    if (node.tag.is("!secret") && node.is_scalar()) return secret(node);
     if (!node.tag.empty()) {
-      sink_.report(Kind::unknown_tag, node.tag_span,
-                   fmt::format("`{}` means nothing here", printable(node.tag, 60)));
+      sink_.report(Kind::unknown_tag, node.tag.span(),
+                   fmt::format("`{}` means nothing here", printable(node.tag.text(), 60)));
       return std::nullopt;
     }
     switch (node.kind) {

@@ -39,7 +39,9 @@ class TreeBuilder : public YAML::EventHandler {
  public:
   TreeBuilder(std::string_view text, std::uint32_t skipped, FileId file, Sink& sink,
               const TreeLimits& limits, ViewBuffer& input)
-      : text_(text), skipped_(skipped), file_(file), sink_(sink), limits_(limits), input_(input) {}
+      : text_(text), skipped_(skipped), file_(file), sink_(sink), limits_(limits), input_(input) {
+    limits_.nodes_max = limits_.nodes_of(text.size());
+  }
 
   void OnDocumentStart(const YAML::Mark& mark) override {
     ++documents_;
@@ -164,8 +166,7 @@ class TreeBuilder : public YAML::EventHandler {
            text_[end] != '}') {
       ++end;
     }
-    node.tag = std::string(text_.substr(begin, end - begin));
-    node.tag_span = span(begin, end);
+    node.tag = Tag(std::string(text_.substr(begin, end - begin)), span(begin, end));
     return skip_blanks(end);
   }
 
@@ -277,10 +278,12 @@ class TreeBuilder : public YAML::EventHandler {
       parent.key = node.text;
       if (!node.is_scalar() || !node.tag.empty()) {
         parent.is_key_wrong = true;
+        count_problem();
         sink_.report(Kind::yaml_key, node.span, "a key that is not a word")
             .help("keys are plain words; put quotes around one that begins with a bracket");
       } else if (node.text == "<<" && !node.is_quoted) {
         parent.is_key_wrong = true;
+        count_problem();
         sink_.report(Kind::yaml_merge_key, node.span, "a merge key (`<<`)")
             .help("write the members out: plans have no aliases to merge");
       }
@@ -288,8 +291,16 @@ class TreeBuilder : public YAML::EventHandler {
     }
     parent.has_key = false;
     if (parent.is_key_wrong) return;
-    parent.keys.add(parent.node, Entry{std::move(parent.key), parent.key_span, std::move(node)},
-                    sink_);
+    if (!parent.keys.add(parent.node,
+                         Entry{std::move(parent.key), parent.key_span, std::move(node)}, sink_))
+      count_problem();
+  }
+
+  /// A text that is no plan at all is not read to its end.
+  void count_problem() {
+    if (++problems_ < kProblemsMax) return;
+    is_stopped_ = true;
+    input_.end();
   }
 
   std::string_view text_;
@@ -301,6 +312,7 @@ class TreeBuilder : public YAML::EventHandler {
   std::vector<Open> open_;
   Node root_;
   std::size_t nodes_ = 0;
+  std::size_t problems_ = 0;
   std::size_t documents_ = 0;
   bool has_root_ = false;
   bool is_stopped_ = false;

@@ -394,7 +394,7 @@ class Trees {
     node.text = text();
     Node plain = node;
     node.is_quoted = scalar_value(plain).is_string() || below(2) == 0;
-    if (below(6) == 0) node.tag = below(2) == 0 ? "!secret" : "!other";
+    if (below(6) == 0) node.tag = Tag(below(2) == 0 ? "!secret" : "!other", Span());
     return node;
   }
   Node value(std::size_t depth) {
@@ -405,7 +405,7 @@ class Trees {
     Node node;
     node.kind = NodeKind::sequence;
     for (std::size_t i = below(4); i > 0; --i) node.items.push_back(value(depth - 1));
-    if (below(5) == 0) node.tag = "!numbered";
+    if (below(5) == 0) node.tag = Tag("!numbered", Span());
     return node;
   }
 

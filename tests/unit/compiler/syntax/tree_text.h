@@ -12,7 +12,7 @@ namespace plan::syntax {
 /// What a tree means, whatever it was read from: tags, values with their types, keys in order of
 /// their names.
 inline std::string tree_text(const Node& node) {
-  std::string text = node.tag.empty() ? "" : node.tag + " ";
+  std::string text = node.tag.empty() ? "" : std::string(node.tag.text()) + " ";
   switch (node.kind) {
     case NodeKind::null:
       return text + "null";

@@ -52,7 +52,7 @@ TEST(Yaml, SpansCoverExactlyWhatStandsThere) {
   EXPECT_EQ(read.text(*root.find("single")), "'it''s'");
   EXPECT_EQ(root.find("single")->text, "it's");
   EXPECT_EQ(read.text(*root.find("secret")), "env:NAME");
-  EXPECT_EQ(read.sources.text(root.find("secret")->tag_span), "!secret");
+  EXPECT_EQ(read.sources.text(root.find("secret")->tag.span()), "!secret");
   EXPECT_EQ(read.text(*root.find("flow")), "{a: [1, 'x' ], b: {}}");
   EXPECT_EQ(read.text(*root.find("flow")->find("a")), "[1, 'x' ]");
   EXPECT_EQ(read.text(*root.find("flow")->find("b")), "{}");
