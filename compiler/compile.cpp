@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <initializer_list>
 #include <map>
+#include <set>
 
 #include "compiler/check/account_list.h"
 #include "compiler/check/findings.h"
@@ -17,11 +19,19 @@
 #include "compiler/lowering.h"
 #include "compiler/modules.h"
 #include "compiler/schema/schema.h"
+#include "compiler/source/report_again.h"
 #include "compiler/syntax/sound_part.h"
 #include "embedded/stdlib_modules.h"
 
 namespace plan {
 namespace {
+
+/// Reported while the text was read: it stays, also where the text is left out afterwards.
+bool is_of_syntax(Kind kind) {
+  return kind == Kind::yaml_syntax || kind == Kind::yaml_key || kind == Kind::yaml_merge_key ||
+         kind == Kind::yaml_alias || kind == Kind::language_syntax ||
+         kind == Kind::expression_syntax || kind == Kind::duplicate_key;
+}
 
 class Compilation {
  public:
@@ -44,10 +54,10 @@ class Compilation {
     auto lock = read_lock(*plan);
     auto facts = read_facts();
     if (!plan->is_sound) {
-      const check::Migration migration = check::resolve(std::move(*plan), nullptr, nullptr, sink_);
+      check::Migration migration = check::resolve(std::move(*plan), nullptr, nullptr, sink_);
       check::check_rules(migration, sink_);
       summarise(migration);
-      check_module_texts(migration.plan, modules(), *sources_, sink_);
+      judge_modules(migration);
       return finish();
     }
     check::Migration migration =
@@ -59,7 +69,7 @@ class Compilation {
     if (migration.lock != nullptr && !sink_.has_errors()) {
       expand(migration);
     } else {
-      check_module_texts(migration.plan, modules(), *sources_, sink_);
+      judge_modules(migration);
     }
     check::check_listener_rules(migration, sink_);
     return finish();
@@ -71,6 +81,7 @@ class Compilation {
     const auto limits = syntax::TreeLimits::with_bytes(input_.plan_bytes_max);
     auto part = syntax::read_sound_part(*sources_, file, sink_, limits);
     if (!part.tree) return std::nullopt;
+    left_out_ = std::move(part.left_out);
     check::Plan plan =
         check::read_plan(std::make_shared<syntax::Node>(std::move(*part.tree)), *sources_, sink_);
     note_gaps(plan);
@@ -80,12 +91,20 @@ class Compilation {
   /// What the statements that were left out may have said: names for the others, and findings.
   void note_gaps(const check::Plan& plan) {
     const auto is_left_out = [&](std::string_view key) {
-      const syntax::Node* node = plan.tree->find(key);
-      return plan.has_nameless_gap || (node != nullptr && node->is_left_out);
+      const syntax::Entry* entry = plan.tree->find_entry(key);
+      return plan.has_nameless_gap || (entry != nullptr && has_gap(*entry));
     };
     for (const std::string_view key : {"name", "addresses", "domains"})
       may_lack_names_ = may_lack_names_ || is_left_out(key);
     may_lack_findings_ = is_left_out("findings");
+  }
+
+  /// Was it left out, or a part of it?
+  [[nodiscard]] bool has_gap(const syntax::Entry& entry) const {
+    return entry.value.is_left_out ||
+           std::any_of(left_out_.begin(), left_out_.end(), [&](const Span& gap) {
+             return entry.key_span.begin <= gap.begin && gap.begin < entry.value.span.end;
+           });
   }
 
   std::shared_ptr<const facts::Lock> read_lock(const check::Plan& plan) {
@@ -141,17 +160,18 @@ class Compilation {
     if (sink_.has_errors()) return;
     Sink said;
     const auto linked =
-        link_modules(migration.plan, modules(), lowering.scope, lowering.rows, *sources_, said);
+        link_modules(migration.plan, modules(), lowering.scope, lowering.rows, {}, *sources_, said);
     if (linked == nullptr) return report_of_modules(said, {});
-    lowering.modules = std::move(linked->instances);
-    if (!linked->is_whole) {
-      lower::check_steps(lowering, said);
-      return report_of_modules(said, linked->damaged);
-    }
+    if (!linked->is_whole) return judge_steps(migration, lowering, *linked, said);
     report_of_modules(said, {});
+    lowering.modules = std::move(linked->instances);
     lowering.module = lowering.modules.back().tree;
     auto graph = lower::lower(lowering, sink_);
-    if (!graph) return;
+    if (!graph) {
+      Sink heard;  // what is wrong with the steps themselves was said
+      check_values(migration, lower::check_steps(lowering, {}, heard));
+      return;
+    }
     migration.made_listeners = check::made_listeners(*graph);
     check::check_graph_rules(migration, *graph, input_.schema, sink_);
     if (input_.schema != nullptr) {
@@ -171,6 +191,74 @@ class Compilation {
     if (!sink_.has_errors()) result_.graph = std::move(*graph);
   }
 
+  /// For a plan that is not expanded because of errors of its own: the modules in its folder, as
+  /// far as it does not follow from what is wrong with the plan. Those of std are whole.
+  void judge_modules(check::Migration& migration) {
+    if (!migration.plan.use.text.starts_with("./")) return;
+    const std::set<std::string> unknown = unknown_names(migration);
+    const auto lock = migration.lock;
+    if (lock == nullptr) migration.lock = std::make_shared<const facts::Lock>();
+    Sink unheard;
+    lower::LowerInput lowering = lowering_of(migration, *sources_, unheard);
+    Sink said;
+    const auto linked = link_modules(migration.plan, modules(), lowering.scope, lowering.rows,
+                                     unknown, *sources_, said);
+    if (linked == nullptr) {
+      report_of_modules(said, {});
+    } else {
+      judge_steps(migration, lowering, *linked, said);
+    }
+    migration.lock = lock;
+  }
+
+  /// Names that the plan would give to its modules if the part behind them were right.
+  [[nodiscard]] std::set<std::string> unknown_names(const check::Migration& migration) const {
+    const check::Plan& plan = migration.plan;
+    const std::vector<Diagnostic> reported = sink_.sorted();
+    const auto is_right = [&](std::string_view key, bool is_required) {
+      const syntax::Entry* entry = plan.tree->find_entry(key);
+      if (entry == nullptr || (entry->value.is_null() && !entry->value.is_left_out))
+        return !is_required && !plan.has_nameless_gap;
+      return !has_gap(*entry) &&
+             std::none_of(reported.begin(), reported.end(), [&](const Diagnostic& one) {
+               return one.severity == Severity::error && one.span.file == entry->key_span.file &&
+                      entry->key_span.begin <= one.span.begin &&
+                      one.span.begin <= entry->value.span.end;
+             });
+    };
+    std::set<std::string> unknown;
+    const auto need = [&](bool is_known, std::initializer_list<const char*> names) {
+      if (!is_known) unknown.insert(names.begin(), names.end());
+    };
+    const bool has_lock = migration.lock != nullptr;
+    need(is_right("addresses", true), {"addresses", "source_ips"});
+    need(is_right("source", true), {"source"});
+    need(is_right("target", true), {"target"});
+    need(is_right("move", false), {"move"});
+    need(is_right("cutover", true), {"cutover"});
+    need(is_right("finalize", false), {"finalize"});
+    need(is_right("domains", true), {"domain_names", "domain_conditions"});
+    need(is_right("rollback_points", false), {"rollback_points"});
+    need(is_right("dump", false) && is_right("store", false), {"store"});
+    need(has_lock, {"prior", "resolves_names", "source_ips"});
+    return unknown;
+  }
+
+  /// The steps of modules of which, or of whose plan, a part is missing.
+  void judge_steps(const check::Migration& migration, lower::LowerInput& lowering,
+                   LinkedModules& linked, Sink& said) {
+    lowering.modules = std::move(linked.instances);
+    const auto right = lower::check_steps(lowering, linked.lost, said);
+    left_out_.insert(left_out_.end(), linked.left_out.begin(), linked.left_out.end());
+    report_of_modules(said, linked.damaged);
+    check_values(migration, right);
+  }
+
+  void check_values(const check::Migration& migration, const std::optional<ir::StepGraph>& steps) {
+    if (steps && input_.schema != nullptr)
+      check_target_values(*steps, *input_.schema, migration.plan, *sources_, sink_);
+  }
+
   /// What was said about modules, without what may only follow from statements that were left out
   /// of the damaged ones: names that nobody has there.
   void report_of_modules(const Sink& said, const std::vector<FileId>& damaged) {
@@ -182,7 +270,11 @@ class Compilation {
       if (is_damaged && one.kind == Kind::unknown_name)
         unheard[{one.span.file, one.span.begin}] = one.span.end;
     }
+    // A module of std is right: what is said of it follows from what it is given.
+    const bool is_std_heard = damaged.empty() && !sink_.has_errors();
     const auto follows = [&](const Diagnostic& one) {
+      if (!is_std_heard && one.span.is_known() && sources_->name(one.span.file).starts_with("std/"))
+        return true;
       if (one.kind == Kind::input_missing) return !damaged.empty();
       auto behind = unheard.lower_bound({one.span.file, one.span.end});
       if (behind == unheard.begin()) return false;
@@ -191,11 +283,7 @@ class Compilation {
     };
     for (const Diagnostic& one : all) {
       if (follows(one)) continue;
-      auto report = sink_.report(one.kind, one.span, one.message);
-      report.severity(one.severity).label(one.label);
-      for (const Label& note : one.notes) report.note(note.span, note.text);
-      for (const std::string& help : one.help) report.help(help);
-      for (const auto& [name, value] : one.arguments) report.argument(name, value);
+      report_again(one, sink_);
     }
   }
 
@@ -230,7 +318,9 @@ class Compilation {
     const bool is_complete = !sink_.has_errors();
     std::vector<Diagnostic> reported = sink_.sorted();
     std::erase_if(reported, [&](const Diagnostic& one) {
-      return (may_lack_names_ && one.kind == Kind::unknown_name) ||
+      // What is said of a part that was left out follows from that.
+      return (!is_of_syntax(one.kind) && is_left_out(one.span)) ||
+             (may_lack_names_ && one.kind == Kind::unknown_name) ||
              (may_lack_findings_ && one.severity != Severity::error);
     });
     check::SortedFindings sorted =
@@ -243,10 +333,17 @@ class Compilation {
     return std::move(result_);
   }
 
+  [[nodiscard]] bool is_left_out(Span place) const {
+    return std::any_of(left_out_.begin(), left_out_.end(), [&](const Span& gap) {
+      return gap.file == place.file && gap.begin <= place.begin && place.begin < gap.end;
+    });
+  }
+
   CompileInput input_;
   std::shared_ptr<SourceSet> sources_;
   Sink sink_;
   std::vector<check::FindingRule> findings_;
+  std::vector<Span> left_out_;  // of the plan and its modules, because its syntax is broken
   bool may_lack_names_ = false;
   bool may_lack_findings_ = false;
   CompileResult result_;

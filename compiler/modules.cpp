@@ -11,6 +11,7 @@
 #include "compiler/syntax/language.h"
 #include "compiler/syntax/sound_part.h"
 #include "compiler/syntax/tree_value.h"
+#include "compiler/syntax/words.h"
 
 namespace plan {
 namespace {
@@ -46,7 +47,9 @@ class Linker {
         sink_(sink),
         linked_(std::make_unique<LinkedModules>()) {}
 
-  std::unique_ptr<LinkedModules> link(const Use& use, const syntax::Scope& scope) {
+  std::unique_ptr<LinkedModules> link(const Use& use, const syntax::Scope& scope,
+                                      const std::set<std::string>& unknown) {
+    world_.unknown = unknown;
     for (const std::string_view name : scope.names()) {
       const Value& value = *scope.find(name);
       world_.scope.set(std::string(name), value);
@@ -87,33 +90,10 @@ class Linker {
     return use;
   }
 
-  /// The syntax of a module, and of those that it uses, when nothing else of them is looked at.
-  /// Those of std are whole.
-  void read_texts(const Use& use) {
-    if (use.name.starts_with(kStd) || read_.size() >= kModulesMax || !read_.insert(use.name).second)
-      return;
-    const auto file = file_of(use);
-    if (!file) return;
-    const auto part = read_module(use, *file);
-    if (part.tree) read_texts_used_by(*part.tree);
-  }
-
  private:
   syntax::SoundPart read_module(const Use& use, FileId file) {
     if (!use.name.ends_with(kAdminPlan)) return syntax::read_sound_part(sources_, file, sink_);
     return {.tree = read_admin_plan(sources_, file, sink_)};
-  }
-
-  void read_texts_used_by(const Node& module) {
-    for (const Node& inner : uses_of(module)) {
-      // A `use` that was left out, or is none, has been reported, or is when the rest is mended.
-      const Node* name = inner.is_mapping() ? inner.find("module") : &inner;
-      if (name == nullptr || !name->is_scalar() || name->is_left_out) continue;
-      Use use;
-      use.name = name->text;
-      use.span = name->span;
-      read_texts(use);
-    }
   }
 
   std::optional<FileId> file_of(const Use& use) {
@@ -153,16 +133,75 @@ class Linker {
     return std::nullopt;
   }
 
-  bool has_right_digest(const Use& use, FileId file) {
-    if (use.digest.empty()) return true;
+  void check_digest(const Use& use, FileId file) {
+    if (use.digest.empty()) return;
     const std::string digest =
         fmt::format("{}{}", kDigestPrefix, ir::sha256(sources_.text(file)).hex());
-    if (digest == use.digest) return true;
+    if (digest == use.digest) return;
     sink_
         .report(Kind::module_digest, use.digest_span,
                 fmt::format("`{}` is not the module that was pinned", printable(use.name, 80)))
         .help(fmt::format("read what has changed in it; then write `{}`", digest));
-    return false;
+  }
+
+  /// What was left out of a module may have been steps, whose ids others name.
+  void lose(Span gap, const std::string& prefix, const Node& module) {
+    linked_->left_out.push_back(gap);
+    const std::string_view text = sources_.text(gap);
+    const bool is_language = syntax::is_language_file(sources_.name(gap.file));
+    bool has_ids = false;
+    for (const std::string_view id : is_language ? step_of_statement(text) : ids_in_yaml(text)) {
+      linked_->lost.ids.insert(prefix + std::string(id));
+      has_ids = true;
+    }
+    std::string_view word = text.substr(0, text.find_first_of(" \t\n:=("));
+    if (!is_language) {
+      for (const syntax::Entry& entry : module.entries) {
+        if (entry.key_span.begin <= gap.begin && gap.begin <= entry.value.span.end)
+          word = entry.key;
+      }
+    }
+    static const std::set<std::string_view> kOthers = {"module", "about", "inputs", "input", "let"};
+    if (!has_ids && !kOthers.contains(word)) linked_->lost.has_others = true;
+  }
+
+  static bool is_id_part(char c) {
+    return syntax::is_word_part(c) || std::string_view("/.@{}").find(c) != std::string_view::npos;
+  }
+
+  /// `step ID ...`
+  static std::vector<std::string_view> step_of_statement(std::string_view text) {
+    constexpr std::string_view kStep = "step ";
+    if (!text.starts_with(kStep)) return {};
+    std::size_t begin = text.find_first_not_of(" \"", kStep.size());
+    std::size_t end = std::min(begin, text.size());
+    while (end < text.size() && is_id_part(text[end])) ++end;
+    if (end == begin || begin == std::string_view::npos) return {};
+    return {text.substr(begin, end - begin)};
+  }
+
+  /// Each `id: ID`.
+  static std::vector<std::string_view> ids_in_yaml(std::string_view text) {
+    constexpr std::string_view kId = "id:";
+    std::vector<std::string_view> ids;
+    for (std::size_t at = text.find(kId); at != std::string_view::npos; at = text.find(kId, at)) {
+      const bool is_key =
+          at == 0 || std::string_view(" -{,\n").find(text[at - 1]) != std::string_view::npos;
+      at += kId.size();
+      const std::size_t begin = std::min(text.find_first_not_of(" \"'", at), text.size());
+      std::size_t end = begin;
+      while (end < text.size() && is_id_part(text[end])) ++end;
+      if (is_key && end > begin) ids.push_back(text.substr(begin, end - begin));
+    }
+    return ids;
+  }
+
+  /// Entries without a value: what is looked for in them is not found, and that is not reported.
+  /// Items of lists stay, and what is said of them is not heard.
+  static void forget_gaps(Node& module) {
+    const auto is_gap = [](const syntax::Entry& entry) { return entry.value.is_left_out; };
+    module.entries.erase_if(is_gap);
+    for (syntax::Entry& entry : module.entries) entry.value.entries.erase_if(is_gap);
   }
 
   void add(const Use& use, const lower::ModuleInstance& outer) {
@@ -170,28 +209,30 @@ class Linker {
         open_.size() >= kModuleDepthMax || linked_->instances.size() >= kModulesMax) {
       std::string way;
       for (const std::string& name : open_) way += name + " -> ";
+      linked_->lost.has_others = true;
       sink_.report(Kind::module_cycle, use.span,
                    fmt::format("`{}` is used by itself: {}{}", printable(use.name, 80),
                                printable(way, 300), printable(use.name, 80)));
       return;
     }
     const auto file = file_of(use);
-    if (!file || !has_right_digest(use, *file)) return;
-    auto part = read_module(use, *file);
-    if (!part.tree) return;
+    // One that was changed since it was pinned is judged all the same.
+    if (file) check_digest(use, *file);
+    auto part = file ? read_module(use, *file) : syntax::SoundPart();
+    if (!part.tree) {
+      linked_->lost.has_others = true;
+      return;
+    }
     if (part.is_damaged) {
       linked_->damaged.push_back(*file);
-      part.tree->entries.erase_if(
-          [](const syntax::Entry& entry) { return entry.value.is_left_out; });
+      for (const Span& gap : part.left_out) lose(gap, use.prefix, *part.tree);
+      forget_gaps(*part.tree);
     }
     const Node& module = linked_->trees.emplace_back(std::move(*part.tree));
     lower::ModuleInstance instance;
     instance.tree = &module;
     instance.prefix = use.prefix;
-    if (!bind(use, outer, instance, part.is_damaged)) {
-      read_texts_used_by(module);
-      return;
-    }
+    bind(use, outer, instance, part.is_damaged);
     open_.push_back(use.name);
     for (const Node& inner : uses_of(module)) {
       if (auto inner_use = read_use(inner, use.prefix)) add(*inner_use, instance);
@@ -209,29 +250,43 @@ class Linker {
 
   // --- inputs ------------------------------------------------------------------------------------
 
-  /// A damaged module is judged with what can be bound: names that are missing may stand in what
-  /// was left out of it.
-  bool bind(const Use& use, const lower::ModuleInstance& outer, lower::ModuleInstance& instance,
+  /// A module is judged with what can be bound: what is made of the other names is not looked at.
+  void bind(const Use& use, const lower::ModuleInstance& outer, lower::ModuleInstance& instance,
             bool is_damaged) {
     const Node& module = *instance.tree;
     const Node* inputs = module.find("inputs");
-    const std::size_t errors = sink_.count(Severity::error);
     if (use.with != nullptr && !is_damaged) report_unknown_inputs(*use.with, inputs, use);
     if (inputs == nullptr) {
       // A module without inputs sees what the plan gives, and what its user has for it.
       instance.scope = world_.scope;
       instance.types = world_.types;
+      instance.unknown = world_.unknown;
       for (const std::string_view name : outer.scope.names()) {
         instance.scope.set(std::string(name), *outer.scope.find(name));
         instance.types.set(std::string(name), *outer.types.find(name));
+        instance.unknown.erase(std::string(name));
       }
+      instance.unknown.insert(outer.unknown.begin(), outer.unknown.end());
     } else if (!inputs->is_mapping()) {
       sink_.report(Kind::wrong_type, inputs->span, "`inputs` is a mapping of names to types");
     } else {
       for (const syntax::Entry& input : inputs->entries) bind_input(input, use, outer, instance);
     }
-    if (is_damaged || sink_.count(Severity::error) == errors) bind_lets(module, instance);
-    return is_damaged || sink_.count(Severity::error) == errors;
+    bind_lets(module, instance);
+  }
+
+  /// Does a value need a name that nobody knows the value of?
+  [[nodiscard]] bool needs_unknown(const Node& value, const lower::ModuleInstance& seen) const {
+    if (seen.unknown.empty()) return false;
+    const auto is_unknown = [&](const Node& inner) { return needs_unknown(inner, seen); };
+    if (!value.is_scalar())
+      return std::any_of(value.items.begin(), value.items.end(), is_unknown) ||
+             std::any_of(value.entries.begin(), value.entries.end(),
+                         [&](const syntax::Entry& entry) { return is_unknown(entry.value); });
+    Sink unheard;
+    const auto text = syntax::parse_template(value, sources_, unheard);
+    return text && std::any_of(seen.unknown.begin(), seen.unknown.end(),
+                               [&](const std::string& name) { return mentions(*text, name); });
   }
 
   void report_unknown_inputs(const Node& with, const Node* inputs, const Use& use) {
@@ -252,6 +307,8 @@ class Linker {
 
   void bind_input(const syntax::Entry& input, const Use& use, const lower::ModuleInstance& outer,
                   lower::ModuleInstance& instance) {
+    // Until it has a value.
+    instance.unknown.insert(input.key);
     const Node* type_node = input.value.is_mapping() ? input.value.find("type") : &input.value;
     const auto type = type_node != nullptr && type_node->is_scalar()
                           ? syntax::parse_type(type_node->text)
@@ -271,7 +328,9 @@ class Linker {
                        [&](const lower::RowSet& set) { return set.name == input.key; })) {
         sink_.report(Kind::input_missing, input.key_span,
                      fmt::format("there are no rows `{}`", printable(input.key, 60)));
+        return;
       }
+      instance.unknown.erase(input.key);
       return;
     }
     const syntax::Entry* given = use.with == nullptr ? nullptr : use.with->find_entry(input.key);
@@ -280,14 +339,20 @@ class Linker {
     Span where = input.key_span;
     if (given != nullptr) {
       where = given->value.span;
+      if (needs_unknown(given->value, outer)) return;
       value = syntax::value_of_tree(given->value, outer.scope, outer.types, sources_, sink_);
       if (!value) return;
+    } else if (outer.unknown.contains(input.key)) {
+      return;
     } else if (const Value* found = outer.scope.find(input.key)) {
       value = *found;
+    } else if (world_.unknown.contains(input.key)) {
+      return;
     } else if (const Value* of_plan = world_.scope.find(input.key)) {
       value = *of_plan;
     } else if (fallback != nullptr) {
       where = fallback->span;
+      if (needs_unknown(*fallback, instance)) return;
       value = syntax::value_of_tree(*fallback, instance.scope, instance.types, sources_, sink_);
       if (!value) return;
     } else if (type->is_optional) {
@@ -310,6 +375,7 @@ class Linker {
           .note(type_node->span, "its type");
       return;
     }
+    instance.unknown.erase(input.key);
     instance.types.set(input.key, known_type(*type, *value));
     instance.scope.set(input.key, std::move(*value));
   }
@@ -330,9 +396,12 @@ class Linker {
                      fmt::format("`{}` is an input already", printable(let.key, 60)));
         continue;
       }
+      instance.unknown.insert(let.key);
+      if (needs_unknown(let.value, instance)) continue;
       auto value =
           syntax::value_of_tree(let.value, instance.scope, instance.types, sources_, sink_);
       if (!value) continue;
+      instance.unknown.erase(let.key);
       instance.types.set(let.key, syntax::type_of_value(*value));
       instance.scope.set(let.key, std::move(*value));
     }
@@ -345,7 +414,6 @@ class Linker {
   std::unique_ptr<LinkedModules> linked_;
   lower::ModuleInstance world_;  ///< what the plan gives, seen by every module
   std::vector<std::string> open_;
-  std::set<std::string> read_;  ///< of `read_texts`
 };
 
 }  // namespace
@@ -353,23 +421,13 @@ class Linker {
 std::unique_ptr<LinkedModules> link_modules(const check::Plan& plan, const ModuleSource& source,
                                             const syntax::Scope& scope,
                                             const std::vector<lower::RowSet>& rows,
+                                            const std::set<std::string>& unknown,
                                             SourceSet& sources, Sink& sink) {
   Linker linker(source, rows, sources, sink);
   const Node* node = plan.tree == nullptr ? nullptr : plan.tree->find("use");
   if (node == nullptr) return nullptr;
   const auto use = linker.read_use(*node, "");
-  return use ? linker.link(*use, scope) : nullptr;
-}
-
-void check_module_texts(const check::Plan& plan, const ModuleSource& source, SourceSet& sources,
-                        Sink& sink) {
-  const std::vector<lower::RowSet> rows;
-  Linker linker(source, rows, sources, sink);
-  if (!plan.use.text.starts_with(kHere)) return;
-  Use use;
-  use.name = plan.use.text;
-  use.span = plan.use.span;
-  linker.read_texts(use);
+  return use ? linker.link(*use, scope, unknown) : nullptr;
 }
 
 }  // namespace plan

@@ -3,6 +3,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 
@@ -33,22 +34,20 @@ struct LinkedModules {
   /// Those that were read without statements whose syntax is broken: what is not found in them may
   /// stand there.
   std::vector<FileId> damaged = {};
+  std::vector<Span> left_out = {};  ///< where those stand
+  lower::LostSteps lost = {};  ///< the steps among them, and those of modules that are not there
 };
 
 /// Reads the module that the plan uses and those that it uses, binds their inputs (`with`, else the
 /// value of that name where they are used or in the plan, else the default) and evaluates their
-/// `let`. `scope` is what the plan gives. Reports unknown-procedure, module-cycle, module-digest,
-/// input-missing, input-type and what is wrong inside. Nothing where the plan's `use` is none.
+/// `let`. `scope` is what the plan gives; `unknown` are the names that it cannot give, because it
+/// is broken itself. Reports unknown-procedure, module-cycle, module-digest, input-missing,
+/// input-type and what is wrong inside. Nothing where the plan's `use` is none.
 [[nodiscard]] std::unique_ptr<LinkedModules> link_modules(const check::Plan& plan,
                                                           const ModuleSource& source,
                                                           const syntax::Scope& scope,
                                                           const std::vector<lower::RowSet>& rows,
+                                                          const std::set<std::string>& unknown,
                                                           SourceSet& sources, Sink& sink);
-
-/// For a plan that is not expanded, because of errors of its own: reads the modules in its folder
-/// that it uses, directly or through others, and reports what is wrong with their syntax, or that
-/// they are not there.
-void check_module_texts(const check::Plan& plan, const ModuleSource& source, SourceSet& sources,
-                        Sink& sink);
 
 }  // namespace plan

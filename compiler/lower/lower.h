@@ -3,6 +3,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -38,6 +39,15 @@ struct ModuleInstance {
   std::string prefix = {};
   syntax::Scope scope = syntax::Scope();
   syntax::TypeScope types = syntax::TypeScope();
+  /// Names whose values nobody knows, because what gives them is broken: what is made of them is
+  /// not judged.
+  std::set<std::string> unknown = {};
+};
+
+/// Steps that are missing because the text of their module is broken, or the module is not there.
+struct LostSteps {
+  std::set<std::string> ids = {};
+  bool has_others = false;  ///< some whose ids nobody can tell
 };
 
 struct LowerInput {
@@ -58,8 +68,10 @@ struct LowerInput {
 /// linear in rows plus memberships: whole waves are ordered through one step each.
 [[nodiscard]] std::optional<ir::StepGraph> lower(const LowerInput& input, Sink& sink);
 
-/// What is wrong with the steps of the input's modules, each looked at by itself: for modules of
-/// which a part is missing.
-void check_steps(const LowerInput& input, Sink& sink);
+/// What is wrong with the steps of the input's modules where a part of the plan or of a module is
+/// missing: each step, and which others it names, without what may follow from what is missing. The
+/// steps that are right are given back, each once, in no order: for what else judges steps alone.
+[[nodiscard]] std::optional<ir::StepGraph> check_steps(const LowerInput& input,
+                                                       const LostSteps& lost, Sink& sink);
 
 }  // namespace plan::lower

@@ -33,6 +33,8 @@ const std::vector<std::string_view> kModuleKeys = {"module", "about", "use",
                                                    "inputs", "let",   "steps"};
 
 constexpr std::size_t kCycleShownMax = 6;
+/// Instead of a step's number: there is or was one of that id, and nothing else is known of it.
+constexpr std::size_t kLost = SIZE_MAX;
 
 /// What an expression sees: values, and their types.
 struct Names {
@@ -47,9 +49,18 @@ class ProcedureReader {
     procedure_.computed.resize(input.rows.size());
   }
 
-  /// Each step by itself, not which others it names.
-  void read_alone() {
+  /// Also where something is missing: which steps there would be is known from `lost`. Those that
+  /// are right are given back.
+  std::vector<ProcedureStep> read_what_is_there(const LostSteps& lost) {
+    for (const std::string& id : lost.ids) by_id_.emplace(id, kLost);
+    has_unknown_steps_ = lost.has_others;
     for (const ModuleInstance& module : input_.modules) read_module(module);
+    resolve_names();
+    std::vector<ProcedureStep> right;
+    for (std::size_t i = 0; i < nodes_.size(); ++i) {
+      if (!nodes_[i].is_broken) right.push_back(std::move(procedure_.steps[i]));
+    }
+    return right;
   }
 
   std::optional<Procedure> read() {
@@ -62,17 +73,8 @@ class ProcedureReader {
       read_module(only);
     }
     for (const ModuleInstance& module : input_.modules) read_module(module);
-    if (is_broken_) return std::nullopt;
     sort_by_stage();
-    // Steps may wait for later ones of the text, so names are resolved when all are known.
-    for (std::size_t i = 0; i < nodes_.size(); ++i) {
-      ProcedureStep& step = procedure_.steps[i];
-      for (const Reference& one : references(nodes_[i], "after")) wait(i, one.step, one.span);
-      for (const Reference& one : references(nodes_[i], "before")) wait(one.step, i, one.span);
-      step.after_previous_wave = steps_of(references(nodes_[i], "after_previous_wave"));
-      step.after_members = steps_of(references(nodes_[i], "after_members"));
-      if (step.kind == ir::StepKind::restore) name_restored(step, nodes_[i]);
-    }
+    resolve_names();
     if (is_broken_) return std::nullopt;
     refuse_cycle();
     if (is_broken_) return std::nullopt;
@@ -84,6 +86,7 @@ class ProcedureReader {
   struct Origin {
     const Node* node = nullptr;
     std::string prefix = {};
+    bool is_broken = false;        ///< something about it was reported
     std::vector<Span> waits = {};  ///< where each entry of the step's `after` was said
   };
   /// A step that another one names.
@@ -92,6 +95,18 @@ class ProcedureReader {
     Span span = {};
   };
 
+  /// Steps may wait for later ones of the text, so names are resolved when all are known.
+  void resolve_names() {
+    for (std::size_t i = 0; i < nodes_.size(); ++i) {
+      ProcedureStep& step = procedure_.steps[i];
+      for (const Reference& one : references(nodes_[i], "after")) wait(i, one.step, one.span);
+      for (const Reference& one : references(nodes_[i], "before")) wait(one.step, i, one.span);
+      step.after_previous_wave = steps_of(references(nodes_[i], "after_previous_wave"));
+      step.after_members = steps_of(references(nodes_[i], "after_members"));
+      if (step.kind == ir::StepKind::restore) name_restored(step, nodes_[i]);
+    }
+  }
+
   void read_module(const ModuleInstance& instance) {
     const Node& module = *instance.tree;
     module_ = &instance;
@@ -99,8 +114,10 @@ class ProcedureReader {
     const Node* steps = module.find("steps");
     const bool has_steps = steps != nullptr && steps->is_sequence();
     // A module may be there for those that it uses.
-    if (!module.is_mapping() || (!has_steps && module.find("use") == nullptr))
+    if (!module.is_mapping() || (!has_steps && module.find("use") == nullptr)) {
+      has_unknown_steps_ = true;
       return broken(module.span, "a procedure is a mapping with a list `steps`");
+    }
     check_keys(module, kModuleKeys, "a procedure");
     if (!has_steps) return;
     for (const Node& node : steps->items) read_step(node);
@@ -142,26 +159,28 @@ class ProcedureReader {
   void read_step(const Node& node) {
     ProcedureStep step;
     step.span = {node.span.file, node.span.begin, node.span.begin + 1};
-    if (!node.is_mapping()) return broken(node.span, "a step is a mapping");
+    if (!node.is_mapping()) {
+      has_unknown_steps_ = true;
+      return broken(node.span, "a step is a mapping");
+    }
     check_keys(node, kStepKeys, "a step");
     const Node* id = node.find("id");
-    if (id == nullptr || !id->is_scalar() || id->text.empty())
+    if (id == nullptr || !id->is_scalar() || id->text.empty()) {
+      has_unknown_steps_ = true;
       return broken(step.span, "a step needs an `id`");
+    }
+    if (id->text.find("${") != std::string::npos)
+      return broken(id->span, "an `id` has no expressions: `{}` in it stands for the row's name");
     step.id = module_->prefix + id->text;
     step.span = id->span;
-    if (!by_id_.emplace(step.id, procedure_.steps.size()).second)
+    const std::size_t errors_before = sink_.count(Severity::error);
+    // Until it is read it is one that others may name, and that nothing is known of.
+    if (!by_id_.emplace(step.id, kLost).second)
       return broken(id->span, fmt::format("step `{}` is there twice", step.id));
-    const Node* kind = node.find("kind");
-    const auto known_kind = kind == nullptr ? std::nullopt : ir::step_kind_by_name(kind->text);
-    if (!known_kind)
-      return broken(kind == nullptr ? step.span : kind->span, "there is no such kind of step");
-    step.kind = *known_kind;
-    const Node* stage = node.find("stage");
-    const auto known_stage = stage == nullptr ? std::nullopt : ir::stage_by_name(stage->text);
-    if (!known_stage)
-      return broken(stage == nullptr ? step.span : stage->span,
-                    "`stage` is prepare, cutover, waves or finalize");
-    step.stage = *known_stage;
+    // A step with two mistakes in front has both of them told.
+    const bool has_kind = read_kind(node, step);
+    const bool has_stage = read_stage(node, step);
+    if (!has_kind || !has_stage) return;
     if (const Node* role = node.find("role")) {
       if (role->text == "held")
         step.role = ir::TransactionRole::held;
@@ -182,8 +201,62 @@ class ProcedureReader {
     check_arguments(step, arguments, is_evaluated);
     add_connections(step);
     step.scope = scope_;
-    nodes_.push_back({&node, module_->prefix});
+    by_id_[step.id] = procedure_.steps.size();
+    nodes_.push_back({&node, module_->prefix, sink_.count(Severity::error) != errors_before, {}});
     procedure_.steps.push_back(std::move(step));
+  }
+
+  bool read_kind(const Node& node, ProcedureStep& step) {
+    const Node* kind = node.find("kind");
+    if (kind == nullptr) {
+      broken(step.span, "a step needs a `kind`");
+      return false;
+    }
+    if (const auto known = ir::step_kind_by_name(kind->text)) {
+      step.kind = *known;
+      return true;
+    }
+    std::vector<std::string_view> names, alike;
+    const std::string_view family = std::string_view(kind->text).substr(0, kind->text.find('.'));
+    for (const ir::StepKindInfo& one : ir::all_step_kinds()) {
+      names.push_back(one.name);
+      if (one.name.substr(0, one.name.find('.')) == family) alike.push_back(one.name);
+    }
+    is_broken_ = true;
+    auto report =
+        sink_.report(Kind::procedure_broken, kind->span,
+                     fmt::format("there is no kind of step `{}`", printable(kind->text, 60)));
+    if (const auto near = nearest(kind->text, names))
+      report.label(fmt::format("did you mean `{}`?", *near));
+    else if (!alike.empty())
+      report.help(fmt::format("those of its name are `{}`", fmt::join(alike, "`, `")));
+    return false;
+  }
+
+  bool read_stage(const Node& node, ProcedureStep& step) {
+    const Node* stage = node.find("stage");
+    if (stage == nullptr) {
+      broken(step.span, "a step needs a `stage`: prepare, cutover, waves or finalize");
+      return false;
+    }
+    if (const auto known = ir::stage_by_name(stage->text)) {
+      step.stage = *known;
+      return true;
+    }
+    broken(stage->span, fmt::format("there is no stage `{}`: `stage` is prepare, cutover, waves or "
+                                    "finalize",
+                                    printable(stage->text, 60)));
+    return false;
+  }
+
+  /// Does it need a name whose value nobody knows? Then it is not judged.
+  [[nodiscard]] bool is_unknown(const syntax::Template& text) const {
+    return std::any_of(module_->unknown.begin(), module_->unknown.end(),
+                       [&](const std::string& name) { return mentions(text, name); });
+  }
+  static Value unknown_value() { return ir::OutputRef{"$unknown", "value"}; }
+  static bool is_unknown(const Value& value) {
+    return value.type() == Value::Type::output && value.as_output().step == "$unknown";
   }
 
   void read_loop(const Node& node, ProcedureStep& step) {
@@ -196,13 +269,17 @@ class ProcedureReader {
     const auto words = split(loop->text, ' ');
     if (words.size() != 3 || words[1] != "in")
       return broken(loop->span, "`for` reads `NAME in ROWS`");
+    step.variable = std::string(words[0]);
     for (std::size_t s = 0; s < input_.rows.size(); ++s) {
       if (input_.rows[s].name == words[2]) step.set = s;
+    }
+    if (step.set == SIZE_MAX && module_->unknown.contains(std::string(words[2]))) {
+      is_broken_ = true;  // that there are none was reported
+      return;
     }
     if (step.set == SIZE_MAX)
       return broken(loop->span, fmt::format("there are no rows `{}`", printable(words[2], 60)));
     if (!has_hole) return broken(step.span, "the `id` of a step with `for` needs a `{}`");
-    step.variable = std::string(words[0]);
   }
 
   void read_condition(const Node& node, ProcedureStep& step, const syntax::TypeScope& types) {
@@ -212,6 +289,7 @@ class ProcedureReader {
     if (!text || text->parts.size() != 1 || !text->parts.front().expression) {
       return broken(when->span, "`when` is one expression: `${...}`");
     }
+    if (is_unknown(*text)) return;
     if (const auto type = check_type(*text, types, sink_);
         !fits(type, *syntax::parse_type("boolean")))
       return broken(when->span, fmt::format("`when` is {}, no truth value", to_text(type)));
@@ -304,11 +382,23 @@ class ProcedureReader {
       auto found = by_id_.find(origin.prefix + item.text);
       if (found == by_id_.end()) found = by_id_.find(item.text);
       if (found == by_id_.end())
-        broken(item.span, fmt::format("there is no step `{}`", printable(item.text, 80)));
-      else
+        no_such_step(item);
+      else if (found->second != kLost)
         steps.push_back({found->second, item.span});
     }
     return steps;
+  }
+
+  void no_such_step(const Node& item) {
+    is_broken_ = true;
+    if (has_unknown_steps_) return;
+    auto report = sink_.report(Kind::procedure_broken, item.span,
+                               fmt::format("there is no step `{}`", printable(item.text, 80)));
+    std::vector<std::string_view> ids;
+    for (const auto& [id, unused] : by_id_) ids.push_back(id);
+    std::sort(ids.begin(), ids.end());
+    if (const auto near = nearest(item.text, ids))
+      report.label(fmt::format("did you mean `{}`?", *near));
   }
 
   // --- arguments ---------------------------------------------------------------------------------
@@ -357,6 +447,7 @@ class ProcedureReader {
       return broken(item.span, "`!for` needs `each`, `in` and `give`");
     }
     const Value values = argument(*in, step, names);
+    if (is_unknown(values)) return into.push_back(unknown_value());
     if (!values.is_list()) return broken(in->span, "`in` of a `!for` is a list");
     for (const Value& value : values.items()) {
       syntax::Scope inner(&names.values);
@@ -396,6 +487,7 @@ class ProcedureReader {
       plain.text = text->parts.empty() ? std::string() : text->parts.front().text;
       return syntax::scalar_value(plain);
     }
+    if (is_unknown(*text)) return unknown_value();
     const std::size_t errors = sink_.count(Severity::error);
     static_cast<void>(check_type(*text, names.types, sink_));
     if (sink_.count(Severity::error) != errors) {
@@ -412,6 +504,7 @@ class ProcedureReader {
 
   /// A value that differs from row to row: a reference to a member of the row.
   Value of_row(syntax::Template text, const ProcedureStep& step) {
+    if (step.set == SIZE_MAX) return unknown_value();  // reported
     if (text.parts.size() == 1) {
       const syntax::Expression& e = *text.parts.front().expression;
       const bool is_member = e.kind == syntax::Expression::Kind::member &&
@@ -503,8 +596,24 @@ class ProcedureReader {
   const ModuleInstance* module_ = nullptr;  // that is being read
   const syntax::Scope* scope_ = nullptr;    // its; lives as long as the input
   std::vector<Origin> nodes_;
+  bool has_unknown_steps_ = false;
   bool is_broken_ = false;
 };
+
+/// Members of rows are not there without the rows: values that are not known.
+Value without_rows(const Value& value) {
+  if (value.type() == Value::Type::output && value.as_output().step == "$row")
+    return ir::OutputRef{"$unknown", value.as_output().field};
+  if (value.is_list()) {
+    ir::List items;
+    for (const Value& item : value.items()) items.push_back(without_rows(item));
+    return Value(std::move(items));
+  }
+  if (!value.is_map()) return value;
+  Value map = Value::map();
+  for (const auto& [name, member] : value.members()) map.set(name, without_rows(member));
+  return map;
+}
 
 }  // namespace
 
@@ -521,6 +630,19 @@ std::optional<Procedure> read_procedure(const LowerInput& input, Sink& sink) {
   return ProcedureReader(input, sink).read();
 }
 
-void check_steps(const LowerInput& input, Sink& sink) { ProcedureReader(input, sink).read_alone(); }
+std::optional<ir::StepGraph> check_steps(const LowerInput& input, const LostSteps& lost,
+                                         Sink& sink) {
+  ir::StepGraph graph;
+  std::uint32_t shape = 0;
+  for (ProcedureStep& step : ProcedureReader(input, sink).read_what_is_there(lost)) {
+    // What only follows from the plan is not said of a module that is not the operator's.
+    if (input.sources->name(step.span.file).starts_with("std/")) continue;
+    graph.add_shape(
+        {step.kind, step.stage, step.role, step.id, without_rows(step.arguments), step.span});
+    static_cast<void>(graph.add_step(shape++, ir::RowId::none, ir::WaveId::none));
+  }
+  if (shape == 0 || graph.freeze()) return std::nullopt;
+  return graph;
+}
 
 }  // namespace plan::lower

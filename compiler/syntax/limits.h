@@ -16,11 +16,12 @@ constexpr std::size_t kNodesAlways = 100'000;
 struct TreeLimits {
   std::size_t bytes_max = std::size_t{16} << 20U;
   std::size_t depth_max = 64;
-  std::size_t nodes_max = SIZE_MAX;  ///< what the size of the file allows is never exceeded
+  std::size_t nodes_max = 2'000'000;  ///< what the size of the file allows is never exceeded
 
   [[nodiscard]] static TreeLimits with_bytes(std::size_t bytes) {
     TreeLimits limits;
     limits.bytes_max = bytes;
+    if (bytes > TreeLimits().bytes_max) limits.nodes_max = SIZE_MAX;
     return limits;
   }
   /// The values that a file of `bytes` may have.

@@ -12,10 +12,12 @@
 #include <streambuf>
 #include <string>
 
+#include "compiler/source/report_again.h"
 #include "compiler/source/text.h"
 #include "compiler/syntax/key_set.h"
 #include "compiler/syntax/source_text.h"
 #include "compiler/syntax/yaml.h"
+#include "compiler/syntax/yaml_recovery.h"
 
 namespace plan::syntax {
 namespace {
@@ -331,14 +333,10 @@ std::string wording(const std::string& message) {
 
 }  // namespace
 
-std::optional<Node> read_yaml(const SourceSet& sources, FileId file, Sink& sink,
-                              const TreeLimits& limits) {
-  const auto readable = readable_text(sources, file, Kind::yaml_syntax, sink, limits);
-  if (!readable) return std::nullopt;
-  const std::string_view text = readable->text;
-  const std::uint32_t skipped = readable->skipped;
-  ViewBuffer buffer(text);
-  TreeBuilder builder(text, skipped, file, sink, limits, buffer);
+std::optional<Node> read_yaml_lines(std::string_view lines, std::uint32_t offset, FileId file,
+                                    Sink& sink, const TreeLimits& limits) {
+  ViewBuffer buffer(lines);
+  TreeBuilder builder(lines, offset, file, sink, limits, buffer);
   try {
     std::istream stream(&buffer);
     YAML::Parser parser(stream);
@@ -347,12 +345,10 @@ std::optional<Node> read_yaml(const SourceSet& sources, FileId file, Sink& sink,
   } catch (const YAML::Exception& error) {
     if (builder.is_stopped()) return std::nullopt;
     const auto begin = static_cast<std::uint32_t>(std::min<std::size_t>(
-        error.mark.pos < 0 ? 0 : static_cast<std::size_t>(error.mark.pos), text.size()));
-    sink.report(Kind::yaml_syntax, Span{file, begin + skipped, begin + skipped + 1},
+        error.mark.pos < 0 ? 0 : static_cast<std::size_t>(error.mark.pos), lines.size()));
+    sink.report(Kind::yaml_syntax, Span{file, begin + offset, begin + offset + 1},
                 wording(error.msg))
-        .help(
-            "look at the indentation, and put quotes around text with `: `, ` #`, or a bracket in "
-            "front");
+        .help(std::string(kYamlRemedy));
     return std::nullopt;
   }
   if (builder.is_stopped()) return std::nullopt;
@@ -362,6 +358,22 @@ std::optional<Node> read_yaml(const SourceSet& sources, FileId file, Sink& sink,
     return std::nullopt;
   }
   return builder.take_root();
+}
+
+std::optional<Node> read_yaml(const SourceSet& sources, FileId file, Sink& sink,
+                              const TreeLimits& limits) {
+  const auto readable = readable_text(sources, file, Kind::yaml_syntax, sink, limits);
+  if (!readable) return std::nullopt;
+  const auto& [text, skipped] = *readable;
+  Sink said;
+  auto tree = read_yaml_lines(text, skipped, file, said, limits);
+  const auto is_syntax = [](const Diagnostic& one) { return one.kind == Kind::yaml_syntax; };
+  const std::vector<Diagnostic> of_whole = said.sorted();
+  if (!tree && std::any_of(of_whole.begin(), of_whole.end(), is_syntax) &&
+      !broken_yaml_parts(text, skipped, file, sink, limits).empty())
+    return std::nullopt;
+  for (const Diagnostic& one : of_whole) report_again(one, sink);
+  return tree;
 }
 
 }  // namespace plan::syntax

@@ -32,7 +32,7 @@ struct Linked {
     syntax::Scope scope;
     scope.set("addresses", ir::Value::map({{"target", "203.0.113.30"}}));
     scope.set("token", ir::SecretRef{"env", "T"});
-    modules = link_modules(plan, source, scope, {}, sources, sink);
+    modules = link_modules(plan, source, scope, {}, {}, sources, sink);
   }
   [[nodiscard]] std::string problems() const {
     std::string lines;

@@ -5,6 +5,9 @@
 #include <algorithm>
 #include <string>
 
+#include "compiler/syntax/sound_part.h"
+#include "tests/unit/compiler/syntax/tree_text.h"
+
 namespace plan::syntax {
 namespace {
 
@@ -144,6 +147,107 @@ TEST(Yaml, QuotedTextIsNeverANumberAndWindowsLinesAreRead) {
   EXPECT_TRUE(read.tree->find("a")->is_quoted);
   EXPECT_FALSE(read.tree->find("b")->is_quoted);
   EXPECT_EQ(read.tree->find("b")->text, "1");
+}
+
+std::string problems(const Read& read) {
+  std::string lines;
+  for (const Diagnostic& d : read.sink.sorted())
+    lines += std::to_string(read.sources.position(d.span.file, d.span.begin).line) + " " +
+             std::string(info(d.kind).name) + "\n";
+  return lines;
+}
+
+/// Each mistake stands in its own entry or item; what is between them is right.
+constexpr const char* kBroken =
+    "plan: 1\n"
+    "name: a: b\n"  // 2
+    "use: std/x\n"
+    "addresses:\n"
+    "  public: mail: x\n"  // 5
+    "  proxy: 1\n"
+    "source:\n"
+    "  dovecot:\n"
+    "    users_file: [a\n"  // 9
+    "    other: ok\n"
+    "domains:\n"
+    "- a.org\n"
+    "- b: c: d\n"  // 13
+    "- {x: 1\n"    // 14
+    "- z.org\n"
+    "waves:\n"
+    "  - name: first\n"
+    "    accounts: [a, b\n"  // 18
+    "    parallel: 3\n"
+    "  - name: second\n"
+    "    parallel: 'x' y\n"  // 21
+    "target: \"x\" y\n"      // 22
+    "steps:\n"
+    "  - id: a/one\n"
+    "    kind: x: y\n"  // 25
+    "  - id: a/two\n"
+    "    args:\n"
+    "      point: @x\n"  // 28
+    "  - id: a/three\n"
+    "    args: {point: 1}\n"
+    "last: ok\n";
+
+TEST(Yaml, TenMistakesAreTenDiagnosticsAtTheirPlaces) {
+  const Read read(kBroken);
+  EXPECT_FALSE(read.tree.has_value());
+  std::string expected;
+  for (const int line : {2, 5, 9, 13, 14, 18, 21, 22, 25, 28})
+    expected += std::to_string(line) + " yaml-syntax\n";
+  EXPECT_EQ(problems(read), expected);
+}
+
+TEST(Yaml, WhatIsRightBesideMistakesIsRead) {
+  SourceSet sources;
+  Sink sink;
+  const SoundPart part = read_sound_part(sources, sources.add("x.yaml", kBroken), sink);
+  ASSERT_TRUE(part.tree.has_value());
+  EXPECT_EQ(part.left_out.size(), 10U);
+  const Read expected(
+      "plan: 1\nname:\nuse: std/x\naddresses: {public: ~, proxy: 1}\n"
+      "source: {dovecot: {users_file: ~, other: ok}}\ndomains: [a.org, {b: ~}, ~, z.org]\n"
+      "waves: [{name: first, accounts: ~, parallel: 3}, {name: second, parallel: ~}]\ntarget:\n"
+      "steps: [~, ~, {id: a/three, args: {point: 1}}]\nlast: ok\n");
+  EXPECT_EQ(tree_text(*part.tree), tree_text(*expected.tree));
+  EXPECT_TRUE(part.tree->find("addresses")->find("public")->is_left_out);
+  EXPECT_TRUE(part.tree->find("domains")->items[2].is_left_out);
+}
+
+/// The places of a text with one mistake in each of its lines, in turn.
+TEST(Yaml, AMistakeInAnyLineLeavesTheOthersReadable) {
+  const std::string whole =
+      "a: 1\nb:\n  c: 2\n  d:\n    - e: 3\n      f: 4\n    - g\nh: [i, j]\nk: {l: 5}\n";
+  for (std::size_t end = whole.find('\n'); end != std::string::npos;
+       end = whole.find('\n', end + 1)) {
+    for (const char* damage : {": [", " ]: }", "\n \tx: y: z"}) {
+      SourceSet sources;
+      Sink sink;
+      const std::string text = whole.substr(0, end) + damage + whole.substr(end);
+      const SoundPart part = read_sound_part(sources, sources.add("x.yaml", text), sink);
+      if (!sink.has_errors()) continue;  // it means something
+      ASSERT_TRUE(part.tree.has_value()) << text;
+      EXPECT_FALSE(part.left_out.empty()) << text;
+      EXPECT_GE(part.tree->entries.size(), 3U) << text;
+      for (const Diagnostic& one : sink.sorted()) EXPECT_LE(one.span.begin, text.size());
+    }
+  }
+}
+
+TEST(Yaml, AFileThatIsNoPlanIsNotReportedToItsEnd) {
+  std::string text, keys, words;
+  for (int i = 0; i < 5'000; ++i) {
+    text += "a" + std::to_string(i) + ": b: c\n";
+    keys += "a: 1\n";
+    words += "[a]: 1\n";
+  }
+  for (const std::string& one : {text, keys, words}) {
+    const Read read(one);
+    EXPECT_GE(read.sink.count(Severity::error), 100U);
+    EXPECT_LE(read.sink.count(Severity::error), kProblemsMax);
+  }
 }
 
 }  // namespace
