@@ -38,6 +38,11 @@ constexpr std::size_t kExamplesMax = 3;
   const ir::Value written = graph.argument(step, "members");
   for (const ir::Value& member : written.items())
     members.push_back(lower_ascii(member.string_or("")));
+  // Those whom the source has on it and the step leaves out are its members too.
+  for (std::string& member : source_members(graph, step)) {
+    if (std::find(members.begin(), members.end(), member) == members.end())
+      members.push_back(std::move(member));
+  }
   return members;
 }
 
@@ -67,6 +72,7 @@ class Index {
     const ir::Value aliases = graph_.argument(step, "aliases");
     for (const ir::Value& alias : aliases.items())
       subject.aliases.push_back(lower_ascii(alias.string_or("")));
+    add_dropped(step, subject);
     if (const auto lists = lists_of_.find(subject.account); lists != lists_of_.end())
       subject.lists = lists->second;
     return subject;
@@ -89,6 +95,22 @@ class Index {
   }
 
  private:
+  /// Aliases that the source has and the step that makes the account does not write.
+  void add_dropped(StepId step, Subject& subject) const {
+    const ir::Value& written = graph_.shape(step).arguments["aliases"];
+    if (written.type() == ir::Value::Type::output && written.as_output().step == "$row" &&
+        written.as_output().field == "aliases")
+      return;
+    const std::size_t count = subject.aliases.size();
+    for (const ir::Value& alias : graph_.row_members(subject.row)["aliases"].items()) {
+      std::string name = lower_ascii(alias.string_or(""));
+      const auto end = subject.aliases.begin() + static_cast<std::ptrdiff_t>(count);
+      if (std::find(subject.aliases.begin(), end, name) != end) continue;
+      subject.dropped.push_back(name);
+      subject.aliases.push_back(std::move(name));
+    }
+  }
+
   void read_rows() {
     rows_.resize(graph_.row_count() + 1);
     for (const StepId step : graph_.order()) {
@@ -201,8 +223,10 @@ class Classifier {
                                     facts_.of_address(subject.account), is_keyed(subject.account));
     keep_kinds(subject.aliases, label, [&](const std::string& alias) {
       const std::string of = domain_of(alias);
-      return fmt::format("{} {} {} {}", of == domain, facts_.of(of), facts_.of_address(alias),
-                         is_keyed(alias));
+      const bool is_dropped =
+          std::find(subject.dropped.begin(), subject.dropped.end(), alias) != subject.dropped.end();
+      return fmt::format("{} {} {} {} {}", of == domain, facts_.of(of), facts_.of_address(alias),
+                         is_keyed(alias), is_dropped);
     });
     keep_kinds(subject.lists, label, [&](StepId step) {
       const std::string& of = index_.list_domains().at(step);
@@ -229,6 +253,7 @@ class Classifier {
       one.row = subject.row;
       one.account = subject.account;
       one.aliases = part(subject.aliases, turn, kAliasesAtOnce);
+      one.dropped = subject.dropped;
       one.lists = part(subject.lists, turn, kListsAtOnce);
       one.residents = part(residents, turn, kResidentsAtOnce);
       one.names = one.aliases;

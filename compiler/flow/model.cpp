@@ -11,72 +11,11 @@
 
 namespace plan::flow {
 
-std::string_view to_string(Entry entry) {
-  switch (entry) {
-    case Entry::target_25:
-      return "target:25";
-    case Entry::target_submission:
-      return "target submission";
-    case Entry::source_25:
-      return "source:25";
-    case Entry::source_submission:
-      return "source submission";
-    case Entry::target_local:
-      return "target itself";
-    case Entry::source_local:
-      return "source itself";
-    case Entry::target_queue:
-      return "queue of the target";
-    case Entry::source_queue:
-      return "queue of the source";
-  }
-  return "";
-}
-
-std::optional<Entry> entry_by_name(std::string_view name) {
-  const auto* found = std::find_if(kEntries.begin(), kEntries.end(),
-                                   [&](Entry entry) { return to_string(entry) == name; });
-  return found == kEntries.end() ? std::nullopt : std::optional(*found);
-}
-
-std::string_view to_string(Fate fate) {
-  switch (fate) {
-    case Fate::target_mailbox:
-      return "mailbox on the target";
-    case Fate::source_mailbox:
-      return "mailbox on the source";
-    case Fate::source_queue:
-      return "queue of the source";
-    case Fate::target_queue:
-      return "queue of the target";
-    case Fate::outside:
-      return "outside";
-    case Fate::refused:
-      return "refused at RCPT";
-    case Fate::deferred:
-      return "deferred at RCPT";
-    case Fate::bounced:
-      return "bounced";
-    case Fate::discarded:
-      return "discarded";
-    case Fate::loop:
-      return "loop";
-    case Fate::public_mx:
-      return "public MX";
-    case Fate::undecided:
-      return "undecided";
-  }
-  return "";
-}
-
-std::string to_text(const Hop& hop) {
-  return hop.rule.empty() ? hop.text : fmt::format("{} ({})", hop.text, hop.rule);
-}
-
 namespace {
 
 constexpr std::size_t kCopiesMax = 10'000;
 constexpr std::size_t kRuleBytesMax = 160;
+constexpr std::size_t kSupposedMax = 4;                      // conditions: sixteen ways
 constexpr std::string_view kOutsideClient = "203.0.113.77";  // somebody (RFC 5737)
 constexpr std::string_view kOutsideSender = "somebody@outside.test";
 
@@ -111,11 +50,20 @@ struct Copy {
   std::vector<Hop> hops;
   std::set<std::string> seen;
   std::set<std::string> redirected;  // accounts whose scripts have sent it on
+  std::optional<Hop> supposed;
 };
+
+/// What is supposed of conditions that nobody but the server can tell, by arm.
+using Supposed = std::map<std::size_t, bool>;
 
 class Journey {
  public:
-  Journey(const World& world, const Letter& letter) : world_(world), letter_(letter) {}
+  /// Without `supposed` what nobody but the server can tell ends as `undecided`.
+  Journey(const World& world, const Letter& letter, const Supposed* supposed)
+      : world_(world), letter_(letter), supposed_(supposed) {}
+
+  /// The first condition that was asked for and nothing is supposed of.
+  [[nodiscard]] std::optional<std::size_t> asked() const { return asked_; }
 
   std::vector<Delivery> run() {
     copies_.push_back(first());
@@ -169,7 +117,8 @@ class Journey {
 
   void end(Copy copy, Fate fate, std::string mailbox, Hop hop) {
     copy.hops.push_back(std::move(hop));
-    deliveries_.push_back({fate, std::move(mailbox), std::move(copy.hops)});
+    deliveries_.push_back(
+        {fate, std::move(mailbox), std::move(copy.hops), std::move(copy.supposed)});
   }
 
   /// A refusal at RCPT: of the client, or of the other server, which then tells the sender.
@@ -316,11 +265,13 @@ class Journey {
     if (!world_.target.relay_rule) return false;
     schema::MtaEnvironment environment = environment_for(copy, address);
     const auto variable = environment.variable;
-    environment.variable = [variable, client = copy.client](std::string_view name) -> ir::Value {
+    using Value = std::optional<ir::Value>;
+    environment.variable = [variable, client = copy.client](std::string_view name) -> Value {
       if (name == "remote_ip") return client;
       if (name == "local_port") return 25;
       if (name == "authenticated_as") return "";
-      return variable(name);
+      const Value value = variable(name);
+      return value ? value : ir::Value();
     };
     const auto answer = world_.target.relay_rule->evaluate(environment);
     return answer && schema::is_true(*answer);
@@ -329,13 +280,15 @@ class Journey {
   [[nodiscard]] schema::MtaEnvironment environment_for(const Copy& copy,
                                                        const Address& address) const {
     schema::MtaEnvironment environment;
-    environment.variable = [address, sender = copy.sender](std::string_view name) -> ir::Value {
+    environment.variable = [address, sender = copy.sender, is_first = supposed_ == nullptr](
+                               std::string_view name) -> std::optional<ir::Value> {
       if (name == "rcpt") return address.text();
       if (name == "rcpt_domain") return address.domain;
       if (name == "sender") return sender;
       if (name == "sender_domain") return parse(sender).domain;
-      if (name == "retry_num" || name == "notify_num") return 0;
-      return {};
+      // The route is asked for again at each try.
+      if (is_first && (name == "retry_num" || name == "notify_num")) return 0;
+      return std::nullopt;
     };
     const Target& target = world_.target;
     environment.call = [&target](
@@ -371,8 +324,7 @@ class Journey {
   }
 
   /// The name of the route, and the hop that says which rule chose it.
-  [[nodiscard]] Result<std::string> route_name(const Copy& copy, const Address& address,
-                                               Hop& hop) const {
+  [[nodiscard]] Result<std::string> route_name(Copy& copy, const Address& address, Hop& hop) {
     const Target& target = world_.target;
     hop.origin = origin("route expression");
     if (!target.route) {
@@ -381,12 +333,32 @@ class Journey {
                         : "the server's default: not a local domain";
       return std::string(is_own ? "local" : "mx");
     }
-    PLAN_TRY(chosen, target.route->choose(environment_for(copy, address)));
+    const auto suppose = [&](std::size_t arm) { return supposed_of(arm, copy, hop.origin); };
+    PLAN_TRY(chosen, target.route->choose(environment_for(copy, address), suppose));
     hop.rule = chosen.arm < target.route->arms().size()
-                   ? fmt::format("`if` {} of MtaOutboundStrategy.route: {}", chosen.arm,
-                                 printable(target.route->arms()[chosen.arm].text, kRuleBytesMax))
+                   ? rule_of(chosen.arm)
                    : std::string("`else` of MtaOutboundStrategy.route");
     return schema::text_of(chosen.value);
+  }
+
+  [[nodiscard]] std::string rule_of(std::size_t arm) const {
+    return fmt::format("`if` {} of MtaOutboundStrategy.route: {}", arm,
+                       printable(world_.target.route->arms()[arm].text, kRuleBytesMax));
+  }
+
+  std::optional<bool> supposed_of(std::size_t arm, Copy& copy, Span origin) {
+    if (supposed_ == nullptr) return std::nullopt;
+    const auto known = supposed_->find(arm);
+    if (known == supposed_->end()) {
+      if (!asked_) asked_ = arm;
+      return std::nullopt;
+    }
+    Hop hop{fmt::format("only the target can tell this condition; suppose that it is {}",
+                        known->second ? "true" : "false"),
+            rule_of(arm), origin};
+    copy.supposed = hop;
+    copy.hops.push_back(std::move(hop));
+    return known->second;
   }
 
   void queue(Copy copy, const Address& address) {
@@ -398,8 +370,10 @@ class Journey {
     Hop hop;
     const auto chosen = route_name(copy, address, hop);
     if (!chosen) {
-      return end(std::move(copy), Fate::undecided, "",
-                 {"target: " + chosen.error().message(), "MtaOutboundStrategy.route", hop.origin});
+      Hop unanswered{"target: " + chosen.error().message(), "MtaOutboundStrategy.route",
+                     hop.origin};
+      copy.supposed = unanswered;
+      return end(std::move(copy), Fate::undecided, "", std::move(unanswered));
     }
     const std::string& name = *chosen;
     hop.text = fmt::format("target routes {} by `{}`", address.text(), printable(name, 40));
@@ -409,10 +383,14 @@ class Journey {
       route = found->second;
     } else if (name == "local") {
       route.kind = TargetRoute::Kind::local;
-    } else if (name != "mx") {
-      copy.hops.push_back({fmt::format("target has no route `{}` and falls back to the public MX",
+    } else if (target.written_routes.contains(name)) {
+      copy.hops.push_back({fmt::format("target does not have the route `{}` now and falls back to "
+                                       "the public MX",
                                        printable(name, 40)),
                            "", origin("route expression")});
+    } else if (name != "mx") {
+      // A route of the target itself, or a name that nobody has: the public MX then.
+      return leave_by(std::move(copy), address, name);
     }
     switch (route.kind) {
       case TargetRoute::Kind::local:
@@ -437,10 +415,29 @@ class Journey {
         copy.is_authenticated = false;
         copy.is_first_hop = false;
         copy.is_queued = false;
+        copy.client = world_.target_address;
         copy.recipient = address.text();
         copies_.push_back(std::move(copy));
         return;
     }
+  }
+
+  /// By a route of which the plan knows the name alone.
+  void leave_by(Copy copy, const Address& address, const std::string& name) {
+    const std::string shown = printable(name, 40);
+    const Span place = origin("route expression");
+    if (world_.target.domains.contains(address.domain)) {
+      Hop hop{fmt::format("no step makes the route `{}`: mail for the target's own domain {} "
+                          "leaves by it, or to the public MX where there is no such route",
+                          shown, address.domain),
+              "", place};
+      copy.supposed = hop;
+      return end(std::move(copy), Fate::public_mx, shown, std::move(hop));
+    }
+    end(std::move(copy), Fate::outside, address.text(),
+        {fmt::format("target sends to {} by `{}`, a route that no step makes", address.domain,
+                     shown),
+         "", place});
   }
 
   void deliver_at_target(Copy copy, const Address& address) {
@@ -571,8 +568,10 @@ class Journey {
                       {fmt::format("source: 550 5.1.1 no mailbox {}", address.text()),
                        "virtual_mailbox_maps",
                        {}});
+      // What came by another name of its own is accepted already; a server that hands something on
+      // is a client like any other.
       const bool may_relay =
-          copy.is_authenticated || !copy.is_first_hop || source.own_networks.contains(copy.client);
+          copy.is_authenticated || copy.is_queued || source.own_networks.contains(copy.client);
       if (!may_relay)
         return refuse(std::move(copy),
                       {fmt::format("source: 554 5.7.1 Relay access denied for {}", address.text()),
@@ -621,6 +620,8 @@ class Journey {
 
   const World& world_;
   const Letter& letter_;
+  const Supposed* supposed_ = nullptr;
+  std::optional<std::size_t> asked_;
   std::deque<Copy> copies_;
   std::vector<Delivery> deliveries_;
 };
@@ -628,7 +629,29 @@ class Journey {
 }  // namespace
 
 std::vector<Delivery> deliver(const World& world, const Letter& letter) {
-  return Journey(world, letter).run();
+  return Journey(world, letter, nullptr).run();
+}
+
+std::vector<std::vector<Delivery>> deliver_either_way(const World& world, const Letter& letter) {
+  std::vector<std::vector<Delivery>> ways;
+  std::vector<Supposed> open(1);
+  while (!open.empty()) {
+    Supposed supposed = std::move(open.back());
+    open.pop_back();
+    Journey journey(world, letter, &supposed);
+    std::vector<Delivery> deliveries = journey.run();
+    const auto asked = journey.asked();
+    if (!asked || supposed.size() >= kSupposedMax) {
+      ways.push_back(std::move(deliveries));
+      continue;
+    }
+    for (const bool is_true : {true, false}) {
+      Supposed more = supposed;
+      more.emplace(*asked, is_true);
+      open.push_back(std::move(more));
+    }
+  }
+  return ways;
 }
 
 }  // namespace plan::flow

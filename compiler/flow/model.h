@@ -53,8 +53,9 @@ struct Target {
   std::map<std::string, std::set<std::string>> keys =
       {};  ///< loaded lookup sets; `*@domain` is a glob
   std::map<std::string, std::map<std::string, std::string>> key_values =
-      {};                                                  ///< loaded lookup maps, for key_get
-  std::map<std::string, TargetRoute> routes = {};          ///< as loaded by the last ReloadSettings
+      {};                                          ///< loaded lookup maps, for key_get
+  std::map<std::string, TargetRoute> routes = {};  ///< as loaded by the last ReloadSettings
+  std::set<std::string> written_routes = {};       ///< names that the plan makes, loaded or not
   std::shared_ptr<const schema::MtaContainer> route = {};  ///< null: the default expression
   std::shared_ptr<const schema::MtaContainer> relay_rule =
       {};                                     ///< MtaStageRcpt.allowRelaying; null: the default
@@ -94,6 +95,7 @@ struct World {
   Target target = {};
   Source source = {};
   std::string source_address = "source";  ///< clients and relays of this address are the source
+  std::string target_address = "target";  ///< what the source sees the target's relays come from
   /// Where the plan says what decides: "domain x", "account a@x", "key a@x", "list l@x", "route
   /// source", "route expression", "relay rule", "transport a@x".
   std::map<std::string, Span, std::less<>> origins = {};
@@ -131,7 +133,7 @@ enum class Fate : std::uint8_t {
   bounced = 7,    ///< accepted, then a DSN to the sender
   discarded = 8,  ///< accepted, and a null sender has nobody to tell
   loop = 9,
-  public_mx = 10,  ///< a local address handed to the public MX: a route name that does not exist
+  public_mx = 10,  ///< a local address handed to the public MX, or to a route nobody knows
   undecided = 11,  ///< an expression asks what the model does not know
 };
 [[nodiscard]] std::string_view to_string(Fate fate);
@@ -147,8 +149,12 @@ struct Hop {
 /// Where one copy of a message ended, and how it came there.
 struct Delivery {
   Fate fate = Fate::undecided;
-  std::string mailbox = {};    ///< of target_mailbox, source_mailbox, the queues, outside
+  std::string mailbox = {};    ///< of target_mailbox, source_mailbox, the queues, outside; of
+                               ///< public_mx the route that no step makes, or empty
   std::vector<Hop> hops = {};  ///< one for each decision
+  /// Nobody but the server can tell a condition on its way: where it asks, and that it was supposed
+  /// to be true or false.
+  std::optional<Hop> supposed = {};
 };
 
 struct Letter {
@@ -168,6 +174,12 @@ struct Letter {
 /// Follows one message until every copy has ended. Pure; bounded: a copy that meets the same server
 /// with the same recipient again is a loop, and lists are expanded to at most 10,000 recipients.
 [[nodiscard]] std::vector<Delivery> deliver(const World& world, const Letter& letter);
+
+/// The same where conditions of the route expression ask what nobody but the server can tell
+/// (`dns_query`, the number of tries, the queue): once for each way in which they may be answered.
+/// At most four conditions; what asks more ends as `undecided`. One item where nothing is asked.
+[[nodiscard]] std::vector<std::vector<Delivery>> deliver_either_way(const World& world,
+                                                                    const Letter& letter);
 
 /// "target routes a@x by `local` (`if` 0 of MtaOutboundStrategy.route)".
 [[nodiscard]] std::string to_text(const Hop& hop);

@@ -178,8 +178,12 @@ bool AccountStates::add_object(World& world, const Relevant& step, std::string* 
     const std::string name = lower_ascii(property(step.arguments, "name").string_or(""));
     TargetDomain& domain = target.domains[name];
     domain.allows_relaying = set["allowRelaying"].bool_or(domain.allows_relaying);
-    if (set.members().contains("catchAllAddress"))
+    if (set.members().contains("catchAllAddress")) {
       domain.catch_all = lower_ascii(set["catchAllAddress"].string_or(""));
+      // Somebody reads there, and has not moved before this account has.
+      if (domains_.contains(domain_of(domain.catch_all)))
+        world.source.mailboxes.insert(domain.catch_all);
+    }
     world.origins["domain " + name] = origin;
     return true;
   }

@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <unordered_set>
 #include <utility>
 
 #include <fmt/format.h>
 
+#include "compiler/flow/judgement.h"
 #include "compiler/flow/states.h"
 #include "compiler/source/text.h"
 
@@ -20,12 +22,9 @@ constexpr std::size_t kCounterexamplesMax = 20;
 constexpr std::size_t kExamplesMax = 3;
 constexpr std::size_t kWorkOfWorld = 100;
 constexpr std::string_view kForeign = "somebody@elsewhere.test";
+constexpr std::string_view kNotMoved = "a-colleague-not-moved";
 constexpr std::array kClientEntries = {Entry::target_25, Entry::target_submission, Entry::source_25,
                                        Entry::source_submission};
-
-[[nodiscard]] bool is_port_25(Entry entry) {
-  return entry == Entry::target_25 || entry == Entry::source_25;
-}
 
 [[nodiscard]] std::string upper_local(std::string address) {
   for (char& c : address) {
@@ -39,12 +38,6 @@ constexpr std::array kClientEntries = {Entry::target_25, Entry::target_submissio
   const std::size_t at = address.rfind('@');
   return at == std::string::npos ? address : address.substr(0, at) + "+tag" + address.substr(at);
 }
-
-/// Whose mailbox a message belongs to, and on which server it is read.
-struct Reader {
-  std::string address = {};
-  bool is_targets = false;
-};
 
 class Prover {
  public:
@@ -111,29 +104,41 @@ class Prover {
   }
 
   /// States with the same effects, in which the same is expected, deliver alike.
-  [[nodiscard]] bool is_new_world(Mask state) {
-    const std::string key =
-        fmt::format("{} {} {} {} {} {}", states_->effects(state), states_->is_targets(state),
-                    states_->is_prepared(state), states_->is_cut_over(state),
-                    states_->is_committed(state), states_->is_finalize_begun(state));
+  [[nodiscard]] bool is_new_world(Mask state, Mask effects) {
+    const std::string key = fmt::format("{} {} {} {} {} {} {}", effects, states_->is_targets(state),
+                                        states_->is_prepared(state), states_->is_cut_over(state),
+                                        states_->is_committed(state), states_->is_settled(state),
+                                        states_->is_finalize_begun(state));
     return looked_at_.insert(key).second;
   }
 
   void check_state(Mask state) {
-    if (!is_new_world(state)) return;
+    const Mask sure = states_->effects(state);
+    const Mask perhaps = states_->perhaps(state);
+    check_world(state, sure);
+    if (perhaps == 0) return;
+    check_world(state, sure | perhaps);
+    for (std::size_t i = 0; i < states_->steps().size(); ++i) {
+      const Mask one = Mask{1} << i;
+      if ((perhaps & one) != 0 && perhaps != one) check_world(state, sure | one);
+    }
+  }
+
+  void check_world(Mask state, Mask effects) {
+    if (!is_new_world(state, effects)) return;
     work_ += kWorkOfWorld + arms();
     state_ = state;
     std::string problem;
-    const auto world = states_->world(state, &problem);
+    const auto world = states_->world_with(effects, &problem);
     if (!world) {
-      Counterexample& example = report();
-      example.claim = "the route expression cannot be read: " + problem;
+      report("unread").claim = "the route expression cannot be read: " + problem;
       return;
     }
     world_ = &*world;
     // Nobody sends to the target before it is set up: the public address is still the source's.
     const bool is_target_open = states_->is_prepared(state);
-    const Reader own{account(), states_->is_targets(state)};
+    const Reader own = reads_at(account(), states_->is_targets(state),
+                                states_->is_disabled() ? "disabled account" : "account");
     const std::vector<Resident> residents = states_->residents(state);
     for (const Entry entry : kEntries) {
       if (!is_target_open && is_at_target(entry)) continue;
@@ -144,7 +149,7 @@ class Prover {
       for (const Resident& one : residents) check_resident(entry, one);
     }
     if (is_target_open) check_login(own);
-    if (is_target_open && !states_->is_finalize_begun(state)) check_colleagues(own);
+    if (is_target_open && !states_->is_finalize_begun(state)) check_colleagues(own, residents);
   }
 
   /// Of all route expressions: each is gone through for every message.
@@ -157,18 +162,27 @@ class Prover {
     return count;
   }
 
-  void look(Entry entry, std::string_view whose) {
-    if (tried_ != nullptr) tried_->insert({states_->phase(state_), entry, whose});
+  void look(Entry entry, std::string_view whose, std::string_view by = {}) {
+    if (tried_ != nullptr) tried_->insert({states_->phase(state_), entry, whose, by});
+  }
+
+  /// A message as it comes in there: who submits, or has a program send, is a colleague.
+  [[nodiscard]] Letter letter_to(Entry entry, std::string recipient,
+                                 bool has_null_sender = false) const {
+    Letter letter{entry, std::move(recipient), has_null_sender};
+    const bool is_inside = entry == Entry::target_submission || entry == Entry::source_submission ||
+                           entry == Entry::target_local || entry == Entry::source_local;
+    if (is_inside && !has_null_sender) letter.sender = colleague(kNotMoved);
+    return letter;
   }
 
   /// Every name of the account, in capitals, with a tag, with a sender and as a bounce.
   void check_own(Entry entry, const Reader& own) {
-    const std::string_view who = states_->is_disabled() ? "disabled account" : "account";
     std::vector<std::pair<std::string, std::string_view>> recipients;
     // Aliases are expanded before anything waits at the source.
     for (const std::string& name : states_->subject().names) {
       if (name == account() || entry != Entry::source_queue)
-        recipients.emplace_back(name, name == account() ? who : "alias");
+        recipients.emplace_back(name, name == account() ? own.whose : "alias");
     }
     recipients.emplace_back(upper_local(account()), "capitals");
     // A tag is taken off at RCPT. What the target makes itself is not asked there, and a message
@@ -176,30 +190,40 @@ class Prover {
     const bool has_old_tag = entry == Entry::target_queue && states_->is_finalize_begun(state_);
     if (entry != Entry::target_local && !has_old_tag)
       recipients.emplace_back(tagged(account()), "sub-address");
+    // Names that a step gives it on the target: the source refuses their mail, which is seen.
+    if (is_at_target(entry)) {
+      for (const auto& [alias, of] : world_->target.aliases) {
+        if (of == account() && !is_name(alias)) recipients.emplace_back(alias, "new alias");
+      }
+    }
     for (const auto& [recipient, whose] : recipients) {
       look(entry, whose);
-      check_letter({entry, recipient, false}, {own}, true);
+      check_letter(letter_to(entry, recipient), {own}, true);
       if (entry == Entry::target_submission || entry == Entry::source_submission) continue;
       look(entry, "null sender");
-      check_letter({entry, recipient, true}, {own}, true);
+      check_letter(letter_to(entry, recipient, true), {own}, true);
     }
+  }
+
+  [[nodiscard]] bool is_name(const std::string& address) const {
+    const std::vector<std::string>& names = states_->subject().names;
+    return std::find(names.begin(), names.end(), address) != names.end();
   }
 
   void check_lists(Entry entry, const Reader& own) {
     if (entry == Entry::source_queue || entry == Entry::target_queue ||
         entry == Entry::target_local)
       return;  // expanded when they are accepted
-    const std::vector<std::string>& aliases = states_->subject().aliases;
     for (const auto& [list, unused] : world_->source.aliases) {
-      if (std::find(aliases.begin(), aliases.end(), list) != aliases.end()) continue;
+      if (is_name(list)) continue;
       look(entry, "list");
-      check_letter({entry, list}, {own}, false);
+      check_letter(letter_to(entry, list), {own}, false);
     }
     if (!is_at_target(entry)) return;
     for (const auto& [list, unused] : world_->target.lists) {
       if (world_->source.aliases.contains(list)) continue;
       look(entry, "list");
-      check_letter({entry, list}, {own}, false);
+      check_letter(letter_to(entry, list), {own}, false);
     }
   }
 
@@ -207,19 +231,20 @@ class Prover {
   /// sees; what it takes must arrive.
   void check_resident(Entry entry, const Resident& resident) {
     if (entry == Entry::source_local || entry == Entry::source_queue) return;
-    const Reader reader{resident.names.front(), true};
+    const Reader own = reads_at(resident.names.front(), true,
+                                resident.is_group ? "group" : "account of the target");
     std::vector<std::string> recipients = resident.names;
-    recipients.push_back(upper_local(reader.address));
+    recipients.push_back(upper_local(own.address));
     if (entry != Entry::target_local && entry != Entry::target_queue)
-      recipients.push_back(tagged(reader.address));
+      recipients.push_back(tagged(own.address));
     for (const std::string& recipient : recipients) {
-      const Letter letter{entry, recipient};
-      look(entry, resident.is_group ? "group" : "account of the target");
+      const Letter letter = letter_to(entry, recipient);
+      look(entry, own.whose);
       if (!is_at_target(entry)) {
         const std::vector<Delivery> deliveries = deliver(*world_, letter);
         if (deliveries.size() == 1 && deliveries[0].fate == Fate::refused) continue;
       }
-      check_letter(letter, {reader}, true);
+      check_letter(letter, {own}, true);
     }
   }
 
@@ -237,146 +262,69 @@ class Prover {
     for (const Delivery& delivery : deliver(*world_, letter)) {
       const bool is_in = delivery.fate != Fate::refused;
       if (is_in && states_->is_disabled()) {
-        fail("login", letter, delivery,
-             fmt::format("{} was locked out at the source and sends from the target", account()));
-      } else if (is_in && !own.is_targets) {
-        fail("login", letter, delivery,
-             fmt::format("{} sends from the target before the mailbox is copied", account()));
+        fail(letter,
+             {"login", delivery,
+              fmt::format("{} was locked out at the source and sends from the target", account())});
+      } else if (is_in && own.side == Reader::Side::source) {
+        fail(letter,
+             {"login", delivery,
+              fmt::format("{} sends from the target before the mailbox is copied", account())});
       } else if (!is_in && !states_->is_disabled() && states_->is_committed(state_)) {
-        fail("login", letter, delivery,
-             fmt::format("{} has moved and cannot send from the target", account()));
+        fail(letter, {"login", delivery,
+                      fmt::format("{} has moved and cannot send from the target", account())});
       }
     }
+  }
+
+  /// Follows a message, and what is wrong with it in one of the ways that it may go.
+  template <typename Judge>
+  void check(const Letter& letter, Judge judge) {
+    const auto ways = deliver_either_way(*world_, letter);
+    std::size_t wrong = 0;
+    Judged first;
+    for (const std::vector<Delivery>& deliveries : ways) {
+      Judged failure = judge(deliveries);
+      if (!failure) continue;
+      ++wrong;
+      if (!first) first = std::move(failure);
+    }
+    if (first) fail(letter, std::move(*first), wrong < ways.size());
   }
 
   void check_letter(const Letter& letter, const std::vector<Reader>& readers, bool is_alone) {
-    const std::vector<Delivery> deliveries = deliver(*world_, letter);
-    std::vector<std::size_t> copies(readers.size());
-    bool is_waiting = false;
-    for (const Delivery& delivery : deliveries) {
-      if (is_wrong(letter, delivery, is_alone)) return;
-      const bool is_kept = delivery.fate == Fate::source_queue ||
-                           delivery.fate == Fate::target_queue || delivery.fate == Fate::deferred;
-      is_waiting = is_waiting || is_kept;
-      for (std::size_t i = 0; i < readers.size(); ++i) {
-        if (delivery.mailbox != readers[i].address) continue;
-        if (is_kept) ++copies[i];
-        if (delivery.fate != Fate::target_mailbox && delivery.fate != Fate::source_mailbox)
-          continue;
-        ++copies[i];
-        if ((delivery.fate == Fate::target_mailbox) != readers[i].is_targets)
-          return wrong_side(letter, delivery, readers[i]);
-      }
-    }
-    for (std::size_t i = 0; i < readers.size(); ++i) {
-      if (copies[i] == 1) continue;
-      // What waits has not come to the script or list that sends it on.
-      if (copies[i] == 0 && is_waiting && i > 0) continue;
-      const Delivery nothing;
-      const Delivery& first = deliveries.empty() ? nothing : deliveries.front();
-      const std::string& reader = readers[i].address;
-      if (copies[i] == 0)
-        return fail("lost", letter, first,
-                    fmt::format("mail for {} does not reach {}", letter.recipient, reader));
-      return fail(
-          "twice", letter, first,
-          fmt::format("{} gets a message to {} {} times", reader, letter.recipient, copies[i]));
-    }
-  }
-
-  /// An end that is wrong whoever reads.
-  bool is_wrong(const Letter& letter, const Delivery& delivery, bool is_alone) {
-    switch (delivery.fate) {
-      case Fate::loop:
-        fail("loop", letter, delivery,
-             fmt::format("mail for {} goes round between the two servers until it bounces",
-                         letter.recipient));
-        return true;
-      case Fate::public_mx:
-        fail("public", letter, delivery,
-             fmt::format("mail for {} is sent to the public MX", letter.recipient));
-        return true;
-      case Fate::undecided:
-        fail("undecided", letter, delivery,
-             "the route of a message cannot be told: the expression asks what the plan does not "
-             "say");
-        return true;
-      case Fate::refused:
-      case Fate::bounced:
-      case Fate::discarded:
-        if (!is_alone) return false;
-        fail("lost", letter, delivery,
-             fmt::format("mail for {} is {}", letter.recipient, to_string(delivery.fate)));
-        return true;
-      default:
-        return false;
-    }
-  }
-
-  void wrong_side(const Letter& letter, const Delivery& delivery, const Reader& reader) {
-    const bool is_own = reader.address == account();
-    if (delivery.fate == Fate::target_mailbox) {
-      if (is_own)
-        return fail("premature", letter, delivery,
-                    fmt::format("mail for {} reaches the target before its mailbox is copied",
-                                reader.address));
-      return fail("premature", letter, delivery,
-                  fmt::format("mail for an account that has not moved ({}) reaches the target",
-                              reader.address));
-    }
-    if (is_own)
-      return fail("stale", letter, delivery,
-                  fmt::format("mail for {} reaches the old mailbox after the last copy of it was "
-                              "made",
-                              reader.address));
-    fail("stale", letter, delivery,
-         fmt::format("mail for an account that has moved ({}) reaches its old mailbox",
-                     reader.address));
+    check(letter, [&](const std::vector<Delivery>& deliveries) {
+      return judge_letter(letter, deliveries, readers,
+                          {account(), states_->is_settled(state_), is_alone});
+    });
   }
 
   /// Strangers, addresses that nobody has, and a domain that lives only on the target.
   void check_others(Entry entry) {
     for (const bool has_null_sender : {false, true}) {
-      const Letter unknown{entry, "no-such-address@" + domain_of(account()), has_null_sender};
+      const Letter unknown = letter_to(entry, colleague("no-such-address"), has_null_sender);
       look(entry, "unknown");
-      for (const Delivery& delivery : deliver(*world_, unknown)) {
-        if (delivery.fate == Fate::loop)
-          fail("loop", unknown, delivery,
-               "mail for an address that nobody has goes round between the two servers");
-      }
+      check(unknown, judge_unknown);
     }
-    if (entry == Entry::source_queue || entry == Entry::target_queue) return;
     for (const std::string& recipient :
          {std::string(kForeign), "somebody@sub." + domain_of(account())}) {
-      const Letter foreign{entry, recipient};
       look(entry, recipient == kForeign ? "foreign domain" : "subdomain");
-      for (const Delivery& delivery : deliver(*world_, foreign)) {
-        if (is_port_25(entry) && delivery.fate != Fate::refused) {
-          fail("relay", foreign, delivery,
-               fmt::format("the {} relays mail of strangers",
-                           is_at_target(entry) ? "target" : "source"));
-        } else if (!is_port_25(entry) && delivery.fate != Fate::outside) {
-          fail("foreign", foreign, delivery,
-               fmt::format("mail to another domain ends as: {}", to_string(delivery.fate)));
-        }
-      }
+      check(letter_to(entry, recipient), [&](const std::vector<Delivery>& deliveries) {
+        return judge_foreign(entry, deliveries);
+      });
     }
     if (!is_at_target(entry)) return;
-    const Letter own{entry, std::string(kTargetOnlyAddress)};
-    for (const Delivery& delivery : deliver(*world_, own)) {
-      if (delivery.fate != Fate::target_mailbox)
-        fail("own", own, delivery,
-             "mail for a domain that lives only on the target is sent away from it");
-    }
+    look(entry, "domain of the target");
+    check(letter_to(entry, std::string(kTargetOnlyAddress)), judge_domain_of_target);
   }
 
   /// The same domain has people in every state of the move; a forward, a list, a catch-all of the
   /// source and a script send on to them.
-  void check_colleagues(const Reader& own) {
+  void check_colleagues(const Reader& own, const std::vector<Resident>& residents) {
     World crowd = *world_;
-    const Reader unmoved{colleague("a-colleague-not-moved"), false};
-    const Reader created{colleague("a-colleague-created"), false};
-    const Reader moved{colleague("a-colleague-moved"), true};
+    const Reader unmoved = reads_at(colleague(kNotMoved), false, "colleague, not moved");
+    const Reader created =
+        reads_at(colleague("a-colleague-created"), false, "colleague, created and not moved");
+    const Reader moved = reads_at(colleague("a-colleague-moved"), true, "colleague, moved");
     for (const Reader& one : {unmoved, created, moved}) crowd.source.mailboxes.insert(one.address);
     if (is_created()) crowd.target.accounts.insert(created.address);
     move(crowd, moved.address);
@@ -387,49 +335,113 @@ class Prover {
     if (is_created()) all.push_back(created);
     if (arrives_everywhere(moved)) {
       all.push_back(moved);
-      for (const Entry entry : kClientEntries) look(entry, "colleague, moved");
+      for (const Entry entry : kEntries) {
+        look(entry, moved.whose);
+        check_letter(letter_to(entry, moved.address), {moved}, true);
+      }
     }
-    for (const Entry entry : kClientEntries) {
-      look(entry, "colleague, not moved");
-      check_letter({entry, unmoved.address}, {unmoved}, true);
+    for (const Entry entry : kEntries) {
+      look(entry, unmoved.whose);
+      check_letter(letter_to(entry, unmoved.address), {unmoved}, true);
       if (!is_created()) continue;
-      look(entry, "colleague, created and not moved");
-      check_letter({entry, created.address}, {created}, true);
+      look(entry, created.whose);
+      check_letter(letter_to(entry, created.address), {created}, true);
     }
+    all.push_back({"somebody@outside.test", Reader::Side::outside, "foreign domain"});
+    check_sent_on(crowd, all);
+    check_other_names_sent_on(crowd, own, residents);
+    check_catch_all(crowd, unmoved);
+    std::vector<Redirect> script;
+    for (const Reader& one : all) {
+      if (one.address != account()) script.push_back({one.address, true});
+    }
+    crowd.target.redirects[account()] = script;
+    crowd.source.redirects[account()] = script;
+    for (const Entry entry : kClientEntries) {
+      look_at_all(entry, all, "redirect");
+      check_letter(letter_to(entry, account()), all, true);
+    }
+    world_ = before;
+    is_sent_on_ = false;
+  }
+
+  void look_at_all(Entry entry, const std::vector<Reader>& readers, std::string_view by) {
+    for (const Reader& one : readers) look(entry, one.whose, by);
+  }
+
+  /// A list of both servers and a forward of the source send on to everybody, also what has no
+  /// sender.
+  void check_sent_on(World& crowd, const std::vector<Reader>& all) {
     std::vector<std::string> addresses;
     for (const Reader& one : all) addresses.push_back(one.address);
-    addresses.emplace_back("somebody@outside.test");
     const std::string list = colleague("a-list-of-the-target");
     const std::string forward = colleague("a-forward-of-the-source");
     crowd.target.lists[list] = addresses;
     crowd.source.aliases[list] = addresses;
     crowd.source.aliases[forward] = addresses;
     for (const Entry entry : kClientEntries) {
-      look(entry, "list to everybody");
-      check_letter({entry, list}, all, true);
-      look(entry, "forward to everybody");
-      check_letter({entry, forward}, all, true);
+      look_at_all(entry, all, "list");
+      check_letter(letter_to(entry, list), all, true);
+      look_at_all(entry, all, "forward");
+      check_letter(letter_to(entry, forward), all, true);
+      if (entry != Entry::target_25 && entry != Entry::source_25) continue;
+      look(entry, "null sender", "list");
+      check_letter(letter_to(entry, list, true), all, true);
+      look(entry, "null sender", "forward");
+      check_letter(letter_to(entry, forward, true), all, true);
     }
-    check_catch_all(crowd, unmoved);
-    std::vector<Redirect> script;
-    for (const std::string& address : addresses) {
-      if (address != account()) script.push_back({address, true});
-    }
-    crowd.target.redirects[account()] = script;
-    crowd.source.redirects[account()] = script;
-    for (const Entry entry : kClientEntries) {
-      look(entry, "redirect to everybody");
-      check_letter({entry, account()}, all, true);
-    }
-    world_ = before;
-    is_sent_on_ = false;
   }
 
-  void check_catch_all(World& crowd, const Reader& reader) {
-    crowd.source.catch_all[domain_of(account())] = reader.address;
-    for (const Entry entry : kClientEntries) {
+  /// The same to an alias, to the address in capitals and to a group, each alone: they lead to one
+  /// mailbox. What only the target has the source refuses.
+  void check_other_names_sent_on(World& crowd, const Reader& own,
+                                 const std::vector<Resident>& residents) {
+    const std::string list = colleague("a-list-of-the-target");
+    const std::string forward = colleague("a-forward-of-the-source");
+    const std::string scripted = colleague(kNotMoved);
+    const auto send_on = [&](const std::string& address, const Reader& to, bool is_known_there) {
+      crowd.target.lists[list] = {address};
+      crowd.source.aliases[list] = {address};
+      crowd.source.aliases[forward] = {address};
+      if (is_known_there) crowd.source.redirects[scripted] = {{address, false}};
+      for (const Entry entry : kClientEntries) {
+        if (is_known_there || is_at_target(entry)) {
+          look(entry, to.whose, "list");
+          check_letter(letter_to(entry, list), {to}, true);
+        }
+        if (!is_known_there) continue;
+        look(entry, to.whose, "forward");
+        check_letter(letter_to(entry, forward), {to}, true);
+        look(entry, to.whose, "redirect");
+        check_letter(letter_to(entry, scripted), {to}, true);
+      }
+      crowd.source.redirects.erase(scripted);
+    };
+    Reader named = own;
+    for (const std::string& alias : states_->subject().aliases) {
+      named.whose = "alias";
+      send_on(alias, named, true);
+    }
+    named.whose = "capitals";
+    send_on(upper_local(account()), named, true);
+    named.whose = "sub-address";
+    send_on(tagged(account()), named, true);
+    for (const Resident& one : residents) {
+      send_on(one.names.front(),
+              reads_at(one.names.front(), true, one.is_group ? "group" : "account of the target"),
+              false);
+    }
+    crowd.target.lists.erase(list);
+    crowd.source.aliases.erase(list);
+    crowd.source.aliases.erase(forward);
+  }
+
+  void check_catch_all(World& crowd, const Reader& own) {
+    crowd.source.catch_all[domain_of(account())] = own.address;
+    for (const Entry entry : kEntries) {
+      if (entry == Entry::source_queue) continue;  // looked up before anything waits there
       look(entry, "catch-all");
-      check_letter({entry, colleague("no-such-address")}, {reader}, true);
+      check_letter(letter_to(entry, colleague("no-such-address")), {own}, true);
     }
     crowd.source.catch_all.clear();
   }
@@ -458,10 +470,10 @@ class Prover {
 
   /// A plan that moves accounts in another way than by steps of their own is proved by its own
   /// accounts alone.
-  [[nodiscard]] bool arrives_everywhere(const Reader& reader) const {
+  [[nodiscard]] bool arrives_everywhere(const Reader& one) const {
     return std::all_of(kClientEntries.begin(), kClientEntries.end(), [&](Entry entry) {
-      const auto deliveries = deliver(*world_, {entry, reader.address});
-      return deliveries.size() == 1 && deliveries[0].mailbox == reader.address &&
+      const auto deliveries = deliver(*world_, {entry, one.address});
+      return deliveries.size() == 1 && deliveries[0].mailbox == one.address &&
              deliveries[0].fate == Fate::target_mailbox;
     });
   }
@@ -483,23 +495,34 @@ class Prover {
     return false;
   }
 
-  void fail(std::string_view what, const Letter& letter, const Delivery& delivery,
-            std::string claim) {
-    if (is_the_same_again(what, letter)) return;
-    Counterexample& example = report();
-    example.claim = std::move(claim);
+  void fail(const Letter& letter, Failure failure, bool is_supposed = false) {
+    const Delivery& delivery = failure.delivery;
+    // What a route of the target's own does with its mail nobody but it can tell.
+    is_supposed = is_supposed || delivery.fate == Fate::undecided ||
+                  (delivery.fate == Fate::public_mx && !delivery.mailbox.empty());
+    // What is only supposed does not stand for what is proved; it is said once for each condition.
+    if (is_supposed) {
+      const auto& asked = delivery.supposed;
+      const std::string rule = asked ? fmt::format("{} {}", asked->rule, asked->origin.begin) : "";
+      if (!reported_.insert(fmt::format("{}? {}", failure.what, rule)).second) return;
+    } else if (is_the_same_again(failure.what, letter)) {
+      return;
+    }
+    Counterexample& example = report(failure.what);
+    example.is_supposed = is_supposed;
+    example.claim = std::move(failure.claim);
     example.letter = letter;
-    example.delivery = delivery;
+    example.delivery = std::move(failure.delivery);
   }
 
   void unproved(std::string why) {
     state_ = 0;
-    Counterexample& example = report();
-    example.claim = fmt::format("the mail flow of {} is not proved: {}", account(), why);
+    report("unproved").claim = fmt::format("the mail flow of {} is not proved: {}", account(), why);
   }
 
-  Counterexample& report() {
+  Counterexample& report(std::string_view what) {
     Counterexample& example = found_.emplace_back();
+    example.what = what;
     example.account = account();
     example.phase = states_->phase(state_);
     for (std::size_t i = 0; i < states_->steps().size(); ++i) {
@@ -533,61 +556,6 @@ class Prover {
 
 Proof prove(const ir::StepGraph& graph, std::set<LookedAt>* looked_at, const ProofLimits& limits) {
   return Prover(graph, limits, looked_at).run();
-}
-
-namespace {
-
-void report_left_out(const LeftOut& left_out, Span place, Sink& sink) {
-  if (left_out.accounts == 0) return;
-  sink.report(Kind::mail_flow_unproved, place,
-              fmt::format("the mail flow of {} account{} in {} domain{} is not proved",
-                          show_count(left_out.accounts), left_out.accounts == 1 ? "" : "s",
-                          show_count(left_out.domains), left_out.domains == 1 ? "" : "s"))
-      .argument("accounts", std::to_string(left_out.accounts))
-      .argument("domains", std::to_string(left_out.domains))
-      .label(fmt::format("among them {}", fmt::join(left_out.examples, ", ")))
-      .help(
-          "they differ in too many ways: treat domains and accounts alike, or move them by "
-          "several plans");
-}
-
-}  // namespace
-
-void report_mail_flow(const ir::StepGraph& graph, Span fallback, Sink& sink,
-                      const ProofLimits& limits) {
-  const Proof proof = prove(graph, nullptr, limits);
-  report_left_out(proof.left_out, fallback, sink);
-  for (const Counterexample& example : proof.found) {
-    auto report = sink.report(Kind::mail_flow,
-                              example.origin.is_known() ? example.origin : fallback, example.claim);
-    report.argument("account", example.account).argument("phase", example.phase);
-    if (!example.done.empty()) {
-      std::string label = fmt::format("when `{}` is done", example.done.back());
-      if (!example.next.empty()) label += fmt::format(" and `{}` is not", example.next);
-      report.label(std::move(label));
-    }
-    if (example.letter.recipient.empty()) continue;
-    report.argument("recipient", example.letter.recipient);
-    report.argument("entry", std::string(to_string(example.letter.entry)));
-    report.note({}, fmt::format("in the phase `{}` a message to {} comes in at {}{}", example.phase,
-                                example.letter.recipient, to_string(example.letter.entry),
-                                example.letter.has_null_sender ? ", without a sender" : ""));
-    for (const Hop& hop : example.delivery.hops) report.note(hop.origin, "then " + to_text(hop));
-  }
-}
-
-std::string to_text(const Counterexample& counterexample) {
-  std::string text = counterexample.claim;
-  if (!counterexample.letter.recipient.empty()) {
-    text += fmt::format("\n  {}: a message to {} at {}", counterexample.phase,
-                        counterexample.letter.recipient, to_string(counterexample.letter.entry));
-    if (counterexample.letter.has_null_sender) text += ", without a sender";
-  }
-  for (const Hop& hop : counterexample.delivery.hops) text += "\n  -> " + to_text(hop);
-  if (!counterexample.done.empty())
-    text += fmt::format("\n  when {} is done", counterexample.done.back());
-  if (!counterexample.next.empty()) text += fmt::format(" and {} is not", counterexample.next);
-  return text;
 }
 
 }  // namespace plan::flow

@@ -17,12 +17,16 @@ struct LookedAt {
   std::string phase = {};  ///< "wave canary: created, not moved"
   Entry entry = {};
   std::string_view whose = {};  ///< "alias", "group", "sub-address", "unknown", ...
+  std::string_view by = {};     ///< what sends it on: "forward", "list", "redirect"; empty: nothing
   friend auto operator<=>(const LookedAt&, const LookedAt&) = default;
 };
 
 /// A state of the migration in which a message goes wrong.
 struct Counterexample {
-  std::string claim = {};    ///< what is the case: "mail for alice@example.org is lost"
+  std::string_view what = {};  ///< kind of failure: "premature", "loop", "lost", ...
+  std::string claim = {};      ///< what is the case: "mail for alice@example.org is lost"
+  /// Only where the target answers a condition in one way that nobody but it can tell.
+  bool is_supposed = false;
   std::string account = {};  ///< whose mail, or empty
   std::string phase = {};    ///< where the migration stands: "wave canary: created, not moved"
   Letter letter = {};
@@ -48,10 +52,13 @@ struct Proof {
 /// (`account_classes`). Beside each stand colleagues that have not moved, are created and not
 /// moved, and have moved; a forward, a list and a script send on to all of them. Mail belongs to
 /// the source until the last copy step (`archive.copy`, `archive.delta`) of its account is done,
-/// then to the target; waiting in a queue is fine in between, and what waits is tried again in
-/// every state. What an object of the plan makes on the target alone (a group, a user) is read
-/// there from the end of its stage on. Nobody sends from the target in an account's name before the
-/// target is where he reads, or when he was locked out at the source.
+/// then to the target; waiting in a queue is fine as long as steps of the account are still to
+/// come, and what waits is tried again in every state. Where a step that writes and a reload wait
+/// for neither, what is written is taken as used and as not used; a condition that nobody but the
+/// target can tell, as true and as false (`Counterexample::is_supposed`). What an object of the
+/// plan makes on the target alone (a group, a user) is read there from the end of its stage on.
+/// Nobody sends from the target in an account's name before the target is where he reads, or when
+/// he was locked out at the source.
 ///
 /// Bounded: at most 20,000 states per account; more are reported as one counterexample, never as
 /// proved. Who is left out by `limits` is told. Finds nothing in a graph without account steps.
@@ -59,9 +66,9 @@ struct Proof {
 [[nodiscard]] Proof prove(const ir::StepGraph& graph, std::set<LookedAt>* looked_at = nullptr,
                           const ProofLimits& limits = {});
 
-/// The proof as diagnostics (`mail-flow`, and `mail-flow-unproved` for what is left out): each at
-/// the step that makes the state, the message's way as notes. `fallback` is the place for states
-/// that no step of the plan makes.
+/// The proof as diagnostics (`mail-flow`, and `mail-flow-unproved` for what is left out or only
+/// supposed): each at the step that makes the state, the message's way as notes. `fallback` is the
+/// place for states that no step of the plan makes.
 void report_mail_flow(const ir::StepGraph& graph, Span fallback, Sink& sink,
                       const ProofLimits& limits = {});
 

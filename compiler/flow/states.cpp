@@ -78,6 +78,18 @@ std::string list_address(const ir::StepGraph& graph, StepId step) {
   return lower_ascii(graph.argument(step, "address").string_or(""));
 }
 
+std::vector<std::string> source_members(const ir::StepGraph& graph, StepId step) {
+  std::vector<std::string> members;
+  const ir::Value& written = graph.shape(step).arguments["members"];
+  const bool is_of_row = written.type() == ir::Value::Type::output &&
+                         written.as_output().step == "$row" &&
+                         written.as_output().field == "members";
+  if (is_of_row || graph.row(step) == ir::RowId::none) return members;
+  for (const ir::Value& member : graph.row_members(graph.row(step))["members"].items())
+    members.push_back(lower_ascii(member.string_or("")));
+  return members;
+}
+
 std::string domain_of(std::string_view address) {
   const std::size_t at = address.rfind('@');
   return at == std::string_view::npos ? std::string() : lower_ascii(address.substr(at + 1));
@@ -216,6 +228,14 @@ bool AccountStates::is_committed(Mask state) const {
   return commit_ >= 0 && is_done(state, static_cast<std::size_t>(commit_));
 }
 
+bool AccountStates::is_settled(Mask state) const {
+  for (std::size_t i = 0; i < steps_.size(); ++i) {
+    const bool is_own = graph_.row(steps_[i].step) == subject_.row;
+    if (is_own && is_account_kind(steps_[i].kind) && !is_done(state, i)) return false;
+  }
+  return true;
+}
+
 std::vector<Resident> AccountStates::residents(Mask state) const {
   const auto is_stage_done = [&](Stage stage) {
     for (std::size_t i = 0; i < steps_.size(); ++i) {
@@ -235,6 +255,14 @@ bool AccountStates::is_finalize_begun(Mask state) const {
     if (steps_[i].stage == Stage::finalize && is_done(state, i)) return true;
   }
   return false;
+}
+
+std::string AccountStates::wave_name() const {
+  for (const Relevant& step : steps_) {
+    if (!is_account_kind(step.kind)) continue;
+    if (const ir::WaveInfo* info = graph_.wave_info(graph_.wave(step.step))) return info->name;
+  }
+  return {};
 }
 
 std::string AccountStates::phase(Mask state) const {
@@ -267,24 +295,33 @@ std::string AccountStates::phase(Mask state) const {
   return prepared == prepare ? "prepared" : "being prepared";
 }
 
-/// A written setting is used only after a reload that came after it.
-bool AccountStates::is_loaded(Mask state, std::size_t i, std::string_view action) const {
+/// Is what step `i` wrote in use? Settings and keys are after a reload that came after it; a step
+/// that writes the account's keys reloads them all.
+AccountStates::Loaded AccountStates::loaded(Mask state, std::size_t i) const {
+  const Relevant& step = steps_[i];
+  const Relevant& changed =
+      step.restores < 0 ? step : steps_[static_cast<std::size_t>(step.restores)];
+  const bool is_key = is_object(changed.arguments, "MemoryLookupKey");
+  if (!is_key && !waits_for_settings(changed.arguments)) return Loaded::yes;
+  const std::string_view wanted = is_key ? "ReloadLookupStores" : "ReloadSettings";
+  Loaded found = Loaded::no;
   for (std::size_t k = 0; k < steps_.size(); ++k) {
-    if (!is_done(state, k) || steps_[k].kind != StepKind::admin_action) continue;
-    if (steps_[k].arguments["action"].string_or("") != action) continue;
-    if ((steps_[k].before >> i & 1U) != 0) return true;
+    if (!is_done(state, k)) continue;
+    const bool is_reload = (is_key && steps_[k].kind == StepKind::admin_keys) ||
+                           (steps_[k].kind == StepKind::admin_action &&
+                            steps_[k].arguments["action"].string_or("") == wanted);
+    if (!is_reload) continue;
+    if ((steps_[k].before >> i & 1U) != 0) return Loaded::yes;
+    if ((step.before >> k & 1U) == 0) found = Loaded::perhaps;
   }
-  return false;
+  return found;
 }
 
-Mask AccountStates::effects(Mask state) const {
-  Mask seen = 0;
+void AccountStates::split_effects(Mask state, Mask& sure, Mask& perhaps) const {
   for (std::size_t i = 0; i < steps_.size(); ++i) {
     if (!is_done(state, i)) continue;
-    const Relevant& step = steps_[i];
-    const Relevant& changed =
-        step.restores < 0 ? step : steps_[static_cast<std::size_t>(step.restores)];
-    switch (step.kind) {
+    Loaded how = Loaded::yes;
+    switch (steps_[i].kind) {
       case StepKind::admin_action:
       case StepKind::archive_copy:
       case StepKind::archive_delta:
@@ -296,21 +333,31 @@ Mask AccountStates::effects(Mask state) const {
       case StepKind::admin_update:
       case StepKind::admin_destroy:
       case StepKind::restore:
-        if (waits_for_settings(changed.arguments) && !is_loaded(state, i, "ReloadSettings"))
-          continue;
-        if (is_object(changed.arguments, "MemoryLookupKey") &&
-            !is_loaded(state, i, "ReloadLookupStores"))
-          continue;
+        how = loaded(state, i);
         break;
       default:
         break;
     }
-    seen |= Mask{1} << i;
+    if (how == Loaded::yes) sure |= Mask{1} << i;
+    if (how == Loaded::perhaps) perhaps |= Mask{1} << i;
   }
-  return seen;
 }
 
-std::optional<World> AccountStates::world(Mask state, std::string* problem) const {
+Mask AccountStates::effects(Mask state) const {
+  Mask sure = 0;
+  Mask perhaps = 0;
+  split_effects(state, sure, perhaps);
+  return sure;
+}
+
+Mask AccountStates::perhaps(Mask state) const {
+  Mask sure = 0;
+  Mask perhaps = 0;
+  split_effects(state, sure, perhaps);
+  return perhaps;
+}
+
+std::optional<World> AccountStates::world_with(Mask effects, std::string* problem) const {
   World world;
   world.target.domains[domain_of(kTargetOnlyAddress)] = {};
   world.target.accounts.insert(std::string(kTargetOnlyAddress));
@@ -318,7 +365,11 @@ std::optional<World> AccountStates::world(Mask state, std::string* problem) cons
   for (const std::string& domain : domains_) world.source.domains.insert(domain);
   for (const std::string& alias : subject_.aliases)
     world.source.aliases[alias] = {subject_.account};
-  Mask seen = effects(state);
+  for (const Relevant& step : steps_) {
+    if (step.kind == StepKind::admin_upsert && is_object(step.arguments, "MtaRoute"))
+      world.target.written_routes.emplace(property(step.arguments, "name").string_or(""));
+  }
+  Mask seen = effects;
   for (std::size_t i = 0; i < steps_.size(); ++i) {
     if (steps_[i].restores >= 0 && is_done(seen, i)) seen &= ~(Mask{1} << steps_[i].restores);
   }
@@ -335,13 +386,15 @@ std::optional<World> AccountStates::world(Mask state, std::string* problem) cons
 /// The source has every list of the plan, from the start.
 void AccountStates::add_list(World& world, const Relevant& step, bool is_there) const {
   std::vector<std::string> members;
-  for (const ir::Value& member : step.arguments["members"].items()) {
+  for (const ir::Value& member : step.arguments["members"].items())
     members.push_back(lower_ascii(member.string_or("")));
-    if (domain_of(members.back()) == domain_of(subject_.account))
-      world.source.mailboxes.insert(members.back());
+  std::vector<std::string> at_source = source_members(graph_, step.step);
+  if (at_source.empty()) at_source = members;
+  for (const std::string& member : at_source) {
+    if (domain_of(member) == domain_of(subject_.account)) world.source.mailboxes.insert(member);
   }
   const std::string address = lower_ascii(step.arguments["address"].string_or(""));
-  world.source.aliases[address] = members;
+  world.source.aliases[address] = std::move(at_source);
   if (!is_there) return;
   world.target.lists[address] = std::move(members);
   world.origins["list " + address] = graph_.origin(step.step);
@@ -354,7 +407,9 @@ bool AccountStates::add_step(World& world, const Relevant& step, std::string* pr
     case StepKind::admin_account:
       target.accounts.insert(subject_.account);
       target.not_logging_in.insert(subject_.account);
-      for (const std::string& alias : subject_.aliases) target.aliases[alias] = subject_.account;
+      for (const std::string& alias : subject_.aliases) {
+        if (!is_among(subject_.dropped, alias)) target.aliases[alias] = subject_.account;
+      }
       world.origins["account " + subject_.account] = origin;
       return true;
     case StepKind::admin_account_open:

@@ -54,19 +54,30 @@ class AccountStates {
   [[nodiscard]] bool is_disabled() const;
   /// The last step of the account's move is done.
   [[nodiscard]] bool is_committed(Mask state) const;
+  /// Every step of the account's own that decides its mail is done: nothing of it is on its way.
+  [[nodiscard]] bool is_settled(Mask state) const;
   /// Groups and accounts of the target alone, once every step of the stage that makes them is done.
   [[nodiscard]] std::vector<Resident> residents(Mask state) const;
   /// The mailbox of the target is the one that is read: its last copy is made.
   [[nodiscard]] bool is_targets(Mask state) const {
     return last_copy_ >= 0 && is_done(state, static_cast<std::size_t>(last_copy_));
   }
+  /// Name of the wave in which its steps are; "" without waves.
+  [[nodiscard]] std::string wave_name() const;
   /// "prepared", "wave canary: created, not moved": where the migration stands.
   [[nodiscard]] std::string phase(Mask state) const;
   /// The steps whose effect is seen in this state: a written setting is used only after a reload
   /// that came after it. States with the same effects deliver alike.
   [[nodiscard]] Mask effects(Mask state) const;
+  /// Steps whose effect may be seen besides: a reload is done, and neither it nor they wait for the
+  /// other.
+  [[nodiscard]] Mask perhaps(Mask state) const;
   /// What both servers do in this state. Nothing when an expression cannot be read: `*problem`.
-  [[nodiscard]] std::optional<World> world(Mask state, std::string* problem) const;
+  [[nodiscard]] std::optional<World> world(Mask state, std::string* problem) const {
+    return world_with(effects(state), problem);
+  }
+  /// The same where exactly these effects are seen.
+  [[nodiscard]] std::optional<World> world_with(Mask effects, std::string* problem) const;
 
   /// The state in which everything up to a boundary is done, for one name of `phase_names`.
   [[nodiscard]] std::optional<Mask> at_phase(std::string_view phase) const;
@@ -82,7 +93,9 @@ class AccountStates {
   void order_steps(const std::map<std::size_t, std::size_t>& bit_of);
   [[nodiscard]] bool is_name_of_resident(std::string_view name) const;
   [[nodiscard]] bool concerns(ir::StepId step, const ir::Value& arguments) const;
-  [[nodiscard]] bool is_loaded(Mask state, std::size_t i, std::string_view action) const;
+  enum class Loaded : std::uint8_t { no, perhaps, yes };
+  [[nodiscard]] Loaded loaded(Mask state, std::size_t i) const;
+  void split_effects(Mask state, Mask& sure, Mask& perhaps) const;
   void add_list(World& world, const Relevant& step, bool is_there) const;
   bool add_step(World& world, const Relevant& step, std::string* problem) const;
   bool add_object(World& world, const Relevant& step, std::string* problem) const;
@@ -105,6 +118,9 @@ class AccountStates {
 [[nodiscard]] std::string domain_of(std::string_view address);
 /// The address of the mailing list that a step makes, in lower case.
 [[nodiscard]] std::string list_address(const ir::StepGraph& graph, ir::StepId step);
+/// Who is on a list at the source, in lower case, where a step `admin.list` writes others; empty
+/// where it writes those of its row.
+[[nodiscard]] std::vector<std::string> source_members(const ir::StepGraph& graph, ir::StepId step);
 /// Does this kind of step decide where mail of one account goes, or when its data is on the target?
 [[nodiscard]] bool is_account_kind(ir::StepKind kind);
 /// Does it write on the target, or make live what was written?

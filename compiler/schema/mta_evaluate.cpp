@@ -85,8 +85,9 @@ class Evaluation {
         return ir::Value(node.text);
       case Kind::variable: {
         if (!environment_.variable) return undecided("the variable", node.text);
-        ir::Value value = environment_.variable(node.text);
-        return value.is_null() ? ir::Value("") : std::move(value);
+        std::optional<ir::Value> value = environment_.variable(node.text);
+        if (!value) return undecided("the variable", node.text);
+        return value->is_null() ? ir::Value("") : std::move(*value);
       }
       case Kind::capture: {
         const auto group = static_cast<std::size_t>(node.number);
@@ -222,6 +223,15 @@ class Evaluation {
   Result<ir::Value> call(const MtaExpression& expression, const MtaNode& node) {
     const MtaFunction* function = mta_function(node.text);
     if (function == nullptr) return undecided("the function", node.text);
+    if (node.text == "contains" && is_list_of_texts(expression, node.children[0])) {
+      // Hundreds of domains in one condition, asked for each message: no list is built of them.
+      PLAN_TRY(item, value_of(expression, node.children[1]));
+      const std::string wanted = text_of(item);
+      const auto& names = expression.nodes[node.children[0]].children;
+      return truth(std::any_of(names.begin(), names.end(), [&](std::uint32_t name) {
+        return expression.nodes[name].text == wanted;
+      }));
+    }
     std::vector<ir::Value> arguments;
     for (const std::uint32_t child : node.children) {
       if (node.text == "if_then" && arguments.size() == 1)
@@ -239,6 +249,14 @@ class Evaluation {
     for (std::size_t i = 0; i < arguments.size(); ++i)
       shown += (i == 0 ? "'" : ", '") + text_of(arguments[i]) + "'";
     return undecided("the function", shown + ")");
+  }
+
+  static bool is_list_of_texts(const MtaExpression& expression, std::uint32_t index) {
+    const MtaNode& node = expression.nodes[index];
+    return node.kind == Kind::list &&
+           std::all_of(node.children.begin(), node.children.end(), [&](std::uint32_t child) {
+             return expression.nodes[child].kind == Kind::text;
+           });
   }
 
   static Result<ir::Value> texts(std::vector<std::string> parts) {
@@ -476,14 +494,21 @@ Result<ir::Value> evaluate(const MtaExpression& expression, const MtaEnvironment
   return evaluation.value_of(expression, static_cast<std::uint32_t>(expression.nodes.size() - 1));
 }
 
-Result<MtaContainer::Chosen> MtaContainer::choose(const MtaEnvironment& environment) const {
+Result<MtaContainer::Chosen> MtaContainer::choose(const MtaEnvironment& environment,
+                                                  const Suppose& suppose) const {
   Evaluation evaluation(environment);
   const auto root = [](const MtaExpression& expression) {
     return static_cast<std::uint32_t>(expression.nodes.size() - 1);
   };
   for (std::size_t arm = 0; arm < arms_.size(); ++arm) {
-    PLAN_TRY(condition, evaluation.value_of(arms_[arm].condition, root(arms_[arm].condition)));
-    if (!is_true(condition)) continue;
+    const auto condition = evaluation.value_of(arms_[arm].condition, root(arms_[arm].condition));
+    if (!condition) {
+      const auto supposed = suppose ? suppose(arm) : std::nullopt;
+      if (!supposed) return condition.error();
+      if (!*supposed) continue;
+    } else if (!is_true(*condition)) {
+      continue;
+    }
     PLAN_TRY(value, evaluation.value_of(arms_[arm].result, root(arms_[arm].result)));
     return Chosen{arm, std::move(value)};
   }

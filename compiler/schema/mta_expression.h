@@ -99,8 +99,8 @@ using MtaValue = ir::Value;
 /// does not know answers nothing, and so does one that cannot be answered now (a directory that is
 /// down): the evaluation ends with `expression-undecided`.
 struct MtaEnvironment {
-  /// The value of a variable; null: empty text.
-  std::function<ir::Value(std::string_view name)> variable = {};
+  /// The value of a variable; null: empty text; nothing: nobody but the server can tell.
+  std::function<std::optional<ir::Value>(std::string_view name)> variable = {};
   /// is_local_domain, is_local_address, key_exists, key_get, key_set, counter_incr, counter_get,
   /// dns_query, sql_query, system, metric.
   std::function<std::optional<ir::Value>(std::string_view name,
@@ -131,7 +131,11 @@ class MtaContainer {
   };
   /// `then` of the first `if` that is true, else `else`. Captures of an `if` are seen by its
   /// `then`.
-  [[nodiscard]] Result<Chosen> choose(const MtaEnvironment& environment) const;
+  /// A condition that nobody but the server can tell is put to `suppose`; without it, or when it
+  /// says nothing, the evaluation ends with `expression-undecided`.
+  using Suppose = std::function<std::optional<bool>(std::size_t arm)>;
+  [[nodiscard]] Result<Chosen> choose(const MtaEnvironment& environment,
+                                      const Suppose& suppose = {}) const;
   [[nodiscard]] Result<ir::Value> evaluate(const MtaEnvironment& environment) const;
 
   struct Arm {

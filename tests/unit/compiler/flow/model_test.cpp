@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <tuple>
+
 #include "tests/unit/compiler/flow/pair.h"
 
 namespace plan::flow {
@@ -180,10 +183,142 @@ TEST(Queue, IsTriedAgainByTheRulesOfTheMoment) {
       << "a paused queue keeps local deliveries too";
 }
 
+TEST(TruthTable, WhatOnlyTheTargetHasTheSourceRefuses) {
+  World world = recorded_pair();
+  world.target.keys["migrated"] = {"user01@legacy.test", "first@legacy.test", "staff@legacy.test"};
+  world.source.transport["user01@legacy.test"] = Transport::forward;
+  for (const char* name : {"first", "staff", "crew", "off"}) {
+    EXPECT_EQ(ended(world, {Entry::source_25, std::string(name) + "@legacy.test"}),
+              "refused at RCPT")
+        << name;
+  }
+  EXPECT_EQ(ended(world, {Entry::target_25, "first@legacy.test"}), "T user01");
+  EXPECT_EQ(ended(world, {Entry::target_25, "staff@legacy.test"}), "T staff");
+  EXPECT_EQ(ended(world, {Entry::target_25, "crew@legacy.test"}), "S user03, T user01, out")
+      << "a list with moved, not moved and outside members";
+  EXPECT_EQ(ended(world, {Entry::source_25, "team@legacy.test"}), "S user02, T user01")
+      << "an alias of the source, by member";
+  for (const bool has_null_sender : {false, true}) {
+    for (const Entry entry : {Entry::target_25, Entry::source_25}) {
+      EXPECT_EQ(ended(world, {entry, "user01@legacy.test", has_null_sender}), "T user01");
+      EXPECT_EQ(ended(world, {entry, "user03@legacy.test", has_null_sender}), "S user03");
+    }
+  }
+  world.target.domains["legacy.test"].allows_relaying = false;
+  EXPECT_EQ(row(world, "user03"), "refused at RCPT | refused at RCPT | S user03 | S user03")
+      << "also for who has logged in";
+  EXPECT_EQ(row(world, "user02"), "S user02 | S user02 | S user02 | S user02");
+}
+
+TEST(TruthTable, ATagIsTakenOffWhereTheAccountExists) {
+  World world = recorded_pair();
+  const auto way = [&](const char* recipient) {
+    std::string text;
+    for (const Delivery& delivery : deliver(world, {Entry::target_25, recipient})) {
+      for (const Hop& hop : delivery.hops) text += to_text(hop) + "\n";
+    }
+    return text;
+  };
+  EXPECT_NE(
+      way("user02+tag@legacy.test").find("target takes the tag of user02+tag@legacy.test off"),
+      std::string::npos)
+      << "relayed without the tag: a script that asks for it misses it";
+  EXPECT_NE(way("user03+tag@legacy.test").find("target routes user03+tag@legacy.test by `source`"),
+            std::string::npos)
+      << "relayed with it";
+}
+
+TEST(TruthTable, ThrottlesAndSessions) {
+  World world = recorded_pair();
+  world.target.keys["migrated"] = {"user01@legacy.test"};
+  world.source.transport["user01@legacy.test"] = Transport::forward;
+  world.target.throttles = {5, 25, 10};
+  const auto nth = [&](Entry entry, std::uint32_t second, std::uint32_t hour, std::uint32_t in) {
+    Letter letter{entry, "user01@legacy.test"};
+    letter.nth_in_second = second;
+    letter.nth_in_hour = hour;
+    letter.nth_in_session = in;
+    return ended(world, letter);
+  };
+  EXPECT_EQ(nth(Entry::target_25, 5, 25, 10), "T user01");
+  for (const auto& [second, hour, in] :
+       {std::tuple(6U, 1U, 1U), std::tuple(1U, 26U, 1U), std::tuple(1U, 1U, 11U)}) {
+    EXPECT_EQ(nth(Entry::target_25, second, hour, in), "deferred at RCPT");
+    EXPECT_EQ(nth(Entry::source_25, second, hour, in), "Qs user01") << "the source keeps it";
+    EXPECT_EQ(nth(Entry::target_submission, second, hour, in), "T user01");
+  }
+  world.target.unthrottled = {world.source_address};
+  EXPECT_EQ(nth(Entry::source_25, 6, 26, 10), "T user01") << "the source is left out";
+  EXPECT_EQ(nth(Entry::source_25, 6, 26, 11), "Qs user01") << "a session has a limit of its own";
+}
+
+TEST(TruthTable, AliasesAndTagsAtTheSource) {
+  World world = recorded_pair();
+  EXPECT_EQ(ended(world, {Entry::source_25, "team+x@legacy.test"}), "S user01, S user02")
+      << "an alias with a tag";
+  EXPECT_EQ(ended(world, {Entry::target_queue, "team@legacy.test"}), "S user01, S user02")
+      << "what the target hands on is asked for like a stranger's";
+  world.source.transport["user01@legacy.test"] = Transport::hold_retry;
+  EXPECT_EQ(ended(world, {Entry::source_25, "team@legacy.test"}), "Qs user01, S user02")
+      << "members of an alias are not asked for at RCPT";
+  EXPECT_EQ(ended(world, {Entry::source_25, "user01+x@legacy.test"}), "deferred at RCPT");
+}
+
+TEST(TruthTable, ScriptsSendInTheirAccountsName) {
+  World world = recorded_pair();
+  world.target.keys["migrated"] = {"user01@legacy.test"};
+  world.target.redirects["user01@legacy.test"] = {{"nosuch@legacy.test", true}};
+  EXPECT_EQ(ended(world, {Entry::target_25, "user01@legacy.test", true}), "T user01, bounced")
+      << "its bounce goes to user01, although the message had no sender";
+  world.target.redirects["user01@legacy.test"] = {{"USER01@legacy.test", true}};
+  EXPECT_EQ(ended(world, {Entry::target_25, "user01@legacy.test"}), "T user01")
+      << "a script that leads to its own account stops";
+}
+
+TEST(TruthTable, TheSourceRelaysForNobodyButItsOwn) {
+  World world = recorded_pair();
+  EXPECT_EQ(ended(world, {Entry::source_25, "bob@ext.test"}), "refused at RCPT");
+  EXPECT_EQ(ended(world, {Entry::source_submission, "bob@ext.test"}), "out");
+  EXPECT_EQ(ended(world, {Entry::source_local, "bob@ext.test"}), "out");
+  world.target.route = test::route({{"true", "'source'"}});
+  EXPECT_EQ(ended(world, {Entry::target_submission, "bob@ext.test"}), "bounced")
+      << "the target is a stranger to it";
+  world.source.own_networks = {world.target_address};
+  EXPECT_EQ(ended(world, {Entry::target_submission, "bob@ext.test"}), "out");
+}
+
+TEST(TruthTable, DomainsAreComparedWithoutTheirCase) {
+  World world = recorded_pair();
+  EXPECT_EQ(row(world, "user03"), "S user03 | S user03 | S user03 | S user03");
+  EXPECT_EQ(ended(world, {Entry::target_25, "user03@LEGACY.Test"}), "S user03");
+  EXPECT_EQ(ended(world, {Entry::source_25, "user03@LEGACY.Test"}), "S user03");
+}
+
 TEST(Model, ARelayToLoopbackBounces) {
   World world = recorded_pair();
   world.target.routes["source"].address = "127.0.0.1";
   EXPECT_EQ(ended(world, {Entry::target_25, "user03@legacy.test", false}), "bounced");
+}
+
+TEST(Model, WhatOnlyTheServerCanTellGoesEitherWay) {
+  World world = recorded_pair();
+  world.target.route = test::route({{"dns_query(rcpt_domain, 'mx') == 'x'", "'source'"},
+                                    {"is_local_domain(rcpt_domain)", "'local'"}});
+  const Letter letter{Entry::target_25, "user02@legacy.test"};
+  EXPECT_EQ(ended(world, letter), "undecided");
+  const auto ways = deliver_either_way(world, letter);
+  ASSERT_EQ(ways.size(), 2U);
+  std::vector<std::string_view> fates;
+  for (const auto& deliveries : ways) {
+    ASSERT_EQ(deliveries.size(), 1U);
+    ASSERT_TRUE(deliveries[0].supposed.has_value());
+    fates.push_back(to_string(deliveries[0].fate));
+  }
+  std::sort(fates.begin(), fates.end());
+  EXPECT_EQ(fates,
+            (std::vector<std::string_view>{"mailbox on the source", "mailbox on the target"}));
+  world.target.route = test::route(test::kExact);
+  EXPECT_EQ(deliver_either_way(world, letter).size(), 1U) << "nothing is asked";
 }
 
 TEST(Model, TellsTheWayHopByHop) {

@@ -1,0 +1,191 @@
+#include "compiler/flow/judgement.h"
+
+#include <array>
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace plan::flow {
+namespace {
+
+[[nodiscard]] bool is_kept(const Delivery& delivery) {
+  return delivery.fate == Fate::source_queue || delivery.fate == Fate::target_queue ||
+         delivery.fate == Fate::deferred;
+}
+
+/// An end that is wrong whoever reads.
+Judged judge_end(const Letter& letter, const Delivery& delivery, const Expected& expected) {
+  switch (delivery.fate) {
+    case Fate::loop:
+      return Failure{"loop", delivery,
+                     fmt::format("mail for {} goes round between the two servers until it bounces",
+                                 letter.recipient)};
+    case Fate::public_mx:
+      if (!delivery.mailbox.empty())
+        return Failure{
+            "public", delivery,
+            fmt::format("mail for {} leaves the target by `{}`, a route that no step makes",
+                        letter.recipient, delivery.mailbox)};
+      return Failure{"public", delivery,
+                     fmt::format("mail for {} is sent to the public MX", letter.recipient)};
+    case Fate::undecided:
+      return Failure{"undecided", delivery,
+                     fmt::format("where mail for {} goes cannot be told", letter.recipient)};
+    case Fate::refused:
+    case Fate::bounced:
+    case Fate::discarded:
+      if (!expected.is_alone) return std::nullopt;
+      return Failure{"lost", delivery,
+                     fmt::format("mail for {} is {}", letter.recipient, to_string(delivery.fate))};
+    default:
+      break;
+  }
+  if (expected.is_settled && is_kept(delivery) && delivery.mailbox == expected.account)
+    return Failure{"waits", delivery,
+                   fmt::format("mail for {} still waits when all steps of its move are done",
+                               letter.recipient)};
+  return std::nullopt;
+}
+
+Judged judge_side(const Delivery& delivery, const Reader& reader, const Expected& expected) {
+  const bool is_target = delivery.fate == Fate::target_mailbox;
+  if (is_target == (reader.side == Reader::Side::target)) return std::nullopt;
+  const bool is_own = reader.address == expected.account;
+  if (is_target) {
+    return Failure{
+        "premature", delivery,
+        is_own ? fmt::format("mail for {} reaches the target before its mailbox is copied",
+                             reader.address)
+               : fmt::format("mail for an account that has not moved ({}) reaches the target",
+                             reader.address)};
+  }
+  return Failure{
+      "stale", delivery,
+      is_own ? fmt::format("mail for {} reaches the old mailbox after the last copy of it was made",
+                           reader.address)
+             : fmt::format("mail for an account that has moved ({}) reaches its old mailbox",
+                           reader.address)};
+}
+
+}  // namespace
+
+bool Reader::is_reached(const Delivery& delivery) const {
+  if (delivery.mailbox != address) return false;
+  if (side == Side::outside) return delivery.fate == Fate::outside;
+  return delivery.fate == Fate::target_mailbox || delivery.fate == Fate::source_mailbox;
+}
+
+Reader reads_at(std::string address, bool is_target, std::string_view whose) {
+  return {std::move(address), is_target ? Reader::Side::target : Reader::Side::source, whose};
+}
+
+Judged judge_letter(const Letter& letter, const std::vector<Delivery>& deliveries,
+                    const std::vector<Reader>& readers, const Expected& expected) {
+  std::vector<std::size_t> copies(readers.size());
+  bool is_waiting = false;
+  for (const Delivery& delivery : deliveries) {
+    if (Judged wrong = judge_end(letter, delivery, expected)) return wrong;
+    is_waiting = is_waiting || is_kept(delivery);
+    for (std::size_t i = 0; i < readers.size(); ++i) {
+      const bool is_there = readers[i].is_reached(delivery);
+      const bool waits_there = is_kept(delivery) && delivery.mailbox == readers[i].address;
+      if (is_there || waits_there) ++copies[i];
+      if (!is_there || readers[i].side == Reader::Side::outside) continue;
+      if (Judged wrong = judge_side(delivery, readers[i], expected)) return wrong;
+    }
+  }
+  for (std::size_t i = 0; i < readers.size(); ++i) {
+    if (copies[i] == 1) continue;
+    // What waits has not come to the script or list that sends it on.
+    if (copies[i] == 0 && is_waiting && i > 0) continue;
+    const std::string& address = readers[i].address;
+    Failure failure;
+    if (!deliveries.empty()) failure.delivery = deliveries.front();
+    failure.what = copies[i] == 0 ? "lost" : "twice";
+    failure.claim =
+        copies[i] == 0
+            ? fmt::format("mail for {} does not reach {}", letter.recipient, address)
+            : fmt::format("{} gets a message to {} {} times", address, letter.recipient, copies[i]);
+    return failure;
+  }
+  return std::nullopt;
+}
+
+Judged judge_unknown(const std::vector<Delivery>& deliveries) {
+  for (const Delivery& delivery : deliveries) {
+    if (delivery.fate == Fate::loop)
+      return Failure{"loop", delivery,
+                     "mail for an address that nobody has goes round between the two servers"};
+  }
+  return std::nullopt;
+}
+
+Judged judge_foreign(Entry entry, const std::vector<Delivery>& deliveries) {
+  const bool is_port_25 = entry == Entry::target_25 || entry == Entry::source_25;
+  for (const Delivery& delivery : deliveries) {
+    if (delivery.fate == (is_port_25 ? Fate::refused : Fate::outside)) continue;
+    if (is_port_25)
+      return Failure{"relay", delivery,
+                     fmt::format("the {} relays mail of strangers",
+                                 is_at_target(entry) ? "target" : "source")};
+    if (delivery.fate == Fate::undecided)
+      return Failure{"undecided", delivery, "where mail to another domain goes cannot be told"};
+    return Failure{"foreign", delivery,
+                   fmt::format("mail to another domain ends as: {}", to_string(delivery.fate))};
+  }
+  return std::nullopt;
+}
+
+Judged judge_domain_of_target(const std::vector<Delivery>& deliveries) {
+  for (const Delivery& delivery : deliveries) {
+    if (delivery.fate == Fate::target_mailbox) continue;
+    if (delivery.fate == Fate::undecided)
+      return Failure{"undecided", delivery,
+                     "where mail for a domain that lives only on the target goes cannot be told"};
+    return Failure{"own", delivery,
+                   "mail for a domain that lives only on the target is sent away from it"};
+  }
+  return std::nullopt;
+}
+
+std::string_view remedy_for(std::string_view what) {
+  constexpr std::array<std::pair<std::string_view, std::string_view>, 13> kRemedies = {{
+      {"premature",
+       "let the target keep this mail only behind the last copy (`archive.delta`): by a key "
+       "(`admin.keys`) that the route expression asks for, and no catch-all"},
+      {"stale",
+       "hold the mail at the source (`postfix.hold`) in front of the last copy, and forward it "
+       "(`postfix.forward`) behind the key"},
+      {"loop",
+       "set the key on the target (`admin.keys`) before the source forwards "
+       "(`postfix.forward`), and take it away only when the route expression asks for it no more"},
+      {"waits", "let `postfix.forward` follow the `postfix.hold` of this account"},
+      {"lost",
+       "let the target take what it does not know (`allowRelaying`) until everybody has moved, "
+       "and give a key to what only the target has"},
+      {"public",
+       "let a condition `is_local_domain(rcpt_domain)` give `'local'` in front of what sends mail "
+       "out, and make the routes that are named"},
+      {"relay", "leave MtaStageRcpt.allowRelaying as the server has it"},
+      {"foreign",
+       "let mail to others go the way that it went before: `prior.route_arms` and "
+       "`prior.route_else` behind the conditions of the plan's domains"},
+      {"own",
+       "name the domains of the plan in the route expression (`domain_conditions`), and let "
+       "`is_local_domain(rcpt_domain)` give `'local'` behind them"},
+      {"login",
+       "open the account (`admin.account-open`) behind its last copy and in front of the release; "
+       "not at all for who is locked out"},
+      {"twice", "let one server alone send on: not a list and a forward of the same address"},
+      {"unread",
+       "write the expression as the target reads it (`plan admin describe "
+       "MtaOutboundStrategy`)"},
+      {"unproved", "give the account's steps an order (`after`), or fewer steps"},
+  }};
+  for (const auto& [name, remedy] : kRemedies) {
+    if (name == what) return remedy;
+  }
+  return {};
+}
+
+}  // namespace plan::flow

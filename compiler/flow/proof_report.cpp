@@ -1,0 +1,126 @@
+// What the proof found, as diagnostics and as text.
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "compiler/flow/judgement.h"
+#include "compiler/flow/proof.h"
+#include "compiler/source/text.h"
+
+namespace plan::flow {
+namespace {
+
+void report_left_out(const LeftOut& left_out, Span place, Sink& sink) {
+  if (left_out.accounts == 0) return;
+  sink.report(Kind::mail_flow_unproved, place,
+              fmt::format("the mail flow of {} account{} in {} domain{} is not proved",
+                          show_count(left_out.accounts), left_out.accounts == 1 ? "" : "s",
+                          show_count(left_out.domains), left_out.domains == 1 ? "" : "s"))
+      .argument("accounts", std::to_string(left_out.accounts))
+      .argument("domains", std::to_string(left_out.domains))
+      .label(fmt::format("among them {}", fmt::join(left_out.examples, ", ")))
+      .help(
+          "they differ in too many ways: treat domains and accounts alike, or move them by "
+          "several plans");
+}
+
+/// Where a person can change what is wrong: the step that makes the state, or the expression that
+/// only the target can answer.
+Span place_of(const Counterexample& example, Span fallback) {
+  const auto& supposed = example.delivery.supposed;
+  if (example.is_supposed && supposed && supposed->origin.is_known()) return supposed->origin;
+  return example.origin.is_known() ? example.origin : fallback;
+}
+
+/// It hangs on what a route does that the target has of its own.
+[[nodiscard]] bool is_of_route(const Counterexample& example) {
+  return example.delivery.fate == Fate::public_mx && !example.delivery.mailbox.empty();
+}
+
+Sink::Report report_claim(const Counterexample& example, Span place, Sink& sink) {
+  if (!example.is_supposed) {
+    auto report = sink.report(Kind::mail_flow, place, example.claim);
+    if (const std::string_view remedy = remedy_for(example.what); !remedy.empty())
+      report.help(fmt::format("{}; `plan graph --mail` draws the ways", remedy));
+    return report;
+  }
+  if (is_of_route(example)) {
+    auto report =
+        sink.report(Kind::mail_flow_unproved, place,
+                    fmt::format("not proved: {}, unless that route keeps it", example.claim));
+    report.help(
+        fmt::format("{}; where the expression is the target's own, change it there, and "
+                    "`plan fetch` reads it again",
+                    remedy_for("public")));
+    return report;
+  }
+  const bool is_known = example.delivery.fate != Fate::undecided;
+  auto report =
+      sink.report(Kind::mail_flow_unproved, place,
+                  is_known ? fmt::format("not proved: {}, if the target says so", example.claim)
+                           : example.claim);
+  report.help(
+      "put the conditions of the plan's domains in front of this one, or ask in it for nothing but "
+      "`rcpt`, `rcpt_domain`, `sender`, `sender_domain` and keys; a condition that the target has "
+      "of its own is changed there, and `plan fetch` reads it again");
+  return report;
+}
+
+[[nodiscard]] std::string label_of(const Counterexample& example) {
+  if (example.is_supposed)
+    return is_of_route(example) ? "what this route does only the target knows"
+                                : "it asks for what nobody but the target can tell";
+  if (example.done.empty()) return {};
+  std::string label = fmt::format("when `{}` is done", example.done.back());
+  if (!example.next.empty()) label += fmt::format(" and `{}` is not", example.next);
+  return label;
+}
+
+/// "a message to a@x comes in at target:25", with the sender where a rule asks for him.
+[[nodiscard]] std::string coming_in(const Counterexample& example) {
+  const Letter& letter = example.letter;
+  std::string text =
+      fmt::format("a message to {} comes in at {}", letter.recipient, to_string(letter.entry));
+  if (letter.has_null_sender) text += ", without a sender";
+  const auto& hops = example.delivery.hops;
+  const bool is_asked = std::any_of(hops.begin(), hops.end(), [](const Hop& hop) {
+    return hop.rule.find("sender") != std::string::npos;
+  });
+  if (is_asked && !letter.sender.empty()) text += ", from " + letter.sender;
+  return text;
+}
+
+}  // namespace
+
+void report_mail_flow(const ir::StepGraph& graph, Span fallback, Sink& sink,
+                      const ProofLimits& limits) {
+  const Proof proof = prove(graph, nullptr, limits);
+  report_left_out(proof.left_out, fallback, sink);
+  for (const Counterexample& example : proof.found) {
+    auto report = report_claim(example, place_of(example, fallback), sink);
+    report.argument("account", example.account).argument("phase", example.phase);
+    report.label(label_of(example));
+    if (example.letter.recipient.empty()) continue;
+    report.argument("recipient", example.letter.recipient);
+    report.argument("entry", std::string(to_string(example.letter.entry)));
+    report.note({}, fmt::format("in the phase `{}` {}", example.phase, coming_in(example)));
+    for (const Hop& hop : example.delivery.hops) report.note(hop.origin, "then " + to_text(hop));
+  }
+}
+
+std::string to_text(const Counterexample& counterexample) {
+  std::string text = counterexample.claim;
+  if (!counterexample.letter.recipient.empty()) {
+    text += fmt::format("\n  {}: a message to {} at {}", counterexample.phase,
+                        counterexample.letter.recipient, to_string(counterexample.letter.entry));
+    if (counterexample.letter.has_null_sender) text += ", without a sender";
+  }
+  for (const Hop& hop : counterexample.delivery.hops) text += "\n  -> " + to_text(hop);
+  if (!counterexample.done.empty())
+    text += fmt::format("\n  when {} is done", counterexample.done.back());
+  if (!counterexample.next.empty()) text += fmt::format(" and {} is not", counterexample.next);
+  return text;
+}
+
+}  // namespace plan::flow

@@ -1,0 +1,193 @@
+// Holes that are easily overlooked: what stays held, what is loaded by somebody else's reload, what
+// only the target can tell, names that only one server has.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "tests/unit/compiler/flow/small_migration.h"
+
+namespace plan::flow {
+namespace {
+
+/// Is there a counterexample with this in its text, supposed or proved?
+bool finds(Migration& migration, std::string_view text, bool is_supposed = false) {
+  EXPECT_EQ(migration.graph.freeze(), std::nullopt);
+  const Proof proof = prove(migration.graph);
+  return std::any_of(proof.found.begin(), proof.found.end(), [&](const Counterexample& one) {
+    return one.is_supposed == is_supposed && to_text(one).find(text) != std::string::npos;
+  });
+}
+
+TEST(Holes, AHoldThatNothingLetsGo) {
+  Migration migration;
+  migration.account("create", StepKind::admin_account, {"reload"});
+  migration.account("copy", StepKind::archive_copy, {"create"});
+  migration.account("hold", StepKind::postfix_hold, {"copy"});
+  migration.account("delta", StepKind::archive_delta, {"hold"});
+  migration.account("keys", StepKind::admin_keys, {"delta"});
+  EXPECT_TRUE(finds(migration,
+                    "mail for alice@legacy.test still waits when all steps of its move are done\n"
+                    "  moved: a message to alice@legacy.test at source:25\n"
+                    "  -> source holds the mail of alice@legacy.test in its queue"));
+}
+
+TEST(Holes, AWriteBesideTheReloadMayBeInUse) {
+  for (const bool is_behind : {false, true}) {
+    Migration migration;
+    migration.step(
+        "loopback", StepKind::admin_update, Stage::prepare,
+        is_behind ? std::vector<std::string>{"reload"} : std::vector<std::string>{"route"},
+        Migration::object("MtaRoute", {{"name", "source"}},
+                          Value::map({{"@type", "Relay"}, {"address", "127.0.0.1"}})));
+    migration.exact();
+    EXPECT_EQ(finds(migration, "the relay address 127.0.0.1 is a loopback address"), !is_behind);
+  }
+}
+
+TEST(Holes, AKeyIsLoadedWithThoseOfAnAccount) {
+  Migration migration;
+  migration.step("glob", StepKind::admin_upsert, Stage::prepare, {"reload"},
+                 Migration::object("MemoryLookupKey",
+                                   {{"namespace", "migrated"}, {"key", "*@legacy.test"}}, Value()));
+  migration.exact();
+  EXPECT_TRUE(finds(migration,
+                    "mail for an account that has not moved (a-colleague-created@legacy.test) "
+                    "reaches the target"));
+}
+
+TEST(Holes, MailBetweenColleaguesThatARuleOfTheSenderSendsAway) {
+  Migration migration({{"sender_domain == 'legacy.test'", "'mx'"},
+                       test::kExact[0],
+                       test::kExact[1],
+                       test::kExact[2]});
+  migration.exact();
+  EXPECT_TRUE(finds(migration, "mail for alice@legacy.test is sent to the public MX"));
+  EXPECT_TRUE(finds(migration,
+                    "  -> target routes alice@legacy.test by `mx` (`if` 0 of "
+                    "MtaOutboundStrategy.route: sender_domain == 'legacy.test')"));
+}
+
+TEST(Holes, AConditionThatOnlyTheTargetCanTellIsTakenBothWays) {
+  const std::string asks = "dns_query(rcpt_domain, 'mx') == 'x'";
+  Migration behind({test::kExact[0], test::kExact[1], test::kExact[2], {asks, "'mx'"}});
+  behind.exact();
+  EXPECT_EQ(behind.proof(), "proved") << "mail to others goes out either way";
+  Migration in_front({{asks, "'local'"}, test::kExact[0], test::kExact[1], test::kExact[2]});
+  in_front.exact();
+  EXPECT_TRUE(finds(in_front,
+                    "  -> only the target can tell this condition; suppose that it is true (`if` 0 "
+                    "of MtaOutboundStrategy.route: dns_query(rcpt_domain, 'mx') == 'x')",
+                    true));
+  Migration wrong_both_ways({{asks, "'mx'"}, {"is_local_domain(rcpt_domain)", "'mx'"}});
+  wrong_both_ways.exact();
+  EXPECT_TRUE(finds(wrong_both_ways, "mail for alice@legacy.test is sent to the public MX"));
+  Migration not_needed({{"rcpt_domain == 'nowhere.test' && " + asks, "'local'"},
+                        test::kExact[0],
+                        test::kExact[1],
+                        test::kExact[2]});
+  not_needed.exact();
+  EXPECT_EQ(not_needed.proof(), "proved") << "it is not asked for this domain";
+}
+
+TEST(Holes, WhatChangesFromTryToTryIsTakenBothWays) {
+  for (const char* condition : {"retry_num > 3", "queue_name == 'late'"}) {
+    Migration migration({{condition, "'mx'"}, test::kExact[0], test::kExact[1], test::kExact[2]});
+    migration.exact();
+    EXPECT_TRUE(finds(migration, "is sent to the public MX", true)) << condition;
+  }
+}
+
+TEST(Holes, MoreThanFourSuchConditionsAreNotGuessed) {
+  test::Arms arms;
+  for (int i = 0; i < 5; ++i)
+    arms.emplace_back("dns_query(rcpt, 'mx') == '" + std::to_string(i) + "'", "'source'");
+  arms.insert(arms.end(), test::kExact.begin(), test::kExact.end());
+  Migration migration(arms);
+  migration.exact();
+  EXPECT_TRUE(finds(migration, "goes cannot be told", true));
+}
+
+TEST(Holes, AResultThatOnlyTheTargetCanTell) {
+  Migration migration({test::kExact[0],
+                       test::kExact[1],
+                       {"is_local_domain(rcpt_domain)", "dns_query(rcpt_domain, 'txt')"}});
+  migration.exact();
+  EXPECT_TRUE(finds(migration,
+                    "where mail for a domain that lives only on the target goes cannot be told",
+                    true));
+}
+
+TEST(Holes, ARouteOfTheTargetsOwnIsNotGuessed) {
+  Migration outside({test::kExact[0], test::kExact[1], test::kExact[2], {"true", "'provider'"}});
+  outside.exact();
+  EXPECT_EQ(outside.proof(), "proved") << "mail to others may leave by it";
+  Migration inside({test::kExact[0], test::kExact[1], {"true", "'provider'"}});
+  inside.exact();
+  EXPECT_TRUE(finds(inside, "by it, or to the public MX where there is no such route", true));
+}
+
+TEST(Holes, AnElseThatLeadsToTheSourceIsRefusedThere) {
+  Migration migration({test::kExact[0], test::kExact[1], test::kExact[2], {"true", "'source'"}});
+  migration.exact();
+  EXPECT_TRUE(finds(migration,
+                    "mail to another domain ends as: bounced\n"
+                    "  prepared: a message to somebody@elsewhere.test at target submission\n"
+                    "  -> target routes somebody@elsewhere.test by `source` (`if` 3 of "
+                    "MtaOutboundStrategy.route: true)\n"
+                    "  -> source: 554 5.7.1 Relay access denied for somebody@elsewhere.test"));
+}
+
+TEST(Holes, ARouteThatGoesBeforeTheExpressionDoes) {
+  Migration migration;
+  migration.exact();
+  migration.step("route-gone", StepKind::admin_destroy, Stage::waves, {"create", "reload"},
+                 Migration::object("MtaRoute", {{"name", "source"}}, Value()));
+  migration.step("reload-2", StepKind::admin_action, Stage::waves, {"route-gone"},
+                 Value::map({{"action", "ReloadSettings"}}));
+  EXPECT_TRUE(finds(migration, "target does not have the route `source` now and falls back"));
+}
+
+TEST(Holes, AnAliasThatOnlyTheSourceHas) {
+  Migration migration;
+  migration.row = migration.graph.add_row(
+      "alice@legacy.test", Value::map({{"aliases", addresses({"al@legacy.test"})}}), {});
+  migration.aliases.clear();
+  migration.exact();
+  migration.step("closed", StepKind::admin_update, Stage::finalize, {"forward"},
+                 Migration::object("Domain", {{"name", "legacy.test"}},
+                                   Value::map({{"allowRelaying", false}})));
+  EXPECT_TRUE(finds(migration,
+                    "mail for al@legacy.test is refused at RCPT\n"
+                    "  finalized: a message to al@legacy.test at target:25"));
+}
+
+TEST(Holes, AnAliasThatOnlyTheTargetHas) {
+  const Value alias = Value::map({{"name", "sales"}, {"domainId", ir::OutputRef{"domain", "id"}}});
+  Migration migration;
+  migration.exact();
+  migration.step(
+      "sales", StepKind::admin_update, Stage::waves, {"forward"},
+      Migration::object("Account", {{"name", "alice"}, {"domainId", ir::OutputRef{"domain", "id"}}},
+                        Value::map({{"aliases", ir::List{alias}}})));
+  EXPECT_TRUE(finds(migration,
+                    "mail for sales@legacy.test is bounced\n"
+                    "  moved: a message to sales@legacy.test at target:25"));
+}
+
+TEST(Holes, AListOfTheTargetWithFewerMembers) {
+  Migration migration;
+  migration.exact();
+  migration.row = migration.graph.add_row(
+      "all@legacy.test",
+      Value::map({{"members", addresses({"alice@legacy.test", "bob@legacy.test"})}}), {});
+  migration.step(
+      "list", StepKind::admin_list, Stage::waves, {"forward"},
+      Value::map({{"address", "all@legacy.test"}, {"members", addresses({"bob@legacy.test"})}}),
+      true);
+  EXPECT_TRUE(finds(migration,
+                    "mail for all@legacy.test does not reach alice@legacy.test\n"
+                    "  moved: a message to all@legacy.test at target:25"));
+}
+
+}  // namespace
+}  // namespace plan::flow
