@@ -14,6 +14,7 @@
 #include "compiler/check/plan.h"
 #include "compiler/facts/lock.h"
 #include "compiler/facts/measurement.h"
+#include "compiler/flow/handed_on.h"
 #include "compiler/flow/proof.h"
 #include "compiler/graph_rules.h"
 #include "compiler/lowering.h"
@@ -188,6 +189,8 @@ class Compilation {
     flow::ProofLimits proof;
     proof.subjects_max = input_.mail_subjects_max;
     flow::report_mail_flow(*graph, migration.plan.use.span, sink_, proof);
+    if (const ir::Value* ips = lowering.scope.find("source_ips"); ips != nullptr)
+      flow::report_handed_on(*graph, *migration.lock, *ips, migration.plan.use.span, sink_);
     if (!sink_.has_errors()) result_.graph = std::move(*graph);
   }
 
