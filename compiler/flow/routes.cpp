@@ -23,6 +23,21 @@ constexpr std::array kDrawnEntries = {Entry::source_25, Entry::source_submission
                      sources.position(span.file, span.begin).line);
 }
 
+[[nodiscard]] bool is_of_move(std::string_view phase) {
+  return phase == "created" || phase == "copied" || phase == "held" || phase == "keys" ||
+         phase == "moved";
+}
+
+/// "moved, wave canary: alice@example.org and 2 like it".
+[[nodiscard]] std::string heading(const DrawnRoute& route) {
+  std::string text = route.phase;
+  if (!route.wave.empty()) text += ", wave " + route.wave;
+  text += ": " + route.account;
+  if (route.stands_for > 1)
+    text += fmt::format(" and {} like it", show_count(route.stands_for - 1));
+  return text;
+}
+
 }  // namespace
 
 std::string_view end_word(Fate fate) {
@@ -90,9 +105,11 @@ std::vector<DrawnRoute> drawn_routes(const ir::StepGraph& graph, bool is_every_c
   std::vector<Subject> subjects = account_classes(graph).subjects;
   if (subjects.size() > kDrawnMax) subjects.resize(kDrawnMax);
   for (Subject& subject : subjects) {
+    const std::size_t stands_for = subject.stands_for;
     const AccountStates states(graph, std::move(subject));
     if (states.is_too_large()) continue;
     for (const std::string& phase : states.phase_names()) {
+      const std::string wave = is_of_move(phase) ? states.wave_name() : std::string();
       std::string problem;
       const auto world = states.world(states.at_phase(phase).value_or(0), &problem);
       if (!world) continue;
@@ -108,7 +125,8 @@ std::vector<DrawnRoute> drawn_routes(const ir::StepGraph& graph, bool is_every_c
           if (phase == "before" && is_at_target(entry)) continue;
           const Letter letter{entry, recipient};
           for (Delivery& delivery : deliver(*world, letter))
-            routes.push_back({phase, letter, std::move(delivery)});
+            routes.push_back(
+                {phase, wave, states.subject().account, stands_for, letter, std::move(delivery)});
         }
       }
     }
@@ -140,10 +158,11 @@ struct Picture {
 Picture picture_of(const std::vector<DrawnRoute>& routes) {
   Picture picture;
   for (const DrawnRoute& route : routes) {
+    const std::string name = heading(route);
     auto phase = std::find_if(picture.phases.begin(), picture.phases.end(),
-                              [&](const auto& one) { return one.name == route.phase; });
+                              [&](const auto& one) { return one.name == name; });
     if (phase == picture.phases.end()) {
-      picture.phases.emplace_back().name = route.phase;
+      picture.phases.emplace_back().name = name;
       phase = picture.phases.end() - 1;
     }
     std::size_t from = phase->box(
@@ -204,7 +223,7 @@ std::string routes_mermaid(const std::vector<DrawnRoute>& routes) {
   std::string text = "flowchart LR\n";
   for (std::size_t p = 0; p < picture.phases.size(); ++p) {
     const Picture::Phase& phase = picture.phases[p];
-    text += fmt::format("  subgraph {}\n", phase.name);
+    text += fmt::format("  subgraph p{}[\"{}\"]\n", p, escaped(phase.name, "<br/>"));
     for (std::size_t i = 0; i < phase.boxes.size(); ++i) {
       const bool is_end = phase.ends.contains(i);
       text += fmt::format("    p{}n{}{}\"{}\"{}\n", p, i, is_end ? "([" : "[",
@@ -219,11 +238,11 @@ std::string routes_mermaid(const std::vector<DrawnRoute>& routes) {
 
 std::string routes_text(const std::vector<DrawnRoute>& routes, const SourceSet& sources) {
   std::string text;
-  std::string phase;
+  std::string shown;
   for (const DrawnRoute& route : routes) {
-    if (route.phase != phase) {
-      phase = route.phase;
-      text += fmt::format("{}\n", phase);
+    if (std::string name = heading(route); name != shown) {
+      text += name + "\n";
+      shown = std::move(name);
     }
     text += fmt::format("  {} for {}: {}\n", to_string(route.letter.entry), route.letter.recipient,
                         to_string(route.delivery.fate));
@@ -244,6 +263,9 @@ ir::Value routes_document(const std::vector<DrawnRoute>& routes, const SourceSet
           {{"text", hop.text}, {"rule", hop.rule}, {"place", place_of(sources, hop.origin)}}));
     }
     list.push_back(ir::Value::map({{"phase", route.phase},
+                                   {"wave", route.wave},
+                                   {"account", route.account},
+                                   {"stands_for", static_cast<std::int64_t>(route.stands_for)},
                                    {"from", std::string(to_string(route.letter.entry))},
                                    {"to", route.letter.recipient},
                                    {"ends", std::string(end_word(route.delivery.fate))},

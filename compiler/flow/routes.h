@@ -29,6 +29,9 @@ struct RouteAnswer {
 /// One message of the picture of the mail flow.
 struct DrawnRoute {
   std::string phase = {};
+  std::string wave = {};       ///< in which the account moves, at the boundaries of its move
+  std::string account = {};    ///< whose move it is
+  std::size_t stands_for = 1;  ///< accounts that are alike, this one among them
   Letter letter = {};
   Delivery delivery = {};
 };
@@ -37,8 +40,8 @@ struct DrawnRoute {
 /// port 25 and each submission.
 [[nodiscard]] std::vector<DrawnRoute> drawn_routes(const ir::StepGraph& graph, bool is_every_class);
 
-/// The picture for Graphviz and for Mermaid: one box for each decision, with its rule; and one line
-/// a message, with the places in the plan.
+/// The picture for Graphviz and for Mermaid: one frame for each phase and class, in it one box for
+/// each decision, with its rule; and one line a message, with the places in the plan.
 [[nodiscard]] std::string routes_dot(const std::vector<DrawnRoute>& routes);
 [[nodiscard]] std::string routes_mermaid(const std::vector<DrawnRoute>& routes);
 [[nodiscard]] std::string routes_text(const std::vector<DrawnRoute>& routes,
