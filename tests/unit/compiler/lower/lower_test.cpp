@@ -188,9 +188,11 @@ TEST(Lower, StepsThatAreOffArePassedOnce) {
 TEST(Lower, BrokenProceduresAreNamedAtTheirPlace) {
   const auto problem = [](const std::string& steps) { return Lowered(steps, 2).problem(); };
   EXPECT_EQ(problem("  - {id: a, kind: no.such, stage: prepare}\n"),
-            "there is no such kind of step");
+            "there is no kind of step `no.such`");
   EXPECT_EQ(problem("  - {id: a, kind: approval, stage: never}\n"),
-            "`stage` is prepare, cutover, waves or finalize");
+            "there is no stage `never`: `stage` is prepare, cutover, waves or finalize");
+  EXPECT_EQ(problem("  - {id: a, kind: approval}\n"),
+            "a step needs a `stage`: prepare, cutover, waves or finalize");
   EXPECT_EQ(problem("  - {id: a, kind: window, stage: waves}\n"),
             "`window` needs argument `not_before_ms`: the moment, in milliseconds since 1970");
   EXPECT_EQ(problem("  - {id: a, kind: approval, stage: waves, args: {wave: x, other: y}}\n"),
