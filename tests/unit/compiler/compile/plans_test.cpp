@@ -201,7 +201,13 @@ TEST_P(RealDocuments, TakeTheModuleForAnOldStalwart) {
   const ir::StepGraph& graph = *result.graph;
   const auto route = graph.find("source/route");
   ASSERT_TRUE(route.has_value());
-  EXPECT_EQ(graph.argument(*route, "blocks").item(0)["rules"].item(0)["then"], Value("'plan-new'"));
+  const Value blocks = graph.argument(*route, "blocks");
+  const Value& rules = blocks.item(0)["rules"];
+  EXPECT_EQ(rules.item(0)["then"], Value("'plan-new'")) << "who is in both lists has moved";
+  EXPECT_EQ(rules.item(1)["then"], Value("'plan-hold'"));
+  const auto held = graph.find("source/held");
+  ASSERT_TRUE(held.has_value());
+  EXPECT_EQ(graph.argument(*held, "list"), Value("plan-held"));
   const auto senders = graph.find("source/senders");
   ASSERT_TRUE(senders.has_value());
   EXPECT_EQ(graph.argument(*senders, "values").item(0)["key"],
