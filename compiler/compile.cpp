@@ -10,6 +10,7 @@
 #include "compiler/check/account_list.h"
 #include "compiler/check/findings.h"
 #include "compiler/check/graph_view.h"
+#include "compiler/check/kind_of_source.h"
 #include "compiler/check/listeners.h"
 #include "compiler/check/plan.h"
 #include "compiler/facts/lock.h"
@@ -43,6 +44,7 @@ class Compilation {
     if (auto plan = read_plan()) {
       const check::Migration migration = check::resolve(std::move(*plan), nullptr, nullptr, sink_);
       check::check_rules(migration, sink_);
+      check::report_unmoved(migration, sink_);
       summarise(migration);
     }
     return finish();
@@ -57,6 +59,7 @@ class Compilation {
     if (!plan->is_sound) {
       check::Migration migration = check::resolve(std::move(*plan), nullptr, nullptr, sink_);
       check::check_rules(migration, sink_);
+      check::report_unmoved(migration, sink_);
       summarise(migration);
       judge_modules(migration);
       return finish();
@@ -64,6 +67,7 @@ class Compilation {
     check::Migration migration =
         check::resolve(std::move(*plan), std::move(lock), std::move(facts), sink_);
     check::check_rules(migration, sink_);
+    check::report_unmoved(migration, sink_);
     summarise(migration);
     findings_ = migration.plan.findings;
     // What follows from an error that was reported is not reported once more.

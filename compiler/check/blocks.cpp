@@ -108,6 +108,19 @@ const std::vector<Field>& source_fields() {
           false,
           {},
           {Field{"command", FieldType::texts, true}, Field{"aliases", FieldType::path, false, ""}}},
+      // A Stalwart 0.13 to 0.15 in the place of Dovecot and Postfix: its management interface.
+      Field{"stalwart",
+            FieldType::block,
+            false,
+            {},
+            {Field{"url", FieldType::url, true},
+             Field{"login",
+                   FieldType::block,
+                   true,
+                   {},
+                   {Field{"user", FieldType::text, true},
+                    Field{"password", FieldType::secret, true}}},
+             Field{"certificate", FieldType::pin, false, ""}}},
       // A server of calendars and contacts beside Dovecot: carried when it has a `url`. `{account}`
       // in `path` and `user` stands for the account's address.
       Field{"dav",

@@ -180,6 +180,8 @@ PlanKey make_keys() {
   PlanKey from =
       block("from", "where the accounts are: a file, or a list of addresses", true,
             {leaf("passwd_file", "path of a passwd-file of the source", false, string_schema()),
+             leaf("stalwart", "`principals`: the users of a Stalwart that is the source", false,
+                  words_schema({"principals"})),
              leaf("csv", "path of a csv file beside the plan", false, string_schema()),
              leaf("list", "addresses", false, texts_schema())});
   from.schema = texts_schema();

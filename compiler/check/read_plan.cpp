@@ -6,6 +6,7 @@
 #include "compiler/check/account_list.h"
 #include "compiler/check/blocks.h"
 #include "compiler/check/fields.h"
+#include "compiler/check/kind_of_source.h"
 #include "compiler/check/names.h"
 #include "compiler/check/plan.h"
 #include "compiler/check/store_plan.h"
@@ -28,23 +29,17 @@ const std::vector<std::string_view> kWaveKeys = {"name",      "accounts",    "pa
                                                  "hold",      "start_after", "complete_after",
                                                  "stop_when", "clients"};
 const std::vector<std::string_view> kAccountKeys = {"from", "except", "without_password"};
-const std::vector<std::string_view> kOurAccountSources = {"passwd_file", "csv", "list"};
-const std::vector<std::string_view> kOtherAccountSources = {"sql", "mailcow", "mail-in-a-box",
-                                                            "stalwart"};
+const std::vector<std::string_view> kOurAccountSources = {"passwd_file", "stalwart", "csv", "list"};
+const std::vector<std::string_view> kOtherAccountSources = {"sql", "mailcow", "mail-in-a-box"};
 const std::vector<std::string_view> kPoints = {"before-cutover", "each-account", "before-finalize"};
 constexpr std::string_view kStoreMove = "std/store-move";
-const std::vector<std::string_view> kProcedures = {"std/dovecot-postfix", kStoreMove};
-const std::vector<std::string_view> kLaterProcedures = {"std/stalwart-0.15"};
+const std::vector<std::string_view> kProcedures = {kDovecotPostfix, kStoreMove};
 constexpr std::string_view kProceduresHelp =
     "this version has `std/dovecot-postfix` and `std/store-move`";
 constexpr std::string_view kDatabaseHelp =
     "this version reads `passwd_file`, `csv` and lists; a database is exported into a passwd-file "
     "by "
     "`export` in `source`, and `plan init --list` names plans that do";
-constexpr std::string_view kOldStalwartHelp =
-    "no account of a Stalwart 0.15 is read: upgrade it where it stands and move its store with "
-    "`std/store-move`, which keeps accounts, mail and passwords. By hand: `std/stalwart-source` "
-    "makes the old server hand mail of moved accounts on";
 constexpr std::int64_t kParallelMax = 1000;
 constexpr std::size_t kWavesMax = 10'000;
 
@@ -86,6 +81,7 @@ class PlanReader {
     read_addresses();
     plan_.hosts = reader_.block(tree_->find("hosts"), host_fields(), "`hosts`", plan_.span);
     plan_.source = required_block("source", source_fields());
+    if (!is_left_out("source")) check_kind_of_source(plan_, sink_);
     plan_.target = required_block("target", target_fields());
     if (const Node* target = tree_->find("target")) {
       const Node* service = target->find("service");
@@ -191,14 +187,7 @@ class PlanReader {
     if (std::find(kProcedures.begin(), kProcedures.end(), std::string_view(*text)) !=
         kProcedures.end())
       return true;
-    if (std::find(kLaterProcedures.begin(), kLaterProcedures.end(), std::string_view(*text)) !=
-        kLaterProcedures.end()) {
-      sink_
-          .report(Kind::procedure_unavailable, node->span,
-                  fmt::format("procedure `{}` is not in this version", *text))
-          .help(std::string(kOldStalwartHelp));
-      return false;
-    }
+    if (*text == kOldStalwart) return true;
     auto report = sink_.report(Kind::unknown_procedure, node->span,
                                fmt::format("there is no procedure `{}`", printable(*text, 80)));
     report.help(std::string(kProceduresHelp));
@@ -342,7 +331,7 @@ class PlanReader {
       sink_
           .report(Kind::procedure_unavailable, entry.key_span,
                   fmt::format("accounts from `{}` are not in this version", entry.key))
-          .help(std::string(entry.key == "stalwart" ? kOldStalwartHelp : kDatabaseHelp));
+          .help(std::string(kDatabaseHelp));
       return;
     }
     if (std::find(kOurAccountSources.begin(), kOurAccountSources.end(),
@@ -355,6 +344,14 @@ class PlanReader {
       plan_.accounts_from = Value::map({{"list", true}});
       return;
     }
+    if (entry.key == "stalwart") return read_principals(entry);
+    if (entry.key == "passwd_file" && check::is_from_stalwart(plan_)) {
+      sink_
+          .report(Kind::bad_value, entry.key_span,
+                  "the source is a Stalwart, which has no passwd-file")
+          .help("`from: {stalwart: principals}`, `{csv: PATH}` or a list of addresses");
+      return;
+    }
     const Field path{"path", FieldType::path, true};
     plan_.accounts_from =
         Value::map({{entry.key, reader_.field(entry.value, path, fmt::format("`{}`", entry.key))}});
@@ -364,6 +361,17 @@ class PlanReader {
       dovecot.set("users_file", plan_.accounts_from["passwd_file"]);
       plan_.source.set("dovecot", std::move(dovecot));
     }
+  }
+
+  void read_principals(const Entry& entry) {
+    const Field principals{"stalwart", FieldType::word, true, {}, {}, {"principals"}};
+    plan_.accounts_from =
+        Value::map({{"stalwart", reader_.field(entry.value, principals, "`stalwart`")}});
+    if (check::is_from_stalwart(plan_) || is_left_out("source")) return;
+    sink_
+        .report(Kind::missing_key, entry.key_span,
+                "the accounts are principals of a Stalwart, and `source` names none")
+        .help(std::string(kOldStalwartHelp));
   }
 
   void read_waves() {

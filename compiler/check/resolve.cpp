@@ -5,6 +5,7 @@
 #include <unordered_set>
 
 #include "compiler/check/address_index.h"
+#include "compiler/check/kind_of_source.h"
 #include "compiler/check/limits.h"
 #include "compiler/check/plan.h"
 #include "compiler/check/store_plan.h"
@@ -105,8 +106,14 @@ class Resolver {
       plan.target.set("lease_file", store_lease_file(config));
       return;
     }
-    plan.source =
-        block(plan.source, "dovecot-postfix", plan.source_address, "source", "source.imap");
+    const bool is_stalwart = check::is_from_stalwart(plan);
+    plan.source = block(plan.source, is_stalwart ? "stalwart-0.15" : "dovecot-postfix",
+                        plan.source_address, "source", "source.imap");
+    if (is_stalwart) {
+      keep_parts_of_stalwart(plan.source);
+    } else {
+      plan.source.as_map().erase("stalwart");
+    }
     plan.target = block(plan.target, "stalwart", plan.target_address, "target", "target.https");
     drop_what_is_not_said(plan.target);
     if (!plan.source["export"].is_map()) plan.source.as_map().erase("export");
@@ -120,7 +127,7 @@ class Resolver {
     Value listener = plan.source["listener"];
     if (listener.is_map() && listener["address"].string_or("").empty())
       listener.set("address", plan.source_address.text);
-    plan.source.set("listener", std::move(listener));
+    if (!is_stalwart) plan.source.set("listener", std::move(listener));
     Value proxies = Value::list();
     for (const Value& given : plan.proxies.items()) {
       Value proxy = Value::map();
@@ -141,6 +148,21 @@ class Resolver {
       proxies.push_back(std::move(proxy));
     }
     plan.proxies = std::move(proxies);
+  }
+
+  /// No files of Dovecot and Postfix, and the pin of its interface.
+  void keep_parts_of_stalwart(Value& source) const {
+    for (const char* other : {"dovecot", "postfix", "listener", "export"})
+      source.as_map().erase(other);
+    Value stalwart = Value::map();
+    for (const auto& [key, value] : source["stalwart"].members()) {
+      if (key == "certificate") {
+        stalwart.set("certificate_sha256", pin(value, "source.https"));
+      } else {
+        stalwart.set(key, value);
+      }
+    }
+    source.set("stalwart", std::move(stalwart));
   }
 
   /// A target that nothing restarts has no words about that in its block.

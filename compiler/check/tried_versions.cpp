@@ -43,7 +43,11 @@ std::string UntriedServer::words() const {
 
 std::vector<UntriedServer> untried_servers(const facts::Lock& lock) {
   std::vector<UntriedServer> servers;
+  const bool is_from_stalwart = lock.versions.contains("source.stalwart");
   for (const TriedVersions& tried : tried_versions()) {
+    // That source is neither; `plan fetch` takes it from 0.13 to 0.15, and nothing is moved from
+    // it.
+    if (is_from_stalwart && tried.name.starts_with("source.")) continue;
     const auto found = lock.versions.find(std::string(tried.name));
     const std::string version = found == lock.versions.end() ? std::string() : found->second;
     // A fetch always has the schema; one without a version is of a server that plan does not know.

@@ -61,6 +61,20 @@ Outcome look_at_doors(const ir::Value& source, const std::string& address) {
   return {};
 }
 
+/// The management interface of a source that is a Stalwart.
+Outcome look_at_management(const ir::Value& stalwart, facts::Lock& shown) {
+  const std::string url(stalwart["url"].string_or(""));
+  if (!url.starts_with(kHttps)) return {};
+  PLAN_TRY(certificate, net::look_at_certificate(url, {}, soon())
+                            .while_doing("looking at the certificate of the source's interface"));
+  PLAN_TRY_VOID(
+      server::stalwart::check_age(certificate, stalwart["certificate_sha256"].string_or(""),
+                                  fmt::format("the source's management interface ({})", url),
+                                  Blame::source, net::system_clock()));
+  shown.certificates["source.https"] = certificate.sha256_hex;
+  return {};
+}
+
 Outcome look_at_source(const ir::Value& source, facts::Lock& shown) {
   const std::int64_t port = source["imap"]["port"].integer_or(143);
   const std::string address(source["address"].string_or(""));
@@ -73,6 +87,7 @@ Outcome look_at_source(const ir::Value& source, facts::Lock& shown) {
                                             fmt::format("the source ({} port {})", address, port),
                                             Blame::source, net::system_clock()));
   if (!certificate.sha256_hex.empty()) shown.certificates["source.imap"] = certificate.sha256_hex;
+  if (source["stalwart"].is_map()) PLAN_TRY_VOID(look_at_management(source["stalwart"], shown));
   return look_at_doors(source, address);
 }
 
@@ -137,6 +152,11 @@ ir::Value with_pins(ir::Value connections, const facts::Lock& pins) {
     if (ir::Value host = block["host"]; host.is_map() && !host["ssh"].is_null()) {
       host.set("host_key", text_in(pins.host_keys, name));
       block.set("host", std::move(host));
+    }
+    if (ir::Value stalwart = block["stalwart"];
+        name == std::string_view("source") && stalwart.is_map()) {
+      pin(stalwart, "source.https");
+      block.set("stalwart", std::move(stalwart));
     }
     connections.set(name, std::move(block));
   }

@@ -34,6 +34,7 @@
 #include "runtime/server/stalwart/survey.h"
 #include "runtime/server/stalwart/target.h"
 #include "runtime/server/stalwart15/drivers.h"
+#include "runtime/server/stalwart15/survey.h"
 #include "runtime/step/errors.h"
 
 namespace plan::command {
@@ -341,6 +342,12 @@ Result<ir::Value> Session::survey_store(const std::vector<std::string>& folders)
 }
 
 Result<ir::Value> Session::survey_source() {
+  const ir::Value& block = state_->connections["source"];
+  if (server::stalwart15::is_old_stalwart(block)) {
+    return server::stalwart15::survey_old_stalwart(
+        block, state_->secrets,
+        [this](const secret::Secret& hash) { return state_->secrets.keyed_digest(hash); });
+  }
   PLAN_TRY(source, state_->sources->open(state_->connections["source"]));
   return server::source::survey_source(
       *source, state_->secrets,
@@ -348,6 +355,9 @@ Result<ir::Value> Session::survey_source() {
 }
 
 Result<ir::Value> Session::survey_source_names() {
+  const ir::Value& block = state_->connections["source"];
+  if (server::stalwart15::is_old_stalwart(block))
+    return server::stalwart15::survey_old_names(block, state_->secrets);
   PLAN_TRY(source, state_->sources->open(state_->connections["source"]));
   return server::source::survey_names(*source);
 }

@@ -4,6 +4,7 @@
 
 #include <map>
 
+#include "compiler/check/kind_of_source.h"
 #include "compiler/check/rules.h"
 #include "compiler/facts/password_form.h"
 #include "compiler/source/text.h"
@@ -35,9 +36,10 @@ void password_lockout(const Migration& migration, Sink& sink) {
                     fmt::format("{} a hash of form `{}`, which does not work on the target: {}",
                                 who, printable(scheme, 60), examples.text()))
             .label(std::string(form.words))
-            .help(
-                "set a new password for them at the source with `doveadm pw -s SHA512-CRYPT`, then "
-                "run `plan fetch`")
+            .help(is_from_stalwart(migration.plan)
+                      ? "set a new password for them at the source, then run `plan fetch`"
+                      : "set a new password for them at the source with `doveadm pw -s "
+                        "SHA512-CRYPT`, then run `plan fetch`")
             .help(
                 "or name them under `accounts: {without_password: [...]}`: they move without one, "
                 "and you set it on the target");

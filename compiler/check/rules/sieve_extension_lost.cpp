@@ -3,6 +3,7 @@
 // stalwart-admin.md 8.4).
 #include <fmt/format.h>
 
+#include "compiler/check/kind_of_source.h"
 #include "compiler/check/rules.h"
 #include "compiler/check/sieve_extensions.h"
 #include "compiler/source/text.h"
@@ -23,8 +24,8 @@ void sieve_extension_lost(const Migration& migration, Sink& sink) {
                           examples.text()))
       .label("a script that requires one moves, and does nothing on the target")
       .help(
-          "look for them in the users' scripts (`doveadm sieve get`), and rewrite those before "
-          "their wave");
+          fmt::format("look for them in the users' scripts{}, and rewrite those before their wave",
+                      is_from_stalwart(migration.plan) ? "" : " (`doveadm sieve get`)"));
 }
 
 }  // namespace plan::check::rules

@@ -4,6 +4,7 @@
 
 #include <array>
 
+#include "compiler/check/kind_of_source.h"
 #include "compiler/check/rules.h"
 #include "compiler/source/text.h"
 
@@ -27,6 +28,18 @@ constexpr std::array kLost = {
     Lost{"source.smtpd_sender_login_maps", "who may send with which address"},
     Lost{"source.sieve_before", "scripts of the site in front of the users'"},
     Lost{"source.sieve_after", "scripts of the site behind the users'"},
+    // Of a Stalwart 0.15 (reference/stalwart-v015-api.md 5).
+    Lost{"source.groups", "groups, their mailboxes and who is in them"},
+    Lost{"source.app_passwords", "app passwords"},
+    Lost{"source.one_time_codes", "one-time codes as a second factor"},
+    Lost{"source.unusable_passwords", "passwords that nobody can log in with"},
+    Lost{"source.closed_mailboxes", "mailboxes that receive nothing"},
+    Lost{"source.roles", "roles of their own"},
+    Lost{"source.permissions", "permissions of their own"},
+    Lost{"source.lists_without_address", "lists without an address"},
+    Lost{"source.system_scripts", "scripts of the site"},
+    Lost{"source.address_rules", "rules of its own for catch-alls or sub-addresses"},
+    Lost{"source.routes", "conditions for the way of outgoing mail"},
 };
 
 /// Without the map of the migration itself, which std/source-preparation adds.
@@ -46,10 +59,13 @@ void source_setting_lost(const Migration& migration, Sink& sink) {
   std::string words;
   const std::string_view own = migration.plan.source["postfix"]["transport_map"].string_or("");
   for (const Lost& lost : kLost) {
-    const std::string value = without_own_map(setting(migration, lost.name).string_or(""), own);
+    const std::string_view said = setting(migration, lost.name).string_or("");
+    const std::string value =
+        is_from_stalwart(migration.plan) ? std::string(said) : without_own_map(said, own);
     if (value.empty()) continue;
     words += fmt::format("{}`{}` ({})", words.empty() ? "" : ", ",
                          std::string_view(lost.name).substr(7), lost.what);
+    if (is_from_stalwart(migration.plan)) words += fmt::format(": {}", printable(value, 400));
   }
   if (words.empty()) return;
   sink.report(Kind::source_setting_lost, migration.plan.place("source"),

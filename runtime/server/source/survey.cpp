@@ -8,14 +8,13 @@
 
 #include "compiler/source/text.h"
 #include "runtime/net/errors.h"
-#include "runtime/net/sieve/client.h"
-#include "runtime/net/smtp/client.h"
 #include "runtime/server/dovecot/drivers.h"
 #include "runtime/server/source/dav_servers.h"
 #include "runtime/server/source/errors.h"
 #include "runtime/server/source/limits.h"
 #include "runtime/server/source/password_form.h"
 #include "runtime/server/source/population.h"
+#include "runtime/server/source/services.h"
 
 namespace plan::server::source {
 namespace {
@@ -89,7 +88,7 @@ class Survey {
     if (const ir::Value& key = source_.block().host["host_key"]; key.is_string())
       document.set("host_key", key);
     PLAN_TRY_VOID(add_accounts(document));
-    PLAN_TRY_VOID(add_services(document));
+    PLAN_TRY_VOID(survey_services(source_.block(), first_enabled_, secrets_, document));
     PLAN_TRY(settings, settings_of());
     document.set("settings", settings);
     Value domains = Value::list();
@@ -257,92 +256,6 @@ class Survey {
         measurement(what, is_bound ? kLargeMessageBytes : largest, "bytes",
                     is_bound ? "doveadm fetch: none is larger" : "doveadm fetch size.virtual"));
     return {};
-  }
-
-  /// Of a service that is told no secret here: what it shows is what is reported.
-  net::imap::Endpoint endpoint_to_look_at(const Service& service) const {
-    net::imap::Endpoint endpoint = source_.block().endpoint(service);
-    endpoint.tls.pinned_sha256_hex.clear();
-    endpoint.tls.is_unverified_allowed = true;
-    return endpoint;
-  }
-
-  Outcome add_services(Value& document) {
-    const Block& block = source_.block();
-    Value certificates = Value::map();
-    Value capabilities = Value::map();
-    net::imap::Endpoint endpoint = block.endpoint(block.imap);
-    endpoint.tls.is_unverified_allowed = endpoint.tls.pinned_sha256_hex.empty();
-    PLAN_TRY(imap, net::imap::Client::connect(endpoint));
-    if (!imap->peer_certificate_sha256().empty())
-      certificates.set("imap", imap->peer_certificate_sha256());
-    if (!first_enabled_.empty() && block.master_password.is_secret()) {
-      PLAN_TRY(password, secrets_.read(block.master_password.as_secret()));
-      PLAN_TRY_VOID(check_master(*imap, password));
-      Value words = Value::list();
-      for (const std::string& word : imap->capabilities()) words.push_back(word);
-      capabilities.set("imap", std::move(words));
-    }
-    imap->logout();
-    // A source may have no ManageSieve or no submission: then they are not there, which is no error
-    // here.
-    if (auto sieve = net::sieve::Client::connect(endpoint_to_look_at(block.sieve))) {
-      if (!(*sieve)->peer_certificate_sha256().empty())
-        certificates.set("sieve", (*sieve)->peer_certificate_sha256());
-      Value words = Value::list();
-      const auto found = (*sieve)->capabilities().find("SIEVE");
-      if (found != (*sieve)->capabilities().end()) {
-        for (const std::string& word : list_words(found->second)) words.push_back(word);
-      }
-      capabilities.set("sieve", std::move(words));
-      (*sieve)->logout();
-    }
-    for (const auto& [name, service] :
-         {std::pair{"smtp", &block.smtp}, std::pair{"submission", &block.submission}}) {
-      if (std::string shown = smtp_certificate(*service); !shown.empty())
-        certificates.set(name, shown);
-    }
-    document.set("certificates", std::move(certificates));
-    document.set("capabilities", std::move(capabilities));
-    return {};
-  }
-
-  /// Logs in as the master user and opens a mailbox: with the acl plugin the login alone may
-  /// succeed and every SELECT fail (reference/real-components.md section 2).
-  Outcome check_master(net::imap::Client& imap, const secret::Secret& password) {
-    const Block& block = source_.block();
-    auto login = imap.login(block.master_login(first_enabled_), password);
-    if (!login && login.error().is(net::errors::login_refused)) {
-      return Error(errors::master_login_refused,
-                   fmt::format("{} is refused for {}", block.master_name, first_enabled_))
-          .with_blame(Blame::source)
-          .with_argument("source.master_user")
-          .with_detail(login.error().detail());
-    }
-    if (!login) return login;
-    return imap.select("INBOX")
-        .map([](const net::imap::SelectedMailbox&) {})
-        .map_error([&](Error error) {
-          return std::move(error).while_doing(
-              fmt::format("opening INBOX of {} as {}", first_enabled_, block.master_name));
-        });
-  }
-
-  std::string smtp_certificate(const Service& service) const {
-    net::smtp::ConnectOptions options;
-    options.host = source_.block().address;
-    options.port = service.port;
-    options.ehlo_name = "fetch.plan.invalid";
-    options.security = service.security == net::imap::Security::tls ? net::smtp::Security::tls
-                                                                    : net::smtp::Security::starttls;
-    options.tls.server_name = options.host;
-    options.tls.is_unverified_allowed = true;  // nothing secret crosses
-    const net::Deadline deadline = net::Deadline::after(std::chrono::seconds(10));
-    auto client = net::smtp::Client::connect(options, deadline);
-    if (!client) return {};
-    std::string shown = (*client)->stream().peer_certificate_sha256();
-    (*client)->quit(deadline);
-    return shown;
   }
 
   Result<Value> settings_of() {

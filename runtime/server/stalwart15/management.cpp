@@ -5,10 +5,12 @@
 #include <algorithm>
 #include <charconv>
 #include <chrono>
+#include <unordered_set>
 
 #include "compiler/ir/json.h"
 #include "compiler/source/text.h"
 #include "runtime/server/stalwart15/errors.h"
+#include "runtime/step/errors.h"
 
 namespace plan::server::stalwart15 {
 namespace {
@@ -21,6 +23,12 @@ constexpr std::size_t kQueryBytesMax = 3'000;
 /// A body above 1 MiB is thrown away by the server, which then calls it empty JSON.
 constexpr std::size_t kOperationsBytesMax = 900'000;
 constexpr std::size_t kKeysShownMax = 3;
+/// Of one page of principals: about 300 bytes each with their secrets.
+constexpr std::size_t kPageSize = 500;
+constexpr std::size_t kPrincipalsMax = 300'000;
+constexpr std::size_t kNameBytesMax = 1'000;
+/// How often a list is begun again because somebody was made or removed meanwhile.
+constexpr int kListAttempts = 4;
 constexpr int kMinorMin = 13;
 constexpr int kMinorMax = 15;
 
@@ -31,6 +39,22 @@ int minor_of(std::string_view version) {
   int minor = -1;
   std::from_chars(version.data(), version.data() + version.size(), minor);
   return minor;
+}
+
+/// No more than is needed: pictures are left out, secrets but those of users, and the `members` of
+/// a domain, which cost the server a walk over all addresses for each domain.
+std::string_view fields_of(PrincipalType type) {
+  switch (type) {
+    case PrincipalType::individual:
+      return "name,emails,secrets,quota,usedQuota,roles,enabledPermissions,disabledPermissions";
+    case PrincipalType::group:
+    case PrincipalType::list:
+      return "name,emails,members,externalMembers";
+    case PrincipalType::role:
+      return "name,roles,enabledPermissions,disabledPermissions";
+    default:
+      return "name";
+  }
 }
 
 Error failed(std::string what) {
@@ -57,8 +81,34 @@ void SettingsWrite::clear_below(std::string_view key) {
   operations_.push_back(Value::map({{"type", "clear"}, {"prefix", fmt::format("{}.", key)}}));
 }
 
-Result<Value> Management::call(const std::string& method, const std::string& target,
-                               std::string_view body, bool is_repeatable) {
+std::string_view word_of(PrincipalType type) {
+  switch (type) {
+    case PrincipalType::individual:
+      return "individual";
+    case PrincipalType::group:
+      return "group";
+    case PrincipalType::resource:
+      return "resource";
+    case PrincipalType::location:
+      return "location";
+    case PrincipalType::list:
+      return "list";
+    case PrincipalType::tenant:
+      return "tenant";
+    case PrincipalType::role:
+      return "role";
+    case PrincipalType::domain:
+      return "domain";
+    case PrincipalType::api_key:
+      return "apiKey";
+    case PrincipalType::oauth_client:
+      return "oauthClient";
+  }
+  return "individual";
+}
+
+Result<Value> Management::exchange(const std::string& method, const std::string& target,
+                                   std::string_view body, bool is_repeatable) {
   net::HttpRequest request;
   request.method = method;
   request.target = target;
@@ -72,22 +122,29 @@ Result<Value> Management::call(const std::string& method, const std::string& tar
     response.body.clear();
     return net::http_error(response, Blame::source);
   }
-  const auto answer = ir::parse_json(response.body);
+  auto answer = ir::parse_json(response.body);
   // A problem of the interface itself names no value of ours but in `detail`, which is left out.
   if (!response.is_success() || !answer || !answer->is_map()) {
     return failed(fmt::format("{} {} is answered with status {}{}", method, path, response.status,
                               answer ? "" : " and no JSON"))
         .with_effect(is_repeatable || response.status < 500 ? Effect::none : Effect::unknown);
   }
-  const Value& error = (*answer)["error"];
+  return std::move(*answer);
+}
+
+Result<Value> Management::call(const std::string& method, const std::string& target,
+                               std::string_view body, bool is_repeatable) {
+  PLAN_TRY(whole, exchange(method, target, body, is_repeatable));
+  const std::string_view path = std::string_view(target).substr(0, target.find('?'));
+  const Value& error = whole["error"];
   if (!error.is_null()) {
-    const std::string_view field = (*answer)["field"].string_or("");
+    const std::string_view field = whole["field"].string_or("");
     return failed(fmt::format("{} {} fails: {}{}{}", method, path,
                               printable(error.string_or("?"), 80), field.empty() ? "" : " of ",
                               printable(field, 80)))
         .with_effect(is_repeatable ? Effect::none : Effect::unknown);
   }
-  return (*answer)["data"];
+  return whole["data"];
 }
 
 Result<std::string> Management::version() {
@@ -141,6 +198,60 @@ Result<Settings> Management::read(const std::vector<std::string>& keys,
   return found;
 }
 
+Result<std::vector<Value>> Management::principals(PrincipalType type) {
+  for (int attempt = 0; attempt < kListAttempts; ++attempt) {
+    PLAN_TRY(found, pages(type));
+    if (found) return std::move(*found);
+  }
+  return failed(fmt::format("the list of type {} changed {} times while it was read", word_of(type),
+                            kListAttempts))
+      .with_retry_after(std::chrono::seconds(30));
+}
+
+Result<std::optional<std::vector<Value>>> Management::pages(PrincipalType type) {
+  std::vector<Value> all;
+  std::unordered_set<std::string> names;
+  std::optional<std::int64_t> total;
+  for (std::size_t page = 1;; ++page) {
+    const std::string target = fmt::format("/api/principal?types={}&fields={}&page={}&limit={}",
+                                           word_of(type), fields_of(type), page, kPageSize);
+    PLAN_TRY(whole, exchange("GET", target, {}, true));
+    // Somebody who is removed while the list is made ends it.
+    if (whole["error"].string_or("") == "notFound") return std::optional<std::vector<Value>>();
+    if (!whole["error"].is_null()) {
+      return failed(fmt::format("GET /api/principal fails: {}",
+                                printable(whole["error"].string_or("?"), 80)));
+    }
+    const Value& data = whole["data"];
+    const std::int64_t count = data["total"].integer_or(-1);
+    if (!data["items"].is_list() || count < 0 || data["items"].size() > kPageSize)
+      return failed("GET /api/principal gives no page of principals");
+    if (static_cast<std::uint64_t>(count) > kPrincipalsMax) {
+      return failed(
+          fmt::format("the old server says that it has {} principals of type {}, at most "
+                      "{} are read",
+                      count, word_of(type), kPrincipalsMax));
+    }
+    if (total && *total != count) return std::optional<std::vector<Value>>();
+    total = count;
+    for (const Value& item : data["items"].items()) {
+      const Value& name = item["name"];
+      if (!name.is_string() || name.as_string().empty() || name.as_string().size() > kNameBytesMax)
+        return failed(fmt::format("GET /api/principal gives a {} without a name", word_of(type)));
+      if (item["type"].string_or("") != word_of(type)) {
+        return failed(fmt::format("GET /api/principal gives a `{}` where only `{}` was asked for",
+                                  printable(item["type"].string_or("?"), 40), word_of(type)));
+      }
+      if (!names.insert(name.as_string()).second) return std::optional<std::vector<Value>>();
+      all.push_back(item);
+    }
+    if (all.size() >= static_cast<std::uint64_t>(count)) break;
+    if (data["items"].size() < kPageSize) return std::optional<std::vector<Value>>();
+  }
+  if (all.size() != static_cast<std::uint64_t>(*total)) return std::optional<std::vector<Value>>();
+  return std::optional(std::move(all));
+}
+
 Outcome Management::write(const SettingsWrite& write) {
   Value part = Value::list();
   std::size_t bytes = 0;
@@ -178,6 +289,26 @@ Outcome Management::reload(Reload what) {
   return Error(errors::settings_broken,
                fmt::format("the old server refuses to load its settings: {}", keys))
       .with_blame(Blame::source);
+}
+
+Result<std::unique_ptr<Management>> open_management(std::string_view url, const Value& login,
+                                                    std::string_view certificate_sha256,
+                                                    secret::SecretSource& secrets) {
+  const Value& password = login["password"];
+  if (!password.is_secret()) {
+    return Error(step::errors::argument_missing, "the old server's login has no password")
+        .with_blame(Blame::plan)
+        .with_argument("password");
+  }
+  net::HttpOptions options;
+  options.url = url;
+  options.user = login["user"].string_or("");
+  options.pinned_sha256_hex = certificate_sha256;
+  options.blame = Blame::source;
+  PLAN_TRY(secret, secrets.read(password.as_secret()));
+  options.password = std::move(secret);
+  PLAN_TRY(http, net::make_http_client(std::move(options)));
+  return std::make_unique<Management>(std::move(http));
 }
 
 }  // namespace plan::server::stalwart15

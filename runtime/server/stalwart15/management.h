@@ -1,6 +1,7 @@
 #pragma once
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -9,6 +10,7 @@
 #include "compiler/ir/value.h"
 #include "compiler/source/result.h"
 #include "runtime/net/http_client.h"
+#include "runtime/secret/secret.h"
 
 namespace plan::server::stalwart15 {
 
@@ -37,6 +39,23 @@ class SettingsWrite {
 /// others than these.
 enum class Reload : std::uint8_t { everything, lookups, dry_run };
 
+/// Types of principals that are asked for. A word that the server does not know would mean all of
+/// them, so there are no others than these.
+enum class PrincipalType : std::uint8_t {
+  individual,
+  group,
+  resource,
+  location,
+  list,
+  tenant,
+  role,
+  domain,
+  api_key,
+  oauth_client,
+};
+/// "apiKey", as the interface spells it.
+[[nodiscard]] std::string_view word_of(PrincipalType type);
+
 /// The management interface of a Stalwart 0.13 to 0.15 (reference/stalwart-v015-api.md). A failure
 /// may come with status 200, so the body decides. No body is ever part of a message: listings hold
 /// keys and passwords in clear.
@@ -44,6 +63,8 @@ class Management {
  public:
   explicit Management(std::unique_ptr<net::HttpClient> http) : http_(std::move(http)) {}
 
+  /// SHA-256 (hex) of the certificate that the server showed last; empty for plain HTTP.
+  [[nodiscard]] std::string certificate_sha256() const { return http_->certificate().sha256_hex; }
   /// "0.15.5". Errors: old-server-version for a server without this interface or of another
   /// version, login-refused.
   [[nodiscard]] Result<std::string> version();
@@ -52,14 +73,30 @@ class Management {
                                       const std::vector<std::string>& prefixes);
   /// Errors: old-server-call-failed (effect unknown: the first operations may be done).
   [[nodiscard]] Outcome write(const SettingsWrite& write);
+  /// All principals of one type, page by page, each a map with at least `name` and `type`. Those of
+  /// users are secret material: hashes, clear texts, seeds of one-time codes. A list that
+  /// changes while it is read is read again. Errors: old-server-call-failed, also for an answer
+  /// that is no list of such principals.
+  [[nodiscard]] Result<std::vector<ir::Value>> principals(PrincipalType type);
   /// Errors: settings-broken with the first keys that the server names; nothing is loaded then.
   [[nodiscard]] Outcome reload(Reload what);
 
  private:
   [[nodiscard]] Result<ir::Value> call(const std::string& method, const std::string& target,
                                        std::string_view body, bool is_repeatable);
+  /// The whole answer, which may be one about an error.
+  [[nodiscard]] Result<ir::Value> exchange(const std::string& method, const std::string& target,
+                                           std::string_view body, bool is_repeatable);
+  /// Nothing: it changed on the way.
+  [[nodiscard]] Result<std::optional<std::vector<ir::Value>>> pages(PrincipalType type);
 
   std::unique_ptr<net::HttpClient> http_;
 };
+
+/// A login at the management interface: `login` has `user` and `password`, a secret. Without a pin
+/// the certificate has to be one that this machine trusts. Error: argument-missing.
+[[nodiscard]] Result<std::unique_ptr<Management>> open_management(
+    std::string_view url, const ir::Value& login, std::string_view certificate_sha256,
+    secret::SecretSource& secrets);
 
 }  // namespace plan::server::stalwart15

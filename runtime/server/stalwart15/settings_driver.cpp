@@ -212,21 +212,8 @@ class SettingsDriver final : public step::StepDriver {
 
  private:
   static Result<std::unique_ptr<Management>> open(step::StepContext& context) {
-    const Value& password = context.arguments["password"];
-    if (!password.is_secret()) {
-      return Error(step::errors::argument_missing, "the old server's login has no password")
-          .with_blame(Blame::plan)
-          .with_argument("password");
-    }
-    net::HttpOptions options;
-    options.url = context.arguments["url"].string_or("");
-    options.user = context.arguments["user"].string_or("");
-    options.pinned_sha256_hex = context.arguments["certificate_sha256"].string_or("");
-    options.blame = Blame::source;
-    PLAN_TRY(secret, context.secrets.read(password.as_secret()));
-    options.password = std::move(secret);
-    PLAN_TRY(http, net::make_http_client(std::move(options)));
-    return std::make_unique<Management>(std::move(http));
+    return open_management(context.arguments["url"].string_or(""), context.arguments,
+                           context.arguments["certificate_sha256"].string_or(""), context.secrets);
   }
 
   /// Everything that is there of what the step touches.

@@ -11,9 +11,10 @@
 
 namespace plan::test {
 
-/// The settings of a Stalwart 0.15 and the interface to them, as far as a driver of them needs it:
-/// a file whose keys win, a database, expressions of several lines, reloads. A test holds it to the
-/// recordings with the real server. It judges the shape of an expression, never what it says.
+/// The settings and principals of a Stalwart 0.15 and the interface to them, as far as plan needs
+/// it: a file whose keys win, a database, expressions of several lines, reloads, lists by page.
+/// Tests hold it to the recordings with the real server. It judges the shape of an expression,
+/// never what it says.
 class OldServer {
  public:
   using Settings = std::map<std::string, std::string>;
@@ -24,6 +25,10 @@ class OldServer {
   std::string version = "0.15.5";
   std::set<std::string> refused = {};  ///< texts that the server cannot make sense of
   std::vector<std::string> calls = {};
+  std::vector<ir::Value> principals = {};  ///< whole, as a list without `fields` has them
+  /// Before each page of principals, counted from 0: others work there meanwhile.
+  std::function<void(OldServer&, std::size_t)> before_page = {};
+  std::size_t pages = 0;
   int calls_until_cut =
       -1;  ///< counted down; the call that comes to 0 has its effect and no answer
 
@@ -63,6 +68,13 @@ class OldServer {
       ir::Value items = as_value(list(value("prefix")));
       const auto total = static_cast<std::int64_t>(items.members().size());
       return data(ir::Value::map({{"total", total}, {"items", std::move(items)}}));
+    }
+    if (request.method == "GET" && path == "/api/principal") {
+      if (before_page) before_page(*this, pages);
+      ++pages;
+      return list_principals(value("types").empty() ? value("type") : value("types"),
+                             value("fields"), value("page"), value("limit"),
+                             !value("count").empty());
     }
     if (request.method == "POST" && path == "/api/settings") return write(request.body, status);
     if (request.method == "DELETE" && path.starts_with("/api/settings/")) {
@@ -108,6 +120,55 @@ class OldServer {
       pairs[std::string(pair.substr(0, equals))] = decoded(pair.substr(equals + 1));
     }
     return pairs;
+  }
+
+  static std::size_t number_of(const std::string& text) {
+    return text.empty() || text.find_first_not_of("0123456789") != std::string::npos
+               ? 0
+               : std::stoul(text);
+  }
+
+  /// Types that there are not are passed over, and none that is left means all; so with fields.
+  [[nodiscard]] ir::Value list_principals(const std::string& types, const std::string& fields,
+                                          const std::string& page, const std::string& limit,
+                                          bool is_count) const {
+    const std::set<std::string_view> known = {"individual", "group",      "resource", "location",
+                                              "list",       "tenant",     "role",     "domain",
+                                              "apiKey",     "oauthClient"};
+    const std::set<std::string_view> known_fields = {
+        "name",        "emails",  "secrets",         "quota",
+        "usedQuota",   "roles",   "memberOf",        "lists",
+        "members",     "urls",    "externalMembers", "enabledPermissions",
+        "description", "picture", "locale",          "disabledPermissions"};
+    std::set<std::string> wanted;
+    for (const std::string_view type : split(types, ','))
+      if (type == "superuser" || known.contains(type))
+        wanted.insert(type == "superuser" ? "individual" : std::string(type));
+    std::set<std::string> shown;
+    for (const std::string_view field : split(fields, ','))
+      if (known_fields.contains(field)) shown.insert(std::string(field));
+    std::map<std::string, const ir::Value*> found;
+    for (const ir::Value& one : principals) {
+      if (wanted.empty() || wanted.contains(std::string(one["type"].string_or(""))))
+        found[std::string(one["name"].string_or(""))] = &one;
+    }
+    const std::size_t size = number_of(limit);
+    const std::size_t first =
+        size == 0 ? 0 : size * (std::max<std::size_t>(number_of(page), 1) - 1);
+    ir::Value items = ir::Value::list();
+    std::size_t at = 0;
+    for (const auto& [name, one] : found) {
+      const bool is_here = at >= first && (size == 0 || at < first + size);
+      ++at;
+      if (!is_here || is_count) continue;
+      ir::Value item = ir::Value::map();
+      for (const auto& [key, member] : one->members())
+        if (shown.empty() || key == "id" || key == "type" || shown.contains(key))
+          item.set(key, member);
+      items.push_back(std::move(item));
+    }
+    return data(ir::Value::map(
+        {{"items", std::move(items)}, {"total", static_cast<std::int64_t>(found.size())}}));
   }
 
   static bool is_local(const std::string& key) {
