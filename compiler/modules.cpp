@@ -11,6 +11,7 @@
 #include "compiler/syntax/language.h"
 #include "compiler/syntax/sound_part.h"
 #include "compiler/syntax/tree_value.h"
+#include "compiler/syntax/value_weight.h"
 #include "compiler/syntax/words.h"
 
 namespace plan {
@@ -340,7 +341,7 @@ class Linker {
     if (given != nullptr) {
       where = given->value.span;
       if (needs_unknown(given->value, outer)) return;
-      value = syntax::value_of_tree(given->value, outer.scope, outer.types, sources_, sink_);
+      value = kept(given->value, outer);
       if (!value) return;
     } else if (outer.unknown.contains(input.key)) {
       return;
@@ -353,7 +354,7 @@ class Linker {
     } else if (fallback != nullptr) {
       where = fallback->span;
       if (needs_unknown(*fallback, instance)) return;
-      value = syntax::value_of_tree(*fallback, instance.scope, instance.types, sources_, sink_);
+      value = kept(*fallback, instance);
       if (!value) return;
     } else if (type->is_optional) {
       value = Value();
@@ -387,6 +388,22 @@ class Linker {
                                                             : declared;
   }
 
+  /// The value of what stands in a module, while there is room for it: a name of three letters may
+  /// stand for a list of thousands, and the next one for two of them.
+  std::optional<Value> kept(const Node& node, const lower::ModuleInstance& where) {
+    if (values_weight_ > syntax::kValuesWeightMax) return std::nullopt;
+    auto value = syntax::value_of_tree(node, where.scope, where.types, sources_, sink_);
+    if (!value) return std::nullopt;
+    values_weight_ += syntax::weight_of(*value);
+    if (values_weight_ <= syntax::kValuesWeightMax) return value;
+    sink_
+        .report(Kind::expression_type, node.span,
+                fmt::format("with this one the values of the modules come to more than {}",
+                            show_bytes(syntax::kValuesWeightMax)))
+        .help("make no lists of lists that are there already");
+    return std::nullopt;
+  }
+
   void bind_lets(const Node& module, lower::ModuleInstance& instance) {
     const Node* lets = module.find("let");
     if (lets == nullptr) return;
@@ -398,8 +415,7 @@ class Linker {
       }
       instance.unknown.insert(let.key);
       if (needs_unknown(let.value, instance)) continue;
-      auto value =
-          syntax::value_of_tree(let.value, instance.scope, instance.types, sources_, sink_);
+      auto value = kept(let.value, instance);
       if (!value) continue;
       instance.unknown.erase(let.key);
       instance.types.set(let.key, syntax::type_of_value(*value));
@@ -414,6 +430,7 @@ class Linker {
   std::unique_ptr<LinkedModules> linked_;
   lower::ModuleInstance world_;  ///< what the plan gives, seen by every module
   std::vector<std::string> open_;
+  std::size_t values_weight_ = 0;
 };
 
 }  // namespace

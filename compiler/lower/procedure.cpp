@@ -10,6 +10,7 @@
 #include "compiler/ir/secrets.h"
 #include "compiler/source/text.h"
 #include "compiler/syntax/scalar.h"
+#include "compiler/syntax/value_weight.h"
 
 namespace plan::lower {
 namespace {
@@ -496,8 +497,15 @@ class ProcedureReader {
     }
     if (step.variable.empty() || !mentions(*text, step.variable)) {
       auto value = evaluate(*text, names.values, sink_);
-      if (!value) is_broken_ = true;
-      return value ? std::move(*value) : Value();
+      if (value) arguments_weight_ += syntax::weight_of(*value);
+      if (value && arguments_weight_ <= syntax::kValuesWeightMax) return std::move(*value);
+      if (value && !std::exchange(is_too_much_, true)) {
+        broken(node.span, fmt::format("with this one the arguments of all steps come to more than "
+                                      "{}",
+                                      show_bytes(syntax::kValuesWeightMax)));
+      }
+      is_broken_ = true;
+      return {};
     }
     return of_row(std::move(*text), step);
   }
@@ -597,6 +605,8 @@ class ProcedureReader {
   const syntax::Scope* scope_ = nullptr;    // its; lives as long as the input
   std::vector<Origin> nodes_;
   bool has_unknown_steps_ = false;
+  std::size_t arguments_weight_ = 0;  // of those that are the same in every row
+  bool is_too_much_ = false;
   bool is_broken_ = false;
 };
 

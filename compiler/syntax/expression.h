@@ -61,7 +61,7 @@ class Scope {
 
  private:
   const Scope* outer_;
-  std::vector<std::pair<std::string, ir::Value>> values_;
+  ir::Map values_;
 };
 
 /// Reads a scalar's text. Reports expression-syntax and unknown-function with the exact place;

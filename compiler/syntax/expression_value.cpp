@@ -6,6 +6,7 @@
 #include "compiler/source/text.h"
 #include "compiler/syntax/function_values.h"
 #include "compiler/syntax/value_type.h"
+#include "compiler/syntax/value_weight.h"
 
 namespace plan::syntax {
 namespace {
@@ -83,6 +84,15 @@ class Evaluator {
   }
 
  private:
+  /// The value, unless what this expression took so far becomes too much. A name costs a few bytes
+  /// of the plan however large its value is.
+  Maybe weighed(const Expression& e, const Value& value) {
+    weight_ += weight_of(value);
+    if (weight_ <= kExpressionWeightMax) return value;
+    return mismatch(e.span, fmt::format("the values of this expression come to more than {}",
+                                        show_bytes(kExpressionWeightMax)));
+  }
+
   std::optional<bool> truth(const Expression& e) {
     const Maybe v = value(e);
     if (!v) return std::nullopt;
@@ -104,7 +114,7 @@ class Evaluator {
   }
 
   Maybe name(const Expression& e, bool may_be_missing) {
-    if (const Value* found = scope_.find(e.text)) return *found;
+    if (const Value* found = scope_.find(e.text)) return weighed(e, *found);
     if (may_be_missing) return Value();
     return unknown(e.span, e.text, "", scope_.names());
   }
@@ -131,7 +141,7 @@ class Evaluator {
       return mismatch(e.span, fmt::format("`{}` is looked for in {}, which has no members",
                                           printable(key, 60), to_string(whole->type())));
     }
-    if (const Value* found = whole->as_map().find(key)) return *found;
+    if (const Value* found = whole->as_map().find(key)) return weighed(e, *found);
     if (may_be_missing) return Value();
     std::vector<std::string_view> known;
     for (const auto& entry : whole->members()) known.push_back(entry.first);
@@ -154,7 +164,7 @@ class Evaluator {
       return mismatch(e.span,
                       fmt::format("the list has {} items, this is number {}", whole->size(), i));
     }
-    return whole->item(static_cast<std::size_t>(i));
+    return weighed(e, whole->item(static_cast<std::size_t>(i)));
   }
 
   Maybe call(const Expression& e) {
@@ -174,24 +184,25 @@ class Evaluator {
 
   const Scope& scope_;
   Sink& sink_;
+  std::size_t weight_ = 0;
 };
 
 }  // namespace
 
+std::size_t weight_of(const Value& value) {
+  std::size_t weight = sizeof(Value) + (value.is_string() ? value.as_string().size() : 0);
+  for (const Value& item : value.items()) weight += weight_of(item);
+  for (const auto& [key, member] : value.members())
+    weight += sizeof(std::string) + key.size() + weight_of(member);
+  return weight;
+}
+
 void Scope::set(std::string name, ir::Value value) {
-  for (auto& [known, old] : values_) {
-    if (known == name) {
-      old = std::move(value);
-      return;
-    }
-  }
-  values_.emplace_back(std::move(name), std::move(value));
+  values_.set(std::move(name), std::move(value));
 }
 
 const ir::Value* Scope::find(std::string_view name) const {
-  for (const auto& [known, value] : values_) {
-    if (known == name) return &value;
-  }
+  if (const Value* found = values_.find(name)) return found;
   return outer_ == nullptr ? nullptr : outer_->find(name);
 }
 

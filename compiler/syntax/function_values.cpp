@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <functional>
 #include <map>
+#include <unordered_set>
 
+#include "compiler/ir/json.h"
 #include "compiler/ir/secrets.h"
 #include "compiler/schema/formats.h"
 #include "compiler/source/text.h"
@@ -18,8 +20,9 @@ using ir::List;
 using ir::Value;
 using Maybe = std::optional<Value>;
 
-// A text that grows by a replacement in a replacement ends here.
+// A text that grows by a replacement in a replacement ends here, and a list of its parts.
 constexpr std::size_t kTextBytesMax = std::size_t{1} << 20U;
+constexpr std::size_t kPartsMax = 100'000;
 
 class Call {
  public:
@@ -34,6 +37,10 @@ class Call {
   Maybe problem(Span span, std::string message) {
     sink_.report(Kind::expression_type, span, std::move(message));
     return std::nullopt;
+  }
+  Maybe too_long() {
+    return problem(call_.span,
+                   fmt::format("the text becomes longer than {}", show_bytes(kTextBytesMax)));
   }
   [[nodiscard]] Span span_of(std::size_t argument) const {
     return argument < call_.operands.size() ? call_.operands[argument].span : call_.span;
@@ -140,8 +147,11 @@ class Call {
       return problem(call_.span, "`join` needs a list and a text");
     if (!is_list_of_texts(0)) return std::nullopt;
     std::string whole;
-    for (std::size_t i = 0; i < arguments_[0].size(); ++i)
-      whole += (i == 0 ? "" : text(1)) + arguments_[0].item(i).as_string();
+    for (std::size_t i = 0; i < arguments_[0].size(); ++i) {
+      if (i > 0) whole += text(1);
+      whole += arguments_[0].item(i).as_string();
+      if (whole.size() > kTextBytesMax) return too_long();
+    }
     return Value(std::move(whole));
   }
   Maybe keys() {
@@ -185,9 +195,7 @@ class Call {
       } else {
         whole += from[at++];
       }
-      if (whole.size() > kTextBytesMax)
-        return problem(call_.span,
-                       fmt::format("the text becomes longer than {}", show_bytes(kTextBytesMax)));
+      if (whole.size() > kTextBytesMax) return too_long();
     }
     return Value(std::move(whole));
   }
@@ -206,6 +214,8 @@ class Call {
     while (true) {
       const std::size_t end = text(0).find(text(1), begin);
       parts.emplace_back(text(0).substr(begin, end - begin));
+      if (parts.size() > kPartsMax)
+        return problem(call_.span, fmt::format("the text has more than {} parts", kPartsMax));
       if (end == std::string::npos) return Value(std::move(parts));
       begin = end + text(1).size();
     }
@@ -220,8 +230,9 @@ class Call {
       return problem(span_of(0), fmt::format("{} is no list", to_string(arguments_[0].type())));
     if (ir::holds_secret(arguments_[0])) return problem(span_of(0), "a secret cannot be compared");
     List once;
-    for (const Value& item : arguments_[0].items()) {
-      if (std::find(once.begin(), once.end(), item) == once.end()) once.push_back(item);
+    std::unordered_set<std::string> seen;
+    for (Value& item : arguments_[0].as_list()) {
+      if (seen.insert(ir::canonical_json(item)).second) once.push_back(std::move(item));
     }
     return Value(std::move(once));
   }

@@ -4,6 +4,7 @@
 
 #include "compiler/source/text.h"
 #include "compiler/syntax/scalar.h"
+#include "compiler/syntax/value_weight.h"
 
 namespace plan::syntax {
 namespace {
@@ -76,13 +77,20 @@ class Reader {
     const std::size_t errors = sink_.count(Severity::error);
     static_cast<void>(check_type(*text, types_, sink_));
     if (sink_.count(Severity::error) != errors) return std::nullopt;
-    return evaluate(*text, scope_, sink_);
+    auto value = evaluate(*text, scope_, sink_);
+    if (value) weight_ += weight_of(*value);
+    if (weight_ <= kExpressionWeightMax) return value;
+    sink_.report(Kind::expression_type, node.span,
+                 fmt::format("the values up to here come to more than {}",
+                             show_bytes(kExpressionWeightMax)));
+    return std::nullopt;
   }
 
   const Scope& scope_;
   const TypeScope& types_;
   const SourceSet& sources_;
   Sink& sink_;
+  std::size_t weight_ = 0;  // of what expressions gave
 };
 
 }  // namespace

@@ -149,8 +149,8 @@ ValueType type_of_value(const Value& value) {
       type.kind = Kind::list;
       ValueType item;
       if (value.size() > 0) item = type_of_value(value.item(0));
-      for (const Value& other : value.items()) {
-        if (!fits(type_of_value(other), item)) item = ValueType();
+      for (std::size_t i = 1; i < value.size(); ++i) {
+        if (!fits(type_of_value(value.item(i)), item)) item = ValueType();
       }
       type.of.push_back(std::move(item));
       break;
@@ -213,19 +213,18 @@ std::string why_not(const Value& value, const ValueType& wanted) {
 }
 
 void TypeScope::set(std::string name, ValueType type) {
-  for (auto& [known, old] : types_) {
-    if (known == name) {
-      old = std::move(type);
-      return;
-    }
-  }
-  types_.emplace_back(std::move(name), std::move(type));
+  const auto is_name = [&](std::uint32_t other) { return types_[other].first == name; };
+  const auto known = by_name_.insert(name, static_cast<std::uint32_t>(types_.size()), is_name);
+  if (known)
+    types_[*known].second = std::move(type);
+  else
+    types_.emplace_back(std::move(name), std::move(type));
 }
 
 const ValueType* TypeScope::find(std::string_view name) const {
-  for (const auto& [known, type] : types_) {
-    if (known == name) return &type;
-  }
+  const auto found =
+      by_name_.find(name, [&](std::uint32_t other) { return types_[other].first == name; });
+  if (found) return &types_[*found].second;
   return outer_ == nullptr ? nullptr : outer_->find(name);
 }
 

@@ -8,6 +8,7 @@
 
 #include "compiler/ir/value.h"
 #include "compiler/source/diagnostic.h"
+#include "compiler/source/text_index.h"
 #include "compiler/syntax/expression.h"
 
 namespace plan::syntax {
@@ -54,6 +55,7 @@ class TypeScope {
  private:
   const TypeScope* outer_;
   std::vector<std::pair<std::string, ValueType>> types_;
+  TextIndex by_name_;
 };
 
 /// The type of an expression, whatever the values will be: also of the branch that is not taken.

@@ -94,6 +94,33 @@ TEST(Modules, WhatIsWrongWithAUseIsSaidAtItsPlace) {
             "unknown-key at `also`: `also` means nothing in a `use`\n");
 }
 
+TEST(Modules, WhatLetsMakeOfOneAnotherIsBounded) {
+  for (const char* twice : {"\"${a#}${a#}\"", "concat([a#], [a#])", "[a#, a#]",
+                            "{ x = a#, y = a#, z = \"z\" }", "join([a#, a#], \", \")"}) {
+    std::string mine = "module mine\nlet a0 = \"x\"\n";
+    for (int i = 1; i <= 40; ++i) {
+      std::string value = twice;
+      for (std::size_t at = 0; (at = value.find('#', at)) != std::string::npos;)
+        value.replace(at, 1, std::to_string(i - 1));
+      mine += "let a" + std::to_string(i) + " = " + value + "\n";
+    }
+    const Linked linked(Files{{"mine.plan", mine}});
+    EXPECT_NE(linked.problems().find("expression-type"), std::string::npos)
+        << twice << "\n"
+        << linked.problems().substr(0, 2000);
+    EXPECT_LT(linked.sink.sorted().size(), 50U) << twice;
+  }
+}
+
+TEST(Modules, TheLastOfTwentyThousandLetsIsFound) {
+  std::string mine = "module mine\nlet a0 = 1\n";
+  for (int i = 1; i < 20'000; ++i)
+    mine += "let a" + std::to_string(i) + " = a" + std::to_string(i - 1) + "\n";
+  const Linked linked(Files{{"mine.plan", mine}});
+  ASSERT_NE(linked.value("a19999"), nullptr) << linked.problems().substr(0, 2000);
+  EXPECT_EQ(*linked.value("a19999"), ir::Value(1));
+}
+
 TEST(Modules, AFanOfModulesIsBounded) {
   std::map<std::string, std::string> files;
   for (int i = 0; i < 40; ++i) {

@@ -68,6 +68,16 @@ TEST(Expression, FunctionsAndComparisonsWork) {
   EXPECT_EQ(Evaluated("${length(domains)}${text(7)}").json(), "\"27\"");
 }
 
+TEST(Expression, WhatItMakesOfLargeValuesIsBounded) {
+  EXPECT_EQ(Evaluated("${length(split('" + std::string(50'000, ',') + "', ','))}").json(), "50001");
+  EXPECT_NE(Evaluated("${join(['a', 'b', 'c'], replace('" + std::string(60'000, 'a') + "', 'a', '" +
+                      std::string(16, 'b') + "'))}")
+                .json()
+                .find("expression-type at"),
+            std::string::npos);
+  EXPECT_EQ(Evaluated("${unique([1, 'a', 1, ['a'], 'a', ['a']])}").json(), R"([1,"a",["a"]])");
+}
+
 TEST(Expression, ProblemsStandAtTheirExactPlace) {
   EXPECT_EQ(Evaluated("ab ${addresses.taget} c").json(), "(unknown-name at `addresses.taget`)");
   EXPECT_EQ(Evaluated("${nobody}").json(), "(unknown-name at `nobody`)");
