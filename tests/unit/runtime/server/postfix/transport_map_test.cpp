@@ -10,12 +10,12 @@
 #include "runtime/server/source/errors.h"
 #include "runtime/server/source/source.h"
 #include "runtime/step/errors.h"
-#include "tests/support/fake_host.h"
+#include "tests/unit/runtime/server/postfix/fake_postfix.h"
 
 namespace plan::server::postfix {
 namespace {
 
-constexpr const char* kPath = "/etc/postfix/plan_transport";
+constexpr const char* kPath = FakePostfix::kMapPath;
 
 TEST(MapText, ReadsCommentsContinuationsAndCase) {
   const MapEntries entries = parse_map(
@@ -68,48 +68,6 @@ TEST(Listener, TakesOverThePublicServicesOptionsAndTrustsNobody) {
   EXPECT_TRUE(
       listener_line("", "10.9.0.2:10025").starts_with("10.9.0.2:10025 inet n - - - - smtpd -o "));
 }
-
-/// A Postfix as far as the map's script goes: the database and the running service take the text.
-class FakePostfix {
- public:
-  FakePostfix() {
-    host.program = [this](const std::vector<std::string>& arguments, const std::string&) {
-      return run(arguments);
-    };
-  }
-  std::shared_ptr<source::Source> source() {
-    source::Block block;
-    block.address = "10.9.0.2";
-    return std::make_shared<source::Source>(block, host, net::system_clock());
-  }
-
-  test::FakeHost host;
-  std::string running;  // the text that deliveries go by
-  int reloads = 0;
-  int fail_next = 0;
-
- private:
-  Result<net::CommandResult> run(const std::vector<std::string>& arguments) {
-    net::CommandResult result;
-    if (arguments.front() == "postconf") result.output = "hash\n";
-    if (arguments.front() == "date") result.output = "1000\n";
-    if (arguments.front() == "sh") {
-      if (fail_next > 0 && fail_next-- > 0) {
-        result.exit_code = 1;
-        result.errors = "postmap: fatal: no space left";
-        return result;
-      }
-      const std::string& text = host.files[kPath];
-      if (arguments.back() == "yes") {
-        running = text;
-        ++reloads;
-        host.files[std::string(kPath) + ".live"] = ir::sha256(text).hex() + "\n";
-      }
-      result.output = "1000\n";
-    }
-    return result;
-  }
-};
 
 TEST(TransportMap, AChangeIsWrittenReloadedAndSeenAsLive) {
   FakePostfix postfix;

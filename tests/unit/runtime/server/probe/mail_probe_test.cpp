@@ -1,0 +1,94 @@
+#include <atomic>
+#include <thread>
+
+#include "runtime/net/errors.h"
+#include "runtime/net/stream.h"
+#include "runtime/server/probe/limits.h"
+#include "runtime/server/probe/probes.h"
+#include "tests/unit/runtime/server/stalwart/driver_bench.h"
+
+namespace plan::server::probe {
+namespace {
+
+using ir::Value;
+
+/// A port 25 that takes every connection and ends it before its greeting.
+class SilentPort {
+ public:
+  SilentPort() : listener_(std::move(*net::listen_tcp("127.0.0.1", 0))) {
+    thread_ = std::thread([this] {
+      while (auto stream = listener_->accept()) {
+        ++connections;
+        (*stream)->close();
+      }
+    });
+  }
+  ~SilentPort() {
+    listener_->close();
+    thread_.join();
+  }
+  SilentPort(const SilentPort&) = delete;
+  SilentPort& operator=(const SilentPort&) = delete;
+  [[nodiscard]] std::int64_t port() const { return listener_->port(); }
+
+  std::atomic<int> connections{0};
+
+ private:
+  std::unique_ptr<net::Listener> listener_;
+  std::thread thread_;
+};
+
+class MailProbe : public stalwart::DriverBench {
+ protected:
+  MailProbe() {
+    const std::string domain = registry->put("Domain", Value::map({{"name", "example.org"}}));
+    registry->put("Account",
+                  Value::map({{"@type", "User"}, {"name", "alice"}, {"domainId", domain}}));
+    probes.add(ir::StepKind::probe_mail,
+               make_mail_probe(std::make_shared<source::SourcePool>(nullptr, clock), targets));
+  }
+
+  Result<Value> probe(std::int64_t port) {
+    const Value arguments = Value::map(
+        {{"account", "alice@example.org"},
+         {"at", "target"},
+         {"entries", Value::list({"target"})},
+         {"target",
+          Value::map({{"address", "127.0.0.1"}, {"smtp", Value::map({{"port", port}})}})}});
+    step::StepContext context{.id = "probe",
+                              .kind = ir::StepKind::probe_mail,
+                              .arguments = arguments,
+                              .secrets = secrets,
+                              .clock = clock,
+                              .stop = stop};
+    return probes.find(ir::StepKind::probe_mail)->apply(context);
+  }
+
+  step::DriverTable probes;
+};
+
+TEST_F(MailProbe, a_port_that_ends_every_connection_without_a_greeting_is_told_as_a_likely_ban) {
+  SilentPort silent;
+  const auto refused = probe(silent.port());
+  ASSERT_FALSE(refused);
+  EXPECT_TRUE(refused.error().is(net::errors::connection_dropped)) << refused.error().to_line();
+  EXPECT_NE(refused.error().message().find("banned"), std::string::npos);
+  EXPECT_EQ(refused.error().blame(), Blame::target);
+  EXPECT_EQ(refused.error().effect(), Effect::none);
+  EXPECT_EQ(silent.connections, kConnectAttempts);
+  EXPECT_GE(clock.slept, std::chrono::seconds(1)) << "the seeded throttle looks at one second";
+}
+
+TEST_F(MailProbe, a_port_that_is_closed_is_no_ban) {
+  std::int64_t port = 0;
+  {
+    SilentPort gone;
+    port = gone.port();
+  }
+  const auto refused = probe(port);
+  ASSERT_FALSE(refused);
+  EXPECT_TRUE(refused.error().is(net::errors::connection_refused)) << refused.error().to_line();
+}
+
+}  // namespace
+}  // namespace plan::server::probe
