@@ -231,71 +231,55 @@ Value FieldReader::share(const Node& node, const std::string& what) {
   return {};
 }
 
-Value FieldReader::field(const Node& node, const Field& field, const std::string& what) {
-  switch (field.type) {
-    case FieldType::secret:
-      return secret(node, what);
-    case FieldType::pin:
-      return pin(node, what);
-    case FieldType::duration_ms:
-    case FieldType::bytes:
-      return quantity(node, field, what);
-    case FieldType::time_ms:
-      return moment(node, what);
-    case FieldType::permille:
-      return share(node, what);
-    case FieldType::block:
-      return block(&node, field.fields, what, node.span);
-    case FieldType::texts: {
-      Value list = Value::list();
-      for (Named& name : names(node, what)) list.push_back(std::move(name.text));
-      return list;
-    }
-    case FieldType::boolean: {
-      const auto value = scalar(node, what);
-      if (value && value->is_bool()) return *value;
-      if (value)
-        sink_.report(
-            Kind::wrong_type, node.span,
-            fmt::format("{} is {}, where true or false is needed", what, spoken(value->type())));
-      return {};
-    }
-    case FieldType::port:
-    case FieldType::count: {
-      const auto value = scalar(node, what);
-      if (!value) return {};
-      const std::int64_t minimum = field.type == FieldType::port ? 1 : field.minimum;
-      const std::int64_t maximum = field.type == FieldType::port ? 65535 : field.maximum;
-      if (!value->is_integer()) {
-        sink_.report(
-            Kind::wrong_type, node.span,
-            fmt::format("{} is {}, where a number is needed", what, spoken(value->type())));
-        return {};
-      }
-      if (value->as_integer() < minimum || value->as_integer() > maximum) {
-        sink_.report(Kind::bad_value, node.span,
-                     fmt::format("{} is {}, possible are {} to {}", what, value->as_integer(),
-                                 minimum, maximum));
-        return {};
-      }
-      return *value;
-    }
-    default:
-      break;
-  }
-  auto value = text(node, what);
+Value FieldReader::boolean(const Node& node, const std::string& what) {
+  const auto value = scalar(node, what);
+  if (value && value->is_bool()) return *value;
+  if (value)
+    sink_.report(
+        Kind::wrong_type, node.span,
+        fmt::format("{} is {}, where true or false is needed", what, spoken(value->type())));
+  return {};
+}
+
+Value FieldReader::number(const Node& node, std::int64_t minimum, std::int64_t maximum,
+                          const std::string& what) {
+  const auto value = scalar(node, what);
   if (!value) return {};
-  if (holds_password(*value)) {
+  if (!value->is_integer()) {
+    sink_.report(Kind::wrong_type, node.span,
+                 fmt::format("{} is {}, where a number is needed", what, spoken(value->type())));
+    return {};
+  }
+  if (value->as_integer() < minimum || value->as_integer() > maximum) {
+    sink_.report(Kind::bad_value, node.span,
+                 fmt::format("{} is {}, possible are {} to {}", what, value->as_integer(), minimum,
+                             maximum));
+    return {};
+  }
+  return *value;
+}
+
+/// True when it was reported: a secret in a place where none belongs.
+bool FieldReader::refuse_secret_text(const Node& node, std::string_view text,
+                                     const std::string& what) {
+  if (holds_password(text)) {
     sink_.report(Kind::secret_in_clear, node.span, fmt::format("{} has a password in it", what))
         .label("a plan goes into git")
         .help("take `user:password@` out of it and use the key for the login");
-    return {};
+    return true;
   }
-  if (value->find("PRIVATE KEY-----") != std::string::npos) {
+  if (text.find("PRIVATE KEY-----") != std::string::npos) {
     sink_.report(Kind::secret_in_clear, node.span, fmt::format("{} is a private key", what))
         .help("put it into a file that only you can read and write `!secret file:PATH`");
-    return {};
+    return true;
   }
+  return false;
+}
+
+/// A text whose form depends on the field: host, URL, path, word, or any.
+Value FieldReader::formed_text(const Node& node, const Field& field, const std::string& what) {
+  auto value = text(node, what);
+  if (!value || refuse_secret_text(node, *value, what)) return {};
   std::string why;
   if (field.type == FieldType::host) why = why_not_host(*value);
   if (!why.empty()) {
@@ -325,6 +309,43 @@ Value FieldReader::field(const Node& node, const Field& field, const std::string
     return {};
   }
   return std::move(*value);
+}
+
+Value FieldReader::field(const Node& node, const Field& field, const std::string& what) {
+  switch (field.type) {
+    case FieldType::text:
+    case FieldType::host:
+    case FieldType::url:
+    case FieldType::control:
+    case FieldType::path:
+    case FieldType::word:
+      return formed_text(node, field, what);
+    case FieldType::secret:
+      return secret(node, what);
+    case FieldType::pin:
+      return pin(node, what);
+    case FieldType::duration_ms:
+    case FieldType::bytes:
+      return quantity(node, field, what);
+    case FieldType::time_ms:
+      return moment(node, what);
+    case FieldType::permille:
+      return share(node, what);
+    case FieldType::boolean:
+      return boolean(node, what);
+    case FieldType::port:
+      return number(node, 1, 65535, what);
+    case FieldType::count:
+      return number(node, field.minimum, field.maximum, what);
+    case FieldType::texts: {
+      Value list = Value::list();
+      for (Named& name : names(node, what)) list.push_back(std::move(name.text));
+      return list;
+    }
+    case FieldType::block:
+      return block(&node, field.fields, what, node.span);
+  }
+  return {};
 }
 
 Value FieldReader::block(const Node* node, const std::vector<Field>& fields,

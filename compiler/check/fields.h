@@ -71,6 +71,11 @@ class FieldReader {
   ir::Value moment(const syntax::Node& node, const std::string& what);
   ir::Value share(const syntax::Node& node, const std::string& what);
   ir::Value quantity(const syntax::Node& node, const Field& field, const std::string& what);
+  ir::Value boolean(const syntax::Node& node, const std::string& what);
+  ir::Value number(const syntax::Node& node, std::int64_t minimum, std::int64_t maximum,
+                   const std::string& what);
+  ir::Value formed_text(const syntax::Node& node, const Field& field, const std::string& what);
+  bool refuse_secret_text(const syntax::Node& node, std::string_view text, const std::string& what);
   bool refuse_tag(const syntax::Node& node);
 
   const syntax::Scope& scope_;
