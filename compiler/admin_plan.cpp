@@ -102,6 +102,15 @@ class AdminPlan {
     const Value& entries = operation["value"];
     if (!entries.is_map() || entries.size() == 0)
       return broken("`value` of an `upsert` is a map of names to objects");
+    const Value& scope = operation["scope"];
+    if (!scope.is_null() && !scope.is_map())
+      return broken("`scope` is a map of properties that all objects of the `upsert` have");
+    const auto properties = match_properties(operation, object);
+    if (!properties)
+      return broken("`matchOn` is a list of properties, or `*`", R"(write `"matchOn":["name"]`)");
+    if (properties->empty())
+      return broken(fmt::format("nothing tells one {} from another", printable(object, 60)),
+                    "write `matchOn` with the properties that do");
     std::set<std::string> seen;
     for (const auto& [key, given] : entries.members()) {
       const std::string name = key.starts_with('#') ? key.substr(1) : key;
@@ -111,24 +120,23 @@ class AdminPlan {
         return broken(
             fmt::format("`{}` in the `value` of an `upsert` is no object", printable(name, 60)));
       Value body = given;
-      for (const auto& [member, value] : operation["scope"].members()) {
+      for (const auto& [member, value] : scope.members()) {
         if (!body.members().contains(member)) body.set(member, value);
+        if (body[member] != value)
+          return broken(fmt::format("`{}` has another `{}` than `scope`", printable(name, 60),
+                                    printable(member, 60)));
       }
       Value match = Value::map();
       Value set = Value::map();
-      const std::vector<std::string> properties = match_properties(operation, object);
-      if (properties.empty())
-        return broken(fmt::format("nothing tells one {} from another", printable(object, 60)),
-                      "write `matchOn` with the properties that do");
       for (const auto& [member, value] : body.members()) {
         const bool is_key =
-            std::find(properties.begin(), properties.end(), member) != properties.end();
+            std::find(properties->begin(), properties->end(), member) != properties->end();
         (is_key ? match : set).set(member, value);
       }
-      if (match.size() != properties.size())
+      if (match.size() != properties->size())
         return broken(
             fmt::format("`{}` lacks a property that it is found by: {}", printable(name, 60),
-                        printable(fmt::format("{}", fmt::join(properties, ", ")), 100)),
+                        printable(fmt::format("{}", fmt::join(*properties, ", ")), 100)),
             "give the object these properties, or others with `matchOn`");
       const std::string id = fmt::format("server/{}/{}", line_, segment(name));
       add(id, "admin.upsert",
@@ -137,16 +145,24 @@ class AdminPlan {
     }
   }
 
-  static std::vector<std::string> match_properties(const Value& operation,
-                                                   const std::string& object) {
+  /// Nothing when `matchOn` is none. For "*" and without one the natural key: that stays the same.
+  static std::optional<std::vector<std::string>> match_properties(const Value& operation,
+                                                                  const std::string& object) {
+    const Value& given = operation["matchOn"];
+    if (given.is_null() || given.string_or("") == "*")
+      return schema::Schema::natural_key(object).properties;
     std::vector<std::string> properties;
-    for (const Value& one : operation["matchOn"].items())
-      properties.emplace_back(one.string_or(""));
-    // Also for "*": the natural key is what stays the same.
-    return properties.empty() ? schema::Schema::natural_key(object).properties : properties;
+    for (const Value& one : given.items()) {
+      if (one.string_or("").empty()) return std::nullopt;
+      properties.push_back(one.as_string());
+    }
+    if (properties.empty()) return std::nullopt;
+    return properties;
   }
 
   void update(const Value& operation, const std::string& object) {
+    if (!operation["id"].is_null() && !operation["id"].is_string())
+      return broken("`id` of an `update` is a text");
     const std::string id(operation["id"].string_or("singleton"));
     Value arguments = Value::map({{"object", object}, {"set", operation["value"]}});
     if (!operation["value"].is_map()) return broken("`value` of an `update` is a map");
@@ -181,7 +197,12 @@ class AdminPlan {
     if (!equals_ignoring_case(object, "Action"))
       return broken("`create` cannot be run again after an interruption",
                     "write `upsert` with `matchOn`");
+    if (operation["value"].members().size() == 0)
+      return broken("`value` of a `create` is a map of names to actions");
     for (const auto& [name, body] : operation["value"].members()) {
+      if (!body["@type"].is_string())
+        return broken(
+            fmt::format("`{}` does not say by `@type` which action it is", printable(name, 60)));
       if (body.size() > 1)
         return broken(fmt::format("an action with values of its own: `{}`", printable(name, 60)),
                       "run it by hand with stalwart-cli, before or behind the migration");
