@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "compiler/check/blocks.h"
 #include "compiler/source/text.h"
@@ -156,15 +157,15 @@ class StoreReader {
     plan_.dumps.push_back(std::move(dump));
   }
 
-  /// The last part of the folder's path, or the whole where two would be alike.
+  /// The last part of the folder's path, with a number behind it where another one has it.
   void name_dumps() {
-    for (PlanDump& dump : plan_.dumps)
-      dump.name = dump.folder.text.substr(dump.folder.text.rfind('/') + 1);
+    std::set<std::string> taken;
     for (std::size_t i = 0; i < plan_.dumps.size(); ++i) {
-      for (std::size_t j = i + 1; j < plan_.dumps.size(); ++j) {
-        if (plan_.dumps[i].name == plan_.dumps[j].name)
-          plan_.dumps[j].name = fmt::format("{}-{}", plan_.dumps[j].name, j + 1);
-      }
+      PlanDump& dump = plan_.dumps[i];
+      const std::string last = dump.folder.text.substr(dump.folder.text.rfind('/') + 1);
+      dump.name = last;
+      for (std::size_t number = i + 1; !taken.insert(dump.name).second; ++number)
+        dump.name = fmt::format("{}-{}", last, number);
     }
   }
 
