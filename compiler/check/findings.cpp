@@ -58,17 +58,19 @@ SortedFindings apply_findings(const std::vector<FindingRule>& rules,
     sorted.diagnostics = std::move(diagnostics);
     return sorted;
   }
-  std::multimap<Kind, std::size_t> by_kind;
-  for (std::size_t i = 0; i < rules.size(); ++i) by_kind.emplace(rules[i].kind, i);
+  std::map<Kind, std::map<std::string_view, std::vector<std::size_t>>> by_kind;
+  for (std::size_t i = 0; i < rules.size(); ++i) by_kind[rules[i].kind][rules[i].at].push_back(i);
   std::vector<bool> is_used(rules.size());
   std::vector<Diagnostic> own;
   for (Diagnostic& diagnostic : diagnostics) {
     const FindingRule* rule = nullptr;
-    const auto [begin, end] = by_kind.equal_range(diagnostic.kind);
-    for (auto entry = begin; entry != end; ++entry) {
-      if (text_at(diagnostic, sources) != rules[entry->second].at) continue;
-      rule = &rules[entry->second];
-      is_used[entry->second] = true;
+    if (const auto of_kind = by_kind.find(diagnostic.kind); of_kind != by_kind.end()) {
+      const auto there = of_kind->second.find(text_at(diagnostic, sources));
+      if (there != of_kind->second.end()) {
+        rule = &rules[there->second.back()];
+        if (!is_used[there->second.back()])
+          for (const std::size_t i : there->second) is_used[i] = true;
+      }
     }
     if (rule == nullptr) {
       sorted.diagnostics.push_back(std::move(diagnostic));

@@ -7,6 +7,9 @@ namespace plan::check {
 constexpr std::size_t kExamplesMax = 3;
 /// Candidates that "did you mean" looks through.
 constexpr std::size_t kNearestCandidatesMax = 5'000;
+/// Unknown accounts of one plan that the lock is searched for; where there are more, it is another
+/// lock and not a misspelling.
+constexpr std::size_t kUnknownSearchedMax = 100;
 /// Members of all lists together, after nested lists were flattened.
 constexpr std::size_t kListMembersMax = 5'000'000;
 /// Recipients of one list from which on the target needs seconds for it, and from which on it

@@ -224,6 +224,11 @@ class Resolver {
     auto report = sink_.report(
         Kind::unknown_account, name.span,
         fmt::format("{} `{}` is no account of the source", what, printable(name.text, 120)));
+    if (unknown_searched_ == kUnknownSearchedMax) {
+      report.help("if it is new there, run `plan fetch`");
+      return;
+    }
+    ++unknown_searched_;
     for (const facts::LockAccount& account : migration_.lock->accounts) {
       if (std::binary_search(account.aliases.begin(), account.aliases.end(), name.text)) {
         report.label(fmt::format("an alias of `{}`", printable(account.address, 120)));
@@ -282,6 +287,8 @@ class Resolver {
     const Plan& plan = migration_.plan;
     const facts::Lock& lock = *migration_.lock;
     const std::vector<std::uint32_t> named = named_accounts();
+    for (const std::string& meant : plan.meant_exceptions)
+      (meant.starts_with('@') ? meant_domains_ : meant_accounts_).insert(letters_of(meant));
     for (const Named& name : plan.except) {
       const bool is_known = name.text.starts_with('@') || lock.account(name.text) != nullptr ||
                             lock.list(name.text) != nullptr;
@@ -312,21 +319,14 @@ class Resolver {
   }
 
   [[nodiscard]] bool is_excepted(const std::string& address) const {
-    const Plan& plan = migration_.plan;
     if (except_.contains(address)) return true;
-    if (!plan.except.empty() && except_.contains("@" + std::string(domain_of(address))))
+    if (!migration_.plan.except.empty() && except_.contains("@" + std::string(domain_of(address))))
       return true;
-    return std::any_of(plan.meant_exceptions.begin(), plan.meant_exceptions.end(),
-                       [&](const std::string& meant) { return is_near(meant, address); });
+    if (!meant_accounts_.empty() && meant_accounts_.contains(letters_of(address))) return true;
+    return !meant_domains_.empty() && meant_domains_.contains(letters_of(domain_of(address)));
   }
 
-  /// Alike but for what is neither a letter nor a digit: `former#example.org`.
-  [[nodiscard]] static bool is_near(std::string_view meant, const std::string& address) {
-    const bool is_domain = meant.starts_with('@');
-    const std::string_view whole = is_domain ? domain_of(address) : std::string_view(address);
-    return letters_of(meant) == letters_of(whole);
-  }
-
+  /// What is meant is told without what is neither a letter nor a digit: `former#example.org`.
   [[nodiscard]] static std::string letters_of(std::string_view text) {
     std::string letters;
     for (const char c : text) {
@@ -425,7 +425,7 @@ class Resolver {
   void choose_lists() {
     std::unordered_set<std::string_view> domains;
     for (const Named& domain : migration_.plan.domains) domains.insert(domain.text);
-    std::size_t members = 0;
+    std::size_t members = 0;  // nested lists included: a chain of them has few other members
     for (const facts::LockList& list : migration_.lock->lists) {
       if (is_excepted(list.address) || !domains.contains(domain_of(list.address))) continue;
       if (members > kListMembersMax) {
@@ -440,13 +440,13 @@ class Resolver {
       }
       MailList mail_list;
       mail_list.lock = &list;
-      flatten(list, mail_list);
-      members += mail_list.members.size();
+      members += flatten(list, mail_list);
       migration_.lists.push_back(std::move(mail_list));
     }
   }
 
-  void flatten(const facts::LockList& root, MailList& into) {
+  /// Returns how many names it went through.
+  std::size_t flatten(const facts::LockList& root, MailList& into) {
     std::unordered_set<std::string_view> seen = {root.address};
     std::vector<const facts::LockList*> open = {&root};
     std::unordered_set<std::uint32_t> accounts;
@@ -474,10 +474,14 @@ class Resolver {
     if (into.accounts.empty() && !migration_.plan.waves.empty()) {
       into.wave = static_cast<std::uint32_t>(migration_.plan.waves.size() - 1);
     }
+    return seen.size();
   }
 
   Migration migration_;
   std::unordered_map<std::string_view, Span> except_;
+  std::unordered_set<std::string> meant_accounts_;  // letters of exceptions that cannot be read
+  std::unordered_set<std::string> meant_domains_;
+  std::size_t unknown_searched_ = 0;
   Sink& sink_;
 };
 

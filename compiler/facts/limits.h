@@ -9,5 +9,7 @@ constexpr std::size_t kLockBytesMax = std::size_t{512} << 20U;
 constexpr std::size_t kLockLineBytesMax = std::size_t{4} << 20U;
 constexpr std::size_t kFactsBytesMax = std::size_t{512} << 20U;
 constexpr std::size_t kFactsLineBytesMax = std::size_t{64} << 10U;
+/// Lines that are no measurement and are shown one by one; of others only their number is.
+constexpr std::size_t kFactsProblemsMax = 20;
 
 }  // namespace plan::facts

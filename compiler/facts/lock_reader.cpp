@@ -382,6 +382,7 @@ class Reader {
     }
     mailboxes_.clear();
     for (std::size_t i = 1; i < lock_.accounts.size(); ++i) {
+      if (problems_ >= kProblemsMax) return;
       if (lock_.accounts[i].address == lock_.accounts[i - 1].address) {
         problem(lock_.accounts[i].span.begin, 8,
                 fmt::format("account `{}` stands here twice",

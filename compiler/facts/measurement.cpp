@@ -64,6 +64,8 @@ Measurements read_measurements(const SourceSet& sources, FileId file, Sink& sink
   measurements.reserve(std::min<std::size_t>(
       static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n')), text.size() / 40));
   std::size_t at = 0;
+  std::size_t problems = 0;
+  Span last_problem;
   while (at < text.size()) {
     const std::size_t found = text.find('\n', at);
     const std::size_t end = found == std::string_view::npos ? text.size() : found;
@@ -74,6 +76,8 @@ Measurements read_measurements(const SourceSet& sources, FileId file, Sink& sink
     auto document = ir::parse_json(line, {kFactsLineBytesMax, 8});
     auto measurement = document ? measurement_from(*document) : std::nullopt;
     if (!measurement) {
+      last_problem = span;
+      if (++problems > kFactsProblemsMax) continue;
       sink.report(Kind::facts_syntax, span, "this line is no measurement")
           .help("remove the file and run `plan fetch` again");
       continue;
@@ -81,6 +85,11 @@ Measurements read_measurements(const SourceSet& sources, FileId file, Sink& sink
     measurement->span = span;
     measurements.add(std::move(*measurement));
   }
+  if (problems > kFactsProblemsMax)
+    sink.report(Kind::facts_syntax, last_problem,
+                fmt::format("of {} lines that are no measurements this is the last",
+                            show_count(problems)))
+        .help("remove the file and run `plan fetch` again");
   return measurements;
 }
 

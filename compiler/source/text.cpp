@@ -181,6 +181,10 @@ std::optional<std::string_view> nearest(std::string_view word,
   std::optional<std::string_view> best;
   std::size_t best_distance = word.size() / 3 + 2;
   for (const std::string_view candidate : candidates) {
+    // No fewer edits than letters are missing: a word of megabytes costs no time.
+    const std::size_t missing =
+        std::max(word.size(), candidate.size()) - std::min(word.size(), candidate.size());
+    if (missing >= best_distance) continue;
     std::vector<std::size_t> row(candidate.size() + 1);
     for (std::size_t j = 0; j < row.size(); ++j) row[j] = j;
     for (std::size_t i = 1; i <= word.size(); ++i) {

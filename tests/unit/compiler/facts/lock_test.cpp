@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "compiler/facts/digest_key.h"
+#include "compiler/facts/limits.h"
 #include "compiler/facts/lock_text.h"
 #include "compiler/facts/measurement.h"
 #include "compiler/facts/password_form.h"
@@ -240,6 +241,19 @@ TEST(Measurements, LaterLinesCountAndWrongOnesAreSkippedWithAWarning) {
   ASSERT_NE(all.find("b"), nullptr) << "that it could not be told is known";
   EXPECT_EQ(sink.count(Severity::warning), 1U);
   EXPECT_FALSE(sink.has_errors());
+}
+
+TEST(Measurements, AFileOfOtherLinesIsNotReportedLineByLine) {
+  SourceSet sources;
+  Sink sink;
+  std::string text;
+  for (int i = 0; i < 1000; ++i) text += "x\n";
+  const auto all = read_measurements(
+      sources, sources.add("facts.jsonl", text + "{\"what\":\"a\",\"value\":1}\n"), sink);
+  EXPECT_EQ(all.count("a"), 1U) << "what is behind them is read";
+  ASSERT_EQ(sink.sorted().size(), kFactsProblemsMax + 1);
+  EXPECT_EQ(sink.sorted().back().message,
+            "of 1,000 lines that are no measurements this is the last");
 }
 
 TEST(Measurements, TellWhosePasswordIsAnotherOne) {
