@@ -14,12 +14,15 @@ import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "system"))
 
-import dav_move  # noqa: E402
 import in_namespace  # noqa: E402
+
+in_namespace.enter(("dovecot", "postfix", "radicale"))
+
+import dav_world  # noqa: E402
 import quickstart  # noqa: E402
 
 APPLY = ("apply", "migration.yaml", "--yes")
-BACK = ("rollback", "--account", dav_move.BOB, "--yes")
+BACK = ("rollback", "--account", dav_world.BOB, "--yes")
 TRIES = 12
 
 
@@ -75,11 +78,11 @@ def main():
     migration = quickstart.Migration(folder)
     try:
         migration.start()
-        radicale = dav_move.Radicale(migration)
+        radicale = dav_world.Radicale(migration)
         radicale.fill()
         radicale.ask("MKCALENDAR", "old/")
-        radicale.put("old/junk.ics", dav_move.event("junk", "Junk"))
-        dav_move.name_radicale(migration, radicale)
+        radicale.put("old/junk.ics", dav_world.event("junk", "Junk"))
+        dav_world.name_radicale(migration, radicale)
         migration.plan("fetch", show=False)
         runs = Runs(report, migration.work)
 
@@ -89,7 +92,7 @@ def main():
         radicale.ask("DELETE", "old/")
         runs.killed_at(APPLY, ["push.dav-destroyed", "push.dav-folder-destroyed"])
         report.check("the accounts move", runs.until(APPLY, 2), runs.output[-3000:])
-        target = dav_move.Target(migration)
+        target = dav_world.Target(migration)
         target.find()
         moved = ["Ann", "Lunch", "Talk"]
         report.check("every event and card is at the target once", at_target(target) == moved, at_target(target))
@@ -104,7 +107,7 @@ def main():
         back = ["Ann", "Talk later"]
         report.check("every event and card is at the source once", at_source(radicale) == back, radicale.texts())
 
-        radicale.put("home/new.ics", dav_move.event("new", "New"))
+        radicale.put("home/new.ics", dav_world.event("new", "New"))
         report.check("it moves again", runs.until(APPLY, 2), runs.output[-3000:])
         again = ["Ann", "New", "Talk later"]
         report.check("and nothing is there twice", at_target(target) == again, at_target(target))

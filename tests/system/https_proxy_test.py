@@ -6,14 +6,13 @@ import base64
 import json
 import subprocess
 import tempfile
-import time
 import urllib.request
 
 import in_namespace
 
 in_namespace.enter()
 
-import oracle  # noqa: E402
+import judged_move  # noqa: E402
 import quickstart  # noqa: E402
 import world  # noqa: E402
 
@@ -56,13 +55,6 @@ def enable_pyzor(migration, is_enabled):
         return answer.read().decode()
 
 
-def wait_for_first_step(work):
-    deadline = time.monotonic() + 60
-    events = work / ".plan" / "events.jsonl"
-    while time.monotonic() < deadline and not (events.exists() and "step" in events.read_text()):
-        time.sleep(0.1)
-
-
 def main():
     report = in_namespace.Report()
     folder = tempfile.mkdtemp(prefix="plan-https-")
@@ -99,20 +91,13 @@ def main():
         with open(migration.folder / "apply.log", "w", encoding="utf-8") as log:
             apply = subprocess.Popen([quickstart.PLAN, "apply", "migration.yaml", "--yes"], cwd=migration.work,
                                      stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-            wait_for_first_step(migration.work)
+            judged_move.wait_for_first_step(migration.work)
             second = plan("apply", "--yes")
             report.check("a second run in the same folder is refused before it looks at anything", second.returncode == 1 and
                          "[run-in-progress]" in second.stderr and not second.stdout, second.stdout[-1000:] + second.stderr)
             code = apply.wait()
-        report.check("apply moves every account and waits for the last word", code == 2,
-                     f"exit code {code}\n" + (migration.folder / "apply.log").read_text()[-4000:])
-        time.sleep(1)
-        migration.stop_traffic()
-        report.check("both queues run dry", migration.settle())
-        (rows, wrong), facts = migration.judge()
-        print(oracle.table(rows, facts["holds"]))
-        report.check("nothing lost, nothing twice", not wrong, "\n".join(wrong[:40]))
-        report.check("mail arrived meanwhile", migration.ledger.counts["accepted"] > 100, migration.ledger.counts)
+        judged_move.check_exit(report, migration, "apply moves every account and waits for the last word", code)
+        judged_move.judge(report, migration)
 
         seen = enable_pyzor(migration, True)
         plan("approve", "finalize")
