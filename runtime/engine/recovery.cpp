@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 #include <unordered_map>
 
 #include "runtime/engine/errors.h"
@@ -79,165 +80,200 @@ void drop_marks_out_of_place(const ir::StepGraph& graph, std::vector<StepId>& do
   std::erase_if(done, [&](StepId step) { return !is_done[index(step)]; });
 }
 
-}  // namespace
+class Recovery {
+ public:
+  Recovery(const ir::StepGraph& graph, const RecoveryView& now)
+      : graph_(graph), now_(now), known_(graph.size()), rows_(graph.row_count() + 1) {}
 
-Result<Recovered> recover(const ir::StepGraph& graph, Journal& journal, const RecoveryView& now) {
-  Recovered out;
-  std::vector<Known> known(graph.size());
-  std::uint64_t changed = 0;
-  PLAN_TRY_VOID(journal.each_step([&](const StepRecord& record) {
-    const auto step = graph.find(record.step);
-    if (!step) return;
-    Known& k = known[index(*step)];
-    k.state = record.state;
-    k.had_no_effect =
-        record.state == StepState::failed && record.error && record.error->effect == "none";
-    if (record.state == StepState::done) k.is_same = graph.digest(*step).hex() == record.digest;
-  }));
-
-  std::unordered_map<std::string, HoldRecord> open_holds;
-  PLAN_TRY(holds, journal.holds());
-  for (HoldRecord& hold : holds) {
-    if (!hold.ended_ms) open_holds.insert_or_assign(hold.account, std::move(hold));
-  }
-  PLAN_TRY(latest, journal.latest_run());
-  const bool is_other_plan = latest && latest->graph_digest != now.graph_digest;
-
-  std::vector<RowSteps> rows(graph.row_count() + 1);
-  for (const StepId step : graph.order()) {
-    const RowId row = graph.row(step);
-    if (row == RowId::none) {
-      const Known& k = known[index(step)];
-      if (k.state == StepState::done && k.is_same) out.done.push_back(step);
-      if (k.state == StepState::done && !k.is_same) ++changed;
-      continue;
+  Result<Recovered> run(Journal& journal) {
+    PLAN_TRY_VOID(read(journal));
+    take_steps_of_no_row();
+    for (std::size_t i = 1; i < rows_.size(); ++i)
+      PLAN_TRY_VOID(take_row(static_cast<RowId>(i), rows_[i]));
+    drop_marks_out_of_place(graph_, out_.done);
+    for (const auto& [account, hold] : open_holds_) {
+      return Error(errors::plan_changed_while_held,
+                   fmt::format("{} is held, and this plan has no such account", account))
+          .with_blame(Blame::plan);
     }
-    RowSteps& r = rows[static_cast<std::size_t>(row)];
-    r.all.push_back(step);
-    if (graph.role(step) == TransactionRole::held) r.held.push_back(step);
-    if (graph.role(step) == TransactionRole::commit) r.commit.push_back(step);
+    add_notices();
+    return std::move(out_);
   }
 
-  std::uint64_t changed_of_moved = 0;
-  for (std::size_t i = 1; i < rows.size(); ++i) {
-    const auto row = static_cast<RowId>(i);
-    const RowSteps& steps = rows[i];
-    const std::string account = account_of(graph, row);
-    const auto hold = open_holds.find(account);
-    const bool has_hold = hold != open_holds.end();
-    const auto state = [&](StepId step) { return known[index(step)].state; };
-    const bool is_moved =
-        !steps.commit.empty() && std::all_of(steps.commit.begin(), steps.commit.end(),
-                                             [&](StepId s) { return state(s) == StepState::done; });
-    if (is_moved) {
-      std::vector<StepId> settled = before_commit(graph, row, steps);
-      settled.insert(settled.end(), steps.held.begin(), steps.held.end());
-      settled.insert(settled.end(), steps.commit.begin(), steps.commit.end());
-      std::sort(settled.begin(), settled.end());
-      for (const StepId step : steps.all) {
-        const bool is_settled = std::binary_search(settled.begin(), settled.end(), step);
-        const Known& k = known[index(step)];
-        if (is_settled || (k.state == StepState::done && k.is_same)) {
-          out.done.push_back(step);
-          if (k.state == StepState::done && !k.is_same) ++changed_of_moved;
-        }
-      }
-      if (has_hold) {
-        out.stale_holds.emplace_back(account, true);
-        open_holds.erase(hold);
-      }
-      continue;
+ private:
+  Outcome read(Journal& journal) {
+    PLAN_TRY_VOID(journal.each_step([&](const StepRecord& record) {
+      const auto step = graph_.find(record.step);
+      if (!step) return;
+      Known& known = known_[index(*step)];
+      known.state = record.state;
+      known.had_no_effect =
+          record.state == StepState::failed && record.error && record.error->effect == "none";
+      if (record.state == StepState::done)
+        known.is_same = graph_.digest(*step).hex() == record.digest;
+    }));
+    PLAN_TRY(holds, journal.holds());
+    for (HoldRecord& hold : holds) {
+      if (!hold.ended_ms) open_holds_.insert_or_assign(hold.account, std::move(hold));
     }
-    std::vector<StepId> in_order = steps.held;
-    in_order.insert(in_order.end(), steps.commit.begin(), steps.commit.end());
-    std::vector<StepId> touched;
-    for (const StepId step : in_order) {
-      if (is_touched(state(step))) touched.push_back(step);
+    PLAN_TRY(latest, journal.latest_run());
+    is_other_plan_ = latest && latest->graph_digest != now_.graph_digest;
+    return {};
+  }
+
+  [[nodiscard]] StepState state(StepId step) const { return known_[index(step)].state; }
+  [[nodiscard]] bool is_done(StepId step) const { return state(step) == StepState::done; }
+  /// Done, and the plan still wants the same of it.
+  [[nodiscard]] bool is_done_so(StepId step) const {
+    return is_done(step) && known_[index(step)].is_same;
+  }
+
+  /// Sorts the others by their row.
+  void take_steps_of_no_row() {
+    for (const StepId step : graph_.order()) {
+      const RowId row = graph_.row(step);
+      if (row == RowId::none) {
+        take_if_same(step);
+        continue;
+      }
+      RowSteps& steps = rows_[static_cast<std::size_t>(row)];
+      steps.all.push_back(step);
+      if (graph_.role(step) == TransactionRole::held) steps.held.push_back(step);
+      if (graph_.role(step) == TransactionRole::commit) steps.commit.push_back(step);
+    }
+  }
+
+  /// A step that was done with other arguments is done again.
+  void take_if_same(StepId step) {
+    if (!is_done(step)) return;
+    if (is_done_so(step)) {
+      out_.done.push_back(step);
+    } else {
+      ++changed_;
+    }
+  }
+
+  Outcome take_row(RowId row, const RowSteps& steps) {
+    const std::string account = account_of(graph_, row);
+    std::optional<HoldRecord> hold;
+    if (const auto found = open_holds_.find(account); found != open_holds_.end()) {
+      hold = std::move(found->second);
+      open_holds_.erase(found);
+    }
+    if (!steps.commit.empty() && std::all_of(steps.commit.begin(), steps.commit.end(),
+                                             [&](StepId step) { return is_done(step); })) {
+      take_moved(row, steps);
+      if (hold) out_.stale_holds.emplace_back(account, true);
+      return {};
+    }
+    std::vector<StepId> touched;  // in the order in which they are done
+    for (const std::vector<StepId>* part : {&steps.held, &steps.commit}) {
+      for (const StepId step : *part) {
+        if (is_touched(state(step))) touched.push_back(step);
+      }
     }
     if (touched.empty() || steps.commit.empty()) {
-      for (const StepId step : steps.all) {
-        const Known& k = known[index(step)];
-        if (k.state != StepState::done) continue;
-        if (k.is_same) {
-          out.done.push_back(step);
-        } else {
-          ++changed;
-        }
-      }
-      if (has_hold) {
-        out.stale_holds.emplace_back(account, false);
-        open_holds.erase(hold);
-      }
-      continue;
+      for (const StepId step : steps.all) take_if_same(step);
+      if (hold) out_.stale_holds.emplace_back(account, false);
+      return {};
     }
-    if (is_other_plan) {
+    if (is_other_plan_) {
       return Error(errors::plan_changed_while_held, fmt::format("{} is held", account))
           .with_blame(Blame::plan);
     }
-    const bool is_commit_begun =
-        std::any_of(steps.commit.begin(), steps.commit.end(), [&](StepId step) {
-          return is_touched(state(step)) && state(step) != StepState::undoing &&
-                 !known[index(step)].had_no_effect;
-        });
-    const bool goes_back = (has_hold && hold->second.is_rollback) ||
+    const std::int64_t held_ms = hold ? std::max<std::int64_t>(held_for(*hold, now_), 0) : 0;
+    std::string reason = why_back(steps, touched, hold);
+    if (reason.empty()) {
+      go_on(row, steps, touched, held_ms);
+      return {};
+    }
+    out_.notices.push_back(
+        fmt::format("{} was left held and goes back to the source first: {}", account, reason));
+    for (const StepId step : steps.all) {
+      if (graph_.role(step) == TransactionRole::none && is_done_so(step)) out_.done.push_back(step);
+    }
+    std::reverse(touched.begin(), touched.end());
+    out_.undoing.push_back({row, held_ms, std::move(reason), std::move(touched)});
+    return {};
+  }
+
+  /// What led to the move stays done, whatever the plan says now.
+  void take_moved(RowId row, const RowSteps& steps) {
+    std::vector<StepId> settled = before_commit(graph_, row, steps);
+    settled.insert(settled.end(), steps.held.begin(), steps.held.end());
+    settled.insert(settled.end(), steps.commit.begin(), steps.commit.end());
+    std::sort(settled.begin(), settled.end());
+    for (const StepId step : steps.all) {
+      const bool is_settled = std::binary_search(settled.begin(), settled.end(), step);
+      if (!is_settled && !is_done_so(step)) continue;
+      out_.done.push_back(step);
+      if (is_done(step) && !is_done_so(step)) ++changed_of_moved_;
+    }
+  }
+
+  /// Why a held account cannot go on; empty: it can.
+  [[nodiscard]] std::string why_back(const RowSteps& steps, const std::vector<StepId>& touched,
+                                     const std::optional<HoldRecord>& hold) const {
+    const bool goes_back = (hold && hold->is_rollback) ||
                            std::any_of(touched.begin(), touched.end(), [&](StepId step) {
                              return state(step) == StepState::undoing;
                            });
-    std::string reason;
-    if (goes_back) {
-      reason = "its undo was interrupted";
-    } else if (is_commit_begun) {
-      // Clients may be at the target already: only forward.
-    } else if (!has_hold) {
-      reason = "nothing says since when it is held";
-    } else if (hold->second.boot_id != now.boot_id) {
-      reason = "the machine was restarted since";
-    } else if (const std::int64_t held = held_for(hold->second, now);
-               held < 0 || held > static_cast<std::int64_t>(hold->second.bound_ms)) {
-      reason = "its bound has passed";
+    if (goes_back) return "its undo was interrupted";
+    const bool is_commit_begun =
+        std::any_of(steps.commit.begin(), steps.commit.end(), [&](StepId step) {
+          return is_touched(state(step)) && state(step) != StepState::undoing &&
+                 !known_[index(step)].had_no_effect;
+        });
+    // Clients may be at the target already: only forward.
+    if (is_commit_begun) return {};
+    if (!hold) return "nothing says since when it is held";
+    if (hold->boot_id != now_.boot_id) return "the machine was restarted since";
+    const std::int64_t held = held_for(*hold, now_);
+    if (held < 0 || held > static_cast<std::int64_t>(hold->bound_ms)) return "its bound has passed";
+    return {};
+  }
+
+  void go_on(RowId row, const RowSteps& steps, const std::vector<StepId>& touched,
+             std::int64_t held_ms) {
+    HeldRow held{.row = row, .held_ms = held_ms};
+    for (const StepId step : touched) {
+      if (graph_.kind(step) == ir::StepKind::proxy_prepare && is_done(step))
+        held.is_prepared = true;
     }
-    const std::int64_t held_ms =
-        has_hold ? std::max<std::int64_t>(held_for(hold->second, now), 0) : 0;
-    if (reason.empty()) {
-      HeldRow held{.row = row, .held_ms = held_ms};
-      for (const StepId step : touched) {
-        if (graph.kind(step) == ir::StepKind::proxy_prepare && state(step) == StepState::done) {
-          held.is_prepared = true;
-        }
-      }
-      for (const StepId step : steps.all) {
-        if (state(step) == StepState::done && known[index(step)].is_same) out.done.push_back(step);
-      }
-      out.held.push_back(held);
-    } else {
-      for (const StepId step : steps.all) {
-        if (graph.role(step) != TransactionRole::none) continue;
-        if (state(step) == StepState::done && known[index(step)].is_same) out.done.push_back(step);
-      }
-      std::reverse(touched.begin(), touched.end());
-      out.notices.push_back(
-          fmt::format("{} was left held and goes back to the source first: {}", account, reason));
-      out.undoing.push_back({row, held_ms, std::move(reason), std::move(touched)});
+    for (const StepId step : steps.all) {
+      if (is_done_so(step)) out_.done.push_back(step);
     }
-    if (has_hold) open_holds.erase(hold);
+    out_.held.push_back(held);
   }
-  drop_marks_out_of_place(graph, out.done);
-  for (const auto& [account, hold] : open_holds) {
-    return Error(errors::plan_changed_while_held,
-                 fmt::format("{} is held, and this plan has no such account", account))
-        .with_blame(Blame::plan);
+
+  void add_notices() {
+    if (changed_ > 0) {
+      out_.notices.push_back(fmt::format(
+          "{} steps that were done have other arguments now and are done again", changed_));
+    }
+    if (changed_of_moved_ > 0) {
+      out_.notices.push_back(fmt::format(
+          "{} steps of accounts that have moved have other arguments now; those accounts stay as "
+          "they are",
+          changed_of_moved_));
+    }
   }
-  if (changed > 0) {
-    out.notices.push_back(fmt::format(
-        "{} steps that were done have other arguments now and are done again", changed));
-  }
-  if (changed_of_moved > 0) {
-    out.notices.push_back(
-        fmt::format("{} steps of accounts that have moved have other arguments now; those accounts "
-                    "stay as they are",
-                    changed_of_moved));
-  }
-  return out;
+
+  const ir::StepGraph& graph_;
+  const RecoveryView& now_;
+  std::vector<Known> known_;                                // by step
+  std::vector<RowSteps> rows_;                              // by row; the first is of no row
+  std::unordered_map<std::string, HoldRecord> open_holds_;  // by account; those that no row took
+  bool is_other_plan_ = false;
+  std::uint64_t changed_ = 0;
+  std::uint64_t changed_of_moved_ = 0;
+  Recovered out_;
+};
+
+}  // namespace
+
+Result<Recovered> recover(const ir::StepGraph& graph, Journal& journal, const RecoveryView& now) {
+  return Recovery(graph, now).run(journal);
 }
 
 }  // namespace plan::engine
