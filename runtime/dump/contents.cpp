@@ -1,10 +1,8 @@
 #include "runtime/dump/contents.h"
 
-#include <blake3.h>
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <charconv>
 #include <filesystem>
 #include <map>
@@ -12,6 +10,7 @@
 #include "compiler/ir/digest.h"
 #include "compiler/source/text.h"
 #include "runtime/dump/archive_value.h"
+#include "runtime/dump/blake3.h"
 #include "runtime/dump/directory.h"
 #include "runtime/dump/errors.h"
 #include "runtime/dump/frame_reader.h"
@@ -338,13 +337,12 @@ Result<Value> get_message(const std::string& dump, std::string_view account,
   std::uint64_t bytes = metadata->header_lines.size();
   digest.update(metadata->header_lines);
   PLAN_TRY_VOID(sink(metadata->header_lines));
-  blake3_hasher hasher;
-  blake3_hasher_init(&hasher);
+  Blake3 hash;
   std::uint64_t skipped = 0;
   while (true) {
     PLAN_TRY(piece, blobs->value_piece());
     if (piece.empty()) break;
-    blake3_hasher_update(&hasher, piece.data(), piece.size());
+    hash.update(piece);
     const std::uint64_t rest = metadata->body_byte - skipped;
     const std::string_view body = piece.substr(std::min<std::uint64_t>(rest, piece.size()));
     skipped += piece.size() - body.size();
@@ -353,9 +351,7 @@ Result<Value> get_message(const std::string& dump, std::string_view account,
     bytes += body.size();
     PLAN_TRY_VOID(sink(body));
   }
-  std::array<char, BLAKE3_OUT_LEN> hash = {};
-  blake3_hasher_finalize(&hasher, reinterpret_cast<std::uint8_t*>(hash.data()), hash.size());
-  if (std::string_view(hash.data(), hash.size()) != metadata->blob_hash)
+  if (hash.finish() != metadata->blob_hash)
     return Error(errors::dump_damaged,
                  fmt::format("blob {} is not what its hash says", ir::to_hex(metadata->blob_hash)));
   return Value::map(

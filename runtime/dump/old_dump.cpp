@@ -1,12 +1,12 @@
 #include "runtime/dump/old_dump.h"
 
-#include <blake3.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
 
 #include "compiler/source/check.h"
+#include "runtime/dump/blake3.h"
 #include "runtime/dump/integers.h"
 #include "runtime/dump/key_shape.h"
 
@@ -49,17 +49,14 @@ Outcome check_old_record(OldDumpReader& reader, FileReport& report) {
           fmt::format("a key of family {} has {} bytes, not {}", old_family_name(record.family),
                       record.key.size(), wanted));
   if (wanted != kBlobHashBytes || record.value_bytes == 0) return {};
-  blake3_hasher hasher;
-  blake3_hasher_init(&hasher);
+  Blake3 hash;
   while (true) {
     PLAN_TRY(piece, reader.value_piece());
     if (piece.empty()) break;
-    blake3_hasher_update(&hasher, piece.data(), piece.size());
+    hash.update(piece);
   }
-  std::array<char, BLAKE3_OUT_LEN> hash = {};
-  blake3_hasher_finalize(&hasher, reinterpret_cast<std::uint8_t*>(hash.data()), hash.size());
   ++report.hashed;
-  if (record.key.size() == wanted && std::string_view(hash.data(), hash.size()) != record.key)
+  if (record.key.size() == wanted && hash.finish() != record.key)
     fault(FaultKind::wrong_hash, "blob " + ir::to_hex(record.key));
   return {};
 }

@@ -1,9 +1,9 @@
 #include "runtime/dump/record_check.h"
 
-#include <blake3.h>
 #include <fmt/format.h>
 
 #include "runtime/dump/archive_value.h"
+#include "runtime/dump/blake3.h"
 #include "runtime/dump/integers.h"
 #include "runtime/dump/key_shape.h"
 
@@ -31,20 +31,18 @@ void RecordCheck::fault(FaultKind kind, const FrameReader& reader, std::string t
 }
 
 Outcome RecordCheck::check_blob(FrameReader& reader) {
-  blake3_hasher hasher;
-  blake3_hasher_init(&hasher);
+  Blake3 hash;
   while (true) {
     PLAN_TRY(piece, reader.value_piece());
     if (piece.empty()) break;
-    blake3_hasher_update(&hasher, piece.data(), piece.size());
+    hash.update(piece);
   }
-  std::array<char, BLAKE3_OUT_LEN> digest = {};
-  blake3_hasher_finalize(&hasher, reinterpret_cast<std::uint8_t*>(digest.data()), digest.size());
+  const std::string digest = hash.finish();
   ++hashed_;
-  if (std::string_view(digest.data(), digest.size()) != reader.key())
+  if (digest != reader.key())
     fault(FaultKind::wrong_hash, reader,
           fmt::format("blob {}: its {} bytes have the BLAKE3 {}", shown(reader.key()),
-                      reader.value_bytes(), ir::to_hex({digest.data(), digest.size()})));
+                      reader.value_bytes(), ir::to_hex(digest)));
   return {};
 }
 

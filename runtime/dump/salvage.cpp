@@ -1,13 +1,12 @@
 #include "runtime/dump/salvage.h"
 
-#include <blake3.h>
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <cstring>
 
 #include "runtime/dump/archive_value.h"
+#include "runtime/dump/blake3.h"
 #include "runtime/dump/errors.h"
 #include "runtime/dump/integers.h"
 #include "runtime/dump/key_shape.h"
@@ -97,14 +96,7 @@ Parsed parse_record(const Subspace& subspace, std::string_view bytes) {
   return parsed;
 }
 
-bool is_blob_of_its_key(const Record& record) {
-  blake3_hasher hasher;
-  blake3_hasher_init(&hasher);
-  blake3_hasher_update(&hasher, record.value.data(), record.value.size());
-  std::array<char, BLAKE3_OUT_LEN> hash = {};
-  blake3_hasher_finalize(&hasher, reinterpret_cast<std::uint8_t*>(hash.data()), hash.size());
-  return std::string_view(hash.data(), hash.size()) == record.key;
-}
+bool is_blob_of_its_key(const Record& record) { return blake3(record.value) == record.key; }
 
 /// Why a record must not be taken although it can be read; empty when it may.
 std::string hash_fault(const Subspace& subspace, const Record& record) {

@@ -1,13 +1,13 @@
 #include "runtime/dump/store/blob_encoding.h"
 
-#include <blake3.h>
 #include <fmt/format.h>
 #include <lz4.h>
 
 #include <algorithm>
-#include <array>
 
 #include "compiler/ir/digest.h"
+#include "runtime/dump/blake3.h"
+#include "runtime/dump/key_shape.h"
 #include "runtime/dump/store/errors.h"
 #include "runtime/dump/subspace.h"
 
@@ -22,14 +22,8 @@ constexpr std::string_view kBase32 = "abcdefghijklmnopqrstuvwxyz792013";
 constexpr unsigned kDepthMax = 5;
 
 bool is_content_of(std::string_view key, std::string_view content) {
-  if (key.size() != BLAKE3_OUT_LEN) return true;  // a name: nothing to compare with
-  blake3_hasher hasher;
-  blake3_hasher_init(&hasher);
-  blake3_hasher_update(&hasher, content.data(), content.size());
-  std::array<std::uint8_t, BLAKE3_OUT_LEN> digest{};
-  blake3_hasher_finalize(&hasher, digest.data(), digest.size());
-  return std::equal(digest.begin(), digest.end(), key.begin(),
-                    [](std::uint8_t a, char b) { return a == static_cast<std::uint8_t>(b); });
+  if (key.size() != kBlobHashBytes) return true;  // a name: nothing to compare with
+  return blake3(content) == key;
 }
 
 bool unpack(std::string_view stored, std::string& room) {
@@ -60,7 +54,7 @@ Result<std::string_view> decode_blob(std::uint32_t schema, std::string_view key,
       if (is_content_of(key, content)) return content;
     }
     // Written by 0.15 and taken over in place, without a mark.
-    if (key.size() == BLAKE3_OUT_LEN && is_content_of(key, stored)) return stored;
+    if (key.size() == kBlobHashBytes && is_content_of(key, stored)) return stored;
   }
   return Error(errors::blob_wrong, fmt::format("blob {}: {} stored bytes are not its content",
                                                ir::to_hex(key.substr(0, 32)), stored.size()));
