@@ -253,40 +253,59 @@ class Expander {
 
   // --- edges -------------------------------------------------------------------------------------
 
-  /// `step` waits for step `reference` of row `r`; where that one is switched off, for what it
-  /// would have waited for itself. `is_soft`: for its end, whatever that is.
-  void wait_for(StepId step, std::size_t reference, std::size_t r, bool is_soft = false) {
-    if (steps_[reference][r] != kNoStep) {
+  /// Step `step` of the module in row `row`; 0 for a step without rows.
+  struct Place {
+    std::size_t step = 0;
+    std::size_t row = 0;
+  };
+
+  /// `step` waits for what stands at `wanted`; where that is switched off, for what it would have
+  /// waited for itself. `is_soft`: for its end, whatever that is. A chain of steps that are off may
+  /// be as long as a module is.
+  void wait_for(StepId step, Place wanted, bool is_soft = false) {
+    if (const StepId other = steps_[wanted.step][wanted.row]; other != kNoStep) {
       if (is_soft)
-        graph_.add_soft_edge(steps_[reference][r], step);
+        graph_.add_soft_edge(other, step);
       else
-        graph_.add_edge(steps_[reference][r], step);
+        graph_.add_edge(other, step);
       return;
     }
     // Several ways may lead to one step that is off: it is passed once.
     if (step != passing_for_) passed_.clear();
     passing_for_ = step;
-    if (!passed_.emplace(reference, r).second) return;
-    for (const std::size_t earlier : procedure_.steps[reference].after)
-      wait_for_any(step, procedure_.steps[reference], r, earlier);
+    std::vector<Place> open = {wanted};
+    while (!open.empty()) {
+      const Place place = open.back();
+      open.pop_back();
+      if (const StepId other = steps_[place.step][place.row]; other != kNoStep) {
+        graph_.add_edge(other, step);
+        continue;
+      }
+      if (!passed_.emplace(place.step, place.row).second) continue;
+      const ProcedureStep& off = procedure_.steps[place.step];
+      for (const std::size_t earlier : off.after)
+        each_place(off, place.row, earlier, [&](Place one) { open.push_back(one); });
+    }
   }
 
   [[nodiscard]] bool is_waves(const ProcedureStep& step) const {
     return !step.variable.empty() && input_.rows[step.set].name == kWaves;
   }
 
-  /// `step`, which stands (or would stand) in row `r` of `from`, waits for `reference`.
-  void wait_for_any(StepId step, const ProcedureStep& from, std::size_t r, std::size_t reference) {
+  /// Where `reference` stands for what stands (or would stand) in row `r` of `from`.
+  template <class Take>
+  void each_place(const ProcedureStep& from, std::size_t r, std::size_t reference,
+                  const Take& take) {
     const ProcedureStep& other = procedure_.steps[reference];
-    if (other.variable.empty()) return wait_for(step, reference, 0);
+    if (other.variable.empty()) return take(Place{reference, 0});
     if (from.variable.empty()) {
-      for (std::size_t i = 0; i < steps_[reference].size(); ++i) wait_for(step, reference, i);
+      for (std::size_t i = 0; i < steps_[reference].size(); ++i) take(Place{reference, i});
       return;
     }
-    if (other.set == from.set) return wait_for(step, reference, r);
+    if (other.set == from.set) return take(Place{reference, r});
     if (is_waves(other)) {
       const std::uint32_t wave = waves_[from.set][r];
-      if (wave != 0) wait_for(step, reference, wave - 1);
+      if (wave != 0) take(Place{reference, wave - 1});
       return;
     }
     broken(from.span, fmt::format("`{}` cannot wait for every `{}`: put one step between them",
@@ -297,7 +316,8 @@ class Expander {
     const ProcedureStep& step = procedure_.steps[s];
     for (std::size_t r = 0; r < steps_[s].size() && !is_broken_; ++r) {
       if (steps_[s][r] == kNoStep) continue;
-      for (const std::size_t reference : step.after) wait_for_any(steps_[s][r], step, r, reference);
+      for (const std::size_t reference : step.after)
+        each_place(step, r, reference, [&](Place place) { wait_for(steps_[s][r], place); });
       for (const std::size_t reference : step.after_members) wait_for_members(s, r, reference);
     }
     if (step.after_previous_wave.empty()) return;
@@ -316,7 +336,7 @@ class Expander {
         if (next == 0 || next >= steps_[s].size() || steps_[s][next] == kNoStep) continue;
         // A wave that says how many failures stop it goes on behind fewer, and so does the next.
         const ir::WaveInfo& wave = input_.waves[next - 1];
-        wait_for(steps_[s][next], reference, r,
+        wait_for(steps_[s][next], {reference, r},
                  wave.stop_after_failed != 0 || wave.stop_failed_permille != 0);
       }
     }
@@ -332,7 +352,7 @@ class Expander {
     }
     for (const std::uint32_t member : members_[step.set][r]) {
       // Also those of earlier waves: a wave may begin behind failures of the one before.
-      if (member < steps_[reference].size()) wait_for(steps_[s][r], reference, member);
+      if (member < steps_[reference].size()) wait_for(steps_[s][r], {reference, member});
     }
   }
 
