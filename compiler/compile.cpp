@@ -178,6 +178,7 @@ class Compilation {
       return;
     }
     migration.made_listeners = check::made_listeners(*graph);
+    migration.spared_networks = check::spared_networks(*graph);
     check::check_graph_rules(migration, *graph, input_.schema, sink_);
     if (input_.schema != nullptr) {
       report_unknown_constructs(*input_.schema, migration.plan.place("target"), sink_);

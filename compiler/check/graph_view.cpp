@@ -66,7 +66,8 @@ GraphView::GraphView(const Migration& migration, const ir::StepGraph& graph,
       graph_(graph),
       schema_(schema),
       by_kind_(ir::all_step_kinds().size()),
-      kinds_before_(graph.size()) {
+      kinds_before_(graph.size()),
+      kinds_of_row_(graph.row_count() + 1) {
   PLAN_CHECK(by_kind_.size() <= 64, "a mask of kinds has 64 bits");
   std::vector<std::size_t> counts(by_kind_.size());
   for (std::size_t i = 0; i < graph.size(); ++i)
@@ -85,6 +86,8 @@ GraphView::GraphView(const Migration& migration, const ir::StepGraph& graph,
       kinds |= std::uint64_t{1} << static_cast<unsigned>(graph.kind(earlier));
     }
     kinds_before_[ir::index(step)] = kinds;
+    kinds_of_row_[static_cast<std::size_t>(row)] |= std::uint64_t{1}
+                                                    << static_cast<unsigned>(graph.kind(step));
   }
   std::vector<std::size_t> seen(graph.shapes().size());
   for (const StepKind kind : {StepKind::admin_upsert, StepKind::admin_update}) {
@@ -101,6 +104,12 @@ GraphView::GraphView(const Migration& migration, const ir::StepGraph& graph,
 
 std::span<const StepId> GraphView::of_kind(StepKind kind) const {
   return by_kind_[static_cast<std::size_t>(kind)];
+}
+
+bool GraphView::has_in_row(StepId step, StepKind kind) const {
+  const ir::RowId row = graph_.row(step);
+  if (row == ir::RowId::none) return false;
+  return ((kinds_of_row_[static_cast<std::size_t>(row)] >> static_cast<unsigned>(kind)) & 1U) != 0;
 }
 
 std::vector<bool> GraphView::needs_of(StepId step) const {
@@ -120,8 +129,13 @@ std::vector<bool> GraphView::needs_of(StepId step) const {
 
 Sink::Report report_write(const GraphView& view, const TargetWrite& write, Kind kind,
                           std::string_view what, Sink& sink) {
-  return sink.report(kind, view.graph().origin(write.step),
-                     fmt::format("`{}` {}", printable(view.graph().id(write.step), 160), what));
+  return report_step(view, write.step, kind, what, sink);
+}
+
+Sink::Report report_step(const GraphView& view, StepId step, Kind kind, std::string_view what,
+                         Sink& sink) {
+  return sink.report(kind, view.graph().origin(step),
+                     fmt::format("`{}` {}", printable(view.graph().id(step), 160), what));
 }
 
 void check_graph_rules(const Migration& migration, const ir::StepGraph& graph,

@@ -46,6 +46,8 @@ class GraphView {
   [[nodiscard]] bool follows_in_row(ir::StepId step, ir::StepKind kind) const {
     return ((kinds_before_[ir::index(step)] >> static_cast<unsigned>(kind)) & 1U) != 0;
   }
+  /// Is there a step of `kind` for the same account at all, before `step` or behind it?
+  [[nodiscard]] bool has_in_row(ir::StepId step, ir::StepKind kind) const;
 
  private:
   const Migration& migration_;
@@ -54,6 +56,7 @@ class GraphView {
   std::vector<TargetWrite> writes_;
   std::vector<std::vector<ir::StepId>> by_kind_;
   std::vector<std::uint64_t> kinds_before_;  // one bit a kind: what the step's row does before it
+  std::vector<std::uint64_t> kinds_of_row_;  // the same of all steps of a row
 };
 
 /// Members of a set of the target, which is a map on the wire and a list where authors write one.
@@ -71,6 +74,10 @@ class GraphView {
 /// Reports about what a step writes, at its place; `what` goes on behind the step's id.
 Sink::Report report_write(const GraphView& view, const TargetWrite& write, Kind kind,
                           std::string_view what, Sink& sink);
+
+/// The same about a step of any kind.
+Sink::Report report_step(const GraphView& view, ir::StepId step, Kind kind, std::string_view what,
+                         Sink& sink);
 
 /// Runs every rule of graph_rules.def.
 void check_graph_rules(const Migration& migration, const ir::StepGraph& graph,

@@ -63,6 +63,34 @@ std::vector<Listener> made_listeners(const ir::StepGraph& graph) {
   return made;
 }
 
+std::vector<std::string> spared_networks(const ir::StepGraph& graph) {
+  std::vector<std::string> networks;
+  std::vector<std::size_t> seen(graph.shapes().size());
+  for (std::size_t i = 0; i < graph.size(); ++i) {
+    const auto step = static_cast<ir::StepId>(i);
+    const ir::StepKind kind = graph.kind(step);
+    if (kind != ir::StepKind::admin_upsert && kind != ir::StepKind::admin_update) continue;
+    // The type is of the shape: accounts have very many steps, and are none of these kinds.
+    const std::string_view object =
+        object_type(graph.shape(step).arguments["object"].string_or(""));
+    const bool is_allowed = object == "AllowedIp";
+    if (!is_allowed && object != "SystemSettings") continue;
+    const auto shape = static_cast<std::size_t>(&graph.shape(step) - graph.shapes().data());
+    if (seen[shape]++ >= kListenersMax) continue;
+    const ir::Value arguments = graph.arguments(step);
+    const ir::Value& set = arguments["set"];
+    if (is_allowed) {
+      const ir::Value& address =
+          set["address"].is_null() ? arguments["match"]["address"] : set["address"];
+      networks.emplace_back(address.string_or(""));
+    } else {
+      for (const std::string_view network : members_of(set["proxyTrustedNetworks"]))
+        networks.emplace_back(network);
+    }
+  }
+  return networks;
+}
+
 std::vector<Listener> listeners_of_target(const Migration& migration) {
   std::vector<Listener> all;
   const ir::Value& seen = rules::setting(migration, "target.NetworkListener.bind");

@@ -1,4 +1,5 @@
 #pragma once
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -24,6 +25,10 @@ struct Bound {
 
 /// The listeners that steps of the graph make.
 [[nodiscard]] std::vector<Listener> made_listeners(const ir::StepGraph& graph);
+
+/// The networks that steps of the graph let the target never ban: objects AllowedIp, and the
+/// proxies that it trusts.
+[[nodiscard]] std::vector<std::string> spared_networks(const ir::StepGraph& graph);
 
 /// Where the target listens: as the lock has it, and what the plan's steps make. Empty when nobody
 /// has asked the target.

@@ -170,6 +170,9 @@ struct Migration {
   std::vector<MailList> lists = {};    ///< by address
   /// Listeners of the target that steps of the plan make; known when the steps are expanded.
   std::vector<Listener> made_listeners = {};
+  /// Networks that steps of the plan let the target never ban: allowed, or trusted as proxies.
+  /// Known when the steps are expanded.
+  std::vector<std::string> spared_networks = {};
 
   /// Index in `accounts` by primary address or alias (lower case); -1 when nobody has it.
   [[nodiscard]] std::int64_t account_with(std::string_view address) const;

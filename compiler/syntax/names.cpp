@@ -162,6 +162,11 @@ std::string why_not_address(std::string_view text) {
 }
 
 bool is_loopback(std::string_view host) {
+  if (host.size() > 2 && host.front() == '[' && host.back() == ']')
+    host = host.substr(1, host.size() - 2);
+  // `127.1` is an address as well, for whoever reads it.
+  if (host.starts_with("127.") && host.find_first_not_of("0123456789.") == std::string_view::npos)
+    return true;
   if (is_ipv4(host)) return host.starts_with("127.") || host == "0.0.0.0" || host.starts_with("0.");
   if (is_ipv6(host)) {
     if (host == "::" || host == "::1") return true;

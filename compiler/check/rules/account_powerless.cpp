@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdint>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -34,9 +36,32 @@ std::string lacking(const TargetWrite& write) {
   return {};
 }
 
+/// An account is made closed, and its user's door at the source is shut: somebody has to open it.
+void look_at_moves(const GraphView& view, Sink& sink) {
+  using ir::StepKind;
+  const ir::StepGraph& graph = view.graph();
+  std::set<const ir::StepShape*> said;
+  for (const ir::StepId step : view.of_kind(StepKind::admin_account)) {
+    if (!view.has_in_row(step, StepKind::proxy_release) ||
+        view.has_in_row(step, StepKind::admin_account_open) || said.contains(&graph.shape(step)))
+      continue;
+    // Who was locked out at the source stays so.
+    const Migration& migration = view.migration();
+    const std::int64_t index = migration.account_with(graph.row_name(graph.row(step)));
+    if (index >= 0 && !migration.accounts[static_cast<std::size_t>(index)].lock->is_enabled)
+      continue;
+    said.insert(&graph.shape(step));
+    report_step(view, step, Kind::account_powerless,
+                "makes an account that is closed, and no step opens it", sink)
+        .label("its user could log in neither here nor at the source")
+        .help("add a step of kind `admin.account-open` in front of the account's `proxy.release`");
+  }
+}
+
 }  // namespace
 
 void account_powerless(const GraphView& view, Sink& sink) {
+  look_at_moves(view, sink);
   for (const TargetWrite& write : view.writes()) {
     if (write.object != "Account") continue;
     const std::string what = lacking(write);

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "compiler/check/graph_view.h"
+#include "compiler/source/text.h"
 
 namespace plan::check::rules {
 
@@ -11,6 +12,14 @@ void address_before_proxy(const GraphView& view, Sink& sink) {
   const ir::StepGraph& graph = view.graph();
   const std::span<const ir::StepId> ready = view.of_kind(ir::StepKind::proxy_ready);
   for (const ir::StepId move : view.of_kind(ir::StepKind::address_move)) {
+    const ir::Value to = graph.argument(move, "to");
+    const std::string& target = view.plan().target_address.text;
+    if (!target.empty() && equals_ignoring_case(to.string_or(""), target))
+      report_step(view, move, Kind::address_before_proxy,
+                  fmt::format("moves the public address to the target `{}`", printable(target, 80)),
+                  sink)
+          .label("clients would find their mailboxes empty: nobody has moved yet")
+          .help("move it to the proxies, `addresses.proxy`; finalize brings it to the target");
     const std::vector<bool> needs = view.needs_of(move);
     if (std::any_of(ready.begin(), ready.end(),
                     [&](ir::StepId step) { return needs[ir::index(step)]; }))

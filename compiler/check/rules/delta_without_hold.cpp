@@ -4,15 +4,87 @@
 
 #include <array>
 #include <set>
+#include <string>
 #include <utility>
 
 #include "compiler/check/graph_view.h"
+#include "compiler/check/rules.h"
 #include "compiler/source/text.h"
 
 namespace plan::check::rules {
 
+namespace {
+
+using ir::StepId;
+using ir::StepKind;
+
+/// Holds write into a file that another step puts into the server's configuration: `ways` are the
+/// steps that do. What the lock shows as configured needs none.
+struct Way {
+  StepKind hold = {};
+  StepKind way = {};
+  const char* file = nullptr;      ///< the argument of both
+  const char* measured = nullptr;  ///< setting of the lock that names the files in use
+  std::string_view server = {};
+  std::string_view open = {};
+};
+
+constexpr std::array<Way, 2> kWays = {{
+    {StepKind::dovecot_deny, StepKind::dovecot_door, "deny_file", nullptr, "Dovecot",
+     "the source's own door stays open"},
+    {StepKind::postfix_hold, StepKind::postfix_hook, "transport_map", "source.transport_maps",
+     "Postfix", "mail goes on arriving at the source"},
+}};
+
+void look_at_files(const GraphView& view, Sink& sink) {
+  const ir::StepGraph& graph = view.graph();
+  for (const Way& way : kWays) {
+    std::set<std::string> files;
+    for (const StepId step : view.of_kind(way.way))
+      files.emplace(graph.argument(step, way.file).string_or(""));
+    const ir::Value none;
+    const std::string_view measured =
+        (way.measured == nullptr ? none : setting(view.migration(), way.measured)).string_or("");
+    std::set<const ir::StepShape*> seen;
+    for (const StepId step : view.of_kind(way.hold)) {
+      if (!seen.insert(&graph.shape(step)).second) continue;
+      const ir::Value given = graph.argument(step, way.file);
+      const std::string_view file = given.string_or("");
+      if (files.contains(std::string(file)) || measured.find(file) != std::string_view::npos)
+        continue;
+      auto report = report_step(
+          view, step, Kind::delta_without_hold,
+          fmt::format("holds nothing: {} does not read `{}`", way.server, printable(file, 120)),
+          sink);
+      report.label(std::string(way.open));
+      if (!files.empty())
+        report.note(graph.origin(view.of_kind(way.way).front()),
+                    fmt::format("it reads `{}` by this step", printable(*files.begin(), 120)));
+      report.help(
+          fmt::format("name one file in it and in a step of kind `{}` that stands before it",
+                      info(way.way).name));
+    }
+  }
+}
+
+/// A proxy holds whoever comes through it. Before the public name is the proxies', nobody does.
+void look_at_cutover(const GraphView& view, Sink& sink) {
+  const std::span<const StepId> holds = view.of_kind(StepKind::proxy_hold);
+  const std::span<const StepId> moves = view.of_kind(StepKind::address_move);
+  if (holds.empty() || moves.empty()) return;
+  const std::vector<bool> needs = view.needs_of(holds.front());
+  if (needs[ir::index(moves.front())]) return;
+  report_step(view, holds.front(), Kind::delta_without_hold,
+              "holds nobody: the public name is not the proxies' yet", sink)
+      .label("clients still reach the source itself")
+      .note(view.graph().origin(moves.front()), "from here on they come through the proxies")
+      .help(fmt::format("let the waves wait for `{}`",
+                        printable(view.graph().id(moves.front()), 160)));
+}
+
+}  // namespace
+
 void delta_without_hold(const GraphView& view, Sink& sink) {
-  using ir::StepKind;
   constexpr std::array<std::pair<StepKind, std::string_view>, 3> kHolds = {{
       {StepKind::proxy_hold, "clients of the proxies still write"},
       {StepKind::postfix_hold, "mail still arrives at the source"},
@@ -21,6 +93,8 @@ void delta_without_hold(const GraphView& view, Sink& sink) {
   const ir::StepGraph& graph = view.graph();
   // A procedure that moves mail only, without clients, has nobody to hold.
   if (view.of_kind(StepKind::proxy_release).empty()) return;
+  look_at_files(view, sink);
+  look_at_cutover(view, sink);
   std::set<std::pair<const ir::StepShape*, StepKind>> said;
   for (const ir::StepId delta : view.of_kind(StepKind::archive_delta)) {
     for (const auto& [hold, why] : kHolds) {

@@ -72,6 +72,13 @@ void domain_without_owner(const Migration& migration, Sink& sink) {
         Kind::domain_without_owner, where,
         fmt::format("domain `{}` does not move, but has {}", printable(domain, 120), words));
     report.note(first, "seen here");
+    if (std::any_of(domain.begin(), domain.end(),
+                    [](char c) { return static_cast<unsigned char>(c) >= 0x80; })) {
+      report.help(
+          "the target knows an international domain by its `xn--` form only: write that at the "
+          "source, run `plan fetch`, and add it to `domains`");
+      continue;
+    }
     if (who.aliases.count != 0) {
       report.help(fmt::format(
           "add `{}` to `domains`, or take the alias away at the source and run `plan fetch`",

@@ -6,11 +6,38 @@
 #include <algorithm>
 
 #include "compiler/check/graph_view.h"
+#include "compiler/check/rules.h"
 #include "compiler/source/text.h"
 
 namespace plan::check::rules {
 
+namespace {
+
+/// What the target trusts already, unless a step replaces it.
+void look_at_target(const GraphView& view, Sink& sink) {
+  for (const TargetWrite& write : view.writes()) {
+    if (write.object == "SystemSettings" && !write.set["proxyTrustedNetworks"].is_null()) return;
+  }
+  const Named& source = view.plan().source_address;
+  for (const std::string_view network :
+       members_of(setting(view.migration(), "target.SystemSettings.proxyTrustedNetworks"))) {
+    if (!is_ip_in_network(source.text, network)) continue;
+    sink.report(Kind::executor_cut_off, source.span,
+                fmt::format("the target demands a PROXY header from the source `{}`",
+                            printable(source.text, 60)))
+        .label(fmt::format("`{}` of its `SystemSettings.proxyTrustedNetworks` holds it",
+                           printable(network, 60)))
+        .help(
+            "take the network out on the target, restart it and run `plan fetch`; a source that "
+            "sends no header gets no answer, and its mail waits");
+    return;
+  }
+}
+
+}  // namespace
+
 void executor_cut_off(const GraphView& view, Sink& sink) {
+  look_at_target(view, sink);
   for (const TargetWrite& write : view.writes()) {
     if (write.object == "Http" && write.set["allowedEndpoints"].is_map()) {
       const auto results = results_of(write.set["allowedEndpoints"]);

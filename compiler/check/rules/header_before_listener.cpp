@@ -3,14 +3,46 @@
 // (reference/stalwart-admin.md 5.11).
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <set>
+#include <string>
+
 #include "compiler/check/graph_view.h"
 
 namespace plan::check::rules {
+
+namespace {
+
+/// The listener goes when nobody speaks to the proxies any more, and not before.
+void look_at_end(const GraphView& view, Sink& sink) {
+  const ir::StepGraph& graph = view.graph();
+  const std::span<const ir::StepId> ends = view.of_kind(ir::StepKind::address_finalize);
+  std::set<std::string, std::less<>> listeners;
+  for (const ir::StepId step : view.of_kind(ir::StepKind::postfix_listener))
+    listeners.insert(graph.id(step));
+  for (const ir::StepId step : view.of_kind(ir::StepKind::restore)) {
+    const ir::Value given = graph.argument(step, "step");
+    if (!listeners.contains(given.string_or(""))) continue;
+    const std::vector<bool> needs = view.needs_of(step);
+    if (std::any_of(ends.begin(), ends.end(),
+                    [&](ir::StepId end) { return needs[ir::index(end)]; }))
+      continue;
+    auto report = report_step(view, step, Kind::header_before_listener,
+                              "takes the listener away while the proxies still send to it", sink);
+    report.label("mail that comes through the proxies would be refused");
+    if (!ends.empty())
+      report.note(graph.origin(ends.front()), "until here the public name is the proxies'");
+    report.help("let it wait for a step of kind `address.finalize`");
+  }
+}
+
+}  // namespace
 
 void header_before_listener(const GraphView& view, Sink& sink) {
   const ir::StepGraph& graph = view.graph();
   const std::span<const ir::StepId> moves = view.of_kind(ir::StepKind::address_move);
   if (moves.empty()) return;
+  look_at_end(view, sink);
   const std::vector<bool> needs = view.needs_of(moves.front());
   const auto look = [&](ir::StepId step, std::string_view what) {
     if (needs[ir::index(step)] || graph.stage(step) == ir::Stage::finalize) return;

@@ -18,7 +18,7 @@ namespace {
 
 /// One list, whichever steps write it.
 struct Written {
-  const TargetWrite* write = nullptr;  ///< the first that gives it recipients
+  ir::StepId step = {};  ///< the first that gives it recipients
   std::string address = {};
   std::vector<std::string> inner = {};  ///< objects of the lists among its recipients
   std::size_t next = 0;
@@ -28,23 +28,31 @@ struct Written {
 
 using Lists = std::map<std::string, Written>;  // by the object
 
-void report_nested(const GraphView& view, const TargetWrite& write, const Examples& examples,
-                   Sink& sink) {
-  report_write(view, write, Kind::nested_list,
-               fmt::format("makes a list with {}: {}",
-                           counted(examples.count, "list as a recipient", "lists as recipients"),
-                           examples.text()),
-               sink)
+/// The recipients that one step gives to a list.
+struct Recipients {
+  ir::StepId step = {};
+  std::string object = {};
+  std::vector<std::string> addresses = {};
+  bool is_counted = true;  ///< the source's own lists are counted by list_too_large
+};
+
+constexpr std::size_t kStepsOfShapeMax = 200;
+
+void report_nested(const GraphView& view, ir::StepId step, const Examples& examples, Sink& sink) {
+  report_step(view, step, Kind::nested_list,
+              fmt::format("makes a list with {}: {}",
+                          counted(examples.count, "list as a recipient", "lists as recipients"),
+                          examples.text()),
+              sink)
       .label("the target expands one level only: mail to the inner one bounces")
       .note(examples.first, "this is a list")
       .help("write the inner list's members instead of its address");
 }
 
-void report_size(const GraphView& view, const TargetWrite& write, std::size_t recipients,
-                 Sink& sink) {
+void report_size(const GraphView& view, ir::StepId step, std::size_t recipients, Sink& sink) {
   if (recipients <= kListSlow) return;
-  report_write(view, write, Kind::list_too_large,
-               fmt::format("makes a list of {} recipients", show_count(recipients)), sink)
+  report_step(view, step, Kind::list_too_large,
+              fmt::format("makes a list of {} recipients", show_count(recipients)), sink)
       .severity(recipients < kListRefused ? Severity::warning : Severity::error)
       .label(recipients < kListRefused ? "the target needs seconds for each change of it"
                                        : "the target refuses a list of this size")
@@ -70,17 +78,50 @@ void report_circles(const GraphView& view, Lists& lists, Sink& sink) {
       }
       Written& inner = lists.at(here.inner[here.next++]);
       if (inner.is_open) {
-        report_write(view, *here.write, Kind::list_loop,
-                     fmt::format("makes list `{}`, which leads back to list `{}`",
-                                 printable(here.address, 120), printable(inner.address, 120)),
-                     sink)
+        report_step(view, here.step, Kind::list_loop,
+                    fmt::format("makes list `{}`, which leads back to list `{}`",
+                                printable(here.address, 120), printable(inner.address, 120)),
+                    sink)
             .label("mail to one of them never reaches the members of the other")
-            .note(view.graph().origin(inner.write->step), "it comes out here again")
+            .note(view.graph().origin(inner.step), "it comes out here again")
             .help("write the members of the one into the other instead of its address");
       } else if (!inner.is_done) {
         enter(inner);
       }
     }
+  }
+}
+
+/// Makes a list known by one of its addresses.
+void add_address(Lists& lists, std::map<std::string, std::string>& object_of,
+                 const std::string& object, const std::string& address, ir::StepId step) {
+  object_of.emplace(address, object);
+  const auto [entry, is_new] = lists.try_emplace(object);
+  if (!is_new) return;
+  entry->second.address = address;
+  entry->second.step = step;
+}
+
+/// What steps of kind `admin.list` make; those of std/account-move hold no other list.
+void take_list_steps(const GraphView& view, Lists& lists,
+                     std::map<std::string, std::string>& object_of, std::vector<Recipients>& all) {
+  const ir::StepGraph& graph = view.graph();
+  std::vector<std::size_t> seen(graph.shapes().size());
+  for (const ir::StepId step : view.of_kind(ir::StepKind::admin_list)) {
+    const auto shape = static_cast<std::size_t>(&graph.shape(step) - graph.shapes().data());
+    if (seen[shape]++ >= kStepsOfShapeMax) continue;
+    const ir::Value arguments = graph.arguments(step);
+    const std::string address = lower_ascii(arguments["address"].string_or(""));
+    Recipients recipients;
+    recipients.step = step;
+    recipients.object = "MailingList " + address;
+    recipients.is_counted = view.migration().lock->list(address) == nullptr;
+    for (const ir::Value& member : arguments["members"].items())
+      recipients.addresses.push_back(lower_ascii(trim(member.string_or(""))));
+    add_address(lists, object_of, recipients.object, address, step);
+    for (const ir::Value& alias : arguments["aliases"].items())
+      add_address(lists, object_of, recipients.object, lower_ascii(alias.string_or("")), step);
+    all.push_back(std::move(recipients));
   }
 }
 
@@ -94,35 +135,41 @@ void list_written(const GraphView& view, Sink& sink) {
   for (const WrittenAddress& address : written_addresses(view)) {
     if (address.write->object != "MailingList") continue;
     named.emplace(address.write, address.object);
-    if (!address.is_domain_known) continue;
-    object_of.emplace(address.text(), address.object);
-    Written& list = lists[address.object];
-    if (list.address.empty()) list.address = address.text();
-    if (list.write == nullptr) list.write = address.write;
+    if (address.is_domain_known)
+      add_address(lists, object_of, address.object, address.text(), address.write->step);
   }
+  std::vector<Recipients> all;
   for (const TargetWrite& write : view.writes()) {
     if (write.object != "MailingList") continue;
     const auto self = named.find(&write);
-    const auto recipients = members_of(write.set["recipients"]);
+    Recipients recipients;
+    recipients.step = write.step;
+    if (self != named.end()) recipients.object = self->second;
+    for (const std::string_view recipient : members_of(write.set["recipients"]))
+      recipients.addresses.push_back(lower_ascii(trim(recipient)));
+    all.push_back(std::move(recipients));
+  }
+  take_list_steps(view, lists, object_of, all);
+  for (const Recipients& recipients : all) {
     Examples examples;
-    for (const std::string_view recipient : recipients) {
-      const std::string address = lower_ascii(trim(recipient));
+    for (const std::string& address : recipients.addresses) {
       const auto inner = object_of.find(address);
       if (inner != object_of.end()) {
         // Its own address is dropped by the target.
-        if (self == named.end() || inner->second == self->second) continue;
+        if (recipients.object.empty() || inner->second == recipients.object) continue;
         const Written& list = lists.at(inner->second);
-        examples.add(list.address, view.graph().origin(list.write->step));
-        if (const auto own = lists.find(self->second); own != lists.end()) {
-          own->second.write = &write;
+        examples.add(list.address, view.graph().origin(list.step));
+        if (const auto own = lists.find(recipients.object); own != lists.end()) {
+          own->second.step = recipients.step;
           own->second.inner.push_back(inner->second);
         }
       } else if (const facts::LockList* of_source = lock.list(address); of_source != nullptr) {
         examples.add(of_source->address, of_source->span);
       }
     }
-    if (examples.count != 0) report_nested(view, write, examples, sink);
-    report_size(view, write, recipients.size(), sink);
+    if (examples.count != 0) report_nested(view, recipients.step, examples, sink);
+    if (recipients.is_counted)
+      report_size(view, recipients.step, recipients.addresses.size(), sink);
   }
   report_circles(view, lists, sink);
 }

@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <string>
+#include <vector>
 
 #include "compiler/check/graph_view.h"
 #include "compiler/check/names.h"
@@ -22,14 +24,19 @@ void proxy_may_be_banned(const Migration& migration, Sink& sink) {
                          return is_ip_in_network(proxy.text, network.string_or(""));
                        });
   };
-  if (holds(allowed) || holds(setting(migration, "target.SystemSettings.proxyTrustedNetworks")))
+  const std::vector<std::string>& spared = migration.spared_networks;
+  if (std::any_of(
+          spared.begin(), spared.end(),
+          [&](const std::string& network) { return is_ip_in_network(proxy.text, network); }) ||
+      holds(allowed) || holds(setting(migration, "target.SystemSettings.proxyTrustedNetworks")))
     return;
   sink.report(Kind::proxy_may_be_banned, proxy.span,
               fmt::format("the target may ban the proxy `{}`", printable(proxy.text, 80)))
       .label("all clients of moved accounts come from this address, wrong passwords included")
       .help(
           fmt::format("make an AllowedIp with the address `{}` on the target, reload its settings, "
-                      "and run `plan fetch`; the same for every other proxy",
+                      "and run `plan fetch`, or write it in a step of your own; the same for "
+                      "every other proxy",
                       printable(proxy.text, 80)));
 }
 

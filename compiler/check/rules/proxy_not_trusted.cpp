@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <string>
 
 #include "compiler/check/graph_view.h"
 #include "compiler/check/names.h"
@@ -17,9 +18,10 @@ void proxy_not_trusted(const Migration& migration, Sink& sink) {
   const ir::Value& measured = setting(migration, "source.login_trusted_networks");
   const Named& proxy = migration.plan.proxy;
   if (!measured.is_string() || !is_ip_address(proxy.text)) return;
-  for (const std::string_view network : split(measured.as_string(), ' ')) {
-    const std::string_view bare = trim(network);
-    if (is_ip_in_network(proxy.text, bare.substr(0, bare.find_last_not_of(',') + 1))) return;
+  std::string networks = measured.as_string();
+  std::replace(networks.begin(), networks.end(), ',', ' ');  // Dovecot takes both
+  for (const std::string_view network : split(networks, ' ')) {
+    if (is_ip_in_network(proxy.text, trim(network))) return;
   }
   sink.report(Kind::proxy_not_trusted, proxy.span,
               fmt::format("the source does not trust the proxy `{}` to say who the client is",

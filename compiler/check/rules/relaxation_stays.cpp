@@ -3,7 +3,11 @@
 // 5 and 8).
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <map>
 #include <set>
+#include <string>
+#include <vector>
 
 #include "compiler/check/graph_view.h"
 #include "compiler/ir/json.h"
@@ -24,6 +28,13 @@ bool is_made_for_the_time(std::string_view object) {
          object == "MemoryLookupKeyValue";
 }
 
+/// Objects that keep something out: without one of them the server lets through what it stopped.
+bool keeps_out(std::string_view object) {
+  return object == "MtaInboundThrottle" || object == "MtaOutboundThrottle" ||
+         object == "MtaQueueQuota" || object == "MtaMilter" || object == "MtaHook" ||
+         object == "BlockedIp" || object == "SpamRule" || object == "SpamDnsblServer";
+}
+
 std::string name_of(std::string_view object, const Value& match) {
   return fmt::format("{}\n{}", object, match.is_map() ? ir::canonical_json(match) : std::string());
 }
@@ -31,7 +42,8 @@ std::string name_of(std::string_view object, const Value& match) {
 /// What finalize and the stages before it take back.
 struct Undone {
   std::set<std::string> destroyed = {};
-  std::set<std::string> members = {};  ///< "OBJECT\nMATCH\nMEMBER"
+  std::map<std::string, std::string> members = {};  ///< "OBJECT\nMATCH\nMEMBER": its value
+  std::set<std::string> made = {};                  ///< objects that finalize makes again
   std::set<std::string> restored = {};
 };
 
@@ -41,7 +53,9 @@ Undone undone_by(const GraphView& view) {
   for (const TargetWrite& write : view.writes()) {
     if (graph.stage(write.step) != ir::Stage::finalize) continue;
     for (const auto& [member, value] : write.set.members())
-      undone.members.insert(name_of(write.object, write.match) + "\n" + member);
+      undone.members[name_of(write.object, write.match) + "\n" + member] =
+          ir::canonical_json(value);
+    if (write.is_upsert) undone.made.insert(name_of(write.object, write.match));
   }
   std::vector<std::size_t> seen(graph.shapes().size());
   for (const StepKind kind : {StepKind::restore, StepKind::admin_destroy}) {
@@ -58,6 +72,29 @@ Undone undone_by(const GraphView& view) {
     }
   }
   return undone;
+}
+
+/// Mail that nobody delivers any more: a queue that is paused and never goes on.
+void look_at_pauses(const GraphView& view, Sink& sink) {
+  const ir::StepGraph& graph = view.graph();
+  std::vector<StepId> pauses;
+  std::vector<StepId> resumes;
+  for (const StepId step : view.of_kind(StepKind::admin_action)) {
+    const Value action = graph.argument(step, "action");
+    if (action == Value("PauseMtaQueue")) pauses.push_back(step);
+    if (action == Value("ResumeMtaQueue")) resumes.push_back(step);
+  }
+  for (const StepId pause : pauses) {
+    if (std::any_of(resumes.begin(), resumes.end(),
+                    [&](StepId resume) -> bool { return view.needs_of(resume)[ir::index(pause)]; }))
+      continue;
+    sink.report(Kind::relaxation_stays, graph.origin(pause),
+                fmt::format("no `ResumeMtaQueue` follows `{}`", printable(graph.id(pause), 160)))
+        .label("the target accepts mail and delivers none of it any more")
+        .help(
+            "add a step of kind `admin.action` with `action: ResumeMtaQueue` behind it; a move "
+            "needs no pause, its hold is at the source");
+  }
 }
 
 }  // namespace
@@ -80,7 +117,16 @@ void relaxation_stays(const GraphView& view, Sink& sink) {
         .help(fmt::format("add a step of kind `restore` with `step: {}` to stage finalize",
                           printable(graph.id(step), 160)));
   };
+  look_at_pauses(view, sink);
   for (const TargetWrite& write : view.writes()) {
+    if (graph.stage(write.step) == ir::Stage::finalize && write.object == "Domain" &&
+        write.set["allowRelaying"].bool_or(false)) {
+      report_write(view, write, Kind::relaxation_stays,
+                   "lets the target relay mail for unknown addresses when everybody has moved",
+                   sink)
+          .label("nothing takes it back behind the end")
+          .help("write `allowRelaying: false` in stage finalize");
+    }
     if (graph.stage(write.step) == ir::Stage::finalize ||
         undone.restored.contains(graph.id(write.step)))
       continue;
@@ -93,11 +139,23 @@ void relaxation_stays(const GraphView& view, Sink& sink) {
     for (const auto& [member, value] : write.set.members()) {
       const bool is_relaying = write.object == "Domain" && member == "allowRelaying";
       if (write.is_upsert && !(is_relaying && value.bool_or(false))) continue;
-      if (undone.members.contains(name + "\n" + member)) continue;
+      const auto written = undone.members.find(name + "\n" + member);
+      if (written != undone.members.end() && written->second != ir::canonical_json(value)) continue;
       say(write.step, fmt::format("{}.{} stays as it is written here", write.object, member),
           is_relaying ? "mail for unknown addresses would be relayed for ever"
                       : "the server would keep it for ever");
     }
+  }
+  for (const StepId step : view.of_kind(StepKind::admin_destroy)) {
+    // The type is of the shape: finalize destroys a key for each address.
+    const std::string_view object =
+        object_type(graph.shape(step).arguments["object"].string_or(""));
+    if (graph.stage(step) == ir::Stage::finalize || !keeps_out(object)) continue;
+    const Value arguments = graph.arguments(step);
+    if (undone.restored.contains(graph.id(step)) ||
+        undone.made.contains(name_of(object, arguments["match"])))
+      continue;
+    say(step, fmt::format("a {} is gone", object), "what it kept out is let through for ever");
   }
   for (const StepId step : view.of_kind(StepKind::postfix_listener)) {
     if (!undone.restored.contains(graph.id(step)))

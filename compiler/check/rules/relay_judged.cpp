@@ -44,8 +44,11 @@ bool holds(std::string_view networks, std::string_view ip) {
   for (const char c : networks) {
     if (c != '[' && c != ']') plain += c == ',' || c == '\n' || c == '\t' ? ' ' : c;
   }
-  for (const std::string_view network : split(plain, ' ')) {
-    if (is_ip_in_network(ip, network)) return true;
+  // The first that fits decides, and `!` shuts out.
+  for (std::string_view network : split(plain, ' ')) {
+    const bool is_shut_out = network.starts_with('!');
+    if (is_shut_out) network.remove_prefix(1);
+    if (is_ip_in_network(ip, network)) return !is_shut_out;
   }
   return false;
 }

@@ -2,14 +2,58 @@
 // message, or back to the target (reference/stalwart-admin.md 5.8, split-delivery.md 8 rule 6).
 #include <fmt/format.h>
 
+#include <set>
+
 #include "compiler/check/graph_view.h"
 #include "compiler/check/names.h"
 #include "compiler/source/text.h"
 
 namespace plan::check::rules {
 
+namespace {
+
+/// "smtp:[203.0.113.20]:25" -> "203.0.113.20"
+std::string_view host_of_next_hop(std::string_view next_hop) {
+  const std::size_t colon = next_hop.find(':');
+  std::string_view rest = colon == std::string_view::npos ? "" : next_hop.substr(colon + 1);
+  if (rest.starts_with('[')) return rest.substr(1, rest.find(']') - 1);
+  return rest.substr(0, rest.find(':'));
+}
+
+void look_at_forwards(const GraphView& view, Sink& sink) {
+  const Plan& plan = view.plan();
+  const ir::StepGraph& graph = view.graph();
+  std::set<const ir::StepShape*> seen;
+  for (const ir::StepId step : view.of_kind(ir::StepKind::postfix_forward)) {
+    if (!seen.insert(&graph.shape(step)).second) continue;
+    const ir::Value next_hop = graph.argument(step, "next_hop");
+    const std::string_view host = host_of_next_hop(next_hop.string_or(""));
+    if (host.empty()) continue;
+    if (is_loopback(host)) {
+      report_step(view, step, Kind::relay_loopback,
+                  fmt::format("forwards to `{}`, a loopback address", printable(host, 80)), sink)
+          .label("the source would deliver to itself")
+          .help("name the target by `addresses.target`");
+      continue;
+    }
+    std::string_view what;
+    if (equals_ignoring_case(host, plan.source_address.text)) what = "the source itself";
+    if (equals_ignoring_case(host, plan.public_name.text)) what = "the public name";
+    if (equals_ignoring_case(host, plan.proxy.text)) what = "the proxy";
+    if (what.empty()) continue;
+    report_step(view, step, Kind::relay_own_address,
+                fmt::format("forwards to `{}`, which is {}", printable(host, 80), what), sink)
+        .label("port 25 there is the source's: mail would turn in a circle")
+        .help("name the target by `addresses.target`");
+  }
+}
+
+}  // namespace
+
 void relay_written(const GraphView& view, Sink& sink) {
   const Plan& plan = view.plan();
+  look_at_forwards(view, sink);
+  const std::string_view administration = syntax::host_of_url(plan.target["url"].string_or(""));
   for (const TargetWrite& write : view.writes()) {
     if (write.object != "MtaRoute" || !write.set["address"].is_string()) continue;
     const std::string& address = write.set["address"].as_string();
@@ -20,7 +64,8 @@ void relay_written(const GraphView& view, Sink& sink) {
           .help("name the machine by an address that others can reach");
       continue;
     }
-    const bool is_target = equals_ignoring_case(address, plan.target_address.text);
+    const bool is_target = equals_ignoring_case(address, plan.target_address.text) ||
+                           equals_ignoring_case(address, administration);
     if (!is_target && !equals_ignoring_case(address, plan.public_name.text)) continue;
     report_write(view, write, Kind::relay_own_address,
                  fmt::format("relays to `{}`, which is {}", printable(address, 80),

@@ -4,8 +4,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <string>
 
 #include "compiler/check/graph_view.h"
+#include "compiler/check/rules.h"
 #include "compiler/source/text.h"
 
 namespace plan::check::rules {
@@ -41,10 +43,43 @@ void look_at_factor(const GraphView& view, const TargetWrite& write, const ir::V
       .help("leave `otpAuth` out: the user sets up a new one after the move");
 }
 
+/// Text of all conditions that decide about a route: those that steps write, and the target's own.
+std::string conditions_of_routes(const GraphView& view) {
+  std::string text;
+  const auto take = [&](const ir::Value& route) {
+    for (const auto& [number, arm] : route["match"].members()) text += arm["if"].string_or("");
+    for (const ir::Value& arm : route["match"].items()) text += arm["if"].string_or("");
+  };
+  take(setting(view.migration(), "target.MtaOutboundStrategy.route"));
+  for (const TargetWrite& write : view.writes()) {
+    if (write.object == "MtaOutboundStrategy") take(write.set["route"]);
+  }
+  return text;
+}
+
+/// Keys are compared as they are written.
+void look_at_lookup_key(const GraphView& view, const TargetWrite& write,
+                        const std::string& conditions, Sink& sink) {
+  const std::string_view key = write.match["key"].string_or("");
+  const std::string_view set = write.match["namespace"].string_or("");
+  if (lower_ascii(key) == key ||
+      conditions.find(fmt::format("('{}', to_lowercase(", set)) == std::string::npos)
+    return;
+  report_write(view, write, Kind::schema_value,
+               fmt::format("puts `{}` into the set `{}`, which is asked for small letters only",
+                           printable(key, 120), printable(set, 60)),
+               sink)
+      .label("the target keeps the key as it is written, and no address is ever equal to it")
+      .help(fmt::format("write `{}`", printable(lower_ascii(key), 120)));
+}
+
 }  // namespace
 
 void unusable_value(const GraphView& view, Sink& sink) {
+  const std::string conditions = conditions_of_routes(view);
   for (const TargetWrite& write : view.writes()) {
+    if (write.object == "MemoryLookupKey" || write.object == "MemoryLookupKeyValue")
+      look_at_lookup_key(view, write, conditions, sink);
     if (write.object == "DkimSignature") look_at_key(view, write, sink);
     if (write.object != "Account") continue;
     const ir::Value& credentials = write.set["credentials"];

@@ -1,8 +1,15 @@
 // `findings` of a plan: another severity for one code at one place, or none.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <set>
+#include <string>
+#include <vector>
 
+#include "compiler/facts/lock_text.h"
 #include "tests/support/repository.h"
 #include "tests/unit/compiler/compile/golden_case.h"
 
@@ -95,6 +102,111 @@ TEST(Findings, NeedACodeThatExistsAndAReason) {
       "findings:\n  - {code: account-disabled, at: bob@example.org, severity: silent, reason: "
       "\" \"}\n");
   EXPECT_NE(reported(reason, Kind::bad_value), nullptr) << rendered(reason);
+}
+
+/// Text of a plan that gives each of `found` the severity, at the text that it points at; empty
+/// when one of them points at nothing that could be written there.
+std::string findings_for(const CompileResult& result, const std::vector<const Diagnostic*>& found,
+                         std::string_view severity, bool is_language) {
+  std::string text = is_language ? "\nfindings = [\n" : "\nfindings:\n";
+  for (const Diagnostic* diagnostic : found) {
+    const Span span = diagnostic->span;
+    EXPECT_TRUE(span.is_known()) << diagnostic->message;
+    if (!span.is_known()) return {};
+    std::string at(result.sources->text(span.file).substr(span.begin, span.end - span.begin));
+    if (at.size() >= 2 && at.front() == '"' && at.back() == '"') at = at.substr(1, at.size() - 2);
+    if (at.find('%') != std::string::npos) {
+      if (auto word = facts::unescape_word(at)) at = *word;
+    }
+    EXPECT_EQ(at.find('\n'), std::string::npos) << diagnostic->message;
+    std::string quoted;
+    for (const char c : at) {
+      if (c == '"' || c == '\\') quoted += '\\';
+      quoted += c;
+      // In both languages `$${` is `${` itself.
+      if (c == '$') quoted += '$';
+    }
+    const std::string_view code = info(diagnostic->kind).name;
+    text += is_language ? fmt::format(
+                              "  {{ code = \"{}\", at = \"{}\", severity = \"{}\", reason = "
+                              "\"tried\" }},\n",
+                              code, quoted, severity)
+                        : fmt::format("  - {{code: {}, at: \"{}\", severity: {}, reason: tried}}\n",
+                                      code, quoted, severity);
+  }
+  return text + (is_language ? "]\n" : "");
+}
+
+std::vector<const Diagnostic*> that_may_be_changed(const CompileResult& result) {
+  std::vector<const Diagnostic*> found;
+  for (const Diagnostic& diagnostic : result.diagnostics) {
+    if (diagnostic.severity != Severity::error && diagnostic.kind != Kind::not_measured &&
+        diagnostic.kind != Kind::schema_missing && diagnostic.kind != Kind::untested_version &&
+        diagnostic.kind != Kind::finding_unmatched)
+      found.push_back(&diagnostic);
+  }
+  return found;
+}
+
+/// Has the case a warning of a code that is not among `tried`? Compiling all of them three times
+/// would take minutes.
+bool has_another_code(const std::filesystem::path& folder, const std::set<Kind>& tried) {
+  std::set<std::string, std::less<>> names;
+  for (const Kind kind : tried) names.emplace(info(kind).name);
+  std::ifstream expected(folder / "expect.txt");
+  for (std::string line; std::getline(expected, line);) {
+    const std::size_t bracket = line.rfind('[');
+    if (line.find(": warning: ") == std::string::npos || bracket == std::string::npos ||
+        !line.ends_with("]"))
+      continue;
+    if (!names.contains(std::string_view(line).substr(bracket + 1, line.size() - bracket - 2)))
+      return true;
+  }
+  return false;
+}
+
+/// Whatever rule it is of: over the plan, over its steps, or the proof.
+TEST(Findings, SilenceAndRaiseEveryWarningOfTheGoldenFilesAtItsPlace) {
+  std::set<Kind> tried;
+  for (const auto& folder : folders_of(test::repository() / "tests/golden/diagnostics")) {
+    for (const auto& one : folders_of(folder)) {
+      if (!has_another_code(one, tried)) continue;
+      auto golden_case = read_golden_case(one);
+      const CompileInput input = golden_case->input;
+      if (input.plan_text.find("findings") != std::string::npos) continue;
+      const CompileResult before = compile(CompileInput(input));
+      const auto found = that_may_be_changed(before);
+      if (found.empty()) continue;
+      const bool is_language = input.plan_name.ends_with(".plan");
+      for (const std::string_view severity : {"silent", "error"}) {
+        CompileInput changed = input;
+        changed.plan_text += findings_for(before, found, severity, is_language);
+        const CompileResult after = compile(std::move(changed));
+        EXPECT_EQ(after.silenced.size(), severity == "silent" ? found.size() : 0U) << one;
+        EXPECT_EQ(reported(after, Kind::finding_unmatched), nullptr) << one << rendered(after);
+        for (const Diagnostic* diagnostic : found) {
+          const auto is_same = [&](const Diagnostic& other) {
+            return other.kind == diagnostic->kind && other.message == diagnostic->message &&
+                   other.span.begin == diagnostic->span.begin;
+          };
+          const auto same =
+              std::find_if(after.diagnostics.begin(), after.diagnostics.end(), is_same);
+          if (severity == "silent") {
+            EXPECT_EQ(same, after.diagnostics.end()) << one << rendered(after);
+          } else {
+            ASSERT_NE(same, after.diagnostics.end()) << one << rendered(after);
+            EXPECT_EQ(same->severity, Severity::error) << one;
+            EXPECT_FALSE(after.graph.has_value()) << one;
+          }
+          tried.insert(diagnostic->kind);
+        }
+      }
+    }
+  }
+  for (const Kind kind :
+       {Kind::nested_list, Kind::list_loop, Kind::reload_missing, Kind::relaxation_stays,
+        Kind::outgoing_relay_lost, Kind::mail_flow_unproved, Kind::window_too_short})
+    EXPECT_TRUE(tried.contains(kind)) << info(kind).name;
 }
 
 }  // namespace

@@ -1,0 +1,51 @@
+// Prevents: mail that waits for ever. The source keeps what it has for a held account until its own
+// map sends it to the target; when the procedure ends without that, Postfix bounces it after days
+// (reference/split-delivery.md 4 and 9.2: only "in the set, forwarded" is the end of a move).
+#include <fmt/format.h>
+
+#include <set>
+
+#include "compiler/check/graph_view.h"
+#include "compiler/source/text.h"
+
+namespace plan::check::rules {
+namespace {
+
+using ir::StepId;
+using ir::StepKind;
+
+/// Does this way of Postfix end in its own queue, or nowhere?
+bool keeps(std::string_view next_hop) {
+  const std::string_view transport = next_hop.substr(0, next_hop.find(':'));
+  return transport == "retry" || transport == "error" || transport == "discard" ||
+         transport == "hold" || transport == "defer";
+}
+
+}  // namespace
+
+void forward_missing(const GraphView& view, Sink& sink) {
+  const ir::StepGraph& graph = view.graph();
+  std::set<const ir::StepShape*> seen;
+  for (const StepId step : view.of_kind(StepKind::postfix_hold)) {
+    if (!seen.insert(&graph.shape(step)).second || !view.has_in_row(step, StepKind::admin_keys) ||
+        view.has_in_row(step, StepKind::postfix_forward))
+      continue;
+    report_step(view, step, Kind::mail_flow,
+                "holds mail at the source, and no step sends it to the target", sink)
+        .label("it waits until Postfix gives up and bounces it")
+        .help("add a step of kind `postfix.forward` for the account behind `admin.keys`");
+  }
+  for (const StepId step : view.of_kind(StepKind::postfix_forward)) {
+    if (!seen.insert(&graph.shape(step)).second) continue;
+    const ir::Value next_hop = graph.argument(step, "next_hop");
+    if (!keeps(next_hop.string_or(""))) continue;
+    report_step(view, step, Kind::mail_flow,
+                fmt::format("sends the account's mail to `{}`, which is no other machine",
+                            printable(next_hop.string_or(""), 120)),
+                sink)
+        .label("it waits or is lost at the source")
+        .help("write `smtp:[ADDRESS]:25` with the target's address");
+  }
+}
+
+}  // namespace plan::check::rules

@@ -1,0 +1,68 @@
+// Prevents: a store that is dumped, switched or started at the wrong moment by a procedure of the
+// author's own: a dump beside a server that writes, a server that starts on a store which nothing
+// filled, or on the old one behind the dump (reference/stalwart-store.md 12, 5, 10, 12 and 13).
+
+#include <algorithm>
+#include <vector>
+
+#include "compiler/check/graph_view.h"
+
+namespace plan::check::rules {
+namespace {
+
+using ir::StepId;
+using ir::StepKind;
+
+/// Does one of `kind` have to be done before `step`?
+bool waits_for(const GraphView& view, StepId step, StepKind kind) {
+  const std::vector<bool> needs = view.needs_of(step);
+  const auto earlier = view.of_kind(kind);
+  return std::any_of(earlier.begin(), earlier.end(),
+                     [&](StepId one) { return needs[ir::index(one)]; });
+}
+
+}  // namespace
+
+void store_order(const GraphView& view, Sink& sink) {
+  const Plan& plan = view.plan();
+  if (!plan.is_of_store) return;
+  for (const StepId dump : view.of_kind(StepKind::dump_export)) {
+    if (waits_for(view, dump, StepKind::service_stop)) continue;
+    report_step(view, dump, Kind::dump_server_running, "does not wait until the server is stopped",
+                sink)
+        .label("what is written meanwhile is in one part of it and not in another")
+        .help("let it wait for a step of kind `service.stop`");
+    break;
+  }
+  for (const StepId import : view.of_kind(StepKind::dump_import)) {
+    if (waits_for(view, import, StepKind::dump_export)) continue;
+    report_step(view, import, Kind::dump_without_data, "fills the new store before there is a dump",
+                sink)
+        .label("the server would erase data, or not start, on what is missing")
+        .help("let it wait for the steps of kind `dump.export`");
+  }
+  for (const StepId change : view.of_kind(StepKind::store_switch)) {
+    if (waits_for(view, change, StepKind::dump_import)) continue;
+    report_step(view, change, Kind::dump_without_data,
+                "gives the server a store that nothing has filled yet", sink)
+        .label("it would erase data, or not start, on what is missing")
+        .help("let it wait for a step of kind `dump.import`");
+  }
+  const auto starts = view.of_kind(StepKind::service_start);
+  for (const StepId start : starts) {
+    if (!plan.store.is_moved || waits_for(view, start, StepKind::store_switch)) continue;
+    report_step(view, start, Kind::dump_server_running,
+                "starts the server on the old store behind the dump", sink)
+        .label("what it takes in from here on is not in the new one")
+        .help("let it wait for a step of kind `store.switch`");
+  }
+  const auto stops = view.of_kind(StepKind::service_stop);
+  if (starts.empty() && !stops.empty()) {
+    report_step(view, stops.front(), Kind::start_not_proved,
+                "stops the server, and no step starts it again", sink)
+        .label("it stays down when the plan is done")
+        .help("add a step of kind `service.start` to stage finalize");
+  }
+}
+
+}  // namespace plan::check::rules
