@@ -145,11 +145,11 @@ void markdown_findings(std::string& out, const ChangeSet& changes, bool is_silen
                          : "\n## findings\n\n| severity | finding | code | place "
                            "|\n|---|---|---|---|\n";
     if (is_silenced) {
-      out += fmt::format("| {}: {} | {} | {} | {} | {} |\n", finding.severity,
+      out += fmt::format("| {}: {} | {} | {} | {} | {} |\n", cell(finding.severity),
                          cell(finding.message), cell(finding.code), cell(finding.place),
                          cell(finding.silenced_at), cell(finding.reason));
     } else if (count <= kFindingsMax || !options.is_folded) {
-      out += fmt::format("| {} | {} | {} | {} |\n", finding.severity, cell(finding.message),
+      out += fmt::format("| {} | {} | {} | {} |\n", cell(finding.severity), cell(finding.message),
                          cell(finding.code), cell(finding.place));
     }
   }
@@ -190,7 +190,7 @@ std::string render_markdown(const ChangeSet& changes, const RenderOptions& optio
     out += fmt::format(
         "Made from `{}`. `plan check --reviewed FILE` says whether plan and lock are still "
         "those.\n\n",
-        changes.made_from);
+        in_html(changes.made_from));
   }
   if (!changes.path.empty()) out += fmt::format("Only what lies below {}.\n\n", cell(changes.path));
   out += fmt::format("{}.\n", show_counts(changes));
@@ -207,9 +207,9 @@ std::string render_markdown(const ChangeSet& changes, const RenderOptions& optio
       out += fmt::format("\n### wave {}: {}, {} at a time{}\n", cell(wave.name),
                          count_of(wave.accounts.size(), "account"), wave.parallel,
                          wave.is_held_for_approval ? "; waits for plan approve" : "");
-      if (!wave.accounts.empty()) out += fmt::format("\n{}.\n", show_cost(wave));
+      if (!wave.accounts.empty()) out += fmt::format("\n{}.\n", cell(show_cost(wave)));
       for (const std::string& line : {duration_basis(wave), show_download(wave)}) {
-        if (!line.empty()) out += fmt::format("\n{}.\n", line);
+        if (!line.empty()) out += fmt::format("\n{}.\n", cell(line));
       }
       if (const std::string beside = show_beside(wave.cost); !beside.empty())
         out += fmt::format("\n{}.\n", cell(beside));

@@ -240,7 +240,7 @@ void draw_accounts(std::string& out, const WaveChange& wave, const RenderOptions
 void draw_wave(std::string& out, const WaveChange& wave, const RenderOptions& options,
                Shown& shown) {
   const Colours colours = colours_of(options);
-  out += fmt::format("\n  {}wave {}{}: {}; {} at a time{}\n", colours.bold, wave.name,
+  out += fmt::format("\n  {}wave {}{}: {}; {} at a time{}\n", colours.bold, printable(wave.name),
                      colours.reset, count_of(wave.accounts.size(), "account"), wave.parallel,
                      wave.is_held_for_approval ? "; waits for plan approve" : "");
   if (!wave.accounts.empty()) {
@@ -291,7 +291,7 @@ void draw_disks(std::string& out, const ChangeSet& changes, const RenderOptions&
                     needed_of(disk), free_of(disk),
                     disk.fits() ? std::string()
                                 : fmt::format(": {}it does not fit{}", colours.red, colours.reset),
-                    disk.basis + (measured.empty() ? "" : "; " + measured));
+                    printable(disk.basis) + (measured.empty() ? "" : "; " + measured));
   }
 }
 
@@ -318,7 +318,8 @@ std::string render_text(const ChangeSet& changes, const RenderOptions& options) 
   std::string out =
       fmt::format("{}{}{}\n", colours.bold, printable(changes.plan_name), colours.reset);
   if (!changes.digest.empty()) out += fmt::format("saved plan {}\n", changes.digest);
-  if (!changes.made_from.empty()) out += fmt::format("made from {}\n", changes.made_from);
+  if (!changes.made_from.empty())
+    out += fmt::format("made from {}\n", printable(changes.made_from));
   if (!changes.path.empty())
     out += fmt::format("only what lies below {}\n", printable(changes.path));
   out +=

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "compiler/ir/json.h"
+#include "compiler/source/text.h"
 
 namespace plan::ir {
 namespace {
@@ -70,7 +71,8 @@ Drawing draw(const StepGraph& graph, const GraphTextOptions& options) {
 }
 
 std::string label_of(const Drawing::Node& node) {
-  return node.count > 1 ? fmt::format("{} ({} times)", node.label, node.count) : node.label;
+  const std::string label = printable(node.label);
+  return node.count > 1 ? fmt::format("{} ({} times)", label, node.count) : label;
 }
 
 std::string quoted(std::string_view text) {
@@ -109,16 +111,17 @@ std::string graph_lines(const StepGraph& graph, bool has_arguments) {
   for (const StepId step : graph.order()) {
     std::vector<std::string> before;
     for (const StepId earlier : graph.after(step))
-      before.push_back(graph.id(earlier) + (graph.is_soft(earlier, step) ? "?" : ""));
+      before.push_back(printable(graph.id(earlier)) + (graph.is_soft(earlier, step) ? "?" : ""));
     std::sort(before.begin(), before.end());
     const WaveInfo* wave = graph.wave_info(graph.wave(step));
-    lines.push_back(
-        fmt::format("{}  kind={}  stage={}  wave={}  role={}  undo={}  after={}{}\n",
-                    graph.id(step), info(graph.kind(step)).name, to_string(graph.stage(step)),
-                    wave == nullptr ? "-" : wave->name, role_word(graph.role(step)),
-                    to_string(info(graph.kind(step)).undo),
-                    before.empty() ? "-" : fmt::format("{}", fmt::join(before, ",")),
-                    has_arguments ? "\n    " + canonical_json(graph.arguments(step)) : ""));
+    lines.push_back(fmt::format(
+        "{}  kind={}  stage={}  wave={}  role={}  undo={}  after={}{}\n", printable(graph.id(step)),
+        info(graph.kind(step)).name, to_string(graph.stage(step)),
+        wave == nullptr ? "-" : printable(wave->name), role_word(graph.role(step)),
+        to_string(info(graph.kind(step)).undo),
+        before.empty() ? "-" : fmt::format("{}", fmt::join(before, ",")),
+        has_arguments ? "\n    " + printable(canonical_json(graph.arguments(step)), SIZE_MAX)
+                      : ""));
   }
   std::sort(lines.begin(), lines.end());
   std::string text;

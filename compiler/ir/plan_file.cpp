@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 #include "compiler/ir/errors.h"
 #include "compiler/ir/json.h"
@@ -122,6 +123,20 @@ MachineDisk disk_from(const Value& document) {
           .needed_bytes = number_from(document.item(5))};
 }
 
+/// What every saved plan has, and as what. A member that were allowed to be missing would be a
+/// check against the world of today that is left out.
+struct Member {
+  std::string_view name;
+  Value::Type type;
+};
+constexpr std::array kMembers = {
+    Member{"plan", Value::Type::string},        Member{"made_at", Value::Type::string},
+    Member{"graph", Value::Type::map},          Member{"plan_digest", Value::Type::string},
+    Member{"lock_digest", Value::Type::string}, Member{"schema_digest", Value::Type::string},
+    Member{"sources", Value::Type::list},       Member{"observations", Value::Type::map},
+    Member{"findings", Value::Type::list},      Member{"disks", Value::Type::list},
+    Member{"made_from", Value::Type::string},   Member{"notes", Value::Type::list}};
+
 }  // namespace
 
 std::string fingerprint_of(const Observation& observation) {
@@ -177,6 +192,10 @@ Result<SavedPlan> read_saved_plan(std::string_view text, std::string* digest) {
     return refuse("it was changed or cut since it was saved: its digest differs");
   PLAN_TRY(document,
            read_canonical(body, JsonLimits{.bytes_max = kSavedPlanBytesMax, .depth_max = 128}));
+  for (const Member& member : kMembers) {
+    if (document[member.name].type() != member.type)
+      return refuse(fmt::format("it is damaged: `{}` is missing or something else", member.name));
+  }
   PLAN_TRY(graph, StepGraph::from_document(document["graph"]));
   SavedPlan plan;
   plan.plan_name = document["plan"].string_or("");

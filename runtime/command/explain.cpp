@@ -79,7 +79,7 @@ std::string came_after(const ir::StepGraph& graph, ir::StepId step) {
     line += (i == 0 ? "" : ", ") + graph.id(before[i]);
   if (before.size() > kNamedMax)
     line += fmt::format(" and {} more", show_count(before.size() - kNamedMax));
-  return fmt::format("  it came after {}\n", line);
+  return fmt::format("  it came after {}\n", printable(line, SIZE_MAX));
 }
 
 Page explain_step(const ir::StepGraph& graph, ir::StepId step, const Project& project) {
@@ -91,21 +91,22 @@ Page explain_step(const ir::StepGraph& graph, ir::StepId step, const Project& pr
   const std::string place = place_of(*project.compiled.sources, engine::cause_of(graph, step));
   Page page{
       ir::Value::map({{"format", 1}, {"step", id}, {"caused_by", place}, {"procedure", procedure}}),
-      id + "\n"};
+      printable(id) + "\n"};
   if (auto explained = engine::explain_step(graph, journal ? journal->get() : nullptr, id);
       explained && *explained) {
     ir::List lines;
     page.text += fmt::format("  state: {}\n", (*explained)->state);
     for (const std::string& line : (*explained)->lines) {
-      page.text += fmt::format("  {}\n", line);
+      page.text += fmt::format("  {}\n", printable(line, SIZE_MAX));
       lines.emplace_back(line);
     }
     if ((*explained)->state == "done") page.text += came_after(graph, step);
     page.document.set("state", (*explained)->state);
     page.document.set("lines", std::move(lines));
   }
-  page.text += place == procedure ? fmt::format("  caused by {}\n", place)
-                                  : fmt::format("  caused by {}, by {}\n", place, procedure);
+  page.text += place == procedure
+                   ? fmt::format("  caused by {}\n", printable(place))
+                   : fmt::format("  caused by {}, by {}\n", printable(place), printable(procedure));
   const ir::Value arguments = graph.arguments(step);
   ir::Value shown = ir::Value::map();
   for (const ir::ArgumentSpec& argument : ir::arguments_of(graph.kind(step))) {
@@ -113,7 +114,8 @@ Page explain_step(const ir::StepGraph& graph, ir::StepId step, const Project& pr
     if (value.is_null()) continue;
     page.text +=
         fmt::format("  {} = {}   ({})\n", argument.name,
-                    value.is_secret() ? "(secret)" : ir::write_json(value), argument.meaning);
+                    value.is_secret() ? "(secret)" : printable(ir::write_json(value), SIZE_MAX),
+                    argument.meaning);
     shown.set(std::string(argument.name), value.is_secret() ? ir::Value("(secret)") : value);
   }
   page.document.set("arguments", std::move(shown));
@@ -163,7 +165,7 @@ ExitCode run_explain(const Invocation& invocation) {
                         no_steps.empty()
                             ? fmt::format(", and no step of {}", invocation.value("--plan"))
                             : fmt::format("; the plan's steps are not known: {}", no_steps),
-                        near ? fmt::format("; did you mean `{}`?", *near) : "")),
+                        near ? fmt::format("; did you mean `{}`?", printable(*near)) : "")),
       format);
 }
 

@@ -286,7 +286,9 @@ std::vector<std::string> drift_since(const Review& review, const Observations& n
 }
 
 std::vector<std::string> lock_drift(const ir::SavedPlan& saved, const std::string& lock_text) {
-  if (saved.lock_digest.empty() || ir::sha256(lock_text).hex() == saved.lock_digest) return {};
+  if (saved.lock_digest.empty())
+    return {"there is a migration.lock now, and the plan was reviewed without one"};
+  if (ir::sha256(lock_text).hex() == saved.lock_digest) return {};
   const auto reviewed = std::find_if(
       saved.sources.begin(), saved.sources.end(),
       [&](const auto& source) { return ir::sha256(source.second).hex() == saved.lock_digest; });

@@ -44,7 +44,7 @@ struct World {
               Value::map({{"action", "ReloadSettings"}}));
     (void)one("cutover/address", StepKind::address_move, Stage::cutover,
               Value::map({{"public", "mail.example.org"}, {"to", "203.0.113.10"}}));
-    info.name = "rest";
+    if (info.name.empty()) info.name = "rest";
     info.parallel = 8;
     info.is_held_for_approval = true;
     const ir::WaveId wave = graph.add_wave(info);
@@ -545,6 +545,44 @@ TEST(Diff, FitsTerminalsOfEveryWidth) {
 }
 
 /// A browser must find nothing of what servers say outside of texts.
+TEST(Diff, NothingOfAPlanOrAServerIsRawInAReview) {
+  const std::string raw = "a\u202eb\x1b[31mc\u200bd\u2028e\u2066f";
+  World world(2, {.name = raw});
+  for (const char* id : {"cutover/address", "account/user0@example.org/copy"}) {
+    Observation& seen = world.see(id);
+    seen.standing = Standing::differs;
+    seen.differences = {{raw, raw, Value::map({{raw, raw}})}};
+    seen.remark = seen.duration_basis = seen.hold_basis = raw;
+    seen.duration_ms = seen.hold_ms = 7;
+    seen.beside = seen.not_carried = {{raw, 1}};
+  }
+  ChangeSet changes = compare(world.graph, world.seen, {}, raw);
+  changes.made_from = raw;
+  changes.notes = {raw};
+  changes.findings = {{.code = raw, .severity = raw, .message = raw, .place = raw},
+                      {.code = raw,
+                       .severity = raw,
+                       .message = raw,
+                       .place = raw,
+                       .silenced_at = raw,
+                       .reason = raw}};
+  std::vector<DiskChange> disks(1);
+  disks[0].disk = {.machine = raw, .free_bytes = 1U, .how = raw, .when = raw, .needed_for = raw};
+  disks[0].basis = raw;
+  add_disks(changes, std::move(disks));
+  for (const bool is_folded : {true, false}) {
+    RenderOptions options;
+    options.is_folded = is_folded;
+    for (const std::string& text :
+         {render_text(changes, options), render_markdown(changes, options),
+          render_html(changes, options)}) {
+      for (const char* one : {"\x1b", "\u202e", "\u200b", "\u2028", "\u2066"})
+        EXPECT_EQ(text.find(one), std::string::npos) << text.substr(text.find(one), 200);
+      EXPECT_NE(text.find("xe2"), std::string::npos);
+    }
+  }
+}
+
 TEST(Diff, APageIsOneDocumentOfItsOwn) {
   const std::string page = render_html(of_every_kind(), {});
   EXPECT_EQ(page.find("<script"), std::string::npos);

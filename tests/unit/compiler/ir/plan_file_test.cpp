@@ -111,5 +111,34 @@ TEST(SavedPlanFile, ADocumentWithTheRightDigestIsStillChecked) {
   EXPECT_EQ(elsewhere.error().message(), "an observation of a step that is not there");
 }
 
+TEST(SavedPlanFile, AMemberThatIsMissingIsNamed) {
+  std::string digest;
+  const std::string good = write_saved_plan(small_plan(), &digest);
+  const auto document = read_canonical(good.substr(good.find('\n') + 1), JsonLimits{});
+  ASSERT_TRUE(document) << document.error().to_line();
+  const auto read_with = [&](std::string_view name, const Value* instead) {
+    Map members;
+    for (const auto& [member, value] : document->members()) {
+      if (member != name) members.set(member, value);
+    }
+    if (instead != nullptr) members.set(std::string(name), *instead);
+    const std::string body = canonical_json(Value(std::move(members))) + "\n";
+    return read_saved_plan("plan-saved 1 " + sha256(body).hex() + "\n" + body, &digest);
+  };
+  ASSERT_TRUE(read_with("plan", &(*document)["plan"])) << "the same members are the same plan";
+  for (const std::string name :
+       {"plan", "made_at", "graph", "plan_digest", "lock_digest", "schema_digest", "sources",
+        "observations", "findings", "disks", "made_from", "notes"}) {
+    const Value number = 3;
+    for (const Value* instead : {static_cast<const Value*>(nullptr), &number}) {
+      const auto plan = read_with(name, instead);
+      ASSERT_FALSE(plan) << name;
+      EXPECT_TRUE(plan.error().is(errors::bad_saved_plan)) << name;
+      EXPECT_NE(plan.error().message().find("`" + name + "`"), std::string::npos)
+          << plan.error().message();
+    }
+  }
+}
+
 }  // namespace
 }  // namespace plan::ir

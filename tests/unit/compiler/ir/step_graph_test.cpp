@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "compiler/ir/graph_text.h"
 #include "compiler/ir/json.h"
 
 namespace plan::ir {
@@ -47,6 +48,25 @@ TEST(StepGraph, ArgumentsComeFromTheRowAndNameTheRowsOwnSteps) {
   EXPECT_EQ(graph.arguments(StepId{1})["account"],
             Value(OutputRef{"account/a%2Fb@x.test/create", "account_id"}));
   EXPECT_NE(graph.digest(StepId{0}), graph.digest(StepId{2}));
+}
+
+TEST(StepGraph, NothingOfAPlanIsRawInItsText) {
+  StepGraph graph;
+  const WaveId wave = graph.add_wave({"can\u202eary\x1b[31m", 2, true, 1, {}});
+  const auto shape = graph.add_shape({StepKind::address_move,
+                                      Stage::waves,
+                                      TransactionRole::none,
+                                      "wave/can\u202eary\x1b[31m/begin",
+                                      Value::map({{"public", "mail\u200b.x.test"}}),
+                                      {}});
+  (void)graph.add_step(shape, RowId::none, wave);
+  ASSERT_FALSE(graph.freeze());
+  for (const std::string& text :
+       {graph_lines(graph, true), graph_dot(graph, {}), graph_mermaid(graph, {})}) {
+    for (const char* raw : {"\x1b", "\u202e", "\u200b"})
+      EXPECT_EQ(text.find(raw), std::string::npos) << text;
+    EXPECT_NE(text.find("xe2"), std::string::npos) << "it is shown as what it is: " << text;
+  }
 }
 
 TEST(StepGraph, ACycleIsNamed) {

@@ -95,6 +95,8 @@ TEST(ReviewDrift, AnotherLockIsSaidLineByLine) {
   review.saved.lock_digest = ir::sha256(was).hex();
   review.saved.sources = {{"migration.yaml", "plan: 1\n"}, {"migration.lock", was}};
   EXPECT_TRUE(lock_drift(review.saved, was).empty());
+  ir::SavedPlan without;
+  EXPECT_EQ(lock_drift(without, was).size(), 1U) << "reviewed without a lock, and there is one";
   const auto lines =
       lock_drift(review.saved, "plan-lock 1 x\naccount a@x.test\naccount c@x.test\ndigest 2\n");
   ASSERT_EQ(lines.size(), 3U);

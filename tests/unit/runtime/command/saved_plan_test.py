@@ -120,12 +120,28 @@ def main():
                 "a step that waits for itself": saved({**document, "graph": {**graph, "steps": [
                     [*step[:3], [at]] for at, step in enumerate(graph["steps"])]}})[0],
                 "an observation of no step": saved({**document, "observations": {"99999999999999999999": {}}})[0],
+                **{f"no {name}": saved({key: value for key, value in document.items() if key != name})[0]
+                   for name in document if name != "schema_parts"},
                 "zeros": "plan-saved 1 " + "\0" * 100_000}.items():
             file.write_text(altered)
             ended = bad_input_test.Ended(empty, "show", "reviewed.plan")
             if not ended.says("reviewed.plan") or not ended.is_bounded() or "Traceback" in ended.text:
                 refused.append(f"{name}: {ended}")
         check("whatever was altered, cut or made up is refused", not refused, "\n".join(refused))
+
+        file.write_text(saved({key: value for key, value in document.items() if key != "lock_digest"})[0])
+        (project.folder / "reviewed.plan").write_text(file.read_text())
+        ended = run("apply", "reviewed.plan", "--yes", where=project.folder)
+        check("without the digest of its lock it is not applied: the missing member is named", ended.returncode == 1 and
+              "`lock_digest` is missing" in ended.stderr and "bad-saved-plan" in ended.stderr, ended)
+
+        kept = project.plan.read_text()
+        hostile = "ip\u202e\u200b"
+        project.plan.write_text(kept.replace("{address: operator}", '{address: {run: ["' + hostile + '\\e[31m"]}}', 1))
+        step = run("explain", "cutover/address", where=project.folder)
+        check("a step is explained without a raw character that is not seen", step.returncode == 0 and "ip\\xe2\\x80\\xae" in
+              step.stdout and not set("\u202e\u200b\x1b") & set(step.stdout), step)
+        project.plan.write_text(kept)
 
         file.write_text(text)
         (project.folder / "reviewed.plan").write_text(text)
