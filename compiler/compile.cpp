@@ -22,6 +22,7 @@
 #include "compiler/modules.h"
 #include "compiler/schema/schema.h"
 #include "compiler/source/report_again.h"
+#include "compiler/syntax/names.h"
 #include "compiler/syntax/sound_part.h"
 #include "embedded/stdlib_modules.h"
 
@@ -137,7 +138,9 @@ class Compilation {
     if (!plan.account_file_span.is_known() || !plan.accounts_from["csv"].is_string()) return;
     const std::string path = plan.accounts_from["csv"].as_string();
     std::string why = "there is no such file";
-    if (input_.file_text) {
+    if (const std::string outside = syntax::why_not_in_folder(path); !outside.empty()) {
+      why = outside;
+    } else if (input_.file_text) {
       if (auto text = input_.file_text(path)) {
         const FileId file = sources_->add(path, std::move(*text));
         const std::size_t errors = sink_.count(Severity::error);
@@ -153,7 +156,7 @@ class Compilation {
     sink_
         .report(Kind::accounts_file, plan.account_file_span,
                 fmt::format("the accounts of this plan cannot be read: {}", why))
-        .help("the path begins in the folder of the plan");
+        .help("the path begins in the folder of the plan and stays in it");
   }
 
   [[nodiscard]] ModuleSource modules() const {

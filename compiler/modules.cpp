@@ -9,6 +9,7 @@
 #include "compiler/ir/digest.h"
 #include "compiler/source/text.h"
 #include "compiler/syntax/language.h"
+#include "compiler/syntax/names.h"
 #include "compiler/syntax/sound_part.h"
 #include "compiler/syntax/tree_value.h"
 #include "compiler/syntax/value_weight.h"
@@ -113,6 +114,8 @@ class Linker {
                      "a module is `std/NAME`, or `./NAME.plan` in the plan's folder; "
                      "`./NAME.ndjson` is a plan of stalwart-cli");
     const std::string path = use.name.substr(kHere.size());
+    if (std::string why = syntax::why_not_in_folder(path); !why.empty())
+      return unknown(use, std::move(why));
     if (!source_.file_text) return unknown(use, "there is no such file");
     auto text = source_.file_text(path);
     if (!text) return unknown(use, text.error().message());

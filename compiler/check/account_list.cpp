@@ -75,8 +75,16 @@ void read_account_file(Plan& plan, const SourceSet& sources, FileId file, Sink& 
           return;
         }
         has_header = true;
-        for (std::size_t i = 0; i < row.size() && !column; ++i)
-          if (equals_ignoring_case(trim(row[i].text), kAddressColumn)) column = i;
+        for (std::size_t i = 0; i < row.size(); ++i) {
+          if (!equals_ignoring_case(trim(row[i].text), kAddressColumn)) continue;
+          if (column) {
+            sink.report(Kind::duplicate_name, row[i].span, "column `address` stands here twice")
+                .note(row[*column].span, "it stands here first")
+                .help("which of them has the accounts cannot be told: leave one of them");
+            return;
+          }
+          column = i;
+        }
         if (column) return;
         sink.report(Kind::missing_key, row.front().span, "the first line names no column `address`")
             .help(other_form(row.front().text));

@@ -1,5 +1,7 @@
 #include "compiler/check/blocks.h"
 
+#include "compiler/syntax/names.h"
+
 namespace plan::check {
 namespace {
 
@@ -16,19 +18,33 @@ Field service(std::string_view name, int port, std::string_view security) {
                 Field{"security", FieldType::word, false, security, {}, kSecurity}}};
 }
 
+Field shaped(Field field, std::string (*why_not)(std::string_view)) {
+  field.why_not = why_not;
+  return field;
+}
+
+/// A path of the server's machine.
+Field machine_path(std::string_view name, std::string_view fallback) {
+  return shaped(Field{name, FieldType::path, false, fallback}, syntax::why_not_machine_path);
+}
+
+Field container() {
+  return shaped(Field{"container", FieldType::text, false, ""}, syntax::why_not_container);
+}
+
 Field port_only(std::string_view name, int port) {
   return Field{name, FieldType::block, false, {}, {Field{"port", FieldType::port, false, port}}};
 }
 
 /// How a server is stopped and started: exactly one of the three ways.
 Field server_service(bool is_required) {
-  return Field{"service",
-               FieldType::block,
-               is_required,
-               {},
-               {Field{"unit", FieldType::text, false, ""},
-                Field{"container", FieldType::text, false, ""}, Field{"stop", FieldType::texts},
-                Field{"start", FieldType::texts}, Field{"running", FieldType::texts}}};
+  return Field{
+      "service",
+      FieldType::block,
+      is_required,
+      {},
+      {Field{"unit", FieldType::text, false, ""}, container(), Field{"stop", FieldType::texts},
+       Field{"start", FieldType::texts}, Field{"running", FieldType::texts}}};
 }
 
 Value words(const std::vector<std::string_view>& texts) {
@@ -51,7 +67,7 @@ const std::vector<Field>& address_fields() {
 
 const std::vector<Field>& host_fields() {
   static const std::vector<Field> kHost = {
-      Field{"ssh", FieldType::text, true},
+      shaped(Field{"ssh", FieldType::text, true}, syntax::why_not_ssh),
       Field{"key", FieldType::secret, true},
   };
   static const std::vector<Field> kFields = {
@@ -67,7 +83,8 @@ const std::vector<Field>& source_fields() {
             FieldType::block,
             true,
             {},
-            {Field{"name", FieldType::text, true}, Field{"separator", FieldType::text, false, "*"},
+            {shaped(Field{"name", FieldType::text, true}, syntax::why_not_master_name),
+             shaped(Field{"separator", FieldType::text, false, "*"}, syntax::why_not_separator),
              Field{"password", FieldType::secret, true}}},
       service("imap", 143, "starttls"),
       service("sieve", 4190, "starttls"),
@@ -86,19 +103,16 @@ const std::vector<Field>& source_fields() {
             FieldType::block,
             false,
             {},
-            {Field{"container", FieldType::text, false, ""},
-             Field{"config", FieldType::path, false, "/etc/dovecot/dovecot.conf"},
-             Field{"configuration", FieldType::path, false, "/etc/dovecot/conf.d/00-plan.conf"},
-             Field{"users_file", FieldType::path, false, ""},
-             Field{"deny_file", FieldType::path, false, "/etc/dovecot/plan-deny"},
+            {container(), machine_path("config", "/etc/dovecot/dovecot.conf"),
+             machine_path("configuration", "/etc/dovecot/conf.d/00-plan.conf"),
+             machine_path("users_file", ""), machine_path("deny_file", "/etc/dovecot/plan-deny"),
              Field{"doveadm", FieldType::texts, false, words({"doveadm"})}}},
       Field{"postfix",
             FieldType::block,
             false,
             {},
-            {Field{"container", FieldType::text, false, ""},
-             Field{"config_directory", FieldType::path, false, "/etc/postfix"},
-             Field{"transport_map", FieldType::path, false, "/etc/postfix/plan_transport"},
+            {container(), machine_path("config_directory", "/etc/postfix"),
+             machine_path("transport_map", "/etc/postfix/plan_transport"),
              Field{"command_directory", FieldType::text, false, ""}}},
       // Accounts in a database: what writes the passwd-file and the aliases anew, on the source's
       // machine. Without `aliases` Postfix's own maps have to be such that can be listed.

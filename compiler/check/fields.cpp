@@ -156,6 +156,12 @@ Value FieldReader::secret(const Node& node, const std::string& what) {
         .help("`!secret env:NAME`, `!secret file:PATH` or `!secret command:PROGRAM`");
     return {};
   }
+  if (const std::string why = provider == "env" ? syntax::why_not_variable(name) : "";
+      !why.empty()) {
+    sink_.report(Kind::bad_value, node.span, fmt::format("`{}`: {}", printable(name, 40), why))
+        .help("`!secret env:NAME`, as in `export NAME=...`");
+    return {};
+  }
   return ir::SecretRef{provider, name};
 }
 
@@ -303,6 +309,7 @@ Value FieldReader::formed_text(const Node& node, const Field& field, const std::
                                                  std::string_view(*value)) == field.choices.end()) {
     why = "possible are " + or_list(field.choices);
   }
+  if (why.empty() && field.why_not != nullptr && !value->empty()) why = field.why_not(*value);
   if (!why.empty()) {
     sink_.report(Kind::bad_value, node.span,
                  fmt::format("{} is `{}`: {}", what, printable(*value, 80), why));

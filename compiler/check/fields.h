@@ -42,6 +42,9 @@ struct Field {
   std::vector<std::string_view> choices = {};
   std::int64_t minimum = 0;  ///< of counts, durations (ms), bytes
   std::int64_t maximum = INT64_MAX;
+  /// Of texts and paths: the reason why one may not stand there, or an empty text. Not asked for
+  /// empty ones.
+  std::string (*why_not)(std::string_view) = nullptr;
 };
 
 /// Reads values with their types, reporting what does not fit at its exact place.

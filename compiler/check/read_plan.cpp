@@ -10,6 +10,7 @@
 #include "compiler/check/names.h"
 #include "compiler/check/plan.h"
 #include "compiler/check/store_plan.h"
+#include "compiler/ir/step_kind.h"
 #include "compiler/source/text.h"
 
 namespace plan::check {
@@ -42,6 +43,18 @@ constexpr std::string_view kDatabaseHelp =
     "`export` in `source`, and `plan init --list` names plans that do";
 constexpr std::int64_t kParallelMax = 1000;
 constexpr std::size_t kWavesMax = 10'000;
+
+/// The name is what `plan approve` and step ids say, so it reads as nothing else.
+std::string why_not_wave(const std::string& name) {
+  const std::string lower = lower_ascii(name);
+  for (const ir::Stage stage :
+       {ir::Stage::prepare, ir::Stage::cutover, ir::Stage::waves, ir::Stage::finalize}) {
+    if (lower == ir::to_string(stage)) return "a stage is called so, as in `plan approve finalize`";
+  }
+  if (printable(name, SIZE_MAX) != name) return "it has a character that cannot be seen";
+  if (name.find_first_of("@/") != std::string::npos) return "`@` and `/` cannot stand in it";
+  return trim(name) == name ? "" : "it begins or ends with a blank";
+}
 
 class PlanReader {
  public:
@@ -434,6 +447,9 @@ class PlanReader {
       what = fmt::format("wave `{}`", printable(wave.name, 60));
       if (wave.name.empty() || wave.name.size() > 100) {
         sink_.report(Kind::bad_value, name->span, "the name of a wave has 1 to 100 bytes");
+      } else if (const std::string why = why_not_wave(wave.name); !why.empty()) {
+        sink_.report(Kind::bad_value, name->span,
+                     fmt::format("`{}` is no name of a wave: {}", printable(wave.name, 60), why));
       }
     }
     for (const Entry& entry : item.entries) {

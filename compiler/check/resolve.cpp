@@ -283,6 +283,26 @@ class Resolver {
     return named;
   }
 
+  /// `@nowhere.org` under `except` leaves nobody out: a domain that is not written right would
+  /// move.
+  void report_unfitting_domain(const Named& name) {
+    const std::string_view domain = std::string_view(name.text).substr(1);
+    const facts::Lock& lock = *migration_.lock;
+    const auto is_in = [&](const auto& one) { return domain_of(one.address) == domain; };
+    if (std::any_of(lock.accounts.begin(), lock.accounts.end(), is_in) ||
+        std::any_of(lock.lists.begin(), lock.lists.end(), is_in))
+      return;
+    auto report = sink_.report(
+        Kind::unknown_account, name.span,
+        fmt::format("exception `{}` fits no account of the source", printable(name.text, 120)));
+    const std::vector<std::string_view> known(lock.source_domains.begin(),
+                                              lock.source_domains.end());
+    if (const auto near = nearest(domain, known))
+      report.label(fmt::format("did you mean `@{}`?", *near));
+    else
+      report.help("if it is new there, run `plan fetch`");
+  }
+
   void choose_accounts() {
     const Plan& plan = migration_.plan;
     const facts::Lock& lock = *migration_.lock;
@@ -290,9 +310,11 @@ class Resolver {
     for (const std::string& meant : plan.meant_exceptions)
       (meant.starts_with('@') ? meant_domains_ : meant_accounts_).insert(letters_of(meant));
     for (const Named& name : plan.except) {
-      const bool is_known = name.text.starts_with('@') || lock.account(name.text) != nullptr ||
-                            lock.list(name.text) != nullptr;
-      if (!is_known) unknown_account(name, "exception");
+      if (name.text.starts_with('@')) {
+        report_unfitting_domain(name);
+      } else if (lock.account(name.text) == nullptr && lock.list(name.text) == nullptr) {
+        unknown_account(name, "exception");
+      }
       except_.emplace(name.text, name.span);
     }
     std::unordered_set<std::string_view> without;

@@ -218,7 +218,7 @@ class Reader {
       return line.is_used_up();
     }
     if (kind == "schema" || kind == "source-domain" || kind == "target-address") {
-      if (line.size() != 2) return false;
+      if (line.size() != 2 || (kind == "schema" && !lock_.schema_digest.empty())) return false;
       if (kind == "schema")
         lock_.schema_digest = std::move(*name);
       else if (kind == "source-domain")

@@ -72,6 +72,19 @@ std::string why_not_labels(std::string_view text) {
   return {};
 }
 
+/// Of ASCII letters, digits and characters of `others` alone.
+bool is_made_of(std::string_view text, std::string_view others) {
+  return std::all_of(text.begin(), text.end(), [&](char c) {
+    return is_alphanumeric(c) || (c >= 'A' && c <= 'Z') || others.find(c) != std::string_view::npos;
+  });
+}
+
+bool is_port(std::string_view digits) {
+  unsigned port = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), port);
+  return error == std::errc() && end == digits.data() + digits.size() && port >= 1 && port <= 65535;
+}
+
 /// `https://new.example.org:8443/jmap` has `new.example.org:8443`.
 std::string_view authority_of_url(std::string_view url) {
   const std::size_t scheme = url.find("://");
@@ -159,6 +172,78 @@ std::string why_not_address(std::string_view text) {
   }
   const std::string why = why_not_domain(lower_ascii(text.substr(at + 1)));
   return why.empty() ? std::string() : "behind the `@`: " + why;
+}
+
+std::string why_not_ssh(std::string_view text) {
+  constexpr std::string_view kForm = "write `root@203.0.113.20` or `root@203.0.113.20:2222`";
+  const auto because = [&](std::string_view why) { return fmt::format("{}; {}", why, kForm); };
+  std::string_view host = text;
+  if (const std::size_t at = text.find('@'); at != std::string_view::npos) {  // root without
+    const std::string_view user = text.substr(0, at);
+    if (user.empty()) return because("nothing stands before the `@`");
+    if (user.front() == '-' || !is_made_of(user, "._-+$"))
+      return because(fmt::format("`{}` is no name of a user", printable(user, 40)));
+    host = text.substr(at + 1);
+  }
+  const std::size_t colon = host.rfind(':');
+  if (colon != std::string_view::npos && host.find(':') == colon) {  // more: an IPv6 address
+    if (!is_port(host.substr(colon + 1)))
+      return because(
+          fmt::format("`{}` is no port from 1 to 65535", printable(host.substr(colon + 1), 40)));
+    host = host.substr(0, colon);
+  }
+  const std::string why = why_not_host(host);
+  return why.empty() ? why : because("the host: " + why);
+}
+
+std::string why_not_machine_path(std::string_view text) {
+  if (!text.starts_with('/')) return "it does not begin with `/`";
+  if (printable(text, SIZE_MAX) != text) return "it has a character that cannot be seen";
+  const auto parts = split(text, '/');
+  return std::find(parts.begin(), parts.end(), "..") == parts.end() ? "" : "it has `..` in it";
+}
+
+std::string why_not_container(std::string_view text) {
+  if (text.empty()) return "it is empty";
+  if (!is_made_of(text.substr(0, 1), "") || !is_made_of(text, "_.-"))
+    return "the name of a container has letters, digits, `_`, `.` and `-`, and begins with a "
+           "letter or a digit";
+  return {};
+}
+
+std::string why_not_master_name(std::string_view text) {
+  if (text.empty()) return "it is empty";
+  if (text.find_first_of(" \t\r\n") != std::string_view::npos) return "it has a blank in it";
+  return printable(text, SIZE_MAX) == text ? "" : "it has a character that cannot be seen";
+}
+
+std::string why_not_separator(std::string_view text) {
+  if (text.size() != 1 || text.front() <= ' ' || text.front() > '~')
+    return "it is one character, as `auth_master_user_separator` of Dovecot";
+  if (text == "@" || is_made_of(text, "")) return "it stands in names of accounts too";
+  return {};
+}
+
+std::string why_not_variable(std::string_view text) {
+  const bool has_digit_first = !text.empty() && text.front() >= '0' && text.front() <= '9';
+  if (text.empty() || has_digit_first || !is_made_of(text, "_"))
+    return "the name of an environment variable has letters, digits and `_`, and does not begin "
+           "with a digit";
+  return {};
+}
+
+std::string why_not_in_folder(std::string_view text) {
+  if (text.starts_with('/')) return "it begins with `/`";
+  std::size_t depth = 0;
+  for (const std::string_view part : split(text, '/')) {
+    if (part.empty() || part == ".") continue;
+    if (part != "..") {
+      ++depth;
+    } else if (depth-- == 0) {
+      return "it leads out of the folder";
+    }
+  }
+  return {};
 }
 
 bool is_loopback(std::string_view host) {

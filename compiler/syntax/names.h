@@ -22,6 +22,21 @@ namespace plan::syntax {
 /// `10.9.0.0/24`, `2001:db8::/32`.
 [[nodiscard]] std::string why_not_network(std::string_view text);
 
+/// How a machine is reached over SSH: `host`, `user@host` or `user@host:port`.
+[[nodiscard]] std::string why_not_ssh(std::string_view text);
+/// A path of another machine: from its root, and without `..`.
+[[nodiscard]] std::string why_not_machine_path(std::string_view text);
+/// What `docker exec` takes for a container.
+[[nodiscard]] std::string why_not_container(std::string_view text);
+/// The name of a master user.
+[[nodiscard]] std::string why_not_master_name(std::string_view text);
+/// What Dovecot takes between an account and its master user: one character that is in no name.
+[[nodiscard]] std::string why_not_separator(std::string_view text);
+/// The name of an environment variable.
+[[nodiscard]] std::string why_not_variable(std::string_view text);
+/// A path that begins in a folder and stays in it.
+[[nodiscard]] std::string why_not_in_folder(std::string_view text);
+
 /// 127.0.0.0/8, ::1, `localhost` and names below it, the unspecified addresses.
 [[nodiscard]] bool is_loopback(std::string_view host);
 [[nodiscard]] bool is_ip_address(std::string_view text);

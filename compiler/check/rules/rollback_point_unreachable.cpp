@@ -1,8 +1,11 @@
 // Prevents: a rollback point that the plan promises and that cannot be gone back to when it is
-// asked for: no step marks it, or a step that nothing undoes stands between.
+// asked for: no step marks it, or a step that nothing undoes stands between. Marks whose name
+// cannot be said, or that have one name, are refused too.
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
+#include <string>
 
 #include "compiler/check/graph_view.h"
 #include "compiler/source/text.h"
@@ -21,11 +24,42 @@ bool is_needed(const ir::StepGraph& graph, std::string_view point) {
   });
 }
 
+/// Why `plan rollback --to` could not name it.
+std::string why_not_point(const ir::Value& point) {
+  if (!point.is_string()) return "the name of a rollback point is a text";
+  const std::string& name = point.as_string();
+  if (trim(name).empty()) return "the name of a rollback point is empty";
+  if (printable(name, SIZE_MAX) != name)
+    return fmt::format("`{}` has a character that cannot be seen", printable(name, 60));
+  return {};
+}
+
+void report_marks(const ir::StepGraph& graph, std::span<const StepId> marks, Sink& sink) {
+  std::map<std::string, StepId> first;
+  for (const StepId step : marks) {
+    const ir::Value point = graph.arguments(step)["point"];
+    if (const std::string why = why_not_point(point); !why.empty()) {
+      sink.report(Kind::bad_value, graph.origin(step), why)
+          .help("write a name that `plan rollback --to` can be given");
+      continue;
+    }
+    const auto [known, is_new] = first.emplace(point.as_string(), step);
+    if (is_new) continue;
+    sink.report(Kind::duplicate_name, graph.origin(step),
+                fmt::format("`{}` marks the rollback point `{}`, and so does `{}`",
+                            printable(graph.id(step), 120), printable(known->first, 60),
+                            printable(graph.id(known->second), 120)))
+        .note(graph.origin(known->second), "it is marked here first")
+        .help("which of them `plan rollback --to` means cannot be told: give each its own name");
+  }
+}
+
 }  // namespace
 
 void rollback_point_unreachable(const GraphView& view, Sink& sink) {
   const ir::StepGraph& graph = view.graph();
   const std::span<const StepId> marks = view.of_kind(StepKind::mark_rollback_point);
+  report_marks(graph, marks, sink);
   std::vector<StepId> irreversible;
   for (const ir::StepShape& shape : graph.shapes()) {
     if (info(shape.kind).undo != ir::UndoPolicy::irreversible) continue;

@@ -46,6 +46,46 @@ TEST(Names, UrlsHaveAHostAndMayHaveAPort) {
     EXPECT_NE(why_not_url(bad), "") << bad;
 }
 
+TEST(Names, AMachineIsReachedAsAUserOnAHost) {
+  using syntax::why_not_ssh;
+  for (const char* good :
+       {"root@203.0.113.20", "root@203.0.113.20:2222", "mail-admin@mail.internal.example.org",
+        "root@2001:db8::1", "203.0.113.20", "_plan@localhost:65535"})
+    EXPECT_EQ(why_not_ssh(good), "") << good;
+  for (const char* bad :
+       {"203.0.113.20; rm -rf /", "-oProxyCommand=x@203.0.113.20", "root@", "root@@x", "@x.org",
+        "root@203.0.113.20:99999", "root@203.0.113.20:0", "root@203.0.113.20:", "root@a b",
+        "root@x.org:22x", "ro ot@x.org", "root@-x.org", "root@x.org\n", "root@[::1]:22"})
+    EXPECT_NE(why_not_ssh(bad), "") << bad;
+}
+
+TEST(Names, PathsOfMachinesBeginAtTheRootAndOthersStayInTheirFolder) {
+  EXPECT_EQ(syntax::why_not_machine_path("/etc/dovecot/..deny"), "");
+  for (const char* bad : {"../deny", "relative/map", "/etc/../deny", "/etc/\x1b[31m", "/a/.."})
+    EXPECT_NE(syntax::why_not_machine_path(bad), "") << bad;
+  for (const char* good : {"a.csv", "lists/a.csv", "./lists/../a.csv", "..a", "a/b/../../c"})
+    EXPECT_EQ(syntax::why_not_in_folder(good), "") << good;
+  for (const char* bad : {"../a.csv", "./../a", "a/../../b", "/etc/hostname", "..", "a/./../.."})
+    EXPECT_NE(syntax::why_not_in_folder(bad), "") << bad;
+}
+
+TEST(Names, WhatGoesIntoCommandsAndLoginsIsOneWord) {
+  for (const char* good : {"mailcowdockerized-postfix-mailcow-1", "a", "9_x.y"})
+    EXPECT_EQ(syntax::why_not_container(good), "") << good;
+  for (const char* bad : {"a b", "-x", ".x", "a;b", "a/b", "a\n"})
+    EXPECT_NE(syntax::why_not_container(bad), "") << bad;
+  for (const char* good : {"vmadmin", "vmadmin@example.org"})
+    EXPECT_EQ(syntax::why_not_master_name(good), "") << good;
+  for (const char* bad : {"vm admin", "vm\n*", "vm\u202e", "vm\tadmin"})
+    EXPECT_NE(syntax::why_not_master_name(bad), "") << bad;
+  for (const char* good : {"*", "%", "+", "|"}) EXPECT_EQ(syntax::why_not_separator(good), "");
+  for (const char* bad : {"@", "a", "Z", "7", "**", "\n", "\xc3\xa4"})
+    EXPECT_NE(syntax::why_not_separator(bad), "") << bad;
+  for (const char* good : {"EDGE1_TOKEN", "_x"}) EXPECT_EQ(syntax::why_not_variable(good), "");
+  for (const char* bad : {"EDGE 1", "1EDGE", "A=B", "A\n", "A-B"})
+    EXPECT_NE(syntax::why_not_variable(bad), "") << bad;
+}
+
 TEST(Names, EverySpellingOfLoopbackIsSeen) {
   for (const char* loopback :
        {"127.0.0.1", "127.255.255.254", "::1", "0:0:0:0:0:0:0:1", "::ffff:127.0.0.1", "localhost",
