@@ -183,6 +183,7 @@ class Compilation {
     migration.made_listeners = check::made_listeners(*graph);
     migration.spared_networks = check::spared_networks(*graph);
     check::check_graph_rules(migration, *graph, input_.schema, sink_);
+    check_clear_secrets(*graph, sink_);
     if (input_.schema != nullptr) {
       report_unknown_constructs(*input_.schema, migration.plan.place("target"), sink_);
       check_target_values(*graph, *input_.schema, migration.plan, *sources_, sink_);

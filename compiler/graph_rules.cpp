@@ -27,17 +27,36 @@ constexpr std::size_t kUnknownShownMax = 5;
 constexpr std::array<std::string_view, 5> kSecretNames = {"secret", "currentSecret", "accountKey",
                                                           "eabHmacKey", "otpCode"};
 
+bool is_server_secret(std::string_view name) {
+  return std::find(kSecretNames.begin(), kSecretNames.end(), name) != kSecretNames.end();
+}
+
 /// Name of a member with a secret that is not called like one, or empty.
 std::string misplaced_secret(const ir::Value& value, std::string_view name) {
-  if (value.is_secret())
-    return std::find(kSecretNames.begin(), kSecretNames.end(), name) != kSecretNames.end()
-               ? std::string()
-               : std::string(name);
+  if (value.is_secret()) return is_server_secret(name) ? std::string() : std::string(name);
   for (const ir::Value& item : value.items()) {
     if (std::string found = misplaced_secret(item, name); !found.empty()) return found;
   }
   for (const auto& [key, member] : value.members()) {
     if (std::string found = misplaced_secret(member, key); !found.empty()) return found;
+  }
+  return {};
+}
+
+/// Name of a member whose secret is written out, or empty. The mask that a server shows in a
+/// secret's place is none.
+std::string clear_secret(const ir::Value& value, std::string_view name) {
+  if (value.is_string()) {
+    const std::string& text = value.as_string();
+    const bool is_clear =
+        text.find_first_not_of('*') != std::string::npos && is_server_secret(name);
+    return is_clear ? std::string(name) : std::string();
+  }
+  for (const ir::Value& item : value.items()) {
+    if (std::string found = clear_secret(item, name); !found.empty()) return found;
+  }
+  for (const auto& [key, member] : value.members()) {
+    if (std::string found = clear_secret(member, key); !found.empty()) return found;
   }
   return {};
 }
@@ -165,6 +184,29 @@ void check_secret_names(const ir::StepGraph& graph, Sink& sink) {
                             printable(graph.argument(step, "object").string_or(""), 60)))
         .label("without the target's schema only the names of members say which of them are secret")
         .help("`plan fetch` brings the schema; a secret goes into a member called `secret`");
+  }
+}
+
+void check_clear_secrets(const ir::StepGraph& graph, Sink& sink) {
+  std::vector<std::size_t> seen(graph.shapes().size());
+  std::set<const ir::StepShape*> said;
+  for (std::size_t i = 0; i < graph.size(); ++i) {
+    const auto step = static_cast<ir::StepId>(i);
+    const StepKind kind = graph.kind(step);
+    if (kind != StepKind::admin_upsert && kind != StepKind::admin_update) continue;
+    const ir::StepShape* shape = &graph.shape(step);
+    if (seen[static_cast<std::size_t>(shape - graph.shapes().data())]++ >= kStepsOfShapeMax)
+      continue;
+    const std::string name = clear_secret(graph.argument(step, "set"), "set");
+    if (name.empty() || !said.insert(shape).second) continue;
+    sink.report(Kind::secret_in_clear, graph.origin(step),
+                fmt::format("`{}` of {} stands here in clear text", name,
+                            printable(graph.argument(step, "object").string_or(""), 60)))
+        .label("a plan goes into git")
+        .help(
+            "write `secret \"file:secrets/NAME\"` in a module of the plan language, or what lets "
+            "the server read it (`EnvironmentVariable`, `File`), and change the secret: it was "
+            "written down");
   }
 }
 

@@ -22,4 +22,7 @@ void report_unknown_constructs(const schema::Schema& schema, Span place, Sink& s
 void check_secret_names(const ir::StepGraph& graph, Sink& sink);
 [[nodiscard]] std::span<const std::string_view> secret_names();
 
+/// No step may write a secret to the target that stands in clear in a module or an NDJSON file.
+void check_clear_secrets(const ir::StepGraph& graph, Sink& sink);
+
 }  // namespace plan

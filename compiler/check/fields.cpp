@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "compiler/check/names.h"
+#include "compiler/source/secret_places.h"
 #include "compiler/source/text.h"
 #include "compiler/syntax/scalar.h"
 
@@ -265,6 +266,25 @@ Value FieldReader::number(const Node& node, std::int64_t minimum, std::int64_t m
   return *value;
 }
 
+Value FieldReader::texts(const Node& node, const std::string& what) {
+  Value list = Value::list();
+  std::string before;
+  for (Named& name : names(node, what)) {
+    if (is_secret_of_command(before, name.text)) {
+      sink_
+          .report(Kind::secret_in_clear, name.span,
+                  fmt::format("{} has a secret behind `{}`", what, printable(before, 40)))
+          .label("a plan goes into git")
+          .help(
+              "run a script that reads the secret from a file, and change the secret: it was "
+              "written down");
+    }
+    before = name.text;
+    list.push_back(std::move(name.text));
+  }
+  return list;
+}
+
 /// True when it was reported: a secret in a place where none belongs.
 bool FieldReader::refuse_secret_text(const Node& node, std::string_view text,
                                      const std::string& what) {
@@ -344,11 +364,8 @@ Value FieldReader::field(const Node& node, const Field& field, const std::string
       return number(node, 1, 65535, what);
     case FieldType::count:
       return number(node, field.minimum, field.maximum, what);
-    case FieldType::texts: {
-      Value list = Value::list();
-      for (Named& name : names(node, what)) list.push_back(std::move(name.text));
-      return list;
-    }
+    case FieldType::texts:
+      return texts(node, what);
     case FieldType::block:
       return block(&node, field.fields, what, node.span);
   }

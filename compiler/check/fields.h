@@ -75,6 +75,7 @@ class FieldReader {
   ir::Value share(const syntax::Node& node, const std::string& what);
   ir::Value quantity(const syntax::Node& node, const Field& field, const std::string& what);
   ir::Value boolean(const syntax::Node& node, const std::string& what);
+  ir::Value texts(const syntax::Node& node, const std::string& what);
   ir::Value number(const syntax::Node& node, std::int64_t minimum, std::int64_t maximum,
                    const std::string& what);
   ir::Value formed_text(const syntax::Node& node, const Field& field, const std::string& what);

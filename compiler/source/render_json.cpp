@@ -7,6 +7,7 @@
 
 #include "compiler/source/diagnostic.h"
 #include "compiler/source/json_string.h"
+#include "compiler/source/secret_places.h"
 #include "compiler/source/text.h"
 
 namespace plan {
@@ -53,9 +54,10 @@ std::string sarif_location(const SourceSet& sources, Span span) {
 }  // namespace
 
 std::string render_json(const std::vector<Diagnostic>& diagnostics, const SourceSet& sources) {
+  SecretMask mask(sources, diagnostics);
   std::string out = "{\"format\":1,\"diagnostics\":[";
   for (std::size_t i = 0; i < diagnostics.size(); ++i) {
-    const Diagnostic& d = diagnostics[i];
+    const Diagnostic d = mask.masked(diagnostics[i]);
     out += i == 0 ? "\n" : ",\n";
     out += fmt::format(
         R"({{"code":{},"severity":{},"place":{},"message":{},"label":{},"arguments":{{{}}},"notes":{},"help":{}}})",
@@ -93,7 +95,9 @@ std::string render_sarif(const std::vector<Diagnostic>& diagnostics, const Sourc
         quoted(sarif_level(info(kind).severity)));
   });
   out += "}},\"columnKind\":\"unicodeCodePoints\",\"results\":";
-  out += list_of(diagnostics, [&](const Diagnostic& d) {
+  SecretMask mask(sources, diagnostics);
+  out += list_of(diagnostics, [&](const Diagnostic& given) {
+    const Diagnostic d = mask.masked(given);
     std::string message = printable(d.message);
     for (const std::string& help : d.help) message += "\nhelp: " + printable(help);
     const std::string location = sarif_location(sources, d.span);

@@ -4,13 +4,13 @@
 #include <map>
 
 #include "compiler/source/diagnostic.h"
+#include "compiler/source/secret_places.h"
 #include "compiler/source/text.h"
 
 namespace plan {
 namespace {
 
 constexpr std::size_t kTabColumns = 4;
-constexpr std::size_t kMaskColumns = 8;
 
 struct Colours {
   std::string_view bold, red, yellow, blue, reset;
@@ -67,9 +67,12 @@ struct Excerpt {
   std::size_t caret_width = 1;
 };
 
-// The source line with its token; long lines are cut around the token.
+// The source line with its token; long lines are cut around the token. A secret that stands in
+// clear in a plan is not shown again in logs and screens, whatever the line is shown for:
+// `shown(begin, end)` gives a part of the line without it.
+template <class Shown>
 Excerpt excerpt(std::string_view line, std::size_t begin, std::size_t end, std::size_t width_max,
-                bool is_secret) {
+                const Shown& shown) {
   begin = std::min(begin, line.size());
   end = std::clamp(end, begin, line.size());
   std::size_t from = 0;
@@ -87,13 +90,10 @@ Excerpt excerpt(std::string_view line, std::size_t begin, std::size_t end, std::
     if (to < line.size()) right = "…";
   }
   Excerpt cut;
-  const std::string prefix = drawn(line.substr(from, begin - from));
-  // A secret that stands in clear in a plan is pointed at, not shown again in logs and screens.
-  const std::string token =
-      is_secret ? std::string(kMaskColumns, '*') : drawn(line.substr(begin, end - begin));
+  const std::string prefix = drawn(shown(from, begin));
+  const std::string token = drawn(shown(begin, end));
   const std::size_t rest = std::max(to, end);
-  cut.line =
-      fmt::format("{}{}{}{}{}", left, prefix, token, drawn(line.substr(end, rest - end)), right);
+  cut.line = fmt::format("{}{}{}{}{}", left, prefix, token, drawn(shown(end, rest)), right);
   cut.caret_column = display_width(left) + display_width(prefix);
   cut.caret_width = std::max<std::size_t>(1, display_width(token));
   return cut;
@@ -101,14 +101,18 @@ Excerpt excerpt(std::string_view line, std::size_t begin, std::size_t end, std::
 
 void draw_excerpt(std::string& out, const SourceSet& sources, Span span, std::string_view label,
                   const RenderOptions& options, std::string_view colour, std::string_view reset,
-                  bool is_secret = false) {
+                  SecretMask& mask) {
   if (!span.is_known()) return;
   std::uint32_t line_begin = 0;
   const std::string_view line = sources.line_at(span.file, span.begin, &line_begin);
   const Position position = sources.position(span.file, span.begin);
   const std::size_t width = options.width_columns > 40 ? options.width_columns - 8 : 32;
+  const auto shown = [&](std::size_t begin, std::size_t end) {
+    return mask.text(span.file, line_begin + static_cast<std::uint32_t>(begin),
+                     line_begin + static_cast<std::uint32_t>(end));
+  };
   const Excerpt cut = excerpt(line, span.begin - line_begin,
-                              std::max(span.end, span.begin) - line_begin, width, is_secret);
+                              std::max(span.end, span.begin) - line_begin, width, shown);
   out += fmt::format("{:>5} | {}\n", position.line, cut.line);
   out += fmt::format("      | {}{}{}{}{}{}\n", std::string(cut.caret_column, ' '), colour,
                      std::string(std::min(cut.caret_width, width), '^'), label.empty() ? "" : " ",
@@ -116,18 +120,18 @@ void draw_excerpt(std::string& out, const SourceSet& sources, Span span, std::st
 }
 
 void draw(std::string& out, const Diagnostic& diagnostic, const SourceSet& sources,
-          const RenderOptions& options) {
+          const RenderOptions& options, SecretMask& mask) {
   const Colours colours = colours_of(options);
   const std::string_view colour = colour_of(diagnostic.severity, colours);
   out += fmt::format("{}{}{}: {}{}{}: {} [{}]\n", colours.bold, place_of(sources, diagnostic.span),
                      colours.reset, colour, to_string(diagnostic.severity), colours.reset,
                      printable(diagnostic.message), info(diagnostic.kind).name);
   draw_excerpt(out, sources, diagnostic.span, printable(diagnostic.label), options, colour,
-               colours.reset, diagnostic.kind == Kind::secret_in_clear);
+               colours.reset, mask);
   for (const Label& note : diagnostic.notes) {
     out += fmt::format("{}: {}note{}: {}\n", place_of(sources, note.span), colours.blue,
                        colours.reset, printable(note.text));
-    draw_excerpt(out, sources, note.span, "", options, colours.blue, colours.reset);
+    draw_excerpt(out, sources, note.span, "", options, colours.blue, colours.reset, mask);
   }
   for (const std::string& help : diagnostic.help)
     out += fmt::format("  help: {}\n", printable(help));
@@ -138,6 +142,7 @@ void draw(std::string& out, const Diagnostic& diagnostic, const SourceSet& sourc
 std::string render_terminal(const std::vector<Diagnostic>& diagnostics, const SourceSet& sources,
                             const RenderOptions& options) {
   std::string out;
+  SecretMask mask(sources, diagnostics);
   std::map<Kind, std::size_t> shown;
   std::map<Kind, std::size_t> hidden;
   for (const Diagnostic& diagnostic : diagnostics) {
@@ -146,7 +151,7 @@ std::string render_terminal(const std::vector<Diagnostic>& diagnostics, const So
       continue;
     }
     if (!out.empty()) out += '\n';
-    draw(out, diagnostic, sources, options);
+    draw(out, mask.masked(diagnostic), sources, options, mask);
   }
   for (const auto& [kind, count] : hidden) {
     out += fmt::format("\nand {} more [{}]\n", show_count(count), info(kind).name);

@@ -12,6 +12,7 @@
 #include "compiler/editor.h"
 #include "compiler/ir/digest.h"
 #include "compiler/ir/json.h"
+#include "compiler/source/secret_places.h"
 #include "compiler/source/text.h"
 #include "compiler/syntax/format.h"
 #include "compiler/syntax/language.h"
@@ -309,9 +310,11 @@ class LanguageServer {
   static Value shown(const std::vector<Diagnostic>& diagnostics, const SourceSet& sources,
                      const std::string& path) {
     Value list = Value::list();
-    for (const Diagnostic& d : diagnostics) {
+    SecretMask mask(sources, diagnostics);
+    for (const Diagnostic& given : diagnostics) {
       // What stands in the lock or in a module is shown there by `plan check`.
-      if (!d.span.is_known() || sources.name(d.span.file) != path) continue;
+      if (!given.span.is_known() || sources.name(given.span.file) != path) continue;
+      const Diagnostic d = mask.masked(given);
       const Places places(sources.text(d.span.file));
       std::string message = d.message;
       if (!d.label.empty()) message += "\n" + d.label;

@@ -61,6 +61,73 @@ def project(folder):
     return folder
 
 
+LOGIN = "  login: {user: admin, password: !secret file:secrets/admin}"
+S = f"{MARK}-in-the-plan"
+# What an operator writes when he is wrong about a secret: beside another mistake, under a wrong key, behind a wrong tag. Each is
+# reported, and no report shows the secret: (what is replaced, by what).
+MISTAKES = {
+    "beside a wrong key": (LOGIN, f"  login: {{usr: admin, password: {S}}}"),
+    "under a misspelt key": (LOGIN, f"  login: {{user: admin, pasword: {S}}}"),
+    "in block form under a misspelt key": (LOGIN, f"  login:\n    user: admin\n    passwrod: {S}"),
+    "on lines of its own": (LOGIN, f"  login:\n    user: admin\n    password: >-\n      {S}\n    x: 1"),
+    "behind !secret": (LOGIN, f"  login: {{user: admin, password: !secret {S}}}"),
+    "behind a misspelt tag": (LOGIN, f"  login: {{user: admin, password: !scret {S}}}"),
+    "as a tag": (LOGIN, f"  login: {{user: admin, password: !{S}}}"),
+    "twice": (LOGIN, f"  login: {{user: admin, password: {S}, password: {S}}}"),
+    "in a list": (LOGIN, f"  login: {{user: admin, password: [{S}]}}"),
+    "in a mapping": (LOGIN, f"  login: {{user: admin, password: {{is: {S}}}}}"),
+    "with an unknown name": (LOGIN, f'  login: {{user: admin, password: "{S} ${{nonsense}}"}}'),
+    "without an end": (LOGIN, f"  login: {{user: admin, password: {S}"),
+    "without its quote": (LOGIN, f'  login: {{user: admin, password: "{S}}}'),
+    "in one text with the name": (LOGIN, f'  login: "admin:{S}"'),
+    "in a block without secrets": (LOGIN, f"{LOGIN}\n  pasword: {S}"),
+    "in a wave": ("name: canary,", f"name: canary, password: {S},"),
+    "in a command": ("cutover: {address: operator}", f'cutover: {{address: {{run: [curl, -u, "admin:{S}", x], undo: [y]}}}}'),
+    "in a module in YAML": ("use: std/dovecot-postfix", "use: ./own.yaml"),
+    "in a module": ("use: std/dovecot-postfix", "use: ./own.plan"),
+    "in a damaged module": ("use: std/dovecot-postfix", "use: ./damaged.plan"),
+    "in a plan of stalwart-cli": ("use: std/dovecot-postfix", "use: ./lines.plan"),
+}
+RELAY = f'"@type" = "Relay", address = "h.example.org", authUsername = "u", authSecret = {{ "@type" = "Value", secret = "{S}" }}'
+MODULES = {
+    "own.plan": 'module own\nuse std/dovecot-postfix\nstep own/relay : admin.upsert {\n  stage = prepare\n  object = "MtaRoute"\n'
+                f'  match = {{ name = "r" }}\n  set = {{ {RELAY} }}\n}}\n',
+    "damaged.plan": f'module damaged\nuse std/dovecot-postfix\nlet one = {{ password = "{S}" of }}\nlet two = scret "{S}"\n',
+    "own.yaml": f"module: own\nuse: [std/dovecot-postfix]\nlet:\n  password: !scret {S}\n",
+    "lines.plan": "module lines\nuse std/dovecot-postfix\nuse ./lines.ndjson\n",
+    "lines.ndjson": '{"@type":"upsert","object":"MtaRoute","matchOn":["name"],"value":{"r":{"@type":"Relay","name":"r",'
+                    f'"address":"h.example.org","authUsername":"u","authSecret":{{"@type":"Value","secret":"{S}"}}}}}}}}\n',
+}
+# Whose secret is no other mistake: only `secret-in-clear` says that it is there.
+MUST_BE_TOLD = {"in a module", "in a plan of stalwart-cli", "in a command", "beside a wrong key"}
+
+
+def mistakes():
+    import lsp_test
+    with tempfile.TemporaryDirectory() as folder:
+        folder = project(folder)
+        for name, text in MODULES.items():
+            (folder / name).write_text(text)
+        sound = (folder / "migration.yaml").read_text()
+        client = lsp_test.Client()
+        for where, (old, new) in MISTAKES.items():
+            check(f"the sound plan has what a secret {where} replaces", sound.count(old) == 1, old)
+            plan = folder / f"{where.replace(' ', '-')}.yaml"
+            plan.write_text(sound.replace(old, new))
+            plan.with_suffix(".lock").write_text((folder / "migration.lock").read_text())
+            outputs = {one: run(folder, ["check", plan.name, "--format", one]) for one in ("text", "json", "sarif")}
+            told = client.open(plan, plan.read_text())
+            outputs["lsp"] = str(told).encode()
+            wrong = {one: output[:1500] for one, output in outputs.items() if shown(output)}
+            check(f"a secret {where} is not shown", not wrong, wrong)
+            check(f"a secret {where} does not compile", b" error: " in outputs["text"], outputs["text"][:1500])
+            if where in MUST_BE_TOLD:
+                check(f"a secret {where} is told", b"[secret-in-clear]" in outputs["text"], outputs["text"][:1500])
+        client.ask("shutdown", None)
+        client.tell("exit", None)
+        client.process.wait(timeout=60)
+
+
 def files_that_show(folder):
     """Files with a secret that is not where the operator put it."""
     found = []
@@ -156,6 +223,7 @@ def main():
         return 0
     every_command()
     language_server()
+    mistakes()
     servers_that_repeat()
     return exit_code()
 

@@ -1,0 +1,53 @@
+#pragma once
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "compiler/source/diagnostic.h"
+
+namespace plan {
+
+/// Bytes of a text that may be a secret; begin inclusive, end exclusive.
+struct SecretPlace {
+  std::uint32_t begin = 0;
+  std::uint32_t end = 0;
+  friend bool operator==(const SecretPlace&, const SecretPlace&) = default;
+};
+
+/// Where secrets may stand in clear in a plan, a module or a JSON document: behind keys that are
+/// called like a secret (or nearly so), behind `!secret` without `env:`, `file:` or `command:`, in
+/// the user's part of a URL, behind `-u` of a command. It reads characters and not syntax: what it
+/// is for are texts that do not parse. Sorted, none overlaps another; linear in the text.
+/// `is_language`: the text is of the plan language, where only string literals can be secrets.
+[[nodiscard]] std::vector<SecretPlace> secret_places(std::string_view text, bool is_language);
+
+/// Is a key of this name expected to hold a secret? Misspelt names count.
+[[nodiscard]] bool is_secret_name(std::string_view name);
+
+/// Is `value`, which stands behind `option` in a command, a secret: `-u NAME:SECRET`,
+/// `--password SECRET`?
+[[nodiscard]] bool is_secret_of_command(std::string_view option, std::string_view value);
+
+/// Texts of a compilation as they may be shown: the secrets in them replaced by `********`.
+class SecretMask {
+ public:
+  /// What `diagnostics` call a secret in clear is masked wherever its line is shown.
+  SecretMask(const SourceSet& sources, const std::vector<Diagnostic>& diagnostics);
+
+  /// The bytes [begin, end) of `file`, masked.
+  [[nodiscard]] std::string text(FileId file, std::uint32_t begin, std::uint32_t end);
+  /// `diagnostic` without the secrets of the lines that it is about.
+  [[nodiscard]] Diagnostic masked(Diagnostic diagnostic);
+
+ private:
+  const std::vector<SecretPlace>& places(FileId file);
+  void collect(Span span, std::vector<std::string>& secrets);
+
+  const SourceSet& sources_;
+  std::map<FileId, std::vector<SecretPlace>> told_ = {};
+  std::map<FileId, std::vector<SecretPlace>> places_ = {};
+};
+
+}  // namespace plan

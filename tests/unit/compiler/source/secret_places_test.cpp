@@ -1,0 +1,134 @@
+#include "compiler/source/secret_places.h"
+
+#include <gtest/gtest.h>
+
+namespace plan {
+namespace {
+
+std::string masked(std::string_view text, std::string name) {
+  SourceSet sources;
+  const FileId file = sources.add(std::move(name), std::string(text));
+  SecretMask mask(sources, {});
+  return mask.text(file, 0, static_cast<std::uint32_t>(text.size()));
+}
+
+struct Case {
+  std::string_view text;
+  std::string_view shown;
+};
+
+TEST(SecretPlaces, AreFoundInYaml) {
+  for (const auto& [text, shown] : std::vector<Case>{
+           {"  login: {usr: admin, password: hunter2}",
+            "  login: {usr: admin, password: ********}"},
+           {"{password: hunter2, password: hunter3}", "{password: ********, password: ********}"},
+           {"{password: [hunter2, 'a b'], x: 1}", "{password: [********, '********'], x: 1}"},
+           {"{password: {a: hunter2}, x: 1}", "{password: {a: ********}, x: 1}"},
+           {"{user: admin, pasword: hunter2}", "{user: admin, pasword: ********}"},
+           {"  pasword: hun,ter2 # why", "  pasword: ******** # why"},
+           {"  passwrod: hunter2", "  passwrod: ********"},
+           {"  tokne: hunter2", "  tokne: ********"},
+           {"{name: canary, password: hunter2, accounts: [a@b]}",
+            "{name: canary, password: ********, accounts: [a@b]}"},
+           {"{password: !secret hunter2}", "{password: !secret ********}"},
+           {"{name: !secret hunter2}", "{name: !secret ********}"},
+           {"{password: !scret hunter2}", "{password: !scret ********}"},
+           {"{password: !hunter2}", "{password: !********}"},
+           {"  login: \"admin:hunter2\"", "  login: \"********\""},
+           {"password: \"hunter2 ${name}\"", "password: \"******** ${name}\""},
+           {"password: >-\n  hunter2\n  hunter3\nx: 1",
+            "password: >-\n  ********\n  ********\nx: 1"},
+           {"password:\n  hunter2\nx: 1", "password:\n  ********\nx: 1"},
+           {"run: [curl, -u, \"admin:hunter2\", x]", "run: [curl, -u, \"admin:********\", x]"},
+           {"run: [x, --password, hunter2, y]", "run: [x, --password, ********, y]"},
+           {"run: [x, \"--token=hunter2\"]", "run: [x, \"--token=********\"]"},
+           {"url: https://admin:hunter2@new.example.org",
+            "url: https://admin:********@new.example.org"},
+           {"password: \"hunter2", "password: \"********"}})
+    EXPECT_EQ(masked(text, "migration.yaml"), shown);
+}
+
+TEST(SecretPlaces, AreFoundInThePlanLanguageAndInJson) {
+  for (const auto& [text, shown] :
+       std::vector<Case>{{"password = \"hunter2\"", "password = \"********\""},
+                         {"login = { user = \"a\" password == \"hunter2\" }",
+                          "login = { user = \"a\" password == \"********\" }"},
+                         {"password = secret \"hunter2\"", "password = secret \"********\""},
+                         {"name = scret \"hunter2\"", "name = scret \"********\""},
+                         {"set = { secret = { \"@type\" = \"Text\", secret = \"hunter2\" } }",
+                          "set = { secret = { \"@type\" = \"Text\", secret = \"********\" } }"}})
+    EXPECT_EQ(masked(text, "mine.plan"), shown);
+  EXPECT_EQ(
+      masked(R"({"n":"r","authSecret":{"@type":"Value","secret":"hunter2"},"x":"y"})", "s.ndjson"),
+      R"({"n":"r","authSecret":{"@type":"Value","secret":"********"},"x":"y"})");
+}
+
+TEST(SecretPlaces, AreNoneWhereNothingIsSecret) {
+  for (const std::string_view text :
+       {"login: {user: \"${addresses.admin}\", password: !secret file:secrets/admin}",
+        "{password: !secret \"command:cat secrets/program\", token: !secret env:TOKEN}",
+        "accounts: {from: {passwd_file: /etc/dovecot/users}}", "key: !secret file:secrets/id",
+        "# don't write the password here", "run: [ssh, -u, root, host]", "pin: !lock certificate",
+        "token: *other", "without_password: [old@example.org]", "# where `!secret` says",
+        "reject: 5\nsecond: 1\nserver: a\ncopy_passes: [5]"})
+    EXPECT_EQ(masked(text, "migration.yaml"), text);
+  for (const std::string_view text :
+       {"input private_key : secret", "{ key = \"queue.route\", value = \"relay\" }",
+        "step key : admin.upsert {\n  match = { a = \"b\" }\n}",
+        "step password : admin.upsert { match = { a = \"b\" } }", "password = account.password",
+        "password = secret \"env:VMADMIN_PASSWORD\" }"})
+    EXPECT_EQ(masked(text, "mine.plan"), text);
+}
+
+TEST(SecretPlaces, TakeABrokenTextAsItIs) {
+  for (const std::string_view text :
+       {"password:", "password: [", "password: {\"", "password: '", "!secret", "password: !", "-u,",
+        "password: |", "\"password\"", "password: ${", "password = {", "://:@", "password: &"}) {
+    EXPECT_EQ(masked(text, "migration.yaml").substr(0, 2), text.substr(0, 2));
+    EXPECT_EQ(masked(text, "mine.plan").substr(0, 2), text.substr(0, 2));
+  }
+}
+
+TEST(SecretMask, TakesSecretsOutOfMessagesToo) {
+  SourceSet sources;
+  const FileId file = sources.add("migration.yaml", "x: 1\nlogin: {password: !scret hunter2}\n");
+  Diagnostic one;
+  one.kind = Kind::unknown_tag;
+  one.span = {file, 5, 10};
+  one.message = "`hunter2` is not `hunter23`";
+  one.help = {"not hunter2"};
+  SecretMask mask(sources, {one});
+  const Diagnostic shown = mask.masked(one);
+  EXPECT_EQ(shown.message, "`********` is not `hunter23`");
+  EXPECT_EQ(shown.help, std::vector<std::string>{"not ********"});
+}
+
+TEST(SecretMask, TakesTheBeginningOfALongSecretOutOfAMessage) {
+  const std::string secret(100, 'q');
+  SourceSet sources;
+  const FileId file = sources.add("migration.yaml", "token: " + secret + "\n");
+  Diagnostic one;
+  one.kind = Kind::bad_value;
+  one.span = {file, 0, 5};
+  one.message = "`" + secret.substr(0, 40) + "…` is none";
+  SecretMask mask(sources, {one});
+  EXPECT_EQ(mask.masked(one).message, "`********…` is none");
+}
+
+TEST(SecretMask, ShowsOfAPlaceThatIsCalledASecretNothing) {
+  SourceSet sources;
+  const FileId file = sources.add("migration.yaml", "name: hunter2\n");
+  Diagnostic told;
+  told.kind = Kind::secret_in_clear;
+  told.span = {file, 6, 13};
+  Diagnostic other;
+  other.kind = Kind::bad_value;
+  other.span = {file, 0, 4};
+  other.message = "x";
+  const std::string shown = render_terminal({told, other}, sources, {});
+  EXPECT_EQ(shown.find("hunter2"), std::string::npos) << shown;
+  EXPECT_NE(shown.find("    1 | name: ********\n"), std::string::npos) << shown;
+}
+
+}  // namespace
+}  // namespace plan
