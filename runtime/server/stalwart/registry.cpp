@@ -146,7 +146,7 @@ Result<ir::Value> Registry::find(std::string_view type, const ir::Value& match) 
   for (ir::Value& candidate : candidates) {
     if (!fits(match, candidate)) continue;
     if (!found.is_null()) {
-      return Error(errors::match_ambiguous,
+      return Error(errors::several_matches,
                    fmt::format("more than one {} has {}", type, show_match(match)))
           .with_blame(Blame::target)
           .with_argument("match");

@@ -29,7 +29,7 @@ class Registry {
   [[nodiscard]] Result<ir::Value> object(std::string_view type, const std::string& id);
   [[nodiscard]] Result<ir::Value> singleton(std::string_view type);
   /// The one object that has the members of `match` (of the wire); null when there is none. Uses a
-  /// server-side filter where the type has one and always compares itself. Errors: match-ambiguous.
+  /// server-side filter where the type has one and always compares itself. Errors: several-matches.
   [[nodiscard]] Result<ir::Value> find(std::string_view type, const ir::Value& match);
 
   /// `what` names the object in errors ("Domain `example.org`"); `argument` is where its members

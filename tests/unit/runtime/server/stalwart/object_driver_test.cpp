@@ -178,7 +178,7 @@ TEST_F(ObjectDriver, two_objects_that_fit_are_ambiguous) {
                                      {"set", Value::map()}})};
   const auto seen = observe(step);
   ASSERT_FALSE(seen);
-  EXPECT_TRUE(seen.error().is(errors::match_ambiguous));
+  EXPECT_TRUE(seen.error().is(errors::several_matches));
 }
 
 TEST_F(ObjectDriver, a_match_beyond_the_first_page_is_found) {
