@@ -129,17 +129,17 @@ def case_an_empty_plan(project):
     return ended.says("migration.yaml:1:1", "[file-empty]"), ended
 
 
-def case_a_hundred_megabytes_of_values(project):
+def case_more_bytes_than_a_plan_may_have(project):
     with open(project.plan, "ab") as file:
-        file.write(b"x: [" + b"1, " * (100 << 20 >> 2) + b"1]\n")
+        file.write(b"x: [" + b"1, " * ((129 << 20) // 3) + b"1]\n")
     ended = project.run("check")
-    return ended.says("migration.yaml", "larger than 64.0 MiB", "[local-file-too-large]") and ended.is_bounded(), ended
+    return ended.says("migration.yaml", "larger than 128.0 MiB", "[local-file-too-large]") and ended.is_bounded(), ended
 
 
-def case_as_many_values_as_the_bytes_of_a_plan_allow(project):
-    project.plan.write_bytes(b"x: [" + b"1, " * ((63 << 20) // 3) + b"1]\n")
+def case_millions_of_values(project):
+    project.plan.write_bytes(b"x: [" + b"1, " * ((8 << 20) // 3) + b"1]\n")
     ended = project.run("check")
-    return ended.says("migration.yaml:", "[yaml-nodes]", "csv") and ended.is_bounded(), ended
+    return ended.says("migration.yaml:", "[missing-key]") and ended.is_bounded() and len(ended.text) < 20000, ended
 
 
 def case_one_text_as_long_as_a_plan_may_be(project):
