@@ -14,6 +14,8 @@ constexpr std::size_t kNone = std::string_view::npos;
 constexpr std::size_t kShortestReplaced = 4;
 constexpr std::size_t kSecretsOfDiagnosticMax = 200;
 constexpr std::size_t kPrefixSought = 24;
+// So many quotes of a line are looked at to its end in vain: it may be as long as the file.
+constexpr std::size_t kUnclosedMax = 16;
 // Longer names are of no key; the distance costs their square.
 constexpr std::size_t kNameMax = 40;
 
@@ -138,6 +140,9 @@ class Finder {
   /// Where the quote at `at` closes; kNone: it does not, before `end`.
   [[nodiscard]] std::size_t closing(std::size_t at, std::size_t end) const {
     const char quote = text_[at];
+    Unclosed& unclosed = quote == '"' ? double_ : single_;
+    if (unclosed.end != end) unclosed = {end, 0};
+    if (unclosed.count == kUnclosedMax) return kNone;
     for (std::size_t i = at + 1; i < end; ++i) {
       if (text_[i] == '\\' && quote == '"')
         ++i;
@@ -148,6 +153,7 @@ class Finder {
           return i;
       }
     }
+    ++unclosed.count;
     return kNone;
   }
   static bool is_quote(char c) { return c == '"' || c == '\''; }
@@ -278,14 +284,16 @@ class Finder {
   }
 
   [[nodiscard]] std::size_t plain_end(std::size_t at) const {
+    bool is_open = false;  // a `${` that nothing closes
     for (std::size_t i = at; i < text_.size(); ++i) {
       const char c = text_[i];
       if (c == '\n' || (c == '#' && i > 0 && (text_[i - 1] == ' ' || text_[i - 1] == '\t')))
         return i;
       if (flow_depth_ == 0) continue;
-      if (text_.substr(i, 2) == "${") {
+      if (!is_open && text_.substr(i, 2) == "${") {
         const std::size_t close = text_.find_first_of("}\n", i);
-        if (close != kNone && text_[close] == '}') i = close;
+        is_open = close == kNone || text_[close] != '}';
+        if (!is_open) i = close;
       } else if (c == ',' || c == '}' || c == ']') {
         return i;
       }
@@ -451,9 +459,17 @@ class Finder {
   }
   static bool is_space(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
 
+  /// Quotes of one kind that nothing closes before `end`.
+  struct Unclosed {
+    std::size_t end = 0;
+    std::size_t count = 0;
+  };
+
   std::string_view text_;
   bool is_language_ = false;
   std::size_t at_ = 0;
+  mutable Unclosed single_ = {};
+  mutable Unclosed double_ = {};
   std::size_t flow_depth_ = 0;
   mutable std::size_t end_known_from_ = 1;
   mutable std::size_t end_known_ = 0;

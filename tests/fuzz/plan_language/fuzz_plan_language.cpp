@@ -6,6 +6,7 @@
 
 #include "compiler/syntax/format.h"
 #include "compiler/syntax/language.h"
+#include "tests/fuzz/secret_places_check.h"
 
 /// Any bytes as a file of the plan language: a tree or a problem, and what can be read can be
 /// written in both languages and read again with nothing lost.
@@ -14,6 +15,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   plan::Sink sink;
   const plan::FileId file =
       sources.add("x.plan", std::string(reinterpret_cast<const char*>(data), size));
+  plan::test::check_secret_places(sources.text(file), true);
   const auto tree = plan::syntax::read_language(sources, file, sink);
   if (!tree && !sink.has_errors()) std::abort();
   static_cast<void>(plan::render_terminal(sink.sorted(), sources, {}));

@@ -89,6 +89,23 @@ TEST(SecretPlaces, TakeABrokenTextAsItIs) {
   }
 }
 
+TEST(SecretPlaces, TakeTimeLinearInALineThatOpensAndClosesNothing) {
+  for (const std::string_view part : {"\"\\", "'\"\\", "${", "password: \"\\\"", "password: [",
+                                      "a: '", "://a:", "-u, \"", "{password: ${", "!secret \""}) {
+    std::string text = "x: {password: ";
+    while (text.size() < 400'000) text += part;
+    std::uint32_t behind = 0;
+    for (const bool is_language : {false, true}) {
+      behind = 0;
+      for (const SecretPlace& place : secret_places(text, is_language)) {
+        ASSERT_LE(behind, place.begin);
+        behind = place.end;
+      }
+    }
+    EXPECT_LE(behind, text.size());
+  }
+}
+
 TEST(SecretMask, TakesSecretsOutOfMessagesToo) {
   SourceSet sources;
   const FileId file = sources.add("migration.yaml", "x: 1\nlogin: {password: !scret hunter2}\n");
