@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "compiler/check/graph_view.h"
+#include "compiler/ir/shape_sample.h"
 #include "compiler/schema/check_value.h"
 #include "compiler/source/source_set.h"
 #include "compiler/source/text.h"
@@ -19,8 +20,6 @@ namespace {
 
 using ir::StepKind;
 
-// Steps of one shape differ in names only: this many of them are looked at.
-constexpr std::size_t kStepsOfShapeMax = 200;
 constexpr std::size_t kUnknownShownMax = 5;
 
 // What the real schema documents call the members that hold secrets (a test compares).
@@ -31,34 +30,43 @@ bool is_server_secret(std::string_view name) {
   return std::find(kSecretNames.begin(), kSecretNames.end(), name) != kSecretNames.end();
 }
 
-/// Name of a member with a secret that is not called like one, or empty.
-std::string misplaced_secret(const ir::Value& value, std::string_view name) {
-  if (value.is_secret()) return is_server_secret(name) ? std::string() : std::string(name);
+/// Name of the first member, at any depth, of which `is_it(value, name)` says so; empty: none.
+template <class IsIt>
+std::string member_where(const ir::Value& value, std::string_view name, const IsIt& is_it) {
+  if (is_it(value, name)) return std::string(name);
   for (const ir::Value& item : value.items()) {
-    if (std::string found = misplaced_secret(item, name); !found.empty()) return found;
+    if (std::string found = member_where(item, name, is_it); !found.empty()) return found;
   }
   for (const auto& [key, member] : value.members()) {
-    if (std::string found = misplaced_secret(member, key); !found.empty()) return found;
+    if (std::string found = member_where(member, key, is_it); !found.empty()) return found;
   }
   return {};
 }
 
-/// Name of a member whose secret is written out, or empty. The mask that a server shows in a
-/// secret's place is none.
-std::string clear_secret(const ir::Value& value, std::string_view name) {
-  if (value.is_string()) {
-    const std::string& text = value.as_string();
-    const bool is_clear =
-        text.find_first_not_of('*') != std::string::npos && is_server_secret(name);
-    return is_clear ? std::string(name) : std::string();
+/// A secret in a member that is not called like one.
+bool is_misplaced_secret(const ir::Value& value, std::string_view name) {
+  return value.is_secret() && !is_server_secret(name);
+}
+
+/// A secret that is written out. The mask that a server shows in a secret's place is none.
+bool is_clear_secret(const ir::Value& value, std::string_view name) {
+  return value.is_string() && value.as_string().find_first_not_of('*') != std::string::npos &&
+         is_server_secret(name);
+}
+
+/// Calls `report(step, member)` for each shape that writes a member of which `is_it` says so.
+template <class IsIt, class Report>
+void look_at_writes(const ir::StepGraph& graph, const IsIt& is_it, const Report& report) {
+  ir::ShapeSample sample(graph);
+  std::set<const ir::StepShape*> said;
+  for (std::size_t i = 0; i < graph.size(); ++i) {
+    const auto step = static_cast<ir::StepId>(i);
+    const StepKind kind = graph.kind(step);
+    if (kind != StepKind::admin_upsert && kind != StepKind::admin_update) continue;
+    if (!sample.takes(step)) continue;
+    const std::string name = member_where(graph.argument(step, "set"), "set", is_it);
+    if (!name.empty() && said.insert(&graph.shape(step)).second) report(step, name);
   }
-  for (const ir::Value& item : value.items()) {
-    if (std::string found = clear_secret(item, name); !found.empty()) return found;
-  }
-  for (const auto& [key, member] : value.members()) {
-    if (std::string found = clear_secret(member, key); !found.empty()) return found;
-  }
-  return {};
 }
 
 /// "Role", "Account/Group": what the step that the output is of writes; empty for other outputs.
@@ -168,37 +176,17 @@ Span place_of_value(const ir::StepGraph& graph, ir::StepId step, const check::Pl
 std::span<const std::string_view> secret_names() { return kSecretNames; }
 
 void check_secret_names(const ir::StepGraph& graph, Sink& sink) {
-  std::vector<std::size_t> seen(graph.shapes().size());
-  std::set<const ir::StepShape*> said;
-  for (std::size_t i = 0; i < graph.size(); ++i) {
-    const auto step = static_cast<ir::StepId>(i);
-    const StepKind kind = graph.kind(step);
-    if (kind != StepKind::admin_upsert && kind != StepKind::admin_update) continue;
-    const ir::StepShape* shape = &graph.shape(step);
-    if (seen[static_cast<std::size_t>(shape - graph.shapes().data())]++ >= kStepsOfShapeMax)
-      continue;
-    const std::string name = misplaced_secret(graph.argument(step, "set"), "set");
-    if (name.empty() || !said.insert(shape).second) continue;
+  look_at_writes(graph, is_misplaced_secret, [&](ir::StepId step, const std::string& name) {
     sink.report(Kind::expression_type, graph.origin(step),
                 fmt::format("a secret cannot become `{}` of {}", printable(name, 60),
                             printable(graph.argument(step, "object").string_or(""), 60)))
         .label("without the target's schema only the names of members say which of them are secret")
         .help("`plan fetch` brings the schema; a secret goes into a member called `secret`");
-  }
+  });
 }
 
 void check_clear_secrets(const ir::StepGraph& graph, Sink& sink) {
-  std::vector<std::size_t> seen(graph.shapes().size());
-  std::set<const ir::StepShape*> said;
-  for (std::size_t i = 0; i < graph.size(); ++i) {
-    const auto step = static_cast<ir::StepId>(i);
-    const StepKind kind = graph.kind(step);
-    if (kind != StepKind::admin_upsert && kind != StepKind::admin_update) continue;
-    const ir::StepShape* shape = &graph.shape(step);
-    if (seen[static_cast<std::size_t>(shape - graph.shapes().data())]++ >= kStepsOfShapeMax)
-      continue;
-    const std::string name = clear_secret(graph.argument(step, "set"), "set");
-    if (name.empty() || !said.insert(shape).second) continue;
+  look_at_writes(graph, is_clear_secret, [&](ir::StepId step, const std::string& name) {
     sink.report(Kind::secret_in_clear, graph.origin(step),
                 fmt::format("`{}` of {} stands here in clear text", name,
                             printable(graph.argument(step, "object").string_or(""), 60)))
@@ -207,7 +195,7 @@ void check_clear_secrets(const ir::StepGraph& graph, Sink& sink) {
             "write `secret \"file:secrets/NAME\"` in a module of the plan language, or what lets "
             "the server read it (`EnvironmentVariable`, `File`), and change the secret: it was "
             "written down");
-  }
+  });
 }
 
 void report_unknown_constructs(const schema::Schema& schema, Span place, Sink& sink) {
@@ -227,7 +215,7 @@ void report_unknown_constructs(const schema::Schema& schema, Span place, Sink& s
 
 void check_target_values(const ir::StepGraph& graph, const schema::Schema& schema,
                          const check::Plan& plan, const SourceSet& sources, Sink& sink) {
-  std::vector<std::size_t> seen(graph.shapes().size());
+  ir::ShapeSample sample(graph);
   std::set<std::string> said;
   const auto object_of = [&graph](const ir::OutputRef& output) {
     return object_made_by(graph, output);
@@ -236,8 +224,7 @@ void check_target_values(const ir::StepGraph& graph, const schema::Schema& schem
     const auto step = static_cast<ir::StepId>(i);
     const StepKind kind = graph.kind(step);
     if (!asks_the_schema(kind)) continue;
-    const auto shape = static_cast<std::size_t>(&graph.shape(step) - graph.shapes().data());
-    if (seen[shape]++ >= kStepsOfShapeMax) continue;
+    if (!sample.takes(step)) continue;
     const ir::Value arguments = graph.arguments(step);
     const std::string_view object =
         kind == StepKind::admin_action ? "Action" : arguments["object"].string_or("");

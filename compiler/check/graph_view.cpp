@@ -4,18 +4,15 @@
 
 #include <charconv>
 
+#include "compiler/ir/shape_sample.h"
+#include "compiler/ir/steps_before.h"
 #include "compiler/schema/formats.h"
 #include "compiler/source/text.h"
 
 namespace plan::check {
-namespace {
 
 using ir::StepId;
 using ir::StepKind;
-
-constexpr std::size_t kStepsOfShapeMax = 200;
-
-}  // namespace
 
 std::string_view object_type(std::string_view object) {
   return object.starts_with("x:") ? object.substr(2) : object;
@@ -89,11 +86,10 @@ GraphView::GraphView(const Migration& migration, const ir::StepGraph& graph,
     kinds_of_row_[static_cast<std::size_t>(row)] |= std::uint64_t{1}
                                                     << static_cast<unsigned>(graph.kind(step));
   }
-  std::vector<std::size_t> seen(graph.shapes().size());
+  ir::ShapeSample sample(graph);
   for (const StepKind kind : {StepKind::admin_upsert, StepKind::admin_update}) {
     for (const StepId step : of_kind(kind)) {
-      const auto shape = static_cast<std::size_t>(&graph.shape(step) - graph.shapes().data());
-      if (seen[shape]++ >= kStepsOfShapeMax) continue;
+      if (!sample.takes(step)) continue;
       const ir::Value arguments = graph.arguments(step);
       writes_.push_back({step, kind == StepKind::admin_upsert,
                          std::string(object_type(arguments["object"].string_or(""))),
@@ -112,20 +108,7 @@ bool GraphView::has_in_row(StepId step, StepKind kind) const {
   return ((kinds_of_row_[static_cast<std::size_t>(row)] >> static_cast<unsigned>(kind)) & 1U) != 0;
 }
 
-std::vector<bool> GraphView::needs_of(StepId step) const {
-  std::vector<bool> is_needed(graph_.size());
-  std::vector<StepId> open = {step};
-  while (!open.empty()) {
-    const StepId one = open.back();
-    open.pop_back();
-    for (const StepId earlier : graph_.after(one)) {
-      if (is_needed[ir::index(earlier)] || graph_.is_soft(earlier, one)) continue;
-      is_needed[ir::index(earlier)] = true;
-      open.push_back(earlier);
-    }
-  }
-  return is_needed;
-}
+std::vector<bool> GraphView::needs_of(StepId step) const { return ir::needs_of(graph_, step); }
 
 Sink::Report report_write(const GraphView& view, const TargetWrite& write, Kind kind,
                           std::string_view what, Sink& sink) {

@@ -131,19 +131,4 @@ std::vector<std::size_t> places_in_order(const ir::StepGraph& graph) {
   return places;
 }
 
-std::vector<bool> all_before(const ir::StepGraph& graph, ir::StepId step) {
-  std::vector<bool> is_before(graph.size());
-  std::vector<ir::StepId> open = {step};
-  while (!open.empty()) {
-    const ir::StepId one = open.back();
-    open.pop_back();
-    for (const ir::StepId earlier : graph.after(one)) {
-      if (is_before[ir::index(earlier)]) continue;
-      is_before[ir::index(earlier)] = true;
-      open.push_back(earlier);
-    }
-  }
-  return is_before;
-}
-
 }  // namespace plan::check

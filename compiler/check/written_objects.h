@@ -54,7 +54,5 @@ class WrittenObjects {
 
 /// The place of each step in the order in which they run.
 [[nodiscard]] std::vector<std::size_t> places_in_order(const ir::StepGraph& graph);
-/// As GraphView::needs_of, with what only has an order before it.
-[[nodiscard]] std::vector<bool> all_before(const ir::StepGraph& graph, ir::StepId step);
 
 }  // namespace plan::check

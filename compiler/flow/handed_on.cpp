@@ -11,6 +11,7 @@
 
 #include "compiler/check/graph_view.h"
 #include "compiler/flow/states.h"
+#include "compiler/ir/steps_before.h"
 #include "compiler/schema/formats.h"
 #include "compiler/schema/mta_container.h"
 #include "compiler/source/text.h"
@@ -99,12 +100,12 @@ class HandedOn {
 
   /// Everything that the step waits for, and of it what is live when the step runs.
   void look_behind(StepId forward) {
-    const std::vector<bool> needed = needs_of(forward);
+    const std::vector<bool> needed = ir::needs_of(graph_, forward);
     std::vector<bool> live(graph_.size());
     for (const StepId step : graph_.order()) {
       if (!needed[ir::index(step)] || graph_.kind(step) != StepKind::admin_action) continue;
       if (graph_.argument(step, "action").string_or("") != "ReloadSettings") continue;
-      const std::vector<bool> loaded = needs_of(step);
+      const std::vector<bool> loaded = ir::needs_of(graph_, step);
       for (std::size_t i = 0; i < live.size(); ++i) live[i] = live[i] || loaded[i];
     }
     writes_.clear();
@@ -117,21 +118,6 @@ class HandedOn {
           is_object(shape, "AllowedIp"))
         writes_.push_back({step, graph_.arguments(step)});
     }
-  }
-
-  [[nodiscard]] std::vector<bool> needs_of(StepId step) const {
-    std::vector<bool> needed(graph_.size());
-    std::vector<StepId> open = {step};
-    while (!open.empty()) {
-      const StepId one = open.back();
-      open.pop_back();
-      for (const StepId earlier : graph_.after(one)) {
-        if (needed[ir::index(earlier)] || graph_.is_soft(earlier, one)) continue;
-        needed[ir::index(earlier)] = true;
-        open.push_back(earlier);
-      }
-    }
-    return needed;
   }
 
   /// A condition that asks for more than the address counts somebody at times.

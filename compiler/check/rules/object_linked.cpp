@@ -15,6 +15,8 @@
 #include "compiler/check/rules.h"
 #include "compiler/check/written_objects.h"
 #include "compiler/ir/json.h"
+#include "compiler/ir/shape_sample.h"
+#include "compiler/ir/steps_before.h"
 #include "compiler/source/text.h"
 
 namespace plan::check::rules {
@@ -22,8 +24,6 @@ namespace {
 
 using ir::StepId;
 using ir::StepKind;
-
-constexpr std::size_t kStepsOfShapeMax = 200;
 
 /// A step after which an object is no more: `admin.destroy`, or the `restore` of the step that made
 /// it.
@@ -55,7 +55,7 @@ class Links {
 
   void look() {
     for (const Removal& removal : removals_) {
-      const std::vector<bool> before = all_before(view_.graph(), removal.step);
+      const std::vector<bool> before = ir::all_before(view_.graph(), removal.step);
       if (look_at_names(removal, before) || look_at_ids(removal, before)) continue;
       look_at_lock(removal, before);
     }
@@ -64,12 +64,10 @@ class Links {
  private:
   void find_removals() {
     const ir::StepGraph& graph = view_.graph();
-    std::vector<std::size_t> seen(graph.shapes().size());
+    ir::ShapeSample sample(graph);
     for (const StepKind kind : {StepKind::admin_destroy, StepKind::restore}) {
       for (const StepId step : view_.of_kind(kind)) {
-        if (seen[static_cast<std::size_t>(&graph.shape(step) - graph.shapes().data())]++ >=
-            kStepsOfShapeMax)
-          continue;
+        if (!sample.takes(step)) continue;
         if (kind == StepKind::restore) {
           take_restore(step);
           continue;
@@ -219,7 +217,7 @@ class Links {
   void take_all_removed() {
     const ir::StepGraph& graph = view_.graph();
     for (const StepId step : view_.of_kind(StepKind::admin_destroy)) {
-      if (removed_.size() >= 10 * kStepsOfShapeMax) break;
+      if (removed_.size() >= 10 * ir::ShapeSample::kStepsOfShapeMax) break;
       const ir::Value arguments = graph.arguments(step);
       const std::string_view type = object_type(arguments["object"].string_or(""));
       removed_.push_back({step, std::string(type.substr(0, type.find('/'))), arguments["match"]});

@@ -11,6 +11,7 @@
 
 #include "compiler/check/graph_view.h"
 #include "compiler/ir/json.h"
+#include "compiler/ir/shape_sample.h"
 #include "compiler/source/text.h"
 
 namespace plan::check::rules {
@@ -19,8 +20,6 @@ namespace {
 using ir::StepId;
 using ir::StepKind;
 using ir::Value;
-
-constexpr std::size_t kStepsOfShapeMax = 200;
 
 /// Objects that a migration makes for its own time; the others (domains, accounts) are to stay.
 bool is_made_for_the_time(std::string_view object) {
@@ -57,11 +56,10 @@ Undone undone_by(const GraphView& view) {
           ir::canonical_json(value);
     if (write.is_upsert) undone.made.insert(name_of(write.object, write.match));
   }
-  std::vector<std::size_t> seen(graph.shapes().size());
+  ir::ShapeSample sample(graph);
   for (const StepKind kind : {StepKind::restore, StepKind::admin_destroy}) {
     for (const StepId step : view.of_kind(kind)) {
-      const auto shape = static_cast<std::size_t>(&graph.shape(step) - graph.shapes().data());
-      if (seen[shape]++ >= kStepsOfShapeMax) continue;
+      if (!sample.takes(step)) continue;
       const Value arguments = graph.arguments(step);
       if (kind == StepKind::restore) {
         undone.restored.insert(std::string(arguments["step"].string_or("")));
