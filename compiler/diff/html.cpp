@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "compiler/diff/words.h"
+#include "compiler/source/html_text.h"
 #include "compiler/source/text.h"
 
 namespace plan::diff::html {
@@ -100,31 +101,7 @@ std::string finding_row(const ir::ReviewedFinding& finding, std::size_t number) 
 
 }  // namespace
 
-std::string escape(std::string_view text) {
-  std::string out;
-  for (const char c : printable(text, kTextBytes)) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      case '\'':
-        out += "&#39;";
-        break;
-      default:
-        out += c;
-    }
-  }
-  return out;
-}
+std::string escape(std::string_view text) { return html_text(text, kTextBytes); }
 
 std::string anchor(std::string_view text) {
   std::string out;

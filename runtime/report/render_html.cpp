@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "compiler/source/html_text.h"
 #include "compiler/source/text.h"
 #include "runtime/net/clock.h"
 #include "runtime/report/run_record.h"
@@ -27,33 +28,7 @@ code{font:13px/1.4 ui-monospace,monospace;overflow-wrap:anywhere}
 @media print{body{margin:0;max-width:none}.scroll{overflow:visible}}
 )css";
 
-std::string escape(std::string_view raw) {
-  const std::string text = printable(raw, 4096);
-  std::string out;
-  out.reserve(text.size());
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      case '\'':
-        out += "&#39;";
-        break;
-      default:
-        out += c;
-    }
-  }
-  return out;
-}
+std::string escape(std::string_view text) { return html_text(text, 4096); }
 
 std::string_view class_of(std::string_view state) {
   if (state == "moved" || state == "finished" || state == "perfect" || state == "good" ||
