@@ -299,6 +299,9 @@ def run_script(command, count, name, environment, seconds=1500):
         count.add(f"{name} (exit code {code}, {len(results)} results)", "failed")
         has_failed = True
     if has_failed:
+        # What failed first may have scrolled out of the end of a long output.
+        for line in re.findall(r"^FAILED .*(?:\n  .*){0,12}", output[:-8000], re.M):
+            count.say(line)
         count.say(output[-8000:])
     count.say(f"{name}: {len(results)} tests in {time.monotonic() - began:.1f} s{', FAILED' if has_failed else ''}")
 
