@@ -209,6 +209,171 @@ Result<std::vector<std::string>> approvals_of_waves_and_stages(
   return subjects;
 }
 
+/// What the journal's steps say of a run: its counts, its failures, and of each row of the graph
+/// how far it is.
+class StepsOfRun {
+ public:
+  StepsOfRun(const ir::StepGraph& graph, const Places& places, report::RunRecord& run)
+      : graph_(graph),
+        places_(places),
+        run_(run),
+        rows_(graph.row_count() + 1),
+        has_wave_(graph.row_count() + 1, false) {}
+
+  Outcome read(Journal& journal) {
+    PLAN_TRY_VOID(journal.each_step([&](const StepRecord& record) {
+      if (graph_.find(record.step)) records_.emplace(record.step, record);
+    }));
+    for (const StepId step : graph_.order()) see(step);
+    return {};
+  }
+
+  [[nodiscard]] const std::unordered_map<std::string, StepRecord>& records() const {
+    return records_;
+  }
+  [[nodiscard]] std::size_t row_count() const { return rows_.size(); }
+  [[nodiscard]] const AccountSteps& row(std::size_t i) const { return rows_[i]; }
+  /// Lists and a wave's own marks have rows too; an account is what has a commit point.
+  [[nodiscard]] bool is_account(std::size_t i) const {
+    return has_wave_[i] && rows_[i].commits > 0;
+  }
+
+ private:
+  void see(StepId step) {
+    const std::string id = graph_.id(step);
+    const auto found = records_.find(id);
+    const StepState state = found == records_.end() ? StepState::waiting : found->second.state;
+    // What was stopped on request has not failed: the next run goes on with it.
+    const bool has_error = found != records_.end() && found->second.error &&
+                           state != StepState::done && state != StepState::stopped;
+    if (state == StepState::done) ++run_.done;
+    if (state == StepState::done && graph_.kind(step) == ir::StepKind::mark_rollback_point)
+      run_.points.emplace_back(graph_.arguments(step)["point"].string_or(""));
+    if (has_error) see_failure(id, found->second);
+    if (graph_.row(step) != RowId::none) see_of_row(step, id, state, has_error);
+  }
+
+  void see_failure(const std::string& id, const StepRecord& record) {
+    const RecordedError& error = *record.error;
+    ++run_.failed;
+    run_.failures.push_back({.step = id,
+                             .account = record.account,
+                             .place = places_.of(id),
+                             .code = error.code,
+                             .message = error.message,
+                             .blame = error.blame,
+                             .effect = error.effect});
+  }
+
+  void see_of_row(StepId step, const std::string& id, StepState state, bool has_error) {
+    const auto row_index = static_cast<std::size_t>(graph_.row(step));
+    AccountSteps& row = rows_[row_index];
+    const TransactionRole role = graph_.role(step);
+    if (const ir::WaveInfo* wave = graph_.wave_info(graph_.wave(step))) {
+      row.wave = wave->name;
+      has_wave_[row_index] = true;
+    }
+    row.has_begun = row.has_begun || is_touched(state);
+    row.has_failed = row.has_failed || has_error;
+    row.was_undone = row.was_undone || state == StepState::undone;
+    if (role != TransactionRole::none && is_touched(state)) row.is_held = true;
+    if (role == TransactionRole::commit) {
+      ++row.commits;
+      if (state == StepState::done) ++row.commits_done;
+    }
+    if (state != StepState::done) ++row.open;
+    if (state == StepState::done && !ir::outputs_of(graph_.kind(step)).empty())
+      row.telling.push_back(id);
+  }
+
+  const ir::StepGraph& graph_;
+  const Places& places_;
+  report::RunRecord& run_;
+  std::unordered_map<std::string, StepRecord> records_;
+  std::vector<AccountSteps> rows_;
+  std::vector<bool> has_wave_;
+};
+
+void put_holds(const std::vector<HoldRecord>& held, report::AccountRecord& account) {
+  account.attempts = held.size();
+  for (const HoldRecord& hold : held) {
+    account.holds.push_back({.begun_ms = hold.begun_ms,
+                             .ended_ms = hold.ended_ms,
+                             .is_committed = hold.is_committed,
+                             .is_way_back = hold.is_rollback});
+  }
+  if (held.empty()) return;
+  const HoldRecord& last = held.back();
+  account.held_at_ms = last.begun_ms;
+  if (last.ended_ms) {
+    account.held_ms =
+        static_cast<std::uint64_t>(std::max<std::int64_t>(0, *last.ended_ms - last.begun_ms));
+  }
+  const bool was_moved = std::any_of(held.begin(), held.end(),
+                                     [](const HoldRecord& hold) { return hold.is_committed; });
+  if (account.state == "undone" && was_moved) account.state = "rolled-back";
+}
+
+/// Puts the accounts into `run`, with what their holds and grades were, and counts them by wave.
+Outcome read_accounts(Journal& journal, const ir::StepGraph& graph, const StepsOfRun& steps,
+                      report::RunRecord& run, std::map<std::string, report::WaveRecord>& waves) {
+  std::unordered_map<std::string, std::vector<HoldRecord>> holds_of;
+  PLAN_TRY(holds, journal.holds());
+  for (HoldRecord& hold : holds) holds_of[hold.account].push_back(std::move(hold));
+  PLAN_TRY(grades, journal.grades());
+  for (const ir::WaveInfo& wave : graph.waves()) waves[wave.name].wave = wave.name;
+  for (std::size_t i = 1; i < steps.row_count(); ++i) {
+    if (!steps.is_account(i)) continue;
+    const AccountSteps& row = steps.row(i);
+    report::AccountRecord account;
+    account.account = account_of(graph, static_cast<RowId>(i));
+    account.wave = row.wave;
+    account.state = account_state(row);
+    PLAN_TRY_VOID(read_outputs(journal, row, graph, account));
+    put_holds(holds_of[account.account], account);
+    // The step that graded it was undone with its hold; the grade is why.
+    const bool is_given_back = account.state == "undone" || account.state == "failed";
+    if (const auto grade = grades.find(account.account); is_given_back && grade != grades.end()) {
+      read_grade(grade->second, account);
+      PLAN_TRY(is_approved, journal.is_approved("account:" + account.account));
+      if (account.grade == "investigate" && !is_approved && !run.is_rollback)
+        run.approvals_needed.push_back("account:" + account.account);
+    }
+    report::WaveRecord& wave = waves[row.wave];
+    ++wave.accounts;
+    if (account.state == "moved") ++wave.moved;
+    if (account.state == "failed") ++wave.failed;
+    run.accounts.push_back(std::move(account));
+  }
+  // In the order of the plan.
+  for (const ir::WaveInfo& wave : graph.waves()) run.waves.push_back(waves[wave.name]);
+  return {};
+}
+
+Outcome read_timeline(Journal& journal, const ir::StepGraph& graph, const Places& places,
+                      report::RunRecord& run) {
+  CarriedInHolds carried(graph);
+  PLAN_TRY_VOID(journal.each_history("", [&](const HistoryRecord& record) {
+    run.timeline.push_back(moment(record));
+    places.put_into(run.timeline.back());
+    carried.see(record);
+    return true;
+  }));
+  for (report::AccountRecord& account : run.accounts) carried.put_into(account);
+  return {};
+}
+
+void put_steering(const Steering& steering, bool is_running, report::RunRecord& run) {
+  run.is_paused = is_running && !run.is_rollback && steering.is_paused;
+  for (const auto& [host, bound] : steering.bounds) {
+    report::ThrottleRecord throttle{.host = host,
+                                    .connections = bound.parallel.value_or(0),
+                                    .bytes_per_second = bound.bytes_per_second.value_or(0)};
+    if (throttle.connections > 0 || throttle.bytes_per_second > 0)
+      run.throttles.push_back(std::move(throttle));
+  }
+}
+
 }  // namespace
 
 Result<report::RunRecord> run_record(Journal& journal, bool with_timeline) {
@@ -222,135 +387,22 @@ Result<report::RunRecord> run_record(Journal& journal, bool with_timeline) {
   run.state = state_word(*latest, is_running);
   run.is_rollback = latest->is_rollback;
   PLAN_TRY(requests, journal.requests(0));
-  const Steering steering = steering_of(requests);
-  run.is_paused = is_running && !latest->is_rollback && steering.is_paused;
-  for (const auto& [host, bound] : steering.bounds) {
-    report::ThrottleRecord throttle{.host = host,
-                                    .connections = bound.parallel.value_or(0),
-                                    .bytes_per_second = bound.bytes_per_second.value_or(0)};
-    if (throttle.connections > 0 || throttle.bytes_per_second > 0)
-      run.throttles.push_back(std::move(throttle));
-  }
+  put_steering(steering_of(requests), is_running, run);
   run.started_ms = latest->started_ms;
   run.ended_ms = latest->ended_ms;
   run.steps = graph.size();
   PLAN_TRY(known_places, journal.places(latest->graph_digest));
   const Places places(graph, std::move(known_places));
-
-  std::unordered_map<std::string, StepRecord> records;
-  PLAN_TRY_VOID(journal.each_step([&](const StepRecord& record) {
-    if (graph.find(record.step)) records.emplace(record.step, record);
-  }));
-  std::vector<AccountSteps> rows(graph.row_count() + 1);
-  std::vector<bool> has_wave(graph.row_count() + 1, false);
-  for (const StepId step : graph.order()) {
-    const std::string id = graph.id(step);
-    const auto found = records.find(id);
-    const StepState state = found == records.end() ? StepState::waiting : found->second.state;
-    // What was stopped on request has not failed: the next run goes on with it.
-    const bool has_error = found != records.end() && found->second.error &&
-                           state != StepState::done && state != StepState::stopped;
-    if (state == StepState::done) ++run.done;
-    if (state == StepState::done && graph.kind(step) == ir::StepKind::mark_rollback_point)
-      run.points.emplace_back(graph.arguments(step)["point"].string_or(""));
-    if (has_error) {
-      const RecordedError& error = *found->second.error;
-      ++run.failed;
-      run.failures.push_back({.step = id,
-                              .account = found->second.account,
-                              .place = places.of(id),
-                              .code = error.code,
-                              .message = error.message,
-                              .blame = error.blame,
-                              .effect = error.effect});
-    }
-    AccountSteps& row = rows[static_cast<std::size_t>(graph.row(step))];
-    if (graph.row(step) == RowId::none) continue;
-    const TransactionRole role = graph.role(step);
-    if (const ir::WaveInfo* wave = graph.wave_info(graph.wave(step))) {
-      row.wave = wave->name;
-      has_wave[static_cast<std::size_t>(graph.row(step))] = true;
-    }
-    row.has_begun = row.has_begun || is_touched(state);
-    row.has_failed = row.has_failed || has_error;
-    row.was_undone = row.was_undone || state == StepState::undone;
-    if (role != TransactionRole::none && is_touched(state)) row.is_held = true;
-    if (role == TransactionRole::commit) {
-      ++row.commits;
-      if (state == StepState::done) ++row.commits_done;
-    }
-    if (state != StepState::done) ++row.open;
-    if (state == StepState::done && !ir::outputs_of(graph.kind(step)).empty()) {
-      row.telling.push_back(id);
-    }
-  }
-
-  std::unordered_map<std::string, std::vector<HoldRecord>> holds_of;
-  PLAN_TRY(holds, journal.holds());
-  for (HoldRecord& hold : holds) holds_of[hold.account].push_back(std::move(hold));
-  PLAN_TRY(grades, journal.grades());
+  StepsOfRun steps(graph, places, run);
+  PLAN_TRY_VOID(steps.read(journal));
   std::map<std::string, report::WaveRecord> waves;
-  for (const ir::WaveInfo& wave : graph.waves()) waves[wave.name].wave = wave.name;
-  for (std::size_t i = 1; i < rows.size(); ++i) {
-    const AccountSteps& steps = rows[i];
-    // Lists and a wave's own marks have rows too; an account is what has a commit point.
-    if (!has_wave[i] || steps.commits == 0) continue;
-    report::AccountRecord account;
-    account.account = account_of(graph, static_cast<RowId>(i));
-    account.wave = steps.wave;
-    account.state = account_state(steps);
-    PLAN_TRY_VOID(read_outputs(journal, steps, graph, account));
-    const std::vector<HoldRecord>& held = holds_of[account.account];
-    account.attempts = held.size();
-    for (const HoldRecord& hold : held) {
-      account.holds.push_back({.begun_ms = hold.begun_ms,
-                               .ended_ms = hold.ended_ms,
-                               .is_committed = hold.is_committed,
-                               .is_way_back = hold.is_rollback});
-    }
-    if (!held.empty()) {
-      const HoldRecord& last = held.back();
-      account.held_at_ms = last.begun_ms;
-      if (last.ended_ms) {
-        account.held_ms =
-            static_cast<std::uint64_t>(std::max<std::int64_t>(0, *last.ended_ms - last.begun_ms));
-      }
-      const bool was_moved = std::any_of(held.begin(), held.end(),
-                                         [](const HoldRecord& hold) { return hold.is_committed; });
-      if (account.state == "undone" && was_moved) account.state = "rolled-back";
-    }
-    // The step that graded it was undone with its hold; the grade is why.
-    const bool is_given_back = account.state == "undone" || account.state == "failed";
-    if (const auto grade = grades.find(account.account); is_given_back && grade != grades.end()) {
-      read_grade(grade->second, account);
-      PLAN_TRY(is_approved, journal.is_approved("account:" + account.account));
-      if (account.grade == "investigate" && !is_approved && !latest->is_rollback)
-        run.approvals_needed.push_back("account:" + account.account);
-    }
-    report::WaveRecord& wave = waves[steps.wave];
-    ++wave.accounts;
-    if (account.state == "moved") ++wave.moved;
-    if (account.state == "failed") ++wave.failed;
-    run.accounts.push_back(std::move(account));
-  }
-  // In the order of the plan.
-  for (const ir::WaveInfo& wave : graph.waves()) run.waves.push_back(waves[wave.name]);
-
+  PLAN_TRY_VOID(read_accounts(journal, graph, steps, run, waves));
   // A rollback waits for nobody; the next apply says what it waits for.
   if (!latest->is_rollback) {
-    PLAN_TRY(subjects, approvals_of_waves_and_stages(journal, graph, waves, records));
+    PLAN_TRY(subjects, approvals_of_waves_and_stages(journal, graph, waves, steps.records()));
     run.approvals_needed.insert(run.approvals_needed.end(), subjects.begin(), subjects.end());
   }
-  if (with_timeline) {
-    CarriedInHolds carried(graph);
-    PLAN_TRY_VOID(journal.each_history("", [&](const HistoryRecord& record) {
-      run.timeline.push_back(moment(record));
-      places.put_into(run.timeline.back());
-      carried.see(record);
-      return true;
-    }));
-    for (report::AccountRecord& account : run.accounts) carried.put_into(account);
-  }
+  if (with_timeline) PLAN_TRY_VOID(read_timeline(journal, graph, places, run));
   return run;
 }
 
