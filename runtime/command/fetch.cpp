@@ -171,6 +171,94 @@ std::vector<std::string> schema_words(const ProjectFolder& folder, const facts::
   return words;
 }
 
+/// What the servers measured, and the free disks of all machines, as facts.ndjson has them.
+std::string measured_facts(const ProjectFolder& folder, const PlanSummary& plan,
+                           const Surveys& surveys, const facts::Lock& shown) {
+  const std::string when = net::show_utc(net::system_clock().wall_ms());
+  std::string measured =
+      measurements_text(surveys.source, when) + measurements_text(surveys.target, when);
+  if (is_about_store(plan.connections)) return measured;
+  for (const facts::Measurement& disk : measure_free_disks(
+           folder.state_directory, folder.directory, with_pins(plan.connections, shown), when)) {
+    measured += facts::write_measurement(disk);
+    if (disk.value.is_null())
+      print_words(fmt::format("not measured: {}: {}\n", disk.what, disk.how));
+  }
+  return measured;
+}
+
+/// What a fetch has to tell.
+struct Told {
+  std::vector<std::string> schema = {};     ///< which of the plan's objects a new schema touches
+  std::vector<std::string> pinned = {};     ///< identities that were seen for the first time
+  std::vector<std::string> passwords = {};  ///< accounts with another one than at the last fetch
+  bool is_other_key = false;                ///< so that passwords could not be compared
+  bool is_same = false;                     ///< the lock is as it was
+};
+
+ir::List texts(const std::vector<std::string>& lines) {
+  ir::List list;
+  for (const std::string& line : lines) list.emplace_back(trim(line));
+  return list;
+}
+
+void tell_json(const ProjectFolder& folder, const facts::Lock& lock, const Told& told) {
+  print_result(
+      ir::write_json(ir::Value::map({{"format", 1},
+                                     {"lock", folder.lock_file},
+                                     {"accounts", static_cast<std::uint64_t>(lock.accounts.size())},
+                                     {"lists", static_cast<std::uint64_t>(lock.lists.size())},
+                                     {"schema_digest", lock.schema_digest},
+                                     {"schema_change", texts(told.schema)},
+                                     {"pinned_first", texts(told.pinned)},
+                                     {"passwords_changed", texts(told.passwords)},
+                                     {"passwords_compared", !told.is_other_key},
+                                     {"is_changed", !told.is_same}}),
+                     2) +
+      "\n");
+}
+
+void tell_passwords(const ProjectFolder& folder, const Told& told) {
+  std::error_code failure;
+  if (told.is_other_key) {
+    print_words(fmt::format(
+        "{}/seal.key is not the one of the last fetch: whether a password has changed since then "
+        "cannot be told{}\n",
+        folder.state_directory,
+        std::filesystem::exists(folder.journal_file, failure)
+            ? "; bring it back from a copy, the prior states in the journal are sealed with it"
+            : ""));
+  }
+  if (told.passwords.empty()) return;
+  const std::size_t shown = std::min(told.passwords.size(), kPasswordsNamed);
+  std::string names = fmt::format(
+      "{}", fmt::join(told.passwords.begin(),
+                      told.passwords.begin() + static_cast<std::ptrdiff_t>(shown), ", "));
+  if (shown < told.passwords.size())
+    names += fmt::format(" and {} more", show_count(told.passwords.size() - shown));
+  print_words(fmt::format("another password than at the last fetch: {}\n", names));
+}
+
+/// `found`: what the lock is about, in a few words.
+void tell_words(const ProjectFolder& folder, const std::string& found, const Told& told) {
+  for (const std::string& line : told.schema) print_words(line + "\n");
+  tell_passwords(folder, told);
+  if (!told.pinned.empty())
+    print_words("pinned for the first time; compare them with the servers:\n");
+  for (const std::string& line : told.pinned) print_words(fmt::format("  {}\n", line));
+  print_words(fmt::format("{}: {}; {}\n", folder.lock_file, found,
+                          told.is_same ? "nothing has changed" : "written; it belongs into git"));
+}
+
+std::string words_of_lock(const PlanSummary& plan, const Surveys& surveys,
+                          const facts::Lock& lock) {
+  if (is_about_store(plan.connections))
+    return fmt::format("Stalwart {}", surveys.target["version"].string_or("(not known)"));
+  return fmt::format("{} account{}, {} list{}", show_count(lock.accounts.size()),
+                     lock.accounts.size() == 1 ? "" : "s", show_count(lock.lists.size()),
+                     lock.lists.size() == 1 ? "" : "s");
+}
+
 ExitCode fetch(const ProjectFolder& folder, const Invocation& invocation) {
   const std::string format = invocation.value("--format");
   auto head = read_head(folder);
@@ -195,95 +283,35 @@ ExitCode fetch(const ProjectFolder& folder, const Invocation& invocation) {
   Session session(folder, with_pins(plan.connections, identities->shown));
   auto surveys = ask_servers(session, plan);
   if (!surveys) return print_error(surveys.error(), format);
-  ir::Value* source = &surveys->source;
-  ir::Value* target = &surveys->target;
   ir::Value proxies = ir::Value::map();
   for (const auto& [name, certificate] : identities->shown.certificates) {
     if (name.starts_with(kProxyPrefix)) proxies.set(name.substr(kProxyPrefix.size()), certificate);
   }
-  target->set("proxy_certificates", std::move(proxies));
-  auto lock = facts::lock_from_surveys(plan.name, *source, *target);
+  surveys->target.set("proxy_certificates", std::move(proxies));
+  auto lock = facts::lock_from_surveys(plan.name, surveys->source, surveys->target);
   if (!lock) return print_error(lock.error(), format);
   // The other services (ManageSieve, submission, ...) were told nothing; they are compared too.
   if (auto same = compare_identities(known.lock, *lock, may_change, folder.lock_file); !same)
     return print_error(same.error(), format);
   const std::optional<Project> earlier_project = as_last_fetched(folder, known.lock, *lock);
-  const std::vector<std::string> taken = facts::new_identities(known.lock, *lock);
   const std::string text = facts::write_lock(*lock);
   if (auto written = write_text_file(folder.lock_file, text); !written)
     return print_error(written.error(), format);
-  const std::string when = net::show_utc(net::system_clock().wall_ms());
-  std::string measured = measurements_text(*source, when) + measurements_text(*target, when);
-  if (!is_about_store(plan.connections)) {
-    for (const facts::Measurement& disk :
-         measure_free_disks(folder.state_directory, folder.directory,
-                            with_pins(plan.connections, identities->shown), when)) {
-      measured += facts::write_measurement(disk);
-      if (disk.value.is_null())
-        print_words(fmt::format("not measured: {}: {}\n", disk.what, disk.how));
-    }
-  }
+  const std::string measured = measured_facts(folder, plan, *surveys, identities->shown);
   const auto earlier = read_text_file(folder.facts_file, facts::kFactsBytesMax);
   const facts::Measurements before = read_measured(earlier ? *earlier : std::string());
   const facts::Measurements now = read_measured(measured);
-  const std::vector<std::string> passwords = facts::changed_passwords(before, now);
-  const bool is_other_key = facts::is_other_digest_key(before, now);
+  Told told = {.pinned = facts::new_identities(known.lock, *lock),
+               .passwords = facts::changed_passwords(before, now),
+               .is_other_key = facts::is_other_digest_key(before, now),
+               .is_same = known.text == text};
   if (auto written = write_text_file(folder.facts_file, measured, 0600); !written)
     return print_error(written.error(), format);
-
-  const bool is_same = known.text == text;
-  const std::vector<std::string> schema = schema_words(folder, *lock, earlier_project);
+  told.schema = schema_words(folder, *lock, earlier_project);
   if (format == "json") {
-    ir::List schema_lines;
-    for (const std::string& line : schema) schema_lines.emplace_back(trim(line));
-    ir::List changed;
-    for (const std::string& account : passwords) changed.emplace_back(account);
-    ir::List pinned;
-    for (const std::string& line : taken) pinned.emplace_back(line);
-    print_result(
-        ir::write_json(
-            ir::Value::map({{"format", 1},
-                            {"lock", folder.lock_file},
-                            {"accounts", static_cast<std::uint64_t>(lock->accounts.size())},
-                            {"lists", static_cast<std::uint64_t>(lock->lists.size())},
-                            {"schema_digest", lock->schema_digest},
-                            {"schema_change", std::move(schema_lines)},
-                            {"pinned_first", std::move(pinned)},
-                            {"passwords_changed", std::move(changed)},
-                            {"passwords_compared", !is_other_key},
-                            {"is_changed", !is_same}}),
-            2) +
-        "\n");
+    tell_json(folder, *lock, told);
   } else {
-    for (const std::string& line : schema) print_words(line + "\n");
-    if (is_other_key) {
-      print_words(fmt::format(
-          "{}/seal.key is not the one of the last fetch: whether a password has changed since then "
-          "cannot be told{}\n",
-          folder.state_directory,
-          std::filesystem::exists(folder.journal_file, failure)
-              ? "; bring it back from a copy, the prior states in the journal are sealed with it"
-              : ""));
-    }
-    if (!passwords.empty()) {
-      const std::size_t shown = std::min(passwords.size(), kPasswordsNamed);
-      std::string names = fmt::format(
-          "{}", fmt::join(passwords.begin(), passwords.begin() + static_cast<std::ptrdiff_t>(shown),
-                          ", "));
-      if (shown < passwords.size())
-        names += fmt::format(" and {} more", show_count(passwords.size() - shown));
-      print_words(fmt::format("another password than at the last fetch: {}\n", names));
-    }
-    if (!taken.empty()) print_words("pinned for the first time; compare them with the servers:\n");
-    for (const std::string& line : taken) print_words(fmt::format("  {}\n", line));
-    const std::string what =
-        is_about_store(plan.connections)
-            ? fmt::format("Stalwart {}", (*target)["version"].string_or("(not known)"))
-            : fmt::format("{} account{}, {} list{}", show_count(lock->accounts.size()),
-                          lock->accounts.size() == 1 ? "" : "s", show_count(lock->lists.size()),
-                          lock->lists.size() == 1 ? "" : "s");
-    print_words(fmt::format("{}: {}; {}\n", folder.lock_file, what,
-                            is_same ? "nothing has changed" : "written; it belongs into git"));
+    tell_words(folder, words_of_lock(plan, *surveys, *lock), told);
   }
   return ExitCode::done;
 }
