@@ -118,10 +118,9 @@ void write_break(std::string& out, const Style& style, int depth) {
 void write_map(std::string& out, const Map& map, const Style& style, int depth) {
   std::vector<const Map::Entry*> entries;
   for (const auto& entry : map) entries.push_back(&entry);
-  if (style.is_sorted) {
-    std::sort(entries.begin(), entries.end(),
-              [](const auto* a, const auto* b) { return a->first < b->first; });
-  }
+  const auto is_before = [](const auto* a, const auto* b) { return a->first < b->first; };
+  if (style.is_sorted && !std::is_sorted(entries.begin(), entries.end(), is_before))
+    std::sort(entries.begin(), entries.end(), is_before);
   out += '{';
   bool is_first = true;
   for (const auto* entry : entries) {

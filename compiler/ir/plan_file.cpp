@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "compiler/ir/errors.h"
 #include "compiler/ir/json.h"
@@ -137,6 +138,42 @@ constexpr std::array kMembers = {
     Member{"findings", Value::Type::list},      Member{"disks", Value::Type::list},
     Member{"made_from", Value::Type::string},   Member{"notes", Value::Type::list}};
 
+/// What is nested less is compared piece by piece, so that no second copy of a plan is made.
+constexpr int kDepthInPieces = 3;
+
+bool take(std::string_view& rest, std::string_view text) {
+  if (!rest.starts_with(text)) return false;
+  rest.remove_prefix(text.size());
+  return true;
+}
+
+/// Takes canonical_json(value) from the beginning of `rest`; false: something else stands there.
+bool take_canonical(std::string_view& rest, const Value& value, int depth) {
+  if (depth == 0 || (!value.is_list() && !value.is_map())) return take(rest, canonical_json(value));
+  bool is_first = true;
+  if (value.is_list()) {
+    if (!take(rest, "[")) return false;
+    for (const Value& item : value.items()) {
+      if (!std::exchange(is_first, false) && !take(rest, ",")) return false;
+      if (!take_canonical(rest, item, depth - 1)) return false;
+    }
+    return take(rest, "]");
+  }
+  if (!take(rest, "{")) return false;
+  std::string_view last;
+  for (const auto& [name, member] : value.members()) {
+    if (!is_first && (name < last || !take(rest, ","))) return false;
+    is_first = false;
+    last = name;
+    if (!take(rest, canonical_json(name)) || !take(rest, ":") ||
+        !take_canonical(rest, member, depth - 1))
+      return false;
+  }
+  return take(rest, "}");
+}
+
+constexpr std::string_view kSchemaParts = "schema_parts";  // may be null: not known
+
 }  // namespace
 
 std::string fingerprint_of(const Observation& observation) {
@@ -159,20 +196,21 @@ std::string write_saved_plan(const SavedPlan& plan, std::string* digest) {
     findings.push_back(finding_document(finding));
   List disks;
   for (const MachineDisk& disk : plan.disks) disks.push_back(disk_document(disk));
-  const std::string body = canonical_json(Value::map({{"plan", plan.plan_name},
-                                                      {"made_at", plan.made_at},
-                                                      {"graph", plan.graph.to_document()},
-                                                      {"plan_digest", plan.plan_digest},
-                                                      {"lock_digest", plan.lock_digest},
-                                                      {"schema_digest", plan.schema_digest},
-                                                      {"sources", std::move(sources)},
-                                                      {"observations", std::move(observations)},
-                                                      {"findings", std::move(findings)},
-                                                      {"disks", std::move(disks)},
-                                                      {"made_from", plan.made_from},
-                                                      {"schema_parts", plan.schema_parts},
-                                                      {"notes", std::move(notes)}})) +
-                           "\n";
+  const std::string body =
+      canonical_json(Value::map({{"plan", plan.plan_name},
+                                 {"made_at", plan.made_at},
+                                 {"graph", plan.graph.to_document()},
+                                 {"plan_digest", plan.plan_digest},
+                                 {"lock_digest", plan.lock_digest},
+                                 {"schema_digest", plan.schema_digest},
+                                 {"sources", std::move(sources)},
+                                 {"observations", std::move(observations)},
+                                 {"findings", std::move(findings)},
+                                 {"disks", std::move(disks)},
+                                 {"made_from", plan.made_from},
+                                 {std::string(kSchemaParts), plan.schema_parts},
+                                 {"notes", std::move(notes)}})) +
+      "\n";
   *digest = sha256(body).hex();
   return fmt::format("{}{}\n{}", kMagic, *digest, body);
 }
@@ -181,7 +219,12 @@ Result<SavedPlan> read_saved_plan(std::string_view text, std::string* digest) {
   const auto refuse = [](std::string why) { return Error(errors::bad_saved_plan, std::move(why)); };
   if (!is_saved_plan(text))
     return refuse("this is no saved plan: it does not begin with `plan-saved`");
-  if (!text.starts_with(kMagic)) return refuse("saved by another version of plan");
+  if (!text.starts_with(kMagic)) {
+    const std::string_view version = text.substr(kSavedPlanBegin.size()).substr(0, 20);
+    return refuse(
+        fmt::format("saved by another version of plan: its format is `{}`, this one reads `1`",
+                    printable(version.substr(0, version.find_first_of(" \n")), 20)));
+  }
   text.remove_prefix(kMagic.size());
   if (text.size() < kDigestDigits + 1 || text[kDigestDigits] != '\n')
     return refuse("the first line is cut");
@@ -196,6 +239,22 @@ Result<SavedPlan> read_saved_plan(std::string_view text, std::string* digest) {
     if (document[member.name].type() != member.type)
       return refuse(fmt::format("it is damaged: `{}` is missing or something else", member.name));
   }
+  for (const auto& [name, value] : document.members()) {
+    const bool is_known = std::any_of(kMembers.begin(), kMembers.end(),
+                                      [&](const Member& member) { return member.name == name; });
+    if (!is_known && name != kSchemaParts)
+      return refuse(fmt::format("it has `{}`, which this version of plan does not know",
+                                printable(name, 80)));
+  }
+  // One plan has one text, so that its digest is its name: the same members in another order, or
+  // with other escapes, would be a second name for it and a second use.
+  if (!body.ends_with('\n')) return refuse("the end of its last line is missing");
+  std::string_view rest = body.substr(0, body.size() - 1);
+  if (!take_canonical(rest, document, kDepthInPieces) || !rest.empty())
+    return refuse(
+        fmt::format("plan did not write it: its JSON is spelled in another way, at byte "
+                    "{} of the second line or soon after",
+                    body.size() - 1 - rest.size()));
   PLAN_TRY(graph, StepGraph::from_document(document["graph"]));
   SavedPlan plan;
   plan.plan_name = document["plan"].string_or("");
@@ -227,7 +286,7 @@ Result<SavedPlan> read_saved_plan(std::string_view text, std::string* digest) {
     plan.disks.push_back(disk_from(disk));
   }
   plan.made_from = document["made_from"].string_or("");
-  plan.schema_parts = document["schema_parts"];
+  plan.schema_parts = document[kSchemaParts];
   for (const Value& note : document["notes"].items()) plan.notes.emplace_back(note.string_or(""));
   plan.graph = std::move(graph);
   *digest = actual;

@@ -41,7 +41,8 @@ struct SavedPlan {
 [[nodiscard]] std::string write_saved_plan(const SavedPlan& plan, std::string* digest);
 
 /// Reads one, in time linear in its size. Errors: bad-saved-plan (not one, another format, damaged:
-/// the digest differs, refers to what is not there), json-too-large.
+/// the digest differs, refers to what is not there, is not spelled as write_saved_plan does),
+/// bad-json, json-too-large.
 [[nodiscard]] Result<SavedPlan> read_saved_plan(std::string_view text, std::string* digest);
 
 /// How every saved plan begins, of whatever version of the format.

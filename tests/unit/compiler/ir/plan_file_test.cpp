@@ -88,7 +88,8 @@ TEST(SavedPlanFile, RefusesOtherFilesAndOtherVersions) {
   EXPECT_TRUE(yaml.error().is(errors::bad_saved_plan));
   const auto later = read_saved_plan("plan-saved 2 " + std::string(64, '0') + "\n{}", &digest);
   ASSERT_FALSE(later);
-  EXPECT_EQ(later.error().message(), "saved by another version of plan");
+  EXPECT_EQ(later.error().message(),
+            "saved by another version of plan: its format is `2`, this one reads `1`");
 }
 
 TEST(SavedPlanFile, ADocumentWithTheRightDigestIsStillChecked) {
@@ -109,6 +110,41 @@ TEST(SavedPlanFile, ADocumentWithTheRightDigestIsStillChecked) {
   const auto elsewhere = read(body);
   ASSERT_FALSE(elsewhere);
   EXPECT_EQ(elsewhere.error().message(), "an observation of a step that is not there");
+}
+
+TEST(SavedPlanFile, IsReadInOneSpellingOnly) {
+  std::string digest;
+  const std::string good = write_saved_plan(small_plan(), &digest);
+  const std::string body = good.substr(good.find('\n') + 1);
+  const auto message_of = [&](const std::string& other) {
+    const auto plan =
+        read_saved_plan("plan-saved 1 " + sha256(other).hex() + "\n" + other, &digest);
+    return plan ? std::string("read") : plan.error().message();
+  };
+  const auto with = [&](std::string_view was, std::string_view is) {
+    std::string other = body;
+    const std::size_t at = other.find(was);
+    EXPECT_NE(at, std::string::npos) << was;
+    return other.replace(at, was.size(), is);
+  };
+  ASSERT_EQ(message_of(body), "read");
+  const std::string spelled = "plan did not write it: its JSON is spelled in another way, at byte ";
+  for (const std::string& other :
+       {with(",", ", "), with("\"bytes\":12", "\"bytes\":12.0"), with("Stalwart", "\\u0053talwart"),
+        with("one note", "one\\u0020note"),
+        with("\"duration_ms\":null,\"fingerprint\":{\"version\":\"0.16.15\"}",
+             "\"fingerprint\":{\"version\":\"0.16.15\"},\"duration_ms\":null"),
+        with("\"disks\":[],\"findings\":[]", "\"findings\":[],\"disks\":[]"),
+        with("\"account\":{\"$output\":{\"field\":\"account\",\"step\":\"$row\"}}",
+             "\"account\":{\"$output\":{\"step\":\"$row\",\"field\":\"account\"}}"),
+        with("\"provider\":\"source\"", "\"provider\":\"source\",\"value\":\"hunter2\""),
+        " " + body, body + "\n"}) {
+    EXPECT_EQ(message_of(other).substr(0, spelled.size()), spelled) << other;
+  }
+  EXPECT_EQ(message_of(with(",", ", ")).substr(spelled.size(), 2), "12") << body;
+  EXPECT_EQ(message_of(body.substr(0, body.size() - 1)), "the end of its last line is missing");
+  EXPECT_EQ(message_of(with("\"plan\":", "\"oracle\":1,\"plan\":")),
+            "it has `oracle`, which this version of plan does not know");
 }
 
 TEST(SavedPlanFile, AMemberThatIsMissingIsNamed) {
