@@ -23,10 +23,11 @@ namespace plan::command {
 namespace {
 
 // A saved plan runs once. Its own run that was interrupted is gone on with; the same file after it
-// finished is refused.
+// finished, or after another run or a rollback, is refused, as engine::run would after the
+// question.
 struct Standing {
   bool is_resumed = false;
-  bool is_used_up = false;
+  std::string used_by = {};  ///< the run that used it up, in words
 };
 
 Result<Standing> standing_of(engine::Journal& journal, const ir::StepGraph& graph,
@@ -38,8 +39,9 @@ Result<Standing> standing_of(engine::Journal& journal, const ir::StepGraph& grap
     if (run.is_rollback) continue;
     const bool is_finished = run.state == engine::RunState::finished;
     if (!digest.empty() && run.saved_plan_digest == digest) {
-      standing.is_used_up = is_finished;
-      standing.is_resumed = !is_finished;
+      standing.is_resumed = !is_finished && &run == &runs.back();
+      if (!standing.is_resumed)
+        standing.used_by = fmt::format("run {} ({})", run.run_id, net::show_utc(run.started_ms));
     } else if (digest.empty() && run.graph_digest == graph_digest && !is_finished) {
       standing.is_resumed = true;
     }
@@ -89,8 +91,22 @@ std::string drift_words(const Drift& drift) {
   return fmt::format("{} {} reviewed against another world", words, is_one ? "was" : "were");
 }
 
-/// What is not any more as it was when a saved plan was reviewed: the lock beside it (elsewhere
-/// there is none), the target's schema, what its steps read, the names at the source.
+/// The lock beside a saved plan is one of the things that it was reviewed with: without it, it is
+/// not known that nobody fetched another world since.
+Result<std::vector<std::string>> drift_of_lock(const ir::SavedPlan& saved,
+                                               const ProjectFolder& folder) {
+  const auto lock = read_text_file(folder.lock_file, facts::kLockBytesMax);
+  if (lock) return lock_drift(saved, *lock);
+  if (!lock.error().is(errors::file_missing)) return lock.error();
+  if (saved.lock_digest.empty()) return std::vector<std::string>();
+  return std::vector{
+      fmt::format("{} is not there, and the plan was reviewed with one: bring the reviewed one "
+                  "beside it, or run plan fetch",
+                  folder.lock_file)};
+}
+
+/// What is not any more as it was when a saved plan was reviewed: the lock beside it, the target's
+/// schema, what its steps read, the names at the source.
 Result<Drift> drift_of(const Review& review, Session& session, const ProjectFolder& folder,
                        const step::StopSignal& stop) {
   Drift drift;
@@ -98,8 +114,8 @@ Result<Drift> drift_of(const Review& review, Session& session, const ProjectFold
     drift.lines.insert(drift.lines.end(), lines.begin(), lines.end());
     return !lines.empty();
   };
-  if (const auto lock = read_text_file(folder.lock_file, facts::kLockBytesMax))
-    drift.has_other_lock = add(lock_drift(review.saved, *lock));
+  PLAN_TRY(lines_of_lock, drift_of_lock(review.saved, folder));
+  drift.has_other_lock = add(lines_of_lock);
   // That alone asks for a new review: no server has to be asked.
   if (drift.has_other_lock) return drift;
   if (!is_about_store(review.connections)) {
@@ -171,9 +187,10 @@ ExitCode run_apply(const Invocation& invocation) {
 
   auto standing = standing_of(**journal, review->saved.graph, review->digest);
   if (!standing) return print_error(standing.error(), format);
-  if (standing->is_used_up) {
-    return print_error(Error(errors::plan_used_up, fmt::format("{} was applied to its end", file)),
-                       format);
+  if (!standing->used_by.empty()) {
+    return print_error(
+        Error(errors::plan_used_up, fmt::format("{} was applied by {}", file, standing->used_by)),
+        format);
   }
   if (is_saved && !standing->is_resumed) {
     auto drift = drift_of(*review, *session, folder, stop);

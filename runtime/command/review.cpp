@@ -11,6 +11,7 @@
 #include "compiler/facts/limits.h"
 #include "compiler/facts/measurement.h"
 #include "compiler/ir/digest.h"
+#include "compiler/ir/errors.h"
 #include "compiler/ir/json.h"
 #include "compiler/schema/schema.h"
 #include "compiler/schema_drift.h"
@@ -150,6 +151,15 @@ std::vector<ir::MachineDisk> disks_of(const ProjectFolder& folder) {
   return disks;
 }
 
+/// A plan compares the world with its digests, and shows its texts: they have to be the same ones.
+std::string_view member_of_no_text(const ir::SavedPlan& saved) {
+  std::set<std::string> digests;
+  for (const auto& [name, text] : saved.sources) digests.insert(ir::sha256(text).hex());
+  if (!digests.contains(saved.plan_digest)) return "plan_digest";
+  if (!saved.lock_digest.empty() && !digests.contains(saved.lock_digest)) return "lock_digest";
+  return {};
+}
+
 }  // namespace
 
 Review review_project(Project project, Session& session, const step::StopSignal& stop) {
@@ -216,7 +226,17 @@ Result<Review> read_review(const std::string& file) {
   Review review;
   PLAN_TRY(saved,
            ir::read_saved_plan(text, &review.digest).while_doing(fmt::format("reading {}", file)));
+  const std::string name = std::filesystem::path(file).stem().string();
+  const bool is_digest = name.size() == review.digest.size() &&
+                         name.find_first_not_of("0123456789abcdef") == std::string::npos;
+  if (is_digest && name != review.digest)
+    return Error(ir::errors::bad_saved_plan,
+                 fmt::format("{} has the name of another saved plan: its own digest is {}", file,
+                             review.digest));
   review.saved = std::move(saved);
+  if (const std::string_view member = member_of_no_text(review.saved); !member.empty())
+    return Error(ir::errors::bad_saved_plan,
+                 fmt::format("{}: `{}` is the digest of none of the texts in it", file, member));
   review.connections = connections_of(review.saved.graph);
   return review;
 }

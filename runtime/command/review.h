@@ -26,7 +26,8 @@ struct Review {
 /// Looks at the world for a compiled project.
 [[nodiscard]] Review review_project(Project project, Session& session,
                                     const step::StopSignal& stop);
-/// A saved plan as it was reviewed. Errors: those of read_text_file and read_saved_plan.
+/// A saved plan as it was reviewed. Errors: those of read_text_file and read_saved_plan;
+/// bad-saved-plan, when the file is named by the digest of another one.
 [[nodiscard]] Result<Review> read_review(const std::string& file);
 
 /// The change set to show, with places in the plan.

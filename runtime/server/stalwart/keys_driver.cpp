@@ -63,7 +63,10 @@ class KeysDriver final : public step::StepDriver {
     for (const auto& [address, key] : found) existing.push_back(address);
     observation.prior =
         Value::map({{"keys", existing}, {"generation", generation.number}, {"at", generation.at}});
-    observation.fingerprint = Value::map({{"keys", existing}, {"at", generation.at}});
+    // The generation only rises: a saved plan that moved the account is refused from then on, on
+    // every machine, also when the account was brought back.
+    observation.fingerprint =
+        Value::map({{"keys", existing}, {"at", generation.at}, {"generation", generation.number}});
     return observation;
   }
 

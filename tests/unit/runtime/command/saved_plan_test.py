@@ -122,10 +122,21 @@ def main():
                 "an observation of no step": saved({**document, "observations": {"99999999999999999999": {}}})[0],
                 **{f"no {name}": saved({key: value for key, value in document.items() if key != name})[0]
                    for name in document if name != "schema_parts"},
-                "zeros": "plan-saved 1 " + "\0" * 100_000}.items():
+                "zeros": "plan-saved 1 " + "\0" * 100_000,
+                "other white space": saved(json.dumps(document, sort_keys=True, ensure_ascii=False) + "\n")[0],
+                "other order": saved(json.dumps(dict(reversed(document.items())), separators=(",", ":"), ensure_ascii=False) + "\n")[0],
+                "other escapes": saved(canonical(document).replace("alice@", "\\u0061lice@", 1) + "\n")[0],
+                "digests swapped": saved({**document, "plan_digest": document["schema_digest"], "schema_digest": document["plan_digest"]})[0],
+                "the digest of another lock": saved({**document, "lock_digest": "0" * 64})[0],
+                "another text of the plan": saved({**document, "sources": [["migration.yaml", "plan: 1\n"], *document["sources"][1:]]})[0],
+                "no end of line": saved(canonical(document))[0],
+                "a member of tomorrow": saved({**document, "oracle": True})[0],
+                "many things of nothing": saved("[" + "0," * 3_000_000 + "0]\n")[0],
+                "a string of 20 MB": saved({**document, "plan": "x" * 20_000_000, "graph": None})[0],
+                "a version that is no number": text.replace("plan-saved 1", "plan-saved \x1b[2J" + "9" * 1_000_000)}.items():
             file.write_text(altered)
             ended = bad_input_test.Ended(empty, "show", "reviewed.plan")
-            if not ended.says("reviewed.plan") or not ended.is_bounded() or "Traceback" in ended.text:
+            if not ended.says("reviewed.plan") or not ended.is_bounded() or "Traceback" in ended.text or "\x1b" in ended.text:
                 refused.append(f"{name}: {ended}")
         check("whatever was altered, cut or made up is refused", not refused, "\n".join(refused))
 
@@ -143,8 +154,23 @@ def main():
               step.stdout and not set("\u202e\u200b\x1b") & set(step.stdout), step)
         project.plan.write_text(kept)
 
+        named = empty / f"{digest}.plan"
+        named.write_text(text)
+        ended = run("show", named.name)
+        check("a file may be named by its digest", ended.returncode == 0, ended)
+        named = empty / f"{digest[::-1]}.plan"
+        named.write_text(text)
+        ended = run("show", named.name)
+        check("but not by the digest of another", ended.returncode == 1 and f"its own digest is {digest}" in ended.stderr and
+              "bad-saved-plan" in ended.stderr, ended)
+
         file.write_text(text)
         (project.folder / "reviewed.plan").write_text(text)
+        project.lock.unlink()
+        ended = run("apply", "reviewed.plan", "--yes", where=project.folder)
+        check("without the lock that it was reviewed with it is not applied, and no server is asked", ended.returncode == 1 and
+              "migration.lock is not there, and the plan was reviewed with one" in ended.stderr and
+              "the lock was reviewed against another world" in ended.stderr and "world-has-drifted" in ended.stderr, ended)
         project.lock.write_text(bad_input_test.lock_text(project.name, "0" * 64))
         ended = run("apply", "reviewed.plan", "--yes", where=project.folder)
         check("the lock of another version beside it is named line by line, before a server is asked", ended.returncode == 1 and

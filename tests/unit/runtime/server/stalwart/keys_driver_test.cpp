@@ -84,6 +84,17 @@ TEST_F(KeysDriver, undo_removes_the_keys_and_reloads_and_may_be_repeated) {
   EXPECT_OK(undo(step));
 }
 
+TEST_F(KeysDriver, a_move_that_was_undone_is_not_the_world_of_before) {
+  Step step = keys();
+  const auto before = observe(step);
+  EXPECT_OK(run(step));
+  EXPECT_OK(undo(step));
+  const auto after = observe(step);
+  EXPECT_EQ(before->standing, after->standing);
+  EXPECT_EQ(before->fingerprint["at"], after->fingerprint["at"]);
+  EXPECT_NE(before->fingerprint, after->fingerprint) << "what single-use hangs on elsewhere";
+}
+
 TEST_F(KeysDriver, an_account_that_was_flipped_before_is_not_taken_back_by_the_undo) {
   Step first = keys();
   EXPECT_OK(run(first));
