@@ -121,6 +121,14 @@ void print_document(const ir::Value& document, std::string_view format) {
 
 bool is_terminal(int descriptor) { return isatty(descriptor) == 1; }
 
+bool takes_colour(int descriptor) {
+  const auto variable = [](const char* name) {
+    const char* value = std::getenv(name);
+    return std::string_view(value == nullptr ? "" : value);
+  };
+  return is_terminal(descriptor) && variable("NO_COLOR").empty() && variable("TERM") != "dumb";
+}
+
 std::size_t terminal_columns() {
   winsize size{};
   for (const int descriptor : {STDERR_FILENO, STDOUT_FILENO}) {
@@ -198,7 +206,7 @@ RunDisplay::RunDisplay(std::string_view format, const std::string& event_file)
   } else if (is_terminal(STDERR_FILENO)) {
     report::TerminalOptions options;
     options.width_now = terminal_columns;
-    options.has_colour = std::getenv("NO_COLOR") == nullptr;
+    options.has_colour = takes_colour(STDERR_FILENO);
     state_->shown = std::make_unique<report::TerminalProgress>(print_words, options);
   } else {
     state_->shown = std::make_unique<report::LineLog>(print_words);

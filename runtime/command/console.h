@@ -36,6 +36,8 @@ ExitCode print_error(const Error& error, std::string_view format = "text",
 void print_document(const ir::Value& document, std::string_view format);
 
 [[nodiscard]] bool is_terminal(int descriptor);
+/// A terminal that has colours (TERM is not `dumb`), and NO_COLOR is not set to anything.
+[[nodiscard]] bool takes_colour(int descriptor);
 /// As it is now; 120 where there is no terminal.
 [[nodiscard]] std::size_t terminal_columns();
 /// The same for texts that are laid out once: in a narrower terminal than they can be they wrap.

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <cstdlib>
 #include <filesystem>
 
 #include "compiler/diff/wrap.h"
@@ -61,7 +60,7 @@ Outcome show_changes(diff::ChangeSet whole, std::string_view format, const ShowO
   diff::ChangeSet changes;
   diff::RenderOptions options;
   options.width_columns = terminal_width_columns();
-  options.has_colour = is_terminal(STDOUT_FILENO) && std::getenv("NO_COLOR") == nullptr;
+  options.has_colour = takes_colour(STDOUT_FILENO);
   options.is_folded = !shown.is_all;
   options.accounts = shown.accounts;
   if (!shown.path.empty()) {
@@ -108,7 +107,7 @@ ExitCode run_diff(const Invocation& invocation) {
     return print_error(Error(errors::not_fetched, "there is no migration.lock beside the plan"),
                        format);
   }
-  const std::string output = invocation.value("-o,--output");
+  std::string output = invocation.value("-o,--output");
   if (auto free = check_output(output); !free) return print_error(free.error(), format);
   // What is saved is what runs: the word about servers that were not tried is given here.
   if (auto accepted =
@@ -125,6 +124,9 @@ ExitCode run_diff(const Invocation& invocation) {
   }
   std::string text;
   if (!output.empty()) text = ir::write_saved_plan(review.saved, &review.digest);
+  std::error_code unknown;
+  if (std::filesystem::is_directory(output, unknown))
+    output = (std::filesystem::path(output) / (review.digest + ".plan")).string();
   diff::ChangeSet changes = changes_of(review);
   const bool has_differences = changes.change_count() > 0 || changes.unseen_count() > 0;
   if (auto shown = show_changes(std::move(changes), format, show_options(invocation)); !shown)

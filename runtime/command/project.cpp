@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <filesystem>
 
 #include "compiler/diff/words.h"
@@ -133,7 +132,7 @@ std::string show_diagnostics(const Project& project, std::string_view format) {
   if (format == "json") return render_json(compiled.diagnostics, *compiled.sources);
   if (format == "sarif") return render_sarif(compiled.diagnostics, *compiled.sources);
   RenderOptions options;
-  options.has_colour = is_terminal(STDOUT_FILENO) && std::getenv("NO_COLOR") == nullptr;
+  options.has_colour = takes_colour(STDOUT_FILENO);
   options.width_columns = terminal_width_columns();
   return render_terminal(compiled.diagnostics, *compiled.sources, options);
 }

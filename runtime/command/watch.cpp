@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <fstream>
 
 #include "compiler/ir/json.h"
@@ -49,7 +48,7 @@ report::WatchOptions screen() {
     options.width_columns = size.ws_col;
     options.rows_max = std::max<std::size_t>(size.ws_row, 5);
   }
-  options.has_colour = std::getenv("NO_COLOR") == nullptr;
+  options.has_colour = takes_colour(STDOUT_FILENO);
   return options;
 }
 

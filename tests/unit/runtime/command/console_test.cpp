@@ -7,6 +7,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <string_view>
 #include <thread>
 #include <utility>
@@ -67,6 +68,29 @@ TEST(TerminalColumns, AreThoseOfTheTerminalHoweverFewTheyAre) {
   EXPECT_EQ(narrow, std::pair(std::size_t{20}, std::size_t{40}));
   EXPECT_EQ(wide, std::pair(std::size_t{200}, std::size_t{200}));
   EXPECT_EQ(unknown, std::pair(std::size_t{120}, std::size_t{120}));
+}
+
+TEST(TakesColour, IsWhatATerminalCanAndAPersonWants) {
+  int master = -1;
+  int slave = -1;
+  if (openpty(&master, &slave, nullptr, nullptr, nullptr) != 0)
+    GTEST_SKIP() << "no pseudo-terminal";
+  const auto with = [&](const char* no_colour, const char* term) {
+    no_colour == nullptr ? unsetenv("NO_COLOR") : setenv("NO_COLOR", no_colour, 1);
+    setenv("TERM", term, 1);
+    return takes_colour(slave);
+  };
+  EXPECT_TRUE(with(nullptr, "xterm"));
+  EXPECT_TRUE(with("", "xterm")) << "empty is not set";
+  EXPECT_FALSE(with("1", "xterm"));
+  EXPECT_FALSE(with(nullptr, "dumb"));
+  close(slave);
+  close(master);
+  int ends[2] = {-1, -1};
+  ASSERT_EQ(pipe(ends), 0);
+  EXPECT_FALSE(takes_colour(ends[1])) << "a pipe";
+  close(ends[0]);
+  close(ends[1]);
 }
 
 TEST(AskYes, OnlyYesIsAYes) {
