@@ -60,28 +60,32 @@ Written of_arguments(StepKind kind, const Value& arguments) {
   return written;
 }
 
-std::optional<Written> written_by(const ir::StepGraph& graph, ir::StepId step) {
+/// What a step writes: an object of one type, or of several.
+std::vector<Written> written_by(const ir::StepGraph& graph, ir::StepId step) {
   switch (graph.kind(step)) {
     case StepKind::admin_upsert:
     case StepKind::admin_update:
     case StepKind::admin_destroy:
-      return of_arguments(graph.kind(step), graph.arguments(step));
+      return {of_arguments(graph.kind(step), graph.arguments(step))};
     case StepKind::admin_account:
-      return without_values("Account", "User",
-                            {"name", "domainId", "aliases", "credentials", "roles", "permissions",
-                             "quotas", "description"});
+      return {without_values("Account", "User",
+                             {"name", "domainId", "aliases", "credentials", "roles", "permissions",
+                              "quotas", "description"})};
     case StepKind::admin_list:
-      return without_values("MailingList", "", {"name", "domainId", "recipients", "aliases"});
+      return {without_values("MailingList", "", {"name", "domainId", "recipients", "aliases"})};
     case StepKind::admin_keys:
-      return without_values("MemoryLookupKey", "", {"namespace", "key", "isGlobPattern"});
+      // The second is the account's generation.
+      return {without_values("MemoryLookupKey", "", {"namespace", "key", "isGlobPattern"}),
+              without_values("MemoryLookupKeyValue", "",
+                             {"namespace", "key", "value", "isGlobPattern"})};
     case StepKind::admin_action: {
       Written written = without_values("Action", "", {});
       written.variant = graph.arguments(step)["action"].string_or("");
       written.is_create = !written.variant.empty();
-      return written;
+      return {std::move(written)};
     }
     default:
-      return std::nullopt;
+      return {};
   }
 }
 
@@ -349,7 +353,7 @@ std::vector<std::string> types_written(const ir::StepGraph& graph) {
   for (const ir::StepId step : graph.order()) {
     // Steps of one shape write one type.
     if (seen[static_cast<std::size_t>(&graph.shape(step) - graph.shapes().data())]++ > 0) continue;
-    if (const auto written = written_by(graph, step)) types.insert(written->type);
+    for (Written& written : written_by(graph, step)) types.insert(std::move(written.type));
   }
   return {types.begin(), types.end()};
 }
@@ -369,19 +373,24 @@ SchemaDrift schema_drift(const Schema& before, const Schema& after, const ir::St
   // What is not looked at any more of a shape is touched as its last step was.
   struct Seen {
     std::size_t count = 0;
-    std::string words = {};
+    std::vector<std::string> words = {};  ///< one for each type that its steps write
   };
   std::vector<Seen> seen(graph.shapes().size());
   for (const ir::StepId step : graph.order()) {
     Seen& shape = seen[static_cast<std::size_t>(&graph.shape(step) - graph.shapes().data())];
-    const auto written = written_by(graph, step);
-    if (!written) continue;
-    types.insert(written->type);
-    if (++shape.count <= kStepsOfShapeMax)
-      shape.words = fmt::format("{}", fmt::join(comparison.changes(*written), "; "));
-    if (shape.words.empty()) continue;
-    touched.insert(written->type);
-    add(written->type, shape.words, step);
+    const std::vector<Written> all = written_by(graph, step);
+    if (all.empty()) continue;
+    if (++shape.count <= kStepsOfShapeMax) {
+      shape.words.clear();
+      for (const Written& written : all)
+        shape.words.push_back(fmt::format("{}", fmt::join(comparison.changes(written), "; ")));
+    }
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      types.insert(all[i].type);
+      if (shape.words[i].empty()) continue;
+      touched.insert(all[i].type);
+      add(all[i].type, shape.words[i], step);
+    }
   }
   std::stable_sort(groups.begin(), groups.end(),
                    [](const Group& a, const Group& b) { return a.type < b.type; });
