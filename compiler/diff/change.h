@@ -54,6 +54,8 @@ struct AccountChange {
   /// The longest chain of steps that its clients wait for, in order; their sum is cost.hold_ms.
   std::vector<TimeShare> hold = {};
   std::vector<TimeShare> duration = {};  ///< their sum is cost.duration_ms
+  /// What its clients load again when it has moved; none: nothing, or it was not measured.
+  std::optional<std::uint64_t> download_bytes = {};
   /// Nothing is left to do for it, as far as everything could be looked at.
   [[nodiscard]] bool is_satisfied() const;
 };

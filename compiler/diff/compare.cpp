@@ -145,6 +145,15 @@ class Holds {
   bool has_clients_hold_ = false;
 };
 
+/// Its clients are at the target already.
+bool has_moved(const AccountChange& account) {
+  return account.is_satisfied() ||
+         std::any_of(account.steps.begin(), account.steps.end(), [](const StepChange& step) {
+           return step.role == ir::TransactionRole::commit &&
+                  step.standing == ir::Standing::satisfied;
+         });
+}
+
 std::string put_back_words(const ir::StepGraph& graph, ir::StepId earlier, ir::StepKind kind) {
   return fmt::format(
       "{} what `{}` {}", kind == ir::StepKind::admin_destroy ? "takes away" : "puts back",
@@ -168,7 +177,11 @@ bool AccountChange::is_satisfied() const {
                       [](const StepChange& step) { return step.is_unseen || is_change(step); });
 }
 
-std::optional<std::uint64_t> WaveChange::download_bytes() const { return cost.bytes; }
+std::optional<std::uint64_t> WaveChange::download_bytes() const {
+  std::optional<std::uint64_t> sum;
+  for (const AccountChange& account : accounts) add_sum(sum, account.download_bytes);
+  return sum;
+}
 
 void WaveChange::sum_up() {
   cost = {};
@@ -294,6 +307,8 @@ ChangeSet compare(const ir::StepGraph& graph,
       AccountChange& account = in.accounts[at->second];
       // The figures of an account are those of its largest step; later steps speak of the same
       // messages.
+      add_longest(account.download_bytes, cost.bytes);
+      if (!is_to_do) cost = {};  // what is done costs nothing any more
       add_longest(account.cost.messages, cost.messages);
       add_longest(account.cost.bytes, cost.bytes);
       add_sum(account.cost.duration_ms, cost.duration_ms);
@@ -302,8 +317,8 @@ ChangeSet compare(const ir::StepGraph& graph,
         account.cost.not_measured = 1;
       add_counts(account.cost.beside, cost.beside);
       add_counts(account.cost.not_carried, cost.not_carried);
-      const auto end = holds.add(id, is_to_do ? cost.hold_ms.value_or(0) : 0);
-      if (end && is_to_do && cost.hold_ms) account.cost.hold_ms = 0;  // known below
+      const auto end = holds.add(id, cost.hold_ms.value_or(0));
+      if (end && cost.hold_ms) account.cost.hold_ms = 0;  // known below
       auto& chain = longest[static_cast<std::uint32_t>(row)];
       if (end && *end >= chain.first) chain = {*end, id};
       account.steps.push_back(std::move(step));
@@ -332,7 +347,12 @@ ChangeSet compare(const ir::StepGraph& graph,
           {"reloads", wait, "one a second, shared with the accounts that move at the same time"});
     }
   }
-  for (WaveChange& wave : waves) wave.sum_up();
+  for (WaveChange& wave : waves) {
+    for (AccountChange& account : wave.accounts) {
+      if (has_moved(account)) account.download_bytes = std::nullopt;
+    }
+    wave.sum_up();
+  }
   changes.stages[static_cast<std::size_t>(ir::Stage::waves)].waves = std::move(waves);
   return changes;
 }

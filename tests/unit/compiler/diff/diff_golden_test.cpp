@@ -463,9 +463,14 @@ TEST(Diff, AWaveIsNoFasterThanItsLongestAccount) {
   EXPECT_EQ(wave.cost.duration_ms, 90'000U) << "8 at a time";
   EXPECT_EQ(wave.duration_sum_ms, 110'000U);
   EXPECT_EQ(wave.download_bytes(), 3'000U);
-  // What has moved is not copied, and not loaded again.
+  // What is copied is not copied again, but loaded by the clients: until it has moved.
   copy(0).standing = Standing::satisfied;
-  copy(0).bytes = copy(0).duration_ms = std::nullopt;
+  copy(0).duration_ms = std::nullopt;
+  const WaveChange copied = compare(world.graph, world.seen, {}, "x").stages[2].waves.at(0);
+  EXPECT_EQ(copied.cost.bytes, 2'000U);
+  EXPECT_EQ(copied.cost.duration_ms, 10'000U);
+  EXPECT_EQ(copied.download_bytes(), 3'000U);
+  world.see("account/user0@example.org/release").standing = Standing::satisfied;
   const ChangeSet later = compare(world.graph, world.seen, {}, "x");
   EXPECT_EQ(later.stages[2].waves.at(0).download_bytes(), 2'000U);
   EXPECT_EQ(later.stages[2].waves.at(0).cost.not_measured, 0U);
