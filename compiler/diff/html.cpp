@@ -35,7 +35,7 @@ nav a{margin-right:1rem}a{color:var(--moved)}
 .unseen>*>.sign,.unseen>details>summary>.sign,.legend .unseen{color:var(--unseen)}
 .same,.read{color:var(--dim)}
 table{border-collapse:collapse;font-variant-numeric:tabular-nums;margin:.3rem 0}
-th,td{text-align:left;padding:.25rem .6rem;border-bottom:1px solid var(--line);vertical-align:top;overflow-wrap:anywhere}
+th,td{text-align:left;padding:.25rem .6rem;border-bottom:1px solid var(--line);vertical-align:top}td{overflow-wrap:anywhere}
 tbody th{font-weight:400}td.n,th.n{text-align:right;white-space:nowrap}
 code{font:13px/1.4 ui-monospace,monospace;overflow-wrap:anywhere}
 :target{outline:2px solid var(--moved)}

@@ -211,11 +211,19 @@ std::string show_value(const ir::Value& value, std::size_t bytes_max) {
   if (value.is_output()) return fmt::format("(known after {})", printable(value.as_output().step));
   if (value.is_null()) return "(none)";
   if (value.is_string()) {
-    // A file of several lines is read more easily with `\n` in it.
-    std::string text = printable(value.as_string(), bytes_max);
-    for (std::size_t at = 0; (at = text.find("\\x0a", at)) != std::string::npos; at += 2)
-      text.replace(at, 4, "\\n");
-    return fmt::format("\"{}\"", text);
+    // A file of several lines is read more easily with `\n` in it; what ends a value is not in it.
+    const std::string text = printable(value.as_string(), bytes_max);
+    std::string shown;
+    for (std::size_t at = 0; at < text.size(); ++at) {
+      if (text.compare(at, 4, "\\x0a") == 0) {
+        shown += "\\n";
+        at += 3;
+      } else {
+        if (text[at] == '"') shown += '\\';
+        shown += text[at];
+      }
+    }
+    return fmt::format("\"{}\"", shown);
   }
   return printable(ir::write_json(value), bytes_max);
 }
