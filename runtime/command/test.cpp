@@ -22,6 +22,10 @@ using syntax::Node;
 
 constexpr std::size_t kTestsBytesMax = std::size_t{4} << 20U;
 constexpr std::size_t kSeenMax = 10;
+/// Among so many the one that was meant is looked for, beside the steps' patterns.
+constexpr std::size_t kNearStepsMax = 20'000;
+constexpr std::string_view kExpectations =
+    "`error`, `warning`, `no`, `step`, `no_step`, `order`, `accounts`, `route`";
 
 std::string text_of(const Node& node, std::string_view key) {
   const Node* value = node.find(key);
@@ -50,8 +54,7 @@ class Expectations {
   /// Why an expectation does not hold; empty when it does.
   std::string why_not(const Node& expectation) {
     if (!expectation.is_mapping() || expectation.entries.size() != 1)
-      return "an expectation is one of `error`, `warning`, `no`, `step`, `no_step`, `order`, "
-             "`accounts`, `route`";
+      return fmt::format("an expectation is one of {}", kExpectations);
     const syntax::Entry& entry = expectation.entries.front();
     if (entry.key == "error") return diagnostic(entry.value.text, Severity::error);
     if (entry.key == "warning") return diagnostic(entry.value.text, Severity::warning);
@@ -59,23 +62,45 @@ class Expectations {
     if (entry.key == "step") return has_step(entry.value.text) ? "" : no_such(entry.value.text);
     // Of a plan that gives no steps this says nothing.
     if (entry.key == "no_step" && !compiled_.graph) return no_such(entry.value.text);
-    if (entry.key == "no_step")
-      return has_step(entry.value.text) ? fmt::format("there is `{}`", entry.value.text) : "";
+    if (entry.key == "no_step") {
+      const auto found = step_of(entry.value.text);
+      return found ? fmt::format("there is `{}`", printable(*found, 200)) : "";
+    }
     if (entry.key == "order") return order(entry.value);
     if (entry.key == "accounts") return accounts(entry.value.text);
     if (entry.key == "route") return route(entry.value);
-    return fmt::format("`{}` is nothing that can be expected", printable(entry.key, 60));
+    return fmt::format("`{}` is nothing that can be expected; these are {}",
+                       printable(entry.key, 60), kExpectations);
   }
 
  private:
+  /// "`unknown-key` at migration.yaml:3:1: unknown key `x`"
+  std::string shown(const Diagnostic& d) const {
+    const std::string place = place_of(*compiled_.sources, d.span);
+    return fmt::format("{} `{}`{}: {}", to_string(d.severity), info(d.kind).name,
+                       place.empty() ? "" : " at " + place, printable(d.message, 200));
+  }
+  /// What is reported, each code once.
   std::string seen() const {
-    std::string words;
-    std::size_t count = 0;
+    std::vector<std::pair<std::string, std::size_t>> codes;
     for (const Diagnostic& d : compiled_.diagnostics) {
-      if (++count > kSeenMax) break;
-      words += fmt::format("{}{}", words.empty() ? "" : ", ", info(d.kind).name);
+      std::string words = fmt::format("{} `{}`", to_string(d.severity), info(d.kind).name);
+      const auto same = std::find_if(codes.begin(), codes.end(),
+                                     [&](const auto& code) { return code.first == words; });
+      if (same == codes.end())
+        codes.emplace_back(std::move(words), 1);
+      else
+        ++same->second;
     }
-    return words.empty() ? "nothing is reported" : "reported: " + words;
+    if (codes.empty()) return "nothing is reported";
+    std::string words;
+    for (std::size_t i = 0; i < codes.size() && i < kSeenMax; ++i) {
+      words += (i == 0 ? "reported: " : ", ") + codes[i].first;
+      if (codes[i].second > 1) words += fmt::format(" ({} times)", codes[i].second);
+    }
+    if (codes.size() > kSeenMax)
+      words += fmt::format(" and {} codes more", codes.size() - kSeenMax);
+    return words;
   }
   static bool is_code(std::string_view name) {
     return std::any_of(all_kinds().begin(), all_kinds().end(),
@@ -90,32 +115,49 @@ class Expectations {
   std::string diagnostic(std::string_view code, Severity severity) const {
     if (!is_code(code))
       return fmt::format("there is no code `{}`{}", printable(code, 60), near_code(code));
-    const bool is_there = std::any_of(
-        compiled_.diagnostics.begin(), compiled_.diagnostics.end(),
-        [&](const Diagnostic& d) { return info(d.kind).name == code && d.severity == severity; });
-    return is_there ? "" : fmt::format("no {} `{}`; {}", to_string(severity), code, seen());
+    const Diagnostic* other = nullptr;
+    for (const Diagnostic& d : compiled_.diagnostics) {
+      if (info(d.kind).name != code) continue;
+      if (d.severity == severity) return {};
+      other = &d;
+    }
+    return fmt::format("no {} `{}`; {}", to_string(severity), code,
+                       other != nullptr ? "it is reported as " + shown(*other) : seen());
   }
   /// `no: errors`, or a code.
   std::string none(std::string_view what) const {
     // A code that is misspelt is never reported: the test would hold for ever.
     if (what != "errors" && !is_code(what))
       return fmt::format("there is no code `{}`{}", printable(what, 60), near_code(what));
-    const bool is_there = std::any_of(
-        compiled_.diagnostics.begin(), compiled_.diagnostics.end(), [&](const Diagnostic& d) {
-          return info(d.kind).name == what || (what == "errors" && d.severity == Severity::error);
-        });
-    return is_there ? seen() : "";
-  }
-  bool has_step(std::string_view pattern) const {
-    if (!compiled_.graph) return false;
-    for (std::size_t i = 0; i < compiled_.graph->size(); ++i) {
-      if (matches(pattern, compiled_.graph->id(static_cast<ir::StepId>(i)))) return true;
+    std::string words;
+    std::size_t count = 0;
+    for (const Diagnostic& d : compiled_.diagnostics) {
+      if (info(d.kind).name != what && (what != "errors" || d.severity != Severity::error))
+        continue;
+      if (++count == 1) words = "reported: " + shown(d);
     }
-    return false;
+    return count > 1 ? fmt::format("{}, and {} more", words, count - 1) : words;
   }
+  /// The first step that a pattern means.
+  std::optional<std::string> step_of(std::string_view pattern) const {
+    if (!compiled_.graph) return std::nullopt;
+    for (std::size_t i = 0; i < compiled_.graph->size(); ++i) {
+      std::string id = compiled_.graph->id(static_cast<ir::StepId>(i));
+      if (matches(pattern, id)) return id;
+    }
+    return std::nullopt;
+  }
+  bool has_step(std::string_view pattern) const { return step_of(pattern).has_value(); }
   std::string no_such(std::string_view pattern) const {
-    return compiled_.graph ? fmt::format("there is no step `{}`", pattern)
-                           : fmt::format("the plan does not compile; {}", seen());
+    if (!compiled_.graph) return fmt::format("the plan does not compile; {}", seen());
+    const ir::StepGraph& graph = *compiled_.graph;
+    std::vector<std::string> ids;
+    for (const ir::StepShape& shape : graph.shapes()) ids.push_back(shape.id_pattern);
+    for (std::size_t i = 0; i < std::min(graph.size(), kNearStepsMax); ++i)
+      ids.push_back(graph.id(static_cast<ir::StepId>(i)));
+    const auto near = nearest(pattern, {ids.begin(), ids.end()});
+    return fmt::format("there is no step `{}`{}", printable(pattern, 200),
+                       near ? fmt::format("; did you mean `{}`?", printable(*near, 200)) : "");
   }
   /// `order: [first, second]`: the second waits, directly or not, for the first. A `{}` in both is
   /// the same name, in one of them every name.
@@ -216,7 +258,9 @@ class Expectations {
   }
   std::string accounts(std::string_view count) const {
     const std::size_t found = compiled_.plan ? compiled_.plan->account_count : 0;
-    return std::to_string(found) == count ? "" : fmt::format("the plan moves {} accounts", found);
+    return std::to_string(found) == count
+               ? ""
+               : fmt::format("the plan moves {} accounts, not {}", found, printable(count, 40));
   }
 
   /// `route: {from: source:25, to: alice@example.org, when: moved, ends: target}`.
@@ -236,7 +280,12 @@ class Expectations {
     question.when = text_of(wanted, "when");
     if (const std::string from = text_of(wanted, "from"); !from.empty()) {
       const auto entry = flow::entry_by_name(from);
-      if (!entry) return fmt::format("mail does not come in at `{}`", printable(from, 60));
+      if (!entry) {
+        std::vector<std::string_view> entries;
+        for (const flow::Entry one : flow::kEntries) entries.push_back(flow::to_string(one));
+        return fmt::format("mail does not come in at `{}`, but at {}", printable(from, 60),
+                           fmt::join(entries, ", "));
+      }
       question.letter.entry = *entry;
     }
     std::vector<std::string> ends;

@@ -67,9 +67,13 @@ def main():
         done = run(TESTS)
         check("what holds passes", done.returncode == 0 and done.stdout.count("ok ") == 2, done)
         for line, was, becomes, said in [
-                (7, "accounts: 3", "accounts: 4", "the plan moves 3 accounts"),
-                (8, "alice@example.org/create", "alcie@example.org/create", "there is no step"),
-                (6, "no: errors", "error: unknown-key", "no error `unknown-key`"),
+                (7, "accounts: 3", "accounts: 4", "the plan moves 3 accounts, not 4"),
+                (8, "alice@example.org/create", "alcie@example.org/create",
+                 "there is no step `account/alcie@example.org/create`; did you mean `account/alice@example.org/create`?"),
+                (6, "no: errors", "error: unknown-key", "no error `unknown-key`; reported: "),
+                (6, "no: errors", "error: not-measured", "no error `not-measured`; it is reported as warning `not-measured` at "),
+                (6, "no: errors", "no: password-rewritten", "and 1 more"),
+                (10, "no_step: account/nobody@example.org/create", "no_step: \"account/{}/copy\"", "there is `account/alice@example.org/copy`"),
                 (11, "[account/alice@example.org/copy, account/alice@example.org/release]",
                  "[account/alice@example.org/release, account/alice@example.org/copy]", "does not wait for"),
                 (12, "account/{}/copy\", \"account/{}/release", "account/{}/release\", \"account/{}/copy",
@@ -78,14 +82,14 @@ def main():
                  "`cutover/address` does not wait for `account/alice@example.org/create`"),
                 (13, "[cutover/address, \"account/{}/create\"]", "[finalize/address, \"account/{}/create\"]",
                  "does not wait for `finalize/address`"),
-                (13, "\"account/{}/create\"]", "\"account/{}/made\"]", "there is no step `account/{}/made`"),
-                (6, "no: errors", "nothing: errors", "is nothing that can be expected"),
+                (13, "\"account/{}/create\"]", "\"account/{}/made\"]", "there is no step `account/{}/made`; did you mean `account/{}/"),
+                (6, "no: errors", "nothing: errors", "is nothing that can be expected; these are `error`"),
                 (6, "no: errors", "no: relay-juged", "there is no code `relay-juged`; did you mean `relay-judged`?"),
                 (6, "no: errors", "warning: relay-juged", "there is no code `relay-juged`"),
                 (14, "when: prepared, ends: source", "when: prepared, ends: target", "it ends: source; source delivers to"),
                 (14, "when: prepared, ends: source", "when: perpared, ends: source", "is neither a step nor one of the phases before"),
                 (14, "when: prepared, ends: source", "when: prepared, ends: soruce", "is no end of a message"),
-                (15, "from: target:25", "from: target:26", "mail does not come in at `target:26`"),
+                (15, "from: target:25", "from: target:26", "mail does not come in at `target:26`, but at target:25, "),
                 (14, "to: alice@example.org, when: prepared", "to: alcie@example.org, when: prepared", "the plan moves no account")]:
             done = run(TESTS.replace(was, becomes, 1))
             check(f"`{becomes}` fails in line {line}", done.returncode == 1 and "FAILED two waves" in done.stdout
