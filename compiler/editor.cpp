@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 #include "compiler/check/plan_keys.h"
 #include "compiler/ir/step_kind.h"
@@ -106,17 +107,18 @@ class Cursor {
   }
 
   /// The type that the step around the cursor is about: the value of its `object`.
-  [[nodiscard]] std::string object_of_step() const {
-    std::size_t begin = line_begin(at_);
-    while (begin > 0 && !begins_step(begin)) begin = line_begin(begin - 1);
-    std::size_t line = begin;
-    do {
-      const std::size_t end = std::min(text_.find('\n', line), text_.size());
-      if (std::string type = object_in(text_.substr(line, end - line)); !type.empty()) return type;
-      line = end + 1;
-    } while (line < text_.size() && !begins_step(line));
-    return {};
+  [[nodiscard]] std::string object_of_step() const { return value_in_step("object"); }
+  /// The kind of the step around the cursor.
+  [[nodiscard]] std::optional<ir::StepKind> kind_of_step() const {
+    if (!is_language_) return ir::step_kind_by_name(value_in_step("kind"));
+    const std::size_t begin = step_begin();
+    if (!begins_step(begin)) return std::nullopt;
+    std::string_view head = text_.substr(begin, text_.find('\n', begin) - begin);
+    head = trim(head.substr(0, head.rfind('{')));
+    return ir::step_kind_by_name(trim(head.substr(head.rfind(':') + 1)));
   }
+  /// At the beginning of a line, where the statements and blocks of a file stand.
+  [[nodiscard]] bool is_outermost() const { return line_begin(word_begin_) == word_begin_; }
 
   /// Keys of the blocks around the cursor, from the outside in: by indentation, and by the braces
   /// that are open on the line.
@@ -146,17 +148,31 @@ class Cursor {
     const std::string_view item = rest.substr(std::min(rest.find_first_not_of(' '), rest.size()));
     return item.starts_with("- id:") || item.starts_with("- {id:");
   }
-  static std::string object_in(std::string_view line) {
-    constexpr std::string_view kKey = "object";
-    for (std::size_t at = line.find(kKey); at != std::string_view::npos;
-         at = line.find(kKey, at + 1)) {
+  [[nodiscard]] std::size_t step_begin() const {
+    std::size_t begin = line_begin(at_);
+    while (begin > 0 && !begins_step(begin)) begin = line_begin(begin - 1);
+    return begin;
+  }
+  [[nodiscard]] std::string value_in_step(std::string_view key) const {
+    std::size_t line = step_begin();
+    do {
+      const std::size_t end = std::min(text_.find('\n', line), text_.size());
+      if (std::string value = value_in(text_.substr(line, end - line), key); !value.empty())
+        return value;
+      line = end + 1;
+    } while (line < text_.size() && !begins_step(line));
+    return {};
+  }
+  static std::string value_in(std::string_view line, std::string_view key) {
+    for (std::size_t at = line.find(key); at != std::string_view::npos;
+         at = line.find(key, at + 1)) {
       if (at > 0 && syntax::is_word_part(line[at - 1])) continue;
-      std::string_view rest = trim(line.substr(at + kKey.size()));
+      std::string_view rest = trim(line.substr(at + key.size()));
       if (!rest.starts_with(':') && !rest.starts_with('=')) continue;
       rest = trim(rest.substr(1));
       if (rest.starts_with('"') || rest.starts_with('\'')) rest.remove_prefix(1);
       std::size_t end = 0;
-      while (end < rest.size() && (syntax::is_word_part(rest[end]) || rest[end] == ':')) ++end;
+      while (end < rest.size() && (syntax::is_path_part(rest[end]) || rest[end] == ':')) ++end;
       return std::string(rest.substr(0, end));
     }
     return {};
@@ -289,6 +305,84 @@ std::optional<std::string> page_of_module(std::string_view name) {
       page += '\n';
     }
     return page;
+  }
+  return std::nullopt;
+}
+
+// --- words of a module
+
+struct Word {
+  std::string_view name;
+  std::string_view what;
+};
+constexpr std::array kStatements = {
+    Word{"about", "what the module does, in a line"},
+    Word{"input", "what who uses it gives: `input NAME : TYPE`, with `= VALUE` where it may not"},
+    Word{"let", "a name for a value: `let NAME = EXPRESSION`"},
+    Word{"module", "the module's name"},
+    Word{"step", "a step: `step ID : KIND { ... }`"},
+    Word{"use", "the steps of another module"}};
+constexpr std::array kBlocks = {Word{"about", "what the module does, in a line"},
+                                Word{"inputs", "what who uses it gives, with types"},
+                                Word{"let", "names for values"},
+                                Word{"module", "the module's name"},
+                                Word{"steps", "the list of its steps"},
+                                Word{"use", "other modules, whose steps are added"}};
+constexpr std::array kStepHeads = {Word{"id", "the step's name; `{}` is the name of the row"},
+                                   Word{"kind", "what it does: one of the kinds of steps"},
+                                   Word{"for", "one step for each row: `NAME in LIST`"},
+                                   Word{"args", "the arguments of its kind"}};
+constexpr std::array kStepWords = {
+    Word{"about", "what the step does, in a line"},
+    Word{"after", "steps that it waits for"},
+    Word{"after_members", "of a list: it waits for these steps of every member"},
+    Word{"after_previous_wave", "it waits for these steps of all accounts of the wave before"},
+    Word{"before", "steps that wait for it"},
+    Word{"role", "`held`, from the beginning of the hold on, or `commit`"},
+    Word{"stage", "`prepare`, `cutover`, `waves` or `finalize`"},
+    Word{"when", "a condition: without it there is no such step"}};
+
+/// The statements of a file, or what a step may have: its words and the arguments of its kind.
+void add_module_words(const Cursor& cursor, const std::vector<std::string>& blocks,
+                      std::vector<Completion>& into) {
+  const std::string assign = cursor.is_language() ? " = " : ": ";
+  const auto add = [&](const auto& words, std::string_view behind) {
+    for (const Word& word : words)
+      into.push_back(
+          {std::string(word.name), std::string(word.what), std::string(word.name).append(behind)});
+  };
+  if (cursor.is_outermost()) {
+    if (cursor.is_language())
+      add(kStatements, " ");
+    else
+      add(kBlocks, ": ");
+    return;
+  }
+  const bool is_in_arguments = !blocks.empty() && blocks.back() == "args";
+  if (cursor.is_language() || is_in_arguments) {
+    if (const auto kind = cursor.kind_of_step()) {
+      for (const ir::ArgumentSpec& argument : ir::arguments_of(*kind))
+        into.push_back({std::string(argument.name), std::string(argument.meaning),
+                        std::string(argument.name) + assign});
+    }
+  }
+  if (is_in_arguments) return;
+  if (!cursor.is_language()) add(kStepHeads, assign);
+  add(kStepWords, assign);
+}
+
+/// What a word of a step, or an argument of its kind, says.
+std::optional<std::string> hover_in_step(const Cursor& cursor) {
+  if (!cursor.is_module() || cursor.is_outermost()) return std::nullopt;
+  const std::string_view word = cursor.word();
+  if (const auto kind = cursor.kind_of_step()) {
+    for (const ir::ArgumentSpec& argument : ir::arguments_of(*kind)) {
+      if (argument.name == word)
+        return fmt::format("`{}` of `{}`: {}", word, ir::info(*kind).name, argument.meaning);
+    }
+  }
+  for (const Word& known : kStepWords) {
+    if (known.name == word) return fmt::format("`{}`: {}", word, known.what);
   }
   return std::nullopt;
 }
@@ -483,11 +577,7 @@ std::vector<Completion> completions_at(std::string_view file_name, std::string_v
   }
   if (!key.empty()) return found;
   if (cursor.is_module()) {
-    for (const char* word : {"id", "kind", "for", "stage", "role", "when", "after", "before",
-                             "after_previous_wave", "after_members", "args", "about"}) {
-      found.push_back(
-          {word, "of a step", std::string(word) + (cursor.is_language() ? " = " : ": ")});
-    }
+    add_module_words(cursor, path, found);
     return found;
   }
   if (const PlanKey* block = check::find_plan_key(path))
@@ -526,6 +616,9 @@ std::optional<std::string> hover_at(std::string_view file_name, std::string_view
                        function->example_gives);
   }
   std::vector<std::string> path = cursor.members_before();
+  if (path.empty() && !cursor.is_in_expression()) {
+    if (auto page = hover_in_step(cursor)) return page;
+  }
   if (path.empty()) path = cursor.is_in_expression() ? path : cursor.blocks();
   path.emplace_back(word);
   const PlanKey* key = check::find_plan_key(path);

@@ -228,7 +228,14 @@ def main():
         check("a step leads to its definition", seen and seen["range"]["start"] == {"line": 2, "character": 5}, seen)
         seen = client.at("textDocument/hover", module, text, "mark.roll|back")
         check("a kind of step says what it does", seen and "undo" in seen["contents"]["value"], seen)
-        check("the words of a step are offered", {"after", "before"} <= set(labels(client.at("textDocument/completion", module, text, "  |stage"))))
+        offered = labels(client.at("textDocument/completion", module, text, "  |stage"))
+        check("the words of a step are offered, and the arguments of its kind, and what stands elsewhere is not",
+              {"after", "before", "point"} <= set(offered) and not {"id", "kind", "args", "input"} & set(offered), offered)
+        offered = labels(client.at("textDocument/completion", module, text, "|module"))
+        check("the statements of a module are offered where they stand", {"input", "step"} <= set(offered) and "after" not in offered, offered)
+        for word, says in (("st|age = finalize", "`prepare`, `cutover`, `waves` or `finalize`"), ("po|int = ", "of `mark.rollback-point`: ")):
+            seen = client.at("textDocument/hover", module, text, word)
+            check(f"`{word}` says what it is", seen and says in seen["contents"]["value"], seen)
         for mark in ("use |std", "use std/|dove"):
             check(f"modules are offered at `{mark}`", "std/finalize" in labels(client.at("textDocument/completion", module, text, mark)))
         check("kinds of steps are offered behind their first part",
@@ -275,6 +282,11 @@ def main():
         check("an input is renamed in YAML", renamed(yaml, text, "${na|med}", "given") == text.replace("named", "given"))
         seen = client.at("textDocument/definition", yaml, text, "[\"a/o|ne")
         check("a step leads to its definition in YAML", seen and seen["range"]["start"]["line"] == 3, seen)
+
+        offered = labels(client.at("textDocument/completion", yaml, text, "args: {po|int: x"))
+        check("the arguments of a step are offered in YAML, and nothing else", offered == ["point"], offered)
+        offered = labels(client.at("textDocument/completion", yaml, text, "stage: finalize, af|ter"))
+        check("and the words of a step", {"after", "kind", "args"} <= set(offered) and "point" not in offered, offered)
 
         with_schema(client, pathlib.Path(folder) / "fetched", good)
 
