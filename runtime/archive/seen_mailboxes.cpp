@@ -7,6 +7,7 @@
 #include <cmath>
 #include <map>
 
+#include "compiler/source/text.h"
 #include "runtime/archive/limits.h"
 #include "runtime/step/durable_write.h"
 
@@ -47,23 +48,23 @@ void SeenMailboxes::predict(const step::StepContext& context, const std::string&
                      std::llround(work.looks * figures.scan_ms * kScriptsFactor + rest + entries)) +
                  static_cast<std::uint64_t>(work.looks) * scan;
   seen.hold_basis = fmt::format(
-      "{}{} mailboxes opened in {:.0f} ms, and the scripts, {} calls of the target of {:.0f} ms, "
-      "{} "
-      "writes to the archive of {:.1f} ms",
+      "{}{} mailboxes opened in {:.0f} ms and the scripts in {:.0f} ms, {} calls of the target of "
+      "{:.0f} ms, {} writes to the archive of {:.1f} ms",
       work.looks > 1 ? fmt::format("{} times ", work.looks) : std::string(), figures.mailboxes,
-      figures.scan_ms, work.calls, call, work.writes, *write_ms_);
+      figures.scan_ms, figures.scan_ms * (kScriptsFactor - 1), work.calls, call, work.writes,
+      *write_ms_);
   if (scan > 0)
     seen.hold_basis +=
         fmt::format(", {} messages compared without QRESYNC in {} ms", figures.messages, scan);
   if (dav.calls > 0)
     seen.hold_basis += fmt::format(
         ", {} calendars and address books asked for changes in {:.0f} ms{}, {} calls of the target "
-        "for what it has of their {} entries",
+        "for what it has of their {} entries, {} of which it shows in a second",
         dav.collections, dav.scan_ms,
         dav.listed == 0
             ? std::string()
             : fmt::format(" ({} listed whole: the server does not say what changed)", dav.listed),
-        dav.calls, dav.entries);
+        dav.calls, dav.entries, show_count(static_cast<std::uint64_t>(kEntriesPerMs * 1000)));
 }
 
 namespace {
