@@ -212,6 +212,7 @@ Result<MtaContainer> MtaContainer::parse(const ir::Value& container, const MtaCo
     parsed.arms_.push_back(std::move(arm));
   }
   PLAN_TRY_VOID(read("else", container["else"], parsed.otherwise_));
+  parsed.index_arms();
   return parsed;
 }
 

@@ -1,8 +1,12 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <iterator>
+#include <memory>
+#include <numeric>
 #include <regex>
 #include <set>
+#include <unordered_map>
 
 #include <fmt/format.h>
 
@@ -69,6 +73,33 @@ bool has_back_reference_or_huge_count(std::string_view pattern) {
     }
   }
   return false;
+}
+
+/// Compiled once for the many messages that it is asked for; few are kept, because one of them may
+/// be large.
+[[nodiscard]] std::shared_ptr<const std::regex> compiled(const std::string& pattern) {
+  constexpr std::size_t kKeptMax = 16;
+  thread_local std::unordered_map<std::string, std::shared_ptr<const std::regex>> kept;
+  if (const auto known = kept.find(pattern); known != kept.end()) return known->second;
+  // The breadth-first matcher of libstdc++: time linear in the text whatever the pattern.
+  auto flags = std::regex::ECMAScript | std::regex_constants::__polynomial;
+  std::string text = pattern;
+  if (text.starts_with("(?i)")) {
+    text.erase(0, 4);
+    flags |= std::regex::icase;
+  }
+  auto made = std::make_shared<const std::regex>(text, flags);
+  if (kept.size() >= kKeptMax) kept.clear();
+  kept.emplace(pattern, made);
+  return made;
+}
+
+[[nodiscard]] bool is_list_of_texts(const MtaExpression& expression, std::uint32_t index) {
+  const MtaNode& node = expression.nodes[index];
+  return node.kind == Kind::list &&
+         std::all_of(node.children.begin(), node.children.end(), [&](std::uint32_t child) {
+           return expression.nodes[child].kind == Kind::text;
+         });
 }
 
 class Evaluation {
@@ -193,7 +224,7 @@ class Evaluation {
 
   Result<ir::Value> matches(const MtaExpression& expression, const MtaNode& node) {
     PLAN_TRY(subject, value_of(expression, node.children[1]));
-    std::string pattern = expression.nodes[node.children[0]].text;
+    const std::string& pattern = expression.nodes[node.children[0]].text;
     const std::string text = text_of(subject);
     if (text.size() > kMatchedBytesMax || pattern.size() > kPatternBytesMax) {
       return Error(errors::expression_too_large,
@@ -202,16 +233,10 @@ class Evaluation {
     }
     if (has_back_reference_or_huge_count(pattern))
       return undecided("the regular expression", pattern);
-    // The breadth-first matcher of libstdc++: time linear in the text whatever the pattern.
-    auto flags = std::regex::ECMAScript | std::regex_constants::__polynomial;
-    if (pattern.starts_with("(?i)")) {
-      pattern.erase(0, 4);
-      flags |= std::regex::icase;
-    }
     try {
-      const std::regex regex(pattern, flags);
+      const auto regex = compiled(pattern);
       std::smatch found;
-      if (!std::regex_search(text, found, regex)) return truth(false);
+      if (!std::regex_search(text, found, *regex)) return truth(false);
       captures_.clear();
       for (const auto& group : found) captures_.push_back(group.str());
       return truth(true);
@@ -249,14 +274,6 @@ class Evaluation {
     for (std::size_t i = 0; i < arguments.size(); ++i)
       shown += (i == 0 ? "'" : ", '") + text_of(arguments[i]) + "'";
     return undecided("the function", shown + ")");
-  }
-
-  static bool is_list_of_texts(const MtaExpression& expression, std::uint32_t index) {
-    const MtaNode& node = expression.nodes[index];
-    return node.kind == Kind::list &&
-           std::all_of(node.children.begin(), node.children.end(), [&](std::uint32_t child) {
-             return expression.nodes[child].kind == Kind::text;
-           });
   }
 
   static Result<ir::Value> texts(std::vector<std::string> parts) {
@@ -494,13 +511,71 @@ Result<ir::Value> evaluate(const MtaExpression& expression, const MtaEnvironment
   return evaluation.value_of(expression, static_cast<std::uint32_t>(expression.nodes.size() - 1));
 }
 
+namespace {
+
+/// The domains of which a condition wants the recipient's to be one before it asks for anything
+/// else: `rcpt_domain == 'a' && ...`, `contains(['a', 'b'], rcpt_domain) && ...`. Nothing for what
+/// begins in another way.
+[[nodiscard]] std::vector<std::string> first_wanted_domains(const MtaExpression& expression) {
+  const MtaNode* node = &expression.root();
+  while (node->kind == Kind::binary && node->op == Operator::logical_and)
+    node = &expression.nodes[node->children[0]];
+  if (node->children.size() != 2) return {};
+  const MtaNode* left = &expression.nodes[node->children[0]];
+  const MtaNode* right = &expression.nodes[node->children[1]];
+  const auto is_domain = [](const MtaNode& one) {
+    return one.kind == Kind::variable && one.text == "rcpt_domain";
+  };
+  if (node->kind == Kind::call && node->text == "contains" && is_domain(*right) &&
+      is_list_of_texts(expression, node->children[0])) {
+    std::vector<std::string> domains;
+    for (const std::uint32_t name : left->children) domains.push_back(expression.nodes[name].text);
+    return domains;
+  }
+  if (node->kind != Kind::binary || node->op != Operator::equal) return {};
+  if (left->kind == Kind::text) std::swap(left, right);
+  if (!is_domain(*left) || right->kind != Kind::text) return {};
+  return {right->text};
+}
+
+}  // namespace
+
+void MtaContainer::index_arms() {
+  for (std::size_t arm = 0; arm < arms_.size(); ++arm) {
+    const std::vector<std::string> domains = first_wanted_domains(arms_[arm].condition);
+    if (domains.empty()) general_.push_back(arm);
+    for (const std::string& domain : domains) {
+      ArmNumbers& arms = arms_of_[domain];
+      if (arms.empty() || arms.back() != arm) arms.push_back(arm);
+    }
+  }
+}
+
+MtaContainer::ArmNumbers MtaContainer::arms_for(const std::string& domain) const {
+  const auto own = arms_of_.find(domain);
+  if (own == arms_of_.end()) return general_;
+  ArmNumbers arms;
+  std::merge(general_.begin(), general_.end(), own->second.begin(), own->second.end(),
+             std::back_inserter(arms));
+  return arms;
+}
+
 Result<MtaContainer::Chosen> MtaContainer::choose(const MtaEnvironment& environment,
                                                   const Suppose& suppose) const {
   Evaluation evaluation(environment);
   const auto root = [](const MtaExpression& expression) {
     return static_cast<std::uint32_t>(expression.nodes.size() - 1);
   };
-  for (std::size_t arm = 0; arm < arms_.size(); ++arm) {
+  const auto domain =
+      environment.variable ? environment.variable("rcpt_domain") : std::optional<ir::Value>();
+  ArmNumbers arms;
+  if (domain && domain->is_string()) {
+    arms = arms_for(domain->as_string());
+  } else {
+    arms.resize(arms_.size());
+    std::iota(arms.begin(), arms.end(), std::size_t{0});
+  }
+  for (const std::size_t arm : arms) {
     const auto condition = evaluation.value_of(arms_[arm].condition, root(arms_[arm].condition));
     if (!condition) {
       const auto supposed = suppose ? suppose(arm) : std::nullopt;

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "compiler/ir/value.h"
@@ -147,7 +148,16 @@ class MtaContainer {
   [[nodiscard]] const MtaExpression& otherwise() const { return otherwise_; }
 
  private:
+  using ArmNumbers = std::vector<std::size_t>;
+  void index_arms();
+  /// Those that may be true for mail to this domain, in their order.
+  [[nodiscard]] ArmNumbers arms_for(const std::string& domain) const;
+
   std::vector<Arm> arms_;
+  // A plan of thousands of domains has conditions for each, and a message is to one of them: arms
+  // whose conditions begin with the domain that they are for, by that domain, and all the others.
+  std::unordered_map<std::string, ArmNumbers> arms_of_;
+  ArmNumbers general_;
   MtaExpression otherwise_;
 };
 

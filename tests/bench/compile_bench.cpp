@@ -1,11 +1,13 @@
 // links: command yaml-cpp
 // Compiles plans of 1,000 to 1,000,000 accounts from a lock and a csv file, the same from a list in
 // the YAML itself beside yaml-cpp's bare scan of that file, and a second time with nothing changed;
-// the proof of the mail flow alone, and reading the saved plan, up to 100,000; `terraform plan` or
-// `tofu plan` of 1,000, where there is one. Each is in a process of its own, so that its peak
+// the proof of the mail flow alone, also of plans with many domains, waves, lists and lists in
+// lists, and reading the saved plan, up to 100,000; `terraform plan` or `tofu plan` of 1,000, where
+// there is one. Each is in a process of its own, so that its peak
 // memory is its own. One JSON object a line. With
 // `--write FOLDER N` it only writes such a plan with all that lies beside it, with `--once N` it
-// only compiles one from csv, in this process, for a profiler.
+// only compiles one from csv, and with `--proof SHAPE` it only proves one, in this process, for a
+// profiler.
 #include <fmt/format.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -58,13 +60,38 @@ constexpr Size kSizes[] = {{1'000, 0.05, 64, 0.05, 0.05, 0.05},
                            {100'000, 3, 1024, 1, 1, 4},
                            {1'000'000, 36, 10'240, 12, 0, 0}};
 
+/// A plan whose proof is looked at: what a class is made of is many, one after the other.
+struct MailShape {
+  std::string_view name = {};
+  std::size_t accounts = 0;
+  std::size_t domains = 1;
+  std::size_t waves = 2;
+  std::size_t lists = 0;
+  std::size_t depth = 0;                ///< lists that are each a member of the one before
+  bool has_aliases_elsewhere = false;   ///< in the next domain
+  bool is_each_domain_its_own = false;  ///< the target's route looks into the names of domains
+  double goal = 0;                      ///< seconds
+};
+/// On each save: half a second, whatever there is much of.
+constexpr MailShape kMailShapes[] = {
+    {"doors", 100, 1, 2, 0, 0, false, false, 0.1},
+    {"5000-domains", 10'000, 5'000, 2, 0, 0, false, false, 0.5},
+    {"5000-domains-with-aliases", 10'000, 5'000, 2, 0, 0, true, false, 0.5},
+    {"200-waves", 10'000, 10, 200, 0, 0, false, false, 0.5},
+    {"10000-lists", 10'000, 10, 2, 10'000, 0, false, false, 0.5},
+    {"lists-100-deep", 10'000, 1, 2, 0, 100, false, false, 0.5},
+    {"100-classes", 10'000, 100, 2, 0, 0, false, true, 0.5},
+    {"100-classes-of-100000", 100'000, 100, 2, 0, 0, false, true, 0.5},
+    {"1000-classes", 10'000, 1'000, 2, 0, 0, false, true, 0.5},
+};
+
 struct Measured {
   double seconds = 0;
   double processor_seconds = 0;
   double mebibytes = 0;
 };
 
-std::string plan_text(std::string_view accounts) {
+std::string plan_text(std::string_view domains, std::string_view accounts, std::string_view waves) {
   return fmt::format(R"(plan: 1
 name: {}
 use: std/dovecot-postfix
@@ -76,14 +103,17 @@ target:
   login: {{user: admin, password: !secret env:ADMIN}}
 proxies:
   - {{name: edge1, control: "unix:/run/plan-proxy/control.sock", token: !secret env:EDGE1}}
-domains: [example.org]
+domains: [{}]
 {}waves:
-  - {{name: canary, accounts: [user0@example.org]}}
-  - {{name: rest, parallel: 8}}
+{}  - {{name: rest, parallel: 8}}
 cutover: {{address: operator}}
 rollback_points: [before-cutover, each-account, before-finalize]
 )",
-                     kName, accounts);
+                     kName, domains, accounts, waves);
+}
+
+std::string plan_text(std::string_view accounts) {
+  return plan_text("example.org", accounts, "  - {name: canary, accounts: [user0@example.org]}\n");
 }
 
 std::string csv_plan() { return plan_text("accounts: {from: {csv: accounts.csv}}\n"); }
@@ -158,6 +188,66 @@ void write_project(const fs::path& folder, std::size_t accounts) {
   write_file(folder / "migration.lock", lock_text(accounts, digest));
   write_file(folder / ".plan" / "facts.jsonl", facts_text(accounts));
   if (!schema.empty()) write_file(folder / ".plan" / "schema" / (digest + ".json"), schema);
+}
+
+std::string address_in(const MailShape& shape, std::size_t i) {
+  return fmt::format("user{}@d{}.test", i, i % shape.domains);
+}
+
+std::string plan_text(const MailShape& shape) {
+  std::string domains;
+  for (std::size_t i = 0; i < shape.domains; ++i)
+    domains += fmt::format("{}d{}.test", i == 0 ? "" : ", ", i);
+  std::string waves;
+  for (std::size_t i = 0; i + 1 < shape.waves; ++i)
+    waves += fmt::format("  - {{name: w{}, accounts: [{}]}}\n", i, address_in(shape, i));
+  return plan_text(domains, "accounts: {from: {csv: accounts.csv}}\n", waves);
+}
+
+std::string csv_text(const MailShape& shape) {
+  std::string text = "address\n";
+  for (std::size_t i = 0; i < shape.accounts; ++i) text += address_in(shape, i) + "\n";
+  return text;
+}
+
+std::string lock_text(const MailShape& shape) {
+  plan::facts::Lock lock;
+  lock.plan_name_digest = plan::ir::sha256(kName).hex();
+  if (shape.is_each_domain_its_own) {
+    using plan::ir::Value;
+    const Value arm = Value::map({{"if", "matches('^old[.]', rcpt_domain)"}, {"then", "'mx'"}});
+    const Value local = Value::map({{"if", "is_local_domain(rcpt_domain)"}, {"then", "'local'"}});
+    lock.settings["target.MtaOutboundStrategy.route"] =
+        Value::map({{"match", Value::map({{"0", arm}, {"1", local}})}, {"else", "'mx'"}});
+  }
+  for (std::size_t i = 0; i < shape.domains; ++i)
+    lock.source_domains.push_back(fmt::format("d{}.test", i));
+  for (std::size_t i = 0; i < shape.accounts; ++i) {
+    plan::facts::LockAccount account;
+    account.address = address_in(shape, i);
+    account.hash_scheme = "SHA512-CRYPT";
+    if (shape.has_aliases_elsewhere)
+      account.aliases = {fmt::format("alias{}@d{}.test", i, (i + 1) % shape.domains)};
+    account.mailboxes = {"INBOX"};
+    account.has_mailboxes = true;
+    lock.accounts.push_back(std::move(account));
+  }
+  for (std::size_t i = 0; i < shape.lists; ++i) {
+    plan::facts::LockList list;
+    list.address = fmt::format("list{}@d{}.test", i, i % shape.domains);
+    for (std::size_t m = 0; m < 3; ++m)
+      list.members.push_back(address_in(shape, (i * 7 + m * 13) % shape.accounts));
+    lock.lists.push_back(std::move(list));
+  }
+  for (std::size_t i = 0; i < shape.depth; ++i) {
+    plan::facts::LockList list;
+    list.address = fmt::format("deep{}@d0.test", i);
+    list.members = {
+        i + 1 < shape.depth ? fmt::format("deep{}@d0.test", i + 1) : address_in(shape, 0),
+        address_in(shape, i + 1)};
+    lock.lists.push_back(std::move(list));
+  }
+  return plan::facts::write_lock(lock);
 }
 
 struct Peer {
@@ -256,8 +346,23 @@ std::shared_ptr<plan::ir::StepGraph> graph_of(std::size_t accounts) {
              : nullptr;
 }
 
-Work mail_flow_proof(std::size_t accounts) {
-  return [graph = graph_of(accounts)] {
+std::shared_ptr<plan::ir::StepGraph> graph_of(const MailShape& shape) {
+  plan::CompileInput input;
+  input.plan_text = plan_text(shape);
+  input.plan_bytes_max = kPlanBytesMax;
+  input.lock_text = lock_text(shape);
+  input.file_text = [&shape](const std::string&) -> plan::Result<std::string> {
+    return csv_text(shape);
+  };
+  plan::CompileResult result = plan::compile(std::move(input));
+  return is_whole(result, shape.accounts)
+             ? std::make_shared<plan::ir::StepGraph>(std::move(*result.graph))
+             : nullptr;
+}
+
+template <typename Shape>
+Work mail_flow_proof(const Shape& shape) {
+  return [graph = graph_of(shape)] {
     plan::Sink sink;
     if (graph != nullptr) plan::flow::report_mail_flow(*graph, {}, sink, {});
     return graph != nullptr && !sink.has_errors();
@@ -356,6 +461,17 @@ bool measure_proof(const Size& size) {
   return true;
 }
 
+/// Beside the time that the whole plan takes to compile.
+bool measure_mail_shape(const MailShape& shape) {
+  const auto compiled =
+      measure([&]() -> Work { return [&] { return graph_of(shape) != nullptr; }; });
+  const auto proof = measure([&] { return mail_flow_proof(shape); });
+  if (!compiled || !proof) return false;
+  say(fmt::format("mail-flow-proof-{}-processor", shape.name), proof->processor_seconds, "s",
+      shape.goal, {"the whole compilation", compiled->processor_seconds});
+  return true;
+}
+
 bool measure_saved_plan(const Size& size) {
   const auto read = measure([&] { return saved_plan_reading(size.accounts); });
   if (!read) return false;
@@ -441,6 +557,12 @@ int main(int argc, char** argv) {
     const std::size_t accounts = std::strtoull(argv[2], nullptr, 10);
     return accounts > 0 && compilation(csv_plan(), accounts)() ? 0 : 1;
   }
+  if (argc == 3 && std::strcmp(argv[1], "--proof") == 0) {
+    for (const MailShape& shape : kMailShapes) {
+      if (shape.name == argv[2]) return mail_flow_proof(shape)() ? 0 : 1;
+    }
+    return 1;
+  }
   // PLAN_BENCH_ACCOUNTS bounds the sizes, for a look in between.
   const char* bound = std::getenv("PLAN_BENCH_ACCOUNTS");
   for (const Size& size : kSizes) {
@@ -448,6 +570,10 @@ int main(int argc, char** argv) {
     if (!measure_csv(size) || !measure_yaml(size) || !measure_again(size)) return 1;
     if (size.accounts > kSavedAccountsMax) continue;
     if (!measure_proof(size) || !measure_saved_plan(size)) return 1;
+  }
+  for (const MailShape& shape : kMailShapes) {
+    if (bound != nullptr && std::strtoull(bound, nullptr, 10) < shape.accounts) continue;
+    if (!measure_mail_shape(shape)) return 1;
   }
   if (!measure_beside_terraform()) return 1;
   return 0;
