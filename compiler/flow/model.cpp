@@ -596,8 +596,10 @@ class Journey {
                     "transport map: a closed port", place});
       case Transport::hold_retry: {
         // smtpd looks the transport up when a session asks for it; an address that is mapped to
-        // itself, and what is queued already, never come there.
-        const bool is_accepted = copy.is_queued || (copy.is_first_hop && letter_.is_open_session) ||
+        // itself, what the server makes and what is queued already never come there.
+        const bool is_made_here = copy.is_authenticated && !copy.is_first_hop;
+        const bool is_accepted = copy.is_queued || is_made_here ||
+                                 (copy.is_first_hop && letter_.is_open_session) ||
                                  source.aliases.contains(base);
         Hop hop{is_accepted ? fmt::format("source keeps the mail of {}", base)
                             : fmt::format("source: 450 4.3.0 for {}", base),

@@ -264,6 +264,36 @@ TEST(TruthTable, AliasesAndTagsAtTheSource) {
   EXPECT_EQ(ended(world, {Entry::source_25, "user01+x@legacy.test"}), "deferred at RCPT");
 }
 
+TEST(TruthTable, ATaggedAliasIsNotForTheCatchAll) {
+  World world = recorded_pair();
+  world.source.catch_all["legacy.test"] = "user09@legacy.test";
+  EXPECT_EQ(ended(world, {Entry::source_25, "team+x@legacy.test"}), "S user01, S user02");
+  EXPECT_EQ(ended(world, {Entry::source_25, "nosuch+x@legacy.test"}), "S user09");
+}
+
+TEST(TruthTable, AListInAListBouncesOnTheTarget) {
+  World world = recorded_pair();
+  world.target.lists["outer@legacy.test"] = {"crew@legacy.test", "user03@legacy.test"};
+  world.source.aliases["crew@legacy.test"] = {"user05@legacy.test"};
+  world.target.route = test::route(test::kGuideLower);
+  EXPECT_EQ(ended(world, {Entry::target_25, "outer@legacy.test"}), "S user03, bounced")
+      << "the inner list is local, although the source would know it";
+}
+
+TEST(TruthTable, WhatAServerMakesIsToldByABounce) {
+  World world = recorded_pair();
+  EXPECT_EQ(ended(world, {Entry::source_25, "nosuch@legacy.test"}), "refused at RCPT");
+  EXPECT_EQ(ended(world, {Entry::source_submission, "nosuch@legacy.test"}), "refused at RCPT");
+  EXPECT_EQ(ended(world, {Entry::source_local, "nosuch@legacy.test"}), "bounced");
+  EXPECT_EQ(ended(world, {Entry::target_local, "nosuch@legacy.test"}), "bounced");
+  world.source.transport["user03@legacy.test"] = Transport::hold_retry;
+  EXPECT_EQ(ended(world, {Entry::source_local, "user03@legacy.test"}), "Qs user03")
+      << "no session asks for the transport: it goes into the queue";
+  world.source.redirects["user04@legacy.test"] = {{"user03@legacy.test", false}};
+  EXPECT_EQ(ended(world, {Entry::source_25, "user04@legacy.test"}), "Qs user03")
+      << "a script sends from the server itself";
+}
+
 TEST(TruthTable, ScriptsSendInTheirAccountsName) {
   World world = recorded_pair();
   world.target.keys["migrated"] = {"user01@legacy.test"};
@@ -273,6 +303,10 @@ TEST(TruthTable, ScriptsSendInTheirAccountsName) {
   world.target.redirects["user01@legacy.test"] = {{"USER01@legacy.test", true}};
   EXPECT_EQ(ended(world, {Entry::target_25, "user01@legacy.test"}), "T user01")
       << "a script that leads to its own account stops";
+  world.target.keys["migrated"].insert("first@legacy.test");
+  world.target.redirects["user01@legacy.test"] = {{"first@legacy.test", false}};
+  EXPECT_EQ(ended(world, {Entry::target_25, "user01@legacy.test"}), "T user01")
+      << "by another name it meets the message a second time, and keeps it";
 }
 
 TEST(TruthTable, TheSourceRelaysForNobodyButItsOwn) {

@@ -147,6 +147,25 @@ TEST(Holes, ARouteThatGoesBeforeTheExpressionDoes) {
   EXPECT_TRUE(finds(migration, "target does not have the route `source` now and falls back"));
 }
 
+TEST(Holes, AKeyThatGoesBeforeTheExpressionDoes) {
+  for (const bool is_used : {false, true}) {
+    Migration migration;
+    migration.exact();
+    migration.step(
+        "key-gone", StepKind::admin_destroy, Stage::finalize, {"forward"},
+        Migration::object("MemoryLookupKey",
+                          {{"namespace", "migrated"}, {"key", "alice@legacy.test"}}, Value()));
+    if (is_used) {
+      migration.step("lookups", StepKind::admin_action, Stage::finalize, {"key-gone"},
+                     Value::map({{"action", "ReloadLookupStores"}}));
+    }
+    EXPECT_EQ(finds(migration,
+                    "mail for alice@legacy.test goes round between the two servers until it "
+                    "bounces\n  finalized: a message to alice@legacy.test at target:25"),
+              is_used);
+  }
+}
+
 TEST(Holes, AnAliasThatOnlyTheSourceHas) {
   Migration migration;
   migration.row = migration.graph.add_row(

@@ -1,0 +1,59 @@
+// What is wrong with an end, without a way that leads to it.
+#include "compiler/flow/judgement.h"
+
+#include <gtest/gtest.h>
+
+namespace plan::flow {
+namespace {
+
+Delivery ended(Fate fate, const std::string& mailbox = {}) {
+  Delivery delivery;
+  delivery.fate = fate;
+  delivery.mailbox = mailbox;
+  return delivery;
+}
+
+std::string what(const Judged& judged) {
+  return judged ? std::string(judged->what) + ": " + judged->claim : "right";
+}
+
+const Letter kLetter{Entry::target_25, "all@x.test"};
+const std::string kAlice = "alice@x.test";
+const Expected kExpected{kAlice, false, true};
+
+TEST(Judgement, EverybodyGetsItOnce) {
+  const std::vector<Reader> readers = {reads_at(kAlice, true, "account"),
+                                       reads_at("bob@x.test", false, "account")};
+  const Delivery to_alice = ended(Fate::target_mailbox, kAlice);
+  const Delivery to_bob = ended(Fate::source_mailbox, "bob@x.test");
+  EXPECT_EQ(what(judge_letter(kLetter, {to_alice, to_bob}, readers, kExpected)), "right");
+  EXPECT_EQ(what(judge_letter(kLetter, {to_alice, to_bob, to_alice}, readers, kExpected)),
+            "twice: alice@x.test gets a message to all@x.test 2 times");
+  EXPECT_EQ(what(judge_letter(kLetter, {to_bob}, readers, kExpected)),
+            "lost: mail for all@x.test does not reach alice@x.test");
+  const Delivery waits = ended(Fate::source_queue, kAlice);
+  EXPECT_EQ(what(judge_letter(kLetter, {waits, to_bob}, readers, kExpected)), "right");
+  EXPECT_EQ(what(judge_letter(kLetter, {waits, to_bob, to_alice}, readers, kExpected)),
+            "twice: alice@x.test gets a message to all@x.test 2 times")
+      << "what waits comes too";
+}
+
+TEST(Judgement, WhoReadsOutsideIsReachedOutside) {
+  const Reader outside{"out@y.test", Reader::Side::outside, "foreign domain"};
+  EXPECT_TRUE(outside.is_reached(ended(Fate::outside, "out@y.test")));
+  for (const Fate fate : {Fate::target_mailbox, Fate::source_mailbox, Fate::source_queue})
+    EXPECT_FALSE(outside.is_reached(ended(fate, "out@y.test"))) << to_string(fate);
+  EXPECT_EQ(what(judge_letter(kLetter, {ended(Fate::target_mailbox, "out@y.test")}, {outside},
+                              kExpected)),
+            "lost: mail for all@x.test does not reach out@y.test");
+}
+
+TEST(Judgement, AnAddressThatNobodyHasDoesNotGoRound) {
+  for (const Fate fate : {Fate::refused, Fate::bounced, Fate::discarded, Fate::source_mailbox})
+    EXPECT_EQ(what(judge_unknown({ended(fate)})), "right") << to_string(fate);
+  EXPECT_EQ(what(judge_unknown({ended(Fate::refused), ended(Fate::loop)})),
+            "loop: mail for an address that nobody has goes round between the two servers");
+}
+
+}  // namespace
+}  // namespace plan::flow
