@@ -13,6 +13,7 @@
 #include "compiler/check/kind_of_source.h"
 #include "compiler/check/listeners.h"
 #include "compiler/check/plan.h"
+#include "compiler/check/rules.h"
 #include "compiler/facts/lock.h"
 #include "compiler/facts/measurement.h"
 #include "compiler/flow/handed_on.h"
@@ -20,6 +21,7 @@
 #include "compiler/graph_rules.h"
 #include "compiler/lowering.h"
 #include "compiler/modules.h"
+#include "compiler/schema/mta_container.h"
 #include "compiler/schema/schema.h"
 #include "compiler/source/report_again.h"
 #include "compiler/syntax/names.h"
@@ -197,10 +199,35 @@ class Compilation {
     }
     flow::ProofLimits proof;
     proof.subjects_max = input_.mail_subjects_max;
-    flow::report_mail_flow(*graph, migration.plan.use.span, sink_, proof);
+    flow::report_mail_flow(*graph, migration.plan.use.span, sink_, proof, mail_facts_of(migration));
     if (const ir::Value* ips = lowering.scope.find("source_ips"); ips != nullptr)
       flow::report_handed_on(*graph, *migration.lock, *ips, migration.plan.use.span, sink_);
     if (!sink_.has_errors()) result_.graph = std::move(*graph);
+  }
+
+  [[nodiscard]] static flow::MailFacts mail_facts_of(const check::Migration& migration) {
+    flow::MailFacts facts;
+    // Not measured: what a server does unless it is told otherwise.
+    facts.tag_delimiters =
+        check::rules::setting(migration, "source.recipient_delimiter").string_or("+");
+    const auto route = schema::MtaContainer::parse(
+        check::rules::setting(migration, "target.MtaOutboundStrategy.route"),
+        schema::context_of("MtaOutboundStrategy", "route"));
+    if (!route) return facts;  // not measured, or said by a rule
+    for (const auto& arm : route->arms()) {
+      for (const schema::MtaNode& node : arm.condition.nodes) add_set(arm.condition, node, facts);
+      for (const schema::MtaNode& node : arm.result.nodes) add_set(arm.result, node, facts);
+    }
+    return facts;
+  }
+
+  static void add_set(const schema::MtaExpression& expression, const schema::MtaNode& node,
+                      flow::MailFacts& facts) {
+    const bool asks_for_key = node.kind == schema::MtaNode::Kind::call &&
+                              (node.text == "key_exists" || node.text == "key_get");
+    if (!asks_for_key || node.children.empty()) return;
+    const schema::MtaNode& set = expression.nodes[node.children.front()];
+    if (set.kind == schema::MtaNode::Kind::text) facts.target_sets.push_back(set.text);
   }
 
   /// For a plan that is not expanded because of errors of its own: the modules in its folder, as

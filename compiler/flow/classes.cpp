@@ -28,7 +28,8 @@ constexpr std::size_t kExamplesMax = 3;
 [[nodiscard]] bool is_written_list(const ir::StepGraph& graph, StepId step) {
   const StepKind kind = graph.kind(step);
   return kind == StepKind::admin_list ||
-         ((kind == StepKind::admin_upsert || kind == StepKind::admin_update) &&
+         ((kind == StepKind::admin_upsert || kind == StepKind::admin_update ||
+           kind == StepKind::admin_destroy) &&
           is_object(graph.shape(step).arguments, "MailingList"));
 }
 
@@ -73,8 +74,8 @@ class Index {
     for (const ir::Value& alias : aliases.items())
       subject.aliases.push_back(lower_ascii(alias.string_or("")));
     add_dropped(step, subject);
-    if (const auto lists = lists_of_.find(subject.account); lists != lists_of_.end())
-      subject.lists = lists->second;
+    add_lists(subject.account, subject);
+    for (const std::string& alias : subject.aliases) add_lists(alias, subject);
     return subject;
   }
 
@@ -95,6 +96,15 @@ class Index {
   }
 
  private:
+  void add_lists(const std::string& member, Subject& subject) const {
+    const auto lists = lists_of_.find(member);
+    if (lists == lists_of_.end()) return;
+    const std::set<StepId> known(subject.lists.begin(), subject.lists.end());
+    for (const StepId list : lists->second) {
+      if (!known.contains(list)) subject.lists.push_back(list);
+    }
+  }
+
   /// Aliases that the source has and the step that makes the account does not write.
   void add_dropped(StepId step, Subject& subject) const {
     const ir::Value& written = graph_.shape(step).arguments["aliases"];
@@ -134,13 +144,30 @@ class Index {
     }
   }
 
+  /// Who is on a list is concerned by every step that writes it, also by one that leaves him out.
   void read_lists() {
+    struct List {
+      std::vector<StepId> steps;
+      std::unordered_set<std::string> members;
+    };
+    std::unordered_map<std::string, std::size_t> known;  // by address
+    std::vector<List> lists;
     for (const StepId step : graph_.order()) {
       if (!is_written_list(graph_, step)) continue;
-      list_domains_.emplace(step, domain_of(list_address(graph_, step)));
-      for (const std::string& member : members_of(graph_, step)) {
-        std::vector<StepId>& lists = lists_of_[member];
-        if (lists.empty() || lists.back() != step) lists.push_back(step);
+      const std::string address = list_address(graph_, step);
+      list_domains_.emplace(step, domain_of(address));
+      // Lists whose domain no step makes have nothing in common.
+      const std::string name = address.empty() ? fmt::format("{}", ir::index(step)) : address;
+      const std::size_t number = known.emplace(name, lists.size()).first->second;
+      if (number == lists.size()) lists.emplace_back();
+      lists[number].steps.push_back(step);
+      for (std::string& member : members_of(graph_, step))
+        lists[number].members.insert(std::move(member));
+    }
+    for (const List& list : lists) {
+      for (const std::string& member : list.members) {
+        std::vector<StepId>& of = lists_of_[member];
+        of.insert(of.end(), list.steps.begin(), list.steps.end());
       }
     }
   }

@@ -34,6 +34,12 @@ struct Classes {
   LeftOut left_out = {};
 };
 
+/// What was measured of the servers and no step says.
+struct MailFacts {
+  std::string tag_delimiters = "+";           ///< each begins the tag of an address at the source
+  std::vector<std::string> target_sets = {};  ///< lookup sets that the target's own route asks for
+};
+
 /// How much is looked at.
 struct ProofLimits {
   /// Subjects at most. A graph of more than 300,000 steps has fewer, never less than 64, because

@@ -149,7 +149,7 @@ Judged judge_domain_of_target(const std::vector<Delivery>& deliveries) {
 }
 
 std::string_view remedy_for(std::string_view what) {
-  constexpr std::array<std::pair<std::string_view, std::string_view>, 13> kRemedies = {{
+  constexpr std::array<std::pair<std::string_view, std::string_view>, 14> kRemedies = {{
       {"premature",
        "let the target keep this mail only behind the last copy (`archive.delta`): by a key "
        "(`admin.keys`) that the route expression asks for, and no catch-all"},
@@ -159,6 +159,9 @@ std::string_view remedy_for(std::string_view what) {
       {"loop",
        "set the key on the target (`admin.keys`) before the source forwards "
        "(`postfix.forward`), and take it away only when the route expression asks for it no more"},
+      {"tag",
+       "give the domain a rule of its own for tags on the target before the first wave "
+       "(`Domain.subAddressing` of type Custom)"},
       {"waits", "let `postfix.forward` follow the `postfix.hold` of this account"},
       {"lost",
        "let the target take what it does not know (`allowRelaying`) until everybody has moved, "

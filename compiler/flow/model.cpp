@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <deque>
+#include <tuple>
 
 #include <fmt/format.h>
 
+#include "compiler/flow/mail_address.h"
 #include "compiler/schema/formats.h"
 #include "compiler/schema/mta_container.h"
 #include "compiler/source/text.h"
@@ -19,25 +21,6 @@ constexpr std::size_t kSupposedMax = 4;                      // conditions: sixt
 constexpr std::string_view kOutsideClient = "203.0.113.77";  // somebody (RFC 5737)
 constexpr std::string_view kOutsideSender = "somebody@outside.test";
 
-struct Address {
-  std::string local;
-  std::string domain;  // lower case
-  [[nodiscard]] std::string text() const { return local + "@" + domain; }
-};
-
-[[nodiscard]] Address parse(std::string_view text) {
-  const std::size_t at = text.rfind('@');
-  if (at == std::string_view::npos) return {std::string(text), ""};
-  return {std::string(text.substr(0, at)), lower_ascii(text.substr(at + 1))};
-}
-
-/// The address without its tag: `user+tag@x` -> `user@x`.
-[[nodiscard]] std::string without_tag(const Address& address) {
-  const std::size_t plus = address.local.find('+');
-  if (plus == std::string::npos || plus == 0) return address.text();
-  return address.local.substr(0, plus) + "@" + address.domain;
-}
-
 /// One copy on its way.
 struct Copy {
   bool is_at_target = false;
@@ -50,6 +33,8 @@ struct Copy {
   std::vector<Hop> hops;
   std::set<std::string> seen;
   std::set<std::string> redirected;  // accounts whose scripts have sent it on
+  std::size_t expansion = 0;         // number of the list or alias that made it; 0: none
+  bool is_expanded_at_source = false;
   std::optional<Hop> supposed;
 };
 
@@ -115,7 +100,17 @@ class Journey {
     return found == world_.origins.end() ? Span{} : found->second;
   }
 
+  /// Two members of one list may be one mailbox. Postfix delivers once for each address that it
+  /// was given; the target drops what is in the Inbox already (split-delivery.md section 6).
+  [[nodiscard]] bool is_second_of_expansion(const Copy& copy, Fate fate,
+                                            const std::string& mailbox) {
+    const bool is_told_apart = fate == Fate::target_mailbox || copy.is_expanded_at_source;
+    if (copy.expansion == 0 || mailbox.empty() || !is_told_apart) return false;
+    return !expanded_to_.insert({copy.expansion, fate, mailbox}).second;
+  }
+
   void end(Copy copy, Fate fate, std::string mailbox, Hop hop) {
+    if (is_second_of_expansion(copy, fate, mailbox)) return;
     copy.hops.push_back(std::move(hop));
     deliveries_.push_back(
         {fate, std::move(mailbox), std::move(copy.hops), std::move(copy.supposed)});
@@ -156,9 +151,6 @@ class Journey {
     return {};
   }
 
-  // --- target
-  // -------------------------------------------------------------------------------------------------------
-
   [[nodiscard]] std::string account_of(const std::string& lower) const {
     if (world_.target.accounts.contains(lower)) return lower;
     const auto alias = world_.target.aliases.find(lower);
@@ -167,7 +159,7 @@ class Journey {
 
   void at_target(Copy copy) {
     const Target& target = world_.target;
-    if (copy.is_queued) return queue(std::move(copy), parse(copy.recipient));
+    if (copy.is_queued) return queue(std::move(copy), parse_address(copy.recipient));
     if (target.is_down)
       return defer(std::move(copy), lower_ascii(copy.recipient),
                    {"target does not answer", "", {}});
@@ -209,7 +201,7 @@ class Journey {
 
   void at_target_rcpt(Copy copy) {
     const Target& target = world_.target;
-    Address address = parse(copy.recipient);
+    Address address = parse_address(copy.recipient);
     const auto domain = target.domains.find(address.domain);
     if (domain == target.domains.end()) {
       const bool is_allowed = copy.is_authenticated || relays_for(copy, address);
@@ -227,27 +219,31 @@ class Journey {
     if (const auto list = target.lists.find(lower); list != target.lists.end()) {
       copy.hops.push_back(
           {fmt::format("target expands the list {}", lower), "MailingList", origin("list", lower)});
+      copy.expansion = ++expansions_;
+      copy.is_expanded_at_source = false;
       for (const std::string& member : list->second) {
         if (member == lower) continue;  // its own address is skipped
         Copy each = copy;
         each.is_first_hop = false;
-        queue(std::move(each), parse(member));
+        queue(std::move(each), parse_address(member));
       }
       return;
     }
     if (account_of(lower).empty()) {
-      const std::string base = lower_ascii(without_tag(address));
+      const auto untagged = without_tag_at_target(domain->second, address);
+      if (!untagged) return undecided_tag(std::move(copy), address);
+      const std::string base = lower_ascii(*untagged);
       if (base != lower && !account_of(base).empty()) {
         // Sub-addresses of an account that exists lose their tag here, wherever the message goes
         // then.
         copy.hops.push_back({fmt::format("target takes the tag of {} off", lower),
                              "the account exists", origin("account", account_of(base))});
-        address = parse(base);
+        address = parse_address(base);
       } else if (!domain->second.catch_all.empty()) {
         copy.hops.push_back(
             {fmt::format("target: the catch-all of {} takes {}", address.domain, address.text()),
              "Domain.catchAllAddress", origin("domain", address.domain)});
-        address = parse(domain->second.catch_all);
+        address = parse_address(domain->second.catch_all);
       } else if (!domain->second.allows_relaying) {
         return refuse(std::move(copy),
                       {fmt::format("target: 550 5.1.2 Mailbox does not exist: {}", address.text()),
@@ -259,6 +255,30 @@ class Journey {
       }
     }
     queue(std::move(copy), address);
+  }
+
+  /// By `+`, or by the rule that the domain has for the local part; nothing when that asks for
+  /// what nobody but the target can tell.
+  [[nodiscard]] static std::optional<std::string> without_tag_at_target(const TargetDomain& domain,
+                                                                        const Address& address) {
+    if (!domain.takes_tags_off) return address.text();
+    if (domain.tag_rule == nullptr) return without_tag(address);
+    schema::MtaEnvironment environment;
+    environment.variable = [&](std::string_view name) -> std::optional<ir::Value> {
+      if (name == "rcpt") return address.local;
+      return std::nullopt;
+    };
+    const auto answer = domain.tag_rule->evaluate(environment);
+    if (!answer) return std::nullopt;
+    const std::string local = schema::text_of(*answer);
+    return local.empty() ? address.text() : Address{local, address.domain}.text();
+  }
+
+  void undecided_tag(Copy copy, const Address& address) {
+    Hop hop{fmt::format("only the target can tell which account {} is for", address.text()),
+            "Domain.subAddressing", origin("domain", address.domain)};
+    copy.supposed = hop;
+    end(std::move(copy), Fate::undecided, "", std::move(hop));
   }
 
   [[nodiscard]] bool relays_for(const Copy& copy, const Address& address) const {
@@ -285,7 +305,7 @@ class Journey {
       if (name == "rcpt") return address.text();
       if (name == "rcpt_domain") return address.domain;
       if (name == "sender") return sender;
-      if (name == "sender_domain") return parse(sender).domain;
+      if (name == "sender_domain") return parse_address(sender).domain;
       // The route is asked for again at each try.
       if (is_first && (name == "retry_num" || name == "notify_num")) return 0;
       return std::nullopt;
@@ -302,21 +322,27 @@ class Journey {
                          target.lists.contains(first));
       }
       const std::string key = arguments.size() < 2 ? "" : schema::text_of(arguments[1]);
+      const bool is_own_set = target.own_sets.contains(first);
+      using Answer = std::optional<ir::Value>;
       if (name == "key_get") {
         const auto map = target.key_values.find(first);
-        if (map == target.key_values.end()) return ir::Value("");
-        const auto value = map->second.find(key);
-        return ir::Value(value == map->second.end() ? std::string() : value->second);
+        if (map != target.key_values.end()) {
+          if (const auto value = map->second.find(key); value != map->second.end())
+            return ir::Value(value->second);
+        }
+        return is_own_set ? Answer() : ir::Value("");
       }
       if (name == "key_exists") {
         if (const auto map = target.key_values.find(first);
             map != target.key_values.end() && map->second.contains(key))
           return ir::Value(true);
         const auto set = target.keys.find(first);
-        if (set == target.keys.end()) return ir::Value(false);  // an unknown name is no error
+        // An unknown name is no error.
+        if (set == target.keys.end()) return is_own_set ? Answer() : ir::Value(false);
         const std::size_t at = key.rfind('@');
         const bool is_glob = at != std::string::npos && set->second.contains("*" + key.substr(at));
-        return ir::Value(is_glob || set->second.contains(key));
+        if (is_glob || set->second.contains(key)) return ir::Value(true);
+        return is_own_set ? Answer() : ir::Value(false);
       }
       return std::nullopt;
     };
@@ -456,7 +482,7 @@ class Journey {
       Copy reply = copy;
       reply.hops.push_back({fmt::format("target answers for {}", account), "VacationResponse", {}});
       reply.sender.clear();
-      queue(std::move(reply), parse(copy.sender));
+      queue(std::move(reply), parse_address(copy.sender));
     }
     const auto script = target.redirects.find(account);
     const bool is_kept =
@@ -479,6 +505,7 @@ class Journey {
       each.seen.clear();
       each.sender = account;
       each.is_first_hop = false;
+      each.is_expanded_at_source = false;
       each.is_at_target = is_from_target;
       each.is_authenticated = !is_from_target;
       each.is_queued = false;
@@ -489,7 +516,7 @@ class Journey {
       if (lower_ascii(redirect.to) == account || copy.redirected.contains(lower_ascii(redirect.to)))
         continue;
       if (is_from_target) {
-        queue(std::move(each), parse(redirect.to));
+        queue(std::move(each), parse_address(redirect.to));
       } else {
         copies_.push_back(std::move(each));
       }
@@ -497,24 +524,22 @@ class Journey {
     return is_kept;
   }
 
-  // --- source
-  // -------------------------------------------------------------------------------------------------------
-
   void at_source(Copy copy) {
     const Source& source = world_.source;
     if (copy.is_queued) return transport(std::move(copy));
-    const Address address = parse(copy.recipient);
+    const Address address = parse_address(copy.recipient);
     const std::string lower = lower_ascii(address.text());
-    const std::string base = lower_ascii(without_tag(address));
+    const std::string base = lower_ascii(without_tag(address, source.tag_delimiters));
+    const std::string mailbox = mailbox_of(address);
     if (source.is_down)
-      return defer(std::move(copy), base, {"source does not answer, or has no room", "", {}});
+      return defer(std::move(copy), mailbox, {"source does not answer, or has no room", "", {}});
     if (copy.is_first_hop && copy.is_authenticated && !may_submit(copy, source.not_logging_in))
       return;
     for (const std::string& name : {lower, base}) {
       const auto alias = source.aliases.find(name);
       if (alias != source.aliases.end()) return expand(std::move(copy), name, alias->second);
     }
-    if (!source.mailboxes.contains(base)) {
+    if (!source.mailboxes.contains(mailbox)) {
       const auto catch_all = source.catch_all.find(address.domain);
       if (catch_all != source.catch_all.end())
         return expand(std::move(copy), "the catch-all of " + address.domain, {catch_all->second});
@@ -522,8 +547,19 @@ class Journey {
     transport(std::move(copy));
   }
 
+  /// The name under which the source's maps have an address: as it is, else without its tag. A
+  /// delimiter may be a part of a name (`anna-maria`).
+  [[nodiscard]] std::string mailbox_of(const Address& address) const {
+    const Source& source = world_.source;
+    std::string lower = lower_ascii(address.text());
+    if (source.mailboxes.contains(lower) || source.aliases.contains(lower)) return lower;
+    return lower_ascii(without_tag(address, source.tag_delimiters));
+  }
+
   void expand(Copy copy, const std::string& name, const std::vector<std::string>& members) {
     copy.hops.push_back({fmt::format("source expands {}", name), "virtual_alias_maps", {}});
+    copy.expansion = ++expansions_;
+    copy.is_expanded_at_source = true;
     copy.is_first_hop = false;  // accepted by this name: its members are not asked for
     copy.is_queued = true;
     for (const std::string& member : members) {
@@ -546,14 +582,15 @@ class Journey {
   [[nodiscard]] bool is_domain_of_source(const std::string& domain) const {
     const Source& source = world_.source;
     return source.domains.contains(domain) ||
-           std::any_of(source.mailboxes.begin(), source.mailboxes.end(),
-                       [&](const std::string& mailbox) { return parse(mailbox).domain == domain; });
+           std::any_of(
+               source.mailboxes.begin(), source.mailboxes.end(),
+               [&](const std::string& mailbox) { return parse_address(mailbox).domain == domain; });
   }
 
   void transport(Copy copy) {
     const Source& source = world_.source;
-    const Address address = parse(copy.recipient);
-    const std::string base = lower_ascii(without_tag(address));
+    const Address address = parse_address(copy.recipient);
+    const std::string base = mailbox_of(address);
     if (!source.mailboxes.contains(base)) {
       if (const auto alias = source.aliases.find(base); alias != source.aliases.end()) {
         for (const std::string& member : alias->second) {
@@ -625,6 +662,8 @@ class Journey {
   const Supposed* supposed_ = nullptr;
   std::optional<std::size_t> asked_;
   std::deque<Copy> copies_;
+  std::size_t expansions_ = 0;
+  std::set<std::tuple<std::size_t, Fate, std::string>> expanded_to_;
   std::vector<Delivery> deliveries_;
 };
 

@@ -22,6 +22,8 @@ namespace plan::flow {
 struct TargetDomain {
   bool allows_relaying = false;  ///< unknown addresses are accepted and routed
   std::string catch_all = {};    ///< address, or empty
+  bool takes_tags_off = true;    ///< by `+`, or as the rule says
+  std::shared_ptr<const schema::MtaContainer> tag_rule = {};  ///< of its own; null: `+`
 };
 
 /// A route object of the target by its name; `local` and `mx` exist even without objects.
@@ -54,6 +56,7 @@ struct Target {
       {};  ///< loaded lookup sets; `*@domain` is a glob
   std::map<std::string, std::map<std::string, std::string>> key_values =
       {};                                          ///< loaded lookup maps, for key_get
+  std::set<std::string> own_sets = {};             ///< that hold what no step writes, too
   std::map<std::string, TargetRoute> routes = {};  ///< as loaded by the last ReloadSettings
   std::set<std::string> written_routes = {};       ///< names that the plan makes, loaded or not
   std::shared_ptr<const schema::MtaContainer> route = {};  ///< null: the default expression
@@ -88,6 +91,7 @@ struct Source {
   std::map<std::string, std::vector<Redirect>> redirects = {};  ///< Sieve, by mailbox
   std::set<std::string> not_logging_in = {};                    ///< named in the deny file
   std::set<std::string> own_networks = {};                      ///< client addresses that may relay
+  std::string tag_delimiters = "+";  ///< each begins the tag of an address
   bool is_down = false;  ///< or without queue space: whoever comes is told to come again
 };
 

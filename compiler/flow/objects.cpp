@@ -168,7 +168,9 @@ bool AccountStates::add_object(World& world, const Relevant& step, std::string* 
     if (step.kind == StepKind::admin_destroy) {
       target.lists.erase(address);
     } else {
-      target.lists[address] = list_members(step.arguments);
+      // An update that says nothing of the recipients leaves them.
+      std::vector<std::string>& members = target.lists[address];
+      if (set.members().contains("recipients")) members = list_members(step.arguments);
       world.origins["list " + address] = origin;
     }
     return true;
@@ -185,7 +187,7 @@ bool AccountStates::add_object(World& world, const Relevant& step, std::string* 
         world.source.mailboxes.insert(domain.catch_all);
     }
     world.origins["domain " + name] = origin;
-    return true;
+    return read_tag_rule(step, domain, problem);
   }
   if (is_object(step.arguments, "MtaOutboundStrategy")) {
     world.origins["route expression"] = origin;
@@ -198,18 +200,39 @@ bool AccountStates::add_object(World& world, const Relevant& step, std::string* 
   return true;
 }
 
+/// How the domain takes tags off; what is not written stays.
+bool AccountStates::read_tag_rule(const Relevant& step, TargetDomain& domain,
+                                  std::string* problem) const {
+  const ir::Value& written = step.arguments["set"]["subAddressing"];
+  if (!written.is_map()) return true;
+  const std::string_view type = written["@type"].string_or("Enabled");
+  domain.takes_tags_off = type != "Disabled";
+  domain.tag_rule = nullptr;
+  if (type != "Custom") return true;
+  return read_container(step, written["customRule"],
+                        schema::context_of("SubAddressingCustom", "customRule"), domain.tag_rule,
+                        problem);
+}
+
 bool AccountStates::read_expression(const Relevant& step, std::string_view object,
                                     std::string_view property,
                                     std::shared_ptr<const schema::MtaContainer>& into,
                                     std::string* problem) const {
-  const ir::Value& container = step.arguments["set"][std::string(property)];
+  return read_container(step, step.arguments["set"][std::string(property)],
+                        schema::context_of(object, property), into, problem);
+}
+
+bool AccountStates::read_container(const Relevant& step, const ir::Value& container,
+                                   const schema::MtaContext& context,
+                                   std::shared_ptr<const schema::MtaContainer>& into,
+                                   std::string* problem) const {
   if (!container.is_map()) {
     into = nullptr;  // a prior value that only the run knows: the server's default
     return true;
   }
   auto& known = expressions_[ir::index(step.step)];
   if (known == nullptr) {
-    auto parsed = schema::MtaContainer::parse(container, schema::context_of(object, property));
+    auto parsed = schema::MtaContainer::parse(container, context);
     if (!parsed) {
       *problem = parsed.error().message();
       return false;

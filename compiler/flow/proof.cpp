@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <deque>
 #include <optional>
 #include <unordered_set>
 #include <utility>
@@ -34,15 +35,17 @@ constexpr std::array kClientEntries = {Entry::target_25, Entry::target_submissio
   return address;
 }
 
-[[nodiscard]] std::string tagged(const std::string& address) {
+[[nodiscard]] std::string tagged(const std::string& address, char delimiter = '+') {
   const std::size_t at = address.rfind('@');
-  return at == std::string::npos ? address : address.substr(0, at) + "+tag" + address.substr(at);
+  if (at == std::string::npos) return address;
+  return fmt::format("{}{}tag{}", address.substr(0, at), delimiter, address.substr(at));
 }
 
 class Prover {
  public:
-  Prover(const ir::StepGraph& graph, const ProofLimits& limits, std::set<LookedAt>* looked_at)
-      : graph_(graph), limits_(limits), tried_(looked_at) {}
+  Prover(const ir::StepGraph& graph, const ProofLimits& limits, std::set<LookedAt>* looked_at,
+         const MailFacts& facts)
+      : graph_(graph), limits_(limits), tried_(looked_at), facts_(facts) {}
 
   Proof run() {
     Classes classes = account_classes(graph_, limits_);
@@ -53,7 +56,7 @@ class Prover {
         leave_out(subject, proof.left_out);
         continue;
       }
-      const AccountStates states(graph_, std::move(subject));
+      const AccountStates states(graph_, std::move(subject), facts_);
       states_ = &states;
       if (states.is_too_large()) {
         unproved("too many steps decide its mail");
@@ -84,12 +87,13 @@ class Prover {
   }
 
   void walk_states() {
+    // The fewest steps first: what is found names the first state that fails.
     std::unordered_set<Mask> seen = {0};
-    std::vector<Mask> open = {0};
+    std::deque<Mask> open = {0};
     looked_at_.clear();
     while (!open.empty()) {
-      const Mask state = open.back();
-      open.pop_back();
+      const Mask state = open.front();
+      open.pop_front();
       ++work_;
       if (seen.size() > kStatesMax)
         return unproved(
@@ -188,8 +192,10 @@ class Prover {
     // A tag is taken off at RCPT. What the target makes itself is not asked there, and a message
     // that waits since before the account was created is older than its queue allows by then.
     const bool has_old_tag = entry == Entry::target_queue && states_->is_finalize_begun(state_);
-    if (entry != Entry::target_local && !has_old_tag)
-      recipients.emplace_back(tagged(account()), "sub-address");
+    if (entry != Entry::target_local && !has_old_tag) {
+      for (const char delimiter : facts_.tag_delimiters)
+        recipients.emplace_back(tagged(account(), delimiter), "sub-address");
+    }
     // Names that a step gives it on the target: the source refuses their mail, which is seen.
     if (is_at_target(entry)) {
       for (const auto& [alias, of] : world_->target.aliases) {
@@ -293,8 +299,18 @@ class Prover {
 
   void check_letter(const Letter& letter, const std::vector<Reader>& readers, bool is_alone) {
     check(letter, [&](const std::vector<Delivery>& deliveries) {
-      return judge_letter(letter, deliveries, readers,
-                          {account(), states_->is_settled(state_), is_alone});
+      Judged judged = judge_letter(letter, deliveries, readers,
+                                   {account(), states_->is_settled(state_), is_alone});
+      if (judged && is_tag_of_source(letter.recipient)) judged->what = "tag";
+      return judged;
+    });
+  }
+
+  /// Has it a tag that only the source knows as one?
+  [[nodiscard]] bool is_tag_of_source(const std::string& recipient) const {
+    const std::string& delimiters = facts_.tag_delimiters;
+    return std::any_of(delimiters.begin(), delimiters.end(), [&](char delimiter) {
+      return delimiter != '+' && recipient == tagged(account(), delimiter);
     });
   }
 
@@ -425,7 +441,8 @@ class Prover {
     named.whose = "capitals";
     send_on(upper_local(account()), named, true);
     named.whose = "sub-address";
-    send_on(tagged(account()), named, true);
+    for (const char delimiter : facts_.tag_delimiters)
+      send_on(tagged(account(), delimiter), named, true);
     for (const Resident& one : residents) {
       send_on(one.names.front(),
               reads_at(one.names.front(), true, one.is_group ? "group" : "account of the target"),
@@ -540,6 +557,7 @@ class Prover {
   const ir::StepGraph& graph_;
   const ProofLimits& limits_;
   std::set<LookedAt>* tried_ = nullptr;
+  const MailFacts& facts_;
   const AccountStates* states_ = nullptr;
   const World* world_ = nullptr;
   Mask state_ = 0;
@@ -554,8 +572,9 @@ class Prover {
 
 }  // namespace
 
-Proof prove(const ir::StepGraph& graph, std::set<LookedAt>* looked_at, const ProofLimits& limits) {
-  return Prover(graph, limits, looked_at).run();
+Proof prove(const ir::StepGraph& graph, std::set<LookedAt>* looked_at, const ProofLimits& limits,
+            const MailFacts& facts) {
+  return Prover(graph, limits, looked_at, facts).run();
 }
 
 }  // namespace plan::flow

@@ -62,15 +62,16 @@ struct Proof {
 ///
 /// Bounded: at most 20,000 states per account; more are reported as one counterexample, never as
 /// proved. Who is left out by `limits` is told. Finds nothing in a graph without account steps.
-/// `looked_at`, if given, gets what was tried.
+/// `looked_at`, if given, gets what was tried. What a set of the target's own (`facts`) holds only
+/// the target can tell.
 [[nodiscard]] Proof prove(const ir::StepGraph& graph, std::set<LookedAt>* looked_at = nullptr,
-                          const ProofLimits& limits = {});
+                          const ProofLimits& limits = {}, const MailFacts& facts = {});
 
 /// The proof as diagnostics (`mail-flow`, and `mail-flow-unproved` for what is left out or only
 /// supposed): each at the step that makes the state, the message's way as notes. `fallback` is the
 /// place for states that no step of the plan makes.
 void report_mail_flow(const ir::StepGraph& graph, Span fallback, Sink& sink,
-                      const ProofLimits& limits = {});
+                      const ProofLimits& limits = {}, const MailFacts& facts = {});
 
 /// "mail … : target:25 → …", one line a hop: what a diagnostic shows.
 [[nodiscard]] std::string to_text(const Counterexample& counterexample);

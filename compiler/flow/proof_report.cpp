@@ -94,8 +94,8 @@ Sink::Report report_claim(const Counterexample& example, Span place, Sink& sink)
 }  // namespace
 
 void report_mail_flow(const ir::StepGraph& graph, Span fallback, Sink& sink,
-                      const ProofLimits& limits) {
-  const Proof proof = prove(graph, nullptr, limits);
+                      const ProofLimits& limits, const MailFacts& facts) {
+  const Proof proof = prove(graph, nullptr, limits, facts);
   report_left_out(proof.left_out, fallback, sink);
   for (const Counterexample& example : proof.found) {
     auto report = report_claim(example, place_of(example, fallback), sink);

@@ -95,8 +95,8 @@ std::string domain_of(std::string_view address) {
   return at == std::string_view::npos ? std::string() : lower_ascii(address.substr(at + 1));
 }
 
-AccountStates::AccountStates(const ir::StepGraph& graph, Subject subject)
-    : graph_(graph), subject_(std::move(subject)) {
+AccountStates::AccountStates(const ir::StepGraph& graph, Subject subject, MailFacts facts)
+    : graph_(graph), subject_(std::move(subject)), facts_(std::move(facts)) {
   collect();
 }
 
@@ -362,6 +362,16 @@ std::optional<World> AccountStates::world_with(Mask effects, std::string* proble
   world.target.domains[domain_of(kTargetOnlyAddress)] = {};
   world.target.accounts.insert(std::string(kTargetOnlyAddress));
   world.source.mailboxes.insert(subject_.account);
+  world.source.tag_delimiters = facts_.tag_delimiters;
+  world.target.own_sets.insert(facts_.target_sets.begin(), facts_.target_sets.end());
+  // What a step writes keys into is the plan's: a target that is asked midway has it already.
+  for (const Relevant& step : steps_) {
+    const bool is_keys = step.kind == StepKind::admin_keys;
+    if (!is_keys && !is_object(step.arguments, "MemoryLookupKey")) continue;
+    const ir::Value& name =
+        is_keys ? step.arguments["namespace"] : step.arguments["match"]["namespace"];
+    world.target.own_sets.erase(std::string(name.string_or("")));
+  }
   for (const std::string& domain : domains_) world.source.domains.insert(domain);
   for (const std::string& alias : subject_.aliases)
     world.source.aliases[alias] = {subject_.account};
@@ -391,7 +401,9 @@ void AccountStates::add_list(World& world, const Relevant& step, bool is_there) 
   std::vector<std::string> at_source = source_members(graph_, step.step);
   if (at_source.empty()) at_source = members;
   for (const std::string& member : at_source) {
-    if (domain_of(member) == domain_of(subject_.account)) world.source.mailboxes.insert(member);
+    // A member may be another name of the account, which is no mailbox.
+    if (domain_of(member) == domain_of(subject_.account) && !is_among(subject_.aliases, member))
+      world.source.mailboxes.insert(member);
   }
   const std::string address = lower_ascii(step.arguments["address"].string_or(""));
   world.source.aliases[address] = std::move(at_source);

@@ -22,7 +22,7 @@ using Mask = std::uint64_t;
 /// Whatever order the engine runs in, and whichever steps it undoes, it is in one of them.
 class AccountStates {
  public:
-  AccountStates(const ir::StepGraph& graph, Subject subject);
+  AccountStates(const ir::StepGraph& graph, Subject subject, MailFacts facts = {});
 
   struct Relevant {
     ir::StepId step = {};
@@ -103,11 +103,17 @@ class AccountStates {
   bool read_expression(const Relevant& step, std::string_view object, std::string_view property,
                        std::shared_ptr<const schema::MtaContainer>& into,
                        std::string* problem) const;
+  bool read_container(const Relevant& step, const ir::Value& container,
+                      const schema::MtaContext& context,
+                      std::shared_ptr<const schema::MtaContainer>& into,
+                      std::string* problem) const;
+  bool read_tag_rule(const Relevant& step, TargetDomain& domain, std::string* problem) const;
   [[nodiscard]] Mask closed_over(const std::function<bool(const Relevant&)>& is_wanted) const;
   [[nodiscard]] bool has(ir::StepKind kind) const;
 
   const ir::StepGraph& graph_;
   Subject subject_;
+  MailFacts facts_;
   std::vector<Relevant> steps_;
   std::set<std::string, std::less<>> domains_;  // of all its names, and of its lists
   int last_copy_ = -1;

@@ -264,11 +264,51 @@ TEST(TruthTable, AliasesAndTagsAtTheSource) {
   EXPECT_EQ(ended(world, {Entry::source_25, "user01+x@legacy.test"}), "deferred at RCPT");
 }
 
+TEST(TruthTable, TwoMembersOfAListThatAreOneMailbox) {
+  World world = recorded_pair();
+  world.source.aliases["both@legacy.test"] = {"user01@legacy.test", "first@legacy.test"};
+  world.source.aliases["first@legacy.test"] = {"user01@legacy.test"};
+  EXPECT_EQ(ended(world, {Entry::source_25, "both@legacy.test"}), "S user01")
+      << "Postfix delivers once for each address that it was given";
+  world.target.lists["both@legacy.test"] = {"user01@legacy.test", "first@legacy.test"};
+  world.target.keys["migrated"] = {"user01@legacy.test", "first@legacy.test"};
+  EXPECT_EQ(ended(world, {Entry::target_25, "both@legacy.test"}), "T user01")
+      << "the second is in the Inbox already";
+  world.target.keys.clear();
+  EXPECT_EQ(ended(world, {Entry::target_25, "both@legacy.test"}), "S user01, S user01")
+      << "the target hands on two messages";
+}
+
 TEST(TruthTable, ATaggedAliasIsNotForTheCatchAll) {
   World world = recorded_pair();
   world.source.catch_all["legacy.test"] = "user09@legacy.test";
   EXPECT_EQ(ended(world, {Entry::source_25, "team+x@legacy.test"}), "S user01, S user02");
   EXPECT_EQ(ended(world, {Entry::source_25, "nosuch+x@legacy.test"}), "S user09");
+}
+
+TEST(TruthTable, TagsThatOnlyTheSourceKnowsGoRound) {
+  World world = recorded_pair();
+  world.source.tag_delimiters = "-+";
+  world.source.mailboxes.insert("anna-maria@legacy.test");
+  EXPECT_EQ(row(world, "user01-x"), "S user01 | S user01 | S user01 | S user01");
+  EXPECT_EQ(row(world, "user01+x"), "S user01 | S user01 | S user01 | S user01");
+  EXPECT_EQ(row(world, "anna-maria"), "S anna-maria | S anna-maria | S anna-maria | S anna-maria")
+      << "a delimiter in a name";
+  world.target.keys["migrated"] = {"user01@legacy.test"};
+  world.source.transport["user01@legacy.test"] = Transport::forward;
+  EXPECT_EQ(row(world, "user01+x"), "T user01 | T user01 | T user01 | T user01");
+  EXPECT_EQ(row(world, "user01-x"), "loop | loop | loop | loop")
+      << "the target does not know it and asks the source";
+  TargetDomain& domain = world.target.domains["legacy.test"];
+  const auto rule =
+      schema::MtaContainer::parse(test::expression({{"matches('^([^-]+)-', rcpt)", "$1"}}, "rcpt"),
+                                  schema::context_of("SubAddressingCustom", "customRule"));
+  ASSERT_TRUE(rule);
+  domain.tag_rule = std::make_shared<const schema::MtaContainer>(*rule);
+  EXPECT_EQ(row(world, "user01-x"), "T user01 | T user01 | T user01 | T user01");
+  EXPECT_EQ(row(world, "USER01-x"), "T user01 | T user01 | T user01 | T user01");
+  domain.takes_tags_off = false;
+  EXPECT_EQ(row(world, "user01-x"), "loop | loop | loop | loop");
 }
 
 TEST(TruthTable, AListInAListBouncesOnTheTarget) {

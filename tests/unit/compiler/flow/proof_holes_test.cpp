@@ -9,10 +9,13 @@
 namespace plan::flow {
 namespace {
 
+using test::expression;
+
 /// Is there a counterexample with this in its text, supposed or proved?
-bool finds(Migration& migration, std::string_view text, bool is_supposed = false) {
+bool finds(Migration& migration, std::string_view text, bool is_supposed = false,
+           const MailFacts& facts = {}) {
   EXPECT_EQ(migration.graph.freeze(), std::nullopt);
-  const Proof proof = prove(migration.graph);
+  const Proof proof = prove(migration.graph, nullptr, {}, facts);
   return std::any_of(proof.found.begin(), proof.found.end(), [&](const Counterexample& one) {
     return one.is_supposed == is_supposed && to_text(one).find(text) != std::string::npos;
   });
@@ -97,6 +100,26 @@ TEST(Holes, WhatChangesFromTryToTryIsTakenBothWays) {
   }
 }
 
+TEST(Holes, ASetOfTheTargetsOwnIsTakenBothWays) {
+  const test::Arms arms = {
+      {"key_exists('vip', rcpt)", "'mx'"}, test::kExact[0], test::kExact[1], test::kExact[2]};
+  Migration migration(arms);
+  migration.exact();
+  EXPECT_FALSE(finds(migration, "")) << "nobody has such a set: it is false for everything";
+  Migration of_target(arms);
+  of_target.exact();
+  EXPECT_TRUE(finds(of_target,
+                    "  -> only the target can tell this condition; suppose that it is true (`if` 0 "
+                    "of MtaOutboundStrategy.route: key_exists('vip', rcpt))\n"
+                    "  -> target routes alice@legacy.test by `mx`",
+                    true, {"+", {"vip"}}));
+  Migration behind({test::kExact[0], test::kExact[1], test::kExact[2], arms[0]});
+  behind.exact();
+  ASSERT_EQ(behind.graph.freeze(), std::nullopt);
+  EXPECT_TRUE(prove(behind.graph, nullptr, {}, {"+", {"vip"}}).found.empty())
+      << "the plan's domains are asked for first";
+}
+
 TEST(Holes, MoreThanFourSuchConditionsAreNotGuessed) {
   test::Arms arms;
   for (int i = 0; i < 5; ++i)
@@ -166,6 +189,54 @@ TEST(Holes, AKeyThatGoesBeforeTheExpressionDoes) {
   }
 }
 
+TEST(Holes, ATagThatOnlyTheSourceKnows) {
+  const std::string_view loop =
+      "mail for alice-tag@legacy.test goes round between the two servers until it bounces";
+  Migration migration;
+  migration.exact();
+  EXPECT_TRUE(finds(migration, loop, false, {"-"}));
+  Migration of_plus;
+  of_plus.exact();
+  EXPECT_FALSE(finds(of_plus, "", false, {"+"}));
+  Migration without;
+  without.exact();
+  EXPECT_FALSE(finds(without, "", false, {""})) << "the source knows no tags: no mail is lost";
+}
+
+TEST(Holes, ARuleOfTheDomainTakesTheTagOff) {
+  for (const char* then : {"$1", "'nobody'"}) {
+    Migration migration;
+    migration.domain_set.set(
+        "subAddressing",
+        Value::map(
+            {{"@type", "Custom"},
+             {"customRule", expression({{"matches('^([^-+]+)[-+]', rcpt)", then}}, "rcpt")}}));
+    // The fixture writes its domain first; this one comes with the rule.
+    migration.step("domain-rule", StepKind::admin_update, Stage::prepare, {"reload"},
+                   Migration::object("Domain", {{"name", "legacy.test"}}, migration.domain_set));
+    migration.steps["reload"] = migration.steps.at("domain-rule");
+    migration.exact();
+    EXPECT_EQ(finds(migration, "mail for alice-tag@legacy.test", false, {"-+"}),
+              std::string_view(then) != "$1")
+        << then;
+  }
+}
+
+TEST(Holes, ARuleForTagsThatOnlyTheTargetCanTell) {
+  Migration migration;
+  migration.step(
+      "domain-rule", StepKind::admin_update, Stage::prepare, {"reload"},
+      Migration::object(
+          "Domain", {{"name", "legacy.test"}},
+          Value::map(
+              {{"subAddressing",
+                Value::map({{"@type", "Custom"},
+                            {"customRule", expression({}, "sql_query('', 'x', rcpt)")}})}})));
+  migration.steps["reload"] = migration.steps.at("domain-rule");
+  migration.exact();
+  EXPECT_TRUE(finds(migration, "only the target can tell which account ", true));
+}
+
 TEST(Holes, AnAliasThatOnlyTheSourceHas) {
   Migration migration;
   migration.row = migration.graph.add_row(
@@ -206,6 +277,60 @@ TEST(Holes, AListOfTheTargetWithFewerMembers) {
   EXPECT_TRUE(finds(migration,
                     "mail for all@legacy.test does not reach alice@legacy.test\n"
                     "  moved: a message to all@legacy.test at target:25"));
+}
+
+TEST(Holes, AnAliasThatIsAMemberOfAList) {
+  for (const std::vector<std::string>& members :
+       {std::vector<std::string>{"al@legacy.test"},
+        std::vector<std::string>{"al@legacy.test", "alice@legacy.test", "bob@legacy.test"}}) {
+    Migration migration;
+    migration.exact();
+    migration.step("list", StepKind::admin_list, Stage::waves, {"forward"},
+                   Value::map({{"address", "all@legacy.test"}, {"members", addresses(members)}}));
+    EXPECT_EQ(migration.proof(), "proved");
+  }
+}
+
+TEST(Holes, AnUpdateThatLeavesAMemberOut) {
+  const auto with_update = [](const std::vector<std::string>& members, Value set) {
+    Migration migration;
+    migration.exact();
+    migration.step("list", StepKind::admin_list, Stage::waves, {"forward"},
+                   Value::map({{"address", "all@legacy.test"},
+                               {"members", addresses({"alice@legacy.test", "bob@legacy.test"})}}));
+    if (!members.empty()) set.set("recipients", addresses(members));
+    migration.step("fewer", StepKind::admin_update, Stage::waves, {"list", "domain"},
+                   Migration::object("MailingList",
+                                     {{"name", "all"}, {"domainId", ir::OutputRef{"domain", "id"}}},
+                                     std::move(set)));
+    return migration;
+  };
+  Migration fewer = with_update({"bob@legacy.test"}, Value::map());
+  EXPECT_TRUE(finds(fewer,
+                    "mail for all@legacy.test does not reach alice@legacy.test\n"
+                    "  moved: a message to all@legacy.test at target:25"));
+  Migration same = with_update({"bob@legacy.test", "Alice@legacy.test"}, Value::map());
+  EXPECT_FALSE(finds(same, ""));
+  Migration other = with_update({}, Value::map({{"description", "everybody"}}));
+  EXPECT_FALSE(finds(other, "")) << "the members stay";
+}
+
+TEST(Holes, TheFirstStateThatFailsIsNamed) {
+  // Nothing waits for the step, so it may run as late as the last one of finalize.
+  Migration migration;
+  migration.exact();
+  migration.step("catch-all", StepKind::admin_update, Stage::waves, {"reload"},
+                 Migration::object("Domain", {{"name", "legacy.test"}},
+                                   Value::map({{"catchAllAddress", "other@legacy.test"}})));
+  for (const char* id : {"end-1", "end-2"})
+    migration.step(id, StepKind::admin_action, Stage::finalize, {"forward"},
+                   Value::map({{"action", "ReloadSettings"}}));
+  EXPECT_EQ(migration.graph.freeze(), std::nullopt);
+  const Proof proof = prove(migration.graph);
+  ASSERT_FALSE(proof.found.empty());
+  for (const Counterexample& one : proof.found) {
+    EXPECT_FALSE(one.phase.ends_with("finalized")) << to_text(one);
+  }
 }
 
 }  // namespace

@@ -1,0 +1,30 @@
+#pragma once
+#include <string>
+#include <string_view>
+
+#include "compiler/source/text.h"
+
+namespace plan::flow {
+
+/// The recipient of a message in its two parts: the local part as the sender wrote it.
+struct Address {
+  std::string local = {};
+  std::string domain = {};  ///< lower case
+  [[nodiscard]] std::string text() const { return local + "@" + domain; }
+};
+
+[[nodiscard]] inline Address parse_address(std::string_view text) {
+  const std::size_t at = text.rfind('@');
+  if (at == std::string_view::npos) return {std::string(text), ""};
+  return {std::string(text.substr(0, at)), lower_ascii(text.substr(at + 1))};
+}
+
+/// The address without its tag, which begins with one of `delimiters`: `user+tag@x` -> `user@x`.
+[[nodiscard]] inline std::string without_tag(const Address& address,
+                                             std::string_view delimiters = "+") {
+  const std::size_t tag = address.local.find_first_of(delimiters);
+  if (tag == std::string::npos || tag == 0) return address.text();
+  return address.local.substr(0, tag) + "@" + address.domain;
+}
+
+}  // namespace plan::flow
