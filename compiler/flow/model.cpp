@@ -44,8 +44,9 @@ using Supposed = std::map<std::size_t, bool>;
 class Journey {
  public:
   /// Without `supposed` what nobody but the server can tell ends as `undecided`.
-  Journey(const World& world, const Letter& letter, const Supposed* supposed)
-      : world_(world), letter_(letter), supposed_(supposed) {}
+  /// `tells`: hop by hop; the ends alone cost a fraction.
+  Journey(const World& world, const Letter& letter, const Supposed* supposed, bool tells)
+      : world_(world), letter_(letter), supposed_(supposed), tells_(tells) {}
 
   /// The first condition that was asked for and nothing is supposed of.
   [[nodiscard]] std::optional<std::size_t> asked() const { return asked_; }
@@ -95,9 +96,19 @@ class Journey {
   }
 
   [[nodiscard]] Span origin(std::string_view kind, std::string_view name = {}) const {
+    if (!tells_) return {};
     const auto found =
         world_.origins.find(name.empty() ? std::string(kind) : fmt::format("{} {}", kind, name));
     return found == world_.origins.end() ? Span{} : found->second;
+  }
+
+  template <typename... Parts>
+  [[nodiscard]] std::string say(fmt::format_string<Parts...> text, Parts&&... parts) const {
+    return tells_ ? fmt::format(text, std::forward<Parts>(parts)...) : std::string();
+  }
+
+  void add(Copy& copy, Hop hop) const {
+    if (tells_) copy.hops.push_back(std::move(hop));
   }
 
   /// Two members of one list may be one mailbox. Postfix delivers once for each address that it
@@ -111,7 +122,7 @@ class Journey {
 
   void end(Copy copy, Fate fate, std::string mailbox, Hop hop) {
     if (is_second_of_expansion(copy, fate, mailbox)) return;
-    copy.hops.push_back(std::move(hop));
+    add(copy, std::move(hop));
     deliveries_.push_back(
         {fate, std::move(mailbox), std::move(copy.hops), std::move(copy.supposed)});
   }
@@ -185,15 +196,14 @@ class Journey {
                                             : world_.source.mailboxes.contains(login);
     const std::string_view server = copy.is_at_target ? "target" : "source";
     if (!is_known || closed.contains(login)) {
-      refuse(std::move(copy), {fmt::format("{}: 535 {} may not log in", server, login), "", {}});
+      refuse(std::move(copy), {say("{}: 535 {} may not log in", server, login), "", {}});
       return false;
     }
     const std::string sender = lower_ascii(copy.sender);
     if (copy.is_at_target && !sender.empty() && account_of(sender) != login) {
-      refuse(std::move(copy),
-             {fmt::format("target: 501 5.5.4 {} may not send as {}", login, sender),
-              "MtaStageAuth.mustMatchSender",
-              {}});
+      refuse(std::move(copy), {say("target: 501 5.5.4 {} may not send as {}", login, sender),
+                               "MtaStageAuth.mustMatchSender",
+                               {}});
       return false;
     }
     return true;
@@ -207,18 +217,17 @@ class Journey {
       const bool is_allowed = copy.is_authenticated || relays_for(copy, address);
       if (!is_allowed) {
         return refuse(std::move(copy),
-                      {fmt::format("target: 550 5.1.2 Relay not allowed for {}", address.text()),
+                      {say("target: 550 5.1.2 Relay not allowed for {}", address.text()),
                        "MtaStageRcpt.allowRelaying", origin("relay rule")});
       }
       if (!copy.is_authenticated)
-        copy.hops.push_back({fmt::format("target relays {} for {}", address.text(), copy.client),
-                             "MtaStageRcpt.allowRelaying", origin("relay rule")});
+        add(copy, {say("target relays {} for {}", address.text(), copy.client),
+                   "MtaStageRcpt.allowRelaying", origin("relay rule")});
       return queue(std::move(copy), address);
     }
     const std::string lower = lower_ascii(address.text());
     if (const auto list = target.lists.find(lower); list != target.lists.end()) {
-      copy.hops.push_back(
-          {fmt::format("target expands the list {}", lower), "MailingList", origin("list", lower)});
+      add(copy, {say("target expands the list {}", lower), "MailingList", origin("list", lower)});
       copy.expansion = ++expansions_;
       copy.is_expanded_at_source = false;
       for (const std::string& member : list->second) {
@@ -236,22 +245,20 @@ class Journey {
       if (base != lower && !account_of(base).empty()) {
         // Sub-addresses of an account that exists lose their tag here, wherever the message goes
         // then.
-        copy.hops.push_back({fmt::format("target takes the tag of {} off", lower),
-                             "the account exists", origin("account", account_of(base))});
+        add(copy, {say("target takes the tag of {} off", lower), "the account exists",
+                   origin("account", account_of(base))});
         address = parse_address(base);
       } else if (!domain->second.catch_all.empty()) {
-        copy.hops.push_back(
-            {fmt::format("target: the catch-all of {} takes {}", address.domain, address.text()),
-             "Domain.catchAllAddress", origin("domain", address.domain)});
+        add(copy, {say("target: the catch-all of {} takes {}", address.domain, address.text()),
+                   "Domain.catchAllAddress", origin("domain", address.domain)});
         address = parse_address(domain->second.catch_all);
       } else if (!domain->second.allows_relaying) {
         return refuse(std::move(copy),
-                      {fmt::format("target: 550 5.1.2 Mailbox does not exist: {}", address.text()),
+                      {say("target: 550 5.1.2 Mailbox does not exist: {}", address.text()),
                        "Domain.allowRelaying is false", origin("domain", address.domain)});
       } else {
-        copy.hops.push_back(
-            {fmt::format("target accepts {}, which it does not know", address.text()),
-             "Domain.allowRelaying is true", origin("domain", address.domain)});
+        add(copy, {say("target accepts {}, which it does not know", address.text()),
+                   "Domain.allowRelaying is true", origin("domain", address.domain)});
       }
     }
     queue(std::move(copy), address);
@@ -275,7 +282,7 @@ class Journey {
   }
 
   void undecided_tag(Copy copy, const Address& address) {
-    Hop hop{fmt::format("only the target can tell which account {} is for", address.text()),
+    Hop hop{say("only the target can tell which account {} is for", address.text()),
             "Domain.subAddressing", origin("domain", address.domain)};
     copy.supposed = hop;
     end(std::move(copy), Fate::undecided, "", std::move(hop));
@@ -368,8 +375,9 @@ class Journey {
   }
 
   [[nodiscard]] std::string rule_of(std::size_t arm) const {
-    return fmt::format("`if` {} of MtaOutboundStrategy.route: {}", arm,
-                       printable(world_.target.route->arms()[arm].text, kRuleBytesMax));
+    if (!tells_) return {};
+    return say("`if` {} of MtaOutboundStrategy.route: {}", arm,
+               printable(world_.target.route->arms()[arm].text, kRuleBytesMax));
   }
 
   std::optional<bool> supposed_of(std::size_t arm, Copy& copy, Span origin) {
@@ -379,11 +387,11 @@ class Journey {
       if (!asked_) asked_ = arm;
       return std::nullopt;
     }
-    Hop hop{fmt::format("only the target can tell this condition; suppose that it is {}",
-                        known->second ? "true" : "false"),
+    Hop hop{say("only the target can tell this condition; suppose that it is {}",
+                known->second ? "true" : "false"),
             rule_of(arm), origin};
     copy.supposed = hop;
-    copy.hops.push_back(std::move(hop));
+    add(copy, std::move(hop));
     return known->second;
   }
 
@@ -402,18 +410,18 @@ class Journey {
       return end(std::move(copy), Fate::undecided, "", std::move(unanswered));
     }
     const std::string& name = *chosen;
-    hop.text = fmt::format("target routes {} by `{}`", address.text(), printable(name, 40));
-    copy.hops.push_back(std::move(hop));
+    hop.text = say("target routes {} by `{}`", address.text(), printable(name, 40));
+    add(copy, std::move(hop));
     TargetRoute route;
     if (const auto found = target.routes.find(name); found != target.routes.end()) {
       route = found->second;
     } else if (name == "local") {
       route.kind = TargetRoute::Kind::local;
     } else if (target.written_routes.contains(name)) {
-      copy.hops.push_back({fmt::format("target does not have the route `{}` now and falls back to "
-                                       "the public MX",
-                                       printable(name, 40)),
-                           "", origin("route expression")});
+      add(copy, {say("target does not have the route `{}` now and falls back to "
+                     "the public MX",
+                     printable(name, 40)),
+                 "", origin("route expression")});
     } else if (name != "mx") {
       // A route of the target itself, or a name that nobody has: the public MX then.
       return leave_by(std::move(copy), address, name);
@@ -424,18 +432,15 @@ class Journey {
       case TargetRoute::Kind::mx:
         if (target.domains.contains(address.domain)) {
           return end(std::move(copy), Fate::public_mx, "",
-                     {fmt::format("target looks for the MX of its own domain {}", address.domain),
-                      "",
-                      {}});
+                     {say("target looks for the MX of its own domain {}", address.domain), "", {}});
         }
         return end(std::move(copy), Fate::outside, address.text(),
-                   {fmt::format("target sends to the MX of {}", address.domain), "", {}});
+                   {say("target sends to the MX of {}", address.domain), "", {}});
       case TargetRoute::Kind::relay:
         if (schema::is_loopback_address(route.address)) {
-          return bounce(
-              std::move(copy),
-              {fmt::format("target: the relay address {} is a loopback address", route.address),
-               fmt::format("MtaRoute `{}`", name), origin("route", name)});
+          return bounce(std::move(copy),
+                        {say("target: the relay address {} is a loopback address", route.address),
+                         say("MtaRoute `{}`", name), origin("route", name)});
         }
         copy.is_at_target = false;
         copy.is_authenticated = false;
@@ -453,17 +458,16 @@ class Journey {
     const std::string shown = printable(name, 40);
     const Span place = origin("route expression");
     if (world_.target.domains.contains(address.domain)) {
-      Hop hop{fmt::format("no step makes the route `{}`: mail for the target's own domain {} "
-                          "leaves by it, or to the public MX where there is no such route",
-                          shown, address.domain),
+      Hop hop{say("no step makes the route `{}`: mail for the target's own domain {} "
+                  "leaves by it, or to the public MX where there is no such route",
+                  shown, address.domain),
               "", place};
       copy.supposed = hop;
       return end(std::move(copy), Fate::public_mx, shown, std::move(hop));
     }
     end(std::move(copy), Fate::outside, address.text(),
-        {fmt::format("target sends to {} by `{}`, a route that no step makes", address.domain,
-                     shown),
-         "", place});
+        {say("target sends to {} by `{}`, a route that no step makes", address.domain, shown), "",
+         place});
   }
 
   void deliver_at_target(Copy copy, const Address& address) {
@@ -471,16 +475,15 @@ class Journey {
     const std::string account = account_of(lower_ascii(address.text()));
     if (account.empty())
       return bounce(std::move(copy),
-                    {fmt::format("target: 550 5.1.1 no account {}", address.text()), "", {}});
+                    {say("target: 550 5.1.1 no account {}", address.text()), "", {}});
     if (target.not_receiving.contains(account)) {
-      return bounce(
-          std::move(copy),
-          {fmt::format("target: 550 5.5.0 {} is not authorized to receive email", account),
-           "permission emailReceive", origin("account", account)});
+      return bounce(std::move(copy),
+                    {say("target: 550 5.5.0 {} is not authorized to receive email", account),
+                     "permission emailReceive", origin("account", account)});
     }
     if (target.answering.contains(account) && !copy.sender.empty()) {
       Copy reply = copy;
-      reply.hops.push_back({fmt::format("target answers for {}", account), "VacationResponse", {}});
+      add(reply, {say("target answers for {}", account), "VacationResponse", {}});
       reply.sender.clear();
       queue(std::move(reply), parse_address(copy.sender));
     }
@@ -489,7 +492,7 @@ class Journey {
         script == target.redirects.end() || send_on(copy, account, script->second, true);
     if (!is_kept) return;
     end(std::move(copy), Fate::target_mailbox, account,
-        {fmt::format("target delivers to {}", account), "", origin("account", account)});
+        {say("target delivers to {}", account), "", origin("account", account)});
   }
 
   /// Sieve redirects of one account; whether a copy stays. A script that meets the same message
@@ -510,9 +513,8 @@ class Journey {
       each.is_authenticated = !is_from_target;
       each.is_queued = false;
       each.recipient = redirect.to;
-      each.hops.push_back({fmt::format("the script of {} redirects to {}", account, redirect.to),
-                           "Sieve redirect",
-                           {}});
+      add(each,
+          {say("the script of {} redirects to {}", account, redirect.to), "Sieve redirect", {}});
       if (lower_ascii(redirect.to) == account || copy.redirected.contains(lower_ascii(redirect.to)))
         continue;
       if (is_from_target) {
@@ -557,7 +559,7 @@ class Journey {
   }
 
   void expand(Copy copy, const std::string& name, const std::vector<std::string>& members) {
-    copy.hops.push_back({fmt::format("source expands {}", name), "virtual_alias_maps", {}});
+    add(copy, {say("source expands {}", name), "virtual_alias_maps", {}});
     copy.expansion = ++expansions_;
     copy.is_expanded_at_source = true;
     copy.is_first_hop = false;  // accepted by this name: its members are not asked for
@@ -572,7 +574,7 @@ class Journey {
       // Expanded inside one server: the same address may come again only by another way.
       if (!each.seen.insert("S " + lower_ascii(member)).second) {
         end(std::move(each), Fate::loop, "",
-            {fmt::format("source expands {} in a circle", member), "virtual_alias_maps", {}});
+            {say("source expands {} in a circle", member), "virtual_alias_maps", {}});
         continue;
       }
       transport(std::move(each));
@@ -601,21 +603,20 @@ class Journey {
         return;
       }
       if (is_domain_of_source(address.domain))
-        return refuse(std::move(copy),
-                      {fmt::format("source: 550 5.1.1 no mailbox {}", address.text()),
-                       "virtual_mailbox_maps",
-                       {}});
+        return refuse(
+            std::move(copy),
+            {say("source: 550 5.1.1 no mailbox {}", address.text()), "virtual_mailbox_maps", {}});
       // What came by another name of its own is accepted already; a server that hands something on
       // is a client like any other.
       const bool may_relay =
           copy.is_authenticated || copy.is_queued || source.own_networks.contains(copy.client);
       if (!may_relay)
         return refuse(std::move(copy),
-                      {fmt::format("source: 554 5.7.1 Relay access denied for {}", address.text()),
+                      {say("source: 554 5.7.1 Relay access denied for {}", address.text()),
                        "mynetworks",
                        {}});
       return end(std::move(copy), Fate::outside, address.text(),
-                 {fmt::format("source sends to the MX of {}", address.domain), "", {}});
+                 {say("source sends to the MX of {}", address.domain), "", {}});
     }
     const auto entry = source.transport.find(base);
     const Span place = origin("transport", base);
@@ -623,13 +624,12 @@ class Journey {
       case Transport::deliver: {
         const auto script = source.redirects.find(base);
         if (script != source.redirects.end() && !send_on(copy, base, script->second, false)) return;
-        return end(
-            std::move(copy), Fate::source_mailbox, base,
-            {fmt::format("source delivers to {}", base), "no entry in the transport map", place});
+        return end(std::move(copy), Fate::source_mailbox, base,
+                   {say("source delivers to {}", base), "no entry in the transport map", place});
       }
       case Transport::hold:
         return end(std::move(copy), Fate::source_queue, base,
-                   {fmt::format("source holds the mail of {} in its queue", base),
+                   {say("source holds the mail of {} in its queue", base),
                     "transport map: a closed port", place});
       case Transport::hold_retry: {
         // smtpd looks the transport up when a session asks for it; an address that is mapped to
@@ -638,15 +638,15 @@ class Journey {
         const bool is_accepted = copy.is_queued || is_made_here ||
                                  (copy.is_first_hop && letter_.is_open_session) ||
                                  source.aliases.contains(base);
-        Hop hop{is_accepted ? fmt::format("source keeps the mail of {}", base)
-                            : fmt::format("source: 450 4.3.0 for {}", base),
+        Hop hop{is_accepted ? say("source keeps the mail of {}", base)
+                            : say("source: 450 4.3.0 for {}", base),
                 "transport map: `retry:`", place};
         if (is_accepted) return end(std::move(copy), Fate::source_queue, base, std::move(hop));
         return defer(std::move(copy), base, std::move(hop));
       }
       case Transport::forward:
-        copy.hops.push_back({fmt::format("source forwards {} to the target", address.text()),
-                             "transport map", place});
+        add(copy,
+            {say("source forwards {} to the target", address.text()), "transport map", place});
         copy.is_at_target = true;
         copy.is_authenticated = false;
         copy.is_first_hop = false;
@@ -660,6 +660,7 @@ class Journey {
   const World& world_;
   const Letter& letter_;
   const Supposed* supposed_ = nullptr;
+  bool tells_ = true;
   std::optional<std::size_t> asked_;
   std::deque<Copy> copies_;
   std::size_t expansions_ = 0;
@@ -669,17 +670,18 @@ class Journey {
 
 }  // namespace
 
-std::vector<Delivery> deliver(const World& world, const Letter& letter) {
-  return Journey(world, letter, nullptr).run();
+std::vector<Delivery> deliver(const World& world, const Letter& letter, bool tells) {
+  return Journey(world, letter, nullptr, tells).run();
 }
 
-std::vector<std::vector<Delivery>> deliver_either_way(const World& world, const Letter& letter) {
+std::vector<std::vector<Delivery>> deliver_either_way(const World& world, const Letter& letter,
+                                                      bool tells) {
   std::vector<std::vector<Delivery>> ways;
   std::vector<Supposed> open(1);
   while (!open.empty()) {
     Supposed supposed = std::move(open.back());
     open.pop_back();
-    Journey journey(world, letter, &supposed);
+    Journey journey(world, letter, &supposed, tells);
     std::vector<Delivery> deliveries = journey.run();
     const auto asked = journey.asked();
     if (!asked || supposed.size() >= kSupposedMax) {

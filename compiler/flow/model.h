@@ -177,13 +177,16 @@ struct Letter {
 
 /// Follows one message until every copy has ended. Pure; bounded: a copy that meets the same server
 /// with the same recipient again is a loop, and lists are expanded to at most 10,000 recipients.
-[[nodiscard]] std::vector<Delivery> deliver(const World& world, const Letter& letter);
+/// Without `tells` no delivery has hops.
+[[nodiscard]] std::vector<Delivery> deliver(const World& world, const Letter& letter,
+                                            bool tells = true);
 
 /// The same where conditions of the route expression ask what nobody but the server can tell
 /// (`dns_query`, the number of tries, the queue): once for each way in which they may be answered.
 /// At most four conditions; what asks more ends as `undecided`. One item where nothing is asked.
 [[nodiscard]] std::vector<std::vector<Delivery>> deliver_either_way(const World& world,
-                                                                    const Letter& letter);
+                                                                    const Letter& letter,
+                                                                    bool tells = true);
 
 /// "target routes a@x by `local` (`if` 0 of MtaOutboundStrategy.route)".
 [[nodiscard]] std::string to_text(const Hop& hop);

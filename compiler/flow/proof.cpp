@@ -247,7 +247,7 @@ class Prover {
       const Letter letter = letter_to(entry, recipient);
       look(entry, own.whose);
       if (!is_at_target(entry)) {
-        const std::vector<Delivery> deliveries = deliver(*world_, letter);
+        const std::vector<Delivery> deliveries = deliver(*world_, letter, false);
         if (deliveries.size() == 1 && deliveries[0].fate == Fate::refused) continue;
       }
       check_letter(letter, {own}, true);
@@ -282,19 +282,32 @@ class Prover {
     }
   }
 
-  /// Follows a message, and what is wrong with it in one of the ways that it may go.
+  /// What is wrong with a message in one of the ways that it may go.
+  struct Wrong {
+    Judged first = {};
+    bool is_either_way = false;  ///< wrong whatever only the target can tell
+  };
   template <typename Judge>
-  void check(const Letter& letter, Judge judge) {
-    const auto ways = deliver_either_way(*world_, letter);
-    std::size_t wrong = 0;
-    Judged first;
+  [[nodiscard]] Wrong follow(const Letter& letter, Judge judge, bool tells) const {
+    const auto ways = deliver_either_way(*world_, letter, tells);
+    Wrong wrong;
+    std::size_t count = 0;
     for (const std::vector<Delivery>& deliveries : ways) {
       Judged failure = judge(deliveries);
       if (!failure) continue;
-      ++wrong;
-      if (!first) first = std::move(failure);
+      ++count;
+      if (!wrong.first) wrong.first = std::move(failure);
     }
-    if (first) fail(letter, std::move(*first), wrong < ways.size());
+    wrong.is_either_way = count == ways.size();
+    return wrong;
+  }
+
+  /// Nearly every message arrives: its way is told only when it does not.
+  template <typename Judge>
+  void check(const Letter& letter, Judge judge) {
+    if (!follow(letter, judge, false).first) return;
+    Wrong wrong = follow(letter, judge, true);
+    fail(letter, std::move(*wrong.first), !wrong.is_either_way);
   }
 
   void check_letter(const Letter& letter, const std::vector<Reader>& readers, bool is_alone) {
@@ -489,7 +502,7 @@ class Prover {
   /// accounts alone.
   [[nodiscard]] bool arrives_everywhere(const Reader& one) const {
     return std::all_of(kClientEntries.begin(), kClientEntries.end(), [&](Entry entry) {
-      const auto deliveries = deliver(*world_, {entry, one.address});
+      const auto deliveries = deliver(*world_, {entry, one.address}, false);
       return deliveries.size() == 1 && deliveries[0].mailbox == one.address &&
              deliveries[0].fate == Fate::target_mailbox;
     });
