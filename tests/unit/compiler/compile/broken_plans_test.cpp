@@ -200,8 +200,8 @@ std::vector<Broken> broken_plans() {
        {},
        Kind::mail_flow,
        "mail for alice@example.org is sent to the public MX",
-       "std/" + kMove,
-       "step account/{}/",
+       "std/" + kSplit,
+       "step target/domain/{}",
        "target does not have the route `source` now"},
       {"an alias that the account loses",
        {{kMove, "  aliases = account.aliases\n", "  aliases = []\n"}},
@@ -227,6 +227,14 @@ std::vector<Broken> broken_plans() {
        "migration.yaml",
        "source:",
        ""},
+      {"a tag that only the source knows",
+       {},
+       {"setting source.recipient_delimiter \"-\""},
+       Kind::mail_flow,
+       "mail for alice-tag@example.org goes round between the two servers until it bounces",
+       "std/" + kMove,
+       "step account/{}/forward",
+       "target accepts alice-tag@example.org, which it does not know"},
       {"a way back that leaves the route",
        {{kFinalize, route_back, ""}, {kFinalize, "finalize/strategy, ", ""}},
        {},
@@ -290,6 +298,7 @@ TEST(BrokenPlans, EachIsToldWithItsPlaceAndTheMessagesWay) {
 TEST(BrokenPlans, TheStandardProcedureIsNoneOfThem) {
   std::vector<std::string> lines;
   for (const Broken& broken : broken_plans()) {
+    if (broken.edits.empty()) continue;  // what the source has breaks the procedure as it is
     for (const std::string& line : broken.lock_lines) {
       if (std::find(lines.begin(), lines.end(), line) == lines.end()) lines.push_back(line);
     }
