@@ -78,7 +78,7 @@ bool has_back_reference_or_huge_count(std::string_view pattern) {
 /// Compiled once for the many messages that it is asked for; few are kept, because one of them may
 /// be large.
 [[nodiscard]] std::shared_ptr<const std::regex> compiled(const std::string& pattern) {
-  constexpr std::size_t kKeptMax = 16;
+  constexpr std::size_t kKeptMax = 4;
   thread_local std::unordered_map<std::string, std::shared_ptr<const std::regex>> kept;
   if (const auto known = kept.find(pattern); known != kept.end()) return known->second;
   // The breadth-first matcher of libstdc++: time linear in the text whatever the pattern.
