@@ -237,16 +237,21 @@ class PlanReader {
     if (node == nullptr) return;
     if (!node->is_sequence()) return reader_.wrong_type(*node, "a list", "`proxies`");
     std::vector<Named> names;
+    std::vector<Named> controls;  // one control port is one proxy: the others would never be told
     for (const Node& item : node->items) {
       Value proxy = reader_.block(&item, proxy_fields(), "this proxy", item.span);
       const Node* name = item.find("name");
       if (name != nullptr) names.push_back({std::string(proxy["name"].string_or("")), name->span});
+      if (const Node* control = item.find("control"); control != nullptr)
+        controls.push_back({std::string(proxy["control"].string_or("")), control->span});
       plan_.proxies.push_back(std::move(proxy));
     }
     if (node->items.empty())
       sink_.report(Kind::missing_key, node->span, "no proxy is named")
           .help("accounts move behind at least one proxy");
     report_duplicates(names, "proxy", sink_);
+    std::erase_if(controls, [](const Named& one) { return one.text.empty(); });
+    report_duplicates(controls, "the control port", sink_);
   }
 
   void read_domains() {

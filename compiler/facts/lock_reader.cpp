@@ -242,7 +242,8 @@ class Reader {
       lock_.limits[*name] = *count;
     } else if (kind == "setting") {
       auto document = ir::parse_json(*value, kSettingLimits);
-      if (!document || ir::canonical_json(*document) != *value) return false;
+      if (!document || ir::canonical_json(*document) != *value || has_negative(*document))
+        return false;
       lock_.settings[*name] = std::move(*document);
     } else {
       return false;

@@ -4,6 +4,7 @@
 
 #include "compiler/facts/errors.h"
 #include "compiler/facts/lock.h"
+#include "compiler/facts/lock_text.h"
 #include "compiler/ir/digest.h"
 #include "compiler/source/text.h"
 
@@ -38,6 +39,15 @@ Outcome take_texts(const Value& value, std::string_view prefix, const std::strin
   return {};
 }
 
+Outcome take_settings(const Value& settings, const std::string& server, Lock& lock) {
+  for (const auto& [name, value] : settings.members()) {
+    if (has_negative(value))
+      return bad(fmt::format("{}.settings.{} has a number below 0", server, name));
+    lock.settings[server + "." + name] = value;
+  }
+  return {};
+}
+
 Result<LockAccount> account_from(const Value& document, std::size_t i) {
   const std::string where = fmt::format("source.accounts[{}]", i);
   LockAccount account;
@@ -68,8 +78,7 @@ Outcome take_source(const Value& source, Lock& lock) {
   }
   if (const auto key = source["host_key"].string_or(""); !key.empty())
     lock.host_keys["source"] = key;
-  for (const auto& [name, value] : source["settings"].members())
-    lock.settings["source." + name] = value;
+  PLAN_TRY_VOID(take_settings(source["settings"], "source", lock));
   PLAN_TRY(domains, words_of(source["domains"], "source.domains", true));
   lock.source_domains = std::move(domains);
 
@@ -143,8 +152,7 @@ Outcome take_target(const Value& target, Lock& lock) {
   std::sort(
       lock.throttles.begin(), lock.throttles.end(),
       [](const LockThrottle& a, const LockThrottle& b) { return a.description < b.description; });
-  for (const auto& [name, value] : target["settings"].members())
-    lock.settings["target." + name] = value;
+  PLAN_TRY_VOID(take_settings(target["settings"], "target", lock));
   if (target["resolves_names"].is_bool()) {
     lock.settings["target.resolves_names"] = target["resolves_names"];
   }

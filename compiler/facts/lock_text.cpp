@@ -1,5 +1,7 @@
 #include "compiler/facts/lock_text.h"
 
+#include <algorithm>
+
 #include "compiler/source/text.h"
 
 namespace plan::facts {
@@ -13,6 +15,13 @@ int hex_value(char c) {
 }
 
 }  // namespace
+
+bool has_negative(const ir::Value& value) {
+  if (value.is_number()) return value.number_or(0) < 0;
+  return std::any_of(value.items().begin(), value.items().end(), has_negative) ||
+         std::any_of(value.members().begin(), value.members().end(),
+                     [](const auto& member) { return has_negative(member.second); });
+}
 
 std::string escape_word(std::string_view text) {
   if (text.empty()) return "%";

@@ -4,6 +4,8 @@
 #include <string_view>
 #include <vector>
 
+#include "compiler/ir/value.h"
+
 namespace plan::facts {
 
 /// A word of a lock line: blanks, control characters, `%` and `,` percent-escaped, UTF-8 as it is.
@@ -14,5 +16,9 @@ namespace plan::facts {
 /// Words joined by `,`; an empty list is the empty text.
 [[nodiscard]] std::string escape_list(const std::vector<std::string>& words);
 [[nodiscard]] std::optional<std::vector<std::string>> unescape_list(std::string_view text);
+
+/// Is a number below 0 in it? What a survey sees are counts, ports and durations; a lock with such
+/// a one was not written by a survey.
+[[nodiscard]] bool has_negative(const ir::Value& value);
 
 }  // namespace plan::facts

@@ -44,6 +44,8 @@ std::optional<Measurement> measurement_from(const ir::Value& document) {
   Measurement measurement;
   measurement.what = document["what"].as_string();
   measurement.value = document["value"];
+  // Bytes, messages, a disk: nothing that is measured is below nothing.
+  if (measurement.value.is_number() && measurement.value.number_or(0) < 0) return std::nullopt;
   measurement.unit = document["unit"].string_or("");
   measurement.when = document["when"].string_or("");
   measurement.how = document["how"].string_or("");

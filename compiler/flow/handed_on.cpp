@@ -57,6 +57,30 @@ class HandedOn {
     for (const ir::Value& ip : source_ips.items()) ips_.emplace_back(ip.string_or(""));
   }
 
+  /// Did nobody look at what the target does to a busy sender? A target without throttles has no
+  /// line in the lock, but its session limit always has.
+  [[nodiscard]] bool is_unmeasured() const {
+    return !lock_.schema_digest.empty() &&
+           !lock_.settings.contains("target.MtaStageData.maxMessages");
+  }
+
+  /// What no loaded step in front of the forward lifts, where it is not known what there is to
+  /// lift.
+  [[nodiscard]] std::vector<std::string> unlifted(StepId forward) {
+    look_behind(forward);
+    std::vector<std::string> found;
+    const auto writes = [&](std::string_view object) {
+      return std::any_of(writes_.begin(), writes_.end(),
+                         [&](const Write& write) { return is_object(write.arguments, object); });
+    };
+    if (lock_.throttles.empty() && !writes("MtaInboundThrottle"))
+      found.emplace_back("throttles (`MtaInboundThrottle`)");
+    if (!writes("MtaStageData")) found.emplace_back("messages in a session (`MtaStageData`)");
+    if (!lock_.settings.contains("target.AllowedIp.address") && !writes("AllowedIp"))
+      found.emplace_back("bans (`AllowedIp`)");
+    return found;
+  }
+
   /// What stands in the way of a step that forwards.
   [[nodiscard]] std::vector<Obstacle> obstacles(StepId forward) {
     look_behind(forward);
@@ -181,6 +205,19 @@ void report_handed_on(const ir::StepGraph& graph, const facts::Lock& lock,
     if (graph.kind(step) != StepKind::postfix_forward) continue;
     if (!seen.insert(&graph.shape(step)).second) continue;
     const Span place = graph.origin(step).is_known() ? graph.origin(step) : fallback;
+    if (handed_on.is_unmeasured()) {
+      if (const std::vector<std::string> unlifted = handed_on.unlifted(step); !unlifted.empty())
+        sink.report(Kind::not_measured, place,
+                    fmt::format("not measured: what the target does to the source, which hands on "
+                                "all mail; no step lifts {}",
+                                fmt::join(unlifted, ", ")))
+            .label(
+                "a fresh target closes the sixth connection within a second and takes 10 "
+                "messages in a session")
+            .help(
+                "run `plan fetch`, or let steps in front of every forward lift them for the "
+                "source's address, as std/target-preparation does");
+    }
     const std::string account(graph.argument(step, "account").string_or(""));
     for (const Obstacle& obstacle : handed_on.obstacles(step)) {
       sink.report(Kind::mail_flow, place, obstacle.claim)

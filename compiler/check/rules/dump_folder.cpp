@@ -11,7 +11,8 @@ namespace {
 
 /// `inner` is `outer` or lies below it.
 bool lies_in(std::string_view inner, std::string_view outer) {
-  return inner == outer || (inner.starts_with(outer) && inner.substr(outer.size(), 1) == "/");
+  return inner == outer || outer == "/" ||
+         (inner.starts_with(outer) && inner.substr(outer.size(), 1) == "/");
 }
 
 std::string_view path_of(const ir::Value& store) {
@@ -41,11 +42,22 @@ void dump_folder(const Migration& migration, Sink& sink) {
           .note(other.folder.span, "that one")
           .help("give each dump a new folder of its own");
     }
+    const std::string_view config = plan.target["config"].string_or("");
+    if (!config.empty() && lies_in(config, dump.folder.text)) {
+      sink.report(Kind::dump_folder, dump.folder.span,
+                  fmt::format("`{}` has the server's configuration in it",
+                              printable(dump.folder.text, 120)))
+          .note(plan.place("target", "config"), "it is here")
+          .help("give the dump a new folder of its own, which has nothing else in it");
+    }
     for (const ir::Value* store : {&plan.store.from, &plan.store.to}) {
       const std::string_view path = path_of(*store);
-      if (path.empty() || !lies_in(dump.folder.text, path)) continue;
+      if (path.empty()) continue;
+      const bool is_inside = lies_in(dump.folder.text, path);
+      if (!is_inside && !lies_in(path, dump.folder.text)) continue;
       sink.report(Kind::dump_folder, dump.folder.span,
-                  fmt::format("`{}` lies in the store itself", printable(dump.folder.text, 120)))
+                  fmt::format("`{}` {}", printable(dump.folder.text, 120),
+                              is_inside ? "lies in the store itself" : "has the store in it"))
           .note(store == &plan.store.from ? plan.store.from_span : plan.store.to_span,
                 "this is the store")
           .help("give the dump a folder outside of it, best on another disk");

@@ -44,8 +44,16 @@ void dump_version(const Migration& migration, Sink& sink) {
     return;
   }
   const auto found = migration.lock->settings.find(std::string(kStoreSchemaSetting));
-  const std::int64_t stored =
-      found == migration.lock->settings.end() ? 0 : found->second.integer_or(0);
+  const bool is_measured = found != migration.lock->settings.end() && found->second.is_integer();
+  const std::int64_t stored = is_measured ? found->second.as_integer() : 0;
+  if (is_measured && stored == 0) {
+    sink.report(Kind::dump_version, where, "the store has no row with its schema version")
+        .label("on a copy of it 0.15 erases data at its first start, and 0.16 does not start")
+        .help(
+            "start the server once on the store that it uses and look whether it serves, or name "
+            "the right store (`target.config`, `store.from`); then run `plan fetch`");
+    return;
+  }
   if (stored != 0 && stored != *schema) {
     sink.report(Kind::dump_version, where,
                 fmt::format("Stalwart {} takes schema {}, and the store has schema {}",

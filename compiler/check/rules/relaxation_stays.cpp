@@ -41,10 +41,34 @@ std::string name_of(std::string_view object, const Value& match) {
 /// What finalize and the stages before it take back.
 struct Undone {
   std::set<std::string> destroyed = {};
+  std::multimap<std::string, Value> matches = {};   ///< of what is destroyed, by type
   std::map<std::string, std::string> members = {};  ///< "OBJECT\nMATCH\nMEMBER": its value
   std::set<std::string> made = {};                  ///< objects that finalize makes again
   std::set<std::string> restored = {};
 };
+
+/// The same address with and without the length of a network of one.
+std::string plain(const Value& value) {
+  std::string text = ir::canonical_json(value);
+  for (const std::string_view end : {"/32\"", "/128\""}) {
+    if (text.ends_with(end)) text = text.substr(0, text.size() - end.size()) + "\"";
+  }
+  return text;
+}
+
+/// Is the object that `write` makes what a step of finalize destroys, found by other members of it?
+bool is_destroyed(const Undone& undone, const TargetWrite& write) {
+  const auto [begin, end] = undone.matches.equal_range(write.object);
+  return std::any_of(begin, end, [&](const auto& one) {
+    const Value& match = one.second;
+    return match.size() > 0 &&
+           std::all_of(match.members().begin(), match.members().end(), [&](const auto& member) {
+             const Value& written = write.match[member.first].is_null() ? write.set[member.first]
+                                                                        : write.match[member.first];
+             return !written.is_null() && plain(written) == plain(member.second);
+           });
+  });
+}
 
 Undone undone_by(const GraphView& view) {
   Undone undone;
@@ -64,8 +88,10 @@ Undone undone_by(const GraphView& view) {
       if (kind == StepKind::restore) {
         undone.restored.insert(std::string(arguments["step"].string_or("")));
       } else {
-        undone.destroyed.insert(
-            name_of(object_type(arguments["object"].string_or("")), arguments["match"]));
+        const std::string object(object_type(arguments["object"].string_or("")));
+        undone.destroyed.insert(name_of(object, arguments["match"]));
+        if (is_made_for_the_time(object) && graph.stage(step) == ir::Stage::finalize)
+          undone.matches.emplace(object, arguments["match"]);
       }
     }
   }
@@ -131,6 +157,7 @@ void relaxation_stays(const GraphView& view, Sink& sink) {
     const std::string name = name_of(write.object, write.match);
     if (undone.destroyed.contains(name)) continue;
     if (write.is_upsert && is_made_for_the_time(write.object)) {
+      if (is_destroyed(undone, write)) continue;
       say(write.step, fmt::format("{} stays", write.object), "it is needed for the migration only");
       continue;
     }

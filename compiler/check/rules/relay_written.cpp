@@ -6,19 +6,12 @@
 
 #include "compiler/check/graph_view.h"
 #include "compiler/check/names.h"
+#include "compiler/check/next_hop.h"
 #include "compiler/source/text.h"
 
 namespace plan::check::rules {
 
 namespace {
-
-/// "smtp:[203.0.113.20]:25" -> "203.0.113.20"
-std::string_view host_of_next_hop(std::string_view next_hop) {
-  const std::size_t colon = next_hop.find(':');
-  std::string_view rest = colon == std::string_view::npos ? "" : next_hop.substr(colon + 1);
-  if (rest.starts_with('[')) return rest.substr(1, rest.find(']') - 1);
-  return rest.substr(0, rest.find(':'));
-}
 
 void look_at_forwards(const GraphView& view, Sink& sink) {
   const Plan& plan = view.plan();
@@ -27,7 +20,7 @@ void look_at_forwards(const GraphView& view, Sink& sink) {
   for (const ir::StepId step : view.of_kind(ir::StepKind::postfix_forward)) {
     if (!seen.insert(&graph.shape(step)).second) continue;
     const ir::Value next_hop = graph.argument(step, "next_hop");
-    const std::string_view host = host_of_next_hop(next_hop.string_or(""));
+    const std::string_view host = next_hop_of(next_hop.string_or("")).host;
     if (host.empty()) continue;
     if (is_loopback(host)) {
       report_step(view, step, Kind::relay_loopback,

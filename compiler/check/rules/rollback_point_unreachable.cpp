@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <string>
 
 #include "compiler/check/graph_view.h"
@@ -54,6 +55,30 @@ void report_marks(const ir::StepGraph& graph, std::span<const StepId> marks, Sin
   }
 }
 
+/// What the last stage does for good has its point in front of it: `before-finalize` behind that,
+/// or beside it, leads back to nothing.
+void look_at_end(const GraphView& view, const Named& point, StepId mark, Sink& sink) {
+  if (point.text != "before-finalize") return;
+  const ir::StepGraph& graph = view.graph();
+  std::set<const ir::StepShape*> seen;
+  for (const ir::StepShape& shape : graph.shapes()) {
+    if (info(shape.kind).undo != ir::UndoPolicy::irreversible || shape.stage != ir::Stage::finalize)
+      continue;
+    for (const StepId step : view.of_kind(shape.kind)) {
+      if (graph.stage(step) != ir::Stage::finalize || view.needs_of(step)[ir::index(mark)] ||
+          !seen.insert(&graph.shape(step)).second)
+        continue;
+      sink.report(Kind::rollback_point_unreachable, point.span,
+                  fmt::format("`{}` does not stand before `{}`", printable(point.text, 60),
+                              printable(graph.id(step), 160)))
+          .label("`plan rollback --to` could not go back over it")
+          .note(graph.origin(step),
+                fmt::format("nothing undoes it: {}", info(graph.kind(step)).summary))
+          .help("let the step wait for the one that marks the point (`after`)");
+    }
+  }
+}
+
 }  // namespace
 
 void rollback_point_unreachable(const GraphView& view, Sink& sink) {
@@ -81,6 +106,7 @@ void rollback_point_unreachable(const GraphView& view, Sink& sink) {
           .help("leave it out, or let the procedure mark it with a step `mark.rollback-point`");
       continue;
     }
+    look_at_end(view, point, *mark, sink);
     for (const StepId step : irreversible) {
       if (!view.needs_of(step)[ir::index(*mark)]) continue;
       sink.report(Kind::rollback_point_unreachable, point.span,

@@ -23,6 +23,9 @@ void store_not_measured(const Migration& migration, Sink& sink) {
   if (store_server_version(*migration.lock).empty())
     say(plan.place("target", "binary"), "the version of the server's program",
         "whether it takes what is written is not checked");
+  if (!migration.lock->settings.contains(std::string(kStoreSchemaSetting)))
+    say(plan.place("target", "config"), "the schema version of the store",
+        "whether the server's program takes it is not checked");
   const auto is_known = [&](const std::string& what) {
     return migration.facts != nullptr && migration.facts->count(what).has_value();
   };

@@ -2,10 +2,14 @@
 // author's own: a dump beside a server that writes, a server that starts on a store which nothing
 // filled, or on the old one behind the dump (reference/stalwart-store.md 12, 5, 10, 12 and 13).
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <string>
 #include <vector>
 
 #include "compiler/check/graph_view.h"
+#include "compiler/source/text.h"
 
 namespace plan::check::rules {
 namespace {
@@ -19,6 +23,30 @@ bool waits_for(const GraphView& view, StepId step, StepKind kind) {
   const auto earlier = view.of_kind(kind);
   return std::any_of(earlier.begin(), earlier.end(),
                      [&](StepId one) { return needs[ir::index(one)]; });
+}
+
+/// The new store is filled from one dump, which has to be there and to be whole.
+void look_at_folder(const GraphView& view, StepId import, Sink& sink) {
+  const ir::StepGraph& graph = view.graph();
+  const ir::Value given = graph.argument(import, "folder");
+  const std::string_view folder = given.string_or("");
+  bool is_there = false;
+  std::string parts;
+  for (const StepId dump : view.of_kind(StepKind::dump_export)) {
+    if (graph.argument(dump, "folder") != given) continue;
+    is_there = true;
+    const ir::Value subspaces = graph.argument(dump, "subspaces");
+    for (const ir::Value& part : subspaces.items())
+      parts += fmt::format("{}`{}`", parts.empty() ? "" : ", ", printable(part.string_or(""), 40));
+  }
+  if (is_there && parts.empty()) return;
+  report_step(view, import, Kind::dump_without_data,
+              is_there ? fmt::format("fills the new store from a dump of {} only", parts)
+                       : fmt::format("fills the new store from `{}`, which no step writes",
+                                     printable(folder, 120)),
+              sink)
+      .label("the server would erase data, or not start, on what is missing")
+      .help("name the folder of the dump that holds everything (`store.folder`)");
 }
 
 }  // namespace
@@ -35,6 +63,7 @@ void store_order(const GraphView& view, Sink& sink) {
     break;
   }
   for (const StepId import : view.of_kind(StepKind::dump_import)) {
+    look_at_folder(view, import, sink);
     if (waits_for(view, import, StepKind::dump_export)) continue;
     report_step(view, import, Kind::dump_without_data, "fills the new store before there is a dump",
                 sink)

@@ -271,7 +271,8 @@ class Survey {
           "sender_canonical_maps", "recipient_canonical_maps", "relocated_maps", "transport_maps",
           "relayhost", "sender_dependent_relayhost_maps", "smtpd_sender_login_maps", "mynetworks",
           "smtpd_milters", "non_smtpd_milters", "content_filter", "smtpd_helo_restrictions",
-          "smtpd_client_restrictions", "smtpd_recipient_restrictions"}) {
+          "smtpd_client_restrictions", "smtpd_sender_restrictions",
+          "smtpd_recipient_restrictions"}) {
       PLAN_TRY(value, source_.postconf_expanded(name));
       if (!value.empty()) settings.set(name, value);
     }

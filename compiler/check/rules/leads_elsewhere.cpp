@@ -1,0 +1,234 @@
+// Prevents: a step that does what it should at the wrong place. Clients are given to the server
+// that has stopped taking their mail, mail is handed to a port that wants a login, the end brings
+// the public name to a machine that will be switched off. The proof takes a relay route for the way
+// to the source and a forward for the way to the target, so it is looked at here that they are
+// (reference/split-delivery.md 2, 3 and 9, migration-proxy.md 17.2).
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+#include <string>
+
+#include "compiler/check/graph_view.h"
+#include "compiler/check/names.h"
+#include "compiler/check/next_hop.h"
+#include "compiler/check/rules.h"
+#include "compiler/source/text.h"
+
+namespace plan::check::rules {
+namespace {
+
+using ir::StepId;
+using ir::StepKind;
+
+bool is_another_ip(std::string_view address, std::string_view known) {
+  return is_ip_address(address) && is_ip_address(known) && !equals_ignoring_case(address, known);
+}
+
+/// Clients and probes of an account: where it goes is the target, from its last copy on.
+void look_at_account(const GraphView& view, Sink& sink) {
+  const ir::StepGraph& graph = view.graph();
+  std::set<const ir::StepShape*> seen;
+  for (const StepKind kind : {StepKind::proxy_prepare, StepKind::proxy_release}) {
+    for (const StepId step : view.of_kind(kind)) {
+      if (!seen.insert(&graph.shape(step)).second ||
+          !view.has_in_row(step, StepKind::admin_account))
+        continue;
+      const ir::Value given = graph.argument(step, "destination");
+      const std::string_view destination = given.string_or("");
+      if (destination == "target") continue;
+      report_step(view, step, Kind::leads_elsewhere,
+                  fmt::format("sends the account's clients to `{}`", printable(destination, 60)),
+                  sink)
+          .label("its mail goes to the target, and its users would not see it")
+          .help("write `target`; the way back is `plan rollback`, which no step has to say");
+    }
+  }
+  for (const StepKind kind : {StepKind::probe_login, StepKind::probe_mail}) {
+    for (const StepId step : view.of_kind(kind)) {
+      if (!view.follows_in_row(step, StepKind::archive_delta) ||
+          !seen.insert(&graph.shape(step)).second)
+        continue;
+      const ir::Value at = graph.argument(step, "at");
+      if (at.string_or("") == "target") continue;
+      report_step(view, step, Kind::leads_elsewhere,
+                  fmt::format("looks at `{}` for what is at the target by then",
+                              printable(at.string_or(""), 60)),
+                  sink)
+          .label("the move would fail, or prove nothing")
+          .help("write `target`: behind the last copy the account is there");
+    }
+  }
+}
+
+/// The public name: to the proxies at the cutover, to the target at the end.
+void look_at_name(const GraphView& view, Sink& sink) {
+  const Plan& plan = view.plan();
+  const ir::StepGraph& graph = view.graph();
+  const auto say = [&](StepId step, std::string_view to, std::string_view what, const Named& wanted,
+                       std::string_view label, bool is_sure) {
+    report_step(view, step, Kind::leads_elsewhere,
+                fmt::format("moves the public name to `{}`, {}", printable(to, 80), what), sink)
+        .severity(is_sure ? Severity::error : Severity::warning)
+        .label(std::string(label))
+        .help(fmt::format("write the address of the plan, `{}`", printable(wanted.text, 80)));
+  };
+  for (const StepId step : view.of_kind(StepKind::address_move)) {
+    const ir::Value given = graph.argument(step, "to");
+    const std::string_view to = given.string_or("");
+    if (equals_ignoring_case(to, plan.source_address.text)) {
+      say(step, to, "which is the source", plan.proxy,
+          "clients would go around the proxies, which could hold nobody", true);
+    } else if (is_another_ip(to, plan.proxy.text) && to != plan.target_address.text) {
+      say(step, to, "which is no proxy of this plan", plan.proxy,
+          "who comes in there is not held while an account moves", false);
+    }
+  }
+  for (const StepId step : view.of_kind(StepKind::address_finalize)) {
+    const ir::Value given = graph.argument(step, "to");
+    const std::string_view to = given.string_or("");
+    constexpr std::string_view kEnd = "what was relaxed is taken back behind it";
+    if (equals_ignoring_case(to, plan.proxy.text)) {
+      say(step, to, "which is the proxies'", plan.target_address,
+          "the listener that they hand port 25 to goes behind it, and mail would be refused", true);
+    } else if (equals_ignoring_case(to, plan.source_address.text)) {
+      say(step, to, "which is the source", plan.target_address, kEnd, true);
+    } else if (is_another_ip(to, plan.target_address.text)) {
+      say(step, to, "which is not the target of this plan", plan.target_address, kEnd, false);
+    }
+  }
+}
+
+/// Mail of accounts that have moved: from the source to the target.
+void look_at_forwards(const GraphView& view, Sink& sink) {
+  const Plan& plan = view.plan();
+  const ir::StepGraph& graph = view.graph();
+  const std::int64_t port = plan.target["smtp"]["port"].integer_or(25);
+  std::set<const ir::StepShape*> seen;
+  for (const StepId step : view.of_kind(StepKind::postfix_forward)) {
+    if (!seen.insert(&graph.shape(step)).second) continue;
+    const ir::Value given = graph.argument(step, "next_hop");
+    const NextHop hop = next_hop_of(given.string_or(""));
+    if (hop.host.empty()) continue;  // the transport itself keeps mail: said as `mail-flow`
+    const auto say = [&](std::string what, std::string_view label, Severity severity) {
+      report_step(view, step, Kind::leads_elsewhere, what, sink)
+          .severity(severity)
+          .label(std::string(label))
+          .help(fmt::format("write `smtp:[{}]:{}`, from `addresses.target` and `target.smtp.port`",
+                            printable(plan.target_address.text, 80), port));
+    };
+    if (is_another_ip(hop.host, plan.target_address.text) && !is_loopback(hop.host) &&
+        hop.host != plan.source_address.text && hop.host != plan.proxy.text)
+      say(fmt::format("forwards to `{}`, which is not the target", printable(hop.host, 80)),
+          "the proof takes this machine for the target", Severity::warning);
+    if (hop.transport == "lmtp")
+      say("forwards by LMTP to a port for SMTP",
+          "the target does not know the command `LHLO` there", Severity::error);
+    if (hop.port != 0 && hop.port != port)
+      say(fmt::format("forwards to port {}, and the target takes mail at {}", hop.port, port),
+          hop.port == 587 || hop.port == 465 ? "this port wants a login" : "nobody takes it there",
+          Severity::error);
+    if (!hop.is_bracketed && is_ip_address(hop.host))
+      say(fmt::format("forwards to `{}` without brackets", printable(hop.host, 80)),
+          "Postfix looks for the MX of an address, finds none, and mail waits", Severity::error);
+  }
+}
+
+/// Does this condition pick mail for a migrating domain, or for every domain of the target?
+bool is_about_domains(const Plan& plan, std::string_view condition) {
+  if (condition.find("is_local_domain(") != std::string_view::npos) return true;
+  constexpr std::size_t kDomainsMax = 50;  // the conditions of many domains look alike
+  for (std::size_t i = 0; i < plan.domains.size() && i < kDomainsMax; ++i) {
+    if (condition.find(fmt::format("'{}'", plan.domains[i].text)) != std::string_view::npos)
+      return true;
+  }
+  return false;
+}
+
+/// Names of routes that mail of those who have not moved takes, as the steps write it.
+std::set<std::string> routes_to_source(const GraphView& view) {
+  std::set<std::string> names;
+  for (const TargetWrite& write : view.writes()) {
+    // Finalize puts back what others had for these domains.
+    if (write.object != "MtaOutboundStrategy" ||
+        view.graph().stage(write.step) == ir::Stage::finalize)
+      continue;
+    const ir::Value& match = write.set["route"]["match"];
+    const auto take = [&](const ir::Value& branch) {
+      const std::string_view result = trim(branch["then"].string_or(""));
+      if (result.size() > 2 && result.front() == '\'' && result.back() == '\'' &&
+          is_about_domains(view.plan(), branch["if"].string_or("")))
+        names.emplace(result.substr(1, result.size() - 2));
+    };
+    for (const auto& [number, branch] : match.members()) take(branch);
+    for (const ir::Value& branch : match.items()) take(branch);
+  }
+  return names;
+}
+
+void look_at_routes(const GraphView& view, Sink& sink) {
+  const Plan& plan = view.plan();
+  const std::int64_t wanted = plan.source["smtp"]["port"].integer_or(25);
+  const std::set<std::string> names = routes_to_source(view);
+  std::set<std::string> written;
+  const auto is_elsewhere = [&](std::string_view address) {
+    return is_another_ip(address, plan.source_address.text) && !is_loopback(address) &&
+           address != plan.target_address.text;
+  };
+  const std::string remedy = fmt::format("write the source's `{}` and port {}",
+                                         printable(plan.source_address.text, 80), wanted);
+  constexpr std::string_view kNotSource = "the proof takes this machine for the source";
+  for (const TargetWrite& write : view.writes()) {
+    const std::string name(write.match["name"].string_or(""));
+    if (write.object != "MtaRoute" || !names.contains(name) ||
+        write.set["@type"].string_or("") != "Relay")
+      continue;
+    written.insert(name);
+    const auto say = [&](std::string what, std::string_view label, Severity severity) {
+      report_write(view, write, Kind::leads_elsewhere, what, sink)
+          .severity(severity)
+          .label(std::string(label))
+          .help(remedy);
+    };
+    const std::string_view address = write.set["address"].string_or("");
+    if (is_elsewhere(address))
+      say(fmt::format("hands mail of those who have not moved to `{}`, which is not the source",
+                      printable(address, 80)),
+          kNotSource, Severity::warning);
+    if (write.set["protocol"].string_or("smtp") == "lmtp")
+      say("hands mail of those who have not moved to the source by LMTP",
+          "Postfix does not see it: neither its holds nor its forwards apply", Severity::error);
+    const std::int64_t port = write.set["port"].integer_or(wanted);
+    if (port != wanted)
+      say(fmt::format("hands mail of those who have not moved to port {}, and the source takes it "
+                      "at {}",
+                      port, wanted),
+          port == 587 || port == 465 ? "this port wants a login" : "nobody takes it there",
+          Severity::error);
+    if (port == 25 && write.set["implicitTls"].bool_or(false))
+      say("begins TLS at once at port 25 of the source", "it waits for a greeting in clear text",
+          Severity::error);
+  }
+  for (const ir::Value& route : setting(view.migration(), "target.MtaRoute.kinds").items()) {
+    const std::string name(route["name"].string_or(""));
+    const std::string_view address = route["address"].string_or("");
+    if (!names.contains(name) || written.contains(name) || !is_elsewhere(address)) continue;
+    sink.report(Kind::leads_elsewhere, plan.source_address.span,
+                fmt::format("the target's route `{}` leads to `{}`, which is not the source",
+                            printable(name, 60), printable(address, 80)))
+        .severity(Severity::warning)
+        .label(fmt::format("a step hands mail of those who have not moved to it; {}", kNotSource))
+        .help("let a step make a route of its own for the source, as std/split-delivery does");
+  }
+}
+
+}  // namespace
+
+void leads_elsewhere(const GraphView& view, Sink& sink) {
+  look_at_account(view, sink);
+  look_at_name(view, sink);
+  look_at_forwards(view, sink);
+  look_at_routes(view, sink);
+}
+
+}  // namespace plan::check::rules

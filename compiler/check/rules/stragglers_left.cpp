@@ -1,0 +1,48 @@
+// Says that mail of a moved account may stay at the source: what waits in its queue since the hold,
+// and what a session that was open still brought to the old mailbox (reference/split-delivery.md 8
+// rules 2 and 7, and 9.2: list and flush again until no entry names the account).
+#include <set>
+
+#include "compiler/check/graph_view.h"
+
+namespace plan::check::rules {
+
+void stragglers_left(const GraphView& view, Sink& sink) {
+  using ir::StepId;
+  using ir::StepKind;
+  const ir::StepGraph& graph = view.graph();
+  std::set<const ir::StepShape*> seen;
+  for (const StepId step : view.of_kind(StepKind::postfix_forward)) {
+    if (!view.has_in_row(step, StepKind::proxy_release) || !seen.insert(&graph.shape(step)).second)
+      continue;
+    if (!view.has_in_row(step, StepKind::queue_flush))
+      report_step(view, step, Kind::stragglers_left,
+                  "forwards the account's mail, and no step sends what has waited", sink)
+          .label("it comes when the source tries it again, an hour later or more")
+          .help("add a step of kind `queue.flush` for the account behind its `proxy.release`");
+    if (!view.has_in_row(step, StepKind::archive_sweep))
+      report_step(view, step, Kind::stragglers_left,
+                  "forwards the account's mail, and no step looks at the old mailbox again", sink)
+          .label("what still came there would be lost with the source")
+          .help("add a step of kind `archive.sweep` for the account behind its `queue.flush`");
+  }
+  for (const StepId step : view.of_kind(StepKind::archive_sweep)) {
+    if (!view.has_in_row(step, StepKind::postfix_forward) ||
+        !seen.insert(&graph.shape(step)).second)
+      continue;
+    if (!view.follows_in_row(step, StepKind::postfix_forward)) {
+      report_step(view, step, Kind::stragglers_left,
+                  "looks at the old mailbox while mail still goes there", sink)
+          .label("what comes behind it is carried over by no step")
+          .help("let it wait for the account's steps of kind `postfix.forward` and `queue.flush`");
+    } else if (view.has_in_row(step, StepKind::queue_flush) &&
+               !view.follows_in_row(step, StepKind::queue_flush)) {
+      report_step(view, step, Kind::stragglers_left,
+                  "looks at the old mailbox before the queues are flushed", sink)
+          .label("what waits there is not in it yet")
+          .help("let it wait for the account's step of kind `queue.flush`");
+    }
+  }
+}
+
+}  // namespace plan::check::rules
