@@ -2,11 +2,8 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
-
 #include "compiler/ir/shape_sample.h"
 #include "compiler/ir/steps_before.h"
-#include "compiler/schema/formats.h"
 #include "compiler/source/text.h"
 
 namespace plan::check {
@@ -16,26 +13,6 @@ using ir::StepKind;
 
 std::string_view object_type(std::string_view object) {
   return object.starts_with("x:") ? object.substr(2) : object;
-}
-
-bool is_ip_in_network(std::string_view ip, std::string_view network) {
-  const std::size_t slash = network.find('/');
-  const auto left = schema::address_bytes(ip);
-  const auto right = schema::address_bytes(network.substr(0, slash));
-  if (left.empty() || left.size() != right.size()) return false;
-  std::size_t bits = left.size() * 8;
-  if (slash != std::string_view::npos) {
-    const std::string_view text = network.substr(slash + 1);
-    std::size_t given = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), given);
-    if (error != std::errc() || end != text.data() + text.size() || given > bits) return false;
-    bits = given;
-  }
-  for (std::size_t i = 0; i < bits; ++i) {
-    const unsigned mask = 0x80U >> (i % 8);
-    if ((left[i / 8] & mask) != (right[i / 8] & mask)) return false;
-  }
-  return true;
 }
 
 std::vector<std::string_view> members_of(const ir::Value& set) {

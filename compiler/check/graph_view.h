@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "compiler/check/names.h"
 #include "compiler/check/plan.h"
 #include "compiler/ir/step_graph.h"
 
@@ -66,10 +67,6 @@ class GraphView {
 
 /// Type of an object without the `x:` of the wire.
 [[nodiscard]] std::string_view object_type(std::string_view object);
-
-/// `203.0.113.10` lies in `203.0.113.0/24`; false for anything that is not an address and a
-/// network.
-[[nodiscard]] bool is_ip_in_network(std::string_view ip, std::string_view network);
 
 /// Reports about what a step writes, at its place; `what` goes on behind the step's id.
 Sink::Report report_write(const GraphView& view, const TargetWrite& write, Kind kind,

@@ -5,6 +5,7 @@ namespace plan::check {
 
 // The names of the world that plans and expressions have in common.
 using syntax::is_ip_address;
+using syntax::is_ip_in_network;
 using syntax::is_loopback;
 using syntax::why_not_address;
 using syntax::why_not_domain;

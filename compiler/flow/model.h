@@ -140,6 +140,13 @@ enum class Fate : std::uint8_t {
   public_mx = 10,  ///< a local address handed to the public MX, or to a route nobody knows
   undecided = 11,  ///< an expression asks what the model does not know
 };
+/// What a fate is called: in a sentence, and as a test of a plan writes it.
+struct FateWords {
+  Fate fate = Fate::undecided;
+  std::string_view spoken = {};
+  std::string_view written = {};
+};
+[[nodiscard]] const std::vector<FateWords>& all_fates();
 [[nodiscard]] std::string_view to_string(Fate fate);
 
 /// One decision of a server on the way of a message.

@@ -35,35 +35,25 @@ std::optional<Entry> entry_by_name(std::string_view name) {
   return found == kEntries.end() ? std::nullopt : std::optional(*found);
 }
 
-std::string_view to_string(Fate fate) {
-  switch (fate) {
-    case Fate::target_mailbox:
-      return "mailbox on the target";
-    case Fate::source_mailbox:
-      return "mailbox on the source";
-    case Fate::source_queue:
-      return "queue of the source";
-    case Fate::target_queue:
-      return "queue of the target";
-    case Fate::outside:
-      return "outside";
-    case Fate::refused:
-      return "refused at RCPT";
-    case Fate::deferred:
-      return "deferred at RCPT";
-    case Fate::bounced:
-      return "bounced";
-    case Fate::discarded:
-      return "discarded";
-    case Fate::loop:
-      return "loop";
-    case Fate::public_mx:
-      return "public MX";
-    case Fate::undecided:
-      return "undecided";
-  }
-  return "";
+const std::vector<FateWords>& all_fates() {
+  static const std::vector<FateWords> kFates = {
+      {Fate::target_mailbox, "mailbox on the target", "target"},
+      {Fate::source_mailbox, "mailbox on the source", "source"},
+      {Fate::source_queue, "queue of the source", "source queue"},
+      {Fate::target_queue, "queue of the target", "target queue"},
+      {Fate::outside, "outside", "outside"},
+      {Fate::refused, "refused at RCPT", "refused"},
+      {Fate::deferred, "deferred at RCPT", "deferred"},
+      {Fate::bounced, "bounced", "bounced"},
+      {Fate::discarded, "discarded", "discarded"},
+      {Fate::loop, "loop", "loop"},
+      {Fate::public_mx, "public MX", "public mx"},
+      {Fate::undecided, "undecided", "undecided"},
+  };
+  return kFates;
 }
+
+std::string_view to_string(Fate fate) { return all_fates()[static_cast<std::size_t>(fate)].spoken; }
 
 std::string to_text(const Hop& hop) {
   return hop.rule.empty() ? hop.text : fmt::format("{} ({})", hop.text, hop.rule);

@@ -13,7 +13,8 @@
 namespace plan::flow {
 namespace {
 
-constexpr std::size_t kDrawnMax = 64;  // classes: more nobody looks at
+constexpr std::size_t kNamesSearchedMax = 5'000;  // for the one that is meant
+constexpr std::size_t kDrawnMax = 64;             // classes: more nobody looks at
 constexpr std::array kDrawnEntries = {Entry::source_25, Entry::source_submission, Entry::target_25,
                                       Entry::target_submission};
 
@@ -38,43 +39,24 @@ constexpr std::array kDrawnEntries = {Entry::source_25, Entry::source_submission
   return text;
 }
 
+std::optional<std::string> nearest_account(const ir::StepGraph& graph, std::string_view wanted) {
+  std::vector<std::string_view> names;
+  for (std::size_t row = 0; row < graph.row_count() && names.size() < kNamesSearchedMax; ++row) {
+    const std::string_view name = graph.row_name(static_cast<ir::RowId>(row));
+    if (name.find('@') != std::string_view::npos) names.push_back(name);
+  }
+  const auto near = nearest(wanted, names);
+  return near ? std::optional<std::string>(*near) : std::nullopt;
+}
+
 }  // namespace
 
-std::string_view end_word(Fate fate) {
-  switch (fate) {
-    case Fate::target_mailbox:
-      return "target";
-    case Fate::source_mailbox:
-      return "source";
-    case Fate::source_queue:
-      return "source queue";
-    case Fate::target_queue:
-      return "target queue";
-    case Fate::outside:
-      return "outside";
-    case Fate::refused:
-      return "refused";
-    case Fate::deferred:
-      return "deferred";
-    case Fate::bounced:
-      return "bounced";
-    case Fate::discarded:
-      return "discarded";
-    case Fate::loop:
-      return "loop";
-    case Fate::public_mx:
-      return "public mx";
-    case Fate::undecided:
-      return "undecided";
-  }
-  return "";
-}
+std::string_view end_word(Fate fate) { return all_fates()[static_cast<std::size_t>(fate)].written; }
 
 const std::vector<std::string_view>& all_end_words() {
   static const std::vector<std::string_view> kWords = [] {
     std::vector<std::string_view> words;
-    for (int fate = 0; fate <= static_cast<int>(Fate::undecided); ++fate)
-      words.push_back(end_word(static_cast<Fate>(fate)));
+    for (const FateWords& one : all_fates()) words.push_back(one.written);
     return words;
   }();
   return kWords;
@@ -84,7 +66,14 @@ RouteAnswer route_of(const ir::StepGraph& graph, const RouteQuestion& question) 
   const std::string& whose =
       question.account.empty() ? question.letter.recipient : question.account;
   auto subject = subject_with(graph, whose);
-  if (!subject) return {fmt::format("the plan moves no account `{}`", printable(whose, 120)), {}};
+  if (!subject) {
+    std::string problem = fmt::format("the plan moves no account `{}`", printable(whose, 120));
+    if (const auto near = nearest_account(graph, whose))
+      problem += fmt::format("; did you mean `{}`?", printable(*near, 120));
+    else
+      problem += "; `account` says whose move it is when mail to somebody else is asked about";
+    return {std::move(problem), {}};
+  }
   const AccountStates states(graph, std::move(*subject));
   if (states.is_too_large()) return {"too many steps decide its mail", {}};
   auto state = states.at_phase(question.when);

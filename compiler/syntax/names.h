@@ -40,5 +40,8 @@ namespace plan::syntax {
 /// 127.0.0.0/8, ::1, `localhost` and names below it, the unspecified addresses.
 [[nodiscard]] bool is_loopback(std::string_view host);
 [[nodiscard]] bool is_ip_address(std::string_view text);
+/// `203.0.113.10` lies in `203.0.113.0/24`; false for anything that is not an address and a
+/// network.
+[[nodiscard]] bool is_ip_in_network(std::string_view ip, std::string_view network);
 
 }  // namespace plan::syntax

@@ -44,15 +44,15 @@ std::int64_t held_for(const HoldRecord& hold, const RecoveryView& now) {
 /// Steps of the row that come before its commit steps; they must not run for a row that has moved.
 std::vector<StepId> before_commit(const ir::StepGraph& graph, RowId row, const RowSteps& steps) {
   std::vector<StepId> found;
-  std::vector<StepId> todo = steps.commit;
-  while (!todo.empty()) {
-    const StepId step = todo.back();
-    todo.pop_back();
+  std::vector<StepId> open = steps.commit;
+  while (!open.empty()) {
+    const StepId step = open.back();
+    open.pop_back();
     for (const StepId earlier : graph.after(step)) {
       if (graph.row(earlier) != row) continue;
       if (std::find(found.begin(), found.end(), earlier) != found.end()) continue;
       found.push_back(earlier);
-      todo.push_back(earlier);
+      open.push_back(earlier);
     }
   }
   return found;
