@@ -1,5 +1,7 @@
 #pragma once
+#include <array>
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -48,14 +50,28 @@ struct Diagnostic {
   std::vector<std::pair<std::string, std::string>> arguments = {};  ///< typed facts for programs
 };
 
-/// Collects the diagnostics of one compilation; phases go on after reporting. Not thread-safe.
+/// Instead of those of one code that a sink did not keep: how many they are.
+inline constexpr std::string_view kLeftOut = "left_out";
+/// The number behind kLeftOut; 0 for a diagnostic that stands for itself.
+[[nodiscard]] std::size_t left_out_by(const Diagnostic& diagnostic);
+/// In the order of a reader: by file and place; what stands for others comes last.
+[[nodiscard]] bool comes_before(const Diagnostic& a, const Diagnostic& b);
+
+/// Collects the diagnostics of one compilation; phases go on after reporting. Of one code it keeps
+/// `of_code_max`: all are counted, and the last one of the code says how many were left out. Not
+/// thread-safe.
 class Sink {
  public:
+  static constexpr std::size_t kOfCodeMax = 10'000;
+
+  Sink() = default;
+  explicit Sink(std::size_t of_code_max) : of_code_max_(of_code_max) {}
+
   /// Builds one report; filled in by chaining: `sink.report(kind, span, "…").label("…").note(span,
   /// "…").help("…")`.
   class Report {
    public:
-    explicit Report(Diagnostic& diagnostic) : diagnostic_(&diagnostic) {}
+    Report(Sink& sink, Diagnostic& diagnostic) : sink_(&sink), diagnostic_(&diagnostic) {}
     Report& label(std::string text) {
       diagnostic_->label = std::move(text);
       return *this;
@@ -75,19 +91,34 @@ class Sink {
     Report& severity(Severity severity);
 
    private:
+    Sink* sink_;
     Diagnostic* diagnostic_;
   };
 
   Report report(Kind kind, Span span, std::string message);
+  /// Counts so many of a code that another sink has left out.
+  void leave_out(Kind kind, Severity severity, std::size_t count);
 
-  [[nodiscard]] bool has_errors() const;
-  [[nodiscard]] std::size_t count(Severity severity) const;
+  [[nodiscard]] bool has_errors() const { return count(Severity::error) != 0; }
+  [[nodiscard]] std::size_t count(Severity severity) const {
+    return by_severity_[static_cast<std::size_t>(severity)];
+  }
   /// In the order of a reader: by file and place, then by order of report; the same every run.
   [[nodiscard]] std::vector<Diagnostic> sorted() const;
   [[nodiscard]] bool empty() const { return diagnostics_.empty(); }
 
  private:
-  std::vector<Diagnostic> diagnostics_;
+  using BySeverity = std::array<std::size_t, 3>;
+  struct OfCode {
+    std::size_t kept = 0;
+    BySeverity left_out = {};
+  };
+
+  std::size_t of_code_max_ = kOfCodeMax;
+  std::vector<Diagnostic> diagnostics_ = {};
+  Diagnostic unkept_ = {};  // the report that is being made, where it is not kept
+  BySeverity by_severity_ = {};
+  std::map<Kind, OfCode> by_code_ = {};
 };
 
 struct RenderOptions {

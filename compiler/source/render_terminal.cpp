@@ -146,6 +146,10 @@ std::string render_terminal(const std::vector<Diagnostic>& diagnostics, const So
   std::map<Kind, std::size_t> shown;
   std::map<Kind, std::size_t> hidden;
   for (const Diagnostic& diagnostic : diagnostics) {
+    if (const std::size_t others = left_out_by(diagnostic); others != 0) {
+      hidden[diagnostic.kind] += others;
+      continue;
+    }
     if (++shown[diagnostic.kind] > options.per_code_max) {
       ++hidden[diagnostic.kind];
       continue;

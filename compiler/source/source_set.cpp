@@ -6,10 +6,13 @@
 #include "compiler/source/text.h"
 
 namespace plan {
+namespace {
+constexpr std::size_t kMarkBytes = 4096;
+}
 
 FileId SourceSet::add(std::string name, std::string text) {
   PLAN_CHECK(text.size() < UINT32_MAX, "spans hold 32-bit offsets, callers bound their files");
-  files_.push_back(File{std::move(name), std::move(text), {}});
+  files_.push_back(File{std::move(name), std::move(text), {}, {}});
   return static_cast<FileId>(files_.size());
 }
 
@@ -38,6 +41,20 @@ const std::vector<std::uint32_t>& SourceSet::lines(const File& file) {
   return file.line_begins;
 }
 
+/// A line may be as long as a file, and have a diagnostic every few bytes.
+std::size_t SourceSet::characters_before(const File& file, std::size_t offset) {
+  const std::string_view text = file.text;
+  if (file.marks.empty()) {
+    file.marks.push_back(0);
+    for (std::size_t at = kMarkBytes; at <= text.size(); at += kMarkBytes)
+      file.marks.push_back(file.marks.back() + static_cast<std::uint32_t>(character_count(
+                                                   text.substr(at - kMarkBytes, kMarkBytes))));
+  }
+  const std::size_t mark = offset / kMarkBytes;
+  return file.marks[mark] +
+         character_count(text.substr(mark * kMarkBytes, offset - mark * kMarkBytes));
+}
+
 Position SourceSet::position(FileId id, std::uint32_t offset) const {
   const File& f = file(id);
   const auto& begins = lines(f);
@@ -45,8 +62,11 @@ Position SourceSet::position(FileId id, std::uint32_t offset) const {
   const auto line = static_cast<std::uint32_t>(next - begins.begin());
   const std::uint32_t begin = *(next - 1);
   const std::size_t end = std::min<std::size_t>(offset, f.text.size());
-  const std::string_view before = std::string_view(f.text).substr(begin, end - begin);
-  return {line, static_cast<std::uint32_t>(character_count(before)) + 1};
+  const std::size_t before =
+      end - begin <= kMarkBytes
+          ? character_count(std::string_view(f.text).substr(begin, end - begin))
+          : characters_before(f, end) - characters_before(f, begin);
+  return {line, static_cast<std::uint32_t>(before) + 1};
 }
 
 std::string_view SourceSet::line_at(FileId id, std::uint32_t offset, std::uint32_t* begin) const {

@@ -29,9 +29,12 @@ class SourceSet {
     std::string name;
     std::string text;
     mutable std::vector<std::uint32_t> line_begins;  // filled by the first position()
+    // Characters before every kMarkBytes-th byte; filled by the first position() in a long line.
+    mutable std::vector<std::uint32_t> marks;
   };
   [[nodiscard]] const File& file(FileId id) const;
   static const std::vector<std::uint32_t>& lines(const File& file);
+  static std::size_t characters_before(const File& file, std::size_t offset);
 
   std::deque<File> files_;
 };

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include "compiler/source/diagnostic.h"
+#include "compiler/source/report_again.h"
 
 namespace plan {
 namespace {
@@ -50,6 +51,58 @@ TEST(Sink, AddsTheRemedyOfTheKindWhereNobodySaidWhatToDo) {
   ASSERT_EQ(sorted.size(), 2U);
   EXPECT_EQ(sorted[0].help, std::vector<std::string>{"this one knows better"});
   EXPECT_EQ(sorted[1].help, std::vector<std::string>{"remove one of the two"});
+}
+
+TEST(Sink, KeepsSoManyOfOneCodeAndSaysHowManyItLeftOut) {
+  SourceSet sources;
+  const FileId file = sources.add("p", "abcdefghij");
+  Sink sink(3);
+  const auto report = [&](Kind kind, std::uint32_t at) {
+    return sink.report(kind, {file, at, at + 1}, "x");
+  };
+  for (std::uint32_t i = 0; i < 8; ++i) report(Kind::bad_address, i).help("h").note({}, "n");
+  for (std::uint32_t i = 0; i < 2; ++i) report(Kind::bad_address, i).severity(Severity::note);
+  report(Kind::unknown_key, 9);
+  EXPECT_EQ(sink.count(Severity::error), 9U);
+  EXPECT_EQ(sink.count(Severity::note), 2U);
+  const auto sorted = sink.sorted();
+  ASSERT_EQ(sorted.size(), 6U);
+  EXPECT_EQ(sorted[3].kind, Kind::unknown_key);
+  EXPECT_EQ(left_out_by(sorted[3]), 0U);
+  EXPECT_EQ(sorted[4].kind, Kind::bad_address);
+  EXPECT_EQ(sorted[4].message, "5 more of this code are not kept");
+  EXPECT_EQ(left_out_by(sorted[4]), 5U);
+  EXPECT_EQ(left_out_by(sorted[5]), 2U);
+  EXPECT_EQ(sorted[5].severity, Severity::note);
+  // Whoever reads them from another sink counts them too.
+  Sink other(3);
+  for (const Diagnostic& one : sorted) report_again(one, other);
+  EXPECT_EQ(other.count(Severity::error), 9U);
+  EXPECT_EQ(other.count(Severity::note), 2U);
+  EXPECT_NE(render_terminal(sorted, sources, {}).find("\nand 7 more [bad-address]\n"),
+            std::string::npos);
+}
+
+TEST(SourceSet, CountsCharactersInALongLineAsInAShortOne) {
+  SourceSet sources;
+  std::string text = "first\n";
+  for (int i = 0; i < 9'000; ++i) text += i % 3 == 0 ? "ü" : i % 3 == 1 ? "€" : "x";
+  text += "\nlast";
+  const FileId file = sources.add("p", text);
+  std::uint32_t column = 0;
+  std::uint32_t line = 1;
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    const bool is_begin = (static_cast<unsigned char>(text[at]) & 0xC0U) != 0x80U;
+    column += is_begin ? 1 : 0;
+    if (!is_begin) continue;
+    const Position position = sources.position(file, static_cast<std::uint32_t>(at));
+    ASSERT_EQ(position.line, line) << at;
+    ASSERT_EQ(position.column, column) << at;
+    if (text[at] == '\n') {
+      ++line;
+      column = 0;
+    }
+  }
 }
 
 TEST(RenderTerminal, CutsALongLineAroundTheToken) {
