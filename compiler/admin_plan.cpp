@@ -38,7 +38,8 @@ class AdminPlan {
       const std::size_t end = std::min(text_.find('\n', begin), text_.size());
       span_ = {file_, static_cast<std::uint32_t>(begin), static_cast<std::uint32_t>(end)};
       if (++number > kLinesMax) {
-        broken(fmt::format("more than {} lines", show_count(kLinesMax)));
+        broken(fmt::format("more than {} lines", show_count(kLinesMax)),
+               "write accounts and aliases into the plan's own list instead");
         break;
       }
       line_ = number;
@@ -63,20 +64,23 @@ class AdminPlan {
     std::string object = {};
   };
 
-  void broken(std::string message, std::string help = {}) {
+  void broken(std::string message, std::string help) {
     is_broken_ = true;
-    auto report = sink_.report(Kind::procedure_broken, span_, std::move(message));
-    if (!help.empty()) report.help(std::move(help));
+    sink_.report(Kind::procedure_broken, span_, std::move(message)).help(std::move(help));
   }
 
   void read_line(std::string_view line) {
     if (line.empty()) return;
     const auto parsed = ir::parse_json(line);
+    if (!parsed && parsed.error().detail().starts_with("member `"))
+      return broken(fmt::format("{} in one object of this line", parsed.error().detail()),
+                    "leave one of the two: servers take the last one, people read the first");
     if (!parsed || !parsed->is_map())
       return broken("this is no operation of stalwart-cli: one JSON object a line", kExample);
     for (const auto& [key, unused] : parsed->members()) {
       if (std::find(kKeys.begin(), kKeys.end(), std::string_view(key)) == kKeys.end())
-        return broken(fmt::format("an operation has no key `{}`", printable(key, 60)));
+        return broken(fmt::format("an operation has no key `{}`", printable(key, 60)),
+                      fmt::format("keys are `{}`", fmt::join(kKeys, "`, `")));
     }
     const Value& operation = *parsed;
     std::string_view object = operation["object"].string_or("");
@@ -101,10 +105,11 @@ class AdminPlan {
   void upsert(const Value& operation, const std::string& object) {
     const Value& entries = operation["value"];
     if (!entries.is_map() || entries.size() == 0)
-      return broken("`value` of an `upsert` is a map of names to objects");
+      return broken("`value` of an `upsert` is a map of names to objects", kExample);
     const Value& scope = operation["scope"];
     if (!scope.is_null() && !scope.is_map())
-      return broken("`scope` is a map of properties that all objects of the `upsert` have");
+      return broken("`scope` is a map of properties that all objects of the `upsert` have",
+                    R"(write `"scope":{"memberTenantId":"#t"}`, or leave it out)");
     const auto properties = match_properties(operation, object);
     if (!properties)
       return broken("`matchOn` is a list of properties, or `*`", R"(write `"matchOn":["name"]`)");
@@ -115,16 +120,19 @@ class AdminPlan {
     for (const auto& [key, given] : entries.members()) {
       const std::string name = key.starts_with('#') ? key.substr(1) : key;
       if (!seen.insert(name).second)
-        return broken(fmt::format("`{}` is there twice", printable(name, 60)));
+        return broken(fmt::format("`{}` is there twice", printable(name, 60)),
+                      "give one of the two objects another name");
       if (!given.is_map())
         return broken(
-            fmt::format("`{}` in the `value` of an `upsert` is no object", printable(name, 60)));
+            fmt::format("`{}` in the `value` of an `upsert` is no object", printable(name, 60)),
+            kExample);
       Value body = given;
       for (const auto& [member, value] : scope.members()) {
         if (!body.members().contains(member)) body.set(member, value);
         if (body[member] != value)
           return broken(fmt::format("`{}` has another `{}` than `scope`", printable(name, 60),
-                                    printable(member, 60)));
+                                    printable(member, 60)),
+                        "write it in one of the two places");
       }
       Value match = Value::map();
       Value set = Value::map();
@@ -162,10 +170,13 @@ class AdminPlan {
 
   void update(const Value& operation, const std::string& object) {
     if (!operation["id"].is_null() && !operation["id"].is_string())
-      return broken("`id` of an `update` is a text");
+      return broken("`id` of an `update` is a text",
+                    "name an object of an earlier `upsert` by `#NAME`, or leave `id` out");
     const std::string id(operation["id"].string_or("singleton"));
     Value arguments = Value::map({{"object", object}, {"set", operation["value"]}});
-    if (!operation["value"].is_map()) return broken("`value` of an `update` is a map");
+    if (!operation["value"].is_map())
+      return broken("`value` of an `update` is a map",
+                    R"(write the properties that change: `"value":{"maxMessages":10}`)");
     for (const auto& [member, unused] : operation["value"].members()) {
       if (member.find('/') != std::string::npos)
         return broken(fmt::format("`{}` is a pointer into an object", printable(member, 80)),
@@ -198,11 +209,13 @@ class AdminPlan {
       return broken("`create` cannot be run again after an interruption",
                     "write `upsert` with `matchOn`");
     if (operation["value"].members().size() == 0)
-      return broken("`value` of a `create` is a map of names to actions");
+      return broken("`value` of a `create` is a map of names to actions",
+                    R"(write `"value":{"r":{"@type":"ReloadSettings"}}`)");
     for (const auto& [name, body] : operation["value"].members()) {
       if (!body["@type"].is_string())
         return broken(
-            fmt::format("`{}` does not say by `@type` which action it is", printable(name, 60)));
+            fmt::format("`{}` does not say by `@type` which action it is", printable(name, 60)),
+            R"(write `"@type":"ReloadSettings"`, or the action that is meant)");
       if (body.size() > 1)
         return broken(fmt::format("an action with values of its own: `{}`", printable(name, 60)),
                       "run it by hand with stalwart-cli, before or behind the migration");

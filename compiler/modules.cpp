@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <set>
+#include <utility>
 
 #include "compiler/admin_plan.h"
 #include "compiler/ir/digest.h"
@@ -208,17 +210,78 @@ class Linker {
     for (syntax::Entry& entry : module.entries) entry.value.entries.erase_if(is_gap);
   }
 
+  /// Modules that use one another in a circle, too deeply, or too many of them.
+  bool is_refused(const Use& use) {
+    const auto begin = std::find_if(open_.begin(), open_.end(),
+                                    [&](const Use* one) { return one->name == use.name; });
+    if (begin != open_.end()) {
+      sink_.report(
+          Kind::module_cycle, use.span,
+          fmt::format("`{}` is used by itself: {}", printable(use.name, 80), way_to(use, begin)));
+      return true;
+    }
+    const bool is_deep = open_.size() >= kModuleDepthMax;
+    if (!is_deep && ++modules_ <= kModulesMax) return false;
+    if (std::exchange(is_bound_told_, true)) return true;
+    if (is_deep) {
+      sink_
+          .report(Kind::module_bound, use.span,
+                  fmt::format("`{}` is the {}th module on one way, {} are possible",
+                              printable(use.name, 80), open_.size() + 1, kModuleDepthMax))
+          .label(way_to(use, open_.begin()))
+          .help("let a module use others beside one another instead of one inside the other");
+    } else {
+      sink_
+          .report(Kind::module_bound, use.span,
+                  fmt::format("with `{}` the plan uses more than {} modules",
+                              printable(use.name, 80), kModulesMax))
+          .help(
+              "use a module once: one that is used `as` two words stands there twice, and so does "
+              "each one that it uses");
+    }
+    return true;
+  }
+
+  std::string way_to(const Use& use, std::vector<const Use*>::const_iterator from) const {
+    std::string way;
+    for (auto one = from; one != open_.end(); ++one) way += (*one)->name + " -> ";
+    return printable(way + use.name, 400);
+  }
+
+  /// Its steps would have the ids that are there already. Where modules of std use it, the place
+  /// that can be mended is where those are used.
+  bool is_there_twice(const Use& use) {
+    const Span here = own_place(use.span);
+    const auto [first, is_new] = used_.emplace(std::pair(use.prefix, use.name), here);
+    if (is_new) return false;
+    if (!twice_.insert({here.file, here.begin}).second) return true;
+    sink_
+        .report(Kind::duplicate_name, here,
+                fmt::format("module `{}` is used twice", printable(use.name, 80)))
+        .label("each of its steps would be there twice")
+        .note(first->second, "it is used here first")
+        .help(
+            "take one of the two out; if both are meant, use one of them `as` a word, which then "
+            "stands in front of its steps");
+    return true;
+  }
+
+  [[nodiscard]] Span own_place(Span use) const {
+    const auto is_own = [&](Span span) {
+      return span.is_known() && !sources_.name(span.file).starts_with(kStd);
+    };
+    if (is_own(use)) return use;
+    const auto own = std::find_if(open_.rbegin(), open_.rend(),
+                                  [&](const Use* one) { return is_own(one->span); });
+    return own == open_.rend() ? use : (*own)->span;
+  }
+
   void add(const Use& use, const lower::ModuleInstance& outer) {
-    if (std::find(open_.begin(), open_.end(), use.name) != open_.end() ||
-        open_.size() >= kModuleDepthMax || linked_->instances.size() >= kModulesMax) {
-      std::string way;
-      for (const std::string& name : open_) way += name + " -> ";
+    if (is_refused(use)) {
       linked_->lost.has_others = true;
-      sink_.report(Kind::module_cycle, use.span,
-                   fmt::format("`{}` is used by itself: {}{}", printable(use.name, 80),
-                               printable(way, 300), printable(use.name, 80)));
       return;
     }
+    if (is_there_twice(use)) return;
     const auto file = file_of(use);
     // One that was changed since it was pinned is judged all the same.
     if (file) check_digest(use, *file);
@@ -237,7 +300,7 @@ class Linker {
     instance.tree = &module;
     instance.prefix = use.prefix;
     bind(use, outer, instance, part.is_damaged);
-    open_.push_back(use.name);
+    open_.push_back(&use);
     for (const Node& inner : uses_of(module)) {
       if (auto inner_use = read_use(inner, use.prefix)) add(*inner_use, instance);
     }
@@ -340,7 +403,7 @@ class Linker {
     const syntax::Entry* given = use.with == nullptr ? nullptr : use.with->find_entry(input.key);
     const Node* fallback = input.value.is_mapping() ? input.value.find("default") : nullptr;
     std::optional<Value> value;
-    Span where = input.key_span;
+    Span where = use.span;
     if (given != nullptr) {
       where = given->value.span;
       if (needs_unknown(given->value, outer)) return;
@@ -373,7 +436,7 @@ class Linker {
     }
     if (const std::string why = syntax::why_not(*value, *type); !why.empty()) {
       sink_
-          .report(Kind::input_type, given == nullptr ? use.span : where,
+          .report(Kind::input_type, where,
                   fmt::format("input `{}` of `{}`: {}", printable(input.key, 60),
                               printable(use.name, 80), why))
           .note(type_node->span, "its type");
@@ -431,8 +494,12 @@ class Linker {
   SourceSet& sources_;
   Sink& sink_;
   std::unique_ptr<LinkedModules> linked_;
-  lower::ModuleInstance world_;  ///< what the plan gives, seen by every module
-  std::vector<std::string> open_;
+  lower::ModuleInstance world_;   ///< what the plan gives, seen by every module
+  std::vector<const Use*> open_;  // that are being added, from the plan's own
+  std::size_t modules_ = 0;
+  bool is_bound_told_ = false;
+  std::map<std::pair<std::string, std::string>, Span> used_;  // prefix, name: where
+  std::set<std::pair<FileId, std::uint32_t>> twice_;          // that were reported
   std::size_t values_weight_ = 0;
 };
 

@@ -41,8 +41,9 @@ struct LinkedModules {
 /// Reads the module that the plan uses and those that it uses, binds their inputs (`with`, else the
 /// value of that name where they are used or in the plan, else the default) and evaluates their
 /// `let`. `scope` is what the plan gives; `unknown` are the names that it cannot give, because it
-/// is broken itself. Reports unknown-procedure, module-cycle, module-digest, input-missing,
-/// input-type and what is wrong inside. Nothing where the plan's `use` is none.
+/// is broken itself. Reports unknown-procedure, module-cycle, module-bound, duplicate-name,
+/// module-digest, input-missing, input-type and what is wrong inside. Nothing where the plan's
+/// `use` is none.
 [[nodiscard]] std::unique_ptr<LinkedModules> link_modules(const check::Plan& plan,
                                                           const ModuleSource& source,
                                                           const syntax::Scope& scope,

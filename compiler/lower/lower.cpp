@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <set>
+#include <unordered_map>
 #include <utility>
 
 #include "compiler/ir/secrets.h"
@@ -36,17 +37,52 @@ class Expander {
     for (std::size_t s = 0; s < procedure_.steps.size(); ++s) add_edges(s);
     if (is_broken_) return std::nullopt;
     if (auto problem = graph_.freeze()) {
-      broken(input_.module->span, std::move(*problem));
+      report_unfrozen(std::move(*problem));
       return std::nullopt;
     }
     return std::move(graph_);
   }
 
  private:
-  void broken(Span span, std::string message) {
+  Sink::Report refuse(Span span, std::string message, std::string help) {
     is_broken_ = true;
-    sink_.report(Kind::procedure_broken,
-                 {span.file, span.begin, std::min(span.end, span.begin + 80)}, std::move(message));
+    auto report = sink_.report(Kind::procedure_broken,
+                               {span.file, span.begin, std::min(span.end, span.begin + 80)},
+                               std::move(message));
+    report.help(std::move(help));
+    return report;
+  }
+  void broken(Span span, std::string message, std::string help) {
+    refuse(span, std::move(message), std::move(help));
+  }
+
+  /// Two steps of the text may make one id in some row.
+  void report_unfrozen(std::string problem) {
+    std::unordered_map<std::string, StepId> first;
+    for (std::size_t i = 0; i < graph_.size(); ++i) {
+      const auto step = static_cast<StepId>(i);
+      const auto [known, is_new] = first.emplace(graph_.id(step), step);
+      if (is_new) continue;
+      const bool is_one_shape = graph_.origin(step) == graph_.origin(known->second);
+      // Where both stand in one place, the rows are what collides.
+      Span here = graph_.origin(step);
+      Span there =
+          is_one_shape ? graph_.row_origin(graph_.row(step)) : graph_.origin(known->second);
+      const auto is_of_std = [&](Span span) {
+        return span.is_known() && input_.sources->name(span.file).starts_with("std/");
+      };
+      if (is_of_std(here) && there.is_known() && !is_of_std(there)) std::swap(here, there);
+      auto report = refuse(
+          here, std::move(problem),
+          is_one_shape
+              ? "let each of the rows have a name of its own"
+              : "give one of the two steps another id: `{}` stands for the name of each row");
+      if (there.is_known())
+        report.note(there, is_one_shape ? "this row has a name that is there already"
+                                        : "it stands here too");
+      return;
+    }
+    broken(input_.module->span, std::move(problem), "let one of these steps wait for no other");
   }
   [[nodiscard]] std::size_t rows_of(const ProcedureStep& step) const {
     return step.variable.empty() ? 1 : input_.rows[step.set].size;
@@ -55,7 +91,11 @@ class Expander {
   bool holds(const syntax::Template& when, const syntax::Scope& scope, Span span) {
     const auto value = evaluate(when, scope, sink_);
     if (value && value->is_bool()) return value->bool_or(false);
-    broken(span, value ? "`when` is no truth value" : "`when` cannot be evaluated");
+    // Where it cannot be evaluated, why was said.
+    is_broken_ = true;
+    if (value)
+      broken(span, "`when` is no truth value",
+             "compare it with something: `==`, `!=`, `<`, `contains(...)`");
     return false;
   }
 
@@ -113,7 +153,8 @@ class Expander {
       for (std::size_t r = 0; r < rows.size; ++r) {
         Row row = rows.row(r);
         if (row.wave > input_.waves.size())
-          return broken(input_.module->span, "a row is in a wave that is not there");
+          return broken(input_.module->span, "a row is in a wave that is not there",
+                        "this is a bug of plan");
         add_row(set, r, steps, std::move(row));
         if (is_broken_) return;
       }
@@ -129,9 +170,11 @@ class Expander {
         if (takes_secret(step.kind, name) || !takes_from(value, secret_members_[step.set]))
           continue;
         is_broken_ = true;
-        sink_.report(Kind::expression_type, step.span,
-                     fmt::format("a secret cannot become `{}` of `{}`", printable(name, 60),
-                                 info(step.kind).name));
+        sink_
+            .report(Kind::expression_type, step.span,
+                    fmt::format("a secret cannot become `{}` of `{}`", printable(name, 60),
+                                info(step.kind).name))
+            .help(syntax::kSecretRemedy);
       }
     }
   }
@@ -151,12 +194,9 @@ class Expander {
   void add_row(std::size_t set, std::size_t r, const std::vector<std::size_t>& steps, Row row) {
     ir::Map members;
     members.reserve(procedure_.row_members[set].size() + procedure_.computed[set].size());
-    for (const std::string& name : procedure_.row_members[set]) {
+    for (const auto& [name, span] : procedure_.row_members[set]) {
       const Value* value = row.value.is_map() ? row.value.as_map().find(name) : nullptr;
-      if (value == nullptr) {
-        return broken(input_.module->span,
-                      fmt::format("rows `{}` have no member `{}`", input_.rows[set].name, name));
-      }
+      if (value == nullptr) return no_such_member(input_.rows[set], row.value, name, span);
       if (!value->is_null()) members.set(name, *value);
     }
     // One scope for all that one module evaluates of this row.
@@ -192,6 +232,17 @@ class Expander {
     rows_[set].push_back(graph_.add_row(std::move(row.name), std::move(members), row.origin));
     waves_[set].push_back(row.wave);
     if (!input_.rows[set].members_of.empty()) members_[set].push_back(std::move(row.members));
+  }
+
+  void no_such_member(const RowSet& rows, const Value& row, const std::string& name, Span span) {
+    std::vector<std::string_view> known;
+    for (const auto& [member, unused] : row.members()) known.push_back(member);
+    std::sort(known.begin(), known.end());
+    auto report =
+        refuse(span, fmt::format("rows `{}` have no member `{}`", rows.name, printable(name, 60)),
+               fmt::format("members are `{}`", fmt::join(known, "`, `")));
+    if (const auto near = nearest(name, known))
+      report.label(fmt::format("did you mean `{}`?", *near));
   }
 
   void add_step(std::size_t s, std::size_t r) {
@@ -308,8 +359,8 @@ class Expander {
       if (wave != 0) take(Place{reference, wave - 1});
       return;
     }
-    broken(from.span, fmt::format("`{}` cannot wait for every `{}`: put one step between them",
-                                  from.id, other.id));
+    broken(from.span, fmt::format("`{}` cannot wait for every `{}`", from.id, other.id),
+           "put one step between them: it waits for all of those, and this one for it");
   }
 
   void add_edges(std::size_t s) {
@@ -321,7 +372,9 @@ class Expander {
       for (const std::size_t reference : step.after_members) wait_for_members(s, r, reference);
     }
     if (step.after_previous_wave.empty()) return;
-    if (!is_waves(step)) return broken(step.span, "only steps for `waves` have a previous wave");
+    if (!is_waves(step))
+      return broken(step.span, "only steps for `waves` have a previous wave",
+                    "write `for wave in waves`, or take `after_previous_wave` out");
     for (std::size_t wave = 1; wave < steps_[s].size(); ++wave) {
       if (steps_[s][wave] != kNoStep && steps_[s][wave - 1] != kNoStep)
         graph_.add_edge(steps_[s][wave - 1], steps_[s][wave]);
@@ -329,7 +382,9 @@ class Expander {
     for (const std::size_t reference : step.after_previous_wave) {
       const ProcedureStep& other = procedure_.steps[reference];
       if (other.variable.empty())
-        return broken(step.span, fmt::format("`{}` belongs to no wave", other.id));
+        return broken(
+            step.span, fmt::format("`{}` belongs to no wave", other.id),
+            "name steps of accounts in `after_previous_wave`; others belong into `after`");
       for (std::size_t r = 0; r < steps_[reference].size(); ++r) {
         // The row's wave counts from 1, so it is the index of the next one.
         const std::uint32_t next = waves_[other.set][r];
@@ -348,7 +403,9 @@ class Expander {
     if (step.variable.empty() || other.variable.empty() ||
         input_.rows[step.set].members_of != input_.rows[other.set].name) {
       return broken(step.span,
-                    fmt::format("`{}` has no members that `{}` is for", step.id, other.id));
+                    fmt::format("`{}` has no members that `{}` is for", step.id, other.id),
+                    "let a step `for wave in waves` wait for the members of each wave: steps `for "
+                    "account in accounts`");
     }
     for (const std::uint32_t member : members_[step.set][r]) {
       // Also those of earlier waves: a wave may begin behind failures of the one before.

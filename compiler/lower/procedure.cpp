@@ -6,8 +6,8 @@
 #include <numeric>
 #include <unordered_map>
 
-#include "compiler/ir/cycle.h"
 #include "compiler/ir/secrets.h"
+#include "compiler/lower/procedure_step.h"
 #include "compiler/source/text.h"
 #include "compiler/syntax/scalar.h"
 #include "compiler/syntax/value_weight.h"
@@ -36,6 +36,9 @@ const std::vector<std::string_view> kModuleKeys = {"module", "about", "use",
 constexpr std::size_t kCycleShownMax = 6;
 /// Instead of a step's number: there is or was one of that id, and nothing else is known of it.
 constexpr std::size_t kLost = SIZE_MAX;
+constexpr const char* kBugOfStd =
+    "the module is part of plan: where the plan and your own modules are right, it is a bug of "
+    "plan";
 
 /// What an expression sees: values, and their types.
 struct Names {
@@ -117,7 +120,8 @@ class ProcedureReader {
     // A module may be there for those that it uses.
     if (!module.is_mapping() || (!has_steps && module.find("use") == nullptr)) {
       has_unknown_steps_ = true;
-      return broken(module.span, "a procedure is a mapping with a list `steps`");
+      return broken(module.span, "a procedure is a mapping with a list `steps`",
+                    "write its steps, or the modules that it uses; docs/language.md shows both");
     }
     check_keys(module, kModuleKeys, "a procedure");
     if (!has_steps) return;
@@ -143,9 +147,19 @@ class ProcedureReader {
     nodes_ = std::move(nodes);
   }
 
-  void broken(Span span, std::string message) {
+  /// `help`: what to do where the module is the operator's own.
+  Sink::Report refuse(Span span, std::string message, std::string help) {
     is_broken_ = true;
-    sink_.report(Kind::procedure_broken, span, std::move(message));
+    auto report = sink_.report(Kind::procedure_broken, span, std::move(message));
+    report.help(std::move(help));
+    if (is_of_std(span)) report.help(kBugOfStd);
+    return report;
+  }
+  void broken(Span span, std::string message, std::string help) {
+    refuse(span, std::move(message), std::move(help));
+  }
+  [[nodiscard]] bool is_of_std(Span span) const {
+    return span.is_known() && input_.sources->name(span.file).starts_with("std/");
   }
 
   void check_keys(const Node& node, const std::vector<std::string_view>& known,
@@ -153,7 +167,11 @@ class ProcedureReader {
     for (const syntax::Entry& entry : node.entries) {
       if (std::find(known.begin(), known.end(), std::string_view(entry.key)) != known.end())
         continue;
-      broken(entry.key_span, fmt::format("unknown key `{}` in {}", printable(entry.key, 60), what));
+      auto report = refuse(entry.key_span,
+                           fmt::format("unknown key `{}` in {}", printable(entry.key, 60), what),
+                           fmt::format("known here: `{}`", fmt::join(known, "`, `")));
+      if (const auto near = nearest(entry.key, known))
+        report.label(fmt::format("did you mean `{}`?", *near));
     }
   }
 
@@ -162,22 +180,24 @@ class ProcedureReader {
     step.span = {node.span.file, node.span.begin, node.span.begin + 1};
     if (!node.is_mapping()) {
       has_unknown_steps_ = true;
-      return broken(node.span, "a step is a mapping");
+      return broken(node.span, "a step is a mapping", "write its `id`, `kind`, `stage` and `args`");
     }
     check_keys(node, kStepKeys, "a step");
     const Node* id = node.find("id");
     if (id == nullptr || !id->is_scalar() || id->text.empty()) {
       has_unknown_steps_ = true;
-      return broken(step.span, "a step needs an `id`");
+      return broken(step.span, "a step needs an `id`",
+                    "give it a name that no other step has, like `target/domain`");
     }
     if (id->text.find("${") != std::string::npos)
-      return broken(id->span, "an `id` has no expressions: `{}` in it stands for the row's name");
+      return broken(id->span, "an `id` has no expressions",
+                    "write `{}` for the row's name, as in `account/{}/copy`, and a `for`");
     step.id = module_->prefix + id->text;
     step.span = id->span;
     const std::size_t errors_before = sink_.count(Severity::error);
     // Until it is read it is one that others may name, and that nothing is known of.
-    if (!by_id_.emplace(step.id, kLost).second)
-      return broken(id->span, fmt::format("step `{}` is there twice", step.id));
+    if (!by_id_.emplace(step.id, kLost).second) return report_twice(step);
+    places_.emplace(step.id, id->span);
     // A step with two mistakes in front has both of them told.
     const bool has_kind = read_kind(node, step);
     const bool has_stage = read_stage(node, step);
@@ -188,9 +208,12 @@ class ProcedureReader {
       else if (role->text == "commit")
         step.role = ir::TransactionRole::commit;
       else
-        broken(role->span, "`role` is held or commit");
+        broken(role->span, fmt::format("there is no role `{}`", printable(role->text, 60)),
+               "write `held` for a step between the hold and the release of an account, `commit` "
+               "for the one that gives it to the target, or leave `role` out");
     }
     read_loop(node, step);
+    check_role(node, step);
     const Node* arguments = node.find("args");
     syntax::TypeScope types(&module_->types);
     if (!step.variable.empty()) types.set(step.variable, *syntax::parse_type("map"));
@@ -200,53 +223,75 @@ class ProcedureReader {
     const bool is_evaluated = sink_.count(Severity::error) == errors;
     drop_absent(step);
     check_arguments(step, arguments, is_evaluated);
-    add_connections(step);
+    add_connections(step, input_.connections);
     step.scope = scope_;
     by_id_[step.id] = procedure_.steps.size();
     nodes_.push_back({&node, module_->prefix, sink_.count(Severity::error) != errors_before, {}});
     procedure_.steps.push_back(std::move(step));
   }
 
+  /// Of two places that of the operator's own module is the one that can be mended.
+  void report_twice(const ProcedureStep& step) {
+    Span here = step.span;
+    Span there = {};
+    if (const auto first = places_.find(step.id); first != places_.end()) there = first->second;
+    if (there.is_known() && is_of_std(here) && !is_of_std(there)) std::swap(here, there);
+    auto report =
+        refuse(here, fmt::format("step `{}` is there twice", printable(step.id, 80)),
+               "give one of the two another id, or use its module `as` a word, which then "
+               "stands in front of its ids");
+    if (there.is_known()) report.note(there, "it stands here too");
+  }
+
   bool read_kind(const Node& node, ProcedureStep& step) {
     const Node* kind = node.find("kind");
     if (kind == nullptr) {
-      broken(step.span, "a step needs a `kind`");
+      broken(step.span, "a step needs a `kind`",
+             "say what it does: `admin.upsert` writes an object at the target, for example");
       return false;
     }
     if (const auto known = ir::step_kind_by_name(kind->text)) {
       step.kind = *known;
       return true;
     }
-    std::vector<std::string_view> names, alike;
-    const std::string_view family = std::string_view(kind->text).substr(0, kind->text.find('.'));
-    for (const ir::StepKindInfo& one : ir::all_step_kinds()) {
-      names.push_back(one.name);
-      if (one.name.substr(0, one.name.find('.')) == family) alike.push_back(one.name);
-    }
-    is_broken_ = true;
+    auto [near, help] = unknown_kind(kind->text);
     auto report =
-        sink_.report(Kind::procedure_broken, kind->span,
-                     fmt::format("there is no kind of step `{}`", printable(kind->text, 60)));
-    if (const auto near = nearest(kind->text, names))
-      report.label(fmt::format("did you mean `{}`?", *near));
-    else if (!alike.empty())
-      report.help(fmt::format("those of its name are `{}`", fmt::join(alike, "`, `")));
+        refuse(kind->span, fmt::format("there is no kind of step `{}`", printable(kind->text, 60)),
+               std::move(help));
+    if (!near.empty()) report.label(fmt::format("did you mean `{}`?", near));
     return false;
+  }
+
+  /// The engine undoes what is held account by account: outside of a move the word means nothing.
+  void check_role(const Node& node, const ProcedureStep& step) {
+    const Node* role = node.find("role");
+    if (role == nullptr || step.role == ir::TransactionRole::none) return;
+    const bool is_of_waves = step.set != SIZE_MAX && input_.rows[step.set].name == "waves";
+    if (step.stage == ir::Stage::waves && !step.variable.empty() && !is_of_waves) return;
+    broken(role->span,
+           fmt::format("`{}` of stage {} is no part of an account's move", printable(step.id, 80),
+                       to_string(step.stage)),
+           "take `role` out; it belongs to a step `for account in accounts` of stage `waves`");
   }
 
   bool read_stage(const Node& node, ProcedureStep& step) {
     const Node* stage = node.find("stage");
     if (stage == nullptr) {
-      broken(step.span, "a step needs a `stage`: prepare, cutover, waves or finalize");
+      broken(step.span, "a step needs a `stage`",
+             "say when it runs: `prepare`, `cutover`, `waves` or `finalize`");
       return false;
     }
     if (const auto known = ir::stage_by_name(stage->text)) {
       step.stage = *known;
       return true;
     }
-    broken(stage->span, fmt::format("there is no stage `{}`: `stage` is prepare, cutover, waves or "
-                                    "finalize",
-                                    printable(stage->text, 60)));
+    auto report =
+        refuse(stage->span, fmt::format("there is no stage `{}`", printable(stage->text, 60)),
+               "the stages are `prepare`, `cutover`, `waves` and `finalize`");
+    static const std::vector<std::string_view> kStages = {"prepare", "cutover", "waves",
+                                                          "finalize"};
+    if (const auto near = nearest(stage->text, kStages))
+      report.label(fmt::format("did you mean `{}`?", *near));
     return false;
   }
 
@@ -264,12 +309,15 @@ class ProcedureReader {
     const Node* loop = node.find("for");
     const bool has_hole = step.id.find("{}") != std::string::npos;
     if (loop == nullptr) {
-      if (has_hole) broken(step.span, "an `id` with `{}` needs a `for`");
+      if (has_hole)
+        broken(step.span, "an `id` with `{}` needs a `for`",
+               "say what it is expanded for (`account in accounts`), or take the `{}` out");
       return;
     }
     const auto words = split(loop->text, ' ');
     if (words.size() != 3 || words[1] != "in")
-      return broken(loop->span, "`for` reads `NAME in ROWS`");
+      return broken(loop->span, "`for` reads `NAME in ROWS`",
+                    fmt::format("write `account in accounts`; rows are {}", known_rows()));
     step.variable = std::string(words[0]);
     for (std::size_t s = 0; s < input_.rows.size(); ++s) {
       if (input_.rows[s].name == words[2]) step.set = s;
@@ -279,8 +327,19 @@ class ProcedureReader {
       return;
     }
     if (step.set == SIZE_MAX)
-      return broken(loop->span, fmt::format("there are no rows `{}`", printable(words[2], 60)));
-    if (!has_hole) return broken(step.span, "the `id` of a step with `for` needs a `{}`");
+      return broken(loop->span, fmt::format("there are no rows `{}`", printable(words[2], 60)),
+                    fmt::format("rows are {}", known_rows()));
+    if (!has_hole)
+      broken(
+          step.span, "the `id` of a step with `for` needs a `{}`",
+          fmt::format("write where the name of the row stands: `{}/{{}}`", printable(step.id, 80)));
+  }
+
+  [[nodiscard]] std::string known_rows() const {
+    std::string text;
+    for (const RowSet& set : input_.rows)
+      text += fmt::format("{}`{}`", text.empty() ? "" : ", ", set.name);
+    return text;
   }
 
   void read_condition(const Node& node, ProcedureStep& step, const syntax::TypeScope& types) {
@@ -288,12 +347,15 @@ class ProcedureReader {
     if (when == nullptr) return;
     auto text = when->is_scalar() ? parse_template(*when, *input_.sources, sink_) : std::nullopt;
     if (!text || text->parts.size() != 1 || !text->parts.front().expression) {
-      return broken(when->span, "`when` is one expression: `${...}`");
+      return broken(when->span, "`when` is not one expression",
+                    "write one that is true or false: `cutover.address == 'floating'`; in YAML it "
+                    "stands in `${...}`");
     }
     if (is_unknown(*text)) return;
     if (const auto type = check_type(*text, types, sink_);
         !fits(type, *syntax::parse_type("boolean")))
-      return broken(when->span, fmt::format("`when` is {}, no truth value", to_text(type)));
+      return broken(when->span, fmt::format("`when` is {}, no truth value", to_text(type)),
+                    "compare it with something: `==`, `!=`, `<`, `contains(...)`");
     step.is_when_of_row = !step.variable.empty() && mentions(*text, step.variable);
     step.when = std::move(*text);
   }
@@ -315,9 +377,14 @@ class ProcedureReader {
     const ProcedureStep& waiting = procedure_.steps[step];
     const ProcedureStep& other = procedure_.steps[earlier];
     if (other.stage > waiting.stage) {
-      broken(span, fmt::format("`{}` of stage {} cannot wait for `{}` of stage {}",
-                               printable(waiting.id, 80), to_string(waiting.stage),
-                               printable(other.id, 80), to_string(other.stage)));
+      broken(
+          span,
+          fmt::format("`{}` of stage {} cannot wait for `{}` of stage {}",
+                      printable(waiting.id, 80), to_string(waiting.stage), printable(other.id, 80),
+                      to_string(other.stage)),
+          fmt::format("stages run in the order prepare, cutover, waves, finalize: take this out, "
+                      "or move `{}` to stage {}",
+                      printable(waiting.id, 80), to_string(other.stage)));
     }
     procedure_.steps[step].after.push_back(earlier);
     nodes_[step].waits.push_back(span);
@@ -325,28 +392,8 @@ class ProcedureReader {
 
   /// Also where a step of the circle is switched off: it hands on what it would have waited for.
   void refuse_cycle() {
-    const std::vector<ProcedureStep>& steps = procedure_.steps;
-    std::vector<std::vector<std::size_t>> later(steps.size());
-    std::vector<std::size_t> waiting(steps.size());
-    std::vector<std::size_t> ready;
-    for (std::size_t i = 0; i < steps.size(); ++i) {
-      waiting[i] = steps[i].after.size();
-      for (const std::size_t earlier : steps[i].after) later[earlier].push_back(i);
-      if (waiting[i] == 0) ready.push_back(i);
-    }
-    std::size_t left = steps.size();
-    while (!ready.empty()) {
-      const std::size_t step = ready.back();
-      ready.pop_back();
-      --left;
-      for (const std::size_t next : later[step]) {
-        if (--waiting[next] == 0) ready.push_back(next);
-      }
-    }
-    if (left == 0) return;
-    report_cycle(ir::cycle_among(
-        steps.size(), [&](std::size_t step) { return waiting[step] != 0; },
-        [&](std::size_t step) -> const auto& { return steps[step].after; }));
+    const std::vector<std::size_t> way = circle_among(procedure_.steps);
+    if (!way.empty()) report_cycle(way);
   }
 
   /// `way`: each step waits for the one behind it, the last one for the first.
@@ -361,9 +408,9 @@ class ProcedureReader {
       if (i < kCycleShownMax) text += printable(step.id, 80) + " after ";
     }
     if (way.size() > kCycleShownMax) text += "... after ";
-    is_broken_ = true;
-    auto report = sink_.report(Kind::procedure_broken, places.front(),
-                               fmt::format("cycle: {}{}", text, procedure_.steps[way.front()].id));
+    auto report =
+        refuse(places.front(), fmt::format("cycle: {}{}", text, procedure_.steps[way.front()].id),
+               "take one of these out of its `after` or `before`");
     report.label("each of these steps waits for the next one");
     for (std::size_t i = 1; i < places.size() && i < kCycleShownMax; ++i)
       report.note(places[i], fmt::format("here `{}` is made to wait",
@@ -375,7 +422,9 @@ class ProcedureReader {
     const Node* list = origin.node->find(key);
     if (list == nullptr) return steps;
     if (!list->is_sequence()) {
-      broken(list->span, fmt::format("`{}` is a list of ids", key));
+      broken(list->span, fmt::format("`{}` is a list of ids", key),
+             fmt::format("put it into brackets: `[{}]`",
+                         list->is_scalar() ? printable(list->text, 80) : std::string("ID")));
       return steps;
     }
     for (const Node& item : list->items) {
@@ -393,8 +442,9 @@ class ProcedureReader {
   void no_such_step(const Node& item) {
     is_broken_ = true;
     if (has_unknown_steps_) return;
-    auto report = sink_.report(Kind::procedure_broken, item.span,
-                               fmt::format("there is no step `{}`", printable(item.text, 80)));
+    auto report = refuse(item.span, fmt::format("there is no step `{}`", printable(item.text, 80)),
+                         "write the `id` of a step as it stands there, with its `{}`; one of a "
+                         "module that is used `as` a word begins with that word");
     std::vector<std::string_view> ids;
     for (const auto& [id, unused] : by_id_) ids.push_back(id);
     std::sort(ids.begin(), ids.end());
@@ -418,7 +468,8 @@ class ProcedureReader {
         ir::List items;
         for (const Node& item : node.items) add_items(item, step, names, items);
         if (!node.tag.is("!numbered")) {
-          if (!node.tag.empty()) broken(node.tag.span(), "a list may be `!numbered`, nothing else");
+          if (!node.tag.empty())
+            broken(node.tag.span(), "a list may be `!numbered`, nothing else", "take the tag out");
           return Value(std::move(items));
         }
         // What the target writes as {"0": ..., "1": ...}: its expressions' clauses.
@@ -445,11 +496,14 @@ class ProcedureReader {
     const Node* give = item.find("give");
     if (each == nullptr || in == nullptr || give == nullptr || !each->is_scalar() ||
         !give->is_sequence()) {
-      return broken(item.span, "`!for` needs `each`, `in` and `give`");
+      return broken(item.span, "`!for` needs `each`, `in` and `give`",
+                    "write `!for {each: NAME, in: \"${LIST}\", give: [...]}`");
     }
     const Value values = argument(*in, step, names);
     if (is_unknown(values)) return into.push_back(unknown_value());
-    if (!values.is_list()) return broken(in->span, "`in` of a `!for` is a list");
+    if (!values.is_list())
+      return broken(in->span, "`in` of a `!for` is a list",
+                    "give it a list: `[a, b]`, or the name of one");
     for (const Value& value : values.items()) {
       syntax::Scope inner(&names.values);
       inner.set(each->text, value);
@@ -465,7 +519,9 @@ class ProcedureReader {
     const std::string id = module_->prefix + node.text.substr(0, blank);
     const auto found = by_id_.find(id);
     if (blank == std::string::npos || found == by_id_.end()) {
-      broken(node.span, fmt::format("there is no earlier step `{}`", printable(id, 80)));
+      broken(
+          node.span, fmt::format("there is no earlier step `{}`", printable(id, 80)),
+          "name a step of this module that stands before this one, and what it gives: `ID NAME`");
       return {};
     }
     return ir::OutputRef{id, node.text.substr(blank + 1)};
@@ -475,7 +531,8 @@ class ProcedureReader {
     if (node.tag.is("!output")) return output(node);
     if (!node.tag.empty()) {
       broken(node.tag.span(),
-             fmt::format("`{}` means nothing here", printable(node.tag.text(), 40)));
+             fmt::format("`{}` means nothing here", printable(node.tag.text(), 40)),
+             "take the tag out: arguments know `!output`, `!for` and `!numbered`");
       return {};
     }
     auto text = parse_template(node, *input_.sources, sink_);
@@ -500,9 +557,10 @@ class ProcedureReader {
       if (value) arguments_weight_ += syntax::weight_of(*value);
       if (value && arguments_weight_ <= syntax::kValuesWeightMax) return std::move(*value);
       if (value && !std::exchange(is_too_much_, true)) {
-        broken(node.span, fmt::format("with this one the arguments of all steps come to more than "
-                                      "{}",
-                                      show_bytes(syntax::kValuesWeightMax)));
+        broken(node.span,
+               fmt::format("with this one the arguments of all steps come to more than {}",
+                           show_bytes(syntax::kValuesWeightMax)),
+               "give steps a part of the large value, not all of it");
       }
       is_broken_ = true;
       return {};
@@ -520,8 +578,9 @@ class ProcedureReader {
                              e.operands[0].text == step.variable;
       if (is_member) {
         auto& members = procedure_.row_members[step.set];
-        if (std::find(members.begin(), members.end(), e.text) == members.end())
-          members.push_back(e.text);
+        const auto is_same = [&](const RowMember& one) { return one.name == e.text; };
+        if (std::none_of(members.begin(), members.end(), is_same))
+          members.push_back({e.text, e.span});
         return ir::OutputRef{"$row", e.text};
       }
     }
@@ -531,36 +590,42 @@ class ProcedureReader {
     return ir::OutputRef{"$row", member};
   }
 
-  /// An argument that is null was not given; deeper down null is a value of its own.
-  static void drop_absent(ProcedureStep& step) {
-    Value given = Value::map();
-    for (const auto& [name, value] : step.arguments.members()) {
-      if (!value.is_null()) given.set(name, value);
-    }
-    step.arguments = std::move(given);
-  }
-
   void check_arguments(const ProcedureStep& step, const Node* node, bool is_evaluated) {
     const auto& specs = ir::arguments_of(step.kind);
     const auto is_spec = [&](std::string_view name) {
       return std::any_of(specs.begin(), specs.end(),
                          [&](const ir::ArgumentSpec& spec) { return spec.name == name; });
     };
+    std::vector<std::string_view> known;
+    for (const ir::ArgumentSpec& spec : specs) known.push_back(spec.name);
+    std::vector<std::string_view> misspelt;  // required ones: that they are missing is said once
     for (const auto& [name, value] : step.arguments.members()) {
       if (ir::holds_secret(value) && !takes_secret(step.kind, name))
         refuse_secret(step, node, name);
       // Account steps may all carry the account and its names.
       if (is_spec(name) || name == "account" || name == "addresses" || name == "aliases") continue;
       const syntax::Entry* entry = node == nullptr ? nullptr : node->find_entry(name);
-      broken(entry == nullptr ? step.span : entry->key_span,
-             fmt::format("`{}` takes no argument `{}`", info(step.kind).name, printable(name, 60)));
+      const std::string_view kind = info(step.kind).name;
+      auto report = refuse(
+          entry == nullptr ? step.span : entry->key_span,
+          fmt::format("`{}` takes no argument `{}`", kind, printable(name, 60)),
+          known.empty() ? fmt::format("take it out: `{}` has no arguments", kind)
+                        : fmt::format("arguments of `{}`: `{}`", kind, fmt::join(known, "`, `")));
+      const auto near = nearest(name, known);
+      if (!near || step.arguments.as_map().contains(*near)) continue;
+      report.label(fmt::format("did you mean `{}`?", *near));
+      misspelt.push_back(*near);
     }
     for (const ir::ArgumentSpec& spec : specs) {
       // One whose value was reported has been given.
-      const bool is_reported = !is_evaluated && node->find(spec.name) != nullptr;
+      const bool is_reported =
+          (!is_evaluated && node->find(spec.name) != nullptr) ||
+          std::find(misspelt.begin(), misspelt.end(), spec.name) != misspelt.end();
       if (spec.is_required && !is_reported && !step.arguments.as_map().contains(spec.name)) {
-        broken(step.span, fmt::format("`{}` needs argument `{}`: {}", info(step.kind).name,
-                                      spec.name, spec.meaning));
+        broken(step.span,
+               fmt::format("`{}` needs argument `{}`: {}", info(step.kind).name, spec.name,
+                           spec.meaning),
+               fmt::format("add `{}` to the step's arguments", spec.name));
       }
     }
   }
@@ -569,40 +634,20 @@ class ProcedureReader {
   void refuse_secret(const ProcedureStep& step, const Node* node, const std::string& name) {
     is_broken_ = true;
     const Node* value = node == nullptr ? nullptr : node->find(name);
-    sink_.report(Kind::expression_type, value == nullptr ? step.span : value->span,
-                 fmt::format("a secret cannot become `{}` of `{}`", printable(name, 60),
-                             info(step.kind).name));
-  }
-
-  void add_connections(ProcedureStep& step) {
-    using ir::StepHost;
-    const StepHost host = info(step.kind).host;
-    const bool is_archive = info(step.kind).name.starts_with("archive.");
-    const auto add = [&](const std::string& name) {
-      const auto found = input_.connections.find(name);
-      if (found != input_.connections.end()) step.arguments.set(name, found->second);
-    };
-    if (host == StepHost::source || host == StepHost::both || is_archive) add("source");
-    if (host == StepHost::target || host == StepHost::both || host == StepHost::source)
-      add("target");
-    if (host == StepHost::proxy || host == StepHost::both) add("proxies");
-    if (host == StepHost::proxy) {
-      add("source");
-      add("target");
-    }
-    if (host == StepHost::dns) {
-      add("addresses");
-      add("proxies");
-      add("target");
-    }
+    sink_
+        .report(Kind::expression_type, value == nullptr ? step.span : value->span,
+                fmt::format("a secret cannot become `{}` of `{}`", printable(name, 60),
+                            info(step.kind).name))
+        .help(syntax::kSecretRemedy);
   }
 
   const LowerInput& input_;
   Sink& sink_;
   Procedure procedure_;
   std::unordered_map<std::string, std::size_t> by_id_;
-  const ModuleInstance* module_ = nullptr;  // that is being read
-  const syntax::Scope* scope_ = nullptr;    // its; lives as long as the input
+  std::unordered_map<std::string, Span> places_;  // where each id stands
+  const ModuleInstance* module_ = nullptr;        // that is being read
+  const syntax::Scope* scope_ = nullptr;          // its; lives as long as the input
   std::vector<Origin> nodes_;
   bool has_unknown_steps_ = false;
   std::size_t arguments_weight_ = 0;  // of those that are the same in every row
@@ -626,15 +671,6 @@ Value without_rows(const Value& value) {
 }
 
 }  // namespace
-
-bool takes_secret(ir::StepKind kind, std::string_view name) {
-  const auto& specs = ir::arguments_of(kind);
-  const auto spec = std::find_if(specs.begin(), specs.end(),
-                                 [&](const ir::ArgumentSpec& one) { return one.name == name; });
-  if (spec != specs.end() && spec->type == ir::ArgumentType::secret) return true;
-  return name == "set" &&
-         (kind == ir::StepKind::admin_upsert || kind == ir::StepKind::admin_update);
-}
 
 std::optional<Procedure> read_procedure(const LowerInput& input, Sink& sink) {
   return ProcedureReader(input, sink).read();

@@ -18,6 +18,12 @@ struct Computed {
   const syntax::Scope* scope = nullptr;  ///< of the module that it stands in
 };
 
+/// A member of a row's value that arguments need, and where the first of them says so.
+struct RowMember {
+  std::string name = {};
+  Span span = {};
+};
+
 /// One entry of a module's `steps`, read and checked, before it is expanded.
 struct ProcedureStep {
   std::string id = {};  ///< with `{}` when it is expanded for rows
@@ -40,7 +46,7 @@ struct ProcedureStep {
 /// `computed[set]`: what has to be evaluated for each row.
 struct Procedure {
   std::vector<ProcedureStep> steps = {};
-  std::vector<std::vector<std::string>> row_members = {};
+  std::vector<std::vector<RowMember>> row_members = {};
   std::vector<std::vector<Computed>> computed = {};
 };
 

@@ -91,8 +91,9 @@ class Checker {
     return {};
   }
 
-  ValueType mismatch(Span span, std::string message) {
-    sink_.report(plan::Kind::expression_type, span, std::move(message));
+  ValueType mismatch(Span span, std::string message, bool is_of_secret = false) {
+    auto report = sink_.report(plan::Kind::expression_type, span, std::move(message));
+    if (is_of_secret) report.help(kSecretRemedy);
     return {};
   }
 
@@ -109,13 +110,16 @@ class Checker {
                                fmt::format("there is no `{}`{}", printable(word, 60), where));
     if (const auto near = nearest(word, known))
       report.label(fmt::format("did you mean `{}`?", *near));
+    else if (const std::string names = known_names(known); !names.empty())
+      report.help(names);
     return {};
   }
 
   void truth(const Expression& e) {
     const ValueType found = type(e);
     if (!fits(found, of_kind(Kind::boolean)))
-      mismatch(e.span, fmt::format("this is {}, where true or false is needed", to_text(found)));
+      mismatch(e.span, fmt::format("this is {}, where true or false is needed", to_text(found)),
+               found.is(Kind::secret));
   }
 
   ValueType member(const Expression& e, std::string_view key, bool may_be_missing) {
@@ -132,7 +136,7 @@ class Checker {
     if (!whole.has_members || may_be_missing) return {};
     std::vector<std::string_view> known;
     for (const auto& entry : whole.members) known.push_back(entry.first);
-    return unknown(e.span, key, " here", known);
+    return unknown(member_span(e, key), key, " here", known);
   }
 
   ValueType index(const Expression& e, bool may_be_missing) {
@@ -155,7 +159,7 @@ class Checker {
     const ValueType left = type(e.operands[0]);
     const ValueType right = type(e.operands[1]);
     if (holds_secret(left) || holds_secret(right)) {
-      mismatch(e.span, "a secret cannot be compared");
+      mismatch(e.span, "a secret cannot be compared", true);
       return;
     }
     ValueType one = left;
@@ -232,7 +236,8 @@ class Checker {
                         given.is(Kind::secret)
                             ? fmt::format("a secret cannot go into `{}`", function.name)
                             : fmt::format("`{}` needs {}, this is {}", function.name,
-                                          to_text(wanted), to_text(given)));
+                                          to_text(wanted), to_text(given)),
+                        given.is(Kind::secret));
       }
       if (is_list_of_variable && !given.of.empty())
         variable = variable ? common(*variable, given.of.front()) : given.of.front();
@@ -275,7 +280,8 @@ ValueType check_type(const Template& text, const TypeScope& scope, Sink& sink) {
       checker.mismatch(part.expression->span,
                        type.is_optional && !type.is(Kind::secret)
                            ? fmt::format("{} may be missing: use `default`", to_text(type))
-                           : fmt::format("{} cannot be part of a text", to_text(type)));
+                           : fmt::format("{} cannot be part of a text", to_text(type)),
+                       type.is(Kind::secret));
   }
   return of_kind(Kind::text);
 }

@@ -12,6 +12,10 @@
 
 namespace plan::syntax {
 
+/// What to do about a secret where none can be.
+inline constexpr const char* kSecretRemedy =
+    "take the secret out: it may stand only where a secret is needed";
+
 /// An expression: inside `${...}`, or bare in the plan language. Total and without side effects;
 /// docs/language.md has its grammar.
 struct Expression {

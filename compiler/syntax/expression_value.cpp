@@ -78,8 +78,9 @@ class Evaluator {
     return std::nullopt;
   }
 
-  Maybe mismatch(Span span, std::string message) {
-    sink_.report(Kind::expression_type, span, std::move(message));
+  Maybe mismatch(Span span, std::string message, bool is_of_secret = false) {
+    auto report = sink_.report(Kind::expression_type, span, std::move(message));
+    if (is_of_secret) report.help(kSecretRemedy);
     return std::nullopt;
   }
 
@@ -125,6 +126,8 @@ class Evaluator {
                                fmt::format("there is no `{}`{}", printable(word, 60), where));
     if (const auto near = nearest(word, known))
       report.label(fmt::format("did you mean `{}`?", *near));
+    else if (const std::string names = known_names(known); !names.empty())
+      report.help(names);
     return std::nullopt;
   }
 
@@ -145,7 +148,7 @@ class Evaluator {
     if (may_be_missing) return Value();
     std::vector<std::string_view> known;
     for (const auto& entry : whole->members()) known.push_back(entry.first);
-    return unknown(e.span, key, " here", known);
+    return unknown(member_span(e, key), key, " here", known);
   }
 
   Maybe index(const Expression& e, bool may_be_missing) {
@@ -251,7 +254,8 @@ std::optional<ir::Value> evaluate(const Template& text, const Scope& scope, Sink
     } else {
       is_whole = false;
       evaluator.mismatch(part.expression->span,
-                         fmt::format("{} cannot be part of a text", to_string(value->type())));
+                         fmt::format("{} cannot be part of a text", to_string(value->type())),
+                         value->type() == ir::Value::Type::secret);
     }
   }
   if (!is_whole) return std::nullopt;

@@ -9,7 +9,6 @@
 
 #include "compiler/ir/json.h"
 #include "compiler/ir/secrets.h"
-#include "compiler/schema/formats.h"
 #include "compiler/source/text.h"
 #include "compiler/syntax/names.h"
 
@@ -36,6 +35,10 @@ class Call {
 
   Maybe problem(Span span, std::string message) {
     sink_.report(Kind::expression_type, span, std::move(message));
+    return std::nullopt;
+  }
+  Maybe secret_compared(Span span) {
+    sink_.report(Kind::expression_type, span, "a secret cannot be compared").help(kSecretRemedy);
     return std::nullopt;
   }
   Maybe too_long() {
@@ -88,9 +91,9 @@ class Call {
   Maybe contains() {
     const Value& whole = arguments_[0];
     const Value& wanted = arguments_[1];
-    if (ir::holds_secret(wanted)) return problem(span_of(1), "a secret cannot be compared");
+    if (ir::holds_secret(wanted)) return secret_compared(span_of(1));
     if (whole.is_list()) {
-      if (ir::holds_secret(whole)) return problem(span_of(0), "a secret cannot be compared");
+      if (ir::holds_secret(whole)) return secret_compared(span_of(0));
       return Value(std::find(whole.items().begin(), whole.items().end(), wanted) !=
                    whole.items().end());
     }
@@ -129,18 +132,7 @@ class Call {
     if (!is_ip_address(text(0))) return problem(span_of(0), "this is no IP address");
     if (const std::string why = why_not_network(text(1)); !why.empty())
       return problem(span_of(1), fmt::format("this is no network: {}", why));
-    const std::size_t slash = text(1).find('/');
-    const auto address = schema::address_bytes(text(0));
-    const auto network = schema::address_bytes(text(1).substr(0, slash));
-    if (address.size() != network.size()) return Value(false);
-    auto bits = static_cast<std::size_t>(std::stoul(text(1).substr(slash + 1)));
-    for (std::size_t i = 0; i < address.size() && bits > 0; ++i) {
-      const std::size_t here = std::min<std::size_t>(bits, 8);
-      const unsigned mask = (0xFFU << (8 - here)) & 0xFFU;
-      if ((address[i] & mask) != (network[i] & mask)) return Value(false);
-      bits -= here;
-    }
-    return Value(true);
+    return Value(is_ip_in_network(text(0), text(1)));
   }
   Maybe join() {
     if (!arguments_[0].is_list() || !arguments_[1].is_string())
@@ -228,7 +220,7 @@ class Call {
   Maybe unique() {
     if (!arguments_[0].is_list())
       return problem(span_of(0), fmt::format("{} is no list", to_string(arguments_[0].type())));
-    if (ir::holds_secret(arguments_[0])) return problem(span_of(0), "a secret cannot be compared");
+    if (ir::holds_secret(arguments_[0])) return secret_compared(span_of(0));
     List once;
     std::unordered_set<std::string> seen;
     for (Value& item : arguments_[0].as_list()) {
@@ -297,6 +289,20 @@ std::string wrong_arity(const FunctionInfo& function, std::size_t count) {
 
 std::optional<Value> apply_function(const Expression& call, List arguments, Sink& sink) {
   return Call(call, std::move(arguments), sink).value();
+}
+
+Span member_span(const Expression& expression, std::string_view key) {
+  Span span = expression.span;
+  if (expression.kind == Expression::Kind::member && span.end - span.begin > key.size())
+    span.begin = span.end - static_cast<std::uint32_t>(key.size());
+  return span;
+}
+
+std::string known_names(std::vector<std::string_view> names) {
+  constexpr std::size_t kShownMax = 16;
+  if (names.empty() || names.size() > kShownMax) return {};
+  std::sort(names.begin(), names.end());
+  return fmt::format("known here: `{}`", fmt::join(names, "`, `"));
 }
 
 }  // namespace plan::syntax

@@ -16,4 +16,10 @@ namespace plan::syntax {
 /// "`lower` takes 1 argument, here are 2".
 [[nodiscard]] std::string wrong_arity(const FunctionInfo& function, std::size_t count);
 
+/// Where the member stands that an expression looks for: behind the point, or all of an index.
+[[nodiscard]] Span member_span(const Expression& expression, std::string_view key);
+
+/// "known here: `addresses`, `name`"; empty where there are none, or more than a person reads.
+[[nodiscard]] std::string known_names(std::vector<std::string_view> names);
+
 }  // namespace plan::syntax
