@@ -91,6 +91,13 @@ void read_account_file(Plan& plan, const SourceSet& sources, FileId file, Sink& 
       });
   // Half a file would be half of the accounts.
   if (!is_read) return;
+  if (names.empty() && column) {
+    // That nobody moves, and what follows, is said here.
+    plan.is_partial = true;
+    sink.report(Kind::accounts_empty, Span{file, 0, 0}, "the file names no account")
+        .label("there is nothing below the line with the names of the columns")
+        .help("write the address of an account in each line");
+  }
   plan.account_list = addresses_in(std::move(names), false, sink);
 }
 

@@ -77,6 +77,15 @@ void FieldReader::unknown_key(const syntax::Entry& entry, const std::string& wha
   }
 }
 
+bool FieldReader::is_misspelt(const Node& mapping, std::string_view key,
+                              const std::vector<std::string_view>& known) {
+  return std::any_of(
+      mapping.entries.begin(), mapping.entries.end(), [&](const syntax::Entry& entry) {
+        return std::find(known.begin(), known.end(), std::string_view(entry.key)) == known.end() &&
+               nearest(entry.key, known) == key;
+      });
+}
+
 bool FieldReader::refuse_tag(const Node& node) {
   if (node.tag.empty()) return false;
   sink_
@@ -88,9 +97,10 @@ bool FieldReader::refuse_tag(const Node& node) {
   return true;
 }
 
-std::optional<Value> FieldReader::scalar(const Node& node, const std::string& what) {
+std::optional<Value> FieldReader::scalar(const Node& node, const std::string& what,
+                                         std::string_view wanted) {
   if (!node.is_scalar()) {
-    wrong_type(node, "a text", what);
+    wrong_type(node, wanted, what);
     return std::nullopt;
   }
   if (refuse_tag(node)) return std::nullopt;
@@ -102,9 +112,10 @@ std::optional<Value> FieldReader::scalar(const Node& node, const std::string& wh
   return syntax::scalar_value(plain);
 }
 
-std::optional<std::string> FieldReader::text(const Node& node, const std::string& what) {
+std::optional<std::string> FieldReader::text(const Node& node, const std::string& what,
+                                             std::string_view wanted) {
   if (!node.is_scalar()) {
-    wrong_type(node, "a text", what);
+    wrong_type(node, wanted, what);
     return std::nullopt;
   }
   if (refuse_tag(node)) return std::nullopt;
@@ -114,7 +125,7 @@ std::optional<std::string> FieldReader::text(const Node& node, const std::string
   if (!value) return std::nullopt;
   if (value->is_string()) return value->as_string();
   sink_.report(Kind::wrong_type, node.span,
-               fmt::format("{} is {}, where a text is needed", what, spoken(value->type())));
+               fmt::format("{} is {}, where {} is needed", what, spoken(value->type()), wanted));
   return std::nullopt;
 }
 
@@ -190,8 +201,16 @@ Value FieldReader::pin(const Node& node, const std::string& what) {
 
 Value FieldReader::quantity(const Node& node, const Field& field, const std::string& what) {
   const bool is_duration = field.type == FieldType::duration_ms;
-  const auto value = text(node, what);
+  const auto value = text(node, what, is_duration ? "a duration (`30s`)" : "a size (`50MiB`)");
   if (!value) return {};
+  if (syntax::is_too_large(*value)) {
+    sink_
+        .report(Kind::bad_value, node.span,
+                fmt::format("{} is `{}`, which is more than can be counted", what,
+                            printable(*value, 40)))
+        .help("write a smaller number, or a larger unit");
+    return {};
+  }
   const auto amount = is_duration ? syntax::read_duration_ms(*value) : syntax::read_bytes(*value);
   if (!amount) {
     sink_
@@ -218,7 +237,7 @@ Value FieldReader::quantity(const Node& node, const Field& field, const std::str
 }
 
 Value FieldReader::moment(const Node& node, const std::string& what) {
-  const auto value = text(node, what);
+  const auto value = text(node, what, "a moment (`2026-12-01T02:00Z`)");
   if (!value) return {};
   if (const auto time = syntax::read_time_ms(*value)) return *time;
   sink_.report(Kind::wrong_unit, node.span, fmt::format("`{}` is no moment", printable(*value, 40)))
@@ -227,7 +246,7 @@ Value FieldReader::moment(const Node& node, const std::string& what) {
 }
 
 Value FieldReader::share(const Node& node, const std::string& what) {
-  const auto value = text(node, what);
+  const auto value = text(node, what, "a share (`5%`)");
   if (!value) return {};
   const auto permille = syntax::read_permille(*value);
   if (permille && *permille > 0) return *permille;
@@ -239,7 +258,7 @@ Value FieldReader::share(const Node& node, const std::string& what) {
 }
 
 Value FieldReader::boolean(const Node& node, const std::string& what) {
-  const auto value = scalar(node, what);
+  const auto value = scalar(node, what, "true or false");
   if (value && value->is_bool()) return *value;
   if (value)
     sink_.report(
@@ -250,8 +269,14 @@ Value FieldReader::boolean(const Node& node, const std::string& what) {
 
 Value FieldReader::number(const Node& node, std::int64_t minimum, std::int64_t maximum,
                           const std::string& what) {
-  const auto value = scalar(node, what);
+  const auto value = scalar(node, what, "a number");
   if (!value) return {};
+  if (value->is_string() && syntax::is_too_large(value->as_string())) {
+    sink_.report(Kind::bad_value, node.span,
+                 fmt::format("{} is `{}`, possible are {} to {}", what,
+                             printable(value->as_string(), 40), minimum, maximum));
+    return {};
+  }
   if (!value->is_integer()) {
     sink_.report(Kind::wrong_type, node.span,
                  fmt::format("{} is {}, where a number is needed", what, spoken(value->type())));
@@ -331,8 +356,10 @@ Value FieldReader::formed_text(const Node& node, const Field& field, const std::
   }
   if (why.empty() && field.why_not != nullptr && !value->empty()) why = field.why_not(*value);
   if (!why.empty()) {
-    sink_.report(Kind::bad_value, node.span,
-                 fmt::format("{} is `{}`: {}", what, printable(*value, 80), why));
+    auto report = sink_.report(Kind::bad_value, node.span,
+                               fmt::format("{} is `{}`: {}", what, printable(*value, 80), why));
+    if (const auto near = nearest(*value, field.choices))
+      report.label(fmt::format("did you mean `{}`?", *near));
     return {};
   }
   return std::move(*value);
@@ -372,13 +399,31 @@ Value FieldReader::field(const Node& node, const Field& field, const std::string
   return {};
 }
 
+/// Says with which keys the mapping would be one.
+void FieldReader::wrong_mapping(const Node& node, const std::vector<Field>& fields,
+                                const std::string& what) {
+  std::string keys;
+  for (const Field& f : fields) {
+    if (f.is_required) keys += fmt::format("{}{}: ...", keys.empty() ? "" : ", ", f.name);
+  }
+  if (keys.empty() && !fields.empty()) keys = fmt::format("{}: ...", fields.front().name);
+  sink_
+      .report(Kind::wrong_type, node.span,
+              fmt::format("{} is {}, where a mapping is needed", what, to_string(node.kind)))
+      .help(fmt::format("write `{{{}}}`; `plan init` writes a plan with an example of each", keys));
+}
+
 Value FieldReader::block(const Node* node, const std::vector<Field>& fields,
                          const std::string& what, Span where) {
   Value block = Value::map();
   std::vector<std::string_view> known;
   for (const Field& f : fields) known.push_back(f.name);
+  bool is_reported = false;
   if (node != nullptr && !node->is_mapping()) {
-    if (!node->is_null()) wrong_type(*node, "a mapping", what);
+    if (!node->is_null()) {
+      is_reported = true;
+      wrong_mapping(*node, fields, what);
+    }
     node = nullptr;
   }
   if (node != nullptr) {
@@ -393,10 +438,11 @@ Value FieldReader::block(const Node* node, const std::vector<Field>& fields,
     if (value != nullptr && !(value->is_null() && !f.is_required)) {
       block.set(std::string(f.name), field(*value, f, inner));
     } else if (f.is_required) {
-      sink_.report(
-          Kind::missing_key,
-          node == nullptr ? where : Span{node->span.file, node->span.begin, node->span.begin + 1},
-          fmt::format("`{}` is missing in {}", f.name, what));
+      if (!is_reported && (node == nullptr || !is_misspelt(*node, f.name, known)))
+        sink_.report(
+            Kind::missing_key,
+            node == nullptr ? where : Span{node->span.file, node->span.begin, node->span.begin + 1},
+            fmt::format("`{}` is missing in {}", f.name, what));
       block.set(std::string(f.name), nullptr);
     } else if (f.type == FieldType::block && !f.fields.empty()) {
       // A block that is left out has the fallbacks of its keys, unless one of them is required.

@@ -60,15 +60,21 @@ class FieldReader {
   [[nodiscard]] ir::Value field(const syntax::Node& node, const Field& field,
                                 const std::string& what);
   /// Text of a scalar, with expressions evaluated; nothing (reported) when it is something else.
-  [[nodiscard]] std::optional<std::string> text(const syntax::Node& node, const std::string& what);
+  [[nodiscard]] std::optional<std::string> text(const syntax::Node& node, const std::string& what,
+                                                std::string_view wanted = "a text");
   /// A list of texts; a single one is a mistake, not a list of one.
   [[nodiscard]] std::vector<Named> names(const syntax::Node& node, const std::string& what);
   void unknown_key(const syntax::Entry& entry, const std::string& what,
                    const std::vector<std::string_view>& known);
   void wrong_type(const syntax::Node& node, std::string_view wanted, const std::string& what);
+  /// Whether `key`, which is not there, is what the author meant by another key of the mapping:
+  /// then that one is reported, and not that `key` is missing.
+  [[nodiscard]] static bool is_misspelt(const syntax::Node& mapping, std::string_view key,
+                                        const std::vector<std::string_view>& known);
 
  private:
-  std::optional<ir::Value> scalar(const syntax::Node& node, const std::string& what);
+  std::optional<ir::Value> scalar(const syntax::Node& node, const std::string& what,
+                                  std::string_view wanted);
   ir::Value secret(const syntax::Node& node, const std::string& what);
   ir::Value pin(const syntax::Node& node, const std::string& what);
   ir::Value moment(const syntax::Node& node, const std::string& what);
@@ -81,6 +87,8 @@ class FieldReader {
   ir::Value formed_text(const syntax::Node& node, const Field& field, const std::string& what);
   bool refuse_secret_text(const syntax::Node& node, std::string_view text, const std::string& what);
   bool refuse_tag(const syntax::Node& node);
+  void wrong_mapping(const syntax::Node& node, const std::vector<Field>& fields,
+                     const std::string& what);
 
   const syntax::Scope& scope_;
   const SourceSet& sources_;

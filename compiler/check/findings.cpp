@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "compiler/facts/lock_text.h"
 #include "compiler/source/text.h"
@@ -62,7 +63,9 @@ SortedFindings apply_findings(const std::vector<FindingRule>& rules,
   for (std::size_t i = 0; i < rules.size(); ++i) by_kind[rules[i].kind][rules[i].at].push_back(i);
   std::vector<bool> is_used(rules.size());
   std::vector<Diagnostic> own;
+  std::set<Kind> cut;  // of which some were not kept: what a rule is for may be among those
   for (Diagnostic& diagnostic : diagnostics) {
+    if (left_out_by(diagnostic) != 0) cut.insert(diagnostic.kind);
     const FindingRule* rule = nullptr;
     if (const auto of_kind = by_kind.find(diagnostic.kind); of_kind != by_kind.end()) {
       const auto there = of_kind->second.find(text_at(diagnostic, sources));
@@ -89,7 +92,7 @@ SortedFindings apply_findings(const std::vector<FindingRule>& rules,
     }
   }
   for (std::size_t i = 0; i < rules.size() && is_complete; ++i) {
-    if (is_used[i]) continue;
+    if (is_used[i] || cut.contains(rules[i].kind)) continue;
     own.push_back(made(Kind::finding_unmatched, rules[i],
                        fmt::format("nothing is found as `{}` at `{}`", info(rules[i].kind).name,
                                    printable(rules[i].at, 120)),
@@ -97,11 +100,7 @@ SortedFindings apply_findings(const std::vector<FindingRule>& rules,
   }
   sorted.diagnostics.insert(sorted.diagnostics.end(), std::make_move_iterator(own.begin()),
                             std::make_move_iterator(own.end()));
-  std::stable_sort(sorted.diagnostics.begin(), sorted.diagnostics.end(),
-                   [](const Diagnostic& a, const Diagnostic& b) {
-                     if (a.span.file != b.span.file) return a.span.file < b.span.file;
-                     return a.span.begin < b.span.begin;
-                   });
+  std::stable_sort(sorted.diagnostics.begin(), sorted.diagnostics.end(), comes_before);
   return sorted;
 }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "compiler/check/blocks.h"
+#include "compiler/check/kind_of_source.h"
 #include "compiler/check/store_plan.h"
 #include "compiler/ir/json.h"
 #include "compiler/source/text.h"
@@ -31,10 +32,19 @@ Value words_schema(const std::vector<std::string_view>& words) {
 }
 
 Value number_schema(std::int64_t minimum, std::int64_t maximum) {
-  Value number = Value::map({{"type", "integer"}, {"minimum", minimum}});
+  // The bounds are those of a number, the pattern is that of a text.
+  Value number = Value::map({{"type", Value::list({"integer", "string"})}, {"minimum", minimum}});
   if (maximum != INT64_MAX) number.set("maximum", maximum);
-  return Value::map(
-      {{"anyOf", Value::list({number, string_schema(std::string(kExpression) + ".*")})}});
+  number.set("pattern", kExpression);
+  return number;
+}
+
+/// `special` where the value is of its type, else `otherwise`: what is wrong is said at its own
+/// place, where `anyOf` would say that nothing fits.
+Value either(Value special, Value otherwise) {
+  return Value::map({{"if", Value::map({{"type", special["type"]}})},
+                     {"then", special},
+                     {"else", std::move(otherwise)}});
 }
 
 std::string name_of_type(const Field& field) {
@@ -241,7 +251,7 @@ PlanKey make_store_keys() {
   for (PlanKey& key : dump) {
     if (key.name != "subspaces") continue;
     key.what = "`all`, or a list of families, names or letters";
-    key.schema = Value::map({{"anyOf", Value::list({words_schema({"all"}), texts_schema()})}});
+    key.schema = either(texts_schema(), words_schema({"all"}));
   }
   std::vector<PlanKey> server = keys_of(store_server_fields());
   for (PlanKey& key : server) {
@@ -280,8 +290,7 @@ Value schema_of(const PlanKey& key) {
       {{"type", "object"}, {"properties", std::move(properties)}, {"additionalProperties", false}});
   if (required.size() > 0) object.set("required", std::move(required));
   if (key.is_list) object = Value::map({{"type", "array"}, {"items", std::move(object)}});
-  if (!key.schema.is_null())
-    object = Value::map({{"anyOf", Value::list({key.schema, std::move(object)})}});
+  if (!key.schema.is_null()) object = either(std::move(object), key.schema);
   if (!key.what.empty()) object.set("description", key.what);
   return object;
 }
@@ -317,9 +326,31 @@ const PlanKey* find_plan_key(const std::vector<std::string>& path) {
   return key != nullptr ? key : find_below(&plan_keys_of_store(), path);
 }
 
+namespace {
+
+/// `use` names this procedure, with or without a mapping around it.
+Value uses(std::string_view procedure) {
+  const Value name = Value::map({{"const", procedure}});
+  return Value::map(
+      {{"properties",
+        Value::map({{"use", either(Value::map({{"type", "object"},
+                                               {"properties", Value::map({{"module", name}})}}),
+                                   name)}})},
+       {"required", Value::list({"use"})}});
+}
+
+}  // namespace
+
 Value plan_json_schema() {
-  Value schema = Value::map(
-      {{"anyOf", Value::list({schema_of(plan_keys()), schema_of(plan_keys_of_store())})}});
+  // As read_plan tells the two kinds of plans apart. What is wrong is said of the one that it is.
+  const Value has_part =
+      Value::map({{"anyOf", Value::list({Value::map({{"required", Value::list({"dump"})}}),
+                                         Value::map({{"required", Value::list({"store"})}})})},
+                  {"not", uses(kDovecotPostfix)}});
+  Value schema =
+      Value::map({{"if", Value::map({{"anyOf", Value::list({uses("std/store-move"), has_part})}})},
+                  {"then", schema_of(plan_keys_of_store())},
+                  {"else", schema_of(plan_keys())}});
   schema.set("$schema", "https://json-schema.org/draft/2020-12/schema");
   schema.set("title", "migration.yaml");
   return schema;

@@ -139,10 +139,17 @@ class PlanReader {
     return node == nullptr ? plan_.has_nameless_gap : node->is_left_out;
   }
 
+  /// Another key stands there that is reported as a misspelt one.
+  [[nodiscard]] bool is_misspelt(std::string_view key) const {
+    const Node* node = tree_->find(key);
+    return node == nullptr &&
+           FieldReader::is_misspelt(*tree_, key, plan_.is_of_store ? store_plan_keys() : kPlanKeys);
+  }
+
   const Node* required(std::string_view key, std::string_view help = {}) {
     const Node* node = tree_->find(key);
     if (node != nullptr && !node->is_null()) return node;
-    if (is_left_out(key)) return nullptr;
+    if (is_left_out(key) || is_misspelt(key)) return nullptr;
     auto report = sink_.report(Kind::missing_key, plan_.span,
                                fmt::format("`{}` is missing in the plan", key));
     if (!help.empty()) report.help(std::string(help));
@@ -156,7 +163,7 @@ class PlanReader {
 
   void read_version() {
     const Node* node = tree_->find("plan");
-    if (is_left_out("plan")) return;
+    if (is_left_out("plan") || is_misspelt("plan")) return;
     if (node == nullptr) {
       sink_.report(Kind::missing_key, plan_.span, "`plan` is missing in the plan")
           .help("begin the file with `plan: 1`");
@@ -308,6 +315,7 @@ class PlanReader {
     }
     const Node* from = node->find("from");
     if (from == nullptr || from->is_null()) {
+      if (from == nullptr && FieldReader::is_misspelt(*node, "from", kAccountKeys)) return false;
       sink_.report(Kind::missing_key, plan_.accounts_span, "`from` is missing in `accounts`")
           .help(
               "write `from: {passwd_file: /etc/dovecot/users}`, `from: {csv: accounts.csv}` or a "
@@ -445,12 +453,16 @@ class PlanReader {
     const Node* name = item.find("name");
     std::string what = "this wave";
     if (name == nullptr) {
-      sink_.report(Kind::missing_key, wave.span, "`name` is missing in this wave");
+      if (!FieldReader::is_misspelt(item, "name", kWaveKeys))
+        sink_.report(Kind::missing_key, wave.span, "`name` is missing in this wave");
     } else {
       wave.span = name->span;
-      if (auto text = reader_.text(*name, "`name` of a wave")) wave.name = std::move(*text);
-      what = fmt::format("wave `{}`", printable(wave.name, 60));
-      if (wave.name.empty() || wave.name.size() > 100) {
+      auto text = reader_.text(*name, "`name` of a wave");
+      if (text) wave.name = std::move(*text);
+      if (text) what = fmt::format("wave `{}`", printable(wave.name, 60));
+      if (!text) {
+        // What is wrong with it was reported.
+      } else if (wave.name.empty() || wave.name.size() > 100) {
         sink_.report(Kind::bad_value, name->span, "the name of a wave has 1 to 100 bytes");
       } else if (const std::string why = why_not_wave(wave.name); !why.empty()) {
         sink_.report(Kind::bad_value, name->span,
@@ -528,7 +540,7 @@ class PlanReader {
     plan_.cutover = Value::map({{"run", nullptr}, {"undo", nullptr}});
     const Entry* entry = tree_->find_entry("cutover");
     plan_.cutover_span = entry == nullptr ? plan_.span : entry->key_span;
-    if (is_left_out("cutover")) return;
+    if (is_left_out("cutover") || is_misspelt("cutover")) return;
     if (node == nullptr || node->is_null()) {
       sink_.report(Kind::missing_key, plan_.span, "`cutover` is missing in the plan")
           .help(
@@ -542,7 +554,8 @@ class PlanReader {
     }
     const Node* address = node->find("address");
     if (address == nullptr) {
-      sink_.report(Kind::missing_key, plan_.cutover_span, "`address` is missing in `cutover`");
+      if (!FieldReader::is_misspelt(*node, "address", {"address"}))
+        sink_.report(Kind::missing_key, plan_.cutover_span, "`address` is missing in `cutover`");
     } else if (address->is_mapping()) {
       plan_.cutover =
           reader_.block(address, cutover_fields(), "`address` of `cutover`", address->span);
@@ -620,7 +633,9 @@ class PlanReader {
     std::vector<std::string_view> codes;
     for (const KindInfo& kind : all_kinds()) codes.push_back(kind.name);
     for (const Node& item : node->items) {
+      const std::size_t errors = sink_.count(Severity::error);
       const Value block = reader_.block(&item, finding_fields(), "this finding", item.span);
+      const bool is_reported = sink_.count(Severity::error) != errors;
       const std::string_view code = block["code"].string_or("");
       const auto known = std::find_if(all_kinds().begin(), all_kinds().end(),
                                       [&](const KindInfo& kind) { return kind.name == code; });
@@ -640,6 +655,7 @@ class PlanReader {
         if (severity == to_string(one)) rule.severity = one;
       }
       if (rule.reason.empty()) {
+        if (is_reported) continue;
         sink_
             .report(Kind::bad_value, code_node->span,
                     fmt::format("nothing says why `{}` is {}", printable(code, 60),

@@ -278,7 +278,10 @@ class Resolver {
       is_known[*found] = true;
     }
     for (std::size_t i = 0; i < list.size(); ++i) {
-      if (!is_known[first[i]]) unknown_account(list[i], "account");
+      if (is_known[first[i]]) continue;
+      unknown_account(list[i], "account");
+      // Who is left behind, and who would not move, follows from that.
+      migration_.plan.is_partial = true;
     }
     return named;
   }

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 
 #include "compiler/facts/limits.h"
@@ -17,6 +18,10 @@ constexpr std::string_view kRemedy = "run `plan fetch` again; the lock is not ed
 constexpr ir::JsonLimits kSettingLimits{std::size_t{1} << 20U, 16};
 // After this many wrong lines the rest says nothing new.
 constexpr int kProblemsMax = 20;
+constexpr std::array<std::string_view, 14> kKinds = {
+    "account", "mailboxes",     "list",           "target-domain", "throttle",
+    "schema",  "source-domain", "target-address", "capability",    "version",
+    "limit",   "setting",       "host-key",       "certificate"};
 
 std::optional<std::uint64_t> number(std::string_view text) {
   std::uint64_t value = 0;
@@ -49,6 +54,7 @@ class Line {
     return word.substr(key.size() + 1);
   }
   [[nodiscard]] bool is_used_up() const { return next_ == words_.size(); }
+  [[nodiscard]] std::size_t next() const { return next_; }
 
  private:
   std::vector<std::string_view> words_;
@@ -101,8 +107,9 @@ class Reader {
         problem(begin, line->size(), "this line is not in its sorted place");
       }
       previous = *line;
+      why_ = "a word of it is not escaped as `plan fetch` does it";
       if (!take_line(*line, here(begin, line->size()))) {
-        problem(begin, line->size(), "this line cannot be read");
+        problem(begin, line->size(), fmt::format("this line cannot be read: {}", why_));
       }
       if (problems_ >= kProblemsMax) return std::nullopt;
     }
@@ -124,6 +131,17 @@ class Reader {
                 std::move(message))
         .help(std::string(kRemedy));
   }
+  /// Always false: what is wrong with the line that is being taken.
+  bool refuse(std::string why) {
+    why_ = std::move(why);
+    return false;
+  }
+  /// False, and says so, when a line has more than what it may have.
+  bool is_used_up(const Line& line) {
+    if (line.is_used_up()) return true;
+    return refuse(fmt::format("`{}` does not belong there", printable(line.raw(line.next()), 60)));
+  }
+
   /// A line without its end; nothing when the file stops in the middle of it.
   std::optional<std::string_view> next_line() {
     const std::size_t end = text_.find('\n', at_);
@@ -146,7 +164,8 @@ class Reader {
     if (!text_.starts_with("plan-lock ")) {
       sink_
           .report(Kind::lock_syntax, here(0, std::min<std::size_t>(text_.size(), 1)),
-                  "the file does not begin with `plan-lock`")
+                  text_.starts_with("<<<<<<<") ? "git has left a conflict here"
+                                               : "the file does not begin with `plan-lock`")
           .help(std::string(kRemedy));
       return false;
     }
@@ -193,6 +212,11 @@ class Reader {
     }
   }
 
+  static std::string no_number(std::string_view what, std::string_view text) {
+    return fmt::format("{} is `{}`, it is a whole number from 1 to {}", what, printable(text, 40),
+                       INT64_MAX);
+  }
+
   bool take_line(std::string_view text, Span span) {
     Line line(text);
     const std::string_view kind = line.kind();
@@ -201,8 +225,12 @@ class Reader {
     span.end =
         std::min(span.end,
                  span.begin + static_cast<std::uint32_t>(line.size() > 1 ? line.raw(1).size() : 0));
+    if (text.starts_with("<<<<<<<") || text.starts_with("=======") || text.starts_with(">>>>>>>"))
+      return refuse("git has left a conflict here");
+    if (std::find(kKinds.begin(), kKinds.end(), kind) == kKinds.end())
+      return refuse(fmt::format("nothing in a lock is called `{}`", printable(kind, 40)));
     auto name = line.word(1);
-    if (!name) return false;
+    if (!name) return line.size() > 1 ? false : refuse("it has no name");
     if (kind == "account") return take_account(line, std::move(*name), span);
     if (kind == "mailboxes") return take_mailboxes(line, std::move(*name));
     if (kind == "list") return take_list(line, std::move(*name), span);
@@ -215,10 +243,13 @@ class Reader {
         if (!list) return false;
         words = std::move(*list);
       }
-      return line.is_used_up();
+      return is_used_up(line);
     }
     if (kind == "schema" || kind == "source-domain" || kind == "target-address") {
-      if (line.size() != 2 || (kind == "schema" && !lock_.schema_digest.empty())) return false;
+      if (line.size() != 2)
+        return refuse(fmt::format("`{}` stands behind its name", printable(line.raw(2), 60)));
+      if (kind == "schema" && !lock_.schema_digest.empty())
+        return refuse("there is a `schema` already");
       if (kind == "schema")
         lock_.schema_digest = std::move(*name);
       else if (kind == "source-domain")
@@ -227,7 +258,8 @@ class Reader {
         lock_.target_addresses.push_back(std::move(*name));
       return true;
     }
-    if (line.size() != 3) return false;
+    if (line.size() != 3)
+      return refuse(fmt::format("it has {} words, a `{}` has 3", line.size(), kind));
     auto value = line.word(2);
     if (!value) return false;
     if (kind == "version")
@@ -238,12 +270,14 @@ class Reader {
       lock_.certificates[*name] = std::move(*value);
     else if (kind == "limit") {
       const auto count = number(*value);
-      if (!count) return false;
+      if (!count) return refuse(no_number("the limit", *value));
       lock_.limits[*name] = *count;
     } else if (kind == "setting") {
       auto document = ir::parse_json(*value, kSettingLimits);
-      if (!document || ir::canonical_json(*document) != *value || has_negative(*document))
-        return false;
+      if (!document) return refuse(document.error().message());
+      if (ir::canonical_json(*document) != *value)
+        return refuse("its JSON is not spelt as `plan fetch` does it");
+      if (has_negative(*document)) return refuse("no figure in it can be less than 0");
       lock_.settings[*name] = std::move(*document);
     } else {
       return false;
@@ -275,19 +309,20 @@ class Reader {
     std::string hash_digest;
     if (!take_list_member("aliases", account.aliases) ||
         !take_list_member("disabled_aliases", account.disabled_aliases) ||
-        !take_word("hash", account.hash_scheme) || !take_word("hash_digest", hash_digest)) {
+        !take_word("login", account.login) || !take_word("hash", account.hash_scheme) ||
+        !take_word("hash_digest", hash_digest)) {
       return false;
     }
     if (const auto quota = line.take("quota")) {
       const auto bytes = number(*quota);
-      if (!bytes || *bytes == 0) return false;
+      if (!bytes || *bytes == 0) return refuse(no_number("`quota`", *quota));
       account.quota_bytes = *bytes;
     }
     if (const auto enabled = line.take("enabled")) {
-      if (*enabled != "no") return false;
+      if (*enabled != "no") return refuse("`enabled` is `no` or is not there");
       account.is_enabled = false;
     }
-    if (!line.is_used_up()) return false;
+    if (!is_used_up(line)) return false;
     lock_.accounts.push_back(std::move(account));
     return true;
   }
@@ -299,7 +334,7 @@ class Reader {
       if (!list) return false;
       names = std::move(*list);
     }
-    if (!line.is_used_up()) return false;
+    if (!is_used_up(line)) return false;
     mailboxes_.emplace_back(std::move(name), std::move(names));
     return true;
   }
@@ -313,7 +348,7 @@ class Reader {
       if (!members) return false;
       list.members = std::move(*members);
     }
-    if (!line.is_used_up()) return false;
+    if (!is_used_up(line)) return false;
     lock_.lists.push_back(std::move(list));
     return true;
   }
@@ -333,10 +368,10 @@ class Reader {
       domain.catch_all = std::move(*word);
     }
     if (const auto text = line.take("relaying")) {
-      if (*text != "yes") return false;
+      if (*text != "yes") return refuse("`relaying` is `yes` or is not there");
       domain.allows_relaying = true;
     }
-    if (!line.is_used_up()) return false;
+    if (!is_used_up(line)) return false;
     lock_.target_domains.push_back(std::move(domain));
     return true;
   }
@@ -344,9 +379,10 @@ class Reader {
   bool take_throttle(Line& line, std::string name, Span span) {
     const auto text = line.take("match");
     const auto word = text ? unescape_word(*text) : std::nullopt;
-    if (!word || !line.is_used_up()) return false;
+    if (!text) return refuse("it has no `match`");
+    if (!word || !is_used_up(line)) return false;
     auto match = ir::parse_json(*word, kSettingLimits);
-    if (!match) return false;
+    if (!match) return refuse(match.error().message());
     lock_.throttles.push_back({std::move(name), std::move(*match), span});
     return true;
   }
@@ -400,6 +436,7 @@ class Reader {
   std::size_t at_ = 0;
   std::size_t header_end_ = 0;
   int problems_ = 0;
+  std::string why_;  // the line that is being taken cannot be
 };
 
 }  // namespace

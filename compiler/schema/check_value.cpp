@@ -330,17 +330,21 @@ class Walker {
            fmt::format("needs {}, this is {}", wanted_words(type), shown(value)));
   }
 
-  void unknown_property(const ObjectType& object, const Struct* fields, std::string_view name) {
+  /// Gives back the name that was probably meant, or an empty one.
+  std::string unknown_property(const ObjectType& object, const Struct* fields,
+                               std::string_view name) {
     std::vector<std::string_view> names;
     if (fields != nullptr) {
       for (const Property& property : fields->properties()) names.push_back(property.name);
     }
     std::string owner = plain_name(object.name);
     if (object.is_multiple && fields != nullptr) owner = plain_name(fields->name);
+    std::string meant(nearest(name, names).value_or(""));
     report(ProblemCode::unknown_property, Refusal::invalid_patch,
            name == "id" ? fmt::format("`id` cannot be written, the server gives it")
                         : fmt::format("{} has no property `{}`", owner, printable(name, 60)))
-        .nearest = std::string(nearest(name, names).value_or(""));
+        .nearest = meant;
+    return meant;
   }
 
   void unknown_variant(const ObjectType& object, const ir::Value& given) {
@@ -389,25 +393,30 @@ class Walker {
       }
       fields = variant->fields;
     }
+    std::vector<std::string> meant;  // by properties that are not there
     for (const auto& [name, member] : value.members()) {
       if (name == "@type" && object.is_multiple) continue;
       const Step step(*this, name);
       const Property* property = fields == nullptr ? nullptr : fields->find(name);
       if (property == nullptr) {
-        unknown_property(object, fields, name);
+        meant.push_back(unknown_property(object, fields, name));
         continue;
       }
       if (!may_write(*property, use)) continue;
       check(property->type, property->validator, member, use, depth + 1);
       check_expressions(fields->name, *property, member);
     }
-    if (use == Use::create && fields != nullptr) check_required(*fields, value, depth, is_top);
+    if (use == Use::create && fields != nullptr)
+      check_required(*fields, value, depth, is_top, meant);
   }
 
   /// The rule of reference 1.5, found by trying: there is no marker for "required" in the document.
-  void check_required(const Struct& fields, const ir::Value& value, int depth, bool is_top) {
+  /// A property that was written with another spelling is not missing.
+  void check_required(const Struct& fields, const ir::Value& value, int depth, bool is_top,
+                      const std::vector<std::string>& meant) {
     for (const Property& property : fields.properties()) {
       if (value.members().contains(property.name)) continue;
+      if (std::find(meant.begin(), meant.end(), property.name) != meant.end()) continue;
       if (!required_.is_required(property, depth)) continue;
       const Step step(*this, property.name);
       report(ProblemCode::missing_property, Refusal::validation_failed,

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <vector>
 
 #include "compiler/source/text.h"
@@ -22,16 +23,24 @@ class CsvReader {
     while (at_ < text_.size()) {
       if (skip_line_end()) continue;  // an empty line
       const std::size_t begin = at_;
-      if (!read_row()) return false;
+      if (!read_row()) {
+        const bool is_header = columns == 0;
+        if (is_header || problems_ >= kProblemsMax || !skip_line()) return false;
+        continue;
+      }
       if (columns == 0) columns = row_.size();
       if (row_.size() != columns) {
-        return fail(
-            begin, begin + 1,
-            fmt::format("this line has {} fields, the first line has {}", row_.size(), columns),
-            "put quotes around text that has a comma in it");
+        fail(begin, std::max<std::size_t>(begin + 1, row_.back().span.end),
+             fmt::format("this line has {} {}, the first line has {}", row_.size(),
+                         row_.size() == 1 ? "field" : "fields", columns),
+             "put quotes around text that has a comma in it, and write a comma for a field that is "
+             "empty");
+        if (problems_ >= kProblemsMax) return false;
+        continue;
       }
       visit(row_);
     }
+    if (problems_ > 0) return false;
     if (columns > 0) return true;
     sink_.report(Kind::file_empty, Span{file_, 0, 0}, "the file has no content")
         .help("its first line names the columns: `address`");
@@ -43,8 +52,17 @@ class CsvReader {
     return {file_, static_cast<std::uint32_t>(begin), static_cast<std::uint32_t>(end)};
   }
   bool fail(std::size_t begin, std::size_t end, std::string message, std::string help) {
+    ++problems_;
     sink_.report(Kind::csv_syntax, span(begin, end), std::move(message)).help(std::move(help));
     return false;
+  }
+
+  /// Behind a field that cannot be read: the next line is one of its own. False at the end, also of
+  /// a quote that is never closed.
+  bool skip_line() {
+    if (is_open_) return false;
+    at_ = std::min(text_.find('\n', at_), text_.size());
+    return true;
   }
 
   bool skip_line_end() {
@@ -89,9 +107,11 @@ class CsvReader {
     const std::size_t begin = at_++;
     std::string field;
     for (;; ++at_) {
-      if (at_ == text_.size())
+      if (at_ == text_.size()) {
+        is_open_ = true;
         return fail(begin, begin + 1, "this quote is never closed",
                     "write a quote that belongs to the text twice");
+      }
       if (text_[at_] != '"') {
         field += text_[at_];
       } else if (text_.substr(at_).starts_with("\"\"")) {
@@ -116,6 +136,8 @@ class CsvReader {
   std::size_t at_;
   Sink& sink_;
   std::vector<CsvField> row_;
+  std::size_t problems_ = 0;
+  bool is_open_ = false;  // a quote is never closed
 };
 
 }  // namespace

@@ -17,8 +17,8 @@ struct CsvField {
 /// empty lines are skipped) and gives every row to `visit`, the first line too. Every row has as
 /// many fields as the first. Bounded by kCsvBytesMax and kCsvColumnsMax.
 ///
-/// Reports file-too-large, file-empty, not-utf8 and csv-syntax; false after one of them, when rows
-/// behind it were not read.
+/// Reports file-too-large, file-empty, not-utf8 and csv-syntax; false after one of them: rows were
+/// left out. Of lines that are broken kProblemsMax are reported, each by itself.
 [[nodiscard]] bool read_csv(const SourceSet& sources, FileId file, Sink& sink,
                             const std::function<void(std::span<const CsvField> row)>& visit);
 

@@ -462,8 +462,14 @@ void LanguageBuilder::number(At begin, At end) {
     literal.literal = *bytes;
     literal.unit = Expression::Unit::size;
   } else {
-    report(Kind::expression_syntax, span(begin, end),
-           fmt::format("`{}` is no number with a unit that is known", printable(word, 40)));
+    report(
+        Kind::expression_syntax, span(begin, end),
+        is_too_large(word)
+            ? fmt::format("`{}` is too large: numbers go up to {}, in milliseconds and bytes too",
+                          printable(word, 40), INT64_MAX)
+            : fmt::format("`{}` is no number with a unit that is known: units are `ms`, `s`, `m`, "
+                          "`h`, `d`, `B`, `KiB`, `MiB`, `GiB`, `TiB`, `kB`, `MB`, `GB`, `TB`",
+                          printable(word, 40)));
     return;
   }
   if (!is_broken_) push(std::move(literal), 1);

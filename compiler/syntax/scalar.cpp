@@ -1,5 +1,6 @@
 #include "compiler/syntax/scalar.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <chrono>
@@ -36,6 +37,12 @@ std::optional<std::uint64_t> read_quantity(std::string_view text,
     return count * factor;
   }
   return std::nullopt;
+}
+
+template <std::size_t N>
+bool has_unit(std::string_view unit, const std::array<Unit, N>& units) {
+  return std::any_of(units.begin(), units.end(),
+                     [&](const Unit& one) { return one.first == unit; });
 }
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
@@ -137,6 +144,17 @@ std::optional<std::uint64_t> read_duration_ms(std::string_view text) {
 
 std::optional<std::uint64_t> read_bytes(std::string_view text) {
   return read_quantity(text, kSizes);
+}
+
+bool is_too_large(std::string_view text) {
+  std::string_view rest = text.starts_with('-') ? text.substr(1) : text;
+  const std::size_t digits = std::min(rest.find_first_not_of("0123456789"), rest.size());
+  if (digits == 0) return false;
+  const std::string_view unit = rest.substr(digits);
+  if (unit.empty()) return rest.front() != '0' && !read_integer(text);
+  if (rest.size() != text.size() || (!has_unit(unit, kDurations) && !has_unit(unit, kSizes)))
+    return false;
+  return !read_duration_ms(text) && !read_bytes(text);
 }
 
 std::optional<std::int64_t> read_integer(std::string_view text) {

@@ -20,6 +20,8 @@ namespace plan::syntax {
 [[nodiscard]] std::optional<std::int64_t> read_time_ms(std::string_view text);
 /// A decimal integer with an optional sign, without leading zeros.
 [[nodiscard]] std::optional<std::int64_t> read_integer(std::string_view text);
+/// A whole number, alone or with a unit of the above, that is more than 63 bits hold.
+[[nodiscard]] bool is_too_large(std::string_view text);
 
 /// What an unquoted scalar says by itself: `true`, `false`, integers, decimal fractions; all else
 /// and everything quoted is text. Tags are not looked at.

@@ -320,6 +320,19 @@ class TreeBuilder : public YAML::EventHandler {
   bool is_stopped_ = false;
 };
 
+/// The first tab in front of the words of a line, in the lines up to the one with `at`.
+std::optional<std::size_t> tab_in_indentation(std::string_view lines, std::size_t at) {
+  const std::size_t end = std::min(lines.find('\n', at), lines.size());
+  for (std::size_t line = 0; line < end;) {
+    const std::size_t line_end = std::min(lines.find('\n', line), end);
+    const std::size_t words = std::min(lines.find_first_not_of(" \t\r", line), line_end);
+    const std::size_t tab = lines.substr(0, words).find('\t', line);
+    if (words < line_end && tab != std::string_view::npos) return tab;
+    line = line_end + 1;
+  }
+  return std::nullopt;
+}
+
 /// yaml-cpp's messages, in our words where they are common.
 std::string wording(const std::string& message) {
   if (message.find("end of map") != std::string::npos)
@@ -328,6 +341,8 @@ std::string wording(const std::string& message) {
   if (message.find("end of map flow") != std::string::npos) return "a `{` is not closed";
   if (message.find("illegal map value") != std::string::npos)
     return "a `: ` stands where the line before goes on, or twice in one line";
+  if (message.find("illegal flow end") != std::string::npos)
+    return "a bracket closes that was not opened, or not by this one";
   return printable(message, 200);
 }
 
@@ -346,6 +361,13 @@ std::optional<Node> read_yaml_lines(std::string_view lines, std::uint32_t offset
     if (builder.is_stopped()) return std::nullopt;
     const auto begin = static_cast<std::uint32_t>(std::min<std::size_t>(
         error.mark.pos < 0 ? 0 : static_cast<std::size_t>(error.mark.pos), lines.size()));
+    if (const auto tab = tab_in_indentation(lines, begin)) {
+      const std::uint32_t at = offset + static_cast<std::uint32_t>(*tab);
+      sink.report(Kind::yaml_syntax, Span{file, at, at + 1}, "a tab stands in the indentation")
+          .label("YAML is indented with blanks")
+          .help("put blanks in the place of each tab, as many as the lines beside it have");
+      return std::nullopt;
+    }
     sink.report(Kind::yaml_syntax, Span{file, begin + offset, begin + offset + 1},
                 wording(error.msg))
         .help(std::string(kYamlRemedy));

@@ -182,9 +182,19 @@ class Search {
     } else if (!has_only_key(part)) {
       return;
     }
+    // Where a line is indented with a tab nobody can tell what it belongs to.
+    if (has_tab_in_indentation(piece)) return;
     std::size_t line = next_line(piece.begin);
     while (line < piece.end && first_of(line) >= line_end(line)) line = next_line(line);
     if (line < piece.end) look_into({line, piece.end}, first_of(line) - line, level + 1);
+  }
+
+  [[nodiscard]] bool has_tab_in_indentation(Lines piece) const {
+    for (std::size_t line = piece.begin; line < piece.end; line = next_line(line)) {
+      const std::size_t first = first_of(line);
+      if (first < line_end(line) && text_[first] == '\t') return true;
+    }
+    return false;
   }
 
   /// The text is looked at as if a blank stood where the item has its `-`.

@@ -32,11 +32,14 @@ void source_without_qresync(const Migration& migration, Sink& sink) {
       most == 0 ? std::string("the source has no QRESYNC")
                 : fmt::format("the source has no QRESYNC, and `{}` has {}", printable(who, 120),
                               counted(most, "message", "messages")));
-  report
-      .label(fmt::format(
-          "the flags of every message are read again in the hold, which is bound to {}",
-          show_duration_ms(
-              static_cast<std::uint64_t>(migration.plan.move["hold_bound"].integer_or(0)))))
+  // One that cannot be read was reported.
+  const ir::Value& bound = migration.plan.move["hold_bound"];
+  const std::string bound_words =
+      bound.is_integer()
+          ? fmt::format(", which is bound to {}",
+                        show_duration_ms(static_cast<std::uint64_t>(bound.integer_or(0))))
+          : std::string();
+  report.label("the flags of every message are read again in the hold" + bound_words)
       .help("rehearse the largest account, and raise `move: {hold_bound: ...}` if it needs longer");
 }
 

@@ -41,7 +41,7 @@ TEST(Csv, quotes_commas_and_line_ends_are_read_as_rfc_4180_says) {
   EXPECT_EQ(got.places[2], "\"x, \"\"y\"\"\r\nz\"");
 }
 
-TEST(Csv, what_is_broken_is_told_with_its_place_and_ends_the_reading) {
+TEST(Csv, what_is_broken_is_told_with_its_place) {
   struct Case {
     const char* text;
     Kind kind;
@@ -49,7 +49,7 @@ TEST(Csv, what_is_broken_is_told_with_its_place_and_ends_the_reading) {
     std::size_t rows;
   };
   for (const Case& one :
-       {Case{"a,b\n1\n2,3\n", Kind::csv_syntax, 4, 1}, Case{"a\n\"b", Kind::csv_syntax, 2, 1},
+       {Case{"a,b\n1\n2,3\n", Kind::csv_syntax, 4, 2}, Case{"a\n\"b", Kind::csv_syntax, 2, 1},
         Case{"a\n\"b\"c", Kind::csv_syntax, 5, 1}, Case{"a\nb\"c", Kind::csv_syntax, 3, 1},
         Case{"", Kind::file_empty, 0, 0}, Case{"\n\r\n", Kind::file_empty, 0, 0},
         Case{"a\n\xff", Kind::not_utf8, 2, 0}}) {
@@ -61,6 +61,18 @@ TEST(Csv, what_is_broken_is_told_with_its_place_and_ends_the_reading) {
     EXPECT_EQ(got.problems[0].span.begin, one.begin) << one.text;
     EXPECT_FALSE(got.problems[0].help.empty()) << one.text;
   }
+}
+
+TEST(Csv, each_broken_line_is_told) {
+  const Read got = read("a,b\n1\n2,3\n4,5,6\nx\"y,7\n\"z\"z,8\n9,10\n\"open,11\n");
+  EXPECT_FALSE(got.is_whole);
+  std::vector<std::uint32_t> places;
+  for (const Diagnostic& one : got.problems) places.push_back(one.span.begin);
+  EXPECT_EQ(places, (std::vector<std::uint32_t>{4, 10, 17, 25, 34}));
+  EXPECT_EQ(got.problems[0].message, "this line has 1 field, the first line has 2");
+  std::string many = "a,b\n";
+  for (std::size_t i = 0; i < 2 * kProblemsMax; ++i) many += "1\n";
+  EXPECT_EQ(read(many).problems.size(), kProblemsMax);
 }
 
 TEST(Csv, columns_and_bytes_have_bounds) {
