@@ -41,6 +41,7 @@ bool is_expression_over_lines(const Node& scalar) {
 std::string with_single_blanks(std::string_view expression) {
   std::string line;
   char quote = 0;
+  std::size_t open = 0;  // where the text in `line` begins
   for (std::size_t at = 0; at < expression.size(); ++at) {
     const char c = expression[at];
     if (quote == 0 && (c == '\n' || c == ' ' || c == '\t' || c == '\r')) {
@@ -50,10 +51,14 @@ std::string with_single_blanks(std::string_view expression) {
     line += c;
     if (quote == 0) {
       if (c == '"' || c == '\'') quote = c;
+      open = line.size();
     } else if (c == '\\' && quote == '"' && at + 1 < expression.size()) {
       line += expression[++at];
     } else if (c == quote) {
       quote = 0;
+      // A text without escapes has one spelling.
+      if (c == '"' && line.find_first_of("'\\$", open) == std::string::npos)
+        line[open - 1] = line.back() = '\'';
     }
   }
   return line;

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 #include "compiler/source/text.h"
 #include "compiler/syntax/scalar.h"
@@ -24,6 +25,23 @@ bool is_plain_safe(std::string_view text, bool is_flow) {
   if (text.starts_with("---") || text.starts_with("...")) return false;
   // yaml-cpp ends a scalar of a flow at each of these. A colon inside a word is no indicator.
   return !is_flow || text.find_first_of(",?[]{}#") == std::string_view::npos;
+}
+
+/// A text that other readers of YAML take for a truth value or a number: it has quotes for them.
+bool is_other_elsewhere(std::string_view text) {
+  static constexpr std::array<std::string_view, 8> kWords = {"yes",  "no",    "on", "off",
+                                                             "true", "false", "y",  "n"};
+  if (std::any_of(kWords.begin(), kWords.end(),
+                  [&](std::string_view word) { return equals_ignoring_case(text, word); }))
+    return true;
+  std::string_view digits = text;
+  if (digits.starts_with('+') || digits.starts_with('-')) digits.remove_prefix(1);
+  if (digits.starts_with("0x"))
+    return digits.find_first_not_of("0123456789abcdefABCDEF", 2) == std::string_view::npos;
+  if (digits.starts_with("0o")) digits.remove_prefix(2);
+  if (digits.find_first_of("0123456789") == std::string_view::npos) return false;
+  return digits.find_first_not_of("0123456789_.eE+-") == std::string_view::npos &&
+         std::count(digits.begin(), digits.end(), '.') <= 1;
 }
 
 bool is_null_word(std::string_view text) {
@@ -75,8 +93,9 @@ class YamlWriter : public Writer {
       const std::string text = on_one_line(node.text);
       return is_plain_safe(text, is_flow) ? text : quoted_yaml(text);
     }
-    if (layout_.language == Language::yaml && has_layout()) {
-      // The author's own quotes, where they stand on one line.
+    if (layout_.language == Language::yaml && has_layout() &&
+        std::any_of(node.text.begin(), node.text.end(), is_control)) {
+      // The author's own escapes, where they stand on one line.
       const std::string_view raw =
           layout_.text.substr(node.span.begin, node.span.end - node.span.begin);
       if (!raw.empty() && raw.front() != '|' && raw.front() != '>' &&
@@ -89,7 +108,9 @@ class YamlWriter : public Writer {
     plain.tag = Tag();
     const bool reads_as_text =
         !node.tag.empty() || (scalar_value(plain).is_string() && !is_null_word(node.text));
-    return reads_as_text && is_plain_safe(node.text, is_flow) ? node.text : quoted_yaml(node.text);
+    return reads_as_text && is_plain_safe(node.text, is_flow) && !is_other_elsewhere(node.text)
+               ? node.text
+               : quoted_yaml(node.text);
   }
 
   [[nodiscard]] std::string key(const Entry& entry, bool is_flow) const {

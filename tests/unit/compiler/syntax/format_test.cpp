@@ -71,7 +71,7 @@ a: 1      # one
 # about b
 b:
   - x
-  - {c: "1", d: 'e'}  # flow
+  - {c: "1", d: e}  # flow
   - !secret env:X
   - f: g
     h: [1, 2]
@@ -126,6 +126,21 @@ step a/{} for x in rows : kind.of {
   }
 }                  # end of step
 )");
+}
+
+TEST(Format, QuotesThatChangeNothingAreWrittenInOneWay) {
+  const std::string once = yaml(
+      "name: example.org\nurl: https://a.example:8443/\nlist: [a b, '1', \"yes\", null, 1]\n"
+      "mark: '#x'\nhost: ${addresses.source}\nesc: \"a\\tb\"\n");
+  EXPECT_EQ(yaml("name: \"example.org\"\nurl: 'https://a.example:8443/'\n"
+                 "list: ['a b', \"1\", yes, null, 1]\nmark: \"#x\"\n"
+                 "host: \"${addresses.source}\"\nesc: \"a\\tb\"\n"),
+            once);
+  EXPECT_EQ(yaml(once), once);
+  EXPECT_NE(once.find("list: [a b, \"1\", \"yes\", null, 1]\n"), std::string::npos) << once;
+  const std::string module = plan("module a\nlet x = choose(a == 'b', \"c\", 'it\\n')\n");
+  EXPECT_EQ(plan("module a\nlet x = choose(a == \"b\", 'c', 'it\\n')\n"), module);
+  EXPECT_NE(module.find("'b'"), std::string::npos) << module;
 }
 
 TEST(Format, AQuestionMarkInAListOfOneLineIsQuoted) {
