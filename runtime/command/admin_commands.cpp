@@ -167,6 +167,35 @@ ir::Value document_of(const schema::ObjectType& type, const schema::Schema& sche
                          {"variants", std::move(variants)}});
 }
 
+/// The types that a step can write, or that have one object: those inside others are shown with
+/// them.
+ExitCode list_types(const schema::Schema& schema, const std::string& format) {
+  std::vector<std::pair<std::string, const schema::ObjectType*>> types;
+  for (const schema::ObjectType& type : schema.objects()) {
+    if (type.kind != schema::ObjectKind::collection && type.kind != schema::ObjectKind::singleton)
+      continue;
+    std::string name = type.name.starts_with("x:") ? type.name.substr(2) : type.name;
+    if (schema.object(name) == &type) types.emplace_back(std::move(name), &type);
+  }
+  std::sort(types.begin(), types.end());
+  if (format == "json") {
+    ir::List list;
+    for (const auto& [name, type] : types)
+      list.push_back(ir::Value::map({{"type", name},
+                                     {"kind", to_string(type->kind)},
+                                     {"needs_licence", type->is_enterprise}}));
+    print_document(ir::Value::map({{"format", 1}, {"types", std::move(list)}}), format);
+    return ExitCode::done;
+  }
+  std::string text;
+  for (const auto& [name, type] : types) {
+    text += fmt::format("{:<32} {}{}\n", name, to_string(type->kind),
+                        type->is_enterprise ? ", needs a licence" : "");
+  }
+  print_result(text);
+  return ExitCode::done;
+}
+
 }  // namespace
 
 ExitCode run_admin_describe(const Invocation& invocation) {
@@ -177,6 +206,7 @@ ExitCode run_admin_describe(const Invocation& invocation) {
     return print_error(Error(errors::not_fetched, "there is no schema in the cache"), format);
   }
   const std::string name = invocation.value("type");
+  if (name.empty()) return list_types(*project->schema, format);
   const schema::ObjectType* type = project->schema->resolved(name);
   if (const schema::EnumType* values = project->schema->enumeration(name);
       type == nullptr && values != nullptr) {

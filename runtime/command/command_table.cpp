@@ -300,7 +300,7 @@ std::vector<CommandSpec> move_commands() {
        .example = "plan lower --ndjson --stage prepare > server.ndjson",
        .options = {kPlanFile,
                    {"--ndjson", "", "", "the form of the lines; there is no other", true},
-                   {"--stage", "STAGE", "prepare", "`prepare`, `waves` or `finalize`"},
+                   {"--stage", "STAGE", "prepare", "`prepare`, `cutover`, `waves` or `finalize`"},
                    {"--part", "NUMBER", "1", "the part of the stage, from 1"},
                    {"--output", "FILE", "-", "where to write; `-` is stdout"}},
        .run = run_lower},
@@ -479,11 +479,11 @@ std::vector<CommandSpec> server_commands() {
   return {
       {.name = "admin describe",
        .summary = "shows a type of the target's schema as a person wants to read it",
-       .text = "From the schema in the cache of the last `plan fetch`; offline.",
+       .text =
+           "From the schema in the cache of the last `plan fetch`; offline. Without TYPE it lists "
+           "the types that have objects at the target.",
        .example = "plan admin describe Domain",
-       .options = {{"type", "TYPE", "", "Domain, Account, MtaRoute, ...", true},
-                   kPlanOption,
-                   kFormat},
+       .options = {{"type", "TYPE", "", "Domain, Account, MtaRoute, ..."}, kPlanOption, kFormat},
        .run = run_admin_describe},
       {.name = "admin get",
        .summary = "reads objects of the target",

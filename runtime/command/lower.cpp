@@ -20,7 +20,8 @@ ExitCode run_lower(const Invocation& invocation) {
   ExitCode exit_code = ExitCode::done;
   const auto stage = ir::stage_by_name(invocation.value("--stage"));
   if (!stage)
-    return print_error(Error(errors::bad_option, "`--stage` is prepare, waves or finalize"));
+    return print_error(
+        Error(errors::bad_option, "`--stage` is prepare, cutover, waves or finalize"));
   const std::string number = invocation.value("--part");
   std::size_t part = 0;
   const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), part);
@@ -40,6 +41,9 @@ ExitCode run_lower(const Invocation& invocation) {
                           std::max<std::size_t>(1, lines.parts.size()),
                           lines.parts.size() > 1 ? "s" : "", part)));
   }
+  if (lines.parts.empty())
+    print_words(fmt::format("stage {} writes nothing to the target by stalwart-cli\n",
+                            invocation.value("--stage")));
   if (lines.parts.size() > 1) {
     print_words(
         fmt::format("part {} of {}; apply one after the other\n", part, lines.parts.size()));

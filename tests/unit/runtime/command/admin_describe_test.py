@@ -52,6 +52,13 @@ def main():
         users = json.loads(describe("Account", "--format", "json").stdout)["variants"][0]["properties"]
         quotas = next(one for one in users if one["name"] == "quotas")
         check("JSON has the keys too", "maxDiskQuota" in quotas["keys"] and quotas["values"] == [], quotas)
+        types = describe()
+        names = [line.split()[0] for line in types.stdout.splitlines()]
+        check("without a type the types are listed, not those inside others", types.returncode == 0
+              and {"Account", "Domain", "MtaRoute"} <= set(names) and names == sorted(names)
+              and "SecretKeyOptional" not in names, types)
+        told = json.loads(describe("--format", "json").stdout)
+        check("and in JSON", [one["type"] for one in told["types"]] == names, told)
         words = describe("MtaProtocol")
         check("an enumeration by itself can be asked for", words.returncode == 0 and "lmtp" in words.stdout, words)
         near = describe("MtaRout")
