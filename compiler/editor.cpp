@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <array>
+#include <set>
 
 #include "compiler/check/plan_keys.h"
 #include "compiler/ir/step_kind.h"
+#include "compiler/keys_beside.h"
 #include "compiler/source/diagnostic.h"
 #include "compiler/source/embedded_file.h"
 #include "compiler/source/text.h"
@@ -50,6 +52,7 @@ class Cursor {
   [[nodiscard]] std::string_view word() const {
     return text_.substr(word_begin_, word_end_ - word_begin_);
   }
+  [[nodiscard]] std::size_t word_begin() const { return word_begin_; }
   /// An id or a module's name: `account/{}/hold`.
   [[nodiscard]] std::string_view path_word() const {
     return text_.substr(path_begin_, path_end_ - path_begin_);
@@ -582,6 +585,10 @@ std::vector<Completion> completions_at(std::string_view file_name, std::string_v
   }
   if (const PlanKey* block = check::find_plan_key(path))
     add_keys(block->keys, cursor.is_language(), found);
+  if (!cursor.is_language()) {
+    const std::set<std::string> there = keys_beside(text, cursor.word_begin());
+    std::erase_if(found, [&](const Completion& one) { return there.contains(one.label); });
+  }
   return found;
 }
 
