@@ -348,7 +348,8 @@ class ProcedureReader {
     auto text = when->is_scalar() ? parse_template(*when, *input_.sources, sink_) : std::nullopt;
     if (!text || text->parts.size() != 1 || !text->parts.front().expression) {
       return broken(when->span, "`when` is not one expression",
-                    "write one that is true or false: `cutover.address == 'floating'`; in YAML it "
+                    "write one that is true or false: `contains(rollback_points, "
+                    "'before-cutover')`; in YAML it "
                     "stands in `${...}`");
     }
     if (is_unknown(*text)) return;

@@ -467,9 +467,7 @@ void LanguageBuilder::number(At begin, At end) {
         is_too_large(word)
             ? fmt::format("`{}` is too large: numbers go up to {}, in milliseconds and bytes too",
                           printable(word, 40), INT64_MAX)
-            : fmt::format("`{}` is no number with a unit that is known: units are `ms`, `s`, `m`, "
-                          "`h`, `d`, `B`, `KiB`, `MiB`, `GiB`, `TiB`, `kB`, `MB`, `GB`, `TB`",
-                          printable(word, 40)));
+            : fmt::format("`{}` is no number with a unit that is known", printable(word, 40)));
     return;
   }
   if (!is_broken_) push(std::move(literal), 1);

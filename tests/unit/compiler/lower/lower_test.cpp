@@ -3,6 +3,9 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <set>
+
 #include "compiler/ir/json.h"
 #include "compiler/syntax/yaml.h"
 
@@ -189,10 +192,8 @@ TEST(Lower, BrokenProceduresAreNamedAtTheirPlace) {
   const auto problem = [](const std::string& steps) { return Lowered(steps, 2).problem(); };
   EXPECT_EQ(problem("  - {id: a, kind: no.such, stage: prepare}\n"),
             "there is no kind of step `no.such`");
-  EXPECT_EQ(problem("  - {id: a, kind: approval, stage: never}\n"),
-            "there is no stage `never`: `stage` is prepare, cutover, waves or finalize");
-  EXPECT_EQ(problem("  - {id: a, kind: approval}\n"),
-            "a step needs a `stage`: prepare, cutover, waves or finalize");
+  EXPECT_EQ(problem("  - {id: a, kind: approval, stage: never}\n"), "there is no stage `never`");
+  EXPECT_EQ(problem("  - {id: a, kind: approval}\n"), "a step needs a `stage`");
   EXPECT_EQ(problem("  - {id: a, kind: window, stage: waves}\n"),
             "`window` needs argument `not_before_ms`: the moment, in milliseconds since 1970");
   EXPECT_EQ(problem("  - {id: a, kind: approval, stage: waves, args: {wave: x, other: y}}\n"),
@@ -212,10 +213,33 @@ TEST(Lower, BrokenProceduresAreNamedAtTheirPlace) {
                     "[\"a{}\"], args: {wave: x}}\n"
                     "  - {id: \"a{}\", kind: approval, for: account in accounts, stage: waves, "
                     "args: {wave: x}}\n"),
-            "`w{}` cannot wait for every `a{}`: put one step between them");
+            "`w{}` cannot wait for every `a{}`");
   EXPECT_EQ(problem("  - {id: \"a{}\", kind: approval, for: account in accounts, stage: waves, "
                     "args: {wave: \"${account.nope}\"}}\n"),
             "rows `accounts` have no member `nope`");
+  EXPECT_EQ(problem("  - {id: a, kind: approval, stage: prepare, role: held, args: {wave: x}}\n"),
+            "`a` of stage prepare is no part of an account's move");
+  EXPECT_EQ(problem("  - {id: a, kind: approval, stage: waves, role: kept, args: {wave: x}}\n"),
+            "there is no role `kept`");
+}
+
+/// Each mistake of a procedure says what to do about it, at the place that can be mended.
+TEST(Lower, AnIdThatOnlyRowsMakeIsShownAtBothItsSteps) {
+  Lowered lowered(
+      "  - {id: \"a/{}\", kind: admin.account-open, for: account in accounts, stage: waves, args: "
+      "{account: \"${account.address}\"}}\n"
+      "  - {id: a/u1@x.org, kind: approval, stage: waves, args: {wave: x}}\n",
+      2);
+  ASSERT_FALSE(lowered.graph.has_value());
+  const std::vector<Diagnostic> all = lowered.sink.sorted();
+  ASSERT_EQ(all.size(), 1U);
+  EXPECT_EQ(all[0].message, "step `a/u1@x.org` is there twice");
+  ASSERT_EQ(all[0].notes.size(), 1U);
+  const std::string here(lowered.sources.text(all[0].span));
+  const std::string there(lowered.sources.text(all[0].notes[0].span));
+  EXPECT_EQ((std::set<std::string>{here, there}),
+            (std::set<std::string>{"\"a/{}\"", "a/u1@x.org"}));
+  ASSERT_EQ(all[0].help.size(), 1U);
 }
 
 }  // namespace
