@@ -32,6 +32,10 @@ std::vector<std::string> texts_of_comments(std::string_view text, const Node& tr
   return texts;
 }
 
+bool is_one_expression(const Node& scalar) {
+  return scalar.tag.empty() && scalar.text.starts_with("${") && scalar.text.ends_with('}');
+}
+
 bool is_expression_over_lines(const Node& scalar) {
   return scalar.text.find('\n') != std::string::npos && scalar.text.starts_with("${");
 }
@@ -41,7 +45,6 @@ bool is_expression_over_lines(const Node& scalar) {
 std::string with_single_blanks(std::string_view expression) {
   std::string line;
   char quote = 0;
-  std::size_t open = 0;  // where the text in `line` begins
   for (std::size_t at = 0; at < expression.size(); ++at) {
     const char c = expression[at];
     if (quote == 0 && (c == '\n' || c == ' ' || c == '\t' || c == '\r')) {
@@ -51,17 +54,32 @@ std::string with_single_blanks(std::string_view expression) {
     line += c;
     if (quote == 0) {
       if (c == '"' || c == '\'') quote = c;
-      open = line.size();
     } else if (c == '\\' && quote == '"' && at + 1 < expression.size()) {
       line += expression[++at];
     } else if (c == quote) {
       quote = 0;
-      // A text without escapes has one spelling.
-      if (c == '"' && line.find_first_of("'\\$", open) == std::string::npos)
-        line[open - 1] = line.back() = '\'';
     }
   }
   return line;
+}
+
+std::string with_plain_quotes(std::string expression) {
+  constexpr std::string_view kNeedOthers = "'\\$\n";
+  std::size_t open = std::string::npos;
+  for (std::size_t at = 0; at < expression.size(); ++at) {
+    const char c = expression[at];
+    if (open == std::string::npos) {
+      if (c == '"' || c == '\'') open = at;
+    } else if (c == '\\' && expression[open] == '"') {
+      ++at;
+    } else if (c == expression[open]) {
+      const auto text = std::string_view(expression).substr(open + 1, at - open - 1);
+      if (text.find_first_of(kNeedOthers) == std::string_view::npos)
+        expression[open] = expression[at] = '\'';
+      open = std::string::npos;
+    }
+  }
+  return expression;
 }
 
 std::string quoted_text(std::string_view text) {
@@ -177,7 +195,7 @@ std::string Writer::on_one_line(std::string_view expression) {
     if (!line.empty()) line += ' ';
     line += words;
   }
-  return line;
+  return with_plain_quotes(std::move(line));
 }
 
 bool mean_the_same(const Node& left, const Node& right) {
@@ -188,7 +206,11 @@ bool mean_the_same(const Node& left, const Node& right) {
     case NodeKind::scalar:
       // A bare expression over several lines is written on one.
       if (is_expression_over_lines(left) || is_expression_over_lines(right))
-        return with_single_blanks(left.text) == with_single_blanks(right.text);
+        return with_plain_quotes(with_single_blanks(left.text)) ==
+               with_plain_quotes(with_single_blanks(right.text));
+      // The texts in it are written with one kind of quotes.
+      if (is_one_expression(left) && is_one_expression(right))
+        return with_plain_quotes(left.text) == with_plain_quotes(right.text);
       if (!left.tag.empty()) return left.text == right.text;
       return scalar_value(left) == scalar_value(right);
     case NodeKind::sequence:

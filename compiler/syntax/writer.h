@@ -50,6 +50,8 @@ class Writer {
 [[nodiscard]] std::string quoted_text(std::string_view text);
 /// An expression with one blank wherever it has blanks or a new line, but in its texts.
 [[nodiscard]] std::string with_single_blanks(std::string_view expression);
+/// The texts of an expression that have no escapes, in single quotes.
+[[nodiscard]] std::string with_plain_quotes(std::string expression);
 /// Is this a scalar without quotes that is no text: a number, true, false?
 [[nodiscard]] bool is_plain_value(const Node& scalar);
 

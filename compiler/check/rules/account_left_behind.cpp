@@ -9,7 +9,8 @@
 namespace plan::check::rules {
 
 void account_left_behind(const Migration& migration, Sink& sink) {
-  if (migration.plan.is_partial) return;
+  // Where nobody moves, accounts-empty says so.
+  if (migration.plan.is_partial || migration.accounts.empty()) return;
   if (!migration.plan.has_account_list && migration.plan.except.empty()) return;
   std::unordered_set<std::string_view> domains;
   for (const Named& domain : migration.plan.domains) domains.insert(domain.text);
