@@ -2,6 +2,7 @@
 """The quickstart's migration under traffic, judged by its oracle; then sabotage, and what is refused."""
 
 import base64
+import hashlib
 import imaplib
 import json
 import pathlib
@@ -193,8 +194,80 @@ def check_names_that_went(report, migration, folder):
     drifted = run("apply", "reviewed.plan", "--yes")
     report.check("a saved plan says that an account is gone", len(lines) == len(migration.accounts) and drifted.returncode == 1 and
                  gone in drifted.stderr and new in drifted.stderr and "world-has-drifted" in drifted.stderr, drifted.stdout + drifted.stderr)
+    lock = (folder / "migration.lock").read_bytes()
+    run("fetch")
+    other = run("apply", "reviewed.plan", "--yes")
+    report.check("a saved plan names what the lock beside it has another of", other.returncode == 1 and
+                 "migration.lock had: account grace@legacy.test" in other.stderr and "world-has-drifted" in other.stderr,
+                 other.stdout + other.stderr)
+    (folder / "migration.lock").write_bytes(lock)
     shown = run("apply", "migration.yaml")  # nobody says yes
     report.check("the diff of apply says it too", gone in shown.stdout and new in shown.stdout, shown.stdout[-3000:] + shown.stderr)
+
+
+def schema_drift(migration, report):
+    """The lock of a target whose schema had another bound, and another type of a property that the plan does not write."""
+    lock = migration.work / "migration.lock"
+    lines = lock.read_text().splitlines()
+    digest = next(line.split()[1] for line in lines if line.startswith("schema "))
+    schemas = migration.work / ".plan" / "schema"
+    document = json.loads((schemas / f"{digest}.json").read_bytes())
+    document["structs"]["x:MtaRouteRelay"][0]["port"] = "number:unsignedInteger[1..60000]"
+    document["structs"]["x:Domain"][0]["logo"] = "boolean"
+    text = json.dumps(document).encode()
+    earlier = hashlib.sha256(text).hexdigest()
+    (schemas / f"{earlier}.json").write_bytes(text)
+    body = "\n".join(line.replace(digest, earlier) for line in lines if not line.startswith("digest ")) + "\n"
+    lock.write_text(body + f"digest {hashlib.sha256(body.encode()).hexdigest()}\n")
+    fetched = migration.plan("fetch", show=False, accept=range(256))
+    words = [line.strip() for line in fetched.stderr.splitlines() if "touched" in line or "(step" in line]
+    report.check("a schema with another bound touches the steps that write it, and no other", fetched.returncode == 0
+                 and len(words) == 2 and words[0].startswith("the target's schema has changed: 1 of the ")
+                 and words[1].startswith("MtaRoute (step `target/route`): `port` was `number:unsignedInteger[1..60000]`"),
+                 fetched.stdout + fetched.stderr)
+    report.check("and the lock is the one of the target again", lock.read_text().splitlines() == lines)
+
+
+def check_review(report, migration, folder):
+    """The saved plan elsewhere, and a review in Markdown, of a plan that is changed afterwards."""
+    elsewhere = folder / "elsewhere"
+    elsewhere.mkdir()
+    shutil.copy(migration.work / "reviewed.plan", elsewhere)
+    shown = migration.plan("show", "reviewed.plan", show=False, accept=range(256), folder=elsewhere)
+    report.check("a saved plan is shown in a folder that has nothing else", shown.returncode == 0 and
+                 "alice@legacy.test" in shown.stdout and [file.name for file in elsewhere.iterdir()] == ["reviewed.plan"], shown.stdout + shown.stderr)
+    report.check("with what it costs: the disks, what clients load again, and where the figures come from",
+                 all(words in shown.stdout for words in ("its clients load ", "  operator ", "  source ", "  target ", " messages at 200 a second",
+                                                         " looks at the servers of ")), shown.stdout)
+    review = migration.plan("diff", "--format", "markdown", show=False, accept=range(256)).stdout
+    (migration.work / "review.md").write_text(review)
+    plan = migration.work / "migration.yaml"
+    text = plan.read_text()
+    fresh = migration.plan("check", "--reviewed", "review.md", show=False, accept=range(256))
+    plan.write_text(text + "# another line\n")
+    stale = migration.plan("check", "--reviewed", "review.md", show=False, accept=range(256))
+    saved = migration.plan("check", "--reviewed", "reviewed.plan", show=False, accept=range(256))
+    plan.write_text(text)
+    report.check("a review in Markdown is one of this plan, until the plan is changed", fresh.returncode == 0 and
+                 stale.returncode == 1 and "review-stale" in stale.stderr, [fresh.stderr, stale.stderr])
+    report.check("so is a saved plan, and what was changed is named", saved.returncode == 1 and
+                 "was changed since: migration.yaml" in saved.stderr, saved.stderr)
+
+
+def check_second_use(report, migration, folder, lock, when):
+    """The reviewed plan with all that it needs on another machine, which knows nothing of the run."""
+    other = folder / f"copied-{len(list(folder.glob('copied-*')))}"
+    other.mkdir()
+    for name in ("migration.yaml", "reviewed.plan"):
+        shutil.copy(migration.work / name, other)
+    (other / "migration.lock").write_bytes(lock)
+    shutil.copytree(migration.work / "secrets", other / "secrets")
+    (other / "proxy").symlink_to(migration.work / "proxy")
+    used = migration.plan("apply", "reviewed.plan", "--yes", show=False, accept=range(256), folder=other)
+    report.check(f"another machine does not apply it again {when}: it names the accounts that have moved",
+                 used.returncode == 1 and "world-has-drifted" in used.stderr and
+                 all(f"account/{a.name}@legacy.test/keys: generation was 0, is " in used.stderr for a in migration.accounts),
+                 used.stdout + used.stderr)
 
 
 def main():
@@ -209,6 +282,7 @@ def main():
         lock = (migration.work / "migration.lock").read_bytes()
         migration.plan("fetch", show=False, accept=range(256))
         report.check("the same world gives the same lock", (migration.work / "migration.lock").read_bytes() == lock)
+        schema_drift(migration, report)
         second = pathlib.Path(folder) / "second"
         second.mkdir()
         shutil.copy(migration.work / "migration.yaml", second)
@@ -238,9 +312,11 @@ def main():
         whole = migration.plan("show", "reviewed.plan", "--account", "alice@legacy.test", show=False, accept=range(256))
         report.check("an account that is asked for is shown step by step",
                      whole.stdout.count("account/alice@legacy.test/") == 17 and "account/carol@" not in whole.stdout, whole.stdout)
+        check_review(report, migration, pathlib.Path(folder))
         check_names_that_went(report, migration, second)
         code = migration.apply("reviewed.plan", "--yes")
         report.check("apply of the reviewed plan moves everybody and waits before the last stage", code == 2, f"exit code {code}")
+        check_second_use(report, migration, pathlib.Path(folder), lock, "while its run waits")
         facts = judged_move.judge(report, migration)
         counts = migration.ledger.counts
         report.check("mail arrived on every way meanwhile", counts["accepted"] > 200 and {"source-25", "target-25", "submission"} == {
@@ -268,7 +344,8 @@ def main():
         report.check("then diff has nothing to do, as apply has", done.returncode == 0 and json.loads(done.stdout)["changes"] == 0,
                      done.stdout[-2000:])
         again = migration.plan("apply", "reviewed.plan", "--yes", show=False, accept=range(256))
-        report.check("a reviewed plan is used once", again.returncode == 1, again.stdout + again.stderr)
+        report.check("a reviewed plan is used once", again.returncode == 1 and "plan-used-up" in again.stderr, again.stdout + again.stderr)
+        check_second_use(report, migration, pathlib.Path(folder), lock, "after the end")
         wrong = migration.mail_to_the_public_port(migration.accounts[:3])
         report.check("mail to the public port 25 arrives at the target itself", not wrong, "\n".join(wrong))
         listener = subprocess.run(["postconf", "-M", f"{world.SOURCE}:{world.PROXY_PORT_ON_SOURCE}/inet"], capture_output=True, text=True)
