@@ -79,7 +79,7 @@ TEST(Expression, WhatItMakesOfLargeValuesIsBounded) {
 }
 
 TEST(Expression, ProblemsStandAtTheirExactPlace) {
-  EXPECT_EQ(Evaluated("ab ${addresses.taget} c").json(), "(unknown-name at `addresses.taget`)");
+  EXPECT_EQ(Evaluated("ab ${addresses.taget} c").json(), "(unknown-name at `taget`)");
   EXPECT_EQ(Evaluated("${nobody}").json(), "(unknown-name at `nobody`)");
   EXPECT_EQ(Evaluated("${lowr('a')}").json(), "(unknown-function at `lowr`)");
   EXPECT_EQ(Evaluated("${lower(1)}").json(), "(expression-type at `1`)");

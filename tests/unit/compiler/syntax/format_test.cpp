@@ -71,7 +71,7 @@ a: 1      # one
 # about b
 b:
   - x
-  - {c: "1", d: e}  # flow
+  - {c: "1", d: e}    # flow
   - !secret env:X
   - f: g
     h: [1, 2]

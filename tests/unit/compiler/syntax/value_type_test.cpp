@@ -89,7 +89,7 @@ TEST(ValueType, MistakesAreSeenAlsoInTheBranchThatIsNotTaken) {
   EXPECT_EQ(Typed("a ${first(hosts)}").text(),
             "expression-type at `first(hosts)`: host? may be missing: use `default`");
   EXPECT_EQ(Typed("${addresses.pubic}").text(),
-            "unknown-name at `addresses.pubic`: there is no `pubic` here");
+            "unknown-name at `pubic`: there is no `pubic` here");
   EXPECT_EQ(Typed("${join(hosts)}").text(),
             "expression-type at `join(hosts)`: `join` takes 2 arguments, here is 1");
   EXPECT_EQ(Typed("${is_in_network(addresses.proxy, network('10.0.0.0/8'))}").text(),

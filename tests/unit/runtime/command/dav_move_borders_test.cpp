@@ -45,7 +45,8 @@ TEST_F(DavMove, TheHoldIsPredictedWithTheCalendars) {
         << seen->hold_basis;
     // Changes, folders and their number, of events and of cards.
     EXPECT_TRUE(
-        seen->hold_basis.ends_with("6 calls of the target for what it has of their 6 entries"))
+        seen->hold_basis.ends_with("6 calls of the target for what it has of their 6 entries, "
+                                   "5,000 of which it shows in a second"))
         << seen->hold_basis;
   }
 }

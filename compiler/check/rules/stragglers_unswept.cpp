@@ -7,7 +7,7 @@
 
 namespace plan::check::rules {
 
-void stragglers_left(const GraphView& view, Sink& sink) {
+void stragglers_unswept(const GraphView& view, Sink& sink) {
   using ir::StepId;
   using ir::StepKind;
   const ir::StepGraph& graph = view.graph();
@@ -16,12 +16,12 @@ void stragglers_left(const GraphView& view, Sink& sink) {
     if (!view.has_in_row(step, StepKind::proxy_release) || !seen.insert(&graph.shape(step)).second)
       continue;
     if (!view.has_in_row(step, StepKind::queue_flush))
-      report_step(view, step, Kind::stragglers_left,
+      report_step(view, step, Kind::stragglers_unswept,
                   "forwards the account's mail, and no step sends what has waited", sink)
           .label("it comes when the source tries it again, an hour later or more")
           .help("add a step of kind `queue.flush` for the account behind its `proxy.release`");
     if (!view.has_in_row(step, StepKind::archive_sweep))
-      report_step(view, step, Kind::stragglers_left,
+      report_step(view, step, Kind::stragglers_unswept,
                   "forwards the account's mail, and no step looks at the old mailbox again", sink)
           .label("what still came there would be lost with the source")
           .help("add a step of kind `archive.sweep` for the account behind its `queue.flush`");
@@ -31,13 +31,13 @@ void stragglers_left(const GraphView& view, Sink& sink) {
         !seen.insert(&graph.shape(step)).second)
       continue;
     if (!view.follows_in_row(step, StepKind::postfix_forward)) {
-      report_step(view, step, Kind::stragglers_left,
+      report_step(view, step, Kind::stragglers_unswept,
                   "looks at the old mailbox while mail still goes there", sink)
           .label("what comes behind it is carried over by no step")
           .help("let it wait for the account's steps of kind `postfix.forward` and `queue.flush`");
     } else if (view.has_in_row(step, StepKind::queue_flush) &&
                !view.follows_in_row(step, StepKind::queue_flush)) {
-      report_step(view, step, Kind::stragglers_left,
+      report_step(view, step, Kind::stragglers_unswept,
                   "looks at the old mailbox before the queues are flushed", sink)
           .label("what waits there is not in it yet")
           .help("let it wait for the account's step of kind `queue.flush`");
