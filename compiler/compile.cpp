@@ -10,7 +10,6 @@
 #include "compiler/check/account_list.h"
 #include "compiler/check/findings.h"
 #include "compiler/check/graph_view.h"
-#include "compiler/check/kind_of_source.h"
 #include "compiler/check/listeners.h"
 #include "compiler/check/plan.h"
 #include "compiler/check/rules.h"
@@ -47,7 +46,6 @@ class Compilation {
     if (auto plan = read_plan()) {
       const check::Migration migration = check::resolve(std::move(*plan), nullptr, nullptr, sink_);
       check::check_rules(migration, sink_);
-      check::report_unmoved(migration, sink_);
       summarise(migration);
     }
     return finish();
@@ -62,7 +60,6 @@ class Compilation {
     if (!plan->is_sound) {
       check::Migration migration = check::resolve(std::move(*plan), nullptr, nullptr, sink_);
       check::check_rules(migration, sink_);
-      check::report_unmoved(migration, sink_);
       summarise(migration);
       judge_modules(migration);
       return finish();
@@ -70,7 +67,6 @@ class Compilation {
     check::Migration migration =
         check::resolve(std::move(*plan), std::move(lock), std::move(facts), sink_);
     check::check_rules(migration, sink_);
-    check::report_unmoved(migration, sink_);
     summarise(migration);
     findings_ = migration.plan.findings;
     // What follows from an error that was reported is not reported once more.

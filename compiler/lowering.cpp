@@ -231,10 +231,13 @@ Row account_row(const check::Account& account, const check::PlanWave& wave) {
   const bool has_password = account.has_password && facts::scheme_name(lock.hash_scheme) != "NONE";
   // Written member by member: this is made for every account, and a braced list would be copied.
   ir::Map members;
-  members.reserve(11);
+  members.reserve(12);
   members.set("address", lock.address);
   members.set("aliases", texts(lock.aliases));
+  Value logins = addresses;
+  if (!lock.login.empty()) logins.push_back(lock.login);
   members.set("addresses", std::move(addresses));
+  members.set("logins", std::move(logins));
   members.set("domain", check::domain_of(lock.address));
   members.set("password", has_password ? Value(ir::SecretRef{"source", lock.address}) : Value());
   members.set("password_scheme", has_password && !lock.hash_scheme.empty()

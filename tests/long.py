@@ -89,6 +89,14 @@ def part_containers(count):
         suite.run_script([sys.executable, script], count, script, {"PLAN": str(folder / "plan")})
 
 
+def part_stalwart(count):
+    """A whole migration whose source is an old Stalwart, killed and resumed, with one account that goes back."""
+    folder = suite.build("release", ["plan"], count)
+    if folder:
+        script = "tests/system/old_stalwart_move.py"
+        suite.run_script([sys.executable, script], count, script, {"PLAN": str(folder / "plan")})
+
+
 def part_simulation(count):
     """The engine on the simulator with ten times the seeds of tests/run."""
     folder = suite.build("release", ["crash_simulation", "crash_engine"], count)
@@ -123,8 +131,8 @@ def part_fuzz(count):
 
 if __name__ == "__main__":
     suite.BUDGET_SECONDS = 10 ** 9
-    suite.DEFAULT_PARTS = ["asan", "tsan", "clang", "tidy", "dump", "cyrus", "calendars", "containers", "language", "simulation",
-                           "kills", "hour", "fuzz"]
+    suite.DEFAULT_PARTS = ["asan", "tsan", "clang", "tidy", "dump", "cyrus", "calendars", "containers", "stalwart", "language",
+                           "simulation", "kills", "hour", "fuzz"]
     suite.PARTS = {"asan": part_asan, "tsan": part_tsan, "clang": part_clang, "tidy": part_tidy, "dump": part_dump, "cyrus": part_cyrus, "calendars": part_calendars,
-                   "containers": part_containers, "language": part_language, "simulation": part_simulation, "kills": part_kills, "hour": part_hour, "fuzz": part_fuzz}
+                   "containers": part_containers, "stalwart": part_stalwart, "language": part_language, "simulation": part_simulation, "kills": part_kills, "hour": part_hour, "fuzz": part_fuzz}
     sys.exit(suite.main())

@@ -134,7 +134,11 @@ const std::vector<Field>& source_fields() {
                    {},
                    {Field{"user", FieldType::text, true},
                     Field{"password", FieldType::secret, true}}},
-             Field{"certificate", FieldType::pin, false, ""}}},
+             Field{"certificate", FieldType::pin, false, ""},
+             // The host name by which it hands mail on to the target; absent: that of `target.url`.
+             Field{"target_name", FieldType::host, false, ""},
+             // Addresses that it may not ban beside the target's and the proxy's: that of plan.
+             Field{"allowed", FieldType::texts, false, Value::list()}}},
       // A server of calendars and contacts beside Dovecot: carried when it has a `url`. `{account}`
       // in `path` and `user` stands for the account's address.
       Field{"dav",

@@ -6,18 +6,21 @@
 #include <string>
 #include <utility>
 
+#include "compiler/check/names.h"
+#include "compiler/source/text.h"
+
 namespace plan::check {
 namespace {
 
+using ir::Value;
 using syntax::Entry;
 using syntax::Node;
 
 /// Keys of `source` that only Dovecot and Postfix have.
-constexpr std::array<std::string_view, 4> kDovecotKeys = {"dovecot", "postfix", "listener",
-                                                          "export"};
+constexpr std::array<std::string_view, 3> kDovecotKeys = {"dovecot", "postfix", "export"};
 
 void check_master(Plan& plan, const Node& source, Sink& sink) {
-  ir::Value master = plan.source["master_user"];
+  Value master = plan.source["master_user"];
   if (!master.is_map()) return;
   const Node* user = source.find("master_user");
   const Node* separator = user == nullptr ? nullptr : user->find("separator");
@@ -31,22 +34,6 @@ void check_master(Plan& plan, const Node& source, Sink& sink) {
 }
 
 }  // namespace
-
-void report_unmoved(const Migration& migration, Sink& sink) {
-  if (!is_from_stalwart(migration.plan)) return;
-  auto report = sink.report(
-      Kind::procedure_unavailable, migration.plan.use.span,
-      "accounts of a Stalwart 0.15 are read and checked by this version, and not moved");
-  // Before there is a lock `plan fetch` has to go on: what it reads is what the rules look at.
-  if (migration.lock == nullptr) report.severity(Severity::warning);
-  report.label("no step holds one account's mail and clients at such a source")
-      .help(
-          "move all of it at once: upgrade the server where it stands and move its store with "
-          "`std/store-move`, which keeps accounts, mail and passwords")
-      .help(
-          "account by account is a procedure of your own: `std/stalwart-source` makes the old "
-          "server hold mail of single addresses and hand it on");
-}
 
 void check_kind_of_source(Plan& plan, Sink& sink) {
   const Node* source = plan.tree->find("source");
@@ -72,6 +59,38 @@ void check_kind_of_source(Plan& plan, Sink& sink) {
         .help("leave it out");
   }
   check_master(plan, *source, sink);
+}
+
+void check_names_for_stalwart(Plan& plan, Sink& sink) {
+  if (!is_from_stalwart(plan)) return;
+  for (const Named* one : {&plan.target_address, &plan.proxy}) {
+    if (one->text.empty() || is_ip_address(one->text)) continue;
+    sink.report(Kind::bad_value, one->span,
+                fmt::format("`{}` is a name, and the old server is told IP addresses of those whom "
+                            "it may not ban",
+                            printable(one->text, 120)))
+        .help("write the IP address");
+  }
+  Value stalwart = plan.source["stalwart"];
+  for (const Value& allowed : stalwart["allowed"].items()) {
+    if (is_ip_address(allowed.string_or(""))) continue;
+    sink.report(Kind::bad_value, plan.place("source", "stalwart"),
+                fmt::format("`{}` in `allowed` is no IP address",
+                            printable(allowed.string_or(""), 120)))
+        .help("one address each, `allowed: [203.0.113.40]`");
+  }
+  std::string name(stalwart["target_name"].string_or(""));
+  if (name.empty()) name = syntax::host_of_url(plan.target["url"].string_or(""));
+  if (!name.empty() && (is_ip_address(name) || is_loopback(name))) {
+    sink.report(Kind::bad_value, plan.place("source", "stalwart"),
+                fmt::format("the old server would hand mail on to `{}`", printable(name, 120)))
+        .label("a relay to an IP address, or to its own machine, bounces everything at once")
+        .help(
+            "`target_name: new.example.org` in `stalwart`: a host name of the target, whose "
+            "address the old server finds in the DNS");
+  }
+  stalwart.set("target_name", std::move(name));
+  plan.source.set("stalwart", std::move(stalwart));
 }
 
 }  // namespace plan::check

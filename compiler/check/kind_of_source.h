@@ -7,8 +7,7 @@
 namespace plan::check {
 
 inline constexpr std::string_view kDovecotPostfix = "std/dovecot-postfix";
-/// Reads and checks the accounts of a Stalwart 0.13 to 0.15; report_unmoved says what
-/// it does not do.
+/// The procedure for a Stalwart 0.13 to 0.15.
 inline constexpr std::string_view kOldStalwart = "std/stalwart-0.15";
 /// How such a source is named, for plans that lack it.
 inline constexpr std::string_view kOldStalwartHelp =
@@ -20,13 +19,13 @@ inline constexpr std::string_view kOldStalwartHelp =
   return plan.source["stalwart"].is_map();
 }
 
-/// Prevents half a migration: accounts of such a source are read into the lock and every rule looks
-/// at them, but no step holds one account's mail and clients there, so nothing is lowered. Before
-/// there is a lock it is a warning: `plan fetch` has to go on.
-void report_unmoved(const Migration& migration, Sink& sink);
-
 /// Whether `source` and `use` speak of the same kind of source. A Stalwart has no files of Dovecot
 /// and Postfix, and its master user is let in as `ACCOUNT%MASTER`, which is filled in.
 void check_kind_of_source(Plan& plan, Sink& sink);
+
+/// What an old Stalwart has to know by an IP address (the target and the proxies, which it may not
+/// ban) and by a host name (the target, because a relay to an IP address bounces everything): the
+/// name is filled in from `target.url` where `source.stalwart.target_name` does not say one.
+void check_names_for_stalwart(Plan& plan, Sink& sink);
 
 }  // namespace plan::check

@@ -34,9 +34,9 @@ const std::vector<std::string_view> kOurAccountSources = {"passwd_file", "stalwa
 const std::vector<std::string_view> kOtherAccountSources = {"sql", "mailcow", "mail-in-a-box"};
 const std::vector<std::string_view> kPoints = {"before-cutover", "each-account", "before-finalize"};
 constexpr std::string_view kStoreMove = "std/store-move";
-const std::vector<std::string_view> kProcedures = {kDovecotPostfix, kStoreMove};
+const std::vector<std::string_view> kProcedures = {kDovecotPostfix, kOldStalwart, kStoreMove};
 constexpr std::string_view kProceduresHelp =
-    "this version has `std/dovecot-postfix` and `std/store-move`";
+    "this version has `std/dovecot-postfix`, `std/stalwart-0.15` and `std/store-move`";
 constexpr std::string_view kDatabaseHelp =
     "this version reads `passwd_file`, `csv` and lists; a database is exported into a passwd-file "
     "by "
@@ -96,6 +96,7 @@ class PlanReader {
     plan_.source = required_block("source", source_fields());
     if (!is_left_out("source")) check_kind_of_source(plan_, sink_);
     plan_.target = required_block("target", target_fields());
+    check_names_for_stalwart(plan_, sink_);
     if (const Node* target = tree_->find("target")) {
       const Node* service = target->find("service");
       if (service != nullptr && service->is_mapping())
@@ -207,7 +208,6 @@ class PlanReader {
     if (std::find(kProcedures.begin(), kProcedures.end(), std::string_view(*text)) !=
         kProcedures.end())
       return true;
-    if (*text == kOldStalwart) return true;
     auto report = sink_.report(Kind::unknown_procedure, node->span,
                                fmt::format("there is no procedure `{}`", printable(*text, 80)));
     report.help(std::string(kProceduresHelp));

@@ -127,7 +127,7 @@ class Resolver {
     Value listener = plan.source["listener"];
     if (listener.is_map() && listener["address"].string_or("").empty())
       listener.set("address", plan.source_address.text);
-    if (!is_stalwart) plan.source.set("listener", std::move(listener));
+    plan.source.set("listener", std::move(listener));
     Value proxies = Value::list();
     for (const Value& given : plan.proxies.items()) {
       Value proxy = Value::map();
@@ -152,8 +152,7 @@ class Resolver {
 
   /// No files of Dovecot and Postfix, and the pin of its interface.
   void keep_parts_of_stalwart(Value& source) const {
-    for (const char* other : {"dovecot", "postfix", "listener", "export"})
-      source.as_map().erase(other);
+    for (const char* other : {"dovecot", "postfix", "export"}) source.as_map().erase(other);
     Value stalwart = Value::map();
     for (const auto& [key, value] : source["stalwart"].members()) {
       if (key == "certificate") {

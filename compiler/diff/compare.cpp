@@ -337,7 +337,8 @@ ChangeSet compare(const ir::StepGraph& graph,
           continue;
         account.hold.push_back({graph.id(id), *found->second.hold_ms, found->second.hold_basis});
         has_reload = has_reload || graph.kind(id) == ir::StepKind::admin_keys ||
-                     graph.kind(id) == ir::StepKind::postfix_forward;
+                     graph.kind(id) == ir::StepKind::postfix_forward ||
+                     graph.kind(id) == ir::StepKind::source_forward;
       }
       const std::uint64_t others = std::max<std::uint32_t>(1, waves[w].parallel) - 1;
       if (!has_reload || others < kOneBehindTheOther) continue;

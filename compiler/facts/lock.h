@@ -21,6 +21,7 @@ struct LockAccount {
   std::string address = {};
   std::vector<std::string> aliases = {};
   std::vector<std::string> disabled_aliases = {};
+  std::string login = {};         ///< what its user types, where that is none of its addresses
   std::string hash_scheme = {};   ///< "SHA512-CRYPT", "CRYPT:$6$", "NONE"; empty: not measured
   std::uint64_t quota_bytes = 0;  ///< 0: no quota
   bool is_enabled = true;

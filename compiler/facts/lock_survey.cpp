@@ -61,6 +61,10 @@ Result<LockAccount> account_from(const Value& document, std::size_t i) {
   account.disabled_aliases = std::move(disabled);
   account.mailboxes = std::move(mailboxes);
   account.has_mailboxes = document["mailboxes"].is_list();
+  account.login = document["login"].string_or("");
+  if (account.login == account.address ||
+      std::binary_search(account.aliases.begin(), account.aliases.end(), account.login))
+    account.login.clear();
   account.hash_scheme = document["hash_scheme"].string_or("");
   const std::int64_t quota = document["quota_bytes"].integer_or(0);
   account.quota_bytes = quota > 0 ? static_cast<std::uint64_t>(quota) : 0;

@@ -25,10 +25,10 @@ std::string write_lock(const Lock& lock) {
   lines.reserve(lock.accounts.size() * 2 + lock.lists.size() + 64);
   for (const LockAccount& account : lock.accounts) {
     lines.push_back(fmt::format(
-        "account {}{}{}{}{}{}", escape_word(account.address),
+        "account {}{}{}{}{}{}{}", escape_word(account.address),
         list_member("aliases", account.aliases),
         list_member("disabled_aliases", account.disabled_aliases),
-        text_member("hash", account.hash_scheme),
+        text_member("login", account.login), text_member("hash", account.hash_scheme),
         account.quota_bytes == 0 ? std::string() : fmt::format(" quota={}", account.quota_bytes),
         account.is_enabled ? "" : " enabled=no"));
     if (account.has_mailboxes) {

@@ -157,6 +157,9 @@ void DomainFacts::read_steps() {
       case StepKind::admin_destroy:
         read_object(step, kind);
         break;
+      case StepKind::source_settings:
+        note_names_of_old_route(step);
+        break;
       case StepKind::restore: {
         const auto of = graph_.find(graph_.argument(step, "step").string_or(""));
         if (!of) break;
@@ -289,6 +292,26 @@ void DomainFacts::read_route(StepId step, std::string_view object, std::string_v
     for (const std::string& domain : domains) route.of_domain[domain].push_back(i);
   }
   note_texts(route.container.otherwise());
+}
+
+/// An old Stalwart asks its own expression for everybody alike, but for whom and which domain it
+/// names.
+void DomainFacts::note_names_of_old_route(StepId step) {
+  const ir::Value blocks = graph_.argument(step, "blocks");
+  for (const ir::Value& block : blocks.items()) {
+    if (!decides_route(ir::Value::map({{"blocks", ir::Value::list({block})}}))) continue;
+    const auto parsed = schema::MtaContainer::parse(container_of_block(block), old_route_context());
+    if (!parsed) continue;  // the proof itself says so
+    for (const auto& arm : parsed->arms()) {
+      for (const Node& node : arm.condition.nodes) {
+        if (node.kind != Node::Kind::text) continue;
+        const std::string name = lower_ascii(node.text);
+        if (domains_.contains(name)) add_to(name, step, node.text);
+        if (name.find('@') != std::string::npos && !name.starts_with('@'))
+          facts_of(name) = combined(kNamed, ++named_);
+      }
+    }
+  }
 }
 
 void DomainFacts::note_texts(const schema::MtaExpression& expression) {

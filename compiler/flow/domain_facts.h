@@ -64,6 +64,7 @@ class DomainFacts {
   /// says something else.
   [[nodiscard]] std::vector<std::string> wanted_domains(const schema::MtaExpression& expression,
                                                         std::size_t node) const;
+  void note_names_of_old_route(ir::StepId step);
   void note_texts(const schema::MtaExpression& expression);
   void note_questions(const schema::MtaExpression& expression);
   [[nodiscard]] std::string answers(const std::string& address) const;

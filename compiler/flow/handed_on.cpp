@@ -202,7 +202,7 @@ void report_handed_on(const ir::StepGraph& graph, const facts::Lock& lock,
   HandedOn handed_on(graph, lock, source_ips);
   std::set<const ir::StepShape*> seen;  // steps of one shape wait for the same
   for (const StepId step : graph.order()) {
-    if (graph.kind(step) != StepKind::postfix_forward) continue;
+    if (!is_forward(graph.kind(step))) continue;
     if (!seen.insert(&graph.shape(step)).second) continue;
     const Span place = graph.origin(step).is_known() ? graph.origin(step) : fallback;
     if (handed_on.is_unmeasured()) {
@@ -223,7 +223,9 @@ void report_handed_on(const ir::StepGraph& graph, const facts::Lock& lock,
       sink.report(Kind::mail_flow, place, obstacle.claim)
           .argument("account", account)
           .label(fmt::format("when `{}` is done", graph.id(step)))
-          .note(place, fmt::format("source forwards {} to the target (transport map)", account))
+          .note(place, fmt::format("source forwards {} to the target ({})", account,
+                                   graph.kind(step) == StepKind::source_forward ? "lookup list"
+                                                                                : "transport map"))
           .note({}, fmt::format("then {} ({})", obstacle.hop, obstacle.rule))
           .help(fmt::format("{}, and reload the settings before the first account is forwarded",
                             obstacle.remedy));

@@ -154,15 +154,18 @@ std::string_view remedy_for(std::string_view what) {
        "let the target keep this mail only behind the last copy (`archive.delta`): by a key "
        "(`admin.keys`) that the route expression asks for, and no catch-all"},
       {"stale",
-       "hold the mail at the source (`postfix.hold`) in front of the last copy, and forward it "
-       "(`postfix.forward`) behind the key"},
+       "hold the mail at the source (`postfix.hold`, `source.hold`) in front of the last copy, and "
+       "forward it (`postfix.forward`, `source.forward`) behind the key"},
       {"loop",
        "set the key on the target (`admin.keys`) before the source forwards "
-       "(`postfix.forward`), and take it away only when the route expression asks for it no more"},
+       "(`postfix.forward`, `source.forward`), and take it away only when the route expression "
+       "asks for it no more"},
       {"tag",
        "give the domain a rule of its own for tags on the target before the first wave "
        "(`Domain.subAddressing` of type Custom)"},
-      {"waits", "let `postfix.forward` follow the `postfix.hold` of this account"},
+      {"waits",
+       "let the step that forwards (`postfix.forward`, `source.forward`) follow the one that holds "
+       "the mail of this account"},
       {"lost",
        "let the target take what it does not know (`allowRelaying`) until everybody has moved, "
        "and give a key to what only the target has"},

@@ -6,7 +6,10 @@
 
 #include <fmt/format.h>
 
+#include "compiler/flow/copy.h"
 #include "compiler/flow/mail_address.h"
+#include "compiler/flow/old_stalwart.h"
+#include "compiler/flow/target_lookups.h"
 #include "compiler/schema/formats.h"
 #include "compiler/schema/mta_container.h"
 #include "compiler/source/text.h"
@@ -20,23 +23,6 @@ constexpr std::size_t kRuleBytesMax = 160;
 constexpr std::size_t kSupposedMax = 4;                      // conditions: sixteen ways
 constexpr std::string_view kOutsideClient = "203.0.113.77";  // somebody (RFC 5737)
 constexpr std::string_view kOutsideSender = "somebody@outside.test";
-
-/// One copy on its way.
-struct Copy {
-  bool is_at_target = false;
-  bool is_authenticated = false;
-  bool is_first_hop = true;  // from a client or from outside: a refusal is the sender's
-  bool is_queued = false;    // accepted already: no RCPT is asked again
-  std::string recipient;
-  std::string sender;
-  std::string client;
-  std::vector<Hop> hops;
-  std::set<std::string> seen;
-  std::set<std::string> redirected;  // accounts whose scripts have sent it on
-  std::size_t expansion = 0;         // number of the list or alias that made it; 0: none
-  bool is_expanded_at_source = false;
-  std::optional<Hop> supposed;
-};
 
 /// What is supposed of conditions that nobody but the server can tell, by arm.
 using Supposed = std::map<std::size_t, bool>;
@@ -317,42 +303,7 @@ class Journey {
       if (is_first && (name == "retry_num" || name == "notify_num")) return 0;
       return std::nullopt;
     };
-    const Target& target = world_.target;
-    environment.call = [&target](
-                           std::string_view name,
-                           const std::vector<ir::Value>& arguments) -> std::optional<ir::Value> {
-      const std::string first = arguments.empty() ? "" : schema::text_of(arguments[0]);
-      if (name == "is_local_domain") return ir::Value(target.domains.contains(first));
-      // Compared exactly: the caller lower-cases, or a sender's capitals take the mail elsewhere.
-      if (name == "is_local_address") {
-        return ir::Value(target.accounts.contains(first) || target.aliases.contains(first) ||
-                         target.lists.contains(first));
-      }
-      const std::string key = arguments.size() < 2 ? "" : schema::text_of(arguments[1]);
-      const bool is_own_set = target.own_sets.contains(first);
-      using Answer = std::optional<ir::Value>;
-      if (name == "key_get") {
-        const auto map = target.key_values.find(first);
-        if (map != target.key_values.end()) {
-          if (const auto value = map->second.find(key); value != map->second.end())
-            return ir::Value(value->second);
-        }
-        return is_own_set ? Answer() : ir::Value("");
-      }
-      if (name == "key_exists") {
-        if (const auto map = target.key_values.find(first);
-            map != target.key_values.end() && map->second.contains(key))
-          return ir::Value(true);
-        const auto set = target.keys.find(first);
-        // An unknown name is no error.
-        if (set == target.keys.end()) return is_own_set ? Answer() : ir::Value(false);
-        const std::size_t at = key.rfind('@');
-        const bool is_glob = at != std::string::npos && set->second.contains("*" + key.substr(at));
-        if (is_glob || set->second.contains(key)) return ir::Value(true);
-        return is_own_set ? Answer() : ir::Value(false);
-      }
-      return std::nullopt;
-    };
+    environment.call = lookups_of(world_.target);
     return environment;
   }
 
@@ -526,8 +477,46 @@ class Journey {
     return is_kept;
   }
 
+  void at_old_stalwart(Copy copy) {
+    const Source& source = world_.source;
+    copy.recipient = lower_ascii(copy.recipient);
+    const std::string recipient = copy.recipient;
+    if (!copy.is_queued && source.is_down)
+      return defer(std::move(copy), recipient, {"source does not answer", "", {}});
+    if (copy.is_first_hop && copy.is_authenticated && !may_submit(copy, source.not_logging_in))
+      return;
+    const bool may_relay = copy.is_authenticated || source.own_networks.contains(copy.client);
+    const std::size_t expansion = ++expansions_;
+    for (OldStep& step : steps_at_old_stalwart(world_, copy.recipient, copy.sender,
+                                               {copy.is_queued, may_relay, tells_})) {
+      Copy each = copy;
+      each.recipient = step.recipient;
+      if (step.is_of_list) {
+        each.is_first_hop = false;
+        each.expansion = expansion;
+        each.is_expanded_at_source = true;
+      }
+      for (Hop& hop : step.way) add(each, std::move(hop));
+      if (!step.fate) {
+        hand_to_target(std::move(each));
+      } else if (*step.fate == Fate::refused) {
+        refuse(std::move(each), std::move(step.last));
+      } else if (*step.fate == Fate::bounced) {
+        bounce(std::move(each), std::move(step.last));
+      } else {
+        if (*step.fate == Fate::undecided) each.supposed = step.last;
+        const auto script = source.redirects.find(step.mailbox);
+        if (*step.fate == Fate::source_mailbox && script != source.redirects.end() &&
+            !send_on(each, step.mailbox, script->second, false))
+          continue;
+        end(std::move(each), *step.fate, std::move(step.mailbox), std::move(step.last));
+      }
+    }
+  }
+
   void at_source(Copy copy) {
     const Source& source = world_.source;
+    if (source.stalwart) return at_old_stalwart(std::move(copy));
     if (copy.is_queued) return transport(std::move(copy));
     const Address address = parse_address(copy.recipient);
     const std::string lower = lower_ascii(address.text());
@@ -647,14 +636,17 @@ class Journey {
       case Transport::forward:
         add(copy,
             {say("source forwards {} to the target", address.text()), "transport map", place});
-        copy.is_at_target = true;
-        copy.is_authenticated = false;
-        copy.is_first_hop = false;
-        copy.is_queued = false;
-        copy.client = world_.source_address;
-        copies_.push_back(std::move(copy));
-        return;
+        return hand_to_target(std::move(copy));
     }
+  }
+
+  void hand_to_target(Copy copy) {
+    copy.is_at_target = true;
+    copy.is_authenticated = false;
+    copy.is_first_hop = false;
+    copy.is_queued = false;
+    copy.client = world_.source_address;
+    copies_.push_back(std::move(copy));
   }
 
   const World& world_;

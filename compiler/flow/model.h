@@ -80,8 +80,28 @@ enum class Transport : std::uint8_t {
   forward = 3,     ///< to the target
 };
 
+/// A route of an old Stalwart by its id; `local` and `mx` exist without settings.
+struct OldRoute {
+  std::string type = {};     ///< "relay", "local", "mx"
+  std::string address = {};  ///< of a relay: a host name
+  std::string port = {};
+};
+
+/// What decides at a Stalwart 0.13 to 0.15 (reference/stalwart-v015-api.md 9.3): the route of each
+/// recipient's address as it was given, asked for at each try, with loaded lookup lists.
+struct OldStalwart {
+  std::map<std::string, std::string> names = {};            ///< alias -> mailbox
+  std::map<std::string, std::set<std::string>> lists = {};  ///< loaded lookup lists
+  std::map<std::string, OldRoute> routes = {};
+  std::shared_ptr<const schema::MtaContainer> route = {};  ///< null: the default expression
+  /// "smtp:[HOST]:PORT" of the target; any other relay is taken for a closed port, where mail
+  /// waits.
+  std::string next_hop = {};
+};
+
 /// The part of the old server that decides deliveries. Maps are as loaded by the last reload.
 struct Source {
+  std::optional<OldStalwart> stalwart = {};  ///< instead of aliases for one mailbox, and transport
   std::set<std::string> domains = {};  ///< it delivers for; those of its mailboxes need no mention
   std::set<std::string> mailboxes = {};
   std::map<std::string, std::vector<std::string>> aliases =
@@ -101,7 +121,8 @@ struct World {
   std::string source_address = "source";  ///< clients and relays of this address are the source
   std::string target_address = "target";  ///< what the source sees the target's relays come from
   /// Where the plan says what decides: "domain x", "account a@x", "key a@x", "list l@x", "route
-  /// source", "route expression", "relay rule", "transport a@x".
+  /// source", "route expression", "relay rule", "transport a@x", "old route expression", "old route
+  /// plan-new".
   std::map<std::string, Span, std::less<>> origins = {};
 };
 

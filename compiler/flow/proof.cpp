@@ -183,9 +183,10 @@ class Prover {
   /// Every name of the account, in capitals, with a tag, with a sender and as a bounce.
   void check_own(Entry entry, const Reader& own) {
     std::vector<std::pair<std::string, std::string_view>> recipients;
-    // Aliases are expanded before anything waits at the source.
+    // Aliases are expanded before anything waits at the source, but for an old Stalwart.
+    const bool waits_by_alias = entry != Entry::source_queue || world_->source.stalwart.has_value();
     for (const std::string& name : states_->subject().names) {
-      if (name == account() || entry != Entry::source_queue)
+      if (name == account() || waits_by_alias)
         recipients.emplace_back(name, name == account() ? own.whose : "alias");
     }
     recipients.emplace_back(upper_local(account()), "capitals");
@@ -491,6 +492,9 @@ class Prover {
       const ir::Value& match = step.arguments["match"];
       if (step.kind == StepKind::postfix_forward)
         world.source.transport[address] = Transport::forward;
+      if (step.kind == StepKind::source_forward && world.source.stalwart)
+        world.source.stalwart->lists[std::string(step.arguments["list"].string_or(""))].insert(
+            address);
       if (step.kind == StepKind::admin_keys)
         world.target.keys[std::string(step.arguments["namespace"].string_or(""))].insert(address);
       if (step.kind == StepKind::admin_upsert && match["namespace"].is_string())

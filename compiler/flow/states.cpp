@@ -53,11 +53,21 @@ bool is_account_kind(StepKind kind) {
     case StepKind::archive_delta:
     case StepKind::postfix_hold:
     case StepKind::postfix_forward:
+    case StepKind::source_hold:
+    case StepKind::source_forward:
     case StepKind::proxy_release:
       return true;
     default:
       return false;
   }
+}
+
+bool is_hold(StepKind kind) {
+  return kind == StepKind::postfix_hold || kind == StepKind::source_hold;
+}
+
+bool is_forward(StepKind kind) {
+  return kind == StepKind::postfix_forward || kind == StepKind::source_forward;
 }
 
 bool is_admin_kind(StepKind kind) {
@@ -152,6 +162,7 @@ void AccountStates::collect() {
       continue;
     }
     if (is_address_kind(kind)) take(step, ir::Value());
+    if (kind == StepKind::source_settings) take_settings(step, take);
     if (kind == StepKind::restore) take_restore(step, bit_of);
     if (!is_admin_kind(kind)) continue;
     const ir::Value& shape = graph_.shape(step).arguments;
@@ -179,6 +190,15 @@ void AccountStates::collect() {
     if (graph_.row(steps_[i].step) == subject_.row && is_account_kind(kind) && !is_released)
       commit_ = static_cast<int>(i);
   }
+}
+
+/// Settings of an old Stalwart that decide where mail goes: those of all, and this account's keys.
+void AccountStates::take_settings(
+    StepId step, const std::function<void(StepId, ir::Value arguments)>& take) const {
+  const ir::RowId row = graph_.row(step);
+  if (row != ir::RowId::none && row != subject_.row) return;
+  ir::Value arguments = graph_.arguments(step);
+  if (decides_route(arguments)) take(step, std::move(arguments));
 }
 
 /// A step that puts back what an earlier one changed decides what that one decides.
@@ -281,8 +301,8 @@ std::string AccountStates::phase(Mask state) const {
       wave = "wave " + info->name + ": ";
     if (!done) continue;
     is_created = is_created || step.kind == StepKind::admin_account;
-    is_held = is_held || step.kind == StepKind::postfix_hold || step.kind == StepKind::admin_keys ||
-              step.kind == StepKind::postfix_forward;
+    is_held =
+        is_held || is_hold(step.kind) || step.kind == StepKind::admin_keys || is_forward(step.kind);
     is_changed = true;
   }
   if (finalized > 0) return finalized == finalize ? "finalized" : "being finalized";
@@ -373,8 +393,14 @@ std::optional<World> AccountStates::world_with(Mask effects, std::string* proble
     world.target.own_sets.erase(std::string(name.string_or("")));
   }
   for (const std::string& domain : domains_) world.source.domains.insert(domain);
-  for (const std::string& alias : subject_.aliases)
-    world.source.aliases[alias] = {subject_.account};
+  if (is_from_old_stalwart()) add_old_stalwart(world);
+  for (const std::string& alias : subject_.aliases) {
+    if (world.source.stalwart) {
+      world.source.stalwart->names[alias] = subject_.account;
+    } else {
+      world.source.aliases[alias] = {subject_.account};
+    }
+  }
   for (const Relevant& step : steps_) {
     if (step.kind == StepKind::admin_upsert && is_object(step.arguments, "MtaRoute"))
       world.target.written_routes.emplace(property(step.arguments, "name").string_or(""));
@@ -440,6 +466,13 @@ bool AccountStates::add_step(World& world, const Relevant& step, std::string* pr
           step.kind == StepKind::postfix_hold ? Transport::hold : Transport::forward;
       world.origins["transport " + subject_.account] = origin;
       return true;
+    case StepKind::source_hold:
+    case StepKind::source_forward:
+      add_to_list(world, step.arguments["list"], step.arguments["addresses"]);
+      world.origins["transport " + subject_.account] = origin;
+      return true;
+    case StepKind::source_settings:
+      return add_settings(world, step, problem);
     case StepKind::admin_upsert:
     case StepKind::admin_update:
     case StepKind::admin_destroy:
@@ -470,7 +503,7 @@ std::vector<std::string> AccountStates::phase_names() const {
   add(StepKind::address_move, "cutover");
   add(StepKind::admin_account, "created");
   if (is_moved_at_all()) names.emplace_back("copied");
-  add(StepKind::postfix_hold, "held");
+  if (has(StepKind::postfix_hold) || has(StepKind::source_hold)) names.emplace_back("held");
   add(StepKind::admin_keys, "keys");
   if (commit_ >= 0) names.emplace_back("moved");
   if (closed_over([](const Relevant& step) { return step.stage == Stage::finalize; }) != 0)
@@ -501,6 +534,7 @@ std::optional<Mask> AccountStates::at_phase(std::string_view phase) const {
       case StepKind::archive_copy:
         return is_reached("copied");
       case StepKind::postfix_hold:
+      case StepKind::source_hold:
         return is_reached("held");
       case StepKind::admin_keys:
         return is_reached("keys");

@@ -89,6 +89,12 @@ class AccountStates {
 
  private:
   void collect();
+  void take_settings(ir::StepId step,
+                     const std::function<void(ir::StepId, ir::Value arguments)>& take) const;
+  [[nodiscard]] bool is_from_old_stalwart() const;
+  void add_old_stalwart(World& world) const;
+  static void add_to_list(World& world, const ir::Value& list, const ir::Value& keys);
+  bool add_settings(World& world, const Relevant& step, std::string* problem) const;
   void take_restore(ir::StepId step, std::map<std::size_t, std::size_t>& bit_of);
   void order_steps(const std::map<std::size_t, std::size_t>& bit_of);
   [[nodiscard]] bool is_name_of_resident(std::string_view name) const;
@@ -129,6 +135,15 @@ class AccountStates {
 [[nodiscard]] std::vector<std::string> source_members(const ir::StepGraph& graph, ir::StepId step);
 /// Does this kind of step decide where mail of one account goes, or when its data is on the target?
 [[nodiscard]] bool is_account_kind(ir::StepKind kind);
+/// Does it hold mail of one account at the source? Does it send that mail to the target?
+[[nodiscard]] bool is_hold(ir::StepKind kind);
+[[nodiscard]] bool is_forward(ir::StepKind kind);
+/// Do these arguments of a step `source.settings` say where an old Stalwart sends mail?
+[[nodiscard]] bool decides_route(const ir::Value& arguments);
+/// `{match, else}` of a block of such a step, as an expression of the target has it.
+[[nodiscard]] ir::Value container_of_block(const ir::Value& block);
+/// What an expression of an old Stalwart may name.
+[[nodiscard]] const schema::MtaContext& old_route_context();
 /// Does it write on the target, or make live what was written?
 [[nodiscard]] bool is_admin_kind(ir::StepKind kind);
 /// A property of an object, which may stand in `match` or in `set`.

@@ -19,6 +19,9 @@ struct MtaContext {
   std::vector<std::string_view> variables = {};
   std::vector<std::string_view> constants = {};
   bool is_unrestricted = false;  ///< every variable and constant of the server
+  /// Of a Stalwart 0.13 to 0.15: is_local_domain and is_local_address take the directory, `'*'`, in
+  /// front of the name.
+  bool is_of_old_server = false;
 };
 
 struct MtaFunction {

@@ -555,11 +555,13 @@ class Parser {
     node.text = std::string(name);
     if (!members(')', open, depth, node.children)) return std::nullopt;
     node.end = static_cast<std::uint32_t>(at_);
-    if (node.children.size() != function->arity) {
+    const bool names_directory =
+        context_.is_of_old_server && (name == "is_local_domain" || name == "is_local_address");
+    const std::size_t arity = std::size_t{function->arity} + std::size_t{names_directory};
+    if (node.children.size() != arity) {
       fail(node.begin,
-           fmt::format("`{}` takes {} argument{}, {} {} given", name, function->arity,
-                       function->arity == 1 ? "" : "s", node.children.size(),
-                       node.children.size() == 1 ? "is" : "are"),
+           fmt::format("`{}` takes {} argument{}, {} {} given", name, arity, arity == 1 ? "" : "s",
+                       node.children.size(), node.children.size() == 1 ? "is" : "are"),
            true);
       return std::nullopt;
     }

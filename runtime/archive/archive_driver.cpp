@@ -33,8 +33,13 @@ Result<std::string> ArchiveDriver::path_of(const StepContext& context) {
 }
 
 Result<AccountSource> ArchiveDriver::source_of(StepContext& context) const {
-  return account_source(context.arguments["source"], account_of(context), context.secrets,
-                        world_->logins, world_->dav_logins);
+  AccountName name{.address = account_of(context)};
+  if (world_->login_at_source) {
+    PLAN_TRY(login, world_->login_at_source(context));
+    name.login = std::move(login);
+  }
+  return account_source(context.arguments["source"], name, context.secrets, world_->logins,
+                        world_->dav_logins);
 }
 
 Result<ArchiveDriver::Room> ArchiveDriver::open_room(StepContext& context, bool must_exist) const {

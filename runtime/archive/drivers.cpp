@@ -200,7 +200,11 @@ class DeltaDriver final : public ArchiveDriver {
     CarryOptions early = options(context, true);
     const auto snapshot = snapshots_->take(account_of(context));
     early.snapshot = snapshot.get();
-    PLAN_TRY(report, carry_back(room.archive, room.source, target, early));
+    PLAN_TRY(was_closed, begin_writing(context));
+    auto carried = carry_back(room.archive, room.source, target, early);
+    // Until the hold its users are at the target, and none may write here.
+    if (was_closed) PLAN_TRY_VOID(world_->end_writing_at_source(context));
+    PLAN_TRY(report, std::move(carried));
     snapshots_->keep(account_of(context), snapshot);
     if (context.say && report.changes() > 0)
       context.say(fmt::format("{}: carried back to the source before the hold: {}",
@@ -225,6 +229,9 @@ class DeltaDriver final : public ArchiveDriver {
     CarryOptions in_hold = options(context, false);
     const auto snapshot = snapshots_->take(account_of(context));
     in_hold.snapshot = snapshot.get();
+    // Not taken again: the undo of what took it follows, and the source is the authority then.
+    PLAN_TRY(was_closed, begin_writing(context));
+    static_cast<void>(was_closed);
     PLAN_TRY(report, carry_back(room.archive, room.source, target, in_hold));
     PLAN_TRY_VOID(room.archive.set_fact(kAuthority, "source"));
     PLAN_TRY_VOID(room.archive.set_fact(kHasLived, "1"));
@@ -236,6 +243,11 @@ class DeltaDriver final : public ArchiveDriver {
   }
 
  private:
+  [[nodiscard]] Result<bool> begin_writing(StepContext& context) const {
+    if (!world_->begin_writing_at_source || world_->is_source_read_only) return false;
+    return world_->begin_writing_at_source(context);
+  }
+
   [[nodiscard]] CarryOptions options(StepContext& context, bool only_new) const {
     return {.is_dry = world_->is_source_read_only,
             .only_new = only_new,

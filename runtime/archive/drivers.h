@@ -26,6 +26,12 @@ struct ArchiveWorld {
   /// copy and delta refuse with moved-already. May be absent: then only what an earlier sweep noted
   /// is known.
   std::function<Result<bool>(step::StepContext&)> is_at_target = {};
+  /// What the account's user types to log in at the source. May be absent: its address.
+  std::function<Result<std::string>(step::StepContext&)> login_at_source = {};
+  /// Lets the master user write into an account of the source whose right to write was taken, and
+  /// says whether it was; the other one takes it again. May be absent: it never was.
+  std::function<Result<bool>(step::StepContext&)> begin_writing_at_source = {};
+  std::function<Outcome(step::StepContext&)> end_writing_at_source = {};
   /// Waits until what the target had accepted for the account is delivered or relayed, so that
   /// nothing reaches the mailbox there any more. May be absent.
   std::function<Outcome(step::StepContext&)> settle_target_queue = {};

@@ -280,6 +280,7 @@ class DavImport {
 }  // namespace
 
 Result<dav::Homes> homes_of(const dav::Client& client, const DavSource& source) {
+  if (!source.homes.calendars.empty()) return client.homes_at(source.homes);
   auto usual = client.homes(source.path);
   const bool is_open = usual ? !usual->is_there : usual.error().is(net::errors::http_status);
   if (!is_open || !source.is_principal_asked) return usual;

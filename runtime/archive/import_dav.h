@@ -18,6 +18,8 @@ struct DavSource {
   std::string url = {};
   std::string path = {};     ///< the account's principal there, "/alice%40example.org/"
   std::string account = {};  ///< its address
+  /// Where it is known where its collections lie, and nobody need be asked: instead of `path`.
+  net::dav::HomePaths homes = {};
   /// Where `path` is only the usual one and has nothing, the server is asked for the principal: the
   /// login is the account's own.
   bool is_principal_asked = false;

@@ -57,7 +57,7 @@ class Pass {
       source_id_ = id;
     }
     PLAN_TRY(listed, client_->list());
-    PLAN_TRY(spaces, client_->namespaces());
+    PLAN_TRY(spaces, source_.namespaces(*client_));
     const std::vector<SourceMailbox> mailboxes = source_tree(listed, spaces);
     if (options_.is_dry)
       PLAN_TRY_VOID(count_new_mailboxes(mailboxes));
@@ -644,6 +644,13 @@ class Pass {
 };
 
 }  // namespace
+
+Result<net::imap::Namespaces> ImapSource::namespaces(net::imap::Client& client) const {
+  PLAN_TRY(spaces, client.namespaces());
+  if (!shared_prefix.empty())
+    spaces.shared.push_back({.prefix = shared_prefix, .separator = shared_prefix.back()});
+  return spaces;
+}
 
 Result<ImportReport> import_imap(ArchiveFile& archive, const ImapSource& source,
                                  const ImportOptions& options) {

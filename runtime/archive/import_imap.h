@@ -17,6 +17,11 @@ namespace plan::archive {
 struct ImapSource {
   std::function<Result<std::unique_ptr<net::imap::Client>>()> connect = {};
   SourceIdentity identity = {};  ///< kind "imap"
+  /// Where mailboxes of others lie, besides what the server says by NAMESPACE: "Shared Folders/".
+  std::string shared_prefix = {};
+
+  /// What the server says of its namespaces, and that.
+  [[nodiscard]] Result<net::imap::Namespaces> namespaces(net::imap::Client& client) const;
 };
 
 struct ImportOptions {

@@ -133,6 +133,10 @@ Result<MailboxesLook> look_at_mailboxes(const ImapSource& source, net::Clock& cl
   const auto begun = clock.now();
   PLAN_TRY(client, source.connect());
   PLAN_TRY(mailboxes, client->list());
+  PLAN_TRY(spaces, source.namespaces(*client));
+  std::erase_if(mailboxes, [&](const net::imap::MailboxInfo& mailbox) {
+    return net::imap::is_of_others(mailbox.wire_name, spaces);
+  });
   std::chrono::duration<double, std::milli> took = clock.now() - begun;
   std::uint64_t bytes = 0;
   bool has_sizes = true;

@@ -9,6 +9,13 @@ namespace {
 
 namespace imap = net::imap;
 
+/// A source of this kind (runtime/server/source) has one server for everything.
+constexpr std::string_view kOldStalwart = "stalwart-0.15";
+/// The mailboxes of groups are listed there, among those of each member.
+constexpr std::string_view kSharedFolders = "Shared Folders/";
+
+bool is_old_stalwart(const ir::Value& block) { return block["kind"].string_or("") == kOldStalwart; }
+
 /// Stands for the account's address in `dav.path` (percent-encoded) and `dav.login.user`.
 constexpr std::string_view kAccountMark = "{account}";
 
@@ -80,45 +87,77 @@ std::string with_account(std::string_view pattern, std::string_view account) {
   return text;
 }
 
-Result<DavSource> dav_source(const ir::Value& block, std::string_view account,
-                             secret::SecretSource& secrets,
-                             const std::shared_ptr<MasterLogins>& logins) {
-  const ir::Value& login = block["login"];
-  if (login["user"].string_or("").empty() || !login["password"].is_secret())
-    return missing("dav.login");
-  const ir::SecretRef password_ref = login["password"].as_secret();
-  const std::string given(block["path"].string_or(""));
-  const BaseUrl base = split_url(block["url"].string_or(""));
-  DavSource source{.server = std::string(block["server"].string_or("")),
-                   .url = base.origin,
-                   .account = std::string(account),
-                   .is_principal_asked =
-                       given.empty() &&
-                       login["user"].string_or("").find(kAccountMark) != std::string_view::npos};
-  source.path =
-      with_account(principal_path(source.server, given, base.path), net::percent_encode(account));
-  source.connect =
-      [url = source.url, path = source.path, logins, password_ref, &secrets,
-       user = with_account(login["user"].string_or(""), account),
-       pin = std::string(block["certificate_sha256"].string_or(""))]() -> Result<net::dav::Client> {
-    PLAN_TRY(password, secrets.read(password_ref));
+struct DavLogin {
+  std::string url = {};
+  std::string user = {};
+  ir::SecretRef password = {};
+  std::string certificate_sha256 = {};
+};
+
+void connect_by(DavSource& source, DavLogin login, secret::SecretSource& secrets,
+                const std::shared_ptr<MasterLogins>& logins) {
+  source.url = login.url;
+  source.connect = [login = std::move(login), path = source.path, logins,
+                    &secrets]() -> Result<net::dav::Client> {
+    PLAN_TRY(password, secrets.read(login.password));
     net::HttpOptions http;
-    http.url = url;
-    http.user = user;
+    http.url = login.url;
+    http.user = login.user;
     http.password = std::move(password);
-    http.pinned_sha256_hex = pin;
+    http.pinned_sha256_hex = login.certificate_sha256;
     http.blame = Blame::source;
     PLAN_TRY(client, net::make_http_client(std::move(http)));
     net::dav::Client dav(std::shared_ptr<net::HttpClient>(std::move(client)), Blame::source);
     PLAN_TRY_VOID(logins->attempt([&] { return dav.check_login(path); }));
     return dav;
   };
+}
+
+Result<DavSource> dav_source(const ir::Value& block, std::string_view account,
+                             secret::SecretSource& secrets,
+                             const std::shared_ptr<MasterLogins>& logins) {
+  const ir::Value& login = block["login"];
+  if (login["user"].string_or("").empty() || !login["password"].is_secret())
+    return missing("dav.login");
+  const std::string given(block["path"].string_or(""));
+  const BaseUrl base = split_url(block["url"].string_or(""));
+  DavSource source{.server = std::string(block["server"].string_or("")),
+                   .account = std::string(account),
+                   .is_principal_asked =
+                       given.empty() &&
+                       login["user"].string_or("").find(kAccountMark) != std::string_view::npos};
+  source.path =
+      with_account(principal_path(source.server, given, base.path), net::percent_encode(account));
+  connect_by(source,
+             {.url = base.origin,
+              .user = with_account(login["user"].string_or(""), account),
+              .password = login["password"].as_secret(),
+              .certificate_sha256 = std::string(block["certificate_sha256"].string_or(""))},
+             secrets, logins);
+  return source;
+}
+
+/// Where an old Stalwart has them: two homes by the account's name, with the master user's login.
+DavSource own_dav(const ir::Value& stalwart, const AccountName& account, const std::string& login,
+                  const ir::SecretRef& password, secret::SecretSource& secrets,
+                  const std::shared_ptr<MasterLogins>& logins) {
+  DavSource source{.server = "stalwart", .account = account.address};
+  const std::string name = net::percent_encode(account.login);
+  source.homes = {.calendars = fmt::format("/dav/cal/{}/", name),
+                  .address_books = fmt::format("/dav/card/{}/", name)};
+  source.path = source.homes.calendars;
+  connect_by(source,
+             {.url = split_url(stalwart["url"].string_or("")).origin,
+              .user = login,
+              .password = password,
+              .certificate_sha256 = std::string(stalwart["certificate_sha256"].string_or(""))},
+             secrets, logins);
   return source;
 }
 
 }  // namespace
 
-Result<AccountSource> account_source(const ir::Value& block, std::string_view account,
+Result<AccountSource> account_source(const ir::Value& block, const AccountName& name,
                                      secret::SecretSource& secrets,
                                      const std::shared_ptr<MasterLogins>& logins,
                                      const std::shared_ptr<MasterLogins>& dav_logins) {
@@ -127,8 +166,13 @@ Result<AccountSource> account_source(const ir::Value& block, std::string_view ac
   if (master["name"].string_or("").empty() || !master["password"].is_secret())
     return missing("master_user");
   const ir::SecretRef password_ref = master["password"].as_secret();
-  const std::string login = fmt::format("{}{}{}", account, master["separator"].string_or("*"),
-                                        master["name"].string_or(""));
+  const bool is_stalwart = is_old_stalwart(block);
+  const AccountName account{.address = name.address,
+                            .login = name.login.empty() ? name.address : name.login};
+  const std::string login =
+      fmt::format("{}{}{}", account.login,
+                  is_stalwart ? std::string_view("%") : master["separator"].string_or("*"),
+                  master["name"].string_or(""));
   const imap::Endpoint mail = endpoint_of(block, "imap", 143);
   const imap::Endpoint scripts = endpoint_of(block, "sieve", 4190);
 
@@ -138,6 +182,7 @@ Result<AccountSource> account_source(const ir::Value& block, std::string_view ac
                           .account_id = login,
                           .account_name = login,
                           .username = login};
+  if (is_stalwart) source.imap.shared_prefix = kSharedFolders;
   source.imap.connect = [mail, login, password_ref, &secrets,
                          logins]() -> Result<std::unique_ptr<imap::Client>> {
     PLAN_TRY(password, secrets.read(password_ref));
@@ -164,8 +209,11 @@ Result<AccountSource> account_source(const ir::Value& block, std::string_view ac
   source.dav_server = block["dav"]["server"].string_or("");
   source.is_dav_left = block["dav"]["stays_behind"].bool_or(false);
   if (!source.is_dav_left && !block["dav"]["url"].string_or("").empty()) {
-    PLAN_TRY(dav, dav_source(block["dav"], account, secrets, dav_logins));
+    PLAN_TRY(dav, dav_source(block["dav"], account.address, secrets, dav_logins));
     source.dav = std::move(dav);
+  } else if (is_stalwart && !source.is_dav_left && source.dav_server.empty()) {
+    source.dav = own_dav(block["stalwart"], account, login, password_ref, secrets, dav_logins);
+    source.dav_server = source.dav->server;
   }
   return source;
 }

@@ -23,11 +23,18 @@ struct AccountSource {
   std::optional<DavSource> dav = {};  ///< how they are read; nothing: they are not carried
 };
 
-/// From the connection block `source` of a step. `secrets` must outlive the result; the master
-/// password is read for each login. `logins` and `dav_logins` are shared by all accounts of the
-/// source. Errors: argument-missing.
+/// An account as the source knows it.
+struct AccountName {
+  std::string address = {};
+  std::string login = {};  ///< what its user types to log in; empty: the address
+};
+
+/// From the connection block `source` of a step. An old Stalwart has its calendars and contacts
+/// itself; they are carried unless the block says otherwise. `secrets` must outlive the result; the
+/// master password is read for each login. `logins` and `dav_logins` are shared by all accounts of
+/// the source. Errors: argument-missing.
 [[nodiscard]] Result<AccountSource> account_source(
-    const ir::Value& block, std::string_view account, secret::SecretSource& secrets,
+    const ir::Value& block, const AccountName& account, secret::SecretSource& secrets,
     const std::shared_ptr<MasterLogins>& logins = std::make_shared<MasterLogins>(),
     const std::shared_ptr<MasterLogins>& dav_logins = std::make_shared<MasterLogins>());
 

@@ -13,16 +13,6 @@
 namespace plan::archive {
 namespace {
 
-bool is_below(std::string_view name, const std::vector<net::imap::Namespaces::Entry>& spaces) {
-  return std::any_of(spaces.begin(), spaces.end(), [&](const auto& space) {
-    if (space.prefix.empty()) return false;
-    if (name.starts_with(space.prefix)) return true;
-    std::string_view bare = space.prefix;
-    if (bare.back() == space.separator) bare.remove_suffix(1);
-    return name == bare;
-  });
-}
-
 std::string decoded(std::string_view wire) {
   // A name that no decoder takes is carried as it is spelled.
   return net::imap::decode_mailbox_name(wire).value_or(printable(wire, 1000));
@@ -35,9 +25,7 @@ std::vector<SourceMailbox> source_tree(const std::vector<net::imap::MailboxInfo>
   std::map<std::vector<std::string>, SourceMailbox> tree;
   std::map<std::vector<std::string>, std::string> roles_by_use;
   for (const net::imap::MailboxInfo& info : listed) {
-    if (info.wire_name.empty() || is_below(info.wire_name, spaces.others) ||
-        is_below(info.wire_name, spaces.shared))
-      continue;
+    if (info.wire_name.empty() || net::imap::is_of_others(info.wire_name, spaces)) continue;
     SourceMailbox mailbox{.wire_name = info.wire_name,
                           .folder = decoded(info.wire_name),
                           .separator = info.separator,

@@ -13,6 +13,7 @@
 #include "runtime/command/project_folder.h"
 #include "runtime/command/run_ending.h"
 #include "runtime/engine/status.h"
+#include "runtime/engine/subject.h"
 #include "runtime/net/clock.h"
 #include "runtime/report/run_record.h"
 
@@ -34,6 +35,10 @@ Outcome is_in_the_run(engine::Journal& journal, std::string_view subject) {
   if (!run) return Error(errors::nothing_of_that_name, "nothing was applied yet");
   PLAN_TRY(graph, journal.graph(run->graph_digest));
   std::vector<std::string> names = {"stage:finalize"};
+  for (const ir::StepShape& shape : graph.shapes()) {
+    if (shape.kind == ir::StepKind::approval && shape.arguments["stage"].is_string())
+      names.push_back(engine::approval_subject(shape.arguments));
+  }
   for (const ir::WaveInfo& wave : graph.waves()) names.push_back("wave:" + wave.name);
   for (std::size_t row = 1; row <= graph.row_count(); ++row)
     names.push_back("account:" + std::string(graph.row_name(static_cast<ir::RowId>(row))));

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdlib>
 
+#include "runtime/archive/archive_driver.h"
 #include "runtime/archive/drivers.h"
 #include "runtime/archive/source_block.h"
 #include "runtime/command/account_ends.h"
@@ -24,17 +25,16 @@
 #include "runtime/secret/secret_store.h"
 #include "runtime/server/probe/drivers.h"
 #include "runtime/server/queue/queue_driver.h"
+#include "runtime/server/source/dovecot_postfix.h"
 #include "runtime/server/source/drivers.h"
 #include "runtime/server/source/lease.h"
-#include "runtime/server/source/names_watch.h"
-#include "runtime/server/source/source.h"
-#include "runtime/server/source/survey.h"
+#include "runtime/server/source/live_source.h"
 #include "runtime/server/stalwart/drivers.h"
 #include "runtime/server/stalwart/lease.h"
 #include "runtime/server/stalwart/survey.h"
 #include "runtime/server/stalwart/target.h"
 #include "runtime/server/stalwart15/drivers.h"
-#include "runtime/server/stalwart15/survey.h"
+#include "runtime/server/stalwart15/old_source.h"
 #include "runtime/step/errors.h"
 
 namespace plan::command {
@@ -61,26 +61,25 @@ class TargetLeaseHolder final : public engine::LeaseHolder {
   server::stalwart::TargetLease lease_;
 };
 
-/// The engine's view of the lock file on the source.
+/// The engine's view of the lease on the source, which is as its kind keeps it.
 class SourceLeaseHolder final : public engine::LeaseHolder {
  public:
-  SourceLeaseHolder(std::shared_ptr<server::source::Source> source, const std::string& holder)
-      : source_(std::move(source)),
-        lease_(source_->host(server::source::Place::machine), source_->block().lease_file, holder,
-               net::system_clock()) {}
-  Outcome acquire(std::string_view token) override { return lease_.acquire(token); }
-  Outcome renew(std::string_view token) override { return lease_.renew(token); }
-  Outcome release(std::string_view token) override { return lease_.release(token); }
-  Outcome take_over(std::string_view token) override { return lease_.take_over(token); }
+  SourceLeaseHolder(std::shared_ptr<server::source::LiveSource> source,
+                    std::unique_ptr<server::source::Lease> lease)
+      : source_(std::move(source)), lease_(std::move(lease)) {}
+  Outcome acquire(std::string_view token) override { return lease_->acquire(token); }
+  Outcome renew(std::string_view token) override { return lease_->renew(token); }
+  Outcome release(std::string_view token) override { return lease_->release(token); }
+  Outcome take_over(std::string_view token) override { return lease_->take_over(token); }
   Result<std::string> holder() override {
-    PLAN_TRY(holder, lease_.look());
+    PLAN_TRY(holder, lease_->look());
     return std::move(holder.token);
   }
   [[nodiscard]] std::string name() const override { return "source"; }
 
  private:
-  std::shared_ptr<server::source::Source> source_;
-  server::source::SourceLease lease_;
+  std::shared_ptr<server::source::LiveSource> source_;
+  std::unique_ptr<server::source::Lease> lease_;
 };
 
 /// A plan about a store stops the one server that could keep a lease: a lock file on its machine,
@@ -164,8 +163,24 @@ struct Session::State {
         clients(std::make_shared<net::jmap::ClientPool>()),
         targets(std::make_shared<server::stalwart::TargetPool>(clients, net::system_clock())),
         hosts(std::make_shared<net::HostPool>(project.directory)),
-        sources(std::make_shared<server::source::SourcePool>(hosts, net::system_clock())),
-        names([this] { return sources->open(connections["source"]); }) {}
+        machines(std::make_shared<server::source::SourcePool>(hosts, net::system_clock())),
+        old_servers(std::make_shared<server::stalwart15::OldSources>(net::system_clock())),
+        sources(std::make_shared<server::source::LiveSources>()) {
+    using server::source::LiveSource;
+    sources->add(std::string(server::source::kDovecotPostfix),
+                 [this](const ir::Value& block, secret::SecretSource& from) {
+                   return server::source::make_dovecot_postfix(block, machines, from);
+                 });
+    sources->add(std::string(server::source::kOldStalwart),
+                 [this](const ir::Value& block,
+                        secret::SecretSource& from) -> Result<std::shared_ptr<LiveSource>> {
+                   PLAN_TRY(source, old_servers->open(block, from));
+                   return std::shared_ptr<LiveSource>(source);
+                 });
+  }
+  [[nodiscard]] Result<std::shared_ptr<server::source::LiveSource>> source() {
+    return sources->open(connections["source"], secrets);
+  }
 
   ProjectFolder folder;
   ir::Value connections;
@@ -173,8 +188,9 @@ struct Session::State {
   std::shared_ptr<net::jmap::ClientPool> clients;
   std::shared_ptr<server::stalwart::TargetPool> targets;
   std::shared_ptr<net::HostPool> hosts;
-  std::shared_ptr<server::source::SourcePool> sources;
-  server::source::NamesWatch names;
+  std::shared_ptr<server::source::SourcePool> machines;
+  std::shared_ptr<server::stalwart15::OldSources> old_servers;
+  std::shared_ptr<server::source::LiveSources> sources;
   step::DriverTable drivers;
   std::vector<std::unique_ptr<engine::LeaseHolder>> leases;
   std::shared_ptr<rehearsal::ScratchWorld> books;
@@ -186,16 +202,19 @@ Session::Session(const ProjectFolder& folder, ir::Value connections, Purpose pur
   State* state = state_.get();
   server::stalwart::add_drivers(
       state_->drivers, state_->targets,
-      [state](const std::string& account) { return state->names.aliases_of(account); });
-  state_->secrets.add_provider(
-      "source", [state](const std::string& account) -> Result<secret::Secret> {
-        PLAN_TRY(source, state->sources->open(state->connections["source"]));
-        return server::source::read_password_hash(*source, account);
+      [state](const std::string& account) -> Result<std::vector<std::string>> {
+        PLAN_TRY(source, state->source());
+        return source->aliases_of(account);
       });
-  server::source::add_drivers(state_->drivers, state_->sources);
+  state_->secrets.add_provider("source",
+                               [state](const std::string& account) -> Result<secret::Secret> {
+                                 PLAN_TRY(source, state->source());
+                                 return source->password_hash_of(account);
+                               });
+  server::source::add_drivers(state_->drivers, state_->machines);
   archive::add_archive_drivers(state_->drivers, archive_world(purpose));
   server::probe::add_drivers(state_->drivers, state_->sources, state_->targets);
-  state_->drivers.add(ir::StepKind::source_settings, server::stalwart15::make_settings_driver());
+  server::stalwart15::add_drivers(state_->drivers, state_->old_servers);
   state_->drivers.add(ir::StepKind::queue_flush,
                       server::queue::make_queue_driver(
                           server::queue::open_queues(state_->sources, state_->targets)));
@@ -241,6 +260,18 @@ archive::ArchiveWorld Session::archive_world(Purpose purpose) {
     PLAN_TRY(generation, target->generation(context.account));
     return generation.is_at_target();
   };
+  world.login_at_source = [state](step::StepContext& context) -> Result<std::string> {
+    PLAN_TRY(source, state->sources->open(context));
+    return source->login_of(archive::account_of(context));
+  };
+  world.begin_writing_at_source = [state](step::StepContext& context) -> Result<bool> {
+    PLAN_TRY(source, state->sources->open(context));
+    return source->begin_writing(archive::account_of(context));
+  };
+  world.end_writing_at_source = [state](step::StepContext& context) -> Outcome {
+    PLAN_TRY(source, state->sources->open(context));
+    return source->end_writing(archive::account_of(context));
+  };
   world.settle_target_queue = [open_queues](step::StepContext& context) -> Outcome {
     PLAN_TRY(queues, open_queues(context));
     return server::queue::settle(
@@ -285,8 +316,9 @@ Result<std::vector<engine::LeaseHolder*>> Session::leases(const std::string& hol
   PLAN_TRY(target, state_->targets->open(state_->connections["target"], state_->secrets));
   state_->leases.clear();
   state_->leases.push_back(std::make_unique<TargetLeaseHolder>(target, holder));
-  PLAN_TRY(source, state_->sources->open(state_->connections["source"]));
-  state_->leases.push_back(std::make_unique<SourceLeaseHolder>(source, holder));
+  PLAN_TRY(source, state_->source());
+  PLAN_TRY(at_source, source->lease(holder));
+  state_->leases.push_back(std::make_unique<SourceLeaseHolder>(source, std::move(at_source)));
   for (const ir::Value& block : state_->connections["proxies"].items()) {
     state_->leases.push_back(
         std::make_unique<ProxyLeaseHolder>(block, state_->folder.directory, state_->secrets));
@@ -304,7 +336,10 @@ Result<engine::LeaseHolder*> Session::target_lease(const std::string& holder) {
 }
 
 Result<archive::AccountSource> Session::account_at_source(const std::string& account) {
-  return archive::account_source(state_->connections["source"], account, state_->secrets);
+  PLAN_TRY(source, state_->source());
+  PLAN_TRY(login, source->login_of(account));
+  return archive::account_source(state_->connections["source"],
+                                 {.address = account, .login = std::move(login)}, state_->secrets);
 }
 
 Result<Session::AtTarget> Session::account_at_target(const std::string& account) {
@@ -342,24 +377,14 @@ Result<ir::Value> Session::survey_store(const std::vector<std::string>& folders)
 }
 
 Result<ir::Value> Session::survey_source() {
-  const ir::Value& block = state_->connections["source"];
-  if (server::stalwart15::is_old_stalwart(block)) {
-    return server::stalwart15::survey_old_stalwart(
-        block, state_->secrets,
-        [this](const secret::Secret& hash) { return state_->secrets.keyed_digest(hash); });
-  }
-  PLAN_TRY(source, state_->sources->open(state_->connections["source"]));
-  return server::source::survey_source(
-      *source, state_->secrets,
+  PLAN_TRY(source, state_->source());
+  return source->survey(
       [this](const secret::Secret& hash) { return state_->secrets.keyed_digest(hash); });
 }
 
 Result<ir::Value> Session::survey_source_names() {
-  const ir::Value& block = state_->connections["source"];
-  if (server::stalwart15::is_old_stalwart(block))
-    return server::stalwart15::survey_old_names(block, state_->secrets);
-  PLAN_TRY(source, state_->sources->open(state_->connections["source"]));
-  return server::source::survey_names(*source);
+  PLAN_TRY(source, state_->source());
+  return source->survey_names();
 }
 
 Result<ir::Value> Session::read_objects(const std::string& type, bool is_singleton) {

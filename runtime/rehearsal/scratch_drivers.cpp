@@ -58,12 +58,15 @@ class ScratchDriver final : public step::StepDriver {
     Value outputs = Value::map();
     switch (context.kind) {
       case StepKind::dovecot_deny:
+      case StepKind::source_freeze:
         account.is_denied = true;
         break;
       case StepKind::postfix_hold:
+      case StepKind::source_hold:
         account.mail = "held";
         break;
       case StepKind::postfix_forward:
+      case StepKind::source_forward:
         if (!account.is_in_set) {
           return Error(errors::would_loop, fmt::format("{} would be forwarded to the target before "
                                                        "its addresses are in the target's set",
@@ -111,6 +114,7 @@ class ScratchDriver final : public step::StepDriver {
       case StepKind::postfix_listener:
       case StepKind::service_restart:
       case StepKind::source_settings:
+      case StepKind::source_listener:
         world_->prepared_hosts_.insert(std::string(context.id));
         break;
       default:
@@ -139,14 +143,17 @@ class ScratchDriver final : public step::StepDriver {
     ScratchAccount& account = world_->accounts_[std::string(context.account)];
     switch (context.kind) {
       case StepKind::dovecot_deny:
+      case StepKind::source_freeze:
         account.is_denied = false;
         break;
       case StepKind::postfix_hold:
+      case StepKind::source_hold:
         if (account.is_in_set)
           return out_of_order(context, "delivered at the source while the target keeps its mail");
         account.mail = "source";
         break;
       case StepKind::postfix_forward:
+      case StepKind::source_forward:
         account.mail = "held";
         break;
       case StepKind::proxy_hold:
@@ -190,10 +197,13 @@ class ScratchDriver final : public step::StepDriver {
         found == world_->accounts_.end() ? ScratchAccount{} : found->second;
     switch (context.kind) {
       case StepKind::dovecot_deny:
+      case StepKind::source_freeze:
         return account.is_denied;
       case StepKind::postfix_hold:
+      case StepKind::source_hold:
         return account.mail == "held";
       case StepKind::postfix_forward:
+      case StepKind::source_forward:
         return account.mail == "target";
       case StepKind::proxy_hold:
         return account.is_parked;
@@ -206,6 +216,7 @@ class ScratchDriver final : public step::StepDriver {
       case StepKind::postfix_listener:
       case StepKind::service_restart:
       case StepKind::source_settings:
+      case StepKind::source_listener:
         return world_->prepared_hosts_.contains(std::string(context.id));
       default:
         return false;
@@ -264,12 +275,13 @@ class BookedKeys final : public step::StepDriver {
 void add_scratch_drivers(step::DriverTable& drivers, const std::shared_ptr<ScratchWorld>& world) {
   const auto driver = std::make_shared<ScratchDriver>(world);
   for (const StepKind kind :
-       {StepKind::dovecot_door, StepKind::dovecot_deny, StepKind::postfix_hook,
-        StepKind::postfix_listener, StepKind::postfix_hold, StepKind::postfix_forward,
-        StepKind::queue_flush, StepKind::proxy_ready, StepKind::proxy_hold, StepKind::proxy_prepare,
-        StepKind::proxy_release, StepKind::address_move, StepKind::address_finalize,
-        StepKind::probe_login, StepKind::probe_mail, StepKind::service_restart,
-        StepKind::source_settings}) {
+       {StepKind::dovecot_door,     StepKind::dovecot_deny,    StepKind::postfix_hook,
+        StepKind::postfix_listener, StepKind::postfix_hold,    StepKind::postfix_forward,
+        StepKind::queue_flush,      StepKind::proxy_ready,     StepKind::proxy_hold,
+        StepKind::proxy_prepare,    StepKind::proxy_release,   StepKind::address_move,
+        StepKind::address_finalize, StepKind::probe_login,     StepKind::probe_mail,
+        StepKind::service_restart,  StepKind::source_settings, StepKind::source_listener,
+        StepKind::source_hold,      StepKind::source_freeze,   StepKind::source_forward}) {
     drivers.add(kind, driver);
   }
 }

@@ -27,6 +27,7 @@ struct Job {
   std::string boot_id = "boot-1";
   bool is_rollback = false;
   std::uint32_t parallel = 1;
+  bool is_from_stalwart = false;
 };
 
 class CrashTest : public ::testing::Test {
@@ -70,8 +71,10 @@ class CrashTest : public ::testing::Test {
     report::EventRecorder events;
     step::StopSignal stop;
     NoSecrets secrets;
-    const ir::StepGraph graph =
-        test::move_graph({.accounts = 3, .parallel = job.parallel, .has_last_stage = true});
+    const ir::StepGraph graph = test::move_graph({.accounts = 3,
+                                                  .parallel = job.parallel,
+                                                  .has_last_stage = true,
+                                                  .is_from_stalwart = job.is_from_stalwart});
     const step::DriverTable drivers = world_drivers(*world_);
     auto journal =
         open_journal(folder_.file("journal.sqlite"), {.vfs = vfs.name(), .clock = &clock});
@@ -118,6 +121,41 @@ TEST_F(CrashTest, killed_at_every_kill_point_the_same_command_goes_on) {
   }
   std::printf("%zu kills\n", kills);
   EXPECT_GT(kills, 200U);
+}
+
+/// Its steps of the source are others: source.hold, source.freeze, source.forward.
+TEST_F(CrashTest, a_move_from_an_old_stalwart_goes_on_and_back_the_same) {
+  std::size_t kills = 0;
+  for (const std::string_view name :
+       {"journal.after-intent", "driver.after-apply", "journal.after-outcome"}) {
+    for (int pass = 1; pass < 200; ++pass) {
+      begin_anew();
+      const std::string at = std::string(name) + ":" + std::to_string(pass);
+      const End first = run({.kill_point = at, .is_from_stalwart = true});
+      if (first != End::killed) break;
+      ++kills;
+      ASSERT_EQ(run({.is_from_stalwart = true}), End::finished) << "killed at " << at;
+      ASSERT_EQ(world_->verdict(3, true), "") << "killed at " << at;
+    }
+  }
+  EXPECT_GT(kills, 100U);
+  for (const KillPoint& point : all_kill_points()) {
+    if (point.name.find("und") == std::string_view::npos) continue;
+    for (int pass = 1; pass < 50; ++pass) {
+      begin_anew();
+      world_->has_poor_content[2] = true;  // finalize has not run
+      ASSERT_EQ(run({.is_from_stalwart = true}), End::not_finished);
+      const End first =
+          run({.kill_point = at_pass(point, pass), .is_rollback = true, .is_from_stalwart = true});
+      if (first != End::killed) break;
+      ++kills;
+      ASSERT_EQ(run({.is_rollback = true, .is_from_stalwart = true}), End::finished)
+          << "killed at " << at_pass(point, pass);
+      ASSERT_EQ(world_->verdict(3, false), "") << "killed at " << at_pass(point, pass);
+      ASSERT_FALSE(world_->accounts[0].is_at_target) << "killed at " << at_pass(point, pass);
+    }
+  }
+  EXPECT_GT(kills, 120U);
 }
 
 TEST_F(CrashTest, after_a_reboot_a_held_account_goes_back_first_and_then_moves) {

@@ -266,14 +266,17 @@ class WorldDriver final : public step::StepDriver {
       case ir::StepKind::proxy_hold:
         return &a.is_proxy_held;
       case ir::StepKind::dovecot_deny:
+      case ir::StepKind::source_freeze:
         return &a.is_denied;
       case ir::StepKind::postfix_hold:
+      case ir::StepKind::source_hold:
         return &a.is_mail_held;
       case ir::StepKind::admin_account_open:
         return &a.is_open;
       case ir::StepKind::admin_keys:
         return &a.has_keys;
       case ir::StepKind::postfix_forward:
+      case ir::StepKind::source_forward:
         return &a.is_forwarded;
       case ir::StepKind::proxy_prepare:
         return &a.is_prepared;
@@ -333,9 +336,11 @@ class WorldDriver final : public step::StepDriver {
         a.is_proxy_held = true;
         break;
       case ir::StepKind::dovecot_deny:
+      case ir::StepKind::source_freeze:
         a.is_denied = true;
         break;
       case ir::StepKind::postfix_hold:
+      case ir::StepKind::source_hold:
         a.is_mail_held = true;
         break;
       case ir::StepKind::archive_delta:
@@ -352,6 +357,7 @@ class WorldDriver final : public step::StepDriver {
         a.has_keys = true;
         break;
       case ir::StepKind::postfix_forward:
+      case ir::StepKind::source_forward:
         need(a.has_keys, context, "forwarded without keys");
         a.is_forwarded = true;
         break;
@@ -392,6 +398,7 @@ class WorldDriver final : public step::StepDriver {
         a.is_prepared = prior;
         break;
       case ir::StepKind::postfix_forward:
+      case ir::StepKind::source_forward:
         need(!a.is_at_target, context, "unforwarded while clients are at the target");
         a.is_forwarded = prior;
         break;
@@ -409,11 +416,13 @@ class WorldDriver final : public step::StepDriver {
         }
         break;
       case ir::StepKind::postfix_hold:
+      case ir::StepKind::source_hold:
         need(!a.is_forwarded && !a.has_keys, context, "mail let go before routing was back");
         a.is_mail_held = prior;
         flush(a);
         break;
       case ir::StepKind::dovecot_deny:
+      case ir::StepKind::source_freeze:
         a.is_denied = prior;
         break;
       case ir::StepKind::proxy_hold:

@@ -27,6 +27,7 @@ struct MoveGraphOptions {
   std::string copy_note = "v1";    ///< the same for every account's copy
   bool has_point_before_finalize = false;
   bool is_finalize_approved = false;  ///< only after `plan approve finalize`
+  bool is_from_stalwart = false;      ///< the source is an old Stalwart
 };
 
 inline ir::StepGraph move_graph(const MoveGraphOptions& options = {}) {
@@ -56,6 +57,7 @@ inline ir::StepGraph move_graph(const MoveGraphOptions& options = {}) {
     Value arguments;
   };
   const Value account = ir::OutputRef{"$row", "account"};
+  const bool is_old = options.is_from_stalwart;
   const std::vector<Part> parts = {
       {StepKind::admin_account,
        TransactionRole::none,
@@ -70,7 +72,7 @@ inline ir::StepGraph move_graph(const MoveGraphOptions& options = {}) {
                    {"file", "a"},
                    {"note", options.copy_note},
                    {"account_id", ir::OutputRef{"account/{}/create", "account_id"}}})},
-      {StepKind::postfix_hold,
+      {is_old ? StepKind::source_hold : StepKind::postfix_hold,
        TransactionRole::held,
        "hold-mail",
        {"copy"},
@@ -80,7 +82,7 @@ inline ir::StepGraph move_graph(const MoveGraphOptions& options = {}) {
        "hold-clients",
        {"hold-mail"},
        Value::map({{"account", account}, {"bound_ms", options.bound_ms}})},
-      {StepKind::dovecot_deny,
+      {is_old ? StepKind::source_freeze : StepKind::dovecot_deny,
        TransactionRole::held,
        "deny",
        {"hold-clients"},
@@ -105,7 +107,7 @@ inline ir::StepGraph move_graph(const MoveGraphOptions& options = {}) {
        "keys",
        {"grade"},
        Value::map({{"account", account}})},
-      {StepKind::postfix_forward,
+      {is_old ? StepKind::source_forward : StepKind::postfix_forward,
        TransactionRole::held,
        "forward",
        {"keys"},

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "compiler/check/graph_view.h"
+#include "compiler/check/kind_of_source.h"
 #include "compiler/check/rules.h"
 #include "compiler/source/text.h"
 
@@ -29,19 +30,26 @@ struct Way {
   std::string_view open = {};
 };
 
-constexpr std::array<Way, 2> kWays = {{
+constexpr std::array<Way, 3> kWays = {{
     {StepKind::dovecot_deny, StepKind::dovecot_door, "deny_file", nullptr, "Dovecot",
      "the source's own door stays open"},
     {StepKind::postfix_hold, StepKind::postfix_hook, "transport_map", "source.transport_maps",
      "Postfix", "mail goes on arriving at the source"},
+    {StepKind::source_hold, StepKind::source_settings, "list", nullptr, "the old server",
+     "mail goes on arriving at the source"},
 }};
 
 void look_at_files(const GraphView& view, Sink& sink) {
   const ir::StepGraph& graph = view.graph();
   for (const Way& way : kWays) {
     std::set<std::string> files;
-    for (const StepId step : view.of_kind(way.way))
-      files.emplace(graph.argument(step, way.file).string_or(""));
+    Span first = {};
+    for (const StepId step : view.of_kind(way.way)) {
+      const ir::Value given = graph.argument(step, way.file);
+      if (given.string_or("").empty()) continue;
+      if (files.empty()) first = graph.origin(step);
+      files.emplace(given.string_or(""));
+    }
     const ir::Value none;
     const std::string_view measured =
         (way.measured == nullptr ? none : setting(view.migration(), way.measured)).string_or("");
@@ -58,7 +66,7 @@ void look_at_files(const GraphView& view, Sink& sink) {
           sink);
       report.label(std::string(way.open));
       if (!files.empty())
-        report.note(graph.origin(view.of_kind(way.way).front()),
+        report.note(first,
                     fmt::format("it reads `{}` by this step", printable(*files.begin(), 120)));
       report.help(
           fmt::format("name one file in it and in a step of kind `{}` that stands before it",
@@ -85,10 +93,12 @@ void look_at_cutover(const GraphView& view, Sink& sink) {
 }  // namespace
 
 void delta_without_hold(const GraphView& view, Sink& sink) {
-  constexpr std::array<std::pair<StepKind, std::string_view>, 3> kHolds = {{
+  const bool is_old = is_from_stalwart(view.plan());
+  const std::array<std::pair<StepKind, std::string_view>, 3> holds = {{
       {StepKind::proxy_hold, "clients of the proxies still write"},
-      {StepKind::postfix_hold, "mail still arrives at the source"},
-      {StepKind::dovecot_deny, "the source's own door is still open"},
+      {is_old ? StepKind::source_hold : StepKind::postfix_hold, "mail still arrives at the source"},
+      {is_old ? StepKind::source_freeze : StepKind::dovecot_deny,
+       "the source's own door is still open"},
   }};
   const ir::StepGraph& graph = view.graph();
   // A procedure that moves mail only, without clients, has nobody to hold.
@@ -97,7 +107,7 @@ void delta_without_hold(const GraphView& view, Sink& sink) {
   look_at_cutover(view, sink);
   std::set<std::pair<const ir::StepShape*, StepKind>> said;
   for (const ir::StepId delta : view.of_kind(StepKind::archive_delta)) {
-    for (const auto& [hold, why] : kHolds) {
+    for (const auto& [hold, why] : holds) {
       if (said.contains({&graph.shape(delta), hold}) || view.follows_in_row(delta, hold)) continue;
       said.insert({&graph.shape(delta), hold});
       sink.report(Kind::delta_without_hold, graph.origin(delta),

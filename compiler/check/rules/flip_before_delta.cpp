@@ -13,8 +13,9 @@ void flip_before_delta(const GraphView& view, Sink& sink) {
   using ir::StepKind;
   const ir::StepGraph& graph = view.graph();
   std::set<const ir::StepShape*> said;
-  for (const StepKind flip : {StepKind::admin_keys, StepKind::postfix_forward,
-                              StepKind::admin_account_open, StepKind::proxy_release}) {
+  for (const StepKind flip :
+       {StepKind::admin_keys, StepKind::postfix_forward, StepKind::source_forward,
+        StepKind::admin_account_open, StepKind::proxy_release}) {
     for (const ir::StepId step : view.of_kind(flip)) {
       if (said.contains(&graph.shape(step)) || view.follows_in_row(step, StepKind::archive_delta))
         continue;

@@ -26,15 +26,20 @@ bool keeps(std::string_view next_hop) {
 void forward_missing(const GraphView& view, Sink& sink) {
   const ir::StepGraph& graph = view.graph();
   std::set<const ir::StepShape*> seen;
-  for (const StepId step : view.of_kind(StepKind::postfix_hold)) {
-    if (!seen.insert(&graph.shape(step)).second || !view.has_in_row(step, StepKind::admin_keys) ||
-        view.has_in_row(step, StepKind::postfix_forward))
-      continue;
-    report_step(view, step, Kind::mail_flow,
-                "holds mail at the source, and no step sends it to the target", sink)
-        .label("it waits until Postfix gives up and bounces it")
-        .help("add a step of kind `postfix.forward` for the account behind `admin.keys`");
-  }
+  const auto look = [&](StepKind hold, StepKind forward, std::string_view server) {
+    for (const StepId step : view.of_kind(hold)) {
+      if (!seen.insert(&graph.shape(step)).second || !view.has_in_row(step, StepKind::admin_keys) ||
+          view.has_in_row(step, forward))
+        continue;
+      report_step(view, step, Kind::mail_flow,
+                  "holds mail at the source, and no step sends it to the target", sink)
+          .label(fmt::format("it waits until {} gives up and bounces it", server))
+          .help(fmt::format("add a step of kind `{}` for the account behind `admin.keys`",
+                            info(forward).name));
+    }
+  };
+  look(StepKind::postfix_hold, StepKind::postfix_forward, "Postfix");
+  look(StepKind::source_hold, StepKind::source_forward, "the old server");
   for (const StepId step : view.of_kind(StepKind::postfix_forward)) {
     if (!seen.insert(&graph.shape(step)).second) continue;
     const ir::Value next_hop = graph.argument(step, "next_hop");

@@ -55,6 +55,8 @@ void header_before_listener(const GraphView& view, Sink& sink) {
   };
   for (const ir::StepId step : view.of_kind(ir::StepKind::postfix_listener))
     look(step, "until then nothing takes the header");
+  for (const ir::StepId step : view.of_kind(ir::StepKind::source_listener))
+    look(step, "until then nothing takes the header");
   for (const TargetWrite& write : view.writes()) {
     const bool is_trust =
         (write.object == "SystemSettings" && !write.set["proxyTrustedNetworks"].is_null()) ||

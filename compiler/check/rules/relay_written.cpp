@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <set>
+#include <vector>
 
 #include "compiler/check/graph_view.h"
 #include "compiler/check/names.h"
@@ -17,7 +18,12 @@ void look_at_forwards(const GraphView& view, Sink& sink) {
   const Plan& plan = view.plan();
   const ir::StepGraph& graph = view.graph();
   std::set<const ir::StepShape*> seen;
-  for (const ir::StepId step : view.of_kind(ir::StepKind::postfix_forward)) {
+  std::vector<ir::StepId> forwards;
+  for (const ir::StepKind kind : {ir::StepKind::postfix_forward, ir::StepKind::source_forward}) {
+    const auto steps = view.of_kind(kind);
+    forwards.insert(forwards.end(), steps.begin(), steps.end());
+  }
+  for (const ir::StepId step : forwards) {
     if (!seen.insert(&graph.shape(step)).second) continue;
     const ir::Value next_hop = graph.argument(step, "next_hop");
     const std::string_view host = next_hop_of(next_hop.string_or("")).host;

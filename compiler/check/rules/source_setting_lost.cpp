@@ -40,6 +40,8 @@ constexpr std::array kLost = {
     Lost{"source.system_scripts", "scripts of the site"},
     Lost{"source.address_rules", "rules of its own for catch-alls or sub-addresses"},
     Lost{"source.routes", "conditions for the way of outgoing mail"},
+    Lost{"source.port_rules",
+         "rules of its own, in place of which a fresh server's hold until finalize"},
 };
 
 /// Without the map of the migration itself, which std/source-preparation adds.

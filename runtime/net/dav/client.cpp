@@ -224,6 +224,24 @@ Result<Homes> Client::homes(std::string_view path) const {
   return homes;
 }
 
+Result<Homes> Client::homes_at(const HomePaths& paths) const {
+  Homes homes;
+  for (const auto& [path, list] : {std::pair{&paths.calendars, &homes.calendar_homes},
+                                   std::pair{&paths.address_books, &homes.address_book_homes}}) {
+    PLAN_TRY(place, normal_href(*path, http_->origin()));
+    PLAN_TRY(response, ask("PROPFIND", place, "0", propfind("<D:resourcetype/>")));
+    if (is_missing(response.status)) continue;
+    PLAN_TRY(rows, rows_of(response));
+    if (rows.empty()) continue;
+    homes.is_there = true;
+    list->push_back(place);
+    PLAN_TRY_VOID(add_collections(place, homes));
+  }
+  std::sort(homes.collections.begin(), homes.collections.end(),
+            [](const Collection& left, const Collection& right) { return left.href < right.href; });
+  return homes;
+}
+
 Outcome Client::add_collections(const std::string& home, Homes& homes) const {
   PLAN_TRY(response, ask("PROPFIND", home, "1",
                          propfind("<D:resourcetype/><D:displayname/><C:calendar-description/>"

@@ -51,6 +51,12 @@ struct Homes {
   std::size_t subscriptions = 0;  ///< to calendars that lie elsewhere: no events are in them
 };
 
+/// Where the collections of a user lie on a server that has fixed places for them.
+struct HomePaths {
+  std::string calendars = {};
+  std::string address_books = {};
+};
+
 /// What happened in a collection since a sync token.
 struct CollectionChanges {
   std::vector<ItemState> changed = {};  ///< new, or another text
@@ -106,6 +112,9 @@ class Client {
   /// Looks for calendar-home-set and addressbook-home-set at `path`, the user's principal; where it
   /// names none, `path` itself is the home.
   [[nodiscard]] Result<Homes> homes(std::string_view path) const;
+  /// The same where it is known that the collections lie right below these. One that is not there
+  /// is passed over.
+  [[nodiscard]] Result<Homes> homes_at(const HomePaths& paths) const;
   /// Every item of a collection (PROPFIND, depth 1, getetag).
   [[nodiscard]] Result<std::vector<ItemState>> list(const Collection& collection) const;
   /// Stands for what is in the collection now (RFC 6578); empty where the server has no such thing.

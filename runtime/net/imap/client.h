@@ -55,6 +55,8 @@ struct Namespaces {
   };
   std::vector<Entry> personal = {}, others = {}, shared = {};
 };
+/// Is the mailbox of another user, or of a group? So are those that only stand above such.
+[[nodiscard]] bool is_of_others(std::string_view wire_name, const Namespaces& namespaces);
 
 struct MailboxStatus {
   std::optional<std::uint64_t> messages = {}, uid_next = {}, uid_validity = {}, size_bytes = {},

@@ -125,6 +125,20 @@ Result<std::vector<MailboxInfo>> Client::list(std::string_view pattern) {
   return mailboxes;
 }
 
+bool is_of_others(std::string_view wire_name, const Namespaces& namespaces) {
+  for (const auto* list : {&namespaces.others, &namespaces.shared}) {
+    for (const Namespaces::Entry& space : *list) {
+      if (space.prefix.empty()) continue;
+      std::string_view bare = space.prefix;
+      if (bare.back() == space.separator) bare.remove_suffix(1);
+      if (wire_name == bare || (wire_name.starts_with(bare) && space.separator != '\0' &&
+                                wire_name[bare.size()] == space.separator))
+        return true;
+    }
+  }
+  return false;
+}
+
 Result<Namespaces> Client::namespaces() {
   Namespaces found;
   if (!has("NAMESPACE")) return found;

@@ -1,7 +1,7 @@
 #pragma once
 #include <memory>
 
-#include "runtime/server/source/source.h"
+#include "runtime/server/source/live_source.h"
 #include "runtime/server/stalwart/target.h"
 #include "runtime/step/step_driver.h"
 
@@ -13,7 +13,7 @@ namespace plan::server::probe {
 /// of our own to each port 25, found in the mailbox of `at` and destroyed. Both observe nothing
 /// (they prove a moment), may be repeated, and have nothing to undo. Errors: probe-login-failed,
 /// probe-refused, probe-not-found, stopped, those of the clients.
-void add_drivers(step::DriverTable& table, std::shared_ptr<source::SourcePool> sources,
+void add_drivers(step::DriverTable& table, std::shared_ptr<source::LiveSources> sources,
                  std::shared_ptr<stalwart::TargetPool> targets);
 
 }  // namespace plan::server::probe

@@ -23,7 +23,7 @@ bool is_refusal(const Error& error) {
 
 class LoginProbe final : public step::StepDriver {
  public:
-  LoginProbe(std::shared_ptr<source::SourcePool> sources,
+  LoginProbe(std::shared_ptr<source::LiveSources> sources,
              std::shared_ptr<stalwart::TargetPool> targets)
       : sources_(std::move(sources)), targets_(std::move(targets)) {}
 
@@ -69,24 +69,24 @@ class LoginProbe final : public step::StepDriver {
   }
 
   Outcome at_source(step::StepContext& context, const std::string& account) {
-    PLAN_TRY(block, source::read_block(context.arguments["source"]));
-    PLAN_TRY(client, log_in_at_source(block, account, context.secrets));
+    PLAN_TRY(source, sources_->open(context));
+    PLAN_TRY(client, log_in_at_source(*source, account, context.secrets));
     client->logout();
     return {};
   }
 
-  std::shared_ptr<source::SourcePool> sources_;
+  std::shared_ptr<source::LiveSources> sources_;
   std::shared_ptr<stalwart::TargetPool> targets_;
 };
 
 }  // namespace
 
-std::shared_ptr<step::StepDriver> make_login_probe(std::shared_ptr<source::SourcePool> sources,
+std::shared_ptr<step::StepDriver> make_login_probe(std::shared_ptr<source::LiveSources> sources,
                                                    std::shared_ptr<stalwart::TargetPool> targets) {
   return std::make_shared<LoginProbe>(std::move(sources), std::move(targets));
 }
 
-void add_drivers(step::DriverTable& table, std::shared_ptr<source::SourcePool> sources,
+void add_drivers(step::DriverTable& table, std::shared_ptr<source::LiveSources> sources,
                  std::shared_ptr<stalwart::TargetPool> targets) {
   table.add(ir::StepKind::probe_login, make_login_probe(sources, targets));
   table.add(ir::StepKind::probe_mail, make_mail_probe(std::move(sources), std::move(targets)));

@@ -28,7 +28,7 @@ constexpr std::uint64_t kSourceProbeMs = 120;
 
 class MailProbe final : public step::StepDriver {
  public:
-  MailProbe(std::shared_ptr<source::SourcePool> sources,
+  MailProbe(std::shared_ptr<source::LiveSources> sources,
             std::shared_ptr<stalwart::TargetPool> targets)
       : sources_(std::move(sources)), targets_(std::move(targets)) {}
 
@@ -84,8 +84,8 @@ class MailProbe final : public step::StepDriver {
                                                      const std::string& account,
                                                      std::shared_ptr<stalwart::Target>& target) {
     if (at == "source") {
-      PLAN_TRY(block, source::read_block(context.arguments["source"]));
-      return search_source(block, account, context.secrets);
+      PLAN_TRY(source, sources_->open(context));
+      return search_source(*source, account, context.secrets);
     }
     PLAN_TRY(opened, targets_->open(context));
     target = opened;
@@ -174,7 +174,7 @@ class MailProbe final : public step::StepDriver {
   /// between the servers and is not in the old mailbox was delivered at the target.
   class Elimination {
    public:
-    Elimination(step::StepContext& context, source::SourcePool& sources,
+    Elimination(step::StepContext& context, source::LiveSources& sources,
                 stalwart::TargetPool& targets, const std::string& account,
                 const std::string& random)
         : context_(context),
@@ -197,8 +197,7 @@ class MailProbe final : public step::StepDriver {
       if (is_queued || looks_ == 0) since_ = now;
       looks_ = is_queued ? 0 : looks_ + 1;
       if (looks_ < kOutOfQueuesLooks || now - since_ < kOutOfQueuesTime) return false;
-      PLAN_TRY(block, source::read_block(context_.arguments["source"]));
-      PLAN_TRY(old, search_source(block, account_, context_.secrets));
+      PLAN_TRY(old, search_source(*source, account_, context_.secrets));
       PLAN_TRY(found, old->take(ids));
       if (found.empty()) return true;
       return Error(errors::probe_not_found,
@@ -209,7 +208,7 @@ class MailProbe final : public step::StepDriver {
 
    private:
     step::StepContext& context_;
-    source::SourcePool& sources_;
+    source::LiveSources& sources_;
     stalwart::TargetPool& targets_;
     const std::string& account_;
     const std::string& random_;
@@ -263,13 +262,13 @@ class MailProbe final : public step::StepDriver {
     }
   }
 
-  std::shared_ptr<source::SourcePool> sources_;
+  std::shared_ptr<source::LiveSources> sources_;
   std::shared_ptr<stalwart::TargetPool> targets_;
 };
 
 }  // namespace
 
-std::shared_ptr<step::StepDriver> make_mail_probe(std::shared_ptr<source::SourcePool> sources,
+std::shared_ptr<step::StepDriver> make_mail_probe(std::shared_ptr<source::LiveSources> sources,
                                                   std::shared_ptr<stalwart::TargetPool> targets) {
   return std::make_shared<MailProbe>(std::move(sources), std::move(targets));
 }

@@ -114,7 +114,8 @@ class TargetSearch final : public MailboxSearch {
 
 class SourceSearch final : public MailboxSearch {
  public:
-  explicit SourceSearch(std::unique_ptr<net::imap::Client> client) : client_(std::move(client)) {}
+  SourceSearch(std::unique_ptr<net::imap::Client> client, std::string shared_prefix)
+      : client_(std::move(client)), shared_prefix_(std::move(shared_prefix)) {}
 
   Outcome begin() override { return {}; }
 
@@ -122,9 +123,14 @@ class SourceSearch final : public MailboxSearch {
     std::vector<std::string> found;
     PLAN_TRY_VOID(take_from("INBOX", message_ids, found));
     if (found.size() == message_ids.size()) return found;
+    PLAN_TRY(namespaces, client_->namespaces());
+    if (!shared_prefix_.empty())
+      namespaces.shared.push_back({.prefix = shared_prefix_, .separator = shared_prefix_.back()});
     PLAN_TRY(mailboxes, client_->list());
     for (const net::imap::MailboxInfo& mailbox : mailboxes) {
-      if (!mailbox.is_selectable() || equals_ignoring_case(mailbox.wire_name, "INBOX")) continue;
+      if (!mailbox.is_selectable() || equals_ignoring_case(mailbox.wire_name, "INBOX") ||
+          net::imap::is_of_others(mailbox.wire_name, namespaces))
+        continue;
       PLAN_TRY_VOID(take_from(mailbox.wire_name, message_ids, found));
     }
     return found;
@@ -146,6 +152,7 @@ class SourceSearch final : public MailboxSearch {
   }
 
   std::unique_ptr<net::imap::Client> client_;
+  std::string shared_prefix_;
 };
 
 }  // namespace
@@ -162,25 +169,28 @@ Result<std::unique_ptr<MailboxSearch>> search_target(stalwart::Target& target,
   return std::unique_ptr<MailboxSearch>(std::make_unique<TargetSearch>(target, id));
 }
 
-Result<std::unique_ptr<net::imap::Client>> log_in_at_source(const source::Block& block,
+Result<std::unique_ptr<net::imap::Client>> log_in_at_source(source::LiveSource& source,
                                                             const std::string& account,
                                                             secret::SecretSource& secrets) {
+  const source::Block& block = source.block();
   if (!block.master_password.is_secret()) {
     return Error(net::errors::login_refused, "the plan gives no master user for the source")
         .with_blame(Blame::plan)
         .with_argument("source.master_user");
   }
+  PLAN_TRY(login, source.login_of(account));
   PLAN_TRY(password, secrets.read(block.master_password.as_secret()));
   PLAN_TRY(client, net::imap::Client::connect(block.endpoint(block.imap)));
-  PLAN_TRY_VOID(client->login(block.master_login(account), password));
+  PLAN_TRY_VOID(client->login(block.master_login(login), password));
   return std::move(client);
 }
 
-Result<std::unique_ptr<MailboxSearch>> search_source(const source::Block& block,
+Result<std::unique_ptr<MailboxSearch>> search_source(source::LiveSource& source,
                                                      const std::string& account,
                                                      secret::SecretSource& secrets) {
-  PLAN_TRY(client, log_in_at_source(block, account, secrets));
-  return std::unique_ptr<MailboxSearch>(std::make_unique<SourceSearch>(std::move(client)));
+  PLAN_TRY(client, log_in_at_source(source, account, secrets));
+  return std::unique_ptr<MailboxSearch>(
+      std::make_unique<SourceSearch>(std::move(client), source.block().shared_prefix));
 }
 
 }  // namespace plan::server::probe

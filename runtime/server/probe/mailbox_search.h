@@ -5,7 +5,7 @@
 
 #include "compiler/source/result.h"
 #include "runtime/secret/secret.h"
-#include "runtime/server/source/source.h"
+#include "runtime/server/source/live_source.h"
 #include "runtime/server/stalwart/target.h"
 
 namespace plan::server::probe {
@@ -33,13 +33,13 @@ class MailboxSearch {
 [[nodiscard]] Result<std::unique_ptr<MailboxSearch>> search_target(stalwart::Target& target,
                                                                    const std::string& account);
 
-/// At the source, by IMAP as the master user, in INBOX and then in every other mailbox.
-[[nodiscard]] Result<std::unique_ptr<MailboxSearch>> search_source(const source::Block& block,
+/// At the source, by IMAP as the master user, in INBOX and then in every other mailbox of its own.
+[[nodiscard]] Result<std::unique_ptr<MailboxSearch>> search_source(source::LiveSource& source,
                                                                    const std::string& account,
                                                                    secret::SecretSource& secrets);
 
 /// A session at the source as the master user for the account, as the search opens it.
 [[nodiscard]] Result<std::unique_ptr<net::imap::Client>> log_in_at_source(
-    const source::Block& block, const std::string& account, secret::SecretSource& secrets);
+    source::LiveSource& source, const std::string& account, secret::SecretSource& secrets);
 
 }  // namespace plan::server::probe

@@ -6,8 +6,8 @@
 namespace plan::server::probe {
 
 [[nodiscard]] std::shared_ptr<step::StepDriver> make_login_probe(
-    std::shared_ptr<source::SourcePool> sources, std::shared_ptr<stalwart::TargetPool> targets);
+    std::shared_ptr<source::LiveSources> sources, std::shared_ptr<stalwart::TargetPool> targets);
 [[nodiscard]] std::shared_ptr<step::StepDriver> make_mail_probe(
-    std::shared_ptr<source::SourcePool> sources, std::shared_ptr<stalwart::TargetPool> targets);
+    std::shared_ptr<source::LiveSources> sources, std::shared_ptr<stalwart::TargetPool> targets);
 
 }  // namespace plan::server::probe

@@ -3,15 +3,12 @@
 #include <algorithm>
 
 #include "compiler/source/text.h"
-#include "runtime/server/postfix/postfix_queue.h"
 #include "runtime/server/probe/limits.h"
 
 namespace plan::server::probe {
 namespace {
 
 using ir::Value;
-
-constexpr std::uint64_t kProbeBytesMax = 8192;
 
 bool names(const Value& recipients, const std::string& account) {
   return std::any_of(recipients.members().begin(), recipients.members().end(),
@@ -38,18 +35,10 @@ Result<bool> has_active_script(stalwart::Target& target, const std::string& acco
                      [](const Value& script) { return script["isActive"].bool_or(false); });
 }
 
-Result<bool> is_probe_queued(source::Source& source, stalwart::Target& target,
+Result<bool> is_probe_queued(source::LiveSource& source, stalwart::Target& target,
                              const std::string& account, std::string_view random) {
-  PLAN_TRY(delimiters, source.queue().delimiters());
-  PLAN_TRY(queue, source.queue().read());
-  for (const postfix::QueueEntry& entry : *queue) {
-    if (entry.sender != "MAILER-DAEMON" || entry.size_bytes > kProbeBytesMax ||
-        !postfix::names_account(entry, {account}, delimiters))
-      continue;
-    const auto message = source.queue().message(entry.id);
-    // One that cannot be read any more is on its way: the next look tells.
-    if (!message || message->find(random) != std::string::npos) return true;
-  }
+  PLAN_TRY(is_at_source, source.holds_probe(account, random));
+  if (is_at_source) return true;
   const stalwart::AddressParts parts = stalwart::split_address(account);
   PLAN_TRY(ids, target.registry().ids("QueuedMessage", Value::map({{"text", parts.domain}})));
   PLAN_TRY(objects, target.registry().get("QueuedMessage", ids));

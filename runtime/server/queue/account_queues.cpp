@@ -5,7 +5,6 @@
 
 #include "compiler/source/text.h"
 #include "runtime/net/jmap/errors.h"
-#include "runtime/server/postfix/postfix_queue.h"
 #include "runtime/server/queue/limits.h"
 #include "runtime/server/queue/queue_driver.h"
 
@@ -94,51 +93,10 @@ class TargetQueue final : public AccountQueue {
   std::shared_ptr<stalwart::Target> target_;
 };
 
-class SourceQueue final : public AccountQueue {
- public:
-  explicit SourceQueue(std::shared_ptr<source::Source> source) : source_(std::move(source)) {}
-
-  Result<Waiting> look(const std::vector<std::string>& addresses) override {
-    PLAN_TRY(queue, source_->queue().read());
-    PLAN_TRY(delimiters, source_->queue().delimiters());
-    Waiting waiting;
-    for (const postfix::QueueEntry& entry : *queue) {
-      if (!postfix::names_account(entry, addresses, delimiters)) continue;
-      ++waiting.messages;
-      for (const postfix::QueueRecipient& recipient : entry.recipients) {
-        if (waiting.reason.empty()) waiting.reason = printable(recipient.delay_reason, 200);
-      }
-    }
-    return waiting;
-  }
-
-  Result<std::set<std::string>> ids(const std::vector<std::string>& addresses) override {
-    PLAN_TRY(queue, source_->queue().read());
-    PLAN_TRY(delimiters, source_->queue().delimiters());
-    const std::vector<std::string> found = postfix::ids_naming(*queue, addresses, delimiters);
-    return std::set<std::string>(found.begin(), found.end());
-  }
-
-  Outcome flush(const std::vector<std::string>& addresses) override {
-    PLAN_TRY(queue, source_->queue().read());
-    PLAN_TRY(delimiters, source_->queue().delimiters());
-    const std::vector<std::string> ids = postfix::ids_naming(*queue, addresses, delimiters);
-    if (ids.empty()) return {};
-    return source_->queue().flush(ids);
-  }
-
- private:
-  std::shared_ptr<source::Source> source_;
-};
-
 }  // namespace
 
 std::unique_ptr<AccountQueue> target_queue(std::shared_ptr<stalwart::Target> target) {
   return std::make_unique<TargetQueue>(std::move(target));
-}
-
-std::unique_ptr<AccountQueue> source_queue(std::shared_ptr<source::Source> source) {
-  return std::make_unique<SourceQueue>(std::move(source));
 }
 
 Outcome settle(AccountQueue& queue, const std::vector<std::string>& addresses, net::Clock& clock) {
@@ -156,13 +114,14 @@ Outcome settle(AccountQueue& queue, const std::vector<std::string>& addresses, n
   return {};
 }
 
-OpenQueues open_queues(std::shared_ptr<source::SourcePool> sources,
+OpenQueues open_queues(std::shared_ptr<source::LiveSources> sources,
                        std::shared_ptr<stalwart::TargetPool> targets) {
   return [sources = std::move(sources),
           targets = std::move(targets)](step::StepContext& context) -> Result<BothQueues> {
     PLAN_TRY(source, sources->open(context));
     PLAN_TRY(target, targets->open(context));
-    return BothQueues{.source = source_queue(source), .target = target_queue(target)};
+    PLAN_TRY(queue, source->queue());
+    return BothQueues{.source = std::move(queue), .target = target_queue(target)};
   };
 }
 

@@ -54,7 +54,7 @@ std::string SourceLease::text_of(std::string_view token) const {
                      net::show_utc(clock_.wall_ms()));
 }
 
-Result<SourceLease::Holder> SourceLease::look() {
+Result<Lease::Holder> SourceLease::look() {
   const net::Deadline deadline = net::Deadline::after(kCommandTime);
   PLAN_TRY(exists, host_.exists(path_, deadline));
   Holder holder;

@@ -35,6 +35,10 @@ void take_service(const ir::Value& value, Service& service) {
 
 }  // namespace
 
+std::string_view kind_of(const ir::Value& source_block) {
+  return source_block["kind"].string_or(kDovecotPostfix);
+}
+
 std::string Block::master_login(std::string_view account) const {
   return fmt::format("{}{}{}", account, master_separator, master_name);
 }
@@ -61,6 +65,10 @@ Result<Block> read_block(const ir::Value& value) {
   take_text(value["certificate_sha256"], block.certificate_sha256);
   take_text(value["master_user"]["name"], block.master_name);
   take_text(value["master_user"]["separator"], block.master_separator);
+  if (kind_of(value) == kOldStalwart) {
+    block.master_separator = "%";  // the one that it knows
+    block.shared_prefix = kSharedFolders;
+  }
   block.master_password = value["master_user"]["password"];
   const ir::Value& dovecot = value["dovecot"];
   take_text(dovecot["container"], block.dovecot_container);

@@ -30,8 +30,16 @@ struct Service {
   net::imap::Security security = net::imap::Security::starttls;
 };
 
-/// The connection block `source` of a step (kind `dovecot-postfix`), with what was left out filled
-/// in.
+/// The kinds of sources, as `kind` of the block names them; a block without one is of the first.
+inline constexpr std::string_view kDovecotPostfix = "dovecot-postfix";
+inline constexpr std::string_view kOldStalwart = "stalwart-0.15";
+[[nodiscard]] std::string_view kind_of(const ir::Value& source_block);
+/// Where an old Stalwart lists the mailboxes of groups, and does not say so by NAMESPACE; as long
+/// as nobody gives it another name there.
+inline constexpr std::string_view kSharedFolders = "Shared Folders/";
+
+/// The connection block `source` of a step, with what was left out filled in. What belongs to
+/// Dovecot and Postfix means nothing in one of another kind.
 struct Block {
   std::string address = {};
   ir::Value host = {};  ///< how the machine is reached (net::HostPool)
@@ -40,6 +48,7 @@ struct Block {
   Service smtp = {.port = 25, .security = net::imap::Security::none};
   Service submission = {.port = 587};
   std::string certificate_sha256 = {};
+  std::string shared_prefix = {};  ///< of mailboxes of others, besides what NAMESPACE says
   std::string master_name = {};
   std::string master_separator = "*";
   ir::Value master_password = {};      ///< a SecretRef

@@ -220,10 +220,7 @@ class Reader {
                                  printable(account.login, 120), printable(account.address, 120)))
             .with_blame(Blame::source);
       }
-      for (std::string& address : addresses_of(principal)) {
-        if (address != account.address) account.aliases.push_back(std::move(address));
-      }
-      std::sort(account.aliases.begin(), account.aliases.end());
+      account.aliases = aliases_in(principal, account.address);
       account.quota = bytes_of(principal["quota"]);
       account.used = bytes_of(principal["usedQuota"]);
       read_rights(principal, account);
@@ -312,6 +309,13 @@ class Reader {
 StoredPassword password_of(const Value& secrets) {
   const auto secret = main_secret(secrets);
   return secret ? password_in(*secret) : no_password();
+}
+
+std::vector<std::string> aliases_in(const Value& principal, std::string_view account) {
+  std::vector<std::string> aliases = addresses_of(principal);
+  std::erase(aliases, account);
+  std::sort(aliases.begin(), aliases.end());
+  return aliases;
 }
 
 Result<Directory> read_directory(const Principals& principals) { return Reader(principals).read(); }

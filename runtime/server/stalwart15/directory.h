@@ -54,6 +54,10 @@ struct Directory {
 /// NONE: there is none, or one that the old server lets nobody in with.
 [[nodiscard]] dovecot::StoredPassword password_of(const ir::Value& secrets);
 
+/// The addresses of a principal besides `account`, sorted, in lower case, without catch-alls.
+[[nodiscard]] std::vector<std::string> aliases_in(const ir::Value& principal,
+                                                  std::string_view account);
+
 /// Makes sense of the lists. Takes anything: what is no text where a text belongs is left out.
 /// Error: old-accounts-collide.
 [[nodiscard]] Result<Directory> read_directory(const Principals& principals);

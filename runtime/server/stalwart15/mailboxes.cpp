@@ -5,38 +5,16 @@
 #include <algorithm>
 
 #include "runtime/net/imap/mailbox_name.h"
+#include "runtime/server/source/source.h"
 
 namespace plan::server::stalwart15 {
-namespace {
-
-/// What the server calls the place of others' mailboxes as long as nobody gives it another name.
-constexpr std::string_view kSharedFolders = "Shared Folders/";
-
-/// Below a prefix of the namespaces, or the place itself (`Shared Folders` of `Shared Folders/`).
-bool is_below(std::string_view name, std::string_view prefix) {
-  if (prefix.empty()) return false;
-  const std::string_view place =
-      prefix.ends_with('/') ? prefix.substr(0, prefix.size() - 1) : prefix;
-  return name == place || (name.starts_with(place) && name.substr(place.size()).starts_with('/'));
-}
-
-bool is_of_others(std::string_view name, const net::imap::Namespaces& namespaces) {
-  for (const auto* list : {&namespaces.others, &namespaces.shared}) {
-    for (const net::imap::Namespaces::Entry& entry : *list) {
-      if (is_below(name, entry.prefix)) return true;
-    }
-  }
-  return is_below(name, kSharedFolders);
-}
-
-}  // namespace
-
 Result<MailboxSizes> read_mailboxes(net::imap::Client& imap) {
   PLAN_TRY(namespaces, imap.namespaces());
+  namespaces.shared.push_back({.prefix = std::string(source::kSharedFolders), .separator = '/'});
   PLAN_TRY(mailboxes, imap.list());
   MailboxSizes sizes;
   for (const net::imap::MailboxInfo& mailbox : mailboxes) {
-    if (is_of_others(mailbox.wire_name, namespaces)) continue;
+    if (net::imap::is_of_others(mailbox.wire_name, namespaces)) continue;
     if (auto name = net::imap::decode_mailbox_name(mailbox.wire_name)) {
       if (mailbox.separator != '\0' && mailbox.separator != '/')
         std::replace(name->begin(), name->end(), mailbox.separator, '/');

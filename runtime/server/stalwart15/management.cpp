@@ -199,8 +199,16 @@ Result<Settings> Management::read(const std::vector<std::string>& keys,
 }
 
 Result<std::vector<Value>> Management::principals(PrincipalType type) {
+  return listed(type, fields_of(type));
+}
+
+Result<std::vector<Value>> Management::names(PrincipalType type) {
+  return listed(type, "name,emails");
+}
+
+Result<std::vector<Value>> Management::listed(PrincipalType type, std::string_view fields) {
   for (int attempt = 0; attempt < kListAttempts; ++attempt) {
-    PLAN_TRY(found, pages(type));
+    PLAN_TRY(found, pages(type, fields));
     if (found) return std::move(*found);
   }
   return failed(fmt::format("the list of type {} changed {} times while it was read", word_of(type),
@@ -208,13 +216,14 @@ Result<std::vector<Value>> Management::principals(PrincipalType type) {
       .with_retry_after(std::chrono::seconds(30));
 }
 
-Result<std::optional<std::vector<Value>>> Management::pages(PrincipalType type) {
+Result<std::optional<std::vector<Value>>> Management::pages(PrincipalType type,
+                                                            std::string_view fields) {
   std::vector<Value> all;
   std::unordered_set<std::string> names;
   std::optional<std::int64_t> total;
   for (std::size_t page = 1;; ++page) {
     const std::string target = fmt::format("/api/principal?types={}&fields={}&page={}&limit={}",
-                                           word_of(type), fields_of(type), page, kPageSize);
+                                           word_of(type), fields, page, kPageSize);
     PLAN_TRY(whole, exchange("GET", target, {}, true));
     // Somebody who is removed while the list is made ends it.
     if (whole["error"].string_or("") == "notFound") return std::optional<std::vector<Value>>();
@@ -250,6 +259,85 @@ Result<std::optional<std::vector<Value>>> Management::pages(PrincipalType type) 
   }
   if (all.size() != static_cast<std::uint64_t>(*total)) return std::optional<std::vector<Value>>();
   return std::optional(std::move(all));
+}
+
+Result<Value> Management::principal(std::string_view name) {
+  PLAN_TRY(whole, exchange("GET", "/api/principal/" + net::percent_encode(name), {}, true));
+  const std::string_view error = whole["error"].string_or("");
+  if (error == "notFound") return Value();
+  if (!whole["error"].is_null())
+    return failed(fmt::format("GET /api/principal/NAME fails: {}", printable(error, 80)));
+  const Value& found = whole["data"];
+  if (!found["name"].is_string() || !found["type"].is_string())
+    return failed("GET /api/principal/NAME gives no principal");
+  return found;
+}
+
+Outcome Management::set_disabled_permissions(std::string_view name,
+                                             const std::vector<std::string>& permissions) {
+  Value list = Value::list();
+  for (const std::string& permission : permissions) list.push_back(permission);
+  const Value changes = Value::list({Value::map(
+      {{"action", "set"}, {"field", "disabledPermissions"}, {"value", std::move(list)}})});
+  PLAN_TRY_VOID(call("PATCH", "/api/principal/" + net::percent_encode(name),
+                     ir::canonical_json(changes), false));
+  return {};
+}
+
+Result<bool> Management::insert_into_empty(std::string_view prefix, std::string_view key,
+                                           std::string_view value) {
+  const Value operations =
+      Value::list({Value::map({{"type", "insert"},
+                               {"prefix", prefix},
+                               {"values", Value::list({Value::list({Value(key), Value(value)})})},
+                               {"assert_empty", true}})});
+  PLAN_TRY(whole, exchange("POST", "/api/settings", ir::canonical_json(operations), false));
+  const std::string_view error = whole["error"].string_or("");
+  if (error == "assertFailed") return false;
+  if (whole["error"].is_null()) return true;
+  return failed(fmt::format("POST /api/settings fails: {}", printable(error, 80)))
+      .with_effect(Effect::unknown);
+}
+
+Result<Management::QueuePage> Management::queue_page(std::uint64_t from, std::size_t count) {
+  PLAN_TRY(
+      data,
+      call("GET", fmt::format("/api/queue/messages?values=1&range-start={}&limit={}", from, count),
+           {}, true));
+  if (!data["items"].is_list() || data["items"].size() > count || !data["status"].is_bool())
+    return failed("GET /api/queue/messages gives no page of messages");
+  return QueuePage{.messages = data["items"].items(), .is_running = data["status"].bool_or(true)};
+}
+
+Outcome Management::cancel_message(std::uint64_t id) {
+  net::HttpRequest request;
+  request.method = "DELETE";
+  request.target = fmt::format("/api/queue/messages/{}", id);
+  request.is_repeatable = true;
+  request.deadline = net::Deadline::after(kCallTime);
+  PLAN_TRY(response, http_->send(request));
+  if (response.status == 404) return {};
+  const auto answer = ir::parse_json(response.body);
+  if (response.is_success() && answer && (*answer)["error"].is_null()) return {};
+  return failed(fmt::format("DELETE /api/queue/messages/ID is answered with status {}{}",
+                            response.status, response.is_success() ? " and an error" : ""));
+}
+
+Result<std::string> Management::message_text(std::string_view blob_hash, std::size_t bytes_max) {
+  net::HttpRequest request;
+  request.target =
+      fmt::format("/api/store/blobs/{}?limit={}", net::percent_encode(blob_hash), bytes_max);
+  request.is_repeatable = true;
+  request.body_bytes_max = bytes_max + 1'024;  // the problem of one that is gone is no blob
+  request.deadline = net::Deadline::after(kCallTime);
+  PLAN_TRY(response, http_->send(request));
+  if (response.status == 404) return std::string();
+  if (!response.is_success()) {
+    return failed(
+        fmt::format("GET /api/store/blobs/HASH is answered with status {}", response.status));
+  }
+  if (response.content_type == "application/json") return std::string();
+  return std::move(response.body);
 }
 
 Outcome Management::write(const SettingsWrite& write) {

@@ -1,4 +1,5 @@
 #pragma once
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <optional>
@@ -58,7 +59,7 @@ enum class PrincipalType : std::uint8_t {
 
 /// The management interface of a Stalwart 0.13 to 0.15 (reference/stalwart-v015-api.md). A failure
 /// may come with status 200, so the body decides. No body is ever part of a message: listings hold
-/// keys and passwords in clear.
+/// keys and passwords in clear. Thread-safe.
 class Management {
  public:
   explicit Management(std::unique_ptr<net::HttpClient> http) : http_(std::move(http)) {}
@@ -78,6 +79,30 @@ class Management {
   /// changes while it is read is read again. Errors: old-server-call-failed, also for an answer
   /// that is no list of such principals.
   [[nodiscard]] Result<std::vector<ir::Value>> principals(PrincipalType type);
+  /// Inserts one key below `prefix` when nothing is there below it, and says whether it did. The
+  /// server looks and writes in two goes.
+  [[nodiscard]] Result<bool> insert_into_empty(std::string_view prefix, std::string_view key,
+                                               std::string_view value);
+  /// As `principals`, with `name` and `emails` alone.
+  [[nodiscard]] Result<std::vector<ir::Value>> names(PrincipalType type);
+  /// One principal by its exact name; null when there is none. Secret material.
+  [[nodiscard]] Result<ir::Value> principal(std::string_view name);
+  /// Replaces the list in one member of a principal. Never `roles`, `memberOf` or `lists`: the
+  /// server would drop the other two of them, so this takes no other than the one that is named
+  /// here.
+  [[nodiscard]] Outcome set_disabled_permissions(std::string_view name,
+                                                 const std::vector<std::string>& permissions);
+  /// One page of its queue, from the id `from` on: the raw objects. Errors: old-server-call-failed,
+  /// also for an answer of another shape.
+  struct QueuePage {
+    std::vector<ir::Value> messages = {};
+    bool is_running = true;  ///< false: somebody has paused it, and nothing leaves
+  };
+  [[nodiscard]] Result<QueuePage> queue_page(std::uint64_t from, std::size_t count);
+  /// Takes a message out of the queue without a bounce. One that is gone does not matter.
+  [[nodiscard]] Outcome cancel_message(std::uint64_t id);
+  /// The first bytes of a stored message; empty when it is gone.
+  [[nodiscard]] Result<std::string> message_text(std::string_view blob_hash, std::size_t bytes_max);
   /// Errors: settings-broken with the first keys that the server names; nothing is loaded then.
   [[nodiscard]] Outcome reload(Reload what);
 
@@ -87,8 +112,10 @@ class Management {
   /// The whole answer, which may be one about an error.
   [[nodiscard]] Result<ir::Value> exchange(const std::string& method, const std::string& target,
                                            std::string_view body, bool is_repeatable);
+  [[nodiscard]] Result<std::vector<ir::Value>> listed(PrincipalType type, std::string_view fields);
   /// Nothing: it changed on the way.
-  [[nodiscard]] Result<std::optional<std::vector<ir::Value>>> pages(PrincipalType type);
+  [[nodiscard]] Result<std::optional<std::vector<ir::Value>>> pages(PrincipalType type,
+                                                                    std::string_view fields);
 
   std::unique_ptr<net::HttpClient> http_;
 };

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 #include "compiler/source/text.h"
 #include "runtime/net/errors.h"
@@ -20,6 +21,23 @@ namespace {
 
 using ir::Value;
 
+/// What a server decides by the port that mail comes in at, which std/stalwart-source writes.
+constexpr std::array kPortRules = {"auth.dkim.verify",
+                                   "auth.arc.verify",
+                                   "auth.spf.verify.ehlo",
+                                   "auth.spf.verify.mail-from",
+                                   "auth.dmarc.verify",
+                                   "auth.iprev.verify",
+                                   "session.ehlo.reject-non-fqdn",
+                                   "session.data.add-headers.received",
+                                   "session.data.add-headers.received-spf",
+                                   "session.data.add-headers.return-path",
+                                   "session.data.add-headers.auth-results",
+                                   "session.data.add-headers.message-id",
+                                   "session.data.add-headers.date",
+                                   "session.auth.directory",
+                                   "session.auth.require",
+                                   "session.auth.mechanisms"};
 /// Measured by its own name: another value says that the digests have another key.
 constexpr std::string_view kDigestKey = "source/hash-digest-key";
 /// The server bans an address after a hundred wrong logins of a day (reference 2.2).
@@ -146,6 +164,7 @@ class Survey {
     Value one = Value::map({{"address", account.address},
                             {"aliases", texts(account.aliases)},
                             {"disabled_aliases", Value::list()},
+                            {"login", account.login},
                             {"hash_scheme", source::lock_form(account.password)},
                             {"enabled", account.is_enabled}});
     const auto name = [&](const char* what) {
@@ -211,11 +230,16 @@ class Survey {
   }
 
   Result<Value> settings_of(Management& server) {
-    PLAN_TRY(found, server.read({"session.rcpt.sub-addressing", "session.rcpt.catch-all",
-                                 "session.data.limits.size", "queue.strategy.route"},
-                                {"session.rcpt.sub-addressing", "session.rcpt.catch-all",
-                                 "queue.strategy.route", "queue.route", "server.allowed-ip",
-                                 "sieve.trusted.scripts"}));
+    std::vector<std::string> keys = {"session.rcpt.sub-addressing", "session.rcpt.catch-all",
+                                     "session.data.limits.size", "queue.strategy.route"};
+    std::vector<std::string> prefixes = {"session.rcpt.sub-addressing", "session.rcpt.catch-all",
+                                         "queue.strategy.route",        "queue.route",
+                                         "server.allowed-ip",           "sieve.trusted.scripts"};
+    for (const char* rule : kPortRules) {
+      keys.emplace_back(rule);
+      prefixes.emplace_back(rule);
+    }
+    PLAN_TRY(found, server.read(keys, prefixes));
     Value settings = Value::map();
     const auto value = [&](const std::string& key) {
       const auto at = found.find(key);
@@ -243,6 +267,7 @@ class Survey {
     std::vector<std::string> own_rules;
     for (const Value& rule : rules.items()) own_rules.emplace_back(rule.string_or(""));
     add_left("address_rules", own_rules, settings);
+    add_port_rules(found, settings);
     for (const auto& [name, words] : directory_.left) add_left(name, words, settings);
     add_catch_alls(value("session.rcpt.catch-all") == "false", settings);
     settings.set("domain_aliases", Value::map());
@@ -253,6 +278,26 @@ class Survey {
   static void add_left(const std::string& name, const std::vector<std::string>& words,
                        Value& settings) {
     if (!words.empty()) settings.set(name, shown(words));
+  }
+
+  /// Those that std/stalwart-source replaces, but for what it has written there itself.
+  static void add_port_rules(const Settings& found, Value& settings) {
+    std::vector<std::string> own;
+    for (const char* name : kPortRules) {
+      const std::string rule = name;
+      bool is_said = false;
+      bool is_ours = false;
+      for (auto at = found.lower_bound(rule); at != found.end() && at->first.starts_with(rule);
+           ++at) {
+        if (at->first != rule && at->first[rule.size()] != '.') continue;
+        is_said = true;
+        is_ours = is_ours || at->second.starts_with("remote_ip == '") ||
+                  at->second.starts_with("local_port == 25 || local_port == ") ||
+                  at->second.starts_with("local_port != 25 && local_port != ");
+      }
+      if (is_said && !is_ours) own.push_back(rule);
+    }
+    add_left("port_rules", own, settings);
   }
 
   /// The parts between `prefix.` and the next dot, or all that follows.
@@ -325,10 +370,6 @@ class Survey {
 };
 
 }  // namespace
-
-bool is_old_stalwart(const Value& source_block) {
-  return source_block["kind"].string_or("") == "stalwart-0.15";
-}
 
 Result<Value> survey_old_stalwart(
     const Value& source_block, secret::SecretSource& secrets,

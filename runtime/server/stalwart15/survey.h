@@ -8,9 +8,6 @@
 
 namespace plan::server::stalwart15 {
 
-/// The connection block `source` of a step is one of a Stalwart 0.13 to 0.15.
-[[nodiscard]] bool is_old_stalwart(const ir::Value& source_block);
-
 /// What `plan fetch` asks of a Stalwart 0.13 to 0.15 as the source; the shape of the answer is
 /// compiler/facts/survey.md, the same as that of a Dovecot and Postfix. Read-only: accounts, lists
 /// and domains from the management interface, mailboxes and sizes by IMAP as the master user,

@@ -1,11 +1,15 @@
-// A plan whose source is a Stalwart 0.15: what it may say, and that `plan fetch` may go on with it.
+// A plan whose source is a Stalwart 0.15: what it may say, what it becomes, and what is found when
+// a part of it is missing.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <deque>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "compiler/compile.h"
+#include "embedded/stdlib_modules.h"
 #include "tests/support/repository.h"
 #include "tests/support/shared_data.h"
 #include "tests/unit/compiler/compile/golden_case.h"
@@ -27,19 +31,19 @@ CompileResult head_with(const Changes& changes) {
   return read_plan_head(std::move(input));
 }
 
-TEST(OldStalwartPlan, IsFetchedWithAWarning) {
+TEST(OldStalwartPlan, IsFetched) {
   const CompileResult head = head_with({});
-  EXPECT_FALSE(head.has_errors()) << rendered(head);
-  ASSERT_EQ(head.diagnostics.size(), 1U) << rendered(head);
-  EXPECT_EQ(head.diagnostics.front().kind, Kind::procedure_unavailable);
-  EXPECT_EQ(head.diagnostics.front().severity, Severity::warning);
+  EXPECT_TRUE(head.diagnostics.empty()) << rendered(head);
   ASSERT_TRUE(head.plan.has_value());
   const Value& source = head.plan->connections["source"];
   EXPECT_EQ(source["kind"], Value("stalwart-0.15"));
   EXPECT_EQ(source["master_user"]["separator"], Value("%"));
   EXPECT_EQ(source["stalwart"]["url"], Value("https://old.example.org"));
   EXPECT_EQ(source["stalwart"]["certificate_sha256"], Value(""));
-  for (const char* other : {"dovecot", "postfix", "listener", "export"})
+  EXPECT_EQ(source["stalwart"]["target_name"], Value("new.example.org"));
+  EXPECT_EQ(source["listener"]["address"], Value("203.0.113.20"));
+  EXPECT_EQ(source["listener"]["port"], Value(10025));
+  for (const char* other : {"dovecot", "postfix", "export"})
     EXPECT_TRUE(source[other].is_null()) << other;
 }
 
@@ -62,8 +66,6 @@ TEST(OldStalwartPlan, SaysWhatDoesNotGoTogether) {
        "the master user of a Stalwart is let in as `ACCOUNT%MASTER`"},
       {{{"  smtp: {port: 25}", "  postfix: {config_directory: /etc/postfix}"}},
        "the source is a Stalwart, and `postfix` is of Dovecot and Postfix"},
-      {{{"  smtp: {port: 25}", "  listener: {port: 10025}"}},
-       "the source is a Stalwart, and `listener` is of Dovecot and Postfix"},
       {{{"from: {stalwart: principals}", "from: {passwd_file: /etc/dovecot/users}"}},
        "the source is a Stalwart, which has no passwd-file"},
       {{{"from: {stalwart: principals}", "from: {stalwart: everybody}"}}, "everybody"},
@@ -72,6 +74,14 @@ TEST(OldStalwartPlan, SaysWhatDoesNotGoTogether) {
         {"https://old.example.org ", "/etc/dovecot/dovecot.conf "}},
        "`stalwart` is missing in `source`"},
       {{{"    url: https://old.example.org ", "    # "}}, "`url` is missing"},
+      {{{"url: https://new.example.org", "url: https://203.0.113.30"}},
+       "the old server would hand mail on to `203.0.113.30`"},
+      {{{"  stalwart:\n", "  stalwart:\n    target_name: 203.0.113.30\n"}},
+       "the old server would hand mail on to `203.0.113.30`"},
+      {{{"target: 203.0.113.30", "target: new.example.org"}},
+       "`new.example.org` is a name, and the old server is told IP addresses"},
+      {{{"  stalwart:\n", "  stalwart:\n    allowed: [plan.example.org]\n"}},
+       "`plan.example.org` in `allowed` is no IP address"},
   };
   for (const auto& [changes, words] : cases) {
     const CompileResult head = head_with(changes);
@@ -80,24 +90,204 @@ TEST(OldStalwartPlan, SaysWhatDoesNotGoTogether) {
   }
 }
 
-TEST(OldStalwartPlan, MayNameItsSeparator) {
-  const CompileResult head = head_with({{"name: master,", "name: master, separator: \"%\","}});
+TEST(OldStalwartPlan, MayNameItsSeparatorAndTheTarget) {
+  const CompileResult head =
+      head_with({{"name: master,", "name: master, separator: \"%\","},
+                 {"url: https://new.example.org", "url: https://203.0.113.30"},
+                 {"  stalwart:\n", "  stalwart:\n    target_name: mx.new.example.org\n"}});
   EXPECT_FALSE(head.has_errors()) << rendered(head);
 }
 
-TEST(OldStalwartPlan, CannotSilenceThatItMovesNobody) {
-  const auto found =
-      read_golden_case(test::repository() / "tests/golden/diagnostics/procedure-unavailable/hit");
-  found->input.plan_text +=
-      "findings:\n  - {code: procedure-unavailable, at: \"use: std/stalwart-0.15\", severity: "
-      "silent, reason: \"I know\"}\n  - {code: procedure-unavailable, at: \"std/stalwart-0.15\", "
-      "severity: note, reason: \"I know\"}\n";
-  const CompileResult result = compile(std::move(found->input));
-  EXPECT_TRUE(result.has_errors());
-  EXPECT_FALSE(result.graph.has_value());
-  EXPECT_NE(rendered(result).find("error: accounts of a Stalwart 0.15 are read and checked"),
-            std::string::npos)
-      << rendered(result);
+/// tests/golden/lower/old-stalwart with some texts of the modules of std replaced.
+struct Edit {
+  std::string_view file = {};
+  std::string from = {};
+  std::string to = {};
+};
+
+CompileResult compiled(const std::vector<Edit>& edits) {
+  std::deque<std::string> texts;
+  std::vector<EmbeddedFile> modules;
+  std::size_t found = 0;
+  for (const EmbeddedFile& module : embedded::stdlib_modules()) {
+    std::string& text = texts.emplace_back(module.text);
+    for (const Edit& edit : edits) {
+      if (edit.file != module.name) continue;
+      const std::size_t at = text.find(edit.from);
+      EXPECT_NE(at, std::string::npos) << edit.from;
+      if (at == std::string::npos) continue;
+      text.replace(at, edit.from.size(), edit.to);
+      ++found;
+    }
+    modules.push_back({module.name, text});
+  }
+  EXPECT_EQ(found, edits.size());
+  auto golden = read_golden_case(test::repository() / "tests/golden/lower/old-stalwart");
+  golden->input.stdlib = modules;
+  return compile(std::move(golden->input));
+}
+
+std::size_t place_of(const ir::StepGraph& graph, const std::string& id) {
+  const auto step = graph.find(id);
+  EXPECT_TRUE(step.has_value()) << id;
+  if (!step) return 0;
+  return static_cast<std::size_t>(std::find(graph.order().begin(), graph.order().end(), *step) -
+                                  graph.order().begin());
+}
+
+TEST(OldStalwartPlan, MovesAccountsInTheOrderOfTheOthers) {
+  const CompileResult result = compiled({});
+  ASSERT_TRUE(result.graph.has_value()) << rendered(result);
+  const ir::StepGraph& graph = *result.graph;
+  const std::vector<std::string> order = {
+      "source/listener",      "source/senders",  "source/route",     "proxies/ready",
+      "point/before-cutover", "cutover/address", "source/restarted", "wave/canary/begin"};
+  for (std::size_t i = 1; i < order.size(); ++i)
+    EXPECT_LT(place_of(graph, order[i - 1]), place_of(graph, order[i])) << order[i];
+  const std::vector<std::string> steps = {"create",  "copy",  "hold-mail", "hold",    "freeze",
+                                          "delta",   "grade", "keys",      "forward", "probe-mail",
+                                          "release", "flush", "sweep"};
+  for (std::size_t i = 1; i < steps.size(); ++i) {
+    EXPECT_LT(place_of(graph, "account/alice@example.org/" + steps[i - 1]),
+              place_of(graph, "account/alice@example.org/" + steps[i]))
+        << steps[i];
+  }
+  const auto argument = [&](const char* id, const char* name) {
+    return graph.argument(*graph.find(id), name);
+  };
+  // Every name that logs in is held; only addresses are keys of lists.
+  EXPECT_EQ(argument("account/alice@example.org/hold", "addresses"),
+            Value::list({"alice@example.org", "info@example.org", "alice"}));
+  EXPECT_EQ(argument("account/alice@example.org/hold-mail", "addresses"),
+            Value::list({"alice@example.org", "info@example.org"}));
+  EXPECT_EQ(argument("account/alice@example.org/forward", "next_hop"),
+            Value("smtp:[new.example.org]:25"));
+  EXPECT_EQ(argument("source/listener", "trusted"), Value::list({"203.0.113.10"}));
+  std::vector<std::string> allowed;
+  const Value senders = argument("source/senders", "values");
+  for (const Value& one : senders.items()) allowed.emplace_back(one["key"].string_or(""));
+  EXPECT_EQ(allowed, (std::vector<std::string>{"server.allowed-ip.203.0.113.30",
+                                               "server.allowed-ip.203.0.113.10",
+                                               "server.allowed-ip.203.0.113.40"}));
+  EXPECT_FALSE(graph.find("account/bob@example.org/open").has_value())
+      << "who was locked out stays locked out";
+  EXPECT_FALSE(graph.find("finalize/listener").has_value()) << "that one is its operator's";
+}
+
+struct Broken {
+  std::string name = {};
+  std::vector<Edit> edits = {};
+  Kind kind = {};
+  std::string words = {};
+};
+
+constexpr std::string_view kMove = "stalwart-account-move.plan";
+constexpr std::string_view kWay = "stalwart-source.plan";
+
+/// The text of one step of a module, with the blank line behind it.
+std::string step_of(std::string_view file, const std::string& id) {
+  for (const EmbeddedFile& module : embedded::stdlib_modules()) {
+    if (module.name != file) continue;
+    const std::size_t begin = module.text.find("step " + id + " ");
+    EXPECT_NE(begin, std::string_view::npos) << id;
+    const std::size_t end = module.text.find("\n}\n", begin);
+    return std::string(module.text.substr(begin, end + 3 - begin));
+  }
+  ADD_FAILURE() << file;
+  return {};
+}
+
+std::vector<Broken> broken_plans() {
+  const std::string forward = step_of(kMove, "account/{}/forward");
+  const std::string freeze = step_of(kMove, "account/{}/freeze");
+  const std::string hold = step_of(kMove, "account/{}/hold-mail");
+  const std::string tagged = "matches('^([^+@]+)[+][^@]*(@.+)$', rcpt) && ";
+  return {
+      {"no forward",
+       {{kMove, forward, ""}, {kMove, "after = [account/{}/forward]", "after = [account/{}/keys]"}},
+       Kind::mail_flow,
+       "holds mail at the source, and no step sends it to the target"},
+      {"forward before the hold",
+       {{kMove, "after = [account/{}/keys]", "after = [account/{}/copy]"},
+        {kMove,
+         "after = [account/{}/copy]\n  account = account.address\n  addresses = "
+         "account.addresses\n  list = \"plan-held\"",
+         "after = [account/{}/forward]\n  account = account.address\n  addresses = "
+         "account.addresses\n  list = \"plan-held\""}},
+       Kind::mail_flow,
+       "goes round between the two servers until it bounces"},
+      {"no hold",
+       {{kMove, hold, ""}, {kMove, "[account/{}/hold-mail]", "[account/{}/copy]"}},
+       Kind::mail_flow,
+       "reaches the old mailbox after the last copy of it was made"},
+      {"list misspelt in the hold",
+       {{kMove, "list = \"plan-held\"", "list = \"plan-hold\""}},
+       Kind::delta_without_hold,
+       "holds nothing: the old server does not read `plan-hold`"},
+      {"list misspelt in the forward",
+       {{kMove, "list = \"plan-moved\"", "list = \"plan-gone\""}},
+       Kind::mail_flow,
+       "still waits when all steps of its move are done"},
+      {"list misspelt in the expression",
+       {{kWay, "{ if = \"key_exists('plan-held', rcpt)\"", "{ if = \"key_exists('held', rcpt)\""}},
+       Kind::mail_flow,
+       "reaches the old mailbox after the last copy of it was made"},
+      {"sub-addresses forgotten",
+       {{kWay, tagged + "key_exists('plan-moved', $1 + $2)", "key_exists('plan-moved', rcpt)"}},
+       Kind::mail_flow,
+       "mail for alice+tag@example.org still waits when all steps of its move are done"},
+      {"sub-addresses not held",
+       {{kWay, tagged + "key_exists('plan-held', $1 + $2)", "key_exists('plan-held', rcpt)"}},
+       Kind::mail_flow,
+       "mail for alice@example.org reaches the old mailbox"},
+      {"route to another port",
+       {{kWay, "{ key = \"queue.route.plan-new.port\", value = text(target_port) }",
+         "{ key = \"queue.route.plan-new.port\", value = \"2525\" }"}},
+       Kind::mail_flow,
+       "still waits when all steps of its move are done"},
+      {"route to an IP address",
+       {{kWay, "{ key = \"queue.route.plan-new.address\", value = target_name }",
+         "{ key = \"queue.route.plan-new.address\", value = \"203.0.113.30\" }"}},
+       Kind::mail_flow,
+       "is bounced"},
+      {"expression that the old server cannot read",
+       {{kWay, "is_local_domain('*', rcpt_domain)", "is_local_domain(rcpt_domain)"}},
+       Kind::mail_flow,
+       "`is_local_domain` takes 2 arguments, 1 is given"},
+      {"no freeze",
+       {{kMove, freeze, ""}, {kMove, "after = [account/{}/freeze]", "after = [account/{}/hold]"}},
+       Kind::delta_without_hold,
+       "is made before `source.freeze`"},
+      {"freeze behind the last copy",
+       {{kMove, "after = [account/{}/freeze]", "after = [account/{}/hold]"}},
+       Kind::delta_without_hold,
+       "is made before `source.freeze`"},
+      {"cutover before the route",
+       {{kWay, "  before = [proxies/ready]\n", ""}},
+       Kind::mail_flow,
+       "reaches the old mailbox after the last copy of it was made"},
+      {"listener behind the cutover",
+       {{"stalwart-0.15.plan", "  stage = prepare\n  before = [source/senders]\n",
+         "  stage = cutover\n  after = [cutover/address]\n"},
+        {"cutover.plan", "after = [source/listener, target/domain/{}]",
+         "after = [target/domain/{}]"}},
+       Kind::header_before_listener,
+       "the proxies send their header"},
+  };
+}
+
+TEST(OldStalwartPlan, IsNotTakenWithAPartMissing) {
+  for (const Broken& broken : broken_plans()) {
+    const CompileResult result = compiled(broken.edits);
+    EXPECT_FALSE(result.graph.has_value()) << broken.name;
+    EXPECT_TRUE(std::any_of(result.diagnostics.begin(), result.diagnostics.end(),
+                            [&](const Diagnostic& one) {
+                              return one.kind == broken.kind && one.severity == Severity::error &&
+                                     one.message.find(broken.words) != std::string::npos;
+                            }))
+        << broken.name << "\n"
+        << rendered(result);
+  }
 }
 
 }  // namespace

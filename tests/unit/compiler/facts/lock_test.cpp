@@ -68,6 +68,27 @@ struct Read {
   }
 };
 
+TEST(Lock, KeepsALoginThatIsNoneOfTheAddresses) {
+  Value survey = source_survey();
+  Value accounts = survey["accounts"];
+  const auto login_of = [&](std::size_t i, const char* login) {
+    Value account = accounts.item(i);
+    account.set("login", login);
+    accounts.as_list()[i] = std::move(account);
+  };
+  login_of(0, "bob");
+  login_of(1, "x,y@example.org");
+  survey.set("accounts", accounts);
+  const auto lock = lock_from_surveys("name", survey, target_survey());
+  ASSERT_TRUE(lock.has_value());
+  const std::string text = write_lock(*lock);
+  const Read read(text);
+  ASSERT_TRUE(read.lock.has_value()) << read.first();
+  EXPECT_EQ(read.lock->account("bob@example.org")->login, "bob");
+  EXPECT_EQ(read.lock->account("alice@example.org")->login, "") << "an alias says it already";
+  EXPECT_EQ(write_lock(*read.lock), text);
+}
+
 TEST(Lock, TheSameWorldGivesTheSameBytesAndReadingGivesItBack) {
   const std::string text = sample();
   EXPECT_EQ(text, sample());

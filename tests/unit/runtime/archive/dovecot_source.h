@@ -29,7 +29,7 @@ inline AccountSource dovecot_source(const test::Dovecot& dovecot, const std::str
        {"master_user",
         Value::map(
             {{"name", "master"}, {"separator", "%"}, {"password", ir::SecretRef{"env", "X"}}})}});
-  auto source = account_source(block, account, secrets);
+  auto source = account_source(block, {.address = account}, secrets);
   EXPECT_TRUE(source) << source.error().to_line();
   return source ? *source : AccountSource();
 }

@@ -63,6 +63,17 @@ class ArchiveDrivers : public testing::Test {
                    .open_as_user = [client](step::StepContext&) { return client; },
                    .are_queues_empty = [this](step::StepContext&) -> Result<bool> {
                      return --full_looks_ < 0;
+                   },
+                   .login_at_source = [](step::StepContext& at) -> Result<std::string> {
+                     return std::string(at.arguments["account"].string_or(""));
+                   },
+                   .begin_writing_at_source = [this](step::StepContext&) -> Result<bool> {
+                     writing_ += "begun ";
+                     return is_writing_taken_;
+                   },
+                   .end_writing_at_source = [this](step::StepContext&) -> Outcome {
+                     writing_ += "ended ";
+                     return {};
                    }});
   }
 
@@ -122,6 +133,8 @@ class ArchiveDrivers : public testing::Test {
   Value notes_;
   int waits_ = 0;
   int full_looks_ = 0;
+  bool is_writing_taken_ = false;  ///< of the account at the source
+  std::string writing_ = {};       ///< when the drivers wanted it given, and taken again
 };
 
 }  // namespace plan::test

@@ -45,7 +45,7 @@ class MailProbe : public stalwart::DriverBench {
     registry->put("Account",
                   Value::map({{"@type", "User"}, {"name", "alice"}, {"domainId", domain}}));
     probes.add(ir::StepKind::probe_mail,
-               make_mail_probe(std::make_shared<source::SourcePool>(nullptr, clock), targets));
+               make_mail_probe(std::make_shared<source::LiveSources>(), targets));
   }
 
   Result<Value> probe(std::int64_t port) {

@@ -1,23 +1,51 @@
 #pragma once
+#include <algorithm>
 #include <functional>
 #include <map>
+#include <mutex>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "compiler/ir/digest.h"
 #include "compiler/ir/json.h"
 #include "compiler/source/text.h"
 #include "tests/support/fake_http_server.h"
+#include "tests/unit/runtime/server/stalwart15/old_mail.h"
 
 namespace plan::test {
 
 /// The settings and principals of a Stalwart 0.15 and the interface to them, as far as plan needs
-/// it: a file whose keys win, a database, expressions of several lines, reloads, lists by page.
-/// Tests hold it to the recordings with the real server. It judges the shape of an expression,
-/// never what it says.
+/// it: a file whose keys win, a database, expressions of several lines, reloads, lists by page, the
+/// rights of accounts, lookup lists, and the queue behind a port 25. Tests hold it to the
+/// recordings with the real server. It judges the shape of an expression, and only of
+/// `queue.strategy.route` what it says.
 class OldServer {
  public:
   using Settings = std::map<std::string, std::string>;
+
+  OldServer() {
+    mail.route = [this](const std::string& address) { return route_of(address); };
+    mail.refusal = [this](const std::string& route) { return refusal_of(route); };
+  }
+  OldServer(const OldServer&) = delete;
+  OldServer& operator=(const OldServer&) = delete;
+
+  OldMail mail = {};
+  std::map<std::string, std::set<std::string>> lists = {};  ///< lookup lists as they are loaded
+  std::set<std::string> open_ports = {};  ///< "new.target.test:25": where somebody listens
+  std::set<std::string> local_domains = {"old.test"};
+  std::string master = "master:master-secret";       ///< its name and password
+  bool ignores_rights = false;                       ///< lets everybody write by JMAP
+  std::function<void(OldServer&)> after_write = {};  ///< of settings, once: others write too
+
+  /// What a test does to it while its threads may be at work.
+  template <class Function>
+  auto locked(Function function) {
+    const std::lock_guard lock(mutex_);
+    return function(*this);
+  }
 
   Settings file = {};
   Settings database = {};
@@ -39,12 +67,29 @@ class OldServer {
     return both;
   }
 
+  /// A message at port 25; nothing: refused. May be called from any thread.
+  std::optional<std::uint64_t> take(const std::string& sender,
+                                    const std::vector<std::string>& recipients,
+                                    const std::string& text) {
+    const std::lock_guard lock(mutex_);
+    if (std::any_of(recipients.begin(), recipients.end(),
+                    [&](const std::string& one) { return mail.unknown.contains(one); }))
+      return std::nullopt;
+    return mail.accept(sender, recipients, text);
+  }
+
   FakeAnswer answer(const FakeRequest& request) {
+    const std::lock_guard lock(mutex_);
     calls.push_back(request.method + " " + request.target);
     FakeAnswer answer;
     ir::Value body = reply(request, answer.status);
     answer.headers = {{"Content-Type", "application/json; charset=utf-8"}};
     answer.body = ir::canonical_json(body);
+    if (answer.status == kBytes) {
+      answer.status = 200;
+      answer.headers = {{"Content-Type", "application/octet-stream"}};
+      answer.body = body.string_or("");
+    }
     if (calls_until_cut > 0 && --calls_until_cut == 0) answer.fault = FakeAnswer::Fault::drop;
     return answer;
   }
@@ -76,7 +121,23 @@ class OldServer {
                              value("fields"), value("page"), value("limit"),
                              !value("count").empty());
     }
-    if (request.method == "POST" && path == "/api/settings") return write(request.body, status);
+    if (path.starts_with("/api/principal/")) {
+      const std::string name = decoded(path.substr(15));
+      if (request.method == "GET") return one_principal(name);
+      if (request.method == "PATCH") return change_principal(name, request.body, status);
+    }
+    if (path.starts_with("/api/queue/messages")) {
+      const std::uint64_t from = number_of(value("range-start"));
+      return of_queue(request.method, path.substr(19), from, number_of(value("limit")), status);
+    }
+    if (request.method == "GET" && path.starts_with("/api/store/blobs/hash"))
+      return blob(number_of(path.substr(21)), number_of(value("limit")), status);
+    if (request.method == "POST" && path == "/jmap/") return jmap(request, status);
+    if (request.method == "POST" && path == "/api/settings") {
+      ir::Value done = write(request.body, status);
+      if (const auto others = std::exchange(after_write, {})) others(*this);
+      return done;
+    }
     if (request.method == "DELETE" && path.starts_with("/api/settings/")) {
       remove(path.substr(14));
       return data({});
@@ -84,8 +145,14 @@ class OldServer {
     if (request.method == "GET" && path.starts_with("/api/reload")) {
       ir::Value broken = errors();
       const bool is_lookup = path == "/api/reload/lookup";
-      if (broken.members().empty() && !is_lookup && value("dry-run").empty()) loaded = all();
-      if (is_lookup) broken = ir::Value::map();
+      if (broken.members().empty() && !is_lookup && value("dry-run").empty()) {
+        loaded = all();
+        load_lists(false);
+      }
+      if (is_lookup) {
+        broken = ir::Value::map();
+        load_lists(true);
+      }
       return data(ir::Value::map({{"warnings", ir::Value::map()}, {"errors", std::move(broken)}}));
     }
     status = 404;
@@ -93,6 +160,175 @@ class OldServer {
   }
 
  private:
+  static constexpr int kBytes = -1;  ///< the answer is no JSON
+
+  /// A full reload adds lists and changes none that is loaded; that of the lists changes those that
+  /// are loaded and still have a key, and adds none.
+  void load_lists(bool is_of_lists) {
+    std::map<std::string, std::set<std::string>> now;
+    for (const auto& [key, value] : all()) {
+      if (!key.starts_with("lookup.")) continue;
+      const std::size_t dot = key.find('.', 7);
+      if (dot != std::string::npos) now[key.substr(7, dot - 7)].insert(key.substr(dot + 1));
+    }
+    for (auto& [name, keys] : now) {
+      if (lists.contains(name) == is_of_lists) lists[name] = std::move(keys);
+    }
+  }
+
+  /// The first rule of the loaded expression that applies, without its quotes.
+  [[nodiscard]] std::string route_of(const std::string& address) const {
+    const std::string prefix = "queue.strategy.route.";
+    bool applies = false;
+    for (auto at = loaded.lower_bound(prefix); at != loaded.end() && at->first.starts_with(prefix);
+         ++at) {
+      const std::string word = at->first.substr(at->first.rfind('.') + 1);
+      if (word == "if") applies = is_true(at->second, address);
+      if (word == "else" || (word == "then" && applies))
+        return at->second.substr(1, at->second.size() - 2);
+    }
+    return local_domains.contains(address.substr(address.rfind('@') + 1)) ? "local" : "mx";
+  }
+  [[nodiscard]] bool is_true(const std::string& condition, const std::string& address) const {
+    const std::string begin = "key_exists('";
+    if (condition.starts_with(begin) && condition.ends_with("', rcpt)")) {
+      const auto list =
+          lists.find(condition.substr(begin.size(), condition.size() - begin.size() - 8));
+      return list != lists.end() && list->second.contains(address);
+    }
+    if (condition == "is_local_domain('*', rcpt_domain)")
+      return local_domains.contains(address.substr(address.rfind('@') + 1));
+    return false;
+  }
+  [[nodiscard]] std::string refusal_of(const std::string& route) const {
+    const auto value = [&](const char* key) {
+      const auto found = loaded.find("queue.route." + route + "." + key);
+      return found == loaded.end() ? std::string() : found->second;
+    };
+    if (value("type") != "relay" || open_ports.contains(value("address") + ":" + value("port")))
+      return "";
+    return "Error for " + value("address") +
+           ": Connection failed: I/O error: Connection refused (os error 111)";
+  }
+
+  [[nodiscard]] ir::Value* find_principal(const std::string& name) {
+    const auto found =
+        std::find_if(principals.begin(), principals.end(),
+                     [&](const ir::Value& one) { return one["name"].string_or("") == name; });
+    return found == principals.end() ? nullptr : &*found;
+  }
+  static ir::Value not_found(const std::string& name) {
+    return ir::Value::map({{"error", "notFound"}, {"item", name}});
+  }
+  [[nodiscard]] ir::Value one_principal(const std::string& name) {
+    const ir::Value* one = find_principal(name);
+    return one == nullptr ? not_found(name) : data(*one);
+  }
+  /// Only lists of texts, and of those only what drivers may change.
+  ir::Value change_principal(const std::string& name, const std::string& body, int& status) {
+    const auto changes = ir::parse_json(body);
+    const bool is_sound =
+        changes && changes->is_list() &&
+        std::all_of(changes->items().begin(), changes->items().end(), [](const ir::Value& one) {
+          const std::string_view action = one["action"].string_or("");
+          return action == "set" || action == "addItem" || action == "removeItem";
+        });
+    if (!is_sound) {
+      status = 400;
+      return ir::Value::map({{"status", 400}, {"title", "Invalid parameters"}});
+    }
+    ir::Value* one = find_principal(name);
+    if (one == nullptr) return not_found(name);
+    for (const ir::Value& change : changes->items()) {
+      const std::string field(change["field"].string_or(""));
+      ir::Value list = (*one)[field].is_list() ? (*one)[field] : ir::Value::list();
+      if (change["action"].string_or("") == "set") {
+        list = change["value"];
+        // The other two of these are lost with it.
+        for (const char* other : {"roles", "memberOf", "lists"}) {
+          if (field == "roles" || field == "memberOf" || field == "lists")
+            one->as_map().erase(other);
+        }
+      } else {
+        std::erase(list.as_list(), change["value"]);
+        if (change["action"].string_or("") == "addItem") list.push_back(change["value"]);
+      }
+      if (list.is_list() && list.size() == 0) {
+        one->as_map().erase(field);
+      } else {
+        one->set(field, std::move(list));
+      }
+    }
+    return data({});
+  }
+
+  ir::Value of_queue(const std::string& method, const std::string& rest, std::uint64_t from,
+                     std::size_t limit, int& status) {
+    if (rest.empty() && method == "GET") {
+      ir::Value items = ir::Value::list();
+      std::int64_t total = 0;
+      for (const OldMail::Message& message : mail.queue) {
+        if (message.id < from) continue;
+        ++total;
+        if (limit == 0 || items.size() < limit) items.push_back(mail.listed(message));
+      }
+      return data(ir::Value::map(
+          {{"items", std::move(items)}, {"total", total}, {"status", mail.is_running}}));
+    }
+    const std::uint64_t id = rest.empty() ? 0 : number_of(rest.substr(1));
+    const auto found = std::find_if(mail.queue.begin(), mail.queue.end(),
+                                    [&](const OldMail::Message& one) { return one.id == id; });
+    if (found == mail.queue.end()) {
+      status = 404;
+      return ir::Value::map({{"status", 404}, {"title", "Not Found"}});
+    }
+    if (method == "GET") return data(mail.listed(*found));
+    // Another time for a try is answered with `true` as well, and not taken.
+    if (method == "DELETE") mail.queue.erase(found);
+    return data(true);
+  }
+
+  ir::Value blob(std::uint64_t id, std::size_t limit, int& status) {
+    for (const OldMail::Message& message : mail.queue) {
+      if (message.id != id) continue;
+      status = kBytes;
+      return "X-Spam-Result: ARC_NA (0.00)\r\n" +
+             message.text.substr(0, limit == 0 ? message.text.size() : limit);
+    }
+    return not_found("");
+  }
+
+  /// As the master user, who has the rights of the account.
+  ir::Value jmap(const FakeRequest& request, int& status) {
+    const auto header = request.headers.find("authorization");
+    bool is_valid = false;
+    const std::string login = header == request.headers.end()
+                                  ? std::string()
+                                  : ir::from_base64(header->second.substr(6), &is_valid);
+    const std::size_t mark = login.find('%');
+    const ir::Value* account =
+        mark == std::string::npos ? nullptr : find_principal(login.substr(0, mark));
+    if (account == nullptr || login.substr(mark + 1) != master) {
+      status = 401;
+      return ir::Value::map({{"status", 401}, {"title", "Unauthorized"}});
+    }
+    const auto& taken = (*account)["disabledPermissions"].items();
+    const auto has = [&](const char* name) {
+      return std::find(taken.begin(), taken.end(), ir::Value(name)) != taken.end();
+    };
+    if (has("authenticate")) {
+      status = 403;
+      return ir::Value::map({{"status", 403}, {"title", "Forbidden"}});
+    }
+    const bool may_write = ignores_rights || !has("jmap-mailbox-set");
+    ir::Value answer =
+        may_write ? ir::Value::list({"Mailbox/set", ir::Value::map(), "0"})
+                  : ir::Value::list({"error", ir::Value::map({{"type", "forbidden"}}), "0"});
+    return ir::Value::map({{"methodResponses", ir::Value::list({std::move(answer)})}});
+  }
+
+  std::recursive_mutex mutex_;
+
   static ir::Value data(ir::Value value) { return ir::Value::map({{"data", std::move(value)}}); }
   static ir::Value as_value(const Settings& settings) {
     ir::Value map = ir::Value::map();

@@ -105,7 +105,12 @@ class OldSurvey : public ::testing::Test {
   OldSurvey() {
     setenv("PLAN_TEST_OLD_PASSWORD", "planted-and-never-seen", 1);
     setenv("PLAN_TEST_MASTER", "planted-master", 1);
-    server.database = {{"queue.route.relay.type", "relay"},
+    server.database = {{"session.data.add-headers.date", "true"},
+                       {"session.data.add-headers.delivered-to", "true"},
+                       {"session.auth.require.0.if", "local_port != 25 && local_port != 10025"},
+                       {"session.auth.require.0.then", "true"},
+                       {"session.auth.require.1.else", "false"},
+                       {"queue.route.relay.type", "relay"},
                        {"queue.route.relay.address", "smart.example.org"},
                        {"queue.route.relay.auth.secret", "planted-relay"},
                        {"queue.strategy.route.0.if", "is_local_domain('*', rcpt_domain)"},
@@ -178,6 +183,7 @@ TEST_F(OldSurvey, GivesTheShapeThatAnySourceGives) {
   EXPECT_EQ(alice["address"], Value("alice@old.test"));
   EXPECT_EQ(alice["aliases"], Value::list({"al@old.test"}));
   EXPECT_EQ(alice["hash_scheme"], Value("PLAIN"));
+  EXPECT_EQ(alice["login"], Value("alice")) << "none of her addresses, and what she types";
   EXPECT_EQ(alice["quota_bytes"], Value(5'000'000));
   EXPECT_EQ(alice["enabled"], Value(true));
   EXPECT_EQ(ir::write_json(alice["mailboxes"]), "[\"INBOX\",\"M\xc3\xbcller/2026\"]")
@@ -198,6 +204,8 @@ TEST_F(OldSurvey, GivesTheShapeThatAnySourceGives) {
   EXPECT_EQ(settings["message_size_limit"], Value("50000000"));
   EXPECT_EQ(settings["relayhost"], Value("[smart.example.org]:25"));
   EXPECT_EQ(settings["mynetworks"], Value("192.0.2.7"));
+  EXPECT_EQ(settings["port_rules"], Value("session.data.add-headers.date"))
+      << "what std/stalwart-source has written itself is none of its own";
   EXPECT_EQ(settings["groups"], Value("staff@old.test"));
   EXPECT_EQ(settings["app_passwords"], Value("alice@old.test"));
   EXPECT_EQ(settings["one_time_codes"], Value("alice@old.test"));

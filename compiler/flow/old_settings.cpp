@@ -1,0 +1,123 @@
+// What the settings that a plan writes at an old Stalwart do to mail
+// (reference/stalwart-v015-api.md 9.3): routes, the route expression, and the keys of lookup lists.
+#include <algorithm>
+#include <string>
+
+#include <fmt/format.h>
+
+#include "compiler/flow/states.h"
+#include "compiler/source/text.h"
+
+namespace plan::flow {
+namespace {
+
+using ir::StepKind;
+
+constexpr std::string_view kRoutes = "queue.route.";
+constexpr std::string_view kExpression = "queue.strategy.route";
+
+[[nodiscard]] bool is_expression(const ir::Value& block) {
+  return block["key"].string_or("") == kExpression;
+}
+
+}  // namespace
+
+bool decides_route(const ir::Value& arguments) {
+  const ir::Value& blocks = arguments["blocks"];
+  const ir::Value& values = arguments["values"];
+  return !arguments["list"].string_or("").empty() ||
+         std::any_of(blocks.items().begin(), blocks.items().end(), is_expression) ||
+         std::any_of(values.items().begin(), values.items().end(), [](const ir::Value& one) {
+           const std::string_view key = one["key"].string_or("");
+           return key.starts_with(kRoutes) || key.starts_with(kExpression);
+         });
+}
+
+ir::Value container_of_block(const ir::Value& block) {
+  ir::Value match = ir::Value::map();
+  ir::Value otherwise;
+  for (const ir::Value& rule : block["rules"].items()) {
+    if (rule["else"].is_string()) {
+      otherwise = rule["else"];
+    } else {
+      match.set(std::to_string(match.size()),
+                ir::Value::map({{"if", rule["if"]}, {"then", rule["then"]}}));
+    }
+  }
+  return ir::Value::map({{"match", std::move(match)}, {"else", std::move(otherwise)}});
+}
+
+const schema::MtaContext& old_route_context() {
+  static const schema::MtaContext kContext = [] {
+    schema::MtaContext context;
+    context.name = "queue, recipient, of an old server";
+    context.variables = {"rcpt",      "rcpt_domain", "sender",   "sender_domain",
+                         "retry_num", "notify_num",  "priority", "queue_name"};
+    context.is_of_old_server = true;
+    return context;
+  }();
+  return kContext;
+}
+
+bool AccountStates::is_from_old_stalwart() const {
+  bool is_old = false;
+  for (const Relevant& step : steps_) {
+    if (step.kind == StepKind::postfix_hold || step.kind == StepKind::postfix_forward) return false;
+    is_old = is_old || step.kind == StepKind::source_hold ||
+             step.kind == StepKind::source_forward || step.kind == StepKind::source_settings;
+  }
+  return is_old;
+}
+
+void AccountStates::add_old_stalwart(World& world) const {
+  OldStalwart& server = world.source.stalwart.emplace();
+  for (const Relevant& step : steps_) {
+    if (step.kind == StepKind::source_forward)
+      server.next_hop = step.arguments["next_hop"].string_or("");
+  }
+}
+
+void AccountStates::add_to_list(World& world, const ir::Value& list, const ir::Value& keys) {
+  auto& names = world.source.stalwart->lists[std::string(list.string_or(""))];
+  for (const ir::Value& key : keys.items()) names.emplace(key.string_or(""));
+}
+
+bool AccountStates::add_settings(World& world, const Relevant& step, std::string* problem) const {
+  if (!world.source.stalwart) return true;  // beside a Postfix, which is the source
+  OldStalwart& server = *world.source.stalwart;
+  const Span origin = graph_.origin(step.step);
+  for (const ir::Value& one : step.arguments["values"].items()) {
+    std::string_view key = one["key"].string_or("");
+    if (!key.starts_with(kRoutes)) continue;
+    key.remove_prefix(kRoutes.size());
+    const std::size_t dot = key.find('.');
+    if (dot == std::string_view::npos) continue;
+    const std::string name(key.substr(0, dot));
+    const std::string_view member = key.substr(dot + 1);
+    const std::string value(one["value"].string_or(""));
+    OldRoute& route = server.routes[name];
+    if (member == "type") route.type = value;
+    if (member == "address") route.address = value;
+    if (member == "port") route.port = value;
+    world.origins["old route " + name] = origin;
+  }
+  for (const ir::Value& block : step.arguments["blocks"].items()) {
+    if (!is_expression(block)) continue;
+    auto& known = expressions_[ir::index(step.step)];
+    if (known == nullptr) {
+      auto parsed = schema::MtaContainer::parse(container_of_block(block), old_route_context());
+      if (!parsed) {
+        *problem = parsed.error().message();
+        return false;
+      }
+      known = std::make_shared<const schema::MtaContainer>(std::move(*parsed));
+    }
+    server.route = known;
+    world.origins["old route expression"] = origin;
+  }
+  if (!step.arguments["list"].string_or("").empty())
+    add_to_list(world, step.arguments["list"], step.arguments["members"]);
+  return true;
+}
+
+}  // namespace plan::flow

@@ -1,0 +1,183 @@
+// Where a Stalwart 0.13 to 0.15 sends one recipient (reference/stalwart-v015-api.md 9.3). Seen run:
+// the lists, their order, a list at RCPT, a group's own mailbox, a route that nobody knows, a relay
+// to an IP address.
+#include "compiler/flow/old_stalwart.h"
+
+#include <fmt/format.h>
+
+#include "compiler/schema/formats.h"
+#include "compiler/schema/mta_expression.h"
+#include "compiler/source/text.h"
+
+namespace plan::flow {
+namespace {
+
+constexpr std::size_t kRuleBytesMax = 160;
+
+[[nodiscard]] bool is_domain_of(const Source& source, const std::string& domain) {
+  return source.domains.contains(domain);
+}
+
+[[nodiscard]] schema::MtaEnvironment environment_for(const World& world, const Address& address,
+                                                     const std::string& sender) {
+  schema::MtaEnvironment environment;
+  environment.variable = [address, sender](std::string_view name) -> std::optional<ir::Value> {
+    if (name == "rcpt") return address.text();
+    if (name == "rcpt_domain") return address.domain;
+    if (name == "sender") return sender;
+    if (name == "sender_domain") return parse_address(sender).domain;
+    return std::nullopt;
+  };
+  const Source& source = world.source;
+  environment.call = [&source](
+                         std::string_view name,
+                         const std::vector<ir::Value>& arguments) -> std::optional<ir::Value> {
+    if (arguments.size() < 2) return std::nullopt;
+    const std::string second = schema::text_of(arguments[1]);
+    if (name == "is_local_domain") return ir::Value(is_domain_of(source, second));
+    // As it is written: a sub-address of an account is none of its addresses.
+    if (name == "is_local_address")
+      return ir::Value(source.aliases.contains(second) || source.mailboxes.contains(second) ||
+                       source.stalwart->names.contains(second));
+    if (name != "key_exists") return std::nullopt;
+    const auto list = source.stalwart->lists.find(schema::text_of(arguments[0]));
+    // A list that the server has not seen is no error: nothing is in it.
+    return ir::Value(list != source.stalwart->lists.end() && list->second.contains(second));
+  };
+  return environment;
+}
+
+class Router {
+ public:
+  Router(const World& world, const std::string& sender, bool tells)
+      : world_(world), server_(*world.source.stalwart), sender_(sender), tells_(tells) {}
+
+  /// Where the route expression sends one recipient now.
+  OldStep route(OldStep step) const {
+    const Address address = parse_address(step.recipient);
+    Hop hop;
+    std::string name;
+    if (tells_) hop.origin = origin("old route expression");
+    if (server_.route == nullptr) {
+      hop.rule = "the source's default";
+      name = is_domain_of(world_.source, address.domain) ? "local" : "mx";
+    } else {
+      const auto choice = server_.route->choose(environment_for(world_, address, sender_));
+      if (!choice)
+        return ended(std::move(step), Fate::undecided, "",
+                     {"source: " + choice.error().message(), "queue.strategy.route", hop.origin});
+      if (tells_) hop.rule = rule_of(choice->arm);
+      name = schema::text_of(choice->value);
+    }
+    if (tells_)
+      hop.text = fmt::format("source routes {} by `{}`", address.text(), printable(name, 40));
+    step.way.push_back(std::move(hop));
+    return by_route(std::move(step), address, name);
+  }
+
+ private:
+  static OldStep ended(OldStep step, Fate fate, std::string mailbox, Hop last) {
+    step.fate = fate;
+    step.mailbox = std::move(mailbox);
+    step.last = std::move(last);
+    return step;
+  }
+
+  [[nodiscard]] Span origin(const std::string& name) const {
+    const auto found = world_.origins.find(name);
+    return found == world_.origins.end() ? Span{} : found->second;
+  }
+
+  [[nodiscard]] std::string rule_of(std::size_t arm) const {
+    const auto& arms = server_.route->arms();
+    if (arm >= arms.size()) return "`else` of queue.strategy.route";
+    return fmt::format("`if` {} of queue.strategy.route: {}", arm,
+                       printable(arms[arm].text, kRuleBytesMax));
+  }
+
+  [[nodiscard]] std::string say(std::string_view before, const std::string& name,
+                                std::string_view after = {}) const {
+    return tells_ ? fmt::format("source{}{}{}", before, name, after) : std::string();
+  }
+
+  OldStep by_route(OldStep step, const Address& address, const std::string& name) const {
+    const std::string account = old_account_of(world_.source, address);
+    const auto found = server_.routes.find(name);
+    const std::string type = found != server_.routes.end() ? found->second.type : name;
+    if (type == "local") {
+      if (account.empty())
+        return ended(std::move(step), Fate::bounced, "",
+                     {say(": 550 5.1.1 no mailbox ", address.text()), "", {}});
+      return ended(std::move(step), Fate::source_mailbox, account,
+                   {say(" delivers to ", account), "", {}});
+    }
+    if (found == server_.routes.end() || type != "relay") {
+      const bool is_own = is_domain_of(world_.source, address.domain);
+      return ended(std::move(step), is_own ? Fate::public_mx : Fate::outside,
+                   is_own ? std::string() : address.text(),
+                   {say(" looks for the MX of ", address.domain), "", {}});
+    }
+    const OldRoute& relay = found->second;
+    const Span place = tells_ ? origin("old route " + name) : Span{};
+    if (schema::is_ip_address(relay.address))
+      return ended(std::move(step), Fate::bounced, "",
+                   {"source: a relay needs a host name", "", place});
+    const std::string_view port = relay.port.empty() ? std::string_view("25") : relay.port;
+    if (fmt::format("smtp:[{}]:{}", relay.address, port) == server_.next_hop) return step;
+    return ended(std::move(step), Fate::source_queue, account.empty() ? address.text() : account,
+                 {say(" keeps the mail of ", address.text(), " in its queue"),
+                  "a relay to a closed port", place});
+  }
+
+  const World& world_;
+  const OldStalwart& server_;
+  const std::string& sender_;
+  bool tells_ = true;
+};
+
+}  // namespace
+
+std::string old_account_of(const Source& source, const Address& address) {
+  const std::string base = lower_ascii(without_tag(address));
+  if (source.mailboxes.contains(base)) return base;
+  if (const auto alias = source.stalwart->names.find(base); alias != source.stalwart->names.end())
+    return alias->second;
+  const auto catch_all = source.catch_all.find(address.domain);
+  return catch_all == source.catch_all.end() ? std::string() : catch_all->second;
+}
+
+std::vector<OldStep> steps_at_old_stalwart(const World& world, const std::string& recipient,
+                                           const std::string& sender, const OldClient& client) {
+  const Source& source = world.source;
+  const Router router(world, sender, client.tells);
+  const Address address = parse_address(recipient);
+  OldStep step;
+  step.recipient = recipient;
+  std::vector<OldStep> steps;
+  const auto refused = [&](std::string_view why, const char* rule) {
+    step.fate = Fate::refused;
+    step.last = {fmt::format("source: 550 5.1.2 {} {}", why, address.text()), rule, {}};
+    steps.push_back(std::move(step));
+    return std::move(steps);
+  };
+  if (!client.is_queued && !is_domain_of(source, address.domain)) {
+    if (!client.may_relay) return refused("Relay not allowed for", "session.rcpt.relay");
+  } else if (!client.is_queued) {
+    const auto list = source.aliases.find(lower_ascii(without_tag(address)));
+    if (list != source.aliases.end()) {
+      step.is_of_list = true;
+      step.way.push_back({fmt::format("source expands the list {}", list->first), "", {}});
+      for (const std::string& member : list->second) {
+        OldStep each = step;
+        each.recipient = lower_ascii(member);
+        steps.push_back(router.route(std::move(each)));
+      }
+      return steps;
+    }
+    if (old_account_of(source, address).empty()) return refused("no mailbox", "");
+  }
+  steps.push_back(router.route(std::move(step)));
+  return steps;
+}
+
+}  // namespace plan::flow

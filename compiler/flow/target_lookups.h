@@ -1,0 +1,11 @@
+#pragma once
+#include "compiler/flow/model.h"
+#include "compiler/schema/mta_expression.h"
+
+namespace plan::flow {
+
+/// What the target answers when its route expression asks it (`is_local_address`, `key_exists`,
+/// ...). `target` must outlive the result.
+[[nodiscard]] decltype(schema::MtaEnvironment::call) lookups_of(const Target& target);
+
+}  // namespace plan::flow
