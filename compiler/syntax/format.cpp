@@ -108,6 +108,10 @@ std::string quoted_text(std::string_view text) {
   return quoted + '"';
 }
 
+bool is_quantity(std::string_view text) {
+  return read_duration_ms(text).has_value() || read_bytes(text).has_value();
+}
+
 bool is_plain_value(const Node& scalar) {
   return !scalar.is_quoted && scalar.tag.empty() && !scalar_value(scalar).is_string();
 }
@@ -212,6 +216,7 @@ bool mean_the_same(const Node& left, const Node& right) {
       if (is_one_expression(left) && is_one_expression(right))
         return with_plain_quotes(left.text) == with_plain_quotes(right.text);
       if (!left.tag.empty()) return left.text == right.text;
+      if (is_quantity(left.text) && left.is_quoted != right.is_quoted) return false;
       return scalar_value(left) == scalar_value(right);
     case NodeKind::sequence:
       return left.items.size() == right.items.size() &&

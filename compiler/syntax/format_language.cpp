@@ -194,7 +194,7 @@ class LanguageWriter : public Writer {
     if (node.is_null()) return "null";
     if (!node.tag.empty()) return quoted_text(node.text);
     if (is_plain_value(node)) return node.text;
-    if (!node.is_quoted && (read_duration_ms(node.text) || read_bytes(node.text))) return node.text;
+    if (!node.is_quoted && is_quantity(node.text)) return node.text;
     if (const auto bare = bare_expression(node.text)) return on_one_line(*bare);
     return quoted_text(node.text);
   }

@@ -103,6 +103,7 @@ class YamlWriter : public Writer {
         return std::string(raw);
     }
     if (is_plain_value(node)) return node.text;
+    if (node.tag.empty() && node.is_quoted && is_quantity(node.text)) return quoted_yaml(node.text);
     Node plain = node;
     plain.is_quoted = false;
     plain.tag = Tag();

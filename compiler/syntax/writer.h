@@ -52,6 +52,8 @@ class Writer {
 [[nodiscard]] std::string with_single_blanks(std::string_view expression);
 /// The texts of an expression that have no escapes, in single quotes.
 [[nodiscard]] std::string with_plain_quotes(std::string expression);
+/// A duration or a size where it has no quotes, a text where it has them: `30s`, `50MiB`.
+[[nodiscard]] bool is_quantity(std::string_view text);
 /// Is this a scalar without quotes that is no text: a number, true, false?
 [[nodiscard]] bool is_plain_value(const Node& scalar);
 

@@ -143,6 +143,19 @@ TEST(Format, QuotesThatChangeNothingAreWrittenInOneWay) {
   EXPECT_NE(module.find("'b'"), std::string::npos) << module;
 }
 
+TEST(Format, QuotesThatMakeATextOfADurationOrASizeStay) {
+  const std::string text = "let: {a: \"30s\", b: 30s, c: \"50MiB\", d: 50MiB, e: 30 s}\n";
+  EXPECT_EQ(yaml(text), text);
+  EXPECT_EQ(yaml("let: {a: '30s', b: 30s, c: '50MiB', d: 50MiB, e: '30 s'}\n"), text);
+  SourceSet sources;
+  Sink sink;
+  const FileId file = sources.add("a.plan", "module a\nlet b = \"30s\"\nlet c = 30s\n");
+  const auto written = syntax::format_source(sources, file, syntax::Language::yaml, sink);
+  ASSERT_TRUE(written.text);
+  EXPECT_NE(written.text->find("b: \"30s\""), std::string::npos) << *written.text;
+  EXPECT_NE(written.text->find("c: 30s"), std::string::npos) << *written.text;
+}
+
 TEST(Format, AQuestionMarkInAListOfOneLineIsQuoted) {
   SourceSet sources;
   Sink sink;
