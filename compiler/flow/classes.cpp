@@ -33,20 +33,6 @@ constexpr std::size_t kExamplesMax = 3;
           is_object(graph.shape(step).arguments, "MailingList"));
 }
 
-[[nodiscard]] std::vector<std::string> members_of(const ir::StepGraph& graph, StepId step) {
-  if (graph.kind(step) != StepKind::admin_list) return list_members(graph.arguments(step));
-  std::vector<std::string> members;
-  const ir::Value written = graph.argument(step, "members");
-  for (const ir::Value& member : written.items())
-    members.push_back(lower_ascii(member.string_or("")));
-  // Those whom the source has on it and the step leaves out are its members too.
-  for (std::string& member : source_members(graph, step)) {
-    if (std::find(members.begin(), members.end(), member) == members.end())
-      members.push_back(std::move(member));
-  }
-  return members;
-}
-
 struct Row {
   std::size_t signature = 0;
   StepId named_by = {};  ///< the step that says which account and which aliases
@@ -311,12 +297,31 @@ Classes account_classes(const ir::StepGraph& graph, const ProofLimits& limits) {
   return Classifier(graph, limits).run();
 }
 
-std::optional<Subject> subject_with(const ir::StepGraph& graph, std::string_view address) {
-  std::string wanted = lower_ascii(address);
-  const std::size_t plus = wanted.find('+');
-  const std::size_t at = wanted.rfind('@');
+std::vector<std::string> members_of(const ir::StepGraph& graph, ir::StepId step) {
+  if (graph.kind(step) != StepKind::admin_list) return list_members(graph.arguments(step));
+  std::vector<std::string> members;
+  const ir::Value written = graph.argument(step, "members");
+  for (const ir::Value& member : written.items())
+    members.push_back(lower_ascii(member.string_or("")));
+  // Those whom the source has on it and the step leaves out are its members too.
+  for (std::string& member : source_members(graph, step)) {
+    if (std::find(members.begin(), members.end(), member) == members.end())
+      members.push_back(std::move(member));
+  }
+  return members;
+}
+
+std::string without_tag(std::string_view address) {
+  std::string name = lower_ascii(address);
+  const std::size_t plus = name.find('+');
+  const std::size_t at = name.rfind('@');
   if (plus != std::string::npos && plus > 0 && at != std::string::npos && plus < at)
-    wanted.erase(plus, at - plus);
+    name.erase(plus, at - plus);
+  return name;
+}
+
+std::optional<Subject> subject_with(const ir::StepGraph& graph, std::string_view address) {
+  const std::string wanted = without_tag(address);
   const Index index(graph);
   for (std::size_t row = 1; row < index.rows().size(); ++row) {
     const Row& one = index.rows()[row];
@@ -332,6 +337,28 @@ std::optional<Subject> subject_with(const ir::StepGraph& graph, std::string_view
     return subject;
   }
   return std::nullopt;
+}
+
+std::vector<Subject> subjects_with(const ir::StepGraph& graph,
+                                   const std::vector<std::string>& addresses) {
+  std::vector<Subject> subjects;
+  if (addresses.empty()) return subjects;
+  std::unordered_set<std::string> wanted;
+  for (const std::string& address : addresses) wanted.insert(without_tag(address));
+  const Index index(graph);
+  for (std::size_t row = 1; row < index.rows().size(); ++row) {
+    const Row& one = index.rows()[row];
+    if (!one.is_account || graph.kind(one.named_by) != StepKind::admin_account) continue;
+    Subject subject = index.subject(row);
+    subject.names = subject.aliases;
+    subject.names.insert(subject.names.begin(), subject.account);
+    if (std::none_of(subject.names.begin(), subject.names.end(),
+                     [&](const std::string& name) { return wanted.contains(name); }))
+      continue;
+    subject.lists.clear();
+    subjects.push_back(std::move(subject));
+  }
+  return subjects;
 }
 
 }  // namespace plan::flow

@@ -19,6 +19,7 @@ struct Subject {
   std::vector<std::string> names = {};    ///< account and aliases
   std::vector<ir::StepId> lists = {};     ///< steps that make the lists that are looked at
   std::vector<Resident> residents = {};   ///< beside it, in its domain
+  std::vector<std::string> domains = {};  ///< of others that its mail meets; looked at besides
   std::size_t stands_for = 1;             ///< accounts of its class
 };
 
@@ -61,5 +62,16 @@ struct ProofLimits {
 /// four of its lists; nothing when the graph has no steps for it.
 [[nodiscard]] std::optional<Subject> subject_with(const ir::StepGraph& graph,
                                                   std::string_view address);
+
+/// The accounts with these addresses or aliases, each once, in the order of the plan; without
+/// lists and residents. Whoever the plan does not move is left out.
+[[nodiscard]] std::vector<Subject> subjects_with(const ir::StepGraph& graph,
+                                                 const std::vector<std::string>& addresses);
+
+/// An address in lower case, with what follows a `+` left out.
+[[nodiscard]] std::string without_tag(std::string_view address);
+
+/// Who is on a list that a step makes, in lower case, on the target or at the source.
+[[nodiscard]] std::vector<std::string> members_of(const ir::StepGraph& graph, ir::StepId step);
 
 }  // namespace plan::flow

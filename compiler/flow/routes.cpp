@@ -14,7 +14,8 @@ namespace plan::flow {
 namespace {
 
 constexpr std::size_t kNamesSearchedMax = 5'000;  // for the one that is meant
-constexpr std::size_t kDrawnMax = 64;             // classes: more nobody looks at
+constexpr std::size_t kOtherDomainsMax = 8;
+constexpr std::size_t kDrawnMax = 64;  // classes: more nobody looks at
 constexpr std::array kDrawnEntries = {Entry::source_25, Entry::source_submission, Entry::target_25,
                                       Entry::target_submission};
 
@@ -29,24 +30,69 @@ constexpr std::array kDrawnEntries = {Entry::source_25, Entry::source_submission
          phase == "moved";
 }
 
-/// "moved, wave canary: alice@example.org and 2 like it".
+/// "moved, wave canary: alice@example.org and 2 like it; not moved yet: bob@example.org".
 [[nodiscard]] std::string heading(const DrawnRoute& route) {
   std::string text = route.phase;
   if (!route.wave.empty()) text += ", wave " + route.wave;
   text += ": " + route.account;
   if (route.stands_for > 1)
     text += fmt::format(" and {} like it", show_count(route.stands_for - 1));
+  if (!route.not_moved.empty()) {
+    text += "; not moved yet: " + route.not_moved.front();
+    if (route.not_moved.size() > 1)
+      text += fmt::format(" and {} more", show_count(route.not_moved.size() - 1));
+  }
   return text;
 }
 
 std::optional<std::string> nearest_account(const ir::StepGraph& graph, std::string_view wanted) {
   std::vector<std::string_view> names;
-  for (std::size_t row = 0; row < graph.row_count() && names.size() < kNamesSearchedMax; ++row) {
+  // Row 0 is that of steps without one.
+  for (std::size_t row = 1; row <= graph.row_count() && names.size() < kNamesSearchedMax; ++row) {
     const std::string_view name = graph.row_name(static_cast<ir::RowId>(row));
     if (name.find('@') != std::string_view::npos) names.push_back(name);
   }
   const auto near = nearest(wanted, names);
   return near ? std::optional<std::string>(*near) : std::nullopt;
+}
+
+[[nodiscard]] bool is_list(const ir::StepGraph& graph, std::string_view address) {
+  const std::string wanted = lower_ascii(address);
+  return std::any_of(graph.order().begin(), graph.order().end(), [&](ir::StepId step) {
+    const bool is_made =
+        graph.kind(step) == ir::StepKind::admin_list ||
+        (is_admin_kind(graph.kind(step)) && is_object(graph.shape(step).arguments, "MailingList"));
+    return is_made && list_address(graph, step) == wanted;
+  });
+}
+
+/// Everybody who is on a list with this account.
+std::vector<std::string> met_by(const ir::StepGraph& graph, const Subject& subject) {
+  std::vector<std::string> met;
+  for (const ir::StepId list : subject.lists) {
+    for (const std::string& member : members_of(graph, list)) met.push_back(without_tag(member));
+  }
+  return met;
+}
+
+/// The accounts that go by one of these names; their domains are looked at for the subject too.
+std::vector<Subject> others_among(const std::vector<Subject>& accounts,
+                                  const std::vector<std::string>& met, Subject& subject) {
+  const std::set<std::string, std::less<>> names(met.begin(), met.end());
+  std::set<std::string> domains;
+  std::vector<Subject> others;
+  for (const Subject& one : accounts) {
+    if (one.row == subject.row ||
+        std::none_of(one.names.begin(), one.names.end(),
+                     [&](const std::string& name) { return names.contains(name); }))
+      continue;
+    std::string domain = domain_of(one.account);
+    // Each domain has steps of its own, and their number is bounded.
+    if (domains.size() < kOtherDomainsMax) domains.insert(std::move(domain));
+    others.push_back(one);
+  }
+  subject.domains.assign(domains.begin(), domains.end());
+  return others;
 }
 
 }  // namespace
@@ -68,15 +114,23 @@ RouteAnswer route_of(const ir::StepGraph& graph, const RouteQuestion& question) 
   auto subject = subject_with(graph, whose);
   if (!subject) {
     std::string problem = fmt::format("the plan moves no account `{}`", printable(whose, 120));
+    if (is_list(graph, whose)) {
+      problem += ", which is a list; `account` says whose move it is, one of its members";
+      return {std::move(problem), {}};
+    }
+    if (question.account.empty())
+      problem += "; `account` says whose move it is when mail to somebody else is asked about";
     if (const auto near = nearest_account(graph, whose))
       problem += fmt::format("; did you mean `{}`?", printable(*near, 120));
-    else
-      problem += "; `account` says whose move it is when mail to somebody else is asked about";
     return {std::move(problem), {}};
   }
+  std::vector<std::string> met = met_by(graph, *subject);
+  met.push_back(without_tag(question.letter.recipient));
+  const std::vector<Subject> others = others_among(subjects_with(graph, met), met, *subject);
   const AccountStates states(graph, std::move(*subject));
   if (states.is_too_large()) return {"too many steps decide its mail", {}};
   auto state = states.at_phase(question.when);
+  const auto step = state ? std::nullopt : graph.find(question.when);
   if (!state) state = states.after_step(question.when);
   if (!state) {
     return {fmt::format("`{}` is neither a step nor one of the phases {}",
@@ -84,8 +138,10 @@ RouteAnswer route_of(const ir::StepGraph& graph, const RouteQuestion& question) 
             {}};
   }
   RouteAnswer answer;
-  const auto world = states.world(*state, &answer.problem);
-  if (world) answer.deliveries = deliver(*world, question.letter);
+  auto world = states.world(*state, &answer.problem);
+  if (!world) return answer;
+  states.add_others(*world, others, step ? done_behind(graph, {*step}) : states.done_in(*state));
+  answer.deliveries = deliver(*world, question.letter);
   return answer;
 }
 
@@ -93,19 +149,29 @@ std::vector<DrawnRoute> drawn_routes(const ir::StepGraph& graph, bool is_every_c
   std::vector<DrawnRoute> routes;
   std::vector<Subject> subjects = account_classes(graph).subjects;
   if (subjects.size() > kDrawnMax) subjects.resize(kDrawnMax);
+  if (!is_every_class && subjects.size() > 1) subjects.resize(1);
+  std::vector<std::string> met;
+  for (const Subject& subject : subjects) {
+    for (std::string& name : met_by(graph, subject)) met.push_back(std::move(name));
+  }
+  const std::vector<Subject> accounts = subjects_with(graph, met);
   for (Subject& subject : subjects) {
     const std::size_t stands_for = subject.stands_for;
+    const std::vector<Subject> others = others_among(accounts, met_by(graph, subject), subject);
     const AccountStates states(graph, std::move(subject));
     if (states.is_too_large()) continue;
     for (const std::string& phase : states.phase_names()) {
       const std::string wave = is_of_move(phase) ? states.wave_name() : std::string();
       std::string problem;
-      const auto world = states.world(states.at_phase(phase).value_or(0), &problem);
+      const Mask state = states.at_phase(phase).value_or(0);
+      auto world = states.world(state, &problem);
       if (!world) continue;
+      std::vector<std::string> not_moved;
+      if (!others.empty()) not_moved = states.add_others(*world, others, states.done_in(state));
+      if (!is_of_move(phase)) not_moved.clear();
       std::vector<std::string> recipients = {states.subject().account};
       if (!states.subject().aliases.empty()) recipients.push_back(states.subject().aliases.front());
       recipients.push_back("no-such-address@" + domain_of(states.subject().account));
-      const Mask state = states.at_phase(phase).value_or(0);
       for (const Resident& one : states.residents(state)) recipients.push_back(one.names.front());
       for (const auto& [list, unused] : world->target.lists) recipients.push_back(list);
       for (const std::string& recipient : recipients) {
@@ -114,12 +180,11 @@ std::vector<DrawnRoute> drawn_routes(const ir::StepGraph& graph, bool is_every_c
           if (phase == "before" && is_at_target(entry)) continue;
           const Letter letter{entry, recipient};
           for (Delivery& delivery : deliver(*world, letter))
-            routes.push_back(
-                {phase, wave, states.subject().account, stands_for, letter, std::move(delivery)});
+            routes.push_back({phase, wave, states.subject().account, stands_for, not_moved, letter,
+                              std::move(delivery)});
         }
       }
     }
-    if (!is_every_class) break;
   }
   return routes;
 }
@@ -251,10 +316,13 @@ ir::Value routes_document(const std::vector<DrawnRoute>& routes, const SourceSet
       hops.push_back(ir::Value::map(
           {{"text", hop.text}, {"rule", hop.rule}, {"place", place_of(sources, hop.origin)}}));
     }
+    ir::Value not_moved = ir::Value::list();
+    for (const std::string& account : route.not_moved) not_moved.push_back(account);
     list.push_back(ir::Value::map({{"phase", route.phase},
                                    {"wave", route.wave},
                                    {"account", route.account},
                                    {"stands_for", static_cast<std::int64_t>(route.stands_for)},
+                                   {"not_moved", std::move(not_moved)},
                                    {"from", std::string(to_string(route.letter.entry))},
                                    {"to", route.letter.recipient},
                                    {"ends", std::string(end_word(route.delivery.fate))},

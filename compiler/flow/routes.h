@@ -13,7 +13,8 @@ namespace plan::flow {
 struct RouteQuestion {
   Letter letter = {};
   std::string account = {};  ///< whose move it is; empty: the account of the recipient
-  std::string when = {};     ///< a phase ("prepared", "moved"), or the id of a step that is done
+  std::string when = {};     ///< a phase ("prepared", "moved"), or the id of a step that is done;
+                             ///< nothing is done but what has to be by then
 };
 
 struct RouteAnswer {
@@ -32,12 +33,15 @@ struct DrawnRoute {
   std::string wave = {};       ///< in which the account moves, at the boundaries of its move
   std::string account = {};    ///< whose move it is
   std::size_t stands_for = 1;  ///< accounts that are alike, this one among them
+  /// During its move: members of its lists whose own move is not over.
+  std::vector<std::string> not_moved = {};
   Letter letter = {};
   Delivery delivery = {};
 };
 /// The messages that show the model: at each phase boundary, for one account (of each class,
 /// at most 64: `is_every_class`), its address, an alias and an address that nobody has, at each
-/// port 25 and each submission.
+/// port 25 and each submission. Members of its lists are where the steps that have to be done by
+/// then have put them.
 [[nodiscard]] std::vector<DrawnRoute> drawn_routes(const ir::StepGraph& graph, bool is_every_class);
 
 /// The picture for Graphviz and for Mermaid: one frame for each phase and class, in it one box for

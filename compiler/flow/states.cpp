@@ -100,6 +100,21 @@ std::vector<std::string> source_members(const ir::StepGraph& graph, StepId step)
   return members;
 }
 
+std::vector<bool> done_behind(const ir::StepGraph& graph, std::vector<StepId> open) {
+  std::vector<bool> is_seen(graph.size());
+  for (const StepId one : open) is_seen[ir::index(one)] = true;
+  while (!open.empty()) {
+    const StepId one = open.back();
+    open.pop_back();
+    for (const StepId earlier : graph.after(one)) {
+      if (is_seen[ir::index(earlier)]) continue;
+      is_seen[ir::index(earlier)] = true;
+      open.push_back(earlier);
+    }
+  }
+  return is_seen;
+}
+
 std::string domain_of(std::string_view address) {
   const std::size_t at = address.rfind('@');
   return at == std::string_view::npos ? std::string() : lower_ascii(address.substr(at + 1));
@@ -147,6 +162,7 @@ void AccountStates::collect() {
   std::map<std::size_t, std::size_t> bit_of;
   for (const std::string& name : subject_.names) domains_.insert(domain_of(name));
   for (const StepId list : subject_.lists) domains_.insert(domain_of(list_address(graph_, list)));
+  domains_.insert(subject_.domains.begin(), subject_.domains.end());
   const auto take = [&](StepId step, ir::Value arguments) {
     if (steps_.size() >= kRelevantMax) return;
     bit_of.emplace(ir::index(step), steps_.size());
@@ -439,38 +455,7 @@ void AccountStates::add_list(World& world, const Relevant& step, bool is_there) 
 }
 
 bool AccountStates::add_step(World& world, const Relevant& step, std::string* problem) const {
-  Target& target = world.target;
-  const Span origin = graph_.origin(step.step);
   switch (step.kind) {
-    case StepKind::admin_account:
-      target.accounts.insert(subject_.account);
-      target.not_logging_in.insert(subject_.account);
-      for (const std::string& alias : subject_.aliases) {
-        if (!is_among(subject_.dropped, alias)) target.aliases[alias] = subject_.account;
-      }
-      world.origins["account " + subject_.account] = origin;
-      return true;
-    case StepKind::admin_account_open:
-      target.not_logging_in.erase(subject_.account);
-      return true;
-    case StepKind::admin_keys:
-      for (const ir::Value& address : step.arguments["addresses"].items()) {
-        const std::string key(address.string_or(""));
-        target.keys[std::string(step.arguments["namespace"].string_or(""))].insert(key);
-        world.origins["key " + key] = origin;
-      }
-      return true;
-    case StepKind::postfix_hold:
-    case StepKind::postfix_forward:
-      world.source.transport[subject_.account] =
-          step.kind == StepKind::postfix_hold ? Transport::hold : Transport::forward;
-      world.origins["transport " + subject_.account] = origin;
-      return true;
-    case StepKind::source_hold:
-    case StepKind::source_forward:
-      add_to_list(world, step.arguments["list"], step.arguments["addresses"]);
-      world.origins["transport " + subject_.account] = origin;
-      return true;
     case StepKind::source_settings:
       return add_settings(world, step, problem);
     case StepKind::admin_upsert:
@@ -478,8 +463,105 @@ bool AccountStates::add_step(World& world, const Relevant& step, std::string* pr
     case StepKind::admin_destroy:
       return add_object(world, step, problem);
     default:
+      add_account_step(world, subject_, step);
       return true;
   }
+}
+
+void AccountStates::add_account_step(World& world, const Subject& subject,
+                                     const Relevant& step) const {
+  Target& target = world.target;
+  const Span origin = graph_.origin(step.step);
+  switch (step.kind) {
+    case StepKind::admin_account:
+      target.accounts.insert(subject.account);
+      target.not_logging_in.insert(subject.account);
+      for (const std::string& alias : subject.aliases) {
+        if (!is_among(subject.dropped, alias)) target.aliases[alias] = subject.account;
+      }
+      world.origins["account " + subject.account] = origin;
+      return;
+    case StepKind::admin_account_open:
+      target.not_logging_in.erase(subject.account);
+      return;
+    case StepKind::admin_keys:
+      for (const ir::Value& address : step.arguments["addresses"].items()) {
+        const std::string key(address.string_or(""));
+        target.keys[std::string(step.arguments["namespace"].string_or(""))].insert(key);
+        world.origins["key " + key] = origin;
+      }
+      return;
+    case StepKind::postfix_hold:
+    case StepKind::postfix_forward:
+      world.source.transport[subject.account] =
+          step.kind == StepKind::postfix_hold ? Transport::hold : Transport::forward;
+      world.origins["transport " + subject.account] = origin;
+      return;
+    case StepKind::source_hold:
+    case StepKind::source_forward:
+      add_to_list(world, step.arguments["list"], step.arguments["addresses"]);
+      world.origins["transport " + subject.account] = origin;
+      return;
+    default:
+      return;
+  }
+}
+
+std::vector<bool> AccountStates::done_in(Mask state) const {
+  std::vector<StepId> done;
+  for (std::size_t i = 0; i < steps_.size(); ++i) {
+    if (is_done(state, i)) done.push_back(steps_[i].step);
+  }
+  return done_behind(graph_, std::move(done));
+}
+
+std::vector<std::string> AccountStates::add_others(World& world, const std::vector<Subject>& others,
+                                                   const std::vector<bool>& done) const {
+  std::map<ir::RowId, const Subject*> of_row;
+  for (const Subject& other : others) {
+    // Without its domain nothing can be told of it.
+    if (other.row == subject_.row || !domains_.contains(domain_of(other.account))) continue;
+    of_row.emplace(other.row, &other);
+    world.source.mailboxes.insert(other.account);
+    for (const std::string& alias : other.aliases) {
+      // A list that names it took it for a mailbox.
+      world.source.mailboxes.erase(alias);
+      if (world.source.stalwart) {
+        world.source.stalwart->names[alias] = other.account;
+      } else {
+        world.source.aliases[alias] = {other.account};
+      }
+    }
+  }
+  if (of_row.empty()) return {};
+  std::set<StepId> restored;
+  for (const StepId step : graph_.order()) {
+    if (graph_.kind(step) != StepKind::restore || !done[ir::index(step)]) continue;
+    const ir::Value arguments = graph_.arguments(step);
+    if (const auto of = graph_.find(arguments["step"].string_or(""))) restored.insert(*of);
+  }
+  std::set<ir::RowId> unfinished;
+  for (const StepId step : graph_.order()) {
+    const auto other = of_row.find(graph_.row(step));
+    const StepKind kind = graph_.kind(step);
+    if (other == of_row.end()) continue;
+    if (!is_account_kind(kind) && kind != StepKind::source_settings) continue;
+    if (!done[ir::index(step)]) {
+      if (is_account_kind(kind)) unfinished.insert(other->first);
+      continue;
+    }
+    if (restored.contains(step)) continue;
+    const Relevant one{step, kind, graph_.stage(step), graph_.arguments(step), 0, -1};
+    if (kind == StepKind::source_settings) {
+      std::string unread;
+      if (decides_route(one.arguments)) add_settings(world, one, &unread);
+    } else {
+      add_account_step(world, *other->second, one);
+    }
+  }
+  std::vector<std::string> waiting;
+  for (const ir::RowId row : unfinished) waiting.push_back(of_row.at(row)->account);
+  return waiting;
 }
 
 Mask AccountStates::closed_over(const std::function<bool(const Relevant&)>& is_wanted) const {
@@ -548,18 +630,7 @@ std::optional<Mask> AccountStates::after_step(std::string_view id) const {
   const auto wanted = graph_.find(id);
   if (!wanted) return std::nullopt;
   // Steps that decide nothing themselves stand for what they wait for.
-  std::vector<bool> is_seen(graph_.size());
-  std::vector<StepId> open = {*wanted};
-  is_seen[ir::index(*wanted)] = true;
-  while (!open.empty()) {
-    const StepId one = open.back();
-    open.pop_back();
-    for (const StepId earlier : graph_.after(one)) {
-      if (is_seen[ir::index(earlier)]) continue;
-      is_seen[ir::index(earlier)] = true;
-      open.push_back(earlier);
-    }
-  }
+  const std::vector<bool> is_seen = done_behind(graph_, {*wanted});
   return closed_over([&](const Relevant& step) { return bool{is_seen[ir::index(step.step)]}; });
 }
 

@@ -87,6 +87,13 @@ class AccountStates {
   /// "copied", "held", "keys", "moved", "finalized".
   [[nodiscard]] std::vector<std::string> phase_names() const;
 
+  /// The done steps of this state and everything that any of them waits for, in the whole graph.
+  [[nodiscard]] std::vector<bool> done_in(Mask state) const;
+  /// Puts other accounts of the plan into the world of a state, where they are when these steps are
+  /// done. Returns those of them whose move is not over.
+  std::vector<std::string> add_others(World& world, const std::vector<Subject>& others,
+                                      const std::vector<bool>& done) const;
+
  private:
   void collect();
   void take_settings(ir::StepId step,
@@ -104,6 +111,7 @@ class AccountStates {
   void split_effects(Mask state, Mask& sure, Mask& perhaps) const;
   void add_list(World& world, const Relevant& step, bool is_there) const;
   bool add_step(World& world, const Relevant& step, std::string* problem) const;
+  void add_account_step(World& world, const Subject& subject, const Relevant& step) const;
   bool add_object(World& world, const Relevant& step, std::string* problem) const;
   void add_account_object(World& world, const Relevant& step) const;
   bool read_expression(const Relevant& step, std::string_view object, std::string_view property,
@@ -127,6 +135,9 @@ class AccountStates {
   mutable std::map<std::size_t, std::shared_ptr<const schema::MtaContainer>> expressions_;
 };
 
+/// These steps and everything that they wait for, directly or not.
+[[nodiscard]] std::vector<bool> done_behind(const ir::StepGraph& graph,
+                                            std::vector<ir::StepId> open);
 [[nodiscard]] std::string domain_of(std::string_view address);
 /// The address of the mailing list that a step makes, in lower case.
 [[nodiscard]] std::string list_address(const ir::StepGraph& graph, ir::StepId step);

@@ -1,0 +1,127 @@
+// Questions about one message: who is asked about, and where everybody else is meanwhile.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "compiler/flow/routes.h"
+#include "compiler/source/source_set.h"
+#include "tests/unit/compiler/flow/small_migration.h"
+
+namespace plan::flow {
+namespace {
+
+using test::expression;
+
+/// Two accounts, the second after the first, and a list of both; finalized with the plain route.
+Migration two_of_a_list() {
+  Migration migration;
+  migration.exact();
+  const ir::StepId first = migration.steps.at("forward");
+  migration.next_account("bob@legacy.test");
+  migration.exact();
+  migration.graph.add_edge(first, migration.steps.at("create"));
+  migration.step("list", StepKind::admin_list, Stage::waves, {"forward"},
+                 Value::map({{"address", "all@legacy.test"},
+                             {"members", addresses({"alice@legacy.test", "bob@legacy.test"})}}));
+  migration.step("strategy-back", StepKind::admin_update, Stage::finalize, {"list"},
+                 Migration::object(
+                     "MtaOutboundStrategy", {},
+                     Value::map({{"route", expression({{"is_local_domain(rcpt_domain)", "'local'"}},
+                                                      "'mx'")}})));
+  migration.step("reload-back", StepKind::admin_action, Stage::finalize, {"strategy-back"},
+                 Value::map({{"action", "ReloadSettings"}}));
+  migration.step("closed", StepKind::admin_update, Stage::finalize, {"reload-back"},
+                 Migration::object("Domain", {{"name", "legacy.test"}},
+                                   Value::map({{"allowRelaying", false}})));
+  return migration;
+}
+
+/// "source, target": the ends of one message to that address, in the order of their names.
+std::string ends(const ir::StepGraph& graph, Entry entry, const std::string& to,
+                 const std::string& account, const std::string& when) {
+  const RouteAnswer answer = route_of(graph, {{entry, to}, account, when});
+  if (!answer.problem.empty()) return answer.problem;
+  std::vector<std::string_view> words;
+  for (const Delivery& delivery : answer.deliveries) words.push_back(end_word(delivery.fate));
+  std::sort(words.begin(), words.end());
+  std::string text;
+  for (const std::string_view word : words) text += (text.empty() ? "" : ", ") + std::string(word);
+  return text;
+}
+
+TEST(Routes, OfNobodysAddressSaysWhatIsMissing) {
+  Migration migration = two_of_a_list();
+  ASSERT_EQ(migration.graph.freeze(), std::nullopt);
+  const auto problem = [&](const std::string& to, const std::string& account) {
+    return route_of(migration.graph, {{Entry::target_25, to}, account, "finalized"}).problem;
+  };
+  const std::string hint =
+      "; `account` says whose move it is when mail to somebody else is asked about";
+  EXPECT_EQ(problem("postmaster@elsewhere.test", ""),
+            "the plan moves no account `postmaster@elsewhere.test`" + hint);
+  EXPECT_EQ(problem("alcie@legacy.test", ""), "the plan moves no account `alcie@legacy.test`" +
+                                                  hint + "; did you mean `alice@legacy.test`?");
+  EXPECT_EQ(problem("ALL@legacy.test", ""),
+            "the plan moves no account `ALL@legacy.test`, which is a list; `account` says whose "
+            "move it is, one of its members");
+  // The last row is looked at as well as the first.
+  EXPECT_EQ(problem("all@legacy.test", "bobb@legacy.test"),
+            "the plan moves no account `bobb@legacy.test`; did you mean `bob@legacy.test`?");
+}
+
+TEST(Routes, AtTheEndEverybodyHasMoved) {
+  Migration migration = two_of_a_list();
+  ASSERT_EQ(migration.graph.freeze(), std::nullopt);
+  for (const char* account : {"alice@legacy.test", "bob@legacy.test"}) {
+    for (const Entry entry : {Entry::target_25, Entry::source_25}) {
+      EXPECT_EQ(ends(migration.graph, entry, "all@legacy.test", account, "finalized"),
+                "target, target")
+          << account;
+      EXPECT_EQ(ends(migration.graph, entry, "all@legacy.test", account, "closed"),
+                "target, target")
+          << account;
+    }
+    EXPECT_EQ(ends(migration.graph, Entry::target_25, "bob@legacy.test", account, "finalized"),
+              "target");
+  }
+}
+
+TEST(Routes, BeforeThatOthersAreWhereTheStepsInFrontHavePutThem) {
+  Migration migration = two_of_a_list();
+  ASSERT_EQ(migration.graph.freeze(), std::nullopt);
+  EXPECT_EQ(ends(migration.graph, Entry::source_25, "all@legacy.test", "alice@legacy.test",
+                 "account/alice@legacy.test/forward"),
+            "source, target");
+  EXPECT_EQ(ends(migration.graph, Entry::target_25, "alice@legacy.test", "bob@legacy.test",
+                 "account/bob@legacy.test/create"),
+            "target");
+  EXPECT_EQ(ends(migration.graph, Entry::source_25, "all@legacy.test", "bob@legacy.test",
+                 "account/bob@legacy.test/hold"),
+            "source queue, target");
+}
+
+TEST(Routes, ThePictureSaysWhoHasNotMoved) {
+  Migration migration = two_of_a_list();
+  ASSERT_EQ(migration.graph.freeze(), std::nullopt);
+  const std::vector<DrawnRoute> routes = drawn_routes(migration.graph, false);
+  std::size_t at_the_end = 0;
+  for (const DrawnRoute& route : routes) {
+    const bool is_moving = route.phase == "created" || route.phase == "held";
+    if (is_moving && route.account == "alice@legacy.test") {
+      EXPECT_EQ(route.not_moved, std::vector<std::string>{"bob@legacy.test"}) << route.phase;
+    }
+    if (route.phase != "finalized") continue;
+    EXPECT_TRUE(route.not_moved.empty());
+    if (route.letter.recipient != "all@legacy.test") continue;
+    ++at_the_end;
+    EXPECT_EQ(route.delivery.fate, Fate::target_mailbox);
+  }
+  EXPECT_EQ(at_the_end, 8U) << "two copies at each of four entries";
+  const std::string text = routes_text(routes, SourceSet());
+  EXPECT_NE(text.find("held: alice@legacy.test; not moved yet: bob@legacy.test\n"),
+            std::string::npos)
+      << text;
+}
+
+}  // namespace
+}  // namespace plan::flow
