@@ -349,14 +349,19 @@ std::vector<CommandSpec> move_commands() {
            "measurements of its own: "
            "`error: CODE`, `warning: CODE`, `no: CODE`, `no: errors`, `step: ID`, `no_step: ID` "
            "(`{}` in an ID is any name), "
-           "`order: [ID, ID]` (`{}` in both is the same name), `accounts: N`, `route: {from: "
+           "`order: [\"ID\", \"ID\"]` (`{}` in both is the same name; an ID with `{}` in it stands "
+           "in "
+           "quotes in a list), `accounts: N`, `route: {from: "
            "source:25, to: ADDRESS, when: PHASE, "
            "ends: target}`. A route says where a message ends when the migration stands at a phase "
            "(before, prepared, cutover, created, copied, held, keys, moved, finalized) or when a "
            "step is done; `from` is a port 25, a submission, a queue or a server itself, `ends` a "
            "word or a list of them (target, source, source queue, target queue, outside, refused, "
-           "deferred, bounced, discarded, loop), `account` whose move it is when ADDRESS is "
-           "nobody's, `bounce: true` a message without a sender. Offline. Exit code 1 when one "
+           "deferred, bounced, discarded, loop): exactly all ends of the message, one for each "
+           "copy, "
+           "so a list of two accounts has two; `account` whose move it is when ADDRESS is "
+           "nobody's or a list's (others are where the steps that have to be done by then have put "
+           "them), `bounce: true` a message without a sender. Offline. Exit code 1 when one "
            "does not hold.",
        .example = "plan test migration.test.yaml",
        .options = {{"file", "FILE", "migration.test.yaml", "the tests"}, kFormat},

@@ -311,7 +311,9 @@ class Expectations {
     }
     std::sort(found.begin(), found.end());
     std::sort(ends.begin(), ends.end());
-    return found == ends ? "" : fmt::format("it ends: {}{}", fmt::join(found, ", "), way);
+    if (found == ends) return {};
+    return fmt::format("wanted are exactly the ends {}; it ends: {}{}", fmt::join(ends, ", "),
+                       found.empty() ? "nowhere" : fmt::format("{}", fmt::join(found, ", ")), way);
   }
 
   const CompileResult& compiled_;
