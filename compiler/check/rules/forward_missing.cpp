@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <set>
+#include <string>
 
 #include "compiler/check/graph_view.h"
 #include "compiler/source/text.h"
@@ -14,7 +15,7 @@ namespace {
 using ir::StepId;
 using ir::StepKind;
 
-/// Does this way of Postfix end in its own queue, or nowhere?
+/// Does this way end in the source's own queue, or nowhere?
 bool keeps(std::string_view next_hop) {
   const std::string_view transport = next_hop.substr(0, next_hop.find(':'));
   return transport == "retry" || transport == "error" || transport == "discard" ||
@@ -40,17 +41,21 @@ void forward_missing(const GraphView& view, Sink& sink) {
   };
   look(StepKind::postfix_hold, StepKind::postfix_forward, "Postfix");
   look(StepKind::source_hold, StepKind::source_forward, "the old server");
-  for (const StepId step : view.of_kind(StepKind::postfix_forward)) {
-    if (!seen.insert(&graph.shape(step)).second) continue;
-    const ir::Value next_hop = graph.argument(step, "next_hop");
-    if (!keeps(next_hop.string_or(""))) continue;
-    report_step(view, step, Kind::mail_flow,
-                fmt::format("sends the account's mail to `{}`, which is no other machine",
-                            printable(next_hop.string_or(""), 120)),
-                sink)
-        .label("it waits or is lost at the source")
-        .help("write `smtp:[ADDRESS]:25` with the target's address");
-  }
+  const auto look_at_hop = [&](StepKind forward, std::string_view remedy) {
+    for (const StepId step : view.of_kind(forward)) {
+      if (!seen.insert(&graph.shape(step)).second) continue;
+      const ir::Value next_hop = graph.argument(step, "next_hop");
+      if (!keeps(next_hop.string_or(""))) continue;
+      report_step(view, step, Kind::mail_flow,
+                  fmt::format("sends the account's mail to `{}`, which is no other machine",
+                              printable(next_hop.string_or(""), 120)),
+                  sink)
+          .label("it waits or is lost at the source")
+          .help(std::string(remedy));
+    }
+  };
+  look_at_hop(StepKind::postfix_forward, "write `smtp:[ADDRESS]:25` with the target's address");
+  look_at_hop(StepKind::source_forward, "write `smtp:[NAME]:25` with the target's host name");
 }
 
 }  // namespace plan::check::rules

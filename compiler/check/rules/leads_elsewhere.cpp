@@ -10,6 +10,7 @@
 #include <string>
 
 #include "compiler/check/graph_view.h"
+#include "compiler/check/kind_of_source.h"
 #include "compiler/check/names.h"
 #include "compiler/check/next_hop.h"
 #include "compiler/check/rules.h"
@@ -104,8 +105,15 @@ void look_at_forwards(const GraphView& view, Sink& sink) {
   const Plan& plan = view.plan();
   const ir::StepGraph& graph = view.graph();
   const std::int64_t port = plan.target["smtp"]["port"].integer_or(25);
+  // An old Stalwart is told a name, which its DNS knows; Postfix an address.
+  const bool is_old = is_from_stalwart(plan);
+  const std::string remedy =
+      is_old ? fmt::format("write `smtp:[${{source.stalwart.target_name}}]:{}`", port)
+             : fmt::format("write `smtp:[{}]:{}`, from `addresses.target` and `target.smtp.port`",
+                           printable(plan.target_address.text, 80), port);
   std::set<const ir::StepShape*> seen;
-  for (const StepId step : view.of_kind(StepKind::postfix_forward)) {
+  for (const StepId step :
+       view.of_kind(is_old ? StepKind::source_forward : StepKind::postfix_forward)) {
     if (!seen.insert(&graph.shape(step)).second) continue;
     const ir::Value given = graph.argument(step, "next_hop");
     const NextHop hop = next_hop_of(given.string_or(""));
@@ -114,8 +122,7 @@ void look_at_forwards(const GraphView& view, Sink& sink) {
       report_step(view, step, Kind::leads_elsewhere, what, sink)
           .severity(severity)
           .label(std::string(label))
-          .help(fmt::format("write `smtp:[{}]:{}`, from `addresses.target` and `target.smtp.port`",
-                            printable(plan.target_address.text, 80), port));
+          .help(std::string(remedy));
     };
     if (is_another_ip(hop.host, plan.target_address.text) && !is_loopback(hop.host) &&
         hop.host != plan.source_address.text && hop.host != plan.proxy.text)
@@ -128,7 +135,7 @@ void look_at_forwards(const GraphView& view, Sink& sink) {
       say(fmt::format("forwards to port {}, and the target takes mail at {}", hop.port, port),
           hop.port == 587 || hop.port == 465 ? "this port wants a login" : "nobody takes it there",
           Severity::error);
-    if (!hop.is_bracketed && is_ip_address(hop.host))
+    if (!is_old && !hop.is_bracketed && is_ip_address(hop.host))
       say(fmt::format("forwards to `{}` without brackets", printable(hop.host, 80)),
           "Postfix looks for the MX of an address, finds none, and mail waits", Severity::error);
   }

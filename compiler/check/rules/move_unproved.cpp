@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "compiler/check/graph_view.h"
+#include "compiler/check/kind_of_source.h"
 #include "compiler/check/rules.h"
 #include "compiler/source/text.h"
 
@@ -58,9 +59,9 @@ void look_at_probes(const GraphView& view, StepId release, Sink& sink) {
   const auto say = [&](std::string_view what, std::string_view label, std::string_view kind) {
     report_step(view, release, Kind::move_unproved, what, sink)
         .label(std::string(label))
-        .help(fmt::format("let it wait for a step of kind `{}` of the account, as std/account-move "
-                          "does",
-                          kind));
+        .help(fmt::format(
+            "let it wait for a step of kind `{}` of the account, as {} does", kind,
+            is_from_stalwart(view.plan()) ? "std/stalwart-account-move" : "std/account-move"));
   };
   if (!view.follows_in_row(release, StepKind::archive_grade))
     say("commits the move without a comparison of both sides",
@@ -79,15 +80,17 @@ void look_at_probes(const GraphView& view, StepId release, Sink& sink) {
 
 void look_at_mail(const GraphView& view, Sink& sink) {
   const ir::StepGraph& graph = view.graph();
+  const StepKind forward =
+      is_from_stalwart(view.plan()) ? StepKind::source_forward : StepKind::postfix_forward;
   std::set<const ir::StepShape*> seen;
   for (const StepId step : view.of_kind(StepKind::probe_mail)) {
     if (!view.has_in_row(step, StepKind::proxy_release) || !seen.insert(&graph.shape(step)).second)
       continue;
-    if (!view.follows_in_row(step, StepKind::postfix_forward))
+    if (!view.follows_in_row(step, forward))
       report_step(view, step, Kind::move_unproved,
                   "sends its messages before the source forwards the account's mail", sink)
           .label("the one that comes in at the source cannot arrive")
-          .help("let it wait for the account's step of kind `postfix.forward`");
+          .help(fmt::format("let it wait for the account's step of kind `{}`", info(forward).name));
     const ir::Value entries = graph.argument(step, "entries");
     for (const std::string_view entry : {"source", "target"}) {
       if (std::any_of(entries.items().begin(), entries.items().end(),

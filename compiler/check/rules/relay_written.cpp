@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <set>
+#include <string>
 #include <vector>
 
 #include "compiler/check/graph_view.h"
@@ -18,6 +19,10 @@ void look_at_forwards(const GraphView& view, Sink& sink) {
   const Plan& plan = view.plan();
   const ir::StepGraph& graph = view.graph();
   std::set<const ir::StepShape*> seen;
+  // A name that the plan itself gives to both servers was reported where it stands.
+  const ir::Value& old = plan.source["stalwart"];
+  const std::string_view old_name = syntax::host_of_url(old["url"].string_or(""));
+  const std::string_view told_name = old["target_name"].string_or("");
   std::vector<ir::StepId> forwards;
   for (const ir::StepKind kind : {ir::StepKind::postfix_forward, ir::StepKind::source_forward}) {
     const auto steps = view.of_kind(kind);
@@ -28,22 +33,27 @@ void look_at_forwards(const GraphView& view, Sink& sink) {
     const ir::Value next_hop = graph.argument(step, "next_hop");
     const std::string_view host = next_hop_of(next_hop.string_or("")).host;
     if (host.empty()) continue;
+    const bool is_old = graph.kind(step) == ir::StepKind::source_forward;
+    const std::string remedy = is_old ? "name the target by `source.stalwart.target_name`"
+                                      : "name the target by `addresses.target`";
     if (is_loopback(host)) {
       report_step(view, step, Kind::relay_loopback,
                   fmt::format("forwards to `{}`, a loopback address", printable(host, 80)), sink)
           .label("the source would deliver to itself")
-          .help("name the target by `addresses.target`");
+          .help(std::string(remedy));
       continue;
     }
     std::string_view what;
-    if (equals_ignoring_case(host, plan.source_address.text)) what = "the source itself";
+    if (equals_ignoring_case(host, plan.source_address.text) ||
+        (is_old && equals_ignoring_case(host, old_name) && !equals_ignoring_case(host, told_name)))
+      what = "the source itself";
     if (equals_ignoring_case(host, plan.public_name.text)) what = "the public name";
     if (equals_ignoring_case(host, plan.proxy.text)) what = "the proxy";
     if (what.empty()) continue;
     report_step(view, step, Kind::relay_own_address,
                 fmt::format("forwards to `{}`, which is {}", printable(host, 80), what), sink)
         .label("port 25 there is the source's: mail would turn in a circle")
-        .help("name the target by `addresses.target`");
+        .help(std::string(remedy));
   }
 }
 

@@ -1,9 +1,12 @@
 // Says that mail of a moved account may stay at the source: what waits in its queue since the hold,
 // and what a session that was open still brought to the old mailbox (reference/split-delivery.md 8
 // rules 2 and 7, and 9.2: list and flush again until no entry names the account).
+#include <fmt/format.h>
+
 #include <set>
 
 #include "compiler/check/graph_view.h"
+#include "compiler/check/kind_of_source.h"
 
 namespace plan::check::rules {
 
@@ -11,8 +14,10 @@ void stragglers_unswept(const GraphView& view, Sink& sink) {
   using ir::StepId;
   using ir::StepKind;
   const ir::StepGraph& graph = view.graph();
+  const StepKind forward =
+      is_from_stalwart(view.plan()) ? StepKind::source_forward : StepKind::postfix_forward;
   std::set<const ir::StepShape*> seen;
-  for (const StepId step : view.of_kind(StepKind::postfix_forward)) {
+  for (const StepId step : view.of_kind(forward)) {
     if (!view.has_in_row(step, StepKind::proxy_release) || !seen.insert(&graph.shape(step)).second)
       continue;
     if (!view.has_in_row(step, StepKind::queue_flush))
@@ -27,14 +32,13 @@ void stragglers_unswept(const GraphView& view, Sink& sink) {
           .help("add a step of kind `archive.sweep` for the account behind its `queue.flush`");
   }
   for (const StepId step : view.of_kind(StepKind::archive_sweep)) {
-    if (!view.has_in_row(step, StepKind::postfix_forward) ||
-        !seen.insert(&graph.shape(step)).second)
-      continue;
-    if (!view.follows_in_row(step, StepKind::postfix_forward)) {
+    if (!view.has_in_row(step, forward) || !seen.insert(&graph.shape(step)).second) continue;
+    if (!view.follows_in_row(step, forward)) {
       report_step(view, step, Kind::stragglers_unswept,
                   "looks at the old mailbox while mail still goes there", sink)
           .label("what comes behind it is carried over by no step")
-          .help("let it wait for the account's steps of kind `postfix.forward` and `queue.flush`");
+          .help(fmt::format("let it wait for the account's steps of kind `{}` and `queue.flush`",
+                            info(forward).name));
     } else if (view.has_in_row(step, StepKind::queue_flush) &&
                !view.follows_in_row(step, StepKind::queue_flush)) {
       report_step(view, step, Kind::stragglers_unswept,
