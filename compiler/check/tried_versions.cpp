@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
 #include <charconv>
 #include <limits>
 
@@ -11,6 +13,11 @@ namespace plan::check {
 namespace {
 
 constexpr unsigned kAny = std::numeric_limits<unsigned>::max();
+
+/// The version of such a source in the lock.
+constexpr std::string_view kOldServer = "source.stalwart";
+/// What has the interface that an old Stalwart is asked through.
+constexpr std::array<std::string_view, 3> kOldSeries = {"0.13.", "0.14.", "0.15."};
 
 }  // namespace
 
@@ -27,6 +34,7 @@ const std::vector<TriedVersions>& tried_versions() {
   static const std::vector<TriedVersions> kTried = {
       {"source.dovecot", "Dovecot", "2.3.", 0, kAny, "2.3.x"},
       {"source.postfix", "Postfix", "3.7.", 0, kAny, "3.7.x"},
+      {"source.stalwart", "Stalwart", "0.15.", 5, 5, "0.15.5"},
       {"target.stalwart", "Stalwart", "0.16.", 0, 19, "0.16.0 to 0.16.19"},
   };
   return kTried;
@@ -41,13 +49,19 @@ std::string UntriedServer::words() const {
                      printable(version, 40), tried->words);
 }
 
+bool UntriedServer::is_refused() const {
+  return tried->name == kOldServer &&
+         std::none_of(kOldSeries.begin(), kOldSeries.end(),
+                      [&](std::string_view series) { return version.starts_with(series); });
+}
+
 std::vector<UntriedServer> untried_servers(const facts::Lock& lock) {
   std::vector<UntriedServer> servers;
-  const bool is_from_stalwart = lock.versions.contains("source.stalwart");
+  const bool is_from_stalwart = lock.versions.contains(std::string(kOldServer));
   for (const TriedVersions& tried : tried_versions()) {
-    // That source is neither; `plan fetch` takes it from 0.13 to 0.15, and nothing is moved from
-    // it.
-    if (is_from_stalwart && tried.name.starts_with("source.")) continue;
+    // A source is an old Stalwart, or Dovecot and Postfix.
+    if (tried.name.starts_with("source.") && (tried.name == kOldServer) != is_from_stalwart)
+      continue;
     const auto found = lock.versions.find(std::string(tried.name));
     const std::string version = found == lock.versions.end() ? std::string() : found->second;
     // A fetch always has the schema; one without a version is of a server that plan does not know.

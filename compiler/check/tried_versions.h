@@ -30,6 +30,8 @@ struct UntriedServer {
 
   /// "Dovecot is 2.4.1, this procedure was tried with 2.3.x".
   [[nodiscard]] std::string words() const;
+  /// An old Stalwart without the interface of 0.13 to 0.15: `plan fetch` refuses it.
+  [[nodiscard]] bool is_refused() const;
 };
 
 /// The servers of a lock that are not on the list, in its order.

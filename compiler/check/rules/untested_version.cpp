@@ -6,11 +6,17 @@ namespace plan::check::rules {
 
 void untested_version(const Migration& migration, Sink& sink) {
   for (const UntriedServer& server : untried_servers(*migration.lock)) {
-    sink.report(
-            Kind::untested_version,
-            migration.plan.place(server.tried->name.starts_with("source") ? "source" : "target"),
-            server.words())
-        .help("rehearse with `plan rehearse`, then apply with `--untested-version`");
+    const bool is_of_source = server.tried->name.starts_with("source");
+    auto report =
+        sink.report(Kind::untested_version,
+                    migration.plan.place(is_of_source ? "source" : "target"), server.words());
+    if (server.is_refused()) {
+      report.severity(Severity::error)
+          .label("plan speaks the management interface of 0.13 to 0.15")
+          .help("an older server is upgraded to 0.15.5 first, then `plan fetch`");
+    } else {
+      report.help("rehearse with `plan rehearse`, then apply with `--untested-version`");
+    }
   }
 }
 
