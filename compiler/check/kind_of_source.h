@@ -20,12 +20,15 @@ inline constexpr std::string_view kOldStalwartHelp =
 }
 
 /// Whether `source` and `use` speak of the same kind of source. A Stalwart has no files of Dovecot
-/// and Postfix, and its master user is let in as `ACCOUNT%MASTER`, which is filled in.
+/// and Postfix, and its master user is let in as `ACCOUNT%MASTER`, which is filled in. Of every
+/// source: whether its services are reached as their ports are used, and the master password goes
+/// under TLS.
 void check_kind_of_source(Plan& plan, Sink& sink);
 
 /// What an old Stalwart has to know by an IP address (the target and the proxies, which it may not
 /// ban) and by a host name (the target, because a relay to an IP address bounces everything): the
 /// name is filled in from `target.url` where `source.stalwart.target_name` does not say one.
+/// Neither may be that of the old server itself.
 void check_names_for_stalwart(Plan& plan, Sink& sink);
 
 }  // namespace plan::check

@@ -39,8 +39,7 @@ constexpr std::string_view kProceduresHelp =
     "this version has `std/dovecot-postfix`, `std/stalwart-0.15` and `std/store-move`";
 constexpr std::string_view kDatabaseHelp =
     "this version reads `passwd_file`, `csv` and lists; a database is exported into a passwd-file "
-    "by "
-    "`export` in `source`, and `plan init --list` names plans that do";
+    "by `export` in `source`, and `plan init --list` names plans that do";
 constexpr std::int64_t kParallelMax = 1000;
 constexpr std::size_t kWavesMax = 10'000;
 
@@ -402,10 +401,9 @@ class PlanReader {
 
   void read_waves() {
     const Node* node = tree_->find("waves");
-    if (node == nullptr || node->is_null()) {
-      return add_wave_of_all();
-    }
-    if (!node->is_sequence()) return reader_.wrong_type(*node, "a list", "`waves`");
+    if (node == nullptr || node->is_left_out) return add_wave_of_all();
+    if (!node->is_sequence() && !node->is_null())
+      return reader_.wrong_type(*node, "a list", "`waves`");
     if (node->items.size() > kWavesMax) {
       sink_.report(Kind::bad_value, node->span,
                    fmt::format("{} waves, at most {} are possible", node->items.size(), kWavesMax));
@@ -434,8 +432,10 @@ class PlanReader {
       if (plan_.waves.back().is_rest && rest == nullptr) rest = &plan_.waves.back();
     }
     report_duplicates(names, "wave", sink_);
+    // A key without a value is no missing key: its waves may be gone by mistake.
+    const Span where = node->is_null() ? tree_->find_entry("waves")->key_span : node->span;
     if (node->items.empty())
-      sink_.report(Kind::bad_value, node->span, "there is no wave")
+      sink_.report(Kind::bad_value, where, "there is no wave")
           .help("leave `waves` out to move everybody in one");
   }
 
@@ -693,11 +693,6 @@ Span Plan::place(std::string_view key, std::string_view inner) const {
 
 Plan read_plan(std::shared_ptr<const syntax::Node> tree, const SourceSet& sources, Sink& sink) {
   return PlanReader(std::move(tree), sources, sink).read();
-}
-
-std::string_view domain_of(std::string_view address) {
-  const std::size_t at = address.rfind('@');
-  return at == std::string_view::npos ? std::string_view() : address.substr(at + 1);
 }
 
 }  // namespace plan::check

@@ -522,4 +522,9 @@ Migration resolve(Plan plan, std::shared_ptr<const facts::Lock> lock,
   return Resolver(std::move(plan), std::move(lock), std::move(facts), sink).resolve();
 }
 
+std::string_view domain_of(std::string_view address) {
+  const std::size_t at = address.rfind('@');
+  return at == std::string_view::npos ? std::string_view() : address.substr(at + 1);
+}
+
 }  // namespace plan::check
