@@ -351,6 +351,22 @@ TEST(Format, EveryPlanOfTheRepositoryGoesBothWaysWithNothingLost) {
   EXPECT_GT(count, 50U);
 }
 
+TEST(Format, WhatAnOperatorBeginsWithIsFormatted) {
+  std::size_t count = 0;
+  for (const fs::path& path : plans_of_the_repository()) {
+    const std::string name = fs::relative(path, test::repository()).generic_string();
+    if (!name.starts_with("plans/") && !name.starts_with("examples/")) continue;
+    SourceSet sources;
+    Sink sink;
+    const std::string text = test::read_all(path);
+    if (!read_source(sources, sources.add(name, text), sink)) continue;  // for another program
+    ++count;
+    const Language language = is_language_file(name) ? Language::plan : Language::yaml;
+    EXPECT_EQ(formatted(text, language, language), text) << name;
+  }
+  EXPECT_GE(count, 13U);
+}
+
 class Trees {
  public:
   explicit Trees(unsigned seed) : random_(seed) {}
