@@ -122,9 +122,20 @@ class Search {
         i = behind;
         continue;
       }
-      for (; i < behind && problems_ < kProblemsMax; ++i)
+      for (; i < behind && problems_ < kProblemsMax; ++i) {
+        if (level == 0 && !are_items && i > 0 && is_indented_with_tab(pieces[i].begin))
+          leave_out(pieces[i - 1]);
         look_at(pieces[i], indent, are_items, level);
+      }
     }
+  }
+
+  /// What a line behind a tab was meant to be part of may lack just that: nothing is said of it.
+  void leave_out(Lines piece) {
+    BrokenPart part = part_of(piece, first_of(piece.begin), false);
+    if (part.key_end == part.at) return;
+    std::erase_if(parts_, [&](const BrokenPart& one) { return one.begin >= part.begin; });
+    parts_.push_back(std::move(part));
   }
 
   void look_at(Lines piece, std::size_t indent, bool are_items, std::size_t level) {
@@ -191,10 +202,13 @@ class Search {
 
   [[nodiscard]] bool has_tab_in_indentation(Lines piece) const {
     for (std::size_t line = piece.begin; line < piece.end; line = next_line(line)) {
-      const std::size_t first = first_of(line);
-      if (first < line_end(line) && text_[first] == '\t') return true;
+      if (is_indented_with_tab(line)) return true;
     }
     return false;
+  }
+  [[nodiscard]] bool is_indented_with_tab(std::size_t line) const {
+    const std::size_t first = first_of(line);
+    return first < line_end(line) && text_[first] == '\t';
   }
 
   /// The text is looked at as if a blank stood where the item has its `-`.
