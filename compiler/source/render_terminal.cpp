@@ -111,8 +111,9 @@ void draw_excerpt(std::string& out, const SourceSet& sources, Span span, std::st
     return mask.text(span.file, line_begin + static_cast<std::uint32_t>(begin),
                      line_begin + static_cast<std::uint32_t>(end));
   };
-  const Excerpt cut = excerpt(line, span.begin - line_begin,
-                              std::max(span.end, span.begin) - line_begin, width, shown);
+  const Span drawn_span = mask.with_whole_secrets(span);
+  const Excerpt cut = excerpt(line, std::max(drawn_span.begin, line_begin) - line_begin,
+                              std::max(drawn_span.end, span.begin) - line_begin, width, shown);
   out += fmt::format("{:>5} | {}\n", position.line, cut.line);
   out += fmt::format("      | {}{}{}{}{}{}\n", std::string(cut.caret_column, ' '), colour,
                      std::string(std::min(cut.caret_width, width), '^'), label.empty() ? "" : " ",

@@ -76,9 +76,10 @@ bool is_word(char c) {
          c == '-' || c == '@';
 }
 
+/// Where nothing stands behind the colon, nothing is secret either.
 bool says_where(std::string_view value) {
   for (const std::string_view provider : {"env:", "file:", "command:"}) {
-    if (value.starts_with(provider) && value.size() > provider.size()) return true;
+    if (value.starts_with(provider)) return true;
   }
   return false;
 }
@@ -570,6 +571,19 @@ std::string SecretMask::text(FileId file, std::uint32_t begin, std::uint32_t end
     ++place;
   }
   return out;
+}
+
+Span SecretMask::with_whole_secrets(Span span) {
+  for (const std::uint32_t at : {span.begin, span.end}) {
+    const std::vector<SecretPlace>& all = places(span.file);
+    const auto place =
+        std::lower_bound(all.begin(), all.end(), at,
+                         [](const SecretPlace& one, std::uint32_t of) { return one.end <= of; });
+    if (place == all.end() || place->begin >= at) continue;
+    span.begin = std::min(span.begin, place->begin);
+    span.end = std::max(span.end, place->end);
+  }
+  return span;
 }
 
 void SecretMask::collect(Span span, std::vector<std::string>& secrets) {

@@ -38,6 +38,8 @@ class SecretMask {
 
   /// The bytes [begin, end) of `file`, masked.
   [[nodiscard]] std::string text(FileId file, std::uint32_t begin, std::uint32_t end);
+  /// `span` with the whole of a secret that it begins or ends in: a part of a mask is none.
+  [[nodiscard]] Span with_whole_secrets(Span span);
   /// `diagnostic` without the secrets of the lines that it is about.
   [[nodiscard]] Diagnostic masked(Diagnostic diagnostic);
 

@@ -67,6 +67,7 @@ TEST(SecretPlaces, AreNoneWhereNothingIsSecret) {
   for (const std::string_view text :
        {"login: {user: \"${addresses.admin}\", password: !secret file:secrets/admin}",
         "{password: !secret \"command:cat secrets/program\", token: !secret env:TOKEN}",
+        "{password: !secret \"env:\", token: !secret command:}", "password: !secret file:",
         "accounts: {from: {passwd_file: /etc/dovecot/users}}", "key: !secret file:secrets/id",
         "# don't write the password here", "run: [ssh, -u, root, host]", "pin: !lock certificate",
         "token: *other", "without_password: [old@example.org]", "# where `!secret` says",
@@ -130,6 +131,18 @@ TEST(SecretMask, TakesTheBeginningOfALongSecretOutOfAMessage) {
   one.message = "`" + secret.substr(0, 40) + "…` is none";
   SecretMask mask(sources, {one});
   EXPECT_EQ(mask.masked(one).message, "`********…` is none");
+}
+
+TEST(SecretMask, IsPointedAtAsAWhole) {
+  SourceSet sources;
+  const FileId file = sources.add("migration.yaml", "token: hunter2\n");
+  Diagnostic one;
+  one.kind = Kind::yaml_syntax;
+  one.span = {file, 10, 11};
+  one.message = "x";
+  const std::string shown = render_terminal({one}, sources, {});
+  EXPECT_NE(shown.find("    1 | token: ********\n      |        ^^^^^^^^\n"), std::string::npos)
+      << shown;
 }
 
 TEST(SecretMask, ShowsOfAPlaceThatIsCalledASecretNothing) {
