@@ -1,12 +1,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
+#include <optional>
 #include <unordered_map>
 #include <unordered_set>
 
 #include "compiler/check/address_index.h"
 #include "compiler/check/kind_of_source.h"
 #include "compiler/check/limits.h"
+#include "compiler/check/misspelt_domains.h"
 #include "compiler/check/plan.h"
 #include "compiler/check/store_plan.h"
 #include "compiler/ir/digest.h"
@@ -424,6 +427,8 @@ class Resolver {
           .note(found->second, "it is left out here");
     } else if (migration_.lock->account(name.text) != nullptr) {
       if (migration_.plan.is_partial) return;
+      if (!misspelt_) misspelt_ = misspelt_domains(migration_.plan, *migration_.lock);
+      if (misspelt_->contains(domain_of(name.text))) return;
       sink_
           .report(Kind::unknown_account, name.span,
                   fmt::format("account `{}` does not move", printable(name.text, 120)))
@@ -503,6 +508,8 @@ class Resolver {
 
   Migration migration_;
   std::unordered_map<std::string_view, Span> except_;
+  /// Looked for where the first account is named that does not move.
+  std::optional<std::map<std::string_view, std::string_view>> misspelt_;
   std::unordered_set<std::string> meant_accounts_;  // letters of exceptions that cannot be read
   std::unordered_set<std::string> meant_domains_;
   std::size_t unknown_searched_ = 0;

@@ -6,6 +6,7 @@
 #include <map>
 #include <unordered_set>
 
+#include "compiler/check/misspelt_domains.h"
 #include "compiler/check/rules.h"
 #include "compiler/source/text.h"
 
@@ -55,7 +56,9 @@ void domain_without_owner(const Migration& migration, Sink& sink) {
     }
   }
   const Span where = plan.domains_span.is_known() ? plan.domains_span : plan.span;
+  const auto meant = misspelt_domains(plan, lock);
   for (const auto& [domain, who] : missing) {
+    if (meant.contains(domain)) continue;  // said below, at the word that is wrong
     std::string words;
     const auto add = [&](const Examples& examples, std::string_view one, std::string_view many) {
       if (examples.count == 0) return;
@@ -96,8 +99,16 @@ void domain_without_owner(const Migration& migration, Sink& sink) {
     auto report = sink.report(
         Kind::domain_without_owner, domain.span,
         fmt::format("the source does not deliver for `{}`", printable(domain.text, 120)));
-    if (const auto near = nearest(domain.text, known))
+    if (const auto near = nearest(domain.text, known)) {
       report.label(fmt::format("did you mean `{}`?", *near));
+      report.help(
+          "correct it in `domains`; if the source has begun to deliver for it, run `plan fetch` "
+          "again");
+    } else {
+      report.help(
+          "take it out of `domains`; if the source has begun to deliver for it, run `plan fetch` "
+          "again");
+    }
   }
 }
 
