@@ -50,6 +50,22 @@ std::map<std::string, std::string, std::less<>> files_of_source(const Plan& plan
   return files;
 }
 
+/// Where the plan names this file of plan's own; else the block of the server.
+Span place_of(const Plan& plan, const OwnFile& file, std::string_view path) {
+  const Span block = plan.place("source", file.server);
+  const syntax::Node* source = plan.tree == nullptr ? nullptr : plan.tree->find("source");
+  const syntax::Node* server = source == nullptr ? nullptr : source->find(file.server);
+  if (server == nullptr) return block;
+  if (const syntax::Node* value = server->find(file.argument);
+      value != nullptr && !value->is_null())
+    return value->span;
+  // Its own path is the default: what the author named is the other one.
+  for (const syntax::Entry& entry : server->entries) {
+    if (entry.value.is_scalar() && entry.value.text == path) return entry.value.span;
+  }
+  return block;
+}
+
 }  // namespace
 
 void source_file_taken(const GraphView& view, Sink& sink) {
@@ -66,7 +82,7 @@ void source_file_taken(const GraphView& view, Sink& sink) {
       const std::string path(given.string_or(""));
       if (path.empty() || said.contains(path)) continue;
       const bool is_of_plan = plan.source[one.server][one.argument] == given;
-      const Span place = is_of_plan ? plan.place("source", one.server) : graph.origin(step);
+      const Span place = is_of_plan ? place_of(plan, one, path) : graph.origin(step);
       const auto say = [&](std::string_view other) {
         said.insert(path);
         sink.report(Kind::source_file_taken, place,
