@@ -1,6 +1,9 @@
 #include "runtime/engine/explain.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
 
 #include "compiler/ir/json.h"
 #include "compiler/source/diagnostic.h"
@@ -67,6 +70,15 @@ std::optional<Page> explain_procedure(std::string_view name) {
                 std::string(module.text)};
   }
   return std::nullopt;
+}
+
+/// The modules as `use` names them.
+std::vector<std::string> module_names() {
+  std::vector<std::string> names;
+  for (const EmbeddedFile& module : embedded::stdlib_modules())
+    names.push_back(fmt::format("std/{}", module.name.substr(0, module.name.rfind('.'))));
+  std::sort(names.begin(), names.end());
+  return names;
 }
 
 constexpr std::size_t kNamedMax = 8;
@@ -137,6 +149,12 @@ ExitCode run_explain(const Invocation& invocation) {
   std::optional<Page> page = explain_diagnostic(what);
   if (!page) page = explain_error(what);
   if (!page) page = explain_procedure(what);
+  if (!page && what.starts_with("std/")) {
+    return print_error(Error(errors::nothing_of_that_name,
+                             fmt::format("there is no module `{}`; there are {}", printable(what),
+                                         fmt::join(module_names(), ", "))),
+                       format);
+  }
   std::vector<std::string> steps;
   std::string no_steps;  // why the plan's steps are not known
   if (!page) {
