@@ -1,5 +1,7 @@
 #include "compiler/check/blocks.h"
 
+#include "compiler/ir/step_kind.h"
+#include "compiler/source/text.h"
 #include "compiler/syntax/names.h"
 
 namespace plan::check {
@@ -51,6 +53,13 @@ Value words(const std::vector<std::string_view>& texts) {
   Value list = Value::list();
   for (const std::string_view text : texts) list.push_back(text);
   return list;
+}
+
+/// A word in a place where a mapping may stand too, which `why_not` names.
+Field operator_or(std::string (*why_not)(std::string_view)) {
+  Field field{"address", FieldType::word, false, {}, {}, {"operator"}};
+  field.why_not = why_not;
+  return field;
 }
 
 }  // namespace
@@ -219,6 +228,35 @@ const std::vector<Field>& cutover_fields() {
       Field{"undo", FieldType::texts, false, {}},
   };
   return kFields;
+}
+
+const std::vector<Field>& finalize_fields() {
+  static const std::vector<Field> kFields = {Field{"run", FieldType::texts, true}};
+  return kFields;
+}
+
+const Field& cutover_word() {
+  static const Field kField = operator_or([](std::string_view) {
+    return std::string("possible are `operator` and `{run: [...], undo: [...]}`");
+  });
+  return kField;
+}
+
+const Field& finalize_word() {
+  static const Field kField = operator_or(
+      [](std::string_view) { return std::string("possible are `operator` and `{run: [...]}`"); });
+  return kField;
+}
+
+std::string why_not_wave(const std::string& name) {
+  const std::string lower = lower_ascii(name);
+  for (const ir::Stage stage :
+       {ir::Stage::prepare, ir::Stage::cutover, ir::Stage::waves, ir::Stage::finalize}) {
+    if (lower == ir::to_string(stage)) return "a stage is called so, as in `plan approve finalize`";
+  }
+  if (printable(name, SIZE_MAX) != name) return "it has a character that cannot be seen";
+  if (name.find_first_of("@/") != std::string::npos) return "`@` and `/` cannot stand in it";
+  return trim(name) == name ? "" : "it begins or ends with a blank";
 }
 
 const std::vector<Field>& stop_fields() {

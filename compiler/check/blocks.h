@@ -1,4 +1,5 @@
 #pragma once
+#include <string>
 #include <vector>
 
 #include "compiler/check/fields.h"
@@ -14,7 +15,14 @@ namespace plan::check {
 [[nodiscard]] const std::vector<Field>& target_fields();
 [[nodiscard]] const std::vector<Field>& proxy_fields();
 [[nodiscard]] const std::vector<Field>& move_fields();
+/// `address` of `cutover` and of `finalize`: as a mapping, and as a word.
 [[nodiscard]] const std::vector<Field>& cutover_fields();
+[[nodiscard]] const std::vector<Field>& finalize_fields();
+[[nodiscard]] const Field& cutover_word();
+[[nodiscard]] const Field& finalize_word();
+/// Why a wave cannot be called so: the name is what `plan approve` and step ids say, so it reads as
+/// nothing else. Empty when it can.
+[[nodiscard]] std::string why_not_wave(const std::string& name);
 /// `stop_when` of a wave.
 [[nodiscard]] const std::vector<Field>& stop_fields();
 [[nodiscard]] const std::vector<Field>& clients_fields();

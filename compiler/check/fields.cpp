@@ -253,7 +253,7 @@ Value FieldReader::share(const Node& node, const std::string& what) {
   sink_
       .report(Kind::wrong_unit, node.span,
               fmt::format("`{}` is no share of something", printable(*value, 40)))
-      .help("a percentage above 0%: `5%`, `0.5%`");
+      .help("a percentage above 0% and at most 100%: `5%`, `0.5%`");
   return {};
 }
 
@@ -339,7 +339,9 @@ Value FieldReader::formed_text(const Node& node, const Field& field, const std::
     return {};
   }
   if (field.type == FieldType::url) why = why_not_url(*value);
-  if (field.type == FieldType::control && !value->starts_with("unix:")) why = why_not_url(*value);
+  if (field.type == FieldType::control && !value->starts_with("unix:"))
+    why = value->starts_with("https://") ? why_not_url(*value)
+                                         : "it begins with neither `unix:` nor `https://`";
   if (field.type == FieldType::control && *value == "unix:") why = "no path stands behind `unix:`";
   // Empty is a value only where the author's silence means it too.
   const bool may_be_empty =
@@ -352,9 +354,12 @@ Value FieldReader::formed_text(const Node& node, const Field& field, const std::
   }
   if (field.type == FieldType::word && std::find(field.choices.begin(), field.choices.end(),
                                                  std::string_view(*value)) == field.choices.end()) {
-    why = "possible are " + or_list(field.choices);
+    // A mapping may stand there too: what it is the field knows.
+    why =
+        field.why_not != nullptr ? field.why_not(*value) : "possible are " + or_list(field.choices);
   }
-  if (why.empty() && field.why_not != nullptr && !value->empty()) why = field.why_not(*value);
+  if (why.empty() && field.type != FieldType::word && field.why_not != nullptr && !value->empty())
+    why = field.why_not(*value);
   if (!why.empty()) {
     auto report = sink_.report(Kind::bad_value, node.span,
                                fmt::format("{} is `{}`: {}", what, printable(*value, 80), why));

@@ -127,8 +127,11 @@ void check_kind_of_source(Plan& plan, Sink& sink) {
   const Node* stalwart = source->find("stalwart");
   if (stalwart == nullptr || stalwart->is_null()) {
     if (plan.use.text != kOldStalwart) return;
-    sink.report(Kind::missing_key, source->span,
-                fmt::format("`stalwart` is missing in `source`, and `use` is `{}`", kOldStalwart))
+    const Entry* entry = source->find_entry("stalwart");
+    sink.report(Kind::missing_key, entry == nullptr ? source->span : entry->key_span,
+                fmt::format("`stalwart` {} `source`{}, and `use` is `{}`",
+                            entry == nullptr ? "is missing in" : "of",
+                            entry == nullptr ? "" : " is empty", kOldStalwart))
         .help(std::string(kOldStalwartHelp));
     return;
   }

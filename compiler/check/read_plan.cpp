@@ -10,7 +10,6 @@
 #include "compiler/check/names.h"
 #include "compiler/check/plan.h"
 #include "compiler/check/store_plan.h"
-#include "compiler/ir/step_kind.h"
 #include "compiler/source/text.h"
 
 namespace plan::check {
@@ -42,18 +41,6 @@ constexpr std::string_view kDatabaseHelp =
     "by `export` in `source`, and `plan init --list` names plans that do";
 constexpr std::int64_t kParallelMax = 1000;
 constexpr std::size_t kWavesMax = 10'000;
-
-/// The name is what `plan approve` and step ids say, so it reads as nothing else.
-std::string why_not_wave(const std::string& name) {
-  const std::string lower = lower_ascii(name);
-  for (const ir::Stage stage :
-       {ir::Stage::prepare, ir::Stage::cutover, ir::Stage::waves, ir::Stage::finalize}) {
-    if (lower == ir::to_string(stage)) return "a stage is called so, as in `plan approve finalize`";
-  }
-  if (printable(name, SIZE_MAX) != name) return "it has a character that cannot be seen";
-  if (name.find_first_of("@/") != std::string::npos) return "`@` and `/` cannot stand in it";
-  return trim(name) == name ? "" : "it begins or ends with a blank";
-}
 
 class PlanReader {
  public:
@@ -146,12 +133,18 @@ class PlanReader {
            FieldReader::is_misspelt(*tree_, key, plan_.is_of_store ? store_plan_keys() : kPlanKeys);
   }
 
+  Sink::Report report_missing(std::string_view key) {
+    const Entry* entry = tree_->find_entry(key);
+    return sink_.report(Kind::missing_key, entry == nullptr ? plan_.span : entry->key_span,
+                        entry == nullptr ? fmt::format("`{}` is missing in the plan", key)
+                                         : fmt::format("`{}` of the plan is empty", key));
+  }
+
   const Node* required(std::string_view key, std::string_view help = {}) {
     const Node* node = tree_->find(key);
     if (node != nullptr && !node->is_null()) return node;
     if (is_left_out(key) || is_misspelt(key)) return nullptr;
-    auto report = sink_.report(Kind::missing_key, plan_.span,
-                               fmt::format("`{}` is missing in the plan", key));
+    auto report = report_missing(key);
     if (!help.empty()) report.help(std::string(help));
     return nullptr;
   }
@@ -392,7 +385,9 @@ class PlanReader {
     const Field principals{"stalwart", FieldType::word, true, {}, {}, {"principals"}};
     plan_.accounts_from =
         Value::map({{"stalwart", reader_.field(entry.value, principals, "`stalwart`")}});
-    if (check::is_from_stalwart(plan_) || is_left_out("source")) return;
+    // By a procedure for a Stalwart the source was told already.
+    if (check::is_from_stalwart(plan_) || plan_.use.text == kOldStalwart || is_left_out("source"))
+      return;
     sink_
         .report(Kind::missing_key, entry.key_span,
                 "the accounts are principals of a Stalwart, and `source` names none")
@@ -542,10 +537,9 @@ class PlanReader {
     plan_.cutover_span = entry == nullptr ? plan_.span : entry->key_span;
     if (is_left_out("cutover") || is_misspelt("cutover")) return;
     if (node == nullptr || node->is_null()) {
-      sink_.report(Kind::missing_key, plan_.span, "`cutover` is missing in the plan")
-          .help(
-              "say who moves the public address: `cutover: {address: operator}` or `{address: "
-              "{run: [...], undo: [...]}}`");
+      report_missing("cutover").help(
+          "say who moves the public address: `cutover: {address: operator}` or `{address: "
+          "{run: [...], undo: [...]}}`");
       return;
     }
     if (!node->is_mapping()) return reader_.wrong_type(*node, "a mapping", "`cutover`");
@@ -564,8 +558,7 @@ class PlanReader {
             .help("the program and its arguments: `run: [ip, ...]`");
       }
     } else {
-      const Field field{"address", FieldType::word, false, {}, {}, {"operator"}};
-      static_cast<void>(reader_.field(*address, field, "`address` of `cutover`"));
+      static_cast<void>(reader_.field(*address, cutover_word(), "`address` of `cutover`"));
     }
   }
 
@@ -592,16 +585,15 @@ class PlanReader {
     const Node* address = node.find("address");
     if (address == nullptr || address->is_null()) return;
     if (address->is_mapping()) {
-      static const std::vector<Field> kFields = {Field{"run", FieldType::texts, true}};
-      const Value block = reader_.block(address, kFields, "`address` of `finalize`", address->span);
+      const Value block =
+          reader_.block(address, finalize_fields(), "`address` of `finalize`", address->span);
       if (is_empty_command(address->find("run"))) {
         sink_.report(Kind::bad_value, address->find("run")->span, "the command is empty")
             .help("the program and its arguments: `run: [ip, ...]`");
       }
       plan_.finalize.set("run", block["run"]);
     } else {
-      const Field field{"address", FieldType::word, false, {}, {}, {"operator"}};
-      static_cast<void>(reader_.field(*address, field, "`address` of `finalize`"));
+      static_cast<void>(reader_.field(*address, finalize_word(), "`address` of `finalize`"));
     }
   }
 
