@@ -1,6 +1,7 @@
 #include "compiler/flow/classes.h"
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <set>
 #include <unordered_map>
@@ -10,6 +11,8 @@
 
 #include "compiler/flow/domain_facts.h"
 #include "compiler/flow/states.h"
+#include "compiler/ir/json.h"
+#include "compiler/ir/row_values.h"
 #include "compiler/source/text.h"
 
 namespace plan::flow {
@@ -36,14 +39,50 @@ constexpr std::size_t kExamplesMax = 3;
 struct Row {
   std::size_t signature = 0;
   StepId named_by = {};  ///< the step that says which account and which aliases
-  StepId keys = {};
   bool is_account = false;
-  bool has_keys = false;
+  std::string said = {};            ///< what its steps say of it that others may say otherwise
+  std::vector<StepId> naming = {};  ///< steps that say names, and not simply all of the account
 };
+
+/// Arguments that decide where mail goes, and whose: mostly they are the same for every row.
+constexpr std::array<std::string_view, 7> kDeciding = {
+    "account", "list", "namespace", "transport_map", "next_hop", "values", "blocks"};
+
+/// What differs from row to row in the steps of one shape.
+struct ByRow {
+  bool is_known = false;
+  std::vector<std::string_view> deciding = {};
+  bool is_naming = false;
+};
+
+[[nodiscard]] const char* names_argument(StepKind kind) {
+  return kind == StepKind::source_settings ? "members" : "addresses";
+}
+
+[[nodiscard]] bool says_names(StepKind kind) {
+  return kind == StepKind::admin_keys || kind == StepKind::source_settings || is_hold(kind) ||
+         is_forward(kind);
+}
+
+[[nodiscard]] ByRow by_row(const ir::StepShape& shape) {
+  ByRow found;
+  found.is_known = true;
+  for (const std::string_view name : kDeciding) {
+    const ir::Value& written = shape.arguments[name];
+    if (name == "account" && ir::row_member(written) == "address") continue;
+    // An account that is written out is the own one of one row alone.
+    if (ir::is_of_row(written) || (name == "account" && written.is_string()))
+      found.deciding.push_back(name);
+  }
+  const ir::Value& names = shape.arguments[names_argument(shape.kind)];
+  found.is_naming =
+      says_names(shape.kind) && !names.is_null() && ir::row_member(names) != "addresses";
+  return found;
+}
 
 class Index {
  public:
-  explicit Index(const ir::StepGraph& graph) : graph_(graph) {
+  explicit Index(const ir::StepGraph& graph) : graph_(graph), by_row_(graph.shapes().size()) {
     read_rows();
     read_lists();
   }
@@ -67,18 +106,18 @@ class Index {
 
   [[nodiscard]] const std::map<StepId, std::string>& list_domains() const { return list_domains_; }
 
-  /// Names that the step with the keys says, where it says others than all of them.
-  [[nodiscard]] std::optional<std::set<std::string>> keyed_names(std::size_t row) const {
-    const Row& one = rows_[row];
-    if (!one.has_keys) return std::nullopt;
-    const ir::Value& written = graph_.shape(one.keys).arguments["addresses"];
-    if (written.type() == ir::Value::Type::output && written.as_output().step == "$row" &&
-        written.as_output().field == "addresses")
-      return std::nullopt;
-    std::set<std::string> names;
-    const ir::Value said = graph_.argument(one.keys, "addresses");
-    for (const ir::Value& name : said.items()) names.insert(lower_ascii(name.string_or("")));
-    return names;
+  /// What the steps of a row say of it alone: "list=plan-held".
+  [[nodiscard]] const std::string& said(std::size_t row) const { return rows_[row].said; }
+
+  /// The names that each step says which does not simply say all of the account.
+  [[nodiscard]] std::vector<std::set<std::string>> names_said(std::size_t row) const {
+    std::vector<std::set<std::string>> all;
+    for (const StepId step : rows_[row].naming) {
+      std::set<std::string>& names = all.emplace_back();
+      const ir::Value said = graph_.argument(step, names_argument(graph_.kind(step)));
+      for (const ir::Value& name : said.items()) names.insert(lower_ascii(name.string_or("")));
+    }
+    return all;
   }
 
  private:
@@ -115,18 +154,31 @@ class Index {
       const StepKind kind = graph_.kind(step);
       const bool is_own = is_account_kind(kind);
       // What is stamped out for the rows of accounts beside their move decides with it.
-      if (!is_own && !is_admin_kind(kind) && kind != StepKind::restore) continue;
+      const bool is_setting = kind == StepKind::source_settings;
+      if (!is_own && !is_setting && !is_admin_kind(kind) && kind != StepKind::restore) continue;
       Row& one = rows_[row];
       // The number of a shape names it: rows stamped out of the same shapes behave alike.
       const auto shape = static_cast<std::size_t>(&graph_.shape(step) - graph_.shapes().data()) + 1;
       one.signature = one.signature * 1'000'003U + shape;
+      if (is_own || is_setting) note_what_is_said(step, one);
       if (!is_own) continue;
       if (!one.is_account || kind == StepKind::admin_account) one.named_by = step;
       one.is_account = true;
-      if (kind == StepKind::admin_keys) {
-        one.keys = step;
-        one.has_keys = true;
-      }
+    }
+  }
+
+  /// Shapes alone do not make rows alike: an argument may be computed from the row.
+  void note_what_is_said(StepId step, Row& row) {
+    const ir::StepShape& shape = graph_.shape(step);
+    ByRow& differs = by_row_[static_cast<std::size_t>(&shape - graph_.shapes().data())];
+    if (!differs.is_known) differs = by_row(shape);
+    if (differs.is_naming) row.naming.push_back(step);
+    for (const std::string_view name : differs.deciding) {
+      const ir::Value value = graph_.argument(step, name);
+      const bool is_own =
+          name == "account" &&
+          equals_ignoring_case(value.string_or(""), graph_.row_name(graph_.row(step)));
+      row.said += fmt::format("{}={},", name, is_own ? "own" : ir::canonical_json(value));
     }
   }
 
@@ -159,6 +211,7 @@ class Index {
   }
 
   const ir::StepGraph& graph_;
+  std::vector<ByRow> by_row_;  // by shape
   std::vector<Row> rows_;
   std::unordered_map<std::string, std::vector<StepId>> lists_of_;  // by member
   std::map<StepId, std::string> list_domains_;
@@ -230,16 +283,31 @@ class Classifier {
   void take(std::size_t row) {
     Subject subject = index_.subject(row);
     const std::string domain = domain_of(subject.account);
-    const auto keyed = index_.keyed_names(row);
-    const auto is_keyed = [&](const std::string& name) { return !keyed || keyed->contains(name); };
-    std::string label = fmt::format("{} {} {} {}", index_.rows()[row].signature, facts_.of(domain),
-                                    facts_.of_address(subject.account), is_keyed(subject.account));
+    const auto names_said = index_.names_said(row);
+    const auto saying = [&](const std::string& name) {
+      std::string bits;
+      for (const std::set<std::string>& names : names_said)
+        bits += names.contains(name) ? '1' : '0';
+      return bits;
+    };
+    std::string label =
+        fmt::format("{} {} {} {} {}", index_.rows()[row].signature, facts_.of(domain),
+                    facts_.of_address(subject.account), saying(subject.account), index_.said(row));
+    for (const std::set<std::string>& names : names_said) {
+      // Addresses of others: nobody looks at them here, and rows that name others are not alike.
+      for (const std::string& name : names) {
+        if (name.find('@') == std::string::npos) continue;
+        if (name != subject.account && std::find(subject.aliases.begin(), subject.aliases.end(),
+                                                 name) == subject.aliases.end())
+          label += " +" + name;
+      }
+    }
     keep_kinds(subject.aliases, label, [&](const std::string& alias) {
       const std::string of = domain_of(alias);
       const bool is_dropped =
           std::find(subject.dropped.begin(), subject.dropped.end(), alias) != subject.dropped.end();
       return fmt::format("{} {} {} {} {}", of == domain, facts_.of(of), facts_.of_address(alias),
-                         is_keyed(alias), is_dropped);
+                         saying(alias), is_dropped);
     });
     keep_kinds(subject.lists, label, [&](StepId step) {
       const std::string& of = index_.list_domains().at(step);

@@ -51,7 +51,8 @@ struct ProofLimits {
   std::size_t work_max = 400'000;
 };
 
-/// One account of each class. Alike are those whose steps have the same shapes, whose domains have
+/// One account of each class. Alike are those whose steps have the same shapes, with the same
+/// arguments where these differ from row to row (a list that is computed), whose domains have
 /// the same facts (`DomainFacts`), with aliases of the same kinds, on lists of the same kinds, and
 /// named by no step and no expression of their own. What one account has too much of to be looked
 /// at together (three kinds of aliases, four of lists, four of residents) is looked at in turn: one

@@ -94,8 +94,8 @@ struct OldStalwart {
   std::map<std::string, std::set<std::string>> lists = {};  ///< loaded lookup lists
   std::map<std::string, OldRoute> routes = {};
   std::shared_ptr<const schema::MtaContainer> route = {};  ///< null: the default expression
-  /// "smtp:[HOST]:PORT" of the target; any other relay is taken for a closed port, where mail
-  /// waits.
+  /// "smtp:[HOST]:PORT" of the target. A relay to another port of HOST is taken for a closed one,
+  /// where mail waits, unless it is one that mail servers use; any other HOST is a third machine.
   std::string next_hop = {};
 };
 

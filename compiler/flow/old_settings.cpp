@@ -20,6 +20,12 @@ constexpr std::string_view kExpression = "queue.strategy.route";
   return block["key"].string_or("") == kExpression;
 }
 
+/// The expression itself, or one line of it: "queue.strategy.route.0.if".
+[[nodiscard]] bool is_of_expression(std::string_view key) {
+  return key.starts_with(kExpression) &&
+         (key.size() == kExpression.size() || key[kExpression.size()] == '.');
+}
+
 }  // namespace
 
 bool decides_route(const ir::Value& arguments) {
@@ -29,7 +35,7 @@ bool decides_route(const ir::Value& arguments) {
          std::any_of(blocks.items().begin(), blocks.items().end(), is_expression) ||
          std::any_of(values.items().begin(), values.items().end(), [](const ir::Value& one) {
            const std::string_view key = one["key"].string_or("");
-           return key.starts_with(kRoutes) || key.starts_with(kExpression);
+           return key.starts_with(kRoutes) || is_of_expression(key);
          });
 }
 
@@ -88,6 +94,13 @@ bool AccountStates::add_settings(World& world, const Relevant& step, std::string
   const Span origin = graph_.origin(step.step);
   for (const ir::Value& one : step.arguments["values"].items()) {
     std::string_view key = one["key"].string_or("");
+    if (is_of_expression(key)) {
+      // It would be mixed with the lines that are there, which nobody has measured.
+      *problem = fmt::format(
+          "`{}` is written as a single setting; write the whole expression as one of `blocks`",
+          printable(key, 120));
+      return false;
+    }
     if (!key.starts_with(kRoutes)) continue;
     key.remove_prefix(kRoutes.size());
     const std::size_t dot = key.find('.');

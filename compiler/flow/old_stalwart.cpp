@@ -3,6 +3,9 @@
 // to an IP address.
 #include "compiler/flow/old_stalwart.h"
 
+#include <algorithm>
+#include <array>
+
 #include <fmt/format.h>
 
 #include "compiler/schema/formats.h"
@@ -13,6 +16,17 @@ namespace plan::flow {
 namespace {
 
 constexpr std::size_t kRuleBytesMax = 160;
+
+/// Ports that are likely to have a mail server behind them: a relay there keeps nothing waiting.
+constexpr std::array<std::string_view, 5> kMailPorts = {"24", "25", "465", "587", "2525"};
+
+/// HOST of "smtp:[HOST]:PORT"; empty: there is none.
+[[nodiscard]] std::string_view host_of(std::string_view next_hop) {
+  const std::size_t begin = next_hop.find('[');
+  const std::size_t end = next_hop.find(']');
+  if (begin == std::string_view::npos || end == std::string_view::npos || end < begin) return {};
+  return next_hop.substr(begin + 1, end - begin - 1);
+}
 
 [[nodiscard]] bool is_domain_of(const Source& source, const std::string& domain) {
   return source.domains.contains(domain);
@@ -124,6 +138,20 @@ class Router {
                    {"source: a relay needs a host name", "", place});
     const std::string_view port = relay.port.empty() ? std::string_view("25") : relay.port;
     if (fmt::format("smtp:[{}]:{}", relay.address, port) == server_.next_hop) return step;
+    const std::string_view target = host_of(server_.next_hop);
+    if (!target.empty() && !equals_ignoring_case(relay.address, target))
+      return ended(std::move(step), Fate::outside, address.text(),
+                   {say(" hands the mail of ", address.text(),
+                        fmt::format(" to {}, which is not the target {}",
+                                    printable(relay.address, 80), printable(target, 80))),
+                    "a relay to another machine", place});
+    if (std::find(kMailPorts.begin(), kMailPorts.end(), port) != kMailPorts.end() ||
+        server_.next_hop.ends_with(fmt::format("]:{}", port)))
+      return ended(std::move(step), Fate::outside, address.text(),
+                   {say(" hands the mail of ", address.text(),
+                        fmt::format(" to port {} of {}, where its next hop is not",
+                                    printable(port, 20), printable(relay.address, 80))),
+                    "a relay to a port of a mail server", place});
     return ended(std::move(step), Fate::source_queue, account.empty() ? address.text() : account,
                  {say(" keeps the mail of ", address.text(), " in its queue"),
                   "a relay to a closed port", place});

@@ -10,6 +10,7 @@
 #include "compiler/check/graph_view.h"
 #include "compiler/check/kind_of_source.h"
 #include "compiler/check/rules.h"
+#include "compiler/ir/row_values.h"
 #include "compiler/source/text.h"
 
 namespace plan::check::rules {
@@ -53,11 +54,15 @@ void look_at_files(const GraphView& view, Sink& sink) {
     const ir::Value none;
     const std::string_view measured =
         (way.measured == nullptr ? none : setting(view.migration(), way.measured)).string_or("");
-    std::set<const ir::StepShape*> seen;
+    std::set<std::pair<const ir::StepShape*, std::string>> seen;
     for (const StepId step : view.of_kind(way.hold)) {
-      if (!seen.insert(&graph.shape(step)).second) continue;
+      // The same for all of a shape, unless a module computes it from the row.
+      const ir::StepShape* shape = &graph.shape(step);
+      const bool is_of_row = ir::is_of_row(shape->arguments[way.file]);
+      if (!is_of_row && !seen.emplace(shape, "").second) continue;
       const ir::Value given = graph.argument(step, way.file);
       const std::string_view file = given.string_or("");
+      if (is_of_row && !seen.emplace(shape, file).second) continue;
       if (files.contains(std::string(file)) || measured.find(file) != std::string_view::npos)
         continue;
       auto report = report_step(
