@@ -119,6 +119,21 @@ TEST(OldStalwart, BouncesWhatARelayByAddressGets) {
   EXPECT_EQ(copies[0].fate, Fate::bounced);
 }
 
+TEST(OldStalwart, KeepsNothingWaitingWhereAMailServerMayListen) {
+  const auto fate = [](const std::string& host, const std::string& port) {
+    World world = old_pair();
+    world.source.stalwart->routes["plan-hold"] = {"relay", host, port};
+    const auto copies = deliver(world, {Entry::source_25, "user02@legacy.test", false});
+    EXPECT_EQ(copies.size(), 1U) << host << " " << port;
+    return copies.empty() ? Fate::undecided : copies[0].fate;
+  };
+  EXPECT_EQ(fate("new.test", "9"), Fate::source_queue);
+  EXPECT_EQ(fate("NEW.test", "4190"), Fate::source_queue);
+  for (const char* port : {"24", "465", "587", "2525"})
+    EXPECT_EQ(fate("new.test", port), Fate::outside) << port;
+  EXPECT_EQ(fate("third.test", "9"), Fate::outside);
+}
+
 TEST(OldStalwart, FindsNothingInAListThatItHasNotSeen) {
   World world = old_pair();
   world.source.stalwart->lists.erase("plan-moved");

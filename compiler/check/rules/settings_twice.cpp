@@ -1,0 +1,130 @@
+// Prevents: a setting of an old Stalwart that two steps write. Without an order between them it is
+// chance which value stays; with one, putting back what the first found there takes away what the
+// second wrote (reference/stalwart-v015-api.md 9.3).
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "compiler/check/graph_view.h"
+#include "compiler/ir/shape_sample.h"
+#include "compiler/ir/steps_before.h"
+#include "compiler/source/text.h"
+
+namespace plan::check::rules {
+namespace {
+
+using ir::StepId;
+using ir::StepKind;
+
+constexpr std::size_t kWritersMax = 50;  // of one setting: who writes it oftener is told already
+
+class Rule {
+ public:
+  Rule(const GraphView& view, Sink& sink) : view_(view), graph_(view.graph()), sink_(sink) {
+    ir::ShapeSample sample(graph_);
+    for (const StepId step : view.of_kind(StepKind::source_settings)) {
+      if (!sample.takes(step)) continue;
+      const ir::Value arguments = graph_.arguments(step);
+      for (const char* part : {"values", "blocks"}) {
+        for (const ir::Value& one : arguments[part].items()) {
+          std::vector<StepId>& writers = writers_[std::string(one["key"].string_or(""))];
+          if (writers.size() >= kWritersMax) continue;
+          if (writers.empty() || writers.back() != step) writers.push_back(step);
+        }
+      }
+    }
+    std::erase_if(writers_, [](const auto& one) { return one.second.size() < 2; });
+  }
+
+  void run() {
+    if (writers_.empty()) return;
+    for (const auto& [key, writers] : writers_) look_at_order(key, writers);
+    for (const StepId step : view_.of_kind(StepKind::restore)) {
+      if (const auto of = restored_by(step)) restores_.emplace(*of, step);
+    }
+    for (const auto& [key, writers] : writers_) look_at_restores(key, writers);
+  }
+
+ private:
+  [[nodiscard]] static Kind kind_of(const std::string& key) {
+    return key.starts_with("queue.") ? Kind::mail_flow : Kind::relaxation_stays;
+  }
+
+  [[nodiscard]] std::optional<StepId> restored_by(StepId restore) const {
+    const ir::Value of = graph_.argument(restore, "step");
+    return graph_.find(of.string_or(""));
+  }
+
+  /// Does `earlier` run before `step`, whatever else happens?
+  [[nodiscard]] bool is_before(StepId earlier, StepId step) {
+    auto known = before_.find(step);
+    if (known == before_.end()) known = before_.emplace(step, ir::all_before(graph_, step)).first;
+    return known->second[ir::index(earlier)];
+  }
+
+  void look_at_order(const std::string& key, const std::vector<StepId>& writers) {
+    for (std::size_t i = 1; i < writers.size(); ++i) {
+      const StepId first = writers[i - 1];
+      const StepId second = writers[i];
+      if (is_before(first, second) || is_before(second, first)) continue;
+      // Said once for two steps, whatever else both of them write.
+      if (!said_.emplace(first, second).second) continue;
+      report_step(view_, second, kind_of(key),
+                  fmt::format("writes `{}`, and so does `{}`", printable(key, 120),
+                              printable(graph_.id(first), 160)),
+                  sink_)
+          .severity(Severity::error)
+          .label("neither waits for the other: it is chance which value stays")
+          .note(graph_.origin(first), "the other one")
+          .help("let one step write it, or one of them wait for the other (`after`)");
+    }
+  }
+
+  void look_at_restores(const std::string& key, const std::vector<StepId>& writers) {
+    for (const StepId first : writers) {
+      const auto restore = restores_.find(first);
+      if (restore == restores_.end()) continue;
+      for (const StepId second : writers) {
+        if (second == first || !is_before(first, second) || is_before(restore->second, second) ||
+            is_back_before(second, restore->second))
+          continue;
+        if (!said_.emplace(restore->second, second).second) continue;
+        report_step(view_, restore->second, kind_of(key),
+                    fmt::format("puts back `{}` as it was before `{}`, and `{}` has written it "
+                                "since",
+                                printable(key, 120), printable(graph_.id(first), 160),
+                                printable(graph_.id(second), 160)),
+                    sink_)
+            .severity(Severity::error)
+            .label("what the later step wrote would be gone")
+            .note(graph_.origin(second), "the later step")
+            .help("put back what the later step wrote first, or let one step write it");
+      }
+    }
+  }
+
+  [[nodiscard]] bool is_back_before(StepId writer, StepId step) {
+    const auto restore = restores_.find(writer);
+    return restore != restores_.end() && is_before(restore->second, step);
+  }
+
+  const GraphView& view_;
+  const ir::StepGraph& graph_;
+  Sink& sink_;
+  std::map<std::string, std::vector<StepId>> writers_;  // by setting, those with several
+  std::map<StepId, StepId> restores_;                   // step -> the one that puts it back
+  std::map<StepId, std::vector<bool>> before_;
+  std::set<std::pair<StepId, StepId>> said_;
+};
+
+}  // namespace
+
+void settings_twice(const GraphView& view, Sink& sink) { Rule(view, sink).run(); }
+
+}  // namespace plan::check::rules
