@@ -56,11 +56,13 @@ class Rule {
   void look(StepKind kind, Kind wrong) {
     const ir::StepGraph& graph = view_.graph();
     std::set<const ir::StepShape*> done;  // nothing is wrong with any row, or it was said
+    const ir::StepShape* last = nullptr;
     for (const StepId step : view_.of_kind(kind)) {
       const ir::StepShape& shape = graph.shape(step);
-      if (done.contains(&shape)) continue;
+      if (&shape == last || done.contains(&shape)) continue;
       if (is_own_by_shape(shape)) {
         done.insert(&shape);
+        last = &shape;
         continue;
       }
       const facts::LockAccount* own = account_of(step);

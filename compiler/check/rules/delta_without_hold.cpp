@@ -54,12 +54,14 @@ void look_at_files(const GraphView& view, Sink& sink) {
     const ir::Value none;
     const std::string_view measured =
         (way.measured == nullptr ? none : setting(view.migration(), way.measured)).string_or("");
+    std::set<const ir::StepShape*> done;
     std::set<std::pair<const ir::StepShape*, std::string>> seen;
     for (const StepId step : view.of_kind(way.hold)) {
       // The same for all of a shape, unless a module computes it from the row.
       const ir::StepShape* shape = &graph.shape(step);
+      if (done.contains(shape)) continue;
       const bool is_of_row = ir::is_of_row(shape->arguments[way.file]);
-      if (!is_of_row && !seen.emplace(shape, "").second) continue;
+      if (!is_of_row) done.insert(shape);
       const ir::Value given = graph.argument(step, way.file);
       const std::string_view file = given.string_or("");
       if (is_of_row && !seen.emplace(shape, file).second) continue;
