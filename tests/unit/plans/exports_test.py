@@ -171,7 +171,7 @@ def script_of(kind):
 def words_of(kind):
     """The words in front of the script."""
     text = (ROOT / "plans" / f"{kind}.yaml").read_text()
-    return re.findall(r"^      - (\S+)$", text.split("    command:\n", 1)[1].split("      - |\n", 1)[0], re.M)
+    return re.findall(r"^      - \"?([^\s\"]+)\"?$", text.split("    command:\n", 1)[1].split("      - |\n", 1)[0], re.M)
 
 
 def lines(path):

@@ -196,7 +196,7 @@ def main():
         seen = client.at("textDocument/hover", path, text, "std/dovecot|-postfix")
         check("a module says what it does", seen and "accounts of Dovecot and Postfix move" in seen["contents"]["value"], seen)
         offered = labels(client.at("textDocument/completion", path, text, "- {name: rest, par|allel"))
-        check("keys of an item of a list are offered", {"parallel", "stop_when"} <= set(offered), offered)
+        check("keys of an item of a list are offered", {"parallel", "start_after"} <= set(offered), offered)
         check("a key that is there already is not", "name" not in offered and "accounts" in offered, offered)
         offered = labels(client.at("textDocument/completion", path, text, "  pub|lic:"))
         check("nor one of the lines beside it", "public" in offered and not {"proxy", "target"} & set(offered), offered)
