@@ -13,7 +13,9 @@ void untested_version(const Migration& migration, Sink& sink) {
     if (server.is_refused()) {
       report.severity(Severity::error)
           .label("plan speaks the management interface of 0.13 to 0.15")
-          .help("an older server is upgraded to 0.15.5 first, then `plan fetch`");
+          .help(
+              "an older one is upgraded to 0.15.5 first; a newer one moves its store "
+              "(`std/store-move`)");
     } else {
       report.help("rehearse with `plan rehearse`, then apply with `--untested-version`");
     }
