@@ -131,29 +131,14 @@ bool is_drained(const QueueSnapshot& queue, const std::vector<std::string>& addr
 }
 
 Result<std::shared_ptr<const QueueSnapshot>> Queue::read() {
-  std::uint64_t needed = 0;
-  {
-    const std::lock_guard lock(mutex_);
-    needed = begun_ + 1;  // a listing that has begun already may miss what the caller just did
-  }
-  const std::lock_guard turn(reading_);
-  std::uint64_t number = 0;
-  {
-    const std::lock_guard lock(mutex_);
-    if (last_ >= needed) return snapshot_;
-    number = ++begun_;
-  }
-  net::CommandOptions options;
-  options.output_bytes_max = source::kQueueBytesMax;
-  PLAN_TRY(listing,
-           source_.run(source::Place::postfix, source_.postfix("postqueue", {"-j"}), options)
-               .while_doing("listing the source's queue"));
-  PLAN_TRY(queue, parse_queue(listing));
-  auto snapshot = std::make_shared<const QueueSnapshot>(std::move(queue));
-  const std::lock_guard lock(mutex_);
-  last_ = number;
-  snapshot_ = snapshot;
-  return std::shared_ptr<const QueueSnapshot>(std::move(snapshot));
+  return listing_.get([this]() -> Result<QueueSnapshot> {
+    net::CommandOptions options;
+    options.output_bytes_max = source::kQueueBytesMax;
+    PLAN_TRY(listing,
+             source_.run(source::Place::postfix, source_.postfix("postqueue", {"-j"}), options)
+                 .while_doing("listing the source's queue"));
+    return parse_queue(listing);
+  });
 }
 
 Outcome Queue::flush(const std::vector<std::string>& ids) {

@@ -9,6 +9,7 @@
 
 #include "compiler/source/result.h"
 #include "runtime/net/clock.h"
+#include "runtime/server/source/shared_read.h"
 
 namespace plan::server::source {
 class Source;
@@ -80,11 +81,8 @@ class Queue {
 
  private:
   source::Source& source_;
-  std::mutex reading_;
+  source::SharedRead<QueueSnapshot> listing_;
   std::mutex mutex_;
-  std::uint64_t begun_ = 0;
-  std::uint64_t last_ = 0;  // number of the listing that `snapshot_` is
-  std::shared_ptr<const QueueSnapshot> snapshot_;
   std::optional<std::string> delimiters_;
 };
 

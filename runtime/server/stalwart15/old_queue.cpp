@@ -100,42 +100,31 @@ std::uint64_t queue_id_in(std::string_view reply) {
 }
 
 Result<std::shared_ptr<const OldQueue::Snapshot>> OldQueue::read() {
-  std::uint64_t needed = 0;
-  {
-    const std::lock_guard lock(mutex_);
-    needed = begun_ + 1;  // a listing that has begun already may miss what the caller just did
-  }
-  const std::lock_guard turn(reading_);
-  std::uint64_t number = 0;
-  {
-    const std::lock_guard lock(mutex_);
-    if (last_ >= needed) return snapshot_;
-    number = ++begun_;
-  }
-  auto snapshot = std::make_shared<Snapshot>();
+  return listing_.get([this] { return list(); });
+}
+
+Result<OldQueue::Snapshot> OldQueue::list() {
+  Snapshot snapshot;
   std::uint64_t from = 0;
   while (true) {
     PLAN_TRY(page, server_.queue_page(from, kQueuePageSize));
-    snapshot->is_running = page.is_running;
+    snapshot.is_running = page.is_running;
     for (const Value& object : page.messages) {
       PLAN_TRY(message, read_queued(object));
       // Else the next page would be this one again.
       if (message.id < from) return no_message("an id in its order");
       from = message.id + 1;
-      snapshot->messages.push_back(std::move(message));
+      snapshot.messages.push_back(std::move(message));
     }
     if (page.messages.size() < kQueuePageSize) break;
-    if (snapshot->messages.size() >= kQueuedMessagesMax) {
+    if (snapshot.messages.size() >= kQueuedMessagesMax) {
       return Error(errors::old_call_failed,
                    fmt::format("the old server's queue has more than {} messages",
                                show_count(kQueuedMessagesMax)))
           .with_blame(Blame::source);
     }
   }
-  const std::lock_guard lock(mutex_);
-  last_ = number;
-  snapshot_ = snapshot;
-  return std::shared_ptr<const Snapshot>(std::move(snapshot));
+  return snapshot;
 }
 
 Result<bool> OldQueue::contains(const OldMessage& message, std::string_view text) {

@@ -1,13 +1,13 @@
 #pragma once
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "compiler/ir/value.h"
 #include "compiler/source/result.h"
+#include "runtime/server/source/shared_read.h"
 #include "runtime/server/stalwart15/management.h"
 
 namespace plan::server::stalwart15 {
@@ -65,12 +65,10 @@ class OldQueue {
   [[nodiscard]] Result<bool> contains(const OldMessage& message, std::string_view text);
 
  private:
+  [[nodiscard]] Result<Snapshot> list();
+
   Management& server_;
-  std::mutex reading_;
-  std::mutex mutex_;
-  std::uint64_t begun_ = 0;
-  std::uint64_t last_ = 0;  // number of the listing that `snapshot_` is
-  std::shared_ptr<const Snapshot> snapshot_;
+  source::SharedRead<Snapshot> listing_;
 };
 
 }  // namespace plan::server::stalwart15
