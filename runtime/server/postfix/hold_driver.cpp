@@ -2,18 +2,16 @@
 // those of reference/split-delivery.md 9.2: none -> hold -> target, and back the same way; each is
 // safe for mail, so a crash between two of them needs no haste.
 #include <fmt/format.h>
-#include <openssl/rand.h>
 
 #include <algorithm>
-#include <array>
 
-#include "compiler/ir/digest.h"
 #include "compiler/source/text.h"
 #include "runtime/net/smtp/client.h"
 #include "runtime/server/postfix/drivers.h"
 #include "runtime/server/postfix/postfix_queue.h"
 #include "runtime/server/postfix/transport_map.h"
 #include "runtime/server/source/errors.h"
+#include "runtime/server/source/hold_probe.h"
 #include "runtime/server/source/limits.h"
 #include "runtime/step/errors.h"
 
@@ -23,9 +21,9 @@ namespace {
 using Entries = std::vector<std::optional<std::string>>;
 using ir::Standing;
 using ir::Value;
+using source::not_held;
 using source::Source;
 
-constexpr std::string_view kProbeHeader = "X-Plan-Probe:";
 /// postmap, `postfix reload` and the stamp, as measured (split-delivery.md 9.2: 0.1 s for the
 /// reload).
 constexpr std::uint64_t kReloadMs = 200;
@@ -284,46 +282,19 @@ std::string queue_id_of(const net::smtp::Reply& reply) {
   return {};
 }
 
-std::string random_id() {
-  std::array<unsigned char, 12> bytes = {};
-  RAND_bytes(bytes.data(), static_cast<int>(bytes.size()));
-  return ir::to_hex(std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
-}
-
-Error not_held(const std::string& account, std::string_view why, std::string_view detail) {
-  return Error(source::errors::hold_does_not_hold, fmt::format("a probe to {} {}", account, why))
-      .with_blame(Blame::source)
-      .with_detail(detail);
-}
-
 }  // namespace
 
 Outcome probe_hold(Source& source, const std::string& account) {
   const net::Deadline deadline = net::Deadline::after(source::kProbeTime);
-  const std::string id = random_id();
-  net::smtp::ConnectOptions options;
-  options.host = source.block().address;
-  options.port = source.block().smtp.port;
-  options.ehlo_name = "probe.plan.invalid";
-  PLAN_TRY(client, net::smtp::Client::connect(options, deadline));
-  const std::string message = fmt::format(
-      "From: <probe@plan.invalid>\r\nTo: <{}>\r\nSubject: plan probe {}\r\nMessage-ID: "
-      "<{}@probe.plan.invalid>\r\n"
-      "Auto-Submitted: auto-generated\r\n{} {}\r\n\r\nA probe of the hold; it is "
-      "removed from the queue.\r\n",
-      account, id, id, kProbeHeader, id);
-  PLAN_TRY(sent, client->send({.sender = {}, .recipients = {account}}, message, deadline));
-  client->quit(deadline);
-  if (!sent.is_accepted)
-    return not_held(account, "was refused instead of held", sent.reply.to_text());
-  const std::string queue_id = queue_id_of(sent.reply);
+  PLAN_TRY(reply, source::send_hold_probe(source.block(), account, deadline));
+  const std::string queue_id = queue_id_of(reply);
   if (queue_id.empty())
-    return not_held(account, "was accepted without a queue id", sent.reply.to_text());
+    return not_held(account, "was accepted without a queue id", reply.to_text());
   while (true) {
     PLAN_TRY(queue, source.queue().read());
     const auto found = std::find_if(queue->begin(), queue->end(),
                                     [&](const QueueEntry& entry) { return entry.id == queue_id; });
-    if (found == queue->end()) return not_held(account, "left the queue", sent.reply.to_text());
+    if (found == queue->end()) return not_held(account, "left the queue", reply.to_text());
     const bool is_tried = found->queue == QueueName::deferred && !found->recipients.empty();
     if (is_tried || deadline.is_over()) {
       const std::string reason =
@@ -351,7 +322,8 @@ Outcome remove_probes(Source& source, const std::string& account) {
     }
     auto message = source.queue().message(entry.id);
     // It may have left the queue meanwhile.
-    if (message && message->find(fmt::format("\n{} ", kProbeHeader)) != std::string::npos)
+    if (message &&
+        message->find(fmt::format("\n{} ", source::kHoldProbeHeader)) != std::string::npos)
       probes.push_back(entry.id);
   }
   return source.queue().remove(probes);

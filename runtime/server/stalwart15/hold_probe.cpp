@@ -1,57 +1,26 @@
 // What proves a hold: a message of our own that waits in the old server's queue, because the port
 // of the route `plan-hold` refused it.
 #include <fmt/format.h>
-#include <openssl/rand.h>
 
 #include <algorithm>
-#include <array>
 
-#include "compiler/ir/digest.h"
-#include "runtime/net/smtp/client.h"
-#include "runtime/server/source/errors.h"
+#include "runtime/server/source/hold_probe.h"
 #include "runtime/server/stalwart15/drivers.h"
 #include "runtime/server/stalwart15/limits.h"
 
 namespace plan::server::stalwart15 {
 namespace {
 
-constexpr std::string_view kProbeHeader = "X-Plan-Probe:";
+using source::not_held;
+
 constexpr std::string_view kRefused = "Connection refused";
-
-std::string random_id() {
-  std::array<unsigned char, 12> bytes = {};
-  RAND_bytes(bytes.data(), static_cast<int>(bytes.size()));
-  return ir::to_hex(std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
-}
-
-Error not_held(const std::string& account, std::string_view why, std::string_view detail) {
-  return Error(source::errors::hold_does_not_hold, fmt::format("a probe to {} {}", account, why))
-      .with_blame(Blame::source)
-      .with_detail(detail);
-}
 
 /// The number under which the old server has queued it. Errors: hold-does-not-hold, those of SMTP.
 Result<std::uint64_t> send_probe(const source::Block& block, const std::string& account,
                                  net::Deadline deadline) {
-  const std::string id = random_id();
-  net::smtp::ConnectOptions options;
-  options.host = block.address;
-  options.port = block.smtp.port;
-  options.ehlo_name = "probe.plan.invalid";
-  PLAN_TRY(client, net::smtp::Client::connect(options, deadline));
-  const std::string message = fmt::format(
-      "From: <probe@plan.invalid>\r\nTo: <{}>\r\nSubject: plan probe {}\r\nMessage-ID: "
-      "<{}@probe.plan.invalid>\r\n"
-      "Auto-Submitted: auto-generated\r\n{} {}\r\n\r\nA probe of the hold; it is "
-      "removed from the queue.\r\n",
-      account, id, id, kProbeHeader, id);
-  PLAN_TRY(sent, client->send({.sender = {}, .recipients = {account}}, message, deadline));
-  client->quit(deadline);
-  if (!sent.is_accepted)
-    return not_held(account, "was refused instead of held", sent.reply.to_text());
-  const std::uint64_t number = queue_id_in(sent.reply.to_text());
-  if (number == 0)
-    return not_held(account, "was accepted without a queue id", sent.reply.to_text());
+  PLAN_TRY(reply, source::send_hold_probe(block, account, deadline));
+  const std::uint64_t number = queue_id_in(reply.to_text());
+  if (number == 0) return not_held(account, "was accepted without a queue id", reply.to_text());
   return number;
 }
 
@@ -83,7 +52,7 @@ Result<std::int64_t> probe_hold(OldSource& source, const std::string& account, n
 
 Outcome remove_probes(OldSource& source, const std::string& account) {
   PLAN_TRY(queue, source.messages().read());
-  const std::string mark = fmt::format("\n{} ", kProbeHeader);
+  const std::string mark = fmt::format("\n{} ", source::kHoldProbeHeader);
   for (const OldMessage& message : queue->messages) {
     if (!message.sender.empty() || message.size_bytes > kProbeBytesMax ||
         !names_account(message, {account}))
