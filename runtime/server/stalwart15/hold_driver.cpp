@@ -90,15 +90,48 @@ Outcome drain(OldSource& source, step::StepContext& context, const Wanted& wante
   }
 }
 
-class HoldDriver final : public step::StepDriver {
+/// What both drivers are: the addresses are in a list, or they are not.
+class ListDriver : public step::StepDriver {
  public:
-  explicit HoldDriver(std::shared_ptr<OldSources> sources) : sources_(std::move(sources)) {}
+  explicit ListDriver(std::shared_ptr<OldSources> sources) : sources_(std::move(sources)) {}
 
   Result<ir::Observation> observe(step::StepContext& context) override {
     PLAN_TRY(wanted, wanted_of(context.arguments));
     PLAN_TRY(source, sources_->open(context));
     PLAN_TRY(there, source->list(wanted.list).among(wanted.addresses));
-    ir::Observation seen = observation_of(wanted, there);
+    return observation_of(wanted, there);
+  }
+
+  Result<Value> apply(step::StepContext& context) override {
+    PLAN_TRY(wanted, wanted_of(context.arguments));
+    PLAN_TRY(source, sources_->open(context));
+    PLAN_TRY_VOID(source->list(wanted.list).put(wanted.addresses));
+    return Value::map();
+  }
+
+  Outcome verify(step::StepContext& context) override {
+    PLAN_TRY(wanted, wanted_of(context.arguments));
+    PLAN_TRY(source, sources_->open(context));
+    return must_be_listed(*source, wanted);
+  }
+
+  /// All of them, whoever put them there: the list is plan's own.
+  Outcome undo(step::StepContext& context) override {
+    PLAN_TRY(wanted, wanted_of(context.arguments));
+    PLAN_TRY(source, sources_->open(context));
+    return source->list(wanted.list).take(wanted.addresses);
+  }
+
+ protected:
+  std::shared_ptr<OldSources> sources_;
+};
+
+class HoldDriver final : public ListDriver {
+ public:
+  using ListDriver::ListDriver;
+
+  Result<ir::Observation> observe(step::StepContext& context) override {
+    PLAN_TRY(seen, ListDriver::observe(context));
     // Listed, but only the drain makes it count; that it has been is remembered by the step.
     if (seen.standing == Standing::satisfied && !context.notes["drained"].bool_or(false)) {
       seen.standing = Standing::differs;
@@ -114,9 +147,9 @@ class HoldDriver final : public step::StepDriver {
   }
 
   Result<Value> apply(step::StepContext& context) override {
+    PLAN_TRY_VOID(ListDriver::apply(context));
     PLAN_TRY(wanted, wanted_of(context.arguments));
     PLAN_TRY(source, sources_->open(context));
-    PLAN_TRY_VOID(source->list(wanted.list).put(wanted.addresses));
     // A probe that is held proves that the queue routes by the list; what it routed before is due
     // no later than the probe was made, and is waited for.
     if (context.attempt > 0) PLAN_TRY_VOID(remove_probes(*source, wanted.account));
@@ -134,18 +167,12 @@ class HoldDriver final : public step::StepDriver {
     return Value::map();
   }
 
-  Outcome verify(step::StepContext& context) override {
-    PLAN_TRY(wanted, wanted_of(context.arguments));
-    PLAN_TRY(source, sources_->open(context));
-    return must_be_listed(*source, wanted);
-  }
-
   Outcome undo(step::StepContext& context) override {
     PLAN_TRY(wanted, wanted_of(context.arguments));
     PLAN_TRY(source, sources_->open(context));
     PLAN_TRY_VOID(remove_probes(*source, wanted.account));
     // A hold that was there before is one of an attempt that died: it goes too.
-    PLAN_TRY_VOID(source->list(wanted.list).take(wanted.addresses));
+    PLAN_TRY_VOID(ListDriver::undo(context));
     if (context.remember) PLAN_TRY_VOID(context.remember(Value()));
     PLAN_TRY(queue, source->queue());
     PLAN_TRY(waiting, queue->look(wanted.addresses));
@@ -159,48 +186,20 @@ class HoldDriver final : public step::StepDriver {
     }
     return {};
   }
-
- private:
-  std::shared_ptr<OldSources> sources_;
 };
 
-class ForwardDriver final : public step::StepDriver {
+/// Its undo has mail held again.
+class ForwardDriver final : public ListDriver {
  public:
-  explicit ForwardDriver(std::shared_ptr<OldSources> sources) : sources_(std::move(sources)) {}
+  using ListDriver::ListDriver;
 
   Result<ir::Observation> observe(step::StepContext& context) override {
-    PLAN_TRY(wanted, wanted_of(context.arguments));
-    PLAN_TRY(source, sources_->open(context));
-    PLAN_TRY(there, source->list(wanted.list).among(wanted.addresses));
-    ir::Observation seen = observation_of(wanted, there);
+    PLAN_TRY(seen, ListDriver::observe(context));
     seen.duration_ms = 200;
     seen.hold_ms = kListMs;
     seen.hold_basis = "a write of the list and its reload";
     return seen;
   }
-
-  Result<Value> apply(step::StepContext& context) override {
-    PLAN_TRY(wanted, wanted_of(context.arguments));
-    PLAN_TRY(source, sources_->open(context));
-    PLAN_TRY_VOID(source->list(wanted.list).put(wanted.addresses));
-    return Value::map();
-  }
-
-  Outcome verify(step::StepContext& context) override {
-    PLAN_TRY(wanted, wanted_of(context.arguments));
-    PLAN_TRY(source, sources_->open(context));
-    return must_be_listed(*source, wanted);
-  }
-
-  Outcome undo(step::StepContext& context) override {
-    PLAN_TRY(wanted, wanted_of(context.arguments));
-    PLAN_TRY(source, sources_->open(context));
-    // All of them, whoever put them there: the list is plan's own. Mail is held then.
-    return source->list(wanted.list).take(wanted.addresses);
-  }
-
- private:
-  std::shared_ptr<OldSources> sources_;
 };
 
 }  // namespace
