@@ -178,34 +178,9 @@ TEST_F(FreezeDriver, AnAccountThatIsGoneIsNamed) {
 
 TEST_F(FreezeDriver, IsCutOffAtEveryCallAndEndsTheSame) {
   const std::vector<std::string> before = disabled();
-  for (const bool is_back_cut : {false, true}) {
-    std::size_t cuts = 0;
-    for (int cut = 1;; ++cut) {
-      Step one = freeze();
-      if (!is_back_cut) server.locked([&](OldServer& self) { self.calls_until_cut = cut; });
-      Outcome done = run(one);
-      const bool was_cut = server.calls_until_cut == 0;
-      server.locked([](OldServer& self) { self.calls_until_cut = -1; });
-      if (!done) {
-        ++cuts;
-        done = run(one);
-      }
-      ASSERT_TRUE(done) << "cut at " << cut << ": " << done.error().to_line();
-      ASSERT_EQ(disabled().size(), 58U) << cut;
-      if (is_back_cut) server.locked([&](OldServer& self) { self.calls_until_cut = cut; });
-      Outcome back = undo(one);
-      const bool was_back_cut = server.calls_until_cut == 0;
-      server.locked([](OldServer& self) { self.calls_until_cut = -1; });
-      if (!back) {
-        ++cuts;
-        back = undo(one);
-      }
-      ASSERT_TRUE(back) << "cut at " << cut << ": " << back.error().to_line();
-      ASSERT_EQ(disabled(), before) << cut;
-      if (!was_cut && !was_back_cut) break;
-    }
-    EXPECT_GE(cuts, 1U) << "a change is not repeated behind the engine's back";
-  }
+  cut_at_every_call([this] { return freeze(); },
+                    [&](int cut) { EXPECT_EQ(disabled().size(), 58U) << cut; },
+                    [&](int cut) { EXPECT_EQ(disabled(), before) << cut; });
 }
 
 }  // namespace

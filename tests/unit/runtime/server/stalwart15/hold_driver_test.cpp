@@ -335,42 +335,20 @@ TEST_F(OldHoldDriver, ManyAtOnceAreAllHeld) {
   EXPECT_EQ(listed(server, "plan-held"), std::set<std::string>(addresses.begin(), addresses.end()));
 }
 
-/// Every call of the interface loses its answer once, and the step is done again, as the engine
-/// does it after a crash at that point; then the same with the way back.
 TEST_F(OldHoldDriver, IsCutOffAtEveryCallAndEndsTheSame) {
   const OldServer::Settings before = server.database;
   for (const bool is_forward : {false, true}) {
     const char* list = is_forward ? "plan-moved" : "plan-held";
-    for (const bool is_back_cut : {false, true}) {
-      std::size_t cuts = 0;
-      for (int cut = 1;; ++cut) {
-        Step one = is_forward ? forward() : hold();
-        if (!is_back_cut) server.locked([&](OldServer& self) { self.calls_until_cut = cut; });
-        Outcome done = run(one);
-        const bool was_cut = server.calls_until_cut == 0;
-        server.locked([](OldServer& self) { self.calls_until_cut = -1; });
-        if (!done) {
-          ++cuts;
-          done = run(one);
-        }
-        ASSERT_TRUE(done) << list << ", cut at " << cut << ": " << done.error().to_line();
-        ASSERT_EQ(listed(server, list), (std::set<std::string>{kAlice, kAlias})) << cut;
-        ASSERT_TRUE(server.mail.queue.empty()) << "a probe is left; cut at " << cut;
-        if (is_back_cut) server.locked([&](OldServer& self) { self.calls_until_cut = cut; });
-        Outcome back = undo(one);
-        const bool was_back_cut = server.calls_until_cut == 0;
-        server.locked([](OldServer& self) { self.calls_until_cut = -1; });
-        if (!back) {
-          ++cuts;
-          back = undo(one);
-        }
-        ASSERT_TRUE(back) << list << ", cut at " << cut << ": " << back.error().to_line();
-        ASSERT_TRUE(listed(server, list).empty()) << cut;
-        ASSERT_EQ(server.database, before) << cut;
-        if (!was_cut && !was_back_cut) break;
-      }
-      EXPECT_GE(cuts, 1U) << "a write is not repeated behind the engine's back";
-    }
+    cut_at_every_call([&] { return is_forward ? forward() : hold(); },
+                      [&](int cut) {
+                        EXPECT_EQ(listed(server, list), (std::set<std::string>{kAlice, kAlias}))
+                            << list << ", cut at " << cut;
+                        EXPECT_TRUE(server.mail.queue.empty()) << "a probe is left; cut at " << cut;
+                      },
+                      [&](int cut) {
+                        EXPECT_TRUE(listed(server, list).empty()) << list << ", cut at " << cut;
+                        EXPECT_EQ(server.database, before) << cut;
+                      });
   }
 }
 

@@ -170,6 +170,37 @@ class MoveBench : public ::testing::Test {
     return seen ? seen->standing : ir::Standing::unknowable;
   }
 
+  /// Every call of the interface loses its answer once, and the step is done again, as the engine
+  /// does it after a crash at that point; then the same with the way back. `done` and `back` look
+  /// at what each came to; they get the number of the call that was cut.
+  void cut_at_every_call(const std::function<Step()>& make, const std::function<void(int)>& done,
+                         const std::function<void(int)>& back) {
+    for (const bool is_back_cut : {false, true}) {
+      std::size_t cuts = 0;
+      for (int cut = 1;; ++cut) {
+        Step one = make();
+        const auto repeated = [&](bool is_cut, Outcome (MoveBench::*act)(Step&)) {
+          if (is_cut) server.locked([&](test::OldServer& self) { self.calls_until_cut = cut; });
+          Outcome first = (this->*act)(one);
+          const bool was_cut = server.calls_until_cut == 0;
+          server.locked([](test::OldServer& self) { self.calls_until_cut = -1; });
+          if (!first) {
+            ++cuts;
+            first = (this->*act)(one);
+          }
+          EXPECT_TRUE(first) << "cut at " << cut << ": " << (first ? "" : first.error().to_line());
+          return was_cut;
+        };
+        const bool was_cut = repeated(!is_back_cut, &MoveBench::run);
+        done(cut);
+        const bool was_back_cut = repeated(is_back_cut, &MoveBench::undo);
+        back(cut);
+        if (HasFailure() || (!was_cut && !was_back_cut)) break;
+      }
+      EXPECT_GE(cuts, 1U) << "a change is not repeated behind the engine's back";
+    }
+  }
+
   /// Somebody's call of the management interface.
   ir::Value call(const std::string& method, const std::string& target,
                  const std::string& body = {}) {
