@@ -2,6 +2,7 @@
 #include <string_view>
 
 #include "compiler/check/plan.h"
+#include "compiler/ir/step_kind.h"
 #include "compiler/source/diagnostic.h"
 
 namespace plan::check {
@@ -17,6 +18,18 @@ inline constexpr std::string_view kOldStalwartHelp =
 /// The source is a Stalwart 0.13 to 0.15, not Dovecot and Postfix.
 [[nodiscard]] inline bool is_from_stalwart(const Plan& plan) {
   return plan.source["stalwart"].is_map();
+}
+
+/// The kinds of the steps that hold one account's mail, hand it on, and close the account's own
+/// door, at the plan's source.
+struct SourceSteps {
+  ir::StepKind hold = ir::StepKind::postfix_hold;
+  ir::StepKind forward = ir::StepKind::postfix_forward;
+  ir::StepKind door = ir::StepKind::dovecot_deny;
+};
+[[nodiscard]] inline SourceSteps steps_of_source(const Plan& plan) {
+  if (!is_from_stalwart(plan)) return {};
+  return {ir::StepKind::source_hold, ir::StepKind::source_forward, ir::StepKind::source_freeze};
 }
 
 /// Whether `source` and `use` speak of the same kind of source. A Stalwart has no files of Dovecot

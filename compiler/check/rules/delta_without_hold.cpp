@@ -100,12 +100,11 @@ void look_at_cutover(const GraphView& view, Sink& sink) {
 }  // namespace
 
 void delta_without_hold(const GraphView& view, Sink& sink) {
-  const bool is_old = is_from_stalwart(view.plan());
+  const SourceSteps source = steps_of_source(view.plan());
   const std::array<std::pair<StepKind, std::string_view>, 3> holds = {{
       {StepKind::proxy_hold, "clients of the proxies still write"},
-      {is_old ? StepKind::source_hold : StepKind::postfix_hold, "mail still arrives at the source"},
-      {is_old ? StepKind::source_freeze : StepKind::dovecot_deny,
-       "the source's own door is still open"},
+      {source.hold, "mail still arrives at the source"},
+      {source.door, "the source's own door is still open"},
   }};
   const ir::StepGraph& graph = view.graph();
   // A procedure that moves mail only, without clients, has nobody to hold.

@@ -112,8 +112,7 @@ void look_at_forwards(const GraphView& view, Sink& sink) {
              : fmt::format("write `smtp:[{}]:{}`, from `addresses.target` and `target.smtp.port`",
                            printable(plan.target_address.text, 80), port);
   std::set<const ir::StepShape*> seen;
-  for (const StepId step :
-       view.of_kind(is_old ? StepKind::source_forward : StepKind::postfix_forward)) {
+  for (const StepId step : view.of_kind(steps_of_source(plan).forward)) {
     if (!seen.insert(&graph.shape(step)).second) continue;
     const ir::Value given = graph.argument(step, "next_hop");
     const NextHop hop = next_hop_of(given.string_or(""));

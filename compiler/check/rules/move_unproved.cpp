@@ -80,8 +80,7 @@ void look_at_probes(const GraphView& view, StepId release, Sink& sink) {
 
 void look_at_mail(const GraphView& view, Sink& sink) {
   const ir::StepGraph& graph = view.graph();
-  const StepKind forward =
-      is_from_stalwart(view.plan()) ? StepKind::source_forward : StepKind::postfix_forward;
+  const StepKind forward = steps_of_source(view.plan()).forward;
   std::set<const ir::StepShape*> seen;
   for (const StepId step : view.of_kind(StepKind::probe_mail)) {
     if (!view.has_in_row(step, StepKind::proxy_release) || !seen.insert(&graph.shape(step)).second)

@@ -14,8 +14,7 @@ void stragglers_unswept(const GraphView& view, Sink& sink) {
   using ir::StepId;
   using ir::StepKind;
   const ir::StepGraph& graph = view.graph();
-  const StepKind forward =
-      is_from_stalwart(view.plan()) ? StepKind::source_forward : StepKind::postfix_forward;
+  const StepKind forward = steps_of_source(view.plan()).forward;
   std::set<const ir::StepShape*> seen;
   for (const StepId step : view.of_kind(forward)) {
     if (!view.has_in_row(step, StepKind::proxy_release) || !seen.insert(&graph.shape(step)).second)
