@@ -104,6 +104,17 @@ class Index {
     return subject;
   }
 
+  /// With all its names, when it is an account that the plan creates.
+  [[nodiscard]] std::optional<Subject> created(std::size_t row) const {
+    const Row& one = rows_[row];
+    if (!one.is_account || graph_.kind(one.named_by) != StepKind::admin_account)
+      return std::nullopt;
+    Subject found = subject(row);
+    found.names = found.aliases;
+    found.names.insert(found.names.begin(), found.account);
+    return found;
+  }
+
   [[nodiscard]] const std::map<StepId, std::string>& list_domains() const { return list_domains_; }
 
   /// What the steps of a row say of it alone: "list=plan-held".
@@ -392,16 +403,13 @@ std::optional<Subject> subject_with(const ir::StepGraph& graph, std::string_view
   const std::string wanted = without_tag(address);
   const Index index(graph);
   for (std::size_t row = 1; row < index.rows().size(); ++row) {
-    const Row& one = index.rows()[row];
-    if (!one.is_account || graph.kind(one.named_by) != StepKind::admin_account) continue;
-    Subject subject = index.subject(row);
-    subject.names = subject.aliases;
-    subject.names.insert(subject.names.begin(), subject.account);
-    if (std::find(subject.names.begin(), subject.names.end(), wanted) == subject.names.end())
+    std::optional<Subject> subject = index.created(row);
+    if (!subject) continue;
+    if (std::find(subject->names.begin(), subject->names.end(), wanted) == subject->names.end())
       continue;
     const DomainFacts facts(graph, domains_in(graph, index));
-    subject.lists = part(subject.lists, 0, kListsAtOnce);
-    subject.residents = part(facts.residents(domain_of(subject.account)), 0, kResidentsAtOnce);
+    subject->lists = part(subject->lists, 0, kListsAtOnce);
+    subject->residents = part(facts.residents(domain_of(subject->account)), 0, kResidentsAtOnce);
     return subject;
   }
   return std::nullopt;
@@ -415,16 +423,13 @@ std::vector<Subject> subjects_with(const ir::StepGraph& graph,
   for (const std::string& address : addresses) wanted.insert(without_tag(address));
   const Index index(graph);
   for (std::size_t row = 1; row < index.rows().size(); ++row) {
-    const Row& one = index.rows()[row];
-    if (!one.is_account || graph.kind(one.named_by) != StepKind::admin_account) continue;
-    Subject subject = index.subject(row);
-    subject.names = subject.aliases;
-    subject.names.insert(subject.names.begin(), subject.account);
-    if (std::none_of(subject.names.begin(), subject.names.end(),
+    std::optional<Subject> subject = index.created(row);
+    if (!subject) continue;
+    if (std::none_of(subject->names.begin(), subject->names.end(),
                      [&](const std::string& name) { return wanted.contains(name); }))
       continue;
-    subject.lists.clear();
-    subjects.push_back(std::move(subject));
+    subject->lists.clear();
+    subjects.push_back(std::move(*subject));
   }
   return subjects;
 }
