@@ -188,9 +188,9 @@ ExitCode run_apply(const Invocation& invocation) {
   auto standing = standing_of(**journal, review->saved.graph, review->digest);
   if (!standing) return print_error(standing.error(), format);
   if (!standing->used_by.empty()) {
-    return print_error(
-        Error(errors::plan_used_up, fmt::format("{} was applied by {}", file, standing->used_by)),
-        format);
+    return print_error(Error(engine::errors::plan_already_used,
+                             fmt::format("{} was applied by {}", file, standing->used_by)),
+                       format);
   }
   if (is_saved && !standing->is_resumed) {
     auto drift = drift_of(*review, *session, folder, stop);

@@ -344,7 +344,7 @@ def main():
         report.check("then diff has nothing to do, as apply has", done.returncode == 0 and json.loads(done.stdout)["changes"] == 0,
                      done.stdout[-2000:])
         again = migration.plan("apply", "reviewed.plan", "--yes", show=False, accept=range(256))
-        report.check("a reviewed plan is used once", again.returncode == 1 and "plan-used-up" in again.stderr, again.stdout + again.stderr)
+        report.check("a reviewed plan is used once", again.returncode == 1 and "plan-already-used" in again.stderr, again.stdout + again.stderr)
         check_second_use(report, migration, pathlib.Path(folder), lock, "after the end")
         wrong = migration.mail_to_the_public_port(migration.accounts[:3])
         report.check("mail to the public port 25 arrives at the target itself", not wrong, "\n".join(wrong))
