@@ -8,12 +8,14 @@
 #include <algorithm>
 #include <set>
 #include <string>
+#include <utility>
 
 #include "compiler/check/graph_view.h"
 #include "compiler/check/kind_of_source.h"
 #include "compiler/check/names.h"
 #include "compiler/check/next_hop.h"
 #include "compiler/check/rules.h"
+#include "compiler/ir/row_values.h"
 #include "compiler/source/text.h"
 
 namespace plan::check::rules {
@@ -100,21 +102,37 @@ void look_at_name(const GraphView& view, Sink& sink) {
   }
 }
 
+/// Neither the target, nor a name of the source's own, of which `relay-own-address` and
+/// `relay-loopback` tell. Postfix is told an address, an old Stalwart a name, which its DNS knows.
+bool is_third_machine(const Plan& plan, std::string_view host) {
+  const auto is = [&](std::string_view name) { return equals_ignoring_case(host, name); };
+  if (is_loopback(host) || is(plan.source_address.text) || is(plan.proxy.text) ||
+      is(plan.public_name.text))
+    return false;
+  if (!is_from_stalwart(plan)) return is_another_ip(host, plan.target_address.text);
+  const ir::Value& old = plan.source["stalwart"];
+  const std::string_view name = old["target_name"].string_or("");
+  return !name.empty() && !is(name) && !is(plan.target_address.text) &&
+         !is(syntax::host_of_url(old["url"].string_or("")));
+}
+
 /// Mail of accounts that have moved: from the source to the target.
 void look_at_forwards(const GraphView& view, Sink& sink) {
   const Plan& plan = view.plan();
   const ir::StepGraph& graph = view.graph();
   const std::int64_t port = plan.target["smtp"]["port"].integer_or(25);
-  // An old Stalwart is told a name, which its DNS knows; Postfix an address.
   const bool is_old = is_from_stalwart(plan);
   const std::string remedy =
       is_old ? fmt::format("write `smtp:[${{source.stalwart.target_name}}]:{}`", port)
              : fmt::format("write `smtp:[{}]:{}`, from `addresses.target` and `target.smtp.port`",
                            printable(plan.target_address.text, 80), port);
-  std::set<const ir::StepShape*> seen;
+  std::set<std::pair<const ir::StepShape*, std::string>> seen;
   for (const StepId step : view.of_kind(steps_of_source(plan).forward)) {
-    if (!seen.insert(&graph.shape(step)).second) continue;
+    const ir::StepShape* shape = &graph.shape(step);
+    const bool is_of_row = ir::is_of_row(shape->arguments["next_hop"]);
+    if (!is_of_row && !seen.emplace(shape, "").second) continue;
     const ir::Value given = graph.argument(step, "next_hop");
+    if (is_of_row && !seen.emplace(shape, given.string_or("")).second) continue;
     const NextHop hop = next_hop_of(given.string_or(""));
     if (hop.host.empty()) continue;  // the transport itself keeps mail: said as `mail-flow`
     const auto say = [&](std::string what, std::string_view label, Severity severity) {
@@ -123,10 +141,11 @@ void look_at_forwards(const GraphView& view, Sink& sink) {
           .label(std::string(label))
           .help(std::string(remedy));
     };
-    if (is_another_ip(hop.host, plan.target_address.text) && !is_loopback(hop.host) &&
-        hop.host != plan.source_address.text && hop.host != plan.proxy.text)
+    if (is_third_machine(plan, hop.host))
       say(fmt::format("forwards to `{}`, which is not the target", printable(hop.host, 80)),
-          "the proof takes this machine for the target", Severity::warning);
+          is_old ? "mail of those who have moved would go to a third machine"
+                 : "the proof takes this machine for the target",
+          is_old ? Severity::error : Severity::warning);
     if (hop.transport == "lmtp")
       say("forwards by LMTP to a port for SMTP",
           "the target does not know the command `LHLO` there", Severity::error);
