@@ -160,6 +160,171 @@ std::string put_back_words(const ir::StepGraph& graph, ir::StepId earlier, ir::S
       graph.id(earlier), graph.kind(earlier) == ir::StepKind::admin_update ? "changes" : "creates");
 }
 
+/// The comparison as it goes over the steps in topological order: each step with how it stands, the
+/// costs of what is to be done, and per account the longest chain of steps that its clients wait for.
+class Comparison {
+ public:
+  using Observations = std::unordered_map<std::uint32_t, ir::Observation>;
+
+  Comparison(const ir::StepGraph& graph, const Observations& observations, const Places& places,
+             ChangeSet& changes)
+      : graph_(graph),
+        observations_(observations),
+        places_(places),
+        changes_(changes),
+        holds_(graph),
+        changed_(graph) {
+    for (const ir::WaveInfo& wave : graph.waves()) {
+      WaveChange change;
+      change.name = wave.name;
+      change.parallel = wave.parallel;
+      change.is_held_for_approval = wave.is_held_for_approval;
+      change.client_bytes_per_s = wave.client_bytes_per_s;
+      change.client_within_ms = wave.client_within_ms;
+      waves_.push_back(std::move(change));
+    }
+    account_at_.resize(waves_.size());
+  }
+
+  void add(ir::StepId id) {
+    const ir::Observation* seen = observation(id);
+    StepChange step = change_of(id, seen);
+    const auto wave = static_cast<std::size_t>(graph_.wave(id));
+    // Waves and lists have rows too; an account is what the step's arguments call so.
+    const bool is_account = graph_.row(id) != ir::RowId::none &&
+                            !graph_.shape(id).arguments["account"].is_null();
+    if (wave == 0)
+      add_to_stage(id, seen, std::move(step));
+    else if (is_account)
+      add_to_account(id, seen, std::move(step));
+    else
+      waves_[wave - 1].steps.push_back(std::move(step));
+  }
+
+  std::vector<WaveChange> waves() && {
+    for (std::size_t wave = 0; wave < waves_.size(); ++wave) {
+      for (const auto& [row, at] : account_at_[wave])
+        sum_up_hold(waves_[wave].accounts[at], row, waves_[wave].parallel);
+    }
+    for (WaveChange& wave : waves_) {
+      for (AccountChange& account : wave.accounts) {
+        if (has_moved(account)) account.download_bytes = std::nullopt;
+      }
+      wave.sum_up();
+    }
+    return std::move(waves_);
+  }
+
+ private:
+  [[nodiscard]] const ir::Observation* observation(ir::StepId id) const {
+    const auto found = observations_.find(static_cast<std::uint32_t>(id));
+    return found == observations_.end() ? nullptr : &found->second;
+  }
+
+  StepChange change_of(ir::StepId id, const ir::Observation* seen) {
+    const auto place = places_.find(static_cast<std::uint32_t>(id));
+    StepChange step;
+    step.id = graph_.id(id);
+    step.kind = graph_.kind(id);
+    step.role = graph_.role(id);
+    step.place = place == places_.end() ? std::string() : place->second;
+    if (seen == nullptr) return step;
+    step.standing = seen->standing;
+    step.differences = seen->differences;
+    // A member that is to be empty and is so is no difference.
+    std::erase_if(step.differences, [](const ir::Difference& difference) {
+      return difference.is.is_null() && difference.wanted.is_null();
+    });
+    step.remark = seen->remark;
+    step.is_unseen = seen->is_unseen;
+    if (step.standing != ir::Standing::satisfied) {
+      changed_.add(id);
+    } else if (const auto earlier = changed_.behind(id)) {
+      step.standing = ir::Standing::unknowable;
+      // Of the keys one text for all, so that they are shown once.
+      step.remark = graph_.kind(*earlier) == ir::StepKind::admin_keys
+                        ? std::string("takes away the key that the move of its account makes")
+                        : put_back_words(graph_, *earlier, step.kind);
+    }
+    return step;
+  }
+
+  void add_to_stage(ir::StepId id, const ir::Observation* seen, StepChange step) {
+    StageChange& stage = changes_.stages[static_cast<std::size_t>(graph_.stage(id))];
+    if (seen != nullptr && step.standing != ir::Standing::satisfied &&
+        (seen->bytes || seen->duration_ms))
+      stage.costs.push_back({step.id, seen->bytes, seen->duration_ms, seen->duration_basis});
+    stage.steps.push_back(std::move(step));
+  }
+
+  AccountChange& account_of(ir::StepId id) {
+    const std::size_t wave = static_cast<std::size_t>(graph_.wave(id)) - 1;
+    std::vector<AccountChange>& accounts = waves_[wave].accounts;
+    const ir::RowId row = graph_.row(id);
+    const auto [at, is_new] =
+        account_at_[wave].emplace(static_cast<std::uint32_t>(row), accounts.size());
+    if (is_new) accounts.emplace_back().account = std::string(graph_.row_name(row));
+    return accounts[at->second];
+  }
+
+  void add_to_account(ir::StepId id, const ir::Observation* seen, StepChange step) {
+    AccountChange& account = account_of(id);
+    // The figures of an account are those of its largest step; later steps speak of the same
+    // messages. What is done costs nothing any more, but its clients download it all the same.
+    if (seen != nullptr) add_longest(account.download_bytes, seen->bytes);
+    const bool is_to_do = step.standing != ir::Standing::satisfied;
+    static const ir::Observation kNothing;
+    const ir::Observation& cost = seen != nullptr && is_to_do ? *seen : kNothing;
+    add_longest(account.cost.messages, cost.messages);
+    add_longest(account.cost.bytes, cost.bytes);
+    add_sum(account.cost.duration_ms, cost.duration_ms);
+    if (cost.duration_ms)
+      account.duration.push_back({step.id, *cost.duration_ms, cost.duration_basis});
+    if (step.kind == ir::StepKind::archive_copy && is_to_do && !cost.bytes)
+      account.cost.not_measured = 1;
+    add_counts(account.cost.beside, cost.beside);
+    add_counts(account.cost.not_carried, cost.not_carried);
+    const auto end = holds_.add(id, cost.hold_ms.value_or(0));
+    if (end && cost.hold_ms) account.cost.hold_ms = 0;  // its sum is known once all are added
+    auto& chain = longest_[static_cast<std::uint32_t>(graph_.row(id))];
+    if (end && *end >= chain.first) chain = {*end, id};
+    account.steps.push_back(std::move(step));
+  }
+
+  void sum_up_hold(AccountChange& account, std::uint32_t row, std::uint32_t parallel) {
+    if (!account.cost.hold_ms) return;
+    const auto& [longest_ms, last] = longest_[row];
+    account.cost.hold_ms = longest_ms;
+    bool has_reload = false;
+    for (const ir::StepId id : holds_.chain(last)) {
+      const ir::Observation* seen = observation(id);
+      if (seen == nullptr || seen->hold_ms.value_or(0) == 0 ||
+          seen->standing == ir::Standing::satisfied)
+        continue;
+      account.hold.push_back({graph_.id(id), *seen->hold_ms, seen->hold_basis});
+      has_reload = has_reload || graph_.kind(id) == ir::StepKind::admin_keys ||
+                   graph_.kind(id) == ir::StepKind::postfix_forward ||
+                   graph_.kind(id) == ir::StepKind::source_forward;
+    }
+    const std::uint64_t others = std::max<std::uint32_t>(1, parallel) - 1;
+    if (!has_reload || others < kOneBehindTheOther) return;
+    const std::uint64_t wait = kReloadApartMs / 2 * others / (others + 1);
+    *account.cost.hold_ms += wait;
+    account.hold.push_back(
+        {"reloads", wait, "one a second, shared with the accounts that move at the same time"});
+  }
+
+  const ir::StepGraph& graph_;
+  const Observations& observations_;
+  const Places& places_;
+  ChangeSet& changes_;
+  Holds holds_;
+  ChangedBefore changed_;
+  std::vector<WaveChange> waves_;
+  std::vector<std::unordered_map<std::uint32_t, std::size_t>> account_at_;  // by wave, then row
+  std::unordered_map<std::uint32_t, std::pair<std::uint64_t, ir::StepId>> longest_;  // by row
+};
+
 }  // namespace
 
 void Cost::add(const Cost& other) {
@@ -233,128 +398,9 @@ ChangeSet compare(const ir::StepGraph& graph,
     change.stage = stage;
     changes.stages.push_back(std::move(change));
   }
-  std::vector<WaveChange> waves;
-  for (const ir::WaveInfo& wave : graph.waves()) {
-    WaveChange change;
-    change.name = wave.name;
-    change.parallel = wave.parallel;
-    change.is_held_for_approval = wave.is_held_for_approval;
-    change.client_bytes_per_s = wave.client_bytes_per_s;
-    change.client_within_ms = wave.client_within_ms;
-    waves.push_back(std::move(change));
-  }
-  std::vector<std::unordered_map<std::uint32_t, std::size_t>> account_at(waves.size());
-  Holds holds(graph);
-  ChangedBefore changed(graph);
-  std::unordered_map<std::uint32_t, std::pair<std::uint64_t, ir::StepId>> longest;  // by row
-
-  for (const ir::StepId id : graph.order()) {
-    const auto key = static_cast<std::uint32_t>(id);
-    const auto found = observations.find(key);
-    const auto place = places.find(key);
-    StepChange step;
-    step.id = graph.id(id);
-    step.kind = graph.kind(id);
-    step.role = graph.role(id);
-    step.place = place == places.end() ? std::string() : place->second;
-    Cost cost;
-    if (found != observations.end()) {
-      const ir::Observation& seen = found->second;
-      step.standing = seen.standing;
-      step.differences = seen.differences;
-      // A member that is to be empty and is so is no difference.
-      std::erase_if(step.differences, [](const ir::Difference& difference) {
-        return difference.is.is_null() && difference.wanted.is_null();
-      });
-      step.remark = seen.remark;
-      step.is_unseen = seen.is_unseen;
-      if (step.standing != ir::Standing::satisfied) {
-        changed.add(id);
-      } else if (const auto earlier = changed.behind(id)) {
-        step.standing = ir::Standing::unknowable;
-        // Of the keys one text for all, so that they are shown once.
-        step.remark = graph.kind(*earlier) == ir::StepKind::admin_keys
-                          ? std::string("takes away the key that the move of its account makes")
-                          : put_back_words(graph, *earlier, step.kind);
-      }
-      cost = {.messages = seen.messages,
-              .bytes = seen.bytes,
-              .duration_ms = seen.duration_ms,
-              .hold_ms = seen.hold_ms,
-              .beside = seen.beside,
-              .not_carried = seen.not_carried};
-    }
-    const bool is_to_do = step.standing != ir::Standing::satisfied;
-    const std::string basis =
-        found == observations.end() ? std::string() : found->second.duration_basis;
-    const auto wave = static_cast<std::size_t>(graph.wave(id));
-    const ir::RowId row = graph.row(id);
-    // Waves and lists have rows too; an account is what the step's arguments call so.
-    const bool is_account =
-        row != ir::RowId::none && !graph.shape(id).arguments["account"].is_null();
-    if (wave == 0) {
-      StageChange& stage = changes.stages[static_cast<std::size_t>(graph.stage(id))];
-      if (is_to_do && (cost.bytes || cost.duration_ms))
-        stage.costs.push_back({step.id, cost.bytes, cost.duration_ms, basis});
-      stage.steps.push_back(std::move(step));
-    } else if (!is_account) {
-      waves[wave - 1].steps.push_back(std::move(step));
-    } else {
-      WaveChange& in = waves[wave - 1];
-      const auto [at, is_new] =
-          account_at[wave - 1].emplace(static_cast<std::uint32_t>(row), in.accounts.size());
-      if (is_new) in.accounts.emplace_back().account = std::string(graph.row_name(row));
-      AccountChange& account = in.accounts[at->second];
-      // The figures of an account are those of its largest step; later steps speak of the same
-      // messages.
-      add_longest(account.download_bytes, cost.bytes);
-      if (!is_to_do) cost = {};  // what is done costs nothing any more
-      add_longest(account.cost.messages, cost.messages);
-      add_longest(account.cost.bytes, cost.bytes);
-      add_sum(account.cost.duration_ms, cost.duration_ms);
-      if (cost.duration_ms) account.duration.push_back({step.id, *cost.duration_ms, basis});
-      if (step.kind == ir::StepKind::archive_copy && is_to_do && !cost.bytes)
-        account.cost.not_measured = 1;
-      add_counts(account.cost.beside, cost.beside);
-      add_counts(account.cost.not_carried, cost.not_carried);
-      const auto end = holds.add(id, cost.hold_ms.value_or(0));
-      if (end && cost.hold_ms) account.cost.hold_ms = 0;  // known below
-      auto& chain = longest[static_cast<std::uint32_t>(row)];
-      if (end && *end >= chain.first) chain = {*end, id};
-      account.steps.push_back(std::move(step));
-    }
-  }
-  for (std::size_t w = 0; w < waves.size(); ++w) {
-    for (const auto& [row, at] : account_at[w]) {
-      AccountChange& account = waves[w].accounts[at];
-      if (!account.cost.hold_ms) continue;
-      account.cost.hold_ms = longest[row].first;
-      bool has_reload = false;
-      for (const ir::StepId id : holds.chain(longest[row].second)) {
-        const auto found = observations.find(static_cast<std::uint32_t>(id));
-        if (found == observations.end() || found->second.hold_ms.value_or(0) == 0 ||
-            found->second.standing == ir::Standing::satisfied)
-          continue;
-        account.hold.push_back({graph.id(id), *found->second.hold_ms, found->second.hold_basis});
-        has_reload = has_reload || graph.kind(id) == ir::StepKind::admin_keys ||
-                     graph.kind(id) == ir::StepKind::postfix_forward ||
-                     graph.kind(id) == ir::StepKind::source_forward;
-      }
-      const std::uint64_t others = std::max<std::uint32_t>(1, waves[w].parallel) - 1;
-      if (!has_reload || others < kOneBehindTheOther) continue;
-      const std::uint64_t wait = kReloadApartMs / 2 * others / (others + 1);
-      *account.cost.hold_ms += wait;
-      account.hold.push_back(
-          {"reloads", wait, "one a second, shared with the accounts that move at the same time"});
-    }
-  }
-  for (WaveChange& wave : waves) {
-    for (AccountChange& account : wave.accounts) {
-      if (has_moved(account)) account.download_bytes = std::nullopt;
-    }
-    wave.sum_up();
-  }
-  changes.stages[static_cast<std::size_t>(ir::Stage::waves)].waves = std::move(waves);
+  Comparison comparison(graph, observations, places, changes);
+  for (const ir::StepId id : graph.order()) comparison.add(id);
+  changes.stages[static_cast<std::size_t>(ir::Stage::waves)].waves = std::move(comparison).waves();
   return changes;
 }
 
