@@ -230,7 +230,7 @@ bool AccountStates::read_container(const Relevant& step, const ir::Value& contai
     into = nullptr;  // a prior value that only the run knows: the server's default
     return true;
   }
-  auto& known = expressions_[ir::index(step.step)];
+  auto& known = all_.expression(step.step);
   if (known == nullptr) {
     auto parsed = schema::MtaContainer::parse(container, context);
     if (!parsed) {

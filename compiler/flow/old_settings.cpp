@@ -116,7 +116,7 @@ bool AccountStates::add_settings(World& world, const Relevant& step, std::string
   }
   for (const ir::Value& block : step.arguments["blocks"].items()) {
     if (!is_expression(block)) continue;
-    auto& known = expressions_[ir::index(step.step)];
+    auto& known = all_.expression(step.step);
     if (known == nullptr) {
       auto parsed = schema::MtaContainer::parse(container_of_block(block), old_route_context());
       if (!parsed) {

@@ -51,12 +51,13 @@ class Prover {
     Classes classes = account_classes(graph_, limits_);
     Proof proof;
     proof.left_out = std::move(classes.left_out);
+    MailSteps all(graph_, classes.subjects);
     for (Subject& subject : classes.subjects) {
       if (work_ >= limits_.work_max) {
         leave_out(subject, proof.left_out);
         continue;
       }
-      const AccountStates states(graph_, std::move(subject), facts_);
+      const AccountStates states(all, std::move(subject), facts_);
       states_ = &states;
       if (states.is_too_large()) {
         unproved("too many steps decide its mail");

@@ -127,7 +127,8 @@ RouteAnswer route_of(const ir::StepGraph& graph, const RouteQuestion& question) 
   std::vector<std::string> met = met_by(graph, *subject);
   met.push_back(without_tag(question.letter.recipient));
   const std::vector<Subject> others = others_among(subjects_with(graph, met), met, *subject);
-  const AccountStates states(graph, std::move(*subject));
+  MailSteps all(graph, {*subject});
+  const AccountStates states(all, std::move(*subject));
   if (states.is_too_large()) return {"too many steps decide its mail", {}};
   auto state = states.at_phase(question.when);
   const auto step = state ? std::nullopt : graph.find(question.when);
@@ -155,10 +156,14 @@ std::vector<DrawnRoute> drawn_routes(const ir::StepGraph& graph, bool is_every_c
     for (std::string& name : met_by(graph, subject)) met.push_back(std::move(name));
   }
   const std::vector<Subject> accounts = subjects_with(graph, met);
-  for (Subject& subject : subjects) {
-    const std::size_t stands_for = subject.stands_for;
-    const std::vector<Subject> others = others_among(accounts, met_by(graph, subject), subject);
-    const AccountStates states(graph, std::move(subject));
+  std::vector<std::vector<Subject>> others_of;
+  for (Subject& subject : subjects)
+    others_of.push_back(others_among(accounts, met_by(graph, subject), subject));
+  MailSteps all(graph, subjects);
+  for (std::size_t i = 0; i < subjects.size(); ++i) {
+    const std::size_t stands_for = subjects[i].stands_for;
+    const std::vector<Subject>& others = others_of[i];
+    const AccountStates states(all, std::move(subjects[i]));
     if (states.is_too_large()) continue;
     for (const std::string& phase : states.phase_names()) {
       const std::string wave = is_of_move(phase) ? states.wave_name() : std::string();

@@ -1,7 +1,6 @@
 #include "compiler/flow/states.h"
 
 #include <algorithm>
-#include <bit>
 
 #include <fmt/format.h>
 
@@ -23,14 +22,9 @@ using ir::StepId;
 using ir::StepKind;
 
 constexpr std::size_t kRelevantMax = 60;  // steps that decide deliveries, for one account
-constexpr std::size_t kKeysReadMax = 100;
 
 [[nodiscard]] bool is_among(const std::vector<std::string>& names, std::string_view name) {
   return std::find(names.begin(), names.end(), name) != names.end();
-}
-
-[[nodiscard]] bool is_address_kind(StepKind kind) {
-  return kind == StepKind::address_move || kind == StepKind::address_finalize;
 }
 
 /// Objects that are used only after ReloadSettings; the others at once, keys after their own
@@ -120,83 +114,27 @@ std::string domain_of(std::string_view address) {
   return at == std::string_view::npos ? std::string() : lower_ascii(address.substr(at + 1));
 }
 
-AccountStates::AccountStates(const ir::StepGraph& graph, Subject subject, MailFacts facts)
-    : graph_(graph), subject_(std::move(subject)), facts_(std::move(facts)) {
+AccountStates::AccountStates(MailSteps& all, Subject subject, MailFacts facts)
+    : all_(all),
+      graph_(all.graph()),
+      subject_(std::move(subject)),
+      facts_(std::move(facts)),
+      domains_(domains_of(graph_, subject_)) {
   collect();
 }
 
 bool AccountStates::is_too_large() const { return steps_.size() >= kRelevantMax; }
 
-bool AccountStates::concerns(StepId step, const ir::Value& arguments) const {
-  const StepKind kind = graph_.kind(step);
-  if (kind == StepKind::admin_action) {
-    const std::string_view action = arguments["action"].string_or("");
-    return action == "ReloadSettings" || action == "ReloadLookupStores";
-  }
-  if (is_object(arguments, "Domain"))
-    return domains_.contains(lower_ascii(property(arguments, "name").string_or("")));
-  if (is_object(arguments, "MemoryLookupKey")) {
-    const std::string key = lower_ascii(property(arguments, "key").string_or(""));
-    return domains_.contains(key.starts_with("*@") ? key.substr(2) : key) ||
-           is_among(subject_.names, key) || is_name_of_resident(key);
-  }
-  if (is_object(arguments, "Account")) {
-    const std::string address = object_address(graph_, arguments);
-    return address == subject_.account ||
-           std::any_of(subject_.residents.begin(), subject_.residents.end(),
-                       [&](const Resident& one) { return one.names.front() == address; });
-  }
-  if (is_object(arguments, "MtaStageRcpt"))
-    return arguments["set"].members().contains("allowRelaying");
-  if (is_object(arguments, "MtaOutboundStrategy"))
-    return arguments["set"].members().contains("route");
-  return is_object(arguments, "MtaRoute");
-}
-
-bool AccountStates::is_name_of_resident(std::string_view name) const {
-  return std::any_of(subject_.residents.begin(), subject_.residents.end(),
-                     [&](const Resident& one) { return is_among(one.names, name); });
-}
-
 void AccountStates::collect() {
-  std::map<std::size_t, std::size_t> bit_of;
-  for (const std::string& name : subject_.names) domains_.insert(domain_of(name));
-  for (const StepId list : subject_.lists) domains_.insert(domain_of(list_address(graph_, list)));
-  domains_.insert(subject_.domains.begin(), subject_.domains.end());
-  const auto take = [&](StepId step, ir::Value arguments) {
-    if (steps_.size() >= kRelevantMax) return;
-    bit_of.emplace(ir::index(step), steps_.size());
-    steps_.push_back({step, graph_.kind(step), graph_.stage(step), std::move(arguments), 0, -1});
-  };
-  // Reading arguments costs; of a hundred thousand alike steps (keys at the end) only those named
-  // like this account are read.
-  std::size_t read = 0;
-  for (const StepId step : graph_.order()) {
-    const StepKind kind = graph_.kind(step);
-    if (graph_.row(step) == subject_.row && is_account_kind(kind)) {
-      take(step, graph_.arguments(step));
-      continue;
-    }
-    if (is_address_kind(kind)) take(step, ir::Value());
-    if (kind == StepKind::source_settings) take_settings(step, take);
-    if (kind == StepKind::restore) take_restore(step, bit_of);
-    if (!is_admin_kind(kind)) continue;
-    const ir::Value& shape = graph_.shape(step).arguments;
-    if (kind == StepKind::admin_list || is_object(shape, "MailingList")) {
-      if (std::find(subject_.lists.begin(), subject_.lists.end(), step) != subject_.lists.end())
-        take(step, graph_.arguments(step));
-      continue;
-    }
-    if (kind == StepKind::admin_destroy && graph_.row(step) != ir::RowId::none) {
-      const std::string_view name = graph_.row_name(graph_.row(step));
-      const bool is_named =
-          is_among(subject_.names, name) || is_name_of_resident(name) || name.starts_with("*@");
-      if (!is_named && ++read > kKeysReadMax) continue;
-    }
-    ir::Value arguments = graph_.arguments(step);
-    if (concerns(step, arguments)) take(step, std::move(arguments));
+  std::vector<StepId> taken;
+  for (const MailSteps::About& one : all_.about(subject_, domains_)) {
+    if (steps_.size() >= kRelevantMax) break;
+    taken.push_back(one.step);
+    steps_.push_back({one.step, graph_.kind(one.step), graph_.stage(one.step),
+                      all_.arguments(one.step), 0, one.restores});
   }
-  order_steps(bit_of);
+  const std::vector<Mask> before = all_.done_before(taken);
+  for (std::size_t i = 0; i < steps_.size(); ++i) steps_[i].before = before[i];
   for (std::size_t i = 0; i < steps_.size(); ++i) {
     const StepKind kind = steps_[i].kind;
     if (kind == StepKind::archive_copy || kind == StepKind::archive_delta)
@@ -205,40 +143,6 @@ void AccountStates::collect() {
         commit_ >= 0 && steps_[static_cast<std::size_t>(commit_)].kind == StepKind::proxy_release;
     if (graph_.row(steps_[i].step) == subject_.row && is_account_kind(kind) && !is_released)
       commit_ = static_cast<int>(i);
-  }
-}
-
-/// Settings of an old Stalwart that decide where mail goes: those of all, and this account's keys.
-void AccountStates::take_settings(
-    StepId step, const std::function<void(StepId, ir::Value arguments)>& take) const {
-  const ir::RowId row = graph_.row(step);
-  if (row != ir::RowId::none && row != subject_.row) return;
-  ir::Value arguments = graph_.arguments(step);
-  if (decides_route(arguments)) take(step, std::move(arguments));
-}
-
-/// A step that puts back what an earlier one changed decides what that one decides.
-void AccountStates::take_restore(StepId step, std::map<std::size_t, std::size_t>& bit_of) {
-  ir::Value arguments = graph_.arguments(step);
-  const auto restored = graph_.find(arguments["step"].string_or(""));
-  const auto bit = restored ? bit_of.find(ir::index(*restored)) : bit_of.end();
-  if (bit == bit_of.end() || steps_.size() >= kRelevantMax) return;
-  const auto of = static_cast<int>(bit->second);
-  bit_of.emplace(ir::index(step), steps_.size());
-  steps_.push_back({step, StepKind::restore, graph_.stage(step), std::move(arguments), 0, of});
-}
-
-/// Fills `before` of each step: one pass over the graph in its order, masks flow along the edges.
-void AccountStates::order_steps(const std::map<std::size_t, std::size_t>& bit_of) {
-  // For each step what is done behind it: at first nothing but itself, if it is one of these.
-  std::vector<Mask> done(graph_.size(), 0);
-  for (const auto& [index, bit] : bit_of) done[index] = Mask{1} << bit;
-  for (const StepId step : graph_.order()) {
-    Mask before = 0;
-    for (const StepId earlier : graph_.after(step)) before |= done[ir::index(earlier)];
-    Mask& own = done[ir::index(step)];
-    if (own != 0) steps_[static_cast<std::size_t>(std::countr_zero(own))].before = before;
-    own |= before;
   }
 }
 
@@ -551,7 +455,7 @@ std::vector<std::string> AccountStates::add_others(World& world, const std::vect
       continue;
     }
     if (restored.contains(step)) continue;
-    const Relevant one{step, kind, graph_.stage(step), graph_.arguments(step), 0, -1};
+    const Relevant one{step, kind, graph_.stage(step), all_.arguments(step), 0, -1};
     if (kind == StepKind::source_settings) {
       std::string unread;
       if (decides_route(one.arguments)) add_settings(world, one, &unread);

@@ -10,25 +10,24 @@
 #include <vector>
 
 #include "compiler/flow/classes.h"
+#include "compiler/flow/mail_steps.h"
 #include "compiler/flow/model.h"
 #include "compiler/ir/step_graph.h"
 
 namespace plan::flow {
 
-/// A set of the steps that decide where mail of one account goes, by their number.
-using Mask = std::uint64_t;
-
 /// The states that one account's mail can be in: sets of steps that are closed under `after`.
 /// Whatever order the engine runs in, and whichever steps it undoes, it is in one of them.
 class AccountStates {
  public:
-  AccountStates(const ir::StepGraph& graph, Subject subject, MailFacts facts = {});
+  /// `all`, of the same graph, is kept and asked as long as this lives.
+  AccountStates(MailSteps& all, Subject subject, MailFacts facts = {});
 
   struct Relevant {
     ir::StepId step = {};
     ir::StepKind kind = {};
     ir::Stage stage = {};
-    ir::Value arguments = {};
+    const ir::Value& arguments;  ///< kept by MailSteps
     Mask before = 0;    ///< relevant steps that are done when this one runs
     int restores = -1;  ///< number of the step that this one puts back
   };
@@ -96,16 +95,10 @@ class AccountStates {
 
  private:
   void collect();
-  void take_settings(ir::StepId step,
-                     const std::function<void(ir::StepId, ir::Value arguments)>& take) const;
   [[nodiscard]] bool is_from_old_stalwart() const;
   void add_old_stalwart(World& world) const;
   static void add_to_list(World& world, const ir::Value& list, const ir::Value& keys);
   bool add_settings(World& world, const Relevant& step, std::string* problem) const;
-  void take_restore(ir::StepId step, std::map<std::size_t, std::size_t>& bit_of);
-  void order_steps(const std::map<std::size_t, std::size_t>& bit_of);
-  [[nodiscard]] bool is_name_of_resident(std::string_view name) const;
-  [[nodiscard]] bool concerns(ir::StepId step, const ir::Value& arguments) const;
   enum class Loaded : std::uint8_t { no, perhaps, yes };
   [[nodiscard]] Loaded loaded(Mask state, std::size_t i) const;
   void split_effects(Mask state, Mask& sure, Mask& perhaps) const;
@@ -125,14 +118,14 @@ class AccountStates {
   [[nodiscard]] Mask closed_over(const std::function<bool(const Relevant&)>& is_wanted) const;
   [[nodiscard]] bool has(ir::StepKind kind) const;
 
+  MailSteps& all_;
   const ir::StepGraph& graph_;
   Subject subject_;
   MailFacts facts_;
   std::vector<Relevant> steps_;
-  std::set<std::string, std::less<>> domains_;  // of all its names, and of its lists
+  Domains domains_;
   int last_copy_ = -1;
   int commit_ = -1;  // release, else the last step that moves mail
-  mutable std::map<std::size_t, std::shared_ptr<const schema::MtaContainer>> expressions_;
 };
 
 /// These steps and everything that they wait for, directly or not.
