@@ -324,17 +324,21 @@ void DomainFacts::note_texts(const schema::MtaExpression& expression) {
   note_questions(expression);
 }
 
-/// What asks more of a name than which one it is. A question that only the address itself decides
-/// is kept, to be asked of every address; the others make domains, or addresses, each their own.
+/// What asks more of a name than which one it is. A question that the domain alone decides is kept,
+/// to be asked of every domain, and one that the address alone decides, to be asked of every
+/// address; the others make domains, or addresses, each their own.
 void DomainFacts::note_questions(const schema::MtaExpression& expression) {
   const std::vector<Node>& nodes = expression.nodes;
   struct Seen {
     bool is_own = true;  // of the recipient alone: nothing that the server knows
     bool has_address = false;
     bool asks_more = false;
+    bool is_in_question = false;            // of the recipient
+    bool is_in_question_of_domain = false;  // of his domain alone
+
+    [[nodiscard]] bool is_of_domain() const { return is_own && !has_address; }
   };
   std::vector<Seen> seen(nodes.size());
-  std::vector<bool> is_part_of_question(nodes.size());
   for (std::size_t i = 0; i < nodes.size(); ++i) {
     const Node& node = nodes[i];
     Seen& one = seen[i];
@@ -345,43 +349,60 @@ void DomainFacts::note_questions(const schema::MtaExpression& expression) {
     }
     const bool asks_more = looks_into(expression, node);
     one.asks_more = one.asks_more || asks_more;
-    is_each_its_own_ = is_each_its_own_ || asks_more;
     if (node.kind == Node::Kind::variable) {
       one.has_address = node.text == "rcpt";
       one.is_own = one.has_address || node.text == "rcpt_domain";
     }
-    if (node.kind == Node::Kind::capture || node.kind == Node::Kind::global) one.is_own = false;
+    // A capture may be a part of any address.
+    const bool is_capture = node.kind == Node::Kind::capture;
+    if (is_capture || node.kind == Node::Kind::global) one.is_own = false;
     if (node.kind == Node::Kind::call) {
       const schema::MtaFunction* function = schema::mta_function(node.text);
       one.is_own = one.is_own && function != nullptr && !function->is_asynchronous;
     }
-    // A capture may be a part of any address.
-    const bool is_undecided =
-        (asks_more && one.has_address && !one.is_own) || node.kind == Node::Kind::capture;
-    is_each_address_its_own_ = is_each_address_its_own_ || is_undecided;
-    for (const std::uint32_t child : node.children) is_part_of_question[child] = one.is_own;
+    is_each_its_own_ = is_each_its_own_ || is_capture || (asks_more && !one.is_of_domain());
+    is_each_address_its_own_ =
+        is_each_address_its_own_ || is_capture || (asks_more && one.has_address && !one.is_own);
+    for (const std::uint32_t child : node.children) {
+      seen[child].is_in_question = one.is_own;
+      seen[child].is_in_question_of_domain = one.is_of_domain();
+    }
   }
   for (std::size_t i = 0; i < nodes.size(); ++i) {
     const Seen& one = seen[i];
-    if (!one.is_own || !one.has_address || !one.asks_more || is_part_of_question[i]) continue;
-    schema::MtaExpression& question = questions_.emplace_back();
+    if (!one.is_own || !one.asks_more) continue;
+    const bool is_of_address = one.has_address && !one.is_in_question;
+    const bool is_of_domain = one.is_of_domain() && !one.is_in_question_of_domain;
+    if (!is_of_address && !is_of_domain) continue;
+    schema::MtaExpression& question =
+        (is_of_address ? questions_ : questions_of_domain_).emplace_back();
     question.nodes.assign(nodes.begin(), nodes.begin() + static_cast<std::ptrdiff_t>(i) + 1);
   }
+}
+
+std::string DomainFacts::answer(const schema::MtaExpression& question, const std::string& address) {
+  schema::MtaEnvironment environment;
+  environment.variable = [&](std::string_view variable) {
+    return ir::Value(variable == "rcpt" ? address : domain_of(address));
+  };
+  const auto answer = schema::evaluate(question, environment);
+  return (answer ? schema::text_of(*answer) : std::string("?")) + '\n';
 }
 
 std::string DomainFacts::answers(const std::string& address) const {
   std::string text;
   for (const schema::MtaExpression& question : questions_) {
     // The proof writes to the address with a tag too.
-    for (const std::string& name : {address, with_tag(address)}) {
-      schema::MtaEnvironment environment;
-      environment.variable = [&](std::string_view variable) {
-        return ir::Value(variable == "rcpt" ? name : domain_of(name));
-      };
-      const auto answer = schema::evaluate(question, environment);
-      text += answer ? schema::text_of(*answer) : std::string("?");
-      text += '\n';
-    }
+    for (const std::string& name : {address, with_tag(address)}) text += answer(question, name);
+  }
+  return text;
+}
+
+/// And to somebody in a domain below this one.
+std::string DomainFacts::answers_of_domain(const std::string& domain) const {
+  std::string text;
+  for (const schema::MtaExpression& question : questions_of_domain_) {
+    for (const std::string& name : {"@" + domain, "@sub." + domain}) text += answer(question, name);
   }
   return text;
 }
@@ -467,7 +488,7 @@ std::string DomainFacts::routes_for(const std::string& domain) const {
 
 std::size_t DomainFacts::of(const std::string& domain) {
   if (const auto found = known_.find(domain); found != known_.end()) return found->second;
-  std::string facts = routes_for(domain);
+  std::string facts = routes_for(domain) + answers_of_domain(domain);
   if (const auto steps = steps_of_.find(domain); steps != steps_of_.end()) facts += steps->second;
   if (is_each_its_own_ || domains_.contains("sub." + domain)) facts += "is " + domain;
   const std::size_t number = numbers_.emplace(std::move(facts), numbers_.size()).first->second;

@@ -67,7 +67,10 @@ class DomainFacts {
   void note_names_of_old_route(ir::StepId step);
   void note_texts(const schema::MtaExpression& expression);
   void note_questions(const schema::MtaExpression& expression);
+  [[nodiscard]] static std::string answer(const schema::MtaExpression& question,
+                                          const std::string& address);
   [[nodiscard]] std::string answers(const std::string& address) const;
+  [[nodiscard]] std::string answers_of_domain(const std::string& domain) const;
 
   const ir::StepGraph& graph_;
   std::unordered_set<std::string> domains_;
@@ -75,9 +78,10 @@ class DomainFacts {
   std::unordered_map<std::size_t, std::string> domain_of_step_;   // by index of the step
   std::unordered_map<std::size_t, std::string> address_of_step_;  // likewise
   std::vector<Route> routes_;
-  std::vector<schema::MtaExpression> questions_;  // of the recipient's address alone
-  bool is_each_its_own_ = false;                  // an expression looks into names
-  bool is_each_address_its_own_ = false;          // likewise, and into what the server knows of one
+  std::vector<schema::MtaExpression> questions_;            // of the recipient's address alone
+  std::vector<schema::MtaExpression> questions_of_domain_;  // likewise, of his domain
+  bool is_each_its_own_ = false;          // an expression looks into names beside what it is told
+  bool is_each_address_its_own_ = false;  // likewise, and into what the server knows of one
   std::map<std::string, std::vector<Resident>, std::less<>> residents_;
   std::unordered_set<std::string> keys_;
   // Every account may have a key, and so an entry here.

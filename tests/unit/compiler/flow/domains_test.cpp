@@ -19,12 +19,21 @@ struct Hole {
   std::size_t list_of = 0;  // so many domains are named by one condition; 0: each by its own
 };
 
+/// A condition of the target's own, which sends mail out.
+struct Asked {
+  std::string_view condition = {};
+  bool is_first = false;  // in front of those of the domains
+};
+constexpr Asked kPattern = {"matches('^x[.]', rcpt_domain)"};
+/// What only the server can say of a part of the name.
+constexpr Asked kLookedUp = {"key_exists('old', strip_prefix(rcpt_domain, 'x.'))"};
+
 /// `count` domains with one account each, all moved in the order that is right; the domains' steps
 /// are stamped out of one shape, as lowering does.
 class ManyDomains : public Migration {
  public:
-  explicit ManyDomains(std::size_t count, const Hole& hole = {}, bool has_patterns = false)
-      : Migration(arms(count, hole, has_patterns)) {
+  explicit ManyDomains(std::size_t count, const Hole& hole = {}, const Asked& asked = {})
+      : Migration(arms(count, hole, asked)) {
     ir::StepShape shape;
     shape.kind = StepKind::admin_upsert;
     shape.stage = Stage::prepare;
@@ -74,8 +83,10 @@ class ManyDomains : public Migration {
   }
 
  private:
-  static test::Arms arms(std::size_t count, const Hole& hole, bool has_patterns) {
+  static test::Arms arms(std::size_t count, const Hole& hole, const Asked& asked) {
     test::Arms arms;
+    const auto ask = [&] { arms.emplace_back(asked.condition, "'mx'"); };
+    if (asked.is_first) ask();
     const auto add = [&](const std::string& condition) {
       arms.emplace_back(condition +
                             " && is_local_address(to_lowercase(rcpt)) && "
@@ -97,7 +108,7 @@ class ManyDomains : public Migration {
       names.clear();
       in_list = 0;
     }
-    if (has_patterns) arms.emplace_back("matches('^x[.]', rcpt_domain)", "'mx'");
+    if (!asked.condition.empty() && !asked.is_first) ask();
     arms.emplace_back("is_local_domain(rcpt_domain)", "'local'");
     return arms;
   }
@@ -171,8 +182,35 @@ TEST(Domains, TheOneThatRefusesWhoHasNotMovedIsFound) {
   EXPECT_EQ(proof.find("@d0.test"), std::string::npos) << proof;
 }
 
-TEST(Domains, AreEachTheirOwnWhereAPatternLooksIntoTheirNames) {
-  ManyDomains migration(12, {11, false, true}, true);
+TEST(Domains, ThatAPatternAnswersAlikeAreOneClass) {
+  ManyDomains migration(12, {11, false, true}, kPattern);
+  migration.everybody(12);
+  const std::string proof = migration.proof();
+  EXPECT_NE(proof.find("@d11.test"), std::string::npos) << proof;
+  EXPECT_EQ(account_classes(migration.graph).subjects.size(), 2U);
+}
+
+TEST(Domains, TheOneThatAPatternPicksIsFound) {
+  ManyDomains migration(12, {}, {"matches('7[.]test$', rcpt_domain)", true});
+  migration.everybody(12);
+  const std::string proof = migration.proof();
+  EXPECT_NE(proof.find("mail for user@d7.test is sent to the public MX"), std::string::npos)
+      << proof;
+  EXPECT_EQ(proof.find("user@d0.test"), std::string::npos) << proof;
+  EXPECT_EQ(account_classes(migration.graph).subjects.size(), 2U);
+}
+
+TEST(Domains, APatternBesideAnAddressIsAQuestionOfTheDomainToo) {
+  ManyDomains migration(
+      12, {}, {"matches('7[.]test$', rcpt_domain) && rcpt != 'user@d7.test'", true});
+  migration.everybody(12);
+  const std::string proof = migration.proof();
+  EXPECT_NE(proof.find("@d7.test"), std::string::npos) << proof;
+  EXPECT_EQ(proof.find("@d0.test"), std::string::npos) << proof;
+}
+
+TEST(Domains, AreEachTheirOwnWhereTheServerIsAskedForAPartOfTheirNames) {
+  ManyDomains migration(12, {11, false, true}, kLookedUp);
   migration.everybody(12);
   const std::string proof = migration.proof();
   EXPECT_NE(proof.find("@d11.test"), std::string::npos) << proof;
@@ -253,7 +291,7 @@ TEST(Domains, AListInTheDomainWithTheHoleIsFound) {
 }
 
 TEST(Domains, WhoIsBehindTheBoundIsTold) {
-  ManyDomains migration(8, {}, true);
+  ManyDomains migration(8, {}, kLookedUp);
   migration.everybody(8);
   ASSERT_EQ(migration.graph.freeze(), std::nullopt);
   ProofLimits limits;
