@@ -180,6 +180,10 @@ class Compilation {
     }
     migration.made_listeners = check::made_listeners(*graph);
     migration.spared_networks = check::spared_networks(*graph);
+    if (input_.is_only_lowered) {
+      result_.graph = std::move(*graph);
+      return;
+    }
     check::check_graph_rules(migration, *graph, input_.schema, sink_);
     check_clear_secrets(*graph, sink_);
     if (input_.schema != nullptr) {

@@ -38,6 +38,9 @@ struct CompileInput {
   std::span<const EmbeddedFile> stdlib = {};
   std::size_t plan_bytes_max = std::size_t{16} << 20U;
   std::size_t mail_subjects_max = 1'024;  ///< accounts that the proof of the mail flow looks at
+  /// Only the graph is asked for: whether values fit the target's schema, and where mail goes while
+  /// the steps run, is not judged.
+  bool is_only_lowered = false;
 };
 
 /// The plan in figures and names, for diff, report and wiring.

@@ -173,6 +173,7 @@ bool take_canonical(std::string_view& rest, const Value& value, int depth) {
 }
 
 constexpr std::string_view kSchemaParts = "schema_parts";  // may be null: not known
+constexpr std::string_view kMadeBy = "made_by";            // may be missing: not known
 
 }  // namespace
 
@@ -196,8 +197,7 @@ std::string write_saved_plan(const SavedPlan& plan, std::string* digest) {
     findings.push_back(finding_document(finding));
   List disks;
   for (const MachineDisk& disk : plan.disks) disks.push_back(disk_document(disk));
-  const std::string body =
-      canonical_json(Value::map({{"plan", plan.plan_name},
+  Value document = Value::map({{"plan", plan.plan_name},
                                  {"made_at", plan.made_at},
                                  {"graph", plan.graph.to_document()},
                                  {"plan_digest", plan.plan_digest},
@@ -209,8 +209,9 @@ std::string write_saved_plan(const SavedPlan& plan, std::string* digest) {
                                  {"disks", std::move(disks)},
                                  {"made_from", plan.made_from},
                                  {std::string(kSchemaParts), plan.schema_parts},
-                                 {"notes", std::move(notes)}})) +
-      "\n";
+                                 {"notes", std::move(notes)}});
+  if (!plan.made_by.empty()) document.set(std::string(kMadeBy), plan.made_by);
+  const std::string body = canonical_json(document) + "\n";
   *digest = sha256(body).hex();
   return fmt::format("{}{}\n{}", kMagic, *digest, body);
 }
@@ -242,7 +243,7 @@ Result<SavedPlan> read_saved_plan(std::string_view text, std::string* digest) {
   for (const auto& [name, value] : document.members()) {
     const bool is_known = std::any_of(kMembers.begin(), kMembers.end(),
                                       [&](const Member& member) { return member.name == name; });
-    if (!is_known && name != kSchemaParts)
+    if (!is_known && name != kSchemaParts && !(name == kMadeBy && value.is_string()))
       return refuse(fmt::format("it has `{}`, which this version of plan does not know",
                                 printable(name, 80)));
   }
@@ -286,6 +287,7 @@ Result<SavedPlan> read_saved_plan(std::string_view text, std::string* digest) {
     plan.disks.push_back(disk_from(disk));
   }
   plan.made_from = document["made_from"].string_or("");
+  plan.made_by = document[kMadeBy].string_or("");
   plan.schema_parts = document[kSchemaParts];
   for (const Value& note : document["notes"].items()) plan.notes.emplace_back(note.string_or(""));
   plan.graph = std::move(graph);

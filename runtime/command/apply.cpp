@@ -12,6 +12,7 @@
 #include "runtime/command/errors.h"
 #include "runtime/command/review.h"
 #include "runtime/command/run_ending.h"
+#include "runtime/command/saved_steps.h"
 #include "runtime/command/show_changes.h"
 #include "runtime/command/source_names.h"
 #include "runtime/command/stop_on_signal.h"
@@ -193,6 +194,8 @@ ExitCode run_apply(const Invocation& invocation) {
                        format);
   }
   if (is_saved && !standing->is_resumed) {
+    if (auto same = check_saved_steps(review->saved); !same)
+      return print_error(same.error(), format);
     auto drift = drift_of(*review, *session, folder, stop);
     if (!drift) return print_error(drift.error(), format);
     for (const std::string& line : drift->remarks) print_words(fmt::format("note: {}\n", line));

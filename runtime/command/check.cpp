@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <optional>
 #include <set>
 
 #include "compiler/flow/routes.h"
@@ -14,6 +15,7 @@
 #include "runtime/command/errors.h"
 #include "runtime/command/project.h"
 #include "runtime/command/review.h"
+#include "runtime/command/saved_steps.h"
 
 namespace plan::command {
 
@@ -59,19 +61,21 @@ std::string made_from_in(std::string_view text) {
   return {};
 }
 
-/// Whether the plan and its lock are still those of a review: a saved plan, or a diff in Markdown,
-/// JSON, HTML or text.
+/// Whether the plan and its lock are still those of a review: a saved plan, whose steps have to be
+/// those that its texts give, or a diff in Markdown, JSON, HTML or text.
 Outcome check_reviewed(const Project& project, const std::string& file) {
   std::string reviewed;
   std::string changed;
+  std::optional<Review> review;
   if (is_saved_plan_file(file)) {
-    PLAN_TRY(review, read_review(file));
-    reviewed = review.saved.made_from;
+    PLAN_TRY(read, read_review(file));
+    review = std::move(read);
+    reviewed = review->saved.made_from;
     std::set<std::string> now;
     const SourceSet& sources = *project.compiled.sources;
     for (std::size_t i = 1; i <= sources.size(); ++i)
       now.insert(ir::sha256(sources.text(static_cast<FileId>(i))).hex());
-    for (const auto& [name, text] : review.saved.sources) {
+    for (const auto& [name, text] : review->saved.sources) {
       if (now.contains(ir::sha256(text).hex()) ||
           name.ends_with(std::filesystem::path(project.folder.facts_file).filename().string()))
         continue;
@@ -84,7 +88,7 @@ Outcome check_reviewed(const Project& project, const std::string& file) {
   if (reviewed.empty())
     return Error(errors::review_stale, fmt::format("{} does not say what it was made from", file));
   const std::string now = made_from(project);
-  if (reviewed == now) return {};
+  if (reviewed == now) return review ? check_saved_steps(review->saved) : Outcome();
   return Error(errors::review_stale,
                fmt::format("what {} reviews was changed since{}", file, changed))
       .with_detail(fmt::format("it was made from {}, this plan from {}", reviewed, now));

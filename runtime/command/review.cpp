@@ -18,6 +18,7 @@
 #include "compiler/source/text.h"
 #include "runtime/command/console.h"
 #include "runtime/command/errors.h"
+#include "runtime/command/saved_steps.h"
 #include "runtime/command/source_names.h"
 #include "runtime/engine/errors.h"
 #include "runtime/engine/journal.h"
@@ -157,6 +158,7 @@ std::string_view member_of_no_text(const ir::SavedPlan& saved) {
   for (const auto& [name, text] : saved.sources) digests.insert(ir::sha256(text).hex());
   if (!digests.contains(saved.plan_digest)) return "plan_digest";
   if (!saved.lock_digest.empty() && !digests.contains(saved.lock_digest)) return "lock_digest";
+  if (made_from(saved) != saved.made_from) return "made_from";
   return {};
 }
 
@@ -197,6 +199,7 @@ Review review_project(Project project, Session& session, const step::StopSignal&
     saved.notes.push_back(fmt::format("and {} more warnings: plan check", show_count(left_out)));
   saved.disks = disks_of(project.folder);
   saved.made_from = made_from(project);
+  saved.made_by = program_name();
   if (project.schema) saved.schema_parts = project.schema->facts_of(types_written(saved.graph));
   if (auto names = look_at_names(saved, session)) {
     for (std::string& line : names->drift) saved.notes.push_back(std::move(line));
@@ -236,7 +239,7 @@ Result<Review> read_review(const std::string& file) {
   review.saved = std::move(saved);
   if (const std::string_view member = member_of_no_text(review.saved); !member.empty())
     return Error(ir::errors::bad_saved_plan,
-                 fmt::format("{}: `{}` is the digest of none of the texts in it", file, member));
+                 fmt::format("{}: `{}` is not the digest of the texts in it", file, member));
   review.connections = connections_of(review.saved.graph);
   return review;
 }

@@ -17,6 +17,7 @@ SavedPlan small_plan() {
   plan.schema_digest = "cc";
   plan.sources = {{"migration.yaml", "plan: 1\n"}};
   plan.notes = {"one note"};
+  plan.made_by = "plan 0.1.0";
   StepShape shape;
   shape.kind = StepKind::admin_account;
   shape.stage = Stage::waves;
@@ -50,6 +51,7 @@ TEST(SavedPlanFile, ReadsWhatItWrites) {
   EXPECT_EQ(plan->graph.arguments(StepId{0})["password"],
             Value(SecretRef{"source", "alice@example.org"}));
   EXPECT_EQ(plan->sources, small_plan().sources);
+  EXPECT_EQ(plan->made_by, "plan 0.1.0");
   EXPECT_EQ(plan->observations.at(0).standing, Standing::differs);
   EXPECT_EQ(plan->observations.at(0).bytes, 12U);
   EXPECT_FALSE(plan->observations.at(0).messages) << "not measured stays not measured";

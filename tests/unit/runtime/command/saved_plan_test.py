@@ -25,6 +25,21 @@ def canonical(document):
     return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
+def made_from(sources):
+    """The digest of all texts but the measurements."""
+    return hashlib.sha256("".join(hashlib.sha256(text.encode()).hexdigest() + "\n" for _, text in sources).encode()).hexdigest()
+
+
+def modules(name):
+    """The module std/NAME and those that it uses, in the order in which they are read."""
+    text = (bad_input_test.ROOT / "stdlib" / f"{name}.plan").read_text()
+    found = [[f"std/{name}.plan", text]]
+    for line in text.splitlines():
+        if line.startswith("use std/"):
+            found += modules(line.split()[1].removeprefix("std/"))
+    return found
+
+
 def saved(document):
     body = document if isinstance(document, str) else canonical(document) + "\n"
     digest = hashlib.sha256(body.encode()).hexdigest()
@@ -67,15 +82,17 @@ def main():
 
         graph = json.loads(run("graph", "--format", "json", where=project.folder).stdout)
         lock = project.lock.read_text()
+        sources = [["migration.yaml", project.plan.read_text()], ["migration.lock", lock], *modules("dovecot-postfix")]
+        made = made_from(sources)
         document = {"plan": "example.org to Stalwart", "made_at": "2026-08-14T09:12:00Z", "graph": graph,
                     "plan_digest": hashlib.sha256(project.plan.read_bytes()).hexdigest(),
                     "lock_digest": hashlib.sha256(lock.encode()).hexdigest(), "schema_digest": "",
-                    "sources": [["migration.yaml", project.plan.read_text()], ["migration.lock", lock]],
+                    "sources": sources,
                     "observations": {"0": {"standing": 3, "unseen": True, "remark": "connection-refused: nobody answers"}},
                     "findings": [["trash-expires", "warning", "<b>gone</b> in 30 days", "migration.yaml:2:1", "", ""],
                                  ["not-measured", "warning", "sizes", "migration.yaml:3:1", "migration.yaml:9:9", "they are small"]],
                     "disks": [["operator", 1000, "statvfs", "2026-08-14T09:12:00Z"]],
-                    "made_from": "ab" * 32, "schema_parts": None, "notes": ["one note"]}
+                    "made_from": made, "schema_parts": None, "notes": ["one note"]}
         text, digest = saved(document)
         file.write_text(text)
 
@@ -88,7 +105,7 @@ def main():
               shown.stdout, shown.stdout)
         told = json.loads(run("show", "reviewed.plan", "--format", "json").stdout)
         check("the document says the same", told["format"] == 2 and told["digest"] == digest and told["unseen"] == 1 and
-              told["made_from"] == "ab" * 32 and [one["reason"] for one in told["findings"]] == [None, "they are small"], told)
+              told["made_from"] == made and [one["reason"] for one in told["findings"]] == [None, "they are small"], told)
         markdown = run("show", "reviewed.plan", "--format", "markdown").stdout
         check("so does Markdown, the digest first", markdown.splitlines()[2].startswith(f"Reviewed plan `{digest}`"), markdown)
         page = run("show", "reviewed.plan", "--format", "html").stdout
@@ -129,6 +146,8 @@ def main():
                 "digests swapped": saved({**document, "plan_digest": document["schema_digest"], "schema_digest": document["plan_digest"]})[0],
                 "the digest of another lock": saved({**document, "lock_digest": "0" * 64})[0],
                 "another text of the plan": saved({**document, "sources": [["migration.yaml", "plan: 1\n"], *document["sources"][1:]]})[0],
+                "another text of a module": saved({**document, "sources": [*sources[:-1], [sources[-1][0], "module finalize\n"]]})[0],
+                "made from something else": saved({**document, "made_from": "ab" * 32})[0],
                 "no end of line": saved(canonical(document))[0],
                 "a member of tomorrow": saved({**document, "oracle": True})[0],
                 "many things of nothing": saved("[" + "0," * 3_000_000 + "0]\n")[0],
@@ -178,14 +197,30 @@ def main():
         project.lock.write_text(lock)
 
         review = project.folder / "review.md"
-        review.write_text(markdown)
+        review.write_text(markdown.replace(made, "ab" * 32))
         stale = run("check", "--reviewed", "review.md", where=project.folder)
         check("a review of something else is stale", stale.returncode == 1 and "review-stale" in stale.stderr, stale)
-        now = stale.stderr.split("this plan from ")[1][:64]
-        for kind, of in (("review.md", markdown), ("review.json", json.dumps(told)), ("review.html", page), ("review.txt", shown.stdout)):
-            (project.folder / kind).write_text(of.replace("ab" * 32, now))
+        for kind, of in (("review.md", markdown), ("review.json", json.dumps(told)), ("review.html", page), ("review.txt", shown.stdout),
+                         ("reviewed.plan", text)):
+            (project.folder / kind).write_text(of)
             fresh = run("check", "--reviewed", kind, where=project.folder)
             check(f"a review of this plan is none, in {kind}", fresh.returncode == 4 and "is a review of this plan" in fresh.stderr, fresh)
+
+        other = json.loads(json.dumps(graph))
+        shape = next(one for one in other["shapes"] if one["kind"] == "admin.account")
+        shape["arguments"]["account"] = "mallory@example.org"
+        (project.folder / "reviewed.plan").write_text(saved({**document, "graph": other})[0])
+        forged = run("check", "--reviewed", "reviewed.plan", where=project.folder)
+        check("a step that was changed is seen, though its file has a digest made anew", forged.returncode == 1 and
+              "steps-not-of-sources" in forged.stderr and "mallory@example.org" in forged.stderr and "/create" in forged.stderr, forged)
+        ended = run("apply", "reviewed.plan", "--yes", where=project.folder)
+        check("and is not applied", ended.returncode == 1 and "steps-not-of-sources" in ended.stderr, ended)
+        ended = run("show", "reviewed.plan", where=project.folder)
+        check("and is shown as what it is", ended.returncode == 0 and "plan apply would refuse it" in ended.stderr, ended)
+        (project.folder / "reviewed.plan").write_text(saved({**document, "graph": other, "made_by": "plan 9.9.9"})[0])
+        ended = run("apply", "reviewed.plan", "--yes", where=project.folder)
+        check("steps of another program are said to be that", ended.returncode == 1 and "it was saved by plan 9.9.9" in ended.stderr and
+              "save it again with plan diff -o" in ended.stderr, ended)
         project.plan.write_text(project.plan.read_text().replace("parallel: 8", "parallel: 4"))
         changed = run("check", "--reviewed", "review.md", where=project.folder)
         check("until the plan is changed", changed.returncode == 1 and "review-stale" in changed.stderr, changed)

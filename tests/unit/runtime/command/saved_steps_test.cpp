@@ -1,0 +1,217 @@
+// Whether the steps of a saved plan are those that its texts give.
+#include "runtime/command/saved_steps.h"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <functional>
+
+#include "compiler/compile.h"
+#include "compiler/facts/lock.h"
+#include "compiler/facts/measurement.h"
+#include "compiler/ir/digest.h"
+#include "runtime/command/errors.h"
+
+namespace plan::command {
+namespace {
+
+using ir::Value;
+
+constexpr std::string_view kPlan = R"(plan: 1
+name: saved
+use: ./std/own.plan
+addresses: {public: mail.example.org, proxy: 203.0.113.10, source: 203.0.113.20, target: 203.0.113.30}
+source:
+  master_user: {name: vmadmin, password: !secret env:VMADMIN}
+target:
+  url: https://new.example.org
+  login: {user: admin, password: !secret env:ADMIN}
+proxies:
+  - {name: edge1, control: "unix:/run/plan-proxy/control.sock", token: !secret env:EDGE1}
+domains: [example.org]
+accounts: {from: {csv: accounts.csv}}
+waves:
+  - {name: canary, accounts: [alice@example.org]}
+  - {name: rest, parallel: 8}
+cutover: {address: operator}
+rollback_points: [before-cutover, each-account, before-finalize]
+)";
+
+/// A plan with a list, a module in a folder `std` beside it, and measurements; as it is saved.
+ir::SavedPlan saved_plan() {
+  facts::Lock lock;
+  lock.plan_name_digest = ir::sha256("saved").hex();
+  std::string facts;
+  for (const char* name : {"alice", "bob"}) {
+    facts::LockAccount account;
+    account.address = fmt::format("{}@example.org", name);
+    account.hash_scheme = "SHA512-CRYPT";
+    account.mailboxes = {"INBOX"};
+    account.has_mailboxes = true;
+    facts += facts::write_measurement(
+        {fmt::format("account/{}/bytes", account.address), 1000, "bytes", {}, {}, {}});
+    lock.accounts.push_back(std::move(account));
+  }
+  CompileInput input;
+  input.plan_text = kPlan;
+  input.lock_text = facts::write_lock(lock);
+  input.facts_text = facts;
+  input.file_text = [](const std::string& path) -> Result<std::string> {
+    if (path == "accounts.csv") return std::string("address\nalice@example.org\nbob@example.org\n");
+    if (path == "std/own.plan") return std::string("module own\n\nuse std/dovecot-postfix\n");
+    return Error(errors::file_missing, "there is no " + path);
+  };
+  ir::SavedPlan saved;
+  saved.plan_digest = ir::sha256(input.plan_text).hex();
+  saved.lock_digest = ir::sha256(*input.lock_text).hex();
+  CompileResult compiled = compile(std::move(input));
+  if (!compiled.graph) {
+    ADD_FAILURE() << render_terminal(compiled.diagnostics, *compiled.sources, {});
+    return saved;
+  }
+  saved.graph = std::move(*compiled.graph);
+  for (std::size_t i = 1; i <= compiled.sources->size(); ++i) {
+    const auto file = static_cast<FileId>(i);
+    saved.sources.emplace_back(std::string(compiled.sources->name(file)),
+                               std::string(compiled.sources->text(file)));
+  }
+  saved.made_from = made_from(saved);
+  saved.made_by = program_name();
+  return saved;
+}
+
+/// The graph of `saved` with its document changed by hand.
+ir::SavedPlan with_graph(const std::function<void(Value& document)>& change) {
+  ir::SavedPlan saved = saved_plan();
+  Value document = saved.graph.to_document();
+  change(document);
+  auto graph = ir::StepGraph::from_document(document);
+  if (!graph) {
+    ADD_FAILURE() << graph.error().to_line();
+  } else {
+    saved.graph = std::move(*graph);
+  }
+  return saved;
+}
+
+/// Changes one of `part` ("shapes", "rows", "waves", "steps").
+void change_one(Value& document, const char* part, std::size_t at,
+                const std::function<void(Value& one)>& change) {
+  Value all = document[part];
+  change(all.as_list()[at]);
+  document.set(part, std::move(all));
+}
+
+std::size_t shape_of(const Value& document, std::string_view id) {
+  const ir::List& shapes = document["shapes"].items();
+  for (std::size_t i = 0; i < shapes.size(); ++i) {
+    if (shapes[i]["id"].string_or("") == id) return i;
+  }
+  ADD_FAILURE() << "no step " << id;
+  return 0;
+}
+
+std::string refusal(const ir::SavedPlan& saved) {
+  const Outcome same = check_saved_steps(saved);
+  if (same) return "accepted";
+  EXPECT_TRUE(same.error().is(errors::steps_not_of_sources)) << same.error().to_line();
+  return same.error().message();
+}
+
+TEST(SavedSteps, ThoseOfItsTextsAreAccepted) {
+  EXPECT_EQ(refusal(saved_plan()), "accepted");
+  std::string digest;
+  const std::string text = ir::write_saved_plan(saved_plan(), &digest);
+  const auto read = ir::read_saved_plan(text, &digest);
+  ASSERT_TRUE(read) << read.error().to_line();
+  EXPECT_EQ(read->made_by, program_name());
+  EXPECT_EQ(refusal(*read), "accepted");
+}
+
+TEST(SavedSteps, AChangedArgumentIsNamedWithItsStep) {
+  const std::string words = refusal(with_graph([](Value& document) {
+    change_one(document, "shapes", shape_of(document, "account/{}/create"), [](Value& shape) {
+      Value arguments = shape["arguments"];
+      arguments.set("domain", "elsewhere.test");
+      shape.set("arguments", std::move(arguments));
+    });
+  }));
+  EXPECT_TRUE(words.starts_with("account/alice@example.org/create: domain is ")) << words;
+  EXPECT_NE(words.find("elsewhere.test"), std::string::npos) << words;
+  EXPECT_TRUE(words.ends_with("; and 1 step more differs")) << words;
+}
+
+TEST(SavedSteps, AnotherOrderAnotherWaveAndAnotherRowAreSeen) {
+  const std::string order = refusal(with_graph([](Value& document) {
+    for (std::size_t i = 0; i < document["steps"].size(); ++i) {
+      if (document["steps"].item(i).item(3).size() == 0) continue;
+      change_one(document, "steps", i, [](Value& step) { step.as_list()[3] = Value::list(); });
+      return;
+    }
+  }));
+  EXPECT_NE(order.find("it does not run after"), std::string::npos) << order;
+  const std::string wave = refusal(with_graph([](Value& document) {
+    change_one(document, "waves", 1, [](Value& one) { one.set("parallel", 400); });
+  }));
+  EXPECT_NE(wave.find("wave.parallel is 400, and its texts give 8"), std::string::npos) << wave;
+  const std::string row = refusal(with_graph([](Value& document) {
+    for (std::size_t i = 0; i < document["rows"].size(); ++i) {
+      if (document["rows"].item(i).item(0).string_or("") != "alice@example.org") continue;
+      change_one(document, "rows", i, [](Value& one) {
+        Value members = one.item(1);
+        members.set("planted", true);
+        one.as_list()[1] = std::move(members);
+      });
+      return;
+    }
+  }));
+  EXPECT_NE(row.find("planted is true"), std::string::npos) << row;
+}
+
+TEST(SavedSteps, OnlyAnotherProgramMayPointAtOtherPlaces) {
+  const auto moved = [](Value& document) {
+    change_one(document, "shapes", 0,
+               [](Value& shape) { shape.set("origin", Value(ir::List{1, 0, 1})); });
+  };
+  ir::SavedPlan saved = with_graph(moved);
+  EXPECT_NE(refusal(saved).find("other places"), std::string::npos);
+  saved.made_by = "plan 9.9.9";  // who says so has to show it: by the texts of plan's modules
+  EXPECT_NE(refusal(saved).find("other places"), std::string::npos);
+  for (auto& [name, text] : saved.sources) {
+    if (name == "std/finalize.plan") text += "# words\n";
+  }
+  EXPECT_EQ(refusal(saved), "accepted");
+}
+
+TEST(SavedSteps, AnotherProgramIsNamedAsTheReason) {
+  ir::SavedPlan saved = with_graph([](Value& document) {
+    change_one(document, "waves", 1, [](Value& one) { one.set("parallel", 400); });
+  });
+  saved.made_by = "plan 9.9.9 build abc";
+  EXPECT_TRUE(refusal(saved).starts_with("it was saved by plan 9.9.9 build abc, and this is plan "))
+      << refusal(saved);
+}
+
+TEST(SavedSteps, TextsThatAreNotThereOrDoNotCompileAreRefused) {
+  ir::SavedPlan saved = saved_plan();
+  std::erase_if(saved.sources, [](const auto& source) { return source.first == "accounts.csv"; });
+  EXPECT_NE(refusal(saved).find("do not compile: "), std::string::npos) << refusal(saved);
+  saved = saved_plan();
+  std::swap(saved.sources[0], saved.sources[1]);
+  EXPECT_EQ(refusal(saved), "the first of the texts in it is not the plan");
+  saved.sources.clear();
+  EXPECT_EQ(refusal(saved), "the first of the texts in it is not the plan");
+}
+
+TEST(SavedSteps, AMeasurementIsNoPartOfWhatItWasMadeFrom) {
+  ir::SavedPlan saved = saved_plan();
+  for (auto& [name, text] : saved.sources) {
+    if (name == ".plan/facts.jsonl") text = "";
+  }
+  EXPECT_EQ(made_from(saved), saved.made_from);
+  saved.sources[1].second += " ";
+  EXPECT_NE(made_from(saved), saved.made_from);
+}
+
+}  // namespace
+}  // namespace plan::command
