@@ -406,6 +406,7 @@ class PlanReader {
     }
     std::vector<Named> names;
     const PlanWave* rest = nullptr;
+    LatestStart latest;
     plan_.waves.reserve(node->items.size());
     for (const Node& item : node->items) {
       if (!item.is_mapping()) {
@@ -414,6 +415,7 @@ class PlanReader {
         continue;
       }
       PlanWave wave = read_wave(item);
+      judge_start(item, wave, latest);
       names.push_back({wave.name, wave.span});
       if (wave.is_rest && rest != nullptr) {
         sink_
@@ -528,6 +530,30 @@ class PlanReader {
                   fmt::format("{} completes before it starts", what))
           .help("`start_after` is when copying begins, `complete_after` when accounts may be held");
     }
+  }
+
+  /// Of the waves so far, the one that starts last.
+  struct LatestStart {
+    std::int64_t moment_ms = 0;
+    std::string wave = {};
+    Span span = {};
+  };
+
+  /// A wave begins when the one in front of it is over: a start before that one's says nothing.
+  void judge_start(const Node& item, const PlanWave& wave, LatestStart& latest) {
+    if (wave.start_after_ms == 0) return;
+    const Span span = item.find("start_after")->span;
+    if (wave.start_after_ms < latest.moment_ms) {
+      sink_
+          .report(Kind::bad_value, span,
+                  fmt::format("wave `{}` cannot begin then: wave `{}`, which comes before it, starts "
+                              "later",
+                              printable(wave.name, 60), printable(latest.wave, 60)))
+          .severity(Severity::warning)
+          .note(latest.span, "here")
+          .help("waves move one behind the other, in the order of the plan");
+    }
+    if (wave.start_after_ms > latest.moment_ms) latest = {wave.start_after_ms, wave.name, span};
   }
 
   void read_cutover() {

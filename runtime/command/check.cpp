@@ -16,6 +16,7 @@
 #include "runtime/command/project.h"
 #include "runtime/command/review.h"
 #include "runtime/command/saved_steps.h"
+#include "runtime/net/clock.h"
 
 namespace plan::command {
 
@@ -119,6 +120,11 @@ ExitCode run_check(const Invocation& invocation) {
     }
   }
   for (const std::string& line : silenced_findings(*project)) print_words(line + "\n");
+  if (compiled.graph) {
+    for (const std::string& line :
+         passed_starts(*compiled.graph, *compiled.sources, net::system_clock().wall_ms()))
+      print_words(fmt::format("warning: {}\n", line));
+  }
   if (const std::string review = invocation.value("--reviewed"); !review.empty()) {
     // The diagnostics are the one document of a program's format.
     if (auto same = check_reviewed(*project, review); !same)

@@ -14,6 +14,8 @@
 #include "runtime/command/compile_cache.h"
 #include "runtime/command/console.h"
 #include "runtime/command/errors.h"
+#include "runtime/engine/subject.h"
+#include "runtime/net/clock.h"
 
 namespace plan::command {
 namespace {
@@ -210,6 +212,22 @@ std::vector<ir::ReviewedFinding> findings_of(const Project& project, std::size_t
   }
   *left_out = count - std::min(count, kFindingsKept);
   return findings;
+}
+
+std::vector<std::string> passed_starts(const ir::StepGraph& graph, const SourceSet& sources,
+                                       std::int64_t now_ms,
+                                       const std::function<bool(ir::StepId step)>& is_over) {
+  std::vector<std::string> lines;
+  for (const ir::StepId step : graph.order()) {
+    if (graph.kind(step) != ir::StepKind::window || (is_over && is_over(step))) continue;
+    const std::int64_t start_ms = graph.argument(step, "not_before_ms").integer_or(0);
+    if (start_ms == 0 || start_ms > now_ms) continue;
+    const std::string place = place_of(sources, engine::cause_of(graph, step));
+    lines.push_back(fmt::format("{}{}{}: its start, {}, has passed: it begins when its turn comes",
+                                place, place.empty() ? "" : ": ", graph.id(step),
+                                net::show_utc(start_ms)));
+  }
+  return lines;
 }
 
 std::string made_from(const Project& project) {

@@ -1,4 +1,6 @@
 #pragma once
+#include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -82,6 +84,12 @@ struct ProjectOptions {
 /// untried_servers.
 [[nodiscard]] std::vector<ir::ReviewedFinding> findings_of(const Project& project,
                                                            std::size_t* left_out);
+
+/// Waves whose `start_after` has passed, a line each with its place: they begin when their turn
+/// comes. The compiler has no clock. `is_over` says of which steps nobody wants to hear.
+[[nodiscard]] std::vector<std::string> passed_starts(
+    const ir::StepGraph& graph, const SourceSet& sources, std::int64_t now_ms,
+    const std::function<bool(ir::StepId step)>& is_over = {});
 
 /// Digest of all texts that a project was compiled from without its measurements: plan, lists,
 /// modules, lock (SavedPlan::made_from). Where the folder lies and how files are named makes no

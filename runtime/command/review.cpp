@@ -193,6 +193,14 @@ Review review_project(Project project, Session& session, const step::StopSignal&
   if (auto marked = mark_done(saved, project.folder); !marked)
     saved.notes.push_back(
         fmt::format("what was done already is not known: {}", marked.error().to_line()));
+  const auto is_over = [&](ir::StepId step) {
+    const auto seen_of = saved.observations.find(static_cast<std::uint32_t>(step));
+    return seen_of != saved.observations.end() &&
+           seen_of->second.standing == ir::Standing::satisfied;
+  };
+  for (std::string& line :
+       passed_starts(saved.graph, sources, net::system_clock().wall_ms(), is_over))
+    saved.notes.push_back(std::move(line));
   std::size_t left_out = 0;
   saved.findings = findings_of(project, &left_out);
   if (left_out > 0)

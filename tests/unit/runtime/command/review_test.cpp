@@ -1,6 +1,7 @@
 // What `plan apply` says of a saved plan when the world is not any more as it was reviewed.
 #include "runtime/command/review.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "compiler/ir/digest.h"
@@ -104,6 +105,29 @@ TEST(ReviewDrift, AnotherLockIsSaidLineByLine) {
   EXPECT_EQ(lines[2], "migration.lock has: account c@x.test");
   review.saved.sources.clear();
   EXPECT_EQ(lock_drift(review.saved, "other").size(), 1U) << "what it was is not known: still said";
+}
+
+TEST(PassedStarts, AreNamedWithTheirPlaceUnlessTheyAreOver) {
+  SourceSet sources;
+  const FileId file = sources.add("migration.yaml", "waves:\n  - {name: first}\n");
+  ir::StepGraph graph;
+  for (const std::int64_t start_ms : {1'000'000, 2'000'000}) {
+    ir::StepShape shape;
+    shape.kind = ir::StepKind::window;
+    shape.id_pattern = fmt::format("wave/{}/window", start_ms);
+    shape.arguments = Value::map({{"not_before_ms", start_ms}});
+    shape.origin = {file, 10, 11};
+    (void)graph.add_step(graph.add_shape(std::move(shape)), ir::RowId::none, ir::WaveId::none);
+  }
+  ASSERT_FALSE(graph.freeze());
+  EXPECT_TRUE(passed_starts(graph, sources, 999'999).empty());
+  EXPECT_EQ(passed_starts(graph, sources, 1'500'000),
+            (std::vector<std::string>{
+                "migration.yaml:2:4: wave/1000000/window: its start, 1970-01-01T00:16:40Z, has "
+                "passed: it begins when its turn comes"}));
+  EXPECT_EQ(passed_starts(graph, sources, 2'000'000).size(), 2U);
+  const auto is_over = [](ir::StepId step) { return ir::index(step) == 0; };
+  EXPECT_EQ(passed_starts(graph, sources, 2'000'000, is_over).size(), 1U);
 }
 
 /// The schema that the repository has, with another bound of one property.
