@@ -40,13 +40,18 @@ const std::vector<TriedVersions>& tried_versions() {
   return kTried;
 }
 
-std::string UntriedServer::words() const {
-  if (version.empty()) {
-    return fmt::format("the version of {} is not known, this procedure was tried with {}",
-                       tried->program, tried->words);
+std::string UntriedServer::words(std::string_view url) const {
+  std::string who(tried->program);
+  if (tried->name.ends_with(".stalwart")) {
+    who = is_of_source() ? "the old Stalwart" : "the new Stalwart";
+    if (!url.empty()) who += fmt::format(" at {}", printable(url, 200));
   }
-  return fmt::format("{} is {}, this procedure was tried with {}", tried->program,
-                     printable(version, 40), tried->words);
+  if (version.empty()) {
+    return fmt::format("the version of {} is not known, this procedure was tried with {}", who,
+                       tried->words);
+  }
+  return fmt::format("{} is {}, this procedure was tried with {}", who, printable(version, 40),
+                     tried->words);
 }
 
 bool UntriedServer::is_refused() const {

@@ -28,8 +28,10 @@ struct UntriedServer {
   const TriedVersions* tried = nullptr;
   std::string version = {};  ///< empty: nobody could tell
 
-  /// "Dovecot is 2.4.1, this procedure was tried with 2.3.x".
-  [[nodiscard]] std::string words() const;
+  /// "Dovecot is 2.4.1, this procedure was tried with 2.3.x"; with the address of a Stalwart, for
+  /// both servers may be one: "the old Stalwart at https://old.example.org is 0.13.0, ...".
+  [[nodiscard]] std::string words(std::string_view url) const;
+  [[nodiscard]] bool is_of_source() const { return tried->name.starts_with("source."); }
   /// An old Stalwart without the interface of 0.13 to 0.15: `plan fetch` refuses it.
   [[nodiscard]] bool is_refused() const;
 };

@@ -328,7 +328,7 @@ def case_a_server_that_was_not_tried(project):
     body = text[:text.rindex("digest ")]
     project.lock.write_text(body + f"digest {hashlib.sha256(body.encode()).hexdigest()}\n")
     checked, refused = project.run("check"), project.run("apply", "--yes")
-    words = ("migration.yaml:", "Stalwart is 0.17.2", "tried with 0.16.0 to 0.16.19")
+    words = ("migration.yaml:", "the new Stalwart at https://new.example.org is 0.17.2", "tried with 0.16.0 to 0.16.19")
     return checked.code == 4 and all(w in checked.text for w in words) and refused.says(
         *words, "[server-not-tried]", "--untested-version"), (checked, refused)
 
