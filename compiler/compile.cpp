@@ -37,6 +37,9 @@ bool is_of_syntax(Kind kind) {
          kind == Kind::expression_syntax || kind == Kind::duplicate_key;
 }
 
+constexpr std::string_view kWithoutAccounts =
+    "accounts, their lists and waves, and where their mail goes are not checked";
+
 class Compilation {
  public:
   explicit Compilation(CompileInput input)
@@ -143,17 +146,25 @@ class Compilation {
         const FileId file = sources_->add(path, std::move(*text));
         const std::size_t errors = sink_.count(Severity::error);
         check::read_account_file(plan, *sources_, file, sink_);
-        if (sink_.count(Severity::error) != errors) plan.is_partial = true;
-        plan.is_sound = plan.is_sound && (!plan.is_partial || !plan.account_list.empty());
+        if (sink_.count(Severity::error) == errors) return;
+        plan.is_partial = true;
+        if (plan.account_list.empty())
+          sink_
+              .report(Kind::accounts_file, plan.account_file_span,
+                      "no account is known from this file")
+              .severity(Severity::note)
+              .label(std::string(kWithoutAccounts));
         return;
       } else {
         why = text.error().message();
       }
     }
-    plan.is_sound = false;
+    plan.has_account_list = true;
+    plan.is_partial = true;
     sink_
         .report(Kind::accounts_file, plan.account_file_span,
                 fmt::format("the accounts of this plan cannot be read: {}", why))
+        .label(std::string(kWithoutAccounts))
         .help("the path begins in the folder of the plan and stays in it");
   }
 

@@ -58,7 +58,11 @@ class Resolver {
     choose_accounts();
     assign_waves();
     index_addresses();
-    choose_lists();
+    // Without its accounts every list would look empty.
+    const Plan& plan = migration_.plan;
+    const bool is_list_unread =
+        plan.is_partial && plan.has_account_list && plan.account_list.empty();
+    if (!is_list_unread) choose_lists();
     return std::move(migration_);
   }
 
