@@ -106,8 +106,7 @@ Result<Project> load_project(const std::string& plan_file, ProjectFiles files,
                      &texts = files.texts](const std::string& path) -> Result<std::string> {
     const auto given = texts.find(std::filesystem::path(path).lexically_normal().string());
     if (given != texts.end()) return given->second;
-    const auto whole = std::filesystem::path(folder.directory) / path;
-    return read_text_file(whole.string(), syntax::kCsvBytesMax);
+    return read_file_in(folder, path, syntax::kCsvBytesMax);
   };
   std::optional<CompileCache> cache;
   if (options.uses_cache && is_of_files) {

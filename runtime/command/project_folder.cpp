@@ -107,6 +107,23 @@ Result<std::string> read_text_file(const std::string& path, std::size_t bytes_ma
   return text;
 }
 
+Result<std::string> read_file_in(const ProjectFolder& folder, const std::string& path,
+                                 std::size_t bytes_max) {
+  const std::filesystem::path whole = std::filesystem::path(folder.directory) / path;
+  std::error_code failure;
+  const auto inside = std::filesystem::canonical(folder.directory, failure);
+  const auto real = failure ? whole : std::filesystem::weakly_canonical(whole, failure);
+  if (failure) {
+    return Error(errors::file_unreadable,
+                 fmt::format("{} cannot be found: {}", whole.string(), failure.message()));
+  }
+  // The words are those of a path with `..` (syntax::why_not_in_folder).
+  const auto rest = real.lexically_relative(inside);
+  if (rest.empty() || *rest.begin() == "..")
+    return Error(errors::file_unreadable, "it leads out of the folder");
+  return read_text_file(whole.string(), bytes_max);
+}
+
 Outcome write_text_file(const std::string& path, std::string_view text, unsigned mode) {
   // A link stays one: what it points at is replaced. The name is this process's own, so that two
   // that write at once do not write into one file.

@@ -31,6 +31,10 @@ struct ProjectFolder {
 /// local-file-unreadable.
 [[nodiscard]] Result<std::string> read_text_file(const std::string& path, std::size_t bytes_max,
                                                  std::string_view must_begin = {});
+/// A file that the plan names by a path in its folder. A link may lead to another place in it, but
+/// not out of it. Errors: those of read_text_file; local-file-unreadable.
+[[nodiscard]] Result<std::string> read_file_in(const ProjectFolder& folder, const std::string& path,
+                                               std::size_t bytes_max);
 /// Written beside, synced and renamed; keeps a symbolic link and the mode of what was there, and
 /// writes into what is a pipe or a device.
 /// Errors: file-unwritable.

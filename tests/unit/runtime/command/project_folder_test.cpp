@@ -110,5 +110,33 @@ TEST(ReadTextFile, IsBoundedWhateverStandsThere) {
   EXPECT_FALSE(other->empty());
 }
 
+TEST(ReadFileIn, ALinkMayLeadElsewhereInTheFolderButNotOutOfIt) {
+  const test::TempDir base;
+  std::filesystem::create_directories(base.file("plan/lists"));
+  std::filesystem::create_directories(base.file("plan-of-others"));
+  ASSERT_TRUE(write_text_file(base.file("plan-of-others/secret"), "root:x:0:0\n"));
+  ASSERT_TRUE(write_text_file(base.file("plan/lists/all.csv"), "address\n"));
+  std::filesystem::create_symlink("lists/all.csv", base.file("plan/accounts.csv"));
+  std::filesystem::create_symlink("../plan-of-others/secret", base.file("plan/other.csv"));
+  std::filesystem::create_symlink(base.file("plan-of-others"), base.file("plan/others"));
+  std::filesystem::create_symlink("circle.csv", base.file("plan/circle.csv"));
+  std::filesystem::create_symlink("plan", base.file("link-to-plan"));
+  for (const char* plan : {"plan/migration.yaml", "link-to-plan/migration.yaml"}) {
+    const ProjectFolder folder = project_folder(base.file(plan));
+    const auto read = [&](const char* path) {
+      const auto text = read_file_in(folder, path, 1 << 20U);
+      return text ? *text : std::string(text.error().code().name) + ": " + text.error().message();
+    };
+    EXPECT_EQ(read("lists/all.csv"), "address\n");
+    EXPECT_EQ(read("accounts.csv"), "address\n");
+    EXPECT_EQ(read("other.csv"), "local-file-unreadable: it leads out of the folder");
+    EXPECT_EQ(read("others/secret"), "local-file-unreadable: it leads out of the folder");
+    EXPECT_EQ(read("../plan-of-others/secret"),
+              "local-file-unreadable: it leads out of the folder");
+    EXPECT_EQ(read("circle.csv").substr(0, 22), "local-file-unreadable:");
+    EXPECT_EQ(read("missing.csv").substr(0, 13), "file-missing:");
+  }
+}
+
 }  // namespace
 }  // namespace plan::command
