@@ -6,6 +6,7 @@
 
 #include "compiler/diff/change.h"
 #include "compiler/ir/json.h"
+#include "compiler/ir/undo_by_hand.h"
 
 namespace plan::diff {
 namespace {
@@ -189,6 +190,9 @@ class Comparison {
   void add(ir::StepId id) {
     const ir::Observation* seen = observation(id);
     StepChange step = change_of(id, seen);
+    if (const std::string by_hand = ir::undo_by_hand(graph_, id);
+        step.standing != ir::Standing::satisfied && !by_hand.empty())
+      step.remark += (step.remark.empty() ? "" : "; ") + by_hand;
     const auto wave = static_cast<std::size_t>(graph_.wave(id));
     // Waves and lists have rows too; an account is what the step's arguments call so.
     const bool is_account = graph_.row(id) != ir::RowId::none &&

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "compiler/ir/json.h"
+#include "compiler/ir/undo_by_hand.h"
 #include "compiler/source/text.h"
 
 namespace plan::ir {
@@ -104,6 +105,13 @@ std::string_view colour_of(StepEffect effect) {
   return "#eeeeee";
 }
 
+std::string undo_words(const StepGraph& graph, StepId step) {
+  std::string words(to_string(info(graph.kind(step)).undo));
+  if (const std::string by_hand = undo_by_hand(graph, step); !by_hand.empty())
+    words += fmt::format(" ({})", by_hand);
+  return words;
+}
+
 }  // namespace
 
 std::string graph_lines(const StepGraph& graph, bool has_arguments) {
@@ -118,7 +126,7 @@ std::string graph_lines(const StepGraph& graph, bool has_arguments) {
         "{}  kind={}  stage={}  wave={}  role={}  undo={}  after={}{}\n", printable(graph.id(step)),
         info(graph.kind(step)).name, to_string(graph.stage(step)),
         wave == nullptr ? "-" : printable(wave->name), role_word(graph.role(step)),
-        to_string(info(graph.kind(step)).undo),
+        undo_words(graph, step),
         before.empty() ? "-" : fmt::format("{}", fmt::join(before, ",")),
         has_arguments ? "\n    " + printable(canonical_json(graph.arguments(step)), SIZE_MAX)
                       : ""));

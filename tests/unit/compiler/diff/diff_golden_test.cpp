@@ -296,6 +296,22 @@ TEST(Diff, ALaterWaveRefersToTheStepsOfAnEarlierOneAndLongListsAreOneLine) {
             std::string::npos);
 }
 
+TEST(Diff, ACommandThatNothingTakesBackIsSaidBesideItsStep) {
+  ir::StepGraph graph;
+  ir::StepShape shape;
+  shape.kind = StepKind::address_move;
+  shape.stage = Stage::cutover;
+  shape.id_pattern = "cutover/address";
+  shape.arguments =
+      Value::map({{"public", "mail.example.org"}, {"run", Value(ir::List{"./point-name"})}});
+  (void)graph.add_step(graph.add_shape(std::move(shape)), ir::RowId::none, ir::WaveId::none);
+  ASSERT_FALSE(graph.freeze());
+  const ChangeSet changes = compare(graph, {}, {}, "one step");
+  for (const std::string& text :
+       {render_text(changes, {}), render_markdown(changes, {}), render_html(changes, {})})
+    EXPECT_NE(text.find("somebody has pointed mail.example.org back"), std::string::npos) << text;
+}
+
 TEST(Diff, AMemberThatIsEmptyAndIsToBeIsNoDifference) {
   World world(1);
   Observation& domain = world.see("target/domain/example.org");
