@@ -221,6 +221,15 @@ class PlanReader {
                    value == nullptr ? node->span : value->span};
     };
     plan_.public_name = named("public");
+    if (is_ip_address(plan_.public_name.text)) {
+      sink_
+          .report(Kind::bad_host, plan_.public_name.span,
+                  fmt::format("the public name is an IP address, `{}`",
+                              printable(plan_.public_name.text, 80)))
+          .severity(Severity::warning)
+          .label("nothing can point it at the proxies; it would have to be taken to their machine")
+          .help("write the name that clients have in their settings; their certificates are for it");
+    }
     plan_.proxy = named("proxy");
     plan_.source_address = named("source");
     plan_.target_address = named("target");
