@@ -276,7 +276,8 @@ class Survey {
       PLAN_TRY(value, source_.postconf_expanded(name));
       if (!value.empty()) settings.set(name, value);
     }
-    for (const char* name : {"auth_default_realm", "login_trusted_networks", "protocols"}) {
+    for (const char* name :
+         {"auth_default_realm", "auth_mechanisms", "login_trusted_networks", "protocols"}) {
       PLAN_TRY(value, source_.doveconf(name));
       settings.set(name, value);
     }
