@@ -91,6 +91,13 @@ Error error_for(std::string words, const std::string& folder) {
   const auto says = [&words](std::string_view text) {
     return words.find(text) != std::string::npos;
   };
+  if (says("unsupported format_version") || says("newer version of RocksDB")) {
+    // It says Corruption too, of a store that is whole.
+    return Error(errors::rocksdb_library_missing,
+                 fmt::format("{}: the RocksDB library that was loaded is older than this store",
+                             folder))
+        .with_detail(words);
+  }
   if (says("lock")) {
     code = &errors::store_busy;
   } else if (says("Corruption")) {

@@ -1,6 +1,7 @@
-// Prevents: users whose program cannot log in any more: by a protocol that the target does not serve
-// (reference/stalwart-admin.md 9 row 24), or in a way that the proxies do not have: they route by
-// the name, which PLAIN and LOGIN carry, and hand the password on (published guide, opaque tokens).
+// Prevents: users whose program cannot log in any more: by a protocol that the target does not
+// serve (reference/stalwart-admin.md 9 row 24), or in a way that the proxies do not have: they
+// route by the name, which PLAIN and LOGIN carry, and hand the password on (published guide, opaque
+// tokens).
 #include <fmt/format.h>
 
 #include <algorithm>

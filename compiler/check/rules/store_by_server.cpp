@@ -14,8 +14,14 @@ void store_by_server(const Migration& migration, Sink& sink) {
         .help("write `by: server`: the server's own program does it, and plan proves the result");
   };
   look(plan.store.to_kind, plan.store.to_span, plan.store.is_by_server);
+  // Where the author names no store it is the one that the server's configuration names, as `plan
+  // fetch` found it.
+  const bool is_named = !plan.store.from_kind.empty();
+  const std::string from = is_named ? plan.store.from_kind
+                                    : std::string(setting(migration, "target.store.kind")
+                                                      .string_or(""));
   for (const PlanDump& dump : plan.dumps)
-    look(plan.store.from_kind, plan.store.from_span, dump.is_by_server);
+    look(from, is_named ? plan.store.from_span : dump.span, dump.is_by_server);
 }
 
 }  // namespace plan::check::rules

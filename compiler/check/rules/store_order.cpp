@@ -1,6 +1,7 @@
 // Prevents: a store that is dumped, switched or started at the wrong moment by a procedure of the
 // author's own: a dump beside a server that writes, a server that starts on a store which nothing
-// filled, or on the old one behind the dump (reference/stalwart-store.md 12, 5, 10, 12 and 13).
+// filled, or on the old one behind the dump; and a server that is stopped before anybody has looked
+// whether the rest can be done (reference/stalwart-store.md 12, 1, 4 to 6, 9, 10, 12 and 13).
 
 #include <fmt/format.h>
 
@@ -49,11 +50,63 @@ void look_at_folder(const GraphView& view, StepId import, Sink& sink) {
       .help("name the folder of the dump that holds everything (`store.folder`)");
 }
 
+bool has_item(const ir::Value& list, const ir::Value& wanted) {
+  return std::any_of(list.items().begin(), list.items().end(),
+                     [&](const ir::Value& one) { return one == wanted; });
+}
+
+/// A look that leaves out what a later step does finds nothing wrong with that.
+void look_at_check(const GraphView& view, StepId check, Sink& sink) {
+  const ir::StepGraph& graph = view.graph();
+  const auto say = [&](std::string_view what, std::string_view help) {
+    report_step(view, check, Kind::not_measured, what, sink)
+        .severity(Severity::error)
+        .label("what does not fit there would be found when nobody is served")
+        .help(std::string(help));
+  };
+  const ir::Value folders = graph.argument(check, "folders");
+  for (const StepId dump : view.of_kind(StepKind::dump_export)) {
+    const ir::Value folder = graph.argument(dump, "folder");
+    if (has_item(folders, folder)) continue;
+    say(fmt::format("does not look at `{}`, where `{}` writes",
+                    printable(folder.string_or(""), 120), printable(graph.id(dump), 120)),
+        "write `folders = store.folders`");
+    break;
+  }
+  for (const StepId import : view.of_kind(StepKind::dump_import)) {
+    if (!graph.argument(check, "is_moved").bool_or(false))
+      say(fmt::format("does not look at the new store, which `{}` fills",
+                      printable(graph.id(import), 120)),
+          "write `is_moved = store.is_moved`");
+    const ir::Value by = graph.argument(import, "by");
+    if (graph.argument(check, "by") != by)
+      say(fmt::format("looks for another program than `{}`, which `{}` fills the new store by",
+                      printable(by.string_or(""), 40), printable(graph.id(import), 120)),
+          "write `by = store.by`");
+    break;
+  }
+}
+
+/// What can be looked at while everybody is still served is looked at then.
+void look_before_stop(const GraphView& view, Sink& sink) {
+  for (const StepId check : view.of_kind(StepKind::store_check)) look_at_check(view, check, sink);
+  for (const StepId stop : view.of_kind(StepKind::service_stop)) {
+    if (waits_for(view, stop, StepKind::store_check)) continue;
+    report_step(view, stop, Kind::not_measured,
+                "stops the server before anybody has looked whether the rest can be done", sink)
+        .severity(Severity::error)
+        .label("a program, a store or a disk that does not fit is found when nobody is served")
+        .help("let it wait for a step of kind `store.check`, as std/store-move does");
+    break;
+  }
+}
+
 }  // namespace
 
 void store_order(const GraphView& view, Sink& sink) {
   const Plan& plan = view.plan();
   if (!plan.is_of_store) return;
+  look_before_stop(view, sink);
   for (const StepId dump : view.of_kind(StepKind::dump_export)) {
     if (waits_for(view, dump, StepKind::service_stop)) continue;
     report_step(view, dump, Kind::dump_server_running, "does not wait until the server is stopped",

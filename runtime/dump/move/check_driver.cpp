@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <map>
+#include <optional>
 #include <utility>
 
 #include "compiler/source/text.h"
@@ -29,11 +30,17 @@ class CheckDriver final : public step::StepDriver {
     Observation seen;
     seen.standing = is_done ? Standing::satisfied : Standing::differs;
     if (is_done) return seen;
-    PLAN_TRY(look, move->program().look(move->block().from));
-    PLAN_TRY_VOID(check_blobs(*move, context, look));
-    seen.bytes = look.bytes;
-    seen.fingerprint = Value::map({{"store", look.name}, {"schema", look.schema}});
-    seen.remark = fmt::format("{}: schema {}, {}", look.name, look.schema, show_bytes(look.bytes));
+    PLAN_TRY(look, look_at_old_store(*move));
+    if (!look) {
+      seen.remark = fmt::format("{}: only the server's own program opens it",
+                                move->block().from.address);
+      return seen;
+    }
+    PLAN_TRY_VOID(check_blobs(*move, context, *look));
+    seen.bytes = look->bytes;
+    seen.fingerprint = Value::map({{"store", look->name}, {"schema", look->schema}});
+    seen.remark =
+        fmt::format("{}: schema {}, {}", look->name, look->schema, show_bytes(look->bytes));
     return seen;
   }
 
@@ -55,8 +62,20 @@ class CheckDriver final : public step::StepDriver {
   Outcome undo(step::StepContext& /*context*/) override { return {}; }
 
  private:
+  /// Nothing: a kind of store that the server's own program alone opens. That the plan leaves it to
+  /// that program is the compiler's to say (rule store_by_server).
+  static Result<std::optional<StoreLook>> look_at_old_store(MoveStep& move) {
+    auto look = move.program().look(move.block().from);
+    if (look) return std::optional<StoreLook>(std::move(*look));
+    if (!look.error().is(errors::store_not_supported)) return std::move(look).error();
+    PLAN_TRY_VOID(move.server().version());
+    return std::optional<StoreLook>();
+  }
+
   static Result<StoreLook> check_old_store(MoveStep& move) {
-    PLAN_TRY(look, move.program().look(move.block().from));
+    PLAN_TRY(seen, look_at_old_store(move));
+    if (!seen) return StoreLook{.name = move.block().from.address};
+    StoreLook look = std::move(*seen);
     if (!look.is_there || look.schema == 0) {
       return Error(errors::store_has_no_schema,
                    fmt::format("{} is no store of a server", look.name))

@@ -7,6 +7,7 @@
 #include "runtime/dump/move/errors.h"
 #include "runtime/dump/move/service.h"
 #include "runtime/dump/proof.h"
+#include "runtime/dump/store/errors.h"
 #include "runtime/dump/store/export_store.h"
 #include "runtime/dump/store/import_store.h"
 #include "runtime/dump/verify.h"
@@ -233,7 +234,8 @@ class RemoteProgram final : public DumpProgram {
     if (value && result.exit_code == 0) return std::move(*value);
     if (value && (*value)["error"].is_map()) {
       const Value& error = (*value)["error"];
-      return Error(errors::server_command_failed,
+      const bool is_unknown_kind = error["code"] == Value(errors::store_not_supported.name);
+      return Error(is_unknown_kind ? errors::store_not_supported : errors::server_command_failed,
                    fmt::format("`{} dump {}` on {}: {}", block_.program, arguments.front(),
                                host_.name(), printable(error["message"].string_or(""), 400)))
           .with_blame(Blame::target)

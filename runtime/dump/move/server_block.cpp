@@ -50,6 +50,8 @@ Result<ServerBlock> read_server_block(const ir::Value& value) {
   block.program = value["plan"].string_or("plan");
   block.from = place_of(value["from"]);
   block.to = place_of(value["to"]);
+  // The server's own program alone opens it, as its new configuration says.
+  if (block.to.address.starts_with("foundationdb:")) block.to = {};
   block.new_config = value["new_config"].string_or("");
   block.lease_file = value["lease_file"].string_or("");
   return block;

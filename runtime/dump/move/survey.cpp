@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "runtime/dump/move/move_step.h"
+#include "runtime/dump/store/errors.h"
 
 namespace plan::dump {
 namespace {
@@ -44,6 +45,9 @@ Result<Value> survey_store(const Value& target, const std::vector<std::string>& 
     settings.set("store.kind", to_string(from->kind));
     settings.set("store.schema", from->schema);
   }
+  // Which the compiler leaves to the server's own program.
+  if (!from && from.error().is(errors::store_not_supported))
+    settings.set("store.kind", "foundationdb");
   measurements.push_back(
       measured("store/from/bytes", from && from->is_there ? Value(from->bytes) : Value(), "bytes",
                from ? "size of the store" : "cannot be told: " + from.error().to_line()));

@@ -64,6 +64,17 @@ const Words kShow = {"systemctl", "show", "--property=LoadState", "--property=Ac
 const Words kInspect = {"docker",   "inspect",           "--type", "container",
                         "--format", "{{.State.Status}}", "mail"};
 
+// Every look into the new store asks first whether there is an address to look at.
+TEST(ServerBlockReading, leaves_a_store_that_only_the_server_opens_to_the_server) {
+  const auto block = read_server_block(ir::Value::map(
+      {{"config", "/etc/stalwart/config.json"},
+       {"new_config", "/etc/stalwart/new.json"},
+       {"to", ir::Value::map({{"address", "foundationdb:/etc/foundationdb/fdb.cluster"}})}}));
+  ASSERT_TRUE(block) << block.error().to_line();
+  EXPECT_EQ(block->to.address, "");
+  EXPECT_TRUE(block->is_moved());
+}
+
 TEST_F(ServiceTest, a_unit_is_stopped_and_waited_for) {
   block_.unit = "stalwart.service";
   answer(

@@ -148,6 +148,21 @@ TEST(RocksdbReading, says_plainly_what_to_fetch_when_no_library_fits) {
       << other.error().to_line();
 }
 
+// Debian 12's own: it loads, lists the families, and says at the open that the store is corrupt.
+TEST(RocksdbReading, says_that_the_library_is_old_and_not_that_the_store_is_damaged) {
+  const auto old = store::RocksLibrary::load("librocksdb.so.7.8");
+  if (!old) GTEST_SKIP() << old.error().to_line();
+  PLAN_SHARED(stores, "data/stores");
+  test::TempDir folder;
+  const auto store = test::unpack_store(stores, "0.16.15-rocksdb-small-sst", folder);
+  const auto refused = store::LoadedRocks::open(
+      *old, store.path, {.is_read_only = true, .sum_families = {"n", "u", "y"}});
+  ASSERT_FALSE(refused);
+  EXPECT_TRUE(refused.error().is(store::errors::rocksdb_library_missing))
+      << refused.error().to_line();
+  EXPECT_NE(refused.error().message().find("older than this store"), std::string::npos);
+}
+
 TEST(SqliteReading, reads_a_log_that_was_left_over_and_leaves_it) {
   test::TempDir folder;
   const std::string path = folder.file("store.sqlite");
