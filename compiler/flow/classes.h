@@ -47,7 +47,7 @@ struct ProofLimits {
   /// each of them looks over all edges.
   std::size_t subjects_max = 1'024;
   /// All subjects together: a state costs 1; one whose mail is followed costs 100 more, and as many
-  /// as the route expressions have arms. About three seconds.
+  /// as the route expressions have conditions for its domain. About two seconds.
   std::size_t work_max = 400'000;
 };
 

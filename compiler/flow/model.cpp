@@ -1,7 +1,6 @@
 #include "compiler/flow/model.h"
 
 #include <algorithm>
-#include <deque>
 #include <tuple>
 
 #include <fmt/format.h>
@@ -39,9 +38,8 @@ class Journey {
 
   std::vector<Delivery> run() {
     copies_.push_back(first());
-    while (!copies_.empty()) {
-      Copy copy = std::move(copies_.front());
-      copies_.pop_front();
+    for (std::size_t next = 0; next < copies_.size(); ++next) {
+      Copy copy = std::move(copies_[next]);
       if (deliveries_.size() > kCopiesMax) break;
       // The same server with the same recipient again: nothing has changed, so it goes round for
       // ever.
@@ -290,13 +288,15 @@ class Journey {
     return answer && schema::is_true(*answer);
   }
 
+  /// As long as the copy and the address live.
   [[nodiscard]] schema::MtaEnvironment environment_for(const Copy& copy,
                                                        const Address& address) const {
     schema::MtaEnvironment environment;
-    environment.variable = [address, sender = copy.sender, is_first = supposed_ == nullptr](
+    environment.variable = [&domain = address.domain, &sender = copy.sender, text = address.text(),
+                            is_first = supposed_ == nullptr](
                                std::string_view name) -> std::optional<ir::Value> {
-      if (name == "rcpt") return address.text();
-      if (name == "rcpt_domain") return address.domain;
+      if (name == "rcpt") return text;
+      if (name == "rcpt_domain") return domain;
       if (name == "sender") return sender;
       if (name == "sender_domain") return parse_address(sender).domain;
       // The route is asked for again at each try.
@@ -654,7 +654,7 @@ class Journey {
   const Supposed* supposed_ = nullptr;
   bool tells_ = true;
   std::optional<std::size_t> asked_;
-  std::deque<Copy> copies_;
+  std::vector<Copy> copies_;  // in the order in which they are followed
   std::size_t expansions_ = 0;
   std::set<std::tuple<std::size_t, Fate, std::string>> expanded_to_;
   std::vector<Delivery> deliveries_;

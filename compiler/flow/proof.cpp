@@ -131,7 +131,7 @@ class Prover {
 
   void check_world(Mask state, Mask effects) {
     if (!is_new_world(state, effects)) return;
-    work_ += kWorkOfWorld + arms();
+    work_ += kWorkOfWorld;
     state_ = state;
     std::string problem;
     const auto world = states_->world_with(effects, &problem);
@@ -140,6 +140,7 @@ class Prover {
       return;
     }
     world_ = &*world;
+    work_ += asked();
     // Nobody sends to the target before it is set up: the public address is still the source's.
     const bool is_target_open = states_->is_prepared(state);
     const Reader own = reads_at(account(), states_->is_targets(state),
@@ -157,13 +158,13 @@ class Prover {
     if (is_target_open && !states_->is_finalize_begun(state)) check_colleagues(own, residents);
   }
 
-  /// Of all route expressions: each is gone through for every message.
-  [[nodiscard]] std::size_t arms() const {
+  /// Conditions that are gone through for every message to the account's domain.
+  [[nodiscard]] std::size_t asked() const {
+    const std::string domain = domain_of(account());
     std::size_t count = 0;
-    for (const AccountStates::Relevant& step : states_->steps()) {
-      for (const auto& [unused, value] : step.arguments["set"].members())
-        count += value["match"].size();
-    }
+    if (world_->target.route) count += world_->target.route->asked_for(domain);
+    if (world_->source.stalwart && world_->source.stalwart->route)
+      count += world_->source.stalwart->route->asked_for(domain);
     return count;
   }
 

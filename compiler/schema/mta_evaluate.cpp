@@ -106,8 +106,12 @@ class Evaluation {
  public:
   explicit Evaluation(const MtaEnvironment& environment) : environment_(environment) {}
 
+  /// A node of the next expression that is known to be true; null: none.
+  void know(const MtaNode* node) { known_ = node; }
+
   Result<ir::Value> value_of(const MtaExpression& expression, std::uint32_t index) {
     const MtaNode& node = expression.nodes[index];
+    if (&node == known_) return truth(true);
     switch (node.kind) {
       case Kind::number:
         return number_value(node.number);
@@ -466,6 +470,7 @@ class Evaluation {
   }
 
   const MtaEnvironment& environment_;
+  const MtaNode* known_ = nullptr;
   std::vector<std::string> captures_;
 };
 
@@ -513,51 +518,64 @@ Result<ir::Value> evaluate(const MtaExpression& expression, const MtaEnvironment
 
 namespace {
 
+constexpr std::uint32_t kNoNode = UINT32_MAX;
+
 /// The domains of which a condition wants the recipient's to be one before it asks for anything
-/// else: `rcpt_domain == 'a' && ...`, `contains(['a', 'b'], rcpt_domain) && ...`. Nothing for what
-/// begins in another way.
-[[nodiscard]] std::vector<std::string> first_wanted_domains(const MtaExpression& expression) {
-  const MtaNode* node = &expression.root();
-  while (node->kind == Kind::binary && node->op == Operator::logical_and)
-    node = &expression.nodes[node->children[0]];
-  if (node->children.size() != 2) return {};
-  const MtaNode* left = &expression.nodes[node->children[0]];
-  const MtaNode* right = &expression.nodes[node->children[1]];
+/// else: `rcpt_domain == 'a' && ...`, `contains(['a', 'b'], rcpt_domain) && ...`, and the node that
+/// says so. Nothing for what begins in another way.
+struct Wanted {
+  std::vector<std::string> domains = {};
+  std::uint32_t node = kNoNode;
+};
+[[nodiscard]] Wanted first_wanted(const MtaExpression& expression) {
+  auto index = static_cast<std::uint32_t>(expression.nodes.size() - 1);
+  while (expression.nodes[index].kind == Kind::binary &&
+         expression.nodes[index].op == Operator::logical_and)
+    index = expression.nodes[index].children[0];
+  const MtaNode& node = expression.nodes[index];
+  if (node.children.size() != 2) return {};
+  const MtaNode* left = &expression.nodes[node.children[0]];
+  const MtaNode* right = &expression.nodes[node.children[1]];
   const auto is_domain = [](const MtaNode& one) {
     return one.kind == Kind::variable && one.text == "rcpt_domain";
   };
-  if (node->kind == Kind::call && node->text == "contains" && is_domain(*right) &&
-      is_list_of_texts(expression, node->children[0])) {
-    std::vector<std::string> domains;
-    for (const std::uint32_t name : left->children) domains.push_back(expression.nodes[name].text);
-    return domains;
+  if (node.kind == Kind::call && node.text == "contains" && is_domain(*right) &&
+      is_list_of_texts(expression, node.children[0])) {
+    Wanted wanted;
+    for (const std::uint32_t name : left->children)
+      wanted.domains.push_back(expression.nodes[name].text);
+    wanted.node = index;
+    return wanted;
   }
-  if (node->kind != Kind::binary || node->op != Operator::equal) return {};
+  if (node.kind != Kind::binary || node.op != Operator::equal) return {};
   if (left->kind == Kind::text) std::swap(left, right);
   if (!is_domain(*left) || right->kind != Kind::text) return {};
-  return {right->text};
+  return {{right->text}, index};
 }
 
 }  // namespace
 
 void MtaContainer::index_arms() {
   for (std::size_t arm = 0; arm < arms_.size(); ++arm) {
-    const std::vector<std::string> domains = first_wanted_domains(arms_[arm].condition);
-    if (domains.empty()) general_.push_back(arm);
-    for (const std::string& domain : domains) {
+    const Wanted wanted = first_wanted(arms_[arm].condition);
+    names_domain_.push_back(wanted.domains.empty() ? kNoNode : wanted.node);
+    if (wanted.domains.empty()) general_.push_back(arm);
+    for (const std::string& domain : wanted.domains) {
       ArmNumbers& arms = arms_of_[domain];
       if (arms.empty() || arms.back() != arm) arms.push_back(arm);
     }
   }
 }
 
-MtaContainer::ArmNumbers MtaContainer::arms_for(const std::string& domain) const {
+const MtaContainer::ArmNumbers& MtaContainer::arms_for(const std::string& domain,
+                                                       ArmNumbers& merged) const {
   const auto own = arms_of_.find(domain);
   if (own == arms_of_.end()) return general_;
-  ArmNumbers arms;
+  if (general_.empty()) return own->second;
+  merged.reserve(general_.size() + own->second.size());
   std::merge(general_.begin(), general_.end(), own->second.begin(), own->second.end(),
-             std::back_inserter(arms));
-  return arms;
+             std::back_inserter(merged));
+  return merged;
 }
 
 Result<MtaContainer::Chosen> MtaContainer::choose(const MtaEnvironment& environment,
@@ -568,15 +586,21 @@ Result<MtaContainer::Chosen> MtaContainer::choose(const MtaEnvironment& environm
   };
   const auto domain =
       environment.variable ? environment.variable("rcpt_domain") : std::optional<ir::Value>();
-  ArmNumbers arms;
-  if (domain && domain->is_string()) {
-    arms = arms_for(domain->as_string());
+  const bool is_indexed = domain && domain->is_string();
+  ArmNumbers all;
+  const ArmNumbers* arms = &all;
+  if (is_indexed) {
+    arms = &arms_for(domain->as_string(), all);
   } else {
-    arms.resize(arms_.size());
-    std::iota(arms.begin(), arms.end(), std::size_t{0});
+    all.resize(arms_.size());
+    std::iota(all.begin(), all.end(), std::size_t{0});
   }
-  for (const std::size_t arm : arms) {
-    const auto condition = evaluation.value_of(arms_[arm].condition, root(arms_[arm].condition));
+  for (const std::size_t arm : *arms) {
+    const MtaExpression& asked = arms_[arm].condition;
+    // Found by the domain that it names: of hundreds in one condition none is compared again.
+    const bool is_known = is_indexed && names_domain_[arm] != kNoNode;
+    evaluation.know(is_known ? &asked.nodes[names_domain_[arm]] : nullptr);
+    const auto condition = evaluation.value_of(asked, root(asked));
     if (!condition) {
       const auto supposed = suppose ? suppose(arm) : std::nullopt;
       if (!supposed) return condition.error();

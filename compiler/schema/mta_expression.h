@@ -149,18 +149,24 @@ class MtaContainer {
   };
   [[nodiscard]] const std::vector<Arm>& arms() const { return arms_; }
   [[nodiscard]] const MtaExpression& otherwise() const { return otherwise_; }
+  /// How many conditions are looked at, at most, for mail to this domain.
+  [[nodiscard]] std::size_t asked_for(const std::string& domain) const {
+    const auto own = arms_of_.find(domain);
+    return general_.size() + (own == arms_of_.end() ? 0 : own->second.size());
+  }
 
  private:
   using ArmNumbers = std::vector<std::size_t>;
   void index_arms();
   /// Those that may be true for mail to this domain, in their order.
-  [[nodiscard]] ArmNumbers arms_for(const std::string& domain) const;
+  [[nodiscard]] const ArmNumbers& arms_for(const std::string& domain, ArmNumbers& merged) const;
 
   std::vector<Arm> arms_;
   // A plan of thousands of domains has conditions for each, and a message is to one of them: arms
   // whose conditions begin with the domain that they are for, by that domain, and all the others.
   std::unordered_map<std::string, ArmNumbers> arms_of_;
   ArmNumbers general_;
+  std::vector<std::uint32_t> names_domain_;  // by arm: the node that says so, or kNoNode
   MtaExpression otherwise_;
 };
 
