@@ -297,6 +297,21 @@ void DomainFacts::read_route(StepId step, std::string_view object, std::string_v
 /// An old Stalwart asks its own expression for everybody alike, but for whom and which domain it
 /// names.
 void DomainFacts::note_names_of_old_route(StepId step) {
+  // Whose keys one step writes into a list for all of them are alike, and unlike all others.
+  const auto note = [&](std::string_view key) {
+    const std::string address = lower_ascii(key);
+    if (domains_.contains(address)) add_to(address, step, "listed");
+    std::size_t& facts = facts_of(address);
+    facts = combined(facts, kNamed + shape_number(graph_, step));
+  };
+  if (graph_.row(step) == ir::RowId::none) {
+    const ir::Value members = graph_.argument(step, "members");
+    for (const ir::Value& member : members.items()) note(member.string_or(""));
+    const ir::Value values = graph_.argument(step, "values");
+    for (const ir::Value& one : values.items()) {
+      if (const auto written = list_key_of(one["key"].string_or(""))) note(written->key);
+    }
+  }
   const ir::Value blocks = graph_.argument(step, "blocks");
   for (const ir::Value& block : blocks.items()) {
     if (!decides_route(ir::Value::map({{"blocks", ir::Value::list({block})}}))) continue;
@@ -330,8 +345,10 @@ void DomainFacts::note_texts(const schema::MtaExpression& expression) {
 void DomainFacts::note_questions(const schema::MtaExpression& expression) {
   const std::vector<Node>& nodes = expression.nodes;
   struct Seen {
-    bool is_own = true;  // of the recipient alone: nothing that the server knows
+    bool is_own = true;  // of the message alone: nothing that the server knows
     bool has_address = false;
+    bool has_domain = false;
+    bool has_sender = false;  // his domain: who writes here is of the same one, or a stranger
     bool asks_more = false;
     bool is_in_question = false;            // of the recipient
     bool is_in_question_of_domain = false;  // of his domain alone
@@ -345,14 +362,20 @@ void DomainFacts::note_questions(const schema::MtaExpression& expression) {
     for (const std::uint32_t child : node.children) {
       one.is_own = one.is_own && seen[child].is_own;
       one.has_address = one.has_address || seen[child].has_address;
+      one.has_domain = one.has_domain || seen[child].has_domain;
+      one.has_sender = one.has_sender || seen[child].has_sender;
       one.asks_more = one.asks_more || seen[child].asks_more;
     }
     const bool asks_more = looks_into(expression, node);
     one.asks_more = one.asks_more || asks_more;
     if (node.kind == Node::Kind::variable) {
       one.has_address = node.text == "rcpt";
-      one.is_own = one.has_address || node.text == "rcpt_domain";
+      one.has_domain = node.text == "rcpt_domain";
+      one.has_sender = node.text == "sender_domain";
+      one.is_own = one.has_address || one.has_domain || one.has_sender;
     }
+    // An alias may be in another domain than the sender.
+    if (one.has_sender && (one.has_address || one.has_domain)) one.is_own = false;
     // A capture may be a part of any address.
     const bool is_capture = node.kind == Node::Kind::capture;
     if (is_capture || node.kind == Node::Kind::global) one.is_own = false;

@@ -15,6 +15,7 @@ using ir::StepKind;
 
 constexpr std::string_view kRoutes = "queue.route.";
 constexpr std::string_view kExpression = "queue.strategy.route";
+constexpr std::string_view kLists = "lookup.";
 
 [[nodiscard]] bool is_expression(const ir::Value& block) {
   return block["key"].string_or("") == kExpression;
@@ -28,6 +29,15 @@ constexpr std::string_view kExpression = "queue.strategy.route";
 
 }  // namespace
 
+std::optional<ListKey> list_key_of(std::string_view setting) {
+  if (!setting.starts_with(kLists)) return std::nullopt;
+  setting.remove_prefix(kLists.size());
+  const std::size_t dot = setting.find('.');
+  // `-` is there so that the list is never empty.
+  if (dot == std::string_view::npos || setting.substr(dot + 1) == "-") return std::nullopt;
+  return ListKey{setting.substr(0, dot), setting.substr(dot + 1)};
+}
+
 bool decides_route(const ir::Value& arguments) {
   const ir::Value& blocks = arguments["blocks"];
   const ir::Value& values = arguments["values"];
@@ -35,7 +45,7 @@ bool decides_route(const ir::Value& arguments) {
          std::any_of(blocks.items().begin(), blocks.items().end(), is_expression) ||
          std::any_of(values.items().begin(), values.items().end(), [](const ir::Value& one) {
            const std::string_view key = one["key"].string_or("");
-           return key.starts_with(kRoutes) || is_of_expression(key);
+           return key.starts_with(kRoutes) || key.starts_with(kLists) || is_of_expression(key);
          });
 }
 
@@ -100,6 +110,11 @@ bool AccountStates::add_settings(World& world, const Relevant& step, std::string
           "`{}` is written as a single setting; write the whole expression as one of `blocks`",
           printable(key, 120));
       return false;
+    }
+    // Used from the next reload of the lists on, whoever's it is.
+    if (const auto written = list_key_of(key)) {
+      server.lists[std::string(written->list)].emplace(written->key);
+      world.origins[fmt::format("transport {}", written->key)] = origin;
     }
     if (!key.starts_with(kRoutes)) continue;
     key.remove_prefix(kRoutes.size());

@@ -144,6 +144,12 @@ class AccountStates {
 [[nodiscard]] bool is_forward(ir::StepKind kind);
 /// Do these arguments of a step `source.settings` say where an old Stalwart sends mail?
 [[nodiscard]] bool decides_route(const ir::Value& arguments);
+/// The key of a lookup list that a setting of an old Stalwart is: "lookup.plan-moved.a@x".
+struct ListKey {
+  std::string_view list = {};
+  std::string_view key = {};
+};
+[[nodiscard]] std::optional<ListKey> list_key_of(std::string_view setting);
 /// `{match, else}` of a block of such a step, as an expression of the target has it.
 [[nodiscard]] ir::Value container_of_block(const ir::Value& block);
 /// What an expression of an old Stalwart may name.
