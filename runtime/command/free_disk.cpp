@@ -18,11 +18,12 @@ namespace {
 constexpr std::chrono::seconds kLookTime{20};
 
 // The first of the usual folders that is there, else the root: bytes that are free. At the source
-// the mail waits in Postfix's queue while an account is held.
-constexpr const char* kTargetScript =
+// the mail waits in the queue while an account is held: that of Postfix, or in an old Stalwart's
+// store.
+constexpr const char* kStalwartScript =
     "for d in /var/lib/stalwart /opt/stalwart /var/lib /; do "
     "[ -d \"$d\" ] && exec df -P -B1 -- \"$d\"; done";
-constexpr const char* kSourceScript =
+constexpr const char* kPostfixScript =
     "for d in /var/spool/postfix /var/spool /var /; do "
     "[ -d \"$d\" ] && exec df -P -B1 -- \"$d\"; done";
 
@@ -88,16 +89,27 @@ facts::Measurement of_machine(const std::string& what, const std::string& plan_d
   return space;
 }
 
-facts::Measurement of_target(const std::string& plan_directory, const ir::Value& target) {
-  const std::string what = "disk/target/free";
-  const ir::Value& host = target["host"];
+/// Of a Stalwart, old or new: plan speaks to it over the network, and its machine is another one
+/// unless the plan or its address says something else.
+facts::Measurement of_stalwart(const std::string& what, std::string_view which,
+                               const std::string& plan_directory, const ir::Value& block) {
+  const ir::Value& host = block["host"];
   const bool has_machine = host.is_map() && !host["ssh"].is_null();
-  if (!has_machine && !is_own_address(std::string(target["address"].string_or("")))) {
+  if (!has_machine && !is_own_address(std::string(block["address"].string_or("")))) {
     return {.what = what,
             .unit = "bytes",
-            .how = "the plan does not say how the target's machine is reached (`hosts: target`)"};
+            .how = fmt::format(
+                "the plan does not say how the {0}'s machine is reached (`hosts: {0}`)", which)};
   }
-  return of_machine(what, plan_directory, has_machine ? host : ir::Value(), kTargetScript);
+  return of_machine(what, plan_directory, has_machine ? host : ir::Value(), kStalwartScript);
+}
+
+facts::Measurement of_source(const std::string& plan_directory, const ir::Value& source) {
+  const std::string what = "disk/source/free";
+  // The files of a Dovecot are edited there: without a way to another machine it is this one.
+  return source["stalwart"].is_map()
+             ? of_stalwart(what, "source", plan_directory, source)
+             : of_machine(what, plan_directory, source["host"], kPostfixScript);
 }
 
 }  // namespace
@@ -113,9 +125,9 @@ std::vector<facts::Measurement> measure_free_disks(const std::string& state_dire
     local.value =
         static_cast<std::int64_t>(disk.f_bavail) * static_cast<std::int64_t>(disk.f_frsize);
   measured.push_back(std::move(local));
-  measured.push_back(of_target(plan_directory, connections["target"]));
   measured.push_back(
-      of_machine("disk/source/free", plan_directory, connections["source"]["host"], kSourceScript));
+      of_stalwart("disk/target/free", "target", plan_directory, connections["target"]));
+  measured.push_back(of_source(plan_directory, connections["source"]));
   for (facts::Measurement& one : measured) one.when = when;
   return measured;
 }
