@@ -146,6 +146,7 @@ std::string render_terminal(const std::vector<Diagnostic>& diagnostics, const So
   SecretMask mask(sources, diagnostics);
   std::map<Kind, std::size_t> shown;
   std::map<Kind, std::size_t> hidden;
+  bool is_cut = false;  // here: those that the sink left out nobody has
   for (const Diagnostic& diagnostic : diagnostics) {
     if (const std::size_t others = left_out_by(diagnostic); others != 0) {
       hidden[diagnostic.kind] += others;
@@ -153,6 +154,7 @@ std::string render_terminal(const std::vector<Diagnostic>& diagnostics, const So
     }
     if (++shown[diagnostic.kind] > options.per_code_max) {
       ++hidden[diagnostic.kind];
+      is_cut = true;
       continue;
     }
     if (!out.empty()) out += '\n';
@@ -161,6 +163,7 @@ std::string render_terminal(const std::vector<Diagnostic>& diagnostics, const So
   for (const auto& [kind, count] : hidden) {
     out += fmt::format("\nand {} more [{}]\n", show_count(count), info(kind).name);
   }
+  if (is_cut) out += "\n`plan check --format json` does not cut the list\n";
   return out;
 }
 
