@@ -147,12 +147,12 @@ class Index {
     if (written.type() == ir::Value::Type::output && written.as_output().step == "$row" &&
         written.as_output().field == "aliases")
       return;
-    const std::size_t count = subject.aliases.size();
+    const std::unordered_set<std::string> written_names(subject.aliases.begin(),
+                                                        subject.aliases.end());
     for (const ir::Value& alias : graph_.row_members(subject.row)["aliases"].items()) {
       std::string name = lower_ascii(alias.string_or(""));
-      const auto end = subject.aliases.begin() + static_cast<std::ptrdiff_t>(count);
-      if (std::find(subject.aliases.begin(), end, name) != end) continue;
-      subject.dropped.push_back(name);
+      if (written_names.contains(name)) continue;
+      subject.dropped.insert(name);
       subject.aliases.push_back(std::move(name));
     }
   }
@@ -304,21 +304,21 @@ class Classifier {
     std::string label =
         fmt::format("{} {} {} {} {}", index_.rows()[row].signature, facts_.of(domain),
                     facts_.of_address(subject.account), saying(subject.account), index_.said(row));
-    for (const std::set<std::string>& names : names_said) {
-      // Addresses of others: nobody looks at them here, and rows that name others are not alike.
-      for (const std::string& name : names) {
-        if (name.find('@') == std::string::npos) continue;
-        if (name != subject.account && std::find(subject.aliases.begin(), subject.aliases.end(),
-                                                 name) == subject.aliases.end())
-          label += " +" + name;
+    if (!names_said.empty()) {
+      const std::unordered_set<std::string_view> aliases(subject.aliases.begin(),
+                                                         subject.aliases.end());
+      for (const std::set<std::string>& names : names_said) {
+        // Addresses of others: nobody looks at them here, and rows that name others are not alike.
+        for (const std::string& name : names) {
+          if (name.find('@') == std::string::npos) continue;
+          if (name != subject.account && !aliases.contains(name)) label += " +" + name;
+        }
       }
     }
     keep_kinds(subject.aliases, label, [&](const std::string& alias) {
       const std::string of = domain_of(alias);
-      const bool is_dropped =
-          std::find(subject.dropped.begin(), subject.dropped.end(), alias) != subject.dropped.end();
       return fmt::format("{} {} {} {} {}", of == domain, facts_.of(of), facts_.of_address(alias),
-                         saying(alias), is_dropped);
+                         saying(alias), subject.dropped.contains(alias));
     });
     keep_kinds(subject.lists, label, [&](StepId step) {
       const std::string& of = index_.list_domains().at(step);
@@ -345,7 +345,9 @@ class Classifier {
       one.row = subject.row;
       one.account = subject.account;
       one.aliases = part(subject.aliases, turn, kAliasesAtOnce);
-      one.dropped = subject.dropped;
+      for (const std::string& alias : one.aliases) {
+        if (subject.dropped.contains(alias)) one.dropped.insert(alias);
+      }
       one.lists = part(subject.lists, turn, kListsAtOnce);
       one.residents = part(residents, turn, kResidentsAtOnce);
       one.names = one.aliases;
@@ -383,9 +385,9 @@ std::vector<std::string> members_of(const ir::StepGraph& graph, ir::StepId step)
   for (const ir::Value& member : written.items())
     members.push_back(lower_ascii(member.string_or("")));
   // Those whom the source has on it and the step leaves out are its members too.
+  std::unordered_set<std::string> known(members.begin(), members.end());
   for (std::string& member : source_members(graph, step)) {
-    if (std::find(members.begin(), members.end(), member) == members.end())
-      members.push_back(std::move(member));
+    if (known.insert(member).second) members.push_back(std::move(member));
   }
   return members;
 }

@@ -1,6 +1,7 @@
 #pragma once
 #include <cstddef>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,7 +16,7 @@ struct Subject {
   ir::RowId row = ir::RowId::none;
   std::string account = {};
   std::vector<std::string> aliases = {};  ///< those that are looked at
-  std::vector<std::string> dropped = {};  ///< of these: left out by the step that makes the account
+  std::set<std::string> dropped = {};     ///< of these: left out by the step that makes the account
   std::vector<std::string> names = {};    ///< account and aliases
   std::vector<ir::StepId> lists = {};     ///< steps that make the lists that are looked at
   std::vector<Resident> residents = {};   ///< beside it, in its domain

@@ -381,7 +381,7 @@ void AccountStates::add_account_step(World& world, const Subject& subject,
       target.accounts.insert(subject.account);
       target.not_logging_in.insert(subject.account);
       for (const std::string& alias : subject.aliases) {
-        if (!is_among(subject.dropped, alias)) target.aliases[alias] = subject.account;
+        if (!subject.dropped.contains(alias)) target.aliases[alias] = subject.account;
       }
       world.origins["account " + subject.account] = origin;
       return;

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "compiler/flow/classes.h"
 #include "tests/unit/compiler/flow/small_migration.h"
 
 namespace plan::flow {
@@ -200,6 +201,21 @@ TEST(Matrix, EveryCellIsProvedOrLeftOutForAReason) {
         << "not in the matrix: " << one.phase << ", " << to_string(one.entry) << ", " << one.whose
         << ", " << one.by;
   }
+}
+
+TEST(Classes, OfManyAliasesThatAreLeftOutOneIsLookedAt) {
+  Migration migration;
+  std::vector<std::string> at_source = {"al@legacy.test"};
+  for (int i = 0; i < 20'000; ++i) at_source.push_back(fmt::format("a{}@legacy.test", i));
+  migration.row = migration.graph.add_row("alice@legacy.test",
+                                          Value::map({{"aliases", addresses(at_source)}}), {});
+  migration.exact();
+  ASSERT_FALSE(migration.graph.freeze());
+  const Classes classes = account_classes(migration.graph);
+  ASSERT_EQ(classes.subjects.size(), 1U);
+  const Subject& subject = classes.subjects.front();
+  EXPECT_EQ(subject.aliases.size(), 2U) << "one that the target gets, one that it does not get";
+  EXPECT_EQ(subject.dropped, std::set<std::string>{"a0@legacy.test"});
 }
 
 TEST(Classes, AGroupWithoutItsKeyBouncesAtTheSource) {
