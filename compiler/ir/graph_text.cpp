@@ -126,8 +126,7 @@ std::string graph_lines(const StepGraph& graph, bool has_arguments) {
         "{}  kind={}  stage={}  wave={}  role={}  undo={}  after={}{}\n", printable(graph.id(step)),
         info(graph.kind(step)).name, to_string(graph.stage(step)),
         wave == nullptr ? "-" : printable(wave->name), role_word(graph.role(step)),
-        undo_words(graph, step),
-        before.empty() ? "-" : fmt::format("{}", fmt::join(before, ",")),
+        undo_words(graph, step), before.empty() ? "-" : fmt::format("{}", fmt::join(before, ",")),
         has_arguments ? "\n    " + printable(canonical_json(graph.arguments(step)), SIZE_MAX)
                       : ""));
   }

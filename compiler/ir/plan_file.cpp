@@ -198,18 +198,18 @@ std::string write_saved_plan(const SavedPlan& plan, std::string* digest) {
   List disks;
   for (const MachineDisk& disk : plan.disks) disks.push_back(disk_document(disk));
   Value document = Value::map({{"plan", plan.plan_name},
-                                 {"made_at", plan.made_at},
-                                 {"graph", plan.graph.to_document()},
-                                 {"plan_digest", plan.plan_digest},
-                                 {"lock_digest", plan.lock_digest},
-                                 {"schema_digest", plan.schema_digest},
-                                 {"sources", std::move(sources)},
-                                 {"observations", std::move(observations)},
-                                 {"findings", std::move(findings)},
-                                 {"disks", std::move(disks)},
-                                 {"made_from", plan.made_from},
-                                 {std::string(kSchemaParts), plan.schema_parts},
-                                 {"notes", std::move(notes)}});
+                               {"made_at", plan.made_at},
+                               {"graph", plan.graph.to_document()},
+                               {"plan_digest", plan.plan_digest},
+                               {"lock_digest", plan.lock_digest},
+                               {"schema_digest", plan.schema_digest},
+                               {"sources", std::move(sources)},
+                               {"observations", std::move(observations)},
+                               {"findings", std::move(findings)},
+                               {"disks", std::move(disks)},
+                               {"made_from", plan.made_from},
+                               {std::string(kSchemaParts), plan.schema_parts},
+                               {"notes", std::move(notes)}});
   if (!plan.made_by.empty()) document.set(std::string(kMadeBy), plan.made_by);
   const std::string body = canonical_json(document) + "\n";
   *digest = sha256(body).hex();

@@ -31,7 +31,8 @@ struct SavedPlan {
   /// Digest of every text that the plan was compiled from (plan, lists, modules, lock) without the
   /// measurements: another one means that a review is stale. Hex; empty: not known.
   std::string made_from = {};
-  /// The program that made it: another one may make other steps of the same texts. Empty: not known.
+  /// The program that made it: another one may make other steps of the same texts. Empty: not
+  /// known.
   std::string made_by = {};
   /// Of the target's schema what the plan writes (docs/formats/schema-facts.md), so that a later
   /// document can be compared where the earlier one is not at hand. Null: not known.

@@ -151,11 +151,12 @@ ExitCode run_show(const Invocation& invocation) {
                           review->saved.plan_digest.substr(0, 12),
                           review->saved.lock_digest.substr(0, 12),
                           review->saved.schema_digest.substr(0, 12)));
-  print_words(is_about_store(review->connections)
-                  ? "it runs once: the journal beside its plan knows whether it did; elsewhere the "
-                    "dump that it made is seen, and the store that the server is on\n"
-                  : "it runs once: the journal beside its plan knows whether it did; elsewhere that "
-                    "is seen only when an account was moved\n");
+  print_words(
+      is_about_store(review->connections)
+          ? "it runs once: the journal beside its plan knows whether it did; elsewhere the "
+            "dump that it made is seen, and the store that the server is on\n"
+          : "it runs once: the journal beside its plan knows whether it did; elsewhere that "
+            "is seen only when an account was moved\n");
   if (auto same = check_saved_steps(review->saved); !same)
     print_words(fmt::format("plan apply would refuse it: {}\n", same.error().to_line()));
   return ExitCode::done;

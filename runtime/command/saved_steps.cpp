@@ -102,7 +102,8 @@ std::string difference(const Value& saved, const Value& made, const std::string&
 std::vector<std::string> earlier_of(const StepGraph& graph, StepId step) {
   std::vector<std::string> earlier;
   for (const StepId before : graph.after(step))
-    earlier.push_back(fmt::format("{}{}", graph.is_soft(before, step) ? "~" : "", graph.id(before)));
+    earlier.push_back(
+        fmt::format("{}{}", graph.is_soft(before, step) ? "~" : "", graph.id(before)));
   std::sort(earlier.begin(), earlier.end());
   return earlier;
 }
@@ -148,9 +149,10 @@ std::string difference(const StepGraph& saved, StepId step, const StepGraph& mad
     return difference(saved.arguments(step), made.arguments(other), "");
   }
   if (saved.stage(step) != made.stage(other) || saved.role(step) != made.role(other))
-    return fmt::format("it stands in stage {}, and its texts put it into {}, or hold its account "
-                       "in another way",
-                       ir::to_string(saved.stage(step)), ir::to_string(made.stage(other)));
+    return fmt::format(
+        "it stands in stage {}, and its texts put it into {}, or hold its account "
+        "in another way",
+        ir::to_string(saved.stage(step)), ir::to_string(made.stage(other)));
   const Value row = row_of(saved, step);
   const Value made_row = row_of(made, other);
   if (ir::canonical_json(row) != ir::canonical_json(made_row))
@@ -197,7 +199,8 @@ OtherSteps other_steps(const StepGraph& saved, const StepGraph& made) {
   }
   for (const StepId step : made.order()) {
     const std::string id = made.id(step);
-    if (!saved.find(id)) others.add(id, "its texts give this step, and it is not in the saved plan");
+    if (!saved.find(id))
+      others.add(id, "its texts give this step, and it is not in the saved plan");
   }
   return others;
 }
@@ -220,9 +223,10 @@ std::vector<std::string> modules_changed(const ir::SavedPlan& saved, const Sourc
 std::string program_of(const ir::SavedPlan& saved, const std::vector<std::string>& changed) {
   std::string words;
   if (!saved.made_by.empty() && saved.made_by != program_name())
-    words = fmt::format("it was saved by {}, and this is {}, which makes other steps of the same "
-                        "texts",
-                        printable(saved.made_by, kNameBytes), program_name());
+    words = fmt::format(
+        "it was saved by {}, and this is {}, which makes other steps of the same "
+        "texts",
+        printable(saved.made_by, kNameBytes), program_name());
   if (words.empty() && !changed.empty()) words = "it was saved by another version of plan";
   if (!changed.empty()) words += fmt::format(" (its own module {} is another)", changed.front());
   return words;
@@ -278,10 +282,9 @@ Outcome check_saved_steps(const ir::SavedPlan& saved) {
     return refuse("its steps point at other places than those in its texts that they are made of");
   }
   if (others.count == 1) return because(others.first);
-  return because(others.count == 2
-                     ? fmt::format("{}; and 1 step more differs", others.first)
-                     : fmt::format("{}; and {} steps more differ", others.first,
-                                   show_count(others.count - 1)));
+  return because(others.count == 2 ? fmt::format("{}; and 1 step more differs", others.first)
+                                   : fmt::format("{}; and {} steps more differ", others.first,
+                                                 show_count(others.count - 1)));
 }
 
 }  // namespace plan::command

@@ -9,9 +9,9 @@ void untested_version(const Migration& migration, Sink& sink) {
   for (const UntriedServer& server : untried_servers(*migration.lock)) {
     const ir::Value& url =
         server.is_of_source() ? plan.source["stalwart"]["url"] : plan.target["url"];
-    auto report = sink.report(Kind::untested_version,
-                              plan.place(server.is_of_source() ? "source" : "target"),
-                              server.words(url.string_or("")));
+    auto report =
+        sink.report(Kind::untested_version, plan.place(server.is_of_source() ? "source" : "target"),
+                    server.words(url.string_or("")));
     if (server.is_refused()) {
       report.severity(Severity::error)
           .label("plan speaks the management interface of 0.13 to 0.15")

@@ -127,8 +127,9 @@ TEST(RenderTerminal, ShowsTwentyOfACodeAndCountsTheRest) {
   for (int i = 0; i < 20; ++i) c.sink.report(Kind::unknown_key, c.span("parralel"), "x");
   EXPECT_EQ(shown().find("plan check"), std::string::npos) << "all are there";
   for (int i = 0; i < 5; ++i) c.sink.report(Kind::unknown_key, c.span("parralel"), "x");
-  EXPECT_TRUE(shown().ends_with("\nand 5 more [unknown-key]\n\n`plan check --format json` does not "
-                                "cut the list\n"))
+  EXPECT_TRUE(
+      shown().ends_with("\nand 5 more [unknown-key]\n\n`plan check --format json` does not "
+                        "cut the list\n"))
       << shown();
 }
 

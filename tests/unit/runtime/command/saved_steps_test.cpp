@@ -170,8 +170,9 @@ TEST(SavedSteps, AnotherOrderAnotherWaveAndAnotherRowAreSeen) {
 
 TEST(SavedSteps, OnlyAnotherProgramMayPointAtOtherPlaces) {
   const auto moved = [](Value& document) {
-    change_one(document, "shapes", 0,
-               [](Value& shape) { shape.set("origin", Value(ir::List{1, 0, 1})); });
+    change_one(document, "shapes", 0, [](Value& shape) {
+      shape.set("origin", Value(ir::List{1, 0, 1}));
+    });
   };
   ir::SavedPlan saved = with_graph(moved);
   EXPECT_NE(refusal(saved).find("other places"), std::string::npos);
