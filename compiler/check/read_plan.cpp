@@ -228,7 +228,8 @@ class PlanReader {
                               printable(plan_.public_name.text, 80)))
           .severity(Severity::warning)
           .label("nothing can point it at the proxies; it would have to be taken to their machine")
-          .help("write the name that clients have in their settings; their certificates are for it");
+          .help(
+              "write the name that clients have in their settings; their certificates are for it");
     }
     plan_.proxy = named("proxy");
     plan_.source_address = named("source");
@@ -483,10 +484,13 @@ class PlanReader {
       }
     }
     const Node* accounts = item.find("accounts");
-    wave.is_rest = accounts == nullptr || accounts->is_null();
-    if (!wave.is_rest) wave.accounts = read_addresses_of(*accounts, "`accounts` of " + what);
-    wave.is_broken = !wave.is_rest &&
-                     (!accounts->is_sequence() || wave.accounts.size() != accounts->items.size());
+    // Accounts whose syntax is broken are some, and nobody knows which.
+    const bool is_lost = accounts != nullptr && accounts->is_left_out;
+    wave.is_rest = accounts == nullptr || (accounts->is_null() && !is_lost);
+    if (!wave.is_rest && !is_lost)
+      wave.accounts = read_addresses_of(*accounts, "`accounts` of " + what);
+    wave.is_broken = is_lost || (!wave.is_rest && (!accounts->is_sequence() ||
+                                                   wave.accounts.size() != accounts->items.size()));
     plan_.are_waves_partial = plan_.are_waves_partial || wave.is_broken;
     if (const Node* parallel = item.find("parallel")) {
       const Field field{"parallel", FieldType::count, false, 1, {}, {}, 1, kParallelMax};
@@ -554,10 +558,11 @@ class PlanReader {
     const Span span = item.find("start_after")->span;
     if (wave.start_after_ms < latest.moment_ms) {
       sink_
-          .report(Kind::bad_value, span,
-                  fmt::format("wave `{}` cannot begin then: wave `{}`, which comes before it, starts "
-                              "later",
-                              printable(wave.name, 60), printable(latest.wave, 60)))
+          .report(
+              Kind::bad_value, span,
+              fmt::format("wave `{}` cannot begin then: wave `{}`, which comes before it, starts "
+                          "later",
+                          printable(wave.name, 60), printable(latest.wave, 60)))
           .severity(Severity::warning)
           .note(latest.span, "here")
           .help("waves move one behind the other, in the order of the plan");
