@@ -153,7 +153,8 @@ class Compilation {
               .report(Kind::accounts_file, plan.account_file_span,
                       "no account is known from this file")
               .severity(Severity::note)
-              .label(std::string(kWithoutAccounts));
+              .label(std::string(kWithoutAccounts))
+              .help("mend what is said of the file, then check again");
         return;
       } else {
         why = text.error().message();
