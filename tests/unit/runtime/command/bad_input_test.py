@@ -123,6 +123,21 @@ def case_a_plan_that_cannot_be_read(project):
     return ended.says("migration.yaml", "[local-file-unreadable]"), ended
 
 
+def case_lists_and_modules_that_are_links_out_of_the_folder(project):
+    with tempfile.NamedTemporaryFile("w") as outside:
+        outside.write("planted:x:0:0\n")
+        outside.flush()
+        for name in ("accounts.csv", "mine.plan"):
+            (project.folder / name).symlink_to(outside.name)
+        text = project.plan.read_text()
+        project.plan.write_text(text.replace("{passwd_file: /etc/dovecot/users}", "{csv: accounts.csv}"))
+        by_list = project.run("check")
+        project.plan.write_text(text.replace("use: std/dovecot-postfix", "use: ./mine.plan"))
+        by_module = project.run("check")
+    return all(ended.says("migration.yaml:", "leads out of the folder", code) and "planted" not in ended.text
+               for ended, code in ((by_list, "[accounts-file]"), (by_module, "[unknown-procedure]"))), (by_list, by_module)
+
+
 def case_an_empty_plan(project):
     project.plan.write_bytes(b"")
     ended = project.run("check")
