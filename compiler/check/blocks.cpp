@@ -190,8 +190,9 @@ const std::vector<Field>& target_fields() {
       // Only for steps that restart it.
       server_service(false),
       Field{"ready", FieldType::texts},
-      Field{"stop_within", FieldType::duration_ms, false, {}, {}, {}, 1'000, 3'600'000},
-      Field{"start_within", FieldType::duration_ms, false, {}, {}, {}, 1'000, 3'600'000},
+      // The server itself waits a second before it ends (reference/stalwart-store.md 11).
+      Field{"stop_within", FieldType::duration_ms, false, {}, {}, {}, 5'000, 3'600'000},
+      Field{"start_within", FieldType::duration_ms, false, {}, {}, {}, 5'000, 3'600'000},
   };
   return kFields;
 }
@@ -280,8 +281,8 @@ const std::vector<Field>& store_server_fields() {
       // Whom files of the store belong to, and as whom the server's own program runs.
       Field{"user", FieldType::text, false, ""},
       server_service(true),
-      Field{"stop_within", FieldType::duration_ms, false, 60'000, {}, {}, 1'000, 3'600'000},
-      Field{"start_within", FieldType::duration_ms, false, 120'000, {}, {}, 1'000, 3'600'000},
+      Field{"stop_within", FieldType::duration_ms, false, 60'000, {}, {}, 5'000, 3'600'000},
+      Field{"start_within", FieldType::duration_ms, false, 120'000, {}, {}, 5'000, 3'600'000},
       Field{"ready", FieldType::texts},
       Field{"ports", FieldType::texts},
       Field{"blobs",
