@@ -1,6 +1,8 @@
 // Prevents: a setting of an old Stalwart that two steps write. Without an order between them it is
 // chance which value stays; with one, putting back what the first found there takes away what the
-// second wrote (reference/stalwart-v015-api.md 9.3).
+// second wrote (reference/stalwart-v015-api.md 9.3). And settings that no step can write: those of
+// the server's own file, which it would write anew, secrets, and macros, which it resolves in that
+// file alone (6.1, 6.4).
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -12,6 +14,7 @@
 #include <vector>
 
 #include "compiler/check/graph_view.h"
+#include "compiler/ir/old_setting.h"
 #include "compiler/ir/shape_sample.h"
 #include "compiler/ir/steps_before.h"
 #include "compiler/source/text.h"
@@ -31,6 +34,7 @@ class Rule {
     for (const StepId step : view.of_kind(StepKind::source_settings)) {
       if (!sample.takes(step)) continue;
       const ir::Value arguments = graph_.arguments(step);
+      look_at_keys(step, arguments);
       for (const char* part : {"values", "blocks"}) {
         for (const ir::Value& one : arguments[part].items()) {
           std::vector<StepId>& writers = writers_[std::string(one["key"].string_or(""))];
@@ -52,6 +56,37 @@ class Rule {
   }
 
  private:
+  void look_at_keys(StepId step, const ir::Value& arguments) {
+    const auto say = [&](std::string_view key, std::string_view why, std::string_view help,
+                         std::string_view label = "the step would refuse it in the night") {
+      report_step(view_, step, Kind::bad_value,
+                  fmt::format("cannot write `{}`: {}", printable(key, 120), why), sink_)
+          .label(std::string(label))
+          .help(std::string(help));
+    };
+    const auto look = [&](const ir::Value& one, std::string_view value) {
+      const std::string_view key = one["key"].string_or("");
+      if (key.empty()) return;
+      if (const std::string why = ir::why_not_old_setting(key); !why.empty()) {
+        say(key, why,
+            "write it into the server's own file by hand before the run and restart the server "
+            "there; what decides about mail is below `queue.`, `session.`, `auth.` and `lookup.`");
+      } else if (value.find("%{") != std::string_view::npos) {
+        say(key, "the old server resolves a macro (`%{...}%`) in its own file only",
+            "write the value itself; a secret stays in that file",
+            "it would take the text as it stands");
+      }
+    };
+    for (const ir::Value& one : arguments["values"].items()) look(one, one["value"].string_or(""));
+    for (const ir::Value& one : arguments["blocks"].items()) {
+      look(one, "");
+      const std::string why = ir::why_not_old_rules(one["rules"]);
+      if (!why.empty())
+        say(one["key"].string_or(""), why,
+            "`rules = [{ if = ..., then = ... }, { else = ... }]`");
+    }
+  }
+
   [[nodiscard]] static Kind kind_of(const std::string& key) {
     return key.starts_with("queue.") ? Kind::mail_flow : Kind::relaxation_stays;
   }

@@ -1,9 +1,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <mutex>
 
+#include "compiler/ir/old_setting.h"
 #include "compiler/source/text.h"
 #include "runtime/server/stalwart15/drivers.h"
 #include "runtime/server/stalwart15/errors.h"
@@ -33,34 +33,10 @@ Error refused(std::string_view key, std::string_view why) {
       .with_blame(Blame::plan);
 }
 
-/// A write to a key of the server's own file makes the server write that file anew, without its
-/// comments and without what was changed by hand since its start.
-bool is_of_file(std::string_view key) {
-  if (key.starts_with("server.allowed-ip.") || key.starts_with("server.blocked-ip.")) return false;
-  constexpr std::array<std::string_view, 9> kPrefixes = {
-      "store.",       "directory.",         "tracer.",  "server.",
-      "certificate.", "config.local-keys.", "cluster.", "authentication.fallback-admin.",
-      "storage."};
-  return key == "enterprise.license-key" ||
-         std::any_of(kPrefixes.begin(), kPrefixes.end(),
-                     [&](std::string_view prefix) { return key.starts_with(prefix); });
-}
-
 Outcome check_key(std::string_view key) {
-  const std::size_t dot = key.find('.');
-  if (dot == std::string_view::npos || dot == 0 || key.ends_with('.') ||
-      key.find("..") != std::string_view::npos)
-    return refused(key, "a setting has at least two parts with a dot between them");
-  // A comma ends a key where keys are asked for.
-  if (std::any_of(key.begin(), key.end(), [](char c) {
-        return static_cast<unsigned char>(c) <= ' ' || c == ',' || c == '\x7f';
-      }))
-    return refused(key, "blanks, commas and control characters cannot be in a key");
-  if (is_of_file(key)) return refused(key, "belongs to the server's own file");
-  for (const char* word : {"secret", "private-key", "password"}) {
-    if (key.ends_with(word)) return refused(key, "is a secret, which would stand in the journal");
-  }
-  return {};
+  const std::string why = ir::why_not_old_setting(key);
+  if (why.empty()) return {};
+  return refused(key, why);
 }
 
 /// Lines of a block are read in the order of their texts: "10" would come in front of "2".
@@ -73,15 +49,11 @@ Outcome add_block(const Value& block, Wanted& wanted) {
   const std::string key(block["key"].string_or(""));
   PLAN_TRY_VOID(check_key(key));
   const Value& rules = block["rules"];
-  if (rules.size() < 2) return refused(key, "a block needs an `if` with its `then`, and an `else`");
+  if (const std::string why = ir::why_not_old_rules(rules); !why.empty()) return refused(key, why);
   for (std::size_t i = 0; i < rules.size(); ++i) {
     const Value& rule = rules.item(i);
     const std::string line = fmt::format("{}.{}", key, line_number(i, rules.size()));
-    const bool is_last = i + 1 == rules.size();
-    if (is_last != rule["else"].is_string() || is_last == rule["if"].is_string() ||
-        is_last == rule["then"].is_string())
-      return refused(key, "every rule but the last has `if` and `then`, the last has `else`");
-    if (is_last) {
+    if (i + 1 == rules.size()) {
       wanted.values[line + ".else"] = rule["else"].string_or("");
     } else {
       wanted.values[line + ".if"] = rule["if"].string_or("");
