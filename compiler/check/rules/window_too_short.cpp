@@ -1,6 +1,6 @@
-// Prevents: accounts that are held while most of their mail is still to be copied, because the
-// window of their wave is shorter than the copy can be. And bounds of a hold and of a wave that
-// cannot do what they are for.
+// Prevents: accounts that are held hours behind the moment that was named for it, because the window
+// of their wave is shorter than the copy can be. And bounds of a hold and of a wave that cannot do
+// what they are for.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -117,15 +117,19 @@ void window_too_short(const Migration& migration, Sink& sink) {
     add("bytes", sizes[account.wave].bytes);
     add("messages", sizes[account.wave].messages);
   }
-  // A wave begins when the one in front of it is over, which is not before that one may hold.
+  // A wave begins when the one in front of it is over, which is not before that one may begin and
+  // hold.
+  const auto moment_of = [](const PlanWave& wave) {
+    return std::max(wave.start_after_ms, wave.complete_after_ms);
+  };
   const PlanWave* in_front = nullptr;
   for (std::size_t i = 0; i < waves.size(); ++i) {
     const PlanWave& wave = waves[i];
     const PlanWave* earlier = in_front;
-    if (in_front == nullptr || wave.complete_after_ms > in_front->complete_after_ms)
-      in_front = wave.complete_after_ms == 0 ? in_front : &wave;
-    const bool waits = earlier != nullptr && earlier->complete_after_ms > wave.start_after_ms;
-    const std::int64_t begin = waits ? earlier->complete_after_ms : wave.start_after_ms;
+    if (moment_of(wave) != 0 && (in_front == nullptr || moment_of(wave) > moment_of(*in_front)))
+      in_front = &wave;
+    const bool waits = earlier != nullptr && moment_of(*earlier) > wave.start_after_ms;
+    const std::int64_t begin = waits ? moment_of(*earlier) : wave.start_after_ms;
     if (begin == 0 || wave.complete_after_ms == 0 || wave.complete_after_ms <= wave.start_after_ms)
       continue;
     const auto window =
@@ -144,8 +148,9 @@ void window_too_short(const Migration& migration, Sink& sink) {
                     : "let it start earlier, or move fewer accounts with this wave");
     if (waits)
       report.note(earlier->window_span,
-                  fmt::format("wave `{}` comes before it, and holds nobody before this time",
-                              printable(earlier->name, 60)));
+                  fmt::format("wave `{}` comes before it, and {} before this time",
+                              printable(earlier->name, 60),
+                              earlier->complete_after_ms != 0 ? "holds nobody" : "does not begin"));
   }
 }
 
