@@ -58,10 +58,48 @@ void look_at_moves(const GraphView& view, Sink& sink) {
   }
 }
 
+/// Whoever has a password at the source brings it along, by the step that makes the account or by
+/// the one that refreshes it in the hold.
+void look_at_passwords(const GraphView& view, Sink& sink) {
+  using ir::StepKind;
+  const ir::StepGraph& graph = view.graph();
+  const std::vector<Account>& accounts = view.migration().accounts;
+  std::set<ir::RowId> refreshed;
+  bool is_known = false;
+  std::set<const ir::StepShape*> said;
+  for (const ir::StepId step : view.of_kind(StepKind::admin_account)) {
+    const ir::StepShape& shape = graph.shape(step);
+    if (!shape.arguments["password"].is_null() || said.contains(&shape) ||
+        !view.has_in_row(step, StepKind::proxy_release))
+      continue;
+    const std::int64_t index = view.migration().account_with(graph.row_name(graph.row(step)));
+    if (index < 0) continue;
+    const Account& account = accounts[static_cast<std::size_t>(index)];
+    if (!account.has_password || !account.lock->is_enabled || account.lock->hash_scheme == "NONE")
+      continue;
+    if (!is_known) {
+      for (const ir::StepId refresh : view.of_kind(StepKind::admin_account_refresh)) {
+        if (!graph.shape(refresh).arguments["password"].is_null())
+          refreshed.insert(graph.row(refresh));
+      }
+      is_known = true;
+    }
+    if (refreshed.contains(graph.row(step))) continue;
+    said.insert(&shape);
+    report_step(view, step, Kind::account_powerless,
+                "makes an account without the password that it has at the source", sink)
+        .label("the target would refuse its user")
+        .help(
+            "write `password = account.password` and `password_scheme = account.password_scheme`; "
+            "who shall have none is named in `accounts: {without_password: [...]}`");
+  }
+}
+
 }  // namespace
 
 void account_powerless(const GraphView& view, Sink& sink) {
   look_at_moves(view, sink);
+  look_at_passwords(view, sink);
   for (const TargetWrite& write : view.writes()) {
     if (write.object != "Account") continue;
     const std::string what = lacking(write);

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "compiler/check/graph_view.h"
+#include "compiler/check/kind_of_source.h"
 
 namespace plan::check::rules {
 
@@ -36,12 +37,31 @@ void look_at_end(const GraphView& view, Sink& sink) {
   }
 }
 
+/// The proxies hand port 25 on with a header, and nobody at the source would take it.
+void look_for_listener(const GraphView& view, ir::StepId move, Sink& sink) {
+  if (!view.of_kind(ir::StepKind::postfix_listener).empty() ||
+      !view.of_kind(ir::StepKind::source_listener).empty())
+    return;
+  const bool is_old = is_from_stalwart(view.plan());
+  report_step(view, move, Kind::header_before_listener,
+              "brings everybody to the proxies, and no step has a listener at the source that "
+              "takes their header",
+              sink)
+      .severity(Severity::warning)
+      .label("mail that comes in at their port 25 would be refused")
+      .help(fmt::format("let it wait for a step of kind `{}`, as {} has it; where port 25 does not "
+                        "go through the proxies, silence this with that as the reason",
+                        is_old ? "source.listener" : "postfix.listener",
+                        is_old ? "std/stalwart-0.15" : "std/source-preparation"));
+}
+
 }  // namespace
 
 void header_before_listener(const GraphView& view, Sink& sink) {
   const ir::StepGraph& graph = view.graph();
   const std::span<const ir::StepId> moves = view.of_kind(ir::StepKind::address_move);
   if (moves.empty()) return;
+  look_for_listener(view, moves.front(), sink);
   look_at_end(view, sink);
   const std::vector<bool> needs = view.needs_of(moves.front());
   const auto look = [&](ir::StepId step, std::string_view what) {

@@ -76,6 +76,15 @@ void look_at_probes(const GraphView& view, StepId release, Sink& sink) {
   if (!is_closed && !view.follows_in_row(release, StepKind::probe_login))
     say("commits the move before the account has been opened as its user would",
         "a login that is refused would be found by its owner", "probe.login");
+  // The account was made when its wave began, which may be days ago.
+  if (!is_closed && !view.follows_in_row(release, StepKind::admin_account_refresh))
+    report_step(view, release, Kind::password_lockout,
+                "commits the move with the password that was read when the account was made", sink)
+        .severity(Severity::warning)
+        .label("who has changed it at the source since is refused")
+        .help(fmt::format(
+            "let it wait for a step of kind `admin.account-refresh` of the account, as {} does",
+            is_from_stalwart(view.plan()) ? "std/stalwart-account-move" : "std/account-move"));
 }
 
 void look_at_mail(const GraphView& view, Sink& sink) {

@@ -1,6 +1,6 @@
-// Prevents: accounts that are held hours behind the moment that was named for it, because the window
-// of their wave is shorter than the copy can be. And bounds of a hold and of a wave that cannot do
-// what they are for.
+// Prevents: accounts that are held hours behind the moment that was named for it, because the
+// window of their wave is shorter than the copy can be. And bounds of a hold and of a wave that
+// cannot do what they are for.
 #include <fmt/format.h>
 
 #include <algorithm>
