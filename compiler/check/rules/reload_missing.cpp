@@ -1,5 +1,6 @@
 // Prevents: settings that are written and not live. The target goes on with what it had loaded
-// until the right action, or until its next start (reference/stalwart-admin.md 3.8).
+// until the right action, or until its next start (reference/stalwart-admin.md 3.8); and the action
+// is refused as a whole where it cannot resolve names (0a).
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -9,6 +10,7 @@
 #include <vector>
 
 #include "compiler/check/graph_view.h"
+#include "compiler/check/rules.h"
 #include "compiler/source/text.h"
 
 namespace plan::check::rules {
@@ -80,9 +82,38 @@ std::vector<std::uint64_t> actions_after(const ir::StepGraph& graph,
   return after;
 }
 
+/// A target without a name service loads nothing while SpamPyzor is enabled, as it is at first.
+void look_at_refusal(const GraphView& view, Sink& sink) {
+  const Migration& migration = view.migration();
+  const ir::Value off(false);
+  if (setting(migration, "target.resolves_names") != off ||
+      setting(migration, "target.SpamPyzor.enable") == off)
+    return;
+  const ir::StepGraph& graph = view.graph();
+  for (const ir::StepId step : view.of_kind(ir::StepKind::admin_action)) {
+    if (graph.argument(step, "action") != ir::Value("ReloadSettings")) continue;
+    const std::vector<bool> needs = view.needs_of(step);
+    if (std::any_of(view.writes().begin(), view.writes().end(), [&](const TargetWrite& write) {
+          return write.object == "SpamPyzor" && write.set["enable"] == off &&
+                 needs[ir::index(write.step)];
+        }))
+      continue;
+    report_step(view, step, Kind::reload_missing,
+                "is refused as a whole: the target cannot resolve names, and SpamPyzor is enabled",
+                sink)
+        .label("nothing that was written becomes live")
+        .help(
+            "let it wait for a step that writes `enable = false` to `SpamPyzor`, as `target/pyzor` "
+            "of std/target-preparation does, or give the target a name service and run `plan "
+            "fetch`");
+    return;
+  }
+}
+
 }  // namespace
 
 void reload_missing(const GraphView& view, Sink& sink) {
+  look_at_refusal(view, sink);
   const ir::StepGraph& graph = view.graph();
   std::vector<std::string> actions;
   const std::vector<std::uint64_t> after = actions_after(graph, actions);
