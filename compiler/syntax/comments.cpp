@@ -5,115 +5,114 @@
 namespace plan::syntax {
 namespace {
 
+constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+
 bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r'; }
 
+std::uint32_t text_begin(std::string_view text) {
+  return text.starts_with(kByteOrderMark) ? static_cast<std::uint32_t>(kByteOrderMark.size()) : 0;
+}
+
 std::uint32_t line_begin(std::string_view text, std::uint32_t at) {
-  while (at > 0 && text[at - 1] != '\n') --at;
+  const std::uint32_t first = text_begin(text);
+  while (at > first && text[at - 1] != '\n') --at;
   return at;
-}
-
-/// Behind a block scalar of YAML, whose header (`|`, `>`) begins at `header`.
-std::uint32_t behind_block_scalar(std::string_view text, std::uint32_t header) {
-  std::uint32_t first = line_begin(text, header);
-  const std::uint32_t line = first;
-  std::uint32_t indent = 0;
-  while (first < header && (text[first] == ' ' || text[first] == '-')) {
-    if (text[first] == '-') indent = first - line;
-    ++first;
-  }
-  if (first < header) indent = first - line;
-  const auto size = static_cast<std::uint32_t>(text.size());
-  std::uint32_t at = header;
-  while (at < size && text[at] != '\n') ++at;
-  std::uint32_t behind = at;
-  while (at < size) {
-    const std::uint32_t begin = at + 1;
-    std::uint32_t word = begin;
-    while (word < size && text[word] == ' ') ++word;
-    std::uint32_t end = word;
-    while (end < size && text[end] != '\n') ++end;
-    const bool is_empty = word >= size || text[word] == '\n' || text[word] == '\r';
-    if (!is_empty && word - begin <= indent) break;
-    if (!is_empty) behind = end;
-    at = end;
-  }
-  return behind;
-}
-
-/// Begin and end of every text in which `#` is no comment.
-void scalars_of(std::string_view text, const Node& node,
-                std::vector<std::pair<std::uint32_t, std::uint32_t>>& into) {
-  if (node.is_scalar()) {
-    std::uint32_t end = node.span.end;
-    if (node.is_quoted && node.span.begin < text.size() &&
-        (text[node.span.begin] == '|' || text[node.span.begin] == '>'))
-      end = behind_block_scalar(text, node.span.begin);
-    into.emplace_back(node.span.begin, end);
-  }
-  for (const Node& item : node.items) scalars_of(text, item, into);
-  for (const Entry& entry : node.entries) {
-    into.emplace_back(entry.key_span.begin, entry.key_span.end);
-    scalars_of(text, entry.value, into);
-  }
-}
-
-Comment comment_at(std::string_view text, std::uint32_t begin) {
-  Comment comment;
-  comment.begin = begin;
-  comment.end = begin;
-  while (comment.end < text.size() && text[comment.end] != '\n') ++comment.end;
-  while (comment.end > begin && is_blank(text[comment.end - 1])) --comment.end;
-  const std::uint32_t line = line_begin(text, begin);
-  comment.column = begin - line;
-  comment.has_own_line = std::all_of(text.begin() + line, text.begin() + begin, is_blank);
-  return comment;
-}
-
-std::uint32_t begin_of(const Entry& entry) { return entry.key_span.begin; }
-std::uint32_t begin_of(const Node& item) {
-  return item.tag.span().is_known() ? std::min(item.tag.span().begin, item.span.begin)
-                                    : item.span.begin;
-}
-std::uint32_t end_of(const Entry& entry) {
-  return std::max(entry.key_span.end, entry.value.span.end);
-}
-std::uint32_t end_of(const Node& item) { return item.span.end; }
-const Node& value_of(const Entry& entry) { return entry.value; }
-const Node& value_of(const Node& item) { return item; }
-/// Under which address the comments of a part are kept, and those in front of it.
-template <class Part>
-const void* part_of(const Part& part) {
-  return &part;
-}
-template <class Part>
-const void* part_before(const Part& part) {
-  return &part;
-}
-
-bool is_flow(std::string_view text, const Node& node) {
-  return node.span.begin < text.size() &&
-         (text[node.span.begin] == '{' || text[node.span.begin] == '[');
 }
 
 std::uint32_t column_of(std::string_view text, std::uint32_t at) {
   return at - line_begin(text, at);
 }
 
-/// The first part of a collection, by its column; of a sequence that is the dash.
-std::uint32_t parts_column(std::string_view text, const Node& node) {
-  if (!node.entries.empty()) return column_of(text, begin_of(node.entries.front()));
-  std::uint32_t at = begin_of(node.items.front());
-  const std::uint32_t line = line_begin(text, at);
-  while (at > line && text[at - 1] != '-') --at;
-  return at > line ? at - 1 - line : 0;
+bool may_begin_comment(std::string_view text, std::uint32_t at, Language language) {
+  return language == Language::plan || at == text_begin(text) || text[at - 1] == '\n' ||
+         is_blank(text[at - 1]);
 }
 
-template <class Parts>
-const typename Parts::value_type* last_before(const Parts& parts, std::uint32_t at) {
-  const auto behind = std::upper_bound(
-      parts.begin(), parts.end(), at,
-      [](std::uint32_t place, const auto& part) { return place < begin_of(part); });
-  return behind == parts.begin() ? nullptr : &*(behind - 1);
+// A lone carriage return ends a line of YAML; in the plan language it is a blank.
+std::uint32_t comment_end(std::string_view text, std::uint32_t at, Language language) {
+  while (at < text.size() && text[at] != '\n' && (language == Language::plan || text[at] != '\r'))
+    ++at;
+  return at;
+}
+
+bool is_collection(const Node& node) { return node.is_sequence() || node.is_mapping(); }
+bool has_parts(const Node& node) { return !node.items.empty() || !node.entries.empty(); }
+
+/// Does this collection stand in brackets?
+bool is_flow(std::string_view text, const Node& node) {
+  return is_collection(node) && node.span.begin < text.size() &&
+         (text[node.span.begin] == '{' || text[node.span.begin] == '[');
+}
+
+/// A text of YAML on lines of its own, behind `|` or `>`.
+bool is_block_scalar(std::string_view text, const Node& node) {
+  return node.is_scalar() && node.is_quoted && node.span.begin < text.size() &&
+         (text[node.span.begin] == '|' || text[node.span.begin] == '>');
+}
+
+/// The column of the parts of a block of YAML: of its keys or its dashes.
+std::uint32_t parts_column(std::string_view text, const Node& node) {
+  return column_of(text,
+                   node.entries.empty() ? node.span.begin : node.entries.front().key_span.begin);
+}
+
+/// Behind the last line of a block scalar that is a part of `parent`.
+std::uint32_t behind_block_scalar(std::string_view text, const Node& scalar, const Node& parent) {
+  const auto size = static_cast<std::uint32_t>(text.size());
+  const std::uint32_t outer = parts_column(text, parent);
+  std::uint32_t indent = 0;  // 0: that of its first line
+  std::uint32_t at = scalar.span.begin;
+  for (std::uint32_t i = at + 1; i < size && i < at + 3; ++i) {
+    if (text[i] >= '1' && text[i] <= '9')
+      indent = outer + static_cast<std::uint32_t>(text[i] - '0');
+    if (text[i] != '+' && text[i] != '-') break;
+  }
+  while (at < size && text[at] != '\n') ++at;
+  std::uint32_t behind = at;
+  while (at < size) {
+    const std::uint32_t begin = at + 1;
+    std::uint32_t word = begin;
+    while (word < size && text[word] == ' ') ++word;
+    std::uint32_t end = std::min(word, size);
+    while (end < size && text[end] != '\n') ++end;
+    const bool is_empty = word >= size || text[word] == '\n' || text[word] == '\r';
+    if (!is_empty) {
+      if (indent == 0) indent = std::max(word - begin, outer + 1);
+      if (word - begin < indent) break;
+      behind = end;
+    }
+    at = end;
+  }
+  return behind;
+}
+
+/// Begin and end of every text of YAML in which `#` is no comment.
+void scalars_of(std::string_view text, const Node& node, const Node& parent,
+                std::vector<std::pair<std::uint32_t, std::uint32_t>>& into) {
+  if (is_block_scalar(text, node)) {
+    // A comment may stand behind the `|`.
+    const auto line_end =
+        static_cast<std::uint32_t>(std::min(text.find('\n', node.span.begin), text.size()));
+    into.emplace_back(line_end, behind_block_scalar(text, node, parent));
+  } else if (node.is_scalar()) {
+    into.emplace_back(node.span.begin, node.span.end);
+  }
+  for (const Node& item : node.items) scalars_of(text, item, node, into);
+  for (const Entry& entry : node.entries) {
+    into.emplace_back(entry.key_span.begin, entry.key_span.end);
+    scalars_of(text, entry.value, node, into);
+  }
+}
+
+Comment comment_at(std::string_view text, std::uint32_t begin, Language language) {
+  Comment comment;
+  comment.begin = begin;
+  comment.end = comment_end(text, begin, language);
+  while (comment.end > begin && is_blank(text[comment.end - 1])) --comment.end;
+  const std::uint32_t line = line_begin(text, begin);
+  comment.column = begin - line;
+  comment.has_own_line = std::all_of(text.begin() + line, text.begin() + begin, is_blank);
+  return comment;
 }
 
 }  // namespace
@@ -122,12 +121,12 @@ std::vector<Comment> comments_of(std::string_view text, const Node& tree, Langua
   std::vector<Comment> comments;
   std::vector<std::pair<std::uint32_t, std::uint32_t>> scalars;
   if (language == Language::yaml) {
-    scalars_of(text, tree, scalars);
+    scalars_of(text, tree, tree, scalars);
     std::sort(scalars.begin(), scalars.end());
   }
   std::size_t next = 0;
   const auto size = static_cast<std::uint32_t>(text.size());
-  for (std::uint32_t at = 0; at < size;) {
+  for (std::uint32_t at = text_begin(text); at < size;) {
     while (next < scalars.size() && scalars[next].first < at) ++next;
     if (next < scalars.size() && scalars[next].first == at && scalars[next].second > at) {
       at = scalars[next].second;
@@ -141,62 +140,319 @@ std::vector<Comment> comments_of(std::string_view text, const Node& tree, Langua
       ++at;
       continue;
     }
-    const bool may_begin =
-        language == Language::plan || at == 0 || text[at - 1] == '\n' || is_blank(text[at - 1]);
-    if (c != '#' || !may_begin) {
+    if (c != '#' || !may_begin_comment(text, at, language)) {
       ++at;
       continue;
     }
-    comments.push_back(comment_at(text, at));
-    while (at < size && text[at] != '\n') ++at;
+    comments.push_back(comment_at(text, at, language));
+    comments.back().index = static_cast<std::uint32_t>(comments.size() - 1);
+    at = comment_end(text, at, language);
   }
   return comments;
 }
 
-// A statement of a file in the plan language. The first of its kind takes what stands in front of
-// it to the entry that gathers the kind.
-struct CommentPlaces::Statement {
-  std::uint32_t begin = 0;
-  std::uint32_t end = 0;
-  const Node* value = nullptr;
-  const void* part = nullptr;
-  const void* part_before = nullptr;
+bool is_directly_below(std::string_view text, const Comment& above, const Comment& comment) {
+  if (!comment.has_own_line || comment.begin < above.end) return false;
+  const std::string_view between = text.substr(above.end, comment.begin - above.end);
+  return std::count(between.begin(), between.end(), '\n') == 1 &&
+         std::all_of(between.begin(), between.end(),
+                     [](char c) { return c == '\n' || is_blank(c); });
+}
 
-  friend std::uint32_t begin_of(const Statement& statement) { return statement.begin; }
-  friend std::uint32_t end_of(const Statement& statement) { return statement.end; }
-  friend const Node& value_of(const Statement& statement) { return *statement.value; }
-  friend const void* part_of(const Statement& statement) { return statement.part; }
-  friend const void* part_before(const Statement& statement) { return statement.part_before; }
+/// Goes through a text's parts and its comments side by side.
+class CommentPlaces::Walk {
+ public:
+  Walk(CommentPlaces& places, std::string_view text, Language language)
+      : places_(places), text_(text), language_(language) {}
+
+  void through(const Node& tree) {
+    const auto size = static_cast<std::uint32_t>(text_.size());
+    if (language_ == Language::plan) {
+      in_parts(tree, statements_of(tree), lead(text_begin(text_)), size);
+    } else if (has_parts(tree)) {
+      in_collection(tree, text_begin(text_), size);
+    } else {
+      while (has_before(size)) put(&CommentPlaces::tail_, &tree, {});
+    }
+  }
+
+ private:
+  using Around = std::vector<const void*>;
+
+  /// A statement of a file in the plan language, or an entry of a step. The first that is gathered
+  /// in an entry of the tree leaves what stands in front of it to that entry.
+  struct Statement {
+    std::uint32_t begin = 0;
+    std::uint32_t end = 0;
+    const Node* value = nullptr;
+    const void* part = nullptr;
+    const void* gathered_in = nullptr;
+    bool is_first_there = false;
+  };
+
+  // --- parts of all kinds
+  // ------------------------------------------------------------------------------
+
+  static const Node& value_of(const Entry& entry) { return entry.value; }
+  static const Node& value_of(const Node& item) { return item; }
+  static const Node& value_of(const Statement& statement) { return *statement.value; }
+  static const void* part_of(const Entry& entry) { return &entry; }
+  static const void* part_of(const Node& item) { return &item; }
+  static const void* part_of(const Statement& statement) { return statement.part; }
+  template <class Part>
+  static const void* gathered_in(const Part&) {
+    return nullptr;
+  }
+  static const void* gathered_in(const Statement& statement) { return statement.gathered_in; }
+  template <class Part>
+  static bool leaves_front(const Part&) {
+    return false;
+  }
+  static bool leaves_front(const Statement& statement) { return statement.is_first_there; }
+
+  static Statement statement(const Entry& entry) {
+    return {entry.key_span.begin, std::max(entry.key_span.end, entry.value.span.end), &entry.value,
+            &entry};
+  }
+  static Statement statement(const Node& item) {
+    return {item.span.begin, item.span.end, &item, &item};
+  }
+  template <class Parts>
+  static void gather(const Entry& entry, const Parts& parts, std::vector<Statement>& into) {
+    for (const auto& part : parts) {
+      into.push_back(statement(part));
+      into.back().gathered_in = &entry;
+      into.back().is_first_there = &part == parts.data();
+    }
+  }
+  static void sort(std::vector<Statement>& statements) {
+    std::stable_sort(statements.begin(), statements.end(),
+                     [](const Statement& a, const Statement& b) { return a.begin < b.begin; });
+  }
+
+  // In the order of the text, which is not that of the tree where statements of several kinds
+  // alternate.
+  [[nodiscard]] std::vector<Statement> statements_of(const Node& tree) const {
+    std::vector<Statement> statements;
+    for (const Entry& entry : tree.entries) {
+      if (is_flow(text_, entry.value) || !has_parts(entry.value)) {
+        statements.push_back(statement(entry));
+      } else {
+        gather(entry, entry.value.items, statements);
+        gather(entry, entry.value.entries, statements);
+      }
+    }
+    sort(statements);
+    return statements;
+  }
+
+  /// The arguments of a step stand among its own entries, in braces they share.
+  [[nodiscard]] std::vector<Statement> entries_of_step(const Node& step) const {
+    std::vector<Statement> statements;
+    for (const Entry& entry : step.entries) {
+      if (entry.key == "args" && !entry.value.entries.empty() &&
+          entry.key_span == entry.value.entries.front().key_span) {
+        gather(entry, entry.value.entries, statements);
+      } else {
+        statements.push_back(statement(entry));
+        // The brace is what its line ends with.
+        if (entry.key == "kind") statements.back().end = lead(statements.back().end) + 1;
+      }
+    }
+    sort(statements);
+    return statements;
+  }
+
+  // --- where parts begin and end
+  // -----------------------------------------------------------------------
+
+  /// Where the next part begins, with its dash or the word of its statement.
+  [[nodiscard]] std::uint32_t lead(std::uint32_t at) const {
+    while (at < text_.size()) {
+      const char c = text_[at];
+      if (is_blank(c) || c == '\n' || c == ',' || c == ':') {
+        ++at;
+      } else if (c == '#' && may_begin_comment(text_, at, language_)) {
+        at = comment_end(text_, at, language_);
+      } else {
+        break;
+      }
+    }
+    return at;
+  }
+
+  /// Nothing stands behind the dash: the reader knows no place of it.
+  static bool is_left_out(const Node& item) {
+    return item.is_null() && item.span.begin == item.span.end;
+  }
+
+  [[nodiscard]] std::uint32_t end_of_value(const Node& node, const Node& parent) const {
+    if (language_ == Language::plan || is_flow(text_, node)) return node.span.end;
+    if (is_block_scalar(text_, node)) return behind_block_scalar(text_, node, parent);
+    if (!has_parts(node)) {
+      const Span tag = node.tag.span();
+      const bool is_nothing =
+          node.text.empty() && tag.is_known() && tag.end <= node.span.begin &&
+          text_.substr(tag.end, node.span.begin - tag.end).find('\n') != std::string_view::npos;
+      return is_nothing ? tag.end : node.span.end;
+    }
+    if (!node.entries.empty()) {
+      const Entry& last = node.entries.back();
+      return std::max(last.key_span.end, end_of_value(last.value, node));
+    }
+    std::size_t known = node.items.size();
+    while (known > 0 && is_left_out(node.items[known - 1])) --known;
+    std::uint32_t end = known == 0 ? node.span.begin : end_of_value(node.items[known - 1], node);
+    for (; known < node.items.size(); ++known) end = lead(end) + 1;
+    return end;
+  }
+  [[nodiscard]] std::uint32_t end_of(const Entry& entry, std::uint32_t, const Node& parent) const {
+    return std::max(entry.key_span.end, end_of_value(entry.value, parent));
+  }
+  [[nodiscard]] std::uint32_t end_of(const Node& item, std::uint32_t begin,
+                                     const Node& parent) const {
+    return is_left_out(item) ? begin + 1 : end_of_value(item, parent);
+  }
+  [[nodiscard]] std::uint32_t end_of(const Statement& statement, std::uint32_t, const Node&) const {
+    return statement.end;
+  }
+
+  // --- the walk
+  // ----------------------------------------------------------------------------------------
+
+  [[nodiscard]] bool has_before(std::uint32_t end) const {
+    return next_ < places_.all_.size() && places_.all_[next_].begin < end;
+  }
+  [[nodiscard]] const Comment& comment() const { return places_.all_[next_]; }
+
+  /// The comments up to `end` in a value that has parts or brackets; `begin` is where its part
+  /// begins.
+  void in_collection(const Node& node, std::uint32_t begin, std::uint32_t end) {
+    std::uint32_t first = begin;
+    if (is_flow(text_, node)) {
+      first = lead(node.span.begin + 1);
+    } else if (language_ == Language::yaml) {
+      first = node.entries.empty() ? node.span.begin : node.entries.front().key_span.begin;
+    }
+    if (node.is_sequence()) {
+      in_parts(node, node.items, first, end);
+    } else if (language_ == Language::plan && !is_flow(text_, node) &&
+               node.entries.front().key == "id") {
+      in_parts(node, entries_of_step(node), first, end);
+    } else {
+      in_parts(node, node.entries, first, end);
+    }
+  }
+
+  template <class Parts>
+  void in_parts(const Node& node, const Parts& parts, std::uint32_t first, std::uint32_t end) {
+    const typename Parts::value_type* last = nullptr;
+    std::uint32_t at = first;
+    for (const auto& part : parts) {
+      if (last != nullptr) at = lead(at);
+      while (has_before(std::min(at, end))) between(node, last, &part);
+      if (!has_before(end)) return;
+      const std::uint32_t behind = std::clamp(end_of(part, at, node), std::min(at, end), end);
+      if (has_before(behind)) in_part(part, at, behind);
+      at = std::max(behind, at);
+      last = &part;
+    }
+    while (has_before(end)) between<typename Parts::value_type>(node, last, nullptr);
+  }
+
+  template <class Part>
+  void in_part(const Part& part, std::uint32_t begin, std::uint32_t end) {
+    const Around outside = around_;
+    around_ = with(std::move(around_), gathered_in(part));
+    const Node& value = value_of(part);
+    if (has_parts(value) || is_flow(text_, value)) {
+      around_.push_back(part_of(part));
+      in_collection(value, begin, end);
+    }
+    while (has_before(end)) {
+      const bool has_own_line = comment().has_own_line;
+      put(has_own_line ? &CommentPlaces::before_ : &CommentPlaces::behind_, part_of(part),
+          has_own_line ? outside : with(around_, part_of(part)));
+    }
+    around_ = outside;
+  }
+
+  /// A comment behind one part of `node` and in front of the next.
+  template <class Part>
+  void between(const Node& node, const Part* last, const Part* next) {
+    if (!comment().has_own_line) {
+      if (last == nullptr) return put(&CommentPlaces::head_, &node, around_);
+      // What has no bracket of its own at its end leaves the comment to its last part.
+      const Node* value = &value_of(*last);
+      const void* part = part_of(*last);
+      Around around = with(around_, gathered_in(*last));
+      around.push_back(part);
+      while (language_ == Language::yaml && has_parts(*value) && !is_flow(text_, *value)) {
+        part = last_part(*value);
+        value = &last_value(*value);
+        around.push_back(part);
+      }
+      return put(&CommentPlaces::behind_, part, std::move(around));
+    }
+    if (language_ == Language::yaml && last != nullptr) {
+      // Comments that are indented like what stands in front of them belong there.
+      const Node* deepest = nullptr;
+      const Node* value = &value_of(*last);
+      Around around = with(around_, part_of(*last));
+      Around around_deepest;
+      while (has_parts(*value) && !is_flow(text_, *value) &&
+             comment().column >= parts_column(text_, *value)) {
+        deepest = value;
+        around_deepest = around;
+        around.push_back(last_part(*value));
+        value = &last_value(*value);
+      }
+      if (deepest != nullptr) return put(&CommentPlaces::tail_, deepest, std::move(around_deepest));
+    }
+    if (next == nullptr) return put(&CommentPlaces::tail_, &node, around_);
+    if (leaves_front(*next)) return put(&CommentPlaces::before_, gathered_in(*next), around_);
+    put(&CommentPlaces::before_, part_of(*next), with(around_, gathered_in(*next)));
+  }
+
+  static const void* last_part(const Node& node) {
+    return node.entries.empty() ? static_cast<const void*>(&node.items.back())
+                                : static_cast<const void*>(&node.entries.back());
+  }
+  static const Node& last_value(const Node& node) {
+    return node.entries.empty() ? node.items.back() : node.entries.back().value;
+  }
+  static Around with(Around around, const void* part) {
+    if (part != nullptr) around.push_back(part);
+    return around;
+  }
+
+  /// Puts the next comment there, unless it goes on with the one in front of it.
+  void put(Map CommentPlaces::*map, const void* part, Around around) {
+    const Comment& one = comment();
+    const Comment* above = next_ == 0 ? nullptr : &places_.all_[next_ - 1];
+    const bool goes_on = above != nullptr && is_directly_below(text_, *above, one) &&
+                         (above->has_own_line ? one.column >= column_ : one.column == column_);
+    if (!goes_on) column_ = one.column;
+    places_.places_.push_back(goes_on ? Place(places_.places_.back())
+                                      : Place{map, part, std::move(around)});
+    const Place& place = places_.places_.back();
+    (places_.*place.map)[place.part].push_back(one);
+    ++next_;
+  }
+
+  CommentPlaces& places_;
+  std::string_view text_;
+  Language language_;
+  std::size_t next_ = 0;
+  std::uint32_t column_ = 0;  ///< of the first line of the comment that the last one is part of
+  Around around_;
 };
 
 CommentPlaces::CommentPlaces(std::string_view text, const Node& tree, Language language)
     : all_(comments_of(text, tree, language)) {
-  count_ = all_.size();
-  if (count_ == 0) return;
-  std::vector<Statement> statements;
-  if (language == Language::plan) statements = statements_of(text, tree);
-  for (const Comment& comment : all_) place(text, tree, language, statements, comment);
-}
-
-// In the order of the text, which is not that of the tree where statements of several kinds
-// alternate.
-std::vector<CommentPlaces::Statement> CommentPlaces::statements_of(std::string_view text,
-                                                                   const Node& tree) {
-  std::vector<Statement> statements;
-  for (const Entry& entry : tree.entries) {
-    const auto add = [&](const auto& part, bool is_first) {
-      const void* before = is_first ? part_of(entry) : part_of(part);
-      statements.push_back({begin_of(part), end_of(part), &value_of(part), part_of(part), before});
-    };
-    const Node& value = entry.value;
-    if (is_flow(text, value) || (value.items.empty() && value.entries.empty())) add(entry, true);
-    if (is_flow(text, value)) continue;
-    for (const Node& item : value.items) add(item, &item == value.items.data());
-    for (const Entry& inner : value.entries) add(inner, &inner == value.entries.data());
-  }
-  std::stable_sort(statements.begin(), statements.end(),
-                   [](const Statement& a, const Statement& b) { return a.begin < b.begin; });
-  return statements;
+  if (all_.empty()) return;
+  if (!tree.entries.empty()) first_ = &tree.entries.front();
+  Walk(*this, text, language).through(tree);
 }
 
 const CommentPlaces::List& CommentPlaces::of(const Map& map, const void* part) {
@@ -213,67 +469,22 @@ bool CommentPlaces::are_inside(const Node& node) const {
          !at_tail(node).empty();
 }
 
-void CommentPlaces::place(std::string_view text, const Node& tree, Language language,
-                          const std::vector<Statement>& statements, const Comment& comment) {
-  const Node* node = &tree;
-  while (true) {
-    const auto in = [&](const auto& parts) -> const Node* {
-      const auto* last = last_before(parts, comment.begin);
-      if (last != nullptr && comment.begin < end_of(*last) &&
-          (value_of(*last).is_mapping() || value_of(*last).is_sequence()))
-        return &value_of(*last);
-      const auto* next = last == nullptr ? parts.data() : last + 1;
-      const bool has_next = next != parts.data() + parts.size();
-      if (!comment.has_own_line) {
-        if (last == nullptr) {
-          head_[node].push_back(comment);
-          return nullptr;
-        }
-        // What has no bracket of its own at its end leaves the comment to its last part.
-        const Node* value = &value_of(*last);
-        const void* part = part_of(*last);
-        while (language == Language::yaml && (!value->items.empty() || !value->entries.empty()) &&
-               !is_flow(text, *value)) {
-          if (value->entries.empty()) {
-            part = &value->items.back();
-            value = &value->items.back();
-          } else {
-            part = &value->entries.back();
-            value = &value->entries.back().value;
-          }
-        }
-        behind_[part].push_back(comment);
-        return nullptr;
-      }
-      if (language == Language::yaml && last != nullptr && comment.begin >= end_of(*last)) {
-        // Comments that are indented like what stands in front of them belong there.
-        const Node* deepest = nullptr;
-        const Node* value = &value_of(*last);
-        while (value != nullptr && (!value->items.empty() || !value->entries.empty()) &&
-               !is_flow(text, *value) && comment.column >= parts_column(text, *value)) {
-          deepest = value;
-          value = value->entries.empty() ? &value->items.back() : &value->entries.back().value;
-        }
-        if (deepest != nullptr) {
-          tail_[deepest].push_back(comment);
-          return nullptr;
-        }
-      }
-      if (has_next) {
-        before_[part_before(*next)].push_back(comment);
-      } else {
-        tail_[node].push_back(comment);
-      }
-      return nullptr;
-    };
-    const Node* inner = nullptr;
-    if (node == &tree && language == Language::plan)
-      inner = in(statements);
-    else
-      inner = node->is_sequence() ? in(node->items) : in(node->entries);
-    if (inner == nullptr) return;
-    node = inner;
-  }
+bool CommentPlaces::raise(const Comment& comment) {
+  const Comment moved = comment;  // may be an element of the list that it leaves
+  Place& place = places_[moved.index];
+  const void* part = place.around.empty() ? first_ : place.around.back();
+  if (part == nullptr || (place.map == &CommentPlaces::before_ && place.part == part)) return false;
+  std::erase_if((this->*place.map)[place.part],
+                [&](const Comment& one) { return one.index == moved.index; });
+  if (!place.around.empty()) place.around.pop_back();
+  place.map = &CommentPlaces::before_;
+  place.part = part;
+  List& list = before_[part];
+  list.insert(
+      std::upper_bound(list.begin(), list.end(), moved,
+                       [](const Comment& a, const Comment& b) { return a.begin < b.begin; }),
+      moved);
+  return true;
 }
 
 }  // namespace plan::syntax

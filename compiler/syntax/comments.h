@@ -17,14 +17,20 @@ struct Comment {
   std::uint32_t end = 0;
   bool has_own_line = false;
   std::uint32_t column = 0;  ///< from 0
+  std::uint32_t index = 0;   ///< among all of the file
 };
 
 /// All comments of a text that was read into `tree` without a problem.
 [[nodiscard]] std::vector<Comment> comments_of(std::string_view text, const Node& tree,
                                                Language language);
+/// Has `comment` the line below that of `above` for itself?
+[[nodiscard]] bool is_directly_below(std::string_view text, const Comment& above,
+                                     const Comment& comment);
 
 /// Which part of a tree each comment belongs to, so that it can be written beside it wherever that
 /// part goes. Parts are entries, items and collections, by their address: the tree must not move.
+/// Comments on lines that follow one another are one comment: they stay together, and those below
+/// one at the end of a line are its further lines when they stand in its column.
 class CommentPlaces {
  public:
   CommentPlaces() = default;
@@ -38,23 +44,31 @@ class CommentPlaces {
   /// Behind the last part of a collection.
   [[nodiscard]] const List& at_tail(const Node& node) const { return of(tail_, &node); }
   [[nodiscard]] bool are_inside(const Node& node) const;
-  [[nodiscard]] std::size_t size() const { return count_; }
+  [[nodiscard]] const List& all() const { return all_; }
+  [[nodiscard]] std::size_t size() const { return all_.size(); }
+
+  /// Moves a comment in front of the part that it is at, and from there in front of the one around
+  /// that: where it is there may be no place for it in the other language. False when it is in
+  /// front of everything.
+  bool raise(const Comment& comment);
 
  private:
   using Map = std::unordered_map<const void*, List>;
-  struct Statement;
+  class Walk;
+  struct Place {
+    Map CommentPlaces::*map = nullptr;
+    const void* part = nullptr;
+    std::vector<const void*> around = {};  ///< from the outermost
+  };
   static const List& of(const Map& map, const void* part);
-  static std::vector<Statement> statements_of(std::string_view text, const Node& tree);
-  /// `statements` are the tree's parts in the plan language.
-  void place(std::string_view text, const Node& tree, Language language,
-             const std::vector<Statement>& statements, const Comment& comment);
 
   Map before_;
   Map behind_;
   Map head_;
   Map tail_;
-  std::vector<Comment> all_;
-  std::size_t count_ = 0;
+  List all_;
+  std::vector<Place> places_;    ///< by index of the comment
+  const void* first_ = nullptr;  ///< the first entry of the file
 };
 
 }  // namespace plan::syntax

@@ -16,18 +16,21 @@ namespace {
 
 bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r'; }
 
-/// Words that may stand in front of a part on its line.
-bool is_lead(std::string_view lead) {
-  const std::string_view word = trim(lead);
-  return std::all_of(word.begin(), word.end(),
-                     [](char c) { return c == '-' || c == ' ' || (c >= 'a' && c <= 'z'); });
+/// Of words that may stand in front of a part on its line.
+bool is_lead(char c) { return c == '-' || is_blank(c) || (c >= 'a' && c <= 'z'); }
+
+// A carriage return within it would end it in YAML.
+std::string text_of_comment(std::string_view text, const Comment& comment) {
+  std::string words(text.substr(comment.begin, comment.end - comment.begin));
+  std::replace(words.begin(), words.end(), '\r', ' ');
+  return words;
 }
 
 std::vector<std::string> texts_of_comments(std::string_view text, const Node& tree,
                                            Language language) {
   std::vector<std::string> texts;
   for (const Comment& comment : comments_of(text, tree, language))
-    texts.emplace_back(text.substr(comment.begin, comment.end - comment.begin));
+    texts.push_back(text_of_comment(text, comment));
   std::sort(texts.begin(), texts.end());
   return texts;
 }
@@ -124,53 +127,86 @@ std::size_t Writer::column() const {
 bool Writer::has_empty_line_above(std::uint32_t at) const {
   const std::string_view text = layout_.text;
   std::uint32_t line = at;
-  while (line > 0 && text[line - 1] != '\n') --line;
-  if (line == 0 || !is_lead(text.substr(line, at - line))) return false;
+  while (line > 0 && is_lead(text[line - 1])) --line;
+  if (line == 0 || text[line - 1] != '\n') return false;
   std::uint32_t above = line - 1;
   while (above > 0 && is_blank(text[above - 1])) --above;
   return above == 0 || text[above - 1] == '\n';
 }
 
 void Writer::write_comment(const Comment& comment) {
-  out_ += layout_.text.substr(comment.begin, comment.end - comment.begin);
+  out_ += text_of_comment(layout_.text, comment);
+  is_written_[comment.index] = true;
+  has_comment_ = true;
+}
+
+void Writer::write_comment_lines(const CommentPlaces::List& comments, std::size_t from,
+                                 std::size_t to, std::size_t indent, bool is_first,
+                                 bool keeps_empty_lines) {
+  std::uint32_t column = 0;
+  for (std::size_t i = from; i < to; ++i) {
+    const Comment& comment = comments[i];
+    const bool goes_on = i > from && comment.column >= column &&
+                         is_directly_below(layout_.text, comments[i - 1], comment);
+    if (!goes_on) column = comment.column;
+    if (keeps_empty_lines && !is_first && has_empty_line_above(comment.begin)) end_line();
+    is_first = false;
+    begin_line(indent + (comment.column - column));
+    write_comment(comment);
+    end_line();
+  }
 }
 
 void Writer::write_before(const void* part, std::uint32_t place, std::size_t indent,
                           bool is_first) {
   if (!has_layout()) return;
-  for (const Comment& comment : layout_.comments.before(part)) {
-    if (!is_first && has_empty_line_above(comment.begin)) end_line();
-    is_first = false;
-    begin_line(indent);
-    write_comment(comment);
-    end_line();
-  }
-  if (!is_first && has_empty_line_above(place)) end_line();
+  const CommentPlaces::List& comments = layout_.comments.before(part);
+  // Others come from inside the part: they stand right in front of it.
+  const auto in_front = static_cast<std::size_t>(
+      std::count_if(comments.begin(), comments.end(),
+                    [&](const Comment& comment) { return comment.begin < place; }));
+  write_comment_lines(comments, 0, in_front, indent, is_first, true);
+  if ((!is_first || in_front > 0) && has_empty_line_above(place)) end_line();
+  write_comment_lines(comments, in_front, comments.size(), indent, true, false);
 }
 
 void Writer::write_behind(const CommentPlaces::List& comments) {
-  bool is_first = true;
-  for (const Comment& comment : comments) {
-    // Comments that stood under one another still do; behind a line that has become shorter than
-    // the page, one does not stay out there.
-    const bool keeps_column =
-        layout_.language == to_ && is_first && comment.column < options_.width_columns;
-    const std::size_t wanted =
-        keeps_column ? std::max<std::size_t>(comment.column, column() + 1) : column() + 2;
-    out_.append(std::max(wanted, column() + 1) - column(), ' ');
+  if (has_comment_ || comments.empty()) return;
+  // Comments that stood under one another still do; behind a line that has become shorter than
+  // the page, one does not stay out there.
+  const Comment& first = comments.front();
+  const bool keeps_column = layout_.language == to_ && first.column < options_.width_columns;
+  const std::size_t place =
+      keeps_column ? std::max<std::size_t>(first.column, column() + 1) : column() + 2;
+  for (std::size_t i = 0; i < comments.size(); ++i) {
+    const Comment& comment = comments[i];
+    if (i > 0) {
+      // Another comment of the same line has no place behind the first.
+      const bool goes_on = comment.column >= first.column &&
+                           is_directly_below(layout_.text, comments[i - 1], comment);
+      if (!goes_on) break;
+      end_line();
+    }
+    begin_line(place + (comment.column - first.column) - column());
     write_comment(comment);
-    is_first = false;
   }
 }
 
+void Writer::write_lines(const CommentPlaces::List& comments, std::size_t indent) {
+  write_comment_lines(comments, 0, comments.size(), indent, true, false);
+}
+
 void Writer::write_tail(const Node& node, std::size_t indent, bool is_first) {
-  for (const Comment& comment : layout_.comments.at_tail(node)) {
-    if (!is_first && has_empty_line_above(comment.begin)) end_line();
-    is_first = false;
-    begin_line(indent);
-    write_comment(comment);
-    end_line();
+  const CommentPlaces::List& comments = layout_.comments.at_tail(node);
+  write_comment_lines(comments, 0, comments.size(), indent, is_first, true);
+}
+
+Written Writer::take_written() {
+  Written written{std::move(out_), {}};
+  for (const Comment& comment : layout_.comments.all()) {
+    if (!is_written_[comment.index]) written.left_out.push_back(comment);
   }
+  return written;
 }
 
 bool Writer::is_inline(const Node& node) const {
@@ -238,10 +274,21 @@ bool mean_the_same(const Node& left, const Node& right) {
                     });
 }
 
+std::string write_text(const Node& tree, Layout& layout, Language to,
+                       const FormatOptions& options) {
+  while (true) {
+    Written written = to == Language::yaml ? write_yaml(tree, layout, options)
+                                           : write_language(tree, layout, options);
+    bool has_moved = false;
+    for (const Comment& comment : written.left_out)
+      has_moved = layout.comments.raise(comment) || has_moved;
+    if (!has_moved) return std::move(written.text);
+  }
+}
+
 std::string write_tree(const Node& tree, Language to, const FormatOptions& options) {
-  const Layout none;
-  return to == Language::yaml ? write_yaml(tree, none, options)
-                              : write_language(tree, none, options);
+  Layout none;
+  return write_text(tree, none, to, options);
 }
 
 namespace {
@@ -253,8 +300,7 @@ Formatted write_again(const SourceSet& sources, FileId file, const Node& tree, L
   layout.language = is_language_file(sources.name(file)) ? Language::plan : Language::yaml;
   layout.text = sources.text(file);
   layout.comments = CommentPlaces(layout.text, tree, layout.language);
-  std::string text = to == Language::yaml ? write_yaml(tree, layout, options)
-                                          : write_language(tree, layout, options);
+  std::string text = write_text(tree, layout, to, options);
   SourceSet written;
   Sink unheard;
   const FileId again =

@@ -153,19 +153,16 @@ class LanguageWriter : public Writer {
  public:
   using Writer::Writer;
 
-  std::string write(const Node& tree) {
-    const auto& head = layout_.comments.at_head(tree);
-    if (!head.empty()) {
-      write_behind(head);
-      end_line();
-    }
+  Written write(const Node& tree) {
+    write_behind(layout_.comments.at_head(tree));
+    if (!out_.empty()) end_line();
     bool is_first = true;
     for (const Entry& entry : tree.entries) {
       if (!write_statements(entry, is_first)) write_entry(entry, 0, is_first);
       is_first = false;
     }
     write_tail(tree, 0, is_first);
-    return std::move(out_);
+    return take_written();
   }
 
  private:
@@ -227,17 +224,10 @@ class LanguageWriter : public Writer {
       out_ += text;
       return;
     }
-    const bool has_comments =
-        std::any_of(node.entries.begin(), node.entries.end(), [&](const Entry& entry) {
-          return !layout_.comments.before(&entry).empty() ||
-                 !layout_.comments.behind(&entry).empty();
-        });
-    // Comments between the words of a `for` have no place there.
-    if (is_for(node) && !has_comments && layout_.comments.at_head(node).empty() &&
-        layout_.comments.at_tail(node).empty()) {
+    if (is_for(node)) {
       out_ += fmt::format("for {} in {} ", node.entries[0].value.text,
                           inline_text(node.entries[1].value));
-      write_block(node.entries[2].value, indent);
+      write_value(node.entries[2].value, indent);
       return;
     }
     out_ += tag(node);
@@ -281,7 +271,6 @@ class LanguageWriter : public Writer {
     } else {
       out_ += " = ";
       write_value(node, indent);
-      if (!node.is_mapping() && !node.is_sequence()) write_behind(layout_.comments.at_head(node));
     }
     write_behind(layout_.comments.behind(&entry));
     end_line();
@@ -302,14 +291,8 @@ class LanguageWriter : public Writer {
                            std::all_of(node.entries.begin(), node.entries.end(),
                                        [](const Entry& inner) { return is_name(inner.key); });
     if (entry.key == "inputs" && are_named &&
-        std::all_of(node.entries.begin(), node.entries.end(), [&](const Entry& inner) {
-          return is_input(inner.value) &&
-                 (inner.value.is_scalar() ||
-                  (layout_.comments.at_head(inner.value).empty() &&
-                   layout_.comments.at_tail(inner.value).empty() &&
-                   layout_.comments.before(&inner.value.entries[0]).empty() &&
-                   layout_.comments.before(&inner.value.entries[1]).empty()));
-        })) {
+        std::all_of(node.entries.begin(), node.entries.end(),
+                    [](const Entry& inner) { return is_input(inner.value); })) {
       write_group(entry, is_first, [&](const Entry& input) { write_input(input); });
       return true;
     }
@@ -323,14 +306,14 @@ class LanguageWriter : public Writer {
     if (entry.key == "steps" && node.is_sequence() && node.tag.empty() && !node.items.empty() &&
         std::all_of(node.items.begin(), node.items.end(), is_step)) {
       write_before(&entry, entry.key_span.begin, 0, is_first);
-      write_lines(layout_.comments.at_head(node), is_first);
+      write_lines(layout_.comments.at_head(node), 0);
       bool is_inner_first = true;
       for (const Node& step : node.items) {
         write_step(step, is_inner_first);
         is_inner_first = false;
       }
       write_tail(node, 0, false);
-      write_lines(layout_.comments.behind(&entry), false);
+      write_lines(layout_.comments.behind(&entry), 0);
       return true;
     }
     return false;
@@ -342,17 +325,11 @@ class LanguageWriter : public Writer {
     write_behind(layout_.comments.behind(&entry));
     end_line();
   }
-  void write_lines(const CommentPlaces::List& comments, bool) {
-    for (const Comment& comment : comments) {
-      out_ += layout_.text.substr(comment.begin, comment.end - comment.begin);
-      end_line();
-    }
-  }
 
   template <class Write>
   void write_group(const Entry& entry, bool is_first, Write write_one) {
     write_before(&entry, entry.key_span.begin, 0, is_first);
-    write_lines(layout_.comments.at_head(entry.value), is_first);
+    write_lines(layout_.comments.at_head(entry.value), 0);
     bool is_inner_first = true;
     for (const Entry& inner : entry.value.entries) {
       write_before(&inner, inner.key_span.begin, 0, is_inner_first);
@@ -362,7 +339,7 @@ class LanguageWriter : public Writer {
       end_line();
     }
     write_tail(entry.value, 0, false);
-    write_lines(layout_.comments.behind(&entry), false);
+    write_lines(layout_.comments.behind(&entry), 0);
   }
 
   void write_input(const Entry& input) {
@@ -379,11 +356,7 @@ class LanguageWriter : public Writer {
   bool write_uses(const Entry& entry, bool is_first) {
     const Node& node = entry.value;
     const bool is_list = node.is_sequence() && node.tag.empty() && node.items.size() > 1;
-    const auto is_statement = [&](const Node& use) {
-      return is_use(use) && (use.is_scalar() || !layout_.comments.are_inside(use));
-    };
-    if (!(is_list ? std::all_of(node.items.begin(), node.items.end(), is_statement)
-                  : is_statement(node)))
+    if (!(is_list ? std::all_of(node.items.begin(), node.items.end(), is_use) : is_use(node)))
       return false;
     write_before(&entry, entry.key_span.begin, 0, is_first);
     if (!is_list) {
@@ -392,7 +365,7 @@ class LanguageWriter : public Writer {
       end_line();
       return true;
     }
-    write_lines(layout_.comments.at_head(node), is_first);
+    write_lines(layout_.comments.at_head(node), 0);
     bool is_inner_first = true;
     for (const Node& use : node.items) {
       write_before(&use, use.span.begin, 0, is_inner_first);
@@ -402,7 +375,7 @@ class LanguageWriter : public Writer {
       end_line();
     }
     write_tail(node, 0, false);
-    write_lines(layout_.comments.behind(&entry), false);
+    write_lines(layout_.comments.behind(&entry), 0);
     return true;
   }
 
@@ -477,20 +450,15 @@ class LanguageWriter : public Writer {
 
   void write_arguments(const Entry& arguments, bool is_first) {
     write_before(&arguments, arguments.key_span.begin, kIndent, is_first);
-    indented_lines(layout_.comments.at_head(arguments.value));
+    write_lines(layout_.comments.at_head(arguments.value), kIndent);
+    // The empty line in front of the first is the one in front of all of them.
+    bool is_inner_first = true;
     for (const Entry& entry : arguments.value.entries) {
-      write_entry(entry, kIndent, is_first);
-      is_first = false;
+      write_entry(entry, kIndent, is_inner_first);
+      is_inner_first = false;
     }
-    write_tail(arguments.value, kIndent, is_first);
-    indented_lines(layout_.comments.behind(&arguments));
-  }
-  void indented_lines(const CommentPlaces::List& comments) {
-    for (const Comment& comment : comments) {
-      begin_line(kIndent);
-      out_ += layout_.text.substr(comment.begin, comment.end - comment.begin);
-      end_line();
-    }
+    write_tail(arguments.value, kIndent, is_inner_first);
+    write_lines(layout_.comments.behind(&arguments), kIndent);
   }
 
   void write_references(const Entry& entry, bool is_first) {
@@ -530,7 +498,7 @@ class LanguageWriter : public Writer {
 
 }  // namespace
 
-std::string write_language(const Node& tree, const Layout& layout, const FormatOptions& options) {
+Written write_language(const Node& tree, const Layout& layout, const FormatOptions& options) {
   return LanguageWriter(layout, Language::plan, options).write(tree);
 }
 

@@ -63,26 +63,22 @@ class YamlWriter : public Writer {
  public:
   using Writer::Writer;
 
-  std::string write(const Node& tree) {
-    if (tree.is_mapping() && !tree.entries.empty()) {
-      write_head(tree);
-      write_entries(tree, 0);
-    } else {
+  Written write(const Node& tree) {
+    const bool is_block = tree.tag.empty() && (!tree.items.empty() || !tree.entries.empty());
+    write_behind(layout_.comments.at_head(tree));
+    if (!out_.empty()) end_line();
+    if (!is_block) {
       out_ += tag(tree) + inline_text(tree);
       end_line();
+    } else if (tree.is_sequence()) {
+      write_items(tree, 0, false);
+    } else {
+      write_entries(tree, 0);
     }
-    return std::move(out_);
+    return take_written();
   }
 
  private:
-  void write_head(const Node& tree) {
-    bool is_first = true;
-    for (const Comment& comment : layout_.comments.at_head(tree)) {
-      if (is_first) write_behind({comment});
-      is_first = false;
-    }
-    if (!is_first) end_line();
-  }
   static std::string tag(const Node& node) {
     return node.tag.empty() ? std::string() : fmt::format("{} ", node.tag.text());
   }
@@ -136,13 +132,13 @@ class YamlWriter : public Writer {
     return node.is_sequence() ? "[" + text + "]" : "{" + text + "}";
   }
 
-  /// Behind `key:` or `-`. True when it went to lines of its own.
-  void write_value(const Node& node, std::size_t indent, bool is_item) {
+  /// Behind `key:` or `-`, with the comments `behind` it where they cannot follow it.
+  void write_value(const Node& node, std::size_t indent, bool is_item,
+                   const CommentPlaces::List& behind) {
     const std::string lead = is_item ? "" : " ";
     if (node.is_null() || node.is_scalar()) {
-      if (node.is_scalar() && write_block_scalar(node, indent, lead)) return;
+      if (node.is_scalar() && write_block_scalar(node, indent, lead, behind)) return;
       out_ += lead + tag(node) + scalar(node, false);
-      write_behind(layout_.comments.at_head(node));
       return;
     }
     if (is_inline(node)) {
@@ -173,11 +169,12 @@ class YamlWriter : public Writer {
     } else {
       write_entries(node, indent, continues_line);
     }
-    is_line_open_ = false;
+    ending_ = Ending::lines;
   }
 
   /// `|`, for texts of several lines.
-  bool write_block_scalar(const Node& node, std::size_t indent, const std::string& lead) {
+  bool write_block_scalar(const Node& node, std::size_t indent, const std::string& lead,
+                          const CommentPlaces::List& behind) {
     const std::string& text = node.text;
     if (text.find('\n') == std::string::npos || node.is_expression || !node.tag.empty())
       return false;
@@ -189,6 +186,9 @@ class YamlWriter : public Writer {
     }
     const bool has_end = text.back() == '\n';
     out_ += lead + (has_end ? "|" : "|-");
+    // A comment in a line below would be text.
+    if (behind.size() == 1) write_behind(behind);
+    ending_ = Ending::text;
     std::string_view rest = text;
     if (has_end) rest.remove_suffix(1);
     for (const std::string_view line : split(rest, '\n')) {
@@ -210,19 +210,13 @@ class YamlWriter : public Writer {
       is_line_begun = false;
       is_first = false;
       out_ += key(entry, false) + ":";
-      is_line_open_ = true;
       // A list in a mapping is indented below its key.
-      write_value(entry.value, indent + kIndent, false);
-      if (is_line_open_) {
-        write_behind(layout_.comments.behind(&entry));
-        end_line();
-      } else {
-        write_lines(layout_.comments.behind(&entry), indent);
-      }
-      is_line_open_ = true;
+      const CommentPlaces::List& behind = layout_.comments.behind(&entry);
+      write_value(entry.value, indent + kIndent, false, behind);
+      end_value(behind, indent);
     }
     write_tail(node, indent, is_first);
-    is_line_open_ = false;
+    ending_ = Ending::lines;
   }
 
   void write_items(const Node& node, std::size_t indent, bool is_line_begun) {
@@ -233,57 +227,38 @@ class YamlWriter : public Writer {
                                         ? std::min(item.tag.span().begin, item.span.begin)
                                         : item.span.begin;
         write_before(&item, place, indent, is_first);
-        write_inner_comments(item, indent);
         begin_line(indent);
       }
       is_line_begun = false;
       is_first = false;
       out_ += "- ";
-      is_line_open_ = true;
-      write_value(item, indent + kIndent, true);
-      if (is_line_open_) {
-        write_behind(layout_.comments.behind(&item));
-        end_line();
-      } else {
-        write_lines(layout_.comments.behind(&item), indent);
-      }
-      is_line_open_ = true;
+      const CommentPlaces::List& behind = layout_.comments.behind(&item);
+      write_value(item, indent + kIndent, true, behind);
+      end_value(behind, indent);
     }
     write_tail(node, indent, is_first);
-    is_line_open_ = false;
+    ending_ = Ending::lines;
   }
 
-  /// What stood in front of the first part of an item goes in front of its dash: behind the dash
-  /// there is no place for it.
-  void write_inner_comments(const Node& item, std::size_t indent) {
-    const Node* node = &item;
-    while (node->tag.empty() && (!node->items.empty() || !node->entries.empty()) &&
-           !(is_inline(*node) && fits(inline_text(*node)))) {
-      write_lines(layout_.comments.at_head(*node), indent);
-      if (!node->entries.empty()) {
-        write_lines(layout_.comments.before(&node->entries.front()), indent);
-        return;
-      }
-      write_lines(layout_.comments.before(&node->items.front()), indent);
-      node = &node->items.front();
-    }
-  }
-
-  /// Comments behind something that became several lines.
-  void write_lines(const CommentPlaces::List& comments, std::size_t indent) {
-    for (const Comment& comment : comments) {
-      begin_line(indent);
-      out_ += layout_.text.substr(comment.begin, comment.end - comment.begin);
+  void end_value(const CommentPlaces::List& behind, std::size_t indent) {
+    if (ending_ == Ending::lines) {
+      write_lines(behind, indent);
+    } else {
+      if (ending_ == Ending::line) write_behind(behind);
       end_line();
     }
+    ending_ = Ending::line;
   }
 
-  bool is_line_open_ = true;  ///< the last value ended on the line that it began on
+  /// How the last value ended: on the line that it began on, with a line of a text behind which
+  /// nothing can stand, or with lines that are written.
+  enum class Ending : std::uint8_t { line, text, lines };
+  Ending ending_ = Ending::line;
 };
 
 }  // namespace
 
-std::string write_yaml(const Node& tree, const Layout& layout, const FormatOptions& options) {
+Written write_yaml(const Node& tree, const Layout& layout, const FormatOptions& options) {
   return YamlWriter(layout, Language::yaml, options).write(tree);
 }
 

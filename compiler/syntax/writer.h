@@ -1,6 +1,7 @@
 #pragma once
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "compiler/syntax/comments.h"
 #include "compiler/syntax/format.h"
@@ -15,21 +16,34 @@ struct Layout {
   CommentPlaces comments = {};
 };
 
+struct Written {
+  std::string text = {};
+  CommentPlaces::List left_out = {};
+};
+
 /// What both writers have in common: lines, indentation, comments and empty lines that were there.
 class Writer {
  public:
   Writer(const Layout& layout, Language to, const FormatOptions& options)
-      : layout_(layout), to_(to), options_(options) {}
+      : layout_(layout), to_(to), options_(options), is_written_(layout.comments.size(), false) {}
 
  protected:
   [[nodiscard]] bool has_layout() const { return !layout_.text.empty(); }
   void begin_line(std::size_t indent) { out_.append(indent, ' '); }
-  void end_line() { out_ += '\n'; }
+  void end_line() {
+    out_ += '\n';
+    has_comment_ = false;
+  }
   [[nodiscard]] std::size_t column() const;
   /// The comments in front of a part that begins at `place`, and the empty line that was there.
   void write_before(const void* part, std::uint32_t place, std::size_t indent, bool is_first);
+  /// A comment behind what stands on the line, unless there is one already.
   void write_behind(const CommentPlaces::List& comments);
+  /// On lines of their own.
+  void write_lines(const CommentPlaces::List& comments, std::size_t indent);
   void write_tail(const Node& node, std::size_t indent, bool is_first);
+  /// What was written, and the comments for which there was no place.
+  [[nodiscard]] Written take_written();
   /// May a collection stand on one line: it did, nothing inside needs more, or it was nowhere.
   [[nodiscard]] bool is_inline(const Node& node) const;
   [[nodiscard]] bool fits(std::string_view text) const;
@@ -44,6 +58,12 @@ class Writer {
  private:
   [[nodiscard]] bool has_empty_line_above(std::uint32_t at) const;
   void write_comment(const Comment& comment);
+  /// Lines keep their indentation below the first of those that follow one another.
+  void write_comment_lines(const CommentPlaces::List& comments, std::size_t from, std::size_t to,
+                           std::size_t indent, bool is_first, bool keeps_empty_lines);
+
+  bool has_comment_ = false;           ///< on the line that is being written
+  std::vector<bool> is_written_ = {};  ///< by index of the comment
 };
 
 /// `"text"` with escapes, as both languages have it.
@@ -57,9 +77,12 @@ class Writer {
 /// Is this a scalar without quotes that is no text: a number, true, false?
 [[nodiscard]] bool is_plain_value(const Node& scalar);
 
-[[nodiscard]] std::string write_yaml(const Node& tree, const Layout& layout,
+[[nodiscard]] Written write_yaml(const Node& tree, const Layout& layout,
+                                 const FormatOptions& options);
+[[nodiscard]] Written write_language(const Node& tree, const Layout& layout,
                                      const FormatOptions& options);
-[[nodiscard]] std::string write_language(const Node& tree, const Layout& layout,
-                                         const FormatOptions& options);
+/// In the language `to`. Comments without a place there move outwards, as far as they have to.
+[[nodiscard]] std::string write_text(const Node& tree, Layout& layout, Language to,
+                                     const FormatOptions& options);
 
 }  // namespace plan::syntax

@@ -26,9 +26,8 @@ std::string formatted(const std::string& text, Language from, Language to) {
   if (result.is_lossy) {
     // What it would have been, for whoever mends it.
     const auto tree = read_source(sources, file, sink);
-    const Layout layout{text, from, CommentPlaces(text, *tree, from)};
-    return "(lossy)\n" + (to == Language::yaml ? write_yaml(*tree, layout, {})
-                                               : write_language(*tree, layout, {}));
+    Layout layout{text, from, CommentPlaces(text, *tree, from)};
+    return "(lossy)\n" + write_text(*tree, layout, to, {});
   }
   return "(" + std::string(sink.sorted().at(0).message) + ")";
 }
