@@ -76,22 +76,22 @@ class MailSteps {
   Places everybodys_;
   std::unordered_map<std::string, Places> of_domain_;  // Domain objects, keys for all of one
   std::unordered_map<std::string, Places> of_key_;
-  std::unordered_map<std::string, Places> of_account_;         // Account objects, by address
-  std::unordered_map<ir::RowId, Places> of_row_;               // of the subjects alone
-  std::unordered_map<std::size_t, Places> restores_of_;        // by index of the step
-  Places row_destroys_;                                        // by rows that no `*@` names
-  std::unordered_map<std::string_view, Places> destroys_of_;   // the same, by name of the row
-  std::unordered_map<Place, Whose> whose_destroy_;             // of those that were asked for
-  std::unordered_map<std::size_t, ir::Value> arguments_;       // by index of the step
+  std::unordered_map<std::string, Places> of_account_;        // Account objects, by address
+  std::unordered_map<ir::RowId, Places> of_row_;              // of the subjects alone
+  std::unordered_map<std::size_t, Places> restores_of_;       // by index of the step
+  Places row_destroys_;                                       // of rows that no `*@` names
+  std::unordered_map<std::string_view, Places> destroys_of_;  // the same, by name of the row
+  std::unordered_map<Place, Whose> whose_destroy_;            // of those that were asked for
+  std::unordered_map<std::size_t, ir::Value> arguments_;      // by index of the step
   std::unordered_map<std::size_t, std::shared_ptr<const schema::MtaContainer>> expressions_;
 
-  // What is done behind a step, of the kept ones: a step that is not kept has a node with all others
-  // that wait for the same. Node 0 waits for nothing.
+  // What is done behind a step, of the kept ones: a step that is not kept has a node with all
+  // others that wait for the same. Node 0 waits for nothing.
   using Node = std::uint32_t;
   static constexpr Node kNothing = 0;
-  std::vector<Node> node_of_;                    // by step
-  std::vector<bool> is_kept_;                    // by step
-  std::vector<std::size_t> node_end_ = {0};      // by node: where its entries in node_after_ end
+  std::vector<Node> node_of_;                // by step
+  std::vector<bool> is_kept_;                // by step
+  std::vector<std::size_t> node_end_ = {0};  // by node: where its entries in node_after_ end
   std::vector<Node> node_after_;
 };
 

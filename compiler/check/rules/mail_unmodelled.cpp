@@ -1,0 +1,258 @@
+// Says which settings a step writes that may change what happens to mail, and that the proof of the
+// mail does not follow (design.md section 7): without this a plan with a setting that nobody has
+// looked at would be called proved. What the proof evaluates is silent, and so is what has no
+// bearing on whom a message reaches (reference/stalwart-v015-api.md 9, stalwart-admin.md).
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "compiler/check/graph_view.h"
+#include "compiler/source/text.h"
+
+namespace plan::check::rules {
+namespace {
+
+using ir::StepId;
+using ir::StepKind;
+
+constexpr std::size_t kShownMax = 5;
+
+/// A setting of an old Stalwart, by the beginning of its key.
+struct Setting {
+  std::string_view prefix = {};
+  /// Silent only when this is no result of it; empty: whatever it is.
+  std::string_view unless = {};
+  /// Silent only when this is what it is; empty: whatever it is.
+  std::string_view only = {};
+  /// Only for keys that end so; empty: however they end.
+  std::string_view end = {};
+  std::string_view reason = {};
+};
+
+constexpr std::array kSilentAtSource = {
+    // What the proof evaluates.
+    Setting{"queue.strategy.route", {}, {}, {}, "the proof follows the route expression"},
+    Setting{"lookup.", {}, {}, {}, "the proof has the keys of lookup lists"},
+    Setting{"queue.route.", {}, {}, ".type", "the proof follows it"},
+    Setting{"queue.route.", {}, {}, ".address", "the proof follows it"},
+    Setting{"queue.route.", {}, {}, ".port", "the proof follows it"},
+    Setting{"queue.route.", {}, {}, ".description", "a comment"},
+    Setting{"queue.route.", {}, "smtp", ".protocol", "what the proof takes a relay to speak"},
+    Setting{"queue.route.", {}, "false", ".tls.implicit", "what port 25 wants"},
+    Setting{"queue.route.", {}, {}, ".tls.allow-invalid-certs", "the same way, to the same server"},
+    // What is judged elsewhere.
+    Setting{"session.auth.require", {}, {}, {}, "the rule old_server_unready looks at it"},
+    Setting{"session.auth.mechanisms", {}, {}, {}, "how somebody logs in, not where mail goes"},
+    Setting{"session.auth.directory", {}, {}, {}, "who logs in, not who gets mail"},
+    // What lets more in than before.
+    Setting{"server.allowed-ip.", {}, {}, {}, "nobody there is banned"},
+    Setting{"queue.limiter.inbound.", {}, "false", ".enable", "a limit that is off"},
+    Setting{"queue.limiter.outbound.", {}, "false", ".enable", "a limit that is off"},
+    // What says something about a message and decides nothing.
+    Setting{"auth.dkim.sign", {}, {}, {}, "a header"},
+    Setting{"auth.arc.seal", {}, {}, {}, "a header"},
+    Setting{"auth.dkim.verify", "strict", {}, {}, "a header, unless it refuses"},
+    Setting{"auth.arc.verify", "strict", {}, {}, "a header, unless it refuses"},
+    Setting{"auth.spf.verify.", "strict", {}, {}, "a header, unless it refuses"},
+    Setting{"auth.dmarc.verify", "strict", {}, {}, "a header, unless it refuses"},
+    Setting{"auth.iprev.verify", "strict", {}, {}, "a header, unless it refuses"},
+    Setting{"session.data.add-headers.", {}, {}, {}, "headers"},
+    Setting{"session.ehlo.reject-non-fqdn", {}, {}, {}, "a client without a name is told so"},
+    Setting{"session.connect.greeting", {}, {}, {}, "a text"},
+    Setting{"session.connect.hostname", {}, {}, {}, "a text"},
+    Setting{"signature.", {}, {}, {}, "keys that sign"},
+    Setting{"report.", {}, {}, {}, "reports about mail"},
+    // What is no mail, or mail that has arrived.
+    Setting{"tracer.", {}, {}, {}, "logs"},
+    Setting{"metrics.", {}, {}, {}, "figures"},
+    Setting{"imap.", {}, {}, {}, "how mail is read"},
+    Setting{"pop3.", {}, {}, {}, "how mail is read"},
+    Setting{"jmap.", {}, {}, {}, "how mail is read"},
+    Setting{"http.", {}, {}, {}, "no mail"},
+    Setting{"oauth.", {}, {}, {}, "no mail"},
+    Setting{"calendar.", {}, {}, {}, "no mail"},
+    Setting{"contacts.", {}, {}, {}, "no mail"},
+    Setting{"file-storage.", {}, {}, {}, "no mail"},
+    Setting{"webadmin.", {}, {}, {}, "no mail"},
+    Setting{"certificate.", {}, {}, {}, "mail is taken without TLS as well"},
+    Setting{"acme.", {}, {}, {}, "mail is taken without TLS as well"},
+};
+
+/// A property of an object of the target that changes what happens to mail; `name` "*": all of it.
+struct Property {
+  std::string_view object = {};
+  std::string_view name = {};
+  /// Of no bearing as this (the server's default); empty: always of one.
+  std::string_view without = {};
+};
+
+constexpr std::array kSaidAtTarget = {
+    Property{"Domain", "isEnabled", "true"},
+    Property{"Domain", "aliases", {}},
+    Property{"MailingList", "aliases", {}},
+    Property{"MaskedEmail", "*", {}},
+    Property{"MtaStageConnect", "script", "false"},
+    Property{"MtaStageEhlo", "script", "false"},
+    Property{"MtaStageMail", "script", "false"},
+    Property{"MtaStageMail", "rewrite", "false"},
+    Property{"MtaStageMail", "isSenderAllowed", "true"},
+    Property{"MtaStageRcpt", "script", "false"},
+    Property{"MtaStageRcpt", "rewrite", "false"},
+    Property{"MtaStageData", "script", "false"},
+    Property{"MtaOutboundStrategy", "schedule", {}},
+    Property{"MtaOutboundStrategy", "connection", {}},
+    Property{"MtaOutboundStrategy", "tls", {}},
+    Property{"MtaDeliverySchedule", "*", {}},
+    Property{"MtaVirtualQueue", "*", {}},
+    Property{"MtaConnectionStrategy", "*", {}},
+    Property{"MtaTlsStrategy", "*", {}},
+    Property{"MtaOutboundThrottle", "*", {}},
+    Property{"MtaQueueQuota", "*", {}},
+    Property{"MtaMilter", "*", {}},
+    Property{"MtaHook", "*", {}},
+    Property{"BlockedIp", "*", {}},
+    Property{"SpamSettings", "greylistFor", {}},
+    Property{"SpamSettings", "scoreDiscard", {}},
+    Property{"SpamSettings", "scoreReject", {}},
+    Property{"MemoryLookupKeyValue", "*", {}},
+    Property{"HttpLookup", "*", {}},
+    Property{"StoreLookup", "*", {}},
+};
+
+/// The texts that a setting can give: its value, or every result of its rules.
+std::vector<std::string_view> results_of_setting(const ir::Value& one) {
+  std::vector<std::string_view> results;
+  if (one["value"].is_string()) results.push_back(one["value"].as_string());
+  for (const ir::Value& rule : one["rules"].items()) {
+    for (const char* const result : {"then", "else"}) {
+      if (rule[result].is_string()) results.push_back(rule[result].as_string());
+    }
+  }
+  return results;
+}
+
+bool is_silent(std::string_view key, const ir::Value& written) {
+  // The proof compares keys as they are.
+  if (key.starts_with("lookup.") && key.find_first_of("*?") != std::string_view::npos) return false;
+  const std::vector<std::string_view> results = results_of_setting(written);
+  const auto is_it = [&](const Setting& one) {
+    if (!key.starts_with(one.prefix) || !key.ends_with(one.end)) return false;
+    // "session.auth.require" is no beginning of "session.auth.require-something".
+    const bool is_part = one.prefix.ends_with('.') || key.size() == one.prefix.size() ||
+                         key[one.prefix.size()] == '.';
+    const auto gives = [&](std::string_view text) {
+      return std::any_of(results.begin(), results.end(), [&](std::string_view result) {
+        return trim(result) == text || trim(result) == fmt::format("'{}'", text);
+      });
+    };
+    const bool is_only = one.only.empty() || (results.size() == 1 && gives(one.only));
+    return is_part && is_only && (one.unless.empty() || !gives(one.unless));
+  };
+  return std::any_of(kSilentAtSource.begin(), kSilentAtSource.end(), is_it);
+}
+
+void report(const GraphView& view, StepId step, const std::set<std::string>& names,
+            std::string_view server, Sink& sink) {
+  if (names.empty()) return;
+  std::string shown;
+  std::size_t count = 0;
+  for (const std::string& name : names) {
+    if (++count > kShownMax) break;
+    shown += fmt::format("{}`{}`", count == 1 ? "" : ", ", printable(name, 120));
+  }
+  if (names.size() > kShownMax)
+    shown += fmt::format(" and {} more", show_count(names.size() - kShownMax));
+  report_step(
+      view, step, Kind::mail_flow_unproved,
+      fmt::format("writes {} of {}, and what that does to mail is not proved", shown, server), sink)
+      .label("the proof goes on as if it were not there")
+      .help(
+          "leave it to a time when nobody moves; or try it with a message of your own, and silence "
+          "this line with what you saw as the reason");
+}
+
+void look_at_source(const GraphView& view, Sink& sink) {
+  const ir::StepGraph& graph = view.graph();
+  std::set<const ir::StepShape*> seen;
+  for (const StepId step : view.of_kind(StepKind::source_settings)) {
+    if (!seen.insert(&graph.shape(step)).second) continue;
+    std::set<std::string> names;
+    for (const char* const part : {"values", "blocks"}) {
+      const ir::Value all = graph.argument(step, part);
+      for (const ir::Value& one : all.items()) {
+        const std::string_view key = one["key"].string_or("");
+        if (!key.empty() && !is_silent(key, one)) names.emplace(key);
+      }
+    }
+    report(view, step, names, "the old server", sink);
+  }
+}
+
+/// What a written value says when it is a plain one, or an expression without conditions.
+std::string plain_of(const ir::Value& value) {
+  if (value.is_bool()) return value.bool_or(false) ? "true" : "false";
+  if (value.is_string()) return value.as_string();
+  if (value.is_map() && value["match"].size() == 0) return std::string(value["else"].string_or(""));
+  return {};
+}
+
+std::set<std::string> names_at_target(std::string_view object, const ir::Value& match,
+                                      const ir::Value& set, bool is_destroy) {
+  std::set<std::string> names;
+  for (const Property& one : kSaidAtTarget) {
+    if (object != one.object) continue;
+    if (one.name == "*") {
+      names.emplace(object);
+      continue;
+    }
+    const ir::Value& written = set[one.name];
+    const bool is_empty = (written.is_list() || written.is_map()) && written.size() == 0;
+    if (is_destroy || written.is_null() || is_empty) continue;
+    if (one.without.empty() || plain_of(written) != one.without)
+      names.insert(fmt::format("{}.{}", object, one.name));
+  }
+  // A script does nothing before something runs it; what runs it may stand on the target already.
+  if (object == "SieveSystemScript" && set["isActive"].bool_or(true)) names.emplace(object);
+  const std::string_view action =
+      match["@type"].is_string() ? match["@type"].string_or("") : set["@type"].string_or("");
+  if (object == "SpamTag" && (action == "Discard" || action == "Reject"))
+    names.insert(fmt::format("{}/{}", object, action));
+  return names;
+}
+
+void look_at_target(const GraphView& view, Sink& sink) {
+  const ir::StepGraph& graph = view.graph();
+  std::set<const ir::StepShape*> said;
+  const auto say = [&](StepId step, const std::set<std::string>& names) {
+    if (!names.empty() && said.insert(&graph.shape(step)).second)
+      report(view, step, names, "the target", sink);
+  };
+  for (const TargetWrite& write : view.writes()) {
+    if (!said.contains(&graph.shape(write.step)))
+      say(write.step, names_at_target(write.object, write.match, write.set, false));
+  }
+  std::set<const ir::StepShape*> seen;
+  for (const StepId step : view.of_kind(StepKind::admin_destroy)) {
+    if (!seen.insert(&graph.shape(step)).second) continue;
+    const ir::Value object = graph.argument(step, "object");
+    say(step, names_at_target(object_type(object.string_or("")), graph.argument(step, "match"),
+                              ir::Value::map(), true));
+  }
+}
+
+}  // namespace
+
+void mail_unmodelled(const GraphView& view, Sink& sink) {
+  // A plan that moves nobody's mail has no proof either.
+  if (view.of_kind(StepKind::archive_copy).empty() && view.of_kind(StepKind::archive_delta).empty())
+    return;
+  look_at_source(view, sink);
+  look_at_target(view, sink);
+}
+
+}  // namespace plan::check::rules
