@@ -291,6 +291,67 @@ std::vector<Broken> broken_plans() {
   };
 }
 
+constexpr std::string_view kWhole = "stalwart-0.15.plan";
+
+/// A cutover for which the old server is not ready.
+std::vector<Broken> unready_plans() {
+  const std::string listener = step_of(kWhole, "source/listener");
+  const std::string restarted = step_of(kWhole, "source/restarted");
+  const std::string login = "      key = \"session.auth.require\"\n";
+  const std::string elsewhere =
+      "        { if = elsewhere, then = \"true\" },\n        { else = \"false\" },\n";
+  const std::string spared =
+      "[\n      { key = \"server.allowed-ip.${ip}\", value = \"\" },\n    ],\n";
+  return {
+      {"no listener looked for",
+       {{kWhole, listener, ""},
+        {"cutover.plan", "after = [source/listener, target/domain/{}]",
+         "after = [target/domain/{}]"}},
+       Kind::header_before_listener,
+       "no step has looked for the old server's listener that takes their header"},
+      {"another port looked for",
+       {{kWhole, "port = source.listener.port\n  trusted", "port = 25\n  trusted"}},
+       Kind::header_before_listener,
+       "looks for a listener at 203.0.113.20, port 25, and the proxies bring mail to "
+       "203.0.113.20, port 10025"},
+      {"another address looked for",
+       {{kWhole, "address = source.listener.address", "address = \"203.0.113.21\""}},
+       Kind::header_before_listener,
+       "looks for a listener at 203.0.113.21"},
+      {"another proxy trusted",
+       {{kWhole, "trusted = [addresses.proxy]", "trusted = [\"203.0.113.11\"]"}},
+       Kind::header_before_listener,
+       "does not ask for trust in the proxies, which are at 203.0.113.10"},
+      {"no restart",
+       {{kWhole, restarted, ""}},
+       Kind::delta_without_hold,
+       "leaves sessions from before `cutover/address` alive, which go on writing"},
+      {"a restart before the cutover",
+       {{kWhole, "after = [cutover/address]\n  before = [wave/{}/begin]",
+         "before = [cutover/address]"}},
+       Kind::delta_without_hold,
+       "leaves sessions from before `cutover/address` alive, which go on writing"},
+      {"no rule on logins",
+       {{kWay, login, "      key = \"session.auth.must-match-sender\"\n"}},
+       Kind::procedure_broken,
+       "brings mail to port 10025 of the old server, which wants a login at every port but 25"},
+      {"a login at the port of the proxies",
+       {{kWay, login + "      rules = [\n" + elsewhere,
+         login + "      rules = [\n        { if = \"local_port != 25\", then = \"true\" },\n"
+                 "        { else = \"false\" },\n"}},
+       Kind::procedure_broken,
+       "lets the old server ask for a login at port 10025"},
+      {"the target may be banned",
+       {{kWay, "    for ip in target_ips " + spared, ""}},
+       Kind::procedure_broken,
+       "comes before the old server is told never to ban 203.0.113.30"},
+      {"the proxies may be banned",
+       {{kWay, "    for ip in proxies " + spared, ""}},
+       Kind::procedure_broken,
+       "comes before the old server is told never to ban 203.0.113.10"},
+  };
+}
+
 /// What one account's steps say and not another's, and what goes to the wrong machine.
 std::vector<Broken> misled_plans() {
   const std::string own = "  account = account.address\n  addresses = account.addresses\n";
@@ -409,6 +470,16 @@ std::vector<Broken> misled_plans() {
   };
 }
 
+TEST(OldStalwartPlan, MayListenWhereItDidAndTrustANetwork) {
+  const CompileResult result = compiled(
+      {{kWhole, "trusted = [addresses.proxy]", "trusted = [\"203.0.113.0/24\"]"},
+       {kWhole, "address = source.listener.address", "address = \"[::]\""},
+       {kWay, "    for ip in proxies [\n      { key = \"server.allowed-ip.${ip}\", value = \"\" },",
+        "    for ip in proxies [\n      { key = \"server.allowed-ip.203.0.113.0/28\", value = "
+        "\"\" },"}});
+  EXPECT_TRUE(result.graph.has_value()) << rendered(result);
+}
+
 TEST(OldStalwartPlan, MovesTwoAccountsThatAreAlike) {
   const CompileResult result = compiled({}, true);
   EXPECT_TRUE(result.graph.has_value()) << rendered(result);
@@ -417,6 +488,7 @@ TEST(OldStalwartPlan, MovesTwoAccountsThatAreAlike) {
 TEST(OldStalwartPlan, IsNotTakenWithAPartMissing) {
   std::vector<Broken> all = broken_plans();
   for (Broken& misled : misled_plans()) all.push_back(std::move(misled));
+  for (Broken& unready : unready_plans()) all.push_back(std::move(unready));
   for (const Broken& broken : all) {
     const CompileResult result = compiled(broken.edits, broken.is_bob_alike);
     EXPECT_FALSE(result.graph.has_value()) << broken.name;
