@@ -211,8 +211,13 @@ class Compilation {
     }
     flow::ProofLimits proof;
     proof.subjects_max = input_.mail_subjects_max;
-    flow::report_mail_flow(*graph, migration.plan.use.span, sink_, proof, mail_facts_of(migration));
-    if (const ir::Value* ips = lowering.scope.find("source_ips"); ips != nullptr)
+    const ir::Value* ips = lowering.scope.find("source_ips");
+    flow::MailFacts mail = mail_facts_of(migration);
+    if (ips != nullptr) {
+      for (const ir::Value& ip : ips->items()) mail.hosts.emplace_back(ip.string_or(""));
+    }
+    flow::report_mail_flow(*graph, migration.plan.use.span, sink_, proof, mail);
+    if (ips != nullptr)
       flow::report_handed_on(*graph, *migration.lock, *ips, migration.plan.use.span, sink_);
     if (!sink_.has_errors()) result_.graph = std::move(*graph);
   }
@@ -222,6 +227,14 @@ class Compilation {
     // Not measured: what a server does unless it is told otherwise.
     facts.tag_delimiters =
         check::rules::setting(migration, "source.recipient_delimiter").string_or("+");
+    const check::Plan& plan = migration.plan;
+    for (const check::Named* const one :
+         {&plan.source_address, &plan.target_address, &plan.proxy, &plan.public_name})
+      facts.hosts.push_back(one->text);
+    for (const std::string_view url :
+         {plan.target["url"].string_or(""), plan.source["stalwart"]["url"].string_or("")})
+      facts.hosts.emplace_back(syntax::host_of_url(url));
+    facts.hosts.emplace_back(plan.source["stalwart"]["target_name"].string_or(""));
     const auto route = schema::MtaContainer::parse(
         check::rules::setting(migration, "target.MtaOutboundStrategy.route"),
         schema::context_of("MtaOutboundStrategy", "route"));

@@ -40,6 +40,9 @@ struct Classes {
 struct MailFacts {
   std::string tag_delimiters = "+";           ///< each begins the tag of an address at the source
   std::vector<std::string> target_sets = {};  ///< lookup sets that the target's own route asks for
+  /// Names and addresses of the plan's own machines: mail that is handed to any other one is not
+  /// followed. Empty: all are taken for the two servers.
+  std::vector<std::string> hosts = {};
 };
 
 /// How much is looked at.

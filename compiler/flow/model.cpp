@@ -388,6 +388,7 @@ class Journey {
         return end(std::move(copy), Fate::outside, address.text(),
                    {say("target sends to the MX of {}", address.domain), "", {}});
       case TargetRoute::Kind::relay:
+        if (route.is_elsewhere) return leave_for(std::move(copy), address, name, route.address);
         if (schema::is_loopback_address(route.address)) {
           return bounce(std::move(copy),
                         {say("target: the relay address {} is a loopback address", route.address),
@@ -402,6 +403,17 @@ class Journey {
         copies_.push_back(std::move(copy));
         return;
     }
+  }
+
+  /// To a machine that is neither server: mail for others is on its way.
+  void leave_for(Copy copy, const Address& address, const std::string& name,
+                 const std::string& host) {
+    Hop hop{say("target hands {} to {}", address.text(), printable(host, 80)),
+            std::string(kAnotherMachine), origin("route", name)};
+    if (!world_.target.domains.contains(address.domain))
+      return end(std::move(copy), Fate::outside, address.text(), std::move(hop));
+    copy.supposed = hop;
+    end(std::move(copy), Fate::undecided, "", std::move(hop));
   }
 
   /// By a route of which the plan knows the name alone.
@@ -634,6 +646,13 @@ class Journey {
         return defer(std::move(copy), base, std::move(hop));
       }
       case Transport::forward:
+        if (const auto to = source.forwards_elsewhere.find(base);
+            to != source.forwards_elsewhere.end()) {
+          Hop hop{say("source hands {} to {}", address.text(), printable(to->second, 80)),
+                  std::string(kAnotherMachine), place};
+          copy.supposed = hop;
+          return end(std::move(copy), Fate::undecided, "", std::move(hop));
+        }
         add(copy,
             {say("source forwards {} to the target", address.text()), "transport map", place});
         return hand_to_target(std::move(copy));

@@ -31,6 +31,7 @@ struct TargetRoute {
   enum class Kind : std::uint8_t { local, mx, relay };
   Kind kind = Kind::mx;
   std::string address = {};  ///< of a relay; a loopback address bounces at once
+  bool is_elsewhere = false;  ///< it leads to a machine that is not the plan's
 };
 
 /// What a Sieve script does with the mail of its account.
@@ -108,6 +109,8 @@ struct Source {
       {};  ///< aliases, forwards and lists, expanded before the transport
   std::map<std::string, std::string> catch_all = {};  ///< by domain: address
   std::map<std::string, Transport> transport = {};    ///< by mailbox address; absent: deliver
+  /// By mailbox address: where it is forwarded to, when that is not the target.
+  std::map<std::string, std::string> forwards_elsewhere = {};
   std::map<std::string, std::vector<Redirect>> redirects = {};  ///< Sieve, by mailbox
   std::set<std::string> not_logging_in = {};                    ///< named in the deny file
   std::set<std::string> own_networks = {};                      ///< client addresses that may relay
@@ -177,6 +180,10 @@ struct Hop {
       {};            ///< what decided it: "`if` 0 of MtaOutboundStrategy.route: ..."; may be ""
   Span origin = {};  ///< where the plan says so; unknown: a server's default
 };
+
+/// The rule of a hop to a machine that is none of the plan's: where mail goes from there nobody but
+/// that one can tell.
+inline constexpr std::string_view kAnotherMachine = "a machine that the plan does not name";
 
 /// Where one copy of a message ended, and how it came there.
 struct Delivery {

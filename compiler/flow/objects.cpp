@@ -156,6 +156,7 @@ bool AccountStates::add_object(World& world, const Relevant& step, std::string* 
                  : type == "Local" ? TargetRoute::Kind::local
                                    : TargetRoute::Kind::mx;
     route.address = std::string(set["address"].string_or(""));
+    route.is_elsewhere = is_elsewhere(route.address);
     world.origins["route " + name] = origin;
     return true;
   }

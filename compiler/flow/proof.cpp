@@ -492,8 +492,12 @@ class Prover {
     world.target.accounts.insert(address);
     for (const AccountStates::Relevant& step : states_->steps()) {
       const ir::Value& match = step.arguments["match"];
-      if (step.kind == StepKind::postfix_forward)
+      if (step.kind == StepKind::postfix_forward) {
         world.source.transport[address] = Transport::forward;
+        if (const auto to = world.source.forwards_elsewhere.find(account());
+            to != world.source.forwards_elsewhere.end())
+          world.source.forwards_elsewhere[address] = to->second;
+      }
       if (step.kind == StepKind::source_forward && world.source.stalwart)
         world.source.stalwart->lists[std::string(step.arguments["list"].string_or(""))].insert(
             address);

@@ -38,6 +38,12 @@ Span place_of(const Counterexample& example, Span fallback) {
   return example.delivery.fate == Fate::public_mx && !example.delivery.mailbox.empty();
 }
 
+/// It hangs on a machine that is none of the plan's.
+[[nodiscard]] bool is_of_machine(const Counterexample& example) {
+  const auto& supposed = example.delivery.supposed;
+  return supposed && supposed->rule == kAnotherMachine;
+}
+
 Sink::Report report_claim(const Counterexample& example, Span place, Sink& sink) {
   if (!example.is_supposed) {
     auto report = sink.report(Kind::mail_flow, place, example.claim);
@@ -55,6 +61,15 @@ Sink::Report report_claim(const Counterexample& example, Span place, Sink& sink)
                     remedy_for("public")));
     return report;
   }
+  if (is_of_machine(example)) {
+    auto report =
+        sink.report(Kind::mail_flow_unproved, place,
+                    fmt::format("not proved: {}", example.claim));
+    report.help(
+        "write the plan's own address of the server that it is for; if a relay stands in front of "
+        "it, try it with a message of your own, and silence this line with that as the reason");
+    return report;
+  }
   const bool is_known = example.delivery.fate != Fate::undecided;
   auto report =
       sink.report(Kind::mail_flow_unproved, place,
@@ -68,6 +83,8 @@ Sink::Report report_claim(const Counterexample& example, Span place, Sink& sink)
 }
 
 [[nodiscard]] std::string label_of(const Counterexample& example) {
+  if (example.is_supposed && is_of_machine(example))
+    return "what this machine does with it only it knows";
   if (example.is_supposed)
     return is_of_route(example) ? "what this route does only the target knows"
                                 : "it asks for what nobody but the target can tell";

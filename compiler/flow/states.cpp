@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "compiler/check/next_hop.h"
+#include "compiler/schema/formats.h"
 #include "compiler/schema/mta_container.h"
 #include "compiler/source/text.h"
 
@@ -399,6 +401,10 @@ void AccountStates::add_account_step(World& world, const Subject& subject,
     case StepKind::postfix_forward:
       world.source.transport[subject.account] =
           step.kind == StepKind::postfix_hold ? Transport::hold : Transport::forward;
+      world.source.forwards_elsewhere.erase(subject.account);
+      if (const auto hop = check::next_hop_of(step.arguments["next_hop"].string_or(""));
+          step.kind == StepKind::postfix_forward && is_elsewhere(hop.host))
+        world.source.forwards_elsewhere[subject.account] = hop.host;
       world.origins["transport " + subject.account] = origin;
       return;
     case StepKind::source_hold:
@@ -474,6 +480,13 @@ Mask AccountStates::closed_over(const std::function<bool(const Relevant&)>& is_w
     if (is_wanted(steps_[i])) state |= steps_[i].before | Mask{1} << i;
   }
   return state;
+}
+
+bool AccountStates::is_elsewhere(std::string_view host) const {
+  if (host.empty() || facts_.hosts.empty() || schema::is_loopback_address(host)) return false;
+  return std::none_of(facts_.hosts.begin(), facts_.hosts.end(), [&](const std::string& known) {
+    return equals_ignoring_case(known, host);
+  });
 }
 
 bool AccountStates::has(StepKind kind) const {

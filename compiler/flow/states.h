@@ -117,6 +117,8 @@ class AccountStates {
   bool read_tag_rule(const Relevant& step, TargetDomain& domain, std::string* problem) const;
   [[nodiscard]] Mask closed_over(const std::function<bool(const Relevant&)>& is_wanted) const;
   [[nodiscard]] bool has(ir::StepKind kind) const;
+  /// Is this none of the plan's machines, and none of those that rules tell of?
+  [[nodiscard]] bool is_elsewhere(std::string_view host) const;
 
   MailSteps& all_;
   const ir::StepGraph& graph_;

@@ -1,7 +1,7 @@
 // Prevents: a step that does what it should at the wrong place. Clients are given to the server
 // that has stopped taking their mail, mail is handed to a port that wants a login, the end brings
-// the public name to a machine that will be switched off. The proof takes a relay route for the way
-// to the source and a forward for the way to the target, so it is looked at here that they are
+// the public name to a machine that will be switched off. The proof follows mail between the two
+// servers only, so it is said here which step leads it to another machine
 // (reference/split-delivery.md 2, 3 and 9, migration-proxy.md 17.2).
 #include <fmt/format.h>
 
@@ -144,7 +144,7 @@ void look_at_forwards(const GraphView& view, Sink& sink) {
     if (is_third_machine(plan, hop.host))
       say(fmt::format("forwards to `{}`, which is not the target", printable(hop.host, 80)),
           is_old ? "mail of those who have moved would go to a third machine"
-                 : "the proof takes this machine for the target",
+                 : "the proof does not follow mail there",
           is_old ? Severity::error : Severity::warning);
     if (hop.transport == "lmtp")
       say("forwards by LMTP to a port for SMTP",
@@ -202,7 +202,7 @@ void look_at_routes(const GraphView& view, Sink& sink) {
   };
   const std::string remedy = fmt::format("write the source's `{}` and port {}",
                                          printable(plan.source_address.text, 80), wanted);
-  constexpr std::string_view kNotSource = "the proof takes this machine for the source";
+  constexpr std::string_view kNotSource = "the proof does not follow mail there";
   for (const TargetWrite& write : view.writes()) {
     const std::string name(write.match["name"].string_or(""));
     if (write.object != "MtaRoute" || !names.contains(name) ||

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include <fmt/format.h>
+
 #include "tests/unit/compiler/flow/small_migration.h"
 
 namespace plan::flow {
@@ -330,6 +332,34 @@ TEST(Holes, TheFirstStateThatFailsIsNamed) {
   ASSERT_FALSE(proof.found.empty());
   for (const Counterexample& one : proof.found) {
     EXPECT_FALSE(one.phase.ends_with("finalized")) << to_text(one);
+  }
+}
+
+TEST(Holes, MailForAThirdMachineIsNotProved) {
+  for (const char* const host : {"10.9.9.9", "10.9.0.3"}) {
+    Migration migration;
+    migration.account("create", StepKind::admin_account, {"reload"});
+    migration.account("copy", StepKind::archive_copy, {"create"});
+    migration.account("hold", StepKind::postfix_hold, {"copy"});
+    migration.account("delta", StepKind::archive_delta, {"hold"});
+    migration.account("keys", StepKind::admin_keys, {"delta"});
+    migration.step("forward", StepKind::postfix_forward, Stage::waves, {"keys"},
+                   Value::map({{"account", "alice@legacy.test"},
+                               {"addresses", addresses({"alice@legacy.test"})},
+                               {"next_hop", fmt::format("smtp:[{}]:25", host)}}),
+                   true);
+    ASSERT_EQ(migration.graph.freeze(), std::nullopt);
+    MailFacts facts;
+    facts.hosts = {"10.9.0.2", "10.9.0.3"};
+    const Proof proof = prove(migration.graph, nullptr, {}, facts);
+    const bool is_third = std::string_view(host) == "10.9.9.9";
+    ASSERT_EQ(proof.found.size(), is_third ? 1U : 0U) << host;
+    if (!is_third) continue;
+    EXPECT_TRUE(proof.found[0].is_supposed);
+    EXPECT_EQ(proof.found[0].claim, "where mail for alice@legacy.test goes cannot be told");
+    ASSERT_FALSE(proof.found[0].delivery.hops.empty());
+    EXPECT_EQ(proof.found[0].delivery.hops.back().text,
+              "source hands alice@legacy.test to 10.9.9.9");
   }
 }
 
