@@ -222,11 +222,16 @@ class Compilation {
     if (!sink_.has_errors()) result_.graph = std::move(*graph);
   }
 
+  /// Not measured: what a server does unless it is told otherwise.
+  [[nodiscard]] static std::string tag_delimiters_of(const check::Migration& migration) {
+    if (migration.lock == nullptr) return "+";
+    return std::string(
+        check::rules::setting(migration, "source.recipient_delimiter").string_or("+"));
+  }
+
   [[nodiscard]] static flow::MailFacts mail_facts_of(const check::Migration& migration) {
     flow::MailFacts facts;
-    // Not measured: what a server does unless it is told otherwise.
-    facts.tag_delimiters =
-        check::rules::setting(migration, "source.recipient_delimiter").string_or("+");
+    facts.tag_delimiters = tag_delimiters_of(migration);
     const check::Plan& plan = migration.plan;
     for (const check::Named* const one :
          {&plan.source_address, &plan.target_address, &plan.proxy, &plan.public_name})
@@ -373,6 +378,7 @@ class Compilation {
       summary.rollback_points.push_back(point.text);
     for (const check::PlanDump& dump : plan.dumps) summary.dump_folders.push_back(dump.folder.text);
     summary.is_each_account_a_point = plan.has_point("each-account");
+    summary.tag_delimiters = tag_delimiters_of(migration);
     summary.connections = connections_of(plan);
     result_.plan = std::move(summary);
   }

@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include "compiler/flow/domain_facts.h"
+#include "compiler/flow/mail_address.h"
 #include "compiler/flow/states.h"
 #include "compiler/ir/json.h"
 #include "compiler/ir/row_values.h"
@@ -392,37 +393,40 @@ std::vector<std::string> members_of(const ir::StepGraph& graph, ir::StepId step)
   return members;
 }
 
-std::string without_tag(std::string_view address) {
-  std::string name = lower_ascii(address);
-  const std::size_t plus = name.find('+');
-  const std::size_t at = name.rfind('@');
-  if (plus != std::string::npos && plus > 0 && at != std::string::npos && plus < at)
-    name.erase(plus, at - plus);
-  return name;
-}
-
-std::optional<Subject> subject_with(const ir::StepGraph& graph, std::string_view address) {
-  const std::string wanted = without_tag(address);
+std::optional<Subject> subject_with(const ir::StepGraph& graph, std::string_view address,
+                                    std::string_view tag_delimiters) {
+  const std::string whole = lower_ascii(address);
+  const std::string base = lower_ascii(without_tag(parse_address(address), tag_delimiters));
   const Index index(graph);
+  std::optional<Subject> found;
   for (std::size_t row = 1; row < index.rows().size(); ++row) {
     std::optional<Subject> subject = index.created(row);
     if (!subject) continue;
-    if (std::find(subject->names.begin(), subject->names.end(), wanted) == subject->names.end())
-      continue;
-    const DomainFacts facts(graph, domains_in(graph, index));
-    subject->lists = part(subject->lists, 0, kListsAtOnce);
-    subject->residents = part(facts.residents(domain_of(subject->account)), 0, kResidentsAtOnce);
-    return subject;
+    const auto has = [&](const std::string& name) {
+      return std::find(subject->names.begin(), subject->names.end(), name) != subject->names.end();
+    };
+    // A delimiter may be a part of a name.
+    const bool is_whole = has(whole);
+    if (is_whole || (!found && has(base))) found = std::move(subject);
+    if (is_whole) break;
   }
-  return std::nullopt;
+  if (!found) return std::nullopt;
+  const DomainFacts facts(graph, domains_in(graph, index));
+  found->lists = part(found->lists, 0, kListsAtOnce);
+  found->residents = part(facts.residents(domain_of(found->account)), 0, kResidentsAtOnce);
+  return found;
 }
 
 std::vector<Subject> subjects_with(const ir::StepGraph& graph,
-                                   const std::vector<std::string>& addresses) {
+                                   const std::vector<std::string>& addresses,
+                                   std::string_view tag_delimiters) {
   std::vector<Subject> subjects;
   if (addresses.empty()) return subjects;
   std::unordered_set<std::string> wanted;
-  for (const std::string& address : addresses) wanted.insert(without_tag(address));
+  for (const std::string& address : addresses) {
+    wanted.insert(lower_ascii(address));
+    wanted.insert(lower_ascii(without_tag(parse_address(address), tag_delimiters)));
+  }
   const Index index(graph);
   for (std::size_t row = 1; row < index.rows().size(); ++row) {
     std::optional<Subject> subject = index.created(row);

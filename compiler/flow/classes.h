@@ -63,18 +63,17 @@ struct ProofLimits {
 /// class can have several subjects.
 [[nodiscard]] Classes account_classes(const ir::StepGraph& graph, const ProofLimits& limits = {});
 
-/// The account with this address or alias, with or without a tag, with all its aliases and at most
-/// four of its lists; nothing when the graph has no steps for it.
+/// The account with this address or alias, as it is or without a tag, with all its aliases and at
+/// most four of its lists; nothing when the graph has no steps for it.
 [[nodiscard]] std::optional<Subject> subject_with(const ir::StepGraph& graph,
-                                                  std::string_view address);
+                                                  std::string_view address,
+                                                  std::string_view tag_delimiters = "+");
 
-/// The accounts with these addresses or aliases, each once, in the order of the plan; without
-/// lists and residents. Whoever the plan does not move is left out.
+/// The accounts with these addresses or aliases, as they are or without a tag, each once, in the
+/// order of the plan; without lists and residents. Whoever the plan does not move is left out.
 [[nodiscard]] std::vector<Subject> subjects_with(const ir::StepGraph& graph,
-                                                 const std::vector<std::string>& addresses);
-
-/// An address in lower case, with what follows a `+` left out.
-[[nodiscard]] std::string without_tag(std::string_view address);
+                                                 const std::vector<std::string>& addresses,
+                                                 std::string_view tag_delimiters = "+");
 
 /// Who is on a list that a step makes, in lower case, on the target or at the source.
 [[nodiscard]] std::vector<std::string> members_of(const ir::StepGraph& graph, ir::StepId step);

@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "compiler/flow/mail_address.h"
 #include "compiler/flow/states.h"
 #include "compiler/source/text.h"
 
@@ -66,11 +67,18 @@ std::optional<std::string> nearest_account(const ir::StepGraph& graph, std::stri
   });
 }
 
+/// An address, and the same without a tag: a delimiter may be a part of a name.
+void add_names(std::string_view address, const MailFacts& facts, std::vector<std::string>& names) {
+  names.push_back(lower_ascii(address));
+  names.push_back(lower_ascii(without_tag(parse_address(address), facts.tag_delimiters)));
+}
+
 /// Everybody who is on a list with this account.
-std::vector<std::string> met_by(const ir::StepGraph& graph, const Subject& subject) {
+std::vector<std::string> met_by(const ir::StepGraph& graph, const Subject& subject,
+                                const MailFacts& facts) {
   std::vector<std::string> met;
   for (const ir::StepId list : subject.lists) {
-    for (const std::string& member : members_of(graph, list)) met.push_back(without_tag(member));
+    for (const std::string& member : members_of(graph, list)) add_names(member, facts, met);
   }
   return met;
 }
@@ -108,10 +116,11 @@ const std::vector<std::string_view>& all_end_words() {
   return kWords;
 }
 
-RouteAnswer route_of(const ir::StepGraph& graph, const RouteQuestion& question) {
+RouteAnswer route_of(const ir::StepGraph& graph, const RouteQuestion& question,
+                     const MailFacts& facts) {
   const std::string& whose =
       question.account.empty() ? question.letter.recipient : question.account;
-  auto subject = subject_with(graph, whose);
+  auto subject = subject_with(graph, whose, facts.tag_delimiters);
   if (!subject) {
     std::string problem = fmt::format("the plan moves no account `{}`", printable(whose, 120));
     if (is_list(graph, whose)) {
@@ -124,11 +133,12 @@ RouteAnswer route_of(const ir::StepGraph& graph, const RouteQuestion& question) 
       problem += fmt::format("; did you mean `{}`?", printable(*near, 120));
     return {std::move(problem), {}};
   }
-  std::vector<std::string> met = met_by(graph, *subject);
-  met.push_back(without_tag(question.letter.recipient));
-  const std::vector<Subject> others = others_among(subjects_with(graph, met), met, *subject);
+  std::vector<std::string> met = met_by(graph, *subject, facts);
+  add_names(question.letter.recipient, facts, met);
+  const std::vector<Subject> others =
+      others_among(subjects_with(graph, met, facts.tag_delimiters), met, *subject);
   MailSteps all(graph, {*subject});
-  const AccountStates states(all, std::move(*subject));
+  const AccountStates states(all, std::move(*subject), facts);
   if (states.is_too_large()) return {"too many steps decide its mail", {}};
   auto state = states.at_phase(question.when);
   const auto step = state ? std::nullopt : graph.find(question.when);
@@ -146,24 +156,25 @@ RouteAnswer route_of(const ir::StepGraph& graph, const RouteQuestion& question) 
   return answer;
 }
 
-std::vector<DrawnRoute> drawn_routes(const ir::StepGraph& graph, bool is_every_class) {
+std::vector<DrawnRoute> drawn_routes(const ir::StepGraph& graph, bool is_every_class,
+                                     const MailFacts& facts) {
   std::vector<DrawnRoute> routes;
   std::vector<Subject> subjects = account_classes(graph).subjects;
   if (subjects.size() > kDrawnMax) subjects.resize(kDrawnMax);
   if (!is_every_class && subjects.size() > 1) subjects.resize(1);
   std::vector<std::string> met;
   for (const Subject& subject : subjects) {
-    for (std::string& name : met_by(graph, subject)) met.push_back(std::move(name));
+    for (std::string& name : met_by(graph, subject, facts)) met.push_back(std::move(name));
   }
-  const std::vector<Subject> accounts = subjects_with(graph, met);
+  const std::vector<Subject> accounts = subjects_with(graph, met, facts.tag_delimiters);
   std::vector<std::vector<Subject>> others_of;
   for (Subject& subject : subjects)
-    others_of.push_back(others_among(accounts, met_by(graph, subject), subject));
+    others_of.push_back(others_among(accounts, met_by(graph, subject, facts), subject));
   MailSteps all(graph, subjects);
   for (std::size_t i = 0; i < subjects.size(); ++i) {
     const std::size_t stands_for = subjects[i].stands_for;
     const std::vector<Subject>& others = others_of[i];
-    const AccountStates states(all, std::move(subjects[i]));
+    const AccountStates states(all, std::move(subjects[i]), facts);
     if (states.is_too_large()) continue;
     for (const std::string& phase : states.phase_names()) {
       const std::string wave = is_of_move(phase) ? states.wave_name() : std::string();

@@ -3,6 +3,7 @@
 #include <string_view>
 #include <vector>
 
+#include "compiler/flow/classes.h"
 #include "compiler/flow/model.h"
 #include "compiler/ir/step_graph.h"
 #include "compiler/source/source_set.h"
@@ -21,7 +22,8 @@ struct RouteAnswer {
   std::string problem = {};  ///< why there is no answer; empty: there is one
   std::vector<Delivery> deliveries = {};
 };
-[[nodiscard]] RouteAnswer route_of(const ir::StepGraph& graph, const RouteQuestion& question);
+[[nodiscard]] RouteAnswer route_of(const ir::StepGraph& graph, const RouteQuestion& question,
+                                   const MailFacts& facts = {});
 
 /// "target", "source", "source queue", "outside", "refused", ...: one word for an end.
 [[nodiscard]] std::string_view end_word(Fate fate);
@@ -42,7 +44,8 @@ struct DrawnRoute {
 /// at most 64: `is_every_class`), its address, an alias and an address that nobody has, at each
 /// port 25 and each submission. Members of its lists are where the steps that have to be done by
 /// then have put them.
-[[nodiscard]] std::vector<DrawnRoute> drawn_routes(const ir::StepGraph& graph, bool is_every_class);
+[[nodiscard]] std::vector<DrawnRoute> drawn_routes(const ir::StepGraph& graph, bool is_every_class,
+                                                   const MailFacts& facts = {});
 
 /// The picture for Graphviz and for Mermaid: one frame for each phase and class, in it one box for
 /// each decision, with its rule; and one line a message, with the places in the plan.

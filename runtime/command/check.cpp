@@ -31,9 +31,12 @@ std::size_t unchecked_count(const CompileResult& compiled) {
 }
 
 /// Where mail goes at each phase boundary, and which rule says so.
-std::string mail_picture(const ir::StepGraph& graph, const SourceSet& sources,
-                         std::string_view format, bool is_every_class) {
-  const auto routes = flow::drawn_routes(graph, is_every_class);
+std::string mail_picture(const CompileResult& compiled, std::string_view format,
+                         bool is_every_class) {
+  const SourceSet& sources = *compiled.sources;
+  flow::MailFacts facts;
+  if (compiled.plan) facts.tag_delimiters = compiled.plan->tag_delimiters;
+  const auto routes = flow::drawn_routes(*compiled.graph, is_every_class, facts);
   if (format == "text") return flow::routes_text(routes, sources);
   if (format == "mermaid") return flow::routes_mermaid(routes);
   if (format == "dot") return flow::routes_dot(routes);
@@ -146,7 +149,7 @@ ExitCode run_graph(const Invocation& invocation) {
   if (!project) return exit_code;
   const ir::StepGraph& graph = *project->compiled.graph;
   if (invocation.has("--mail")) {
-    print_result(mail_picture(graph, *project->compiled.sources, format, invocation.has("--all")));
+    print_result(mail_picture(project->compiled, format, invocation.has("--all")));
     return ExitCode::done;
   }
   const ir::GraphTextOptions options{.is_folded = !invocation.has("--all")};

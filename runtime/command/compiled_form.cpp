@@ -117,6 +117,7 @@ class Writer {
     texts(plan.rollback_points);
     flag(plan.is_each_account_a_point);
     texts(plan.dump_folders);
+    text(plan.tag_delimiters);
     value(plan.connections);
   }
   void graph(const StepGraph& graph) {
@@ -321,6 +322,7 @@ class Reader {
     plan.rollback_points = texts();
     plan.is_each_account_a_point = flag();
     plan.dump_folders = texts();
+    plan.tag_delimiters = string();
     plan.connections = value();
     return plan;
   }

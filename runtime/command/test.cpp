@@ -301,7 +301,9 @@ class Expectations {
     }
     if (ends.empty() || question.letter.recipient.empty() || question.when.empty())
       return "`route` needs `to`, `when` and `ends`";
-    const flow::RouteAnswer answer = flow::route_of(*compiled_.graph, question);
+    flow::MailFacts facts;
+    if (compiled_.plan) facts.tag_delimiters = compiled_.plan->tag_delimiters;
+    const flow::RouteAnswer answer = flow::route_of(*compiled_.graph, question, facts);
     if (!answer.problem.empty()) return answer.problem;
     std::vector<std::string> found;
     std::string way;

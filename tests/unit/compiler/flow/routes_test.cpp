@@ -123,5 +123,20 @@ TEST(Routes, ThePictureSaysWhoHasNotMoved) {
       << text;
 }
 
+TEST(Routes, TakeTagsOffAsTheSourceDoes) {
+  Migration migration;
+  migration.exact();
+  ASSERT_EQ(migration.graph.freeze(), std::nullopt);
+  const RouteQuestion question = {{Entry::source_25, "alice-x@legacy.test"}, "", "before"};
+  EXPECT_NE(route_of(migration.graph, question).problem, "") << "`-` begins no tag";
+  MailFacts facts;
+  facts.tag_delimiters = "+-";
+  const RouteAnswer answer = route_of(migration.graph, question, facts);
+  EXPECT_EQ(answer.problem, "");
+  ASSERT_EQ(answer.deliveries.size(), 1U);
+  EXPECT_EQ(answer.deliveries[0].fate, Fate::source_mailbox);
+  EXPECT_EQ(answer.deliveries[0].mailbox, "alice@legacy.test");
+}
+
 }  // namespace
 }  // namespace plan::flow
