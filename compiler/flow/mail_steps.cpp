@@ -67,8 +67,7 @@ void MailSteps::read_step(Place place) {
       own->second.push_back(place);
   }
   if (is_address_kind(kind)) everybodys_.push_back(place);
-  if (kind == StepKind::source_settings && row == ir::RowId::none &&
-      decides_route(arguments(step)))
+  if (kind == StepKind::source_settings && row == ir::RowId::none && decides_route(arguments(step)))
     everybodys_.push_back(place);
   if (kind == StepKind::restore) {
     if (const auto of = graph_.find(graph_.argument(step, "step").string_or("")))
@@ -292,14 +291,12 @@ void MailSteps::keep(const std::vector<Subject>& subjects) {
 }
 
 std::vector<Mask> MailSteps::done_before(const std::vector<StepId>& steps) const {
-  const bool has_nodes = std::all_of(steps.begin(), steps.end(), [&](StepId step) {
-    return bool{is_kept_[ir::index(step)]};
-  });
+  const bool has_nodes = std::all_of(steps.begin(), steps.end(),
+                                     [&](StepId step) { return bool{is_kept_[ir::index(step)]}; });
   if (!has_nodes) return done_before_in_graph(steps);
   // For each node what is done behind it: masks flow along the edges, in one pass.
   std::vector<Mask> done(node_end_.size(), 0);
-  for (std::size_t i = 0; i < steps.size(); ++i)
-    done[node_of_[ir::index(steps[i])]] = Mask{1} << i;
+  for (std::size_t i = 0; i < steps.size(); ++i) done[node_of_[ir::index(steps[i])]] = Mask{1} << i;
   std::vector<Mask> found(steps.size(), 0);
   for (std::size_t node = 1; node < node_end_.size(); ++node) {
     Mask before = 0;

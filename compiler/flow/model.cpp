@@ -293,8 +293,8 @@ class Journey {
                                                        const Address& address) const {
     schema::MtaEnvironment environment;
     environment.variable = [&domain = address.domain, &sender = copy.sender, text = address.text(),
-                            is_first = supposed_ == nullptr](
-                               std::string_view name) -> std::optional<ir::Value> {
+                            is_first = supposed_ ==
+                                       nullptr](std::string_view name) -> std::optional<ir::Value> {
       if (name == "rcpt") return text;
       if (name == "rcpt_domain") return domain;
       if (name == "sender") return sender;

@@ -30,7 +30,7 @@ struct TargetDomain {
 struct TargetRoute {
   enum class Kind : std::uint8_t { local, mx, relay };
   Kind kind = Kind::mx;
-  std::string address = {};  ///< of a relay; a loopback address bounces at once
+  std::string address = {};   ///< of a relay; a loopback address bounces at once
   bool is_elsewhere = false;  ///< it leads to a machine that is not the plan's
 };
 

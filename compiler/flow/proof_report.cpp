@@ -63,8 +63,7 @@ Sink::Report report_claim(const Counterexample& example, Span place, Sink& sink)
   }
   if (is_of_machine(example)) {
     auto report =
-        sink.report(Kind::mail_flow_unproved, place,
-                    fmt::format("not proved: {}", example.claim));
+        sink.report(Kind::mail_flow_unproved, place, fmt::format("not proved: {}", example.claim));
     report.help(
         "write the plan's own address of the server that it is for; if a relay stands in front of "
         "it, try it with a message of your own, and silence this line with that as the reason");

@@ -484,9 +484,8 @@ Mask AccountStates::closed_over(const std::function<bool(const Relevant&)>& is_w
 
 bool AccountStates::is_elsewhere(std::string_view host) const {
   if (host.empty() || facts_.hosts.empty() || schema::is_loopback_address(host)) return false;
-  return std::none_of(facts_.hosts.begin(), facts_.hosts.end(), [&](const std::string& known) {
-    return equals_ignoring_case(known, host);
-  });
+  return std::none_of(facts_.hosts.begin(), facts_.hosts.end(),
+                      [&](const std::string& known) { return equals_ignoring_case(known, host); });
 }
 
 bool AccountStates::has(StepKind kind) const {

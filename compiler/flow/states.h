@@ -28,8 +28,8 @@ class AccountStates {
     ir::StepKind kind = {};
     ir::Stage stage = {};
     const ir::Value& arguments;  ///< kept by MailSteps
-    Mask before = 0;    ///< relevant steps that are done when this one runs
-    int restores = -1;  ///< number of the step that this one puts back
+    Mask before = 0;             ///< relevant steps that are done when this one runs
+    int restores = -1;           ///< number of the step that this one puts back
   };
 
   /// More than 59 steps decide its mail: nothing can be told.

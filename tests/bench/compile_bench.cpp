@@ -67,10 +67,10 @@ struct MailShape {
   std::size_t domains = 1;
   std::size_t waves = 2;
   std::size_t lists = 0;
-  std::size_t depth = 0;                ///< lists that are each a member of the one before
-  bool has_aliases_elsewhere = false;   ///< in the next domain
-  std::string_view asked = {};          ///< a condition of the target's own route, by domain
-  double goal = 0;                      ///< seconds
+  std::size_t depth = 0;               ///< lists that are each a member of the one before
+  bool has_aliases_elsewhere = false;  ///< in the next domain
+  std::string_view asked = {};         ///< a condition of the target's own route, by domain
+  double goal = 0;                     ///< seconds
 };
 /// It picks none of the domains.
 constexpr std::string_view kPattern = "matches('^old[.]', rcpt_domain)";

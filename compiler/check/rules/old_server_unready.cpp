@@ -82,9 +82,7 @@ class Rule {
   }
 
  private:
-  [[nodiscard]] std::string cutover() const {
-    return printable(view_.graph().id(cutover_), 160);
-  }
+  [[nodiscard]] std::string cutover() const { return printable(view_.graph().id(cutover_), 160); }
 
   void look_at_listener() {
     const ir::StepGraph& graph = view_.graph();
@@ -121,16 +119,16 @@ class Rule {
     }
     const ir::Value trusted = graph.argument(*door, "trusted");
     const std::string& proxy = view_.plan().proxy.text;
-    const bool is_trusted = std::any_of(
-        trusted.items().begin(), trusted.items().end(), [&](const ir::Value& one) {
+    const bool is_trusted =
+        std::any_of(trusted.items().begin(), trusted.items().end(), [&](const ir::Value& one) {
           return equals_ignoring_case(one.string_or(""), proxy) ||
                  is_ip_in_network(proxy, one.string_or(""));
         });
     if (is_trusted || proxy.empty()) return;
-    report_step(view_, *door, Kind::header_before_listener,
-                fmt::format("does not ask for trust in the proxies, which are at {}",
-                            printable(proxy, 80)),
-                sink_)
+    report_step(
+        view_, *door, Kind::header_before_listener,
+        fmt::format("does not ask for trust in the proxies, which are at {}", printable(proxy, 80)),
+        sink_)
         .label("a header from an address that is not trusted is no header")
         .help("write `trusted = [addresses.proxy]`");
   }
@@ -203,12 +201,12 @@ class Rule {
                is_ip_in_network(sender->text, network);
       });
       if (is_spared) continue;
-      report_step(view_, cutover_, Kind::procedure_broken,
-                  fmt::format("comes before the old server is told never to ban {}, {}",
-                              sender->text,
-                              sender == &plan.proxy ? "from where all clients come"
-                                                    : "the target, which hands mail back to it"),
-                  sink_)
+      report_step(
+          view_, cutover_, Kind::procedure_broken,
+          fmt::format("comes before the old server is told never to ban {}, {}", sender->text,
+                      sender == &plan.proxy ? "from where all clients come"
+                                            : "the target, which hands mail back to it"),
+          sink_)
           .label("35 unknown recipients in a day, or a hundred wrong passwords, ban it for good")
           .help(fmt::format("write the setting `{}{}` in a step of kind `source.settings` that the "
                             "cutover waits for, as std/stalwart-source does",
@@ -232,10 +230,10 @@ class Rule {
       if (std::any_of(restarts.begin(), restarts.end(),
                       [&](StepId restart) { return needs[ir::index(restart)]; }))
         continue;
-      report_step(view_, step, Kind::delta_without_hold,
-                  fmt::format("leaves sessions from before `{}` alive, which go on writing",
-                              cutover()),
-                  sink_)
+      report_step(
+          view_, step, Kind::delta_without_hold,
+          fmt::format("leaves sessions from before `{}` alive, which go on writing", cutover()),
+          sink_)
           .label("rights that are taken end no session of an old Stalwart, only a restart does")
           .note(graph.origin(cutover_), "clients come through the proxies from here on")
           .help(

@@ -213,8 +213,8 @@ TEST(Domains, APatternOverSendersIsAQuestionOfTheDomainToo) {
 }
 
 TEST(Domains, APatternBesideAnAddressIsAQuestionOfTheDomainToo) {
-  ManyDomains migration(
-      12, {}, {"matches('7[.]test$', rcpt_domain) && rcpt != 'user@d7.test'", true});
+  ManyDomains migration(12, {},
+                        {"matches('7[.]test$', rcpt_domain) && rcpt != 'user@d7.test'", true});
   migration.everybody(12);
   const std::string proof = migration.proof();
   EXPECT_NE(proof.find("@d7.test"), std::string::npos) << proof;
