@@ -402,9 +402,14 @@ void AccountStates::add_account_step(World& world, const Subject& subject,
       world.source.transport[subject.account] =
           step.kind == StepKind::postfix_hold ? Transport::hold : Transport::forward;
       world.source.forwards_elsewhere.erase(subject.account);
-      if (const auto hop = check::next_hop_of(step.arguments["next_hop"].string_or(""));
-          step.kind == StepKind::postfix_forward && is_elsewhere(hop.host))
-        world.source.forwards_elsewhere[subject.account] = hop.host;
+      if (step.kind == StepKind::postfix_forward) {
+        const check::NextHop hop = check::next_hop_of(step.arguments["next_hop"].string_or(""));
+        // Any other transport goes to no machine, and is said by a rule.
+        const bool is_sent = hop.transport == "smtp" || hop.transport == "relay" ||
+                             hop.transport == "lmtp" || hop.transport.empty();
+        if (is_sent && is_elsewhere(hop.host))
+          world.source.forwards_elsewhere[subject.account] = hop.host;
+      }
       world.origins["transport " + subject.account] = origin;
       return;
     case StepKind::source_hold:
