@@ -134,6 +134,14 @@ struct Comparison {
   }
 }
 
+/// The pattern by which std/stalwart-source leaves out a tag: all addresses without one are alike
+/// to it, and it is not asked of a hundred thousand of them.
+[[nodiscard]] bool is_for_tags(const schema::MtaExpression& expression, const Node& node) {
+  return node.kind == Node::Kind::matches &&
+         expression.nodes[node.children[0]].text == "^([^+@]+)[+][^@]*(@.+)$" &&
+         expression.nodes[node.children[1]].text == "rcpt";
+}
+
 }  // namespace
 
 DomainFacts::DomainFacts(const ir::StepGraph& graph, std::vector<std::string> domains)
@@ -318,6 +326,8 @@ void DomainFacts::note_names_of_old_route(StepId step) {
     const auto parsed = schema::MtaContainer::parse(container_of_block(block), old_route_context());
     if (!parsed) continue;  // the proof itself says so
     for (const auto& arm : parsed->arms()) {
+      note_questions(arm.condition, Server::source);
+      note_questions(arm.result, Server::source);
       for (const Node& node : arm.condition.nodes) {
         if (node.kind != Node::Kind::text) continue;
         const std::string name = lower_ascii(node.text);
@@ -336,13 +346,16 @@ void DomainFacts::note_texts(const schema::MtaExpression& expression) {
         !node.text.starts_with('@'))
       facts_of(lower_ascii(node.text)) = combined(kNamed, ++named_);
   }
-  note_questions(expression);
+  note_questions(expression, Server::target);
 }
 
 /// What asks more of a name than which one it is. A question that the domain alone decides is kept,
 /// to be asked of every domain, and one that the address alone decides, to be asked of every
 /// address; the others make domains, or addresses, each their own.
-void DomainFacts::note_questions(const schema::MtaExpression& expression) {
+///
+/// At an old Stalwart captures join what a pattern has found, and the server looks that up: there
+/// the patterns are the questions.
+void DomainFacts::note_questions(const schema::MtaExpression& expression, Server server) {
   const std::vector<Node>& nodes = expression.nodes;
   struct Seen {
     bool is_own = true;  // of the message alone: nothing that the server knows
@@ -383,9 +396,11 @@ void DomainFacts::note_questions(const schema::MtaExpression& expression) {
       const schema::MtaFunction* function = schema::mta_function(node.text);
       one.is_own = one.is_own && function != nullptr && !function->is_asynchronous;
     }
-    is_each_its_own_ = is_each_its_own_ || is_capture || (asks_more && !one.is_of_domain());
-    is_each_address_its_own_ =
-        is_each_address_its_own_ || is_capture || (asks_more && one.has_address && !one.is_own);
+    const bool is_more_than_answers = is_capture || (asks_more && one.has_address && !one.is_own);
+    if (server == Server::target) {
+      is_each_its_own_ = is_each_its_own_ || is_capture || (asks_more && !one.is_of_domain());
+      is_each_address_its_own_ = is_each_address_its_own_ || is_more_than_answers;
+    }
     for (const std::uint32_t child : node.children) {
       seen[child].is_in_question = one.is_own;
       seen[child].is_in_question_of_domain = one.is_of_domain();
@@ -397,6 +412,7 @@ void DomainFacts::note_questions(const schema::MtaExpression& expression) {
     const bool is_of_address = one.has_address && !one.is_in_question;
     const bool is_of_domain = one.is_of_domain() && !one.is_in_question_of_domain;
     if (!is_of_address && !is_of_domain) continue;
+    if (server == Server::source && is_for_tags(expression, nodes[i])) continue;
     schema::MtaExpression& question =
         (is_of_address ? questions_ : questions_of_domain_).emplace_back();
     question.nodes.assign(nodes.begin(), nodes.begin() + static_cast<std::ptrdiff_t>(i) + 1);

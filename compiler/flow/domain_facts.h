@@ -1,5 +1,6 @@
 #pragma once
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <map>
 #include <string>
@@ -66,7 +67,8 @@ class DomainFacts {
                                                         std::size_t node) const;
   void note_names_of_old_route(ir::StepId step);
   void note_texts(const schema::MtaExpression& expression);
-  void note_questions(const schema::MtaExpression& expression);
+  enum class Server : std::uint8_t { source, target };
+  void note_questions(const schema::MtaExpression& expression, Server server);
   [[nodiscard]] static std::string answer(const schema::MtaExpression& question,
                                           const std::string& address);
   [[nodiscard]] std::string answers(const std::string& address) const;

@@ -455,6 +455,13 @@ std::vector<Broken> misled_plans() {
        Kind::mail_flow,
        "mail for bob@example.org goes round between the two servers until it bounces",
        true},
+      {"a pattern that picks one account",
+       {{kWay, "        { if = \"key_exists('plan-moved', rcpt)\"",
+         "        { if = \"matches('^b', rcpt)\", then = \"'mx'\" },\n"
+         "        { if = \"key_exists('plan-moved', rcpt)\""}},
+       Kind::mail_flow,
+       "mail for bob@example.org is sent to the public MX",
+       true},
       {"somebody in a list from the start",
        {{kWay, "  list = \"plan-moved\"\n",
          "  list = \"plan-moved\"\n  members = [\"bob@example.org\"]\n"}},
