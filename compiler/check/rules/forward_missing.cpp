@@ -7,6 +7,7 @@
 #include <string>
 
 #include "compiler/check/graph_view.h"
+#include "compiler/ir/row_values.h"
 #include "compiler/source/text.h"
 
 namespace plan::check::rules {
@@ -43,9 +44,13 @@ void forward_missing(const GraphView& view, Sink& sink) {
   look(StepKind::source_hold, StepKind::source_forward, "the old server");
   const auto look_at_hop = [&](StepKind forward, std::string_view remedy) {
     for (const StepId step : view.of_kind(forward)) {
-      if (!seen.insert(&graph.shape(step)).second) continue;
+      const ir::StepShape& shape = graph.shape(step);
+      if (seen.contains(&shape)) continue;
+      // The same for all of a shape, unless a module computes it from the row.
       const ir::Value next_hop = graph.argument(step, "next_hop");
-      if (!keeps(next_hop.string_or(""))) continue;
+      const bool is_kept = keeps(next_hop.string_or(""));
+      if (is_kept || !ir::is_of_row(shape.arguments["next_hop"])) seen.insert(&shape);
+      if (!is_kept) continue;
       report_step(view, step, Kind::mail_flow,
                   fmt::format("sends the account's mail to `{}`, which is no other machine",
                               printable(next_hop.string_or(""), 120)),

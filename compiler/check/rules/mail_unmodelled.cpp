@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "compiler/check/graph_view.h"
+#include "compiler/ir/row_values.h"
 #include "compiler/source/text.h"
 
 namespace plan::check::rules {
@@ -178,9 +179,13 @@ void report(const GraphView& view, StepId step, const std::set<std::string>& nam
 
 void look_at_source(const GraphView& view, Sink& sink) {
   const ir::StepGraph& graph = view.graph();
-  std::set<const ir::StepShape*> seen;
+  std::set<const ir::StepShape*> done;
   for (const StepId step : view.of_kind(StepKind::source_settings)) {
-    if (!seen.insert(&graph.shape(step)).second) continue;
+    const ir::StepShape& shape = graph.shape(step);
+    if (done.contains(&shape)) continue;
+    // The same for all of a shape, unless a module computes it from the row.
+    const bool is_of_row =
+        ir::is_of_row(shape.arguments["values"]) || ir::is_of_row(shape.arguments["blocks"]);
     std::set<std::string> names;
     for (const char* const part : {"values", "blocks"}) {
       const ir::Value all = graph.argument(step, part);
@@ -189,6 +194,7 @@ void look_at_source(const GraphView& view, Sink& sink) {
         if (!key.empty() && !is_silent(key, one)) names.emplace(key);
       }
     }
+    if (!is_of_row || !names.empty()) done.insert(&shape);
     report(view, step, names, "the old server", sink);
   }
 }
