@@ -1,13 +1,18 @@
 // Prevents: a step of the author's own module that runs at the very beginning although it belongs
 // to the cutover or to the waves: a stage is no order, only what a step waits for is
-// (docs/language.md, Modules).
+// (docs/language.md, Modules). The same for a wave that does not wait for the moment that the plan
+// names, and for an end that nobody is asked about: those are steps too, which a procedure of one's
+// own may lack.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdint>
+#include <optional>
 #include <set>
 #include <vector>
 
 #include "compiler/check/graph_view.h"
+#include "compiler/ir/steps_before.h"
 #include "compiler/source/text.h"
 
 namespace plan::check::rules {
@@ -22,9 +27,85 @@ bool changes(const ir::StepGraph& graph, StepId step) {
   return info(graph.kind(step)).effect != ir::StepEffect::read;
 }
 
+/// Is there a step of kind `window` for this moment, or a later one, that stands before?
+template <class IsBefore>
+bool has_window(const GraphView& view, std::int64_t moment_ms, const IsBefore& is_before) {
+  const auto windows = view.of_kind(ir::StepKind::window);
+  return std::any_of(windows.begin(), windows.end(), [&](StepId window) {
+    return view.graph().argument(window, "not_before_ms").integer_or(0) >= moment_ms &&
+           is_before(window);
+  });
+}
+
+/// The first step of this kind that belongs to the wave.
+std::optional<StepId> first_of_wave(const GraphView& view, ir::StepKind kind,
+                                    std::string_view wave) {
+  const ir::StepGraph& graph = view.graph();
+  for (const StepId step : view.of_kind(kind)) {
+    const ir::WaveInfo* info = graph.wave_info(graph.wave(step));
+    if (info != nullptr && info->name == wave) return step;
+  }
+  return std::nullopt;
+}
+
+void look_at_windows(const GraphView& view, Sink& sink) {
+  const ir::StepGraph& graph = view.graph();
+  for (const PlanWave& wave : view.plan().waves) {
+    if (wave.start_after_ms == 0 && wave.complete_after_ms == 0) continue;
+    const auto copy = first_of_wave(view, ir::StepKind::archive_copy, wave.name);
+    if (!copy) continue;  // the wave is empty, or its accounts have another procedure
+    const std::vector<bool> before = ir::all_before(graph, *copy);
+    if (wave.start_after_ms != 0 &&
+        !has_window(view, wave.start_after_ms,
+                    [&](StepId window) { return before[ir::index(window)]; }))
+      report_step(view, *copy, Kind::step_before_its_stage,
+                  fmt::format("begins wave `{}` before the moment that the plan names",
+                              printable(wave.name, 60)),
+                  sink)
+          .label("only a step of kind `window` keeps `start_after`, and none stands before it")
+          .note(wave.window_span, "the plan names it here")
+          .help(
+              "let the wave wait for one with `not_before_ms = wave.start_after_ms`, as std/waves "
+              "has it");
+    if (wave.complete_after_ms != 0 &&
+        graph.argument(*copy, "keep_until_ms").integer_or(0) < wave.complete_after_ms &&
+        !has_window(view, wave.complete_after_ms, [](StepId) { return true; }))
+      report_step(view, *copy, Kind::step_before_its_stage,
+                  fmt::format("lets accounts of wave `{}` be held as soon as they are copied",
+                              printable(wave.name, 60)),
+                  sink)
+          .label("`keep_until_ms` of this step keeps `complete_after`, and it is not that moment")
+          .note(wave.window_span, "the plan names it here")
+          .help("write `keep_until_ms = account.keep_until_ms`, as std/account-move does");
+  }
+}
+
+/// What cannot be undone waits for a person, unless the plan says otherwise.
+void look_at_approval(const GraphView& view, Sink& sink) {
+  const ir::StepGraph& graph = view.graph();
+  if (!view.plan().finalize["is_held"].bool_or(true)) return;
+  for (const StepId end : view.of_kind(ir::StepKind::address_finalize)) {
+    const std::vector<bool> before = ir::all_before(graph, end);
+    const auto approvals = view.of_kind(ir::StepKind::approval);
+    if (std::any_of(approvals.begin(), approvals.end(), [&](StepId approval) {
+          return before[ir::index(approval)] &&
+                 graph.argument(approval, "stage") == ir::Value("finalize");
+        }))
+      continue;
+    report_step(view, end, Kind::step_before_its_stage,
+                "does for good what nobody was asked about", sink)
+        .label("`finalize` waits for an approval, unless the plan says `hold: none`")
+        .help(
+            "let it wait for a step of kind `approval` with `stage = \"finalize\"`, as "
+            "std/finalize has it, or write `finalize: {hold: none}`");
+  }
+}
+
 }  // namespace
 
 void step_before_its_stage(const GraphView& view, Sink& sink) {
+  look_at_windows(view, sink);
+  look_at_approval(view, sink);
   const ir::StepGraph& graph = view.graph();
   // The stages whose changes stand before a step, whether it needs them or is only ordered so.
   std::vector<std::uint8_t> before(graph.size());
