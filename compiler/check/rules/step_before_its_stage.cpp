@@ -7,8 +7,9 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <optional>
+#include <map>
 #include <set>
+#include <string_view>
 #include <vector>
 
 #include "compiler/check/graph_view.h"
@@ -37,28 +38,43 @@ bool has_window(const GraphView& view, std::int64_t moment_ms, const IsBefore& i
   });
 }
 
-/// The first step of this kind that belongs to the wave.
-std::optional<StepId> first_of_wave(const GraphView& view, ir::StepKind kind,
-                                    std::string_view wave) {
+/// The first copy of each wave, by the wave's name.
+std::map<std::string_view, StepId> copies_of_waves(const GraphView& view) {
   const ir::StepGraph& graph = view.graph();
-  for (const StepId step : view.of_kind(kind)) {
+  std::map<std::string_view, StepId> first;
+  const ir::WaveInfo* last = nullptr;
+  for (const StepId step : view.of_kind(ir::StepKind::archive_copy)) {
     const ir::WaveInfo* info = graph.wave_info(graph.wave(step));
-    if (info != nullptr && info->name == wave) return step;
+    if (info == nullptr || info == last) continue;
+    last = info;
+    first.emplace(info->name, step);
   }
-  return std::nullopt;
+  return first;
 }
 
 void look_at_windows(const GraphView& view, Sink& sink) {
   const ir::StepGraph& graph = view.graph();
-  for (const PlanWave& wave : view.plan().waves) {
-    if (wave.start_after_ms == 0 && wave.complete_after_ms == 0) continue;
-    const auto copy = first_of_wave(view, ir::StepKind::archive_copy, wave.name);
-    if (!copy) continue;  // the wave is empty, or its accounts have another procedure
-    const std::vector<bool> before = ir::all_before(graph, *copy);
-    if (wave.start_after_ms != 0 &&
-        !has_window(view, wave.start_after_ms,
-                    [&](StepId window) { return before[ir::index(window)]; }))
-      report_step(view, *copy, Kind::step_before_its_stage,
+  const std::vector<PlanWave>& waves = view.plan().waves;
+  if (std::none_of(waves.begin(), waves.end(), [](const PlanWave& wave) {
+        return wave.start_after_ms != 0 || wave.complete_after_ms != 0;
+      }))
+    return;
+  const std::map<std::string_view, StepId> copies = copies_of_waves(view);
+  // What the steps of one shape do in one wave they do in the others.
+  std::set<const ir::StepShape*> begun;
+  std::set<const ir::StepShape*> kept;
+  for (const PlanWave& wave : waves) {
+    const auto found = copies.find(wave.name);
+    if (found == copies.end()) continue;  // nobody is in it
+    const StepId copy = found->second;
+    const ir::StepShape* shape = &graph.shape(copy);
+    std::vector<bool> before;
+    if (wave.start_after_ms != 0 && begun.insert(shape).second)
+      before = ir::all_before(graph, copy);
+    if (!before.empty() && !has_window(view, wave.start_after_ms, [&](StepId window) {
+          return before[ir::index(window)];
+        }))
+      report_step(view, copy, Kind::step_before_its_stage,
                   fmt::format("begins wave `{}` before the moment that the plan names",
                               printable(wave.name, 60)),
                   sink)
@@ -67,10 +83,10 @@ void look_at_windows(const GraphView& view, Sink& sink) {
           .help(
               "let the wave wait for one with `not_before_ms = wave.start_after_ms`, as std/waves "
               "has it");
-    if (wave.complete_after_ms != 0 &&
-        graph.argument(*copy, "keep_until_ms").integer_or(0) < wave.complete_after_ms &&
+    if (wave.complete_after_ms != 0 && kept.insert(shape).second &&
+        graph.argument(copy, "keep_until_ms").integer_or(0) < wave.complete_after_ms &&
         !has_window(view, wave.complete_after_ms, [](StepId) { return true; }))
-      report_step(view, *copy, Kind::step_before_its_stage,
+      report_step(view, copy, Kind::step_before_its_stage,
                   fmt::format("lets accounts of wave `{}` be held as soon as they are copied",
                               printable(wave.name, 60)),
                   sink)
