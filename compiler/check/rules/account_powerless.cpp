@@ -67,9 +67,12 @@ void look_at_passwords(const GraphView& view, Sink& sink) {
   std::set<ir::RowId> refreshed;
   bool is_known = false;
   std::set<const ir::StepShape*> said;
+  const ir::StepShape* with = nullptr;
   for (const ir::StepId step : view.of_kind(StepKind::admin_account)) {
     const ir::StepShape& shape = graph.shape(step);
-    if (!shape.arguments["password"].is_null() || said.contains(&shape) ||
+    if (&shape == with) continue;
+    if (!shape.arguments["password"].is_null()) with = &shape;
+    if (with == &shape || said.contains(&shape) ||
         !view.has_in_row(step, StepKind::proxy_release))
       continue;
     const std::int64_t index = view.migration().account_with(graph.row_name(graph.row(step)));

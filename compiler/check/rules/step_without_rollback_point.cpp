@@ -1,8 +1,10 @@
 // Prevents: a stage that moves mail or traffic and cannot be gone back over, because the author did
-// not say where to.
+// not say where to. And a move whose steps the engine does not know for one: what holds an account
+// is undone by itself only when its role says that it belongs to the move (design.md section 6).
 #include <fmt/format.h>
 
 #include <array>
+#include <set>
 
 #include "compiler/check/graph_view.h"
 
@@ -44,9 +46,51 @@ constexpr std::array kStageRulesOfStore = {
     StageRule{ir::Stage::finalize, {"before-start", ""}},
 };
 
+/// What somebody notices while an account moves.
+constexpr std::array kOfMove = {
+    ir::StepKind::proxy_hold,      ir::StepKind::postfix_hold,  ir::StepKind::source_hold,
+    ir::StepKind::dovecot_deny,    ir::StepKind::source_freeze, ir::StepKind::admin_keys,
+    ir::StepKind::postfix_forward, ir::StepKind::source_forward, ir::StepKind::admin_account_open,
+};
+
+void look_at_roles(const GraphView& view, Sink& sink) {
+  using ir::StepKind;
+  const ir::StepGraph& graph = view.graph();
+  std::set<const ir::StepShape*> seen;
+  const ir::StepShape* last = nullptr;  // of a hundred thousand accounts nearly all have one
+  const auto is_new = [&](ir::StepId step) {
+    const ir::StepShape* shape = &graph.shape(step);
+    if (shape == last) return false;
+    last = shape;
+    return seen.insert(shape).second;
+  };
+  for (const StepKind kind : kOfMove) {
+    for (const ir::StepId step : view.of_kind(kind)) {
+      if (!is_new(step) || !view.has_in_row(step, StepKind::proxy_release)) continue;
+      if (graph.role(step) != ir::TransactionRole::none ||
+          view.follows_in_row(step, StepKind::proxy_release))
+        continue;
+      report_step(view, step, Kind::step_without_rollback_point,
+                  "is not undone when the account's move fails", sink)
+          .label("only what has the role of a move is: this would stay as it is")
+          .help("write `role = held`");
+    }
+  }
+  for (const ir::StepId step : view.of_kind(StepKind::proxy_release)) {
+    if (!is_new(step) || !view.has_in_row(step, StepKind::admin_account) ||
+        graph.role(step) == ir::TransactionRole::commit)
+      continue;
+    report_step(view, step, Kind::step_without_rollback_point,
+                "lets clients through, and nothing says that the account has moved by it", sink)
+        .label("a failure behind it would take back keys and forward, and the user is at the target")
+        .help("write `role = commit`");
+  }
+}
+
 }  // namespace
 
 void step_without_rollback_point(const GraphView& view, Sink& sink) {
+  look_at_roles(view, sink);
   const Plan& plan = view.plan();
   for (const StageRule& rule : plan.is_of_store ? kStageRulesOfStore : kStageRules) {
     if (plan.has_point(rule.points[0]) ||
