@@ -2,7 +2,9 @@
 // the source's own door, or the mail that arrives (design.md section 6).
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
+#include <cstdint>
 #include <set>
 #include <string>
 #include <utility>
@@ -97,6 +99,29 @@ void look_at_cutover(const GraphView& view, Sink& sink) {
                         printable(view.graph().id(moves.front()), 160)));
 }
 
+/// A hold that ends before the last copy can: the proxies give the account back by themselves.
+void look_at_bounds(const GraphView& view, Sink& sink) {
+  // What the plan says in `move` is judged where it stands there.
+  constexpr std::int64_t kLeastMs = 5'000;
+  const ir::StepGraph& graph = view.graph();
+  const std::int64_t said = view.plan().move["hold_bound"].integer_or(0);
+  const ir::StepShape* last = nullptr;
+  for (const StepId step : view.of_kind(StepKind::proxy_hold)) {
+    if (&graph.shape(step) == last) continue;
+    last = &graph.shape(step);
+    const ir::Value bound = graph.argument(step, "bound_ms");
+    if (!bound.is_integer() || bound.integer_or(0) >= kLeastMs || bound.integer_or(0) == said)
+      continue;
+    report_step(view, step, Kind::delta_without_hold,
+                fmt::format("holds for {} only",
+                            show_duration_ms(static_cast<std::uint64_t>(
+                                std::max<std::int64_t>(0, bound.integer_or(0))))),
+                sink)
+        .label("the proxies give the account back before its last copy is made and compared")
+        .help("write `bound_ms = move.hold_bound`");
+  }
+}
+
 }  // namespace
 
 void delta_without_hold(const GraphView& view, Sink& sink) {
@@ -111,6 +136,7 @@ void delta_without_hold(const GraphView& view, Sink& sink) {
   if (view.of_kind(StepKind::proxy_release).empty()) return;
   look_at_files(view, sink);
   look_at_cutover(view, sink);
+  look_at_bounds(view, sink);
   std::set<std::pair<const ir::StepShape*, StepKind>> said;
   for (const ir::StepId delta : view.of_kind(StepKind::archive_delta)) {
     for (const auto& [hold, why] : holds) {

@@ -82,7 +82,8 @@ void look_at_roles(const GraphView& view, Sink& sink) {
       continue;
     report_step(view, step, Kind::step_without_rollback_point,
                 "lets clients through, and nothing says that the account has moved by it", sink)
-        .label("a failure behind it would take back keys and forward, and the user is at the target")
+        .label(
+            "a failure behind it would take back keys and forward, and the user is at the target")
         .help("write `role = commit`");
   }
 }

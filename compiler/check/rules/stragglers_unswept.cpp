@@ -3,12 +3,21 @@
 // rules 2 and 7, and 9.2: list and flush again until no entry names the account).
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cstdint>
 #include <set>
 
 #include "compiler/check/graph_view.h"
 #include "compiler/check/kind_of_source.h"
+#include "compiler/source/text.h"
 
 namespace plan::check::rules {
+namespace {
+
+// As in `move: {sweep_apart: ...}`, which takes no less.
+constexpr std::int64_t kApartLeastMs = 60'000;
+
+}  // namespace
 
 void stragglers_unswept(const GraphView& view, Sink& sink) {
   using ir::StepId;
@@ -32,6 +41,15 @@ void stragglers_unswept(const GraphView& view, Sink& sink) {
   }
   for (const StepId step : view.of_kind(StepKind::archive_sweep)) {
     if (!view.has_in_row(step, forward) || !seen.insert(&graph.shape(step)).second) continue;
+    const ir::Value apart = graph.argument(step, "apart_ms");
+    if (apart.is_integer() && apart.integer_or(0) < kApartLeastMs)
+      report_step(view, step, Kind::stragglers_unswept,
+                  fmt::format("looks at the old mailbox a second time after {}",
+                              show_duration_ms(static_cast<std::uint64_t>(
+                                  std::max<std::int64_t>(0, apart.integer_or(0))))),
+                  sink)
+          .label("what a queue tries again comes a minute later at the soonest")
+          .help("write `apart_ms = move.sweep_apart`");
     if (!view.follows_in_row(step, forward)) {
       report_step(view, step, Kind::stragglers_unswept,
                   "looks at the old mailbox while mail still goes there", sink)
