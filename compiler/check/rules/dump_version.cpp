@@ -14,6 +14,8 @@ namespace {
 
 constexpr std::string_view kSeries16 = "0.16.";
 constexpr unsigned kFirstThatImports = 5;
+constexpr unsigned kFirstThatIsMoved = 15;
+constexpr std::uint32_t kSchemaOf15 = 5;
 
 /// 0.16.0 to 0.16.4.
 bool imports_wrongly(std::string_view version) {
@@ -23,6 +25,17 @@ bool imports_wrongly(std::string_view version) {
   const auto [end, failure] =
       std::from_chars(version.data(), version.data() + version.size(), number);
   return failure == std::errc() && number < kFirstThatImports;
+}
+
+/// Than all that plan moves: 0.14 and before.
+bool is_older(std::string_view version) {
+  constexpr std::string_view kZero = "0.";
+  if (!version.starts_with(kZero)) return false;
+  version.remove_prefix(kZero.size());
+  unsigned minor = 0;
+  const auto [end, failure] =
+      std::from_chars(version.data(), version.data() + version.size(), minor);
+  return failure == std::errc() && minor < kFirstThatIsMoved;
 }
 
 }  // namespace
@@ -38,11 +51,19 @@ void dump_version(const Migration& migration, Sink& sink) {
                 fmt::format("the server is Stalwart {}, whose store plan does not move",
                             printable(version, 40)))
         .label("plan knows the stores of 0.15 and 0.16")
-        .help(
-            "dumps of 0.12 to 0.14 lack the schema version, counters and tasks: upgrade the server "
-            "where it is first");
+        .help(is_older(version)
+                  ? "dumps of 0.12 to 0.14 lack the schema version, counters and tasks: upgrade "
+                    "the server where it is first"
+                  : "use a version of plan that knows it; nothing says that what this one writes "
+                    "would fit");
     return;
   }
+  if (plan.store.is_moved && plan.store.config.empty() && *schema == kSchemaOf15)
+    sink.report(Kind::missing_key, plan.store.span, "`config` is missing in `store`")
+        .label("plan does not write the configuration of 0.15, which has much else in it")
+        .help(
+            "write it beside the old one, with the new store in it, and name it: `config: "
+            "/opt/stalwart/etc/new.toml`");
   const auto found = migration.lock->settings.find(std::string(kStoreSchemaSetting));
   const bool is_measured = found != migration.lock->settings.end() && found->second.is_integer();
   const std::int64_t stored = is_measured ? found->second.as_integer() : 0;
