@@ -1,11 +1,28 @@
 // Prevents: a relay route to an address of the target itself: messages turn in a circle until they
-// have too many hops and bounce (reference/split-delivery.md 8 rule 6).
+// have too many hops and bounce (reference/split-delivery.md 8 rule 6). And one to a port that
+// wants a login: whoever hands mail on has none.
 #include <fmt/format.h>
 
 #include "compiler/check/rules.h"
 #include "compiler/source/text.h"
 
 namespace plan::check::rules {
+namespace {
+
+void look_at_port(const Plan& plan, const ir::Value& server, std::string_view key,
+                  std::string_view who, Sink& sink) {
+  const std::int64_t port = server["smtp"]["port"].integer_or(25);
+  if (port != 587 && port != 465) return;
+  const syntax::Node* node = plan.tree == nullptr ? nullptr : plan.tree->find(key);
+  for (const std::string_view inner : {"smtp", "port"})
+    node = node == nullptr || !node->is_mapping() ? nullptr : node->find(inner);
+  sink.report(Kind::leads_elsewhere, node == nullptr ? plan.place(key, "smtp") : node->span,
+              fmt::format("port {} of the {}'s `smtp` wants a login", port, key))
+      .label(fmt::format("{} hands mail on to it without one, and it would be refused", who))
+      .help("write the port at which it takes mail of other servers: `smtp: {port: 25}`");
+}
+
+}  // namespace
 
 void relay_own_address(const Migration& migration, Sink& sink) {
   const Plan& plan = migration.plan;
@@ -19,6 +36,8 @@ void relay_own_address(const Migration& migration, Sink& sink) {
         .note(a.span, fmt::format("{} is here", what_a))
         .help("each of them needs an address of its own, also when they run on one machine");
   };
+  look_at_port(plan, plan.source, "source", "the target", sink);
+  look_at_port(plan, plan.target, "target", "the source", sink);
   compare(plan.source_address, "source", plan.target_address, "target",
           "mail between the two would turn in a circle");
   compare(plan.proxy, "proxy", plan.source_address, "source",
