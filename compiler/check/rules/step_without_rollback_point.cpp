@@ -88,11 +88,23 @@ void look_at_roles(const GraphView& view, Sink& sink) {
   }
 }
 
+/// Who has a command for the way there counts on one for the way back.
+void look_at_undo(const Plan& plan, Sink& sink) {
+  if (plan.cutover["run"].is_null() || !plan.cutover["undo"].is_null()) return;
+  sink.report(Kind::step_without_rollback_point, plan.place("cutover", "address"),
+              "a command moves the public name, and none brings it back")
+      .severity(Severity::warning)
+      .label("`plan rollback` would wait for somebody who does it by hand, for an hour at most")
+      .help(
+          "name it: `undo: [...]`; if it is somebody's task, silence this with that as the reason");
+}
+
 }  // namespace
 
 void step_without_rollback_point(const GraphView& view, Sink& sink) {
   look_at_roles(view, sink);
   const Plan& plan = view.plan();
+  look_at_undo(plan, sink);
   for (const StageRule& rule : plan.is_of_store ? kStageRulesOfStore : kStageRules) {
     if (plan.has_point(rule.points[0]) ||
         (!rule.points[1].empty() && plan.has_point(rule.points[1])))
