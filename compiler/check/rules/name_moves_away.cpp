@@ -50,7 +50,8 @@ void name_moves_away(const Migration& migration, Sink& sink) {
   const Plan& plan = migration.plan;
   const std::string& name = plan.public_name.text;
   if (name.empty()) return;
-  look_at_web(plan, sink);
+  // `plan fetch` reads plans too, and has nothing to say about clients.
+  if (migration.lock != nullptr) look_at_web(plan, sink);
   const auto say = [&](Span span, std::string what, std::string_view label) {
     sink.report(Kind::name_moves_away, span, std::move(what))
         .label(std::string(label))
