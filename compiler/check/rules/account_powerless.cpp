@@ -72,8 +72,7 @@ void look_at_passwords(const GraphView& view, Sink& sink) {
     const ir::StepShape& shape = graph.shape(step);
     if (&shape == with) continue;
     if (!shape.arguments["password"].is_null()) with = &shape;
-    if (with == &shape || said.contains(&shape) ||
-        !view.has_in_row(step, StepKind::proxy_release))
+    if (with == &shape || said.contains(&shape) || !view.has_in_row(step, StepKind::proxy_release))
       continue;
     const std::int64_t index = view.migration().account_with(graph.row_name(graph.row(step)));
     if (index < 0) continue;

@@ -92,9 +92,9 @@ class Values {
     if (node == nullptr || path.empty()) return;
     if (!path.starts_with('/')) {
       sink_
-          .report(Kind::bad_value, node->span,
-                  fmt::format("`path` of `dav` is `{}`, which begins nowhere",
-                              printable(path, 120)))
+          .report(
+              Kind::bad_value, node->span,
+              fmt::format("`path` of `dav` is `{}`, which begins nowhere", printable(path, 120)))
           .help("it counts from the host on: `path: /dav/{account}/`");
       return;
     }

@@ -112,11 +112,11 @@ void look_at_bounds(const GraphView& view, Sink& sink) {
     const ir::Value bound = graph.argument(step, "bound_ms");
     if (!bound.is_integer() || bound.integer_or(0) >= kLeastMs || bound.integer_or(0) == said)
       continue;
-    report_step(view, step, Kind::delta_without_hold,
-                fmt::format("holds for {} only",
-                            show_duration_ms(static_cast<std::uint64_t>(
-                                std::max<std::int64_t>(0, bound.integer_or(0))))),
-                sink)
+    report_step(
+        view, step, Kind::delta_without_hold,
+        fmt::format("holds for {} only", show_duration_ms(static_cast<std::uint64_t>(
+                                             std::max<std::int64_t>(0, bound.integer_or(0))))),
+        sink)
         .label("the proxies give the account back before its last copy is made and compared")
         .help("write `bound_ms = move.hold_bound`");
   }

@@ -82,8 +82,7 @@ class Rule {
       look(one, "");
       const std::string why = ir::why_not_old_rules(one["rules"]);
       if (!why.empty())
-        say(one["key"].string_or(""), why,
-            "`rules = [{ if = ..., then = ... }, { else = ... }]`");
+        say(one["key"].string_or(""), why, "`rules = [{ if = ..., then = ... }, { else = ... }]`");
     }
   }
 

@@ -71,9 +71,8 @@ void look_at_windows(const GraphView& view, Sink& sink) {
     std::vector<bool> before;
     if (wave.start_after_ms != 0 && begun.insert(shape).second)
       before = ir::all_before(graph, copy);
-    if (!before.empty() && !has_window(view, wave.start_after_ms, [&](StepId window) {
-          return before[ir::index(window)];
-        }))
+    if (!before.empty() && !has_window(view, wave.start_after_ms,
+                                       [&](StepId window) { return before[ir::index(window)]; }))
       report_step(view, copy, Kind::step_before_its_stage,
                   fmt::format("begins wave `{}` before the moment that the plan names",
                               printable(wave.name, 60)),
@@ -108,8 +107,8 @@ void look_at_approval(const GraphView& view, Sink& sink) {
                  graph.argument(approval, "stage") == ir::Value("finalize");
         }))
       continue;
-    report_step(view, end, Kind::step_before_its_stage,
-                "does for good what nobody was asked about", sink)
+    report_step(view, end, Kind::step_before_its_stage, "does for good what nobody was asked about",
+                sink)
         .label("`finalize` waits for an approval, unless the plan says `hold: none`")
         .help(
             "let it wait for a step of kind `approval` with `stage = \"finalize\"`, as "

@@ -48,8 +48,8 @@ constexpr std::array kStageRulesOfStore = {
 
 /// What somebody notices while an account moves.
 constexpr std::array kOfMove = {
-    ir::StepKind::proxy_hold,      ir::StepKind::postfix_hold,  ir::StepKind::source_hold,
-    ir::StepKind::dovecot_deny,    ir::StepKind::source_freeze, ir::StepKind::admin_keys,
+    ir::StepKind::proxy_hold,      ir::StepKind::postfix_hold,   ir::StepKind::source_hold,
+    ir::StepKind::dovecot_deny,    ir::StepKind::source_freeze,  ir::StepKind::admin_keys,
     ir::StepKind::postfix_forward, ir::StepKind::source_forward, ir::StepKind::admin_account_open,
 };
 

@@ -17,9 +17,9 @@ void store_by_server(const Migration& migration, Sink& sink) {
   // Where the author names no store it is the one that the server's configuration names, as `plan
   // fetch` found it.
   const bool is_named = !plan.store.from_kind.empty();
-  const std::string from = is_named ? plan.store.from_kind
-                                    : std::string(setting(migration, "target.store.kind")
-                                                      .string_or(""));
+  const std::string from = is_named
+                               ? plan.store.from_kind
+                               : std::string(setting(migration, "target.store.kind").string_or(""));
   for (const PlanDump& dump : plan.dumps)
     look(from, is_named ? plan.store.from_span : dump.span, dump.is_by_server);
 }

@@ -54,8 +54,8 @@ void store_not_measured(const Migration& migration, Sink& sink) {
   if (store_server_version(*migration.lock).empty())
     say(plan.place("target", "binary"), "the version of the server's program",
         "whether it takes what is written is not checked");
-  const Span store = plan.store.from_span.is_known() ? plan.store.from_span
-                                                     : plan.place("target", "config");
+  const Span store =
+      plan.store.from_span.is_known() ? plan.store.from_span : plan.place("target", "config");
   const std::string_view why = why_not_opened(migration);
   if (!why.empty()) report_not_opened(plan, store, why, sink);
   if (why.empty() && !migration.lock->settings.contains(std::string(kStoreSchemaSetting)))

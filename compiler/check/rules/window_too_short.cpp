@@ -46,9 +46,9 @@ void look_at_holds(const Plan& plan, Sink& sink) {
   if (!given.is_integer()) return;  // it could not be read, which was reported
   const auto bound = static_cast<std::uint64_t>(given.integer_or(0));
   if (bound < kHoldBoundLeastMs) {
-    sink.report(Kind::bad_value, plan.place("move", "hold_bound"),
-                fmt::format("every account goes back after {} of its hold",
-                            show_duration_ms(bound)))
+    sink.report(
+            Kind::bad_value, plan.place("move", "hold_bound"),
+            fmt::format("every account goes back after {} of its hold", show_duration_ms(bound)))
         .severity(Severity::warning)
         .label(fmt::format("small accounts were held for {} to {}",
                            show_duration_ms(kShortestHoldMs), show_duration_ms(kUsualHoldMs)))
@@ -62,10 +62,10 @@ void look_at_holds(const Plan& plan, Sink& sink) {
     const bool is_never = wave.stop_hold_ms >= bound;
     if (!is_never && wave.stop_hold_ms > kShortestHoldMs) continue;
     sink.report(Kind::bad_value, node->span,
-                is_never ? fmt::format("no hold is longer than {}: this never stops wave `{}`",
-                                       show_duration_ms(bound), printable(wave.name, 60))
-                         : fmt::format("wave `{}` stops at its first account",
-                                       printable(wave.name, 60)))
+                is_never
+                    ? fmt::format("no hold is longer than {}: this never stops wave `{}`",
+                                  show_duration_ms(bound), printable(wave.name, 60))
+                    : fmt::format("wave `{}` stops at its first account", printable(wave.name, 60)))
         .severity(Severity::warning)
         .label(is_never ? "`hold_bound` of `move` ends each hold before"
                         : fmt::format("the shortest hold that was measured is {}",
@@ -89,8 +89,7 @@ void look_at_failures(const Migration& migration, Sink& sink) {
       continue;
     sink.report(Kind::bad_value, node->span,
                 fmt::format("wave `{}` has {} and never stops at {} that fail",
-                            printable(wave.name, 60),
-                            counted(accounts[i], "account", "accounts"),
+                            printable(wave.name, 60), counted(accounts[i], "account", "accounts"),
                             show_count(wave.stop_after_failed)))
         .severity(Severity::warning)
         .label("all of them may fail, and the next wave begins")

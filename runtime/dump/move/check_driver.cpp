@@ -32,8 +32,8 @@ class CheckDriver final : public step::StepDriver {
     if (is_done) return seen;
     PLAN_TRY(look, look_at_old_store(*move));
     if (!look) {
-      seen.remark = fmt::format("{}: only the server's own program opens it",
-                                move->block().from.address);
+      seen.remark =
+          fmt::format("{}: only the server's own program opens it", move->block().from.address);
       return seen;
     }
     PLAN_TRY_VOID(check_blobs(*move, context, *look));
