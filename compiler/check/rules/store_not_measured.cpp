@@ -22,7 +22,8 @@ std::string_view why_not_opened(const Migration& migration) {
   return std::string_view(bytes->how).substr(kBegin.size());
 }
 
-void report_not_opened(const Plan& plan, Span where, std::string_view why, Sink& sink) {
+void report_not_opened(const Migration& migration, Span where, std::string_view why, Sink& sink) {
+  const Plan& plan = migration.plan;
   const bool is_library = lower_ascii(why).find("rocksdb") != std::string::npos &&
                           lower_ascii(why).find("librar") != std::string::npos;
   auto report = sink.report(Kind::not_measured, where,
@@ -35,6 +36,11 @@ void report_not_opened(const Plan& plan, Span where, std::string_view why, Sink&
         plan.target["rocksdb_library"].string_or("").empty()
             ? " and name it with `rocksdb_library` in `target`"
             : " in the place of the one that `rocksdb_library` names"));
+  else if (plan.store.from_kind.empty() &&
+           store_server_version(*migration.lock).starts_with("0.15."))
+    report.help(
+        "plan does not read the configuration of 0.15: name the store, `store: {from: {rocksdb: "
+        "/opt/stalwart/data}}`, then run `plan fetch`");
   else
     report.help("mend that, then run `plan fetch`");
 }
@@ -57,7 +63,7 @@ void store_not_measured(const Migration& migration, Sink& sink) {
   const Span store =
       plan.store.from_span.is_known() ? plan.store.from_span : plan.place("target", "config");
   const std::string_view why = why_not_opened(migration);
-  if (!why.empty()) report_not_opened(plan, store, why, sink);
+  if (!why.empty()) report_not_opened(migration, store, why, sink);
   if (why.empty() && !migration.lock->settings.contains(std::string(kStoreSchemaSetting)))
     say(plan.place("target", "config"), "the schema version of the store",
         "whether the server's program takes it is not checked");
