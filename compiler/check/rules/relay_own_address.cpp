@@ -5,6 +5,7 @@
 
 #include "compiler/check/rules.h"
 #include "compiler/source/text.h"
+#include "compiler/syntax/names.h"
 
 namespace plan::check::rules {
 namespace {
@@ -22,6 +23,27 @@ void look_at_port(const Plan& plan, const ir::Value& server, std::string_view ke
       .help("write the port at which it takes mail of other servers: `smtp: {port: 25}`");
 }
 
+/// An interface that is reached at the other server's address: plan would take the one for the
+/// other.
+void look_at_url(const syntax::Node* node, std::string_view what, const Named& other,
+                 std::string_view whose, Sink& sink) {
+  if (node == nullptr || other.text.empty() ||
+      !equals_ignoring_case(syntax::host_of_url(node->text), other.text))
+    return;
+  sink.report(Kind::relay_own_address, node->span,
+              fmt::format("{} would be at the {}'s address, `{}`", what, whose,
+                          printable(other.text, 80)))
+      .label("plan would take the one for the other")
+      .note(other.span, fmt::format("the {} is here", whose))
+      .help("write the URL of the server that is meant");
+}
+
+const syntax::Node* written_url(const Plan& plan, std::string_view key, std::string_view block) {
+  const syntax::Node* node = plan.tree == nullptr ? nullptr : plan.tree->find(key);
+  if (node != nullptr && !block.empty()) node = node->is_mapping() ? node->find(block) : nullptr;
+  return node == nullptr || !node->is_mapping() ? nullptr : node->find("url");
+}
+
 }  // namespace
 
 void relay_own_address(const Migration& migration, Sink& sink) {
@@ -36,6 +58,10 @@ void relay_own_address(const Migration& migration, Sink& sink) {
         .note(a.span, fmt::format("{} is here", what_a))
         .help("each of them needs an address of its own, also when they run on one machine");
   };
+  look_at_url(written_url(plan, "target", ""), "the target's administration", plan.source_address,
+              "source", sink);
+  look_at_url(written_url(plan, "source", "stalwart"), "the old server's interface",
+              plan.target_address, "target", sink);
   look_at_port(plan, plan.source, "source", "the target", sink);
   look_at_port(plan, plan.target, "target", "the source", sink);
   compare(plan.source_address, "source", plan.target_address, "target",
