@@ -213,12 +213,14 @@ Value FieldReader::quantity(const Node& node, const Field& field, const std::str
   }
   const auto amount = is_duration ? syntax::read_duration_ms(*value) : syntax::read_bytes(*value);
   if (!amount) {
-    sink_
-        .report(
-            Kind::wrong_unit, node.span,
-            fmt::format("`{}` is no {}", printable(*value, 40), is_duration ? "duration" : "size"))
-        .help(is_duration ? "a number with its unit: `500ms`, `30s`, `5m`, `2h`, `1d`"
-                          : "a number with its unit: `512KiB`, `50MiB`, `2GiB`");
+    auto report = sink_.report(
+        Kind::wrong_unit, node.span,
+        fmt::format("`{}` is no {}", printable(*value, 40), is_duration ? "duration" : "size"));
+    // A line is sold by its bits, and what goes over it is counted in bytes.
+    if (!is_duration && lower_ascii(*value).find("bit") != std::string::npos)
+      report.label("bytes are counted, of which each has eight bits: 100 Mbit/s are `11MiB`");
+    report.help(is_duration ? "a number with its unit: `500ms`, `30s`, `5m`, `2h`, `1d`"
+                            : "a number with its unit: `512KiB`, `50MiB`, `2GiB`");
     return {};
   }
   const auto count = static_cast<std::int64_t>(*amount);
