@@ -52,8 +52,7 @@ bool is_block_scalar(std::string_view text, const Node& node) {
 
 /// The column of the parts of a block of YAML: of its keys or its dashes.
 std::uint32_t parts_column(std::string_view text, const Node& node) {
-  return column_of(text,
-                   node.entries.empty() ? node.span.begin : node.entries.front().key_span.begin);
+  return column_of(text, node.span.begin);
 }
 
 /// Behind the last line of a block scalar that is a part of `parent`.
@@ -332,7 +331,7 @@ class CommentPlaces::Walk {
     if (is_flow(text_, node)) {
       first = lead(node.span.begin + 1);
     } else if (language_ == Language::yaml) {
-      first = node.entries.empty() ? node.span.begin : node.entries.front().key_span.begin;
+      first = node.span.begin;
     }
     if (node.is_sequence()) {
       in_parts(node, node.items, first, end);

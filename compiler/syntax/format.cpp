@@ -17,7 +17,7 @@ namespace {
 bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r'; }
 
 /// Of words that may stand in front of a part on its line.
-bool is_lead(char c) { return c == '-' || is_blank(c) || (c >= 'a' && c <= 'z'); }
+bool is_lead(char c) { return c == '-' || c == '?' || is_blank(c) || (c >= 'a' && c <= 'z'); }
 
 // A carriage return within it would end it in YAML.
 std::string text_of_comment(std::string_view text, const Comment& comment) {
@@ -37,6 +37,13 @@ std::vector<std::string> texts_of_comments(std::string_view text, const Node& tr
 
 bool is_one_expression(const Node& scalar) {
   return scalar.tag.empty() && scalar.text.starts_with("${") && scalar.text.ends_with('}');
+}
+
+/// Without the blanks inside its braces, and with its texts in one kind of quotes.
+std::string in_one_style(const Node& expression) {
+  const std::string_view inner =
+      trim(std::string_view(expression.text).substr(2, expression.text.size() - 3));
+  return with_plain_quotes(fmt::format("${{{}}}", inner));
 }
 
 bool is_expression_over_lines(const Node& scalar) {
@@ -248,9 +255,8 @@ bool mean_the_same(const Node& left, const Node& right) {
       if (is_expression_over_lines(left) || is_expression_over_lines(right))
         return with_plain_quotes(with_single_blanks(left.text)) ==
                with_plain_quotes(with_single_blanks(right.text));
-      // The texts in it are written with one kind of quotes.
       if (is_one_expression(left) && is_one_expression(right))
-        return with_plain_quotes(left.text) == with_plain_quotes(right.text);
+        return in_one_style(left) == in_one_style(right);
       if (!left.tag.empty()) return left.text == right.text;
       if (is_quantity(left.text) && left.is_quoted != right.is_quoted) return false;
       return scalar_value(left) == scalar_value(right);

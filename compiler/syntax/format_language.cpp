@@ -154,8 +154,7 @@ class LanguageWriter : public Writer {
   using Writer::Writer;
 
   Written write(const Node& tree) {
-    write_behind(layout_.comments.at_head(tree));
-    if (!out_.empty()) end_line();
+    write_lines(layout_.comments.at_head(tree), 0);
     bool is_first = true;
     for (const Entry& entry : tree.entries) {
       if (!write_statements(entry, is_first)) write_entry(entry, 0, is_first);
@@ -192,7 +191,9 @@ class LanguageWriter : public Writer {
     if (!node.tag.empty()) return quoted_text(node.text);
     if (is_plain_value(node)) return node.text;
     if (!node.is_quoted && is_quantity(node.text)) return node.text;
-    if (const auto bare = bare_expression(node.text)) return on_one_line(*bare);
+    // A text in double quotes in front would be the value.
+    const std::string text = node.text.starts_with("${") ? with_plain_quotes(node.text) : node.text;
+    if (const auto bare = bare_expression(text)) return on_one_line(*bare);
     return quoted_text(node.text);
   }
 

@@ -11,6 +11,8 @@ namespace plan::syntax {
 namespace {
 
 constexpr std::size_t kIndent = 2;
+/// Readers of YAML give up looking for the colon of a longer key that has no question mark.
+constexpr std::size_t kShortKeyBytes = 1000;
 
 bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; }
 
@@ -48,9 +50,18 @@ bool is_null_word(std::string_view text) {
   return text == "null" || text == "Null" || text == "NULL" || text == "~";
 }
 
+std::string double_quoted_yaml(std::string_view text) {
+  std::string quoted;
+  for (const char c : quoted_text(text))
+    quoted +=
+        is_control(c) ? fmt::format("\\x{:02X}", static_cast<unsigned>(c)) : std::string(1, c);
+  return quoted;
+}
+
 std::string quoted_yaml(std::string_view text) {
   const bool has_control = std::any_of(text.begin(), text.end(), is_control);
-  if (has_control || text.find_first_of("\"\\") == std::string_view::npos) return quoted_text(text);
+  if (has_control || text.find_first_of("\"\\") == std::string_view::npos)
+    return double_quoted_yaml(text);
   std::string quoted = "'";
   for (const char c : text) {
     quoted += c;
@@ -59,14 +70,22 @@ std::string quoted_yaml(std::string_view text) {
   return quoted + "'";
 }
 
+/// Does a scalar in double quotes give characters by name or number: those that cannot be seen?
+bool names_characters(std::string_view raw) {
+  if (!raw.starts_with('"')) return false;
+  for (std::size_t at = raw.find('\\'); at + 1 < raw.size(); at = raw.find('\\', at + 2)) {
+    if (std::string_view("xuUNLP_").find(raw[at + 1]) != std::string_view::npos) return true;
+  }
+  return false;
+}
+
 class YamlWriter : public Writer {
  public:
   using Writer::Writer;
 
   Written write(const Node& tree) {
     const bool is_block = tree.tag.empty() && (!tree.items.empty() || !tree.entries.empty());
-    write_behind(layout_.comments.at_head(tree));
-    if (!out_.empty()) end_line();
+    write_lines(layout_.comments.at_head(tree), 0);
     if (!is_block) {
       out_ += tag(tree) + inline_text(tree);
       end_line();
@@ -89,12 +108,13 @@ class YamlWriter : public Writer {
       const std::string text = on_one_line(node.text);
       return is_plain_safe(text, is_flow) ? text : quoted_yaml(text);
     }
-    if (layout_.language == Language::yaml && has_layout() &&
-        std::any_of(node.text.begin(), node.text.end(), is_control)) {
+    if (layout_.language == Language::yaml && has_layout() && !node.text.empty()) {
       // The author's own escapes, where they stand on one line.
       const std::string_view raw =
           layout_.text.substr(node.span.begin, node.span.end - node.span.begin);
-      if (!raw.empty() && raw.front() != '|' && raw.front() != '>' &&
+      const bool is_needed =
+          std::any_of(node.text.begin(), node.text.end(), is_control) || names_characters(raw);
+      if (is_needed && !raw.empty() && raw.front() != '|' && raw.front() != '>' &&
           raw.find('\n') == std::string_view::npos)
         return std::string(raw);
     }
@@ -117,7 +137,7 @@ class YamlWriter : public Writer {
     return is_plain_safe(node.text, is_flow) && entry.key.find(':') == std::string::npos &&
                    !is_null_word(entry.key)
                ? node.text
-               : quoted_text(node.text);
+               : double_quoted_yaml(node.text);
   }
 
   [[nodiscard]] std::string inline_text(const Node& node) const {
@@ -209,7 +229,15 @@ class YamlWriter : public Writer {
       }
       is_line_begun = false;
       is_first = false;
-      out_ += key(entry, false) + ":";
+      const std::string word = key(entry, false);
+      if (word.size() > kShortKeyBytes) {
+        out_ += "? " + word;
+        end_line();
+        begin_line(indent);
+        out_ += ":";
+      } else {
+        out_ += word + ":";
+      }
       // A list in a mapping is indented below its key.
       const CommentPlaces::List& behind = layout_.comments.behind(&entry);
       write_value(entry.value, indent + kIndent, false, behind);
