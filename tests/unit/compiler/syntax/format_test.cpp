@@ -4,12 +4,12 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
-#include <random>
 
 #include "compiler/syntax/language.h"
 #include "compiler/syntax/writer.h"
 #include "tests/support/repository.h"
 #include "tests/support/shared_data.h"
+#include "tests/unit/compiler/syntax/generated_tree.h"
 #include "tests/unit/compiler/syntax/tree_text.h"
 
 namespace plan::syntax {
@@ -365,95 +365,6 @@ TEST(Format, WhatAnOperatorBeginsWithIsFormatted) {
   }
   EXPECT_GE(count, 13U);
 }
-
-class Trees {
- public:
-  explicit Trees(unsigned seed) : random_(seed) {}
-
-  Node mapping(std::size_t depth) {
-    Node node;
-    node.kind = NodeKind::mapping;
-    const std::size_t count = below(5);
-    for (std::size_t i = 0; i < count; ++i)
-      node.entries.push_back(Entry{text() + std::to_string(i), {}, value(depth)});
-    return node;
-  }
-  Node root() {
-    Node node = mapping(4);
-    node.entries.push_back(Entry{"always", {}, scalar()});
-    if (below(2) == 0) node.entries.push_back(Entry{"module", {}, scalar()});
-    if (below(2) == 0) node.entries.push_back(Entry{"use", {}, value(2)});
-    if (below(2) == 0) {
-      Node steps;
-      steps.kind = NodeKind::sequence;
-      for (std::size_t i = below(3) + 1; i > 0; --i) steps.items.push_back(step());
-      node.entries.push_back(Entry{"steps", {}, std::move(steps)});
-    }
-    return node;
-  }
-
- private:
-  std::size_t below(std::size_t n) { return random_() % n; }
-  Node step() {
-    Node node;
-    node.kind = NodeKind::mapping;
-    const auto add = [&](const char* key, Node inner) {
-      node.entries.push_back(Entry{key, {}, std::move(inner)});
-    };
-    const auto plain = [](const char* words) {
-      Node inner;
-      inner.kind = NodeKind::scalar;
-      inner.text = words;
-      return inner;
-    };
-    add("id", below(3) == 0 ? scalar() : plain("account/{}/x"));
-    add("kind", plain("proxy.hold"));
-    if (below(2) == 0) add("for", plain("a in rows"));
-    if (below(2) == 0) add("stage", plain("waves"));
-    if (below(2) == 0) add("when", scalar());
-    if (below(2) == 0) add("args", below(4) == 0 ? value(1) : mapping(3));
-    if (below(6) == 0) add("other", value(1));
-    if (below(2) == 0) {
-      Node after;
-      after.kind = NodeKind::sequence;
-      after.items.push_back(below(3) == 0 ? scalar() : plain("b/{}"));
-      add(below(2) == 0 ? "after" : "before", std::move(after));
-    }
-    return node;
-  }
-  std::string text() {
-    static const std::vector<std::string> kParts = {
-        "a",   "word", "x-y", "${a.b}", "${",  "}",    "\"",   "'",
-        " ",   ": ",   " #",  "\n",     "1",   "true", "é",    "\\",
-        "[",   "{",    ",",   "-",      "$${", "for",  "step", "${f('x', 1) && !y}",
-        "20s", "\t",   "."};
-    std::string whole;
-    for (std::size_t i = below(3) + 1; i > 0; --i) whole += kParts[below(kParts.size())];
-    return whole;
-  }
-  Node scalar() {
-    Node node;
-    node.kind = NodeKind::scalar;
-    node.text = text();
-    Node plain = node;
-    node.is_quoted = scalar_value(plain).is_string() || below(2) == 0;
-    if (below(6) == 0) node.tag = Tag(below(2) == 0 ? "!secret" : "!other", Span());
-    return node;
-  }
-  Node value(std::size_t depth) {
-    const std::size_t which = below(depth == 0 ? 2 : 5);
-    if (which == 0) return {};
-    if (which == 1 || which == 2) return scalar();
-    if (which == 3) return mapping(depth - 1);
-    Node node;
-    node.kind = NodeKind::sequence;
-    for (std::size_t i = below(4); i > 0; --i) node.items.push_back(value(depth - 1));
-    if (below(5) == 0) node.tag = Tag("!numbered", Span());
-    return node;
-  }
-
-  std::mt19937 random_;
-};
 
 TEST(Format, EveryTreeGoesBothWaysWithNothingLostAndTwiceIsOnce) {
   for (unsigned seed = 0; seed < 800; ++seed) {
