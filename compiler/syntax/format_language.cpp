@@ -52,7 +52,9 @@ bool is_scalar_text(const Node* node) {
 
 /// Reads as a path or can be written in quotes, and is no expression.
 bool is_id(const Node* node) { return is_scalar_text(node) && !node->text.empty(); }
-bool is_path_node(const Node* node) { return is_scalar_text(node) && is_path(node->text); }
+/// Behind the word of a statement a brace would make it an entry.
+bool is_bare_path(std::string_view text) { return is_path(text) && !text.starts_with('{'); }
+bool is_path_node(const Node* node) { return is_scalar_text(node) && is_bare_path(node->text); }
 
 bool is_kind(const Node* node) {
   return is_scalar_text(node) && !node->text.empty() &&
@@ -237,9 +239,11 @@ class LanguageWriter : public Writer {
 
   void write_block(const Node& node, std::size_t indent) {
     out_ += node.is_sequence() ? '[' : '{';
-    write_behind(layout_.comments.at_head(node));
+    const CommentPlaces::List& head = layout_.comments.at_head(node);
+    write_behind(head);
     end_line();
-    bool is_first = true;
+    // Lines of a comment may stand in front of the first part.
+    bool is_first = head.size() < 2;
     for (const Node& item : node.items) {
       const std::uint32_t place = item.tag.span().is_known()
                                       ? std::min(item.tag.span().begin, item.span.begin)
@@ -406,7 +410,7 @@ class LanguageWriter : public Writer {
       if (entry.key != "id" && entry.key != "kind" && entry.key != "for") continue;
       write_before(&entry, entry.key_span.begin, 0, true);
     }
-    out_ += "step " + (is_path(id.text) ? id.text : quoted_text(id.text));
+    out_ += "step " + (is_bare_path(id.text) ? id.text : quoted_text(id.text));
     if (loop != nullptr) out_ += " for " + loop->text;
     out_ += fmt::format(" : {} {{", step.find("kind")->text);
     write_behind(layout_.comments.at_head(step));

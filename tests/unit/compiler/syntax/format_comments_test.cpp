@@ -383,12 +383,19 @@ d {
 )");
 }
 
+TEST(FormatComments, AnEmptyLineBehindThemStays) {
+  const std::string text = "a = [\n  { # one\n    # two\n\n    b = 1\n  },\n]\n";
+  EXPECT_EQ(plan(text), text);
+}
+
 TEST(FormatComments, ALoneCarriageReturnEndsNoComment) {
   EXPECT_EQ(to_yaml("a = 1 # b\rc = 2\nd = 1\r\n"), "a: 1  # b c = 2\nd: 1\n");
 }
 
 TEST(FormatComments, WhatIsRareIsWrittenToo) {
   EXPECT_EQ(to_plan("a: ${ b }\n"), "a = b\n");
+  EXPECT_EQ(to_plan("module: \"{}\"\nuse: \"{}/x\"\nsteps:\n  - id: \"{}\"\n    kind: k\n"),
+            "module = \"{}\"\nuse = \"{}/x\"\nstep \"{}\" : k {\n}\n");
   EXPECT_EQ(plan("a = \"x\" == b\n"), "a = 'x' == b\n");
   EXPECT_EQ(yaml("\"a\\x01\": {\"b\\e\": 1}\n"), "\"a\\x01\": {\"b\\x1B\": 1}\n");
   const std::string unseen = "a: \"\\u202e\"\nb: [\"\\x85\"]\n";
