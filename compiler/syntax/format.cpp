@@ -182,9 +182,9 @@ void Writer::write_behind(const CommentPlaces::List& comments) {
   // Comments that stood under one another still do; behind a line that has become shorter than
   // the page, one does not stay out there.
   const Comment& first = comments.front();
-  const bool keeps_column = layout_.language == to_ && first.column < options_.width_columns;
-  const std::size_t place =
-      keeps_column ? std::max<std::size_t>(first.column, column() + 1) : column() + 2;
+  const std::size_t nearest = std::max<std::size_t>(first.column, column() + 1);
+  const bool keeps_column = layout_.language == to_ && nearest < options_.width_columns;
+  const std::size_t place = keeps_column ? nearest : column() + 2;
   for (std::size_t i = 0; i < comments.size(); ++i) {
     const Comment& comment = comments[i];
     if (i > 0) {
