@@ -468,22 +468,38 @@ bool CommentPlaces::are_inside(const Node& node) const {
          !at_tail(node).empty();
 }
 
-bool CommentPlaces::raise(const Comment& comment) {
-  const Comment moved = comment;  // may be an element of the list that it leaves
-  Place& place = places_[moved.index];
-  const void* part = place.around.empty() ? first_ : place.around.back();
-  if (part == nullptr || (place.map == &CommentPlaces::before_ && place.part == part)) return false;
-  std::erase_if((this->*place.map)[place.part],
-                [&](const Comment& one) { return one.index == moved.index; });
-  if (!place.around.empty()) place.around.pop_back();
-  place.map = &CommentPlaces::before_;
-  place.part = part;
-  List& list = before_[part];
-  list.insert(
-      std::upper_bound(list.begin(), list.end(), moved,
-                       [](const Comment& a, const Comment& b) { return a.begin < b.begin; }),
-      moved);
-  return true;
+bool CommentPlaces::raise(const List& comments) {
+  const auto target = [&](const Place& place) {
+    const void* part = place.around.empty() ? first_ : place.around.back();
+    return place.map == &CommentPlaces::before_ && place.part == part ? nullptr : part;
+  };
+  std::vector<bool> moves(all_.size(), false);
+  for (const Comment& comment : comments)
+    moves[comment.index] = target(places_[comment.index]) != nullptr;
+  // All of a list leave it at once, and go to the end of another: there may be very many.
+  const List* left = nullptr;
+  std::vector<const void*> parts;
+  for (const Comment& comment : comments) {
+    if (!moves[comment.index]) continue;
+    Place& place = places_[comment.index];
+    List& list = (this->*place.map)[place.part];
+    if (left != &list) std::erase_if(list, [&](const Comment& one) { return moves[one.index]; });
+    left = &list;
+  }
+  for (const Comment& comment : comments) {
+    if (!moves[comment.index]) continue;
+    Place& place = places_[comment.index];
+    place.part = target(place);
+    place.map = &CommentPlaces::before_;
+    if (!place.around.empty()) place.around.pop_back();
+    before_[place.part].push_back(comment);
+    if (parts.empty() || parts.back() != place.part) parts.push_back(place.part);
+  }
+  for (const void* part : parts) {
+    std::sort(before_[part].begin(), before_[part].end(),
+              [](const Comment& a, const Comment& b) { return a.begin < b.begin; });
+  }
+  return !parts.empty();
 }
 
 }  // namespace plan::syntax

@@ -47,10 +47,10 @@ class CommentPlaces {
   [[nodiscard]] const List& all() const { return all_; }
   [[nodiscard]] std::size_t size() const { return all_.size(); }
 
-  /// Moves a comment in front of the part that it is at, and from there in front of the one around
-  /// that: where it is there may be no place for it in the other language. False when it is in
+  /// Moves each in front of the part that it is at, and from there in front of the one around that:
+  /// where it is there may be no place for it in the other language. False when all of them are in
   /// front of everything.
-  bool raise(const Comment& comment);
+  bool raise(const List& comments);
 
  private:
   using Map = std::unordered_map<const void*, List>;

@@ -285,10 +285,7 @@ std::string write_text(const Node& tree, Layout& layout, Language to,
   while (true) {
     Written written = to == Language::yaml ? write_yaml(tree, layout, options)
                                            : write_language(tree, layout, options);
-    bool has_moved = false;
-    for (const Comment& comment : written.left_out)
-      has_moved = layout.comments.raise(comment) || has_moved;
-    if (!has_moved) return std::move(written.text);
+    if (!layout.comments.raise(written.left_out)) return std::move(written.text);
   }
 }
 
