@@ -4,6 +4,7 @@
 #include <array>
 #include <deque>
 #include <optional>
+#include <unordered_map>
 #include <unordered_set>
 #include <utility>
 
@@ -141,6 +142,7 @@ class Prover {
     }
     world_ = &*world;
     work_ += asked();
+    is_sender_asked_ = is_sender_asked();
     // Nobody sends to the target before it is set up: the public address is still the source's.
     const bool is_target_open = states_->is_prepared(state);
     const Reader own = reads_at(account(), states_->is_targets(state),
@@ -166,6 +168,31 @@ class Prover {
     if (world_->source.stalwart && world_->source.stalwart->route)
       count += world_->source.stalwart->route->asked_for(domain);
     return count;
+  }
+
+  /// Where no expression asks who sends, what has no sender goes the way of what has one; a server
+  /// does something else with it only when it comes to a bounce, which is wrong already.
+  [[nodiscard]] bool is_sender_asked() {
+    bool is_asked =
+        asks_sender(world_->target.route.get()) || asks_sender(world_->target.relay_rule.get());
+    if (world_->source.stalwart)
+      is_asked = is_asked || asks_sender(world_->source.stalwart->route.get());
+    return is_asked;
+  }
+
+  [[nodiscard]] bool asks_sender(const schema::MtaContainer* container) {
+    if (container == nullptr) return false;
+    const auto [known, is_new] = asks_sender_.emplace(container, false);
+    if (!is_new) return known->second;
+    const auto asks = [](const schema::MtaExpression& expression) {
+      return std::any_of(expression.nodes.begin(), expression.nodes.end(), [](const auto& node) {
+        return node.kind == schema::MtaNode::Kind::variable && node.text.starts_with("sender");
+      });
+    };
+    bool is_asked = asks(container->otherwise());
+    for (const auto& arm : container->arms())
+      is_asked = is_asked || asks(arm.condition) || asks(arm.result);
+    return known->second = is_asked;
   }
 
   void look(Entry entry, std::string_view whose, std::string_view by = {}) {
@@ -207,10 +234,11 @@ class Prover {
     }
     for (const auto& [recipient, whose] : recipients) {
       look(entry, whose);
-      check_letter(letter_to(entry, recipient), {own}, true);
+      const bool is_right = check_letter(letter_to(entry, recipient), {own}, true);
       if (entry == Entry::target_submission || entry == Entry::source_submission) continue;
       look(entry, "null sender");
-      check_letter(letter_to(entry, recipient, true), {own}, true);
+      if (!is_right || is_sender_asked_)
+        check_letter(letter_to(entry, recipient, true), {own}, true);
     }
   }
 
@@ -307,14 +335,15 @@ class Prover {
 
   /// Nearly every message arrives: its way is told only when it does not.
   template <typename Judge>
-  void check(const Letter& letter, Judge judge) {
-    if (!follow(letter, judge, false).first) return;
+  bool check(const Letter& letter, Judge judge) {
+    if (!follow(letter, judge, false).first) return true;
     Wrong wrong = follow(letter, judge, true);
     fail(letter, std::move(*wrong.first), !wrong.is_either_way);
+    return false;
   }
 
-  void check_letter(const Letter& letter, const std::vector<Reader>& readers, bool is_alone) {
-    check(letter, [&](const std::vector<Delivery>& deliveries) {
+  bool check_letter(const Letter& letter, const std::vector<Reader>& readers, bool is_alone) {
+    return check(letter, [&](const std::vector<Delivery>& deliveries) {
       Judged judged = judge_letter(letter, deliveries, readers,
                                    {account(), states_->is_settled(state_), is_alone});
       if (judged && is_tag_of_source(letter.recipient)) judged->what = "tag";
@@ -332,11 +361,10 @@ class Prover {
 
   /// Strangers, addresses that nobody has, and a domain that lives only on the target.
   void check_others(Entry entry) {
-    for (const bool has_null_sender : {false, true}) {
-      const Letter unknown = letter_to(entry, colleague("no-such-address"), has_null_sender);
-      look(entry, "unknown");
-      check(unknown, judge_unknown);
-    }
+    look(entry, "unknown");
+    const bool is_right = check(letter_to(entry, colleague("no-such-address")), judge_unknown);
+    if (!is_right || is_sender_asked_)
+      check(letter_to(entry, colleague("no-such-address"), true), judge_unknown);
     for (const std::string& recipient :
          {std::string(kForeign), "somebody@sub." + domain_of(account())}) {
       look(entry, recipient == kForeign ? "foreign domain" : "subdomain");
@@ -412,15 +440,14 @@ class Prover {
     crowd.source.aliases[list] = addresses;
     crowd.source.aliases[forward] = addresses;
     for (const Entry entry : kClientEntries) {
-      look_at_all(entry, all, "list");
-      check_letter(letter_to(entry, list), all, true);
-      look_at_all(entry, all, "forward");
-      check_letter(letter_to(entry, forward), all, true);
-      if (entry != Entry::target_25 && entry != Entry::source_25) continue;
-      look(entry, "null sender", "list");
-      check_letter(letter_to(entry, list, true), all, true);
-      look(entry, "null sender", "forward");
-      check_letter(letter_to(entry, forward, true), all, true);
+      for (const auto& [by, address] :
+           {std::pair<std::string_view, const std::string&>("list", list), {"forward", forward}}) {
+        look_at_all(entry, all, by);
+        const bool is_right = check_letter(letter_to(entry, address), all, true);
+        if (entry != Entry::target_25 && entry != Entry::source_25) continue;
+        look(entry, "null sender", by);
+        if (!is_right || is_sender_asked_) check_letter(letter_to(entry, address, true), all, true);
+      }
     }
   }
 
@@ -585,6 +612,8 @@ class Prover {
   const World* world_ = nullptr;
   Mask state_ = 0;
   bool is_sent_on_ = false;
+  bool is_sender_asked_ = true;  // by an expression of this world
+  std::unordered_map<const schema::MtaContainer*, bool> asks_sender_;  // they are kept by MailSteps
   std::size_t work_ = 0;
   std::string last_left_out_;
   std::unordered_set<std::string> domains_left_out_;
