@@ -23,11 +23,6 @@ std::uint32_t column_of(std::string_view text, std::uint32_t at) {
   return at - line_begin(text, at);
 }
 
-bool may_begin_comment(std::string_view text, std::uint32_t at, Language language) {
-  return language == Language::plan || at == text_begin(text) || text[at - 1] == '\n' ||
-         is_blank(text[at - 1]);
-}
-
 // A lone carriage return ends a line of YAML; in the plan language it is a blank.
 std::uint32_t comment_end(std::string_view text, std::uint32_t at, Language language) {
   while (at < text.size() && text[at] != '\n' && (language == Language::plan || text[at] != '\r'))
@@ -85,7 +80,8 @@ std::uint32_t behind_block_scalar(std::string_view text, const Node& scalar, con
   return behind;
 }
 
-/// Begin and end of every text of YAML in which `#` is no comment.
+/// Begin and end of every text of YAML in which `#` is no comment. Outside of them it is one, also
+/// without a blank in front of it: the reader takes `"a"#b` and `[a,#b`.
 void scalars_of(std::string_view text, const Node& node, const Node& parent,
                 std::vector<std::pair<std::uint32_t, std::uint32_t>>& into) {
   if (is_block_scalar(text, node)) {
@@ -96,6 +92,8 @@ void scalars_of(std::string_view text, const Node& node, const Node& parent,
   } else if (node.is_scalar()) {
     into.emplace_back(node.span.begin, node.span.end);
   }
+  const Span tag = node.tag.span();
+  if (tag.is_known()) into.emplace_back(tag.begin, tag.end);
   for (const Node& item : node.items) scalars_of(text, item, node, into);
   for (const Entry& entry : node.entries) {
     into.emplace_back(entry.key_span.begin, entry.key_span.end);
@@ -139,7 +137,7 @@ std::vector<Comment> comments_of(std::string_view text, const Node& tree, Langua
       ++at;
       continue;
     }
-    if (c != '#' || !may_begin_comment(text, at, language)) {
+    if (c != '#') {
       ++at;
       continue;
     }
@@ -271,7 +269,7 @@ class CommentPlaces::Walk {
       const char c = text_[at];
       if (is_blank(c) || c == '\n' || c == ',' || c == ':') {
         ++at;
-      } else if (c == '#' && may_begin_comment(text_, at, language_)) {
+      } else if (c == '#') {
         at = comment_end(text_, at, language_);
       } else {
         break;

@@ -86,8 +86,8 @@ std::string problem_of(const std::string& text, Language from, std::size_t comme
 }
 
 /// How a comment may stand in a text: `@` is the comment.
-constexpr std::array<std::string_view, 6> kForms = {" @\n",          " @\n    ", "\n@\n",
-                                                    "\n      @\n  ", "  @\n\n",  "\n\n@\n\n"};
+constexpr std::array<std::string_view, 7> kForms = {
+    " @\n", " @\n    ", "\n@\n", "\n      @\n  ", "  @\n\n", "\n\n@\n\n", "@\n  "};
 
 /// `text` with comment `number` at `at`; nothing where it would be no comment, but a part of a
 /// value or in the way: the reader decides, who skips comments and knows nothing of their places.
@@ -386,6 +386,12 @@ d {
 TEST(FormatComments, AnEmptyLineBehindThemStays) {
   const std::string text = "a = [\n  { # one\n    # two\n\n    b = 1\n  },\n]\n";
   EXPECT_EQ(plan(text), text);
+}
+
+TEST(FormatComments, ACommentNeedsNoBlankInFrontOfIt) {
+  EXPECT_EQ(yaml("a: [b,#one\n  \"c#d\"]#two\ne: \"f\"#three\n"),
+            "a:\n  - b #one\n  - c#d\n#two\ne: f  #three\n");
+  EXPECT_EQ(yaml("a: !t#u b#c\n"), "a: !t#u b#c\n");
 }
 
 TEST(FormatComments, ALoneCarriageReturnEndsNoComment) {
