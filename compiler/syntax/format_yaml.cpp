@@ -25,6 +25,8 @@ bool is_plain_safe(std::string_view text, bool is_flow) {
   if (text.find(": ") != std::string_view::npos || text.find(" #") != std::string_view::npos)
     return false;
   if (text.starts_with("---") || text.starts_with("...")) return false;
+  // At the beginning of a file it would be a byte-order mark.
+  if (text.starts_with("\xEF\xBB\xBF")) return false;
   // yaml-cpp ends a scalar of a flow at each of these. A colon inside a word is no indicator.
   return !is_flow || text.find_first_of(",?[]{}#") == std::string_view::npos;
 }

@@ -16,6 +16,7 @@ struct Layout {
   CommentPlaces comments = {};
 };
 
+/// A text, and the comments for which there was no place in it.
 struct Written {
   std::string text = {};
   CommentPlaces::List left_out = {};
@@ -42,7 +43,6 @@ class Writer {
   /// On lines of their own.
   void write_lines(const CommentPlaces::List& comments, std::size_t indent);
   void write_tail(const Node& node, std::size_t indent, bool is_first);
-  /// What was written, and the comments for which there was no place.
   [[nodiscard]] Written take_written();
   /// May a collection stand on one line: it did, nothing inside needs more, or it was nowhere.
   [[nodiscard]] bool is_inline(const Node& node) const;

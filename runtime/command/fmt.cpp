@@ -53,11 +53,12 @@ ExitCode move_accounts_out(const Invocation& invocation, const std::string& file
   const auto limits = syntax::TreeLimits::with_bytes(syntax::kSourceBytesMax);
   syntax::MovedAccounts moved = syntax::move_accounts(sources, id, language, path, sink, limits);
   if (moved.plan.is_lossy) {
-    return print_error(Error(errors::format_loses,
-                             fmt::format("{} was left as it is: an expression stands in its list "
-                                         "of accounts, or a comment where none can stay",
-                                         file)),
-                       format);
+    return print_error(
+        Error(errors::format_loses,
+              fmt::format("{} was left as it is: an expression stands in its list of "
+                          "accounts",
+                          file)),
+        format);
   }
   if (!moved.plan.text) {
     if (format == "json") {
