@@ -246,7 +246,13 @@ std::string Writer::on_one_line(std::string_view expression) {
 }
 
 bool mean_the_same(const Node& left, const Node& right) {
-  if (left.kind != right.kind || !left.tag.is(right.tag.text())) return false;
+  if (!left.tag.is(right.tag.text())) return false;
+  // Behind a tag YAML has no null: it is a text there.
+  if (!left.tag.empty() && left.is_null() != right.is_null()) {
+    const Node& other = left.is_null() ? right : left;
+    return other.is_scalar() && other.text == "null";
+  }
+  if (left.kind != right.kind) return false;
   switch (left.kind) {
     case NodeKind::null:
       return true;

@@ -403,6 +403,8 @@ TEST(FormatComments, WhatIsRareIsWrittenToo) {
   EXPECT_EQ(to_plan("module: \"{}\"\nuse: \"{}/x\"\nsteps:\n  - id: \"{}\"\n    kind: k\n"),
             "module = \"{}\"\nuse = \"{}/x\"\nstep \"{}\" : k {\n}\n");
   EXPECT_EQ(plan("a = \"x\" == b\n"), "a = 'x' == b\n");
+  EXPECT_EQ(to_yaml("a = tagged \"!t\" null\n"), "a: !t null\n");
+  EXPECT_EQ(to_plan("a: !t null\n"), "a = tagged \"!t\" \"null\"\n");
   EXPECT_EQ(yaml("\"a\\x01\": {\"b\\e\": 1}\n"), "\"a\\x01\": {\"b\\x1B\": 1}\n");
   const std::string unseen = "a: \"\\u202e\"\nb: [\"\\x85\"]\n";
   EXPECT_EQ(yaml(unseen), unseen);
