@@ -3,10 +3,10 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <random>
 #include <string>
 
-#include "compiler/source/text.h"
 #include "compiler/syntax/format.h"
 #include "compiler/syntax/language.h"
 #include "tests/unit/compiler/syntax/generated_tree.h"
