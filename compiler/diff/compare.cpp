@@ -162,7 +162,8 @@ std::string put_back_words(const ir::StepGraph& graph, ir::StepId earlier, ir::S
 }
 
 /// The comparison as it goes over the steps in topological order: each step with how it stands, the
-/// costs of what is to be done, and per account the longest chain of steps that its clients wait for.
+/// costs of what is to be done, and per account the longest chain of steps that its clients wait
+/// for.
 class Comparison {
  public:
   using Observations = std::unordered_map<std::uint32_t, ir::Observation>;
@@ -195,8 +196,8 @@ class Comparison {
       step.remark += (step.remark.empty() ? "" : "; ") + by_hand;
     const auto wave = static_cast<std::size_t>(graph_.wave(id));
     // Waves and lists have rows too; an account is what the step's arguments call so.
-    const bool is_account = graph_.row(id) != ir::RowId::none &&
-                            !graph_.shape(id).arguments["account"].is_null();
+    const bool is_account =
+        graph_.row(id) != ir::RowId::none && !graph_.shape(id).arguments["account"].is_null();
     if (wave == 0)
       add_to_stage(id, seen, std::move(step));
     else if (is_account)

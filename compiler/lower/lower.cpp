@@ -9,6 +9,7 @@
 
 #include "compiler/ir/secrets.h"
 #include "compiler/lower/procedure.h"
+#include "compiler/lower/procedure_step.h"
 #include "compiler/source/text.h"
 
 namespace plan::lower {
@@ -148,6 +149,7 @@ class Expander {
       for (const std::size_t s : steps) {
         if (procedure_.steps[s].is_when_of_row) conditions_[s].assign(rows.size, true);
       }
+      const std::vector<RowArgument> arguments = arguments_of_rows(steps);
       rows_[set].reserve(rows.size);
       waves_[set].reserve(rows.size);
       for (std::size_t r = 0; r < rows.size; ++r) {
@@ -157,8 +159,45 @@ class Expander {
                         "this is a bug of plan");
         add_row(set, r, steps, std::move(row));
         if (is_broken_) return;
+        for (const RowArgument& one : arguments) check_row_argument(one, rows_[set].back());
+        if (is_broken_) return;
       }
     }
+  }
+
+  /// An argument whose value is a member of the row.
+  struct RowArgument {
+    std::string member = {};
+    const ir::ArgumentSpec* spec = nullptr;
+    std::size_t step = 0;
+  };
+
+  /// Those of these steps, a member once for each type that it has to be of.
+  std::vector<RowArgument> arguments_of_rows(const std::vector<std::size_t>& steps) const {
+    std::vector<RowArgument> found;
+    std::set<std::pair<std::string, ir::ArgumentType>> known;
+    for (const std::size_t s : steps) {
+      for (const ir::ArgumentSpec& spec : ir::arguments_of(procedure_.steps[s].kind)) {
+        const Value& given = graph_.shapes()[s].arguments[spec.name];
+        if (given.type() != Value::Type::output || given.as_output().step != "$row") continue;
+        if (known.emplace(given.as_output().field, spec.type).second)
+          found.push_back({given.as_output().field, &spec, s});
+      }
+    }
+    return found;
+  }
+
+  /// A row's members are of types that are known only from the rows.
+  void check_row_argument(const RowArgument& argument, ir::RowId row) {
+    const Value& given = graph_.row_members(row)[argument.member];
+    if (ir::holds_secret(given)) return;  // refuse_secrets_of_rows
+    const std::string why = why_not_argument(given, argument.spec->type);
+    if (why.empty() || is_broken_) return;
+    const ProcedureStep& step = procedure_.steps[argument.step];
+    broken(step.span,
+           fmt::format("`{}` of `{}` {} for `{}`", argument.spec->name, info(step.kind).name, why,
+                       printable(graph_.row_name(row), 80)),
+           std::string(argument_remedy(argument.spec->type)));
   }
 
   /// Whether a row's member is a secret is known only from the rows.

@@ -222,6 +222,7 @@ class ProcedureReader {
     if (arguments != nullptr) step.arguments = argument(*arguments, step, {*scope_, types});
     const bool is_evaluated = sink_.count(Severity::error) == errors;
     drop_absent(step);
+    read_units(step);
     check_arguments(step, arguments, is_evaluated);
     add_connections(step, input_.connections);
     step.scope = scope_;
@@ -617,6 +618,7 @@ class ProcedureReader {
       report.label(fmt::format("did you mean `{}`?", *near));
       misspelt.push_back(*near);
     }
+    for (const ir::ArgumentSpec& spec : specs) check_argument_type(step, node, spec);
     for (const ir::ArgumentSpec& spec : specs) {
       // One whose value was reported has been given.
       const bool is_reported =
@@ -629,6 +631,19 @@ class ProcedureReader {
                fmt::format("add `{}` to the step's arguments", spec.name));
       }
     }
+  }
+
+  /// A driver that finds another type than its own would take the default and say nothing.
+  void check_argument_type(const ProcedureStep& step, const Node* node,
+                           const ir::ArgumentSpec& spec) {
+    const Value& given = step.arguments[spec.name];
+    if (ir::holds_secret(given) && !takes_secret(step.kind, spec.name)) return;  // reported
+    const std::string why = why_not_argument(given, spec.type);
+    if (why.empty()) return;
+    const Node* value = node == nullptr ? nullptr : node->find(spec.name);
+    broken(value == nullptr ? step.span : value->span,
+           fmt::format("`{}` of `{}` {}", spec.name, info(step.kind).name, why),
+           std::string(argument_remedy(spec.type)));
   }
 
   /// A secret flows only into an argument that is one.

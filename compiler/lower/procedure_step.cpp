@@ -7,6 +7,8 @@
 
 #include "compiler/ir/cycle.h"
 #include "compiler/source/text.h"
+#include "compiler/syntax/scalar.h"
+#include "compiler/syntax/value_type.h"
 
 namespace plan::lower {
 namespace {
@@ -57,6 +59,118 @@ void drop_absent(ProcedureStep& step) {
     if (!value.is_null()) given.set(name, value);
   }
   step.arguments = std::move(given);
+}
+
+void read_units(ProcedureStep& step) {
+  for (const ir::ArgumentSpec& spec : ir::arguments_of(step.kind)) {
+    const bool is_duration = spec.type == ir::ArgumentType::duration_ms;
+    if (!is_duration && spec.type != ir::ArgumentType::bytes) continue;
+    const Value& given = step.arguments[spec.name];
+    if (!given.is_string()) continue;
+    const auto amount = is_duration ? syntax::read_duration_ms(given.as_string())
+                                    : syntax::read_bytes(given.as_string());
+    if (amount) step.arguments.set(std::string(spec.name), *amount);
+  }
+}
+
+namespace {
+
+std::string_view words_of(ir::ArgumentType type) {
+  using ir::ArgumentType;
+  switch (type) {
+    case ArgumentType::any:
+      return "a value";
+    case ArgumentType::string:
+      return "a text";
+    case ArgumentType::address:
+      return "a mail address";
+    case ArgumentType::url:
+      return "a URL";
+    case ArgumentType::integer:
+      return "a whole number";
+    case ArgumentType::boolean:
+      return "`true` or `false`";
+    case ArgumentType::list:
+      return "a list";
+    case ArgumentType::map:
+      return "a map";
+    case ArgumentType::duration_ms:
+      return "a duration";
+    case ArgumentType::bytes:
+      return "a size";
+    case ArgumentType::secret:
+      return "a secret";
+  }
+  return "a value";
+}
+
+}  // namespace
+
+std::string why_not_argument(const Value& value, ir::ArgumentType type) {
+  using ir::ArgumentType;
+  if (value.is_output() || value.is_null()) return {};
+  const bool is_amount = value.is_integer() && value.integer_or(0) >= 0;
+  bool is_right = true;
+  switch (type) {
+    case ArgumentType::any:
+      break;
+    case ArgumentType::string:
+    case ArgumentType::address:
+    case ArgumentType::url:
+      is_right = value.is_string();
+      break;
+    case ArgumentType::integer:
+      is_right = value.is_integer();
+      break;
+    case ArgumentType::boolean:
+      is_right = value.is_bool();
+      break;
+    case ArgumentType::list:
+      is_right = value.is_list();
+      break;
+    case ArgumentType::map:
+      is_right = value.is_map();
+      break;
+    case ArgumentType::duration_ms:
+    case ArgumentType::bytes:
+      is_right = is_amount;
+      break;
+    case ArgumentType::secret:
+      is_right = value.is_secret();
+      break;
+  }
+  if (is_right) return {};
+  // The value of a secret that stands there in clear is nobody's to read.
+  const std::string shown = value.is_integer() ? fmt::format("{}", value.integer_or(0))
+                                               : syntax::to_text(syntax::type_of_value(value));
+  return fmt::format("takes {}, and this is {}", words_of(type), shown);
+}
+
+std::string_view argument_remedy(ir::ArgumentType type) {
+  using ir::ArgumentType;
+  switch (type) {
+    case ArgumentType::string:
+    case ArgumentType::address:
+    case ArgumentType::any:
+      return "write a text; a number that is one stands in quotes";
+    case ArgumentType::url:
+      return "write a URL as a text: `https://mail.example.org`";
+    case ArgumentType::integer:
+      return "write a whole number, without quotes and without a unit";
+    case ArgumentType::boolean:
+      return "write `true` or `false`, without quotes";
+    case ArgumentType::list:
+      return "put it into brackets: `[a, b]`";
+    case ArgumentType::map:
+      return "write members by name: `{name = value}`, in YAML `{name: value}`";
+    case ArgumentType::duration_ms:
+      return "write a number with its unit: `500ms`, `30s`, `5m`, `2h`, `1d`";
+    case ArgumentType::bytes:
+      return "write a number with its unit: `512KiB`, `50MiB`, `2GiB`";
+    case ArgumentType::secret:
+      return "give it a name that stands for a secret: an `input` of type `secret`";
+  }
+  return "";
 }
 
 void add_connections(ProcedureStep& step, const std::map<std::string, ir::Value>& connections) {

@@ -18,6 +18,17 @@ struct UnknownKind {
 /// Takes out arguments that are null: they were not given. Deeper down null is a value of its own.
 void drop_absent(ProcedureStep& step);
 
+/// Turns durations and sizes that a step gives as words with a unit (`30s`, `50MiB`) into the
+/// milliseconds and bytes that drivers take.
+void read_units(ProcedureStep& step);
+
+/// Why this value is none of an argument's type, as the end of a sentence ("takes a duration, and
+/// this is a list"); empty when it is one, or when it is known only for each row or in the night.
+[[nodiscard]] std::string why_not_argument(const ir::Value& value, ir::ArgumentType type);
+
+/// What to write for an argument of this type.
+[[nodiscard]] std::string_view argument_remedy(ir::ArgumentType type);
+
 /// Adds the servers that the step's host needs to its arguments.
 void add_connections(ProcedureStep& step, const std::map<std::string, ir::Value>& connections);
 

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "compiler/check/graph_view.h"
+#include "compiler/ir/old_setting.h"
 #include "compiler/ir/row_values.h"
 #include "compiler/source/text.h"
 
@@ -191,7 +192,9 @@ void look_at_source(const GraphView& view, Sink& sink) {
       const ir::Value all = graph.argument(step, part);
       for (const ir::Value& one : all.items()) {
         const std::string_view key = one["key"].string_or("");
-        if (!key.empty() && !is_silent(key, one)) names.emplace(key);
+        // What no step can write is an error already.
+        if (key.empty() || !ir::why_not_old_setting(key).empty()) continue;
+        if (!is_silent(key, one)) names.emplace(key);
       }
     }
     if (!is_of_row || !names.empty()) done.insert(&shape);

@@ -105,6 +105,8 @@ void damage_each_statement(const fs::path& folder, const char* name, const std::
         const bool is_own = line > at && line <= end_of(at, statements, lines.size());
         const bool is_name = one.ends_with("unknown-name") || lines[at].starts_with("addresses");
         if (is_own || (line > 0 && is_name)) continue;
+        // A procedure that nobody can name may give the domains a rule of their own for tags.
+        if (lines[at].starts_with("use") && one.ends_with("recipient-delimiter")) continue;
         EXPECT_TRUE(found.others.contains(one)) << what << " hides " << one;
       }
     }
