@@ -75,7 +75,8 @@ std::string quoted_yaml(std::string_view text) {
 /// Does a scalar in double quotes give characters by name or number: those that cannot be seen?
 bool names_characters(std::string_view raw) {
   if (!raw.starts_with('"')) return false;
-  for (std::size_t at = raw.find('\\'); at + 1 < raw.size(); at = raw.find('\\', at + 2)) {
+  for (std::size_t at = raw.find('\\'); at != std::string_view::npos && at + 1 < raw.size();
+       at = raw.find('\\', at + 2)) {
     if (std::string_view("xuUNLP_").find(raw[at + 1]) != std::string_view::npos) return true;
   }
   return false;
