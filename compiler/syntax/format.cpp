@@ -369,6 +369,11 @@ Formatted write_again(const SourceSet& sources, FileId file, const Node& tree, L
     take(places.behind(&list.items[i]), taken[i]);
   }
   if (!taken.empty()) take(places.at_tail(list), taken.back());
+  // Without its node a name with a `#` would be read as a comment.
+  for (const Node& item : list.items) {
+    for (std::size_t at = item.span.begin; at < item.span.end; ++at)
+      if (text[at] == '#') text[at] = ' ';
+  }
   if (!has_one) taken.clear();
   return taken;
 }
