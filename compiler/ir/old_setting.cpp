@@ -22,7 +22,7 @@ bool is_of_file(std::string_view key) {
 
 }  // namespace
 
-std::string why_not_old_setting(std::string_view key) {
+std::string why_not_old_key(std::string_view key) {
   const std::size_t dot = key.find('.');
   if (dot == std::string_view::npos || dot == 0 || key.ends_with('.') ||
       key.find("..") != std::string_view::npos)
@@ -32,6 +32,11 @@ std::string why_not_old_setting(std::string_view key) {
         return static_cast<unsigned char>(c) <= ' ' || c == ',' || c == '\x7f';
       }))
     return "blanks, commas and control characters cannot be in a key";
+  return {};
+}
+
+std::string why_not_old_setting(std::string_view key) {
+  if (std::string why = why_not_old_key(key); !why.empty()) return why;
   if (is_of_file(key)) return "belongs to the server's own file";
   for (const char* word : {"secret", "private-key", "password"}) {
     if (key.ends_with(word)) return "is a secret, which would stand in the journal";

@@ -1,8 +1,8 @@
 // Prevents: a setting of an old Stalwart that two steps write. Without an order between them it is
 // chance which value stays; with one, putting back what the first found there takes away what the
-// second wrote (reference/stalwart-v015-api.md 9.3). And settings that no step can write: those of
-// the server's own file, which it would write anew, secrets, and macros, which it resolves in that
-// file alone (6.1, 6.4).
+// second wrote (reference/stalwart-v015-api.md 9.3). And items that would become an empty text, and
+// settings that no step can write: those of the server's own file, which it would write anew,
+// secrets, and macros, which it resolves in that file alone (6.1, 6.4).
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -18,6 +18,7 @@
 #include "compiler/ir/shape_sample.h"
 #include "compiler/ir/steps_before.h"
 #include "compiler/source/text.h"
+#include "compiler/syntax/value_type.h"
 
 namespace plan::check::rules {
 namespace {
@@ -37,7 +38,9 @@ class Rule {
       look_at_keys(step, arguments);
       for (const char* part : {"values", "blocks"}) {
         for (const ir::Value& one : arguments[part].items()) {
-          std::vector<StepId>& writers = writers_[std::string(one["key"].string_or(""))];
+          const std::string key(one["key"].string_or(""));
+          if (key.empty()) continue;  // reported
+          std::vector<StepId>& writers = writers_[key];
           if (writers.size() >= kWritersMax) continue;
           if (writers.empty() || writers.back() != step) writers.push_back(step);
         }
@@ -56,34 +59,96 @@ class Rule {
   }
 
  private:
+  Sink::Report say(StepId step, std::string_view what, std::string_view why) {
+    return report_step(view_, step, Kind::bad_value, fmt::format("cannot write {}: {}", what, why),
+                       sink_);
+  }
+
   void look_at_keys(StepId step, const ir::Value& arguments) {
-    const auto say = [&](std::string_view key, std::string_view why, std::string_view help,
-                         std::string_view label = "the step would refuse it in the night") {
-      report_step(view_, step, Kind::bad_value,
-                  fmt::format("cannot write `{}`: {}", printable(key, 120), why), sink_)
-          .label(std::string(label))
-          .help(std::string(help));
-    };
-    const auto look = [&](const ir::Value& one, std::string_view value) {
-      const std::string_view key = one["key"].string_or("");
-      if (key.empty()) return;
-      if (const std::string why = ir::why_not_old_setting(key); !why.empty()) {
-        say(key, why,
-            "write it into the server's own file by hand before the run and restart the server "
-            "there; what decides about mail is below `queue.`, `session.`, `auth.` and `lookup.`");
-      } else if (value.find("%{") != std::string_view::npos) {
-        say(key, "the old server resolves a macro (`%{...}%`) in its own file only",
-            "write the value itself; a secret stays in that file",
-            "it would take the text as it stands");
+    for (const char* part : {"values", "blocks"}) {
+      const ir::Value& items = arguments[part];
+      for (std::size_t i = 0; i < items.size(); ++i) {
+        if (is_right_item(step, part, i, items.item(i))) look_at_item(step, part, items.item(i));
       }
-    };
-    for (const ir::Value& one : arguments["values"].items()) look(one, one["value"].string_or(""));
-    for (const ir::Value& one : arguments["blocks"].items()) {
-      look(one, "");
-      const std::string why = ir::why_not_old_rules(one["rules"]);
-      if (!why.empty())
-        say(one["key"].string_or(""), why, "`rules = [{ if = ..., then = ... }, { else = ... }]`");
     }
+    const auto is_there = [&](const char* name) {
+      const ir::Value& given = arguments[name];
+      return given.is_output() || given.size() > 0 || !given.string_or("").empty();
+    };
+    if (is_there("values") || is_there("blocks") || is_there("list")) return;
+    report_step(view_, step, Kind::bad_value, "writes no setting", sink_)
+        .label("the step would stop in the night")
+        .help("give it `values`, `blocks` or a `list`, or take the step out");
+  }
+
+  /// The driver asks an item for its members by name and takes what is not there, or is no text,
+  /// for an empty one.
+  bool is_right_item(StepId step, std::string_view part, std::size_t i, const ir::Value& item) {
+    if (item.is_output()) return false;
+    const bool is_block = part == "blocks";
+    const std::string what = fmt::format("item {} of `{}`", i + 1, part);
+    const char* const help =
+        is_block ? "`{ key = ..., rules = [{ if = ..., then = ... }, { else = ... }] }`"
+                 : "`{ key = ..., value = ... }`, both of them texts: `\"26\"`, `\"true\"`";
+    if (!item.is_map()) {
+      say(step, what, fmt::format("it is {}, and a map is needed", shown(item))).help(help);
+      return false;
+    }
+    const std::vector<std::string_view> known = {"key", is_block ? "rules" : "value"};
+    bool is_right = true;
+    for (const auto& [name, member] : item.members()) {
+      if (std::find(known.begin(), known.end(), name) != known.end()) continue;
+      is_right = false;
+      auto report = say(step, what, fmt::format("it has no member `{}`", printable(name, 60)));
+      if (const auto near = nearest(name, known))
+        report.label(fmt::format("did you mean `{}`?", *near));
+      report.help(help);
+    }
+    if (!is_right) return false;
+    for (const std::string_view name : known) {
+      const ir::Value& member = item[name];
+      if (name == "rules" || member.is_string() || member.is_output()) continue;
+      is_right = false;
+      const std::string why = member.is_null() ? fmt::format("it has no `{}`", name)
+                                               : fmt::format("its `{}` is {}, and a text is needed",
+                                                             name, shown(member));
+      say(step, what, why).help(help);
+    }
+    return is_right;
+  }
+
+  void look_at_item(StepId step, std::string_view part, const ir::Value& item) {
+    const std::string_view key = item["key"].string_or("");
+    const std::string what = fmt::format("`{}`", printable(key, 120));
+    constexpr const char* kRefused = "the step would refuse it in the night";
+    const std::string why = item["key"].is_output() ? "" : ir::why_not_old_setting(key);
+    if (!why.empty() && !ir::why_not_old_key(key).empty()) {
+      say(step, what, why)
+          .label(kRefused)
+          .help("write the key as the old server shows it, like `session.data.limits.size`");
+    } else if (!why.empty()) {
+      say(step, what, why)
+          .label(kRefused)
+          .help(
+              "write it into the server's own file by hand before the run and restart the server "
+              "there; what decides about mail is below `queue.`, `session.`, `auth.` and "
+              "`lookup.`");
+    } else if (item["value"].string_or("").find("%{") != std::string_view::npos) {
+      say(step, what, "the old server resolves a macro (`%{...}%`) in its own file only")
+          .label("it would take the text as it stands")
+          .help("write the value itself; a secret stays in that file");
+    }
+    if (part != "blocks" || item["rules"].is_output()) return;
+    if (const std::string wrong = ir::why_not_old_rules(item["rules"]); !wrong.empty())
+      say(step, what, wrong)
+          .label(kRefused)
+          .help("`rules = [{ if = ..., then = ... }, { else = ... }]`");
+  }
+
+  [[nodiscard]] static std::string shown(const ir::Value& value) {
+    if (value.is_null()) return "nothing";
+    return value.is_integer() ? fmt::format("{}", value.integer_or(0))
+                              : syntax::to_text(syntax::type_of_value(value));
   }
 
   [[nodiscard]] static Kind kind_of(const std::string& key) {
