@@ -638,12 +638,16 @@ class ProcedureReader {
                            const ir::ArgumentSpec& spec) {
     const Value& given = step.arguments[spec.name];
     if (ir::holds_secret(given) && !takes_secret(step.kind, spec.name)) return;  // reported
-    const std::string why = why_not_argument(given, spec.type);
-    if (why.empty()) return;
+    std::optional<WrongContent> wrong;
+    if (std::string why = why_not_argument(given, spec.type); !why.empty())
+      wrong = WrongContent{std::move(why), std::string(argument_remedy(spec.type))};
+    else
+      wrong = wrong_content(given, spec);
+    if (!wrong) return;
     const Node* value = node == nullptr ? nullptr : node->find(spec.name);
     broken(value == nullptr ? step.span : value->span,
-           fmt::format("`{}` of `{}` {}", spec.name, info(step.kind).name, why),
-           std::string(argument_remedy(spec.type)));
+           fmt::format("`{}` of `{}` {}", spec.name, info(step.kind).name, wrong->why),
+           wrong->help);
   }
 
   /// A secret flows only into an argument that is one.

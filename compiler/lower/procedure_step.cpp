@@ -7,6 +7,7 @@
 
 #include "compiler/ir/cycle.h"
 #include "compiler/source/text.h"
+#include "compiler/syntax/names.h"
 #include "compiler/syntax/scalar.h"
 #include "compiler/syntax/value_type.h"
 
@@ -144,6 +145,78 @@ std::string why_not_argument(const Value& value, ir::ArgumentType type) {
   const std::string shown = value.is_integer() ? fmt::format("{}", value.integer_or(0))
                                                : syntax::to_text(syntax::type_of_value(value));
   return fmt::format("takes {}, and this is {}", words_of(type), shown);
+}
+
+namespace {
+
+constexpr std::int64_t kPortMax = 65535;
+
+using Names = std::vector<std::string_view>;
+
+bool is_among(std::string_view name, const Names& names) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+/// The words that an argument, or each item of it, is one of; empty: any text.
+Names choices_of(std::string_view argument) {
+  if (argument == "at" || argument == "destination" || argument == "entries")
+    return {"source", "target"};
+  if (argument == "by") return {"plan", "server"};
+  return {};
+}
+
+std::optional<WrongContent> wrong_word(std::string_view word, const Names& choices) {
+  if (choices.empty() || is_among(word, choices)) return std::nullopt;
+  const auto near = nearest(word, choices);
+  return WrongContent{fmt::format("takes `{}`, and this is `{}`", fmt::join(choices, "` or `"),
+                                  printable(word, 80)),
+                      near ? fmt::format("did you mean `{}`?", *near) : "write one of these words"};
+}
+
+std::optional<WrongContent> wrong_item(const Value& item, std::string_view argument) {
+  if (item.is_output() || item.is_null()) return std::nullopt;
+  const std::string shown = item.is_integer() ? fmt::format("{}", item.integer_or(0))
+                                              : syntax::to_text(syntax::type_of_value(item));
+  if (argument == "ports") {
+    if (item.is_integer() && item.integer_or(0) >= 1 && item.integer_or(0) <= kPortMax)
+      return std::nullopt;
+    return WrongContent{fmt::format("takes ports, and {} is none", shown),
+                        "write whole numbers from 1 to 65535, without quotes: `[25, 143]`"};
+  }
+  if (!item.is_string()) {
+    return WrongContent{fmt::format("takes a list of texts, and {} is none", shown),
+                        std::string(argument_remedy(ir::ArgumentType::string))};
+  }
+  return wrong_word(item.as_string(), choices_of(argument));
+}
+
+}  // namespace
+
+std::optional<WrongContent> wrong_content(const Value& value, const ir::ArgumentSpec& spec) {
+  using ir::ArgumentType;
+  static const Names kListsOfKnownItems = {"ports",   "addresses", "members", "aliases",  "folders",
+                                           "trusted", "entries",   "accept",  "subspaces"};
+  if (spec.type == ArgumentType::list && is_among(spec.name, kListsOfKnownItems)) {
+    for (const Value& item : value.items()) {
+      if (auto wrong = wrong_item(item, spec.name)) return wrong;
+    }
+    return std::nullopt;
+  }
+  if (!value.is_string()) return std::nullopt;
+  const std::string& text = value.as_string();
+  if (spec.type == ArgumentType::string) return wrong_word(text, choices_of(spec.name));
+  if (spec.type == ArgumentType::url) {
+    const std::string why = syntax::why_not_url(text);
+    if (why.empty()) return std::nullopt;
+    return WrongContent{fmt::format("takes a URL, and `{}` is none: {}", printable(text, 80), why),
+                        std::string(argument_remedy(spec.type))};
+  }
+  if (spec.type != ArgumentType::address) return std::nullopt;
+  const std::size_t at = text.find('@');
+  if (at != std::string::npos && at == text.rfind('@') && at > 0 && at + 1 < text.size())
+    return std::nullopt;
+  return WrongContent{fmt::format("takes a mail address, and `{}` is none", printable(text, 80)),
+                      "write the whole address, `alice@example.org`"};
 }
 
 std::string_view argument_remedy(ir::ArgumentType type) {

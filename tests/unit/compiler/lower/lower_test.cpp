@@ -7,6 +7,7 @@
 #include <set>
 
 #include "compiler/ir/json.h"
+#include "compiler/lower/procedure_step.h"
 #include "compiler/syntax/yaml.h"
 
 namespace plan::lower {
@@ -99,6 +100,38 @@ TEST(Lower, EdgesGrowWithTheAccountsAndNotWithTheirSquare) {
   ASSERT_TRUE(small.graph && large.graph);
   EXPECT_LT(large.edges(), 2 * small.edges() + 10);
   EXPECT_LT(large.edges(), 6U * 2'000);
+}
+
+TEST(Lower, WhatStandsInAnArgumentOfTheRightType) {
+  const auto why = [](ir::StepKind kind, std::string_view name, const ir::Value& value) {
+    for (const ir::ArgumentSpec& spec : ir::arguments_of(kind)) {
+      if (spec.name != name) continue;
+      const auto wrong = wrong_content(value, spec);
+      return wrong ? wrong->why : std::string();
+    }
+    return std::string("there is no such argument");
+  };
+  using ir::StepKind;
+  const auto url = [&](const char* text) { return why(StepKind::source_settings, "url", text); };
+  EXPECT_EQ(url("https://old.example.org"), "");
+  EXPECT_EQ(url("http://old.example.org"),
+            "takes a URL, and `http://old.example.org` is none: it does not begin with `https://`");
+  const auto account = [&](const char* text) {
+    return why(StepKind::probe_login, "account", text);
+  };
+  EXPECT_EQ(account("alice@example.org"), "");
+  for (const char* const text : {"", "@", "alice", "alice@", "@example.org", "a@b@example.org"})
+    EXPECT_NE(account(text), "") << text;
+  const auto port = [&](const ir::Value& value) {
+    return why(StepKind::service_restart, "ports", ir::Value(ir::List{value}));
+  };
+  EXPECT_EQ(port(std::int64_t{65535}), "");
+  EXPECT_EQ(port(ir::Value()), "");
+  EXPECT_EQ(port(ir::OutputRef{"$unknown", "port"}), "");
+  EXPECT_EQ(port(std::int64_t{0}), "takes ports, and 0 is none");
+  EXPECT_EQ(port("25"), "takes ports, and text is none");
+  EXPECT_EQ(why(StepKind::dump_export, "by", "server"), "");
+  EXPECT_EQ(why(StepKind::dump_export, "by", "me"), "takes `plan` or `server`, and this is `me`");
 }
 
 TEST(Lower, NumberedListsAndForExpand) {
