@@ -12,6 +12,7 @@
 #include "compiler/source/text.h"
 #include "compiler/syntax/language.h"
 #include "compiler/syntax/names.h"
+#include "compiler/syntax/scalar.h"
 #include "compiler/syntax/sound_part.h"
 #include "compiler/syntax/tree_value.h"
 #include "compiler/syntax/value_weight.h"
@@ -404,7 +405,9 @@ class Linker {
     const Node* fallback = input.value.is_mapping() ? input.value.find("default") : nullptr;
     std::optional<Value> value;
     Span where = use.span;
+    const Node* written = nullptr;
     if (given != nullptr) {
+      written = &given->value;
       where = given->value.span;
       if (needs_unknown(given->value, outer)) return;
       value = kept(given->value, outer);
@@ -418,6 +421,7 @@ class Linker {
     } else if (const Value* of_plan = world_.scope.find(input.key)) {
       value = *of_plan;
     } else if (fallback != nullptr) {
+      written = fallback;
       where = fallback->span;
       if (needs_unknown(*fallback, instance)) return;
       value = kept(*fallback, instance);
@@ -434,7 +438,9 @@ class Linker {
                             printable(input.key, 60)));
       return;
     }
-    if (const std::string why = syntax::why_not(*value, *type); !why.empty()) {
+    std::string why = syntax::why_not(*value, *type);
+    if (why.empty() && written != nullptr) why = why_not_unit(*written, *type);
+    if (!why.empty()) {
       sink_
           .report(Kind::input_type, where,
                   fmt::format("input `{}` of `{}`: {}", printable(input.key, 60),
@@ -445,6 +451,26 @@ class Linker {
     instance.unknown.erase(input.key);
     instance.types.set(input.key, known_type(*type, *value));
     instance.scope.set(input.key, std::move(*value));
+  }
+
+  /// Durations and sizes are plain numbers once they are read: only a literal still says its unit.
+  static std::string why_not_unit(const Node& node, const ValueType& wanted) {
+    if (!node.is_scalar() || node.is_quoted || !node.tag.empty()) return {};
+    const bool is_duration = syntax::read_duration_ms(node.text).has_value();
+    const bool is_size = !is_duration && syntax::read_bytes(node.text).has_value();
+    const auto plain = syntax::read_integer(node.text);
+    using Kind = ValueType::Kind;
+    const std::string needed = syntax::to_text(wanted);
+    if (wanted.is(Kind::duration) || wanted.is(Kind::size)) {
+      // Nothing is nothing in every unit.
+      if (plain && *plain != 0)
+        return fmt::format("{} has no unit, where {} is needed", *plain, needed);
+      if (wanted.is(Kind::duration) ? is_size : is_duration)
+        return fmt::format("this is {}, where {} is needed", is_size ? "size" : "duration", needed);
+    }
+    if ((wanted.is(Kind::integer) || wanted.is(Kind::number)) && (is_duration || is_size))
+      return fmt::format("this is {}, where {} is needed", is_size ? "size" : "duration", needed);
+    return {};
   }
 
   /// What was declared, with the members that the value is known to have.
