@@ -75,6 +75,12 @@ class Rule {
       const ir::Value& given = arguments[name];
       return given.is_output() || given.size() > 0 || !given.string_or("").empty();
     };
+    if (arguments["members"].size() > 0 && !is_there("list")) {
+      report_step(view_, step, Kind::bad_value, "has `members` and no `list` that gets them", sink_)
+          .label("the step would leave them out")
+          .help("name the lookup list: `list = \"plan-held\"`, or take `members` out");
+      return;
+    }
     if (is_there("values") || is_there("blocks") || is_there("list")) return;
     report_step(view_, step, Kind::bad_value, "writes no setting", sink_)
         .label("the step would stop in the night")
