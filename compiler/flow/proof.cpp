@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 
 #include "compiler/flow/judgement.h"
+#include "compiler/flow/mail_address.h"
 #include "compiler/flow/states.h"
 #include "compiler/source/text.h"
 
@@ -41,6 +42,9 @@ constexpr std::array kClientEntries = {Entry::target_25, Entry::target_submissio
   if (at == std::string::npos) return address;
   return fmt::format("{}{}tag{}", address.substr(0, at), delimiter, address.substr(at));
 }
+
+/// Senders of their own that a message to an account is tried from.
+constexpr std::size_t kSendersMax = 16;
 
 class Prover {
  public:
@@ -195,6 +199,57 @@ class Prover {
     return known->second = is_asked;
   }
 
+  /// Senders that the routes of this world name: a stranger is none of them.
+  [[nodiscard]] std::vector<std::string> named_senders() {
+    std::vector<std::string> senders;
+    const auto add = [&](const schema::MtaContainer* container) {
+      if (!asks_sender(container)) return;
+      for (const std::string& sender : senders_in(*container)) {
+        if (senders.size() < kSendersMax &&
+            std::find(senders.begin(), senders.end(), sender) == senders.end())
+          senders.push_back(sender);
+      }
+    };
+    add(world_->target.route.get());
+    add(world_->target.relay_rule.get());
+    if (world_->source.stalwart) add(world_->source.stalwart->route.get());
+    return senders;
+  }
+
+  /// Texts beside `sender` that read as an address, a domain, or one side of an address.
+  [[nodiscard]] const std::vector<std::string>& senders_in(const schema::MtaContainer& container) {
+    const auto [known, is_new] = senders_in_.try_emplace(&container);
+    if (!is_new) return known->second;
+    using Node = schema::MtaNode;
+    for (const auto& arm : container.arms()) {
+      const std::vector<Node>& nodes = arm.condition.nodes;
+      if (std::none_of(nodes.begin(), nodes.end(), [](const Node& node) {
+            return node.kind == Node::Kind::variable && node.text.starts_with("sender");
+          }))
+        continue;
+      for (const Node& node : nodes) {
+        if (node.kind != Node::Kind::text || known->second.size() >= kSendersMax) continue;
+        if (auto sender = sender_of(node.text); !sender.empty())
+          known->second.push_back(std::move(sender));
+      }
+    }
+    return known->second;
+  }
+
+  /// "partner.test", "@partner.test" and "boss@" are parts of somebody's address.
+  [[nodiscard]] static std::string sender_of(const std::string& text) {
+    const bool is_name = !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
+      return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+             std::string_view("@.-_+").find(c) != std::string_view::npos;
+    });
+    const std::size_t at = text.find('@');
+    if (!is_name || text == "@" || text != std::string(trim(text))) return {};
+    if (at == std::string::npos)
+      return text.find('.') == std::string::npos ? std::string() : "somebody@" + text;
+    if (at == 0) return "somebody" + text;
+    return at + 1 == text.size() ? text + "outside.test" : text;
+  }
+
   void look(Entry entry, std::string_view whose, std::string_view by = {}) {
     if (tried_ != nullptr) tried_->insert({states_->phase(state_), entry, whose, by});
   }
@@ -223,8 +278,13 @@ class Prover {
     // that waits since before the account was created is older than its queue allows by then.
     const bool has_old_tag = entry == Entry::target_queue && states_->is_finalize_begun(state_);
     if (entry != Entry::target_local && !has_old_tag) {
-      for (const char delimiter : facts_.tag_delimiters)
-        recipients.emplace_back(tagged(account(), delimiter), "sub-address");
+      for (const char delimiter : facts_.tag_delimiters) {
+        // With a delimiter in its own name an account has no sub-addresses at the source either.
+        std::string sub_address = tagged(account(), delimiter);
+        if (lower_ascii(without_tag(parse_address(sub_address), facts_.tag_delimiters)) ==
+            account())
+          recipients.emplace_back(std::move(sub_address), "sub-address");
+      }
     }
     // Names that a step gives it on the target: the source refuses their mail, which is seen.
     if (is_at_target(entry)) {
@@ -235,6 +295,15 @@ class Prover {
     for (const auto& [recipient, whose] : recipients) {
       look(entry, whose);
       const bool is_right = check_letter(letter_to(entry, recipient), {own}, true);
+      if (is_right && is_sender_asked_ && recipient == account()) {
+        for (const std::string& sender : named_senders()) {
+          // Somebody of the domain itself is tried as who submits.
+          if (sender == "somebody@" + domain_of(account())) continue;
+          Letter letter = letter_to(entry, recipient);
+          letter.sender = sender;
+          check_letter(letter, {own}, true);
+        }
+      }
       if (entry == Entry::target_submission || entry == Entry::source_submission) continue;
       look(entry, "null sender");
       if (!is_right || is_sender_asked_)
@@ -614,6 +683,7 @@ class Prover {
   bool is_sent_on_ = false;
   bool is_sender_asked_ = true;  // by an expression of this world
   std::unordered_map<const schema::MtaContainer*, bool> asks_sender_;  // they are kept by MailSteps
+  std::unordered_map<const schema::MtaContainer*, std::vector<std::string>> senders_in_;
   std::size_t work_ = 0;
   std::string last_left_out_;
   std::unordered_set<std::string> domains_left_out_;

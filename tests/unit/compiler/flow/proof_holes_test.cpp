@@ -335,6 +335,16 @@ TEST(Holes, TheFirstStateThatFailsIsNamed) {
   }
 }
 
+TEST(Holes, ARouteForOneSenderAlone) {
+  for (const char* const asked :
+       {"sender == 'boss@partner.test'", "sender_domain == 'partner.test'",
+        "ends_with(sender, '@partner.test')", "starts_with(sender, 'boss@')"}) {
+    Migration migration({{asked, "'mx'"}, test::kExact[0], test::kExact[1], test::kExact[2]});
+    migration.exact();
+    EXPECT_TRUE(finds(migration, "mail for alice@legacy.test is sent to the public MX")) << asked;
+  }
+}
+
 TEST(Holes, MailForAThirdMachineIsNotProved) {
   for (const char* const host : {"10.9.9.9", "10.9.0.3"}) {
     Migration migration;
