@@ -13,20 +13,31 @@ std::uint32_t text_begin(std::string_view text) {
   return text.starts_with(kByteOrderMark) ? static_cast<std::uint32_t>(kByteOrderMark.size()) : 0;
 }
 
-std::uint32_t line_begin(std::string_view text, std::uint32_t at) {
+/// Nobody indents so far on purpose, and a line may have a hundred megabytes.
+constexpr std::uint32_t kColumnMax = 4'096;
+
+// A lone carriage return ends a line of YAML; in the plan language it is a blank.
+bool ends_line(char c, Language language) {
+  return c == '\n' || (c == '\r' && language == Language::yaml);
+}
+
+std::uint32_t line_begin(std::string_view text, std::uint32_t at, Language language) {
   const std::uint32_t first = text_begin(text);
-  while (at > first && text[at - 1] != '\n') --at;
+  while (at > first && !ends_line(text[at - 1], language)) --at;
   return at;
 }
 
-std::uint32_t column_of(std::string_view text, std::uint32_t at) {
-  return at - line_begin(text, at);
+/// At most kColumnMax.
+std::uint32_t column_of(std::string_view text, std::uint32_t at, Language language) {
+  const std::uint32_t first = text_begin(text);
+  std::uint32_t column = 0;
+  while (column < kColumnMax && at - column > first && !ends_line(text[at - column - 1], language))
+    ++column;
+  return column;
 }
 
-// A lone carriage return ends a line of YAML; in the plan language it is a blank.
 std::uint32_t comment_end(std::string_view text, std::uint32_t at, Language language) {
-  while (at < text.size() && text[at] != '\n' && (language == Language::plan || text[at] != '\r'))
-    ++at;
+  while (at < text.size() && !ends_line(text[at], language)) ++at;
   return at;
 }
 
@@ -46,14 +57,14 @@ bool is_block_scalar(std::string_view text, const Node& node) {
 }
 
 /// The column of the parts of a block of YAML: of its keys or its dashes.
-std::uint32_t parts_column(std::string_view text, const Node& node) {
-  return column_of(text, node.span.begin);
+std::uint32_t parts_column(std::string_view text, const Node& node, Language language) {
+  return column_of(text, node.span.begin, language);
 }
 
 /// Behind the last line of a block scalar that is a part of `parent`.
 std::uint32_t behind_block_scalar(std::string_view text, const Node& scalar, const Node& parent) {
   const auto size = static_cast<std::uint32_t>(text.size());
-  const std::uint32_t outer = parts_column(text, parent);
+  const std::uint32_t outer = parts_column(text, parent, Language::yaml);
   std::uint32_t indent = 0;  // 0: that of its first line
   std::uint32_t at = scalar.span.begin;
   for (std::uint32_t i = at + 1; i < size && i < at + 3; ++i) {
@@ -106,8 +117,8 @@ Comment comment_at(std::string_view text, std::uint32_t begin, Language language
   comment.begin = begin;
   comment.end = comment_end(text, begin, language);
   while (comment.end > begin && is_blank(text[comment.end - 1])) --comment.end;
-  const std::uint32_t line = line_begin(text, begin);
-  comment.column = begin - line;
+  const std::uint32_t line = line_begin(text, begin, language);
+  comment.column = std::min(begin - line, kColumnMax);
   comment.has_own_line = std::all_of(text.begin() + line, text.begin() + begin, is_blank);
   return comment;
 }
@@ -398,7 +409,7 @@ class CommentPlaces::Walk {
       Around around = with(around_, part_of(*last));
       Around around_deepest;
       while (has_parts(*value) && !is_flow(text_, *value) &&
-             comment().column >= parts_column(text_, *value)) {
+             comment().column >= parts_column(text_, *value, language_)) {
         deepest = value;
         around_deepest = around;
         around.push_back(last_part(*value));
