@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <set>
+#include <tuple>
 #include <unordered_map>
 #include <utility>
 
@@ -159,7 +160,10 @@ class Expander {
                         "this is a bug of plan");
         add_row(set, r, steps, std::move(row));
         if (is_broken_) return;
-        for (const RowArgument& one : arguments) check_row_argument(one, rows_[set].back());
+        for (const RowArgument& one : arguments) {
+          const std::vector<bool>& is_on = conditions_[one.step];
+          if (is_on.empty() || is_on[r]) check_row_argument(one, rows_[set].back());
+        }
         if (is_broken_) return;
       }
     }
@@ -172,15 +176,17 @@ class Expander {
     std::size_t step = 0;
   };
 
-  /// Those of these steps, a member once for each type that it has to be of.
+  /// Those of these steps, a member once for each type that it has to be of, and once more for each
+  /// step that is not there in every row.
   std::vector<RowArgument> arguments_of_rows(const std::vector<std::size_t>& steps) const {
     std::vector<RowArgument> found;
-    std::set<std::pair<std::string, ir::ArgumentType>> known;
+    std::set<std::tuple<std::string, ir::ArgumentType, std::size_t>> known;
     for (const std::size_t s : steps) {
       for (const ir::ArgumentSpec& spec : ir::arguments_of(procedure_.steps[s].kind)) {
         const Value& given = graph_.shapes()[s].arguments[spec.name];
         if (given.type() != Value::Type::output || given.as_output().step != "$row") continue;
-        if (known.emplace(given.as_output().field, spec.type).second)
+        const std::size_t of = procedure_.steps[s].is_when_of_row ? s : SIZE_MAX;
+        if (known.emplace(given.as_output().field, spec.type, of).second)
           found.push_back({given.as_output().field, &spec, s});
       }
     }
