@@ -94,6 +94,7 @@ void AccountStates::add_old_stalwart(World& world) const {
 }
 
 void AccountStates::add_to_list(World& world, const ir::Value& list, const ir::Value& keys) {
+  if (!world.source.stalwart) return;  // a step for another kind of source, which a rule refuses
   auto& names = world.source.stalwart->lists[std::string(list.string_or(""))];
   for (const ir::Value& key : keys.items()) names.emplace(key.string_or(""));
 }

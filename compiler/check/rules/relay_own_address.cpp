@@ -70,6 +70,8 @@ void relay_own_address(const Migration& migration, Sink& sink) {
           "the proxy could not listen on the ports of the source");
   compare(plan.proxy, "proxy", plan.target_address, "target",
           "the proxy could not listen on the ports of the target");
+  compare(plan.public_name, "the public name", plan.proxy, "proxy",
+          "until the cutover this name is the source's");
   compare(plan.public_name, "the public name", plan.source_address, "source",
           "this name moves to the proxies at the cutover");
   compare(plan.public_name, "the public name", plan.target_address, "target",

@@ -1,0 +1,50 @@
+// Prevents: a `restore` of a step that is not in the plan. Nothing would be put back, and the step
+// fails in the night, most often behind the last rollback point.
+#include <fmt/format.h>
+
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "compiler/check/graph_view.h"
+#include "compiler/source/text.h"
+
+namespace plan::check::rules {
+namespace {
+
+constexpr std::size_t kNamesMax = 1'000;
+
+}  // namespace
+
+void restore_of_nothing(const GraphView& view, Sink& sink) {
+  const ir::StepGraph& graph = view.graph();
+  std::set<const ir::StepShape*> said;
+  for (const ir::StepId step : view.of_kind(ir::StepKind::restore)) {
+    const ir::Value of = graph.argument(step, "step");
+    if (!of.is_string()) continue;  // not known before the night, or reported
+    const auto restored = graph.find(of.as_string());
+    if ((restored && *restored != step) || !said.insert(&graph.shape(step)).second) continue;
+    auto report =
+        report_step(view, step, Kind::procedure_broken,
+                    restored ? std::string("puts back what it changes itself")
+                             : fmt::format("puts back what `{}` changes, and there is no such step",
+                                           printable(of.as_string(), 80)),
+                    sink);
+    report.help(
+        "write the `id` of an earlier step in `step`, as `plan graph --format text` has it; one "
+        "of a module that is used `as` a word begins with that word");
+    if (restored) continue;
+    // Those of one account look alike, and there may be a million of them.
+    std::vector<std::string> ids;
+    for (const ir::StepId other : graph.order()) {
+      if (graph.row(other) == ir::RowId::none && ids.size() < kNamesMax)
+        ids.push_back(graph.id(other));
+    }
+    if (const auto near =
+            nearest(of.as_string(), std::vector<std::string_view>(ids.begin(), ids.end())))
+      report.label(fmt::format("did you mean `{}`?", *near));
+  }
+}
+
+}  // namespace plan::check::rules
