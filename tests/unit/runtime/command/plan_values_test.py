@@ -101,7 +101,7 @@ REFUSED = [
     ("a rollback point that is there", *point('"before-cutover"'), "[duplicate-name]", "and so does"),
     ("a rollback point without a name", *point('""'), "[bad-value]", "rollback point is empty"),
     ("a rollback point of two lines", *point('"a\\nb"'), "[bad-value]", "a character that cannot be seen"),
-    ("a rollback point that is a number", *point("3"), "[bad-value]", "a text"),
+    ("a rollback point that is a number", *point("3"), "[procedure-broken]", "takes a text, and this is 3"),
     ("a second schema in the lock", [], [("second schema", "")], "[lock-syntax]", "migration.lock"),
     ("an exception that fits nobody", [("except: [postmaster@example.org]", 'except: ["@nowhere.org"]')], [], "[unknown-account]",
      "exception `@nowhere.org` fits no account"),
