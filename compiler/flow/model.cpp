@@ -154,17 +154,17 @@ class Journey {
 
   void at_target(Copy copy) {
     const Target& target = world_.target;
-    if (copy.is_queued) return queue(std::move(copy), parse_address(copy.recipient));
-    if (target.is_down)
-      return defer(std::move(copy), lower_ascii(copy.recipient),
-                   {"target does not answer", "", {}});
+    // Compilers differ in which argument they take first, so that nothing is read beside its move.
+    const Address recipient = parse_address(copy.recipient);
+    const std::string mailbox = lower_ascii(copy.recipient);
+    if (copy.is_queued) return queue(std::move(copy), recipient);
+    if (target.is_down) return defer(std::move(copy), mailbox, {"target does not answer", "", {}});
     if (!copy.is_authenticated) {
       if (std::string why = throttled(copy); !why.empty())
-        return defer(std::move(copy), lower_ascii(copy.recipient),
-                     {std::move(why), "MtaInboundThrottle", {}});
+        return defer(std::move(copy), mailbox, {std::move(why), "MtaInboundThrottle", {}});
       // The other server comes again by itself and is let in then.
       if (target.is_greylisting && copy.is_first_hop && !letter_.is_tried_again)
-        return defer(std::move(copy), lower_ascii(copy.recipient),
+        return defer(std::move(copy), mailbox,
                      {"target: 452 4.2.2 greylisted", "SpamSettings.greylistFor", {}});
     } else if (copy.is_first_hop && !may_submit(copy, target.not_logging_in)) {
       return;
