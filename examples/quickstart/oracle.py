@@ -101,7 +101,7 @@ class Server:
             messages.append({"id": identity[1].decode() if identity else None,
                              "sha256": hashlib.sha256(content).hexdigest(),
                              "body_sha256": hashlib.sha256(content.partition(b"\r\n\r\n")[2]).hexdigest(),
-                             "trace": trace(content),
+                             "trace": trace(content) if identity else [told_head(content), *trace(content)],
                              "flags": {f for f in flags[1].decode().split() if f not in IGNORED_FLAGS} if flags else set(),
                              "date": __import__("time").mktime(date) if date else None})
         return messages
@@ -111,6 +111,14 @@ def trace(content):
     """How the message came, newest hop first: what each server on its way noted, without the folds."""
     head = re.sub(rb"\r\n[ \t]+", b" ", content.partition(b"\r\n\r\n")[0])
     return [line[1].decode(errors="replace") for line in re.finditer(rb"^Received: *(.*?)\r?$", head, re.M | re.I)]
+
+
+def told_head(content):
+    """What a message says of itself that nobody of the traffic sent: enough to tell a probe from a bounce, and a bounce of what."""
+    head, _, body = content.partition(b"\r\n\r\n")
+    said = [line for line in head.split(b"\r\n") if re.match(rb"(?i)(from|to|subject|date|message-id|x-[\w-]+):", line)]
+    why = re.findall(rb"(?im)^(?:final-recipient|action|status|diagnostic-code|x-quickstart-id):.*$", body)
+    return " | ".join(line.decode(errors="replace").strip() for line in said + why)
 
 
 def ways(copies):
@@ -268,14 +276,14 @@ def judge(facts, source, target, queues):
         several = sorted(i for i, copies in at_target.items() if i and len(copies) > 1)
         redelivered = [i for i in several if postfix.explains(at_target[i])]
         twice = [i for i in several if i not in redelivered]
-        unknown = sum(1 for copies in at_target.values() for _, m in copies if m["id"] is None)
+        unknown = [copy for copies in at_target.values() for copy in copies if copy[1]["id"] is None]
         strangers = sorted(i for i in at_target if i and i not in expected | perhaps[name] | deleted[name])
         wrong += [f"{name}: {i} is nowhere" for i in lost]
         wrong += [f"{name}: {i} is only at the {other}" for i in only_source]
         wrong += [f"{name}: {i} is there {len(at_target[i])} times" + ways(at_target[i]) for i in twice]
         wrong += [f"{name}: {i} was never sent to this account" for i in strangers]
         if unknown:
-            wrong.append(f"{name}: {unknown} messages that nobody sent (probes or bounces left behind)")
+            wrong.append(f"{name}: {len(unknown)} messages that nobody sent (probes or bounces left behind)" + ways(unknown))
         for mailbox in account["mailboxes"]:
             if mailbox not in here[name]:
                 wrong.append(f"{name}: mailbox {mailbox} is missing")

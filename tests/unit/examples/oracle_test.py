@@ -90,6 +90,13 @@ def sabotage_probe_left_behind(case):
     return f"{BOB}: 1 messages that nobody sent (probes or bounces left behind)"
 
 
+def sabotage_probe_that_says_who_it_is(case):
+    probe = b"Subject: plan probe 7\r\nReceived: from new.legacy.test by old.legacy.test\r\nX-Plan-Probe: 7\r\n\r\nbody\r\n"
+    case.target[BOB]["INBOX"].append({**message(None), "trace": [oracle.told_head(probe), *oracle.trace(probe)]})
+    return (f"{BOB}: 1 messages that nobody sent (probes or bounces left behind)\n    INBOX [] sha-body Subject: plan probe 7 | "
+            "X-Plan-Probe: 7 / from new.legacy.test by old.legacy.test")
+
+
 def sabotage_waits_in_a_queue(case):
     case.queues["source"].append(("4F1", BOB))
     return f"{BOB} still waits in the queue of the source (4F1)"
