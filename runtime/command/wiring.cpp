@@ -211,10 +211,12 @@ Session::Session(const ProjectFolder& folder, ir::Value connections, Purpose pur
                                  PLAN_TRY(source, state->source());
                                  return source->password_hash_of(account);
                                });
-  server::source::add_drivers(state_->drivers, state_->machines);
+  server::source::add_drivers(state_->drivers, state_->machines,
+                              server::probe::source_mailboxes(state_->sources));
   archive::add_archive_drivers(state_->drivers, archive_world(purpose));
   server::probe::add_drivers(state_->drivers, state_->sources, state_->targets);
-  server::stalwart15::add_drivers(state_->drivers, state_->old_servers);
+  server::stalwart15::add_drivers(state_->drivers, state_->old_servers,
+                                  server::probe::source_mailboxes(state_->sources));
   state_->drivers.add(ir::StepKind::queue_flush,
                       server::queue::make_queue_driver(
                           server::queue::open_queues(state_->sources, state_->targets)));

@@ -4,6 +4,7 @@
 #include <string_view>
 #include <vector>
 
+#include "runtime/server/probe/hold_probes.h"
 #include "runtime/server/source/source.h"
 #include "runtime/step/step_driver.h"
 
@@ -22,15 +23,16 @@ inline constexpr std::string_view kHoldTransport = "smtp:[127.0.0.1]:1";
 /// postfix.hold: the account's mail waits in the source's queue; apply returns when nothing is in
 /// delivery any more.
 [[nodiscard]] std::shared_ptr<step::StepDriver> make_hold_driver(
-    std::shared_ptr<source::SourcePool> sources);
+    std::shared_ptr<source::SourcePool> sources, probe::OpenMailbox open_mailbox);
 /// postfix.forward: the account's mail goes to the target.
 [[nodiscard]] std::shared_ptr<step::StepDriver> make_forward_driver(
     std::shared_ptr<source::SourcePool> sources);
 
-/// Sends a probe to `account` through the source's port 25, sees it held in the queue and takes it
-/// out again. The header `X-Plan-Probe` marks it. Errors: hold-does-not-hold, with what became of
-/// it.
-[[nodiscard]] Outcome probe_hold(source::Source& source, const std::string& account);
+/// Sends the probe `id` to `account` through the source's port 25, sees it held in the queue and
+/// takes it out again. The header `X-Plan-Probe` marks it. Errors: hold-does-not-hold, with what
+/// became of it.
+[[nodiscard]] Outcome probe_hold(source::Source& source, const std::string& account,
+                                 const std::string& id);
 /// Takes probes for `account` that a run which died left in the queue out of it.
 [[nodiscard]] Outcome remove_probes(source::Source& source, const std::string& account);
 

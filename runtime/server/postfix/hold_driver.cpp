@@ -98,7 +98,8 @@ void wait_for_end_of_second(Source& source, step::StepContext& context) {
 
 class HoldDriver final : public step::StepDriver {
  public:
-  explicit HoldDriver(std::shared_ptr<source::SourcePool> sources) : sources_(std::move(sources)) {}
+  HoldDriver(std::shared_ptr<source::SourcePool> sources, probe::OpenMailbox open_mailbox)
+      : sources_(std::move(sources)), open_mailbox_(std::move(open_mailbox)) {}
 
   Result<ir::Observation> observe(step::StepContext& context) override {
     PLAN_TRY(wanted, wanted_of(context.arguments));
@@ -147,19 +148,17 @@ class HoldDriver final : public step::StepDriver {
     // resolves by the new entry; what it resolved before then has an older arrival and is waited
     // for.
     if (context.attempt > 0) PLAN_TRY_VOID(remove_probes(*source, wanted.account));
-    Outcome held =
-        probe_hold(*source, wanted.account).while_doing("probing the hold of " + wanted.account);
-    if (!held) {
-      // On a busy machine a probe may meet processes of before the reload. More than two would only
-      // fill a mailbox where another map decides.
-      Error error = std::move(held).error();
-      if (error.is(source::errors::hold_does_not_hold) && context.attempt < 2)
-        return std::move(error).with_retry_after(std::chrono::seconds(2));
-      return error;
-    }
+    probe::HoldProbes probes(context, open_mailbox_, wanted.account);
+    PLAN_TRY(id, probes.make());
+    Outcome held = probe_hold(*source, wanted.account, id)
+                       .while_doing("probing the hold of " + wanted.account);
+    if (!held) return probes.failed(std::move(held).error());
+    probes.was_held();
     PLAN_TRY(until_seconds, source->seconds());
     PLAN_TRY_VOID(drain(*source, context, wanted.account, until_seconds)
                       .while_doing("draining " + wanted.account));
+    // What an attempt before this one sent is in no delivery any more.
+    PLAN_TRY_VOID(probes.take_astray());
     if (context.remember) PLAN_TRY_VOID(context.remember(Value::map({{"drained", true}})));
     wait_for_end_of_second(*source, context);
     return Value::map();
@@ -189,11 +188,13 @@ class HoldDriver final : public step::StepDriver {
                       .change({.key = wanted.account,
                                .value = back,
                                .only_over = Entries{std::string(kHoldTransport)}}));
-    if (context.remember) PLAN_TRY_VOID(context.remember(Value()));
     // What waited is delivered now and not at the next queue run.
     PLAN_TRY(delimiters, source->queue().delimiters());
     PLAN_TRY(queue, source->queue().read());
-    return source->queue().flush(ids_naming(*queue, {wanted.account}, delimiters));
+    PLAN_TRY_VOID(source->queue().flush(ids_naming(*queue, {wanted.account}, delimiters)));
+    // Behind the rest: no mail waits longer because a mailbox cannot be opened.
+    PLAN_TRY_VOID(probe::HoldProbes(context, open_mailbox_, wanted.account).take_astray());
+    return context.remember ? context.remember(Value()) : Outcome();
   }
 
  private:
@@ -202,6 +203,7 @@ class HoldDriver final : public step::StepDriver {
   }
 
   std::shared_ptr<source::SourcePool> sources_;
+  probe::OpenMailbox open_mailbox_;
 };
 
 class ForwardDriver final : public step::StepDriver {
@@ -284,9 +286,9 @@ std::string queue_id_of(const net::smtp::Reply& reply) {
 
 }  // namespace
 
-Outcome probe_hold(Source& source, const std::string& account) {
+Outcome probe_hold(Source& source, const std::string& account, const std::string& id) {
   const net::Deadline deadline = net::Deadline::after(source::kProbeTime);
-  PLAN_TRY(reply, source::send_hold_probe(source.block(), account, deadline));
+  PLAN_TRY(reply, source::send_hold_probe(source.block(), account, id, deadline));
   const std::string queue_id = queue_id_of(reply);
   if (queue_id.empty())
     return not_held(account, "was accepted without a queue id", reply.to_text());
@@ -329,8 +331,9 @@ Outcome remove_probes(Source& source, const std::string& account) {
   return source.queue().remove(probes);
 }
 
-std::shared_ptr<step::StepDriver> make_hold_driver(std::shared_ptr<source::SourcePool> sources) {
-  return std::make_shared<HoldDriver>(std::move(sources));
+std::shared_ptr<step::StepDriver> make_hold_driver(std::shared_ptr<source::SourcePool> sources,
+                                                   probe::OpenMailbox open_mailbox) {
+  return std::make_shared<HoldDriver>(std::move(sources), std::move(open_mailbox));
 }
 
 std::shared_ptr<step::StepDriver> make_forward_driver(std::shared_ptr<source::SourcePool> sources) {

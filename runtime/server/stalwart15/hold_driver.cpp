@@ -128,7 +128,8 @@ class ListDriver : public step::StepDriver {
 
 class HoldDriver final : public ListDriver {
  public:
-  using ListDriver::ListDriver;
+  HoldDriver(std::shared_ptr<OldSources> sources, probe::OpenMailbox open_mailbox)
+      : ListDriver(std::move(sources)), open_mailbox_(std::move(open_mailbox)) {}
 
   Result<ir::Observation> observe(step::StepContext& context) override {
     PLAN_TRY(seen, ListDriver::observe(context));
@@ -153,16 +154,15 @@ class HoldDriver final : public ListDriver {
     // A probe that is held proves that the queue routes by the list; what it routed before is due
     // no later than the probe was made, and is waited for.
     if (context.attempt > 0) PLAN_TRY_VOID(remove_probes(*source, wanted.account));
-    auto held = probe_hold(*source, wanted.account, context.clock)
+    probe::HoldProbes probes(context, open_mailbox_, wanted.account);
+    PLAN_TRY(id, probes.make());
+    auto held = probe_hold(*source, wanted.account, id, context.clock)
                     .while_doing("probing the hold of " + wanted.account);
-    if (!held) {
-      // More than three would only fill a mailbox where another rule decides.
-      Error error = std::move(held).error();
-      if (error.is(source::errors::hold_does_not_hold) && context.attempt < 2)
-        return std::move(error).with_retry_after(std::chrono::seconds(2));
-      return error;
-    }
+    if (!held) return probes.failed(std::move(held).error());
+    probes.was_held();
     PLAN_TRY_VOID(drain(*source, context, wanted, *held).while_doing("draining " + wanted.account));
+    // What an attempt before this one sent is in no delivery any more.
+    PLAN_TRY_VOID(probes.take_astray());
     if (context.remember) PLAN_TRY_VOID(context.remember(Value::map({{"drained", true}})));
     return Value::map();
   }
@@ -173,7 +173,6 @@ class HoldDriver final : public ListDriver {
     PLAN_TRY_VOID(remove_probes(*source, wanted.account));
     // A hold that was there before is one of an attempt that died: it goes too.
     PLAN_TRY_VOID(ListDriver::undo(context));
-    if (context.remember) PLAN_TRY_VOID(context.remember(Value()));
     PLAN_TRY(queue, source->queue());
     PLAN_TRY(waiting, queue->look(wanted.addresses));
     if (waiting.messages > 0 && context.say) {
@@ -184,8 +183,12 @@ class HoldDriver final : public ListDriver {
           wanted.account,
           waiting.messages == 1 ? "1 message" : fmt::format("{} messages", waiting.messages)));
     }
-    return {};
+    PLAN_TRY_VOID(probe::HoldProbes(context, open_mailbox_, wanted.account).take_astray());
+    return context.remember ? context.remember(Value()) : Outcome();
   }
+
+ private:
+  probe::OpenMailbox open_mailbox_;
 };
 
 /// Its undo has mail held again.
@@ -204,18 +207,20 @@ class ForwardDriver final : public ListDriver {
 
 }  // namespace
 
-std::shared_ptr<step::StepDriver> make_hold_driver(std::shared_ptr<OldSources> sources) {
-  return std::make_shared<HoldDriver>(std::move(sources));
+std::shared_ptr<step::StepDriver> make_hold_driver(std::shared_ptr<OldSources> sources,
+                                                   probe::OpenMailbox open_mailbox) {
+  return std::make_shared<HoldDriver>(std::move(sources), std::move(open_mailbox));
 }
 
 std::shared_ptr<step::StepDriver> make_forward_driver(std::shared_ptr<OldSources> sources) {
   return std::make_shared<ForwardDriver>(std::move(sources));
 }
 
-void add_drivers(step::DriverTable& table, const std::shared_ptr<OldSources>& sources) {
+void add_drivers(step::DriverTable& table, const std::shared_ptr<OldSources>& sources,
+                 probe::OpenMailbox open_mailbox) {
   table.add(ir::StepKind::source_settings, make_settings_driver());
   table.add(ir::StepKind::source_listener, make_listener_driver(sources));
-  table.add(ir::StepKind::source_hold, make_hold_driver(sources));
+  table.add(ir::StepKind::source_hold, make_hold_driver(sources, std::move(open_mailbox)));
   table.add(ir::StepKind::source_forward, make_forward_driver(sources));
   table.add(ir::StepKind::source_freeze, make_freeze_driver(sources));
 }

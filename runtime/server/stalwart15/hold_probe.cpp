@@ -17,8 +17,8 @@ constexpr std::string_view kRefused = "Connection refused";
 
 /// The number under which the old server has queued it. Errors: hold-does-not-hold, those of SMTP.
 Result<std::uint64_t> send_probe(const source::Block& block, const std::string& account,
-                                 net::Deadline deadline) {
-  PLAN_TRY(reply, source::send_hold_probe(block, account, deadline));
+                                 const std::string& id, net::Deadline deadline) {
+  PLAN_TRY(reply, source::send_hold_probe(block, account, id, deadline));
   const std::uint64_t number = queue_id_in(reply.to_text());
   if (number == 0) return not_held(account, "was accepted without a queue id", reply.to_text());
   return number;
@@ -26,8 +26,9 @@ Result<std::uint64_t> send_probe(const source::Block& block, const std::string& 
 
 }  // namespace
 
-Result<std::int64_t> probe_hold(OldSource& source, const std::string& account, net::Clock& clock) {
-  PLAN_TRY(id, send_probe(source.block(), account, net::Deadline::after(kProbeTime)));
+Result<std::int64_t> probe_hold(OldSource& source, const std::string& account,
+                                const std::string& probe_id, net::Clock& clock) {
+  PLAN_TRY(id, send_probe(source.block(), account, probe_id, net::Deadline::after(kProbeTime)));
   const auto until = clock.now() + kProbeTime;
   while (true) {
     PLAN_TRY(queue, source.messages().read());

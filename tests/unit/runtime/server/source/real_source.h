@@ -23,6 +23,7 @@
 #include "runtime/net/smtp/client.h"
 #include "runtime/server/dovecot/drivers.h"
 #include "runtime/server/postfix/postfix_queue.h"
+#include "runtime/server/source/dovecot_postfix.h"
 #include "runtime/server/source/drivers.h"
 #include "runtime/server/source/source.h"
 
@@ -85,8 +86,18 @@ class RealSource : public testing::Test {
   void SetUp() override {
     if (std::getenv("PLAN_TEST_SOURCE") == nullptr)
       GTEST_SKIP() << "needs the namespaces of tests/system/source_test.py";
-    add_drivers(table_, pool_);
+    add_drivers(table_, pool_, mailboxes());
     source_ = *pool_->open(source_block());
+  }
+
+  /// The accounts of this source, opened by its master user.
+  probe::OpenMailbox mailboxes() {
+    auto sources = std::make_shared<LiveSources>();
+    sources->add(std::string(kDovecotPostfix),
+                 [pool = pool_](const Value& block, secret::SecretSource& from) {
+                   return make_dovecot_postfix(block, pool, from);
+                 });
+    return probe::source_mailboxes(std::move(sources));
   }
 
   template <class Call>
@@ -174,9 +185,12 @@ class RealSource : public testing::Test {
     const Place place = path.starts_with("/etc/postfix") ? Place::postfix : Place::dovecot;
     return *source_->host(place).exists(path, net::Deadline::after(10s));
   }
+  Result<std::string> set_postfix(const std::string& name, const std::string& value) {
+    return source_->run(Place::postfix, {"sh", "-c", "postconf -e \"$1\" && postfix reload", "sh",
+                                         name + "=" + value});
+  }
   Result<std::string> set_virtual_transport(const std::string& value) {
-    const std::string script = "postconf -e virtual_transport=" + value + " && postfix reload";
-    return source_->run(Place::postfix, {"sh", "-c", script});
+    return set_postfix("virtual_transport", value);
   }
   std::size_t queued(const std::string& account) {
     return postfix::ids_naming(**source_->queue().read(), {account}).size();

@@ -137,6 +137,29 @@ TEST_F(RealSource, TheDrainWaitsForADeliveryThatHasBegun) {
   ASSERT_TRUE(undo(the_hook));
 }
 
+TEST_F(RealSource, AProbeThatComesPastTheHoldIsNotLeftInTheMailbox) {
+  Step the_hook = hook();
+  ASSERT_TRUE(perform(the_hook));
+  // As if the processes of before the reload decided.
+  ASSERT_TRUE(set_postfix("transport_maps", ""));
+  std::this_thread::sleep_for(1500ms);
+  const std::size_t before = delivered("heidi");
+  Step held = hold("heidi@legacy.test");
+  const Outcome outcome = perform(held);
+  ASSERT_FALSE(outcome);
+  EXPECT_TRUE(outcome.error().is(errors::hold_does_not_hold)) << outcome.error().to_line();
+  EXPECT_EQ(outcome.error().to_line().find("may be in the mailbox"), std::string::npos);
+  EXPECT_EQ(held.notes["probes"].items().size(), 1U) << "it was sent";
+  EXPECT_EQ(delivered("heidi"), before);
+  ASSERT_TRUE(set_postfix("transport_maps", "hash:/etc/postfix/plan_transport"));
+  std::this_thread::sleep_for(1500ms);
+  const Outcome held_now = perform(held);
+  ASSERT_TRUE(held_now) << held_now.error().to_line();
+  ASSERT_TRUE(undo(held));
+  ASSERT_TRUE(undo(the_hook));
+  EXPECT_EQ(delivered("heidi"), before);
+}
+
 TEST_F(RealSource, ForwardedMailGoesToTheTargetAndBackThroughTheHold) {
   Step the_hook = hook();
   ASSERT_TRUE(perform(the_hook));
@@ -237,12 +260,12 @@ TEST_F(RealSource, AHoldThatDiesAtAnyCallIsMendedByRepeatingAndLeavesNoProbe) {
     pool_->put(source_block(),
                std::make_shared<Source>(*read_block(source_block()), dying, net::system_clock()));
     table_ = {};
-    add_drivers(table_, pool_);
+    add_drivers(table_, pool_, mailboxes());
     is_through = perform(held).has_value() && !dying.is_dead();
     // plan starts again and knows only what the engine kept.
     pool_ = std::make_shared<SourcePool>(std::make_shared<net::HostPool>(), net::system_clock());
     table_ = {};
-    add_drivers(table_, pool_);
+    add_drivers(table_, pool_, mailboxes());
     auto reopened = pool_->open(source_block());
     ASSERT_TRUE(reopened);
     source_ = *reopened;

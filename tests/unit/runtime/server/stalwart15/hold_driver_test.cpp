@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "runtime/server/source/errors.h"
+#include "runtime/server/source/hold_probe.h"
 #include "runtime/server/stalwart15/errors.h"
 #include "runtime/step/errors.h"
 #include "tests/support/recordings.h"
@@ -263,8 +264,28 @@ TEST_F(OldHoldDriver, AProbeThatIsDeliveredShowsThatNothingIsHeld) {
   ASSERT_FALSE(held);
   held = run(holding);
   ASSERT_FALSE(held);
-  EXPECT_NE(held.error().retry(), Retry::after) << "more would fill the mailbox";
+  EXPECT_NE(held.error().retry(), Retry::after) << "another rule decides: no probe mends that";
   EXPECT_EQ(got("local", kAlice).size(), 3U);
+  EXPECT_EQ(mailbox.accounts.size(), 3U) << "each is looked for in the mailbox";
+}
+
+// The double keeps the texts of messages and not their mailboxes: what came in is put there by
+// hand.
+TEST_F(OldHoldDriver, AProbeThatIsDeliveredIsDestroyedInTheMailbox) {
+  server.locked([](OldServer& self) {
+    self.loaded["queue.strategy.route.1.if"] = "key_exists('another', rcpt)";
+  });
+  mailbox.is_shut = true;
+  Step holding = hold();
+  ASSERT_FALSE(run(holding));
+  ASSERT_EQ(holding.notes["probes"].items().size(), 1U);
+  mailbox.is_shut = false;
+  mailbox.messages = {"<of the user>", source::hold_probe_message_id(
+                                           holding.notes["probes"].items().front().as_string())};
+  const Outcome undone = undo(holding);
+  ASSERT_TRUE(undone) << undone.error().to_line();
+  EXPECT_EQ(mailbox.messages, std::vector<std::string>{"<of the user>"});
+  EXPECT_TRUE(holding.notes.is_null());
 }
 
 TEST_F(OldHoldDriver, AProbeThatIsRefusedIsToldAsSuch) {

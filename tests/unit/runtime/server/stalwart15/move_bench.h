@@ -9,6 +9,7 @@
 
 #include "runtime/server/stalwart15/drivers.h"
 #include "runtime/server/stalwart15/old_source.h"
+#include "tests/unit/runtime/server/probe/fake_mailbox.h"
 #include "tests/unit/runtime/server/stalwart/driver_bench.h"
 #include "tests/unit/runtime/server/stalwart15/old_server.h"
 
@@ -93,7 +94,7 @@ class MoveBench : public ::testing::Test {
                       {"login", Value::map({{"user", "plan"},
                                             {"password", ir::SecretRef{"env", "OLD"}}})}})}});
     sources = std::make_shared<OldSources>(clock);
-    add_drivers(drivers, sources);
+    add_drivers(drivers, sources, mailbox.open());
   }
 
   struct Step {
@@ -239,6 +240,7 @@ class MoveBench : public ::testing::Test {
   std::vector<std::string> said;
   ir::Value block;
   std::shared_ptr<OldSources> sources;
+  probe::FakeMailbox mailbox;  ///< what its messages are a test says
   step::DriverTable drivers;
 
  private:
