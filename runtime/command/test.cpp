@@ -53,8 +53,17 @@ class Expectations {
 
   /// Why an expectation does not hold; empty when it does.
   std::string why_not(const Node& expectation) {
-    if (!expectation.is_mapping() || expectation.entries.size() != 1)
-      return fmt::format("an expectation is one of {}", kExpectations);
+    if (expectation.is_mapping() && expectation.entries.size() > 1) {
+      return fmt::format(
+          "`{}` and `{}` stand in one expectation; each is an item of its own: `expect: [{{{}: "
+          "...}}, {{{}: ...}}]`",
+          printable(expectation.entries[0].key, 60), printable(expectation.entries[1].key, 60),
+          printable(expectation.entries[0].key, 60), printable(expectation.entries[1].key, 60));
+    }
+    if (!expectation.is_mapping() || expectation.entries.empty()) {
+      return fmt::format("an expectation is written as `- no: errors`, and is one of {}",
+                         kExpectations);
+    }
     const syntax::Entry& entry = expectation.entries.front();
     if (entry.key == "error") return diagnostic(entry.value.text, Severity::error);
     if (entry.key == "warning") return diagnostic(entry.value.text, Severity::warning);
@@ -388,25 +397,34 @@ ExitCode run_test(const Invocation& invocation) {
   std::size_t failed = 0;
   Value results = Value::list();
   for (const Node& test : tests->items) {
+    Value problems = Value::list();
+    const auto add = [&](const Node& place, std::string_view why) {
+      problems.push_back(
+          fmt::format("{}: {}", sources.position(place.span.file, place.span.begin).line, why));
+    };
     ProjectFiles files;
     files.lock_file = beside(text_of(test, "lock"));
     files.facts_file = beside(text_of(test, "facts"));
+    // A lock that is not there is an error of the plan; without measurements most rules are silent.
+    if (!files.facts_file.empty() && !std::filesystem::exists(files.facts_file))
+      add(*test.find("facts"), fmt::format("there is no `{}`", printable(files.facts_file, 200)));
     const std::string own_plan = text_of(test, "plan");
     auto project = load_project(beside(own_plan.empty() ? plan : own_plan), files);
-    Value problems = Value::list();
+    const Node* expect = test.find("expect");
     if (!project) {
-      problems.push_back(project.error().to_line());
-    } else if (const Node* expect = test.find("expect");
-               expect != nullptr && !expect->items.empty()) {
+      add(test, project.error().to_line());
+    } else if (expect == nullptr) {
+      add(test, "nothing is expected: `expect` is missing");
+    } else if (!expect->is_sequence() && !expect->is_null()) {
+      add(*expect, "`expect` is a list: `expect: [{no: errors}]`");
+    } else if (expect->items.empty()) {
+      add(*expect, "nothing is expected: `expect` is empty");
+    } else {
       Expectations expectations(project->compiled);
       for (const Node& expectation : expect->items) {
-        if (std::string why = expectations.why_not(expectation); !why.empty()) {
-          problems.push_back(fmt::format(
-              "{}: {}", sources.position(expectation.span.file, expectation.span.begin).line, why));
-        }
+        if (const std::string why = expectations.why_not(expectation); !why.empty())
+          add(expectation, why);
       }
-    } else {
-      problems.push_back("nothing is expected");
     }
     const std::string name = printable(text_of(test, "name"), 200);
     if (problems.size() > 0) ++failed;

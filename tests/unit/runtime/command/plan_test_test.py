@@ -115,7 +115,19 @@ def main():
         done = run("tests: []\n")
         check("no test is no success", done.returncode == 1, done)
         done = run("tests:\n  - {name: x, expect: []}\n")
-        check("a test without an expectation fails", done.returncode == 1 and "nothing is expected" in done.stdout, done)
+        check("a test without an expectation fails", done.returncode == 1
+              and "migration.test.yaml:2: nothing is expected: `expect` is empty" in done.stdout, done)
+        for test, said in [("{name: x}", "2: nothing is expected: `expect` is missing"),
+                           ("{name: x, expect: {no: errors}}", "2: `expect` is a list: `expect: [{no: errors}]`"),
+                           ("{name: x, plan: nowhere.plan, expect: [{no: errors}]}", "2: ")]:
+            done = run(f"tests:\n  - {test}\n")
+            check(f"`{test}` fails with its place", done.returncode == 1 and "migration.test.yaml:" + said in done.stdout, done)
+        done = run(TESTS.replace("    lock: lock.txt\n", "    lock: lock.txt\n    facts: nowhere.jsonl\n", 1))
+        check("measurements that are not there fail with their place", done.returncode == 1
+              and "migration.test.yaml:5: there is no `" in done.stdout and "nowhere.jsonl`" in done.stdout, done)
+        done = run(TESTS.replace("- no: errors", "- {no: errors, warning: not-measured}", 1))
+        check("two keys of one expectation are told apart", done.returncode == 1
+              and "6: `no` and `warning` stand in one expectation; each is an item of its own" in done.stdout, done)
         done = run("test: [\n")
         check("a file that cannot be read is shown", done.returncode == 1 and "migration.test.yaml:" in done.stderr, done)
     return exit_code()
