@@ -108,6 +108,13 @@ ExitCode run_check(const Invocation& invocation) {
                        format);
   auto project = load_project(invocation.value("plan"), {}, project_options(invocation));
   if (!project) return print_error(project.error(), format);
+  if (project->compiled.graph) {
+    std::vector<Diagnostic>& reported = project->compiled.diagnostics;
+    for (Diagnostic& passed :
+         passed_moments(*project->compiled.graph, net::system_clock().wall_ms()))
+      reported.push_back(std::move(passed));
+    std::stable_sort(reported.begin(), reported.end(), comes_before);
+  }
   print_result(show_diagnostics(*project, format));
   const CompileResult& compiled = project->compiled;
   if (invocation.value("--dump") == "graph" && compiled.graph)
@@ -123,11 +130,6 @@ ExitCode run_check(const Invocation& invocation) {
     }
   }
   for (const std::string& line : silenced_findings(*project)) print_words(line + "\n");
-  if (compiled.graph) {
-    for (const std::string& line :
-         passed_starts(*compiled.graph, *compiled.sources, net::system_clock().wall_ms()))
-      print_words(fmt::format("warning: {}\n", line));
-  }
   if (const std::string review = invocation.value("--reviewed"); !review.empty()) {
     // The diagnostics are the one document of a program's format.
     if (auto same = check_reviewed(*project, review); !same)

@@ -10,6 +10,7 @@
 #include "compiler/facts/limits.h"
 #include "compiler/ir/digest.h"
 #include "compiler/schema/limits.h"
+#include "compiler/source/text.h"
 #include "compiler/syntax/limits.h"
 #include "runtime/command/compile_cache.h"
 #include "runtime/command/console.h"
@@ -176,13 +177,6 @@ namespace {
 
 constexpr std::size_t kFindingsKept = 1000;
 
-ir::ReviewedFinding finding_of(const Project& project, const Diagnostic& diagnostic) {
-  return {.code = std::string(info(diagnostic.kind).name),
-          .severity = std::string(to_string(diagnostic.severity)),
-          .message = diagnostic.message,
-          .place = place_of(*project.compiled.sources, diagnostic.span)};
-}
-
 ir::ReviewedFinding finding_of(const Project& project, const SilencedFinding& silenced) {
   ir::ReviewedFinding finding = finding_of(project, silenced.diagnostic);
   finding.silenced_at = place_of(*project.compiled.sources, silenced.span);
@@ -191,6 +185,13 @@ ir::ReviewedFinding finding_of(const Project& project, const SilencedFinding& si
 }
 
 }  // namespace
+
+ir::ReviewedFinding finding_of(const Project& project, const Diagnostic& diagnostic) {
+  return {.code = std::string(info(diagnostic.kind).name),
+          .severity = std::string(to_string(diagnostic.severity)),
+          .message = diagnostic.message,
+          .place = place_of(*project.compiled.sources, diagnostic.span)};
+}
 
 std::vector<std::string> silenced_findings(const Project& project) {
   std::vector<std::string> lines;
@@ -213,20 +214,38 @@ std::vector<ir::ReviewedFinding> findings_of(const Project& project, std::size_t
   return findings;
 }
 
-std::vector<std::string> passed_starts(const ir::StepGraph& graph, const SourceSet& sources,
-                                       std::int64_t now_ms,
+std::vector<Diagnostic> passed_moments(const ir::StepGraph& graph, std::int64_t now_ms,
                                        const std::function<bool(ir::StepId step)>& is_over) {
-  std::vector<std::string> lines;
+  Sink sink;
+  std::vector<bool> is_judged(graph.waves().size() +
+                              1);  // by wave: its accounts wait for one moment
   for (const ir::StepId step : graph.order()) {
-    if (graph.kind(step) != ir::StepKind::window || (is_over && is_over(step))) continue;
-    const std::int64_t start_ms = graph.argument(step, "not_before_ms").integer_or(0);
-    if (start_ms == 0 || start_ms > now_ms) continue;
-    const std::string place = place_of(sources, engine::cause_of(graph, step));
-    lines.push_back(fmt::format("{}{}{}: its start, {}, has passed: it begins when its turn comes",
-                                place, place.empty() ? "" : ": ", graph.id(step),
-                                net::show_utc(start_ms)));
+    const ir::StepKind kind = graph.kind(step);
+    const auto wave = static_cast<std::size_t>(graph.wave(step));
+    const bool is_copy = kind == ir::StepKind::archive_copy && wave != 0 && !is_judged[wave];
+    if ((kind != ir::StepKind::window && !is_copy) || (is_over && is_over(step))) continue;
+    if (is_copy) is_judged[wave] = true;
+    const std::int64_t moment_ms =
+        graph.argument(step, is_copy ? "keep_until_ms" : "not_before_ms").integer_or(0);
+    if (moment_ms == 0 || moment_ms > now_ms) continue;
+    if (is_copy) {
+      const ir::WaveInfo& info = graph.waves()[wave - 1];
+      sink.report(Kind::bad_value, info.origin,
+                  fmt::format("wave `{}` completes after {}, which has passed",
+                              printable(info.name, 60), net::show_utc(moment_ms)))
+          .severity(Severity::warning)
+          .label("its accounts are held as soon as they are copied")
+          .help("write a later moment as `complete_after`, or leave it out");
+    } else {
+      sink.report(Kind::bad_value, engine::cause_of(graph, step),
+                  fmt::format("`{}` waits for {}, which has passed", printable(graph.id(step), 200),
+                              net::show_utc(moment_ms)))
+          .severity(Severity::warning)
+          .label("what waits for it begins when its turn comes")
+          .help("write a later moment (`start_after` of a wave), or leave it out");
+    }
   }
-  return lines;
+  return sink.sorted();
 }
 
 std::string made_from(const Project& project) {

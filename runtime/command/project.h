@@ -85,11 +85,14 @@ struct ProjectOptions {
 [[nodiscard]] std::vector<ir::ReviewedFinding> findings_of(const Project& project,
                                                            std::size_t* left_out);
 
-/// Waves whose `start_after` has passed, a line each with its place: they begin when their turn
-/// comes. The compiler has no clock. `is_over` says of which steps nobody wants to hear.
-[[nodiscard]] std::vector<std::string> passed_starts(
-    const ir::StepGraph& graph, const SourceSet& sources, std::int64_t now_ms,
+/// Moments of waves that have passed, `start_after` and `complete_after`, a warning each: what
+/// waits for one does not wait. The compiler has no clock. `is_over` says of which steps nobody
+/// wants to hear.
+[[nodiscard]] std::vector<Diagnostic> passed_moments(
+    const ir::StepGraph& graph, std::int64_t now_ms,
     const std::function<bool(ir::StepId step)>& is_over = {});
+/// A diagnostic as who reviews a diff reads it.
+[[nodiscard]] ir::ReviewedFinding finding_of(const Project& project, const Diagnostic& diagnostic);
 
 /// Digest of all texts that a project was compiled from without its measurements: plan, lists,
 /// modules, lock (SavedPlan::made_from). Where the folder lies and how files are named makes no

@@ -198,11 +198,11 @@ Review review_project(Project project, Session& session, const step::StopSignal&
     return seen_of != saved.observations.end() &&
            seen_of->second.standing == ir::Standing::satisfied;
   };
-  for (std::string& line :
-       passed_starts(saved.graph, sources, net::system_clock().wall_ms(), is_over))
-    saved.notes.push_back(std::move(line));
   std::size_t left_out = 0;
   saved.findings = findings_of(project, &left_out);
+  for (const Diagnostic& passed :
+       passed_moments(saved.graph, net::system_clock().wall_ms(), is_over))
+    saved.findings.push_back(finding_of(project, passed));
   if (left_out > 0)
     saved.notes.push_back(fmt::format("and {} more warnings: plan check", show_count(left_out)));
   saved.disks = disks_of(project.folder);
