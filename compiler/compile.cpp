@@ -213,6 +213,7 @@ class Compilation {
     proof.subjects_max = input_.mail_subjects_max;
     const ir::Value* ips = lowering.scope.find("source_ips");
     flow::MailFacts mail = mail_facts_of(migration);
+    mail.is_schema_known = input_.schema != nullptr;
     if (ips != nullptr) {
       for (const ir::Value& ip : ips->items()) mail.hosts.emplace_back(ip.string_or(""));
     }

@@ -43,6 +43,8 @@ struct MailFacts {
   /// Names and addresses of the plan's own machines: mail that is handed to any other one is not
   /// followed. Empty: all are taken for the two servers.
   std::vector<std::string> hosts = {};
+  /// Expressions of the target were compared with its schema: one that cannot be read is told.
+  bool is_schema_known = false;
 };
 
 /// How much is looked at.

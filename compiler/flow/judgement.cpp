@@ -149,7 +149,7 @@ Judged judge_domain_of_target(const std::vector<Delivery>& deliveries) {
 }
 
 std::string_view remedy_for(std::string_view what) {
-  constexpr std::array<std::pair<std::string_view, std::string_view>, 14> kRemedies = {{
+  constexpr std::array<std::pair<std::string_view, std::string_view>, 15> kRemedies = {{
       {"premature",
        "let the target keep this mail only behind the last copy (`archive.delta`): by a key "
        "(`admin.keys`) that the route expression asks for, and no catch-all"},
@@ -184,8 +184,12 @@ std::string_view remedy_for(std::string_view what) {
        "not at all for who is locked out"},
       {"twice", "let one server alone send on: not a list and a forward of the same address"},
       {"unread",
-       "write the expression as the target reads it (`plan admin describe "
-       "MtaOutboundStrategy`)"},
+       "write the expression as the target reads it; `plan admin describe` of the object shows "
+       "what it may name"},
+      {"unread at the source",
+       "write the whole expression as one of `blocks`, as the old server reads it: "
+       "`source/route` of std/stalwart-source (`plan explain std/stalwart-source`) is one that "
+       "works"},
       {"unproved", "give the account's steps an order (`after`), or fewer steps"},
   }};
   for (const auto& [name, remedy] : kRemedies) {

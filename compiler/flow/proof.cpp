@@ -3,7 +3,10 @@
 #include <algorithm>
 #include <array>
 #include <deque>
+#include <map>
 #include <optional>
+#include <set>
+#include <tuple>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
@@ -139,11 +142,9 @@ class Prover {
     work_ += kWorkOfWorld;
     state_ = state;
     std::string problem;
-    const auto world = states_->world_with(effects, &problem);
-    if (!world) {
-      report("unread").claim = "the route expression cannot be read: " + problem;
-      return;
-    }
+    ir::StepId step = {};
+    const auto world = states_->world_with(effects, &problem, &step);
+    if (!world) return unread(step, problem);
     world_ = &*world;
     work_ += asked();
     is_sender_asked_ = is_sender_asked();
@@ -651,6 +652,27 @@ class Prover {
     example.delivery = std::move(failure.delivery);
   }
 
+  /// Said once, in the first state that has it: no state behind the step can be told either. Steps
+  /// of the same shape, a row each, are counted.
+  void unread(ir::StepId step, const std::string& why) {
+    const Span origin = graph_.origin(step);
+    const auto [known, is_new] = unread_.try_emplace(
+        {static_cast<std::uint32_t>(origin.file), origin.begin, why}, found_.size());
+    if (!unread_steps_.insert(step).second) return;
+    if (!is_new) {
+      ++found_[known->second].others;
+      return;
+    }
+    Counterexample& example = found_.emplace_back();
+    example.what =
+        graph_.kind(step) == StepKind::source_settings ? "unread at the source" : "unread";
+    example.account = account();
+    example.phase = states_->phase(state_);
+    example.claim =
+        fmt::format("`{}` writes an expression that cannot be read: {}", graph_.id(step), why);
+    example.origin = origin;
+  }
+
   void unproved(std::string why) {
     state_ = 0;
     report("unproved").claim = fmt::format("the mail flow of {} is not proved: {}", account(), why);
@@ -690,6 +712,9 @@ class Prover {
   std::unordered_set<std::string> looked_at_;
   std::vector<Counterexample> found_;
   std::unordered_set<std::string> reported_;
+  /// Expressions that cannot be read, by where they stand and why: number of the counterexample.
+  std::map<std::tuple<std::uint32_t, std::uint32_t, std::string>, std::size_t> unread_;
+  std::set<ir::StepId> unread_steps_;
 };
 
 }  // namespace

@@ -35,6 +35,8 @@ struct Counterexample {
       {};                 ///< ids of the steps that decide it and are done in this state
   std::string next = {};  ///< id of a step that is not done and would mend it, or empty
   Span origin = {};       ///< of the step that made the state
+  /// More steps of which the same is true: an expression that cannot be read, of other rows.
+  std::size_t others = 0;
 };
 
 struct Proof {
@@ -68,8 +70,9 @@ struct Proof {
                           const ProofLimits& limits = {}, const MailFacts& facts = {});
 
 /// The proof as diagnostics (`mail-flow`, and `mail-flow-unproved` for what is left out or only
-/// supposed): each at the step that makes the state, the message's way as notes. `fallback` is the
-/// place for states that no step of the plan makes.
+/// supposed): each at the step that makes the state, the message's way as notes. What goes wrong in
+/// one state by one rule is one diagnostic, wherever it comes in. `fallback` is the place for
+/// states that no step of the plan makes.
 void report_mail_flow(const ir::StepGraph& graph, Span fallback, Sink& sink,
                       const ProofLimits& limits = {}, const MailFacts& facts = {});
 

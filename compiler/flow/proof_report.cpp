@@ -1,6 +1,8 @@
 // What the proof found, as diagnostics and as text.
 #include <algorithm>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -48,7 +50,7 @@ Sink::Report report_claim(const Counterexample& example, Span place, Sink& sink)
   if (!example.is_supposed) {
     auto report = sink.report(Kind::mail_flow, place, example.claim);
     if (const std::string_view remedy = remedy_for(example.what); !remedy.empty())
-      report.help(fmt::format("{}; `plan graph --mail` draws the ways", remedy));
+      report.help(std::string(remedy));
     return report;
   }
   if (is_of_route(example)) {
@@ -87,6 +89,7 @@ Sink::Report report_claim(const Counterexample& example, Span place, Sink& sink)
   if (example.is_supposed)
     return is_of_route(example) ? "what this route does only the target knows"
                                 : "it asks for what nobody but the target can tell";
+  if (example.what.starts_with("unread")) return "where mail goes behind this step cannot be told";
   if (example.done.empty()) return {};
   std::string label = fmt::format("when `{}` is done", example.done.back());
   if (!example.next.empty()) label += fmt::format(" and `{}` is not", example.next);
@@ -107,21 +110,75 @@ Sink::Report report_claim(const Counterexample& example, Span place, Sink& sink)
   return text;
 }
 
+/// What goes wrong in one state by one rule goes wrong for one cause, wherever it comes in. Of a
+/// loop the last rule is that of either server.
+[[nodiscard]] bool is_of_one_cause(const Counterexample& a, const Counterexample& b) {
+  if (a.is_supposed || b.is_supposed || a.letter.recipient.empty() || b.letter.recipient.empty())
+    return false;
+  const auto rule_of = [](const Counterexample& example) {
+    const auto& hops = example.delivery.hops;
+    const auto last =
+        std::find_if(hops.rbegin(), hops.rend(), [](const Hop& hop) { return !hop.rule.empty(); });
+    return last == hops.rend() ? std::pair(std::string_view(), Span())
+                               : std::pair(std::string_view(last->rule), last->origin);
+  };
+  return a.what == b.what && a.claim == b.claim && a.origin == b.origin && a.done == b.done &&
+         a.delivery.fate == b.delivery.fate &&
+         (a.delivery.fate == Fate::loop || rule_of(a) == rule_of(b));
+}
+
+/// "and the same of 2 more: a message to a@x at target submission, source:25"
+[[nodiscard]] std::string told_of_others(const std::vector<const Counterexample*>& others) {
+  std::string words = fmt::format("and the same of {} more: a message", others.size());
+  const std::string* recipient = nullptr;
+  for (const Counterexample* other : others) {
+    const bool is_same = recipient != nullptr && *recipient == other->letter.recipient;
+    if (!is_same)
+      words +=
+          fmt::format("{} to {} at ", recipient == nullptr ? "" : ";", other->letter.recipient);
+    words += fmt::format("{}{}{}", is_same ? ", " : "", to_string(other->letter.entry),
+                         other->letter.has_null_sender ? " without a sender" : "");
+    recipient = &other->letter.recipient;
+  }
+  return words;
+}
+
+void report_one(const Counterexample& example, const std::vector<const Counterexample*>& others,
+                Span fallback, Sink& sink) {
+  auto report = report_claim(example, place_of(example, fallback), sink);
+  report.argument("account", example.account).argument("phase", example.phase);
+  report.label(label_of(example));
+  if (example.others != 0)
+    report.note({},
+                fmt::format("and so do {} more steps of this shape", show_count(example.others)));
+  if (example.letter.recipient.empty()) return;
+  report.argument("recipient", example.letter.recipient);
+  report.argument("entry", std::string(to_string(example.letter.entry)));
+  report.note({}, fmt::format("in the phase `{}` {}", example.phase, coming_in(example)));
+  for (const Hop& hop : example.delivery.hops) report.note(hop.origin, "then " + to_text(hop));
+  if (others.empty()) return;
+  report.argument("others", std::to_string(others.size()));
+  report.note({}, told_of_others(others));
+}
+
 }  // namespace
 
 void report_mail_flow(const ir::StepGraph& graph, Span fallback, Sink& sink,
                       const ProofLimits& limits, const MailFacts& facts) {
   const Proof proof = prove(graph, nullptr, limits, facts);
   report_left_out(proof.left_out, fallback, sink);
-  for (const Counterexample& example : proof.found) {
-    auto report = report_claim(example, place_of(example, fallback), sink);
-    report.argument("account", example.account).argument("phase", example.phase);
-    report.label(label_of(example));
-    if (example.letter.recipient.empty()) continue;
-    report.argument("recipient", example.letter.recipient);
-    report.argument("entry", std::string(to_string(example.letter.entry)));
-    report.note({}, fmt::format("in the phase `{}` {}", example.phase, coming_in(example)));
-    for (const Hop& hop : example.delivery.hops) report.note(hop.origin, "then " + to_text(hop));
+  std::vector<bool> is_told(proof.found.size());
+  const bool has_errors = sink.has_errors();
+  for (std::size_t i = 0; i < proof.found.size(); ++i) {
+    const bool is_of_schema = facts.is_schema_known && proof.found[i].what == "unread";
+    if (is_told[i] || (is_of_schema && has_errors)) continue;
+    std::vector<const Counterexample*> others;
+    for (std::size_t k = i + 1; k < proof.found.size(); ++k) {
+      if (is_told[k] || !is_of_one_cause(proof.found[i], proof.found[k])) continue;
+      is_told[k] = true;
+      others.push_back(&proof.found[k]);
+    }
+    report_one(proof.found[i], others, fallback, sink);
   }
 }
 

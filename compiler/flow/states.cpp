@@ -299,7 +299,8 @@ Mask AccountStates::perhaps(Mask state) const {
   return perhaps;
 }
 
-std::optional<World> AccountStates::world_with(Mask effects, std::string* problem) const {
+std::optional<World> AccountStates::world_with(Mask effects, std::string* problem,
+                                               ir::StepId* unread) const {
   World world;
   world.target.domains[domain_of(kTargetOnlyAddress)] = {};
   world.target.accounts.insert(std::string(kTargetOnlyAddress));
@@ -335,6 +336,7 @@ std::optional<World> AccountStates::world_with(Mask effects, std::string* proble
     if (steps_[i].kind == StepKind::admin_list) {
       add_list(world, steps_[i], is_done(seen, i));
     } else if (is_done(seen, i) && !add_step(world, steps_[i], problem)) {
+      if (unread != nullptr) *unread = steps_[i].step;
       return std::nullopt;
     }
   }

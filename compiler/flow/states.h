@@ -75,8 +75,10 @@ class AccountStates {
   [[nodiscard]] std::optional<World> world(Mask state, std::string* problem) const {
     return world_with(effects(state), problem);
   }
-  /// The same where exactly these effects are seen.
-  [[nodiscard]] std::optional<World> world_with(Mask effects, std::string* problem) const;
+  /// The same where exactly these effects are seen. `unread` gets the step whose expression cannot
+  /// be read.
+  [[nodiscard]] std::optional<World> world_with(Mask effects, std::string* problem,
+                                                ir::StepId* unread = nullptr) const;
 
   /// The state in which everything up to a boundary is done, for one name of `phase_names`.
   [[nodiscard]] std::optional<Mask> at_phase(std::string_view phase) const;

@@ -373,5 +373,53 @@ TEST(Holes, MailForAThirdMachineIsNotProved) {
   }
 }
 
+TEST(Holes, AnExpressionThatCannotBeReadIsSaidOnceAtItsStep) {
+  const test::Arms arms = {{"is_moved(rcpt)", "'local'"}};
+  Migration migration(arms);
+  migration.exact();
+  ASSERT_EQ(migration.graph.freeze(), std::nullopt);
+  const Proof proof = prove(migration.graph);
+  const auto unread = std::count_if(proof.found.begin(), proof.found.end(),
+                                    [](const Counterexample& one) { return one.what == "unread"; });
+  EXPECT_EQ(unread, 1);
+  for (const bool is_said : {false, true}) {
+    Sink sink;
+    if (is_said) sink.report(Kind::schema_value, {}, "the schema said it");
+    MailFacts facts;
+    facts.is_schema_known = true;
+    report_mail_flow(migration.graph, {}, sink, {}, facts);
+    const auto all = sink.sorted();
+    const auto count = std::count_if(all.begin(), all.end(), [](const Diagnostic& one) {
+      return one.message.find(
+                 "`strategy` writes an expression that cannot be read: there is no "
+                 "function `is_moved`") == 0;
+    });
+    EXPECT_EQ(count, is_said ? 0 : 1);
+  }
+}
+
+TEST(Holes, WhatGoesWrongByOneRuleIsOneDiagnosticWithTheOtherEntriesCounted) {
+  Migration migration;
+  migration.account("create", StepKind::admin_account, {"reload"});
+  migration.account("copy", StepKind::archive_copy, {"create"});
+  migration.account("delta", StepKind::archive_delta, {"copy"});
+  migration.account("keys", StepKind::admin_keys, {"delta"});
+  migration.account("forward", StepKind::postfix_forward, {"keys"});
+  ASSERT_EQ(migration.graph.freeze(), std::nullopt);
+  Sink sink;
+  report_mail_flow(migration.graph, {}, sink);
+  std::vector<std::string> claims;
+  bool is_counted = false;
+  for (const Diagnostic& one : sink.sorted()) {
+    if (one.kind != Kind::mail_flow) continue;
+    claims.push_back(one.message);
+    for (const Label& note : one.notes)
+      is_counted = is_counted || note.text.find("and the same of ") == 0;
+  }
+  EXPECT_TRUE(is_counted);
+  std::sort(claims.begin(), claims.end());
+  EXPECT_EQ(std::adjacent_find(claims.begin(), claims.end()), claims.end()) << claims.front();
+}
+
 }  // namespace
 }  // namespace plan::flow
