@@ -4,10 +4,12 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <utility>
 
 #include "compiler/ir/errors.h"
 #include "compiler/ir/json.h"
+#include "compiler/ir/strict_reader.h"
 #include "compiler/source/text.h"
 
 namespace plan::ir {
@@ -15,8 +17,8 @@ namespace {
 
 constexpr std::string_view kMagic = "plan-saved 1 ";
 constexpr std::size_t kDigestDigits = 64;
-constexpr std::size_t kSavedPlanBytesMax = std::size_t{4} << 30U;
 constexpr std::size_t kSourcesMax = 10'000;
+constexpr std::size_t kDisksMax = 10'000;
 constexpr std::size_t kFindingsMax = 100'000;
 
 Value counted_document(const std::vector<Counted>& all) {
@@ -25,12 +27,16 @@ Value counted_document(const std::vector<Counted>& all) {
   return list;
 }
 
-std::vector<Counted> counted_from(const Value& document) {
+std::vector<Counted> read_counted(StrictReader& read, const Value& value, const Place& at) {
   std::vector<Counted> all;
-  for (const Value& one : document.items())
-    all.push_back({.name = std::string(one.item(0).string_or("")),
-                   .count = static_cast<std::uint64_t>(
-                       std::max<std::int64_t>(0, one.item(1).integer_or(0)))});
+  for (const Value& one : read.list(value, 1, SIZE_MAX, at)) {
+    const Place one_at = at.item(all.size());
+    read.list(one, 2, 2, one_at);
+    Counted& counted = all.emplace_back();
+    counted.name = read.text(one.item(0), one_at.item(0));
+    counted.count = read.count(one.item(1), 0, INT64_MAX, one_at.item(1));
+    if (read.is_refused()) break;
+  }
   return all;
 }
 
@@ -58,31 +64,48 @@ Value observation_document(const Observation& seen) {
   return document;
 }
 
-Observation observation_from(const Value& document) {
-  Observation seen;
-  const std::int64_t standing = document["standing"].integer_or(3);
-  seen.standing =
-      standing >= 0 && standing <= 3 ? static_cast<Standing>(standing) : Standing::unknowable;
-  for (const Value& item : document["differences"].items()) {
-    seen.differences.push_back(
-        {std::string(item.item(0).string_or("")), item.item(1), item.item(2)});
-  }
-  const auto number = [&](const char* key) -> std::optional<std::uint64_t> {
-    const std::int64_t value = document[key].integer_or(-1);
-    if (value < 0) return std::nullopt;
-    return static_cast<std::uint64_t>(value);
+Observation read_observation(StrictReader& read, const Value& value, const Place& at) {
+  read.object(value,
+              {"bytes", "differences", "duration_ms", "fingerprint", "hold_basis", "hold_ms",
+               "messages", "remark", "standing"},
+              {"beside", "duration_basis", "not_carried", "unseen"}, at);
+  const auto measured = [&](std::string_view name) {
+    return read.measured(value[name], at.member(name));
   };
-  seen.fingerprint = document["fingerprint"];
-  seen.messages = number("messages");
-  seen.bytes = number("bytes");
-  seen.duration_ms = number("duration_ms");
-  seen.beside = counted_from(document["beside"]);
-  seen.not_carried = counted_from(document["not_carried"]);
-  seen.hold_ms = number("hold_ms");
-  seen.hold_basis = document["hold_basis"].string_or("");
-  seen.remark = document["remark"].string_or("");
-  seen.duration_basis = document["duration_basis"].string_or("");
-  seen.is_unseen = document["unseen"].bool_or(false);
+  const auto text = [&](std::string_view name) { return read.text(value[name], at.member(name)); };
+  Observation seen;
+  seen.standing = static_cast<Standing>(read.count(value["standing"], 0, 3, at.member("standing")));
+  const Place differences_at = at.member("differences");
+  for (const Value& one : read.list(value["differences"], differences_at)) {
+    const Place one_at = differences_at.item(seen.differences.size());
+    read.list(one, 3, 3, one_at);
+    Difference& difference = seen.differences.emplace_back();
+    difference.path = read.text(one.item(0), one_at.item(0));
+    difference.is = one.item(1);
+    difference.wanted = one.item(2);
+    if (read.is_refused()) break;
+  }
+  seen.fingerprint = value["fingerprint"];
+  seen.messages = measured("messages");
+  seen.bytes = measured("bytes");
+  seen.duration_ms = measured("duration_ms");
+  seen.hold_ms = measured("hold_ms");
+  seen.hold_basis = text("hold_basis");
+  seen.remark = text("remark");
+  const auto has = [&](std::string_view name) { return value.members().contains(name); };
+  if (has("beside")) seen.beside = read_counted(read, value["beside"], at.member("beside"));
+  if (has("not_carried"))
+    seen.not_carried = read_counted(read, value["not_carried"], at.member("not_carried"));
+  // These stand there only where they say something.
+  if (has("duration_basis")) {
+    seen.duration_basis = text("duration_basis");
+    if (seen.duration_basis.empty())
+      read.refuse(at.member("duration_basis"), value["duration_basis"], "a text that is not empty");
+  }
+  if (has("unseen")) {
+    seen.is_unseen = read.flag(value["unseen"], at.member("unseen"));
+    if (!seen.is_unseen) read.refuse(at.member("unseen"), value["unseen"], "true");
+  }
   return seen;
 }
 
@@ -91,8 +114,9 @@ Value finding_document(const ReviewedFinding& finding) {
               finding.place, finding.silenced_at, finding.reason};
 }
 
-ReviewedFinding finding_from(const Value& document) {
-  const auto text = [&](std::size_t at) { return std::string(document.item(at).string_or("")); };
+ReviewedFinding read_finding(StrictReader& read, const Value& value, const Place& at) {
+  read.list(value, 6, 6, at);
+  const auto text = [&](std::size_t i) { return read.text(value.item(i), at.item(i)); };
   return {.code = text(0),
           .severity = text(1),
           .message = text(2),
@@ -105,23 +129,64 @@ Value number_document(const std::optional<std::uint64_t>& value) {
   return value ? Value(*value) : Value();
 }
 
-std::optional<std::uint64_t> number_from(const Value& document) {
-  const std::int64_t value = document.integer_or(-1);
-  return value < 0 ? std::nullopt : std::optional(static_cast<std::uint64_t>(value));
-}
-
 Value disk_document(const MachineDisk& disk) {
   return List{disk.machine,    number_document(disk.free_bytes),  disk.how, disk.when,
               disk.needed_for, number_document(disk.needed_bytes)};
 }
 
-MachineDisk disk_from(const Value& document) {
-  return {.machine = std::string(document.item(0).string_or("")),
-          .free_bytes = number_from(document.item(1)),
-          .how = std::string(document.item(2).string_or("")),
-          .when = std::string(document.item(3).string_or("")),
-          .needed_for = std::string(document.item(4).string_or("")),
-          .needed_bytes = number_from(document.item(5))};
+MachineDisk read_disk(StrictReader& read, const Value& value, const Place& at) {
+  read.list(value, 6, 6, at);
+  const auto text = [&](std::size_t i) { return read.text(value.item(i), at.item(i)); };
+  return {.machine = text(0),
+          .free_bytes = read.measured(value.item(1), at.item(1)),
+          .how = text(2),
+          .when = text(3),
+          .needed_for = text(4),
+          .needed_bytes = read.measured(value.item(5), at.item(5))};
+}
+
+/// Reads `read_one` of each item of a list of at most `most`.
+template <class ReadOne>
+auto read_all(StrictReader& read, const Value& value, std::size_t most, const Place& at,
+              ReadOne read_one) {
+  std::vector<decltype(read_one(read, value, at))> all;
+  for (const Value& one : read.list(value, 0, most, at)) {
+    all.push_back(read_one(read, one, at.item(all.size())));
+    if (read.is_refused()) break;
+  }
+  return all;
+}
+
+std::pair<std::string, std::string> read_source(StrictReader& read, const Value& value,
+                                                const Place& at) {
+  read.list(value, 2, 2, at);
+  std::pair<std::string, std::string> source;
+  source.first = read.text(value.item(0), at.item(0));
+  source.second = read.text(value.item(1), at.item(1));
+  return source;
+}
+
+std::vector<std::string> read_notes(StrictReader& read, const Value& value, const Place& at) {
+  std::vector<std::string> notes;
+  std::size_t bytes = 0;
+  for (const Value& note : read.list(value, at)) {
+    notes.push_back(read.text(note, at.item(notes.size())));
+    bytes += notes.back().size() + 1;
+    if (bytes > kNotesBytesMax)
+      read.refuse(at, value, fmt::format("at most {} of text", show_bytes(kNotesBytesMax)));
+    if (read.is_refused()) break;
+  }
+  return notes;
+}
+
+/// The step whose number is a member's name, in the one way in which it is written.
+std::optional<std::uint32_t> step_of(std::string_view name, std::size_t steps) {
+  std::uint32_t step = 0;
+  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), step);
+  if (error != std::errc() || end != name.data() + name.size() || step >= steps ||
+      (name.front() == '0' && name.size() > 1))
+    return std::nullopt;
+  return step;
 }
 
 /// What every saved plan has, and as what. A member that were allowed to be missing would be a
@@ -137,6 +202,8 @@ constexpr std::array kMembers = {
     Member{"sources", Value::Type::list},       Member{"observations", Value::Type::map},
     Member{"findings", Value::Type::list},      Member{"disks", Value::Type::list},
     Member{"made_from", Value::Type::string},   Member{"notes", Value::Type::list}};
+constexpr std::string_view kSchemaParts = "schema_parts";  // an object, or null: not known
+constexpr std::string_view kMadeBy = "made_by";            // is left out where it is not known
 
 /// What is nested less is compared piece by piece, so that no second copy of a plan is made.
 constexpr int kDepthInPieces = 3;
@@ -171,9 +238,6 @@ bool take_canonical(std::string_view& rest, const Value& value, int depth) {
   }
   return take(rest, "}");
 }
-
-constexpr std::string_view kSchemaParts = "schema_parts";  // may be null: not known
-constexpr std::string_view kMadeBy = "made_by";            // may be missing: not known
 
 }  // namespace
 
@@ -240,10 +304,13 @@ Result<SavedPlan> read_saved_plan(std::string_view text, std::string* digest) {
     if (document[member.name].type() != member.type)
       return refuse(fmt::format("it is damaged: `{}` is missing or something else", member.name));
   }
-  for (const auto& [name, value] : document.members()) {
+  const Value& parts = document[kSchemaParts];
+  if (!document.members().contains(kSchemaParts) || (!parts.is_map() && !parts.is_null()))
+    return refuse(fmt::format("it is damaged: `{}` is missing or something else", kSchemaParts));
+  for (const auto& [name, unused] : document.members()) {
     const bool is_known = std::any_of(kMembers.begin(), kMembers.end(),
                                       [&](const Member& member) { return member.name == name; });
-    if (!is_known && name != kSchemaParts && !(name == kMadeBy && value.is_string()))
+    if (!is_known && name != kSchemaParts && name != kMadeBy)
       return refuse(fmt::format("it has `{}`, which this version of plan does not know",
                                 printable(name, 80)));
   }
@@ -263,33 +330,28 @@ Result<SavedPlan> read_saved_plan(std::string_view text, std::string* digest) {
   plan.plan_digest = document["plan_digest"].string_or("");
   plan.lock_digest = document["lock_digest"].string_or("");
   plan.schema_digest = document["schema_digest"].string_or("");
-  for (const Value& source : document["sources"].items()) {
-    if (plan.sources.size() == kSourcesMax) return refuse("more sources than 10,000");
-    plan.sources.emplace_back(std::string(source.item(0).string_or("")),
-                              std::string(source.item(1).string_or("")));
+  StrictReader read;
+  const Place observations_at("observations");
+  for (const auto& [name, seen] : document["observations"].members()) {
+    const auto step = step_of(name, graph.size());
+    if (!step)
+      return refuse(
+          fmt::format("`{}` is of a step that is not there", observations_at.member(name).text()));
+    plan.observations.emplace(*step, read_observation(read, seen, observations_at.member(name)));
+    if (read.is_refused()) break;
   }
-  for (const auto& [step, seen] : document["observations"].members()) {
-    std::uint64_t index_of_step = 0;
-    for (const char c : step) {
-      if (c < '0' || c > '9' || index_of_step > UINT32_MAX)
-        return refuse("an observation of no step");
-      index_of_step = index_of_step * 10 + static_cast<std::uint64_t>(c - '0');
-    }
-    if (index_of_step >= graph.size()) return refuse("an observation of a step that is not there");
-    plan.observations.emplace(static_cast<std::uint32_t>(index_of_step), observation_from(seen));
-  }
-  for (const Value& finding : document["findings"].items()) {
-    if (plan.findings.size() == kFindingsMax) return refuse("more findings than 100,000");
-    plan.findings.push_back(finding_from(finding));
-  }
-  for (const Value& disk : document["disks"].items()) {
-    if (plan.disks.size() == kSourcesMax) return refuse("more disks than 10,000");
-    plan.disks.push_back(disk_from(disk));
-  }
+  plan.sources = read_all(read, document["sources"], kSourcesMax, Place("sources"), read_source);
+  plan.findings =
+      read_all(read, document["findings"], kFindingsMax, Place("findings"), read_finding);
+  plan.disks = read_all(read, document["disks"], kDisksMax, Place("disks"), read_disk);
+  plan.notes = read_notes(read, document["notes"], Place("notes"));
   plan.made_from = document["made_from"].string_or("");
-  plan.made_by = document[kMadeBy].string_or("");
-  plan.schema_parts = document[kSchemaParts];
-  for (const Value& note : document["notes"].items()) plan.notes.emplace_back(note.string_or(""));
+  if (const Value* made_by = document.members().find(kMadeBy)) {
+    plan.made_by = made_by->string_or("");
+    if (plan.made_by.empty()) read.refuse(Place(kMadeBy), *made_by, "a text that is not empty");
+  }
+  plan.schema_parts = parts;
+  if (read.is_refused()) return refuse(*read.refusal());
   plan.graph = std::move(graph);
   *digest = actual;
   return plan;

@@ -39,13 +39,20 @@ struct SavedPlan {
   Value schema_parts = {};
 };
 
-/// The text of a saved plan: a first line `plan-saved 1 <sha256 of the rest>`, then canonical JSON.
+/// A saved plan of 100,000 accounts stays below this.
+inline constexpr std::size_t kSavedPlanBytesMax = std::size_t{4} << 30U;
+/// What the notes of a plan have together, and one byte for each: they are lines for a person.
+inline constexpr std::size_t kNotesBytesMax = std::size_t{1} << 20U;
+
+/// The text of a saved plan (docs/formats/saved-plan.md): a first line `plan-saved 1 <sha256 of the
+/// rest>`, then canonical JSON.
 /// `*digest` is that digest: the plan's name.
 [[nodiscard]] std::string write_saved_plan(const SavedPlan& plan, std::string* digest);
 
-/// Reads one, in time linear in its size. Errors: bad-saved-plan (not one, another format, damaged:
-/// the digest differs, refers to what is not there, is not spelled as write_saved_plan does),
-/// bad-json, json-too-large.
+/// Reads one, in time linear in its size. What is read is written again with the same bytes: what
+/// write_saved_plan would not have written is refused with its place, not left out. Errors:
+/// bad-saved-plan (not one, another format, damaged: the digest differs, refers to what is not
+/// there, is not spelled as write_saved_plan does), bad-json, json-too-large.
 [[nodiscard]] Result<SavedPlan> read_saved_plan(std::string_view text, std::string* digest);
 
 /// How every saved plan begins, of whatever version of the format.

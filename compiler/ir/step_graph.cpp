@@ -14,7 +14,6 @@
 namespace plan::ir {
 namespace {
 
-constexpr std::size_t kStepsMax = 20'000'000;
 constexpr std::string_view kRowReference = "$row";
 
 std::string fill_pattern(std::string_view pattern, std::string_view escaped) {
@@ -52,10 +51,6 @@ Value substitute(const Value& value, const Value& row, std::string_view escaped_
     default:
       return value;
   }
-}
-
-Value span_document(Span span) {
-  return List{static_cast<std::uint32_t>(span.file), span.begin, span.end};
 }
 
 constexpr std::uint32_t kNoPattern = UINT32_MAX;
@@ -125,14 +120,6 @@ void drop_repeated(Begins& begin, std::vector<StepId>& ends) {
     begin[i + 1] = kept;
   }
   ends.resize(kept);
-}
-
-Span span_from(const Value& value) {
-  const auto read = [&](std::size_t i) {
-    return static_cast<std::uint32_t>(
-        std::clamp<std::int64_t>(value.item(i).integer_or(0), 0, UINT32_MAX));
-  };
-  return {static_cast<FileId>(read(0)), read(1), read(2)};
 }
 
 }  // namespace
@@ -423,127 +410,6 @@ Span StepGraph::row_origin(RowId row) const {
 
 const WaveInfo* StepGraph::wave_info(WaveId wave) const {
   return wave == WaveId::none ? nullptr : &waves_[static_cast<std::size_t>(wave) - 1];
-}
-
-Value StepGraph::to_document() const {
-  Value document = Value::map({{"format", 1}});
-  Value shapes = Value::list();
-  for (const StepShape& s : shapes_) {
-    shapes.push_back(Value::map({{"kind", info(s.kind).name},
-                                 {"stage", to_string(s.stage)},
-                                 {"role", static_cast<int>(s.role)},
-                                 {"id", s.id_pattern},
-                                 {"arguments", s.arguments},
-                                 {"origin", span_document(s.origin)}}));
-  }
-  Value rows = Value::list();
-  for (std::size_t i = 0; i < row_names_.size(); ++i) {
-    rows.push_back(List{row_names_[i], row_members_[i], span_document(row_origins_[i])});
-  }
-  Value waves = Value::list();
-  for (const WaveInfo& w : waves_) {
-    Value wave = Value::map({{"name", w.name},
-                             {"parallel", w.parallel},
-                             {"approval", w.is_held_for_approval},
-                             {"stop_after_failed", w.stop_after_failed},
-                             {"stop_failed_permille", w.stop_failed_permille},
-                             {"stop_hold_ms", w.stop_hold_ms},
-                             {"origin", span_document(w.origin)}});
-    if (w.client_bytes_per_s != 0) {
-      wave.set("client_bytes_per_s", w.client_bytes_per_s);
-      wave.set("client_within_ms", w.client_within_ms);
-    }
-    waves.push_back(std::move(wave));
-  }
-  Value steps = Value::list();
-  for (std::size_t i = 0; i < size(); ++i) {
-    Value before_this = Value::list();
-    Value softly = Value::list();
-    for (const StepId earlier : after(static_cast<StepId>(i))) {
-      (is_soft(earlier, static_cast<StepId>(i)) ? softly : before_this)
-          .push_back(static_cast<std::uint32_t>(earlier));
-    }
-    List step{shape_of_[i], static_cast<std::uint32_t>(row_of_[i]),
-              static_cast<std::uint32_t>(wave_of_[i]), std::move(before_this)};
-    if (softly.size() > 0) step.push_back(std::move(softly));
-    steps.push_back(std::move(step));
-  }
-  document.set("shapes", std::move(shapes));
-  document.set("rows", std::move(rows));
-  document.set("waves", std::move(waves));
-  document.set("steps", std::move(steps));
-  return document;
-}
-
-Result<StepGraph> StepGraph::from_document(const Value& document) {
-  const auto refuse = [](std::string why) { return Error(errors::bad_saved_plan, std::move(why)); };
-  if (document["format"].integer_or(0) != 1)
-    return refuse("graph has a format that this version does not read");
-  StepGraph graph;
-  for (const Value& s : document["shapes"].items()) {
-    const auto kind = step_kind_by_name(s["kind"].string_or(""));
-    const auto stage = stage_by_name(s["stage"].string_or(""));
-    const std::int64_t role = s["role"].integer_or(-1);
-    if (!kind || !stage || role < 0 || role > 2 || !s["id"].is_string()) {
-      return refuse(
-          fmt::format("shape {} has an unknown kind, stage or role", graph.shapes_.size()));
-    }
-    graph.add_shape({*kind, *stage, static_cast<TransactionRole>(role), s["id"].as_string(),
-                     s["arguments"], span_from(s["origin"])});
-  }
-  for (const Value& r : document["rows"].items()) {
-    graph.add_row(std::string(r.item(0).string_or("")), r.item(1), span_from(r.item(2)));
-  }
-  for (const Value& w : document["waves"].items()) {
-    const auto count = [&](const char* key) {
-      return static_cast<std::uint32_t>(
-          std::clamp<std::int64_t>(w[key].integer_or(0), 0, 1'000'000));
-    };
-    const auto large = [&](const char* key) {
-      return static_cast<std::uint64_t>(std::max<std::int64_t>(0, w[key].integer_or(0)));
-    };
-    if (graph.waves_.size() == UINT16_MAX) return refuse("more waves than 65,535");
-    graph.add_wave({.name = std::string(w["name"].string_or("")),
-                    .parallel = count("parallel"),
-                    .is_held_for_approval = w["approval"].bool_or(false),
-                    .stop_after_failed = count("stop_after_failed"),
-                    .stop_failed_permille = count("stop_failed_permille"),
-                    .stop_hold_ms = large("stop_hold_ms"),
-                    .client_bytes_per_s = large("client_bytes_per_s"),
-                    .client_within_ms = large("client_within_ms"),
-                    .origin = span_from(w["origin"])});
-  }
-  const List& steps = document["steps"].items();
-  if (steps.size() > kStepsMax) return refuse("more steps than 20 million");
-  for (const Value& s : steps) {
-    const std::int64_t shape = s.item(0).integer_or(-1);
-    const std::int64_t row = s.item(1).integer_or(-1);
-    const std::int64_t wave = s.item(2).integer_or(-1);
-    if (shape < 0 || static_cast<std::size_t>(shape) >= graph.shapes_.size() || row < 0 ||
-        static_cast<std::size_t>(row) > graph.row_names_.size() || wave < 0 ||
-        static_cast<std::size_t>(wave) > graph.waves_.size()) {
-      return refuse(fmt::format("step {} refers to what is not there", graph.size()));
-    }
-    graph.add_step(static_cast<std::uint32_t>(shape), static_cast<RowId>(row),
-                   static_cast<WaveId>(wave));
-  }
-  for (std::size_t i = 0; i < steps.size(); ++i) {
-    for (const std::size_t place : {std::size_t{3}, std::size_t{4}}) {
-      for (const Value& earlier : steps[i].item(place).items()) {
-        const std::int64_t from = earlier.integer_or(-1);
-        if (from < 0 || static_cast<std::size_t>(from) >= graph.size()) {
-          return refuse(fmt::format("step {} waits for one that is not there", i));
-        }
-        const auto before = static_cast<StepId>(from);
-        if (place == 3)
-          graph.add_edge(before, static_cast<StepId>(i));
-        else
-          graph.add_soft_edge(before, static_cast<StepId>(i));
-      }
-    }
-  }
-  if (auto problem = graph.freeze()) return refuse(std::move(*problem));
-  return graph;
 }
 
 }  // namespace plan::ir

@@ -30,8 +30,6 @@
 namespace plan::command {
 namespace {
 
-// A saved plan of 100,000 accounts stays below this.
-constexpr std::size_t kSavedPlanBytesMax = std::size_t{4} << 30U;
 constexpr std::size_t kFailuresNamed = 20;
 constexpr std::size_t kValueBytes = 160;
 constexpr std::size_t kRemarkBytes = 400;
@@ -233,7 +231,7 @@ bool is_saved_plan_file(const std::string& file) {
 }
 
 Result<Review> read_review(const std::string& file) {
-  PLAN_TRY(text, read_text_file(file, kSavedPlanBytesMax, ir::kSavedPlanBegin));
+  PLAN_TRY(text, read_text_file(file, ir::kSavedPlanBytesMax, ir::kSavedPlanBegin));
   Review review;
   PLAN_TRY(saved,
            ir::read_saved_plan(text, &review.digest).while_doing(fmt::format("reading {}", file)));

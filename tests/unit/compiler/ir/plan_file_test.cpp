@@ -111,7 +111,7 @@ TEST(SavedPlanFile, ADocumentWithTheRightDigestIsStillChecked) {
   body.replace(at, 19, "\"observations\":{\"1\"");
   const auto elsewhere = read(body);
   ASSERT_FALSE(elsewhere);
-  EXPECT_EQ(elsewhere.error().message(), "an observation of a step that is not there");
+  EXPECT_EQ(elsewhere.error().message(), "`observations.1` is of a step that is not there");
 }
 
 TEST(SavedPlanFile, IsReadInOneSpellingOnly) {
@@ -166,7 +166,7 @@ TEST(SavedPlanFile, AMemberThatIsMissingIsNamed) {
   ASSERT_TRUE(read_with("plan", &(*document)["plan"])) << "the same members are the same plan";
   for (const std::string name :
        {"plan", "made_at", "graph", "plan_digest", "lock_digest", "schema_digest", "sources",
-        "observations", "findings", "disks", "made_from", "notes"}) {
+        "observations", "findings", "disks", "made_from", "schema_parts", "notes"}) {
     const Value number = 3;
     for (const Value* instead : {static_cast<const Value*>(nullptr), &number}) {
       const auto plan = read_with(name, instead);
@@ -176,6 +176,140 @@ TEST(SavedPlanFile, AMemberThatIsMissingIsNamed) {
           << plan.error().message();
     }
   }
+}
+
+/// A plan with two accounts in a wave, whose second step runs behind the first and softly behind
+/// the third.
+SavedPlan plan_with_wave() {
+  SavedPlan plan = small_plan();
+  plan.graph = StepGraph();
+  StepShape shape;
+  shape.kind = StepKind::admin_account;
+  shape.stage = Stage::waves;
+  shape.id_pattern = "account/{}/create";
+  shape.arguments = Value::map();
+  const std::uint32_t create = plan.graph.add_shape(shape);
+  shape.id_pattern = "account/{}/again";
+  const std::uint32_t again = plan.graph.add_shape(shape);
+  const WaveId wave = plan.graph.add_wave({.name = "canary",
+                                           .parallel = 2,
+                                           .stop_after_failed = 3,
+                                           .stop_hold_ms = 10'000,
+                                           .client_bytes_per_s = 4'096,
+                                           .client_within_ms = 60'000});
+  const RowId alice = plan.graph.add_row("alice@example.org", Value::map(), {});
+  const RowId bob = plan.graph.add_row("bob@example.org", Value::map(), {});
+  const StepId first = plan.graph.add_step(create, alice, wave);
+  const StepId second = plan.graph.add_step(again, alice, wave);
+  const StepId third = plan.graph.add_step(create, bob, wave);
+  plan.graph.add_edge(first, second);
+  plan.graph.add_soft_edge(third, second);
+  EXPECT_FALSE(plan.graph.freeze());
+  plan.findings = {{"quota-too-small", "warning", "too small", "migration.yaml:3:1", {}, {}}};
+  plan.disks = {{"source", 12U, "statvfs", "2026-08-14T09:12:00Z", {}, {}}};
+  return plan;
+}
+
+/// What the reader says of the plan with `was` in its text replaced by `is`, under its right
+/// digest.
+std::string said_with(std::string_view was, std::string_view is) {
+  std::string digest;
+  const std::string good = write_saved_plan(plan_with_wave(), &digest);
+  std::string body = good.substr(good.find('\n') + 1);
+  const std::size_t at = body.find(was);
+  EXPECT_NE(at, std::string::npos) << was << " in " << body;
+  if (at != std::string::npos) body.replace(at, was.size(), is);
+  const auto plan = read_saved_plan("plan-saved 1 " + sha256(body).hex() + "\n" + body, &digest);
+  if (plan) return "read";
+  EXPECT_TRUE(plan.error().is(errors::bad_saved_plan)) << plan.error().to_line();
+  return plan.error().message();
+}
+
+TEST(SavedPlanFile, WhatPlanDoesNotWriteIsRefusedWithItsPlace) {
+  struct Case {
+    std::string_view was;
+    std::string_view is;
+    std::string_view said;
+  };
+  const Case cases[] = {
+      {"one note", "two notes", "read"},
+      {R"("parallel":2)", R"("parallel":-1)",
+       "`graph.waves[0].parallel` is -1, and has to be a whole number from 1 to 1,000,000"},
+      {R"("parallel":2)", R"("parallel":0)",
+       "`graph.waves[0].parallel` is 0, and has to be a whole number from 1 to 1,000,000"},
+      {R"("parallel":2)", R"("parallel":1000001)",
+       "`graph.waves[0].parallel` is 1000001, and has to be a whole number from 1 to 1,000,000"},
+      {R"("stop_after_failed":3)", R"("stop_after_failed":"3")",
+       "`graph.waves[0].stop_after_failed` is the text \"3\", and has to be a whole number from 0 "
+       "to 1,000,000"},
+      {R"("stop_failed_permille":0)", R"("stop_failed_permille":1001)",
+       "`graph.waves[0].stop_failed_permille` is 1001, and has to be a whole number from 0 to "
+       "1,000"},
+      {R"("stop_hold_ms":10000)", R"("stop_hold_ms":-1)",
+       "`graph.waves[0].stop_hold_ms` is -1, and has to be a whole number from 0"},
+      {R"(,"stop_hold_ms":10000)", "", "`graph.waves[0].stop_hold_ms` is missing"},
+      {R"("approval":false)", R"("approval":0)",
+       "`graph.waves[0].approval` is 0, and has to be true or false"},
+      {R"("client_bytes_per_s":4096)", R"("client_bytes_per_s":0)",
+       "`graph.waves[0].client_bytes_per_s` is 0, and has to be a whole number from 1"},
+      {R"("client_bytes_per_s":4096,)", "",
+       "`graph.waves[0].client_within_ms` is there, which plan does not write"},
+      {R"("name":"canary","origin":[0,0,0])", R"("name":"canary","origin":[0,0,0,7])",
+       "`graph.waves[0].origin` is a list of 4, and has to be a list of 3"},
+      {R"(["alice@example.org",{},[0,0,0]])", R"(["alice@example.org",{},[0,0,0],1])",
+       "`graph.rows[0]` is a list of 4, and has to be a list of 3"},
+      {R"(["alice@example.org",{},[0,0,0]])", R"(["alice@example.org",{},[0,-1,0]])",
+       "`graph.rows[0][2][1]` is -1, and has to be a whole number from 0 to 4,294,967,295"},
+      {R"("role":0)", R"("role":3)",
+       "`graph.shapes[0].role` is 3, and has to be a whole number from 0 to 2"},
+      {R"("stage":"waves")", R"("stage":"later")",
+       "`graph.shapes[0].stage` is the text \"later\", and has to be a stage"},
+      {R"([1,1,1,[0],[2]])", R"([1,1,1,[0,0],[2]])",
+       "`graph.steps[1][3][1]` is 0, and has to be larger than the one before it"},
+      {R"([1,1,1,[0],[2]])", R"([1,1,1,[0],[0,2]])",
+       "`graph.steps[1][4][0]` is 0, and has to be a step that it does not need as well"},
+      {R"([1,1,1,[0],[2]])", R"([1,1,1,[0],[]])",
+       "`graph.steps[1][4]` is a list of 0, and has to be a list that is not empty"},
+      {R"([1,1,1,[0],[2]])", R"([1,1,1,[3],[2]])",
+       "`graph.steps[1][3][0]` is 3, and has to be the number of a step that is there"},
+      {R"([1,1,1,[0],[2]])", R"([1,1,1,[0],[2],0])",
+       "`graph.steps[1]` is a list of 6, and has to be a list of 4 to 5"},
+      {R"([1,1,1,[0],[2]])", R"([2,1,1,[0],[2]])",
+       "`graph.steps[1][0]` is 2, and has to be the number of a shape"},
+      {R"([1,1,1,[0],[2]])", R"([1,3,1,[0],[2]])",
+       "`graph.steps[1][1]` is 3, and has to be 0 or the number of a row, from 1"},
+      {R"("observations":{"0")", R"("observations":{"00")",
+       "`observations.00` is of a step that is not there"},
+      {R"("fingerprint":{"version":"0.16.15"},)", "", "`observations.0.fingerprint` is missing"},
+      {R"("standing":2)", R"("standing":4)",
+       "`observations.0.standing` is 4, and has to be a whole number from 0 to 3"},
+      {R"("bytes":12,)", R"("bytes":-1,)",
+       "`observations.0.bytes` is -1, and has to be a whole number from 0, or null"},
+      {R"("standing":2)", R"("standing":2,"unseen":false)",
+       "`observations.0.unseen` is false, and has to be true"},
+      {R"("migration.yaml:3:1","",""])", R"("migration.yaml:3:1",""])",
+       "`findings[0]` is a list of 5, and has to be a list of 6"},
+      {R"("source",12,)", R"("source","12",)",
+       "`disks[0][1]` is the text \"12\", and has to be a whole number from 0, or null"},
+      {R"(["migration.yaml","plan: 1\n"])", R"(["migration.yaml","plan: 1\n",""])",
+       "`sources[0]` is a list of 3, and has to be a list of 2"},
+      {R"("notes":["one note"])", R"("notes":[1])", "`notes[0]` is 1, and has to be a text"},
+      {R"("made_by":"plan 0.1.0")", R"("made_by":"")",
+       "`made_by` is the text \"\", and has to be a text that is not empty"},
+      {R"("schema_parts":null)", R"("schema_parts":7)",
+       "it is damaged: `schema_parts` is missing or something else"}};
+  for (const Case& one : cases) EXPECT_EQ(said_with(one.was, one.is), one.said) << one.is;
+}
+
+TEST(SavedPlanFile, NotesAreBounded) {
+  const std::string most(kNotesBytesMax - 1, 'x');
+  EXPECT_EQ(said_with("one note", most), "read");
+  const std::string words = "`notes` is a list of 1, and has to be at most 1.0 MiB of text";
+  EXPECT_EQ(said_with("one note", most + "x"), words);
+  std::string many = "\"\"";
+  for (std::size_t i = 0; i < kNotesBytesMax; ++i) many += ",\"\"";
+  EXPECT_EQ(said_with("\"one note\"", many),
+            "`notes` is a list of 1,048,577, and has to be at most 1.0 MiB of text");
 }
 
 }  // namespace

@@ -88,10 +88,12 @@ def main():
                     "plan_digest": hashlib.sha256(project.plan.read_bytes()).hexdigest(),
                     "lock_digest": hashlib.sha256(lock.encode()).hexdigest(), "schema_digest": "",
                     "sources": sources,
-                    "observations": {"0": {"standing": 3, "unseen": True, "remark": "connection-refused: nobody answers"}},
+                    "observations": {"0": {"standing": 3, "unseen": True, "remark": "connection-refused: nobody answers", "bytes": None,
+                                           "differences": [], "duration_ms": None, "fingerprint": None, "hold_basis": "",
+                                           "hold_ms": None, "messages": None}},
                     "findings": [["trash-expires", "warning", "<b>gone</b> in 30 days", "migration.yaml:2:1", "", ""],
                                  ["not-measured", "warning", "sizes", "migration.yaml:3:1", "migration.yaml:9:9", "they are small"]],
-                    "disks": [["operator", 1000, "statvfs", "2026-08-14T09:12:00Z"]],
+                    "disks": [["operator", 1000, "statvfs", "2026-08-14T09:12:00Z", "", None]],
                     "made_from": made, "schema_parts": None, "notes": ["one note"]}
         text, digest = saved(document)
         file.write_text(text)
@@ -136,9 +138,14 @@ def main():
                 "steps of no shape": saved({**document, "graph": {**graph, "steps": [[9_999_999, 0, 0, []]]}})[0],
                 "a step that waits for itself": saved({**document, "graph": {**graph, "steps": [
                     [*step[:3], [at]] for at, step in enumerate(graph["steps"])]}})[0],
+                "a wave of minus one at a time": saved({**document, "graph": {**graph, "waves": [
+                    {**wave, "parallel": -1} for wave in graph["waves"]]}})[0],
+                "the same edge twice": saved({**document, "graph": {**graph, "steps": [
+                    [*step[:3], step[3] * 2, *step[4:]] for step in graph["steps"]]}})[0],
+                "notes of 5 MB": saved({**document, "notes": ["x" * 5_000_000]})[0],
                 "an observation of no step": saved({**document, "observations": {"99999999999999999999": {}}})[0],
                 **{f"no {name}": saved({key: value for key, value in document.items() if key != name})[0]
-                   for name in document if name != "schema_parts"},
+                   for name in document},
                 "zeros": "plan-saved 1 " + "\0" * 100_000,
                 "other white space": saved(json.dumps(document, sort_keys=True, ensure_ascii=False) + "\n")[0],
                 "other order": saved(json.dumps(dict(reversed(document.items())), separators=(",", ":"), ensure_ascii=False) + "\n")[0],
