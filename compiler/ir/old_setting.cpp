@@ -45,12 +45,15 @@ std::string why_not_old_setting(std::string_view key) {
 }
 
 std::string why_not_old_rules(const Value& rules) {
+  if (rules.is_output()) return {};
   if (rules.size() < 2) return "a block needs an `if` with its `then`, and an `else`";
+  const auto is_text = [](const Value& member) { return member.is_string() || member.is_output(); };
   for (std::size_t i = 0; i < rules.size(); ++i) {
     const Value& rule = rules.item(i);
+    if (rule.is_output()) continue;
     const bool is_last = i + 1 == rules.size();
-    if (is_last != rule["else"].is_string() || is_last == rule["if"].is_string() ||
-        is_last == rule["then"].is_string())
+    if (is_last != is_text(rule["else"]) || is_last == is_text(rule["if"]) ||
+        is_last == is_text(rule["then"]))
       return "every rule but the last has `if` and `then`, the last has `else`";
   }
   return {};

@@ -14,7 +14,7 @@ namespace plan::ir {
 /// Why this key may not be written; empty when it may.
 [[nodiscard]] std::string why_not_old_setting(std::string_view key);
 /// The same of the `rules` of an expression: an `if` with its `then`, any number of them, and an
-/// `else`.
+/// `else`. What another step gives may be any of it: it is not known yet.
 [[nodiscard]] std::string why_not_old_rules(const Value& rules);
 
 }  // namespace plan::ir
