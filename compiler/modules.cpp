@@ -438,13 +438,14 @@ class Linker {
                             printable(input.key, 60)));
       return;
     }
-    std::string why = syntax::why_not(*value, *type);
-    if (why.empty() && written != nullptr) why = why_not_unit(*written, *type);
-    if (!why.empty()) {
+    WrongUnit wrong = {where, syntax::why_not(*value, *type)};
+    if (wrong.why.empty() && written != nullptr)
+      wrong = wrong_unit(*written, *type, given != nullptr ? outer.types : instance.types);
+    if (!wrong.why.empty()) {
       sink_
-          .report(Kind::input_type, where,
+          .report(Kind::input_type, wrong.where,
                   fmt::format("input `{}` of `{}`: {}", printable(input.key, 60),
-                              printable(use.name, 80), why))
+                              printable(use.name, 80), wrong.why))
           .note(type_node->span, "its type");
       return;
     }
@@ -453,12 +454,58 @@ class Linker {
     instance.scope.set(input.key, std::move(*value));
   }
 
-  /// Durations and sizes are plain numbers once they are read: only a literal still says its unit.
-  static std::string why_not_unit(const Node& node, const ValueType& wanted) {
-    if (!node.is_scalar() || node.is_quoted || !node.tag.empty()) return {};
-    const bool is_duration = syntax::read_duration_ms(node.text).has_value();
-    const bool is_size = !is_duration && syntax::read_bytes(node.text).has_value();
-    const auto plain = syntax::read_integer(node.text);
+  /// Where, and what is wrong there; empty: nothing.
+  struct WrongUnit {
+    Span where = {};
+    std::string why = {};
+  };
+
+  /// Durations and sizes are plain numbers once they are read: only what is written still says its
+  /// unit.
+  [[nodiscard]] WrongUnit wrong_unit(const Node& node, const ValueType& wanted,
+                                     const syntax::TypeScope& types) const {
+    if (!is_of_numbers(wanted)) return {};
+    if (!wanted.of.empty()) {
+      // A list stands where one is wanted, and a map where a map is: that was judged.
+      const ValueType& inner = wanted.of.front();
+      for (const Node& item : node.items) {
+        if (auto wrong = wrong_unit(item, inner, types); !wrong.why.empty()) return wrong;
+      }
+      for (const syntax::Entry& entry : node.entries) {
+        if (auto wrong = wrong_unit(entry.value, inner, types); !wrong.why.empty()) return wrong;
+      }
+    }
+    if (!node.is_scalar() || !node.tag.empty()) return {};
+    Sink unheard;
+    const auto text = syntax::parse_template(node, sources_, unheard);
+    if (text && text->has_expression())
+      return {node.span, why_not_unit(check_type(*text, types, unheard), wanted)};
+    return {node.span, node.is_quoted ? std::string() : why_not_unit(node.text, wanted)};
+  }
+
+  static bool is_of_numbers(const ValueType& type) {
+    using Kind = ValueType::Kind;
+    return type.is(Kind::duration) || type.is(Kind::size) || type.is(Kind::integer) ||
+           type.is(Kind::number) || std::any_of(type.of.begin(), type.of.end(), is_of_numbers);
+  }
+
+  /// Of an expression: numbers without a unit may be anything.
+  static std::string why_not_unit(const ValueType& given, const ValueType& wanted) {
+    using Kind = ValueType::Kind;
+    if (!given.of.empty() && !wanted.of.empty() && given.kind == wanted.kind)
+      return why_not_unit(given.of.front(), wanted.of.front());
+    const bool is_other = (given.is(Kind::duration) && wanted.is(Kind::size)) ||
+                          (given.is(Kind::size) && wanted.is(Kind::duration));
+    if (!is_other) return {};
+    return fmt::format("this is {}, where {} is needed", syntax::to_text(given),
+                       syntax::to_text(wanted));
+  }
+
+  /// Of a literal.
+  static std::string why_not_unit(const std::string& text, const ValueType& wanted) {
+    const bool is_duration = syntax::read_duration_ms(text).has_value();
+    const bool is_size = !is_duration && syntax::read_bytes(text).has_value();
+    const auto plain = syntax::read_integer(text);
     using Kind = ValueType::Kind;
     const std::string needed = syntax::to_text(wanted);
     if (wanted.is(Kind::duration) || wanted.is(Kind::size)) {
