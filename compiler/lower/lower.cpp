@@ -8,9 +8,11 @@
 #include <unordered_map>
 #include <utility>
 
+#include "compiler/ir/row_values.h"
 #include "compiler/ir/secrets.h"
+#include "compiler/lower/argument_type.h"
 #include "compiler/lower/procedure.h"
-#include "compiler/lower/procedure_step.h"
+#include "compiler/lower/step_arguments.h"
 #include "compiler/source/text.h"
 
 namespace plan::lower {
@@ -169,41 +171,63 @@ class Expander {
     }
   }
 
-  /// An argument whose value is a member of the row.
+  /// An argument whose value is a member of the row, or a list with members of it.
   struct RowArgument {
-    std::string member = {};
     const ir::ArgumentSpec* spec = nullptr;
+    const Value* given = nullptr;
     std::size_t step = 0;
   };
 
-  /// Those of these steps, a member once for each type that it has to be of, and once more for each
-  /// step that is not there in every row.
+  /// Those of these steps. What several steps take for the same argument is there once, and once
+  /// more for each step that is not there in every row.
   std::vector<RowArgument> arguments_of_rows(const std::vector<std::size_t>& steps) const {
     std::vector<RowArgument> found;
-    std::set<std::tuple<std::string, ir::ArgumentType, std::size_t>> known;
+    std::set<std::tuple<std::string_view, std::string_view, ir::ArgumentType, std::size_t>> known;
     for (const std::size_t s : steps) {
       for (const ir::ArgumentSpec& spec : ir::arguments_of(procedure_.steps[s].kind)) {
         const Value& given = graph_.shapes()[s].arguments[spec.name];
-        if (given.type() != Value::Type::output || given.as_output().step != "$row") continue;
+        const std::string_view member = ir::row_member(given);
+        const bool has_members =
+            std::any_of(given.items().begin(), given.items().end(),
+                        [](const Value& item) { return !ir::row_member(item).empty(); });
+        if (member.empty() && !has_members) continue;
         const std::size_t of = procedure_.steps[s].is_when_of_row ? s : SIZE_MAX;
-        if (known.emplace(given.as_output().field, spec.type, of).second)
-          found.push_back({given.as_output().field, &spec, s});
+        if (has_members || known.emplace(member, spec.name, spec.type, of).second)
+          found.push_back({&spec, &given, s});
       }
     }
     return found;
   }
 
-  /// A row's members are of types that are known only from the rows.
+  /// What a row's members are is known only from the rows.
   void check_row_argument(const RowArgument& argument, ir::RowId row) {
-    const Value& given = graph_.row_members(row)[argument.member];
-    if (ir::holds_secret(given)) return;  // refuse_secrets_of_rows
-    const std::string why = why_not_argument(given, argument.spec->type);
-    if (why.empty() || is_broken_) return;
+    if (is_broken_) return;
+    const auto wrong = judge_in_row(argument, graph_.row_members(row));
+    if (!wrong) return;
     const ProcedureStep& step = procedure_.steps[argument.step];
-    broken(step.span,
-           fmt::format("`{}` of `{}` {} for `{}`", argument.spec->name, info(step.kind).name, why,
-                       printable(graph_.row_name(row), 80)),
-           std::string(argument_remedy(argument.spec->type)));
+    broken(place_of(step, argument.spec->name),
+           fmt::format("`{}` of `{}` {} for `{}`", argument.spec->name, info(step.kind).name,
+                       wrong->why, printable(graph_.row_name(row), 80)),
+           wrong->help);
+  }
+
+  static std::optional<WrongArgument> judge_in_row(const RowArgument& argument,
+                                                   const Value& members) {
+    const Value& given = *argument.given;
+    if (const std::string_view name = ir::row_member(given); !name.empty()) {
+      const Value& value = members[name];
+      if (ir::holds_secret(value)) return std::nullopt;  // refuse_secrets_of_rows
+      // The addresses of the plan's own rows are judged where they stand.
+      const bool is_own =
+          !name.starts_with('=') && argument.spec->type == ir::ArgumentType::address;
+      return is_own ? judge_type(value, *argument.spec) : judge_argument(value, *argument.spec);
+    }
+    for (const Value& item : given.items()) {
+      const Value& value = members[ir::row_member(item)];
+      if (value.is_null() || ir::holds_secret(value)) continue;
+      if (auto wrong = judge_argument(Value(ir::List{value}), *argument.spec)) return wrong;
+    }
+    return std::nullopt;
   }
 
   /// Whether a row's member is a secret is known only from the rows.
@@ -216,7 +240,7 @@ class Expander {
           continue;
         is_broken_ = true;
         sink_
-            .report(Kind::expression_type, step.span,
+            .report(Kind::expression_type, place_of(step, name),
                     fmt::format("a secret cannot become `{}` of `{}`", printable(name, 60),
                                 info(step.kind).name))
             .help(syntax::kSecretRemedy);
@@ -264,7 +288,8 @@ class Expander {
         is_broken_ = true;
         return;
       }
-      if (!value->is_null()) members.set(computed.member, std::move(*value));
+      if (!value->is_null())
+        members.set(computed.member, as_argument(std::move(*value), computed.type));
     }
     for (const auto& [name, value] : members) {
       if (ir::holds_secret(value)) secret_members_[set].insert(name);

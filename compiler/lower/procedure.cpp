@@ -6,11 +6,9 @@
 #include <numeric>
 #include <unordered_map>
 
-#include "compiler/ir/secrets.h"
 #include "compiler/lower/procedure_step.h"
+#include "compiler/lower/step_arguments.h"
 #include "compiler/source/text.h"
-#include "compiler/syntax/scalar.h"
-#include "compiler/syntax/value_weight.h"
 
 namespace plan::lower {
 namespace {
@@ -40,15 +38,17 @@ constexpr const char* kBugOfStd =
     "the module is part of plan: where the plan and your own modules are right, it is a bug of "
     "plan";
 
-/// What an expression sees: values, and their types.
-struct Names {
-  const syntax::Scope& values;
-  const syntax::TypeScope& types;
-};
-
 class ProcedureReader {
  public:
-  ProcedureReader(const LowerInput& input, Sink& sink) : input_(input), sink_(sink) {
+  ProcedureReader(const LowerInput& input, Sink& sink)
+      : input_(input),
+        sink_(sink),
+        arguments_(
+            input, procedure_, sink,
+            [this](Span span, std::string message, std::string help) {
+              broken(span, std::move(message), std::move(help));
+            },
+            [this](const std::string& id) { return by_id_.contains(id); }) {
     procedure_.row_members.resize(input.rows.size());
     procedure_.computed.resize(input.rows.size());
   }
@@ -214,16 +214,16 @@ class ProcedureReader {
     }
     read_loop(node, step);
     check_role(node, step);
-    const Node* arguments = node.find("args");
     syntax::TypeScope types(&module_->types);
     if (!step.variable.empty()) types.set(step.variable, *syntax::parse_type("map"));
     read_condition(node, step, types);
-    const std::size_t errors = sink_.count(Severity::error);
-    if (arguments != nullptr) step.arguments = argument(*arguments, step, {*scope_, types});
-    const bool is_evaluated = sink_.count(Severity::error) == errors;
-    drop_absent(step);
-    read_units(step);
-    check_arguments(step, arguments, is_evaluated);
+    step.written = node.find("args");
+    ReadArguments given;
+    if (step.written != nullptr)
+      given = arguments_.read(*step.written, step, *module_, *scope_, types);
+    if (!given.is_whole) is_broken_ = true;
+    step.arguments = std::move(given.values);
+    check_arguments(step, given);
     add_connections(step, input_.connections);
     step.scope = scope_;
     by_id_[step.id] = procedure_.steps.size();
@@ -296,16 +296,6 @@ class ProcedureReader {
     return false;
   }
 
-  /// Does it need a name whose value nobody knows? Then it is not judged.
-  [[nodiscard]] bool is_unknown(const syntax::Template& text) const {
-    return std::any_of(module_->unknown.begin(), module_->unknown.end(),
-                       [&](const std::string& name) { return mentions(text, name); });
-  }
-  static Value unknown_value() { return ir::OutputRef{"$unknown", "value"}; }
-  static bool is_unknown(const Value& value) {
-    return value.type() == Value::Type::output && value.as_output().step == "$unknown";
-  }
-
   void read_loop(const Node& node, ProcedureStep& step) {
     const Node* loop = node.find("for");
     const bool has_hole = step.id.find("{}") != std::string::npos;
@@ -353,7 +343,7 @@ class ProcedureReader {
                     "'before-cutover')`; in YAML it "
                     "stands in `${...}`");
     }
-    if (is_unknown(*text)) return;
+    if (needs_unknown(*text, *module_)) return;
     if (const auto type = check_type(*text, types, sink_);
         !fits(type, *syntax::parse_type("boolean")))
       return broken(when->span, fmt::format("`when` is {}, no truth value", to_text(type)),
@@ -454,224 +444,28 @@ class ProcedureReader {
       report.label(fmt::format("did you mean `{}`?", *near));
   }
 
-  // --- arguments ---------------------------------------------------------------------------------
-
-  Value argument(const Node& node, const ProcedureStep& step, const Names& names) {
-    switch (node.kind) {
-      case syntax::NodeKind::null:
-        return {};
-      case syntax::NodeKind::mapping: {
-        Value map = Value::map();
-        for (const syntax::Entry& entry : node.entries)
-          map.set(entry.key, argument(entry.value, step, names));
-        return map;
+  void check_arguments(const ProcedureStep& step, const ReadArguments& given) {
+    for (ArgumentProblem& one : problems_of_arguments(step, given)) {
+      if (one.kind != Kind::procedure_broken) {
+        is_broken_ = true;
+        sink_.report(one.kind, one.span, std::move(one.message)).help(std::move(one.help));
+        continue;
       }
-      case syntax::NodeKind::sequence: {
-        ir::List items;
-        for (const Node& item : node.items) add_items(item, step, names, items);
-        if (!node.tag.is("!numbered")) {
-          if (!node.tag.empty())
-            broken(node.tag.span(), "a list may be `!numbered`, nothing else", "take the tag out");
-          return Value(std::move(items));
-        }
-        // What the target writes as {"0": ..., "1": ...}: its expressions' clauses.
-        Value map = Value::map();
-        for (std::size_t i = 0; i < items.size(); ++i)
-          map.set(std::to_string(i), std::move(items[i]));
-        return map;
-      }
-      case syntax::NodeKind::scalar:
-        return scalar(node, step, names);
+      auto report = refuse(one.span, std::move(one.message), std::move(one.help));
+      if (!one.label.empty()) report.label(std::move(one.label));
     }
-    return {};
-  }
-
-  /// An item of a list; `!for {each: NAME, in: ${LIST}, give: [...]}` stands for its items once for
-  /// every value.
-  void add_items(const Node& item, const ProcedureStep& step, const Names& names, ir::List& into) {
-    if (!item.tag.is("!for")) {
-      into.push_back(argument(item, step, names));
-      return;
-    }
-    const Node* each = item.find("each");
-    const Node* in = item.find("in");
-    const Node* give = item.find("give");
-    if (each == nullptr || in == nullptr || give == nullptr || !each->is_scalar() ||
-        !give->is_sequence()) {
-      return broken(item.span, "`!for` needs `each`, `in` and `give`",
-                    "write `!for {each: NAME, in: \"${LIST}\", give: [...]}`");
-    }
-    const Value values = argument(*in, step, names);
-    if (is_unknown(values)) return into.push_back(unknown_value());
-    if (!values.is_list())
-      return broken(in->span, "`in` of a `!for` is a list",
-                    "give it a list: `[a, b]`, or the name of one");
-    for (const Value& value : values.items()) {
-      syntax::Scope inner(&names.values);
-      inner.set(each->text, value);
-      syntax::TypeScope inner_types(&names.types);
-      inner_types.set(each->text, syntax::type_of_value(value));
-      for (const Node& given : give->items) add_items(given, step, {inner, inner_types}, into);
-    }
-  }
-
-  /// `!output "STEP NAME"`: what an earlier step of the module gives.
-  Value output(const Node& node) {
-    const std::size_t blank = node.text.rfind(' ');
-    const std::string id = module_->prefix + node.text.substr(0, blank);
-    const auto found = by_id_.find(id);
-    if (blank == std::string::npos || found == by_id_.end()) {
-      broken(
-          node.span, fmt::format("there is no earlier step `{}`", printable(id, 80)),
-          "name a step of this module that stands before this one, and what it gives: `ID NAME`");
-      return {};
-    }
-    return ir::OutputRef{id, node.text.substr(blank + 1)};
-  }
-
-  Value scalar(const Node& node, const ProcedureStep& step, const Names& names) {
-    if (node.tag.is("!output")) return output(node);
-    if (!node.tag.empty()) {
-      broken(node.tag.span(),
-             fmt::format("`{}` means nothing here", printable(node.tag.text(), 40)),
-             "take the tag out: arguments know `!output`, `!for` and `!numbered`");
-      return {};
-    }
-    auto text = parse_template(node, *input_.sources, sink_);
-    if (!text) {
-      is_broken_ = true;
-      return {};
-    }
-    if (!text->has_expression()) {
-      Node plain = node;
-      plain.text = text->parts.empty() ? std::string() : text->parts.front().text;
-      return syntax::scalar_value(plain);
-    }
-    if (is_unknown(*text)) return unknown_value();
-    const std::size_t errors = sink_.count(Severity::error);
-    static_cast<void>(check_type(*text, names.types, sink_));
-    if (sink_.count(Severity::error) != errors) {
-      is_broken_ = true;
-      return {};
-    }
-    if (step.variable.empty() || !mentions(*text, step.variable)) {
-      auto value = evaluate(*text, names.values, sink_);
-      if (value) arguments_weight_ += syntax::weight_of(*value);
-      if (value && arguments_weight_ <= syntax::kValuesWeightMax) return std::move(*value);
-      if (value && !std::exchange(is_too_much_, true)) {
-        broken(node.span,
-               fmt::format("with this one the arguments of all steps come to more than {}",
-                           show_bytes(syntax::kValuesWeightMax)),
-               "give steps a part of the large value, not all of it");
-      }
-      is_broken_ = true;
-      return {};
-    }
-    return of_row(std::move(*text), step);
-  }
-
-  /// A value that differs from row to row: a reference to a member of the row.
-  Value of_row(syntax::Template text, const ProcedureStep& step) {
-    if (step.set == SIZE_MAX) return unknown_value();  // reported
-    if (text.parts.size() == 1) {
-      const syntax::Expression& e = *text.parts.front().expression;
-      const bool is_member = e.kind == syntax::Expression::Kind::member &&
-                             e.operands[0].kind == syntax::Expression::Kind::name &&
-                             e.operands[0].text == step.variable;
-      if (is_member) {
-        auto& members = procedure_.row_members[step.set];
-        const auto is_same = [&](const RowMember& one) { return one.name == e.text; };
-        if (std::none_of(members.begin(), members.end(), is_same))
-          members.push_back({e.text, e.span});
-        return ir::OutputRef{"$row", e.text};
-      }
-    }
-    auto& computed = procedure_.computed[step.set];
-    const std::string member = fmt::format("={}", computed.size());
-    computed.push_back({member, std::move(text), step.variable, scope_});
-    return ir::OutputRef{"$row", member};
-  }
-
-  void check_arguments(const ProcedureStep& step, const Node* node, bool is_evaluated) {
-    const auto& specs = ir::arguments_of(step.kind);
-    const auto is_spec = [&](std::string_view name) {
-      return std::any_of(specs.begin(), specs.end(),
-                         [&](const ir::ArgumentSpec& spec) { return spec.name == name; });
-    };
-    std::vector<std::string_view> known;
-    for (const ir::ArgumentSpec& spec : specs) known.push_back(spec.name);
-    std::vector<std::string_view> misspelt;  // required ones: that they are missing is said once
-    for (const auto& [name, value] : step.arguments.members()) {
-      if (ir::holds_secret(value) && !takes_secret(step.kind, name))
-        refuse_secret(step, node, name);
-      // Account steps may all carry the account and its names.
-      if (is_spec(name) || name == "account" || name == "addresses" || name == "aliases") continue;
-      const syntax::Entry* entry = node == nullptr ? nullptr : node->find_entry(name);
-      const std::string_view kind = info(step.kind).name;
-      auto report = refuse(
-          entry == nullptr ? step.span : entry->key_span,
-          fmt::format("`{}` takes no argument `{}`", kind, printable(name, 60)),
-          known.empty() ? fmt::format("take it out: `{}` has no arguments", kind)
-                        : fmt::format("arguments of `{}`: `{}`", kind, fmt::join(known, "`, `")));
-      const auto near = nearest(name, known);
-      if (!near || step.arguments.as_map().contains(*near)) continue;
-      report.label(fmt::format("did you mean `{}`?", *near));
-      misspelt.push_back(*near);
-    }
-    for (const ir::ArgumentSpec& spec : specs) check_argument_type(step, node, spec);
-    for (const ir::ArgumentSpec& spec : specs) {
-      // One whose value was reported has been given.
-      const bool is_reported =
-          (!is_evaluated && node->find(spec.name) != nullptr) ||
-          std::find(misspelt.begin(), misspelt.end(), spec.name) != misspelt.end();
-      if (spec.is_required && !is_reported && !step.arguments.as_map().contains(spec.name)) {
-        broken(step.span,
-               fmt::format("`{}` needs argument `{}`: {}", info(step.kind).name, spec.name,
-                           spec.meaning),
-               fmt::format("add `{}` to the step's arguments", spec.name));
-      }
-    }
-  }
-
-  /// A driver that finds another type than its own would take the default and say nothing.
-  void check_argument_type(const ProcedureStep& step, const Node* node,
-                           const ir::ArgumentSpec& spec) {
-    const Value& given = step.arguments[spec.name];
-    if (ir::holds_secret(given) && !takes_secret(step.kind, spec.name)) return;  // reported
-    std::optional<WrongContent> wrong;
-    if (std::string why = why_not_argument(given, spec.type); !why.empty())
-      wrong = WrongContent{std::move(why), std::string(argument_remedy(spec.type))};
-    else
-      wrong = wrong_content(given, spec);
-    if (!wrong) return;
-    const Node* value = node == nullptr ? nullptr : node->find(spec.name);
-    broken(value == nullptr ? step.span : value->span,
-           fmt::format("`{}` of `{}` {}", spec.name, info(step.kind).name, wrong->why),
-           wrong->help);
-  }
-
-  /// A secret flows only into an argument that is one.
-  void refuse_secret(const ProcedureStep& step, const Node* node, const std::string& name) {
-    is_broken_ = true;
-    const Node* value = node == nullptr ? nullptr : node->find(name);
-    sink_
-        .report(Kind::expression_type, value == nullptr ? step.span : value->span,
-                fmt::format("a secret cannot become `{}` of `{}`", printable(name, 60),
-                            info(step.kind).name))
-        .help(syntax::kSecretRemedy);
   }
 
   const LowerInput& input_;
   Sink& sink_;
   Procedure procedure_;
+  ArgumentReader arguments_;
   std::unordered_map<std::string, std::size_t> by_id_;
   std::unordered_map<std::string, Span> places_;  // where each id stands
   const ModuleInstance* module_ = nullptr;        // that is being read
   const syntax::Scope* scope_ = nullptr;          // its; lives as long as the input
   std::vector<Origin> nodes_;
   bool has_unknown_steps_ = false;
-  std::size_t arguments_weight_ = 0;  // of those that are the same in every row
-  bool is_too_much_ = false;
   bool is_broken_ = false;
 };
 

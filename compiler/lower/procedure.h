@@ -14,8 +14,9 @@ namespace plan::lower {
 struct Computed {
   std::string member = {};
   syntax::Template text = {};
-  std::string variable = {};             ///< the row's name in it
-  const syntax::Scope* scope = nullptr;  ///< of the module that it stands in
+  std::string variable = {};                      ///< the row's name in it
+  const syntax::Scope* scope = nullptr;           ///< of the module that it stands in
+  ir::ArgumentType type = ir::ArgumentType::any;  ///< what the argument takes
 };
 
 /// A member of a row's value that arguments need, and where the first of them says so.
@@ -39,7 +40,8 @@ struct ProcedureStep {
   std::vector<std::size_t> after_previous_wave = {};  ///< only of steps for the rows of `waves`
   std::vector<std::size_t> after_members = {};
   ir::Value arguments = {};
-  const syntax::Scope* scope = nullptr;  ///< of the module that it stands in
+  const syntax::Node* written = nullptr;  ///< its `args`; of a tree that the input has
+  const syntax::Scope* scope = nullptr;   ///< of the module that it stands in
 };
 
 /// A module, read. `row_members[set]`: members of the row's value that arguments need;
@@ -51,9 +53,5 @@ struct Procedure {
 };
 
 [[nodiscard]] std::optional<Procedure> read_procedure(const LowerInput& input, Sink& sink);
-
-/// A secret flows only into an argument that is one, and into the members that an object shall
-/// have, which are checked with the target's schema.
-[[nodiscard]] bool takes_secret(ir::StepKind kind, std::string_view name);
 
 }  // namespace plan::lower

@@ -7,7 +7,6 @@
 #include <set>
 
 #include "compiler/ir/json.h"
-#include "compiler/lower/procedure_step.h"
 #include "compiler/syntax/yaml.h"
 
 namespace plan::lower {
@@ -100,38 +99,6 @@ TEST(Lower, EdgesGrowWithTheAccountsAndNotWithTheirSquare) {
   ASSERT_TRUE(small.graph && large.graph);
   EXPECT_LT(large.edges(), 2 * small.edges() + 10);
   EXPECT_LT(large.edges(), 6U * 2'000);
-}
-
-TEST(Lower, WhatStandsInAnArgumentOfTheRightType) {
-  const auto why = [](ir::StepKind kind, std::string_view name, const ir::Value& value) {
-    for (const ir::ArgumentSpec& spec : ir::arguments_of(kind)) {
-      if (spec.name != name) continue;
-      const auto wrong = wrong_content(value, spec);
-      return wrong ? wrong->why : std::string();
-    }
-    return std::string("there is no such argument");
-  };
-  using ir::StepKind;
-  const auto url = [&](const char* text) { return why(StepKind::source_settings, "url", text); };
-  EXPECT_EQ(url("https://old.example.org"), "");
-  EXPECT_EQ(url("http://old.example.org"),
-            "takes a URL, and `http://old.example.org` is none: it does not begin with `https://`");
-  const auto account = [&](const char* text) {
-    return why(StepKind::probe_login, "account", text);
-  };
-  EXPECT_EQ(account("alice@example.org"), "");
-  for (const char* const text : {"", "@", "alice", "alice@", "@example.org", "a@b@example.org"})
-    EXPECT_NE(account(text), "") << text;
-  const auto port = [&](const ir::Value& value) {
-    return why(StepKind::service_restart, "ports", ir::Value(ir::List{value}));
-  };
-  EXPECT_EQ(port(std::int64_t{65535}), "");
-  EXPECT_EQ(port(ir::Value()), "");
-  EXPECT_EQ(port(ir::OutputRef{"$unknown", "port"}), "");
-  EXPECT_EQ(port(std::int64_t{0}), "takes ports, and 0 is none");
-  EXPECT_EQ(port("25"), "takes ports, and text is none");
-  EXPECT_EQ(why(StepKind::dump_export, "by", "server"), "");
-  EXPECT_EQ(why(StepKind::dump_export, "by", "me"), "takes `plan` or `server`, and this is `me`");
 }
 
 TEST(Lower, NumberedListsAndForExpand) {
@@ -254,6 +221,64 @@ TEST(Lower, BrokenProceduresAreNamedAtTheirPlace) {
             "`a` of stage prepare is no part of an account's move");
   EXPECT_EQ(problem("  - {id: a, kind: approval, stage: waves, role: kept, args: {wave: x}}\n"),
             "there is no role `kept`");
+}
+
+std::string sweep(const std::string& arguments) {
+  return "  - {id: \"a/{}\", kind: archive.sweep, for: account in accounts, stage: waves, args: "
+         "{account: \"${account.address}\", file: x, " +
+         arguments + "}}\n";
+}
+
+TEST(Lower, AnAmountThatIsComputedForARowIsReadAsOneThatIsWritten) {
+  const Lowered lowered(sweep("addresses: [], apart_ms: \"${length(account.address)}m\""), 2);
+  ASSERT_TRUE(lowered.graph.has_value()) << lowered.problem();
+  const ir::Value arguments = lowered.graph->arguments(*lowered.graph->find("a/u1@x.org"));
+  EXPECT_EQ(arguments["apart_ms"].integer_or(0), 8 * 60'000);
+  // The same text is a text where one is wanted.
+  const Lowered named(
+      "  - {id: \"p/{}\", kind: mark.rollback-point, for: account in accounts, stage: waves, args: "
+      "{point: \"${length(account.address)}m\"}}\n",
+      2);
+  ASSERT_TRUE(named.graph.has_value()) << named.problem();
+  EXPECT_EQ(named.graph->arguments(*named.graph->find("p/u1@x.org"))["point"].string_or(""), "8m");
+}
+
+TEST(Lower, AWrongArgumentOfARowIsShownWhereItStands) {
+  const auto shown = [](const std::string& arguments) {
+    Lowered lowered(sweep(arguments), 2);
+    const std::vector<Diagnostic> all = lowered.sink.sorted();
+    return all.size() == 1
+               ? all[0].message + " at " + std::string(lowered.sources.text(all[0].span))
+               : fmt::format("{} diagnostics", all.size());
+  };
+  EXPECT_EQ(shown("addresses: [], apart_ms: \"${account.address}\""),
+            "`apart_ms` of `archive.sweep` takes a duration, and this is text for `u0@x.org` at "
+            "\"${account.address}\"");
+  EXPECT_EQ(shown("addresses: [], apart_ms: \"${length(account.address)}MiB\""),
+            "`apart_ms` of `archive.sweep` takes a duration, and this is size for `u0@x.org` at "
+            "\"${length(account.address)}MiB\"");
+  EXPECT_EQ(shown("addresses: [], apart_ms: \"${length(account.address)}d\""),
+            "`apart_ms` of `archive.sweep` takes a duration of at most 24 h 0 min, and this is 8 "
+            "days for `u0@x.org` at \"${length(account.address)}d\"");
+  EXPECT_EQ(shown("apart_ms: 1m, addresses: [x, \"${account.is_odd}\"]"),
+            "`addresses` of `archive.sweep` takes a list of texts, and boolean is none for "
+            "`u0@x.org` at [x, \"${account.is_odd}\"]");
+}
+
+TEST(Lower, AnExpressionOfAnotherUnitIsRefused) {
+  const auto problem = [](const std::string& kind, const std::string& arguments) {
+    return Lowered("  - {id: a, kind: " + kind + ", stage: waves, args: {" + arguments + "}}\n", 2)
+        .problem();
+  };
+  const std::string names = "account: a@x.org, addresses: [], ";
+  EXPECT_EQ(problem("proxy.hold", names + "bound_ms: \"${max(1MiB, 2MiB)}\""),
+            "`bound_ms` of `proxy.hold` takes a duration, and this is size");
+  EXPECT_EQ(problem("proxy.hold", names + "bound_ms: \"${max(10s, 20s)}\""), "");
+  EXPECT_EQ(problem("proxy.hold", names + "bound_ms: \"${max(10000, 20000)}\""), "");
+  EXPECT_EQ(problem("window", "not_before_ms: \"${max(5m, 6m)}\""),
+            "`not_before_ms` of `window` takes a moment in milliseconds since 1970, and this is "
+            "duration");
+  EXPECT_EQ(problem("window", "not_before_ms: \"${max(1798761600000, 5)}\""), "");
 }
 
 /// Each mistake of a procedure says what to do about it, at the place that can be mended.

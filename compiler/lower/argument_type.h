@@ -1,0 +1,42 @@
+#pragma once
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "compiler/ir/step_kind.h"
+#include "compiler/ir/value.h"
+#include "compiler/syntax/value_type.h"
+
+namespace plan::lower {
+
+// What ir/step_arguments.def says of the arguments of each kind, asked of their values: of those
+// that stand in a module, and of those that come from a row.
+
+/// As drivers take it: a duration or a size in words (`30s`, `50MiB`) becomes milliseconds or bytes
+/// where the argument is one; all else stays as it is.
+[[nodiscard]] ir::Value as_argument(ir::Value value, ir::ArgumentType type);
+/// A duration or a size.
+[[nodiscard]] bool is_amount(ir::ArgumentType type);
+
+/// What is wrong with an argument, as the end of a sentence ("takes a duration, and this is a
+/// list"), and what to write instead.
+struct WrongArgument {
+  std::string why = {};
+  std::string help = {};
+};
+/// Of a value: only its type.
+[[nodiscard]] std::optional<WrongArgument> judge_type(const ir::Value& value,
+                                                      const ir::ArgumentSpec& spec);
+/// Of a value: its type, how much it may be, what stands in it. Nothing of what is known only for
+/// each row or in the night.
+[[nodiscard]] std::optional<WrongArgument> judge_argument(const ir::Value& value,
+                                                          const ir::ArgumentSpec& spec);
+/// Of the type of an expression: durations and sizes are plain numbers once they are values.
+[[nodiscard]] std::optional<WrongArgument> judge_unit(const syntax::ValueType& type,
+                                                      const ir::ArgumentSpec& spec);
+
+/// A secret flows only into an argument that is one, and into the members that an object shall
+/// have, which are checked with the target's schema.
+[[nodiscard]] bool takes_secret(ir::StepKind kind, std::string_view name);
+
+}  // namespace plan::lower

@@ -1,0 +1,322 @@
+#include "compiler/lower/step_arguments.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "compiler/ir/secrets.h"
+#include "compiler/lower/argument_type.h"
+#include "compiler/source/text.h"
+#include "compiler/syntax/scalar.h"
+#include "compiler/syntax/value_weight.h"
+
+namespace plan::lower {
+namespace {
+
+using ir::Value;
+using syntax::Node;
+
+const ir::ArgumentSpec* spec_of(ir::StepKind kind, std::string_view name) {
+  const auto& specs = ir::arguments_of(kind);
+  const auto spec = std::find_if(specs.begin(), specs.end(),
+                                 [&](const ir::ArgumentSpec& one) { return one.name == name; });
+  return spec == specs.end() ? nullptr : &*spec;
+}
+
+Value unknown_value() { return ir::OutputRef{"$unknown", "value"}; }
+bool is_unknown(const Value& value) {
+  return value.is_output() && value.as_output().step == "$unknown";
+}
+
+}  // namespace
+
+bool needs_unknown(const syntax::Template& text, const ModuleInstance& module) {
+  return std::any_of(module.unknown.begin(), module.unknown.end(),
+                     [&](const std::string& name) { return mentions(text, name); });
+}
+
+// --- reading ------------------------------------------------------------------------------------
+
+ReadArguments ArgumentReader::read(const Node& arguments, const ProcedureStep& step,
+                                   const ModuleInstance& module, const syntax::Scope& scope,
+                                   const syntax::TypeScope& types) {
+  step_ = &step;
+  module_ = &module;
+  scope_ = &scope;
+  is_whole_ = true;
+  const Names names{scope, types};
+  ReadArguments given;
+  const auto type_of = [&](std::string_view name) {
+    const ir::ArgumentSpec* spec = spec_of(step.kind, name);
+    return spec == nullptr ? ir::ArgumentType::any : spec->type;
+  };
+  for (const syntax::Entry& entry : arguments.entries) {
+    wanted_ = type_of(entry.key);
+    type_.reset();
+    Value read = value(entry.value, names);
+    if (entry.value.is_scalar() && type_) given.types.emplace(entry.key, *type_);
+    if (!read.is_null()) given.values.set(entry.key, as_argument(std::move(read), wanted_));
+  }
+  if (!arguments.is_mapping()) {
+    // All of them by one name.
+    wanted_ = ir::ArgumentType::any;
+    const Value whole = value(arguments, names);
+    for (const auto& [name, member] : whole.members()) {
+      if (!member.is_null()) given.values.set(name, as_argument(member, type_of(name)));
+    }
+  }
+  given.is_whole = is_whole_;
+  return given;
+}
+
+void ArgumentReader::broken(Span span, std::string message, std::string help) {
+  is_whole_ = false;
+  refuse_(span, std::move(message), std::move(help));
+}
+
+Value ArgumentReader::value(const Node& node, const Names& names) {
+  switch (node.kind) {
+    case syntax::NodeKind::null:
+      return {};
+    case syntax::NodeKind::mapping: {
+      Value map = Value::map();
+      for (const syntax::Entry& entry : node.entries) map.set(entry.key, value(entry.value, names));
+      return map;
+    }
+    case syntax::NodeKind::sequence:
+      return list(node, names);
+    case syntax::NodeKind::scalar:
+      return scalar(node, names);
+  }
+  return {};
+}
+
+Value ArgumentReader::list(const Node& node, const Names& names) {
+  ir::List items;
+  for (const Node& item : node.items) add_items(item, names, items);
+  if (!node.tag.is("!numbered")) {
+    if (!node.tag.empty())
+      broken(node.tag.span(), "a list may be `!numbered`, nothing else", "take the tag out");
+    return Value(std::move(items));
+  }
+  // What the target writes as {"0": ..., "1": ...}: its expressions' clauses.
+  Value map = Value::map();
+  for (std::size_t i = 0; i < items.size(); ++i) map.set(std::to_string(i), std::move(items[i]));
+  return map;
+}
+
+/// An item of a list; `!for {each: NAME, in: ${LIST}, give: [...]}` stands for its items once for
+/// every value.
+void ArgumentReader::add_items(const Node& item, const Names& names, ir::List& into) {
+  if (!item.tag.is("!for")) {
+    into.push_back(value(item, names));
+    return;
+  }
+  const Node* each = item.find("each");
+  const Node* in = item.find("in");
+  const Node* give = item.find("give");
+  if (each == nullptr || in == nullptr || give == nullptr || !each->is_scalar() ||
+      !give->is_sequence()) {
+    return broken(item.span, "`!for` needs `each`, `in` and `give`",
+                  "write `!for {each: NAME, in: \"${LIST}\", give: [...]}`");
+  }
+  const Value values = value(*in, names);
+  if (is_unknown(values)) return into.push_back(unknown_value());
+  if (!values.is_list())
+    return broken(in->span, "`in` of a `!for` is a list",
+                  "give it a list: `[a, b]`, or the name of one");
+  for (const Value& one : values.items()) {
+    syntax::Scope inner(&names.values);
+    inner.set(each->text, one);
+    syntax::TypeScope inner_types(&names.types);
+    inner_types.set(each->text, syntax::type_of_value(one));
+    for (const Node& given : give->items) add_items(given, {inner, inner_types}, into);
+  }
+}
+
+/// `!output "STEP NAME"`: what an earlier step of the module gives.
+Value ArgumentReader::output(const Node& node) {
+  const std::size_t blank = node.text.rfind(' ');
+  const std::string id = module_->prefix + node.text.substr(0, blank);
+  if (blank == std::string::npos || !has_step_(id)) {
+    broken(node.span, fmt::format("there is no earlier step `{}`", printable(id, 80)),
+           "name a step of this module that stands before this one, and what it gives: `ID NAME`");
+    return {};
+  }
+  return ir::OutputRef{id, node.text.substr(blank + 1)};
+}
+
+Value ArgumentReader::scalar(const Node& node, const Names& names) {
+  if (node.tag.is("!output")) return output(node);
+  if (!node.tag.empty()) {
+    broken(node.tag.span(), fmt::format("`{}` means nothing here", printable(node.tag.text(), 40)),
+           "take the tag out: arguments know `!output`, `!for` and `!numbered`");
+    return {};
+  }
+  auto text = parse_template(node, *input_.sources, sink_);
+  if (!text) {
+    is_whole_ = false;
+    return {};
+  }
+  if (!text->has_expression()) {
+    Node plain = node;
+    plain.text = text->parts.empty() ? std::string() : text->parts.front().text;
+    return syntax::scalar_value(plain);
+  }
+  if (needs_unknown(*text, *module_)) return unknown_value();
+  const std::size_t errors = sink_.count(Severity::error);
+  auto type = check_type(*text, names.types, sink_);
+  if (sink_.count(Severity::error) != errors) {
+    is_whole_ = false;
+    return {};
+  }
+  type_ = std::move(type);
+  if (step_->variable.empty() || !mentions(*text, step_->variable))
+    return evaluated(*text, node, names);
+  return of_row(std::move(*text));
+}
+
+/// The same in every row.
+Value ArgumentReader::evaluated(const syntax::Template& text, const Node& node,
+                                const Names& names) {
+  auto found = evaluate(text, names.values, sink_);
+  if (found) weight_ += syntax::weight_of(*found);
+  if (found && weight_ <= syntax::kValuesWeightMax) return std::move(*found);
+  if (found && !std::exchange(is_too_much_, true)) {
+    broken(node.span,
+           fmt::format("with this one the arguments of all steps come to more than {}",
+                       show_bytes(syntax::kValuesWeightMax)),
+           "give steps a part of the large value, not all of it");
+  }
+  is_whole_ = false;
+  return {};
+}
+
+/// A value that differs from row to row: a reference to a member of the row.
+Value ArgumentReader::of_row(syntax::Template text) {
+  if (step_->set == SIZE_MAX) return unknown_value();  // reported
+  if (text.parts.size() == 1) {
+    const syntax::Expression& e = *text.parts.front().expression;
+    const bool is_member = e.kind == syntax::Expression::Kind::member &&
+                           e.operands[0].kind == syntax::Expression::Kind::name &&
+                           e.operands[0].text == step_->variable;
+    if (is_member) {
+      auto& members = procedure_.row_members[step_->set];
+      const auto is_same = [&](const RowMember& one) { return one.name == e.text; };
+      if (std::none_of(members.begin(), members.end(), is_same))
+        members.push_back({e.text, e.span});
+      return ir::OutputRef{"$row", e.text};
+    }
+  }
+  auto& computed = procedure_.computed[step_->set];
+  const std::string member = fmt::format("={}", computed.size());
+  computed.push_back({member, std::move(text), step_->variable, scope_, wanted_});
+  return ir::OutputRef{"$row", member};
+}
+
+// --- judging ------------------------------------------------------------------------------------
+
+Span place_of(const ProcedureStep& step, std::string_view argument) {
+  const Node* value = step.written == nullptr ? nullptr : step.written->find(argument);
+  return value == nullptr ? step.span : value->span;
+}
+
+namespace {
+
+class Judge {
+ public:
+  Judge(const ProcedureStep& step, const ReadArguments& given)
+      : step_(step), given_(given), specs_(ir::arguments_of(step.kind)) {}
+
+  std::vector<ArgumentProblem> judge() {
+    for (const auto& [name, value] : step_.arguments.members()) {
+      if (ir::holds_secret(value) && !takes_secret(step_.kind, name)) refuse_secret(name);
+      // Account steps may all carry the account and its names.
+      if (spec_of(step_.kind, name) == nullptr && name != "account" && name != "addresses" &&
+          name != "aliases")
+        refuse_unknown(name);
+    }
+    for (const ir::ArgumentSpec& spec : specs_) judge_value(spec);
+    for (const ir::ArgumentSpec& spec : specs_) ask_for(spec);
+    return std::move(problems_);
+  }
+
+ private:
+  [[nodiscard]] std::string_view kind() const { return info(step_.kind).name; }
+  [[nodiscard]] bool is_written(std::string_view name) const {
+    return step_.written != nullptr && step_.written->find(name) != nullptr;
+  }
+
+  void refuse_secret(const std::string& name) {
+    problems_.push_back(
+        {Kind::expression_type,
+         place_of(step_, name),
+         fmt::format("a secret cannot become `{}` of `{}`", printable(name, 60), kind()),
+         syntax::kSecretRemedy,
+         {}});
+  }
+
+  void refuse_unknown(const std::string& name) {
+    std::vector<std::string_view> known;
+    for (const ir::ArgumentSpec& spec : specs_) known.push_back(spec.name);
+    const syntax::Entry* entry =
+        step_.written == nullptr ? nullptr : step_.written->find_entry(name);
+    ArgumentProblem problem;
+    problem.span = entry == nullptr ? step_.span : entry->key_span;
+    problem.message = fmt::format("`{}` takes no argument `{}`", kind(), printable(name, 60));
+    problem.help = known.empty()
+                       ? fmt::format("take it out: `{}` has no arguments", kind())
+                       : fmt::format("arguments of `{}`: `{}`", kind(), fmt::join(known, "`, `"));
+    const auto near = nearest(name, known);
+    if (near && !step_.arguments.as_map().contains(*near)) {
+      problem.label = fmt::format("did you mean `{}`?", *near);
+      misspelt_.push_back(*near);
+    }
+    problems_.push_back(std::move(problem));
+  }
+
+  /// A driver that finds another type than its own would take the default and say nothing.
+  void judge_value(const ir::ArgumentSpec& spec) {
+    const Value& value = step_.arguments[spec.name];
+    if (ir::holds_secret(value) && !takes_secret(step_.kind, spec.name)) return;  // reported
+    std::optional<WrongArgument> wrong;
+    if (const auto type = given_.types.find(std::string(spec.name)); type != given_.types.end())
+      wrong = judge_unit(type->second, spec);
+    if (!wrong) wrong = judge_argument(value, spec);
+    if (!wrong) return;
+    problems_.push_back({Kind::procedure_broken,
+                         place_of(step_, spec.name),
+                         fmt::format("`{}` of `{}` {}", spec.name, kind(), wrong->why),
+                         std::move(wrong->help),
+                         {}});
+  }
+
+  void ask_for(const ir::ArgumentSpec& spec) {
+    if (!spec.is_required || step_.arguments.as_map().contains(spec.name)) return;
+    // One whose value was reported has been given, and so has one that is misspelt.
+    if (!given_.is_whole && is_written(spec.name)) return;
+    if (std::find(misspelt_.begin(), misspelt_.end(), spec.name) != misspelt_.end()) return;
+    problems_.push_back(
+        {Kind::procedure_broken,
+         step_.span,
+         fmt::format("`{}` needs argument `{}`: {}", kind(), spec.name, spec.meaning),
+         fmt::format("add `{}` to the step's arguments", spec.name),
+         {}});
+  }
+
+  const ProcedureStep& step_;
+  const ReadArguments& given_;
+  const std::vector<ir::ArgumentSpec>& specs_;
+  std::vector<std::string_view> misspelt_;  // required ones: that they are missing is said once
+  std::vector<ArgumentProblem> problems_;
+};
+
+}  // namespace
+
+std::vector<ArgumentProblem> problems_of_arguments(const ProcedureStep& step,
+                                                   const ReadArguments& given) {
+  return Judge(step, given).judge();
+}
+
+}  // namespace plan::lower
