@@ -518,12 +518,14 @@ std::vector<CommandSpec> server_commands() {
        .run = run_target_run},
       {.name = "docs",
        .summary = "writes the pages that are made from the code",
-       .text = "man pages, shell completion, command reference, the catalogue of diagnostics, the "
-               "grammar, types and functions of the plan language, the built-in modules.",
+       .text =
+           "man pages, shell completion, command reference, the catalogue of diagnostics, the "
+           "grammar, types and functions of the plan language, the built-in modules, the kinds of "
+           "steps.",
        .example = "plan docs man --output docs/man",
        .options = {{"what", "WHAT", "",
-                    "`man`, `bash`, `markdown`, `diagnostics`, `language` or "
-                    "`modules`",
+                    "`man`, `bash`, `markdown`, `diagnostics`, `language`, "
+                    "`modules` or `steps`",
                     true},
                    {"--output", "PATH", "-", "a file, or a folder for `man`"}},
        .run = run_docs},

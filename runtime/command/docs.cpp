@@ -11,6 +11,7 @@
 #include "runtime/command/console.h"
 #include "runtime/command/error_catalogue.h"
 #include "runtime/command/project_folder.h"
+#include "runtime/command/step_page.h"
 
 namespace plan::command {
 namespace {
@@ -47,11 +48,12 @@ ExitCode run_docs(const Invocation& invocation) {
   if (what == "markdown") return write_page(output, command_reference());
   if (what == "diagnostics") return write_page(output, diagnostics_page());
   if (what == "modules") return write_page(output, modules_page());
+  if (what == "steps") return write_page(output, steps_page());
   if (what == "language") return write_page(output, language_parts());
   if (what != "man") {
     print_words(
         fmt::format("error: there is no page `{}`; there are man, bash, markdown, diagnostics, "
-                    "language and modules\n",
+                    "language, modules and steps\n",
                     what));
     return ExitCode::error;
   }

@@ -11,6 +11,7 @@
 #include "runtime/command/error_catalogue.h"
 #include "runtime/command/project_folder.h"
 #include "runtime/command/session.h"
+#include "runtime/command/step_page.h"
 #include "tests/support/repository.h"
 #include "tests/support/shared_data.h"
 #include "tests/support/temp_dir.h"
@@ -43,6 +44,24 @@ TEST(StepKinds, WhatAnUndoLosesIsSaidWhereItLosesSomethingAndNowhereElse) {
     // A step that decides where mail or clients go always has a word about the way back.
     if (kind.effect == ir::StepEffect::move_traffic || kind.effect == ir::StepEffect::destroy) {
       EXPECT_NE(kind.undo, ir::UndoPolicy::nothing_to_undo) << kind.name;
+    }
+  }
+}
+
+TEST(StepKinds, SayWhatTheyAreAndWhatTheirArgumentsMean) {
+  const std::string page = steps_page();
+  for (const ir::StepKindInfo& kind : ir::all_step_kinds()) {
+    EXPECT_NE(page.find("## `" + std::string(kind.name) + "`\n\n" + std::string(kind.summary)),
+              std::string::npos)
+        << kind.name;
+    for (const auto& specs : {ir::arguments_of(kind.kind), ir::outputs_of(kind.kind)}) {
+      for (const ir::ArgumentSpec& spec : specs) {
+        EXPECT_FALSE(spec.meaning.empty()) << kind.name << " " << spec.name;
+        // It would be the end of a cell of the page's table.
+        EXPECT_EQ(spec.meaning.find('|'), std::string_view::npos) << kind.name << " " << spec.name;
+        EXPECT_NE(page.find("| `" + std::string(spec.name) + "` | `"), std::string::npos)
+            << kind.name << " " << spec.name;
+      }
     }
   }
 }
@@ -113,6 +132,7 @@ TEST(GeneratedPages, AreFresh) {
   EXPECT_EQ(repository_file("docs/diagnostics.md"), diagnostics_page());
   EXPECT_EQ(repository_file("docs/commands.md"), command_reference());
   EXPECT_EQ(repository_file("docs/modules.md"), modules_page());
+  EXPECT_EQ(repository_file("docs/steps.md"), steps_page());
   EXPECT_EQ(repository_file("docs/plan.bash-completion"), bash_completion());
   EXPECT_EQ(repository_file("docs/man/plan.1"), man_overview());
   for (const CommandSpec& command : all_commands()) {
