@@ -173,8 +173,13 @@ class Compilation {
     return {input_.stdlib.empty() ? embedded::stdlib_modules() : input_.stdlib, input_.file_text};
   }
 
+  [[nodiscard]] std::function<std::string(std::string_view id)> std_steps() const {
+    return [stdlib = modules().stdlib](std::string_view id) { return std_module_of(stdlib, id); };
+  }
+
   void expand(check::Migration& migration) {
     lower::LowerInput lowering = lowering_of(migration, *sources_, sink_);
+    lowering.std_module_of = std_steps();
     if (sink_.has_errors()) return;
     Sink said;
     const auto linked =
@@ -270,6 +275,7 @@ class Compilation {
     if (lock == nullptr) migration.lock = std::make_shared<const facts::Lock>();
     Sink unheard;
     lower::LowerInput lowering = lowering_of(migration, *sources_, unheard);
+    lowering.std_module_of = std_steps();
     Sink said;
     const auto linked = link_modules(migration.plan, modules(), lowering.scope, lowering.rows,
                                      unknown, *sources_, said);

@@ -277,6 +277,52 @@ class Linker {
     return own == open_.rend() ? use : (*own)->span;
   }
 
+  /// A module of std for a source of another kind would miss each member of it that it asks for:
+  /// said once, where the operator uses it, or the module that brings it.
+  bool is_for_another_source(const Use& use, FileId file, const lower::ModuleInstance& outer) {
+    if (!use.name.starts_with(kStd) || (use.with != nullptr && use.with->find("source") != nullptr))
+      return false;
+    const Value* source = outer.scope.find("source");
+    if (source == nullptr) source = world_.scope.find("source");
+    if (source == nullptr || !source->is_map() || outer.unknown.contains("source") ||
+        world_.unknown.contains("source"))
+      return false;
+    const bool is_stalwart = (*source)["stalwart"].is_map();
+    const std::string_view text = sources_.text(file);
+    if (!(is_stalwart ? asks(text, "source.dovecot.") || asks(text, "source.postfix.")
+                      : asks(text, "source.stalwart.")))
+      return false;
+    const Span here = own_place(use.span);
+    if (!of_another_source_.insert({here.file, here.begin}).second) return true;
+    const auto own =
+        std::find_if(open_.begin(), open_.end(), [&](const Use* one) { return one->span == here; });
+    sink_
+        .report(
+            Kind::bad_value, here,
+            fmt::format("the source is {} Stalwart, and `{}` is for {}", is_stalwart ? "a" : "no",
+                        printable(own == open_.end() ? use.name : (*own)->name, 80),
+                        is_stalwart ? "Dovecot and Postfix" : "one"))
+        .label("it asks for settings that this source does not have")
+        .help(is_stalwart
+                  ? "for an old Stalwart there are `std/stalwart-0.15` and its parts, "
+                    "`std/stalwart-source` and `std/stalwart-account-move`"
+                  : "for Dovecot and Postfix there are `std/dovecot-postfix` and its parts, "
+                    "`std/source-preparation` and `std/account-move`; an old Stalwart is "
+                    "named in the plan, `source: {stalwart: {url: ..., login: ...}}`");
+    return true;
+  }
+
+  /// Does the text have these words, elsewhere than in a comment?
+  static bool asks(std::string_view text, std::string_view words) {
+    for (std::size_t at = text.find(words); at != std::string_view::npos;
+         at = text.find(words, at + words.size())) {
+      const std::size_t newline = text.rfind('\n', at);
+      const std::size_t begin = newline == std::string_view::npos ? 0 : newline + 1;
+      if (!trim(text.substr(begin, at - begin)).starts_with('#')) return true;
+    }
+    return false;
+  }
+
   void add(const Use& use, const lower::ModuleInstance& outer) {
     if (is_refused(use)) {
       linked_->lost.has_others = true;
@@ -284,6 +330,10 @@ class Linker {
     }
     if (is_there_twice(use)) return;
     const auto file = file_of(use);
+    if (file && is_for_another_source(use, *file, outer)) {
+      linked_->lost.has_others = true;
+      return;
+    }
     // One that was changed since it was pinned is judged all the same.
     if (file) check_digest(use, *file);
     auto part = file ? read_module(use, *file) : syntax::SoundPart();
@@ -571,8 +621,9 @@ class Linker {
   std::vector<const Use*> open_;  // that are being added, from the plan's own
   std::size_t modules_ = 0;
   bool is_bound_told_ = false;
-  std::map<std::pair<std::string, std::string>, Span> used_;  // prefix, name: where
-  std::set<std::pair<FileId, std::uint32_t>> twice_;          // that were reported
+  std::map<std::pair<std::string, std::string>, Span> used_;      // prefix, name: where
+  std::set<std::pair<FileId, std::uint32_t>> twice_;              // that were reported
+  std::set<std::pair<FileId, std::uint32_t>> of_another_source_;  // the same
   std::size_t values_weight_ = 0;
 };
 
@@ -588,6 +639,17 @@ std::unique_ptr<LinkedModules> link_modules(const check::Plan& plan, const Modul
   if (node == nullptr) return nullptr;
   const auto use = linker.read_use(*node, "");
   return use ? linker.link(*use, scope, unknown) : nullptr;
+}
+
+std::string std_module_of(std::span<const EmbeddedFile> stdlib, std::string_view id) {
+  const std::string in_language = fmt::format("\nstep {} ", id);
+  const std::string in_yaml = fmt::format("id: {}\n", id);
+  for (const EmbeddedFile& file : stdlib) {
+    if (file.text.find(file.name.ends_with(".yaml") ? in_yaml : in_language) !=
+        std::string_view::npos)
+      return fmt::format("{}{}", kStd, file.name.substr(0, file.name.rfind('.')));
+  }
+  return {};
 }
 
 }  // namespace plan

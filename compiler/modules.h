@@ -51,4 +51,8 @@ struct LinkedModules {
                                                           const std::set<std::string>& unknown,
                                                           SourceSet& sources, Sink& sink);
 
+/// The module of std that has a step of this id, as it stands in its text: "std/restart". Empty:
+/// none has.
+[[nodiscard]] std::string std_module_of(std::span<const EmbeddedFile> stdlib, std::string_view id);
+
 }  // namespace plan

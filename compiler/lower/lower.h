@@ -61,6 +61,8 @@ struct LowerInput {
   /// `source`, `target`, `proxies`, `addresses`: added to the arguments of the steps whose host
   /// needs them.
   std::map<std::string, ir::Value> connections = {};
+  /// The module of std that has a step of this id, "std/restart"; empty: none has, or nobody knows.
+  std::function<std::string(std::string_view id)> std_module_of = {};
 };
 
 /// Expands a procedure into the frozen graph of its steps. What is wrong with the module is

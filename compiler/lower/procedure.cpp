@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <set>
 #include <unordered_map>
 
 #include "compiler/lower/procedure_step.h"
@@ -434,6 +435,8 @@ class ProcedureReader {
   void no_such_step(const Node& item) {
     is_broken_ = true;
     if (has_unknown_steps_) return;
+    const std::string module = input_.std_module_of ? input_.std_module_of(item.text) : "";
+    if (!module.empty()) return report_unused(item, module);
     auto report = refuse(item.span, fmt::format("there is no step `{}`", printable(item.text, 80)),
                          "write the `id` of a step as it stands there, with its `{}`; one of a "
                          "module that is used `as` a word begins with that word");
@@ -442,6 +445,20 @@ class ProcedureReader {
     std::sort(ids.begin(), ids.end());
     if (const auto near = nearest(item.text, ids))
       report.label(fmt::format("did you mean `{}`?", *near));
+  }
+
+  /// Once for each two modules, whatever steps the one names of the other.
+  void report_unused(const Node& item, const std::string& module) {
+    if (!unused_.emplace(item.span.file, module).second) return;
+    const std::string_view here = input_.sources->name(item.span.file);
+    sink_
+        .report(Kind::procedure_broken, item.span,
+                fmt::format("there is no step `{}`", printable(item.text, 80)))
+        .label(fmt::format("it is a step of `{}`, which is not used here", module))
+        .help(fmt::format(
+            "write `use {}` beside {}; docs/modules.md says which modules go together", module,
+            is_of_std(item.span) ? fmt::format("`use {}`", here.substr(0, here.rfind('.')))
+                                 : std::string("the module's own steps")));
   }
 
   void check_arguments(const ProcedureStep& step, const ReadArguments& given) {
@@ -465,6 +482,8 @@ class ProcedureReader {
   const ModuleInstance* module_ = nullptr;        // that is being read
   const syntax::Scope* scope_ = nullptr;          // its; lives as long as the input
   std::vector<Origin> nodes_;
+  std::set<std::pair<FileId, std::string>>
+      unused_;  // modules of std, by the file that names a step
   bool has_unknown_steps_ = false;
   bool is_broken_ = false;
 };
