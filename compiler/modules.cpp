@@ -262,8 +262,11 @@ class Linker {
         .label("each of its steps would be there twice")
         .note(first->second, "it is used here first")
         .help(
-            "take one of the two out; if both are meant, use one of them `as` a word, which then "
-            "stands in front of its steps");
+            use.prefix.empty()
+                ? "take one of the two out; if both are meant, use one of them `as` a word, which "
+                  "then stands in front of its steps"
+                : "take one of the two out; if both are meant, give each its own word behind "
+                  "`as`, which stands in front of its steps");
     return true;
   }
 

@@ -121,10 +121,12 @@ void ArgumentReader::add_items(const Node& item, const Names& names, ir::List& i
     return broken(item.span, "`!for` needs `each`, `in` and `give`",
                   "write `!for {each: NAME, in: \"${LIST}\", give: [...]}`");
   }
+  const std::size_t errors = sink_.count(Severity::error);
   const Value values = value(*in, names);
+  if (sink_.count(Severity::error) != errors) return;
   if (is_unknown(values)) return into.push_back(unknown_value());
   if (!values.is_list())
-    return broken(in->span, "`in` of a `!for` is a list",
+    return broken(in->span, "what stands behind `in` of a `for` is no list",
                   "give it a list: `[a, b]`, or the name of one");
   for (const Value& one : values.items()) {
     syntax::Scope inner(&names.values);

@@ -108,10 +108,15 @@ class Checker {
                     const std::vector<std::string_view>& known) {
     auto report = sink_.report(plan::Kind::unknown_name, span,
                                fmt::format("there is no `{}`{}", printable(word, 60), where));
-    if (const auto near = nearest(word, known))
+    if (const auto near = nearest(word, known)) {
       report.label(fmt::format("did you mean `{}`?", *near));
-    else if (const std::string names = known_names(known); !names.empty())
-      report.help(names);
+      return {};
+    }
+    if (const std::string names = known_names(known); !names.empty()) report.help(names);
+    // A name alone is often a text without its quotes.
+    if (where.empty())
+      report.help(fmt::format("correct the spelling, or put a text into quotes: `'{}'`",
+                              printable(word, 60)));
     return {};
   }
 

@@ -6,6 +6,7 @@
 #include "compiler/syntax/expression.h"
 #include "compiler/syntax/language_builder.h"
 #include "compiler/syntax/limits.h"
+#include "compiler/syntax/words.h"
 
 namespace plan::syntax {
 namespace {
@@ -108,8 +109,11 @@ std::optional<Template> parse_template(const Node& scalar, const SourceSet& sour
     }
     while (at < text.size() && is_blank(text[at])) ++at;
     if (at == text.size() || text[at] != '}') {
-      sink.report(Kind::expression_syntax, places.span(at, std::min(at + 1, text.size())),
-                  "here the expression goes on where `}` should end it");
+      auto report =
+          sink.report(Kind::expression_syntax, places.span(at, std::min(at + 1, text.size())),
+                      "here the expression goes on where `}` should end it");
+      if (at < text.size() && is_word_part(text[at]))
+        report.label("a text in an expression stands in quotes: `'two words'`");
       has_problem = true;
       break;
     }

@@ -18,6 +18,20 @@ class Reader {
 
   std::optional<Value> value(const Node& node) {
     if (node.tag.is("!secret") && node.is_scalar()) return secret(node);
+    if (node.tag.is("!for") || node.tag.is("!output") || node.tag.is("!numbered")) {
+      // The plan language has words for them, without the mark of a tag.
+      const std::string_view word = sources_.text(node.tag.span()).starts_with('!')
+                                        ? node.tag.text()
+                                        : node.tag.text().substr(1);
+      sink_
+          .report(Kind::unknown_tag, node.tag.span(),
+                  fmt::format("`{}` stands in the arguments of a step, and nowhere else", word))
+          .help(node.tag.is("!for")
+                    ? "write the list itself here, or let the step that needs it go "
+                      "through the list where it stands"
+                    : "write the value itself here");
+      return std::nullopt;
+    }
     if (!node.tag.empty()) {
       sink_.report(Kind::unknown_tag, node.tag.span(),
                    fmt::format("`{}` means nothing here", printable(node.tag.text(), 60)));

@@ -12,8 +12,11 @@ namespace plan::check::rules {
 void relay_loopback(const Migration& migration, Sink& sink) {
   const auto look = [&](const Named& address, std::string_view what, std::string_view why) {
     if (address.text.empty() || !is_loopback(address.text)) return;
+    const bool is_any = address.text.find_first_not_of("0.:[]") == std::string::npos;
     sink.report(Kind::relay_loopback, address.span,
-                fmt::format("{} is `{}`, a loopback address", what, printable(address.text, 80)))
+                fmt::format("{} is `{}`, {}", what, printable(address.text, 80),
+                            is_any ? "which is no machine's address and leads each one to itself"
+                                   : "a loopback address"))
         .label(std::string(why))
         .help(
             "give the machine an address that others can reach, also when both servers run on one "
