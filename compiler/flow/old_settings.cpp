@@ -149,4 +149,20 @@ bool AccountStates::add_settings(World& world, const Relevant& step, std::string
   return true;
 }
 
+void AccountStates::place_restored(World& world, const Relevant& step) const {
+  const Relevant& of = steps_[static_cast<std::size_t>(step.restores)];
+  if (of.kind != StepKind::source_settings || !world.source.stalwart) return;
+  // What another step has written since is that one's.
+  const Span origin = graph_.origin(step.step);
+  for (const ir::Value& block : of.arguments["blocks"].items()) {
+    if (is_expression(block)) world.origins.try_emplace("old route expression", origin);
+  }
+  for (const ir::Value& one : of.arguments["values"].items()) {
+    std::string_view key = one["key"].string_or("");
+    if (!key.starts_with(kRoutes)) continue;
+    key.remove_prefix(kRoutes.size());
+    world.origins.try_emplace(fmt::format("old route {}", key.substr(0, key.find('.'))), origin);
+  }
+}
+
 }  // namespace plan::flow

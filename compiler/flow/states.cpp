@@ -340,6 +340,9 @@ std::optional<World> AccountStates::world_with(Mask effects, std::string* proble
       return std::nullopt;
     }
   }
+  for (std::size_t i = 0; i < steps_.size(); ++i) {
+    if (steps_[i].restores >= 0 && is_done(seen, i)) place_restored(world, steps_[i]);
+  }
   return world;
 }
 

@@ -79,6 +79,7 @@ class Rule {
     look_at_login();
     look_at_senders();
     look_at_sessions();
+    look_at_restores();
   }
 
  private:
@@ -240,6 +241,52 @@ class Rule {
               "let the waves wait for a step of kind `approval` with `stage = cutover` behind it, "
               "for which its operator restarts the old server, as std/stalwart-0.15 does");
     }
+  }
+
+  /// What the cutover waited for has to stay as long as somebody has not moved.
+  void look_at_restores() {
+    const ir::StepGraph& graph = view_.graph();
+    for (const StepId restore : view_.of_kind(StepKind::restore)) {
+      const auto of = graph.find(graph.argument(restore, "step").string_or(""));
+      if (!of || graph.kind(*of) != StepKind::source_settings ||
+          graph.stage(restore) >= ir::Stage::finalize || !before_[ir::index(*of)])
+        continue;
+      const std::string why = why_needed(graph.arguments(*of));
+      if (why.empty()) continue;
+      report_step(view_, restore, Kind::procedure_broken,
+                  fmt::format("puts back what `{}` writes while the old server still needs it",
+                              printable(graph.id(*of), 160)),
+                  sink_)
+          .label(why)
+          .note(graph.origin(*of), "it is written here")
+          .help(
+              "move it to stage finalize, behind `finalize/address`, as std/stalwart-source does");
+    }
+  }
+
+  /// What happens when these settings are as they were before; empty: nothing that is told here.
+  [[nodiscard]] std::string why_needed(const ir::Value& arguments) const {
+    const Plan& plan = view_.plan();
+    for (const ir::Value& one : arguments["values"].items()) {
+      const std::string_view key = one["key"].string_or("");
+      if (!key.starts_with(kSpared)) continue;
+      const std::string_view network = key.substr(kSpared.size());
+      for (const Named* const sender : {&plan.target_address, &plan.proxy}) {
+        if (sender->text.empty() || (!equals_ignoring_case(network, sender->text) &&
+                                     !is_ip_in_network(sender->text, network)))
+          continue;
+        return fmt::format("from then on it may ban {}, {}", printable(sender->text, 80),
+                           sender == &plan.proxy ? "from where all clients come"
+                                                 : "the target, which hands mail back to it");
+      }
+    }
+    if (port_ == kSmtpPort) return {};
+    for (const ir::Value& block : arguments["blocks"].items()) {
+      if (block["key"].string_or("") == kLogin)
+        return fmt::format("from then on it wants a login at port {}, where the proxies bring mail",
+                           port_);
+    }
+    return {};
   }
 
   const GraphView& view_;

@@ -1,5 +1,5 @@
-// Prevents: a `restore` of a step that is not in the plan. Nothing would be put back, and the step
-// fails in the night, most often behind the last rollback point.
+// Prevents: a `restore` of a step that is not in the plan, or that changes nothing. Nothing would
+// be put back, and the step fails in the night, most often behind the last rollback point.
 #include <fmt/format.h>
 
 #include <set>
@@ -24,7 +24,23 @@ void restore_of_nothing(const GraphView& view, Sink& sink) {
     const ir::Value of = graph.argument(step, "step");
     if (!of.is_string()) continue;  // not known before the night, or reported
     const auto restored = graph.find(of.as_string());
-    if ((restored && *restored != step) || !said.insert(&graph.shape(step)).second) continue;
+    const bool is_other = restored && *restored != step;
+    if (is_other && info(graph.kind(*restored)).effect != ir::StepEffect::read) continue;
+    if (!said.insert(&graph.shape(step)).second) continue;
+    if (is_other) {
+      const std::string_view kind = info(graph.kind(*restored)).name;
+      report_step(
+          view, step, Kind::procedure_broken,
+          fmt::format("puts back what `{}` changes, and a step of kind `{}` changes nothing",
+                      printable(of.as_string(), 80), kind),
+          sink)
+          .help(
+              graph.kind(*restored) == ir::StepKind::mark_rollback_point
+                  ? "name the step whose change goes back; to a rollback point the operator goes, "
+                    "with `plan rollback --to NAME`"
+                  : "name the step whose change goes back");
+      continue;
+    }
     auto report =
         report_step(view, step, Kind::procedure_broken,
                     restored ? std::string("puts back what it changes itself")
