@@ -86,6 +86,12 @@ class Journey {
     return found == world_.origins.end() ? Span{} : found->second;
   }
 
+  /// The step that writes this member of a domain, else the one that makes the domain.
+  [[nodiscard]] Span origin_of(std::string_view member, const std::string& domain) const {
+    const Span written = origin(member, domain);
+    return written.is_known() ? written : origin("domain", domain);
+  }
+
   template <typename... Parts>
   [[nodiscard]] std::string say(fmt::format_string<Parts...> text, Parts&&... parts) const {
     return tells_ ? fmt::format(text, std::forward<Parts>(parts)...) : std::string();
@@ -234,15 +240,16 @@ class Journey {
         address = parse_address(base);
       } else if (!domain->second.catch_all.empty()) {
         add(copy, {say("target: the catch-all of {} takes {}", address.domain, address.text()),
-                   "Domain.catchAllAddress", origin("domain", address.domain)});
+                   "Domain.catchAllAddress", origin_of("catchAllAddress", address.domain)});
         address = parse_address(domain->second.catch_all);
       } else if (!domain->second.allows_relaying) {
-        return refuse(std::move(copy),
-                      {say("target: 550 5.1.2 Mailbox does not exist: {}", address.text()),
-                       "Domain.allowRelaying is false", origin("domain", address.domain)});
+        return refuse(
+            std::move(copy),
+            {say("target: 550 5.1.2 Mailbox does not exist: {}", address.text()),
+             "Domain.allowRelaying is false", origin_of("allowRelaying", address.domain)});
       } else {
         add(copy, {say("target accepts {}, which it does not know", address.text()),
-                   "Domain.allowRelaying is true", origin("domain", address.domain)});
+                   "Domain.allowRelaying is true", origin_of("allowRelaying", address.domain)});
       }
     }
     queue(std::move(copy), address);
@@ -267,7 +274,7 @@ class Journey {
 
   void undecided_tag(Copy copy, const Address& address) {
     Hop hop{say("only the target can tell which account {} is for", address.text()),
-            "Domain.subAddressing", origin("domain", address.domain)};
+            "Domain.subAddressing", origin_of("subAddressing", address.domain)};
     copy.supposed = hop;
     end(std::move(copy), Fate::undecided, "", std::move(hop));
   }

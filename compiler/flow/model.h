@@ -123,9 +123,9 @@ struct World {
   Source source = {};
   std::string source_address = "source";  ///< clients and relays of this address are the source
   std::string target_address = "target";  ///< what the source sees the target's relays come from
-  /// Where the plan says what decides: "domain x", "account a@x", "key a@x", "list l@x", "route
-  /// source", "route expression", "relay rule", "transport a@x", "old route expression", "old route
-  /// plan-new".
+  /// Where the plan says what decides: "domain x", "allowRelaying x" and its other members,
+  /// "account a@x", "key a@x", "list l@x", "route source", "route expression", "relay rule",
+  /// "transport a@x", "old route expression", "old route plan-new".
   std::map<std::string, Span, std::less<>> origins = {};
 };
 

@@ -150,14 +150,22 @@ bool AccountStates::add_object(World& world, const Relevant& step, std::string* 
       target.routes.erase(name);
       return true;
     }
+    // What a step does not write stays.
     TargetRoute& route = target.routes[name];
-    const std::string_view type = set["@type"].string_or("Mx");
-    route.kind = type == "Relay"   ? TargetRoute::Kind::relay
-                 : type == "Local" ? TargetRoute::Kind::local
-                                   : TargetRoute::Kind::mx;
-    route.address = std::string(set["address"].string_or(""));
-    route.is_elsewhere = is_elsewhere(route.address);
-    world.origins["route " + name] = origin;
+    world.origins.try_emplace("route " + name, origin);
+    const bool is_type_written = set.members().contains("@type");
+    const bool is_address_written = set.members().contains("address");
+    if (is_type_written || is_address_written) world.origins["route " + name] = origin;
+    if (is_type_written) {
+      const std::string_view type = set["@type"].string_or("Mx");
+      route.kind = type == "Relay"   ? TargetRoute::Kind::relay
+                   : type == "Local" ? TargetRoute::Kind::local
+                                     : TargetRoute::Kind::mx;
+    }
+    if (is_address_written) {
+      route.address = std::string(set["address"].string_or(""));
+      route.is_elsewhere = is_elsewhere(route.address);
+    }
     return true;
   }
   if (is_object(step.arguments, "Account")) {
@@ -180,6 +188,11 @@ bool AccountStates::add_object(World& world, const Relevant& step, std::string* 
   if (is_object(step.arguments, "Domain")) {
     const std::string name = lower_ascii(property(step.arguments, "name").string_or(""));
     TargetDomain& domain = target.domains[name];
+    world.origins.try_emplace("domain " + name, origin);
+    for (const std::string_view member : {"allowRelaying", "catchAllAddress", "subAddressing"}) {
+      if (set.members().contains(member))
+        world.origins[fmt::format("{} {}", member, name)] = origin;
+    }
     domain.allows_relaying = set["allowRelaying"].bool_or(domain.allows_relaying);
     if (set.members().contains("catchAllAddress")) {
       domain.catch_all = lower_ascii(set["catchAllAddress"].string_or(""));
@@ -187,14 +200,15 @@ bool AccountStates::add_object(World& world, const Relevant& step, std::string* 
       if (domains_.contains(domain_of(domain.catch_all)))
         world.source.mailboxes.insert(domain.catch_all);
     }
-    world.origins["domain " + name] = origin;
     return read_tag_rule(step, domain, problem);
   }
   if (is_object(step.arguments, "MtaOutboundStrategy")) {
+    if (!set.members().contains("route")) return true;
     world.origins["route expression"] = origin;
     return read_expression(step, "MtaOutboundStrategy", "route", target.route, problem);
   }
   if (is_object(step.arguments, "MtaStageRcpt")) {
+    if (!set.members().contains("allowRelaying")) return true;
     world.origins["relay rule"] = origin;
     return read_expression(step, "MtaStageRcpt", "allowRelaying", target.relay_rule, problem);
   }

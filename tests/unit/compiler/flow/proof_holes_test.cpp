@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "compiler/flow/routes.h"
 #include "tests/unit/compiler/flow/small_migration.h"
 
 namespace plan::flow {
@@ -419,6 +420,38 @@ TEST(Holes, WhatGoesWrongByOneRuleIsOneDiagnosticWithTheOtherEntriesCounted) {
   EXPECT_TRUE(is_counted);
   std::sort(claims.begin(), claims.end());
   EXPECT_EQ(std::adjacent_find(claims.begin(), claims.end()), claims.end()) << claims.front();
+}
+
+TEST(Holes, AStepThatWritesAnotherMemberDecidesNothing) {
+  Migration migration;
+  const auto write = [&](const std::string& id, const char* type,
+                         std::vector<std::pair<std::string, Value>> match, Value set) {
+    ir::StepShape shape;
+    shape.kind = StepKind::admin_update;
+    shape.stage = Stage::prepare;
+    shape.id_pattern = id;
+    shape.arguments = Migration::object(type, std::move(match), std::move(set));
+    shape.origin = {static_cast<FileId>(1), 10, 11};
+    const ir::StepId step = migration.graph.add_step(migration.graph.add_shape(std::move(shape)),
+                                                     ir::RowId::none, ir::WaveId::none);
+    migration.graph.add_edge(migration.steps.at("reload"), step);
+    migration.steps[id] = step;
+  };
+  write("note", "Domain", {{"name", "legacy.test"}}, Value::map({{"description", "moves"}}));
+  write("way", "MtaRoute", {{"name", "source"}}, Value::map({{"description", "back"}}));
+  write("tls", "MtaOutboundStrategy", {}, Value::map({{"tls", test::expression({}, "'default'")}}));
+  write("hook", "MtaStageRcpt", {}, Value::map({{"script", test::expression({}, "false")}}));
+  migration.step("again", StepKind::admin_action, Stage::prepare, {"way", "tls", "hook"},
+                 Value::map({{"action", "ReloadSettings"}}));
+  migration.exact();
+  ASSERT_EQ(migration.graph.freeze(), std::nullopt);
+  EXPECT_TRUE(prove(migration.graph).found.empty());
+  const RouteAnswer answer = route_of(
+      migration.graph, {{Entry::target_25, "nobody@legacy.test"}, "alice@legacy.test", "prepared"});
+  ASSERT_EQ(answer.problem, "");
+  ASSERT_EQ(answer.deliveries.size(), 1U);
+  EXPECT_FALSE(answer.deliveries[0].hops.empty());
+  for (const Hop& hop : answer.deliveries[0].hops) EXPECT_FALSE(hop.origin.is_known()) << hop.text;
 }
 
 }  // namespace
