@@ -178,6 +178,18 @@ void report(const GraphView& view, StepId step, const std::set<std::string>& nam
           "this line with what you saw as the reason");
 }
 
+/// What no step can write is an error already, by the rule settings_twice.
+bool is_refused(std::string_view part, std::string_view key, const ir::Value& item) {
+  if (key.empty() || !ir::why_not_old_setting(key).empty()) return true;
+  if (part == "blocks") {
+    const ir::Value& rules = item["rules"];
+    return !rules.is_output() && !ir::why_not_old_rules(rules).empty();
+  }
+  const ir::Value& value = item["value"];
+  return !value.is_output() &&
+         (!value.is_string() || value.as_string().find("%{") != std::string::npos);
+}
+
 void look_at_source(const GraphView& view, Sink& sink) {
   const ir::StepGraph& graph = view.graph();
   std::set<const ir::StepShape*> done;
@@ -192,9 +204,7 @@ void look_at_source(const GraphView& view, Sink& sink) {
       const ir::Value all = graph.argument(step, part);
       for (const ir::Value& one : all.items()) {
         const std::string_view key = one["key"].string_or("");
-        // What no step can write is an error already.
-        if (key.empty() || !ir::why_not_old_setting(key).empty()) continue;
-        if (!is_silent(key, one)) names.emplace(key);
+        if (!is_refused(part, key, one) && !is_silent(key, one)) names.emplace(key);
       }
     }
     if (!is_of_row || !names.empty()) done.insert(&shape);
