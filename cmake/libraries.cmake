@@ -1,4 +1,4 @@
-# Where each Debian package's library comes in; the packages are listed in tests/packages.txt.
+# Where each Debian package's library comes in; the packages are listed in scripts/packages.txt.
 find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
 find_package(tl-expected REQUIRED)

@@ -1,5 +1,9 @@
 # One test binary for each folder of tests/unit that has tests: tests/unit/runtime/proxy/*_test.cpp -> unit_proxy.
-find_package(GTest REQUIRED)
+find_package(GTest QUIET)
+if(NOT TARGET GTest::gtest OR NOT TARGET GTest::gmock)
+  message(FATAL_ERROR "the tests need GoogleTest and GoogleMock: install libgtest-dev and libgmock-dev "
+                      "(scripts/packages.txt has every package), or leave them out by -DPLAN_TESTS=OFF")
+endif()
 include(GoogleTest)
 
 file(GLOB_RECURSE support CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/support/*.cpp)
