@@ -33,6 +33,9 @@ namespace {
 constexpr std::size_t kFailuresNamed = 20;
 constexpr std::size_t kValueBytes = 160;
 constexpr std::size_t kRemarkBytes = 400;
+constexpr std::size_t kNoteBytes = 4096;
+/// A plan of thousands of waves whose moments have passed is told by the first ones.
+constexpr std::size_t kPassedShown = 20;
 constexpr int kDepthMax = 32;
 
 /// What an earlier run has done is not done again, whatever the world looks like now (finalize
@@ -57,6 +60,9 @@ Outcome mark_done(ir::SavedPlan& saved, const ProjectFolder& folder) {
   return {};
 }
 
+/// An error as a note, which a saved plan bounds (ir::kNotesBytesMax).
+std::string words_of(const Error& error) { return printable(error.to_line(), kNoteBytes); }
+
 /// Steps that could not be looked at for the same reason, in one line.
 std::vector<std::string> failures_in_words(const ir::StepGraph& graph,
                                            const std::vector<Observations::Failure>& failures) {
@@ -64,7 +70,7 @@ std::vector<std::string> failures_in_words(const ir::StepGraph& graph,
   std::vector<std::string> order;
   for (const Observations::Failure& failure : failures) {
     const auto [at, is_new] =
-        by_reason.emplace(failure.error.to_line(), std::pair(failure.step, std::size_t{0}));
+        by_reason.emplace(words_of(failure.error), std::pair(failure.step, std::size_t{0}));
     ++at->second.second;
     if (is_new) order.push_back(at->first);
   }
@@ -190,7 +196,7 @@ Review review_project(Project project, Session& session, const step::StopSignal&
   saved.notes = untried_servers(project);
   if (auto marked = mark_done(saved, project.folder); !marked)
     saved.notes.push_back(
-        fmt::format("what was done already is not known: {}", marked.error().to_line()));
+        fmt::format("what was done already is not known: {}", words_of(marked.error())));
   const auto is_over = [&](ir::StepId step) {
     const auto seen_of = saved.observations.find(static_cast<std::uint32_t>(step));
     return seen_of != saved.observations.end() &&
@@ -198,9 +204,16 @@ Review review_project(Project project, Session& session, const step::StopSignal&
   };
   std::size_t left_out = 0;
   saved.findings = findings_of(project, &left_out);
+  std::size_t passed_shown = 0;
   for (const Diagnostic& passed :
-       passed_moments(saved.graph, net::system_clock().wall_ms(), is_over))
+       passed_moments(saved.graph, net::system_clock().wall_ms(), is_over)) {
+    if (passed_shown == kPassedShown) {
+      ++left_out;
+      continue;
+    }
+    ++passed_shown;
     saved.findings.push_back(finding_of(project, passed));
+  }
   if (left_out > 0)
     saved.notes.push_back(fmt::format("and {} more warnings: plan check", show_count(left_out)));
   saved.disks = disks_of(project.folder);
@@ -212,7 +225,7 @@ Review review_project(Project project, Session& session, const step::StopSignal&
     for (std::string& line : names->remarks) saved.notes.push_back(std::move(line));
   } else {
     saved.notes.push_back(fmt::format("whether the source still has the accounts is not known: {}",
-                                      names.error().to_line()));
+                                      words_of(names.error())));
   }
   for (std::string& line : failures_in_words(saved.graph, seen.failures))
     saved.notes.push_back(std::move(line));
