@@ -139,6 +139,7 @@ class LanguageBuilder {
   [[nodiscard]] At behind_blanks(At at) const;
   [[nodiscard]] At end_before(At at) const;
   [[nodiscard]] std::string_view bare_text_at(At at) const;
+  [[nodiscard]] std::string_view bare_words_before(At at) const;
   [[nodiscard]] At behind_text(At at) const;
   [[nodiscard]] bool is_entry_line(At at, bool is_statement_only) const;
   [[nodiscard]] At skip(At at, Stop stop);

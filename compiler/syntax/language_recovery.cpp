@@ -95,6 +95,25 @@ std::string_view LanguageBuilder::bare_text_at(At at) const {
   return is_value ? view(begin, behind) : std::string_view();
 }
 
+/// `two words` behind a `=`: the second one was taken for the next entry, which is not there.
+/// Empty: it is something else, or longer than a text that somebody would write so.
+std::string_view LanguageBuilder::bare_words_before(At at) const {
+  constexpr std::ptrdiff_t kBytesMax = 200;
+  const auto is_part = [](char c) { return is_word_part(c) || c == '.' || c == ' '; };
+  At begin = at;
+  while (begin > text_.data() && at - begin < kBytesMax && is_part(begin[-1])) --begin;
+  const bool is_value = begin > text_.data() && begin[-1] == '=' &&
+                        (begin - 1 == text_.data() ||
+                         std::string_view("=!<>").find(begin[-2]) == std::string_view::npos);
+  if (!is_value) return {};
+  At behind = at;
+  while (behind < end() && behind - at < kBytesMax && is_part(*behind)) ++behind;
+  if (behind < end() && (*behind == '=' || *behind == '{')) return {};
+  const std::string_view words = trim(view(begin, behind));
+  const bool is_text = words.find(' ') != std::string_view::npos && !words.starts_with("for ");
+  return is_text ? words : std::string_view();
+}
+
 void LanguageBuilder::problem(At at, std::string_view which) {
   const At unclosed = unclosed_;
   unclosed_ = nullptr;
@@ -149,7 +168,9 @@ void LanguageBuilder::problem(At at, std::string_view which) {
                              token == end() && expressions_ == 0
                                  ? fmt::format("the file ends here, {} should stand here", wanted)
                                  : fmt::format("{} should stand here", wanted));
-  if (const std::string_view bare = bare_text_at(at); !bare.empty())
+  std::string_view bare = bare_text_at(at);
+  if (bare.empty() && expressions_ == 0) bare = bare_words_before(before);
+  if (!bare.empty())
     report.help(fmt::format("a text stands in quotes: `\"{}\"`", printable(bare, 80)));
   if (unclosed != nullptr &&
       (wanted.find('}') != std::string::npos || wanted.find(']') != std::string::npos ||
