@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <filesystem>
+#include <system_error>
 
 #include "compiler/flow/routes.h"
 #include "compiler/ir/json.h"
@@ -406,7 +407,8 @@ ExitCode run_test(const Invocation& invocation) {
     files.lock_file = beside(text_of(test, "lock"));
     files.facts_file = beside(text_of(test, "facts"));
     // A lock that is not there is an error of the plan; without measurements most rules are silent.
-    if (!files.facts_file.empty() && !std::filesystem::exists(files.facts_file))
+    std::error_code unknown;
+    if (!files.facts_file.empty() && !std::filesystem::exists(files.facts_file, unknown))
       add(*test.find("facts"), fmt::format("there is no `{}`", printable(files.facts_file, 200)));
     const std::string own_plan = text_of(test, "plan");
     auto project = load_project(beside(own_plan.empty() ? plan : own_plan), files);
