@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 #include <set>
 #include <vector>
 
@@ -206,6 +207,46 @@ OtherSteps other_steps(const StepGraph& saved, const StepGraph& made) {
   return others;
 }
 
+/// Shapes, rows and waves that no step is of, or too few of them: "it has 3 rows of steps, and
+/// its texts give 2"; empty: there are as many.
+std::string other_numbers(const StepGraph& saved, const StepGraph& made) {
+  const auto words = [](std::size_t has, std::size_t gives, std::string_view what) {
+    return fmt::format("it has {} {} of steps, and its texts give {}", show_count(has), what,
+                       show_count(gives));
+  };
+  if (saved.row_count() != made.row_count())
+    return words(saved.row_count(), made.row_count(), "rows");
+  if (saved.waves().size() != made.waves().size())
+    return words(saved.waves().size(), made.waves().size(), "waves");
+  if (saved.shapes().size() != made.shapes().size())
+    return words(saved.shapes().size(), made.shapes().size(), "shapes");
+  return {};
+}
+
+/// The texts in a saved plan are those that compiling it reads, in that order: one more would be
+/// shown to nobody, and give the plan another digest. Of plan's own modules another version may
+/// read others. The name of the first that is not so.
+std::optional<std::string> text_not_read(const ir::SavedPlan& saved, const SourceSet& read,
+                                         bool has_other_modules) {
+  const auto is_left_out = [&](std::string_view name) {
+    return has_other_modules && name.starts_with(kStd);
+  };
+  std::size_t next = 1;
+  const auto skip = [&] {
+    while (next <= read.size() && is_left_out(read.name(static_cast<FileId>(next)))) ++next;
+  };
+  for (const auto& [name, text] : saved.sources) {
+    if (is_left_out(name)) continue;
+    skip();
+    const auto file = static_cast<FileId>(next);
+    if (next > read.size() || read.name(file) != name || read.text(file) != text) return name;
+    ++next;
+  }
+  skip();
+  if (next <= read.size()) return std::string(read.name(static_cast<FileId>(next)));
+  return std::nullopt;
+}
+
 /// Plan's own modules that are in a saved plan with another text than this program has.
 std::vector<std::string> modules_changed(const ir::SavedPlan& saved, const SourceSet& now) {
   std::set<std::string> texts;
@@ -270,14 +311,24 @@ Outcome check_saved_steps(const ir::SavedPlan& saved) {
     }
     return because("its texts give no steps");
   }
+  const auto check_texts = [&]() -> Outcome {
+    const auto name = text_not_read(saved, *made.sources, !changed.empty());
+    if (!name) return {};
+    return refuse(
+        fmt::format("its texts are not those that compiling them reads: {} is one too many, or "
+                    "missing, or stands in another place",
+                    printable(*name, kNameBytes)));
+  };
   // One after the other: the document of a large graph takes more memory than the graph.
-  if (engine::graph_digest(saved.graph) == engine::graph_digest(*made.graph)) return {};
+  if (engine::graph_digest(saved.graph) == engine::graph_digest(*made.graph)) return check_texts();
   const OtherSteps others = other_steps(saved.graph, *made.graph);
   if (others.count == 0) {
+    if (std::string words = other_numbers(saved.graph, *made.graph); !words.empty())
+      return because(std::move(words));
     if (without_places(saved.graph.to_document()) != without_places(made.graph->to_document()))
       return because("its steps stand in another order than its texts put them in");
     // Other words in a module of plan move the places of its steps, and nothing else.
-    if (!changed.empty()) return {};
+    if (!changed.empty()) return check_texts();
     return refuse("its steps point at other places than those in its texts that they are made of");
   }
   if (others.count == 1) return because(others.first);

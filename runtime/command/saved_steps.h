@@ -16,7 +16,7 @@ namespace plan::command {
 /// Compiles the texts in a saved plan again and compares the steps. A digest can be made anew by
 /// whoever changes the steps; that they follow from the texts that were reviewed cannot be made up.
 /// No file and no server is asked; in time linear in the plan. Errors: steps-not-of-sources, with
-/// the first step that is another one.
+/// the first step that is another one, or the text that is no part of the plan.
 [[nodiscard]] Outcome check_saved_steps(const ir::SavedPlan& saved);
 
 }  // namespace plan::command

@@ -204,6 +204,39 @@ TEST(SavedSteps, TextsThatAreNotThereOrDoNotCompileAreRefused) {
   EXPECT_EQ(refusal(saved), "the first of the texts in it is not the plan");
 }
 
+TEST(SavedSteps, ATextThatIsNoPartOfThePlanIsRefused) {
+  const auto words_about = [](const std::string& name) {
+    return "its texts are not those that compiling them reads: " + name +
+           " is one too many, or missing, or stands in another place";
+  };
+  ir::SavedPlan saved = saved_plan();
+  saved.sources.emplace_back("extra.txt", "nobody reads this\n");
+  EXPECT_EQ(refusal(saved), words_about("extra.txt"));
+  saved = saved_plan();
+  saved.sources.push_back(saved.sources[1]);
+  EXPECT_EQ(refusal(saved), words_about(saved.sources[1].first)) << "the same one twice";
+  saved = saved_plan();
+  saved.sources.emplace_back("elsewhere/.plan/facts.jsonl", "");
+  EXPECT_NE(refusal(saved), "accepted") << "measurements are texts too";
+}
+
+TEST(SavedSteps, RowsAndWavesThatNoStepIsOfAreCounted) {
+  const std::string words = refusal(with_graph([](Value& document) {
+    Value rows = document["rows"];
+    for (int row = 0; row < 3; ++row)
+      rows.push_back(ir::List{fmt::format("nobody-{}", row), Value::map(), ir::List{0, 0, 0}});
+    document.set("rows", std::move(rows));
+  }));
+  EXPECT_NE(words.find(" rows of steps, and its texts give "), std::string::npos) << words;
+  const std::string waves = refusal(with_graph([](Value& document) {
+    Value all = document["waves"];
+    Value another = all.item(0);
+    all.push_back(std::move(another));
+    document.set("waves", std::move(all));
+  }));
+  EXPECT_EQ(waves, "it has 3 waves of steps, and its texts give 2");
+}
+
 TEST(SavedSteps, AMeasurementIsNoPartOfWhatItWasMadeFrom) {
   ir::SavedPlan saved = saved_plan();
   for (auto& [name, text] : saved.sources) {
