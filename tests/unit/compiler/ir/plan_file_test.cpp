@@ -2,8 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "compiler/ir/errors.h"
 #include "compiler/ir/json.h"
+#include "tests/support/repository.h"
+#include "tests/support/shared_data.h"
 
 namespace plan::ir {
 namespace {
@@ -299,6 +303,34 @@ TEST(SavedPlanFile, WhatPlanDoesNotWriteIsRefusedWithItsPlace) {
       {R"("schema_parts":null)", R"("schema_parts":7)",
        "it is damaged: `schema_parts` is missing or something else"}};
   for (const Case& one : cases) EXPECT_EQ(said_with(one.was, one.is), one.said) << one.is;
+}
+
+/// Names of members of the object `value`, and of those in its lists.
+void members_of(const Value& value, std::set<std::string>& names) {
+  for (const Value& item : value.items()) members_of(item, names);
+  for (const auto& [name, unused] : value.members()) names.insert(name);
+}
+
+TEST(SavedPlanFile, EveryMemberIsInThePageOfTheFormat) {
+  SavedPlan plan = plan_with_wave();
+  Observation& seen = plan.observations[0];
+  seen.beside = seen.not_carried = {{"calendars", 2}};
+  seen.duration_basis = "measured";
+  seen.is_unseen = true;
+  std::string digest;
+  const std::string text = write_saved_plan(plan, &digest);
+  const auto document = read_canonical(text.substr(text.find('\n') + 1));
+  ASSERT_TRUE(document) << document.error().to_line();
+  std::set<std::string> names;
+  const Value& graph = (*document)["graph"];
+  for (const Value* part : {&*document, &graph, &graph["shapes"], &graph["rows"], &graph["waves"],
+                            &graph["steps"], &(*document)["observations"]["0"]})
+    members_of(*part, names);
+  EXPECT_GT(names.size(), 40U);
+  const std::string page = test::read_all(test::repository() / "docs/formats/saved-plan.md");
+  for (const std::string& name : names)
+    EXPECT_NE(page.find("`" + name + "`"), std::string::npos) << name;
+  EXPECT_NE(page.find("`plan-saved 1 DIGEST`"), std::string::npos);
 }
 
 TEST(SavedPlanFile, NotesAreBounded) {
