@@ -356,6 +356,15 @@ class LanguageWriter : public Writer {
     write_value(value.entries[1].value, 0);
     write_behind(layout_.comments.behind(&value.entries[0]));
     write_behind(layout_.comments.behind(&value.entries[1]));
+    write_around(value);
+  }
+
+  /// The comments at the head and at the tail of a mapping that is a statement here. Several lines
+  /// stand better in front of it.
+  void write_around(const Node& mapping) {
+    write_behind(layout_.comments.at_head(mapping));
+    const CommentPlaces::List& tail = layout_.comments.at_tail(mapping);
+    if (tail.size() == 1) write_behind(tail);
   }
 
   bool write_uses(const Entry& entry, bool is_first) {
@@ -400,6 +409,7 @@ class LanguageWriter : public Writer {
       }
     }
     for (const Entry& part : use.entries) write_behind(layout_.comments.behind(&part));
+    write_around(use);
   }
 
   void write_step(const Node& step, bool is_first) {

@@ -271,9 +271,11 @@ class YamlWriter : public Writer {
     ending_ = Ending::lines;
   }
 
+  /// `indent` is that of the part. Behind lines its comments stand among them, where they are read
+  /// as the part's: in its own column they would be those of the next one.
   void end_value(const CommentPlaces::List& behind, std::size_t indent) {
     if (ending_ == Ending::lines) {
-      write_lines(behind, indent);
+      write_lines(behind, indent + kIndent);
     } else {
       if (ending_ == Ending::line) write_behind(behind);
       end_line();

@@ -330,6 +330,79 @@ input a : text = [  # six
             "a = [\n  # one\n  # two\n  for x in y [\n    z,   # three\n  ],\n]\n");
 }
 
+TEST(FormatComments, ACommentBehindABraceOrAnInputStaysWithItByWayOfYaml) {
+  const std::string inputs = R"(module m
+input a : text = "x"  # of a
+input b : list(text) = [
+  "long",
+]  # of b
+use ./z.plan as z { c = 1 }  # of z
+use ./e.plan as e { c = 1 }  # of e
+let d = 1
+)";
+  EXPECT_EQ(to_yaml(inputs), R"(module: m
+inputs:
+  a:
+    type: text
+    default: x
+    # of a
+  b:
+    type: list(text)
+    default:
+      - long
+    # of b
+use:
+  - module: ./z.plan
+    as: z
+    with: {c: 1}
+    # of z
+  - module: ./e.plan
+    as: e
+    with: {c: 1}
+    # of e
+let:
+  d: 1
+)");
+  EXPECT_EQ(to_plan(to_yaml(inputs)), inputs);
+  const std::string steps = R"(module m
+step a : k.d {
+  b = 1
+}  # of a
+step c : k.d {
+  d {
+    e = 1
+  }  # of d
+}
+)";
+  const std::string as_yaml = R"(module: m
+steps:
+  - id: a
+    kind: k.d
+    args:
+      b: 1
+    # of a
+  - id: c
+    kind: k.d
+    args:
+      d:
+        e: 1
+        # of d
+)";
+  EXPECT_EQ(to_yaml(steps), as_yaml);
+  EXPECT_EQ(to_plan(as_yaml), R"(module m
+step a : k.d {
+  b = 1
+  # of a
+}
+step c : k.d {
+  d {
+    e = 1
+    # of d
+  }
+}
+)");
+}
+
 TEST(FormatComments, ACommentBehindADashStaysWithItsItem) {
   EXPECT_EQ(yaml("a:\n  - b: 1\n  - # of c\n    c: 1\n  -\n    # of d\n    - d\n"),
             "a:\n  - b: 1\n  # of c\n  - c: 1\n  # of d\n  - - d\n");
@@ -390,7 +463,7 @@ TEST(FormatComments, AnEmptyLineBehindThemStays) {
 
 TEST(FormatComments, ACommentNeedsNoBlankInFrontOfIt) {
   EXPECT_EQ(yaml("a: [b,#one\n  \"c#d\"]#two\ne: \"f\"#three\n"),
-            "a:\n  - b #one\n  - c#d\n#two\ne: f  #three\n");
+            "a:\n  - b #one\n  - c#d\n  #two\ne: f  #three\n");
   EXPECT_EQ(yaml("a: !t#u b#c\n"), "a: !t#u b#c\n");
 }
 
