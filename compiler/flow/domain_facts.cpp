@@ -142,6 +142,62 @@ struct Comparison {
          expression.nodes[node.children[1]].text == "rcpt";
 }
 
+/// Are these the two parts that this pattern finds, joined: the address without its tag?
+[[nodiscard]] bool is_without_tag(const schema::MtaExpression& expression, const Node& node) {
+  if (node.kind != Node::Kind::binary || node.op != Node::Operator::add) return false;
+  const Node& left = expression.nodes[node.children[0]];
+  const Node& right = expression.nodes[node.children[1]];
+  return left.kind == Node::Kind::capture && left.number == 1 &&
+         right.kind == Node::Kind::capture && right.number == 2;
+}
+
+/// Functions that ask a server for a name, which they take last.
+[[nodiscard]] bool asks_for_name(const Node& node) {
+  return node.kind == Node::Kind::call && !node.children.empty() &&
+         (node.text == "key_exists" || node.text == "key_get" || node.text == "is_local_address");
+}
+
+/// What is asked of the message alone, and not of what the server knows.
+struct Own {
+  bool is_own = true;
+  bool has_address = false;
+  bool has_capture = false;
+  bool is_in_question = false;  ///< a part of a larger one
+};
+
+[[nodiscard]] std::vector<Own> own_nodes(const std::vector<Node>& nodes) {
+  std::vector<Own> own(nodes.size());
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    const Node& node = nodes[i];
+    Own& one = own[i];
+    for (const std::uint32_t child : node.children) {
+      one.is_own = one.is_own && own[child].is_own;
+      one.has_address = one.has_address || own[child].has_address;
+      one.has_capture = one.has_capture || own[child].has_capture;
+    }
+    if (node.kind == Node::Kind::variable) {
+      one.has_address = node.text == "rcpt";
+      one.is_own = one.has_address || node.text == "rcpt_domain";
+    }
+    one.has_capture = one.has_capture || node.kind == Node::Kind::capture;
+    if (node.kind == Node::Kind::global) one.is_own = false;
+    if (node.kind == Node::Kind::call) {
+      const schema::MtaFunction* function = schema::mta_function(node.text);
+      one.is_own = one.is_own && function != nullptr && !function->is_asynchronous;
+    }
+    for (const std::uint32_t child : node.children) own[child].is_in_question = one.is_own;
+  }
+  return own;
+}
+
+[[nodiscard]] schema::MtaExpression part_of(const schema::MtaExpression& expression,
+                                            std::size_t root) {
+  schema::MtaExpression part;
+  part.nodes.assign(expression.nodes.begin(),
+                    expression.nodes.begin() + static_cast<std::ptrdiff_t>(root) + 1);
+  return part;
+}
+
 }  // namespace
 
 DomainFacts::DomainFacts(const ir::StepGraph& graph, std::vector<std::string> domains)
@@ -166,6 +222,7 @@ void DomainFacts::read_steps() {
         read_object(step, kind);
         break;
       case StepKind::source_settings:
+        is_from_old_stalwart_ = true;
         note_names_of_old_route(step);
         break;
       case StepKind::restore: {
@@ -413,9 +470,50 @@ void DomainFacts::note_questions(const schema::MtaExpression& expression, Server
     const bool is_of_domain = one.is_of_domain() && !one.is_in_question_of_domain;
     if (!is_of_address && !is_of_domain) continue;
     if (server == Server::source && is_for_tags(expression, nodes[i])) continue;
-    schema::MtaExpression& question =
-        (is_of_address ? questions_ : questions_of_domain_).emplace_back();
-    question.nodes.assign(nodes.begin(), nodes.begin() + static_cast<std::ptrdiff_t>(i) + 1);
+    (is_of_address ? questions_ : questions_of_domain_).push_back(part_of(expression, i));
+  }
+  if (server == Server::source) note_captures(expression);
+  note_names_asked_for(expression);
+}
+
+/// What an old Stalwart makes of the captures of a pattern, which it may look up or compare: of
+/// each address something else, but for the address itself.
+void DomainFacts::note_captures(const schema::MtaExpression& expression) {
+  const std::vector<Node>& nodes = expression.nodes;
+  const std::vector<Own> own = own_nodes(nodes);
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    if (!own[i].is_own || !own[i].has_capture || own[i].is_in_question) continue;
+    bool is_found = false;
+    for (std::size_t pattern = 0; pattern < i; ++pattern) {
+      if (nodes[pattern].kind != Node::Kind::matches) continue;
+      // What it finds in a sender, or in what another one has found, is asked of nobody here.
+      if (!own[pattern].is_own || own[pattern].has_capture) {
+        is_each_address_its_own_ = true;
+        return;
+      }
+      is_found = true;
+      if (is_for_tags(expression, nodes[pattern]) && is_without_tag(expression, nodes[i])) continue;
+      schema::MtaExpression& question = captures_.emplace_back(part_of(expression, i));
+      Node& both = question.nodes.emplace_back();
+      both.kind = Node::Kind::list;
+      both.children = {static_cast<std::uint32_t>(pattern), static_cast<std::uint32_t>(i)};
+    }
+    // Of a pattern of another condition.
+    is_each_address_its_own_ = is_each_address_its_own_ || !is_found;
+  }
+}
+
+/// Names that an expression makes and a server looks up, whoever the message is for: who has one is
+/// asked for himself, and everybody else for him.
+void DomainFacts::note_names_asked_for(const schema::MtaExpression& expression) {
+  const std::vector<Own> own = own_nodes(expression.nodes);
+  for (const Node& node : expression.nodes) {
+    if (!asks_for_name(node)) continue;
+    const std::uint32_t name = node.children.back();
+    const Node::Kind kind = expression.nodes[name].kind;
+    if (kind == Node::Kind::text || kind == Node::Kind::variable) continue;
+    if (own[name].is_own && !own[name].has_address && !own[name].has_capture)
+      asked_for_.push_back(part_of(expression, name));
   }
 }
 
@@ -434,6 +532,12 @@ std::string DomainFacts::answers(const std::string& address) const {
     // The proof writes to the address with a tag too.
     for (const std::string& name : {address, with_tag(address)}) text += answer(question, name);
   }
+  for (const schema::MtaExpression& question : captures_) {
+    for (const std::string& name : {address, with_tag(address)})
+      text += without_name(without_name(answer(question, name), address), domain_of(address));
+  }
+  for (const schema::MtaExpression& question : asked_for_)
+    text += answer(question, address) == address + '\n' ? "asked for\n" : "\n";
   return text;
 }
 
@@ -546,7 +650,11 @@ std::size_t DomainFacts::of_address(const std::string& address) const {
       address, [&](std::uint32_t other) { return addresses_[other].first == address; });
   std::size_t facts = found ? addresses_[*found].second : 0;
   if (is_each_address_its_own_) facts = combined(facts, std::hash<std::string>{}(address));
-  if (!questions_.empty()) facts = combined(facts, std::hash<std::string>{}(answers(address)));
+  if (!questions_.empty() || !captures_.empty() || !asked_for_.empty())
+    facts = combined(facts, std::hash<std::string>{}(answers(address)));
+  // An old Stalwart takes a part of such a name for a tag.
+  if (is_from_old_stalwart_ && address.find('+') != std::string::npos)
+    facts = combined(facts, std::hash<std::string>{}(address));
   return facts;
 }
 

@@ -69,6 +69,8 @@ class DomainFacts {
   void note_texts(const schema::MtaExpression& expression);
   enum class Server : std::uint8_t { source, target };
   void note_questions(const schema::MtaExpression& expression, Server server);
+  void note_captures(const schema::MtaExpression& expression);
+  void note_names_asked_for(const schema::MtaExpression& expression);
   [[nodiscard]] static std::string answer(const schema::MtaExpression& question,
                                           const std::string& address);
   [[nodiscard]] std::string answers(const std::string& address) const;
@@ -82,6 +84,9 @@ class DomainFacts {
   std::vector<Route> routes_;
   std::vector<schema::MtaExpression> questions_;            // of the recipient's address alone
   std::vector<schema::MtaExpression> questions_of_domain_;  // likewise, of his domain
+  std::vector<schema::MtaExpression> captures_;   // what is made of what a pattern finds in it
+  std::vector<schema::MtaExpression> asked_for_;  // names made of his domain: somebody may have one
+  bool is_from_old_stalwart_ = false;
   bool is_each_its_own_ = false;          // an expression looks into names beside what it is told
   bool is_each_address_its_own_ = false;  // likewise, and into what the server knows of one
   std::map<std::string, std::vector<Resident>, std::less<>> residents_;

@@ -2,6 +2,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "compiler/flow/classes.h"
+#include "compiler/flow/plan_names.h"
 #include "compiler/ir/step_graph.h"
 #include "compiler/schema/mta_expression.h"
 
@@ -48,6 +50,11 @@ class MailSteps {
   [[nodiscard]] std::shared_ptr<const schema::MtaContainer>& expression(ir::StepId step) {
     return expressions_[ir::index(step)];
   }
+  /// Of the whole plan: read when the first expression asks for somebody else than the recipient.
+  [[nodiscard]] const PlanNames& names() {
+    if (!names_) names_.emplace(graph_);
+    return *names_;
+  }
 
  private:
   using Place = std::uint32_t;  ///< in the order of the graph
@@ -84,6 +91,7 @@ class MailSteps {
   std::unordered_map<Place, Whose> whose_destroy_;            // of those that were asked for
   std::unordered_map<std::size_t, ir::Value> arguments_;      // by index of the step
   std::unordered_map<std::size_t, std::shared_ptr<const schema::MtaContainer>> expressions_;
+  std::optional<PlanNames> names_;
 
   // What is done behind a step, of the kept ones: a step that is not kept has a node with all
   // others that wait for the same. Node 0 waits for nothing.

@@ -281,7 +281,8 @@ class Journey {
 
   [[nodiscard]] bool relays_for(const Copy& copy, const Address& address) const {
     if (!world_.target.relay_rule) return false;
-    schema::MtaEnvironment environment = environment_for(copy, address);
+    const Asking asking{world_, address, copy.sender};
+    schema::MtaEnvironment environment = environment_for(asking);
     const auto variable = environment.variable;
     using Value = std::optional<ir::Value>;
     environment.variable = [variable, client = copy.client](std::string_view name) -> Value {
@@ -295,22 +296,20 @@ class Journey {
     return answer && schema::is_true(*answer);
   }
 
-  /// As long as the copy and the address live.
-  [[nodiscard]] schema::MtaEnvironment environment_for(const Copy& copy,
-                                                       const Address& address) const {
+  /// As long as `asking` lives.
+  [[nodiscard]] schema::MtaEnvironment environment_for(const Asking& asking) const {
     schema::MtaEnvironment environment;
-    environment.variable = [&domain = address.domain, &sender = copy.sender, text = address.text(),
-                            is_first = supposed_ ==
-                                       nullptr](std::string_view name) -> std::optional<ir::Value> {
-      if (name == "rcpt") return text;
-      if (name == "rcpt_domain") return domain;
-      if (name == "sender") return sender;
-      if (name == "sender_domain") return parse_address(sender).domain;
+    environment.variable = [&asking, is_first = supposed_ == nullptr](
+                               std::string_view name) -> std::optional<ir::Value> {
+      if (name == "rcpt") return asking.recipient.text();
+      if (name == "rcpt_domain") return asking.recipient.domain;
+      if (name == "sender") return asking.sender;
+      if (name == "sender_domain") return parse_address(asking.sender).domain;
       // The route is asked for again at each try.
       if (is_first && (name == "retry_num" || name == "notify_num")) return 0;
       return std::nullopt;
     };
-    environment.call = lookups_of(world_.target);
+    environment.call = lookups_of(asking);
     return environment;
   }
 
@@ -324,8 +323,13 @@ class Journey {
                         : "the server's default: not a local domain";
       return std::string(is_own ? "local" : "mx");
     }
-    const auto suppose = [&](std::size_t arm) { return supposed_of(arm, copy, hop.origin); };
-    PLAN_TRY(chosen, target.route->choose(environment_for(copy, address), suppose));
+    const Asking asking{world_, address, copy.sender, &hop.others};
+    const auto suppose = [&](std::size_t arm) {
+      const std::optional<bool> supposed = supposed_of(arm, copy, hop);
+      if (supposed) hop.others.clear();
+      return supposed;
+    };
+    PLAN_TRY(chosen, target.route->choose(environment_for(asking), suppose));
     hop.rule = chosen.arm < target.route->arms().size()
                    ? rule_of(chosen.arm)
                    : std::string("`else` of MtaOutboundStrategy.route");
@@ -338,16 +342,20 @@ class Journey {
                printable(world_.target.route->arms()[arm].text, kRuleBytesMax));
   }
 
-  std::optional<bool> supposed_of(std::size_t arm, Copy& copy, Span origin) {
+  /// `route`: of the expression, and for whom this condition asks when that is not the recipient.
+  std::optional<bool> supposed_of(std::size_t arm, Copy& copy, const Hop& route) {
     if (supposed_ == nullptr) return std::nullopt;
     const auto known = supposed_->find(arm);
     if (known == supposed_->end()) {
       if (!asked_) asked_ = arm;
       return std::nullopt;
     }
-    Hop hop{say("only the target can tell this condition; suppose that it is {}",
-                known->second ? "true" : "false"),
-            rule_of(arm), origin};
+    const std::string_view answer = known->second ? "true" : "false";
+    Hop hop{route.others.empty()
+                ? say("only the target can tell this condition; suppose that it is {}", answer)
+                : say("this condition asks for {}; suppose that it is {}",
+                      printable(route.others, 80), answer),
+            rule_of(arm), route.origin, route.others};
     copy.supposed = hop;
     add(copy, std::move(hop));
     return known->second;
@@ -362,8 +370,8 @@ class Journey {
     Hop hop;
     const auto chosen = route_name(copy, address, hop);
     if (!chosen) {
-      Hop unanswered{"target: " + chosen.error().message(), "MtaOutboundStrategy.route",
-                     hop.origin};
+      Hop unanswered{"target: " + chosen.error().message(), "MtaOutboundStrategy.route", hop.origin,
+                     std::move(hop.others)};
       copy.supposed = unanswered;
       return end(std::move(copy), Fate::undecided, "", std::move(unanswered));
     }

@@ -118,9 +118,21 @@ struct Source {
   bool is_down = false;  ///< or without queue space: whoever comes is told to come again
 };
 
+/// What an expression asks a server about a name that is not the recipient's.
+struct Question {
+  enum class Kind : std::uint8_t { key, account, domain };
+  Kind kind = Kind::key;
+  std::string_view set = {};  ///< of a key
+  std::string_view name = {};
+  bool is_sender = false;
+};
+
 struct World {
   Target target = {};
   Source source = {};
+  /// Does the answer hang on steps of the plan that are about somebody else, and that this world
+  /// does not have, done or not? Empty: on none.
+  std::function<bool(const Question&)> is_of_others = {};
   std::string source_address = "source";  ///< clients and relays of this address are the source
   std::string target_address = "target";  ///< what the source sees the target's relays come from
   /// Where the plan says what decides: "domain x", "allowRelaying x" and its other members,
@@ -179,6 +191,7 @@ struct Hop {
   std::string rule =
       {};            ///< what decided it: "`if` 0 of MtaOutboundStrategy.route: ..."; may be ""
   Span origin = {};  ///< where the plan says so; unknown: a server's default
+  std::string others = {};  ///< of a condition that asks for somebody else: his name
 };
 
 /// The rule of a hop to a machine that is none of the plan's: where mail goes from there nobody but
@@ -191,8 +204,8 @@ struct Delivery {
   std::string mailbox = {};    ///< of target_mailbox, source_mailbox, the queues, outside; of
                                ///< public_mx the route that no step makes, or empty
   std::vector<Hop> hops = {};  ///< one for each decision
-  /// Nobody but the server can tell a condition on its way: where it asks, and that it was supposed
-  /// to be true or false.
+  /// Nobody but the server can tell a condition on its way, or it asks for somebody else: where it
+  /// asks, and that it was supposed to be true or false.
   std::optional<Hop> supposed = {};
 };
 
@@ -217,7 +230,8 @@ struct Letter {
                                             bool tells = true);
 
 /// The same where conditions of the route expression ask what nobody but the server can tell
-/// (`dns_query`, the number of tries, the queue): once for each way in which they may be answered.
+/// (`dns_query`, the number of tries, the queue), or for somebody else's key: once for each way in
+/// which they may be answered.
 /// At most four conditions; what asks more ends as `undecided`. One item where nothing is asked.
 [[nodiscard]] std::vector<std::vector<Delivery>> deliver_either_way(const World& world,
                                                                     const Letter& letter,

@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include "compiler/flow/target_lookups.h"
 #include "compiler/schema/formats.h"
 #include "compiler/schema/mta_expression.h"
 #include "compiler/source/text.h"
@@ -32,31 +33,39 @@ constexpr std::array<std::string_view, 5> kMailPorts = {"24", "25", "465", "587"
   return source.domains.contains(domain);
 }
 
-[[nodiscard]] schema::MtaEnvironment environment_for(const World& world, const Address& address,
-                                                     const std::string& sender) {
+/// As long as `asking` lives.
+[[nodiscard]] schema::MtaEnvironment environment_for(const Asking& asking) {
+  using Answer = std::optional<ir::Value>;
   schema::MtaEnvironment environment;
-  environment.variable = [address, sender](std::string_view name) -> std::optional<ir::Value> {
-    if (name == "rcpt") return address.text();
-    if (name == "rcpt_domain") return address.domain;
-    if (name == "sender") return sender;
-    if (name == "sender_domain") return parse_address(sender).domain;
+  environment.variable = [&asking](std::string_view name) -> Answer {
+    if (name == "rcpt") return asking.recipient.text();
+    if (name == "rcpt_domain") return asking.recipient.domain;
+    if (name == "sender") return asking.sender;
+    if (name == "sender_domain") return parse_address(asking.sender).domain;
     return std::nullopt;
   };
-  const Source& source = world.source;
-  environment.call = [&source](
-                         std::string_view name,
-                         const std::vector<ir::Value>& arguments) -> std::optional<ir::Value> {
+  environment.call = [&asking](std::string_view name,
+                               const std::vector<ir::Value>& arguments) -> Answer {
     if (arguments.size() < 2) return std::nullopt;
+    const Source& source = asking.world.source;
+    const std::string first = schema::text_of(arguments[0]);
     const std::string second = schema::text_of(arguments[1]);
-    if (name == "is_local_domain") return ir::Value(is_domain_of(source, second));
+    const auto answer = [&](bool is_known, Question::Kind kind, std::string_view set) -> Answer {
+      if (!is_known && asks_for_others(asking, kind, set, second)) return std::nullopt;
+      return ir::Value(is_known);
+    };
+    if (name == "is_local_domain")
+      return answer(is_domain_of(source, second), Question::Kind::domain, {});
     // As it is written: a sub-address of an account is none of its addresses.
     if (name == "is_local_address")
-      return ir::Value(source.aliases.contains(second) || source.mailboxes.contains(second) ||
-                       source.stalwart->names.contains(second));
+      return answer(source.aliases.contains(second) || source.mailboxes.contains(second) ||
+                        source.stalwart->names.contains(second),
+                    Question::Kind::account, {});
     if (name != "key_exists") return std::nullopt;
-    const auto list = source.stalwart->lists.find(schema::text_of(arguments[0]));
+    const auto list = source.stalwart->lists.find(first);
     // A list that the server has not seen is no error: nothing is in it.
-    return ir::Value(list != source.stalwart->lists.end() && list->second.contains(second));
+    return answer(list != source.stalwart->lists.end() && list->second.contains(second),
+                  Question::Kind::key, first);
   };
   return environment;
 }
@@ -76,10 +85,15 @@ class Router {
       hop.rule = "the source's default";
       name = is_domain_of(world_.source, address.domain) ? "local" : "mx";
     } else {
-      const auto choice = server_.route->choose(environment_for(world_, address, sender_));
-      if (!choice)
+      const Asking asking{world_, address, sender_, &hop.others};
+      const auto choice = server_.route->choose(environment_for(asking));
+      if (!choice) {
+        const std::string why = hop.others.empty()
+                                    ? choice.error().message()
+                                    : "the route asks for " + printable(hop.others, 80);
         return ended(std::move(step), Fate::undecided, "",
-                     {"source: " + choice.error().message(), "queue.strategy.route", hop.origin});
+                     {"source: " + why, "queue.strategy.route", hop.origin, hop.others});
+      }
       if (tells_) hop.rule = rule_of(choice->arm);
       name = schema::text_of(choice->value);
     }

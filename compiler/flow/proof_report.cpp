@@ -46,6 +46,12 @@ Span place_of(const Counterexample& example, Span fallback) {
   return supposed && supposed->rule == kAnotherMachine;
 }
 
+/// Somebody else than the recipient, for whom a condition on its way asks; empty: nobody.
+[[nodiscard]] std::string others_of(const Counterexample& example) {
+  const auto& supposed = example.delivery.supposed;
+  return supposed ? printable(supposed->others, 80) : std::string();
+}
+
 Sink::Report report_claim(const Counterexample& example, Span place, Sink& sink) {
   if (!example.is_supposed) {
     auto report = sink.report(Kind::mail_flow, place, example.claim);
@@ -72,6 +78,17 @@ Sink::Report report_claim(const Counterexample& example, Span place, Sink& sink)
     return report;
   }
   const bool is_known = example.delivery.fate != Fate::undecided;
+  if (const std::string others = others_of(example); !others.empty()) {
+    auto report = sink.report(
+        Kind::mail_flow_unproved, place,
+        is_known
+            ? fmt::format("not proved: {}, at some time in the move of `{}`", example.claim, others)
+            : example.claim);
+    report.help(
+        "ask for the recipient's own key (`rcpt`): how far the move of somebody else is by then is "
+        "not followed; or put the conditions of the plan's domains in front of this one");
+    return report;
+  }
   auto report =
       sink.report(Kind::mail_flow_unproved, place,
                   is_known ? fmt::format("not proved: {}, if the target says so", example.claim)
@@ -86,6 +103,8 @@ Sink::Report report_claim(const Counterexample& example, Span place, Sink& sink)
 [[nodiscard]] std::string label_of(const Counterexample& example) {
   if (example.is_supposed && is_of_machine(example))
     return "what this machine does with it only it knows";
+  if (example.is_supposed && !others_of(example).empty())
+    return fmt::format("it asks for `{}`, which is not who the message is for", others_of(example));
   if (example.is_supposed)
     return is_of_route(example) ? "what this route does only the target knows"
                                 : "it asks for what nobody but the target can tell";

@@ -299,9 +299,28 @@ Mask AccountStates::perhaps(Mask state) const {
   return perhaps;
 }
 
+/// Steps about the names and the domains of the subject, and about residents, are in its world.
+bool AccountStates::is_of_others(const Question& question) const {
+  const std::string name = lower_ascii(question.name);
+  if (question.kind == Question::Kind::domain)
+    return !domains_.contains(name) && all_.names().has_domain(name);
+  const bool is_key = question.kind == Question::Kind::key;
+  const std::string_view domain =
+      name.starts_with("*@") ? std::string_view(name).substr(2) : std::string_view(name);
+  if (domains_.contains(domain) || is_among(subject_.names, name)) return false;
+  if (std::any_of(subject_.residents.begin(), subject_.residents.end(),
+                  [&](const Resident& one) { return is_among(one.names, name); }))
+    return false;
+  if (is_key && !all_.names().is_filled(question.set)) return false;
+  // A sender of these domains stands for whoever is in them.
+  if (question.is_sender && domains_.contains(domain_of(name))) return true;
+  return all_.names().has_beside(name, subject_.row);
+}
+
 std::optional<World> AccountStates::world_with(Mask effects, std::string* problem,
                                                ir::StepId* unread) const {
   World world;
+  world.is_of_others = [this](const Question& question) { return is_of_others(question); };
   world.target.domains[domain_of(kTargetOnlyAddress)] = {};
   world.target.accounts.insert(std::string(kTargetOnlyAddress));
   world.source.mailboxes.insert(subject_.account);
@@ -454,6 +473,12 @@ std::vector<std::string> AccountStates::add_others(World& world, const std::vect
     }
   }
   if (of_row.empty()) return {};
+  // Their steps are in this world from here on.
+  std::set<std::string> known;
+  for (const auto& [unused, other] : of_row) known.insert(other->names.begin(), other->names.end());
+  world.is_of_others = [this, known = std::move(known)](const Question& question) {
+    return !known.contains(lower_ascii(question.name)) && is_of_others(question);
+  };
   std::set<StepId> restored;
   for (const StepId step : graph_.order()) {
     if (graph_.kind(step) != StepKind::restore || !done[ir::index(step)]) continue;

@@ -71,7 +71,8 @@ class AccountStates {
   /// Steps whose effect may be seen besides: a reload is done, and neither it nor they wait for the
   /// other.
   [[nodiscard]] Mask perhaps(Mask state) const;
-  /// What both servers do in this state. Nothing when an expression cannot be read: `*problem`.
+  /// What both servers do in this state; it asks this object as long as it lives. Nothing when an
+  /// expression cannot be read: `*problem`.
   [[nodiscard]] std::optional<World> world(Mask state, std::string* problem) const {
     return world_with(effects(state), problem);
   }
@@ -99,6 +100,7 @@ class AccountStates {
   void collect();
   [[nodiscard]] bool is_from_old_stalwart() const;
   void add_old_stalwart(World& world) const;
+  [[nodiscard]] bool is_of_others(const Question& question) const;
   static void add_to_list(World& world, const ir::Value& list, const ir::Value& keys);
   bool add_settings(World& world, const Relevant& step, std::string* problem) const;
   enum class Loaded : std::uint8_t { no, perhaps, yes };

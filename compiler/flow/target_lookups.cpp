@@ -1,41 +1,68 @@
 #include "compiler/flow/target_lookups.h"
 
-namespace plan::flow {
+#include "compiler/source/text.h"
 
-decltype(schema::MtaEnvironment::call) lookups_of(const Target& target) {
-  return [&target](std::string_view name,
-                   const std::vector<ir::Value>& arguments) -> std::optional<ir::Value> {
+namespace plan::flow {
+namespace {
+
+using Answer = std::optional<ir::Value>;
+
+[[nodiscard]] bool is_address(const Address& address, std::string_view name) {
+  const std::size_t at = address.local.size();
+  return name.size() == at + 1 + address.domain.size() && name[at] == '@' &&
+         equals_ignoring_case(name.substr(0, at), address.local) &&
+         equals_ignoring_case(name.substr(at + 1), address.domain);
+}
+
+}  // namespace
+
+bool asks_for_others(const Asking& asking, Question::Kind kind, std::string_view set,
+                     std::string_view name) {
+  if (!asking.world.is_of_others || name.empty() || is_address(asking.recipient, name) ||
+      equals_ignoring_case(name, asking.recipient.domain))
+    return false;
+  if (equals_ignoring_case(name, without_tag(asking.recipient))) return false;
+  const Question question{kind, set, name, equals_ignoring_case(name, asking.sender)};
+  if (!asking.world.is_of_others(question)) return false;
+  if (asking.others != nullptr) *asking.others = name;
+  return true;
+}
+
+decltype(schema::MtaEnvironment::call) lookups_of(const Asking& asking) {
+  return [&asking](std::string_view name, const std::vector<ir::Value>& arguments) -> Answer {
+    const Target& target = asking.world.target;
     const std::string first = arguments.empty() ? "" : schema::text_of(arguments[0]);
-    if (name == "is_local_domain") return ir::Value(target.domains.contains(first));
+    if (name == "is_local_domain") {
+      const bool is_known = target.domains.contains(first);
+      if (!is_known && asks_for_others(asking, Question::Kind::domain, {}, first)) return {};
+      return ir::Value(is_known);
+    }
     // Compared exactly: the caller lower-cases, or a sender's capitals take the mail elsewhere.
     if (name == "is_local_address") {
-      return ir::Value(target.accounts.contains(first) || target.aliases.contains(first) ||
-                       target.lists.contains(first));
+      const bool is_known = target.accounts.contains(first) || target.aliases.contains(first) ||
+                            target.lists.contains(first);
+      if (!is_known && asks_for_others(asking, Question::Kind::account, {}, first)) return {};
+      return ir::Value(is_known);
     }
+    if (name != "key_get" && name != "key_exists") return {};
     const std::string key = arguments.size() < 2 ? "" : schema::text_of(arguments[1]);
-    const bool is_own_set = target.own_sets.contains(first);
-    using Answer = std::optional<ir::Value>;
-    if (name == "key_get") {
-      const auto map = target.key_values.find(first);
-      if (map != target.key_values.end()) {
-        if (const auto value = map->second.find(key); value != map->second.end())
-          return ir::Value(value->second);
-      }
-      return is_own_set ? Answer() : ir::Value("");
+    const auto map = target.key_values.find(first);
+    if (map != target.key_values.end()) {
+      if (const auto value = map->second.find(key); value != map->second.end())
+        return name == "key_get" ? ir::Value(value->second) : ir::Value(true);
     }
     if (name == "key_exists") {
-      if (const auto map = target.key_values.find(first);
-          map != target.key_values.end() && map->second.contains(key))
-        return ir::Value(true);
       const auto set = target.keys.find(first);
-      // An unknown name is no error.
-      if (set == target.keys.end()) return is_own_set ? Answer() : ir::Value(false);
-      const std::size_t at = key.rfind('@');
-      const bool is_glob = at != std::string::npos && set->second.contains("*" + key.substr(at));
-      if (is_glob || set->second.contains(key)) return ir::Value(true);
-      return is_own_set ? Answer() : ir::Value(false);
+      if (set != target.keys.end()) {
+        const std::size_t at = key.rfind('@');
+        const bool is_glob = at != std::string::npos && set->second.contains("*" + key.substr(at));
+        if (is_glob || set->second.contains(key)) return ir::Value(true);
+      }
     }
-    return std::nullopt;
+    if (target.own_sets.contains(first) || asks_for_others(asking, Question::Kind::key, first, key))
+      return {};
+    // An unknown name is no error.
+    return name == "key_get" ? ir::Value("") : ir::Value(false);
   };
 }
 

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "compiler/flow/classes.h"
 #include "compiler/flow/routes.h"
 #include "tests/unit/compiler/flow/small_migration.h"
 
@@ -15,13 +16,20 @@ namespace {
 using test::expression;
 
 /// Is there a counterexample with this in its text, supposed or proved?
-bool finds(Migration& migration, std::string_view text, bool is_supposed = false,
-           const MailFacts& facts = {}) {
-  EXPECT_EQ(migration.graph.freeze(), std::nullopt);
-  const Proof proof = prove(migration.graph, nullptr, {}, facts);
+bool has(const Proof& proof, std::string_view text, bool is_supposed = false) {
   return std::any_of(proof.found.begin(), proof.found.end(), [&](const Counterexample& one) {
     return one.is_supposed == is_supposed && to_text(one).find(text) != std::string::npos;
   });
+}
+
+Proof proof_of(Migration& migration, const MailFacts& facts = {}) {
+  EXPECT_EQ(migration.graph.freeze(), std::nullopt);
+  return prove(migration.graph, nullptr, {}, facts);
+}
+
+bool finds(Migration& migration, std::string_view text, bool is_supposed = false,
+           const MailFacts& facts = {}) {
+  return has(proof_of(migration, facts), text, is_supposed);
 }
 
 TEST(Holes, AHoldThatNothingLetsGo) {
@@ -452,6 +460,222 @@ TEST(Holes, AStepThatWritesAnotherMemberDecidesNothing) {
   ASSERT_EQ(answer.deliveries.size(), 1U);
   EXPECT_FALSE(answer.deliveries[0].hops.empty());
   for (const Hop& hop : answer.deliveries[0].hops) EXPECT_FALSE(hop.origin.is_known()) << hop.text;
+}
+
+/// With a second domain, in which somebody else moves.
+test::Arms of_two_domains(const std::string& condition) {
+  const std::string keyed =
+      " && is_local_address(to_lowercase(rcpt)) && key_exists('migrated', to_lowercase(rcpt))";
+  return {{condition, "'mx'"},
+          test::kExact[0],
+          test::kExact[1],
+          {"rcpt_domain == 'other.test'" + keyed, "'local'"},
+          {"rcpt_domain == 'other.test'", "'source'"},
+          test::kExact[2]};
+}
+
+void add_second_domain(Migration& migration) {
+  migration.step("domain-2", StepKind::admin_upsert, Stage::prepare, {"reload"},
+                 Migration::object("Domain", {{"name", "other.test"}}, migration.domain_set));
+  migration.steps["reload"] = migration.steps.at("domain-2");
+}
+
+Migration moving_two(const std::string& condition) {
+  Migration migration(of_two_domains(condition));
+  add_second_domain(migration);
+  migration.exact();
+  migration.next_account("info@other.test");
+  migration.exact();
+  return migration;
+}
+
+TEST(Holes, WhatARouteAsksForSomebodyElseIsTakenBothWays) {
+  for (const char* const asked :
+       {"key_exists('migrated', 'info@other.test')", "is_local_address('info@other.test')",
+        "key_exists('migrated', 'info@' + strip_prefix('x.other.test', 'x.'))",
+        "is_local_domain('other.test')"}) {
+    const std::string condition = fmt::format("rcpt_domain == 'legacy.test' && {}", asked);
+    Migration migration = moving_two(condition);
+    EXPECT_TRUE(finds(migration,
+                      fmt::format("suppose that it is true (`if` 0 of MtaOutboundStrategy.route: "
+                                  "{})\n  -> target routes alice@legacy.test by `mx`",
+                                  condition),
+                      true))
+        << asked;
+  }
+  Migration of_nobody = moving_two("rcpt_domain == 'legacy.test' && key_exists('vip', rcpt)");
+  EXPECT_EQ(of_nobody.proof(), "proved");
+  Migration of_no_set =
+      moving_two("rcpt_domain == 'legacy.test' && key_exists('vip', 'info@other.test')");
+  EXPECT_EQ(of_no_set.proof(), "proved") << "no step writes a key into this set";
+  Migration of_no_step =
+      moving_two("rcpt_domain == 'legacy.test' && key_exists('migrated', 'zoe@elsewhere.test')");
+  EXPECT_EQ(of_no_step.proof(), "proved") << "no step writes this key";
+}
+
+TEST(Holes, SomebodyElsesKeyThatAStepOfItsOwnWrites) {
+  for (const char* const key : {"boss@partner.test", "*@partner.test"}) {
+    Migration migration({{"key_exists('vip', 'boss@partner.test')", "'mx'"},
+                         test::kExact[0],
+                         test::kExact[1],
+                         test::kExact[2]});
+    migration.step(
+        "vip", StepKind::admin_upsert, Stage::prepare, {"reload"},
+        Migration::object("MemoryLookupKey", {{"namespace", "vip"}, {"key", key}}, Value::map()));
+    migration.exact();
+    EXPECT_TRUE(finds(migration, "this condition asks for boss@partner.test; suppose", true))
+        << key;
+  }
+}
+
+TEST(Holes, TheKeyOfWhoSendsIsTakenBothWays) {
+  Migration migration({{"key_exists('migrated', sender)", "'mx'"},
+                       test::kExact[0],
+                       test::kExact[1],
+                       test::kExact[2]});
+  migration.exact();
+  EXPECT_TRUE(
+      finds(migration, "this condition asks for a-colleague-not-moved@legacy.test; suppose", true));
+}
+
+TEST(Holes, APartOfTheNameThatIsSomebodyElse) {
+  for (const bool is_somebody : {false, true}) {
+    Migration migration(
+        {{"matches('^([a-z]+)-[^@]*(@.+)$', rcpt) && key_exists('migrated', $1 + $2)", "'mx'"},
+         test::kExact[0],
+         test::kExact[1],
+         test::kExact[2]});
+    migration.next_account("anna-maria@legacy.test");
+    migration.exact();
+    migration.next_account(is_somebody ? "anna@legacy.test" : "zoe@legacy.test");
+    migration.exact();
+    EXPECT_EQ(finds(migration, "this condition asks for anna@legacy.test; suppose", true),
+              is_somebody);
+  }
+}
+
+const char* const kTagged = "matches('^([^+@]+)[+][^@]*(@.+)$', rcpt) && ";
+const char* const kDashed = "matches('^([^-@]+)[-][^@]*(@.+)$', rcpt) && ";
+
+/// From an old Stalwart, by its lists: accounts' steps are stamped out of the same shapes.
+class FromOldStalwart : public Migration {
+ public:
+  /// `first`: a condition of mail that goes to the public MX, in front of those of the lists.
+  explicit FromOldStalwart(const std::string& first = {}) : Migration(of_two_domains("false")) {
+    add_second_domain(*this);
+    ir::List rules;
+    const auto rule = [&](const std::string& condition, const char* then) {
+      rules.push_back(Value::map({{"if", condition}, {"then", then}}));
+    };
+    if (!first.empty()) rule(first, "'mx'");
+    for (const char* const list : {"plan-moved", "plan-held"}) {
+      const char* const then =
+          std::string_view(list) == "plan-moved" ? "'plan-new'" : "'plan-hold'";
+      rule(fmt::format("key_exists('{}', rcpt)", list), then);
+      rule(fmt::format("{}key_exists('{}', $1 + $2)", kTagged, list), then);
+    }
+    rule("is_local_domain('*', rcpt_domain)", "'local'");
+    rules.push_back(Value::map({{"else", "'mx'"}}));
+    ir::List values;
+    for (const char* const route : {"plan-new", "plan-hold"}) {
+      const auto set = [&](const char* member, const char* value) {
+        values.push_back(Value::map(
+            {{"key", fmt::format("queue.route.{}.{}", route, member)}, {"value", value}}));
+      };
+      set("type", "relay");
+      set("address", "new.test");
+      set("port", std::string_view(route) == "plan-new" ? "25" : "9");
+    }
+    step("old-route", StepKind::source_settings, Stage::prepare, {"reload"},
+         Value::map(
+             {{"values", values},
+              {"blocks", ir::List{Value::map({{"key", "queue.strategy.route"}, {"rules", rules}})}},
+              {"list", "plan-moved"}}));
+    steps["reload"] = steps.at("old-route");
+    for (const StepKind kind :
+         {StepKind::admin_account, StepKind::archive_copy, StepKind::source_hold,
+          StepKind::archive_delta, StepKind::admin_keys, StepKind::source_forward}) {
+      ir::StepShape shape;
+      shape.kind = kind;
+      shape.stage = Stage::waves;
+      shape.id_pattern = fmt::format("account/{{}}/{}", static_cast<int>(kind));
+      shape.arguments = Value::map({{"account", ir::OutputRef{"$row", "address"}},
+                                    {"aliases", ir::OutputRef{"$row", "aliases"}},
+                                    {"addresses", ir::OutputRef{"$row", "addresses"}}});
+      if (kind == StepKind::admin_keys) shape.arguments.set("namespace", "migrated");
+      if (kind == StepKind::source_hold) shape.arguments.set("list", "plan-held");
+      if (kind == StepKind::source_forward) {
+        shape.arguments.set("list", "plan-moved");
+        shape.arguments.set("next_hop", "smtp:[new.test]:25");
+      }
+      shapes_.push_back(graph.add_shape(std::move(shape)));
+    }
+  }
+
+  void move(const std::string& address, const std::vector<std::string>& other_names = {}) {
+    std::vector<std::string> all = {address};
+    all.insert(all.end(), other_names.begin(), other_names.end());
+    const ir::RowId account = graph.add_row(address,
+                                            Value::map({{"address", address},
+                                                        {"aliases", addresses(other_names)},
+                                                        {"addresses", addresses(all)}}),
+                                            {});
+    ir::StepId before = steps.at("reload");
+    for (const std::uint32_t shape : shapes_) {
+      const ir::StepId one = graph.add_step(shape, account, wave);
+      graph.add_edge(before, one);
+      before = one;
+    }
+  }
+
+ private:
+  std::vector<std::uint32_t> shapes_;
+};
+
+TEST(Holes, AnOldStalwartThatAsksForTheRecipientIsFollowed) {
+  FromOldStalwart migration;
+  migration.move("alice@legacy.test", {"al@legacy.test"});
+  migration.move("bob@legacy.test", {"bo@legacy.test"});
+  migration.move("info@other.test");
+  EXPECT_EQ(migration.proof(), "proved");
+  EXPECT_EQ(account_classes(migration.graph).subjects.size(), 2U) << "with and without an alias";
+}
+
+TEST(Holes, WhatAnOldStalwartAsksForSomebodyElseIsNotProved) {
+  for (const char* const asked :
+       {"key_exists('plan-moved', 'info@other.test')", "is_local_address('*', 'info@other.test')",
+        "is_local_domain('*', 'other.test')"}) {
+    FromOldStalwart migration(fmt::format("rcpt_domain == 'legacy.test' && {}", asked));
+    migration.move("alice@legacy.test");
+    migration.move("info@other.test");
+    EXPECT_TRUE(finds(migration, "-> source: the route asks for ", true)) << asked;
+  }
+  FromOldStalwart of_nobody(
+      "rcpt_domain == 'legacy.test' && key_exists('plan-moved', 'zoe@elsewhere.test')");
+  of_nobody.move("alice@legacy.test");
+  EXPECT_EQ(of_nobody.proof(), "proved");
+}
+
+TEST(Holes, APartOfTheNameThatAnOldStalwartFindsForSomebodyElse) {
+  for (const bool is_somebody : {false, true}) {
+    FromOldStalwart migration(std::string(kDashed) + "key_exists('plan-moved', $1 + $2)");
+    // Alike but for what the pattern finds in their names.
+    for (const char* const name : {"john-doe@legacy.test", "zoe@legacy.test"}) migration.move(name);
+    if (is_somebody) migration.move("anna@legacy.test");
+    migration.move("anna-maria@legacy.test");
+    const Proof proof = proof_of(migration);
+    EXPECT_EQ(has(proof, "-> source: the route asks for anna@legacy.test", true), is_somebody);
+    EXPECT_FALSE(has(proof, "")) << "nothing is refuted";
+  }
+}
+
+TEST(Holes, APartOfTheNameThatAnOldStalwartCompares) {
+  FromOldStalwart migration(std::string(kDashed) + "$1 == 'anna'");
+  for (const char* const name : {"john-doe@legacy.test", "anna-maria@legacy.test"})
+    migration.move(name);
+  const Proof proof = proof_of(migration);
+  EXPECT_TRUE(has(proof, "mail for anna-maria@legacy.test is sent to the public MX"));
+  EXPECT_FALSE(has(proof, "mail for john-doe@legacy.test"));
 }
 
 }  // namespace
