@@ -131,14 +131,28 @@ std::size_t Writer::column() const {
   return out_.size() - (line == std::string::npos ? 0 : line + 1);
 }
 
+std::uint32_t Writer::lead_begin(std::uint32_t at) const {
+  while (at > 0 && is_lead(layout_.text[at - 1])) --at;
+  return at;
+}
+
 bool Writer::has_empty_line_above(std::uint32_t at) const {
   const std::string_view text = layout_.text;
-  std::uint32_t line = at;
-  while (line > 0 && is_lead(text[line - 1])) --line;
+  const std::uint32_t line = lead_begin(at);
   if (line == 0 || text[line - 1] != '\n') return false;
   std::uint32_t above = line - 1;
   while (above > 0 && is_blank(text[above - 1])) --above;
   return above == 0 || text[above - 1] == '\n';
+}
+
+bool Writer::begins_line(std::uint32_t at, char sign) const {
+  // In the plan language no collection is opened without a bracket, which is no lead.
+  if (layout_.language == Language::plan) return true;
+  const std::string_view text = layout_.text;
+  while (at > 0 && is_blank(text[at - 1])) --at;
+  if (at > 0 && text[at - 1] == sign) --at;
+  while (at > 0 && is_blank(text[at - 1])) --at;
+  return at > 0 && text[at - 1] == '\n';
 }
 
 void Writer::write_comment(const Comment& comment) {
@@ -164,16 +178,38 @@ void Writer::write_comment_lines(const CommentPlaces::List& comments, std::size_
   }
 }
 
-void Writer::write_before(const void* part, std::uint32_t place, std::size_t indent,
-                          bool is_first) {
+void Writer::write_before(const void* part, std::uint32_t place, std::size_t indent, Front front) {
+  write_before(part, place, indent, front, '?');
+}
+
+void Writer::write_before_item(const Node& item, std::size_t indent, Front front) {
+  const std::uint32_t place = item.tag.span().is_known()
+                                  ? std::min(item.tag.span().begin, item.span.begin)
+                                  : item.span.begin;
+  // Where nothing stands behind a dash the reader knows no place.
+  const bool is_left_out = item.is_null() && item.span.begin == item.span.end;
+  write_before(&item, place, indent,
+               is_left_out && front == Front::opening ? Front::nothing : front, '-');
+}
+
+void Writer::write_before(const void* part, std::uint32_t place, std::size_t indent, Front front,
+                          char sign) {
   if (!has_layout()) return;
   const CommentPlaces::List& comments = layout_.comments.before(part);
   // Others come from inside the part: they stand right in front of it.
   const auto in_front = static_cast<std::size_t>(
       std::count_if(comments.begin(), comments.end(),
                     [&](const Comment& comment) { return comment.begin < place; }));
-  write_comment_lines(comments, 0, in_front, indent, is_first, true);
-  if ((!is_first || in_front > 0) && has_empty_line_above(place)) end_line();
+  const bool keeps_first = front == Front::part || (front == Front::opening && in_front > 0 &&
+                                                    comments.front().has_own_line);
+  write_comment_lines(comments, 0, in_front, indent, !keeps_first, true);
+  if (has_empty_line_above(place)) {
+    const std::uint32_t line = lead_begin(place);
+    if (front == Front::part || in_front > 0 ||
+        (front == Front::opening && below_empty_line_ != line && begins_line(place, sign)))
+      end_line();
+    below_empty_line_ = line;
+  }
   write_comment_lines(comments, in_front, comments.size(), indent, true, false);
 }
 

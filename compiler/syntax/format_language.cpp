@@ -157,12 +157,12 @@ class LanguageWriter : public Writer {
 
   Written write(const Node& tree) {
     write_lines(layout_.comments.at_head(tree), 0);
-    bool is_first = true;
+    Front front = Front::nothing;
     for (const Entry& entry : tree.entries) {
-      if (!write_statements(entry, is_first)) write_entry(entry, 0, is_first);
-      is_first = false;
+      if (!write_statements(entry, front)) write_entry(entry, 0, front);
+      front = Front::part;
     }
-    write_tail(tree, 0, is_first);
+    write_tail(tree, 0, front != Front::part);
     return take_written();
   }
 
@@ -243,13 +243,10 @@ class LanguageWriter : public Writer {
     write_behind(head);
     end_line();
     // Lines of a comment may stand in front of the first part.
-    bool is_first = head.size() < 2;
+    Front front = head.size() < 2 ? Front::opening : Front::part;
     for (const Node& item : node.items) {
-      const std::uint32_t place = item.tag.span().is_known()
-                                      ? std::min(item.tag.span().begin, item.span.begin)
-                                      : item.span.begin;
-      write_before(&item, place, indent + kIndent, is_first);
-      is_first = false;
+      write_before_item(item, indent + kIndent, front);
+      front = Front::part;
       begin_line(indent + kIndent);
       write_value(item, indent + kIndent);
       out_ += ',';
@@ -257,16 +254,16 @@ class LanguageWriter : public Writer {
       end_line();
     }
     for (const Entry& entry : node.entries) {
-      write_entry(entry, indent + kIndent, is_first);
-      is_first = false;
+      write_entry(entry, indent + kIndent, front);
+      front = Front::part;
     }
-    write_tail(node, indent + kIndent, is_first);
+    write_tail(node, indent + kIndent, front != Front::part);
     begin_line(indent);
     out_ += node.is_sequence() ? ']' : '}';
   }
 
-  void write_entry(const Entry& entry, std::size_t indent, bool is_first) {
-    write_before(&entry, entry.key_span.begin, indent, is_first);
+  void write_entry(const Entry& entry, std::size_t indent, Front front) {
+    write_before(&entry, entry.key_span.begin, indent, front);
     begin_line(indent);
     out_ += key(entry.key);
     const Node& node = entry.value;
@@ -285,24 +282,24 @@ class LanguageWriter : public Writer {
   // ----------------------------------------------------------------------------------
 
   /// False when the entry is no statement of the language.
-  bool write_statements(const Entry& entry, bool is_first) {
+  bool write_statements(const Entry& entry, Front front) {
     const Node& node = entry.value;
     if (entry.key == "module" && is_path_node(&node)) {
-      write_line(entry, entry.key_span.begin, "module " + node.text, is_first);
+      write_line(entry, entry.key_span.begin, "module " + node.text, front);
       return true;
     }
-    if (entry.key == "use") return write_uses(entry, is_first);
+    if (entry.key == "use") return write_uses(entry, front);
     const bool are_named = node.is_mapping() && node.tag.empty() && !node.entries.empty() &&
                            std::all_of(node.entries.begin(), node.entries.end(),
                                        [](const Entry& inner) { return is_name(inner.key); });
     if (entry.key == "inputs" && are_named &&
         std::all_of(node.entries.begin(), node.entries.end(),
                     [](const Entry& inner) { return is_input(inner.value); })) {
-      write_group(entry, is_first, [&](const Entry& input) { write_input(input); });
+      write_group(entry, front, [&](const Entry& input) { write_input(input); });
       return true;
     }
     if (entry.key == "let" && are_named) {
-      write_group(entry, is_first, [&](const Entry& let) {
+      write_group(entry, front, [&](const Entry& let) {
         out_ += fmt::format("let {} = ", let.key);
         write_value(let.value, 0);
       });
@@ -310,12 +307,12 @@ class LanguageWriter : public Writer {
     }
     if (entry.key == "steps" && node.is_sequence() && node.tag.empty() && !node.items.empty() &&
         std::all_of(node.items.begin(), node.items.end(), is_step)) {
-      write_before(&entry, entry.key_span.begin, 0, is_first);
+      write_before(&entry, entry.key_span.begin, 0, front);
       write_lines(layout_.comments.at_head(node), 0);
-      bool is_inner_first = true;
+      Front front_of_step = Front::nothing;
       for (const Node& step : node.items) {
-        write_step(step, is_inner_first);
-        is_inner_first = false;
+        write_step(step, front_of_step);
+        front_of_step = Front::part;
       }
       write_tail(node, 0, false);
       write_lines(layout_.comments.behind(&entry), 0);
@@ -324,21 +321,21 @@ class LanguageWriter : public Writer {
     return false;
   }
 
-  void write_line(const Entry& entry, std::uint32_t place, const std::string& text, bool is_first) {
-    write_before(&entry, place, 0, is_first);
+  void write_line(const Entry& entry, std::uint32_t place, const std::string& text, Front front) {
+    write_before(&entry, place, 0, front);
     out_ += text;
     write_behind(layout_.comments.behind(&entry));
     end_line();
   }
 
   template <class Write>
-  void write_group(const Entry& entry, bool is_first, Write write_one) {
-    write_before(&entry, entry.key_span.begin, 0, is_first);
+  void write_group(const Entry& entry, Front front, Write write_one) {
+    write_before(&entry, entry.key_span.begin, 0, front);
     write_lines(layout_.comments.at_head(entry.value), 0);
-    bool is_inner_first = true;
+    Front front_of_inner = Front::nothing;
     for (const Entry& inner : entry.value.entries) {
-      write_before(&inner, inner.key_span.begin, 0, is_inner_first);
-      is_inner_first = false;
+      write_before(&inner, inner.key_span.begin, 0, front_of_inner);
+      front_of_inner = Front::part;
       write_one(inner);
       write_behind(layout_.comments.behind(&inner));
       end_line();
@@ -367,12 +364,12 @@ class LanguageWriter : public Writer {
     if (tail.size() == 1) write_behind(tail);
   }
 
-  bool write_uses(const Entry& entry, bool is_first) {
+  bool write_uses(const Entry& entry, Front front) {
     const Node& node = entry.value;
     const bool is_list = node.is_sequence() && node.tag.empty() && node.items.size() > 1;
     if (!(is_list ? std::all_of(node.items.begin(), node.items.end(), is_use) : is_use(node)))
       return false;
-    write_before(&entry, entry.key_span.begin, 0, is_first);
+    write_before(&entry, entry.key_span.begin, 0, front);
     if (!is_list) {
       write_use(node);
       write_behind(layout_.comments.behind(&entry));
@@ -380,10 +377,10 @@ class LanguageWriter : public Writer {
       return true;
     }
     write_lines(layout_.comments.at_head(node), 0);
-    bool is_inner_first = true;
+    Front front_of_use = Front::nothing;
     for (const Node& use : node.items) {
-      write_before(&use, use.span.begin, 0, is_inner_first);
-      is_inner_first = false;
+      write_before(&use, use.span.begin, 0, front_of_use);
+      front_of_use = Front::part;
       write_use(use);
       write_behind(layout_.comments.behind(&use));
       end_line();
@@ -412,13 +409,13 @@ class LanguageWriter : public Writer {
     write_around(use);
   }
 
-  void write_step(const Node& step, bool is_first) {
+  void write_step(const Node& step, Front front) {
     const Node* loop = step.find("for");
     const Node& id = *step.find("id");
-    write_before(&step, step.span.begin, 0, is_first);
+    write_before(&step, step.span.begin, 0, front);
     for (const Entry& entry : step.entries) {
       if (entry.key != "id" && entry.key != "kind" && entry.key != "for") continue;
-      write_before(&entry, entry.key_span.begin, 0, true);
+      write_before(&entry, entry.key_span.begin, 0, Front::nothing);
     }
     out_ += "step " + (is_bare_path(id.text) ? id.text : quoted_text(id.text));
     if (loop != nullptr) out_ += " for " + loop->text;
@@ -429,55 +426,55 @@ class LanguageWriter : public Writer {
         write_behind(layout_.comments.behind(&entry));
     }
     end_line();
-    bool is_inner_first = true;
+    Front inner = Front::opening;
     for (const Entry& entry : step.entries) {
       if (entry.key == "id" || entry.key == "kind" || entry.key == "for") continue;
       if (entry.key == "args" && are_arguments(entry.value)) continue;
       if (is_in(kReferences, entry.key)) {
-        write_references(entry, is_inner_first);
+        write_references(entry, inner);
       } else if (is_in(kWords, entry.key)) {
-        write_before(&entry, entry.key_span.begin, kIndent, is_inner_first);
+        write_before(&entry, entry.key_span.begin, kIndent, inner);
         begin_line(kIndent);
         out_ += fmt::format("{} = {}", entry.key, entry.value.text);
         write_behind(layout_.comments.behind(&entry));
         end_line();
       } else {
-        write_before(&entry, entry.key_span.begin, kIndent, is_inner_first);
+        write_before(&entry, entry.key_span.begin, kIndent, inner);
         begin_line(kIndent);
         out_ += entry.key + " = ";
         write_value(entry.value, kIndent);
         write_behind(layout_.comments.behind(&entry));
         end_line();
       }
-      is_inner_first = false;
+      inner = Front::part;
     }
     // Reading puts the arguments behind everything else, so that is their place.
     const Entry* arguments = step.find_entry("args");
     if (arguments != nullptr && are_arguments(arguments->value)) {
-      write_arguments(*arguments, is_inner_first);
-      is_inner_first = false;
+      write_arguments(*arguments, inner);
+      inner = Front::part;
     }
-    write_tail(step, kIndent, is_inner_first);
+    write_tail(step, kIndent, inner != Front::part);
     out_ += "}";
     write_behind(layout_.comments.behind(&step));
     end_line();
   }
 
-  void write_arguments(const Entry& arguments, bool is_first) {
-    write_before(&arguments, arguments.key_span.begin, kIndent, is_first);
+  void write_arguments(const Entry& arguments, Front front) {
+    write_before(&arguments, arguments.key_span.begin, kIndent, front);
     write_lines(layout_.comments.at_head(arguments.value), kIndent);
     // The empty line in front of the first is the one in front of all of them.
-    bool is_inner_first = true;
+    Front inner = Front::nothing;
     for (const Entry& entry : arguments.value.entries) {
-      write_entry(entry, kIndent, is_inner_first);
-      is_inner_first = false;
+      write_entry(entry, kIndent, inner);
+      inner = Front::part;
     }
-    write_tail(arguments.value, kIndent, is_inner_first);
+    write_tail(arguments.value, kIndent, inner != Front::part);
     write_lines(layout_.comments.behind(&arguments), kIndent);
   }
 
-  void write_references(const Entry& entry, bool is_first) {
-    write_before(&entry, entry.key_span.begin, kIndent, is_first);
+  void write_references(const Entry& entry, Front front) {
+    write_before(&entry, entry.key_span.begin, kIndent, front);
     begin_line(kIndent);
     out_ += entry.key + " = ";
     const Node& node = entry.value;
@@ -493,16 +490,16 @@ class LanguageWriter : public Writer {
       out_ += '[';
       write_behind(layout_.comments.at_head(node));
       end_line();
-      bool is_inner_first = true;
+      Front inner = Front::opening;
       for (const Node& item : node.items) {
-        write_before(&item, item.span.begin, kIndent + kIndent, is_inner_first);
-        is_inner_first = false;
+        write_before_item(item, kIndent + kIndent, inner);
+        inner = Front::part;
         begin_line(kIndent + kIndent);
         out_ += word(item) + ",";
         write_behind(layout_.comments.behind(&item));
         end_line();
       }
-      write_tail(node, kIndent + kIndent, is_inner_first);
+      write_tail(node, kIndent + kIndent, inner != Front::part);
       begin_line(kIndent);
       out_ += ']';
     }

@@ -93,9 +93,9 @@ class YamlWriter : public Writer {
       out_ += tag(tree) + inline_text(tree);
       end_line();
     } else if (tree.is_sequence()) {
-      write_items(tree, 0, false);
+      write_items(tree, 0, false, Front::nothing);
     } else {
-      write_entries(tree, 0);
+      write_entries(tree, 0, false, Front::nothing);
     }
     return take_written();
   }
@@ -223,15 +223,15 @@ class YamlWriter : public Writer {
     return true;
   }
 
-  void write_entries(const Node& node, std::size_t indent, bool is_line_begun = false) {
-    bool is_first = true;
+  void write_entries(const Node& node, std::size_t indent, bool is_line_begun,
+                     Front front = Front::opening) {
     for (const Entry& entry : node.entries) {
       if (!is_line_begun) {
-        write_before(&entry, entry.key_span.begin, indent, is_first);
+        write_before(&entry, entry.key_span.begin, indent, front);
         begin_line(indent);
       }
       is_line_begun = false;
-      is_first = false;
+      front = Front::part;
       const std::string word = key(entry, false);
       if (word.size() > kShortKeyBytes) {
         out_ += "? " + word;
@@ -246,28 +246,25 @@ class YamlWriter : public Writer {
       write_value(entry.value, indent + kIndent, false, behind);
       end_value(behind, indent);
     }
-    write_tail(node, indent, is_first);
+    write_tail(node, indent, front != Front::part);
     ending_ = Ending::lines;
   }
 
-  void write_items(const Node& node, std::size_t indent, bool is_line_begun) {
-    bool is_first = true;
+  void write_items(const Node& node, std::size_t indent, bool is_line_begun,
+                   Front front = Front::opening) {
     for (const Node& item : node.items) {
       if (!is_line_begun) {
-        const std::uint32_t place = item.tag.span().is_known()
-                                        ? std::min(item.tag.span().begin, item.span.begin)
-                                        : item.span.begin;
-        write_before(&item, place, indent, is_first);
+        write_before_item(item, indent, front);
         begin_line(indent);
       }
       is_line_begun = false;
-      is_first = false;
+      front = Front::part;
       out_ += "- ";
       const CommentPlaces::List& behind = layout_.comments.behind(&item);
       write_value(item, indent + kIndent, true, behind);
       end_value(behind, indent);
     }
-    write_tail(node, indent, is_first);
+    write_tail(node, indent, front != Front::part);
     ending_ = Ending::lines;
   }
 

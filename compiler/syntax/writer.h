@@ -22,6 +22,13 @@ struct Written {
   CommentPlaces::List left_out = {};
 };
 
+/// What stands in front of a part in the text that is written.
+enum class Front : std::uint8_t {
+  nothing,  ///< no line of its own opens what the part is the first of
+  opening,  ///< the line that opens its collection: an empty line below that is the part's
+  part      ///< another part
+};
+
 /// What both writers have in common: lines, indentation, comments and empty lines that were there.
 class Writer {
  public:
@@ -37,7 +44,9 @@ class Writer {
   }
   [[nodiscard]] std::size_t column() const;
   /// The comments in front of a part that begins at `place`, and the empty line that was there.
-  void write_before(const void* part, std::uint32_t place, std::size_t indent, bool is_first);
+  void write_before(const void* part, std::uint32_t place, std::size_t indent, Front front);
+  /// Of an item: its place is that of its tag, and in YAML a dash stands in front.
+  void write_before_item(const Node& item, std::size_t indent, Front front);
   /// A comment behind what stands on the line, unless there is one already.
   void write_behind(const CommentPlaces::List& comments);
   /// On lines of their own.
@@ -56,13 +65,23 @@ class Writer {
   std::string out_;
 
  private:
+  /// Where the line of a part begins, if nothing but its sign and words of a statement stand in
+  /// front of it.
+  [[nodiscard]] std::uint32_t lead_begin(std::uint32_t at) const;
   [[nodiscard]] bool has_empty_line_above(std::uint32_t at) const;
+  /// With an empty line above: is that behind what opens the part's collection? In YAML one `sign`
+  /// may stand in front of the part, the dash of an item or the question mark of a key.
+  [[nodiscard]] bool begins_line(std::uint32_t at, char sign) const;
+  void write_before(const void* part, std::uint32_t place, std::size_t indent, Front front,
+                    char sign);
   void write_comment(const Comment& comment);
   /// Lines keep their indentation below the first of those that follow one another.
   void write_comment_lines(const CommentPlaces::List& comments, std::size_t from, std::size_t to,
                            std::size_t indent, bool is_first, bool keeps_empty_lines);
 
-  bool has_comment_ = false;           ///< on the line that is being written
+  bool has_comment_ = false;  ///< on the line that is being written
+  /// Begin of the line below the last empty one that was a part's: not that of its first part too.
+  std::uint32_t below_empty_line_ = UINT32_MAX;
   std::vector<bool> is_written_ = {};  ///< by index of the comment
 };
 

@@ -229,6 +229,88 @@ step g : h.i {
   EXPECT_EQ(plan(module), module);
 }
 
+TEST(Format, AnEmptyLineBelowWhatOpensAMappingOrAListStays) {
+  const std::string as_yaml = R"(a:
+
+  b: 1
+
+  c:
+
+    # about d
+    d: 2
+  e:
+
+    - f
+
+    - h: 1
+  g: # the head
+
+    h: 3
+)";
+  const std::string as_plan = R"(a {
+
+  b = 1
+
+  c {
+
+    # about d
+    d = 2
+  }
+  e = [
+
+    "f",
+
+    {
+      h = 1
+    },
+  ]
+  g {  # the head
+
+    h = 3
+  }
+}
+)";
+  EXPECT_EQ(yaml(as_yaml), as_yaml);
+  EXPECT_EQ(plan(as_plan), as_plan);
+  EXPECT_EQ(to_plan(as_yaml), as_plan);
+  EXPECT_EQ(plan("a = [\n\n  secret \"env:X\",\n]\n"), "a = [\n\n  secret \"env:X\",\n]\n");
+}
+
+TEST(Format, AnEmptyLineIsThatOfTheOutermostPartBelowIt) {
+  const std::string module = R"(module m
+
+input a : text = "x"
+input b : text
+
+step c : k.d {
+
+  e = 1
+}
+)";
+  const std::string as_yaml = R"(module: m
+
+inputs:
+  a:
+    type: text
+    default: x
+  b: text
+
+steps:
+  - id: c
+    kind: k.d
+
+    args:
+      e: 1
+)";
+  EXPECT_EQ(plan(module), module);
+  EXPECT_EQ(to_yaml(module), as_yaml);
+  EXPECT_EQ(yaml(as_yaml), as_yaml);
+  EXPECT_EQ(to_plan(as_yaml), module);
+  const std::string items = "a:\n  - b: 1\n\n  - c: 1\n    d: 2\n";
+  EXPECT_EQ(yaml(items), items);
+  EXPECT_EQ(to_yaml(to_plan(items)), items);
+}
+
 TEST(Format, BothLanguagesSayTheSame) {
   const std::string as_yaml = R"(# A plan.
 plan: 1
