@@ -311,6 +311,15 @@ steps:
   EXPECT_EQ(to_yaml(to_plan(items)), items);
 }
 
+TEST(Format, WhatOnlyOneLanguageCanSayIsRefusedByTheOther) {
+  for (const char* text : {"a: !<x> b\n", "a: !x%20y b\n", "a: \"\\x01\"\n"}) {
+    EXPECT_EQ(yaml(text), text);
+    EXPECT_TRUE(to_plan(text).starts_with("(lossy)")) << text;
+  }
+  EXPECT_TRUE(to_yaml("a = tagged \"!x!y!z\" 1\n").starts_with("(lossy)"));
+  EXPECT_EQ(to_yaml("a = tagged \"!a-b.c/d@e:f\" \"g\"\n"), "a: !a-b.c/d@e:f g\n");
+}
+
 TEST(Format, BothLanguagesSayTheSame) {
   const std::string as_yaml = R"(# A plan.
 plan: 1
