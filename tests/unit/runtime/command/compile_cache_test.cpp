@@ -11,74 +11,33 @@
 #include <iterator>
 #include <map>
 
-#include "compiler/facts/lock.h"
-#include "compiler/facts/measurement.h"
-#include "compiler/ir/digest.h"
 #include "compiler/ir/json.h"
 #include "runtime/command/compiled_form.h"
-#include "runtime/command/errors.h"
 #include "runtime/command/program_digest.h"
 #include "runtime/command/project.h"
+#include "tests/unit/runtime/command/small_project.h"
 
 namespace plan::command {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view kPlan = R"(plan: 1
-name: cached
-use: ./own.plan
-addresses: {public: mail.example.org, proxy: 203.0.113.10, source: 203.0.113.20, target: 203.0.113.30}
-source:
-  master_user: {name: vmadmin, password: !secret env:VMADMIN}
-target:
-  url: https://new.example.org
-  login: {user: admin, password: !secret env:ADMIN}
-proxies:
-  - {name: edge1, control: "unix:/run/plan-proxy/control.sock", token: !secret env:EDGE1}
-domains: [example.org]
-accounts: {from: {csv: accounts.csv}}
-waves:
-  - {name: canary, accounts: [alice@example.org]}
-  - {name: rest, parallel: 8, stop_when: {failed: 2}}
-cutover: {address: operator}
-rollback_points: [before-cutover, each-account, before-finalize]
-findings:
-  - {code: account-disabled, at: bob@example.org, severity: silent, reason: "on leave until May"}
-)";
-constexpr std::string_view kModule = "module own\n\nuse std/dovecot-postfix\n";
-
 /// What lies in a plan's folder, and a compilation of it through the cache.
-struct Folder {
+struct Folder : SmallProject {
   fs::path path = {};
-  std::string plan_name = "migration.yaml";
-  std::string plan = std::string(kPlan);
-  facts::Lock lock = {};
-  std::string facts = {};
-  std::map<std::string, std::string> files = {
-      {"accounts.csv", "address\nalice@example.org\nbob@example.org\ncarol@example.org\n"},
-      {"own.plan", std::string(kModule)}};
   std::string schema_digest = {};
   std::size_t plan_bytes_max = std::size_t{16} << 20U;
   CacheBounds bounds = {.bytes_from = 0};
 
-  Folder() {
+  Folder() : SmallProject({"alice", "bob", "carol"}, "own.plan") {
     std::string pattern = (fs::temp_directory_path() / "plan-cache-XXXXXX").string();
     path = mkdtemp(pattern.data());
-    lock.plan_name_digest = ir::sha256("cached").hex();
-    for (const char* name : {"alice", "bob", "carol"}) {
-      facts::LockAccount account;
-      account.address = fmt::format("{}@example.org", name);
-      account.hash_scheme = "SHA512-CRYPT";
-      account.mailboxes = {"INBOX", "Sent"};
-      account.has_mailboxes = true;
-      account.is_enabled = account.address != "bob@example.org";
-      for (const char* what : {"bytes", "largest-message"})
-        facts += facts::write_measurement(
-            {fmt::format("account/{}/{}", account.address, what), 1000, "bytes", {}, {}, {}});
-      lock.accounts.push_back(std::move(account));
-    }
+    plan +=
+        "findings:\n"
+        "  - {code: account-disabled, at: bob@example.org, severity: silent, "
+        "reason: \"on leave until May\"}\n";
     lock.accounts[0].aliases = {"post@example.org"};
+    lock.accounts[1].is_enabled = false;
   }
   Folder(const Folder&) = delete;
   Folder& operator=(const Folder&) = delete;
@@ -86,18 +45,9 @@ struct Folder {
 
   [[nodiscard]] std::string cache() const { return (path / "compiled.cache").string(); }
   [[nodiscard]] CompileInput input() const {
-    CompileInput input;
-    input.plan_name = plan_name;
-    input.plan_text = plan;
-    input.plan_bytes_max = plan_bytes_max;
-    input.lock_text = facts::write_lock(lock);
-    input.facts_text = facts;
-    input.file_text = [this](const std::string& name) -> Result<std::string> {
-      const auto found = files.find(name);
-      if (found == files.end()) return Error(errors::file_missing, "there is no " + name);
-      return found->second;
-    };
-    return input;
+    CompileInput given = SmallProject::input();
+    given.plan_bytes_max = plan_bytes_max;
+    return given;
   }
   /// What the cache has for this folder as it is.
   [[nodiscard]] std::optional<CompileResult> find() const {

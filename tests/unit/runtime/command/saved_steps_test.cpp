@@ -6,61 +6,17 @@
 
 #include <functional>
 
-#include "compiler/compile.h"
-#include "compiler/facts/lock.h"
-#include "compiler/facts/measurement.h"
-#include "compiler/ir/digest.h"
-#include "runtime/command/errors.h"
+#include "tests/unit/runtime/command/small_project.h"
 
 namespace plan::command {
 namespace {
 
 using ir::Value;
 
-constexpr std::string_view kPlan = R"(plan: 1
-name: saved
-use: ./std/own.plan
-addresses: {public: mail.example.org, proxy: 203.0.113.10, source: 203.0.113.20, target: 203.0.113.30}
-source:
-  master_user: {name: vmadmin, password: !secret env:VMADMIN}
-target:
-  url: https://new.example.org
-  login: {user: admin, password: !secret env:ADMIN}
-proxies:
-  - {name: edge1, control: "unix:/run/plan-proxy/control.sock", token: !secret env:EDGE1}
-domains: [example.org]
-accounts: {from: {csv: accounts.csv}}
-waves:
-  - {name: canary, accounts: [alice@example.org]}
-  - {name: rest, parallel: 8}
-cutover: {address: operator}
-rollback_points: [before-cutover, each-account, before-finalize]
-)";
-
 /// A plan with a list, a module in a folder `std` beside it, and measurements; as it is saved.
 ir::SavedPlan saved_plan() {
-  facts::Lock lock;
-  lock.plan_name_digest = ir::sha256("saved").hex();
-  std::string facts;
-  for (const char* name : {"alice", "bob"}) {
-    facts::LockAccount account;
-    account.address = fmt::format("{}@example.org", name);
-    account.hash_scheme = "SHA512-CRYPT";
-    account.mailboxes = {"INBOX"};
-    account.has_mailboxes = true;
-    facts += facts::write_measurement(
-        {fmt::format("account/{}/bytes", account.address), 1000, "bytes", {}, {}, {}});
-    lock.accounts.push_back(std::move(account));
-  }
-  CompileInput input;
-  input.plan_text = kPlan;
-  input.lock_text = facts::write_lock(lock);
-  input.facts_text = facts;
-  input.file_text = [](const std::string& path) -> Result<std::string> {
-    if (path == "accounts.csv") return std::string("address\nalice@example.org\nbob@example.org\n");
-    if (path == "std/own.plan") return std::string("module own\n\nuse std/dovecot-postfix\n");
-    return Error(errors::file_missing, "there is no " + path);
-  };
+  const SmallProject project({"alice", "bob"}, "std/own.plan");
+  CompileInput input = project.input();
   ir::SavedPlan saved;
   saved.plan_digest = ir::sha256(input.plan_text).hex();
   saved.lock_digest = ir::sha256(*input.lock_text).hex();
