@@ -34,10 +34,7 @@ bool finds(Migration& migration, std::string_view text, bool is_supposed = false
 
 TEST(Holes, AHoldThatNothingLetsGo) {
   Migration migration;
-  migration.account("create", StepKind::admin_account, {"reload"});
-  migration.account("copy", StepKind::archive_copy, {"create"});
-  migration.account("hold", StepKind::postfix_hold, {"copy"});
-  migration.account("delta", StepKind::archive_delta, {"hold"});
+  migration.until_delta();
   migration.account("keys", StepKind::admin_keys, {"delta"});
   EXPECT_TRUE(finds(migration,
                     "mail for alice@legacy.test still waits when all steps of its move are done\n"
@@ -357,10 +354,7 @@ TEST(Holes, ARouteForOneSenderAlone) {
 TEST(Holes, MailForAThirdMachineIsNotProved) {
   for (const char* const host : {"10.9.9.9", "10.9.0.3"}) {
     Migration migration;
-    migration.account("create", StepKind::admin_account, {"reload"});
-    migration.account("copy", StepKind::archive_copy, {"create"});
-    migration.account("hold", StepKind::postfix_hold, {"copy"});
-    migration.account("delta", StepKind::archive_delta, {"hold"});
+    migration.until_delta();
     migration.account("keys", StepKind::admin_keys, {"delta"});
     migration.step("forward", StepKind::postfix_forward, Stage::waves, {"keys"},
                    Value::map({{"account", "alice@legacy.test"},

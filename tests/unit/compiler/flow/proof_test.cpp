@@ -81,10 +81,7 @@ TEST(Proof, FindsThatOtherDomainsOfTheTargetGoToTheOldServer) {
 
 TEST(Proof, FindsTheLoopOfTheWrongOrder) {
   Migration migration;
-  migration.account("create", StepKind::admin_account, {"reload"});
-  migration.account("copy", StepKind::archive_copy, {"create"});
-  migration.account("hold", StepKind::postfix_hold, {"copy"});
-  migration.account("delta", StepKind::archive_delta, {"hold"});
+  migration.until_delta();
   migration.account("forward", StepKind::postfix_forward, {"delta"});
   migration.account("keys", StepKind::admin_keys, {"forward"});
   EXPECT_NE(migration.proof().find("goes round between the two servers"), std::string::npos);
@@ -92,10 +89,7 @@ TEST(Proof, FindsTheLoopOfTheWrongOrder) {
 
 TEST(Proof, TwoStepsWithoutAnOrderAreTriedInBoth) {
   Migration migration;
-  migration.account("create", StepKind::admin_account, {"reload"});
-  migration.account("copy", StepKind::archive_copy, {"create"});
-  migration.account("hold", StepKind::postfix_hold, {"copy"});
-  migration.account("delta", StepKind::archive_delta, {"hold"});
+  migration.until_delta();
   migration.account("keys", StepKind::admin_keys, {"delta"});
   migration.account("forward", StepKind::postfix_forward, {"delta"});
   EXPECT_NE(migration.proof().find("goes round between the two servers"), std::string::npos);
@@ -195,10 +189,7 @@ TEST(Proof, FindsASubdomainThatIsTakenForTheDomain) {
 
 TEST(Proof, ListsTheStateByItsPhase) {
   Migration migration;
-  migration.account("create", StepKind::admin_account, {"reload"});
-  migration.account("copy", StepKind::archive_copy, {"create"});
-  migration.account("hold", StepKind::postfix_hold, {"copy"});
-  migration.account("delta", StepKind::archive_delta, {"hold"});
+  migration.until_delta();
   migration.account("forward", StepKind::postfix_forward, {"delta"});
   migration.account("keys", StepKind::admin_keys, {"forward"});
   EXPECT_NE(migration.proof().find("  moving: a message to "), std::string::npos);

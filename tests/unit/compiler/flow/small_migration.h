@@ -65,12 +65,17 @@ class Migration {
          true);
   }
 
-  /// The order of design.md section 6.
-  void exact() {
+  /// The first steps of every move: what comes behind them makes the order.
+  void until_delta() {
     account("create", StepKind::admin_account, {"reload"});
     account("copy", StepKind::archive_copy, {"create"});
     account("hold", StepKind::postfix_hold, {"copy"});
     account("delta", StepKind::archive_delta, {"hold"});
+  }
+
+  /// The order of design.md section 6.
+  void exact() {
+    until_delta();
     account("keys", StepKind::admin_keys, {"delta"});
     account("forward", StepKind::postfix_forward, {"keys"});
   }
