@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <map>
 #include <set>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -52,6 +53,22 @@ std::map<std::string_view, StepId> copies_of_waves(const GraphView& view) {
   return first;
 }
 
+/// A moment of a wave that its steps do not keep: what the first copy does instead, what would keep
+/// it, and how.
+struct MissedMoment {
+  std::string what;
+  std::string_view keeper;
+  std::string_view remedy;
+};
+
+void report_moment(const GraphView& view, const PlanWave& wave, StepId copy,
+                   const MissedMoment& missed, Sink& sink) {
+  report_step(view, copy, Kind::step_before_its_stage, missed.what, sink)
+      .label(std::string(missed.keeper))
+      .note(wave.window_span, "the plan names it here")
+      .help(std::string(missed.remedy));
+}
+
 void look_at_windows(const GraphView& view, Sink& sink) {
   const ir::StepGraph& graph = view.graph();
   const std::vector<PlanWave>& waves = view.plan().waves;
@@ -73,25 +90,25 @@ void look_at_windows(const GraphView& view, Sink& sink) {
       before = ir::all_before(graph, copy);
     if (!before.empty() && !has_window(view, wave.start_after_ms,
                                        [&](StepId window) { return before[ir::index(window)]; }))
-      report_step(view, copy, Kind::step_before_its_stage,
-                  fmt::format("begins wave `{}` before the moment that the plan names",
-                              printable(wave.name, 60)),
-                  sink)
-          .label("only a step of kind `window` keeps `start_after`, and none stands before it")
-          .note(wave.window_span, "the plan names it here")
-          .help(
-              "let the wave wait for one with `not_before_ms = wave.start_after_ms`, as std/waves "
-              "has it");
+      report_moment(
+          view, wave, copy,
+          {.what = fmt::format("begins wave `{}` before the moment that the plan names",
+                               printable(wave.name, 60)),
+           .keeper = "only a step of kind `window` keeps `start_after`, and none stands before it",
+           .remedy = "let the wave wait for one with `not_before_ms = wave.start_after_ms`, as "
+                     "std/waves has it"},
+          sink);
     if (wave.complete_after_ms != 0 && kept.insert(shape).second &&
         graph.argument(copy, "keep_until_ms").integer_or(0) < wave.complete_after_ms &&
         !has_window(view, wave.complete_after_ms, [](StepId) { return true; }))
-      report_step(view, copy, Kind::step_before_its_stage,
-                  fmt::format("lets accounts of wave `{}` be held as soon as they are copied",
-                              printable(wave.name, 60)),
-                  sink)
-          .label("`keep_until_ms` of this step keeps `complete_after`, and it is not that moment")
-          .note(wave.window_span, "the plan names it here")
-          .help("write `keep_until_ms = account.keep_until_ms`, as std/account-move does");
+      report_moment(
+          view, wave, copy,
+          {.what = fmt::format("lets accounts of wave `{}` be held as soon as they are copied",
+                               printable(wave.name, 60)),
+           .keeper =
+               "`keep_until_ms` of this step keeps `complete_after`, and it is not that moment",
+           .remedy = "write `keep_until_ms = account.keep_until_ms`, as std/account-move does"},
+          sink);
   }
 }
 
