@@ -106,7 +106,10 @@ void PlanNames::read_object(StepId step) {
   } else if (is_object(shape, "MemoryLookupKey")) {
     const ir::Value match = graph_.argument(step, "match");
     add_set(match["namespace"]);
-    add(match["key"].string_or(""), row);
+    const std::string_view key = match["key"].string_or("");
+    add(key, row);
+    key_in_.emplace(match["namespace"].string_or(""),
+                    lower_ascii(key.starts_with(kGlob) ? key.substr(1) : key));
   } else if (is_object(shape, "Account")) {
     const ir::Value arguments = graph_.arguments(step);
     add(object_address(graph_, arguments), row);
@@ -125,6 +128,12 @@ bool PlanNames::has_beside(std::string_view name, RowId row) const {
 
 bool PlanNames::has_domain(std::string_view name) const {
   return domains_.contains(std::string(name));
+}
+
+std::string PlanNames::key_in(std::string_view set) const {
+  const auto known = key_in_.find(std::string(set));
+  if (known == key_in_.end()) return {};
+  return known->second.starts_with('@') ? "somebody" + known->second : known->second;
 }
 
 bool PlanNames::is_filled(std::string_view set) const {

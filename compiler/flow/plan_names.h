@@ -22,6 +22,8 @@ class PlanNames {
   [[nodiscard]] bool has_domain(std::string_view name) const;
   /// Does a step write keys into this lookup set, or list of an old server?
   [[nodiscard]] bool is_filled(std::string_view set) const;
+  /// Somebody whose key a single step writes into this lookup set; empty: nobody.
+  [[nodiscard]] std::string key_in(std::string_view set) const;
 
  private:
   void read_rows();
@@ -37,6 +39,7 @@ class PlanNames {
   std::unordered_set<std::string> domains_;
   std::unordered_set<std::string> globs_;  // domains for all of which a key is written
   std::unordered_set<std::string> sets_;
+  std::unordered_map<std::string, std::string> key_in_;  // by set: the first one
   bool is_any_set_ = false;
 };
 

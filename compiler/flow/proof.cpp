@@ -15,6 +15,7 @@
 
 #include "compiler/flow/judgement.h"
 #include "compiler/flow/mail_address.h"
+#include "compiler/flow/senders.h"
 #include "compiler/flow/states.h"
 #include "compiler/source/text.h"
 
@@ -27,6 +28,7 @@ constexpr std::size_t kStatesMax = 20'000;
 constexpr std::size_t kCounterexamplesMax = 20;
 constexpr std::size_t kExamplesMax = 3;
 constexpr std::size_t kWorkOfWorld = 100;
+constexpr std::size_t kConditionBytesMax = 160;
 constexpr std::string_view kForeign = "somebody@elsewhere.test";
 constexpr std::string_view kNotMoved = "a-colleague-not-moved";
 constexpr std::array kClientEntries = {Entry::target_25, Entry::target_submission, Entry::source_25,
@@ -46,9 +48,6 @@ constexpr std::array kClientEntries = {Entry::target_25, Entry::target_submissio
   return fmt::format("{}{}tag{}", address.substr(0, at), delimiter, address.substr(at));
 }
 
-/// Senders of their own that a message to an account is tried from.
-constexpr std::size_t kSendersMax = 16;
-
 class Prover {
  public:
   Prover(const ir::StepGraph& graph, const ProofLimits& limits, std::set<LookedAt>* looked_at,
@@ -60,6 +59,7 @@ class Prover {
     Proof proof;
     proof.left_out = std::move(classes.left_out);
     MailSteps all(graph_, classes.subjects);
+    sender_questions_.emplace(all);
     for (Subject& subject : classes.subjects) {
       if (work_ >= limits_.work_max) {
         leave_out(subject, proof.left_out);
@@ -147,7 +147,8 @@ class Prover {
     if (!world) return unread(step, problem);
     world_ = &*world;
     work_ += asked();
-    is_sender_asked_ = is_sender_asked();
+    senders_ = sender_questions_->of(*world_);
+    report_nobody_for();
     // Nobody sends to the target before it is set up: the public address is still the source's.
     const bool is_target_open = states_->is_prepared(state);
     const Reader own = reads_at(account(), states_->is_targets(state),
@@ -175,80 +176,17 @@ class Prover {
     return count;
   }
 
-  /// Where no expression asks who sends, what has no sender goes the way of what has one; a server
-  /// does something else with it only when it comes to a bounce, which is wrong already.
-  [[nodiscard]] bool is_sender_asked() {
-    bool is_asked =
-        asks_sender(world_->target.route.get()) || asks_sender(world_->target.relay_rule.get());
-    if (world_->source.stalwart)
-      is_asked = is_asked || asks_sender(world_->source.stalwart->route.get());
-    return is_asked;
-  }
-
-  [[nodiscard]] bool asks_sender(const schema::MtaContainer* container) {
-    if (container == nullptr) return false;
-    const auto [known, is_new] = asks_sender_.emplace(container, false);
-    if (!is_new) return known->second;
-    const auto asks = [](const schema::MtaExpression& expression) {
-      return std::any_of(expression.nodes.begin(), expression.nodes.end(), [](const auto& node) {
-        return node.kind == schema::MtaNode::Kind::variable && node.text.starts_with("sender");
-      });
-    };
-    bool is_asked = asks(container->otherwise());
-    for (const auto& arm : container->arms())
-      is_asked = is_asked || asks(arm.condition) || asks(arm.result);
-    return known->second = is_asked;
-  }
-
-  /// Senders that the routes of this world name: a stranger is none of them.
-  [[nodiscard]] std::vector<std::string> named_senders() {
-    std::vector<std::string> senders;
-    const auto add = [&](const schema::MtaContainer* container) {
-      if (!asks_sender(container)) return;
-      for (const std::string& sender : senders_in(*container)) {
-        if (senders.size() < kSendersMax &&
-            std::find(senders.begin(), senders.end(), sender) == senders.end())
-          senders.push_back(sender);
-      }
-    };
-    add(world_->target.route.get());
-    add(world_->target.relay_rule.get());
-    if (world_->source.stalwart) add(world_->source.stalwart->route.get());
-    return senders;
-  }
-
-  /// Texts beside `sender` that read as an address, a domain, or one side of an address.
-  [[nodiscard]] const std::vector<std::string>& senders_in(const schema::MtaContainer& container) {
-    const auto [known, is_new] = senders_in_.try_emplace(&container);
-    if (!is_new) return known->second;
-    using Node = schema::MtaNode;
-    for (const auto& arm : container.arms()) {
-      const std::vector<Node>& nodes = arm.condition.nodes;
-      if (std::none_of(nodes.begin(), nodes.end(), [](const Node& node) {
-            return node.kind == Node::Kind::variable && node.text.starts_with("sender");
-          }))
-        continue;
-      for (const Node& node : nodes) {
-        if (node.kind != Node::Kind::text || known->second.size() >= kSendersMax) continue;
-        if (auto sender = sender_of(node.text); !sender.empty())
-          known->second.push_back(std::move(sender));
-      }
+  /// Conditions that are true for nobody who is tried, once each.
+  void report_nobody_for() {
+    for (const NobodyFor& one : senders_.without) {
+      if (!reported_.insert("sender? " + one.condition).second) continue;
+      Counterexample& example = report("sender");
+      example.is_supposed = true;
+      example.claim =
+          fmt::format("mail from senders for whom `{}` is true, of whom none was found to be tried",
+                      printable(one.condition, kConditionBytesMax));
+      example.delivery.supposed = Hop{"", "", one.origin, ""};
     }
-    return known->second;
-  }
-
-  /// "partner.test", "@partner.test" and "boss@" are parts of somebody's address.
-  [[nodiscard]] static std::string sender_of(const std::string& text) {
-    const bool is_name = !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
-      return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-             std::string_view("@.-_+").find(c) != std::string_view::npos;
-    });
-    const std::size_t at = text.find('@');
-    if (!is_name || text == "@" || text != std::string(trim(text))) return {};
-    if (at == std::string::npos)
-      return text.find('.') == std::string::npos ? std::string() : "somebody@" + text;
-    if (at == 0) return "somebody" + text;
-    return at + 1 == text.size() ? text + "outside.test" : text;
   }
 
   void look(Entry entry, std::string_view whose, std::string_view by = {}) {
@@ -265,7 +203,9 @@ class Prover {
     return letter;
   }
 
-  /// Every name of the account, in capitals, with a tag, with a sender and as a bounce.
+  /// Every name of the account, in capitals, with a tag, with a sender and as a bounce. Where no
+  /// expression asks who sends, what has no sender goes the way of what has one; a server does
+  /// something else with it only when it comes to a bounce, which is wrong already.
   void check_own(Entry entry, const Reader& own) {
     std::vector<std::pair<std::string, std::string_view>> recipients;
     // Aliases are expanded before anything waits at the source, but for an old Stalwart.
@@ -296,19 +236,23 @@ class Prover {
     for (const auto& [recipient, whose] : recipients) {
       look(entry, whose);
       const bool is_right = check_letter(letter_to(entry, recipient), {own}, true);
-      if (is_right && is_sender_asked_ && recipient == account()) {
-        for (const std::string& sender : named_senders()) {
-          // Somebody of the domain itself is tried as who submits.
-          if (sender == "somebody@" + domain_of(account())) continue;
-          Letter letter = letter_to(entry, recipient);
-          letter.sender = sender;
-          check_letter(letter, {own}, true);
-        }
-      }
+      if (is_right && is_name(recipient)) check_named_senders(entry, recipient, own, true);
       if (entry == Entry::target_submission || entry == Entry::source_submission) continue;
       look(entry, "null sender");
-      if (!is_right || is_sender_asked_)
+      if (!is_right || senders_.is_asked)
         check_letter(letter_to(entry, recipient, true), {own}, true);
+    }
+  }
+
+  /// The same from each sender that a route tells apart.
+  void check_named_senders(Entry entry, const std::string& recipient, const Reader& own,
+                           bool is_alone) {
+    for (const std::string& sender : senders_.named) {
+      // Somebody of the domain itself is tried as who submits.
+      if (sender == "somebody@" + domain_of(account())) continue;
+      Letter letter = letter_to(entry, recipient);
+      letter.sender = sender;
+      if (!check_letter(letter, {own}, is_alone)) return;
     }
   }
 
@@ -323,15 +267,18 @@ class Prover {
       return;  // expanded when they are accepted
     for (const auto& [list, unused] : world_->source.aliases) {
       if (is_name(list)) continue;
-      look(entry, "list");
-      check_letter(letter_to(entry, list), {own}, false);
+      check_list(entry, list, own);
     }
     if (!is_at_target(entry)) return;
     for (const auto& [list, unused] : world_->target.lists) {
-      if (world_->source.aliases.contains(list)) continue;
-      look(entry, "list");
-      check_letter(letter_to(entry, list), {own}, false);
+      if (!world_->source.aliases.contains(list)) check_list(entry, list, own);
     }
+  }
+
+  void check_list(Entry entry, const std::string& list, const Reader& own) {
+    look(entry, "list");
+    if (check_letter(letter_to(entry, list), {own}, false))
+      check_named_senders(entry, list, own, false);
   }
 
   /// A group or a user that only the target has. The source refuses its mail, which the sender
@@ -433,7 +380,7 @@ class Prover {
   void check_others(Entry entry) {
     look(entry, "unknown");
     const bool is_right = check(letter_to(entry, colleague("no-such-address")), judge_unknown);
-    if (!is_right || is_sender_asked_)
+    if (!is_right || senders_.is_asked)
       check(letter_to(entry, colleague("no-such-address"), true), judge_unknown);
     for (const std::string& recipient :
          {std::string(kForeign), "somebody@sub." + domain_of(account())}) {
@@ -516,7 +463,8 @@ class Prover {
         const bool is_right = check_letter(letter_to(entry, address), all, true);
         if (entry != Entry::target_25 && entry != Entry::source_25) continue;
         look(entry, "null sender", by);
-        if (!is_right || is_sender_asked_) check_letter(letter_to(entry, address, true), all, true);
+        if (!is_right || senders_.is_asked)
+          check_letter(letter_to(entry, address, true), all, true);
       }
     }
   }
@@ -703,9 +651,8 @@ class Prover {
   const World* world_ = nullptr;
   Mask state_ = 0;
   bool is_sent_on_ = false;
-  bool is_sender_asked_ = true;  // by an expression of this world
-  std::unordered_map<const schema::MtaContainer*, bool> asks_sender_;  // they are kept by MailSteps
-  std::unordered_map<const schema::MtaContainer*, std::vector<std::string>> senders_in_;
+  std::optional<SenderQuestions> sender_questions_;
+  Senders senders_;  // of this world
   std::size_t work_ = 0;
   std::string last_left_out_;
   std::unordered_set<std::string> domains_left_out_;

@@ -351,6 +351,51 @@ TEST(Holes, ARouteForOneSenderAlone) {
   }
 }
 
+TEST(Holes, ASenderWhomAPatternMatchesIsTried) {
+  for (const char* const asked :
+       {"matches('^boss@', sender)", "matches('[.]partner[.]test$', sender_domain)",
+        "matches('^(sales|news)[0-9]{2,}@partner', to_lowercase(sender))",
+        "rcpt == 'alice@legacy.test' && matches('^[^@x]+[+]list@', sender)",
+        "contains(sender, 'newsletter')", "!(sender_domain == '' || !contains(sender, 'news'))"}) {
+    Migration migration({{asked, "'mx'"}, test::kExact[0], test::kExact[1], test::kExact[2]});
+    migration.exact();
+    EXPECT_TRUE(finds(migration, "mail for alice@legacy.test is sent to the public MX")) << asked;
+  }
+}
+
+TEST(Holes, ASenderWhomNobodyFoundIsTold) {
+  for (const char* const asked : {"matches('^(?=boss@)', sender)", "len(sender) > 300"}) {
+    Migration migration({{asked, "'mx'"}, test::kExact[0], test::kExact[1], test::kExact[2]});
+    migration.exact();
+    const Proof proof = proof_of(migration);
+    ASSERT_EQ(proof.found.size(), 1U) << asked;
+    EXPECT_EQ(proof.found[0].what, "sender");
+    EXPECT_TRUE(proof.found[0].is_supposed);
+    EXPECT_NE(proof.found[0].claim.find(asked), std::string::npos) << proof.found[0].claim;
+  }
+}
+
+TEST(Holes, ARouteForOneSenderToAnAlias) {
+  Migration migration({{"rcpt == 'al@legacy.test' && sender == 'boss@partner.test'", "'mx'"},
+                       test::kExact[0],
+                       test::kExact[1],
+                       test::kExact[2]});
+  migration.exact();
+  EXPECT_TRUE(finds(migration, "mail for al@legacy.test is sent to the public MX"));
+}
+
+TEST(Holes, ASenderWhoseKeyAStepWritesIsTried) {
+  Migration migration(
+      {{"key_exists('vip', sender)", "'mx'"}, test::kExact[0], test::kExact[1], test::kExact[2]});
+  migration.step(
+      "vip", StepKind::admin_upsert, Stage::prepare, {"reload"},
+      Migration::object("MemoryLookupKey", {{"namespace", "vip"}, {"key", "boss@partner.test"}},
+                        Value::map()));
+  migration.exact();
+  const Proof proof = proof_of(migration);
+  EXPECT_TRUE(has(proof, "this condition asks for boss@partner.test; suppose", true));
+}
+
 TEST(Holes, MailForAThirdMachineIsNotProved) {
   for (const char* const host : {"10.9.9.9", "10.9.0.3"}) {
     Migration migration;
