@@ -97,14 +97,19 @@ bool FieldReader::refuse_tag(const Node& node) {
   return true;
 }
 
-std::optional<Value> FieldReader::scalar(const Node& node, const std::string& what,
-                                         std::string_view wanted) {
+std::optional<syntax::Template> FieldReader::template_of(const Node& node, const std::string& what,
+                                                         std::string_view wanted) {
   if (!node.is_scalar()) {
     wrong_type(node, wanted, what);
     return std::nullopt;
   }
   if (refuse_tag(node)) return std::nullopt;
-  const auto text = parse_template(node, sources_, sink_);
+  return parse_template(node, sources_, sink_);
+}
+
+std::optional<Value> FieldReader::scalar(const Node& node, const std::string& what,
+                                         std::string_view wanted) {
+  const auto text = template_of(node, what, wanted);
   if (!text) return std::nullopt;
   if (text->has_expression()) return evaluate(*text, scope_, sink_);
   Node plain = node;
@@ -114,12 +119,7 @@ std::optional<Value> FieldReader::scalar(const Node& node, const std::string& wh
 
 std::optional<std::string> FieldReader::text(const Node& node, const std::string& what,
                                              std::string_view wanted) {
-  if (!node.is_scalar()) {
-    wrong_type(node, wanted, what);
-    return std::nullopt;
-  }
-  if (refuse_tag(node)) return std::nullopt;
-  const auto text = parse_template(node, sources_, sink_);
+  const auto text = template_of(node, what, wanted);
   if (!text) return std::nullopt;
   const auto value = evaluate(*text, scope_, sink_);
   if (!value) return std::nullopt;

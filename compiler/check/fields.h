@@ -87,6 +87,9 @@ class FieldReader {
   ir::Value formed_text(const syntax::Node& node, const Field& field, const std::string& what);
   bool refuse_secret_text(const syntax::Node& node, std::string_view text, const std::string& what);
   bool refuse_tag(const syntax::Node& node);
+  /// Of a scalar without a tag.
+  std::optional<syntax::Template> template_of(const syntax::Node& node, const std::string& what,
+                                              std::string_view wanted);
   void wrong_mapping(const syntax::Node& node, const std::vector<Field>& fields,
                      const std::string& what);
 

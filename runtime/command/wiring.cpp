@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdlib>
+#include <memory>
 
 #include "runtime/archive/archive_driver.h"
 #include "runtime/archive/drivers.h"
@@ -42,31 +43,14 @@ namespace {
 
 constexpr std::array kBlocks = {"source", "target", "proxies", "hosts", "addresses"};
 
-/// The engine's view of the lease key on the target.
-class TargetLeaseHolder final : public engine::LeaseHolder {
+/// The engine's view of a lease that is kept at one place. Another place, another type: the one on
+/// the target is a key there, the one on the source is as its kind keeps it.
+template <class Lease>
+class KeptLease final : public engine::LeaseHolder {
  public:
-  TargetLeaseHolder(std::shared_ptr<server::stalwart::Target> target, const std::string& holder)
-      : lease_(std::move(target), holder, net::system_clock()) {}
-  Outcome acquire(std::string_view token) override { return lease_.acquire(token); }
-  Outcome renew(std::string_view token) override { return lease_.renew(token); }
-  Outcome release(std::string_view token) override { return lease_.release(token); }
-  Outcome take_over(std::string_view token) override { return lease_.take_over(token); }
-  Result<std::string> holder() override {
-    PLAN_TRY(holder, lease_.look());
-    return std::move(holder.token);
-  }
-  [[nodiscard]] std::string name() const override { return "target"; }
-
- private:
-  server::stalwart::TargetLease lease_;
-};
-
-/// The engine's view of the lease on the source, which is as its kind keeps it.
-class SourceLeaseHolder final : public engine::LeaseHolder {
- public:
-  SourceLeaseHolder(std::shared_ptr<server::source::LiveSource> source,
-                    std::unique_ptr<server::source::Lease> lease)
-      : source_(std::move(source)), lease_(std::move(lease)) {}
+  /// `needed` lives as long as the lease.
+  KeptLease(std::string name, std::unique_ptr<Lease> lease, std::shared_ptr<const void> needed)
+      : name_(std::move(name)), needed_(std::move(needed)), lease_(std::move(lease)) {}
   Outcome acquire(std::string_view token) override { return lease_->acquire(token); }
   Outcome renew(std::string_view token) override { return lease_->renew(token); }
   Outcome release(std::string_view token) override { return lease_->release(token); }
@@ -75,33 +59,34 @@ class SourceLeaseHolder final : public engine::LeaseHolder {
     PLAN_TRY(holder, lease_->look());
     return std::move(holder.token);
   }
-  [[nodiscard]] std::string name() const override { return "source"; }
+  [[nodiscard]] std::string name() const override { return name_; }
 
  private:
-  std::shared_ptr<server::source::LiveSource> source_;
-  std::unique_ptr<server::source::Lease> lease_;
+  std::string name_;
+  std::shared_ptr<const void> needed_;
+  std::unique_ptr<Lease> lease_;
 };
+
+template <class Lease>
+std::unique_ptr<engine::LeaseHolder> kept_lease(std::string name, std::unique_ptr<Lease> lease,
+                                                std::shared_ptr<const void> needed = {}) {
+  return std::make_unique<KeptLease<Lease>>(std::move(name), std::move(lease), std::move(needed));
+}
+
+std::unique_ptr<engine::LeaseHolder> lease_at_target(
+    std::shared_ptr<server::stalwart::Target> target, const std::string& holder) {
+  return kept_lease("target", std::make_unique<server::stalwart::TargetLease>(
+                                  std::move(target), holder, net::system_clock()));
+}
 
 /// A plan about a store stops the one server that could keep a lease: a lock file on its machine,
 /// beside its configuration, does instead. Same holder words, same token in the journal; it never
 /// runs out by itself, and `--take-over` is the only way past it.
-class StoreLeaseHolder final : public engine::LeaseHolder {
- public:
-  StoreLeaseHolder(net::Host& host, std::string file, const std::string& holder)
-      : lease_(host, std::move(file), holder, net::system_clock()) {}
-  Outcome acquire(std::string_view token) override { return lease_.acquire(token); }
-  Outcome renew(std::string_view token) override { return lease_.renew(token); }
-  Outcome release(std::string_view token) override { return lease_.release(token); }
-  Outcome take_over(std::string_view token) override { return lease_.take_over(token); }
-  Result<std::string> holder() override {
-    PLAN_TRY(holder, lease_.look());
-    return std::move(holder.token);
-  }
-  [[nodiscard]] std::string name() const override { return "server's machine"; }
-
- private:
-  server::source::SourceLease lease_;
-};
+std::unique_ptr<engine::LeaseHolder> lease_beside_store(net::Host& host, std::string file,
+                                                        const std::string& holder) {
+  return kept_lease("server's machine", std::make_unique<server::source::SourceLease>(
+                                            host, std::move(file), holder, net::system_clock()));
+}
 
 /// One proxy's part of the lease: while accounts are held there, it takes commands of this run
 /// only.
@@ -312,15 +297,15 @@ Result<std::vector<engine::LeaseHolder*>> Session::leases(const std::string& hol
     PLAN_TRY(block, dump::read_server_block(state_->connections["target"]));
     PLAN_TRY(host, state_->hosts->open(block.host, net::Deadline::after(std::chrono::seconds(30))));
     state_->leases.clear();
-    state_->leases.push_back(std::make_unique<StoreLeaseHolder>(*host, block.lease_file, holder));
+    state_->leases.push_back(lease_beside_store(*host, block.lease_file, holder));
     return std::vector<engine::LeaseHolder*>{state_->leases.front().get()};
   }
   PLAN_TRY(target, state_->targets->open(state_->connections["target"], state_->secrets));
   state_->leases.clear();
-  state_->leases.push_back(std::make_unique<TargetLeaseHolder>(target, holder));
+  state_->leases.push_back(lease_at_target(target, holder));
   PLAN_TRY(source, state_->source());
   PLAN_TRY(at_source, source->lease(holder));
-  state_->leases.push_back(std::make_unique<SourceLeaseHolder>(source, std::move(at_source)));
+  state_->leases.push_back(kept_lease("source", std::move(at_source), source));
   for (const ir::Value& block : state_->connections["proxies"].items()) {
     state_->leases.push_back(
         std::make_unique<ProxyLeaseHolder>(block, state_->folder.directory, state_->secrets));
@@ -333,7 +318,7 @@ Result<std::vector<engine::LeaseHolder*>> Session::leases(const std::string& hol
 Result<engine::LeaseHolder*> Session::target_lease(const std::string& holder) {
   PLAN_TRY(target, state_->targets->open(state_->connections["target"], state_->secrets));
   state_->leases.clear();
-  state_->leases.push_back(std::make_unique<TargetLeaseHolder>(target, holder));
+  state_->leases.push_back(lease_at_target(target, holder));
   return state_->leases.front().get();
 }
 
