@@ -86,6 +86,7 @@ struct OldRoute {
   std::string type = {};     ///< "relay", "local", "mx"
   std::string address = {};  ///< of a relay: a host name
   std::string port = {};
+  bool is_tls_at_once = false;  ///< of a relay that settings make: true unless they say not
 };
 
 /// What decides at a Stalwart 0.13 to 0.15 (reference/stalwart-v015-api.md 9.3): the route of each

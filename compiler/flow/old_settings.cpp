@@ -124,10 +124,13 @@ bool AccountStates::add_settings(World& world, const Relevant& step, std::string
     const std::string name(key.substr(0, dot));
     const std::string_view member = key.substr(dot + 1);
     const std::string value(one["value"].string_or(""));
-    OldRoute& route = server.routes[name];
+    const auto [known, is_new] = server.routes.try_emplace(name);
+    OldRoute& route = known->second;
+    if (is_new) route.is_tls_at_once = true;
     if (member == "type") route.type = value;
     if (member == "address") route.address = value;
     if (member == "port") route.port = value;
+    if (member == "tls.implicit") route.is_tls_at_once = trim(value) != "false";
     world.origins["old route " + name] = origin;
   }
   for (const ir::Value& block : step.arguments["blocks"].items()) {

@@ -21,6 +21,9 @@ constexpr std::size_t kRuleBytesMax = 160;
 /// Ports that are likely to have a mail server behind them: a relay there keeps nothing waiting.
 constexpr std::array<std::string_view, 5> kMailPorts = {"24", "25", "465", "587", "2525"};
 
+/// The one port where a server waits for TLS before any word.
+constexpr std::string_view kTlsPort = "465";
+
 /// HOST of "smtp:[HOST]:PORT"; empty: there is none.
 [[nodiscard]] std::string_view host_of(std::string_view next_hop) {
   const std::size_t begin = next_hop.find('[');
@@ -151,7 +154,16 @@ class Router {
       return ended(std::move(step), Fate::bounced, "",
                    {"source: a relay needs a host name", "", place});
     const std::string_view port = relay.port.empty() ? std::string_view("25") : relay.port;
-    if (fmt::format("smtp:[{}]:{}", relay.address, port) == server_.next_hop) return step;
+    const std::string waiting = account.empty() ? address.text() : account;
+    if (fmt::format("smtp:[{}]:{}", relay.address, port) == server_.next_hop) {
+      if (relay.is_tls_at_once == (port == kTlsPort)) return step;
+      return ended(std::move(step), Fate::source_queue, waiting,
+                   {say(" cannot hand the mail of ", address.text(),
+                        fmt::format(" on: it {} TLS at port {}",
+                                    relay.is_tls_at_once ? "begins with" : "does not begin with",
+                                    printable(port, 20))),
+                    "queue.route." + printable(name, 40) + ".tls.implicit", place});
+    }
     const std::string_view target = host_of(server_.next_hop);
     if (!target.empty() && !equals_ignoring_case(relay.address, target))
       return ended(std::move(step), Fate::outside, address.text(),
@@ -166,7 +178,7 @@ class Router {
                         fmt::format(" to port {} of {}, where its next hop is not",
                                     printable(port, 20), printable(relay.address, 80))),
                     "a relay to a port of a mail server", place});
-    return ended(std::move(step), Fate::source_queue, account.empty() ? address.text() : account,
+    return ended(std::move(step), Fate::source_queue, waiting,
                  {say(" keeps the mail of ", address.text(), " in its queue"),
                   "a relay to a closed port", place});
   }

@@ -45,7 +45,7 @@ constexpr std::array kSilentAtSource = {
     Setting{"queue.route.", {}, {}, ".port", "the proof follows it"},
     Setting{"queue.route.", {}, {}, ".description", "a comment"},
     Setting{"queue.route.", {}, "smtp", ".protocol", "what the proof takes a relay to speak"},
-    Setting{"queue.route.", {}, "false", ".tls.implicit", "what port 25 wants"},
+    Setting{"queue.route.", {}, {}, ".tls.implicit", "the proof follows it"},
     Setting{"queue.route.", {}, {}, ".tls.allow-invalid-certs", "the same way, to the same server"},
     // What is judged elsewhere.
     Setting{"session.auth.require", {}, {}, {}, "the rule old_server_unready looks at it"},

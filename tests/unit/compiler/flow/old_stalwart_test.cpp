@@ -134,6 +134,21 @@ TEST(OldStalwart, KeepsNothingWaitingWhereAMailServerMayListen) {
   EXPECT_EQ(fate("third.test", "9"), Fate::outside);
 }
 
+TEST(OldStalwart, SpeaksTlsAtOnceOnlyWhereItIsWaitedFor) {
+  const auto fate = [](const std::string& port, bool is_tls_at_once) {
+    World world = old_pair();
+    world.source.stalwart->routes["plan-new"] = {"relay", "new.test", port, is_tls_at_once};
+    world.source.stalwart->next_hop = "smtp:[new.test]:" + port;
+    const auto copies = deliver(world, {Entry::source_25, "user01@legacy.test", false});
+    EXPECT_EQ(copies.size(), 1U) << port;
+    return copies.empty() ? Fate::undecided : copies[0].fate;
+  };
+  EXPECT_EQ(fate("25", false), Fate::target_mailbox);
+  EXPECT_EQ(fate("25", true), Fate::source_queue);
+  EXPECT_EQ(fate("465", true), Fate::target_mailbox);
+  EXPECT_EQ(fate("465", false), Fate::source_queue);
+}
+
 TEST(OldStalwart, FindsNothingInAListThatItHasNotSeen) {
   World world = old_pair();
   world.source.stalwart->lists.erase("plan-moved");

@@ -600,7 +600,8 @@ const char* const kDashed = "matches('^([^-@]+)[-][^@]*(@.+)$', rcpt) && ";
 class FromOldStalwart : public Migration {
  public:
   /// `first`: a condition of mail that goes to the public MX, in front of those of the lists.
-  explicit FromOldStalwart(const std::string& first = {}) : Migration(of_two_domains("false")) {
+  explicit FromOldStalwart(const std::string& first = {}, const char* tls_at_once = "false")
+      : Migration(of_two_domains("false")) {
     add_second_domain(*this);
     ir::List rules;
     const auto rule = [&](const std::string& condition, const char* then) {
@@ -624,6 +625,7 @@ class FromOldStalwart : public Migration {
       set("type", "relay");
       set("address", "new.test");
       set("port", std::string_view(route) == "plan-new" ? "25" : "9");
+      if (*tls_at_once != '\0') set("tls.implicit", tls_at_once);
     }
     step("old-route", StepKind::source_settings, Stage::prepare, {"reload"},
          Value::map(
@@ -678,6 +680,22 @@ TEST(Holes, AnOldStalwartThatAsksForTheRecipientIsFollowed) {
   migration.move("info@other.test");
   EXPECT_EQ(migration.proof(), "proved");
   EXPECT_EQ(account_classes(migration.graph).subjects.size(), 2U) << "with and without an alias";
+}
+
+TEST(Holes, AnOldStalwartThatBeginsWithTlsHandsNothingOn) {
+  // Without the setting it does.
+  for (const char* const said : {"", "true"}) {
+    FromOldStalwart migration({}, said);
+    migration.move("alice@legacy.test");
+    EXPECT_TRUE(
+        finds(migration,
+              "mail for alice@legacy.test still waits when all steps of its move are done\n"
+              "  moved: a message to alice@legacy.test at source:25\n"
+              "  -> source routes alice@legacy.test by `plan-new` (`if` 0 of "
+              "queue.strategy.route: key_exists('plan-moved', rcpt))\n"
+              "  -> source cannot hand the mail of alice@legacy.test on: it begins with TLS at "
+              "port 25 (queue.route.plan-new.tls.implicit)"));
+  }
 }
 
 TEST(Holes, WhatAnOldStalwartAsksForSomebodyElseIsNotProved) {
