@@ -65,6 +65,9 @@ class Prover {
         leave_out(subject, proof.left_out);
         continue;
       }
+      if (has_name_with_plus(subject) && AccountStates(all, subject).is_from_old_stalwart() &&
+          !leave_names_with_plus(subject))
+        continue;
       const AccountStates states(all, std::move(subject), facts_);
       states_ = &states;
       if (states.is_too_large()) {
@@ -74,6 +77,7 @@ class Prover {
       }
       if (found_.size() >= kCounterexamplesMax) break;
     }
+    report_names_with_plus();
     // Domains of accounts that had no subject are counted there; these come on top.
     proof.left_out.domains += domains_left_out_.size();
     proof.found = std::move(found_);
@@ -88,6 +92,47 @@ class Prover {
     left_out.accounts += subject.stands_for;
     domains_left_out_.insert(domain_of(subject.account));
     if (left_out.examples.size() < kExamplesMax) left_out.examples.push_back(subject.account);
+  }
+
+  /// Names that an old Stalwart takes for a tagged one of somebody else.
+  [[nodiscard]] static bool is_with_plus(const Subject& subject, const std::string& name) {
+    const std::string base = without_tag(parse_address(name));
+    return base != name &&
+           std::find(subject.names.begin(), subject.names.end(), base) == subject.names.end();
+  }
+  [[nodiscard]] static bool has_name_with_plus(const Subject& subject) {
+    return std::any_of(subject.names.begin(), subject.names.end(),
+                       [&](const std::string& name) { return is_with_plus(subject, name); });
+  }
+
+  /// No mail has come to them there, and none of it can be followed. False: nothing else is left.
+  bool leave_names_with_plus(Subject& subject) {
+    const std::vector<std::string> names = subject.names;
+    for (const std::string& name : names) {
+      if (!is_with_plus(subject, name)) continue;
+      if (std::find(with_plus_.begin(), with_plus_.end(), name) == with_plus_.end())
+        with_plus_.push_back(name);
+      if (name == subject.account) return false;
+      std::erase(subject.names, name);
+      std::erase(subject.aliases, name);
+      subject.dropped.erase(name);
+    }
+    return true;
+  }
+
+  void report_names_with_plus() {
+    if (with_plus_.empty() || found_.size() >= kCounterexamplesMax) return;
+    Counterexample& example = found_.emplace_back();
+    example.what = "plus";
+    example.is_supposed = true;
+    example.account = with_plus_.front();
+    const std::size_t others = with_plus_.size() - 1;
+    example.claim = fmt::format(
+        "the old server takes what follows the `+` in `{}`{} for a tag: mail for it goes to the "
+        "name "
+        "in front of it, or is refused",
+        printable(with_plus_.front(), 80),
+        others == 0 ? std::string() : fmt::format(", and in {} more,", show_count(others)));
   }
 
   [[nodiscard]] const std::string& account() const { return states_->subject().account; }
@@ -219,13 +264,8 @@ class Prover {
     // that waits since before the account was created is older than its queue allows by then.
     const bool has_old_tag = entry == Entry::target_queue && states_->is_finalize_begun(state_);
     if (entry != Entry::target_local && !has_old_tag) {
-      for (const char delimiter : facts_.tag_delimiters) {
-        // With a delimiter in its own name an account has no sub-addresses at the source either.
-        std::string sub_address = tagged(account(), delimiter);
-        if (lower_ascii(without_tag(parse_address(sub_address), facts_.tag_delimiters)) ==
-            account())
-          recipients.emplace_back(std::move(sub_address), "sub-address");
-      }
+      for (std::string& sub_address : sub_addresses())
+        recipients.emplace_back(std::move(sub_address), "sub-address");
     }
     // Names that a step gives it on the target: the source refuses their mail, which is seen.
     if (is_at_target(entry)) {
@@ -242,6 +282,17 @@ class Prover {
       if (!is_right || senders_.is_asked)
         check_letter(letter_to(entry, recipient, true), {own}, true);
     }
+  }
+
+  /// With a delimiter in its own name an account has none at the source either.
+  [[nodiscard]] std::vector<std::string> sub_addresses() const {
+    std::vector<std::string> all;
+    for (const char delimiter : facts_.tag_delimiters) {
+      std::string one = tagged(account(), delimiter);
+      if (lower_ascii(without_tag(parse_address(one), facts_.tag_delimiters)) == account())
+        all.push_back(std::move(one));
+    }
+    return all;
   }
 
   /// The same from each sender that a route tells apart.
@@ -502,8 +553,7 @@ class Prover {
     named.whose = "capitals";
     send_on(upper_local(account()), named, true);
     named.whose = "sub-address";
-    for (const char delimiter : facts_.tag_delimiters)
-      send_on(tagged(account(), delimiter), named, true);
+    for (const std::string& sub_address : sub_addresses()) send_on(sub_address, named, true);
     for (const Resident& one : residents) {
       send_on(one.names.front(),
               reads_at(one.names.front(), true, one.is_group ? "group" : "account of the target"),
@@ -656,6 +706,7 @@ class Prover {
   std::size_t work_ = 0;
   std::string last_left_out_;
   std::unordered_set<std::string> domains_left_out_;
+  std::vector<std::string> with_plus_;
   std::unordered_set<std::string> looked_at_;
   std::vector<Counterexample> found_;
   std::unordered_set<std::string> reported_;

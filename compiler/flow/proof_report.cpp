@@ -59,6 +59,13 @@ Sink::Report report_claim(const Counterexample& example, Span place, Sink& sink)
       report.help(std::string(remedy));
     return report;
   }
+  if (example.what == "plus") {
+    auto report = sink.report(Kind::mail_flow_unproved, place, example.claim);
+    report.help(
+        "the target has the whole name: tell who writes to it a name without `+`, an alias of the "
+        "account, before the move; where nobody does, silence this with that as the reason");
+    return report;
+  }
   if (example.what == "sender") {
     auto report =
         sink.report(Kind::mail_flow_unproved, place, fmt::format("not proved: {}", example.claim));
@@ -113,6 +120,7 @@ Sink::Report report_claim(const Counterexample& example, Span place, Sink& sink)
   if (example.is_supposed && is_of_machine(example))
     return "what this machine does with it only it knows";
   if (example.what == "sender") return "it asks who sends";
+  if (example.what == "plus") return "what becomes of its mail in the move is not proved";
   if (example.is_supposed && !others_of(example).empty())
     return fmt::format("it asks for `{}`, which is not who the message is for", others_of(example));
   if (example.is_supposed)

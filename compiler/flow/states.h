@@ -38,6 +38,8 @@ class AccountStates {
   [[nodiscard]] bool is_moved_at_all() const { return last_copy_ >= 0; }
   [[nodiscard]] const Subject& subject() const { return subject_; }
   [[nodiscard]] const std::vector<Relevant>& steps() const { return steps_; }
+  /// The source is a Stalwart 0.13 to 0.15.
+  [[nodiscard]] bool is_from_old_stalwart() const;
 
   [[nodiscard]] static bool is_done(Mask state, std::size_t i) { return (state >> i & 1U) != 0; }
   /// May `i` run next?
@@ -98,7 +100,6 @@ class AccountStates {
 
  private:
   void collect();
-  [[nodiscard]] bool is_from_old_stalwart() const;
   void add_old_stalwart(World& world) const;
   [[nodiscard]] bool is_of_others(const Question& question) const;
   static void add_to_list(World& world, const ir::Value& list, const ir::Value& keys);

@@ -682,6 +682,25 @@ TEST(Holes, AnOldStalwartThatAsksForTheRecipientIsFollowed) {
   EXPECT_EQ(account_classes(migration.graph).subjects.size(), 2U) << "with and without an alias";
 }
 
+TEST(Holes, ANameWithAPlusGetsNoMailAtAnOldStalwart) {
+  FromOldStalwart migration;
+  migration.move("alice@legacy.test", {"alice+x@legacy.test"});
+  migration.move("bob@legacy.test", {"zoe+x@legacy.test"});
+  migration.move("carol+c@legacy.test");
+  migration.move("dave@legacy.test");
+  const Proof proof = proof_of(migration);
+  ASSERT_EQ(proof.found.size(), 1U);
+  EXPECT_EQ(proof.found[0].what, "plus");
+  EXPECT_TRUE(proof.found[0].is_supposed);
+  EXPECT_EQ(proof.found[0].claim,
+            "the old server takes what follows the `+` in `zoe+x@legacy.test`, and in 1 more, for "
+            "a tag: mail for it goes to the name in front of it, or is refused");
+  Migration of_postfix;
+  of_postfix.next_account("carol+c@legacy.test");
+  of_postfix.exact();
+  EXPECT_EQ(of_postfix.proof(), "proved") << "Postfix looks for the whole name first";
+}
+
 TEST(Holes, AnOldStalwartThatBeginsWithTlsHandsNothingOn) {
   // Without the setting it does.
   for (const char* const said : {"", "true"}) {
