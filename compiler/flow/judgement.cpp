@@ -1,5 +1,6 @@
 #include "compiler/flow/judgement.h"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -80,32 +81,33 @@ Reader reads_at(std::string address, bool is_target, std::string_view whose) {
 }
 
 Judged judge_letter(const Letter& letter, const std::vector<Delivery>& deliveries,
-                    const std::vector<Reader>& readers, const Expected& expected) {
-  std::vector<std::size_t> copies(readers.size());
+                    std::span<const Reader> readers, const Expected& expected) {
   bool is_waiting = false;
   for (const Delivery& delivery : deliveries) {
     if (Judged wrong = judge_end(letter, delivery, expected)) return wrong;
     is_waiting = is_waiting || is_kept(delivery);
-    for (std::size_t i = 0; i < readers.size(); ++i) {
-      const bool is_there = readers[i].is_reached(delivery);
-      const bool waits_there = is_kept(delivery) && delivery.mailbox == readers[i].address;
-      if (is_there || waits_there) ++copies[i];
-      if (!is_there || readers[i].side == Reader::Side::outside) continue;
-      if (Judged wrong = judge_side(delivery, readers[i], expected)) return wrong;
+    for (const Reader& reader : readers) {
+      if (reader.side == Reader::Side::outside || !reader.is_reached(delivery)) continue;
+      if (Judged wrong = judge_side(delivery, reader, expected)) return wrong;
     }
   }
   for (std::size_t i = 0; i < readers.size(); ++i) {
-    if (copies[i] == 1) continue;
-    // What waits has not come to the script or list that sends it on.
-    if (copies[i] == 0 && is_waiting && i > 0) continue;
     const std::string& address = readers[i].address;
+    const auto copies =
+        std::count_if(deliveries.begin(), deliveries.end(), [&](const Delivery& delivery) {
+          return readers[i].is_reached(delivery) ||
+                 (is_kept(delivery) && delivery.mailbox == address);
+        });
+    if (copies == 1) continue;
+    // What waits has not come to the script or list that sends it on.
+    if (copies == 0 && is_waiting && i > 0) continue;
     Failure failure;
     if (!deliveries.empty()) failure.delivery = deliveries.front();
-    failure.what = copies[i] == 0 ? "lost" : "twice";
+    failure.what = copies == 0 ? "lost" : "twice";
     failure.claim =
-        copies[i] == 0
+        copies == 0
             ? fmt::format("mail for {} does not reach {}", letter.recipient, address)
-            : fmt::format("{} gets a message to {} {} times", address, letter.recipient, copies[i]);
+            : fmt::format("{} gets a message to {} {} times", address, letter.recipient, copies);
     return failure;
   }
   return std::nullopt;

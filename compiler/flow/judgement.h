@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,14 +31,14 @@ using Judged = std::optional<Failure>;
 
 /// How strict the judgement is.
 struct Expected {
-  std::string account = {};  ///< whose states are looked at
+  std::string_view account = {};  ///< whose states are looked at
   bool is_settled = false;   ///< its steps are all done: nothing lets go what still waits for it
   bool is_alone = true;      ///< nobody else is behind the address: a refusal is a loss
 };
 
 /// Exactly once to each reader, where he reads; waiting is fine as long as something is to come.
 [[nodiscard]] Judged judge_letter(const Letter& letter, const std::vector<Delivery>& deliveries,
-                                  const std::vector<Reader>& readers, const Expected& expected);
+                                  std::span<const Reader> readers, const Expected& expected);
 /// For an address that nobody has: anything but going round.
 [[nodiscard]] Judged judge_unknown(const std::vector<Delivery>& deliveries);
 /// For another domain: a stranger is refused, everybody else's mail goes out.

@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <span>
 #include <tuple>
 #include <unordered_map>
 #include <unordered_set>
@@ -70,6 +71,8 @@ class Prover {
         continue;
       const AccountStates states(all, std::move(subject), facts_);
       states_ = &states;
+      domain_ = domain_of(account());
+      not_moved_ = colleague(kNotMoved);
       if (states.is_too_large()) {
         unproved("too many steps decide its mail");
       } else if (states.is_moved_at_all()) {
@@ -137,7 +140,7 @@ class Prover {
 
   [[nodiscard]] const std::string& account() const { return states_->subject().account; }
   [[nodiscard]] std::string colleague(std::string_view name) const {
-    return fmt::format("{}@{}", name, domain_of(account()));
+    return fmt::format("{}@{}", name, domain_);
   }
 
   void walk_states() {
@@ -213,11 +216,10 @@ class Prover {
 
   /// Conditions that are gone through for every message to the account's domain.
   [[nodiscard]] std::size_t asked() const {
-    const std::string domain = domain_of(account());
     std::size_t count = 0;
-    if (world_->target.route) count += world_->target.route->asked_for(domain);
+    if (world_->target.route) count += world_->target.route->asked_for(domain_);
     if (world_->source.stalwart && world_->source.stalwart->route)
-      count += world_->source.stalwart->route->asked_for(domain);
+      count += world_->source.stalwart->route->asked_for(domain_);
     return count;
   }
 
@@ -244,7 +246,7 @@ class Prover {
     Letter letter{entry, std::move(recipient), has_null_sender};
     const bool is_inside = entry == Entry::target_submission || entry == Entry::source_submission ||
                            entry == Entry::target_local || entry == Entry::source_local;
-    if (is_inside && !has_null_sender) letter.sender = colleague(kNotMoved);
+    if (is_inside && !has_null_sender) letter.sender = not_moved_;
     return letter;
   }
 
@@ -275,12 +277,12 @@ class Prover {
     }
     for (const auto& [recipient, whose] : recipients) {
       look(entry, whose);
-      const bool is_right = check_letter(letter_to(entry, recipient), {own}, true);
+      const bool is_right = check_letter(letter_to(entry, recipient), own, true);
       if (is_right && is_name(recipient)) check_named_senders(entry, recipient, own, true);
       if (entry == Entry::target_submission || entry == Entry::source_submission) continue;
       look(entry, "null sender");
       if (!is_right || senders_.is_asked)
-        check_letter(letter_to(entry, recipient, true), {own}, true);
+        check_letter(letter_to(entry, recipient, true), own, true);
     }
   }
 
@@ -300,10 +302,10 @@ class Prover {
                            bool is_alone) {
     for (const std::string& sender : senders_.named) {
       // Somebody of the domain itself is tried as who submits.
-      if (sender == "somebody@" + domain_of(account())) continue;
+      if (sender == "somebody@" + domain_) continue;
       Letter letter = letter_to(entry, recipient);
       letter.sender = sender;
-      if (!check_letter(letter, {own}, is_alone)) return;
+      if (!check_letter(letter, own, is_alone)) return;
     }
   }
 
@@ -328,7 +330,7 @@ class Prover {
 
   void check_list(Entry entry, const std::string& list, const Reader& own) {
     look(entry, "list");
-    if (check_letter(letter_to(entry, list), {own}, false))
+    if (check_letter(letter_to(entry, list), own, false))
       check_named_senders(entry, list, own, false);
   }
 
@@ -349,7 +351,7 @@ class Prover {
         const std::vector<Delivery> deliveries = deliver(*world_, letter, false);
         if (deliveries.size() == 1 && deliveries[0].fate == Fate::refused) continue;
       }
-      check_letter(letter, {own}, true);
+      check_letter(letter, own, true);
     }
   }
 
@@ -410,7 +412,10 @@ class Prover {
     return false;
   }
 
-  bool check_letter(const Letter& letter, const std::vector<Reader>& readers, bool is_alone) {
+  bool check_letter(const Letter& letter, const Reader& reader, bool is_alone) {
+    return check_letter(letter, std::span(&reader, 1), is_alone);
+  }
+  bool check_letter(const Letter& letter, std::span<const Reader> readers, bool is_alone) {
     return check(letter, [&](const std::vector<Delivery>& deliveries) {
       Judged judged = judge_letter(letter, deliveries, readers,
                                    {account(), states_->is_settled(state_), is_alone});
@@ -433,8 +438,7 @@ class Prover {
     const bool is_right = check(letter_to(entry, colleague("no-such-address")), judge_unknown);
     if (!is_right || senders_.is_asked)
       check(letter_to(entry, colleague("no-such-address"), true), judge_unknown);
-    for (const std::string& recipient :
-         {std::string(kForeign), "somebody@sub." + domain_of(account())}) {
+    for (const std::string& recipient : {std::string(kForeign), "somebody@sub." + domain_}) {
       look(entry, recipient == kForeign ? "foreign domain" : "subdomain");
       check(letter_to(entry, recipient), [&](const std::vector<Delivery>& deliveries) {
         return judge_foreign(entry, deliveries);
@@ -449,7 +453,7 @@ class Prover {
   /// source and a script send on to them.
   void check_colleagues(const Reader& own, const std::vector<Resident>& residents) {
     World crowd = *world_;
-    const Reader unmoved = reads_at(colleague(kNotMoved), false, "colleague, not moved");
+    const Reader unmoved = reads_at(not_moved_, false, "colleague, not moved");
     const Reader created =
         reads_at(colleague("a-colleague-created"), false, "colleague, created and not moved");
     const Reader moved = reads_at(colleague("a-colleague-moved"), true, "colleague, moved");
@@ -465,15 +469,15 @@ class Prover {
       all.push_back(moved);
       for (const Entry entry : kEntries) {
         look(entry, moved.whose);
-        check_letter(letter_to(entry, moved.address), {moved}, true);
+        check_letter(letter_to(entry, moved.address), moved, true);
       }
     }
     for (const Entry entry : kEntries) {
       look(entry, unmoved.whose);
-      check_letter(letter_to(entry, unmoved.address), {unmoved}, true);
+      check_letter(letter_to(entry, unmoved.address), unmoved, true);
       if (!is_created()) continue;
       look(entry, created.whose);
-      check_letter(letter_to(entry, created.address), {created}, true);
+      check_letter(letter_to(entry, created.address), created, true);
     }
     all.push_back({"somebody@outside.test", Reader::Side::outside, "foreign domain"});
     check_sent_on(crowd, all);
@@ -526,7 +530,7 @@ class Prover {
                                  const std::vector<Resident>& residents) {
     const std::string list = colleague("a-list-of-the-target");
     const std::string forward = colleague("a-forward-of-the-source");
-    const std::string scripted = colleague(kNotMoved);
+    const std::string scripted = not_moved_;
     const auto send_on = [&](const std::string& address, const Reader& to, bool is_known_there) {
       crowd.target.lists[list] = {address};
       crowd.source.aliases[list] = {address};
@@ -535,13 +539,13 @@ class Prover {
       for (const Entry entry : kClientEntries) {
         if (is_known_there || is_at_target(entry)) {
           look(entry, to.whose, "list");
-          check_letter(letter_to(entry, list), {to}, true);
+          check_letter(letter_to(entry, list), to, true);
         }
         if (!is_known_there) continue;
         look(entry, to.whose, "forward");
-        check_letter(letter_to(entry, forward), {to}, true);
+        check_letter(letter_to(entry, forward), to, true);
         look(entry, to.whose, "redirect");
-        check_letter(letter_to(entry, scripted), {to}, true);
+        check_letter(letter_to(entry, scripted), to, true);
       }
       crowd.source.redirects.erase(scripted);
     };
@@ -565,11 +569,11 @@ class Prover {
   }
 
   void check_catch_all(World& crowd, const Reader& own) {
-    crowd.source.catch_all[domain_of(account())] = own.address;
+    crowd.source.catch_all[domain_] = own.address;
     for (const Entry entry : kEntries) {
       if (entry == Entry::source_queue) continue;  // looked up before anything waits there
       look(entry, "catch-all");
-      check_letter(letter_to(entry, colleague("no-such-address")), {own}, true);
+      check_letter(letter_to(entry, colleague("no-such-address")), own, true);
     }
     crowd.source.catch_all.clear();
   }
@@ -698,6 +702,8 @@ class Prover {
   std::set<LookedAt>* tried_ = nullptr;
   const MailFacts& facts_;
   const AccountStates* states_ = nullptr;
+  std::string domain_;     // of the account
+  std::string not_moved_;  // who sends from inside it
   const World* world_ = nullptr;
   Mask state_ = 0;
   bool is_sent_on_ = false;

@@ -43,8 +43,8 @@ TEST(Judgement, WhoReadsOutsideIsReachedOutside) {
   EXPECT_TRUE(outside.is_reached(ended(Fate::outside, "out@y.test")));
   for (const Fate fate : {Fate::target_mailbox, Fate::source_mailbox, Fate::source_queue})
     EXPECT_FALSE(outside.is_reached(ended(fate, "out@y.test"))) << to_string(fate);
-  EXPECT_EQ(what(judge_letter(kLetter, {ended(Fate::target_mailbox, "out@y.test")}, {outside},
-                              kExpected)),
+  EXPECT_EQ(what(judge_letter(kLetter, {ended(Fate::target_mailbox, "out@y.test")},
+                              std::span(&outside, 1), kExpected)),
             "lost: mail for all@x.test does not reach out@y.test");
 }
 
