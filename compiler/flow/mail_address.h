@@ -10,13 +10,26 @@ namespace plan::flow {
 struct Address {
   std::string local = {};
   std::string domain = {};  ///< lower case
-  [[nodiscard]] std::string text() const { return local + "@" + domain; }
+  [[nodiscard]] std::string text() const {
+    std::string text;
+    text.reserve(local.size() + 1 + domain.size());
+    text += local;
+    text += '@';
+    text += domain;
+    return text;
+  }
 };
 
 [[nodiscard]] inline Address parse_address(std::string_view text) {
   const std::size_t at = text.rfind('@');
   if (at == std::string_view::npos) return {std::string(text), ""};
   return {std::string(text.substr(0, at)), lower_ascii(text.substr(at + 1))};
+}
+
+/// What is behind the last `@`, in lower case; empty without one.
+[[nodiscard]] inline std::string domain_part(std::string_view address) {
+  const std::size_t at = address.rfind('@');
+  return at == std::string_view::npos ? std::string() : lower_ascii(address.substr(at + 1));
 }
 
 /// The address without its tag, which begins with one of `delimiters`: `user+tag@x` -> `user@x`.

@@ -26,6 +26,7 @@ constexpr std::string_view kOutsideSender = "somebody@outside.test";
 /// What is supposed of conditions that nobody but the server can tell, by arm.
 using Supposed = std::map<std::size_t, bool>;
 
+/// Where a copy is handed on it is followed in place: whoever is given one has it to himself.
 class Journey {
  public:
   /// Without `supposed` what nobody but the server can tell ends as `undecided`.
@@ -37,29 +38,33 @@ class Journey {
   [[nodiscard]] std::optional<std::size_t> asked() const { return asked_; }
 
   std::vector<Delivery> run() {
-    copies_.push_back(first());
+    Copy copy = first();
+    follow(copy);
     for (std::size_t next = 0; next < copies_.size(); ++next) {
-      Copy copy = std::move(copies_[next]);
       if (deliveries_.size() > kCopiesMax) break;
-      // The same server with the same recipient again: nothing has changed, so it goes round for
-      // ever.
-      // (What waited in a queue was not asked at RCPT, where a tag is taken off.)
-      const char* const place = copy.is_queued ? "queue " : copy.is_at_target ? "T " : "S ";
-      if (!copy.seen.insert(place + lower_ascii(copy.recipient)).second) {
-        end(std::move(copy), Fate::loop, "",
-            {"it goes round until both servers count too many hops", "", {}});
-        continue;
-      }
-      if (copy.is_at_target) {
-        at_target(std::move(copy));
-      } else {
-        at_source(std::move(copy));
-      }
+      copy = std::move(copies_[next]);
+      follow(copy);
     }
     return std::move(deliveries_);
   }
 
  private:
+  void follow(Copy& copy) {
+    // The same server with the same recipient again: nothing has changed, so it goes round for
+    // ever.
+    // (What waited in a queue was not asked at RCPT, where a tag is taken off.)
+    const char* const place = copy.is_queued ? "queue " : copy.is_at_target ? "T " : "S ";
+    if (!copy.seen.insert(place + lower_ascii(copy.recipient)).second) {
+      return end(copy, Fate::loop, "",
+                 {"it goes round until both servers count too many hops", "", {}});
+    }
+    if (copy.is_at_target) {
+      at_target(copy);
+    } else {
+      at_source(copy);
+    }
+  }
+
   [[nodiscard]] Copy first() const {
     Copy copy;
     copy.is_at_target = is_at_target(letter_.entry);
@@ -97,6 +102,11 @@ class Journey {
     return tells_ ? fmt::format(text, std::forward<Parts>(parts)...) : std::string();
   }
 
+  /// A text of a rule, which nobody reads where nothing is told.
+  [[nodiscard]] std::string rule(const char* text) const {
+    return tells_ ? std::string(text) : std::string();
+  }
+
   void add(Copy& copy, Hop hop) const {
     if (tells_) copy.hops.push_back(std::move(hop));
   }
@@ -110,7 +120,7 @@ class Journey {
     return !expanded_to_.insert({copy.expansion, fate, mailbox}).second;
   }
 
-  void end(Copy copy, Fate fate, std::string mailbox, Hop hop) {
+  void end(Copy& copy, Fate fate, std::string mailbox, Hop hop) {
     if (is_second_of_expansion(copy, fate, mailbox)) return;
     add(copy, std::move(hop));
     deliveries_.push_back(
@@ -118,22 +128,22 @@ class Journey {
   }
 
   /// A refusal at RCPT: of the client, or of the other server, which then tells the sender.
-  void refuse(Copy copy, Hop hop) {
-    if (copy.is_first_hop) return end(std::move(copy), Fate::refused, "", std::move(hop));
-    bounce(std::move(copy), std::move(hop));
+  void refuse(Copy& copy, Hop hop) {
+    if (copy.is_first_hop) return end(copy, Fate::refused, "", std::move(hop));
+    bounce(copy, std::move(hop));
   }
 
-  void bounce(Copy copy, Hop hop) {
+  void bounce(Copy& copy, Hop hop) {
     const Fate fate = copy.sender.empty() ? Fate::discarded : Fate::bounced;
-    end(std::move(copy), fate, "", std::move(hop));
+    end(copy, fate, "", std::move(hop));
   }
 
   /// "Come again": said to a client, or to the other server, which keeps the message.
-  void defer(Copy copy, std::string mailbox, Hop hop) {
+  void defer(Copy& copy, std::string mailbox, Hop hop) {
     const Fate fate = copy.is_first_hop   ? Fate::deferred
                       : copy.is_at_target ? Fate::source_queue
                                           : Fate::target_queue;
-    end(std::move(copy), fate, std::move(mailbox), std::move(hop));
+    end(copy, fate, std::move(mailbox), std::move(hop));
   }
 
   /// More in a short time than a throttle allows, at port 25 of the target.
@@ -158,24 +168,22 @@ class Journey {
     return alias == world_.target.aliases.end() ? std::string() : alias->second;
   }
 
-  void at_target(Copy copy) {
+  void at_target(Copy& copy) {
     const Target& target = world_.target;
-    // Compilers differ in which argument they take first, so that nothing is read beside its move.
-    const Address recipient = parse_address(copy.recipient);
-    const std::string mailbox = lower_ascii(copy.recipient);
-    if (copy.is_queued) return queue(std::move(copy), recipient);
-    if (target.is_down) return defer(std::move(copy), mailbox, {"target does not answer", "", {}});
+    if (copy.is_queued) return queue(copy, parse_address(copy.recipient));
+    if (target.is_down)
+      return defer(copy, lower_ascii(copy.recipient), {"target does not answer", "", {}});
     if (!copy.is_authenticated) {
       if (std::string why = throttled(copy); !why.empty())
-        return defer(std::move(copy), mailbox, {std::move(why), "MtaInboundThrottle", {}});
+        return defer(copy, lower_ascii(copy.recipient), {std::move(why), "MtaInboundThrottle", {}});
       // The other server comes again by itself and is let in then.
       if (target.is_greylisting && copy.is_first_hop && !letter_.is_tried_again)
-        return defer(std::move(copy), mailbox,
+        return defer(copy, lower_ascii(copy.recipient),
                      {"target: 452 4.2.2 greylisted", "SpamSettings.greylistFor", {}});
     } else if (copy.is_first_hop && !may_submit(copy, target.not_logging_in)) {
       return;
     }
-    at_target_rcpt(std::move(copy));
+    at_target_rcpt(copy);
   }
 
   /// Logins and senders of a submission; refuses the copy when it may not be sent.
@@ -186,34 +194,33 @@ class Journey {
                                             : world_.source.mailboxes.contains(login);
     const std::string_view server = copy.is_at_target ? "target" : "source";
     if (!is_known || closed.contains(login)) {
-      refuse(std::move(copy), {say("{}: 535 {} may not log in", server, login), "", {}});
+      refuse(copy, {say("{}: 535 {} may not log in", server, login), "", {}});
       return false;
     }
     const std::string sender = lower_ascii(copy.sender);
     if (copy.is_at_target && !sender.empty() && account_of(sender) != login) {
-      refuse(std::move(copy), {say("target: 501 5.5.4 {} may not send as {}", login, sender),
-                               "MtaStageAuth.mustMatchSender",
-                               {}});
+      refuse(copy, {say("target: 501 5.5.4 {} may not send as {}", login, sender),
+                    "MtaStageAuth.mustMatchSender",
+                    {}});
       return false;
     }
     return true;
   }
 
-  void at_target_rcpt(Copy copy) {
+  void at_target_rcpt(Copy& copy) {
     const Target& target = world_.target;
     Address address = parse_address(copy.recipient);
     const auto domain = target.domains.find(address.domain);
     if (domain == target.domains.end()) {
       const bool is_allowed = copy.is_authenticated || relays_for(copy, address);
       if (!is_allowed) {
-        return refuse(std::move(copy),
-                      {say("target: 550 5.1.2 Relay not allowed for {}", address.text()),
-                       "MtaStageRcpt.allowRelaying", origin("relay rule")});
+        return refuse(copy, {say("target: 550 5.1.2 Relay not allowed for {}", address.text()),
+                             rule("MtaStageRcpt.allowRelaying"), origin("relay rule")});
       }
       if (!copy.is_authenticated)
         add(copy, {say("target relays {} for {}", address.text(), copy.client),
-                   "MtaStageRcpt.allowRelaying", origin("relay rule")});
-      return queue(std::move(copy), address);
+                   rule("MtaStageRcpt.allowRelaying"), origin("relay rule")});
+      return queue(copy, address);
     }
     const std::string lower = lower_ascii(address.text());
     if (const auto list = target.lists.find(lower); list != target.lists.end()) {
@@ -224,35 +231,35 @@ class Journey {
         if (member == lower) continue;  // its own address is skipped
         Copy each = copy;
         each.is_first_hop = false;
-        queue(std::move(each), parse_address(member));
+        queue(each, parse_address(member));
       }
       return;
     }
     if (account_of(lower).empty()) {
       const auto untagged = without_tag_at_target(domain->second, address);
-      if (!untagged) return undecided_tag(std::move(copy), address);
+      if (!untagged) return undecided_tag(copy, address);
       const std::string base = lower_ascii(*untagged);
       if (base != lower && !account_of(base).empty()) {
         // Sub-addresses of an account that exists lose their tag here, wherever the message goes
         // then.
-        add(copy, {say("target takes the tag of {} off", lower), "the account exists",
+        add(copy, {say("target takes the tag of {} off", lower), rule("the account exists"),
                    origin("account", account_of(base))});
         address = parse_address(base);
       } else if (!domain->second.catch_all.empty()) {
         add(copy, {say("target: the catch-all of {} takes {}", address.domain, address.text()),
-                   "Domain.catchAllAddress", origin_of("catchAllAddress", address.domain)});
+                   rule("Domain.catchAllAddress"), origin_of("catchAllAddress", address.domain)});
         address = parse_address(domain->second.catch_all);
       } else if (!domain->second.allows_relaying) {
-        return refuse(
-            std::move(copy),
-            {say("target: 550 5.1.2 Mailbox does not exist: {}", address.text()),
-             "Domain.allowRelaying is false", origin_of("allowRelaying", address.domain)});
+        return refuse(copy, {say("target: 550 5.1.2 Mailbox does not exist: {}", address.text()),
+                             rule("Domain.allowRelaying is false"),
+                             origin_of("allowRelaying", address.domain)});
       } else {
-        add(copy, {say("target accepts {}, which it does not know", address.text()),
-                   "Domain.allowRelaying is true", origin_of("allowRelaying", address.domain)});
+        if (tells_)
+          add(copy, {say("target accepts {}, which it does not know", address.text()),
+                     "Domain.allowRelaying is true", origin_of("allowRelaying", address.domain)});
       }
     }
-    queue(std::move(copy), address);
+    queue(copy, address);
   }
 
   /// By `+`, or by the rule that the domain has for the local part; nothing when that asks for
@@ -272,11 +279,11 @@ class Journey {
     return local.empty() ? address.text() : Address{local, address.domain}.text();
   }
 
-  void undecided_tag(Copy copy, const Address& address) {
+  void undecided_tag(Copy& copy, const Address& address) {
     Hop hop{say("only the target can tell which account {} is for", address.text()),
             "Domain.subAddressing", origin_of("subAddressing", address.domain)};
     copy.supposed = hop;
-    end(std::move(copy), Fate::undecided, "", std::move(hop));
+    end(copy, Fate::undecided, "", std::move(hop));
   }
 
   [[nodiscard]] bool relays_for(const Copy& copy, const Address& address) const {
@@ -304,7 +311,7 @@ class Journey {
       if (name == "rcpt") return asking.recipient.text();
       if (name == "rcpt_domain") return asking.recipient.domain;
       if (name == "sender") return asking.sender;
-      if (name == "sender_domain") return parse_address(asking.sender).domain;
+      if (name == "sender_domain") return domain_part(asking.sender);
       // The route is asked for again at each try.
       if (is_first && (name == "retry_num" || name == "notify_num")) return 0;
       return std::nullopt;
@@ -361,10 +368,10 @@ class Journey {
     return known->second;
   }
 
-  void queue(Copy copy, const Address& address) {
+  void queue(Copy& copy, const Address& address) {
     const Target& target = world_.target;
     if (target.is_paused) {
-      return end(std::move(copy), Fate::target_queue, lower_ascii(without_tag(address)),
+      return end(copy, Fate::target_queue, lower_ascii(without_tag(address)),
                  {"target takes it and keeps it: its queue is paused", "PauseMtaQueue", {}});
     }
     Hop hop;
@@ -373,11 +380,13 @@ class Journey {
       Hop unanswered{"target: " + chosen.error().message(), "MtaOutboundStrategy.route", hop.origin,
                      std::move(hop.others)};
       copy.supposed = unanswered;
-      return end(std::move(copy), Fate::undecided, "", std::move(unanswered));
+      return end(copy, Fate::undecided, "", std::move(unanswered));
     }
     const std::string& name = *chosen;
-    hop.text = say("target routes {} by `{}`", address.text(), printable(name, 40));
-    add(copy, std::move(hop));
+    if (tells_) {
+      hop.text = fmt::format("target routes {} by `{}`", address.text(), printable(name, 40));
+      copy.hops.push_back(std::move(hop));
+    }
     TargetRoute route;
     if (const auto found = target.routes.find(name); found != target.routes.end()) {
       route = found->second;
@@ -390,22 +399,22 @@ class Journey {
                  "", origin("route expression")});
     } else if (name != "mx") {
       // A route of the target itself, or a name that nobody has: the public MX then.
-      return leave_by(std::move(copy), address, name);
+      return leave_by(copy, address, name);
     }
     switch (route.kind) {
       case TargetRoute::Kind::local:
-        return deliver_at_target(std::move(copy), address);
+        return deliver_at_target(copy, address);
       case TargetRoute::Kind::mx:
         if (target.domains.contains(address.domain)) {
-          return end(std::move(copy), Fate::public_mx, "",
+          return end(copy, Fate::public_mx, "",
                      {say("target looks for the MX of its own domain {}", address.domain), "", {}});
         }
-        return end(std::move(copy), Fate::outside, address.text(),
+        return end(copy, Fate::outside, address.text(),
                    {say("target sends to the MX of {}", address.domain), "", {}});
       case TargetRoute::Kind::relay:
-        if (route.is_elsewhere) return leave_for(std::move(copy), address, name, route.address);
+        if (route.is_elsewhere) return leave_for(copy, address, name, route.address);
         if (schema::is_loopback_address(route.address)) {
-          return bounce(std::move(copy),
+          return bounce(copy,
                         {say("target: the relay address {} is a loopback address", route.address),
                          say("MtaRoute `{}`", name), origin("route", name)});
         }
@@ -421,18 +430,18 @@ class Journey {
   }
 
   /// To a machine that is neither server: mail for others is on its way.
-  void leave_for(Copy copy, const Address& address, const std::string& name,
+  void leave_for(Copy& copy, const Address& address, const std::string& name,
                  const std::string& host) {
     Hop hop{say("target hands {} to {}", address.text(), printable(host, 80)),
             std::string(kAnotherMachine), origin("route", name)};
     if (!world_.target.domains.contains(address.domain))
-      return end(std::move(copy), Fate::outside, address.text(), std::move(hop));
+      return end(copy, Fate::outside, address.text(), std::move(hop));
     copy.supposed = hop;
-    end(std::move(copy), Fate::undecided, "", std::move(hop));
+    end(copy, Fate::undecided, "", std::move(hop));
   }
 
   /// By a route of which the plan knows the name alone.
-  void leave_by(Copy copy, const Address& address, const std::string& name) {
+  void leave_by(Copy& copy, const Address& address, const std::string& name) {
     const std::string shown = printable(name, 40);
     const Span place = origin("route expression");
     if (world_.target.domains.contains(address.domain)) {
@@ -441,35 +450,33 @@ class Journey {
                   shown, address.domain),
               "", place};
       copy.supposed = hop;
-      return end(std::move(copy), Fate::public_mx, shown, std::move(hop));
+      return end(copy, Fate::public_mx, shown, std::move(hop));
     }
-    end(std::move(copy), Fate::outside, address.text(),
+    end(copy, Fate::outside, address.text(),
         {say("target sends to {} by `{}`, a route that no step makes", address.domain, shown), "",
          place});
   }
 
-  void deliver_at_target(Copy copy, const Address& address) {
+  void deliver_at_target(Copy& copy, const Address& address) {
     const Target& target = world_.target;
     const std::string account = account_of(lower_ascii(address.text()));
     if (account.empty())
-      return bounce(std::move(copy),
-                    {say("target: 550 5.1.1 no account {}", address.text()), "", {}});
+      return bounce(copy, {say("target: 550 5.1.1 no account {}", address.text()), "", {}});
     if (target.not_receiving.contains(account)) {
-      return bounce(std::move(copy),
-                    {say("target: 550 5.5.0 {} is not authorized to receive email", account),
-                     "permission emailReceive", origin("account", account)});
+      return bounce(copy, {say("target: 550 5.5.0 {} is not authorized to receive email", account),
+                           "permission emailReceive", origin("account", account)});
     }
     if (target.answering.contains(account) && !copy.sender.empty()) {
       Copy reply = copy;
       add(reply, {say("target answers for {}", account), "VacationResponse", {}});
       reply.sender.clear();
-      queue(std::move(reply), parse_address(copy.sender));
+      queue(reply, parse_address(copy.sender));
     }
     const auto script = target.redirects.find(account);
     const bool is_kept =
         script == target.redirects.end() || send_on(copy, account, script->second, true);
     if (!is_kept) return;
-    end(std::move(copy), Fate::target_mailbox, account,
+    end(copy, Fate::target_mailbox, account,
         {say("target delivers to {}", account), "", origin("account", account)});
   }
 
@@ -496,7 +503,7 @@ class Journey {
       if (lower_ascii(redirect.to) == account || copy.redirected.contains(lower_ascii(redirect.to)))
         continue;
       if (is_from_target) {
-        queue(std::move(each), parse_address(redirect.to));
+        queue(each, parse_address(redirect.to));
       } else {
         copies_.push_back(std::move(each));
       }
@@ -504,12 +511,12 @@ class Journey {
     return is_kept;
   }
 
-  void at_old_stalwart(Copy copy) {
+  void at_old_stalwart(Copy& copy) {
     const Source& source = world_.source;
     copy.recipient = lower_ascii(copy.recipient);
     const std::string recipient = copy.recipient;
     if (!copy.is_queued && source.is_down)
-      return defer(std::move(copy), recipient, {"source does not answer", "", {}});
+      return defer(copy, recipient, {"source does not answer", "", {}});
     if (copy.is_first_hop && copy.is_authenticated && !may_submit(copy, source.not_logging_in))
       return;
     const bool may_relay = copy.is_authenticated || source.own_networks.contains(copy.client);
@@ -525,57 +532,66 @@ class Journey {
       }
       for (Hop& hop : step.way) add(each, std::move(hop));
       if (!step.fate) {
-        hand_to_target(std::move(each));
+        hand_to_target(each);
       } else if (*step.fate == Fate::refused) {
-        refuse(std::move(each), std::move(step.last));
+        refuse(each, std::move(step.last));
       } else if (*step.fate == Fate::bounced) {
-        bounce(std::move(each), std::move(step.last));
+        bounce(each, std::move(step.last));
       } else {
         if (*step.fate == Fate::undecided) each.supposed = step.last;
         const auto script = source.redirects.find(step.mailbox);
         if (*step.fate == Fate::source_mailbox && script != source.redirects.end() &&
             !send_on(each, step.mailbox, script->second, false))
           continue;
-        end(std::move(each), *step.fate, std::move(step.mailbox), std::move(step.last));
+        end(each, *step.fate, std::move(step.mailbox), std::move(step.last));
       }
     }
   }
 
-  void at_source(Copy copy) {
+  void at_source(Copy& copy) {
     const Source& source = world_.source;
-    if (source.stalwart) return at_old_stalwart(std::move(copy));
-    if (copy.is_queued) return transport(std::move(copy));
+    if (source.stalwart) return at_old_stalwart(copy);
+    if (copy.is_queued) return transport(copy);
     const Address address = parse_address(copy.recipient);
-    const std::string lower = lower_ascii(address.text());
-    const std::string base = lower_ascii(without_tag(address, source.tag_delimiters));
-    const std::string mailbox = mailbox_of(address);
+    const std::string lower = lower_ascii(copy.recipient);
+    const std::string base = base_of(address, lower);
+    const std::string& mailbox = is_name_at_source(lower) ? lower : base;
     if (source.is_down)
-      return defer(std::move(copy), mailbox, {"source does not answer, or has no room", "", {}});
+      return defer(copy, mailbox, {"source does not answer, or has no room", "", {}});
     if (copy.is_first_hop && copy.is_authenticated && !may_submit(copy, source.not_logging_in))
       return;
-    for (const std::string& name : {lower, base}) {
-      const auto alias = source.aliases.find(name);
-      if (alias != source.aliases.end()) return expand(std::move(copy), name, alias->second);
+    for (const std::string* name : {&lower, &base}) {
+      const auto alias = source.aliases.find(*name);
+      if (alias != source.aliases.end()) return expand(copy, *name, alias->second);
     }
     if (!source.mailboxes.contains(mailbox)) {
       const auto catch_all = source.catch_all.find(address.domain);
       if (catch_all != source.catch_all.end())
-        return expand(std::move(copy), "the catch-all of " + address.domain, {catch_all->second});
+        return expand(copy, "the catch-all of " + address.domain, {catch_all->second});
     }
-    transport(std::move(copy));
+    transport(copy);
+  }
+
+  /// Without its tag; `lower`: as it is.
+  [[nodiscard]] std::string base_of(const Address& address, const std::string& lower) const {
+    const std::string& delimiters = world_.source.tag_delimiters;
+    if (address.local.find_first_of(delimiters) == std::string::npos) return lower;
+    return lower_ascii(without_tag(address, delimiters));
+  }
+
+  [[nodiscard]] bool is_name_at_source(const std::string& lower) const {
+    return world_.source.mailboxes.contains(lower) || world_.source.aliases.contains(lower);
   }
 
   /// The name under which the source's maps have an address: as it is, else without its tag. A
   /// delimiter may be a part of a name (`anna-maria`).
-  [[nodiscard]] std::string mailbox_of(const Address& address) const {
-    const Source& source = world_.source;
-    std::string lower = lower_ascii(address.text());
-    if (source.mailboxes.contains(lower) || source.aliases.contains(lower)) return lower;
-    return lower_ascii(without_tag(address, source.tag_delimiters));
+  [[nodiscard]] std::string mailbox_of(const Address& address, const std::string& recipient) const {
+    std::string lower = lower_ascii(recipient);
+    return is_name_at_source(lower) ? lower : base_of(address, lower);
   }
 
-  void expand(Copy copy, const std::string& name, const std::vector<std::string>& members) {
-    add(copy, {say("source expands {}", name), "virtual_alias_maps", {}});
+  void expand(Copy& copy, const std::string& name, const std::vector<std::string>& members) {
+    add(copy, {say("source expands {}", name), rule("virtual_alias_maps"), {}});
     copy.expansion = ++expansions_;
     copy.is_expanded_at_source = true;
     copy.is_first_hop = false;  // accepted by this name: its members are not asked for
@@ -584,54 +600,56 @@ class Journey {
       Copy each = copy;
       each.recipient = member;
       if (lower_ascii(member) == lower_ascii(copy.recipient)) {
-        transport(std::move(each));  // an address that is mapped to itself
+        transport(each);  // an address that is mapped to itself
         continue;
       }
       // Expanded inside one server: the same address may come again only by another way.
       if (!each.seen.insert("S " + lower_ascii(member)).second) {
-        end(std::move(each), Fate::loop, "",
-            {say("source expands {} in a circle", member), "virtual_alias_maps", {}});
+        end(each, Fate::loop, "",
+            {say("source expands {} in a circle", member), rule("virtual_alias_maps"), {}});
         continue;
       }
-      transport(std::move(each));
+      transport(each);
     }
   }
 
   [[nodiscard]] bool is_domain_of_source(const std::string& domain) const {
     const Source& source = world_.source;
     return source.domains.contains(domain) ||
-           std::any_of(
-               source.mailboxes.begin(), source.mailboxes.end(),
-               [&](const std::string& mailbox) { return parse_address(mailbox).domain == domain; });
+           std::any_of(source.mailboxes.begin(), source.mailboxes.end(),
+                       [&](const std::string& mailbox) {
+                         const std::size_t at = mailbox.rfind('@');
+                         return at != std::string::npos &&
+                                mailbox.compare(at + 1, std::string::npos, domain) == 0;
+                       });
   }
 
-  void transport(Copy copy) {
+  void transport(Copy& copy) {
     const Source& source = world_.source;
     const Address address = parse_address(copy.recipient);
-    const std::string base = mailbox_of(address);
+    const std::string base = mailbox_of(address, copy.recipient);
     if (!source.mailboxes.contains(base)) {
       if (const auto alias = source.aliases.find(base); alias != source.aliases.end()) {
         for (const std::string& member : alias->second) {
           Copy each = copy;
           each.recipient = member;
-          if (each.seen.insert("S " + lower_ascii(member)).second) transport(std::move(each));
+          if (each.seen.insert("S " + lower_ascii(member)).second) transport(each);
         }
         return;
       }
       if (is_domain_of_source(address.domain))
-        return refuse(
-            std::move(copy),
-            {say("source: 550 5.1.1 no mailbox {}", address.text()), "virtual_mailbox_maps", {}});
+        return refuse(copy, {say("source: 550 5.1.1 no mailbox {}", address.text()),
+                             rule("virtual_mailbox_maps"),
+                             {}});
       // What came by another name of its own is accepted already; a server that hands something on
       // is a client like any other.
       const bool may_relay =
           copy.is_authenticated || copy.is_queued || source.own_networks.contains(copy.client);
       if (!may_relay)
-        return refuse(std::move(copy),
-                      {say("source: 554 5.7.1 Relay access denied for {}", address.text()),
-                       "mynetworks",
-                       {}});
-      return end(std::move(copy), Fate::outside, address.text(),
+        return refuse(copy, {say("source: 554 5.7.1 Relay access denied for {}", address.text()),
+                             "mynetworks",
+                             {}});
+      return end(copy, Fate::outside, address.text(),
                  {say("source sends to the MX of {}", address.domain), "", {}});
     }
     const auto entry = source.transport.find(base);
@@ -640,13 +658,14 @@ class Journey {
       case Transport::deliver: {
         const auto script = source.redirects.find(base);
         if (script != source.redirects.end() && !send_on(copy, base, script->second, false)) return;
-        return end(std::move(copy), Fate::source_mailbox, base,
-                   {say("source delivers to {}", base), "no entry in the transport map", place});
+        return end(
+            copy, Fate::source_mailbox, base,
+            {say("source delivers to {}", base), rule("no entry in the transport map"), place});
       }
       case Transport::hold:
-        return end(std::move(copy), Fate::source_queue, base,
+        return end(copy, Fate::source_queue, base,
                    {say("source holds the mail of {} in its queue", base),
-                    "transport map: a closed port", place});
+                    rule("transport map: a closed port"), place});
       case Transport::hold_retry: {
         // smtpd looks the transport up when a session asks for it; an address that is mapped to
         // itself, what the server makes and what is queued already never come there.
@@ -656,9 +675,9 @@ class Journey {
                                  source.aliases.contains(base);
         Hop hop{is_accepted ? say("source keeps the mail of {}", base)
                             : say("source: 450 4.3.0 for {}", base),
-                "transport map: `retry:`", place};
-        if (is_accepted) return end(std::move(copy), Fate::source_queue, base, std::move(hop));
-        return defer(std::move(copy), base, std::move(hop));
+                rule("transport map: `retry:`"), place};
+        if (is_accepted) return end(copy, Fate::source_queue, base, std::move(hop));
+        return defer(copy, base, std::move(hop));
       }
       case Transport::forward:
         if (const auto to = source.forwards_elsewhere.find(base);
@@ -666,15 +685,15 @@ class Journey {
           Hop hop{say("source hands {} to {}", address.text(), printable(to->second, 80)),
                   std::string(kAnotherMachine), place};
           copy.supposed = hop;
-          return end(std::move(copy), Fate::undecided, "", std::move(hop));
+          return end(copy, Fate::undecided, "", std::move(hop));
         }
         add(copy,
             {say("source forwards {} to the target", address.text()), "transport map", place});
-        return hand_to_target(std::move(copy));
+        return hand_to_target(copy);
     }
   }
 
-  void hand_to_target(Copy copy) {
+  void hand_to_target(Copy& copy) {
     copy.is_at_target = true;
     copy.is_authenticated = false;
     copy.is_first_hop = false;
@@ -703,24 +722,23 @@ std::vector<Delivery> deliver(const World& world, const Letter& letter, bool tel
 std::vector<std::vector<Delivery>> deliver_either_way(const World& world, const Letter& letter,
                                                       bool tells) {
   std::vector<std::vector<Delivery>> ways;
-  std::vector<Supposed> open(1);
-  while (!open.empty()) {
-    Supposed supposed = std::move(open.back());
-    open.pop_back();
+  std::vector<Supposed> open;
+  for (Supposed supposed;;) {
     Journey journey(world, letter, &supposed, tells);
     std::vector<Delivery> deliveries = journey.run();
     const auto asked = journey.asked();
     if (!asked || supposed.size() >= kSupposedMax) {
       ways.push_back(std::move(deliveries));
-      continue;
+    } else {
+      for (const bool is_true : {true, false}) {
+        open.push_back(supposed);
+        open.back().emplace(*asked, is_true);
+      }
     }
-    for (const bool is_true : {true, false}) {
-      Supposed more = supposed;
-      more.emplace(*asked, is_true);
-      open.push_back(std::move(more));
-    }
+    if (open.empty()) return ways;
+    supposed = std::move(open.back());
+    open.pop_back();
   }
-  return ways;
 }
 
 }  // namespace plan::flow

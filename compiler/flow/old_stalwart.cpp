@@ -44,7 +44,7 @@ constexpr std::string_view kTlsPort = "465";
     if (name == "rcpt") return asking.recipient.text();
     if (name == "rcpt_domain") return asking.recipient.domain;
     if (name == "sender") return asking.sender;
-    if (name == "sender_domain") return parse_address(asking.sender).domain;
+    if (name == "sender_domain") return domain_part(asking.sender);
     return std::nullopt;
   };
   environment.call = [&asking](std::string_view name,
