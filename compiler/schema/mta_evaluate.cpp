@@ -1,11 +1,11 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <iterator>
 #include <memory>
-#include <numeric>
 #include <regex>
 #include <set>
+#include <span>
+#include <string_view>
 #include <unordered_map>
 
 #include <fmt/format.h>
@@ -21,6 +21,7 @@
 namespace plan::schema {
 namespace {
 
+using std::string_view_literals::operator""sv;
 using Kind = MtaNode::Kind;
 using Operator = MtaNode::Operator;
 
@@ -189,7 +190,10 @@ class Evaluation {
     // A text beside a number is read as a number; two texts are compared as texts ('10' < '9').
     const bool as_numbers = a && b && (!left.is_string() || !right.is_string());
     const auto order = [&](auto compare) {
-      return as_numbers ? truth(compare(*a, *b)) : truth(compare(text_of(left), text_of(right)));
+      if (as_numbers) return truth(compare(*a, *b));
+      if (left.is_string() && right.is_string())
+        return truth(compare(left.as_string(), right.as_string()));
+      return truth(compare(text_of(left), text_of(right)));
     };
     switch (node.op) {
       case Operator::logical_and:
@@ -252,7 +256,7 @@ class Evaluation {
   Result<ir::Value> call(const MtaExpression& expression, const MtaNode& node) {
     const MtaFunction* function = mta_function(node.text);
     if (function == nullptr) return undecided("the function", node.text);
-    if (node.text == "contains" && is_list_of_texts(expression, node.children[0])) {
+    if (node.text == "contains"sv && is_list_of_texts(expression, node.children[0])) {
       // Hundreds of domains in one condition, asked for each message: no list is built of them.
       PLAN_TRY(item, value_of(expression, node.children[1]));
       const std::string wanted = text_of(item);
@@ -262,14 +266,14 @@ class Evaluation {
       }));
     }
     std::vector<ir::Value> arguments;
+    arguments.reserve(node.children.size());
+    const bool is_choice = node.text == "if_then"sv;
     for (const std::uint32_t child : node.children) {
-      if (node.text == "if_then" && arguments.size() == 1)
-        break;  // only the branch taken is evaluated
+      if (is_choice && arguments.size() == 1) break;  // only the branch taken is evaluated
       PLAN_TRY(argument, value_of(expression, child));
       arguments.push_back(std::move(argument));
     }
-    if (node.text == "if_then")
-      return value_of(expression, node.children[is_true(arguments[0]) ? 1 : 2]);
+    if (is_choice) return value_of(expression, node.children[is_true(arguments[0]) ? 1 : 2]);
     if (!function->is_asynchronous) return compute(node.text, arguments);
     if (environment_.call) {
       if (auto answer = environment_.call(node.text, arguments)) return std::move(*answer);
@@ -313,11 +317,14 @@ class Evaluation {
 
   /// Functions that need nothing but their arguments. Letter case and counts are of ASCII, as
   /// addresses need them.
-  static Result<ir::Value> compute(const std::string& name,
-                                   const std::vector<ir::Value>& arguments) {
+  static Result<ir::Value> compute(std::string_view name, const std::vector<ir::Value>& arguments) {
     const ir::Value& first = arguments[0];
-    const std::string a = text_of(first);
-    const std::string b = arguments.size() > 1 ? text_of(arguments[1]) : std::string();
+    std::string made_a;
+    std::string made_b;
+    const std::string& a = first.is_string() ? first.as_string() : (made_a = text_of(first));
+    const std::string& b = arguments.size() < 2       ? made_b
+                           : arguments[1].is_string() ? arguments[1].as_string()
+                                                      : (made_b = text_of(arguments[1]));
     const auto count_if = [&](auto test) {
       return static_cast<std::int64_t>(std::count_if(a.begin(), a.end(), test));
     };
@@ -567,17 +574,6 @@ void MtaContainer::index_arms() {
   }
 }
 
-const MtaContainer::ArmNumbers& MtaContainer::arms_for(const std::string& domain,
-                                                       ArmNumbers& merged) const {
-  const auto own = arms_of_.find(domain);
-  if (own == arms_of_.end()) return general_;
-  if (general_.empty()) return own->second;
-  merged.reserve(general_.size() + own->second.size());
-  std::merge(general_.begin(), general_.end(), own->second.begin(), own->second.end(),
-             std::back_inserter(merged));
-  return merged;
-}
-
 Result<MtaContainer::Chosen> MtaContainer::choose(const MtaEnvironment& environment,
                                                   const Suppose& suppose) const {
   Evaluation evaluation(environment);
@@ -587,15 +583,21 @@ Result<MtaContainer::Chosen> MtaContainer::choose(const MtaEnvironment& environm
   const auto domain =
       environment.variable ? environment.variable("rcpt_domain") : std::optional<ir::Value>();
   const bool is_indexed = domain && domain->is_string();
-  ArmNumbers all;
-  const ArmNumbers* arms = &all;
-  if (is_indexed) {
-    arms = &arms_for(domain->as_string(), all);
-  } else {
-    all.resize(arms_.size());
-    std::iota(all.begin(), all.end(), std::size_t{0});
-  }
-  for (const std::size_t arm : *arms) {
+  // Those that may be true for mail to this domain, in their order; all where it has no text.
+  const auto of_domain = is_indexed ? arms_of_.find(domain->as_string()) : arms_of_.end();
+  const std::span<const std::size_t> own =
+      of_domain == arms_of_.end() ? std::span<const std::size_t>() : of_domain->second;
+  std::size_t next_own = 0;
+  std::size_t next_general = 0;
+  const auto next_arm = [&]() -> std::size_t {
+    if (!is_indexed) return next_general++;
+    const std::size_t one = next_own < own.size() ? own[next_own] : arms_.size();
+    const std::size_t other =
+        next_general < general_.size() ? general_[next_general] : arms_.size();
+    (one < other ? next_own : next_general) += 1;
+    return std::min(one, other);
+  };
+  for (std::size_t arm = next_arm(); arm < arms_.size(); arm = next_arm()) {
     const MtaExpression& asked = arms_[arm].condition;
     // Found by the domain that it names: of hundreds in one condition none is compared again.
     const bool is_known = is_indexed && names_domain_[arm] != kNoNode;

@@ -158,8 +158,6 @@ class MtaContainer {
  private:
   using ArmNumbers = std::vector<std::size_t>;
   void index_arms();
-  /// Those that may be true for mail to this domain, in their order.
-  [[nodiscard]] const ArmNumbers& arms_for(const std::string& domain, ArmNumbers& merged) const;
 
   std::vector<Arm> arms_;
   // A plan of thousands of domains has conditions for each, and a message is to one of them: arms

@@ -6,6 +6,7 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <unordered_map>
 
 #include <fmt/format.h>
 
@@ -78,10 +79,14 @@ const std::vector<MtaFunction>& mta_functions() {
 }
 
 const MtaFunction* mta_function(std::string_view name) {
-  for (const MtaFunction& function : mta_functions()) {
-    if (function.name == name) return &function;
-  }
-  return nullptr;
+  // An evaluation asks for each call.
+  static const auto kByName = [] {
+    std::unordered_map<std::string_view, const MtaFunction*> by_name;
+    for (const MtaFunction& function : mta_functions()) by_name.emplace(function.name, &function);
+    return by_name;
+  }();
+  const auto known = kByName.find(name);
+  return known == kByName.end() ? nullptr : known->second;
 }
 
 namespace {
