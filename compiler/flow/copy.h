@@ -1,8 +1,10 @@
 #pragma once
+#include <algorithm>
 #include <cstddef>
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "compiler/flow/model.h"
@@ -19,11 +21,18 @@ struct Copy {
   std::string sender = {};
   std::string client = {};
   std::vector<Hop> hops = {};
-  std::set<std::string> seen = {};
+  std::vector<std::string> seen = {};     ///< places with their recipients: few
   std::set<std::string> redirected = {};  ///< accounts whose scripts have sent it on
   std::size_t expansion = 0;              ///< number of the list or alias that made it; 0: none
   bool is_expanded_at_source = false;
   std::optional<Hop> supposed = {};
+
+  /// False: it has been there before.
+  bool comes_to(std::string place) {
+    if (std::find(seen.begin(), seen.end(), place) != seen.end()) return false;
+    seen.push_back(std::move(place));
+    return true;
+  }
 };
 
 }  // namespace plan::flow

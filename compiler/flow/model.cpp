@@ -54,7 +54,7 @@ class Journey {
     // ever.
     // (What waited in a queue was not asked at RCPT, where a tag is taken off.)
     const char* const place = copy.is_queued ? "queue " : copy.is_at_target ? "T " : "S ";
-    if (!copy.seen.insert(place + lower_ascii(copy.recipient)).second) {
+    if (!copy.comes_to(place + lower_ascii(copy.recipient))) {
       return end(copy, Fate::loop, "",
                  {"it goes round until both servers count too many hops", "", {}});
     }
@@ -604,7 +604,7 @@ class Journey {
         continue;
       }
       // Expanded inside one server: the same address may come again only by another way.
-      if (!each.seen.insert("S " + lower_ascii(member)).second) {
+      if (!each.comes_to("S " + lower_ascii(member))) {
         end(each, Fate::loop, "",
             {say("source expands {} in a circle", member), rule("virtual_alias_maps"), {}});
         continue;
@@ -633,7 +633,7 @@ class Journey {
         for (const std::string& member : alias->second) {
           Copy each = copy;
           each.recipient = member;
-          if (each.seen.insert("S " + lower_ascii(member)).second) transport(each);
+          if (each.comes_to("S " + lower_ascii(member))) transport(each);
         }
         return;
       }

@@ -14,6 +14,14 @@ using Answer = std::optional<ir::Value>;
          equals_ignoring_case(name.substr(at + 1), address.domain);
 }
 
+/// The text that an argument is; `made` keeps what is none.
+[[nodiscard]] const std::string& text_at(const std::vector<ir::Value>& arguments, std::size_t i,
+                                         std::string& made) {
+  if (i < arguments.size() && arguments[i].is_string()) return arguments[i].as_string();
+  if (i < arguments.size()) made = schema::text_of(arguments[i]);
+  return made;
+}
+
 }  // namespace
 
 bool asks_for_others(const Asking& asking, Question::Kind kind, std::string_view set,
@@ -31,7 +39,8 @@ bool asks_for_others(const Asking& asking, Question::Kind kind, std::string_view
 decltype(schema::MtaEnvironment::call) lookups_of(const Asking& asking) {
   return [&asking](std::string_view name, const std::vector<ir::Value>& arguments) -> Answer {
     const Target& target = asking.world.target;
-    const std::string first = arguments.empty() ? "" : schema::text_of(arguments[0]);
+    std::string made_first;
+    const std::string& first = text_at(arguments, 0, made_first);
     if (name == "is_local_domain") {
       const bool is_known = target.domains.contains(first);
       if (!is_known && asks_for_others(asking, Question::Kind::domain, {}, first)) return {};
@@ -45,7 +54,8 @@ decltype(schema::MtaEnvironment::call) lookups_of(const Asking& asking) {
       return ir::Value(is_known);
     }
     if (name != "key_get" && name != "key_exists") return {};
-    const std::string key = arguments.size() < 2 ? "" : schema::text_of(arguments[1]);
+    std::string made_key;
+    const std::string& key = text_at(arguments, 1, made_key);
     const auto map = target.key_values.find(first);
     if (map != target.key_values.end()) {
       if (const auto value = map->second.find(key); value != map->second.end())
@@ -54,9 +64,10 @@ decltype(schema::MtaEnvironment::call) lookups_of(const Asking& asking) {
     if (name == "key_exists") {
       const auto set = target.keys.find(first);
       if (set != target.keys.end()) {
+        if (set->second.contains(key)) return ir::Value(true);
         const std::size_t at = key.rfind('@');
-        const bool is_glob = at != std::string::npos && set->second.contains("*" + key.substr(at));
-        if (is_glob || set->second.contains(key)) return ir::Value(true);
+        if (at != std::string::npos && set->second.contains("*" + key.substr(at)))
+          return ir::Value(true);
       }
     }
     if (target.own_sets.contains(first) || asks_for_others(asking, Question::Kind::key, first, key))
