@@ -4,6 +4,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -27,8 +28,12 @@ struct Copy {
   bool is_expanded_at_source = false;
   std::optional<Hop> supposed = {};
 
-  /// False: it has been there before.
-  bool comes_to(std::string place) {
+  /// False: it has been there before. Capitals make no other recipient.
+  bool comes_to(std::string_view server, std::string_view to) {
+    std::string place;
+    place.reserve(server.size() + to.size());
+    place += server;
+    for (const char c : to) place += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
     if (std::find(seen.begin(), seen.end(), place) != seen.end()) return false;
     seen.push_back(std::move(place));
     return true;

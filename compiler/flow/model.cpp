@@ -53,8 +53,10 @@ class Journey {
     // The same server with the same recipient again: nothing has changed, so it goes round for
     // ever.
     // (What waited in a queue was not asked at RCPT, where a tag is taken off.)
-    const char* const place = copy.is_queued ? "queue " : copy.is_at_target ? "T " : "S ";
-    if (!copy.comes_to(place + lower_ascii(copy.recipient))) {
+    if (!copy.comes_to(copy.is_queued      ? "queue "
+                       : copy.is_at_target ? "T "
+                                           : "S ",
+                       copy.recipient)) {
       return end(copy, Fate::loop, "",
                  {"it goes round until both servers count too many hops", "", {}});
     }
@@ -168,6 +170,10 @@ class Journey {
     return alias == world_.target.aliases.end() ? std::string() : alias->second;
   }
 
+  [[nodiscard]] bool is_known_at_target(const std::string& lower) const {
+    return world_.target.accounts.contains(lower) || world_.target.aliases.contains(lower);
+  }
+
   void at_target(Copy& copy) {
     const Target& target = world_.target;
     if (copy.is_queued) return queue(copy, parse_address(copy.recipient));
@@ -222,7 +228,7 @@ class Journey {
                    rule("MtaStageRcpt.allowRelaying"), origin("relay rule")});
       return queue(copy, address);
     }
-    const std::string lower = lower_ascii(address.text());
+    const std::string lower = lower_ascii(copy.recipient);
     if (const auto list = target.lists.find(lower); list != target.lists.end()) {
       add(copy, {say("target expands the list {}", lower), "MailingList", origin("list", lower)});
       copy.expansion = ++expansions_;
@@ -235,11 +241,14 @@ class Journey {
       }
       return;
     }
-    if (account_of(lower).empty()) {
-      const auto untagged = without_tag_at_target(domain->second, address);
-      if (!untagged) return undecided_tag(copy, address);
-      const std::string base = lower_ascii(*untagged);
-      if (base != lower && !account_of(base).empty()) {
+    if (!is_known_at_target(lower)) {
+      std::string base = lower;
+      if (domain->second.tag_rule != nullptr || address.local.find('+') != std::string::npos) {
+        const auto untagged = without_tag_at_target(domain->second, address);
+        if (!untagged) return undecided_tag(copy, address);
+        base = lower_ascii(*untagged);
+      }
+      if (base != lower && is_known_at_target(base)) {
         // Sub-addresses of an account that exists lose their tag here, wherever the message goes
         // then.
         add(copy, {say("target takes the tag of {} off", lower), rule("the account exists"),
@@ -554,7 +563,8 @@ class Journey {
     if (copy.is_queued) return transport(copy);
     const Address address = parse_address(copy.recipient);
     const std::string lower = lower_ascii(copy.recipient);
-    const std::string base = base_of(address, lower);
+    std::string untagged;
+    const std::string& base = has_tag(address) ? (untagged = base_of(address)) : lower;
     const std::string& mailbox = is_name_at_source(lower) ? lower : base;
     if (source.is_down)
       return defer(copy, mailbox, {"source does not answer, or has no room", "", {}});
@@ -569,14 +579,16 @@ class Journey {
       if (catch_all != source.catch_all.end())
         return expand(copy, "the catch-all of " + address.domain, {catch_all->second});
     }
-    transport(copy);
+    transport(copy, address, mailbox);
   }
 
-  /// Without its tag; `lower`: as it is.
-  [[nodiscard]] std::string base_of(const Address& address, const std::string& lower) const {
-    const std::string& delimiters = world_.source.tag_delimiters;
-    if (address.local.find_first_of(delimiters) == std::string::npos) return lower;
-    return lower_ascii(without_tag(address, delimiters));
+  [[nodiscard]] bool has_tag(const Address& address) const {
+    return address.local.find_first_of(world_.source.tag_delimiters) != std::string::npos;
+  }
+
+  /// Without its tag.
+  [[nodiscard]] std::string base_of(const Address& address) const {
+    return lower_ascii(without_tag(address, world_.source.tag_delimiters));
   }
 
   [[nodiscard]] bool is_name_at_source(const std::string& lower) const {
@@ -587,7 +599,8 @@ class Journey {
   /// delimiter may be a part of a name (`anna-maria`).
   [[nodiscard]] std::string mailbox_of(const Address& address, const std::string& recipient) const {
     std::string lower = lower_ascii(recipient);
-    return is_name_at_source(lower) ? lower : base_of(address, lower);
+    if (!has_tag(address) || is_name_at_source(lower)) return lower;
+    return base_of(address);
   }
 
   void expand(Copy& copy, const std::string& name, const std::vector<std::string>& members) {
@@ -604,7 +617,7 @@ class Journey {
         continue;
       }
       // Expanded inside one server: the same address may come again only by another way.
-      if (!each.comes_to("S " + lower_ascii(member))) {
+      if (!each.comes_to("S ", member)) {
         end(each, Fate::loop, "",
             {say("source expands {} in a circle", member), rule("virtual_alias_maps"), {}});
         continue;
@@ -625,15 +638,18 @@ class Journey {
   }
 
   void transport(Copy& copy) {
-    const Source& source = world_.source;
     const Address address = parse_address(copy.recipient);
-    const std::string base = mailbox_of(address, copy.recipient);
+    transport(copy, address, mailbox_of(address, copy.recipient));
+  }
+
+  void transport(Copy& copy, const Address& address, const std::string& base) {
+    const Source& source = world_.source;
     if (!source.mailboxes.contains(base)) {
       if (const auto alias = source.aliases.find(base); alias != source.aliases.end()) {
         for (const std::string& member : alias->second) {
           Copy each = copy;
           each.recipient = member;
-          if (each.comes_to("S " + lower_ascii(member))) transport(each);
+          if (each.comes_to("S ", member)) transport(each);
         }
         return;
       }
