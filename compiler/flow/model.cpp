@@ -31,8 +31,13 @@ class Journey {
  public:
   /// Without `supposed` what nobody but the server can tell ends as `undecided`.
   /// `tells`: hop by hop; the ends alone cost a fraction.
-  Journey(const World& world, const Letter& letter, const Supposed* supposed, bool tells)
-      : world_(world), letter_(letter), supposed_(supposed), tells_(tells) {}
+  Journey(const World& world, const Letter& letter, const Supposed* supposed, bool tells,
+          bool* asks_sender = nullptr)
+      : world_(world),
+        letter_(letter),
+        supposed_(supposed),
+        tells_(tells),
+        asks_sender_(asks_sender) {}
 
   /// The first condition that was asked for and nothing is supposed of.
   [[nodiscard]] std::optional<std::size_t> asked() const { return asked_; }
@@ -297,7 +302,7 @@ class Journey {
 
   [[nodiscard]] bool relays_for(const Copy& copy, const Address& address) const {
     if (!world_.target.relay_rule) return false;
-    const Asking asking{world_, address, copy.sender};
+    const Asking asking{world_, address, copy.sender, nullptr, asks_sender_};
     schema::MtaEnvironment environment = environment_for(asking);
     const auto variable = environment.variable;
     using Value = std::optional<ir::Value>;
@@ -319,8 +324,8 @@ class Journey {
                                std::string_view name) -> std::optional<ir::Value> {
       if (name == "rcpt") return asking.recipient.text();
       if (name == "rcpt_domain") return asking.recipient.domain;
-      if (name == "sender") return asking.sender;
-      if (name == "sender_domain") return domain_part(asking.sender);
+      if (name == "sender") return asking.read_sender();
+      if (name == "sender_domain") return domain_part(asking.read_sender());
       // The route is asked for again at each try.
       if (is_first && (name == "retry_num" || name == "notify_num")) return 0;
       return std::nullopt;
@@ -339,7 +344,7 @@ class Journey {
                         : "the server's default: not a local domain";
       return std::string(is_own ? "local" : "mx");
     }
-    const Asking asking{world_, address, copy.sender, &hop.others};
+    const Asking asking{world_, address, copy.sender, &hop.others, asks_sender_};
     const auto suppose = [&](std::size_t arm) {
       const std::optional<bool> supposed = supposed_of(arm, copy, hop);
       if (supposed) hop.others.clear();
@@ -531,7 +536,7 @@ class Journey {
     const bool may_relay = copy.is_authenticated || source.own_networks.contains(copy.client);
     const std::size_t expansion = ++expansions_;
     for (OldStep& step : steps_at_old_stalwart(world_, copy.recipient, copy.sender,
-                                               {copy.is_queued, may_relay, tells_})) {
+                                               {copy.is_queued, may_relay, tells_, asks_sender_})) {
       Copy each = copy;
       each.recipient = step.recipient;
       if (step.is_of_list) {
@@ -722,6 +727,7 @@ class Journey {
   const Letter& letter_;
   const Supposed* supposed_ = nullptr;
   bool tells_ = true;
+  bool* asks_sender_ = nullptr;
   std::optional<std::size_t> asked_;
   std::vector<Copy> copies_;  // in the order in which they are followed
   std::size_t expansions_ = 0;
@@ -736,11 +742,11 @@ std::vector<Delivery> deliver(const World& world, const Letter& letter, bool tel
 }
 
 std::vector<std::vector<Delivery>> deliver_either_way(const World& world, const Letter& letter,
-                                                      bool tells) {
+                                                      bool tells, bool* asks_sender) {
   std::vector<std::vector<Delivery>> ways;
   std::vector<Supposed> open;
   for (Supposed supposed;;) {
-    Journey journey(world, letter, &supposed, tells);
+    Journey journey(world, letter, &supposed, tells, asks_sender);
     std::vector<Delivery> deliveries = journey.run();
     const auto asked = journey.asked();
     if (!asked || supposed.size() >= kSupposedMax) {

@@ -234,9 +234,12 @@ struct Letter {
 /// (`dns_query`, the number of tries, the queue), or for somebody else's key: once for each way in
 /// which they may be answered.
 /// At most four conditions; what asks more ends as `undecided`. One item where nothing is asked.
+/// `asks_sender` is set when an expression on its way asks who sends: without, any other sender's
+/// message goes the same way.
 [[nodiscard]] std::vector<std::vector<Delivery>> deliver_either_way(const World& world,
                                                                     const Letter& letter,
-                                                                    bool tells = true);
+                                                                    bool tells = true,
+                                                                    bool* asks_sender = nullptr);
 
 /// "target routes a@x by `local` (`if` 0 of MtaOutboundStrategy.route)".
 [[nodiscard]] std::string to_text(const Hop& hop);

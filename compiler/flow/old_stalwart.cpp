@@ -43,8 +43,8 @@ constexpr std::string_view kTlsPort = "465";
   environment.variable = [&asking](std::string_view name) -> Answer {
     if (name == "rcpt") return asking.recipient.text();
     if (name == "rcpt_domain") return asking.recipient.domain;
-    if (name == "sender") return asking.sender;
-    if (name == "sender_domain") return domain_part(asking.sender);
+    if (name == "sender") return asking.read_sender();
+    if (name == "sender_domain") return domain_part(asking.read_sender());
     return std::nullopt;
   };
   environment.call = [&asking](std::string_view name,
@@ -75,8 +75,12 @@ constexpr std::string_view kTlsPort = "465";
 
 class Router {
  public:
-  Router(const World& world, const std::string& sender, bool tells)
-      : world_(world), server_(*world.source.stalwart), sender_(sender), tells_(tells) {}
+  Router(const World& world, const std::string& sender, const OldClient& client)
+      : world_(world),
+        server_(*world.source.stalwart),
+        sender_(sender),
+        tells_(client.tells),
+        asks_sender_(client.asks_sender) {}
 
   /// Where the route expression sends one recipient now.
   OldStep route(OldStep step) const {
@@ -88,7 +92,7 @@ class Router {
       hop.rule = "the source's default";
       name = is_domain_of(world_.source, address.domain) ? "local" : "mx";
     } else {
-      const Asking asking{world_, address, sender_, &hop.others};
+      const Asking asking{world_, address, sender_, &hop.others, asks_sender_};
       const auto choice = server_.route->choose(environment_for(asking));
       if (!choice) {
         const std::string why = hop.others.empty()
@@ -187,6 +191,7 @@ class Router {
   const OldStalwart& server_;
   const std::string& sender_;
   bool tells_ = true;
+  bool* asks_sender_ = nullptr;
 };
 
 }  // namespace
@@ -203,7 +208,7 @@ std::string old_account_of(const Source& source, const Address& address) {
 std::vector<OldStep> steps_at_old_stalwart(const World& world, const std::string& recipient,
                                            const std::string& sender, const OldClient& client) {
   const Source& source = world.source;
-  const Router router(world, sender, client.tells);
+  const Router router(world, sender, client);
   const Address address = parse_address(recipient);
   OldStep step;
   step.recipient = recipient;

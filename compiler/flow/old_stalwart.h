@@ -25,7 +25,8 @@ struct OldStep {
 struct OldClient {
   bool is_queued = false;  ///< accepted already: no RCPT is asked
   bool may_relay = false;
-  bool tells = true;  ///< hop by hop
+  bool tells = true;            ///< hop by hop
+  bool* asks_sender = nullptr;  ///< set when the route expression asks who sends
 };
 
 /// RCPT and the route, for a recipient in lower case: lists are expanded at RCPT; aliases and

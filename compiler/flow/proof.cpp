@@ -196,7 +196,6 @@ class Prover {
     world_ = &*world;
     work_ += asked();
     senders_ = sender_questions_->of(*world_);
-    report_nobody_for();
     // Nobody sends to the target before it is set up: the public address is still the source's.
     const bool is_target_open = states_->is_prepared(state);
     const Reader own = reads_at(account(), states_->is_targets(state),
@@ -251,8 +250,8 @@ class Prover {
   }
 
   /// Every name of the account, in capitals, with a tag, with a sender and as a bounce. Where no
-  /// expression asks who sends, what has no sender goes the way of what has one; a server does
-  /// something else with it only when it comes to a bounce, which is wrong already.
+  /// expression on its way asks who sends, what has no sender goes the way of what has one; a
+  /// server does something else with it only when it comes to a bounce, which is wrong already.
   void check_own(Entry entry, const Reader& own) {
     std::vector<std::pair<std::string, std::string_view>> recipients;
     // Aliases are expanded before anything waits at the source, but for an old Stalwart.
@@ -278,11 +277,12 @@ class Prover {
     for (const auto& [recipient, whose] : recipients) {
       look(entry, whose);
       const bool is_right = check_letter(letter_to(entry, recipient), own, true);
-      if (is_right && is_name(recipient)) check_named_senders(entry, recipient, own, true);
+      const bool asks_sender = asks_sender_;
+      if (is_right && asks_sender && is_name(recipient))
+        check_named_senders(entry, recipient, own, true);
       if (entry == Entry::target_submission || entry == Entry::source_submission) continue;
       look(entry, "null sender");
-      if (!is_right || senders_.is_asked)
-        check_letter(letter_to(entry, recipient, true), own, true);
+      if (!is_right || asks_sender) check_letter(letter_to(entry, recipient, true), own, true);
     }
   }
 
@@ -300,6 +300,7 @@ class Prover {
   /// The same from each sender that a route tells apart.
   void check_named_senders(Entry entry, const std::string& recipient, const Reader& own,
                            bool is_alone) {
+    report_nobody_for();
     for (const std::string& sender : senders_.named) {
       // Somebody of the domain itself is tried as who submits.
       if (sender == "somebody@" + domain_) continue;
@@ -330,7 +331,7 @@ class Prover {
 
   void check_list(Entry entry, const std::string& list, const Reader& own) {
     look(entry, "list");
-    if (check_letter(letter_to(entry, list), own, false))
+    if (check_letter(letter_to(entry, list), own, false) && asks_sender_)
       check_named_senders(entry, list, own, false);
   }
 
@@ -389,8 +390,9 @@ class Prover {
     bool is_either_way = false;  ///< wrong whatever only the target can tell
   };
   template <typename Judge>
-  [[nodiscard]] Wrong follow(const Letter& letter, Judge judge, bool tells) const {
-    const auto ways = deliver_either_way(*world_, letter, tells);
+  [[nodiscard]] Wrong follow(const Letter& letter, Judge judge, bool tells) {
+    asks_sender_ = false;
+    const auto ways = deliver_either_way(*world_, letter, tells, &asks_sender_);
     Wrong wrong;
     std::size_t count = 0;
     for (const std::vector<Delivery>& deliveries : ways) {
@@ -436,7 +438,7 @@ class Prover {
   void check_others(Entry entry) {
     look(entry, "unknown");
     const bool is_right = check(letter_to(entry, colleague("no-such-address")), judge_unknown);
-    if (!is_right || senders_.is_asked)
+    if (!is_right || asks_sender_)
       check(letter_to(entry, colleague("no-such-address"), true), judge_unknown);
     for (const std::string& recipient : {std::string(kForeign), "somebody@sub." + domain_}) {
       look(entry, recipient == kForeign ? "foreign domain" : "subdomain");
@@ -518,8 +520,7 @@ class Prover {
         const bool is_right = check_letter(letter_to(entry, address), all, true);
         if (entry != Entry::target_25 && entry != Entry::source_25) continue;
         look(entry, "null sender", by);
-        if (!is_right || senders_.is_asked)
-          check_letter(letter_to(entry, address, true), all, true);
+        if (!is_right || asks_sender_) check_letter(letter_to(entry, address, true), all, true);
       }
     }
   }
@@ -708,7 +709,8 @@ class Prover {
   Mask state_ = 0;
   bool is_sent_on_ = false;
   std::optional<SenderQuestions> sender_questions_;
-  Senders senders_;  // of this world
+  Senders senders_;           // of this world
+  bool asks_sender_ = false;  // an expression, on the way of the letter that was followed last
   std::size_t work_ = 0;
   std::string last_left_out_;
   std::unordered_set<std::string> domains_left_out_;

@@ -341,11 +341,7 @@ const SenderQuestions::Asked& SenderQuestions::asked_by(const schema::MtaContain
   const auto [known, is_new] = known_.try_emplace(&container);
   Asked& asked = known->second;
   if (!is_new) return asked;
-  asked.is_asked = asks_sender(container.otherwise());
-  for (const auto& arm : container.arms()) {
-    asked.is_asked = asked.is_asked || asks_sender(arm.condition) || asks_sender(arm.result);
-    read_condition(arm, asked);
-  }
+  for (const auto& arm : container.arms()) read_condition(arm, asked);
   return asked;
 }
 
@@ -354,7 +350,6 @@ Senders SenderQuestions::of(const World& world) {
   const auto add = [&](const schema::MtaContainer* container, std::string_view name) {
     if (container == nullptr) return;
     const Asked& asked = asked_by(*container);
-    senders.is_asked = senders.is_asked || asked.is_asked;
     for (const std::string& sender : asked.named) add_once(sender, senders.named);
     const auto origin = world.origins.find(name);
     for (const std::string& condition : asked.without)

@@ -22,7 +22,6 @@ struct NobodyFor {
 
 /// Whom a message has to be tried from where route expressions ask who sends.
 struct Senders {
-  bool is_asked = false;
   std::vector<std::string> named = {};  ///< beside a stranger, a colleague and nobody; at most 16
                                         ///< of each expression
   std::vector<NobodyFor> without = {};
@@ -37,7 +36,6 @@ class SenderQuestions {
 
  private:
   struct Asked {
-    bool is_asked = false;
     std::vector<std::string> named = {};
     std::vector<std::string> without = {};  ///< conditions
   };

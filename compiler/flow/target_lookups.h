@@ -15,6 +15,12 @@ struct Asking {
   const std::string& sender;
   /// Gets the name of somebody else for whom the expression asks: there is no answer then.
   std::string* others = nullptr;
+  bool* asks_sender = nullptr;  ///< set when it asks who sends
+
+  [[nodiscard]] const std::string& read_sender() const {
+    if (asks_sender != nullptr) *asks_sender = true;
+    return sender;
+  }
 };
 
 /// Does the expression ask about somebody else than the recipient, in a way that hangs on steps
