@@ -1,7 +1,6 @@
 #include "compiler/flow/domain_facts.h"
 
 #include <algorithm>
-#include <array>
 #include <set>
 
 #include <fmt/format.h>
@@ -30,172 +29,8 @@ constexpr std::size_t kNamed = std::size_t{1} << 40U;
   return hash * 1'000'003U + with + 1;
 }
 
-[[nodiscard]] bool is_part_of_name(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-         c == '_' || c == '.';
-}
-
-/// `text` with `{}` for every `name` that is not a part of a longer one.
-[[nodiscard]] std::string without_name(std::string_view text, std::string_view name) {
-  std::string out;
-  if (name.empty()) return std::string(text);
-  std::size_t begin = 0;
-  while (begin < text.size()) {
-    const std::size_t at = text.find(name, begin);
-    if (at == std::string_view::npos) break;
-    const std::size_t end = at + name.size();
-    const bool is_whole = (at == 0 || !is_part_of_name(text[at - 1])) &&
-                          (end == text.size() || !is_part_of_name(text[end]));
-    out += text.substr(begin, at - begin);
-    out += is_whole ? std::string_view("{}") : name;
-    begin = end;
-  }
-  out += text.substr(std::min(begin, text.size()));
-  return out;
-}
-
-/// Functions that ask nothing of a name but which one it is.
-[[nodiscard]] bool is_blind(std::string_view function) {
-  constexpr std::array kBlind = {"is_local_domain", "is_local_address", "key_exists",
-                                 "key_get",         "to_lowercase",     "trim"};
-  return std::find(kBlind.begin(), kBlind.end(), function) != kBlind.end();
-}
-
-[[nodiscard]] bool is_order(Node::Operator op) {
-  return op == Node::Operator::greater || op == Node::Operator::greater_equal ||
-         op == Node::Operator::less || op == Node::Operator::less_equal;
-}
-
 [[nodiscard]] bool is_lower_ascii(std::string_view text) {
   return std::none_of(text.begin(), text.end(), [](char c) { return c >= 'A' && c <= 'Z'; });
-}
-
-[[nodiscard]] std::string with_tag(const std::string& address) {
-  const std::size_t at = address.rfind('@');
-  return at == std::string::npos ? address : address.substr(0, at) + "+tag" + address.substr(at);
-}
-
-/// What `rcpt_domain` is compared with: `rcpt_domain == 'a'`, or `contains(['a', 'b'],
-/// rcpt_domain)`.
-struct Comparison {
-  std::vector<const std::string*> names = {};  ///< none: the node is something else
-  bool is_equal = true;                        ///< false: `!=`
-
-  [[nodiscard]] bool has(std::string_view name) const {
-    return std::any_of(names.begin(), names.end(),
-                       [&](const std::string* one) { return *one == name; });
-  }
-};
-
-[[nodiscard]] bool is_domain_variable(const Node& node) {
-  return node.kind == Node::Kind::variable && node.text == "rcpt_domain";
-}
-
-[[nodiscard]] Comparison comparison_of(const schema::MtaExpression& expression, const Node& node) {
-  Comparison comparison;
-  if (node.children.size() != 2) return comparison;
-  const Node* left = &expression.nodes[node.children[0]];
-  const Node* right = &expression.nodes[node.children[1]];
-  if (node.kind == Node::Kind::call && node.text == "contains" && left->kind == Node::Kind::list &&
-      is_domain_variable(*right)) {
-    for (const std::uint32_t child : left->children) {
-      const Node& item = expression.nodes[child];
-      if (item.kind != Node::Kind::text) return {};
-      comparison.names.push_back(&item.text);
-    }
-    return comparison;
-  }
-  if (node.kind != Node::Kind::binary) return comparison;
-  if (node.op != Node::Operator::equal && node.op != Node::Operator::not_equal) return comparison;
-  if (left->kind == Node::Kind::text) std::swap(left, right);
-  if (!is_domain_variable(*left) || right->kind != Node::Kind::text) return comparison;
-  comparison.names.push_back(&right->text);
-  comparison.is_equal = node.op == Node::Operator::equal;
-  return comparison;
-}
-
-/// Does this node ask more of a name than which one it is?
-[[nodiscard]] bool looks_into(const schema::MtaExpression& expression, const Node& node) {
-  switch (node.kind) {
-    case Node::Kind::matches:
-    case Node::Kind::item:
-    case Node::Kind::global:
-      return true;
-    case Node::Kind::call:
-      return !is_blind(node.text) && comparison_of(expression, node).names.empty();
-    case Node::Kind::binary:
-      if (node.op == Node::Operator::add || node.op == Node::Operator::subtract) return true;
-      return is_order(node.op) &&
-             std::none_of(node.children.begin(), node.children.end(), [&](std::uint32_t child) {
-               return expression.nodes[child].kind == Node::Kind::number;
-             });
-    default:
-      return false;
-  }
-}
-
-/// The pattern by which std/stalwart-source leaves out a tag: all addresses without one are alike
-/// to it, and it is not asked of a hundred thousand of them.
-[[nodiscard]] bool is_for_tags(const schema::MtaExpression& expression, const Node& node) {
-  return node.kind == Node::Kind::matches &&
-         expression.nodes[node.children[0]].text == "^([^+@]+)[+][^@]*(@.+)$" &&
-         expression.nodes[node.children[1]].text == "rcpt";
-}
-
-/// Are these the two parts that this pattern finds, joined: the address without its tag?
-[[nodiscard]] bool is_without_tag(const schema::MtaExpression& expression, const Node& node) {
-  if (node.kind != Node::Kind::binary || node.op != Node::Operator::add) return false;
-  const Node& left = expression.nodes[node.children[0]];
-  const Node& right = expression.nodes[node.children[1]];
-  return left.kind == Node::Kind::capture && left.number == 1 &&
-         right.kind == Node::Kind::capture && right.number == 2;
-}
-
-/// Functions that ask a server for a name, which they take last.
-[[nodiscard]] bool asks_for_name(const Node& node) {
-  return node.kind == Node::Kind::call && !node.children.empty() &&
-         (node.text == "key_exists" || node.text == "key_get" || node.text == "is_local_address");
-}
-
-/// What is asked of the message alone, and not of what the server knows.
-struct Own {
-  bool is_own = true;
-  bool has_address = false;
-  bool has_capture = false;
-  bool is_in_question = false;  ///< a part of a larger one
-};
-
-[[nodiscard]] std::vector<Own> own_nodes(const std::vector<Node>& nodes) {
-  std::vector<Own> own(nodes.size());
-  for (std::size_t i = 0; i < nodes.size(); ++i) {
-    const Node& node = nodes[i];
-    Own& one = own[i];
-    for (const std::uint32_t child : node.children) {
-      one.is_own = one.is_own && own[child].is_own;
-      one.has_address = one.has_address || own[child].has_address;
-      one.has_capture = one.has_capture || own[child].has_capture;
-    }
-    if (node.kind == Node::Kind::variable) {
-      one.has_address = node.text == "rcpt";
-      one.is_own = one.has_address || node.text == "rcpt_domain";
-    }
-    one.has_capture = one.has_capture || node.kind == Node::Kind::capture;
-    if (node.kind == Node::Kind::global) one.is_own = false;
-    if (node.kind == Node::Kind::call) {
-      const schema::MtaFunction* function = schema::mta_function(node.text);
-      one.is_own = one.is_own && function != nullptr && !function->is_asynchronous;
-    }
-    for (const std::uint32_t child : node.children) own[child].is_in_question = one.is_own;
-  }
-  return own;
-}
-
-[[nodiscard]] schema::MtaExpression part_of(const schema::MtaExpression& expression,
-                                            std::size_t root) {
-  schema::MtaExpression part;
-  part.nodes.assign(expression.nodes.begin(),
-                    expression.nodes.begin() + static_cast<std::ptrdiff_t>(root) + 1);
-  return part;
 }
 
 }  // namespace
@@ -383,8 +218,8 @@ void DomainFacts::note_names_of_old_route(StepId step) {
     const auto parsed = schema::MtaContainer::parse(container_of_block(block), old_route_context());
     if (!parsed) continue;  // the proof itself says so
     for (const auto& arm : parsed->arms()) {
-      note_questions(arm.condition, Server::source);
-      note_questions(arm.result, Server::source);
+      questions_.note(arm.condition, NameQuestions::Server::source);
+      questions_.note(arm.result, NameQuestions::Server::source);
       for (const Node& node : arm.condition.nodes) {
         if (node.kind != Node::Kind::text) continue;
         const std::string name = lower_ascii(node.text);
@@ -403,151 +238,7 @@ void DomainFacts::note_texts(const schema::MtaExpression& expression) {
         !node.text.starts_with('@'))
       facts_of(lower_ascii(node.text)) = combined(kNamed, ++named_);
   }
-  note_questions(expression, Server::target);
-}
-
-/// What asks more of a name than which one it is. A question that the domain alone decides is kept,
-/// to be asked of every domain, and one that the address alone decides, to be asked of every
-/// address; the others make domains, or addresses, each their own.
-///
-/// At an old Stalwart captures join what a pattern has found, and the server looks that up: there
-/// the patterns are the questions.
-void DomainFacts::note_questions(const schema::MtaExpression& expression, Server server) {
-  const std::vector<Node>& nodes = expression.nodes;
-  struct Seen {
-    bool is_own = true;  // of the message alone: nothing that the server knows
-    bool has_address = false;
-    bool has_domain = false;
-    bool has_sender = false;  // his domain: who writes here is of the same one, or a stranger
-    bool asks_more = false;
-    bool is_in_question = false;            // of the recipient
-    bool is_in_question_of_domain = false;  // of his domain alone
-
-    [[nodiscard]] bool is_of_domain() const { return is_own && !has_address; }
-  };
-  std::vector<Seen> seen(nodes.size());
-  for (std::size_t i = 0; i < nodes.size(); ++i) {
-    const Node& node = nodes[i];
-    Seen& one = seen[i];
-    for (const std::uint32_t child : node.children) {
-      one.is_own = one.is_own && seen[child].is_own;
-      one.has_address = one.has_address || seen[child].has_address;
-      one.has_domain = one.has_domain || seen[child].has_domain;
-      one.has_sender = one.has_sender || seen[child].has_sender;
-      one.asks_more = one.asks_more || seen[child].asks_more;
-    }
-    const bool asks_more = looks_into(expression, node);
-    one.asks_more = one.asks_more || asks_more;
-    if (node.kind == Node::Kind::variable) {
-      one.has_address = node.text == "rcpt";
-      one.has_domain = node.text == "rcpt_domain";
-      one.has_sender = node.text == "sender_domain";
-      one.is_own = one.has_address || one.has_domain || one.has_sender;
-    }
-    // An alias may be in another domain than the sender.
-    if (one.has_sender && (one.has_address || one.has_domain)) one.is_own = false;
-    // A capture may be a part of any address.
-    const bool is_capture = node.kind == Node::Kind::capture;
-    if (is_capture || node.kind == Node::Kind::global) one.is_own = false;
-    if (node.kind == Node::Kind::call) {
-      const schema::MtaFunction* function = schema::mta_function(node.text);
-      one.is_own = one.is_own && function != nullptr && !function->is_asynchronous;
-    }
-    const bool is_more_than_answers = is_capture || (asks_more && one.has_address && !one.is_own);
-    if (server == Server::target) {
-      is_each_its_own_ = is_each_its_own_ || is_capture || (asks_more && !one.is_of_domain());
-      is_each_address_its_own_ = is_each_address_its_own_ || is_more_than_answers;
-    }
-    for (const std::uint32_t child : node.children) {
-      seen[child].is_in_question = one.is_own;
-      seen[child].is_in_question_of_domain = one.is_of_domain();
-    }
-  }
-  for (std::size_t i = 0; i < nodes.size(); ++i) {
-    const Seen& one = seen[i];
-    if (!one.is_own || !one.asks_more) continue;
-    const bool is_of_address = one.has_address && !one.is_in_question;
-    const bool is_of_domain = one.is_of_domain() && !one.is_in_question_of_domain;
-    if (!is_of_address && !is_of_domain) continue;
-    if (server == Server::source && is_for_tags(expression, nodes[i])) continue;
-    (is_of_address ? questions_ : questions_of_domain_).push_back(part_of(expression, i));
-  }
-  if (server == Server::source) note_captures(expression);
-  note_names_asked_for(expression);
-}
-
-/// What an old Stalwart makes of the captures of a pattern, which it may look up or compare: of
-/// each address something else, but for the address itself.
-void DomainFacts::note_captures(const schema::MtaExpression& expression) {
-  const std::vector<Node>& nodes = expression.nodes;
-  const std::vector<Own> own = own_nodes(nodes);
-  for (std::size_t i = 0; i < nodes.size(); ++i) {
-    if (!own[i].is_own || !own[i].has_capture || own[i].is_in_question) continue;
-    bool is_found = false;
-    for (std::size_t pattern = 0; pattern < i; ++pattern) {
-      if (nodes[pattern].kind != Node::Kind::matches) continue;
-      // What it finds in a sender, or in what another one has found, is asked of nobody here.
-      if (!own[pattern].is_own || own[pattern].has_capture) {
-        is_each_address_its_own_ = true;
-        return;
-      }
-      is_found = true;
-      if (is_for_tags(expression, nodes[pattern]) && is_without_tag(expression, nodes[i])) continue;
-      schema::MtaExpression& question = captures_.emplace_back(part_of(expression, i));
-      Node& both = question.nodes.emplace_back();
-      both.kind = Node::Kind::list;
-      both.children = {static_cast<std::uint32_t>(pattern), static_cast<std::uint32_t>(i)};
-    }
-    // Of a pattern of another condition.
-    is_each_address_its_own_ = is_each_address_its_own_ || !is_found;
-  }
-}
-
-/// Names that an expression makes and a server looks up, whoever the message is for: who has one is
-/// asked for himself, and everybody else for him.
-void DomainFacts::note_names_asked_for(const schema::MtaExpression& expression) {
-  const std::vector<Own> own = own_nodes(expression.nodes);
-  for (const Node& node : expression.nodes) {
-    if (!asks_for_name(node)) continue;
-    const std::uint32_t name = node.children.back();
-    const Node::Kind kind = expression.nodes[name].kind;
-    if (kind == Node::Kind::text || kind == Node::Kind::variable) continue;
-    if (own[name].is_own && !own[name].has_address && !own[name].has_capture)
-      asked_for_.push_back(part_of(expression, name));
-  }
-}
-
-std::string DomainFacts::answer(const schema::MtaExpression& question, const std::string& address) {
-  schema::MtaEnvironment environment;
-  environment.variable = [&](std::string_view variable) {
-    return ir::Value(variable == "rcpt" ? address : domain_of(address));
-  };
-  const auto answer = schema::evaluate(question, environment);
-  return (answer ? schema::text_of(*answer) : std::string("?")) + '\n';
-}
-
-std::string DomainFacts::answers(const std::string& address) const {
-  std::string text;
-  for (const schema::MtaExpression& question : questions_) {
-    // The proof writes to the address with a tag too.
-    for (const std::string& name : {address, with_tag(address)}) text += answer(question, name);
-  }
-  for (const schema::MtaExpression& question : captures_) {
-    for (const std::string& name : {address, with_tag(address)})
-      text += without_name(without_name(answer(question, name), address), domain_of(address));
-  }
-  for (const schema::MtaExpression& question : asked_for_)
-    text += answer(question, address) == address + '\n' ? "asked for\n" : "\n";
-  return text;
-}
-
-/// And to somebody in a domain below this one.
-std::string DomainFacts::answers_of_domain(const std::string& domain) const {
-  std::string text;
-  for (const schema::MtaExpression& question : questions_of_domain_) {
-    for (const std::string& name : {"@" + domain, "@sub." + domain}) text += answer(question, name);
-  }
-  return text;
+  questions_.note(expression, NameQuestions::Server::target);
 }
 
 std::vector<std::string> DomainFacts::wanted_domains(const schema::MtaExpression& expression,
@@ -631,9 +322,10 @@ std::string DomainFacts::routes_for(const std::string& domain) const {
 
 std::size_t DomainFacts::of(const std::string& domain) {
   if (const auto found = known_.find(domain); found != known_.end()) return found->second;
-  std::string facts = routes_for(domain) + answers_of_domain(domain);
+  std::string facts = routes_for(domain) + questions_.answers_of_domain(domain);
   if (const auto steps = steps_of_.find(domain); steps != steps_of_.end()) facts += steps->second;
-  if (is_each_its_own_ || domains_.contains("sub." + domain)) facts += "is " + domain;
+  if (questions_.is_each_domain_its_own() || domains_.contains("sub." + domain))
+    facts += "is " + domain;
   const std::size_t number = numbers_.emplace(std::move(facts), numbers_.size()).first->second;
   known_.emplace(domain, number);
   return number;
@@ -649,9 +341,10 @@ std::size_t DomainFacts::of_address(const std::string& address) const {
   const auto found = by_address_.find(
       address, [&](std::uint32_t other) { return addresses_[other].first == address; });
   std::size_t facts = found ? addresses_[*found].second : 0;
-  if (is_each_address_its_own_) facts = combined(facts, std::hash<std::string>{}(address));
-  if (!questions_.empty() || !captures_.empty() || !asked_for_.empty())
-    facts = combined(facts, std::hash<std::string>{}(answers(address)));
+  if (questions_.is_each_address_its_own())
+    facts = combined(facts, std::hash<std::string>{}(address));
+  if (questions_.are_of_addresses())
+    facts = combined(facts, std::hash<std::string>{}(questions_.answers(address)));
   // An old Stalwart takes a part of such a name for a tag.
   if (is_from_old_stalwart_ && address.find('+') != std::string::npos)
     facts = combined(facts, std::hash<std::string>{}(address));

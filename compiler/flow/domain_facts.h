@@ -9,6 +9,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "compiler/flow/name_questions.h"
 #include "compiler/flow/resident.h"
 #include "compiler/ir/step_graph.h"
 #include "compiler/schema/mta_expression.h"
@@ -67,14 +68,6 @@ class DomainFacts {
                                                         std::size_t node) const;
   void note_names_of_old_route(ir::StepId step);
   void note_texts(const schema::MtaExpression& expression);
-  enum class Server : std::uint8_t { source, target };
-  void note_questions(const schema::MtaExpression& expression, Server server);
-  void note_captures(const schema::MtaExpression& expression);
-  void note_names_asked_for(const schema::MtaExpression& expression);
-  [[nodiscard]] static std::string answer(const schema::MtaExpression& question,
-                                          const std::string& address);
-  [[nodiscard]] std::string answers(const std::string& address) const;
-  [[nodiscard]] std::string answers_of_domain(const std::string& domain) const;
 
   const ir::StepGraph& graph_;
   std::unordered_set<std::string> domains_;
@@ -82,13 +75,8 @@ class DomainFacts {
   std::unordered_map<std::size_t, std::string> domain_of_step_;   // by index of the step
   std::unordered_map<std::size_t, std::string> address_of_step_;  // likewise
   std::vector<Route> routes_;
-  std::vector<schema::MtaExpression> questions_;            // of the recipient's address alone
-  std::vector<schema::MtaExpression> questions_of_domain_;  // likewise, of his domain
-  std::vector<schema::MtaExpression> captures_;   // what is made of what a pattern finds in it
-  std::vector<schema::MtaExpression> asked_for_;  // names made of his domain: somebody may have one
+  NameQuestions questions_;
   bool is_from_old_stalwart_ = false;
-  bool is_each_its_own_ = false;          // an expression looks into names beside what it is told
-  bool is_each_address_its_own_ = false;  // likewise, and into what the server knows of one
   std::map<std::string, std::vector<Resident>, std::less<>> residents_;
   std::unordered_set<std::string> keys_;
   // Every account may have a key, and so an entry here.

@@ -411,5 +411,18 @@ TEST(Model, TellsTheWayHopByHop) {
             "target delivers to user01@legacy.test\n");
 }
 
+TEST(Model, SaysWhetherTheWayOfAMessageAsksWhoSends) {
+  World world = recorded_pair();
+  world.target.route =
+      test::route({{"rcpt_domain == 'new.test' && sender_domain == 'partner.test'", "'mx'"},
+                   {"is_local_domain(rcpt_domain)", "'local'"}});
+  for (const bool is_asked : {false, true}) {
+    bool asks_sender = false;
+    const Letter letter{Entry::target_25, is_asked ? "berta@new.test" : "user01@legacy.test"};
+    EXPECT_EQ(deliver_either_way(world, letter, false, &asks_sender).size(), 1U);
+    EXPECT_EQ(asks_sender, is_asked);
+  }
+}
+
 }  // namespace
 }  // namespace plan::flow

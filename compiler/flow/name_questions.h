@@ -1,0 +1,62 @@
+#pragma once
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "compiler/schema/mta_expression.h"
+
+namespace plan::flow {
+
+/// `text` with `{}` for every `name` that is not a part of a longer one.
+[[nodiscard]] std::string without_name(std::string_view text, std::string_view name);
+
+/// What `rcpt_domain` is compared with: `rcpt_domain == 'a'`, or `contains(['a', 'b'],
+/// rcpt_domain)`.
+struct Comparison {
+  std::vector<const std::string*> names = {};  ///< none: the node is something else
+  bool is_equal = true;                        ///< false: `!=`
+
+  [[nodiscard]] bool has(std::string_view name) const {
+    return std::any_of(names.begin(), names.end(),
+                       [&](const std::string* one) { return *one == name; });
+  }
+};
+
+[[nodiscard]] Comparison comparison_of(const schema::MtaExpression& expression,
+                                       const schema::MtaNode& node);
+
+/// What route expressions ask of a name beside which one it is. A question that the domain alone
+/// decides is kept, to be asked of every domain, and one that the address alone decides, to be
+/// asked of every address; the others make domains, or addresses, each their own.
+class NameQuestions {
+ public:
+  enum class Server : std::uint8_t { source, target };
+  void note(const schema::MtaExpression& expression, Server server);
+
+  /// An expression looks into names beside what it is told.
+  [[nodiscard]] bool is_each_domain_its_own() const { return is_each_domain_its_own_; }
+  /// Likewise, and into what the server knows of one.
+  [[nodiscard]] bool is_each_address_its_own() const { return is_each_address_its_own_; }
+  [[nodiscard]] bool are_of_addresses() const {
+    return !of_address_.empty() || !captures_.empty() || !asked_for_.empty();
+  }
+  [[nodiscard]] std::string answers(const std::string& address) const;
+  /// And for somebody in a domain below this one.
+  [[nodiscard]] std::string answers_of_domain(const std::string& domain) const;
+
+ private:
+  void note_captures(const schema::MtaExpression& expression);
+  void note_names_asked_for(const schema::MtaExpression& expression);
+  [[nodiscard]] static std::string answer(const schema::MtaExpression& question,
+                                          const std::string& address);
+
+  std::vector<schema::MtaExpression> of_address_;
+  std::vector<schema::MtaExpression> of_domain_;
+  std::vector<schema::MtaExpression> captures_;   // what is made of what a pattern finds
+  std::vector<schema::MtaExpression> asked_for_;  // names made of a domain: somebody may have one
+  bool is_each_domain_its_own_ = false;
+  bool is_each_address_its_own_ = false;
+};
+
+}  // namespace plan::flow
