@@ -285,8 +285,9 @@ void SenderQuestions::add_key_of(const schema::MtaExpression& expression, const 
   if (call.text != "key_exists" && call.text != "key_get") return;
   const Node& set = expression.nodes[call.children[0]];
   if (set.kind != Node::Kind::text) return;
-  if (std::string key = all_.names().key_in(set.text); is_address(key))
-    candidates.push_back(std::move(key));
+  std::string key = all_.names().key_in(set.text);
+  if (!key.empty() && key.find('@') == std::string::npos) key = "somebody@" + key;
+  if (is_address(key)) candidates.push_back(std::move(key));
 }
 
 void SenderQuestions::read_condition(const schema::MtaContainer::Arm& arm, Asked& asked) {

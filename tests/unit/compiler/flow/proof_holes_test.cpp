@@ -385,15 +385,19 @@ TEST(Holes, ARouteForOneSenderToAnAlias) {
 }
 
 TEST(Holes, ASenderWhoseKeyAStepWritesIsTried) {
-  Migration migration(
-      {{"key_exists('vip', sender)", "'mx'"}, test::kExact[0], test::kExact[1], test::kExact[2]});
-  migration.step(
-      "vip", StepKind::admin_upsert, Stage::prepare, {"reload"},
-      Migration::object("MemoryLookupKey", {{"namespace", "vip"}, {"key", "boss@partner.test"}},
-                        Value::map()));
-  migration.exact();
-  const Proof proof = proof_of(migration);
-  EXPECT_TRUE(has(proof, "this condition asks for boss@partner.test; suppose", true));
+  for (const auto& [asked, key] :
+       {std::pair("sender", "boss@partner.test"), std::pair("sender_domain", "partner.test"),
+        std::pair("sender", "*@partner.test")}) {
+    Migration migration({{fmt::format("key_exists('vip', {})", asked), "'mx'"},
+                         test::kExact[0],
+                         test::kExact[1],
+                         test::kExact[2]});
+    migration.step(
+        "vip", StepKind::admin_upsert, Stage::prepare, {"reload"},
+        Migration::object("MemoryLookupKey", {{"namespace", "vip"}, {"key", key}}, Value::map()));
+    migration.exact();
+    EXPECT_TRUE(finds(migration, "partner.test; suppose that it is true", true)) << key;
+  }
 }
 
 TEST(Holes, MailForAThirdMachineIsNotProved) {
