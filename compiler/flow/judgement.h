@@ -32,8 +32,8 @@ using Judged = std::optional<Failure>;
 /// How strict the judgement is.
 struct Expected {
   std::string_view account = {};  ///< whose states are looked at
-  bool is_settled = false;   ///< its steps are all done: nothing lets go what still waits for it
-  bool is_alone = true;      ///< nobody else is behind the address: a refusal is a loss
+  bool is_settled = false;  ///< its steps are all done: nothing lets go what still waits for it
+  bool is_alone = true;     ///< nobody else is behind the address: a refusal is a loss
 };
 
 /// Exactly once to each reader, where he reads; waiting is fine as long as something is to come.
