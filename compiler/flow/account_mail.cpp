@@ -1,0 +1,203 @@
+#include "compiler/flow/account_mail.h"
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace plan::flow {
+
+namespace {
+
+class AccountMail {
+ public:
+  AccountMail(Trial& trial, const Senders& senders, const Reader& own)
+      : trial_(trial), senders_(senders), own_(own) {}
+
+  /// Every name of the account, in capitals, with a tag, with a sender and as a bounce. Where no
+  /// expression on its way asks who sends, what has no sender goes the way of what has one; a
+  /// server does something else with it only when it comes to a bounce, which is wrong already.
+  void check_own(Entry entry) {
+    for (const auto& [recipient, whose] : own_recipients(entry)) {
+      trial_.look(entry, whose);
+      const bool is_right = trial_.check_letter(trial_.letter_to(entry, recipient), own_, true);
+      const bool asks_sender = trial_.asks_sender();
+      if (is_right && asks_sender && is_name(recipient))
+        check_named_senders(entry, recipient, true);
+      if (entry == Entry::target_submission || entry == Entry::source_submission) continue;
+      trial_.look(entry, "null sender");
+      if (!is_right || asks_sender)
+        trial_.check_letter(trial_.letter_to(entry, recipient, true), own_, true);
+    }
+  }
+
+  void check_lists(Entry entry) {
+    if (entry == Entry::source_queue || entry == Entry::target_queue ||
+        entry == Entry::target_local)
+      return;  // expanded when they are accepted
+    const World& world = trial_.world();
+    for (const auto& [list, unused] : world.source.aliases) {
+      if (is_name(list)) continue;
+      check_list(entry, list);
+    }
+    if (!is_at_target(entry)) return;
+    for (const auto& [list, unused] : world.target.lists) {
+      if (!world.source.aliases.contains(list)) check_list(entry, list);
+    }
+  }
+
+  /// Strangers, addresses that nobody has, and a domain that lives only on the target.
+  void check_others(Entry entry) {
+    const std::string nobody = trial_.colleague("no-such-address");
+    trial_.look(entry, "unknown");
+    const bool is_right = trial_.check(trial_.letter_to(entry, nobody), judge_unknown);
+    if (!is_right || trial_.asks_sender())
+      trial_.check(trial_.letter_to(entry, nobody, true), judge_unknown);
+    for (const std::string& recipient :
+         {std::string(kForeign), "somebody@sub." + trial_.domain()}) {
+      trial_.look(entry, recipient == kForeign ? "foreign domain" : "subdomain");
+      trial_.check(trial_.letter_to(entry, recipient),
+                   [&](const std::vector<Delivery>& deliveries) {
+                     return judge_foreign(entry, deliveries);
+                   });
+    }
+    if (!is_at_target(entry)) return;
+    trial_.look(entry, "domain of the target");
+    trial_.check(trial_.letter_to(entry, std::string(kTargetOnlyAddress)), judge_domain_of_target);
+  }
+
+  /// A group or a user that only the target has. The source refuses its mail, which the sender
+  /// sees; what it takes must arrive.
+  void check_resident(Entry entry, const Resident& resident) {
+    if (entry == Entry::source_local || entry == Entry::source_queue) return;
+    const Reader own = reads_at(resident.names.front(), true,
+                                resident.is_group ? "group" : "account of the target");
+    std::vector<std::string> recipients = resident.names;
+    recipients.push_back(upper_local(own.address));
+    if (entry != Entry::target_local && entry != Entry::target_queue)
+      recipients.push_back(tagged(own.address));
+    for (const std::string& recipient : recipients) {
+      const Letter letter = trial_.letter_to(entry, recipient);
+      trial_.look(entry, own.whose);
+      if (!is_at_target(entry)) {
+        const std::vector<Delivery> deliveries = deliver(trial_.world(), letter, false);
+        if (deliveries.size() == 1 && deliveries[0].fate == Fate::refused) continue;
+      }
+      trial_.check_letter(letter, own, true);
+    }
+  }
+
+  /// Who logs in on the target to send: nobody before he reads there, nobody who was locked out at
+  /// the source, everybody else when his move is over.
+  void check_login() {
+    const AccountStates& states = trial_.states();
+    const auto& steps = states.steps();
+    const bool is_made = std::any_of(steps.begin(), steps.end(), [](const auto& step) {
+      return step.kind == ir::StepKind::admin_account;
+    });
+    if (!is_made) return;
+    const std::string& account = trial_.account();
+    Letter letter{Entry::target_submission, std::string(kForeign)};
+    letter.login = account;
+    trial_.look(letter.entry, "login");
+    for (const Delivery& delivery : deliver(trial_.world(), letter)) {
+      const bool is_in = delivery.fate != Fate::refused;
+      if (is_in && states.is_disabled()) {
+        trial_.fail(
+            letter,
+            {"login", delivery,
+             fmt::format("{} was locked out at the source and sends from the target", account)});
+      } else if (is_in && own_.side == Reader::Side::source) {
+        trial_.fail(letter, {"login", delivery,
+                             fmt::format("{} sends from the target before the mailbox is copied",
+                                         account)});
+      } else if (!is_in && !states.is_disabled() && states.is_committed(trial_.moment().state)) {
+        trial_.fail(letter, {"login", delivery,
+                             fmt::format("{} has moved and cannot send from the target", account)});
+      }
+    }
+  }
+
+ private:
+  using Recipients = std::vector<std::pair<std::string, std::string_view>>;
+
+  /// Each with what it is called in what was looked at.
+  [[nodiscard]] Recipients own_recipients(Entry entry) const {
+    Recipients recipients;
+    const std::string& account = trial_.account();
+    const World& world = trial_.world();
+    // Aliases are expanded before anything waits at the source, but for an old Stalwart.
+    const bool waits_by_alias = entry != Entry::source_queue || world.source.stalwart.has_value();
+    for (const std::string& name : names()) {
+      if (name == account || waits_by_alias)
+        recipients.emplace_back(name, name == account ? own_.whose : "alias");
+    }
+    recipients.emplace_back(upper_local(account), "capitals");
+    // A tag is taken off at RCPT. What the target makes itself is not asked there, and a message
+    // that waits since before the account was created is older than its queue allows by then.
+    const bool has_old_tag =
+        entry == Entry::target_queue && trial_.states().is_finalize_begun(trial_.moment().state);
+    if (entry != Entry::target_local && !has_old_tag) {
+      for (std::string& sub_address : trial_.sub_addresses())
+        recipients.emplace_back(std::move(sub_address), "sub-address");
+    }
+    // Names that a step gives it on the target: the source refuses their mail, which is seen.
+    if (is_at_target(entry)) {
+      for (const auto& [alias, of] : world.target.aliases) {
+        if (of == account && !is_name(alias)) recipients.emplace_back(alias, "new alias");
+      }
+    }
+    return recipients;
+  }
+
+  void check_list(Entry entry, const std::string& list) {
+    trial_.look(entry, "list");
+    if (trial_.check_letter(trial_.letter_to(entry, list), own_, false) && trial_.asks_sender())
+      check_named_senders(entry, list, false);
+  }
+
+  /// The same from each sender that a route tells apart.
+  void check_named_senders(Entry entry, const std::string& recipient, bool is_alone) {
+    trial_.add_nobody_for(senders_.without);
+    for (const std::string& sender : senders_.named) {
+      // Somebody of the domain itself is tried as who submits.
+      if (sender == "somebody@" + trial_.domain()) continue;
+      Letter letter = trial_.letter_to(entry, recipient);
+      letter.sender = sender;
+      if (!trial_.check_letter(letter, own_, is_alone)) return;
+    }
+  }
+
+  [[nodiscard]] const std::vector<std::string>& names() const {
+    return trial_.states().subject().names;
+  }
+  [[nodiscard]] bool is_name(const std::string& address) const {
+    return std::find(names().begin(), names().end(), address) != names().end();
+  }
+
+  Trial& trial_;
+  const Senders& senders_;
+  const Reader& own_;
+};
+
+}  // namespace
+
+void try_account_mail(Trial& trial, const Senders& senders, const Reader& own,
+                      const std::vector<Resident>& residents) {
+  // Nobody sends to the target before it is set up: the public address is still the source's.
+  const bool is_target_open = trial.states().is_prepared(trial.moment().state);
+  AccountMail mail(trial, senders, own);
+  for (const Entry entry : kEntries) {
+    if (!is_target_open && is_at_target(entry)) continue;
+    mail.check_own(entry);
+    mail.check_lists(entry);
+    mail.check_others(entry);
+    if (!is_target_open) continue;
+    for (const Resident& one : residents) mail.check_resident(entry, one);
+  }
+  if (is_target_open) mail.check_login();
+}
+
+}  // namespace plan::flow

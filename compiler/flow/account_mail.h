@@ -1,0 +1,17 @@
+#pragma once
+#include <vector>
+
+#include "compiler/flow/judgement.h"
+#include "compiler/flow/resident.h"
+#include "compiler/flow/senders.h"
+#include "compiler/flow/trial.h"
+
+namespace plan::flow {
+
+/// Tries what comes for one account at each entry that is open: its names and lists, who lives
+/// beside it on the target alone, strangers, addresses that nobody has, and its login on the
+/// target. `own`: where its mail belongs.
+void try_account_mail(Trial& trial, const Senders& senders, const Reader& own,
+                      const std::vector<Resident>& residents);
+
+}  // namespace plan::flow

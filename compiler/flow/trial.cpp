@@ -1,0 +1,79 @@
+#include "compiler/flow/trial.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "compiler/flow/mail_address.h"
+#include "compiler/source/text.h"
+
+namespace plan::flow {
+
+std::string upper_local(std::string address) {
+  for (char& c : address) {
+    if (c == '@') break;
+    if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 32);
+  }
+  return address;
+}
+
+std::string tagged(const std::string& address, char delimiter) {
+  const std::size_t at = address.rfind('@');
+  if (at == std::string::npos) return address;
+  return fmt::format("{}{}tag{}", address.substr(0, at), delimiter, address.substr(at));
+}
+
+Trial::Trial(const Moment& moment, const World& world, std::string_view tag_delimiters,
+             Findings& findings)
+    : moment_(moment),
+      world_(world),
+      tag_delimiters_(tag_delimiters),
+      findings_(findings),
+      domain_(domain_of(moment.account())),
+      not_moved_(colleague("a-colleague-not-moved")) {}
+
+Trial Trial::sent_on_in(const World& world) const {
+  Trial trial(moment_, world, tag_delimiters_, findings_);
+  trial.is_sent_on_ = true;
+  return trial;
+}
+
+std::string Trial::colleague(std::string_view name) const {
+  return fmt::format("{}@{}", name, domain_);
+}
+
+std::vector<std::string> Trial::sub_addresses() const {
+  std::vector<std::string> all;
+  for (const char delimiter : tag_delimiters_) {
+    std::string one = tagged(account(), delimiter);
+    if (lower_ascii(without_tag(parse_address(one), tag_delimiters_)) == account())
+      all.push_back(std::move(one));
+  }
+  return all;
+}
+
+Letter Trial::letter_to(Entry entry, std::string recipient, bool has_null_sender) const {
+  Letter letter{entry, std::move(recipient), has_null_sender};
+  const bool is_inside = entry == Entry::target_submission || entry == Entry::source_submission ||
+                         entry == Entry::target_local || entry == Entry::source_local;
+  if (is_inside && !has_null_sender) letter.sender = not_moved_;
+  return letter;
+}
+
+bool Trial::check_letter(const Letter& letter, std::span<const Reader> readers, bool is_alone) {
+  return check(letter, [&](const std::vector<Delivery>& deliveries) {
+    Judged judged = judge_letter(letter, deliveries, readers,
+                                 {account(), states().is_settled(moment_.state), is_alone});
+    if (judged && is_tag_of_source(letter.recipient)) judged->what = "tag";
+    return judged;
+  });
+}
+
+/// Has it a tag that only the source knows as one?
+bool Trial::is_tag_of_source(const std::string& recipient) const {
+  return std::any_of(tag_delimiters_.begin(), tag_delimiters_.end(), [&](char delimiter) {
+    return delimiter != '+' && recipient == tagged(account(), delimiter);
+  });
+}
+
+}  // namespace plan::flow
