@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "compiler/flow/target_lookups.h"
+#include "compiler/flow/telling.h"
 #include "compiler/schema/formats.h"
 #include "compiler/schema/mta_expression.h"
 #include "compiler/source/text.h"
@@ -16,7 +17,7 @@
 namespace plan::flow {
 namespace {
 
-constexpr std::size_t kRuleBytesMax = 160;
+constexpr std::string_view kRouteExpression = "queue.strategy.route";
 
 /// Ports that are likely to have a mail server behind them: a relay there keeps nothing waiting.
 constexpr std::array<std::string_view, 5> kMailPorts = {"24", "25", "465", "587", "2525"};
@@ -79,7 +80,7 @@ class Router {
       : world_(world),
         server_(*world.source.stalwart),
         sender_(sender),
-        tells_(client.tells),
+        telling_(world, client.tells),
         asks_sender_(client.asks_sender) {}
 
   /// Where the route expression sends one recipient now.
@@ -87,7 +88,7 @@ class Router {
     const Address address = parse_address(step.recipient);
     Hop hop;
     std::string name;
-    if (tells_) hop.origin = origin("old route expression");
+    hop.origin = telling_.origin("old route expression");
     if (server_.route == nullptr) {
       hop.rule = "the source's default";
       name = is_domain_of(world_.source, address.domain) ? "local" : "mx";
@@ -99,14 +100,15 @@ class Router {
                                     ? choice.error().message()
                                     : "the route asks for " + printable(hop.others, 80);
         return ended(std::move(step), Fate::undecided, "",
-                     {"source: " + why, "queue.strategy.route", hop.origin, hop.others});
+                     {"source: " + why, std::string(kRouteExpression), hop.origin, hop.others});
       }
-      if (tells_) hop.rule = rule_of(choice->arm);
+      hop.rule = telling_.rule_of(*server_.route, choice->arm, kRouteExpression);
       name = schema::text_of(choice->value);
     }
-    if (tells_)
+    if (telling_.tells()) {
       hop.text = fmt::format("source routes {} by `{}`", address.text(), printable(name, 40));
-    step.way.push_back(std::move(hop));
+      step.way.push_back(std::move(hop));
+    }
     return by_route(std::move(step), address, name);
   }
 
@@ -118,23 +120,6 @@ class Router {
     return step;
   }
 
-  [[nodiscard]] Span origin(const std::string& name) const {
-    const auto found = world_.origins.find(name);
-    return found == world_.origins.end() ? Span{} : found->second;
-  }
-
-  [[nodiscard]] std::string rule_of(std::size_t arm) const {
-    const auto& arms = server_.route->arms();
-    if (arm >= arms.size()) return "`else` of queue.strategy.route";
-    return fmt::format("`if` {} of queue.strategy.route: {}", arm,
-                       printable(arms[arm].text, kRuleBytesMax));
-  }
-
-  [[nodiscard]] std::string say(std::string_view before, const std::string& name,
-                                std::string_view after = {}) const {
-    return tells_ ? fmt::format("source{}{}{}", before, name, after) : std::string();
-  }
-
   OldStep by_route(OldStep step, const Address& address, const std::string& name) const {
     const std::string account = old_account_of(world_.source, address);
     const auto found = server_.routes.find(name);
@@ -142,18 +127,18 @@ class Router {
     if (type == "local") {
       if (account.empty())
         return ended(std::move(step), Fate::bounced, "",
-                     {say(": 550 5.1.1 no mailbox ", address.text()), "", {}});
+                     {telling_.say("source: 550 5.1.1 no mailbox {}", address.text()), "", {}});
       return ended(std::move(step), Fate::source_mailbox, account,
-                   {say(" delivers to ", account), "", {}});
+                   {telling_.say("source delivers to {}", account), "", {}});
     }
     if (found == server_.routes.end() || type != "relay") {
       const bool is_own = is_domain_of(world_.source, address.domain);
       return ended(std::move(step), is_own ? Fate::public_mx : Fate::outside,
                    is_own ? std::string() : address.text(),
-                   {say(" looks for the MX of ", address.domain), "", {}});
+                   {telling_.say("source looks for the MX of {}", address.domain), "", {}});
     }
     const OldRoute& relay = found->second;
-    const Span place = tells_ ? origin("old route " + name) : Span{};
+    const Span place = telling_.origin("old route", name);
     if (schema::is_ip_address(relay.address))
       return ended(std::move(step), Fate::bounced, "",
                    {"source: a relay needs a host name", "", place});
@@ -161,36 +146,36 @@ class Router {
     const std::string waiting = account.empty() ? address.text() : account;
     if (fmt::format("smtp:[{}]:{}", relay.address, port) == server_.next_hop) {
       if (relay.is_tls_at_once == (port == kTlsPort)) return step;
-      return ended(std::move(step), Fate::source_queue, waiting,
-                   {say(" cannot hand the mail of ", address.text(),
-                        fmt::format(" on: it {} TLS at port {}",
-                                    relay.is_tls_at_once ? "begins with" : "does not begin with",
-                                    printable(port, 20))),
-                    "queue.route." + printable(name, 40) + ".tls.implicit", place});
+      return ended(
+          std::move(step), Fate::source_queue, waiting,
+          {telling_.say(
+               "source cannot hand the mail of {} on: it {} TLS at port {}", address.text(),
+               relay.is_tls_at_once ? "begins with" : "does not begin with", printable(port, 20)),
+           "queue.route." + printable(name, 40) + ".tls.implicit", place});
     }
     const std::string_view target = host_of(server_.next_hop);
     if (!target.empty() && !equals_ignoring_case(relay.address, target))
-      return ended(std::move(step), Fate::outside, address.text(),
-                   {say(" hands the mail of ", address.text(),
-                        fmt::format(" to {}, which is not the target {}",
-                                    printable(relay.address, 80), printable(target, 80))),
-                    "a relay to another machine", place});
+      return ended(
+          std::move(step), Fate::outside, address.text(),
+          {telling_.say("source hands the mail of {} to {}, which is not the target {}",
+                        address.text(), printable(relay.address, 80), printable(target, 80)),
+           "a relay to another machine", place});
     if (std::find(kMailPorts.begin(), kMailPorts.end(), port) != kMailPorts.end() ||
         server_.next_hop.ends_with(fmt::format("]:{}", port)))
-      return ended(std::move(step), Fate::outside, address.text(),
-                   {say(" hands the mail of ", address.text(),
-                        fmt::format(" to port {} of {}, where its next hop is not",
-                                    printable(port, 20), printable(relay.address, 80))),
-                    "a relay to a port of a mail server", place});
+      return ended(
+          std::move(step), Fate::outside, address.text(),
+          {telling_.say("source hands the mail of {} to port {} of {}, where its next hop is not",
+                        address.text(), printable(port, 20), printable(relay.address, 80)),
+           "a relay to a port of a mail server", place});
     return ended(std::move(step), Fate::source_queue, waiting,
-                 {say(" keeps the mail of ", address.text(), " in its queue"),
+                 {telling_.say("source keeps the mail of {} in its queue", address.text()),
                   "a relay to a closed port", place});
   }
 
   const World& world_;
   const OldStalwart& server_;
   const std::string& sender_;
-  bool tells_ = true;
+  Telling telling_;
   bool* asks_sender_ = nullptr;
 };
 
