@@ -1,8 +1,8 @@
 #include "compiler/flow/at_target.h"
 
 #include <utility>
-#include <vector>
 
+#include "compiler/flow/target_lookups.h"
 #include "compiler/schema/formats.h"
 #include "compiler/schema/mta_container.h"
 #include "compiler/source/text.h"
@@ -180,13 +180,9 @@ schema::MtaEnvironment AtTarget::environment_for(const Asking& asking) const {
   schema::MtaEnvironment environment;
   environment.variable = [&asking, is_first = supposed_ == nullptr](
                              std::string_view name) -> std::optional<ir::Value> {
-    if (name == "rcpt") return asking.recipient.text();
-    if (name == "rcpt_domain") return asking.recipient.domain;
-    if (name == "sender") return asking.read_sender();
-    if (name == "sender_domain") return domain_part(asking.read_sender());
     // The route is asked for again at each try.
     if (is_first && (name == "retry_num" || name == "notify_num")) return 0;
-    return std::nullopt;
+    return asking.told(name);
   };
   environment.call = lookups_of(asking);
   return environment;

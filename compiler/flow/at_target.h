@@ -4,10 +4,12 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
+#include "compiler/flow/asking.h"
 #include "compiler/flow/journey.h"
 #include "compiler/flow/mail_address.h"
-#include "compiler/flow/target_lookups.h"
+#include "compiler/schema/mta_expression.h"
 
 namespace plan::flow {
 

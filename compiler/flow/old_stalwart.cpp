@@ -8,7 +8,7 @@
 
 #include <fmt/format.h>
 
-#include "compiler/flow/target_lookups.h"
+#include "compiler/flow/asking.h"
 #include "compiler/flow/telling.h"
 #include "compiler/schema/formats.h"
 #include "compiler/schema/mta_expression.h"
@@ -41,13 +41,7 @@ constexpr std::string_view kTlsPort = "465";
 [[nodiscard]] schema::MtaEnvironment environment_for(const Asking& asking) {
   using Answer = std::optional<ir::Value>;
   schema::MtaEnvironment environment;
-  environment.variable = [&asking](std::string_view name) -> Answer {
-    if (name == "rcpt") return asking.recipient.text();
-    if (name == "rcpt_domain") return asking.recipient.domain;
-    if (name == "sender") return asking.read_sender();
-    if (name == "sender_domain") return domain_part(asking.read_sender());
-    return std::nullopt;
-  };
+  environment.variable = [&asking](std::string_view name) { return asking.told(name); };
   environment.call = [&asking](std::string_view name,
                                const std::vector<ir::Value>& arguments) -> Answer {
     if (arguments.size() < 2) return std::nullopt;

@@ -1,18 +1,14 @@
 #include "compiler/flow/target_lookups.h"
 
-#include "compiler/source/text.h"
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
 
 namespace plan::flow {
 namespace {
 
 using Answer = std::optional<ir::Value>;
-
-[[nodiscard]] bool is_address(const Address& address, std::string_view name) {
-  const std::size_t at = address.local.size();
-  return name.size() == at + 1 + address.domain.size() && name[at] == '@' &&
-         equals_ignoring_case(name.substr(0, at), address.local) &&
-         equals_ignoring_case(name.substr(at + 1), address.domain);
-}
 
 /// The text that an argument is; `made` keeps what is none.
 [[nodiscard]] const std::string& text_at(const std::vector<ir::Value>& arguments, std::size_t i,
@@ -23,18 +19,6 @@ using Answer = std::optional<ir::Value>;
 }
 
 }  // namespace
-
-bool asks_for_others(const Asking& asking, Question::Kind kind, std::string_view set,
-                     std::string_view name) {
-  if (!asking.world.is_of_others || name.empty() || is_address(asking.recipient, name) ||
-      equals_ignoring_case(name, asking.recipient.domain))
-    return false;
-  if (equals_ignoring_case(name, without_tag(asking.recipient))) return false;
-  const Question question{kind, set, name, equals_ignoring_case(name, asking.sender)};
-  if (!asking.world.is_of_others(question)) return false;
-  if (asking.others != nullptr) *asking.others = name;
-  return true;
-}
 
 decltype(schema::MtaEnvironment::call) lookups_of(const Asking& asking) {
   return [&asking](std::string_view name, const std::vector<ir::Value>& arguments) -> Answer {
