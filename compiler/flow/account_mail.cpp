@@ -7,6 +7,8 @@
 
 #include <fmt/format.h>
 
+#include "compiler/flow/mail_address.h"
+
 namespace plan::flow {
 
 namespace {
@@ -77,7 +79,7 @@ class AccountMail {
     std::vector<std::string> recipients = resident.names;
     recipients.push_back(upper_local(own.address));
     if (entry != Entry::target_local && entry != Entry::target_queue)
-      recipients.push_back(tagged(own.address));
+      recipients.push_back(with_tag(own.address));
     for (const std::string& recipient : recipients) {
       const Letter letter = trial_.letter_to(entry, recipient);
       trial_.look(entry, own.whose);

@@ -18,7 +18,7 @@ std::optional<ir::Value> Asking::told(std::string_view name) const {
   if (name == "rcpt") return recipient.text();
   if (name == "rcpt_domain") return recipient.domain;
   if (name == "sender") return read_sender();
-  if (name == "sender_domain") return domain_part(read_sender());
+  if (name == "sender_domain") return domain_of(read_sender());
   return std::nullopt;
 }
 

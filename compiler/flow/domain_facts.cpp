@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "compiler/flow/mail_address.h"
 #include "compiler/flow/states.h"
 #include "compiler/ir/json.h"
 #include "compiler/schema/mta_container.h"

@@ -1,4 +1,5 @@
 #pragma once
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -27,9 +28,16 @@ struct Address {
 }
 
 /// What is behind the last `@`, in lower case; empty without one.
-[[nodiscard]] inline std::string domain_part(std::string_view address) {
+[[nodiscard]] inline std::string domain_of(std::string_view address) {
   const std::size_t at = address.rfind('@');
   return at == std::string_view::npos ? std::string() : lower_ascii(address.substr(at + 1));
+}
+
+/// The address with a tag: `user@x` -> `user+tag@x`.
+[[nodiscard]] inline std::string with_tag(const std::string& address, char delimiter = '+') {
+  const std::size_t at = address.rfind('@');
+  if (at == std::string::npos) return address;
+  return address.substr(0, at) + delimiter + "tag" + address.substr(at);
 }
 
 /// The address without its tag, which begins with one of `delimiters`: `user+tag@x` -> `user@x`.

@@ -4,6 +4,7 @@
 #include <bit>
 #include <optional>
 
+#include "compiler/flow/mail_address.h"
 #include "compiler/flow/states.h"
 #include "compiler/source/text.h"
 

@@ -28,11 +28,6 @@ using Node = schema::MtaNode;
          op == Node::Operator::less || op == Node::Operator::less_equal;
 }
 
-[[nodiscard]] std::string with_tag(const std::string& address) {
-  const std::size_t at = address.rfind('@');
-  return at == std::string::npos ? address : address.substr(0, at) + "+tag" + address.substr(at);
-}
-
 [[nodiscard]] bool is_domain_variable(const Node& node) {
   return node.kind == Node::Kind::variable && node.text == "rcpt_domain";
 }
@@ -280,7 +275,7 @@ std::string NameQuestions::answer(const schema::MtaExpression& question,
                                   const std::string& address) {
   schema::MtaEnvironment environment;
   environment.variable = [&](std::string_view variable) {
-    return ir::Value(variable == "rcpt" ? address : domain_part(address));
+    return ir::Value(variable == "rcpt" ? address : domain_of(address));
   };
   const auto answer = schema::evaluate(question, environment);
   return (answer ? schema::text_of(*answer) : std::string("?")) + '\n';
@@ -294,7 +289,7 @@ std::string NameQuestions::answers(const std::string& address) const {
   }
   for (const schema::MtaExpression& question : captures_) {
     for (const std::string& name : {address, with_tag(address)})
-      text += without_name(without_name(answer(question, name), address), domain_part(address));
+      text += without_name(without_name(answer(question, name), address), domain_of(address));
   }
   for (const schema::MtaExpression& question : asked_for_)
     text += answer(question, address) == address + '\n' ? "asked for\n" : "\n";

@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "compiler/flow/mail_address.h"
 #include "compiler/flow/states.h"
 #include "compiler/ir/row_values.h"
 #include "compiler/source/text.h"

@@ -13,6 +13,7 @@
 #include "compiler/flow/colleagues.h"
 #include "compiler/flow/findings.h"
 #include "compiler/flow/judgement.h"
+#include "compiler/flow/mail_address.h"
 #include "compiler/flow/names_with_plus.h"
 #include "compiler/flow/senders.h"
 #include "compiler/flow/states.h"

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "compiler/check/next_hop.h"
+#include "compiler/flow/mail_address.h"
 #include "compiler/schema/formats.h"
 #include "compiler/schema/mta_container.h"
 #include "compiler/source/text.h"
@@ -109,11 +110,6 @@ std::vector<bool> done_behind(const ir::StepGraph& graph, std::vector<StepId> op
     }
   }
   return is_seen;
-}
-
-std::string domain_of(std::string_view address) {
-  const std::size_t at = address.rfind('@');
-  return at == std::string_view::npos ? std::string() : lower_ascii(address.substr(at + 1));
 }
 
 AccountStates::AccountStates(MailSteps& all, Subject subject, MailFacts facts)

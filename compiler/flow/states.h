@@ -140,7 +140,6 @@ class AccountStates {
 /// These steps and everything that they wait for, directly or not.
 [[nodiscard]] std::vector<bool> done_behind(const ir::StepGraph& graph,
                                             std::vector<ir::StepId> open);
-[[nodiscard]] std::string domain_of(std::string_view address);
 /// The address of the mailing list that a step makes, in lower case.
 [[nodiscard]] std::string list_address(const ir::StepGraph& graph, ir::StepId step);
 /// Who is on a list at the source, in lower case, where a step `admin.list` writes others; empty

@@ -17,12 +17,6 @@ std::string upper_local(std::string address) {
   return address;
 }
 
-std::string tagged(const std::string& address, char delimiter) {
-  const std::size_t at = address.rfind('@');
-  if (at == std::string::npos) return address;
-  return fmt::format("{}{}tag{}", address.substr(0, at), delimiter, address.substr(at));
-}
-
 Trial::Trial(const Moment& moment, const World& world, std::string_view tag_delimiters,
              Findings& findings)
     : moment_(moment),
@@ -45,7 +39,7 @@ std::string Trial::colleague(std::string_view name) const {
 std::vector<std::string> Trial::sub_addresses() const {
   std::vector<std::string> all;
   for (const char delimiter : tag_delimiters_) {
-    std::string one = tagged(account(), delimiter);
+    std::string one = with_tag(account(), delimiter);
     if (lower_ascii(without_tag(parse_address(one), tag_delimiters_)) == account())
       all.push_back(std::move(one));
   }
@@ -72,7 +66,7 @@ bool Trial::check_letter(const Letter& letter, std::span<const Reader> readers, 
 /// Has it a tag that only the source knows as one?
 bool Trial::is_tag_of_source(const std::string& recipient) const {
   return std::any_of(tag_delimiters_.begin(), tag_delimiters_.end(), [&](char delimiter) {
-    return delimiter != '+' && recipient == tagged(account(), delimiter);
+    return delimiter != '+' && recipient == with_tag(account(), delimiter);
   });
 }
 

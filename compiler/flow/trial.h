@@ -18,8 +18,6 @@ inline constexpr std::string_view kForeign = "somebody@elsewhere.test";
 
 /// The same address with capitals in front of the `@`.
 [[nodiscard]] std::string upper_local(std::string address);
-/// The same address with a tag.
-[[nodiscard]] std::string tagged(const std::string& address, char delimiter = '+');
 
 /// Messages that are tried in one world: each is followed, judged, and kept if it goes wrong.
 class Trial {
