@@ -99,10 +99,7 @@ struct Own {
     }
     one.has_capture = one.has_capture || node.kind == Node::Kind::capture;
     if (node.kind == Node::Kind::global) one.is_own = false;
-    if (node.kind == Node::Kind::call) {
-      const schema::MtaFunction* function = schema::mta_function(node.text);
-      one.is_own = one.is_own && function != nullptr && !function->is_asynchronous;
-    }
+    if (asks_server(node)) one.is_own = false;
     for (const std::uint32_t child : node.children) own[child].is_in_question = one.is_own;
   }
   return own;
@@ -117,6 +114,12 @@ struct Own {
 }
 
 }  // namespace
+
+bool asks_server(const schema::MtaNode& node) {
+  if (node.kind != Node::Kind::call) return false;
+  const schema::MtaFunction* function = schema::mta_function(node.text);
+  return function == nullptr || function->is_asynchronous;
+}
 
 std::string without_name(std::string_view text, std::string_view name) {
   std::string out;
@@ -202,10 +205,7 @@ void NameQuestions::note(const schema::MtaExpression& expression, Server server)
     // A capture may be a part of any address.
     const bool is_capture = node.kind == Node::Kind::capture;
     if (is_capture || node.kind == Node::Kind::global) one.is_own = false;
-    if (node.kind == Node::Kind::call) {
-      const schema::MtaFunction* function = schema::mta_function(node.text);
-      one.is_own = one.is_own && function != nullptr && !function->is_asynchronous;
-    }
+    if (asks_server(node)) one.is_own = false;
     const bool is_more_than_answers = is_capture || (asks_more && one.has_address && !one.is_own);
     if (server == Server::target) {
       is_each_domain_its_own_ =

@@ -1,4 +1,5 @@
 #pragma once
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -10,6 +11,9 @@ namespace plan::flow {
 
 /// `text` with `{}` for every `name` that is not a part of a longer one.
 [[nodiscard]] std::string without_name(std::string_view text, std::string_view name);
+
+/// Is it a call of which the message alone does not say the answer?
+[[nodiscard]] bool asks_server(const schema::MtaNode& node);
 
 /// What `rcpt_domain` is compared with: `rcpt_domain == 'a'`, or `contains(['a', 'b'],
 /// rcpt_domain)`.

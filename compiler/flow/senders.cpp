@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "compiler/flow/mail_address.h"
+#include "compiler/flow/name_questions.h"
 #include "compiler/source/text.h"
 
 namespace plan::flow {
@@ -192,10 +193,7 @@ struct OfSender {
     one.has_sender = one.has_sender || is_sender(node);
     if (node.kind == Node::Kind::variable) one.is_own = is_sender(node);
     if (node.kind == Node::Kind::capture || node.kind == Node::Kind::global) one.is_own = false;
-    if (node.kind == Node::Kind::call) {
-      const schema::MtaFunction* function = schema::mta_function(node.text);
-      one.is_own = one.is_own && function != nullptr && !function->is_asynchronous;
-    }
+    if (asks_server(node)) one.is_own = false;
   }
   return found;
 }
