@@ -188,8 +188,7 @@ struct Migration {
 /// Runs every rule of rules.def that is about plans of this kind.
 void check_rules(const Migration& migration, Sink& sink);
 
-/// The rules that have to know which listeners the steps make: they run behind the expansion, or
-/// when there is none.
+/// The rules that have to know which listeners the steps make: they run behind the expansion.
 void check_listener_rules(const Migration& migration, Sink& sink);
 
 /// Part of an address behind the last `@`; empty when there is none.

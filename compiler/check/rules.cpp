@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "compiler/check/limits.h"
 #include "compiler/source/text.h"
 
@@ -44,6 +46,16 @@ std::string Examples::text() const {
   }
   if (count > names.size()) words += fmt::format(" and {} more", show_count(count - names.size()));
   return words;
+}
+
+Apart::Apart(const Plan& plan, std::initializer_list<Kind> kinds) {
+  for (const FindingRule& rule : plan.findings) {
+    if (std::find(kinds.begin(), kinds.end(), rule.kind) != kinds.end()) places_.insert(rule.at);
+  }
+}
+
+std::string_view Apart::of(std::string_view place) const {
+  return places_.contains(place) ? place : std::string_view();
 }
 
 std::pair<std::string, std::string> shown_bytes(std::uint64_t left, std::uint64_t right) {

@@ -1,6 +1,8 @@
 #pragma once
+#include <initializer_list>
 #include <string>
 #include <string_view>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -22,6 +24,20 @@ struct Examples {
   void add(std::string_view name, Span span);
   /// "`a`, `b` and 12 more"
   [[nodiscard]] std::string text() const;
+};
+
+/// The places at which the plan's `findings` want another severity for a code. What is the same for
+/// many accounts is said of each of these for itself, and of all others together: a finding changes
+/// what is said of its own place alone.
+class Apart {
+ public:
+  Apart(const Plan& plan, std::initializer_list<Kind> kinds);
+  /// `place` where the plan has a finding for it, else nothing: accounts for which this is the same
+  /// are reported together.
+  [[nodiscard]] std::string_view of(std::string_view place) const;
+
+ private:
+  std::unordered_set<std::string_view> places_ = {};
 };
 
 /// "2.1 GiB", "1.9 GiB"; to the byte where both would read the same.

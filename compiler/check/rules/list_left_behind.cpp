@@ -5,6 +5,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <string_view>
 
 #include "compiler/check/graph_view.h"
 #include "compiler/check/rules.h"
@@ -53,16 +54,19 @@ void list_left_behind(const GraphView& view, Sink& sink) {
   for (const ir::StepId step : view.of_kind(ir::StepKind::admin_list))
     made.emplace(view.graph().argument(step, "address").string_or(""));
   for (const WrittenAddress& address : written_addresses(view)) made.insert(address.text());
-  Examples examples;
+  const Apart apart(migration.plan, {Kind::account_left_behind});
+  std::map<std::string_view, Examples> left;
   for (const MailList& list : migration.lists) {
-    if (!made.contains(list.lock->address)) examples.add(list.lock->address, list.lock->span);
+    const facts::LockList& lock = *list.lock;
+    if (!made.contains(lock.address)) left[apart.of(lock.address)].add(lock.address, lock.span);
   }
-  if (examples.count == 0) return;
-  sink.report(Kind::account_left_behind, examples.first,
-              counted(examples.count, "list of the source is", "lists of the source are") +
-                  " made by no step: " + examples.text())
-      .label("from finalize on the target refuses mail for them")
-      .help("use std/account-move, or add a step of kind `admin.list` for each of the `lists`");
+  for (const auto& [place, examples] : left) {
+    sink.report(Kind::account_left_behind, examples.first,
+                counted(examples.count, "list of the source is", "lists of the source are") +
+                    " made by no step: " + examples.text())
+        .label("from finalize on the target refuses mail for them")
+        .help("use std/account-move, or add a step of kind `admin.list` for each of the `lists`");
+  }
 }
 
 }  // namespace plan::check::rules

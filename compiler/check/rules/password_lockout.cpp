@@ -3,6 +3,9 @@
 #include <fmt/format.h>
 
 #include <map>
+#include <string>
+#include <string_view>
+#include <utility>
 
 #include "compiler/check/kind_of_source.h"
 #include "compiler/check/rules.h"
@@ -12,12 +15,15 @@
 namespace plan::check::rules {
 
 void password_lockout(const Migration& migration, Sink& sink) {
-  std::map<std::string_view, Examples> by_scheme;
+  const Apart apart(migration.plan, {Kind::password_rewritten, Kind::password_lockout});
+  std::map<std::pair<std::string_view, std::string_view>, Examples> by_scheme;
   for (const Account& account : migration.accounts) {
-    if (!account.has_password || account.lock->hash_scheme.empty()) continue;
-    by_scheme[account.lock->hash_scheme].add(account.lock->address, account.lock->span);
+    const facts::LockAccount& lock = *account.lock;
+    if (!account.has_password || lock.hash_scheme.empty()) continue;
+    by_scheme[{lock.hash_scheme, apart.of(lock.address)}].add(lock.address, lock.span);
   }
-  for (const auto& [scheme, examples] : by_scheme) {
+  for (const auto& [scheme_and_place, examples] : by_scheme) {
+    const std::string_view scheme = scheme_and_place.first;
     const facts::PasswordForm form = facts::password_form(scheme);
     const std::string who = counted(examples.count, "account has", "accounts have");
     switch (form.verdict) {
