@@ -1,10 +1,17 @@
 // Prevents: an address that a module gives to an object of the target although another one has it.
 // Accounts, groups, lists and their aliases share one space there; within one object it looks at
-// nothing at all (reference/stalwart-admin.md 5.1).
+// nothing at all (reference/stalwart-admin.md 5.1). And a list of one's own in a domain that the
+// target does not get.
 #include <fmt/format.h>
 
+#include <cstdint>
+#include <functional>
 #include <map>
+#include <set>
 #include <string>
+#include <string_view>
+#include <unordered_set>
+#include <vector>
 
 #include "compiler/check/graph_view.h"
 #include "compiler/check/rules.h"
@@ -29,6 +36,76 @@ Owner owner_in_plan(const Migration& migration, const std::string& address) {
     return {fmt::format("list `{}`", printable(list->address, 120)), list->span};
   return {};
 }
+
+/// What steps of kind `admin.list` make beside the lists of the source, of which the rules over
+/// the lock say the same.
+class OwnLists {
+ public:
+  OwnLists(const GraphView& view, Sink& sink) : view_(view), sink_(sink) {
+    for (const MailList& list : view.migration().lists) moving_.insert(list.lock->address);
+  }
+
+  void run() {
+    const ir::StepGraph& graph = view_.graph();
+    for (const ir::StepId step : view_.of_kind(ir::StepKind::admin_list)) {
+      const std::string address = lower_ascii(graph.argument(step, "address").string_or(""));
+      if (!moving_.contains(address)) look_at(step, address);
+      const ir::Value aliases = graph.argument(step, "aliases");
+      for (const ir::Value& alias : aliases.items())
+        look_at(step, lower_ascii(alias.string_or("")));
+    }
+  }
+
+ private:
+  void look_at(ir::StepId step, const std::string& address) {
+    const std::string_view domain = domain_of(address);
+    if (domain.empty()) return;
+    const Migration& migration = view_.migration();
+    const std::string shown = printable(address, 160);
+    if (const std::int64_t index = migration.account_with(address); index >= 0) {
+      const facts::LockAccount& lock = *migration.accounts[static_cast<std::size_t>(index)].lock;
+      report_step(view_, step, Kind::alias_collision,
+                  fmt::format("makes a list `{}`, which belongs to account `{}` of the plan", shown,
+                              printable(lock.address, 120)),
+                  sink_)
+          .label("the target refuses the second one, in the middle of a wave")
+          .note(lock.span, "it moves")
+          .help("give the list another address; one with two readers is a list at the source");
+    } else if (!domains().contains(domain)) {
+      const std::vector<std::string_view> known(domains().begin(), domains().end());
+      const auto near = nearest(domain, known);
+      report_step(view_, step, Kind::domain_without_owner,
+                  fmt::format("makes a list `{}` in a domain that the target does not get", shown),
+                  sink_)
+          .label(near ? fmt::format("did you mean `{}`?", printable(*near, 120))
+                      : "neither the plan has it nor the target, and no step makes it")
+          .help("name a domain of the plan, or make it in a step of kind `admin.upsert`");
+    }
+  }
+
+  /// Those that the target has, or gets from the plan or one of its steps.
+  const std::set<std::string, std::less<>>& domains() {
+    if (is_read_) return domains_;
+    is_read_ = true;
+    for (const Named& domain : view_.plan().domains) domains_.insert(lower_ascii(domain.text));
+    for (const facts::LockDomain& domain : view_.migration().lock->target_domains) {
+      domains_.insert(domain.name);
+      domains_.insert(domain.aliases.begin(), domain.aliases.end());
+    }
+    const ir::StepGraph& graph = view_.graph();
+    for (const ir::StepId step : view_.of_kind(ir::StepKind::admin_upsert)) {
+      if (object_type(graph.argument(step, "object").string_or("")) == "Domain")
+        domains_.insert(lower_ascii(graph.argument(step, "match")["name"].string_or("")));
+    }
+    return domains_;
+  }
+
+  const GraphView& view_;
+  Sink& sink_;
+  std::unordered_set<std::string_view> moving_;
+  std::set<std::string, std::less<>> domains_;
+  bool is_read_ = false;
+};
 
 }  // namespace
 
@@ -65,6 +142,7 @@ void address_written(const GraphView& view, Sink& sink) {
         .note(owner.span, "it moves")
         .help("leave it to the plan's own steps, or leave it out of the plan with `except`");
   }
+  OwnLists(view, sink).run();
 }
 
 }  // namespace plan::check::rules

@@ -1,6 +1,7 @@
 // Says what is wrong with the recipients of a mailing list that a module writes: the target expands
-// one level only, so the address of another list bounces (reference/split-delivery.md 4), and its
-// time grows with the square of their number (reference/stalwart-admin.md 0a).
+// one level only, so the address of another list bounces (reference/split-delivery.md 4), its time
+// grows with the square of their number (reference/stalwart-admin.md 0a), and where there are none
+// it answers 250 to RCPT and then 503 to DATA (5.4).
 #include <fmt/format.h>
 
 #include <map>
@@ -33,6 +34,7 @@ struct Recipients {
   ir::StepId step = {};
   std::string object = {};
   std::vector<std::string> addresses = {};
+  bool is_known = true;    ///< which they are is written in the module
   bool is_counted = true;  ///< the source's own lists are counted by list_too_large
 };
 
@@ -47,6 +49,13 @@ void report_nested(const GraphView& view, ir::StepId step, const Examples& examp
       .label("the target expands one level only: mail to the inner one bounces")
       .note(examples.first, "this is a list")
       .help("write the inner list's members instead of its address");
+}
+
+void report_empty(const GraphView& view, const Recipients& recipients, Sink& sink) {
+  report_step(view, recipients.step, Kind::list_empty, "makes a list that reaches nobody", sink)
+      .label(recipients.addresses.empty() ? "it has no member"
+                                          : "its only member is itself, which the target drops")
+      .help("give it a member, or take the step out");
 }
 
 void report_size(const GraphView& view, ir::StepId step, std::size_t recipients, Sink& sink) {
@@ -115,6 +124,7 @@ void take_list_steps(const GraphView& view, Lists& lists,
     Recipients recipients;
     recipients.step = step;
     recipients.object = "MailingList " + address;
+    recipients.is_known = arguments["members"].is_list();
     recipients.is_counted = view.migration().lock->list(address) == nullptr;
     for (const ir::Value& member : arguments["members"].items())
       recipients.addresses.push_back(lower_ascii(trim(member.string_or(""))));
@@ -145,28 +155,36 @@ void list_written(const GraphView& view, Sink& sink) {
     Recipients recipients;
     recipients.step = write.step;
     if (self != named.end()) recipients.object = self->second;
-    for (const std::string_view recipient : members_of(write.set["recipients"]))
+    const ir::Value& written = write.set["recipients"];
+    for (const std::string_view recipient : members_of(written))
       recipients.addresses.push_back(lower_ascii(trim(recipient)));
+    recipients.is_known = written.is_map() || written.is_list();
     all.push_back(std::move(recipients));
   }
   take_list_steps(view, lists, object_of, all);
   for (const Recipients& recipients : all) {
     Examples examples;
+    std::size_t others = 0;
     for (const std::string& address : recipients.addresses) {
       const auto inner = object_of.find(address);
       if (inner != object_of.end()) {
         // Its own address is dropped by the target.
-        if (recipients.object.empty() || inner->second == recipients.object) continue;
+        if (inner->second == recipients.object) continue;
+        ++others;
+        if (recipients.object.empty()) continue;
         const Written& list = lists.at(inner->second);
         examples.add(list.address, view.graph().origin(list.step));
         if (const auto own = lists.find(recipients.object); own != lists.end()) {
           own->second.step = recipients.step;
           own->second.inner.push_back(inner->second);
         }
-      } else if (const facts::LockList* of_source = lock.list(address); of_source != nullptr) {
-        examples.add(of_source->address, of_source->span);
+        continue;
       }
+      ++others;
+      if (const facts::LockList* of_source = lock.list(address); of_source != nullptr)
+        examples.add(of_source->address, of_source->span);
     }
+    if (recipients.is_known && others == 0) report_empty(view, recipients, sink);
     if (examples.count != 0) report_nested(view, recipients.step, examples, sink);
     if (recipients.is_counted)
       report_size(view, recipients.step, recipients.addresses.size(), sink);
