@@ -217,9 +217,11 @@ class Expander {
     if (const std::string_view name = ir::row_member(given); !name.empty()) {
       const Value& value = members[name];
       if (ir::holds_secret(value)) return std::nullopt;  // refuse_secrets_of_rows
-      // The addresses of the plan's own rows are judged where they stand.
+      // The addresses of the plan's own rows are judged where they stand; a member that is called
+      // otherwise may be none.
       const bool is_own =
-          !name.starts_with('=') && argument.spec->type == ir::ArgumentType::address;
+          !name.starts_with('=') && argument.spec->type == ir::ArgumentType::address &&
+          (name == "address" || value.string_or("@").find('@') != std::string_view::npos);
       return is_own ? judge_type(value, *argument.spec) : judge_argument(value, *argument.spec);
     }
     for (const Value& item : given.items()) {
