@@ -34,6 +34,11 @@ void look_at_grades(const GraphView& view, Sink& sink) {
           .help("let it wait for the account's step of kind `archive.delta`");
     std::string below;
     const ir::Value accept = graph.argument(step, "accept");
+    if (accept.is_list() && accept.size() == 0)
+      sink.report(Kind::bad_value, graph.origin(step),
+                  fmt::format("`{}` accepts no grade", printable(graph.id(step), 160)))
+          .label("every account would be refused, one that is copied whole too")
+          .help("accept `perfect` and `good`");
     for (const ir::Value& grade : accept.items()) {
       const std::string_view name = grade.string_or("");
       if (std::find(kGrades.begin(), kGrades.end(), name) == kGrades.end()) {
