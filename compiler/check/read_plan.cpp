@@ -2,6 +2,11 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 #include "compiler/check/account_list.h"
 #include "compiler/check/blocks.h"
@@ -487,6 +492,7 @@ class PlanReader {
     const Node* node = tree_->find("findings");
     if (node == nullptr || node->is_null()) return;
     if (!node->is_sequence()) return reader_.wrong_type(*node, "a list", "`findings`");
+    std::map<std::pair<Kind, std::string>, FindingRule> known_findings;
     std::vector<std::string_view> codes;
     for (const KindInfo& kind : all_kinds()) codes.push_back(kind.name);
     for (const Node& item : node->items) {
@@ -520,8 +526,28 @@ class PlanReader {
             .help("write the reason for who reviews the plan: `reason: ...`");
         continue;
       }
-      if (!rule.at.empty() && !severity.empty()) plan_.findings.push_back(std::move(rule));
+      if (rule.at.empty() || severity.empty()) continue;
+      if (const auto [first, is_first] = known_findings.try_emplace({rule.kind, rule.at}, rule);
+          !is_first && first->second.severity != rule.severity) {
+        say_contradiction(first->second, rule);
+        continue;
+      }
+      plan_.findings.push_back(std::move(rule));
     }
+  }
+
+  /// Nobody could tell which of the two was meant.
+  void say_contradiction(const FindingRule& first, const FindingRule& second) {
+    const auto word = [](const FindingRule& rule) {
+      return rule.severity ? to_string(*rule.severity) : std::string_view("silent");
+    };
+    sink_
+        .report(Kind::bad_value, second.span,
+                fmt::format("`{}` at `{}` is to be `{}` here, and `{}` in another entry",
+                            info(second.kind).name, printable(second.at, 120), word(second),
+                            word(first)))
+        .note(first.span, "the other one")
+        .help("take one of the two out");
   }
 
   std::string_view meant_ = {};  // the procedure that a misspelt one is near to
