@@ -202,24 +202,34 @@ std::vector<std::string> AccountStates::add_others(World& world, const std::vect
     const ir::Value arguments = graph_.arguments(step);
     if (const auto of = graph_.find(arguments["step"].string_or(""))) restored.insert(*of);
   }
-  std::set<ir::RowId> unfinished;
-  for (const StepId step : graph_.order()) {
-    const auto other = of_row.find(graph_.row(step));
-    const StepKind kind = graph_.kind(step);
-    if (other == of_row.end()) continue;
-    if (!is_account_kind(kind) && kind != StepKind::source_settings) continue;
-    if (!done[ir::index(step)]) {
-      if (is_account_kind(kind)) unfinished.insert(other->first);
-      continue;
+  std::multimap<StepId, const Subject*> apart;
+  for (const auto& [row, other] : of_row) {
+    for (const StepId step : all_.apart(*other)) {
+      if (graph_.row(step) != row) apart.emplace(step, other);
     }
-    if (restored.contains(step)) continue;
+  }
+  std::set<ir::RowId> unfinished;
+  const auto add = [&](StepId step, const Subject& other) {
+    const StepKind kind = graph_.kind(step);
+    if (!is_account_kind(kind) && kind != StepKind::source_settings) return;
+    if (!done[ir::index(step)]) {
+      if (is_account_kind(kind)) unfinished.insert(other.row);
+      return;
+    }
+    if (restored.contains(step)) return;
     const Relevant one{step, kind, graph_.stage(step), all_.arguments(step), 0, -1};
     if (kind == StepKind::source_settings) {
       std::string unread;
       if (decides_route(one.arguments)) add_settings(world, one, &unread);
     } else {
-      add_account_step(world, *other->second, one);
+      add_account_step(world, other, one);
     }
+  };
+  for (const StepId step : graph_.order()) {
+    const auto own = of_row.find(graph_.row(step));
+    if (own != of_row.end()) add(step, *own->second);
+    const auto [first, last] = apart.equal_range(step);
+    for (auto named = first; named != last; ++named) add(step, *named->second);
   }
   std::vector<std::string> waiting;
   for (const ir::RowId row : unfinished) waiting.push_back(of_row.at(row)->account);

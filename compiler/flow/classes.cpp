@@ -86,6 +86,7 @@ class Index {
   explicit Index(const ir::StepGraph& graph) : graph_(graph), by_row_(graph.shapes().size()) {
     read_rows();
     read_lists();
+    read_steps_apart();
   }
 
   [[nodiscard]] const std::vector<Row>& rows() const { return rows_; }
@@ -176,6 +177,34 @@ class Index {
       if (!is_own) continue;
       if (!one.is_account || kind == StepKind::admin_account) one.named_by = step;
       one.is_account = true;
+    }
+  }
+
+  /// An account that steps of no row of its own are about is like those of which the same is said.
+  void read_steps_apart() {
+    std::unordered_map<std::string, std::vector<StepId>> steps_of;  // by name
+    for (const StepId step : graph_.order()) {
+      for (std::string& name : named_apart(graph_, step)) steps_of[std::move(name)].push_back(step);
+    }
+    if (steps_of.empty()) return;
+    for (std::size_t row = 1; row < rows_.size(); ++row) {
+      if (!rows_[row].is_account) continue;
+      const Subject one = subject(row);
+      std::set<StepId> apart;
+      const auto add = [&](const std::string& name, bool is_alias) {
+        const auto steps = steps_of.find(name);
+        if (steps == steps_of.end()) return;
+        for (const StepId step : steps->second) {
+          if (is_alias && !goes_by_addresses(graph_.kind(step))) continue;
+          if (graph_.row(step) != one.row) apart.insert(step);
+        }
+      };
+      add(one.account, false);
+      for (const std::string& alias : one.aliases) add(alias, true);
+      for (const StepId step : apart) {
+        rows_[row].said += fmt::format("apart {},", &graph_.shape(step) - graph_.shapes().data());
+        note_what_is_said(step, rows_[row]);
+      }
     }
   }
 

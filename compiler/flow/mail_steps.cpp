@@ -67,6 +67,7 @@ void MailSteps::read_step(Place place) {
     if (const auto own = of_row_.find(row); own != of_row_.end() && row != ir::RowId::none)
       own->second.push_back(place);
   }
+  for (std::string& name : named_apart(graph_, step)) named_[std::move(name)].push_back(place);
   if (is_address_kind(kind)) everybodys_.push_back(place);
   if (kind == StepKind::source_settings && row == ir::RowId::none && decides_route(arguments(step)))
     everybodys_.push_back(place);
@@ -203,6 +204,7 @@ std::set<MailSteps::Place> MailSteps::candidates(const Subject& subject, const D
   for (const std::string& domain : domains) add(of_domain_, domain);
   for (const std::string& name : subject.names) add(of_key_, name);
   add(of_account_, subject.account);
+  for (const Place place : named_places(subject)) places.insert(place);
   for (const Resident& one : subject.residents) {
     for (const std::string& name : one.names) add(of_key_, name);
     add(of_account_, one.names.front());
@@ -224,6 +226,28 @@ std::set<MailSteps::Place> MailSteps::candidates(const Subject& subject, const D
       add_own(static_cast<Place>(i));
   }
   return places;
+}
+
+MailSteps::Places MailSteps::named_places(const Subject& subject) const {
+  Places places;
+  for (const std::string& name : subject.names) {
+    const auto named = named_.find(name);
+    if (named == named_.end()) continue;
+    for (const Place place : named->second) {
+      // By an alias only what goes by addresses can name an account.
+      const StepId step = graph_.order()[place];
+      if (name == subject.account || goes_by_addresses(graph_.kind(step))) places.push_back(place);
+    }
+  }
+  return places;
+}
+
+std::vector<StepId> MailSteps::apart(const Subject& subject) const {
+  std::set<Place> places;
+  for (const Place place : named_places(subject)) places.insert(place);
+  std::vector<StepId> steps;
+  for (const Place place : places) steps.push_back(graph_.order()[place]);
+  return steps;
 }
 
 std::vector<MailSteps::About> MailSteps::about(const Subject& subject, const Domains& domains) {

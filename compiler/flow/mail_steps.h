@@ -41,6 +41,8 @@ class MailSteps {
   };
   /// Those that decide mail of this subject, in the order of the graph.
   [[nodiscard]] std::vector<About> about(const Subject& subject, const Domains& domains);
+  /// Those of the kinds of an account's move that name this subject and are of no account's row.
+  [[nodiscard]] std::vector<ir::StepId> apart(const Subject& subject) const;
   /// For each of at most 64 steps those of them that are done when it runs.
   [[nodiscard]] std::vector<Mask> done_before(const std::vector<ir::StepId>& steps) const;
 
@@ -74,6 +76,7 @@ class MailSteps {
                                   const Domains& domains);
   void note(Place place, const Whose& whose);
   [[nodiscard]] std::set<Place> candidates(const Subject& subject, const Domains& domains);
+  [[nodiscard]] Places named_places(const Subject& subject) const;
   void add_destroys(const Subject& subject, const Domains& domains, std::set<Place>& places);
   void keep(const std::vector<Subject>& subjects);
   [[nodiscard]] std::vector<Mask> done_before_in_graph(const std::vector<ir::StepId>& steps) const;
@@ -83,10 +86,11 @@ class MailSteps {
   Places everybodys_;
   std::unordered_map<std::string, Places> of_domain_;  // Domain objects, keys for all of one
   std::unordered_map<std::string, Places> of_key_;
-  std::unordered_map<std::string, Places> of_account_;        // Account objects, by address
-  std::unordered_map<ir::RowId, Places> of_row_;              // of the subjects alone
-  std::unordered_map<std::size_t, Places> restores_of_;       // by index of the step
-  Places row_destroys_;                                       // of rows that no `*@` names
+  std::unordered_map<std::string, Places> of_account_;   // Account objects, by address
+  std::unordered_map<std::string, Places> named_;        // by who is named: of no account's row
+  std::unordered_map<ir::RowId, Places> of_row_;         // of the subjects alone
+  std::unordered_map<std::size_t, Places> restores_of_;  // by index of the step
+  Places row_destroys_;                                  // of rows that no `*@` names
   std::unordered_map<std::string_view, Places> destroys_of_;  // the same, by name of the row
   std::unordered_map<Place, Whose> whose_destroy_;            // of those that were asked for
   std::unordered_map<std::size_t, ir::Value> arguments_;      // by index of the step

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "compiler/ir/row_values.h"
 #include "compiler/source/text.h"
 
 namespace plan::flow {
@@ -55,6 +56,35 @@ bool is_hold(StepKind kind) {
 
 bool is_forward(StepKind kind) {
   return kind == StepKind::postfix_forward || kind == StepKind::source_forward;
+}
+
+bool goes_by_addresses(StepKind kind) {
+  return kind == StepKind::admin_keys || kind == StepKind::source_hold ||
+         kind == StepKind::source_forward;
+}
+
+/// Decided without the row, as it nearly always is.
+std::vector<std::string> named_apart(const ir::StepGraph& graph, StepId step) {
+  const StepKind kind = graph.kind(step);
+  if (!is_account_kind(kind)) return {};
+  const ir::Value& written = graph.shape(step).arguments;
+  const bool is_own = ir::row_member(written["account"]) == "address" &&
+                      (!goes_by_addresses(kind) || written["addresses"].is_null() ||
+                       ir::row_member(written["addresses"]) == "addresses");
+  if (is_own) return {};
+  // One of an account's row that names another account is said by a rule.
+  const ir::RowId row = graph.row(step);
+  if (row != ir::RowId::none && !graph.row_members(row)["addresses"].is_null()) return {};
+  std::set<std::string> names;
+  const ir::Value account = graph.argument(step, "account");
+  if (account.is_string()) names.insert(lower_ascii(account.as_string()));
+  if (goes_by_addresses(kind)) {
+    const ir::Value addresses = graph.argument(step, "addresses");
+    for (const ir::Value& name : addresses.items()) {
+      if (name.is_string()) names.insert(lower_ascii(name.as_string()));
+    }
+  }
+  return {names.begin(), names.end()};
 }
 
 bool is_admin_kind(StepKind kind) {
@@ -129,8 +159,8 @@ void AccountStates::collect() {
       last_copy_ = static_cast<int>(i);
     const bool is_released =
         commit_ >= 0 && steps_[static_cast<std::size_t>(commit_)].kind == StepKind::proxy_release;
-    if (graph_.row(steps_[i].step) == subject_.row && is_account_kind(kind) && !is_released)
-      commit_ = static_cast<int>(i);
+    // Of these kinds there is nothing here but what is about the subject.
+    if (is_account_kind(kind) && !is_released) commit_ = static_cast<int>(i);
   }
 }
 
@@ -158,8 +188,7 @@ bool AccountStates::is_committed(Mask state) const {
 
 bool AccountStates::is_settled(Mask state) const {
   for (std::size_t i = 0; i < steps_.size(); ++i) {
-    const bool is_own = graph_.row(steps_[i].step) == subject_.row;
-    if (is_own && is_account_kind(steps_[i].kind) && !is_done(state, i)) return false;
+    if (is_account_kind(steps_[i].kind) && !is_done(state, i)) return false;
   }
   return true;
 }
@@ -337,6 +366,9 @@ std::optional<Mask> AccountStates::at_phase(std::string_view phase) const {
   return closed_over([&](const Relevant& step) {
     if (step.stage == Stage::prepare) return is_reached("prepared");
     if (step.stage == Stage::finalize) return is_reached("finalized");
+    // One that stands apart from the move is at no boundary of it.
+    if (is_account_kind(step.kind) && graph_.row(step.step) != subject_.row)
+      return is_reached("moved");
     switch (step.kind) {
       case StepKind::address_move:
         return is_reached("cutover");

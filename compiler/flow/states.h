@@ -150,6 +150,11 @@ class AccountStates {
 /// Does it hold mail of one account at the source? Does it send that mail to the target?
 [[nodiscard]] bool is_hold(ir::StepKind kind);
 [[nodiscard]] bool is_forward(ir::StepKind kind);
+/// Is what it writes found by every address that it names, and not by the account alone?
+[[nodiscard]] bool goes_by_addresses(ir::StepKind kind);
+/// Who a step of the kinds of an account's move names, in lower case, where it is stamped out for
+/// no account's row: the account, and the addresses that it goes by. Empty for any other step.
+[[nodiscard]] std::vector<std::string> named_apart(const ir::StepGraph& graph, ir::StepId step);
 /// Do these arguments of a step `source.settings` say where an old Stalwart sends mail?
 [[nodiscard]] bool decides_route(const ir::Value& arguments);
 /// The key of a lookup list that a setting of an old Stalwart is: "lookup.plan-moved.a@x".

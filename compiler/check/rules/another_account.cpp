@@ -1,6 +1,7 @@
 // Prevents: a step of one account that is about another one. The proof follows the account that the
 // steps are stamped out for, and takes a hold or a forward among them for its own; the servers go
-// by what the step says (design.md section 6).
+// by what the step says (design.md section 6). Nor does it follow anybody whom the plan has no row
+// for: whose mail a step of no row would hold, it would hold for good.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -67,6 +68,27 @@ class Rule {
       }
       const facts::LockAccount* own = account_of(step);
       if (own != nullptr && is_said(step, *own, wrong)) done.insert(&shape);
+    }
+  }
+
+  /// Steps of no account's row that decide the mail of somebody who is no account of the plan.
+  void look_apart(StepKind kind) {
+    const ir::StepGraph& graph = view_.graph();
+    std::set<const ir::StepShape*> said;
+    for (const StepId step : view_.of_kind(kind)) {
+      const ir::StepShape& shape = graph.shape(step);
+      if (said.contains(&shape) || is_own_by_shape(shape)) continue;
+      if (graph.row(step) != ir::RowId::none && account_of(step) != nullptr) continue;
+      const ir::Value account = graph.argument(step, "account");
+      const std::string_view name = account.string_or("");
+      if (name.empty() || view_.migration().account_with(name) >= 0) continue;
+      said.insert(&shape);
+      report_step(view_, step, Kind::mail_flow,
+                  fmt::format("decides the mail of `{}`, which is no account of the plan",
+                              printable(name, 120)),
+                  sink_)
+          .label("no step of its move would let go what waits, and none is proved")
+          .help("let the plan move the account too, or leave the step out");
     }
   }
 
@@ -147,6 +169,9 @@ class Rule {
 void another_account(const GraphView& view, Sink& sink) {
   Rule rule(view, sink);
   for (const auto& [kind, wrong] : kOfAccount) rule.look(kind, wrong);
+  for (const StepKind kind : {StepKind::postfix_hold, StepKind::postfix_forward,
+                              StepKind::source_hold, StepKind::source_forward})
+    rule.look_apart(kind);
 }
 
 }  // namespace plan::check::rules

@@ -49,6 +49,15 @@ std::string step_of(const std::string& file, const std::string& begin) {
   return "";
 }
 
+/// A step of no row behind the account's moves, which holds the mail of the one that it names.
+std::string late_hold(const std::string& account) {
+  return fmt::format(
+      "\nstep late : postfix.hold {{\n  stage = waves\n  after = [account/{{}}/release]\n"
+      "  account = \"{0}\"\n  addresses = [\"{0}\"]\n"
+      "  transport_map = source.postfix.transport_map\n}}\n",
+      account);
+}
+
 /// The lock with more lines, sorted and sealed as `plan fetch` does.
 std::string with_lines(const std::string& lock, const std::vector<std::string>& lines) {
   std::vector<std::string> facts = lines;
@@ -252,6 +261,22 @@ std::vector<Broken> broken_plans() {
        "std/" + kFinalize,
        "step finalize/lookups",
        "source forwards alice@example.org to the target"},
+      {"mail held by a step of no row behind the move",
+       {{kMove, forward, forward + late_hold("alice@example.org")}},
+       {},
+       Kind::mail_flow,
+       "mail for alice@example.org still waits when all steps of its move are done",
+       "std/" + kMove,
+       "step late",
+       "source holds the mail of alice@example.org in its queue"},
+      {"mail held of somebody whom the plan does not move",
+       {{kMove, forward, forward + late_hold("zoe@example.org")}},
+       {},
+       Kind::mail_flow,
+       "`late` decides the mail of `zoe@example.org`, which is no account of the plan",
+       "std/" + kMove,
+       "step late",
+       ""},
       {"an account that is opened before its last copy",
        {{kMove, "when = account.enabled\n  after = [account/{}/refresh, account/{}/grade]",
          "when = account.enabled\n  after = [account/{}/refresh]"}},

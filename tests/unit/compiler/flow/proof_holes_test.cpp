@@ -677,6 +677,70 @@ class FromOldStalwart : public Migration {
   std::vector<std::uint32_t> shapes_;
 };
 
+/// A step of no row that names these addresses, the first of which is the account's.
+void add_apart(Migration& migration, const std::string& id, StepKind kind, Stage stage,
+               const std::vector<std::string>& after, const std::vector<std::string>& names,
+               const char* list = "plan-held") {
+  migration.step(id, kind, stage, after,
+                 Value::map({{"account", names.front()},
+                             {"addresses", addresses(names)},
+                             {"namespace", "migrated"},
+                             {"list", list}}));
+}
+
+TEST(Holes, AStepWithoutARowBelongsToTheAccountThatItNames) {
+  Migration held;
+  held.exact();
+  held.next_account("bob@legacy.test");
+  held.exact();
+  add_apart(held, "late", StepKind::postfix_hold, Stage::waves, {"forward"}, {"Bob@legacy.test"});
+  const Proof proof = proof_of(held);
+  EXPECT_TRUE(has(proof, "mail for bob@legacy.test still waits when all steps of its move"));
+  EXPECT_FALSE(has(proof, "mail for alice@legacy.test"));
+  EXPECT_EQ(account_classes(held.graph).subjects.size(), 2U) << "bob is like nobody else";
+
+  Migration let_go;
+  let_go.exact();
+  add_apart(let_go, "late", StepKind::postfix_hold, Stage::waves, {"forward"}, {let_go.name});
+  add_apart(let_go, "on", StepKind::postfix_forward, Stage::waves, {"late"}, {let_go.name});
+  EXPECT_EQ(let_go.proof(), "proved") << "two steps of the same account";
+
+  Migration keyed;
+  keyed.until_delta();
+  add_apart(keyed, "keys-apart", StepKind::admin_keys, Stage::waves, {"delta"}, keyed.names());
+  keyed.account("forward", StepKind::postfix_forward, {"keys-apart"});
+  EXPECT_EQ(keyed.proof(), "proved");
+
+  Migration of_nobody;
+  of_nobody.exact();
+  add_apart(of_nobody, "zoe", StepKind::postfix_hold, Stage::waves, {"forward"},
+            {"zoe@legacy.test"});
+  EXPECT_EQ(of_nobody.proof(), "proved") << "no account of the plan: said by a rule";
+}
+
+TEST(Holes, AStepWithoutARowIsOfEveryAddressThatAListOfAnOldStalwartGets) {
+  FromOldStalwart migration;
+  migration.move("alice@legacy.test", {"al@legacy.test"});
+  migration.move("bob@legacy.test", {"bo@legacy.test"});
+  add_apart(migration, "held", StepKind::source_hold, Stage::finalize, {},
+            {"nobody@legacy.test", "bo@legacy.test"});
+  for (std::size_t i = 0; i < migration.graph.size(); ++i) {
+    const auto step = static_cast<ir::StepId>(i);
+    if (step != migration.steps.at("held"))
+      migration.graph.add_edge(step, migration.steps.at("held"));
+  }
+  // Who has moved is looked for first.
+  EXPECT_EQ(migration.proof(), "proved");
+  FromOldStalwart early;
+  early.move("alice@legacy.test", {"al@legacy.test"});
+  early.move("bob@legacy.test", {"bo@legacy.test"});
+  add_apart(early, "moved", StepKind::source_forward, Stage::prepare, {"old-route"},
+            {"nobody@legacy.test", "bo@legacy.test"}, "plan-moved");
+  const Proof proof = proof_of(early);
+  EXPECT_TRUE(has(proof, "mail for bo@legacy.test"));
+  EXPECT_FALSE(has(proof, "mail for al@legacy.test"));
+}
+
 TEST(Holes, AnOldStalwartThatAsksForTheRecipientIsFollowed) {
   FromOldStalwart migration;
   migration.move("alice@legacy.test", {"al@legacy.test"});
