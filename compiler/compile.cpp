@@ -23,6 +23,7 @@
 #include "compiler/schema/mta_container.h"
 #include "compiler/schema/schema.h"
 #include "compiler/source/report_again.h"
+#include "compiler/source/text.h"
 #include "compiler/syntax/names.h"
 #include "compiler/syntax/sound_part.h"
 #include "embedded/stdlib_modules.h"
@@ -227,6 +228,7 @@ class Compilation {
       for (const ir::Value& ip : ips->items()) mail.hosts.emplace_back(ip.string_or(""));
     }
     flow::report_mail_flow(*graph, migration.plan.use.span, sink_, proof, mail);
+    if (result_.plan) result_.plan->mail = std::move(mail);
     if (ips != nullptr)
       flow::report_handed_on(*graph, *migration.lock, *ips, migration.plan.use.span, sink_);
     if (!sink_.has_errors()) result_.graph = std::move(*graph);
@@ -242,6 +244,13 @@ class Compilation {
   [[nodiscard]] static flow::MailFacts mail_facts_of(const check::Migration& migration) {
     flow::MailFacts facts;
     facts.tag_delimiters = tag_delimiters_of(migration);
+    for (const auto& [name, members] :
+         check::rules::setting(migration, "source.catch_alls").members()) {
+      if (!name.starts_with('@') || members.size() == 0) continue;
+      std::vector<std::string>& all = facts.catch_alls[lower_ascii(name.substr(1))];
+      for (const ir::Value& member : members.items())
+        all.push_back(lower_ascii(member.string_or("")));
+    }
     const check::Plan& plan = migration.plan;
     for (const check::Named* const one :
          {&plan.source_address, &plan.target_address, &plan.proxy, &plan.public_name})
@@ -389,7 +398,6 @@ class Compilation {
       summary.rollback_points.push_back(point.text);
     for (const check::PlanDump& dump : plan.dumps) summary.dump_folders.push_back(dump.folder.text);
     summary.is_each_account_a_point = plan.has_point("each-account");
-    summary.tag_delimiters = tag_delimiters_of(migration);
     summary.connections = connections_of(plan);
     result_.plan = std::move(summary);
   }

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "compiler/flow/classes.h"
 #include "compiler/ir/step_graph.h"
 #include "compiler/ir/value.h"
 #include "compiler/source/diagnostic.h"
@@ -64,7 +65,7 @@ struct PlanSummary {
   std::vector<std::string> rollback_points = {};
   bool is_each_account_a_point = false;
   std::vector<std::string> dump_folders = {};  ///< of a plan about a store
-  std::string tag_delimiters = "+";            ///< each begins the tag of an address at the source
+  flow::MailFacts mail = {};                   ///< what the proof of the mail flow was given
   /// The resolved blocks that steps carry too: `source`, `target`, `proxies`, `hosts`, `addresses`,
   /// `accounts_from`. Secrets are references.
   ir::Value connections = {};

@@ -26,7 +26,7 @@ void AtSource::take(Copy& copy) {
   if (!source_.mailboxes.contains(mailbox)) {
     const auto catch_all = source_.catch_all.find(address.domain);
     if (catch_all != source_.catch_all.end())
-      return expand(copy, "the catch-all of " + address.domain, {catch_all->second});
+      return expand(copy, "the catch-all of " + address.domain, catch_all->second);
   }
   transport(copy, address, mailbox);
 }

@@ -1,5 +1,6 @@
 #pragma once
 #include <cstddef>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -38,7 +39,10 @@ struct Classes {
 
 /// What was measured of the servers and no step says.
 struct MailFacts {
-  std::string tag_delimiters = "+";           ///< each begins the tag of an address at the source
+  std::string tag_delimiters = "+";  ///< each begins the tag of an address at the source
+  /// Who gets what comes for addresses that nobody has at the source, by domain. The proof supposes
+  /// one in every domain.
+  std::map<std::string, std::vector<std::string>> catch_alls = {};
   std::vector<std::string> target_sets = {};  ///< lookup sets that the target's own route asks for
   /// Names and addresses of the plan's own machines: mail that is handed to any other one is not
   /// followed. Empty: all are taken for the two servers.

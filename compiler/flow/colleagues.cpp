@@ -124,7 +124,7 @@ class Crowd {
   }
 
   void check_catch_all(const Reader& reader) {
-    world_.source.catch_all[trial_.domain()] = reader.address;
+    world_.source.catch_all[trial_.domain()] = {reader.address};
     for (const Entry entry : kEntries) {
       if (entry == Entry::source_queue) continue;  // looked up before anything waits there
       trial_.look(entry, "catch-all");

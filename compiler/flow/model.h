@@ -108,8 +108,8 @@ struct Source {
   std::set<std::string> mailboxes = {};
   std::map<std::string, std::vector<std::string>> aliases =
       {};  ///< aliases, forwards and lists, expanded before the transport
-  std::map<std::string, std::string> catch_all = {};  ///< by domain: address
-  std::map<std::string, Transport> transport = {};    ///< by mailbox address; absent: deliver
+  std::map<std::string, std::vector<std::string>> catch_all = {};  ///< by domain: who gets it
+  std::map<std::string, Transport> transport = {};  ///< by mailbox address; absent: deliver
   /// By mailbox address: where it is forwarded to, when that is not the target.
   std::map<std::string, std::string> forwards_elsewhere = {};
   std::map<std::string, std::vector<Redirect>> redirects = {};  ///< Sieve, by mailbox

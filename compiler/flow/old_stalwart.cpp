@@ -181,7 +181,8 @@ std::string old_account_of(const Source& source, const Address& address) {
   if (const auto alias = source.stalwart->names.find(base); alias != source.stalwart->names.end())
     return alias->second;
   const auto catch_all = source.catch_all.find(address.domain);
-  return catch_all == source.catch_all.end() ? std::string() : catch_all->second;
+  const bool has_one = catch_all != source.catch_all.end() && !catch_all->second.empty();
+  return has_one ? catch_all->second.front() : std::string();
 }
 
 std::vector<OldStep> steps_at_old_stalwart(const World& world, const std::string& recipient,

@@ -73,13 +73,37 @@ void add_names(std::string_view address, const MailFacts& facts, std::vector<std
   names.push_back(lower_ascii(without_tag(parse_address(address), facts.tag_delimiters)));
 }
 
-/// Everybody who is on a list with this account.
+/// Whoever gets at the source what nobody has in the domain of this address.
+void add_catch_all(std::string_view address, const MailFacts& facts,
+                   std::vector<std::string>& names) {
+  const auto known = facts.catch_alls.find(domain_of(lower_ascii(address)));
+  if (known == facts.catch_alls.end()) return;
+  for (const std::string& member : known->second) add_names(member, facts, names);
+}
+
+/// Those of the domains that the world has. A member that is no name of the plan is a mailbox that
+/// stays at the source.
+void put_catch_alls(World& world, const MailFacts& facts) {
+  Source& source = world.source;
+  for (const auto& [domain, members] : facts.catch_alls) {
+    if (!source.domains.contains(domain)) continue;
+    source.catch_all[domain] = members;
+    for (const std::string& member : members) {
+      const bool is_alias = source.aliases.contains(member) ||
+                            (source.stalwart && source.stalwart->names.contains(member));
+      if (!is_alias && source.domains.contains(domain_of(member))) source.mailboxes.insert(member);
+    }
+  }
+}
+
+/// Everybody who is on a list with this account, or gets what nobody has in its domains.
 std::vector<std::string> met_by(const ir::StepGraph& graph, const Subject& subject,
                                 const MailFacts& facts) {
   std::vector<std::string> met;
   for (const ir::StepId list : subject.lists) {
     for (const std::string& member : members_of(graph, list)) add_names(member, facts, met);
   }
+  for (const std::string& name : subject.names) add_catch_all(name, facts, met);
   return met;
 }
 
@@ -135,6 +159,7 @@ RouteAnswer route_of(const ir::StepGraph& graph, const RouteQuestion& question,
   }
   std::vector<std::string> met = met_by(graph, *subject, facts);
   add_names(question.letter.recipient, facts, met);
+  add_catch_all(question.letter.recipient, facts, met);
   const std::vector<Subject> others =
       others_among(subjects_with(graph, met, facts.tag_delimiters), met, *subject);
   MailSteps all(graph, {*subject});
@@ -152,6 +177,7 @@ RouteAnswer route_of(const ir::StepGraph& graph, const RouteQuestion& question,
   auto world = states.world(*state, &answer.problem);
   if (!world) return answer;
   states.add_others(*world, others, step ? done_behind(graph, {*step}) : states.done_in(*state));
+  put_catch_alls(*world, facts);
   answer.deliveries = deliver(*world, question.letter);
   return answer;
 }
@@ -184,6 +210,7 @@ std::vector<DrawnRoute> drawn_routes(const ir::StepGraph& graph, bool is_every_c
       if (!world) continue;
       std::vector<std::string> not_moved;
       if (!others.empty()) not_moved = states.add_others(*world, others, states.done_in(state));
+      put_catch_alls(*world, facts);
       if (!is_of_move(phase)) not_moved.clear();
       std::vector<std::string> recipients = {states.subject().account};
       if (!states.subject().aliases.empty()) recipients.push_back(states.subject().aliases.front());

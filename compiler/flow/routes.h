@@ -35,7 +35,8 @@ struct DrawnRoute {
   std::string wave = {};       ///< in which the account moves, at the boundaries of its move
   std::string account = {};    ///< whose move it is
   std::size_t stands_for = 1;  ///< accounts that are alike, this one among them
-  /// During its move: members of its lists whose own move is not over.
+  /// During its move: members of its lists, and of its domains' catch-alls at the source, whose own
+  /// move is not over.
   std::vector<std::string> not_moved = {};
   Letter letter = {};
   Delivery delivery = {};

@@ -35,7 +35,7 @@ std::string mail_picture(const CompileResult& compiled, std::string_view format,
                          bool is_every_class) {
   const SourceSet& sources = *compiled.sources;
   flow::MailFacts facts;
-  if (compiled.plan) facts.tag_delimiters = compiled.plan->tag_delimiters;
+  if (compiled.plan) facts = compiled.plan->mail;
   const auto routes = flow::drawn_routes(*compiled.graph, is_every_class, facts);
   if (format == "text") return flow::routes_text(routes, sources);
   if (format == "mermaid") return flow::routes_mermaid(routes);

@@ -100,6 +100,17 @@ class Writer {
       text(argument);
     }
   }
+  void mail(const flow::MailFacts& facts) {
+    text(facts.tag_delimiters);
+    number(facts.catch_alls.size());
+    for (const auto& [domain, members] : facts.catch_alls) {
+      text(domain);
+      texts(members);
+    }
+    texts(facts.target_sets);
+    texts(facts.hosts);
+    flag(facts.is_schema_known);
+  }
   void summary(const PlanSummary& plan) {
     for (const std::string* one : {&plan.name, &plan.procedure, &plan.public_name,
                                    &plan.proxy_address, &plan.source_address, &plan.target_address})
@@ -117,7 +128,7 @@ class Writer {
     texts(plan.rollback_points);
     flag(plan.is_each_account_a_point);
     texts(plan.dump_folders);
-    text(plan.tag_delimiters);
+    mail(plan.mail);
     value(plan.connections);
   }
   void graph(const StepGraph& graph) {
@@ -303,6 +314,18 @@ class Reader {
     }
     return one;
   }
+  flow::MailFacts mail() {
+    flow::MailFacts facts;
+    facts.tag_delimiters = string();
+    for (std::size_t left = count(); left > 0 && is_good_; --left) {
+      std::string domain = string();
+      facts.catch_alls[std::move(domain)] = texts();
+    }
+    facts.target_sets = texts();
+    facts.hosts = texts();
+    facts.is_schema_known = flag();
+    return facts;
+  }
   PlanSummary summary() {
     PlanSummary plan;
     for (std::string* one : {&plan.name, &plan.procedure, &plan.public_name, &plan.proxy_address,
@@ -322,7 +345,7 @@ class Reader {
     plan.rollback_points = texts();
     plan.is_each_account_a_point = flag();
     plan.dump_folders = texts();
-    plan.tag_delimiters = string();
+    plan.mail = mail();
     plan.connections = value();
     return plan;
   }

@@ -312,7 +312,7 @@ class Expectations {
     if (ends.empty() || question.letter.recipient.empty() || question.when.empty())
       return "`route` needs `to`, `when` and `ends`";
     flow::MailFacts facts;
-    if (compiled_.plan) facts.tag_delimiters = compiled_.plan->tag_delimiters;
+    if (compiled_.plan) facts = compiled_.plan->mail;
     const flow::RouteAnswer answer = flow::route_of(*compiled_.graph, question, facts);
     if (!answer.problem.empty()) return answer.problem;
     std::vector<std::string> found;

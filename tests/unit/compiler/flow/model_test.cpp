@@ -157,7 +157,7 @@ TEST(TruthTable, SubdomainsAndCatchAllOfTheSource) {
   EXPECT_EQ(ended(world, {Entry::target_25, "user03@sub.legacy.test"}), "refused at RCPT");
   EXPECT_EQ(ended(world, {Entry::source_25, "user03@sub.legacy.test"}), "refused at RCPT");
   EXPECT_EQ(ended(world, {Entry::target_submission, "user03@sub.legacy.test"}), "out");
-  world.source.catch_all["legacy.test"] = "user03@legacy.test";
+  world.source.catch_all["legacy.test"] = {"user03@legacy.test"};
   EXPECT_EQ(ended(world, {Entry::target_25, "nosuch@legacy.test"}), "S user03");
   EXPECT_EQ(ended(world, {Entry::source_25, "nosuch@legacy.test"}), "S user03");
   world.source.aliases["away@legacy.test"] = {"bob@ext.test", "user03@legacy.test"};
@@ -281,7 +281,7 @@ TEST(TruthTable, TwoMembersOfAListThatAreOneMailbox) {
 
 TEST(TruthTable, ATaggedAliasIsNotForTheCatchAll) {
   World world = recorded_pair();
-  world.source.catch_all["legacy.test"] = "user09@legacy.test";
+  world.source.catch_all["legacy.test"] = {"user09@legacy.test"};
   EXPECT_EQ(ended(world, {Entry::source_25, "team+x@legacy.test"}), "S user01, S user02");
   EXPECT_EQ(ended(world, {Entry::source_25, "nosuch+x@legacy.test"}), "S user09");
 }

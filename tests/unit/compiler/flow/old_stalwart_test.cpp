@@ -171,9 +171,9 @@ TEST(OldStalwart, RefusesWhomItDoesNotKnow) {
 
 TEST(OldStalwart, GivesUnknownAddressesToTheCatchAll) {
   World world = old_pair();
-  world.source.catch_all["legacy.test"] = "user03@legacy.test";
+  world.source.catch_all["legacy.test"] = {"user03@legacy.test"};
   EXPECT_EQ(at_source(world, "nobody"), "S user03");
-  world.source.catch_all["legacy.test"] = "user01@legacy.test";
+  world.source.catch_all["legacy.test"] = {"user01@legacy.test"};
   EXPECT_EQ(at_source(world, "nobody"), "S user01") << "also when that one has moved";
 }
 

@@ -138,5 +138,37 @@ TEST(Routes, TakeTagsOffAsTheSourceDoes) {
   EXPECT_EQ(answer.deliveries[0].mailbox, "alice@legacy.test");
 }
 
+TEST(Routes, WhatNobodyHasGoesToTheCatchAllOfTheSource) {
+  Migration migration = two_of_a_list();
+  ASSERT_EQ(migration.graph.freeze(), std::nullopt);
+  MailFacts facts;
+  const auto asked = [&](const std::string& to, const std::string& when) {
+    std::string text;
+    for (const Delivery& one :
+         route_of(migration.graph, {{Entry::source_25, to}, "alice@legacy.test", when}, facts)
+             .deliveries)
+      text += std::string(text.empty() ? "" : ", ") + std::string(end_word(one.fate)) + " " +
+              one.mailbox;
+    return text;
+  };
+  const std::string nobody = "nobody@legacy.test";
+  EXPECT_EQ(asked(nobody, "before"), "refused ");
+  facts.catch_alls["legacy.test"] = {"bob@legacy.test"};
+  EXPECT_EQ(asked(nobody, "before"), "source bob@legacy.test");
+  EXPECT_EQ(asked(nobody, "account/bob@legacy.test/forward"), "target bob@legacy.test")
+      << "bob is followed as far as he has moved";
+  facts.catch_alls["legacy.test"] = {"zoe@legacy.test", "out@elsewhere.test"};
+  EXPECT_EQ(asked(nobody, "moved"), "source zoe@legacy.test, outside out@elsewhere.test");
+  EXPECT_EQ(asked("alice@legacy.test", "before"), "source alice@legacy.test");
+
+  bool is_drawn = false;
+  for (const DrawnRoute& route : drawn_routes(migration.graph, false, facts)) {
+    is_drawn = is_drawn || (route.phase == "before" && route.letter.entry == Entry::source_25 &&
+                            route.letter.recipient.starts_with("no-such-address@") &&
+                            route.delivery.mailbox == "zoe@legacy.test");
+  }
+  EXPECT_TRUE(is_drawn);
+}
+
 }  // namespace
 }  // namespace plan::flow

@@ -38,6 +38,8 @@ struct Folder : SmallProject {
         "reason: \"on leave until May\"}\n";
     lock.accounts[0].aliases = {"post@example.org"};
     lock.accounts[1].is_enabled = false;
+    lock.settings["source.catch_alls"] =
+        ir::Value::map({{"@example.org", ir::Value::list({"Bob@example.org"})}});
   }
   Folder(const Folder&) = delete;
   Folder& operator=(const Folder&) = delete;
@@ -94,6 +96,10 @@ std::string shown(const CompileResult& compiled) {
                       plan.public_name, plan.proxy_address, plan.source_address,
                       plan.target_address, plan.account_count, plan.list_count,
                       fmt::join(plan.domains, ","), fmt::join(plan.rollback_points, ","));
+  text += fmt::format("{} {} {} {}\n", plan.mail.tag_delimiters, plan.mail.is_schema_known,
+                      fmt::join(plan.mail.target_sets, ","), fmt::join(plan.mail.hosts, ","));
+  for (const auto& [domain, members] : plan.mail.catch_alls)
+    text += fmt::format("{} {}\n", domain, fmt::join(members, ","));
   for (std::size_t i = 1; i <= compiled.sources->size(); ++i) {
     const auto file = static_cast<FileId>(i);
     text += fmt::format("{}\n{}\n", compiled.sources->name(file), compiled.sources->text(file));
@@ -108,6 +114,8 @@ TEST(CompileCache, GivesWhatWasCompiledToTheLastPlace) {
   ASSERT_TRUE(folder.keep(&compiled));
   ASSERT_EQ(compiled.silenced.size(), 1u);
   ASSERT_FALSE(compiled.diagnostics.empty());
+  EXPECT_EQ(compiled.plan->mail.catch_alls.at("example.org"),
+            std::vector<std::string>{"bob@example.org"});
   const auto kept = folder.find();
   ASSERT_TRUE(kept);
   EXPECT_EQ(shown(*kept), shown(compiled));
