@@ -122,6 +122,33 @@ void look_at_bounds(const GraphView& view, Sink& sink) {
   }
 }
 
+/// The account's own door at the source is closed for good: who comes in by it again writes into a
+/// mailbox that nobody copies any more.
+void look_at_doors_opened_again(const GraphView& view, Sink& sink) {
+  const ir::StepGraph& graph = view.graph();
+  std::set<const ir::StepShape*> said;
+  for (const StepId step : view.of_kind(StepKind::restore)) {
+    if (said.contains(&graph.shape(step))) continue;
+    const ir::Value of = graph.argument(step, "step");
+    const auto closed = graph.find(of.string_or(""));
+    if (!closed) continue;  // said by another rule
+    const StepKind kind = graph.kind(*closed);
+    if (kind != StepKind::dovecot_deny && kind != StepKind::source_freeze) continue;
+    const ir::Value account = graph.argument(*closed, "account");
+    const std::string_view name = account.string_or("");
+    const bool is_moved = view.has_in_row(*closed, StepKind::archive_copy) ||
+                          view.has_in_row(*closed, StepKind::archive_delta) ||
+                          view.migration().account_with(name) >= 0;
+    if (!is_moved) continue;
+    said.insert(&graph.shape(step));
+    report_step(view, step, Kind::delta_without_hold,
+                fmt::format("opens the old mailbox of `{}` again", printable(name, 120)), sink)
+        .label("what is written there from here on is carried over by no step")
+        .note(graph.origin(*closed), "this step closes it")
+        .help("leave it out: `plan rollback` opens the mailbox of an account that goes back");
+  }
+}
+
 }  // namespace
 
 void delta_without_hold(const GraphView& view, Sink& sink) {
@@ -132,6 +159,7 @@ void delta_without_hold(const GraphView& view, Sink& sink) {
       {source.door, "the source's own door is still open"},
   }};
   const ir::StepGraph& graph = view.graph();
+  look_at_doors_opened_again(view, sink);
   // A procedure that moves mail only, without clients, has nobody to hold.
   if (view.of_kind(StepKind::proxy_release).empty()) return;
   look_at_files(view, sink);

@@ -261,6 +261,17 @@ std::vector<Broken> broken_plans() {
        "std/" + kFinalize,
        "step finalize/lookups",
        "source forwards alice@example.org to the target"},
+      {"an old mailbox that is opened again behind the move",
+       {{kMove, forward,
+         forward +
+             "\nstep opened/{} for account in accounts : restore {\n  stage = waves\n"
+             "  after = [account/{}/sweep]\n  step = \"account/${account.address}/deny\"\n}\n"}},
+       {},
+       Kind::delta_without_hold,
+       "opens the old mailbox of `alice@example.org` again",
+       "std/" + kMove,
+       "step opened/{}",
+       "this step closes it"},
       {"mail held by a step of no row behind the move",
        {{kMove, forward, forward + late_hold("alice@example.org")}},
        {},

@@ -400,6 +400,13 @@ std::vector<Broken> misled_plans() {
        Kind::delta_without_hold,
        "is a step of bob@example.org and names the account `alice@example.org`",
        true},
+      {"old mailboxes opened again behind the move",
+       {{kMove, "step account/{}/delta",
+         "step opened/{} for account in accounts : restore {\n  stage = waves\n"
+         "  after = [account/{}/sweep]\n  step = \"account/${account.address}/freeze\"\n}\n\n"
+         "step account/{}/delta"}},
+       Kind::delta_without_hold,
+       "opens the old mailbox of `alice@example.org` again"},
       {"everybody's last copy is Alice's",
        {{kMove, "after = [account/{}/freeze]\n" + own, "after = [account/{}/freeze]\n" + alice}},
        Kind::move_unproved,
