@@ -655,4 +655,17 @@ std::string std_module_of(std::span<const EmbeddedFile> stdlib, std::string_view
   return {};
 }
 
+std::vector<std::string_view> std_step_forms(std::span<const EmbeddedFile> stdlib) {
+  constexpr std::string_view kStep = "step ";
+  std::vector<std::string_view> forms;
+  for (const EmbeddedFile& file : stdlib) {
+    for (const std::string_view line : split(file.text, '\n')) {
+      if (!line.starts_with(kStep)) continue;
+      const std::string_view id = line.substr(kStep.size());
+      forms.push_back(id.substr(0, id.find(' ')));
+    }
+  }
+  return forms;
+}
+
 }  // namespace plan

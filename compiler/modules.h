@@ -6,6 +6,8 @@
 #include <set>
 #include <span>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "compiler/check/plan.h"
 #include "compiler/lower/lower.h"
@@ -54,5 +56,8 @@ struct LinkedModules {
 /// The module of std that has a step of this id, as it stands in its text: "std/restart". Empty:
 /// none has.
 [[nodiscard]] std::string std_module_of(std::span<const EmbeddedFile> stdlib, std::string_view id);
+
+/// The ids of the steps of std as they stand in its texts: "source/door", "account/{}/hold".
+[[nodiscard]] std::vector<std::string_view> std_step_forms(std::span<const EmbeddedFile> stdlib);
 
 }  // namespace plan

@@ -8,8 +8,10 @@
 
 #include "compiler/flow/routes.h"
 #include "compiler/ir/json.h"
+#include "compiler/modules.h"
 #include "compiler/source/text.h"
 #include "compiler/syntax/language.h"
+#include "embedded/stdlib_modules.h"
 #include "runtime/command/commands.h"
 #include "runtime/command/console.h"
 #include "runtime/command/errors.h"
@@ -48,9 +50,25 @@ std::string_view name_in(std::string_view pattern, std::string_view id) {
   return id.substr(hole, id.size() - (pattern.size() - 2));
 }
 
+/// Can a step of this form have an id that the pattern means? The form's own `{}` is one name.
+bool is_of_form(std::string_view pattern, std::string_view form) {
+  if (matches(pattern, form)) return true;
+  const std::size_t hole = form.find("{}");
+  if (hole == std::string_view::npos || !pattern.starts_with(form.substr(0, hole))) return false;
+  const std::string_view rest = pattern.substr(hole);
+  const std::string_view name = rest.substr(0, rest.find('/'));
+  return !name.empty() &&
+         matches(pattern, fmt::format("{}{}{}", form.substr(0, hole), name, form.substr(hole + 2)));
+}
+
 class Expectations {
  public:
-  explicit Expectations(const CompileResult& compiled) : compiled_(compiled) {}
+  Expectations(const CompileResult& compiled, const Node& expect) : compiled_(compiled) {
+    for (const Node& expectation : expect.items) {
+      for (const syntax::Entry& entry : expectation.entries)
+        if (entry.key == "error") wanted_errors_.push_back(entry.value.text);
+    }
+  }
 
   /// Why an expectation does not hold; empty when it does.
   std::string why_not(const Node& expectation) {
@@ -66,16 +84,13 @@ class Expectations {
                          kExpectations);
     }
     const syntax::Entry& entry = expectation.entries.front();
+    if (is_of_one_word(entry.key) && !entry.value.is_scalar())
+      return fmt::format("`{}` is one word", entry.key);
     if (entry.key == "error") return diagnostic(entry.value.text, Severity::error);
     if (entry.key == "warning") return diagnostic(entry.value.text, Severity::warning);
     if (entry.key == "no") return none(entry.value.text);
     if (entry.key == "step") return has_step(entry.value.text) ? "" : no_such(entry.value.text);
-    // Of a plan that gives no steps this says nothing.
-    if (entry.key == "no_step" && !compiled_.graph) return no_such(entry.value.text);
-    if (entry.key == "no_step") {
-      const auto found = step_of(entry.value.text);
-      return found ? fmt::format("there is `{}`", printable(*found, 200)) : "";
-    }
+    if (entry.key == "no_step") return no_step(entry.value.text);
     if (entry.key == "order") return order(entry.value);
     if (entry.key == "accounts") return accounts(entry.value.text);
     if (entry.key == "route") return route(entry.value);
@@ -84,6 +99,24 @@ class Expectations {
   }
 
  private:
+  static bool is_of_one_word(std::string_view key) {
+    static constexpr std::array<std::string_view, 6> kKeys = {"error", "warning", "no",
+                                                              "step",  "no_step", "accounts"};
+    return std::find(kKeys.begin(), kKeys.end(), key) != kKeys.end();
+  }
+  /// Why the plan was not judged to its end, unless the test expects just that; empty when it was.
+  std::string why_not_compiled() const {
+    if (compiled_.graph) return {};
+    bool has_error = false;
+    for (const Diagnostic& d : compiled_.diagnostics) {
+      if (d.severity != Severity::error) continue;
+      has_error = true;
+      if (std::find(wanted_errors_.begin(), wanted_errors_.end(), info(d.kind).name) ==
+          wanted_errors_.end())
+        return "the plan does not compile; reported: " + shown(d);
+    }
+    return has_error ? std::string() : "the plan gives no steps; " + seen();
+  }
   /// "`unknown-key` at migration.yaml:3:1: unknown key `x`"
   std::string shown(const Diagnostic& d) const {
     const std::string place = place_of(*compiled_.sources, d.span);
@@ -146,7 +179,11 @@ class Expectations {
         continue;
       if (++count == 1) words = "reported: " + shown(d);
     }
-    return count > 1 ? fmt::format("{}, and {} more", words, count - 1) : words;
+    if (count > 1) return fmt::format("{}, and {} more", words, count - 1);
+    if (count == 1 || what == "errors") return words;
+    // What was not judged is not reported either.
+    const std::string why = why_not_compiled();
+    return why.empty() ? "" : fmt::format("nothing is known of `{}`: {}", what, why);
   }
   /// The first step that a pattern means.
   std::optional<std::string> step_of(std::string_view pattern) const {
@@ -157,17 +194,39 @@ class Expectations {
     }
     return std::nullopt;
   }
+  std::string no_step(std::string_view pattern) const {
+    // Of a plan that gives no steps this says nothing.
+    if (!compiled_.graph) return no_such(pattern);
+    if (const auto found = step_of(pattern))
+      return fmt::format("there is `{}`", printable(*found, 200));
+    // An id that is misspelt is never there: the test would hold for ever.
+    return is_known_form(pattern) ? ""
+                                  : fmt::format("no step is of the form `{}`{}",
+                                                printable(pattern, 200), near_step(pattern));
+  }
+  /// A step that this plan has on some condition, or of any name, or that a module of std has.
+  bool is_known_form(std::string_view pattern) const {
+    const auto is_meant = [&](std::string_view form) { return is_of_form(pattern, form); };
+    const auto& shapes = compiled_.graph->shapes();
+    if (std::any_of(shapes.begin(), shapes.end(),
+                    [&](const ir::StepShape& shape) { return is_meant(shape.id_pattern); }))
+      return true;
+    const std::vector<std::string_view> forms = std_step_forms(embedded::stdlib_modules());
+    return std::any_of(forms.begin(), forms.end(), is_meant);
+  }
   bool has_step(std::string_view pattern) const { return step_of(pattern).has_value(); }
   std::string no_such(std::string_view pattern) const {
     if (!compiled_.graph) return fmt::format("the plan does not compile; {}", seen());
+    return fmt::format("there is no step `{}`{}", printable(pattern, 200), near_step(pattern));
+  }
+  std::string near_step(std::string_view pattern) const {
     const ir::StepGraph& graph = *compiled_.graph;
     std::vector<std::string> ids;
     for (const ir::StepShape& shape : graph.shapes()) ids.push_back(shape.id_pattern);
     for (std::size_t i = 0; i < std::min(graph.size(), kNearStepsMax); ++i)
       ids.push_back(graph.id(static_cast<ir::StepId>(i)));
     const auto near = nearest(pattern, {ids.begin(), ids.end()});
-    return fmt::format("there is no step `{}`{}", printable(pattern, 200),
-                       near ? fmt::format("; did you mean `{}`?", printable(*near, 200)) : "");
+    return near ? fmt::format("; did you mean `{}`?", printable(*near, 200)) : std::string();
   }
   /// `order: [first, second]`: the second waits, directly or not, for the first. A `{}` in both is
   /// the same name, in one of them every name.
@@ -267,6 +326,7 @@ class Expectations {
     return is_behind;
   }
   std::string accounts(std::string_view count) const {
+    if (std::string why = why_not_compiled(); !why.empty()) return why;
     const std::size_t found = compiled_.plan ? compiled_.plan->account_count : 0;
     return std::to_string(found) == count
                ? ""
@@ -282,10 +342,15 @@ class Expectations {
                                                                 "ends", "account", "bounce"};
       if (std::find(kKeys.begin(), kKeys.end(), entry.key) == kKeys.end())
         return fmt::format("`route` has no key `{}`", printable(entry.key, 60));
+      if (entry.key != "ends" && !entry.value.is_scalar())
+        return fmt::format("`{}` of a route is one word", entry.key);
     }
+    const std::string bounce = text_of(wanted, "bounce");
+    if (!bounce.empty() && bounce != "true" && bounce != "false")
+      return fmt::format("`bounce` is `true` or `false`, not `{}`", printable(bounce, 60));
     flow::RouteQuestion question;
     question.letter.recipient = text_of(wanted, "to");
-    question.letter.has_null_sender = text_of(wanted, "bounce") == "true";
+    question.letter.has_null_sender = bounce == "true";
     question.account = text_of(wanted, "account");
     question.when = text_of(wanted, "when");
     if (const std::string from = text_of(wanted, "from"); !from.empty()) {
@@ -329,6 +394,7 @@ class Expectations {
   }
 
   const CompileResult& compiled_;
+  std::vector<std::string> wanted_errors_;  // codes that the test expects
 };
 
 /// A key that nobody reads is a mistake: what it was meant for would not be tested.
@@ -354,6 +420,12 @@ void check_keys(const Node& tree, Sink& sink) {
   }
   for (const Node& test : tests->items) {
     report_unknown_keys(test, {"name", "plan", "lock", "facts", "expect"}, sink);
+    // A path that is not read would test the files beside the plan instead.
+    for (const std::string_view key : {"plan", "lock", "facts"}) {
+      const Node* const path = test.find(key);
+      if (path == nullptr || (path->is_scalar() && !path->text.empty())) continue;
+      sink.report(Kind::bad_value, path->span, fmt::format("`{}` is the path of a file", key));
+    }
     const Node* expect = test.find("expect");
     if (expect == nullptr) continue;
     for (const Node& expectation : expect->items) {
@@ -422,7 +494,7 @@ ExitCode run_test(const Invocation& invocation) {
     } else if (expect->items.empty()) {
       add(*expect, "nothing is expected: `expect` is empty");
     } else {
-      Expectations expectations(project->compiled);
+      Expectations expectations(project->compiled, *expect);
       for (const Node& expectation : expect->items) {
         if (const std::string why = expectations.why_not(expectation); !why.empty())
           add(expectation, why);

@@ -74,6 +74,13 @@ def main():
                 (6, "no: errors", "error: unknown-key", "no error `unknown-key`; reported: "),
                 (6, "no: errors", "error: not-measured", "no error `not-measured`; it is reported as warning `not-measured` at "),
                 (6, "no: errors", "no: password-rewritten", "and 1 more"),
+                (6, "no: errors", "no: [errors]", "`no` is one word"),
+                (14, "when: prepared, ends: source", "when: prepared, bounce: maybe, ends: source",
+                 "`bounce` is `true` or `false`, not `maybe`"),
+                (14, "when: prepared, ends: source", "when: prepared, bounce: [true], ends: source", "`bounce` of a route is one word"),
+                (10, "account/nobody@example.org/create", "acount/{}/create",
+                 "no step is of the form `acount/{}/create`; did you mean `account/{}/create`?"),
+                (10, "account/nobody@example.org/create", "account/nobody@example.org/creat", "no step is of the form `account/nobody@example.org/creat`"),
                 (10, "no_step: account/nobody@example.org/create", "no_step: \"account/{}/copy\"", "there is `account/alice@example.org/copy`"),
                 (11, "[account/alice@example.org/copy, account/alice@example.org/release]",
                  "[account/alice@example.org/release, account/alice@example.org/copy]", "does not wait for"),
@@ -110,6 +117,20 @@ def main():
         done = run("tests:\n  - name: of no steps\n    lock: nowhere.txt\n    expect: [{no_step: a/b}]\n")
         check("that a step is not there says nothing without steps", done.returncode == 1
               and "the plan does not compile" in done.stdout, done)
+        for kept in ["account/nobody@example.org/{}", "source/restarted", "wave/third/begin", "\"account/nobody{}/create\""]:
+            done = run(TESTS.replace("no_step: account/nobody@example.org/create", f"no_step: {kept}", 1))
+            check(f"`no_step: {kept}` holds: a step of this form can be there", done.returncode == 0, done)
+        # What was not judged is not reported: neither absence nor a count holds.
+        (folder / "edited.txt").write_text(lock_text().replace("quota=1073741824", "quota=1", 1))
+        for lock, code in [("nowhere.txt", "lock-missing"), ("edited.txt", "lock-")]:
+            for expectation, said in [("no: mail-flow", "nothing is known of `mail-flow`: the plan does not compile; reported: error `" + code),
+                                      ("accounts: 0", "the plan does not compile; reported: error `" + code),
+                                      ("accounts: 3", "the plan does not compile; reported: error `" + code)]:
+                done = run(f"tests:\n  - name: x\n    lock: {lock}\n    expect: [{{{expectation}}}]\n")
+                check(f"`{expectation}` fails with {lock}", done.returncode == 1 and "migration.test.yaml:4: " + said in done.stdout, done)
+        for key in ["plan", "lock", "facts"]:
+            done = run(f"tests:\n  - {{name: x, {key}: [lock.txt], expect: [{{no: errors}}]}}\n")
+            check(f"a list as `{key}` is refused", done.returncode == 1 and f"`{key}` is the path of a file" in done.stderr, done)
         done = subprocess.run([PLAN, "test", str(folder / "nowhere.yaml")], capture_output=True, text=True, timeout=120)
         check("without a file it says what to write", done.returncode == 1 and "expect: [{no: errors}]" in done.stderr, done)
         done = run("tests: []\n")
