@@ -26,6 +26,7 @@
 #include "compiler/source/text.h"
 #include "compiler/syntax/names.h"
 #include "compiler/syntax/sound_part.h"
+#include "compiler/target_amounts.h"
 #include "embedded/stdlib_modules.h"
 
 namespace plan {
@@ -177,13 +178,22 @@ class Compilation {
     return {input_.stdlib.empty() ? embedded::stdlib_modules() : input_.stdlib, input_.file_text};
   }
 
-  [[nodiscard]] std::function<std::string(std::string_view id)> std_steps() const {
-    return [stdlib = modules().stdlib](std::string_view id) { return std_module_of(stdlib, id); };
+  [[nodiscard]] lower::LowerInput lowering_from(const check::Migration& migration, Sink& sink) {
+    lower::LowerInput lowering = lowering_of(migration, *sources_, sink);
+    lowering.std_module_of = [stdlib = modules().stdlib](std::string_view id) {
+      return std_module_of(stdlib, id);
+    };
+    if (input_.schema != nullptr) {
+      lowering.with_target_amounts = [schema = input_.schema](ir::StepKind kind,
+                                                              ir::Value arguments) {
+        return with_target_amounts(*schema, kind, std::move(arguments));
+      };
+    }
+    return lowering;
   }
 
   void expand(check::Migration& migration) {
-    lower::LowerInput lowering = lowering_of(migration, *sources_, sink_);
-    lowering.std_module_of = std_steps();
+    lower::LowerInput lowering = lowering_from(migration, sink_);
     if (sink_.has_errors()) return;
     Sink said;
     const auto linked =
@@ -287,8 +297,7 @@ class Compilation {
     const auto lock = migration.lock;
     if (lock == nullptr) migration.lock = std::make_shared<const facts::Lock>();
     Sink unheard;
-    lower::LowerInput lowering = lowering_of(migration, *sources_, unheard);
-    lowering.std_module_of = std_steps();
+    lower::LowerInput lowering = lowering_from(migration, unheard);
     Sink said;
     const auto linked = link_modules(migration.plan, modules(), lowering.scope, lowering.rows,
                                      unknown, *sources_, said);

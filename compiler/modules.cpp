@@ -596,6 +596,53 @@ class Linker {
     return std::nullopt;
   }
 
+  /// Durations and sizes are plain numbers once they are read: their unit is told by what is
+  /// written.
+  [[nodiscard]] ValueType type_of_let(const Node& node, const Value& value,
+                                      const syntax::TypeScope& types) const {
+    using Kind = ValueType::Kind;
+    ValueType type = syntax::type_of_value(value);
+    if (node.is_sequence() && type.is(Kind::list) && node.items.size() == value.size() &&
+        type.of.size() == 1) {
+      std::optional<ValueType> common;
+      for (std::size_t i = 0; i < value.size(); ++i) {
+        ValueType item = type_of_let(node.items[i], value.item(i), types);
+        if (common && common->kind != item.kind) return type;
+        common = std::move(item);
+      }
+      if (common && is_of_unit(*common)) type.of.front() = std::move(*common);
+      return type;
+    }
+    if (node.is_mapping() && type.has_members) {
+      // Both in the order of the text.
+      for (std::size_t i = 0; i < std::min(type.members.size(), node.entries.size()); ++i) {
+        auto& [name, member] = type.members[i];
+        if (node.entries[i].key == name)
+          member = type_of_let(node.entries[i].value, value[name], types);
+      }
+      return type;
+    }
+    if (!node.is_scalar() || !node.tag.empty() || node.is_quoted) return type;
+    Sink unheard;
+    const auto text = syntax::parse_template(node, sources_, unheard);
+    if (text && text->has_expression()) {
+      ValueType of_expression = check_type(*text, types, unheard);
+      if (!value.is_integer() || !is_of_unit(of_expression)) return type;
+      of_expression.is_optional = false;
+      return of_expression;
+    }
+    if (!value.is_integer()) return type;
+    if (syntax::read_duration_ms(node.text))
+      type.kind = Kind::duration;
+    else if (syntax::read_bytes(node.text))
+      type.kind = Kind::size;
+    return type;
+  }
+
+  static bool is_of_unit(const ValueType& type) {
+    return type.is(ValueType::Kind::duration) || type.is(ValueType::Kind::size);
+  }
+
   void bind_lets(const Node& module, lower::ModuleInstance& instance) {
     const Node* lets = module.find("let");
     if (lets == nullptr) return;
@@ -610,7 +657,7 @@ class Linker {
       auto value = kept(let.value, instance);
       if (!value) continue;
       instance.unknown.erase(let.key);
-      instance.types.set(let.key, syntax::type_of_value(*value));
+      instance.types.set(let.key, type_of_let(let.value, *value, instance.types));
       instance.scope.set(let.key, std::move(*value));
     }
   }

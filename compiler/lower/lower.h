@@ -63,6 +63,9 @@ struct LowerInput {
   std::map<std::string, ir::Value> connections = {};
   /// The module of std that has a step of this id, "std/restart"; empty: none has, or nobody knows.
   std::function<std::string(std::string_view id)> std_module_of = {};
+  /// Durations and sizes in words become numbers where the target's schema has one; empty: nobody
+  /// knows the schema.
+  std::function<ir::Value(ir::StepKind kind, ir::Value arguments)> with_target_amounts = {};
 };
 
 /// Expands a procedure into the frozen graph of its steps. What is wrong with the module is

@@ -66,6 +66,8 @@ ReadArguments ArgumentReader::read(const Node& arguments, const ProcedureStep& s
       if (!member.is_null()) given.values.set(name, as_argument(member, type_of(name)));
     }
   }
+  if (input_.with_target_amounts)
+    given.values = input_.with_target_amounts(step.kind, std::move(given.values));
   given.is_whole = is_whole_;
   return given;
 }

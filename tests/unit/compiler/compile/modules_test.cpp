@@ -59,6 +59,23 @@ TEST(Modules, InputsComeFromTheUseThenFromThePlanThenFromTheDefault) {
   EXPECT_EQ(*given.value("url_of"), ir::Value("https://203.0.113.30:8025"));
 }
 
+TEST(Modules, ALetKeepsTheUnitOfWhatIsWritten) {
+  const Linked right(
+      Files{{"mine.plan",
+             "module mine\nlet big = 2GiB\nlet bounds = { few = 5m, many = [1d, 2d] }\n"
+             "let most = max(50MiB, big)\nlet again = max(most, 1B)\n"
+             "let least = min(10m, bounds.few)\nlet plain = max(3, 7)\n"}});
+  ASSERT_NE(right.value("again"), nullptr) << right.problems();
+  EXPECT_EQ(*right.value("again"), ir::Value(std::int64_t{2} << 30U));
+  EXPECT_EQ(*right.value("least"), ir::Value(300'000));
+  EXPECT_EQ(Linked(Files{{"mine.plan", "module mine\nlet big = 2GiB\nlet most = max(5m, big)\n"}})
+                .problems(),
+            "expression-type at `big`: this is size, where duration is needed\n");
+  EXPECT_EQ(Linked(Files{{"mine.plan", "module mine\nlet text = \"5m\"\nlet a = max(1m, text)\n"}})
+                .problems(),
+            "expression-type at `text`: text has no order\n");
+}
+
 TEST(Modules, OnlyWhatAModuleDeclaresIsSeenInIt) {
   EXPECT_EQ(
       Linked(Files{{"mine.plan", "module mine\ninput port : integer = 25\nlet a = addresses\n"}})
