@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <set>
 #include <utility>
@@ -439,8 +440,10 @@ class Linker {
           Kind::input_type, type_node == nullptr ? input.key_span : type_node->span,
           fmt::format("input `{}` has no type that is known", printable(input.key, 60)));
       if (type_node != nullptr) {
-        if (const auto near = nearest(type_node->text, syntax::type_names()))
+        if (const auto near = near_type(type_node->text))
           report.label(fmt::format("did you mean `{}`?", *near));
+        else
+          report.help(fmt::format("types are `{}`", fmt::join(syntax::type_names(), "`, `")));
       }
       return;
     }
@@ -505,6 +508,34 @@ class Linker {
     instance.unknown.erase(input.key);
     instance.types.set(input.key, known_type(*type, *value));
     instance.scope.set(input.key, std::move(*value));
+  }
+
+  /// The type that is meant by the first word that is none: other languages call some of them
+  /// otherwise.
+  static std::optional<std::string_view> near_type(std::string_view text) {
+    static constexpr std::array<std::pair<std::string_view, std::string_view>, 10> kOtherWords = {
+        {{"string", "text"},
+         {"str", "text"},
+         {"bytes", "size"},
+         {"bool", "boolean"},
+         {"int", "integer"},
+         {"float", "number"},
+         {"double", "number"},
+         {"array", "list"},
+         {"object", "map"},
+         {"email", "address"}}};
+    const std::vector<std::string_view> types = syntax::type_names();
+    while (!text.empty()) {
+      const std::size_t begin = std::min(text.find_first_not_of("(),? "), text.size());
+      text.remove_prefix(begin);
+      const std::string_view word = text.substr(0, text.find_first_of("(),? "));
+      text.remove_prefix(word.size());
+      if (word.empty() || std::find(types.begin(), types.end(), word) != types.end()) continue;
+      for (const auto& [other, ours] : kOtherWords)
+        if (word == other) return ours;
+      return nearest(word, types);
+    }
+    return std::nullopt;
   }
 
   /// Where, and what is wrong there; empty: nothing.

@@ -125,7 +125,7 @@ std::string_view to_string(ArgumentType type) {
     case ArgumentType::any:
       return "any";
     case ArgumentType::string:
-      return "string";
+      return "text";
     case ArgumentType::integer:
       return "integer";
     case ArgumentType::boolean:
@@ -139,7 +139,7 @@ std::string_view to_string(ArgumentType type) {
     case ArgumentType::duration_ms:
       return "duration";
     case ArgumentType::bytes:
-      return "bytes";
+      return "size";
     case ArgumentType::secret:
       return "secret";
     case ArgumentType::url:

@@ -186,6 +186,19 @@ Judgement judge_number(std::int64_t number, const ArgumentSpec& spec) {
       std::string(remedy_of(spec))};
 }
 
+/// As a plan writes it: `10m`.
+std::string duration_text(std::int64_t ms) {
+  struct Unit {
+    std::int64_t ms;
+    std::string_view name;
+  };
+  for (const Unit& unit :
+       {Unit{kDayMs, "d"}, Unit{3'600'000, "h"}, Unit{60'000, "m"}, Unit{1'000, "s"}}) {
+    if (ms >= unit.ms && ms % unit.ms == 0) return fmt::format("{}{}", ms / unit.ms, unit.name);
+  }
+  return fmt::format("{}ms", ms);
+}
+
 // --- what stands in it --------------------------------------------------------------------------
 
 /// The words that an argument, or each item of it, is one of; empty: any text.
@@ -282,6 +295,22 @@ Judgement judge_unit(const syntax::ValueType& type, const ArgumentSpec& spec) {
       (is_amount(spec.type) && is_duration != (spec.type == ArgumentType::duration_ms));
   if (!is_wrong) return std::nullopt;
   return of_other_type(spec, is_duration ? "duration" : "size");
+}
+
+std::string bounds_of(const ArgumentSpec& spec) {
+  if (is_moment(spec)) return {};
+  if (spec.name == "port") return fmt::format("`1` to `{}`", kPortMax);
+  if (spec.name == "ports") return fmt::format("each `1` to `{}`", kPortMax);
+  const bool is_list = spec.type == ArgumentType::list;
+  if (const Names choices = choices_of(spec.name); !choices.empty())
+    return fmt::format("{}`{}`", is_list ? "each " : "", fmt::join(choices, "` or `"));
+  const auto* const bound = std::find_if(
+      kBounds.begin(), kBounds.end(), [&](const Bound& one) { return one.argument == spec.name; });
+  if (bound == kBounds.end()) return {};
+  if (spec.type != ArgumentType::duration_ms)
+    return fmt::format("`{}` to `{}`", bound->least, bound->most);
+  if (bound->least == 0) return fmt::format("at most `{}`", duration_text(bound->most));
+  return fmt::format("`{}` to `{}`", duration_text(bound->least), duration_text(bound->most));
 }
 
 bool takes_secret(ir::StepKind kind, std::string_view name) {

@@ -35,6 +35,10 @@ struct WrongArgument {
 [[nodiscard]] std::optional<WrongArgument> judge_unit(const syntax::ValueType& type,
                                                       const ir::ArgumentSpec& spec);
 
+/// How much an argument may be, or the words it is one of: "`1s` to `1d`", "`source` or `target`".
+/// Empty: nothing is said of it here.
+[[nodiscard]] std::string bounds_of(const ir::ArgumentSpec& spec);
+
 /// A secret flows only into an argument that is one, and into the members that an object shall
 /// have, which are checked with the target's schema.
 [[nodiscard]] bool takes_secret(ir::StepKind kind, std::string_view name);

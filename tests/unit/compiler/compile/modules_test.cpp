@@ -2,7 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <initializer_list>
 #include <map>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "compiler/syntax/language.h"
 
@@ -57,6 +61,22 @@ TEST(Modules, InputsComeFromTheUseThenFromThePlanThenFromTheDefault) {
   const Linked given(Files{{"mine.plan", mine}}, "use: {module: ./mine.plan, with: {port: 8025}}");
   ASSERT_NE(given.value("url_of"), nullptr) << given.problems();
   EXPECT_EQ(*given.value("url_of"), ir::Value("https://203.0.113.30:8025"));
+}
+
+TEST(Modules, ATypeOfAnotherLanguageIsTold) {
+  for (const auto& [written, meant] :
+       std::initializer_list<std::pair<const char*, const char*>>{{"string", "text"},
+                                                                  {"bytes", "size"},
+                                                                  {"bool", "boolean"},
+                                                                  {"int", "integer"},
+                                                                  {"list(string)", "text"},
+                                                                  {"list(domian)", "domain"}}) {
+    const Linked linked(
+        Files{{"mine.plan", "module mine\ninput a : " + std::string(written) + "\n"}});
+    const std::vector<Diagnostic> said = linked.sink.sorted();
+    ASSERT_EQ(said.size(), 1U) << written;
+    EXPECT_EQ(said.front().label, "did you mean `" + std::string(meant) + "`?") << written;
+  }
 }
 
 TEST(Modules, ALetKeepsTheUnitOfWhatIsWritten) {

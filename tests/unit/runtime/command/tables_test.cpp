@@ -7,6 +7,7 @@
 
 #include "compiler/ir/step_kind.h"
 #include "compiler/source/diagnostic.h"
+#include "compiler/syntax/value_type.h"
 #include "runtime/command/command_table.h"
 #include "runtime/command/error_catalogue.h"
 #include "runtime/command/project_folder.h"
@@ -64,6 +65,27 @@ TEST(StepKinds, SayWhatTheyAreAndWhatTheirArgumentsMean) {
       }
     }
   }
+}
+
+TEST(StepKinds, AreDocumentedInTheWordsOfThePlanLanguageWithTheirBounds) {
+  const std::string page = steps_page();
+  for (const ir::StepKindInfo& kind : ir::all_step_kinds()) {
+    for (const auto& specs : {ir::arguments_of(kind.kind), ir::outputs_of(kind.kind)}) {
+      for (const ir::ArgumentSpec& spec : specs)
+        EXPECT_TRUE(syntax::parse_type(to_string(spec.type)))
+            << kind.name << " " << spec.name << ": " << to_string(spec.type);
+    }
+  }
+  for (const char* row : {"| `passes_max` | `integer` | no | `1` to `100` | ",
+                          "| `bound_ms` | `duration` | yes | at most `10m` | ",
+                          "| `keep_apart_ms` | `duration` | no | `1s` to `1d` | ",
+                          "| `apart_ms` | `duration` | yes | at most `1d` | ",
+                          "| `port` | `integer` | yes | `1` to `65535` | ",
+                          "| `ports` | `list` | no | each `1` to `65535` | ",
+                          "| `entries` | `list` | yes | each `source` or `target` | ",
+                          "| `by` | `text` | yes | `plan` or `server` | ",
+                          "| `not_before_ms` | `integer` | yes |  | "})
+    EXPECT_NE(page.find(row), std::string::npos) << row;
 }
 
 TEST(Errors, HaveNamesOfTheirOwn) {
