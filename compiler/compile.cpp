@@ -18,6 +18,7 @@
 #include "compiler/flow/handed_on.h"
 #include "compiler/flow/proof.h"
 #include "compiler/graph_rules.h"
+#include "compiler/lower/given_place.h"
 #include "compiler/lowering.h"
 #include "compiler/modules.h"
 #include "compiler/schema/mta_container.h"
@@ -206,7 +207,7 @@ class Compilation {
     auto graph = lower::lower(lowering, sink_);
     if (!graph) {
       Sink heard;  // what is wrong with the steps themselves was said
-      check_values(migration, lower::check_steps(lowering, {}, heard));
+      check_values(migration, lower::check_steps(lowering, {}, heard), lowering.modules);
       return;
     }
     is_expanded_ = true;
@@ -216,11 +217,14 @@ class Compilation {
       result_.graph = std::move(*graph);
       return;
     }
-    check::check_graph_rules(migration, *graph, input_.schema, sink_);
+    Sink judged;
+    check::check_graph_rules(migration, *graph, input_.schema, judged);
+    report_of_steps(judged, lowering.modules);
     check_clear_secrets(*graph, sink_);
     if (input_.schema != nullptr) {
       report_unknown_constructs(*input_.schema, migration.plan.place("target"), sink_);
-      check_target_values(*graph, *input_.schema, migration.plan, *sources_, sink_);
+      check_target_values(*graph, *input_.schema, migration.plan, lowering.modules, *sources_,
+                          sink_);
     } else if (!migration.plan.is_of_store) {
       sink_
           .report(Kind::schema_missing, migration.plan.place("target"),
@@ -349,12 +353,31 @@ class Compilation {
     const auto right = lower::check_steps(lowering, linked.lost, said);
     left_out_.insert(left_out_.end(), linked.left_out.begin(), linked.left_out.end());
     report_of_modules(said, linked.damaged);
-    check_values(migration, right);
+    check_values(migration, right, lowering.modules);
   }
 
-  void check_values(const check::Migration& migration, const std::optional<ir::StepGraph>& steps) {
+  void check_values(const check::Migration& migration, const std::optional<ir::StepGraph>& steps,
+                    const std::vector<lower::ModuleInstance>& modules) {
     if (steps && input_.schema != nullptr)
-      check_target_values(*steps, *input_.schema, migration.plan, *sources_, sink_);
+      check_target_values(*steps, *input_.schema, migration.plan, modules, *sources_, sink_);
+  }
+
+  /// What was said about steps. A step of std is not the operator's to mend: where he gives its
+  /// module values, that place is said too.
+  void report_of_steps(const Sink& judged, const std::vector<lower::ModuleInstance>& modules) {
+    for (Diagnostic one : judged.sorted()) {
+      std::vector<Span> places = {one.span};
+      for (const Label& note : one.notes) places.push_back(note.span);
+      for (const Span place : places) {
+        if (!place.is_known() || !sources_->name(place.file).starts_with("std/")) continue;
+        const auto* module = lower::module_at(modules, place);
+        if (module == nullptr || module->given.empty()) continue;
+        if (std::none_of(one.notes.begin(), one.notes.end(),
+                         [&](const Label& note) { return note.span == module->used_at; }))
+          one.notes.push_back({module->used_at, "its module is used here"});
+      }
+      report_again(one, sink_);
+    }
   }
 
   /// What was said about modules, without what may only follow from statements that were left out

@@ -11,6 +11,7 @@
 
 #include "compiler/check/graph_view.h"
 #include "compiler/ir/shape_sample.h"
+#include "compiler/lower/given_place.h"
 #include "compiler/schema/check_value.h"
 #include "compiler/source/source_set.h"
 #include "compiler/source/text.h"
@@ -161,13 +162,18 @@ std::vector<schema::Problem> problems_of(StepKind kind, const ir::Value& argumen
 }
 
 /// Where the author of the plan can mend it: the row that the value comes from, his own module,
-/// else the plan's target.
-Span place_of_value(const ir::StepGraph& graph, ir::StepId step, const check::Plan& plan,
+/// what he gives a module of std, else the plan's target.
+Span place_of_value(const ir::StepGraph& graph, ir::StepId step, std::string_view path,
+                    const check::Plan& plan, const std::vector<lower::ModuleInstance>& modules,
                     const SourceSet& sources) {
   const Span row = graph.row(step) == ir::RowId::none ? Span{} : graph.row_origin(graph.row(step));
   if (row.is_known()) return row;
   const Span origin = graph.origin(step);
   if (origin.is_known() && !sources.name(origin.file).starts_with("std/")) return origin;
+  if (const auto* module = lower::module_at(modules, origin); module != nullptr) {
+    const Span given = lower::given_place_at(path, origin, *module, sources);
+    if (given.is_known()) return given;
+  }
   return plan.place("target");
 }
 
@@ -214,7 +220,8 @@ void report_unknown_constructs(const schema::Schema& schema, Span place, Sink& s
 }
 
 void check_target_values(const ir::StepGraph& graph, const schema::Schema& schema,
-                         const check::Plan& plan, const SourceSet& sources, Sink& sink) {
+                         const check::Plan& plan, const std::vector<lower::ModuleInstance>& modules,
+                         const SourceSet& sources, Sink& sink) {
   ir::ShapeSample sample(graph);
   std::set<std::string> said;
   const auto object_of = [&graph](const ir::OutputRef& output) {
@@ -231,7 +238,7 @@ void check_target_values(const ir::StepGraph& graph, const schema::Schema& schem
     for (const schema::Problem& problem : problems_of(kind, arguments, schema, object_of)) {
       const std::string words = fmt::format("{} `{}`: {}", object, problem.path, problem.message);
       if (!said.insert(words).second) continue;
-      const Span place = place_of_value(graph, step, plan, sources);
+      const Span place = place_of_value(graph, step, problem.path, plan, modules, sources);
       auto report = sink.report(Kind::schema_value, place, words);
       report.label("the target would refuse or misunderstand it");
       if (const Span origin = graph.origin(step);

@@ -1,17 +1,20 @@
 #pragma once
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "compiler/check/plan.h"
 #include "compiler/ir/step_graph.h"
+#include "compiler/lower/lower.h"
 #include "compiler/schema/schema.h"
 
 namespace plan {
 
 /// Every value that a step would write to an object of the target or look for it by, and every
-/// action, against the server's schema.
+/// action, against the server's schema. `modules`: whose steps they are.
 void check_target_values(const ir::StepGraph& graph, const schema::Schema& schema,
-                         const check::Plan& plan, const SourceSet& sources, Sink& sink);
+                         const check::Plan& plan, const std::vector<lower::ModuleInstance>& modules,
+                         const SourceSet& sources, Sink& sink);
 
 /// What a later server's schema has that this program does not know: said, because values there are
 /// not checked.

@@ -10,6 +10,7 @@
 
 #include "compiler/admin_plan.h"
 #include "compiler/ir/digest.h"
+#include "compiler/lower/given_place.h"
 #include "compiler/source/text.h"
 #include "compiler/syntax/language.h"
 #include "compiler/syntax/names.h"
@@ -271,10 +272,11 @@ class Linker {
     return true;
   }
 
+  [[nodiscard]] bool is_own(Span span) const {
+    return span.is_known() && !sources_.name(span.file).starts_with(kStd);
+  }
+
   [[nodiscard]] Span own_place(Span use) const {
-    const auto is_own = [&](Span span) {
-      return span.is_known() && !sources_.name(span.file).starts_with(kStd);
-    };
     if (is_own(use)) return use;
     const auto own = std::find_if(open_.rbegin(), open_.rend(),
                                   [&](const Use* one) { return is_own(one->span); });
@@ -354,6 +356,7 @@ class Linker {
     lower::ModuleInstance instance;
     instance.tree = &module;
     instance.prefix = use.prefix;
+    instance.used_at = own_place(use.span);
     bind(use, outer, instance, part.is_damaged);
     open_.push_back(&use);
     for (const Node& inner : uses_of(module)) {
@@ -461,8 +464,11 @@ class Linker {
     const Node* fallback = input.value.is_mapping() ? input.value.find("default") : nullptr;
     std::optional<Value> value;
     Span where = use.span;
+    Span given_at;
     const Node* written = nullptr;
     if (given != nullptr) {
+      given_at = is_own(given->value.span) ? given->value.span
+                                           : lower::given_place_in(given->value, outer, sources_);
       written = &given->value;
       where = given->value.span;
       if (needs_unknown(given->value, outer)) return;
@@ -472,6 +478,8 @@ class Linker {
       return;
     } else if (const Value* found = outer.scope.find(input.key)) {
       value = *found;
+      if (const auto of_outer = outer.given.find(input.key); of_outer != outer.given.end())
+        given_at = of_outer->second;
     } else if (world_.unknown.contains(input.key)) {
       return;
     } else if (const Value* of_plan = world_.scope.find(input.key)) {
@@ -506,6 +514,7 @@ class Linker {
       return;
     }
     instance.unknown.erase(input.key);
+    if (given_at.is_known()) instance.given.emplace(input.key, given_at);
     instance.types.set(input.key, known_type(*type, *value));
     instance.scope.set(input.key, std::move(*value));
   }
@@ -688,6 +697,8 @@ class Linker {
       auto value = kept(let.value, instance);
       if (!value) continue;
       instance.unknown.erase(let.key);
+      if (const Span place = lower::given_place_in(let.value, instance, sources_); place.is_known())
+        instance.given.emplace(let.key, place);
       instance.types.set(let.key, type_of_let(let.value, *value, instance.types));
       instance.scope.set(let.key, std::move(*value));
     }

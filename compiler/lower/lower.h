@@ -42,6 +42,9 @@ struct ModuleInstance {
   /// Names whose values nobody knows, because what gives them is broken: what is made of them is
   /// not judged.
   std::set<std::string> unknown = {};
+  Span used_at = {};  ///< where the operator uses it, or the module of std that brings it
+  /// Names of this module whose values the operator gives it, and where he writes each.
+  std::map<std::string, Span> given = {};
 };
 
 /// Steps that are missing because the text of their module is broken, or the module is not there.

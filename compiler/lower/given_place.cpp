@@ -1,0 +1,86 @@
+#include "compiler/lower/given_place.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "compiler/source/text.h"
+#include "compiler/syntax/expression.h"
+
+namespace plan::lower {
+namespace {
+
+using syntax::Node;
+
+void collect(const Node& value, const ModuleInstance& module, const SourceSet& sources,
+             std::vector<Span>& places) {
+  for (const Node& item : value.items) collect(item, module, sources, places);
+  for (const syntax::Entry& entry : value.entries) collect(entry.value, module, sources, places);
+  if (!value.is_scalar()) return;
+  Sink unheard;
+  const auto text = syntax::parse_template(value, sources, unheard);
+  if (!text) return;
+  for (const auto& [name, place] : module.given) {
+    if (mentions(*text, name) && std::find(places.begin(), places.end(), place) == places.end())
+      places.push_back(place);
+  }
+}
+
+/// The entry of `steps` whose id stands there; nullptr: none.
+const Node* step_at(const ModuleInstance& module, Span id) {
+  const Node* steps = module.tree->find("steps");
+  if (steps == nullptr) return nullptr;
+  for (const Node& step : steps->items) {
+    const Node* written = step.find("id");
+    if (written != nullptr && written->span == id) return &step;
+  }
+  return nullptr;
+}
+
+/// The last part of the path that is written out.
+const Node* walk(const Node& from, std::string_view path) {
+  const Node* node = &from;
+  for (const std::string_view part : split(path, '.')) {
+    const Node* inner = node->find(part);
+    if (node->is_sequence()) {
+      std::size_t at = node->items.size();
+      std::from_chars(part.data(), part.data() + part.size(), at);
+      if (at < node->items.size()) inner = &node->items[at];
+    }
+    if (inner == nullptr) break;
+    node = inner;
+  }
+  return node;
+}
+
+}  // namespace
+
+Span given_place_in(const Node& value, const ModuleInstance& module, const SourceSet& sources) {
+  if (module.given.empty()) return {};
+  std::vector<Span> places;
+  collect(value, module, sources, places);
+  return places.size() == 1 ? places.front() : Span{};
+}
+
+const ModuleInstance* module_at(const std::vector<ModuleInstance>& modules, Span place) {
+  const auto found = std::find_if(modules.begin(), modules.end(), [&](const ModuleInstance& one) {
+    return place.is_known() && one.tree->span.file == place.file;
+  });
+  return found == modules.end() ? nullptr : &*found;
+}
+
+Span given_place_at(std::string_view path, Span step, const ModuleInstance& module,
+                    const SourceSet& sources) {
+  const Node* written = step_at(module, step);
+  const Node* arguments = written == nullptr ? nullptr : written->find("args");
+  if (arguments == nullptr) return {};
+  const Node* value = walk(*arguments, path);
+  // What an object is found by is a member of it too.
+  constexpr std::string_view kSet = "set.";
+  const Node* match = arguments->find("match");
+  const bool is_elsewhere = value == arguments || value == arguments->find("set");
+  if (is_elsewhere && match != nullptr && path.starts_with(kSet))
+    value = walk(*match, path.substr(kSet.size()));
+  return given_place_in(*value, module, sources);
+}
+
+}  // namespace plan::lower
