@@ -10,6 +10,7 @@
 #include "compiler/check/account_list.h"
 #include "compiler/check/findings.h"
 #include "compiler/check/graph_view.h"
+#include "compiler/check/kind_of_source.h"
 #include "compiler/check/listeners.h"
 #include "compiler/check/plan.h"
 #include "compiler/check/rules.h"
@@ -179,11 +180,16 @@ class Compilation {
     return {input_.stdlib.empty() ? embedded::stdlib_modules() : input_.stdlib, input_.file_text};
   }
 
+  [[nodiscard]] auto std_steps(const check::Plan& plan) const {
+    return [stdlib = modules().stdlib, is_from_stalwart = check::is_from_stalwart(plan)](
+               std::string_view id, const lower::Present& present) {
+      return std_module_of(stdlib, id, is_from_stalwart, present);
+    };
+  }
+
   [[nodiscard]] lower::LowerInput lowering_from(const check::Migration& migration, Sink& sink) {
     lower::LowerInput lowering = lowering_of(migration, *sources_, sink);
-    lowering.std_module_of = [stdlib = modules().stdlib](std::string_view id) {
-      return std_module_of(stdlib, id);
-    };
+    lowering.std_module_of = std_steps(migration.plan);
     if (input_.schema != nullptr) {
       lowering.with_target_amounts = [schema = input_.schema](ir::StepKind kind,
                                                               ir::Value arguments) {

@@ -53,6 +53,18 @@ struct LostSteps {
   bool has_others = false;  ///< some whose ids nobody can tell
 };
 
+/// The module of std to use for a step that is named and not there.
+struct StdModule {
+  std::string has_step = {};  ///< "std/addresses"; empty: none has it
+  std::string name = {};      ///< "std/cutover": what to use, which may bring the other
+  bool can_be_used = true;    ///< false: steps or modules that it brings are there already
+};
+/// What a procedure has.
+struct Present {
+  std::set<std::string> modules = {};  ///< of std: "std/cutover"
+  std::function<bool(const std::string& id)> has_step = {};
+};
+
 struct LowerInput {
   const syntax::Node* module = nullptr;  ///< the plan's own procedure, as a tree
   /// All modules, those that are used before those that use them; empty: only `module`.
@@ -64,8 +76,7 @@ struct LowerInput {
   /// `source`, `target`, `proxies`, `addresses`: added to the arguments of the steps whose host
   /// needs them.
   std::map<std::string, ir::Value> connections = {};
-  /// The module of std that has a step of this id, "std/restart"; empty: none has, or nobody knows.
-  std::function<std::string(std::string_view id)> std_module_of = {};
+  std::function<StdModule(std::string_view id, const Present& present)> std_module_of = {};
   /// Durations and sizes in words become numbers where the target's schema has one; empty: nobody
   /// knows the schema.
   std::function<ir::Value(ir::StepKind kind, ir::Value arguments)> with_target_amounts = {};

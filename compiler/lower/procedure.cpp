@@ -7,6 +7,7 @@
 #include <set>
 #include <unordered_map>
 
+#include "compiler/lower/given_place.h"
 #include "compiler/lower/procedure_step.h"
 #include "compiler/lower/step_arguments.h"
 #include "compiler/source/text.h"
@@ -435,8 +436,11 @@ class ProcedureReader {
   void no_such_step(const Node& item) {
     is_broken_ = true;
     if (has_unknown_steps_) return;
-    const std::string module = input_.std_module_of ? input_.std_module_of(item.text) : "";
-    if (!module.empty()) return report_unused(item, module);
+    if (const ModuleInstance* module = used_as_a_word(item.text))
+      return report_prefix(item, *module);
+    const auto [known, is_new] = of_std_.try_emplace(item.text);
+    if (is_new && input_.std_module_of) known->second = input_.std_module_of(item.text, present());
+    if (!known->second.name.empty()) return report_unused(item, known->second);
     auto report = refuse(item.span, fmt::format("there is no step `{}`", printable(item.text, 80)),
                          "write the `id` of a step as it stands there, with its `{}`; one of a "
                          "module that is used `as` a word begins with that word");
@@ -447,18 +451,73 @@ class ProcedureReader {
       report.label(fmt::format("did you mean `{}`?", *near));
   }
 
-  /// Once for each two modules, whatever steps the one names of the other.
-  void report_unused(const Node& item, const std::string& module) {
-    if (!unused_.emplace(item.span.file, module).second) return;
-    const std::string_view here = input_.sources->name(item.span.file);
-    sink_
-        .report(Kind::procedure_broken, item.span,
-                fmt::format("there is no step `{}`", printable(item.text, 80)))
-        .label(fmt::format("it is a step of `{}`, which is not used here", module))
-        .help(fmt::format(
-            "write `use {}` beside {}; docs/modules.md says which modules go together", module,
-            is_of_std(item.span) ? fmt::format("`use {}`", here.substr(0, here.rfind('.')))
-                                 : std::string("the module's own steps")));
+  /// The module that has this step behind a word of its own; nullptr: none has.
+  [[nodiscard]] const ModuleInstance* used_as_a_word(const std::string& id) const {
+    const auto found = std::find_if(
+        input_.modules.begin(), input_.modules.end(), [&](const ModuleInstance& module) {
+          return !module.prefix.empty() && by_id_.contains(module.prefix + id);
+        });
+    return found == input_.modules.end() ? nullptr : &*found;
+  }
+
+  /// Once for each word, whoever names steps behind it.
+  void report_prefix(const Node& item, const ModuleInstance& module) {
+    if (!words_.insert(module.prefix).second) return;
+    const std::string word = printable(module.prefix.substr(0, module.prefix.size() - 1), 60);
+    const std::string id = printable(module.prefix + item.text, 80);
+    auto report = sink_.report(Kind::procedure_broken, item.span,
+                               fmt::format("there is no step `{}`", printable(item.text, 80)));
+    report.label(fmt::format("it is `{}`, because its module is used `as {}`", id, word));
+    if (module.used_at.is_known()) report.note(module.used_at, "its module is used here");
+    report.help(is_of_std(item.span)
+                    ? fmt::format("take `as {}` out of that `use`", word)
+                    : fmt::format("write `{}`; or take `as {}` out of that `use`, if the module is "
+                                  "used once",
+                                  id, word));
+  }
+
+  [[nodiscard]] Present present() const {
+    Present present;
+    for (const ModuleInstance& module : input_.modules) {
+      if (!module.tree->span.is_known()) continue;
+      const std::string_view name = input_.sources->name(module.tree->span.file);
+      if (name.starts_with("std/")) present.modules.emplace(name.substr(0, name.rfind('.')));
+    }
+    present.has_step = [this](const std::string& id) { return by_id_.contains(id); };
+    return present;
+  }
+
+  /// Once for each module that can be used, whoever names steps of it.
+  void report_unused(const Node& item, const StdModule& module) {
+    if (!unused_.insert(module.can_be_used ? module.name : item.text).second) return;
+    const std::string id = printable(item.text, 80);
+    auto report =
+        sink_.report(Kind::procedure_broken, item.span, fmt::format("there is no step `{}`", id));
+    if (!module.can_be_used) {
+      report
+          .label(fmt::format("it is a step of `{}`, of which other parts are here already",
+                             module.name))
+          .help(fmt::format("write a step `{}` of your own as `{}` has it; `plan explain {}` shows "
+                            "it",
+                            id, module.name, module.name));
+      return;
+    }
+    report
+        .label(module.name == module.has_step
+                   ? fmt::format("it is a step of `{}`, which is not used here", module.name)
+                   : fmt::format("it is a step of `{}`, which `{}` brings; it is not used here",
+                                 module.has_step, module.name))
+        .help(
+            fmt::format("write `use {}` beside {}; docs/modules.md says which modules go together",
+                        module.name, use_of(item.span)));
+  }
+
+  /// The operator's `use` of the module of std in whose text this place is.
+  [[nodiscard]] std::string use_of(Span place) const {
+    const ModuleInstance* module = module_at(input_.modules, place);
+    if (module == nullptr || !module->used_at.is_known() || !is_of_std(place))
+      return "the module's own steps";
+    return fmt::format("`use {}`", printable(input_.sources->text(module->used_at), 80));
   }
 
   void check_arguments(const ProcedureStep& step, const ReadArguments& given) {
@@ -482,8 +541,10 @@ class ProcedureReader {
   const ModuleInstance* module_ = nullptr;        // that is being read
   const syntax::Scope* scope_ = nullptr;          // its; lives as long as the input
   std::vector<Origin> nodes_;
-  std::set<std::pair<FileId, std::string>>
-      unused_;  // modules of std, by the file that names a step
+  std::unordered_map<std::string, StdModule> of_std_;  // by the id of a step that is not there
+  std::set<std::string>
+      unused_;                   // modules of std that were told, and steps of those that cannot be
+  std::set<std::string> words_;  // prefixes that were told
   bool has_unknown_steps_ = false;
   bool is_broken_ = false;
 };
