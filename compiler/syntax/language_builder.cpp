@@ -462,12 +462,18 @@ void LanguageBuilder::number(At begin, At end) {
     literal.literal = *bytes;
     literal.unit = Expression::Unit::size;
   } else {
-    report(
-        Kind::expression_syntax, span(begin, end),
-        is_too_large(word)
-            ? fmt::format("`{}` is too large: numbers go up to {}, in milliseconds and bytes too",
-                          printable(word, 40), INT64_MAX)
-            : fmt::format("`{}` is no number with a unit that is known", printable(word, 40)));
+    if (is_too_large(word))
+      return report(
+          Kind::expression_syntax, span(begin, end),
+          fmt::format("`{}` is too large: numbers go up to {}, in milliseconds and bytes too",
+                      printable(word, 40), INT64_MAX));
+    count_problem();
+    sink_
+        .report(Kind::expression_syntax, span(begin, end),
+                fmt::format("`{}` is no number with a unit that is known", printable(word, 40)))
+        .help(
+            "a duration is a whole number with `ms`, `s`, `m`, `h` or `d` and not negative, a "
+            "size one with `B`, `KiB`, `MiB`, `GiB` or `TiB`");
     return;
   }
   if (!is_broken_) push(std::move(literal), 1);

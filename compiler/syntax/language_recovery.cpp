@@ -248,7 +248,38 @@ LanguageBuilder::At LanguageBuilder::skip(At at, Stop stop) {
   return goes_on_at(at);
 }
 
-LanguageBuilder::At LanguageBuilder::next_entry(At, At at) { return skip(at, Stop::entry); }
+/// Is it the first line of a statement in the first column that is broken, so that what is indented
+/// below it is not read as its entries?
+bool LanguageBuilder::is_broken_head(At begin, At at) const {
+  const bool is_first_column = begin == text_.data() || begin[-1] == '\n';
+  if (!is_first_column || is_stopped_) return false;
+  const At before = end_before(behind_blanks(at));
+  return begin <= before && std::find(begin, before, '\n') == before;
+}
+
+/// What is indented below a line belongs to it, and so does the bracket that ends it.
+LanguageBuilder::At LanguageBuilder::behind_indented(At line) {
+  bool has_indented = false;
+  At at = std::find(line, end(), '\n');
+  while (at < end()) {
+    ++at;  // the begin of a line
+    At first = at;
+    while (first < end() && is_blank(*first)) ++first;
+    const bool is_empty = first == end() || *first == '\n' || *first == '#';
+    if (!is_empty && first == at) {
+      if (has_indented && *at == '}') ++at;
+      return goes_on_at(behind_blanks(at));
+    }
+    has_indented = has_indented || !is_empty;
+    at = std::find(first, end(), '\n');
+  }
+  return goes_on_at(end());
+}
+
+LanguageBuilder::At LanguageBuilder::next_entry(At begin, At at) {
+  begin = behind_blanks(begin);
+  return is_broken_head(begin, at) ? behind_indented(begin) : skip(at, Stop::entry);
+}
 LanguageBuilder::At LanguageBuilder::next_item(At, At at) { return skip(at, Stop::item); }
 LanguageBuilder::At LanguageBuilder::behind_list(At begin, At at) {
   // The bracket itself was the problem: it is still to be counted.

@@ -7,6 +7,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <utility>
 
 #include "compiler/check/graph_view.h"
 #include "compiler/source/text.h"
@@ -37,6 +38,7 @@ std::string why_not_point(const ir::Value& point) {
 
 void report_marks(const ir::StepGraph& graph, std::span<const StepId> marks, Sink& sink) {
   std::map<std::string, StepId> first;
+  std::set<std::pair<const ir::StepShape*, const ir::StepShape*>> told;
   for (const StepId step : marks) {
     const ir::Value point = graph.arguments(step)["point"];
     if (const std::string why = why_not_point(point); !why.empty()) {
@@ -45,13 +47,21 @@ void report_marks(const ir::StepGraph& graph, std::span<const StepId> marks, Sin
       continue;
     }
     const auto [known, is_new] = first.emplace(point.as_string(), step);
-    if (is_new) continue;
+    // Once for each two steps of the text, however many rows they have.
+    const ir::StepShape& shape = graph.shape(known->second);
+    if (is_new || !told.emplace(&graph.shape(step), &shape).second) continue;
+    const bool is_of_rows = &graph.shape(step) == &shape;
     sink.report(Kind::duplicate_name, graph.origin(step),
                 fmt::format("`{}` marks the rollback point `{}`, and so does `{}`",
                             printable(graph.id(step), 120), printable(known->first, 60),
                             printable(graph.id(known->second), 120)))
-        .note(graph.origin(known->second), "it is marked here first")
-        .help("which of them `plan rollback --to` means cannot be told: give each its own name");
+        .note(graph.origin(known->second),
+              is_of_rows ? "the step is there once for each row" : "it is marked here first")
+        .help(is_of_rows
+                  ? "which of them `plan rollback --to` means cannot be told: write the row's name "
+                    "into it, as in `point = \"moved-${account.address}\"`"
+                  : "which of them `plan rollback --to` means cannot be told: give each its own "
+                    "name");
   }
 }
 

@@ -170,6 +170,16 @@ last = 30x
 )");
 }
 
+TEST(Language, WhatIsIndentedBelowABrokenStatementIsNotReadByItself) {
+  for (const std::string head : {"step one : approval", "steps one : approval {"}) {
+    const Read read("module mine\n" + head +
+                    "\n  after = [a/{}]\n\n  args = { stage = \"x\" }\n}\nlast = 30x\n");
+    const auto all = read.sink.sorted();
+    ASSERT_EQ(all.size(), 2U) << read.problems();
+    EXPECT_EQ(all[1].message, "`30x` is no number with a unit that is known");
+  }
+}
+
 TEST(Language, ABracketThatIsNotClosedIsShown) {
   const Read read("a { b = [1, 2\n  c = 3\n}\nd = { e = 4\n");
   const auto all = read.sink.sorted();
