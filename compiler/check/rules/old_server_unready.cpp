@@ -157,9 +157,10 @@ class Rule {
           report_step(view_, step, Kind::procedure_broken,
                       fmt::format("lets the old server ask for a login at port {}", port), sink_)
               .label("mail from outside, and what the target hands back, would be refused there")
-              .help(fmt::format("let the rules of `{}` give `false` for this `local_port`, as "
-                                "std/stalwart-source does",
-                                kLogin));
+              .help(
+                  fmt::format("let the rules of `{}` give `false` for this `local_port`; those of "
+                              "std/stalwart-source do with `entry_port = source.listener.port`",
+                              kLogin));
           break;
         }
       }
@@ -187,11 +188,14 @@ class Rule {
   /// proxies: both do what a server bans others for.
   void look_at_senders() {
     std::vector<std::string> spared;
+    std::optional<StepId> sparing;
     for (const StepId step : settings()) {
       const ir::Value values = view_.graph().argument(step, "values");
       for (const ir::Value& one : values.items()) {
         const std::string_view key = one["key"].string_or("");
-        if (key.starts_with(kSpared)) spared.emplace_back(key.substr(kSpared.size()));
+        if (!key.starts_with(kSpared)) continue;
+        spared.emplace_back(key.substr(kSpared.size()));
+        if (!sparing) sparing = step;
       }
     }
     const Plan& plan = view_.plan();
@@ -202,16 +206,20 @@ class Rule {
                is_ip_in_network(sender->text, network);
       });
       if (is_spared) continue;
-      report_step(
+      const bool is_proxy = sender == &plan.proxy;
+      auto report = report_step(
           view_, cutover_, Kind::procedure_broken,
-          fmt::format("comes before the old server is told never to ban {}, {}", sender->text,
-                      sender == &plan.proxy ? "from where all clients come"
-                                            : "the target, which hands mail back to it"),
-          sink_)
-          .label("35 unknown recipients in a day, or a hundred wrong passwords, ban it for good")
-          .help(fmt::format("write the setting `{}{}` in a step of kind `source.settings` that the "
-                            "cutover waits for, as std/stalwart-source does",
-                            kSpared, sender->text));
+          fmt::format(
+              "comes before the old server is told never to ban {}, {}", sender->text,
+              is_proxy ? "from where all clients come" : "the target, which hands mail back to it"),
+          sink_);
+      report.label("35 unknown recipients in a day, or a hundred wrong passwords, ban it for good");
+      if (sparing) report.note(view_.graph().origin(*sparing), "others are spared here");
+      report.help(fmt::format(
+          "write the setting `{}{}` in a step of kind `source.settings` that the cutover waits "
+          "for; std/stalwart-source does with `{} = [{}]`",
+          kSpared, sender->text, is_proxy ? "proxies" : "target_ips",
+          is_proxy ? "addresses.proxy" : "addresses.target"));
     }
   }
 
