@@ -2,18 +2,21 @@
 // to the cutover or to the waves: a stage is no order, only what a step waits for is
 // (docs/language.md, Modules). The same for a wave that does not wait for the moment that the plan
 // names, and for an end that nobody is asked about: those are steps too, which a procedure of one's
-// own may lack.
+// own may lack. And for mail that is held long before the move that lets it go.
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <map>
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "compiler/check/graph_view.h"
+#include "compiler/check/kind_of_source.h"
 #include "compiler/ir/steps_before.h"
 #include "compiler/source/text.h"
 
@@ -133,9 +136,149 @@ void look_at_approval(const GraphView& view, Sink& sink) {
   }
 }
 
+[[nodiscard]] std::string_view own_move(const GraphView& view) {
+  return is_from_stalwart(view.plan()) ? "std/stalwart-account-move" : "std/account-move";
+}
+
+/// A hold is for the minutes of the last copy, not for the hours of the first.
+void look_at_holds_before_copies(const GraphView& view, Sink& sink) {
+  const SourceSteps source = steps_of_source(view.plan());
+  const std::array<std::pair<ir::StepKind, std::string_view>, 3> holds = {{
+      {source.hold, "mail waits at the source from there until the account has moved"},
+      {source.door, "the account is closed at the source from there until it has moved"},
+      {ir::StepKind::proxy_hold, "clients wait from there until the proxies give up"},
+  }};
+  const ir::StepGraph& graph = view.graph();
+  std::set<std::pair<const ir::StepShape*, ir::StepKind>> said;
+  for (const StepId copy : view.of_kind(ir::StepKind::archive_copy)) {
+    // A second copy stands where others have `archive.delta`.
+    if (view.follows_in_row(copy, ir::StepKind::archive_copy)) continue;
+    for (const auto& [hold, why] : holds) {
+      if (!view.follows_in_row(copy, hold) || !said.emplace(&graph.shape(copy), hold).second)
+        continue;
+      report_step(view, copy, Kind::step_before_its_stage,
+                  fmt::format("copies the whole mailbox behind the account's step of kind `{}`",
+                              info(hold).name),
+                  sink)
+          .severity(Severity::warning)
+          .label(std::string(why))
+          .help(fmt::format("let `{}` wait for the account's step of kind `archive.copy`, as {} "
+                            "does",
+                            info(hold).name, own_move(view)));
+    }
+  }
+}
+
+/// Steps of no account's move that hold mail of accounts: a hold that names one, and settings of an
+/// old Stalwart that put one into the list of those who are held.
+class HoldsApart {
+ public:
+  explicit HoldsApart(const GraphView& view) : view_(view), graph_(view.graph()) {
+    for (const StepId hold : view_.of_kind(ir::StepKind::source_hold)) {
+      if (&graph_.shape(hold) == last_) continue;
+      last_ = &graph_.shape(hold);
+      const ir::Value list = graph_.argument(hold, "list");
+      if (!list.string_or("").empty()) lists_.emplace(list.string_or(""));
+    }
+  }
+
+  void look(Sink& sink) {
+    for (const StepId step : view_.of_kind(steps_of_source(view_.plan()).hold)) {
+      if (is_of_move(step)) continue;
+      const ir::Value account = graph_.argument(step, "account");
+      look_at(step, {std::string(account.string_or(""))}, sink);
+    }
+    if (lists_.empty()) return;
+    for (const StepId step : view_.of_kind(ir::StepKind::source_settings)) {
+      if (!is_of_move(step)) look_at(step, listed_by(step), sink);
+    }
+  }
+
+ private:
+  [[nodiscard]] bool is_of_move(StepId step) const {
+    return view_.has_in_row(step, ir::StepKind::archive_copy);
+  }
+
+  /// Who is held by what these settings write.
+  [[nodiscard]] std::vector<std::string> listed_by(StepId step) const {
+    std::vector<std::string> names;
+    const ir::Value values = graph_.argument(step, "values");
+    for (const ir::Value& one : values.items()) {
+      const std::string_view key = one["key"].string_or("");
+      for (const std::string& list : lists_) {
+        const std::string begin = fmt::format("lookup.{}.", list);
+        if (key.starts_with(begin)) names.emplace_back(key.substr(begin.size()));
+      }
+    }
+    const ir::Value list = graph_.argument(step, "list");
+    if (!lists_.contains(std::string(list.string_or("")))) return names;
+    const ir::Value members = graph_.argument(step, "members");
+    for (const ir::Value& member : members.items()) names.emplace_back(member.string_or(""));
+    return names;
+  }
+
+  void look_at(StepId step, const std::vector<std::string>& names, Sink& sink) {
+    if (names.empty() || said_.contains(&graph_.shape(step)) || ++looked_at_ > kLookedAtMax) return;
+    std::size_t moved = 0;
+    for (const std::string& name : names) {
+      const std::int64_t index = view_.migration().account_with(name);
+      if (index < 0) continue;
+      const Account& account = view_.migration().accounts[static_cast<std::size_t>(index)];
+      const auto copy = copies().find(account.lock->address);
+      if (copy == copies().end()) continue;
+      if (++moved > kMovedMax) return;
+      const std::vector<bool> before = view_.needs_of(copy->second);
+      if (!before[ir::index(step)] || is_put_back(step, before)) continue;
+      said_.insert(&graph_.shape(step));
+      report_step(
+          view_, step, Kind::step_before_its_stage,
+          fmt::format("holds the mail of `{}` before its mailbox is copied", printable(name, 120)),
+          sink)
+          .severity(Severity::warning)
+          .label("it waits at the source from here on until the account has moved")
+          .note(graph_.origin(copy->second), "this step copies it")
+          .help(fmt::format("leave it to the account's step of kind `{}`, behind the copy",
+                            info(steps_of_source(view_.plan()).hold).name));
+      return;
+    }
+  }
+
+  /// The first copy of each account, by its address.
+  const std::map<std::string, StepId>& copies() {
+    if (!copies_.empty()) return copies_;
+    for (const StepId copy : view_.of_kind(ir::StepKind::archive_copy)) {
+      const ir::Value account = graph_.argument(copy, "account");
+      copies_.emplace(lower_ascii(account.string_or("")), copy);
+    }
+    return copies_;
+  }
+
+  /// By one of those that stand before.
+  [[nodiscard]] bool is_put_back(StepId step, const std::vector<bool>& before) const {
+    const auto restores = view_.of_kind(ir::StepKind::restore);
+    return std::any_of(restores.begin(), restores.end(), [&](StepId restore) {
+      if (!before[ir::index(restore)]) return false;
+      const ir::Value of = graph_.argument(restore, "step");
+      return graph_.find(of.string_or("")) == step;
+    });
+  }
+
+  static constexpr std::size_t kLookedAtMax = 1'000;  // steps
+  static constexpr std::size_t kMovedMax = 8;         // accounts of one of them
+  const GraphView& view_;
+  const ir::StepGraph& graph_;
+  const ir::StepShape* last_ = nullptr;
+  std::set<std::string> lists_;  // of those who are held
+  std::map<std::string, StepId> copies_;
+  std::set<const ir::StepShape*> said_;
+  std::size_t looked_at_ = 0;
+};
+
 }  // namespace
 
 void step_before_its_stage(const GraphView& view, Sink& sink) {
+  look_at_holds_before_copies(view, sink);
+  HoldsApart(view).look(sink);
   look_at_windows(view, sink);
   look_at_approval(view, sink);
   const ir::StepGraph& graph = view.graph();

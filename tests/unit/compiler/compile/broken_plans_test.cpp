@@ -272,6 +272,18 @@ std::vector<Broken> broken_plans() {
        "std/" + kMove,
        "step opened/{}",
        "this step closes it"},
+      {"mail held by a step of no row before the cutover",
+       {{kMove, forward,
+         forward + "\nstep early : postfix.hold {\n  stage = prepare\n  after = [source/hook]\n"
+                   "  before = [proxies/ready]\n  account = \"alice@example.org\"\n"
+                   "  addresses = [\"alice@example.org\"]\n"
+                   "  transport_map = source.postfix.transport_map\n}\n"}},
+       {},
+       Kind::step_before_its_stage,
+       "`early` holds the mail of `alice@example.org` before its mailbox is copied",
+       "std/" + kMove,
+       "step early",
+       "this step copies it"},
       {"mail held by a step of no row behind the move",
        {{kMove, forward, forward + late_hold("alice@example.org")}},
        {},

@@ -520,5 +520,30 @@ TEST(OldStalwartPlan, IsNotTakenWithAPartMissing) {
   }
 }
 
+TEST(OldStalwartPlan, SomebodyWhoseMailIsHeldBeforeTheCopyIsTold) {
+  const std::string last = "step finalize/source-limits";
+  const auto early = [&](const std::string& back) {
+    const CompileResult result = compiled(
+        {{kWay, last,
+          "step source/early : source.settings {\n  stage = prepare\n  after = [source/route]\n"
+          "  before = [proxies/ready]\n  url = url\n  user = user\n  password = password\n"
+          "  certificate_sha256 = certificate_sha256\n  values = [\n"
+          "    { key = \"lookup.plan-held.bob@example.org\", value = \"1\" },\n  ]\n}\n\n" +
+              back + last}},
+        true);
+    return std::any_of(
+        result.diagnostics.begin(), result.diagnostics.end(), [&](const Diagnostic& one) {
+          return one.kind == Kind::step_before_its_stage && one.severity == Severity::warning &&
+                 one.message ==
+                     "`source/early` holds the mail of `bob@example.org` before its mailbox is "
+                     "copied";
+        });
+  };
+  EXPECT_TRUE(early(""));
+  EXPECT_FALSE(
+      early("step source/let-go : restore {\n  stage = prepare\n  after = [source/early]\n"
+            "  before = [proxies/ready]\n  step = \"source/early\"\n}\n\n"));
+}
+
 }  // namespace
 }  // namespace plan::test
