@@ -4,8 +4,13 @@
 #include <algorithm>
 #include <array>
 #include <filesystem>
+#include <optional>
+#include <string>
 #include <system_error>
+#include <vector>
 
+#include "compiler/facts/given_facts.h"
+#include "compiler/facts/limits.h"
 #include "compiler/flow/routes.h"
 #include "compiler/ir/json.h"
 #include "compiler/modules.h"
@@ -397,6 +402,35 @@ class Expectations {
   std::vector<std::string> wanted_errors_;  // codes that the test expects
 };
 
+/// What is wrong with the measurements of a test: written by a person, and nobody else looks.
+std::vector<std::string> problems_of_facts(const Project& project) {
+  auto text = read_text_file(project.folder.facts_file, facts::kFactsBytesMax);
+  if (!text) return {text.error().to_line()};
+  SourceSet sources;
+  Sink unheard;  // of the lock the compilation has said it
+  std::optional<facts::Lock> lock;
+  if (project.lock_text) {
+    const FileId lock_file = sources.add(project.folder.lock_file, *project.lock_text);
+    lock = facts::read_lock(sources, lock_file, unheard);
+  }
+  Sink sink;
+  const FileId file = sources.add(project.folder.facts_file, std::move(*text));
+  facts::check_given_facts(sources, file, lock ? &*lock : nullptr, sink);
+  std::vector<std::string> lines;
+  for (const Diagnostic& one : sink.sorted()) {
+    lines.push_back(fmt::format("{}: {}{}", place_of(sources, one.span), one.message,
+                                one.label.empty() ? "" : "; " + one.label));
+  }
+  return lines;
+}
+
+bool expects(const Node& test, std::string_view key, std::string_view word) {
+  const Node* const expect = test.find("expect");
+  return expect != nullptr &&
+         std::any_of(expect->items.begin(), expect->items.end(),
+                     [&](const Node& one) { return text_of(one, key) == word; });
+}
+
 /// A key that nobody reads is a mistake: what it was meant for would not be tested.
 void report_unknown_keys(const Node& node, const std::vector<std::string_view>& known, Sink& sink) {
   for (const syntax::Entry& entry : node.entries) {
@@ -484,6 +518,10 @@ ExitCode run_test(const Invocation& invocation) {
       add(*test.find("facts"), fmt::format("there is no `{}`", printable(files.facts_file, 200)));
     const std::string own_plan = text_of(test, "plan");
     auto project = load_project(beside(own_plan.empty() ? plan : own_plan), files);
+    if (project && std::filesystem::exists(files.facts_file, unknown) &&
+        !expects(test, "warning", info(Kind::facts_syntax).name)) {
+      for (const std::string& why : problems_of_facts(*project)) add(*test.find("facts"), why);
+    }
     const Node* expect = test.find("expect");
     if (!project) {
       add(test, project.error().to_line());

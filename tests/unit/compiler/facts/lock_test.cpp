@@ -5,12 +5,14 @@
 #include <algorithm>
 
 #include "compiler/facts/digest_key.h"
+#include "compiler/facts/given_facts.h"
 #include "compiler/facts/limits.h"
 #include "compiler/facts/lock_text.h"
 #include "compiler/facts/measurement.h"
 #include "compiler/facts/password_form.h"
 #include "compiler/ir/digest.h"
 #include "compiler/ir/json.h"
+#include "tests/support/repository.h"
 #include "tests/support/shared_data.h"
 
 namespace plan::facts {
@@ -275,6 +277,15 @@ TEST(Measurements, AFileOfOtherLinesIsNotReportedLineByLine) {
   ASSERT_EQ(sink.sorted().size(), kFactsProblemsMax + 1);
   EXPECT_EQ(sink.sorted().back().message,
             "of 1,000 lines that are no measurements this is the last");
+}
+
+TEST(Measurements, HaveTheNamesAndUnitsOfTheirPage) {
+  const std::string page = test::read_all(test::repository() / "docs/formats/facts.md");
+  for (const MeasuredName& one : measured_names()) {
+    const std::string row =
+        "| `" + std::string(one.name) + "` | `" + std::string(one.unit) + "` | ";
+    EXPECT_NE(page.find(row), std::string::npos) << row;
+  }
 }
 
 TEST(Measurements, TellWhosePasswordIsAnotherOne) {

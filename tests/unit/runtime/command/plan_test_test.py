@@ -2,6 +2,7 @@
 """`plan test`: an operator's expectations of a plan hold or do not, and are said with their line."""
 
 import hashlib
+import json
 import os
 import pathlib
 import shutil
@@ -146,6 +147,37 @@ def main():
         done = run(TESTS.replace("    lock: lock.txt\n", "    lock: lock.txt\n    facts: nowhere.jsonl\n", 1))
         check("measurements that are not there fail with their place", done.returncode == 1
               and "migration.test.yaml:5: there is no `" in done.stdout and "nowhere.jsonl`" in done.stdout, done)
+        # Measurements of a test are written by a person: each mistake is told with its line.
+        right = {"what": "account/alice@example.org/bytes", "value": 5, "unit": "bytes", "how": "STATUS", "when": "2026-08-14T09:12:00Z"}
+        with_facts = TESTS.replace("    lock: lock.txt\n", "    lock: lock.txt\n    facts: facts.jsonl\n", 1)
+        def run_with(text, *changes):
+            lines = [{**right, **change} for change in ({}, *changes)]
+            (folder / "facts.jsonl").write_text("".join(
+                json.dumps({key: value for key, value in line.items() if value != "left out"}) + "\n" for line in lines))
+            return run(text)
+        for change in [{"what": "disk/target/free", "value": 10**12}, {"what": "account/carol/d@example.net/messages", "unit": "messages"},
+                       {"what": "disk/source/free", "value": None, "how": "df is missing", "when": "left out", "unit": "left out"},
+                       {"what": "target/resolves-names", "value": None, "unit": ""},
+                       {"what": "account/bob@example.org/hash-digest", "value": "ab12", "unit": "hex"},
+                       {"what": "dump//srv/dump/disk", "value": "/srv", "unit": "mount"}]:
+            done = run_with(with_facts, change)
+            check(f"{change} is a measurement", done.returncode == 0, done)
+        for change, said in [({"unit": "MB"}, "is measured in `bytes`, not in `MB`"),
+                             ({"unit": "left out"}, "has no `unit`"),
+                             ({"what": "account/alice@example.org/byte"}, "did you mean `account/alice@example.org/bytes`?"),
+                             ({"what": "disk/taget/free"}, "nothing is measured by the name `disk/taget/free`; did you mean `disk/target/free`?"),
+                             ({"what": "account/nobody@example.org/bytes"}, "the lock has no account `nobody@example.org`"),
+                             ({"when": "left out"}, "does not say when it was measured"),
+                             ({"when": "yesterday"}, "does not say when it was measured"),
+                             ({"value": "5"}, "is a whole number"), ({"value": 5.5}, "is a whole number"),
+                             ({"value": -5}, "this line is no measurement"), ({"what": 5}, "this line is no measurement"),
+                             ({"value": "left out", "how": "left out"}, "has no `value`")]:
+            # The right line is of another name: a later one of the same name would take its place.
+            done = run_with(with_facts, {"what": "account/bob@example.org/bytes"}, {"what": "account/alice@example.org/bytes", **change})
+            check(f"{change} is none", done.returncode == 1 and "migration.test.yaml:5: " in done.stdout
+                  and "facts.jsonl:3:1: " in done.stdout and said in done.stdout, done)
+        done = run_with(with_facts.replace("- no: errors", "- warning: facts-syntax", 1), {"value": -5})
+        check("unless that is what is expected", done.returncode == 0, done)
         done = run(TESTS.replace("- no: errors", "- {no: errors, warning: not-measured}", 1))
         check("two keys of one expectation are told apart", done.returncode == 1
               and "6: `no` and `warning` stand in one expectation; each is an item of its own" in done.stdout, done)

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <set>
 
+#include "compiler/flow/routes.h"
 #include "compiler/ir/step_kind.h"
 #include "compiler/source/diagnostic.h"
 #include "compiler/syntax/value_type.h"
@@ -86,6 +87,18 @@ TEST(StepKinds, AreDocumentedInTheWordsOfThePlanLanguageWithTheirBounds) {
                           "| `by` | `text` | yes | `plan` or `server` | ",
                           "| `not_before_ms` | `integer` | yes |  | "})
     EXPECT_NE(page.find(row), std::string::npos) << row;
+}
+
+TEST(Commands, TestNamesEveryEndOfAMessage) {
+  for (const CommandSpec& command : all_commands()) {
+    if (command.name != "test") continue;
+    const std::string text(command.text);
+    const std::size_t begin = text.find("a word or a list of them (");
+    ASSERT_NE(begin, std::string::npos);
+    const std::string list = text.substr(begin, text.find(')', begin) - begin);
+    for (const std::string_view end : flow::all_end_words())
+      EXPECT_NE(list.find(end), std::string::npos) << end;
+  }
 }
 
 TEST(Errors, HaveNamesOfTheirOwn) {
