@@ -8,6 +8,7 @@
 #include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "compiler/check/graph_view.h"
 #include "compiler/check/kind_of_source.h"
@@ -167,15 +168,21 @@ void delta_without_hold(const GraphView& view, Sink& sink) {
   look_at_bounds(view, sink);
   std::set<std::pair<const ir::StepShape*, StepKind>> said;
   for (const ir::StepId delta : view.of_kind(StepKind::archive_delta)) {
+    std::vector<std::string> missing;
+    std::string open;
     for (const auto& [hold, why] : holds) {
-      if (said.contains({&graph.shape(delta), hold}) || view.follows_in_row(delta, hold)) continue;
-      said.insert({&graph.shape(delta), hold});
-      sink.report(Kind::delta_without_hold, graph.origin(delta),
-                  fmt::format("the last copy `{}` is made before `{}`",
-                              printable(graph.id(delta), 160), info(hold).name))
-          .label(std::string(why))
-          .help(fmt::format("let it wait for the account's step of kind `{}`", info(hold).name));
+      if (view.follows_in_row(delta, hold) || !said.emplace(&graph.shape(delta), hold).second)
+        continue;
+      missing.push_back(fmt::format("`{}`", info(hold).name));
+      open += fmt::format("{}{}", open.empty() ? "" : ", ", why);
     }
+    if (missing.empty()) continue;
+    sink.report(Kind::delta_without_hold, graph.origin(delta),
+                fmt::format("the last copy `{}` is made before {}", printable(graph.id(delta), 160),
+                            fmt::join(missing, ", ")))
+        .label(std::move(open))
+        .help(fmt::format("let it wait for the account's {} of kind {}",
+                          missing.size() == 1 ? "step" : "steps", fmt::join(missing, ", ")));
   }
 }
 

@@ -21,6 +21,8 @@ using ir::StepId;
 using ir::StepKind;
 using ir::Value;
 
+constexpr std::size_t kNamesMax = 1'000;
+
 /// Objects that a migration makes for its own time; the others (domains, accounts) are to stay.
 bool is_made_for_the_time(std::string_view object) {
   return object == "MtaRoute" || object == "AllowedIp" || object == "MemoryLookupKey" ||
@@ -70,6 +72,20 @@ bool is_destroyed(const Undone& undone, const TargetWrite& write) {
   });
 }
 
+/// The step that a `restore` names. One that is misspelt is reported where it stands: what it means
+/// is not missed as well.
+std::string restored_by(const GraphView& view, std::string_view step) {
+  const ir::StepGraph& graph = view.graph();
+  if (graph.find(step)) return std::string(step);
+  std::vector<std::string> ids;
+  for (const TargetWrite& write : view.writes()) {
+    if (graph.row(write.step) == ir::RowId::none && ids.size() < kNamesMax)
+      ids.push_back(graph.id(write.step));
+  }
+  const auto near = nearest(step, std::vector<std::string_view>(ids.begin(), ids.end()));
+  return std::string(near.value_or(step));
+}
+
 Undone undone_by(const GraphView& view) {
   Undone undone;
   const ir::StepGraph& graph = view.graph();
@@ -86,7 +102,7 @@ Undone undone_by(const GraphView& view) {
       if (!sample.takes(step)) continue;
       const Value arguments = graph.arguments(step);
       if (kind == StepKind::restore) {
-        undone.restored.insert(std::string(arguments["step"].string_or("")));
+        undone.restored.insert(restored_by(view, arguments["step"].string_or("")));
       } else {
         const std::string object(object_type(arguments["object"].string_or("")));
         undone.destroyed.insert(name_of(object, arguments["match"]));
