@@ -216,6 +216,7 @@ class ProcedureReader {
     }
     read_loop(node, step);
     check_role(node, step);
+    if (is_variable_misspelt(node, step)) return;
     syntax::TypeScope types(&module_->types);
     if (!step.variable.empty()) types.set(step.variable, *syntax::parse_type("map"));
     read_condition(node, step, types);
@@ -246,9 +247,27 @@ class ProcedureReader {
     if (there.is_known()) report.note(there, "it stands here too");
   }
 
+  /// The entry that is this key of a step with a mistake in it; nullptr: there is none.
+  static const syntax::Entry* misspelt(const Node& node, std::string_view key) {
+    for (const syntax::Entry& entry : node.entries) {
+      const bool is_known = std::find(kStepKeys.begin(), kStepKeys.end(),
+                                      std::string_view(entry.key)) != kStepKeys.end();
+      if (!is_known && nearest(entry.key, std::vector<std::string_view>{key})) return &entry;
+    }
+    return nullptr;
+  }
+
+  /// Reported as a key that is not known.
+  bool is_said_misspelt(const Node& node, std::string_view key) {
+    if (misspelt(node, key) == nullptr) return false;
+    is_broken_ = true;
+    return true;
+  }
+
   bool read_kind(const Node& node, ProcedureStep& step) {
     const Node* kind = node.find("kind");
     if (kind == nullptr) {
+      if (is_said_misspelt(node, "kind")) return false;
       broken(step.span, "a step needs a `kind`",
              "say what it does: `admin.upsert` writes an object at the target, for example");
       return false;
@@ -280,8 +299,13 @@ class ProcedureReader {
   bool read_stage(const Node& node, ProcedureStep& step) {
     const Node* stage = node.find("stage");
     if (stage == nullptr) {
-      broken(step.span, "a step needs a `stage`",
-             "say when it runs: `prepare`, `cutover`, `waves` or `finalize`");
+      if (is_said_misspelt(node, "stage")) return false;
+      // Whatever the plan language does not know of a step is an argument.
+      const Node* arguments = node.find("args");
+      const syntax::Entry* near = arguments == nullptr ? nullptr : misspelt(*arguments, "stage");
+      auto report = refuse(near == nullptr ? step.span : near->key_span, "a step needs a `stage`",
+                           "say when it runs: `prepare`, `cutover`, `waves` or `finalize`");
+      if (near != nullptr) report.label("did you mean `stage`?");
       return false;
     }
     if (const auto known = ir::stage_by_name(stage->text)) {
@@ -326,6 +350,46 @@ class ProcedureReader {
       broken(
           step.span, "the `id` of a step with `for` needs a `{}`",
           fmt::format("write where the name of the row stands: `{}/{{}}`", printable(step.id, 80)));
+  }
+
+  struct Named {
+    bool is_there = false;
+    bool has_loops = false;  ///< which have names of their own
+  };
+  void look_for(const Node* value, std::string_view name, Named& named) const {
+    if (value == nullptr || named.is_there) return;
+    for (const Node& item : value->items) look_for(&item, name, named);
+    for (const syntax::Entry& entry : value->entries) {
+      named.has_loops = named.has_loops || entry.key == "each" || entry.key == "for";
+      look_for(&entry.value, name, named);
+    }
+    if (!value->is_scalar()) return;
+    Sink unheard;
+    const auto text = syntax::parse_template(*value, *input_.sources, unheard);
+    named.is_there = named.is_there || (text && mentions(*text, name));
+  }
+
+  /// Where the step says `account`, and its `for` says `acount`, one word is wrong and not each
+  /// argument.
+  bool is_variable_misspelt(const Node& node, const ProcedureStep& step) {
+    if (step.variable.empty() || step.set == SIZE_MAX) return false;
+    std::string usual = input_.rows[step.set].name;
+    if (usual.ends_with('s')) usual.pop_back();
+    if (usual == step.variable || scope_->find(usual) != nullptr ||
+        module_->unknown.contains(usual))
+      return false;
+    Named own;
+    Named other;
+    for (const char* key : {"when", "args"}) {
+      look_for(node.find(key), step.variable, own);
+      look_for(node.find(key), usual, other);
+    }
+    if (own.is_there || own.has_loops || !other.is_there) return false;
+    broken(node.find("for")->span,
+           fmt::format("the step names `{}`, and its rows are called `{}`", usual,
+                       printable(step.variable, 60)),
+           fmt::format("write `for {} in {}`", usual, input_.rows[step.set].name));
+    return true;
   }
 
   [[nodiscard]] std::string known_rows() const {
