@@ -12,6 +12,8 @@
 namespace plan::check {
 namespace {
 
+constexpr std::size_t kFoundShownMax = 3;
+
 /// What stands at the caret, as its author wrote it: without quotes, and not escaped as in a lock.
 std::string text_at(const Diagnostic& diagnostic, const SourceSet& sources) {
   const Span span = diagnostic.span;
@@ -39,6 +41,26 @@ bool may_be_lowered(const Diagnostic& diagnostic) {
          diagnostic.kind != Kind::schema_missing && diagnostic.kind != Kind::untested_version;
 }
 
+/// Where a code is found, as a rule would name it.
+struct Found {
+  std::vector<std::string> shown = {};
+  std::size_t count = 0;
+
+  void add(const std::string& text) {
+    if (std::find(shown.begin(), shown.end(), text) != shown.end()) return;
+    ++count;
+    if (shown.size() < kFoundShownMax) shown.push_back(text);
+  }
+  [[nodiscard]] std::string words() const {
+    if (count == 0) return "nothing of this code is found";
+    std::string text = "this code is found at";
+    for (std::size_t i = 0; i < shown.size(); ++i)
+      text += fmt::format("{} `{}`", i == 0 ? "" : ",", printable(shown[i], 80));
+    if (count > shown.size()) text += ", and elsewhere";
+    return text;
+  }
+};
+
 Diagnostic made(Kind kind, const FindingRule& rule, std::string message, std::string help) {
   Diagnostic diagnostic;
   diagnostic.kind = kind;
@@ -63,12 +85,15 @@ SortedFindings apply_findings(const std::vector<FindingRule>& rules,
   for (std::size_t i = 0; i < rules.size(); ++i) by_kind[rules[i].kind][rules[i].at].push_back(i);
   std::vector<bool> is_used(rules.size());
   std::vector<Diagnostic> own;
+  std::map<Kind, Found> found;
   std::set<Kind> cut;  // of which some were not kept: what a rule is for may be among those
   for (Diagnostic& diagnostic : diagnostics) {
     if (left_out_by(diagnostic) != 0) cut.insert(diagnostic.kind);
     const FindingRule* rule = nullptr;
     if (const auto of_kind = by_kind.find(diagnostic.kind); of_kind != by_kind.end()) {
-      const auto there = of_kind->second.find(text_at(diagnostic, sources));
+      const std::string text = text_at(diagnostic, sources);
+      found[diagnostic.kind].add(text);
+      const auto there = of_kind->second.find(text);
       if (there != of_kind->second.end()) {
         rule = &rules[there->second.back()];
         if (!is_used[there->second.back()])
@@ -97,6 +122,7 @@ SortedFindings apply_findings(const std::vector<FindingRule>& rules,
                        fmt::format("nothing is found as `{}` at `{}`", info(rules[i].kind).name,
                                    printable(rules[i].at, 120)),
                        "take it out: what it was for is no more, or it points elsewhere"));
+    own.back().label = found[rules[i].kind].words();
   }
   sorted.diagnostics.insert(sorted.diagnostics.end(), std::make_move_iterator(own.begin()),
                             std::make_move_iterator(own.end()));
