@@ -183,8 +183,10 @@ class Index {
   /// An account that steps of no row of its own are about is like those of which the same is said.
   void read_steps_apart() {
     std::unordered_map<std::string, std::vector<StepId>> steps_of;  // by name
+    StepsApart steps_apart(graph_);
     for (const StepId step : graph_.order()) {
-      for (std::string& name : named_apart(graph_, step)) steps_of[std::move(name)].push_back(step);
+      for (std::string& name : steps_apart.named_by(step))
+        steps_of[std::move(name)].push_back(step);
     }
     if (steps_of.empty()) return;
     for (std::size_t row = 1; row < rows_.size(); ++row) {

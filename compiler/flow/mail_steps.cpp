@@ -52,14 +52,15 @@ MailSteps::MailSteps(const ir::StepGraph& graph, const std::vector<Subject>& sub
     : graph_(graph), place_of_(graph.size()) {
   for (const Subject& subject : subjects) of_row_.try_emplace(subject.row);
   const std::vector<StepId>& order = graph.order();
+  StepsApart steps_apart(graph);
   for (std::size_t i = 0; i < order.size(); ++i) {
     place_of_[ir::index(order[i])] = static_cast<Place>(i);
-    read_step(static_cast<Place>(i));
+    read_step(static_cast<Place>(i), steps_apart);
   }
   keep(subjects);
 }
 
-void MailSteps::read_step(Place place) {
+void MailSteps::read_step(Place place, StepsApart& steps_apart) {
   const StepId step = graph_.order()[place];
   const StepKind kind = graph_.kind(step);
   const ir::RowId row = graph_.row(step);
@@ -67,7 +68,7 @@ void MailSteps::read_step(Place place) {
     if (const auto own = of_row_.find(row); own != of_row_.end() && row != ir::RowId::none)
       own->second.push_back(place);
   }
-  for (std::string& name : named_apart(graph_, step)) named_[std::move(name)].push_back(place);
+  for (std::string& name : steps_apart.named_by(step)) named_[std::move(name)].push_back(place);
   if (is_address_kind(kind)) everybodys_.push_back(place);
   if (kind == StepKind::source_settings && row == ir::RowId::none && decides_route(arguments(step)))
     everybodys_.push_back(place);

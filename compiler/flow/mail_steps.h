@@ -17,6 +17,8 @@
 
 namespace plan::flow {
 
+class StepsApart;
+
 /// A set of the steps that decide where mail of one account goes, by their number.
 using Mask = std::uint64_t;
 using Domains = std::set<std::string, std::less<>>;
@@ -69,7 +71,7 @@ class MailSteps {
     std::string name = {};
   };
 
-  void read_step(Place place);
+  void read_step(Place place, StepsApart& steps_apart);
   void read_destroy(Place place);
   [[nodiscard]] Whose whose(ir::StepId step) const;
   [[nodiscard]] static bool is_of(const Whose& whose, const Subject& subject,

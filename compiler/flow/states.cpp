@@ -63,23 +63,29 @@ bool goes_by_addresses(StepKind kind) {
          kind == StepKind::source_forward;
 }
 
-/// Decided without the row, as it nearly always is.
-std::vector<std::string> named_apart(const ir::StepGraph& graph, StepId step) {
-  const StepKind kind = graph.kind(step);
-  if (!is_account_kind(kind)) return {};
-  const ir::Value& written = graph.shape(step).arguments;
-  const bool is_own = ir::row_member(written["account"]) == "address" &&
-                      (!goes_by_addresses(kind) || written["addresses"].is_null() ||
-                       ir::row_member(written["addresses"]) == "addresses");
-  if (is_own) return {};
+bool StepsApart::may_be_apart(StepId step) {
+  const ir::StepShape& shape = graph_.shape(step);
+  Answer& known = of_shape_[static_cast<std::size_t>(&shape - graph_.shapes().data())];
+  if (known != Answer::unasked) return known == Answer::yes;
+  const ir::Value& addresses = shape.arguments["addresses"];
+  const bool is_own =
+      !is_account_kind(shape.kind) || (ir::row_member(shape.arguments["account"]) == "address" &&
+                                       (!goes_by_addresses(shape.kind) || addresses.is_null() ||
+                                        ir::row_member(addresses) == "addresses"));
+  known = is_own ? Answer::no : Answer::yes;
+  return !is_own;
+}
+
+std::vector<std::string> StepsApart::named_by(StepId step) {
+  if (!may_be_apart(step)) return {};
   // One of an account's row that names another account is said by a rule.
-  const ir::RowId row = graph.row(step);
-  if (row != ir::RowId::none && !graph.row_members(row)["addresses"].is_null()) return {};
+  const ir::RowId row = graph_.row(step);
+  if (row != ir::RowId::none && !graph_.row_members(row)["addresses"].is_null()) return {};
   std::set<std::string> names;
-  const ir::Value account = graph.argument(step, "account");
+  const ir::Value account = graph_.argument(step, "account");
   if (account.is_string()) names.insert(lower_ascii(account.as_string()));
-  if (goes_by_addresses(kind)) {
-    const ir::Value addresses = graph.argument(step, "addresses");
+  if (goes_by_addresses(graph_.kind(step))) {
+    const ir::Value addresses = graph_.argument(step, "addresses");
     for (const ir::Value& name : addresses.items()) {
       if (name.is_string()) names.insert(lower_ascii(name.as_string()));
     }

@@ -152,9 +152,24 @@ class AccountStates {
 [[nodiscard]] bool is_forward(ir::StepKind kind);
 /// Is what it writes found by every address that it names, and not by the account alone?
 [[nodiscard]] bool goes_by_addresses(ir::StepKind kind);
-/// Who a step of the kinds of an account's move names, in lower case, where it is stamped out for
-/// no account's row: the account, and the addresses that it goes by. Empty for any other step.
-[[nodiscard]] std::vector<std::string> named_apart(const ir::StepGraph& graph, ir::StepId step);
+/// Steps of the kinds of an account's move that are stamped out for no account's row. Of nearly all
+/// others the shape says that they are not, and it is asked once.
+class StepsApart {
+ public:
+  explicit StepsApart(const ir::StepGraph& graph)
+      : graph_(graph), of_shape_(graph.shapes().size()) {}
+
+  /// Who such a step names, in lower case: the account, and the addresses that it goes by. Empty
+  /// for any other step.
+  [[nodiscard]] std::vector<std::string> named_by(ir::StepId step);
+
+ private:
+  [[nodiscard]] bool may_be_apart(ir::StepId step);
+
+  enum class Answer : std::uint8_t { unasked, no, yes };
+  const ir::StepGraph& graph_;
+  std::vector<Answer> of_shape_;
+};
 /// Do these arguments of a step `source.settings` say where an old Stalwart sends mail?
 [[nodiscard]] bool decides_route(const ir::Value& arguments);
 /// The key of a lookup list that a setting of an old Stalwart is: "lookup.plan-moved.a@x".
