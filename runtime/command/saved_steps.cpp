@@ -11,6 +11,7 @@
 #include "compiler/diff/change.h"
 #include "compiler/ir/digest.h"
 #include "compiler/ir/json.h"
+#include "compiler/schema/schema.h"
 #include "compiler/source/text.h"
 #include "compiler/syntax/limits.h"
 #include "embedded/stdlib_modules.h"
@@ -296,7 +297,15 @@ Outcome check_saved_steps(const ir::SavedPlan& saved) {
   };
   if (saved.sources.empty() || ir::sha256(saved.sources.front().second).hex() != saved.plan_digest)
     return refuse("the first of the texts in it is not the plan");
-  const CompileResult made = compile(input_of(saved));
+  CompileInput input = input_of(saved);
+  // Durations and sizes are read where the schema of that time had one.
+  std::optional<schema::Schema> parts;
+  if (saved.schema_parts.is_map()) {
+    auto read = schema::Schema::load_facts(saved.schema_parts);
+    if (read) parts.emplace(std::move(*read));
+    if (parts) input.schema = &*parts;
+  }
+  const CompileResult made = compile(std::move(input));
   const std::vector<std::string> changed = modules_changed(saved, *made.sources);
   const std::string program = program_of(saved, changed);
   const auto because = [&](std::string words) {

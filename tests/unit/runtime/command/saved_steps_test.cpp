@@ -6,6 +6,10 @@
 
 #include <functional>
 
+#include "compiler/schema/schema.h"
+#include "compiler/schema_drift.h"
+#include "tests/support/repository.h"
+#include "tests/support/shared_data.h"
 #include "tests/unit/runtime/command/small_project.h"
 
 namespace plan::command {
@@ -13,11 +17,12 @@ namespace {
 
 using ir::Value;
 
-/// A plan with a list, a module in a folder `std` beside it, and measurements; as it is saved.
-ir::SavedPlan saved_plan() {
-  const SmallProject project({"alice", "bob"}, "std/own.plan");
+/// As it is saved.
+ir::SavedPlan saved_plan_of(const SmallProject& project, const schema::Schema* schema) {
   CompileInput input = project.input();
+  input.schema = schema;
   ir::SavedPlan saved;
+  saved.made_at = "2026-08-14T09:12:00Z";
   saved.plan_digest = ir::sha256(input.plan_text).hex();
   saved.lock_digest = ir::sha256(*input.lock_text).hex();
   CompileResult compiled = compile(std::move(input));
@@ -31,9 +36,15 @@ ir::SavedPlan saved_plan() {
     saved.sources.emplace_back(std::string(compiled.sources->name(file)),
                                std::string(compiled.sources->text(file)));
   }
+  if (schema != nullptr) saved.schema_parts = schema->facts_of(types_written(saved.graph));
   saved.made_from = made_from(saved);
   saved.made_by = program_name();
   return saved;
+}
+
+/// A plan with a list, a module in a folder `std` beside it, and measurements.
+ir::SavedPlan saved_plan() {
+  return saved_plan_of(SmallProject({"alice", "bob"}, "std/own.plan"), nullptr);
 }
 
 /// The graph of `saved` with its document changed by hand.
@@ -82,6 +93,31 @@ TEST(SavedSteps, ThoseOfItsTextsAreAccepted) {
   ASSERT_TRUE(read) << read.error().to_line();
   EXPECT_EQ(read->made_by, program_name());
   EXPECT_EQ(refusal(*read), "accepted");
+}
+
+TEST(SavedSteps, AmountsAreReadWithTheSchemaOfTheFile) {
+  auto schema = schema::Schema::read(
+      test::read_all(test::repository() / "runtime/rehearsal/schema/stalwart-0.16.json"));
+  ASSERT_TRUE(schema) << schema.error().to_line();
+  SmallProject project({"alice", "bob"}, "own.plan");
+  project.files["own.plan"] += R"(
+step own/retention : admin.update {
+  stage = prepare
+  before = [target/reload]
+  object = "DataRetention"
+  set = { expungeTrashAfter = 7d }
+}
+step own/away : restore {
+  stage = finalize
+  after = [finalize/address]
+  step = "own/retention"
+}
+)";
+  const ir::SavedPlan saved = saved_plan_of(project, &*schema);
+  const auto step = saved.graph.find("own/retention");
+  ASSERT_TRUE(step);
+  EXPECT_EQ(saved.graph.argument(*step, "set")["expungeTrashAfter"], Value(604'800'000));
+  EXPECT_EQ(refusal(saved), "accepted");
 }
 
 TEST(SavedSteps, AChangedArgumentIsNamedWithItsStep) {
