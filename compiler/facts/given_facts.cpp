@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "compiler/facts/limits.h"
+#include "compiler/ir/moment.h"
 #include "compiler/source/text.h"
 
 namespace plan::facts {
@@ -68,20 +69,6 @@ std::string near_name(std::string_view what) {
   return std::string(nearest(what, candidates).value_or(""));
 }
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-
-/// `2026-08-14T09:12:00Z`, as plan writes it.
-bool is_utc(std::string_view text) {
-  constexpr std::string_view kForm = "0000-00-00T00:00:00Z";
-  if (text.size() != kForm.size()) return false;
-  for (std::size_t i = 0; i < kForm.size(); ++i) {
-    if (kForm[i] == '0' ? !is_digit(text[i]) : text[i] != kForm[i]) return false;
-  }
-  const auto number = [&](std::size_t at) { return (text[at] - '0') * 10 + (text[at + 1] - '0'); };
-  return number(5) >= 1 && number(5) <= 12 && number(8) >= 1 && number(8) <= 31 &&
-         number(11) <= 23 && number(14) <= 59 && number(17) <= 59;
-}
-
 std::string_view wanted_of(std::string_view unit) {
   if (unit == "hex") return "a text of hexadecimal digits";
   if (unit == "mount") return "a text";
@@ -138,7 +125,7 @@ std::optional<Problem> problem_of(const Measurement& one, const Lock* lock) {
         fmt::format("the value of `{}` is {}", printable(one.what, 120), wanted_of(known->unit)),
         "this is another one"};
   }
-  if (!is_utc(one.when)) {
+  if (!ir::is_utc_moment(one.when)) {
     return Problem{fmt::format("`{}` does not say when it was measured", printable(one.what, 120)),
                    "write `when` as `2026-08-14T09:12:00Z`"};
   }

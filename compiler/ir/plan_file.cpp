@@ -9,6 +9,7 @@
 
 #include "compiler/ir/errors.h"
 #include "compiler/ir/json.h"
+#include "compiler/ir/moment.h"
 #include "compiler/ir/strict_reader.h"
 #include "compiler/source/text.h"
 
@@ -331,6 +332,8 @@ Result<SavedPlan> read_saved_plan(std::string_view text, std::string* digest) {
   plan.lock_digest = document["lock_digest"].string_or("");
   plan.schema_digest = document["schema_digest"].string_or("");
   StrictReader read;
+  if (!is_utc_moment(plan.made_at))
+    read.refuse(Place("made_at"), document["made_at"], "a moment like 2026-08-14T09:12:00Z");
   const Place observations_at("observations");
   for (const auto& [name, seen] : document["observations"].members()) {
     const auto step = step_of(name, graph.size());

@@ -380,6 +380,7 @@ Work saved_plan_reading(std::size_t accounts) {
   if (const auto graph = graph_of(accounts)) {
     plan::ir::SavedPlan saved;
     saved.plan_name = kName;
+    saved.made_at = "2026-08-14T09:12:00Z";
     saved.graph = std::move(*graph);
     std::string digest;
     *text = plan::ir::write_saved_plan(saved, &digest);

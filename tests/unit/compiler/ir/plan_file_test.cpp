@@ -300,6 +300,11 @@ TEST(SavedPlanFile, WhatPlanDoesNotWriteIsRefusedWithItsPlace) {
       {R"("notes":["one note"])", R"("notes":[1])", "`notes[0]` is 1, and has to be a text"},
       {R"("made_by":"plan 0.1.0")", R"("made_by":"")",
        "`made_by` is the text \"\", and has to be a text that is not empty"},
+      {R"("made_at":"2026-08-14T09:12:00Z")", R"("made_at":"yesterday")",
+       "`made_at` is the text \"yesterday\", and has to be a moment like 2026-08-14T09:12:00Z"},
+      {R"("made_at":"2026-08-14T09:12:00Z")", R"("made_at":"2026-13-14T09:12:00Z")",
+       "`made_at` is the text \"2026-13-14T09:12:00Z\", and has to be a moment like "
+       "2026-08-14T09:12:00Z"},
       {R"("schema_parts":null)", R"("schema_parts":7)",
        "it is damaged: `schema_parts` is missing or something else"}};
   for (const Case& one : cases) EXPECT_EQ(said_with(one.was, one.is), one.said) << one.is;

@@ -17,6 +17,7 @@ using ir::Value;
 /// A graph of two steps that write objects of the target.
 Review reviewed() {
   Review review;
+  review.saved.made_at = "2026-08-14T09:12:00Z";
   const auto add = [&](const char* id, Value arguments) {
     ir::StepShape shape;
     shape.kind = ir::StepKind::admin_upsert;
