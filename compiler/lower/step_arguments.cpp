@@ -98,8 +98,12 @@ Value ArgumentReader::list(const Node& node, const Names& names) {
   ir::List items;
   for (const Node& item : node.items) add_items(item, names, items);
   if (!node.tag.is("!numbered")) {
-    if (!node.tag.empty())
-      broken(node.tag.span(), "a list may be `!numbered`, nothing else", "take the tag out");
+    if (!node.tag.empty()) {
+      const bool is_of_yaml = input_.sources->text(node.tag.span()).starts_with('!');
+      broken(node.tag.span(),
+             fmt::format("a list may be `{}`, nothing else", is_of_yaml ? "!numbered" : "numbered"),
+             is_of_yaml ? "take the tag out" : "write the list alone");
+    }
     return Value(std::move(items));
   }
   // What the target writes as {"0": ..., "1": ...}: its expressions' clauses.
@@ -151,11 +155,29 @@ Value ArgumentReader::output(const Node& node) {
   return ir::OutputRef{id, node.text.substr(blank + 1)};
 }
 
+/// The plan language has words where YAML has tags.
+void ArgumentReader::refuse_tag(const syntax::Tag& tag) {
+  const bool is_of_yaml = input_.sources->text(tag.span()).starts_with('!');
+  if (tag.is("!secret")) {
+    broken(tag.span(), "a secret stands in a step by its name only",
+           is_of_yaml
+               ? "name it in the module, `let: {NAME: !secret file:secrets/NAME}`, and write "
+                 "`${NAME}` here"
+               : "name it in the module, `let NAME = secret \"file:secrets/NAME\"`, and write "
+                 "`NAME` here");
+    return;
+  }
+  const std::string_view word = is_of_yaml || !tag.is("!lock") ? tag.text() : "lock";
+  broken(tag.span(), fmt::format("`{}` means nothing here", printable(word, 40)),
+         is_of_yaml ? "take the tag out: arguments know `!output`, `!for` and `!numbered`"
+                    : "take it out: arguments know `numbered [...]`, `for` in a list, and "
+                      "`tagged \"!output\" \"STEP NAME\"`");
+}
+
 Value ArgumentReader::scalar(const Node& node, const Names& names) {
   if (node.tag.is("!output")) return output(node);
   if (!node.tag.empty()) {
-    broken(node.tag.span(), fmt::format("`{}` means nothing here", printable(node.tag.text(), 40)),
-           "take the tag out: arguments know `!output`, `!for` and `!numbered`");
+    refuse_tag(node.tag);
     return {};
   }
   auto text = parse_template(node, *input_.sources, sink_);

@@ -58,6 +58,7 @@ class ArgumentReader {
   ir::Value scalar(const syntax::Node& node, const Names& names);
   ir::Value evaluated(const syntax::Template& text, const syntax::Node& node, const Names& names);
   ir::Value output(const syntax::Node& node);
+  void refuse_tag(const syntax::Tag& tag);
   ir::Value of_row(syntax::Template text);
   void add_items(const syntax::Node& item, const Names& names, ir::List& into);
 

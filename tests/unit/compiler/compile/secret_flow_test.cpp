@@ -53,6 +53,20 @@ CompileResult compiled(const std::string& module) {
   return compile(std::move(golden_case->input));
 }
 
+TEST(SecretFlow, ASecretThatStandsInAStepIsAnsweredInTheModulesLanguage) {
+  const CompileResult result =
+      compiled(kHead + write("\"203.0.113.9\"", "reason = secret \"file:secrets/own\""));
+  const auto said =
+      std::find_if(result.diagnostics.begin(), result.diagnostics.end(), [](const Diagnostic& one) {
+        return one.message == "a secret stands in a step by its name only";
+      });
+  ASSERT_NE(said, result.diagnostics.end()) << rendered(result);
+  EXPECT_EQ(said->kind, Kind::procedure_broken);
+  EXPECT_EQ(result.sources->text(said->span), "secret");
+  EXPECT_NE(rendered(result).find("`let NAME = secret \"file:secrets/NAME\"`"), std::string::npos)
+      << rendered(result);
+}
+
 TEST(SecretFlow, IntoASecretItGoes) {
   const CompileResult result =
       compiled(kHead + step("point = \"x\"") +
