@@ -265,10 +265,11 @@ std::vector<CommandSpec> move_commands() {
        .summary = "explains a diagnostic, an error or a step",
        .text = "CODE is what stands in brackets behind a message. STEP is an id as `plan graph` "
                "and `plan trace` show it: what "
-               "the step does, how it is undone, where it stands and why. A procedure "
-               "(std/dovecot-postfix) is shown as it is written.",
+               "the step does, how it is undone, where it stands and why; of steps that are drawn "
+               "once (`account/{}/hold`) which they are. KIND is the kind of a step "
+               "(`postfix.hold`). A procedure (std/dovecot-postfix) is shown as it is written.",
        .example = "plan explain unknown-key",
-       .options = {{"what", "CODE|STEP|PROCEDURE", "", "what to explain", true},
+       .options = {{"what", "CODE|STEP|KIND|PROCEDURE", "", "what to explain", true},
                    kPlanOption,
                    kFormat},
        .run = run_explain},

@@ -6,6 +6,8 @@
 #include <algorithm>
 
 #include "compiler/ir/json.h"
+#include "compiler/ir/step_kind.h"
+#include "compiler/lower/argument_type.h"
 #include "compiler/source/diagnostic.h"
 #include "compiler/source/text.h"
 #include "embedded/diagnostic_pages.h"
@@ -15,6 +17,7 @@
 #include "runtime/command/error_catalogue.h"
 #include "runtime/command/errors.h"
 #include "runtime/command/project.h"
+#include "runtime/command/step_page.h"
 #include "runtime/engine/journal.h"
 #include "runtime/engine/subject.h"
 
@@ -70,6 +73,30 @@ std::optional<Page> explain_procedure(std::string_view name) {
                 std::string(module.text)};
   }
   return std::nullopt;
+}
+
+/// A kind of step, as modules name it.
+std::optional<Page> explain_kind(std::string_view name) {
+  const auto kind = ir::step_kind_by_name(name);
+  if (!kind) return std::nullopt;
+  const ir::StepKindInfo& known = info(*kind);
+  ir::List arguments;
+  for (const ir::ArgumentSpec& spec : ir::arguments_of(*kind)) {
+    arguments.push_back(ir::Value::map({{"name", spec.name},
+                                        {"type", to_string(spec.type)},
+                                        {"required", spec.is_required},
+                                        {"may_be", lower::bounds_of(spec)},
+                                        {"meaning", spec.meaning}}));
+  }
+  const std::string page = step_kind_page(known);
+  return Page{ir::Value::map({{"format", 1},
+                              {"step_kind", known.name},
+                              {"summary", known.summary},
+                              {"touches", to_string(known.host)},
+                              {"undo", undo_words(known)},
+                              {"arguments", std::move(arguments)},
+                              {"page", page}}),
+              page};
 }
 
 /// The modules as `use` names them.
@@ -137,6 +164,45 @@ Page explain_step(const ir::StepGraph& graph, ir::StepId step, const Project& pr
   return page;
 }
 
+/// `account/{}/hold`, as `plan graph` draws the steps that are alike; nothing: no step is written
+/// so.
+std::optional<Page> explain_form(const ir::StepGraph& graph, std::string_view form,
+                                 const Project& project) {
+  const ir::StepShape* shape = nullptr;
+  for (const ir::StepShape& one : graph.shapes()) {
+    if (one.id_pattern == form) shape = &one;
+  }
+  if (shape == nullptr) return std::nullopt;
+  std::size_t count = 0;
+  ir::List named;
+  for (const ir::StepId step : graph.order()) {
+    if (graph.shape(step).id_pattern != form) continue;
+    if (++count <= kNamedMax) named.emplace_back(graph.id(step));
+  }
+  const ir::StepKindInfo& kind = info(shape->kind);
+  const std::string place = place_of(*project.compiled.sources, shape->origin);
+  Page page{ir::Value::map({{"format", 1},
+                            {"steps", form},
+                            {"kind", kind.name},
+                            {"procedure", place},
+                            {"count", count}}),
+            printable(form) + "\n"};
+  page.text += fmt::format("  {}: {}\n  undo: {}\n  by {}\n", kind.name, kind.summary,
+                           undo_words(kind), printable(place));
+  if (count == 0)
+    page.text +=
+        "  this plan has no such step: there is nothing for it, or its condition is false\n";
+  else
+    page.text += fmt::format("  {} {}; `plan explain` tells more of each:\n", show_count(count),
+                             count == 1 ? "step" : "steps");
+  for (const ir::Value& id : named)
+    page.text += fmt::format("    {}\n", printable(id.string_or(""), SIZE_MAX));
+  if (count > kNamedMax)
+    page.text += fmt::format("    and {} more\n", show_count(count - kNamedMax));
+  page.document.set("first", std::move(named));
+  return page;
+}
+
 void print_page(const Page& page, std::string_view format) {
   print_result(format == "json" ? ir::write_json(page.document, 2) + "\n" : page.text);
 }
@@ -149,6 +215,7 @@ ExitCode run_explain(const Invocation& invocation) {
   std::optional<Page> page = explain_diagnostic(what);
   if (!page) page = explain_error(what);
   if (!page) page = explain_procedure(what);
+  if (!page) page = explain_kind(what);
   if (!page && what.starts_with("std/")) {
     return print_error(Error(errors::nothing_of_that_name,
                              fmt::format("there is no module `{}`; there are {}", printable(what),
@@ -163,10 +230,11 @@ ExitCode run_explain(const Invocation& invocation) {
       no_steps = project.error().message();
     } else if (!project->compiled.graph) {
       no_steps = fmt::format("{} does not compile: see plan check", project->folder.plan_file);
-    } else if (const ir::StepGraph& graph = *project->compiled.graph; !graph.find(what)) {
-      for (const ir::StepId step : graph.order()) steps.push_back(graph.id(step));
-    } else {
+    } else if (const ir::StepGraph& graph = *project->compiled.graph; graph.find(what)) {
       page = explain_step(graph, *graph.find(what), *project);
+    } else if (page = explain_form(graph, what, *project); !page) {
+      for (const ir::StepId step : graph.order()) steps.push_back(graph.id(step));
+      for (const ir::StepShape& shape : graph.shapes()) steps.push_back(shape.id_pattern);
     }
   }
   if (page) {
@@ -176,6 +244,7 @@ ExitCode run_explain(const Invocation& invocation) {
   std::vector<std::string_view> names(steps.begin(), steps.end());
   for (const KindInfo& kind : all_kinds()) names.push_back(kind.name);
   for (const CatalogueEntry& entry : error_catalogue()) names.push_back(entry.code.name);
+  for (const ir::StepKindInfo& kind : ir::all_step_kinds()) names.push_back(kind.name);
   const auto near = nearest(what, names);
   return print_error(
       Error(errors::nothing_of_that_name,

@@ -48,13 +48,15 @@ std::string outputs_of_kind(ir::StepKind kind) {
 
 }  // namespace
 
+std::string step_kind_page(const ir::StepKindInfo& kind) {
+  return fmt::format("## `{}`\n\n{}.\n\nTouches: {}. Undo: {}.\n{}{}", kind.name, kind.summary,
+                     to_string(kind.host), undo_words(kind), arguments_of_kind(kind.kind),
+                     outputs_of_kind(kind.kind));
+}
+
 std::string steps_page() {
   std::string page(kHead);
-  for (const ir::StepKindInfo& kind : ir::all_step_kinds()) {
-    page += fmt::format("\n## `{}`\n\n{}.\n\nTouches: {}. Undo: {}.\n{}{}", kind.name, kind.summary,
-                        to_string(kind.host), undo_words(kind), arguments_of_kind(kind.kind),
-                        outputs_of_kind(kind.kind));
-  }
+  for (const ir::StepKindInfo& kind : ir::all_step_kinds()) page += "\n" + step_kind_page(kind);
   return page;
 }
 

@@ -42,7 +42,7 @@ CASES = {
                  ("--host source", 1), ("--host source --rate 20MiB", 1), ("--host source --rate 3KiB", 1)],
     "rehearse": [("broken.yaml", 1), ("nowhere.yaml", 1)],
     "explain": [("unknown-key", 0), ("journal-missing", 0), ("std/dovecot-postfix", 0), ("std/stalwart", 1), ("nothing-like-that", 1),
-                ("account/alice@example.org/copy", 0)],
+                ("account/alice@example.org/copy", 0), ("account/{}/copy", 0), ("archive.copy", 0)],
     "graph": [("", 0), ("--all", 0), ("broken.yaml", 1)],
     "fmt": [("--check", None), ("--to dsl migration.yaml", 0), ("--to pascal migration.yaml", 1), ("unread.yaml", 1),
             ("copy.yaml", 0), ("--output migration.yaml copy.yaml", 1)],

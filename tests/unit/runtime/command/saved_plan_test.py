@@ -172,6 +172,19 @@ def main():
         check("without the digest of its lock it is not applied: the missing member is named", ended.returncode == 1 and
               "`lock_digest` is missing" in ended.stderr and "bad-saved-plan" in ended.stderr, ended)
 
+        form = run("explain", "account/{}/copy", where=project.folder)
+        check("steps that are drawn once are explained by their form", form.returncode == 0 and "archive.copy: " in form.stdout and
+              "account/alice@example.org/copy" in form.stdout, form)
+        form = run("explain", "account/{}/copy", "--format", "json", where=project.folder)
+        check("as a document too", form.returncode == 0 and json.loads(form.stdout)["kind"] == "archive.copy" and
+              "account/alice@example.org/copy" in json.loads(form.stdout)["first"], form)
+        form = run("explain", "account/{}/copi", where=project.folder)
+        check("a form that is misspelt is answered with the right one", form.returncode == 1 and
+              "did you mean `account/{}/copy`?" in form.stderr, form)
+        kind = run("explain", "archive.copy")
+        check("a kind of step is explained where there is no plan", kind.returncode == 0 and "| `passes_max` | `integer` |" in kind.stdout,
+              kind)
+
         kept = project.plan.read_text()
         hostile = "ip\u202e\u200b"
         project.plan.write_text(kept.replace("{address: operator}", '{address: {run: ["' + hostile + '\\e[31m"]}}', 1))
