@@ -13,6 +13,7 @@
 #include "compiler/lower/argument_type.h"
 #include "compiler/lower/procedure.h"
 #include "compiler/lower/step_arguments.h"
+#include "compiler/source/report_again.h"
 #include "compiler/source/text.h"
 
 namespace plan::lower {
@@ -92,8 +93,22 @@ class Expander {
     return step.variable.empty() ? 1 : input_.rows[step.set].size;
   }
   /// True, false, or false with a report when it is no truth value.
-  bool holds(const syntax::Template& when, const syntax::Scope& scope, Span span) {
-    const auto value = evaluate(when, scope, sink_);
+  /// Of a row, or of none.
+  std::optional<Value> value_in(const std::string& row, const syntax::Template& text,
+                                const syntax::Scope& scope) {
+    Sink said;
+    auto value = evaluate(text, scope, said);
+    if (said.empty()) return value;
+    for (Diagnostic one : said.sorted()) {
+      if (!row.empty() && one.label.empty()) one.label = fmt::format("of `{}`", printable(row, 80));
+      report_again(one, sink_);
+    }
+    return value;
+  }
+
+  bool holds(const std::string& row, const syntax::Template& when, const syntax::Scope& scope,
+             Span span) {
+    const auto value = value_in(row, when, scope);
     if (value && value->is_bool()) return value->bool_or(false);
     // Where it cannot be evaluated, why was said.
     is_broken_ = true;
@@ -110,7 +125,8 @@ class Expander {
       ProcedureStep& step = procedure_.steps[s];
       graph_.add_shape(
           {step.kind, step.stage, step.role, step.id, std::move(step.arguments), step.span});
-      if (step.when && !step.is_when_of_row) is_on_[s] = holds(*step.when, *step.scope, step.span);
+      if (step.when && !step.is_when_of_row)
+        is_on_[s] = holds({}, *step.when, *step.scope, step.span);
       steps_[s].assign(rows_of(step), kNoStep);
     }
   }
@@ -285,7 +301,7 @@ class Expander {
       return *scope;
     };
     for (const Computed& computed : procedure_.computed[set]) {
-      auto value = evaluate(computed.text, scope_in(computed.scope, computed.variable), sink_);
+      auto value = value_in(row.name, computed.text, scope_in(computed.scope, computed.variable));
       if (!value) {
         is_broken_ = true;
         return;
@@ -299,7 +315,8 @@ class Expander {
     for (const std::size_t s : steps) {
       const ProcedureStep& step = procedure_.steps[s];
       if (step.is_when_of_row)
-        conditions_[s][r] = holds(*step.when, scope_in(step.scope, step.variable), step.span);
+        conditions_[s][r] =
+            holds(row.name, *step.when, scope_in(step.scope, step.variable), step.span);
     }
     rows_[set].push_back(graph_.add_row(std::move(row.name), std::move(members), row.origin));
     waves_[set].push_back(row.wave);

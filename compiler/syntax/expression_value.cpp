@@ -57,6 +57,14 @@ class Evaluator {
         const Maybe left = value(e.operands[0]);
         const Maybe right = value(e.operands[1]);
         if (!left || !right) return std::nullopt;
+        if (left->is_null() || right->is_null()) {
+          sink_
+              .report(Kind::expression_type, e.span,
+                      fmt::format("{} and {} have no order", to_string(left->type()),
+                                  to_string(right->type())))
+              .help("`default(a.b, 0)` says what to take where there is no value");
+          return std::nullopt;
+        }
         if (!left->is_number() || !right->is_number())
           return mismatch(e.span, fmt::format("{} and {} have no order", to_string(left->type()),
                                               to_string(right->type())));
