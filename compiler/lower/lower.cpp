@@ -92,7 +92,6 @@ class Expander {
   [[nodiscard]] std::size_t rows_of(const ProcedureStep& step) const {
     return step.variable.empty() ? 1 : input_.rows[step.set].size;
   }
-  /// True, false, or false with a report when it is no truth value.
   /// Of a row, or of none.
   std::optional<Value> value_in(const std::string& row, const syntax::Template& text,
                                 const syntax::Scope& scope) {
@@ -106,6 +105,7 @@ class Expander {
     return value;
   }
 
+  /// True, false, or false with a report when it is no truth value.
   bool holds(const std::string& row, const syntax::Template& when, const syntax::Scope& scope,
              Span span) {
     const auto value = value_in(row, when, scope);

@@ -3,8 +3,13 @@
 // (reference/split-delivery.md 4 and 9.2: only "in the set, forwarded" is the end of a move).
 #include <fmt/format.h>
 
+#include <functional>
+#include <map>
 #include <set>
 #include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 #include "compiler/check/graph_view.h"
 #include "compiler/ir/row_values.h"
@@ -21,6 +26,40 @@ bool keeps(std::string_view next_hop) {
   const std::string_view transport = next_hop.substr(0, next_hop.find(':'));
   return transport == "retry" || transport == "error" || transport == "discard" ||
          transport == "hold" || transport == "defer";
+}
+
+/// An old Stalwart looks into the lists that its settings name, and into no other.
+void look_at_lists(const GraphView& view, Sink& sink) {
+  const ir::StepGraph& graph = view.graph();
+  std::map<std::string, StepId, std::less<>> read;
+  for (const StepId step : view.of_kind(StepKind::source_settings)) {
+    const ir::Value list = graph.argument(step, "list");
+    if (!list.string_or("").empty()) read.emplace(list.string_or(""), step);
+  }
+  std::set<std::pair<const ir::StepShape*, std::string>> seen;
+  std::set<const ir::StepShape*> done;
+  for (const StepId step : view.of_kind(StepKind::source_forward)) {
+    const ir::StepShape* shape = &graph.shape(step);
+    if (done.contains(shape)) continue;
+    if (!ir::is_of_row(shape->arguments["list"])) done.insert(shape);
+    const ir::Value given = graph.argument(step, "list");
+    const std::string_view list = given.string_or("");
+    if (read.contains(list) || !seen.emplace(shape, list).second) continue;
+    auto report =
+        report_step(view, step, Kind::mail_flow,
+                    fmt::format("forwards nothing: the old server does not read the list `{}`",
+                                printable(list, 120)),
+                    sink);
+    report.label("what it holds goes on waiting");
+    std::vector<std::string_view> names;
+    for (const auto& [name, reader] : read) names.push_back(name);
+    if (const auto near = nearest(list, names))
+      report.note(graph.origin(read.find(*near)->second),
+                  fmt::format("it reads `{}` by this step", printable(*near, 120)));
+    report.help(
+        "name one list in it and in the step of kind `source.settings` whose route leads to the "
+        "target");
+  }
 }
 
 }  // namespace
@@ -61,6 +100,7 @@ void forward_missing(const GraphView& view, Sink& sink) {
   };
   look_at_hop(StepKind::postfix_forward, "write `smtp:[ADDRESS]:25` with the target's address");
   look_at_hop(StepKind::source_forward, "write `smtp:[NAME]:25` with the target's host name");
+  look_at_lists(view, sink);
 }
 
 }  // namespace plan::check::rules

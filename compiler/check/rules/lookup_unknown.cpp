@@ -4,6 +4,7 @@
 // be lists of the target, which are too large to be listed.
 #include <fmt/format.h>
 
+#include <map>
 #include <set>
 #include <string>
 #include <vector>
@@ -20,16 +21,16 @@ bool is_lookup(std::string_view object) {
          object == "StoreLookup" || object == "HttpLookup";
 }
 
-/// The namespaces that steps fill.
-std::set<std::string, std::less<>> filled(const GraphView& view) {
-  std::set<std::string, std::less<>> names;
+/// The namespaces that steps fill, and a step that does.
+std::map<std::string, ir::StepId, std::less<>> filled(const GraphView& view) {
+  std::map<std::string, ir::StepId, std::less<>> names;
   for (const TargetWrite& write : view.writes()) {
-    if (is_lookup(write.object)) names.emplace(write.match["namespace"].string_or(""));
+    if (is_lookup(write.object)) names.emplace(write.match["namespace"].string_or(""), write.step);
   }
   std::set<const ir::StepShape*> seen;
   for (const ir::StepId step : view.of_kind(ir::StepKind::admin_keys)) {
     if (seen.insert(&view.graph().shape(step)).second)
-      names.emplace(view.graph().argument(step, "namespace").string_or(""));
+      names.emplace(view.graph().argument(step, "namespace").string_or(""), step);
   }
   names.erase("");
   return names;
@@ -39,7 +40,8 @@ std::set<std::string, std::less<>> filled(const GraphView& view) {
 
 void lookup_unknown(const GraphView& view, Sink& sink) {
   const auto known = filled(view);
-  const std::vector<std::string_view> candidates(known.begin(), known.end());
+  std::vector<std::string_view> candidates;
+  for (const auto& [name, step] : known) candidates.push_back(name);
   for (const TargetWrite& write : view.writes()) {
     std::set<std::string> said;
     for (const auto& [member, value] : write.set.members()) {
@@ -52,7 +54,9 @@ void lookup_unknown(const GraphView& view, Sink& sink) {
                      fmt::format("asks the lookup `{}`, which no step fills", printable(name, 60)),
                      sink)
             .label(fmt::format("did you mean `{}`?", printable(*near, 60)))
-            .help("write the namespace as the steps have it that write its keys");
+            .note(view.graph().origin(known.find(*near)->second),
+                  fmt::format("this step fills `{}`", printable(*near, 60)))
+            .help("write one namespace in both");
       }
     }
   }
