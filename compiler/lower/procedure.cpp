@@ -584,6 +584,16 @@ class ProcedureReader {
     return fmt::format("`use {}`", printable(input_.sources->text(module->used_at), 80));
   }
 
+  /// Where the operator gives a module of std what stands in this argument of its step.
+  [[nodiscard]] Span given_to_std(const ProcedureStep& step, Span argument) const {
+    if (step.written == nullptr || !is_of_std(argument)) return {};
+    for (const syntax::Entry& entry : step.written->entries) {
+      if (entry.value.span == argument)
+        return given_place_in(entry.value, *module_, *input_.sources);
+    }
+    return {};
+  }
+
   void check_arguments(const ProcedureStep& step, const ReadArguments& given) {
     for (ArgumentProblem& one : problems_of_arguments(step, given)) {
       if (one.kind != Kind::procedure_broken) {
@@ -591,8 +601,11 @@ class ProcedureReader {
         sink_.report(one.kind, one.span, std::move(one.message)).help(std::move(one.help));
         continue;
       }
-      auto report = refuse(one.span, std::move(one.message), std::move(one.help));
+      const Span own = given_to_std(step, one.span);
+      auto report =
+          refuse(own.is_known() ? own : one.span, std::move(one.message), std::move(one.help));
       if (!one.label.empty()) report.label(std::move(one.label));
+      if (own.is_known()) report.note(one.span, "it becomes this argument");
     }
   }
 
