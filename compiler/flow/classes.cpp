@@ -218,9 +218,11 @@ class Index {
     if (differs.is_naming) row.naming.push_back(step);
     for (const std::string_view name : differs.deciding) {
       const ir::Value value = graph_.argument(step, name);
-      const bool is_own =
-          name == "account" &&
-          equals_ignoring_case(value.string_or(""), graph_.row_name(graph_.row(step)));
+      // A step of no row is with the account that it names.
+      const ir::RowId named_by = graph_.row(step);
+      const bool is_own = name == "account" &&
+                          (named_by == ir::RowId::none ||
+                           equals_ignoring_case(value.string_or(""), graph_.row_name(named_by)));
       row.said += fmt::format("{}={},", name, is_own ? "own" : ir::canonical_json(value));
     }
   }
