@@ -144,7 +144,7 @@ class LanguageBuilder {
   [[nodiscard]] bool is_entry_line(At at, bool is_statement_only) const;
   [[nodiscard]] At skip(At at, Stop stop);
   [[nodiscard]] At goes_on_at(At at);
-  [[nodiscard]] bool is_broken_head(At begin, At at) const;
+  [[nodiscard]] At broken_head(At at) const;
   [[nodiscard]] At behind_indented(At line);
   std::optional<std::string> decoded(At begin, At end);
   [[nodiscard]] std::string word_or_text(At begin, At end);

@@ -248,16 +248,17 @@ LanguageBuilder::At LanguageBuilder::skip(At at, Stop stop) {
   return goes_on_at(at);
 }
 
-/// Is it the first line of a statement in the first column that is broken, so that what is indented
-/// below it is not read as its entries?
-bool LanguageBuilder::is_broken_head(At begin, At at) const {
-  const bool is_first_column = begin == text_.data() || begin[-1] == '\n';
-  if (!is_first_column || is_stopped_) return false;
+/// The line where reading stopped, when it begins a statement in the first column; else nullptr.
+LanguageBuilder::At LanguageBuilder::broken_head(At at) const {
   const At before = end_before(behind_blanks(at));
-  return begin <= before && std::find(begin, before, '\n') == before;
+  At line = before;
+  while (line > text_.data() && line[-1] != '\n') --line;
+  const bool is_head = line < before && !is_blank(*line) && *line != '}' && *line != ']';
+  return is_head && !is_stopped_ ? line : nullptr;
 }
 
-/// What is indented below a line belongs to it, and so does the bracket that ends it.
+/// What is indented below a line belongs to it, and so does the bracket that ends it: where that is
+/// over; nullptr when nothing is.
 LanguageBuilder::At LanguageBuilder::behind_indented(At line) {
   bool has_indented = false;
   At at = std::find(line, end(), '\n');
@@ -267,18 +268,20 @@ LanguageBuilder::At LanguageBuilder::behind_indented(At line) {
     while (first < end() && is_blank(*first)) ++first;
     const bool is_empty = first == end() || *first == '\n' || *first == '#';
     if (!is_empty && first == at) {
-      if (has_indented && *at == '}') ++at;
+      if (!has_indented) return nullptr;
+      if (*at == '}') ++at;
       return goes_on_at(behind_blanks(at));
     }
     has_indented = has_indented || !is_empty;
     at = std::find(first, end(), '\n');
   }
-  return goes_on_at(end());
+  return has_indented ? goes_on_at(end()) : nullptr;
 }
 
-LanguageBuilder::At LanguageBuilder::next_entry(At begin, At at) {
-  begin = behind_blanks(begin);
-  return is_broken_head(begin, at) ? behind_indented(begin) : skip(at, Stop::entry);
+LanguageBuilder::At LanguageBuilder::next_entry(At, At at) {
+  const At head = broken_head(at);
+  const At behind = head == nullptr ? nullptr : behind_indented(head);
+  return behind == nullptr ? skip(at, Stop::entry) : behind;
 }
 LanguageBuilder::At LanguageBuilder::next_item(At, At at) { return skip(at, Stop::item); }
 LanguageBuilder::At LanguageBuilder::behind_list(At begin, At at) {
