@@ -94,6 +94,9 @@ std::vector<std::string> set_members(const ir::Value& set) {
 }
 
 std::string object_address(const ir::StepGraph& graph, const ir::Value& arguments) {
+  // The server makes it of name and domain: who finds an object by it says both.
+  const std::string_view address = trim(arguments["match"]["emailAddress"].string_or(""));
+  if (!address.empty()) return lower_ascii(address);
   return address_in(graph, property(arguments, "name"), property(arguments, "domainId"));
 }
 
@@ -106,6 +109,7 @@ std::vector<std::string> list_members(const ir::Value& arguments) {
 void AccountStates::add_account_object(World& world, const Relevant& step) const {
   Target& target = world.target;
   const std::string address = object_address(graph_, step.arguments);
+  if (address.empty()) return;
   if (step.kind == StepKind::admin_destroy) {
     target.accounts.erase(address);
     std::erase_if(target.aliases, [&](const auto& alias) { return alias.second == address; });
@@ -129,6 +133,7 @@ void AccountStates::add_account_object(World& world, const Relevant& step) const
   }
 }
 
+/// An object that a step finds by something that says no name is nobody's here; a rule says so.
 bool AccountStates::add_object(World& world, const Relevant& step, std::string* problem) const {
   Target& target = world.target;
   const Span origin = graph_.origin(step.step);
@@ -147,6 +152,7 @@ bool AccountStates::add_object(World& world, const Relevant& step, std::string* 
   }
   if (is_object(step.arguments, "MtaRoute")) {
     const std::string name(match["name"].string_or(""));
+    if (name.empty()) return true;
     if (step.kind == StepKind::admin_destroy) {
       target.routes.erase(name);
       return true;
@@ -175,6 +181,7 @@ bool AccountStates::add_object(World& world, const Relevant& step, std::string* 
   }
   if (is_object(step.arguments, "MailingList")) {
     const std::string address = object_address(graph_, step.arguments);
+    if (address.empty()) return true;
     if (step.kind == StepKind::admin_destroy) {
       target.lists.erase(address);
     } else {
@@ -188,6 +195,7 @@ bool AccountStates::add_object(World& world, const Relevant& step, std::string* 
   if (step.kind == StepKind::admin_destroy) return true;
   if (is_object(step.arguments, "Domain")) {
     const std::string name = lower_ascii(property(step.arguments, "name").string_or(""));
+    if (name.empty()) return true;
     TargetDomain& domain = target.domains[name];
     world.origins.try_emplace("domain " + name, origin);
     for (const std::string_view member : {"allowRelaying", "catchAllAddress", "subAddressing"}) {

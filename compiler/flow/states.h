@@ -191,8 +191,8 @@ struct ListKey {
                                                        const ir::Value& arguments);
 /// Do these arguments of an `admin.*` step name an object of this type?
 [[nodiscard]] bool is_object(const ir::Value& arguments, std::string_view name);
-/// "name@domain" of an account or list that a step writes, in lower case; empty when its domain is
-/// not made by a step.
+/// "name@domain" of an account or list that a step writes, in lower case; empty when it is found by
+/// neither its address nor its name, and when its domain is not made by a step.
 [[nodiscard]] std::string object_address(const ir::StepGraph& graph, const ir::Value& arguments);
 /// Who a MailingList that a step writes sends to, in lower case.
 [[nodiscard]] std::vector<std::string> list_members(const ir::Value& arguments);
