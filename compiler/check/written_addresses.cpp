@@ -24,12 +24,25 @@ class Reader {
     address.write = &write;
     address.object = write.object + " " +
                      (write.match.is_map() ? ir::canonical_json(write.match) : std::string());
+    const std::string_view found_by = trim(write.match["emailAddress"].string_or(""));
+    const std::size_t at = found_by.rfind('@');
     if (!name.string_or("").empty()) {
       put_domain(domain, address);
       address.local = lower_ascii(name.as_string());
+      address.is_given =
+          write.is_upsert || !write.set["name"].is_null() || !write.set["domainId"].is_null();
+      if (address.is_domain_known) address.own = address.text();
+      addresses.push_back(address);
+    } else if (at != std::string_view::npos) {
+      address.local = lower_ascii(found_by.substr(0, at));
+      address.domain = lower_ascii(found_by.substr(at + 1));
+      address.is_domain_known = true;
+      address.is_given = write.is_upsert;
+      address.own = address.text();
       addresses.push_back(address);
     }
     address.is_alias = true;
+    address.is_given = true;
     const auto take_alias = [&](const ir::Value& alias) {
       if (alias["name"].string_or("").empty()) return;
       put_domain(alias["domainId"], address);
@@ -59,6 +72,24 @@ class Reader {
   std::map<std::string, std::string> domains_ = {};  ///< by the step that makes it
 };
 
+/// A step that finds an object by its address writes the one that others find by name and domain.
+void join_objects(std::vector<WrittenAddress>& addresses) {
+  const auto is_found_by_address = [](const WrittenAddress& one) {
+    return one.write->match["emailAddress"].is_string();
+  };
+  std::map<std::string, std::string> objects;  // by type and address
+  const auto key_of = [](const WrittenAddress& one) { return one.write->object + " " + one.own; };
+  for (const WrittenAddress& one : addresses) {
+    if (!one.is_alias && !one.own.empty() && !is_found_by_address(one))
+      objects.emplace(key_of(one), one.object);
+  }
+  for (WrittenAddress& one : addresses) {
+    if (one.own.empty() || !is_found_by_address(one)) continue;
+    const auto known = objects.find(key_of(one));
+    if (known != objects.end()) one.object = known->second;
+  }
+}
+
 }  // namespace
 
 std::vector<WrittenAddress> written_addresses(const GraphView& view) {
@@ -67,6 +98,7 @@ std::vector<WrittenAddress> written_addresses(const GraphView& view) {
   for (const TargetWrite& write : view.writes()) {
     if (write.object == "Account" || write.object == "MailingList") reader.take(write, addresses);
   }
+  join_objects(addresses);
   return addresses;
 }
 

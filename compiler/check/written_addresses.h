@@ -15,6 +15,8 @@ struct WrittenAddress {
   std::string domain = {};  ///< its name, lower case; else what the step says of it
   bool is_domain_known = false;
   bool is_alias = false;
+  bool is_given = true;  ///< false: the object has it, and the step finds it by that
+  std::string own = {};  ///< the object's own address, where its domain is known
 
   [[nodiscard]] std::string text() const { return local + "@" + domain; }
 };

@@ -23,6 +23,7 @@ namespace {
 
 struct Owner {
   std::string name = {};
+  std::string_view address = {};
   Span span = {};
 };
 
@@ -30,10 +31,10 @@ struct Owner {
 Owner owner_in_plan(const Migration& migration, const std::string& address) {
   if (const std::int64_t index = migration.account_with(address); index >= 0) {
     const facts::LockAccount& lock = *migration.accounts[static_cast<std::size_t>(index)].lock;
-    return {fmt::format("account `{}`", printable(lock.address, 120)), lock.span};
+    return {fmt::format("account `{}`", printable(lock.address, 120)), lock.address, lock.span};
   }
   if (const facts::LockList* list = migration.lock->list(address); list != nullptr)
-    return {fmt::format("list `{}`", printable(list->address, 120)), list->span};
+    return {fmt::format("list `{}`", printable(list->address, 120)), list->address, list->span};
   return {};
 }
 
@@ -114,11 +115,13 @@ void address_written(const GraphView& view, Sink& sink) {
   for (const WrittenAddress& address : written_addresses(view)) {
     const auto [entry, is_new] = first.emplace(address.text(), address);
     const std::string shown = printable(address.text(), 160);
-    if (!is_new) {
+    const bool is_same_object = !is_new && entry->second.object == address.object;
+    if (is_same_object && entry->second.write != address.write) {
+      // Another step may write the same object once more; one that only finds it gives nothing.
+      if (entry->second.is_given || !address.is_given) continue;
+      entry->second = address;
+    } else if (!is_new) {
       const WrittenAddress& other = entry->second;
-      const bool is_same_object = other.object == address.object;
-      // Another step may write the same object once more.
-      if (is_same_object && other.write != address.write) continue;
       auto report = report_write(
           view, *address.write, Kind::alias_collision,
           is_same_object ? fmt::format("gives `{}` twice to one {}", shown, address.write->object)
@@ -132,9 +135,11 @@ void address_written(const GraphView& view, Sink& sink) {
       if (!is_same_object) report.note(view.graph().origin(other.write->step), "the first one");
       continue;
     }
-    if (!address.is_domain_known) continue;
+    if (!address.is_domain_known || !address.is_given) continue;
     const Owner owner = owner_in_plan(view.migration(), address.text());
     if (owner.name.empty()) continue;
+    // An update of the plan's own object gives nothing to another one.
+    if (!address.write->is_upsert && address.is_alias && owner.address == address.own) continue;
     report_write(view, *address.write, Kind::alias_collision,
                  fmt::format("gives `{}`, which belongs to {} of the plan", shown, owner.name),
                  sink)

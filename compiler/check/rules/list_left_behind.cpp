@@ -53,7 +53,9 @@ void list_left_behind(const GraphView& view, Sink& sink) {
   std::set<std::string, std::less<>> made;
   for (const ir::StepId step : view.of_kind(ir::StepKind::admin_list))
     made.emplace(view.graph().argument(step, "address").string_or(""));
-  for (const WrittenAddress& address : written_addresses(view)) made.insert(address.text());
+  for (const WrittenAddress& address : written_addresses(view)) {
+    if (address.is_given) made.insert(address.text());
+  }
   const Apart apart(migration.plan, {Kind::account_left_behind});
   std::map<std::string_view, Examples> left;
   for (const MailList& list : migration.lists) {
