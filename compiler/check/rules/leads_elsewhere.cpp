@@ -24,6 +24,8 @@ namespace {
 using ir::StepId;
 using ir::StepKind;
 
+constexpr std::int64_t kTlsPort = 465;  // where TLS begins at once
+
 bool is_another_ip(std::string_view address, std::string_view known) {
   return is_ip_address(address) && is_ip_address(known) && !equals_ignoring_case(address, known);
 }
@@ -205,10 +207,11 @@ void look_at_routes(const GraphView& view, Sink& sink) {
   constexpr std::string_view kNotSource = "the proof does not follow mail there";
   for (const TargetWrite& write : view.writes()) {
     const std::string name(write.match["name"].string_or(""));
+    // An update may write one member of a relay that another step made.
     if (write.object != "MtaRoute" || !names.contains(name) ||
-        write.set["@type"].string_or("") != "Relay")
+        write.set["@type"].string_or("Relay") != "Relay")
       continue;
-    written.insert(name);
+    if (write.set.members().contains("address")) written.insert(name);
     const auto say = [&](std::string what, std::string_view label, Severity severity) {
       report_write(view, write, Kind::leads_elsewhere, what, sink)
           .severity(severity)
@@ -230,9 +233,9 @@ void look_at_routes(const GraphView& view, Sink& sink) {
                       port, wanted),
           port == 587 || port == 465 ? "this port wants a login" : "nobody takes it there",
           Severity::error);
-    if (port == 25 && write.set["implicitTls"].bool_or(false))
-      say("begins TLS at once at port 25 of the source", "it waits for a greeting in clear text",
-          Severity::error);
+    if (port != kTlsPort && write.set["implicitTls"].bool_or(false))
+      say(fmt::format("begins TLS at once at port {} of the source", port),
+          "it waits for a greeting in clear text", Severity::error);
   }
   for (const ir::Value& route : setting(view.migration(), "target.MtaRoute.kinds").items()) {
     const std::string name(route["name"].string_or(""));
