@@ -3,12 +3,12 @@
 // of the migration.
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "compiler/check/graph_view.h"
+#include "compiler/check/misspelt_match.h"
 #include "compiler/schema/schema.h"
 #include "compiler/source/text.h"
 
@@ -21,33 +21,14 @@ std::vector<std::string> lacking(std::string_view object, const ir::Value& match
   const schema::Schema::NaturalKey key =
       schema::Schema::natural_key(object.substr(0, object.find('/')));
   std::vector<std::string> names;
-  // An address is name and domain in one.
-  if (!match["emailAddress"].is_null()) return names;
+  // An address is name and domain in one, and an id is of one object.
+  if (!match["emailAddress"].is_null() || !match["id"].is_null()) return names;
   for (const std::string& member : key.properties) {
     // No tenant is a tenant, and a variant only narrows what is found.
     if (member == "memberTenantId" || member == "@type") continue;
     if (match[member].is_null()) names.push_back(member);
   }
   return names;
-}
-
-/// Has `match` a member that the type does not have? Its author meant one that it has, and the
-/// check of the values says so.
-bool is_misspelt(const schema::Schema* schema, std::string_view object, const ir::Value& match) {
-  const schema::ObjectType* type = schema == nullptr ? nullptr : schema->resolved(object);
-  if (type == nullptr) return false;
-  const auto has = [&](const std::string& member) {
-    if (member == "@type" || member == "emailAddress") return true;
-    const schema::Struct* fields = type->fields(match["@type"].string_or(""));
-    if (fields != nullptr && fields->find(member) != nullptr) return true;
-    return std::any_of(type->variants.begin(), type->variants.end(),
-                       [&](const schema::Variant& variant) {
-                         const schema::Struct* of_variant = type->fields(variant.name);
-                         return of_variant != nullptr && of_variant->find(member) != nullptr;
-                       });
-  };
-  return std::any_of(match.members().begin(), match.members().end(),
-                     [&](const auto& member) { return !has(member.first); });
 }
 
 }  // namespace
@@ -63,7 +44,7 @@ void match_ambiguous(const GraphView& view, Sink& sink) {
       if (!match.is_map() || match.size() == 0) continue;
       const std::string object(object_type(graph.argument(step, "object").string_or("")));
       const std::vector<std::string> names = lacking(object, match);
-      if (names.empty() || is_misspelt(view.schema(), object, match)) continue;
+      if (names.empty() || is_misspelt_match(view.schema(), object, match)) continue;
       std::string words;
       for (const std::string& name : names) words += (words.empty() ? "`" : ", `") + name + "`";
       sink.report(Kind::match_ambiguous, graph.origin(step),
