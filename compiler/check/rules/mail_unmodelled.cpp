@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "compiler/check/graph_view.h"
+#include "compiler/check/unfollowed_object.h"
 #include "compiler/ir/old_setting.h"
 #include "compiler/ir/row_values.h"
 #include "compiler/source/text.h"
@@ -235,6 +236,16 @@ std::set<std::string> names_at_target(std::string_view object, const ir::Value& 
     if (one.without.empty() || plain_of(written) != one.without)
       names.insert(fmt::format("{}.{}", object, one.name));
   }
+  for (const auto& entry : set.members()) {
+    const std::string_view member = entry.first;
+    const std::string_view property = property_of(member);
+    const auto is_said = [&](const Property& one) {
+      return object == one.object && property == one.name && property.size() != member.size();
+    };
+    if (is_part_of_followed(object, member) ||
+        std::any_of(kSaidAtTarget.begin(), kSaidAtTarget.end(), is_said))
+      names.insert(fmt::format("{}.{}", object, member));
+  }
   // A script does nothing before something runs it; what runs it may stand on the target already.
   if (object == "SieveSystemScript" && set["isActive"].bool_or(true)) names.emplace(object);
   const std::string_view action =
@@ -247,20 +258,33 @@ std::set<std::string> names_at_target(std::string_view object, const ir::Value& 
 void look_at_target(const GraphView& view, Sink& sink) {
   const ir::StepGraph& graph = view.graph();
   std::set<const ir::StepShape*> said;
-  const auto say = [&](StepId step, const std::set<std::string>& names) {
-    if (!names.empty() && said.insert(&graph.shape(step)).second)
-      report(view, step, names, "the target", sink);
+  const auto look = [&](StepId step, const ObjectStep& written) {
+    if (said.contains(&graph.shape(step))) return;
+    const auto why = unfollowed(view, written);
+    if (why)
+      report_step(view, step, Kind::mail_flow_unproved, why->what, sink)
+          .label(why->label)
+          .help(why->remedy);
+    const std::set<std::string> names = names_at_target(written.object, written.match, written.set,
+                                                        written.kind == StepKind::admin_destroy);
+    report(view, step, names, "the target", sink);
+    if (why || !names.empty()) said.insert(&graph.shape(step));
+  };
+  const auto type_of = [](std::string_view object) {
+    const std::string_view type = object_type(object);
+    return type.substr(0, type.find('/'));
   };
   for (const TargetWrite& write : view.writes()) {
-    if (!said.contains(&graph.shape(write.step)))
-      say(write.step, names_at_target(write.object, write.match, write.set, false));
+    const StepKind kind = write.is_upsert ? StepKind::admin_upsert : StepKind::admin_update;
+    look(write.step, {kind, type_of(write.object), write.match, write.set});
   }
+  const ir::Value nothing = ir::Value::map();
   std::set<const ir::StepShape*> seen;
   for (const StepId step : view.of_kind(StepKind::admin_destroy)) {
     if (!seen.insert(&graph.shape(step)).second) continue;
     const ir::Value object = graph.argument(step, "object");
-    say(step, names_at_target(object_type(object.string_or("")), graph.argument(step, "match"),
-                              ir::Value::map(), true));
+    const ir::Value match = graph.argument(step, "match");
+    look(step, {StepKind::admin_destroy, type_of(object.string_or("")), match, nothing});
   }
 }
 
