@@ -63,6 +63,14 @@ enum class Grant : std::uint8_t { unsaid, given, taken };
   return Grant::given;
 }
 
+/// "*@domain" stands for all of it where the object says so; else it is a key that no address is.
+[[nodiscard]] bool is_no_pattern(StepKind kind, std::string_view key, const ir::Value& set) {
+  if (!key.starts_with("*@")) return false;
+  const ir::Value& written = set["isGlobPattern"];
+  // What an update does not write stays.
+  return written.is_null() ? kind == StepKind::admin_upsert : !written.bool_or(false);
+}
+
 void apply(Grant grant, const std::string& address, std::set<std::string>& without) {
   if (grant == Grant::taken) without.insert(address);
   if (grant == Grant::given) without.erase(address);
@@ -142,7 +150,7 @@ bool AccountStates::add_object(World& world, const Relevant& step, std::string* 
   if (is_object(step.arguments, "MemoryLookupKey")) {
     auto& keys = target.keys[std::string(match["namespace"].string_or(""))];
     const std::string key(match["key"].string_or(""));
-    if (step.kind == StepKind::admin_destroy) {
+    if (step.kind == StepKind::admin_destroy || is_no_pattern(step.kind, key, set)) {
       keys.erase(key);
     } else {
       keys.insert(key);

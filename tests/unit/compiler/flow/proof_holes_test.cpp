@@ -57,9 +57,10 @@ TEST(Holes, AWriteBesideTheReloadMayBeInUse) {
 
 TEST(Holes, AKeyIsLoadedWithThoseOfAnAccount) {
   Migration migration;
-  migration.step("glob", StepKind::admin_upsert, Stage::prepare, {"reload"},
-                 Migration::object("MemoryLookupKey",
-                                   {{"namespace", "migrated"}, {"key", "*@legacy.test"}}, Value()));
+  migration.step(
+      "glob", StepKind::admin_upsert, Stage::prepare, {"reload"},
+      Migration::object("MemoryLookupKey", {{"namespace", "migrated"}, {"key", "*@legacy.test"}},
+                        Value::map({{"isGlobPattern", true}})));
   migration.exact();
   EXPECT_TRUE(finds(migration,
                     "mail for an account that has not moved (a-colleague-created@legacy.test) "

@@ -160,12 +160,25 @@ TEST(Proof, FindsARelayToLoopback) {
             std::string::npos);
 }
 
+TEST(Proof, TakesNoKeyForAPatternThatIsNone) {
+  Migration migration;
+  migration.exact();
+  migration.step(
+      "plain", StepKind::admin_upsert, Stage::waves, {"forward"},
+      Migration::object("MemoryLookupKey", {{"namespace", "migrated"}, {"key", "*@legacy.test"}},
+                        Value::map({{"isGlobPattern", false}})));
+  migration.step("lookups", StepKind::admin_action, Stage::waves, {"plain"},
+                 Value::map({{"action", "ReloadLookupStores"}}));
+  EXPECT_EQ(migration.proof(), "proved");
+}
+
 TEST(Proof, FindsAGlobKeyThatTakesTheWholeDomain) {
   Migration migration;
   migration.exact();
-  migration.step("glob", StepKind::admin_upsert, Stage::waves, {"forward"},
-                 Migration::object("MemoryLookupKey",
-                                   {{"namespace", "migrated"}, {"key", "*@legacy.test"}}, Value()));
+  migration.step(
+      "glob", StepKind::admin_upsert, Stage::waves, {"forward"},
+      Migration::object("MemoryLookupKey", {{"namespace", "migrated"}, {"key", "*@legacy.test"}},
+                        Value::map({{"isGlobPattern", true}})));
   migration.step("lookups", StepKind::admin_action, Stage::waves, {"glob"},
                  Value::map({{"action", "ReloadLookupStores"}}));
   const std::string proof = migration.proof();
