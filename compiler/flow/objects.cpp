@@ -44,6 +44,15 @@ void each_item(const ir::Value& value, Take take) {
   for (const auto& [unused, item] : value.members()) take(item);
 }
 
+/// Does a step write all aliases, and can the address of each be told? Then no other stays.
+[[nodiscard]] bool are_aliases_known(const ir::StepGraph& graph, const ir::Value& aliases) {
+  bool is_known = aliases.is_list() || aliases.is_map();
+  each_item(aliases, [&](const ir::Value& alias) {
+    is_known = is_known && !address_in(graph, alias["name"], alias["domainId"]).empty();
+  });
+  return is_known;
+}
+
 /// A set is written as a list, or as the map of its members to true that it is on the wire.
 [[nodiscard]] bool is_in_set(const ir::Value& set, std::string_view name) {
   const std::vector<std::string> names = set_members(set);
@@ -128,9 +137,11 @@ void AccountStates::add_account_object(World& world, const Relevant& step) const
     target.accounts.insert(address);
     world.origins["account " + address] = graph_.origin(step.step);
   }
+  const ir::Value& set = step.arguments["set"];
+  if (are_aliases_known(graph_, set["aliases"]))
+    std::erase_if(target.aliases, [&](const auto& alias) { return alias.second == address; });
   for (const std::string& alias : alias_addresses(graph_, step.arguments))
     target.aliases[alias] = address;
-  const ir::Value& set = step.arguments["set"];
   apply(granted(set["permissions"], "emailReceive"), address, target.not_receiving);
   apply(granted(set["permissions"], "authenticate"), address, target.not_logging_in);
   // Without a role there is no permission at all.
