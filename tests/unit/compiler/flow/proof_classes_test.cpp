@@ -279,6 +279,37 @@ TEST(Classes, ADisabledAliasOfAGroupIsNobodys) {
   EXPECT_EQ(migration.proof(), "proved");
 }
 
+TEST(Classes, AnAccountIsFoundByItsAddress) {
+  const Value closed = Value::map(
+      {{"permissions", Value::map({{"@type", "Merge"},
+                                   {"disabledPermissions", ir::List{Value("emailReceive")}}})}});
+  for (const char* const address : {"Alice@legacy.test", "zoe@legacy.test"}) {
+    Migration migration;
+    migration.exact();
+    migration.step("permissions", StepKind::admin_update, Stage::waves, {"forward"},
+                   Migration::object("Account", {{"emailAddress", address}}, closed));
+    const bool is_hers = address[0] == 'A';
+    EXPECT_EQ(migration.proof().find("mail for alice@legacy.test is bounced") != std::string::npos,
+              is_hers)
+        << address;
+  }
+}
+
+TEST(Classes, AnAliasThatAnUpdateLeavesOutIsNobodys) {
+  const Value alias =
+      Value::map({{"name", "al"}, {"domainId", ir::OutputRef{"domain", "id"}}, {"enabled", true}});
+  for (const bool is_kept : {false, true}) {
+    Migration migration;
+    migration.exact();
+    const ir::List left = is_kept ? ir::List{alias} : ir::List{};
+    migration.step("aliases", StepKind::admin_update, Stage::waves, {"forward"},
+                   Migration::object("Account", {{"emailAddress", "alice@legacy.test"}},
+                                     Value::map({{"aliases", left}})));
+    const std::string proof = migration.proof();
+    EXPECT_EQ(proof == "proved", is_kept) << proof;
+  }
+}
+
 TEST(Classes, AnAccountWithoutEmailReceiveBouncesItsMail) {
   for (const Value& set :
        {Value::map({{"permissions",
