@@ -427,7 +427,7 @@ std::vector<Broken> misled_plans() {
       {"clients of nobody held",
        {{kMove, "addresses = account.logins\n  bound_ms", "addresses = []\n  bound_ms"}},
        Kind::delta_without_hold,
-       "holds nobody who logs in as `alice@example.org`"},
+       "holds nobody who logs in as `alice`"},
       {"a login that is no address not held",
        {{kMove, "addresses = account.logins\n  bound_ms",
          "addresses = account.addresses\n  bound_ms"}},
