@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "compiler/check/graph_view.h"
+#include "compiler/check/next_hop.h"
 #include "compiler/ir/row_values.h"
 #include "compiler/source/text.h"
 
@@ -21,11 +22,19 @@ namespace {
 using ir::StepId;
 using ir::StepKind;
 
-/// Does this way end in the source's own queue, or nowhere?
-bool keeps(std::string_view next_hop) {
-  const std::string_view transport = next_hop.substr(0, next_hop.find(':'));
-  return transport == "retry" || transport == "error" || transport == "discard" ||
-         transport == "hold" || transport == "defer";
+/// What the source does with the mail instead of sending it; empty: it sends it.
+std::string_view kept_how(const ir::Value& next_hop) {
+  if (!next_hop.is_string()) return {};
+  switch (kind_of_transport(next_hop_of(next_hop.as_string()))) {
+    case TransportKind::keeps:
+      return "it waits or is lost at the source";
+    case TransportKind::delivers:
+      return "it is delivered at the source, where nobody looks for it any more";
+    case TransportKind::sends:
+    case TransportKind::unknown:  // said as `leads-elsewhere`
+      return {};
+  }
+  return {};
 }
 
 /// An old Stalwart looks into the lists that its settings name, and into no other.
@@ -87,14 +96,14 @@ void forward_missing(const GraphView& view, Sink& sink) {
       if (seen.contains(&shape)) continue;
       // The same for all of a shape, unless a module computes it from the row.
       const ir::Value next_hop = graph.argument(step, "next_hop");
-      const bool is_kept = keeps(next_hop.string_or(""));
-      if (is_kept || !ir::is_of_row(shape.arguments["next_hop"])) seen.insert(&shape);
-      if (!is_kept) continue;
+      const std::string_view how = kept_how(next_hop);
+      if (!how.empty() || !ir::is_of_row(shape.arguments["next_hop"])) seen.insert(&shape);
+      if (how.empty()) continue;
       report_step(view, step, Kind::mail_flow,
                   fmt::format("sends the account's mail to `{}`, which is no other machine",
                               printable(next_hop.string_or(""), 120)),
                   sink)
-          .label("it waits or is lost at the source")
+          .label(std::string(how))
           .help(std::string(remedy));
     }
   };

@@ -118,6 +118,14 @@ bool is_third_machine(const Plan& plan, std::string_view host) {
          !is(syntax::host_of_url(old["url"].string_or("")));
 }
 
+/// Names of services in `master.cf` are case-sensitive.
+bool may_be_service(std::string_view transport) {
+  return transport_in_other_case(transport).empty() &&
+         transport.find_first_not_of(
+             "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+             "0123456789-_") == std::string_view::npos;
+}
+
 /// Mail of accounts that have moved: from the source to the target.
 void look_at_forwards(const GraphView& view, Sink& sink) {
   const Plan& plan = view.plan();
@@ -135,14 +143,38 @@ void look_at_forwards(const GraphView& view, Sink& sink) {
     if (!is_of_row && !seen.emplace(shape, "").second) continue;
     const ir::Value given = graph.argument(step, "next_hop");
     if (is_of_row && !seen.emplace(shape, given.string_or("")).second) continue;
-    const NextHop hop = next_hop_of(given.string_or(""));
-    if (hop.host.empty()) continue;  // the transport itself keeps mail: said as `mail-flow`
+    if (!given.is_string()) continue;
+    const NextHop hop = next_hop_of(given.as_string());
+    const TransportKind transport = kind_of_transport(hop);
+    // It goes to no other machine: said as `mail-flow`.
+    if (transport == TransportKind::keeps || transport == TransportKind::delivers) continue;
     const auto say = [&](std::string what, std::string_view label, Severity severity) {
       report_step(view, step, Kind::leads_elsewhere, what, sink)
           .severity(severity)
           .label(std::string(label))
           .help(std::string(remedy));
     };
+    if (transport == TransportKind::unknown) {
+      // A service of the source's own has a name that can be one, and a machine behind it.
+      const bool is_sure = is_old || hop.host.empty() || !may_be_service(hop.transport);
+      say(fmt::format("forwards by `{}`, which is no transport that {} has",
+                      printable(hop.transport, 80),
+                      is_old ? "an old Stalwart" : "Postfix's own `master.cf`"),
+          is_sure ? "mail of those who have moved would wait until it is bounced"
+                  : "mail waits until it is bounced, unless the source's `master.cf` has it",
+          is_sure ? Severity::error : Severity::warning);
+      if (is_sure) continue;
+    }
+    if (const auto flaw = flaw_of(hop)) {
+      const bool is_sure = is_old || flaw->is_sure;
+      const bool is_domain = hop.host.empty() && !hop.is_bracketed && !is_old;
+      std::string_view label = "nothing is sent there, and mail waits until it is bounced";
+      if (is_domain) label = "Postfix looks for the MX of the domain, and mail would come back";
+      if (!is_sure) label = "where the source does not know it, mail waits until it is bounced";
+      say(fmt::format("forwards to `{}`: {}", printable(given.as_string(), 120), flaw->why), label,
+          is_sure ? Severity::error : Severity::warning);
+      if (is_sure) continue;
+    }
     if (is_third_machine(plan, hop.host))
       say(fmt::format("forwards to `{}`, which is not the target", printable(hop.host, 80)),
           is_old ? "mail of those who have moved would go to a third machine"
@@ -151,9 +183,11 @@ void look_at_forwards(const GraphView& view, Sink& sink) {
     if (hop.transport == "lmtp")
       say("forwards by LMTP to a port for SMTP",
           "the target does not know the command `LHLO` there", Severity::error);
-    if (hop.port != 0 && hop.port != port)
-      say(fmt::format("forwards to port {}, and the target takes mail at {}", hop.port, port),
-          hop.port == 587 || hop.port == 465 ? "this port wants a login" : "nobody takes it there",
+    const bool is_by_default = hop.behind.empty() && hop.transport != "lmtp";
+    const std::int64_t used = is_by_default ? 25 : hop.port;
+    if (used != 0 && used != port)
+      say(fmt::format("forwards to port {}, and the target takes mail at {}", used, port),
+          used == 587 || used == 465 ? "this port wants a login" : "nobody takes it there",
           Severity::error);
     if (!is_old && !hop.is_bracketed && is_ip_address(hop.host))
       say(fmt::format("forwards to `{}` without brackets", printable(hop.host, 80)),
