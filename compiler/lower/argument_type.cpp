@@ -238,6 +238,10 @@ Judgement judge_item(const Value& item, std::string_view list) {
 }
 
 Judgement judge_text(const std::string& text, const ArgumentSpec& spec) {
+  if (spec.type == ArgumentType::string && spec.is_required && trim(text).empty()) {
+    return WrongArgument{"takes a text, and this one is empty",
+                         fmt::format("write what it stands for: {}", spec.meaning)};
+  }
   if (spec.type == ArgumentType::string) return judge_word(text, choices_of(spec.name));
   if (spec.type == ArgumentType::url) {
     const std::string why = syntax::why_not_url(text);

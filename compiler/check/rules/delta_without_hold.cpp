@@ -23,25 +23,42 @@ namespace {
 using ir::StepId;
 using ir::StepKind;
 
-/// Holds write into a file that another step puts into the server's configuration: `ways` are the
-/// steps that do. What the lock shows as configured needs none.
+/// Holds and forwards write into a file that another step puts into the server's configuration:
+/// `way` is the kind that does. What the lock shows as configured needs none.
 struct Way {
-  StepKind hold = {};
+  StepKind writes = {};
   StepKind way = {};
   const char* file = nullptr;      ///< the argument of both
   const char* measured = nullptr;  ///< setting of the lock that names the files in use
   std::string_view server = {};
+  Kind wrong = {};
+  std::string_view what = {};
   std::string_view open = {};
 };
 
-constexpr std::array<Way, 3> kWays = {{
+constexpr std::array<Way, 4> kWays = {{
     {StepKind::dovecot_deny, StepKind::dovecot_door, "deny_file", nullptr, "Dovecot",
-     "the source's own door stays open"},
+     Kind::delta_without_hold, "holds nothing", "the source's own door stays open"},
     {StepKind::postfix_hold, StepKind::postfix_hook, "transport_map", "source.transport_maps",
-     "Postfix", "mail goes on arriving at the source"},
+     "Postfix", Kind::delta_without_hold, "holds nothing", "mail goes on arriving at the source"},
     {StepKind::source_hold, StepKind::source_settings, "list", nullptr, "the old server",
-     "mail goes on arriving at the source"},
+     Kind::delta_without_hold, "holds nothing", "mail goes on arriving at the source"},
+    {StepKind::postfix_forward, StepKind::postfix_hook, "transport_map", "source.transport_maps",
+     "Postfix", Kind::mail_flow, "forwards nothing", "what is held waits until it is bounced"},
 }};
+
+/// Is this file one of Postfix's maps (`hash:/etc/postfix/transport, hash:/etc/postfix/more`)?
+bool names_map(std::string_view maps, std::string_view file) {
+  constexpr std::string_view kBetween = ":,{}() \t\r\n";
+  for (std::size_t at = maps.find(file); at != std::string_view::npos;
+       at = maps.find(file, at + 1)) {
+    const std::size_t end = at + file.size();
+    const bool begins = at == 0 || kBetween.find(maps[at - 1]) != std::string_view::npos;
+    const bool ends = end == maps.size() || kBetween.find(maps[end]) != std::string_view::npos;
+    if (begins && ends) return true;
+  }
+  return false;
+}
 
 void look_at_files(const GraphView& view, Sink& sink) {
   const ir::StepGraph& graph = view.graph();
@@ -59,7 +76,7 @@ void look_at_files(const GraphView& view, Sink& sink) {
         (way.measured == nullptr ? none : setting(view.migration(), way.measured)).string_or("");
     std::set<const ir::StepShape*> done;
     std::set<std::pair<const ir::StepShape*, std::string>> seen;
-    for (const StepId step : view.of_kind(way.hold)) {
+    for (const StepId step : view.of_kind(way.writes)) {
       // The same for all of a shape, unless a module computes it from the row.
       const ir::StepShape* shape = &graph.shape(step);
       if (done.contains(shape)) continue;
@@ -67,12 +84,12 @@ void look_at_files(const GraphView& view, Sink& sink) {
       if (!is_of_row) done.insert(shape);
       const ir::Value given = graph.argument(step, way.file);
       const std::string_view file = given.string_or("");
+      if (file.empty()) continue;  // an empty text is refused as the argument that it is
       if (is_of_row && !seen.emplace(shape, file).second) continue;
-      if (files.contains(std::string(file)) || measured.find(file) != std::string_view::npos)
-        continue;
+      if (files.contains(std::string(file)) || names_map(measured, file)) continue;
       auto report = report_step(
-          view, step, Kind::delta_without_hold,
-          fmt::format("holds nothing: {} does not read `{}`", way.server, printable(file, 120)),
+          view, step, way.wrong,
+          fmt::format("{}: {} does not read `{}`", way.what, way.server, printable(file, 120)),
           sink);
       report.label(std::string(way.open));
       if (!files.empty())

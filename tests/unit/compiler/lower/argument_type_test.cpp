@@ -35,6 +35,12 @@ TEST(ArgumentType, WhatStandsInAnArgumentOfTheRightType) {
   EXPECT_EQ(account("alice@example.org"), "");
   for (const char* const text : {"", "@", "alice", "alice@", "@example.org", "a@b@example.org"})
     EXPECT_NE(account(text), "") << text;
+  EXPECT_EQ(why(StepKind::postfix_forward, "transport_map", "/etc/postfix/plan_transport"), "");
+  for (const char* const text : {"", " "}) {
+    EXPECT_EQ(why(StepKind::postfix_forward, "transport_map", text),
+              "takes a text, and this one is empty");
+  }
+  EXPECT_EQ(why(StepKind::admin_account, "name", ""), "");  // that nobody has to write
   EXPECT_EQ(why(StepKind::dump_export, "by", "server"), "");
   EXPECT_EQ(why(StepKind::dump_export, "by", "me"), "takes `plan` or `server`, and this is `me`");
 }
