@@ -85,9 +85,24 @@ std::string object_made_by(const ir::StepGraph& graph, const ir::OutputRef& outp
   return object;
 }
 
+using ObjectOf = std::function<std::string(const ir::OutputRef&)>;
+
 bool asks_the_schema(StepKind kind) {
   return kind == StepKind::admin_upsert || kind == StepKind::admin_update ||
-         kind == StepKind::admin_destroy || kind == StepKind::admin_action;
+         kind == StepKind::admin_destroy || kind == StepKind::admin_action ||
+         kind == StepKind::admin_account;
+}
+
+/// What the step writes as it is; all else of the account the driver makes itself.
+std::vector<schema::Problem> problems_of_account(const ir::Value& roles,
+                                                 const schema::Schema& schema,
+                                                 const ObjectOf& object_of) {
+  if (!roles.is_map()) return {};
+  schema::CheckOptions options;
+  options.use = schema::Use::update;
+  options.object_of = object_of;
+  const ir::Value value = ir::Value::map({{"@type", "User"}, {"roles", roles}});
+  return schema::check_value(schema, "Account", value, options);
 }
 
 /// An action is a variant of the schema's `Action`; a step gives nothing but its name.
@@ -128,11 +143,11 @@ std::vector<schema::Problem> problems_of_match(std::string_view object, const ir
   return problems;
 }
 
-using ObjectOf = std::function<std::string(const ir::OutputRef&)>;
-
 std::vector<schema::Problem> problems_of(StepKind kind, const ir::Value& arguments,
                                          const schema::Schema& schema, const ObjectOf& object_of) {
   if (kind == StepKind::admin_action) return problems_of_action(arguments["action"], schema);
+  if (kind == StepKind::admin_account)
+    return problems_of_account(arguments["roles"], schema, object_of);
   const std::string_view object = arguments["object"].string_or("");
   const ir::Value& match = arguments["match"];
   if (kind == StepKind::admin_destroy) return problems_of_match(object, match, schema);
@@ -231,10 +246,13 @@ void check_target_values(const ir::StepGraph& graph, const schema::Schema& schem
     const auto step = static_cast<ir::StepId>(i);
     const StepKind kind = graph.kind(step);
     if (!asks_the_schema(kind)) continue;
+    // Most accounts have the role that the driver gives them.
+    if (kind == StepKind::admin_account && graph.shape(step).arguments["roles"].is_null()) continue;
     if (!sample.takes(step)) continue;
     const ir::Value arguments = graph.arguments(step);
-    const std::string_view object =
-        kind == StepKind::admin_action ? "Action" : arguments["object"].string_or("");
+    std::string_view object = arguments["object"].string_or("");
+    if (kind == StepKind::admin_action) object = "Action";
+    if (kind == StepKind::admin_account) object = "Account";
     for (const schema::Problem& problem : problems_of(kind, arguments, schema, object_of)) {
       const std::string words = fmt::format("{} `{}`: {}", object, problem.path, problem.message);
       if (!said.insert(words).second) continue;

@@ -10,12 +10,19 @@
 #include <vector>
 
 #include "compiler/check/graph_view.h"
+#include "compiler/ir/row_values.h"
 
 namespace plan::check::rules {
 namespace {
 
 bool has(const std::vector<std::string_view>& names, std::string_view name) {
   return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+/// Roles of its own, and none of them.
+bool are_none(const ir::Value& roles) {
+  const ir::Value& ids = roles["roleIds"];
+  return roles["@type"].string_or("") == "Custom" && !ids.is_output() && ids.size() == 0;
 }
 
 /// What the object could not do any more; empty: it can.
@@ -29,11 +36,28 @@ std::string lacking(const TargetWrite& write) {
     if (!has(enabled, "emailReceive")) return "`emailReceive`: its mail bounces";
     return {};
   }
-  const ir::Value& roles = write.set["roles"];
-  if (roles["@type"].string_or("") == "Custom" && roles["roleIds"].size() == 0 &&
-      permissions["enabledPermissions"].size() == 0)
+  if (are_none(write.set["roles"]) && permissions["enabledPermissions"].size() == 0)
     return "any role";
   return {};
+}
+
+/// The step that makes an account gives no permissions beside the roles.
+void look_at_roles(const GraphView& view, Sink& sink) {
+  const ir::StepGraph& graph = view.graph();
+  std::set<const ir::StepShape*> done;
+  for (const ir::StepId step : view.of_kind(ir::StepKind::admin_account)) {
+    const ir::StepShape& shape = graph.shape(step);
+    if (done.contains(&shape)) continue;
+    // The same for all of a shape, unless a module computes it from the row.
+    if (!ir::is_of_row(shape.arguments["roles"])) done.insert(&shape);
+    if (!are_none(graph.argument(step, "roles"))) continue;
+    done.insert(&shape);
+    report_step(view, step, Kind::account_powerless, "makes an account without any role", sink)
+        .label("the target takes it without a word, and bounces the account's mail")
+        .help(
+            "leave `roles` out for the role of users, or name one: `roles = { \"@type\" = "
+            "\"User\" }`");
+  }
 }
 
 /// An account is made closed, and its user's door at the source is shut: somebody has to open it.
@@ -100,6 +124,7 @@ void look_at_passwords(const GraphView& view, Sink& sink) {
 }  // namespace
 
 void account_powerless(const GraphView& view, Sink& sink) {
+  look_at_roles(view, sink);
   look_at_moves(view, sink);
   look_at_passwords(view, sink);
   for (const TargetWrite& write : view.writes()) {
