@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
-#include <vector>
 
 #include "compiler/source/text.h"
 #include "compiler/syntax/names.h"
@@ -258,6 +257,24 @@ Judgement judge_text(const std::string& text, const ArgumentSpec& spec) {
 }
 
 }  // namespace
+
+std::vector<const ArgumentSpec*> arguments_taken(ir::StepKind kind) {
+  static const std::array<ArgumentSpec, 3> kOfAccount = {{
+      {"account", ArgumentType::address, false, "primary address"},
+      {"addresses", ArgumentType::list, false, "every address of the account"},
+      {"aliases", ArgumentType::list, false, "further addresses"},
+  }};
+  std::vector<const ArgumentSpec*> taken;
+  const auto add = [&taken](const ArgumentSpec& spec) {
+    const bool is_known = std::any_of(taken.begin(), taken.end(), [&](const ArgumentSpec* one) {
+      return one->name == spec.name;
+    });
+    if (!is_known) taken.push_back(&spec);
+  };
+  for (const ArgumentSpec& spec : ir::arguments_of(kind)) add(spec);
+  for (const ArgumentSpec& spec : kOfAccount) add(spec);
+  return taken;
+}
 
 bool is_amount(ArgumentType type) {
   return type == ArgumentType::duration_ms || type == ArgumentType::bytes;

@@ -2,6 +2,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "compiler/ir/step_kind.h"
 #include "compiler/ir/value.h"
@@ -15,6 +16,9 @@ namespace plan::lower {
 /// As drivers take it: a duration or a size in words (`30s`, `50MiB`) becomes milliseconds or bytes
 /// where the argument is one; all else stays as it is.
 [[nodiscard]] ir::Value as_argument(ir::Value value, ir::ArgumentType type);
+/// What a step of this kind may be given: the arguments of its kind, and the account and its names,
+/// which each step about an account may carry, and which drivers read where they are.
+[[nodiscard]] std::vector<const ir::ArgumentSpec*> arguments_taken(ir::StepKind kind);
 /// A duration or a size.
 [[nodiscard]] bool is_amount(ir::ArgumentType type);
 

@@ -200,7 +200,8 @@ class Expander {
     std::vector<RowArgument> found;
     std::set<std::tuple<std::string_view, std::string_view, ir::ArgumentType, std::size_t>> known;
     for (const std::size_t s : steps) {
-      for (const ir::ArgumentSpec& spec : ir::arguments_of(procedure_.steps[s].kind)) {
+      for (const ir::ArgumentSpec* taken : arguments_taken(procedure_.steps[s].kind)) {
+        const ir::ArgumentSpec& spec = *taken;
         const Value& given = graph_.shapes()[s].arguments[spec.name];
         const std::string_view member = ir::row_member(given);
         const bool has_members =

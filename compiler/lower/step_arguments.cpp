@@ -253,23 +253,27 @@ namespace {
 class Judge {
  public:
   Judge(const ProcedureStep& step, const ReadArguments& given)
-      : step_(step), given_(given), specs_(ir::arguments_of(step.kind)) {}
+      : step_(step),
+        given_(given),
+        specs_(ir::arguments_of(step.kind)),
+        taken_(arguments_taken(step.kind)) {}
 
   std::vector<ArgumentProblem> judge() {
     for (const auto& [name, value] : step_.arguments.members()) {
       if (ir::holds_secret(value) && !takes_secret(step_.kind, name)) refuse_secret(name);
-      // Account steps may all carry the account and its names.
-      if (spec_of(step_.kind, name) == nullptr && name != "account" && name != "addresses" &&
-          name != "aliases")
-        refuse_unknown(name);
+      if (!is_taken(name)) refuse_unknown(name);
     }
-    for (const ir::ArgumentSpec& spec : specs_) judge_value(spec);
+    for (const ir::ArgumentSpec* spec : taken_) judge_value(*spec);
     for (const ir::ArgumentSpec& spec : specs_) ask_for(spec);
     return std::move(problems_);
   }
 
  private:
   [[nodiscard]] std::string_view kind() const { return info(step_.kind).name; }
+  [[nodiscard]] bool is_taken(std::string_view name) const {
+    return std::any_of(taken_.begin(), taken_.end(),
+                       [&](const ir::ArgumentSpec* spec) { return spec->name == name; });
+  }
   [[nodiscard]] bool is_written(std::string_view name) const {
     return step_.written != nullptr && step_.written->find(name) != nullptr;
   }
@@ -333,8 +337,9 @@ class Judge {
 
   const ProcedureStep& step_;
   const ReadArguments& given_;
-  const std::vector<ir::ArgumentSpec>& specs_;
-  std::vector<std::string_view> misspelt_;  // required ones: that they are missing is said once
+  const std::vector<ir::ArgumentSpec>& specs_;  // of the kind
+  std::vector<const ir::ArgumentSpec*> taken_;  // of these, and of every account's steps
+  std::vector<std::string_view> misspelt_;      // required ones: that they are missing is said once
   std::vector<ArgumentProblem> problems_;
 };
 
