@@ -10,12 +10,15 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include "compiler/check/graph_view.h"
 #include "compiler/check/rules.h"
 #include "compiler/check/written_addresses.h"
+#include "compiler/ir/row_values.h"
 #include "compiler/source/text.h"
 
 namespace plan::check::rules {
@@ -25,6 +28,7 @@ struct Owner {
   std::string name = {};
   std::string_view address = {};
   Span span = {};
+  bool is_of_plan = true;
 };
 
 /// The account or list of the plan that has the address; nobody: no name.
@@ -108,6 +112,71 @@ class OwnLists {
   bool is_read_ = false;
 };
 
+/// What steps of kind `admin.account` make of other names than the account has at the source.
+class OwnAliases {
+ public:
+  OwnAliases(const GraphView& view, Sink& sink) : view_(view), sink_(sink) {}
+
+  void run() {
+    const ir::StepGraph& graph = view_.graph();
+    std::set<const ir::StepShape*> done;  // the account's own by the shape, or said
+    for (const ir::StepId step : view_.of_kind(ir::StepKind::admin_account)) {
+      const ir::StepShape& shape = graph.shape(step);
+      if (done.contains(&shape)) continue;
+      const bool is_own = ir::row_member(shape.arguments["aliases"]) == "aliases" &&
+                          ir::row_member(shape.arguments["account"]) == "address";
+      const std::string account = lower_ascii(graph.argument(step, "account").string_or(""));
+      if (is_own || is_said(step, account)) done.insert(&shape);
+    }
+  }
+
+ private:
+  bool is_said(ir::StepId step, const std::string& account) {
+    const ir::Value aliases = view_.graph().argument(step, "aliases");
+    for (const ir::Value& alias : aliases.items()) {
+      const std::string address = lower_ascii(alias.string_or(""));
+      if (address.empty() || address == account) continue;
+      if (const Owner owner = owner_of(address, account); !owner.name.empty()) {
+        report_step(
+            view_, step, Kind::alias_collision,
+            fmt::format("gives `{}`, which belongs to {}", printable(address, 160), owner.name),
+            sink_)
+            .label("the target refuses the second one, in the middle of a wave")
+            .note(owner.span, owner.is_of_plan ? "it moves" : "the first one")
+            .help("write `aliases = account.aliases`; an address with two readers is a list");
+        return true;
+      }
+      given_.emplace(address, std::pair(account, step));
+    }
+    return false;
+  }
+
+  /// Somebody else who has the address in the plan, or was given it by a step before.
+  Owner owner_of(const std::string& address, const std::string& account) {
+    const Migration& migration = view_.migration();
+    const std::int64_t index = migration.account_with(address);
+    const bool is_own =
+        index >= 0 &&
+        lower_ascii(migration.accounts[static_cast<std::size_t>(index)].lock->address) == account;
+    if (!is_own) {
+      Owner owner = owner_in_plan(migration, address);
+      if (!owner.name.empty()) {
+        owner.name += " of the plan";
+        return owner;
+      }
+    }
+    const auto given = given_.find(address);
+    if (given == given_.end() || given->second.first == account) return {};
+    return {fmt::format("`{}` by `{}`", printable(given->second.first, 120),
+                        printable(view_.graph().id(given->second.second), 160)),
+            given->second.first, view_.graph().origin(given->second.second), false};
+  }
+
+  const GraphView& view_;
+  Sink& sink_;
+  std::unordered_map<std::string, std::pair<std::string, ir::StepId>> given_;
+};
+
 }  // namespace
 
 void address_written(const GraphView& view, Sink& sink) {
@@ -148,6 +217,7 @@ void address_written(const GraphView& view, Sink& sink) {
         .help("leave it to the plan's own steps, or leave it out of the plan with `except`");
   }
   OwnLists(view, sink).run();
+  OwnAliases(view, sink).run();
 }
 
 }  // namespace plan::check::rules
