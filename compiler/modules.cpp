@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "compiler/admin_plan.h"
+#include "compiler/check/blocks.h"
 #include "compiler/ir/digest.h"
 #include "compiler/lower/given_place.h"
 #include "compiler/source/text.h"
@@ -44,6 +45,28 @@ struct Use {
   const Node* with = nullptr;
 };
 
+/// The members that are durations or sizes by their table, which are plain numbers once they are
+/// read.
+void set_units(ValueType& type, const std::vector<check::Field>& fields) {
+  for (auto& [name, member] : type.members) {
+    for (const check::Field& field : fields) {
+      if (field.name != name) continue;
+      if (field.type == check::FieldType::block) set_units(member, field.fields);
+      if (!member.is(ValueType::Kind::integer)) continue;
+      if (field.type == check::FieldType::duration_ms) member.kind = ValueType::Kind::duration;
+      if (field.type == check::FieldType::bytes) member.kind = ValueType::Kind::size;
+    }
+  }
+}
+
+ValueType type_of_given(std::string_view name, const Value& value) {
+  ValueType type = syntax::type_of_value(value);
+  if (name == "move") set_units(type, check::move_fields());
+  if (name == "source") set_units(type, check::source_fields());
+  if (name == "target") set_units(type, check::target_fields());
+  return type;
+}
+
 /// Does the text have these words, elsewhere than in a comment?
 bool asks(std::string_view text, std::string_view words) {
   for (std::size_t at = text.find(words); at != std::string_view::npos;
@@ -77,7 +100,7 @@ class Linker {
     for (const std::string_view name : scope.names()) {
       const Value& value = *scope.find(name);
       world_.scope.set(std::string(name), value);
-      world_.types.set(std::string(name), syntax::type_of_value(value));
+      world_.types.set(std::string(name), type_of_given(name, value));
     }
     const std::size_t errors = sink_.count(Severity::error);
     add(use, world_);
@@ -469,6 +492,7 @@ class Linker {
     Span where = use.span;
     Span given_at;
     const Node* written = nullptr;
+    const ValueType* known = nullptr;  // where the value has a name already
     if (given != nullptr) {
       given_at = is_own(given->value.span) ? given->value.span
                                            : lower::given_place_in(given->value, outer, sources_);
@@ -481,12 +505,14 @@ class Linker {
       return;
     } else if (const Value* found = outer.scope.find(input.key)) {
       value = *found;
+      known = outer.types.find(input.key);
       if (const auto of_outer = outer.given.find(input.key); of_outer != outer.given.end())
         given_at = of_outer->second;
     } else if (world_.unknown.contains(input.key)) {
       return;
     } else if (const Value* of_plan = world_.scope.find(input.key)) {
       value = *of_plan;
+      known = world_.types.find(input.key);
     } else if (fallback != nullptr) {
       written = fallback;
       where = fallback->span;
@@ -518,7 +544,12 @@ class Linker {
     }
     instance.unknown.erase(input.key);
     if (given_at.is_known()) instance.given.emplace(input.key, given_at);
-    instance.types.set(input.key, known_type(*type, *value));
+    ValueType bare = syntax::type_of_value(*value);
+    if (given != nullptr && value->is_map()) bare = type_of_let(*written, *value, outer.types);
+    const bool is_map = value->is_map() && known != nullptr && known->has_members;
+    if (is_map || (value->is_integer() && known != nullptr && is_of_unit(*known))) bare = *known;
+    bare.is_optional = value->is_null();
+    instance.types.set(input.key, known_type(*type, std::move(bare)));
     instance.scope.set(input.key, std::move(*value));
   }
 
@@ -617,10 +648,9 @@ class Linker {
   }
 
   /// What was declared, with the members that the value is known to have.
-  static ValueType known_type(const ValueType& declared, const Value& value) {
+  static ValueType known_type(const ValueType& declared, ValueType of_value) {
     const bool is_open_map = declared.is(ValueType::Kind::map) && declared.of.empty();
-    return is_open_map || declared.is(ValueType::Kind::any) ? syntax::type_of_value(value)
-                                                            : declared;
+    return is_open_map || declared.is(ValueType::Kind::any) ? std::move(of_value) : declared;
   }
 
   /// The value of what stands in a module, while there is room for it: a name of three letters may
@@ -670,6 +700,11 @@ class Linker {
     const auto text = syntax::parse_template(node, sources_, unheard);
     if (text && text->has_expression()) {
       ValueType of_expression = check_type(*text, types, unheard);
+      // `move`, as a whole.
+      if (value.is_map() && of_expression.is(Kind::map) && of_expression.has_members) {
+        of_expression.is_optional = false;
+        return of_expression;
+      }
       if (!value.is_integer() || !is_of_unit(of_expression)) return type;
       of_expression.is_optional = false;
       return of_expression;
