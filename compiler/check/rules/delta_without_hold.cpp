@@ -102,6 +102,43 @@ void look_at_files(const GraphView& view, Sink& sink) {
   }
 }
 
+/// A hold stays where it is written: Postfix takes the first of its maps that has the account.
+void look_at_maps(const GraphView& view, Sink& sink) {
+  const ir::StepGraph& graph = view.graph();
+  const auto each = [&](StepKind kind, const auto& take) {
+    std::set<const ir::StepShape*> done;
+    for (const StepId step : view.of_kind(kind)) {
+      const ir::StepShape& shape = graph.shape(step);
+      if (done.contains(&shape)) continue;
+      if (!ir::is_of_row(shape.arguments["transport_map"])) done.insert(&shape);
+      const ir::Value given = graph.argument(step, "transport_map");
+      if (!given.string_or("").empty() && take(step, given.as_string())) done.insert(&shape);
+    }
+  };
+  std::set<std::string> held;
+  each(StepKind::postfix_hold, [&](StepId, const std::string& file) {
+    held.insert(file);
+    return false;
+  });
+  std::set<std::string> hooked;
+  each(StepKind::postfix_hook, [&](StepId, const std::string& file) {
+    hooked.insert(file);
+    return false;
+  });
+  if (held.empty()) return;
+  each(StepKind::postfix_forward, [&](StepId step, const std::string& file) {
+    if (held.contains(file) || !hooked.contains(file)) return false;  // the latter was said
+    report_step(view, step, Kind::mail_flow,
+                fmt::format("forwards in `{}`, and mail is held in `{}`", printable(file, 120),
+                            printable(*held.begin(), 120)),
+                sink)
+        .severity(Severity::warning)
+        .label("if the map of the holds comes first, what is held waits until it is bounced")
+        .help("write both into one map: `transport_map = source.postfix.transport_map`");
+    return true;
+  });
+}
+
 /// A proxy holds whoever comes through it. Before the public name is the proxies', nobody does.
 void look_at_cutover(const GraphView& view, Sink& sink) {
   const std::span<const StepId> holds = view.of_kind(StepKind::proxy_hold);
@@ -181,6 +218,7 @@ void delta_without_hold(const GraphView& view, Sink& sink) {
   // A procedure that moves mail only, without clients, has nobody to hold.
   if (view.of_kind(StepKind::proxy_release).empty()) return;
   look_at_files(view, sink);
+  look_at_maps(view, sink);
   look_at_cutover(view, sink);
   look_at_bounds(view, sink);
   std::set<std::pair<const ir::StepShape*, StepKind>> said;
