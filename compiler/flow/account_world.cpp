@@ -159,9 +159,7 @@ void AccountStates::add_account_step(World& world, const Subject& subject,
       if (step.kind == StepKind::postfix_forward) {
         const check::NextHop hop = check::next_hop_of(step.arguments["next_hop"].string_or(""));
         // Any other transport goes to no machine, and is said by a rule.
-        const bool is_sent = hop.transport == "smtp" || hop.transport == "relay" ||
-                             hop.transport == "lmtp" || hop.transport.empty();
-        if (is_sent && is_elsewhere(hop.host))
+        if (check::kind_of_transport(hop) == check::TransportKind::sends && is_elsewhere(hop.host))
           world.source.forwards_elsewhere[subject.account] = hop.host;
       }
       world.origins["transport " + subject.account] = origin;
