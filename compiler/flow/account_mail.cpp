@@ -1,9 +1,12 @@
 #include "compiler/flow/account_mail.h"
 
 #include <algorithm>
+#include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -162,13 +165,28 @@ class AccountMail {
 
   /// The same from each sender that a route tells apart.
   void check_named_senders(Entry entry, const std::string& recipient, bool is_alone) {
-    trial_.add_nobody_for(senders_.without);
+    check_nobody(entry, recipient, is_alone);
     for (const std::string& sender : senders_.named) {
       // Somebody of the domain itself is tried as who submits.
       if (sender == "somebody@" + trial_.domain()) continue;
       Letter letter = trial_.letter_to(entry, recipient);
       letter.sender = sender;
       if (!trial_.check_letter(letter, own_, is_alone)) return;
+    }
+  }
+
+  /// Answers for which no sender was found matter where they lead the message astray.
+  void check_nobody(Entry entry, const std::string& recipient, bool is_alone) {
+    nobody_.resize(senders_.without.size());
+    for (std::size_t i = 0; i < nobody_.size(); ++i) {
+      Nobody& one = nobody_[i];
+      if (one.is_told) continue;
+      if (!one.is_made) one.world = world_taking(trial_.world(), senders_.without[i]);
+      one.is_made = true;
+      one.is_told =
+          !one.world ||
+          !trial_.is_right_in(*one.world, trial_.letter_to(entry, recipient), own_, is_alone);
+      if (one.is_told) trial_.add_nobody_for({senders_.without[i]});
     }
   }
 
@@ -179,9 +197,17 @@ class AccountMail {
     return std::find(names().begin(), names().end(), address) != names().end();
   }
 
+  /// Of a condition for which nobody was found.
+  struct Nobody {
+    std::optional<World> world = {};  ///< in which somebody gives its answer
+    bool is_made = false;
+    bool is_told = false;
+  };
+
   Trial& trial_;
   const Senders& senders_;
   const Reader& own_;
+  std::vector<Nobody> nobody_;
 };
 
 }  // namespace

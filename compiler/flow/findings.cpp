@@ -61,8 +61,8 @@ void Findings::add_nobody_for(const Moment& moment, const std::vector<NobodyFor>
     Counterexample& example = report(moment, "sender");
     example.is_supposed = true;
     example.claim =
-        fmt::format("mail from senders for whom `{}` is true, of whom none was found to be tried",
-                    printable(one.condition, kConditionBytesMax));
+        fmt::format("mail from senders for whom `{}` is {}, of whom none was found to be tried",
+                    printable(one.condition, kConditionBytesMax), one.is_true ? "true" : "false");
     example.delivery.supposed = Hop{"", "", one.origin, ""};
   }
 }

@@ -1,8 +1,12 @@
 #include "compiler/flow/senders.h"
 
 #include <algorithm>
-#include <array>
+#include <map>
 #include <optional>
+#include <set>
+#include <utility>
+
+#include <fmt/format.h>
 
 #include "compiler/flow/mail_address.h"
 #include "compiler/flow/name_questions.h"
@@ -16,6 +20,10 @@ using Node = schema::MtaNode;
 constexpr std::size_t kSendersMax = 16;
 constexpr std::size_t kPatternDepthMax = 32;
 constexpr std::size_t kTextBytesMax = 256;
+constexpr std::size_t kTextsJoinedMax = 8;
+constexpr std::size_t kTakenMax = 16;     // copies of one expression
+constexpr std::size_t kInFrontMax = 64;   // conditions that may catch a sender before
+constexpr std::size_t kWorkMax = 50'000;  // evaluations, of one expression
 constexpr std::string_view kNobody = {};
 constexpr std::string_view kStranger = "somebody@outside.test";
 
@@ -24,11 +32,15 @@ constexpr std::string_view kStranger = "somebody@outside.test";
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || is_digit(c) || c == '_';
 }
 
+/// What captures are compared with, by their number.
+using Groups = std::map<std::size_t, std::string>;
+
 /// The shortest way through a regular expression: the first alternative, no repetition that may be
-/// left out.
+/// left out; a group for which there is a text has that one.
 class PatternText {
  public:
-  explicit PatternText(std::string_view pattern) : rest_(pattern) {
+  explicit PatternText(std::string_view pattern, const Groups* groups = nullptr)
+      : rest_(pattern), groups_(groups) {
     if (rest_.starts_with("(?i)")) rest_.remove_prefix(4);
   }
 
@@ -73,9 +85,14 @@ class PatternText {
     rest_.remove_prefix(1);
     switch (c) {
       case '(': {
-        if (take('?') && !take(':')) return beyond();
+        const bool is_kept = !take('?');
+        if (!is_kept && !take(':')) return beyond();
+        const std::size_t number = is_kept ? ++group_ : 0;
         std::string inner = alternatives(depth + 1);
-        return take(')') ? inner : beyond();
+        if (!take(')')) return beyond();
+        if (!is_kept || groups_ == nullptr) return inner;
+        const auto wanted = groups_->find(number);
+        return wanted == groups_->end() ? inner : wanted->second;
       }
       case '[':
         return one_of_class();
@@ -165,6 +182,8 @@ class PatternText {
   }
 
   std::string_view rest_;
+  const Groups* groups_ = nullptr;
+  std::size_t group_ = 0;  // the last one that was begun
   bool is_beyond_ = false;
 };
 
@@ -176,6 +195,15 @@ class PatternText {
   return std::any_of(expression.nodes.begin(), expression.nodes.end(), is_sender);
 }
 
+/// The part of a condition as it was written; empty where it asks what a pattern has found, which
+/// may be another one there.
+[[nodiscard]] std::string_view written(const schema::MtaContainer::Arm& arm, const Node& node) {
+  if (node.begin >= node.end || node.end > arm.text.size()) return {};
+  const std::string_view text =
+      trim(std::string_view(arm.text).substr(node.begin, node.end - node.begin));
+  return text.find('$') == std::string_view::npos ? text : std::string_view();
+}
+
 /// What each node asks of the sender alone.
 struct OfSender {
   bool is_own = true;
@@ -183,6 +211,7 @@ struct OfSender {
 };
 [[nodiscard]] std::vector<OfSender> of_sender(const std::vector<Node>& nodes) {
   std::vector<OfSender> found(nodes.size());
+  const OfSender* pattern = nullptr;  // the last one: captures are its
   for (std::size_t i = 0; i < nodes.size(); ++i) {
     const Node& node = nodes[i];
     OfSender& one = found[i];
@@ -192,8 +221,10 @@ struct OfSender {
     }
     one.has_sender = one.has_sender || is_sender(node);
     if (node.kind == Node::Kind::variable) one.is_own = is_sender(node);
-    if (node.kind == Node::Kind::capture || node.kind == Node::Kind::global) one.is_own = false;
-    if (asks_server(node)) one.is_own = false;
+    if (node.kind == Node::Kind::capture && pattern != nullptr) one = *pattern;
+    if (node.kind == Node::Kind::capture && pattern == nullptr) one.is_own = false;
+    if (node.kind == Node::Kind::global || asks_server(node)) one.is_own = false;
+    if (node.kind == Node::Kind::matches) pattern = &one;
   }
   return found;
 }
@@ -205,27 +236,169 @@ struct OfSender {
            node.op == Node::Operator::logical_xor));
 }
 
-/// The parts of a condition that the sender alone makes true or false.
-[[nodiscard]] std::vector<std::size_t> questions_in(const std::vector<Node>& nodes,
-                                                    const std::vector<OfSender>& asked) {
-  std::vector<std::size_t> questions;
-  std::vector<std::size_t> open = {nodes.size() - 1};
-  while (!open.empty()) {
-    const std::size_t node = open.back();
-    open.pop_back();
-    if (asked[node].is_own && asked[node].has_sender) questions.push_back(node);
-    // The parts of what is true for a stranger may be false for him.
-    if (is_logical(nodes[node]))
-      open.insert(open.end(), nodes[node].children.begin(), nodes[node].children.end());
-  }
-  return questions;
+/// Does it ask what a pattern has found that is not its own?
+[[nodiscard]] bool has_capture_alone(const schema::MtaExpression& expression) {
+  const auto found =
+      std::find_if(expression.nodes.begin(), expression.nodes.end(), [](const Node& node) {
+        return node.kind == Node::Kind::capture || node.kind == Node::Kind::matches;
+      });
+  return found != expression.nodes.end() && found->kind == Node::Kind::capture;
 }
 
-[[nodiscard]] bool is_true_for(const schema::MtaExpression& expression, std::size_t node,
-                               std::string_view sender) {
+/// What has to be true and false at once of parts that the sender alone decides, in their order.
+using Answers = std::map<std::uint32_t, bool>;
+
+/// The ways in which those parts make a condition true, or false, whatever the others say.
+class Ways {
+ public:
+  Ways() = default;
+  explicit Ways(Answers one) { ways_.insert(std::move(one)); }
+
+  [[nodiscard]] const std::set<Answers>& all() const { return ways_; }
+  /// More than are looked at.
+  [[nodiscard]] bool are_too_many() const { return are_too_many_; }
+
+  [[nodiscard]] Ways or_else(const Ways& other) const {
+    Ways both = *this;
+    both.are_too_many_ = are_too_many_ || other.are_too_many_;
+    for (const Answers& one : other.ways_) both.add(one);
+    return both;
+  }
+
+  /// Of very many that go together each one is looked at, and not each pair.
+  [[nodiscard]] Ways and_then(const Ways& other) const {
+    Ways both;
+    both.are_too_many_ = are_too_many_ || other.are_too_many_;
+    const bool is_each_pair = ways_.size() * other.ways_.size() <= kWaysMax;
+    std::size_t left = 0;
+    for (const Answers& one : ways_) {
+      std::size_t right = 0;
+      for (const Answers& more : other.ways_) {
+        if (is_each_pair || left == 0 || right == 0) {
+          Answers joined = one;
+          joined.insert(more.begin(), more.end());
+          both.add(joined);
+        }
+        ++right;
+      }
+      ++left;
+    }
+    return both;
+  }
+
+ private:
+  static constexpr std::size_t kWaysMax = 32;
+
+  void add(const Answers& one) {
+    if (ways_.size() < kWaysMax) {
+      ways_.insert(one);
+    } else if (!ways_.contains(one)) {
+      are_too_many_ = true;
+    }
+  }
+
+  std::set<Answers> ways_;
+  bool are_too_many_ = false;
+};
+
+struct WaysOfCondition {
+  Ways to_true;
+  Ways to_false;
+};
+
+/// Parts that are written alike are one part, but for those that ask what a pattern has found.
+[[nodiscard]] std::vector<std::uint32_t> first_written(const schema::MtaContainer::Arm& arm) {
+  const std::vector<Node>& nodes = arm.condition.nodes;
+  std::map<std::string_view, std::uint32_t> known;
+  std::vector<std::uint32_t> first(nodes.size());
+  for (std::uint32_t i = 0; i < nodes.size(); ++i) {
+    const std::string_view text = written(arm, nodes[i]);
+    first[i] = text.empty() ? i : known.try_emplace(text, i).first->second;
+    if (nodes[first[i]].kind != nodes[i].kind) first[i] = i;
+  }
+  return first;
+}
+
+[[nodiscard]] WaysOfCondition ways_of(const schema::MtaContainer::Arm& arm,
+                                      const std::vector<OfSender>& asked) {
+  const std::vector<Node>& nodes = arm.condition.nodes;
+  const std::vector<std::uint32_t> first = first_written(arm);
+  std::vector<WaysOfCondition> ways(nodes.size());
+  for (std::uint32_t i = 0; i < nodes.size(); ++i) {
+    const Node& node = nodes[i];
+    WaysOfCondition& one = ways[i];
+    if (asked[i].is_own && asked[i].has_sender) {
+      one = {Ways(Answers{{first[i], true}}), Ways(Answers{{first[i], false}})};
+    } else if (!asked[i].has_sender || !is_logical(node)) {
+      one = {Ways(Answers{}), Ways(Answers{})};
+    } else if (node.kind == Node::Kind::negate) {
+      one = {ways[node.children[0]].to_false, ways[node.children[0]].to_true};
+    } else {
+      const WaysOfCondition& left = ways[node.children[0]];
+      const WaysOfCondition& right = ways[node.children[1]];
+      switch (node.op) {
+        case Node::Operator::logical_and:
+          one.to_true = left.to_true.and_then(right.to_true);
+          one.to_false = left.to_false.or_else(right.to_false);
+          break;
+        case Node::Operator::logical_or:
+          one.to_true = left.to_true.or_else(right.to_true);
+          one.to_false = left.to_false.and_then(right.to_false);
+          break;
+        default:
+          one.to_true =
+              left.to_true.and_then(right.to_false).or_else(left.to_false.and_then(right.to_true));
+          one.to_false =
+              left.to_true.and_then(right.to_true).or_else(left.to_false.and_then(right.to_false));
+          break;
+      }
+    }
+    // Most nodes are asked for once: what they had is not kept.
+    if (is_logical(node)) {
+      for (const std::uint32_t child : node.children) ways[child] = {};
+    }
+  }
+  return std::move(ways.back());
+}
+
+/// The answers as text; of what asks what a pattern has found, those of this condition alone.
+[[nodiscard]] std::string written_answers(const schema::MtaContainer::Arm& arm, std::size_t number,
+                                          const Answers& answers) {
+  std::string text;
+  for (const auto& [node, is_true] : answers) {
+    const std::string_view part = written(arm, arm.condition.nodes[node]);
+    text += is_true ? "+ " : "- ";
+    text += part.empty() ? fmt::format("{} {}", number, node) : std::string(part);
+    text += '\n';
+  }
+  return text;
+}
+
+/// One condition that is true when all these answers are right: in the order in which they are
+/// asked, because a capture is of the pattern in front of it.
+[[nodiscard]] schema::MtaExpression question_of(const schema::MtaExpression& expression,
+                                                const Answers& answers) {
   schema::MtaExpression question;
-  question.nodes.assign(expression.nodes.begin(),
-                        expression.nodes.begin() + static_cast<std::ptrdiff_t>(node) + 1);
+  std::vector<Node>& nodes = question.nodes;
+  const std::uint32_t last = answers.rbegin()->first;
+  nodes.assign(expression.nodes.begin(),
+               expression.nodes.begin() + static_cast<std::ptrdiff_t>(last) + 1);
+  const auto add = [&](Node::Kind kind, std::vector<std::uint32_t> children) {
+    Node& node = nodes.emplace_back();
+    node.kind = kind;
+    if (kind == Node::Kind::binary) node.op = Node::Operator::logical_and;
+    node.children = std::move(children);
+    return static_cast<std::uint32_t>(nodes.size() - 1);
+  };
+  std::optional<std::uint32_t> all;
+  for (const auto& [node, is_true] : answers) {
+    const std::uint32_t one = is_true ? node : add(Node::Kind::negate, {node});
+    all = all ? add(Node::Kind::binary, {*all, one}) : one;
+  }
+  return question;
+}
+
+[[nodiscard]] bool is_true_for(const schema::MtaExpression& question, std::string_view sender) {
   schema::MtaEnvironment environment;
   environment.variable = [&](std::string_view name) -> std::optional<ir::Value> {
     if (name == "sender") return ir::Value(std::string(sender));
@@ -288,77 +461,231 @@ void SenderQuestions::add_key_of(const schema::MtaExpression& expression, const 
   if (is_address(key)) candidates.push_back(std::move(key));
 }
 
-void SenderQuestions::read_condition(const schema::MtaContainer::Arm& arm, Asked& asked) {
+/// Somebody for each answer that the sender alone decides, whom as few conditions in front as can
+/// be catch before.
+void SenderQuestions::read_condition(const schema::MtaContainer& container, std::size_t number,
+                                     Asked& asked) {
+  const schema::MtaContainer::Arm& arm = container.arms()[number];
   const schema::MtaExpression& expression = arm.condition;
-  const std::vector<Node>& nodes = expression.nodes;
+  // What a pattern has found is kept for the conditions behind it.
+  if (asked.has_pattern && has_capture_alone(expression))
+    asked.without.push_back({arm.text, true, nullptr});
   if (!asks_sender(expression)) return;
+  const std::vector<OfSender> of = of_sender(expression.nodes);
+  for (std::size_t i = 0; i < of.size(); ++i)
+    asked.has_pattern =
+        asked.has_pattern || (expression.nodes[i].kind == Node::Kind::matches && of[i].has_sender);
+  const WaysOfCondition ways = ways_of(arm, of);
+  Candidates candidates = candidates_in(expression);
+  std::vector<schema::MtaExpression> ways_to_true;
+  bool is_true_for_all = false;
+  for (const bool is_true : {true, false}) {
+    const Ways& some = is_true ? ways.to_true : ways.to_false;
+    // What makes it false is what most senders do.
+    if (is_true && some.are_too_many()) asked.without.push_back({arm.text, true, nullptr});
+    for (const Answers& answers : some.all()) {
+      if (answers.empty()) {
+        is_true_for_all = is_true_for_all || is_true;
+        continue;
+      }
+      schema::MtaExpression question = question_of(expression, answers);
+      // What is written alike is answered alike in all of the expression at once.
+      if (!find_sender(question, candidates, asked) &&
+          asked.answered.insert(written_answers(arm, number, answers)).second)
+        asked.without.push_back({arm.text, is_true, taking(container, number, answers, asked)});
+      if (is_true) ways_to_true.push_back(std::move(question));
+    }
+  }
+  for (const std::string& sender : candidates.named) {
+    if (asked.named.size() < kSendersMax) add_once(sender, asked.named);
+  }
+  if (!is_true_for_all) asked.in_front.push_back(std::move(ways_to_true));
+}
+
+/// By the condition itself, and with its texts in them.
+SenderQuestions::Candidates SenderQuestions::candidates_in(
+    const schema::MtaExpression& expression) {
+  const std::vector<Node>& nodes = expression.nodes;
   const std::vector<OfSender> of = of_sender(nodes);
-  std::vector<std::string> named;  // by the condition itself
-  std::vector<std::string> made;   // with its texts in them
-  std::vector<std::size_t> questions = questions_in(nodes, of);
+  Candidates found;
+  Groups groups;
+  const bool counts = std::any_of(nodes.begin(), nodes.end(), [](const Node& node) {
+    return node.kind == Node::Kind::call && (node.text == "len" || node.text == "count_chars");
+  });
+  for (const Node& node : nodes) {
+    if (node.children.size() != 2) continue;
+    const Node* left = &nodes[node.children[0]];
+    const Node* right = &nodes[node.children[1]];
+    if (left->kind == Node::Kind::text) std::swap(left, right);
+    if (left->kind == Node::Kind::capture && right->kind == Node::Kind::text)
+      groups.try_emplace(static_cast<std::size_t>(left->number), right->text);
+  }
+  const auto add_text = [&](const std::string& text) {
+    if (text.size() > kTextBytesMax) return;
+    add_with(text, found.made);
+    if (!text.empty() && found.texts.size() < kTextsJoinedMax) add_once(text, found.texts);
+  };
   for (std::size_t i = 0; i < nodes.size(); ++i) {
     const Node& node = nodes[i];
     if (node.kind == Node::Kind::text) {
       if (std::string sender = sender_of(node.text); !sender.empty())
-        add_once(std::move(sender), named);
-      if (node.text.size() <= kTextBytesMax) add_with(node.text, made);
+        add_once(std::move(sender), found.named);
     }
     if (node.kind == Node::Kind::matches && of[i].is_own && of[i].has_sender) {
-      if (std::find(questions.begin(), questions.end(), i) == questions.end())
-        questions.push_back(i);
-      if (const auto text = text_for_pattern(nodes[node.children[0]].text)) add_with(*text, made);
+      const std::string& pattern = nodes[node.children[0]].text;
+      if (!groups.empty()) {
+        if (const auto text = PatternText(pattern, &groups).text()) add_text(*text);
+      }
+      if (const auto text = text_for_pattern(pattern)) add_text(*text);
+    } else if (node.kind == Node::Kind::text) {
+      add_text(node.text);
+    } else if (counts && node.kind == Node::Kind::number && node.number >= 1 &&
+               node.number < static_cast<double>(kTextBytesMax)) {
+      const auto size = static_cast<std::size_t>(node.number);
+      constexpr std::string_view kOutside = "@outside.test";
+      add_text(std::string(size + 1, 'a'));
+      if (size > kOutside.size()) add_text(std::string(size - kOutside.size(), 'a'));
     }
     const bool asks_with_sender = !node.children.empty() && of[node.children.back()].has_sender;
-    if (asks_with_sender) add_key_of(expression, node, named);
+    if (asks_with_sender) add_key_of(expression, node, found.named);
   }
-  const auto first_for = [&](std::size_t question, const std::vector<std::string>& senders) {
-    return std::find_if(senders.begin(), senders.end(), [&](const std::string& sender) {
-      return is_true_for(expression, question, sender);
-    });
+  return found;
+}
+
+/// Is there one? He is among those who are tried then.
+bool SenderQuestions::find_sender(const schema::MtaExpression& question, Candidates& candidates,
+                                  Asked& asked) {
+  std::string best;
+  std::size_t best_caught = SIZE_MAX;
+  bool is_tried = false;
+  const auto look_at = [&](std::string_view sender, bool is_tried_already) {
+    if (best_caught == 0 || (best_caught != SIZE_MAX && asked.work >= kWorkMax)) return;
+    ++asked.work;
+    if (!is_true_for(question, sender)) return;
+    const std::size_t caught = asked.work < kWorkMax ? caught_in_front(sender, asked) : 0;
+    if (caught >= best_caught) return;
+    best_caught = caught;
+    best = sender;
+    is_tried = is_tried_already;
   };
-  for (const std::size_t question : questions) {
-    if (is_true_for(expression, question, kStranger) || is_true_for(expression, question, kNobody))
-      continue;
-    if (first_for(question, asked.named) != asked.named.end()) continue;
-    const auto one = first_for(question, named);
-    const auto other = one == named.end() ? first_for(question, made) : made.end();
-    const std::string* sender = one != named.end()    ? &*one
-                                : other != made.end() ? &*other
-                                                      : nullptr;
-    if (sender == nullptr || asked.named.size() >= kSendersMax) {
-      add_once(arm.text, asked.without);
-    } else {
-      asked.named.push_back(*sender);
+  look_at(kStranger, true);
+  look_at(kNobody, true);
+  for (const std::string& sender : asked.named) look_at(sender, true);
+  for (const std::string& sender : candidates.named) look_at(sender, false);
+  for (const std::string& sender : candidates.made) look_at(sender, false);
+  if (best_caught == SIZE_MAX) {
+    for (const std::string& sender : candidates.joined()) look_at(sender, false);
+  }
+  if (best_caught == SIZE_MAX) return false;
+  if (is_tried) return true;
+  if (asked.named.size() >= kSendersMax) return false;
+  asked.named.push_back(std::move(best));
+  return true;
+}
+
+std::size_t SenderQuestions::caught_in_front(std::string_view sender, Asked& asked) {
+  const std::size_t begin =
+      asked.in_front.size() > kInFrontMax ? asked.in_front.size() - kInFrontMax : 0;
+  std::size_t count = 0;
+  for (std::size_t i = begin; i < asked.in_front.size(); ++i) {
+    for (const schema::MtaExpression& way : asked.in_front[i]) {
+      ++asked.work;
+      if (!is_true_for(way, sender)) continue;
+      ++count;
+      break;
     }
   }
-  for (std::string& sender : named) {
-    if (asked.named.size() < kSendersMax) add_once(std::move(sender), asked.named);
+  return count;
+}
+
+/// Two texts of a condition in one address: one in front of the `@` and one behind it.
+const std::vector<std::string>& SenderQuestions::Candidates::joined() {
+  if (is_joined_) return joined_;
+  is_joined_ = true;
+  for (std::string local : texts) {
+    local = local.substr(0, local.find('@'));
+    for (std::string domain : texts) {
+      domain = domain.substr(domain.rfind('@') + 1);  // npos + 1 is 0: all of it
+      if (local.empty() || domain.empty() || local == domain) continue;
+      for (const std::string& front : {local, local + "somebody", "somebody" + local}) {
+        for (const std::string& behind : {domain, "a" + domain, domain + "a.test"}) {
+          std::string one = front;
+          one += '@';
+          one += behind;
+          if (is_address(one)) joined_.push_back(std::move(one));
+        }
+      }
+    }
   }
+  return joined_;
+}
+
+/// The expression with these answers, where nobody gives them; the same is answered of what is
+/// written alike in other conditions. Nothing beyond the bound.
+std::shared_ptr<const schema::MtaContainer> SenderQuestions::taking(
+    const schema::MtaContainer& container, std::size_t number, const Answers& answers,
+    Asked& asked) {
+  if (++asked.taken > kTakenMax) return nullptr;
+  const auto& arms = container.arms();
+  std::map<std::string_view, bool> known;
+  std::vector<schema::MtaContainer::Taken> taken;
+  for (const auto& [node, is_true] : answers) {
+    taken.push_back({number, node, is_true});
+    const std::string_view text = written(arms[number], arms[number].condition.nodes[node]);
+    if (!text.empty()) known.emplace(text, is_true);
+  }
+  for (std::size_t i = 0; i < arms.size() && !known.empty(); ++i) {
+    const std::vector<Node>& nodes = arms[i].condition.nodes;
+    for (std::uint32_t node = 0; node < nodes.size(); ++node) {
+      if (nodes[node].kind == Node::Kind::text || nodes[node].kind == Node::Kind::variable)
+        continue;
+      const auto same = known.find(written(arms[i], nodes[node]));
+      if (same != known.end()) taken.push_back({i, node, same->second});
+    }
+  }
+  return std::make_shared<const schema::MtaContainer>(container.taking(taken));
 }
 
 const SenderQuestions::Asked& SenderQuestions::asked_by(const schema::MtaContainer& container) {
   const auto [known, is_new] = known_.try_emplace(&container);
   Asked& asked = known->second;
   if (!is_new) return asked;
-  for (const auto& arm : container.arms()) read_condition(arm, asked);
+  for (std::size_t i = 0; i < container.arms().size(); ++i) read_condition(container, i, asked);
+  asked.in_front.clear();
+  asked.answered.clear();
   return asked;
 }
 
 Senders SenderQuestions::of(const World& world) {
   Senders senders;
-  const auto add = [&](const schema::MtaContainer* container, std::string_view name) {
+  using Place = NobodyFor::Place;
+  const auto add = [&](const schema::MtaContainer* container, std::string_view name, Place place) {
     if (container == nullptr) return;
     const Asked& asked = asked_by(*container);
     for (const std::string& sender : asked.named) add_once(sender, senders.named);
     const auto origin = world.origins.find(name);
-    for (const std::string& condition : asked.without)
-      senders.without.push_back(
-          {condition, origin == world.origins.end() ? Span{} : origin->second});
+    for (const Without& one : asked.without)
+      senders.without.push_back({one.condition,
+                                 origin == world.origins.end() ? Span{} : origin->second, place,
+                                 one.is_true, one.taken});
   };
-  add(world.target.route.get(), "route expression");
-  add(world.target.relay_rule.get(), "relay rule");
-  if (world.source.stalwart) add(world.source.stalwart->route.get(), "old route expression");
+  add(world.target.route.get(), "route expression", Place::target_route);
+  add(world.target.relay_rule.get(), "relay rule", Place::relay_rule);
+  if (world.source.stalwart)
+    add(world.source.stalwart->route.get(), "old route expression", Place::old_route);
   return senders;
+}
+
+std::optional<World> world_taking(const World& world, const NobodyFor& nobody) {
+  // Mail that a relay rule is asked for is of other domains, and is not tried from each sender.
+  if (nobody.taken == nullptr || nobody.place == NobodyFor::Place::relay_rule) return std::nullopt;
+  std::optional<World> other(world);
+  if (nobody.place == NobodyFor::Place::target_route) {
+    other->target.route = nobody.taken;
+  } else if (other->source.stalwart) {
+    other->source.stalwart->route = nobody.taken;
+  }
+  return other;
 }
 
 }  // namespace plan::flow

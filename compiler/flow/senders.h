@@ -1,5 +1,10 @@
 #pragma once
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -14,11 +19,19 @@ namespace plan::flow {
 /// named classes). Whether it does the matcher has to say.
 [[nodiscard]] std::optional<std::string> text_for_pattern(std::string_view pattern);
 
-/// A condition that is true for nobody who is tried.
+/// A condition with an answer that nobody who is tried gives.
 struct NobodyFor {
+  enum class Place : std::uint8_t { target_route, old_route, relay_rule };
   std::string condition = {};  ///< as it was written
   Span origin = {};
+  Place place = Place::target_route;
+  bool is_true = true;  ///< the answer
+  /// The expression with that answer, whoever sends; null: beyond what is looked at.
+  std::shared_ptr<const schema::MtaContainer> taken = {};
 };
+
+/// The world in which somebody gives it; nothing where that cannot be told.
+[[nodiscard]] std::optional<World> world_taking(const World& world, const NobodyFor& nobody);
 
 /// Whom a message has to be tried from where route expressions ask who sends.
 struct Senders {
@@ -35,12 +48,42 @@ class SenderQuestions {
   [[nodiscard]] Senders of(const World& world);
 
  private:
+  using Answers = std::map<std::uint32_t, bool>;
+  struct Without {
+    std::string condition = {};
+    bool is_true = true;
+    std::shared_ptr<const schema::MtaContainer> taken = {};
+  };
   struct Asked {
     std::vector<std::string> named = {};
-    std::vector<std::string> without = {};  ///< conditions
+    std::vector<Without> without = {};
+    // While it is read:
+    std::vector<std::vector<schema::MtaExpression>> in_front = {};  ///< how senders come into each
+    bool has_pattern = false;                                       ///< that asks who sends
+    std::set<std::string> answered = {};                            ///< by nobody
+    std::size_t taken = 0;
+    std::size_t work = 0;
+  };
+  /// Whom a condition may be about.
+  struct Candidates {
+    std::vector<std::string> named = {};
+    std::vector<std::string> made = {};
+    std::vector<std::string> texts = {};
+    [[nodiscard]] const std::vector<std::string>& joined();
+
+   private:
+    std::vector<std::string> joined_;
+    bool is_joined_ = false;
   };
   [[nodiscard]] const Asked& asked_by(const schema::MtaContainer& container);
-  void read_condition(const schema::MtaContainer::Arm& arm, Asked& asked);
+  void read_condition(const schema::MtaContainer& container, std::size_t number, Asked& asked);
+  [[nodiscard]] Candidates candidates_in(const schema::MtaExpression& expression);
+  [[nodiscard]] static bool find_sender(const schema::MtaExpression& question,
+                                        Candidates& candidates, Asked& asked);
+  [[nodiscard]] static std::size_t caught_in_front(std::string_view sender, Asked& asked);
+  [[nodiscard]] static std::shared_ptr<const schema::MtaContainer> taking(
+      const schema::MtaContainer& container, std::size_t number, const Answers& answers,
+      Asked& asked);
   void add_key_of(const schema::MtaExpression& expression, const schema::MtaNode& call,
                   std::vector<std::string>& candidates);
 

@@ -63,6 +63,16 @@ bool Trial::check_letter(const Letter& letter, std::span<const Reader> readers, 
   });
 }
 
+bool Trial::is_right_in(const World& world, const Letter& letter, const Reader& reader,
+                        bool is_alone) const {
+  Trial other(moment_, world, tag_delimiters_, findings_);
+  const auto judge = [&](const std::vector<Delivery>& deliveries) {
+    return judge_letter(letter, deliveries, std::span(&reader, 1),
+                        {account(), states().is_settled(moment_.state), is_alone});
+  };
+  return !other.follow(letter, judge, false).first;
+}
+
 /// Has it a tag that only the source knows as one?
 bool Trial::is_tag_of_source(const std::string& recipient) const {
   return std::any_of(tag_delimiters_.begin(), tag_delimiters_.end(), [&](char delimiter) {

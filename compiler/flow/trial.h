@@ -62,6 +62,10 @@ class Trial {
   bool check_letter(const Letter& letter, const Reader& reader, bool is_alone) {
     return check_letter(letter, std::span(&reader, 1), is_alone);
   }
+  /// Would it reach this reader in another world at the same moment? What is wrong there is not
+  /// kept.
+  [[nodiscard]] bool is_right_in(const World& world, const Letter& letter, const Reader& reader,
+                                 bool is_alone) const;
   /// An expression on the way of the letter that was followed last asks who sends.
   [[nodiscard]] bool asks_sender() const { return asks_sender_; }
 

@@ -574,6 +574,17 @@ void MtaContainer::index_arms() {
   }
 }
 
+MtaContainer MtaContainer::taking(const std::vector<Taken>& answers) const {
+  MtaContainer other = *this;
+  for (const Taken& one : answers) {
+    MtaNode& node = other.arms_[one.arm].condition.nodes[one.node];
+    node.kind = Kind::number;
+    node.number = one.is_true ? 1 : 0;
+    node.children.clear();
+  }
+  return other;
+}
+
 Result<MtaContainer::Chosen> MtaContainer::choose(const MtaEnvironment& environment,
                                                   const Suppose& suppose) const {
   Evaluation evaluation(environment);

@@ -149,6 +149,14 @@ class MtaContainer {
   };
   [[nodiscard]] const std::vector<Arm>& arms() const { return arms_; }
   [[nodiscard]] const MtaExpression& otherwise() const { return otherwise_; }
+  /// A part of a condition, whose answer is supposed.
+  struct Taken {
+    std::size_t arm = 0;
+    std::uint32_t node = 0;
+    bool is_true = false;
+  };
+  /// The same container in which these parts have those answers.
+  [[nodiscard]] MtaContainer taking(const std::vector<Taken>& answers) const;
   /// How many conditions are looked at, at most, for mail to this domain.
   [[nodiscard]] std::size_t asked_for(const std::string& domain) const {
     const auto own = arms_of_.find(domain);

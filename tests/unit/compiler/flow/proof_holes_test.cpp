@@ -382,6 +382,86 @@ TEST(Holes, ASenderWhomNobodyFoundIsTold) {
   }
 }
 
+TEST(Holes, ASenderForPartsThatStandApartIsTried) {
+  for (const char* const asked :
+       {"rcpt == 'alice@legacy.test' && sender_domain == 'partner.test' && "
+        "starts_with(sender, 'news')",
+        "sender_domain == 'partner.test' && rcpt == 'alice@legacy.test' && "
+        "starts_with(sender, 'news')",
+        "sender_domain == 'partner.test' && starts_with(sender, 'news') && "
+        "rcpt == 'alice@legacy.test'",
+        "rcpt == 'alice@legacy.test' && matches('^news-', sender) && "
+        "(ends_with(sender, '@partner.test') || sender_domain == 'x.test')",
+        "rcpt == 'alice@legacy.test' && !(sender_domain != 'partner.test' || "
+        "!starts_with(sender, 'news'))",
+        "rcpt == 'alice@legacy.test' && len(sender) > 60"}) {
+    Migration migration({{asked, "'mx'"}, test::kExact[0], test::kExact[1], test::kExact[2]});
+    migration.exact();
+    EXPECT_TRUE(finds(migration, "mail for alice@legacy.test is sent to the public MX")) << asked;
+  }
+}
+
+TEST(Holes, WhatAPatternFindsInTheSenderIsAsked) {
+  for (const char* const asked :
+       {"matches('^(.*)@partner.test$', sender) && $1 == 'boss'",
+        "matches('^(.*)@(.*)$', sender) && rcpt == 'alice@legacy.test' && $1 == 'boss' && "
+        "$2 == 'partner.test'"}) {
+    Migration migration({{asked, "'mx'"}, test::kExact[0], test::kExact[1], test::kExact[2]});
+    migration.exact();
+    EXPECT_TRUE(finds(migration, "mail for alice@legacy.test is sent to the public MX")) << asked;
+  }
+  Migration later({{"matches('^(.*)@partner.test$', sender) && rcpt == 'zoe@legacy.test'", "'mx'"},
+                   {"$1 == 'boss'", "'mx'"},
+                   test::kExact[0],
+                   test::kExact[1],
+                   test::kExact[2]});
+  later.exact();
+  EXPECT_TRUE(finds(later, "mail from senders for whom `$1 == 'boss'` is true", true));
+}
+
+TEST(Holes, ASenderWhomAConditionInFrontCatchesDoesNotStandForOthers) {
+  for (const char* const asked : {"contains(sender, 'partner')", "matches('^.*@partner', sender)",
+                                  "sender_domain == 'partner.test'"}) {
+    Migration migration(
+        {{"sender == 'ceo@partner.test' && rcpt_domain == 'legacy.test' && "
+          "is_local_address(to_lowercase(rcpt)) && key_exists('migrated', to_lowercase(rcpt))",
+          "'local'"},
+         {"sender == 'ceo@partner.test' && rcpt_domain == 'legacy.test'", "'source'"},
+         {asked, "'mx'"},
+         test::kExact[0],
+         test::kExact[1],
+         test::kExact[2]});
+    migration.exact();
+    EXPECT_TRUE(finds(migration, "mail for alice@legacy.test is sent to the public MX")) << asked;
+  }
+}
+
+TEST(Holes, ASenderWhomNobodyFoundAndWhoseMailGoesTheSameWayIsProved) {
+  const std::string same = test::kExact[0].first;
+  for (const char* const asked : {"len(sender) > 300", "matches('^(?=boss@)', sender)"}) {
+    for (const std::string& condition :
+         {fmt::format("{} && {}", same, asked), fmt::format("{} && {}", asked, same)}) {
+      Migration migration(
+          {{condition, "'local'"}, test::kExact[0], test::kExact[1], test::kExact[2]});
+      migration.exact();
+      EXPECT_EQ(migration.proof(), "proved") << condition;
+    }
+    Migration both({{fmt::format("{} && {}", asked, same), "'local'"},
+                    {fmt::format("{} && {}", asked, test::kExact[1].first), "'source'"},
+                    test::kExact[0],
+                    test::kExact[1],
+                    test::kExact[2]});
+    both.exact();
+    EXPECT_EQ(both.proof(), "proved") << asked;
+    Migration astray({{fmt::format("{} && {}", asked, same), "'source'"},
+                      test::kExact[0],
+                      test::kExact[1],
+                      test::kExact[2]});
+    astray.exact();
+    EXPECT_TRUE(finds(astray, "of whom none was found to be tried", true)) << asked;
+  }
+}
+
 TEST(Holes, ARouteForOneSenderToAnAlias) {
   Migration migration({{"rcpt == 'al@legacy.test' && sender == 'boss@partner.test'", "'mx'"},
                        test::kExact[0],
@@ -790,6 +870,14 @@ TEST(Holes, AnOldStalwartThatBeginsWithTlsHandsNothingOn) {
               "  -> source cannot hand the mail of alice@legacy.test on: it begins with TLS at "
               "port 25 (queue.route.plan-new.tls.implicit)"));
   }
+}
+
+TEST(Holes, ASenderForPartsThatStandApartIsTriedAtAnOldStalwart) {
+  FromOldStalwart migration(
+      "rcpt == 'alice@legacy.test' && sender_domain == 'partner.test' && "
+      "starts_with(sender, 'news')");
+  migration.move("alice@legacy.test");
+  EXPECT_TRUE(finds(migration, "mail for alice@legacy.test is sent to the public MX"));
 }
 
 TEST(Holes, WhatAnOldStalwartAsksForSomebodyElseIsNotProved) {
