@@ -18,8 +18,8 @@ namespace {
 
 class AccountMail {
  public:
-  AccountMail(Trial& trial, const Senders& senders, const Reader& own)
-      : trial_(trial), senders_(senders), own_(own) {}
+  AccountMail(Trial& trial, const ToldApart& told_apart, const Reader& own)
+      : trial_(trial), senders_(told_apart.senders), spellings_(told_apart.spellings), own_(own) {}
 
   /// Every name of the account, in capitals, with a tag, with a sender and as a bounce. Where no
   /// expression on its way asks who sends, what has no sender goes the way of what has one; a
@@ -29,7 +29,7 @@ class AccountMail {
       trial_.look(entry, whose);
       const bool is_right = trial_.check_letter(trial_.letter_to(entry, recipient), own_, true);
       const bool asks_sender = trial_.asks_sender();
-      if (is_right && asks_sender && is_name(recipient))
+      if (is_right && asks_sender && (is_name(recipient) || is_spelling(recipient)))
         check_named_senders(entry, recipient, true);
       if (entry == Entry::target_submission || entry == Entry::source_submission) continue;
       trial_.look(entry, "null sender");
@@ -148,6 +148,13 @@ class AccountMail {
       for (std::string& sub_address : trial_.sub_addresses())
         recipients.emplace_back(std::move(sub_address), "sub-address");
     }
+    for (const Spelling& one : spellings_) {
+      if (one.name != account && !waits_by_alias) continue;
+      if (one.has_tag && (entry == Entry::target_local || has_old_tag || !takes_tags())) continue;
+      const auto is_same = [&](const auto& other) { return other.first == one.address; };
+      if (std::none_of(recipients.begin(), recipients.end(), is_same))
+        recipients.emplace_back(one.address, one.has_tag ? "sub-address" : "capitals");
+    }
     // Names that a step gives it on the target: the source refuses their mail, which is seen.
     if (is_at_target(entry)) {
       for (const auto& [alias, of] : world.target.aliases) {
@@ -155,6 +162,14 @@ class AccountMail {
       }
     }
     return recipients;
+  }
+
+  [[nodiscard]] bool takes_tags() const {
+    return trial_.world().source.tag_delimiters.find('+') != std::string::npos;
+  }
+  [[nodiscard]] bool is_spelling(const std::string& address) const {
+    return std::any_of(spellings_.begin(), spellings_.end(),
+                       [&](const Spelling& one) { return one.address == address; });
   }
 
   void check_list(Entry entry, const std::string& list) {
@@ -206,17 +221,18 @@ class AccountMail {
 
   Trial& trial_;
   const Senders& senders_;
+  const std::vector<Spelling>& spellings_;
   const Reader& own_;
   std::vector<Nobody> nobody_;
 };
 
 }  // namespace
 
-void try_account_mail(Trial& trial, const Senders& senders, const Reader& own,
+void try_account_mail(Trial& trial, const ToldApart& told_apart, const Reader& own,
                       const std::vector<Resident>& residents) {
   // Nobody sends to the target before it is set up: the public address is still the source's.
   const bool is_target_open = trial.states().is_prepared(trial.moment().state);
-  AccountMail mail(trial, senders, own);
+  AccountMail mail(trial, told_apart, own);
   for (const Entry entry : kEntries) {
     if (!is_target_open && is_at_target(entry)) continue;
     mail.check_own(entry);

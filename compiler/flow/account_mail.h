@@ -4,14 +4,21 @@
 #include "compiler/flow/judgement.h"
 #include "compiler/flow/resident.h"
 #include "compiler/flow/senders.h"
+#include "compiler/flow/spellings.h"
 #include "compiler/flow/trial.h"
 
 namespace plan::flow {
 
+/// What route expressions tell apart.
+struct ToldApart {
+  Senders senders = {};
+  std::vector<Spelling> spellings = {};  ///< of the account's names
+};
+
 /// Tries what comes for one account at each entry that is open: its names and lists, who lives
 /// beside it on the target alone, strangers, addresses that nobody has, and its login on the
 /// target. `own`: where its mail belongs.
-void try_account_mail(Trial& trial, const Senders& senders, const Reader& own,
+void try_account_mail(Trial& trial, const ToldApart& told_apart, const Reader& own,
                       const std::vector<Resident>& residents);
 
 }  // namespace plan::flow

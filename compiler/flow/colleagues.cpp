@@ -5,6 +5,8 @@
 #include <string_view>
 #include <utility>
 
+#include "compiler/flow/spellings.h"
+
 namespace plan::flow {
 
 namespace {

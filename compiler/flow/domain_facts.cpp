@@ -225,19 +225,24 @@ void DomainFacts::note_names_of_old_route(StepId step) {
         if (node.kind != Node::Kind::text) continue;
         const std::string name = lower_ascii(node.text);
         if (domains_.contains(name)) add_to(name, step, node.text);
-        if (name.find('@') != std::string::npos && !name.starts_with('@'))
-          facts_of(name) = combined(kNamed, ++named_);
+        note_named(name);
       }
     }
   }
 }
 
+/// Somebody who is named is like nobody else, also when he is named with a tag.
+void DomainFacts::note_named(std::string_view text) {
+  if (text.find('@') == std::string_view::npos || text.starts_with('@')) return;
+  const std::string whole = lower_ascii(text);
+  const std::string base = without_tag(parse_address(whole));
+  facts_of(whole) = combined(kNamed, ++named_);
+  if (base != whole) facts_of(base) = combined(kNamed, ++named_);
+}
+
 void DomainFacts::note_texts(const schema::MtaExpression& expression) {
   for (const Node& node : expression.nodes) {
-    // Somebody who is named is like nobody else.
-    if (node.kind == Node::Kind::text && node.text.find('@') != std::string::npos &&
-        !node.text.starts_with('@'))
-      facts_of(lower_ascii(node.text)) = combined(kNamed, ++named_);
+    if (node.kind == Node::Kind::text) note_named(node.text);
   }
   questions_.note(expression, NameQuestions::Server::target);
 }

@@ -67,6 +67,7 @@ class DomainFacts {
   [[nodiscard]] std::vector<std::string> wanted_domains(const schema::MtaExpression& expression,
                                                         std::size_t node) const;
   void note_names_of_old_route(ir::StepId step);
+  void note_named(std::string_view text);
   void note_texts(const schema::MtaExpression& expression);
 
   const ir::StepGraph& graph_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <utility>
 
 #include "compiler/flow/mail_address.h"
@@ -52,14 +53,6 @@ using Node = schema::MtaNode;
   }
 }
 
-/// The pattern by which std/stalwart-source leaves out a tag: all addresses without one are alike
-/// to it, and it is not asked of a hundred thousand of them.
-[[nodiscard]] bool is_for_tags(const schema::MtaExpression& expression, const Node& node) {
-  return node.kind == Node::Kind::matches &&
-         expression.nodes[node.children[0]].text == "^([^+@]+)[+][^@]*(@.+)$" &&
-         expression.nodes[node.children[1]].text == "rcpt";
-}
-
 /// Are these the two parts that this pattern finds, joined: the address without its tag?
 [[nodiscard]] bool is_without_tag(const schema::MtaExpression& expression, const Node& node) {
   if (node.kind != Node::Kind::binary || node.op != Node::Operator::add) return false;
@@ -105,6 +98,22 @@ struct Own {
   return own;
 }
 
+/// May its answer hang on how a name is written, for some names and not for others? What has no
+/// capital and no `+` in it tells them apart by the name as it is.
+[[nodiscard]] bool tells_spellings(const std::vector<Node>& nodes, std::size_t root) {
+  std::vector<std::size_t> open = {root};
+  while (!open.empty()) {
+    const Node& node = nodes[open.back()];
+    open.pop_back();
+    if (node.kind == Node::Kind::text &&
+        std::any_of(node.text.begin(), node.text.end(),
+                    [](char c) { return (c >= 'A' && c <= 'Z') || c == '+'; }))
+      return true;
+    open.insert(open.end(), node.children.begin(), node.children.end());
+  }
+  return false;
+}
+
 [[nodiscard]] schema::MtaExpression part_of(const schema::MtaExpression& expression,
                                             std::size_t root) {
   schema::MtaExpression part;
@@ -114,6 +123,12 @@ struct Own {
 }
 
 }  // namespace
+
+bool is_for_tags(const schema::MtaExpression& expression, const Node& node) {
+  return node.kind == Node::Kind::matches &&
+         expression.nodes[node.children[0]].text == "^([^+@]+)[+][^@]*(@.+)$" &&
+         expression.nodes[node.children[1]].text == "rcpt";
+}
 
 bool asks_server(const schema::MtaNode& node) {
   if (node.kind != Node::Kind::call) return false;
@@ -224,8 +239,13 @@ void NameQuestions::note(const schema::MtaExpression& expression, Server server)
     const bool is_of_domain = one.is_of_domain() && !one.is_in_question_of_domain;
     if (!is_of_address && !is_of_domain) continue;
     if (server == Server::source && is_for_tags(expression, nodes[i])) continue;
-    (is_of_address ? of_address_ : of_domain_).push_back(part_of(expression, i));
+    if (is_of_address) {
+      of_address_.push_back({part_of(expression, i), tells_spellings(nodes, i)});
+    } else {
+      of_domain_.push_back(part_of(expression, i));
+    }
   }
+  spellings_.note(expression);
   if (server == Server::source) note_captures(expression);
   note_names_asked_for(expression);
 }
@@ -283,9 +303,13 @@ std::string NameQuestions::answer(const schema::MtaExpression& question,
 
 std::string NameQuestions::answers(const std::string& address) const {
   std::string text;
-  for (const schema::MtaExpression& question : of_address_) {
+  std::optional<std::vector<Spelling>> spellings;
+  for (const OfAddress& one : of_address_) {
     // The proof writes to the address with a tag too.
-    for (const std::string& name : {address, with_tag(address)}) text += answer(question, name);
+    for (const std::string& name : {address, with_tag(address)}) text += answer(one.question, name);
+    if (!one.tells_spellings) continue;
+    if (!spellings) spellings = spellings_.of(address);
+    for (const Spelling& spelling : *spellings) text += answer(one.question, spelling.address);
   }
   for (const schema::MtaExpression& question : captures_) {
     for (const std::string& name : {address, with_tag(address)})

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "compiler/flow/spellings.h"
 #include "compiler/schema/mta_expression.h"
 
 namespace plan::flow {
@@ -14,6 +15,11 @@ namespace plan::flow {
 
 /// Is it a call of which the message alone does not say the answer?
 [[nodiscard]] bool asks_server(const schema::MtaNode& node);
+
+/// The pattern by which std/stalwart-source leaves out a tag: all addresses without one are alike
+/// to it, and it is not asked of a hundred thousand of them.
+[[nodiscard]] bool is_for_tags(const schema::MtaExpression& expression,
+                               const schema::MtaNode& node);
 
 /// What `rcpt_domain` is compared with: `rcpt_domain == 'a'`, or `contains(['a', 'b'],
 /// rcpt_domain)`.
@@ -55,7 +61,12 @@ class NameQuestions {
   [[nodiscard]] static std::string answer(const schema::MtaExpression& question,
                                           const std::string& address);
 
-  std::vector<schema::MtaExpression> of_address_;
+  struct OfAddress {
+    schema::MtaExpression question = {};
+    bool tells_spellings = false;
+  };
+  std::vector<OfAddress> of_address_;
+  Spellings spellings_;
   std::vector<schema::MtaExpression> of_domain_;
   std::vector<schema::MtaExpression> captures_;   // what is made of what a pattern finds
   std::vector<schema::MtaExpression> asked_for_;  // names made of a domain: somebody may have one

@@ -16,6 +16,7 @@
 #include "compiler/flow/mail_address.h"
 #include "compiler/flow/names_with_plus.h"
 #include "compiler/flow/senders.h"
+#include "compiler/flow/spellings.h"
 #include "compiler/flow/states.h"
 #include "compiler/flow/trial.h"
 #include "compiler/source/text.h"
@@ -132,7 +133,9 @@ class Prover {
     const Reader own = reads_at(trial.account(), states_->is_targets(state),
                                 states_->is_disabled() ? "disabled account" : "account");
     const std::vector<Resident> residents = states_->residents(state);
-    try_account_mail(trial, sender_questions_->of(*world), own, residents);
+    const ToldApart told_apart{sender_questions_->of(*world),
+                               spelling_questions_.of(*world, states_->subject().names)};
+    try_account_mail(trial, told_apart, own, residents);
     if (states_->is_prepared(state) && !states_->is_finalize_begun(state))
       try_colleagues(trial, own, residents);
   }
@@ -152,6 +155,7 @@ class Prover {
   Findings findings_;
   const AccountStates* states_ = nullptr;
   std::optional<SenderQuestions> sender_questions_;
+  SpellingQuestions spelling_questions_;
   std::size_t work_ = 0;
   std::string last_left_out_;
   std::unordered_set<std::string> domains_left_out_;

@@ -9,14 +9,6 @@
 
 namespace plan::flow {
 
-std::string upper_local(std::string address) {
-  for (char& c : address) {
-    if (c == '@') break;
-    if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 32);
-  }
-  return address;
-}
-
 Trial::Trial(const Moment& moment, const World& world, std::string_view tag_delimiters,
              Findings& findings)
     : moment_(moment),

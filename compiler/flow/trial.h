@@ -16,9 +16,6 @@ namespace plan::flow {
 /// Somebody in a domain of neither server.
 inline constexpr std::string_view kForeign = "somebody@elsewhere.test";
 
-/// The same address with capitals in front of the `@`.
-[[nodiscard]] std::string upper_local(std::string address);
-
 /// Messages that are tried in one world: each is followed, judged, and kept if it goes wrong.
 class Trial {
  public:

@@ -462,6 +462,44 @@ TEST(Holes, ASenderWhomNobodyFoundAndWhoseMailGoesTheSameWayIsProved) {
   }
 }
 
+TEST(Holes, ASpellingThatAnExpressionTellsApartIsTried) {
+  for (const auto& [asked, recipient] :
+       {std::pair("rcpt == 'Zoe@legacy.test'", "Zoe@legacy.test"),
+        std::pair("starts_with(rcpt, 'zOe@')", "zOe@legacy.test"),
+        std::pair("matches('^[A-Z][a-z]', rcpt)", "Alice@legacy.test"),
+        std::pair("rcpt == 'ZO@legacy.test'", "ZO@legacy.test"),
+        std::pair("matches('^ZO@', rcpt)", "ZO@legacy.test"),
+        std::pair("matches('[+]sales@', rcpt)", "alice+sales@legacy.test"),
+        std::pair("contains(rcpt, '+sales@')", "alice+sales@legacy.test"),
+        std::pair("rcpt == 'zoe+sales@legacy.test'", "zoe+sales@legacy.test"),
+        std::pair("rcpt == 'zo+sales@legacy.test'", "zo+sales@legacy.test"),
+        std::pair("rcpt == 'Zoe@legacy.test' && sender_domain == 'partner.test'",
+                  "Zoe@legacy.test")}) {
+    Migration migration({{asked, "'mx'"}, test::kExact[0], test::kExact[1], test::kExact[2]});
+    migration.exact();
+    // Who is named is not of the class of the first one.
+    migration.next_account("zoe@legacy.test");
+    migration.aliases = {"zo@legacy.test"};
+    migration.exact();
+    const Proof proof = proof_of(migration);
+    EXPECT_TRUE(has(proof, "is sent to the public MX")) << asked;
+    EXPECT_TRUE(has(proof, fmt::format("a message to {} at", recipient))) << asked;
+  }
+}
+
+TEST(Holes, ATagOfANameThatIsSomebodyElsesIsNotTried) {
+  Migration migration(
+      {{"rcpt == 'alice+sales@legacy.test' && key_exists('migrated', rcpt)", "'local'"},
+       {"rcpt == 'alice+sales@legacy.test'", "'source'"},
+       test::kExact[0],
+       test::kExact[1],
+       test::kExact[2]});
+  migration.exact();
+  migration.next_account("alice+sales@legacy.test");
+  migration.exact();
+  EXPECT_EQ(migration.proof(), "proved");
+}
+
 TEST(Holes, ARouteForOneSenderToAnAlias) {
   Migration migration({{"rcpt == 'al@legacy.test' && sender == 'boss@partner.test'", "'mx'"},
                        test::kExact[0],
