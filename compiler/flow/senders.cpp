@@ -98,8 +98,8 @@ class PatternText {
         return one_of_class();
       case '\\':
         return escaped();
-      case '.':
-        return "a";
+      case '.':  // mostly the one of a domain
+        return !rest_.empty() && is_word(rest_.front()) ? "." : "a";
       case '^':
       case '$':
         return {};
@@ -201,7 +201,10 @@ class PatternText {
   if (node.begin >= node.end || node.end > arm.text.size()) return {};
   const std::string_view text =
       trim(std::string_view(arm.text).substr(node.begin, node.end - node.begin));
-  return text.find('$') == std::string_view::npos ? text : std::string_view();
+  for (std::size_t at = text.find('$'); at != std::string_view::npos; at = text.find('$', at + 1)) {
+    if (at + 1 < text.size() && is_digit(text[at + 1])) return {};
+  }
+  return text;
 }
 
 /// What each node asks of the sender alone.
@@ -330,7 +333,13 @@ struct WaysOfCondition {
     if (asked[i].is_own && asked[i].has_sender) {
       one = {Ways(Answers{{first[i], true}}), Ways(Answers{{first[i], false}})};
     } else if (!asked[i].has_sender || !is_logical(node)) {
-      one = {Ways(Answers{}), Ways(Answers{})};
+      // Of a choice, or a comparison, each answer of each part may matter.
+      Ways any(Answers{});
+      for (const std::uint32_t child : node.children) {
+        if (asked[child].has_sender)
+          any = any.or_else(ways[child].to_true).or_else(ways[child].to_false);
+      }
+      one = {any, any};
     } else if (node.kind == Node::Kind::negate) {
       one = {ways[node.children[0]].to_false, ways[node.children[0]].to_true};
     } else {
@@ -353,10 +362,8 @@ struct WaysOfCondition {
           break;
       }
     }
-    // Most nodes are asked for once: what they had is not kept.
-    if (is_logical(node)) {
-      for (const std::uint32_t child : node.children) ways[child] = {};
-    }
+    // Every node has one parent: what it had is not kept.
+    for (const std::uint32_t child : node.children) ways[child] = {};
   }
   return std::move(ways.back());
 }

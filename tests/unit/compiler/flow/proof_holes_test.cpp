@@ -394,6 +394,7 @@ TEST(Holes, ASenderForPartsThatStandApartIsTried) {
         "(ends_with(sender, '@partner.test') || sender_domain == 'x.test')",
         "rcpt == 'alice@legacy.test' && !(sender_domain != 'partner.test' || "
         "!starts_with(sender, 'news'))",
+        "if_then(matches('^boss@', sender), rcpt == 'alice@legacy.test', false)",
         "rcpt == 'alice@legacy.test' && len(sender) > 60"}) {
     Migration migration({{asked, "'mx'"}, test::kExact[0], test::kExact[1], test::kExact[2]});
     migration.exact();

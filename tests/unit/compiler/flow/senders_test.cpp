@@ -22,6 +22,7 @@ TEST(Senders, ATextForAPatternIsFoundByIt) {
     EXPECT_TRUE(std::regex_search(*text, std::regex(pattern))) << pattern << " " << *text;
   }
   EXPECT_EQ(text_for_pattern("(?i)^Boss@"), "Boss@");
+  EXPECT_EQ(text_for_pattern("@partner.test$"), "@partner.test");
 }
 
 TEST(Senders, OfWhatIsNoPlainPatternThereIsNone) {
