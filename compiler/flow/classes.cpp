@@ -14,6 +14,7 @@
 #include "compiler/flow/states.h"
 #include "compiler/ir/json.h"
 #include "compiler/ir/row_values.h"
+#include "compiler/schema/mta_pattern.h"
 #include "compiler/source/text.h"
 
 namespace plan::flow {
@@ -305,6 +306,7 @@ class Classifier {
  public:
   Classifier(const ir::StepGraph& graph, const ProofLimits& limits)
       : graph_(graph), index_(graph), facts_(graph, domains_in(graph, index_)) {
+    pattern_work_max_ = limits.pattern_work_max;
     const std::size_t affordable =
         std::max(kStepsLookedAtMax / std::max<std::size_t>(graph.size(), 1), kSubjectsAlways);
     subjects_max_ = std::min(affordable, limits.subjects_max);
@@ -328,6 +330,8 @@ class Classifier {
   void take(std::size_t row) {
     Subject subject = index_.subject(row);
     const std::string domain = domain_of(subject.account);
+    if (schema::pattern_work() - pattern_work_before_ > pattern_work_max_)
+      return leave_out(subject.account, domain);
     const auto names_said = index_.names_said(row);
     const auto saying = [&](const std::string& name) {
       std::string bits;
@@ -398,9 +402,11 @@ class Classifier {
 
   static constexpr std::size_t kNone = SIZE_MAX;
   const ir::StepGraph& graph_;
+  std::size_t pattern_work_before_ = schema::pattern_work();
   Index index_;
   DomainFacts facts_;
   std::size_t subjects_max_ = 0;
+  std::size_t pattern_work_max_ = 0;
   Classes classes_;
   std::unordered_map<std::string, std::size_t> subject_of_;  // by label
   std::unordered_set<std::string> domains_left_out_;

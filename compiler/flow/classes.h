@@ -57,8 +57,12 @@ struct ProofLimits {
   /// each of them looks over all edges.
   std::size_t subjects_max = 1'024;
   /// All subjects together: a state costs 1; one whose mail is followed costs 100 more, and as many
-  /// as the route expressions have conditions for its domain. About two seconds.
+  /// as the route expressions have conditions for its domain, and what their patterns cost. About
+  /// two seconds.
   std::size_t work_max = 400'000;
+  /// What comparing all addresses with patterns may cost (`schema::pattern_work`): about two
+  /// seconds.
+  std::size_t pattern_work_max = 100'000'000;
 };
 
 /// One account of each class. Alike are those whose steps have the same shapes, with the same
@@ -66,7 +70,8 @@ struct ProofLimits {
 /// the same facts (`DomainFacts`), with aliases of the same kinds, on lists of the same kinds, and
 /// named by no step and no expression of their own. What one account has too much of to be looked
 /// at together (three kinds of aliases, four of lists, four of residents) is looked at in turn: one
-/// class can have several subjects.
+/// class can have several subjects. Accounts that come when patterns have cost too much are left
+/// out.
 [[nodiscard]] Classes account_classes(const ir::StepGraph& graph, const ProofLimits& limits = {});
 
 /// The account with this address or alias, as it is or without a tag, with all its aliases and at

@@ -9,6 +9,7 @@
 #include "compiler/flow/states.h"
 #include "compiler/ir/json.h"
 #include "compiler/schema/mta_container.h"
+#include "compiler/schema/mta_pattern.h"
 #include "compiler/source/text.h"
 
 namespace plan::flow {
@@ -256,6 +257,10 @@ std::vector<std::string> DomainFacts::wanted_domains(const schema::MtaExpression
     }
     return {};
   }
+  if (std::string domain = schema::domain_of_pattern(expression, one); !domain.empty()) {
+    if (!domains_.contains(domain)) return {};
+    return {std::move(domain)};
+  }
   const Comparison comparison = comparison_of(expression, one);
   std::set<std::string> domains;
   for (const std::string* name : comparison.names) {
@@ -330,8 +335,7 @@ std::size_t DomainFacts::of(const std::string& domain) {
   if (const auto found = known_.find(domain); found != known_.end()) return found->second;
   std::string facts = routes_for(domain) + questions_.answers_of_domain(domain);
   if (const auto steps = steps_of_.find(domain); steps != steps_of_.end()) facts += steps->second;
-  if (questions_.is_each_domain_its_own() || domains_.contains("sub." + domain))
-    facts += "is " + domain;
+  if (questions_.is_its_own(domain) || domains_.contains("sub." + domain)) facts += "is " + domain;
   const std::size_t number = numbers_.emplace(std::move(facts), numbers_.size()).first->second;
   known_.emplace(domain, number);
   return number;

@@ -5,12 +5,18 @@
 #include <optional>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "compiler/flow/mail_address.h"
+#include "compiler/schema/mta_pattern.h"
 
 namespace plan::flow {
 namespace {
 
 using Node = schema::MtaNode;
+
+/// What a condition that is false answers.
+constexpr std::string_view kNo = "0\n";
 
 [[nodiscard]] bool is_part_of_name(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
@@ -223,8 +229,10 @@ void NameQuestions::note(const schema::MtaExpression& expression, Server server)
     if (asks_server(node)) one.is_own = false;
     const bool is_more_than_answers = is_capture || (asks_more && one.has_address && !one.is_own);
     if (server == Server::target) {
-      is_each_domain_its_own_ =
-          is_each_domain_its_own_ || is_capture || (asks_more && !one.is_of_domain());
+      const std::string domain = schema::domain_of_pattern(expression, node);
+      if (!domain.empty()) own_domains_.insert(domain);
+      is_each_domain_its_own_ = is_each_domain_its_own_ || is_capture ||
+                                (asks_more && !one.is_of_domain() && domain.empty());
       is_each_address_its_own_ = is_each_address_its_own_ || is_more_than_answers;
     }
     for (const std::uint32_t child : node.children) {
@@ -239,11 +247,13 @@ void NameQuestions::note(const schema::MtaExpression& expression, Server server)
     const bool is_of_domain = one.is_of_domain() && !one.is_in_question_of_domain;
     if (!is_of_address && !is_of_domain) continue;
     if (server == Server::source && is_for_tags(expression, nodes[i])) continue;
-    if (is_of_address) {
-      of_address_.push_back({part_of(expression, i), tells_spellings(nodes, i)});
-    } else {
+    if (is_of_domain) {
       of_domain_.push_back(part_of(expression, i));
+      continue;
     }
+    const std::string domain = schema::domain_of_pattern(expression, nodes[i]);
+    (domain.empty() ? of_any_ : of_those_in_[domain]).push_back(of_address_.size());
+    of_address_.push_back({part_of(expression, i), tells_spellings(nodes, i)});
   }
   spellings_.note(expression);
   if (server == Server::source) note_captures(expression);
@@ -303,16 +313,31 @@ std::string NameQuestions::answer(const schema::MtaExpression& question,
 
 std::string NameQuestions::answers(const std::string& address) const {
   std::string text;
+  // The proof writes to the address with a tag too.
+  const std::array<std::string, 2> names = {address, with_tag(address)};
   std::optional<std::vector<Spelling>> spellings;
-  for (const OfAddress& one : of_address_) {
-    // The proof writes to the address with a tag too.
-    for (const std::string& name : {address, with_tag(address)}) text += answer(one.question, name);
-    if (!one.tells_spellings) continue;
+  const auto ask = [&](std::size_t number) {
+    const OfAddress& one = of_address_[number];
+    std::size_t place = 0;
+    // Most patterns are for a few, and nothing is said of all the others.
+    const auto note = [&](const std::string& name) {
+      const std::string said = answer(one.question, name);
+      if (said != kNo) text += fmt::format("{} {} {}", number, place, said);
+      ++place;
+    };
+    for (const std::string& name : names) note(name);
+    if (!one.tells_spellings) return;
     if (!spellings) spellings = spellings_.of(address);
-    for (const Spelling& spelling : *spellings) text += answer(one.question, spelling.address);
+    for (const Spelling& spelling : *spellings) note(spelling.address);
+  };
+  for (const std::size_t number : of_any_) ask(number);
+  if (!of_those_in_.empty()) {
+    if (const auto own = of_those_in_.find(domain_of(address)); own != of_those_in_.end()) {
+      for (const std::size_t number : own->second) ask(number);
+    }
   }
   for (const schema::MtaExpression& question : captures_) {
-    for (const std::string& name : {address, with_tag(address)})
+    for (const std::string& name : names)
       text += without_name(without_name(answer(question, name), address), domain_of(address));
   }
   for (const schema::MtaExpression& question : asked_for_)

@@ -1,8 +1,11 @@
 #pragma once
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "compiler/flow/spellings.h"
@@ -44,8 +47,12 @@ class NameQuestions {
   enum class Server : std::uint8_t { source, target };
   void note(const schema::MtaExpression& expression, Server server);
 
-  /// An expression looks into names beside what it is told.
-  [[nodiscard]] bool is_each_domain_its_own() const { return is_each_domain_its_own_; }
+  /// An expression looks into names beside what it is told: into those of any domain, or into those
+  /// of this one or of one below it.
+  [[nodiscard]] bool is_its_own(const std::string& domain) const {
+    return is_each_domain_its_own_ || own_domains_.contains(domain) ||
+           (!own_domains_.empty() && own_domains_.contains("sub." + domain));
+  }
   /// Likewise, and into what the server knows of one.
   [[nodiscard]] bool is_each_address_its_own() const { return is_each_address_its_own_; }
   [[nodiscard]] bool are_of_addresses() const {
@@ -66,10 +73,14 @@ class NameQuestions {
     bool tells_spellings = false;
   };
   std::vector<OfAddress> of_address_;
+  // By number: those that are asked of everybody, and by domain those that are false elsewhere.
+  std::vector<std::size_t> of_any_;
+  std::unordered_map<std::string, std::vector<std::size_t>> of_those_in_;
   Spellings spellings_;
   std::vector<schema::MtaExpression> of_domain_;
   std::vector<schema::MtaExpression> captures_;   // what is made of what a pattern finds
   std::vector<schema::MtaExpression> asked_for_;  // names made of a domain: somebody may have one
+  std::unordered_set<std::string> own_domains_;
   bool is_each_domain_its_own_ = false;
   bool is_each_address_its_own_ = false;
 };

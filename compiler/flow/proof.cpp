@@ -19,6 +19,7 @@
 #include "compiler/flow/spellings.h"
 #include "compiler/flow/states.h"
 #include "compiler/flow/trial.h"
+#include "compiler/schema/mta_pattern.h"
 #include "compiler/source/text.h"
 
 namespace plan::flow {
@@ -27,6 +28,8 @@ namespace {
 constexpr std::size_t kStatesMax = 20'000;
 constexpr std::size_t kExamplesMax = 3;
 constexpr std::size_t kWorkOfWorld = 100;
+/// Of what patterns cost: hardly any, but for one that is repeated thousands of times.
+constexpr std::size_t kPatternWorkOfOne = 10'000;
 
 /// Goes through the states of one account after another, within the bounds.
 class Prover {
@@ -122,7 +125,12 @@ class Prover {
 
   void check_world(Mask state, Mask effects) {
     if (!is_new_world(state, effects)) return;
-    work_ += kWorkOfWorld;
+    const std::size_t pattern_work_before = schema::pattern_work();
+    look_at_world(state, effects);
+    work_ += kWorkOfWorld + (schema::pattern_work() - pattern_work_before) / kPatternWorkOfOne;
+  }
+
+  void look_at_world(Mask state, Mask effects) {
     const Moment moment{*states_, state};
     std::string problem;
     ir::StepId step = {};

@@ -1,12 +1,9 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <memory>
-#include <regex>
 #include <set>
 #include <span>
 #include <string_view>
-#include <unordered_map>
 
 #include <fmt/format.h>
 
@@ -16,6 +13,7 @@
 #include "compiler/schema/limits.h"
 #include "compiler/schema/mta_container.h"
 #include "compiler/schema/mta_expression.h"
+#include "compiler/schema/mta_pattern.h"
 #include "compiler/source/text.h"
 
 namespace plan::schema {
@@ -44,55 +42,6 @@ using Operator = MtaNode::Operator;
       std::from_chars(text.data(), text.data() + text.size(), number, std::chars_format::fixed);
   if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
   return number;
-}
-
-/// Characters below which a regular expression is tried at all: the matcher is linear in the text,
-/// but not free.
-constexpr std::size_t kMatchedBytesMax = 4096;
-constexpr std::size_t kPatternBytesMax = 1024;
-// Of a repetition; libstdc++ makes no pattern of more states than five digits say.
-constexpr std::size_t kCountDigitsMax = 5;
-
-/// The server's patterns have no back references, and libstdc++ reads their numbers, and counts in
-/// braces, into an integer of which it does not watch the bounds.
-bool has_back_reference_or_huge_count(std::string_view pattern) {
-  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
-  bool is_count = false;
-  std::size_t digits = 0;
-  for (std::size_t i = 0; i < pattern.size(); ++i) {
-    const char c = pattern[i];
-    if (c == '\\') {
-      if (++i < pattern.size() && is_digit(pattern[i])) return true;
-      is_count = false;
-    } else if (c == '{' || (c == ',' && is_count)) {
-      is_count = true;
-      digits = 0;
-    } else if (is_count && is_digit(c)) {
-      if (++digits > kCountDigitsMax) return true;
-    } else {
-      is_count = false;
-    }
-  }
-  return false;
-}
-
-/// Compiled once for the many messages that it is asked for; few are kept, because one of them may
-/// be large.
-[[nodiscard]] std::shared_ptr<const std::regex> compiled(const std::string& pattern) {
-  constexpr std::size_t kKeptMax = 4;
-  thread_local std::unordered_map<std::string, std::shared_ptr<const std::regex>> kept;
-  if (const auto known = kept.find(pattern); known != kept.end()) return known->second;
-  // The breadth-first matcher of libstdc++: time linear in the text whatever the pattern.
-  auto flags = std::regex::ECMAScript | std::regex_constants::__polynomial;
-  std::string text = pattern;
-  if (text.starts_with("(?i)")) {
-    text.erase(0, 4);
-    flags |= std::regex::icase;
-  }
-  auto made = std::make_shared<const std::regex>(text, flags);
-  if (kept.size() >= kKeptMax) kept.clear();
-  kept.emplace(pattern, made);
-  return made;
 }
 
 [[nodiscard]] bool is_list_of_texts(const MtaExpression& expression, std::uint32_t index) {
@@ -239,18 +188,13 @@ class Evaluation {
                    fmt::format("`matches` on {} with a pattern of {}", show_bytes(text.size()),
                                show_bytes(pattern.size())));
     }
-    if (has_back_reference_or_huge_count(pattern))
-      return undecided("the regular expression", pattern);
-    try {
-      const auto regex = compiled(pattern);
-      std::smatch found;
-      if (!std::regex_search(text, found, *regex)) return truth(false);
-      captures_.clear();
-      for (const auto& group : found) captures_.push_back(group.str());
-      return truth(true);
-    } catch (const std::regex_error&) {
-      return undecided("the regular expression", pattern);
-    }
+    const PatternAnswer answer = find_pattern(pattern, text);
+    if (!answer.is_readable) return undecided("the regular expression", pattern);
+    if (!answer.found) return truth(false);
+    captures_.clear();
+    for (const auto& [begin, end] : *answer.found)
+      captures_.push_back(text.substr(begin, end - begin));
+    return truth(true);
   }
 
   Result<ir::Value> call(const MtaExpression& expression, const MtaNode& node) {
@@ -529,10 +473,12 @@ constexpr std::uint32_t kNoNode = UINT32_MAX;
 
 /// The domains of which a condition wants the recipient's to be one before it asks for anything
 /// else: `rcpt_domain == 'a' && ...`, `contains(['a', 'b'], rcpt_domain) && ...`, and the node that
-/// says so. Nothing for what begins in another way.
+/// is true for these; or the one that a pattern ends with, `matches('@a$', rcpt) && ...`. Nothing
+/// for what begins in another way.
 struct Wanted {
   std::vector<std::string> domains = {};
   std::uint32_t node = kNoNode;
+  bool is_of_pattern = false;
 };
 [[nodiscard]] Wanted first_wanted(const MtaExpression& expression) {
   auto index = static_cast<std::uint32_t>(expression.nodes.size() - 1);
@@ -541,6 +487,8 @@ struct Wanted {
     index = expression.nodes[index].children[0];
   const MtaNode& node = expression.nodes[index];
   if (node.children.size() != 2) return {};
+  if (std::string domain = domain_of_pattern(expression, node); !domain.empty())
+    return {{std::move(domain)}, kNoNode, true};
   const MtaNode* left = &expression.nodes[node.children[0]];
   const MtaNode* right = &expression.nodes[node.children[1]];
   const auto is_domain = [](const MtaNode& one) {
@@ -557,7 +505,17 @@ struct Wanted {
   if (node.kind != Kind::binary || node.op != Operator::equal) return {};
   if (left->kind == Kind::text) std::swap(left, right);
   if (!is_domain(*left) || right->kind != Kind::text) return {};
-  return {{right->text}, index};
+  return {{right->text}, index, false};
+}
+
+/// Is this what an address has behind its last `@`?
+[[nodiscard]] bool is_domain_of(const std::optional<ir::Value>& address,
+                                const std::string& domain) {
+  if (!address || !address->is_string()) return false;
+  const std::string& text = address->as_string();
+  const std::size_t at = text.rfind('@');
+  return at != std::string::npos && text.size() <= kMatchedBytesMax &&
+         text.compare(at + 1, std::string::npos, domain) == 0;
 }
 
 }  // namespace
@@ -566,6 +524,7 @@ void MtaContainer::index_arms() {
   for (std::size_t arm = 0; arm < arms_.size(); ++arm) {
     const Wanted wanted = first_wanted(arms_[arm].condition);
     names_domain_.push_back(wanted.domains.empty() ? kNoNode : wanted.node);
+    has_patterns_of_domain_ = has_patterns_of_domain_ || wanted.is_of_pattern;
     if (wanted.domains.empty()) general_.push_back(arm);
     for (const std::string& domain : wanted.domains) {
       ArmNumbers& arms = arms_of_[domain];
@@ -593,7 +552,10 @@ Result<MtaContainer::Chosen> MtaContainer::choose(const MtaEnvironment& environm
   };
   const auto domain =
       environment.variable ? environment.variable("rcpt_domain") : std::optional<ir::Value>();
-  const bool is_indexed = domain && domain->is_string();
+  // A pattern is compared with the whole address, which has to be in that domain.
+  const bool is_indexed =
+      domain && domain->is_string() &&
+      (!has_patterns_of_domain_ || is_domain_of(environment.variable("rcpt"), domain->as_string()));
   // Those that may be true for mail to this domain, in their order; all where it has no text.
   const auto of_domain = is_indexed ? arms_of_.find(domain->as_string()) : arms_of_.end();
   const std::span<const std::size_t> own =

@@ -173,6 +173,7 @@ class MtaContainer {
   std::unordered_map<std::string, ArmNumbers> arms_of_;
   ArmNumbers general_;
   std::vector<std::uint32_t> names_domain_;  // by arm: the node that says so, or kNoNode
+  bool has_patterns_of_domain_ = false;      // arms that say so by a pattern for the address
   MtaExpression otherwise_;
 };
 

@@ -69,15 +69,21 @@ struct MailShape {
   std::size_t lists = 0;
   std::size_t depth = 0;               ///< lists that are each a member of the one before
   bool has_aliases_elsewhere = false;  ///< in the next domain
-  std::string_view asked = {};         ///< a condition of the target's own route, by domain
-  double goal = 0;                     ///< seconds
+  /// A condition of the target's own route, by domain, or one with `{}` for each of the first ones.
+  std::string_view asked = {};
+  double goal = 0;  ///< seconds
+  std::size_t asked_of = 1;
 };
 /// It picks none of the domains.
 constexpr std::string_view kPattern = "matches('^old[.]', rcpt_domain)";
 /// It has another answer for each of the domains, and is true for none.
 constexpr std::string_view kOfEach = "strip_prefix(rcpt_domain, 'd') == sender_domain";
+/// Each for addresses of one domain, and of any.
+constexpr std::string_view kOfAddresses = "matches('^(sales|info)@d{}[.]test$', rcpt)";
+constexpr std::string_view kOfAll = "matches('(sales|info)[^{}]*@d', rcpt)";
 /// On each save: half a second, whatever there is much of, and a second where each of many domains
-/// is a class of its own.
+/// is a class of its own. Where every address is compared with a hundred patterns, what the proof
+/// has as its bound.
 constexpr MailShape kMailShapes[] = {
     {"doors", 100, 1, 2, 0, 0, false, {}, 0.1},
     {"5000-domains", 10'000, 5'000, 2, 0, 0, false, {}, 0.5},
@@ -89,6 +95,8 @@ constexpr MailShape kMailShapes[] = {
     {"100-classes", 10'000, 100, 2, 0, 0, false, kOfEach, 1},
     {"100-classes-of-100000", 100'000, 100, 2, 0, 0, false, kOfEach, 1},
     {"1000-classes", 10'000, 1'000, 2, 0, 0, false, kOfEach, 1},
+    {"100-patterns-of-1000-domains", 10'000, 1'000, 2, 0, 0, false, kOfAddresses, 2, 100},
+    {"100-patterns-for-all", 10'000, 1'000, 2, 0, 0, false, kOfAll, 5, 100},
 };
 
 struct Measured {
@@ -221,10 +229,15 @@ std::string lock_text(const MailShape& shape) {
   lock.plan_name_digest = plan::ir::sha256(kName).hex();
   if (!shape.asked.empty()) {
     using plan::ir::Value;
-    const Value arm = Value::map({{"if", shape.asked}, {"then", "'mx'"}});
-    const Value local = Value::map({{"if", "is_local_domain(rcpt_domain)"}, {"then", "'local'"}});
+    Value match = Value::map();
+    for (std::size_t i = 0; i < shape.asked_of; ++i) {
+      const std::string condition = fmt::format(fmt::runtime(shape.asked), i);
+      match.set(std::to_string(i), Value::map({{"if", condition}, {"then", "'mx'"}}));
+    }
+    match.set(std::to_string(shape.asked_of),
+              Value::map({{"if", "is_local_domain(rcpt_domain)"}, {"then", "'local'"}}));
     lock.settings["target.MtaOutboundStrategy.route"] =
-        Value::map({{"match", Value::map({{"0", arm}, {"1", local}})}, {"else", "'mx'"}});
+        Value::map({{"match", std::move(match)}, {"else", "'mx'"}});
   }
   for (std::size_t i = 0; i < shape.domains; ++i)
     lock.source_domains.push_back(fmt::format("d{}.test", i));

@@ -271,6 +271,33 @@ TEST(Domains, AnAccountThatAPatternPicksIsFound) {
   EXPECT_EQ(proof.find("mail for alice@legacy.test"), std::string::npos) << proof;
 }
 
+TEST(Domains, APatternThatEndsInADomainIsAQuestionOfThatOne) {
+  ManyDomains migration(12, {}, {"matches('^[a-z]+@d7[.]test$', rcpt)", true});
+  migration.everybody(12);
+  const std::string proof = migration.proof();
+  EXPECT_NE(proof.find("mail for user@d7.test is sent to the public MX"), std::string::npos)
+      << proof;
+  EXPECT_EQ(proof.find("user@d0.test"), std::string::npos) << proof;
+  EXPECT_EQ(account_classes(migration.graph).subjects.size(), 2U);
+  // A part of a larger question: of that one, too.
+  ManyDomains inside(12, {}, {"!matches('^[a-z]+@d7[.]test$', rcpt) && rcpt_domain == 'd7.test'"});
+  inside.everybody(12);
+  EXPECT_EQ(inside.proof(), "proved");
+  EXPECT_EQ(account_classes(inside.graph).subjects.size(), 2U);
+}
+
+TEST(Domains, AccountsBeyondWhatPatternsMayCostAreLeftOut) {
+  ManyDomains migration(20, {}, {"matches('[a-z]*[.]tes.$', rcpt)"});
+  migration.everybody(20);
+  ASSERT_EQ(migration.graph.freeze(), std::nullopt);
+  EXPECT_EQ(account_classes(migration.graph).left_out.accounts, 0U);
+  ProofLimits limits;
+  limits.pattern_work_max = 1'000;
+  const Classes classes = account_classes(migration.graph, limits);
+  EXPECT_GT(classes.left_out.accounts, 10U);
+  EXPECT_LT(classes.left_out.accounts, 20U);
+}
+
 TEST(Domains, AQuestionThatTheServerAnswersMakesEachAddressItsOwn) {
   Migration migration({{"matches('^z', key_get('migrated', rcpt))", "'mx'"},
                        test::kExact[0],
