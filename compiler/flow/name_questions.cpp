@@ -9,6 +9,7 @@
 
 #include "compiler/flow/mail_address.h"
 #include "compiler/schema/mta_pattern.h"
+#include "compiler/source/text.h"
 
 namespace plan::flow {
 namespace {
@@ -251,7 +252,7 @@ void NameQuestions::note(const schema::MtaExpression& expression, Server server)
       of_domain_.push_back(part_of(expression, i));
       continue;
     }
-    const std::string domain = schema::domain_of_pattern(expression, nodes[i]);
+    const std::string domain = lower_ascii(schema::domain_of_pattern(expression, nodes[i]));
     (domain.empty() ? of_any_ : of_those_in_[domain]).push_back(of_address_.size());
     of_address_.push_back({part_of(expression, i), tells_spellings(nodes, i)});
   }

@@ -74,7 +74,7 @@ bool has_back_reference_or_huge_count(std::string_view pattern) {
       ++i;
       add(2);
     } else if (c == '[') {
-      while (i < pattern.size() && pattern[i] != ']') i += pattern[i] == '\\' ? 2 : 1;
+      while (i < pattern.size() && pattern[i] != ']') i += pattern[i] == '\\' ? 2U : 1U;
       ++i;
       add(2);
     } else if (c == '(') {
