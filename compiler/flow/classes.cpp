@@ -319,10 +319,11 @@ class Classifier {
     // Each subject of a class stands for all of it.
     for (std::size_t i = 1; i < classes_.subjects.size(); ++i) {
       const Subject& before = classes_.subjects[i - 1];
-      if (classes_.subjects[i].row == before.row)
-        classes_.subjects[i].stands_for = before.stands_for;
+      if (classes_.subjects[i].row != before.row) continue;
+      classes_.subjects[i].stands_for = before.stands_for;
+      classes_.subjects[i].in_domains = before.in_domains;
     }
-    classes_.left_out.domains = domains_left_out_.size();
+    classes_.left_out.domains = classes_.domains_left_out.size();
     return std::move(classes_);
   }
 
@@ -367,7 +368,9 @@ class Classifier {
     const auto [known, is_new] = subject_of_.emplace(std::move(label), classes_.subjects.size());
     if (!is_new) {
       if (known->second == kNone) return leave_out(subject.account, domain);
-      ++classes_.subjects[known->second].stands_for;
+      Subject& first = classes_.subjects[known->second];
+      ++first.stands_for;
+      first.in_domains.insert(domain);
       return;
     }
     const std::vector<Resident>& residents = facts_.residents(domain);
@@ -382,6 +385,7 @@ class Classifier {
       Subject& one = classes_.subjects.emplace_back();
       one.row = subject.row;
       one.account = subject.account;
+      one.in_domains = {domain};
       one.aliases = part(subject.aliases, turn, kAliasesAtOnce);
       for (const std::string& alias : one.aliases) {
         if (subject.dropped.contains(alias)) one.dropped.insert(alias);
@@ -396,7 +400,7 @@ class Classifier {
   void leave_out(const std::string& account, const std::string& domain) {
     LeftOut& left = classes_.left_out;
     ++left.accounts;
-    domains_left_out_.insert(domain);
+    classes_.domains_left_out.insert(domain);
     if (left.examples.size() < kExamplesMax) left.examples.push_back(account);
   }
 
@@ -409,7 +413,6 @@ class Classifier {
   std::size_t pattern_work_max_ = 0;
   Classes classes_;
   std::unordered_map<std::string, std::size_t> subject_of_;  // by label
-  std::unordered_set<std::string> domains_left_out_;
 };
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <unordered_set>
 #include <vector>
 
 #include "compiler/flow/resident.h"
@@ -23,6 +24,7 @@ struct Subject {
   std::vector<Resident> residents = {};   ///< beside it, in its domain
   std::vector<std::string> domains = {};  ///< of others that its mail meets; looked at besides
   std::size_t stands_for = 1;             ///< accounts of its class
+  std::unordered_set<std::string> in_domains = {};  ///< that these are in
 };
 
 /// Accounts that no subject stands for.
@@ -35,6 +37,7 @@ struct LeftOut {
 struct Classes {
   std::vector<Subject> subjects = {};
   LeftOut left_out = {};
+  std::unordered_set<std::string> domains_left_out = {};  ///< that these accounts are in
 };
 
 /// What was measured of the servers and no step says.

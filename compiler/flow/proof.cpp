@@ -42,6 +42,7 @@ class Prover {
     Classes classes = account_classes(graph_, limits_);
     Proof proof;
     proof.left_out = std::move(classes.left_out);
+    domains_left_out_ = std::move(classes.domains_left_out);
     MailSteps all(graph_, classes.subjects);
     sender_questions_.emplace(all);
     NamesWithPlus with_plus;
@@ -64,8 +65,8 @@ class Prover {
     }
     if (auto told = with_plus.told(); told && !findings_.are_enough())
       findings_.add(std::move(*told));
-    // Domains of accounts that had no subject are counted there; these come on top.
-    proof.left_out.domains += domains_left_out_.size();
+    // A domain may have accounts without a subject and others that the work did not reach.
+    proof.left_out.domains = domains_left_out_.size();
     proof.found = findings_.take();
     return proof;
   }
@@ -76,7 +77,7 @@ class Prover {
     if (subject.account == last_left_out_) return;
     last_left_out_ = subject.account;
     left_out.accounts += subject.stands_for;
-    domains_left_out_.insert(domain_of(subject.account));
+    domains_left_out_.insert(subject.in_domains.begin(), subject.in_domains.end());
     if (left_out.examples.size() < kExamplesMax) left_out.examples.push_back(subject.account);
   }
 

@@ -343,6 +343,31 @@ TEST(Domains, WhoIsBehindTheBoundIsTold) {
   limits.work_max = 1;
   const Proof less = prove(migration.graph, nullptr, limits);
   EXPECT_EQ(less.left_out.accounts, 7U);
+  EXPECT_EQ(less.left_out.domains, 7U);
+}
+
+TEST(Domains, OneThatIsBehindBothBoundsIsCountedOnce) {
+  ManyDomains migration(8, {}, kLookedUp);
+  migration.everybody(8);
+  migration.move("zoe@d1.test", {"z@d1.test"});
+  ASSERT_EQ(migration.graph.freeze(), std::nullopt);
+  ProofLimits limits;
+  limits.subjects_max = 6;
+  limits.work_max = 1;
+  const Proof proof = prove(migration.graph, nullptr, limits);
+  EXPECT_EQ(proof.left_out.accounts, 8U);
+  EXPECT_EQ(proof.left_out.domains, 7U);
+}
+
+TEST(Domains, OfAClassThatIsLeftOutAllAreCounted) {
+  ManyDomains migration(8);
+  migration.everybody(8);
+  ASSERT_EQ(migration.graph.freeze(), std::nullopt);
+  ProofLimits limits;
+  limits.work_max = 0;
+  const Proof proof = prove(migration.graph, nullptr, limits);
+  EXPECT_EQ(proof.left_out.accounts, 8U);
+  EXPECT_EQ(proof.left_out.domains, 8U);
 }
 
 TEST(Domains, TheFifthKindOfListIsLookedAtInTurn) {
