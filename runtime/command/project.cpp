@@ -21,20 +21,6 @@
 namespace plan::command {
 namespace {
 
-// The lock names the schema by its digest; the document lies beside it, so that compiling is
-// offline. What is wrong with the lock is reported by the compilation, not here: it reads all of
-// it, and this only one line.
-std::string schema_digest_in(std::string_view lock_text) {
-  constexpr std::string_view kLine = "\nschema ";
-  const std::size_t at = lock_text.find(kLine);
-  if (at == std::string_view::npos) return {};
-  const std::string_view rest = lock_text.substr(at + kLine.size());
-  const std::string_view digest = rest.substr(0, rest.find('\n'));
-  const bool is_digest =
-      digest.size() == 64 && digest.find_first_not_of("0123456789abcdef") == std::string_view::npos;
-  return is_digest ? std::string(digest) : std::string();
-}
-
 Result<std::optional<std::string>> read_schema_text(const ProjectFolder& folder,
                                                     const std::string& digest) {
   if (digest.empty()) return std::optional<std::string>();
@@ -57,6 +43,20 @@ Outcome read_schema(Project& project, const std::optional<std::string>& text) {
 }
 
 }  // namespace
+
+// The lock names the schema by its digest; the document lies beside it, so that compiling is
+// offline. What is wrong with the lock is reported by the compilation, not here: it reads all of
+// it, and this only one line.
+std::string schema_digest_in(std::string_view lock_text) {
+  constexpr std::string_view kLine = "\nschema ";
+  const std::size_t at = lock_text.find(kLine);
+  if (at == std::string_view::npos) return {};
+  const std::string_view rest = lock_text.substr(at + kLine.size());
+  const std::string_view digest = rest.substr(0, rest.find('\n'));
+  const bool is_digest =
+      digest.size() == 64 && digest.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+  return is_digest ? std::string(digest) : std::string();
+}
 
 std::string schema_digest_of(const ProjectFolder& folder) {
   const auto lock = read_text_file(folder.lock_file, facts::kLockBytesMax);

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "compiler/compile.h"
@@ -40,8 +41,10 @@ struct ProjectFiles {
   std::string facts_file = {};
 };
 
-/// The digest of the target's schema that the lock names; empty: none. And that schema out of the
-/// cache; null: it is not there, or damaged.
+/// The digest of the target's schema that the text of a lock names; empty: none.
+[[nodiscard]] std::string schema_digest_in(std::string_view lock_text);
+/// The one that the lock names, and that schema out of the cache; null: it is not there, or
+/// damaged.
 [[nodiscard]] std::string schema_digest_of(const ProjectFolder& folder);
 [[nodiscard]] std::shared_ptr<const schema::Schema> read_schema_of(const ProjectFolder& folder,
                                                                    const std::string& digest);

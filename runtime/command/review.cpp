@@ -157,12 +157,24 @@ std::vector<ir::MachineDisk> disks_of(const ProjectFolder& folder) {
 }
 
 /// A plan compares the world with its digests, and shows its texts: they have to be the same ones.
-std::string_view member_of_no_text(const ir::SavedPlan& saved) {
-  std::set<std::string> digests;
-  for (const auto& [name, text] : saved.sources) digests.insert(ir::sha256(text).hex());
-  if (!digests.contains(saved.plan_digest)) return "plan_digest";
-  if (!saved.lock_digest.empty() && !digests.contains(saved.lock_digest)) return "lock_digest";
-  if (made_from(saved) != saved.made_from) return "made_from";
+/// The first that is not, in words; empty: there is none.
+std::string other_digest(const ir::SavedPlan& saved) {
+  std::map<std::string, const std::string*> texts;  // by digest
+  for (const auto& [name, text] : saved.sources) texts.emplace(ir::sha256(text).hex(), &text);
+  const auto is_of_no_text = [](std::string_view member) {
+    return fmt::format("`{}` is not the digest of the texts in it", member);
+  };
+  if (!texts.contains(saved.plan_digest)) return is_of_no_text("plan_digest");
+  const auto lock = texts.find(saved.lock_digest);
+  if (!saved.lock_digest.empty() && lock == texts.end()) return is_of_no_text("lock_digest");
+  if (made_from(saved) != saved.made_from) return is_of_no_text("made_from");
+  // Without it the target's schema of today is not compared with that of the review.
+  const std::string named = lock == texts.end() ? std::string() : schema_digest_in(*lock->second);
+  if (named != saved.schema_digest)
+    return fmt::format("`schema_digest` is not the one that {} names",
+                       lock == texts.end() ? "a plan without a lock" : "the lock in it");
+  if (named.empty() && !saved.schema_parts.is_null())
+    return "`schema_parts` is there, and `schema_digest` is empty";
   return {};
 }
 
@@ -256,9 +268,8 @@ Result<Review> read_review(const std::string& file) {
                  fmt::format("{} has the name of another saved plan: its own digest is {}", file,
                              review.digest));
   review.saved = std::move(saved);
-  if (const std::string_view member = member_of_no_text(review.saved); !member.empty())
-    return Error(ir::errors::bad_saved_plan,
-                 fmt::format("{}: `{}` is not the digest of the texts in it", file, member));
+  if (const std::string other = other_digest(review.saved); !other.empty())
+    return Error(ir::errors::bad_saved_plan, fmt::format("{}: {}", file, other));
   review.connections = connections_of(review.saved.graph);
   return review;
 }

@@ -27,7 +27,8 @@ struct Review {
 [[nodiscard]] Review review_project(Project project, Session& session,
                                     const step::StopSignal& stop);
 /// A saved plan as it was reviewed. Errors: those of read_text_file and read_saved_plan;
-/// bad-saved-plan, when the file is named by the digest of another one.
+/// bad-saved-plan, when the file is named by the digest of another one, or its digests are not
+/// those of its texts.
 [[nodiscard]] Result<Review> read_review(const std::string& file);
 
 /// The change set to show, with places in the plan.

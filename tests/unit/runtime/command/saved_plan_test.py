@@ -86,7 +86,8 @@ def main():
         made = made_from(sources)
         document = {"plan": "example.org to Stalwart", "made_at": "2026-08-14T09:12:00Z", "graph": graph,
                     "plan_digest": hashlib.sha256(project.plan.read_bytes()).hexdigest(),
-                    "lock_digest": hashlib.sha256(lock.encode()).hexdigest(), "schema_digest": "",
+                    "lock_digest": hashlib.sha256(lock.encode()).hexdigest(),
+                    "schema_digest": hashlib.sha256(bad_input_test.SCHEMA.read_bytes()).hexdigest(),
                     "sources": sources,
                     "observations": {"0": {"standing": 3, "unseen": True, "remark": "connection-refused: nobody answers", "bytes": None,
                                            "differences": [], "duration_ms": None, "fingerprint": None, "hold_basis": "",
@@ -152,6 +153,8 @@ def main():
                 "other escapes": saved(canonical(document).replace("alice@", "\\u0061lice@", 1) + "\n")[0],
                 "digests swapped": saved({**document, "plan_digest": document["schema_digest"], "schema_digest": document["plan_digest"]})[0],
                 "the digest of another lock": saved({**document, "lock_digest": "0" * 64})[0],
+                "no digest of the schema": saved({**document, "schema_digest": ""})[0],
+                "the digest of another schema": saved({**document, "schema_digest": "0" * 64})[0],
                 "another text of the plan": saved({**document, "sources": [["migration.yaml", "plan: 1\n"], *document["sources"][1:]]})[0],
                 "another text of a module": saved({**document, "sources": [*sources[:-1], [sources[-1][0], "module finalize\n"]]})[0],
                 "made from something else": saved({**document, "made_from": "ab" * 32})[0],
