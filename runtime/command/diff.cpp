@@ -147,8 +147,8 @@ ExitCode run_show(const Invocation& invocation) {
   const std::string format = invocation.value("--format");
   if (auto shown = show_changes(changes_of(*review), format, show_options(invocation)); !shown)
     return print_error(shown.error(), format);
-  print_words(fmt::format("made {}; plan {}, lock {}, schema {}\n", review->saved.made_at,
-                          review->saved.plan_digest.substr(0, 12),
+  print_words(fmt::format("made {}; plan {}, lock {}, schema {}\n",
+                          printable(review->saved.made_at), review->saved.plan_digest.substr(0, 12),
                           review->saved.lock_digest.substr(0, 12),
                           review->saved.schema_digest.substr(0, 12)));
   print_words(

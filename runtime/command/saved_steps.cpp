@@ -19,6 +19,7 @@
 #include "runtime/command/errors.h"
 #include "runtime/command/program_digest.h"
 #include "runtime/command/project.h"
+#include "runtime/command/project_folder.h"
 #include "runtime/engine/journal.h"
 
 namespace plan::command {
@@ -44,6 +45,31 @@ bool is_of_std(const std::string& name, const std::string& text) {
   return std::any_of(stdlib.begin(), stdlib.end(), [&](const EmbeddedFile& file) {
     return name == fmt::format("{}{}", kStd, file.name) && text == file.text;
   });
+}
+
+/// The first of the texts of which the name is none that plan gives it; empty: there is none. The
+/// lock and the measurements lie beside the plan, and of the others compiling asks for the name.
+std::string other_name(const ir::SavedPlan& saved, const CompileInput& input) {
+  const std::string& plan = saved.sources.front().first;
+  const auto is_shown_as_it_is = [](const std::string& name) {
+    return !name.empty() && printable(name, name.size() + 1) == name;
+  };
+  for (const auto& [name, text] : saved.sources) {
+    if (!is_shown_as_it_is(name))
+      return fmt::format("a text in it has the name \"{}\"", printable(name, kNameBytes));
+  }
+  const ProjectFolder folder = project_folder(plan);
+  const auto is_beside = [&](std::string_view name, std::string_view wanted) {
+    return name == wanted ? std::string()
+                          : fmt::format("a text in it has the name {}, and beside {} it is {}",
+                                        printable(name, kNameBytes), printable(plan, kNameBytes),
+                                        printable(wanted, kNameBytes));
+  };
+  if (input.lock_text) {
+    if (std::string words = is_beside(input.lock_name, folder.lock_file); !words.empty())
+      return words;
+  }
+  return input.facts_text ? is_beside(input.facts_name, folder.facts_file) : std::string();
 }
 
 /// What was compiled when the plan was saved, out of the texts in it.
@@ -305,6 +331,7 @@ Outcome check_saved_steps(const ir::SavedPlan& saved) {
     if (read) parts.emplace(std::move(*read));
     if (parts) input.schema = &*parts;
   }
+  if (std::string words = other_name(saved, input); !words.empty()) return refuse(std::move(words));
   const CompileResult made = compile(std::move(input));
   const std::vector<std::string> changed = modules_changed(saved, *made.sources);
   const std::string program = program_of(saved, changed);
@@ -320,6 +347,11 @@ Outcome check_saved_steps(const ir::SavedPlan& saved) {
     }
     return because("its texts give no steps");
   }
+  const std::string title = made.plan ? made.plan->name : std::string();
+  if (saved.plan_name != title)
+    return refuse(fmt::format("it is about \"{}\", and its texts are about \"{}\"",
+                              printable(saved.plan_name, kNameBytes),
+                              printable(title, kNameBytes)));
   const auto check_texts = [&]() -> Outcome {
     const auto name = text_not_read(saved, *made.sources, !changed.empty());
     if (!name) return {};

@@ -23,6 +23,7 @@ ir::SavedPlan saved_plan_of(const SmallProject& project, const schema::Schema* s
   input.schema = schema;
   ir::SavedPlan saved;
   saved.made_at = "2026-08-14T09:12:00Z";
+  saved.plan_name = "small";
   saved.plan_digest = ir::sha256(input.plan_text).hex();
   saved.lock_digest = ir::sha256(*input.lock_text).hex();
   CompileResult compiled = compile(std::move(input));
@@ -118,6 +119,35 @@ step own/away : restore {
   ASSERT_TRUE(step);
   EXPECT_EQ(saved.graph.argument(*step, "set")["expungeTrashAfter"], Value(604'800'000));
   EXPECT_EQ(refusal(saved), "accepted");
+}
+
+TEST(SavedSteps, AnotherTitleIsRefused) {
+  ir::SavedPlan saved = saved_plan();
+  saved.plan_name = "something else\x1b[2J";
+  EXPECT_EQ(refusal(saved),
+            "it is about \"something else\\x1b[2J\", and its texts are about \"small\"");
+}
+
+TEST(SavedSteps, NamesOfTextsThatPlanDoesNotGiveAreRefused) {
+  ir::SavedPlan saved = saved_plan();
+  saved.sources.front().first = "migration.yaml\nreviewed";
+  EXPECT_EQ(refusal(saved), "a text in it has the name \"migration.yaml\\x0areviewed\"");
+  saved.sources.front().first = "";
+  EXPECT_EQ(refusal(saved), "a text in it has the name \"\"");
+  saved = saved_plan();
+  for (auto& [name, text] : saved.sources) {
+    if (name == "migration.lock") name = "reviewed.lock";
+  }
+  EXPECT_EQ(refusal(saved),
+            "a text in it has the name reviewed.lock, and beside migration.yaml it is "
+            "migration.lock");
+  saved = saved_plan();
+  for (auto& [name, text] : saved.sources) {
+    if (name == ".plan/facts.jsonl") name = "elsewhere/.plan/facts.jsonl";
+  }
+  EXPECT_EQ(refusal(saved),
+            "a text in it has the name elsewhere/.plan/facts.jsonl, and beside migration.yaml it "
+            "is .plan/facts.jsonl");
 }
 
 TEST(SavedSteps, AChangedArgumentIsNamedWithItsStep) {
