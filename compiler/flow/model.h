@@ -94,8 +94,6 @@ struct OldRoute {
 struct OldStalwart {
   std::map<std::string, std::string> names = {};            ///< alias -> mailbox
   std::map<std::string, std::set<std::string>> lists = {};  ///< loaded lookup lists
-  /// Is a list the plan's? What stands in others only the server knows. Empty: all are.
-  std::function<bool(std::string_view list)> is_filled = {};
   std::map<std::string, OldRoute> routes = {};
   std::shared_ptr<const schema::MtaContainer> route = {};  ///< null: the default expression
   /// "smtp:[HOST]:PORT" of the target. A relay to another port of HOST is taken for a closed one,

@@ -27,19 +27,6 @@ constexpr std::string_view kLists = "lookup.";
          (key.size() == kExpression.size() || key[kExpression.size()] == '.');
 }
 
-/// Does a step with these arguments write into the list?
-[[nodiscard]] bool fills(const ir::Value& arguments, std::string_view list) {
-  if (arguments["list"].string_or("") == list) return true;
-  for (const ir::Value& one : arguments["values"].items()) {
-    std::string_view key = one["key"].string_or("");
-    if (!key.starts_with(kLists)) continue;
-    key.remove_prefix(kLists.size());
-    // With the key `-` too, which is there so that the list is never empty.
-    if (key.substr(0, key.find('.')) == list) return true;
-  }
-  return false;
-}
-
 }  // namespace
 
 std::optional<ListKey> list_key_of(std::string_view setting) {
@@ -104,11 +91,6 @@ void AccountStates::add_old_stalwart(World& world) const {
     if (step.kind == StepKind::source_forward)
       server.next_hop = step.arguments["next_hop"].string_or("");
   }
-  server.is_filled = [this](std::string_view list) {
-    return std::any_of(steps_.begin(), steps_.end(),
-                       [&](const Relevant& step) { return fills(step.arguments, list); }) ||
-           all_.names().is_filled(list);
-  };
 }
 
 void AccountStates::add_to_list(World& world, const ir::Value& list, const ir::Value& keys) {

@@ -226,7 +226,7 @@ class ProcedureReader {
       given = arguments_.read(*step.written, step, *module_, *scope_, types);
     if (!given.is_whole) is_broken_ = true;
     step.arguments = std::move(given.values);
-    check_arguments(step, given);
+    if (!is_switched_off(step)) check_arguments(step, given);
     add_connections(step, input_.connections);
     step.scope = scope_;
     by_id_[step.id] = procedure_.steps.size();
@@ -592,6 +592,14 @@ class ProcedureReader {
         return given_place_in(entry.value, *module_, *input_.sources);
     }
     return {};
+  }
+
+  /// By a condition that is the same in every row: what its arguments ask for may not be there.
+  [[nodiscard]] bool is_switched_off(const ProcedureStep& step) const {
+    if (!step.when || step.is_when_of_row) return false;
+    Sink unheard;
+    const auto is_on = evaluate(*step.when, *scope_, unheard);
+    return is_on && !is_on->bool_or(true);
   }
 
   void check_arguments(const ProcedureStep& step, const ReadArguments& given) {

@@ -213,6 +213,74 @@ void look_at_source(const GraphView& view, Sink& sink) {
   }
 }
 
+/// The lists that an expression asks for: `key_exists('NAME', ...)`, `key_get('NAME', ...)`.
+void add_lists_asked(std::string_view expression, std::set<std::string, std::less<>>& lists) {
+  for (const std::string_view function : {"key_exists", "key_get"}) {
+    for (std::size_t at = expression.find(function); at != std::string_view::npos;
+         at = expression.find(function, at)) {
+      at += function.size();
+      std::string_view rest = trim(expression.substr(at));
+      if (!rest.starts_with('(')) continue;
+      rest = trim(rest.substr(1));
+      if (rest.empty() || (rest.front() != '\'' && rest.front() != '"')) continue;
+      const std::size_t end = rest.find(rest.front(), 1);
+      if (end != std::string_view::npos) lists.emplace(rest.substr(1, end - 1));
+    }
+  }
+}
+
+/// Lists that a step fills, also those that it only makes.
+std::set<std::string, std::less<>> lists_filled(const GraphView& view) {
+  const ir::StepGraph& graph = view.graph();
+  std::set<std::string, std::less<>> filled;
+  for (const StepKind kind :
+       {StepKind::source_settings, StepKind::source_hold, StepKind::source_forward}) {
+    std::set<const ir::StepShape*> done;
+    for (const StepId step : view.of_kind(kind)) {
+      if (!done.insert(&graph.shape(step)).second) continue;
+      filled.emplace(graph.argument(step, "list").string_or(""));
+      const ir::Value values = graph.argument(step, "values");
+      for (const ir::Value& one : values.items()) {
+        constexpr std::string_view kLists = "lookup.";
+        std::string_view key = one["key"].string_or("");
+        if (!key.starts_with(kLists)) continue;
+        key.remove_prefix(kLists.size());
+        filled.emplace(key.substr(0, key.find('.')));
+      }
+    }
+  }
+  return filled;
+}
+
+/// The proof takes a list that no step fills for empty; what the old server has in one of that name
+/// nobody else knows.
+void look_at_lists(const GraphView& view, Sink& sink) {
+  const ir::StepGraph& graph = view.graph();
+  const std::set<std::string, std::less<>> filled = lists_filled(view);
+  std::set<const ir::StepShape*> done;
+  for (const StepId step : view.of_kind(StepKind::source_settings)) {
+    if (!done.insert(&graph.shape(step)).second) continue;
+    std::set<std::string, std::less<>> asked;
+    const ir::Value blocks = graph.argument(step, "blocks");
+    for (const ir::Value& block : blocks.items()) {
+      if (block["key"].string_or("") != "queue.strategy.route") continue;
+      for (const ir::Value& rule : block["rules"].items())
+        add_lists_asked(rule["if"].string_or(""), asked);
+    }
+    for (const std::string& list : asked) {
+      if (filled.contains(list)) continue;
+      report_step(view, step, Kind::mail_flow_unproved,
+                  fmt::format("asks for the list `{}` of the old server, which no step fills",
+                              printable(list, 120)),
+                  sink)
+          .label("the proof goes on as if it were empty")
+          .help(
+              "name a list that the plan fills; or try it with a message of your own, and silence "
+              "this line with what you saw as the reason");
+    }
+  }
+}
+
 /// What a written value says when it is a plain one, or an expression without conditions.
 std::string plain_of(const ir::Value& value) {
   if (value.is_bool()) return value.bool_or(false) ? "true" : "false";
@@ -295,6 +363,7 @@ void mail_unmodelled(const GraphView& view, Sink& sink) {
   if (view.of_kind(StepKind::archive_copy).empty() && view.of_kind(StepKind::archive_delta).empty())
     return;
   look_at_source(view, sink);
+  look_at_lists(view, sink);
   look_at_target(view, sink);
 }
 

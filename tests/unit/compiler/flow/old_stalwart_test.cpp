@@ -71,18 +71,6 @@ TEST(OldStalwart, WantsAKeyForEveryAlias) {
   EXPECT_EQ(at_source(world, "first"), "S user01");
 }
 
-TEST(OldStalwart, CannotTellWhatStandsInAListOfItsOwn) {
-  World world = old_pair({{"key_exists('plan-moved', rcpt)", "'plan-new'"},
-                          {"key_exists('mine', rcpt)", "'mx'"},
-                          {"is_local_domain('*', rcpt_domain)", "'local'"}});
-  EXPECT_EQ(at_source(world, "user03"), "S user03") << "all lists are the plan's";
-  world.source.stalwart->is_filled = [](std::string_view list) { return list != "mine"; };
-  EXPECT_EQ(at_source(world, "user01"), "T user01") << "it is not asked";
-  const auto copies = deliver(world, {Entry::source_25, "user03@legacy.test", false});
-  ASSERT_EQ(copies.size(), 1U);
-  EXPECT_EQ(copies[0].fate, Fate::undecided);
-}
-
 TEST(OldStalwart, KnowsNoSubAddressInAList) {
   EXPECT_EQ(at_source(old_pair(), "user01+x"), "S user01");
   EXPECT_EQ(at_source(old_pair(kListsOfTags), "user01+x"), "T user01");

@@ -295,21 +295,6 @@ TEST(Classes, AnAccountIsFoundByItsAddress) {
   }
 }
 
-TEST(Classes, AnAliasThatAnUpdateLeavesOutIsNobodys) {
-  const Value alias =
-      Value::map({{"name", "al"}, {"domainId", ir::OutputRef{"domain", "id"}}, {"enabled", true}});
-  for (const bool is_kept : {false, true}) {
-    Migration migration;
-    migration.exact();
-    const ir::List left = is_kept ? ir::List{alias} : ir::List{};
-    migration.step("aliases", StepKind::admin_update, Stage::waves, {"forward"},
-                   Migration::object("Account", {{"emailAddress", "alice@legacy.test"}},
-                                     Value::map({{"aliases", left}})));
-    const std::string proof = migration.proof();
-    EXPECT_EQ(proof == "proved", is_kept) << proof;
-  }
-}
-
 TEST(Classes, AnAccountWithoutEmailReceiveBouncesItsMail) {
   for (const Value& set :
        {Value::map({{"permissions",
