@@ -26,6 +26,7 @@
 #include "compiler/schema/schema.h"
 #include "compiler/source/report_again.h"
 #include "compiler/source/text.h"
+#include "compiler/std_modules.h"
 #include "compiler/syntax/names.h"
 #include "compiler/syntax/sound_part.h"
 #include "compiler/target_amounts.h"

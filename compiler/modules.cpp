@@ -12,7 +12,9 @@
 #include "compiler/check/blocks.h"
 #include "compiler/ir/digest.h"
 #include "compiler/lower/given_place.h"
+#include "compiler/module_units.h"
 #include "compiler/source/text.h"
+#include "compiler/std_modules.h"
 #include "compiler/syntax/language.h"
 #include "compiler/syntax/names.h"
 #include "compiler/syntax/scalar.h"
@@ -28,9 +30,7 @@ using ir::Value;
 using syntax::Node;
 using syntax::ValueType;
 
-constexpr std::size_t kModuleDepthMax = 16;
 constexpr std::size_t kModulesMax = 256;
-constexpr std::string_view kStd = "std/";
 constexpr std::string_view kHere = "./";
 constexpr std::string_view kAdminPlan = ".ndjson";
 constexpr std::string_view kDigestPrefix = "sha256:";
@@ -44,45 +44,6 @@ struct Use {
   Span digest_span = {};
   const Node* with = nullptr;
 };
-
-/// The members that are durations or sizes by their table, which are plain numbers once they are
-/// read.
-void set_units(ValueType& type, const std::vector<check::Field>& fields) {
-  for (auto& [name, member] : type.members) {
-    for (const check::Field& field : fields) {
-      if (field.name != name) continue;
-      if (field.type == check::FieldType::block) set_units(member, field.fields);
-      if (!member.is(ValueType::Kind::integer)) continue;
-      if (field.type == check::FieldType::duration_ms) member.kind = ValueType::Kind::duration;
-      if (field.type == check::FieldType::bytes) member.kind = ValueType::Kind::size;
-    }
-  }
-}
-
-ValueType type_of_given(std::string_view name, const Value& value) {
-  ValueType type = syntax::type_of_value(value);
-  if (name == "move") set_units(type, check::move_fields());
-  if (name == "source") set_units(type, check::source_fields());
-  if (name == "target") set_units(type, check::target_fields());
-  return type;
-}
-
-/// Does the text have these words, elsewhere than in a comment?
-bool asks(std::string_view text, std::string_view words) {
-  for (std::size_t at = text.find(words); at != std::string_view::npos;
-       at = text.find(words, at + words.size())) {
-    const std::size_t newline = text.rfind('\n', at);
-    const std::size_t begin = newline == std::string_view::npos ? 0 : newline + 1;
-    if (!trim(text.substr(begin, at - begin)).starts_with('#')) return true;
-  }
-  return false;
-}
-
-/// Does the text need settings that only a source of the other kind has?
-bool is_for_another(std::string_view text, bool is_stalwart) {
-  return is_stalwart ? asks(text, "source.dovecot.") || asks(text, "source.postfix.")
-                     : asks(text, "source.stalwart.");
-}
 
 class Linker {
  public:
@@ -533,7 +494,8 @@ class Linker {
     }
     WrongUnit wrong = {where, syntax::why_not(*value, *type)};
     if (wrong.why.empty() && written != nullptr)
-      wrong = wrong_unit(*written, *type, given != nullptr ? outer.types : instance.types);
+      wrong =
+          wrong_unit(*written, *type, given != nullptr ? outer.types : instance.types, sources_);
     if (!wrong.why.empty()) {
       sink_
           .report(Kind::input_type, wrong.where,
@@ -545,112 +507,13 @@ class Linker {
     instance.unknown.erase(input.key);
     if (given_at.is_known()) instance.given.emplace(input.key, given_at);
     ValueType bare = syntax::type_of_value(*value);
-    if (given != nullptr && value->is_map()) bare = type_of_let(*written, *value, outer.types);
+    if (given != nullptr && value->is_map())
+      bare = type_of_let(*written, *value, outer.types, sources_);
     const bool is_map = value->is_map() && known != nullptr && known->has_members;
     if (is_map || (value->is_integer() && known != nullptr && is_of_unit(*known))) bare = *known;
     bare.is_optional = value->is_null();
     instance.types.set(input.key, known_type(*type, std::move(bare)));
     instance.scope.set(input.key, std::move(*value));
-  }
-
-  /// The type that is meant by the first word that is none: other languages call some of them
-  /// otherwise.
-  static std::optional<std::string_view> near_type(std::string_view text) {
-    static constexpr std::array<std::pair<std::string_view, std::string_view>, 10> kOtherWords = {
-        {{"string", "text"},
-         {"str", "text"},
-         {"bytes", "size"},
-         {"bool", "boolean"},
-         {"int", "integer"},
-         {"float", "number"},
-         {"double", "number"},
-         {"array", "list"},
-         {"object", "map"},
-         {"email", "address"}}};
-    const std::vector<std::string_view> types = syntax::type_names();
-    while (!text.empty()) {
-      const std::size_t begin = std::min(text.find_first_not_of("(),? "), text.size());
-      text.remove_prefix(begin);
-      const std::string_view word = text.substr(0, text.find_first_of("(),? "));
-      text.remove_prefix(word.size());
-      if (word.empty() || std::find(types.begin(), types.end(), word) != types.end()) continue;
-      for (const auto& [other, ours] : kOtherWords)
-        if (word == other) return ours;
-      return nearest(word, types);
-    }
-    return std::nullopt;
-  }
-
-  /// Where, and what is wrong there; empty: nothing.
-  struct WrongUnit {
-    Span where = {};
-    std::string why = {};
-  };
-
-  /// Durations and sizes are plain numbers once they are read: only what is written still says its
-  /// unit.
-  [[nodiscard]] WrongUnit wrong_unit(const Node& node, const ValueType& wanted,
-                                     const syntax::TypeScope& types) const {
-    if (!is_of_numbers(wanted)) return {};
-    if (!wanted.of.empty()) {
-      // A list stands where one is wanted, and a map where a map is: that was judged.
-      const ValueType& inner = wanted.of.front();
-      for (const Node& item : node.items) {
-        if (auto wrong = wrong_unit(item, inner, types); !wrong.why.empty()) return wrong;
-      }
-      for (const syntax::Entry& entry : node.entries) {
-        if (auto wrong = wrong_unit(entry.value, inner, types); !wrong.why.empty()) return wrong;
-      }
-    }
-    if (!node.is_scalar() || !node.tag.empty()) return {};
-    Sink unheard;
-    const auto text = syntax::parse_template(node, sources_, unheard);
-    if (text && text->has_expression())
-      return {node.span, why_not_unit(check_type(*text, types, unheard), wanted)};
-    return {node.span, node.is_quoted ? std::string() : why_not_unit(node.text, wanted)};
-  }
-
-  static bool is_of_numbers(const ValueType& type) {
-    using Kind = ValueType::Kind;
-    return type.is(Kind::duration) || type.is(Kind::size) || type.is(Kind::integer) ||
-           type.is(Kind::number) || std::any_of(type.of.begin(), type.of.end(), is_of_numbers);
-  }
-
-  /// Of an expression: numbers without a unit may be anything.
-  static std::string why_not_unit(const ValueType& given, const ValueType& wanted) {
-    using Kind = ValueType::Kind;
-    if (!given.of.empty() && !wanted.of.empty() && given.kind == wanted.kind)
-      return why_not_unit(given.of.front(), wanted.of.front());
-    const bool is_other = (given.is(Kind::duration) && wanted.is(Kind::size)) ||
-                          (given.is(Kind::size) && wanted.is(Kind::duration));
-    if (!is_other) return {};
-    return fmt::format("this is {}, where {} is needed", syntax::to_text(given),
-                       syntax::to_text(wanted));
-  }
-
-  /// Of a literal.
-  static std::string why_not_unit(const std::string& text, const ValueType& wanted) {
-    const bool is_duration = syntax::read_duration_ms(text).has_value();
-    const bool is_size = !is_duration && syntax::read_bytes(text).has_value();
-    const auto plain = syntax::read_integer(text);
-    using Kind = ValueType::Kind;
-    const std::string needed = syntax::to_text(wanted);
-    if (wanted.is(Kind::duration) || wanted.is(Kind::size)) {
-      // Nothing is nothing in every unit.
-      if (plain && *plain != 0)
-        return fmt::format("{} has no unit, where {} is needed", *plain, needed);
-      if (wanted.is(Kind::duration) ? is_size : is_duration)
-        return fmt::format("this is {}, where {} is needed", is_size ? "size" : "duration", needed);
-    }
-    if ((wanted.is(Kind::integer) || wanted.is(Kind::number)) && (is_duration || is_size))
-      return fmt::format("this is {}, where {} is needed", is_size ? "size" : "duration", needed);
-    return {};
-  }
-
-  /// What was declared, with the members that the value is known to have.
-  static ValueType known_type(const ValueType& declared, ValueType of_value) {
-    const bool is_open_map = declared.is(ValueType::Kind::map) && declared.of.empty();
-    return is_open_map || declared.is(ValueType::Kind::any) ? std::move(of_value) : declared;
   }
 
   /// The value of what stands in a module, while there is room for it: a name of three letters may
@@ -669,58 +532,6 @@ class Linker {
     return std::nullopt;
   }
 
-  /// Durations and sizes are plain numbers once they are read: their unit is told by what is
-  /// written.
-  [[nodiscard]] ValueType type_of_let(const Node& node, const Value& value,
-                                      const syntax::TypeScope& types) const {
-    using Kind = ValueType::Kind;
-    ValueType type = syntax::type_of_value(value);
-    if (node.is_sequence() && type.is(Kind::list) && node.items.size() == value.size() &&
-        type.of.size() == 1) {
-      std::optional<ValueType> common;
-      for (std::size_t i = 0; i < value.size(); ++i) {
-        ValueType item = type_of_let(node.items[i], value.item(i), types);
-        if (common && common->kind != item.kind) return type;
-        common = std::move(item);
-      }
-      if (common && is_of_unit(*common)) type.of.front() = std::move(*common);
-      return type;
-    }
-    if (node.is_mapping() && type.has_members) {
-      // Both in the order of the text.
-      for (std::size_t i = 0; i < std::min(type.members.size(), node.entries.size()); ++i) {
-        auto& [name, member] = type.members[i];
-        if (node.entries[i].key == name)
-          member = type_of_let(node.entries[i].value, value[name], types);
-      }
-      return type;
-    }
-    if (!node.is_scalar() || !node.tag.empty() || node.is_quoted) return type;
-    Sink unheard;
-    const auto text = syntax::parse_template(node, sources_, unheard);
-    if (text && text->has_expression()) {
-      ValueType of_expression = check_type(*text, types, unheard);
-      // `move`, as a whole.
-      if (value.is_map() && of_expression.is(Kind::map) && of_expression.has_members) {
-        of_expression.is_optional = false;
-        return of_expression;
-      }
-      if (!value.is_integer() || !is_of_unit(of_expression)) return type;
-      of_expression.is_optional = false;
-      return of_expression;
-    }
-    if (!value.is_integer()) return type;
-    if (syntax::read_duration_ms(node.text))
-      type.kind = Kind::duration;
-    else if (syntax::read_bytes(node.text))
-      type.kind = Kind::size;
-    return type;
-  }
-
-  static bool is_of_unit(const ValueType& type) {
-    return type.is(ValueType::Kind::duration) || type.is(ValueType::Kind::size);
-  }
-
   void bind_lets(const Node& module, lower::ModuleInstance& instance) {
     const Node* lets = module.find("let");
     if (lets == nullptr) return;
@@ -737,7 +548,7 @@ class Linker {
       instance.unknown.erase(let.key);
       if (const Span place = lower::given_place_in(let.value, instance, sources_); place.is_known())
         instance.given.emplace(let.key, place);
-      instance.types.set(let.key, type_of_let(let.value, *value, instance.types));
+      instance.types.set(let.key, type_of_let(let.value, *value, instance.types, sources_));
       instance.scope.set(let.key, std::move(*value));
     }
   }
@@ -757,98 +568,6 @@ class Linker {
   std::size_t values_weight_ = 0;
 };
 
-/// The modules of std by their texts: which steps each has, and which others it brings.
-class Stdlib {
- public:
-  Stdlib(std::span<const EmbeddedFile> files, bool is_from_stalwart,
-         const lower::Present& present) {
-    for (const EmbeddedFile& file : files) {
-      Module& module = modules_.emplace_back();
-      module.name = fmt::format("{}{}", kStd, file.name.substr(0, file.name.rfind('.')));
-      module.used = words_behind(file.text, "use ");
-      module.steps = words_behind(file.text, file.name.ends_with(".yaml") ? "- id: " : "step ");
-      module.is_for_another = is_for_another(file.text, is_from_stalwart);
-      module.is_there = present.modules.contains(module.name) ||
-                        std::any_of(module.steps.begin(), module.steps.end(), present.has_step);
-    }
-  }
-
-  [[nodiscard]] lower::StdModule module_for(std::string_view id) const {
-    const Module* found = nullptr;
-    for (const Module& module : modules_) {
-      if (std::find(module.steps.begin(), module.steps.end(), id) == module.steps.end() ||
-          !is_for_this_source(module))
-        continue;
-      if (found == nullptr || (!can_be_used(*found) && can_be_used(module))) found = &module;
-    }
-    if (found == nullptr) return {};
-    const bool is_usable = can_be_used(*found);
-    return {found->name, is_usable ? outermost(*found).name : found->name, is_usable};
-  }
-
- private:
-  struct Module {
-    std::string name = {};
-    std::vector<std::string> used = {};  ///< names of others
-    std::vector<std::string> steps = {};
-    bool is_for_another = false;  ///< source; by itself
-    bool is_there = false;        ///< it, or a step of it
-  };
-
-  /// What stands behind these words at the begin of a line, up to a blank.
-  static std::vector<std::string> words_behind(std::string_view text, std::string_view begin) {
-    std::vector<std::string> words;
-    for (std::string_view line : split(text, '\n')) {
-      if (begin.starts_with('-')) line = trim(line);
-      if (!line.starts_with(begin)) continue;
-      line.remove_prefix(begin.size());
-      words.emplace_back(line.substr(0, line.find(' ')));
-    }
-    return words;
-  }
-
-  static bool uses(const Module& module, const Module& other) {
-    return std::find(module.used.begin(), module.used.end(), other.name) != module.used.end();
-  }
-
-  /// Is it so of none of the module and all that it brings?
-  template <class Is>
-  [[nodiscard]] bool is_none_of_whole(const Module& module, const Is& is) const {
-    std::vector<const Module*> all = {&module};
-    for (std::size_t i = 0; i < all.size(); ++i) {
-      if (is(*all[i])) return false;
-      for (const Module& other : modules_) {
-        if (uses(*all[i], other) && std::find(all.begin(), all.end(), &other) == all.end())
-          all.push_back(&other);
-      }
-    }
-    return true;
-  }
-  [[nodiscard]] bool is_for_this_source(const Module& module) const {
-    return is_none_of_whole(module, [](const Module& one) { return one.is_for_another; });
-  }
-  [[nodiscard]] bool can_be_used(const Module& module) const {
-    return is_none_of_whole(module, [](const Module& one) { return one.is_there; });
-  }
-
-  /// A part that one other module brings is used with that one.
-  [[nodiscard]] const Module& outermost(const Module& part) const {
-    const Module* found = &part;
-    for (std::size_t depth = 0; depth < kModuleDepthMax; ++depth) {
-      std::vector<const Module*> users;
-      for (const Module& module : modules_) {
-        if (uses(module, *found) && is_for_this_source(module) && can_be_used(module))
-          users.push_back(&module);
-      }
-      if (users.size() != 1) break;
-      found = users.front();
-    }
-    return *found;
-  }
-
-  std::vector<Module> modules_;
-};
-
 }  // namespace
 
 std::unique_ptr<LinkedModules> link_modules(const check::Plan& plan, const ModuleSource& source,
@@ -861,24 +580,6 @@ std::unique_ptr<LinkedModules> link_modules(const check::Plan& plan, const Modul
   if (node == nullptr) return nullptr;
   const auto use = linker.read_use(*node, "");
   return use ? linker.link(*use, scope, unknown) : nullptr;
-}
-
-lower::StdModule std_module_of(std::span<const EmbeddedFile> stdlib, std::string_view id,
-                               bool is_from_stalwart, const lower::Present& present) {
-  return Stdlib(stdlib, is_from_stalwart, present).module_for(id);
-}
-
-std::vector<std::string_view> std_step_forms(std::span<const EmbeddedFile> stdlib) {
-  constexpr std::string_view kStep = "step ";
-  std::vector<std::string_view> forms;
-  for (const EmbeddedFile& file : stdlib) {
-    for (const std::string_view line : split(file.text, '\n')) {
-      if (!line.starts_with(kStep)) continue;
-      const std::string_view id = line.substr(kStep.size());
-      forms.push_back(id.substr(0, id.find(' ')));
-    }
-  }
-  return forms;
 }
 
 }  // namespace plan

@@ -53,13 +53,4 @@ struct LinkedModules {
                                                           const std::set<std::string>& unknown,
                                                           SourceSet& sources, Sink& sink);
 
-/// The module of std to use for a step of this id, as it stands in the texts, in a procedure for
-/// this kind of source that has all the rest.
-[[nodiscard]] lower::StdModule std_module_of(std::span<const EmbeddedFile> stdlib,
-                                             std::string_view id, bool is_from_stalwart,
-                                             const lower::Present& present);
-
-/// The ids of the steps of std as they stand in its texts: "source/door", "account/{}/hold".
-[[nodiscard]] std::vector<std::string_view> std_step_forms(std::span<const EmbeddedFile> stdlib);
-
 }  // namespace plan
