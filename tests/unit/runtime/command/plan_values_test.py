@@ -99,7 +99,7 @@ REFUSED = [
      [("mine.plan", "module mine\nuse ./x/../../outside.plan\n"), ("../outside.plan", MODULE)], "[unknown-procedure]",
      "leads out of the folder"),
     ("a rollback point that is there", *point('"before-cutover"'), "[duplicate-name]", "and so does"),
-    ("a rollback point without a name", *point('""'), "[bad-value]", "rollback point is empty"),
+    ("a rollback point without a name", *point('""'), "[procedure-broken]", "takes a text, and this one is empty"),
     ("a rollback point of two lines", *point('"a\\nb"'), "[bad-value]", "a character that cannot be seen"),
     ("a rollback point that is a number", *point("3"), "[procedure-broken]", "takes a text, and this is 3"),
     ("a second schema in the lock", [], [("second schema", "")], "[lock-syntax]", "migration.lock"),
