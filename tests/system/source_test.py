@@ -102,7 +102,8 @@ def run_tests(folder, command, environment, prefix, without=""):
 
 
 def sink(address, port, is_lmtp):
-    """A server that takes every message. By LMTP it hands the message on to Dovecot, three seconds after its end."""
+    """A server that takes every message. By LMTP it hands the message on to Dovecot, three seconds after its end, or refuses it
+    then for now, if its subject asks for that."""
     listener = socket.create_server((address, port))
     while True:
         connection, _ = listener.accept()
@@ -129,9 +130,11 @@ def sink_session(connection, is_lmtp):
                 content.append(part[1:] if part.startswith(b".") else part)
             if is_lmtp:
                 time.sleep(3)
-                hand_on(recipients, b"".join(content))
+                is_taken = b"Subject: refuse this later\r\n" not in content
+                if is_taken:
+                    hand_on(recipients, b"".join(content))
                 for _ in recipients:
-                    say("250 taken")
+                    say("250 taken" if is_taken else "451 4.3.0 not now")
             else:
                 say("250 taken")
             recipients = []

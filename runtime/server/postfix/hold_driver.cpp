@@ -58,9 +58,15 @@ Outcome drain(Source& source, step::StepContext& context, const std::string& acc
               std::int64_t until_seconds) {
   PLAN_TRY(delimiters, source.queue().delimiters());
   const net::Deadline deadline = net::Deadline::after(source::kDrainTime);
+  auto next_flush = context.clock.now() + source::kPutOffTime;
   while (true) {
     PLAN_TRY(queue, source.queue().read());
     if (is_drained(*queue, {account}, until_seconds, delimiters)) return {};
+    if (context.clock.now() >= next_flush) {
+      PLAN_TRY_VOID(
+          source.queue().flush(ids_put_off(*queue, {account}, until_seconds, delimiters)));
+      next_flush = context.clock.now() + source::kPutOffTime;
+    }
     if (context.stop.is_requested()) {
       return Error(step::errors::stopped, "stopped while waiting for deliveries to end")
           .with_retry(Retry::safe);
@@ -292,6 +298,7 @@ Outcome probe_hold(Source& source, const std::string& account, const std::string
   const std::string queue_id = queue_id_of(reply);
   if (queue_id.empty())
     return not_held(account, "was accepted without a queue id", reply.to_text());
+  auto next_flush = source.clock().now() + source::kPutOffTime;
   while (true) {
     PLAN_TRY(queue, source.queue().read());
     const auto found = std::find_if(queue->begin(), queue->end(),
@@ -308,6 +315,11 @@ Outcome probe_hold(Source& source, const std::string& account, const std::string
       return not_held(account,
                       is_tried ? "waits for another reason than the hold" : "was not tried in time",
                       reason);
+    }
+    // Another account's reload may have put it off.
+    if (found->queue == QueueName::incoming && source.clock().now() >= next_flush) {
+      PLAN_TRY_VOID(source.queue().flush({queue_id}));
+      next_flush = source.clock().now() + source::kPutOffTime;
     }
     source.clock().sleep_for(source::kQueuePoll);
   }

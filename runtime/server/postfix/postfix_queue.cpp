@@ -130,6 +130,20 @@ bool is_drained(const QueueSnapshot& queue, const std::vector<std::string>& addr
   });
 }
 
+std::vector<std::string> ids_put_off(const QueueSnapshot& queue,
+                                     const std::vector<std::string>& addresses,
+                                     std::int64_t until_seconds, std::string_view delimiters) {
+  std::vector<std::string> ids;
+  for (const QueueEntry& entry : queue) {
+    if (ids.size() == source::kFlushByIdMax) break;
+    if (entry.queue == QueueName::incoming && entry.arrival_seconds <= until_seconds &&
+        names_account(entry, addresses, delimiters)) {
+      ids.push_back(entry.id);
+    }
+  }
+  return ids;
+}
+
 Result<std::shared_ptr<const QueueSnapshot>> Queue::read() {
   return listing_.get([this]() -> Result<QueueSnapshot> {
     net::CommandOptions options;

@@ -62,6 +62,15 @@ using QueueSnapshot = std::vector<QueueEntry>;
 [[nodiscard]] bool is_drained(const QueueSnapshot& queue, const std::vector<std::string>& addresses,
                               std::int64_t until_seconds, std::string_view delimiters = "+");
 
+/// Ids of what stands in the way of is_drained() and that the queue manager may have put off. One
+/// that starts while an older delivery goes on (a reload) puts the message into incoming and looks
+/// at it a minute later (qmgr: "skipped, still being delivered"): until then a recipient that this
+/// delivery was refused for stays there. A flush by id makes it look now. At most `kFlushByIdMax`.
+[[nodiscard]] std::vector<std::string> ids_put_off(const QueueSnapshot& queue,
+                                                   const std::vector<std::string>& addresses,
+                                                   std::int64_t until_seconds,
+                                                   std::string_view delimiters = "+");
+
 /// The queue of one source. Thread-safe; callers that ask at the same time share one listing.
 class Queue {
  public:

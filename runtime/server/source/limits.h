@@ -30,6 +30,8 @@ inline constexpr std::chrono::milliseconds kPatience{5'000};
 /// s in all.
 inline constexpr std::chrono::milliseconds kDrainTime{10'000};
 inline constexpr std::chrono::milliseconds kQueuePoll{40};
+/// How long the drain leaves messages alone that a new queue manager may have put off for a minute.
+inline constexpr std::chrono::milliseconds kPutOffTime{1'000};
 /// Until a denied login is refused, until sessions have ended, until a probe is held.
 inline constexpr std::chrono::milliseconds kDoorTime{10'000};
 inline constexpr std::chrono::milliseconds kKickTime{5'000};

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "runtime/server/source/errors.h"
+#include "runtime/server/source/limits.h"
 
 namespace plan::server::postfix {
 namespace {
@@ -93,6 +94,25 @@ TEST(PostfixQueue, DrainedMeansNothingOlderIsActiveOrIncomingForTheAccount) {
                              .recipients = {{.address = "user01@legacy.test"}}}};
   EXPECT_FALSE(is_drained(incoming, {"user01@legacy.test"}, 5))
       << "in delivery while a reload happened: shown as incoming";
+}
+
+TEST(PostfixQueue, PutOffIsWhatAQueueManagerOfAfterTheReloadLeftInIncoming) {
+  const auto entry = [](std::string id, QueueName queue, std::int64_t arrival,
+                        std::string address) {
+    return QueueEntry{.id = std::move(id),
+                      .queue = queue,
+                      .arrival_seconds = arrival,
+                      .recipients = {{.address = std::move(address)}}};
+  };
+  QueueSnapshot queue = {entry("A", QueueName::incoming, 5, "User01+tag@legacy.test"),
+                         entry("B", QueueName::incoming, 6, "user01@legacy.test"),
+                         entry("C", QueueName::active, 5, "user01@legacy.test"),
+                         entry("D", QueueName::deferred, 5, "user01@legacy.test"),
+                         entry("E", QueueName::incoming, 5, "user02@legacy.test")};
+  EXPECT_EQ(ids_put_off(queue, {"user01@legacy.test"}, 5), std::vector<std::string>{"A"});
+  queue.assign(60, entry("A", QueueName::incoming, 5, "user01@legacy.test"));
+  EXPECT_EQ(ids_put_off(queue, {"user01@legacy.test"}, 5).size(), source::kFlushByIdMax)
+      << "more would be a flush of the whole queue";
 }
 
 }  // namespace

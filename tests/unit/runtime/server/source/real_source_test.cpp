@@ -137,6 +137,27 @@ TEST_F(RealSource, TheDrainWaitsForADeliveryThatHasBegun) {
   ASSERT_TRUE(undo(the_hook));
 }
 
+// The reload of the hold finds the message in delivery and puts it off for a minute.
+TEST_F(RealSource, TheDrainDoesNotWaitAMinuteForADeliveryThatIsRefusedBehindTheReload) {
+  Step the_hook = hook();
+  ASSERT_TRUE(perform(the_hook));
+  ASSERT_TRUE(set_virtual_transport("lmtp:inet:127.0.0.1:2424"));
+  std::this_thread::sleep_for(1500ms);
+  const std::size_t before = delivered("dave");
+  ASSERT_EQ(deliver("dave@legacy.test", "refuse this later"), "accepted");
+  ASSERT_TRUE(wait_for([&] { return queued("dave@legacy.test") == 1; }));
+  std::this_thread::sleep_for(300ms);
+  Step held = hold("dave@legacy.test");
+  const Outcome outcome = perform(held);
+  ASSERT_TRUE(outcome) << outcome.error().to_line();
+  EXPECT_EQ(delivered("dave"), before);
+  EXPECT_EQ(queued("dave@legacy.test"), 1U) << "it waits behind the hold";
+  ASSERT_TRUE(set_virtual_transport("lmtp:unix:private/dovecot-lmtp"));
+  ASSERT_TRUE(undo(held));
+  EXPECT_TRUE(wait_for([&] { return delivered("dave") == before + 1; }));
+  ASSERT_TRUE(undo(the_hook));
+}
+
 TEST_F(RealSource, AProbeThatComesPastTheHoldIsNotLeftInTheMailbox) {
   Step the_hook = hook();
   ASSERT_TRUE(perform(the_hook));
