@@ -1,9 +1,14 @@
-// Whom a message is tried from: a text for each pattern that asks who sends.
+// Whom a message is tried from: senders that route expressions name, a text for each pattern that
+// asks who sends, and what becomes of conditions that nobody was found for.
 #include "compiler/flow/senders.h"
 
 #include <gtest/gtest.h>
 
 #include <regex>
+
+#include <fmt/format.h>
+
+#include "tests/unit/compiler/flow/small_migration.h"
 
 namespace plan::flow {
 namespace {
@@ -31,6 +36,158 @@ TEST(Senders, OfWhatIsNoPlainPatternThereIsNone) {
     EXPECT_FALSE(text_for_pattern(pattern)) << pattern;
   EXPECT_FALSE(text_for_pattern(std::string(1'000, '(')));
   EXPECT_FALSE(text_for_pattern(std::string(1'000, 'a')));
+}
+
+TEST(Holes, MailBetweenColleaguesThatARuleOfTheSenderSendsAway) {
+  Migration migration({{"sender_domain == 'legacy.test'", "'mx'"},
+                       test::kExact[0],
+                       test::kExact[1],
+                       test::kExact[2]});
+  migration.exact();
+  EXPECT_TRUE(finds(migration, "mail for alice@legacy.test is sent to the public MX"));
+  EXPECT_TRUE(finds(migration,
+                    "  -> target routes alice@legacy.test by `mx` (`if` 0 of "
+                    "MtaOutboundStrategy.route: sender_domain == 'legacy.test')"));
+}
+
+TEST(Holes, ARouteForOneSenderAlone) {
+  for (const char* const asked :
+       {"sender == 'boss@partner.test'", "sender_domain == 'partner.test'",
+        "ends_with(sender, '@partner.test')", "starts_with(sender, 'boss@')"}) {
+    Migration migration({{asked, "'mx'"}, test::kExact[0], test::kExact[1], test::kExact[2]});
+    migration.exact();
+    EXPECT_TRUE(finds(migration, "mail for alice@legacy.test is sent to the public MX")) << asked;
+  }
+}
+
+TEST(Holes, ASenderWhomAPatternMatchesIsTried) {
+  for (const char* const asked :
+       {"matches('^boss@', sender)", "matches('[.]partner[.]test$', sender_domain)",
+        "matches('^(sales|news)[0-9]{2,}@partner', to_lowercase(sender))",
+        "rcpt == 'alice@legacy.test' && matches('^[^@x]+[+]list@', sender)",
+        "contains(sender, 'newsletter')", "!(sender_domain == '' || !contains(sender, 'news'))"}) {
+    Migration migration({{asked, "'mx'"}, test::kExact[0], test::kExact[1], test::kExact[2]});
+    migration.exact();
+    EXPECT_TRUE(finds(migration, "mail for alice@legacy.test is sent to the public MX")) << asked;
+  }
+}
+
+TEST(Holes, ASenderWhomNobodyFoundIsTold) {
+  for (const char* const asked : {"matches('^(?=boss@)', sender)", "len(sender) > 300"}) {
+    Migration migration({{asked, "'mx'"}, test::kExact[0], test::kExact[1], test::kExact[2]});
+    migration.exact();
+    const Proof proof = proof_of(migration);
+    ASSERT_EQ(proof.found.size(), 1U) << asked;
+    EXPECT_EQ(proof.found[0].what, "sender");
+    EXPECT_TRUE(proof.found[0].is_supposed);
+    EXPECT_NE(proof.found[0].claim.find(asked), std::string::npos) << proof.found[0].claim;
+  }
+}
+
+TEST(Holes, ASenderForPartsThatStandApartIsTried) {
+  for (const char* const asked :
+       {"rcpt == 'alice@legacy.test' && sender_domain == 'partner.test' && "
+        "starts_with(sender, 'news')",
+        "sender_domain == 'partner.test' && rcpt == 'alice@legacy.test' && "
+        "starts_with(sender, 'news')",
+        "sender_domain == 'partner.test' && starts_with(sender, 'news') && "
+        "rcpt == 'alice@legacy.test'",
+        "rcpt == 'alice@legacy.test' && matches('^news-', sender) && "
+        "(ends_with(sender, '@partner.test') || sender_domain == 'x.test')",
+        "rcpt == 'alice@legacy.test' && !(sender_domain != 'partner.test' || "
+        "!starts_with(sender, 'news'))",
+        "if_then(matches('^boss@', sender), rcpt == 'alice@legacy.test', false)",
+        "rcpt == 'alice@legacy.test' && len(sender) > 60"}) {
+    Migration migration({{asked, "'mx'"}, test::kExact[0], test::kExact[1], test::kExact[2]});
+    migration.exact();
+    EXPECT_TRUE(finds(migration, "mail for alice@legacy.test is sent to the public MX")) << asked;
+  }
+}
+
+TEST(Holes, WhatAPatternFindsInTheSenderIsAsked) {
+  for (const char* const asked :
+       {"matches('^(.*)@partner.test$', sender) && $1 == 'boss'",
+        "matches('^(.*)@(.*)$', sender) && rcpt == 'alice@legacy.test' && $1 == 'boss' && "
+        "$2 == 'partner.test'"}) {
+    Migration migration({{asked, "'mx'"}, test::kExact[0], test::kExact[1], test::kExact[2]});
+    migration.exact();
+    EXPECT_TRUE(finds(migration, "mail for alice@legacy.test is sent to the public MX")) << asked;
+  }
+  Migration later({{"matches('^(.*)@partner.test$', sender) && rcpt == 'zoe@legacy.test'", "'mx'"},
+                   {"$1 == 'boss'", "'mx'"},
+                   test::kExact[0],
+                   test::kExact[1],
+                   test::kExact[2]});
+  later.exact();
+  EXPECT_TRUE(finds(later, "mail from senders for whom `$1 == 'boss'` is true", true));
+}
+
+TEST(Holes, ASenderWhomAConditionInFrontCatchesDoesNotStandForOthers) {
+  for (const char* const asked : {"contains(sender, 'partner')", "matches('^.*@partner', sender)",
+                                  "sender_domain == 'partner.test'"}) {
+    Migration migration(
+        {{"sender == 'ceo@partner.test' && rcpt_domain == 'legacy.test' && "
+          "is_local_address(to_lowercase(rcpt)) && key_exists('migrated', to_lowercase(rcpt))",
+          "'local'"},
+         {"sender == 'ceo@partner.test' && rcpt_domain == 'legacy.test'", "'source'"},
+         {asked, "'mx'"},
+         test::kExact[0],
+         test::kExact[1],
+         test::kExact[2]});
+    migration.exact();
+    EXPECT_TRUE(finds(migration, "mail for alice@legacy.test is sent to the public MX")) << asked;
+  }
+}
+
+TEST(Holes, ASenderWhomNobodyFoundAndWhoseMailGoesTheSameWayIsProved) {
+  const std::string same = test::kExact[0].first;
+  for (const char* const asked : {"len(sender) > 300", "matches('^(?=boss@)', sender)"}) {
+    for (const std::string& condition :
+         {fmt::format("{} && {}", same, asked), fmt::format("{} && {}", asked, same)}) {
+      Migration migration(
+          {{condition, "'local'"}, test::kExact[0], test::kExact[1], test::kExact[2]});
+      migration.exact();
+      EXPECT_EQ(migration.proof(), "proved") << condition;
+    }
+    Migration both({{fmt::format("{} && {}", asked, same), "'local'"},
+                    {fmt::format("{} && {}", asked, test::kExact[1].first), "'source'"},
+                    test::kExact[0],
+                    test::kExact[1],
+                    test::kExact[2]});
+    both.exact();
+    EXPECT_EQ(both.proof(), "proved") << asked;
+    Migration astray({{fmt::format("{} && {}", asked, same), "'source'"},
+                      test::kExact[0],
+                      test::kExact[1],
+                      test::kExact[2]});
+    astray.exact();
+    EXPECT_TRUE(finds(astray, "of whom none was found to be tried", true)) << asked;
+  }
+}
+
+TEST(Holes, ARouteForOneSenderToAnAlias) {
+  Migration migration({{"rcpt == 'al@legacy.test' && sender == 'boss@partner.test'", "'mx'"},
+                       test::kExact[0],
+                       test::kExact[1],
+                       test::kExact[2]});
+  migration.exact();
+  EXPECT_TRUE(finds(migration, "mail for al@legacy.test is sent to the public MX"));
+}
+
+TEST(Holes, ASenderWhoseKeyAStepWritesIsTried) {
+  for (const auto& [asked, key] :
+       {std::pair("sender", "boss@partner.test"), std::pair("sender_domain", "partner.test"),
+        std::pair("sender", "*@partner.test")}) {
+    Migration migration({{fmt::format("key_exists('vip', {})", asked), "'mx'"},
+                         test::kExact[0],
+                         test::kExact[1],
+                         test::kExact[2]});
+    migration.step(
+        "vip", StepKind::admin_upsert, Stage::prepare, {"reload"},
+        Migration::object("MemoryLookupKey", {{"namespace", "vip"}, {"key", key}}, Value::map()));
+    migration.exact();
+    EXPECT_TRUE(finds(migration, "partner.test; suppose that it is true", true)) << key;
+  }
 }
 
 }  // namespace

@@ -1,7 +1,12 @@
 #pragma once
+#include <gtest/gtest.h>
+
+#include <algorithm>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -128,5 +133,51 @@ class Migration {
   ir::RowId row = ir::RowId::none;
   std::map<std::string, ir::StepId> steps;
 };
+
+/// Is there a counterexample with this in its text, supposed or proved?
+inline bool has(const Proof& proof, std::string_view text, bool is_supposed = false) {
+  return std::any_of(proof.found.begin(), proof.found.end(), [&](const Counterexample& one) {
+    return one.is_supposed == is_supposed && to_text(one).find(text) != std::string::npos;
+  });
+}
+
+inline Proof proof_of(Migration& migration, const MailFacts& facts = {}) {
+  EXPECT_EQ(migration.graph.freeze(), std::nullopt);
+  return prove(migration.graph, nullptr, {}, facts);
+}
+
+inline bool finds(Migration& migration, std::string_view text, bool is_supposed = false,
+                  const MailFacts& facts = {}) {
+  return has(proof_of(migration, facts), text, is_supposed);
+}
+
+/// With a second domain, in which somebody else moves.
+inline test::Arms of_two_domains(const std::string& condition) {
+  const std::string keyed =
+      " && is_local_address(to_lowercase(rcpt)) && key_exists('migrated', to_lowercase(rcpt))";
+  return {{condition, "'mx'"},
+          test::kExact[0],
+          test::kExact[1],
+          {"rcpt_domain == 'other.test'" + keyed, "'local'"},
+          {"rcpt_domain == 'other.test'", "'source'"},
+          test::kExact[2]};
+}
+
+inline void add_second_domain(Migration& migration) {
+  migration.step("domain-2", StepKind::admin_upsert, Stage::prepare, {"reload"},
+                 Migration::object("Domain", {{"name", "other.test"}}, migration.domain_set));
+  migration.steps["reload"] = migration.steps.at("domain-2");
+}
+
+/// A step of no row that names these addresses, the first of which is the account's.
+inline void add_apart(Migration& migration, const std::string& id, StepKind kind, Stage stage,
+                      const std::vector<std::string>& after, const std::vector<std::string>& names,
+                      const char* list = "plan-held") {
+  migration.step(id, kind, stage, after,
+                 Value::map({{"account", names.front()},
+                             {"addresses", addresses(names)},
+                             {"namespace", "migrated"},
+                             {"list", list}}));
+}
 
 }  // namespace plan::flow

@@ -1,0 +1,101 @@
+// Other ways to write a name: spellings that an expression tells apart, and tags, which the source
+// and the target may not take off alike.
+#include <gtest/gtest.h>
+
+#include <fmt/format.h>
+
+#include "tests/unit/compiler/flow/small_migration.h"
+
+namespace plan::flow {
+namespace {
+
+using test::expression;
+
+TEST(Holes, ATagThatOnlyTheSourceKnows) {
+  const std::string_view loop =
+      "mail for alice-tag@legacy.test goes round between the two servers until it bounces";
+  Migration migration;
+  migration.exact();
+  EXPECT_TRUE(finds(migration, loop, false, {"-"}));
+  Migration of_plus;
+  of_plus.exact();
+  EXPECT_FALSE(finds(of_plus, "", false, {"+"}));
+  Migration without;
+  without.exact();
+  EXPECT_FALSE(finds(without, "", false, {""})) << "the source knows no tags: no mail is lost";
+}
+
+TEST(Holes, ARuleOfTheDomainTakesTheTagOff) {
+  for (const char* then : {"$1", "'nobody'"}) {
+    Migration migration;
+    migration.domain_set.set(
+        "subAddressing",
+        Value::map(
+            {{"@type", "Custom"},
+             {"customRule", expression({{"matches('^([^-+]+)[-+]', rcpt)", then}}, "rcpt")}}));
+    // The fixture writes its domain first; this one comes with the rule.
+    migration.step("domain-rule", StepKind::admin_update, Stage::prepare, {"reload"},
+                   Migration::object("Domain", {{"name", "legacy.test"}}, migration.domain_set));
+    migration.steps["reload"] = migration.steps.at("domain-rule");
+    migration.exact();
+    EXPECT_EQ(finds(migration, "mail for alice-tag@legacy.test", false, {"-+"}),
+              std::string_view(then) != "$1")
+        << then;
+  }
+}
+
+TEST(Holes, ARuleForTagsThatOnlyTheTargetCanTell) {
+  Migration migration;
+  migration.step(
+      "domain-rule", StepKind::admin_update, Stage::prepare, {"reload"},
+      Migration::object(
+          "Domain", {{"name", "legacy.test"}},
+          Value::map(
+              {{"subAddressing",
+                Value::map({{"@type", "Custom"},
+                            {"customRule", expression({}, "sql_query('', 'x', rcpt)")}})}})));
+  migration.steps["reload"] = migration.steps.at("domain-rule");
+  migration.exact();
+  EXPECT_TRUE(finds(migration, "only the target can tell which account ", true));
+}
+
+TEST(Holes, ASpellingThatAnExpressionTellsApartIsTried) {
+  for (const auto& [asked, recipient] :
+       {std::pair("rcpt == 'Zoe@legacy.test'", "Zoe@legacy.test"),
+        std::pair("starts_with(rcpt, 'zOe@')", "zOe@legacy.test"),
+        std::pair("matches('^[A-Z][a-z]', rcpt)", "Alice@legacy.test"),
+        std::pair("rcpt == 'ZO@legacy.test'", "ZO@legacy.test"),
+        std::pair("matches('^ZO@', rcpt)", "ZO@legacy.test"),
+        std::pair("matches('[+]sales@', rcpt)", "alice+sales@legacy.test"),
+        std::pair("contains(rcpt, '+sales@')", "alice+sales@legacy.test"),
+        std::pair("rcpt == 'zoe+sales@legacy.test'", "zoe+sales@legacy.test"),
+        std::pair("rcpt == 'zo+sales@legacy.test'", "zo+sales@legacy.test"),
+        std::pair("rcpt == 'Zoe@legacy.test' && sender_domain == 'partner.test'",
+                  "Zoe@legacy.test")}) {
+    Migration migration({{asked, "'mx'"}, test::kExact[0], test::kExact[1], test::kExact[2]});
+    migration.exact();
+    // Who is named is not of the class of the first one.
+    migration.next_account("zoe@legacy.test");
+    migration.aliases = {"zo@legacy.test"};
+    migration.exact();
+    const Proof proof = proof_of(migration);
+    EXPECT_TRUE(has(proof, "is sent to the public MX")) << asked;
+    EXPECT_TRUE(has(proof, fmt::format("a message to {} at", recipient))) << asked;
+  }
+}
+
+TEST(Holes, ATagOfANameThatIsSomebodyElsesIsNotTried) {
+  Migration migration(
+      {{"rcpt == 'alice+sales@legacy.test' && key_exists('migrated', rcpt)", "'local'"},
+       {"rcpt == 'alice+sales@legacy.test'", "'source'"},
+       test::kExact[0],
+       test::kExact[1],
+       test::kExact[2]});
+  migration.exact();
+  migration.next_account("alice+sales@legacy.test");
+  migration.exact();
+  EXPECT_EQ(migration.proof(), "proved");
+}
+
+}  // namespace
+}  // namespace plan::flow
