@@ -5,7 +5,7 @@
 #include <fmt/format.h>
 
 #include "compiler/flow/classes.h"
-#include "tests/unit/compiler/flow/small_migration.h"
+#include "tests/unit/compiler/flow/stamped_migration.h"
 
 namespace plan::flow {
 namespace {
@@ -30,10 +30,10 @@ constexpr Asked kLookedUp = {"key_exists('old', strip_prefix(rcpt_domain, 'x.'))
 
 /// `count` domains with one account each, all moved in the order that is right; the domains' steps
 /// are stamped out of one shape, as lowering does.
-class ManyDomains : public Migration {
+class ManyDomains : public StampedMigration {
  public:
   explicit ManyDomains(std::size_t count, const Hole& hole = {}, const Asked& asked = {})
-      : Migration(arms(count, hole, asked)) {
+      : StampedMigration(arms(count, hole, asked)) {
     ir::StepShape shape;
     shape.kind = StepKind::admin_upsert;
     shape.stage = Stage::prepare;
@@ -43,43 +43,11 @@ class ManyDomains : public Migration {
     domain_shape_ = graph.add_shape(std::move(shape));
     for (std::size_t i = 0; i < count; ++i)
       domain(domain_name(i), !(hole.is_without_relaying && i == hole.at));
-    for (const StepKind kind :
-         {StepKind::admin_account, StepKind::archive_copy, StepKind::postfix_hold,
-          StepKind::archive_delta, StepKind::admin_keys, StepKind::postfix_forward}) {
-      ir::StepShape one;
-      one.kind = kind;
-      one.stage = Stage::waves;
-      one.id_pattern = fmt::format("account/{{}}/{}", static_cast<int>(kind));
-      one.arguments = Value::map({{"account", ir::OutputRef{"$row", "address"}},
-                                  {"aliases", ir::OutputRef{"$row", "aliases"}},
-                                  {"addresses", ir::OutputRef{"$row", "addresses"}},
-                                  {"namespace", "migrated"}});
-      shapes_.push_back(graph.add_shape(std::move(one)));
-    }
+    stamp_exact();
   }
 
   void everybody(std::size_t count) {
     for (std::size_t i = 0; i < count; ++i) move("user@" + domain_name(i));
-  }
-
-  void move(const std::string& address, const std::vector<std::string>& other_names = {}) {
-    std::vector<std::string> all = {address};
-    all.insert(all.end(), other_names.begin(), other_names.end());
-    const ir::RowId account = graph.add_row(address,
-                                            Value::map({{"address", address},
-                                                        {"aliases", addresses(other_names)},
-                                                        {"addresses", addresses(all)}}),
-                                            {});
-    ir::StepId before = steps.at("reload");
-    for (const std::uint32_t shape : shapes_) {
-      const ir::StepId step = graph.add_step(shape, account, wave);
-      graph.add_edge(before, step);
-      if (shape == shapes_.front()) {
-        for (const ir::StepId domain : domain_steps_) graph.add_edge(domain, step);
-      }
-      before = step;
-    }
-    steps["moved " + address] = before;
   }
 
  private:
@@ -115,14 +83,18 @@ class ManyDomains : public Migration {
 
   void domain(const std::string& of, bool relays) {
     const ir::RowId one = graph.add_row(of, Value::map({{"name", of}, {"relays", relays}}), {});
-    domain_steps_.push_back(graph.add_step(domain_shape_, one, ir::WaveId::none));
-    graph.add_edge(steps.at("reload"), domain_steps_.back());
+    before_accounts_.push_back(graph.add_step(domain_shape_, one, ir::WaveId::none));
+    graph.add_edge(steps.at("reload"), before_accounts_.back());
   }
 
   std::uint32_t domain_shape_ = 0;
-  std::vector<std::uint32_t> shapes_;
-  std::vector<ir::StepId> domain_steps_;
 };
+
+/// The proof tells the one, and not the other.
+void expect_told(const std::string& proof, std::string_view told, std::string_view untold) {
+  EXPECT_NE(proof.find(told), std::string::npos) << told << " in\n" << proof;
+  EXPECT_EQ(proof.find(untold), std::string::npos) << untold << " in\n" << proof;
+}
 
 TEST(Domains, ThatAreAlikeAreOneClass) {
   ManyDomains migration(200);
@@ -137,9 +109,7 @@ TEST(Domains, ThatAreAlikeAreOneClass) {
 TEST(Domains, TheOneThatTheRouteForgetsIsFound) {
   ManyDomains migration(200, {149, true, false});
   migration.everybody(200);
-  const std::string proof = migration.proof();
-  EXPECT_NE(proof.find("mail for user@d149.test"), std::string::npos) << proof;
-  EXPECT_EQ(proof.find("user@d0.test"), std::string::npos) << proof;
+  expect_told(migration.proof(), "mail for user@d149.test", "user@d0.test");
 }
 
 TEST(Domains, ThatAListNamesAreOneClass) {
@@ -154,21 +124,13 @@ TEST(Domains, ThatAListNamesAreOneClass) {
 TEST(Domains, TheOneThatAListForgetsIsFound) {
   ManyDomains migration(200, {.at = 149, .is_without_route = true, .list_of = 30});
   migration.everybody(200);
-  const std::string proof = migration.proof();
-  EXPECT_NE(proof.find("mail for user@d149.test"), std::string::npos) << proof;
-  EXPECT_EQ(proof.find("user@d0.test"), std::string::npos) << proof;
+  expect_told(migration.proof(), "mail for user@d149.test", "user@d0.test");
   EXPECT_EQ(account_classes(migration.graph).subjects.size(), 2U);
 }
 
 TEST(Domains, AListThatIsAskedForTheAddressIsAQuestionOfEach) {
-  Migration migration({{"contains(['zoe@legacy.test', 'x@legacy.test'], rcpt)", "'mx'"},
-                       test::kExact[0],
-                       test::kExact[1],
-                       test::kExact[2]});
-  for (const char* name : {"alice@legacy.test", "zoe@legacy.test"}) {
-    migration.next_account(name);
-    migration.exact();
-  }
+  Migration migration(in_front({{"contains(['zoe@legacy.test', 'x@legacy.test'], rcpt)", "'mx'"}}));
+  migration.exact_for({"alice@legacy.test", "zoe@legacy.test"});
   const std::string proof = migration.proof();
   EXPECT_NE(proof.find("mail for zoe@legacy.test is sent to the public MX"), std::string::npos)
       << proof;
@@ -177,9 +139,7 @@ TEST(Domains, AListThatIsAskedForTheAddressIsAQuestionOfEach) {
 TEST(Domains, TheOneThatRefusesWhoHasNotMovedIsFound) {
   ManyDomains migration(200, {149, false, true});
   migration.everybody(200);
-  const std::string proof = migration.proof();
-  EXPECT_NE(proof.find("@d149.test"), std::string::npos) << proof;
-  EXPECT_EQ(proof.find("@d0.test"), std::string::npos) << proof;
+  expect_told(migration.proof(), "@d149.test", "@d0.test");
 }
 
 TEST(Domains, ThatAPatternAnswersAlikeAreOneClass) {
@@ -193,10 +153,7 @@ TEST(Domains, ThatAPatternAnswersAlikeAreOneClass) {
 TEST(Domains, TheOneThatAPatternPicksIsFound) {
   ManyDomains migration(12, {}, {"matches('7[.]test$', rcpt_domain)", true});
   migration.everybody(12);
-  const std::string proof = migration.proof();
-  EXPECT_NE(proof.find("mail for user@d7.test is sent to the public MX"), std::string::npos)
-      << proof;
-  EXPECT_EQ(proof.find("user@d0.test"), std::string::npos) << proof;
+  expect_told(migration.proof(), "mail for user@d7.test is sent to the public MX", "user@d0.test");
   EXPECT_EQ(account_classes(migration.graph).subjects.size(), 2U);
 }
 
@@ -217,9 +174,7 @@ TEST(Domains, APatternBesideAnAddressIsAQuestionOfTheDomainToo) {
   ManyDomains migration(12, {},
                         {"matches('7[.]test$', rcpt_domain) && rcpt != 'user@d7.test'", true});
   migration.everybody(12);
-  const std::string proof = migration.proof();
-  EXPECT_NE(proof.find("@d7.test"), std::string::npos) << proof;
-  EXPECT_EQ(proof.find("@d0.test"), std::string::npos) << proof;
+  expect_told(migration.proof(), "@d7.test", "@d0.test");
 }
 
 TEST(Domains, AreEachTheirOwnWhereTheServerIsAskedForAPartOfTheirNames) {
@@ -235,9 +190,7 @@ TEST(Domains, AnAliasInTheOneWithTheHoleIsFound) {
   std::vector<std::string> names;
   for (std::size_t i = 1; i < 8; ++i) names.push_back("info@" + domain_name(i));
   migration.move("user@" + domain_name(0), names);
-  const std::string proof = migration.proof();
-  EXPECT_NE(proof.find("mail for info@d7.test"), std::string::npos) << proof;
-  EXPECT_EQ(proof.find("info@d1.test"), std::string::npos) << proof;
+  expect_told(migration.proof(), "mail for info@d7.test", "info@d1.test");
 }
 
 TEST(Domains, AliasesOfSeveralDomainsAreProved) {
@@ -247,37 +200,24 @@ TEST(Domains, AliasesOfSeveralDomainsAreProved) {
 }
 
 TEST(Domains, AnExpressionThatNamesAnAccountMakesItUnlikeTheOthers) {
-  Migration migration(
-      {{"rcpt == 'zoe@legacy.test'", "'mx'"}, test::kExact[0], test::kExact[1], test::kExact[2]});
-  for (const char* name : {"alice@legacy.test", "bob@legacy.test", "zoe@legacy.test"}) {
-    migration.next_account(name);
-    migration.exact();
-  }
+  Migration migration(in_front({{"rcpt == 'zoe@legacy.test'", "'mx'"}}));
+  migration.exact_for({"alice@legacy.test", "bob@legacy.test", "zoe@legacy.test"});
   const std::string proof = migration.proof();
   EXPECT_NE(proof.find("mail for zoe@legacy.test is sent to the public MX"), std::string::npos)
       << proof;
 }
 
 TEST(Domains, AnAccountThatAPatternPicksIsFound) {
-  Migration migration(
-      {{"matches('^z[a-z]+@', rcpt)", "'mx'"}, test::kExact[0], test::kExact[1], test::kExact[2]});
-  for (const char* name : {"alice@legacy.test", "bob@legacy.test", "zoe@legacy.test"}) {
-    migration.next_account(name);
-    migration.exact();
-  }
-  const std::string proof = migration.proof();
-  EXPECT_NE(proof.find("mail for zoe@legacy.test is sent to the public MX"), std::string::npos)
-      << proof;
-  EXPECT_EQ(proof.find("mail for alice@legacy.test"), std::string::npos) << proof;
+  Migration migration(in_front({{"matches('^z[a-z]+@', rcpt)", "'mx'"}}));
+  migration.exact_for({"alice@legacy.test", "bob@legacy.test", "zoe@legacy.test"});
+  expect_told(migration.proof(), "mail for zoe@legacy.test is sent to the public MX",
+              "mail for alice@legacy.test");
 }
 
 TEST(Domains, APatternThatEndsInADomainIsAQuestionOfThatOne) {
   ManyDomains migration(12, {}, {"matches('^[a-z]+@d7[.]test$', rcpt)", true});
   migration.everybody(12);
-  const std::string proof = migration.proof();
-  EXPECT_NE(proof.find("mail for user@d7.test is sent to the public MX"), std::string::npos)
-      << proof;
-  EXPECT_EQ(proof.find("user@d0.test"), std::string::npos) << proof;
+  expect_told(migration.proof(), "mail for user@d7.test is sent to the public MX", "user@d0.test");
   EXPECT_EQ(account_classes(migration.graph).subjects.size(), 2U);
   // A part of a larger question: of that one, too.
   ManyDomains inside(12, {}, {"!matches('^[a-z]+@d7[.]test$', rcpt) && rcpt_domain == 'd7.test'"});
@@ -299,14 +239,8 @@ TEST(Domains, AccountsBeyondWhatPatternsMayCostAreLeftOut) {
 }
 
 TEST(Domains, AQuestionThatTheServerAnswersMakesEachAddressItsOwn) {
-  Migration migration({{"matches('^z', key_get('migrated', rcpt))", "'mx'"},
-                       test::kExact[0],
-                       test::kExact[1],
-                       test::kExact[2]});
-  for (const char* name : {"alice@legacy.test", "bob@legacy.test", "zoe@legacy.test"}) {
-    migration.next_account(name);
-    migration.exact();
-  }
+  Migration migration(in_front({{"matches('^z', key_get('migrated', rcpt))", "'mx'"}}));
+  migration.exact_for({"alice@legacy.test", "bob@legacy.test", "zoe@legacy.test"});
   ASSERT_EQ(migration.graph.freeze(), std::nullopt);
   EXPECT_EQ(account_classes(migration.graph).subjects.size(), 3U);
 }

@@ -4,7 +4,7 @@
 #include <fmt/format.h>
 
 #include "compiler/flow/classes.h"
-#include "tests/unit/compiler/flow/small_migration.h"
+#include "tests/unit/compiler/flow/stamped_migration.h"
 
 namespace plan::flow {
 namespace {
@@ -12,12 +12,12 @@ namespace {
 const char* const kTagged = "matches('^([^+@]+)[+][^@]*(@.+)$', rcpt) && ";
 const char* const kDashed = "matches('^([^-@]+)[-][^@]*(@.+)$', rcpt) && ";
 
-/// From an old Stalwart, by its lists: accounts' steps are stamped out of the same shapes.
-class FromOldStalwart : public Migration {
+/// From an old Stalwart, by its lists.
+class FromOldStalwart : public StampedMigration {
  public:
   /// `first`: a condition of mail that goes to the public MX, in front of those of the lists.
   explicit FromOldStalwart(const std::string& first = {}, const char* tls_at_once = "false")
-      : Migration(of_two_domains("false")) {
+      : StampedMigration(of_two_domains("false")) {
     add_second_domain(*this);
     ir::List rules;
     const auto rule = [&](const std::string& condition, const char* then) {
@@ -49,44 +49,13 @@ class FromOldStalwart : public Migration {
               {"blocks", ir::List{Value::map({{"key", "queue.strategy.route"}, {"rules", rules}})}},
               {"list", "plan-moved"}}));
     steps["reload"] = steps.at("old-route");
-    for (const StepKind kind :
-         {StepKind::admin_account, StepKind::archive_copy, StepKind::source_hold,
-          StepKind::archive_delta, StepKind::admin_keys, StepKind::source_forward}) {
-      ir::StepShape shape;
-      shape.kind = kind;
-      shape.stage = Stage::waves;
-      shape.id_pattern = fmt::format("account/{{}}/{}", static_cast<int>(kind));
-      shape.arguments = Value::map({{"account", ir::OutputRef{"$row", "address"}},
-                                    {"aliases", ir::OutputRef{"$row", "aliases"}},
-                                    {"addresses", ir::OutputRef{"$row", "addresses"}}});
-      if (kind == StepKind::admin_keys) shape.arguments.set("namespace", "migrated");
-      if (kind == StepKind::source_hold) shape.arguments.set("list", "plan-held");
-      if (kind == StepKind::source_forward) {
-        shape.arguments.set("list", "plan-moved");
-        shape.arguments.set("next_hop", "smtp:[new.test]:25");
-      }
-      shapes_.push_back(graph.add_shape(std::move(shape)));
-    }
+    stamp(StepKind::admin_account);
+    stamp(StepKind::archive_copy);
+    stamp(StepKind::source_hold, {{"list", "plan-held"}});
+    stamp(StepKind::archive_delta);
+    stamp(StepKind::admin_keys, {{"namespace", "migrated"}});
+    stamp(StepKind::source_forward, {{"list", "plan-moved"}, {"next_hop", "smtp:[new.test]:25"}});
   }
-
-  void move(const std::string& address, const std::vector<std::string>& other_names = {}) {
-    std::vector<std::string> all = {address};
-    all.insert(all.end(), other_names.begin(), other_names.end());
-    const ir::RowId account = graph.add_row(address,
-                                            Value::map({{"address", address},
-                                                        {"aliases", addresses(other_names)},
-                                                        {"addresses", addresses(all)}}),
-                                            {});
-    ir::StepId before = steps.at("reload");
-    for (const std::uint32_t shape : shapes_) {
-      const ir::StepId one = graph.add_step(shape, account, wave);
-      graph.add_edge(before, one);
-      before = one;
-    }
-  }
-
- private:
-  std::vector<std::uint32_t> shapes_;
 };
 
 TEST(Holes, AStepWithoutARowIsOfEveryAddressThatAListOfAnOldStalwartGets) {

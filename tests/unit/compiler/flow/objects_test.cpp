@@ -13,8 +13,7 @@ TEST(Holes, ARouteThatGoesBeforeTheExpressionDoes) {
   migration.exact();
   migration.step("route-gone", StepKind::admin_destroy, Stage::waves, {"create", "reload"},
                  Migration::object("MtaRoute", {{"name", "source"}}, Value()));
-  migration.step("reload-2", StepKind::admin_action, Stage::waves, {"route-gone"},
-                 Value::map({{"action", "ReloadSettings"}}));
+  migration.reload("reload-2", Stage::waves, {"route-gone"});
   EXPECT_TRUE(finds(migration, "target does not have the route `source` now and falls back"));
 }
 
@@ -22,13 +21,10 @@ TEST(Holes, AKeyThatGoesBeforeTheExpressionDoes) {
   for (const bool is_used : {false, true}) {
     Migration migration;
     migration.exact();
-    migration.step(
-        "key-gone", StepKind::admin_destroy, Stage::finalize, {"forward"},
-        Migration::object("MemoryLookupKey",
-                          {{"namespace", "migrated"}, {"key", "alice@legacy.test"}}, Value()));
+    migration.step("key-gone", StepKind::admin_destroy, Stage::finalize, {"forward"},
+                   Migration::lookup_key("migrated", "alice@legacy.test", Value()));
     if (is_used) {
-      migration.step("lookups", StepKind::admin_action, Stage::finalize, {"key-gone"},
-                     Value::map({{"action", "ReloadLookupStores"}}));
+      migration.reload_lookups("lookups", Stage::finalize, {"key-gone"});
     }
     EXPECT_EQ(finds(migration,
                     "mail for alice@legacy.test goes round between the two servers until it "
@@ -43,9 +39,8 @@ TEST(Holes, AnAliasThatOnlyTheSourceHas) {
       "alice@legacy.test", Value::map({{"aliases", addresses({"al@legacy.test"})}}), {});
   migration.aliases.clear();
   migration.exact();
-  migration.step("closed", StepKind::admin_update, Stage::finalize, {"forward"},
-                 Migration::object("Domain", {{"name", "legacy.test"}},
-                                   Value::map({{"allowRelaying", false}})));
+  migration.update_domain("closed", Stage::finalize, {"forward"},
+                          Value::map({{"allowRelaying", false}}));
   EXPECT_TRUE(finds(migration,
                     "mail for al@legacy.test is refused at RCPT\n"
                     "  finalized: a message to al@legacy.test at target:25"));
@@ -134,8 +129,7 @@ TEST(Holes, AStepThatWritesAnotherMemberDecidesNothing) {
   write("way", "MtaRoute", {{"name", "source"}}, Value::map({{"description", "back"}}));
   write("tls", "MtaOutboundStrategy", {}, Value::map({{"tls", test::expression({}, "'default'")}}));
   write("hook", "MtaStageRcpt", {}, Value::map({{"script", test::expression({}, "false")}}));
-  migration.step("again", StepKind::admin_action, Stage::prepare, {"way", "tls", "hook"},
-                 Value::map({{"action", "ReloadSettings"}}));
+  migration.reload("again", Stage::prepare, {"way", "tls", "hook"});
   migration.exact();
   ASSERT_EQ(migration.graph.freeze(), std::nullopt);
   EXPECT_TRUE(prove(migration.graph).found.empty());

@@ -11,26 +11,23 @@ TEST(Holes, AConditionThatOnlyTheTargetCanTellIsTakenBothWays) {
   Migration behind({test::kExact[0], test::kExact[1], test::kExact[2], {asks, "'mx'"}});
   behind.exact();
   EXPECT_EQ(behind.proof(), "proved") << "mail to others goes out either way";
-  Migration in_front({{asks, "'local'"}, test::kExact[0], test::kExact[1], test::kExact[2]});
-  in_front.exact();
-  EXPECT_TRUE(finds(in_front,
+  Migration asked_first(in_front({{asks, "'local'"}}));
+  asked_first.exact();
+  EXPECT_TRUE(finds(asked_first,
                     "  -> only the target can tell this condition; suppose that it is true (`if` 0 "
                     "of MtaOutboundStrategy.route: dns_query(rcpt_domain, 'mx') == 'x')",
                     true));
   Migration wrong_both_ways({{asks, "'mx'"}, {"is_local_domain(rcpt_domain)", "'mx'"}});
   wrong_both_ways.exact();
   EXPECT_TRUE(finds(wrong_both_ways, "mail for alice@legacy.test is sent to the public MX"));
-  Migration not_needed({{"rcpt_domain == 'nowhere.test' && " + asks, "'local'"},
-                        test::kExact[0],
-                        test::kExact[1],
-                        test::kExact[2]});
+  Migration not_needed(in_front({{"rcpt_domain == 'nowhere.test' && " + asks, "'local'"}}));
   not_needed.exact();
   EXPECT_EQ(not_needed.proof(), "proved") << "it is not asked for this domain";
 }
 
 TEST(Holes, WhatChangesFromTryToTryIsTakenBothWays) {
   for (const char* condition : {"retry_num > 3", "queue_name == 'late'"}) {
-    Migration migration({{condition, "'mx'"}, test::kExact[0], test::kExact[1], test::kExact[2]});
+    Migration migration(in_front({{condition, "'mx'"}}));
     migration.exact();
     EXPECT_TRUE(finds(migration, "is sent to the public MX", true)) << condition;
   }
@@ -43,8 +40,8 @@ MailFacts with_sets(std::vector<std::string> sets) {
 }
 
 TEST(Holes, ASetOfTheTargetsOwnIsTakenBothWays) {
-  const test::Arms arms = {
-      {"key_exists('vip', rcpt)", "'mx'"}, test::kExact[0], test::kExact[1], test::kExact[2]};
+  const std::pair<std::string, std::string> asks = {"key_exists('vip', rcpt)", "'mx'"};
+  const test::Arms arms = in_front({asks});
   Migration migration(arms);
   migration.exact();
   EXPECT_FALSE(finds(migration, "")) << "nobody has such a set: it is false for everything";
@@ -55,7 +52,7 @@ TEST(Holes, ASetOfTheTargetsOwnIsTakenBothWays) {
                     "of MtaOutboundStrategy.route: key_exists('vip', rcpt))\n"
                     "  -> target routes alice@legacy.test by `mx`",
                     true, with_sets({"vip"})));
-  Migration behind({test::kExact[0], test::kExact[1], test::kExact[2], arms[0]});
+  Migration behind({test::kExact[0], test::kExact[1], test::kExact[2], asks});
   behind.exact();
   ASSERT_EQ(behind.graph.freeze(), std::nullopt);
   EXPECT_TRUE(prove(behind.graph, nullptr, {}, with_sets({"vip"})).found.empty())
@@ -66,8 +63,7 @@ TEST(Holes, MoreThanFourSuchConditionsAreNotGuessed) {
   test::Arms arms;
   for (int i = 0; i < 5; ++i)
     arms.emplace_back("dns_query(rcpt, 'mx') == '" + std::to_string(i) + "'", "'source'");
-  arms.insert(arms.end(), test::kExact.begin(), test::kExact.end());
-  Migration migration(arms);
+  Migration migration(in_front(arms));
   migration.exact();
   EXPECT_TRUE(finds(migration, "goes cannot be told", true));
 }

@@ -44,13 +44,9 @@ TEST(Holes, WhatARouteAsksForSomebodyElseIsTakenBothWays) {
 
 TEST(Holes, SomebodyElsesKeyThatAStepOfItsOwnWrites) {
   for (const char* const key : {"boss@partner.test", "*@partner.test"}) {
-    Migration migration({{"key_exists('vip', 'boss@partner.test')", "'mx'"},
-                         test::kExact[0],
-                         test::kExact[1],
-                         test::kExact[2]});
-    migration.step(
-        "vip", StepKind::admin_upsert, Stage::prepare, {"reload"},
-        Migration::object("MemoryLookupKey", {{"namespace", "vip"}, {"key", key}}, Value::map()));
+    Migration migration(in_front({{"key_exists('vip', 'boss@partner.test')", "'mx'"}}));
+    migration.step("vip", StepKind::admin_upsert, Stage::prepare, {"reload"},
+                   Migration::lookup_key("vip", key));
     migration.exact();
     EXPECT_TRUE(finds(migration, "this condition asks for boss@partner.test; suppose", true))
         << key;
@@ -58,10 +54,7 @@ TEST(Holes, SomebodyElsesKeyThatAStepOfItsOwnWrites) {
 }
 
 TEST(Holes, TheKeyOfWhoSendsIsTakenBothWays) {
-  Migration migration({{"key_exists('migrated', sender)", "'mx'"},
-                       test::kExact[0],
-                       test::kExact[1],
-                       test::kExact[2]});
+  Migration migration(in_front({{"key_exists('migrated', sender)", "'mx'"}}));
   migration.exact();
   EXPECT_TRUE(
       finds(migration, "this condition asks for a-colleague-not-moved@legacy.test; suppose", true));
@@ -69,11 +62,8 @@ TEST(Holes, TheKeyOfWhoSendsIsTakenBothWays) {
 
 TEST(Holes, APartOfTheNameThatIsSomebodyElse) {
   for (const bool is_somebody : {false, true}) {
-    Migration migration(
-        {{"matches('^([a-z]+)-[^@]*(@.+)$', rcpt) && key_exists('migrated', $1 + $2)", "'mx'"},
-         test::kExact[0],
-         test::kExact[1],
-         test::kExact[2]});
+    Migration migration(in_front(
+        {{"matches('^([a-z]+)-[^@]*(@.+)$', rcpt) && key_exists('migrated', $1 + $2)", "'mx'"}}));
     migration.next_account("anna-maria@legacy.test");
     migration.exact();
     migration.next_account(is_somebody ? "anna@legacy.test" : "zoe@legacy.test");

@@ -12,8 +12,6 @@
 namespace plan::flow {
 namespace {
 
-using test::expression;
-
 /// Our own move for alice, who logs in, and for bob, who is locked out at the source; with a list,
 /// a group, a cutover and an end.
 Migration whole_migration() {
@@ -45,16 +43,7 @@ Migration whole_migration() {
   migration.step("list", StepKind::admin_list, Stage::waves, released,
                  Value::map({{"address", "all@legacy.test"},
                              {"members", addresses({"alice@legacy.test", "bob@legacy.test"})}}));
-  migration.step("restore", StepKind::admin_update, Stage::finalize, {"list"},
-                 Migration::object(
-                     "MtaOutboundStrategy", {},
-                     Value::map({{"route", expression({{"is_local_domain(rcpt_domain)", "'local'"}},
-                                                      "'mx'")}})));
-  migration.step("finalize-reload", StepKind::admin_action, Stage::finalize, {"restore"},
-                 Value::map({{"action", "ReloadSettings"}}));
-  migration.step("closed", StepKind::admin_update, Stage::finalize, {"finalize-reload"},
-                 Migration::object("Domain", {{"name", "legacy.test"}},
-                                   Value::map({{"allowRelaying", false}})));
+  migration.finalize({"list"});
   return migration;
 }
 
@@ -257,8 +246,7 @@ TEST(Classes, AKeyThatIsPutBackTooEarlyBouncesTheGroup) {
                    {"forward", "key-lookups"}, Value::map({{"step", "key"}}));
     // What is put back is used after a reload, as what was written.
     if (is_too_early) {
-      migration.step("lookups", StepKind::admin_action, Stage::waves, {"restore"},
-                     Value::map({{"action", "ReloadLookupStores"}}));
+      migration.reload_lookups("lookups", Stage::waves, {"restore"});
     }
     const std::string proof = migration.proof();
     if (is_too_early) {

@@ -39,8 +39,7 @@ TEST(Holes, AKeyIsLoadedWithThoseOfAnAccount) {
   Migration migration;
   migration.step(
       "glob", StepKind::admin_upsert, Stage::prepare, {"reload"},
-      Migration::object("MemoryLookupKey", {{"namespace", "migrated"}, {"key", "*@legacy.test"}},
-                        Value::map({{"isGlobPattern", true}})));
+      Migration::lookup_key("migrated", "*@legacy.test", Value::map({{"isGlobPattern", true}})));
   migration.exact();
   EXPECT_TRUE(finds(migration,
                     "mail for an account that has not moved (a-colleague-created@legacy.test) "
@@ -62,12 +61,9 @@ TEST(Holes, TheFirstStateThatFailsIsNamed) {
   // Nothing waits for the step, so it may run as late as the last one of finalize.
   Migration migration;
   migration.exact();
-  migration.step("catch-all", StepKind::admin_update, Stage::waves, {"reload"},
-                 Migration::object("Domain", {{"name", "legacy.test"}},
-                                   Value::map({{"catchAllAddress", "other@legacy.test"}})));
-  for (const char* id : {"end-1", "end-2"})
-    migration.step(id, StepKind::admin_action, Stage::finalize, {"forward"},
-                   Value::map({{"action", "ReloadSettings"}}));
+  migration.update_domain("catch-all", Stage::waves, {"reload"},
+                          Value::map({{"catchAllAddress", "other@legacy.test"}}));
+  for (const char* id : {"end-1", "end-2"}) migration.reload(id, Stage::finalize, {"forward"});
   EXPECT_EQ(migration.graph.freeze(), std::nullopt);
   const Proof proof = prove(migration.graph);
   ASSERT_FALSE(proof.found.empty());
@@ -128,11 +124,7 @@ TEST(Holes, AnExpressionThatCannotBeReadIsSaidOnceAtItsStep) {
 
 TEST(Holes, WhatGoesWrongByOneRuleIsOneDiagnosticWithTheOtherEntriesCounted) {
   Migration migration;
-  migration.account("create", StepKind::admin_account, {"reload"});
-  migration.account("copy", StepKind::archive_copy, {"create"});
-  migration.account("delta", StepKind::archive_delta, {"copy"});
-  migration.account("keys", StepKind::admin_keys, {"delta"});
-  migration.account("forward", StepKind::postfix_forward, {"keys"});
+  migration.exact_without_hold();
   ASSERT_EQ(migration.graph.freeze(), std::nullopt);
   Sink sink;
   report_mail_flow(migration.graph, {}, sink);

@@ -4,7 +4,8 @@
 
 #include <algorithm>
 
-#include "tests/unit/compiler/flow/small_migration.h"
+#include "compiler/flow/classes.h"
+#include "tests/unit/compiler/flow/stamped_migration.h"
 
 namespace plan::flow {
 namespace {
@@ -23,22 +24,10 @@ TEST(Proof, OurOwnMoveWithListsAndFinalizePasses) {
   migration.step("list", StepKind::admin_list, Stage::waves, {"forward"},
                  Value::map({{"address", "all@legacy.test"},
                              {"members", addresses({"alice@legacy.test", "bob@legacy.test"})}}));
-  migration.step("restore", StepKind::admin_update, Stage::finalize, {"list"},
-                 Migration::object(
-                     "MtaOutboundStrategy", {},
-                     Value::map({{"route", expression({{"is_local_domain(rcpt_domain)", "'local'"}},
-                                                      "'mx'")}})));
-  migration.step("finalize-reload", StepKind::admin_action, Stage::finalize, {"restore"},
-                 Value::map({{"action", "ReloadSettings"}}));
-  migration.step("closed", StepKind::admin_update, Stage::finalize, {"finalize-reload"},
-                 Migration::object("Domain", {{"name", "legacy.test"}},
-                                   Value::map({{"allowRelaying", false}})));
-  migration.step(
-      "key", StepKind::admin_destroy, Stage::finalize, {"closed"},
-      Migration::object("MemoryLookupKey",
-                        {{"namespace", "migrated"}, {"key", "alice@legacy.test"}}, Value()));
-  migration.step("lookups", StepKind::admin_action, Stage::finalize, {"key"},
-                 Value::map({{"action", "ReloadLookupStores"}}));
+  migration.finalize({"list"});
+  migration.step("key", StepKind::admin_destroy, Stage::finalize, {"closed"},
+                 Migration::lookup_key("migrated", "alice@legacy.test", Value()));
+  migration.reload_lookups("lookups", Stage::finalize, {"key"});
   // bob stays on the source in this test: the list reaches him there until the strategy is
   // restored, so only alice counts.
   EXPECT_EQ(migration.proof(), "proved");
@@ -97,11 +86,7 @@ TEST(Proof, TwoStepsWithoutAnOrderAreTriedInBoth) {
 
 TEST(Proof, FindsMailThatIsNotHeldDuringTheDelta) {
   Migration migration;
-  migration.account("create", StepKind::admin_account, {"reload"});
-  migration.account("copy", StepKind::archive_copy, {"create"});
-  migration.account("delta", StepKind::archive_delta, {"copy"});
-  migration.account("keys", StepKind::admin_keys, {"delta"});
-  migration.account("forward", StepKind::postfix_forward, {"keys"});
+  migration.exact_without_hold();
   EXPECT_NE(migration.proof().find("reaches the old mailbox after the last copy"),
             std::string::npos);
 }
@@ -153,8 +138,7 @@ TEST(Proof, FindsARelayToLoopback) {
   migration.step("loopback", StepKind::admin_update, Stage::prepare, {"route"},
                  Migration::object("MtaRoute", {{"name", "source"}},
                                    Value::map({{"@type", "Relay"}, {"address", "127.0.0.1"}})));
-  migration.step("reload-2", StepKind::admin_action, Stage::prepare, {"loopback", "reload"},
-                 Value::map({{"action", "ReloadSettings"}}));
+  migration.reload("reload-2", Stage::prepare, {"loopback", "reload"});
   migration.exact();
   EXPECT_NE(migration.proof().find("the relay address 127.0.0.1 is a loopback address"),
             std::string::npos);
@@ -165,10 +149,8 @@ TEST(Proof, TakesNoKeyForAPatternThatIsNone) {
   migration.exact();
   migration.step(
       "plain", StepKind::admin_upsert, Stage::waves, {"forward"},
-      Migration::object("MemoryLookupKey", {{"namespace", "migrated"}, {"key", "*@legacy.test"}},
-                        Value::map({{"isGlobPattern", false}})));
-  migration.step("lookups", StepKind::admin_action, Stage::waves, {"plain"},
-                 Value::map({{"action", "ReloadLookupStores"}}));
+      Migration::lookup_key("migrated", "*@legacy.test", Value::map({{"isGlobPattern", false}})));
+  migration.reload_lookups("lookups", Stage::waves, {"plain"});
   EXPECT_EQ(migration.proof(), "proved");
 }
 
@@ -177,10 +159,8 @@ TEST(Proof, FindsAGlobKeyThatTakesTheWholeDomain) {
   migration.exact();
   migration.step(
       "glob", StepKind::admin_upsert, Stage::waves, {"forward"},
-      Migration::object("MemoryLookupKey", {{"namespace", "migrated"}, {"key", "*@legacy.test"}},
-                        Value::map({{"isGlobPattern", true}})));
-  migration.step("lookups", StepKind::admin_action, Stage::waves, {"glob"},
-                 Value::map({{"action", "ReloadLookupStores"}}));
+      Migration::lookup_key("migrated", "*@legacy.test", Value::map({{"isGlobPattern", true}})));
+  migration.reload_lookups("lookups", Stage::waves, {"glob"});
   const std::string proof = migration.proof();
   EXPECT_NE(proof.find("mail for an account that has not moved "
                        "(a-colleague-created@legacy.test) reaches the target"),
@@ -210,9 +190,8 @@ TEST(Proof, ListsTheStateByItsPhase) {
 
 TEST(Proof, FindsACatchAll) {
   Migration migration;
-  migration.step("catch-all", StepKind::admin_update, Stage::prepare, {"reload"},
-                 Migration::object("Domain", {{"name", "legacy.test"}},
-                                   Value::map({{"catchAllAddress", "boss@legacy.test"}})));
+  migration.update_domain("catch-all", Stage::prepare, {"reload"},
+                          Value::map({{"catchAllAddress", "boss@legacy.test"}}));
   migration.exact();
   EXPECT_NE(migration.proof(), "proved");
 }
@@ -222,41 +201,19 @@ TEST(Proof, FindsAnOpenRelay) {
   migration.step("relay-rule", StepKind::admin_update, Stage::prepare, {"route"},
                  Migration::object("MtaStageRcpt", {},
                                    Value::map({{"allowRelaying", expression({}, "true")}})));
-  migration.step("reload-2", StepKind::admin_action, Stage::prepare, {"relay-rule", "reload"},
-                 Value::map({{"action", "ReloadSettings"}}));
+  migration.reload("reload-2", Stage::prepare, {"relay-rule", "reload"});
   migration.exact();
   EXPECT_NE(migration.proof().find("the target relays mail of strangers"), std::string::npos);
 }
 
 TEST(Proof, AThousandAlikeAccountsCostLittleMoreThanOne) {
-  Migration migration;
-  std::vector<std::uint32_t> shapes;
-  const std::vector<StepKind> kinds = {StepKind::admin_account, StepKind::archive_copy,
-                                       StepKind::postfix_hold,  StepKind::archive_delta,
-                                       StepKind::admin_keys,    StepKind::postfix_forward};
-  for (const StepKind kind : kinds) {
-    ir::StepShape shape;
-    shape.kind = kind;
-    shape.stage = Stage::waves;
-    shape.id_pattern = "account/{}/" + std::string(ir::info(kind).name);
-    shape.arguments = Value::map({{"account", ir::OutputRef{"$row", "account"}},
-                                  {"aliases", ir::List{}},
-                                  {"addresses", ir::OutputRef{"$row", "addresses"}},
-                                  {"namespace", "migrated"}});
-    shapes.push_back(migration.graph.add_shape(std::move(shape)));
-  }
-  for (int i = 0; i < 1000; ++i) {
-    const std::string name = "user" + std::to_string(i) + "@legacy.test";
-    const ir::RowId row = migration.graph.add_row(
-        name, Value::map({{"account", name}, {"addresses", addresses({name})}}), {});
-    ir::StepId before = migration.steps.at("reload");
-    for (const std::uint32_t shape : shapes) {
-      const ir::StepId step = migration.graph.add_step(shape, row, ir::WaveId::none);
-      migration.graph.add_edge(before, step);
-      before = step;
-    }
-  }
+  StampedMigration migration;
+  migration.stamp_exact();
+  for (int i = 0; i < 1000; ++i) migration.move(fmt::format("user{}@legacy.test", i));
   EXPECT_EQ(migration.proof(), "proved");
+  const Classes classes = account_classes(migration.graph);
+  ASSERT_EQ(classes.subjects.size(), 1U) << "one is followed";
+  EXPECT_EQ(classes.subjects.front().stands_for, 1'000U);
 }
 
 }  // namespace

@@ -39,10 +39,7 @@ TEST(Senders, OfWhatIsNoPlainPatternThereIsNone) {
 }
 
 TEST(Holes, MailBetweenColleaguesThatARuleOfTheSenderSendsAway) {
-  Migration migration({{"sender_domain == 'legacy.test'", "'mx'"},
-                       test::kExact[0],
-                       test::kExact[1],
-                       test::kExact[2]});
+  Migration migration(in_front({{"sender_domain == 'legacy.test'", "'mx'"}}));
   migration.exact();
   EXPECT_TRUE(finds(migration, "mail for alice@legacy.test is sent to the public MX"));
   EXPECT_TRUE(finds(migration,
@@ -54,7 +51,7 @@ TEST(Holes, ARouteForOneSenderAlone) {
   for (const char* const asked :
        {"sender == 'boss@partner.test'", "sender_domain == 'partner.test'",
         "ends_with(sender, '@partner.test')", "starts_with(sender, 'boss@')"}) {
-    Migration migration({{asked, "'mx'"}, test::kExact[0], test::kExact[1], test::kExact[2]});
+    Migration migration(in_front({{asked, "'mx'"}}));
     migration.exact();
     EXPECT_TRUE(finds(migration, "mail for alice@legacy.test is sent to the public MX")) << asked;
   }
@@ -66,7 +63,7 @@ TEST(Holes, ASenderWhomAPatternMatchesIsTried) {
         "matches('^(sales|news)[0-9]{2,}@partner', to_lowercase(sender))",
         "rcpt == 'alice@legacy.test' && matches('^[^@x]+[+]list@', sender)",
         "contains(sender, 'newsletter')", "!(sender_domain == '' || !contains(sender, 'news'))"}) {
-    Migration migration({{asked, "'mx'"}, test::kExact[0], test::kExact[1], test::kExact[2]});
+    Migration migration(in_front({{asked, "'mx'"}}));
     migration.exact();
     EXPECT_TRUE(finds(migration, "mail for alice@legacy.test is sent to the public MX")) << asked;
   }
@@ -74,7 +71,7 @@ TEST(Holes, ASenderWhomAPatternMatchesIsTried) {
 
 TEST(Holes, ASenderWhomNobodyFoundIsTold) {
   for (const char* const asked : {"matches('^(?=boss@)', sender)", "len(sender) > 300"}) {
-    Migration migration({{asked, "'mx'"}, test::kExact[0], test::kExact[1], test::kExact[2]});
+    Migration migration(in_front({{asked, "'mx'"}}));
     migration.exact();
     const Proof proof = proof_of(migration);
     ASSERT_EQ(proof.found.size(), 1U) << asked;
@@ -98,7 +95,7 @@ TEST(Holes, ASenderForPartsThatStandApartIsTried) {
         "!starts_with(sender, 'news'))",
         "if_then(matches('^boss@', sender), rcpt == 'alice@legacy.test', false)",
         "rcpt == 'alice@legacy.test' && len(sender) > 60"}) {
-    Migration migration({{asked, "'mx'"}, test::kExact[0], test::kExact[1], test::kExact[2]});
+    Migration migration(in_front({{asked, "'mx'"}}));
     migration.exact();
     EXPECT_TRUE(finds(migration, "mail for alice@legacy.test is sent to the public MX")) << asked;
   }
@@ -109,15 +106,13 @@ TEST(Holes, WhatAPatternFindsInTheSenderIsAsked) {
        {"matches('^(.*)@partner.test$', sender) && $1 == 'boss'",
         "matches('^(.*)@(.*)$', sender) && rcpt == 'alice@legacy.test' && $1 == 'boss' && "
         "$2 == 'partner.test'"}) {
-    Migration migration({{asked, "'mx'"}, test::kExact[0], test::kExact[1], test::kExact[2]});
+    Migration migration(in_front({{asked, "'mx'"}}));
     migration.exact();
     EXPECT_TRUE(finds(migration, "mail for alice@legacy.test is sent to the public MX")) << asked;
   }
-  Migration later({{"matches('^(.*)@partner.test$', sender) && rcpt == 'zoe@legacy.test'", "'mx'"},
-                   {"$1 == 'boss'", "'mx'"},
-                   test::kExact[0],
-                   test::kExact[1],
-                   test::kExact[2]});
+  Migration later(
+      in_front({{"matches('^(.*)@partner.test$', sender) && rcpt == 'zoe@legacy.test'", "'mx'"},
+                {"$1 == 'boss'", "'mx'"}}));
   later.exact();
   EXPECT_TRUE(finds(later, "mail from senders for whom `$1 == 'boss'` is true", true));
 }
@@ -125,15 +120,12 @@ TEST(Holes, WhatAPatternFindsInTheSenderIsAsked) {
 TEST(Holes, ASenderWhomAConditionInFrontCatchesDoesNotStandForOthers) {
   for (const char* const asked : {"contains(sender, 'partner')", "matches('^.*@partner', sender)",
                                   "sender_domain == 'partner.test'"}) {
-    Migration migration(
+    Migration migration(in_front(
         {{"sender == 'ceo@partner.test' && rcpt_domain == 'legacy.test' && "
           "is_local_address(to_lowercase(rcpt)) && key_exists('migrated', to_lowercase(rcpt))",
           "'local'"},
          {"sender == 'ceo@partner.test' && rcpt_domain == 'legacy.test'", "'source'"},
-         {asked, "'mx'"},
-         test::kExact[0],
-         test::kExact[1],
-         test::kExact[2]});
+         {asked, "'mx'"}}));
     migration.exact();
     EXPECT_TRUE(finds(migration, "mail for alice@legacy.test is sent to the public MX")) << asked;
   }
@@ -144,32 +136,23 @@ TEST(Holes, ASenderWhomNobodyFoundAndWhoseMailGoesTheSameWayIsProved) {
   for (const char* const asked : {"len(sender) > 300", "matches('^(?=boss@)', sender)"}) {
     for (const std::string& condition :
          {fmt::format("{} && {}", same, asked), fmt::format("{} && {}", asked, same)}) {
-      Migration migration(
-          {{condition, "'local'"}, test::kExact[0], test::kExact[1], test::kExact[2]});
+      Migration migration(in_front({{condition, "'local'"}}));
       migration.exact();
       EXPECT_EQ(migration.proof(), "proved") << condition;
     }
-    Migration both({{fmt::format("{} && {}", asked, same), "'local'"},
-                    {fmt::format("{} && {}", asked, test::kExact[1].first), "'source'"},
-                    test::kExact[0],
-                    test::kExact[1],
-                    test::kExact[2]});
+    Migration both(in_front({{fmt::format("{} && {}", asked, same), "'local'"},
+                             {fmt::format("{} && {}", asked, test::kExact[1].first), "'source'"}}));
     both.exact();
     EXPECT_EQ(both.proof(), "proved") << asked;
-    Migration astray({{fmt::format("{} && {}", asked, same), "'source'"},
-                      test::kExact[0],
-                      test::kExact[1],
-                      test::kExact[2]});
+    Migration astray(in_front({{fmt::format("{} && {}", asked, same), "'source'"}}));
     astray.exact();
     EXPECT_TRUE(finds(astray, "of whom none was found to be tried", true)) << asked;
   }
 }
 
 TEST(Holes, ARouteForOneSenderToAnAlias) {
-  Migration migration({{"rcpt == 'al@legacy.test' && sender == 'boss@partner.test'", "'mx'"},
-                       test::kExact[0],
-                       test::kExact[1],
-                       test::kExact[2]});
+  Migration migration(
+      in_front({{"rcpt == 'al@legacy.test' && sender == 'boss@partner.test'", "'mx'"}}));
   migration.exact();
   EXPECT_TRUE(finds(migration, "mail for al@legacy.test is sent to the public MX"));
 }
@@ -178,13 +161,9 @@ TEST(Holes, ASenderWhoseKeyAStepWritesIsTried) {
   for (const auto& [asked, key] :
        {std::pair("sender", "boss@partner.test"), std::pair("sender_domain", "partner.test"),
         std::pair("sender", "*@partner.test")}) {
-    Migration migration({{fmt::format("key_exists('vip', {})", asked), "'mx'"},
-                         test::kExact[0],
-                         test::kExact[1],
-                         test::kExact[2]});
-    migration.step(
-        "vip", StepKind::admin_upsert, Stage::prepare, {"reload"},
-        Migration::object("MemoryLookupKey", {{"namespace", "vip"}, {"key", key}}, Value::map()));
+    Migration migration(in_front({{fmt::format("key_exists('vip', {})", asked), "'mx'"}}));
+    migration.step("vip", StepKind::admin_upsert, Stage::prepare, {"reload"},
+                   Migration::lookup_key("vip", key));
     migration.exact();
     EXPECT_TRUE(finds(migration, "partner.test; suppose that it is true", true)) << key;
   }

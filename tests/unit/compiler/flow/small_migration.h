@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <initializer_list>
 #include <map>
 #include <optional>
 #include <set>
@@ -25,6 +26,12 @@ inline Value addresses(const std::vector<std::string>& texts) {
   return items;
 }
 
+/// Conditions of the target's own in front of those of the plan.
+inline test::Arms in_front(test::Arms arms) {
+  arms.insert(arms.end(), test::kExact.begin(), test::kExact.end());
+  return arms;
+}
+
 /// A small migration, step by step; a test leaves out, adds or turns round.
 class Migration {
  public:
@@ -37,8 +44,7 @@ class Migration {
     step(
         "strategy", StepKind::admin_update, Stage::prepare, {"domain", "route"},
         object("MtaOutboundStrategy", {}, Value::map({{"route", test::expression(arms, "'mx'")}})));
-    step("reload", StepKind::admin_action, Stage::prepare, {"strategy"},
-         Value::map({{"action", "ReloadSettings"}}));
+    reload("reload", Stage::prepare, {"strategy"});
     row = graph.add_row("alice@legacy.test", Value::map(), {});
   }
 
@@ -46,6 +52,12 @@ class Migration {
                       Value set) {
     return Value::map(
         {{"object", type}, {"match", Value::map(std::move(match))}, {"set", std::move(set)}});
+  }
+
+  /// A key of a set, or with a `*` a pattern of keys.
+  static Value lookup_key(const char* set, const std::string& key,
+                          Value properties = Value::map()) {
+    return object("MemoryLookupKey", {{"namespace", set}, {"key", key}}, std::move(properties));
   }
 
   void step(const std::string& id, StepKind kind, Stage stage,
@@ -59,6 +71,23 @@ class Migration {
                                            is_of_account ? row : ir::RowId::none, wave);
     steps[id] = step;
     for (const std::string& before : after) graph.add_edge(steps.at(before), step);
+  }
+
+  /// Settings that were written are used behind it.
+  void reload(const std::string& id, Stage stage, const std::vector<std::string>& after) {
+    step(id, StepKind::admin_action, stage, after, Value::map({{"action", "ReloadSettings"}}));
+  }
+
+  /// Likewise keys.
+  void reload_lookups(const std::string& id, Stage stage, const std::vector<std::string>& after) {
+    step(id, StepKind::admin_action, stage, after, Value::map({{"action", "ReloadLookupStores"}}));
+  }
+
+  /// What it sets takes the place of what the step `domain` wrote.
+  void update_domain(const std::string& id, Stage stage, const std::vector<std::string>& after,
+                     Value set) {
+    step(id, StepKind::admin_update, stage, after,
+         object("Domain", {{"name", "legacy.test"}}, std::move(set)));
   }
 
   void account(const std::string& id, StepKind kind, const std::vector<std::string>& after) {
@@ -85,11 +114,40 @@ class Migration {
     account("forward", StepKind::postfix_forward, {"keys"});
   }
 
+  /// Likewise, but the mail is not held during the delta.
+  void exact_without_hold() {
+    account("create", StepKind::admin_account, {"reload"});
+    account("copy", StepKind::archive_copy, {"create"});
+    account("delta", StepKind::archive_delta, {"copy"});
+    account("keys", StepKind::admin_keys, {"delta"});
+    account("forward", StepKind::postfix_forward, {"keys"});
+  }
+
+  /// The plain route again, and no mail of the domain is sent on any more.
+  void finalize(const std::vector<std::string>& after) {
+    step(
+        "strategy-back", StepKind::admin_update, Stage::finalize, after,
+        object("MtaOutboundStrategy", {},
+               Value::map({{"route", test::expression({{"is_local_domain(rcpt_domain)", "'local'"}},
+                                                      "'mx'")}})));
+    reload("reload-back", Stage::finalize, {"strategy-back"});
+    update_domain("closed", Stage::finalize, {"reload-back"},
+                  Value::map({{"allowRelaying", false}}));
+  }
+
   /// Steps of the account come from here on for somebody else; their ids begin anew.
   void next_account(const std::string& address) {
     name = address;
     aliases.clear();
     row = graph.add_row(address, Value::map(), {});
+  }
+
+  /// The right order for each of them; nobody waits for another one.
+  void exact_for(std::initializer_list<const char*> everybody) {
+    for (const char* const address : everybody) {
+      next_account(address);
+      exact();
+    }
   }
 
   [[nodiscard]] std::vector<std::string> names() const {
@@ -110,10 +168,8 @@ class Migration {
 
   void key(const std::string& id, const std::string& address,
            const std::vector<std::string>& after) {
-    step(id, StepKind::admin_upsert, Stage::prepare, after,
-         object("MemoryLookupKey", {{"namespace", "migrated"}, {"key", address}}, Value::map()));
-    step(id + "-lookups", StepKind::admin_action, Stage::prepare, {id},
-         Value::map({{"action", "ReloadLookupStores"}}));
+    step(id, StepKind::admin_upsert, Stage::prepare, after, lookup_key("migrated", address));
+    reload_lookups(id + "-lookups", Stage::prepare, {id});
   }
 
   std::string proof(std::set<LookedAt>* looked_at = nullptr) {

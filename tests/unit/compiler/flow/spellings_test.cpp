@@ -34,8 +34,7 @@ TEST(Holes, ARuleOfTheDomainTakesTheTagOff) {
             {{"@type", "Custom"},
              {"customRule", expression({{"matches('^([^-+]+)[-+]', rcpt)", then}}, "rcpt")}}));
     // The fixture writes its domain first; this one comes with the rule.
-    migration.step("domain-rule", StepKind::admin_update, Stage::prepare, {"reload"},
-                   Migration::object("Domain", {{"name", "legacy.test"}}, migration.domain_set));
+    migration.update_domain("domain-rule", Stage::prepare, {"reload"}, migration.domain_set);
     migration.steps["reload"] = migration.steps.at("domain-rule");
     migration.exact();
     EXPECT_EQ(finds(migration, "mail for alice-tag@legacy.test", false, {"-+"}),
@@ -46,14 +45,11 @@ TEST(Holes, ARuleOfTheDomainTakesTheTagOff) {
 
 TEST(Holes, ARuleForTagsThatOnlyTheTargetCanTell) {
   Migration migration;
-  migration.step(
-      "domain-rule", StepKind::admin_update, Stage::prepare, {"reload"},
-      Migration::object(
-          "Domain", {{"name", "legacy.test"}},
-          Value::map(
-              {{"subAddressing",
-                Value::map({{"@type", "Custom"},
-                            {"customRule", expression({}, "sql_query('', 'x', rcpt)")}})}})));
+  migration.update_domain(
+      "domain-rule", Stage::prepare, {"reload"},
+      Value::map({{"subAddressing",
+                   Value::map({{"@type", "Custom"},
+                               {"customRule", expression({}, "sql_query('', 'x', rcpt)")}})}}));
   migration.steps["reload"] = migration.steps.at("domain-rule");
   migration.exact();
   EXPECT_TRUE(finds(migration, "only the target can tell which account ", true));
@@ -72,7 +68,7 @@ TEST(Holes, ASpellingThatAnExpressionTellsApartIsTried) {
         std::pair("rcpt == 'zo+sales@legacy.test'", "zo+sales@legacy.test"),
         std::pair("rcpt == 'Zoe@legacy.test' && sender_domain == 'partner.test'",
                   "Zoe@legacy.test")}) {
-    Migration migration({{asked, "'mx'"}, test::kExact[0], test::kExact[1], test::kExact[2]});
+    Migration migration(in_front({{asked, "'mx'"}}));
     migration.exact();
     // Who is named is not of the class of the first one.
     migration.next_account("zoe@legacy.test");
@@ -86,11 +82,8 @@ TEST(Holes, ASpellingThatAnExpressionTellsApartIsTried) {
 
 TEST(Holes, ATagOfANameThatIsSomebodyElsesIsNotTried) {
   Migration migration(
-      {{"rcpt == 'alice+sales@legacy.test' && key_exists('migrated', rcpt)", "'local'"},
-       {"rcpt == 'alice+sales@legacy.test'", "'source'"},
-       test::kExact[0],
-       test::kExact[1],
-       test::kExact[2]});
+      in_front({{"rcpt == 'alice+sales@legacy.test' && key_exists('migrated', rcpt)", "'local'"},
+                {"rcpt == 'alice+sales@legacy.test'", "'source'"}}));
   migration.exact();
   migration.next_account("alice+sales@legacy.test");
   migration.exact();
