@@ -33,6 +33,7 @@
 #include "compiler/ir/plan_file.h"
 #include "compiler/schema/schema.h"
 #include "runtime/command/project.h"
+#include "tests/support/plan_text.h"
 
 namespace {
 
@@ -105,32 +106,13 @@ struct Measured {
   double mebibytes = 0;
 };
 
-std::string plan_text(std::string_view domains, std::string_view accounts, std::string_view waves) {
-  return fmt::format(R"(plan: 1
-name: {}
-use: std/dovecot-postfix
-addresses: {{public: mail.example.org, proxy: 203.0.113.10, source: 203.0.113.20, target: 203.0.113.30}}
-source:
-  master_user: {{name: vmadmin, password: !secret env:VMADMIN}}
-target:
-  url: https://new.example.org
-  login: {{user: admin, password: !secret env:ADMIN}}
-proxies:
-  - {{name: edge1, control: "unix:/run/plan-proxy/control.sock", token: !secret env:EDGE1}}
-domains: [{}]
-{}waves:
-{}  - {{name: rest, parallel: 8}}
-cutover: {{address: operator}}
-rollback_points: [before-cutover, each-account, before-finalize]
-)",
-                     kName, domains, accounts, waves);
-}
-
 std::string plan_text(std::string_view accounts) {
-  return plan_text("example.org", accounts, "  - {name: canary, accounts: [user0@example.org]}\n");
+  return plan::test::plan_text({.name = kName,
+                                .accounts = accounts,
+                                .waves = "  - {name: canary, accounts: [user0@example.org]}\n"});
 }
 
-std::string csv_plan() { return plan_text("accounts: {from: {csv: accounts.csv}}\n"); }
+std::string csv_plan() { return plan_text(plan::test::PlanText().accounts); }
 
 std::string yaml_plan(std::size_t accounts) {
   std::string list = "accounts:\n  from:\n";
@@ -215,7 +197,7 @@ std::string plan_text(const MailShape& shape) {
   std::string waves;
   for (std::size_t i = 0; i + 1 < shape.waves; ++i)
     waves += fmt::format("  - {{name: w{}, accounts: [{}]}}\n", i, address_in(shape, i));
-  return plan_text(domains, "accounts: {from: {csv: accounts.csv}}\n", waves);
+  return plan::test::plan_text({.name = kName, .domains = domains, .waves = waves});
 }
 
 std::string csv_text(const MailShape& shape) {

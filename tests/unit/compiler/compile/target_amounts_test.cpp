@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "tests/support/plan_text.h"
 #include "tests/support/repository.h"
 #include "tests/unit/compiler/compile/golden_case.h"
 
@@ -48,20 +49,7 @@ TEST(TargetAmounts, ALiteralOfAStepIsOne) {
   auto golden_case = read_golden_case(test::repository() /
                                       "tests/golden/diagnostics/expression-type/near-miss-secrets");
   golden_case->input.file_text = [](const std::string&) -> Result<std::string> {
-    return std::string(R"(module mine
-use std/dovecot-postfix
-step own/retention : admin.update {
-  stage = prepare
-  before = [target/reload]
-  object = "DataRetention"
-  set = { expungeTrashAfter = 7d }
-}
-step own/away : restore {
-  stage = finalize
-  after = [finalize/address]
-  step = "own/retention"
-}
-)");
+    return std::string("module mine\nuse std/dovecot-postfix\n") + std::string(kTrashOfAWeek);
   };
   golden_case->input.schema = &repository_schema();
   const CompileResult result = compile(std::move(golden_case->input));

@@ -101,19 +101,7 @@ TEST(SavedSteps, AmountsAreReadWithTheSchemaOfTheFile) {
       test::read_all(test::repository() / "runtime/rehearsal/schema/stalwart-0.16.json"));
   ASSERT_TRUE(schema) << schema.error().to_line();
   SmallProject project({"alice", "bob"}, "own.plan");
-  project.files["own.plan"] += R"(
-step own/retention : admin.update {
-  stage = prepare
-  before = [target/reload]
-  object = "DataRetention"
-  set = { expungeTrashAfter = 7d }
-}
-step own/away : restore {
-  stage = finalize
-  after = [finalize/address]
-  step = "own/retention"
-}
-)";
+  project.files["own.plan"] += test::kTrashOfAWeek;
   const ir::SavedPlan saved = saved_plan_of(project, &*schema);
   const auto step = saved.graph.find("own/retention");
   ASSERT_TRUE(step);

@@ -13,6 +13,7 @@
 #include "compiler/facts/measurement.h"
 #include "compiler/ir/digest.h"
 #include "runtime/command/errors.h"
+#include "tests/support/plan_text.h"
 
 namespace plan::command {
 
@@ -25,26 +26,10 @@ struct SmallProject {
 
   /// Accounts of example.org, `alice` among them; `module` is the file of the plan's own module.
   SmallProject(std::initializer_list<std::string_view> names, const std::string& module)
-      : plan(fmt::format(R"(plan: 1
-name: small
-use: ./{}
-addresses: {{public: mail.example.org, proxy: 203.0.113.10, source: 203.0.113.20, target: 203.0.113.30}}
-source:
-  master_user: {{name: vmadmin, password: !secret env:VMADMIN}}
-target:
-  url: https://new.example.org
-  login: {{user: admin, password: !secret env:ADMIN}}
-proxies:
-  - {{name: edge1, control: "unix:/run/plan-proxy/control.sock", token: !secret env:EDGE1}}
-domains: [example.org]
-accounts: {{from: {{csv: accounts.csv}}}}
-waves:
-  - {{name: canary, accounts: [alice@example.org]}}
-  - {{name: rest, parallel: 8, stop_when: {{failed: 2}}}}
-cutover: {{address: operator}}
-rollback_points: [before-cutover, each-account, before-finalize]
-)",
-                         module)) {
+      : plan(test::plan_text({.name = "small",
+                              .use = "./" + module,
+                              .waves = "  - {name: canary, accounts: [alice@example.org]}\n",
+                              .rest = "{name: rest, parallel: 8, stop_when: {failed: 2}}"})) {
     std::string list = "address\n";
     lock.plan_name_digest = ir::sha256("small").hex();
     for (const std::string_view name : names) {
