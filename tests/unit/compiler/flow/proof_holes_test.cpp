@@ -114,9 +114,8 @@ TEST(Holes, AnExpressionThatCannotBeReadIsSaidOnceAtItsStep) {
     report_mail_flow(migration.graph, {}, sink, {}, facts);
     const auto all = sink.sorted();
     const auto count = std::count_if(all.begin(), all.end(), [](const Diagnostic& one) {
-      return one.message.find(
-                 "`strategy` writes an expression that cannot be read: there is no "
-                 "function `is_moved`") == 0;
+      return one.message.starts_with(
+          "`strategy` writes an expression that cannot be read: there is no function `is_moved`");
     });
     EXPECT_EQ(count, is_said ? 0 : 1);
   }
@@ -134,9 +133,10 @@ TEST(Holes, WhatGoesWrongByOneRuleIsOneDiagnosticWithTheOtherEntriesCounted) {
     if (one.kind != Kind::mail_flow) continue;
     claims.push_back(one.message);
     for (const Label& note : one.notes)
-      is_counted = is_counted || note.text.find("and the same of ") == 0;
+      is_counted = is_counted || note.text.starts_with("and the same of ");
   }
   EXPECT_TRUE(is_counted);
+  ASSERT_FALSE(claims.empty());
   std::sort(claims.begin(), claims.end());
   EXPECT_EQ(std::adjacent_find(claims.begin(), claims.end()), claims.end()) << claims.front();
 }

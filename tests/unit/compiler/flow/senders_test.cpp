@@ -16,16 +16,14 @@ namespace {
 TEST(Senders, ATextForAPatternIsFoundByIt) {
   for (const char* const pattern :
        {"^boss@", "[.]partner[.]test$", "^(sales|news)[0-9]{2,}@partner", "^[^@x]+[+]list@", "a.c",
-        "x*y?z+", "^[]a]$", "[^a-z]", "[a-]", "\\d\\w\\.", "(?:ab){3}", "", "a|b", "^$", "[^]a]",
-        "(a(b|c)d)+?"}) {
+        "x*y?z+", "[^a-z]", "[a-]", "\\d\\w\\.", "(?:ab){3}", "", "a|b", "^$", "(a(b|c)d)+?"}) {
     const auto text = text_for_pattern(pattern);
     ASSERT_TRUE(text) << pattern;
-    // A bracket in front is no member of a class to this matcher.
-    if (std::string_view(pattern).find("[]") != std::string_view::npos ||
-        std::string_view(pattern).find("[^]") != std::string_view::npos)
-      continue;
     EXPECT_TRUE(std::regex_search(*text, std::regex(pattern))) << pattern << " " << *text;
   }
+  // A bracket in front is a member of a class to the server, and not to the matcher above.
+  EXPECT_EQ(text_for_pattern("^[]a]$"), "a");
+  EXPECT_EQ(text_for_pattern("[^]a]"), "b");
   EXPECT_EQ(text_for_pattern("(?i)^Boss@"), "Boss@");
   EXPECT_EQ(text_for_pattern("@partner.test$"), "@partner.test");
 }
