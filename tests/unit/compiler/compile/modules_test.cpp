@@ -88,6 +88,8 @@ TEST(Modules, ALetKeepsTheUnitOfWhatIsWritten) {
   ASSERT_NE(right.value("again"), nullptr) << right.problems();
   EXPECT_EQ(*right.value("again"), ir::Value(std::int64_t{2} << 30U));
   EXPECT_EQ(*right.value("least"), ir::Value(300'000));
+  ASSERT_NE(right.value("plain"), nullptr) << right.problems();
+  EXPECT_EQ(*right.value("plain"), ir::Value(7));
   EXPECT_EQ(Linked(Files{{"mine.plan", "module mine\nlet big = 2GiB\nlet most = max(5m, big)\n"}})
                 .problems(),
             "expression-type at `big`: this is size, where duration is needed\n");

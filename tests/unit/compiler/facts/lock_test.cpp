@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <sstream>
+#include <string>
 
 #include "compiler/facts/digest_key.h"
 #include "compiler/facts/given_facts.h"
@@ -286,6 +288,13 @@ TEST(Measurements, HaveTheNamesAndUnitsOfTheirPage) {
         "| `" + std::string(one.name) + "` | `" + std::string(one.unit) + "` | ";
     EXPECT_NE(page.find(row), std::string::npos) << row;
   }
+  const std::string head = "| name | unit | value |\n|---|---|---|\n";
+  const std::size_t table = page.find(head);
+  ASSERT_NE(table, std::string::npos);
+  std::istringstream rows(page.substr(table + head.size()));
+  std::size_t count = 0;
+  for (std::string row; std::getline(rows, row) && row.starts_with("| `");) ++count;
+  EXPECT_EQ(count, measured_names().size()) << "the page has more than is measured";
 }
 
 TEST(Measurements, TellWhosePasswordIsAnotherOne) {

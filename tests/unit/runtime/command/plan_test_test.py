@@ -141,7 +141,7 @@ def main():
               and "migration.test.yaml:2: nothing is expected: `expect` is empty" in done.stdout, done)
         for test, said in [("{name: x}", "2: nothing is expected: `expect` is missing"),
                            ("{name: x, expect: {no: errors}}", "2: `expect` is a list: `expect: [{no: errors}]`"),
-                           ("{name: x, plan: nowhere.plan, expect: [{no: errors}]}", "2: ")]:
+                           ("{name: x, plan: nowhere.plan, expect: [{no: errors}]}", f"2: {folder / 'nowhere.plan'} cannot be opened: ")]:
             done = run(f"tests:\n  - {test}\n")
             check(f"`{test}` fails with its place", done.returncode == 1 and "migration.test.yaml:" + said in done.stdout, done)
         done = run(TESTS.replace("    lock: lock.txt\n", "    lock: lock.txt\n    facts: nowhere.jsonl\n", 1))

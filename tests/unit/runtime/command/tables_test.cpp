@@ -1,13 +1,17 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <filesystem>
 #include <set>
+#include <string>
+#include <string_view>
 
 #include "compiler/flow/routes.h"
 #include "compiler/ir/step_kind.h"
 #include "compiler/source/diagnostic.h"
+#include "compiler/source/text.h"
 #include "compiler/syntax/value_type.h"
 #include "runtime/command/command_table.h"
 #include "runtime/command/error_catalogue.h"
@@ -51,11 +55,14 @@ TEST(StepKinds, WhatAnUndoLosesIsSaidWhereItLosesSomethingAndNowhereElse) {
 }
 
 TEST(StepKinds, SayWhatTheyAreAndWhatTheirArgumentsMean) {
-  const std::string page = steps_page();
+  const std::string pages = steps_page();
   for (const ir::StepKindInfo& kind : ir::all_step_kinds()) {
-    EXPECT_NE(page.find("## `" + std::string(kind.name) + "`\n\n" + std::string(kind.summary)),
-              std::string::npos)
+    const std::string page = step_kind_page(kind);
+    EXPECT_NE(pages.find(page), std::string::npos) << kind.name;
+    EXPECT_TRUE(
+        page.starts_with("## `" + std::string(kind.name) + "`\n\n" + std::string(kind.summary)))
         << kind.name;
+    EXPECT_FALSE(kind.summary.empty()) << kind.name;
     for (const auto& specs : {ir::arguments_of(kind.kind), ir::outputs_of(kind.kind)}) {
       for (const ir::ArgumentSpec& spec : specs) {
         EXPECT_FALSE(spec.meaning.empty()) << kind.name << " " << spec.name;
@@ -90,15 +97,20 @@ TEST(StepKinds, AreDocumentedInTheWordsOfThePlanLanguageWithTheirBounds) {
 }
 
 TEST(Commands, TestNamesEveryEndOfAMessage) {
-  for (const CommandSpec& command : all_commands()) {
-    if (command.name != "test") continue;
-    const std::string text(command.text);
-    const std::size_t begin = text.find("a word or a list of them (");
-    ASSERT_NE(begin, std::string::npos);
-    const std::string list = text.substr(begin, text.find(')', begin) - begin);
-    for (const std::string_view end : flow::all_end_words())
-      EXPECT_NE(list.find(end), std::string::npos) << end;
-  }
+  const auto commands = all_commands();
+  const auto command = std::find_if(commands.begin(), commands.end(),
+                                    [](const CommandSpec& one) { return one.name == "test"; });
+  ASSERT_NE(command, commands.end());
+  const std::string_view text = command->text;
+  const std::string_view words = "a word or a list of them (";
+  const std::size_t begin = text.find(words);
+  ASSERT_NE(begin, std::string::npos);
+  const std::size_t list = begin + words.size();
+  std::set<std::string_view> named;
+  for (const std::string_view end : split(text.substr(list, text.find(')', list) - list), ','))
+    named.insert(trim(end));
+  const auto& ends = flow::all_end_words();
+  EXPECT_EQ(named, std::set<std::string_view>(ends.begin(), ends.end()));
 }
 
 TEST(Errors, HaveNamesOfTheirOwn) {
