@@ -4,7 +4,12 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <functional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
 
 #include "compiler/schema/schema.h"
 #include "compiler/schema_drift.h"
@@ -79,6 +84,14 @@ std::size_t shape_of(const Value& document, std::string_view id) {
   return 0;
 }
 
+/// Name and text of one of its texts.
+std::pair<std::string, std::string>& source_in(ir::SavedPlan& saved, std::string_view name) {
+  const auto found = std::find_if(saved.sources.begin(), saved.sources.end(),
+                                  [&](const auto& source) { return source.first == name; });
+  if (found == saved.sources.end()) throw std::runtime_error(fmt::format("no text {}", name));
+  return *found;
+}
+
 std::string refusal(const ir::SavedPlan& saved) {
   const Outcome same = check_saved_steps(saved);
   if (same) return "accepted";
@@ -123,16 +136,12 @@ TEST(SavedSteps, NamesOfTextsThatPlanDoesNotGiveAreRefused) {
   saved.sources.front().first = "";
   EXPECT_EQ(refusal(saved), "a text in it has the name \"\"");
   saved = saved_plan();
-  for (auto& [name, text] : saved.sources) {
-    if (name == "migration.lock") name = "reviewed.lock";
-  }
+  source_in(saved, "migration.lock").first = "reviewed.lock";
   EXPECT_EQ(refusal(saved),
             "a text in it has the name reviewed.lock, and beside migration.yaml it is "
             "migration.lock");
   saved = saved_plan();
-  for (auto& [name, text] : saved.sources) {
-    if (name == ".plan/facts.jsonl") name = "elsewhere/.plan/facts.jsonl";
-  }
+  source_in(saved, ".plan/facts.jsonl").first = "elsewhere/.plan/facts.jsonl";
   EXPECT_EQ(refusal(saved),
             "a text in it has the name elsewhere/.plan/facts.jsonl, and beside migration.yaml it "
             "is .plan/facts.jsonl");
@@ -188,9 +197,7 @@ TEST(SavedSteps, OnlyAnotherProgramMayPointAtOtherPlaces) {
   EXPECT_NE(refusal(saved).find("other places"), std::string::npos);
   saved.made_by = "plan 9.9.9";  // who says so has to show it: by the texts of plan's modules
   EXPECT_NE(refusal(saved).find("other places"), std::string::npos);
-  for (auto& [name, text] : saved.sources) {
-    if (name == "std/finalize.plan") text += "# words\n";
-  }
+  source_in(saved, "std/finalize.plan").second += "# words\n";
   EXPECT_EQ(refusal(saved), "accepted");
 }
 
@@ -252,13 +259,9 @@ TEST(SavedSteps, RowsAndWavesThatNoStepIsOfAreCounted) {
 
 TEST(SavedSteps, AMeasurementIsNoPartOfWhatItWasMadeFrom) {
   ir::SavedPlan saved = saved_plan();
-  std::size_t changed = 0;
-  for (auto& [name, text] : saved.sources) {
-    if (name != ".plan/facts.jsonl" || text.empty()) continue;
-    text = "";
-    ++changed;
-  }
-  ASSERT_EQ(changed, 1U);
+  std::string& measured = source_in(saved, ".plan/facts.jsonl").second;
+  ASSERT_FALSE(measured.empty());
+  measured = "";
   EXPECT_EQ(made_from(saved), saved.made_from);
   saved.sources[1].second += " ";
   EXPECT_NE(made_from(saved), saved.made_from);
