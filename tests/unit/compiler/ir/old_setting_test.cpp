@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <string_view>
 #include <utility>
 
 namespace plan::ir {
@@ -12,14 +13,18 @@ Value rule(Value condition, Value then) {
 }
 Value otherwise(Value value) { return Value::map({{"else", std::move(value)}}); }
 
+constexpr std::string_view kTooFew = "a block needs an `if` with its `then`, and an `else`";
+constexpr std::string_view kWrongRule =
+    "every rule but the last has `if` and `then`, the last has `else`";
+
 TEST(OldSettings, RulesAreAnyNumberOfConditionsAndAnElse) {
   EXPECT_EQ(why_not_old_rules(Value(List{rule("a", "b"), otherwise("c")})), "");
   EXPECT_EQ(why_not_old_rules(Value(List{rule("a", "b"), rule("d", "e"), otherwise("c")})), "");
-  EXPECT_NE(why_not_old_rules(Value(List{otherwise("c")})), "");
-  EXPECT_NE(why_not_old_rules(Value(List{otherwise("c"), rule("a", "b")})), "");
-  EXPECT_NE(why_not_old_rules(Value(List{rule("a", 5), otherwise("c")})), "");
-  EXPECT_NE(why_not_old_rules(Value(List{rule("a", Value()), otherwise("c")})), "");
-  EXPECT_NE(why_not_old_rules("a"), "");
+  EXPECT_EQ(why_not_old_rules(Value(List{otherwise("c")})), kTooFew);
+  EXPECT_EQ(why_not_old_rules("a"), kTooFew);
+  EXPECT_EQ(why_not_old_rules(Value(List{otherwise("c"), rule("a", "b")})), kWrongRule);
+  EXPECT_EQ(why_not_old_rules(Value(List{rule("a", 5), otherwise("c")})), kWrongRule);
+  EXPECT_EQ(why_not_old_rules(Value(List{rule("a", Value()), otherwise("c")})), kWrongRule);
 }
 
 /// A text that another step gives is known when that has run.
@@ -29,8 +34,9 @@ TEST(OldSettings, RulesMayTakeWhatAnotherStepGives) {
   EXPECT_EQ(why_not_old_rules(Value(List{rule("a", given), otherwise("c")})), "");
   EXPECT_EQ(why_not_old_rules(Value(List{rule(given, "b"), otherwise(given)})), "");
   EXPECT_EQ(why_not_old_rules(Value(List{given, given})), "");
-  EXPECT_NE(why_not_old_rules(Value(List{rule("a", given), rule("b", given)})), "");
-  EXPECT_NE(why_not_old_rules(Value(List{Value::map({{"if", given}}), otherwise("c")})), "");
+  EXPECT_EQ(why_not_old_rules(Value(List{rule("a", given), rule("b", given)})), kWrongRule);
+  EXPECT_EQ(why_not_old_rules(Value(List{Value::map({{"if", given}}), otherwise("c")})),
+            kWrongRule);
 }
 
 }  // namespace
