@@ -1,12 +1,12 @@
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
-#include "compiler/ir/observation.h"
+#include "compiler/ir/observation_table.h"
 #include "compiler/ir/reviewed.h"
 #include "compiler/ir/step_graph.h"
 
@@ -132,14 +132,21 @@ struct ChangeSet {
   [[nodiscard]] std::size_t unseen_count() const;
 };
 
-using Places = std::unordered_map<std::uint32_t, std::string>;
+/// Where a step comes from in the plan: "migration.yaml:33:5"; empty when unknown.
+using PlaceOf = std::function<std::string(ir::StepId)>;
 
-/// Puts a graph and what the drivers saw (key: index of the step) together. A step without
-/// observation is unknowable.
-[[nodiscard]] ChangeSet compare(
-    const ir::StepGraph& graph,
-    const std::unordered_map<std::uint32_t, ir::Observation>& observations, const Places& places,
-    std::string plan_name);
+/// What a change set has of accounts for which nothing is left to do. A plan of 100,000 of them has
+/// over a million steps, and what is folded shows none of them.
+enum class Detail : std::uint8_t {
+  all,      ///< their steps
+  changes,  ///< that they are there
+};
+
+/// Puts a graph and what the drivers saw together. A step without observation is unknowable.
+/// `place_of` is asked of each step that is in the set, and may be empty.
+[[nodiscard]] ChangeSet compare(const ir::StepGraph& graph,
+                                const ir::ObservationTable& observations, const PlaceOf& place_of,
+                                std::string plan_name, Detail detail = Detail::all);
 
 /// What the copies need on each machine: of the source nothing, of the operator's machine the
 /// archives, of the target the mail. Those that have a need of their own already keep it.

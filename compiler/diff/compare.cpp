@@ -166,13 +166,12 @@ std::string put_back_words(const ir::StepGraph& graph, ir::StepId earlier, ir::S
 /// for.
 class Comparison {
  public:
-  using Observations = std::unordered_map<std::uint32_t, ir::Observation>;
-
-  Comparison(const ir::StepGraph& graph, const Observations& observations, const Places& places,
-             ChangeSet& changes)
+  Comparison(const ir::StepGraph& graph, const ir::ObservationTable& observations,
+             const PlaceOf& place_of, Detail detail, ChangeSet& changes)
       : graph_(graph),
         observations_(observations),
-        places_(places),
+        place_of_(place_of),
+        detail_(detail),
         changes_(changes),
         holds_(graph),
         changed_(graph) {
@@ -185,32 +184,28 @@ class Comparison {
       change.client_within_ms = wave.client_within_ms;
       waves_.push_back(std::move(change));
     }
-    account_at_.resize(waves_.size());
+    for (const ir::StepShape& shape : graph.shapes())
+      is_of_account_.push_back(!shape.arguments["account"].is_null());
+    account_of_row_.assign(graph.row_count() + 1, kNone);
   }
 
   void add(ir::StepId id) {
-    const ir::Observation* seen = observation(id);
-    StepChange step = change_of(id, seen);
-    if (const std::string by_hand = ir::undo_by_hand(graph_, id);
-        step.standing != ir::Standing::satisfied && !by_hand.empty())
-      step.remark += (step.remark.empty() ? "" : "; ") + by_hand;
     const auto wave = static_cast<std::size_t>(graph_.wave(id));
     // Waves and lists have rows too; an account is what the step's arguments call so.
     const bool is_account =
-        graph_.row(id) != ir::RowId::none && !graph_.shape(id).arguments["account"].is_null();
+        graph_.row(id) != ir::RowId::none &&
+        is_of_account_[static_cast<std::size_t>(&graph_.shape(id) - graph_.shapes().data())];
+    if (wave != 0 && is_account) return add_to_account(id);
+    const ir::Observation* seen = observation(id);
+    StepChange step = change_of(id, seen);
     if (wave == 0)
       add_to_stage(id, seen, std::move(step));
-    else if (is_account)
-      add_to_account(id, seen, std::move(step));
     else
       waves_[wave - 1].steps.push_back(std::move(step));
   }
 
   std::vector<WaveChange> waves() && {
-    for (std::size_t wave = 0; wave < waves_.size(); ++wave) {
-      for (const auto& [row, at] : account_at_[wave])
-        sum_up_hold(waves_[wave].accounts[at], row, waves_[wave].parallel);
-    }
+    for (const Account& account : accounts_) sum_up_hold(account);
     for (WaveChange& wave : waves_) {
       for (AccountChange& account : wave.accounts) {
         if (has_moved(account)) account.download_bytes = std::nullopt;
@@ -221,19 +216,37 @@ class Comparison {
   }
 
  private:
+  static constexpr std::uint32_t kNone = UINT32_MAX;
+
+  /// An account of a wave, and what of it is not in the change set.
+  struct Account {
+    std::size_t wave = 0;
+    std::size_t at = 0;                   // in the wave
+    std::vector<ir::StepId> done = {};    // left out as long as nothing else is to be said
+    bool is_done = true;                  // so far
+    std::optional<ir::StepId> last = {};  // of the longest chain that its clients wait for
+    std::uint64_t longest_ms = 0;
+  };
+
   [[nodiscard]] const ir::Observation* observation(ir::StepId id) const {
-    const auto found = observations_.find(static_cast<std::uint32_t>(id));
-    return found == observations_.end() ? nullptr : &found->second;
+    return observations_.find(static_cast<std::uint32_t>(id));
   }
 
   StepChange change_of(ir::StepId id, const ir::Observation* seen) {
-    const auto place = places_.find(static_cast<std::uint32_t>(id));
     StepChange step;
     step.id = graph_.id(id);
     step.kind = graph_.kind(id);
     step.role = graph_.role(id);
-    step.place = place == places_.end() ? std::string() : place->second;
-    if (seen == nullptr) return step;
+    if (place_of_) step.place = place_of_(id);
+    look_at(step, id, seen);
+    if (step.standing == ir::Standing::satisfied) return step;
+    if (const std::string by_hand = ir::undo_by_hand(graph_, id); !by_hand.empty())
+      step.remark += (step.remark.empty() ? "" : "; ") + by_hand;
+    return step;
+  }
+
+  void look_at(StepChange& step, ir::StepId id, const ir::Observation* seen) {
+    if (seen == nullptr) return;
     step.standing = seen->standing;
     step.differences = seen->differences;
     // A member that is to be empty and is so is no difference.
@@ -251,7 +264,6 @@ class Comparison {
                         ? std::string("takes away the key that the move of its account makes")
                         : put_back_words(graph_, *earlier, step.kind);
     }
-    return step;
   }
 
   void add_to_stage(ir::StepId id, const ir::Observation* seen, StepChange step) {
@@ -262,18 +274,40 @@ class Comparison {
     stage.steps.push_back(std::move(step));
   }
 
-  AccountChange& account_of(ir::StepId id) {
+  Account& account_of(ir::StepId id) {
     const std::size_t wave = static_cast<std::size_t>(graph_.wave(id)) - 1;
-    std::vector<AccountChange>& accounts = waves_[wave].accounts;
     const ir::RowId row = graph_.row(id);
-    const auto [at, is_new] =
-        account_at_[wave].emplace(static_cast<std::uint32_t>(row), accounts.size());
-    if (is_new) accounts.emplace_back().account = std::string(graph_.row_name(row));
-    return accounts[at->second];
+    std::uint32_t& at = account_of_row_[static_cast<std::size_t>(row)];
+    if (at == kNone || accounts_[at].wave != wave) {
+      at = static_cast<std::uint32_t>(accounts_.size());
+      accounts_.push_back({.wave = wave, .at = waves_[wave].accounts.size()});
+      waves_[wave].accounts.emplace_back().account = std::string(graph_.row_name(row));
+    }
+    return accounts_[at];
+  }
+  AccountChange& change_of(const Account& account) {
+    return waves_[account.wave].accounts[account.at];
   }
 
-  void add_to_account(ir::StepId id, const ir::Observation* seen, StepChange step) {
-    AccountChange& account = account_of(id);
+  void add_to_account(ir::StepId id) {
+    Account& account = account_of(id);
+    const ir::Observation* seen = observation(id);
+    // What finalize takes away may be there for it to be taken away: that is looked at by itself.
+    const bool is_done = seen != nullptr && seen->standing == ir::Standing::satisfied &&
+                         !seen->is_unseen && graph_.stage(id) != ir::Stage::finalize;
+    if (detail_ == Detail::changes && account.is_done && is_done) {
+      account.done.push_back(id);
+      return;
+    }
+    account.is_done = false;
+    for (const ir::StepId earlier : std::exchange(account.done, {}))
+      add_step(account, earlier, observation(earlier));
+    add_step(account, id, seen);
+  }
+
+  void add_step(Account& of, ir::StepId id, const ir::Observation* seen) {
+    AccountChange& account = change_of(of);
+    StepChange step = change_of(id, seen);
     // The figures of an account are those of its largest step; later steps speak of the same
     // messages. What is done costs nothing any more, but its clients download it all the same.
     if (seen != nullptr) add_longest(account.download_bytes, seen->bytes);
@@ -291,17 +325,19 @@ class Comparison {
     add_counts(account.cost.not_carried, cost.not_carried);
     const auto end = holds_.add(id, cost.hold_ms.value_or(0));
     if (end && cost.hold_ms) account.cost.hold_ms = 0;  // its sum is known once all are added
-    auto& chain = longest_[static_cast<std::uint32_t>(graph_.row(id))];
-    if (end && *end >= chain.first) chain = {*end, id};
+    if (end && *end >= of.longest_ms) {
+      of.longest_ms = *end;
+      of.last = id;
+    }
     account.steps.push_back(std::move(step));
   }
 
-  void sum_up_hold(AccountChange& account, std::uint32_t row, std::uint32_t parallel) {
-    if (!account.cost.hold_ms) return;
-    const auto& [longest_ms, last] = longest_[row];
-    account.cost.hold_ms = longest_ms;
+  void sum_up_hold(const Account& of) {
+    AccountChange& account = change_of(of);
+    if (!account.cost.hold_ms || !of.last) return;
+    account.cost.hold_ms = of.longest_ms;
     bool has_reload = false;
-    for (const ir::StepId id : holds_.chain(last)) {
+    for (const ir::StepId id : holds_.chain(*of.last)) {
       const ir::Observation* seen = observation(id);
       if (seen == nullptr || seen->hold_ms.value_or(0) == 0 ||
           seen->standing == ir::Standing::satisfied)
@@ -311,7 +347,7 @@ class Comparison {
                    graph_.kind(id) == ir::StepKind::postfix_forward ||
                    graph_.kind(id) == ir::StepKind::source_forward;
     }
-    const std::uint64_t others = std::max<std::uint32_t>(1, parallel) - 1;
+    const std::uint64_t others = std::max<std::uint32_t>(1, waves_[of.wave].parallel) - 1;
     if (!has_reload || others < kOneBehindTheOther) return;
     const std::uint64_t wait = kReloadApartMs / 2 * others / (others + 1);
     *account.cost.hold_ms += wait;
@@ -320,14 +356,16 @@ class Comparison {
   }
 
   const ir::StepGraph& graph_;
-  const Observations& observations_;
-  const Places& places_;
+  const ir::ObservationTable& observations_;
+  const PlaceOf& place_of_;
+  const Detail detail_;
   ChangeSet& changes_;
   Holds holds_;
   ChangedBefore changed_;
   std::vector<WaveChange> waves_;
-  std::vector<std::unordered_map<std::uint32_t, std::size_t>> account_at_;  // by wave, then row
-  std::unordered_map<std::uint32_t, std::pair<std::uint64_t, ir::StepId>> longest_;  // by row
+  std::vector<bool> is_of_account_;  // by shape
+  std::vector<Account> accounts_;
+  std::vector<std::uint32_t> account_of_row_;
 };
 
 }  // namespace
@@ -392,9 +430,8 @@ std::vector<ir::StepKind> ChangeSet::kinds_to_undo() const {
   return listed;
 }
 
-ChangeSet compare(const ir::StepGraph& graph,
-                  const std::unordered_map<std::uint32_t, ir::Observation>& observations,
-                  const Places& places, std::string plan_name) {
+ChangeSet compare(const ir::StepGraph& graph, const ir::ObservationTable& observations,
+                  const PlaceOf& place_of, std::string plan_name, Detail detail) {
   ChangeSet changes;
   changes.plan_name = std::move(plan_name);
   for (const ir::Stage stage :
@@ -403,7 +440,7 @@ ChangeSet compare(const ir::StepGraph& graph,
     change.stage = stage;
     changes.stages.push_back(std::move(change));
   }
-  Comparison comparison(graph, observations, places, changes);
+  Comparison comparison(graph, observations, place_of, detail, changes);
   for (const ir::StepId id : graph.order()) comparison.add(id);
   changes.stages[static_cast<std::size_t>(ir::Stage::waves)].waves = std::move(comparison).waves();
   return changes;

@@ -97,7 +97,11 @@ std::vector<AccountGroup> groups_of(const WaveChange& wave) {
   for (std::size_t i = 0; i < wave.accounts.size(); ++i) {
     const AccountChange& account = wave.accounts[i];
     std::string key;
-    for (const StepChange& step : account.steps) key += key_of(step, account.account) + "\n\n";
+    if (account.is_satisfied()) {
+      key = "nothing to do";
+    } else {
+      for (const StepChange& step : account.steps) key += key_of(step, account.account) + "\n\n";
+    }
     const auto [found, is_new] = at.emplace(key, groups.size());
     if (is_new) groups.push_back({{}, std::move(key)});
     groups[found->second].accounts.push_back(i);

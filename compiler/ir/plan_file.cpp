@@ -253,8 +253,9 @@ std::string write_saved_plan(const SavedPlan& plan, std::string* digest) {
   List sources;
   for (const auto& [name, text] : plan.sources) sources.push_back(List{name, text});
   Map observations;
-  for (const auto& [step, seen] : plan.observations)
+  plan.observations.for_each([&](std::uint32_t step, const Observation& seen) {
     observations.set(std::to_string(step), observation_document(seen));
+  });
   List notes;
   for (const std::string& note : plan.notes) notes.emplace_back(note);
   List findings;
@@ -340,7 +341,7 @@ Result<SavedPlan> read_saved_plan(std::string_view text, std::string* digest) {
     if (!step)
       return refuse(
           fmt::format("`{}` is of a step that is not there", observations_at.member(name).text()));
-    plan.observations.emplace(*step, read_observation(read, seen, observations_at.member(name)));
+    plan.observations.put(*step, read_observation(read, seen, observations_at.member(name)));
     if (read.is_refused()) break;
   }
   plan.sources = read_all(read, document["sources"], kSourcesMax, Place("sources"), read_source);

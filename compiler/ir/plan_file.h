@@ -2,10 +2,9 @@
 #include <map>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
-#include "compiler/ir/observation.h"
+#include "compiler/ir/observation_table.h"
 #include "compiler/ir/reviewed.h"
 #include "compiler/ir/step_graph.h"
 #include "compiler/source/result.h"
@@ -24,7 +23,7 @@ struct SavedPlan {
   std::string schema_digest = {};
   std::vector<std::pair<std::string, std::string>> sources =
       {};  ///< name and text, in the order of their FileIds
-  std::unordered_map<std::uint32_t, Observation> observations = {};  ///< by index of the step
+  ObservationTable observations = {};
   std::vector<ReviewedFinding> findings = {};
   std::vector<MachineDisk> disks = {};
   std::vector<std::string> notes = {};

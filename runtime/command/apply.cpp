@@ -144,8 +144,7 @@ Result<Drift> drift_of(const Review& review, Session& session, const ProjectFold
 bool has_work(const ir::SavedPlan& saved) {
   const std::vector<ir::StepId>& order = saved.graph.order();
   return std::any_of(order.begin(), order.end(), [&](ir::StepId step) {
-    const auto seen = saved.observations.find(static_cast<std::uint32_t>(step));
-    return seen == saved.observations.end() || seen->second.standing != ir::Standing::satisfied;
+    return !saved.observations.is_satisfied(static_cast<std::uint32_t>(step));
   });
 }
 
@@ -208,7 +207,7 @@ ExitCode run_apply(const Invocation& invocation) {
     print_not_begun(format, "stopped");
     return ExitCode::stopped;
   }
-  const diff::ChangeSet changes = changes_of(*review);
+  const diff::ChangeSet changes = changes_of(*review, detail_for("text"));
   if (format == "text" && invocation.value("--events") != "-" && !standing->is_resumed) {
     if (auto shown = show_changes(changes, "text"); !shown)
       return print_error(shown.error(), format);

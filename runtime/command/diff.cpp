@@ -52,6 +52,12 @@ ShowOptions show_options(const Invocation& invocation) {
   return options;
 }
 
+diff::Detail detail_for(std::string_view format, const ShowOptions& options) {
+  const bool is_folded = (format == "text" || format == "markdown") && !options.is_all &&
+                         options.path.empty() && options.accounts.empty();
+  return is_folded ? diff::Detail::changes : diff::Detail::all;
+}
+
 Outcome show_changes(diff::ChangeSet whole, std::string_view format, const ShowOptions& shown) {
   for (const std::string& account : shown.accounts) {
     if (!has_account(whole, account))
@@ -128,9 +134,10 @@ ExitCode run_diff(const Invocation& invocation) {
   std::error_code unknown;
   if (std::filesystem::is_directory(output, unknown))
     output = (std::filesystem::path(output) / (review.digest + ".plan")).string();
-  diff::ChangeSet changes = changes_of(review);
+  const ShowOptions shown_as = show_options(invocation);
+  diff::ChangeSet changes = changes_of(review, detail_for(format, shown_as));
   const bool has_differences = changes.change_count() > 0 || changes.unseen_count() > 0;
-  if (auto shown = show_changes(std::move(changes), format, show_options(invocation)); !shown)
+  if (auto shown = show_changes(std::move(changes), format, shown_as); !shown)
     return print_error(shown.error(), format);
   if (!output.empty()) {
     if (auto written = write_text_file(output, text, 0600); !written)
@@ -145,7 +152,10 @@ ExitCode run_show(const Invocation& invocation) {
   const auto review = read_review(invocation.value("file"));
   if (!review) return print_error(review.error(), invocation.value("--format"));
   const std::string format = invocation.value("--format");
-  if (auto shown = show_changes(changes_of(*review), format, show_options(invocation)); !shown)
+  const ShowOptions shown_as = show_options(invocation);
+  if (auto shown =
+          show_changes(changes_of(*review, detail_for(format, shown_as)), format, shown_as);
+      !shown)
     return print_error(shown.error(), format);
   print_words(fmt::format("made {}; plan {}, lock {}, schema {}\n",
                           printable(review->saved.made_at), review->saved.plan_digest.substr(0, 12),

@@ -63,7 +63,7 @@ Observations observe_all(const ObserveParts& parts, std::size_t threads) {
     const ir::Value arguments = parts.graph.arguments(step);
     if (driver == nullptr || waits_for_output(arguments)) {
       const std::lock_guard lock(mutex);
-      seen.by_step.emplace(static_cast<std::uint32_t>(step), ir::Observation{});
+      seen.by_step.put(static_cast<std::uint32_t>(step), ir::Observation{});
       return;
     }
     const std::string id = parts.graph.id(step);
@@ -93,12 +93,12 @@ Observations observe_all(const ObserveParts& parts, std::size_t threads) {
     }
     const std::lock_guard lock(mutex);
     if (observation) {
-      seen.by_step.emplace(static_cast<std::uint32_t>(step), std::move(*observation));
+      seen.by_step.put(static_cast<std::uint32_t>(step), std::move(*observation));
     } else {
       ir::Observation unseen;
       unseen.is_unseen = true;
       unseen.remark = observation.error().to_line();
-      seen.by_step.emplace(static_cast<std::uint32_t>(step), std::move(unseen));
+      seen.by_step.put(static_cast<std::uint32_t>(step), std::move(unseen));
       seen.failures.push_back({step, std::move(observation).error()});
     }
   };

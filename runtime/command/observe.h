@@ -1,8 +1,7 @@
 #pragma once
-#include <unordered_map>
 #include <vector>
 
-#include "compiler/ir/observation.h"
+#include "compiler/ir/observation_table.h"
 #include "compiler/ir/step_graph.h"
 #include "runtime/secret/secret.h"
 #include "runtime/step/step_driver.h"
@@ -11,7 +10,7 @@ namespace plan::command {
 
 /// What the drivers saw of the world, read-only: the other half of a diff.
 struct Observations {
-  std::unordered_map<std::uint32_t, ir::Observation> by_step = {};  ///< key: index of the step
+  ir::ObservationTable by_step = {};
   struct Failure {
     ir::StepId step = {};
     Error error;

@@ -197,22 +197,20 @@ Review review_project(Project project, Session& session, const step::StopSignal&
   review.connections = session.connections();
   const double record_ms =
       step::durable_write_ms(project.folder.state_directory, net::system_clock());
-  const Observations seen = observe_all({.graph = saved.graph,
-                                         .drivers = session.drivers(),
-                                         .secrets = session.secrets(),
-                                         .clock = net::system_clock(),
-                                         .stop = stop,
-                                         .state_directory = project.folder.state_directory,
-                                         .durable_write_ms = record_ms});
-  saved.observations = seen.by_step;
+  Observations seen = observe_all({.graph = saved.graph,
+                                   .drivers = session.drivers(),
+                                   .secrets = session.secrets(),
+                                   .clock = net::system_clock(),
+                                   .stop = stop,
+                                   .state_directory = project.folder.state_directory,
+                                   .durable_write_ms = record_ms});
+  saved.observations = std::move(seen.by_step);
   saved.notes = untried_servers(project);
   if (auto marked = mark_done(saved, project.folder); !marked)
     saved.notes.push_back(
         fmt::format("what was done already is not known: {}", words_of(marked.error())));
   const auto is_over = [&](ir::StepId step) {
-    const auto seen_of = saved.observations.find(static_cast<std::uint32_t>(step));
-    return seen_of != saved.observations.end() &&
-           seen_of->second.standing == ir::Standing::satisfied;
+    return saved.observations.is_satisfied(static_cast<std::uint32_t>(step));
   };
   std::size_t left_out = 0;
   saved.findings = findings_of(project, &left_out);
@@ -280,16 +278,13 @@ SourceSet sources_of(const ir::SavedPlan& saved) {
   return sources;
 }
 
-diff::ChangeSet changes_of(const Review& review) {
+diff::ChangeSet changes_of(const Review& review, diff::Detail detail) {
   const SourceSet sources = sources_of(review.saved);
-  diff::Places places;
   const ir::StepGraph& graph = review.saved.graph;
-  for (const ir::StepId step : graph.order()) {
-    places.emplace(static_cast<std::uint32_t>(step),
-                   place_of(sources, engine::cause_of(graph, step)));
-  }
-  diff::ChangeSet changes =
-      diff::compare(graph, review.saved.observations, places, review.saved.plan_name);
+  diff::ChangeSet changes = diff::compare(
+      graph, review.saved.observations,
+      [&](ir::StepId step) { return place_of(sources, engine::cause_of(graph, step)); },
+      review.saved.plan_name, detail);
   changes.digest = review.digest;
   changes.made_from = review.saved.made_from;
   changes.findings = review.saved.findings;
@@ -312,28 +307,28 @@ std::vector<std::string> drift_since(const Review& review, const Observations& n
   const ir::StepGraph& graph = review.saved.graph;
   for (const ir::StepId step : graph.order()) {
     const auto key = static_cast<std::uint32_t>(step);
-    const auto then = review.saved.observations.find(key);
-    const auto today = now.by_step.find(key);
-    if (then == review.saved.observations.end() || today == now.by_step.end()) continue;
-    const std::string before = ir::fingerprint_of(then->second);
+    const ir::Observation* then = review.saved.observations.find(key);
+    const ir::Observation* today = now.by_step.find(key);
+    if (then == nullptr || today == nullptr) continue;
+    const std::string before = ir::fingerprint_of(*then);
     if (before.empty()) continue;
     const std::size_t count = lines.size();
     // What was seen and cannot be seen now may have changed: that is no "nothing has drifted".
-    if (today->second.is_unseen) {
+    if (today->is_unseen) {
       lines.push_back(fmt::format("{}: could not be looked at: {}", graph.id(step),
-                                  printable(today->second.remark, kRemarkBytes)));
+                                  printable(today->remark, kRemarkBytes)));
       ++*steps;
       continue;
     }
-    const std::string after = ir::fingerprint_of(today->second);
+    const std::string after = ir::fingerprint_of(*today);
     if (after.empty() || before == after) continue;
     ++*steps;
-    drift_of(then->second.fingerprint, today->second.fingerprint, graph.id(step) + ":", lines, 0);
+    drift_of(then->fingerprint, today->fingerprint, graph.id(step) + ":", lines, 0);
     // The order of members, or a value of another type that looks the same.
     if (lines.size() == count)
       lines.push_back(fmt::format("{}: was {}, is {}", graph.id(step),
-                                  diff::show_value(then->second.fingerprint, kValueBytes),
-                                  diff::show_value(today->second.fingerprint, kValueBytes)));
+                                  diff::show_value(then->fingerprint, kValueBytes),
+                                  diff::show_value(today->fingerprint, kValueBytes)));
   }
   return lines;
 }

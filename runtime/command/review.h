@@ -32,7 +32,8 @@ struct Review {
 [[nodiscard]] Result<Review> read_review(const std::string& file);
 
 /// The change set to show, with places in the plan.
-[[nodiscard]] diff::ChangeSet changes_of(const Review& review);
+[[nodiscard]] diff::ChangeSet changes_of(const Review& review,
+                                         diff::Detail detail = diff::Detail::all);
 
 /// What has changed in the world since the review, as lines for a person: by fingerprint, step by
 /// step and member by member; a step that was seen then and cannot be seen now is one of them.

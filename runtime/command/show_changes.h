@@ -19,6 +19,9 @@ struct ShowOptions {
 /// `--all`, `--account` and `--path` of a command line.
 [[nodiscard]] ShowOptions show_options(const Invocation& invocation);
 
+/// What show_changes needs of a change set to show it so.
+[[nodiscard]] diff::Detail detail_for(std::string_view format, const ShowOptions& options = {});
+
 /// Prints a change set as text, markdown, json or html to stdout. Errors: nothing-of-that-name for
 /// an account or a path that is not in it.
 [[nodiscard]] Outcome show_changes(diff::ChangeSet whole, std::string_view format,

@@ -22,8 +22,7 @@ struct Moved {
 };
 
 bool is_over(const ir::SavedPlan& plan, ir::StepId step) {
-  const auto seen = plan.observations.find(static_cast<std::uint32_t>(step));
-  return seen != plan.observations.end() && seen->second.standing == ir::Standing::satisfied;
+  return plan.observations.is_satisfied(static_cast<std::uint32_t>(step));
 }
 
 std::string domain_of(const std::string& address) {

@@ -1,10 +1,11 @@
 // links: command yaml-cpp
-// Compiles plans of 1,000 to 1,000,000 accounts from a lock and a csv file, the same from a list in
-// the YAML itself beside yaml-cpp's bare scan of that file, and a second time with nothing changed;
-// the proof of the mail flow alone, also of plans with many domains, waves, lists and lists in
-// lists, and reading the saved plan, up to 100,000; `terraform plan` or `tofu plan` of 1,000, where
-// there is one. Each is in a process of its own, so that its peak
-// memory is its own. One JSON object a line. With
+// Compiles plans of 1,000 to 1,000,000 accounts from a lock and a csv file, with the diff of a
+// world in which every step is done, and how that grows; the same from a list in the YAML itself
+// beside yaml-cpp's bare scan of that file, and a second time with nothing changed; the proof of
+// the mail flow alone, also of plans with many domains, waves, lists and lists in lists, and
+// reading the saved plan, up to 100,000; `terraform plan` or `tofu plan` of 1,000, where there is
+// one. Each is in a process of its own, so that its peak memory is its own. One JSON object a line.
+// With
 // `--write FOLDER N` it only writes such a plan with all that lies beside it, with `--once N` it
 // only compiles one from csv, and with `--proof SHAPE` it only proves one, in this process, for a
 // profiler.
@@ -17,6 +18,7 @@
 
 #include <charconv>
 #include <chrono>
+#include <cmath>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -33,6 +35,7 @@
 #include "compiler/ir/plan_file.h"
 #include "compiler/schema/schema.h"
 #include "runtime/command/project.h"
+#include "runtime/command/review.h"
 #include "tests/support/plan_text.h"
 
 namespace {
@@ -252,7 +255,7 @@ std::string lock_text(const MailShape& shape) {
 }
 
 struct Peer {
-  std::string_view name = {};
+  std::string name = {};
   double value = 0;
 };
 
@@ -313,6 +316,27 @@ bool is_whole(const plan::CompileResult& result, std::size_t accounts) {
   return false;
 }
 
+/// The diff of a world in which every step is done: what the command does between looking at the
+/// servers and printing.
+bool diff_without_changes(plan::CompileResult& compiled) {
+  plan::command::Review review;
+  review.saved.plan_name = kName;
+  review.saved.graph = std::move(*compiled.graph);
+  const plan::SourceSet& sources = *compiled.sources;
+  for (std::size_t i = 1; i <= sources.size(); ++i) {
+    const auto file = static_cast<plan::FileId>(i);
+    review.saved.sources.emplace_back(std::string(sources.name(file)),
+                                      std::string(sources.text(file)));
+  }
+  for (const plan::ir::StepId step : review.saved.graph.order()) {
+    review.saved.observations.put(static_cast<std::uint32_t>(step),
+                                  {.standing = plan::ir::Standing::satisfied});
+  }
+  const plan::diff::ChangeSet changes =
+      plan::command::changes_of(review, plan::diff::Detail::changes);
+  return changes.change_count() == 0 && !plan::diff::render_text(changes, {}).empty();
+}
+
 Work compilation(std::string plan, std::size_t accounts) {
   auto types = std::make_shared<std::optional<plan::schema::Schema>>();
   if (auto read = plan::schema::Schema::read(schema_text())) *types = std::move(*read);
@@ -328,7 +352,7 @@ Work compilation(std::string plan, std::size_t accounts) {
   // The result is not taken apart within the time: the process ends.
   return [types, input, accounts] {
     auto* result = new plan::CompileResult(plan::compile(std::move(*input)));  // NOLINT
-    return is_whole(*result, accounts);
+    return is_whole(*result, accounts) && diff_without_changes(*result);
   };
 }
 
@@ -432,13 +456,27 @@ Work bare_scan(std::size_t accounts) {
   };
 }
 
-bool measure_csv(const Size& size) {
+/// The processor's time by n log n from one size to another.
+double by_growth(double seconds, std::size_t from, std::size_t to) {
+  const auto cost = [](std::size_t n) {
+    return static_cast<double>(n) * std::log(static_cast<double>(n));
+  };
+  return seconds * cost(to) / cost(from);
+}
+
+bool measure_csv(const Size& size, std::optional<std::pair<std::size_t, double>>& smaller) {
   const auto csv = measure([&] { return compilation(csv_plan(), size.accounts); });
   if (!csv) return false;
   const std::string figure = fmt::format("compile-{}-accounts", size.accounts);
   say(figure + "-time", csv->seconds, "s", size.seconds_goal);
   say(figure + "-processor", csv->processor_seconds, "s", size.seconds_goal);
   say(figure + "-memory", csv->mebibytes, "MiB", size.mebibytes_goal);
+  if (smaller) {
+    const double expected = by_growth(smaller->second, smaller->first, size.accounts);
+    say(figure + "-growth-processor", csv->processor_seconds, "s", expected,
+        {fmt::format("n log n from {}", smaller->first), expected});
+  }
+  smaller = {size.accounts, csv->processor_seconds};
   return true;
 }
 
@@ -567,9 +605,10 @@ int main(int argc, char** argv) {
   }
   // PLAN_BENCH_ACCOUNTS bounds the sizes, for a look in between.
   const char* bound = std::getenv("PLAN_BENCH_ACCOUNTS");
+  std::optional<std::pair<std::size_t, double>> smaller;
   for (const Size& size : kSizes) {
     if (bound != nullptr && std::strtoull(bound, nullptr, 10) < size.accounts) continue;
-    if (!measure_csv(size) || !measure_yaml(size) || !measure_again(size)) return 1;
+    if (!measure_csv(size, smaller) || !measure_yaml(size) || !measure_again(size)) return 1;
     if (size.accounts > kSavedAccountsMax) continue;
     if (!measure_proof(size) || !measure_saved_plan(size)) return 1;
   }

@@ -76,7 +76,7 @@ struct World {
   }
 
   ir::StepGraph graph;
-  std::unordered_map<std::uint32_t, Observation> seen;
+  ir::ObservationTable seen;
 };
 
 void expect_golden(const std::string& name, ChangeSet changes, RenderOptions options = {}) {
@@ -250,7 +250,7 @@ TEST(DiffGolden, UnfoldedEverythingIsThere) {
 
 TEST(Diff, ALaterWaveRefersToTheStepsOfAnEarlierOneAndLongListsAreOneLine) {
   ir::StepGraph graph;
-  std::unordered_map<std::uint32_t, Observation> seen;
+  ir::ObservationTable seen;
   ir::StepShape key;
   key.kind = StepKind::admin_upsert;
   key.stage = Stage::finalize;
@@ -347,7 +347,7 @@ TEST(Diff, WhatFinalizeTakesAwayAgainIsNoNothingToDo) {
   graph.add_edge(again, gone);
   graph.add_edge(gone, other);
   ASSERT_FALSE(graph.freeze());
-  std::unordered_map<std::uint32_t, Observation> seen;
+  ir::ObservationTable seen;
   seen[static_cast<std::uint32_t>(route)].standing = Standing::absent;
   seen[static_cast<std::uint32_t>(strategy)].standing = Standing::differs;
   for (const ir::StepId step : {again, gone, other})
@@ -362,6 +362,29 @@ TEST(Diff, WhatFinalizeTakesAwayAgainIsNoNothingToDo) {
   for (const ir::StepId step : {route, strategy})
     seen[static_cast<std::uint32_t>(step)].standing = Standing::satisfied;
   EXPECT_EQ(compare(graph, seen, {}, "x").change_count(), 0U);
+}
+
+TEST(Diff, WhatIsLeftOutOfAccountsThatAreDoneIsNotShownFolded) {
+  World world(30);
+  for (const ir::StepId step : world.graph.order())
+    world.seen.put(static_cast<std::uint32_t>(step), {.standing = Standing::satisfied});
+  // One has a copy to do between steps that are done, one could not be looked at, at its end.
+  Observation& copy = world.see("account/user7@example.org/copy");
+  copy.standing = Standing::absent;
+  copy.bytes = 4096;
+  world.see("account/user9@example.org/release") = {.remark = "no answer", .is_unseen = true};
+  const ChangeSet all = compare(world.graph, world.seen, {}, "x");
+  const ChangeSet changes = compare(world.graph, world.seen, {}, "x", Detail::changes);
+  EXPECT_EQ(render_text(changes, {}), render_text(all, {}));
+  EXPECT_EQ(render_markdown(changes, {}), render_markdown(all, {}));
+  EXPECT_EQ(changes.change_count(), 1U);
+  EXPECT_EQ(changes.unseen_count(), 1U);
+  const std::vector<AccountChange>& accounts = changes.stages[2].waves.at(0).accounts;
+  ASSERT_EQ(accounts.size(), 30U);
+  EXPECT_TRUE(accounts[0].steps.empty());
+  EXPECT_EQ(accounts[7].steps.size(), 4U) << "in the order of the graph";
+  EXPECT_EQ(accounts[7].steps[0].id, "account/user7@example.org/create");
+  EXPECT_EQ(accounts[9].steps.size(), 4U);
 }
 
 TEST(Diff, ColourAddsNothingButColour) {
@@ -393,7 +416,7 @@ TEST(Diff, AHoldIsTheLongestChainOfWhatClientsWaitForWithItsFigures) {
   const ir::WaveId wave = graph.add_wave({.name = "all", .parallel = 4});
   const ir::RowId row = graph.add_row("a@x", Value::map({{"account", "a@x"}}), {});
   std::map<std::string, ir::StepId> steps;
-  std::unordered_map<std::uint32_t, Observation> seen;
+  ir::ObservationTable seen;
   const auto add = [&](const char* name, StepKind kind, std::vector<const char*> after,
                        std::uint64_t ms) {
     ir::StepShape shape;

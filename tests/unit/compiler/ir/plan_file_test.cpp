@@ -38,7 +38,7 @@ SavedPlan small_plan() {
   seen.fingerprint = Value::map({{"version", "0.16.15"}});
   seen.prior = "the prior state is the journal's, not the plan's";
   seen.bytes = 12;
-  plan.observations.emplace(0U, seen);
+  plan.observations.put(0, seen);
   return plan;
 }
 
@@ -56,11 +56,11 @@ TEST(SavedPlanFile, ReadsWhatItWrites) {
             Value(SecretRef{"source", "alice@example.org"}));
   EXPECT_EQ(plan->sources, small_plan().sources);
   EXPECT_EQ(plan->made_by, "plan 0.1.0");
-  EXPECT_EQ(plan->observations.at(0).standing, Standing::differs);
-  EXPECT_EQ(plan->observations.at(0).bytes, 12U);
-  EXPECT_FALSE(plan->observations.at(0).messages) << "not measured stays not measured";
-  EXPECT_EQ(fingerprint_of(plan->observations.at(0)),
-            fingerprint_of(small_plan().observations.at(0)));
+  EXPECT_EQ(plan->observations.find(0)->standing, Standing::differs);
+  EXPECT_EQ(plan->observations.find(0)->bytes, 12U);
+  EXPECT_FALSE(plan->observations.find(0)->messages) << "not measured stays not measured";
+  EXPECT_EQ(fingerprint_of(*plan->observations.find(0)),
+            fingerprint_of(*small_plan().observations.find(0)));
 }
 
 TEST(SavedPlanFile, IsTheSameForTheSameReview) {
