@@ -240,6 +240,7 @@ class Compilation {
           .help("`plan fetch` brings it");
       check_secret_names(*graph, sink_);
     }
+    judge_switched_off(migration, lowering);
     flow::ProofLimits proof;
     proof.subjects_max = input_.mail_subjects_max;
     const ir::Value* ips = lowering.scope.find("source_ips");
@@ -361,6 +362,21 @@ class Compilation {
     left_out_.insert(left_out_.end(), linked.left_out.begin(), linked.left_out.end());
     report_of_modules(said, linked.damaged);
     check_values(migration, right, lowering.modules);
+  }
+
+  /// What steps write that are switched off, as far as it is known.
+  void judge_switched_off(const check::Migration& migration, const lower::LowerInput& lowering) {
+    const bool has_own = std::any_of(
+        lowering.modules.begin(), lowering.modules.end(), [&](const lower::ModuleInstance& module) {
+          const Span at = module.tree->span;
+          return at.is_known() && !sources_->name(at.file).starts_with("std/");
+        });
+    if (!has_own) return;
+    const auto off = lower::steps_switched_off(lowering);
+    if (!off) return;
+    check_clear_secrets(*off, sink_);
+    if (input_.schema == nullptr) return check_secret_names(*off, sink_);
+    check_target_values(*off, *input_.schema, migration.plan, lowering.modules, *sources_, sink_);
   }
 
   void check_values(const check::Migration& migration, const std::optional<ir::StepGraph>& steps,

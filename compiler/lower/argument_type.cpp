@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <initializer_list>
 
 #include "compiler/source/text.h"
 #include "compiler/syntax/names.h"
@@ -316,6 +317,44 @@ Judgement judge_unit(const syntax::ValueType& type, const ArgumentSpec& spec) {
       (is_amount(spec.type) && is_duration != (spec.type == ArgumentType::duration_ms));
   if (!is_wrong) return std::nullopt;
   return of_other_type(spec, is_duration ? "duration" : "size");
+}
+
+Judgement judge_type_alone(const syntax::ValueType& type, const ArgumentSpec& spec) {
+  using TypeKind = syntax::ValueType::Kind;
+  syntax::ValueType there = type;
+  there.is_optional = false;
+  const std::string given = to_text(there);
+  const auto is_one_of = [&](std::initializer_list<TypeKind> kinds) {
+    return std::any_of(kinds.begin(), kinds.end(), [&](TypeKind kind) {
+      return fits(syntax::ValueType{there.kind}, syntax::ValueType{kind});
+    });
+  };
+  const bool is_right = [&] {
+    switch (spec.type) {
+      case ArgumentType::any:
+        return true;
+      case ArgumentType::string:
+      case ArgumentType::address:
+      case ArgumentType::url:
+        return is_one_of({TypeKind::text});
+      case ArgumentType::integer:
+        return is_one_of({TypeKind::number}) || judge_unit(type, spec);
+      case ArgumentType::boolean:
+        return is_one_of({TypeKind::boolean});
+      case ArgumentType::list:
+        return is_one_of({TypeKind::list, TypeKind::rows});
+      case ArgumentType::map:
+        return is_one_of({TypeKind::map});
+      case ArgumentType::duration_ms:
+      case ArgumentType::bytes:
+        return is_one_of({TypeKind::number, TypeKind::duration, TypeKind::size, TypeKind::text});
+      case ArgumentType::secret:
+        return is_one_of({TypeKind::secret});
+    }
+    return true;
+  }();
+  if (is_right) return std::nullopt;
+  return of_other_type(spec, given);
 }
 
 std::string bounds_of(const ArgumentSpec& spec) {

@@ -38,6 +38,10 @@ struct WrongArgument {
 /// Of the type of an expression: durations and sizes are plain numbers once they are values.
 [[nodiscard]] std::optional<WrongArgument> judge_unit(const syntax::ValueType& type,
                                                       const ir::ArgumentSpec& spec);
+/// Of the type of an expression whose value is not known: no value of this type is one that the
+/// argument takes. What judge_unit says is not said once more.
+[[nodiscard]] std::optional<WrongArgument> judge_type_alone(const syntax::ValueType& type,
+                                                            const ir::ArgumentSpec& spec);
 
 /// How much an argument may be, or the words it is one of: "`1s` to `1d`", "`source` or `target`".
 /// Empty: nothing is said of it here.

@@ -10,6 +10,7 @@
 
 #include "compiler/ir/row_values.h"
 #include "compiler/ir/secrets.h"
+#include "compiler/lower/absent_value.h"
 #include "compiler/lower/argument_type.h"
 #include "compiler/lower/procedure.h"
 #include "compiler/lower/step_arguments.h"
@@ -208,7 +209,8 @@ class Expander {
             std::any_of(given.items().begin(), given.items().end(),
                         [](const Value& item) { return !ir::row_member(item).empty(); });
         if (member.empty() && !has_members) continue;
-        const std::size_t of = procedure_.steps[s].is_when_of_row ? s : SIZE_MAX;
+        const bool is_own = procedure_.steps[s].is_when_of_row || procedure_.steps[s].is_off;
+        const std::size_t of = is_own ? s : SIZE_MAX;
         if (has_members || known.emplace(member, spec.name, spec.type, of).second)
           found.push_back({&spec, &given, s});
       }
@@ -219,9 +221,12 @@ class Expander {
   /// What a row's members are is known only from the rows.
   void check_row_argument(const RowArgument& argument, ir::RowId row) {
     if (is_broken_) return;
-    const auto wrong = judge_in_row(argument, graph_.row_members(row));
-    if (!wrong) return;
     const ProcedureStep& step = procedure_.steps[argument.step];
+    const Value& members = graph_.row_members(row);
+    const std::string_view member = ir::row_member(*argument.given);
+    if (step.is_off && !member.empty() && is_absent(members[member])) return;
+    const auto wrong = judge_in_row(argument, members);
+    if (!wrong) return;
     broken(place_of(step, argument.spec->name),
            fmt::format("`{}` of `{}` {} for `{}`", argument.spec->name, info(step.kind).name,
                        wrong->why, printable(graph_.row_name(row), 80)),
@@ -302,7 +307,9 @@ class Expander {
       return *scope;
     };
     for (const Computed& computed : procedure_.computed[set]) {
-      auto value = value_in(row.name, computed.text, scope_in(computed.scope, computed.variable));
+      const syntax::Scope& names = scope_in(computed.scope, computed.variable);
+      if (computed.is_off && asks_of_absent(computed.text, names)) continue;
+      auto value = value_in(row.name, computed.text, names);
       if (!value) {
         is_broken_ = true;
         return;

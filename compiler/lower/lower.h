@@ -92,5 +92,8 @@ struct LowerInput {
 /// steps that are right are given back, each once, in no order: for what else judges steps alone.
 [[nodiscard]] std::optional<ir::StepGraph> check_steps(const LowerInput& input,
                                                        const LostSteps& lost, Sink& sink);
+/// Those of the operator's steps that `lower` leaves out in every row, in the same way: what they
+/// write is judged before the night in which they are switched on.
+[[nodiscard]] std::optional<ir::StepGraph> steps_switched_off(const LowerInput& input);
 
 }  // namespace plan::lower

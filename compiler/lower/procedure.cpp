@@ -33,6 +33,22 @@ const std::vector<std::string_view> kStepKeys = {"id",
 const std::vector<std::string_view> kModuleKeys = {"module", "about", "use",
                                                    "inputs", "let",   "steps"};
 
+bool holds_unknown(const Value& value) {
+  if (value.is_output()) return value.as_output().step == "$unknown";
+  return std::any_of(value.items().begin(), value.items().end(), holds_unknown) ||
+         std::any_of(value.members().begin(), value.members().end(),
+                     [](const auto& member) { return holds_unknown(member.second); });
+}
+
+/// The arguments that a graph can have.
+Value known_part(const Value& arguments) {
+  Value known = Value::map();
+  for (const auto& [name, value] : arguments.members()) {
+    if (!holds_unknown(value)) known.set(name, value);
+  }
+  return known;
+}
+
 constexpr std::size_t kCycleShownMax = 6;
 /// Instead of a step's number: there is or was one of that id, and nothing else is known of it.
 constexpr std::size_t kLost = SIZE_MAX;
@@ -84,6 +100,9 @@ class ProcedureReader {
     if (is_broken_) return std::nullopt;
     refuse_cycle();
     if (is_broken_) return std::nullopt;
+    for (ProcedureStep& step : procedure_.steps) {
+      if (step.is_off) step.arguments = known_part(step.arguments);
+    }
     return std::move(procedure_);
   }
 
@@ -220,13 +239,14 @@ class ProcedureReader {
     syntax::TypeScope types(&module_->types);
     if (!step.variable.empty()) types.set(step.variable, *syntax::parse_type("map"));
     read_condition(node, step, types);
+    step.is_off = step.is_off || is_switched_off(step);
     step.written = node.find("args");
     ReadArguments given;
     if (step.written != nullptr)
       given = arguments_.read(*step.written, step, *module_, *scope_, types);
     if (!given.is_whole) is_broken_ = true;
     step.arguments = std::move(given.values);
-    if (!is_switched_off(step)) check_arguments(step, given);
+    check_arguments(step, given);
     add_connections(step, input_.connections);
     step.scope = scope_;
     by_id_[step.id] = procedure_.steps.size();
@@ -409,7 +429,10 @@ class ProcedureReader {
                     "'before-cutover')`; in YAML it "
                     "stands in `${...}`");
     }
-    if (needs_unknown(*text, *module_)) return;
+    if (needs_unknown(*text, *module_)) {
+      step.is_off = true;
+      return;
+    }
     if (const auto type = check_type(*text, types, sink_);
         !fits(type, *syntax::parse_type("boolean")))
       return broken(when->span, fmt::format("`when` is {}, no truth value", to_text(type)),
@@ -594,9 +617,11 @@ class ProcedureReader {
     return {};
   }
 
-  /// By a condition that is the same in every row: what its arguments ask for may not be there.
+  /// By a condition that is false in every row: what its arguments ask for may not be there.
   [[nodiscard]] bool is_switched_off(const ProcedureStep& step) const {
-    if (!step.when || step.is_when_of_row) return false;
+    if (!step.when) return false;
+    // Where it names the row, what stands in front of that may decide.
+    if (step.is_when_of_row && scope_->find(step.variable) != nullptr) return false;
     Sink unheard;
     const auto is_on = evaluate(*step.when, *scope_, unheard);
     return is_on && !is_on->bool_or(true);
@@ -655,11 +680,13 @@ std::optional<Procedure> read_procedure(const LowerInput& input, Sink& sink) {
   return ProcedureReader(input, sink).read();
 }
 
-std::optional<ir::StepGraph> check_steps(const LowerInput& input, const LostSteps& lost,
-                                         Sink& sink) {
+namespace {
+
+/// Each of the operator's steps once, without rows.
+std::optional<ir::StepGraph> graph_of(std::vector<ProcedureStep> steps, const LowerInput& input) {
   ir::StepGraph graph;
   std::uint32_t shape = 0;
-  for (ProcedureStep& step : ProcedureReader(input, sink).read_what_is_there(lost)) {
+  for (ProcedureStep& step : steps) {
     // What only follows from the plan is not said of a module that is not the operator's.
     if (input.sources->name(step.span.file).starts_with("std/")) continue;
     graph.add_shape(
@@ -668,6 +695,20 @@ std::optional<ir::StepGraph> check_steps(const LowerInput& input, const LostStep
   }
   if (shape == 0 || graph.freeze()) return std::nullopt;
   return graph;
+}
+
+}  // namespace
+
+std::optional<ir::StepGraph> check_steps(const LowerInput& input, const LostSteps& lost,
+                                         Sink& sink) {
+  return graph_of(ProcedureReader(input, sink).read_what_is_there(lost), input);
+}
+
+std::optional<ir::StepGraph> steps_switched_off(const LowerInput& input) {
+  Sink heard;  // what is wrong with the steps themselves was said
+  std::vector<ProcedureStep> steps = ProcedureReader(input, heard).read_what_is_there({});
+  std::erase_if(steps, [](const ProcedureStep& step) { return !step.is_off; });
+  return graph_of(std::move(steps), input);
 }
 
 }  // namespace plan::lower

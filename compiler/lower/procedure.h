@@ -17,6 +17,7 @@ struct Computed {
   std::string variable = {};                      ///< the row's name in it
   const syntax::Scope* scope = nullptr;           ///< of the module that it stands in
   ir::ArgumentType type = ir::ArgumentType::any;  ///< what the argument takes
+  bool is_off = false;                            ///< its step is switched off
 };
 
 /// A member of a row's value that arguments need, and where the first of them says so.
@@ -36,6 +37,7 @@ struct ProcedureStep {
   std::size_t set = SIZE_MAX;  ///< index in LowerInput::rows
   std::optional<syntax::Template> when = {};
   bool is_when_of_row = false;
+  bool is_off = false;  ///< switched off in every row, or nobody knows whether it is
   std::vector<std::size_t> after = {};  ///< by index: its own `after`, and the `before` of others
   std::vector<std::size_t> after_previous_wave = {};  ///< only of steps for the rows of `waves`
   std::vector<std::size_t> after_members = {};

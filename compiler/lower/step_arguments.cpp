@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "compiler/ir/secrets.h"
+#include "compiler/lower/absent_value.h"
 #include "compiler/lower/argument_type.h"
 #include "compiler/source/text.h"
 #include "compiler/syntax/scalar.h"
@@ -62,6 +63,7 @@ ReadArguments ArgumentReader::read(const Node& arguments, const ProcedureStep& s
     // All of them by one name.
     wanted_ = ir::ArgumentType::any;
     const Value whole = value(arguments, names);
+    given.is_unknown = is_unknown(whole);
     for (const auto& [name, member] : whole.members()) {
       if (!member.is_null()) given.values.set(name, as_argument(member, type_of(name)));
     }
@@ -198,9 +200,9 @@ Value ArgumentReader::scalar(const Node& node, const Names& names) {
     return {};
   }
   type_ = std::move(type);
-  if (step_->variable.empty() || !mentions(*text, step_->variable))
-    return evaluated(*text, node, names);
-  return of_row(std::move(*text));
+  if (!step_->variable.empty() && mentions(*text, step_->variable)) return of_row(std::move(*text));
+  if (step_->is_off && asks_of_absent(*text, names.values)) return unknown_value();
+  return evaluated(*text, node, names);
 }
 
 /// The same in every row.
@@ -237,7 +239,7 @@ Value ArgumentReader::of_row(syntax::Template text) {
   }
   auto& computed = procedure_.computed[step_->set];
   const std::string member = fmt::format("={}", computed.size());
-  computed.push_back({member, std::move(text), step_->variable, scope_, wanted_});
+  computed.push_back({member, std::move(text), step_->variable, scope_, wanted_, step_->is_off});
   return ir::OutputRef{"$row", member};
 }
 
@@ -311,8 +313,10 @@ class Judge {
     const Value& value = step_.arguments[spec.name];
     if (ir::holds_secret(value) && !takes_secret(step_.kind, spec.name)) return;  // reported
     std::optional<WrongArgument> wrong;
-    if (const auto type = given_.types.find(std::string(spec.name)); type != given_.types.end())
+    if (const auto type = given_.types.find(std::string(spec.name)); type != given_.types.end()) {
       wrong = judge_unit(type->second, spec);
+      if (!wrong && is_unknown(value)) wrong = judge_type_alone(type->second, spec);
+    }
     if (!wrong) wrong = judge_argument(value, spec);
     if (!wrong) return;
     problems_.push_back({Kind::procedure_broken,
@@ -324,6 +328,7 @@ class Judge {
 
   void ask_for(const ir::ArgumentSpec& spec) {
     if (!spec.is_required || step_.arguments.as_map().contains(spec.name)) return;
+    if (given_.is_unknown) return;
     // One whose value was reported has been given, and so has one that is misspelt.
     if (!given_.is_whole && is_written(spec.name)) return;
     if (std::find(misspelt_.begin(), misspelt_.end(), spec.name) != misspelt_.end()) return;

@@ -20,7 +20,8 @@ struct ReadArguments {
   ir::Value values = ir::Value::map();
   /// What those that are an expression come to: a unit is no part of a value.
   std::map<std::string, syntax::ValueType> types = {};
-  bool is_whole = true;  ///< false: something in them was reported
+  bool is_whole = true;     ///< false: something in them was reported
+  bool is_unknown = false;  ///< all of them stand behind one name that has no value
 };
 
 /// Reads the arguments of steps, one step behind the other. What differs from row to row becomes a
