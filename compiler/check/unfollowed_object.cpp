@@ -7,6 +7,7 @@
 
 #include "compiler/check/misspelt_match.h"
 #include "compiler/ir/json.h"
+#include "compiler/schema/check_value.h"
 #include "compiler/source/text.h"
 
 namespace plan::check {
@@ -125,6 +126,19 @@ bool is_found(const ir::StepGraph& graph, const ObjectStep& step) {
          (step.object == "Domain" && is_upsert && is_told(step.set, "name"));
 }
 
+/// Is a value that it would be found by one that the target does not take? The check of the values
+/// says so.
+bool is_refused(const schema::Schema* schema, const ObjectStep& step) {
+  constexpr std::array<std::string_view, 5> kNames = {"emailAddress", "name", "domainId",
+                                                      "namespace", "key"};
+  return schema != nullptr && std::any_of(kNames.begin(), kNames.end(), [&](auto name) {
+           const bool is_of_set = step.kind == StepKind::admin_upsert && step.match[name].is_null();
+           const ir::Value& value = is_of_set ? step.set[name] : step.match[name];
+           return !value.is_null() &&
+                  !schema::check_property(*schema, step.object, name, value).empty();
+         });
+}
+
 /// Does the step change what the proof evaluates? What makes an object does, and what destroys it.
 bool changes_mail(const ObjectStep& step) {
   if (step.kind == StepKind::admin_destroy) return true;
@@ -206,7 +220,8 @@ std::optional<Unfollowed> unfollowed(const GraphView& view, const ObjectStep& st
   if (ways.empty() || !step.match.is_map() || step.match.size() == 0) return std::nullopt;
   const ir::StepGraph& graph = view.graph();
   if (!is_found(graph, step)) {
-    if (!changes_mail(step) || is_misspelt_match(view.schema(), step.object, step.match))
+    if (!changes_mail(step) || is_misspelt_match(view.schema(), step.object, step.match) ||
+        is_refused(view.schema(), step))
       return std::nullopt;
     return Unfollowed{fmt::format("finds its {} by {}, and what it does to mail is not proved",
                                   step.object, members_of_match(step.match)),
