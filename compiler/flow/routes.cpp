@@ -57,14 +57,49 @@ std::optional<std::string> nearest_account(const ir::StepGraph& graph, std::stri
   return near ? std::optional<std::string>(*near) : std::nullopt;
 }
 
-[[nodiscard]] bool is_list(const ir::StepGraph& graph, std::string_view address) {
+/// The step that makes the list of this address.
+[[nodiscard]] std::optional<ir::StepId> list_of(const ir::StepGraph& graph,
+                                                std::string_view address) {
   const std::string wanted = lower_ascii(address);
-  return std::any_of(graph.order().begin(), graph.order().end(), [&](ir::StepId step) {
+  const auto found = std::find_if(graph.order().begin(), graph.order().end(), [&](ir::StepId step) {
     const bool is_made =
         graph.kind(step) == ir::StepKind::admin_list ||
         (is_admin_kind(graph.kind(step)) && is_object(graph.shape(step).arguments, "MailingList"));
     return is_made && list_address(graph, step) == wanted;
   });
+  return found == graph.order().end() ? std::nullopt : std::optional(*found);
+}
+
+/// Is it the same whoever moves? Nobody has begun by then, or everybody has moved.
+[[nodiscard]] bool is_same_for_all(const ir::StepGraph& graph, std::string_view when) {
+  constexpr std::array<std::string_view, 4> kPhases = {"before", "prepared", "cutover",
+                                                       "finalized"};
+  if (std::find(kPhases.begin(), kPhases.end(), when) != kPhases.end()) return true;
+  const auto step = graph.find(when);
+  return step && graph.stage(*step) != ir::Stage::waves;
+}
+
+/// Any account whose state has what decides about mail to this address: a member of the list that
+/// it is, else somebody of its domain, else anybody.
+std::optional<Subject> anybody(const ir::StepGraph& graph, const std::string& recipient,
+                               const MailFacts& facts) {
+  if (const auto list = list_of(graph, recipient)) {
+    const std::vector<Subject> members =
+        subjects_with(graph, members_of(graph, *list), facts.tag_delimiters);
+    return members.empty() ? std::nullopt
+                           : subject_with(graph, members.front().account, facts.tag_delimiters);
+  }
+  const std::string domain = domain_of(lower_ascii(recipient));
+  std::string first;
+  for (const ir::StepId step : graph.order()) {
+    if (graph.kind(step) != ir::StepKind::admin_account) continue;
+    const std::string account = lower_ascii(graph.argument(step, "account").string_or(""));
+    const bool is_of_domain = domain_of(account) == domain;
+    if (first.empty() || is_of_domain) first = account;
+    if (is_of_domain) break;
+  }
+  if (first.empty()) return std::nullopt;
+  return subject_with(graph, first, facts.tag_delimiters);
 }
 
 /// An address, and the same without a tag: a delimiter may be a part of a name.
@@ -145,9 +180,17 @@ RouteAnswer route_of(const ir::StepGraph& graph, const RouteQuestion& question,
   const std::string& whose =
       question.account.empty() ? question.letter.recipient : question.account;
   auto subject = subject_with(graph, whose, facts.tag_delimiters);
+  RouteAnswer answer;
+  if (!subject && question.account.empty() && is_same_for_all(graph, question.when)) {
+    subject = anybody(graph, whose, facts);
+    // It may be meant for one that is misspelt.
+    if (const auto near = subject ? nearest_account(graph, whose) : std::nullopt)
+      answer.note = fmt::format("the plan moves no account `{}`; did you mean `{}`?",
+                                printable(whose, 120), printable(*near, 120));
+  }
   if (!subject) {
     std::string problem = fmt::format("the plan moves no account `{}`", printable(whose, 120));
-    if (is_list(graph, whose)) {
+    if (list_of(graph, whose)) {
       problem += ", which is a list; `account` says whose move it is, one of its members";
       return {std::move(problem), {}};
     }
@@ -173,7 +216,6 @@ RouteAnswer route_of(const ir::StepGraph& graph, const RouteQuestion& question,
                         printable(question.when, 120), fmt::join(states.phase_names(), ", ")),
             {}};
   }
-  RouteAnswer answer;
   auto world = states.world(*state, &answer.problem);
   if (!world) return answer;
   states.add_others(*world, others, step ? done_behind(graph, {*step}) : states.done_in(*state));

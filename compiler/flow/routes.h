@@ -13,7 +13,8 @@ namespace plan::flow {
 /// Where does this message go in that state of the migration?
 struct RouteQuestion {
   Letter letter = {};
-  std::string account = {};  ///< whose move it is; empty: the account of the recipient
+  std::string account = {};  ///< whose move it is; empty: the account of the recipient, or, where
+                             ///< nobody has begun to move or everybody has moved, anybody
   std::string when = {};     ///< a phase ("prepared", "moved"), or the id of a step that is done;
                              ///< nothing is done but what has to be by then
 };
@@ -21,6 +22,7 @@ struct RouteQuestion {
 struct RouteAnswer {
   std::string problem = {};  ///< why there is no answer; empty: there is one
   std::vector<Delivery> deliveries = {};
+  std::string note = {};  ///< what else was perhaps meant
 };
 [[nodiscard]] RouteAnswer route_of(const ir::StepGraph& graph, const RouteQuestion& question,
                                    const MailFacts& facts = {});

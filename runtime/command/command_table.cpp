@@ -369,7 +369,8 @@ std::vector<CommandSpec> move_commands() {
            "message, one for each "
            "copy, "
            "so a list of two accounts has two; `account` whose move it is when ADDRESS is "
-           "nobody's or a list's (others are where the steps that have to be done by then have put "
+           "nobody's or a list's and the phase is one of a move (others are where the steps that "
+           "have to be done by then have put "
            "them), `bounce: true` a message without a sender. Offline. Exit code 1 when one "
            "does not hold.",
        .example = "plan test migration.test.yaml",

@@ -394,8 +394,9 @@ class Expectations {
     std::sort(found.begin(), found.end());
     std::sort(ends.begin(), ends.end());
     if (found == ends) return {};
-    return fmt::format("wanted are exactly the ends {}; it ends: {}{}", fmt::join(ends, ", "),
-                       found.empty() ? "nowhere" : fmt::format("{}", fmt::join(found, ", ")), way);
+    return fmt::format("wanted are exactly the ends {}; it ends: {}{}{}", fmt::join(ends, ", "),
+                       found.empty() ? "nowhere" : fmt::format("{}", fmt::join(found, ", ")), way,
+                       answer.note.empty() ? "" : "; " + answer.note);
   }
 
   const CompileResult& compiled_;

@@ -42,7 +42,7 @@ TEST(Routes, OfNobodysAddressSaysWhatIsMissing) {
   Migration migration = two_of_a_list();
   ASSERT_EQ(migration.graph.freeze(), std::nullopt);
   const auto problem = [&](const std::string& to, const std::string& account) {
-    return route_of(migration.graph, {{Entry::target_25, to}, account, "finalized"}).problem;
+    return route_of(migration.graph, {{Entry::target_25, to}, account, "moved"}).problem;
   };
   const std::string hint =
       "; `account` says whose move it is when mail to somebody else is asked about";
@@ -56,6 +56,24 @@ TEST(Routes, OfNobodysAddressSaysWhatIsMissing) {
   // The last row is looked at as well as the first.
   EXPECT_EQ(problem("all@legacy.test", "bobb@legacy.test"),
             "the plan moves no account `bobb@legacy.test`; did you mean `bob@legacy.test`?");
+}
+
+TEST(Routes, NobodysMoveIsAskedForWhereItIsTheSameWhoMoves) {
+  Migration migration = two_of_a_list();
+  ASSERT_EQ(migration.graph.freeze(), std::nullopt);
+  for (const char* when : {"before", "prepared", "finalized", "closed"}) {
+    for (const char* to : {"nobody@legacy.test", "all@legacy.test", "postmaster@elsewhere.test"}) {
+      for (const Entry entry : {Entry::source_25, Entry::target_25, Entry::target_submission}) {
+        const std::string found = ends(migration.graph, entry, to, "", when);
+        EXPECT_EQ(found, ends(migration.graph, entry, to, "alice@legacy.test", when)) << to << when;
+        EXPECT_EQ(found.find("the plan moves"), std::string::npos) << to << when << found;
+      }
+    }
+  }
+  const RouteAnswer answer =
+      route_of(migration.graph, {{Entry::target_25, "alcie@legacy.test"}, "", "finalized"});
+  EXPECT_EQ(answer.note,
+            "the plan moves no account `alcie@legacy.test`; did you mean `alice@legacy.test`?");
 }
 
 TEST(Routes, AtTheEndEverybodyHasMoved) {

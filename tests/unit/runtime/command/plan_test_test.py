@@ -38,8 +38,8 @@ tests:
       - route: {from: queue of the source, to: alice@example.org, when: moved, ends: target}
       - route: {from: target:25, to: alice@example.org, when: account/alice@example.org/keys, ends: target}
       - route: {from: target:25, to: nobody@example.org, account: alice@example.org, when: moved, bounce: true, ends: discarded}
-      - route: {from: target:25, to: nobody@example.org, account: alice@example.org, when: finalized, ends: [refused]}
-      - route: {from: target:25, to: team@example.org, account: alice@example.org, when: finalized, ends: [target, target, outside]}
+      - route: {from: target:25, to: nobody@example.org, when: finalized, ends: [refused]}
+      - route: {from: target:25, to: team@example.org, when: finalized, ends: [target, target, outside]}
   - name: without a lock it says so
     lock: nowhere.txt
     expect: [{error: lock-missing}, {no: unknown-key}]
@@ -100,10 +100,12 @@ def main():
                 (14, "when: prepared, ends: source", "when: prepared, ends: soruce", "is no end of a message"),
                 (15, "from: target:25", "from: target:26", "mail does not come in at `target:26`, but at target:25, "),
                 (14, "to: alice@example.org, when: prepared", "to: alcie@example.org, when: prepared",
+                 "the plan moves no account `alcie@example.org`; did you mean `alice@example.org`?"),
+                (14, "to: alice@example.org, when: prepared", "to: alcie@example.org, when: created",
                  "when mail to somebody else is asked about; did you mean `alice@example.org`?"),
-                (14, "to: alice@example.org, when: prepared", "to: team@example.org, when: prepared",
+                (14, "to: alice@example.org, when: prepared", "to: team@example.org, when: created",
                  "the plan moves no account `team@example.org`, which is a list; `account` says whose move it is"),
-                (14, "to: alice@example.org, when: prepared", "to: somebody@elsewhere.test, when: prepared",
+                (14, "to: alice@example.org, when: prepared", "to: somebody@elsewhere.test, when: created",
                  "the plan moves no account `somebody@elsewhere.test`; `account` says whose move it is"),
                 (21, "ends: [target, target, outside]", "ends: [target, outside]",
                  "wanted are exactly the ends outside, target; it ends: outside, target, target; target expands the list")]:
