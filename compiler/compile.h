@@ -42,6 +42,9 @@ struct CompileInput {
   /// Only the graph is asked for: whether values fit the target's schema, and where mail goes while
   /// the steps run, is not judged.
   bool is_only_lowered = false;
+  /// Moments of waves up to this one have passed, which is told, in milliseconds since 1970.
+  /// Nothing: there is no clock, and it is not told.
+  std::optional<std::int64_t> now_ms = {};
 };
 
 /// The plan in figures and names, for diff, report and wiring.
@@ -86,6 +89,8 @@ struct CompileResult {
   /// What the plan silences (`findings`), with its reason: not among `diagnostics`, and shown in
   /// every diff.
   std::vector<SilencedFinding> silenced = {};
+  /// From this moment on more of them have passed; nothing: never.
+  std::optional<std::int64_t> next_moment_ms = {};
 
   [[nodiscard]] bool has_errors() const;
 };

@@ -173,6 +173,8 @@ struct Migration {
   /// Networks that steps of the plan let the target never ban: allowed, or trusted as proxies.
   /// Known when the steps are expanded.
   std::vector<std::string> spared_networks = {};
+  /// Moments up to this one have passed, in milliseconds since 1970; nothing: nobody has a clock.
+  std::optional<std::int64_t> now_ms = {};
 
   /// Index in `accounts` by primary address or alias (lower case); -1 when nobody has it.
   [[nodiscard]] std::int64_t account_with(std::string_view address) const;

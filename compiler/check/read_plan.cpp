@@ -527,6 +527,14 @@ class PlanReader {
         continue;
       }
       if (rule.at.empty() || severity.empty()) continue;
+      if (rule.kind == Kind::moment_passed && rule.severity == Severity::error) {
+        sink_
+            .report(Kind::bad_value, code_node->span,
+                    fmt::format("`{}` cannot be made an error", printable(code, 60)))
+            .label("a run that has begun would not go on behind the moment")
+            .help("leave it a warning, or silence it: `severity: silent`");
+        continue;
+      }
       if (const auto [first, is_first] = known_findings.try_emplace({rule.kind, rule.at}, rule);
           !is_first && first->second.severity != rule.severity) {
         say_contradiction(first->second, rule);

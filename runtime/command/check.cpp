@@ -108,13 +108,6 @@ ExitCode run_check(const Invocation& invocation) {
                        format);
   auto project = load_project(invocation.value("plan"), {}, project_options(invocation));
   if (!project) return print_error(project.error(), format);
-  if (project->compiled.graph) {
-    std::vector<Diagnostic>& reported = project->compiled.diagnostics;
-    for (Diagnostic& passed :
-         passed_moments(*project->compiled.graph, net::system_clock().wall_ms()))
-      reported.push_back(std::move(passed));
-    std::stable_sort(reported.begin(), reported.end(), comes_before);
-  }
   print_result(show_diagnostics(*project, format));
   const CompileResult& compiled = project->compiled;
   if (invocation.value("--dump") == "graph" && compiled.graph)

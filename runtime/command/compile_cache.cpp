@@ -95,7 +95,8 @@ CompileCache::CompileCache(std::string file, CompileInput& input, std::string_vi
       bounds_(bounds),
       input_(input),
       read_file_(input.file_text),
-      lookups_(std::make_shared<std::vector<Lookup>>()) {
+      lookups_(std::make_shared<std::vector<Lookup>>()),
+      now_ms_(input.now_ms) {
   const std::size_t bytes = input.plan_text.size() +
                             (input.lock_text ? input.lock_text->size() : 0) +
                             (input.facts_text ? input.facts_text->size() : 0);
@@ -110,6 +111,7 @@ CompileCache::CompileCache(std::string file, CompileInput& input, std::string_vi
   put_number(inputs, input.plan_bytes_max);
   put_number(inputs, input.mail_subjects_max);
   put_number(inputs, read_file_ ? 1 : 0);
+  put_number(inputs, input.now_ms ? 1 : 0);
   plan_digest_ = ir::sha256(input.plan_text).hex();
   lock_digest_ = digest_of(input.lock_text);
   facts_digest_ = digest_of(input.facts_text);
@@ -137,6 +139,9 @@ std::optional<CompileResult> CompileCache::find() {
   if (!bytes->starts_with(header_of(key_, payload))) return std::nullopt;
 
   Parts parts(payload);
+  const auto since = parts.number();
+  const auto until = parts.number();
+  if (!since || !until || !is_time_of(*since, *until)) return std::nullopt;
   std::vector<std::string> looked_up;
   for (std::uint64_t left = parts.number().value_or(0); left > 0; --left) {
     const auto path = parts.text();
@@ -160,8 +165,18 @@ std::optional<CompileResult> CompileCache::find() {
     sources->add(std::string(*name), std::string(*text));
   }
   auto compiled = read_compiled(parts.rest(), sources->size());
-  if (compiled) compiled->sources = std::move(sources);
+  if (compiled) {
+    compiled->sources = std::move(sources);
+    if (*until != 0) compiled->next_moment_ms = static_cast<std::int64_t>(*until);
+  }
   return compiled;
+}
+
+/// Of moments the same is told from one to the next one.
+bool CompileCache::is_time_of(std::uint64_t since_ms, std::uint64_t until_ms) const {
+  if (!now_ms_) return true;
+  const auto now_ms = static_cast<std::uint64_t>(*now_ms_);
+  return since_ms <= now_ms && (until_ms == 0 || now_ms < until_ms);
 }
 
 std::optional<std::string_view> CompileCache::source_text(
@@ -190,6 +205,8 @@ bool CompileCache::keep(const CompileResult& compiled) {
   known.emplace(lock_digest_, std::pair(From::lock, 0));
   known.emplace(facts_digest_, std::pair(From::facts, 0));
   std::string payload;
+  put_number(payload, static_cast<std::uint64_t>(now_ms_.value_or(0)));
+  put_number(payload, static_cast<std::uint64_t>(compiled.next_moment_ms.value_or(0)));
   put_number(payload, lookups_->size());
   for (std::size_t i = 0; i < lookups_->size(); ++i) {
     const Lookup& one = (*lookups_)[i];

@@ -24,8 +24,8 @@ struct CacheBounds {
 /// written by this build of the program for exactly these inputs, and whole. Into its key goes
 /// everything that a compilation reads: names and texts of plan, lock and measurements, each module
 /// and account file that was asked for (also that it was not there, and why), the schema by its
-/// digest, the limits, and the program with its libraries. Nothing else ever depends
-/// on the file being there.
+/// digest, the limits, and the program with its libraries. What it tells of moments has to be what
+/// is told now. Nothing else ever depends on the file being there.
 class CompileCache {
  public:
   /// `input` as it will be compiled, but for its `schema`, which `schema_digest` stands for (empty:
@@ -49,6 +49,7 @@ class CompileCache {
   [[nodiscard]] std::optional<std::string_view> source_text(
       std::uint64_t from, std::size_t number, std::string_view own,
       const std::vector<std::string>& looked_up) const;
+  [[nodiscard]] bool is_time_of(std::uint64_t since_ms, std::uint64_t until_ms) const;
   [[nodiscard]] static Lookup lookup(const std::string& path, const Result<std::string>& text);
 
   std::string file_;
@@ -56,6 +57,7 @@ class CompileCache {
   CompileInput& input_;
   std::function<Result<std::string>(const std::string&)> read_file_;
   std::shared_ptr<std::vector<Lookup>> lookups_;
+  std::optional<std::int64_t> now_ms_;
   std::string plan_digest_;
   std::string lock_digest_;
   std::string facts_digest_;

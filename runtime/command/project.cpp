@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <set>
 
 #include "compiler/diff/words.h"
 #include "compiler/facts/limits.h"
@@ -15,7 +16,6 @@
 #include "runtime/command/compile_cache.h"
 #include "runtime/command/console.h"
 #include "runtime/command/errors.h"
-#include "runtime/engine/subject.h"
 #include "runtime/net/clock.h"
 
 namespace plan::command {
@@ -92,6 +92,10 @@ Result<Project> load_project(const std::string& plan_file, ProjectFiles files,
   input.plan_bytes_max = syntax::kSourceBytesMax;
   input.lock_name = project.folder.lock_file;
   input.facts_name = project.folder.facts_file;
+  if (options.has_clock) {
+    project.now_ms = net::system_clock().wall_ms();
+    input.now_ms = project.now_ms;
+  }
   if (access(project.folder.lock_file.c_str(), F_OK) == 0) {
     PLAN_TRY(lock_text, read_text_file(project.folder.lock_file, facts::kLockBytesMax));
     project.schema_digest = schema_digest_in(lock_text);
@@ -176,6 +180,8 @@ Outcome accept_untried_servers(const Project& project, bool is_accepted) {
 namespace {
 
 constexpr std::size_t kFindingsKept = 1000;
+/// A plan of thousands of waves whose moments have passed is told by the first ones.
+constexpr std::size_t kMomentsKept = 20;
 
 ir::ReviewedFinding finding_of(const Project& project, const SilencedFinding& silenced) {
   ir::ReviewedFinding finding = finding_of(project, silenced.diagnostic);
@@ -200,52 +206,32 @@ std::vector<std::string> silenced_findings(const Project& project) {
   return lines;
 }
 
-std::vector<ir::ReviewedFinding> findings_of(const Project& project, std::size_t* left_out) {
+std::vector<ir::ReviewedFinding> findings_of(const Project& project,
+                                             const std::vector<check::PassedMoment>& moments,
+                                             std::size_t* left_out) {
+  std::set<std::string_view> told;
+  for (const check::PassedMoment& moment : moments) told.insert(moment.words);
+  const auto is_told = [&](const Diagnostic& diagnostic) {
+    return diagnostic.kind != Kind::moment_passed || told.contains(diagnostic.message);
+  };
   std::vector<ir::ReviewedFinding> findings;
-  for (const SilencedFinding& silenced : project.compiled.silenced)
-    findings.push_back(finding_of(project, silenced));
+  for (const SilencedFinding& silenced : project.compiled.silenced) {
+    if (is_told(silenced.diagnostic)) findings.push_back(finding_of(project, silenced));
+  }
   std::size_t count = 0;
+  std::size_t moment_count = 0;
+  *left_out = 0;
   for (const Diagnostic& diagnostic : project.compiled.diagnostics) {
-    if (diagnostic.severity != Severity::warning || diagnostic.kind == Kind::untested_version)
+    if (diagnostic.severity != Severity::warning || diagnostic.kind == Kind::untested_version ||
+        !is_told(diagnostic))
       continue;
-    if (++count <= kFindingsKept) findings.push_back(finding_of(project, diagnostic));
+    const bool is_moment = diagnostic.kind == Kind::moment_passed;
+    if (is_moment ? ++moment_count > kMomentsKept : ++count > kFindingsKept)
+      ++*left_out;
+    else
+      findings.push_back(finding_of(project, diagnostic));
   }
-  *left_out = count - std::min(count, kFindingsKept);
   return findings;
-}
-
-std::vector<Diagnostic> passed_moments(const ir::StepGraph& graph, std::int64_t now_ms,
-                                       const std::function<bool(ir::StepId step)>& is_over) {
-  Sink sink;
-  std::vector<bool> is_judged(graph.waves().size() +
-                              1);  // by wave: its accounts wait for one moment
-  for (const ir::StepId step : graph.order()) {
-    const ir::StepKind kind = graph.kind(step);
-    const auto wave = static_cast<std::size_t>(graph.wave(step));
-    const bool is_copy = kind == ir::StepKind::archive_copy && wave != 0 && !is_judged[wave];
-    if ((kind != ir::StepKind::window && !is_copy) || (is_over && is_over(step))) continue;
-    if (is_copy) is_judged[wave] = true;
-    const std::int64_t moment_ms =
-        graph.argument(step, is_copy ? "keep_until_ms" : "not_before_ms").integer_or(0);
-    if (moment_ms == 0 || moment_ms > now_ms) continue;
-    if (is_copy) {
-      const ir::WaveInfo& info = graph.waves()[wave - 1];
-      sink.report(Kind::bad_value, info.origin,
-                  fmt::format("wave `{}` completes after {}, which has passed",
-                              printable(info.name, 60), net::show_utc(moment_ms)))
-          .severity(Severity::warning)
-          .label("its accounts are held as soon as they are copied")
-          .help("write a later moment as `complete_after`, or leave it out");
-    } else {
-      sink.report(Kind::bad_value, engine::cause_of(graph, step),
-                  fmt::format("`{}` waits for {}, which has passed", printable(graph.id(step), 200),
-                              net::show_utc(moment_ms)))
-          .severity(Severity::warning)
-          .label("what waits for it begins when its turn comes")
-          .help("write a later moment (`start_after` of a wave), or leave it out");
-    }
-  }
-  return sink.sorted();
 }
 
 std::string made_from(const Project& project) {

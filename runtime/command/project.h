@@ -1,6 +1,5 @@
 #pragma once
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -8,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "compiler/check/passed_moments.h"
 #include "compiler/compile.h"
 #include "compiler/facts/lock.h"
 #include "compiler/ir/reviewed.h"
@@ -29,6 +29,7 @@ struct Project {
   std::string plan_text = {};
   std::optional<std::string> lock_text = {};
   std::string schema_digest = {};  ///< hex; empty: never fetched
+  std::int64_t now_ms = 0;         ///< when it was compiled; 0: without a clock
 };
 
 /// What is read instead of the files beside a plan: a text that is not written yet, fixtures of a
@@ -53,6 +54,7 @@ struct ProjectFiles {
 struct ProjectOptions {
   bool needs_schema = false;  ///< the caller reads Project::schema
   bool uses_cache = true;     ///< off: the last compilation is neither used nor replaced
+  bool has_clock = true;      ///< off: that a moment has passed is not told
 };
 
 /// What a command line says of that (`--no-cache`).
@@ -84,16 +86,10 @@ struct ProjectOptions {
 [[nodiscard]] std::vector<std::string> silenced_findings(const Project& project);
 /// What `plan check` warns of and what the plan silences, for who reviews a diff and has not seen
 /// the check: at most 1,000, `*left_out` counts the others. Servers that were not tried are left to
-/// untried_servers.
-[[nodiscard]] std::vector<ir::ReviewedFinding> findings_of(const Project& project,
-                                                           std::size_t* left_out);
+/// untried_servers; of moments that have passed only `moments` are told, and 20 at most.
+[[nodiscard]] std::vector<ir::ReviewedFinding> findings_of(
+    const Project& project, const std::vector<check::PassedMoment>& moments, std::size_t* left_out);
 
-/// Moments of waves that have passed, `start_after` and `complete_after`, a warning each: what
-/// waits for one does not wait. The compiler has no clock. `is_over` says of which steps nobody
-/// wants to hear.
-[[nodiscard]] std::vector<Diagnostic> passed_moments(
-    const ir::StepGraph& graph, std::int64_t now_ms,
-    const std::function<bool(ir::StepId step)>& is_over = {});
 /// A diagnostic as who reviews a diff reads it.
 [[nodiscard]] ir::ReviewedFinding finding_of(const Project& project, const Diagnostic& diagnostic);
 

@@ -34,8 +34,6 @@ constexpr std::size_t kFailuresNamed = 20;
 constexpr std::size_t kValueBytes = 160;
 constexpr std::size_t kRemarkBytes = 400;
 constexpr std::size_t kNoteBytes = 4096;
-/// A plan of thousands of waves whose moments have passed is told by the first ones.
-constexpr std::size_t kPassedShown = 20;
 constexpr int kDepthMax = 32;
 
 /// What an earlier run has done is not done again, whatever the world looks like now (finalize
@@ -213,17 +211,8 @@ Review review_project(Project project, Session& session, const step::StopSignal&
     return saved.observations.is_satisfied(static_cast<std::uint32_t>(step));
   };
   std::size_t left_out = 0;
-  saved.findings = findings_of(project, &left_out);
-  std::size_t passed_shown = 0;
-  for (const Diagnostic& passed :
-       passed_moments(saved.graph, net::system_clock().wall_ms(), is_over)) {
-    if (passed_shown == kPassedShown) {
-      ++left_out;
-      continue;
-    }
-    ++passed_shown;
-    saved.findings.push_back(finding_of(project, passed));
-  }
+  saved.findings =
+      findings_of(project, check::passed_moments(saved.graph, project.now_ms, is_over), &left_out);
   if (left_out > 0)
     saved.notes.push_back(fmt::format("and {} more warnings: plan check", show_count(left_out)));
   saved.disks = disks_of(project.folder);

@@ -9,6 +9,7 @@
 
 #include "compiler/ir/digest.h"
 #include "compiler/source/text.h"
+#include "compiler/syntax/scalar.h"
 #include "tests/support/repository.h"
 #include "tests/support/shared_data.h"
 
@@ -92,6 +93,7 @@ std::unique_ptr<GoldenCase> read_golden_case(const fs::path& folder) {
     const std::string options = read_all(folder / "options.txt");
     for (const std::string_view line : split(options, '\n')) {
       if (line == "no-schema") found->input.schema = nullptr;
+      if (line.starts_with("now=")) found->input.now_ms = syntax::read_time_ms(line.substr(4));
       if (line.starts_with("plan_bytes_max="))
         found->input.plan_bytes_max = std::stoul(std::string(line.substr(15)));
       if (line.starts_with("mail_subjects_max="))

@@ -28,6 +28,7 @@ struct Folder : SmallProject {
   std::string schema_digest = {};
   std::size_t plan_bytes_max = std::size_t{16} << 20U;
   CacheBounds bounds = {.bytes_from = 0};
+  std::optional<std::int64_t> now_ms = {};
 
   Folder() : SmallProject({"alice", "bob", "carol"}, "own.plan") {
     std::string pattern = (fs::temp_directory_path() / "plan-cache-XXXXXX").string();
@@ -49,6 +50,7 @@ struct Folder : SmallProject {
   [[nodiscard]] CompileInput input() const {
     CompileInput given = SmallProject::input();
     given.plan_bytes_max = plan_bytes_max;
+    given.now_ms = now_ms;
     return given;
   }
   /// What the cache has for this folder as it is.
@@ -145,6 +147,32 @@ TEST(CompileCache, EveryInputIsInTheKey) {
     change(folder);
     EXPECT_FALSE(folder.find()) << what;
   }
+}
+
+TEST(CompileCache, IsOfTheTimeBetweenTwoMoments) {
+  constexpr std::int64_t kMomentMs = 1'785'546'000'000;  // 2026-08-01T01:00:00Z
+  Folder folder;
+  const std::string wave = "accounts: [alice@example.org]";
+  folder.plan.replace(folder.plan.find(wave), wave.size(),
+                      wave + ", start_after: \"2026-08-01T01:00:00Z\"");
+  folder.now_ms = kMomentMs - 1000;
+  CompileResult compiled;
+  ASSERT_TRUE(folder.keep(&compiled));
+  EXPECT_EQ(compiled.next_moment_ms, kMomentMs);
+  folder.now_ms = kMomentMs - 1;
+  const auto again = folder.find();
+  ASSERT_TRUE(again);
+  EXPECT_EQ(again->next_moment_ms, kMomentMs);
+  for (const std::int64_t now_ms : {kMomentMs - 1001, kMomentMs}) {
+    folder.now_ms = now_ms;
+    EXPECT_FALSE(folder.find()) << now_ms;
+  }
+  folder.now_ms.reset();
+  EXPECT_FALSE(folder.find()) << "without a clock nothing of it is told";
+  folder.now_ms = kMomentMs;
+  ASSERT_TRUE(folder.keep());
+  folder.now_ms = kMomentMs + 86'400'000;
+  EXPECT_TRUE(folder.find()) << "nothing more passes";
 }
 
 TEST(CompileCache, ReadsWhyAFileCouldNotBeRead) {

@@ -157,6 +157,12 @@ def with_schema(client, folder, plan):
         line = seen["range"]["start"]["line"] if seen else -1
         check("at the place", line == first or "step target/reload" in text.split("\n")[line], seen)
     check("and nothing is wrong with it", client.open(copy, text) == [], copy)
+    late = plan.replace("use: ./mine.plan", "use: std/dovecot-postfix").replace(
+        "name: canary", 'name: canary, start_after: "2020-01-01T00:00:00Z"')
+    found = [d for d in client.open(folder / "migration.yaml", late) if d["code"] == "moment-passed"]
+    line = late[:late.index('"2020-')].count("\n")
+    check("a moment that has passed is told where it stands", len(found) == 1 and "2020-01-01T00:00:00Z" in found[0]["message"]
+          and found[0]["range"]["start"]["line"] == line, found)
 
 
 def main():

@@ -1,7 +1,6 @@
 // What `plan apply` says of a saved plan when the world is not any more as it was reviewed.
 #include "runtime/command/review.h"
 
-#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "compiler/ir/digest.h"
@@ -106,62 +105,6 @@ TEST(ReviewDrift, AnotherLockIsSaidLineByLine) {
   EXPECT_EQ(lines[2], "migration.lock has: account c@x.test");
   review.saved.sources.clear();
   EXPECT_EQ(lock_drift(review.saved, "other").size(), 1U) << "what it was is not known: still said";
-}
-
-/// A step that waits for a moment, of a wave or of none.
-void add_waiting(ir::StepGraph& graph, ir::StepKind kind, const std::string& id, Value arguments,
-                 Span origin, ir::WaveId wave) {
-  ir::StepShape shape;
-  shape.kind = kind;
-  shape.id_pattern = id;
-  shape.arguments = std::move(arguments);
-  shape.origin = origin;
-  (void)graph.add_step(graph.add_shape(std::move(shape)), ir::RowId::none, wave);
-}
-
-TEST(PassedMoments, AreNamedWithTheirPlaceUnlessTheyAreOver) {
-  SourceSet sources;
-  const FileId file = sources.add("migration.yaml", "waves:\n  - {name: first}\n");
-  ir::StepGraph graph;
-  for (const std::int64_t start_ms : {1'000'000, 2'000'000})
-    add_waiting(graph, ir::StepKind::window, fmt::format("wave/{}/window", start_ms),
-                Value::map({{"not_before_ms", start_ms}}), {file, 10, 11}, ir::WaveId::none);
-  ASSERT_FALSE(graph.freeze());
-  EXPECT_TRUE(passed_moments(graph, 999'999).empty());
-  const auto passed = passed_moments(graph, 1'500'000);
-  ASSERT_EQ(passed.size(), 1U);
-  EXPECT_EQ(passed[0].kind, Kind::bad_value);
-  EXPECT_EQ(passed[0].severity, Severity::warning);
-  EXPECT_EQ(passed[0].span.begin, 10U);
-  EXPECT_EQ(passed[0].message,
-            "`wave/1000000/window` waits for 1970-01-01T00:16:40Z, which has passed");
-  EXPECT_EQ(passed_moments(graph, 2'000'000).size(), 2U);
-  const auto is_over = [](ir::StepId step) { return ir::index(step) == 0; };
-  EXPECT_EQ(passed_moments(graph, 2'000'000, is_over).size(), 1U);
-}
-
-TEST(PassedMoments, AreToldOnceOfAWaveThatCompletesLater) {
-  SourceSet sources;
-  const FileId file = sources.add("migration.yaml", "waves:\n  - {name: first}\n");
-  ir::StepGraph graph;
-  ir::WaveInfo info;
-  info.name = "first";
-  info.origin = {file, 10, 11};
-  const ir::WaveId wave = graph.add_wave(info);
-  for (const char* id : {"account/a/copy", "account/b/copy", "account/c/copy"})
-    add_waiting(graph, ir::StepKind::archive_copy, id, Value::map({{"keep_until_ms", 1'000'000}}),
-                {file, 0, 1}, wave);
-  ASSERT_FALSE(graph.freeze());
-  EXPECT_TRUE(passed_moments(graph, 999'999).empty());
-  const auto passed = passed_moments(graph, 1'000'000);
-  ASSERT_EQ(passed.size(), 1U);
-  EXPECT_EQ(passed[0].span.begin, 10U);
-  EXPECT_EQ(passed[0].message,
-            "wave `first` completes after 1970-01-01T00:16:40Z, which has passed");
-  const auto is_partly_over = [](ir::StepId step) { return ir::index(step) == 0; };
-  EXPECT_EQ(passed_moments(graph, 1'000'000, is_partly_over).size(), 1U);
-  const auto is_over = [](ir::StepId) { return true; };
-  EXPECT_TRUE(passed_moments(graph, 1'000'000, is_over).empty());
 }
 
 /// The schema that the repository has, with another bound of one property.
