@@ -31,6 +31,7 @@
 #include "compiler/syntax/names.h"
 #include "compiler/syntax/sound_part.h"
 #include "compiler/target_amounts.h"
+#include "compiler/yaml_help.h"
 #include "embedded/stdlib_modules.h"
 
 namespace plan {
@@ -470,6 +471,10 @@ class Compilation {
              (may_lack_names_ && one.kind == Kind::unknown_name) ||
              (may_lack_findings_ && one.severity != Severity::error);
     });
+    for (Diagnostic& one : reported) {
+      if (!is_of_yaml(one)) continue;
+      for (std::string& help : one.help) help = help_in_yaml(help);
+    }
     // Without a clock nobody knows what has passed.
     if (!input_.now_ms)
       std::erase_if(findings_, [](const auto& rule) { return rule.kind == Kind::moment_passed; });
@@ -481,6 +486,13 @@ class Compilation {
     // The plan may have raised a warning to an error.
     if (result_.has_errors()) result_.graph.reset();
     return std::move(result_);
+  }
+
+  /// Is it mended in a file of YAML?
+  [[nodiscard]] bool is_of_yaml(const Diagnostic& diagnostic) const {
+    if (!diagnostic.span.is_known()) return false;
+    const std::string_view name = sources_->name(diagnostic.span.file);
+    return name.ends_with(".yaml") || name.ends_with(".yml");
   }
 
   [[nodiscard]] bool is_left_out(Span place) const {

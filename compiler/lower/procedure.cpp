@@ -11,6 +11,7 @@
 #include "compiler/lower/procedure_step.h"
 #include "compiler/lower/step_arguments.h"
 #include "compiler/source/text.h"
+#include "compiler/syntax/language.h"
 
 namespace plan::lower {
 namespace {
@@ -594,9 +595,23 @@ class ProcedureReader {
                    ? fmt::format("it is a step of `{}`, which is not used here", module.name)
                    : fmt::format("it is a step of `{}`, which `{}` brings; it is not used here",
                                  module.has_step, module.name))
-        .help(
-            fmt::format("write `use {}` beside {}; docs/modules.md says which modules go together",
-                        module.name, use_of(item.span)));
+        .help(how_to_use(module.name, item.span));
+  }
+
+  /// A module beside the one that has this place.
+  [[nodiscard]] std::string how_to_use(std::string_view name, Span place) const {
+    const ModuleInstance* module = module_at(input_.modules, place);
+    const Span at = module == nullptr || !is_of_std(place) ? place : module->used_at;
+    const bool is_of_yaml =
+        at.is_known() && !syntax::is_language_file(input_.sources->name(at.file));
+    return is_of_yaml ? fmt::format(
+                            "name `{}` beside {} in the list `use` of a module of your own; "
+                            "docs/modules.md says which modules go together",
+                            name, use_of(place))
+                      : fmt::format(
+                            "write `use {}` beside {}; docs/modules.md says which modules go "
+                            "together",
+                            name, use_of(place));
   }
 
   /// The operator's `use` of the module of std in whose text this place is.
@@ -604,6 +619,8 @@ class ProcedureReader {
     const ModuleInstance* module = module_at(input_.modules, place);
     if (module == nullptr || !module->used_at.is_known() || !is_of_std(place))
       return "the module's own steps";
+    if (!syntax::is_language_file(input_.sources->name(module->used_at.file)))
+      return fmt::format("`{}`", printable(input_.sources->text(module->used_at), 80));
     return fmt::format("`use {}`", printable(input_.sources->text(module->used_at), 80));
   }
 
