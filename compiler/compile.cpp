@@ -231,7 +231,7 @@ class Compilation {
     if (input_.now_ms) result_.next_moment_ms = check::next_moment(*graph, *input_.now_ms);
     check::check_graph_rules(migration, *graph, input_.schema, judged);
     report_of_steps(judged, lowering.modules);
-    check_clear_secrets(*graph, sink_);
+    check_clear_secrets(*graph, lowering.modules, *sources_, sink_);
     if (input_.schema != nullptr) {
       report_unknown_constructs(*input_.schema, migration.plan.place("target"), sink_);
       check_target_values(*graph, *input_.schema, migration.plan, lowering.modules, *sources_,
@@ -378,7 +378,7 @@ class Compilation {
     if (!has_own) return;
     const auto off = lower::steps_switched_off(lowering);
     if (!off) return;
-    check_clear_secrets(*off, sink_);
+    check_clear_secrets(*off, lowering.modules, *sources_, sink_);
     if (input_.schema == nullptr) return check_secret_names(*off, sink_);
     check_target_values(*off, *input_.schema, migration.plan, lowering.modules, *sources_, sink_);
   }

@@ -192,6 +192,32 @@ Span place_of_value(const ir::StepGraph& graph, ir::StepId step, std::string_vie
   return plan.place("target");
 }
 
+/// The first scalar of this name.
+const syntax::Node* scalar_called(const syntax::Node& node, std::string_view name) {
+  for (const syntax::Entry& entry : node.entries) {
+    if (entry.key == name && entry.value.is_scalar()) return &entry.value;
+    if (const auto* found = scalar_called(entry.value, name); found != nullptr) return found;
+  }
+  for (const syntax::Node& item : node.items) {
+    if (const auto* found = scalar_called(item, name); found != nullptr) return found;
+  }
+  return nullptr;
+}
+
+/// What is told is masked wherever it is shown: that is the secret, and not the step's id. A line
+/// of NDJSON has no places of its own.
+Span place_of_secret(const ir::StepGraph& graph, ir::StepId step, std::string_view name,
+                     const std::vector<lower::ModuleInstance>& modules, const SourceSet& sources) {
+  const Span origin = graph.origin(step);
+  const lower::ModuleInstance* module = lower::module_at(modules, origin);
+  if (module == nullptr || sources.name(origin.file).ends_with(".ndjson")) return origin;
+  const syntax::Node* written = lower::step_at(*module, origin);
+  const syntax::Node* secret = written == nullptr ? nullptr : scalar_called(*written, name);
+  if (secret == nullptr || !secret->span.is_known()) return origin;
+  const Span given = lower::given_place_in(*secret, *module, sources);
+  return given.is_known() ? given : secret->span;
+}
+
 }  // namespace
 
 std::span<const std::string_view> secret_names() { return kSecretNames; }
@@ -206,16 +232,18 @@ void check_secret_names(const ir::StepGraph& graph, Sink& sink) {
   });
 }
 
-void check_clear_secrets(const ir::StepGraph& graph, Sink& sink) {
+void check_clear_secrets(const ir::StepGraph& graph,
+                         const std::vector<lower::ModuleInstance>& modules,
+                         const SourceSet& sources, Sink& sink) {
   look_at_writes(graph, is_clear_secret, [&](ir::StepId step, const std::string& name) {
-    sink.report(Kind::secret_in_clear, graph.origin(step),
+    sink.report(Kind::secret_in_clear, place_of_secret(graph, step, name, modules, sources),
                 fmt::format("`{}` of {} stands here in clear text", name,
                             printable(graph.argument(step, "object").string_or(""), 60)))
         .label("a plan goes into git")
         .help(
-            "write `secret \"file:secrets/NAME\"` in a module of the plan language, or what lets "
-            "the server read it (`EnvironmentVariable`, `File`), and change the secret: it was "
-            "written down");
+            "name it in a module, `let NAME = secret \"file:secrets/NAME\"`, and write that name "
+            "in its place, or write what lets the server read it (`EnvironmentVariable`, `File`); "
+            "and change the secret: it was written down");
   });
 }
 

@@ -26,6 +26,9 @@ void check_secret_names(const ir::StepGraph& graph, Sink& sink);
 [[nodiscard]] std::span<const std::string_view> secret_names();
 
 /// No step may write a secret to the target that stands in clear in a module or an NDJSON file.
-void check_clear_secrets(const ir::StepGraph& graph, Sink& sink);
+/// `modules`: whose steps they are.
+void check_clear_secrets(const ir::StepGraph& graph,
+                         const std::vector<lower::ModuleInstance>& modules,
+                         const SourceSet& sources, Sink& sink);
 
 }  // namespace plan

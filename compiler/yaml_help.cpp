@@ -119,6 +119,15 @@ std::optional<std::string> shown_in_yaml(std::string_view shown) {
     return "use: {module: " + std::string(trim(used.substr(0, brace))) +
            ", with: " + map_in_yaml(used.substr(brace)) + "}";
   }
+  if (shown.starts_with("let ")) {
+    const auto given = assignment_in(shown.substr(4));
+    constexpr std::string_view kSecret = "secret \"";
+    if (!given || !given->value.starts_with(kSecret) || !given->value.ends_with('"'))
+      return std::nullopt;
+    const std::string_view from =
+        given->value.substr(kSecret.size(), given->value.size() - kSecret.size() - 1);
+    return "let: {" + std::string(given->name) + ": !secret " + std::string(from) + "}";
+  }
   if (is_in(shown, '{', '}') && shown.starts_with("{ ") &&
       shown.find(" = ") != std::string_view::npos)
     return map_in_yaml(shown);

@@ -25,17 +25,6 @@ void collect(const Node& value, const ModuleInstance& module, const SourceSet& s
   }
 }
 
-/// The entry of `steps` whose id stands there; nullptr: none.
-const Node* step_at(const ModuleInstance& module, Span id) {
-  const Node* steps = module.tree->find("steps");
-  if (steps == nullptr) return nullptr;
-  for (const Node& step : steps->items) {
-    const Node* written = step.find("id");
-    if (written != nullptr && written->span == id) return &step;
-  }
-  return nullptr;
-}
-
 /// The last part of the path that is written out.
 const Node* walk(const Node& from, std::string_view path) {
   const Node* node = &from;
@@ -53,6 +42,16 @@ const Node* walk(const Node& from, std::string_view path) {
 }
 
 }  // namespace
+
+const Node* step_at(const ModuleInstance& module, Span id) {
+  const Node* steps = module.tree->find("steps");
+  if (steps == nullptr) return nullptr;
+  for (const Node& step : steps->items) {
+    const Node* written = step.find("id");
+    if (written != nullptr && written->span == id) return &step;
+  }
+  return nullptr;
+}
 
 Span given_place_in(const Node& value, const ModuleInstance& module, const SourceSet& sources) {
   if (module.given.empty()) return {};

@@ -14,14 +14,17 @@ namespace plan::lower {
 [[nodiscard]] Span given_place_in(const syntax::Node& value, const ModuleInstance& module,
                                   const SourceSet& sources);
 
+/// The same of a part of the arguments of a step, whose id stands at `step`: `set.bind.0`. A path
+/// that goes on behind what is written means the last that is.
+[[nodiscard]] Span given_place_at(std::string_view path, Span step, const ModuleInstance& module,
+                                  const SourceSet& sources);
+
 /// The module in whose text this place is: each use of a module has a text of its own. nullptr:
 /// none.
 [[nodiscard]] const ModuleInstance* module_at(const std::vector<ModuleInstance>& modules,
                                               Span place);
 
-/// The same of a part of the arguments of a step, whose id stands at `step`: `set.bind.0`. A path
-/// that goes on behind what is written means the last that is.
-[[nodiscard]] Span given_place_at(std::string_view path, Span step, const ModuleInstance& module,
-                                  const SourceSet& sources);
+/// The entry of the module's `steps` whose id stands there; nullptr: none.
+[[nodiscard]] const syntax::Node* step_at(const ModuleInstance& module, Span id);
 
 }  // namespace plan::lower

@@ -23,6 +23,11 @@ TEST(HelpInYaml, WritesWhatItShowsOfAStep) {
       "`{key: ..., rules: [{if: ..., then: ...}, {else: ...}]}` or so");
 }
 
+TEST(HelpInYaml, WritesASecret) {
+  EXPECT_EQ(help_in_yaml("name it: `let NAME = secret \"file:secrets/NAME\"`"),
+            "name it: `let: {NAME: !secret file:secrets/NAME}`");
+}
+
 TEST(HelpInYaml, WritesAUse) {
   EXPECT_EQ(help_in_yaml("write `use std/restart`"), "write `use: std/restart`");
   EXPECT_EQ(help_in_yaml("`use ./mine.plan { relay = ... }`"),
