@@ -1,6 +1,7 @@
 // Steps that a condition switches off.
 #include <gtest/gtest.h>
 
+#include "compiler/ir/json.h"
 #include "tests/support/repository.h"
 #include "tests/unit/compiler/compile/golden_case.h"
 
@@ -33,6 +34,23 @@ TEST(StepsThatAreOff, MayStandInAChainAsLongAsAModule) {
   ASSERT_TRUE(last);
   ASSERT_EQ(result.graph->after(*last).size(), 1U);
   EXPECT_EQ(result.graph->after(*last)[0], result.graph->find("first"));
+}
+
+// A saved plan has them too: there is no step `$unknown` whose output it could name.
+TEST(StepsThatAreOff, HaveInTheGraphOnlyWhatIsKnown) {
+  auto golden = read_golden_case(
+      test::repository() / "tests/golden/diagnostics/procedure-broken/near-miss-switched-off");
+  const CompileResult result = compile(std::move(golden->input));
+  ASSERT_TRUE(result.graph.has_value()) << rendered(result);
+  std::size_t off = 0;
+  for (const ir::StepShape& shape : result.graph->shapes()) {
+    if (shape.id_pattern.starts_with("off/")) ++off;
+    EXPECT_EQ(ir::canonical_json(shape.arguments).find("$unknown"), std::string::npos)
+        << shape.id_pattern;
+  }
+  EXPECT_EQ(off, 8U);
+  for (const ir::StepId step : result.graph->order())
+    EXPECT_FALSE(result.graph->id(step).starts_with("off/")) << result.graph->id(step);
 }
 
 }  // namespace
