@@ -10,6 +10,7 @@
 #include "compiler/ir/json.h"
 #include "compiler/schema/mta_container.h"
 #include "compiler/schema/mta_pattern.h"
+#include "compiler/schema/old_route.h"
 #include "compiler/source/text.h"
 
 namespace plan::flow {
@@ -216,8 +217,8 @@ void DomainFacts::note_names_of_old_route(StepId step) {
   }
   const ir::Value blocks = graph_.argument(step, "blocks");
   for (const ir::Value& block : blocks.items()) {
-    if (!decides_route(ir::Value::map({{"blocks", ir::Value::list({block})}}))) continue;
-    const auto parsed = schema::MtaContainer::parse(container_of_block(block), old_route_context());
+    if (block["key"].string_or("") != schema::kOldRoute) continue;
+    const auto parsed = schema::parse_old_route(block);
     if (!parsed) continue;  // the proof itself says so
     for (const auto& arm : parsed->arms()) {
       questions_.note(arm.condition, NameQuestions::Server::source);

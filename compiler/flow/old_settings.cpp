@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "compiler/flow/states.h"
+#include "compiler/schema/old_route.h"
 #include "compiler/source/text.h"
 
 namespace plan::flow {
@@ -14,17 +15,16 @@ namespace {
 using ir::StepKind;
 
 constexpr std::string_view kRoutes = "queue.route.";
-constexpr std::string_view kExpression = "queue.strategy.route";
 constexpr std::string_view kLists = "lookup.";
 
 [[nodiscard]] bool is_expression(const ir::Value& block) {
-  return block["key"].string_or("") == kExpression;
+  return block["key"].string_or("") == schema::kOldRoute;
 }
 
 /// The expression itself, or one line of it: "queue.strategy.route.0.if".
 [[nodiscard]] bool is_of_expression(std::string_view key) {
-  return key.starts_with(kExpression) &&
-         (key.size() == kExpression.size() || key[kExpression.size()] == '.');
+  constexpr std::string_view kRoute = schema::kOldRoute;
+  return key.starts_with(kRoute) && (key.size() == kRoute.size() || key[kRoute.size()] == '.');
 }
 
 }  // namespace
@@ -47,32 +47,6 @@ bool decides_route(const ir::Value& arguments) {
            const std::string_view key = one["key"].string_or("");
            return key.starts_with(kRoutes) || key.starts_with(kLists) || is_of_expression(key);
          });
-}
-
-ir::Value container_of_block(const ir::Value& block) {
-  ir::Value match = ir::Value::map();
-  ir::Value otherwise;
-  for (const ir::Value& rule : block["rules"].items()) {
-    if (rule["else"].is_string()) {
-      otherwise = rule["else"];
-    } else {
-      match.set(std::to_string(match.size()),
-                ir::Value::map({{"if", rule["if"]}, {"then", rule["then"]}}));
-    }
-  }
-  return ir::Value::map({{"match", std::move(match)}, {"else", std::move(otherwise)}});
-}
-
-const schema::MtaContext& old_route_context() {
-  static const schema::MtaContext kContext = [] {
-    schema::MtaContext context;
-    context.name = "queue, recipient, of an old server";
-    context.variables = {"rcpt",      "rcpt_domain", "sender",   "sender_domain",
-                         "retry_num", "notify_num",  "priority", "queue_name"};
-    context.is_of_old_server = true;
-    return context;
-  }();
-  return kContext;
 }
 
 bool AccountStates::is_from_old_stalwart() const {
@@ -137,7 +111,7 @@ bool AccountStates::add_settings(World& world, const Relevant& step, std::string
     if (!is_expression(block)) continue;
     auto& known = all_.expression(step.step);
     if (known == nullptr) {
-      auto parsed = schema::MtaContainer::parse(container_of_block(block), old_route_context());
+      auto parsed = schema::parse_old_route(block);
       if (!parsed) {
         *problem = parsed.error().message();
         return false;

@@ -12,12 +12,11 @@
 #include "compiler/flow/telling.h"
 #include "compiler/schema/formats.h"
 #include "compiler/schema/mta_expression.h"
+#include "compiler/schema/old_route.h"
 #include "compiler/source/text.h"
 
 namespace plan::flow {
 namespace {
-
-constexpr std::string_view kRouteExpression = "queue.strategy.route";
 
 /// Ports that are likely to have a mail server behind them: a relay there keeps nothing waiting.
 constexpr std::array<std::string_view, 5> kMailPorts = {"24", "25", "465", "587", "2525"};
@@ -95,9 +94,9 @@ class Router {
                                     ? choice.error().message()
                                     : "the route asks for " + printable(hop.others, 80);
         return ended(std::move(step), Fate::undecided, "",
-                     {"source: " + why, std::string(kRouteExpression), hop.origin, hop.others});
+                     {"source: " + why, std::string(schema::kOldRoute), hop.origin, hop.others});
       }
-      hop.rule = telling_.rule_of(*server_.route, choice->arm, kRouteExpression);
+      hop.rule = telling_.rule_of(*server_.route, choice->arm, schema::kOldRoute);
       name = schema::text_of(choice->value);
     }
     if (telling_.tells()) {

@@ -178,10 +178,6 @@ struct ListKey {
   std::string_view key = {};
 };
 [[nodiscard]] std::optional<ListKey> list_key_of(std::string_view setting);
-/// `{match, else}` of a block of such a step, as an expression of the target has it.
-[[nodiscard]] ir::Value container_of_block(const ir::Value& block);
-/// What an expression of an old Stalwart may name.
-[[nodiscard]] const schema::MtaContext& old_route_context();
 /// Does it write on the target, or make live what was written?
 [[nodiscard]] bool is_admin_kind(ir::StepKind kind);
 /// A property of an object, which may stand in `match` or in `set`.

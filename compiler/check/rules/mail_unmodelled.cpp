@@ -15,6 +15,7 @@
 #include "compiler/check/unfollowed_object.h"
 #include "compiler/ir/old_setting.h"
 #include "compiler/ir/row_values.h"
+#include "compiler/schema/old_route.h"
 #include "compiler/source/text.h"
 
 namespace plan::check::rules {
@@ -213,31 +214,59 @@ void look_at_source(const GraphView& view, Sink& sink) {
   }
 }
 
-/// The lists that an expression asks for: `key_exists('NAME', ...)`, `key_get('NAME', ...)`.
-void add_lists_asked(std::string_view expression, std::set<std::string, std::less<>>& lists) {
-  for (const std::string_view function : {"key_exists", "key_get"}) {
-    for (std::size_t at = expression.find(function); at != std::string_view::npos;
-         at = expression.find(function, at)) {
-      at += function.size();
-      std::string_view rest = trim(expression.substr(at));
-      if (!rest.starts_with('(')) continue;
-      rest = trim(rest.substr(1));
-      if (rest.empty() || (rest.front() != '\'' && rest.front() != '"')) continue;
-      const std::size_t end = rest.find(rest.front(), 1);
-      if (end != std::string_view::npos) lists.emplace(rest.substr(1, end - 1));
+using Names = std::set<std::string, std::less<>>;
+
+/// Lists that an expression asks for; of one whose name it computes this is that part of it.
+struct ListsAsked {
+  Names named = {};
+  Names computed = {};
+};
+
+/// Those of `key_exists`. For a value (`key_get`) the proof has no answer, and says so where the
+/// way of a message hangs on it.
+void add_lists_asked(const schema::MtaExpression& expression, std::string_view text,
+                     ListsAsked& asked) {
+  for (const schema::MtaNode& node : expression.nodes) {
+    if (node.kind != schema::MtaNode::Kind::call || node.text != "key_exists") continue;
+    const schema::MtaNode& list = expression.nodes[node.children.front()];
+    if (list.kind == schema::MtaNode::Kind::text) {
+      asked.named.insert(list.text);
+    } else {
+      asked.computed.emplace(text.substr(list.begin, list.end - list.begin));
     }
   }
 }
 
+/// Also of what the rules give. Nothing of an expression that cannot be read: the proof says so.
+ListsAsked lists_asked(const ir::Value& block) {
+  ListsAsked asked;
+  const auto route = schema::parse_old_route(block);
+  if (!route) return asked;
+  std::size_t arm = 0;
+  for (const ir::Value& rule : block["rules"].items()) {
+    if (rule["else"].is_string()) {
+      add_lists_asked(route->otherwise(), rule["else"].as_string(), asked);
+      continue;
+    }
+    add_lists_asked(route->arms()[arm].condition, rule["if"].string_or(""), asked);
+    add_lists_asked(route->arms()[arm].result, rule["then"].string_or(""), asked);
+    ++arm;
+  }
+  return asked;
+}
+
 /// Lists that a step fills, also those that it only makes.
-std::set<std::string, std::less<>> lists_filled(const GraphView& view) {
+Names lists_filled(const GraphView& view) {
   const ir::StepGraph& graph = view.graph();
-  std::set<std::string, std::less<>> filled;
+  Names filled;
   for (const StepKind kind :
        {StepKind::source_settings, StepKind::source_hold, StepKind::source_forward}) {
     std::set<const ir::StepShape*> done;
     for (const StepId step : view.of_kind(kind)) {
-      if (!done.insert(&graph.shape(step)).second) continue;
+      const ir::StepShape& shape = graph.shape(step);
+      if (done.contains(&shape)) continue;
+      if (!ir::is_of_row(shape.arguments["list"]) && !ir::is_of_row(shape.arguments["values"]))
+        done.insert(&shape);
       filled.emplace(graph.argument(step, "list").string_or(""));
       const ir::Value values = graph.argument(step, "values");
       for (const ir::Value& one : values.items()) {
@@ -256,24 +285,39 @@ std::set<std::string, std::less<>> lists_filled(const GraphView& view) {
 /// nobody else knows.
 void look_at_lists(const GraphView& view, Sink& sink) {
   const ir::StepGraph& graph = view.graph();
-  const std::set<std::string, std::less<>> filled = lists_filled(view);
+  const Names filled = lists_filled(view);
   std::set<const ir::StepShape*> done;
   for (const StepId step : view.of_kind(StepKind::source_settings)) {
-    if (!done.insert(&graph.shape(step)).second) continue;
-    std::set<std::string, std::less<>> asked;
+    const ir::StepShape& shape = graph.shape(step);
+    if (done.contains(&shape)) continue;
+    ListsAsked asked;
     const ir::Value blocks = graph.argument(step, "blocks");
     for (const ir::Value& block : blocks.items()) {
-      if (block["key"].string_or("") != "queue.strategy.route") continue;
-      for (const ir::Value& rule : block["rules"].items())
-        add_lists_asked(rule["if"].string_or(""), asked);
+      if (block["key"].string_or("") != schema::kOldRoute) continue;
+      ListsAsked of_block = lists_asked(block);
+      asked.named.merge(of_block.named);
+      asked.computed.merge(of_block.computed);
     }
-    for (const std::string& list : asked) {
-      if (filled.contains(list)) continue;
+    std::erase_if(asked.named, [&](const std::string& list) { return filled.contains(list); });
+    // The same for all of a shape, unless a module computes it from the row.
+    const bool is_silent = asked.named.empty() && asked.computed.empty();
+    if (!is_silent || !ir::is_of_row(shape.arguments["blocks"])) done.insert(&shape);
+    for (const std::string& list : asked.named) {
       report_step(view, step, Kind::mail_flow_unproved,
                   fmt::format("asks for the list `{}` of the old server, which no step fills",
                               printable(list, 120)),
                   sink)
           .label("the proof goes on as if it were empty")
+          .help(
+              "name a list that the plan fills; or try it with a message of your own, and silence "
+              "this line with what you saw as the reason");
+    }
+    for (const std::string& name : asked.computed) {
+      report_step(view, step, Kind::mail_flow_unproved,
+                  fmt::format("asks for a list of the old server whose name is computed, `{}`",
+                              printable(name, 120)),
+                  sink)
+          .label("the proof goes on as if one that no step fills were empty")
           .help(
               "name a list that the plan fills; or try it with a message of your own, and silence "
               "this line with what you saw as the reason");

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "compiler/flow/states.h"
+#include "compiler/schema/old_route.h"
 #include "tests/unit/compiler/flow/pair.h"
 
 namespace plan::flow {
@@ -11,7 +12,8 @@ namespace {
 using test::ended;
 
 std::shared_ptr<const schema::MtaContainer> old_route(const test::Arms& arms) {
-  auto parsed = schema::MtaContainer::parse(test::expression(arms, "'mx'"), old_route_context());
+  auto parsed =
+      schema::MtaContainer::parse(test::expression(arms, "'mx'"), schema::old_route_context());
   if (!parsed) throw std::runtime_error(parsed.error().to_line());
   return std::make_shared<const schema::MtaContainer>(std::move(*parsed));
 }
@@ -196,7 +198,7 @@ TEST(OldStalwart, AndATargetThatSendsBackGoRound) {
 TEST(OldStalwart, ExpressionsHaveItsFunctions) {
   for (const char* bad : {"is_local_domain(rcpt_domain)", "is_local_address(rcpt)"}) {
     const auto parsed = schema::MtaContainer::parse(test::expression({{bad, "'local'"}}, "'mx'"),
-                                                    old_route_context());
+                                                    schema::old_route_context());
     ASSERT_FALSE(parsed) << bad;
     EXPECT_NE(parsed.error().to_line().find("takes 2 arguments, 1 is given"), std::string::npos)
         << parsed.error().to_line();
