@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <array>
+#include <vector>
 
 #include "compiler/check/misspelt_match.h"
+#include "compiler/check/named_results.h"
 #include "compiler/ir/json.h"
 #include "compiler/schema/check_value.h"
 #include "compiler/source/text.h"
@@ -169,13 +171,14 @@ bool is_renamed(const ir::StepGraph& graph, const ObjectStep& step) {
 }
 
 /// Does an expression about mail that a step writes ask for keys of this set?
-bool is_asked_for(const GraphView& view, const std::string& set) {
-  const std::array<std::string, 2> quoted = {fmt::format("'{}'", set),
-                                             fmt::format("\\\"{}\\\"", set)};
+bool is_asked_for(const GraphView& view, std::string_view set) {
   return std::any_of(view.writes().begin(), view.writes().end(), [&](const TargetWrite& write) {
     if (write.object != "MtaOutboundStrategy" && write.object != "MtaStageRcpt") return false;
-    const std::string text = ir::canonical_json(write.set);
-    return text.find(quoted[0]) != std::string::npos || text.find(quoted[1]) != std::string::npos;
+    const auto& members = write.set.members();
+    return std::any_of(members.begin(), members.end(), [&](const auto& member) {
+      const std::vector<std::string> asked = namespaces_asked(member.second);
+      return std::find(asked.begin(), asked.end(), set) != asked.end();
+    });
   });
 }
 
@@ -234,8 +237,7 @@ std::optional<Unfollowed> unfollowed(const GraphView& view, const ObjectStep& st
                     step.object),
         "the proof goes on with the name that it had",
         fmt::format("leave it to a time when nobody moves; or {}", kTry)};
-  if (is_unknown_pattern(step) &&
-      is_asked_for(view, std::string(step.match["namespace"].string_or(""))))
+  if (is_unknown_pattern(step) && is_asked_for(view, step.match["namespace"].string_or("")))
     return Unfollowed{fmt::format("writes the pattern `{}`, and which mail it is about is not "
                                   "proved",
                                   printable(step.match["key"].string_or(""), 120)),
