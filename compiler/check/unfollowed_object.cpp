@@ -51,9 +51,6 @@ constexpr std::array kFollowed = {
     Followed{"MtaInboundThrottle", "match"},
 };
 
-constexpr std::string_view kTry =
-    "try it with a message of your own, and silence this line with what you saw as the reason";
-
 bool is_followed(std::string_view object, std::string_view property) {
   return std::any_of(kFollowed.begin(), kFollowed.end(), [&](const Followed& one) {
     return one.object == object && one.property == property;
@@ -218,7 +215,7 @@ bool is_part_of_followed(std::string_view object, std::string_view member) {
          member.ends_with("/authenticate");
 }
 
-std::optional<Unfollowed> unfollowed(const GraphView& view, const ObjectStep& step) {
+std::optional<UnprovedMail> unfollowed(const GraphView& view, const ObjectStep& step) {
   const std::string_view ways = ways_of(step.object);
   if (ways.empty() || !step.match.is_map() || step.match.size() == 0) return std::nullopt;
   const ir::StepGraph& graph = view.graph();
@@ -226,23 +223,26 @@ std::optional<Unfollowed> unfollowed(const GraphView& view, const ObjectStep& st
     if (!changes_mail(step) || is_misspelt_match(view.schema(), step.object, step.match) ||
         is_refused(view.schema(), step))
       return std::nullopt;
-    return Unfollowed{fmt::format("finds its {} by {}, and what it does to mail is not proved",
-                                  step.object, members_of_match(step.match)),
-                      fmt::format("the proof follows what is found by {}", ways),
-                      fmt::format("find it so in `match`; or {}", kTry)};
+    return unproved_step(view, step.step,
+                         fmt::format("finds its {} by {}, and what it does to mail is not proved",
+                                     step.object, members_of_match(step.match)),
+                         fmt::format("the proof follows what is found by {}", ways),
+                         fmt::format("find it so in `match`; or {}", kTryIt));
   }
   if (is_renamed(graph, step))
-    return Unfollowed{
+    return unproved_step(
+        view, step.step,
         fmt::format("gives its {} another name, and what that does to mail is not proved",
                     step.object),
         "the proof goes on with the name that it had",
-        fmt::format("leave it to a time when nobody moves; or {}", kTry)};
+        fmt::format("leave it to a time when nobody moves; or {}", kTryIt));
   if (is_unknown_pattern(step) && is_asked_for(view, step.match["namespace"].string_or("")))
-    return Unfollowed{fmt::format("writes the pattern `{}`, and which mail it is about is not "
-                                  "proved",
-                                  printable(step.match["key"].string_or(""), 120)),
-                      "the proof follows keys that are one address, and `*@` with a domain",
-                      fmt::format("write one of these; or {}", kTry)};
+    return unproved_step(
+        view, step.step,
+        fmt::format("writes the pattern `{}`, and which mail it is about is not proved",
+                    printable(step.match["key"].string_or(""), 120)),
+        "the proof follows keys that are one address, and `*@` with a domain",
+        fmt::format("write one of these; or {}", kTryIt));
   return std::nullopt;
 }
 

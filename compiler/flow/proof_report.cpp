@@ -1,4 +1,5 @@
-// What the proof found, as diagnostics and as text.
+// What the proof found, as diagnostics and as text: an example that goes wrong for sure is an error
+// of the plan, and what is only supposed, or was left out, is not proved (check/unproved_mail.h).
 #include <algorithm>
 #include <string>
 #include <utility>
@@ -6,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "compiler/check/unproved_mail.h"
 #include "compiler/flow/judgement.h"
 #include "compiler/flow/proof.h"
 #include "compiler/source/text.h"
@@ -15,16 +17,18 @@ namespace {
 
 void report_left_out(const LeftOut& left_out, Span place, Sink& sink) {
   if (left_out.accounts == 0) return;
-  sink.report(Kind::mail_flow_unproved, place,
-              fmt::format("the mail flow of {} account{} in {} domain{} is not proved",
+  check::UnprovedMail one;
+  one.place = place;
+  one.claim = fmt::format("the mail flow of {} account{} in {} domain{} is not proved",
                           show_count(left_out.accounts), left_out.accounts == 1 ? "" : "s",
-                          show_count(left_out.domains), left_out.domains == 1 ? "" : "s"))
+                          show_count(left_out.domains), left_out.domains == 1 ? "" : "s");
+  one.label = fmt::format("among them {}", fmt::join(left_out.examples, ", "));
+  one.remedy =
+      "they differ in too many ways: treat domains and accounts alike, or move them by several "
+      "plans";
+  check::report_unproved(std::move(one), sink)
       .argument("accounts", std::to_string(left_out.accounts))
-      .argument("domains", std::to_string(left_out.domains))
-      .label(fmt::format("among them {}", fmt::join(left_out.examples, ", ")))
-      .help(
-          "they differ in too many ways: treat domains and accounts alike, or move them by "
-          "several plans");
+      .argument("domains", std::to_string(left_out.domains));
 }
 
 /// Where a person can change what is wrong: the step that makes the state, or the expression that
@@ -52,85 +56,61 @@ Span place_of(const Counterexample& example, Span fallback) {
   return supposed ? printable(supposed->others, 80) : std::string();
 }
 
-Sink::Report report_claim(const Counterexample& example, Span place, Sink& sink) {
-  if (!example.is_supposed) {
-    auto report = sink.report(Kind::mail_flow, place, example.claim);
-    if (const std::string_view remedy = remedy_for(example.what); !remedy.empty())
-      report.help(std::string(remedy));
-    return report;
-  }
-  if (example.what == "plus") {
-    auto report = sink.report(Kind::mail_flow_unproved, place, example.claim);
-    report.help(
-        "the target has the whole name: tell who writes to it a name without `+`, an alias of the "
-        "account, before the move; where nobody does, silence this with that as the reason");
-    return report;
-  }
-  if (example.what == "sender") {
-    auto report =
-        sink.report(Kind::mail_flow_unproved, place, fmt::format("not proved: {}", example.claim));
-    report.help(
-        "name somebody in the expression, or write its pattern without look-ahead and named "
-        "classes; or try it with a message of your own, and silence this line with what you saw as "
-        "the reason");
-    return report;
-  }
-  if (is_of_route(example)) {
-    auto report =
-        sink.report(Kind::mail_flow_unproved, place,
-                    fmt::format("not proved: {}, unless that route keeps it", example.claim));
-    report.help(
-        fmt::format("{}; where the expression is the target's own, change it there, and "
-                    "`plan fetch` reads it again",
-                    remedy_for("public")));
-    return report;
-  }
-  if (is_of_machine(example)) {
-    auto report =
-        sink.report(Kind::mail_flow_unproved, place, fmt::format("not proved: {}", example.claim));
-    report.help(
-        "write the plan's own address of the server that it is for; if a relay stands in front of "
-        "it, try it with a message of your own, and silence this line with that as the reason");
-    return report;
-  }
+/// What is not proved of an example that is only supposed to go wrong.
+[[nodiscard]] check::UnprovedMail unproved_of(const Counterexample& example, Span place) {
+  const std::string not_proved = fmt::format("not proved: {}", example.claim);
+  if (example.what == "plus")
+    return {place, example.claim, "what becomes of its mail in the move is not proved",
+            "the target has the whole name: tell who writes to it a name without `+`, an alias of "
+            "the account, before the move; where nobody does, silence this with that as the "
+            "reason"};
+  if (example.what == "sender")
+    return {place, not_proved, "it asks who sends",
+            fmt::format("name somebody in the expression, or write its pattern without look-ahead "
+                        "and named classes; or {}",
+                        check::kTryIt)};
+  if (is_of_route(example))
+    return {place, not_proved + ", unless that route keeps it",
+            "what this route does only the target knows",
+            fmt::format("{}; where the expression is the target's own, change it there, and "
+                        "`plan fetch` reads it again",
+                        remedy_for("public"))};
+  if (is_of_machine(example))
+    return {place, not_proved, "what this machine does with it only it knows",
+            "write the plan's own address of the server that it is for; if a relay stands in front "
+            "of it, try it with a message of your own, and silence this line with that as the "
+            "reason"};
   const bool is_known = example.delivery.fate != Fate::undecided;
-  if (const std::string others = others_of(example); !others.empty()) {
-    auto report = sink.report(
-        Kind::mail_flow_unproved, place,
-        is_known
-            ? fmt::format("not proved: {}, at some time in the move of `{}`", example.claim, others)
-            : example.claim);
-    report.help(
-        "ask for the recipient's own key (`rcpt`): how far the move of somebody else is by then is "
-        "not followed; or put the conditions of the plan's domains in front of this one");
-    return report;
-  }
-  auto report =
-      sink.report(Kind::mail_flow_unproved, place,
-                  is_known ? fmt::format("not proved: {}, if the target says so", example.claim)
-                           : example.claim);
-  report.help(
-      "put the conditions of the plan's domains in front of this one, or ask in it for nothing but "
-      "`rcpt`, `rcpt_domain`, `sender`, `sender_domain` and keys; a condition that the target has "
-      "of its own is changed there, and `plan fetch` reads it again");
-  return report;
+  if (const std::string others = others_of(example); !others.empty())
+    return {place,
+            is_known ? fmt::format("{}, at some time in the move of `{}`", not_proved, others)
+                     : example.claim,
+            fmt::format("it asks for `{}`, which is not who the message is for", others),
+            "ask for the recipient's own key (`rcpt`): how far the move of somebody else is by "
+            "then is not followed; or put the conditions of the plan's domains in front of this "
+            "one"};
+  return {place, is_known ? not_proved + ", if the target says so" : example.claim,
+          "it asks for what nobody but the target can tell",
+          "put the conditions of the plan's domains in front of this one, or ask in it for nothing "
+          "but `rcpt`, `rcpt_domain`, `sender`, `sender_domain` and keys; a condition that the "
+          "target has of its own is changed there, and `plan fetch` reads it again"};
 }
 
 [[nodiscard]] std::string label_of(const Counterexample& example) {
-  if (example.is_supposed && is_of_machine(example))
-    return "what this machine does with it only it knows";
-  if (example.what == "sender") return "it asks who sends";
-  if (example.what == "plus") return "what becomes of its mail in the move is not proved";
-  if (example.is_supposed && !others_of(example).empty())
-    return fmt::format("it asks for `{}`, which is not who the message is for", others_of(example));
-  if (example.is_supposed)
-    return is_of_route(example) ? "what this route does only the target knows"
-                                : "it asks for what nobody but the target can tell";
   if (example.what.starts_with("unread")) return "where mail goes behind this step cannot be told";
   if (example.done.empty()) return {};
   std::string label = fmt::format("when `{}` is done", example.done.back());
   if (!example.next.empty()) label += fmt::format(" and `{}` is not", example.next);
   return label;
+}
+
+Sink::Report report_claim(const Counterexample& example, Span place, Sink& sink) {
+  if (example.is_supposed) return check::report_unproved(unproved_of(example, place), sink);
+  auto report = sink.report(Kind::mail_flow, place, example.claim);
+  report.label(label_of(example));
+  if (const std::string_view remedy = remedy_for(example.what); !remedy.empty())
+    report.help(std::string(remedy));
+  return report;
 }
 
 /// "a message to a@x comes in at target:25", with the sender where a rule asks for him.
@@ -184,7 +164,6 @@ void report_one(const Counterexample& example, const std::vector<const Counterex
                 Span fallback, Sink& sink) {
   auto report = report_claim(example, place_of(example, fallback), sink);
   report.argument("account", example.account).argument("phase", example.phase);
-  report.label(label_of(example));
   if (example.others != 0)
     report.note({},
                 fmt::format("and so do {} more steps of this shape", show_count(example.others)));

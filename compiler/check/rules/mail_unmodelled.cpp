@@ -9,10 +9,12 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "compiler/check/graph_view.h"
 #include "compiler/check/unfollowed_object.h"
+#include "compiler/check/unproved_mail.h"
 #include "compiler/ir/old_setting.h"
 #include "compiler/ir/row_values.h"
 #include "compiler/schema/old_route.h"
@@ -160,8 +162,10 @@ bool is_silent(std::string_view key, const ir::Value& written) {
   return std::any_of(kSilentAtSource.begin(), kSilentAtSource.end(), is_it);
 }
 
-void report(const GraphView& view, StepId step, const std::set<std::string>& names,
-            std::string_view server, Sink& sink) {
+using Found = std::vector<UnprovedMail>;
+
+void add_written(const GraphView& view, StepId step, const std::set<std::string>& names,
+                 std::string_view server, Found& found) {
   if (names.empty()) return;
   std::string shown;
   std::size_t count = 0;
@@ -171,13 +175,11 @@ void report(const GraphView& view, StepId step, const std::set<std::string>& nam
   }
   if (names.size() > kShownMax)
     shown += fmt::format(" and {} more", show_count(names.size() - kShownMax));
-  report_step(
-      view, step, Kind::mail_flow_unproved,
-      fmt::format("writes {} of {}, and what that does to mail is not proved", shown, server), sink)
-      .label("the proof goes on as if it were not there")
-      .help(
-          "leave it to a time when nobody moves; or try it with a message of your own, and silence "
-          "this line with what you saw as the reason");
+  found.push_back(unproved_step(
+      view, step,
+      fmt::format("writes {} of {}, and what that does to mail is not proved", shown, server),
+      "the proof goes on as if it were not there",
+      fmt::format("leave it to a time when nobody moves; or {}", kTryIt)));
 }
 
 /// What no step can write is an error already, by the rule settings_twice.
@@ -192,7 +194,7 @@ bool is_refused(std::string_view part, std::string_view key, const ir::Value& it
          (!value.is_string() || value.as_string().find("%{") != std::string::npos);
 }
 
-void look_at_source(const GraphView& view, Sink& sink) {
+void look_at_source(const GraphView& view, Found& found) {
   const ir::StepGraph& graph = view.graph();
   std::set<const ir::StepShape*> done;
   for (const StepId step : view.of_kind(StepKind::source_settings)) {
@@ -210,7 +212,7 @@ void look_at_source(const GraphView& view, Sink& sink) {
       }
     }
     if (!is_of_row || !names.empty()) done.insert(&shape);
-    report(view, step, names, "the old server", sink);
+    add_written(view, step, names, "the old server", found);
   }
 }
 
@@ -283,7 +285,7 @@ Names lists_filled(const GraphView& view) {
 
 /// The proof takes a list that no step fills for empty; what the old server has in one of that name
 /// nobody else knows.
-void look_at_lists(const GraphView& view, Sink& sink) {
+void look_at_lists(const GraphView& view, Found& found) {
   const ir::StepGraph& graph = view.graph();
   const Names filled = lists_filled(view);
   std::set<const ir::StepShape*> done;
@@ -302,26 +304,19 @@ void look_at_lists(const GraphView& view, Sink& sink) {
     // The same for all of a shape, unless a module computes it from the row.
     const bool is_silent = asked.named.empty() && asked.computed.empty();
     if (!is_silent || !ir::is_of_row(shape.arguments["blocks"])) done.insert(&shape);
-    for (const std::string& list : asked.named) {
-      report_step(view, step, Kind::mail_flow_unproved,
-                  fmt::format("asks for the list `{}` of the old server, which no step fills",
-                              printable(list, 120)),
-                  sink)
-          .label("the proof goes on as if it were empty")
-          .help(
-              "name a list that the plan fills; or try it with a message of your own, and silence "
-              "this line with what you saw as the reason");
-    }
-    for (const std::string& name : asked.computed) {
-      report_step(view, step, Kind::mail_flow_unproved,
-                  fmt::format("asks for a list of the old server whose name is computed, `{}`",
-                              printable(name, 120)),
-                  sink)
-          .label("the proof goes on as if one that no step fills were empty")
-          .help(
-              "name a list that the plan fills; or try it with a message of your own, and silence "
-              "this line with what you saw as the reason");
-    }
+    const std::string remedy = fmt::format("name a list that the plan fills; or {}", kTryIt);
+    for (const std::string& list : asked.named)
+      found.push_back(
+          unproved_step(view, step,
+                        fmt::format("asks for the list `{}` of the old server, which no step fills",
+                                    printable(list, 120)),
+                        "the proof goes on as if it were empty", remedy));
+    for (const std::string& name : asked.computed)
+      found.push_back(unproved_step(
+          view, step,
+          fmt::format("asks for a list of the old server whose name is computed, `{}`",
+                      printable(name, 120)),
+          "the proof goes on as if one that no step fills were empty", remedy));
   }
 }
 
@@ -367,20 +362,18 @@ std::set<std::string> names_at_target(std::string_view object, const ir::Value& 
   return names;
 }
 
-void look_at_target(const GraphView& view, Sink& sink) {
+void look_at_target(const GraphView& view, Found& found) {
   const ir::StepGraph& graph = view.graph();
   std::set<const ir::StepShape*> said;
-  const auto look = [&](StepId step, const ObjectStep& written) {
-    if (said.contains(&graph.shape(step))) return;
-    const auto why = unfollowed(view, written);
-    if (why)
-      report_step(view, step, Kind::mail_flow_unproved, why->what, sink)
-          .label(why->label)
-          .help(why->remedy);
+  const auto look = [&](const ObjectStep& written) {
+    const ir::StepShape* shape = &graph.shape(written.step);
+    if (said.contains(shape)) return;
+    auto why = unfollowed(view, written);
     const std::set<std::string> names = names_at_target(written.object, written.match, written.set,
                                                         written.kind == StepKind::admin_destroy);
-    report(view, step, names, "the target", sink);
-    if (why || !names.empty()) said.insert(&graph.shape(step));
+    if (why || !names.empty()) said.insert(shape);
+    if (why) found.push_back(std::move(*why));
+    add_written(view, written.step, names, "the target", found);
   };
   const auto type_of = [](std::string_view object) {
     const std::string_view type = object_type(object);
@@ -388,7 +381,7 @@ void look_at_target(const GraphView& view, Sink& sink) {
   };
   for (const TargetWrite& write : view.writes()) {
     const StepKind kind = write.is_upsert ? StepKind::admin_upsert : StepKind::admin_update;
-    look(write.step, {kind, type_of(write.object), write.match, write.set});
+    look({write.step, kind, type_of(write.object), write.match, write.set});
   }
   const ir::Value nothing = ir::Value::map();
   std::set<const ir::StepShape*> seen;
@@ -396,19 +389,26 @@ void look_at_target(const GraphView& view, Sink& sink) {
     if (!seen.insert(&graph.shape(step)).second) continue;
     const ir::Value object = graph.argument(step, "object");
     const ir::Value match = graph.argument(step, "match");
-    look(step, {StepKind::admin_destroy, type_of(object.string_or("")), match, nothing});
+    look({step, StepKind::admin_destroy, type_of(object.string_or("")), match, nothing});
   }
+}
+
+/// All that steps write and the proof does not follow, each shape once.
+Found unproved_steps(const GraphView& view) {
+  Found found;
+  // A plan that moves nobody's mail has no proof either.
+  if (view.of_kind(StepKind::archive_copy).empty() && view.of_kind(StepKind::archive_delta).empty())
+    return found;
+  look_at_source(view, found);
+  look_at_lists(view, found);
+  look_at_target(view, found);
+  return found;
 }
 
 }  // namespace
 
 void mail_unmodelled(const GraphView& view, Sink& sink) {
-  // A plan that moves nobody's mail has no proof either.
-  if (view.of_kind(StepKind::archive_copy).empty() && view.of_kind(StepKind::archive_delta).empty())
-    return;
-  look_at_source(view, sink);
-  look_at_lists(view, sink);
-  look_at_target(view, sink);
+  for (UnprovedMail& one : unproved_steps(view)) report_unproved(std::move(one), sink);
 }
 
 }  // namespace plan::check::rules
