@@ -19,7 +19,10 @@ namespace {
 class AccountMail {
  public:
   AccountMail(Trial& trial, const ToldApart& told_apart, const Reader& own)
-      : trial_(trial), senders_(told_apart.senders), spellings_(told_apart.spellings), own_(own) {}
+      : trial_(trial),
+        senders_(told_apart.senders),
+        spellings_(told_apart.spellings.tried),
+        own_(own) {}
 
   /// Every name of the account, in capitals, with a tag, with a sender and as a bounce. Where no
   /// expression on its way asks who sends, what has no sender goes the way of what has one; a
@@ -232,6 +235,7 @@ void try_account_mail(Trial& trial, const ToldApart& told_apart, const Reader& o
                       const std::vector<Resident>& residents) {
   // Nobody sends to the target before it is set up: the public address is still the source's.
   const bool is_target_open = trial.states().is_prepared(trial.moment().state);
+  trial.add_untried(told_apart.spellings.untried);
   AccountMail mail(trial, told_apart, own);
   for (const Entry entry : kEntries) {
     if (!is_target_open && is_at_target(entry)) continue;

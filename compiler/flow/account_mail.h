@@ -12,7 +12,7 @@ namespace plan::flow {
 /// What route expressions tell apart.
 struct ToldApart {
   Senders senders = {};
-  std::vector<Spelling> spellings = {};  ///< of the account's names
+  ToldSpellings spellings = {};  ///< of the account's names
 };
 
 /// Tries what comes for one account at each entry that is open: its names and lists, who lives

@@ -186,6 +186,7 @@ void DomainFacts::read_route(StepId step, std::string_view object, std::string_v
   if (!parsed) return;  // the proof itself says so
   Route& route = routes_.emplace_back();
   route.container = std::move(*parsed);
+  questions_.begin_expression();
   const auto& arms = route.container.arms();
   for (std::size_t i = 0; i < arms.size(); ++i) {
     note_texts(arms[i].condition);
@@ -220,6 +221,7 @@ void DomainFacts::note_names_of_old_route(StepId step) {
     if (block["key"].string_or("") != schema::kOldRoute) continue;
     const auto parsed = schema::parse_old_route(block);
     if (!parsed) continue;  // the proof itself says so
+    questions_.begin_expression();
     for (const auto& arm : parsed->arms()) {
       questions_.note(arm.condition, NameQuestions::Server::source);
       questions_.note(arm.result, NameQuestions::Server::source);

@@ -67,6 +67,18 @@ void Findings::add_nobody_for(const Moment& moment, const std::vector<NobodyFor>
   }
 }
 
+void Findings::add_untried(const Moment& moment, const std::vector<Untried>& spellings) {
+  for (const Untried& one : spellings) {
+    if (!reported_.insert("spelling? " + one.condition).second) continue;
+    Counterexample& example = report(moment, "spelling");
+    example.is_supposed = true;
+    example.claim = fmt::format("mail for {}, of which `{}` asks: {}, and no more are tried",
+                                printable(one.address, 120),
+                                printable(one.condition, kConditionBytesMax), one.why);
+    example.delivery.supposed = Hop{"", "", one.origin, ""};
+  }
+}
+
 void Findings::add_unread(const Moment& moment, ir::StepId step, const std::string& why) {
   const Span origin = graph_.origin(step);
   const auto [known, is_new] = unread_.try_emplace(

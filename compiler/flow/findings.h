@@ -15,6 +15,7 @@
 #include "compiler/flow/model.h"
 #include "compiler/flow/proof.h"
 #include "compiler/flow/senders.h"
+#include "compiler/flow/spellings.h"
 #include "compiler/flow/states.h"
 #include "compiler/ir/step_graph.h"
 
@@ -56,6 +57,8 @@ class Findings {
             Circumstances circumstances);
   /// Conditions that are true for nobody who is tried.
   void add_nobody_for(const Moment& moment, const std::vector<NobodyFor>& conditions);
+  /// Ways to write a name for which messages are not tried.
+  void add_untried(const Moment& moment, const std::vector<Untried>& spellings);
   /// A step writes an expression that cannot be read: no state behind it can be told either. Steps
   /// of the same shape, a row each, are counted.
   void add_unread(const Moment& moment, ir::StepId step, const std::string& why);

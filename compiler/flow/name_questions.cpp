@@ -254,9 +254,10 @@ void NameQuestions::note(const schema::MtaExpression& expression, Server server)
     }
     const std::string domain = lower_ascii(schema::domain_of_pattern(expression, nodes[i]));
     (domain.empty() ? of_any_ : of_those_in_[domain]).push_back(of_address_.size());
-    of_address_.push_back({part_of(expression, i), tells_spellings(nodes, i)});
+    of_address_.push_back(
+        {part_of(expression, i), tells_spellings(nodes, i), spellings_.size() - 1});
   }
-  spellings_.note(expression);
+  spellings_.back().note(expression);
   if (server == Server::source) note_captures(expression);
   note_names_asked_for(expression);
 }
@@ -316,7 +317,7 @@ std::string NameQuestions::answers(const std::string& address) const {
   std::string text;
   // The proof writes to the address with a tag too.
   const std::array<std::string, 2> names = {address, with_tag(address)};
-  std::optional<std::vector<Spelling>> spellings;
+  std::vector<std::optional<std::vector<Spelling>>> spellings;
   const auto ask = [&](std::size_t number) {
     const OfAddress& one = of_address_[number];
     std::size_t place = 0;
@@ -328,8 +329,10 @@ std::string NameQuestions::answers(const std::string& address) const {
     };
     for (const std::string& name : names) note(name);
     if (!one.tells_spellings) return;
-    if (!spellings) spellings = spellings_.of(address);
-    for (const Spelling& spelling : *spellings) note(spelling.address);
+    if (spellings.empty()) spellings.resize(spellings_.size());
+    std::optional<std::vector<Spelling>>& told = spellings[one.expression];
+    if (!told) told = spellings_[one.expression].of(address);
+    for (const Spelling& spelling : *told) note(spelling.address);
   };
   for (const std::size_t number : of_any_) ask(number);
   if (!of_those_in_.empty()) {

@@ -45,6 +45,8 @@ struct Comparison {
 class NameQuestions {
  public:
   enum class Server : std::uint8_t { source, target };
+  /// What is noted from here on is of another expression: its spellings are its own.
+  void begin_expression() { spellings_.emplace_back(); }
   void note(const schema::MtaExpression& expression, Server server);
 
   /// An expression looks into names beside what it is told: into those of any domain, or into those
@@ -71,12 +73,13 @@ class NameQuestions {
   struct OfAddress {
     schema::MtaExpression question = {};
     bool tells_spellings = false;
+    std::size_t expression = 0;  ///< number of the whole
   };
   std::vector<OfAddress> of_address_;
   // By number: those that are asked of everybody, and by domain those that are false elsewhere.
   std::vector<std::size_t> of_any_;
   std::unordered_map<std::string, std::vector<std::size_t>> of_those_in_;
-  Spellings spellings_;
+  std::vector<Spellings> spellings_ = {Spellings()};  // by expression
   std::vector<schema::MtaExpression> of_domain_;
   std::vector<schema::MtaExpression> captures_;   // what is made of what a pattern finds
   std::vector<schema::MtaExpression> asked_for_;  // names made of a domain: somebody may have one

@@ -69,6 +69,11 @@ Span place_of(const Counterexample& example, Span fallback) {
             fmt::format("name somebody in the expression, or write its pattern without look-ahead "
                         "and named classes; or {}",
                         check::kTryIt)};
+  if (example.what == "spelling")
+    return {place, not_proved, "it asks how a name is written",
+            fmt::format("ask for many tags by one pattern (`matches('[+](sales|news)@', rcpt)`), "
+                        "and for a name in lower case (`to_lowercase(rcpt)`); or {}",
+                        check::kTryIt)};
   if (is_of_route(example))
     return {place, not_proved + ", unless that route keeps it",
             "what this route does only the target knows",

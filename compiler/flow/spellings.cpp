@@ -17,6 +17,9 @@ using Node = schema::MtaNode;
 constexpr std::size_t kSpellingsMax = 16;
 constexpr std::size_t kTagsMax = 8;
 constexpr std::size_t kTextBytesMax = 256;
+constexpr std::string_view kTooManyTags = "more than 8 tags are asked for";
+constexpr std::string_view kTooManySpellings = "more than 16 ways to write the name are asked for";
+static_assert(kTagsMax == 8 && kSpellingsMax == 16, "these say how many");
 
 /// Functions to which all spellings of a name are one, or that look the whole of it up.
 [[nodiscard]] bool is_blind_to_spelling(std::string_view function) {
@@ -43,10 +46,6 @@ constexpr std::size_t kTextBytesMax = 256;
   return tag != 0 && tag < address.rfind('@');
 }
 
-void add_once(std::string text, std::vector<std::string>& texts) {
-  if (std::find(texts.begin(), texts.end(), text) == texts.end()) texts.push_back(std::move(text));
-}
-
 }  // namespace
 
 std::string upper_local(std::string address) {
@@ -57,9 +56,22 @@ std::string upper_local(std::string address) {
   return address;
 }
 
+void Spellings::add_once(Noted one, AllNoted& all) {
+  const auto is_same = [&](const Noted& other) { return other.text == one.text; };
+  if (std::none_of(all.begin(), all.end(), is_same)) all.push_back(std::move(one));
+}
+
 void Spellings::note_tag(std::string_view tag) {
   tag = tag.substr(0, tag.find('@'));
-  if (!tag.empty() && tags_.size() < kTagsMax) add_once(std::string(tag), tags_);
+  if (tag.empty()) return;
+  const auto is_same = [&](const Noted& other) { return other.text == tag; };
+  if (std::any_of(tags_.begin(), tags_.end(), is_same)) return;
+  Noted one{std::string(tag), conditions_.size() - 1};
+  if (tags_.size() < kTagsMax) {
+    tags_.push_back(std::move(one));
+  } else if (!tag_beyond_) {
+    tag_beyond_ = std::move(one);
+  }
 }
 
 /// "Alice@x", "alice+sales", "+sales@": a name, its local part, or a tag.
@@ -72,14 +84,15 @@ void Spellings::note_text(std::string_view text) {
   if (at != std::string_view::npos && at + 1 != text.size()) {
     Address address = parse_address(text);
     std::string name = without_tag(address.local) + "@" + address.domain;
-    return add_once(address.text(), named_[std::move(name)]);
+    return add_once({address.text(), conditions_.size() - 1}, named_[std::move(name)]);
   }
   const std::string_view local = text.substr(0, at);
   std::string name = without_tag(local);
-  if (name != local) add_once(std::string(local), locals_[std::move(name)]);
+  if (name != local)
+    add_once({std::string(local), conditions_.size() - 1}, locals_[std::move(name)]);
 }
 
-void Spellings::note(const schema::MtaExpression& expression) {
+void Spellings::note(const schema::MtaExpression& expression, std::string_view text) {
   const std::vector<Node>& nodes = expression.nodes;
   std::vector<bool> has_recipient(nodes.size());
   std::vector<bool> is_pattern(nodes.size());
@@ -92,22 +105,26 @@ void Spellings::note(const schema::MtaExpression& expression) {
     asks_recipient = asks_recipient || has_recipient[i];
   }
   if (!asks_recipient) return;
+  conditions_.emplace_back(text);
+  const auto look_into_names = [&] {
+    if (!looks_into_names_) looks_into_names_ = conditions_.size() - 1;
+  };
   for (std::size_t i = 0; i < nodes.size(); ++i) {
     const Node& node = nodes[i];
     if (node.kind == Node::Kind::matches) {
       is_pattern[node.children[0]] = true;
       if (!has_recipient[i] || is_for_tags(expression, node)) continue;
-      looks_into_names_ = true;
-      const auto text = text_for_pattern(nodes[node.children[0]].text);
-      if (!text) continue;
-      note_text(*text);
-      if (const std::size_t plus = text->find('+'); plus != std::string::npos)
-        note_tag(std::string_view(*text).substr(plus + 1));
+      look_into_names();
+      const auto found = text_for_pattern(nodes[node.children[0]].text);
+      if (!found) continue;
+      note_text(*found);
+      if (const std::size_t plus = found->find('+'); plus != std::string::npos)
+        note_tag(std::string_view(*found).substr(plus + 1));
     } else if (node.kind == Node::Kind::call && has_recipient[i] &&
                !is_blind_to_spelling(node.text)) {
       const bool is_of_list =
           !node.children.empty() && nodes[node.children[0]].kind == Node::Kind::list;
-      looks_into_names_ = looks_into_names_ || !is_of_list;
+      if (!is_of_list) look_into_names();
     }
   }
   for (std::size_t i = 0; i < nodes.size(); ++i) {
@@ -115,55 +132,80 @@ void Spellings::note(const schema::MtaExpression& expression) {
   }
 }
 
-std::vector<Spelling> Spellings::of(const std::string& name) const {
+std::vector<Spelling> Spellings::of(const std::string& name,
+                                    std::optional<Untried>* untried) const {
   const std::size_t at = name.rfind('@');
   if (at == std::string::npos) return {};
-  std::vector<std::string> found;
+  AllNoted found;
   const std::string local = name.substr(0, at);
   const std::string domain = name.substr(at);
   const auto named = named_.find(name);
   if (named != named_.end()) found = named->second;
   if (const auto locals = locals_.find(local); locals != locals_.end()) {
-    for (const std::string& one : locals->second) add_once(one + domain, found);
+    for (const Noted& one : locals->second) add_once({one.text + domain, one.condition}, found);
   }
-  for (const std::string& tag : tags_) {
+  const auto tagged = [&](const Noted& tag) {
     std::string one = local;
     one += '+';
-    one += tag;
+    one += tag.text;
     one += domain;
-    add_once(std::move(one), found);
-  }
+    return one;
+  };
+  for (const Noted& tag : tags_) add_once({tagged(tag), tag.condition}, found);
   if (looks_into_names_ || named != named_.end()) {
+    const std::size_t condition =
+        looks_into_names_ ? *looks_into_names_ : named->second.front().condition;
     for (std::string one : {upper_local(name), with_capital(name), with_tag(name)})
-      add_once(std::move(one), found);
+      add_once({std::move(one), condition}, found);
   }
   std::vector<Spelling> spellings;
-  for (std::string& one : found) {
-    if (one == name || spellings.size() >= kSpellingsMax) continue;
+  for (Noted& one : found) {
+    if (one.text == name) continue;
     // With one in the name itself what follows is no tag to everybody.
-    const bool is_tagged = has_tag(one);
+    const bool is_tagged = has_tag(one.text);
     if (is_tagged && has_tag(name)) continue;
-    spellings.push_back({name, std::move(one), is_tagged});
+    if (spellings.size() >= kSpellingsMax) {
+      if (untried != nullptr)
+        *untried = Untried{std::move(one.text), conditions_[one.condition], kTooManySpellings, {}};
+      return spellings;
+    }
+    spellings.push_back({name, std::move(one.text), is_tagged});
   }
+  if (untried != nullptr && tag_beyond_ && !has_tag(name))
+    *untried = Untried{tagged(*tag_beyond_), conditions_[tag_beyond_->condition], kTooManyTags, {}};
   return spellings;
 }
 
 const Spellings& SpellingQuestions::asked_by(const schema::MtaContainer& container) {
   const auto [known, is_new] = known_.try_emplace(&container);
   if (is_new) {
-    for (const auto& arm : container.arms()) known->second.note(arm.condition);
+    // What it gives may ask too: `if_then(...)`.
+    for (const auto& arm : container.arms()) {
+      known->second.note(arm.condition, arm.text);
+      known->second.note(arm.result, arm.text);
+    }
+    known->second.note(container.otherwise(), "else");
   }
   return known->second;
 }
 
-std::vector<Spelling> SpellingQuestions::of(const World& world,
-                                            const std::vector<std::string>& names) {
-  std::vector<Spelling> all;
-  const auto add = [&](const schema::MtaContainer* container) {
+ToldSpellings SpellingQuestions::of(const World& world, const std::vector<std::string>& names) {
+  ToldSpellings told;
+  std::vector<Spelling>& all = told.tried;
+  const bool takes_tags = world.source.tag_delimiters.find('+') != std::string::npos;
+  const auto add = [&](const schema::MtaContainer* container, std::string_view origin) {
     if (container == nullptr) return;
     const Spellings& asked = asked_by(*container);
     for (const std::string& name : names) {
-      for (Spelling& one : asked.of(name)) {
+      std::optional<Untried> untried;
+      std::vector<Spelling> tried = asked.of(name, &untried);
+      // A tag that the source does not know comes in at neither server.
+      if (untried && (takes_tags || !has_tag(untried->address))) {
+        if (const auto place = world.origins.find(origin); place != world.origins.end())
+          untried->origin = place->second;
+        told.untried.push_back(std::move(*untried));
+      }
+      for (Spelling& one : tried) {
         const auto is_same = [&](const Spelling& other) { return other.address == one.address; };
         if (std::any_of(all.begin(), all.end(), is_same)) continue;
         const std::string lower = one.has_tag ? lower_ascii(one.address) : name;
@@ -175,9 +217,9 @@ std::vector<Spelling> SpellingQuestions::of(const World& world,
       }
     }
   };
-  add(world.target.route.get());
-  if (world.source.stalwart) add(world.source.stalwart->route.get());
-  return all;
+  add(world.target.route.get(), "route expression");
+  if (world.source.stalwart) add(world.source.stalwart->route.get(), "old route expression");
+  return told;
 }
 
 }  // namespace plan::flow

@@ -1,5 +1,6 @@
 #pragma once
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -7,6 +8,7 @@
 
 #include "compiler/flow/model.h"
 #include "compiler/schema/mta_expression.h"
+#include "compiler/source/span.h"
 
 namespace plan::flow {
 
@@ -20,29 +22,56 @@ struct Spelling {
   bool has_tag = false;
 };
 
-/// The ways to write a name that expressions tell apart: those that they name or that their
+/// A way to write a name that is told apart and not tried, because there are too many: the first
+/// one.
+struct Untried {
+  std::string address = {};
+  std::string condition = {};  ///< that tells it apart, as it was written
+  std::string_view why = {};
+  Span origin = {};  ///< of the expression
+};
+
+/// The ways to write a name that one expression tells apart: those that it names or that its
 /// patterns match, and the usual ones of whoever is named or matched by a pattern.
 class Spellings {
  public:
-  void note(const schema::MtaExpression& expression);
-  /// Beside the name itself (lower case), at most 16; mostly none.
-  [[nodiscard]] std::vector<Spelling> of(const std::string& name) const;
+  /// `text`: the condition as it was written, or what else it is called.
+  void note(const schema::MtaExpression& expression, std::string_view text = {});
+  /// Beside the name itself (lower case), at most 16; mostly none. With one of 8 tags, at most.
+  /// `untried`, if given, gets what is beyond, if anything.
+  [[nodiscard]] std::vector<Spelling> of(const std::string& name,
+                                         std::optional<Untried>* untried = nullptr) const;
 
  private:
+  /// A text of a condition, which is told by its number.
+  struct Noted {
+    std::string text = {};
+    std::size_t condition = 0;
+  };
+  using AllNoted = std::vector<Noted>;
+  static void add_once(Noted one, AllNoted& all);
   void note_text(std::string_view text);
   void note_tag(std::string_view tag);
 
-  std::unordered_map<std::string, std::vector<std::string>> named_;   // by the name
-  std::unordered_map<std::string, std::vector<std::string>> locals_;  // by the local part alone
-  std::vector<std::string> tags_;
-  bool looks_into_names_ = false;
+  std::unordered_map<std::string, AllNoted> named_;   // by the name
+  std::unordered_map<std::string, AllNoted> locals_;  // by the local part alone
+  AllNoted tags_;
+  std::optional<Noted> tag_beyond_;              // the first one that there is no room for
+  std::optional<std::size_t> looks_into_names_;  // number of the first condition that does
+  std::vector<std::string> conditions_;          // that ask for the recipient
+};
+
+/// What a world tells apart of the names of one account.
+struct ToldSpellings {
+  std::vector<Spelling> tried = {};
+  std::vector<Untried> untried = {};
 };
 
 /// The spellings that the route expressions of a world tell apart: each is read once.
 class SpellingQuestions {
  public:
   /// Of these names; not those that are names of somebody.
-  [[nodiscard]] std::vector<Spelling> of(const World& world, const std::vector<std::string>& names);
+  [[nodiscard]] ToldSpellings of(const World& world, const std::vector<std::string>& names);
 
  private:
   [[nodiscard]] const Spellings& asked_by(const schema::MtaContainer& container);

@@ -73,6 +73,9 @@ class Trial {
   void add_nobody_for(const std::vector<NobodyFor>& conditions) {
     findings_.add_nobody_for(moment_, conditions);
   }
+  void add_untried(const std::vector<Untried>& spellings) {
+    findings_.add_untried(moment_, spellings);
+  }
 
  private:
   /// What is wrong with a message in one of the ways that it may go.

@@ -90,5 +90,72 @@ TEST(Holes, ATagOfANameThatIsSomebodyElsesIsNotTried) {
   EXPECT_EQ(migration.proof(), "proved");
 }
 
+TEST(Holes, ASpellingThatWhatIsGivenTellsApartIsTried) {
+  Migration migration({{"rcpt_domain == 'legacy.test' && is_local_address(to_lowercase(rcpt)) && "
+                        "key_exists('migrated', to_lowercase(rcpt))",
+                        "if_then(rcpt == 'ALice@legacy.test', 'mx', 'local')"},
+                       test::kExact[1],
+                       test::kExact[2]});
+  migration.exact();
+  EXPECT_TRUE(finds(migration, "a message to ALice@legacy.test at"));
+}
+
+/// For nobody here, of so many parts of an address in turn.
+test::Arms asking_for(const std::vector<std::string>& asked) {
+  test::Arms arms;
+  for (const std::string& one : asked)
+    arms.emplace_back(fmt::format("{} && rcpt_domain == 'elsewhere.test'", one), "'mx'");
+  arms.insert(arms.end(), test::kExact.begin(), test::kExact.end());
+  return arms;
+}
+
+TEST(Holes, MoreTagsThanAreTriedAreTold) {
+  for (const std::size_t count : {8U, 9U, 40U}) {
+    std::vector<std::string> asked;
+    for (std::size_t i = 1; i <= count; ++i)
+      asked.push_back(fmt::format("contains(rcpt, '+t{}@')", i));
+    Migration migration(asking_for(asked));
+    migration.exact();
+    const Proof proof = proof_of(migration);
+    if (count == 8) {
+      EXPECT_TRUE(proof.found.empty()) << to_text(proof.found.front());
+      continue;
+    }
+    ASSERT_EQ(proof.found.size(), 1U) << count;
+    EXPECT_TRUE(proof.found[0].is_supposed);
+    EXPECT_EQ(proof.found[0].claim,
+              "mail for alice+t9@legacy.test, of which `contains(rcpt, '+t9@') && rcpt_domain == "
+              "'elsewhere.test'` asks: more than 8 tags are asked for, and no more are tried");
+  }
+}
+
+TEST(Holes, MoreSpellingsOfANameThanAreTriedAreTold) {
+  const auto written = [](unsigned capitals) {
+    std::string name = "alice";
+    for (std::size_t i = 0; i < name.size(); ++i) {
+      if ((capitals >> i & 1U) != 0) name[i] = static_cast<char>(name[i] - 32);
+    }
+    return name + "@legacy.test";
+  };
+  for (const unsigned count : {13U, 20U}) {
+    std::vector<std::string> asked;
+    for (unsigned i = 1; i <= count; ++i) asked.push_back(fmt::format("rcpt == '{}'", written(i)));
+    Migration migration(asking_for(asked));
+    migration.exact();
+    const Proof proof = proof_of(migration);
+    if (count == 13) {
+      EXPECT_TRUE(proof.found.empty()) << to_text(proof.found.front());
+      continue;
+    }
+    ASSERT_EQ(proof.found.size(), 1U);
+    EXPECT_TRUE(proof.found[0].is_supposed);
+    EXPECT_EQ(proof.found[0].claim,
+              fmt::format("mail for {0}, of which `rcpt == '{0}' && rcpt_domain == "
+                          "'elsewhere.test'` asks: more than 16 ways to write the name are asked "
+                          "for, and no more are tried",
+                          written(17)));
+  }
+}
+
 }  // namespace
 }  // namespace plan::flow
