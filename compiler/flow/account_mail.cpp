@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -22,6 +23,7 @@ class AccountMail {
       : trial_(trial),
         senders_(told_apart.senders),
         spellings_(told_apart.spellings.tried),
+        for_one_(told_apart.for_one),
         own_(own) {}
 
   /// Every name of the account, in capitals, with a tag, with a sender and as a bounce. Where no
@@ -70,6 +72,7 @@ class AccountMail {
                    [&](const std::vector<Delivery>& deliveries) {
                      return judge_foreign(entry, deliveries);
                    });
+      if (entry == Entry::target_25) check_relayed_senders(entry, recipient);
     }
     if (!is_at_target(entry)) return;
     trial_.look(entry, "domain of the target");
@@ -181,38 +184,17 @@ class AccountMail {
       check_named_senders(entry, list, false);
   }
 
-  /// The same from each sender that a route tells apart.
+  /// The same from each sender that a route tells apart. The route is asked for the recipient as he
+  /// is written or, behind an alias and a list, for the account.
   void check_named_senders(Entry entry, const std::string& recipient, bool is_alone) {
-    check_nobody(entry, recipient, is_alone);
-    for (const std::string& sender : senders_.named) {
-      // Somebody of the domain itself is tried as who submits.
-      if (sender == "somebody@" + trial_.domain()) continue;
-      Letter letter = trial_.letter_to(entry, recipient);
-      letter.sender = sender;
-      if (!trial_.check_letter(letter, own_, is_alone)) return;
-    }
-  }
-
-  /// Answers for which no sender was found matter where they lead the message astray.
-  void check_nobody(Entry entry, const std::string& recipient, bool is_alone) {
-    nobody_.resize(senders_.without.size());
-    for (std::size_t i = 0; i < nobody_.size(); ++i) {
-      Nobody& one = nobody_[i];
-      if (one.is_told) continue;
-      if (!one.is_made) one.world = world_taking(trial_.world(), senders_.without[i]);
-      one.is_made = true;
-      one.is_told =
-          !one.world ||
-          !trial_.is_right_in(*one.world, trial_.letter_to(entry, recipient), own_, is_alone);
-      if (one.is_told) trial_.add_nobody_for({senders_.without[i]});
-    }
-  }
-
-  [[nodiscard]] const std::vector<std::string>& names() const {
-    return trial_.states().subject().names;
-  }
-  [[nodiscard]] bool is_name(const std::string& address) const {
-    return std::find(names().begin(), names().end(), address) != names().end();
+    if (!check_from_each(senders_, nobody_, entry, recipient, is_alone)) return;
+    const auto check_for = [&](const std::string& name) {
+      ForOne& one = of_one(name);
+      return check_from_each(one.senders, one.nobody, entry, recipient, is_alone);
+    };
+    const bool is_list = !is_name(recipient) && !is_spelling(recipient);
+    if (!is_list && recipient != trial_.account() && !check_for(recipient)) return;
+    (void)check_for(trial_.account());
   }
 
   /// Of a condition for which nobody was found.
@@ -222,11 +204,74 @@ class AccountMail {
     bool is_told = false;
   };
 
+  bool check_from_each(const Senders& senders, std::vector<Nobody>& nobody, Entry entry,
+                       const std::string& recipient, bool is_alone) {
+    check_nobody(senders, nobody, entry, recipient, is_alone);
+    for (const std::string& sender : senders.named) {
+      // Somebody of the domain itself is tried as who submits.
+      if (sender == "somebody@" + trial_.domain()) continue;
+      Letter letter = trial_.letter_to(entry, recipient);
+      letter.sender = sender;
+      if (!trial_.check_letter(letter, own_, is_alone)) return false;
+    }
+    return true;
+  }
+
+  /// Answers for which no sender was found matter where they lead the message astray.
+  void check_nobody(const Senders& senders, std::vector<Nobody>& nobody, Entry entry,
+                    const std::string& recipient, bool is_alone) {
+    nobody.resize(senders.without.size());
+    for (std::size_t i = 0; i < nobody.size(); ++i) {
+      Nobody& one = nobody[i];
+      if (one.is_told) continue;
+      if (!one.is_made) one.world = world_taking(trial_.world(), senders.without[i]);
+      one.is_made = true;
+      one.is_told =
+          !one.world ||
+          !trial_.is_right_in(*one.world, trial_.letter_to(entry, recipient), own_, is_alone);
+      if (one.is_told) trial_.add_nobody_for({senders.without[i]});
+    }
+  }
+
+  /// A relay rule may join sender and recipient, and anybody can write as such a sender.
+  void check_relayed_senders(Entry entry, const std::string& recipient) {
+    const Senders senders = for_one_.relayed_to(trial_.world(), recipient);
+    trial_.add_nobody_for(senders.without);
+    for (const std::string& sender : senders.named) {
+      Letter letter = trial_.letter_to(entry, recipient);
+      letter.sender = sender;
+      const bool is_right = trial_.check(letter, [&](const std::vector<Delivery>& deliveries) {
+        return judge_foreign(entry, deliveries);
+      });
+      if (!is_right) return;
+    }
+  }
+
+  /// Senders whom a route tells apart by the recipient.
+  struct ForOne {
+    Senders senders = {};
+    std::vector<Nobody> nobody = {};
+  };
+  ForOne& of_one(const std::string& recipient) {
+    const auto [known, is_new] = of_one_.try_emplace(recipient);
+    if (is_new) known->second.senders = for_one_.with(trial_.world(), recipient);
+    return known->second;
+  }
+
+  [[nodiscard]] const std::vector<std::string>& names() const {
+    return trial_.states().subject().names;
+  }
+  [[nodiscard]] bool is_name(const std::string& address) const {
+    return std::find(names().begin(), names().end(), address) != names().end();
+  }
+
   Trial& trial_;
   const Senders& senders_;
   const std::vector<Spelling>& spellings_;
+  SenderQuestions& for_one_;
   const Reader& own_;
   std::vector<Nobody> nobody_;
+  std::map<std::string, ForOne> of_one_;
 };
 
 }  // namespace

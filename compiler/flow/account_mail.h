@@ -11,8 +11,9 @@ namespace plan::flow {
 
 /// What route expressions tell apart.
 struct ToldApart {
-  Senders senders = {};
+  Senders senders = {};          ///< whoever the message is for
   ToldSpellings spellings = {};  ///< of the account's names
+  SenderQuestions& for_one;      ///< senders for a single recipient
 };
 
 /// Tries what comes for one account at each entry that is open: its names and lists, who lives

@@ -60,8 +60,8 @@ struct ProofLimits {
   /// each of them looks over all edges.
   std::size_t subjects_max = 1'024;
   /// All subjects together: a state costs 1; one whose mail is followed costs 100 more, and as many
-  /// as the route expressions have conditions for its domain, and what their patterns cost. About
-  /// two seconds.
+  /// as the route expressions have conditions for its domain, and what their patterns cost, and
+  /// conditions that join sender and recipient. About two seconds.
   std::size_t work_max = 400'000;
   /// What comparing all addresses with patterns may cost (`schema::pattern_work`): about two
   /// seconds.

@@ -30,6 +30,8 @@ constexpr std::size_t kExamplesMax = 3;
 constexpr std::size_t kWorkOfWorld = 100;
 /// Of what patterns cost: hardly any, but for one that is repeated thousands of times.
 constexpr std::size_t kPatternWorkOfOne = 10'000;
+/// Of conditions that are read again for each recipient.
+constexpr std::size_t kSenderWorkOfOne = 8;
 
 /// Goes through the states of one account after another, within the bounds.
 class Prover {
@@ -56,6 +58,7 @@ class Prover {
         continue;
       const AccountStates states(all, std::move(subject), facts_);
       states_ = &states;
+      sender_questions_->begin_account();
       if (states.is_too_large()) {
         findings_.add_unproved(states, "too many steps decide its mail");
       } else if (states.is_moved_at_all()) {
@@ -127,8 +130,10 @@ class Prover {
   void check_world(Mask state, Mask effects) {
     if (!is_new_world(state, effects)) return;
     const std::size_t pattern_work_before = schema::pattern_work();
+    const std::size_t sender_work_before = sender_questions_->work();
     look_at_world(state, effects);
-    work_ += kWorkOfWorld + (schema::pattern_work() - pattern_work_before) / kPatternWorkOfOne;
+    work_ += kWorkOfWorld + (schema::pattern_work() - pattern_work_before) / kPatternWorkOfOne +
+             (sender_questions_->work() - sender_work_before) / kSenderWorkOfOne;
   }
 
   void look_at_world(Mask state, Mask effects) {
@@ -143,7 +148,8 @@ class Prover {
                                 states_->is_disabled() ? "disabled account" : "account");
     const std::vector<Resident> residents = states_->residents(state);
     const ToldApart told_apart{sender_questions_->of(*world),
-                               spelling_questions_.of(*world, states_->subject().names)};
+                               spelling_questions_.of(*world, states_->subject().names),
+                               *sender_questions_};
     try_account_mail(trial, told_apart, own, residents);
     if (states_->is_prepared(state) && !states_->is_finalize_begun(state))
       try_colleagues(trial, own, residents);

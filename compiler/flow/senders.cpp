@@ -191,6 +191,10 @@ class PatternText {
   return node.kind == Node::Kind::variable && node.text.starts_with("sender");
 }
 
+[[nodiscard]] bool is_recipient(const Node& node) {
+  return node.kind == Node::Kind::variable && (node.text == "rcpt" || node.text == "rcpt_domain");
+}
+
 [[nodiscard]] bool asks_sender(const schema::MtaExpression& expression) {
   return std::any_of(expression.nodes.begin(), expression.nodes.end(), is_sender);
 }
@@ -207,10 +211,11 @@ class PatternText {
   return text;
 }
 
-/// What each node asks of the sender alone.
+/// What each node asks of the sender, and whether it asks of him alone.
 struct OfSender {
   bool is_own = true;
   bool has_sender = false;
+  bool has_recipient = false;
 };
 [[nodiscard]] std::vector<OfSender> of_sender(const std::vector<Node>& nodes) {
   std::vector<OfSender> found(nodes.size());
@@ -221,11 +226,14 @@ struct OfSender {
     for (const std::uint32_t child : node.children) {
       one.is_own = one.is_own && found[child].is_own;
       one.has_sender = one.has_sender || found[child].has_sender;
+      one.has_recipient = one.has_recipient || found[child].has_recipient;
     }
     one.has_sender = one.has_sender || is_sender(node);
+    one.has_recipient = one.has_recipient || is_recipient(node);
     if (node.kind == Node::Kind::variable) one.is_own = is_sender(node);
     if (node.kind == Node::Kind::capture && pattern != nullptr) one = *pattern;
-    if (node.kind == Node::Kind::capture && pattern == nullptr) one.is_own = false;
+    // Of a condition in front, whomever that one asks for.
+    if (node.kind == Node::Kind::capture && pattern == nullptr) one = {false, false, true};
     if (node.kind == Node::Kind::global || asks_server(node)) one.is_own = false;
     if (node.kind == Node::Kind::matches) pattern = &one;
   }
@@ -237,6 +245,52 @@ struct OfSender {
          (node.kind == Node::Kind::binary &&
           (node.op == Node::Operator::logical_and || node.op == Node::Operator::logical_or ||
            node.op == Node::Operator::logical_xor));
+}
+
+/// Questions that are asked of the sender and the recipient at once, such as `sender == rcpt`, and
+/// in no part of them alone.
+[[nodiscard]] std::vector<std::uint32_t> mixed_nodes(const std::vector<Node>& nodes) {
+  const std::vector<OfSender> of = of_sender(nodes);
+  const auto is_mixed = [&](std::uint32_t i) { return of[i].has_sender && of[i].has_recipient; };
+  std::vector<std::uint32_t> mixed;
+  for (std::uint32_t i = 0; i < nodes.size(); ++i) {
+    const Node& node = nodes[i];
+    const bool is_choice = node.kind == Node::Kind::call && node.text == "if_then";
+    if (!is_mixed(i) || is_logical(node) || is_choice || node.children.empty()) continue;
+    if (std::none_of(node.children.begin(), node.children.end(), is_mixed)) mixed.push_back(i);
+  }
+  return mixed;
+}
+
+/// The condition as it is asked for this recipient: in those questions he is a text. What else is
+/// asked of him stays, because it may have another answer after RCPT.
+[[nodiscard]] schema::MtaExpression for_recipient(const schema::MtaExpression& expression,
+                                                  const std::string& recipient) {
+  schema::MtaExpression asked = expression;
+  std::vector<Node>& nodes = asked.nodes;
+  const Address address = parse_address(recipient);
+  std::vector<std::uint32_t> open = mixed_nodes(nodes);
+  std::vector<bool> is_done(nodes.size());
+  while (!open.empty()) {
+    const std::uint32_t number = open.back();
+    open.pop_back();
+    if (is_done[number]) continue;
+    is_done[number] = true;
+    Node& node = nodes[number];
+    open.insert(open.end(), node.children.begin(), node.children.end());
+    if (node.kind == Node::Kind::capture) {
+      // What the pattern in front of it finds.
+      for (std::uint32_t i = number; i-- > 0;) {
+        if (nodes[i].kind != Node::Kind::matches) continue;
+        open.push_back(i);
+        break;
+      }
+    }
+    if (!is_recipient(node)) continue;
+    node.text = node.text == "rcpt" ? address.text() : address.domain;
+    node.kind = Node::Kind::text;
+  }
+  return asked;
 }
 
 /// Does it ask what a pattern has found that is not its own?
@@ -310,8 +364,8 @@ struct WaysOfCondition {
 };
 
 /// Parts that are written alike are one part, but for those that ask what a pattern has found.
-[[nodiscard]] std::vector<std::uint32_t> first_written(const schema::MtaContainer::Arm& arm) {
-  const std::vector<Node>& nodes = arm.condition.nodes;
+[[nodiscard]] std::vector<std::uint32_t> first_written(const schema::MtaContainer::Arm& arm,
+                                                       const std::vector<Node>& nodes) {
   std::map<std::string_view, std::uint32_t> known;
   std::vector<std::uint32_t> first(nodes.size());
   for (std::uint32_t i = 0; i < nodes.size(); ++i) {
@@ -323,9 +377,10 @@ struct WaysOfCondition {
 }
 
 [[nodiscard]] WaysOfCondition ways_of(const schema::MtaContainer::Arm& arm,
+                                      const schema::MtaExpression& expression,
                                       const std::vector<OfSender>& asked) {
-  const std::vector<Node>& nodes = arm.condition.nodes;
-  const std::vector<std::uint32_t> first = first_written(arm);
+  const std::vector<Node>& nodes = expression.nodes;
+  const std::vector<std::uint32_t> first = first_written(arm, nodes);
   std::vector<WaysOfCondition> ways(nodes.size());
   for (std::uint32_t i = 0; i < nodes.size(); ++i) {
     const Node& node = nodes[i];
@@ -405,6 +460,23 @@ struct WaysOfCondition {
   return question;
 }
 
+/// Is what this node gives the text?
+[[nodiscard]] schema::MtaExpression is_text(const schema::MtaExpression& expression,
+                                            std::uint32_t number, std::string text) {
+  schema::MtaExpression question;
+  std::vector<Node>& nodes = question.nodes;
+  nodes.assign(expression.nodes.begin(),
+               expression.nodes.begin() + static_cast<std::ptrdiff_t>(number) + 1);
+  Node& right = nodes.emplace_back();
+  right.kind = Node::Kind::text;
+  right.text = std::move(text);
+  Node& both = nodes.emplace_back();
+  both.kind = Node::Kind::binary;
+  both.op = Node::Operator::equal;
+  both.children = {number, number + 1};
+  return question;
+}
+
 [[nodiscard]] bool is_true_for(const schema::MtaExpression& question, std::string_view sender) {
   schema::MtaEnvironment environment;
   environment.variable = [&](std::string_view name) -> std::optional<ir::Value> {
@@ -450,30 +522,79 @@ void add_once(std::string sender, std::vector<std::string>& senders) {
     senders.push_back(std::move(sender));
 }
 
+/// The key without the texts that this node puts in front of something, or behind it.
+[[nodiscard]] std::string part_of_key(const schema::MtaExpression& expression, std::uint32_t name,
+                                      std::string_view key) {
+  std::vector<std::string_view> texts;
+  std::vector<std::uint32_t> open = {name};
+  while (!open.empty()) {
+    const Node& node = expression.nodes[open.back()];
+    open.pop_back();
+    if (node.kind == Node::Kind::text && !node.text.empty()) texts.push_back(node.text);
+    open.insert(open.end(), node.children.begin(), node.children.end());
+  }
+  for (std::size_t before = key.size() + 1; key.size() < before;) {
+    before = key.size();
+    for (const std::string_view text : texts) {
+      if (key.ends_with(text)) key.remove_suffix(text.size());
+      if (key.starts_with(text)) key.remove_prefix(text.size());
+    }
+  }
+  return std::string(key);
+}
+
 }  // namespace
 
 std::optional<std::string> text_for_pattern(std::string_view pattern) {
   return PatternText(pattern).text();
 }
 
+/// A key that a step writes into the lookup set that this is a question to; empty: it is none, or
+/// nobody's is written by itself.
+std::string SenderQuestions::key_of(const schema::MtaExpression& expression, const Node& call) {
+  if (call.kind != Node::Kind::call || call.children.size() != 2) return {};
+  if (call.text != "key_exists" && call.text != "key_get") return {};
+  const Node& set = expression.nodes[call.children[0]];
+  return set.kind == Node::Kind::text ? all_.names().key_in(set.text) : std::string();
+}
+
 /// Of a lookup set that is asked for the sender: somebody whose key a step writes.
 void SenderQuestions::add_key_of(const schema::MtaExpression& expression, const Node& call,
                                  std::vector<std::string>& candidates) {
-  if (call.kind != Node::Kind::call || call.children.size() != 2) return;
-  if (call.text != "key_exists" && call.text != "key_get") return;
-  const Node& set = expression.nodes[call.children[0]];
-  if (set.kind != Node::Kind::text) return;
-  std::string key = all_.names().key_in(set.text);
+  std::string key = key_of(expression, call);
   if (!key.empty() && key.find('@') == std::string::npos) key = "somebody@" + key;
   if (is_address(key)) candidates.push_back(std::move(key));
 }
 
+/// Somebody for each key that is made of the sender and more: `key_exists('pairs', sender + rcpt)`.
+void SenderQuestions::read_keys(const schema::MtaContainer& container, std::size_t number,
+                                const schema::MtaExpression& expression, Candidates& candidates,
+                                Asked& asked) {
+  const std::vector<OfSender> of = of_sender(expression.nodes);
+  for (std::uint32_t i = 0; i < expression.nodes.size(); ++i) {
+    const Node& call = expression.nodes[i];
+    if (!of[i].has_sender || call.children.empty()) continue;
+    const std::uint32_t name = call.children.back();
+    if (!of[name].has_sender || is_sender(expression.nodes[name])) continue;
+    // It is read again for each recipient.
+    if (of[name].has_recipient && !mixed_nodes(expression.nodes).empty()) continue;
+    const std::string key = key_of(expression, call);
+    if (key.empty()) continue;
+    if (std::string part = part_of_key(expression, name, key); is_address(part))
+      add_once(std::move(part), candidates.named);
+    if (of[name].is_own && find_sender(is_text(expression, name, key), candidates, asked)) continue;
+    const Answers answers = {{i, true}};
+    const schema::MtaContainer::Arm& arm = container.arms()[number];
+    if (asked.answered.insert(written_answers(arm, number, answers)).second)
+      asked.without.push_back({arm.text, true, taking(container, number, answers, asked)});
+  }
+}
+
 /// Somebody for each answer that the sender alone decides, whom as few conditions in front as can
-/// be catch before.
+/// be catch before. `expression`: the condition of this number, or the same for one recipient.
 void SenderQuestions::read_condition(const schema::MtaContainer& container, std::size_t number,
-                                     Asked& asked) {
+                                     const schema::MtaExpression& expression, Asked& asked) {
   const schema::MtaContainer::Arm& arm = container.arms()[number];
-  const schema::MtaExpression& expression = arm.condition;
   // What a pattern has found is kept for the conditions behind it.
   if (asked.has_pattern && has_capture_alone(expression))
     asked.without.push_back({arm.text, true, nullptr});
@@ -482,8 +603,9 @@ void SenderQuestions::read_condition(const schema::MtaContainer& container, std:
   for (std::size_t i = 0; i < of.size(); ++i)
     asked.has_pattern =
         asked.has_pattern || (expression.nodes[i].kind == Node::Kind::matches && of[i].has_sender);
-  const WaysOfCondition ways = ways_of(arm, of);
+  const WaysOfCondition ways = ways_of(arm, expression, of);
   Candidates candidates = candidates_in(expression);
+  read_keys(container, number, expression, candidates, asked);
   std::vector<schema::MtaExpression> ways_to_true;
   bool is_true_for_all = false;
   for (const bool is_true : {true, false}) {
@@ -657,29 +779,84 @@ const SenderQuestions::Asked& SenderQuestions::asked_by(const schema::MtaContain
   const auto [known, is_new] = known_.try_emplace(&container);
   Asked& asked = known->second;
   if (!is_new) return asked;
-  for (std::size_t i = 0; i < container.arms().size(); ++i) read_condition(container, i, asked);
+  const auto& arms = container.arms();
+  for (std::size_t i = 0; i < arms.size(); ++i) {
+    const bool is_mixed = !mixed_nodes(arms[i].condition.nodes).empty();
+    if (is_mixed) asked.mixed.push_back({i, asked.in_front.size()});
+    read_condition(container, i, arms[i].condition, asked);
+  }
+  // Where it is asked again, for one recipient, they are needed once more.
+  if (asked.mixed.empty()) asked.in_front.clear();
+  asked.answered.clear();
+  return asked;
+}
+
+const SenderQuestions::Asked& SenderQuestions::asked_for(const schema::MtaContainer& container,
+                                                         const std::string& recipient) {
+  const auto [known, is_new] = known_for_.try_emplace({&container, recipient});
+  Asked& asked = known->second;
+  if (!is_new) return asked;
+  const Asked& of_all = asked_by(container);
+  for (const Mixed& one : of_all.mixed) {
+    const std::size_t begin = one.in_front > kInFrontMax ? one.in_front - kInFrontMax : 0;
+    asked.in_front.assign(of_all.in_front.begin() + static_cast<std::ptrdiff_t>(begin),
+                          of_all.in_front.begin() + static_cast<std::ptrdiff_t>(one.in_front));
+    work_ += asked.in_front.size();
+    const schema::MtaContainer::Arm& arm = container.arms()[one.arm];
+    const schema::MtaExpression expression = for_recipient(arm.condition, recipient);
+    read_condition(container, one.arm, expression, asked);
+    // What a pattern of another condition has found may be anything.
+    for (const std::uint32_t node : mixed_nodes(expression.nodes))
+      asked.without.push_back({arm.text, true, taking(container, one.arm, {{node, true}}, asked)});
+  }
+  work_ += asked.work;
   asked.in_front.clear();
   asked.answered.clear();
   return asked;
 }
 
+void SenderQuestions::add(const Asked& asked, const World& world, NobodyFor::Place place,
+                          Senders& senders) {
+  using Place = NobodyFor::Place;
+  for (const std::string& sender : asked.named) add_once(sender, senders.named);
+  const auto origin = world.origins.find(place == Place::target_route ? "route expression"
+                                         : place == Place::old_route  ? "old route expression"
+                                                                      : "relay rule");
+  for (const Without& one : asked.without)
+    senders.without.push_back({one.condition,
+                               origin == world.origins.end() ? Span{} : origin->second, place,
+                               one.is_true, one.taken});
+}
+
 Senders SenderQuestions::of(const World& world) {
   Senders senders;
-  using Place = NobodyFor::Place;
-  const auto add = [&](const schema::MtaContainer* container, std::string_view name, Place place) {
-    if (container == nullptr) return;
-    const Asked& asked = asked_by(*container);
-    for (const std::string& sender : asked.named) add_once(sender, senders.named);
-    const auto origin = world.origins.find(name);
-    for (const Without& one : asked.without)
-      senders.without.push_back({one.condition,
-                                 origin == world.origins.end() ? Span{} : origin->second, place,
-                                 one.is_true, one.taken});
+  const auto add_all = [&](const schema::MtaContainer* container, NobodyFor::Place place) {
+    if (container != nullptr) add(asked_by(*container), world, place, senders);
   };
-  add(world.target.route.get(), "route expression", Place::target_route);
-  add(world.target.relay_rule.get(), "relay rule", Place::relay_rule);
+  add_all(world.target.route.get(), NobodyFor::Place::target_route);
+  add_all(world.target.relay_rule.get(), NobodyFor::Place::relay_rule);
   if (world.source.stalwart)
-    add(world.source.stalwart->route.get(), "old route expression", Place::old_route);
+    add_all(world.source.stalwart->route.get(), NobodyFor::Place::old_route);
+  return senders;
+}
+
+Senders SenderQuestions::with(const World& world, const std::string& recipient) {
+  Senders senders;
+  const auto add_mixed = [&](const schema::MtaContainer* container, NobodyFor::Place place) {
+    if (container == nullptr || asked_by(*container).mixed.empty()) return;
+    add(asked_for(*container, recipient), world, place, senders);
+  };
+  add_mixed(world.target.route.get(), NobodyFor::Place::target_route);
+  if (world.source.stalwart)
+    add_mixed(world.source.stalwart->route.get(), NobodyFor::Place::old_route);
+  return senders;
+}
+
+Senders SenderQuestions::relayed_to(const World& world, const std::string& recipient) {
+  Senders senders;
+  const schema::MtaContainer* rule = world.target.relay_rule.get();
+  if (rule != nullptr && !asked_by(*rule).mixed.empty())
+    add(asked_for(*rule, recipient), world, NobodyFor::Place::relay_rule, senders);
   return senders;
 }
 

@@ -167,5 +167,90 @@ TEST(Holes, ASenderWhoseKeyAStepWritesIsTried) {
   }
 }
 
+TEST(Holes, ASenderWhoIsComparedWithTheRecipientIsTried) {
+  for (const char* const asked :
+       {"sender == rcpt", "rcpt == sender && sender != ''",
+        "rcpt == 'alice@legacy.test' && sender == rcpt", "sender == 'boss@' + rcpt_domain",
+        "contains(sender, rcpt_domain) && ends_with(sender, '.partner.test')",
+        "contains([rcpt, 'boss@partner.test'], sender) && sender_domain == 'legacy.test'",
+        "starts_with(sender, email_part(rcpt, 'local')) && sender_domain == 'partner.test'",
+        "if_then(sender == rcpt, rcpt_domain == 'legacy.test', false)",
+        "matches('^(.*)@partner.test$', sender) && $1 + '@legacy.test' == rcpt"}) {
+    Migration migration({{asked, "'mx'"}, test::kExact[0], test::kExact[1], test::kExact[2]});
+    migration.exact();
+    EXPECT_TRUE(finds(migration, "mail for alice@legacy.test is sent to the public MX")) << asked;
+  }
+}
+
+TEST(Holes, ASenderWhoIsComparedWithTheRecipientAndGoesTheSameWayIsProved) {
+  for (const char* const asked : {"sender == rcpt", "len(sender) > len(rcpt) + 300"}) {
+    Migration migration({{fmt::format("{} && {}", test::kExact[0].first, asked), "'local'"},
+                         test::kExact[0],
+                         test::kExact[1],
+                         test::kExact[2]});
+    migration.exact();
+    EXPECT_EQ(migration.proof(), "proved") << asked;
+  }
+}
+
+TEST(Holes, ASenderWhomNobodyFoundForTheRecipientIsTold) {
+  for (const char* const asked :
+       {"len(sender) > len(rcpt) + 300", "matches('^(.*)@', rcpt) && $1 == sender"}) {
+    Migration migration({{asked, "'mx'"}, test::kExact[0], test::kExact[1], test::kExact[2]});
+    migration.exact();
+    const Proof proof = proof_of(migration);
+    ASSERT_EQ(proof.found.size(), 1U) << asked;
+    EXPECT_EQ(proof.found[0].what, "sender");
+    EXPECT_TRUE(proof.found[0].is_supposed);
+    EXPECT_NE(proof.found[0].claim.find(asked), std::string::npos) << proof.found[0].claim;
+  }
+  Migration later({{"matches('^(.*)@', rcpt) && rcpt == 'zoe@legacy.test'", "'local'"},
+                   {"$1 == sender", "'mx'"},
+                   test::kExact[0],
+                   test::kExact[1],
+                   test::kExact[2]});
+  later.exact();
+  EXPECT_TRUE(finds(later, "mail from senders for whom `$1 == sender` is true", true));
+}
+
+TEST(Holes, AKeyThatIsMadeOfSenderAndRecipientIsNotTakenForNone) {
+  for (const char* const made :
+       {"sender + ':' + rcpt", "to_lowercase(sender) + ':' + to_lowercase(rcpt)",
+        "substring(sender, 0, 17) + ':' + rcpt"}) {
+    Migration migration({{fmt::format("key_exists('pairs', {})", made), "'mx'"},
+                         test::kExact[0],
+                         test::kExact[1],
+                         test::kExact[2]});
+    migration.step(
+        "pair", StepKind::admin_upsert, Stage::prepare, {"reload"},
+        Migration::object("MemoryLookupKey",
+                          {{"namespace", "pairs"}, {"key", "boss@partner.test:alice@legacy.test"}},
+                          Value::map()));
+    migration.exact();
+    const Proof proof = proof_of(migration);
+    EXPECT_TRUE(
+        has(proof, "this condition asks for boss@partner.test:alice@legacy.test; suppose", true))
+        << made;
+  }
+  Migration empty({{"key_exists('pairs', sender + ':' + rcpt)", "'mx'"},
+                   test::kExact[0],
+                   test::kExact[1],
+                   test::kExact[2]});
+  empty.exact();
+  EXPECT_EQ(empty.proof(), "proved") << "no step writes a key into this set";
+}
+
+TEST(Holes, ARelayRuleThatComparesSenderAndRecipientIsTried) {
+  Migration migration;
+  migration.step(
+      "relay", StepKind::admin_update, Stage::prepare, {"route"},
+      Migration::object(
+          "MtaStageRcpt", {},
+          Value::map({{"allowRelaying",
+                       expression({{"sender_domain == rcpt_domain", "true"}}, "false")}})));
+  migration.exact();
+  EXPECT_TRUE(finds(migration, "the target relays mail of strangers"));
+}
+
 }  // namespace
 }  // namespace plan::flow
