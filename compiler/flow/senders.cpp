@@ -22,6 +22,7 @@ constexpr std::size_t kPatternDepthMax = 32;
 constexpr std::size_t kTextBytesMax = 256;
 constexpr std::size_t kTextsJoinedMax = 8;
 constexpr std::size_t kTakenMax = 16;     // copies of one expression
+constexpr std::size_t kGivenMax = 16;     // texts that one result gives
 constexpr std::size_t kInFrontMax = 64;   // conditions that may catch a sender before
 constexpr std::size_t kWorkMax = 50'000;  // evaluations, of one expression
 constexpr std::string_view kNobody = {};
@@ -300,6 +301,98 @@ struct OfSender {
         return node.kind == Node::Kind::capture || node.kind == Node::Kind::matches;
       });
   return found != expression.nodes.end() && found->kind == Node::Kind::capture;
+}
+
+/// How a result comes to one of its texts: questions and their answers, from the outside in, and
+/// the choices that they decide.
+struct WayToText {
+  std::vector<std::pair<std::uint32_t, bool>> answers = {};
+  std::vector<std::uint32_t> choices = {};
+};
+
+/// How a result (`then`, `else`) comes to each text that it gives, where it asks who sends.
+struct Given {
+  std::vector<WayToText> ways = {};
+  bool is_beyond = false;  ///< a text is made of the sender, or there are too many
+
+  void add(const WayToText& way) {
+    if (way.answers.empty()) return;
+    if (ways.size() < kGivenMax) {
+      ways.push_back(way);
+    } else {
+      is_beyond = true;
+    }
+  }
+};
+
+/// Does it give yes or no?
+[[nodiscard]] bool is_question(const Node& node) {
+  if (node.kind == Node::Kind::negate || node.kind == Node::Kind::matches) return true;
+  if (node.kind == Node::Kind::binary)
+    return node.op != Node::Operator::add && node.op != Node::Operator::subtract &&
+           node.op != Node::Operator::multiply && node.op != Node::Operator::divide;
+  const std::string_view name = node.text;
+  return node.kind == Node::Kind::call &&
+         (name.starts_with("is_") || name.starts_with("contains") || name == "key_exists" ||
+          name == "starts_with" || name == "ends_with" || name == "eq_ignore_case");
+}
+
+void add_given(const std::vector<Node>& nodes, const std::vector<OfSender>& of,
+               std::uint32_t number, WayToText& way, Given& given) {
+  const Node& node = nodes[number];
+  if (!of[number].has_sender) return given.add(way);
+  const bool is_choice = node.kind == Node::Kind::call && node.text == "if_then";
+  if (is_choice || is_question(node)) {
+    if (is_choice) way.choices.push_back(number);
+    for (const bool is_true : {true, false}) {
+      way.answers.emplace_back(is_choice ? node.children[0] : number, is_true);
+      if (is_choice) {
+        add_given(nodes, of, node.children[is_true ? 1 : 2], way, given);
+      } else {
+        given.add(way);
+      }
+      way.answers.pop_back();
+    }
+    if (is_choice) way.choices.pop_back();
+    return;
+  }
+  // Whose key is in a map is among those who are tried.
+  if (node.kind != Node::Kind::call || node.text != "key_get") given.is_beyond = true;
+  given.add(way);
+}
+
+/// True where the condition is and the result comes that way; a condition without nodes always is.
+[[nodiscard]] schema::MtaExpression condition_of_way(const schema::MtaExpression& condition,
+                                                     const schema::MtaExpression& result,
+                                                     const WayToText& way) {
+  schema::MtaExpression both = condition;
+  std::vector<Node>& nodes = both.nodes;
+  const auto begin = static_cast<std::uint32_t>(nodes.size());
+  for (const Node& one : result.nodes) {
+    Node& node = nodes.emplace_back(one);
+    for (std::uint32_t& child : node.children) child += begin;
+  }
+  // Every node has one parent: their questions belong to this way now.
+  for (const std::uint32_t choice : way.choices) {
+    nodes[begin + choice].kind = Node::Kind::number;
+    nodes[begin + choice].children.clear();
+  }
+  const auto add = [&](Node::Kind kind, std::vector<std::uint32_t> children) {
+    Node& node = nodes.emplace_back();
+    node.kind = kind;
+    if (kind == Node::Kind::binary) node.op = Node::Operator::logical_and;
+    node.children = std::move(children);
+    return static_cast<std::uint32_t>(nodes.size() - 1);
+  };
+  std::optional<std::uint32_t> all;
+  if (begin != 0) all = begin - 1;
+  for (const auto& [number, is_true] : way.answers) {
+    const std::uint32_t question = begin + number;
+    const std::uint32_t one = is_true ? question : add(Node::Kind::negate, {question});
+    // One that is asked alone is the last node as well.
+    all = all ? add(Node::Kind::binary, {*all, one}) : add(Node::Kind::binary, {one, one});
+  }
+  return both;
 }
 
 /// What has to be true and false at once of parts that the sender alone decides, in their order.
@@ -631,6 +724,48 @@ void SenderQuestions::read_condition(const schema::MtaContainer& container, std:
   if (!is_true_for_all) asked.in_front.push_back(std::move(ways_to_true));
 }
 
+/// Somebody for each text that a result gives, `number` behind the last condition being `else`.
+void SenderQuestions::read_result(const schema::MtaContainer& container, std::size_t number,
+                                  const std::string* recipient, Asked& asked) {
+  const auto& arms = container.arms();
+  const bool is_else = number == arms.size();
+  const schema::MtaExpression& result = is_else ? container.otherwise() : arms[number].result;
+  if (!asks_sender(result)) return;
+  const std::string name = is_else ? "else" : "then, for " + arms[number].text;
+  const auto tell = [&] {
+    if (asked.answered.insert("given " + name).second)
+      asked.without.push_back({name, true, nullptr});
+  };
+  const auto of_one = [&](schema::MtaExpression expression) {
+    return recipient == nullptr ? expression : for_recipient(expression, *recipient);
+  };
+  Candidates whole = candidates_in(of_one(result));
+  for (const std::string& sender : whole.named) {
+    if (asked.named.size() < kSendersMax) add_once(sender, asked.named);
+  }
+  Given given;
+  WayToText way;
+  add_given(result.nodes, of_sender(result.nodes),
+            static_cast<std::uint32_t>(result.nodes.size() - 1), way, given);
+  if (given.is_beyond) tell();
+  for (const WayToText& one : given.ways) {
+    const schema::MtaExpression expression = of_one(
+        condition_of_way(is_else ? schema::MtaExpression() : arms[number].condition, result, one));
+    if (asked.has_pattern && has_capture_alone(expression)) tell();
+    if (recipient != nullptr && !mixed_nodes(expression.nodes).empty()) tell();
+    // What is written alike is not known here: it has no text of its own.
+    const schema::MtaContainer::Arm without_text{expression, {}, {}};
+    const WaysOfCondition ways = ways_of(without_text, expression, of_sender(expression.nodes));
+    Candidates candidates = candidates_in(expression);
+    bool is_found = false;
+    for (const Answers& answers : ways.to_true.all()) {
+      is_found = is_found || answers.empty() ||
+                 find_sender(question_of(expression, answers), candidates, asked);
+    }
+    if (!is_found) tell();
+  }
+}
+
 /// By the condition itself, and with its texts in them.
 SenderQuestions::Candidates SenderQuestions::candidates_in(
     const schema::MtaExpression& expression) {
@@ -781,10 +916,16 @@ const SenderQuestions::Asked& SenderQuestions::asked_by(const schema::MtaContain
   if (!is_new) return asked;
   const auto& arms = container.arms();
   for (std::size_t i = 0; i < arms.size(); ++i) {
-    const bool is_mixed = !mixed_nodes(arms[i].condition.nodes).empty();
+    const bool is_mixed =
+        !mixed_nodes(arms[i].condition.nodes).empty() || !mixed_nodes(arms[i].result.nodes).empty();
     if (is_mixed) asked.mixed.push_back({i, asked.in_front.size()});
+    // The result first: its own condition does not stand in front of it.
+    read_result(container, i, nullptr, asked);
     read_condition(container, i, arms[i].condition, asked);
   }
+  if (!mixed_nodes(container.otherwise().nodes).empty())
+    asked.mixed.push_back({arms.size(), asked.in_front.size()});
+  read_result(container, arms.size(), nullptr, asked);
   // Where it is asked again, for one recipient, they are needed once more.
   if (asked.mixed.empty()) asked.in_front.clear();
   asked.answered.clear();
@@ -802,6 +943,8 @@ const SenderQuestions::Asked& SenderQuestions::asked_for(const schema::MtaContai
     asked.in_front.assign(of_all.in_front.begin() + static_cast<std::ptrdiff_t>(begin),
                           of_all.in_front.begin() + static_cast<std::ptrdiff_t>(one.in_front));
     work_ += asked.in_front.size();
+    read_result(container, one.arm, &recipient, asked);
+    if (one.arm == container.arms().size()) continue;
     const schema::MtaContainer::Arm& arm = container.arms()[one.arm];
     const schema::MtaExpression expression = for_recipient(arm.condition, recipient);
     read_condition(container, one.arm, expression, asked);

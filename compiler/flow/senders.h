@@ -67,9 +67,9 @@ class SenderQuestions {
     bool is_true = true;
     std::shared_ptr<const schema::MtaContainer> taken = {};
   };
-  /// A condition that joins the sender with the recipient.
+  /// A condition, or its result, that joins the sender with the recipient.
   struct Mixed {
-    std::size_t arm = 0;
+    std::size_t arm = 0;       ///< or how many there are: `else`
     std::size_t in_front = 0;  ///< how many of those stand in front of it
   };
   struct Asked {
@@ -100,6 +100,8 @@ class SenderQuestions {
   static void add(const Asked& asked, const World& world, NobodyFor::Place place, Senders& senders);
   void read_condition(const schema::MtaContainer& container, std::size_t number,
                       const schema::MtaExpression& expression, Asked& asked);
+  void read_result(const schema::MtaContainer& container, std::size_t number,
+                   const std::string* recipient, Asked& asked);
   void read_keys(const schema::MtaContainer& container, std::size_t number,
                  const schema::MtaExpression& expression, Candidates& candidates, Asked& asked);
   [[nodiscard]] Candidates candidates_in(const schema::MtaExpression& expression);

@@ -252,5 +252,37 @@ TEST(Holes, ARelayRuleThatComparesSenderAndRecipientIsTried) {
   EXPECT_TRUE(finds(migration, "the target relays mail of strangers"));
 }
 
+TEST(Holes, ASenderForWhomAnotherTextIsGivenIsTried) {
+  const auto migration_giving = [](const std::string& given) {
+    Migration migration({{test::kExact[0].first, given}, test::kExact[1], test::kExact[2]});
+    migration.exact();
+    return migration;
+  };
+  for (const char* const given :
+       {"if_then(sender_domain == 'partner.test', 'mx', 'local')",
+        "if_then(sender != 'boss@partner.test', 'local', 'mx')",
+        "if_then(rcpt_domain == 'legacy.test', if_then(matches('^news-', sender), 'mx', 'local'), "
+        "'source')",
+        "if_then(sender == rcpt, 'mx', 'local')"}) {
+    Migration migration = migration_giving(given);
+    EXPECT_TRUE(finds(migration, "mail for alice@legacy.test is sent to the public MX")) << given;
+  }
+  for (const char* const given :
+       {"if_then(len(sender) > 300, 'mx', 'local')", "strip_suffix('local' + sender, sender)"}) {
+    Migration migration = migration_giving(given);
+    EXPECT_TRUE(finds(migration, "mail from senders for whom `then, for rcpt_domain == ", true))
+        << given;
+  }
+  Migration same = migration_giving("if_then(sender == 'boss@partner.test', 'local', 'local')");
+  EXPECT_EQ(same.proof(), "proved");
+  Migration in_condition(
+      {{"sender_domain == 'partner.test'", "if_then(starts_with(sender, 'news-'), 'mx', 'local')"},
+       test::kExact[0],
+       test::kExact[1],
+       test::kExact[2]});
+  in_condition.exact();
+  EXPECT_TRUE(finds(in_condition, "mail for alice@legacy.test is sent to the public MX"));
+}
+
 }  // namespace
 }  // namespace plan::flow
