@@ -247,7 +247,7 @@ TEST(Holes, ARelayRuleThatComparesSenderAndRecipientIsTried) {
       Migration::object(
           "MtaStageRcpt", {},
           Value::map({{"allowRelaying",
-                       expression({{"sender_domain == rcpt_domain", "true"}}, "false")}})));
+                       test::expression({{"sender_domain == rcpt_domain", "true"}}, "false")}})));
   migration.exact();
   EXPECT_TRUE(finds(migration, "the target relays mail of strangers"));
 }
