@@ -198,10 +198,13 @@ TEST(Findings, SilenceAndRaiseEveryWarningOfTheGoldenFilesAtItsPlace) {
       const CompileInput input = golden_case->input;
       if (input.plan_text.find("findings") != std::string::npos) continue;
       const CompileResult before = compile(CompileInput(input));
-      const auto found = that_may_be_changed(before);
-      if (found.empty()) continue;
+      auto found = that_may_be_changed(before);
       const bool is_language = input.plan_name.ends_with(".plan");
       for (const std::string_view severity : {"silent", "error"}) {
+        // A run that has begun must go on behind the moment.
+        if (severity == "error")
+          std::erase_if(found, [](const auto* one) { return one->kind == Kind::moment_passed; });
+        if (found.empty()) continue;
         CompileInput changed = input;
         changed.plan_text += findings_for(before, found, severity, is_language);
         const CompileResult after = compile(std::move(changed));

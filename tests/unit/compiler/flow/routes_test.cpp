@@ -135,7 +135,9 @@ TEST(Routes, TakeTagsOffAsTheSourceDoes) {
   migration.exact();
   ASSERT_EQ(migration.graph.freeze(), std::nullopt);
   const RouteQuestion question = {{Entry::source_25, "alice-x@legacy.test"}, "", "before"};
-  EXPECT_NE(route_of(migration.graph, question).problem, "") << "`-` begins no tag";
+  const RouteAnswer of_nobody = route_of(migration.graph, question);
+  ASSERT_EQ(of_nobody.deliveries.size(), 1U);
+  EXPECT_EQ(of_nobody.deliveries[0].fate, Fate::refused) << "`-` begins no tag";
   MailFacts facts;
   facts.tag_delimiters = "+-";
   const RouteAnswer answer = route_of(migration.graph, question, facts);
