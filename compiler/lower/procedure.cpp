@@ -51,6 +51,7 @@ Value known_part(const Value& arguments) {
 }
 
 constexpr std::size_t kCycleShownMax = 6;
+constexpr std::size_t kComparedMax = 100;  // ids that are not there, with those that are
 /// Instead of a step's number: there is or was one of that id, and nothing else is known of it.
 constexpr std::size_t kLost = SIZE_MAX;
 constexpr const char* kBugOfStd =
@@ -532,6 +533,8 @@ class ProcedureReader {
     auto report = refuse(item.span, fmt::format("there is no step `{}`", printable(item.text, 80)),
                          "write the `id` of a step as it stands there, with its `{}`; one of a "
                          "module that is used `as` a word begins with that word");
+    // Each is compared with each step, and whoever has thousands reads none of the last ones.
+    if (++compared_ > kComparedMax) return;
     std::vector<std::string_view> ids;
     for (const auto& [id, unused] : by_id_) ids.push_back(id);
     std::sort(ids.begin(), ids.end());
@@ -672,6 +675,7 @@ class ProcedureReader {
   std::set<std::string>
       unused_;                   // modules of std that were told, and steps of those that cannot be
   std::set<std::string> words_;  // prefixes that were told
+  std::size_t compared_ = 0;
   bool has_unknown_steps_ = false;
   bool is_broken_ = false;
 };
