@@ -1,4 +1,5 @@
 #pragma once
+#include <deque>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -15,7 +16,7 @@ struct Computed {
   std::string member = {};
   syntax::Template text = {};
   std::string variable = {};                      ///< the row's name in it
-  const syntax::Scope* scope = nullptr;           ///< of the module that it stands in
+  const syntax::Scope* scope = nullptr;           ///< of the module, or of a round of a loop in it
   ir::ArgumentType type = ir::ArgumentType::any;  ///< what the argument takes
   bool is_off = false;                            ///< its step is switched off
 };
@@ -47,11 +48,13 @@ struct ProcedureStep {
 };
 
 /// A module, read. `row_members[set]`: members of the row's value that arguments need;
-/// `computed[set]`: what has to be evaluated for each row.
+/// `computed[set]`: what has to be evaluated for each row. Is moved and never copied: what is
+/// computed points into `loop_scopes`.
 struct Procedure {
   std::vector<ProcedureStep> steps = {};
   std::vector<std::vector<RowMember>> row_members = {};
   std::vector<std::vector<Computed>> computed = {};
+  std::deque<syntax::Scope> loop_scopes = {};
 };
 
 [[nodiscard]] std::optional<Procedure> read_procedure(const LowerInput& input, Sink& sink);

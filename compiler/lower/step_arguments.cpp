@@ -25,6 +25,9 @@ const ir::ArgumentSpec* spec_of(ir::StepKind kind, std::string_view name) {
   return spec == specs.end() ? nullptr : &*spec;
 }
 
+/// About what an expression weighs that is computed for each row.
+constexpr std::size_t kComputedWeight = 1024;
+
 Value unknown_value() { return ir::OutputRef{"$unknown", "value"}; }
 bool is_unknown(const Value& value) {
   return value.is_output() && value.as_output().step == "$unknown";
@@ -44,7 +47,6 @@ ReadArguments ArgumentReader::read(const Node& arguments, const ProcedureStep& s
                                    const syntax::TypeScope& types) {
   step_ = &step;
   module_ = &module;
-  scope_ = &scope;
   is_whole_ = true;
   const Names names{scope, types};
   ReadArguments given;
@@ -131,18 +133,51 @@ void ArgumentReader::add_items(const Node& item, const Names& names, ir::List& i
   }
   const std::size_t errors = sink_.count(Severity::error);
   const Value values = value(*in, names);
-  if (sink_.count(Severity::error) != errors) return;
+  if (sink_.count(Severity::error) != errors || is_too_much_) {
+    is_whole_ = false;
+    return;
+  }
   if (is_unknown(values)) return into.push_back(unknown_value());
+  if (values.is_output())
+    return broken(in->span, "what stands behind `in` of a `for` differs from row to row",
+                  "go over a list that is the same in every row");
   if (!values.is_list())
     return broken(in->span, "what stands behind `in` of a `for` is no list",
                   "give it a list: `[a, b]`, or the name of one");
+  add_rounds(item, values, names, into);
+}
+
+/// A few loops inside one another make as much of a short text as memory has.
+void ArgumentReader::add_rounds(const Node& loop, const Value& values, const Names& names,
+                                ir::List& into) {
+  const std::string& variable = loop.find("each")->text;
   for (const Value& one : values.items()) {
-    syntax::Scope inner(&names.values);
-    inner.set(each->text, one);
+    if (!has_room(sizeof(syntax::Scope) + syntax::weight_of(one), loop.span)) return;
+    // What differs from row to row is computed when the module was read.
+    syntax::Scope& inner = procedure_.loop_scopes.emplace_back(&names.values);
+    inner.set(variable, one);
     syntax::TypeScope inner_types(&names.types);
-    inner_types.set(each->text, syntax::type_of_value(one));
-    for (const Node& given : give->items) add_items(given, {inner, inner_types}, into);
+    inner_types.set(variable, syntax::type_of_value(one));
+    const std::size_t begin = into.size();
+    for (const Node& given : loop.find("give")->items) add_items(given, {inner, inner_types}, into);
+    std::size_t weight = 0;
+    for (std::size_t i = begin; i < into.size(); ++i) weight += syntax::weight_of(into[i]);
+    if (!has_room(weight, loop.span)) return;
   }
+}
+
+/// Is there room for so much more? That there is none is told once.
+bool ArgumentReader::has_room(std::size_t weight, Span span) {
+  weight_ += weight;
+  if (weight_ <= syntax::kValuesWeightMax) return true;
+  is_whole_ = false;
+  if (!std::exchange(is_too_much_, true)) {
+    broken(span,
+           fmt::format("with this one the arguments of all steps come to more than {}",
+                       show_bytes(syntax::kValuesWeightMax)),
+           "give steps a part of the large value, not all of it");
+  }
+  return false;
 }
 
 /// `!output "STEP NAME"`: what an earlier step of the module gives.
@@ -200,7 +235,8 @@ Value ArgumentReader::scalar(const Node& node, const Names& names) {
     return {};
   }
   type_ = std::move(type);
-  if (!step_->variable.empty() && mentions(*text, step_->variable)) return of_row(std::move(*text));
+  if (!step_->variable.empty() && mentions(*text, step_->variable))
+    return of_row(std::move(*text), node, names);
   if (step_->is_off && asks_of_absent(*text, names.values)) return unknown_value();
   return evaluated(*text, node, names);
 }
@@ -209,20 +245,13 @@ Value ArgumentReader::scalar(const Node& node, const Names& names) {
 Value ArgumentReader::evaluated(const syntax::Template& text, const Node& node,
                                 const Names& names) {
   auto found = evaluate(text, names.values, sink_);
-  if (found) weight_ += syntax::weight_of(*found);
-  if (found && weight_ <= syntax::kValuesWeightMax) return std::move(*found);
-  if (found && !std::exchange(is_too_much_, true)) {
-    broken(node.span,
-           fmt::format("with this one the arguments of all steps come to more than {}",
-                       show_bytes(syntax::kValuesWeightMax)),
-           "give steps a part of the large value, not all of it");
-  }
+  if (found && has_room(syntax::weight_of(*found), node.span)) return std::move(*found);
   is_whole_ = false;
   return {};
 }
 
 /// A value that differs from row to row: a reference to a member of the row.
-Value ArgumentReader::of_row(syntax::Template text) {
+Value ArgumentReader::of_row(syntax::Template text, const Node& node, const Names& names) {
   if (step_->set == SIZE_MAX) return unknown_value();  // reported
   if (text.parts.size() == 1) {
     const syntax::Expression& e = *text.parts.front().expression;
@@ -237,9 +266,11 @@ Value ArgumentReader::of_row(syntax::Template text) {
       return ir::OutputRef{"$row", e.text};
     }
   }
+  if (!has_room(kComputedWeight, node.span)) return {};
   auto& computed = procedure_.computed[step_->set];
   const std::string member = fmt::format("={}", computed.size());
-  computed.push_back({member, std::move(text), step_->variable, scope_, wanted_, step_->is_off});
+  computed.push_back(
+      {member, std::move(text), step_->variable, &names.values, wanted_, step_->is_off});
   return ir::OutputRef{"$row", member};
 }
 

@@ -60,21 +60,23 @@ class ArgumentReader {
   ir::Value evaluated(const syntax::Template& text, const syntax::Node& node, const Names& names);
   ir::Value output(const syntax::Node& node);
   void refuse_tag(const syntax::Tag& tag);
-  ir::Value of_row(syntax::Template text);
+  ir::Value of_row(syntax::Template text, const syntax::Node& node, const Names& names);
   void add_items(const syntax::Node& item, const Names& names, ir::List& into);
+  void add_rounds(const syntax::Node& loop, const ir::Value& values, const Names& names,
+                  ir::List& into);
+  [[nodiscard]] bool has_room(std::size_t weight, Span span);
 
   const LowerInput& input_;
   Procedure& procedure_;
   Sink& sink_;
   Refuse refuse_;
   HasStep has_step_;
-  std::size_t weight_ = 0;  // of the arguments that are the same in every row
+  std::size_t weight_ = 0;  // of what loops and expressions have made of arguments
   bool is_too_much_ = false;
 
   // Of the step that is being read.
   const ProcedureStep* step_ = nullptr;
   const ModuleInstance* module_ = nullptr;
-  const syntax::Scope* scope_ = nullptr;
   bool is_whole_ = true;
   // Of the argument that is being read.
   ir::ArgumentType wanted_ = ir::ArgumentType::any;

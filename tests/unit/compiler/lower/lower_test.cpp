@@ -120,6 +120,39 @@ TEST(Lower, NumberedListsAndForExpand) {
       R"({"0":{"if":"x == 'a'"},"1":{"if":"y"},"2":{"if":"x == 'b'"},"3":{"if":"y"},"4":{"if":"z"}})");
 }
 
+TEST(Lower, AnItemOfALoopMayBeOfTheRow) {
+  const Lowered lowered(R"(
+  - {id: "account/{}/a", kind: admin.account-open, for: account in accounts, stage: waves, args: {account: "${account.address}", addresses: [!for {each: n, in: "${names}", give: ["${n}-${account.address}"]}]}}
+)",
+                        2);
+  ASSERT_TRUE(lowered.graph.has_value()) << lowered.problem();
+  EXPECT_EQ(ir::canonical_json(
+                lowered.graph->arguments(*lowered.graph->find("account/u1@x.org/a"))["addresses"]),
+            R"(["a-u1@x.org","b-u1@x.org"])");
+}
+
+TEST(Lower, ALoopGoesOverAListThatIsTheSameInEveryRow) {
+  const Lowered lowered(R"(
+  - {id: "account/{}/a", kind: admin.account-open, for: account in accounts, stage: waves, args: {account: "${account.address}", addresses: [!for {each: n, in: "${account.address}", give: ["${n}"]}]}}
+)",
+                        1);
+  EXPECT_NE(lowered.problem().find("differs from row to row"), std::string::npos)
+      << lowered.problem();
+}
+
+TEST(Lower, LoopsInsideOneAnotherAreBounded) {
+  std::string inner = "x";
+  for (int i = 0; i < 24; ++i)
+    inner = fmt::format("!for {{each: n{}, in: \"${{names}}\", give: [{}]}}", i, inner);
+  const Lowered lowered(
+      fmt::format(
+          "\n  - {{id: s, kind: admin.update, stage: prepare, args: {{object: X, set: {{match: "
+          "[{}]}}}}}}\n",
+          inner),
+      0);
+  EXPECT_NE(lowered.problem().find("come to more than"), std::string::npos) << lowered.problem();
+}
+
 TEST(Lower, BeforeIsAfterSaidFromTheOtherSide) {
   const std::string steps = R"(
   - {id: mine, kind: mark.rollback-point, stage: waves, before: ["account/{}/a", end], args: {point: mine}}
