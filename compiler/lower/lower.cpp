@@ -467,6 +467,11 @@ class Expander {
       for (const std::size_t reference : step.after)
         each_place(step, r, reference, [&](Place place) { wait_for(steps_[s][r], place); });
       for (const std::size_t reference : step.after_members) wait_for_members(s, r, reference);
+      for (const GivingStep& giving : step.takes_from) {
+        each_place(step, r, giving.step, [&](Place place) {
+          if (steps_[place.step][place.row] == kNoStep) not_given(step, giving);
+        });
+      }
     }
     if (step.after_previous_wave.empty()) return;
     if (!is_waves(step))
@@ -492,6 +497,15 @@ class Expander {
                  wave.stop_after_failed != 0 || wave.stop_failed_permille != 0);
       }
     }
+  }
+
+  void not_given(const ProcedureStep& step, const GivingStep& giving) {
+    if (is_broken_) return;
+    const std::string& other = procedure_.steps[giving.step].id;
+    broken(giving.span,
+           fmt::format("`{}` takes what `{}` gives, and that one is switched off",
+                       printable(step.id, 80), printable(other, 80)),
+           "let both have the same `when`");
   }
 
   void wait_for_members(std::size_t s, std::size_t r, std::size_t reference) {

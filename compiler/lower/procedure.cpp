@@ -68,7 +68,7 @@ class ProcedureReader {
             [this](Span span, std::string message, std::string help) {
               broken(span, std::move(message), std::move(help));
             },
-            [this](const std::string& id) { return by_id_.contains(id); }) {
+            [this](const std::string& id) { return earlier(id); }) {
     procedure_.row_members.resize(input.rows.size());
     procedure_.computed.resize(input.rows.size());
   }
@@ -113,7 +113,8 @@ class ProcedureReader {
   struct Origin {
     const Node* node = nullptr;
     std::string prefix = {};
-    bool is_broken = false;        ///< something about it was reported
+    bool is_broken = false;  ///< something about it was reported
+    std::vector<TakenOutput> taken = {};
     std::vector<Span> waits = {};  ///< where each entry of the step's `after` was said
   };
   /// A step that another one names.
@@ -128,6 +129,7 @@ class ProcedureReader {
       ProcedureStep& step = procedure_.steps[i];
       for (const Reference& one : references(nodes_[i], "after")) wait(i, one.step, one.span);
       for (const Reference& one : references(nodes_[i], "before")) wait(one.step, i, one.span);
+      for (const TakenOutput& one : nodes_[i].taken) wait_for_output(i, one);
       step.after_previous_wave = steps_of(references(nodes_[i], "after_previous_wave"));
       step.after_members = steps_of(references(nodes_[i], "after_members"));
       if (step.kind == ir::StepKind::restore) name_restored(step, nodes_[i]);
@@ -252,7 +254,11 @@ class ProcedureReader {
     add_connections(step, input_.connections);
     step.scope = scope_;
     by_id_[step.id] = procedure_.steps.size();
-    nodes_.push_back({&node, module_->prefix, sink_.count(Severity::error) != errors_before, {}});
+    nodes_.push_back({&node,
+                      module_->prefix,
+                      sink_.count(Severity::error) != errors_before,
+                      std::move(given.taken),
+                      {}});
     procedure_.steps.push_back(std::move(step));
   }
 
@@ -471,6 +477,32 @@ class ProcedureReader {
     }
     procedure_.steps[step].after.push_back(earlier);
     nodes_[step].waits.push_back(span);
+  }
+
+  [[nodiscard]] std::optional<ArgumentReader::Earlier> earlier(const std::string& id) const {
+    const auto found = by_id_.find(id);
+    if (found == by_id_.end()) return std::nullopt;
+    if (found->second == kLost) return ArgumentReader::Earlier{};
+    return ArgumentReader::Earlier{procedure_.steps[found->second].kind};
+  }
+
+  /// What another step gives is there behind it: so it is waited for, whether `after` says it or
+  /// not.
+  void wait_for_output(std::size_t step, const TakenOutput& taken) {
+    const auto found = by_id_.find(taken.step);
+    if (found == by_id_.end() || found->second == kLost) return;
+    const ProcedureStep& giving = procedure_.steps[found->second];
+    ProcedureStep& taking = procedure_.steps[step];
+    if (giving.set != SIZE_MAX && giving.set != taking.set)
+      return broken(taken.span,
+                    fmt::format("`{}` is there for each of `{}`, and this step is not",
+                                printable(giving.id, 80), input_.rows[giving.set].name),
+                    fmt::format("let this step be `for NAME in {}` too: each takes what is of its "
+                                "own row",
+                                input_.rows[giving.set].name));
+    taking.takes_from.push_back({found->second, taken.span});
+    if (std::find(taking.after.begin(), taking.after.end(), found->second) == taking.after.end())
+      wait(step, found->second, taken.span);
   }
 
   /// Also where a step of the circle is switched off: it hands on what it would have waited for.

@@ -27,6 +27,12 @@ struct RowMember {
   Span span = {};
 };
 
+/// A step whose output is an argument of another one, and where that one says so.
+struct GivingStep {
+  std::size_t step = 0;  ///< index
+  Span span = {};
+};
+
 /// One entry of a module's `steps`, read and checked, before it is expanded.
 struct ProcedureStep {
   std::string id = {};  ///< with `{}` when it is expanded for rows
@@ -42,6 +48,7 @@ struct ProcedureStep {
   std::vector<std::size_t> after = {};  ///< by index: its own `after`, and the `before` of others
   std::vector<std::size_t> after_previous_wave = {};  ///< only of steps for the rows of `waves`
   std::vector<std::size_t> after_members = {};
+  std::vector<GivingStep> takes_from = {};  ///< they are in `after` too
   ir::Value arguments = {};
   const syntax::Node* written = nullptr;  ///< its `args`; of a tree that the input has
   const syntax::Scope* scope = nullptr;   ///< of the module that it stands in

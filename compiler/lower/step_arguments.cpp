@@ -47,6 +47,7 @@ ReadArguments ArgumentReader::read(const Node& arguments, const ProcedureStep& s
                                    const syntax::TypeScope& types) {
   step_ = &step;
   module_ = &module;
+  taken_.clear();
   is_whole_ = true;
   const Names names{scope, types};
   ReadArguments given;
@@ -72,6 +73,7 @@ ReadArguments ArgumentReader::read(const Node& arguments, const ProcedureStep& s
   }
   if (input_.with_target_amounts)
     given.values = input_.with_target_amounts(step.kind, std::move(given.values));
+  given.taken = std::move(taken_);
   given.is_whole = is_whole_;
   return given;
 }
@@ -184,12 +186,27 @@ bool ArgumentReader::has_room(std::size_t weight, Span span) {
 Value ArgumentReader::output(const Node& node) {
   const std::size_t blank = node.text.rfind(' ');
   const std::string id = module_->prefix + node.text.substr(0, blank);
-  if (blank == std::string::npos || !has_step_(id)) {
+  const auto earlier = id == step_->id ? std::optional<Earlier>() : find_earlier_(id);
+  if (blank == std::string::npos || !earlier) {
     broken(node.span, fmt::format("there is no earlier step `{}`", printable(id, 80)),
            "name a step of this module that stands before this one, and what it gives: `ID NAME`");
     return {};
   }
-  return ir::OutputRef{id, node.text.substr(blank + 1)};
+  std::string name = node.text.substr(blank + 1);
+  if (earlier->kind) {
+    std::vector<std::string_view> names;
+    for (const ir::ArgumentSpec& spec : ir::outputs_of(*earlier->kind)) names.push_back(spec.name);
+    if (std::find(names.begin(), names.end(), name) == names.end()) {
+      broken(node.span,
+             fmt::format("`{}` of kind `{}` gives no `{}`", printable(id, 80),
+                         info(*earlier->kind).name, printable(name, 60)),
+             names.empty() ? "steps of this kind give nothing that others could take"
+                           : fmt::format("it gives `{}`", fmt::join(names, "`, `")));
+      return {};
+    }
+  }
+  taken_.push_back({id, node.span});
+  return ir::OutputRef{id, std::move(name)};
 }
 
 /// The plan language has words where YAML has tags.

@@ -14,10 +14,17 @@
 
 namespace plan::lower {
 
+/// An argument, or a part of one, that another step gives when it has run.
+struct TakenOutput {
+  std::string step = {};  ///< its id, with `{}` when it is expanded for rows
+  Span span = {};
+};
+
 /// The arguments of a step as they stand in its module: those that are null were not given. Deeper
 /// down null is a value of its own.
 struct ReadArguments {
   ir::Value values = ir::Value::map();
+  std::vector<TakenOutput> taken = {};
   /// What those that are an expression come to: a unit is no part of a value.
   std::map<std::string, syntax::ValueType> types = {};
   bool is_whole = true;     ///< false: something in them was reported
@@ -30,16 +37,19 @@ class ArgumentReader {
  public:
   /// Reports a mistake: where, what, what to do.
   using Refuse = std::function<void(Span, std::string, std::string)>;
-  using HasStep = std::function<bool(const std::string&)>;
+  struct Earlier {
+    std::optional<ir::StepKind> kind = {};  ///< nothing: nobody knows
+  };
+  /// The step of this id that was read already; nothing: there is none.
+  using FindEarlier = std::function<std::optional<Earlier>(const std::string& id)>;
 
-  /// `has_step`: is there an earlier step of this id?
   ArgumentReader(const LowerInput& input, Procedure& procedure, Sink& sink, Refuse refuse,
-                 HasStep has_step)
+                 FindEarlier find_earlier)
       : input_(input),
         procedure_(procedure),
         sink_(sink),
         refuse_(std::move(refuse)),
-        has_step_(std::move(has_step)) {}
+        find_earlier_(std::move(find_earlier)) {}
 
   /// Of a step of this module; `scope` and `types` are what its expressions see.
   [[nodiscard]] ReadArguments read(const syntax::Node& arguments, const ProcedureStep& step,
@@ -70,13 +80,14 @@ class ArgumentReader {
   Procedure& procedure_;
   Sink& sink_;
   Refuse refuse_;
-  HasStep has_step_;
+  FindEarlier find_earlier_;
   std::size_t weight_ = 0;  // of what loops and expressions have made of arguments
   bool is_too_much_ = false;
 
   // Of the step that is being read.
   const ProcedureStep* step_ = nullptr;
   const ModuleInstance* module_ = nullptr;
+  std::vector<TakenOutput> taken_ = {};
   bool is_whole_ = true;
   // Of the argument that is being read.
   ir::ArgumentType wanted_ = ir::ArgumentType::any;

@@ -153,6 +153,51 @@ TEST(Lower, LoopsInsideOneAnotherAreBounded) {
   EXPECT_NE(lowered.problem().find("come to more than"), std::string::npos) << lowered.problem();
 }
 
+const std::string kCopies = R"(
+  - {id: "account/{}/c", kind: archive.copy, for: account in accounts, stage: waves, args: {account: "${account.address}", file: "x/${account.address}.sqlite"}}
+)";
+
+TEST(Lower, AStepWaitsForTheOneWhoseOutputItTakes) {
+  const Lowered lowered(kCopies + R"(
+  - {id: d, kind: admin.upsert, stage: prepare, args: {object: Domain, match: {name: x.org}, set: {a: b}}}
+  - {id: a, kind: admin.upsert, stage: prepare, args: {object: Account, match: {name: a, domainId: !output "d id"}, set: {a: b}}}
+  - {id: "account/{}/p", kind: mark.rollback-point, for: account in accounts, stage: waves, args: {point: !output "account/{}/c messages"}}
+)",
+                        2);
+  ASSERT_TRUE(lowered.graph.has_value()) << lowered.problem();
+  const ir::StepGraph& graph = *lowered.graph;
+  const auto waits_for = [&](const char* id) {
+    std::string text;
+    for (const ir::StepId step : graph.after(*graph.find(id))) text += graph.id(step) + " ";
+    return text;
+  };
+  EXPECT_EQ(waits_for("a"), "d ");
+  EXPECT_EQ(waits_for("account/u1@x.org/p"), "account/u1@x.org/c ");
+}
+
+TEST(Lower, AnOutputThatNobodyGivesIsRefused) {
+  const auto problem = [](const std::string& steps) {
+    return Lowered(kCopies + steps, 2).problem();
+  };
+  EXPECT_EQ(
+      problem("  - {id: d, kind: admin.upsert, stage: prepare, args: {object: X, match: {name: x}, "
+              "set: {a: !output \"d id\"}}}\n"),
+      "there is no earlier step `d`");
+  const std::string made =
+      "  - {id: d, kind: admin.upsert, stage: prepare, when: \"${is_wanted}\", args: {object: X, "
+      "match: {name: x}, set: {a: b}}}\n";
+  const auto taking = [&](const std::string& output) {
+    return problem(made +
+                   "  - {id: p, kind: mark.rollback-point, stage: finalize, args: {point: "
+                   "!output \"" +
+                   output + "\"}}\n");
+  };
+  EXPECT_EQ(taking("d name"), "`d` of kind `admin.upsert` gives no `name`");
+  EXPECT_EQ(taking("d id"), "`p` takes what `d` gives, and that one is switched off");
+  EXPECT_EQ(taking("account/{}/c messages"),
+            "`account/{}/c` is there for each of `accounts`, and this step is not");
+}
+
 TEST(Lower, BeforeIsAfterSaidFromTheOtherSide) {
   const std::string steps = R"(
   - {id: mine, kind: mark.rollback-point, stage: waves, before: ["account/{}/a", end], args: {point: mine}}
