@@ -27,6 +27,13 @@ struct get_info<raw_directive<Subject>> {
     return what(parser.subject);
   }
 };
+template <class Subject>
+struct get_info<and_predicate<Subject>> {
+  using result_type = std::string;
+  std::string operator()(const and_predicate<Subject>& parser) const {
+    return what(parser.subject);
+  }
+};
 template <class Left, class Right>
 struct get_info<sequence<Left, Right>> {
   using result_type = std::string;

@@ -170,6 +170,13 @@ last = 30x
 )");
 }
 
+TEST(Language, ALoopWithoutItsListSaysWhichBracketIsMissing) {
+  const Read read("all = [for one in [1, 2] { one }]\n");
+  const auto all = read.sink.sorted();
+  ASSERT_FALSE(all.empty());
+  EXPECT_EQ(all[0].message, "`[` should stand here");
+}
+
 TEST(Language, WhatIsIndentedBelowABrokenStatementIsNotReadByItself) {
   for (const std::string head : {"step one : approval", "steps one : approval {"}) {
     const Read read("module mine\n" + head +
