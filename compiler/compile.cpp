@@ -26,6 +26,7 @@
 #include "compiler/schema/mta_container.h"
 #include "compiler/schema/schema.h"
 #include "compiler/source/report_again.h"
+#include "compiler/source/std_place.h"
 #include "compiler/source/text.h"
 #include "compiler/std_modules.h"
 #include "compiler/syntax/names.h"
@@ -396,7 +397,7 @@ class Compilation {
       std::vector<Span> places = {one.span};
       for (const Label& note : one.notes) places.push_back(note.span);
       for (const Span place : places) {
-        if (!place.is_known() || !sources_->name(place.file).starts_with("std/")) continue;
+        if (!is_of_std(*sources_, place)) continue;
         const auto* module = lower::module_at(modules, place);
         if (module == nullptr || module->given.empty()) continue;
         if (std::none_of(one.notes.begin(), one.notes.end(),
@@ -421,8 +422,7 @@ class Compilation {
     // A module of std is right: what is said of it follows from what it is given.
     const bool is_std_heard = damaged.empty() && !sink_.has_errors();
     const auto follows = [&](const Diagnostic& one) {
-      if (!is_std_heard && one.span.is_known() && sources_->name(one.span.file).starts_with("std/"))
-        return true;
+      if (!is_std_heard && is_of_std(*sources_, one.span)) return true;
       if (one.kind == Kind::input_missing) return !damaged.empty();
       auto behind = unheard.lower_bound({one.span.file, one.span.end});
       if (behind == unheard.begin()) return false;

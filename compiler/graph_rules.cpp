@@ -14,6 +14,7 @@
 #include "compiler/lower/given_place.h"
 #include "compiler/schema/check_value.h"
 #include "compiler/source/source_set.h"
+#include "compiler/source/std_place.h"
 #include "compiler/source/text.h"
 
 namespace plan {
@@ -184,7 +185,7 @@ Span place_of_value(const ir::StepGraph& graph, ir::StepId step, std::string_vie
   const Span row = graph.row(step) == ir::RowId::none ? Span{} : graph.row_origin(graph.row(step));
   if (row.is_known()) return row;
   const Span origin = graph.origin(step);
-  if (origin.is_known() && !sources.name(origin.file).starts_with("std/")) return origin;
+  if (origin.is_known() && !is_of_std(sources, origin)) return origin;
   if (const auto* module = lower::module_at(modules, origin); module != nullptr) {
     const Span given = lower::given_place_at(path, origin, *module, sources);
     if (given.is_known()) return given;

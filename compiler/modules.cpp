@@ -13,6 +13,7 @@
 #include "compiler/ir/digest.h"
 #include "compiler/lower/given_place.h"
 #include "compiler/module_units.h"
+#include "compiler/source/std_place.h"
 #include "compiler/source/text.h"
 #include "compiler/std_modules.h"
 #include "compiler/syntax/language.h"
@@ -274,7 +275,7 @@ class Linker {
   }
 
   [[nodiscard]] bool is_own(Span span) const {
-    return span.is_known() && !sources_.name(span.file).starts_with(kStd);
+    return span.is_known() && !is_of_std(sources_, span);
   }
 
   [[nodiscard]] Span own_place(Span use) const {

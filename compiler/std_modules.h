@@ -5,11 +5,10 @@
 
 #include "compiler/lower/lower.h"
 #include "compiler/source/embedded_file.h"
+#include "compiler/source/std_place.h"
 
 namespace plan {
 
-/// What the name of a module of std begins with.
-inline constexpr std::string_view kStd = "std/";
 /// Modules that use one another, at most.
 inline constexpr std::size_t kModuleDepthMax = 16;
 

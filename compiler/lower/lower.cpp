@@ -15,6 +15,7 @@
 #include "compiler/lower/procedure.h"
 #include "compiler/lower/step_arguments.h"
 #include "compiler/source/report_again.h"
+#include "compiler/source/std_place.h"
 #include "compiler/source/text.h"
 
 namespace plan::lower {
@@ -74,10 +75,9 @@ class Expander {
       Span here = graph_.origin(step);
       Span there =
           is_one_shape ? graph_.row_origin(graph_.row(step)) : graph_.origin(known->second);
-      const auto is_of_std = [&](Span span) {
-        return span.is_known() && input_.sources->name(span.file).starts_with("std/");
-      };
-      if (is_of_std(here) && there.is_known() && !is_of_std(there)) std::swap(here, there);
+      const SourceSet& sources = *input_.sources;
+      if (is_of_std(sources, here) && there.is_known() && !is_of_std(sources, there))
+        std::swap(here, there);
       auto report = refuse(
           here, std::move(problem),
           is_one_shape

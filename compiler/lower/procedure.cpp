@@ -10,6 +10,7 @@
 #include "compiler/lower/given_place.h"
 #include "compiler/lower/procedure_step.h"
 #include "compiler/lower/step_arguments.h"
+#include "compiler/source/std_place.h"
 #include "compiler/source/text.h"
 #include "compiler/syntax/language.h"
 
@@ -183,9 +184,7 @@ class ProcedureReader {
   void broken(Span span, std::string message, std::string help) {
     refuse(span, std::move(message), std::move(help));
   }
-  [[nodiscard]] bool is_of_std(Span span) const {
-    return span.is_known() && input_.sources->name(span.file).starts_with("std/");
-  }
+  [[nodiscard]] bool is_of_std(Span span) const { return plan::is_of_std(*input_.sources, span); }
 
   void check_keys(const Node& node, const std::vector<std::string_view>& known,
                   std::string_view what) {
@@ -604,7 +603,7 @@ class ProcedureReader {
     for (const ModuleInstance& module : input_.modules) {
       if (!module.tree->span.is_known()) continue;
       const std::string_view name = input_.sources->name(module.tree->span.file);
-      if (name.starts_with("std/")) present.modules.emplace(name.substr(0, name.rfind('.')));
+      if (name.starts_with(kStd)) present.modules.emplace(name.substr(0, name.rfind('.')));
     }
     present.has_step = [this](const std::string& id) { return by_id_.contains(id); };
     return present;
@@ -741,7 +740,7 @@ std::optional<ir::StepGraph> graph_of(std::vector<ProcedureStep> steps, const Lo
   std::uint32_t shape = 0;
   for (ProcedureStep& step : steps) {
     // What only follows from the plan is not said of a module that is not the operator's.
-    if (input.sources->name(step.span.file).starts_with("std/")) continue;
+    if (is_of_std(*input.sources, step.span)) continue;
     graph.add_shape(
         {step.kind, step.stage, step.role, step.id, without_rows(step.arguments), step.span});
     static_cast<void>(graph.add_step(shape++, ir::RowId::none, ir::WaveId::none));

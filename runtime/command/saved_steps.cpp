@@ -12,6 +12,7 @@
 #include "compiler/ir/digest.h"
 #include "compiler/ir/json.h"
 #include "compiler/schema/schema.h"
+#include "compiler/source/std_place.h"
 #include "compiler/source/text.h"
 #include "compiler/syntax/limits.h"
 #include "embedded/stdlib_modules.h"
@@ -32,7 +33,6 @@ using ir::Value;
 constexpr std::size_t kValueBytes = 160;
 constexpr std::size_t kNameBytes = 200;
 constexpr std::size_t kBuildDigits = 12;
-constexpr std::string_view kStd = "std/";
 
 /// The measurements among the texts of a saved plan: named by where they lay (project_folder.h).
 bool is_measurements(std::string_view name) {
