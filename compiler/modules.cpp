@@ -418,26 +418,22 @@ class Linker {
     }
   }
 
+  /// What an input is bound to, and where that was found.
+  struct Bound {
+    Value value = {};
+    Span where = {};
+    Span given_at = {};                ///< where the operator gives it; unknown: he does not
+    const Node* written = nullptr;     ///< what is written for it, in the use or as its default
+    bool is_given = false;             ///< in the use
+    const ValueType* known = nullptr;  ///< where the value has a name already
+  };
+
   void bind_input(const syntax::Entry& input, const Use& use, const lower::ModuleInstance& outer,
                   lower::ModuleInstance& instance) {
     // Until it has a value.
     instance.unknown.insert(input.key);
-    const Node* type_node = input.value.is_mapping() ? input.value.find("type") : &input.value;
-    const auto type = type_node != nullptr && type_node->is_scalar()
-                          ? syntax::parse_type(type_node->text)
-                          : std::nullopt;
-    if (!type) {
-      auto report = sink_.report(
-          Kind::input_type, type_node == nullptr ? input.key_span : type_node->span,
-          fmt::format("input `{}` has no type that is known", printable(input.key, 60)));
-      if (type_node != nullptr) {
-        if (const auto near = near_type(type_node->text))
-          report.label(fmt::format("did you mean `{}`?", *near));
-        else
-          report.help(fmt::format("types are `{}`", fmt::join(syntax::type_names(), "`, `")));
-      }
-      return;
-    }
+    const auto type = declared_type(input);
+    if (!type) return;
     if (type->is(ValueType::Kind::rows)) {
       if (std::none_of(rows_.begin(), rows_.end(),
                        [&](const lower::RowSet& set) { return set.name == input.key; })) {
@@ -448,73 +444,115 @@ class Linker {
       instance.unknown.erase(input.key);
       return;
     }
-    const syntax::Entry* given = use.with == nullptr ? nullptr : use.with->find_entry(input.key);
-    const Node* fallback = input.value.is_mapping() ? input.value.find("default") : nullptr;
-    std::optional<Value> value;
-    Span where = use.span;
-    Span given_at;
-    const Node* written = nullptr;
-    const ValueType* known = nullptr;  // where the value has a name already
-    if (given != nullptr) {
-      given_at = is_own(given->value.span) ? given->value.span
-                                           : lower::given_place_in(given->value, outer, sources_);
-      written = &given->value;
-      where = given->value.span;
-      if (needs_unknown(given->value, outer)) return;
-      value = kept(given->value, outer);
-      if (!value) return;
-    } else if (outer.unknown.contains(input.key)) {
-      return;
-    } else if (const Value* found = outer.scope.find(input.key)) {
-      value = *found;
-      known = outer.types.find(input.key);
-      if (const auto of_outer = outer.given.find(input.key); of_outer != outer.given.end())
-        given_at = of_outer->second;
-    } else if (world_.unknown.contains(input.key)) {
-      return;
-    } else if (const Value* of_plan = world_.scope.find(input.key)) {
-      value = *of_plan;
-      known = world_.types.find(input.key);
-    } else if (fallback != nullptr) {
-      written = fallback;
-      where = fallback->span;
-      if (needs_unknown(*fallback, instance)) return;
-      value = kept(*fallback, instance);
-      if (!value) return;
-    } else if (type->is_optional) {
-      value = Value();
-    } else {
-      sink_
-          .report(Kind::input_missing, use.span,
-                  fmt::format("`{}` needs `{}`, which is {}", printable(use.name, 80),
-                              printable(input.key, 60), to_text(*type)))
-          .note(input.key_span, "it is declared here")
-          .help(fmt::format("`use {} {{ {} = ... }}`", printable(use.name, 80),
-                            printable(input.key, 60)));
-      return;
-    }
-    WrongUnit wrong = {where, syntax::why_not(*value, *type)};
-    if (wrong.why.empty() && written != nullptr)
-      wrong =
-          wrong_unit(*written, *type, given != nullptr ? outer.types : instance.types, sources_);
-    if (!wrong.why.empty()) {
-      sink_
-          .report(Kind::input_type, wrong.where,
-                  fmt::format("input `{}` of `{}`: {}", printable(input.key, 60),
-                              printable(use.name, 80), wrong.why))
-          .note(type_node->span, "its type");
-      return;
-    }
+    auto bound = value_for(input, *type, use, outer, instance);
+    if (!bound || !is_of_type(*bound, input, *type, use, outer, instance)) return;
     instance.unknown.erase(input.key);
-    if (given_at.is_known()) instance.given.emplace(input.key, given_at);
-    ValueType bare = syntax::type_of_value(*value);
-    if (given != nullptr && value->is_map())
-      bare = type_of_let(*written, *value, outer.types, sources_);
-    const bool is_map = value->is_map() && known != nullptr && known->has_members;
-    if (is_map || (value->is_integer() && known != nullptr && is_of_unit(*known))) bare = *known;
-    bare.is_optional = value->is_null();
-    instance.types.set(input.key, known_type(*type, std::move(bare)));
-    instance.scope.set(input.key, std::move(*value));
+    if (bound->given_at.is_known()) instance.given.emplace(input.key, bound->given_at);
+    instance.types.set(input.key, known_type(*type, type_of_bound(*bound, outer)));
+    instance.scope.set(input.key, std::move(bound->value));
+  }
+
+  static const Node* type_node_of(const syntax::Entry& input) {
+    return input.value.is_mapping() ? input.value.find("type") : &input.value;
+  }
+
+  std::optional<ValueType> declared_type(const syntax::Entry& input) {
+    const Node* const node = type_node_of(input);
+    auto type =
+        node != nullptr && node->is_scalar() ? syntax::parse_type(node->text) : std::nullopt;
+    if (type) return type;
+    auto report =
+        sink_.report(Kind::input_type, node == nullptr ? input.key_span : node->span,
+                     fmt::format("input `{}` has no type that is known", printable(input.key, 60)));
+    if (node != nullptr) {
+      if (const auto near = near_type(node->text))
+        report.label(fmt::format("did you mean `{}`?", *near));
+      else
+        report.help(fmt::format("types are `{}`", fmt::join(syntax::type_names(), "`, `")));
+    }
+    return std::nullopt;
+  }
+
+  /// What the use gives, else what has its name where the module is used or in the plan, else its
+  /// default. Nothing: it is not known, or that it is missing was reported.
+  std::optional<Bound> value_for(const syntax::Entry& input, const ValueType& type, const Use& use,
+                                 const lower::ModuleInstance& outer,
+                                 const lower::ModuleInstance& instance) {
+    Bound bound;
+    bound.where = use.span;
+    if (const syntax::Entry* given =
+            use.with == nullptr ? nullptr : use.with->find_entry(input.key)) {
+      bound.is_given = true;
+      bound.given_at = is_own(given->value.span)
+                           ? given->value.span
+                           : lower::given_place_in(given->value, outer, sources_);
+      return written_value(given->value, outer, std::move(bound));
+    }
+    if (outer.unknown.contains(input.key)) return std::nullopt;
+    if (const Value* found = outer.scope.find(input.key)) {
+      bound.value = *found;
+      bound.known = outer.types.find(input.key);
+      if (const auto of_outer = outer.given.find(input.key); of_outer != outer.given.end())
+        bound.given_at = of_outer->second;
+      return bound;
+    }
+    if (world_.unknown.contains(input.key)) return std::nullopt;
+    if (const Value* of_plan = world_.scope.find(input.key)) {
+      bound.value = *of_plan;
+      bound.known = world_.types.find(input.key);
+      return bound;
+    }
+    if (const Node* fallback = input.value.is_mapping() ? input.value.find("default") : nullptr)
+      return written_value(*fallback, instance, std::move(bound));
+    if (type.is_optional) return bound;
+    sink_
+        .report(Kind::input_missing, use.span,
+                fmt::format("`{}` needs `{}`, which is {}", printable(use.name, 80),
+                            printable(input.key, 60), to_text(type)))
+        .note(input.key_span, "it is declared here")
+        .help(fmt::format("`use {} {{ {} = ... }}`", printable(use.name, 80),
+                          printable(input.key, 60)));
+    return std::nullopt;
+  }
+
+  /// `where`: what the text sees.
+  std::optional<Bound> written_value(const Node& node, const lower::ModuleInstance& where,
+                                     Bound bound) {
+    bound.written = &node;
+    bound.where = node.span;
+    if (needs_unknown(node, where)) return std::nullopt;
+    auto value = kept(node, where);
+    if (!value) return std::nullopt;
+    bound.value = std::move(*value);
+    return bound;
+  }
+
+  bool is_of_type(const Bound& bound, const syntax::Entry& input, const ValueType& type,
+                  const Use& use, const lower::ModuleInstance& outer,
+                  const lower::ModuleInstance& instance) {
+    WrongUnit wrong = {bound.where, syntax::why_not(bound.value, type)};
+    if (wrong.why.empty() && bound.written != nullptr)
+      wrong =
+          wrong_unit(*bound.written, type, bound.is_given ? outer.types : instance.types, sources_);
+    if (wrong.why.empty()) return true;
+    sink_
+        .report(Kind::input_type, wrong.where,
+                fmt::format("input `{}` of `{}`: {}", printable(input.key, 60),
+                            printable(use.name, 80), wrong.why))
+        .note(type_node_of(input)->span, "its type");
+    return false;
+  }
+
+  ValueType type_of_bound(const Bound& bound, const lower::ModuleInstance& outer) const {
+    ValueType bare = syntax::type_of_value(bound.value);
+    if (bound.is_given && bound.value.is_map())
+      bare = type_of_let(*bound.written, bound.value, outer.types, sources_);
+    const ValueType* const known = bound.known;
+    const bool is_map = bound.value.is_map() && known != nullptr && known->has_members;
+    if (is_map || (bound.value.is_integer() && known != nullptr && is_of_unit(*known)))
+      bare = *known;
+    bare.is_optional = bound.value.is_null();
+    return bare;
   }
 
   /// The value of what stands in a module, while there is room for it: a name of three letters may
