@@ -152,6 +152,54 @@ void AccountStates::add_account_object(World& world, const Relevant& step) const
   }
 }
 
+/// What a step does not write stays.
+void AccountStates::add_route_object(World& world, const Relevant& step) const {
+  const ir::Value& set = step.arguments["set"];
+  const std::string name(step.arguments["match"]["name"].string_or(""));
+  if (name.empty()) return;
+  if (step.kind == StepKind::admin_destroy) {
+    world.target.routes.erase(name);
+    return;
+  }
+  TargetRoute& route = world.target.routes[name];
+  const Span origin = graph_.origin(step.step);
+  world.origins.try_emplace("route " + name, origin);
+  const bool is_type_written = set.members().contains("@type");
+  const bool is_address_written = set.members().contains("address");
+  if (is_type_written || is_address_written) world.origins["route " + name] = origin;
+  if (is_type_written) {
+    const std::string_view type = set["@type"].string_or("Mx");
+    route.kind = type == "Relay"   ? TargetRoute::Kind::relay
+                 : type == "Local" ? TargetRoute::Kind::local
+                                   : TargetRoute::Kind::mx;
+  }
+  if (is_address_written) {
+    route.address = std::string(set["address"].string_or(""));
+    route.is_elsewhere = is_elsewhere(route.address);
+  }
+}
+
+bool AccountStates::add_domain_object(World& world, const Relevant& step,
+                                      std::string* problem) const {
+  const ir::Value& set = step.arguments["set"];
+  const std::string name = lower_ascii(property(step.arguments, "name").string_or(""));
+  if (name.empty()) return true;
+  TargetDomain& domain = world.target.domains[name];
+  const Span origin = graph_.origin(step.step);
+  world.origins.try_emplace("domain " + name, origin);
+  for (const std::string_view member : {"allowRelaying", "catchAllAddress", "subAddressing"}) {
+    if (set.members().contains(member)) world.origins[fmt::format("{} {}", member, name)] = origin;
+  }
+  domain.allows_relaying = set["allowRelaying"].bool_or(domain.allows_relaying);
+  if (set.members().contains("catchAllAddress")) {
+    domain.catch_all = lower_ascii(set["catchAllAddress"].string_or(""));
+    // Somebody reads there, and has not moved before this account has.
+    if (domains_.contains(domain_of(domain.catch_all)))
+      world.source.mailboxes.insert(domain.catch_all);
+  }
+  return read_tag_rule(step, domain, problem);
+}
+
 /// An object that a step finds by something that says no name is nobody's here; a rule says so.
 bool AccountStates::add_object(World& world, const Relevant& step, std::string* problem) const {
   Target& target = world.target;
@@ -170,28 +218,7 @@ bool AccountStates::add_object(World& world, const Relevant& step, std::string* 
     return true;
   }
   if (is_object(step.arguments, "MtaRoute")) {
-    const std::string name(match["name"].string_or(""));
-    if (name.empty()) return true;
-    if (step.kind == StepKind::admin_destroy) {
-      target.routes.erase(name);
-      return true;
-    }
-    // What a step does not write stays.
-    TargetRoute& route = target.routes[name];
-    world.origins.try_emplace("route " + name, origin);
-    const bool is_type_written = set.members().contains("@type");
-    const bool is_address_written = set.members().contains("address");
-    if (is_type_written || is_address_written) world.origins["route " + name] = origin;
-    if (is_type_written) {
-      const std::string_view type = set["@type"].string_or("Mx");
-      route.kind = type == "Relay"   ? TargetRoute::Kind::relay
-                   : type == "Local" ? TargetRoute::Kind::local
-                                     : TargetRoute::Kind::mx;
-    }
-    if (is_address_written) {
-      route.address = std::string(set["address"].string_or(""));
-      route.is_elsewhere = is_elsewhere(route.address);
-    }
+    add_route_object(world, step);
     return true;
   }
   if (is_object(step.arguments, "Account")) {
@@ -212,24 +239,7 @@ bool AccountStates::add_object(World& world, const Relevant& step, std::string* 
     return true;
   }
   if (step.kind == StepKind::admin_destroy) return true;
-  if (is_object(step.arguments, "Domain")) {
-    const std::string name = lower_ascii(property(step.arguments, "name").string_or(""));
-    if (name.empty()) return true;
-    TargetDomain& domain = target.domains[name];
-    world.origins.try_emplace("domain " + name, origin);
-    for (const std::string_view member : {"allowRelaying", "catchAllAddress", "subAddressing"}) {
-      if (set.members().contains(member))
-        world.origins[fmt::format("{} {}", member, name)] = origin;
-    }
-    domain.allows_relaying = set["allowRelaying"].bool_or(domain.allows_relaying);
-    if (set.members().contains("catchAllAddress")) {
-      domain.catch_all = lower_ascii(set["catchAllAddress"].string_or(""));
-      // Somebody reads there, and has not moved before this account has.
-      if (domains_.contains(domain_of(domain.catch_all)))
-        world.source.mailboxes.insert(domain.catch_all);
-    }
-    return read_tag_rule(step, domain, problem);
-  }
+  if (is_object(step.arguments, "Domain")) return add_domain_object(world, step, problem);
   if (is_object(step.arguments, "MtaOutboundStrategy")) {
     if (!set.members().contains("route")) return true;
     world.origins["route expression"] = origin;

@@ -114,6 +114,8 @@ class AccountStates {
   void add_account_step(World& world, const Subject& subject, const Relevant& step) const;
   bool add_object(World& world, const Relevant& step, std::string* problem) const;
   void add_account_object(World& world, const Relevant& step) const;
+  void add_route_object(World& world, const Relevant& step) const;
+  bool add_domain_object(World& world, const Relevant& step, std::string* problem) const;
   bool read_expression(const Relevant& step, std::string_view object, std::string_view property,
                        std::shared_ptr<const schema::MtaContainer>& into,
                        std::string* problem) const;
