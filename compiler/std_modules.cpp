@@ -22,6 +22,23 @@ bool asks(std::string_view text, std::string_view words) {
   return false;
 }
 
+/// What stands behind these words at the begin of a line, up to a blank.
+std::vector<std::string_view> words_behind(std::string_view text, std::string_view begin) {
+  std::vector<std::string_view> words;
+  for (std::string_view line : split(text, '\n')) {
+    if (begin.starts_with('-')) line = trim(line);
+    if (!line.starts_with(begin)) continue;
+    line.remove_prefix(begin.size());
+    words.push_back(line.substr(0, line.find(' ')));
+  }
+  return words;
+}
+
+/// The ids of its steps, as they stand there.
+std::vector<std::string_view> steps_of(const EmbeddedFile& file) {
+  return words_behind(file.text, file.name.ends_with(".yaml") ? "- id: " : "step ");
+}
+
 /// The modules of std by their texts: which steps each has, and which others it brings.
 class Stdlib {
  public:
@@ -31,10 +48,12 @@ class Stdlib {
       Module& module = modules_.emplace_back();
       module.name = fmt::format("{}{}", kStd, file.name.substr(0, file.name.rfind('.')));
       module.used = words_behind(file.text, "use ");
-      module.steps = words_behind(file.text, file.name.ends_with(".yaml") ? "- id: " : "step ");
+      module.steps = steps_of(file);
       module.is_for_another = is_for_another(file.text, is_from_stalwart);
-      module.is_there = present.modules.contains(module.name) ||
-                        std::any_of(module.steps.begin(), module.steps.end(), present.has_step);
+      module.is_there =
+          present.modules.contains(module.name) ||
+          std::any_of(module.steps.begin(), module.steps.end(),
+                      [&](std::string_view id) { return present.has_step(std::string(id)); });
     }
   }
 
@@ -54,23 +73,11 @@ class Stdlib {
  private:
   struct Module {
     std::string name = {};
-    std::vector<std::string> used = {};  ///< names of others
-    std::vector<std::string> steps = {};
+    std::vector<std::string_view> used = {};  ///< names of others
+    std::vector<std::string_view> steps = {};
     bool is_for_another = false;  ///< source; by itself
     bool is_there = false;        ///< it, or a step of it
   };
-
-  /// What stands behind these words at the begin of a line, up to a blank.
-  static std::vector<std::string> words_behind(std::string_view text, std::string_view begin) {
-    std::vector<std::string> words;
-    for (std::string_view line : split(text, '\n')) {
-      if (begin.starts_with('-')) line = trim(line);
-      if (!line.starts_with(begin)) continue;
-      line.remove_prefix(begin.size());
-      words.emplace_back(line.substr(0, line.find(' ')));
-    }
-    return words;
-  }
 
   static bool uses(const Module& module, const Module& other) {
     return std::find(module.used.begin(), module.used.end(), other.name) != module.used.end();
@@ -127,14 +134,10 @@ lower::StdModule std_module_of(std::span<const EmbeddedFile> stdlib, std::string
 }
 
 std::vector<std::string_view> std_step_forms(std::span<const EmbeddedFile> stdlib) {
-  constexpr std::string_view kStep = "step ";
   std::vector<std::string_view> forms;
   for (const EmbeddedFile& file : stdlib) {
-    for (const std::string_view line : split(file.text, '\n')) {
-      if (!line.starts_with(kStep)) continue;
-      const std::string_view id = line.substr(kStep.size());
-      forms.push_back(id.substr(0, id.find(' ')));
-    }
+    const std::vector<std::string_view> steps = steps_of(file);
+    forms.insert(forms.end(), steps.begin(), steps.end());
   }
   return forms;
 }
