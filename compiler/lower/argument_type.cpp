@@ -277,6 +277,13 @@ std::vector<const ArgumentSpec*> arguments_taken(ir::StepKind kind) {
   return taken;
 }
 
+const ArgumentSpec* argument_of(ir::StepKind kind, std::string_view name) {
+  const auto& specs = ir::arguments_of(kind);
+  const auto spec = std::find_if(specs.begin(), specs.end(),
+                                 [&](const ArgumentSpec& one) { return one.name == name; });
+  return spec == specs.end() ? nullptr : &*spec;
+}
+
 bool is_amount(ArgumentType type) {
   return type == ArgumentType::duration_ms || type == ArgumentType::bytes;
 }
@@ -374,10 +381,8 @@ std::string bounds_of(const ArgumentSpec& spec) {
 }
 
 bool takes_secret(ir::StepKind kind, std::string_view name) {
-  const auto& specs = ir::arguments_of(kind);
-  const auto spec = std::find_if(specs.begin(), specs.end(),
-                                 [&](const ArgumentSpec& one) { return one.name == name; });
-  if (spec != specs.end() && spec->type == ArgumentType::secret) return true;
+  const ArgumentSpec* const spec = argument_of(kind, name);
+  if (spec != nullptr && spec->type == ArgumentType::secret) return true;
   return name == "set" &&
          (kind == ir::StepKind::admin_upsert || kind == ir::StepKind::admin_update);
 }

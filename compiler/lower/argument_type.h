@@ -19,6 +19,8 @@ namespace plan::lower {
 /// What a step of this kind may be given: the arguments of its kind, and the account and its names,
 /// which each step about an account may carry, and which drivers read where they are.
 [[nodiscard]] std::vector<const ir::ArgumentSpec*> arguments_taken(ir::StepKind kind);
+/// What the table says of an argument of this kind; nullptr: there is none of that name.
+[[nodiscard]] const ir::ArgumentSpec* argument_of(ir::StepKind kind, std::string_view name);
 /// A duration or a size.
 [[nodiscard]] bool is_amount(ir::ArgumentType type);
 

@@ -18,13 +18,6 @@ namespace {
 using ir::Value;
 using syntax::Node;
 
-const ir::ArgumentSpec* spec_of(ir::StepKind kind, std::string_view name) {
-  const auto& specs = ir::arguments_of(kind);
-  const auto spec = std::find_if(specs.begin(), specs.end(),
-                                 [&](const ir::ArgumentSpec& one) { return one.name == name; });
-  return spec == specs.end() ? nullptr : &*spec;
-}
-
 /// About what an expression weighs that is computed for each row.
 constexpr std::size_t kComputedWeight = 1024;
 
@@ -52,7 +45,7 @@ ReadArguments ArgumentReader::read(const Node& arguments, const ProcedureStep& s
   const Names names{scope, types};
   ReadArguments given;
   const auto type_of = [&](std::string_view name) {
-    const ir::ArgumentSpec* spec = spec_of(step.kind, name);
+    const ir::ArgumentSpec* spec = argument_of(step.kind, name);
     return spec == nullptr ? ir::ArgumentType::any : spec->type;
   };
   for (const syntax::Entry& entry : arguments.entries) {
