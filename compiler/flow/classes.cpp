@@ -146,10 +146,7 @@ class Index {
 
   /// Aliases that the source has and the step that makes the account does not write.
   void add_dropped(StepId step, Subject& subject) const {
-    const ir::Value& written = graph_.shape(step).arguments["aliases"];
-    if (written.type() == ir::Value::Type::output && written.as_output().step == "$row" &&
-        written.as_output().field == "aliases")
-      return;
+    if (ir::row_member(graph_.shape(step).arguments["aliases"]) == "aliases") return;
     const std::unordered_set<std::string> written_names(subject.aliases.begin(),
                                                         subject.aliases.end());
     for (const ir::Value& alias : graph_.row_members(subject.row)["aliases"].items()) {

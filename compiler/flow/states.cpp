@@ -113,11 +113,8 @@ std::string list_address(const ir::StepGraph& graph, StepId step) {
 
 std::vector<std::string> source_members(const ir::StepGraph& graph, StepId step) {
   std::vector<std::string> members;
-  const ir::Value& written = graph.shape(step).arguments["members"];
-  const bool is_of_row = written.type() == ir::Value::Type::output &&
-                         written.as_output().step == "$row" &&
-                         written.as_output().field == "members";
-  if (is_of_row || graph.row(step) == ir::RowId::none) return members;
+  const bool is_own = ir::row_member(graph.shape(step).arguments["members"]) == "members";
+  if (is_own || graph.row(step) == ir::RowId::none) return members;
   for (const ir::Value& member : graph.row_members(graph.row(step))["members"].items())
     members.push_back(lower_ascii(member.string_or("")));
   return members;

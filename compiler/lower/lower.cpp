@@ -273,8 +273,8 @@ class Expander {
   }
 
   static bool takes_from(const Value& value, const std::set<std::string>& members) {
-    if (value.type() == Value::Type::output)
-      return value.as_output().step == "$row" && members.contains(value.as_output().field);
+    if (const std::string_view name = ir::row_member(value); !name.empty())
+      return members.contains(std::string(name));
     for (const Value& item : value.items()) {
       if (takes_from(item, members)) return true;
     }

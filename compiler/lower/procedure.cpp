@@ -7,6 +7,7 @@
 #include <set>
 #include <unordered_map>
 
+#include "compiler/ir/row_values.h"
 #include "compiler/lower/given_place.h"
 #include "compiler/lower/procedure_step.h"
 #include "compiler/lower/step_arguments.h"
@@ -713,8 +714,8 @@ class ProcedureReader {
 
 /// Members of rows are not there without the rows: values that are not known.
 Value without_rows(const Value& value) {
-  if (value.type() == Value::Type::output && value.as_output().step == "$row")
-    return ir::OutputRef{"$unknown", value.as_output().field};
+  if (const std::string_view member = ir::row_member(value); !member.empty())
+    return ir::OutputRef{"$unknown", std::string(member)};
   if (value.is_list()) {
     ir::List items;
     for (const Value& item : value.items()) items.push_back(without_rows(item));
