@@ -121,6 +121,54 @@ struct Own {
   return false;
 }
 
+/// What a node asks of the recipient's name.
+struct Seen {
+  bool is_own = true;  // of the message alone: nothing that the server knows
+  bool has_address = false;
+  bool has_domain = false;
+  bool has_sender = false;       // his domain: who writes here is of the same one, or a stranger
+  bool looks_into_name = false;  // itself
+  bool asks_more = false;        // it or a part of it
+  bool is_in_question = false;   // of the recipient
+  bool is_in_question_of_domain = false;  // of his domain alone
+
+  [[nodiscard]] bool is_of_domain() const { return is_own && !has_address; }
+};
+
+[[nodiscard]] std::vector<Seen> seen_nodes(const schema::MtaExpression& expression) {
+  const std::vector<Node>& nodes = expression.nodes;
+  std::vector<Seen> seen(nodes.size());
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    const Node& node = nodes[i];
+    Seen& one = seen[i];
+    for (const std::uint32_t child : node.children) {
+      one.is_own = one.is_own && seen[child].is_own;
+      one.has_address = one.has_address || seen[child].has_address;
+      one.has_domain = one.has_domain || seen[child].has_domain;
+      one.has_sender = one.has_sender || seen[child].has_sender;
+      one.asks_more = one.asks_more || seen[child].asks_more;
+    }
+    one.looks_into_name = looks_into(expression, node);
+    one.asks_more = one.asks_more || one.looks_into_name;
+    if (node.kind == Node::Kind::variable) {
+      one.has_address = node.text == "rcpt";
+      one.has_domain = node.text == "rcpt_domain";
+      one.has_sender = node.text == "sender_domain";
+      one.is_own = one.has_address || one.has_domain || one.has_sender;
+    }
+    // An alias may be in another domain than the sender.
+    if (one.has_sender && (one.has_address || one.has_domain)) one.is_own = false;
+    // A capture may be a part of any address.
+    if (node.kind == Node::Kind::capture || node.kind == Node::Kind::global) one.is_own = false;
+    if (asks_server(node)) one.is_own = false;
+    for (const std::uint32_t child : node.children) {
+      seen[child].is_in_question = one.is_own;
+      seen[child].is_in_question_of_domain = one.is_of_domain();
+    }
+  }
+  return seen;
+}
+
 [[nodiscard]] schema::MtaExpression part_of(const schema::MtaExpression& expression,
                                             std::size_t root) {
   schema::MtaExpression part;
@@ -184,62 +232,20 @@ Comparison comparison_of(const schema::MtaExpression& expression, const Node& no
   return comparison;
 }
 
-/// What asks more of a name than which one it is. A question that the domain alone decides is kept,
-/// to be asked of every domain, and one that the address alone decides, to be asked of every
-/// address; the others make domains, or addresses, each their own.
-///
 /// At an old Stalwart captures join what a pattern has found, and the server looks that up: there
 /// the patterns are the questions.
 void NameQuestions::note(const schema::MtaExpression& expression, Server server) {
   const std::vector<Node>& nodes = expression.nodes;
-  struct Seen {
-    bool is_own = true;  // of the message alone: nothing that the server knows
-    bool has_address = false;
-    bool has_domain = false;
-    bool has_sender = false;  // his domain: who writes here is of the same one, or a stranger
-    bool asks_more = false;
-    bool is_in_question = false;            // of the recipient
-    bool is_in_question_of_domain = false;  // of his domain alone
-
-    [[nodiscard]] bool is_of_domain() const { return is_own && !has_address; }
-  };
-  std::vector<Seen> seen(nodes.size());
-  for (std::size_t i = 0; i < nodes.size(); ++i) {
-    const Node& node = nodes[i];
-    Seen& one = seen[i];
-    for (const std::uint32_t child : node.children) {
-      one.is_own = one.is_own && seen[child].is_own;
-      one.has_address = one.has_address || seen[child].has_address;
-      one.has_domain = one.has_domain || seen[child].has_domain;
-      one.has_sender = one.has_sender || seen[child].has_sender;
-      one.asks_more = one.asks_more || seen[child].asks_more;
-    }
-    const bool asks_more = looks_into(expression, node);
-    one.asks_more = one.asks_more || asks_more;
-    if (node.kind == Node::Kind::variable) {
-      one.has_address = node.text == "rcpt";
-      one.has_domain = node.text == "rcpt_domain";
-      one.has_sender = node.text == "sender_domain";
-      one.is_own = one.has_address || one.has_domain || one.has_sender;
-    }
-    // An alias may be in another domain than the sender.
-    if (one.has_sender && (one.has_address || one.has_domain)) one.is_own = false;
-    // A capture may be a part of any address.
-    const bool is_capture = node.kind == Node::Kind::capture;
-    if (is_capture || node.kind == Node::Kind::global) one.is_own = false;
-    if (asks_server(node)) one.is_own = false;
-    const bool is_more_than_answers = is_capture || (asks_more && one.has_address && !one.is_own);
-    if (server == Server::target) {
-      const std::string domain = schema::domain_of_pattern(expression, node);
-      if (!domain.empty()) own_domains_.insert(domain);
-      is_each_domain_its_own_ = is_each_domain_its_own_ || is_capture ||
-                                (asks_more && !one.is_of_domain() && domain.empty());
-      is_each_address_its_own_ = is_each_address_its_own_ || is_more_than_answers;
-    }
-    for (const std::uint32_t child : node.children) {
-      seen[child].is_in_question = one.is_own;
-      seen[child].is_in_question_of_domain = one.is_of_domain();
-    }
+  const std::vector<Seen> seen = seen_nodes(expression);
+  for (std::size_t i = 0; i < nodes.size() && server == Server::target; ++i) {
+    const Seen& one = seen[i];
+    const std::string domain = schema::domain_of_pattern(expression, nodes[i]);
+    if (!domain.empty()) own_domains_.insert(domain);
+    const bool is_capture = nodes[i].kind == Node::Kind::capture;
+    is_each_domain_its_own_ = is_each_domain_its_own_ || is_capture ||
+                              (one.looks_into_name && !one.is_of_domain() && domain.empty());
+    is_each_address_its_own_ = is_each_address_its_own_ || is_capture ||
+                               (one.looks_into_name && one.has_address && !one.is_own);
   }
   for (std::size_t i = 0; i < nodes.size(); ++i) {
     const Seen& one = seen[i];
@@ -349,7 +355,6 @@ std::string NameQuestions::answers(const std::string& address) const {
   return text;
 }
 
-/// And to somebody in a domain below this one.
 std::string NameQuestions::answers_of_domain(const std::string& domain) const {
   std::string text;
   for (const schema::MtaExpression& question : of_domain_) {
