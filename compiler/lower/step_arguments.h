@@ -51,7 +51,8 @@ class ArgumentReader {
         refuse_(std::move(refuse)),
         find_earlier_(std::move(find_earlier)) {}
 
-  /// Of a step of this module; `scope` and `types` are what its expressions see.
+  /// Of a step of this module; `scope` and `types` are what its expressions see. The scope must
+  /// outlive the procedure, which computes in it what differs from row to row.
   [[nodiscard]] ReadArguments read(const syntax::Node& arguments, const ProcedureStep& step,
                                    const ModuleInstance& module, const syntax::Scope& scope,
                                    const syntax::TypeScope& types);
