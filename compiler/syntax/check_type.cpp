@@ -64,7 +64,7 @@ class Checker {
       }
       case Expression::Kind::name:
         if (const ValueType* found = scope_.find(e.text)) return *found;
-        return may_be_missing ? ValueType() : unknown(e.span, e.text, "", scope_.names());
+        return may_be_missing ? ValueType() : unknown(e.span, e.text, false, scope_.names());
       case Expression::Kind::member:
         return member(e, e.text, may_be_missing);
       case Expression::Kind::index:
@@ -104,19 +104,9 @@ class Checker {
     return type_of_value(e.literal);
   }
 
-  ValueType unknown(Span span, std::string_view word, std::string_view where,
+  ValueType unknown(Span span, std::string_view word, bool is_member,
                     const std::vector<std::string_view>& known) {
-    auto report = sink_.report(plan::Kind::unknown_name, span,
-                               fmt::format("there is no `{}`{}", printable(word, 60), where));
-    if (const auto near = nearest(word, known)) {
-      report.label(fmt::format("did you mean `{}`?", *near));
-      return {};
-    }
-    if (const std::string names = known_names(known); !names.empty()) report.help(names);
-    // A name alone is often a text without its quotes.
-    if (where.empty())
-      report.help(fmt::format("correct the spelling, or put a text into quotes: `'{}'`",
-                              printable(word, 60)));
+    report_unknown_name(span, word, is_member, known, sink_);
     return {};
   }
 
@@ -141,7 +131,7 @@ class Checker {
     if (!whole.has_members || may_be_missing) return {};
     std::vector<std::string_view> known;
     for (const auto& entry : whole.members) known.push_back(entry.first);
-    return unknown(member_span(e, key), key, " here", known);
+    return unknown(member_span(e, key), key, true, known);
   }
 
   ValueType index(const Expression& e, bool may_be_missing) {

@@ -125,22 +125,12 @@ class Evaluator {
   Maybe name(const Expression& e, bool may_be_missing) {
     if (const Value* found = scope_.find(e.text)) return weighed(e, *found);
     if (may_be_missing) return Value();
-    return unknown(e.span, e.text, "", scope_.names());
+    return unknown(e.span, e.text, false, scope_.names());
   }
 
-  Maybe unknown(Span span, std::string_view word, std::string_view where,
+  Maybe unknown(Span span, std::string_view word, bool is_member,
                 const std::vector<std::string_view>& known) {
-    auto report = sink_.report(Kind::unknown_name, span,
-                               fmt::format("there is no `{}`{}", printable(word, 60), where));
-    if (const auto near = nearest(word, known)) {
-      report.label(fmt::format("did you mean `{}`?", *near));
-      return std::nullopt;
-    }
-    if (const std::string names = known_names(known); !names.empty()) report.help(names);
-    // A name alone is often a text without its quotes.
-    if (where.empty())
-      report.help(fmt::format("correct the spelling, or put a text into quotes: `'{}'`",
-                              printable(word, 60)));
+    report_unknown_name(span, word, is_member, known, sink_);
     return std::nullopt;
   }
 
@@ -161,7 +151,7 @@ class Evaluator {
     if (may_be_missing) return Value();
     std::vector<std::string_view> known;
     for (const auto& entry : whole->members()) known.push_back(entry.first);
-    return unknown(member_span(e, key), key, " here", known);
+    return unknown(member_span(e, key), key, true, known);
   }
 
   Maybe index(const Expression& e, bool may_be_missing) {

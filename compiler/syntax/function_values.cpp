@@ -298,11 +298,29 @@ Span member_span(const Expression& expression, std::string_view key) {
   return span;
 }
 
-std::string known_names(std::vector<std::string_view> names) {
+void report_unknown_name(Span span, std::string_view word, bool is_member,
+                         const std::vector<std::string_view>& known, Sink& sink) {
+  // Each is compared with every name that there is: one more word of hundreds helps nobody.
+  constexpr std::size_t kComparedMax = 200;
   constexpr std::size_t kShownMax = 16;
-  if (names.empty() || names.size() > kShownMax) return {};
-  std::sort(names.begin(), names.end());
-  return fmt::format("known here: `{}`", fmt::join(names, "`, `"));
+  const auto near = sink.count(Severity::error) < kComparedMax ? nearest(word, known)
+                                                               : std::optional<std::string_view>();
+  auto report =
+      sink.report(Kind::unknown_name, span,
+                  fmt::format("there is no `{}`{}", printable(word, 60), is_member ? " here" : ""));
+  if (near) {
+    report.label(fmt::format("did you mean `{}`?", *near));
+    return;
+  }
+  if (!known.empty() && known.size() <= kShownMax) {
+    std::vector<std::string_view> names = known;
+    std::sort(names.begin(), names.end());
+    report.help(fmt::format("known here: `{}`", fmt::join(names, "`, `")));
+  }
+  // A name alone is often a text without its quotes.
+  if (!is_member)
+    report.help(fmt::format("correct the spelling, or put a text into quotes: `'{}'`",
+                            printable(word, 60)));
 }
 
 }  // namespace plan::syntax

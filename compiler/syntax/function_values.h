@@ -1,5 +1,8 @@
 #pragma once
 #include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
 
 #include "compiler/ir/value.h"
 #include "compiler/source/diagnostic.h"
@@ -19,7 +22,8 @@ namespace plan::syntax {
 /// Where the member stands that an expression looks for: behind the point, or all of an index.
 [[nodiscard]] Span member_span(const Expression& expression, std::string_view key);
 
-/// "known here: `addresses`, `name`"; empty where there are none, or more than a person reads.
-[[nodiscard]] std::string known_names(std::vector<std::string_view> names);
+/// Reports a name that none of these is; `is_member`: behind a point or in brackets.
+void report_unknown_name(Span span, std::string_view word, bool is_member,
+                         const std::vector<std::string_view>& known, Sink& sink);
 
 }  // namespace plan::syntax
