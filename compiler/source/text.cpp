@@ -187,17 +187,21 @@ std::optional<std::string_view> nearest(std::string_view word,
     if (missing >= best_distance) continue;
     std::vector<std::size_t> row(candidate.size() + 1);
     for (std::size_t j = 0; j < row.size(); ++j) row[j] = j;
-    for (std::size_t i = 1; i <= word.size(); ++i) {
+    // What all beginnings of the candidate are too far from, no end of it comes near to.
+    std::size_t least = 0;
+    for (std::size_t i = 1; i <= word.size() && least < best_distance; ++i) {
       std::size_t diagonal = row[0];
       row[0] = i;
+      least = i;
       for (std::size_t j = 1; j <= candidate.size(); ++j) {
         const std::size_t above = row[j];
         const bool same = lower_char(word[i - 1]) == lower_char(candidate[j - 1]);
         row[j] = std::min({row[j] + 1, row[j - 1] + 1, diagonal + (same ? 0U : 1U)});
+        least = std::min(least, row[j]);
         diagonal = above;
       }
     }
-    if (row.back() < best_distance) {
+    if (least < best_distance && row.back() < best_distance) {
       best_distance = row.back();
       best = candidate;
     }
