@@ -328,8 +328,10 @@ Outcome check_saved_steps(const ir::SavedPlan& saved) {
   std::optional<schema::Schema> parts;
   if (saved.schema_parts.is_map()) {
     auto read = schema::Schema::load_facts(saved.schema_parts);
-    if (read) parts.emplace(std::move(*read));
-    if (parts) input.schema = &*parts;
+    if (!read)
+      return refuse(fmt::format("its `schema_parts` cannot be read: {}", read.error().message()));
+    parts.emplace(std::move(*read));
+    input.schema = &*parts;
   }
   if (std::string words = other_name(saved, input); !words.empty()) return refuse(std::move(words));
   const CompileResult made = compile(std::move(input));

@@ -122,6 +122,12 @@ TEST(SavedSteps, AmountsAreReadWithTheSchemaOfTheFile) {
   EXPECT_EQ(refusal(saved), "accepted");
 }
 
+TEST(SavedSteps, PartsOfASchemaThatNobodyWroteAreRefused) {
+  ir::SavedPlan saved = saved_plan();
+  saved.schema_parts = Value::map({{"planSchemaFacts", "none"}});
+  EXPECT_TRUE(refusal(saved).starts_with("its `schema_parts` cannot be read: "));
+}
+
 TEST(SavedSteps, AnotherTitleIsRefused) {
   ir::SavedPlan saved = saved_plan();
   saved.plan_name = "something else\x1b[2J";
