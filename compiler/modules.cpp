@@ -3,25 +3,20 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <map>
 #include <set>
 #include <utility>
 
 #include "compiler/admin_plan.h"
-#include "compiler/check/blocks.h"
 #include "compiler/ir/digest.h"
-#include "compiler/lower/given_place.h"
+#include "compiler/module_inputs.h"
 #include "compiler/module_units.h"
 #include "compiler/source/std_place.h"
 #include "compiler/source/text.h"
 #include "compiler/std_modules.h"
 #include "compiler/syntax/language.h"
 #include "compiler/syntax/names.h"
-#include "compiler/syntax/scalar.h"
 #include "compiler/syntax/sound_part.h"
-#include "compiler/syntax/tree_value.h"
-#include "compiler/syntax/value_weight.h"
 #include "compiler/syntax/words.h"
 
 namespace plan {
@@ -29,34 +24,23 @@ namespace {
 
 using ir::Value;
 using syntax::Node;
-using syntax::ValueType;
 
 constexpr std::size_t kModulesMax = 256;
 constexpr std::string_view kHere = "./";
 constexpr std::string_view kAdminPlan = ".ndjson";
 constexpr std::string_view kDigestPrefix = "sha256:";
 
-/// One `use`: in a plan or in a module.
-struct Use {
-  std::string name = {};
-  Span span = {};
-  std::string prefix = {};
-  std::string digest = {};
-  Span digest_span = {};
-  const Node* with = nullptr;
-};
-
 class Linker {
  public:
   Linker(const ModuleSource& source, const std::vector<lower::RowSet>& rows, SourceSet& sources,
          Sink& sink)
       : source_(source),
-        rows_(rows),
         sources_(sources),
         sink_(sink),
-        linked_(std::make_unique<LinkedModules>()) {}
+        linked_(std::make_unique<LinkedModules>()),
+        binder_(world_, rows, sources, sink) {}
 
-  std::unique_ptr<LinkedModules> link(const Use& use, const syntax::Scope& scope,
+  std::unique_ptr<LinkedModules> link(const ModuleUse& use, const syntax::Scope& scope,
                                       const std::set<std::string>& unknown) {
     world_.unknown = unknown;
     for (const std::string_view name : scope.names()) {
@@ -70,8 +54,8 @@ class Linker {
     return std::move(linked_);
   }
 
-  std::optional<Use> read_use(const Node& node, const std::string& prefix) {
-    Use use;
+  std::optional<ModuleUse> read_use(const Node& node, const std::string& prefix) {
+    ModuleUse use;
     const Node* name = node.is_mapping() ? node.find("module") : &node;
     if (name == nullptr || !name->is_scalar()) {
       sink_.report(Kind::wrong_type, node.span, "`use` needs the name of a module")
@@ -100,12 +84,12 @@ class Linker {
   }
 
  private:
-  syntax::SoundPart read_module(const Use& use, FileId file) {
+  syntax::SoundPart read_module(const ModuleUse& use, FileId file) {
     if (!use.name.ends_with(kAdminPlan)) return syntax::read_sound_part(sources_, file, sink_);
     return {.tree = read_admin_plan(sources_, file, sink_)};
   }
 
-  std::optional<FileId> file_of(const Use& use) {
+  std::optional<FileId> file_of(const ModuleUse& use) {
     if (use.name.starts_with(kStd)) {
       const std::string name = use.name.substr(kStd.size());
       for (const EmbeddedFile& file : source_.stdlib) {
@@ -129,7 +113,7 @@ class Linker {
     return sources_.add(path, std::move(*text));
   }
 
-  std::optional<FileId> unknown(const Use& use, std::string why) {
+  std::optional<FileId> unknown(const ModuleUse& use, std::string why) {
     auto report = sink_.report(Kind::unknown_procedure, use.span,
                                fmt::format("there is no module `{}`", printable(use.name, 80)));
     std::vector<std::string> names;
@@ -144,7 +128,7 @@ class Linker {
     return std::nullopt;
   }
 
-  void check_digest(const Use& use, FileId file) {
+  void check_digest(const ModuleUse& use, FileId file) {
     if (use.digest.empty()) return;
     const std::string digest =
         fmt::format("{}{}", kDigestPrefix, ir::sha256(sources_.text(file)).hex());
@@ -216,9 +200,9 @@ class Linker {
   }
 
   /// Modules that use one another in a circle, too deeply, or too many of them.
-  bool is_refused(const Use& use) {
+  bool is_refused(const ModuleUse& use) {
     const auto begin = std::find_if(open_.begin(), open_.end(),
-                                    [&](const Use* one) { return one->name == use.name; });
+                                    [&](const ModuleUse* one) { return one->name == use.name; });
     if (begin != open_.end()) {
       sink_.report(
           Kind::module_cycle, use.span,
@@ -247,7 +231,8 @@ class Linker {
     return true;
   }
 
-  std::string way_to(const Use& use, std::vector<const Use*>::const_iterator from) const {
+  std::string way_to(const ModuleUse& use,
+                     std::vector<const ModuleUse*>::const_iterator from) const {
     std::string way;
     for (auto one = from; one != open_.end(); ++one) way += (*one)->name + " -> ";
     return printable(way + use.name, 400);
@@ -255,7 +240,7 @@ class Linker {
 
   /// Its steps would have the ids that are there already. Where modules of std use it, the place
   /// that can be mended is where those are used.
-  bool is_there_twice(const Use& use) {
+  bool is_there_twice(const ModuleUse& use) {
     const Span here = own_place(use.span);
     const auto [first, is_new] = used_.emplace(std::pair(use.prefix, use.name), here);
     if (is_new) return false;
@@ -281,13 +266,14 @@ class Linker {
   [[nodiscard]] Span own_place(Span use) const {
     if (is_own(use)) return use;
     const auto own = std::find_if(open_.rbegin(), open_.rend(),
-                                  [&](const Use* one) { return is_own(one->span); });
+                                  [&](const ModuleUse* one) { return is_own(one->span); });
     return own == open_.rend() ? use : (*own)->span;
   }
 
   /// A module of std for a source of another kind would miss each member of it that it asks for:
   /// said once, where the operator uses it, or the module that brings it.
-  bool is_for_another_source(const Use& use, FileId file, const lower::ModuleInstance& outer) {
+  bool is_for_another_source(const ModuleUse& use, FileId file,
+                             const lower::ModuleInstance& outer) {
     if (!use.name.starts_with(kStd) || (use.with != nullptr && use.with->find("source") != nullptr))
       return false;
     const Value* source = outer.scope.find("source");
@@ -299,8 +285,8 @@ class Linker {
     if (!is_for_another(sources_.text(file), is_stalwart)) return false;
     const Span here = own_place(use.span);
     if (!of_another_source_.insert({here.file, here.begin}).second) return true;
-    const auto own =
-        std::find_if(open_.begin(), open_.end(), [&](const Use* one) { return one->span == here; });
+    const auto own = std::find_if(open_.begin(), open_.end(),
+                                  [&](const ModuleUse* one) { return one->span == here; });
     sink_
         .report(
             Kind::bad_value, here,
@@ -317,7 +303,7 @@ class Linker {
     return true;
   }
 
-  void add(const Use& use, const lower::ModuleInstance& outer) {
+  void add(const ModuleUse& use, const lower::ModuleInstance& outer) {
     if (is_refused(use)) {
       linked_->lost.has_others = true;
       return;
@@ -345,7 +331,7 @@ class Linker {
     instance.tree = &module;
     instance.prefix = use.prefix;
     instance.used_at = own_place(use.span);
-    bind(use, outer, instance, part.is_damaged);
+    binder_.bind(use, outer, instance, part.is_damaged);
     open_.push_back(&use);
     for (const Node& inner : uses_of(module)) {
       if (auto inner_use = read_use(inner, use.prefix)) add(*inner_use, instance);
@@ -361,250 +347,18 @@ class Linker {
     return {*uses};
   }
 
-  // --- inputs ------------------------------------------------------------------------------------
-
-  /// A module is judged with what can be bound: what is made of the other names is not looked at.
-  void bind(const Use& use, const lower::ModuleInstance& outer, lower::ModuleInstance& instance,
-            bool is_damaged) {
-    const Node& module = *instance.tree;
-    const Node* inputs = module.find("inputs");
-    if (use.with != nullptr && !is_damaged) report_unknown_inputs(*use.with, inputs, use);
-    if (inputs == nullptr) {
-      // A module without inputs sees what the plan gives, and what its user has for it.
-      instance.scope = world_.scope;
-      instance.types = world_.types;
-      instance.unknown = world_.unknown;
-      for (const std::string_view name : outer.scope.names()) {
-        instance.scope.set(std::string(name), *outer.scope.find(name));
-        instance.types.set(std::string(name), *outer.types.find(name));
-        instance.unknown.erase(std::string(name));
-      }
-      instance.unknown.insert(outer.unknown.begin(), outer.unknown.end());
-    } else if (!inputs->is_mapping()) {
-      sink_.report(Kind::wrong_type, inputs->span, "`inputs` is a mapping of names to types");
-    } else {
-      for (const syntax::Entry& input : inputs->entries) bind_input(input, use, outer, instance);
-    }
-    bind_lets(module, instance);
-  }
-
-  /// Does a value need a name that nobody knows the value of?
-  [[nodiscard]] bool needs_unknown(const Node& value, const lower::ModuleInstance& seen) const {
-    if (seen.unknown.empty()) return false;
-    const auto is_unknown = [&](const Node& inner) { return needs_unknown(inner, seen); };
-    if (!value.is_scalar())
-      return std::any_of(value.items.begin(), value.items.end(), is_unknown) ||
-             std::any_of(value.entries.begin(), value.entries.end(),
-                         [&](const syntax::Entry& entry) { return is_unknown(entry.value); });
-    Sink unheard;
-    const auto text = syntax::parse_template(value, sources_, unheard);
-    return text && std::any_of(seen.unknown.begin(), seen.unknown.end(),
-                               [&](const std::string& name) { return mentions(*text, name); });
-  }
-
-  void report_unknown_inputs(const Node& with, const Node* inputs, const Use& use) {
-    std::vector<std::string_view> known;
-    if (inputs != nullptr) {
-      for (const syntax::Entry& input : inputs->entries) known.push_back(input.key);
-    }
-    for (const syntax::Entry& given : with.entries) {
-      if (std::find(known.begin(), known.end(), std::string_view(given.key)) != known.end())
-        continue;
-      auto report = sink_.report(
-          Kind::unknown_key, given.key_span,
-          fmt::format("`{}` has no input `{}`", printable(use.name, 80), printable(given.key, 60)));
-      if (const auto near = nearest(given.key, known))
-        report.label(fmt::format("did you mean `{}`?", *near));
-    }
-  }
-
-  /// What an input is bound to, and where that was found.
-  struct Bound {
-    Value value = {};
-    Span where = {};
-    Span given_at = {};                ///< where the operator gives it; unknown: he does not
-    const Node* written = nullptr;     ///< what is written for it, in the use or as its default
-    bool is_given = false;             ///< in the use
-    const ValueType* known = nullptr;  ///< where the value has a name already
-  };
-
-  void bind_input(const syntax::Entry& input, const Use& use, const lower::ModuleInstance& outer,
-                  lower::ModuleInstance& instance) {
-    // Until it has a value.
-    instance.unknown.insert(input.key);
-    const auto type = declared_type(input);
-    if (!type) return;
-    if (type->is(ValueType::Kind::rows)) {
-      if (std::none_of(rows_.begin(), rows_.end(),
-                       [&](const lower::RowSet& set) { return set.name == input.key; })) {
-        sink_.report(Kind::input_missing, input.key_span,
-                     fmt::format("there are no rows `{}`", printable(input.key, 60)));
-        return;
-      }
-      instance.unknown.erase(input.key);
-      return;
-    }
-    auto bound = value_for(input, *type, use, outer, instance);
-    if (!bound || !is_of_type(*bound, input, *type, use, outer, instance)) return;
-    instance.unknown.erase(input.key);
-    if (bound->given_at.is_known()) instance.given.emplace(input.key, bound->given_at);
-    instance.types.set(input.key, known_type(*type, type_of_bound(*bound, outer)));
-    instance.scope.set(input.key, std::move(bound->value));
-  }
-
-  static const Node* type_node_of(const syntax::Entry& input) {
-    return input.value.is_mapping() ? input.value.find("type") : &input.value;
-  }
-
-  std::optional<ValueType> declared_type(const syntax::Entry& input) {
-    const Node* const node = type_node_of(input);
-    auto type =
-        node != nullptr && node->is_scalar() ? syntax::parse_type(node->text) : std::nullopt;
-    if (type) return type;
-    auto report =
-        sink_.report(Kind::input_type, node == nullptr ? input.key_span : node->span,
-                     fmt::format("input `{}` has no type that is known", printable(input.key, 60)));
-    if (node != nullptr) {
-      if (const auto near = near_type(node->text))
-        report.label(fmt::format("did you mean `{}`?", *near));
-      else
-        report.help(fmt::format("types are `{}`", fmt::join(syntax::type_names(), "`, `")));
-    }
-    return std::nullopt;
-  }
-
-  /// What the use gives, else what has its name where the module is used or in the plan, else its
-  /// default. Nothing: it is not known, or that it is missing was reported.
-  std::optional<Bound> value_for(const syntax::Entry& input, const ValueType& type, const Use& use,
-                                 const lower::ModuleInstance& outer,
-                                 const lower::ModuleInstance& instance) {
-    Bound bound;
-    bound.where = use.span;
-    if (const syntax::Entry* given =
-            use.with == nullptr ? nullptr : use.with->find_entry(input.key)) {
-      bound.is_given = true;
-      bound.given_at = is_own(given->value.span)
-                           ? given->value.span
-                           : lower::given_place_in(given->value, outer, sources_);
-      return written_value(given->value, outer, std::move(bound));
-    }
-    if (outer.unknown.contains(input.key)) return std::nullopt;
-    if (const Value* found = outer.scope.find(input.key)) {
-      bound.value = *found;
-      bound.known = outer.types.find(input.key);
-      if (const auto of_outer = outer.given.find(input.key); of_outer != outer.given.end())
-        bound.given_at = of_outer->second;
-      return bound;
-    }
-    if (world_.unknown.contains(input.key)) return std::nullopt;
-    if (const Value* of_plan = world_.scope.find(input.key)) {
-      bound.value = *of_plan;
-      bound.known = world_.types.find(input.key);
-      return bound;
-    }
-    if (const Node* fallback = input.value.is_mapping() ? input.value.find("default") : nullptr)
-      return written_value(*fallback, instance, std::move(bound));
-    if (type.is_optional) return bound;
-    sink_
-        .report(Kind::input_missing, use.span,
-                fmt::format("`{}` needs `{}`, which is {}", printable(use.name, 80),
-                            printable(input.key, 60), to_text(type)))
-        .note(input.key_span, "it is declared here")
-        .help(fmt::format("`use {} {{ {} = ... }}`", printable(use.name, 80),
-                          printable(input.key, 60)));
-    return std::nullopt;
-  }
-
-  /// `where`: what the text sees.
-  std::optional<Bound> written_value(const Node& node, const lower::ModuleInstance& where,
-                                     Bound bound) {
-    bound.written = &node;
-    bound.where = node.span;
-    if (needs_unknown(node, where)) return std::nullopt;
-    auto value = kept(node, where);
-    if (!value) return std::nullopt;
-    bound.value = std::move(*value);
-    return bound;
-  }
-
-  bool is_of_type(const Bound& bound, const syntax::Entry& input, const ValueType& type,
-                  const Use& use, const lower::ModuleInstance& outer,
-                  const lower::ModuleInstance& instance) {
-    WrongUnit wrong = {bound.where, syntax::why_not(bound.value, type)};
-    if (wrong.why.empty() && bound.written != nullptr)
-      wrong =
-          wrong_unit(*bound.written, type, bound.is_given ? outer.types : instance.types, sources_);
-    if (wrong.why.empty()) return true;
-    sink_
-        .report(Kind::input_type, wrong.where,
-                fmt::format("input `{}` of `{}`: {}", printable(input.key, 60),
-                            printable(use.name, 80), wrong.why))
-        .note(type_node_of(input)->span, "its type");
-    return false;
-  }
-
-  ValueType type_of_bound(const Bound& bound, const lower::ModuleInstance& outer) const {
-    ValueType bare = syntax::type_of_value(bound.value);
-    if (bound.is_given && bound.value.is_map())
-      bare = type_of_let(*bound.written, bound.value, outer.types, sources_);
-    const ValueType* const known = bound.known;
-    const bool is_map = bound.value.is_map() && known != nullptr && known->has_members;
-    if (is_map || (bound.value.is_integer() && known != nullptr && is_of_unit(*known)))
-      bare = *known;
-    bare.is_optional = bound.value.is_null();
-    return bare;
-  }
-
-  /// The value of what stands in a module, while there is room for it: a name of three letters may
-  /// stand for a list of thousands, and the next one for two of them.
-  std::optional<Value> kept(const Node& node, const lower::ModuleInstance& where) {
-    if (values_weight_ > syntax::kValuesWeightMax) return std::nullopt;
-    auto value = syntax::value_of_tree(node, where.scope, where.types, sources_, sink_);
-    if (!value) return std::nullopt;
-    values_weight_ += syntax::weight_of(*value);
-    if (values_weight_ <= syntax::kValuesWeightMax) return value;
-    sink_
-        .report(Kind::expression_type, node.span,
-                fmt::format("with this one the values of the modules come to more than {}",
-                            show_bytes(syntax::kValuesWeightMax)))
-        .help("make no lists of lists that are there already");
-    return std::nullopt;
-  }
-
-  void bind_lets(const Node& module, lower::ModuleInstance& instance) {
-    const Node* lets = module.find("let");
-    if (lets == nullptr) return;
-    for (const syntax::Entry& let : lets->entries) {
-      if (instance.scope.find(let.key) != nullptr) {
-        sink_.report(Kind::duplicate_name, let.key_span,
-                     fmt::format("`{}` is an input already", printable(let.key, 60)));
-        continue;
-      }
-      instance.unknown.insert(let.key);
-      if (needs_unknown(let.value, instance)) continue;
-      auto value = kept(let.value, instance);
-      if (!value) continue;
-      instance.unknown.erase(let.key);
-      if (const Span place = lower::given_place_in(let.value, instance, sources_); place.is_known())
-        instance.given.emplace(let.key, place);
-      instance.types.set(let.key, type_of_let(let.value, *value, instance.types, sources_));
-      instance.scope.set(let.key, std::move(*value));
-    }
-  }
-
   const ModuleSource& source_;
-  const std::vector<lower::RowSet>& rows_;
   SourceSet& sources_;
   Sink& sink_;
   std::unique_ptr<LinkedModules> linked_;
-  lower::ModuleInstance world_;   ///< what the plan gives, seen by every module
-  std::vector<const Use*> open_;  // that are being added, from the plan's own
+  lower::ModuleInstance world_;  ///< what the plan gives, seen by every module
+  ModuleBinder binder_;
+  std::vector<const ModuleUse*> open_;  // that are being added, from the plan's own
   std::size_t modules_ = 0;
   bool is_bound_told_ = false;
   std::map<std::pair<std::string, std::string>, Span> used_;      // prefix, name: where
   std::set<std::pair<FileId, std::uint32_t>> twice_;              // that were reported
   std::set<std::pair<FileId, std::uint32_t>> of_another_source_;  // the same
-  std::size_t values_weight_ = 0;
 };
 
 }  // namespace
