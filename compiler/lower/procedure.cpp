@@ -479,11 +479,11 @@ class ProcedureReader {
     nodes_[step].waits.push_back(span);
   }
 
-  [[nodiscard]] std::optional<ArgumentReader::Earlier> earlier(const std::string& id) const {
+  [[nodiscard]] std::optional<EarlierStep> earlier(const std::string& id) const {
     const auto found = by_id_.find(id);
     if (found == by_id_.end()) return std::nullopt;
-    if (found->second == kLost) return ArgumentReader::Earlier{};
-    return ArgumentReader::Earlier{procedure_.steps[found->second].kind};
+    if (found->second == kLost) return EarlierStep{};
+    return EarlierStep{procedure_.steps[found->second].kind};
   }
 
   /// What another step gives is there behind it: so it is waited for, whether `after` says it or

@@ -179,7 +179,7 @@ bool ArgumentReader::has_room(std::size_t weight, Span span) {
 Value ArgumentReader::output(const Node& node) {
   const std::size_t blank = node.text.rfind(' ');
   const std::string id = module_->prefix + node.text.substr(0, blank);
-  const auto earlier = id == step_->id ? std::optional<Earlier>() : find_earlier_(id);
+  const auto earlier = id == step_->id ? std::optional<EarlierStep>() : find_earlier_(id);
   if (blank == std::string::npos || !earlier) {
     broken(node.span, fmt::format("there is no earlier step `{}`", printable(id, 80)),
            "name a step of this module that stands before this one, and what it gives: `ID NAME`");

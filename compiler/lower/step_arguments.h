@@ -31,17 +31,19 @@ struct ReadArguments {
   bool is_unknown = false;  ///< all of them stand behind one name that has no value
 };
 
+/// A step that stands before the one whose arguments are read.
+struct EarlierStep {
+  std::optional<ir::StepKind> kind = {};  ///< nothing: nobody knows
+};
+
 /// Reads the arguments of steps, one step behind the other. What differs from row to row becomes a
 /// member of the row, which it adds to the procedure.
 class ArgumentReader {
  public:
   /// Reports a mistake: where, what, what to do.
   using Refuse = std::function<void(Span, std::string, std::string)>;
-  struct Earlier {
-    std::optional<ir::StepKind> kind = {};  ///< nothing: nobody knows
-  };
   /// The step of this id that was read already; nothing: there is none.
-  using FindEarlier = std::function<std::optional<Earlier>(const std::string& id)>;
+  using FindEarlier = std::function<std::optional<EarlierStep>(const std::string& id)>;
 
   ArgumentReader(const LowerInput& input, Procedure& procedure, Sink& sink, Refuse refuse,
                  FindEarlier find_earlier)
