@@ -21,6 +21,13 @@ using syntax::Node;
 /// About what an expression weighs that is computed for each row.
 constexpr std::size_t kComputedWeight = 1024;
 
+/// Of the value that a node becomes, without what it consists of.
+std::size_t weight_of_node(const Node& node) {
+  std::size_t weight = sizeof(Value) + node.text.size();
+  for (const syntax::Entry& entry : node.entries) weight += sizeof(std::string) + entry.key.size();
+  return weight;
+}
+
 Value unknown_value() { return ir::OutputRef{"$unknown", "value"}; }
 bool is_unknown(const Value& value) {
   return value.is_output() && value.as_output().step == "$unknown";
@@ -77,6 +84,7 @@ void ArgumentReader::broken(Span span, std::string message, std::string help) {
 }
 
 Value ArgumentReader::value(const Node& node, const Names& names) {
+  if (loops_ > 0 && !has_room(weight_of_node(node), node.span)) return {};
   switch (node.kind) {
     case syntax::NodeKind::null:
       return {};
@@ -146,19 +154,28 @@ void ArgumentReader::add_items(const Node& item, const Names& names, ir::List& i
 void ArgumentReader::add_rounds(const Node& loop, const Value& values, const Names& names,
                                 ir::List& into) {
   const std::string& variable = loop.find("each")->text;
+  const std::size_t errors = sink_.count(Severity::error);
+  ++loops_;
   for (const Value& one : values.items()) {
-    if (!has_room(sizeof(syntax::Scope) + syntax::weight_of(one), loop.span)) return;
-    // What differs from row to row is computed when the module was read.
-    syntax::Scope& inner = procedure_.loop_scopes.emplace_back(&names.values);
-    inner.set(variable, one);
+    std::optional<syntax::Scope> of_round;
+    syntax::Scope* inner = nullptr;
+    if (step_->variable.empty()) {
+      inner = &of_round.emplace(&names.values);
+    } else {
+      // What differs from row to row is computed when the module was read.
+      if (!has_room(sizeof(syntax::Scope) + syntax::weight_of(one), loop.span)) break;
+      inner = &procedure_.loop_scopes.emplace_back(&names.values);
+    }
+    inner->set(variable, one);
     syntax::TypeScope inner_types(&names.types);
     inner_types.set(variable, syntax::type_of_value(one));
-    const std::size_t begin = into.size();
-    for (const Node& given : loop.find("give")->items) add_items(given, {inner, inner_types}, into);
-    std::size_t weight = 0;
-    for (std::size_t i = begin; i < into.size(); ++i) weight += syntax::weight_of(into[i]);
-    if (!has_room(weight, loop.span)) return;
+    for (const Node& given : loop.find("give")->items)
+      add_items(given, {*inner, inner_types}, into);
+    // What is wrong in one round is mostly wrong in each.
+    if (sink_.count(Severity::error) != errors) is_whole_ = false;
+    if (!is_whole_) break;
   }
+  --loops_;
 }
 
 /// Is there room for so much more? That there is none is told once.
@@ -198,7 +215,10 @@ Value ArgumentReader::output(const Node& node) {
       return {};
     }
   }
-  taken_.push_back({id, node.span});
+  // A loop may name one a thousand times.
+  if (std::none_of(taken_.begin(), taken_.end(),
+                   [&](const TakenOutput& one) { return one.step == id; }))
+    taken_.push_back({id, node.span});
   return ir::OutputRef{id, std::move(name)};
 }
 

@@ -85,6 +85,7 @@ class ArgumentReader {
   Refuse refuse_;
   FindEarlier find_earlier_;
   std::size_t weight_ = 0;  // of what loops and expressions have made of arguments
+  std::size_t loops_ = 0;   // around what is being read
   bool is_too_much_ = false;
 
   // Of the step that is being read.

@@ -140,9 +140,18 @@ TEST(Lower, ALoopGoesOverAListThatIsTheSameInEveryRow) {
       << lowered.problem();
 }
 
+TEST(Lower, WhatIsWrongInEachRoundOfALoopIsToldOnce) {
+  const Lowered lowered(R"(
+  - {id: s, kind: admin.update, stage: prepare, args: {object: X, set: {all: [!for {each: n, in: "${names}", give: ["${nope}"]}]}}}
+)",
+                        0);
+  EXPECT_EQ(lowered.sink.sorted().size(), 1U);
+  EXPECT_EQ(lowered.problem(), "there is no `nope`");
+}
+
 TEST(Lower, LoopsInsideOneAnotherAreBounded) {
-  std::string inner = "x";
-  for (int i = 0; i < 24; ++i)
+  std::string inner(100'000, 'x');
+  for (int i = 0; i < 12; ++i)
     inner = fmt::format("!for {{each: n{}, in: \"${{names}}\", give: [{}]}}", i, inner);
   const Lowered lowered(
       fmt::format(
