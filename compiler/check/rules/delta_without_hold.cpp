@@ -10,10 +10,10 @@
 #include <utility>
 #include <vector>
 
+#include "compiler/check/given_texts.h"
 #include "compiler/check/graph_view.h"
 #include "compiler/check/kind_of_source.h"
 #include "compiler/check/rules.h"
-#include "compiler/ir/row_values.h"
 #include "compiler/source/text.h"
 
 namespace plan::check::rules {
@@ -74,19 +74,8 @@ void look_at_files(const GraphView& view, Sink& sink) {
     const ir::Value none;
     const std::string_view measured =
         (way.measured == nullptr ? none : setting(view.migration(), way.measured)).string_or("");
-    std::set<const ir::StepShape*> done;
-    std::set<std::pair<const ir::StepShape*, std::string>> seen;
-    for (const StepId step : view.of_kind(way.writes)) {
-      // The same for all of a shape, unless a module computes it from the row.
-      const ir::StepShape* shape = &graph.shape(step);
-      if (done.contains(shape)) continue;
-      const bool is_of_row = ir::is_of_row(shape->arguments[way.file]);
-      if (!is_of_row) done.insert(shape);
-      const ir::Value given = graph.argument(step, way.file);
-      const std::string_view file = given.string_or("");
-      if (file.empty()) continue;  // an empty text is refused as the argument that it is
-      if (is_of_row && !seen.emplace(shape, file).second) continue;
-      if (files.contains(std::string(file)) || names_map(measured, file)) continue;
+    for (const auto& [step, file] : given_texts(view, way.writes, way.file)) {
+      if (files.contains(file) || names_map(measured, file)) continue;
       auto report = report_step(
           view, step, way.wrong,
           fmt::format("{}: {} does not read `{}`", way.what, way.server, printable(file, 120)),
@@ -104,30 +93,19 @@ void look_at_files(const GraphView& view, Sink& sink) {
 
 /// A hold stays where it is written: Postfix takes the first of its maps that has the account.
 void look_at_maps(const GraphView& view, Sink& sink) {
-  const ir::StepGraph& graph = view.graph();
-  const auto each = [&](StepKind kind, const auto& take) {
-    std::set<const ir::StepShape*> done;
-    for (const StepId step : view.of_kind(kind)) {
-      const ir::StepShape& shape = graph.shape(step);
-      if (done.contains(&shape)) continue;
-      if (!ir::is_of_row(shape.arguments["transport_map"])) done.insert(&shape);
-      const ir::Value given = graph.argument(step, "transport_map");
-      if (!given.string_or("").empty() && take(step, given.as_string())) done.insert(&shape);
-    }
+  constexpr const char* kMap = "transport_map";
+  const auto maps_of = [&](StepKind kind) {
+    std::set<std::string> maps;
+    for (GivenText& one : given_texts(view, kind, kMap)) maps.insert(std::move(one.text));
+    return maps;
   };
-  std::set<std::string> held;
-  each(StepKind::postfix_hold, [&](StepId, const std::string& file) {
-    held.insert(file);
-    return false;
-  });
-  std::set<std::string> hooked;
-  each(StepKind::postfix_hook, [&](StepId, const std::string& file) {
-    hooked.insert(file);
-    return false;
-  });
+  const std::set<std::string> held = maps_of(StepKind::postfix_hold);
   if (held.empty()) return;
-  each(StepKind::postfix_forward, [&](StepId step, const std::string& file) {
-    if (held.contains(file) || !hooked.contains(file)) return false;  // the latter was said
+  const std::set<std::string> hooked = maps_of(StepKind::postfix_hook);
+  std::set<const ir::StepShape*> said;
+  for (const auto& [step, file] : given_texts(view, StepKind::postfix_forward, kMap)) {
+    if (held.contains(file) || !hooked.contains(file)) continue;  // the latter was said
+    if (!said.insert(&view.graph().shape(step)).second) continue;
     report_step(view, step, Kind::mail_flow,
                 fmt::format("forwards in `{}`, and mail is held in `{}`", printable(file, 120),
                             printable(*held.begin(), 120)),
@@ -135,8 +113,7 @@ void look_at_maps(const GraphView& view, Sink& sink) {
         .severity(Severity::warning)
         .label("if the map of the holds comes first, what is held waits until it is bounced")
         .help("write both into one map: `transport_map = source.postfix.transport_map`");
-    return true;
-  });
+  }
 }
 
 /// A proxy holds whoever comes through it. Before the public name is the proxies', nobody does.

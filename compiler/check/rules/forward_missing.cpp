@@ -8,12 +8,11 @@
 #include <set>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
+#include "compiler/check/given_texts.h"
 #include "compiler/check/graph_view.h"
 #include "compiler/check/next_hop.h"
-#include "compiler/ir/row_values.h"
 #include "compiler/source/text.h"
 
 namespace plan::check::rules {
@@ -23,9 +22,8 @@ using ir::StepId;
 using ir::StepKind;
 
 /// What the source does with the mail instead of sending it; empty: it sends it.
-std::string_view kept_how(const ir::Value& next_hop) {
-  if (!next_hop.is_string()) return {};
-  switch (kind_of_transport(next_hop_of(next_hop.as_string()))) {
+std::string_view kept_how(std::string_view next_hop) {
+  switch (kind_of_transport(next_hop_of(next_hop))) {
     case TransportKind::keeps:
       return "it waits or is lost at the source";
     case TransportKind::delivers:
@@ -45,15 +43,8 @@ void look_at_lists(const GraphView& view, Sink& sink) {
     const ir::Value list = graph.argument(step, "list");
     if (!list.string_or("").empty()) read.emplace(list.string_or(""), step);
   }
-  std::set<std::pair<const ir::StepShape*, std::string>> seen;
-  std::set<const ir::StepShape*> done;
-  for (const StepId step : view.of_kind(StepKind::source_forward)) {
-    const ir::StepShape* shape = &graph.shape(step);
-    if (done.contains(shape)) continue;
-    if (!ir::is_of_row(shape->arguments["list"])) done.insert(shape);
-    const ir::Value given = graph.argument(step, "list");
-    const std::string_view list = given.string_or("");
-    if (read.contains(list) || !seen.emplace(shape, list).second) continue;
+  for (const auto& [step, list] : given_texts(view, StepKind::source_forward, "list")) {
+    if (read.contains(list)) continue;
     auto report =
         report_step(view, step, Kind::mail_flow,
                     fmt::format("forwards nothing: the old server does not read the list `{}`",
@@ -91,17 +82,12 @@ void forward_missing(const GraphView& view, Sink& sink) {
   look(StepKind::postfix_hold, StepKind::postfix_forward, "Postfix");
   look(StepKind::source_hold, StepKind::source_forward, "the old server");
   const auto look_at_hop = [&](StepKind forward, std::string_view remedy) {
-    for (const StepId step : view.of_kind(forward)) {
-      const ir::StepShape& shape = graph.shape(step);
-      if (seen.contains(&shape)) continue;
-      // The same for all of a shape, unless a module computes it from the row.
-      const ir::Value next_hop = graph.argument(step, "next_hop");
+    for (const auto& [step, next_hop] : given_texts(view, forward, "next_hop")) {
       const std::string_view how = kept_how(next_hop);
-      if (!how.empty() || !ir::is_of_row(shape.arguments["next_hop"])) seen.insert(&shape);
-      if (how.empty()) continue;
+      if (how.empty() || !seen.insert(&graph.shape(step)).second) continue;
       report_step(view, step, Kind::mail_flow,
                   fmt::format("sends the account's mail to `{}`, which is no other machine",
-                              printable(next_hop.string_or(""), 120)),
+                              printable(next_hop, 120)),
                   sink)
           .label(std::string(how))
           .help(std::string(remedy));

@@ -8,14 +8,13 @@
 #include <algorithm>
 #include <set>
 #include <string>
-#include <utility>
 
+#include "compiler/check/given_texts.h"
 #include "compiler/check/graph_view.h"
 #include "compiler/check/kind_of_source.h"
 #include "compiler/check/names.h"
 #include "compiler/check/next_hop.h"
 #include "compiler/check/rules.h"
-#include "compiler/ir/row_values.h"
 #include "compiler/source/text.h"
 
 namespace plan::check::rules {
@@ -129,27 +128,19 @@ bool may_be_service(std::string_view transport) {
 /// Mail of accounts that have moved: from the source to the target.
 void look_at_forwards(const GraphView& view, Sink& sink) {
   const Plan& plan = view.plan();
-  const ir::StepGraph& graph = view.graph();
   const std::int64_t port = plan.target["smtp"]["port"].integer_or(25);
   const bool is_old = is_from_stalwart(plan);
   const std::string remedy =
       is_old ? fmt::format("write `smtp:[${{source.stalwart.target_name}}]:{}`", port)
              : fmt::format("write `smtp:[{}]:{}`, from `addresses.target` and `target.smtp.port`",
                            printable(plan.target_address.text, 80), port);
-  std::set<std::pair<const ir::StepShape*, std::string>> seen;
-  for (const StepId step : view.of_kind(steps_of_source(plan).forward)) {
-    const ir::StepShape* shape = &graph.shape(step);
-    const bool is_of_row = ir::is_of_row(shape->arguments["next_hop"]);
-    if (!is_of_row && !seen.emplace(shape, "").second) continue;
-    const ir::Value given = graph.argument(step, "next_hop");
-    if (is_of_row && !seen.emplace(shape, given.string_or("")).second) continue;
-    if (!given.is_string()) continue;
-    const NextHop hop = next_hop_of(given.as_string());
+  for (const GivenText& given : given_texts(view, steps_of_source(plan).forward, "next_hop")) {
+    const NextHop hop = next_hop_of(given.text);
     const TransportKind transport = kind_of_transport(hop);
     // It goes to no other machine: said as `mail-flow`.
     if (transport == TransportKind::keeps || transport == TransportKind::delivers) continue;
     const auto say = [&](std::string what, std::string_view label, Severity severity) {
-      report_step(view, step, Kind::leads_elsewhere, what, sink)
+      report_step(view, given.step, Kind::leads_elsewhere, what, sink)
           .severity(severity)
           .label(std::string(label))
           .help(std::string(remedy));
@@ -171,7 +162,7 @@ void look_at_forwards(const GraphView& view, Sink& sink) {
       std::string_view label = "nothing is sent there, and mail waits until it is bounced";
       if (is_domain) label = "Postfix looks for the MX of the domain, and mail would come back";
       if (!is_sure) label = "where the source does not know it, mail waits until it is bounced";
-      say(fmt::format("forwards to `{}`: {}", printable(given.as_string(), 120), flaw->why), label,
+      say(fmt::format("forwards to `{}`: {}", printable(given.text, 120), flaw->why), label,
           is_sure ? Severity::error : Severity::warning);
       if (is_sure) continue;
     }
