@@ -94,12 +94,13 @@ struct Problem {
   std::string label = {};
 };
 
-std::optional<Problem> problem_of(const Measurement& one, const Lock* lock) {
+/// `is_shown`: somebody reads what is said.
+std::optional<Problem> problem_of(const Measurement& one, const Lock* lock, bool is_shown) {
   const MeasuredName* const known = measured_name(one.what);
   if (known == nullptr) {
     // What the target could not tell is told by names of its own.
     if (one.value.is_null() && one.what.starts_with("target/")) return std::nullopt;
-    const std::string near = near_name(one.what);
+    const std::string near = is_shown ? near_name(one.what) : std::string();
     return Problem{fmt::format("nothing is measured by the name `{}`", printable(one.what, 120)),
                    near.empty() ? "" : fmt::format("did you mean `{}`?", printable(near, 120))};
   }
@@ -160,7 +161,7 @@ void check_given_facts(const SourceSet& sources, FileId file, const Lock* lock, 
   std::size_t problems = 0;
   const Measurements measured = read_measurements(sources, file, sink);
   for (const Measurement& one : measured.all()) {
-    const auto problem = problem_of(one, lock);
+    const auto problem = problem_of(one, lock, problems < kFactsProblemsMax);
     if (!problem) continue;
     if (++problems > kFactsProblemsMax) continue;
     auto report = sink.report(Kind::facts_syntax, one.span, problem->message);
