@@ -9,6 +9,7 @@
 #include "compiler/check/store_plan.h"
 #include "compiler/facts/password_form.h"
 #include "compiler/ir/json.h"
+#include "compiler/schema/formats.h"
 #include "compiler/source/text.h"
 
 namespace plan {
@@ -35,12 +36,13 @@ Value source_ips(const check::Migration& migration, Sink& sink) {
   const check::Named& address = migration.plan.source_address;
   Value ips = Value::list();
   if (check::is_ip_address(address.text)) {
-    ips.push_back(address.text);
+    ips.push_back(schema::canonical_host(address.text));
     return ips;
   }
   const Value measured = setting(*migration.lock, "source.ip_addresses");
   for (const Value& ip : measured.items()) {
-    if (check::is_ip_address(ip.string_or(""))) ips.push_back(ip);
+    if (check::is_ip_address(ip.string_or("")))
+      ips.push_back(schema::canonical_host(ip.string_or("")));
   }
   if (ips.size() == 0) {
     sink.report(

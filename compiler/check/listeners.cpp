@@ -4,6 +4,7 @@
 
 #include "compiler/check/graph_view.h"
 #include "compiler/check/rules.h"
+#include "compiler/schema/formats.h"
 #include "compiler/source/text.h"
 
 namespace plan::check {
@@ -44,7 +45,7 @@ bool is_same_door(std::string_view address, std::string_view other) {
     return left.empty() || left == "[::]" ||
            (left == "0.0.0.0" && right.find(':') == std::string_view::npos);
   };
-  return equals_ignoring_case(address, other) || takes(address, other) || takes(other, address);
+  return schema::is_same_host(address, other) || takes(address, other) || takes(other, address);
 }
 
 std::vector<Listener> made_listeners(const ir::StepGraph& graph) {

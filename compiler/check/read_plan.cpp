@@ -16,6 +16,7 @@
 #include "compiler/check/plan.h"
 #include "compiler/check/plan_waves.h"
 #include "compiler/check/store_plan.h"
+#include "compiler/schema/formats.h"
 #include "compiler/source/text.h"
 
 namespace plan::check {
@@ -211,6 +212,12 @@ class PlanReader {
     const Node* node = required("addresses");
     if (node == nullptr) return;
     plan_.addresses = reader_.block(node, address_fields(), "`addresses`", node->span);
+    // As both servers see and print them: steps compare these texts, and others write them.
+    const Value written = plan_.addresses;
+    for (const auto& [key, value] : written.members()) {
+      if (is_ip_address(value.string_or("")))
+        plan_.addresses.set(key, schema::canonical_host(value.string_or("")));
+    }
     const auto named = [&](std::string_view key) {
       const Node* value = node->find(key);
       return Named{std::string(plan_.addresses[key].string_or("")),

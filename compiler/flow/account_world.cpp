@@ -238,7 +238,7 @@ std::vector<std::string> AccountStates::add_others(World& world, const std::vect
 bool AccountStates::is_elsewhere(std::string_view host) const {
   if (host.empty() || facts_.hosts.empty() || schema::is_loopback_address(host)) return false;
   return std::none_of(facts_.hosts.begin(), facts_.hosts.end(),
-                      [&](const std::string& known) { return equals_ignoring_case(known, host); });
+                      [&](const std::string& known) { return schema::is_same_host(known, host); });
 }
 
 }  // namespace plan::flow

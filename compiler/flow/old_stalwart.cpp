@@ -148,7 +148,7 @@ class Router {
            "queue.route." + printable(name, 40) + ".tls.implicit", place});
     }
     const std::string_view target = host_of(server_.next_hop);
-    if (!target.empty() && !equals_ignoring_case(relay.address, target))
+    if (!target.empty() && !schema::is_same_host(relay.address, target))
       return ended(
           std::move(step), Fate::outside, address.text(),
           {telling_.say("source hands the mail of {} to {}, which is not the target {}",

@@ -203,6 +203,19 @@ struct Ip {
   return ip;
 }
 
+/// `::ffff:203.0.113.30`
+[[nodiscard]] bool is_ipv4_inside(const Ip& ip) {
+  return ip.family == AF_INET6 && ip.bytes[10] == 0xff && ip.bytes[11] == 0xff &&
+         std::all_of(ip.bytes.begin(), ip.bytes.begin() + 10,
+                     [](unsigned char b) { return b == 0; });
+}
+
+[[nodiscard]] std::string_view without_brackets(std::string_view host) {
+  return host.size() >= 2 && host.front() == '[' && host.back() == ']'
+             ? host.substr(1, host.size() - 2)
+             : host;
+}
+
 [[nodiscard]] std::string show(const Ip& ip) {
   std::array<char, INET6_ADDRSTRLEN> text = {};
   return inet_ntop(ip.family, ip.bytes.data(), text.data(), text.size()) == nullptr ? ""
@@ -359,9 +372,34 @@ std::vector<std::uint8_t> address_bytes(std::string_view text) {
   return {ip.bytes.begin(), ip.bytes.begin() + (ip.family == AF_INET ? 4 : 16)};
 }
 
+std::string canonical_host(std::string_view host) {
+  host = without_brackets(host);
+  std::string name = lower_ascii(host);
+  if (name.starts_with("ipv6:")) name.erase(0, 5);  // as Postfix and SMTP write it in brackets
+  Ip ip = ip_of(name);
+  if (ip.family == 0) {
+    if (name.size() > 1 && name.back() == '.') name.pop_back();
+    return name;
+  }
+  if (is_ipv4_inside(ip)) {
+    std::copy(ip.bytes.begin() + 12, ip.bytes.end(), ip.bytes.begin());
+    ip.family = AF_INET;
+  }
+  return show(ip);
+}
+
+bool is_same_host(std::string_view host, std::string_view other) {
+  if (host.empty() || other.empty()) return false;
+  if (equals_ignoring_case(host, other)) return true;
+  const auto has_spellings = [](std::string_view text) {
+    return text.find_first_of(":[") != std::string_view::npos || text.back() == '.';
+  };
+  return (has_spellings(host) || has_spellings(other)) &&
+         canonical_host(host) == canonical_host(other);
+}
+
 bool is_loopback_address(std::string_view text) {
-  if (text.size() >= 2 && text.front() == '[' && text.back() == ']')
-    text = text.substr(1, text.size() - 2);
+  text = without_brackets(text);
   const Ip ip = ip_of(text);
   if (ip.family == 0) {
     const std::string name = lower_ascii(text);
@@ -372,10 +410,9 @@ bool is_loopback_address(std::string_view text) {
   Ip rest = ip;
   rest.bytes[15] = 0;
   if (rest.is_zero()) return ip.bytes[15] == 1;
-  const bool is_mapped = std::all_of(ip.bytes.begin(), ip.bytes.begin() + 10,
-                                     [](unsigned char b) { return b == 0; }) &&
-                         ip.bytes[10] == 0xff && ip.bytes[11] == 0xff;
-  return is_mapped && ip.bytes[12] == 127;
+  return is_ipv4_inside(ip) &&
+         (ip.bytes[12] == 127 || std::all_of(ip.bytes.begin() + 12, ip.bytes.end(),
+                                             [](unsigned char b) { return b == 0; }));
 }
 
 std::optional<std::string> format_problem(StringFormat format, Validator validator,

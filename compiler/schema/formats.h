@@ -38,6 +38,12 @@ namespace plan::schema {
 [[nodiscard]] bool is_ip_address(std::string_view text);
 /// The 4 or 16 bytes of an address in network order; empty when it is none.
 [[nodiscard]] std::vector<std::uint8_t> address_bytes(std::string_view text);
+/// A host in the spelling that others are compared with: an address in its shortest one, an IPv4
+/// address inside an IPv6 one (`::ffff:203.0.113.30`) as the IPv4 address that servers see; a name
+/// in lower case and without the dot of the root.
+[[nodiscard]] std::string canonical_host(std::string_view host);
+/// The same machine in two spellings; an empty text is none.
+[[nodiscard]] bool is_same_host(std::string_view host, std::string_view other);
 /// Loopback or unspecified: a relay to it bounces at once (5.8).
 [[nodiscard]] bool is_loopback_address(std::string_view text);
 

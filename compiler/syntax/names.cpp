@@ -255,16 +255,8 @@ bool is_loopback(std::string_view host) {
     return true;
   if (is_ipv4(host)) return host.starts_with("127.") || host == "0.0.0.0" || host.starts_with("0.");
   if (is_ipv6(host)) {
-    if (host == "::" || host == "::1") return true;
-    const std::string lower = lower_ascii(host);
-    if (lower.starts_with("::ffff:127.")) return true;
-    // 0:0:0:0:0:0:0:1 and its relatives
-    std::string digits;
-    for (const char c : lower) {
-      if (c != ':') digits += c;
-    }
-    digits.erase(0, digits.find_first_not_of('0'));
-    return digits.empty() || (digits == "1" && lower.ends_with('1'));
+    const std::string shortest = schema::canonical_host(host);
+    return is_ipv6(shortest) ? shortest == "::" || shortest == "::1" : is_loopback(shortest);
   }
   const std::string lower = lower_ascii(host);
   return lower == "localhost" || lower.ends_with(".localhost") ||
@@ -273,16 +265,22 @@ bool is_loopback(std::string_view host) {
 
 bool is_ip_in_network(std::string_view ip, std::string_view network) {
   const std::size_t slash = network.find('/');
-  const auto left = schema::address_bytes(ip);
-  const auto right = schema::address_bytes(network.substr(0, slash));
+  const std::string_view base = network.substr(0, slash);
+  const auto left = schema::address_bytes(schema::canonical_host(ip));
+  const auto right = schema::address_bytes(schema::canonical_host(base));
   if (left.empty() || left.size() != right.size()) return false;
   std::size_t bits = left.size() * 8;
+  // `::ffff:203.0.113.0/120` is a network of IPv4, of 24 bits.
+  const bool is_ipv4_inside = right.size() == 4 && base.find(':') != std::string_view::npos;
+  const std::size_t in_front = is_ipv4_inside ? 96 : 0;
   if (slash != std::string_view::npos) {
     const std::string_view text = network.substr(slash + 1);
     std::size_t given = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), given);
-    if (error != std::errc() || end != text.data() + text.size() || given > bits) return false;
-    bits = given;
+    if (error != std::errc() || end != text.data() + text.size() || given < in_front ||
+        given - in_front > bits)
+      return false;
+    bits = given - in_front;
   }
   for (std::size_t i = 0; i < bits; ++i) {
     const unsigned mask = 0x80U >> (i % 8);

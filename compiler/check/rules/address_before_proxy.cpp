@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "compiler/check/graph_view.h"
+#include "compiler/schema/formats.h"
 #include "compiler/source/text.h"
 
 namespace plan::check::rules {
@@ -14,7 +15,7 @@ void address_before_proxy(const GraphView& view, Sink& sink) {
   for (const ir::StepId move : view.of_kind(ir::StepKind::address_move)) {
     const ir::Value to = graph.argument(move, "to");
     const std::string& target = view.plan().target_address.text;
-    if (!target.empty() && equals_ignoring_case(to.string_or(""), target))
+    if (schema::is_same_host(to.string_or(""), target))
       report_step(view, move, Kind::address_before_proxy,
                   fmt::format("moves the public address to the target `{}`", printable(target, 80)),
                   sink)

@@ -5,7 +5,9 @@
 #include <fmt/format.h>
 
 #include "compiler/check/rules.h"
+#include "compiler/schema/formats.h"
 #include "compiler/source/text.h"
+#include "compiler/syntax/names.h"
 
 namespace plan::check::rules {
 namespace {
@@ -26,6 +28,16 @@ std::string_view authority_of(std::string_view url) {
   url = url.substr(0, url.find_first_of("/?#"));
   if (url.ends_with(":443")) url.remove_suffix(4);
   return url;
+}
+
+/// Empty where it is that of https.
+std::string_view port_of(std::string_view url) {
+  const std::string_view authority = authority_of(url);
+  const std::size_t colon = authority.rfind(':');
+  const std::size_t bracket = authority.rfind(']');
+  const bool has_port =
+      colon != std::string_view::npos && (bracket == std::string_view::npos || bracket < colon);
+  return has_port ? authority.substr(colon + 1) : std::string_view();
 }
 
 /// What stands in braces and is not `{account}`: it would be sent as it is.
@@ -76,8 +88,8 @@ class Values {
     const syntax::Node* url = written_.find("url");
     const std::string_view text = dav["url"].string_or("");
     const std::string_view target = migration_.plan.target["url"].string_or("");
-    if (url == nullptr || text.empty() || target.empty() ||
-        !equals_ignoring_case(authority_of(text), authority_of(target)))
+    if (url == nullptr || text.empty() || target.empty() || port_of(text) != port_of(target) ||
+        !schema::is_same_host(syntax::host_of_url(text), syntax::host_of_url(target)))
       return;
     sink_
         .report(Kind::bad_value, url->span,

@@ -15,6 +15,7 @@
 #include "compiler/check/names.h"
 #include "compiler/check/next_hop.h"
 #include "compiler/check/rules.h"
+#include "compiler/schema/formats.h"
 #include "compiler/source/text.h"
 
 namespace plan::check::rules {
@@ -26,7 +27,7 @@ using ir::StepKind;
 constexpr std::int64_t kTlsPort = 465;  // where TLS begins at once
 
 bool is_another_ip(std::string_view address, std::string_view known) {
-  return is_ip_address(address) && is_ip_address(known) && !equals_ignoring_case(address, known);
+  return is_ip_address(address) && is_ip_address(known) && !schema::is_same_host(address, known);
 }
 
 /// Clients and probes of an account: where it goes is the target, from its last copy on.
@@ -80,10 +81,11 @@ void look_at_name(const GraphView& view, Sink& sink) {
   for (const StepId step : view.of_kind(StepKind::address_move)) {
     const ir::Value given = graph.argument(step, "to");
     const std::string_view to = given.string_or("");
-    if (equals_ignoring_case(to, plan.source_address.text)) {
+    if (schema::is_same_host(to, plan.source_address.text)) {
       say(step, to, "which is the source", plan.proxy,
           "clients would go around the proxies, which could hold nobody", true);
-    } else if (is_another_ip(to, plan.proxy.text) && to != plan.target_address.text) {
+    } else if (is_another_ip(to, plan.proxy.text) &&
+               !schema::is_same_host(to, plan.target_address.text)) {
       say(step, to, "which is no proxy of this plan", plan.proxy,
           "who comes in there is not held while an account moves", false);
     }
@@ -92,10 +94,10 @@ void look_at_name(const GraphView& view, Sink& sink) {
     const ir::Value given = graph.argument(step, "to");
     const std::string_view to = given.string_or("");
     constexpr std::string_view kEnd = "what was relaxed is taken back behind it";
-    if (equals_ignoring_case(to, plan.proxy.text)) {
+    if (schema::is_same_host(to, plan.proxy.text)) {
       say(step, to, "which is the proxies'", plan.target_address,
           "the listener that they hand port 25 to goes behind it, and mail would be refused", true);
-    } else if (equals_ignoring_case(to, plan.source_address.text)) {
+    } else if (schema::is_same_host(to, plan.source_address.text)) {
       say(step, to, "which is the source", plan.target_address, kEnd, true);
     } else if (is_another_ip(to, plan.target_address.text)) {
       say(step, to, "which is not the target of this plan", plan.target_address, kEnd, false);
@@ -106,7 +108,7 @@ void look_at_name(const GraphView& view, Sink& sink) {
 /// Neither the target, nor a name of the source's own, of which `relay-own-address` and
 /// `relay-loopback` tell. Postfix is told an address, an old Stalwart a name, which its DNS knows.
 bool is_third_machine(const Plan& plan, std::string_view host) {
-  const auto is = [&](std::string_view name) { return equals_ignoring_case(host, name); };
+  const auto is = [&](std::string_view name) { return schema::is_same_host(host, name); };
   if (is_loopback(host) || is(plan.source_address.text) || is(plan.proxy.text) ||
       is(plan.public_name.text))
     return false;
@@ -225,7 +227,7 @@ void look_at_routes(const GraphView& view, Sink& sink) {
   std::set<std::string> written;
   const auto is_elsewhere = [&](std::string_view address) {
     return is_another_ip(address, plan.source_address.text) && !is_loopback(address) &&
-           address != plan.target_address.text;
+           !schema::is_same_host(address, plan.target_address.text);
   };
   const std::string remedy = fmt::format("write the source's `{}` and port {}",
                                          printable(plan.source_address.text, 80), wanted);

@@ -6,6 +6,7 @@
 #include <array>
 
 #include "compiler/check/rules.h"
+#include "compiler/schema/formats.h"
 #include "compiler/source/text.h"
 
 namespace plan::check::rules {
@@ -35,7 +36,7 @@ void listener_port_taken(const Migration& migration, Sink& sink) {
   const bool is_written =
       source != nullptr && source->is_mapping() && source->find("listener") != nullptr;
   // Another address of the machine has ports of its own.
-  if (!address.empty() && address != plan.source_address.text) return;
+  if (!address.empty() && !schema::is_same_host(address, plan.source_address.text)) return;
   for (const char* service : kServices) {
     if (port == 0 || plan.source[service]["port"].integer_or(0) != port) continue;
     sink.report(Kind::listener_port_taken, plan.place("source", is_written ? "listener" : service),

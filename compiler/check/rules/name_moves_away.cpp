@@ -5,6 +5,7 @@
 
 #include "compiler/check/kind_of_source.h"
 #include "compiler/check/rules.h"
+#include "compiler/schema/formats.h"
 #include "compiler/source/text.h"
 #include "compiler/syntax/names.h"
 
@@ -31,7 +32,7 @@ const syntax::Node* written_below(const Plan& plan, std::string_view block, std:
 void look_at_web(const Plan& plan, Sink& sink) {
   if (!is_from_stalwart(plan)) return;
   const std::string_view old = syntax::host_of_url(plan.source["stalwart"]["url"].string_or(""));
-  const bool has_other_name = !old.empty() && !equals_ignoring_case(old, plan.public_name.text);
+  const bool has_other_name = !old.empty() && !schema::is_same_host(old, plan.public_name.text);
   sink.report(Kind::name_moves_away, plan.public_name.span,
               fmt::format("from the cutover to finalize `{}` serves no JMAP, CalDAV, CardDAV and "
                           "no web interface",
@@ -59,7 +60,7 @@ void name_moves_away(const Migration& migration, Sink& sink) {
         .help("write an address or a name that stays with the machine");
   };
   const auto look = [&](std::string_view host, Span span, std::string_view what) {
-    if (!equals_ignoring_case(host, name)) return;
+    if (!schema::is_same_host(host, name)) return;
     say(span, fmt::format("{} is reached by the public name `{}`", what, printable(name, 80)),
         "from the cutover on this is a proxy");
   };
@@ -76,7 +77,7 @@ void name_moves_away(const Migration& migration, Sink& sink) {
   // Where the author names none it is that of `target.url`, which was looked at.
   const syntax::Node* next = written_below(plan, "stalwart", "target_name");
   if (next != nullptr &&
-      equals_ignoring_case(plan.source["stalwart"]["target_name"].string_or(""), name))
+      schema::is_same_host(plan.source["stalwart"]["target_name"].string_or(""), name))
     say(next->span,
         fmt::format("the old server would hand mail on to the public name `{}`",
                     printable(name, 80)),

@@ -15,6 +15,7 @@
 #include "compiler/check/kind_of_source.h"
 #include "compiler/check/listeners.h"
 #include "compiler/check/names.h"
+#include "compiler/schema/formats.h"
 #include "compiler/schema/mta_expression.h"
 #include "compiler/source/text.h"
 
@@ -122,7 +123,7 @@ class Rule {
     const std::string& proxy = view_.plan().proxy.text;
     const bool is_trusted =
         std::any_of(trusted.items().begin(), trusted.items().end(), [&](const ir::Value& one) {
-          return equals_ignoring_case(one.string_or(""), proxy) ||
+          return schema::is_same_host(one.string_or(""), proxy) ||
                  is_ip_in_network(proxy, one.string_or(""));
         });
     if (is_trusted || proxy.empty()) return;
@@ -202,7 +203,7 @@ class Rule {
     for (const Named* const sender : {&plan.target_address, &plan.proxy}) {
       if (!is_ip_address(sender->text)) continue;  // said of the plan itself
       const bool is_spared = std::any_of(spared.begin(), spared.end(), [&](const auto& network) {
-        return equals_ignoring_case(network, sender->text) ||
+        return schema::is_same_host(network, sender->text) ||
                is_ip_in_network(sender->text, network);
       });
       if (is_spared) continue;
@@ -280,7 +281,7 @@ class Rule {
       if (!key.starts_with(kSpared)) continue;
       const std::string_view network = key.substr(kSpared.size());
       for (const Named* const sender : {&plan.target_address, &plan.proxy}) {
-        if (sender->text.empty() || (!equals_ignoring_case(network, sender->text) &&
+        if (sender->text.empty() || (!schema::is_same_host(network, sender->text) &&
                                      !is_ip_in_network(sender->text, network)))
           continue;
         return fmt::format("from then on it may ban {}, {}", printable(sender->text, 80),

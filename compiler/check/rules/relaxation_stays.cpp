@@ -12,6 +12,7 @@
 #include "compiler/check/graph_view.h"
 #include "compiler/ir/json.h"
 #include "compiler/ir/shape_sample.h"
+#include "compiler/schema/formats.h"
 #include "compiler/source/text.h"
 
 namespace plan::check::rules {
@@ -49,13 +50,13 @@ struct Undone {
   std::set<std::string> restored = {};
 };
 
-/// The same address with and without the length of a network of one.
+/// The same address in any spelling, with and without the length of a network of one.
 std::string plain(const Value& value) {
-  std::string text = ir::canonical_json(value);
-  for (const std::string_view end : {"/32\"", "/128\""}) {
-    if (text.ends_with(end)) text = text.substr(0, text.size() - end.size()) + "\"";
+  std::string_view text = value.string_or("");
+  for (const std::string_view end : {"/32", "/128"}) {
+    if (text.ends_with(end)) text.remove_suffix(end.size());
   }
-  return text;
+  return is_ip_address(text) ? schema::canonical_host(text) : ir::canonical_json(value);
 }
 
 /// Is the object that `write` makes what a step of finalize destroys, found by other members of it?

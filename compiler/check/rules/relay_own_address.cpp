@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "compiler/check/rules.h"
+#include "compiler/schema/formats.h"
 #include "compiler/source/text.h"
 #include "compiler/syntax/names.h"
 
@@ -28,7 +29,7 @@ void look_at_port(const Plan& plan, const ir::Value& server, std::string_view ke
 void look_at_url(const syntax::Node* node, std::string_view what, const Named& other,
                  std::string_view whose, Sink& sink) {
   if (node == nullptr || other.text.empty() ||
-      !equals_ignoring_case(syntax::host_of_url(node->text), other.text))
+      !schema::is_same_host(syntax::host_of_url(node->text), other.text))
     return;
   sink.report(Kind::relay_own_address, node->span,
               fmt::format("{} would be at the {}'s address, `{}`", what, whose,
@@ -50,7 +51,7 @@ void relay_own_address(const Migration& migration, Sink& sink) {
   const Plan& plan = migration.plan;
   const auto compare = [&](const Named& a, std::string_view what_a, const Named& b,
                            std::string_view what_b, std::string_view why) {
-    if (a.text.empty() || !equals_ignoring_case(a.text, b.text)) return;
+    if (!schema::is_same_host(a.text, b.text)) return;
     sink.report(
             Kind::relay_own_address, b.span,
             fmt::format("{} and {} have one address, `{}`", what_a, what_b, printable(a.text, 80)))

@@ -9,6 +9,7 @@
 #include "compiler/check/graph_view.h"
 #include "compiler/check/names.h"
 #include "compiler/check/next_hop.h"
+#include "compiler/schema/formats.h"
 #include "compiler/source/text.h"
 
 namespace plan::check::rules {
@@ -44,11 +45,11 @@ void look_at_forwards(const GraphView& view, Sink& sink) {
       continue;
     }
     std::string_view what;
-    if (equals_ignoring_case(host, plan.source_address.text) ||
-        (is_old && equals_ignoring_case(host, old_name) && !equals_ignoring_case(host, told_name)))
+    if (schema::is_same_host(host, plan.source_address.text) ||
+        (is_old && schema::is_same_host(host, old_name) && !schema::is_same_host(host, told_name)))
       what = "the source itself";
-    if (equals_ignoring_case(host, plan.public_name.text)) what = "the public name";
-    if (equals_ignoring_case(host, plan.proxy.text)) what = "the proxy";
+    if (schema::is_same_host(host, plan.public_name.text)) what = "the public name";
+    if (schema::is_same_host(host, plan.proxy.text)) what = "the proxy";
     if (what.empty()) continue;
     report_step(view, step, Kind::relay_own_address,
                 fmt::format("forwards to `{}`, which is {}", printable(host, 80), what), sink)
@@ -73,9 +74,9 @@ void relay_written(const GraphView& view, Sink& sink) {
           .help("name the machine by an address that others can reach");
       continue;
     }
-    const bool is_target = equals_ignoring_case(address, plan.target_address.text) ||
-                           equals_ignoring_case(address, administration);
-    if (!is_target && !equals_ignoring_case(address, plan.public_name.text)) continue;
+    const bool is_target = schema::is_same_host(address, plan.target_address.text) ||
+                           schema::is_same_host(address, administration);
+    if (!is_target && !schema::is_same_host(address, plan.public_name.text)) continue;
     report_write(view, write, Kind::relay_own_address,
                  fmt::format("relays to `{}`, which is {}", printable(address, 80),
                              is_target ? "the target itself" : "the public name"),

@@ -87,14 +87,29 @@ TEST(Names, WhatGoesIntoCommandsAndLoginsIsOneWord) {
 }
 
 TEST(Names, EverySpellingOfLoopbackIsSeen) {
-  for (const char* loopback :
-       {"127.0.0.1", "127.255.255.254", "::1", "0:0:0:0:0:0:0:1", "::ffff:127.0.0.1", "localhost",
-        "LOCALHOST", "x.localhost", "0.0.0.0", "::"}) {
+  for (const char* loopback : {"127.0.0.1", "127.255.255.254", "::1", "0:0:0:0:0:0:0:1",
+                               "::ffff:127.0.0.1", "0:0:0:0:0:ffff:7f00:1", "::ffff:0.0.0.0",
+                               "[::1]", "localhost", "LOCALHOST", "x.localhost", "0.0.0.0", "::"}) {
     EXPECT_TRUE(is_loopback(loopback)) << loopback;
   }
-  for (const char* other :
-       {"128.0.0.1", "10.9.0.2", "::2", "2001:db8::1", "localhost.example.org", "12.7.0.1", "1::"})
+  for (const char* other : {"128.0.0.1", "10.9.0.2", "::2", "2001:db8::1", "localhost.example.org",
+                            "12.7.0.1", "1::", "::ffff:10.0.0.1"})
     EXPECT_FALSE(is_loopback(other)) << other;
+}
+
+TEST(Names, NetworksHoldAddressesInEverySpelling) {
+  EXPECT_TRUE(is_ip_in_network("203.0.113.7", "203.0.113.0/24"));
+  EXPECT_TRUE(is_ip_in_network("::ffff:203.0.113.7", "203.0.113.0/24"));
+  EXPECT_TRUE(is_ip_in_network("203.0.113.7", "::ffff:203.0.113.0/120"));
+  EXPECT_TRUE(is_ip_in_network("203.0.113.7", "::ffff:203.0.113.7"));
+  EXPECT_TRUE(is_ip_in_network("2001:db8:0:0::7", "2001:db8::/32"));
+  EXPECT_TRUE(is_ip_in_network("::1", "[::1]/128"));
+  EXPECT_FALSE(is_ip_in_network("203.0.114.7", "::ffff:203.0.113.0/120"));
+  EXPECT_FALSE(is_ip_in_network("203.0.113.7", "::ffff:203.0.113.0/24"));
+  EXPECT_FALSE(is_ip_in_network("203.0.113.7", "::/0"));
+  EXPECT_FALSE(is_ip_in_network("2001:db8::7", "203.0.113.0/24"));
+  EXPECT_FALSE(is_ip_in_network("203.0.113.7", "203.0.113.0/33"));
+  EXPECT_FALSE(is_ip_in_network("mail.example.org", "203.0.113.0/24"));
 }
 
 }  // namespace

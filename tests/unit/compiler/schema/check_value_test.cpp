@@ -228,11 +228,35 @@ TEST(Formats, NetworksTakeTheServersPrefixes) {
 
 TEST(Formats, KnowLoopbackInEverySpelling) {
   for (const char* loopback : {"127.0.0.1", "127.255.0.9", "::1", "[::1]", "::ffff:127.0.0.1",
-                               "localhost", "0.0.0.0", "::", "a.localhost"}) {
+                               "::ffff:0.0.0.0", "localhost", "0.0.0.0", "::", "a.localhost"}) {
     EXPECT_TRUE(is_loopback_address(loopback)) << loopback;
   }
   for (const char* other : {"10.9.0.1", "::2", "mail.example.org", "128.0.0.1", ""})
     EXPECT_FALSE(is_loopback_address(other)) << other;
+}
+
+TEST(Formats, KnowAMachineInEverySpelling) {
+  for (const auto& [one, other] : std::vector<std::pair<std::string, std::string>>{
+           {"203.0.113.30", "::ffff:203.0.113.30"},
+           {"203.0.113.30", "::FFFF:cb00:711e"},
+           {"203.0.113.30", "[ipv6:::ffff:203.0.113.30]"},
+           {"203.0.113.30", "[203.0.113.30]"},
+           {"2001:db8::1", "2001:DB8:0:0:0:0:0:1"},
+           {"2001:db8::1", "[IPv6:2001:0db8::0001]"},
+           {"mx.example.org", "MX.Example.org."}}) {
+    EXPECT_TRUE(is_same_host(one, other)) << one << " " << other;
+    EXPECT_TRUE(is_same_host(other, one)) << one << " " << other;
+    EXPECT_EQ(canonical_host(other), one);
+  }
+  for (const auto& [one, other] :
+       std::vector<std::pair<std::string, std::string>>{{"203.0.113.30", "::203.0.113.30"},
+                                                        {"203.0.113.30", "64:ff9b::203.0.113.30"},
+                                                        {"2001:db8::1", "2001:db8::1:1"},
+                                                        {"mx.example.org", "example.org"},
+                                                        {"", ""},
+                                                        {"", "[]"},
+                                                        {".", ""}})
+    EXPECT_FALSE(is_same_host(one, other)) << one << " " << other;
 }
 
 TEST(Canonical, IsWhatTheServerStores) {
