@@ -3,6 +3,7 @@
 // (reference/stalwart-admin.md 5.12).
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <string>
 #include <vector>
@@ -40,6 +41,18 @@ void compare_with_steps(const GraphView& view, const TargetWrite& write, const B
   made.push_back({std::string(name), std::string(bound.address), write.step});
 }
 
+/// Does a step that is in time destroy the target's listener of this name?
+bool is_destroyed(const GraphView& view, const TargetWrite& write, std::string_view name) {
+  const ir::StepGraph& graph = view.graph();
+  const auto destroys = view.of_kind(ir::StepKind::admin_destroy);
+  return std::any_of(destroys.begin(), destroys.end(), [&](ir::StepId step) {
+    // The type is of the shape: finalize destroys a key for each address.
+    return object_type(graph.shape(step).arguments["object"].string_or("")) == "NetworkListener" &&
+           graph.stage(step) <= graph.stage(write.step) &&
+           graph.argument(step, "match")["name"].string_or("") == name;
+  });
+}
+
 void compare_with_target(const GraphView& view, const TargetWrite& write, const Bound& bound,
                          Sink& sink) {
   const std::string_view protocol = write.set["protocol"].string_or("smtp");
@@ -51,6 +64,7 @@ void compare_with_target(const GraphView& view, const TargetWrite& write, const 
       continue;
     // Without a name only another protocol is another listener for certain.
     if (name.empty() ? other == protocol : name == write.match["name"].string_or("")) continue;
+    if (!name.empty() && is_destroyed(view, write, name)) continue;
     report_write(
         view, write, Kind::listener_bound_twice,
         fmt::format("binds port {} of the target, where {} listens for `{}` already", bound.port,

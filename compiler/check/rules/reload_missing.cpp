@@ -55,6 +55,28 @@ std::string_view action_for(const TargetWrite& write) {
   return {};
 }
 
+struct Written {
+  ir::StepId step = {};
+  std::string_view object = {};
+  std::string_view action = {};
+};
+
+/// Steps whose work is not live at once. A listener that is destroyed goes on until the restart.
+std::vector<Written> written_by(const GraphView& view) {
+  const ir::StepGraph& graph = view.graph();
+  std::vector<Written> written;
+  for (const TargetWrite& write : view.writes()) {
+    if (const std::string_view action = action_for(write); !action.empty())
+      written.push_back({write.step, write.object, action});
+  }
+  constexpr std::string_view kListener = "NetworkListener";
+  for (const ir::StepId step : view.of_kind(ir::StepKind::admin_destroy)) {
+    if (object_type(graph.shape(step).arguments["object"].string_or("")) == kListener)
+      written.push_back({step, kListener, kRestart});
+  }
+  return written;
+}
+
 /// The actions that have to run after each step: one bit an action, in the order of `actions`. One
 /// pass against the order of the graph, however many actions there are.
 std::vector<std::uint64_t> actions_after(const ir::StepGraph& graph,
@@ -118,9 +140,9 @@ void reload_missing(const GraphView& view, Sink& sink) {
   std::vector<std::string> actions;
   const std::vector<std::uint64_t> after = actions_after(graph, actions);
   std::set<const ir::StepShape*> said;
-  for (const TargetWrite& write : view.writes()) {
-    const std::string_view action = action_for(write);
-    if (action.empty() || said.contains(&graph.shape(write.step))) continue;
+  for (const Written& write : written_by(view)) {
+    const std::string_view action = write.action;
+    if (said.contains(&graph.shape(write.step))) continue;
     const auto found = std::find(actions.begin(), actions.end(), action);
     const auto bit = static_cast<unsigned>(found - actions.begin());
     if (found != actions.end() && (after[ir::index(write.step)] >> bit & 1U) != 0) continue;

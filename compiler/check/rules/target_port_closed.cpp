@@ -40,6 +40,10 @@ void target_port_closed(const Migration& migration, Sink& sink) {
         Kind::target_port_closed,
         is_written ? migration.plan.place("target", service.key) : migration.plan.place("target"),
         fmt::format("the target has no listener for {} at port {}", service.key, port));
+    // Mail of everybody who has moved would wait and bounce; without the others a move is undone.
+    // Who answers without TLS has shown no certificate, and may be behind another port.
+    const bool is_asked = migration.plan.target[service.key]["security"] != ir::Value("none");
+    if (is_asked && service.key == std::string_view("smtp")) report.severity(Severity::error);
     if (!open.empty()) report.label(fmt::format("it listens at {}", open));
     report.help(fmt::format(
         "write where it listens (`{}: {{port: ...}}`), or let std/listener make a listener "
