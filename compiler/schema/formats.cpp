@@ -11,6 +11,7 @@
 
 #include <fmt/format.h>
 
+#include "compiler/schema/top_level.h"
 #include "compiler/source/text.h"
 #include "compiler/source/utf8.h"
 
@@ -140,15 +141,10 @@ namespace {
     }
   }
   const std::string_view top = labels.back();
-  // The server knows the public suffix list; of that we know what is never on it (RFC 2606, RFC
-  // 7686, arpa).
-  for (const std::string_view refused : {"example", "invalid", "onion", "alt"}) {
-    if (top == refused) {
-      return fmt::format(
-          "ends in `.{}`, which is no public suffix and none of those the server takes besides "
-          "(test, localhost, local, internal, lan, home, corp, intranet, private, localdomain)",
-          top);
-    }
+  if (top_level_of(domain) == TopLevel::refused) {
+    return fmt::format(
+        "ends in `.{}`, which is no public suffix and none of those the server takes besides ({})",
+        top, kInnerTopLevels);
   }
   if (std::all_of(top.begin(), top.end(), [](char c) { return c >= '0' && c <= '9'; })) {
     return fmt::format("ends in the number `{}`", top);

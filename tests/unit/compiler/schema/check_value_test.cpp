@@ -5,6 +5,7 @@
 #include "compiler/ir/json.h"
 #include "compiler/schema/formats.h"
 #include "compiler/schema/limits.h"
+#include "compiler/schema/top_level.h"
 #include "tests/unit/compiler/schema/schema_documents.h"
 
 namespace plan::schema {
@@ -233,6 +234,17 @@ TEST(Formats, KnowLoopbackInEverySpelling) {
   }
   for (const char* other : {"10.9.0.1", "::2", "mail.example.org", "128.0.0.1", ""})
     EXPECT_FALSE(is_loopback_address(other)) << other;
+}
+
+TEST(Formats, KnowTheEndsOfDomains) {
+  for (const char* domain :
+       {"example.org", "a.b.co.uk", "x.museum", "xn--e1afmkfd.xn--p1ai", "x.onion", "a.aaa", "a.zw",
+        "office.lan", "a.localdomain", "localhost"})
+    EXPECT_EQ(top_level_of(domain), TopLevel::known) << domain;
+  for (const char* domain : {"firma.intern", "firma.loc", "x.notatld", "x.or", "x.", "", "x. "})
+    EXPECT_EQ(top_level_of(domain), TopLevel::unknown) << domain;
+  for (const char* domain : {"x.example", "x.invalid", "x.alt"})
+    EXPECT_EQ(top_level_of(domain), TopLevel::refused) << domain;
 }
 
 TEST(Formats, KnowAMachineInEverySpelling) {
