@@ -292,8 +292,12 @@ template <typename Item>
     if (!index.rows()[row].is_account) continue;
     const StepId step = index.rows()[row].named_by;
     domains.insert(domain_of(graph.row_name(static_cast<ir::RowId>(row))));
-    const ir::Value aliases = graph.argument(step, "aliases");
-    for (const ir::Value& alias : aliases.items()) domains.insert(domain_of(alias.string_or("")));
+    const auto add_domains = [&](const ir::Value& aliases) {
+      for (const ir::Value& alias : aliases.items()) domains.insert(domain_of(alias.string_or("")));
+    };
+    add_domains(graph.row_members(static_cast<ir::RowId>(row))["aliases"]);
+    if (ir::row_member(graph.shape(step).arguments["aliases"]) != "aliases")
+      add_domains(graph.argument(step, "aliases"));
   }
   for (const auto& [unused, domain] : index.list_domains()) domains.insert(domain);
   return {domains.begin(), domains.end()};

@@ -151,7 +151,8 @@ class Expander {
   }
 
   /// One row of the graph for each row that some step is expanded for, with only the members that
-  /// arguments need. Also decides the conditions that depend on the row.
+  /// arguments need and those that are kept of every row. Also decides the conditions that depend
+  /// on the row.
   void add_rows() {
     rows_.resize(input_.rows.size());
     waves_.resize(input_.rows.size());
@@ -286,11 +287,16 @@ class Expander {
 
   void add_row(std::size_t set, std::size_t r, const std::vector<std::size_t>& steps, Row row) {
     ir::Map members;
-    members.reserve(procedure_.row_members[set].size() + procedure_.computed[set].size());
+    const std::vector<std::string>& kept = input_.rows[set].kept;
+    members.reserve(procedure_.row_members[set].size() + kept.size() +
+                    procedure_.computed[set].size());
     for (const auto& [name, span] : procedure_.row_members[set]) {
       const Value* value = row.value.is_map() ? row.value.as_map().find(name) : nullptr;
       if (value == nullptr) return no_such_member(input_.rows[set], row.value, name, span);
       if (!value->is_null()) members.set(name, *value);
+    }
+    for (const std::string& name : kept) {
+      if (!members.contains(name) && !row.value[name].is_null()) members.set(name, row.value[name]);
     }
     // One scope for all that one module evaluates of this row.
     std::optional<syntax::Scope> scope;

@@ -30,6 +30,9 @@ struct RowSet {
   std::size_t size = 0;
   std::function<Row(std::size_t)> row = {};
   std::string members_of = {};  ///< the set that Row::members points into
+  /// Members of a row's value that the graph has, whether an argument names them or not: what is
+  /// true of the row, which its steps may leave out.
+  std::vector<std::string> kept = {};
 };
 
 /// A module where it is used: its tree, what its expressions see, what stands in front of the ids

@@ -22,6 +22,18 @@ TEST(Holes, AHoldThatNothingLetsGo) {
                     "  -> source holds the mail of alice@legacy.test in its queue"));
 }
 
+TEST(Holes, AnAliasThatNoStepNames) {
+  Migration migration;
+  migration.next_account("bob@legacy.test");
+  migration.row = migration.graph.add_row(
+      "bob@legacy.test", Value::map({{"aliases", addresses({"bobby@legacy.test"})}}), {});
+  migration.exact();
+  migration.finalize({"forward"});
+  EXPECT_TRUE(finds(migration,
+                    "mail for bobby@legacy.test is bounced\n"
+                    "  being finalized: a message to bobby@legacy.test at target:25"));
+}
+
 TEST(Holes, AWriteBesideTheReloadMayBeInUse) {
   for (const bool is_behind : {false, true}) {
     Migration migration;

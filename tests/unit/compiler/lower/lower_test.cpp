@@ -52,7 +52,8 @@ struct Lowered {
                wave,
                {}};
          },
-         {}});
+         {},
+         {"is_odd", "absent", "no-such-member"}});
     graph = lower(input, sink);
   }
   [[nodiscard]] std::string problem() const {
@@ -91,6 +92,19 @@ TEST(Lower, WavesFollowEachOtherAndAStepThatIsOffPassesItsEdgesOn) {
   EXPECT_EQ(ir::canonical_json(graph.arguments(step("account/u1@x.org/b"))),
             R"({"account":"u1@x.org","file":"x/u1@x.org.sqlite"})")
       << "computed for the row; what the row does not have was not given";
+}
+
+TEST(Lower, ARowHasWhatArgumentsNameAndWhatIsKeptOfEveryRow) {
+  const Lowered lowered(
+      R"(
+  - {id: "account/{}/a", kind: admin.account-open, for: account in accounts, stage: waves, args: {account: "${account.address}"}}
+)",
+      2);
+  ASSERT_TRUE(lowered.graph.has_value()) << lowered.problem();
+  const auto step = lowered.graph->find("account/u1@x.org/a");
+  ASSERT_TRUE(step.has_value());
+  EXPECT_EQ(ir::canonical_json(lowered.graph->row_members(lowered.graph->row(*step))),
+            R"({"address":"u1@x.org","is_odd":true})");
 }
 
 TEST(Lower, EdgesGrowWithTheAccountsAndNotWithTheirSquare) {
