@@ -266,13 +266,14 @@ RowSet account_rows(const check::Migration& migration) {
             return account_row((*accounts)[i], (*waves)[(*accounts)[i].wave]);
           },
           {},
-          // The proof asks for the names that the source has, whatever steps make of them.
+          // The proof asks for what the source has, whatever steps make of it.
           {"aliases", "addresses"}};
 }
 
 RowSet list_rows(const check::Migration& migration) {
   const auto* lists = &migration.lists;
-  return {"lists", lists->size(),
+  return {"lists",
+          lists->size(),
           [lists](std::size_t i) {
             const check::MailList& list = (*lists)[i];
             return Row{
@@ -280,7 +281,8 @@ RowSet list_rows(const check::Migration& migration) {
                 Value::map({{"address", list.lock->address}, {"members", texts(list.members)}}),
                 list.lock->span, list.wave + 1, list.accounts};
           },
-          "accounts"};
+          "accounts",
+          {"members"}};
 }
 
 RowSet key_rows(const check::Migration& migration) {

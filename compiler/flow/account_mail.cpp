@@ -1,11 +1,14 @@
 #include "compiler/flow/account_mail.h"
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -180,8 +183,51 @@ class AccountMail {
 
   void check_list(Entry entry, const std::string& list) {
     trial_.look(entry, "list");
-    if (trial_.check_letter(trial_.letter_to(entry, list), own_, false) && trial_.asks_sender())
+    const Letter letter = trial_.letter_to(entry, list);
+    const std::optional<std::string> left_out = left_out_of(list);
+    const bool is_own = left_out && is_name(*left_out);
+    const auto judge = [&](const std::vector<Delivery>& deliveries) {
+      Judged judged = trial_.judged_letter(letter, deliveries, std::span(&own_, 1), false);
+      const bool is_left_out = left_out && is_own == judged.has_value();
+      if (is_left_out && !is_own) {
+        const std::array<Reader, 2> both = {own_, stays_on_list(*left_out)};
+        judged = trial_.judged_letter(letter, deliveries, both, false);
+      }
+      if (is_left_out && judged && judged->what == "lost") judged->what = "member";
+      return judged;
+    };
+    if (trial_.check(letter, judge) && trial_.asks_sender())
       check_named_senders(entry, list, false);
+  }
+
+  /// Who is on a list at the source and not on the one of that address that the target has: the
+  /// account itself, or the first whom no move of his own asks for.
+  [[nodiscard]] std::optional<std::string> left_out_of(const std::string& list) const {
+    const World& world = trial_.world();
+    const auto at_source = world.source.aliases.find(list);
+    const auto at_target = world.target.lists.find(list);
+    if (at_source == world.source.aliases.end() || at_target == world.target.lists.end())
+      return std::nullopt;
+    const std::unordered_set<std::string_view> kept(at_target->second.begin(),
+                                                    at_target->second.end());
+    const bool is_own_kept =
+        std::any_of(names().begin(), names().end(),
+                    [&](const std::string& name) { return kept.contains(name); });
+    std::optional<std::string> other;
+    for (const std::string& member : at_source->second) {
+      if (kept.contains(member)) continue;
+      if (is_name(member)) {
+        if (!is_own_kept) return member;
+      } else if (!other && trial_.states().is_nobodys(member)) {
+        other = member;
+      }
+    }
+    return other;
+  }
+
+  [[nodiscard]] Reader stays_on_list(const std::string& member) const {
+    if (domain_of(member) == trial_.domain()) return reads_at(member, false, "list");
+    return {member, Reader::Side::outside, "list"};
   }
 
   /// The same from each sender that a route tells apart. The route is asked for the recipient as he

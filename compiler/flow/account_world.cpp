@@ -51,6 +51,13 @@ bool AccountStates::is_of_others(const Question& question) const {
   return all_.names().has_beside(name, subject_.row);
 }
 
+bool AccountStates::is_nobodys(std::string_view address) const {
+  const std::string name = lower_ascii(address);
+  const std::string domain = domain_of(name);
+  if (all_.names().has_beside(name, ir::RowId::none)) return false;
+  return domain == domain_of(subject_.account) || !all_.names().has_domain(domain);
+}
+
 std::optional<World> AccountStates::world_with(Mask effects, std::string* problem,
                                                ir::StepId* unread) const {
   World world;

@@ -151,7 +151,7 @@ Judged judge_domain_of_target(const std::vector<Delivery>& deliveries) {
 }
 
 std::string_view remedy_for(std::string_view what) {
-  constexpr std::array<std::pair<std::string_view, std::string_view>, 15> kRemedies = {{
+  constexpr std::array<std::pair<std::string_view, std::string_view>, 16> kRemedies = {{
       {"premature",
        "let the target keep this mail only behind the last copy (`archive.delta`): by a key "
        "(`admin.keys`) that the route expression asks for, and no catch-all"},
@@ -171,6 +171,10 @@ std::string_view remedy_for(std::string_view what) {
       {"lost",
        "let the target take what it does not know (`allowRelaying`) until everybody has moved, "
        "and give a key to what only the target has"},
+      {"member",
+       "let the list have everybody who is on it at the source: `members = list.members`, or all "
+       "of them in `recipients`; who has to go leaves it at the source first, and `plan fetch` "
+       "reads it again"},
       {"public",
        "let a condition `is_local_domain(rcpt_domain)` give `'local'` in front of what sends mail "
        "out, and make the routes that are named"},

@@ -63,6 +63,9 @@ class AccountStates {
   [[nodiscard]] bool is_targets(Mask state) const {
     return last_copy_ >= 0 && is_done(state, static_cast<std::size_t>(last_copy_));
   }
+  /// Is this address one of somebody whom no step moves or makes: in the domain of the account, or
+  /// in one that is none of the plan's?
+  [[nodiscard]] bool is_nobodys(std::string_view address) const;
   /// Name of the wave in which its steps are; "" without waves.
   [[nodiscard]] std::string wave_name() const;
   /// "prepared", "wave canary: created, not moved": where the migration stands.

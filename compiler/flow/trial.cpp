@@ -46,10 +46,15 @@ Letter Trial::letter_to(Entry entry, std::string recipient, bool has_null_sender
   return letter;
 }
 
+Judged Trial::judged_letter(const Letter& letter, const std::vector<Delivery>& deliveries,
+                            std::span<const Reader> readers, bool is_alone) const {
+  return judge_letter(letter, deliveries, readers,
+                      {account(), states().is_settled(moment_.state), is_alone});
+}
+
 bool Trial::check_letter(const Letter& letter, std::span<const Reader> readers, bool is_alone) {
   return check(letter, [&](const std::vector<Delivery>& deliveries) {
-    Judged judged = judge_letter(letter, deliveries, readers,
-                                 {account(), states().is_settled(moment_.state), is_alone});
+    Judged judged = judged_letter(letter, deliveries, readers, is_alone);
     if (judged && is_tag_of_source(letter.recipient)) judged->what = "tag";
     return judged;
   });
@@ -59,8 +64,7 @@ bool Trial::is_right_in(const World& world, const Letter& letter, const Reader& 
                         bool is_alone) const {
   Trial other(moment_, world, tag_delimiters_, findings_);
   const auto judge = [&](const std::vector<Delivery>& deliveries) {
-    return judge_letter(letter, deliveries, std::span(&reader, 1),
-                        {account(), states().is_settled(moment_.state), is_alone});
+    return judged_letter(letter, deliveries, std::span(&reader, 1), is_alone);
   };
   return !other.follow(letter, judge, false).first;
 }

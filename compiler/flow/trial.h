@@ -59,6 +59,9 @@ class Trial {
   bool check_letter(const Letter& letter, const Reader& reader, bool is_alone) {
     return check_letter(letter, std::span(&reader, 1), is_alone);
   }
+  /// Did these copies of it?
+  [[nodiscard]] Judged judged_letter(const Letter& letter, const std::vector<Delivery>& deliveries,
+                                     std::span<const Reader> readers, bool is_alone) const;
   /// Would it reach this reader in another world at the same moment? What is wrong there is not
   /// kept.
   [[nodiscard]] bool is_right_in(const World& world, const Letter& letter, const Reader& reader,

@@ -74,6 +74,28 @@ TEST(Holes, AListOfTheTargetWithFewerMembers) {
                     "  moved: a message to all@legacy.test at target:25"));
 }
 
+TEST(Holes, AListOfTheTargetWithoutSomebodyWhomThePlanDoesNotMove) {
+  const std::vector<std::string> kept = {"alice@legacy.test", "dora@partner.test"};
+  for (const std::string left_out : {"", "eva@partner.test", "carol@legacy.test"}) {
+    std::vector<std::string> members = kept;
+    if (!left_out.empty()) members.push_back(left_out);
+    Migration migration;
+    migration.exact();
+    migration.row = migration.graph.add_row("all@legacy.test",
+                                            Value::map({{"members", addresses(members)}}), {});
+    migration.step("list", StepKind::admin_list, Stage::waves, {"forward"},
+                   Value::map({{"address", "all@legacy.test"}, {"members", addresses(kept)}}),
+                   true);
+    const Proof proof = proof_of(migration);
+    EXPECT_EQ(proof.found.empty(), left_out.empty()) << left_out;
+    for (const Counterexample& one : proof.found) {
+      EXPECT_EQ(one.what, "member") << to_text(one);
+      EXPECT_EQ(one.claim, "mail for all@legacy.test does not reach " + left_out);
+      EXPECT_EQ(one.phase, "moved");
+    }
+  }
+}
+
 TEST(Holes, AnAliasThatIsAMemberOfAList) {
   for (const std::vector<std::string>& members :
        {std::vector<std::string>{"al@legacy.test"},
