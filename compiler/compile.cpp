@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <initializer_list>
 #include <map>
+#include <memory>
 #include <set>
 
 #include "compiler/check/account_list.h"
@@ -251,6 +252,7 @@ class Compilation {
     const ir::Value* ips = lowering.scope.find("source_ips");
     flow::MailFacts mail = mail_facts_of(migration);
     mail.is_schema_known = input_.schema != nullptr;
+    mail.measured = measured_names(migration, lowering.scope.find("prior"));
     if (ips != nullptr) {
       for (const ir::Value& ip : ips->items()) mail.hosts.emplace_back(ip.string_or(""));
     }
@@ -304,6 +306,28 @@ class Compilation {
     if (!asks_for_key || node.children.empty()) return;
     const schema::MtaNode& set = expression.nodes[node.children.front()];
     if (set.kind == schema::MtaNode::Kind::text) facts.target_sets.push_back(set.text);
+  }
+
+  /// `prior`: what the procedure keeps of the target's settings.
+  [[nodiscard]] static std::shared_ptr<const flow::MeasuredNames> measured_names(
+      const check::Migration& migration, const ir::Value* prior) {
+    auto names = std::make_shared<flow::MeasuredNames>();
+    for (const facts::LockDomain& domain : migration.lock->target_domains) {
+      names->target_domains.insert(lower_ascii(domain.name));
+      for (const std::string& other : domain.aliases)
+        names->target_domains.insert(lower_ascii(other));
+    }
+    for (const std::string& address : migration.lock->target_addresses)
+      names->target_addresses.push_back(lower_ascii(address));
+    std::sort(names->target_addresses.begin(), names->target_addresses.end());
+    for (const std::string& domain : migration.lock->source_domains)
+      names->source_domains.insert(lower_ascii(domain));
+    if (prior == nullptr) return names;
+    auto route = schema::MtaContainer::parse((*prior)["route"],
+                                             schema::context_of("MtaOutboundStrategy", "route"));
+    if (route)
+      names->route_before = std::make_shared<const schema::MtaContainer>(std::move(*route));
+    return names;
   }
 
   /// For a plan that is not expanded because of errors of its own: the modules in its folder, as

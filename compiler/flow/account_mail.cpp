@@ -337,6 +337,7 @@ void try_account_mail(Trial& trial, const ToldApart& told_apart, const Reader& o
     for (const Resident& one : residents) mail.check_resident(entry, one);
   }
   if (is_target_open) mail.check_login();
+  try_outsiders(trial, told_apart.outsiders, is_target_open);
 }
 
 }  // namespace plan::flow

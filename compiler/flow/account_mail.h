@@ -2,6 +2,7 @@
 #include <vector>
 
 #include "compiler/flow/judgement.h"
+#include "compiler/flow/outsiders.h"
 #include "compiler/flow/resident.h"
 #include "compiler/flow/senders.h"
 #include "compiler/flow/spellings.h"
@@ -14,6 +15,7 @@ struct ToldApart {
   Senders senders = {};          ///< whoever the message is for
   ToldSpellings spellings = {};  ///< of the account's names
   SenderQuestions& for_one;      ///< senders for a single recipient
+  std::vector<Outsider> outsiders = {};
 };
 
 /// Tries what comes for one account at each entry that is open: its names and lists, who lives

@@ -1,6 +1,7 @@
 #pragma once
 #include <cstddef>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -10,6 +11,7 @@
 
 #include "compiler/flow/resident.h"
 #include "compiler/ir/step_graph.h"
+#include "compiler/schema/mta_expression.h"
 
 namespace plan::flow {
 
@@ -40,6 +42,15 @@ struct Classes {
   std::unordered_set<std::string> domains_left_out = {};  ///< that these accounts are in
 };
 
+/// Names that the servers have beside those of the plan, and how the target routed their mail.
+struct MeasuredNames {
+  std::set<std::string> target_domains = {};       ///< with their other names; lower case
+  std::vector<std::string> target_addresses = {};  ///< sorted, lower case
+  std::set<std::string> source_domains = {};
+  /// The target's own route expression, without what a run of the plan has put in front.
+  std::shared_ptr<const schema::MtaContainer> route_before = {};
+};
+
 /// What was measured of the servers and no step says.
 struct MailFacts {
   std::string tag_delimiters = "+";  ///< each begins the tag of an address at the source
@@ -52,6 +63,7 @@ struct MailFacts {
   std::vector<std::string> hosts = {};
   /// Expressions of the target were compared with its schema: one that cannot be read is told.
   bool is_schema_known = false;
+  std::shared_ptr<const MeasuredNames> measured = {};  ///< null: nothing was
 };
 
 /// How much is looked at.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <utility>
 
 #include <fmt/format.h>
@@ -148,6 +149,13 @@ Judged judge_domain_of_target(const std::vector<Delivery>& deliveries) {
                    "mail for a domain that lives only on the target is sent away from it"};
   }
   return std::nullopt;
+}
+
+Judged judge_domain_of_source(Entry entry, const std::vector<Delivery>& deliveries) {
+  std::vector<Delivery> others;
+  std::copy_if(deliveries.begin(), deliveries.end(), std::back_inserter(others),
+               [](const Delivery& delivery) { return delivery.fate != Fate::source_mailbox; });
+  return judge_foreign(entry, others);
 }
 
 std::string_view remedy_for(std::string_view what) {

@@ -46,6 +46,9 @@ struct Expected {
 /// For a domain that only the target has.
 [[nodiscard]] Judged judge_domain_of_target(const std::vector<Delivery>& deliveries);
 
+/// For a domain that the source keeps: it may come there as well.
+[[nodiscard]] Judged judge_domain_of_source(Entry entry, const std::vector<Delivery>& deliveries);
+
 /// What to do about a kind of failure.
 [[nodiscard]] std::string_view remedy_for(std::string_view what);
 

@@ -55,6 +55,10 @@ class MailSteps {
     return expressions_[ir::index(step)];
   }
   /// Of the whole plan: read when the first expression asks for somebody else than the recipient.
+  /// Does a step write an object of this domain, or a key for all of it?
+  [[nodiscard]] bool is_written_domain(const std::string& domain) const {
+    return of_domain_.contains(domain);
+  }
   [[nodiscard]] const PlanNames& names() {
     if (!names_) names_.emplace(graph_);
     return *names_;

@@ -15,6 +15,7 @@
 #include "compiler/flow/judgement.h"
 #include "compiler/flow/mail_address.h"
 #include "compiler/flow/names_with_plus.h"
+#include "compiler/flow/outsiders.h"
 #include "compiler/flow/senders.h"
 #include "compiler/flow/spellings.h"
 #include "compiler/flow/states.h"
@@ -47,6 +48,7 @@ class Prover {
     domains_left_out_ = std::move(classes.domains_left_out);
     MailSteps all(graph_, classes.subjects);
     sender_questions_.emplace(all);
+    outsider_questions_.emplace(all, facts_);
     NamesWithPlus with_plus;
     for (Subject& subject : classes.subjects) {
       if (work_ >= limits_.work_max) {
@@ -65,6 +67,7 @@ class Prover {
         walk_states();
       }
       if (findings_.are_enough()) break;
+      tell_of_more_outsiders();
     }
     if (auto told = with_plus.told(); told && !findings_.are_enough())
       findings_.add(std::move(*told));
@@ -75,6 +78,12 @@ class Prover {
   }
 
  private:
+  void tell_of_more_outsiders() {
+    if (!outsider_questions_->are_too_many() || std::exchange(are_outsiders_told_, true)) return;
+    findings_.add_unproved(
+        *states_, "its route names more domains that the plan does not move than are tried");
+  }
+
   void leave_out(const Subject& subject, LeftOut& left_out) {
     // A class with several subjects is one class.
     if (subject.account == last_left_out_) return;
@@ -147,9 +156,11 @@ class Prover {
     const Reader own = reads_at(trial.account(), states_->is_targets(state),
                                 states_->is_disabled() ? "disabled account" : "account");
     const std::vector<Resident> residents = states_->residents(state);
-    const ToldApart told_apart{sender_questions_->of(*world),
+    Senders senders = sender_questions_->of(*world);
+    std::vector<Outsider> outsiders = outsider_questions_->of(*world, senders.named);
+    const ToldApart told_apart{std::move(senders),
                                spelling_questions_.of(*world, states_->subject().names),
-                               *sender_questions_};
+                               *sender_questions_, std::move(outsiders)};
     try_account_mail(trial, told_apart, own, residents);
     if (states_->is_prepared(state) && !states_->is_finalize_begun(state))
       try_colleagues(trial, own, residents);
@@ -170,7 +181,9 @@ class Prover {
   Findings findings_;
   const AccountStates* states_ = nullptr;
   std::optional<SenderQuestions> sender_questions_;
+  std::optional<OutsiderQuestions> outsider_questions_;
   SpellingQuestions spelling_questions_;
+  bool are_outsiders_told_ = false;
   std::size_t work_ = 0;
   std::string last_left_out_;
   std::unordered_set<std::string> domains_left_out_;

@@ -638,6 +638,14 @@ void add_once(std::string sender, std::vector<std::string>& senders) {
 
 }  // namespace
 
+std::vector<std::string> addresses_with(const std::string& text) {
+  std::vector<std::string> addresses;
+  if (text.size() > kTextBytesMax) return addresses;
+  if (std::string one = sender_of(text); is_address(one)) addresses.push_back(std::move(one));
+  add_with(text, addresses);
+  return addresses;
+}
+
 std::optional<std::string> text_for_pattern(std::string_view pattern) {
   return PatternText(pattern).text();
 }

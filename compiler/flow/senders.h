@@ -20,6 +20,9 @@ namespace plan::flow {
 /// named classes). Whether it does the matcher has to say.
 [[nodiscard]] std::optional<std::string> text_for_pattern(std::string_view pattern);
 
+/// Addresses that have this text in them, wherever a condition may look for it.
+[[nodiscard]] std::vector<std::string> addresses_with(const std::string& text);
+
 /// A condition with an answer that nobody who is tried gives.
 struct NobodyFor {
   enum class Place : std::uint8_t { target_route, old_route, relay_rule };

@@ -22,6 +22,10 @@ class Trial {
   /// `tag_delimiters`: each begins the tag of an address at the source. All must outlive this.
   Trial(const Moment& moment, const World& world, std::string_view tag_delimiters,
         Findings& findings);
+  /// The same moment in another world.
+  [[nodiscard]] Trial in(const World& world) const {
+    return {moment_, world, tag_delimiters_, findings_};
+  }
   /// The same moment in a world whose lists and scripts send on.
   [[nodiscard]] Trial sent_on_in(const World& world) const;
 

@@ -55,5 +55,18 @@ TEST(Judgement, AnAddressThatNobodyHasDoesNotGoRound) {
             "loop: mail for an address that nobody has goes round between the two servers");
 }
 
+TEST(Judgement, ADomainThatTheSourceKeepsIsReachedThereOrLeaves) {
+  const Delivery at_source = ended(Fate::source_mailbox, "zoe@stays.test");
+  for (const Entry entry : {Entry::target_25, Entry::target_submission})
+    EXPECT_EQ(what(judge_domain_of_source(entry, {at_source})), "right") << to_string(entry);
+  EXPECT_EQ(what(judge_domain_of_source(Entry::target_25, {ended(Fate::refused)})), "right");
+  EXPECT_EQ(what(judge_domain_of_source(Entry::target_submission, {ended(Fate::outside)})),
+            "right");
+  EXPECT_EQ(what(judge_domain_of_source(Entry::target_submission, {ended(Fate::bounced)})),
+            "foreign: mail to another domain ends as: bounced");
+  EXPECT_EQ(what(judge_domain_of_source(Entry::target_25, {ended(Fate::outside)})),
+            "relay: the target relays mail of strangers");
+}
+
 }  // namespace
 }  // namespace plan::flow

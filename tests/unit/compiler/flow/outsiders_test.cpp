@@ -1,0 +1,112 @@
+// Mail for domains that the plan does not move, where conditions of its routes are about them.
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "tests/unit/compiler/flow/small_migration.h"
+
+namespace plan::flow {
+namespace {
+
+MailFacts facts_with(std::shared_ptr<const schema::MtaContainer> route_before = {}) {
+  auto names = std::make_shared<MeasuredNames>();
+  names->target_domains = {"new.org"};
+  names->target_addresses = {"ada@new.org", "boss@new.org"};
+  names->source_domains = {"legacy.test", "stays.test"};
+  names->route_before = std::move(route_before);
+  MailFacts facts;
+  facts.measured = std::move(names);
+  return facts;
+}
+
+Migration with_condition(const std::string& condition, const std::string& route) {
+  Migration migration(in_front({{condition, route}}));
+  migration.exact();
+  return migration;
+}
+
+TEST(Outsiders, WhoLivesOnTheTargetAlone) {
+  const std::vector<std::pair<std::string, std::string>> named = {
+      {"rcpt_domain == 'new.org'", "ada@new.org"},
+      {"contains(['old.org', 'new.org'], rcpt_domain)", "ada@new.org"},
+      {"rcpt == 'boss@new.org'", "boss@new.org"},
+      {"matches('^boss@new[.]org$', rcpt)", "boss@new.org"},
+      {"ends_with(rcpt_domain, '.org')", "ada@new.org"},
+      {"rcpt_domain != 'legacy.test' && rcpt_domain != 'only-on-the-target.test' && "
+       "is_local_domain(rcpt_domain)",
+       "ada@new.org"}};
+  for (const auto& [condition, who] : named) {
+    for (const char* const route : {"'source'", "'mx'"}) {
+      Migration migration = with_condition(condition, route);
+      EXPECT_TRUE(finds(
+          migration,
+          fmt::format("mail for a domain that lives only on the target is sent away from it\n"
+                      "  prepared: a message to {} at target:25\n"
+                      "  -> target routes {} by `{}` (`if` 0 of MtaOutboundStrategy.route: {})",
+                      who, who, std::string_view(route) == "'mx'" ? "mx" : "source", condition),
+          false, facts_with()))
+          << condition;
+    }
+    Migration kept = with_condition(condition, "'local'");
+    if (condition.starts_with("ends_with")) continue;  // other domains would be kept as well
+    if (condition.starts_with("contains")) continue;
+    EXPECT_TRUE(proof_of(kept, facts_with()).found.empty()) << condition;
+  }
+  Migration of_nobody = with_condition("rcpt == 'nobody@new.org'", "'source'");
+  EXPECT_TRUE(proof_of(of_nobody, facts_with()).found.empty());
+}
+
+TEST(Outsiders, WhoLivesElsewhere) {
+  for (const char* const condition :
+       {"rcpt_domain == 'partner.test'", "rcpt == 'eva@partner.test'",
+        "matches('@partner[.]test$', rcpt)", "ends_with(rcpt_domain, '.partner.test')"}) {
+    for (const char* const route : {"'source'", "'local'"}) {
+      Migration migration = with_condition(condition, route);
+      const Proof proof = proof_of(migration, facts_with());
+      EXPECT_TRUE(has(proof, "mail to another domain ends as: bounced\n")) << condition << route;
+      for (const Counterexample& one : proof.found) {
+        EXPECT_EQ(one.what, "foreign") << to_text(one);
+        EXPECT_EQ(one.letter.entry, Entry::target_submission) << to_text(one);
+        EXPECT_NE(one.letter.recipient.find("partner.test"), std::string::npos);
+      }
+    }
+    Migration leaves = with_condition(condition, "'mx'");
+    EXPECT_TRUE(proof_of(leaves, facts_with()).found.empty()) << condition;
+  }
+}
+
+TEST(Outsiders, WhoStaysAtTheSource) {
+  Migration migration = with_condition("rcpt_domain == 'stays.test'", "'source'");
+  EXPECT_TRUE(proof_of(migration, facts_with()).found.empty());
+  Migration kept = with_condition("rcpt_domain == 'stays.test'", "'local'");
+  EXPECT_TRUE(finds(kept, "mail to another domain ends as: bounced\n", false, facts_with()));
+}
+
+TEST(Outsiders, WhomTheTargetSentThatWayBefore) {
+  const std::string condition = "rcpt_domain == 'partner.test'";
+  for (const bool is_before : {false, true}) {
+    Migration migration = with_condition(condition, "'local'");
+    const test::Arms own = {{"is_local_domain(rcpt_domain)", "'local'"}};
+    test::Arms before = own;
+    if (is_before) before.insert(before.begin(), {condition, "'local'"});
+    EXPECT_EQ(proof_of(migration, facts_with(test::route(before))).found.empty(), is_before);
+  }
+}
+
+TEST(Outsiders, OfEachRouteOneIsTried) {
+  test::Arms arms;
+  for (int i = 0; i < 200; ++i)
+    arms.emplace_back(fmt::format("rcpt_domain == 'd{}.test'", i), "'provider'");
+  arms.emplace_back("rcpt_domain == 'partner.test'", "'source'");
+  Migration migration(in_front(arms));
+  migration.exact();
+  EXPECT_TRUE(finds(migration, "a message to somebody@partner.test at target submission", false,
+                    facts_with()));
+}
+
+}  // namespace
+}  // namespace plan::flow
