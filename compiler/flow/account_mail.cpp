@@ -82,6 +82,42 @@ class AccountMail {
     trial_.check(trial_.letter_to(entry, std::string(kTargetOnlyAddress)), judge_domain_of_target);
   }
 
+  /// What a user of the target writes while it is prepared: to the account, whose public MX is
+  /// still the source's, to others of the target and elsewhere.
+  void check_from_target(Entry entry, const std::string& user) {
+    if (entry == Entry::target_25) return;  // nobody brings mail for the account there
+    const auto letter_to = [&](const std::string& recipient) {
+      Letter letter = trial_.letter_to(entry, recipient);
+      letter.sender = user;
+      return letter;
+    };
+    for (const std::string& name : names()) {
+      if (own_.side != Reader::Side::source) break;
+      trial_.look(entry, name == trial_.account() ? own_.whose : "alias");
+      const Letter letter = letter_to(name);
+      trial_.check(letter, [&](std::vector<Delivery> deliveries) {
+        for (Delivery& one : deliveries) {
+          if (one.fate != Fate::outside || one.mailbox != name) continue;
+          one.fate = Fate::source_mailbox;
+          one.mailbox = own_.address;
+        }
+        Judged judged = trial_.judged_letter(letter, deliveries, std::span(&own_, 1), true);
+        if (judged && judged->what == "lost") {
+          judged->what = "unready";
+          judged->claim +=
+              fmt::format(" while the target is prepared, where users like {} send already", user);
+        }
+        return judged;
+      });
+    }
+    trial_.look(entry, "foreign domain");
+    trial_.check(letter_to(std::string(kForeign)), [&](const std::vector<Delivery>& deliveries) {
+      return judge_foreign(entry, deliveries);
+    });
+    trial_.look(entry, "domain of the target");
+    trial_.check(letter_to(std::string(kTargetOnlyAddress)), judge_domain_of_target);
+  }
+
   /// A group or a user that only the target has. The source refuses its mail, which the sender
   /// sees; what it takes must arrive.
   void check_resident(Entry entry, const Resident& resident) {
@@ -324,12 +360,16 @@ class AccountMail {
 
 void try_account_mail(Trial& trial, const ToldApart& told_apart, const Reader& own,
                       const std::vector<Resident>& residents) {
-  // Nobody sends to the target before it is set up: the public address is still the source's.
+  // Nobody else sends to the target before it is set up: the public address is still the source's.
   const bool is_target_open = trial.states().is_prepared(trial.moment().state);
   trial.add_untried(told_apart.spellings.untried);
   AccountMail mail(trial, told_apart, own);
   for (const Entry entry : kEntries) {
-    if (!is_target_open && is_at_target(entry)) continue;
+    if (!is_target_open && is_at_target(entry)) {
+      const std::string& user = told_apart.user_of_target;
+      if (!user.empty()) mail.check_from_target(entry, user);
+      continue;
+    }
     mail.check_own(entry);
     mail.check_lists(entry);
     mail.check_others(entry);

@@ -159,7 +159,7 @@ Judged judge_domain_of_source(Entry entry, const std::vector<Delivery>& deliveri
 }
 
 std::string_view remedy_for(std::string_view what) {
-  constexpr std::array<std::pair<std::string_view, std::string_view>, 16> kRemedies = {{
+  constexpr std::array<std::pair<std::string_view, std::string_view>, 17> kRemedies = {{
       {"premature",
        "let the target keep this mail only behind the last copy (`archive.delta`): by a key "
        "(`admin.keys`) that the route expression asks for, and no catch-all"},
@@ -183,6 +183,9 @@ std::string_view remedy_for(std::string_view what) {
        "let the list have everybody who is on it at the source: `members = list.members`, or all "
        "of them in `recipients`; who has to go leaves it at the source first, and `plan fetch` "
        "reads it again"},
+      {"unready",
+       "let the step that makes the domain on the target stand behind the reload of the route "
+       "expression (`after = [target/reload]`, as in std/split-delivery): it takes effect at once"},
       {"public",
        "let a condition `is_local_domain(rcpt_domain)` give `'local'` in front of what sends mail "
        "out, and make the routes that are named"},

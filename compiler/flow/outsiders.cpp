@@ -30,6 +30,16 @@ bool OutsiderQuestions::is_target_domain(const std::string& domain) const {
   return facts_.measured && facts_.measured->target_domains.contains(domain);
 }
 
+std::string OutsiderQuestions::user_of_target() const {
+  if (!facts_.measured) return {};
+  const auto& all = facts_.measured->target_addresses;
+  const auto one = std::find_if(all.begin(), all.end(), [&](const std::string& address) {
+    const std::string domain = domain_of(address);
+    return !domain.empty() && !all_.is_written_domain(domain);
+  });
+  return one == all.end() ? std::string() : *one;
+}
+
 const std::string& OutsiderQuestions::one_of(const std::string& domain) {
   if (one_of_.empty() && facts_.measured) {
     for (const std::string& address : facts_.measured->target_addresses)

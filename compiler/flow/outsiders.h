@@ -36,6 +36,8 @@ class OutsiderQuestions {
   /// `senders`: whom the expressions name as such.
   [[nodiscard]] std::vector<Outsider> of(const World& world,
                                          const std::vector<std::string>& senders);
+  /// Somebody who lives on the target in a domain that no step writes; empty: nobody is known to.
+  [[nodiscard]] std::string user_of_target() const;
   /// Some expression names more than are looked at.
   [[nodiscard]] bool are_too_many() const { return are_too_many_; }
 

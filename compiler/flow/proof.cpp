@@ -49,6 +49,7 @@ class Prover {
     MailSteps all(graph_, classes.subjects);
     sender_questions_.emplace(all);
     outsider_questions_.emplace(all, facts_);
+    user_of_target_ = outsider_questions_->user_of_target();
     NamesWithPlus with_plus;
     for (Subject& subject : classes.subjects) {
       if (work_ >= limits_.work_max) {
@@ -160,7 +161,7 @@ class Prover {
     std::vector<Outsider> outsiders = outsider_questions_->of(*world, senders.named);
     const ToldApart told_apart{std::move(senders),
                                spelling_questions_.of(*world, states_->subject().names),
-                               *sender_questions_, std::move(outsiders)};
+                               *sender_questions_, std::move(outsiders), user_of_target_};
     try_account_mail(trial, told_apart, own, residents);
     if (states_->is_prepared(state) && !states_->is_finalize_begun(state))
       try_colleagues(trial, own, residents);
@@ -182,6 +183,7 @@ class Prover {
   const AccountStates* states_ = nullptr;
   std::optional<SenderQuestions> sender_questions_;
   std::optional<OutsiderQuestions> outsider_questions_;
+  std::string user_of_target_;
   SpellingQuestions spelling_questions_;
   bool are_outsiders_told_ = false;
   std::size_t work_ = 0;

@@ -59,6 +59,7 @@ struct Proof {
 /// for neither, what is written is taken as used and as not used; a condition that nobody but the
 /// target can tell, as true and as false (`Counterexample::is_supposed`). What an object of the
 /// plan makes on the target alone (a group, a user) is read there from the end of its stage on.
+/// Before the target is set up only those send there who live on it alone (`MailFacts::measured`).
 /// Nobody sends from the target in an account's name before the target is where he reads, or when
 /// he was locked out at the source.
 ///

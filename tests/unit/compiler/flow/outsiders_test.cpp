@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -24,7 +25,7 @@ MailFacts facts_with(std::shared_ptr<const schema::MtaContainer> route_before = 
 }
 
 Migration with_condition(const std::string& condition, const std::string& route) {
-  Migration migration(in_front({{condition, route}}));
+  Migration migration(in_front({{condition, route}}), true);
   migration.exact();
   return migration;
 }
@@ -102,10 +103,78 @@ TEST(Outsiders, OfEachRouteOneIsTried) {
   for (int i = 0; i < 200; ++i)
     arms.emplace_back(fmt::format("rcpt_domain == 'd{}.test'", i), "'provider'");
   arms.emplace_back("rcpt_domain == 'partner.test'", "'source'");
-  Migration migration(in_front(arms));
+  Migration migration(in_front(arms), true);
   migration.exact();
   EXPECT_TRUE(finds(migration, "a message to somebody@partner.test at target submission", false,
                     facts_with()));
+}
+
+TEST(Outsiders, WhoSendsFromTheTargetWhileItIsPrepared) {
+  for (const bool is_domain_last : {false, true}) {
+    for (const bool has_users : {false, true}) {
+      Migration migration(test::kExact, is_domain_last);
+      migration.exact();
+      const Proof proof = proof_of(migration, has_users ? facts_with() : MailFacts());
+      EXPECT_EQ(proof.found.empty(), is_domain_last || !has_users);
+      for (const Counterexample& one : proof.found) {
+        EXPECT_EQ(one.what, "unready") << to_text(one);
+        EXPECT_EQ(one.claim,
+                  "mail for alice@legacy.test is bounced while the target is prepared, where users "
+                  "like ada@new.org send already");
+        EXPECT_EQ(one.phase, "being prepared");
+        EXPECT_EQ(one.letter.entry, Entry::target_submission);
+        EXPECT_EQ(one.done, std::vector<std::string>{"domain"});
+      }
+    }
+  }
+}
+
+TEST(Outsiders, WhatIsLookedAtWhileTheTargetIsPrepared) {
+  Migration migration(test::kExact, true);
+  migration.exact();
+  ASSERT_EQ(migration.graph.freeze(), std::nullopt);
+  for (const bool has_users : {false, true}) {
+    std::set<LookedAt> looked_at;
+    const Proof proof =
+        prove(migration.graph, &looked_at, {}, has_users ? facts_with() : MailFacts());
+    EXPECT_TRUE(proof.found.empty());
+    for (const char* const phase : {"before", "being prepared"}) {
+      for (const char* const whose :
+           {"disabled account", "alias", "foreign domain", "domain of the target"}) {
+        for (const Entry entry :
+             {Entry::target_submission, Entry::target_local, Entry::target_queue}) {
+          EXPECT_EQ(looked_at.contains({phase, entry, whose, ""}), has_users)
+              << phase << ' ' << to_string(entry) << ' ' << whose;
+        }
+        EXPECT_FALSE(looked_at.contains({phase, Entry::target_25, whose, ""})) << phase << whose;
+      }
+    }
+  }
+}
+
+TEST(Outsiders, WhoSendsFromTheTargetToAnAliasOfAnotherDomain) {
+  Migration migration(test::kExact, true);
+  migration.aliases = {"al@other.test"};
+  // Nobody has said where its mail goes when it is a domain of the target.
+  migration.step("domain-2", StepKind::admin_upsert, Stage::prepare, {},
+                 Migration::object("Domain", {{"name", "other.test"}}, migration.domain_set));
+  migration.exact();
+  EXPECT_TRUE(finds(migration,
+                    "mail for al@other.test is bounced while the target is prepared, where users "
+                    "like ada@new.org send already\n"
+                    "  being prepared: a message to al@other.test at target submission",
+                    false, facts_with()));
+}
+
+TEST(Outsiders, WhoSendsFromTheTargetIsNoneOfThoseWhoMove) {
+  auto names = std::make_shared<MeasuredNames>();
+  names->target_domains = {"legacy.test"};
+  names->target_addresses = {"alice@legacy.test"};
+  MailFacts facts;
+  facts.measured = std::move(names);
+  Migration migration;
+  migration.exact();
+  EXPECT_TRUE(proof_of(migration, facts).found.empty());
 }
 
 }  // namespace

@@ -35,16 +35,26 @@ inline test::Arms in_front(test::Arms arms) {
 /// A small migration, step by step; a test leaves out, adds or turns round.
 class Migration {
  public:
-  explicit Migration(const test::Arms& arms = test::kExact) {
-    step("domain", StepKind::admin_upsert, Stage::prepare, {},
-         object("Domain", {{"name", "legacy.test"}}, domain_set));
+  /// `is_domain_last`: behind the reload, as a target with users of its own needs it.
+  explicit Migration(const test::Arms& arms = test::kExact, bool is_domain_last = false) {
+    const auto make_domain = [&](const std::vector<std::string>& after) {
+      step("domain", StepKind::admin_upsert, Stage::prepare, after,
+           object("Domain", {{"name", "legacy.test"}}, domain_set));
+    };
+    if (!is_domain_last) make_domain({});
     step("route", StepKind::admin_upsert, Stage::prepare, {},
          object("MtaRoute", {{"name", "source"}},
                 Value::map({{"@type", "Relay"}, {"address", "10.9.0.2"}})));
     step(
-        "strategy", StepKind::admin_update, Stage::prepare, {"domain", "route"},
+        "strategy", StepKind::admin_update, Stage::prepare,
+        is_domain_last ? std::vector<std::string>{"route"}
+                       : std::vector<std::string>{"domain", "route"},
         object("MtaOutboundStrategy", {}, Value::map({{"route", test::expression(arms, "'mx'")}})));
     reload("reload", Stage::prepare, {"strategy"});
+    if (is_domain_last) {
+      make_domain({"reload"});
+      steps["reload"] = steps.at("domain");  // what waits for it waits for the domain
+    }
     row = graph.add_row("alice@legacy.test", Value::map(), {});
   }
 
