@@ -108,39 +108,10 @@ class ObjectDriver final : public step::StepDriver {
   Result<Value> apply(step::StepContext& context) override {
     PLAN_TRY(wanted, wanted_of(context));
     PLAN_TRY(target, targets_->open(context));
-    if (context.kind == StepKind::admin_destroy) return destroy(*target, wanted);
-    for (int attempt = 0;; ++attempt) {
-      PLAN_TRY(live, find(*target, wanted).while_doing(fmt::format("looking at {}", wanted.what)));
-      if (!live.is_null()) {
-        PLAN_TRY(patch, with_secrets(patch_for(wanted.set, live), context.secrets));
-        const std::string id =
-            wanted.is_singleton ? std::string("singleton") : std::string(live["id"].string_or({}));
-        if (Outcome updated = target->registry().update(wanted.type, id, patch, wanted.what, "set");
-            !updated) {
-          return std::move(updated).error();
-        }
-        if (wanted.type == "Domain") target->forget_domains();
-        return Value::map({{"id", id}});
-      }
-      if (context.kind == StepKind::admin_update) {
-        return Error(net::jmap::errors::object_missing,
-                     fmt::format("{} is not on the target", wanted.what))
-            .with_blame(Blame::target)
-            .with_argument("match");
-      }
-      Value body = wanted.match;
-      for (const auto& [key, value] : wanted.set.members()) body.set(key, value);
-      PLAN_TRY(whole, with_secrets(body, context.secrets));
-      auto made = target->registry().create(wanted.type, whole, wanted.what, "set");
-      if (wanted.type == "Domain") target->forget_domains();
-      if (made) return Value::map({{"id", *made}});
-      // Somebody was faster, or the call failed after the object was made: look again, once.
-      const bool may_be_there = made.error().is(net::jmap::errors::name_taken) ||
-                                made.error().is(net::jmap::errors::method_refused);
-      if (attempt > 0 || !may_be_there) return place(std::move(made).error(), wanted);
-      PLAN_TRY(now, find(*target, wanted));
-      if (now.is_null()) return place(std::move(made).error(), wanted).with_effect(Effect::none);
-    }
+    PLAN_TRY(outputs, bring_about(*target, wanted, context));
+    // The undo of a `restore`.
+    if (context.is_rollback) PLAN_TRY_VOID(make_live(*target, wanted));
+    return std::move(outputs);
   }
 
   Outcome verify(step::StepContext& context) override {
@@ -205,6 +176,42 @@ class ObjectDriver final : public step::StepDriver {
   }
 
  private:
+  Result<Value> bring_about(Target& target, const Wanted& wanted, step::StepContext& context) {
+    if (context.kind == StepKind::admin_destroy) return destroy(target, wanted);
+    for (int attempt = 0;; ++attempt) {
+      PLAN_TRY(live, find(target, wanted).while_doing(fmt::format("looking at {}", wanted.what)));
+      if (!live.is_null()) {
+        PLAN_TRY(patch, with_secrets(patch_for(wanted.set, live), context.secrets));
+        const std::string id =
+            wanted.is_singleton ? std::string("singleton") : std::string(live["id"].string_or({}));
+        if (Outcome updated = target.registry().update(wanted.type, id, patch, wanted.what, "set");
+            !updated) {
+          return std::move(updated).error();
+        }
+        if (wanted.type == "Domain") target.forget_domains();
+        return Value::map({{"id", id}});
+      }
+      if (context.kind == StepKind::admin_update) {
+        return Error(net::jmap::errors::object_missing,
+                     fmt::format("{} is not on the target", wanted.what))
+            .with_blame(Blame::target)
+            .with_argument("match");
+      }
+      Value body = wanted.match;
+      for (const auto& [key, value] : wanted.set.members()) body.set(key, value);
+      PLAN_TRY(whole, with_secrets(body, context.secrets));
+      auto made = target.registry().create(wanted.type, whole, wanted.what, "set");
+      if (wanted.type == "Domain") target.forget_domains();
+      if (made) return Value::map({{"id", *made}});
+      // Somebody was faster, or the call failed after the object was made: look again, once.
+      const bool may_be_there = made.error().is(net::jmap::errors::name_taken) ||
+                                made.error().is(net::jmap::errors::method_refused);
+      if (attempt > 0 || !may_be_there) return place(std::move(made).error(), wanted);
+      PLAN_TRY(now, find(target, wanted));
+      if (now.is_null()) return place(std::move(made).error(), wanted).with_effect(Effect::none);
+    }
+  }
+
   /// A rollback goes newest first, so no later step makes live what this one restored.
   static Outcome make_live(Target& target, const Wanted& wanted) {
     constexpr std::array<std::string_view, 8> kLiveAtOnce = {
@@ -260,10 +267,11 @@ class ObjectDriver final : public step::StepDriver {
 
   static Outcome bring_back(Target& target, const Wanted& wanted, const Value& prior,
                             const Value& live, bool existed) {
-    if (!existed || !live.is_null()) return {};
+    if (!existed) return {};
+    if (!live.is_null()) return make_live_again(target, wanted);
     auto made = target.registry().create(wanted.type, prior["object"], wanted.what, "match");
     if (!made) return std::move(made).error();
-    return {};
+    return make_live(target, wanted);
   }
 
   std::shared_ptr<TargetPool> targets_;

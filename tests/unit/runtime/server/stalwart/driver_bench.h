@@ -63,6 +63,7 @@ class DriverBench : public ::testing::Test {
     ir::Value arguments = {};
     ir::Value prior = {};
     ir::Value notes = {};
+    bool is_rollback = false;
   };
 
   template <class Function>
@@ -73,6 +74,7 @@ class DriverBench : public ::testing::Test {
                               .secrets = secrets,
                               .clock = clock,
                               .stop = stop,
+                              .is_rollback = step.is_rollback,
                               .prior = step.prior,
                               .notes = step.notes,
                               .remember = [&step](const ir::Value& notes) -> Outcome {

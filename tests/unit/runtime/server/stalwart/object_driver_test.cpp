@@ -229,6 +229,23 @@ TEST_F(ObjectDriver, destroy_keeps_what_it_destroys_and_undo_brings_it_back) {
   const Value back = registry->object("MtaInboundThrottle", "description", "Sender IP");
   EXPECT_EQ(back["enable"], Value(true));
   EXPECT_TRUE(back["createdAt"].is_null()) << "what only the server sets is not sent";
+  EXPECT_EQ(registry->count("ReloadSettings"), 1) << "no later step of a rollback makes it live";
+}
+
+TEST_F(ObjectDriver, what_was_put_back_is_made_live_when_that_is_undone) {
+  // The undo of a step `restore` applies the earlier step again.
+  Step step{.kind = StepKind::admin_upsert,
+            .arguments = Value::map({{"object", "MtaRoute"},
+                                     {"match", Value::map({{"name", "source"}})},
+                                     {"set", Value::map({{"@type", "Relay"}, {"port", 25}})}})};
+  EXPECT_OK(run(step));
+  EXPECT_EQ(registry->count("ReloadSettings"), 0) << "a step of its own does that";
+  EXPECT_OK(undo(step));
+  EXPECT_EQ(registry->count("ReloadSettings"), 1);
+  step.is_rollback = true;
+  EXPECT_OK(apply(step));
+  EXPECT_EQ(registry->objects("MtaRoute").size(), 1U);
+  EXPECT_EQ(registry->count("ReloadSettings"), 2);
 }
 
 TEST_F(ObjectDriver, accounts_are_not_destroyed) {
