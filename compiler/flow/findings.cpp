@@ -15,6 +15,12 @@ constexpr std::size_t kConditionBytesMax = 160;
 
 }  // namespace
 
+std::string Moment::phase() const {
+  if (way == Way::there) return states.phase(state);
+  const std::string wave = way == Way::given_back ? states.wave_name() : std::string();
+  return wave.empty() ? "rollback" : fmt::format("wave {}: rollback", wave);
+}
+
 bool Findings::are_enough() const { return found_.size() >= kCounterexamplesMax; }
 
 /// One example for each kind of failure and entry point; what a server makes or has queued goes
@@ -92,7 +98,7 @@ void Findings::add_unread(const Moment& moment, ir::StepId step, const std::stri
   example.what =
       graph_.kind(step) == ir::StepKind::source_settings ? "unread at the source" : "unread";
   example.account = moment.account();
-  example.phase = moment.states.phase(moment.state);
+  example.phase = moment.phase();
   example.claim =
       fmt::format("`{}` writes an expression that cannot be read: {}", graph_.id(step), why);
   example.origin = origin;
@@ -104,12 +110,39 @@ void Findings::add_unproved(const AccountStates& states, std::string_view why) {
       fmt::format("the mail flow of {} is not proved: {}", begin.account(), why);
 }
 
+void Findings::add_left_behind(const Moment& moment) {
+  if (!reported_.insert("left").second) return;
+  Counterexample& example = report(moment, "left");
+  example.claim = fmt::format(
+      "what {} has got on the target stays there when the account is given back: `{}` carries "
+      "nothing back",
+      moment.account(), example.undone);
+}
+
+/// What was undone, and what should have been before it.
+void Findings::tell_way_back(const Moment& moment, Counterexample& example) const {
+  const AccountStates& states = moment.states;
+  const ir::StepId undone = states.steps()[moment.undone].step;
+  example.undone = graph_.id(undone);
+  example.origin = graph_.origin(undone);
+  const bool is_over = moment.way == Way::given_back && (moment.state & states.move()) == 0;
+  for (std::size_t i = 0; i < states.steps().size(); ++i) {
+    const AccountStates::Relevant& step = states.steps()[i];
+    if (!AccountStates::is_done(moment.state, i)) continue;
+    const bool stands_on_it = (step.before >> moment.undone & 1U) != 0;
+    const bool is_left = is_over && (is_hold(step.kind) || is_forward(step.kind));
+    if (!stands_on_it && !is_left) continue;
+    example.stays = graph_.id(step.step);
+    example.origin = graph_.origin(step.step);
+  }
+}
+
 Counterexample& Findings::report(const Moment& moment, std::string_view what) {
   const AccountStates& states = moment.states;
   Counterexample& example = found_.emplace_back();
   example.what = what;
   example.account = moment.account();
-  example.phase = states.phase(moment.state);
+  example.phase = moment.phase();
   for (std::size_t i = 0; i < states.steps().size(); ++i) {
     const ir::StepId step = states.steps()[i].step;
     if (AccountStates::is_done(moment.state, i)) {
@@ -119,6 +152,7 @@ Counterexample& Findings::report(const Moment& moment, std::string_view what) {
       example.next = graph_.id(step);
     }
   }
+  if (moment.way != Way::there) tell_way_back(moment, example);
   return example;
 }
 

@@ -159,7 +159,7 @@ Judged judge_domain_of_source(Entry entry, const std::vector<Delivery>& deliveri
 }
 
 std::string_view remedy_for(std::string_view what) {
-  constexpr std::array<std::pair<std::string_view, std::string_view>, 17> kRemedies = {{
+  constexpr std::array<std::pair<std::string_view, std::string_view>, 18> kRemedies = {{
       {"premature",
        "let the target keep this mail only behind the last copy (`archive.delta`): by a key "
        "(`admin.keys`) that the route expression asks for, and no catch-all"},
@@ -199,6 +199,9 @@ std::string_view remedy_for(std::string_view what) {
       {"login",
        "open the account (`admin.account-open`) behind its last copy and in front of the release; "
        "not at all for who is locked out"},
+      {"left",
+       "let the move make its last copy by `archive.delta`, whose undo carries back what came to "
+       "the target since"},
       {"twice", "let one server alone send on: not a list and a forward of the same address"},
       {"unread",
        "write the expression as the target reads it; `plan admin describe` of the object shows "

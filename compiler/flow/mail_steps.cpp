@@ -69,6 +69,7 @@ void MailSteps::read_step(Place place, StepsApart& steps_apart) {
       own->second.push_back(place);
   }
   for (std::string& name : steps_apart.named_by(step)) named_[std::move(name)].push_back(place);
+  if (kind == StepKind::mark_rollback_point) points_.push_back(step);
   if (is_address_kind(kind)) everybodys_.push_back(place);
   if (kind == StepKind::source_settings && row == ir::RowId::none && decides_route(arguments(step)))
     everybodys_.push_back(place);
@@ -314,12 +315,25 @@ void MailSteps::keep(const std::vector<Subject>& subjects) {
       own = entry->second;
     }
   }
+  for (const StepId point : points_) nodes_of_points_.insert(node_of_[ir::index(point)]);
 }
 
-std::vector<Mask> MailSteps::done_before(const std::vector<StepId>& steps) const {
+namespace {
+
+void take_each_once(std::vector<Mask> found, std::vector<Mask>* points) {
+  if (points == nullptr) return;
+  std::sort(found.begin(), found.end());
+  found.erase(std::unique(found.begin(), found.end()), found.end());
+  *points = std::move(found);
+}
+
+}  // namespace
+
+std::vector<Mask> MailSteps::done_before(const std::vector<StepId>& steps,
+                                         std::vector<Mask>* points) const {
   const bool has_nodes = std::all_of(steps.begin(), steps.end(),
                                      [&](StepId step) { return bool{is_kept_[ir::index(step)]}; });
-  if (!has_nodes) return done_before_in_graph(steps);
+  if (!has_nodes) return done_before_in_graph(steps, points);
   // For each node what is done behind it: masks flow along the edges, in one pass.
   std::vector<Mask> done(node_end_.size(), 0);
   for (std::size_t i = 0; i < steps.size(); ++i) done[node_of_[ir::index(steps[i])]] = Mask{1} << i;
@@ -332,10 +346,14 @@ std::vector<Mask> MailSteps::done_before(const std::vector<StepId>& steps) const
     if (own != 0) found[static_cast<std::size_t>(std::countr_zero(own))] = before;
     own |= before;
   }
+  std::vector<Mask> before_points;
+  for (const Node node : nodes_of_points_) before_points.push_back(done[node]);
+  take_each_once(std::move(before_points), points);
   return found;
 }
 
-std::vector<Mask> MailSteps::done_before_in_graph(const std::vector<StepId>& steps) const {
+std::vector<Mask> MailSteps::done_before_in_graph(const std::vector<StepId>& steps,
+                                                  std::vector<Mask>* points) const {
   std::vector<Mask> done(graph_.size(), 0);
   for (std::size_t i = 0; i < steps.size(); ++i) done[ir::index(steps[i])] = Mask{1} << i;
   std::vector<Mask> found(steps.size(), 0);
@@ -346,6 +364,9 @@ std::vector<Mask> MailSteps::done_before_in_graph(const std::vector<StepId>& ste
     if (own != 0) found[static_cast<std::size_t>(std::countr_zero(own))] = before;
     own |= before;
   }
+  std::vector<Mask> before_points;
+  for (const StepId point : points_) before_points.push_back(done[ir::index(point)]);
+  take_each_once(std::move(before_points), points);
   return found;
 }
 

@@ -45,8 +45,10 @@ class MailSteps {
   [[nodiscard]] std::vector<About> about(const Subject& subject, const Domains& domains);
   /// Those of the kinds of an account's move that name this subject and are of no account's row.
   [[nodiscard]] std::vector<ir::StepId> apart(const Subject& subject) const;
-  /// For each of at most 64 steps those of them that are done when it runs.
-  [[nodiscard]] std::vector<Mask> done_before(const std::vector<ir::StepId>& steps) const;
+  /// For each of at most 64 steps those of them that are done when it runs. `points` gets the same
+  /// for the rollback points of the plan, each set once.
+  [[nodiscard]] std::vector<Mask> done_before(const std::vector<ir::StepId>& steps,
+                                              std::vector<Mask>* points = nullptr) const;
 
   /// Arguments with the members of its row: read once.
   [[nodiscard]] const ir::Value& arguments(ir::StepId step);
@@ -85,7 +87,8 @@ class MailSteps {
   [[nodiscard]] Places named_places(const Subject& subject) const;
   void add_destroys(const Subject& subject, const Domains& domains, std::set<Place>& places);
   void keep(const std::vector<Subject>& subjects);
-  [[nodiscard]] std::vector<Mask> done_before_in_graph(const std::vector<ir::StepId>& steps) const;
+  [[nodiscard]] std::vector<Mask> done_before_in_graph(const std::vector<ir::StepId>& steps,
+                                                       std::vector<Mask>* points) const;
 
   const ir::StepGraph& graph_;
   std::vector<Place> place_of_;  // by step
@@ -102,13 +105,15 @@ class MailSteps {
   std::unordered_map<std::size_t, ir::Value> arguments_;      // by index of the step
   std::unordered_map<std::size_t, std::shared_ptr<const schema::MtaContainer>> expressions_;
   std::optional<PlanNames> names_;
+  std::vector<ir::StepId> points_;  // marks that `plan rollback` can name
 
   // What is done behind a step, of the kept ones: a step that is not kept has a node with all
   // others that wait for the same. Node 0 waits for nothing.
   using Node = std::uint32_t;
   static constexpr Node kNothing = 0;
-  std::vector<Node> node_of_;                // by step
-  std::vector<bool> is_kept_;                // by step
+  std::vector<Node> node_of_;  // by step
+  std::vector<bool> is_kept_;  // by step
+  std::set<Node> nodes_of_points_;
   std::vector<std::size_t> node_end_ = {0};  // by node: where its entries in node_after_ end
   std::vector<Node> node_after_;
 };

@@ -20,6 +20,7 @@
 #include "compiler/flow/spellings.h"
 #include "compiler/flow/states.h"
 #include "compiler/flow/trial.h"
+#include "compiler/flow/way_back.h"
 #include "compiler/schema/mta_pattern.h"
 #include "compiler/source/text.h"
 
@@ -98,56 +99,93 @@ class Prover {
     // The fewest steps first: what is found names the first state that fails.
     std::unordered_set<Mask> seen = {0};
     std::deque<Mask> open = {0};
-    looked_at_.clear();
+    WayBack way_back(*states_, findings_.are_looks_kept());
+    worlds_.clear();
+    findings_.leave_worlds();
     while (!open.empty()) {
       const Mask state = open.front();
       open.pop_front();
       ++work_;
-      if (seen.size() > kStatesMax)
-        return findings_.add_unproved(
-            *states_,
-            fmt::format("its steps can be in more than {} states", show_count(kStatesMax)));
-      check_state(state);
+      if (seen.size() > kStatesMax) return add_too_many_states();
+      check_state(state, way_back);
       if (findings_.are_enough()) return;
       for (std::size_t i = 0; i < states_->steps().size(); ++i) {
         const Mask next = state | Mask{1} << i;
         if (states_->is_ready(state, i) && seen.insert(next).second) open.push_back(next);
       }
     }
-  }
-
-  /// States with the same effects, in which the same is expected, deliver alike.
-  [[nodiscard]] bool is_new_world(Mask state, Mask effects) {
-    const std::string key = fmt::format("{} {} {} {} {} {} {}", effects, states_->is_targets(state),
-                                        states_->is_prepared(state), states_->is_cut_over(state),
-                                        states_->is_committed(state), states_->is_settled(state),
-                                        states_->is_finalize_begun(state));
-    return looked_at_.insert(key).second;
-  }
-
-  void check_state(Mask state) {
-    const Mask sure = states_->effects(state);
-    const Mask perhaps = states_->perhaps(state);
-    check_world(state, sure);
-    if (perhaps == 0) return;
-    check_world(state, sure | perhaps);
-    for (std::size_t i = 0; i < states_->steps().size(); ++i) {
-      const Mask one = Mask{1} << i;
-      if ((perhaps & one) != 0 && perhaps != one) check_world(state, sure | one);
+    check_carried_back();
+    while (const auto place = way_back.next()) {
+      work_ += place->is_new ? 1 : 0;
+      if (way_back.size() > kStatesMax) return add_too_many_states();
+      const Moment moment{*states_, place->standing.done, place->way, place->undone};
+      check_world(moment, place->standing.effects);
+      if (findings_.are_enough()) return;
     }
   }
 
-  void check_world(Mask state, Mask effects) {
-    if (!is_new_world(state, effects)) return;
+  void add_too_many_states() {
+    findings_.add_unproved(
+        *states_, fmt::format("its steps can be in more than {} states", show_count(kStatesMax)));
+  }
+
+  /// States with the same effects, in which the same is expected, deliver alike.
+  [[nodiscard]] static std::string world_of(const Moment& moment, Mask effects, bool is_cut_over) {
+    const AccountStates& states = moment.states;
+    const Mask state = moment.state;
+    return fmt::format("{} {} {} {} {} {} {}", effects, states.is_targets(state),
+                       states.is_prepared(state), is_cut_over, states.is_committed(state),
+                       moment.is_settled(), states.is_finalize_begun(state));
+  }
+
+  void check_state(Mask state, WayBack& way_back) {
+    const Mask sure = states_->effects(state);
+    const Mask perhaps = states_->perhaps(state);
+    way_back.leave(state, sure, perhaps);
+    const Moment moment{*states_, state};
+    check_world(moment, sure);
+    if (perhaps == 0) return;
+    check_world(moment, sure | perhaps);
+    for (std::size_t i = 0; i < states_->steps().size(); ++i) {
+      const Mask one = Mask{1} << i;
+      if ((perhaps & one) != 0 && perhaps != one) check_world(moment, sure | one);
+    }
+  }
+
+  /// The mail that came since the flip is behind the last copy, which takes it along or does not.
+  void check_carried_back() {
+    const auto& steps = states_->steps();
+    for (std::size_t i = 0; i < steps.size(); ++i) {
+      const bool is_given_back =
+          AccountStates::is_done(states_->move(), i) && states_->is_targets(Mask{1} << i);
+      if (is_given_back && ir::info(steps[i].kind).undo != ir::UndoPolicy::carry_back)
+        findings_.add_left_behind({*states_, steps[i].before, Way::given_back, i});
+    }
+  }
+
+  void check_world(const Moment& moment, Mask effects) {
+    const bool is_cut_over = states_->is_cut_over(moment.state);
+    std::string world = world_of(moment, effects, is_cut_over);
+    if (moment.way != Way::there) {
+      // Where clients come in decides no delivery: it only names the phase, and this one has its
+      // own name.
+      const std::string other = world_of(moment, effects, !is_cut_over);
+      if (!worlds_.contains(world) && worlds_.contains(other)) world = other;
+    }
+    if (!worlds_.insert(world).second) {
+      if (moment.way != Way::there) findings_.look_again(moment, world);
+      return;
+    }
+    findings_.enter(std::move(world));
     const std::size_t pattern_work_before = schema::pattern_work();
     const std::size_t sender_work_before = sender_questions_->work();
-    look_at_world(state, effects);
+    look_at_world(moment, effects);
     work_ += kWorkOfWorld + (schema::pattern_work() - pattern_work_before) / kPatternWorkOfOne +
              (sender_questions_->work() - sender_work_before) / kSenderWorkOfOne;
   }
 
-  void look_at_world(Mask state, Mask effects) {
-    const Moment moment{*states_, state};
+  void look_at_world(const Moment& moment, Mask effects) {
+    const Mask state = moment.state;
     std::string problem;
     ir::StepId step = {};
     const auto world = states_->world_with(effects, &problem, &step);
@@ -189,7 +227,7 @@ class Prover {
   std::size_t work_ = 0;
   std::string last_left_out_;
   std::unordered_set<std::string> domains_left_out_;
-  std::unordered_set<std::string> looked_at_;  // worlds of this account
+  std::unordered_set<std::string> worlds_;  // of this account that were looked at
 };
 
 }  // namespace

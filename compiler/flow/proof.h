@@ -14,7 +14,7 @@ namespace plan::flow {
 
 /// What the proof has looked at: whose mail comes in where, and when.
 struct LookedAt {
-  std::string phase = {};  ///< "wave canary: created, not moved"
+  std::string phase = {};  ///< "wave canary: created, not moved", "wave canary: rollback"
   Entry entry = {};
   std::string_view whose = {};  ///< "alias", "group", "sub-address", "unknown", ...
   std::string_view by = {};     ///< what sends it on: "forward", "list", "redirect"; empty: nothing
@@ -28,13 +28,16 @@ struct Counterexample {
   /// Only where the target answers a condition in one way that nobody but it can tell.
   bool is_supposed = false;
   std::string account = {};  ///< whose mail, or empty
-  std::string phase = {};    ///< where the migration stands: "wave canary: created, not moved"
+  std::string phase = {};    ///< where the migration stands: "wave canary: created, not moved";
+                             ///< with a `rollback` in it on the way back
   Letter letter = {};
   Delivery delivery = {};  ///< the copy that goes wrong, hop by hop
   std::vector<std::string> done =
-      {};                 ///< ids of the steps that decide it and are done in this state
-  std::string next = {};  ///< id of a step that is not done and would mend it, or empty
-  Span origin = {};       ///< of the step that made the state
+      {};                   ///< ids of the steps that decide it and are done in this state
+  std::string next = {};    ///< id of a step that is not done and would mend it, or empty
+  std::string undone = {};  ///< on the way back: id of the step that was undone last
+  std::string stays = {};   ///< and of one that stands although it comes behind it, or empty
+  Span origin = {};         ///< of the step that made the state; of the one that stays
   /// More steps of which the same is true: an expression that cannot be read, of other rows.
   std::size_t others = 0;
 };
@@ -48,9 +51,12 @@ struct Proof {
 /// also half-way and on the way back, a message from each entry point ends exactly once where its
 /// reader looks, without loop and without relaying for strangers.
 ///
-/// A state is a set of steps that is closed under `after`: whatever order the engine runs in, and
-/// whichever steps it undoes, it is in one of them; every phase boundary is such a state. Accounts
-/// whose steps have the same shapes behave alike, so of each such class a few are looked at
+/// A state is a set of steps that is closed under `after`: whatever order the engine runs in, it is
+/// in one of them; every phase boundary is such a state. On the way back there are others too
+/// (`WayBack`): an account's move is undone as a whole, whatever stands behind it, a rollback point
+/// is gone back to newest first, and what an undo leaves (an account that has lived, what is
+/// loaded) stays in effect. Accounts whose steps have the same shapes behave alike, so of each such
+/// class a few are looked at
 /// (`account_classes`). Beside each stand colleagues that have not moved, are created and not
 /// moved, and have moved; a forward, a list and a script send on to all of them. Mail belongs to
 /// the source until the last copy step (`archive.copy`, `archive.delta`) of its account is done,

@@ -39,6 +39,16 @@ Span place_of(const Counterexample& example, Span fallback) {
   return example.origin.is_known() ? example.origin : fallback;
 }
 
+[[nodiscard]] std::string_view remedy_for_way_back(const Counterexample& example) {
+  if (example.what == "left") return remedy_for(example.what);
+  if (!example.stays.empty())
+    return "an account's move goes back as a whole, and nothing else with it: make this a step of "
+           "the account's row with the role of the move (`role = held`)";
+  return "an account that has lived on the target stays there when its steps are undone, and what "
+         "was loaded stays loaded: write what decides where its mail goes in front of the rollback "
+         "point";
+}
+
 /// It hangs on what a route does that the target has of its own.
 [[nodiscard]] bool is_of_route(const Counterexample& example) {
   return example.delivery.fate == Fate::public_mx && !example.delivery.mailbox.empty();
@@ -103,6 +113,10 @@ Span place_of(const Counterexample& example, Span fallback) {
 
 [[nodiscard]] std::string label_of(const Counterexample& example) {
   if (example.what.starts_with("unread")) return "where mail goes behind this step cannot be told";
+  if (!example.undone.empty()) {
+    const std::string label = fmt::format("when `{}` is undone", example.undone);
+    return example.stays.empty() ? label : fmt::format("{} and `{}` is not", label, example.stays);
+  }
   if (example.done.empty()) return {};
   std::string label = fmt::format("when `{}` is done", example.done.back());
   if (!example.next.empty()) label += fmt::format(" and `{}` is not", example.next);
@@ -113,8 +127,9 @@ Sink::Report report_claim(const Counterexample& example, Span place, Sink& sink)
   if (example.is_supposed) return check::report_unproved(unproved_of(example, place), sink);
   auto report = sink.report(Kind::mail_flow, place, example.claim);
   report.label(label_of(example));
-  if (const std::string_view remedy = remedy_for(example.what); !remedy.empty())
-    report.help(std::string(remedy));
+  const std::string_view remedy =
+      example.undone.empty() ? remedy_for(example.what) : remedy_for_way_back(example);
+  if (!remedy.empty()) report.help(std::string(remedy));
   return report;
 }
 
@@ -211,6 +226,11 @@ std::string to_text(const Counterexample& counterexample) {
     if (counterexample.letter.has_null_sender) text += ", without a sender";
   }
   for (const Hop& hop : counterexample.delivery.hops) text += "\n  -> " + to_text(hop);
+  if (!counterexample.undone.empty()) {
+    text += fmt::format("\n  when {} is undone", counterexample.undone);
+    if (!counterexample.stays.empty()) text += fmt::format(" and {} is not", counterexample.stays);
+    return text;
+  }
   if (!counterexample.done.empty())
     text += fmt::format("\n  when {} is done", counterexample.done.back());
   if (!counterexample.next.empty()) text += fmt::format(" and {} is not", counterexample.next);

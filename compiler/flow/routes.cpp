@@ -28,7 +28,7 @@ constexpr std::array kDrawnEntries = {Entry::source_25, Entry::source_submission
 
 [[nodiscard]] bool is_of_move(std::string_view phase) {
   return phase == "created" || phase == "copied" || phase == "held" || phase == "keys" ||
-         phase == "moved";
+         phase == "moved" || phase == "rollback";
 }
 
 /// "moved, wave canary: alice@example.org and 2 like it; not moved yet: bob@example.org".
@@ -208,17 +208,21 @@ RouteAnswer route_of(const ir::StepGraph& graph, const RouteQuestion& question,
   MailSteps all(graph, {*subject});
   const AccountStates states(all, std::move(*subject), facts);
   if (states.is_too_large()) return {"too many steps decide its mail", {}};
-  auto state = states.at_phase(question.when);
-  const auto step = state ? std::nullopt : graph.find(question.when);
-  if (!state) state = states.after_step(question.when);
-  if (!state) {
+  auto standing = states.at_phase(question.when);
+  const auto step = standing ? std::nullopt : graph.find(question.when);
+  if (!standing) {
+    if (const auto done = states.after_step(question.when))
+      standing = Standing{*done, states.effects(*done)};
+  }
+  if (!standing) {
     return {fmt::format("`{}` is neither a step nor one of the phases {}",
                         printable(question.when, 120), fmt::join(states.phase_names(), ", ")),
             {}};
   }
-  auto world = states.world(*state, &answer.problem);
+  auto world = states.world_with(standing->effects, &answer.problem);
   if (!world) return answer;
-  states.add_others(*world, others, step ? done_behind(graph, {*step}) : states.done_in(*state));
+  states.add_others(*world, others,
+                    step ? done_behind(graph, {*step}) : states.done_in(standing->done));
   put_catch_alls(*world, facts);
   answer.deliveries = deliver(*world, question.letter);
   return answer;
@@ -247,17 +251,19 @@ std::vector<DrawnRoute> drawn_routes(const ir::StepGraph& graph, bool is_every_c
     for (const std::string& phase : states.phase_names()) {
       const std::string wave = is_of_move(phase) ? states.wave_name() : std::string();
       std::string problem;
-      const Mask state = states.at_phase(phase).value_or(0);
-      auto world = states.world(state, &problem);
+      const Standing standing = states.at_phase(phase).value_or(Standing());
+      auto world = states.world_with(standing.effects, &problem);
       if (!world) continue;
       std::vector<std::string> not_moved;
-      if (!others.empty()) not_moved = states.add_others(*world, others, states.done_in(state));
+      if (!others.empty())
+        not_moved = states.add_others(*world, others, states.done_in(standing.done));
       put_catch_alls(*world, facts);
       if (!is_of_move(phase)) not_moved.clear();
       std::vector<std::string> recipients = {states.subject().account};
       if (!states.subject().aliases.empty()) recipients.push_back(states.subject().aliases.front());
       recipients.push_back("no-such-address@" + domain_of(states.subject().account));
-      for (const Resident& one : states.residents(state)) recipients.push_back(one.names.front());
+      for (const Resident& one : states.residents(standing.done))
+        recipients.push_back(one.names.front());
       for (const auto& [list, unused] : world->target.lists) recipients.push_back(list);
       for (const std::string& recipient : recipients) {
         for (const Entry entry : kDrawnEntries) {

@@ -154,8 +154,13 @@ void AccountStates::collect() {
     steps_.push_back({one.step, graph_.kind(one.step), graph_.stage(one.step),
                       all_.arguments(one.step), 0, one.restores});
   }
-  const std::vector<Mask> before = all_.done_before(taken);
-  for (std::size_t i = 0; i < steps_.size(); ++i) steps_[i].before = before[i];
+  const std::vector<Mask> before = all_.done_before(taken, &before_points_);
+  for (std::size_t i = 0; i < steps_.size(); ++i) {
+    steps_[i].before = before[i];
+    if (ir::info(steps_[i].kind).undo == ir::UndoPolicy::irreversible)
+      irreversible_ |= Mask{1} << i;
+  }
+  move_ = steps_of_move();
   for (std::size_t i = 0; i < steps_.size(); ++i) {
     const StepKind kind = steps_[i].kind;
     if (kind == StepKind::archive_copy || kind == StepKind::archive_delta)
@@ -255,14 +260,21 @@ std::string AccountStates::phase(Mask state) const {
   return prepared == prepare ? "prepared" : "being prepared";
 }
 
+AccountStates::Reload AccountStates::reload_of(std::size_t i) const {
+  const Relevant& step = steps_[i];
+  const Relevant& changed =
+      step.restores < 0 ? step : steps_[static_cast<std::size_t>(step.restores)];
+  if (is_object(changed.arguments, "MemoryLookupKey")) return Reload::lookups;
+  return waits_for_settings(changed.arguments) ? Reload::settings : Reload::none;
+}
+
 /// Is what step `i` wrote in use? Settings and keys are after a reload that came after it; a step
 /// that writes the account's keys reloads them all.
 AccountStates::Loaded AccountStates::loaded(Mask state, std::size_t i) const {
   const Relevant& step = steps_[i];
-  const Relevant& changed =
-      step.restores < 0 ? step : steps_[static_cast<std::size_t>(step.restores)];
-  const bool is_key = is_object(changed.arguments, "MemoryLookupKey");
-  if (!is_key && !waits_for_settings(changed.arguments)) return Loaded::yes;
+  const Reload reload = reload_of(i);
+  if (reload == Reload::none) return Loaded::yes;
+  const bool is_key = reload == Reload::lookups;
   const std::string_view wanted = is_key ? "ReloadLookupStores" : "ReloadSettings";
   Loaded found = Loaded::no;
   for (std::size_t k = 0; k < steps_.size(); ++k) {
@@ -349,15 +361,17 @@ std::vector<std::string> AccountStates::phase_names() const {
   if (has(StepKind::postfix_hold) || has(StepKind::source_hold)) names.emplace_back("held");
   add(StepKind::admin_keys, "keys");
   if (commit_ >= 0) names.emplace_back("moved");
+  if (commit_ >= 0 && move_ != 0) names.emplace_back("rollback");
   if (closed_over([](const Relevant& step) { return step.stage == Stage::finalize; }) != 0)
     names.emplace_back("finalized");
   return names;
 }
 
-std::optional<Mask> AccountStates::at_phase(std::string_view phase) const {
+std::optional<Standing> AccountStates::at_phase(std::string_view phase) const {
   const std::vector<std::string> names = phase_names();
   const auto found = std::find(names.begin(), names.end(), phase);
   if (found == names.end()) return std::nullopt;
+  if (phase == "rollback") return given_back();
   const auto rank = [&](std::string_view name) {
     return std::find(names.begin(), names.end(), name) - names.begin();
   };
@@ -366,7 +380,7 @@ std::optional<Mask> AccountStates::at_phase(std::string_view phase) const {
     const auto at = rank(name);
     return at < static_cast<std::ptrdiff_t>(names.size()) && at <= wanted;
   };
-  return closed_over([&](const Relevant& step) {
+  const Mask done = closed_over([&](const Relevant& step) {
     if (step.stage == Stage::prepare) return is_reached("prepared");
     if (step.stage == Stage::finalize) return is_reached("finalized");
     // One that stands apart from the move is at no boundary of it.
@@ -388,6 +402,7 @@ std::optional<Mask> AccountStates::at_phase(std::string_view phase) const {
         return is_wave_stage(step.stage) && is_reached("moved");
     }
   });
+  return Standing{done, effects(done)};
 }
 
 std::optional<Mask> AccountStates::after_step(std::string_view id) const {

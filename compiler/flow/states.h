@@ -16,8 +16,17 @@
 
 namespace plan::flow {
 
+/// Where a migration stands: what was done and is not undone, and what of it is seen. On the way
+/// there the one follows from the other (`AccountStates::effects`). On the way back an effect may
+/// outlast its step: settings stay loaded, and an account that has lived on the target stays there.
+struct Standing {
+  Mask done = 0;
+  Mask effects = 0;
+};
+
 /// The states that one account's mail can be in: sets of steps that are closed under `after`.
-/// Whatever order the engine runs in, and whichever steps it undoes, it is in one of them.
+/// Whatever order the engine runs in, it is in one of them; on the way back in one of them, or in
+/// one that is made from them by `undone`.
 class AccountStates {
  public:
   /// `all`, of the same graph, is kept and asked as long as this lives.
@@ -68,7 +77,7 @@ class AccountStates {
   [[nodiscard]] bool is_nobodys(std::string_view address) const;
   /// Name of the wave in which its steps are; "" without waves.
   [[nodiscard]] std::string wave_name() const;
-  /// "prepared", "wave canary: created, not moved": where the migration stands.
+  /// "prepared", "wave canary: created, not moved": where the migration stands on the way there.
   [[nodiscard]] std::string phase(Mask state) const;
   /// The steps whose effect is seen in this state: a written setting is used only after a reload
   /// that came after it. States with the same effects deliver alike.
@@ -76,22 +85,33 @@ class AccountStates {
   /// Steps whose effect may be seen besides: a reload is done, and neither it nor they wait for the
   /// other.
   [[nodiscard]] Mask perhaps(Mask state) const;
-  /// What both servers do in this state; it asks this object as long as it lives. Nothing when an
-  /// expression cannot be read: `*problem`.
-  [[nodiscard]] std::optional<World> world(Mask state, std::string* problem) const {
-    return world_with(effects(state), problem);
-  }
-  /// The same where exactly these effects are seen. `unread` gets the step whose expression cannot
-  /// be read.
+  /// What both servers do where exactly these effects are seen; it asks this object as long as it
+  /// lives. Nothing when an expression cannot be read: `*problem`, and its step in `unread`.
   [[nodiscard]] std::optional<World> world_with(Mask effects, std::string* problem,
                                                 ir::StepId* unread = nullptr) const;
 
-  /// The state in which everything up to a boundary is done, for one name of `phase_names`.
-  [[nodiscard]] std::optional<Mask> at_phase(std::string_view phase) const;
+  /// The steps of the account's move, which `plan rollback` undoes as a whole, in the reverse of
+  /// the graph's order, whatever else stands (runtime/engine/rollback.h). Those beside it are
+  /// undone newest first.
+  [[nodiscard]] Mask move() const { return move_; }
+  /// The steps that a rollback point lies before, of what is done: to a point that was reached, and
+  /// over nothing that cannot be undone.
+  [[nodiscard]] Mask undoable(Mask done) const;
+  /// What stands when step `i` is undone as well. Settings that come back are loaded at once, with
+  /// whatever else was written.
+  [[nodiscard]] Standing undone(const Standing& standing, std::size_t i) const;
+  /// Does the undo of step `i` load what was written, or was it `i` that did?
+  [[nodiscard]] bool loads(std::size_t i) const;
+  /// The account is given back when everybody has moved. Nothing without a move.
+  [[nodiscard]] std::optional<Standing> given_back() const;
+
+  /// Everything up to a boundary is done, for one name of `phase_names`; at "rollback" the account
+  /// is given back.
+  [[nodiscard]] std::optional<Standing> at_phase(std::string_view phase) const;
   /// Exactly these steps and what they wait for; nothing when none of them decides this mail.
   [[nodiscard]] std::optional<Mask> after_step(std::string_view id) const;
   /// The boundaries that this graph has, in order: "before", "prepared", "cutover", "created",
-  /// "copied", "held", "keys", "moved", "finalized".
+  /// "copied", "held", "keys", "moved", "rollback", "finalized".
   [[nodiscard]] std::vector<std::string> phase_names() const;
 
   /// The done steps of this state and everything that any of them waits for, in the whole graph.
@@ -107,6 +127,11 @@ class AccountStates {
   [[nodiscard]] bool is_of_others(const Question& question) const;
   static void add_to_list(World& world, const ir::Value& list, const ir::Value& keys);
   bool add_settings(World& world, const Relevant& step, std::string* problem) const;
+  [[nodiscard]] Mask steps_of_move() const;
+  [[nodiscard]] bool takes_along(std::size_t i, std::size_t k) const;
+  /// By which reload what a step writes is used.
+  enum class Reload : std::uint8_t { none, settings, lookups };
+  [[nodiscard]] Reload reload_of(std::size_t i) const;
   enum class Loaded : std::uint8_t { no, perhaps, yes };
   [[nodiscard]] Loaded loaded(Mask state, std::size_t i) const;
   void split_effects(Mask state, Mask& sure, Mask& perhaps) const;
@@ -140,6 +165,9 @@ class AccountStates {
   Domains domains_;
   int last_copy_ = -1;
   int commit_ = -1;  // release, else the last step that moves mail
+  Mask move_ = 0;
+  Mask irreversible_ = 0;
+  std::vector<Mask> before_points_;  // what is done before each rollback point
 };
 
 /// These steps and everything that they wait for, directly or not.

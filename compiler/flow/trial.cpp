@@ -48,14 +48,16 @@ Letter Trial::letter_to(Entry entry, std::string recipient, bool has_null_sender
 
 Judged Trial::judged_letter(const Letter& letter, const std::vector<Delivery>& deliveries,
                             std::span<const Reader> readers, bool is_alone) const {
-  return judge_letter(letter, deliveries, readers,
-                      {account(), states().is_settled(moment_.state), is_alone});
+  return judge_letter(letter, deliveries, readers, {account(), moment_.is_settled(), is_alone});
 }
 
 bool Trial::check_letter(const Letter& letter, std::span<const Reader> readers, bool is_alone) {
   return check(letter, [&](const std::vector<Delivery>& deliveries) {
     Judged judged = judged_letter(letter, deliveries, readers, is_alone);
     if (judged && is_tag_of_source(letter.recipient)) judged->what = "tag";
+    if (judged && judged->what == "waits" && moment_.way != Way::there)
+      judged->claim =
+          fmt::format("mail for {} still waits when the account is given back", letter.recipient);
     return judged;
   });
 }

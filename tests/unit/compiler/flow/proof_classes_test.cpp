@@ -13,9 +13,11 @@ namespace plan::flow {
 namespace {
 
 /// Our own move for alice, who logs in, and for bob, who is locked out at the source; with a list,
-/// a group, a cutover and an end.
+/// a group, a cutover and an end, and all the way back.
 Migration whole_migration() {
   Migration migration;
+  migration.is_transaction = true;
+  migration.point("start", {});
   migration.group("group", "staff", {"reload"});
   migration.key("group-key", "staff@legacy.test", {"group"});
   migration.step("cutover", StepKind::address_move, Stage::cutover,
@@ -81,7 +83,6 @@ constexpr std::array<std::string_view, 16> kClasses = {"account",
                                                        "null sender"};
 
 const std::vector<std::string>& all_phases() {
-  // A way back goes through the same sets of steps: the phases are the same ones.
   static const std::vector<std::string> kPhases = {"before",
                                                    "being prepared",
                                                    "prepared",
@@ -92,13 +93,31 @@ const std::vector<std::string>& all_phases() {
                                                    "wave rest: created, not moved",
                                                    "wave rest: moving",
                                                    "wave rest: moved",
+                                                   "wave canary: rollback",
+                                                   "wave rest: rollback",
+                                                   "rollback",
                                                    "being finalized",
                                                    "finalized"};
   return kPhases;
 }
 
+/// The phases of the way there that a way back leads to again: an account is given back to where
+/// its move began, the migration to its beginning.
+std::vector<std::string> phases_gone_back_to(const std::string& phase) {
+  if (phase == "rollback") {
+    std::vector<std::string> all = all_phases();
+    std::erase_if(all, [](const std::string& one) {
+      return one == "finalized" || one.ends_with("rollback") || one.ends_with("moving");
+    });
+    return all;
+  }
+  if (!phase.ends_with(": rollback")) return {};
+  const std::string wave = phase.substr(0, phase.find(": "));
+  return {wave + ": created, not moved", wave + ": moving"};
+}
+
 /// Why a cell of the matrix is left out; empty: it is not.
-std::string_view reason(const std::string& phase, const Door& door, std::string_view whose) {
+std::string_view reason_there(const std::string& phase, const Door& door, std::string_view whose) {
   const bool is_target_open = phase != "before" && phase != "being prepared";
   const bool is_end = phase == "being finalized" || phase == "finalized";
   const bool is_wave = phase.starts_with("wave ");
@@ -153,6 +172,15 @@ std::string_view reason(const std::string& phase, const Door& door, std::string_
   if (whose == "domain of the target" && !is_at_target(door.entry))
     return "the source does not know what only the target has";
   return "";
+}
+
+std::string_view reason(const std::string& phase, const Door& door, std::string_view whose) {
+  std::string_view why;
+  for (const std::string& there : phases_gone_back_to(phase)) {
+    why = reason_there(there, door, whose);
+    if (why.empty()) return why;
+  }
+  return why.empty() ? reason_there(phase, door, whose) : why;
 }
 
 TEST(Matrix, EveryCellIsProvedOrLeftOutForAReason) {

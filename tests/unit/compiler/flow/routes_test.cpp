@@ -11,8 +11,9 @@ namespace plan::flow {
 namespace {
 
 /// Two accounts, the second after the first, and a list of both; finalized with the plain route.
-Migration two_of_a_list() {
+Migration two_of_a_list(bool is_transaction = false) {
   Migration migration;
+  migration.is_transaction = is_transaction;
   migration.exact();
   const ir::StepId first = migration.steps.at("forward");
   migration.next_account("bob@legacy.test");
@@ -128,6 +129,25 @@ TEST(Routes, ThePictureSaysWhoHasNotMoved) {
   EXPECT_NE(text.find("held: alice@legacy.test; not moved yet: bob@legacy.test\n"),
             std::string::npos)
       << text;
+}
+
+TEST(Routes, WhoIsGivenBackIsReadAtTheSourceAgain) {
+  Migration migration = two_of_a_list(true);
+  ASSERT_EQ(migration.graph.freeze(), std::nullopt);
+  const std::string alice = "alice@legacy.test";
+  for (const Entry entry : {Entry::target_25, Entry::source_25, Entry::source_submission}) {
+    EXPECT_EQ(ends(migration.graph, entry, alice, alice, "rollback"), "source");
+    // The list stays on the target, and bob has moved.
+    EXPECT_EQ(ends(migration.graph, entry, "all@legacy.test", alice, "rollback"), "source, target");
+  }
+  EXPECT_NE(routes_text(drawn_routes(migration.graph, false), SourceSet())
+                .find("\nrollback: alice@legacy.test\n"),
+            std::string::npos);
+  Migration without = two_of_a_list();
+  ASSERT_EQ(without.graph.freeze(), std::nullopt);
+  EXPECT_NE(ends(without.graph, Entry::target_25, alice, alice, "rollback").find("neither"),
+            std::string::npos)
+      << "no step is the first of a move";
 }
 
 TEST(Routes, TakeTagsOffAsTheSourceDoes) {

@@ -76,11 +76,33 @@ class Migration {
     shape.kind = kind;
     shape.stage = stage;
     shape.id_pattern = is_of_account ? "account/{}/" + id : id;
+    if (is_of_account && is_transaction) shape.role = role_in_move(kind);
     shape.arguments = std::move(arguments);
     const ir::StepId step = graph.add_step(graph.add_shape(std::move(shape)),
                                            is_of_account ? row : ir::RowId::none, wave);
     steps[id] = step;
     for (const std::string& before : after) graph.add_edge(steps.at(before), step);
+  }
+
+  /// As std/account-move has it.
+  static ir::TransactionRole role_in_move(StepKind kind) {
+    switch (kind) {
+      case StepKind::postfix_hold:
+      case StepKind::archive_delta:
+      case StepKind::admin_account_open:
+      case StepKind::admin_keys:
+      case StepKind::postfix_forward:
+        return ir::TransactionRole::held;
+      case StepKind::proxy_release:
+        return ir::TransactionRole::commit;
+      default:
+        return ir::TransactionRole::none;
+    }
+  }
+
+  /// A place that `plan rollback --to` can name.
+  void point(const std::string& id, const std::vector<std::string>& after) {
+    step(id, StepKind::mark_rollback_point, Stage::prepare, after, Value::map({{"point", id}}));
   }
 
   /// Settings that were written are used behind it.
@@ -195,6 +217,7 @@ class Migration {
   std::string name = "alice@legacy.test";
   std::vector<std::string> aliases = {"al@legacy.test"};
   ir::WaveId wave = ir::WaveId::none;
+  bool is_transaction = false;  ///< accounts' steps from here on have the roles of their move
   ir::StepGraph graph;
   ir::RowId row = ir::RowId::none;
   std::map<std::string, ir::StepId> steps;
