@@ -18,8 +18,8 @@ namespace {
 using Node = schema::MtaNode;
 using Home = Outsider::Home;
 
-constexpr std::size_t kOutsidersMax = 16;            // of one expression
-constexpr std::size_t kWorkMax = 200'000;            // conditions, of one expression
+constexpr std::size_t kOutsidersMax = 64;            // of one expression; more are not told
+constexpr std::size_t kWorkMax = 1'000'000;          // conditions, of one expression
 constexpr std::size_t kPatternWorkMax = 10'000'000;  // likewise, of its patterns
 constexpr std::size_t kDomainsOfTargetMax = 1'000;   // that are tried without being named
 constexpr std::string_view kStranger = "somebody@outside.test";
@@ -103,7 +103,8 @@ std::optional<std::string> OutsiderQuestions::new_route(const Outsider& one,
 }
 
 void OutsiderQuestions::look_at(const std::string& address, Reading& reading) {
-  if (reading.found.size() >= kOutsidersMax || is_exhausted(reading)) {
+  if (reading.found.size() >= kOutsidersMax) return;
+  if (is_exhausted(reading)) {
     are_too_many_ = true;
     return;
   }
@@ -132,6 +133,10 @@ void OutsiderQuestions::look_at(const std::string& address, Reading& reading) {
     route = new_route(one, reading.senders[i], reading, asks_sender);
   }
   if (!route || all_.names().has_domain(domain)) return;
+  // By a route that no step makes mail to others leaves, as by the public MX.
+  const bool leaves = one.home != Home::target && *route != "local" &&
+                      !reading.world.target.written_routes.contains(*route);
+  if (leaves && !reading.is_at_source) return;
   const std::string alike =
       fmt::format("{} {} {}", static_cast<int>(one.home), is_from_anybody, *route);
   if (!reading.classes.insert(alike).second) return;
@@ -175,11 +180,11 @@ void OutsiderQuestions::add_those_of_target(Reading& reading) {
 }
 
 const std::vector<Outsider>& OutsiderQuestions::asked_by(const schema::MtaContainer& container,
-                                                         bool is_at_source,
+                                                         const World& world, bool is_at_source,
                                                          const std::vector<std::string>& senders) {
   const auto known = known_.find(&container);
   if (known != known_.end()) return known->second;
-  Reading reading{container, is_at_source, senders};
+  Reading reading{container, world, is_at_source, senders};
   reading.pattern_work_before = schema::pattern_work();
   std::unordered_set<std::string_view> of_before;
   if (facts_.measured && facts_.measured->route_before != nullptr && !is_at_source) {
@@ -195,11 +200,12 @@ const std::vector<Outsider>& OutsiderQuestions::asked_by(const schema::MtaContai
 std::vector<Outsider> OutsiderQuestions::of(const World& world,
                                             const std::vector<std::string>& senders) {
   std::vector<Outsider> outsiders;
-  if (world.target.route != nullptr) outsiders = asked_by(*world.target.route, false, senders);
+  if (world.target.route != nullptr)
+    outsiders = asked_by(*world.target.route, world, false, senders);
   if (!world.source.stalwart || world.source.stalwart->route == nullptr) return outsiders;
   // What else an old server does with mail to others it did before.
   const auto& routes = world.source.stalwart->routes;
-  for (const Outsider& one : asked_by(*world.source.stalwart->route, true, senders)) {
+  for (const Outsider& one : asked_by(*world.source.stalwart->route, world, true, senders)) {
     if (routes.contains(one.route)) outsiders.push_back(one);
   }
   return outsiders;

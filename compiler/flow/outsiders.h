@@ -44,6 +44,7 @@ class OutsiderQuestions {
  private:
   struct Reading {
     const schema::MtaContainer& container;
+    const World& world;  ///< the first that has it: which routes steps make is the same in all
     bool is_at_source = false;
     const std::vector<std::string>& senders;
     std::unordered_set<std::string> tried = {};
@@ -52,8 +53,8 @@ class OutsiderQuestions {
     std::size_t pattern_work_before = 0;
     std::vector<Outsider> found = {};
   };
-  const std::vector<Outsider>& asked_by(const schema::MtaContainer& container, bool is_at_source,
-                                        const std::vector<std::string>& senders);
+  const std::vector<Outsider>& asked_by(const schema::MtaContainer& container, const World& world,
+                                        bool is_at_source, const std::vector<std::string>& senders);
   void add_named(const schema::MtaContainer::Arm& arm, Reading& reading);
   void add_text(const std::string& text, bool leaves, Reading& reading);
   void add_those_of_target(Reading& reading);
