@@ -185,7 +185,8 @@ std::string_view remedy_for(std::string_view what) {
        "reads it again"},
       {"unready",
        "let the step that makes the domain on the target stand behind the reload of the route "
-       "expression (`after = [target/reload]`, as in std/split-delivery): it takes effect at once"},
+       "expression (`after = [target/reload]`, as in std/split-delivery; of a plan of stalwart-cli "
+       "by a step of yours behind `target/domain/{}` and `before` it): it takes effect at once"},
       {"public",
        "let a condition `is_local_domain(rcpt_domain)` give `'local'` in front of what sends mail "
        "out, and make the routes that are named"},
