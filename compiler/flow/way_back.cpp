@@ -63,11 +63,15 @@ bool AccountStates::loads(std::size_t i) const {
          (kind == StepKind::restore && reload_of(i) != Reload::none);
 }
 
-/// Keys and the names of a lookup list go whoever put them there: does the undo of step `i` take
-/// away what step `k` has put?
+/// An entry of a transport map, a key and a name of a lookup list go whoever put them there: does
+/// the undo of step `i` take away what step `k` has put?
 bool AccountStates::takes_along(std::size_t i, std::size_t k) const {
   const Relevant& undone = steps_[i];
   const Relevant& other = steps_[k];
+  if (undone.kind == StepKind::postfix_hold || undone.kind == StepKind::postfix_forward) {
+    return other.kind == undone.kind &&
+           undone.arguments["transport_map"] == other.arguments["transport_map"];
+  }
   if (undone.kind == StepKind::source_hold || undone.kind == StepKind::source_forward) {
     return (other.kind == StepKind::source_hold || other.kind == StepKind::source_forward) &&
            undone.arguments["list"].is_string() &&
