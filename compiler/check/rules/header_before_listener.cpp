@@ -37,22 +37,21 @@ void look_at_end(const GraphView& view, Sink& sink) {
   }
 }
 
-/// The proxies hand port 25 on with a header, and nobody at the source would take it.
+/// The proxies hand port 25 on with a header, and nobody at the source would take it. Of an old
+/// Stalwart the rule old_server_unready says it.
 void look_for_listener(const GraphView& view, ir::StepId move, Sink& sink) {
-  if (!view.of_kind(ir::StepKind::postfix_listener).empty() ||
+  if (is_from_stalwart(view.plan()) || !view.of_kind(ir::StepKind::postfix_listener).empty() ||
       !view.of_kind(ir::StepKind::source_listener).empty())
     return;
-  const bool is_old = is_from_stalwart(view.plan());
   report_step(view, move, Kind::header_before_listener,
               "brings everybody to the proxies, and no step has a listener at the source that "
               "takes their header",
               sink)
       .severity(Severity::warning)
       .label("mail that comes in at their port 25 would be refused")
-      .help(fmt::format("let it wait for a step of kind `{}`, as {} has it; where port 25 does not "
-                        "go through the proxies, silence this with that as the reason",
-                        is_old ? "source.listener" : "postfix.listener",
-                        is_old ? "std/stalwart-0.15" : "std/source-preparation"));
+      .help(
+          "let it wait for a step of kind `postfix.listener`, as std/source-preparation has it; "
+          "where port 25 does not go through the proxies, silence this with that as the reason");
 }
 
 }  // namespace
