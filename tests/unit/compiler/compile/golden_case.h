@@ -12,7 +12,8 @@ namespace plan::test {
 
 /// One folder below tests/golden/{diagnostics,lower}: plan.yaml (or plan.plan), lock.txt,
 /// facts.jsonl, accounts.csv, server.ndjson, mine.plan and what it uses, module.yaml, options.txt;
-/// all but the plan may be missing. In a plan, a line
+/// all but the plan may be missing. `rule.txt`: rules whose case it is (rule_golden_test.cpp). In a
+/// plan, a line
 /// `@repeat COUNT TEXT` stands for TEXT that often (files of many megabytes are not kept). In a
 /// lock, `auto:NAME` stands for the digest of a plan's name, `digest auto` for the right digest and
 /// `auto-members:COUNT` at the end of a line, also of a module, for so many addresses.
