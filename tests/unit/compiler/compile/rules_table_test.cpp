@@ -13,6 +13,7 @@
 #include "compiler/source/text.h"
 #include "tests/support/repository.h"
 #include "tests/support/shared_data.h"
+#include "tests/unit/compiler/compile/golden_case.h"
 
 namespace plan::test {
 namespace {
@@ -20,6 +21,7 @@ namespace {
 struct Row {
   std::string part = {};
   std::string number = {};
+  std::string what = {};
   std::vector<std::string> codes = {};
   std::string reason = {};
 };
@@ -34,7 +36,11 @@ std::vector<Row> rows_of_page() {
     const auto cells = split(line, '|');
     EXPECT_EQ(cells.size(), 6U) << line;
     if (cells.size() != 6) continue;
-    Row row{part, std::string(trim(cells[1])), {}, std::string(trim(cells[4]))};
+    Row row{part,
+            std::string(trim(cells[1])),
+            std::string(trim(cells[2])),
+            {},
+            std::string(trim(cells[4]))};
     for (const std::string_view code : split(trim(cells[3]), ','))
       if (trim(code) != "—") row.codes.emplace_back(trim(code));
     rows.push_back(std::move(row));
@@ -55,16 +61,36 @@ TEST(RulesTable, NamesCodesThatExistOrSaysWhyThereIsNone) {
   }
 }
 
+/// The codes of the cases that a rule names as its own (`rule.txt`), by the rule.
+std::map<std::string, std::set<std::string>> codes_by_case() {
+  std::map<std::string, std::set<std::string>> codes;
+  const auto folder = test::repository() / "tests/golden/diagnostics";
+  for (const auto& code : folders_of(folder)) {
+    for (const auto& one : folders_of(code)) {
+      const std::string text = read_all(one / "rule.txt");
+      for (const std::string_view name : split(text, '\n')) {
+        if (!name.empty()) codes[std::string(name)].insert(code.filename().string());
+      }
+    }
+  }
+  return codes;
+}
+
 TEST(RulesTable, HasEveryRule) {
   std::set<std::string> covered;
   for (const Row& row : rows_of_page()) covered.insert(row.codes.begin(), row.codes.end());
   std::set<std::string> known;
   for (const KindInfo& kind : all_kinds()) known.insert(std::string(kind.name));
-  const auto look = [&](std::string_view function) {
-    std::string code(function);
-    std::replace(code.begin(), code.end(), '_', '-');
-    if (!known.contains(code)) return;  // reports a code of another rule
-    EXPECT_TRUE(covered.contains(code)) << code << " is in no row of docs/rules.md";
+  auto by_case = codes_by_case();
+  const auto look = [&](const std::string& function) {
+    std::string own = function;
+    std::replace(own.begin(), own.end(), '_', '-');
+    std::set<std::string> codes = by_case[function];
+    if (known.contains(own)) codes = {own};
+    EXPECT_FALSE(codes.empty()) << function << " has no code";
+    for (const std::string& code : codes)
+      EXPECT_TRUE(covered.contains(code))
+          << code << " of " << function << " is in no row of docs/rules.md";
   };
 #define PLAN_RULE(function, needs_lock, plans) look(#function);
 #include "compiler/check/rules.def"
@@ -72,6 +98,17 @@ TEST(RulesTable, HasEveryRule) {
 #define PLAN_GRAPH_RULE(function) look(#function);
 #include "compiler/check/graph_rules.def"
 #undef PLAN_GRAPH_RULE
+}
+
+TEST(RulesTable, HasNumberedRowsAndACodeForEveryFailureOfTheGuide) {
+  std::map<std::string, std::size_t> count;
+  for (const Row& row : rows_of_page()) {
+    if (row.part == "sources 1 and 2") continue;  // numbered as its sections are
+    EXPECT_EQ(row.number, std::to_string(++count[row.part])) << row.part;
+    if (row.part != "published guide, troubleshooting") continue;
+    EXPECT_FALSE(row.codes.empty()) << row.number;
+  }
+  EXPECT_EQ(count["published guide, troubleshooting"], 14U);
 }
 
 /// Numbers of the rows of the table behind `heading`, up to the next heading.
@@ -109,6 +146,108 @@ TEST(RulesTable, HasEveryNumberedRowOfTheReferences) {
     EXPECT_NE(std::find(rows.begin(), rows.end(), "2." + number), rows.end()) << "trap " << number;
   }
   EXPECT_EQ(traps.size(), 10U);
+}
+
+/// What stands in `text` behind `begin` and before `end`.
+std::string part_of(const std::string& text, std::string_view begin, std::string_view end) {
+  const std::size_t from = text.find(begin);
+  EXPECT_NE(from, std::string::npos) << begin;
+  if (from == std::string::npos) return {};
+  const std::size_t to = text.find(end, from + begin.size());
+  EXPECT_NE(to, std::string::npos) << end;
+  return text.substr(from, to - from);
+}
+
+/// The rows of all tables in `text`, without their headings.
+std::vector<std::string_view> rows_of_tables(std::string_view text) {
+  const std::vector<std::string_view> lines = split(text, '\n');
+  std::vector<std::string_view> rows;
+  for (std::size_t i = 0; i < lines.size(); ++i) {
+    const bool is_heading = i + 1 < lines.size() && lines[i + 1].starts_with("|---");
+    if (lines[i].starts_with("| ") && !is_heading) rows.push_back(lines[i]);
+  }
+  return rows;
+}
+
+/// The words of `text` that are longer than three letters, in lower case.
+std::set<std::string> words_of(std::string_view text) {
+  std::set<std::string> words;
+  std::string word;
+  const auto take = [&] {
+    if (word.size() > 3) words.insert(word);
+    word.clear();
+  };
+  for (const char letter : lower_ascii(text)) {
+    if (letter >= 'a' && letter <= 'z') {
+      word += letter;
+    } else {
+      take();
+    }
+  }
+  take();
+  return words;
+}
+
+std::vector<Row> rows_of_part(std::string_view part) {
+  std::vector<Row> rows = rows_of_page();
+  std::erase_if(rows, [&](const Row& row) { return row.part != part; });
+  return rows;
+}
+
+// Its rows have no numbers: they are told in their order, each by a word that is in both.
+TEST(RulesTable, HasEveryRowOfWhatWasSeenWhenRun) {
+  PLAN_SHARED(file, "reference/stalwart-admin.md");
+  const std::string text = part_of(read_all(file), "\n## 0a. ", "\nFigures ");
+  const std::vector<std::string_view> seen = rows_of_tables(text);
+  const std::vector<Row> rows = rows_of_part("stalwart-admin 0a");
+  ASSERT_EQ(rows.size(), seen.size());
+  EXPECT_EQ(rows.size(), 31U);
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const std::set<std::string> words = words_of(seen[i]);
+    const std::set<std::string> said = words_of(rows[i].what);
+    EXPECT_TRUE(std::any_of(said.begin(), said.end(),
+                            [&](const std::string& word) { return words.contains(word); }))
+        << "row " << rows[i].number << " says `" << rows[i].what << "` of\n"
+        << seen[i];
+  }
+}
+
+// Rows of its tables are told by their names, the steps of its list by their numbers: `(17.2: 2,
+// 3)`.
+TEST(RulesTable, HasEveryNameAndStepOfTheProxysPart) {
+  PLAN_SHARED(file, "reference/migration-proxy.md");
+  const std::string text = part_of(read_all(file), "\n## 17. ", "\n## 18. ");
+  std::string page;
+  std::set<std::string> said;
+  for (const Row& row : rows_of_part("migration-proxy 17")) {
+    page += lower_ascii(row.what) + "\n";
+    const std::size_t at = row.what.find("(17.2: ");
+    if (at == std::string::npos) continue;
+    const std::size_t end = row.what.find(')', at);
+    ASSERT_NE(end, std::string::npos) << row.what;
+    for (const std::string_view number :
+         split(std::string_view(row.what).substr(at + 7, end - at - 7), ','))
+      said.emplace(trim(number));
+  }
+  const std::vector<std::string_view> named = rows_of_tables(text);
+  EXPECT_GE(named.size(), 10U);
+  for (const std::string_view row : named) {
+    std::string name = lower_ascii(trim(split(row, '|')[1]));
+    name = name.substr(0, name.find(" \u2264"));  // "old Stalwart ≤0.15"
+    EXPECT_NE(page.find(name), std::string::npos) << name;
+  }
+  const std::string steps = part_of(text, "\n### 17.2 ", "\n### 17.3 ");
+  std::set<std::string> numbers;
+  std::size_t at = 0;
+  for (std::size_t number = 1;; ++number) {
+    at = steps.find(std::to_string(number) + ". ", at);
+    if (at == std::string::npos) break;
+    numbers.insert(std::to_string(number));
+  }
+  EXPECT_EQ(numbers.size(), 7U);
+  EXPECT_EQ(said, numbers);
+  EXPECT_NE(steps.find("several instances"), std::string::npos);
+  EXPECT_NE(page.find("several instances"), std::string::npos);
 }
 
 }  // namespace
