@@ -37,56 +37,55 @@ struct Setting {
   std::string_view only = {};
   /// Only for keys that end so; empty: however they end.
   std::string_view end = {};
-  std::string_view reason = {};
 };
 
 constexpr std::array kSilentAtSource = {
     // What the proof evaluates.
-    Setting{"queue.strategy.route", {}, {}, {}, "the proof follows the route expression"},
-    Setting{"lookup.", {}, {}, {}, "the proof has the keys of lookup lists"},
-    Setting{"queue.route.", {}, {}, ".type", "the proof follows it"},
-    Setting{"queue.route.", {}, {}, ".address", "the proof follows it"},
-    Setting{"queue.route.", {}, {}, ".port", "the proof follows it"},
-    Setting{"queue.route.", {}, {}, ".description", "a comment"},
-    Setting{"queue.route.", {}, "smtp", ".protocol", "what the proof takes a relay to speak"},
-    Setting{"queue.route.", {}, {}, ".tls.implicit", "the proof follows it"},
-    Setting{"queue.route.", {}, {}, ".tls.allow-invalid-certs", "the same way, to the same server"},
+    Setting{"queue.strategy.route"},                   // the proof follows the route expression
+    Setting{"lookup."},                                // the proof has the keys of lookup lists
+    Setting{"queue.route.", {}, {}, ".type"},          // the proof follows it
+    Setting{"queue.route.", {}, {}, ".address"},       // the proof follows it
+    Setting{"queue.route.", {}, {}, ".port"},          // the proof follows it
+    Setting{"queue.route.", {}, {}, ".description"},   // a comment
+    Setting{"queue.route.", {}, "smtp", ".protocol"},  // what the proof takes a relay to speak
+    Setting{"queue.route.", {}, {}, ".tls.implicit"},  // the proof follows it
+    Setting{"queue.route.", {}, {}, ".tls.allow-invalid-certs"},  // to the same server
     // What is judged elsewhere.
-    Setting{"session.auth.require", {}, {}, {}, "the rule old_server_unready looks at it"},
-    Setting{"session.auth.mechanisms", {}, {}, {}, "how somebody logs in, not where mail goes"},
-    Setting{"session.auth.directory", {}, {}, {}, "who logs in, not who gets mail"},
+    Setting{"session.auth.require"},     // the rule old_server_unready looks at it
+    Setting{"session.auth.mechanisms"},  // how somebody logs in, not where mail goes
+    Setting{"session.auth.directory"},   // who logs in, not who gets mail
     // What lets more in than before.
-    Setting{"server.allowed-ip.", {}, {}, {}, "nobody there is banned"},
-    Setting{"queue.limiter.inbound.", {}, "false", ".enable", "a limit that is off"},
-    Setting{"queue.limiter.outbound.", {}, "false", ".enable", "a limit that is off"},
+    Setting{"server.allowed-ip."},                               // nobody there is banned
+    Setting{"queue.limiter.inbound.", {}, "false", ".enable"},   // a limit that is off
+    Setting{"queue.limiter.outbound.", {}, "false", ".enable"},  // a limit that is off
     // What says something about a message and decides nothing.
-    Setting{"auth.dkim.sign", {}, {}, {}, "a header"},
-    Setting{"auth.arc.seal", {}, {}, {}, "a header"},
-    Setting{"auth.dkim.verify", "strict", {}, {}, "a header, unless it refuses"},
-    Setting{"auth.arc.verify", "strict", {}, {}, "a header, unless it refuses"},
-    Setting{"auth.spf.verify.", "strict", {}, {}, "a header, unless it refuses"},
-    Setting{"auth.dmarc.verify", "strict", {}, {}, "a header, unless it refuses"},
-    Setting{"auth.iprev.verify", "strict", {}, {}, "a header, unless it refuses"},
-    Setting{"session.data.add-headers.", {}, {}, {}, "headers"},
-    Setting{"session.ehlo.reject-non-fqdn", {}, {}, {}, "a client without a name is told so"},
-    Setting{"session.connect.greeting", {}, {}, {}, "a text"},
-    Setting{"session.connect.hostname", {}, {}, {}, "a text"},
-    Setting{"signature.", {}, {}, {}, "keys that sign"},
-    Setting{"report.", {}, {}, {}, "reports about mail"},
+    Setting{"auth.dkim.sign"},                // a header
+    Setting{"auth.arc.seal"},                 // a header
+    Setting{"auth.dkim.verify", "strict"},    // a header, unless it refuses
+    Setting{"auth.arc.verify", "strict"},     // a header, unless it refuses
+    Setting{"auth.spf.verify.", "strict"},    // a header, unless it refuses
+    Setting{"auth.dmarc.verify", "strict"},   // a header, unless it refuses
+    Setting{"auth.iprev.verify", "strict"},   // a header, unless it refuses
+    Setting{"session.data.add-headers."},     // headers
+    Setting{"session.ehlo.reject-non-fqdn"},  // a client without a name is told so
+    Setting{"session.connect.greeting"},      // a text
+    Setting{"session.connect.hostname"},      // a text
+    Setting{"signature."},                    // keys that sign
+    Setting{"report."},                       // reports about mail
     // What is no mail, or mail that has arrived.
-    Setting{"tracer.", {}, {}, {}, "logs"},
-    Setting{"metrics.", {}, {}, {}, "figures"},
-    Setting{"imap.", {}, {}, {}, "how mail is read"},
-    Setting{"pop3.", {}, {}, {}, "how mail is read"},
-    Setting{"jmap.", {}, {}, {}, "how mail is read"},
-    Setting{"http.", {}, {}, {}, "no mail"},
-    Setting{"oauth.", {}, {}, {}, "no mail"},
-    Setting{"calendar.", {}, {}, {}, "no mail"},
-    Setting{"contacts.", {}, {}, {}, "no mail"},
-    Setting{"file-storage.", {}, {}, {}, "no mail"},
-    Setting{"webadmin.", {}, {}, {}, "no mail"},
-    Setting{"certificate.", {}, {}, {}, "mail is taken without TLS as well"},
-    Setting{"acme.", {}, {}, {}, "mail is taken without TLS as well"},
+    Setting{"tracer."},        // logs
+    Setting{"metrics."},       // figures
+    Setting{"imap."},          // how mail is read
+    Setting{"pop3."},          // how mail is read
+    Setting{"jmap."},          // how mail is read
+    Setting{"http."},          // no mail
+    Setting{"oauth."},         // no mail
+    Setting{"calendar."},      // no mail
+    Setting{"contacts."},      // no mail
+    Setting{"file-storage."},  // no mail
+    Setting{"webadmin."},      // no mail
+    Setting{"certificate."},   // mail is taken without TLS as well
+    Setting{"acme."},          // mail is taken without TLS as well
 };
 
 /// A property of an object of the target that changes what happens to mail; `name` "*": all of it.

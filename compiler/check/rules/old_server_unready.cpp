@@ -34,7 +34,7 @@ constexpr std::string_view kSomebody = "198.51.100.25";  // RFC 5737
 std::optional<bool> wants_login(const ir::Value& rules, std::int64_t port) {
   static const schema::MtaContext kSession = [] {
     schema::MtaContext context;
-    context.name = "session, of an old server";
+    context.name = "session";
     context.is_unrestricted = true;
     context.is_of_old_server = true;
     return context;

@@ -29,8 +29,7 @@ bool is_needed(const ir::StepGraph& graph, std::string_view point) {
 /// Why `plan rollback --to` could not name it.
 std::string why_not_point(const ir::Value& point) {
   if (!point.is_string()) return "the name of a rollback point is a text";
-  const std::string& name = point.as_string();
-  if (trim(name).empty()) return "the name of a rollback point is empty";
+  const std::string& name = point.as_string();  // not empty: arguments were judged
   if (printable(name, SIZE_MAX) != name)
     return fmt::format("`{}` has a character that cannot be seen", printable(name, 60));
   return {};
