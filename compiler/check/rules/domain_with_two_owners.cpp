@@ -17,7 +17,8 @@ void domain_with_two_owners(const Migration& migration, Sink& sink) {
     if (!is_new) {
       sink.report(Kind::domain_with_two_owners, domain.span,
                   fmt::format("domain `{}` stands here twice", printable(domain.text, 120)))
-          .note(entry->second, "it stands here first");
+          .note(entry->second, "it stands here first")
+          .help("take one of the two out");
       continue;
     }
     if (migration.lock == nullptr) continue;
