@@ -11,6 +11,7 @@
 #include "compiler/keys_beside.h"
 #include "compiler/source/diagnostic.h"
 #include "compiler/source/embedded_file.h"
+#include "compiler/source/secret_places.h"
 #include "compiler/source/text.h"
 #include "compiler/syntax/language.h"
 #include "compiler/syntax/sound_part.h"
@@ -662,9 +663,18 @@ std::string declaration_at(const std::vector<EditedFile>& files, const FilePlace
                          (trim(lines[end]).starts_with('}') || trim(lines[end]).starts_with(']'));
   if (is_closed) ++end;
   while (end > first + 1 && trim(lines[end - 1]).empty()) --end;
-  std::string page = "```\n";
-  for (std::size_t i = begin; i < end; ++i) page += fmt::format("{}\n", lines[i]);
-  return page + fmt::format("```\n\n{}:{}", file->path, first + 1);
+  // A secret that stands there in clear is not shown a second time.
+  SourceSet sources;
+  const FileId shown = sources.add(file->path, file->text);
+  SecretMask mask(sources, {});
+  const auto offset_of = [&](std::string_view line) {
+    return static_cast<std::uint32_t>(line.data() - file->text.data());
+  };
+  const std::string_view last = lines[end - 1];
+  return fmt::format("```\n{}\n```\n\n{}:{}",
+                     mask.text(shown, offset_of(lines[begin]),
+                               offset_of(last) + static_cast<std::uint32_t>(last.size())),
+                     file->path, first + 1);
 }
 
 std::optional<FilePlace> definition_at(const std::vector<EditedFile>& files, std::size_t file,

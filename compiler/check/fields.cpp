@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "compiler/check/names.h"
-#include "compiler/source/secret_places.h"
+#include "compiler/source/command_secrets.h"
 #include "compiler/source/text.h"
 #include "compiler/syntax/scalar.h"
 
@@ -295,18 +295,18 @@ Value FieldReader::number(const Node& node, std::int64_t minimum, std::int64_t m
 
 Value FieldReader::texts(const Node& node, const std::string& what) {
   Value list = Value::list();
-  std::string before;
+  CommandWords command;
   for (Named& name : names(node, what)) {
-    if (is_secret_of_command(before, name.text)) {
+    if (const auto secrets = command.take(name.text); !secrets.empty()) {
       sink_
           .report(Kind::secret_in_clear, name.span,
-                  fmt::format("{} has a secret behind `{}`", what, printable(before, 40)))
+                  fmt::format("{} has a secret behind `{}`", what,
+                              printable(secrets.front().behind, 40)))
           .label("a plan goes into git")
           .help(
               "run a script that reads the secret from a file, and change the secret: it was "
               "written down");
     }
-    before = name.text;
     list.push_back(std::move(name.text));
   }
   return list;

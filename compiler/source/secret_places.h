@@ -17,18 +17,15 @@ struct SecretPlace {
 };
 
 /// Where secrets may stand in clear in a plan, a module or a JSON document: behind keys that are
-/// called like a secret (or nearly so), behind `!secret` without `env:`, `file:` or `command:`, in
-/// the user's part of a URL, behind `-u` of a command. It reads characters and not syntax: what it
-/// is for are texts that do not parse. Sorted, none overlaps another; linear in the text.
-/// `is_language`: the text is of the plan language, where only string literals can be secrets.
+/// called like a secret (or nearly so), with whatever sign or none between the two, behind
+/// `!secret` without `env:`, `file:` or `command:`, in the user's part of a URL, in commands. It
+/// reads characters and not syntax: what it is for are texts that do not parse. So what follows
+/// such a key is a secret to its end unless it says where one is read, or is a name of the plan.
+/// Sorted, none overlaps another; linear in the text. `is_language`: of the plan language.
 [[nodiscard]] std::vector<SecretPlace> secret_places(std::string_view text, bool is_language);
 
 /// Is a key of this name expected to hold a secret? Misspelt names count.
 [[nodiscard]] bool is_secret_name(std::string_view name);
-
-/// Is `value`, which stands behind `option` in a command, a secret: `-u NAME:SECRET`,
-/// `--password SECRET`?
-[[nodiscard]] bool is_secret_of_command(std::string_view option, std::string_view value);
 
 /// Texts of a compilation as they may be shown: the secrets in them replaced by `********`.
 class SecretMask {

@@ -35,7 +35,7 @@ TEST(SecretPlaces, AreFoundInYaml) {
            {"{password: !scret hunter2}", "{password: !scret ********}"},
            {"{password: !hunter2}", "{password: !********}"},
            {"  login: \"admin:hunter2\"", "  login: \"********\""},
-           {"password: \"hunter2 ${name}\"", "password: \"******** ${name}\""},
+           {"password: \"hunter2 ${name}\"", "password: \"******** ${********}\""},
            {"password: >-\n  hunter2\n  hunter3\nx: 1",
             "password: >-\n  ********\n  ********\nx: 1"},
            {"password:\n  hunter2\nx: 1", "password:\n  ********\nx: 1"},
@@ -63,6 +63,150 @@ TEST(SecretPlaces, AreFoundInThePlanLanguageAndInJson) {
       R"({"n":"r","authSecret":{"@type":"Value","secret":"********"},"x":"y"})");
 }
 
+TEST(SecretPlaces, AreFoundBehindAnySignOrNone) {
+  const std::string secret = "hunter2-PLANTED";
+  // S is the secret: in a block, in braces and behind a `let` or a `-`.
+  for (const std::string_view line : {"password = 'S'",
+                                      "password = 'S",
+                                      "password = \"S\" x",
+                                      "password \"S\"",
+                                      "password 'S'",
+                                      "password: \"S\"",
+                                      "password: S",
+                                      "password = S",
+                                      "password == \"S\"",
+                                      "password = `S`",
+                                      "password = \"S\\q\"",
+                                      "password = \"S\\\"",
+                                      "password = (\"S\"",
+                                      "password = ['S'",
+                                      "password = ['S",
+                                      "password = { a = 'S",
+                                      "password = secret 'S'",
+                                      "password = secret 'S",
+                                      "password = secret S",
+                                      "password = secret \"S",
+                                      "password = tagged \"!x\" 'S",
+                                      "password = lock \"S\"",
+                                      "password = 'a' == 'S",
+                                      "password = lower('S",
+                                      "pasword = 'S",
+                                      "passwd = 'S'",
+                                      "pass = \"S\"",
+                                      "secret = 'S",
+                                      "password = \"a\" 'S'",
+                                      "password = numbered ['S'",
+                                      "\"password\" = 'S",
+                                      "'password' = 'S'",
+                                      "password = 'S' 'x",
+                                      "password ='S",
+                                      "password = \u201cS\u201d",
+                                      "password = $S",
+                                      "password = #S",
+                                      "password = \"${S}\"",
+                                      "password = \"x ${'S\"",
+                                      "password = \"${'S'}\"",
+                                      "password = default('S', 'x')",
+                                      "password = default(null, 'S",
+                                      "password S",
+                                      "password\"S\"",
+                                      "password:S",
+                                      "password= hun,S,x",
+                                      "password = a}S",
+                                      "password = \n 'S'",
+                                      "password =\n     S",
+                                      "password { a = 'S'",
+                                      "password = true S",
+                                      "password = -S"}) {
+    std::string text(line);
+    text.replace(text.find('S'), 1, secret);
+    for (const std::string& whole :
+         {"  login = { user = \"admin\", " + text + " }\n  url = \"x\"\n",
+          "login = {\n  user = \"admin\"\n  " + text + "\n}\n", "let " + text + "\n"})
+      EXPECT_EQ(masked(whole, "mine.plan").find(secret), std::string::npos) << whole;
+  }
+  for (const std::string_view line : {"password: 'S'",
+                                      "password: 'S",
+                                      "password: \"S",
+                                      "password: \"S\" x",
+                                      "password 'S'",
+                                      "password = \"S\"",
+                                      "password:S",
+                                      "password: S: x",
+                                      "password: `S`",
+                                      "password: @S",
+                                      "password: %S",
+                                      "password: [S",
+                                      "password: {a: S",
+                                      "password: !secret 'S",
+                                      "password: !!str S",
+                                      "password: !<x> S",
+                                      "password: |S",
+                                      "password: > S",
+                                      "password: *S",
+                                      "password: &S x",
+                                      "? password : S",
+                                      "password: ${S}",
+                                      "password: ${S",
+                                      "password: \"${lower('S')}\"",
+                                      "password: ${default('S','x')}",
+                                      "password: - S",
+                                      "password: # S",
+                                      "password: #S",
+                                      "pass: 'S",
+                                      "secret: \"S",
+                                      "Password: 'S",
+                                      "password S",
+                                      "password\tS",
+                                      "password: a,S}",
+                                      "password: \"a\"S\""}) {
+    std::string text(line);
+    text.replace(text.find('S'), 1, secret);
+    for (const std::string& whole :
+         {"  login: {user: admin, " + text + "}\n  url: x\n",
+          "  login:\n    user: admin\n    " + text + "\n  url: x\n", "a:\n- " + text + "\n"})
+      EXPECT_EQ(masked(whole, "migration.yaml").find(secret), std::string::npos) << whole;
+  }
+}
+
+TEST(SecretPlaces, EndWithTheValueAndNotWithItsFirstSign) {
+  for (const auto& [text, shown] : std::vector<Case>{
+           {"{password: hun,ter2, x: 1}", "{password: ********, x: 1}"},
+           {R"({"secret":"hun"ter2","x":1})", R"({"secret":"********"********,"x":1})"},
+           {"  login: {password: &hunter2 x}\n  url: x",
+            "  login: {password: &********}\n  url: x"}})
+    EXPECT_EQ(masked(text, "migration.yaml"), shown);
+  for (const auto& [text, shown] : std::vector<Case>{
+           {"login = { user = \"a\", password: hun,ter2, url = \"x\" }",
+            "login = { user = \"a\", password: ********, url = \"x\" }"},
+           {"input password : secret = 'hunter2'", "input password : secret = '********'"},
+           {"input pem : secret = 'hunter2'", "input pem : secret = '********'"},
+           {"let one = { password = 'hunter2' of }\nlet two = 1",
+            "let one = { password = '********' ******** }\nlet two = 1"},
+           {"login = { password = 'hunter2 }\n  url = \"x\"",
+            "login = { password = '********\n  url = \"x\""}})
+    EXPECT_EQ(masked(text, "mine.plan"), shown);
+}
+
+TEST(SecretPlaces, AreFoundInCommands) {
+  for (const auto& [text, shown] : std::vector<Case>{
+           {"run: [point, --password=hunter2]", "run: [point, --password=********]"},
+           {"run: [mysql, -phunter2, db]", "run: [mysql, -p********, db]"},
+           {"run: [env, MYSQL_PWD=hunter2, mysql]", "run: [env, MYSQL_PWD=********, mysql]"},
+           {"run: [curl, -ua:hunter2]", "run: [curl, -ua:********]"},
+           {"run: [ldapsearch, -w, hunter2]", "run: [ldapsearch, -w, ********]"},
+           {"run:\n  - mysql\n  - -phunter2\n  - db\nundo: [x]",
+            "run:\n  - mysql\n  - -p********\n  - db\nundo: [x]"},
+           {"run: [mysql,\n  -phunter2]", "run: [mysql,\n  -p********]"},
+           {"run: curl -u a:hunter2 x", "run: curl -u a:******** x"},
+           {"run: [sh, -c, \"curl -u a:hunter2 h\"]", "run: [sh, -c, \"curl -u a:******** h\"]"},
+           {"run: [curl, -H, \"Authorization: Bearer hunter2\"]",
+            "run: [curl, -H, \"Authorization: ********\"]"}})
+    EXPECT_EQ(masked(text, "migration.yaml"), shown);
+  EXPECT_EQ(masked("run = [\n  \"mysql\",\n  \"-phunter2\",\n]\nundo = [\"x\"]", "mine.plan"),
+            "run = [\n  \"mysql\",\n  \"-p********\",\n]\nundo = [\"x\"]");
+}
+
 TEST(SecretPlaces, AreNoneWhereNothingIsSecret) {
   for (const std::string_view text :
        {"login: {user: \"${addresses.admin}\", password: !secret file:secrets/admin}",
@@ -70,14 +214,25 @@ TEST(SecretPlaces, AreNoneWhereNothingIsSecret) {
         "{password: !secret \"env:\", token: !secret command:}", "password: !secret file:",
         "accounts: {from: {passwd_file: /etc/dovecot/users}}", "key: !secret file:secrets/id",
         "# don't write the password here", "run: [ssh, -u, root, host]", "pin: !lock certificate",
-        "token: *other", "without_password: [old@example.org]", "# where `!secret` says",
-        "reject: 5\nsecond: 1\nserver: a\ncopy_passes: [5]"})
+        "without_password: [old@example.org]", "# where `!secret` says",
+        "reject: 5\nsecond: 1\nserver: a\ncopy_passes: [5]", "login: # the admin's\n  user: a",
+        "token: !secret env:TOKEN  # of the edge",
+        "run: [docker, run, -u, '1000:1000', -p3306:3306, mysql]",
+        "run: [mysql, --defaults-file=/root/.my.cnf, -p, mail]", "run: [sh, -c, 'mysql -p$PW']",
+        "run: [sshpass, -e, ssh, -p, 22, h]", "run: [curl, --key=/etc/x.pem, https://h/x@y]"})
     EXPECT_EQ(masked(text, "migration.yaml"), text);
   for (const std::string_view text :
        {"input private_key : secret", "{ key = \"queue.route\", value = \"relay\" }",
         "step key : admin.upsert {\n  match = { a = \"b\" }\n}",
         "step password : admin.upsert { match = { a = \"b\" } }", "password = account.password",
-        "password = secret \"env:VMADMIN_PASSWORD\" }"})
+        "password = secret \"env:VMADMIN_PASSWORD\" }",
+        "input password : secret  # of the admin\nlet x = 1", "input token : secret?\n",
+        "input auth : list(text) = [\"a\"]",
+        "let token = source.master_user.password\nlet inside = { of = [token] }",
+        "let is_same = source.master_user.password == null",
+        "let either = default(source.master_user.password, 5)",
+        "input pem : secret\nuse std/dkim { selector = \"m\", private_key = pem, domain = \"x\" }",
+        "step own/{}/x for row in accounts : admin.account {\n  password = row.password\n}"})
     EXPECT_EQ(masked(text, "mine.plan"), text);
 }
 
@@ -91,8 +246,11 @@ TEST(SecretPlaces, TakeABrokenTextAsItIs) {
 }
 
 TEST(SecretPlaces, TakeTimeLinearInALineThatOpensAndClosesNothing) {
-  for (const std::string_view part : {"\"\\", "'\"\\", "${", "password: \"\\\"", "password: [",
-                                      "a: '", "://a:", "-u, \"", "{password: ${", "!secret \""}) {
+  for (const std::string_view part :
+       {"\"\\",   "'\"\\",    "${",          "password: \"\\\"", "password: [",
+        "a: '",   "://a:",    "-u, \"",      "{password: ${",    "!secret \"",
+        "token=", "token=\"", "password ",   "password '",       ", '",
+        "[[",     "a'b c",    "password: }", "password: ,a ",    "run: x "}) {
     std::string text = "x: {password: ";
     while (text.size() < 400'000) text += part;
     std::uint32_t behind = 0;
@@ -119,6 +277,17 @@ TEST(SecretMask, TakesSecretsOutOfMessagesToo) {
   const Diagnostic shown = mask.masked(one);
   EXPECT_EQ(shown.message, "`********` is not `hunter23`");
   EXPECT_EQ(shown.help, std::vector<std::string>{"not ********"});
+}
+
+TEST(SecretMask, TakesAPartOfASecretOutOfAMessage) {
+  SourceSet sources;
+  const FileId file = sources.add("mine.plan", "login = { password = hunter2 of x }\n");
+  Diagnostic one;
+  one.kind = Kind::language_syntax;
+  one.span = {file, 0, 5};
+  one.message = "there is no `hunter2`";
+  SecretMask mask(sources, {one});
+  EXPECT_EQ(mask.masked(one).message, "there is no `********`");
 }
 
 TEST(SecretMask, TakesTheBeginningOfALongSecretOutOfAMessage) {

@@ -1,0 +1,98 @@
+#include "compiler/source/command_secrets.h"
+
+#include <gtest/gtest.h>
+
+namespace plan {
+namespace {
+
+/// The command with each secret as `***<what it stands behind>`.
+std::string shown(const std::vector<std::string_view>& words) {
+  CommandWords command;
+  std::string out;
+  for (const std::string_view word : words) {
+    std::size_t at = 0;
+    if (!out.empty()) out += ' ';
+    for (const SecretOfWord& secret : command.take(word)) {
+      out += word.substr(at, secret.begin - at);
+      out += "***<" + secret.behind + ">";
+      at = secret.end;
+    }
+    out += word.substr(at);
+  }
+  return out;
+}
+
+struct Case {
+  std::vector<std::string_view> words;
+  std::string_view shown;
+};
+
+TEST(CommandSecrets, AreFoundInEveryForm) {
+  for (const auto& [words, expected] : std::vector<Case>{
+           {{"x", "--password", "hunter2"}, "x --password ***<--password>"},
+           {{"point", "--password=hunter2"}, "point --password=***<--password=>"},
+           {{"env", "MYSQL_PWD=hunter2", "mysql", "-p", "db"},
+            "env MYSQL_PWD=***<MYSQL_PWD=> mysql -p db"},
+           {{"docker", "run", "-e", "DB_PASS=hunter2"}, "docker run -e DB_PASS=***<DB_PASS=>"},
+           {{"x", "API_KEY=hunter2h"}, "x API_KEY=***<API_KEY=>"},
+           {{"curl", "https://a:hunter2@h/"}, "curl https://a:***<https://a:>@h/"},
+           {{"curl", "https://h/?a=b&token=hunter2"},
+            "curl https://h/?a=b&token=***<https://h/?a=b&token=>"},
+           {{"curl", "-d", "user=a&password=hunter2&x=y"},
+            "curl -d user=a&password=***<user=a&password=>&x=y"},
+           {{"curl", "-u", "a:hunter2"}, "curl -u a:***<-u>"},
+           {{"curl", "-ua:hunter2"}, "curl -ua:***<-ua:>"},
+           {{"curl", "--user=a:hunter2"}, "curl --user=a:***<--user=a:>"},
+           {{"curl", "-H", "X-Auth-Key: hunter2hunter2"}, "curl -H X-Auth-Key: ***<-H>"},
+           {{"curl", "--header=Authorization:hunter2"},
+            "curl --header=Authorization:***<--header=Authorization:>"}})
+    EXPECT_EQ(shown(words), expected);
+}
+
+TEST(CommandSecrets, AreWhatAProgramTakesForOne) {
+  for (const auto& [words, expected] : std::vector<Case>{
+           {{"mysql", "-phunter2"}, "mysql -p***<-p>"},
+           {{"/usr/bin/mariadb-dump", "-phunter2"}, "/usr/bin/mariadb-dump -p***<-p>"},
+           {{"ldapsearch", "-w", "hunter2"}, "ldapsearch -w ***<-w>"},
+           {{"ldapmodify", "-whunter2", "-x"}, "ldapmodify -w***<-w> -x"},
+           {{"sshpass", "-phunter2", "ssh", "-p", "22"}, "sshpass -p***<-p> ssh -p 22"},
+           {{"smbclient", "-U", "a%hunter2"}, "smbclient -U a%***<-U>"},
+           {{"nsupdate", "-y", "hmac-sha256:k:hunter2"}, "nsupdate -y hmac-sha256:k:***<-y>"},
+           {{"lftp", "-u", "a,hunter2", "h"}, "lftp -u a,***<-u> h"},
+           {{"openssl", "x", "-passin", "pass:hunter2"}, "openssl x -passin pass:***<-passin>"}})
+    EXPECT_EQ(shown(words), expected);
+}
+
+TEST(CommandSecrets, AreFoundInALineOfAShell) {
+  EXPECT_EQ(shown({"sh", "-c", "mysql -phunter2 x; curl --user=a:hunter2 h"}),
+            "sh -c mysql -p***<-p> x; curl --user=a:***<--user=a:> h");
+  EXPECT_EQ(shown({"sh", "-c", "ssh h 'mysql -phunter2 db'"}), "sh -c ssh h 'mysql -p***<-p> db'");
+  EXPECT_EQ(shown({"sh", "-c", "curl -H 'Authorization: Bearer hunter2' h"}),
+            "sh -c curl -H 'Authorization: ***<-H>' h");
+  EXPECT_EQ(shown({"sh", "-c", "don't --password hunter2"}),
+            "sh -c don't --password ***<--password>");
+}
+
+TEST(CommandSecrets, AreNoneWhereTheySayWhereOneIsReadOrNothingIsSecret) {
+  for (const std::vector<std::string_view>& words : std::vector<std::vector<std::string_view>>{
+           {"curl", "-u", "root"},
+           {"curl", "-H", "Authorization: Bearer $TOKEN"},
+           {"docker", "run", "-u", "1000:1000", "--name", "mysql", "-p3306:3306"},
+           {"mysql", "--defaults-file=/root/.my.cnf", "--password", "-p", "mail"},
+           {"openssl", "x", "-passin", "env:X"},
+           {"ssh", "-p", "22", "h"},
+           {"x", "--token", "-v"},
+           {"x", "--password-file=/etc/x", "--token=/run/secrets/token", "--key=a"},
+           {"x", "--sort-key=date-and-time", "PRIMARY_KEY=abcdefgh", "PWD=/srv/mail"},
+           {"sh", "-c", "mysql -p$PW; curl -u \"$USER:$PW\" h; TOKEN=$(cat /etc/token) x"},
+           {"aws", "route53", "--hosted-zone-id", "Z1", "--change-batch", "file://x.json"},
+           {"ip", "addr", "add", "203.0.113.10/32", "dev", "eth0"},
+           {"", "-", "--"}}) {
+    std::string line;
+    for (const std::string_view word : words) line += (line.empty() ? "" : " ") + std::string(word);
+    EXPECT_EQ(shown(words), line);
+  }
+}
+
+}  // namespace
+}  // namespace plan
