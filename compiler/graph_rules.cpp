@@ -13,6 +13,7 @@
 #include "compiler/ir/shape_sample.h"
 #include "compiler/lower/given_place.h"
 #include "compiler/schema/check_value.h"
+#include "compiler/source/command_secrets.h"
 #include "compiler/source/source_set.h"
 #include "compiler/source/std_place.h"
 #include "compiler/source/text.h"
@@ -219,6 +220,34 @@ Span place_of_secret(const ir::StepGraph& graph, ir::StepId step, std::string_vi
   return given.is_known() ? given : secret->span;
 }
 
+/// Commands of steps of the author's own; those of the plan were looked at when it was read.
+void check_commands(const ir::StepGraph& graph, Sink& sink) {
+  std::set<const ir::StepShape*> said;
+  for (std::size_t i = 0; i < graph.size(); ++i) {
+    const auto step = static_cast<ir::StepId>(i);
+    const StepKind kind = graph.kind(step);
+    if (kind != StepKind::address_move && kind != StepKind::address_finalize) continue;
+    if (!said.insert(&graph.shape(step)).second) continue;
+    for (const std::string_view name : {"run", "undo"}) {
+      CommandWords command;
+      const ir::Value words = graph.argument(step, name);
+      for (const ir::Value& word : words.items()) {
+        const auto secrets = command.take(word.string_or(""));
+        if (secrets.empty()) continue;
+        sink.report(Kind::secret_in_clear, graph.origin(step),
+                    fmt::format("`{}` has a secret behind `{}`", name,
+                                printable(secrets.front().behind, 40)))
+            .argument("step", graph.id(step))
+            .label("a plan goes into git")
+            .help(
+                "run a script that reads the secret from a file, and change the secret: it was "
+                "written down");
+        break;
+      }
+    }
+  }
+}
+
 }  // namespace
 
 std::span<const std::string_view> secret_names() { return kSecretNames; }
@@ -240,12 +269,14 @@ void check_clear_secrets(const ir::StepGraph& graph,
     sink.report(Kind::secret_in_clear, place_of_secret(graph, step, name, modules, sources),
                 fmt::format("`{}` of {} stands here in clear text", name,
                             printable(graph.argument(step, "object").string_or(""), 60)))
+        .argument("step", graph.id(step))
         .label("a plan goes into git")
         .help(
             "name it in a module, `let NAME = secret \"file:secrets/NAME\"`, and write that name "
             "in its place, or write what lets the server read it (`EnvironmentVariable`, `File`); "
             "and change the secret: it was written down");
   });
+  check_commands(graph, sink);
 }
 
 void report_unknown_constructs(const schema::Schema& schema, Span place, Sink& sink) {

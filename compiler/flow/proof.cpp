@@ -116,7 +116,7 @@ class Prover {
     }
     check_carried_back();
     while (const auto place = way_back.next()) {
-      work_ += place->is_new ? 1 : 0;
+      if (place->is_new) ++work_;
       if (way_back.size() > kStatesMax) return add_too_many_states();
       const Moment moment{*states_, place->standing.done, place->way, place->undone};
       check_world(moment, place->standing.effects);

@@ -819,8 +819,14 @@ std::vector<SecretPlace> secret_places(std::string_view text, bool is_language) 
 
 SecretMask::SecretMask(const SourceSet& sources, const std::vector<Diagnostic>& diagnostics)
     : sources_(sources) {
+  // What is said of a step of a module stands at its name, and not at the secret.
+  const auto is_of_step = [&](const Diagnostic& one) {
+    return !sources.name(one.span.file).ends_with(".ndjson") &&
+           std::any_of(one.arguments.begin(), one.arguments.end(),
+                       [](const auto& argument) { return argument.first == "step"; });
+  };
   for (const Diagnostic& one : diagnostics) {
-    if (one.kind == Kind::secret_in_clear && one.span.is_known())
+    if (one.kind == Kind::secret_in_clear && one.span.is_known() && !is_of_step(one))
       told_[one.span.file].push_back({one.span.begin, one.span.end});
   }
 }

@@ -203,7 +203,7 @@ TEST(Findings, SilenceAndRaiseEveryWarningOfTheGoldenFilesAtItsPlace) {
       for (const std::string_view severity : {"silent", "error"}) {
         // A run that has begun must go on behind the moment.
         if (severity == "error")
-          std::erase_if(found, [](const auto* one) { return one->kind == Kind::moment_passed; });
+          std::erase_if(found, [](const auto* each) { return each->kind == Kind::moment_passed; });
         if (found.empty()) continue;
         CompileInput changed = input;
         changed.plan_text += findings_for(before, found, severity, is_language);

@@ -314,6 +314,18 @@ TEST(SecretMask, IsPointedAtAsAWhole) {
       << shown;
 }
 
+TEST(SecretMask, ShowsTheNameOfAStepThatHasASecretInClear) {
+  SourceSet sources;
+  const FileId file = sources.add("mine.plan", "step own/relay : admin.upsert {\n}\n");
+  Diagnostic told;
+  told.kind = Kind::secret_in_clear;
+  told.span = {file, 5, 14};
+  told.message = "x";
+  told.arguments = {{"step", "own/relay"}};
+  const std::string shown = render_terminal({told}, sources, {});
+  EXPECT_NE(shown.find("    1 | step own/relay : admin.upsert {\n"), std::string::npos) << shown;
+}
+
 TEST(SecretMask, ShowsOfAPlaceThatIsCalledASecretNothing) {
   SourceSet sources;
   const FileId file = sources.add("migration.yaml", "name: hunter2\n");
