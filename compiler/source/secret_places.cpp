@@ -798,6 +798,41 @@ void replace(std::string& text, const std::string& secret) {
   }
 }
 
+/// The same in what the text quotes: `...`. Elsewhere a part of a secret may be any word.
+void replace_quoted(std::string& text, const std::string& part) {
+  std::size_t open = text.find('`');
+  while (open != std::string::npos) {
+    const std::size_t close = text.find('`', open + 1);
+    if (close == std::string::npos) return;
+    std::string quoted = text.substr(open + 1, close - open - 1);
+    replace(quoted, part);
+    text.replace(open + 1, close - open - 1, quoted);
+    open = text.find('`', open + quoted.size() + 2);
+  }
+}
+
+bool is_worth_replacing(std::string_view secret) {
+  if (secret.size() < kShortestReplaced || is_scalar_name(secret)) return false;
+  const std::string plain = plain_name(secret.substr(0, kNameMax));
+  return !has(kEndings, plain) && !is_near(plain, "secret");
+}
+
+bool is_between_words(char c) { return std::string_view(" \t\r\n,;:=\"'`(){}[]").find(c) != kNone; }
+bool is_outside_names(char c) { return !is_word(c) || c == '-' || c == '@'; }
+
+/// What of `secret` stands between the characters of which `is_between` says so.
+void collect_parts(std::string_view secret, bool (*is_between)(char),
+                   std::vector<std::string>& parts) {
+  std::size_t at = 0;
+  while (at < secret.size() && parts.size() < kSecretsOfDiagnosticMax) {
+    while (at < secret.size() && is_between(secret[at])) ++at;
+    const std::size_t begin = at;
+    while (at < secret.size() && !is_between(secret[at])) ++at;
+    const std::string_view part = secret.substr(begin, at - begin);
+    if (part.size() < secret.size() && is_worth_replacing(part)) parts.emplace_back(part);
+  }
+}
+
 }  // namespace
 
 bool is_secret_name(std::string_view name) {
@@ -885,7 +920,7 @@ Span SecretMask::with_whole_secrets(Span span) {
   return span;
 }
 
-void SecretMask::collect(Span span, std::vector<std::string>& secrets) {
+void SecretMask::collect(Span span, Secrets& secrets) {
   if (!span.is_known()) return;
   const std::string_view whole = sources_.text(span.file);
   std::uint32_t begin = 0;
@@ -898,35 +933,31 @@ void SecretMask::collect(Span span, std::vector<std::string>& secrets) {
       std::lower_bound(all.begin(), all.end(), begin,
                        [](const SecretPlace& one, std::uint32_t at) { return one.end <= at; });
   for (; place != all.end() && place->begin < end; ++place) {
-    if (secrets.size() >= kSecretsOfDiagnosticMax) return;
+    if (secrets.whole.size() >= kSecretsOfDiagnosticMax) return;
     const std::string_view secret = whole.substr(place->begin, place->end - place->begin);
-    const auto take = [&](std::string_view part) {
-      const bool is_name =
-          has(kEndings, plain_name(part.substr(0, kNameMax))) || is_scalar_name(part);
-      if (part.size() >= kShortestReplaced && !is_name) secrets.emplace_back(part);
-    };
-    take(secret);
-    // What was taken for a part of it may be all that a message shows.
-    constexpr std::string_view kBetween = " \t\r\n,;:=\"'`(){}[]";
-    std::size_t at = secret.find_first_not_of(kBetween);
-    while (at != kNone && secrets.size() < kSecretsOfDiagnosticMax) {
-      const std::size_t to = std::min(secret.find_first_of(kBetween, at), secret.size());
-      if (to - at < secret.size()) take(secret.substr(at, to - at));
-      at = secret.find_first_not_of(kBetween, to);
-    }
+    if (!is_worth_replacing(secret)) continue;
+    secrets.whole.emplace_back(secret);
+    collect_parts(secret, is_between_words, secrets.parts);
+    collect_parts(secret, is_outside_names, secrets.parts);
   }
 }
 
 Diagnostic SecretMask::masked(Diagnostic diagnostic) {
-  std::vector<std::string> secrets;
+  Secrets secrets;
   collect(diagnostic.span, secrets);
   for (const Label& note : diagnostic.notes) collect(note.span, secrets);
-  for (const std::string& secret : secrets) {
+  for (const std::string& secret : secrets.whole) {
     replace(diagnostic.message, secret);
     replace(diagnostic.label, secret);
     for (Label& note : diagnostic.notes) replace(note.text, secret);
     for (std::string& help : diagnostic.help) replace(help, secret);
     for (auto& [name, argument] : diagnostic.arguments) replace(argument, secret);
+  }
+  for (const std::string& part : secrets.parts) {
+    replace_quoted(diagnostic.message, part);
+    replace_quoted(diagnostic.label, part);
+    for (Label& note : diagnostic.notes) replace_quoted(note.text, part);
+    for (auto& [name, argument] : diagnostic.arguments) replace(argument, part);
   }
   return diagnostic;
 }

@@ -41,8 +41,13 @@ class SecretMask {
   [[nodiscard]] Diagnostic masked(Diagnostic diagnostic);
 
  private:
+  /// Secrets, and what a message may have taken for one: words and names in them.
+  struct Secrets {
+    std::vector<std::string> whole = {};
+    std::vector<std::string> parts = {};
+  };
   const std::vector<SecretPlace>& places(FileId file);
-  void collect(Span span, std::vector<std::string>& secrets);
+  void collect(Span span, Secrets& secrets);
 
   const SourceSet& sources_;
   std::map<FileId, std::vector<SecretPlace>> told_ = {};

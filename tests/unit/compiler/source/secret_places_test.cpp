@@ -288,6 +288,11 @@ TEST(SecretMask, TakesAPartOfASecretOutOfAMessage) {
   one.message = "there is no `hunter2`";
   SecretMask mask(sources, {one});
   EXPECT_EQ(mask.masked(one).message, "there is no `********`");
+  // A name ends where the secret goes on; a word of the house's own is none of it.
+  const FileId more = sources.add("other.plan", "login = { password = plan-hunter2 }\n");
+  one.span = {more, 0, 5};
+  one.message = "a plan has no `plan` and no `hunter2`";
+  EXPECT_EQ(mask.masked(one).message, "a plan has no `********` and no `********`");
 }
 
 TEST(SecretMask, TakesTheBeginningOfALongSecretOutOfAMessage) {
