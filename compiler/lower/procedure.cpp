@@ -482,8 +482,9 @@ class ProcedureReader {
   [[nodiscard]] std::optional<EarlierStep> earlier(const std::string& id) const {
     const auto found = by_id_.find(id);
     if (found == by_id_.end()) return std::nullopt;
-    if (found->second == kLost) return EarlierStep{};
-    return EarlierStep{procedure_.steps[found->second].kind};
+    EarlierStep step;
+    if (found->second != kLost) step.kind = procedure_.steps[found->second].kind;
+    return step;
   }
 
   /// What another step gives is there behind it: so it is waited for, whether `after` says it or
