@@ -47,6 +47,7 @@ constexpr std::array kFollowed = {
     Followed{"MemoryLookupKey", "isGlobPattern"},
     Followed{"MtaOutboundStrategy", "route"},
     Followed{"MtaStageRcpt", "allowRelaying"},
+    Followed{"MtaStageAuth", "require"},
     Followed{"MtaStageData", "maxMessages"},
     Followed{"MtaInboundThrottle", "match"},
 };

@@ -40,6 +40,7 @@ void AtTarget::take(Copy& copy) {
     if (std::string why = throttled(copy); !why.empty())
       return journey_.defer(copy, lower_ascii(copy.recipient),
                             {std::move(why), "MtaInboundThrottle", {}});
+    if (!may_come_without_login(copy)) return;
     // The other server comes again by itself and is let in then.
     if (target_.is_greylisting && copy.is_first_hop && !journey_.letter().is_tried_again)
       return journey_.defer(copy, lower_ascii(copy.recipient),
@@ -65,6 +66,30 @@ std::string AtTarget::throttled(const Copy& copy) const {
   if (is_over(letter.nth_in_session, limits.a_session))
     return fmt::format("target: 452 4.4.5 more than {} messages in a session", limits.a_session);
   return {};
+}
+
+/// At port 25 the server wants no login unless a step says so; refuses the copy where it does.
+bool AtTarget::may_come_without_login(Copy& copy) {
+  if (!target_.login_rule) return true;
+  schema::MtaEnvironment environment;
+  environment.variable = [&copy](std::string_view name) -> std::optional<ir::Value> {
+    if (name == "local_port") return 25;
+    if (name == "protocol") return "smtp";
+    // The source may be known by another name than by its address.
+    if (name == "remote_ip" && schema::is_ip_address(copy.client)) return copy.client;
+    return std::nullopt;
+  };
+  const auto answer = target_.login_rule->evaluate(environment);
+  if (answer && !schema::is_true(*answer)) return true;
+  Hop hop{answer ? telling_.rule("target: 503 5.5.1 You must authenticate first.")
+                 : telling_.rule("only the target can tell whether it wants a login at port 25"),
+          std::string(kLoginRule), telling_.origin("login rule")};
+  if (answer) {
+    journey_.refuse(copy, std::move(hop));
+  } else {
+    journey_.leave_undecided(copy, std::move(hop));
+  }
+  return false;
 }
 
 /// Logins and senders of a submission; refuses the copy when it may not be sent.

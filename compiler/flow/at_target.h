@@ -35,6 +35,7 @@ class AtTarget {
 
  private:
   [[nodiscard]] std::string throttled(const Copy& copy) const;
+  bool may_come_without_login(Copy& copy);
   bool may_submit(Copy& copy);
   [[nodiscard]] std::string account_of(const std::string& lower) const;
   [[nodiscard]] bool is_known(const std::string& lower) const;

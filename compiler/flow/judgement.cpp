@@ -15,6 +15,12 @@ namespace {
          delivery.fate == Fate::deferred;
 }
 
+/// A login is wanted of whoever brings it. Where nobody tells the way of a message this is not
+/// known, and nobody asks for the kind of its failure.
+[[nodiscard]] bool is_asked_to_log_in(const Delivery& delivery) {
+  return !delivery.hops.empty() && delivery.hops.back().rule == kLoginRule;
+}
+
 /// An end that is wrong whoever reads.
 Judged judge_end(const Letter& letter, const Delivery& delivery, const Expected& expected) {
   switch (delivery.fate) {
@@ -37,7 +43,7 @@ Judged judge_end(const Letter& letter, const Delivery& delivery, const Expected&
     case Fate::bounced:
     case Fate::discarded:
       if (!expected.is_alone) return std::nullopt;
-      return Failure{"lost", delivery,
+      return Failure{is_asked_to_log_in(delivery) ? "port 25" : "lost", delivery,
                      fmt::format("mail for {} is {}", letter.recipient, to_string(delivery.fate))};
     default:
       break;
@@ -145,6 +151,10 @@ Judged judge_domain_of_target(const std::vector<Delivery>& deliveries) {
     if (delivery.fate == Fate::undecided)
       return Failure{"undecided", delivery,
                      "where mail for a domain that lives only on the target goes cannot be told"};
+    if (is_asked_to_log_in(delivery))
+      return Failure{"port 25", delivery,
+                     fmt::format("mail for a domain that lives only on the target is {}",
+                                 to_string(delivery.fate))};
     return Failure{"own", delivery,
                    "mail for a domain that lives only on the target is sent away from it"};
   }
@@ -159,7 +169,7 @@ Judged judge_domain_of_source(Entry entry, const std::vector<Delivery>& deliveri
 }
 
 std::string_view remedy_for(std::string_view what) {
-  constexpr std::array<std::pair<std::string_view, std::string_view>, 18> kRemedies = {{
+  constexpr std::array<std::pair<std::string_view, std::string_view>, 19> kRemedies = {{
       {"premature",
        "let the target keep this mail only behind the last copy (`archive.delta`): by a key "
        "(`admin.keys`) that the route expression asks for, and no catch-all"},
@@ -203,6 +213,9 @@ std::string_view remedy_for(std::string_view what) {
       {"left",
        "let the move make its last copy by `archive.delta`, whose undo carries back what came to "
        "the target since"},
+      {"port 25",
+       "want no login of servers, which have none: `MtaStageAuth.require` with `local_port != 25`, "
+       "as the server has it"},
       {"twice", "let one server alone send on: not a list and a forward of the same address"},
       {"unread",
        "write the expression as the target reads it; `plan admin describe` of the object shows "

@@ -145,6 +145,7 @@ MailSteps::Whose MailSteps::whose(StepId step) const {
   if (is_object(object, "Account"))
     return {Whose::Kind::account, object_address(graph_, graph_.arguments(step))};
   if (is_object(object, "MtaStageRcpt")) return everybodys(writes("allowRelaying"));
+  if (is_object(object, "MtaStageAuth")) return everybodys(writes("require"));
   if (is_object(object, "MtaOutboundStrategy")) return everybodys(writes("route"));
   return everybodys(is_object(object, "MtaRoute"));
 }

@@ -62,7 +62,9 @@ struct Target {
   std::set<std::string> written_routes = {};       ///< names that the plan makes, loaded or not
   std::shared_ptr<const schema::MtaContainer> route = {};  ///< null: the default expression
   std::shared_ptr<const schema::MtaContainer> relay_rule =
-      {};                                     ///< MtaStageRcpt.allowRelaying; null: the default
+      {};  ///< MtaStageRcpt.allowRelaying; null: the default
+  std::shared_ptr<const schema::MtaContainer> login_rule =
+      {};                                     ///< MtaStageAuth.require; null: no login at port 25
   std::set<std::string> not_receiving = {};   ///< accounts without the permission emailReceive
   std::set<std::string> not_logging_in = {};  ///< accounts without the permission authenticate
   std::map<std::string, std::vector<Redirect>> redirects = {};  ///< Sieve, by account
@@ -198,6 +200,9 @@ struct Hop {
 /// The rule of a hop to a machine that is none of the plan's: where mail goes from there nobody but
 /// that one can tell.
 inline constexpr std::string_view kAnotherMachine = "a machine that the plan does not name";
+
+/// The rule of a hop at which the target wants a login of whoever comes to port 25.
+inline constexpr std::string_view kLoginRule = "MtaStageAuth.require";
 
 /// Where one copy of a message ended, and how it came there.
 struct Delivery {

@@ -250,6 +250,11 @@ bool AccountStates::add_object(World& world, const Relevant& step, std::string* 
     world.origins["relay rule"] = origin;
     return read_expression(step, "MtaStageRcpt", "allowRelaying", target.relay_rule, problem);
   }
+  if (is_object(step.arguments, "MtaStageAuth")) {
+    if (!set.members().contains("require")) return true;
+    world.origins["login rule"] = origin;
+    return read_expression(step, "MtaStageAuth", "require", target.login_rule, problem);
+  }
   return true;
 }
 

@@ -95,6 +95,11 @@ Span place_of(const Counterexample& example, Span fallback) {
             "write the plan's own address of the server that it is for; if a relay stands in front "
             "of it, try it with a message of your own, and silence this line with that as the "
             "reason"};
+  const auto& supposed = example.delivery.supposed;
+  if (supposed && supposed->rule == kLoginRule)
+    return {place, not_proved, "whether the target wants a login of it only the target can tell",
+            fmt::format("ask in `{}` for `local_port` alone, and want none at port 25; or {}",
+                        kLoginRule, check::kTryIt)};
   const bool is_known = example.delivery.fate != Fate::undecided;
   if (const std::string others = others_of(example); !others.empty())
     return {place,

@@ -25,7 +25,7 @@ constexpr std::size_t kRelevantMax = 60;  // steps that decide deliveries, for o
 /// reload.
 [[nodiscard]] bool waits_for_settings(const ir::Value& arguments) {
   return is_object(arguments, "MtaRoute") || is_object(arguments, "MtaOutboundStrategy") ||
-         is_object(arguments, "MtaStageRcpt");
+         is_object(arguments, "MtaStageRcpt") || is_object(arguments, "MtaStageAuth");
 }
 
 [[nodiscard]] bool is_wave_stage(Stage stage) { return stage == Stage::waves; }

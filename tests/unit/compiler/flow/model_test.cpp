@@ -252,6 +252,30 @@ TEST(TruthTable, ThrottlesAndSessions) {
   EXPECT_EQ(nth(Entry::source_25, 6, 26, 11), "Qs user01") << "a session has a limit of its own";
 }
 
+TEST(TruthTable, ALoginThatIsWantedAtPort25) {
+  World world = recorded_pair();
+  world.target.keys["migrated"] = {"user01@legacy.test"};
+  world.source.transport["user01@legacy.test"] = Transport::forward;
+  const auto wants_login = [&](const char* when) {
+    auto parsed = schema::MtaContainer::parse(test::expression({}, when),
+                                              schema::context_of("MtaStageAuth", "require"));
+    ASSERT_TRUE(parsed) << parsed.error().to_line();
+    world.target.login_rule = std::make_shared<const schema::MtaContainer>(std::move(*parsed));
+  };
+  const auto ended_at = [&](Entry entry) { return ended(world, {entry, "user01@legacy.test"}); };
+  wants_login("true");
+  EXPECT_EQ(ended_at(Entry::target_25), "refused at RCPT");
+  EXPECT_EQ(ended_at(Entry::source_25), "bounced") << "the source tells the sender";
+  EXPECT_EQ(ended_at(Entry::target_submission), "T user01");
+  EXPECT_EQ(ended_at(Entry::target_queue), "T user01") << "it was taken before";
+  wants_login("local_port != 25");
+  EXPECT_EQ(ended_at(Entry::target_25), "T user01");
+  EXPECT_EQ(ended_at(Entry::source_25), "T user01");
+  wants_login("remote_ip == '203.0.113.99'");
+  EXPECT_EQ(ended_at(Entry::target_25), "T user01");
+  EXPECT_EQ(ended_at(Entry::source_25), "undecided") << "its address is not said";
+}
+
 TEST(TruthTable, AliasesAndTagsAtTheSource) {
   World world = recorded_pair();
   EXPECT_EQ(ended(world, {Entry::source_25, "team+x@legacy.test"}), "S user01, S user02")

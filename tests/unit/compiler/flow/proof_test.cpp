@@ -209,6 +209,27 @@ TEST(Proof, FindsAnOpenRelay) {
   EXPECT_NE(migration.proof().find("the target relays mail of strangers"), std::string::npos);
 }
 
+TEST(Proof, FindsALoginThatIsWantedOfServers) {
+  const auto proof_with = [](const Value& require) {
+    Migration migration;
+    migration.step("login", StepKind::admin_update, Stage::prepare, {"route"},
+                   Migration::object("MtaStageAuth", {}, Value::map({{"require", require}})));
+    migration.reload("reload-2", Stage::prepare, {"login", "reload"});
+    migration.exact();
+    return migration.proof();
+  };
+  const std::string proof = proof_with(expression({}, "true"));
+  EXPECT_NE(proof.find("mail for alice@legacy.test is refused"), std::string::npos) << proof;
+  EXPECT_NE(proof.find("target: 503 5.5.1 You must authenticate first."), std::string::npos)
+      << proof;
+  EXPECT_EQ(proof_with(expression({}, "local_port != 25")), "proved");
+  EXPECT_EQ(proof_with(expression({{"local_port == 25", "false"}}, "true")), "proved");
+  EXPECT_NE(proof_with(expression({}, "remote_ip == '10.9.0.2'")).find("cannot be told"),
+            std::string::npos)
+      << "who the source is to the target nobody says here";
+  EXPECT_EQ(proof_with(Value()), "proved") << "as the server has it";
+}
+
 TEST(Proof, AThousandAlikeAccountsCostLittleMoreThanOne) {
   StampedMigration migration;
   migration.stamp_exact();
