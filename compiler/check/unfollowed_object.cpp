@@ -8,6 +8,7 @@
 
 #include "compiler/check/misspelt_match.h"
 #include "compiler/check/named_results.h"
+#include "compiler/check/target_property.h"
 #include "compiler/ir/json.h"
 #include "compiler/schema/check_value.h"
 #include "compiler/source/text.h"
@@ -17,45 +18,14 @@ namespace {
 
 using ir::StepKind;
 
-/// A property that the proof evaluates.
-struct Followed {
-  std::string_view object = {};
-  std::string_view property = {};
-};
-
-constexpr std::array kFollowed = {
-    Followed{"Domain", "name"},
-    Followed{"Domain", "allowRelaying"},
-    Followed{"Domain", "catchAllAddress"},
-    Followed{"Domain", "subAddressing"},
-    Followed{"Account", "name"},
-    Followed{"Account", "domainId"},
-    Followed{"Account", "aliases"},
-    Followed{"Account", "permissions"},
-    Followed{"Account", "roles"},
-    Followed{"MailingList", "name"},
-    Followed{"MailingList", "domainId"},
-    Followed{"MailingList", "aliases"},
-    Followed{"MailingList", "recipients"},
-    Followed{"MtaRoute", "@type"},
-    Followed{"MtaRoute", "address"},
-    Followed{"MtaRoute", "port"},
-    Followed{"MtaRoute", "protocol"},
-    Followed{"MtaRoute", "implicitTls"},
-    Followed{"MemoryLookupKey", "namespace"},
-    Followed{"MemoryLookupKey", "key"},
-    Followed{"MemoryLookupKey", "isGlobPattern"},
-    Followed{"MtaOutboundStrategy", "route"},
-    Followed{"MtaStageRcpt", "allowRelaying"},
-    Followed{"MtaStageAuth", "require"},
-    Followed{"MtaStageData", "maxMessages"},
-    Followed{"MtaInboundThrottle", "match"},
-};
-
 bool is_followed(std::string_view object, std::string_view property) {
-  return std::any_of(kFollowed.begin(), kFollowed.end(), [&](const Followed& one) {
-    return one.object == object && one.property == property;
-  });
+  const TargetProperty* const known = target_property(object, property);
+  return known != nullptr && known->bearing == Bearing::followed;
+}
+
+bool has_bearing(std::string_view object, std::string_view property) {
+  const TargetProperty* const known = target_property(object, property);
+  return known != nullptr && known->bearing != Bearing::none;
 }
 
 bool has_address(std::string_view object) { return object == "Account" || object == "MailingList"; }
@@ -139,12 +109,12 @@ bool is_refused(const schema::Schema* schema, const ObjectStep& step) {
          });
 }
 
-/// Does the step change what the proof evaluates? What makes an object does, and what destroys it.
+/// Does the step change what bears on mail? What makes an object does, and what destroys it.
 bool changes_mail(const ObjectStep& step) {
   if (step.kind == StepKind::admin_destroy) return true;
   if (step.kind == StepKind::admin_upsert && step.match["id"].is_null()) return true;
   return std::any_of(step.set.members().begin(), step.set.members().end(), [&](const auto& member) {
-    return is_followed(step.object, property_of(member.first));
+    return has_bearing(step.object, property_of(member.first));
   });
 }
 

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -13,10 +14,13 @@
 #include <vector>
 
 #include "compiler/check/graph_view.h"
+#include "compiler/check/rules.h"
+#include "compiler/check/target_property.h"
 #include "compiler/check/unfollowed_object.h"
 #include "compiler/check/unproved_mail.h"
 #include "compiler/ir/old_setting.h"
 #include "compiler/ir/row_values.h"
+#include "compiler/schema/mta_container.h"
 #include "compiler/schema/old_route.h"
 #include "compiler/source/text.h"
 
@@ -86,47 +90,6 @@ constexpr std::array kSilentAtSource = {
     Setting{"webadmin."},      // no mail
     Setting{"certificate."},   // mail is taken without TLS as well
     Setting{"acme."},          // mail is taken without TLS as well
-};
-
-/// A property of an object of the target that changes what happens to mail; `name` "*": all of it.
-struct Property {
-  std::string_view object = {};
-  std::string_view name = {};
-  /// Of no bearing as this (the server's default); empty: always of one.
-  std::string_view without = {};
-};
-
-constexpr std::array kSaidAtTarget = {
-    Property{"Domain", "isEnabled", "true"},
-    Property{"Domain", "aliases", {}},
-    Property{"MailingList", "aliases", {}},
-    Property{"MaskedEmail", "*", {}},
-    Property{"MtaStageConnect", "script", "false"},
-    Property{"MtaStageEhlo", "script", "false"},
-    Property{"MtaStageMail", "script", "false"},
-    Property{"MtaStageMail", "rewrite", "false"},
-    Property{"MtaStageMail", "isSenderAllowed", "true"},
-    Property{"MtaStageRcpt", "script", "false"},
-    Property{"MtaStageRcpt", "rewrite", "false"},
-    Property{"MtaStageData", "script", "false"},
-    Property{"MtaOutboundStrategy", "schedule", {}},
-    Property{"MtaOutboundStrategy", "connection", {}},
-    Property{"MtaOutboundStrategy", "tls", {}},
-    Property{"MtaDeliverySchedule", "*", {}},
-    Property{"MtaVirtualQueue", "*", {}},
-    Property{"MtaConnectionStrategy", "*", {}},
-    Property{"MtaTlsStrategy", "*", {}},
-    Property{"MtaOutboundThrottle", "*", {}},
-    Property{"MtaQueueQuota", "*", {}},
-    Property{"MtaMilter", "*", {}},
-    Property{"MtaHook", "*", {}},
-    Property{"BlockedIp", "*", {}},
-    Property{"SpamSettings", "greylistFor", {}},
-    Property{"SpamSettings", "scoreDiscard", {}},
-    Property{"SpamSettings", "scoreReject", {}},
-    Property{"MemoryLookupKeyValue", "*", {}},
-    Property{"HttpLookup", "*", {}},
-    Property{"StoreLookup", "*", {}},
 };
 
 /// The texts that a setting can give: its value, or every result of its rules.
@@ -319,43 +282,83 @@ void look_at_lists(const GraphView& view, Found& found) {
   }
 }
 
-/// What a written value says when it is a plain one, or an expression without conditions.
-std::string plain_of(const ir::Value& value) {
-  if (value.is_bool()) return value.bool_or(false) ? "true" : "false";
-  if (value.is_string()) return value.as_string();
-  if (value.is_map() && value["match"].size() == 0) return std::string(value["else"].string_or(""));
-  return {};
+/// Everything that a written value can give: itself, or each result of an expression.
+std::vector<std::string_view> results_of_property(const ir::Value& written) {
+  if (written.is_bool()) return {written.bool_or(false) ? "true" : "false"};
+  if (written.is_string()) return {written.as_string()};
+  return results_of(written);
 }
 
-std::set<std::string> names_at_target(std::string_view object, const ir::Value& match,
-                                      const ir::Value& set, bool is_destroy) {
-  std::set<std::string> names;
-  for (const Property& one : kSaidAtTarget) {
-    if (object != one.object) continue;
-    if (one.name == "*") {
-      names.emplace(object);
-      continue;
-    }
-    const ir::Value& written = set[one.name];
-    const bool is_empty = (written.is_list() || written.is_map()) && written.size() == 0;
-    if (is_destroy || written.is_null() || is_empty) continue;
-    if (one.without.empty() || plain_of(written) != one.without)
-      names.insert(fmt::format("{}.{}", object, one.name));
+/// The number that a result is: "5m" is one of milliseconds. Nothing for what has to be computed.
+std::optional<double> number_in(std::string_view result, const TargetProperty& property) {
+  const auto expression = schema::parse_mta_expression(
+      result, schema::context_of(property.object, property.name), nullptr);
+  if (!expression || expression->nodes.empty() ||
+      expression->root().kind != schema::MtaNode::Kind::number)
+    return std::nullopt;
+  return expression->root().number;
+}
+
+/// Of mail that the source takes none is too large where the bound is not less than the source's.
+double enough_of(const GraphView& view, const TargetProperty& property) {
+  if (property.object != "MtaStageData" || property.name != "maxMessageSize")
+    return property.enough;
+  const auto accepted = number_in(
+      trim(setting(view.migration(), "source.message_size_limit").string_or("")), property);
+  return accepted && *accepted > 0 ? *accepted : property.enough;
+}
+
+/// Is mail treated by what is written as by the server without it, or better?
+bool is_without_bearing(const GraphView& view, const TargetProperty& property,
+                        const ir::Value& written) {
+  const bool is_empty = (written.is_list() || written.is_map()) && written.size() == 0;
+  if (written.is_null() || is_empty) return true;
+  const std::vector<std::string_view> results = results_of_property(written);
+  const double enough = enough_of(view, property);
+  return !results.empty() && std::all_of(results.begin(), results.end(), [&](auto result) {
+    const std::string_view text = trim(result);
+    const auto& without = property.without;
+    if (!text.empty() && std::find(without.begin(), without.end(), text) != without.end())
+      return true;
+    return enough > 0 && number_in(text, property).value_or(0) >= enough;
+  });
+}
+
+/// Is what is written as this member of an object evaluated by nothing?
+bool is_unfollowed(const GraphView& view, std::string_view object, std::string_view member,
+                   const ir::Value& written) {
+  const std::string_view name = property_of(member);
+  const TargetProperty* const property = target_property(object, name);
+  if (property == nullptr) return decides_about_mail(object) && name != "@type";
+  const bool is_part = name.size() != member.size();
+  switch (property->bearing) {
+    case Bearing::followed:
+      return is_part_of_followed(object, member);
+    case Bearing::said:
+      return is_part || !is_without_bearing(view, *property, written);
+    case Bearing::none:
+      return false;
   }
-  for (const auto& entry : set.members()) {
-    const std::string_view member = entry.first;
-    const std::string_view property = property_of(member);
-    const auto is_said = [&](const Property& one) {
-      return object == one.object && property == one.name && property.size() != member.size();
-    };
-    if (is_part_of_followed(object, member) ||
-        std::any_of(kSaidAtTarget.begin(), kSaidAtTarget.end(), is_said))
-      names.insert(fmt::format("{}.{}", object, member));
+  return false;
+}
+
+std::set<std::string> names_at_target(const GraphView& view, const ObjectStep& step) {
+  const std::string_view object = step.object;
+  const ir::Value& set = step.set;
+  std::set<std::string> names;
+  if (const TargetProperty* const whole = target_property(object, "*")) {
+    names.emplace(whole->object);
+  } else {
+    for (const auto& [member, written] : set.members()) {
+      if (is_unfollowed(view, object, member, written))
+        names.insert(fmt::format("{}.{}", object, member));
+    }
   }
   // A script does nothing before something runs it; what runs it may stand on the target already.
   if (object == "SieveSystemScript" && set["isActive"].bool_or(true)) names.emplace(object);
-  const std::string_view action =
-      match["@type"].is_string() ? match["@type"].string_or("") : set["@type"].string_or("");
+  const std::string_view action = step.match["@type"].is_string()
+                                      ? step.match["@type"].string_or("")
+                                      : set["@type"].string_or("");
   if (object == "SpamTag" && (action == "Discard" || action == "Reject"))
     names.insert(fmt::format("{}/{}", object, action));
   return names;
@@ -368,8 +371,7 @@ void look_at_target(const GraphView& view, Found& found) {
     const ir::StepShape* shape = &graph.shape(written.step);
     if (said.contains(shape)) return;
     auto why = unfollowed(view, written);
-    const std::set<std::string> names = names_at_target(written.object, written.match, written.set,
-                                                        written.kind == StepKind::admin_destroy);
+    const std::set<std::string> names = names_at_target(view, written);
     if (why || !names.empty()) said.insert(shape);
     if (why) found.push_back(std::move(*why));
     add_written(view, written.step, names, "the target", found);
