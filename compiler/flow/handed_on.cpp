@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include <fmt/format.h>
 
+#include "compiler/check/client_limits.h"
 #include "compiler/check/graph_view.h"
 #include "compiler/flow/states.h"
 #include "compiler/ir/steps_before.h"
@@ -33,23 +35,6 @@ struct Obstacle {
   std::string remedy = {};
 };
 
-/// The value of an expression for mail from `ip`; nothing when it asks for more.
-[[nodiscard]] std::optional<ir::Value> value_for(const ir::Value& expression,
-                                                 std::string_view object, std::string_view property,
-                                                 const std::string& ip) {
-  ir::Value whole = expression;
-  if (whole["match"].is_null()) whole.set("match", ir::Value::map());
-  const auto container = schema::MtaContainer::parse(whole, schema::context_of(object, property));
-  if (!container) return std::nullopt;
-  schema::MtaEnvironment environment;
-  environment.variable = [&](std::string_view name) -> std::optional<ir::Value> {
-    if (name == "remote_ip") return ir::Value(ip);
-    return std::nullopt;
-  };
-  auto value = container->evaluate(environment);
-  return value ? std::optional(std::move(*value)) : std::nullopt;
-}
-
 class HandedOn {
  public:
   HandedOn(const ir::StepGraph& graph, const facts::Lock& lock, const ir::Value& source_ips)
@@ -69,14 +54,15 @@ class HandedOn {
   [[nodiscard]] std::vector<std::string> unlifted(StepId forward) {
     look_behind(forward);
     std::vector<std::string> found;
-    const auto writes = [&](std::string_view object) {
+    const auto does_any = [&](bool (HandedOn::*lifts)(const Write&) const) {
       return std::any_of(writes_.begin(), writes_.end(),
-                         [&](const Write& write) { return is_object(write.arguments, object); });
+                         [&](const Write& write) { return (this->*lifts)(write); });
     };
-    if (lock_.throttles.empty() && !writes("MtaInboundThrottle"))
+    if (lock_.throttles.empty() && !does_any(&HandedOn::lifts_some_throttle))
       found.emplace_back("throttles (`MtaInboundThrottle`)");
-    if (!writes("MtaStageData")) found.emplace_back("messages in a session (`MtaStageData`)");
-    if (!lock_.settings.contains("target.AllowedIp.address") && !writes("AllowedIp"))
+    if (!does_any(&HandedOn::lifts_session_limit))
+      found.emplace_back("messages in a session (`MtaStageData`)");
+    if (!lock_.settings.contains("target.AllowedIp.address") && !does_any(&HandedOn::allows_source))
       found.emplace_back("bans (`AllowedIp`)");
     return found;
   }
@@ -119,6 +105,7 @@ class HandedOn {
  private:
   struct Write {
     StepId step = {};
+    StepKind kind = {};
     ir::Value arguments = {};
   };
 
@@ -135,27 +122,57 @@ class HandedOn {
     writes_.clear();
     for (const StepId step : graph_.order()) {
       const StepKind kind = graph_.kind(step);
-      if (kind != StepKind::admin_update && kind != StepKind::admin_upsert) continue;
+      if (kind != StepKind::admin_update && kind != StepKind::admin_upsert &&
+          kind != StepKind::admin_destroy)
+        continue;
       if (!live[ir::index(step)] || !needed[ir::index(step)]) continue;
       const ir::Value& shape = graph_.shape(step).arguments;
       if (is_object(shape, "MtaInboundThrottle") || is_object(shape, "MtaStageData") ||
           is_object(shape, "AllowedIp"))
-        writes_.push_back({step, graph_.arguments(step)});
+        writes_.push_back({step, kind, graph_.arguments(step)});
     }
   }
 
   /// A condition that asks for more than the address counts somebody at times.
   [[nodiscard]] static bool counts(const ir::Value& match, const std::string& ip) {
-    const auto value = value_for(match, "MtaInboundThrottle", "match", ip);
-    return !value || schema::is_true(*value);
+    return check::counts(match, ip).value_or(true);
   }
 
   [[nodiscard]] bool is_lifted(const std::string& description, const std::string& ip) const {
     return std::any_of(writes_.begin(), writes_.end(), [&](const Write& write) {
       return is_object(write.arguments, "MtaInboundThrottle") &&
              property(write.arguments, "description").string_or("") == description &&
-             !counts(write.arguments["set"]["match"], ip);
+             (write.kind == StepKind::admin_destroy ||
+              check::lifts_throttle(write.arguments["set"], std::span(&ip, 1)));
     });
+  }
+
+  /// Of a target whose throttles nobody knows: a step that makes one of its own lifts none.
+  [[nodiscard]] bool lifts_some_throttle(const Write& write) const {
+    if (!is_object(write.arguments, "MtaInboundThrottle")) return false;
+    if (write.kind == StepKind::admin_destroy) return true;
+    const ir::Value& set = write.arguments["set"];
+    if (write.kind == StepKind::admin_upsert && check::limits_by_throttle(set)) return false;
+    return check::lifts_throttle(set, ips_);
+  }
+
+  /// A limit that only the run knows is taken for one that is raised.
+  [[nodiscard]] bool lifts_session_limit(const Write& write) const {
+    const ir::Value& written = write.arguments["set"]["maxMessages"];
+    return is_object(write.arguments, "MtaStageData") && !written.is_null() &&
+           std::all_of(ips_.begin(), ips_.end(), [&](const std::string& ip) {
+             return number_for(written, "maxMessages", ip).value_or(kSessionMessagesMin) >=
+                    kSessionMessagesMin;
+           });
+  }
+
+  [[nodiscard]] bool allows_source(const Write& write) const {
+    if (!is_object(write.arguments, "AllowedIp") || write.kind == StepKind::admin_destroy)
+      return false;
+    const std::string_view network = property(write.arguments, "address").string_or("");
+    return ips_.empty() || std::any_of(ips_.begin(), ips_.end(), [&](const std::string& ip) {
+             return check::is_ip_in_network(ip, network);
+           });
   }
 
   [[nodiscard]] std::optional<double> session_limit(const std::string& ip) const {
@@ -166,13 +183,20 @@ class HandedOn {
       const ir::Value& written = write.arguments["set"]["maxMessages"];
       if (is_object(write.arguments, "MtaStageData") && written.is_map()) expression = written;
     }
-    const auto value = value_for(expression, "MtaStageData", "maxMessages", ip);
+    return number_for(expression, "maxMessages", ip);
+  }
+
+  /// A number that MtaStageData has for mail from `ip`.
+  [[nodiscard]] static std::optional<double> number_for(const ir::Value& expression,
+                                                        std::string_view name,
+                                                        const std::string& ip) {
+    const auto value = check::value_for(expression, "MtaStageData", name, ip);
     if (!value) return std::nullopt;
     if (value->is_number()) return value->number_or(0);
     const std::string text = schema::text_of(*value);
     if (text.empty() || text.find_first_not_of("0123456789") != std::string::npos)
       return std::nullopt;
-    return text.size() > 9 ? 1e9 : std::stod(text);
+    return text.size() > 15 ? 1e15 : std::stod(text);
   }
 
   [[nodiscard]] bool may_be_banned(const std::string& ip) const {
@@ -185,7 +209,8 @@ class HandedOn {
     const ir::List& measured = setting->second.items();
     if (std::any_of(measured.begin(), measured.end(), holds)) return false;
     return std::none_of(writes_.begin(), writes_.end(), [&](const Write& write) {
-      return is_object(write.arguments, "AllowedIp") && holds(property(write.arguments, "address"));
+      return is_object(write.arguments, "AllowedIp") && write.kind != StepKind::admin_destroy &&
+             holds(property(write.arguments, "address"));
     });
   }
 

@@ -13,7 +13,9 @@
 #include <utility>
 #include <vector>
 
+#include "compiler/check/client_limits.h"
 #include "compiler/check/graph_view.h"
+#include "compiler/check/names.h"
 #include "compiler/check/rules.h"
 #include "compiler/check/target_property.h"
 #include "compiler/check/unfollowed_object.h"
@@ -342,6 +344,60 @@ bool is_unfollowed(const GraphView& view, std::string_view object, std::string_v
   return false;
 }
 
+/// Addresses that mail comes from while accounts move.
+struct Clients {
+  std::vector<std::string> sources = {};
+  std::vector<std::string> proxies = {};
+};
+
+Clients clients_of(const GraphView& view) {
+  Clients clients;
+  const Plan& plan = view.plan();
+  if (is_ip_address(plan.source_address.text)) {
+    clients.sources.push_back(plan.source_address.text);
+  } else {
+    for (const ir::Value& ip : setting(view.migration(), "source.ip_addresses").items())
+      clients.sources.emplace_back(ip.string_or(""));
+  }
+  if (is_ip_address(plan.proxy.text)) clients.proxies.push_back(plan.proxy.text);
+  return clients;
+}
+
+/// The throttle of the target that a step writes, as it was measured.
+const facts::LockThrottle* measured_throttle(const GraphView& view, const ObjectStep& step) {
+  const auto& lock = view.migration().lock;
+  const ir::Value& name =
+      step.match["description"].is_null() ? step.set["description"] : step.match["description"];
+  if (lock == nullptr || !name.is_string()) return nullptr;
+  const auto found =
+      std::find_if(lock->throttles.begin(), lock->throttles.end(),
+                   [&](const auto& one) { return one.description == name.as_string(); });
+  return found == lock->throttles.end() ? nullptr : &*found;
+}
+
+/// Does a step make a throttle that counts the source or the proxies, let one that counts them let
+/// less pass, or let one count the source that did not? What was measured and counts the source
+/// still is said by the proof.
+bool tightens_throttle(const GraphView& view, const ObjectStep& step) {
+  const facts::LockThrottle* const measured = measured_throttle(view, step);
+  const bool is_limit = limits_by_throttle(step.set);
+  const ir::Value& match = step.set["match"];
+  const auto is_met_by = [&](const std::string& ip, bool is_source) {
+    const bool was_counted = measured != nullptr && counts(measured->match, ip).value_or(true);
+    const bool is_unchanged = match.is_null();
+    const bool is_counted =
+        is_unchanged ? measured == nullptr || was_counted : counts(match, ip).value_or(true);
+    if (!is_counted || is_limit) return is_counted;
+    // Another condition is how the source is left out: others may be counted by it then.
+    return !is_unchanged && is_source && !was_counted;
+  };
+  const Clients clients = clients_of(view);
+  return std::any_of(clients.sources.begin(), clients.sources.end(),
+                     [&](const std::string& ip) { return is_met_by(ip, true); }) ||
+         std::any_of(clients.proxies.begin(), clients.proxies.end(),
+                     [&](const std::string& ip) { return is_met_by(ip, false); });
+}
+
 std::set<std::string> names_at_target(const GraphView& view, const ObjectStep& step) {
   const std::string_view object = step.object;
   const ir::Value& set = step.set;
@@ -354,6 +410,9 @@ std::set<std::string> names_at_target(const GraphView& view, const ObjectStep& s
         names.insert(fmt::format("{}.{}", object, member));
     }
   }
+  if (object == "MtaInboundThrottle" && step.kind != StepKind::admin_destroy &&
+      tightens_throttle(view, step))
+    names.emplace(object);
   // A script does nothing before something runs it; what runs it may stand on the target already.
   if (object == "SieveSystemScript" && set["isActive"].bool_or(true)) names.emplace(object);
   const std::string_view action = step.match["@type"].is_string()
