@@ -26,6 +26,10 @@ using ir::StepKind;
 
 /// Fewer messages than this in one session make a busy source come again and again.
 constexpr double kSessionMessagesMin = 100;
+/// No message is smaller than this.
+constexpr double kMessageBytesMin = 1'000;
+/// The sender's server and the source add a `Received` header each.
+constexpr double kReceivedMin = 2;
 
 /// One thing that the target would do to the source.
 struct Obstacle {
@@ -90,6 +94,7 @@ class HandedOn {
              "MtaStageData.maxMessages",
              "let a step raise it for the source's address, as std/target-preparation does"});
       }
+      add_refusals(ip, found);
       if (may_be_banned(ip)) {
         found.push_back(
             {fmt::format("the target may ban the source {} for ever", ip),
@@ -128,8 +133,59 @@ class HandedOn {
       if (!live[ir::index(step)] || !needed[ir::index(step)]) continue;
       const ir::Value& shape = graph_.shape(step).arguments;
       if (is_object(shape, "MtaInboundThrottle") || is_object(shape, "MtaStageData") ||
-          is_object(shape, "AllowedIp"))
+          is_object(shape, "AllowedIp") || is_object(shape, "SenderAuth"))
         writes_.push_back({step, kind, graph_.arguments(step)});
+    }
+  }
+
+  /// What the last of these steps that says something of a property says; null when none does.
+  [[nodiscard]] ir::Value written(std::string_view object, std::string_view name) const {
+    ir::Value last;
+    for (const Write& write : writes_) {
+      const ir::Value& one = write.arguments["set"][name];
+      if (is_object(write.arguments, object) && !one.is_null()) last = one;
+    }
+    return last;
+  }
+
+  /// The largest message that the source takes; one that any mail is larger than where nobody has
+  /// measured it, or it takes all.
+  [[nodiscard]] double source_message_max() const {
+    const auto setting = lock_.settings.find("source.message_size_limit");
+    if (setting == lock_.settings.end()) return kMessageBytesMin;
+    const double measured = number_in(std::string(trim(setting->second.string_or("")))).value_or(0);
+    return measured > 0 ? measured : kMessageBytesMin;
+  }
+
+  /// What the steps make the target refuse for sure of what the source hands on.
+  void add_refusals(const std::string& ip, std::vector<Obstacle>& found) const {
+    const auto size = number_for(written("MtaStageData", "maxMessageSize"), "maxMessageSize", ip);
+    if (size && *size < source_message_max()) {
+      found.push_back(
+          {fmt::format("the target takes messages of up to {} from the source",
+                       show_bytes(static_cast<std::uint64_t>(*size))),
+           fmt::format("target refuses a larger one from {}, which the source has taken", ip),
+           "MtaStageData.maxMessageSize",
+           "let it take from the source's address what the source takes"});
+    }
+    const auto received =
+        number_for(written("MtaStageData", "maxReceivedHeaders"), "maxReceivedHeaders", ip);
+    if (received && *received < kReceivedMin) {
+      found.push_back(
+          {"the target takes no mail from the source that came there by another server",
+           fmt::format("target refuses mail from {} with more than {} `Received` headers: each "
+                       "server adds one",
+                       ip, *received),
+           "MtaStageData.maxReceivedHeaders", "let it take 50, as the server does by itself"});
+    }
+    const auto spf =
+        check::value_for(written("SenderAuth", "spfFromVerify"), "SenderAuth", "spfFromVerify", ip);
+    if (spf && schema::text_of(*spf) == "strict") {
+      found.push_back(
+          {"the target refuses mail of the source whose sender's domain publishes SPF",
+           fmt::format("target: 550 5.7.23 to mail from {}, from where that domain sends none", ip),
+           "SenderAuth.spfFromVerify",
+           "let it be `disable` or `relaxed` for the source's address"});
     }
   }
 
@@ -193,7 +249,10 @@ class HandedOn {
     const auto value = check::value_for(expression, "MtaStageData", name, ip);
     if (!value) return std::nullopt;
     if (value->is_number()) return value->number_or(0);
-    const std::string text = schema::text_of(*value);
+    return number_in(schema::text_of(*value));
+  }
+
+  [[nodiscard]] static std::optional<double> number_in(const std::string& text) {
     if (text.empty() || text.find_first_not_of("0123456789") != std::string::npos)
       return std::nullopt;
     return text.size() > 15 ? 1e15 : std::stod(text);
