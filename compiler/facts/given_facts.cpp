@@ -72,7 +72,7 @@ std::string near_name(std::string_view what) {
 std::string_view wanted_of(std::string_view unit) {
   if (unit == "hex") return "a text of hexadecimal digits";
   if (unit == "mount") return "a text";
-  if (unit == "hosts") return "a list of texts";
+  if (unit == "hosts" || unit == "paths") return "a list of texts";
   return "a whole number";
 }
 
@@ -82,7 +82,7 @@ bool is_of_unit(const ir::Value& value, std::string_view unit) {
            value.as_string().find_first_not_of("0123456789abcdef") == std::string::npos;
   }
   if (unit == "mount") return value.is_string();
-  if (unit == "hosts") {
+  if (unit == "hosts" || unit == "paths") {
     return value.is_list() && std::all_of(value.items().begin(), value.items().end(),
                                           [](const ir::Value& one) { return one.is_string(); });
   }
@@ -143,6 +143,8 @@ const std::vector<MeasuredName>& measured_names() {
       {"account/ADDRESS/quota-use", "bytes"},
       {"account/ADDRESS/hash-digest", "hex"},
       {"source/hash-digest-key", "hex"},
+      {"source/strays", "folders"},
+      {"source/strays/first", "paths"},
       {"disk/source/free", "bytes"},
       {"disk/target/free", "bytes"},
       {"disk/local/free", "bytes"},

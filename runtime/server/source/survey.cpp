@@ -15,6 +15,7 @@
 #include "runtime/server/source/password_form.h"
 #include "runtime/server/source/population.h"
 #include "runtime/server/source/services.h"
+#include "runtime/server/source/strays.h"
 
 namespace plan::server::source {
 namespace {
@@ -94,6 +95,8 @@ class Survey {
     Value domains = Value::list();
     for (const std::string& domain : domains_) domains.push_back(domain);
     document.set("domains", domains);
+    const Value strays = measure_strays(source_, users_, domains_);
+    for (const Value& measured : strays.items()) measurements_.push_back(measured);
     document.set("measurements", measurements_);
     return document;
   }
@@ -120,6 +123,7 @@ class Survey {
     PLAN_TRY(separator, source_.doveconf("namespace/inbox/separator"));
     Value accounts = Value::list();
     for (const PasswdEntry& entry : file.entries) {
+      users_.push_back(entry.user);
       PLAN_TRY(account, account_of(entry, address_of(entry.user, realm), quota_default, separator));
       if (const std::string& address = account["address"].as_string();
           !source_.block().alias_export.empty() && address.find('@') != std::string::npos)
@@ -306,6 +310,7 @@ class Survey {
   const std::function<Result<std::string>(const secret::Secret&)>& keyed_digest_;
   postfix::AliasRoles roles_ = {};
   std::set<std::string> domains_ = {};
+  std::vector<std::string> users_ = {};
   Value measurements_ = Value::list();
   std::string first_enabled_ = {};
 };

@@ -5,6 +5,7 @@
 
 #include "compiler/ir/digest.h"
 #include "compiler/ir/json.h"
+#include "compiler/source/text.h"
 #include "runtime/net/errors.h"
 #include "runtime/net/socket.h"
 #include "runtime/server/postfix/drivers.h"
@@ -364,6 +365,38 @@ TEST_F(RealSource, TheSurveyTellsAccountsAliasesListsAndSizes) {
   };
   EXPECT_EQ(measured("account/alice@legacy.test/largest-message"), 1 << 20) << "none is larger";
   EXPECT_EQ(ir::write_json(survey).find("$6$salt"), std::string::npos) << "no hash in the survey";
+}
+
+TEST_F(RealSource, TheSurveyFindsTheMailOfUsersWhoHaveGone) {
+  const auto home =
+      source_->run(Place::dovecot, source_->doveadm({"user", "-f", "home", "alice@legacy.test"}));
+  ASSERT_TRUE(home) << home.error().to_line();
+  const std::filesystem::path accounts =
+      std::filesystem::path(std::string(trim(*home))).lexically_normal().parent_path();
+  ASSERT_EQ(accounts.filename().string(), "legacy.test") << *home;
+  const std::string gone = accounts / "gone";
+  const std::string garbage = accounts.parent_path() / "_garbage";
+  const std::string empty = accounts / "never used";
+  const auto make = source_->run(
+      Place::dovecot,
+      {"sh", "-c",
+       "mkdir -p \"$1/Maildir/.Sent/cur\" \"$2/1700000000_old/Maildir/new\" \"$3/Maildir/cur\" && "
+       "echo x >\"$1/Maildir/.Sent/cur/1.2.3:2,S\" && echo x >\"$2/1700000000_old/Maildir/new/1\"",
+       "sh", gone, garbage, empty});
+  ASSERT_TRUE(make) << make.error().to_line();
+  const auto taken =
+      survey_source(*source_, secrets_,
+                    [](const secret::Secret&) -> Result<std::string> { return std::string(); });
+  EXPECT_TRUE(source_->run(Place::dovecot, {"rm", "-r", gone, garbage, empty}));
+  ASSERT_TRUE(taken) << taken.error().to_line();
+  Value count;
+  Value first;
+  for (const Value& one : (*taken)["measurements"].items()) {
+    if (one["what"] == Value("source/strays")) count = one;
+    if (one["what"] == Value("source/strays/first")) first = one["value"];
+  }
+  EXPECT_EQ(count["value"], Value(2)) << ir::write_json(count);
+  EXPECT_EQ(first, Value::list({garbage, gone})) << ir::write_json(first);
 }
 
 TEST_F(RealSource, AWrongMasterPasswordIsTriedOnceAndNobodyIsBannedForIt) {
