@@ -139,8 +139,8 @@ class Linker {
         .help(fmt::format("read what has changed in it; then write `{}`", digest));
   }
 
-  /// What was left out of a module may have been steps, whose ids others name.
-  void lose(Span gap, const std::string& prefix, const Node& module) {
+  /// What was left out of a module may have been steps, whose ids others name: true where it may.
+  bool lose(Span gap, const std::string& prefix, const Node& module) {
     linked_->left_out.push_back(gap);
     const std::string_view text = sources_.text(gap);
     const bool is_language = syntax::is_language_file(sources_.name(gap.file));
@@ -157,7 +157,10 @@ class Linker {
       }
     }
     static const std::set<std::string_view> kOthers = {"module", "about", "inputs", "input", "let"};
-    if (!has_ids && !kOthers.contains(word)) linked_->lost.has_others = true;
+    if (has_ids) return true;
+    if (kOthers.contains(word)) return false;
+    linked_->lost.has_others = true;
+    return true;
   }
 
   static bool is_id_part(char c) {
@@ -321,15 +324,17 @@ class Linker {
       linked_->lost.has_others = true;
       return;
     }
+    bool may_lack_steps = false;
     if (part.is_damaged) {
       linked_->damaged.push_back(*file);
-      for (const Span& gap : part.left_out) lose(gap, use.prefix, *part.tree);
+      for (const Span& gap : part.left_out) may_lack_steps |= lose(gap, use.prefix, *part.tree);
       forget_gaps(*part.tree);
     }
     const Node& module = linked_->trees.emplace_back(std::move(*part.tree));
     lower::ModuleInstance instance;
     instance.tree = &module;
     instance.prefix = use.prefix;
+    instance.may_lack_steps = may_lack_steps;
     instance.used_at = own_place(use.span);
     binder_.bind(use, outer, instance, part.is_damaged);
     open_.push_back(&use);

@@ -48,6 +48,8 @@ struct ModuleInstance {
   Span used_at = {};  ///< where the operator uses it, or the module of std that brings it
   /// Names of this module whose values the operator gives it, and where he writes each.
   std::map<std::string, Span> given = {};
+  /// What was left out of its text, because its syntax is broken, may be its steps.
+  bool may_lack_steps = false;
 };
 
 /// Steps that are missing because the text of their module is broken, or the module is not there.

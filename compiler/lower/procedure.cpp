@@ -147,6 +147,7 @@ class ProcedureReader {
     // A module may be there for those that it uses.
     if (!module.is_mapping() || (!has_steps && module.find("use") == nullptr)) {
       has_unknown_steps_ = true;
+      if (module.is_mapping() && instance.may_lack_steps) return;
       return broken(module.span, "a procedure is a mapping with a list `steps`",
                     "write its steps, or the modules that it uses; docs/language.md shows both");
     }

@@ -180,5 +180,19 @@ TEST(ModuleJudgement, OfADamagedModuleTheOtherStatementsAreJudged) {
   EXPECT_TRUE(has(named.of_module, "there is no step `finalize/lookup`"));
 }
 
+/// That it has no steps follows from what is broken, unless that could not have been one.
+TEST(ModuleJudgement, OfAModuleWhoseStepsAreAllBrokenOnlyThatIsTold) {
+  for (const char* statement : {"use std/dovecot-postfix as 12\n",
+                                "step own/one : : {\n  stage = prepare\n}\n", "stp own/one\n"}) {
+    const Told one = told(right_plan(), std::string("module mine\n") + statement);
+    EXPECT_EQ(one.of_module.size(), 1U) << statement;
+    EXPECT_FALSE(has(one.of_module, "a list `steps`")) << statement;
+  }
+  const Told two = told(right_plan(), "module mine\nlet x = = 12\n");
+  EXPECT_EQ(two.of_module.size(), 2U);
+  EXPECT_TRUE(has(two.of_module, "a list `steps`"));
+  EXPECT_TRUE(has(told(right_plan(), "module mine\n").of_module, "a list `steps`"));
+}
+
 }  // namespace
 }  // namespace plan::test
