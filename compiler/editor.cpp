@@ -586,10 +586,8 @@ std::vector<Completion> completions_at(std::string_view file_name, std::string_v
   }
   if (const PlanKey* block = check::find_plan_key(path))
     add_keys(block->keys, cursor.is_language(), found);
-  if (!cursor.is_language()) {
-    const std::set<std::string> there = keys_beside(text, cursor.word_begin());
-    std::erase_if(found, [&](const Completion& one) { return there.contains(one.label); });
-  }
+  const std::set<std::string> there = keys_beside(text, cursor.word_begin(), cursor.is_language());
+  std::erase_if(found, [&](const Completion& one) { return there.contains(one.label); });
   return found;
 }
 

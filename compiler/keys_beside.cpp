@@ -9,6 +9,7 @@
 namespace plan {
 namespace {
 
+/// YAML.
 class Beside {
  public:
   Beside(std::string_view text, std::size_t at) : text_(text), at_(std::min(at, text.size())) {}
@@ -90,10 +91,79 @@ class Beside {
   std::set<std::string> keys_;
 };
 
+/// The plan language: blocks are what stands between braces, and the file itself.
+class BesideInLanguage {
+ public:
+  BesideInLanguage(std::string_view text, std::size_t at)
+      : text_(text), at_(std::min(at, text.size())) {}
+
+  std::set<std::string> keys() {
+    std::vector<std::size_t> open;
+    for (std::size_t i = 0; i < at_;) {
+      if (is_opening(text_[i])) open.push_back(i);
+      if (is_closing(text_[i]) && !open.empty()) open.pop_back();
+      i = behind(i);
+    }
+    if (!open.empty() && text_[open.back()] != '{') return {};
+    take(open.empty() ? 0 : open.back() + 1);
+    return std::move(keys_);
+  }
+
+ private:
+  static bool is_opening(char c) { return c == '{' || c == '[' || c == '('; }
+  static bool is_closing(char c) { return c == '}' || c == ']' || c == ')'; }
+
+  /// Behind the text, the comment or the single character that begins there. A text that nobody has
+  /// closed yet ends with its line.
+  [[nodiscard]] std::size_t behind(std::size_t i) const {
+    const char first = text_[i];
+    if (first != '"' && first != '\'' && first != '#') return i + 1;
+    for (++i; i < text_.size() && text_[i] != '\n'; ++i) {
+      if (first == '"' && text_[i] == '\\' && i + 1 < text_.size() && text_[i + 1] != '\n') {
+        ++i;
+      } else if (first != '#' && text_[i] == first) {
+        return i + 1;
+      }
+    }
+    return i;
+  }
+
+  void take(std::size_t begin) {
+    std::size_t depth = 0;
+    bool may_begin = true;  // an entry may begin here
+    for (std::size_t i = begin; i < text_.size();) {
+      const char c = text_[i];
+      if (is_closing(c) && depth-- == 0) return;
+      if (is_opening(c)) ++depth;
+      if (depth == 0 && may_begin && syntax::is_word_part(c)) {
+        std::size_t end = i;
+        while (end < text_.size() && syntax::is_word_part(text_[end])) ++end;
+        if (i != at_ && is_assigned(end)) keys_.emplace(text_.substr(i, end - i));
+        i = end;
+        may_begin = false;
+        continue;
+      }
+      const bool is_blank = c == ' ' || c == '\t' || c == '\r';
+      if (!is_blank) may_begin = c == '\n' || c == ',' || c == '"' || c == '\'' || is_closing(c);
+      i = behind(i);
+    }
+  }
+  /// Behind a key: `= value` or a block.
+  [[nodiscard]] bool is_assigned(std::size_t end) const {
+    end = std::min(text_.find_first_not_of(" \t", end), text_.size());
+    const std::string_view rest = text_.substr(end);
+    return rest.starts_with('{') || (rest.starts_with('=') && !rest.starts_with("=="));
+  }
+
+  std::string_view text_;
+  std::size_t at_;
+  std::set<std::string> keys_;
+};
+
 }  // namespace
 
-std::set<std::string> keys_beside(std::string_view text, std::size_t at) {
-  return Beside(text, at).keys();
+std::set<std::string> keys_beside(std::string_view text, std::size_t at, bool is_language) {
+  return is_language ? BesideInLanguage(text, at).keys() : Beside(text, at).keys();
 }
 
 }  // namespace plan

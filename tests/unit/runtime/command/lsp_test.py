@@ -220,9 +220,18 @@ def main():
         text = ('plan = 1\nlet first = "a"\nwaves = [\n  { name = "canary", parallel = 8, stop_when = { failed = 3 } },\n]\n'
                 'name = first\n')
         client.open(other, text)
-        for mark, wanted in [("{ na|me", "parallel"), (", par|allel", "parallel"), ("= { fai|led", "failed"), ("name = fi|rst", "first")]:
+        for mark, wanted in [("{ na|me", "start_after"), (", par|allel", "parallel"), ("= { fai|led", "failed"), ("name = fi|rst", "first")]:
             offered = labels(client.at("textDocument/completion", other, text, mark))
             check(f"the plan language offers {wanted} at `{mark}`", wanted in offered and ("lower" in offered) == (wanted == "first"), offered)
+        for mark, kept, gone in [("{ na|me", {"name", "accounts"}, {"parallel", "stop_when"}), (", par|allel", {"parallel", "accounts"}, {"name", "stop_when"}),
+                                 ("= { fai|led", {"failed"}, {"name"}), ("\n|name", {"name", "addresses"}, {"plan", "waves"})]:
+            offered = set(labels(client.at("textDocument/completion", other, text, mark)))
+            check(f"what is there already is not offered again at `{mark.strip()}`", kept <= offered and not gone & offered, offered)
+        block = 'plan = 1\naddresses {\n  public = "a } b" # target = "x"\n  so\n  proxy = "203.0.113.10"\n}\ntarget {\n  url = "https://${addresses.source}"\n}\n'
+        client.change(other, block)
+        offered = set(labels(client.at("textDocument/completion", other, block, "  so|\n")))
+        check("nor what stands on the lines beside it, above and below", offered == {"source", "target"}, offered)
+        client.change(other, text)
         seen = client.at("textDocument/hover", other, text, "name = fi|rst")
         check("a `let` is not called a function", not seen or "list(T)" not in seen["contents"]["value"], seen)
 
