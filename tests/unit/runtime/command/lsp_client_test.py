@@ -23,6 +23,37 @@ FOLDER = {
                    "  - {id: b/three, kind: mark.rollback-point, stage: finalize, after: [\"b/two\"], args: {point: y}}\n"),
     "beside.plan": "module beside\nstep b/two : mark.rollback-point {\n  stage = finalize\n  point = \"z\"\n}\n",
 }
+# Asked of a plan and of a module, each in both syntaxes: what stands where, and what is told there.
+PLANS = {
+    "asked.plan": ('plan = 1\nname = "x"\nuse std/dovecot-postfix\nwaves = [\n  { name = "rest", parallel = 8, stop_when = { failed = 3 } },\n]\n'
+                   'proxies = []\ndomains = [lower("X.test")]\n'),
+    "asked.yaml": ('plan: 1\nname: x\nuse: std/dovecot-postfix\nwaves:\n  - {name: rest, parallel: 8, stop_when: {failed: 3}}\n'
+                   'proxies: []\ndomains: ["${lower(\'X.test\')}"]\n'),
+}
+HOVERS = {
+    "asked.plan": [("paral|lel = 8", "accounts at a time"), ("std/dovecot|-postfix", "accounts of Dovecot and Postfix move"), ("low|er(", "ASCII letters")],
+    "asked.yaml": [("paral|lel: 8", "accounts at a time"), ("std/dovecot|-postfix", "accounts of Dovecot and Postfix move"), ("low|er(", "ASCII letters")],
+    "mine.plan": [("mark.roll|back-point", "undo"), ("st|age = finalize\n  after", "`prepare`")],
+    "mine.yaml": [("mark.roll|back-point", "undo"), ("st|age: finalize, after", "`prepare`")],
+}
+# What has to be among what is offered, and what must not.
+OFFERED = {
+    "asked.plan": [(", par|allel = 8", {"parallel", "start_after"}, {"name", "stop_when", "addresses"}), ("{ fai|led", {"failed"}, {"name"}),
+                   ("low|er(", {"lower", "join"}, set()), ("use std/dove|cot", {"std/finalize"}, {"name"})],
+    "asked.yaml": [(", par|allel: 8", {"parallel", "start_after"}, {"name", "stop_when", "addresses"}), ("{fai|led", {"failed"}, {"name"}),
+                   ("low|er(", {"lower", "join"}, set()), ("use: std/dove|cot", {"std/finalize"}, {"name"})],
+    "mine.plan": [("  stage = fi|nalize\n  after", {"prepare", "finalize"}, {"after"}), (": mark.|roll", {"mark.rollback-point"}, {"after"}),
+                  ("  po|int = \"y\"", {"point", "before"}, {"id", "parallel"})],
+    "mine.yaml": [("stage: fi|nalize, after", {"prepare", "finalize"}, {"after"}), ("kind: mark.|roll", {"mark.rollback-point"}, {"after"}),
+                  ("args: {po|int: y", {"point"}, {"id", "parallel"})],
+}
+# What to write wrong, and the code of what is told.
+MISTAKES = {
+    "mine.plan": [("stage = finalize\n  after", "stage = finaly\n  after", "procedure-broken"), ('"y"\n', ",\n", "language-syntax")],
+    "mine.yaml": [("stage: finalize, after", "stage: finaly, after", "procedure-broken"), ("{point: y}}", "{point: y]}", "yaml-syntax")],
+    "asked.plan": [("parallel = 8", "paralel = 8", "unknown-key"), ("waves = [", "waves = ]", "language-syntax")],
+    "asked.yaml": [("parallel: 8", "paralel: 8", "unknown-key"), ("waves:\n", "waves: ]\n", "yaml-syntax")],
+}
 
 
 def applied(text, edits):
@@ -86,6 +117,60 @@ async def across(client, types, folder):
         print(f"ok formatting of {name} is what plan fmt writes", flush=True)
 
 
+def position(types, text, mark):
+    at = text.index(mark.replace("|", "")) + mark.index("|")
+    return types.Position(line=text.count("\n", 0, at), character=at - text.rfind("\n", 0, at) - 1)
+
+
+async def ask(client, types, folder, shown):
+    """Hover, completion and diagnostics, of a plan and of a module in both syntaxes."""
+    async def told(uri, seen):
+        """What is published for a document behind the first `seen` notices."""
+        for _ in range(200):
+            of_it = [one.diagnostics for one in shown[seen:] if one.uri == uri]
+            if of_it:
+                return of_it[-1]
+            await asyncio.sleep(0.05)
+        raise AssertionError(f"nothing is published for {uri}")
+
+    for name, text in {**PLANS, "mine.plan": PLAN_TEXT, "mine.yaml": YAML_TEXT}.items():
+        uri = (folder / name).as_uri()
+        document = types.TextDocumentIdentifier(uri=uri)
+        seen = len(shown)
+        if name not in PLANS:  # a module is judged as the plan beside it uses it
+            (folder / name).write_text(text)
+            (folder / "migration.yaml").write_text(f"plan: 1\nname: x\nuse: ./{name}\n")
+        client.text_document_did_open(types.DidOpenTextDocumentParams(text_document=types.TextDocumentItem(
+            uri=uri, language_id=name.split(".")[1], version=1, text=text)))
+        right = {one.code for one in await told(uri, seen)}
+        for mark, words in HOVERS[name]:
+            page = await client.text_document_hover_async(types.HoverParams(text_document=document, position=position(types, text, mark)))
+            assert page and words in page.contents.value and page.contents.kind == types.MarkupKind.Markdown, (name, mark, page)
+        print(f"ok hover in {name}", flush=True)
+        for mark, wanted, unwanted in OFFERED[name]:
+            answer = await client.text_document_completion_async(types.CompletionParams(
+                text_document=document, position=position(types, text, mark)))
+            items = answer if isinstance(answer, list) else answer.items
+            offered = {one.label for one in items}
+            assert wanted <= offered and not unwanted & offered, (name, mark, offered)
+        print(f"ok completion in {name}", flush=True)
+        version = 1
+        for good, bad, code in MISTAKES[name]:
+            assert text.count(good) == 1 and code not in right, (name, good, right)
+            for changed, is_there in [(text.replace(good, bad), True), (text, False)]:
+                seen, version = len(shown), version + 1
+                client.text_document_did_change(types.DidChangeTextDocumentParams(
+                    text_document=types.VersionedTextDocumentIdentifier(uri=uri, version=version),
+                    content_changes=[types.TextDocumentContentChangeWholeDocument(text=changed)]))
+                found = [one for one in await told(uri, seen) if one.code == code]
+                assert bool(found) == is_there, (name, bad, is_there, shown[seen:])
+                if is_there:
+                    first, line = found[0].range.start.line, changed.count("\n", 0, text.index(good))
+                    assert line <= first <= line + 1 and found[0].severity == types.DiagnosticSeverity.Error and found[0].message, (name, bad, found)
+        print(f"ok diagnostics of {name} come and go", flush=True)
+        client.text_document_did_close(types.DidCloseTextDocumentParams(text_document=document))
+
+
 async def talk(folder):
     from lsprotocol import types
     from pygls.lsp.client import BaseLanguageClient as Client
@@ -120,6 +205,9 @@ async def talk(folder):
             break
         await asyncio.sleep(0.05)
     assert len(shown) >= 2 and not any(one.diagnostics for one in shown[:2]), shown
+    assert answer.capabilities.hover_provider and answer.capabilities.completion_provider
+    (folder / "asked").mkdir()
+    await ask(client, types, folder / "asked", shown)
     (folder / "across").mkdir()
     await across(client, types, folder / "across")
     await client.shutdown_async(None)
