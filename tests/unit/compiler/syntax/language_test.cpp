@@ -4,10 +4,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <ctime>
 
 #include "compiler/syntax/expression.h"
 #include "compiler/syntax/yaml.h"
+#include "tests/support/processor_time.h"
 #include "tests/support/repository.h"
 #include "tests/support/shared_data.h"
 #include "tests/unit/compiler/syntax/tree_text.h"
@@ -233,16 +233,8 @@ TEST(Language, DepthAndCountAreBounded) {
   EXPECT_TRUE(Read("a = [1, 2, 3]", limits).sink.has_errors());
 }
 
-/// What reading costs this thread's processor: other load on the machine does not count.
-double processor_seconds(const std::string& text) {
-  const auto now = [] {
-    timespec time{};
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
-    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) / 1e9;
-  };
-  const double begin = now();
-  const Read read(text);
-  return now() - begin;
+double seconds_to_read(const std::string& text) {
+  return test::processor_seconds([&] { const Read read(text); });
 }
 
 TEST(Language, HostileTextCostsLinearTime) {
@@ -258,7 +250,7 @@ TEST(Language, HostileTextCostsLinearTime) {
     // Costs that grow with the square would be 256 times as much.
     double times = 0;
     for (int attempt = 0; attempt < 5; ++attempt) {
-      times = processor_seconds(large) / std::max(processor_seconds(small), kLeast);
+      times = seconds_to_read(large) / std::max(seconds_to_read(small), kLeast);
       if (times < kTimes * 5) break;
     }
     EXPECT_LT(times, kTimes * 5) << part;
