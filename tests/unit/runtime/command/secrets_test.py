@@ -22,8 +22,35 @@ from checks import check, exit_code  # noqa: E402
 PLAN = os.environ.get("PLAN", "")
 MARK = "planted-5e21c9"
 ENVIRONMENT = {"VMADMIN_PASSWORD": f"{MARK}-of-the-environment", "EDGE1_TOKEN": f"{MARK}-of-a-token"}
-# Commands with no `--format`, or with files of the operator's own as their output.
-MORE = {"lower": ["--ndjson prepare.ndjson", "--stage waves --ndjson waves.ndjson"], "docs": ["markdown", "diagnostics", "modules"]}
+# Beside the cases of json_output_test: arguments, and what is said when the run comes as far as it should.
+MORE = {
+    "lower": [("--ndjson", '"@type":"upsert"'), ("--stage waves --ndjson", "left out: the password of alice@example.org: a secret"),
+              ("--stage waves --ndjson program.yaml", "left out: the password of alice@example.org: a secret"),
+              ("--stage finalize", '"@type":"update"'), ("--ndjson clear.yaml", "[secret-in-clear]")],
+    "docs": [("markdown", "plan docs man"), ("diagnostics", "secret-in-clear"), ("modules", "std/account-move")],
+    "graph": [("--mail", "mailbox on the source"), ("--mail --all", "mailbox on the source")],
+    "test": [("clear.test.yaml", "`secret-in-clear`")],
+    "show": [("saved.plan", "made from")],
+    "rehearse": [("program.yaml", "done target/route")],
+    "proxy check": [("--config token.toml", "unknown key `token`")],
+    "proxy status": [("--config token.toml", "unknown key `token`")],
+}
+# What has to be there first.
+BEFORE = {"show": "diff program.yaml --output saved.plan"}
+# Servers: language_server() asks the one, tests/system/migration_test.py reads the logs of the others.
+NOT_RUN = {"lsp", "proxy run", "target run"}
+# These need a journal, a server or a dump, and say so: tests/system/migration_test.py searches what they say when they have it, and
+# servers_that_repeat() what `fetch` does.
+ENDS_EARLY = {
+    **{one: ["journal-missing"] for one in ("status", "watch", "trace", "rollback", "approve", "pause", "resume", "throttle", "report")},
+    **{f"archive {one}": ["store-unreadable"] for one in ("export", "inspect", "verify", "diff", "compact", "import")},
+    **{f"dump {one}": ["dump-unreadable"]
+       for one in ("inspect", "verify", "manifest", "select", "merge", "diff", "convert", "repair", "import")},
+    "dump list": ["not-in-dump"], "dump get": ["dump-unknown-account"], "dump export": ["store-unreadable"],
+    "admin get": ["nothing-of-that-name"], "fetch": ["name-not-found", "connection-refused", "connection-timed-out"],
+}
+# With these a run has come to nothing.
+NOTHING_READ = ("[file-missing]", "[bad-option]", "[bad-command-line]", "[plan-has-errors]")
 # What these print is the operator's file, as it is.
 COPIES = {"fmt"}
 
@@ -56,6 +83,7 @@ def project(folder):
     (folder / "clear.yaml").write_text(clear)
     (folder / "clear.lock").write_text((folder / "migration.lock").read_text())
     (folder / "clear.test.yaml").write_text("plan: clear.yaml\ntests:\n  - {name: x, expect: [{no: errors}]}\n")
+    (folder / "token.toml").write_text(f'[control]\nunix = "control.sock"\ntoken = "{MARK}-in-the-plan"\n')
     (folder / "program.yaml").write_text(plan.replace("!secret file:secrets/admin", "!secret command:cat secrets/program"))
     (folder / "program.lock").write_text((folder / "migration.lock").read_text())
     return folder
@@ -86,20 +114,58 @@ MISTAKES = {
     "in a module in YAML": ("use: std/dovecot-postfix", "use: ./own.yaml"),
     "in a module": ("use: std/dovecot-postfix", "use: ./own.plan"),
     "in a damaged module": ("use: std/dovecot-postfix", "use: ./damaged.plan"),
+    "as the default of an input": ("use: std/dovecot-postfix", "use: ./input.plan"),
+    "in a command of a module": ("use: std/dovecot-postfix", "use: ./command.plan"),
     "in a plan of stalwart-cli": ("use: std/dovecot-postfix", "use: ./lines.plan"),
 }
+
+
+def planted(text):
+    """With the secret where `S` stands by itself."""
+    return re.sub(r"(?<![A-Z])S(?![A-Z])", S, text)
+
+
+QUOTED = "password: !secret file:secrets/admin"
+MISTAKES.update({f"in YAML as `{text}`": (QUOTED, planted(text)) for text in (
+    "password: 'S'", "password: 'S", "password: \"S\" x", "password 'S'", "password S", "password = \"S\"", "password:S", "password: S: x",
+    "password: `S`", "password: @S", "password: [S", "password: !secret 'S", "password: |S", "password: > S", "password: *S", "password: &S",
+    "password: &S x", "password: ${S}", "password: ${S", "password: \"${lower('S')}\"", "password: - S", "password: #S", "password: a,S")})
+COMMAND = "cutover: {address: operator}"
+MISTAKES.update({f"in the command `{text}`": (COMMAND, f"cutover: {{address: {{run: [{planted(text)}], undo: [y]}}}}") for text in (
+    "point, --password=S", "point, --password, S", "mysql, -pS, dns", "env, MYSQL_PWD=S, mysql", "curl, \"https://a:S@h/\"", "curl, -ua:S",
+    "ldapsearch, -w, S", "curl, -H, \"Authorization: Bearer S\"", "curl, \"https://h/?token=S\"", "sh, -c, \"mysql -pS dns\"")})
+MISTAKES["in a command that is no list"] = (COMMAND, f"cutover: {{address: {{run: curl -u a:{S} x, undo: [y]}}}}")
+# The same in the plan language, as `plan fmt` writes the plan: beside the login's name.
+LANGUAGE = 'password = secret "file:secrets/admin"'
+LANGUAGE_MISTAKES = {f"in the plan language as `{text}`": (LANGUAGE, planted(text)) for text in (
+    "password = \"S\"", "password = 'S'", "password = 'S", "password = \"S\" x", "password \"S\"", "password 'S'", "password S", "password: S",
+    "password: \"S\"", "password = S", "password == \"S\"", "password = `S`", "password = \"S\\q\"", "password = \"S\\\"",
+    "password = (\"S\"", "password = ['S'", "password = { a = 'S", "password = secret 'S'", "password = secret S", "password = secret \"S\"",
+    "password = scret 'S'", "password = tagged \"!x\" 'S", "password = lower('S", "password = default('S', 'x')", "pasword = 'S'",
+    "passwd = 'S'", "password = $S", "password = #S", "password = \"${S}\"", "password = \"x ${'S\"", "password = a,S", "'password' = 'S'")}
+LANGUAGE_MISTAKES["in a command in the plan language"] = (
+    'address = "operator"', f'address = {{ run = ["mysql", "-p{S}"], undo = ["y"] }}')
+LANGUAGE_MISTAKES["in a broken command in the plan language"] = (
+    'address = "operator"', f'address = {{ run = ["mysql", "-p{S}" of], undo = ["y"] }}')
 RELAY = f'"@type" = "Relay", address = "h.example.org", authUsername = "u", authSecret = {{ "@type" = "Value", secret = "{S}" }}'
 MODULES = {
     "own.plan": 'module own\nuse std/dovecot-postfix\nstep own/relay : admin.upsert {\n  stage = prepare\n  object = "MtaRoute"\n'
                 f'  match = {{ name = "r" }}\n  set = {{ {RELAY} }}\n}}\n',
-    "damaged.plan": f'module damaged\nuse std/dovecot-postfix\nlet one = {{ password = "{S}" of }}\nlet two = scret "{S}"\n',
+    "damaged.plan": f'module damaged\nuse std/dovecot-postfix\nlet one = {{ password = "{S}" of }}\nlet two = scret "{S}"\n'
+                    f"let three = {{ password = '{S}' of }}\nlet four = scret '{S}'\n",
+    "input.plan": f"module given\nuse std/dovecot-postfix\ninput password : secret = '{S}'\n",
+    "command.plan": 'module command\nuse std/dovecot-postfix\nstep own/address : address.move {\n  stage = cutover\n'
+                    '  after = [cutover/address]\n  public = "mail.example.org"\n  to = "203.0.113.10"\n'
+                    f'  run = ["mysql", "-p{S}"]\n}}\n',
     "own.yaml": f"module: own\nuse: [std/dovecot-postfix]\nlet:\n  password: !scret {S}\n",
     "lines.plan": "module lines\nuse std/dovecot-postfix\nuse ./lines.ndjson\n",
     "lines.ndjson": '{"@type":"upsert","object":"MtaRoute","matchOn":["name"],"value":{"r":{"@type":"Relay","name":"r",'
                     f'"address":"h.example.org","authUsername":"u","authSecret":{{"@type":"Value","secret":"{S}"}}}}}}}}\n',
 }
 # Whose secret is no other mistake: only `secret-in-clear` says that it is there.
-MUST_BE_TOLD = {"in a module", "in a plan of stalwart-cli", "in a command", "beside a wrong key"}
+MUST_BE_TOLD = {"in a module", "in a plan of stalwart-cli", "in a command", "in a command of a module", "beside a wrong key",
+                "in YAML as `password: 'S'`", "in the plan language as `password = \"S\"`", "in a command in the plan language",
+                *(one for one in MISTAKES if one.startswith("in the command "))}
 
 
 def mistakes():
@@ -109,16 +175,20 @@ def mistakes():
         for name, text in MODULES.items():
             (folder / name).write_text(text)
         sound = (folder / "migration.yaml").read_text()
+        sound_in_language = run(folder, ["fmt", "--to", "dsl", "migration.yaml"]).decode()
         client = lsp_test.Client()
-        for where, (old, new) in MISTAKES.items():
-            check(f"the sound plan has what a secret {where} replaces", sound.count(old) == 1, old)
-            plan = folder / f"{where.replace(' ', '-')}.yaml"
-            plan.write_text(sound.replace(old, new))
+        mistakes_of = [(sound, "yaml", MISTAKES), (sound_in_language, "plan", LANGUAGE_MISTAKES)]
+        for number, (text, ending, where, old, new) in enumerate(
+                (text, ending, where, *both) for text, ending, all_of in mistakes_of for where, both in all_of.items()):
+            check(f"the sound plan has what a secret {where} replaces", text.count(old) == 1, old)
+            plan = folder / f"mistake{number}.{ending}"
+            plan.write_text(text.replace(old, new))
             plan.with_suffix(".lock").write_text((folder / "migration.lock").read_text())
             outputs = {one: run(folder, ["check", plan.name, "--format", one]) for one in ("text", "json", "sarif")}
             told = client.open(plan, plan.read_text())
             outputs["lsp"] = str(told).encode()
-            wrong = {one: output[:1500] for one, output in outputs.items() if shown(output)}
+            # Not a part of it either: of what has no quotes a message may name the first word.
+            wrong = {one: output[:1500] for one, output in outputs.items() if shown(output) or MARK.split("-")[0].encode() in output}
             check(f"a secret {where} is not shown", not wrong, wrong)
             check(f"a secret {where} does not compile", b" error: " in outputs["text"], outputs["text"][:1500])
             if where in MUST_BE_TOLD:
@@ -132,44 +202,92 @@ def files_that_show(folder):
     """Files with a secret that is not where the operator put it."""
     found = []
     for path in sorted(folder.rglob("*")):
-        own = path.parent.name == "secrets" or path.name == "clear.yaml"
+        own = path.parent.name == "secrets" or path.name in ("clear.yaml", "token.toml")
         if path.is_file() and not own and shown(path.read_bytes()):
             found.append(str(path.relative_to(folder)))
     return found
 
 
 def run(folder, arguments):
+    return ended(folder, arguments)[1]
+
+
+def ended(folder, arguments):
     done = subprocess.run([PLAN, *arguments], cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                           env={**os.environ, **ENVIRONMENT, "NO_COLOR": "1"})
-    return done.stdout + done.stderr
+    return done.returncode, done.stdout + done.stderr
+
+
+def cases_of(command):
+    """Arguments, the exit code of the run with `--format json` (None: any), and what the run without a format says (None: anything)."""
+    own = json_output_test.CASES.get(command, [])
+    cases = [(arguments, code, None) for arguments, code in own]
+    # The same with a plan that has secrets in clear, and with a plan whose secret a program gives. A test is no plan.
+    for arguments, _ in own if command != "test" else []:
+        if "broken.yaml" in arguments:
+            cases.append((arguments.replace("broken.yaml", "clear.yaml"), 1, "[secret-in-clear]"))
+            cases.append((arguments.replace("broken.yaml", "program.yaml"), None, None))
+    return cases + [(arguments, None, says) for arguments, says in MORE.get(command, [])]
+
+
+def why_empty(arguments, words, code, output, wanted, says):
+    """Why a run is no evidence that the command shows no secret; None: it got as far as it should."""
+    text = output.decode(errors="replace")
+    if words == ["--format", "json"] and wanted is not None and code != wanted:
+        return f"exit code {code} and not {wanted}"
+    if not words and says is not None and says not in text:
+        return f"it does not say {says}"
+    if "program.yaml" in arguments and any(one in text or f'"code": "{one[1:-1]}"' in text for one in NOTHING_READ):
+        return "nothing was done with the plan"
+    return None
 
 
 def every_command():
     for command, line in json_output_test.commands():
         formats = [word for word in re.findall(r"`([a-z]+)`", line) if word not in ("text",)] if line else []
-        cases = [arguments for arguments, _ in json_output_test.CASES.get(command, [])] + MORE.get(command, [])
-        # The same with a plan that has secrets in clear, and with a plan whose secret a program gives.
-        cases += [one.replace("broken.yaml", plan) for one in cases if "broken.yaml" in one for plan in ("clear.yaml", "program.yaml")]
-        if command == "graph":
-            cases += ["--mail", "--mail --all"]
-        if command == "test":
-            cases += ["clear.test.yaml"]
-        wrong, tried = [], 0
-        with tempfile.TemporaryDirectory() as folder:
-            folder = project(folder)
-            for arguments in dict.fromkeys(cases):
-                for words in [[], *(["--format", one] for one in formats)]:
-                    if command in COPIES and "clear" in arguments:
-                        continue
-                    output = run(folder, [*command.split(), *arguments.split(), *words])
-                    tried += 1
-                    if shown(output):
-                        wrong.append((arguments, words, shown(output), output[:600]))
-            left = files_that_show(folder)
+        wrong, empty, left, tried, has_worked, said = [], [], [], 0, False, ""
+        cases = dict.fromkeys(cases_of(command))
+        at_work = [says for _, _, says in cases if says not in (None, "[secret-in-clear]")]
+        for arguments, wanted, says in cases:
+            for words in [[], *(["--format", one] for one in formats)]:
+                if command in COPIES and "clear" in arguments:
+                    continue
+                # A folder for each: the second run of a command may find what the first one wrote.
+                with tempfile.TemporaryDirectory() as folder:
+                    folder = project(folder)
+                    if command in BEFORE:
+                        run(folder, BEFORE[command].split())
+                    code, output = ended(folder, [*command.split(), *arguments.split(), *words])
+                    left += files_that_show(folder)
+                tried += 1
+                why = why_empty(arguments, words, code, output, wanted, says)
+                if why:
+                    empty.append((arguments, words, why, output[-600:]))
+                has_worked = has_worked or code in (0, 2, 4) or (says in at_work and not why)
+                said += output.decode(errors="replace") if not words else ""
+                if shown(output):
+                    wrong.append((arguments, words, shown(output), output[:600]))
         check(f"plan {command}: {tried} runs show no secret", not wrong, wrong)
         check(f"plan {command} writes none into a file", not left, left)
-        if command not in json_output_test.WITHOUT_JSON:
-            check(f"plan {command} was tried", tried > 0)
+        check(f"plan {command}: each run comes as far as it should", not empty, empty)
+        if command in NOT_RUN:
+            continue
+        if command in ENDS_EARLY:
+            ends = any(f"[{one}]" in said for one in ENDS_EARLY[command])
+            check(f"plan {command} ends early, and where it should", ends and not has_worked, said[-600:])
+        else:
+            check(f"plan {command} did its work at least once", has_worked, said[-600:])
+
+
+# Declarations that an editor shows at the name: where in them the cursor stands.
+HOVERS = {
+    "in a let": f'let tok|en = "{S}"\n',
+    "in the braces of a let": f'let o| = {{ password = "{S}" }}\n',
+    "in the lines of a let": f'let o| = {{\n  user = "admin"\n  password = \'{S}\'\n}}\n',
+    "as the default of an input": f"input to|ken : secret = '{S}'\n",
+    "as the default of an input with another name": f'input p|em : secret = "{S}"\n',
+    "in the command of a step": f'step own/add|ress : address.move {{\n  run = ["mysql", "-p{S}"]\n}}\n',
+}
 
 
 def language_server():
@@ -184,6 +302,14 @@ def language_server():
         hover = client.at("textDocument/hover", path, text, "pass|word: " + MARK)
         check("plan lsp marks a secret in clear and does not repeat it",
               "secret-in-clear" in str(told) and MARK not in str(told) + str(hover) + str(client.notices), told)
+        for number, (where, marked) in enumerate(HOVERS.items()):
+            module = folder / f"hover{number}.plan"
+            text = "module hover\n" + marked.replace("|", "")
+            told = client.open(module, text)
+            seen = client.at("textDocument/hover", module, text, marked)
+            page = str((seen or {}).get("contents", {}).get("value", ""))
+            check(f"a secret {where} is not shown at its name", marked.split("|")[0] in page and "********" in page
+                  and MARK not in str(told) + str(seen), (told, seen))
         client.ask("shutdown", None)
         client.tell("exit", None)
         client.process.wait(timeout=60)
