@@ -313,8 +313,8 @@ class Walker {
     if (property.type.kind != TypeKind::object || property.type.reference != "x:Expression" ||
         !value.is_map())
       return;
-    for (const ExpressionProblem& each :
-         check_container(value, context_of(structure, property.name))) {
+    for (const ExpressionProblem& each : check_container(
+             value, context_of(structure, property.name), result_of(structure, property.name))) {
       const Step step(*this, each.part);
       Problem& problem = report(
           ProblemCode::bad_expression,

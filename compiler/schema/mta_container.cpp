@@ -159,15 +159,18 @@ struct Part {
 }  // namespace
 
 std::vector<ExpressionProblem> check_container(const ir::Value& container,
-                                               const MtaContext& context) {
+                                               const MtaContext& context, MtaResult wanted) {
   std::vector<ExpressionProblem> problems;
-  const auto check = [&](const std::string& part, const ir::Value& text) {
+  const auto check = [&](const std::string& part, const ir::Value& text, MtaResult result) {
     if (!text.is_string() || text.as_string().empty() || problems.size() >= kProblemsMax) return;
     MtaError error;
-    if (!parse_mta_expression(text.as_string(), context, &error)) {
-      problems.push_back({part, error.offset, std::move(error.message), std::move(error.nearest),
-                          error.is_refused_by_server});
+    if (const auto parsed = parse_mta_expression(text.as_string(), context, &error)) {
+      auto wrong = wrong_result(*parsed, text.as_string(), result, context);
+      if (!wrong) return;
+      error = std::move(*wrong);
     }
+    problems.push_back({part, error.offset, std::move(error.message), std::move(error.nearest),
+                        error.is_refused_by_server});
   };
   if (container["match"].size() > kMatchesMax) {
     problems.push_back(
@@ -176,10 +179,10 @@ std::vector<ExpressionProblem> check_container(const ir::Value& container,
          false});
   }
   for (const Part& part : parts_of(container["match"])) {
-    check(part.name + ".if", *part.condition);
-    check(part.name + ".then", *part.result);
+    check(part.name + ".if", *part.condition, MtaResult::anything);
+    check(part.name + ".then", *part.result, wanted);
   }
-  check("else", container["else"]);
+  check("else", container["else"], wanted);
   return problems;
 }
 

@@ -60,7 +60,8 @@ TEST(MtaParse, TakesEveryDefaultOfTheSchemaInItsPlace) {
     for (const Property& property : structure.properties()) {
       if (property.type.reference != "x:Expression" || !property.default_value) continue;
       for (const ExpressionProblem& problem :
-           check_container(*property.default_value, context_of(structure.name, property.name))) {
+           check_container(*property.default_value, context_of(structure.name, property.name),
+                           result_of(structure.name, property.name))) {
         ADD_FAILURE() << structure.name << "." << property.name << " " << problem.part << ": "
                       << problem.message;
       }
@@ -68,6 +69,121 @@ TEST(MtaParse, TakesEveryDefaultOfTheSchemaInItsPlace) {
     }
   }
   EXPECT_EQ(checked, 98U);
+}
+
+/// "ok", or the place and the message of the first result that is of another type.
+std::string result(std::string_view structure, std::string_view property, std::string_view text) {
+  const MtaContext& context = context_of(structure, property);
+  const auto expression = parse_mta_expression(text, context, nullptr);
+  if (!expression) return "no expression";
+  const auto wrong = wrong_result(*expression, text, result_of(structure, property), context);
+  if (!wrong) return "ok";
+  EXPECT_FALSE(wrong->is_refused_by_server) << text;
+  return std::to_string(wrong->offset) + ": " + wrong->message +
+         (wrong->nearest.empty() ? "" : " (" + wrong->nearest + ")");
+}
+
+TEST(MtaResult, HasARowForEveryExpressionOfTheSchema) {
+  std::size_t found = 0;
+  const auto look = [&](const Schema& schema) {
+    for (const Struct& structure : schema.structures()) {
+      for (const Property& property : structure.properties()) {
+        if (property.type.reference != "x:Expression") continue;
+        EXPECT_TRUE(has_result(structure.name, property.name))
+            << structure.name << "." << property.name;
+        ++found;
+      }
+    }
+  };
+  look(facts());
+  EXPECT_GT(found, 100U);
+}
+
+TEST(MtaResult, OfAFunctionIsOfAFunctionThatThereIs) {
+  std::size_t known = 0;
+  for (const MtaFunction& function : mta_functions())
+    known += type_given_by(function.name) == MtaType::unknown ? 0U : 1U;
+  EXPECT_EQ(known, 44U);
+}
+
+TEST(MtaResult, IsTheOneOfItsProperty) {
+  EXPECT_EQ(result("MtaStageData", "maxMessages", "'abc'"),
+            "0: needs a whole number, and `'abc'` is a text");
+  EXPECT_EQ(result("MtaStageData", "maxMessages", "rcpt"),
+            "0: needs a whole number, and `rcpt` is a text");
+  EXPECT_EQ(result("MtaStageData", "maxMessages", "'10'"),
+            "0: needs a whole number, and `'10'` is a text (10)");
+  EXPECT_EQ(result("MtaStageData", "maxMessages", "true"),
+            "0: needs a whole number, and `true` is true or false");
+  EXPECT_EQ(result("MtaStageData", "maxMessages", "1.5"),
+            "0: needs a whole number, and `1.5` is no whole one");
+  EXPECT_EQ(result("MtaStageData", "maxMessageSize", "50m"),
+            "0: needs a number of bytes, and `50m` is a duration");
+  EXPECT_EQ(result("MtaStageRcpt", "maxRecipients", "-5"),
+            "0: needs a whole number, and `-5` is negative");
+  EXPECT_EQ(result("MtaStageRcpt", "waitOnFail", "'5s'"),
+            "0: needs a duration such as `5s`, and `'5s'` is a text");
+  EXPECT_EQ(result("MtaStageRcpt", "waitOnFail", "false"),
+            "0: needs a duration such as `5s`, and `false` is true or false");
+  EXPECT_EQ(result("MtaStageAuth", "require", "'abc'"),
+            "0: needs true or false, and `'abc'` is a text");
+  EXPECT_EQ(result("MtaStageAuth", "require", "'true'"),
+            "0: needs true or false, and `'true'` is a text (true)");
+  EXPECT_EQ(result("MtaStageAuth", "require", "5"), "0: needs true or false, and `5` is a number");
+  EXPECT_EQ(
+      result("MtaStageAuth", "saslMechanisms", "5"),
+      "0: needs a list of mechanisms such as `[plain, login]`, or false, and `5` is a number");
+  EXPECT_EQ(result("MtaStageAuth", "saslMechanisms", "[plain, 'login']"),
+            "8: needs a list of mechanisms such as `[plain, login]`, or false, and `'login'` is a "
+            "text (login)");
+  EXPECT_EQ(result("MtaOutboundStrategy", "schedule", "5"),
+            "0: needs a name in quotes, and `5` is a number");
+  EXPECT_EQ(result("MtaOutboundStrategy", "tls", "true"),
+            "0: needs a name in quotes, and `true` is true or false");
+  EXPECT_EQ(result("MtaOutboundStrategy", "route", "''"),
+            "0: needs a name in quotes, this one is empty");
+  EXPECT_EQ(result("MtaOutboundStrategy", "route", "if_then(retry_num > 0, 'mx', 5)"),
+            "29: needs a name in quotes, and `5` is a number");
+  EXPECT_EQ(result("SenderAuth", "arcVerify", "'strict'"),
+            "0: needs one of relaxed, strict, disable, and `'strict'` is a text (strict)");
+  EXPECT_EQ(result("MtaExtensions", "mtPriority", "5"),
+            "0: needs one of mixer, stanag4406, nsep, or false, and `5` is a number");
+  EXPECT_EQ(result("DkimReportSettings", "sendFrequency", "[1]"),
+            "0: needs a rate such as `[1, 1d]`, or false, and `[1]` is a list");
+  EXPECT_EQ(result("Http", "allowedEndpoints", "5"),
+            "0: needs a status of HTTP such as `200`, and `5` is none");
+  EXPECT_EQ(result("MtaStageConnect", "script", "true"),
+            "0: needs a text in quotes, or false, and `true` is true or false");
+}
+
+TEST(MtaResult, TakesWhatThePropertyTakesAndWhatNobodyCanTell) {
+  const auto takes = [](std::string_view structure, std::string_view property,
+                        std::initializer_list<std::string_view> texts) {
+    for (const std::string_view text : texts)
+      EXPECT_EQ(result(structure, property, text), "ok") << property << " " << text;
+  };
+  takes("MtaStageData", "maxMessages",
+        {"10", "0", "10 * 2", "key_get('limits', rcpt)", "if_then(is_tls, 10, 100)",
+         "count(recipients) + 10"});
+  takes("MtaStageData", "maxMessageSize", {"104857600", "100 * 1024 * 1024"});
+  takes("MtaStageRcpt", "waitOnFail", {"5s", "500", "1m + 30s", "if_then(is_tls, 5s, 1m)"});
+  takes("MtaExtensions", "deliverBy", {"false", "15d"});
+  takes("MtaStageAuth", "require",
+        {"true", "false", "1", "0", "local_port != 25", "!is_tls", "is_tls",
+         "key_exists('trusted', remote_ip)", "is_tls && local_port == 465"});
+  takes("MtaStageAuth", "saslMechanisms", {"false", "[]", "plain", "[plain, login]"});
+  takes("MtaOutboundStrategy", "route",
+        {"'mx'", "key_get('routes', rcpt_domain)", "rcpt_domain", "'r-' + rcpt_domain", "$1",
+         "split(rcpt, '@')[1]"});
+  takes("MtaStageRcpt", "rewrite", {"false", "$1 + '@example.org'", "rcpt"});
+  takes("SenderAuth", "dkimSignDomain", {"false", "sender_domain", "'example.org'"});
+  takes("SenderAuth", "arcVerify", {"disable"});
+  takes("MtaExtensions", "mtPriority", {"false", "mixer"});
+  takes("DmarcReportSettings", "aggregateSendFrequency", {"daily", "disable"});
+  takes("DmarcReportSettings", "failureSendFrequency", {"[1, 1d]", "false"});
+  takes("Http", "allowedEndpoints", {"200", "404"});
+  takes("SpamDnsblServerIp", "zone", {"ip_reverse + '.zen.test'", "false"});
+  takes("LaterServer", "anything", {"5", "'abc'"});
 }
 
 TEST(MtaParse, TakesTheExpressionsOfSplitDelivery) {
