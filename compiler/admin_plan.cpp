@@ -8,6 +8,7 @@
 #include <set>
 
 #include "compiler/ir/json.h"
+#include "compiler/json_places.h"
 #include "compiler/schema/schema.h"
 #include "compiler/source/text.h"
 #include "compiler/syntax/words.h"
@@ -82,6 +83,8 @@ class AdminPlan {
         return broken(fmt::format("an operation has no key `{}`", printable(key, 60)),
                       fmt::format("keys are `{}`", fmt::join(kKeys, "`, `")));
     }
+    places_ = places_in_json(line);
+    line_begin_ = static_cast<std::uint32_t>(line.data() - text_.data());
     const Value& operation = *parsed;
     std::string_view object = operation["object"].string_or("");
     if (lower_ascii(object).starts_with("x:")) object.remove_prefix(2);
@@ -117,7 +120,11 @@ class AdminPlan {
       return broken(fmt::format("nothing tells one {} from another", printable(object, 60)),
                     "write `matchOn` with the properties that do");
     std::set<std::string> seen;
+    const JsonPlaces* const entries_at = member_at(operation, &places_, "value");
+    const JsonPlaces* const scope_at = member_at(operation, &places_, "scope");
+    std::size_t entry_number = 0;
     for (const auto& [key, given] : entries.members()) {
+      const JsonPlaces* const given_at = part_at(entries_at, entry_number++);
       const std::string name = key.starts_with('#') ? key.substr(1) : key;
       if (!seen.insert(name).second)
         return broken(fmt::format("`{}` is there twice", printable(name, 60)),
@@ -127,19 +134,30 @@ class AdminPlan {
             fmt::format("`{}` in the `value` of an `upsert` is no object", printable(name, 60)),
             kExample);
       Value body = given;
+      std::vector<const JsonPlaces*> body_at;
+      for (std::size_t i = 0; i < given.size(); ++i) body_at.push_back(part_at(given_at, i));
+      std::size_t scope_number = 0;
       for (const auto& [member, value] : scope.members()) {
-        if (!body.members().contains(member)) body.set(member, value);
+        const JsonPlaces* const value_at = part_at(scope_at, scope_number++);
+        if (!body.members().contains(member)) {
+          body.set(member, value);
+          body_at.push_back(value_at);
+        }
         if (body[member] != value)
           return broken(fmt::format("`{}` has another `{}` than `scope`", printable(name, 60),
                                     printable(member, 60)),
                         "write it in one of the two places");
       }
       Value match = Value::map();
-      Value set = Value::map();
+      Node match_node = mapping(given_at);
+      Node set_node = mapping(given_at);
+      std::size_t member_number = 0;
       for (const auto& [member, value] : body.members()) {
+        const JsonPlaces* const value_at = body_at[member_number++];
         const bool is_key =
             std::find(properties->begin(), properties->end(), member) != properties->end();
-        (is_key ? match : set).set(member, value);
+        if (is_key) match.set(member, value);
+        add_member(is_key ? match_node : set_node, member, value, value_at);
       }
       if (match.size() != properties->size())
         return broken(
@@ -147,8 +165,10 @@ class AdminPlan {
                         printable(fmt::format("{}", fmt::join(*properties, ", ")), 100)),
             "give the object these properties, or others with `matchOn`");
       const std::string id = fmt::format("server/{}/{}", line_, segment(name));
-      add(id, "admin.upsert",
-          Value::map({{"object", object}, {"match", match}, {"set", std::move(set)}}));
+      Node arguments = with_object(operation, object);
+      arguments.entries.push_back(entry("match", std::move(match_node)));
+      arguments.entries.push_back(entry("set", std::move(set_node)));
+      add(id, "admin.upsert", std::move(arguments));
       known_[name] = {id, std::move(match), object};
     }
   }
@@ -173,7 +193,6 @@ class AdminPlan {
       return broken("`id` of an `update` is a text",
                     "name an object of an earlier `upsert` by `#NAME`, or leave `id` out");
     const std::string id(operation["id"].string_or("singleton"));
-    Value arguments = Value::map({{"object", object}, {"set", operation["value"]}});
     if (!operation["value"].is_map())
       return broken("`value` of an `update` is a map",
                     R"(write the properties that change: `"value":{"maxMessages":10}`)");
@@ -182,14 +201,17 @@ class AdminPlan {
         return broken(fmt::format("`{}` is a pointer into an object", printable(member, 80)),
                       "write the whole property");
     }
+    Node arguments = with_object(operation, object);
+    arguments.entries.push_back(
+        entry("set", node_of(operation["value"], member_at(operation, &places_, "value"))));
     if (id != "singleton") {
       const auto known = id.starts_with('#') ? known_.find(id.substr(1)) : known_.end();
       if (known == known_.end())
         return broken(fmt::format("`{}` is the id of an object on one server", printable(id, 60)),
                       "name an object of an earlier `upsert` by `#NAME`, or write `upsert`");
-      arguments.set("match", known->second.match);
+      arguments.entries.push_back(entry("match", node_of(known->second.match, nullptr)));
     }
-    add(fmt::format("server/{}/{}", line_, segment(object)), "admin.update", arguments);
+    add(fmt::format("server/{}/{}", line_, segment(object)), "admin.update", std::move(arguments));
   }
 
   void destroy(const Value& operation, const std::string& object) {
@@ -200,8 +222,11 @@ class AdminPlan {
     if (!filter.is_map() || filter.size() == 0)
       return broken(fmt::format("this destroys every {}", printable(object, 60)),
                     "write the objects that have to go as a filter");
-    add(fmt::format("server/{}/{}", line_, segment(object)), "admin.destroy",
-        Value::map({{"object", object}, {"match", filter}}), true);
+    Node arguments = with_object(operation, object);
+    arguments.entries.push_back(
+        entry("match", node_of(filter, member_at(operation, &places_, "value"))));
+    add(fmt::format("server/{}/{}", line_, segment(object)), "admin.destroy", std::move(arguments),
+        true);
   }
 
   void create(const Value& operation, const std::string& object) {
@@ -211,7 +236,10 @@ class AdminPlan {
     if (operation["value"].members().size() == 0)
       return broken("`value` of a `create` is a map of names to actions",
                     R"(write `"value":{"r":{"@type":"ReloadSettings"}}`)");
+    const JsonPlaces* const actions_at = member_at(operation, &places_, "value");
+    std::size_t number = 0;
     for (const auto& [name, body] : operation["value"].members()) {
+      const JsonPlaces* const body_at = part_at(actions_at, number++);
       if (!body["@type"].is_string())
         return broken(
             fmt::format("`{}` does not say by `@type` which action it is", printable(name, 60)),
@@ -219,15 +247,17 @@ class AdminPlan {
       if (body.size() > 1)
         return broken(fmt::format("an action with values of its own: `{}`", printable(name, 60)),
                       "run it by hand with stalwart-cli, before or behind the migration");
-      add(fmt::format("server/{}/{}", line_, segment(name)), "admin.action",
-          Value::map({{"action", body["@type"]}}));
+      Node arguments = mapping(body_at);
+      arguments.entries.push_back(
+          entry("action", node_of(body["@type"], member_at(body, body_at, "@type"))));
+      add(fmt::format("server/{}/{}", line_, segment(name)), "admin.action", std::move(arguments));
     }
   }
 
   // --- the module --------------------------------------------------------------------------------
 
-  void add(std::string id, const char* kind, const Value& arguments, bool is_destroy = false) {
-    Step step{std::move(id), kind, node_of(arguments), span_};
+  void add(std::string id, const char* kind, Node arguments, bool is_destroy = false) {
+    Step step{std::move(id), kind, std::move(arguments), span_};
     (is_destroy ? destroys_ : steps_).push_back(std::move(step));
   }
 
@@ -238,31 +268,73 @@ class AdminPlan {
     return text;
   }
 
-  Node scalar(std::string text) const {
+  /// A part of the line; the whole line where nobody knows.
+  [[nodiscard]] Span span_of(const JsonPlaces* places) const {
+    return places == nullptr ? span_
+                             : Span{file_, line_begin_ + places->begin, line_begin_ + places->end};
+  }
+  [[nodiscard]] static const JsonPlaces* part_at(const JsonPlaces* places, std::size_t number) {
+    return places == nullptr || number >= places->inner.size() ? nullptr : &places->inner[number];
+  }
+  [[nodiscard]] static const JsonPlaces* member_at(const Value& map, const JsonPlaces* places,
+                                                   std::string_view name) {
+    std::size_t number = 0;
+    for (const auto& [key, unused] : map.members()) {
+      if (key == name) return part_at(places, number);
+      ++number;
+    }
+    return nullptr;
+  }
+
+  Node scalar(std::string text, Span span) const {
     Node node;
     node.kind = NodeKind::scalar;
     node.is_quoted = true;
-    node.span = span_;
+    node.span = span;
     node.text = syntax::escape_template(text);
     return node;
   }
+  Node scalar(std::string text) const { return scalar(std::move(text), span_); }
 
-  Node node_of(const Value& value) const {
+  [[nodiscard]] Node mapping(const JsonPlaces* places) const {
     Node node;
-    node.span = span_;
+    node.kind = NodeKind::mapping;
+    node.span = span_of(places);
+    return node;
+  }
+  [[nodiscard]] Node with_object(const Value& operation, const std::string& object) const {
+    Node arguments = mapping(nullptr);
+    arguments.entries.push_back(
+        entry("object", scalar(object, span_of(member_at(operation, &places_, "object")))));
+    return arguments;
+  }
+  void add_member(Node& map, const std::string& key, const Value& value,
+                  const JsonPlaces* places) const {
+    Span key_span = span_;
+    if (places != nullptr)
+      key_span = {file_, line_begin_ + places->key_begin, line_begin_ + places->key_end};
+    map.entries.push_back({key, key_span, node_of(value, places)});
+  }
+
+  Node node_of(const Value& value, const JsonPlaces* places) const {
+    Node node;
+    node.span = span_of(places);
     if (value.is_string()) {
       const std::string& text = value.as_string();
       const auto known = text.starts_with('#') ? known_.find(text.substr(1)) : known_.end();
-      if (known == known_.end()) return scalar(text);
-      node = scalar(known->second.step + " id");
-      node.tag = syntax::Tag("!output", span_);
+      if (known == known_.end()) return scalar(text, node.span);
+      node = scalar(known->second.step + " id", node.span);
+      node.tag = syntax::Tag("!output", node.span);
     } else if (value.is_map()) {
       node.kind = NodeKind::mapping;
+      std::size_t number = 0;
       for (const auto& [key, member] : value.members())
-        node.entries.push_back({key, span_, node_of(member)});
+        add_member(node, key, member, part_at(places, number++));
     } else if (value.is_list()) {
       node.kind = NodeKind::sequence;
-      for (const Value& item : value.items()) node.items.push_back(node_of(item));
+      std::size_t number = 0;
+      for (const Value& item : value.items())
+        node.items.push_back(node_of(item, part_at(places, number++)));
     } else if (!value.is_null()) {
       node.kind = NodeKind::scalar;
       node.text = ir::write_json(value);
@@ -314,6 +386,8 @@ class AdminPlan {
   FileId file_;
   Sink& sink_;
   Span span_ = {};
+  JsonPlaces places_;  // of the line that is read
+  std::uint32_t line_begin_ = 0;
   std::size_t line_ = 0;
   std::map<std::string, Known> known_;
   std::vector<Step> steps_;

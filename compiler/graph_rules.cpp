@@ -12,6 +12,7 @@
 #include "compiler/check/graph_view.h"
 #include "compiler/ir/shape_sample.h"
 #include "compiler/lower/given_place.h"
+#include "compiler/lower/written_place.h"
 #include "compiler/schema/check_value.h"
 #include "compiler/source/command_secrets.h"
 #include "compiler/source/source_set.h"
@@ -178,20 +179,34 @@ std::vector<schema::Problem> problems_of(StepKind kind, const ir::Value& argumen
   return problems;
 }
 
-/// Where the author of the plan can mend it: the row that the value comes from, his own module,
-/// what he gives a module of std, else the plan's target.
-Span place_of_value(const ir::StepGraph& graph, ir::StepId step, std::string_view path,
-                    const check::Plan& plan, const std::vector<lower::ModuleInstance>& modules,
+/// The part of the arguments that a problem is about.
+std::string_view path_of(const schema::Problem& problem) {
+  return problem.code == schema::ProblemCode::unknown_type ? "object" : problem.path;
+}
+
+/// Is it about the name of a member, whatever its value is?
+bool is_about_name(const schema::Problem& problem) {
+  return problem.code == schema::ProblemCode::unknown_property ||
+         problem.code == schema::ProblemCode::server_set ||
+         problem.code == schema::ProblemCode::immutable;
+}
+
+/// Where the author of the plan can mend it: the value in his own module or the row that it comes
+/// from, what he gives a module of std, else the plan's target.
+Span place_of_value(const ir::StepGraph& graph, ir::StepId step, const schema::Problem& problem,
+                    const check::Plan& plan, lower::WrittenPlaces& places,
                     const SourceSet& sources) {
   const Span row = graph.row(step) == ir::RowId::none ? Span{} : graph.row_origin(graph.row(step));
-  if (row.is_known()) return row;
   const Span origin = graph.origin(step);
-  if (origin.is_known() && !is_of_std(sources, origin)) return origin;
-  if (const auto* module = lower::module_at(modules, origin); module != nullptr) {
-    const Span given = lower::given_place_at(path, origin, *module, sources);
-    if (given.is_known()) return given;
+  if (origin.is_known() && !is_of_std(sources, origin)) {
+    const Span written =
+        places.written(graph.id(step), origin, path_of(problem), is_about_name(problem));
+    if (written.is_known()) return written;
+    return row.is_known() ? row : origin;
   }
-  return plan.place("target");
+  if (row.is_known()) return row;
+  const Span given = places.given(graph.id(step), origin, path_of(problem));
+  return given.is_known() ? given : plan.place("target");
 }
 
 /// The first scalar of this name.
@@ -298,6 +313,7 @@ void check_target_values(const ir::StepGraph& graph, const schema::Schema& schem
                          const check::Plan& plan, const std::vector<lower::ModuleInstance>& modules,
                          const SourceSet& sources, Sink& sink) {
   ir::ShapeSample sample(graph);
+  lower::WrittenPlaces places(modules, sources);
   std::set<std::string> said;
   const auto object_of = [&graph](const ir::OutputRef& output) {
     return object_made_by(graph, output);
@@ -316,11 +332,11 @@ void check_target_values(const ir::StepGraph& graph, const schema::Schema& schem
     for (const schema::Problem& problem : problems_of(kind, arguments, schema, object_of)) {
       const std::string words = fmt::format("{} `{}`: {}", object, problem.path, problem.message);
       if (!said.insert(words).second) continue;
-      const Span place = place_of_value(graph, step, problem.path, plan, modules, sources);
+      const Span place = place_of_value(graph, step, problem, plan, places, sources);
       auto report = sink.report(Kind::schema_value, place, words);
       report.label("the target would refuse or misunderstand it");
-      if (const Span origin = graph.origin(step);
-          origin.file != place.file || origin.begin != place.begin)
+      // In the same text it stands in its step.
+      if (const Span origin = graph.origin(step); origin.file != place.file)
         report.note(origin, fmt::format("step `{}` writes it", graph.id(step)));
       if (!problem.nearest.empty()) report.help(fmt::format("did you mean `{}`?", problem.nearest));
     }

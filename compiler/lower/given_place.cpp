@@ -1,9 +1,7 @@
 #include "compiler/lower/given_place.h"
 
 #include <algorithm>
-#include <charconv>
 
-#include "compiler/source/text.h"
 #include "compiler/syntax/expression.h"
 
 namespace plan::lower {
@@ -23,22 +21,6 @@ void collect(const Node& value, const ModuleInstance& module, const SourceSet& s
     if (mentions(*text, name) && std::find(places.begin(), places.end(), place) == places.end())
       places.push_back(place);
   }
-}
-
-/// The last part of the path that is written out.
-const Node* walk(const Node& from, std::string_view path) {
-  const Node* node = &from;
-  for (const std::string_view part : split(path, '.')) {
-    const Node* inner = node->find(part);
-    if (node->is_sequence()) {
-      std::size_t at = node->items.size();
-      std::from_chars(part.data(), part.data() + part.size(), at);
-      if (at < node->items.size()) inner = &node->items[at];
-    }
-    if (inner == nullptr) break;
-    node = inner;
-  }
-  return node;
 }
 
 }  // namespace
@@ -65,21 +47,6 @@ const ModuleInstance* module_at(const std::vector<ModuleInstance>& modules, Span
     return place.is_known() && one.tree->span.file == place.file;
   });
   return found == modules.end() ? nullptr : &*found;
-}
-
-Span given_place_at(std::string_view path, Span step, const ModuleInstance& module,
-                    const SourceSet& sources) {
-  const Node* written = step_at(module, step);
-  const Node* arguments = written == nullptr ? nullptr : written->find("args");
-  if (arguments == nullptr) return {};
-  const Node* value = walk(*arguments, path);
-  // What an object is found by is a member of it too.
-  constexpr std::string_view kSet = "set.";
-  const Node* match = arguments->find("match");
-  const bool is_elsewhere = value == arguments || value == arguments->find("set");
-  if (is_elsewhere && match != nullptr && path.starts_with(kSet))
-    value = walk(*match, path.substr(kSet.size()));
-  return given_place_in(*value, module, sources);
 }
 
 }  // namespace plan::lower

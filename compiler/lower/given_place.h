@@ -1,5 +1,4 @@
 #pragma once
-#include <string_view>
 #include <vector>
 
 #include "compiler/lower/lower.h"
@@ -12,11 +11,6 @@ namespace plan::lower {
 /// Where the operator gave what stands in a value of this module; unknown where he gave nothing of
 /// it, or more than one thing.
 [[nodiscard]] Span given_place_in(const syntax::Node& value, const ModuleInstance& module,
-                                  const SourceSet& sources);
-
-/// The same of a part of the arguments of a step, whose id stands at `step`: `set.bind.0`. A path
-/// that goes on behind what is written means the last that is.
-[[nodiscard]] Span given_place_at(std::string_view path, Span step, const ModuleInstance& module,
                                   const SourceSet& sources);
 
 /// The module in whose text this place is: each use of a module has a text of its own. nullptr:

@@ -123,7 +123,7 @@ def with_schema(client, folder, plan):
     seen = client.open(module, MODULE.replace('"203.0.113.7" }\n  set = {\n', '"203.0.113.7" }\n  set = {\n    expiresAt = 5\n'))
     found = [d for d in seen if d["code"] == "schema-value"]
     check("a value that the target refuses is shown in a module while it is written",
-          len(found) == 1 and "expiresAt" in found[0]["message"] and found[0]["range"]["start"]["line"] == 3, seen)
+          len(found) == 1 and "expiresAt" in found[0]["message"] and found[0]["range"]["start"] == {"line": 8, "character": 16}, seen)
     seen = client.change(module, MODULE)
     check("and goes when it is mended", not [d for d in seen if d["code"] == "schema-value"], seen)
 
