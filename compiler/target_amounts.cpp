@@ -2,18 +2,22 @@
 
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
 
+#include "compiler/schema/formats.h"
 #include "compiler/schema/limits.h"
 #include "compiler/schema/schema.h"
+#include "compiler/source/text.h"
 #include "compiler/syntax/scalar.h"
 
 namespace plan {
 namespace {
 
 using ir::Value;
+using schema::Property;
 using schema::Type;
 using schema::TypeKind;
 
@@ -28,19 +32,57 @@ class AmountReader {
     Value read = Value::map();
     const std::string_view variant = given["@type"].string_or("");
     for (const auto& [name, member] : given.members())
-      read.set(name, read_at(object, variant, name, member, depth));
+      read.set(name_at(object, variant, name), read_at(object, variant, name, member, depth));
     return read;
   }
 
  private:
-  [[nodiscard]] static const Type* property(const schema::ObjectType& object,
-                                            std::string_view variant, std::string_view name) {
+  [[nodiscard]] static const Property* property(const schema::ObjectType& object,
+                                                std::string_view variant, std::string_view name) {
     for (const schema::Variant& each : object.variants) {
       const bool is_other = !variant.empty() && object.is_multiple && each.name != variant;
       if (each.fields == nullptr || is_other) continue;
-      if (const schema::Property* found = each.fields->find(name)) return &found->type;
+      if (const Property* found = each.fields->find(name)) return found;
     }
     return nullptr;
+  }
+
+  /// The name of a property, or a pointer to a member of a set in the form of the member.
+  [[nodiscard]] static std::string name_at(const schema::ObjectType& object,
+                                           std::string_view variant, const std::string& name) {
+    const std::size_t slash = name.find('/', name.starts_with('/') ? 1 : 0);
+    // A member with a `/` of its own is no address and no domain.
+    if (slash == std::string::npos || name.find('/', slash + 1) != std::string::npos ||
+        name.find('~') != std::string::npos)
+      return name;
+    const std::size_t begin = name.starts_with('/') ? 1 : 0;
+    const Property* const found = property(object, variant, name.substr(begin, slash - begin));
+    if (found == nullptr || found->type.kind != TypeKind::set || !found->type.value) return name;
+    return name.substr(0, slash + 1) + member_of(*found, name.substr(slash + 1));
+  }
+
+  [[nodiscard]] static std::string member_of(const Property& property, const std::string& member) {
+    return schema::canonical_text(property.type.value->string_format, property.validator,
+                                  trim(member));
+  }
+
+  [[nodiscard]] static Value read_set(const Property& property, const Value& value) {
+    if (!property.type.value || property.type.value->kind != TypeKind::string) return value;
+    if (value.is_list()) {
+      ir::List items;
+      std::set<std::string> seen;
+      for (const Value& item : value.items()) {
+        Value read = item.is_string() ? Value(member_of(property, item.as_string())) : item;
+        if (!read.is_string() || seen.insert(read.as_string()).second)
+          items.push_back(std::move(read));
+      }
+      return Value(std::move(items));
+    }
+    if (!value.is_map()) return value;
+    Value members = Value::map();
+    for (const auto& [name, member] : value.members())
+      members.set(member_of(property, name), member);
+    return members;
   }
 
   [[nodiscard]] Value read_at(const schema::ObjectType& object, std::string_view variant,
@@ -48,10 +90,12 @@ class AmountReader {
                               std::size_t depth) const {
     if (pointer.starts_with('/')) pointer.remove_prefix(1);
     const std::size_t slash = pointer.find('/');
-    const Type* const type = property(object, variant, pointer.substr(0, slash));
-    if (type == nullptr) return value;
-    if (slash == std::string_view::npos) return read(*type, value, depth);
-    return read_below(*type, pointer.substr(slash + 1), value, depth + 1);
+    const Property* const found = property(object, variant, pointer.substr(0, slash));
+    if (found == nullptr) return value;
+    if (slash != std::string_view::npos)
+      return read_below(found->type, pointer.substr(slash + 1), value, depth + 1);
+    if (found->type.kind == TypeKind::set) return read_set(*found, value);
+    return read(found->type, value, depth);
   }
 
   /// What a pointer leads to behind a property of this type.

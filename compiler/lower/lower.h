@@ -82,8 +82,8 @@ struct LowerInput {
   /// needs them.
   std::map<std::string, ir::Value> connections = {};
   std::function<StdModule(std::string_view id, const Present& present)> std_module_of = {};
-  /// Durations and sizes in words become numbers where the target's schema has one; empty: nobody
-  /// knows the schema.
+  /// Durations and sizes in words become numbers where the target's schema has one, members of sets
+  /// get the form in which it looks for them; empty: nobody knows the schema.
   std::function<ir::Value(ir::StepKind kind, ir::Value arguments)> with_target_amounts = {};
 };
 

@@ -157,11 +157,12 @@ class Walker {
       check_expressions(owner->name, *property, value);
       return;
     }
-    check_pointer(property->type, segments, 1, value, key);
+    check_pointer(property->type, property->validator, segments, 1, value, key);
   }
 
-  void check_pointer(const Type& type, const std::vector<std::string_view>& segments,
-                     std::size_t at, const ir::Value& value, std::string_view key) {
+  void check_pointer(const Type& type, Validator validator,
+                     const std::vector<std::string_view>& segments, std::size_t at,
+                     const ir::Value& value, std::string_view key) {
     const bool is_last = at + 1 == segments.size();
     std::string name(segments[at]);
     for (std::size_t found = 0; (found = name.find('~', found)) != std::string::npos; ++found) {
@@ -195,7 +196,7 @@ class Walker {
             if (value.string_or("") == "****" && segments.front() == "credentials") return;
             check(property->type, property->validator, value, Use::update, static_cast<int>(at));
           } else {
-            check_pointer(property->type, segments, at + 1, value, key);
+            check_pointer(property->type, property->validator, segments, at + 1, value, key);
           }
           return;
         }
@@ -215,7 +216,7 @@ class Walker {
         if (is_last) {
           check(element, Validator::none, value, Use::update, static_cast<int>(at));
         } else {
-          check_pointer(element, segments, at + 1, value, key);
+          check_pointer(element, Validator::none, segments, at + 1, value, key);
         }
         return;
       }
@@ -226,7 +227,7 @@ class Walker {
                  fmt::format("a member of a set is true (add) or null (remove), this is {}",
                              shown(value)));
         }
-        check_set_member(type, name);
+        check_set_member(type, validator, name);
         return;
       case TypeKind::map:
         if (type.key) check_scalar_text(*type.key, Validator::none, name, false);
@@ -235,7 +236,7 @@ class Walker {
           if (!value.is_null())
             check(*type.value, Validator::none, value, Use::create, static_cast<int>(at));
         } else {
-          check_pointer(*type.value, segments, at + 1, value, key);
+          check_pointer(*type.value, Validator::none, segments, at + 1, value, key);
         }
         return;
       case TypeKind::unknown:
@@ -291,7 +292,7 @@ class Walker {
         check_list(type, value, depth);
         return;
       case TypeKind::set:
-        check_set(type, value);
+        check_set(type, validator, value);
         return;
       case TypeKind::map: {
         if (!value.is_map()) return wrong_type(type, value);
@@ -567,15 +568,16 @@ class Walker {
     }
   }
 
-  void check_set_member(const Type& type, std::string_view member) {
+  void check_set_member(const Type& type, Validator validator, std::string_view member) {
     if (!type.value) return;
     const std::size_t before = problems.size();
-    check_scalar_text(*type.value, Validator::none, member, false);
+    check_scalar_text(*type.value, validator, member, false);
     // Members are parsed but not run through the validators of 1.7: what a property would refuse is
     // stored and matches nothing later.
     for (std::size_t i = before; i < problems.size(); ++i) {
       if (problems[i].code == ProblemCode::bad_format &&
-          type.value->string_format == StringFormat::email_address) {
+          (validator != Validator::none ||
+           type.value->string_format == StringFormat::email_address)) {
         problems[i].refusal = Refusal::accepted;
       }
     }
@@ -598,7 +600,7 @@ class Walker {
                        printable(output.step, 120), made));
   }
 
-  void check_set(const Type& type, const ir::Value& value) {
+  void check_set(const Type& type, Validator validator, const ir::Value& value) {
     if (options_.is_plan_value && value.is_list()) {
       check_count(type, value.size());
       for (std::size_t i = 0; i < value.size(); ++i) {
@@ -612,7 +614,7 @@ class Walker {
                  fmt::format("a member of a set is a text, this is {}", shown(value.item(i))));
           continue;
         }
-        check_set_member(type, value.item(i).as_string());
+        check_set_member(type, validator, value.item(i).as_string());
       }
       return;
     }
@@ -633,7 +635,7 @@ class Walker {
         continue;
       }
       ++count;
-      check_set_member(type, key);
+      check_set_member(type, validator, key);
     }
     check_count(type, count);
   }

@@ -126,6 +126,9 @@ Validator hidden_validator(std::string_view structure, std::string_view property
   };
   static constexpr std::array kHidden = {
       Hidden{"x:Domain", "name", Validator::domain},
+      // Not the server's: it keeps members of sets as they are, and never finds those of another
+      // form.
+      Hidden{"x:Domain", "aliases", Validator::domain},
       Hidden{"x:ReportSettings", "outboundReportDomain", Validator::domain},
       Hidden{"x:UserAccount", "name", Validator::local_part},
       Hidden{"x:GroupAccount", "name", Validator::local_part},

@@ -45,6 +45,30 @@ TEST(TargetAmounts, AllElseStaysForTheSchemaToJudge) {
   EXPECT_EQ(set_of("DataRetention", amount, StepKind::admin_action), amount);
 }
 
+TEST(TargetAmounts, MembersOfSetsGetTheFormInWhichTheTargetLooksForThem) {
+  const Value wanted = ir::List{"x.test", "xn--bcher-kva.test"};
+  EXPECT_EQ(
+      set_of("Domain", Value::map({{"aliases", ir::List{"X.TEST", "bücher.test", "x.Test"}}})),
+      Value::map({{"aliases", wanted}}));
+  EXPECT_EQ(set_of("Domain", Value::map({{"aliases", Value::map({{"X.TEST", true}})}})),
+            Value::map({{"aliases", Value::map({{"x.test", true}})}}));
+  EXPECT_EQ(set_of("Domain", Value::map({{"aliases/X.TEST", true}})),
+            Value::map({{"aliases/x.test", true}}));
+  EXPECT_EQ(set_of("MailingList", Value::map({{"recipients", ir::List{" Bob@Bücher.test "}}})),
+            Value::map({{"recipients", ir::List{"bob@xn--bcher-kva.test"}}}));
+  EXPECT_EQ(
+      set_of("SystemSettings",
+             Value::map({{"proxyTrustedNetworks", ir::List{"192.0.2.1/32", "2001:DB8::/48"}}})),
+      Value::map({{"proxyTrustedNetworks", ir::List{"192.0.2.1", "2001:db8::/48"}}}));
+  // What is none, what is none of ours and what another step gives stays.
+  for (const Value& set :
+       {Value::map({{"aliases", ir::List{"no dot", 5, ir::OutputRef{"a", "id"}}}}),
+        Value::map({{"aliases", "X.TEST"}}), Value::map({{"aliases/X/TEST", true}})})
+    EXPECT_EQ(set_of("Domain", set), set);
+  const Value network = Value::map({{"proxyTrustedNetworks/192.0.2.5~132", true}});
+  EXPECT_EQ(set_of("SystemSettings", network), network);
+}
+
 TEST(TargetAmounts, ALiteralOfAStepIsOne) {
   auto golden_case = read_golden_case(test::repository() /
                                       "tests/golden/diagnostics/expression-type/near-miss-secrets");

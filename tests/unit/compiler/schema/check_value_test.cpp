@@ -214,6 +214,15 @@ TEST(Formats, DomainsFollowTheServersRule) {
             "has a label of 64 bytes, a label has at most 63");
 }
 
+TEST(Formats, MembersOfSetsFollowTheRuleOfSingleValues) {
+  EXPECT_EQ(problems("Domain", R"({"name":"a.test","aliases":{"b.test":true,"X.TEST":true}})"),
+            "ok");
+  EXPECT_EQ(problems("Domain", R"({"name":"a.test","aliases":{"nodot":true}})"),
+            "aliases.nodot: `nodot` needs at least one dot [bad-format]");
+  EXPECT_EQ(problems("MailingList", R"({"name":"l","domainId":"b","recipients":{"nobody":true}})"),
+            "recipients.nobody: `nobody` has no `@` [bad-format]");
+}
+
 TEST(Formats, NetworksTakeTheServersPrefixes) {
   const auto problem = [](std::string_view text) {
     return format_problem(StringFormat::ip_network, Validator::none, text).value_or("ok");
