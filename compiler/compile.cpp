@@ -218,6 +218,7 @@ class Compilation {
     auto graph = lower::lower(lowering, sink_);
     if (!graph) {
       Sink heard;  // what is wrong with the steps themselves was said
+      check_objects(lowering.modules);
       check_values(migration, lower::check_steps(lowering, {}, heard), lowering.modules);
       return;
     }
@@ -236,8 +237,9 @@ class Compilation {
     check_clear_secrets(*graph, lowering.modules, *sources_, sink_);
     if (input_.schema != nullptr) {
       report_unknown_constructs(*input_.schema, migration.plan.place("target"), sink_);
+      check_objects(lowering.modules);
       check_target_values(*graph, *input_.schema, migration.plan, lowering.modules, *sources_,
-                          sink_);
+                          said_of_objects_, sink_);
     } else if (!migration.plan.is_of_store) {
       sink_
           .report(Kind::schema_missing, migration.plan.place("target"),
@@ -405,13 +407,20 @@ class Compilation {
     if (!off) return;
     check_clear_secrets(*off, lowering.modules, *sources_, sink_);
     if (input_.schema == nullptr) return check_secret_names(*off, sink_);
-    check_target_values(*off, *input_.schema, migration.plan, lowering.modules, *sources_, sink_);
+    check_target_values(*off, *input_.schema, migration.plan, lowering.modules, *sources_,
+                        said_of_objects_, sink_);
+  }
+
+  void check_objects(const std::vector<lower::ModuleInstance>& modules) {
+    if (input_.schema != nullptr)
+      said_of_objects_ = check_object_inputs(*input_.schema, modules, *sources_, sink_);
   }
 
   void check_values(const check::Migration& migration, const std::optional<ir::StepGraph>& steps,
                     const std::vector<lower::ModuleInstance>& modules) {
     if (steps && input_.schema != nullptr)
-      check_target_values(*steps, *input_.schema, migration.plan, modules, *sources_, sink_);
+      check_target_values(*steps, *input_.schema, migration.plan, modules, *sources_,
+                          said_of_objects_, sink_);
   }
 
   /// What was said about steps. A step of std is not the operator's to mend: where he gives its
@@ -531,6 +540,7 @@ class Compilation {
   std::vector<check::FindingRule> findings_;
   std::vector<Span> left_out_;  // of the plan and its modules, because its syntax is broken
   bool is_expanded_ = false;
+  SaidPlaces said_of_objects_;
   bool may_lack_names_ = false;
   bool may_lack_findings_ = false;
   CompileResult result_;

@@ -311,7 +311,7 @@ void report_unknown_constructs(const schema::Schema& schema, Span place, Sink& s
 
 void check_target_values(const ir::StepGraph& graph, const schema::Schema& schema,
                          const check::Plan& plan, const std::vector<lower::ModuleInstance>& modules,
-                         const SourceSet& sources, Sink& sink) {
+                         const SourceSet& sources, const SaidPlaces& said_places, Sink& sink) {
   ir::ShapeSample sample(graph);
   lower::WrittenPlaces places(modules, sources);
   std::set<std::string> said;
@@ -333,6 +333,7 @@ void check_target_values(const ir::StepGraph& graph, const schema::Schema& schem
       const std::string words = fmt::format("{} `{}`: {}", object, problem.path, problem.message);
       if (!said.insert(words).second) continue;
       const Span place = place_of_value(graph, step, problem, plan, places, sources);
+      if (said_places.contains(std::tuple(place.file, place.begin, place.end))) continue;
       auto report = sink.report(Kind::schema_value, place, words);
       report.label("the target would refuse or misunderstand it");
       // In the same text it stands in its step.

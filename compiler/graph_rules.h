@@ -6,15 +6,17 @@
 #include "compiler/check/plan.h"
 #include "compiler/ir/step_graph.h"
 #include "compiler/lower/lower.h"
+#include "compiler/object_inputs.h"
 #include "compiler/schema/schema.h"
 
 namespace plan {
 
 /// Every value that a step would write to an object of the target or look for it by, and every
-/// action, against the server's schema. `modules`: whose steps they are.
+/// action, against the server's schema. `modules`: whose steps they are. What stands at one of the
+/// places in `said` is not told again.
 void check_target_values(const ir::StepGraph& graph, const schema::Schema& schema,
                          const check::Plan& plan, const std::vector<lower::ModuleInstance>& modules,
-                         const SourceSet& sources, Sink& sink);
+                         const SourceSet& sources, const SaidPlaces& said, Sink& sink);
 
 /// What a later server's schema has that this program does not know: said, because values there are
 /// not checked.

@@ -130,7 +130,9 @@ class ModuleBinder::Binding {
         sink_.report(Kind::input_type, node == nullptr ? input.key_span : node->span,
                      fmt::format("input `{}` has no type that is known", printable(input.key, 60)));
     if (node != nullptr) {
-      if (const auto near = near_type(node->text))
+      if (node->text.find("object") != std::string::npos)
+        report.help("an object has its type in brackets: `object(Domain)`");
+      else if (const auto near = near_type(node->text))
         report.label(fmt::format("did you mean `{}`?", *near));
       else
         report.help(fmt::format("types are `{}`", fmt::join(syntax::type_names(), "`, `")));
@@ -199,6 +201,14 @@ class ModuleBinder::Binding {
     if (wrong.why.empty() && bound.written != nullptr)
       wrong =
           wrong_unit(*bound.written, type, bound.is_given ? outer.types : instance.types, sources_);
+    if (wrong.why.empty() && type.is(ValueType::Kind::object)) {
+      ValueType found;
+      if (bound.known != nullptr) found = *bound.known;
+      if (bound.is_given) found = type_of_let(*bound.written, bound.value, outer.types, sources_);
+      if (found.is(ValueType::Kind::object) && found.object != type.object)
+        wrong.why = fmt::format("this is object({}), where {} is needed", found.object,
+                                syntax::to_text(type));
+    }
     if (wrong.why.empty()) return true;
     sink_
         .report(Kind::input_type, wrong.where,

@@ -81,7 +81,7 @@ ValueType type_of_given(std::string_view name, const Value& value) {
 }
 
 std::optional<std::string_view> near_type(std::string_view text) {
-  static constexpr std::array<std::pair<std::string_view, std::string_view>, 10> kOtherWords = {
+  static constexpr std::array<std::pair<std::string_view, std::string_view>, 9> kOtherWords = {
       {{"string", "text"},
        {"str", "text"},
        {"bytes", "size"},
@@ -90,7 +90,6 @@ std::optional<std::string_view> near_type(std::string_view text) {
        {"float", "number"},
        {"double", "number"},
        {"array", "list"},
-       {"object", "map"},
        {"email", "address"}}};
   const std::vector<std::string_view> types = syntax::type_names();
   while (!text.empty()) {
@@ -130,6 +129,16 @@ WrongUnit wrong_unit(const Node& node, const ValueType& wanted, const syntax::Ty
 
 ValueType known_type(const ValueType& declared, ValueType of_value) {
   const bool is_open_map = declared.is(ValueType::Kind::map) && declared.of.empty();
+  if (is_open_map && of_value.is(ValueType::Kind::object)) {
+    of_value.kind = ValueType::Kind::map;  // it goes wherever a map goes
+    of_value.object.clear();
+  }
+  if (declared.is(ValueType::Kind::object)) {
+    of_value.kind = declared.kind;
+    of_value.object = declared.object;
+    of_value.is_optional = of_value.is_optional || !of_value.has_members;
+    return of_value;
+  }
   return is_open_map || declared.is(ValueType::Kind::any) ? std::move(of_value) : declared;
 }
 
@@ -162,7 +171,9 @@ ValueType type_of_let(const Node& node, const Value& value, const syntax::TypeSc
   if (text && text->has_expression()) {
     ValueType of_expression = check_type(*text, types, unheard);
     // `move`, as a whole.
-    if (value.is_map() && of_expression.is(ValueType::Kind::map) && of_expression.has_members) {
+    const bool has_names =
+        of_expression.is(ValueType::Kind::map) || of_expression.is(ValueType::Kind::object);
+    if (value.is_map() && has_names && of_expression.has_members) {
       of_expression.is_optional = false;
       return of_expression;
     }

@@ -376,6 +376,7 @@ class Judge {
     std::optional<WrongArgument> wrong;
     if (const auto type = given_.types.find(std::string(spec.name)); type != given_.types.end()) {
       wrong = judge_unit(type->second, spec);
+      if (!wrong) wrong = judge_object(type->second, spec);
       if (!wrong && is_unknown(value)) wrong = judge_type_alone(type->second, spec);
     }
     if (!wrong) wrong = judge_argument(value, spec);
@@ -385,6 +386,28 @@ class Judge {
                          fmt::format("`{}` of `{}` {}", spec.name, kind(), wrong->why),
                          std::move(wrong->help),
                          {}});
+  }
+
+  /// An object of the target goes into what writes objects of its type, or looks for them.
+  [[nodiscard]] std::optional<WrongArgument> judge_object(const syntax::ValueType& type,
+                                                          const ir::ArgumentSpec& spec) const {
+    if (!type.is(syntax::ValueType::Kind::object)) return std::nullopt;
+    const bool is_of_target = step_.kind == ir::StepKind::admin_upsert ||
+                              step_.kind == ir::StepKind::admin_update ||
+                              step_.kind == ir::StepKind::admin_destroy;
+    const bool takes_objects = is_of_target && (spec.name == "set" || spec.name == "match");
+    if (!takes_objects)
+      return WrongArgument{
+          fmt::format("takes no object of the target, and this is {}", to_text(type)),
+          fmt::format("write `set = NAME` in a step that writes {}", type.object)};
+    const Value& object = step_.arguments["object"];
+    if (!object.is_string() || is_unknown(object)) return std::nullopt;
+    std::string_view written = object.as_string();
+    if (written.starts_with("x:")) written.remove_prefix(2);
+    if (written == type.object) return std::nullopt;
+    return WrongArgument{
+        fmt::format("is of {}, and this is {}", printable(written, 60), to_text(type)),
+        fmt::format("write it in a step with `object = \"{}\"`", type.object)};
   }
 
   void ask_for(const ir::ArgumentSpec& spec) {

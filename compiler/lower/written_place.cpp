@@ -7,6 +7,7 @@
 #include "compiler/lower/given_place.h"
 #include "compiler/source/text.h"
 #include "compiler/syntax/expression.h"
+#include "compiler/syntax/tree_value.h"
 
 namespace plan::lower {
 namespace {
@@ -55,6 +56,12 @@ const Node* value_in(const Node& tree, Span place) {
     if (const Node* found = value_in(entry.value, place); found != nullptr) return found;
   }
   return nullptr;
+}
+
+/// Of a scalar its value, of what holds others its name.
+Span own_span(const Node* node, Span key) {
+  if (node->is_scalar() && node->span.end > node->span.begin) return node->span;
+  return key.is_known() ? key : node->span;
 }
 
 /// `settings.mta.route` and nothing else: the name, and the path behind it.
@@ -184,23 +191,47 @@ Span WrittenPlaces::written(std::string_view step, Span id, std::string_view pat
 }
 
 Span WrittenPlaces::span_of(const Found& found, const ModuleInstance& module) {
-  const Span own = found.node->is_scalar() && found.node->span.end > found.node->span.begin
-                       ? found.node->span
-                   : found.key.is_known() ? found.key
-                                          : found.node->span;
-  if (!found.node->is_scalar() || module.given.empty()) return own;
-  const auto plain = plain_name(*found.node, sources_);
-  if (!plain) return own;
-  const auto given = module.given.find(plain->name);
-  if (given == module.given.end()) return own;
-  const Node* value = value_at(given->second);
-  if (value == nullptr || value->is_scalar()) return given->second;
-  std::string path = plain->members;
-  if (!found.rest.empty()) path += (path.empty() ? "" : ".") + std::string(found.rest);
-  const Found inner = walk(*value, path);
-  if (inner.node->is_scalar() && inner.node->span.end > inner.node->span.begin)
-    return inner.node->span;
-  return inner.key.is_known() ? inner.key : given->second;
+  if (found.node->is_scalar()) {
+    if (const auto plain = plain_name(*found.node, sources_)) {
+      std::string path = plain->members;
+      if (!found.rest.empty()) path += (path.empty() ? "" : ".") + std::string(found.rest);
+      const Span value = value_of(module, plain->name);
+      if (value.is_known()) return in_value(value, path, false);
+    }
+  }
+  return own_span(found.node, found.key);
+}
+
+Span WrittenPlaces::in_value(Span value, std::string_view path, bool is_name) {
+  const Node* whole = value_at(value);
+  if (whole == nullptr) return value;
+  const Found found = walk(*whole, path);
+  if (found.node == whole) return value;
+  if (is_name && found.rest.empty() && found.key.is_known()) return found.key;
+  return own_span(found.node, found.key);
+}
+
+Span WrittenPlaces::value_of(const ModuleInstance& module, std::string_view name) {
+  const auto [known, is_new] = names_.try_emplace(std::pair(&module, std::string(name)));
+  if (!is_new) return known->second;
+  Span& place = known->second;
+  if (const auto given = module.given.find(std::string(name)); given != module.given.end())
+    return place = given->second;
+  if (module.tree == nullptr) return place;
+  const Node* lets = module.tree->find("let");
+  if (const Node* let = lets == nullptr ? nullptr : lets->find(name); let != nullptr)
+    return place = let->span;
+  const Node* inputs = module.tree->find("inputs");
+  const Node* input = inputs == nullptr ? nullptr : inputs->find(name);
+  const Node* fallback =
+      input == nullptr || !input->is_mapping() ? nullptr : input->find("default");
+  const ir::Value* value = module.scope.find(name);
+  if (fallback == nullptr || value == nullptr) return place;
+  // Another value comes from the plan, or from the module that uses this one.
+  Sink unheard;
+  const auto own = syntax::value_of_tree(*fallback, module.scope, module.types, sources_, unheard);
+  if (own && *own == *value) place = fallback->span;
+  return place;
 }
 
 const Node* WrittenPlaces::value_at(Span place) {

@@ -28,6 +28,11 @@ class WrittenPlaces {
   /// nothing of it is written, or what is is another one in each row. `is_name`: it is about the
   /// name of the member and not about its value.
   [[nodiscard]] Span written(std::string_view step, Span id, std::string_view path, bool is_name);
+  /// The same of a part of the value that stands at `value`, of an input or a `let`.
+  [[nodiscard]] Span in_value(Span value, std::string_view path, bool is_name);
+  /// Where the value of a name of this module is written: where it is given, its `let`, its
+  /// default; unknown where it comes from elsewhere.
+  [[nodiscard]] Span value_of(const ModuleInstance& module, std::string_view name);
 
  private:
   struct Step {
@@ -56,6 +61,7 @@ class WrittenPlaces {
   std::unordered_map<std::string, Step> by_id_;
   std::map<std::pair<FileId, std::uint32_t>, Step> by_place_;
   std::map<std::tuple<FileId, std::uint32_t, std::uint32_t>, const syntax::Node*> values_;
+  std::map<std::pair<const ModuleInstance*, std::string>, Span> names_;
 };
 
 }  // namespace plan::lower

@@ -120,7 +120,7 @@ class Checker {
   ValueType member(const Expression& e, std::string_view key, bool may_be_missing) {
     const ValueType whole = type(e.operands[0], may_be_missing);
     if (whole.is(Kind::any)) return {};
-    if (!whole.is(Kind::map)) {
+    if (!whole.is(Kind::map) && !whole.is(Kind::object)) {
       return mismatch(e.span, fmt::format("`{}` is looked for in {}, which has no members",
                                           printable(key, 60), to_text(whole)));
     }
@@ -141,9 +141,9 @@ class Checker {
       return member(e, key.literal.as_string(), may_be_missing);
     const ValueType whole = type(e.operands[0], may_be_missing);
     if (whole.is(Kind::any) || key_type.is(Kind::any)) return {};
-    const bool is_right = whole.is(Kind::list)  ? fits(key_type, of_kind(Kind::integer))
-                          : whole.is(Kind::map) ? fits(key_type, of_kind(Kind::text))
-                                                : false;
+    const bool has_names = whole.is(Kind::map) || whole.is(Kind::object);
+    const bool is_right = whole.is(Kind::list) ? fits(key_type, of_kind(Kind::integer))
+                                               : has_names && fits(key_type, of_kind(Kind::text));
     if (!is_right)
       return mismatch(e.span,
                       "only a list with a number, or a map with a text, can be looked into");

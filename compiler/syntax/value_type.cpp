@@ -7,6 +7,7 @@
 
 #include "compiler/source/text.h"
 #include "compiler/syntax/names.h"
+#include "compiler/syntax/words.h"
 
 namespace plan::syntax {
 namespace {
@@ -54,7 +55,9 @@ class TypeReader {
     if (found == types.end() || depth > kTypeDepthMax) return std::nullopt;
     ValueType type;
     type.kind = found->kind;
-    if (at_ < text_.size() && text_[at_] == '(') {
+    if (type.kind == Kind::object) {
+      if (!read_object(type)) return std::nullopt;
+    } else if (at_ < text_.size() && text_[at_] == '(') {
       if (type.kind != Kind::list && type.kind != Kind::map) return std::nullopt;
       ++at_;
       auto inner = one(depth + 1);
@@ -67,6 +70,17 @@ class TypeReader {
       type.is_optional = true;
     }
     return type;
+  }
+
+  /// `(Domain)`
+  bool read_object(ValueType& type) {
+    if (at_ == text_.size() || text_[at_] != '(') return false;
+    const std::size_t begin = ++at_;
+    while (at_ < text_.size() && is_word_part(text_[at_])) ++at_;
+    type.object = std::string(text_.substr(begin, at_ - begin));
+    if (type.object.empty() || at_ == text_.size() || text_[at_] != ')') return false;
+    ++at_;
+    return true;
   }
 
   std::string_view text_;
@@ -82,6 +96,9 @@ bool fits_kind(Kind given, Kind wanted) {
   if (given == wanted || wanted == Kind::any || given == Kind::any) return true;
   if (wanted == Kind::text) return is_text_kind(given);
   if (wanted == Kind::host) return given == Kind::ip || given == Kind::domain;
+  // An object is a map, and a map that is written out may be an object: its schema says so.
+  if (wanted == Kind::map) return given == Kind::object;
+  if (wanted == Kind::object) return given == Kind::map;
   return wanted == Kind::number && given == Kind::integer;
 }
 
@@ -113,6 +130,7 @@ std::string to_text(const ValueType& type) {
   std::string text(types[static_cast<std::size_t>(type.kind)].name);
   if (!type.of.empty() && !type.of.front().is(Kind::any))
     text += "(" + to_text(type.of.front()) + ")";
+  if (!type.object.empty()) text += "(" + type.object + ")";
   return type.is_optional ? text + "?" : text;
 }
 
@@ -171,6 +189,7 @@ bool fits(const ValueType& given, const ValueType& wanted) {
     return wanted.is_optional || wanted.is(Kind::any) || wanted.is(Kind::rows);
   if (given.is_optional && !wanted.is_optional && !wanted.is(Kind::any)) return false;
   if (!fits_kind(given.kind, wanted.kind)) return false;
+  if (given.is(Kind::object) && wanted.is(Kind::object)) return given.object == wanted.object;
   if (wanted.of.empty()) return true;
   if (!given.of.empty()) return fits(given.of.front(), wanted.of.front());
   return std::all_of(given.members.begin(), given.members.end(),

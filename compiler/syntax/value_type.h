@@ -28,11 +28,13 @@ struct ValueType {
   /// Of a map whose keys are known; a name that is not among them is a mistake.
   std::vector<std::pair<std::string, ValueType>> members = {};
   bool has_members = false;
+  std::string object = {};  ///< of an object: its type in the target's schema, "Domain"
 
   [[nodiscard]] bool is(Kind wanted) const { return kind == wanted; }
 };
 
-/// "list(host)?". Nothing when a name in it is no type.
+/// "list(host)?". Nothing when a name in it is no type; what types of objects there are only the
+/// target's schema says.
 [[nodiscard]] std::optional<ValueType> parse_type(std::string_view text);
 [[nodiscard]] std::string to_text(const ValueType& type);
 [[nodiscard]] std::vector<std::string_view> type_names();

@@ -50,11 +50,25 @@ struct Typed {
   }
 };
 
+TEST(ValueType, AnObjectIsAMapOfOneType) {
+  const ValueType domain = *parse_type("object(Domain)");
+  EXPECT_TRUE(fits(domain, *parse_type("map")));
+  EXPECT_TRUE(fits(*parse_type("map"), domain));
+  EXPECT_TRUE(fits(domain, domain));
+  EXPECT_FALSE(fits(domain, *parse_type("object(Account)")));
+  EXPECT_FALSE(fits(domain, *parse_type("text")));
+  EXPECT_FALSE(fits(*parse_type("list(text)"), domain));
+  EXPECT_EQ(why_not(ir::Value::map({{"name", "a.test"}}), domain), "");
+  EXPECT_EQ(why_not("a.test", domain), "this is text, where object(Domain) is needed");
+}
+
 TEST(ValueType, AreReadAndWritten) {
-  for (const char* text : {"any", "text", "list(host)?", "map(list(integer?))", "secret", "rows"})
+  for (const char* text : {"any", "text", "list(host)?", "map(list(integer?))", "secret", "rows",
+                           "object(Domain)", "list(object(MtaRoute))?"})
     EXPECT_EQ(to_text(parse_type(text).value()), text);
   for (const char* text :
-       {"", "nothing", "list(", "list(text", "list()", "text(text)", "list(text)x", "?"})
+       {"", "nothing", "list(", "list(text", "list()", "text(text)", "list(text)x", "?", "object",
+        "object()", "object(Domain", "object(list(text))", "object?"})
     EXPECT_FALSE(parse_type(text).has_value()) << text;
 }
 
