@@ -79,6 +79,29 @@ TEST(Modules, ATypeOfAnotherLanguageIsTold) {
   }
 }
 
+TEST(Modules, AnObjectOfTheTargetIsOfItsType) {
+  const std::string form = "module form\ninput o : object(HttpForm)\nlet name = o.defaultName\n";
+  const auto linked = [&](const std::string& mine) {
+    return Linked(Files{{"mine.plan", "module mine\n" + mine}, {"form.plan", form}});
+  };
+  EXPECT_EQ(linked("use ./form.plan { o = { defaultName = \"x\" } }\n").problems(), "");
+  EXPECT_EQ(
+      linked("input p : object(HttpForm) = { defaultName = \"x\" }\nuse ./form.plan { o = p }\n")
+          .problems(),
+      "");
+  EXPECT_EQ(
+      linked("input p : object(Domain) = { defaultName = \"x\" }\nuse ./form.plan { o = p }\n")
+          .problems(),
+      "input-type at `p`: input `o` of `./form.plan`: this is object(Domain), where "
+      "object(HttpForm) is needed\n");
+  EXPECT_EQ(
+      linked("use ./form.plan { o = \"x\" }\n").problems(),
+      "input-type at `\"x\"`: input `o` of `./form.plan`: this is text, where object(HttpForm) "
+      "is needed\n");
+  EXPECT_EQ(Linked(Files{{"mine.plan", "module mine\ninput o : object\n"}}).problems(),
+            "input-type at `object`: input `o` has no type that is known\n");
+}
+
 TEST(Modules, ALetKeepsTheUnitOfWhatIsWritten) {
   const Linked right(
       Files{{"mine.plan",
