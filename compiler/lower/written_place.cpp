@@ -16,6 +16,9 @@ using syntax::Entry;
 using syntax::Expression;
 using syntax::Node;
 
+/// A name that stands for a name that stands for a name: so many are followed.
+constexpr std::size_t kNamesMax = 32;
+
 /// `credentials/0/secret` as a path: `credentials.0.secret`.
 std::string path_of_pointer(std::string_view key) {
   if (key.starts_with('/')) key.remove_prefix(1);
@@ -187,19 +190,28 @@ Span WrittenPlaces::written(std::string_view step, Span id, std::string_view pat
     const std::string_view variable = std::string_view(rows->text).substr(0, rows->text.find(' '));
     if (!variable.empty() && mentions_in(*found.node, variable)) return {};
   }
-  return span_of(found, *written.module);
+  return span_of(found, *written.module, is_name);
 }
 
-Span WrittenPlaces::span_of(const Found& found, const ModuleInstance& module) {
-  if (found.node->is_scalar()) {
-    if (const auto plain = plain_name(*found.node, sources_)) {
-      std::string path = plain->members;
-      if (!found.rest.empty()) path += (path.empty() ? "" : ".") + std::string(found.rest);
-      const Span value = value_of(module, plain->name);
-      if (value.is_known()) return in_value(value, path, false);
+Span WrittenPlaces::span_of(const Found& found, const ModuleInstance& module, bool is_name) {
+  if (!found.node->is_scalar()) return own_span(found.node, found.key);
+  const Node* value = found.node;  // that is written where `value` is looked for
+  std::string path(found.rest);
+  for (std::size_t names = 0; names < kNamesMax; ++names) {
+    const auto plain = plain_name(*value, sources_);
+    if (!plain) break;
+    if (!plain->members.empty()) path = plain->members + (path.empty() ? "" : "." + path);
+    const Node* lets = module.tree->find("let");
+    const Node* let = lets == nullptr ? nullptr : lets->find(plain->name);
+    if (let != nullptr && let->is_scalar()) {
+      value = let;
+      continue;
     }
+    const Span place = let != nullptr ? let->span : value_of(module, plain->name);
+    if (place.is_known()) return in_value(place, path, is_name);
+    break;
   }
-  return own_span(found.node, found.key);
+  return value == found.node ? own_span(value, found.key) : value->span;
 }
 
 Span WrittenPlaces::in_value(Span value, std::string_view path, bool is_name) {
@@ -218,9 +230,6 @@ Span WrittenPlaces::value_of(const ModuleInstance& module, std::string_view name
   if (const auto given = module.given.find(std::string(name)); given != module.given.end())
     return place = given->second;
   if (module.tree == nullptr) return place;
-  const Node* lets = module.tree->find("let");
-  if (const Node* let = lets == nullptr ? nullptr : lets->find(name); let != nullptr)
-    return place = let->span;
   const Node* inputs = module.tree->find("inputs");
   const Node* input = inputs == nullptr ? nullptr : inputs->find(name);
   const Node* fallback =

@@ -30,8 +30,8 @@ class WrittenPlaces {
   [[nodiscard]] Span written(std::string_view step, Span id, std::string_view path, bool is_name);
   /// The same of a part of the value that stands at `value`, of an input or a `let`.
   [[nodiscard]] Span in_value(Span value, std::string_view path, bool is_name);
-  /// Where the value of a name of this module is written: where it is given, its `let`, its
-  /// default; unknown where it comes from elsewhere.
+  /// Where the value of an input of this module is written: where it is given, else its default;
+  /// unknown where it comes from elsewhere.
   [[nodiscard]] Span value_of(const ModuleInstance& module, std::string_view name);
 
  private:
@@ -51,7 +51,7 @@ class WrittenPlaces {
   [[nodiscard]] Step find(std::string_view step, Span id);
   [[nodiscard]] static Found walk(const syntax::Node& from, std::string_view path);
   [[nodiscard]] static Found argument(const syntax::Node& step, std::string_view path);
-  [[nodiscard]] Span span_of(const Found& found, const ModuleInstance& module);
+  [[nodiscard]] Span span_of(const Found& found, const ModuleInstance& module, bool is_name);
   [[nodiscard]] const syntax::Node* value_at(Span place);
   [[nodiscard]] bool mentions_in(const syntax::Node& node, std::string_view name) const;
 
