@@ -22,6 +22,7 @@
 #include "compiler/flow/proof.h"
 #include "compiler/graph_rules.h"
 #include "compiler/lower/given_place.h"
+#include "compiler/lower/written_place.h"
 #include "compiler/lowering.h"
 #include "compiler/modules.h"
 #include "compiler/schema/mta_container.h"
@@ -232,7 +233,13 @@ class Compilation {
     Sink judged;
     migration.now_ms = input_.now_ms;
     if (input_.now_ms) result_.next_moment_ms = check::next_moment(*graph, *input_.now_ms);
-    check::check_graph_rules(migration, *graph, input_.schema, judged);
+    lower::WrittenPlaces places(lowering.modules, *sources_);
+    const check::MemberPlace place_of_member = [&](ir::StepId step, std::string_view path) {
+      const Span origin = graph->origin(step);
+      const bool is_own = origin.is_known() && !sources_->name(origin.file).starts_with("std/");
+      return is_own ? places.written(graph->id(step), origin, path, false) : Span{};
+    };
+    check::check_graph_rules(migration, *graph, input_.schema, place_of_member, judged);
     report_of_steps(judged, lowering.modules);
     check_clear_secrets(*graph, lowering.modules, *sources_, sink_);
     if (input_.schema != nullptr) {

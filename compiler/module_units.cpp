@@ -136,6 +136,7 @@ ValueType known_type(const ValueType& declared, ValueType of_value) {
   if (declared.is(ValueType::Kind::object)) {
     of_value.kind = declared.kind;
     of_value.object = declared.object;
+    of_value.of.clear();
     of_value.is_optional = of_value.is_optional || !of_value.has_members;
     return of_value;
   }

@@ -35,10 +35,11 @@ std::vector<std::string_view> results_of(const ir::Value& expression) {
 }
 
 GraphView::GraphView(const Migration& migration, const ir::StepGraph& graph,
-                     const schema::Schema* schema)
+                     const schema::Schema* schema, MemberPlace member_place)
     : migration_(migration),
       graph_(graph),
       schema_(schema),
+      member_place_(std::move(member_place)),
       by_kind_(ir::all_step_kinds().size()),
       kinds_before_(graph.size()),
       kinds_of_row_(graph.row_count() + 1) {
@@ -92,6 +93,17 @@ Sink::Report report_write(const GraphView& view, const TargetWrite& write, Kind 
   return report_step(view, write.step, kind, what, sink);
 }
 
+Span GraphView::place_of(StepId step, std::string_view path) const {
+  const Span written = member_place_ ? member_place_(step, path) : Span{};
+  return written.is_known() ? written : graph_.origin(step);
+}
+
+Sink::Report report_member(const GraphView& view, const TargetWrite& write, std::string_view path,
+                           Kind kind, std::string_view what, Sink& sink) {
+  return sink.report(kind, view.place_of(write.step, path),
+                     fmt::format("`{}` {}", printable(view.graph().id(write.step), 160), what));
+}
+
 Sink::Report report_step(const GraphView& view, StepId step, Kind kind, std::string_view what,
                          Sink& sink) {
   return sink.report(kind, view.graph().origin(step),
@@ -99,8 +111,8 @@ Sink::Report report_step(const GraphView& view, StepId step, Kind kind, std::str
 }
 
 void check_graph_rules(const Migration& migration, const ir::StepGraph& graph,
-                       const schema::Schema* schema, Sink& sink) {
-  const GraphView view(migration, graph, schema);
+                       const schema::Schema* schema, const MemberPlace& member_place, Sink& sink) {
+  const GraphView view(migration, graph, schema, member_place);
 #define PLAN_GRAPH_RULE(function) rules::function(view, sink);
 #include "compiler/check/graph_rules.def"
 #undef PLAN_GRAPH_RULE

@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -24,16 +25,22 @@ struct TargetWrite {
   ir::Value set = {};
 };
 
+/// Where a part of a step's arguments is written (`set.rewrite`); unknown where nobody knows.
+using MemberPlace = std::function<Span(ir::StepId step, std::string_view path)>;
+
 /// The steps as the rules about order and about written values look at them.
 class GraphView {
  public:
   /// `schema`: the target's types, null when nobody has fetched them.
-  GraphView(const Migration& migration, const ir::StepGraph& graph, const schema::Schema* schema);
+  GraphView(const Migration& migration, const ir::StepGraph& graph, const schema::Schema* schema,
+            MemberPlace member_place = {});
 
   [[nodiscard]] const Plan& plan() const { return migration_.plan; }
   [[nodiscard]] const Migration& migration() const { return migration_; }
   [[nodiscard]] const ir::StepGraph& graph() const { return graph_; }
   [[nodiscard]] const schema::Schema* schema() const { return schema_; }
+  /// Where a part of the step's arguments is written; the step where nobody knows.
+  [[nodiscard]] Span place_of(ir::StepId step, std::string_view path) const;
   /// Steps of one kind, in the order of the graph.
   [[nodiscard]] std::span<const ir::StepId> of_kind(ir::StepKind kind) const;
   /// Those of the kinds `admin.upsert` and `admin.update`. Steps of one shape differ in names only:
@@ -54,6 +61,7 @@ class GraphView {
   const Migration& migration_;
   const ir::StepGraph& graph_;
   const schema::Schema* schema_;
+  MemberPlace member_place_;
   std::vector<TargetWrite> writes_;
   std::vector<std::vector<ir::StepId>> by_kind_;
   std::vector<std::uint64_t> kinds_before_;  // one bit a kind: what the step's row does before it
@@ -72,13 +80,17 @@ class GraphView {
 Sink::Report report_write(const GraphView& view, const TargetWrite& write, Kind kind,
                           std::string_view what, Sink& sink);
 
+/// The same at the place of a part of it: `set.selector`.
+Sink::Report report_member(const GraphView& view, const TargetWrite& write, std::string_view path,
+                           Kind kind, std::string_view what, Sink& sink);
+
 /// The same about a step of any kind.
 Sink::Report report_step(const GraphView& view, ir::StepId step, Kind kind, std::string_view what,
                          Sink& sink);
 
 /// Runs every rule of graph_rules.def.
 void check_graph_rules(const Migration& migration, const ir::StepGraph& graph,
-                       const schema::Schema* schema, Sink& sink);
+                       const schema::Schema* schema, const MemberPlace& member_place, Sink& sink);
 
 namespace rules {
 #define PLAN_GRAPH_RULE(function) void function(const GraphView& view, Sink& sink);

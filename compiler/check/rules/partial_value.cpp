@@ -42,7 +42,7 @@ void partial_value(const GraphView& view, Sink& sink) {
       const Part part = part_of(key, value);
       if (part == Part::none) continue;
       const bool is_expression = part == Part::expression;
-      sink.report(Kind::schema_value, view.graph().origin(write.step),
+      sink.report(Kind::schema_value, view.place_of(write.step, fmt::format("set.{}", key)),
                   fmt::format("{} `set.{}`: {}", write.object, printable(key, 80),
                               is_expression ? "only a part of an expression"
                                             : "one member of a list by its number"))

@@ -25,20 +25,20 @@ void look_at_key(const GraphView& view, const TargetWrite& write, Sink& sink) {
   const ir::Value& selector =
       write.set["selector"].is_null() ? write.match["selector"] : write.set["selector"];
   if (!selector.is_string() || is_selector(selector.as_string())) return;
-  report_write(view, write, Kind::schema_value,
-               fmt::format("calls a DKIM key `{}`, which is no name of DNS",
-                           printable(selector.as_string(), 80)),
-               sink)
+  report_member(view, write, "set.selector", Kind::schema_value,
+                fmt::format("calls a DKIM key `{}`, which is no name of DNS",
+                            printable(selector.as_string(), 80)),
+                sink)
       .label("nobody finds the key: every signature is worth nothing")
       .help("a selector has letters, digits, `-` and dots between them");
 }
 
-void look_at_factor(const GraphView& view, const TargetWrite& write, const ir::Value& credential,
-                    Sink& sink) {
+void look_at_factor(const GraphView& view, const TargetWrite& write, std::string_view number,
+                    const ir::Value& credential, Sink& sink) {
   const ir::Value& factor = credential["otpAuth"];
   if (!factor.is_string() || factor.as_string().starts_with("otpauth://totp/")) return;
-  report_write(view, write, Kind::schema_value,
-               "gives an account a second factor that is no `otpauth://totp/` text", sink)
+  report_member(view, write, fmt::format("set.credentials.{}.otpAuth", number), Kind::schema_value,
+                "gives an account a second factor that is no `otpauth://totp/` text", sink)
       .label("the target takes it, and nobody can log in any more")
       .help("leave `otpAuth` out: the user sets up a new one after the move");
 }
@@ -65,10 +65,10 @@ void look_at_lookup_key(const GraphView& view, const TargetWrite& write,
   if (lower_ascii(key) == key ||
       conditions.find(fmt::format("('{}', to_lowercase(", set)) == std::string::npos)
     return;
-  report_write(view, write, Kind::schema_value,
-               fmt::format("puts `{}` into the set `{}`, which is asked for small letters only",
-                           printable(key, 120), printable(set, 60)),
-               sink)
+  report_member(view, write, "match.key", Kind::schema_value,
+                fmt::format("puts `{}` into the set `{}`, which is asked for small letters only",
+                            printable(key, 120), printable(set, 60)),
+                sink)
       .label("the target keeps the key as it is written, and no address is ever equal to it")
       .help(fmt::format("write `{}`", printable(lower_ascii(key), 120)));
 }
@@ -84,9 +84,9 @@ void unusable_value(const GraphView& view, Sink& sink) {
     if (write.object != "Account") continue;
     const ir::Value& credentials = write.set["credentials"];
     for (const auto& [number, credential] : credentials.members())
-      look_at_factor(view, write, credential, sink);
-    for (const ir::Value& credential : credentials.items())
-      look_at_factor(view, write, credential, sink);
+      look_at_factor(view, write, number, credential, sink);
+    for (std::size_t i = 0; i < credentials.items().size(); ++i)
+      look_at_factor(view, write, std::to_string(i), credentials.item(i), sink);
   }
 }
 
