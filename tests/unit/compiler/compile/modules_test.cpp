@@ -98,6 +98,14 @@ TEST(Modules, AnObjectOfTheTargetIsOfItsType) {
       linked("use ./form.plan { o = \"x\" }\n").problems(),
       "input-type at `\"x\"`: input `o` of `./form.plan`: this is text, where object(HttpForm) "
       "is needed\n");
+  EXPECT_EQ(
+      Linked(
+          Files{
+              {"mine.plan", "module mine\nuse ./form.yaml { o = { defaultName = \"x\" } }\n"},
+              {"form.yaml",
+               "module: form\ninputs: {o: object(HttpForm)}\nlet: {name: \"${o.defaultName}\"}\n"}})
+          .problems(),
+      "");
   EXPECT_EQ(Linked(Files{{"mine.plan", "module mine\ninput o : object\n"}}).problems(),
             "input-type at `object`: input `o` has no type that is known\n");
 }
