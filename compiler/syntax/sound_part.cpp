@@ -78,14 +78,14 @@ class Salvage {
     gaps_.clear();
     std::vector<const BrokenPart*> nameless;
     for (const BrokenPart& part : parts) {
-      gaps_.push_back({file_, part.begin, part.end});
+      if (!part.is_alone) gaps_.push_back({file_, part.begin, part.end});
       if (part.is_item) {
         for (std::uint32_t i = part.begin; i < part.end; ++i) text[i] = ' ';
         text.replace(part.at, 3, "- ~");
         if (part.end > part.at + 3) text[part.end - 1] = '\n';
       } else if (part.key_end == part.at) {
         blank(text, part.begin, part.end);
-        nameless.push_back(&part);
+        if (!part.is_alone) nameless.push_back(&part);
       } else {
         blank(text, part.key_end + 1, part.end);
       }

@@ -21,6 +21,7 @@ namespace plan::syntax {
                                                   FileId file, Sink& sink,
                                                   const TreeLimits& limits);
 
+constexpr std::string_view kOpenQuote = "this quote is never closed";
 constexpr std::string_view kYamlRemedy =
     "look at the indentation, and put quotes around text with `: `, ` #`, or a bracket in front";
 

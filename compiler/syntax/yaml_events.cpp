@@ -37,6 +37,10 @@ class ViewBuffer : public std::streambuf {
 
 bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 
+constexpr std::string_view kQuoteRemedy =
+    "put the same quote where the text ends; a quote that belongs to the text is `\\\"` between "
+    "double quotes and `''` between single ones";
+
 class TreeBuilder : public YAML::EventHandler {
  public:
   TreeBuilder(std::string_view text, std::uint32_t skipped, FileId file, Sink& sink,
@@ -81,7 +85,12 @@ class TreeBuilder : public YAML::EventHandler {
     node.kind = NodeKind::scalar;
     std::uint32_t begin = take_tag(node, at(mark), tag);
     const char first = begin < text_.size() ? text_[begin] : ' ';
-    node.is_quoted = tag != "?" && (first == '"' || first == '\'' || first == '|' || first == '>');
+    const bool is_in_quotes = tag != "?" && (first == '"' || first == '\'');
+    if (is_in_quotes && !quoted_end(begin)) {
+      open_quote_ = begin;
+      return stop(Kind::yaml_syntax, begin, std::string(kOpenQuote), std::string(kQuoteRemedy));
+    }
+    node.is_quoted = is_in_quotes || (tag != "?" && (first == '|' || first == '>'));
     node.text = value;
     node.span = span(begin, scalar_end(begin, value, node.is_quoted));
     add(std::move(node));
@@ -108,6 +117,8 @@ class TreeBuilder : public YAML::EventHandler {
   [[nodiscard]] bool has_root() const { return has_root_; }
   [[nodiscard]] Node take_root() { return std::move(root_); }
   [[nodiscard]] std::size_t documents() const { return documents_; }
+  /// The quote, never closed, that ended the reading.
+  [[nodiscard]] std::optional<std::uint32_t> open_quote() const { return open_quote_; }
 
  private:
   struct Open {
@@ -161,14 +172,16 @@ class TreeBuilder : public YAML::EventHandler {
 
   /// Moves from the begin of properties (tag) to the begin of the value.
   std::uint32_t take_tag(Node& node, std::uint32_t begin, const std::string& tag) {
-    if (tag.empty() || tag == "?" || tag == "!") return begin;
+    if (tag.empty() || tag == "?") return begin;
     if (begin >= text_.size() || text_[begin] != '!') return begin;
     std::uint32_t end = begin;
     while (end < text_.size() && !is_blank(text_[end]) && text_[end] != ',' && text_[end] != ']' &&
            text_[end] != '}') {
       ++end;
     }
-    node.tag = Tag(std::string(text_.substr(begin, end - begin)), span(begin, end));
+    // A lone `!` names nothing: it only says that the value is a text.
+    if (end > begin + 1)
+      node.tag = Tag(std::string(text_.substr(begin, end - begin)), span(begin, end));
     return skip_blanks(end);
   }
 
@@ -185,33 +198,30 @@ class TreeBuilder : public YAML::EventHandler {
     return at;
   }
 
+  /// Behind the quote that closes the text in quotes that begins here; nothing when none does.
+  [[nodiscard]] std::optional<std::uint32_t> quoted_end(std::uint32_t begin) const {
+    const auto size = static_cast<std::uint32_t>(text_.size());
+    const char quote = text_[begin];
+    for (std::uint32_t i = begin + 1; i < size; ++i) {
+      const bool is_doubled = quote == '\'' && i + 1 < size && text_[i + 1] == quote;
+      if (quote == '"' && text_[i] == '\\') {
+        ++i;
+      } else if (text_[i] == quote && is_doubled) {
+        ++i;
+      } else if (text_[i] == quote) {
+        return i + 1;
+      }
+    }
+    return std::nullopt;
+  }
+
   /// yaml-cpp tells where a value begins, never where it ends.
   [[nodiscard]] std::uint32_t scalar_end(std::uint32_t begin, const std::string& value,
                                          bool is_quoted) const {
     const auto size = static_cast<std::uint32_t>(text_.size());
     if (begin >= size) return size;
     const char first = text_[begin];
-    if (is_quoted && first == '"') {
-      for (std::uint32_t i = begin + 1; i < size; ++i) {
-        if (text_[i] == '\\') {
-          ++i;
-        } else if (text_[i] == '"') {
-          return i + 1;
-        }
-      }
-      return size;
-    }
-    if (is_quoted && first == '\'') {
-      for (std::uint32_t i = begin + 1; i < size; ++i) {
-        if (text_[i] != '\'') continue;
-        if (i + 1 < size && text_[i + 1] == '\'') {
-          ++i;
-        } else {
-          return i + 1;
-        }
-      }
-      return size;
-    }
+    if (is_quoted && (first == '"' || first == '\'')) return quoted_end(begin).value_or(size);
     if (is_quoted) {  // a block scalar: its header line is what a caret can point at
       std::uint32_t end = begin;
       while (end < size && text_[end] != '\n' && text_[end] != '\r') ++end;
@@ -316,6 +326,7 @@ class TreeBuilder : public YAML::EventHandler {
   std::size_t nodes_ = 0;
   std::size_t problems_ = 0;
   std::size_t documents_ = 0;
+  std::optional<std::uint32_t> open_quote_;
   bool has_root_ = false;
   bool is_stopped_ = false;
 };
@@ -333,53 +344,164 @@ std::optional<std::size_t> tab_in_indentation(std::string_view lines, std::size_
   return std::nullopt;
 }
 
-/// yaml-cpp's messages, in our words where they are common.
-std::string wording(const std::string& message) {
-  if (message.find("end of map") != std::string::npos)
-    return "this line does not fit the mapping that it stands in";
-  if (message.find("end of sequence flow") != std::string::npos) return "a `[` is not closed";
-  if (message.find("end of map flow") != std::string::npos) return "a `{` is not closed";
-  if (message.find("illegal map value") != std::string::npos)
-    return "a `: ` stands where the line before goes on, or twice in one line";
-  if (message.find("illegal flow end") != std::string::npos)
-    return "a bracket closes that was not opened, or not by this one";
-  return printable(message, 200);
+struct Wording {
+  const char* theirs;  ///< what the message of yaml-cpp begins with
+  std::string_view ours;
+  std::string_view help = kYamlRemedy;
+  char back_to = '\0';  ///< where the mistake begins: yaml-cpp's place is behind it
+};
+
+constexpr std::string_view kAliasRemedy =
+    "put quotes around text that begins with `*` or `&`: plans have no aliases and anchors";
+constexpr std::string_view kEscapeRemedy =
+    "write a `\\` between double quotes twice, or put the text between single quotes";
+constexpr std::string_view kDirectiveRemedy =
+    "remove the lines that begin with `%`: a plan needs none of them";
+constexpr std::string_view kTagRemedy =
+    "put quotes around text that begins with `!`; the tags of plans are words like `!secret`";
+
+const Wording kWordings[] = {
+    {YAML::ErrorMsg::END_OF_MAP, "this line does not fit the mapping that it stands in"},
+    {YAML::ErrorMsg::END_OF_SEQ, "this line does not fit the list that it stands in"},
+    {YAML::ErrorMsg::MAP_VALUE,
+     "a `: ` stands where the line before goes on, or twice in one line"},
+    {YAML::ErrorMsg::MAP_KEY, "a `? ` stands where no key can begin"},
+    {YAML::ErrorMsg::BLOCK_ENTRY, "a `- ` stands where no item of a list can begin"},
+    {YAML::ErrorMsg::FLOW_END, "a bracket closes that was not opened, or not by this one"},
+    {YAML::ErrorMsg::EOF_IN_SCALAR, kOpenQuote, kQuoteRemedy},
+    {YAML::ErrorMsg::DOC_IN_SCALAR, kOpenQuote, kQuoteRemedy},
+    {YAML::ErrorMsg::UNKNOWN_TOKEN, "no text without quotes begins with this character",
+     "put quotes around the text"},
+    {YAML::ErrorMsg::INVALID_ESCAPE, "a `\\` stands in front of a character that needs none",
+     kEscapeRemedy, '\\'},
+    {YAML::ErrorMsg::INVALID_HEX, "digits of a character's number are missing behind this `\\`",
+     kEscapeRemedy, '\\'},
+    {YAML::ErrorMsg::INVALID_UNICODE, "no character has the number that is written here",
+     kEscapeRemedy, '\\'},
+    {YAML::ErrorMsg::TAB_IN_INDENTATION, "a tab stands in the indentation",
+     "put blanks in the place of each tab, as many as the lines beside it have"},
+    {YAML::ErrorMsg::ZERO_INDENT_IN_BLOCK, "a `0` stands behind `|` or `>`",
+     "leave the number away: the text below is as far indented as its first line"},
+    {YAML::ErrorMsg::CHAR_IN_BLOCK, "text stands in the line of `|` or `>`",
+     "begin the text in the next line, further to the right than its key"},
+    {YAML::ErrorMsg::UNKNOWN_ANCHOR, "an alias (`*name`) stands here", kAliasRemedy},
+    {YAML::ErrorMsg::ALIAS_NOT_FOUND, "an alias (`*`) without a name stands here", kAliasRemedy,
+     '*'},
+    {YAML::ErrorMsg::ANCHOR_NOT_FOUND, "an anchor (`&`) without a name stands here", kAliasRemedy,
+     '&'},
+    {YAML::ErrorMsg::CHAR_IN_ALIAS, "an alias (`*name`) has a character that no name has",
+     kAliasRemedy, '*'},
+    {YAML::ErrorMsg::CHAR_IN_ANCHOR, "an anchor (`&name`) has a character that no name has",
+     kAliasRemedy, '&'},
+    {YAML::ErrorMsg::MULTIPLE_ANCHORS, "two anchors (`&name`) stand at one value", kAliasRemedy},
+    {YAML::ErrorMsg::MULTIPLE_TAGS, "two tags (`!name`) stand at one value", kTagRemedy},
+    {YAML::ErrorMsg::CHAR_IN_TAG_HANDLE, "a tag (`!name`) has a character that no name has",
+     kTagRemedy, '!'},
+    {YAML::ErrorMsg::TAG_WITH_NO_SUFFIX, "a tag (`!name!`) ends without its second word",
+     kTagRemedy, '!'},
+    {YAML::ErrorMsg::END_OF_VERBATIM_TAG, "a tag (`!<`) is never closed", kTagRemedy, '!'},
+    {YAML::ErrorMsg::YAML_DIRECTIVE_ARGS, "a `%YAML` line has more than a version, or none",
+     kDirectiveRemedy},
+    {YAML::ErrorMsg::YAML_VERSION, "a `%YAML` line has a version that is none", kDirectiveRemedy},
+    {YAML::ErrorMsg::YAML_MAJOR_VERSION, "a `%YAML` line is of a later YAML than is read",
+     kDirectiveRemedy},
+    {YAML::ErrorMsg::REPEATED_YAML_DIRECTIVE, "a second `%YAML` line stands here",
+     kDirectiveRemedy},
+    {YAML::ErrorMsg::TAG_DIRECTIVE_ARGS, "a `%TAG` line has not two words", kDirectiveRemedy},
+    {YAML::ErrorMsg::REPEATED_TAG_DIRECTIVE, "a second `%TAG` line for the same tags stands here",
+     kDirectiveRemedy},
+    {YAML::ErrorMsg::BAD_FILE, "nested too deeply",
+     "no part of a plan is that deep: look for a wrong indentation or bracket"},
+};
+
+/// What yaml-cpp says of a place, in our words. `is_at_end`: nothing stands at the place and
+/// behind.
+Wording wording(std::string_view message, bool is_at_end) {
+  if (message == YAML::ErrorMsg::END_OF_SEQ_FLOW)
+    return {"", is_at_end ? "a `[` is not closed" : "a comma or a `]` is missing here"};
+  if (message == YAML::ErrorMsg::END_OF_MAP_FLOW)
+    return {"", is_at_end ? "a `{` is not closed" : "a comma or a `}` is missing here"};
+  const auto* found =
+      std::find_if(std::begin(kWordings), std::end(kWordings),
+                   [&](const Wording& one) { return message.starts_with(one.theirs); });
+  return found == std::end(kWordings) ? Wording{"", "this cannot be read as YAML"} : *found;
+}
+
+/// Throws what yaml-cpp says when the builder did not end the reading.
+void read_documents(ViewBuffer& buffer, TreeBuilder& builder) {
+  try {
+    std::istream stream(&buffer);
+    YAML::Parser parser(stream);
+    while (!builder.is_stopped() && parser.HandleNextDocument(builder)) {
+    }
+  } catch (const YAML::Exception&) {
+    if (!builder.is_stopped()) throw;
+  }
+}
+
+/// Where the quote stands that is open at the end of a text. yaml-cpp says of it where the text
+/// ends; with a line break at the end it says nothing and gives all that stands behind the quote.
+std::optional<std::uint32_t> open_quote(std::string_view text, FileId file,
+                                        const TreeLimits& limits) {
+  const std::string whole = std::string(text) + '\n';
+  Sink dropped;
+  ViewBuffer buffer(whole);
+  TreeBuilder builder(whole, 0, file, dropped, limits, buffer);
+  try {
+    read_documents(buffer, builder);
+  } catch (const YAML::Exception&) {
+    return std::nullopt;
+  }
+  return builder.open_quote();
+}
+
+/// Why yaml-cpp could not read these lines.
+void report_exception(const YAML::Exception& error, std::string_view lines, std::uint32_t offset,
+                      FileId file, Sink& sink, const TreeLimits& limits) {
+  auto begin = static_cast<std::uint32_t>(std::min<std::size_t>(
+      error.mark.pos < 0 ? 0 : static_cast<std::size_t>(error.mark.pos), lines.size()));
+  if (const auto tab = tab_in_indentation(lines, begin)) {
+    const std::uint32_t at = offset + static_cast<std::uint32_t>(*tab);
+    sink.report(Kind::yaml_syntax, Span{file, at, at + 1}, "a tab stands in the indentation")
+        .label("YAML is indented with blanks")
+        .help("put blanks in the place of each tab, as many as the lines beside it have");
+    return;
+  }
+  const bool is_at_end = std::all_of(lines.begin() + begin, lines.end(), is_blank);
+  Wording said = wording(error.msg, is_at_end);
+  std::optional<std::uint32_t> quote;
+  if (is_at_end || said.ours == kOpenQuote)
+    quote = open_quote(lines.substr(0, begin), file, limits);
+  if (quote) {
+    said = {"", kOpenQuote, kQuoteRemedy};
+    begin = *quote;
+  } else if (said.back_to != '\0' && begin > 0) {
+    const std::size_t at = lines.rfind(said.back_to, begin - 1);
+    if (at != std::string_view::npos) begin = static_cast<std::uint32_t>(at);
+  }
+  sink.report(Kind::yaml_syntax, Span{file, begin + offset, begin + offset + 1},
+              std::string(said.ours))
+      .help(std::string(said.help));
 }
 
 }  // namespace
 
 std::optional<Node> read_yaml_lines(std::string_view lines, std::uint32_t offset, FileId file,
                                     Sink& sink, const TreeLimits& limits) {
-  ViewBuffer buffer(lines);
-  TreeBuilder builder(lines, offset, file, sink, limits, buffer);
   try {
-    std::istream stream(&buffer);
-    YAML::Parser parser(stream);
-    while (!builder.is_stopped() && parser.HandleNextDocument(builder)) {
-    }
-  } catch (const YAML::Exception& error) {
+    // Gone before a mistake is told, which may read once more: there is one tree at a time.
+    ViewBuffer buffer(lines);
+    TreeBuilder builder(lines, offset, file, sink, limits, buffer);
+    read_documents(buffer, builder);
     if (builder.is_stopped()) return std::nullopt;
-    const auto begin = static_cast<std::uint32_t>(std::min<std::size_t>(
-        error.mark.pos < 0 ? 0 : static_cast<std::size_t>(error.mark.pos), lines.size()));
-    if (const auto tab = tab_in_indentation(lines, begin)) {
-      const std::uint32_t at = offset + static_cast<std::uint32_t>(*tab);
-      sink.report(Kind::yaml_syntax, Span{file, at, at + 1}, "a tab stands in the indentation")
-          .label("YAML is indented with blanks")
-          .help("put blanks in the place of each tab, as many as the lines beside it have");
-      return std::nullopt;
-    }
-    sink.report(Kind::yaml_syntax, Span{file, begin + offset, begin + offset + 1},
-                wording(error.msg))
-        .help(std::string(kYamlRemedy));
+    if (builder.has_root()) return builder.take_root();
+  } catch (const YAML::Exception& error) {
+    report_exception(error, lines, offset, file, sink, limits);
     return std::nullopt;
   }
-  if (builder.is_stopped()) return std::nullopt;
-  if (!builder.has_root()) {
-    sink.report(Kind::file_empty, Span{file, 0, 0}, "the file has no content")
-        .help("`plan init --from dovecot-postfix` writes a plan with every key explained");
-    return std::nullopt;
-  }
-  return builder.take_root();
+  sink.report(Kind::file_empty, Span{file, 0, 0}, "the file has no content")
+      .help("`plan init --from dovecot-postfix` writes a plan with every key explained");
+  return std::nullopt;
 }
 
 std::optional<Node> read_yaml(const SourceSet& sources, FileId file, Sink& sink,

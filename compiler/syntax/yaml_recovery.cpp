@@ -44,12 +44,14 @@ class Search {
   [[nodiscard]] std::size_t next_line(std::size_t line) const {
     return std::min(line_end(line) + 1, text_.size());
   }
-  /// The first character of a line that is no blank; the end of a line that has only a comment.
+  /// The first character of a line that is no blank; the end of a line without words, or with only
+  /// a comment.
   [[nodiscard]] std::size_t first_of(std::size_t line) const {
     const std::size_t end = line_end(line);
     std::size_t at = line;
     while (at < end && (text_[at] == ' ' || text_[at] == '\r')) ++at;
-    return at < end && text_[at] == '#' ? end : at;
+    const bool is_empty = text_.find_first_not_of(" \t\r", at) >= end;
+    return is_empty || text_[at] == '#' ? end : at;
   }
   [[nodiscard]] bool is_item_at(std::size_t at) const {
     if (at >= text_.size() || text_[at] != '-') return false;
@@ -148,7 +150,7 @@ class Search {
     if (is_right_kind && is_at_column) return tell(alone.said);
     BrokenPart part = part_of(piece, first, are_items);
     // What is not what stands around it, or not in its column, has no place of its own.
-    if (alone.tree || !is_at_column) {
+    if (alone.tree || !is_at_column || (are_items && !is_item_at(first))) {
       part.is_item = false;
       part.key_end = part.at;
     }
@@ -278,10 +280,51 @@ class Search {
   bool is_in_steps_ = false;
 };
 
+/// Lines that are tried; of more, nobody can tell which of them are to blame.
+constexpr std::size_t kLoneQuotesMax = 3;
+
+/// Where quotes stand that are all that their line has.
+std::vector<std::size_t> lone_quotes(std::string_view text) {
+  std::vector<std::size_t> found;
+  for (std::size_t line = 0; line < text.size() && found.size() <= kLoneQuotesMax;) {
+    const std::size_t end = std::min(text.find('\n', line), text.size());
+    const std::size_t first = text.find_first_not_of(" \r", line);
+    const bool is_quote = first < end && (text[first] == '"' || text[first] == '\'');
+    if (is_quote && text.find_first_not_of(" \r", first + 1) >= end) found.push_back(first);
+    line = end + 1;
+  }
+  return found;
+}
+
+/// The line of a lone quote without which the text can be read: it swallows what stands below, so
+/// that by their indentation many lines would be to blame.
+std::optional<BrokenPart> stray_quote(std::string_view text, std::uint32_t skipped, FileId file,
+                                      Sink& sink, const TreeLimits& limits) {
+  const std::vector<std::size_t> quotes = lone_quotes(text);
+  if (quotes.size() > kLoneQuotesMax) return std::nullopt;
+  for (const std::size_t quote : quotes) {
+    std::string without(text);
+    without[quote] = ' ';
+    Sink said;
+    if (!read_yaml_lines(without, skipped, file, said, limits)) continue;
+    const std::uint32_t at = skipped + static_cast<std::uint32_t>(quote);
+    sink.report(Kind::yaml_syntax, Span{file, at, at + 1}, std::string(kOpenQuote))
+        .help("remove it, or put it where the text ends that it belongs to");
+    for (const Diagnostic& one : said.sorted()) report_again(one, sink);
+    BrokenPart part;
+    part.begin = part.at = part.key_end = at;
+    part.end = at + 1;
+    part.is_alone = true;
+    return part;
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 std::vector<BrokenPart> broken_yaml_parts(std::string_view text, std::uint32_t skipped, FileId file,
                                           Sink& sink, const TreeLimits& limits) {
+  if (auto quote = stray_quote(text, skipped, file, sink, limits)) return {std::move(*quote)};
   return Search(text, skipped, file, sink, limits).search();
 }
 

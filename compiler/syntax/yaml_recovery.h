@@ -16,6 +16,7 @@ struct BrokenPart {
   bool is_item = false;       ///< its line begins with the `-` of a list
   std::uint32_t key_end = 0;  ///< behind the key of an entry; `at`: nobody can tell the key
   std::string key = {};
+  bool is_alone = false;  ///< nothing is missing without it
 };
 
 /// Which parts of a text are to blame when it cannot be read as a whole: it is cut by its

@@ -116,7 +116,21 @@ void damage_each_statement(const fs::path& folder, const char* name, const std::
 TEST(DamagedSyntax, OfAYamlPlanHidesNothingElseAndAddsNothing) {
   const fs::path folder = test::repository() / "tests/golden/planted";
   damage_each_statement(folder, "migration.yaml", read_all(folder / "plan.yaml"),
-                        {": ]", ": [a", ": {a: b, c"});
+                        {": ]", ": [a", ": {a: b, c", ": \"a", ": 'a", ": [\"a"});
+}
+
+TEST(DamagedSyntax, ALoneQuoteHidesNothingElseAndAddsNothing) {
+  const fs::path folder = test::repository() / "tests/golden/planted";
+  const std::string text = read_all(folder / "plan.yaml");
+  const Found whole = found_in(folder, "migration.yaml", text);
+  const std::vector<std::string_view> lines = split(text, '\n');
+  for (std::size_t at = 0; at + 1 < lines.size(); ++at) {
+    for (const std::string_view quote : {"\n\"", "\n'"}) {
+      const Found found = found_in(folder, "migration.yaml", damaged(lines, at, quote));
+      EXPECT_EQ(found.syntax, 1U) << "behind line " << at + 1;
+      EXPECT_EQ(found.others.size(), whole.others.size()) << "behind line " << at + 1;
+    }
+  }
 }
 
 TEST(DamagedSyntax, OfAPlanInTheLanguageHidesNothingElseAndAddsNothing) {

@@ -211,6 +211,15 @@ let b = length(accounts) > 100 &&
             "module: m\nlet:\n  b: ${length(accounts) > 100 && (a == 'two  blanks'   || !c)}\n");
 }
 
+TEST(Format, ATextWithAnOpenQuoteIsNotClosedByGuess) {
+  for (const char* text : {"x: \"b\n", "x: 'b\n\n", "a: 1\n\"\nb: 2\n", "x: [a, \"b\n"}) {
+    EXPECT_EQ(yaml(text), "(this quote is never closed)") << text;
+    EXPECT_EQ(formatted(text, Language::yaml, Language::plan), "(this quote is never closed)")
+        << text;
+  }
+  EXPECT_EQ(yaml("x: ! \"5\"\n"), "x: \"5\"\n");
+}
+
 TEST(Format, EmptyLinesStayOneEmptyLine) {
   const std::string module = R"(module m
 

@@ -3,7 +3,11 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <ctime>
+#include <initializer_list>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "compiler/syntax/sound_part.h"
 #include "tests/unit/compiler/syntax/tree_text.h"
@@ -73,6 +77,129 @@ TEST(Yaml, SpansStandBehindAByteOrderMarkToo) {
   const Read read("\xEF\xBB\xBFkey: value\n");
   ASSERT_TRUE(read.tree.has_value());
   EXPECT_EQ(read.text(*read.tree->find("key")), "value");
+}
+
+/// Where each mistake stands, and what is said of it.
+std::string said(const Read& read) {
+  std::string lines;
+  for (const Diagnostic& d : read.sink.sorted()) {
+    const Position position = read.sources.position(d.span.file, d.span.begin);
+    lines += std::to_string(position.line) + ":" + std::to_string(position.column) + " " +
+             d.message + "\n";
+  }
+  return lines;
+}
+
+TEST(Yaml, AQuoteThatIsNeverClosedIsToldWhereItOpens) {
+  struct Case {
+    const char* text;
+    const char* place;
+  };
+  for (const Case& one : std::initializer_list<Case>{{"x: \"b", "1:4"},
+                                                     {"x: 'b", "1:4"},
+                                                     {"x: 'it''s", "1:4"},
+                                                     {"x: \"b\\\"", "1:4"},
+                                                     {"x: \"b\\\\\\", "1:4"},
+                                                     {"x: [a, \"b", "1:8"},
+                                                     {"x: {a: 'b", "1:8"},
+                                                     {"{\"a", "1:2"},
+                                                     {"[{'", "1:3"},
+                                                     {"x: !secret \"env:A", "1:12"},
+                                                     {"x: ! \"5", "1:6"},
+                                                     {"\"a: b", "1:1"},
+                                                     {"? \"a", "1:3"},
+                                                     {"- a\n- \"b\n- c", "2:3"},
+                                                     {"x: \"a\n\n\n  b: 1", "1:4"},
+                                                     {"x: \"a\n---\nb: 1", "1:4"},
+                                                     {"a: 1\n\"\nb: 2", "2:1"},
+                                                     {"a:\n  b: 'c\nd: 1", "2:6"},
+                                                     {"a: \"b\"\nc: \"d", "2:4"}}) {
+    for (const char* end : {"", "\n", "\r\n", "\n\n", "\n   ", "  \n\t\n"}) {
+      const Read read(std::string(one.text) + end);
+      EXPECT_FALSE(read.tree.has_value()) << one.text;
+      EXPECT_EQ(said(read), std::string(one.place) + " this quote is never closed\n")
+          << one.text << end;
+      EXPECT_EQ(read.codes(), "yaml-syntax ");
+    }
+  }
+}
+
+TEST(Yaml, AQuoteThatIsClosedOrPartOfAWordIsNoMistake) {
+  for (const char* text :
+       {"x: \"b\\\\\"\n", "x: 'it''s'''\n", "x: \"a\n\n  b\"\n", "x: a\"b\n", "x: it's\n",
+        "x: 1 # \"\n", "x: |\n  \"b\n", "x: \"'\"\n", "x: '\"'\n", "x: ! \"5\"\n", "x: ''\n",
+        "x: \"\"", "\"x\": !a\n\"y\": 1\n", "x: \"a\\\n  b\"\n"}) {
+    EXPECT_EQ(said(Read(text)), "") << text;
+  }
+  const Read forced("x: ! \"5\"\ny: ! '\"'\n");
+  ASSERT_TRUE(forced.tree.has_value());
+  EXPECT_TRUE(forced.tree->find("x")->is_quoted);
+  EXPECT_TRUE(forced.tree->find("x")->tag.empty());
+  EXPECT_EQ(forced.tree->find("y")->text, "\"");
+}
+
+/// A line that has nothing but a quote, anywhere in a text with quotes before and behind it.
+TEST(Yaml, ALoneQuoteIsAllThatIsToldAndNothingIsMissingWithoutIt) {
+  const std::string whole =
+      "a: \"b\"\nc:\n  d: 'e'\n  f:\n    - \"g\"\n    - {h: \"i\"}\nj: [\"k\", l]\nm: 'n'\n";
+  std::size_t told = 0;
+  const std::size_t second = whole.find('\n') + 1;
+  for (std::size_t line = second; line < whole.size(); line = whole.find('\n', line) + 1) {
+    for (const char* lone : {"\"\n", "'\n", "  \"\n", "      ' \r\n"}) {
+      SourceSet sources;
+      Sink sink;
+      const std::string text = whole.substr(0, line) + lone + whole.substr(line);
+      const FileId file = sources.add("x.yaml", text);
+      const SoundPart part = read_sound_part(sources, file, sink);
+      const std::vector<Diagnostic> all = sink.sorted();
+      if (all.empty()) continue;  // it ends a text without quotes
+      ++told;
+      ASSERT_EQ(all.size(), 1U) << text;
+      EXPECT_EQ(all[0].message, "this quote is never closed") << text;
+      EXPECT_EQ(all[0].span.begin, text.find_first_of("\"'", line)) << text;
+      ASSERT_TRUE(part.tree.has_value()) << text;
+      EXPECT_EQ(tree_text(*part.tree), tree_text(*Read(whole).tree)) << text;
+    }
+  }
+  EXPECT_GE(told, 20U);
+}
+
+TEST(Yaml, WhatItsLibrarySaysIsToldInOurWords) {
+  struct Case {
+    const char* text;
+    const char* said;
+  };
+  for (const Case& one : std::initializer_list<Case>{
+           {"x: @b\n", "1:4 no text without quotes begins with this character\n"},
+           {"x: \"\\q\"\n", "1:5 a `\\` stands in front of a character that needs none\n"},
+           {"x: \"\\xzz\"\n", "1:5 digits of a character's number are missing behind this `\\`\n"},
+           {"x: \"\\ud800\"\n", "1:5 no character has the number that is written here\n"},
+           {"x: *b\n", "1:4 an alias (`*name`) stands here\n"},
+           {"x: *\n", "1:4 an alias (`*`) without a name stands here\n"},
+           {"x: & \n", "1:4 an anchor (`&`) without a name stands here\n"},
+           {"x: &a[\n", "1:4 an anchor (`&name`) has a character that no name has\n"},
+           {"x: &a &b c\n", "1:7 two anchors (`&name`) stand at one value\n"},
+           {"x: !a !b c\n", "1:7 two tags (`!name`) stand at one value\n"},
+           {"x: !<abc\n", "1:4 a tag (`!<`) is never closed\n"},
+           {"x: !a!\n", "1:6 a tag (`!name!`) ends without its second word\n"},
+           {"x: |0\n  a\n", "1:6 a `0` stands behind `|` or `>`\n"},
+           {"x: | b\n  a\n", "1:6 text stands in the line of `|` or `>`\n"},
+           {"%YAML 1 2\n---\nx: 1\n", "1:1 a `%YAML` line has more than a version, or none\n"},
+           {"%YAML x\n---\nx: 1\n", "1:1 a `%YAML` line has a version that is none\n"},
+           {"%YAML 2.0\n---\nx: 1\n", "1:1 a `%YAML` line is of a later YAML than is read\n"},
+           {"%YAML 1.2\n%YAML 1.2\n---\nx: 1\n", "2:1 a second `%YAML` line stands here\n"},
+           {"%TAG a\n---\nx: 1\n", "1:1 a `%TAG` line has not two words\n"},
+           {"x: [a\n", "1:6 a `[` is not closed\n"},
+           {"x: {a: 1\n", "1:9 a `{` is not closed\n"},
+           {"x: {a: \"b\" c}\n", "1:12 a comma or a `}` is missing here\n"},
+           {"x: [a}\n", "1:6 a bracket closes that was not opened, or not by this one\n"},
+           {"x: - a\n", "1:4 a `- ` stands where no item of a list can begin\n"},
+           {"x: ? a\n", "1:4 a `? ` stands where no key can begin\n"},
+           {"a: 1\n- b\n", "2:1 this line does not fit the mapping that it stands in\n"}}) {
+    const Read read(one.text);
+    EXPECT_EQ(said(read), one.said) << one.text;
+    for (const Diagnostic& d : read.sink.sorted()) EXPECT_FALSE(d.help.empty()) << one.text;
+  }
 }
 
 TEST(Yaml, EveryTruncationIsReadOrReportedWithAPlaceInsideTheFile) {
@@ -247,6 +374,51 @@ TEST(Yaml, AFileThatIsNoPlanIsNotReportedToItsEnd) {
     const Read read(one);
     EXPECT_GE(read.sink.count(Severity::error), 100U);
     EXPECT_LE(read.sink.count(Severity::error), kProblemsMax);
+  }
+}
+
+/// What reading costs this thread's processor: other load on the machine does not count.
+double processor_seconds(const std::string& text) {
+  const auto now = [] {
+    timespec time{};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) / 1e9;
+  };
+  const double begin = now();
+  const Read read(text);
+  return now() - begin;
+}
+
+TEST(Yaml, OpenQuotesCostLinearTime) {
+  constexpr std::size_t kSmall = 25'000;
+  constexpr std::size_t kTimes = 16;
+  constexpr double kLeast = 0.002;
+  for (const auto& [head, part] :
+       std::initializer_list<std::pair<const char*, const char*>>{{"", "- \"a\n"},
+                                                                  {"", "a: \"\n"},
+                                                                  {"", "\"a\": \"b\n"},
+                                                                  {"", "{\"a"},
+                                                                  {"", "'"},
+                                                                  {"", "\"\n"},
+                                                                  {"a: \"", "b\n"},
+                                                                  {"a: [\"", "b, "},
+                                                                  {"a: 1\n\"\n", "b: \"1\"\n"},
+                                                                  {"", "- ! \"\n"},
+                                                                  {"a: '", "''"},
+                                                                  {"", "a:\n  - b: \"\n"}}) {
+    std::string small = head, large = head;
+    while (small.size() < kSmall) small += part;
+    while (large.size() < kSmall * kTimes) large += part;
+    // Costs that grow with the square would be 256 times as much. Every second text ends with an
+    // open quote: the larger one is tried both ways.
+    double times = 0;
+    for (int attempt = 0; attempt < 5; ++attempt) {
+      const double of_large = std::max(processor_seconds(large), processor_seconds(large + part));
+      times =
+          of_large / std::max({processor_seconds(small), processor_seconds(small + part), kLeast});
+      if (times < kTimes * 5) break;
+    }
+    EXPECT_LT(times, kTimes * 5) << head << part;
   }
 }
 
