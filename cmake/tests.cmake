@@ -72,20 +72,26 @@ if(replay)
   set_tests_properties(replay PROPERTIES LABELS unit TIMEOUT 600)
 endif()
 
-# libFuzzer targets: tests/fuzz/NAME/fuzz_NAME.cpp with "// links: a b" on its first line and a corpus/ folder.
+# libFuzzer targets: tests/fuzz/NAME/fuzz_NAME.cpp with "// links: a b" on its first line and a corpus/ folder. Each has
+# tests/fuzz/measured_input.cpp in front of it, and so has the program that shows that this finds what it should.
 if(PLAN_FUZZ)
+  function(plan_fuzz_target name file)
+    add_executable(${name} ${file} ${CMAKE_SOURCE_DIR}/tests/fuzz/measured_input.cpp)
+    set_source_files_properties(${file} PROPERTIES COMPILE_DEFINITIONS LLVMFuzzerTestOneInput=plan_fuzz_input)
+    plan_settings(${name})
+    target_compile_options(${name} PRIVATE -fsanitize=fuzzer)
+    target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+    target_link_libraries(${name} PRIVATE ${ARGN})
+  endfunction()
   file(GLOB fuzzers CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/fuzz/*/fuzz_*.cpp)
   foreach(file IN LISTS fuzzers)
     get_filename_component(name ${file} NAME_WE)
     file(STRINGS ${file} first LIMIT_COUNT 1)
     string(REGEX REPLACE "^// links: *" "" links "${first}")
     separate_arguments(links)
-    add_executable(${name} ${file})
-    plan_settings(${name})
-    target_compile_options(${name} PRIVATE -fsanitize=fuzzer)
-    target_link_options(${name} PRIVATE -fsanitize=fuzzer)
-    target_link_libraries(${name} PRIVATE ${links})
+    plan_fuzz_target(${name} ${file} ${links})
   endforeach()
+  plan_fuzz_target(measured_input_check ${CMAKE_SOURCE_DIR}/tests/fuzz/measured_input_check.cpp)
 endif()
 
 # Benchmarks: tests/bench/NAME_bench.cpp with "// links: a b" on its first line becomes bench_NAME. They are built by
