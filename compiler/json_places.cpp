@@ -41,7 +41,7 @@ class Scanner {
 
   void text() {
     ++at_;
-    while (at_ < text_.size() && text_[at_] != '"') at_ += text_[at_] == '\\' ? 2 : 1;
+    while (at_ < text_.size() && text_[at_] != '"') at_ += text_[at_] == '\\' ? 2U : 1U;
     at_ = at_ < text_.size() ? at_ + 1 : text_.size();
   }
 

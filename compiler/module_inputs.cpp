@@ -206,8 +206,8 @@ class ModuleBinder::Binding {
       if (bound.known != nullptr) found = *bound.known;
       if (bound.is_given) found = type_of_let(*bound.written, bound.value, outer.types, sources_);
       if (found.is(ValueType::Kind::object) && found.object != type.object)
-        wrong.why = fmt::format("this is object({}), where {} is needed", found.object,
-                                syntax::to_text(type));
+        wrong = {bound.where, fmt::format("this is object({}), where {} is needed", found.object,
+                                          syntax::to_text(type))};
     }
     if (wrong.why.empty()) return true;
     sink_
