@@ -45,6 +45,9 @@ class ModuleBinder::Binding {
         instance.unknown.erase(std::string(name));
       }
       instance.unknown.insert(outer.unknown.begin(), outer.unknown.end());
+      for (const lower::RowSet& set : rows_) {
+        if (instance.types.find(set.name) == nullptr) instance.types.set(set.name, rows_type());
+      }
     } else if (!inputs->is_mapping()) {
       sink_.report(Kind::wrong_type, inputs->span, "`inputs` is a mapping of names to types");
     } else {
@@ -107,6 +110,7 @@ class ModuleBinder::Binding {
         return;
       }
       instance.unknown.erase(input.key);
+      instance.types.set(input.key, rows_type());
       return;
     }
     auto bound = value_for(input, *type, use, outer, instance);
@@ -115,6 +119,12 @@ class ModuleBinder::Binding {
     if (bound->given_at.is_known()) instance.given.emplace(input.key, bound->given_at);
     instance.types.set(input.key, known_type(*type, type_of_bound(*bound, outer)));
     instance.scope.set(input.key, std::move(bound->value));
+  }
+
+  static ValueType rows_type() {
+    ValueType type;
+    type.kind = ValueType::Kind::rows;
+    return type;
   }
 
   static const Node* type_node_of(const syntax::Entry& input) {

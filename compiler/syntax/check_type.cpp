@@ -63,7 +63,8 @@ class Checker {
         return list;
       }
       case Expression::Kind::name:
-        if (const ValueType* found = scope_.find(e.text)) return *found;
+        if (const ValueType* found = scope_.find(e.text))
+          return found->is(Kind::rows) ? rows(e) : *found;
         return may_be_missing ? ValueType() : unknown(e.span, e.text, false, scope_.names());
       case Expression::Kind::member:
         return member(e, e.text, may_be_missing);
@@ -107,6 +108,17 @@ class Checker {
   ValueType unknown(Span span, std::string_view word, bool is_member,
                     const std::vector<std::string_view>& known) {
     report_unknown_name(span, word, is_member, known, sink_);
+    return {};
+  }
+
+  ValueType rows(const Expression& e) {
+    const std::string name = printable(e.text, 60);
+    sink_
+        .report(plan::Kind::expression_type, e.span,
+                fmt::format("`{}` are rows, which are no value of an expression", name))
+        .help(fmt::format("only a step's `for` goes through rows: with `for one in {}` there is a "
+                          "step for each of them",
+                          name));
     return {};
   }
 

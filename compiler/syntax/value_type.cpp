@@ -250,7 +250,8 @@ const ValueType* TypeScope::find(std::string_view name) const {
 std::vector<std::string_view> TypeScope::names() const {
   std::vector<std::string_view> names;
   if (outer_ != nullptr) names = outer_->names();
-  for (const auto& entry : types_) names.push_back(entry.first);
+  for (const auto& [name, type] : types_)
+    if (!type.is(ValueType::Kind::rows)) names.push_back(name);
   return names;
 }
 

@@ -52,6 +52,7 @@ class TypeScope {
   explicit TypeScope(const TypeScope* outer = nullptr) : outer_(outer) {}
   void set(std::string name, ValueType type);
   [[nodiscard]] const ValueType* find(std::string_view name) const;
+  /// Of values: not those of rows, which no expression has.
   [[nodiscard]] std::vector<std::string_view> names() const;
 
  private:
