@@ -160,12 +160,21 @@ std::string findings_for(const CompileResult& result, const std::vector<const Di
   return text + (is_language ? "]\n" : "");
 }
 
+/// An error of the same code at the same place: a finding that is about both is refused.
+bool has_error_there(const CompileResult& result, const Diagnostic& warning) {
+  return std::any_of(
+      result.diagnostics.begin(), result.diagnostics.end(), [&](const Diagnostic& one) {
+        return one.severity == Severity::error && one.kind == warning.kind &&
+               one.span.file == warning.span.file && one.span.begin == warning.span.begin;
+      });
+}
+
 std::vector<const Diagnostic*> that_may_be_changed(const CompileResult& result) {
   std::vector<const Diagnostic*> found;
   for (const Diagnostic& diagnostic : result.diagnostics) {
     if (diagnostic.severity != Severity::error && diagnostic.kind != Kind::not_measured &&
         diagnostic.kind != Kind::schema_missing && diagnostic.kind != Kind::untested_version &&
-        diagnostic.kind != Kind::finding_unmatched)
+        diagnostic.kind != Kind::finding_unmatched && !has_error_there(result, diagnostic))
       found.push_back(&diagnostic);
   }
   return found;

@@ -102,6 +102,7 @@ void JudgedCase::expand() {
   lowering.module = lowering.modules.back().tree;
   graph_ = lower::lower(lowering, sink_);
   if (!graph_) return;
+  migration_.now_ms = case_->input.now_ms;
   migration_.made_listeners = check::made_listeners(*graph_);
   migration_.spared_networks = check::spared_networks(*graph_);
 }
