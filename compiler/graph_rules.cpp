@@ -181,7 +181,8 @@ std::vector<schema::Problem> problems_of(StepKind kind, const ir::Value& argumen
 
 /// The part of the arguments that a problem is about.
 std::string_view path_of(const schema::Problem& problem) {
-  return problem.code == schema::ProblemCode::unknown_type ? "object" : problem.path;
+  if (problem.code == schema::ProblemCode::unknown_type) return "object";
+  return problem.path;
 }
 
 /// Is it about the name of a member, whatever its value is?
