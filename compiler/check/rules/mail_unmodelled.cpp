@@ -24,6 +24,7 @@
 #include "compiler/ir/row_values.h"
 #include "compiler/schema/mta_container.h"
 #include "compiler/schema/old_route.h"
+#include "compiler/schema/schema.h"
 #include "compiler/source/text.h"
 
 namespace plan::check::rules {
@@ -326,12 +327,24 @@ bool is_without_bearing(const GraphView& view, const TargetProperty& property,
   });
 }
 
+/// One that the target does not know is refused, and that is told.
+bool may_be_there(const GraphView& view, std::string_view object, std::string_view property) {
+  if (view.schema() == nullptr) return true;
+  const schema::ObjectType* type = view.schema()->resolved(fmt::format("x:{}", object));
+  if (type == nullptr) return false;
+  return std::any_of(
+      type->variants.begin(), type->variants.end(), [&](const schema::Variant& variant) {
+        return variant.fields != nullptr && variant.fields->find(property) != nullptr;
+      });
+}
+
 /// Is what is written as this member of an object evaluated by nothing?
 bool is_unfollowed(const GraphView& view, std::string_view object, std::string_view member,
                    const ir::Value& written) {
   const std::string_view name = property_of(member);
   const TargetProperty* const property = target_property(object, name);
-  if (property == nullptr) return decides_about_mail(object) && name != "@type";
+  if (property == nullptr)
+    return decides_about_mail(object) && name != "@type" && may_be_there(view, object, name);
   const bool is_part = name.size() != member.size();
   switch (property->bearing) {
     case Bearing::followed:
