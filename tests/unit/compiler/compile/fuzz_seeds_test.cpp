@@ -27,9 +27,7 @@ void expect_graphs(const char* target, std::size_t at_least,
   EXPECT_GE(found, at_least);
 }
 
-TEST(FuzzSeeds, OfPlansCompileToSteps) {
-  expect_graphs("yaml_plan", 3, fuzz::sound_input_of_plan);
-}
+TEST(FuzzSeeds, OfPlansCompileToSteps) { expect_graphs("yaml_plan", 3, fuzz::sound_input_of_plan); }
 
 TEST(FuzzSeeds, OfPlansOfStalwartCliCompileToSteps) {
   expect_graphs("ndjson", 2, fuzz::sound_input_of_lines);

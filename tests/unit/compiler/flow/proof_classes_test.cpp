@@ -125,7 +125,8 @@ std::string_view reason_there(const std::string& phase, const Door& door, std::s
   const bool is_submission =
       door.entry == Entry::target_submission || door.entry == Entry::source_submission;
   const bool is_colleague = whose.starts_with("colleague");
-  if (!is_target_open && is_at_target(door.entry)) return "nobody but the target's own users sends there yet";
+  if (!is_target_open && is_at_target(door.entry))
+    return "nobody but the target's own users sends there yet";
   if (whose == "account" && phase.starts_with("wave rest")) return "this wave's is locked out";
   if (whose == "disabled account" && phase.starts_with("wave canary")) return "this wave's logs in";
   if (whose == "alias" && phase.starts_with("wave rest")) return "this wave's has none";
