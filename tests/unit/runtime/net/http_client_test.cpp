@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <mutex>
 #include <thread>
 
 #include "compiler/source/text.h"
@@ -141,8 +142,12 @@ TEST(HttpClient, follows_a_redirect_on_the_same_server_and_says_where_it_ended) 
 
 TEST(HttpClient, refuses_a_redirect_to_another_host_port_or_scheme_and_sends_nothing_there) {
   FakeHttpServer other([](const FakeRequest&) { return text("thief"); });
+  std::mutex mutex;
   std::string where;
-  FakeHttpServer server([&](const FakeRequest&) { return redirect(where); });
+  FakeHttpServer server([&](const FakeRequest&) {
+    const std::lock_guard lock(mutex);
+    return redirect(where);
+  });
   HttpOptions options;
   options.user = "admin";
   options.password = secret::Secret("geheim");
@@ -150,7 +155,10 @@ TEST(HttpClient, refuses_a_redirect_to_another_host_port_or_scheme_and_sends_not
   for (const std::string& target :
        {other.url() + "/", std::string("http://example.org/"), std::string("//example.org/x"),
         std::string("https") + server.url().substr(4), std::string("file:///etc/passwd")}) {
-    where = target;
+    {
+      const std::lock_guard lock(mutex);
+      where = target;
+    }
     const auto answer = client->send(get("/"));
     ASSERT_FALSE(answer) << target;
     EXPECT_TRUE(answer.error().is(errors::redirected_elsewhere))
