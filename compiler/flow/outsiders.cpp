@@ -9,6 +9,7 @@
 #include "compiler/flow/judgement.h"
 #include "compiler/flow/mail_address.h"
 #include "compiler/flow/senders.h"
+#include "compiler/flow/text_for_pattern.h"
 #include "compiler/schema/mta_pattern.h"
 #include "compiler/source/text.h"
 

@@ -10,6 +10,7 @@
 
 #include "compiler/flow/mail_address.h"
 #include "compiler/flow/name_questions.h"
+#include "compiler/flow/text_for_pattern.h"
 #include "compiler/source/text.h"
 
 namespace plan::flow {
@@ -18,8 +19,6 @@ namespace {
 using Node = schema::MtaNode;
 
 constexpr std::size_t kSendersMax = 16;
-constexpr std::size_t kPatternDepthMax = 32;
-constexpr std::size_t kTextBytesMax = 256;
 constexpr std::size_t kTextsJoinedMax = 8;
 constexpr std::size_t kTakenMax = 16;     // copies of one expression
 constexpr std::size_t kGivenMax = 16;     // texts that one result gives
@@ -32,161 +31,6 @@ constexpr std::string_view kStranger = "somebody@outside.test";
 [[nodiscard]] bool is_word(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || is_digit(c) || c == '_';
 }
-
-/// What captures are compared with, by their number.
-using Groups = std::map<std::size_t, std::string>;
-
-/// The shortest way through a regular expression: the first alternative, no repetition that may be
-/// left out; a group for which there is a text has that one.
-class PatternText {
- public:
-  explicit PatternText(std::string_view pattern, const Groups* groups = nullptr)
-      : rest_(pattern), groups_(groups) {
-    if (rest_.starts_with("(?i)")) rest_.remove_prefix(4);
-  }
-
-  [[nodiscard]] std::optional<std::string> text() {
-    std::string text = alternatives(0);
-    if (is_beyond_ || !rest_.empty() || text.size() > kTextBytesMax) return std::nullopt;
-    return text;
-  }
-
- private:
-  [[nodiscard]] bool take(char c) {
-    if (rest_.empty() || rest_.front() != c) return false;
-    rest_.remove_prefix(1);
-    return true;
-  }
-
-  std::string beyond() {
-    is_beyond_ = true;
-    rest_ = {};
-    return {};
-  }
-
-  std::string alternatives(std::size_t depth) {
-    if (depth > kPatternDepthMax) return beyond();
-    std::string first = sequence(depth);
-    while (take('|')) (void)sequence(depth);
-    return first;
-  }
-
-  std::string sequence(std::size_t depth) {
-    std::string text;
-    while (!rest_.empty() && rest_.front() != '|' && rest_.front() != ')') {
-      const std::string atom = this->atom(depth);
-      const std::size_t times = repetitions();
-      for (std::size_t i = 0; i < times && text.size() <= kTextBytesMax; ++i) text += atom;
-    }
-    return text;
-  }
-
-  std::string atom(std::size_t depth) {
-    const char c = rest_.front();
-    rest_.remove_prefix(1);
-    switch (c) {
-      case '(': {
-        const bool is_kept = !take('?');
-        if (!is_kept && !take(':')) return beyond();
-        const std::size_t number = is_kept ? ++group_ : 0;
-        std::string inner = alternatives(depth + 1);
-        if (!take(')')) return beyond();
-        if (!is_kept || groups_ == nullptr) return inner;
-        const auto wanted = groups_->find(number);
-        return wanted == groups_->end() ? inner : wanted->second;
-      }
-      case '[':
-        return one_of_class();
-      case '\\':
-        return escaped();
-      case '.':  // mostly the one of a domain
-        return !rest_.empty() && is_word(rest_.front()) ? "." : "a";
-      case '^':
-      case '$':
-        return {};
-      case '*':
-      case '+':
-      case '?':
-      case '{':
-        return beyond();
-      default:
-        return {c};
-    }
-  }
-
-  std::string escaped() {
-    if (rest_.empty()) return beyond();
-    const char c = rest_.front();
-    rest_.remove_prefix(1);
-    if (c == 'd') return "1";
-    if (c == 'w' || c == 'S' || c == 'D') return "a";
-    if (c == 'W') return "-";
-    if (c == 'b') return {};
-    return is_word(c) ? beyond() : std::string(1, c);
-  }
-
-  /// A character of a class; of one that excludes, a usual one that it does not exclude.
-  std::string one_of_class() {
-    const bool excludes = take('^');
-    std::vector<std::pair<char, char>> ranges;
-    bool is_first = true;
-    while (is_first || rest_.empty() || rest_.front() != ']') {
-      if (rest_.empty() || rest_.front() == '[') return beyond();
-      is_first = false;
-      const bool is_escaped = take('\\');
-      if (rest_.empty()) return beyond();
-      const char begin = rest_.front();
-      rest_.remove_prefix(1);
-      if (is_escaped && begin == 'd') {
-        ranges.emplace_back('0', '9');
-      } else if (is_escaped && begin == 'w') {
-        ranges.insert(ranges.end(), {{'a', 'z'}, {'A', 'Z'}, {'0', '9'}, {'_', '_'}});
-      } else if (is_escaped && is_word(begin)) {
-        return beyond();
-      } else if (rest_.size() > 1 && rest_[0] == '-' && rest_[1] != ']') {
-        if (rest_[1] == '\\') return beyond();
-        ranges.emplace_back(begin, rest_[1]);
-        rest_.remove_prefix(2);
-      } else {
-        ranges.emplace_back(begin, begin);
-      }
-    }
-    rest_.remove_prefix(1);
-    const auto is_in = [&](char c) {
-      return std::any_of(ranges.begin(), ranges.end(),
-                         [&](const auto& range) { return c >= range.first && c <= range.second; });
-    };
-    constexpr std::string_view kUsual = "abcdefghijklmnopqrstuvwxyz0123456789-_.";
-    const auto usual =
-        std::find_if(kUsual.begin(), kUsual.end(), [&](char c) { return is_in(c) != excludes; });
-    if (usual != kUsual.end()) return {*usual};
-    return excludes ? beyond() : std::string(1, ranges.front().first);
-  }
-
-  [[nodiscard]] std::size_t repetitions() {
-    std::size_t times = 1;
-    if (take('*') || take('?')) {
-      times = 0;
-    } else if (!take('+') && take('{')) {
-      const std::size_t end = rest_.find('}');
-      if (end == std::string_view::npos || end == 0 || !is_digit(rest_.front())) {
-        beyond();
-        return 0;
-      }
-      times = 0;
-      for (std::size_t i = 0; i < end && is_digit(rest_[i]); ++i)
-        times = std::min(times * 10 + static_cast<std::size_t>(rest_[i] - '0'), kTextBytesMax + 1);
-      rest_.remove_prefix(end + 1);
-    }
-    (void)take('?');  // a lazy one
-    return times;
-  }
-
-  std::string_view rest_;
-  const Groups* groups_ = nullptr;
-  std::size_t group_ = 0;  // the last one that was begun
-  bool is_beyond_ = false;
-};
 
 [[nodiscard]] bool is_sender(const Node& node) {
   return node.kind == Node::Kind::variable && node.text.starts_with("sender");
@@ -646,10 +490,6 @@ std::vector<std::string> addresses_with(const std::string& text) {
   return addresses;
 }
 
-std::optional<std::string> text_for_pattern(std::string_view pattern) {
-  return PatternText(pattern).text();
-}
-
 /// A key that a step writes into the lookup set that this is a question to; empty: it is none, or
 /// nobody's is written by itself.
 std::string SenderQuestions::key_of(const schema::MtaExpression& expression, const Node& call) {
@@ -806,7 +646,7 @@ SenderQuestions::Candidates SenderQuestions::candidates_in(
     if (node.kind == Node::Kind::matches && of[i].is_own && of[i].has_sender) {
       const std::string& pattern = nodes[node.children[0]].text;
       if (!groups.empty()) {
-        if (const auto text = PatternText(pattern, &groups).text()) add_text(*text);
+        if (const auto text = text_for_pattern(pattern, &groups)) add_text(*text);
       }
       if (const auto text = text_for_pattern(pattern)) add_text(*text);
     } else if (node.kind == Node::Kind::text) {

@@ -16,10 +16,6 @@
 
 namespace plan::flow {
 
-/// A text that a regular expression finds; nothing for what is not a plain one (no look-ahead, no
-/// named classes). Whether it does the matcher has to say.
-[[nodiscard]] std::optional<std::string> text_for_pattern(std::string_view pattern);
-
 /// Addresses that have this text in them, wherever a condition may look for it.
 [[nodiscard]] std::vector<std::string> addresses_with(const std::string& text);
 

@@ -6,7 +6,7 @@
 
 #include "compiler/flow/mail_address.h"
 #include "compiler/flow/name_questions.h"
-#include "compiler/flow/senders.h"
+#include "compiler/flow/text_for_pattern.h"
 #include "compiler/source/text.h"
 
 namespace plan::flow {
@@ -16,7 +16,6 @@ using Node = schema::MtaNode;
 
 constexpr std::size_t kSpellingsMax = 16;
 constexpr std::size_t kTagsMax = 8;
-constexpr std::size_t kTextBytesMax = 256;
 constexpr std::string_view kTooManyTags = "more than 8 tags are asked for";
 constexpr std::string_view kTooManySpellings = "more than 16 ways to write the name are asked for";
 static_assert(kTagsMax == 8 && kSpellingsMax == 16, "these say how many");
