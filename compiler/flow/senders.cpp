@@ -3,15 +3,13 @@
 #include <algorithm>
 #include <map>
 #include <optional>
-#include <set>
 #include <utility>
 
-#include <fmt/format.h>
-
+#include "compiler/flow/given_texts.h"
 #include "compiler/flow/mail_address.h"
 #include "compiler/flow/name_questions.h"
+#include "compiler/flow/sender_ways.h"
 #include "compiler/flow/text_for_pattern.h"
-#include "compiler/source/text.h"
 
 namespace plan::flow {
 namespace {
@@ -21,398 +19,10 @@ using Node = schema::MtaNode;
 constexpr std::size_t kSendersMax = 16;
 constexpr std::size_t kTextsJoinedMax = 8;
 constexpr std::size_t kTakenMax = 16;     // copies of one expression
-constexpr std::size_t kGivenMax = 16;     // texts that one result gives
 constexpr std::size_t kInFrontMax = 64;   // conditions that may catch a sender before
 constexpr std::size_t kWorkMax = 50'000;  // evaluations, of one expression
 constexpr std::string_view kNobody = {};
 constexpr std::string_view kStranger = "somebody@outside.test";
-
-[[nodiscard]] bool is_digit(char c) { return c >= '0' && c <= '9'; }
-[[nodiscard]] bool is_word(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || is_digit(c) || c == '_';
-}
-
-[[nodiscard]] bool is_sender(const Node& node) {
-  return node.kind == Node::Kind::variable && node.text.starts_with("sender");
-}
-
-[[nodiscard]] bool is_recipient(const Node& node) {
-  return node.kind == Node::Kind::variable && (node.text == "rcpt" || node.text == "rcpt_domain");
-}
-
-[[nodiscard]] bool asks_sender(const schema::MtaExpression& expression) {
-  return std::any_of(expression.nodes.begin(), expression.nodes.end(), is_sender);
-}
-
-/// The part of a condition as it was written; empty where it asks what a pattern has found, which
-/// may be another one there.
-[[nodiscard]] std::string_view written(const schema::MtaContainer::Arm& arm, const Node& node) {
-  if (node.begin >= node.end || node.end > arm.text.size()) return {};
-  const std::string_view text =
-      trim(std::string_view(arm.text).substr(node.begin, node.end - node.begin));
-  for (std::size_t at = text.find('$'); at != std::string_view::npos; at = text.find('$', at + 1)) {
-    if (at + 1 < text.size() && is_digit(text[at + 1])) return {};
-  }
-  return text;
-}
-
-/// What each node asks of the sender, and whether it asks of him alone.
-struct OfSender {
-  bool is_own = true;
-  bool has_sender = false;
-  bool has_recipient = false;
-};
-[[nodiscard]] std::vector<OfSender> of_sender(const std::vector<Node>& nodes) {
-  std::vector<OfSender> found(nodes.size());
-  const OfSender* pattern = nullptr;  // the last one: captures are its
-  for (std::size_t i = 0; i < nodes.size(); ++i) {
-    const Node& node = nodes[i];
-    OfSender& one = found[i];
-    for (const std::uint32_t child : node.children) {
-      one.is_own = one.is_own && found[child].is_own;
-      one.has_sender = one.has_sender || found[child].has_sender;
-      one.has_recipient = one.has_recipient || found[child].has_recipient;
-    }
-    one.has_sender = one.has_sender || is_sender(node);
-    one.has_recipient = one.has_recipient || is_recipient(node);
-    if (node.kind == Node::Kind::variable) one.is_own = is_sender(node);
-    if (node.kind == Node::Kind::capture && pattern != nullptr) one = *pattern;
-    // Of a condition in front, whomever that one asks for.
-    if (node.kind == Node::Kind::capture && pattern == nullptr) one = {false, false, true};
-    if (node.kind == Node::Kind::global || asks_server(node)) one.is_own = false;
-    if (node.kind == Node::Kind::matches) pattern = &one;
-  }
-  return found;
-}
-
-[[nodiscard]] bool is_logical(const Node& node) {
-  return node.kind == Node::Kind::negate ||
-         (node.kind == Node::Kind::binary &&
-          (node.op == Node::Operator::logical_and || node.op == Node::Operator::logical_or ||
-           node.op == Node::Operator::logical_xor));
-}
-
-/// Questions that are asked of the sender and the recipient at once, such as `sender == rcpt`, and
-/// in no part of them alone.
-[[nodiscard]] std::vector<std::uint32_t> mixed_nodes(const std::vector<Node>& nodes) {
-  const std::vector<OfSender> of = of_sender(nodes);
-  const auto is_mixed = [&](std::uint32_t i) { return of[i].has_sender && of[i].has_recipient; };
-  std::vector<std::uint32_t> mixed;
-  for (std::uint32_t i = 0; i < nodes.size(); ++i) {
-    const Node& node = nodes[i];
-    const bool is_choice = node.kind == Node::Kind::call && node.text == "if_then";
-    if (!is_mixed(i) || is_logical(node) || is_choice || node.children.empty()) continue;
-    if (std::none_of(node.children.begin(), node.children.end(), is_mixed)) mixed.push_back(i);
-  }
-  return mixed;
-}
-
-/// The condition as it is asked for this recipient: in those questions he is a text. What else is
-/// asked of him stays, because it may have another answer after RCPT.
-[[nodiscard]] schema::MtaExpression for_recipient(const schema::MtaExpression& expression,
-                                                  const std::string& recipient) {
-  schema::MtaExpression asked = expression;
-  std::vector<Node>& nodes = asked.nodes;
-  const Address address = parse_address(recipient);
-  std::vector<std::uint32_t> open = mixed_nodes(nodes);
-  std::vector<bool> is_done(nodes.size());
-  while (!open.empty()) {
-    const std::uint32_t number = open.back();
-    open.pop_back();
-    if (is_done[number]) continue;
-    is_done[number] = true;
-    Node& node = nodes[number];
-    open.insert(open.end(), node.children.begin(), node.children.end());
-    if (node.kind == Node::Kind::capture) {
-      // What the pattern in front of it finds.
-      for (std::uint32_t i = number; i-- > 0;) {
-        if (nodes[i].kind != Node::Kind::matches) continue;
-        open.push_back(i);
-        break;
-      }
-    }
-    if (!is_recipient(node)) continue;
-    node.text = node.text == "rcpt" ? address.text() : address.domain;
-    node.kind = Node::Kind::text;
-  }
-  return asked;
-}
-
-/// Does it ask what a pattern has found that is not its own?
-[[nodiscard]] bool has_capture_alone(const schema::MtaExpression& expression) {
-  const auto found =
-      std::find_if(expression.nodes.begin(), expression.nodes.end(), [](const Node& node) {
-        return node.kind == Node::Kind::capture || node.kind == Node::Kind::matches;
-      });
-  return found != expression.nodes.end() && found->kind == Node::Kind::capture;
-}
-
-/// How a result comes to one of its texts: questions and their answers, from the outside in, and
-/// the choices that they decide.
-struct WayToText {
-  std::vector<std::pair<std::uint32_t, bool>> answers = {};
-  std::vector<std::uint32_t> choices = {};
-};
-
-/// How a result (`then`, `else`) comes to each text that it gives, where it asks who sends.
-struct Given {
-  std::vector<WayToText> ways = {};
-  bool is_beyond = false;  ///< a text is made of the sender, or there are too many
-
-  void add(const WayToText& way) {
-    if (way.answers.empty()) return;
-    if (ways.size() < kGivenMax) {
-      ways.push_back(way);
-    } else {
-      is_beyond = true;
-    }
-  }
-};
-
-/// Does it give yes or no?
-[[nodiscard]] bool is_question(const Node& node) {
-  if (node.kind == Node::Kind::negate || node.kind == Node::Kind::matches) return true;
-  if (node.kind == Node::Kind::binary)
-    return node.op != Node::Operator::add && node.op != Node::Operator::subtract &&
-           node.op != Node::Operator::multiply && node.op != Node::Operator::divide;
-  const std::string_view name = node.text;
-  return node.kind == Node::Kind::call &&
-         (name.starts_with("is_") || name.starts_with("contains") || name == "key_exists" ||
-          name == "starts_with" || name == "ends_with" || name == "eq_ignore_case");
-}
-
-void add_given(const std::vector<Node>& nodes, const std::vector<OfSender>& of,
-               std::uint32_t number, WayToText& way, Given& given) {
-  const Node& node = nodes[number];
-  if (!of[number].has_sender) return given.add(way);
-  const bool is_choice = node.kind == Node::Kind::call && node.text == "if_then";
-  if (is_choice || is_question(node)) {
-    if (is_choice) way.choices.push_back(number);
-    for (const bool is_true : {true, false}) {
-      way.answers.emplace_back(is_choice ? node.children[0] : number, is_true);
-      if (is_choice) {
-        add_given(nodes, of, node.children[is_true ? 1 : 2], way, given);
-      } else {
-        given.add(way);
-      }
-      way.answers.pop_back();
-    }
-    if (is_choice) way.choices.pop_back();
-    return;
-  }
-  // Whose key is in a map is among those who are tried.
-  if (node.kind != Node::Kind::call || node.text != "key_get") given.is_beyond = true;
-  given.add(way);
-}
-
-/// True where the condition is and the result comes that way; a condition without nodes always is.
-[[nodiscard]] schema::MtaExpression condition_of_way(const schema::MtaExpression& condition,
-                                                     const schema::MtaExpression& result,
-                                                     const WayToText& way) {
-  schema::MtaExpression both = condition;
-  std::vector<Node>& nodes = both.nodes;
-  const auto begin = static_cast<std::uint32_t>(nodes.size());
-  for (const Node& one : result.nodes) {
-    Node& node = nodes.emplace_back(one);
-    for (std::uint32_t& child : node.children) child += begin;
-  }
-  // Every node has one parent: their questions belong to this way now.
-  for (const std::uint32_t choice : way.choices) {
-    nodes[begin + choice].kind = Node::Kind::number;
-    nodes[begin + choice].children.clear();
-  }
-  const auto add = [&](Node::Kind kind, std::vector<std::uint32_t> children) {
-    Node& node = nodes.emplace_back();
-    node.kind = kind;
-    if (kind == Node::Kind::binary) node.op = Node::Operator::logical_and;
-    node.children = std::move(children);
-    return static_cast<std::uint32_t>(nodes.size() - 1);
-  };
-  std::optional<std::uint32_t> all;
-  if (begin != 0) all = begin - 1;
-  for (const auto& [number, is_true] : way.answers) {
-    const std::uint32_t question = begin + number;
-    const std::uint32_t one = is_true ? question : add(Node::Kind::negate, {question});
-    // One that is asked alone is the last node as well.
-    all = all ? add(Node::Kind::binary, {*all, one}) : add(Node::Kind::binary, {one, one});
-  }
-  return both;
-}
-
-/// What has to be true and false at once of parts that the sender alone decides, in their order.
-using Answers = std::map<std::uint32_t, bool>;
-
-/// The ways in which those parts make a condition true, or false, whatever the others say.
-class Ways {
- public:
-  Ways() = default;
-  explicit Ways(Answers one) { ways_.insert(std::move(one)); }
-
-  [[nodiscard]] const std::set<Answers>& all() const { return ways_; }
-  /// More than are looked at.
-  [[nodiscard]] bool are_too_many() const { return are_too_many_; }
-
-  [[nodiscard]] Ways or_else(const Ways& other) const {
-    Ways both = *this;
-    both.are_too_many_ = are_too_many_ || other.are_too_many_;
-    for (const Answers& one : other.ways_) both.add(one);
-    return both;
-  }
-
-  /// Of very many that go together each one is looked at, and not each pair.
-  [[nodiscard]] Ways and_then(const Ways& other) const {
-    Ways both;
-    both.are_too_many_ = are_too_many_ || other.are_too_many_;
-    const bool is_each_pair = ways_.size() * other.ways_.size() <= kWaysMax;
-    std::size_t left = 0;
-    for (const Answers& one : ways_) {
-      std::size_t right = 0;
-      for (const Answers& more : other.ways_) {
-        if (is_each_pair || left == 0 || right == 0) {
-          Answers joined = one;
-          joined.insert(more.begin(), more.end());
-          both.add(joined);
-        }
-        ++right;
-      }
-      ++left;
-    }
-    return both;
-  }
-
- private:
-  static constexpr std::size_t kWaysMax = 32;
-
-  void add(const Answers& one) {
-    if (ways_.size() < kWaysMax) {
-      ways_.insert(one);
-    } else if (!ways_.contains(one)) {
-      are_too_many_ = true;
-    }
-  }
-
-  std::set<Answers> ways_;
-  bool are_too_many_ = false;
-};
-
-struct WaysOfCondition {
-  Ways to_true;
-  Ways to_false;
-};
-
-/// Parts that are written alike are one part, but for those that ask what a pattern has found.
-[[nodiscard]] std::vector<std::uint32_t> first_written(const schema::MtaContainer::Arm& arm,
-                                                       const std::vector<Node>& nodes) {
-  std::map<std::string_view, std::uint32_t> known;
-  std::vector<std::uint32_t> first(nodes.size());
-  for (std::uint32_t i = 0; i < nodes.size(); ++i) {
-    const std::string_view text = written(arm, nodes[i]);
-    first[i] = text.empty() ? i : known.try_emplace(text, i).first->second;
-    if (nodes[first[i]].kind != nodes[i].kind) first[i] = i;
-  }
-  return first;
-}
-
-[[nodiscard]] WaysOfCondition ways_of(const schema::MtaContainer::Arm& arm,
-                                      const schema::MtaExpression& expression,
-                                      const std::vector<OfSender>& asked) {
-  const std::vector<Node>& nodes = expression.nodes;
-  const std::vector<std::uint32_t> first = first_written(arm, nodes);
-  std::vector<WaysOfCondition> ways(nodes.size());
-  for (std::uint32_t i = 0; i < nodes.size(); ++i) {
-    const Node& node = nodes[i];
-    WaysOfCondition& one = ways[i];
-    if (asked[i].is_own && asked[i].has_sender) {
-      one = {Ways(Answers{{first[i], true}}), Ways(Answers{{first[i], false}})};
-    } else if (!asked[i].has_sender || !is_logical(node)) {
-      // Of a choice, or a comparison, each answer of each part may matter.
-      Ways any(Answers{});
-      for (const std::uint32_t child : node.children) {
-        if (asked[child].has_sender)
-          any = any.or_else(ways[child].to_true).or_else(ways[child].to_false);
-      }
-      one = {any, any};
-    } else if (node.kind == Node::Kind::negate) {
-      one = {ways[node.children[0]].to_false, ways[node.children[0]].to_true};
-    } else {
-      const WaysOfCondition& left = ways[node.children[0]];
-      const WaysOfCondition& right = ways[node.children[1]];
-      switch (node.op) {
-        case Node::Operator::logical_and:
-          one.to_true = left.to_true.and_then(right.to_true);
-          one.to_false = left.to_false.or_else(right.to_false);
-          break;
-        case Node::Operator::logical_or:
-          one.to_true = left.to_true.or_else(right.to_true);
-          one.to_false = left.to_false.and_then(right.to_false);
-          break;
-        default:
-          one.to_true =
-              left.to_true.and_then(right.to_false).or_else(left.to_false.and_then(right.to_true));
-          one.to_false =
-              left.to_true.and_then(right.to_true).or_else(left.to_false.and_then(right.to_false));
-          break;
-      }
-    }
-    // Every node has one parent: what it had is not kept.
-    for (const std::uint32_t child : node.children) ways[child] = {};
-  }
-  return std::move(ways.back());
-}
-
-/// The answers as text; of what asks what a pattern has found, those of this condition alone.
-[[nodiscard]] std::string written_answers(const schema::MtaContainer::Arm& arm, std::size_t number,
-                                          const Answers& answers) {
-  std::string text;
-  for (const auto& [node, is_true] : answers) {
-    const std::string_view part = written(arm, arm.condition.nodes[node]);
-    text += is_true ? "+ " : "- ";
-    text += part.empty() ? fmt::format("{} {}", number, node) : std::string(part);
-    text += '\n';
-  }
-  return text;
-}
-
-/// One condition that is true when all these answers are right: in the order in which they are
-/// asked, because a capture is of the pattern in front of it.
-[[nodiscard]] schema::MtaExpression question_of(const schema::MtaExpression& expression,
-                                                const Answers& answers) {
-  schema::MtaExpression question;
-  std::vector<Node>& nodes = question.nodes;
-  const std::uint32_t last = answers.rbegin()->first;
-  nodes.assign(expression.nodes.begin(),
-               expression.nodes.begin() + static_cast<std::ptrdiff_t>(last) + 1);
-  const auto add = [&](Node::Kind kind, std::vector<std::uint32_t> children) {
-    Node& node = nodes.emplace_back();
-    node.kind = kind;
-    if (kind == Node::Kind::binary) node.op = Node::Operator::logical_and;
-    node.children = std::move(children);
-    return static_cast<std::uint32_t>(nodes.size() - 1);
-  };
-  std::optional<std::uint32_t> all;
-  for (const auto& [node, is_true] : answers) {
-    const std::uint32_t one = is_true ? node : add(Node::Kind::negate, {node});
-    all = all ? add(Node::Kind::binary, {*all, one}) : one;
-  }
-  return question;
-}
-
-/// Is what this node gives the text?
-[[nodiscard]] schema::MtaExpression is_text(const schema::MtaExpression& expression,
-                                            std::uint32_t number, std::string text) {
-  schema::MtaExpression question;
-  std::vector<Node>& nodes = question.nodes;
-  nodes.assign(expression.nodes.begin(),
-               expression.nodes.begin() + static_cast<std::ptrdiff_t>(number) + 1);
-  Node& right = nodes.emplace_back();
-  right.kind = Node::Kind::text;
-  right.text = std::move(text);
-  Node& both = nodes.emplace_back();
-  both.kind = Node::Kind::binary;
-  both.op = Node::Operator::equal;
-  both.children = {number, number + 1};
-  return question;
-}
 
 [[nodiscard]] bool is_true_for(const schema::MtaExpression& question, std::string_view sender) {
   schema::MtaEnvironment environment;
@@ -425,6 +35,11 @@ struct WaysOfCondition {
   return answer && schema::is_true(*answer);
 }
 
+[[nodiscard]] bool is_letter_of_name(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+         std::string_view("_@.-+").find(c) != std::string_view::npos;
+}
+
 [[nodiscard]] bool is_address(std::string_view text) {
   const std::size_t at = text.find('@');
   return at != std::string_view::npos && at != 0 && at + 1 != text.size() &&
@@ -435,9 +50,7 @@ struct WaysOfCondition {
 /// Texts beside `sender` that read as an address, a domain, or one side of an address:
 /// "partner.test", "@partner.test" and "boss@" are parts of somebody's address.
 [[nodiscard]] std::string sender_of(const std::string& text) {
-  const bool is_name = !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
-    return is_word(c) || std::string_view("@.-+").find(c) != std::string_view::npos;
-  });
+  const bool is_name = !text.empty() && std::all_of(text.begin(), text.end(), is_letter_of_name);
   const std::size_t at = text.find('@');
   if (!is_name || text == "@") return {};
   if (at == std::string::npos)
@@ -591,10 +204,7 @@ void SenderQuestions::read_result(const schema::MtaContainer& container, std::si
   for (const std::string& sender : whole.named) {
     if (asked.named.size() < kSendersMax) add_once(sender, asked.named);
   }
-  Given given;
-  WayToText way;
-  add_given(result.nodes, of_sender(result.nodes),
-            static_cast<std::uint32_t>(result.nodes.size() - 1), way, given);
+  const GivenTexts given = given_texts(result);
   if (given.is_beyond) tell();
   for (const WayToText& one : given.ways) {
     const schema::MtaExpression expression = of_one(
@@ -743,7 +353,7 @@ std::shared_ptr<const schema::MtaContainer> SenderQuestions::taking(
   std::vector<schema::MtaContainer::Taken> taken;
   for (const auto& [node, is_true] : answers) {
     taken.push_back({number, node, is_true});
-    const std::string_view text = written(arms[number], arms[number].condition.nodes[node]);
+    const std::string_view text = text_of_part(arms[number], arms[number].condition.nodes[node]);
     if (!text.empty()) known.emplace(text, is_true);
   }
   for (std::size_t i = 0; i < arms.size() && !known.empty(); ++i) {
@@ -751,7 +361,7 @@ std::shared_ptr<const schema::MtaContainer> SenderQuestions::taking(
     for (std::uint32_t node = 0; node < nodes.size(); ++node) {
       if (nodes[node].kind == Node::Kind::text || nodes[node].kind == Node::Kind::variable)
         continue;
-      const auto same = known.find(written(arms[i], nodes[node]));
+      const auto same = known.find(text_of_part(arms[i], nodes[node]));
       if (same != known.end()) taken.push_back({i, node, same->second});
     }
   }

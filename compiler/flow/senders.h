@@ -60,7 +60,7 @@ class SenderQuestions {
   [[nodiscard]] std::size_t work() const { return work_; }
 
  private:
-  using Answers = std::map<std::uint32_t, bool>;
+  using Answers = std::map<std::uint32_t, bool>;  // as in sender_ways.h
   struct Without {
     std::string condition = {};
     bool is_true = true;
