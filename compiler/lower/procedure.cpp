@@ -4,16 +4,15 @@
 
 #include <algorithm>
 #include <numeric>
-#include <set>
 #include <unordered_map>
 
 #include "compiler/ir/row_values.h"
 #include "compiler/lower/given_place.h"
+#include "compiler/lower/missing_steps.h"
 #include "compiler/lower/procedure_step.h"
 #include "compiler/lower/step_arguments.h"
 #include "compiler/source/std_place.h"
 #include "compiler/source/text.h"
-#include "compiler/syntax/language.h"
 
 namespace plan::lower {
 namespace {
@@ -70,7 +69,8 @@ class ProcedureReader {
             [this](Span span, std::string message, std::string help) {
               broken(span, std::move(message), std::move(help));
             },
-            [this](const std::string& id) { return earlier(id); }) {
+            [this](const std::string& id) { return earlier(id); }),
+        missing_(input, by_id_, sink) {
     procedure_.row_members.resize(input.rows.size());
     procedure_.computed.resize(input.rows.size());
   }
@@ -558,12 +558,7 @@ class ProcedureReader {
 
   void no_such_step(const Node& item) {
     is_broken_ = true;
-    if (has_unknown_steps_) return;
-    if (const ModuleInstance* module = used_as_a_word(item.text))
-      return report_prefix(item, *module);
-    const auto [known, is_new] = of_std_.try_emplace(item.text);
-    if (is_new && input_.std_module_of) known->second = input_.std_module_of(item.text, present());
-    if (!known->second.name.empty()) return report_unused(item, known->second);
+    if (has_unknown_steps_ || missing_.tell(item)) return;
     auto report = refuse(item.span, fmt::format("there is no step `{}`", printable(item.text, 80)),
                          "write the `id` of a step as it stands there, with its `{}`; one of a "
                          "module that is used `as` a word begins with that word");
@@ -574,91 +569,6 @@ class ProcedureReader {
     std::sort(ids.begin(), ids.end());
     if (const auto near = nearest(item.text, ids))
       report.label(fmt::format("did you mean `{}`?", *near));
-  }
-
-  /// The module that has this step behind a word of its own; nullptr: none has.
-  [[nodiscard]] const ModuleInstance* used_as_a_word(const std::string& id) const {
-    const auto found = std::find_if(
-        input_.modules.begin(), input_.modules.end(), [&](const ModuleInstance& module) {
-          return !module.prefix.empty() && by_id_.contains(module.prefix + id);
-        });
-    return found == input_.modules.end() ? nullptr : &*found;
-  }
-
-  /// Once for each word, whoever names steps behind it.
-  void report_prefix(const Node& item, const ModuleInstance& module) {
-    if (!words_.insert(module.prefix).second) return;
-    const std::string word = printable(module.prefix.substr(0, module.prefix.size() - 1), 60);
-    const std::string id = printable(module.prefix + item.text, 80);
-    auto report = sink_.report(Kind::procedure_broken, item.span,
-                               fmt::format("there is no step `{}`", printable(item.text, 80)));
-    report.label(fmt::format("it is `{}`, because its module is used `as {}`", id, word));
-    if (module.used_at.is_known()) report.note(module.used_at, "its module is used here");
-    report.help(is_of_std(item.span)
-                    ? fmt::format("take `as {}` out of that `use`", word)
-                    : fmt::format("write `{}`; or take `as {}` out of that `use`, if the module is "
-                                  "used once",
-                                  id, word));
-  }
-
-  [[nodiscard]] Present present() const {
-    Present present;
-    for (const ModuleInstance& module : input_.modules) {
-      if (!module.tree->span.is_known()) continue;
-      const std::string_view name = input_.sources->name(module.tree->span.file);
-      if (name.starts_with(kStd)) present.modules.emplace(name.substr(0, name.rfind('.')));
-    }
-    present.has_step = [this](const std::string& id) { return by_id_.contains(id); };
-    return present;
-  }
-
-  /// Once for each module that can be used, whoever names steps of it.
-  void report_unused(const Node& item, const StdModule& module) {
-    if (!unused_.insert(module.can_be_used ? module.name : item.text).second) return;
-    const std::string id = printable(item.text, 80);
-    auto report =
-        sink_.report(Kind::procedure_broken, item.span, fmt::format("there is no step `{}`", id));
-    if (!module.can_be_used) {
-      report
-          .label(fmt::format("it is a step of `{}`, of which other parts are here already",
-                             module.name))
-          .help(fmt::format("write a step `{}` of your own as `{}` has it; `plan explain {}` shows "
-                            "it",
-                            id, module.name, module.name));
-      return;
-    }
-    report
-        .label(module.name == module.has_step
-                   ? fmt::format("it is a step of `{}`, which is not used here", module.name)
-                   : fmt::format("it is a step of `{}`, which `{}` brings; it is not used here",
-                                 module.has_step, module.name))
-        .help(how_to_use(module.name, item.span));
-  }
-
-  /// A module beside the one that has this place.
-  [[nodiscard]] std::string how_to_use(std::string_view name, Span place) const {
-    const ModuleInstance* module = module_at(input_.modules, place);
-    const Span at = module == nullptr || !is_of_std(place) ? place : module->used_at;
-    const bool is_of_yaml =
-        at.is_known() && !syntax::is_language_file(input_.sources->name(at.file));
-    return is_of_yaml ? fmt::format(
-                            "name `{}` beside {} in the list `use` of a module of your own; "
-                            "docs/modules.md says which modules go together",
-                            name, use_of(place))
-                      : fmt::format(
-                            "write `use {}` beside {}; docs/modules.md says which modules go "
-                            "together",
-                            name, use_of(place));
-  }
-
-  /// The operator's `use` of the module of std in whose text this place is.
-  [[nodiscard]] std::string use_of(Span place) const {
-    const ModuleInstance* module = module_at(input_.modules, place);
-    if (module == nullptr || !module->used_at.is_known() || !is_of_std(place))
-      return "the module's own steps";
-    if (!syntax::is_language_file(input_.sources->name(module->used_at.file)))
-      return fmt::format("`{}`", printable(input_.sources->text(module->used_at), 80));
-    return fmt::format("`use {}`", printable(input_.sources->text(module->used_at), 80));
   }
 
   /// Where the operator gives a module of std what stands in this argument of its step.
@@ -701,14 +611,11 @@ class ProcedureReader {
   Procedure procedure_;
   ArgumentReader arguments_;
   std::unordered_map<std::string, std::size_t> by_id_;
+  MissingSteps missing_;
   std::unordered_map<std::string, Span> places_;  // where each id stands
   const ModuleInstance* module_ = nullptr;        // that is being read
   const syntax::Scope* scope_ = nullptr;          // its; lives as long as the input
   std::vector<Origin> nodes_;
-  std::unordered_map<std::string, StdModule> of_std_;  // by the id of a step that is not there
-  std::set<std::string>
-      unused_;                   // modules of std that were told, and steps of those that cannot be
-  std::set<std::string> words_;  // prefixes that were told
   std::size_t compared_ = 0;
   bool has_unknown_steps_ = false;
   bool is_broken_ = false;
