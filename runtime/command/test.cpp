@@ -470,6 +470,51 @@ void check_keys(const Node& tree, Sink& sink) {
   }
 }
 
+/// What is wrong with one test or does not hold, each with its line. Paths begin in `folder`.
+Value problems_of_test(const Node& test, const std::string& plan,
+                       const std::filesystem::path& folder, const SourceSet& sources) {
+  const auto beside = [&](const std::string& path) {
+    return path.empty() ? path : (folder / path).string();
+  };
+  Value problems = Value::list();
+  const auto add = [&](const Node& place, std::string_view why) {
+    problems.push_back(
+        fmt::format("{}: {}", sources.position(place.span.file, place.span.begin).line, why));
+  };
+  ProjectFiles files;
+  files.lock_file = beside(text_of(test, "lock"));
+  files.facts_file = beside(text_of(test, "facts"));
+  // A lock that is not there is an error of the plan; without measurements most rules are silent.
+  std::error_code unknown;
+  const bool has_facts =
+      !files.facts_file.empty() && std::filesystem::exists(files.facts_file, unknown);
+  if (!files.facts_file.empty() && !has_facts)
+    add(*test.find("facts"), fmt::format("there is no `{}`", printable(files.facts_file, 200)));
+  const std::string own_plan = text_of(test, "plan");
+  auto project = load_project(beside(own_plan.empty() ? plan : own_plan), files,
+                              {.needs_schema = false, .uses_cache = true, .has_clock = false});
+  if (project && has_facts && !expects(test, "warning", info(Kind::facts_syntax).name)) {
+    for (const std::string& why : problems_of_facts(*project)) add(*test.find("facts"), why);
+  }
+  const Node* expect = test.find("expect");
+  if (!project) {
+    add(test, project.error().to_line());
+  } else if (expect == nullptr) {
+    add(test, "nothing is expected: `expect` is missing");
+  } else if (!expect->is_sequence() && !expect->is_null()) {
+    add(*expect, "`expect` is a list: `expect: [{no: errors}]`");
+  } else if (expect->items.empty()) {
+    add(*expect, "nothing is expected: `expect` is empty");
+  } else {
+    Expectations expectations(project->compiled, *expect);
+    for (const Node& expectation : expect->items) {
+      if (const std::string why = expectations.why_not(expectation); !why.empty())
+        add(expectation, why);
+    }
+  }
+  return problems;
+}
+
 }  // namespace
 
 ExitCode run_test(const Invocation& invocation) {
@@ -496,50 +541,13 @@ ExitCode run_test(const Invocation& invocation) {
     return ExitCode::error;
   }
   const std::filesystem::path folder = std::filesystem::path(file).parent_path();
-  const auto beside = [&](const std::string& path) {
-    return path.empty() ? path : (folder / path).string();
-  };
   const Node* tests = tree->find("tests");
   std::string plan = text_of(*tree, "plan");
   if (plan.empty()) plan = "migration.yaml";
   std::size_t failed = 0;
   Value results = Value::list();
   for (const Node& test : tests->items) {
-    Value problems = Value::list();
-    const auto add = [&](const Node& place, std::string_view why) {
-      problems.push_back(
-          fmt::format("{}: {}", sources.position(place.span.file, place.span.begin).line, why));
-    };
-    ProjectFiles files;
-    files.lock_file = beside(text_of(test, "lock"));
-    files.facts_file = beside(text_of(test, "facts"));
-    // A lock that is not there is an error of the plan; without measurements most rules are silent.
-    std::error_code unknown;
-    if (!files.facts_file.empty() && !std::filesystem::exists(files.facts_file, unknown))
-      add(*test.find("facts"), fmt::format("there is no `{}`", printable(files.facts_file, 200)));
-    const std::string own_plan = text_of(test, "plan");
-    auto project = load_project(beside(own_plan.empty() ? plan : own_plan), files,
-                                {.needs_schema = false, .uses_cache = true, .has_clock = false});
-    if (project && std::filesystem::exists(files.facts_file, unknown) &&
-        !expects(test, "warning", info(Kind::facts_syntax).name)) {
-      for (const std::string& why : problems_of_facts(*project)) add(*test.find("facts"), why);
-    }
-    const Node* expect = test.find("expect");
-    if (!project) {
-      add(test, project.error().to_line());
-    } else if (expect == nullptr) {
-      add(test, "nothing is expected: `expect` is missing");
-    } else if (!expect->is_sequence() && !expect->is_null()) {
-      add(*expect, "`expect` is a list: `expect: [{no: errors}]`");
-    } else if (expect->items.empty()) {
-      add(*expect, "nothing is expected: `expect` is empty");
-    } else {
-      Expectations expectations(project->compiled, *expect);
-      for (const Node& expectation : expect->items) {
-        if (const std::string why = expectations.why_not(expectation); !why.empty())
-          add(expectation, why);
-      }
-    }
+    Value problems = problems_of_test(test, plan, folder, sources);
     const std::string name = printable(text_of(test, "name"), 200);
     if (problems.size() > 0) ++failed;
     if (format != "json") {
