@@ -160,7 +160,7 @@ class HandedOn {
   /// What the steps make the target refuse for sure of what the source hands on.
   void add_refusals(const std::string& ip, std::vector<Obstacle>& found) const {
     const auto size = number_for(written("MtaStageData", "maxMessageSize"), "maxMessageSize", ip);
-    if (size && *size < source_message_max()) {
+    if (size && *size > 0 && *size < source_message_max()) {
       found.push_back(
           {fmt::format("the target takes messages of up to {} from the source",
                        show_bytes(static_cast<std::uint64_t>(*size))),
@@ -170,7 +170,7 @@ class HandedOn {
     }
     const auto received =
         number_for(written("MtaStageData", "maxReceivedHeaders"), "maxReceivedHeaders", ip);
-    if (received && *received < kReceivedMin) {
+    if (received && *received >= 0 && *received < kReceivedMin) {
       found.push_back(
           {"the target takes no mail from the source that came there by another server",
            fmt::format("target refuses mail from {} with more than {} `Received` headers: each "

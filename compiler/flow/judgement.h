@@ -34,6 +34,9 @@ struct Expected {
   std::string_view account = {};  ///< whose states are looked at
   bool is_settled = false;  ///< its steps are all done: nothing lets go what still waits for it
   bool is_alone = true;     ///< nobody else is behind the address: a refusal is a loss
+  /// Whom a list names by two of his names may get two copies: the source has the list so, and not
+  /// all names of an account go back in one step.
+  bool may_be_twice = false;
 };
 
 /// Exactly once to each reader, where he reads; waiting is fine as long as something is to come.

@@ -48,7 +48,9 @@ Letter Trial::letter_to(Entry entry, std::string recipient, bool has_null_sender
 
 Judged Trial::judged_letter(const Letter& letter, const std::vector<Delivery>& deliveries,
                             std::span<const Reader> readers, bool is_alone) const {
-  return judge_letter(letter, deliveries, readers, {account(), moment_.is_settled(), is_alone});
+  return judge_letter(
+      letter, deliveries, readers,
+      {account(), moment_.is_settled(), is_alone, !is_alone && moment_.way != Way::there});
 }
 
 bool Trial::check_letter(const Letter& letter, std::span<const Reader> readers, bool is_alone) {

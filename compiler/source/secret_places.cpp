@@ -317,13 +317,14 @@ class Finder {
       if (is_statement && begins_line_with(begin, "input"))
         return input_value(at + 1, is_secret_name(name));
       if (!is_scalar && !is_secret_name(name)) return;
+      // Of a lock, or of a script in a plan: `login=alice` is a name.
+      if (is_scalar && !is_language_ && c == '=') return;
       if (is_statement && begins_line_with(begin, "step")) return;
       // A setting of scripts is called so: `key = "..."`.
       if (is_language_ && plain_name(name) == "key") return;
       // In YAML `=` is of a command's word: `MYSQL_PWD=...`.
       const bool is_of_command =
           !is_language_ && c == '=' && at == end && !flow_.empty() && flow_.back() == '[';
-      if (is_of_command && is_scalar) return;
       ++at;
       if (c == '=' && peek(at) == '=') ++at;
       return value(at, {is_scalar, is_of_command});

@@ -52,6 +52,19 @@ TEST(WayBack, OfOurOwnMoveIsProved) {
   }
 }
 
+// The source has the list so: two copies are no fault of the way back, and nobody could mend them.
+TEST(WayBack, OfAListThatNamesSomebodyTwiceIsProved) {
+  Migration migration;
+  migration.is_transaction = true;
+  migration.point("start", {});
+  migration.exact();
+  migration.step("list", StepKind::admin_list, Stage::waves, {"forward"},
+                 Value::map({{"address", "all@legacy.test"},
+                             {"members", addresses({"alice@legacy.test", "al@legacy.test"})}}));
+  migration.finalize({"list"});
+  EXPECT_EQ(migration.proof(), "proved");
+}
+
 TEST(WayBack, WithoutAMoveOrAPointThereIsNone) {
   Migration migration;
   migration.exact();

@@ -236,6 +236,11 @@ TEST(SecretPlaces, AreNoneWhereNothingIsSecret) {
     EXPECT_EQ(masked(text, "mine.plan"), text);
 }
 
+TEST(SecretPlaces, AreNoLoginOfALock) {
+  const std::string line = "account alice@example.org login=alice hash=CRYPT:$6$ quota=104857600\n";
+  EXPECT_EQ(masked("plan-lock 1 x\n" + line, "migration.lock"), "plan-lock 1 x\n" + line);
+}
+
 TEST(SecretPlaces, TakeABrokenTextAsItIs) {
   for (const std::string_view text :
        {"password:", "password: [", "password: {\"", "password: '", "!secret", "password: !", "-u,",
