@@ -14,6 +14,9 @@ constexpr std::size_t kNone = std::string_view::npos;
 // Longer names are of no option, variable or header.
 constexpr std::size_t kNameMax = 40;
 constexpr std::size_t kShortestKey = 8;
+constexpr std::size_t kShortestRandom = 16;
+constexpr std::size_t kShortestRandomPart = 10;
+constexpr std::size_t kShortestBase64 = 32;
 constexpr int kDepthMax = 3;
 
 bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
@@ -39,15 +42,61 @@ std::string_view without_dashes(std::string_view name) {
   return name.substr(std::min(name.find_first_not_of('-'), name.size()));
 }
 
-/// Does `name`, of an option, a variable, a parameter or a header, say that `value` is a secret?
-bool says_secret(std::string_view name, std::string_view value) {
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_lower(char c) { return c >= 'a' && c <= 'z'; }
+bool is_upper(char c) { return c >= 'A' && c <= 'Z'; }
+
+/// Is `value` generated, and no name of words? `example-org-key-2026` has no part that is.
+bool looks_random(std::string_view value) {
+  if (value.size() < kShortestRandom) return false;
+  std::size_t begin = 0;
+  while (begin < value.size()) {
+    const std::size_t end = std::min(value.find_first_of("-_.:", begin), value.size());
+    const std::string_view part = value.substr(begin, end - begin);
+    if (part.size() >= kShortestRandomPart && std::any_of(part.begin(), part.end(), is_digit) &&
+        std::any_of(part.begin(), part.end(), [](char c) { return is_lower(c) || is_upper(c); }))
+      return true;
+    begin = end + 1;
+  }
+  return false;
+}
+
+/// `--tsig-key`, `--private-key`, `--secret`: as often the name or the file of one.
+bool is_option_of_name(std::string_view option) {
+  if (!option.starts_with('-')) return false;
+  std::string name = lower_ascii(without_dashes(option));
+  std::replace(name.begin(), name.end(), '_', '-');
+  if (name == "secret") return true;
+  return name.ends_with("-key") && !name.ends_with("api-key") && !name.ends_with("access-key") &&
+         !name.ends_with("secret-key");
+}
+
+/// `--no-password`, `--ask-become-pass`: no value follows.
+bool is_option_of_none(std::string_view option) {
+  if (!option.starts_with('-')) return false;
+  const std::string name = lower_ascii(without_dashes(option));
+  constexpr std::array<std::string_view, 5> kBegins = {"no-", "skip-", "without-", "ask-",
+                                                       "prompt-"};
+  return std::any_of(kBegins.begin(), kBegins.end(),
+                     [&](std::string_view begin) { return name.starts_with(begin); });
+}
+
+/// May a secret stand behind `name`, of an option, a variable, a parameter or a header?
+bool is_name_of_secret(std::string_view name) {
+  if (is_option_of_none(name)) return false;
   name = without_dashes(name);
   if (name.empty() || name.size() > kNameMax) return false;
   const std::string plain = lower_ascii(name);
-  if (is_secret_name(name) || plain.ends_with("_pass") || plain.ends_with("-pass") ||
-      plain.ends_with("authorization"))
-    return true;
-  return is_name_of_key(name) && value.size() >= kShortestKey;
+  return is_secret_name(name) || plain.ends_with("_pass") || plain.ends_with("-pass") ||
+         plain.ends_with("authorization") || is_name_of_key(name);
+}
+
+/// Does `name`, of an option, a variable, a parameter or a header, say that `value` is a secret?
+bool says_secret(std::string_view name, std::string_view value) {
+  if (!is_name_of_secret(name)) return false;
+  if (is_option_of_name(name)) return looks_random(value);
+  const std::string_view bare = without_dashes(name);
+  return !is_name_of_key(bare) || is_secret_name(bare) || value.size() >= kShortestKey;
 }
 
 /// Where a secret is read, or nothing: no secret in clear.
@@ -64,6 +113,36 @@ bool is_elsewhere(std::string_view value) {
                      [&](std::string_view begin) { return value.starts_with(begin); });
 }
 
+/// A word that switches something: no secret.
+bool is_switch(std::string_view value) {
+  constexpr std::array<std::string_view, 8> kSwitches = {"yes", "no",  "true",  "false",
+                                                         "on",  "off", "never", "always"};
+  const std::string plain = lower_ascii(value.substr(0, kShortestKey));
+  return value.size() < kShortestKey &&
+         std::find(kSwitches.begin(), kSwitches.end(), plain) != kSwitches.end();
+}
+
+/// A key in base64 has slashes as a path does.
+bool is_base64(std::string_view value) {
+  const auto is_sign = [](char c) {
+    return is_lower(c) || is_upper(c) || is_digit(c) || c == '+' || c == '/' || c == '=';
+  };
+  if (value.starts_with('/') || !std::all_of(value.begin(), value.end(), is_sign)) return false;
+  if (value.ends_with('=') || value.find('+') != kNone) return true;
+  return value.size() >= kShortestBase64 && std::any_of(value.begin(), value.end(), is_digit) &&
+         std::any_of(value.begin(), value.end(), is_lower) &&
+         std::any_of(value.begin(), value.end(), is_upper);
+}
+
+/// What only a name calls a secret may be a file, `@FILE`, `op://vault/token` or a switch.
+bool is_reference(std::string_view value) {
+  if (is_elsewhere(value)) return true;
+  if (is_quote(value.front())) value.remove_prefix(1);
+  if (!value.empty() && is_quote(value.back())) value.remove_suffix(1);
+  return value.starts_with('@') || is_switch(value) ||
+         (value.find('/') != kNone && !is_base64(value));
+}
+
 bool is_number(std::string_view text) {
   return !text.empty() && text.find_first_not_of("0123456789") == kNone;
 }
@@ -76,6 +155,31 @@ bool is_port_mapping(std::string_view text) {
 /// Options of many programs whose word is a name and, behind a colon, its secret.
 bool is_user_option(std::string_view option) {
   return option == "-u" || option == "--user" || option == "--proxy-user";
+}
+
+/// Is `value`, behind a user option of `program`, a name and its secret, and no user and group?
+bool is_login(std::string_view program, std::string_view value) {
+  constexpr std::array<std::string_view, 5> kLogins = {"curl", "wget", "http", "https", "xh"};
+  constexpr std::array<std::string_view, 10> kGroups = {
+      "docker", "docker-compose", "podman",      "nerdctl", "sudo", "doas",
+      "su",     "chpst",          "systemd-run", "runuser"};
+  if (std::find(kLogins.begin(), kLogins.end(), program) != kLogins.end()) return true;
+  if (std::find(kGroups.begin(), kGroups.end(), program) != kGroups.end()) return false;
+  const std::size_t colon = value.find(':');
+  if (colon == kNone) return false;
+  const std::string_view second = value.substr(colon + 1);
+  const bool is_like_group = std::all_of(
+      second.begin(), second.end(), [](char c) { return is_lower(c) || c == '-' || c == '_'; });
+  return second != value.substr(0, colon) && !is_like_group && !is_number(second);
+}
+
+/// `psql --password DB`: the program asks for it, a value can only be behind `=`.
+bool asks_for_password(std::string_view program, std::string_view option) {
+  if (option != "--password") return false;
+  constexpr std::array<std::string_view, 5> kBegins = {"psql", "pg_", "createdb", "mysql",
+                                                       "mariadb"};
+  return std::any_of(kBegins.begin(), kBegins.end(),
+                     [&](std::string_view begin) { return program.starts_with(begin); });
 }
 
 bool is_header_option(std::string_view option) { return option == "-H" || option == "--header"; }
@@ -102,7 +206,7 @@ void look_at_assignments(std::string_view word, std::vector<SecretOfWord>& found
     while (begin > 0 && at - begin <= kNameMax && is_of_name(word[begin - 1])) --begin;
     if (end <= at) end = std::min(word.find('&', at), word.size());
     const std::string_view value = word.substr(at + 1, end - at - 1);
-    if (!says_secret(word.substr(begin, at - begin), value) || is_elsewhere(value)) continue;
+    if (!says_secret(word.substr(begin, at - begin), value) || is_reference(value)) continue;
     found.push_back({at + 1, end});
     // What is in a secret is no assignment.
     at = end - 1;
@@ -137,6 +241,24 @@ const std::vector<CommandWords::ProgramOption>& CommandWords::program_options() 
       {"7z*", "-p", Part::all, false},
       {"zip", "-P", Part::all, true},
       {"unzip", "-P", Part::all, true},
+      // Those of `is_login` and `asks_for_password`.
+      {"wget", "", Part::all, false},
+      {"http", "", Part::all, false},
+      {"https", "", Part::all, false},
+      {"xh", "", Part::all, false},
+      {"docker", "", Part::all, false},
+      {"docker-compose", "", Part::all, false},
+      {"podman", "", Part::all, false},
+      {"nerdctl", "", Part::all, false},
+      {"sudo", "", Part::all, false},
+      {"doas", "", Part::all, false},
+      {"su", "", Part::all, false},
+      {"chpst", "", Part::all, false},
+      {"systemd-run", "", Part::all, false},
+      {"runuser", "", Part::all, false},
+      {"psql", "", Part::all, false},
+      {"pg_*", "", Part::all, false},
+      {"createdb", "", Part::all, false},
       // With options of these letters that are no secrets; a program in front of them has its own.
       {"ssh", "", Part::all, false},
       {"scp", "", Part::all, false},
@@ -212,13 +334,14 @@ void CommandWords::look_at_option(std::string_view word, std::vector<SecretOfWor
   } else if (is_header_option(word)) {
     awaited_ = Awaited{Part::behind_header, std::string(word), false};
   } else if (word.find('=') == kNone && word.size() > 3 && word.size() <= kNameMax + 2 &&
-             says_secret(word, std::string(kShortestKey, 'x'))) {
+             is_name_of_secret(word) && !asks_for_password(program_, word)) {
     awaited_ = Awaited{Part::all, std::string(word), true};
-  } else if (word.starts_with("-u") && word.find('=') == kNone) {
+  } else if (word.starts_with("-u") && word.find('=') == kNone &&
+             is_login(program_, word.substr(2))) {
     add(part_of(word.substr(2), 2, Part::behind_colon));
   }
   for (const std::string_view option : {"--user=", "--proxy-user="}) {
-    if (word.starts_with(option))
+    if (word.starts_with(option) && is_login(program_, word.substr(option.size())))
       add(part_of(word.substr(option.size()), option.size(), Part::behind_colon));
   }
   for (const std::string_view option : {"--header=", "-H"}) {
@@ -269,7 +392,12 @@ std::vector<SecretOfWord> CommandWords::line(std::string_view words) {
 std::vector<SecretOfWord> CommandWords::take(std::string_view word) {
   std::vector<SecretOfWord> found;
   const std::optional<Awaited> awaited = std::exchange(awaited_, std::nullopt);
-  if (awaited && (!awaited->is_named || says_secret(awaited->option, word))) {
+  bool is_secret = awaited.has_value();
+  if (awaited && awaited->is_named)
+    is_secret = says_secret(awaited->option, word) && !is_reference(word);
+  else if (awaited && is_user_option(awaited->option) && awaited->part == Part::behind_colon)
+    is_secret = is_login(program_, word);
+  if (is_secret) {
     if (auto secret = part_of(word, 0, awaited->part)) {
       secret->behind = awaited->option;
       return {std::move(*secret)};
@@ -285,12 +413,14 @@ std::vector<SecretOfWord> CommandWords::take(std::string_view word) {
     look_at_urls(word, found);
     look_at_assignments(word, found);
     const std::string_view name = word.substr(word.find_last_of('/') + 1);
-    const bool is_program = std::any_of(
-        program_options().begin(), program_options().end(), [&](const ProgramOption& one) {
-          return one.program.ends_with('*')
-                     ? name.starts_with(one.program.substr(0, one.program.size() - 1))
-                     : name == one.program;
-        });
+    const bool is_program =
+        word.find("://") == kNone &&
+        std::any_of(program_options().begin(), program_options().end(),
+                    [&](const ProgramOption& one) {
+                      return one.program.ends_with('*')
+                                 ? name.starts_with(one.program.substr(0, one.program.size() - 1))
+                                 : name == one.program;
+                    });
     if (is_program) program_ = std::string(name);
   }
   std::sort(found.begin(), found.end(), [](const SecretOfWord& a, const SecretOfWord& b) {

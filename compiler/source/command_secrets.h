@@ -19,7 +19,9 @@ struct SecretOfWord {
 /// them: `--password SECRET`, `--token=SECRET`, `MYSQL_PWD=SECRET`, `-u NAME:SECRET`,
 /// `https://NAME:SECRET@host/`, a header that logs in, and what single programs take (`mysql
 /// -pSECRET`). A word of several words is a line of a shell and read like a command. What names
-/// where a secret comes from is none: `$NAME`, `env:NAME`, a path. Linear in the words.
+/// where a secret comes from is none: `$NAME`, `env:NAME`, a path, `@FILE`, a name behind
+/// `--tsig-key`; nor a switch (`--reset-password=no`), a user and its group (`docker exec -u
+/// bind:bind`). To refuse a sound command is worse than to miss a secret. Linear in the words.
 class CommandWords {
  public:
   /// The secrets of the next word, in order; none overlaps another.
