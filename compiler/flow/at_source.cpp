@@ -183,7 +183,7 @@ void AtSource::take_without_mailbox(Copy& copy, const Address& address, const st
   if (!may_relay)
     return journey_.refuse(
         copy, {telling_.say("source: 554 5.7.1 Relay access denied for {}", address.text()),
-               "mynetworks",
+               std::string(kRelayRule),
                {}});
   journey_.end(copy, Fate::outside, address.text(),
                {telling_.say("source sends to the MX of {}", address.domain), "", {}});

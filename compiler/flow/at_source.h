@@ -1,11 +1,15 @@
 #pragma once
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "compiler/flow/journey.h"
 #include "compiler/flow/mail_address.h"
 
 namespace plan::flow {
+
+/// The rule of a hop at which the source refuses a domain that is none of its own.
+inline constexpr std::string_view kRelayRule = "mynetworks";
 
 /// What the old server does with a copy: RCPT, aliases, the transport map and the mailbox.
 class AtSource {

@@ -44,7 +44,8 @@ void Findings::fail(const Moment& moment, const Letter& letter, Failure failure,
                     Circumstances circumstances) {
   const Delivery& delivery = failure.delivery;
   // What a route of the target's own does with its mail nobody but it can tell.
-  const bool is_supposed = circumstances.is_supposed || delivery.fate == Fate::undecided ||
+  const bool is_supposed = circumstances.is_supposed || failure.is_supposed ||
+                           delivery.fate == Fate::undecided ||
                            (delivery.fate == Fate::public_mx && !delivery.mailbox.empty());
   // What is only supposed does not stand for what is proved; it is said once for each condition.
   if (is_supposed) {

@@ -7,6 +7,8 @@
 
 #include <fmt/format.h>
 
+#include "compiler/flow/at_source.h"
+
 namespace plan::flow {
 namespace {
 
@@ -143,6 +145,19 @@ Judged judge_foreign(Entry entry, const std::vector<Delivery>& deliveries) {
                    fmt::format("mail to another domain ends as: {}", to_string(delivery.fate))};
   }
   return std::nullopt;
+}
+
+Judged judge_unmeasured_domain(Entry entry, const std::vector<Delivery>& deliveries) {
+  Judged judged = judge_foreign(entry, deliveries);
+  if (!judged || judged->what != "foreign") return judged;
+  Delivery& delivery = judged->delivery;
+  const std::vector<Hop>& hops = delivery.hops;
+  if (hops.empty() || hops.back().rule != kRelayRule) return judged;
+  judged->what = "relayed";
+  judged->is_supposed = true;
+  // What can be changed is the condition that sends it there.
+  if (!delivery.supposed && hops.size() > 1) delivery.supposed = hops[hops.size() - 2];
+  return judged;
 }
 
 Judged judge_domain_of_target(const std::vector<Delivery>& deliveries) {

@@ -26,6 +26,7 @@ struct Failure {
   std::string_view what = {};  ///< "premature", "stale", "loop", "lost", "twice", "waits", ...
   Delivery delivery = {};      ///< the copy that goes wrong
   std::string claim = {};
+  bool is_supposed = false;  ///< it hangs on what nobody has measured
 };
 using Judged = std::optional<Failure>;
 
@@ -46,6 +47,9 @@ struct Expected {
 [[nodiscard]] Judged judge_unknown(const std::vector<Delivery>& deliveries);
 /// For another domain: a stranger is refused, everybody else's mail goes out.
 [[nodiscard]] Judged judge_foreign(Entry entry, const std::vector<Delivery>& deliveries);
+/// For another domain of which no fact tells where it lives: by `relay_domains` or `mydestination`,
+/// which nobody measures, the source may take what it is supposed to refuse.
+[[nodiscard]] Judged judge_unmeasured_domain(Entry entry, const std::vector<Delivery>& deliveries);
 /// For a domain that only the target has.
 [[nodiscard]] Judged judge_domain_of_target(const std::vector<Delivery>& deliveries);
 

@@ -244,7 +244,7 @@ void try_outsiders(const Trial& trial, const std::vector<Outsider>& outsiders,
                    [&](const std::vector<Delivery>& deliveries) {
                      if (one.home == Home::target) return judge_domain_of_target(deliveries);
                      if (one.home == Home::source) return judge_domain_of_source(entry, deliveries);
-                     return judge_foreign(entry, deliveries);
+                     return judge_unmeasured_domain(entry, deliveries);
                    });
     }
   }

@@ -25,7 +25,7 @@ struct LookedAt {
 struct Counterexample {
   std::string_view what = {};  ///< kind of failure: "premature", "loop", "lost", ...
   std::string claim = {};      ///< what is the case: "mail for alice@example.org is lost"
-  /// Only where the target answers a condition in one way that nobody but it can tell.
+  /// Only where a server answers in one way that nobody but it can tell.
   bool is_supposed = false;
   std::string account = {};  ///< whose mail, or empty
   std::string phase = {};    ///< where the migration stands: "wave canary: created, not moved";

@@ -84,6 +84,13 @@ Span place_of(const Counterexample& example, Span fallback) {
             fmt::format("ask for many tags by one pattern (`matches('[+](sales|news)@', rcpt)`), "
                         "and for a name in lower case (`to_lowercase(rcpt)`); or {}",
                         check::kTryIt)};
+  if (example.what == "relayed")
+    return {place, not_proved + ", unless the source takes this domain",
+            "which domains it relays, or takes without a mailbox, is not measured",
+            fmt::format("`plan fetch` knows of the source the domains of its mailboxes and aliases "
+                        "alone: if it takes this one (`relay_domains`, `mydestination`), {}; if "
+                        "not, {}",
+                        check::kTryIt, remedy_for("foreign"))};
   if (is_of_route(example))
     return {place, not_proved + ", unless that route keeps it",
             "what this route does only the target knows",

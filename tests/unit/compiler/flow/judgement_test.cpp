@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include "compiler/flow/at_source.h"
+
 namespace plan::flow {
 namespace {
 
@@ -66,6 +68,29 @@ TEST(Judgement, ADomainThatTheSourceKeepsIsReachedThereOrLeaves) {
             "foreign: mail to another domain ends as: bounced");
   EXPECT_EQ(what(judge_domain_of_source(Entry::target_25, {ended(Fate::outside)})),
             "relay: the target relays mail of strangers");
+}
+
+TEST(Judgement, WhatTheSourceRelaysIsNotMeasured) {
+  const Hop route{"target routes eva@z.test by `source`", "`if` 0", {}, ""};
+  Delivery denied = ended(Fate::bounced);
+  denied.hops = {route, Hop{"source: 554 5.7.1", std::string(kRelayRule), {}, ""}};
+  const Judged judged = judge_unmeasured_domain(Entry::target_submission, {denied});
+  EXPECT_EQ(what(judged), "relayed: mail to another domain ends as: bounced");
+  ASSERT_TRUE(judged && judged->delivery.supposed);
+  EXPECT_TRUE(judged->is_supposed);
+  EXPECT_EQ(judged->delivery.supposed->rule, route.rule);
+
+  Delivery unknown = ended(Fate::bounced);
+  unknown.hops = {route, Hop{"target: 550 5.1.1", "", {}, ""}};
+  for (const Delivery& wrong : {unknown, ended(Fate::bounced)}) {
+    const Judged known = judge_unmeasured_domain(Entry::target_submission, {wrong});
+    EXPECT_EQ(what(known), "foreign: mail to another domain ends as: bounced");
+    EXPECT_TRUE(known && !known->is_supposed);
+  }
+  EXPECT_EQ(what(judge_unmeasured_domain(Entry::target_25, {denied})),
+            "relay: the target relays mail of strangers");
+  EXPECT_EQ(what(judge_domain_of_target({denied})),
+            "own: mail for a domain that lives only on the target is sent away from it");
 }
 
 }  // namespace
