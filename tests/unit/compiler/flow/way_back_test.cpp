@@ -32,15 +32,21 @@ void begin_behind(Migration& migration, const std::string& step) {
   migration.steps["reload"] = migration.steps.at(step);
 }
 
-TEST(WayBack, OfOurOwnMoveIsProved) {
+/// Our own move, and a list behind it that has alice and somebody else.
+Migration with_a_list_of_alice_and(const std::string& other) {
   Migration migration;
   migration.is_transaction = true;
   migration.point("start", {});
   migration.exact();
   migration.step("list", StepKind::admin_list, Stage::waves, {"forward"},
                  Value::map({{"address", "all@legacy.test"},
-                             {"members", addresses({"alice@legacy.test", "bob@legacy.test"})}}));
+                             {"members", addresses({"alice@legacy.test", other})}}));
   migration.finalize({"list"});
+  return migration;
+}
+
+TEST(WayBack, OfOurOwnMoveIsProved) {
+  Migration migration = with_a_list_of_alice_and("bob@legacy.test");
   std::set<LookedAt> looked_at;
   EXPECT_EQ(migration.proof(&looked_at), "proved");
   // No step opens the account here.
@@ -54,14 +60,7 @@ TEST(WayBack, OfOurOwnMoveIsProved) {
 
 // The source has the list so: two copies are no fault of the way back, and nobody could mend them.
 TEST(WayBack, OfAListThatNamesSomebodyTwiceIsProved) {
-  Migration migration;
-  migration.is_transaction = true;
-  migration.point("start", {});
-  migration.exact();
-  migration.step("list", StepKind::admin_list, Stage::waves, {"forward"},
-                 Value::map({{"address", "all@legacy.test"},
-                             {"members", addresses({"alice@legacy.test", "al@legacy.test"})}}));
-  migration.finalize({"list"});
+  Migration migration = with_a_list_of_alice_and("al@legacy.test");
   EXPECT_EQ(migration.proof(), "proved");
 }
 
