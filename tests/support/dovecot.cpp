@@ -101,8 +101,8 @@ void replace_all(std::string& text, std::string_view from, std::string_view to) 
 }  // namespace
 
 std::unique_ptr<Dovecot> Dovecot::start(const std::vector<std::string>& users, std::string& why,
-                                        const std::string& separator,
-                                        const std::string& capability) {
+                                        const std::string& separator, const std::string& capability,
+                                        const std::string& settings) {
   if (access(kProgram, X_OK) != 0) {
     why = "Dovecot is not installed";
     return nullptr;
@@ -125,7 +125,7 @@ std::unique_ptr<Dovecot> Dovecot::start(const std::vector<std::string>& users, s
   replace_all(text, "IMAP", std::to_string(dovecot->imap_port_));
   replace_all(text, "SIEVE", std::to_string(dovecot->sieve_port_));
   replace_all(text, "CAPABILITY", capability);  // last: its words are names of ports here
-  std::ofstream(folder + "/dovecot.conf") << text;
+  std::ofstream(folder + "/dovecot.conf") << text << settings;
   std::ofstream(folder + "/masters") << "master:master-secret\n";
   std::ofstream accounts(folder + "/users");
   for (const std::string& user : users) {

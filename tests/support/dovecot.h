@@ -16,11 +16,12 @@ namespace plan::test {
 class Dovecot {
  public:
   /// Nothing, with the reason in `why`, where it is not installed or does not start. `capability`:
-  /// what IMAP says that it can; empty: all that it can.
+  /// what IMAP says that it can; empty: all that it can. `settings`: more of its configuration.
   [[nodiscard]] static std::unique_ptr<Dovecot> start(const std::vector<std::string>& users,
                                                       std::string& why,
                                                       const std::string& separator = "/",
-                                                      const std::string& capability = {});
+                                                      const std::string& capability = {},
+                                                      const std::string& settings = {});
   ~Dovecot();
   Dovecot(const Dovecot&) = delete;
   Dovecot& operator=(const Dovecot&) = delete;

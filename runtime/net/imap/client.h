@@ -70,7 +70,7 @@ struct FetchedMessage {
   std::optional<std::string> internal_date = {};       ///< as sent
   std::optional<std::uint64_t> size_bytes = {};        ///< RFC822.SIZE, which may lie
   std::optional<std::uint64_t> modseq = {};
-  std::optional<std::string> body = {};  ///< BODY[], every byte
+  std::optional<std::string> body = {};  ///< BODY[], every byte, or of BODY[]<0.N> the first ones
 };
 /// Returning an error ends the fetch and the connection.
 using FetchSink = std::function<Outcome(FetchedMessage&&)>;

@@ -42,7 +42,8 @@ FetchedMessage fetched_from(Item& list) {
       message.size_bytes = value.number();
     } else if (equals_ignoring_case(name, "MODSEQ")) {
       if (value.is_list() && value.items.size() == 1) message.modseq = value.items[0].number();
-    } else if (equals_ignoring_case(name, "BODY[]") || equals_ignoring_case(name, "RFC822")) {
+    } else if (equals_ignoring_case(name, "BODY[]") || equals_ignoring_case(name, "BODY[]<0>") ||
+               equals_ignoring_case(name, "RFC822")) {
       if (value.type == Item::Type::string) message.body = std::move(value.text);
     }
   }

@@ -6,6 +6,7 @@
 
 #include "compiler/source/text.h"
 #include "runtime/net/errors.h"
+#include "runtime/net/imap/errors.h"
 #include "runtime/net/sieve/client.h"
 #include "runtime/net/smtp/client.h"
 #include "runtime/server/source/errors.h"
@@ -24,6 +25,40 @@ net::imap::Endpoint endpoint_to_look_at(const Block& block, const Service& servi
   return endpoint;
 }
 
+/// How files begin that Dovecot's mail_crypt, LZ4, zstd and gzip write. Who reads them without the
+/// plugin gets them as they are, for mail (reference/sources.md section 1.6).
+constexpr std::string_view kFileFrames[] = {"CRYPTED\x03\x07", "Dovecot-LZ4", "\x28\xb5\x2f\xfd",
+                                            "\x1f\x8b"};
+
+Error unreadable(std::string_view login_name, std::string message, std::string_view detail) {
+  return Error(errors::mail_unreadable,
+               fmt::format("the newest message in INBOX of {} {}", login_name, message))
+      .with_blame(Blame::source)
+      .with_argument("source.master_user")
+      .with_detail(detail);
+}
+
+/// Reads the beginning of a message: keys of mail_crypt that only the user's password opens, and a
+/// plugin that is missing, are not seen in front of that.
+Outcome check_readable(const std::string& login_name, net::imap::Client& imap) {
+  std::string body;
+  const Outcome read = imap.fetch("*", "(UID BODY.PEEK[]<0.64>)",
+                                  [&](net::imap::FetchedMessage&& message) -> Outcome {
+                                    body = std::move(message.body).value_or(std::string());
+                                    return {};
+                                  });
+  // Dovecot answers no, or ends the connection, where it cannot open a file.
+  if (!read && !read.error().is(net::imap::errors::imap_refused) &&
+      !read.error().is(net::errors::connection_lost))
+    return read;
+  if (!read) return unreadable(login_name, "cannot be read", read.error().to_line());
+  for (const std::string_view frame : kFileFrames) {
+    if (std::string_view(body).starts_with(frame))
+      return unreadable(login_name, "comes as a compressed or encrypted file", {});
+  }
+  return {};
+}
+
 /// Logs in as the master user and opens a mailbox: with the acl plugin the login alone may
 /// succeed and every SELECT fail (reference/real-components.md section 2).
 Outcome check_master(const Block& block, const std::string& login_name, net::imap::Client& imap,
@@ -37,12 +72,14 @@ Outcome check_master(const Block& block, const std::string& login_name, net::ima
         .with_detail(login.error().detail());
   }
   if (!login) return login;
-  return imap.select("INBOX")
-      .map([](const net::imap::SelectedMailbox&) {})
-      .map_error([&](Error error) {
-        return std::move(error).while_doing(
-            fmt::format("opening INBOX of {} as {}", login_name, block.master_name));
-      });
+  const auto in_front = [&](Error error) {
+    return std::move(error).while_doing(
+        fmt::format("opening INBOX of {} as {}", login_name, block.master_name));
+  };
+  const auto inbox = imap.select("INBOX");
+  if (!inbox) return in_front(inbox.error());
+  if (inbox->exists == 0) return {};
+  return check_readable(login_name, imap).map_error(in_front);
 }
 
 std::string smtp_certificate(const Block& block, const Service& service) {

@@ -10,8 +10,9 @@
 namespace plan::server::source {
 
 /// Puts `certificates` and `capabilities` of the source's services into a survey document, as they
-/// show them. `login` is somebody as whom the master user is let in for that; empty: nobody is.
-/// Errors: master-login-refused, those of the clients.
+/// show them. `login` is somebody as whom the master user is let in for that, best who has mail in
+/// INBOX, of which one message is opened; empty: nobody is. Errors: master-login-refused,
+/// mail-unreadable, those of the clients.
 [[nodiscard]] Outcome survey_services(const Block& block, const std::string& login,
                                       secret::SecretSource& secrets, ir::Value& document);
 

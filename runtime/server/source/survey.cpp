@@ -89,7 +89,8 @@ class Survey {
     if (const ir::Value& key = source_.block().host["host_key"]; key.is_string())
       document.set("host_key", key);
     PLAN_TRY_VOID(add_accounts(document));
-    PLAN_TRY_VOID(survey_services(source_.block(), first_enabled_, secrets_, document));
+    const std::string& login = first_with_mail_.empty() ? first_enabled_ : first_with_mail_;
+    PLAN_TRY_VOID(survey_services(source_.block(), login, secrets_, document));
     PLAN_TRY(settings, settings_of());
     document.set("settings", settings);
     Value domains = Value::list();
@@ -208,6 +209,9 @@ class Survey {
     for (const auto& row : rows_of(status.output)) {
       if (row.size() < 3) continue;
       messages += number_of(row[1]);
+      if (row[0] == "INBOX" && number_of(row[1]) != 0 && first_with_mail_.empty() &&
+          account["enabled"].bool_or(false))
+        first_with_mail_ = address;
       bytes += number_of(row[2]);
     }
     measurements_.push_back(
@@ -313,6 +317,7 @@ class Survey {
   std::vector<std::string> users_ = {};
   Value measurements_ = Value::list();
   std::string first_enabled_ = {};
+  std::string first_with_mail_ = {};  ///< enabled, with a message in INBOX
 };
 
 }  // namespace
