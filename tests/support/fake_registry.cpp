@@ -199,6 +199,7 @@ Result<net::HttpResponse> FakeRegistry::send(const net::HttpRequest& request) {
 
 Value FakeRegistry::answer(const std::string& method, const Value& arguments) {
   const std::string type = method.substr(2, method.find('/') - 2);
+  if (unknown_types.contains(type)) return Value::map({{"type", "unknownMethod"}});
   if (type == "Action") return action(arguments);
   if (method.ends_with("/get")) return get(type, arguments);
   if (method.ends_with("/query")) {

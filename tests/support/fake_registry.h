@@ -2,6 +2,7 @@
 #include <functional>
 #include <map>
 #include <mutex>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -45,6 +46,8 @@ class FakeRegistry final : public net::HttpClient {
   std::map<std::string, std::string> refused_actions = {};
   /// ReloadSettings is refused while SpamPyzor is enabled, as on a machine without DNS.
   bool pyzor_stops_reloads = false;
+  /// Types (without `x:`) that the server's version does not have: every method of them is unknown.
+  std::set<std::string> unknown_types = {};
   std::size_t objects_in_get = 500;
   std::size_t objects_in_set = 500;
   int status = 200;  ///< of every answer, when not 200

@@ -2,6 +2,7 @@
 
 #include "runtime/net/jmap/errors.h"
 #include "runtime/server/stalwart/errors.h"
+#include "tests/support/told_error.h"
 #include "tests/unit/runtime/server/stalwart/driver_bench.h"
 
 namespace plan::server::stalwart {
@@ -53,6 +54,19 @@ TEST_F(AdminToolTest, an_object_that_is_not_there_is_said_to_be_so) {
   const auto updated = tool.update("MtaRoute", "zz", Value::map({{"port", 1}}), secrets);
   ASSERT_FALSE(updated);
   EXPECT_TRUE(updated.error().is(net::jmap::errors::object_missing));
+}
+
+TEST_F(AdminToolTest, a_type_that_the_target_does_not_have_is_named) {
+  registry->unknown_types = {"MtaRouteGroup"};
+  const auto all = tool.get("x:MtaRouteGroup");
+  ASSERT_FALSE(all);
+  EXPECT_TRUE(test::told_as("object-type-unknown", all.error()));
+  const auto some = tool.get("MtaRouteGroup", {"i000001"});
+  ASSERT_FALSE(some);
+  EXPECT_TRUE(some.error().is(errors::object_type_unknown)) << some.error().to_line();
+  const auto made = tool.create("MtaRouteGroup", Value::map({{"name", "a"}}), secrets);
+  ASSERT_FALSE(made);
+  EXPECT_TRUE(made.error().is(errors::object_type_unknown)) << made.error().to_line();
 }
 
 TEST_F(AdminToolTest, accounts_go_only_when_it_is_said_in_so_many_words) {
