@@ -87,7 +87,10 @@ class FreezeDriver final : public step::StepDriver {
                source->may_write(account).while_doing("trying a write as the master user"));
       if (!may_write) return {};
       if (context.clock.now() >= until) {
-        return Error(errors::still_writable, fmt::format("a write as {} was not refused", account))
+        return Error(errors::still_writable,
+                     fmt::format(
+                         "a write as {} was still not refused after {} s", account,
+                         std::chrono::duration_cast<std::chrono::seconds>(kFollowTime).count()))
             .with_blame(Blame::source)
             .with_retry(Retry::safe);
       }

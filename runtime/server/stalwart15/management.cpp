@@ -125,8 +125,8 @@ Result<Value> Management::exchange(const std::string& method, const std::string&
   auto answer = ir::parse_json(response.body);
   // A problem of the interface itself names no value of ours but in `detail`, which is left out.
   if (!response.is_success() || !answer || !answer->is_map()) {
-    return failed(fmt::format("{} {} is answered with status {}{}", method, path, response.status,
-                              answer ? "" : " and no JSON"))
+    return failed(fmt::format("{} {} at {} is answered with status {}{}", method, path,
+                              http_->origin(), response.status, answer ? "" : " and no JSON"))
         .with_effect(is_repeatable || response.status < 500 ? Effect::none : Effect::unknown);
   }
   return std::move(*answer);

@@ -8,9 +8,9 @@
 
 #include "compiler/ir/json.h"
 #include "runtime/server/source/password_form.h"
-#include "runtime/server/stalwart15/errors.h"
 #include "tests/support/recordings.h"
 #include "tests/support/shared_data.h"
+#include "tests/support/told_error.h"
 #include "tests/unit/runtime/server/stalwart15/old_server.h"
 
 namespace plan::server::stalwart15 {
@@ -170,8 +170,7 @@ TEST(OldDirectory, RefusesTwoThatWouldBeOne) {
       parsed(R"({"type":"individual","name":"theodora","emails":["dora@old.test"]})")};
   const auto directory = read_directory(sorted(all));
   ASSERT_FALSE(directory);
-  EXPECT_TRUE(directory.error().is(errors::accounts_collide)) << directory.error().to_line();
-  EXPECT_NE(directory.error().to_line().find("`theodora`"), std::string::npos);
+  EXPECT_TRUE(test::told_as("old-accounts-collide", directory.error()));
 }
 
 TEST(OldDirectory, KnowsWhoIsLockedOut) {

@@ -3,11 +3,11 @@
 #include <algorithm>
 
 #include "runtime/net/errors.h"
-#include "runtime/server/stalwart15/errors.h"
 #include "runtime/server/stalwart15/write_rights.h"
 #include "runtime/step/errors.h"
 #include "tests/support/recordings.h"
 #include "tests/support/shared_data.h"
+#include "tests/support/told_error.h"
 #include "tests/unit/runtime/server/stalwart15/move_bench.h"
 
 namespace plan::server::stalwart15 {
@@ -125,7 +125,7 @@ TEST_F(FreezeDriver, AWriteThatIsTakenIsAnError) {
   Step freezing = freeze();
   const Outcome frozen = run(freezing);
   ASSERT_FALSE(frozen);
-  EXPECT_TRUE(frozen.error().is(errors::still_writable)) << frozen.error().to_line();
+  EXPECT_TRUE(test::told_as("account-still-writable", frozen.error()));
 }
 
 TEST_F(FreezeDriver, AMasterPasswordThatIsWrongIsNoProof) {
@@ -173,7 +173,7 @@ TEST_F(FreezeDriver, AnAccountThatIsGoneIsNamed) {
   Step freezing = freeze("carl@old.test");
   const auto seen = observe(freezing);
   ASSERT_FALSE(seen);
-  EXPECT_TRUE(seen.error().is(errors::account_missing)) << seen.error().to_line();
+  EXPECT_TRUE(test::told_as("account-not-at-source", seen.error()));
 }
 
 TEST_F(FreezeDriver, IsCutOffAtEveryCallAndEndsTheSame) {

@@ -14,6 +14,7 @@
 #include "tests/support/shared_data.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/test_certificate.h"
+#include "tests/support/told_error.h"
 #include "tests/unit/runtime/server/stalwart15/old_server.h"
 
 namespace plan::server::stalwart15 {
@@ -311,14 +312,14 @@ TEST_F(OldSurvey, RefusesADirectoryThatItCannotSee) {
   server.file["directory.ldap.type"] = "ldap";
   const auto document = take();
   ASSERT_FALSE(document);
-  EXPECT_TRUE(document.error().is(errors::other_directory)) << document.error().to_line();
+  EXPECT_TRUE(test::told_as("old-directory-elsewhere", document.error()));
 }
 
 TEST_F(OldSurvey, RefusesAnotherVersion) {
   server.version = "0.16.0";
   const auto document = take();
   ASSERT_FALSE(document);
-  EXPECT_TRUE(document.error().is(errors::old_version)) << document.error().to_line();
+  EXPECT_TRUE(test::told_as("old-server-version", document.error()));
 }
 
 TEST_F(OldSurvey, AMasterUserWhoIsRefusedIsNotTriedForEverybody) {
@@ -340,6 +341,23 @@ TEST_F(OldSurvey, AMasterUserWhoIsRefusedIsNotTriedForEverybody) {
                 lines.begin(), lines.end(),
                 [](const std::string& line) { return line.find("LOGIN") != std::string::npos; }),
             1);
+}
+
+TEST_F(OldSurvey, ACallThatFailsIsNamed) {
+  test::FakeHttpServer failing([&](const test::FakeRequest& request) {
+    test::FakeAnswer answer = server.answer(request);
+    if (request.target.starts_with("/api/principal")) {
+      answer.status = 500;
+      answer.body = R"({"status":500,"title":"Internal error","detail":"planted"})";
+    }
+    return answer;
+  });
+  Value stalwart = block["stalwart"];
+  stalwart.set("url", failing.url());
+  block.set("stalwart", stalwart);
+  const auto document = take();
+  ASSERT_FALSE(document);
+  EXPECT_TRUE(test::told_as("old-server-call-failed", document.error()));
 }
 
 /// What answers is not what it says it is.
