@@ -16,9 +16,16 @@ namespace {
 
 /// Refusals by a server that was just told to let the user in are the finding; everything else is
 /// trouble on the way.
-bool is_refusal(const Error& error) {
-  return error.is(net::errors::login_refused) || error.is(net::jmap::errors::not_permitted) ||
-         error.is(net::errors::http_status);
+Error judged(Error error, const std::string& whose, const std::string& account,
+             const std::string& at) {
+  const bool is_refusal = error.is(net::errors::login_refused) ||
+                          error.is(net::jmap::errors::not_permitted) ||
+                          error.is(net::errors::http_status);
+  if (!is_refusal) return error;
+  return Error(errors::probe_login_failed,
+               fmt::format("the {} cannot log in as {} at the {}", whose, account, at))
+      .with_blame(at == "source" ? Blame::source : Blame::target)
+      .with_detail(error.to_line());
 }
 
 class LoginProbe final : public step::StepDriver {
@@ -39,12 +46,8 @@ class LoginProbe final : public step::StepDriver {
     PLAN_TRY(account_text, source::text_argument(context.arguments, "account"));
     PLAN_TRY(at, source::text_argument(context.arguments, "at"));
     const std::string account = lower_ascii(account_text);
-    Outcome outcome = at == "source" ? at_source(context, account) : at_target(context, account);
-    if (outcome) return ir::Value::map();
-    if (!is_refusal(outcome.error())) return std::move(outcome).error();
-    return Error(errors::probe_login_failed, fmt::format("{} cannot log in at the {}", account, at))
-        .with_blame(at == "source" ? Blame::source : Blame::target)
-        .with_detail(outcome.error().to_line());
+    PLAN_TRY_VOID(at == "source" ? at_source(context, account) : at_target(context, account));
+    return ir::Value::map();
   }
 
   Outcome verify(step::StepContext&) override { return {}; }
@@ -61,17 +64,22 @@ class LoginProbe final : public step::StepDriver {
           .with_blame(Blame::target);
     }
     PLAN_TRY(client, targets_->open_as(context.arguments["target"], context.secrets, account));
-    PLAN_TRY(session, client->refresh(net::Deadline::after(kSessionTime)));
-    if (session->document["accounts"].members().contains(id)) return {};
-    return Error(net::errors::login_refused,
-                 fmt::format("the session of {} does not show its own account", account))
+    auto session = client->refresh(net::Deadline::after(kSessionTime));
+    if (!session) return judged(std::move(session).error(), "administrator", account, "target");
+    if ((*session)->document["accounts"].members().contains(id)) return {};
+    return Error(errors::probe_login_failed,
+                 fmt::format("the session of {} at the target does not show its own account",
+                             account))
         .with_blame(Blame::target);
   }
 
   Outcome at_source(step::StepContext& context, const std::string& account) {
     PLAN_TRY(source, sources_->open(context));
-    PLAN_TRY(client, log_in_at_source(*source, account, context.secrets));
-    client->logout();
+    // Where names are looked up, a refusal of that is none of the account's.
+    PLAN_TRY_VOID(source->login_of(account));
+    auto client = log_in_at_source(*source, account, context.secrets);
+    if (!client) return judged(std::move(client).error(), "master user", account, "source");
+    (*client)->logout();
     return {};
   }
 

@@ -78,6 +78,10 @@ class MailProbe final : public step::StepDriver {
   Outcome undo(step::StepContext&) override { return {}; }
 
  private:
+  static std::int64_t port_of(const step::StepContext& context, const std::string& entry) {
+    return context.arguments[entry]["smtp"]["port"].integer_or(25);
+  }
+
   /// `target` keeps alive what the search works on.
   Result<std::unique_ptr<MailboxSearch>> open_search(step::StepContext& context,
                                                      const std::string& at,
@@ -142,7 +146,7 @@ class MailProbe final : public step::StepDriver {
     const Blame blame = entry == "source" ? Blame::source : Blame::target;
     net::smtp::ConnectOptions options;
     options.host = std::string(block["address"].string_or({}));
-    const std::int64_t port = block["smtp"]["port"].integer_or(25);
+    const std::int64_t port = port_of(context, entry);
     if (options.host.empty() || port <= 0 || port > 65535) {
       return Error(step::errors::argument_missing,
                    fmt::format("the plan gives no address for port 25 of the {}", entry))
@@ -243,7 +247,8 @@ class MailProbe final : public step::StepDriver {
       if (waited >= kFindTime) {
         std::string by;
         for (const std::string& entry : missing)
-          by += fmt::format("{}port 25 of the {}", by.empty() ? "" : " and ", entry);
+          by += fmt::format("{}port {} of the {}", by.empty() ? "" : " and ",
+                            port_of(context, entry), entry);
         return Error(errors::probe_not_found,
                      fmt::format("what {} accepted for {} did not arrive at the {} within {}", by,
                                  account, at,

@@ -6,10 +6,10 @@
 #include <set>
 
 #include "compiler/source/text.h"
-#include "runtime/net/errors.h"
 #include "runtime/net/jmap/errors.h"
 #include "runtime/server/probe/limits.h"
 #include "runtime/server/stalwart/errors.h"
+#include "runtime/step/errors.h"
 
 namespace plan::server::probe {
 namespace {
@@ -174,7 +174,7 @@ Result<std::unique_ptr<net::imap::Client>> log_in_at_source(source::LiveSource& 
                                                             secret::SecretSource& secrets) {
   const source::Block& block = source.block();
   if (!block.master_password.is_secret()) {
-    return Error(net::errors::login_refused, "the plan gives no master user for the source")
+    return Error(step::errors::argument_missing, "the plan gives no master user for the source")
         .with_blame(Blame::plan)
         .with_argument("source.master_user");
   }

@@ -72,8 +72,9 @@ class QueueDriver final : public step::StepDriver {
         const std::string& reason =
             both.source.reason.empty() ? both.target.reason : both.source.reason;
         return Error(errors::queue_not_empty,
-                     fmt::format("{} messages for {} wait at the source and {} at the target",
-                                 both.source.messages, names.front(), both.target.messages))
+                     fmt::format(
+                         "mail for {} waits in the queues: {} at the source, {} at the target",
+                         names.front(), both.source.messages, both.target.messages))
             .with_blame(both.source.messages > 0 ? Blame::source : Blame::target)
             .with_retry_after(std::chrono::seconds(30))
             .with_detail(reason);

@@ -5,6 +5,8 @@
 #include "runtime/net/stream.h"
 #include "runtime/server/probe/limits.h"
 #include "runtime/server/probe/probes.h"
+#include "tests/support/script_peer.h"
+#include "tests/support/told_error.h"
 #include "tests/unit/runtime/server/stalwart/driver_bench.h"
 
 namespace plan::server::probe {
@@ -88,6 +90,34 @@ TEST_F(MailProbe, a_port_that_is_closed_is_no_ban) {
   const auto refused = probe(port);
   ASSERT_FALSE(refused);
   EXPECT_TRUE(refused.error().is(net::errors::connection_refused)) << refused.error().to_line();
+}
+
+/// A session with port 25 up to the recipient.
+constexpr const char* kUpToRecipient =
+    "S: 220 new.test ESMTP\nC: EHLO {any}\nS: 250 new.test\nC: MAIL FROM:<>\nS: 250 ok\n"
+    "C: RCPT TO:<alice@example.org>\n";
+
+TEST_F(MailProbe, a_server_that_puts_the_probe_off_is_told_with_its_words) {
+  test::ScriptPeer port(std::string(kUpToRecipient) +
+                        "S: 451 4.7.1 Greylisted, please try again later\nC: RSET\nS: 250 ok\n"
+                        "C: QUIT\nS: 221 bye\n");
+  const auto refused = probe(port.port());
+  ASSERT_FALSE(refused);
+  EXPECT_TRUE(
+      test::told_as("probe-refused", refused.error(), {{std::to_string(port.port()), "<port>"}}));
+  EXPECT_EQ(port.complaints(), "");
+}
+
+TEST_F(MailProbe, a_probe_that_was_accepted_and_does_not_arrive_is_told_with_its_way) {
+  test::ScriptPeer port(std::string(kUpToRecipient) +
+                        "S: 250 ok\nC: DATA\nS: 354 go\ndata\nS: 250 2.0.0 Message queued\n"
+                        "C: QUIT\nS: 221 bye\n");
+  const auto lost = probe(port.port());
+  ASSERT_FALSE(lost);
+  EXPECT_TRUE(
+      test::told_as("probe-not-found", lost.error(), {{std::to_string(port.port()), "<port>"}}));
+  EXPECT_EQ(port.complaints(), "");
+  EXPECT_GE(clock.slept, kFindTime);
 }
 
 }  // namespace
