@@ -58,14 +58,16 @@ std::vector<std::string> missing_of(const std::vector<std::string>& names,
 }
 
 Outcome wait_until_denied(Source& source, const std::string& account, bool is_wanted) {
-  const net::Deadline deadline = net::Deadline::after(source::kDoorTime);
+  const auto until = source.clock().now() + source::kDoorTime;
   while (true) {
     PLAN_TRY(is_so, is_denied(source, account));
     if (is_so == is_wanted) return {};
-    if (deadline.is_over()) {
+    if (source.clock().now() >= until) {
       return Error(source::errors::door_open,
-                   fmt::format("Dovecot {} {}", is_wanted ? "does not refuse" : "still refuses",
-                               account))
+                   fmt::format(
+                       "Dovecot {} {} after {} s",
+                       is_wanted ? "still does not refuse" : "still refuses", account,
+                       std::chrono::duration_cast<std::chrono::seconds>(source::kDoorTime).count()))
           .with_blame(Blame::source)
           .with_retry_after(std::chrono::seconds(2));
     }
@@ -86,7 +88,7 @@ Outcome check_master(Source& source, step::StepContext& context, const std::stri
   if (!login) {
     if (!login.error().is(net::errors::login_refused)) return std::move(login).error();
     return Error(source::errors::master_refused,
-                 fmt::format("{} is refused for {}", block.master_name, account))
+                 fmt::format("the master user {} is refused for {}", block.master_name, account))
         .with_blame(Blame::source)
         .with_detail(login.error().detail());
   }
@@ -165,9 +167,10 @@ class DenyDriver final : public step::StepDriver {
       PLAN_TRY(sessions, session_count(held, wanted.account));
       PLAN_TRY(strays, stray_sessions(held));
       if (sessions + strays > 0) {
-        return Error(source::errors::sessions_stay,
-                     fmt::format("{} has {} sessions, and {} more are of a Dovecot that is gone",
-                                 wanted.account, sessions, strays))
+        return Error(
+                   source::errors::sessions_stay,
+                   fmt::format("sessions of {} are open: {}, and {} more of a Dovecot that is gone",
+                               wanted.account, sessions, strays))
             .with_blame(Blame::source)
             .with_retry(Retry::safe);
       }
@@ -257,11 +260,11 @@ Result<std::size_t> end_sessions(Source& source, const std::vector<std::string>&
       count += sessions;
       if (sessions == 0) continue;
       if (is_doveadm_mask(name)) {
-        return Error(
-                   source::errors::sessions_stay,
-                   fmt::format("{} sessions of {} are open, and doveadm takes the name for a mask: "
-                               "it would end sessions of others too",
-                               sessions, printable(name, 120)))
+        return Error(source::errors::sessions_stay,
+                     fmt::format("sessions of {} are open, {} of them, and doveadm takes the name "
+                                 "for a mask: "
+                                 "it would end sessions of others too",
+                                 printable(name, 120), sessions))
             .with_blame(Blame::source)
             .with_retry_after(std::chrono::seconds(2));
       }
@@ -278,7 +281,9 @@ Result<std::size_t> end_sessions(Source& source, const std::vector<std::string>&
     if (quiet == 2) break;
     if (quiet == 0 && source.clock().now() > over) {
       return Error(source::errors::sessions_stay,
-                   fmt::format("{} sessions of {} do not end", count, names.front()))
+                   fmt::format(
+                       "sessions of {} do not end: {} after {} s", names.front(), count,
+                       std::chrono::duration_cast<std::chrono::seconds>(source::kKickTime).count()))
           .with_blame(Blame::source)
           .with_retry_after(std::chrono::seconds(2));
     }

@@ -57,7 +57,7 @@ std::optional<std::string> as_entry(const Value& value) {
 Outcome drain(Source& source, step::StepContext& context, const std::string& account,
               std::int64_t until_seconds) {
   PLAN_TRY(delimiters, source.queue().delimiters());
-  const net::Deadline deadline = net::Deadline::after(source::kDrainTime);
+  const auto until = context.clock.now() + source::kDrainTime;
   auto next_flush = context.clock.now() + source::kPutOffTime;
   while (true) {
     PLAN_TRY(queue, source.queue().read());
@@ -71,7 +71,7 @@ Outcome drain(Source& source, step::StepContext& context, const std::string& acc
       return Error(step::errors::stopped, "stopped while waiting for deliveries to end")
           .with_retry(Retry::safe);
     }
-    if (deadline.is_over()) {
+    if (context.clock.now() >= until) {
       return Error(
                  source::errors::not_drained,
                  fmt::format(

@@ -121,14 +121,48 @@ class ListenerDriver final : public step::StepDriver {
     PLAN_TRY(source, sources_->open(context));
     PLAN_TRY(wanted, wanted_of(context.arguments, *source));
     PLAN_TRY(line, wanted_line(*source, wanted));
-    PLAN_TRY_VOID(set_service(*source, wanted.name + "/inet", line)
-                      .while_doing("adding the listener " + wanted.name));
-    return Value::map();
+    const std::string service = wanted.name + "/inet";
+    PLAN_TRY_VOID(
+        set_service(*source, service, line).while_doing("adding the listener " + wanted.name));
+    Outcome sound = must_not_relay(context, wanted);
+    if (sound) return Value::map();
+    if (!sound.error().is(source::errors::relays_for_anybody))
+      return std::move(sound).error().with_effect(Effect::applied);
+    // An open relay does not wait for somebody to roll back.
+    const std::string prior(context.prior["line"].string_or({}));
+    if (Outcome back = set_service(*source, service, prior); !back) {
+      return std::move(sound)
+          .error()
+          .with_effect(Effect::applied)
+          .while_doing(fmt::format("leaving the listener there, which could not be put back: {}",
+                                   back.error().to_line()));
+    }
+    return std::move(sound).error().while_doing("adding a listener, which was put back as it was");
   }
 
   Outcome verify(step::StepContext& context) override {
     PLAN_TRY(source, sources_->open(context));
     PLAN_TRY(wanted, wanted_of(context.arguments, *source));
+    return must_not_relay(context, wanted);
+  }
+
+  Outcome undo(step::StepContext& context) override {
+    PLAN_TRY(source, sources_->open(context));
+    PLAN_TRY(wanted, wanted_of(context.arguments, *source));
+    PLAN_TRY(now, service_line(*source, wanted.name + "/inet"));
+    const std::string prior(context.prior["line"].string_or({}));
+    if (now == prior) return {};
+    if (now.find("smtpd_upstream_proxy_protocol=haproxy -o mynetworks=") == std::string::npos) {
+      return Error(step::errors::changed_since,
+                   fmt::format("the service {} is `{}` now", wanted.name, now))
+          .with_blame(Blame::source);
+    }
+    return set_service(*source, wanted.name + "/inet", prior)
+        .while_doing("taking the listener away");
+  }
+
+ private:
+  static Outcome must_not_relay(step::StepContext& context, const Wanted& wanted) {
     // The reload has not reached the master process when the command returns.
     const net::Deadline deadline = net::Deadline::after(kStartTime);
     while (true) {
@@ -154,22 +188,6 @@ class ListenerDriver final : public step::StepDriver {
     }
   }
 
-  Outcome undo(step::StepContext& context) override {
-    PLAN_TRY(source, sources_->open(context));
-    PLAN_TRY(wanted, wanted_of(context.arguments, *source));
-    PLAN_TRY(now, service_line(*source, wanted.name + "/inet"));
-    const std::string prior(context.prior["line"].string_or({}));
-    if (now == prior) return {};
-    if (now.find("smtpd_upstream_proxy_protocol=haproxy -o mynetworks=") == std::string::npos) {
-      return Error(step::errors::changed_since,
-                   fmt::format("the service {} is `{}` now", wanted.name, now))
-          .with_blame(Blame::source);
-    }
-    return set_service(*source, wanted.name + "/inet", prior)
-        .while_doing("taking the listener away");
-  }
-
- private:
   static Result<std::string> wanted_line(Source& source, const Wanted& wanted) {
     PLAN_TRY(public_line, service_line(source, "smtp/inet"));
     // Behind postscreen there is an smtpd of its own, which takes connections from it alone.

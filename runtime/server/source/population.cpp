@@ -57,7 +57,8 @@ bool is_listable(std::string_view map) {
 
 Result<std::string> list_map(Source& source, const std::string& map) {
   if (!is_listable(map)) {
-    return Error(errors::map_not_listable, fmt::format("`{}` cannot be listed", printable(map)))
+    return Error(errors::map_not_listable,
+                 fmt::format("the alias map `{}` cannot be listed", printable(map)))
         .with_blame(Blame::source);
   }
   net::CommandOptions options;

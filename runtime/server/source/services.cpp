@@ -66,7 +66,7 @@ Outcome check_master(const Block& block, const std::string& login_name, net::ima
   auto login = imap.login(block.master_login(login_name), password);
   if (!login && login.error().is(net::errors::login_refused)) {
     return Error(errors::master_login_refused,
-                 fmt::format("{} is refused for {}", block.master_name, login_name))
+                 fmt::format("the master user {} is refused for {}", block.master_name, login_name))
         .with_blame(Blame::source)
         .with_argument("source.master_user")
         .with_detail(login.error().detail());

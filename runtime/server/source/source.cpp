@@ -175,9 +175,11 @@ Result<std::string> Source::run(Place place, const std::vector<std::string>& arg
   PLAN_TRY(result, where.run(arguments, net::Deadline::after(kCommandTime), options));
   if (result.exit_code == 0) return std::move(result.output);
   // In a script of ours the shell is not what failed.
-  const std::string& program = arguments.front();
-  return Error(errors::source_command_failed, fmt::format("`{}` on {} ended with exit code {}",
-                                                          program, where.name(), result.exit_code))
+  const bool is_script = arguments.size() > 1 && arguments[0] == "sh" && arguments[1] == "-c";
+  return Error(errors::source_command_failed,
+               fmt::format("{} on {} ended with exit code {}",
+                           is_script ? "a shell script" : fmt::format("`{}`", arguments.front()),
+                           where.name(), result.exit_code))
       .with_blame(Blame::source)
       .with_retry_after(std::chrono::seconds(2))
       .with_detail(trim(result.errors.empty() ? result.output : result.errors));

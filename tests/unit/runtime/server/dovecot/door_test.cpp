@@ -8,6 +8,9 @@
 #include "runtime/server/dovecot/stray_sessions.h"
 #include "runtime/server/source/errors.h"
 #include "tests/support/fake_host.h"
+#include "tests/support/script_peer.h"
+#include "tests/support/told_error.h"
+#include "tests/unit/runtime/server/stalwart/driver_bench.h"
 
 namespace plan::server::dovecot {
 namespace {
@@ -182,7 +185,7 @@ TEST_F(DoveadmCalls, AStrayThatDoesNotEndKeepsTheAccountFromBeingHeld) {
   is_stubborn_ = true;
   const auto ended = end_sessions(source_, {"bob@example.org"});
   ASSERT_FALSE(ended);
-  EXPECT_TRUE(ended.error().is(source::errors::sessions_stay)) << ended.error().to_line();
+  EXPECT_TRUE(test::told_as("sessions-stay", ended.error()));
 }
 
 TEST_F(DoveadmCalls, ANameThatIsAMaskNeverEndsTheSessionsOfOthers) {
@@ -195,6 +198,96 @@ TEST_F(DoveadmCalls, ANameThatIsAMaskNeverEndsTheSessionsOfOthers) {
   sessions_ = {{"bob@example.org", 1}};
   EXPECT_TRUE(end_sessions(source_, {"b?b@example.org"})) << "it has no session, others have";
   EXPECT_EQ(kicked_, std::vector<std::string>());
+}
+
+/// The steps of the door at a Dovecot whose configuration and words a test says.
+class DoorDrivers : public DoveadmCalls {
+ protected:
+  template <class Call>
+  auto with(step::StepDriver& driver, const ir::Value& more, Call call) {
+    ir::Value arguments = more;
+    arguments.set("source", block_value_);
+    arguments.set("deny_file", "/etc/dovecot/plan-deny");
+    step::StepContext context{
+        .arguments = arguments, .secrets = secrets_, .clock = clock_, .stop = stop_};
+    return call(driver, context);
+  }
+  Result<ir::Value> hang_door() {
+    return with(*make_door_driver(pool()),
+                ir::Value::map({{"configuration", "/etc/dovecot/conf.d/90-plan.conf"}}),
+                [](auto& driver, auto& context) { return driver.apply(context); });
+  }
+  Result<ir::Value> shut() {
+    return with(*make_deny_driver(pool()), ir::Value::map({{"account", "bob@example.org"}}),
+                [](auto& driver, auto& context) { return driver.apply(context); });
+  }
+  Outcome look_at_shut() {
+    return with(*make_deny_driver(pool()), ir::Value::map({{"account", "bob@example.org"}}),
+                [](auto& driver, auto& context) { return driver.verify(context); });
+  }
+  /// What Dovecot says when it is asked for its version and its passdbs; the rest as before.
+  void answer(const std::string& version, const std::string& passdbs) {
+    host_.program = [=, this](const std::vector<std::string>& words, const std::string&) {
+      net::CommandResult result;
+      if (words[0] == "dovecot") result.output = version;
+      if (words[0] == "doveconf") result.output = passdbs;
+      if (words[0] == "rm") host_.files.erase(words.back());
+      return Result<net::CommandResult>(std::move(result));
+    };
+  }
+
+  std::uint16_t imap_port_ = 1;
+
+ private:
+  std::shared_ptr<source::SourcePool> pool() {
+    source::Block block;
+    block.address = "127.0.0.1";
+    block.imap = {.port = imap_port_, .security = net::imap::Security::none};
+    block.master_name = "vmadmin";
+    block.master_password = ir::SecretRef{"env", "MASTER"};
+    secrets_.texts = {{"env:MASTER", "master-secret"}};
+    auto pool = std::make_shared<source::SourcePool>(nullptr, clock_);
+    pool->put(block_value_, std::make_shared<source::Source>(std::move(block), host_, clock_));
+    return pool;
+  }
+
+  const ir::Value block_value_ = ir::Value::map({{"address", "127.0.0.1"}});
+  stalwart::TestSecrets secrets_;
+  step::StopSignal stop_;
+};
+
+TEST_F(DoorDrivers, ADoorBehindTheUsersIsTakenAwayAgain) {
+  answer("2.3.21 (47349e2482)\n", std::string(kMaster) + kUsers + kDeny);
+  const auto hung = hang_door();
+  ASSERT_FALSE(hung);
+  EXPECT_TRUE(test::told_as("door-not-possible", hung.error()));
+  EXPECT_FALSE(host_.files.contains("/etc/dovecot/conf.d/90-plan.conf"));
+}
+
+TEST_F(DoorDrivers, AnotherDovecotIsNotConfigured) {
+  answer("2.4.1-4 (7d8c0e5759)\n", std::string(kMaster) + kUsers);
+  const auto hung = hang_door();
+  ASSERT_FALSE(hung);
+  EXPECT_TRUE(test::told_as("source-version-unknown", hung.error()));
+  EXPECT_EQ(host_.writes, 0);
+}
+
+TEST_F(DoorDrivers, ADovecotThatDoesNotFollowTheDenyFileIsNoShutDoor) {
+  const auto shut_one = shut();
+  ASSERT_FALSE(shut_one);
+  EXPECT_TRUE(test::told_as("door-open", shut_one.error()));
+}
+
+TEST_F(DoorDrivers, AMasterUserWhoIsShutOutTooIsSeen) {
+  test::ScriptPeer imap(
+      "S: * OK [CAPABILITY IMAP4rev1] hi\n"
+      "C: p1 LOGIN \"bob@example.org*vmadmin\" \"master-secret\"\n"
+      "S: p1 NO [AUTHENTICATIONFAILED] Account is temporarily disabled.\n");
+  imap_port_ = imap.port();
+  const Outcome seen = look_at_shut();
+  ASSERT_FALSE(seen);
+  EXPECT_TRUE(test::told_as("master-refused", seen.error()));
+  EXPECT_EQ(imap.complaints(), "");
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include "runtime/server/source/errors.h"
 #include "runtime/server/source/limits.h"
+#include "tests/support/told_error.h"
 
 namespace plan::server::postfix {
 namespace {
@@ -52,6 +53,12 @@ TEST(PostfixQueue, LinesThatAreNoEntriesAreErrors) {
                                  R"({"queue_id": "", "recipients": []})", "[]", "\"text\""}) {
     EXPECT_FALSE(parse_queue(line + "\n")) << line;
   }
+}
+
+TEST(PostfixQueue, AWordOfPostfixAmongTheLinesIsShown) {
+  const auto queue = parse_queue(kListing + "postqueue: warning: Mail system is down\n");
+  ASSERT_FALSE(queue);
+  EXPECT_TRUE(test::told_as("bad-queue-listing", queue.error()));
 }
 
 TEST(PostfixQueue, AnAddressThatIsNotUtf8DoesNotHideTheOthers) {

@@ -10,6 +10,7 @@
 #include "runtime/server/source/errors.h"
 #include "runtime/server/source/source.h"
 #include "runtime/step/errors.h"
+#include "tests/support/told_error.h"
 #include "tests/unit/runtime/server/postfix/fake_postfix.h"
 
 namespace plan::server::postfix {
@@ -119,8 +120,7 @@ TEST(TransportMap, AFailedReloadLeavesTheMapNotLiveAndTheNextChangeMendsIt) {
   postfix.fail_next = 1;
   const auto failed = map.change({"a@x.test", "smtp:[10.9.0.1]:25"});
   ASSERT_FALSE(failed);
-  EXPECT_TRUE(failed.error().is(source::errors::source_command_failed));
-  EXPECT_EQ(failed.error().detail(), "postmap: fatal: no space left");
+  EXPECT_TRUE(test::told_as("source-command-failed", failed.error()));
   EXPECT_FALSE(map.look()->is_live);
   ASSERT_TRUE(map.change({"a@x.test", "smtp:[10.9.0.1]:25"}));
   EXPECT_EQ(postfix.reloads, 1);
@@ -202,6 +202,7 @@ TEST(TransportMap, AnEntryThatSomebodyChangedIsNotTakenAwayAndOthersOfTheBatchAr
   ASSERT_FALSE(refused);
   EXPECT_TRUE(refused.error().is(step::errors::changed_since));
   EXPECT_EQ(map.look()->entries.at("a@x.test"), "smtp:[10.9.0.77]:25");
+  EXPECT_TRUE(test::told_as("not-a-map-key", map.change({"\"b c\"@x.test", "x"}).error()));
   EXPECT_TRUE(map.change({"b\n@x.test", "x"}).error().is(source::errors::not_a_map_key));
   EXPECT_TRUE(map.change({"b@x.test", "x\ny z"}).error().is(source::errors::not_a_map_key));
 }

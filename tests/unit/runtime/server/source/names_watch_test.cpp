@@ -7,6 +7,7 @@
 #include "runtime/server/source/errors.h"
 #include "runtime/server/source/survey.h"
 #include "tests/support/fake_host.h"
+#include "tests/support/told_error.h"
 
 namespace plan::server::source {
 namespace {
@@ -215,7 +216,24 @@ TEST(ExportedNames, are_needed_where_a_map_is_in_a_database) {
   Source source(std::move(block), host, net::system_clock());
   const auto population = read_population(source);
   ASSERT_FALSE(population);
-  EXPECT_TRUE(population.error().is(errors::map_not_listable)) << population.error().to_line();
+  EXPECT_TRUE(test::told_as("map-not-listable", population.error()));
+}
+
+/// grep finds every line with the name in it: that of somebody else is not this account's.
+TEST(PasswordHash, OfAnAccountThatIsNotThereIsNotThatOfAnother) {
+  test::FakeHost host;
+  host.program = [](const std::vector<std::string>& arguments, const std::string&) {
+    net::CommandResult result;
+    if (arguments.front() == "grep" && arguments[arguments.size() - 2] == "lice")
+      result.output = "alice@example.org:{PLAIN}x::::::\n";
+    return result;
+  };
+  Block block;
+  block.address = "203.0.113.20";
+  Source source(std::move(block), host, net::system_clock());
+  const auto none = read_password_hash(source, "lice@example.org");
+  ASSERT_FALSE(none);
+  EXPECT_TRUE(test::told_as("account-not-in-users-file", none.error()));
 }
 
 }  // namespace
