@@ -44,7 +44,8 @@ Result<Secret> read_private_file(const std::string& path) {
   }
   ::close(file);
   if (!is_regular || !is_read) {
-    return Error(errors::secret_unreadable, fmt::format("{}: not a readable file", path));
+    return Error(errors::secret_unreadable, fmt::format("{}: not a readable file", path))
+        .with_blame(Blame::plan);
   }
   if (is_exposed) {
     return Error(errors::secret_exposed,

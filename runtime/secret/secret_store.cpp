@@ -17,6 +17,7 @@
 #include <optional>
 
 #include "compiler/source/check.h"
+#include "compiler/source/text.h"
 #include "runtime/secret/errors.h"
 #include "runtime/secret/limits.h"
 #include "runtime/secret/private_file.h"
@@ -26,6 +27,8 @@ extern char** environ;
 
 namespace plan::secret {
 namespace {
+
+constexpr std::size_t kShownBytesMax = 200;
 
 Result<Secret> read_environment(const std::string& name) {
   const char* value = std::getenv(name.c_str());
@@ -38,8 +41,10 @@ Result<Secret> read_environment(const std::string& name) {
 }
 
 /// Runs the operator's command by the shell, in the plan's folder, with this process's environment;
-/// its words on stderr go to the terminal (it may ask for a PIN), its stdout is the secret.
+/// its words on stderr go to the terminal (it may ask for a PIN), its stdout is the secret. Errors
+/// name the command, which stands in the plan, and nothing of what it wrote.
 Result<Secret> run_command(const std::string& command, const std::string& folder) {
+  const std::string shown = fmt::format("the command `{}`", printable(command, kShownBytesMax));
   int pipe_ends[2] = {-1, -1};
   if (::pipe2(pipe_ends, O_CLOEXEC) != 0) {
     return Error(errors::secret_unreadable, fmt::format("no pipe: {}", std::strerror(errno)));
@@ -65,7 +70,7 @@ Result<Secret> run_command(const std::string& command, const std::string& folder
   if (code != 0) {
     ::close(pipe_ends[0]);
     return Error(errors::secret_unreadable,
-                 fmt::format("the command of a secret did not start: {}", std::strerror(code)));
+                 fmt::format("{} did not start: {}", shown, std::strerror(code)));
   }
   const auto deadline = std::chrono::steady_clock::now() + kCommandTimeout;
   std::string output(kSecretBytesMax + 1, '\0');
@@ -94,25 +99,23 @@ Result<Secret> run_command(const std::string& command, const std::string& folder
   if (length > kSecretBytesMax || !is_in_time || !WIFEXITED(status) || WEXITSTATUS(status) != 0) {
     OPENSSL_cleanse(output.data(), output.size());
     if (length > kSecretBytesMax) {
-      return Error(
-          errors::secret_too_large,
-          fmt::format("the command of a secret wrote more than {} bytes", kSecretBytesMax));
+      return Error(errors::secret_too_large,
+                   fmt::format("{} wrote more than {} bytes", shown, kSecretBytesMax));
     }
     if (!is_in_time) {
-      return Error(errors::secret_unreadable,
-                   fmt::format("the command of a secret did not end within {} s",
-                               kCommandTimeout.count() / 1000));
+      return Error(errors::secret_unreadable, fmt::format("{} did not end within {} s", shown,
+                                                          kCommandTimeout.count() / 1000));
     }
     return Error(errors::secret_unreadable,
-                 WIFEXITED(status) ? fmt::format("the command of a secret ended with exit code {}",
-                                                 WEXITSTATUS(status))
-                                   : std::string("the command of a secret was ended by a signal"));
+                 WIFEXITED(status)
+                     ? fmt::format("{} ended with exit code {}", shown, WEXITSTATUS(status))
+                     : fmt::format("{} was ended by signal {}", shown, WTERMSIG(status)));
   }
   if (length > 0 && output[length - 1] == '\n') --length;
   std::string exact = output.substr(0, length);
   OPENSSL_cleanse(output.data(), output.size());
   if (exact.empty()) {
-    return Error(errors::secret_missing, "the command of a secret wrote nothing");
+    return Error(errors::secret_missing, fmt::format("{} wrote nothing", shown));
   }
   return Secret(std::move(exact));
 }
@@ -169,7 +172,7 @@ Result<Secret> SecretStore::read(const ir::SecretRef& ref) {
   }
   if (ref.provider == "sealed") {
     PLAN_TRY(key, state_->seal_key(false));
-    return key->open(ref.name);
+    return key->open(ref.name).while_doing("opening it with " + state_->key_path());
   }
   const auto found = state_->providers.find(ref.provider);
   if (found == state_->providers.end()) {
