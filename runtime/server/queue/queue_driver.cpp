@@ -65,7 +65,11 @@ class QueueDriver final : public step::StepDriver {
         const auto waited = waited_before + kAtOnceTime + kLookLaterApart;
         if (context.remember)
           PLAN_TRY_VOID(context.remember(ir::Value::map({{"waited_ms", waited.count()}})));
-        return step::not_yet(kLookLaterApart, "mail for it waits in a queue");
+        return step::not_yet(
+            kLookLaterApart,
+            fmt::format("the queues hold {} for {}",
+                        waiting == 1 ? "1 message" : fmt::format("{} messages", waiting),
+                        names.front()));
       }
       if (is_waiting) {
         if (context.remember) PLAN_TRY_VOID(context.remember(ir::Value()));

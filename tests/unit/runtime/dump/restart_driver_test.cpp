@@ -11,6 +11,7 @@
 #include "runtime/step/errors.h"
 #include "tests/support/shared_data.h"
 #include "tests/support/temp_dir.h"
+#include "tests/support/told_error.h"
 #include "tests/unit/runtime/dump/waiting_clock.h"
 
 namespace plan::dump {
@@ -179,7 +180,7 @@ TEST_F(RestartDriver, RefusesWhatItCannotRestart) {
   auto without = context();
   const auto blind = driver_->observe(without);
   ASSERT_FALSE(blind);
-  EXPECT_TRUE(blind.error().is(step::errors::argument_missing)) << blind.error().to_line();
+  EXPECT_TRUE(test::told_as("argument-missing", blind.error()));
   EXPECT_EQ(number("starts"), 1);
 }
 

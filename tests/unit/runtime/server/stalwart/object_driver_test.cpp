@@ -111,8 +111,18 @@ TEST_F(ObjectDriver, undo_refuses_when_somebody_else_changed_it) {
   registry->change("MtaRoute", id, "port", 2525);
   const Outcome undone = undo(step);
   ASSERT_FALSE(undone);
-  EXPECT_TRUE(undone.error().is(step::errors::changed_since)) << undone.error().to_line();
+  EXPECT_TRUE(test::told_as("changed-since", undone.error()));
   EXPECT_EQ(registry->object("MtaRoute", "name", "source")["port"], Value(2525));
+}
+
+TEST_F(ObjectDriver, a_look_afterwards_says_what_is_not_as_wanted) {
+  Step step = upsert_domain();
+  EXPECT_OK(run(step));
+  const Value made = registry->object("Domain", "name", "example.org");
+  registry->change("Domain", made["id"].as_string(), "allowRelaying", false);
+  const Outcome verified = verify(step);
+  ASSERT_FALSE(verified);
+  EXPECT_TRUE(test::told_as("not-as-wanted", verified.error()));
 }
 
 TEST_F(ObjectDriver, undo_makes_live_what_it_restored) {
