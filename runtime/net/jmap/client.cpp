@@ -334,8 +334,9 @@ Result<std::vector<Answer>> Client::call(std::vector<Call> calls, const CallOpti
       }
       if (is_too_big) {
         return Error(errors::too_large,
-                     fmt::format("a call of {}, the server takes {} in one request",
-                                 show_bytes(text.size()), show_bytes(limits.request_bytes)))
+                     fmt::format("a call of {} has {}, the server takes {} in one request",
+                                 calls[next].method, show_bytes(text.size()),
+                                 show_bytes(limits.request_bytes)))
             .with_blame(blame_);
       }
       body += text;
@@ -426,11 +427,17 @@ Result<std::vector<Answer>> Client::send_batch(const Session& session,
 Result<ir::Value> Client::call_one(std::string method, ir::Value arguments,
                                    const CallOptions& options) {
   const std::string name = method;
+  const std::string account = printable(arguments["accountId"].string_or({}), 60);
   std::vector<Call> calls;
   calls.push_back(Call{.method = std::move(method), .arguments = std::move(arguments), .id = {}});
   PLAN_TRY(answers, call(std::move(calls), with_capability(options, name)));
   Answer& answer = answers.front();
-  if (answer.is_error()) return method_error(answer.arguments, name, options.is_read_only, blame_);
+  if (answer.is_error()) {
+    Error error = method_error(answer.arguments, name, options.is_read_only, blame_);
+    if (error.is(errors::account_missing))
+      return std::move(error).while_doing(fmt::format("asking for account id `{}`", account));
+    return error;
+  }
   return std::move(answer.arguments);
 }
 

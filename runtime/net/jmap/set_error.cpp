@@ -124,6 +124,7 @@ SetError parse_set_error(const ir::Value& value) {
 Error to_error(const SetError& error, std::string_view what, std::string_view argument_prefix,
                Blame blame) {
   const Judgement judgement = judge(error.type);
+  const bool is_taken = judgement.code == &errors::name_taken;
   std::string message(what);
   message += judgement.says.empty()
                  ? fmt::format(": the server refuses it ({})", printable(error.type, 60))
@@ -132,8 +133,11 @@ Error to_error(const SetError& error, std::string_view what, std::string_view ar
     message += "; " + describe_violation(violation);
   if (error.violations.empty() && !error.property().empty())
     message += fmt::format(" because of `{}`", error.property());
-  if (!error.object.object.empty())
-    message += fmt::format(" ({} `{}`)", error.object.object, error.object.id);
+  if (!error.object.object.empty()) {
+    // Of a name that is taken the server tells who has it, else which object it is about.
+    const std::string object = fmt::format("{} `{}`", error.object.object, error.object.id);
+    message += is_taken ? fmt::format(", {} has it", object) : fmt::format(" ({})", object);
+  }
   if (!error.existing_id.empty()) message += fmt::format(" (it is `{}`)", error.existing_id);
   for (std::size_t i = 0; i < error.linked.size(); ++i) {
     message +=
