@@ -86,6 +86,10 @@ Appended appended_from(const Response& response) {
   return appended;
 }
 
+std::string appending_to(std::string_view mailbox) {
+  return fmt::format("appending a message to {}", printable(mailbox, 200));
+}
+
 }  // namespace
 
 Result<std::vector<MailboxInfo>> Client::list(std::string_view pattern) {
@@ -226,7 +230,7 @@ Result<SelectedMailbox> Client::select(std::string_view mailbox, const SelectOpt
   auto answer = run(parts, doing, true, take);
   if (!answer) {
     // NO to SELECT means that it is not there or not open to us, whatever the code.
-    if (answer.error().is(errors::imap_refused))
+    if (answer.error().is(errors::imap_refused) || answer.error().is(errors::mailbox_missing))
       return Error(errors::mailbox_missing, "the mailbox cannot be opened")
           .with_blame(options_.blame)
           .with_detail(answer.error().detail())
@@ -301,7 +305,7 @@ Client::Parts Client::append_parts(std::string_view mailbox, const AppendMessage
 }
 
 Result<Appended> Client::append(std::string_view mailbox, const AppendMessage& message) {
-  PLAN_TRY(answer, run(append_parts(mailbox, message), "appending a message", false));
+  PLAN_TRY(answer, run(append_parts(mailbox, message), appending_to(mailbox), false));
   return appended_from(answer);
 }
 
@@ -315,9 +319,10 @@ Result<std::vector<Result<Appended>>> Client::append_all(
     }
     return answers;
   }
+  const std::string doing = appending_to(mailbox);
   std::vector<std::string> tags;
   const auto take_answer = [&]() -> Outcome {
-    auto answer = await_tag(tags[answers.size()], "appending a message", {});
+    auto answer = await_tag(tags[answers.size()], doing, {});
     if (is_broken_) return std::move(answer.error());
     if (answer)
       answers.emplace_back(appended_from(*answer));
@@ -328,8 +333,7 @@ Result<std::vector<Result<Appended>>> Client::append_all(
   for (const AppendMessage& message : messages) {
     if (tags.size() - answers.size() >= kAppendsInFlight) PLAN_TRY_VOID(take_answer());
     tags.push_back(next_tag());
-    PLAN_TRY_VOID(
-        send_parts(tags.back(), append_parts(mailbox, message), "appending a message", {}));
+    PLAN_TRY_VOID(send_parts(tags.back(), append_parts(mailbox, message), doing, {}));
   }
   while (answers.size() < messages.size()) PLAN_TRY_VOID(take_answer());
   return answers;

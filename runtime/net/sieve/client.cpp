@@ -26,6 +26,16 @@ std::string upper_ascii(std::string_view text) {
   return upper;
 }
 
+/// Words of several lines, as a compiler has them, in one.
+std::string one_line(std::string_view words) {
+  std::string text;
+  for (const std::string_view part : split(words, '\n')) {
+    const std::string_view line = trim(part);
+    if (!line.empty()) text.append(text.empty() ? "" : "; ").append(line);
+  }
+  return text;
+}
+
 /// Size of the literal that a line announces at its end, and where the announcement begins.
 struct Announced {
   std::size_t begin = 0;
@@ -182,8 +192,9 @@ Result<Client::Answer> Client::read_answer(std::string_view doing) {
         answer.code = upper_ascii(line[index].text.substr(1));
     }
     if (is_ok) return answer;
+    const std::string words = one_line(answer.text);
     const std::string said =
-        answer.code.empty() ? answer.text : fmt::format("({}) {}", answer.code, answer.text);
+        answer.code.empty() ? words : fmt::format("({}) {}", answer.code, words);
     if (is_bye)
       return Error(net::errors::connection_lost, "the ManageSieve server ends the connection")
           .with_effect(Effect::unknown)

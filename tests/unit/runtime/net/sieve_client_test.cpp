@@ -5,6 +5,7 @@
 #include "runtime/net/errors.h"
 #include "runtime/net/sieve/errors.h"
 #include "tests/support/script_peer.h"
+#include "tests/support/told_error.h"
 
 using namespace plan;
 using namespace plan::net::sieve;
@@ -53,10 +54,11 @@ TEST(SieveClient, ReadsWritesAndActivatesScripts) {
     EXPECT_EQ(*(*client)->get("a \"b"), "keep;\r\n");
     const auto put = (*client)->put("n", "keep;");
     ASSERT_FALSE(put);
-    EXPECT_TRUE(put.error().is(errors::script_invalid));
-    EXPECT_NE(put.error().detail().find("oh"), std::string::npos);
+    EXPECT_TRUE(test::told_as("script-invalid", put.error()));
     EXPECT_TRUE((*client)->set_active(""));
-    EXPECT_TRUE((*client)->get("gone").error().is(errors::script_missing));
+    const auto gone = (*client)->get("gone");
+    ASSERT_FALSE(gone);
+    EXPECT_TRUE(test::told_as("script-missing", gone.error()));
     client->reset();
     EXPECT_EQ(peer.complaints(), "");
   }
@@ -81,6 +83,18 @@ TEST(SieveClient, BoundsWhatTheServerSends) {
             "protocol-violation");
   EXPECT_EQ(error_after("S: \"a\"\nS: \"b\"\nS: OK\n"), "protocol-violation");
   EXPECT_EQ(error_after("S: BYE \"later\"\n"), "connection-lost");
+}
+
+TEST(SieveClient, AScriptOverTheQuotaIsSoundAndRefused) {
+  test::ScriptPeer peer(kGreeting +
+                        "C: PUTSCRIPT \"n\" {5+}\n"
+                        "C: keep;\n"
+                        "S: NO (QUOTA/MAXSIZE) \"at most 1048576 bytes\"\n");
+  auto client = Client::connect(plain(peer.port()), kImpatient);
+  ASSERT_TRUE(client);
+  const auto put = (*client)->put("n", "keep;");
+  ASSERT_FALSE(put);
+  EXPECT_TRUE(test::told_as("sieve-refused", put.error()));
 }
 
 TEST(SieveClient, ARefusedLoginSaysSo) {
