@@ -19,6 +19,7 @@
 #include "compiler/ir/digest.h"
 #include "compiler/source/text.h"
 #include "runtime/net/errors.h"
+#include "runtime/net/socket.h"
 
 namespace plan::net {
 namespace {
@@ -447,11 +448,8 @@ class CurlClient final : public HttpClient {
     const Effect effect = is_sent && has_effect ? Effect::unknown : Effect::none;
     const Retry retry = effect == Effect::unknown ? Retry::never : Retry::safe;
     const auto finish = [&](Error error) {
-      return std::move(error)
-          .with_effect(effect)
-          .with_retry(retry)
-          .with_blame(is_sent ? options_.blame : Blame::network)
-          .with_detail(curl_easy_strerror(code));
+      return std::move(error).with_effect(effect).with_retry(retry).with_blame(
+          is_sent ? options_.blame : Blame::network);
     };
     if (transfer.is_too_large || code == CURLE_FILESIZE_EXCEEDED) {
       const bool is_head = transfer.header_bytes > options_.header_bytes_max;
@@ -476,8 +474,9 @@ class CurlClient final : public HttpClient {
         return finish(
             Error(errors::name_not_found, fmt::format("the host of {} has no address", origin_)));
       case CURLE_COULDNT_CONNECT:
-        return finish(
-            Error(errors::connection_refused, fmt::format("{} accepts no connections", origin_)));
+        return finish(Error(errors::connection_refused,
+                            fmt::format("{} accepts no connections", origin_)))
+            .with_detail(system_words(handle));
       case CURLE_OPERATION_TIMEDOUT:
         return finish(Error(errors::timed_out,
                             fmt::format("no answer of {} within the time allowed", origin_)));
@@ -487,20 +486,31 @@ class CurlClient final : public HttpClient {
       case CURLE_SSL_CERTPROBLEM:
       case CURLE_SSL_CIPHER:
       case CURLE_SSL_ISSUER_ERROR:
-        return finish(tls_error(code, handle)).with_retry(Retry::never).with_blame(options_.blame);
+        return finish(tls_error(code, handle, transfer))
+            .with_retry(Retry::never)
+            .with_blame(options_.blame);
       case CURLE_PARTIAL_FILE:
       case CURLE_GOT_NOTHING:
       case CURLE_SEND_ERROR:
       case CURLE_RECV_ERROR:
       case CURLE_SEND_FAIL_REWIND:
-        return finish(
-            Error(errors::connection_lost,
-                  fmt::format("{} closed the connection before its answer was whole", origin_)));
+        return finish(Error(errors::connection_lost,
+                            fmt::format("{} closed the connection before its answer was whole",
+                                        origin_)))
+            .with_detail(curl_easy_strerror(code));
       default:
         return finish(Error(errors::protocol_violation,
                             fmt::format("{} does not speak HTTP as expected", origin_)))
+            .with_detail(curl_easy_strerror(code))
             .with_retry(Retry::never);
     }
+  }
+
+  /// Why the system made no connection; empty when it does not say.
+  static std::string system_words(CURL* handle) {
+    long number = 0;
+    curl_easy_getinfo(handle, CURLINFO_OS_ERRNO, &number);
+    return number == 0 ? std::string() : errno_text(static_cast<int>(number));
   }
 
   /// The connection ended in the handshake, and not by an alert: only libcurl's words tell the two
@@ -524,7 +534,7 @@ class CurlClient final : public HttpClient {
                     origin_, from == nullptr || *from == '\0' ? "this machine" : from));
   }
 
-  Error tls_error(CURLcode code, CURL* handle) const {
+  Error tls_error(CURLcode code, CURL* handle, const Transfer& transfer) const {
     const HttpCertificate seen = judge_.last_seen();
     const std::string& pinned = options_.pinned_sha256_hex;
     if (!pinned.empty() && !seen.sha256_hex.empty() && seen.sha256_hex != pinned) {
@@ -534,7 +544,13 @@ class CurlClient final : public HttpClient {
     }
     long verify = 0;
     curl_easy_getinfo(handle, CURLINFO_SSL_VERIFYRESULT, &verify);
-    if (verify == X509_V_ERR_CERT_HAS_EXPIRED || verify == X509_V_ERR_CERT_NOT_YET_VALID) {
+    if (verify == X509_V_ERR_CERT_NOT_YET_VALID) {
+      return Error(
+          errors::certificate_expired,
+          fmt::format("the certificate of {} is not valid yet by the clock of this machine",
+                      origin_));
+    }
+    if (verify == X509_V_ERR_CERT_HAS_EXPIRED) {
       return Error(errors::certificate_expired,
                    fmt::format("the certificate of {} ended at {}", origin_,
                                show_utc(seen.not_after * 1000)));
@@ -545,7 +561,8 @@ class CurlClient final : public HttpClient {
                                verify == X509_V_OK ? "it names another host"
                                                    : X509_verify_cert_error_string(verify)));
     }
-    return Error(errors::tls_failed, fmt::format("no TLS session with {}", origin_));
+    return Error(errors::tls_failed, fmt::format("no TLS session with {}", origin_))
+        .with_detail(transfer.words.data());
   }
 
   const HttpOptions options_;
@@ -611,8 +628,13 @@ Result<HttpCertificate> look_at_certificate(const std::string& url,
 }
 
 Error http_error(const HttpResponse& response, Blame blame) {
+  // Without the query, which may hold a secret.
+  const std::string_view path =
+      std::string_view(response.target).substr(0, response.target.find('?'));
   const std::string message =
-      fmt::format("the server answered with HTTP status {}", response.status);
+      path.empty() ? fmt::format("the server answered with HTTP status {}", response.status)
+                   : fmt::format("the server answered `{}` with HTTP status {}",
+                                 printable(path, 200), response.status);
   if (response.status == 401) {
     return Error(errors::login_refused, message).with_blame(blame).with_detail(response.body);
   }

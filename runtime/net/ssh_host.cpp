@@ -147,7 +147,8 @@ Result<std::unique_ptr<Session>> shake_hands(const std::string& host, std::uint1
   }
   const int code = session->repeat(
       deadline, [&] { return libssh2_session_handshake(session->get(), descriptor); });
-  if (code != 0) return ssh_error(*session, code, fmt::format("the handshake with {}", host));
+  if (code != 0)
+    return ssh_error(*session, code, fmt::format("the handshake with {} port {}", host, port));
   return session;
 }
 
@@ -450,7 +451,8 @@ Outcome check_key_file(const std::string& file) {
 
 Result<std::unique_ptr<Host>> ssh_host(const SshOptions& options, Deadline deadline) {
   if (options.host_key_sha256_base64.empty()) {
-    return Error(errors::ssh_failed, fmt::format("no host key of {} is pinned", options.host))
+    return Error(errors::ssh_failed,
+                 fmt::format("no host key of {} is pinned: run plan fetch", options.host))
         .with_blame(Blame::plan);
   }
   auto host = std::make_unique<SshHost>(options);

@@ -109,9 +109,14 @@ Error judge_refused_certificate(SSL* ssl, const TlsClientOptions& options) {
   ERR_clear_error();
   switch (verdict) {
     case X509_V_ERR_CERT_HAS_EXPIRED:
+      return Error(errors::certificate_expired,
+                   fmt::format("the certificate of `{}` has expired", options.server_name))
+          .with_blame(Blame::network);
     case X509_V_ERR_CERT_NOT_YET_VALID:
       return Error(errors::certificate_expired,
-                   fmt::format("certificate of `{}`: {}", options.server_name, why))
+                   fmt::format(
+                       "the certificate of `{}` is not valid yet by the clock of this machine",
+                       options.server_name))
           .with_blame(Blame::network);
     case X509_V_ERR_HOSTNAME_MISMATCH:
     case X509_V_ERR_IP_ADDRESS_MISMATCH:

@@ -301,7 +301,8 @@ Error Client::judge(const HttpResponse& response) const {
     default: {
       HttpResponse bare;  // without the body, which may quote what was sent
       bare.status = response.status;
-      return http_error(bare, blame_);
+      bare.target = response.target;
+      return http_error(bare, blame_).while_doing("asking " + origin);
     }
   }
 }

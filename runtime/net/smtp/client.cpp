@@ -22,7 +22,7 @@ Error broken(std::string message) {
 Error refused(std::string_view what, const Reply& reply) {
   Error error(errors::refused, fmt::format("the server refused {}", what));
   if (reply.is_temporary()) error = std::move(error).with_retry_after(std::chrono::seconds(5));
-  return std::move(error).with_detail(reply.to_text());
+  return std::move(error).with_blame(Blame::network).with_detail(reply.to_text());
 }
 
 /// Before any data went out a failed exchange has changed nothing.
@@ -178,6 +178,7 @@ Outcome Client::login(std::string_view user, const secret::Secret& password, Dea
   if (answer->is_temporary()) return refused("the login for now", *answer);
   return Error(errors::login_refused,
                fmt::format("the server refused the login of `{}`", printable(user)))
+      .with_blame(Blame::network)
       .with_detail(answer->to_text());
 }
 

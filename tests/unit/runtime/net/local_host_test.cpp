@@ -10,6 +10,7 @@
 #include "runtime/net/errors.h"
 #include "runtime/net/host.h"
 #include "tests/support/temp_dir.h"
+#include "tests/support/told_error.h"
 
 namespace plan::net {
 namespace {
@@ -70,8 +71,7 @@ TEST_F(LocalHostTest, AProgramStartsInTheFolderThatWasAskedFor) {
 TEST_F(LocalHostTest, AProgramThatIsMissingIsAnError) {
   const auto result = host_->run({"/nonexistent/program"}, soon());
   ASSERT_FALSE(result);
-  EXPECT_TRUE(result.error().is(errors::command_failed));
-  EXPECT_EQ(result.error().effect(), Effect::none);
+  EXPECT_TRUE(test::told_as("command-failed", result.error()));
 }
 
 TEST_F(LocalHostTest, AProgramThatHangsIsKilledAtTheDeadlineWithItsChildren) {
@@ -173,7 +173,7 @@ TEST_F(LocalHostTest, ASymbolicLinkStaysOneAndItsTargetIsReplaced) {
 TEST_F(LocalHostTest, AFolderThatIsMissingIsAnErrorWithoutEffect) {
   const auto outcome = host_->replace_file(folder_.file("no/file"), "x", 0600, soon());
   ASSERT_FALSE(outcome);
-  EXPECT_TRUE(outcome.error().is(errors::file_unreadable));
+  EXPECT_TRUE(test::told_as("file-unreadable", outcome.error()));
 }
 
 TEST_F(LocalHostTest, FilesAreReadUpToTheirBound) {

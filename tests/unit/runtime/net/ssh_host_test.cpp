@@ -15,7 +15,9 @@
 #include "runtime/net/errors.h"
 #include "runtime/net/host.h"
 #include "runtime/net/stream.h"
+#include "tests/support/script_peer.h"
 #include "tests/support/temp_dir.h"
+#include "tests/support/told_error.h"
 
 extern char** environ;
 
@@ -170,7 +172,17 @@ TEST_F(SshHostTest, OutputOverTheBoundIsAnErrorAndTheHostGoesOn) {
 TEST_F(SshHostTest, AnotherHostKeyIsRefusedBeforeAnythingIsSaid) {
   const auto host = ssh_host(options("user", "other"), soon());
   ASSERT_FALSE(host);
-  EXPECT_TRUE(host.error().is(errors::host_key_changed)) << host.error().to_line();
+  EXPECT_TRUE(
+      test::told_as("host-key-changed", host.error(),
+                    {{fingerprint("other"), "<pinned>"}, {fingerprint("host"), "<shown>"}}));
+}
+
+TEST(SshHost, WhatIsNoSshServerIsSaidToBeNone) {
+  test::ScriptPeer peer("S: SSH-1.5-ancient\ncut\n");
+  const auto key = ssh_host_key_sha256("127.0.0.1", peer.port(), soon());
+  ASSERT_FALSE(key);
+  EXPECT_TRUE(
+      test::told_as("ssh-failed", key.error(), {{key.error().detail(), "<libssh2's words>"}}));
 }
 
 TEST_F(SshHostTest, WithoutAPinThereIsNoSession) {
