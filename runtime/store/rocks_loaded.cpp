@@ -98,10 +98,10 @@ Error error_for(std::string words, const std::string& folder) {
                              folder))
         .with_detail(words);
   }
-  if (says("lock")) {
-    code = &errors::store_busy;
-  } else if (says("Corruption")) {
+  if (says("Corruption")) {
     code = &errors::store_damaged;
+  } else if (says("While lock file") || says("lock hold by current process")) {
+    code = &errors::store_busy;
   } else if (says("No space left")) {
     code = &errors::store_full;
   } else if (says("IO error") || says("does not exist")) {
@@ -187,6 +187,7 @@ Result<std::shared_ptr<const RocksLibrary>> RocksLibrary::find(const std::string
 LoadedRocksCursor::LoadedRocksCursor(LoadedRocksCursor&& other) noexcept
     : functions_(other.functions_),
       iterator_(std::exchange(other.iterator_, nullptr)),
+      folder_(other.folder_),
       is_begun_(other.is_begun_) {}
 
 LoadedRocksCursor::~LoadedRocksCursor() {
@@ -204,7 +205,7 @@ Result<bool> LoadedRocksCursor::next() {
   if (functions_->iter_valid(iterator) != 0) return true;
   char* message = nullptr;
   functions_->iter_get_error(iterator, &message);
-  PLAN_TRY_VOID(outcome_of(*functions_, message, "reading"));
+  PLAN_TRY_VOID(outcome_of(*functions_, message, *folder_));
   return false;
 }
 
@@ -381,7 +382,8 @@ Result<LoadedRocksCursor> LoadedRocks::scan(std::size_t family) const {
       library_->functions(),
       library_->functions().create_iterator_cf(
           state_->database, state_->read,
-          static_cast<rocksdb_column_family_handle_t*>(state_->handles[family])));
+          static_cast<rocksdb_column_family_handle_t*>(state_->handles[family])),
+      folder_);
 }
 
 Result<std::optional<std::string>> LoadedRocks::get(std::size_t family,

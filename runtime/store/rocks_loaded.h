@@ -71,10 +71,12 @@ class LoadedRocksCursor {
 
  private:
   friend class LoadedRocks;
-  LoadedRocksCursor(const RocksLibrary::Functions& functions, void* iterator)
-      : functions_(&functions), iterator_(iterator) {}
+  LoadedRocksCursor(const RocksLibrary::Functions& functions, void* iterator,
+                    const std::string& folder)
+      : functions_(&functions), iterator_(iterator), folder_(&folder) {}
   const RocksLibrary::Functions* functions_ = nullptr;
   void* iterator_ = nullptr;
+  const std::string* folder_ = nullptr;
   bool is_begun_ = false;
 };
 

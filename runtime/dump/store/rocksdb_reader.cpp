@@ -69,9 +69,10 @@ class RocksdbReader final : public StoreReader {
     if (!family) return {};
     PLAN_TRY(figures, store_->figures(*family));
     if (records < figures.records_least || records > figures.entries) {
-      return Error(store::errors::store_read_short,
-                   fmt::format("{}: {} records of subspace {} were read, its files hold {} to {}",
-                               folder_, records, letter, figures.records_least, figures.entries));
+      return Error(
+          store::errors::store_read_short,
+          fmt::format("{}: {} record(s) of subspace {} were read, and its files hold {} to {}",
+                      folder_, records, letter, figures.records_least, figures.entries));
     }
     return {};
   }

@@ -2,6 +2,8 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <fstream>
+
 #include "runtime/dump/frame_writer.h"
 #include "runtime/dump/store/blob_encoding.h"
 #include "runtime/dump/store/dump_rows.h"
@@ -10,6 +12,7 @@
 #include "runtime/store/errors.h"
 #include "runtime/store/rocks_loaded.h"
 #include "runtime/store/sqlite.h"
+#include "tests/support/told_error.h"
 #include "tests/unit/runtime/dump/real_stores.h"
 
 namespace plan::dump {
@@ -136,11 +139,84 @@ TEST(RocksdbReading, refuses_fewer_records_than_the_table_files_count) {
   EXPECT_FALSE((*reader)->check_count('p', 1'000'000));
 }
 
+/// A store of three records in the table files of one letter, as whichever library there is makes
+/// it.
+class OwnRocksdbTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    std::string why;
+    address_.kind = StoreKind::rocksdb;
+    address_.path = folder_.file("store");
+    address_.rocksdb_library = "librocksdb.so.7.8";
+    if (!store::RocksLibrary::load(address_.rocksdb_library))
+      address_.rocksdb_library = test::rocksdb_library(why);
+    if (address_.rocksdb_library.empty()) GTEST_SKIP() << why;
+    const auto library = store::RocksLibrary::load(address_.rocksdb_library);
+    ASSERT_TRUE(library) << library.error().to_line();
+    const auto opened = [&] {
+      return store::LoadedRocks::open(*library, address_.path,
+                                      {.is_read_only = false, .families = {"p"}});
+    };
+    {
+      const auto store = opened();
+      ASSERT_TRUE(store) << store.error().to_line();
+      auto batch = (*store)->batch();
+      for (const char* key : {"a", "b", "c"})
+        batch.put(*(*store)->family("p"), key, std::string(100, 'v'));
+      ASSERT_TRUE((*store)->write(batch, true));
+    }
+    // The next open moves what was in the log into a table file.
+    ASSERT_TRUE(opened());
+  }
+  test::TempDir folder_;
+  StoreAddress address_;
+};
+
+TEST_F(OwnRocksdbTest, fewer_records_than_the_files_hold_are_told_with_both_numbers) {
+  auto reader = open_store_reader(address_);
+  ASSERT_TRUE(reader) << reader.error().to_line();
+  auto rows = (*reader)->open('p');
+  ASSERT_TRUE(rows && *rows);
+  EXPECT_EQ(stream_of(**rows).records, 3U);
+  EXPECT_TRUE((*reader)->check_count('p', 3));
+  const Outcome short_read = (*reader)->check_count('p', 1);
+  ASSERT_FALSE(short_read);
+  EXPECT_TRUE(test::told_as("store-read-short", short_read.error()));
+}
+
+/// RocksDB's words are "Corruption: block checksum mismatch": no lock is meant.
+TEST_F(OwnRocksdbTest, a_damaged_block_is_no_lock_of_another_process) {
+  for (const auto& entry : std::filesystem::directory_iterator(address_.path)) {
+    if (entry.path().extension() != ".sst") continue;
+    std::fstream file(entry.path(), std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(10);
+    file << "damage";
+  }
+  auto reader = open_store_reader(address_);
+  ASSERT_TRUE(reader) << reader.error().to_line();
+  auto rows = (*reader)->open('p');
+  ASSERT_TRUE(rows && *rows);
+  Record record;
+  const auto damaged = (*rows)->next(record);
+  ASSERT_FALSE(damaged);
+  EXPECT_TRUE(damaged.error().is(store::errors::store_damaged)) << damaged.error().to_line();
+  EXPECT_TRUE(damaged.error().message().starts_with(address_.path)) << damaged.error().to_line();
+}
+
+TEST_F(OwnRocksdbTest, a_store_that_is_open_is_busy) {
+  const auto library = store::RocksLibrary::load(address_.rocksdb_library);
+  ASSERT_TRUE(library);
+  const auto first = store::LoadedRocks::open(*library, address_.path, {.is_read_only = false});
+  ASSERT_TRUE(first) << first.error().to_line();
+  const auto second = store::LoadedRocks::open(*library, address_.path, {.is_read_only = false});
+  ASSERT_FALSE(second);
+  EXPECT_TRUE(second.error().is(store::errors::store_busy)) << second.error().to_line();
+}
+
 TEST(RocksdbReading, says_plainly_what_to_fetch_when_no_library_fits) {
   const auto missing = store::RocksLibrary::load("/nowhere/librocksdbjni-linux64.so");
   ASSERT_FALSE(missing);
-  EXPECT_TRUE(missing.error().is(store::errors::rocksdb_library_missing));
-  EXPECT_NE(missing.error().code().remedy.find("org.rocksdb:rocksdbjni"), std::string_view::npos);
+  EXPECT_TRUE(test::told_as("rocksdb-library-missing", missing.error()));
   // A library, but not that one.
   const auto other = store::RocksLibrary::load("libz.so.1");
   ASSERT_FALSE(other);
