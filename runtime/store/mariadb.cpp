@@ -21,9 +21,10 @@ const ErrorCode& code_for(unsigned number) {
     case 2026:  // TLS
     case 1053:  // the server is shutting down
       return errors::database_unreachable;
-    case 1044:  // access to the database, login, unknown database, access to a table
+    case 1044:  // access to the database, login, unknown database, host, access to a table
     case 1045:
     case 1049:
+    case 1130:
     case 1142:
     case 1698:
       return errors::database_refused;
@@ -90,10 +91,11 @@ Result<MariaConnection> MariaConnection::open(const MariaOptions& options) {
                          options.user.c_str(), options.password.c_str(), options.database.c_str(),
                          options.port, is_socket ? options.host.c_str() : nullptr, 0) == nullptr) {
     Error error = error_for(state->connection);
-    const bool was_answered = error.is(errors::database_refused);
     return Error(error.code(),
                  fmt::format("the MySQL server at {} port {} {}", options.host, options.port,
-                             was_answered ? "refuses the login" : "does not answer"))
+                             error.is(errors::database_refused)       ? "refuses the login"
+                             : error.is(errors::database_unreachable) ? "does not answer"
+                                                                      : "refuses the connection"))
         .with_detail(error.detail());
   }
   return MariaConnection(std::move(state));

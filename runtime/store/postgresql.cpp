@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <libpq-fe.h>
 
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
@@ -34,6 +35,19 @@ void append_u32(std::string& text, std::uint32_t value) {
   }
 }
 
+// libpq says more than one line, each with an end, and tabs and spaces at its front.
+std::string one_line(std::string_view words) {
+  std::string line;
+  while (!words.empty()) {
+    const std::size_t end = std::min(words.find('\n'), words.size());
+    std::string_view part = words.substr(0, end);
+    words.remove_prefix(std::min(end + 1, words.size()));
+    part.remove_prefix(std::min(part.find_first_not_of(" \t"), part.size()));
+    if (!part.empty()) line += fmt::format("{}{}", line.empty() ? "" : "; ", part);
+  }
+  return line;
+}
+
 // The server tells what kind of failure it was by a code of five characters (SQLSTATE).
 Error error_for(PGconn* connection, const PGresult* result) {
   const char* state = result == nullptr ? nullptr : PQresultErrorField(result, PG_DIAG_SQLSTATE);
@@ -54,7 +68,7 @@ Error error_for(PGconn* connection, const PGresult* result) {
   Error error(*kind,
               fmt::format("PostgreSQL refused{}{}", code.empty() ? "" : ", SQLSTATE ", code));
   if (kind == &errors::database_unreachable) error = std::move(error).with_effect(Effect::unknown);
-  return std::move(error).with_detail(words == nullptr ? "" : words);
+  return std::move(error).with_detail(one_line(words == nullptr ? "" : words));
 }
 
 }  // namespace
@@ -96,7 +110,7 @@ Result<PostgresConnection> PostgresConnection::open(const PostgresOptions& optio
   auto state = std::make_unique<State>();
   state->connection = PQconnectdbParams(names.data(), values.data(), 0);
   if (PQstatus(state->connection) != CONNECTION_OK) {
-    const std::string words = PQerrorMessage(state->connection);
+    const std::string words = one_line(PQerrorMessage(state->connection));
     const bool was_answered = words.find("FATAL:") != std::string::npos;
     return Error(was_answered ? errors::database_refused : errors::database_unreachable,
                  fmt::format("PostgreSQL at {} port {} {}", options.host, options.port,

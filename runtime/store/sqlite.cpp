@@ -36,17 +36,19 @@ const ErrorCode& code_for(int extended) {
   }
 }
 
-Error error_for(sqlite3* database, int code) {
+// `opened` is named where the connection has no file, as after an open that failed.
+Error error_for(sqlite3* database, int code, std::string_view opened = "the database") {
   const int extended = database == nullptr ? code : sqlite3_extended_errcode(database);
   const char* path = database == nullptr ? nullptr : sqlite3_db_filename(database, "main");
   const char* words = database == nullptr ? sqlite3_errstr(code) : sqlite3_errmsg(database);
   // Some failures (misuse of a closed handle) leave the connection's code at OK: trust the call.
   const int shown = (extended & 0xFF) == SQLITE_OK ? code : extended;
-  Error error(code_for(shown), fmt::format("{}: SQLite code {} ({})",
-                                           path == nullptr || *path == '\0' ? "the database" : path,
-                                           shown, sqlite3_errstr(shown)));
+  const std::string_view kind = sqlite3_errstr(shown);
+  Error error(code_for(shown),
+              fmt::format("{}: SQLite code {} ({})",
+                          path == nullptr || *path == '\0' ? opened : path, shown, kind));
   if ((shown & 0xFF) == SQLITE_BUSY) error = std::move(error).with_retry(Retry::safe);
-  return std::move(error).with_detail(words == nullptr ? "" : words);
+  return std::move(error).with_detail(words == nullptr || words == kind ? "" : words);
 }
 
 // A path as the part of a `file:` URI that SQLite reads back as the same path.
@@ -247,9 +249,9 @@ Result<Database> Database::open(const std::string& path, const SqliteOptions& op
       name.c_str(), &handle, flags,
       options.vfs.empty() || options.leaves_no_trace ? nullptr : options.vfs.c_str());
   if (code != SQLITE_OK) {
-    Error error = error_for(handle, code);
+    Error error = error_for(handle, code, path);
     sqlite3_close_v2(handle);
-    return std::move(error).while_doing("opening " + path);
+    return error;
   }
   Database database(handle, path);
   sqlite3_busy_timeout(handle, static_cast<int>(options.busy_timeout.count()));
@@ -265,11 +267,10 @@ Result<Database> Database::open(const std::string& path, const SqliteOptions& op
     PLAN_TRY_VOID(run_sql(handle, "PRAGMA locking_mode=EXCLUSIVE"));
   }
   // The first read decides whether this is a database at all.
-  PLAN_TRY_VOID(
-      run_sql(handle, "SELECT count(*) FROM sqlite_schema").while_doing("opening " + path));
+  PLAN_TRY_VOID(run_sql(handle, "SELECT count(*) FROM sqlite_schema").while_doing("opening it"));
   if (!options.is_read_only && !options.leaves_no_trace) {
     if (options.is_write_ahead) {
-      PLAN_TRY_VOID(run_sql(handle, "PRAGMA journal_mode=WAL").while_doing("opening " + path));
+      PLAN_TRY_VOID(run_sql(handle, "PRAGMA journal_mode=WAL").while_doing("opening it"));
     }
     PLAN_TRY_VOID(run_sql(
         handle, options.is_durable ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL"));
