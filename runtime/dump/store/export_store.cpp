@@ -175,7 +175,9 @@ class ExportRun {
       if (records > 0 && record.key <= last) {
         return Error(
             errors::store_row_wrong,
-            fmt::format("rows of subspace {} do not come in the order of their keys", letter));
+            fmt::format("{}: row {} of subspace {} does not follow the key before it: key {}",
+                        address_.name(), records + 1, letter,
+                        ir::to_hex(record.key.substr(0, 64))));
       }
       last = record.key;
       ++records;
@@ -192,7 +194,8 @@ class ExportRun {
     } else if (records == 0 && faults.missing > 0) {
       return Error(
           errors::blobs_elsewhere,
-          fmt::format("{} links {} blobs, and {} has none of them", address_.name(), faults.missing,
+          fmt::format("{} links {} blob(s), and {} has none of them", address_.name(),
+                      faults.missing,
                       address_.blob_folder.empty() ? "its subspace t" : address_.blob_folder));
     }
     PLAN_TRY(file, writer->finish());
@@ -231,7 +234,7 @@ Result<ExportReport> export_store(const StoreAddress& address, const ExportOptio
   PLAN_TRY_VOID(check_stopped(address, {options.ports}));
   PLAN_TRY(reader, open_store_reader(address));
   ExportReport report;
-  PLAN_TRY(schema, schema_of_store(*reader));
+  PLAN_TRY(schema, schema_of_store(*reader).while_doing("reading " + address.name()));
   report.schema = schema;
   PLAN_TRY(selected, select_letters(options.subspaces, schema));
   report.notes = selected.notes;
@@ -264,7 +267,8 @@ Result<ExportReport> export_store(const StoreAddress& address, const ExportOptio
   report.blobs = run.faults();
   PLAN_TRY(after, reader->fingerprint());
   if (after != before) {
-    return Error(errors::store_changed, fmt::format("{} was written to", address.name()));
+    return Error(errors::store_changed,
+                 fmt::format("{} was written to in the meantime", address.name()));
   }
   for (const auto& [letter, file] : state.done()) {
     WrittenFile moved = file;

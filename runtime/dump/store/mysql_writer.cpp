@@ -52,9 +52,13 @@ class MysqlSubspaceWriter final : public SubspaceWriter {
       : connection_(std::move(connection)), letter_(letter), kind_(kind), packet_(packet) {}
 
   Outcome put(const Record& record) override {
-    if (record.key.size() > (kind_ == ValueKind::none ? kIndexKeyMax : kValueKeyMax)) {
-      return Error(errors::target_key_too_long,
-                   fmt::format("a key of subspace {} has {} bytes", letter_, record.key.size()));
+    const std::size_t key_max = kind_ == ValueKind::none ? kIndexKeyMax : kValueKeyMax;
+    if (record.key.size() > key_max) {
+      return Error(
+          errors::target_key_too_long,
+          fmt::format("a key of subspace {} has {} bytes, and its table on a MySQL server "
+                      "tells {} apart: {}...",
+                      letter_, record.key.size(), key_max, ir::to_hex(record.key.substr(0, 32))));
     }
     if (!is_begun_) {
       PLAN_TRY_VOID(connection_.execute("START TRANSACTION"));
@@ -76,9 +80,7 @@ class MysqlSubspaceWriter final : public SubspaceWriter {
     if (kind_ == ValueKind::counter) {
       const auto value = counter_value(record.value);
       if (!value) {
-        return Error(errors::store_row_wrong,
-                     fmt::format("a counter of subspace {} has {} bytes, not 8", letter_,
-                                 record.value.size()));
+        return counter_wrong(letter_, record);
       }
       sql_ += fmt::format(",{}", *value);
     } else if (kind_ != ValueKind::none) {

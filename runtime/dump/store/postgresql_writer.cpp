@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 
 #include "compiler/ir/digest.h"
-#include "runtime/dump/store/errors.h"
 #include "runtime/dump/store/sql_connections.h"
 #include "runtime/dump/store/store_writer.h"
 #include "runtime/dump/subspace.h"
@@ -78,9 +77,7 @@ class PostgresSubspaceWriter final : public SubspaceWriter {
     } else if (kind_ == ValueKind::counter) {
       const auto value = counter_value(record.value);
       if (!value) {
-        return Error(errors::store_row_wrong,
-                     fmt::format("a counter of subspace {} has {} bytes, not 8", letter_,
-                                 record.value.size()));
+        return counter_wrong(letter_, record);
       }
       std::string bytes = counter_bytes(*value);
       std::reverse(bytes.begin(), bytes.end());

@@ -5,7 +5,6 @@
 #include <filesystem>
 #include <mutex>
 
-#include "runtime/dump/store/errors.h"
 #include "runtime/dump/store/store_reader.h"
 #include "runtime/dump/store/store_writer.h"
 #include "runtime/dump/subspace.h"
@@ -59,9 +58,7 @@ class SqliteSubspaceWriter final : public SubspaceWriter {
     if (kind_ == ValueKind::counter) {
       const auto value = counter_value(record.value);
       if (!value) {
-        return Error(errors::store_row_wrong,
-                     fmt::format("a counter of subspace {} has {} bytes, not 8", letter_,
-                                 record.value.size()));
+        return counter_wrong(letter_, record);
       }
       insert_.bind(2, *value);
     } else if (kind_ != ValueKind::none) {

@@ -100,7 +100,8 @@ Outcome remove_files(const StoreAddress& address) {
     }
   }
   if (!code) return {};
-  return Error(errors::store_in_use, fmt::format("{}: {}", address.name(), code.message()));
+  return Error(store::errors::store_unreadable,
+               fmt::format("{} cannot be removed: {}", address.name(), code.message()));
 }
 
 Error not_ours(const StoreAddress& address, std::string_view what) {

@@ -35,6 +35,9 @@ class SubspaceWriter {
   [[nodiscard]] virtual Outcome commit(const ImportProgress& progress) = 0;
 };
 
+/// A record of the dump whose value is no counter: dump-damaged.
+[[nodiscard]] Error counter_wrong(char letter, const Record& record);
+
 /// A store that a dump is put into. Rows are inserted, never added to what is there: a counter gets
 /// the value of the dump also when it is negative, and a repeated row is an error of the database.
 /// Thread-safe after prepare().
