@@ -196,8 +196,12 @@ Result<std::uint32_t> Directory::find_account(std::string_view named_as) const {
   if (number && *number <= UINT32_MAX &&
       (accounts_.empty() || accounts_.count(static_cast<std::uint32_t>(*number)) != 0))
     return static_cast<std::uint32_t>(*number);
-  return Error(errors::unknown_account, fmt::format("no account `{}` in the directory of this dump",
-                                                    printable(named_as, 100)));
+  const std::string shown = printable(named_as, 100);
+  return Error(
+      errors::unknown_account,
+      accounts_.empty()
+          ? fmt::format("this dump has no directory that tells which account `{}` is", shown)
+          : fmt::format("no account `{}` in the directory of this dump", shown));
 }
 
 Result<std::set<std::uint32_t>> Directory::accounts_of_domain(std::string_view domain) const {

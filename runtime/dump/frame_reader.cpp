@@ -332,7 +332,8 @@ Result<std::string_view> FrameReader::value(std::uint64_t bytes_max) {
   if (fault_) return to_error(*fault_);
   if (value_left_ > bytes_max)
     return Error(errors::value_too_large,
-                 fmt::format("a value of {} bytes; {} are taken", value_left_, bytes_max));
+                 fmt::format("the value of key {} has {} bytes; {} are taken",
+                             ir::to_hex(key_.substr(0, 64)), value_left_, bytes_max));
   if (value_left_ <= view_.size()) return value_piece();
   value_copy_.clear();  // grows with what is there, not with what is announced
   while (value_left_ > 0) {

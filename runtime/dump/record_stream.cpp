@@ -34,8 +34,8 @@ class FileStream : public RecordStream {
     const std::string shape = key_shape_fault(subspace_, key);
     if (!shape.empty() || (has_previous_ && key <= previous_))
       return Error(errors::dump_damaged,
-                   fmt::format("{}: key {} {}", path_, ir::to_hex(key.substr(0, kShown)),
-                               shape.empty() ? "does not follow the one before it" : shape));
+                   fmt::format("{}: key {}: {}", path_, ir::to_hex(key.substr(0, kShown)),
+                               shape.empty() ? "it does not follow the one before it" : shape));
     previous_.assign(key);
     has_previous_ = true;
     return true;
@@ -301,8 +301,8 @@ Outcome write_merged(std::vector<std::unique_ptr<RecordStream>> streams, const S
       }
       if (!is_equal)
         return Error(errors::dumps_disagree,
-                     fmt::format("subspace {}, key {}", subspace.letter,
-                                 ir::to_hex(first->key().substr(0, kShown))));
+                     fmt::format("subspace {}: two of the dumps have different values under key {}",
+                                 subspace.letter, ir::to_hex(first->key().substr(0, kShown))));
     }
     for (RecordStream* stream : same) PLAN_TRY_VOID(advance(stream));
     PLAN_TRY_VOID(advance(first));

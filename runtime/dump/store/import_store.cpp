@@ -194,7 +194,7 @@ class ImportRun {
     }
     if (progress.records != file.records) {
       return Error(errors::dump_changed,
-                   fmt::format("{} has {} records now, and had {} when it was checked", file.path,
+                   fmt::format("{} has {} record(s) now, and had {} when it was checked", file.path,
                                progress.records, file.records));
     }
     progress.is_done = true;
