@@ -36,7 +36,9 @@ TransferSize size_of(const Value& report) {
 Result<TransferSize> proved(const Value& report, const std::string& folder) {
   const std::string_view grade = report["grade"].string_or("");
   if (grade == "proved") return size_of(report);
-  return Error(errors::dump_not_proved, fmt::format("{} is graded {}", folder, grade));
+  return Error(
+      errors::dump_not_proved,
+      fmt::format("{} is graded {}, not proved: `plan dump verify` says why", folder, grade));
 }
 
 Result<secret::Secret> password_of(const StorePlace& place, secret::SecretSource& secrets) {

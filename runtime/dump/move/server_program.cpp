@@ -122,7 +122,8 @@ Result<std::string> ServerProgram::version() {
 
 Outcome ServerProgram::check_config(const std::string& config) {
   const auto wrong = [&](std::string_view why) -> Outcome {
-    return Error(errors::server_config_wrong, fmt::format("{}: {}", config, why))
+    return Error(errors::server_config_wrong,
+                 fmt::format("{} on {}: {}", config, host_.name(), why))
         .with_blame(Blame::target);
   };
   PLAN_TRY(is_there, host_.exists(config, soon()));

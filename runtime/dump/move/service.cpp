@@ -27,6 +27,16 @@ std::string_view property_of(std::string_view lines, std::string_view name) {
   return {};
 }
 
+/// A command as it can be typed again, but for the lines of a script.
+std::string shown(const std::vector<std::string>& arguments) {
+  constexpr std::size_t kShown = 120;
+  std::string line = arguments.front();
+  if (line == "sh") return line;
+  for (std::size_t i = 1; i < arguments.size() && line.size() < kShown; ++i)
+    line += " " + arguments[i];
+  return printable(line, kShown);
+}
+
 }  // namespace
 
 Result<std::string> run_there(net::Host& host, const std::vector<std::string>& arguments,
@@ -34,8 +44,8 @@ Result<std::string> run_there(net::Host& host, const std::vector<std::string>& a
   PLAN_TRY(result, host.run(arguments, soon(), options));
   if (result.exit_code != 0) {
     return Error(errors::server_command_failed,
-                 fmt::format("`{}` on {} ended with {}", printable(arguments.front(), 120),
-                             host.name(), result.exit_code))
+                 fmt::format("`{}` on {} ended with {}", shown(arguments), host.name(),
+                             result.exit_code))
         .with_blame(Blame::target)
         .with_detail(trim(result.errors.empty() ? result.output : result.errors));
   }
@@ -141,14 +151,15 @@ Outcome Service::stop(step::StepContext& context) {
 Outcome Service::check_ready() {
   PLAN_TRY(is_up, is_running());
   if (!is_up) {
-    return Error(errors::service_not_ready, fmt::format("{} does not run", name()))
+    return Error(errors::service_not_ready,
+                 fmt::format("{} on {} does not run", name(), host_.name()))
         .with_blame(Blame::target);
   }
   if (block_.ready.empty()) return {};
   PLAN_TRY(result, host_.run(block_.ready, soon()));
   if (result.exit_code == 0) return {};
   return Error(errors::service_not_ready,
-               fmt::format("{} runs, and `{}` ends with {}", name(),
+               fmt::format("{} on {} runs, and `{}` ends with {}", name(), host_.name(),
                            printable(block_.ready.front(), 120), result.exit_code))
       .with_blame(Blame::target)
       .with_detail(trim(result.errors.empty() ? result.output : result.errors));
