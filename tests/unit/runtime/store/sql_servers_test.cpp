@@ -19,7 +19,7 @@ namespace {
 using namespace std::chrono_literals;
 using namespace std::string_view_literals;
 
-/// A server that refuses each client, in the protocol that its first byte of `answer` begins.
+/// A server that refuses each client with `answer`: at once, as MySQL does, or after its login.
 class RefusingServer {
  public:
   RefusingServer(bool speaks_first, std::string answer)
@@ -40,12 +40,11 @@ class RefusingServer {
     const auto deadline = net::Deadline::after(10s);
     char bytes[1024];
     if (!speaks_first) {
-      // A wish for TLS (8 bytes) is declined; what comes next is the login.
-      const auto asked = client.read_some(bytes, sizeof bytes, deadline);
-      if (!asked) return;
-      if (*asked == 8) {
+      // Wishes for encryption (8 bytes) are declined; what comes next is the login.
+      auto asked = client.read_some(bytes, sizeof bytes, deadline);
+      while (asked && *asked == 8) {
         if (!client.write_all("N", deadline)) return;
-        if (!client.read_some(bytes, sizeof bytes, deadline)) return;
+        asked = client.read_some(bytes, sizeof bytes, deadline);
       }
     }
     if (!client.write_all(answer, deadline)) return;
