@@ -196,15 +196,18 @@ ExitCode list_types(const schema::Schema& schema, const std::string& format) {
   return ExitCode::done;
 }
 
+Error no_schema(const ProjectFolder& folder) {
+  return Error(errors::not_fetched,
+               fmt::format("{} has no schema document of the target", folder.schema_directory));
+}
+
 }  // namespace
 
 ExitCode run_admin_describe(const Invocation& invocation) {
   const std::string format = invocation.value("--format");
   auto project = load_project(invocation.value("--plan"), {}, {.needs_schema = true});
   if (!project) return print_error(project.error(), format);
-  if (!project->schema) {
-    return print_error(Error(errors::not_fetched, "there is no schema in the cache"), format);
-  }
+  if (!project->schema) return print_error(no_schema(project->folder), format);
   const std::string name = invocation.value("type");
   if (name.empty()) return list_types(*project->schema, format);
   const schema::ObjectType* type = project->schema->resolved(name);
@@ -237,8 +240,9 @@ ExitCode run_admin_get(const Invocation& invocation) {
   const auto project =
       load_sound_project(invocation.value("--plan"), format, &exit_code, {.needs_schema = true});
   if (!project) return exit_code;
+  if (!project->schema) return print_error(no_schema(project->folder), format);
   std::string name = invocation.value("type");
-  const schema::ObjectType* type = project->schema ? project->schema->resolved(name) : nullptr;
+  const schema::ObjectType* type = project->schema->resolved(name);
   if (type == nullptr) {
     return print_error(Error(errors::nothing_of_that_name,
                              fmt::format("the target's schema has no type `{}`", printable(name))),

@@ -61,8 +61,6 @@ Result<Review> review_for(const Invocation& invocation, const std::string& file,
   auto project =
       load_sound_project(file, run_format(invocation), exit_code, project_options(invocation));
   if (!project) return Error(errors::plan_has_errors, "nothing was done");
-  if (!project->lock_text)
-    return Error(errors::not_fetched, "there is no migration.lock beside the plan");
   PLAN_TRY_VOID(accept_untried_servers(*project, invocation.has("--untested-version")));
   session = std::make_unique<Session>(folder, project->compiled.plan->connections);
   return review_project(std::move(*project), *session, stop);

@@ -110,10 +110,6 @@ ExitCode run_diff(const Invocation& invocation) {
   loading.needs_schema = !invocation.value("-o,--output").empty();
   auto project = load_sound_project(invocation.value("plan"), format, &exit_code, loading);
   if (!project) return exit_code;
-  if (!project->lock_text) {
-    return print_error(Error(errors::not_fetched, "there is no migration.lock beside the plan"),
-                       format);
-  }
   std::string output = invocation.value("-o,--output");
   if (auto free = check_output(output); !free) return print_error(free.error(), format);
   // What is saved is what runs: the word about servers that were not tried is given here.

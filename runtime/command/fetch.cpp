@@ -76,9 +76,14 @@ KnownLock known_lock(const ProjectFolder& folder) {
 Outcome compare_identities(const facts::Lock& known, const facts::Lock& fresh, bool may_change,
                            const std::string& lock_file) {
   const std::vector<std::string> changed = facts::changed_identities(known, fresh);
-  for (const std::string& line : changed) print_words(fmt::format("{}: {}\n", lock_file, line));
+  if (may_change || changed.size() > 1) {
+    for (const std::string& line : changed) print_words(fmt::format("{}: {}\n", lock_file, line));
+  }
   if (changed.empty() || may_change) return {};
-  return Error(errors::identity_changed, fmt::format("{}; nothing was written", changed.front()))
+  return Error(errors::identity_changed,
+               fmt::format(
+                   "{}: {}{}; nothing was written", lock_file, changed.front(),
+                   changed.size() > 1 ? fmt::format(", and {} more", changed.size() - 1) : ""))
       .with_blame(Blame::network);
 }
 

@@ -73,7 +73,7 @@ ExitCode move_accounts_out(const Invocation& invocation, const std::string& file
   if (access(csv.c_str(), F_OK) == 0) {
     return print_error(
         Error(errors::file_there,
-              fmt::format("{}: plan fmt never overwrites another file", printable(csv))),
+              fmt::format("{} is there, and plan fmt overwrites no other file", printable(csv))),
         format);
   }
   if (auto done = write_text_file(csv, moved.csv); !done) return print_error(done.error(), format);
@@ -123,8 +123,10 @@ ExitCode run_fmt(const Invocation& invocation) {
     print_words(render_terminal(sink.sorted(), sources, {}));
   }
   if (formatted.is_lossy) {
-    return print_error(Error(errors::format_loses, fmt::format("{} was left as it is", file)),
-                       format);
+    return print_error(
+        Error(errors::format_loses,
+              fmt::format("{} was left as it is: written again it would not say the same", file)),
+        format);
   }
   if (!formatted.text) return ExitCode::error;
   Sink unheard;
@@ -158,7 +160,7 @@ ExitCode run_fmt(const Invocation& invocation) {
   if (!output.empty() && access(output.c_str(), F_OK) == 0) {
     return print_error(
         Error(errors::file_there,
-              fmt::format("{}: plan fmt never overwrites another file", printable(output))),
+              fmt::format("{} is there, and plan fmt overwrites no other file", printable(output))),
         format);
   }
   const std::string written = output.empty() ? (is_same ? "" : file) : output;

@@ -55,7 +55,9 @@ ExitCode run_init(const Invocation& invocation) {
     }
     if (access(output.c_str(), F_OK) == 0) {
       return print_error(
-          Error(errors::file_there, fmt::format("{}: plan init never overwrites", output)), format);
+          Error(errors::file_there,
+                fmt::format("{} is there, and plan init overwrites nothing", output)),
+          format);
     }
     if (auto written = write_text_file(output, file.text); !written)
       return print_error(written.error(), format);

@@ -74,11 +74,15 @@ class Ended:
 
 
 def lock_text(plan_name, schema_digest):
-    """The golden lock with its digests, as `plan fetch` would have written it."""
-    lines = (GOLDEN / "lock.txt").read_text().splitlines()
+    return lock_with_digests((GOLDEN / "lock.txt").read_text(), plan_name, [f"schema {schema_digest}"])
+
+
+def lock_with_digests(golden, plan_name, more=()):
+    """A golden lock as `plan fetch` would have written it."""
+    lines = golden.splitlines()
     head, body = lines[:2], [line for line in lines[2:] if not line.startswith(("digest ", "schema "))]
     head[0] = f"plan-lock 1 {hashlib.sha256(plan_name.encode()).hexdigest()}"
-    body = sorted([*body, f"schema {schema_digest}"])
+    body = sorted([*body, *more])
     text = "\n".join([*head, *body]) + "\n"
     return text + f"digest {hashlib.sha256(text.encode()).hexdigest()}\n"
 

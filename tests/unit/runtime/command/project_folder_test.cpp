@@ -11,6 +11,7 @@
 
 #include "runtime/command/errors.h"
 #include "tests/support/temp_dir.h"
+#include "tests/support/told_error.h"
 
 namespace plan::command {
 namespace {
@@ -41,7 +42,7 @@ TEST(WriteTextFile, ALinkInACircleIsAnErrorAndLeavesNothing) {
   ASSERT_EQ(symlink("migration.lock", link.c_str()), 0);
   const auto written = write_text_file(link, "new\n");
   ASSERT_FALSE(written);
-  EXPECT_TRUE(written.error().is(errors::file_unwritable)) << written.error().to_line();
+  EXPECT_TRUE(test::told_as("file-unwritable", written.error()));
   const std::filesystem::directory_iterator files(folder.path());
   EXPECT_EQ(std::distance(begin(files), end(files)), 1);
 }
@@ -102,7 +103,7 @@ TEST(ReadTextFile, IsBoundedWhateverStandsThere) {
   EXPECT_EQ(whole->size(), std::size_t{1} << 20U);
   const auto over = read_text_file(path, (1 << 20U) - 1);
   ASSERT_FALSE(over);
-  EXPECT_TRUE(over.error().is(errors::file_too_large));
+  EXPECT_TRUE(test::told_as("local-file-too-large", over.error()));
   // What is no saved plan is not read to its end to find that out.
   const auto other = read_text_file(path, 1 << 20U, "plan-saved ");
   ASSERT_TRUE(other);
