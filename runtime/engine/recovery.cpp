@@ -178,7 +178,8 @@ class Recovery {
       return {};
     }
     if (is_other_plan_) {
-      return Error(errors::plan_changed_while_held, fmt::format("{} is held", account))
+      return Error(errors::plan_changed_while_held,
+                   fmt::format("{} is held, and the plan is another one since", account))
           .with_blame(Blame::plan);
     }
     const std::int64_t held_ms = hold ? std::max<std::int64_t>(held_for(*hold, now_), 0) : 0;

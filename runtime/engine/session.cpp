@@ -52,7 +52,7 @@ std::optional<Error> Session::fatal() const {
 }
 
 void Session::set_fatal(Error error) {
-  runner_->forbid_effects();
+  runner_->forbid_effects(error);
   const std::lock_guard lock(mutex_);
   if (!fatal_) fatal_ = std::move(error);
 }

@@ -365,8 +365,22 @@ std::optional<Error> StepRunner::refused_grade(Call& call, const ir::Value& outp
   for (const ir::Value& accepted : call.arguments["accept"].items()) {
     if (accepted.string_or("") == grade) return std::nullopt;
   }
-  return Error(errors::grade_refused, fmt::format("the account is graded `{}`", grade))
+  return Error(errors::grade_refused, fmt::format("{} is graded `{}`", call.account, grade))
       .with_detail(outputs["reason"].string_or(""));
+}
+
+void StepRunner::forbid_effects(Error why) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!forbidden_by_) forbidden_by_ = std::move(why);
+  }
+  is_forbidden_.store(true);
+}
+
+Error StepRunner::why_forbidden() const {
+  const std::lock_guard lock(mutex_);
+  PLAN_CHECK(forbidden_by_, "effects are forbidden with a reason");
+  return *forbidden_by_;
 }
 
 StepResult StepRunner::take_approval(const Decision& decision, Call& call) {
@@ -445,7 +459,7 @@ StepResult StepRunner::try_once(const Decision& decision, Call& call) {
   }
   PLAN_KILL_POINT("journal.before-intent");
   if (are_effects_forbidden()) {
-    return unrecorded(Error(errors::taken_over, "another run has taken over"));
+    return unrecorded(why_forbidden());
   }
   // Nothing to do, nothing done before, nothing to tell the others: the record is all there is.
   if (is_satisfied && !was_touched && ir::outputs_of(call.info->kind).empty() &&
@@ -616,7 +630,7 @@ StepResult StepRunner::undo(const ir::StepGraph& graph, ir::StepId step,
   call.effect_key =
       ir::sha256(fmt::format("{}\n{}\n{}\nundo", run_id_, call.id, call.attempts_before)).hex();
   if (are_effects_forbidden()) {
-    return unrecorded(Error(errors::taken_over, "another run has taken over"));
+    return unrecorded(why_forbidden());
   }
   if (call.info->undo == ir::UndoPolicy::nothing_to_undo || call.record->was_satisfied) {
     last.insert(last.begin(), Undone{call.id});

@@ -81,12 +81,14 @@ class StepRunner {
   }
   /// What is not held stops where it is, as when the operator asks.
   void stop_what_is_not_held() { stop_.request(); }
-  /// Nothing more is begun or undone: another run has the lease, or the journal is gone.
-  void forbid_effects() { is_forbidden_.store(true); }
+  /// Nothing more is begun or undone: another run has the lease, or the journal is gone. A step
+  /// that comes later ends with the first `why`.
+  void forbid_effects(Error why);
   [[nodiscard]] bool are_effects_forbidden() const { return is_forbidden_.load(); }
 
  private:
   struct Call;
+  [[nodiscard]] Error why_forbidden() const;
   /// The hold of a row is that of its clients: it begins with the row's proxy.hold where it has
   /// one, else with its first held step.
   [[nodiscard]] bool begins_hold(const Decision& decision, const Call& call) const;
@@ -137,6 +139,7 @@ class StepRunner {
   std::atomic<bool> is_forbidden_{false};
 
   mutable std::mutex mutex_;
+  std::optional<Error> forbidden_by_;
   std::map<std::string, ir::Value, std::less<>> outputs_;
   std::map<ir::RowId, net::Clock::Monotonic> hold_begun_;
   std::set<ir::RowId> open_holds_;

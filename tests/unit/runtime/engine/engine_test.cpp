@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <thread>
 
+#include "tests/support/told_error.h"
 #include "tests/unit/runtime/engine/engine_fixture.h"
 
 namespace plan::engine {
@@ -478,7 +479,7 @@ TEST_F(EngineTest, a_saved_plan_is_used_once_and_may_resume_its_own_run) {
   EXPECT_EQ(resumed->ending, Ending::finished);
   const auto refused = run(move_graph());
   ASSERT_FALSE(refused);
-  EXPECT_TRUE(refused.error().is(errors::plan_already_used));
+  EXPECT_TRUE(test::told_as("plan-already-used", refused.error(), {{resumed->run_id, "<run>"}}));
 }
 
 TEST_F(EngineTest, a_wave_begins_only_when_the_one_before_is_over) {
@@ -509,7 +510,7 @@ TEST_F(EngineTest, a_plan_edited_while_an_account_is_held_is_refused_until_it_is
   }
   const auto refused = run(move_graph({.copy_note = "v2"}));
   ASSERT_FALSE(refused);
-  EXPECT_TRUE(refused.error().is(errors::plan_changed_while_held)) << refused.error().to_line();
+  EXPECT_TRUE(test::told_as("plan-changed-while-held", refused.error()));
   const auto smaller = run(move_graph({.accounts = 0}));
   ASSERT_FALSE(smaller) << "nor may the account be left out";
   EXPECT_TRUE(smaller.error().is(errors::plan_changed_while_held));

@@ -12,6 +12,7 @@
 #include "runtime/store/sqlite.h"
 #include "tests/support/move_graph.h"
 #include "tests/support/temp_dir.h"
+#include "tests/support/told_error.h"
 
 namespace plan::engine {
 namespace {
@@ -182,7 +183,7 @@ TEST_F(JournalTest, a_format_that_no_plan_has_written_is_damage) {
 TEST_F(JournalTest, a_missing_journal_is_not_made_by_reading) {
   const auto missing = open_journal(path(), {.is_read_only = true});
   ASSERT_FALSE(missing);
-  EXPECT_TRUE(missing.error().is(errors::journal_missing));
+  EXPECT_TRUE(test::told_as("journal-missing", missing.error()));
   EXPECT_FALSE(std::filesystem::exists(path()));
 }
 
@@ -221,7 +222,7 @@ TEST_F(JournalTest, states_that_do_not_exist_and_altered_graphs_are_damage) {
     ASSERT_TRUE(database->execute("UPDATE graph SET document = CAST('{}' AS BLOB)"));
   }
   auto journal = open();
-  EXPECT_TRUE(journal->step("s").error().is(errors::journal_damaged));
+  EXPECT_TRUE(test::told_as("journal-damaged", journal->step("s").error()));
   EXPECT_TRUE(journal->graph(graph_digest(graph_)).error().is(errors::journal_damaged));
 }
 
@@ -241,7 +242,7 @@ TEST_F(JournalTest, the_lock_is_one_processs_and_ends_with_it) {
   EXPECT_TRUE(second->is_locked_by_somebody());
   const auto refused = second->lock_for_run();
   ASSERT_FALSE(refused);
-  EXPECT_TRUE(refused.error().is(errors::run_in_progress));
+  EXPECT_TRUE(test::told_as("run-in-progress", refused.error()));
   first.reset();
   EXPECT_FALSE(second->is_locked_by_somebody());
   EXPECT_TRUE(second->lock_for_run());
