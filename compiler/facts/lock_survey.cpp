@@ -169,8 +169,18 @@ Result<Lock> lock_from_surveys(std::string_view plan_name, const Value& source,
                                const Value& target) {
   Lock lock;
   lock.plan_name_digest = ir::sha256(plan_name).hex();
-  PLAN_TRY_VOID(take_source(source, lock).while_doing("reading the survey of the source"));
-  PLAN_TRY_VOID(take_target(target, lock).while_doing("reading the survey of the target"));
+  if (auto taken = take_source(source, lock); !taken) {
+    return std::move(taken)
+        .error()
+        .with_blame(Blame::source)
+        .while_doing("reading the survey of the source");
+  }
+  if (auto taken = take_target(target, lock); !taken) {
+    return std::move(taken)
+        .error()
+        .with_blame(Blame::target)
+        .while_doing("reading the survey of the target");
+  }
   return lock;
 }
 

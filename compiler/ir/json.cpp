@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "compiler/ir/errors.h"
 #include "compiler/source/json_string.h"
@@ -53,7 +54,8 @@ class Builder : public nlohmann::json_sax<nlohmann::json> {
 
   Value result;
   [[nodiscard]] const std::string& problem() const { return problem_; }
-  [[nodiscard]] std::size_t position() const { return position_; }
+  /// None where the text is JSON, and has a member twice.
+  [[nodiscard]] std::optional<std::size_t> position() const { return position_; }
   [[nodiscard]] bool is_too_deep() const { return is_too_deep_; }
 
  private:
@@ -87,7 +89,7 @@ class Builder : public nlohmann::json_sax<nlohmann::json> {
   std::vector<Value> stack_;
   std::vector<std::string> keys_;
   std::string problem_;
-  std::size_t position_ = 0;
+  std::optional<std::size_t> position_;
   std::size_t depth_max_;
   bool is_too_deep_ = false;
 };
@@ -223,7 +225,9 @@ Result<Value> parse_json(std::string_view text, const JsonLimits& limits) {
                  fmt::format("JSON text is nested deeper than {}", limits.depth_max));
   }
   if (!is_read) {
-    const std::size_t at = std::min(builder.position(), text.size());
+    if (!builder.position())
+      return Error(errors::bad_json, "text cannot be read as JSON").with_detail(builder.problem());
+    const std::size_t at = std::min(*builder.position(), text.size());
     const auto line =
         std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(at), '\n') + 1;
     return Error(errors::bad_json, fmt::format("text is not JSON, line {}, byte {}", line, at))

@@ -194,8 +194,8 @@ Result<MtaContainer> MtaContainer::parse(const ir::Value& container, const MtaCo
     auto expression = parse_mta_expression(text.string_or(""), context, &error);
     if (!expression) {
       return Error(errors::bad_expression,
-                   fmt::format("{} at byte {} of `{}`", error.message, error.offset,
-                               printable(text.string_or(""), 200)))
+                   fmt::format("byte {} of `{}`: {}", error.offset,
+                               printable(text.string_or(""), 200), error.message))
           .with_argument(part);
     }
     into = std::move(*expression);

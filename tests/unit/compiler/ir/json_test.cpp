@@ -4,6 +4,7 @@
 
 #include "compiler/ir/digest.h"
 #include "compiler/ir/errors.h"
+#include "tests/support/told_error.h"
 
 namespace plan::ir {
 namespace {
@@ -41,8 +42,7 @@ TEST(Json, CanonicalFormIsTheSameForAnyOrderOfMembers) {
 TEST(Json, RefusesADuplicateMemberBecauseReadersDisagreeAboutWhichOneCounts) {
   const auto value = parse_json(R"({"a":1,"a":2})");
   ASSERT_FALSE(value);
-  EXPECT_TRUE(value.error().is(errors::bad_json));
-  EXPECT_NE(value.error().detail().find("`a` is there twice"), std::string::npos);
+  EXPECT_TRUE(test::told_as("bad-json", value.error()));
 }
 
 TEST(Json, MinusNothingIsWrittenAsTheIntegerThatItIsReadAs) {
@@ -54,7 +54,7 @@ TEST(Json, MinusNothingIsWrittenAsTheIntegerThatItIsReadAs) {
 TEST(Json, BoundsDepthAndSize) {
   const auto deep = parse_json(std::string(200'000, '['));
   ASSERT_FALSE(deep);
-  EXPECT_TRUE(deep.error().is(errors::json_too_large));
+  EXPECT_TRUE(test::told_as("json-too-large", deep.error()));
   const auto large = parse_json("[1,2,3]", JsonLimits{.bytes_max = 6, .depth_max = 8});
   ASSERT_FALSE(large);
   EXPECT_TRUE(large.error().is(errors::json_too_large));

@@ -8,6 +8,7 @@
 #include "compiler/ir/json.h"
 #include "tests/support/repository.h"
 #include "tests/support/shared_data.h"
+#include "tests/support/told_error.h"
 
 namespace plan::ir {
 namespace {
@@ -91,7 +92,7 @@ TEST(SavedPlanFile, RefusesOtherFilesAndOtherVersions) {
   std::string digest;
   const auto yaml = read_saved_plan("plan: 1\n", &digest);
   ASSERT_FALSE(yaml);
-  EXPECT_TRUE(yaml.error().is(errors::bad_saved_plan));
+  EXPECT_TRUE(test::told_as("bad-saved-plan", yaml.error()));
   const auto later = read_saved_plan("plan-saved 2 " + std::string(64, '0') + "\n{}", &digest);
   ASSERT_FALSE(later);
   EXPECT_EQ(later.error().message(),

@@ -5,6 +5,7 @@
 #include "compiler/schema/errors.h"
 #include "compiler/schema/limits.h"
 #include "tests/support/repository.h"
+#include "tests/support/told_error.h"
 #include "tests/unit/compiler/schema/schema_documents.h"
 
 namespace plan::schema {
@@ -156,7 +157,7 @@ TEST(Schema, RefusesWhatIsNoSchemaDocument) {
   ASSERT_FALSE(html);
   const auto other = Schema::read(R"({"objects":{}})");
   ASSERT_FALSE(other);
-  EXPECT_EQ(other.error().to_line(), "the schema document has no `schemas` [bad-schema]");
+  EXPECT_TRUE(test::told_as("bad-schema", other.error()));
   const auto list = Schema::read("[]");
   EXPECT_FALSE(list);
   EXPECT_FALSE(Schema::read(R"({"planSchemaFacts":2})"));
