@@ -143,8 +143,10 @@ EmbeddedTarget::~EmbeddedTarget() { stop(); }
 Result<std::unique_ptr<EmbeddedTarget>> EmbeddedTarget::start(EmbeddedTargetOptions options) {
   std::error_code failed;
   std::filesystem::create_directories(options.data_directory, failed);
-  if (failed)
-    return Error(errors::bad_option, "the data directory cannot be made: " + failed.message());
+  if (failed) {
+    return Error(errors::bad_option, "the data directory " + options.data_directory +
+                                         " cannot be made: " + failed.message());
+  }
   PLAN_TRY(facts, SchemaFacts::parse(schema_text(options)));
   PLAN_TRY(storage, Storage::open(options.data_directory));
   auto state = std::make_unique<State>();

@@ -159,7 +159,8 @@ Result<std::unique_ptr<SchemaFacts>> SchemaFacts::parse(std::string_view json) {
       shape.single = find_struct(object.fields());
     }
     if (shape.single == nullptr && shape.variants.empty())
-      return Error(errors::schema_unusable, "the type " + object.name + " has no members");
+      return Error(errors::schema_unusable,
+                   "the type `" + object.name + "` of the schema has no members");
     if (object.kind == schema::ObjectKind::embedded) continue;
     ObjectType type;
     type.name = object.name;

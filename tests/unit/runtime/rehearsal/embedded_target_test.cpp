@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <fstream>
 
 #include "compiler/ir/json.h"
 #include "runtime/net/http_server.h"
@@ -14,6 +15,8 @@
 #include "runtime/rehearsal/sieve_run.h"
 #include "runtime/rehearsal/text_rules.h"
 #include "tests/support/shared_data.h"
+#include "tests/support/temp_dir.h"
+#include "tests/support/told_error.h"
 
 namespace plan::rehearsal {
 namespace {
@@ -126,6 +129,29 @@ TEST(EmbeddedTarget, starts_again_with_what_it_had) {
     (*target)->stop();
   }
   std::filesystem::remove_all(folder);
+}
+
+TEST(EmbeddedTarget, a_data_directory_that_cannot_be_made_is_named) {
+  const test::TempDir folder;
+  const std::string file = folder.file("mail");
+  std::ofstream(file) << "somebody's work";
+  EmbeddedTargetOptions options;
+  options.data_directory = file + "/target";
+  const auto target = EmbeddedTarget::start(options);
+  ASSERT_FALSE(target);
+  EXPECT_TRUE(test::told_as("rehearsal-bad-option", target.error()));
+  EXPECT_EQ(test::read_all(file), "somebody's work");
+}
+
+TEST(EmbeddedTarget, a_type_that_the_schema_does_not_describe_cannot_be_served) {
+  const test::TempDir folder;
+  EmbeddedTargetOptions options;
+  options.data_directory = folder.file("target");
+  options.schema_json = R"({"objects":{"x:Domain":{"type":"object","permissionPrefix":"sysDomain"}},
+                            "schemas":{},"fields":{},"enums":{}})";
+  const auto target = EmbeddedTarget::start(options);
+  ASSERT_FALSE(target);
+  EXPECT_TRUE(test::told_as("rehearsal-schema-unusable", target.error()));
 }
 
 }  // namespace
