@@ -73,7 +73,7 @@ void print_mistake(std::string words, std::string_view argument, std::string_vie
                     .with_argument(std::string(argument));
   print_error(error, is_json ? "ndjson" : "text",
               command.empty()
-                  ? std::string("`plan --help` lists the commands")
+                  ? std::string()
                   : fmt::format("`plan {} --help` has every option and an example", command));
 }
 
