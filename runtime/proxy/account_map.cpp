@@ -141,14 +141,15 @@ Outcome AccountMap::check_lease(const std::string& lease) const {
   if (lease_.empty() || lease == lease_) return {};
   if (const auto order = compare_leases(lease, lease_)) {
     if (*order > 0) return {};
-    return Error(errors::lease_held, "a later run of plan drives this proxy")
+    return Error(errors::lease_held, fmt::format("run {}, a later one, drives this proxy", lease_))
         .with_blame(Blame::proxy);
   }
-  const bool is_busy =
-      std::any_of(transactions_.begin(), transactions_.end(),
-                  [](const auto& item) { return item.second.state != NameState::returned; });
-  if (!is_busy) return {};
-  return Error(errors::lease_held, "another run of plan holds accounts on this proxy")
+  const auto busy = std::count_if(transactions_.begin(), transactions_.end(), [](const auto& item) {
+    return item.second.state != NameState::returned;
+  });
+  if (busy == 0) return {};
+  return Error(errors::lease_held, fmt::format("run {} holds {} login name{} on this proxy", lease_,
+                                               busy, busy == 1 ? "" : "s"))
       .with_blame(Blame::proxy);
 }
 
@@ -170,8 +171,9 @@ Outcome AccountMap::command(ir::Value record, const std::vector<std::string>& na
   for (const std::string& name : names) {
     const std::uint64_t known = generation_of(name);
     if (known > generation)
-      return refuse(errors::generation_stale, name,
-                    fmt::format("the proxy is at generation {}", known));
+      return refuse(
+          errors::generation_stale, name,
+          fmt::format("the proxy is at generation {}, the command is of {}", known, generation));
     const auto found = transactions_.find(name);
     const bool is_ours = found != transactions_.end() && known == generation;
     PLAN_TRY(changes, judge(name, is_ours ? &found->second : nullptr));
@@ -197,7 +199,7 @@ Outcome AccountMap::hold(const std::vector<std::string>& names, std::uint64_t ge
                    if (transaction != nullptr) {
                      if (transaction->state == NameState::returned)
                        return refuse(errors::hold_expired, name,
-                                     "the hold of this generation is over");
+                                     fmt::format("the hold of generation {} is over", generation));
                      return false;  // said twice
                    }
                    if (generation_of(name) == generation)
@@ -214,10 +216,11 @@ Outcome AccountMap::prepare(const std::vector<std::string>& names, std::uint64_t
   return command(ir::Value::map({{"op", "prepare"}, {"to", destination}}), names, generation, lease,
                  [&](const std::string& name, const Transaction* transaction) -> Result<bool> {
                    if (transaction == nullptr)
-                     return refuse(errors::not_held, name, "no hold of this generation");
+                     return refuse(errors::not_held, name,
+                                   fmt::format("no hold of generation {}", generation));
                    if (transaction->state == NameState::returned)
                      return refuse(errors::hold_expired, name,
-                                   "the hold of this generation is over");
+                                   fmt::format("the hold of generation {} is over", generation));
                    if (transaction->state != NameState::prepared) return true;
                    if (transaction->next_destination == destination) return false;
                    return refuse(errors::not_held, name,
@@ -227,15 +230,17 @@ Outcome AccountMap::prepare(const std::vector<std::string>& names, std::uint64_t
 
 Outcome AccountMap::unprepare(const std::vector<std::string>& names, std::uint64_t generation,
                               const std::string& lease) {
-  return command(ir::Value::map({{"op", "unprepare"}}), names, generation, lease,
-                 [](const std::string& name, const Transaction* transaction) -> Result<bool> {
-                   if (transaction == nullptr)
-                     return refuse(errors::not_prepared, name, "nothing of this generation");
-                   if (transaction->state == NameState::returned)
-                     return refuse(errors::hold_expired, name,
-                                   "the hold of this generation is over");
-                   return transaction->state != NameState::held || !transaction->is_firm;
-                 });
+  return command(
+      ir::Value::map({{"op", "unprepare"}}), names, generation, lease,
+      [generation](const std::string& name, const Transaction* transaction) -> Result<bool> {
+        if (transaction == nullptr)
+          return refuse(errors::not_prepared, name,
+                        fmt::format("nothing of generation {}", generation));
+        if (transaction->state == NameState::returned)
+          return refuse(errors::hold_expired, name,
+                        fmt::format("the hold of generation {} is over", generation));
+        return transaction->state != NameState::held || !transaction->is_firm;
+      });
 }
 
 Outcome AccountMap::commit(const std::vector<std::string>& names, std::uint64_t generation,
@@ -247,7 +252,8 @@ Outcome AccountMap::commit(const std::vector<std::string>& names, std::uint64_t 
                      if (!transactions_.contains(name) && entry != entries_.end() &&
                          entry->second.generation == generation && entry->second.was_committed)
                        return false;
-                     return refuse(errors::not_prepared, name, "nothing of this generation");
+                     return refuse(errors::not_prepared, name,
+                                   fmt::format("nothing of generation {}", generation));
                    }
                    if (transaction->state != NameState::prepared)
                      return refuse(errors::not_prepared, name,
@@ -276,7 +282,7 @@ Outcome AccountMap::acquire(const std::string& lease) {
 
 Outcome AccountMap::take_over(const std::string& lease) {
   if (const auto order = compare_leases(lease, lease_); order && *order < 0) {
-    return Error(errors::lease_held, "a later run of plan drives this proxy")
+    return Error(errors::lease_held, fmt::format("run {}, a later one, drives this proxy", lease_))
         .with_blame(Blame::proxy);
   }
   if (lease == lease_) return {};

@@ -103,15 +103,15 @@ class AddressMoveDriver final : public step::StepDriver {
     for (const std::string& address : addresses) {
       for (const Door& door : doors) {
         const auto greeting = greeting_at(address, door);
+        const std::string named = name == address ? std::string() : fmt::format(" ({})", name);
         if (!greeting)
-          return fmt::format("{} is {}, where nobody answers on port {}", name, address, door.port);
+          return fmt::format("nobody answers on port {} of {}{}", door.port, address, named);
         const bool is_ours =
             std::any_of(tokens.begin(), tokens.end(), [&greeting](const std::string& token) {
               return greeting->find(token) != std::string::npos;
             });
         if (!is_ours)
-          return fmt::format("{} is {}, where no proxy answers on port {}", name, address,
-                             door.port);
+          return fmt::format("no proxy answers on port {} of {}{}", door.port, address, named);
       }
     }
     return std::string();

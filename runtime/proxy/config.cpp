@@ -469,12 +469,11 @@ Result<ProxyConfig> load_config(const std::string& path) {
   std::vector<ConfigProblem> problems;
   auto config = read_config(text, problems);
   if (config) return std::move(*config);
-  std::string words;
-  for (const ConfigProblem& problem : problems) {
-    if (!words.empty()) words += "\n";
-    words += problem.line > 0 ? fmt::format("{}:{}: {}", path, problem.line, problem.message)
-                              : fmt::format("{}: {}", path, problem.message);
-  }
+  const ConfigProblem& first = problems.front();
+  std::string words = first.line > 0 ? fmt::format("{}:{}: {}", path, first.line, first.message)
+                                     : fmt::format("{}: {}", path, first.message);
+  if (const std::size_t more = problems.size() - 1; more > 0)
+    words += fmt::format(" (and {} more problem{})", more, more == 1 ? "" : "s");
   return Error(errors::proxy_config, words);
 }
 

@@ -91,7 +91,7 @@ struct ConfigProblem {
 /// token file has a token, the map can be read. Opens no socket, changes nothing.
 [[nodiscard]] std::vector<ConfigProblem> check_files(const ProxyConfig& config);
 
-/// read_config of a file, with the problems joined into one error. Errors: proxy-config,
+/// read_config of a file; the first problem and the number of the others. Errors: proxy-config,
 /// file-unreadable.
 [[nodiscard]] Result<ProxyConfig> load_config(const std::string& path);
 

@@ -1,5 +1,7 @@
 #include "runtime/proxy/control_request.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -124,7 +126,8 @@ Result<ControlRequest> read_control_request(std::string_view json) {
   request.generation = static_cast<std::uint64_t>(std::max<std::int64_t>(generation, 0));
   request.bound_ms = document["bound_ms"].integer_or(0);
   if (request.bound_ms < 0 || request.bound_ms > kHoldBoundMsMax)
-    return malformed("`bound_ms` is not within 0 and 600000");
+    return malformed(
+        fmt::format("`bound_ms` is {}, it takes 0 to {}", request.bound_ms, kHoldBoundMsMax));
   PLAN_TRY_VOID(take_text(document, "destination", 200, request.destination));
   PLAN_TRY_VOID(take_text(document, "lease", 500, request.lease));
   PLAN_TRY_VOID(take_text(document, "protocol", 20, request.protocol));

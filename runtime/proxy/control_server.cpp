@@ -177,12 +177,19 @@ awaitable<std::size_t> end_sessions(Server& server, const std::vector<std::strin
   co_return closing;
 }
 
+Error no_destination(const Server& server, const std::string& asked) {
+  std::string there;
+  for (const auto& [name, destination] : server.destinations())
+    there += (there.empty() ? "" : ", ") + name;
+  return {errors::unknown_destination,
+          fmt::format("there is no destination `{}`; there are: {}", printable(asked, 60), there)};
+}
+
 awaitable<ir::Value> probe(Server& server, ControlRequest& request) {
   const auto destination = server.destinations().find(request.destination);
   const auto protocol = protocol_by_name(request.protocol.empty() ? "imap" : request.protocol);
   if (destination == server.destinations().end()) {
-    const Error error(errors::unknown_destination,
-                      "there is no destination `" + printable(request.destination, 60) + "`");
+    const Error error = no_destination(server, request.destination);
     co_return refusal(error);
   }
   if (!protocol || !destination->second.config.endpoints.contains(*protocol)) {
@@ -250,8 +257,7 @@ awaitable<ir::Value> answer_request(Server& server, ControlRequest& request) {
     }
     case ControlOp::prepare: {
       if (!server.destinations().contains(request.destination)) {
-        const Error error(errors::unknown_destination,
-                          "there is no destination `" + printable(request.destination, 60) + "`");
+        const Error error = no_destination(server, request.destination);
         co_return refusal(error);
       }
       ir::Value answer = after(

@@ -13,6 +13,7 @@
 #include <array>
 #include <cerrno>
 #include <climits>
+#include <cstring>
 
 #include "compiler/ir/digest.h"
 #include "compiler/source/check.h"
@@ -22,12 +23,13 @@ namespace plan::proxy {
 namespace asio = net::asio;
 namespace {
 
+/// Why OpenSSL refused, without its numbers and the names of its functions.
 std::string ssl_words() {
   const unsigned long code = ERR_get_error();
-  std::array<char, 256> text{};
-  ERR_error_string_n(code, text.data(), text.size());
   ERR_clear_error();
-  return code == 0 ? "no reason given" : std::string(text.data());
+  if (ERR_GET_LIB(code) == ERR_LIB_SYS) return std::strerror(ERR_GET_REASON(code));
+  const char* const reason = ERR_reason_error_string(code);
+  return reason == nullptr ? "no reason given" : reason;
 }
 
 SslContext new_context(bool is_server) {

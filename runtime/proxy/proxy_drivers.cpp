@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <mutex>
+#include <set>
 
 #include "runtime/proxy/address_move.h"
 #include "runtime/proxy/errors.h"
@@ -142,16 +144,22 @@ class HoldDriver final : public step::StepDriver {
     if (context.remember)
       PLAN_TRY_VOID(context.remember(
           ir::Value::map({{"generation", static_cast<std::int64_t>(generation)}})));
+    std::mutex mutex;
+    std::set<const ProxyFleet::Member*> untouched;  // of another run: nothing is to be given back
     const Outcome held = fleet.each([&](ProxyFleet::Member& member) -> Outcome {
-      PLAN_TRY_VOID(member.control->hold(fleet.names(), generation, bound_ms, lease,
-                                         net::Deadline::after(kHoldTime)));
-      return {};
+      auto answer = member.control->hold(fleet.names(), generation, bound_ms, lease,
+                                         net::Deadline::after(kHoldTime));
+      if (answer) return {};
+      const std::lock_guard lock(mutex);
+      if (answer.error().is(errors::lease_held)) untouched.insert(&member);
+      return std::move(answer).error();
     });
     if (!held) {
       // All or none: what was held is given back at once instead of after the bound.
       std::size_t failed = 0;
       const Outcome given_back = fleet.each(
           [&](ProxyFleet::Member& member) -> Outcome {
+            if (untouched.contains(&member)) return {};
             if (auto aborted = member.control->abort(fleet.names(), generation, lease, soon());
                 aborted)
               return {};

@@ -88,7 +88,7 @@ Outcome ProxyFleet::reopen(Member& member) {
   member.control.reset();
   auto control =
       ProxyControl::open(member.address, (*tokens_)[index], net::Deadline::after(kOpenTime));
-  if (!control) return std::move(control).error().while_doing("asking proxy " + member.name);
+  if (!control) return std::move(control).error();
   member.control = std::move(*control);
   return {};
 }
@@ -107,7 +107,7 @@ Outcome ProxyFleet::each(const std::function<Outcome(Member&)>& call, std::size_
     if (failed != nullptr) ++*failed;
     if (!first)
       first.emplace(
-          std::move(*outcomes[i]).error().while_doing("telling proxy " + members_[i].name));
+          std::move(*outcomes[i]).error().while_doing("asking proxy " + members_[i].name));
   }
   if (first) return std::move(*first);
   return {};
@@ -159,19 +159,24 @@ bool ProxyFleet::are_all(std::string_view state, std::string_view destination,
 }
 
 Result<std::string> ProxyFleet::authority() const {
-  std::string destination;
+  const Member* first_member = nullptr;
+  const StandingGroup* first = nullptr;
   for (const Member& member : members_) {
     for (const StandingGroup& group : member.groups) {
-      if (destination.empty()) destination = group.destination;
-      if (group.destination != destination) {
+      if (first == nullptr) {
+        first_member = &member;
+        first = &group;
+      }
+      if (group.destination != first->destination) {
         return Error(errors::proxies_disagree,
-                     fmt::format("{} is at {} on {}, elsewhere at {}", group.names.front(),
-                                 group.destination, member.name, destination))
+                     fmt::format("{} is at {} on {}, {} at {} on {}", first->names.front(),
+                                 first->destination, first_member->name, group.names.front(),
+                                 group.destination, member.name))
             .with_blame(Blame::proxy);
       }
     }
   }
-  return destination;
+  return first == nullptr ? std::string() : first->destination;
 }
 
 }  // namespace plan::proxy

@@ -8,6 +8,7 @@
 #include "runtime/proxy/errors.h"
 #include "tests/support/shared_data.h"
 #include "tests/support/temp_dir.h"
+#include "tests/support/told_error.h"
 #include "tests/unit/runtime/proxy/manual_clock.h"
 
 namespace plan::proxy {
@@ -106,7 +107,7 @@ TEST_F(AccountMapTest, AbortsFromEveryStateBeforeCommit) {
   ASSERT_TRUE(map_->abort(kNames, 2, "L"));
   EXPECT_EQ(at(), "source");
   move_to_target(3);
-  EXPECT_REFUSED(map_->abort(kNames, 3, "L"), already_committed);
+  EXPECT_TRUE(test::told_as("already-committed", map_->abort(kNames, 3, "L").error()));
   EXPECT_EQ(at(), "target");
 }
 
@@ -146,7 +147,7 @@ TEST_F(AccountMapTest, RefusesStaleGenerationsAlsoAfterARestart) {
   move_to_target(7);
   for (int round = 0; round < 2; ++round) {
     EXPECT_REFUSED(map_->hold(kNames, 7, kBound, "L"), generation_stale);
-    EXPECT_REFUSED(map_->hold(kNames, 3, kBound, "L"), generation_stale);
+    EXPECT_TRUE(test::told_as("generation-stale", map_->hold(kNames, 3, kBound, "L").error()));
     EXPECT_REFUSED(map_->prepare(kNames, 3, "source", "L"), generation_stale);
     EXPECT_REFUSED(map_->commit(kNames, 3, "L"), generation_stale);
     EXPECT_REFUSED(map_->abort(kNames, 3, "L"), generation_stale);
@@ -163,7 +164,7 @@ TEST_F(AccountMapTest, RefusesAllWhenOneNameDoesNotFit) {
 }
 
 TEST_F(AccountMapTest, PrepareNeedsAHoldOfTheSameGeneration) {
-  EXPECT_REFUSED(map_->prepare(kNames, 1, "target", "L"), not_held);
+  EXPECT_TRUE(test::told_as("not-held", map_->prepare(kNames, 1, "target", "L").error()));
   ASSERT_TRUE(map_->hold(kNames, 2, kBound, "L"));
   EXPECT_REFUSED(map_->prepare(kNames, 1, "target", "L"), generation_stale);
   EXPECT_REFUSED(map_->prepare(kNames, 3, "target", "L"), not_held);
@@ -337,7 +338,7 @@ TEST_F(AccountMapTest, RefusesASecondProcess) {
   options.path = folder_.file("accounts.map");
   const auto second = AccountMap::open(options, clock_);
   ASSERT_FALSE(second);
-  EXPECT_TRUE(second.error().is(errors::map_locked));
+  EXPECT_TRUE(test::told_as("map-locked", second.error()));
 }
 
 TEST_F(AccountMapTest, RefusesAMissingMapWhenToldTo) {
@@ -346,7 +347,30 @@ TEST_F(AccountMapTest, RefusesAMissingMapWhenToldTo) {
   options.is_created = false;
   const auto opened = AccountMap::open(options, clock_);
   ASSERT_FALSE(opened);
-  EXPECT_TRUE(opened.error().is(errors::map_missing));
+  EXPECT_TRUE(test::told_as("map-missing", opened.error()));
+}
+
+TEST_F(AccountMapTest, SaysWhichMapIsDamagedAndWhere) {
+  ASSERT_TRUE(map_->hold(kNames, 1, kBound, "L"));
+  ASSERT_TRUE(map_->abort(kNames, 1, "L"));
+  map_.reset();
+  AccountMap::Options options;
+  options.path = folder_.file("accounts.map");
+  std::string damaged = test::read_all(options.path);
+  damaged[damaged.find("alice")] = 'A';
+  std::ofstream(options.path, std::ios::binary) << damaged;
+  const auto opened = AccountMap::open(options, clock_);
+  ASSERT_FALSE(opened);
+  EXPECT_TRUE(test::told_as("map-corrupt", opened.error()));
+  EXPECT_EQ(test::read_all(options.path), damaged) << "it stays for who looks at it";
+}
+
+TEST_F(AccountMapTest, RefusesAMapInAFolderThatIsNotThere) {
+  AccountMap::Options options;
+  options.path = folder_.file("nowhere/accounts.map");
+  const auto opened = AccountMap::open(options, clock_);
+  ASSERT_FALSE(opened);
+  EXPECT_TRUE(test::told_as("map-unreadable", opened.error()));
 }
 
 TEST_F(AccountMapTest, ListsItsNamesInPages) {

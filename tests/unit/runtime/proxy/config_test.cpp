@@ -9,6 +9,7 @@
 #include "tests/support/shared_data.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/test_certificate.h"
+#include "tests/support/told_error.h"
 
 namespace plan::proxy {
 namespace {
@@ -168,6 +169,15 @@ TEST(ProxyConfig, LettersBeyondAsciiAreWelcomeInCommentsAndStrings) {
 
 TEST(ProxyConfig, ShowsAllProblemsAtOnce) {
   EXPECT_GE(problems_of("[server]\nnom = 1\n[limits]\nconnections = 0\n").size(), 5U);
+}
+
+TEST(ProxyConfig, ThatIsWrongIsNotUsed) {
+  test::TempDir folder;
+  std::ofstream(folder.file("proxy.toml"))
+      << with("login_timeout = \"30s\"", "login_timout = \"30s\"\nconnections = 0");
+  const auto loaded = load_config(folder.file("proxy.toml"));
+  ASSERT_FALSE(loaded);
+  EXPECT_TRUE(test::told_as("proxy-config", loaded.error()));
 }
 
 TEST(ProxyConfig, SurvivesEveryTruncation) {

@@ -1,11 +1,13 @@
 // The drivers against two real proxies.
 #include "runtime/proxy/proxy_drivers.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "runtime/proxy/errors.h"
 #include "runtime/step/errors.h"
 #include "tests/support/fake_backend.h"
+#include "tests/support/told_error.h"
 #include "tests/unit/runtime/proxy/proxy_fixture.h"
 
 namespace plan::proxy {
@@ -198,16 +200,16 @@ TEST_F(ProxyDriversTest, HoldsOnAllProxiesOrOnNone) {
   stop_proxy(1);
   const Outcome held = run(proxy_hold);
   ASSERT_FALSE(held);
-  EXPECT_TRUE(held.error().is(errors::proxy_unreachable));
+  EXPECT_TRUE(test::told_as("proxy-unreachable", held.error()));
   EXPECT_EQ(who(0), "source");
 }
 
 TEST_F(ProxyDriversTest, GivesBackWhatWasHeldWhenAProxyRefuses) {
   auto control = open_control(configs_[1]);
-  ASSERT_TRUE(control->hold({"other@example.org"}, 1, 20'000, "another run", within()));
+  ASSERT_TRUE(control->hold({"other@example.org"}, 1, 20'000, "run-0", within()));
   const Outcome held = run(proxy_hold);
   ASSERT_FALSE(held);
-  EXPECT_TRUE(held.error().is(errors::lease_held));
+  EXPECT_TRUE(test::told_as("lease-held", held.error()));
   EXPECT_EQ(who(0), "source");
 }
 
@@ -217,7 +219,7 @@ TEST_F(ProxyDriversTest, DoesNotPrepareWhatHasGoneBackByItself) {
   std::this_thread::sleep_for(std::chrono::milliseconds(300));
   const Outcome prepared = run(proxy_prepare);
   ASSERT_FALSE(prepared);
-  EXPECT_TRUE(prepared.error().is(errors::hold_expired));
+  EXPECT_TRUE(test::told_as("hold-expired", prepared.error()));
   expect_done(undo(proxy_hold));
   arguments_.set("bound_ms", 20'000);
   expect_done(run(proxy_hold));
@@ -230,8 +232,7 @@ TEST_F(ProxyDriversTest, DoesNotReleaseWhatOneProxyHasNotPrepared) {
   ASSERT_TRUE(control->prepare({kAlice, "a.smith@example.org"}, 1, "target", lease_, within()));
   const Outcome released = run(proxy_release);
   ASSERT_FALSE(released);
-  EXPECT_TRUE(released.error().is(errors::not_prepared));
-  EXPECT_EQ(released.error().effect(), Effect::none);
+  EXPECT_TRUE(test::told_as("not-prepared", released.error()));
   EXPECT_EQ(everywhere(), "(silence) (silence)");
 }
 
@@ -286,12 +287,13 @@ TEST_F(ProxyDriversTest, BringsAProxyIntoLineThatLostItsMap) {
 
 TEST_F(ProxyDriversTest, RefusesProxiesThatDisagree) {
   auto control = open_control(configs_[0]);
-  ASSERT_TRUE(control->hold({kAlice}, 1, 20'000, "old", within()));
-  ASSERT_TRUE(control->prepare({kAlice}, 1, "target", "old", within()));
-  ASSERT_TRUE(control->commit({kAlice}, 1, "old", within()));
+  const std::vector<std::string> names = {kAlice, "a.smith@example.org"};
+  ASSERT_TRUE(control->hold(names, 1, 20'000, "old", within()));
+  ASSERT_TRUE(control->prepare(names, 1, "target", "old", within()));
+  ASSERT_TRUE(control->commit(names, 1, "old", within()));
   auto seen = observe(proxy_hold);
   ASSERT_FALSE(seen);
-  EXPECT_TRUE(seen.error().is(errors::proxies_disagree));
+  EXPECT_TRUE(test::told_as("proxies-disagree", seen.error()));
 }
 
 TEST_F(ProxyDriversTest, FindsAProxyThatPointsElsewhere) {
@@ -301,8 +303,27 @@ TEST_F(ProxyDriversTest, FindsAProxyThatPointsElsewhere) {
   EXPECT_EQ(seen->standing, ir::Standing::differs);
   const Outcome ready = run(proxy_ready);
   ASSERT_FALSE(ready);
-  EXPECT_TRUE(ready.error().is(errors::proxy_differs));
-  EXPECT_NE(ready.error().message().find("203.0.113.20"), std::string::npos);
+  EXPECT_TRUE(test::told_as("proxy-differs", ready.error()));
+}
+
+TEST_F(ProxyDriversTest, TakesNoWebServerForAProxy) {
+  const net::TlsServerOptions server_tls{folder_.file("web.pem"), folder_.file("web.key")};
+  const std::string digest =
+      test::make_certificate(server_tls.certificate_file, server_tls.key_file, "127.0.0.1");
+  FakeBackend web([&server_tls](net::SocketStream& stream, net::LineReader&, FakeBackend&) {
+    if (!stream.accept_tls(server_tls, within())) return;
+    net::LineReader reader(stream, 1 << 16);
+    for (auto line = reader.line(within()); line && !line->empty();) line = reader.line(within());
+    test::say(stream, "HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n<h1>Hello!</h1>");
+  });
+  ir::List one = {ir::Value::map({{"name", "edge1"},
+                                  {"control", fmt::format("https://127.0.0.1:{}", web.port())},
+                                  {"certificate_sha256", digest},
+                                  {"token", ir::SecretRef{"file", "token"}}})};
+  arguments_.set("proxies", ir::Value(std::move(one)));
+  const auto seen = observe(proxy_ready);
+  ASSERT_FALSE(seen);
+  EXPECT_TRUE(test::told_as("proxy-answer", seen.error()));
 }
 
 TEST_F(ProxyDriversTest, UndoRefusesWhatSomebodyElseChanged) {
@@ -330,6 +351,11 @@ TEST_F(ProxyDriversTest, SeesWhetherThePublicAddressReachesTheProxies) {
   auto elsewhere = observe(address_move);
   ASSERT_TRUE(elsewhere);
   EXPECT_EQ(elsewhere->standing, ir::Standing::differs);
+  step::StepContext still_there = context(address_move);
+  const Outcome seen = table_.find(address_move)->verify(still_there);
+  ASSERT_FALSE(seen);
+  const std::string port = fmt::format("port {} of", proxies_[0]->port("imap"));
+  EXPECT_TRUE(test::told_as("address-not-moved", seen.error(), {{port, "port <port> of"}}));
 }
 
 TEST_F(ProxyDriversTest, RunsTheCommandThatMovesTheAddressAndReportsItsFailure) {

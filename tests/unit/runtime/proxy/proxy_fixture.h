@@ -36,7 +36,7 @@ class RunningProxy {
         ready.set_value();
       };
       const Outcome ended = run_proxy(config_, stop_, hooks);
-      if (!ended) failure_ = ended.error().to_line();
+      if (!ended) error_ = ended.error();
       if (!is_told) ready.set_value();
     });
     is_ready.wait();
@@ -51,13 +51,15 @@ class RunningProxy {
   [[nodiscard]] std::uint16_t port(const std::string& listener) const {
     return ports_.at(listener);
   }
-  [[nodiscard]] const std::string& failure() const { return failure_; }
+  /// Why it did not start, or ended; empty: it runs.
+  [[nodiscard]] std::string failure() const { return error_ ? error_->to_line() : ""; }
+  [[nodiscard]] const Error& error() const { return error_.value(); }
 
  private:
   ProxyConfig config_;
   step::StopSignal stop_;
   std::map<std::string, std::uint16_t> ports_;
-  std::string failure_;
+  std::optional<Error> error_;
   std::thread thread_;
 };
 

@@ -7,6 +7,7 @@
 #include "runtime/proxy/proxy.h"
 #include "runtime/proxy/sasl.h"
 #include "tests/support/fake_backend.h"
+#include "tests/support/told_error.h"
 #include "tests/unit/runtime/proxy/proxy_fixture.h"
 
 namespace plan::proxy {
@@ -147,7 +148,7 @@ TEST(ProxyStart, RefusesWhatCannotWork) {
     ProxyConfig same_port = basic_config(folder, "third");
     add_listener(same_port, "imap", Protocol::imap);
     same_port.listeners[0].port = first.port("imap");
-    EXPECT_NE(RunningProxy(same_port).failure().find("proxy-listen"), std::string::npos);
+    EXPECT_TRUE(test::told_as("proxy-listen", RunningProxy(same_port).error()));
   }
   ProxyConfig wrong_key = basic_config(folder, "fourth");
   wrong_key.certificate = folder.file("a.pem");
@@ -155,7 +156,7 @@ TEST(ProxyStart, RefusesWhatCannotWork) {
   static_cast<void>(test::make_certificate(folder.file("a.pem"), folder.file("a.key"), "a.test"));
   static_cast<void>(test::make_certificate(folder.file("b.pem"), folder.file("b.key"), "b.test"));
   add_listener(wrong_key, "imaps", Protocol::imap, TlsMode::implicit);
-  EXPECT_NE(RunningProxy(wrong_key).failure().find("proxy-tls"), std::string::npos);
+  EXPECT_TRUE(test::told_as("proxy-tls", RunningProxy(wrong_key).error()));
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include "runtime/proxy/errors.h"
 #include "runtime/proxy/sasl.h"
 #include "tests/support/fake_backend.h"
+#include "tests/support/told_error.h"
 #include "tests/unit/runtime/proxy/proxy_fixture.h"
 
 namespace plan::proxy {
@@ -481,7 +482,7 @@ TEST_F(ProxyTest, RefusesAWrongToken) {
       ProxyControl::open({"unix:" + config_.control.unix_path, ""},
                          secret::Secret("0123456789abcdef0123456789abcdeX"), within());
   ASSERT_FALSE(refused);
-  EXPECT_TRUE(refused.error().is(errors::token_refused));
+  EXPECT_TRUE(test::told_as("token-refused", refused.error()));
 }
 
 TEST_F(ProxyTest, AnswersBrokenControlRequestsByName) {
@@ -493,11 +494,14 @@ TEST_F(ProxyTest, AnswersBrokenControlRequestsByName) {
     ASSERT_FALSE(answer) << json;
     EXPECT_TRUE(answer.error().is(errors::request_malformed)) << json;
   }
+  const auto too_long = control_->hold(kAlice, 1, 100'000'000, "L", within());
+  ASSERT_FALSE(too_long);
+  EXPECT_TRUE(test::told_as("request-malformed", too_long.error()));
   const auto elsewhere = control_->hold(kAlice, 1, 1000, "L", within());
   ASSERT_TRUE(elsewhere);
   const auto unknown = control_->prepare(kAlice, 1, "moon", "L", within());
   ASSERT_FALSE(unknown);
-  EXPECT_TRUE(unknown.error().is(errors::unknown_destination));
+  EXPECT_TRUE(test::told_as("unknown-destination", unknown.error()));
 }
 
 TEST_F(ProxyTest, IsDrivenOverHttpsToo) {
