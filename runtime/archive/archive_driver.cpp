@@ -55,7 +55,7 @@ Result<ArchiveDriver::Room> ArchiveDriver::open_room(StepContext& context, bool 
 Result<TargetAccount> ArchiveDriver::open_target(StepContext& context) const {
   PLAN_TRY(id, world_->account_id(context));
   if (id.empty())
-    return Error(errors::not_ours_to_destroy,
+    return Error(errors::target_account_gone,
                  fmt::format("the target has no account {}", account_of(context)))
         .with_blame(Blame::target);
   PLAN_TRY(client, world_->open_target(context));

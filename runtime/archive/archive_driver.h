@@ -59,7 +59,7 @@ class ArchiveDriver : public step::StepDriver {
   static Result<std::string> path_of(const step::StepContext& context);
   [[nodiscard]] Result<AccountSource> source_of(step::StepContext& context) const;
   [[nodiscard]] Result<Room> open_room(step::StepContext& context, bool must_exist) const;
-  /// Error: not-ours-to-destroy when the account is not there.
+  /// Error: target-account-gone when the account is not there.
   [[nodiscard]] Result<TargetAccount> open_target(step::StepContext& context) const;
   /// Error: stopped.
   static Outcome check_stop(const step::StepContext& context);

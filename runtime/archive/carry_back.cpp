@@ -52,8 +52,11 @@ class Carrier {
   Result<CarryReport> run() {
     PLAN_TRY(bound, archive_.fact("target-account"));
     if (bound != target_.account_id())
-      return Error(errors::not_ours_to_destroy,
-                   "the archive was filled from another account of the target")
+      return Error(
+                 errors::target_account_gone,
+                 fmt::format("plan filled the account with the id {} of the target, {} has the id "
+                             "{} now",
+                             bound, source_.imap.identity.account_id, target_.account_id()))
           .with_blame(Blame::target);
     if (!options_.is_dry) PLAN_TRY_VOID(resolve_imports(archive_, target_));
     for (int round = 0; round < kRoundsMax; ++round) {
@@ -63,7 +66,9 @@ class Carrier {
       if (is_over || (options_.only_new && round + 1 >= kEarlyRounds)) return std::move(report_);
     }
     return Error(errors::carry_back_unsettled,
-                 "source and target still differ after the last pass: somebody writes to them")
+                 fmt::format(
+                     "source and target still differ after {} passes: somebody writes to them",
+                     kRoundsMax))
         .with_retry(Retry::safe)
         .with_blame(Blame::target);
   }

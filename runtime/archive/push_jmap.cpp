@@ -394,7 +394,9 @@ class Push {
     for (int attempt = 0;; ++attempt) {
       if (attempt >= kStateRetriesMax)
         return Error(errors::target_changed_meanwhile,
-                     "the target account changes faster than mail can be brought")
+                     fmt::format(
+                         "the target's account changed under each of {} tries to import into it",
+                         kStateRetriesMax))
             .with_retry(Retry::safe)
             .with_blame(Blame::target);
       Value emails = Value::map();

@@ -72,7 +72,9 @@ class SweepDriver final : public ArchiveDriver {
       return Value::map({{"messages", looks.carried}, {"subscriptions", subscribed}});
     }
     if (++looks.count >= kSweepRoundsMax)
-      return Error(errors::stragglers_left, "mail keeps arriving in the old mailbox")
+      return Error(errors::stragglers_left,
+                   fmt::format("mail kept arriving in the old mailbox of {} over {} looks",
+                               account_of(context), looks.count))
           .with_blame(Blame::source);
     looks.quiet_since_ms = is_quiet ? uptime_ms(context) : -1;
     looks.boot = net::boot_id();
@@ -137,7 +139,9 @@ class SweepDriver final : public ArchiveDriver {
     if (looks.queue_waits_ms >= kQueuesWaitMax.count()) {
       looks.queue_waits_ms = 0;
       static_cast<void>(looks.write(context));
-      return Error(errors::stragglers_left, "a queue still holds mail for the account")
+      return Error(errors::stragglers_left,
+                   fmt::format("a queue still holds mail for {} after {} seconds",
+                               account_of(context), kQueuesWaitMax.count() / 1000))
           .with_retry_after(std::chrono::seconds(30))
           .with_blame(Blame::source);
     }

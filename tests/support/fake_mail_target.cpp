@@ -339,6 +339,12 @@ Value FakeMailTarget::set_mailboxes(const Value& arguments) {
       } else if (name.empty() || name.size() > 254 ||
                  (!parent.empty() && mailboxes.count(parent) == 0)) {
         not_created.set(key, set_error("invalidProperties"));
+      } else if (mailboxes_max > 0 && mailboxes.size() >= mailboxes_max) {
+        // As the real server says it.
+        not_created.set(key, Value::map({{"type", "overQuota"},
+                                         {"description",
+                                          "There are too many mailboxes, please delete some before "
+                                          "adding a new one."}}));
       } else {
         const std::string id = fmt::format("x{}", ++next_id_);
         mailboxes[id] = {.name = name,

@@ -65,6 +65,7 @@ class FakeMailTarget {
   std::deque<Fault> faults = {};
   std::set<std::string> refused_blobs = {};     ///< contents that Email/import refuses
   std::size_t quota_bytes = 0;                  ///< of all messages together; 0: none
+  std::size_t mailboxes_max = 0;                ///< 0: any number
   bool tells_quota = true;                      ///< Quota/get answers
   std::size_t message_bytes_max = 0;            ///< upload limit; 0: none
   bool has_digests = true;                      ///< Blob/get knows digest:sha-256

@@ -16,6 +16,7 @@
 #include "runtime/net/imap/mailbox_name.h"
 #include "tests/support/dovecot.h"
 #include "tests/support/fake_mail_target.h"
+#include "tests/support/told_error.h"
 #include "tests/unit/runtime/archive/dovecot_source.h"
 #include "tests/unit/runtime/archive/drivers_fixture.h"
 
@@ -405,6 +406,33 @@ TEST_F(CarryBack, AnAppendThatIsStillWorkedOffWhenTheNextTryComesIsThereOnce) {
   EXPECT_EQ(source_content(),
             (std::multiset<std::string>{line("INBOX", "one"), line("INBOX", "arrived", "", true)}));
   EXPECT_EQ(back().changes(), 0U);
+}
+
+TEST_F(CarryBack, EndsWhereMailKeepsComingToTheTarget) {
+  append("INBOX", mail("one"));
+  move();
+  int round = 0;
+  CarryOptions options;
+  options.kill_point = [&](const char* place) {
+    if (std::string_view(place) != "source-read") return;
+    const std::lock_guard lock(target_->mutex);
+    target_->add_email("a", mail(fmt::format("arrived {}", ++round)));
+  };
+  const auto carried = carry_back(*archive_, source_, *account_, options);
+  ASSERT_FALSE(carried);
+  EXPECT_TRUE(test::told_as("carry-back-unsettled", carried.error()));
+  EXPECT_EQ(back().arrived, 0U) << "what was carried is not carried twice";
+  EXPECT_EQ(source_content().size(), static_cast<std::size_t>(round) + 1);
+}
+
+TEST_F(CarryBack, TakesNothingFromAnAccountThatIsAnotherOneByNow) {
+  append("INBOX", mail("one"));
+  move();
+  ASSERT_TRUE(archive_->set_fact("target-account", "of before"));
+  const auto carried = carry_back(*archive_, source_, *account_, {});
+  ASSERT_FALSE(carried);
+  EXPECT_EQ(carried.error().code().name, "target-account-gone");
+  EXPECT_EQ(source_content(), (std::multiset<std::string>{line("INBOX", "one")}));
 }
 
 TEST_F(CarryBack, CarriesMailboxesThatWereMadeRenamedAndDeleted) {

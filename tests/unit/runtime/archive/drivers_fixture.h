@@ -38,7 +38,7 @@ class ArchiveDrivers : public testing::Test {
  protected:
   void SetUp() override {
     std::string why;
-    dovecot_ = Dovecot::start({"alice@example.org"}, why, "/", capability_);
+    dovecot_ = Dovecot::start({"alice@example.org"}, why, "/", capability_, settings_);
     if (!dovecot_) GTEST_SKIP() << why;
     user_ = std::move(*dovecot_->login("alice@example.org"));
     arguments_ = Value::map(
@@ -58,23 +58,24 @@ class ArchiveDrivers : public testing::Test {
                                                   {"password", ir::SecretRef{"env", "X"}}})}})}});
     const auto client = target_.client();
     archive::add_archive_drivers(
-        drivers_, {.open_target = [client](step::StepContext&) { return client; },
-                   .account_id = [](step::StepContext&) { return FakeMailTarget::account_id(); },
-                   .open_as_user = [client](step::StepContext&) { return client; },
-                   .are_queues_empty = [this](step::StepContext&) -> Result<bool> {
-                     return --full_looks_ < 0;
-                   },
-                   .login_at_source = [](step::StepContext& at) -> Result<std::string> {
-                     return std::string(at.arguments["account"].string_or(""));
-                   },
-                   .begin_writing_at_source = [this](step::StepContext&) -> Result<bool> {
-                     writing_ += "begun ";
-                     return is_writing_taken_;
-                   },
-                   .end_writing_at_source = [this](step::StepContext&) -> Outcome {
-                     writing_ += "ended ";
-                     return {};
-                   }});
+        drivers_,
+        {.open_target = [client](step::StepContext&) { return client; },
+         .account_id = [this](step::StepContext&) -> Result<std::string> { return account_id_; },
+         .open_as_user = [client](step::StepContext&) { return client; },
+         .are_queues_empty = [this](step::StepContext&) -> Result<bool> {
+           return --full_looks_ < 0;
+         },
+         .login_at_source = [](step::StepContext& at) -> Result<std::string> {
+           return std::string(at.arguments["account"].string_or(""));
+         },
+         .begin_writing_at_source = [this](step::StepContext&) -> Result<bool> {
+           writing_ += "begun ";
+           return is_writing_taken_;
+         },
+         .end_writing_at_source = [this](step::StepContext&) -> Outcome {
+           writing_ += "ended ";
+           return {};
+         }});
   }
 
   step::StepContext context(ir::StepKind kind) {
@@ -119,6 +120,7 @@ class ArchiveDrivers : public testing::Test {
   }
 
   std::string capability_ = {};  ///< what the source says that it can; empty: all
+  std::string settings_ = {};    ///< further lines of the source's configuration
   std::unique_ptr<Dovecot> dovecot_;
   std::unique_ptr<net::imap::Client> user_;
   FakeMailTarget target_;
@@ -133,8 +135,10 @@ class ArchiveDrivers : public testing::Test {
   Value notes_;
   int waits_ = 0;
   int full_looks_ = 0;
-  bool is_writing_taken_ = false;  ///< of the account at the source
-  std::string writing_ = {};       ///< when the drivers wanted it given, and taken again
+  std::string account_id_ =
+      FakeMailTarget::account_id();  ///< empty: the target has no such account
+  bool is_writing_taken_ = false;    ///< of the account at the source
+  std::string writing_ = {};         ///< when the drivers wanted it given, and taken again
 };
 
 }  // namespace plan::test

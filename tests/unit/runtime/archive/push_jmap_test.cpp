@@ -426,6 +426,32 @@ TEST_F(PushJmap, GradesWhatIsMissingExtraOrElsewhere) {
   EXPECT_EQ(grade().grade, Grade::investigate);
 }
 
+TEST_F(PushJmap, EndsWhereTheTargetChangesUnderEveryTry) {
+  source_->message("INBOX", 1, "one");
+  PushOptions options;
+  options.kill_point = [this](const char* place) {
+    if (std::string_view(place) != "import-begun") return;
+    const std::lock_guard lock(target_.mutex);
+    (void)target_.add_email("a", "by SMTP");
+  };
+  const auto pushed = push_jmap(*archive_, account_, options);
+  ASSERT_FALSE(pushed);
+  EXPECT_TRUE(test::told_as("target-changed-meanwhile", pushed.error()));
+  EXPECT_EQ(push().created, 1U) << "it is quiet again";
+}
+
+TEST_F(PushJmap, EndsWhereTheTargetTakesNoFurtherMailbox) {
+  source_->mailbox("Projects");
+  source_->mailbox("Projects/2024");
+  source_->message("Projects/2024", 1, "one");
+  target_.mailboxes_max = 6;
+  const auto pushed = push_jmap(*archive_, account_, {});
+  ASSERT_FALSE(pushed);
+  EXPECT_TRUE(test::told_as("mailbox-refused", pushed.error()));
+  target_.mailboxes_max = 0;
+  EXPECT_EQ(push().created, 1U) << "with the limit raised it goes on";
+}
+
 TEST_F(PushJmap, GivesEveryMailboxAPlaceOfItsOwn) {
   source_->mailbox("Deleted Items");  // the trash here is called Papierkorb
   source_->mailbox("deleted items");

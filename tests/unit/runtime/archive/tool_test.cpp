@@ -12,6 +12,7 @@
 #include "runtime/store/errors.h"
 #include "tests/support/shared_data.h"
 #include "tests/support/temp_dir.h"
+#include "tests/support/told_error.h"
 
 namespace plan::archive {
 namespace {
@@ -41,6 +42,7 @@ TEST_F(ArchiveToolTest, a_file_of_another_kind_is_no_archive_and_stays_as_it_is)
     expect_refused(diff_archives(path(), path()));
     EXPECT_EQ(test::read_all(path()), content);
   }
+  EXPECT_TRUE(test::told_as("archive-foreign", inspect_archive(path()).error()));
 }
 
 TEST_F(ArchiveToolTest, an_archive_whose_pages_are_damaged_is_called_damaged) {

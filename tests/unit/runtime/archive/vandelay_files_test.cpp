@@ -14,6 +14,7 @@
 #include "runtime/archive/tool.h"
 #include "tests/support/shared_data.h"
 #include "tests/support/temp_dir.h"
+#include "tests/support/told_error.h"
 
 using namespace plan;
 using namespace plan::archive;
@@ -142,6 +143,21 @@ TEST(ArchiveFile, RefusesDatabasesOfOthersAndTriggers) {
         "CREATE TRIGGER t AFTER INSERT ON blobs BEGIN DELETE FROM blobs; END"));
   }
   EXPECT_FALSE(ArchiveFile::open(trapped));
+}
+
+TEST(ArchiveFile, IsOfOneAccountOnly) {
+  test::TempDir directory;
+  auto archive = ArchiveFile::open(directory.file("x.sqlite"));
+  ASSERT_TRUE(archive);
+  SourceIdentity identity{.kind = "imap"};
+  identity.session_url = "imap://mail.example.org:143";
+  identity.account_id = "alice@example.org";
+  ASSERT_TRUE(archive->source(identity, false));
+  identity.account_id = "bob@example.org";
+  const auto other = archive->source(identity, false);
+  ASSERT_FALSE(other);
+  EXPECT_TRUE(test::told_as("source-conflict", other.error()));
+  EXPECT_TRUE(archive->source(identity, true)) << "who allows it may";
 }
 
 TEST(ArchiveFile, NoticesABlobThatIsNotWhatItsDigestSays) {
