@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "compiler/ir/steps_before.h"
 #include "compiler/schema/mta_container.h"
 
 namespace plan::check {
@@ -10,6 +11,13 @@ namespace {
 
 /// As many a second as nobody sends.
 constexpr double kUnmetPerSecond = 100;
+
+/// No message is smaller than this.
+constexpr double kMessageBytesMin = 1'000;
+/// The sender's server and the source add a `Received` header each.
+constexpr double kReceivedMin = 2;
+/// What the server takes by itself.
+constexpr double kReceivedOfServer = 50;
 
 /// `rate` as it is written: a count in a period of milliseconds.
 bool is_unmet(const ir::Value& rate) {
@@ -37,6 +45,40 @@ std::optional<ir::Value> value_for(const ir::Value& expression, std::string_view
   };
   auto value = container->evaluate(environment);
   return value ? std::optional(std::move(*value)) : std::nullopt;
+}
+
+Taken taken_from(const std::string& ip, const ir::Value& expression, std::string_view object,
+                 std::string_view property, double message_max) {
+  const auto value = value_for(expression, object, property, ip);
+  if (!value) return Taken::perhaps;
+  if (object == "SenderAuth" && property == "spfFromVerify") {
+    const std::string text = schema::text_of(*value);
+    if (text == "strict") return Taken::not_all;
+    return text == "relaxed" || text == "disable" ? Taken::all : Taken::perhaps;
+  }
+  if (object != "MtaStageData" || !value->is_number()) return Taken::perhaps;
+  const double bound = value->number_or(0);
+  if (property == "maxMessageSize") {
+    if (bound <= 0) return Taken::perhaps;
+    if (bound < (message_max > 0 ? message_max : kMessageBytesMin)) return Taken::not_all;
+    return message_max > 0 ? Taken::all : Taken::perhaps;
+  }
+  if (property != "maxReceivedHeaders" || bound < 0) return Taken::perhaps;
+  if (bound < kReceivedMin) return Taken::not_all;
+  return bound >= kReceivedOfServer ? Taken::all : Taken::perhaps;
+}
+
+std::vector<bool> loaded_before(const ir::StepGraph& graph, ir::StepId step) {
+  const std::vector<bool> needed = ir::needs_of(graph, step);
+  std::vector<bool> loaded(graph.size());
+  for (const ir::StepId reload : graph.order()) {
+    if (!needed[ir::index(reload)] || graph.kind(reload) != ir::StepKind::admin_action ||
+        graph.argument(reload, "action").string_or("") != "ReloadSettings")
+      continue;
+    const std::vector<bool> before = ir::needs_of(graph, reload);
+    for (std::size_t i = 0; i < loaded.size(); ++i) loaded[i] = loaded[i] || before[i];
+  }
+  return loaded;
 }
 
 std::optional<bool> counts(const ir::Value& match, const std::string& ip) {

@@ -13,7 +13,6 @@
 #include "compiler/check/client_limits.h"
 #include "compiler/check/graph_view.h"
 #include "compiler/flow/states.h"
-#include "compiler/ir/steps_before.h"
 #include "compiler/schema/formats.h"
 #include "compiler/schema/mta_container.h"
 #include "compiler/source/text.h"
@@ -26,10 +25,6 @@ using ir::StepKind;
 
 /// Fewer messages than this in one session make a busy source come again and again.
 constexpr double kSessionMessagesMin = 100;
-/// No message is smaller than this.
-constexpr double kMessageBytesMin = 1'000;
-/// The sender's server and the source add a `Received` header each.
-constexpr double kReceivedMin = 2;
 
 /// One thing that the target would do to the source.
 struct Obstacle {
@@ -116,21 +111,14 @@ class HandedOn {
 
   /// Everything that the step waits for, and of it what is live when the step runs.
   void look_behind(StepId forward) {
-    const std::vector<bool> needed = ir::needs_of(graph_, forward);
-    std::vector<bool> live(graph_.size());
-    for (const StepId step : graph_.order()) {
-      if (!needed[ir::index(step)] || graph_.kind(step) != StepKind::admin_action) continue;
-      if (graph_.argument(step, "action").string_or("") != "ReloadSettings") continue;
-      const std::vector<bool> loaded = ir::needs_of(graph_, step);
-      for (std::size_t i = 0; i < live.size(); ++i) live[i] = live[i] || loaded[i];
-    }
+    const std::vector<bool> loaded = check::loaded_before(graph_, forward);
     writes_.clear();
     for (const StepId step : graph_.order()) {
       const StepKind kind = graph_.kind(step);
       if (kind != StepKind::admin_update && kind != StepKind::admin_upsert &&
           kind != StepKind::admin_destroy)
         continue;
-      if (!live[ir::index(step)] || !needed[ir::index(step)]) continue;
+      if (!loaded[ir::index(step)]) continue;
       const ir::Value& shape = graph_.shape(step).arguments;
       if (is_object(shape, "MtaInboundThrottle") || is_object(shape, "MtaStageData") ||
           is_object(shape, "AllowedIp") || is_object(shape, "SenderAuth"))
@@ -148,45 +136,45 @@ class HandedOn {
     return last;
   }
 
-  /// The largest message that the source takes; one that any mail is larger than where nobody has
-  /// measured it, or it takes all.
+  /// The largest message that the source takes; 0 where nobody has measured it, or it takes all.
   [[nodiscard]] double source_message_max() const {
     const auto setting = lock_.settings.find("source.message_size_limit");
-    if (setting == lock_.settings.end()) return kMessageBytesMin;
-    const double measured = number_in(std::string(trim(setting->second.string_or("")))).value_or(0);
-    return measured > 0 ? measured : kMessageBytesMin;
+    if (setting == lock_.settings.end()) return 0;
+    return number_in(std::string(trim(setting->second.string_or("")))).value_or(0);
   }
 
-  /// What the steps make the target refuse for sure of what the source hands on.
+  /// Do the steps make the target refuse for sure of what the source hands on?
+  [[nodiscard]] bool is_refused(const std::string& ip, std::string_view object,
+                                std::string_view name) const {
+    const ir::Value expression = written(object, name);
+    return check::taken_from(ip, expression, object, name, source_message_max()) ==
+           check::Taken::not_all;
+  }
+
   void add_refusals(const std::string& ip, std::vector<Obstacle>& found) const {
-    const auto size = number_for(written("MtaStageData", "maxMessageSize"), "maxMessageSize", ip);
-    if (size && *size > 0 && *size < source_message_max()) {
+    const auto bound_of = [&](const char* name) {
+      return number_for(written("MtaStageData", name), name, ip).value_or(0);
+    };
+    if (is_refused(ip, "MtaStageData", "maxMessageSize"))
       found.push_back(
           {fmt::format("the target takes messages of up to {} from the source",
-                       show_bytes(static_cast<std::uint64_t>(*size))),
+                       show_bytes(static_cast<std::uint64_t>(bound_of("maxMessageSize")))),
            fmt::format("target refuses a larger one from {}, which the source has taken", ip),
            "MtaStageData.maxMessageSize",
            "let it take from the source's address what the source takes"});
-    }
-    const auto received =
-        number_for(written("MtaStageData", "maxReceivedHeaders"), "maxReceivedHeaders", ip);
-    if (received && *received >= 0 && *received < kReceivedMin) {
+    if (is_refused(ip, "MtaStageData", "maxReceivedHeaders"))
       found.push_back(
           {"the target takes no mail from the source that came there by another server",
            fmt::format("target refuses mail from {} with more than {} `Received` headers: each "
                        "server adds one",
-                       ip, *received),
+                       ip, bound_of("maxReceivedHeaders")),
            "MtaStageData.maxReceivedHeaders", "let it take 50, as the server does by itself"});
-    }
-    const auto spf =
-        check::value_for(written("SenderAuth", "spfFromVerify"), "SenderAuth", "spfFromVerify", ip);
-    if (spf && schema::text_of(*spf) == "strict") {
+    if (is_refused(ip, "SenderAuth", "spfFromVerify"))
       found.push_back(
           {"the target refuses mail of the source whose sender's domain publishes SPF",
            fmt::format("target: 550 5.7.23 to mail from {}, from where that domain sends none", ip),
            "SenderAuth.spfFromVerify",
            "let it be `disable` or `relaxed` for the source's address"});
-    }
   }
 
   /// A condition that asks for more than the address counts somebody at times.

@@ -129,9 +129,8 @@ bool is_silent(std::string_view key, const ir::Value& written) {
 
 using Found = std::vector<UnprovedMail>;
 
-void add_written(const GraphView& view, StepId step, const std::set<std::string>& names,
-                 std::string_view server, Found& found) {
-  if (names.empty()) return;
+/// The first names, in quotes.
+std::string shown_names(const std::set<std::string>& names) {
   std::string shown;
   std::size_t count = 0;
   for (const std::string& name : names) {
@@ -140,10 +139,30 @@ void add_written(const GraphView& view, StepId step, const std::set<std::string>
   }
   if (names.size() > kShownMax)
     shown += fmt::format(" and {} more", show_count(names.size() - kShownMax));
+  return shown;
+}
+
+void add_written(const GraphView& view, StepId step, const std::set<std::string>& names,
+                 std::string_view server, Found& found) {
+  if (names.empty()) return;
+  found.push_back(
+      unproved_step(view, step,
+                    fmt::format("writes {} of {}, and what that does to mail is not proved",
+                                shown_names(names), server),
+                    "the proof goes on as if it were not there",
+                    fmt::format("leave it to a time when nobody moves; or {}", kTryIt)));
+}
+
+/// Of what is looked at for mail that the source hands on, and for no other.
+void add_written_for_others(const GraphView& view, StepId step, const std::set<std::string>& names,
+                            Found& found) {
+  if (names.empty()) return;
   found.push_back(unproved_step(
       view, step,
-      fmt::format("writes {} of {}, and what that does to mail is not proved", shown, server),
-      "the proof goes on as if it were not there",
+      fmt::format("writes {} of the target, and what that does to mail that the source does not "
+                  "hand on is not proved",
+                  shown_names(names)),
+      "mail from the source's address is looked at, and no other",
       fmt::format("leave it to a time when nobody moves; or {}", kTryIt)));
 }
 
@@ -292,39 +311,71 @@ std::vector<std::string_view> results_of_property(const ir::Value& written) {
   return results_of(written);
 }
 
-/// The number that a result is: "5m" is one of milliseconds. Nothing for what has to be computed.
-std::optional<double> number_in(std::string_view result, const TargetProperty& property) {
+/// What a result is whoever asks: "5m" a number of milliseconds, "20 * 1048576" one of bytes.
+/// Nothing for what hangs on the message or on what the server knows.
+std::optional<ir::Value> constant_of(std::string_view result, const TargetProperty& property) {
   const auto expression = schema::parse_mta_expression(
       result, schema::context_of(property.object, property.name), nullptr);
-  if (!expression || expression->nodes.empty() ||
-      expression->root().kind != schema::MtaNode::Kind::number)
-    return std::nullopt;
-  return expression->root().number;
+  if (!expression || expression->nodes.empty()) return std::nullopt;
+  auto value = schema::evaluate(*expression, {});
+  return value ? std::optional(std::move(*value)) : std::nullopt;
+}
+
+/// The largest message that the source takes; 0 where nobody has measured it, or it takes all.
+double source_message_max(const GraphView& view) {
+  const TargetProperty bytes = {"MtaStageData", "maxMessageSize", Bearing::said, {}, 0, {}};
+  const auto measured = constant_of(
+      trim(setting(view.migration(), "source.message_size_limit").string_or("")), bytes);
+  return measured ? std::max(measured->number_or(0), 0.0) : 0;
 }
 
 /// Of mail that the source takes none is too large where the bound is not less than the source's.
 double enough_of(const GraphView& view, const TargetProperty& property) {
   if (property.object != "MtaStageData" || property.name != "maxMessageSize")
     return property.enough;
-  const auto accepted = number_in(
-      trim(setting(view.migration(), "source.message_size_limit").string_or("")), property);
-  return accepted && *accepted > 0 ? *accepted : property.enough;
+  const double accepted = source_message_max(view);
+  return accepted > 0 ? accepted : property.enough;
 }
 
-/// Is mail treated by what is written as by the server without it, or better?
-bool is_without_bearing(const GraphView& view, const TargetProperty& property,
-                        const ir::Value& written) {
-  const bool is_empty = (written.is_list() || written.is_map()) && written.size() == 0;
-  if (written.is_null() || is_empty) return true;
-  const std::vector<std::string_view> results = results_of_property(written);
-  const double enough = enough_of(view, property);
-  return !results.empty() && std::all_of(results.begin(), results.end(), [&](auto result) {
-    const std::string_view text = trim(result);
-    const auto& without = property.without;
-    if (!text.empty() && std::find(without.begin(), without.end(), text) != without.end())
-      return true;
-    return enough > 0 && number_in(text, property).value_or(0) >= enough;
+/// Is mail treated by this result as by the server without it, or better?
+bool is_without_bearing(const TargetProperty& property, double enough, std::string_view result) {
+  const auto& without = property.without;
+  const auto constant = constant_of(result, property);
+  const bool is_known = std::any_of(without.begin(), without.end(), [&](std::string_view one) {
+    return !one.empty() && (one == result || (constant && constant == constant_of(one, property)));
   });
+  if (is_known) return true;
+  return enough > 0 && constant && constant->is_number() && constant->number_or(0) >= enough;
+}
+
+/// The results of a written value by which mail may be treated worse than without it.
+std::vector<std::string_view> results_with_bearing(const GraphView& view,
+                                                   const TargetProperty& property,
+                                                   const ir::Value& written) {
+  std::vector<std::string_view> results = results_of_property(written);
+  const double enough = enough_of(view, property);
+  for (std::string_view& result : results) result = trim(result);
+  std::erase_if(results, [&](auto result) { return is_without_bearing(property, enough, result); });
+  return results;
+}
+
+/// An expression that the target cannot read is refused, and that is told where its types are
+/// known.
+bool is_unreadable(const GraphView& view, const TargetProperty& property,
+                   const ir::Value& written) {
+  const std::vector<std::string_view> results = results_of(written);
+  return view.schema() != nullptr &&
+         std::any_of(results.begin(), results.end(), [&](std::string_view result) {
+           return !schema::parse_mta_expression(
+               result, schema::context_of(property.object, property.name), nullptr);
+         });
+}
+
+bool has_bearing(const GraphView& view, const TargetProperty& property, const ir::Value& written) {
+  const bool is_empty = (written.is_list() || written.is_map()) && written.size() == 0;
+  if (written.is_null() || is_empty || is_unreadable(view, property, written)) return false;
+  return results_of_property(written).empty() ||
+         !results_with_bearing(view, property, written).empty();
 }
 
 /// One that the target does not know is refused, and that is told.
@@ -350,7 +401,7 @@ bool is_unfollowed(const GraphView& view, std::string_view object, std::string_v
     case Bearing::followed:
       return is_part_of_followed(object, member);
     case Bearing::said:
-      return is_part || !is_without_bearing(view, *property, written);
+      return is_part || has_bearing(view, *property, written);
     case Bearing::none:
       return false;
   }
@@ -411,16 +462,80 @@ bool tightens_throttle(const GraphView& view, const ObjectStep& step) {
                      [&](const std::string& ip) { return is_met_by(ip, false); });
 }
 
-std::set<std::string> names_at_target(const GraphView& view, const ObjectStep& step) {
+/// Properties that a step writes, and that nothing evaluates.
+struct Written {
+  std::set<std::string> for_all = {};
+  std::set<std::string> for_others = {};  ///< than the source, for which they are looked at
+};
+
+/// Steps whose settings are in use when some step forwards: what they do to mail from the source is
+/// judged there (flow/handed_on.h).
+class HandedOnSteps {
+ public:
+  explicit HandedOnSteps(const GraphView& view) : view_(view) {}
+
+  bool contains(StepId step) {
+    if (is_loaded_.empty()) look();
+    return is_loaded_[ir::index(step)];
+  }
+
+ private:
+  void look() {
+    const ir::StepGraph& graph = view_.graph();
+    is_loaded_.resize(graph.size());
+    std::set<const ir::StepShape*> seen;  // steps of one shape wait for the same
+    for (const StepKind kind : {StepKind::postfix_forward, StepKind::source_forward}) {
+      for (const StepId forward : view_.of_kind(kind)) {
+        if (!seen.insert(&graph.shape(forward)).second) continue;
+        const std::vector<bool> loaded = loaded_before(graph, forward);
+        for (std::size_t i = 0; i < loaded.size(); ++i) is_loaded_[i] = is_loaded_[i] || loaded[i];
+      }
+    }
+  }
+
+  const GraphView& view_;
+  std::vector<bool> is_loaded_;
+};
+
+/// Adds a property that nothing evaluates; of what is judged for mail from the source no more than
+/// what others get.
+void add_unfollowed(const GraphView& view, const ObjectStep& step, std::string_view member,
+                    const ir::Value& written, HandedOnSteps& handed_on, Written& names) {
+  const std::string name = fmt::format("{}.{}", step.object, member);
+  const TargetProperty* const property = target_property(step.object, member);
+  const std::vector<std::string> sources = clients_of(view).sources;
+  std::set<std::string> refused;  // results for the source that are told as errors
+  const bool is_judged =
+      property != nullptr && !sources.empty() &&
+      std::all_of(sources.begin(), sources.end(), [&](const std::string& ip) {
+        const Taken taken = taken_from(ip, written, step.object, member, source_message_max(view));
+        if (taken == Taken::not_all)
+          refused.insert(schema::text_of(*value_for(written, step.object, member, ip)));
+        return taken != Taken::perhaps;
+      });
+  if (!is_judged || !handed_on.contains(step.step)) {
+    names.for_all.insert(name);
+    return;
+  }
+  const std::vector<std::string_view> results = results_with_bearing(view, *property, written);
+  const bool is_told = std::all_of(results.begin(), results.end(), [&](std::string_view result) {
+    const auto constant = constant_of(result, *property);
+    return constant && refused.contains(schema::text_of(*constant));
+  });
+  if (!is_told) names.for_others.insert(name);
+}
+
+Written names_at_target(const GraphView& view, const ObjectStep& step, HandedOnSteps& handed_on) {
   const std::string_view object = step.object;
   const ir::Value& set = step.set;
-  std::set<std::string> names;
+  Written written_names;
+  std::set<std::string>& names = written_names.for_all;
   if (const TargetProperty* const whole = target_property(object, "*")) {
     names.emplace(whole->object);
   } else {
     for (const auto& [member, written] : set.members()) {
       if (is_unfollowed(view, object, member, written))
-        names.insert(fmt::format("{}.{}", object, member));
+        add_unfollowed(view, step, member, written, handed_on, written_names);
     }
   }
   if (object == "MtaInboundThrottle" && step.kind != StepKind::admin_destroy &&
@@ -433,20 +548,22 @@ std::set<std::string> names_at_target(const GraphView& view, const ObjectStep& s
                                       : set["@type"].string_or("");
   if (object == "SpamTag" && (action == "Discard" || action == "Reject"))
     names.insert(fmt::format("{}/{}", object, action));
-  return names;
+  return written_names;
 }
 
 void look_at_target(const GraphView& view, Found& found) {
   const ir::StepGraph& graph = view.graph();
   std::set<const ir::StepShape*> said;
+  HandedOnSteps handed_on(view);
   const auto look = [&](const ObjectStep& written) {
     const ir::StepShape* shape = &graph.shape(written.step);
     if (said.contains(shape)) return;
     auto why = unfollowed(view, written);
-    const std::set<std::string> names = names_at_target(view, written);
-    if (why || !names.empty()) said.insert(shape);
+    const Written names = names_at_target(view, written, handed_on);
+    if (why || !names.for_all.empty() || !names.for_others.empty()) said.insert(shape);
     if (why) found.push_back(std::move(*why));
-    add_written(view, written.step, names, "the target", found);
+    add_written(view, written.step, names.for_all, "the target", found);
+    add_written_for_others(view, written.step, names.for_others, found);
   };
   const auto type_of = [](std::string_view object) {
     const std::string_view type = object_type(object);

@@ -58,5 +58,48 @@ TEST(ClientLimits, OneLimitsByARateThatSomebodyMeets) {
   EXPECT_FALSE(limits({{"match", when("true")}}));
 }
 
+Value told(const char* source, const char* others) {
+  return Value::map(
+      {{"match",
+        Value::map({{"0", Value::map({{"if", "remote_ip == '203.0.113.20'"}, {"then", source}})}})},
+       {"else", others}});
+}
+
+TEST(ClientLimits, WhatTheSourceHandsOnIsTakenUpToABound) {
+  const auto taken = [](const Value& bound, double message_max) {
+    return taken_from(kSource, bound, "MtaStageData", "maxMessageSize", message_max);
+  };
+  EXPECT_EQ(taken(when("20 * 1048576"), 52'428'800), Taken::not_all);
+  EXPECT_EQ(taken(when("50 * 1048576"), 52'428'800), Taken::all);
+  EXPECT_EQ(taken(told("52428800", "1"), 52'428'800), Taken::all);
+  EXPECT_EQ(taken(told("1", "52428800"), 52'428'800), Taken::not_all);
+  EXPECT_EQ(taken(when("20971520"), 0), Taken::perhaps) << "what the source takes is not measured";
+  EXPECT_EQ(taken(when("100"), 0), Taken::not_all) << "no message is so small";
+  EXPECT_EQ(taken(when("0"), 52'428'800), Taken::perhaps);
+  EXPECT_EQ(taken(when("if_then(local_port == 25, 100, 52428800)"), 52'428'800), Taken::perhaps);
+  EXPECT_EQ(taken(Value(), 52'428'800), Taken::perhaps);
+}
+
+TEST(ClientLimits, WhatTheSourceHandsOnHasAHeaderOfEachServer) {
+  const auto taken = [](const char* bound) {
+    return taken_from(kSource, when(bound), "MtaStageData", "maxReceivedHeaders", 0);
+  };
+  EXPECT_EQ(taken("1"), Taken::not_all);
+  EXPECT_EQ(taken("3 - 2"), Taken::not_all);
+  EXPECT_EQ(taken("20"), Taken::perhaps);
+  EXPECT_EQ(taken("50"), Taken::all);
+  EXPECT_EQ(taken_from(kSource, when("1"), "MtaStageData", "maxMessages", 0), Taken::perhaps);
+}
+
+TEST(ClientLimits, WhatTheSourceHandsOnFailsSpf) {
+  const auto taken = [](const Value& check) {
+    return taken_from(kSource, check, "SenderAuth", "spfFromVerify", 0);
+  };
+  EXPECT_EQ(taken(when("strict")), Taken::not_all);
+  EXPECT_EQ(taken(told("disable", "strict")), Taken::all);
+  EXPECT_EQ(taken(when("relaxed")), Taken::all);
+  EXPECT_EQ(taken_from(kSource, when("strict"), "SenderAuth", "dmarcVerify", 0), Taken::perhaps);
+}
+
 }  // namespace
 }  // namespace plan::check
