@@ -1,7 +1,6 @@
 #include "compiler/flow/sender_ways.h"
 
 #include <algorithm>
-#include <optional>
 
 #include <fmt/format.h>
 
@@ -193,12 +192,8 @@ std::string written_answers(const schema::MtaContainer::Arm& arm, std::size_t nu
   return text;
 }
 
-schema::MtaExpression question_of(const schema::MtaExpression& expression, const Answers& answers) {
-  schema::MtaExpression question;
-  std::vector<Node>& nodes = question.nodes;
-  const std::uint32_t last = answers.rbegin()->first;
-  nodes.assign(expression.nodes.begin(),
-               expression.nodes.begin() + static_cast<std::ptrdiff_t>(last) + 1);
+void add_all_of(std::vector<Node>& nodes, std::optional<std::uint32_t> first,
+                const std::vector<std::pair<std::uint32_t, bool>>& answers) {
   const auto add = [&](Node::Kind kind, std::vector<std::uint32_t> children) {
     Node& node = nodes.emplace_back();
     node.kind = kind;
@@ -206,11 +201,20 @@ schema::MtaExpression question_of(const schema::MtaExpression& expression, const
     node.children = std::move(children);
     return static_cast<std::uint32_t>(nodes.size() - 1);
   };
-  std::optional<std::uint32_t> all;
+  std::optional<std::uint32_t> all = first;
   for (const auto& [node, is_true] : answers) {
     const std::uint32_t one = is_true ? node : add(Node::Kind::negate, {node});
     all = all ? add(Node::Kind::binary, {*all, one}) : one;
   }
+  if (all && *all + 1 != nodes.size()) add(Node::Kind::binary, {*all, *all});
+}
+
+schema::MtaExpression question_of(const schema::MtaExpression& expression, const Answers& answers) {
+  schema::MtaExpression question;
+  const std::uint32_t last = answers.rbegin()->first;
+  question.nodes.assign(expression.nodes.begin(),
+                        expression.nodes.begin() + static_cast<std::ptrdiff_t>(last) + 1);
+  add_all_of(question.nodes, std::nullopt, {answers.begin(), answers.end()});
   return question;
 }
 

@@ -2,6 +2,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -111,6 +112,11 @@ struct WaysOfCondition {
 /// The answers as text; of what asks what a pattern has found, those of this condition alone.
 [[nodiscard]] std::string written_answers(const schema::MtaContainer::Arm& arm, std::size_t number,
                                           const Answers& answers);
+
+/// Puts a last node behind these: it is true where each of the parts has its answer, and `first`,
+/// if there is one, is true. They are asked in this order.
+void add_all_of(std::vector<schema::MtaNode>& nodes, std::optional<std::uint32_t> first,
+                const std::vector<std::pair<std::uint32_t, bool>>& answers);
 
 /// One condition that is true when all these answers are right: in the order in which they are
 /// asked, because a capture is of the pattern in front of it.

@@ -5,9 +5,9 @@
 #include <optional>
 #include <utility>
 
-#include "compiler/flow/given_texts.h"
 #include "compiler/flow/mail_address.h"
 #include "compiler/flow/name_questions.h"
+#include "compiler/flow/result_texts.h"
 #include "compiler/flow/sender_ways.h"
 #include "compiler/flow/text_for_pattern.h"
 
@@ -204,9 +204,9 @@ void SenderQuestions::read_result(const schema::MtaContainer& container, std::si
   for (const std::string& sender : whole.named) {
     if (asked.named.size() < kSendersMax) add_once(sender, asked.named);
   }
-  const GivenTexts given = given_texts(result);
-  if (given.is_beyond) tell();
-  for (const WayToText& one : given.ways) {
+  const ResultTexts texts = result_texts(result);
+  if (texts.is_beyond) tell();
+  for (const WayToText& one : texts.ways) {
     const schema::MtaExpression expression = of_one(
         condition_of_way(is_else ? schema::MtaExpression() : arms[number].condition, result, one));
     if (asked.has_pattern && has_capture_alone(expression)) tell();

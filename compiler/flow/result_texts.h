@@ -17,11 +17,11 @@ struct WayToText {
 };
 
 /// How a result (`then`, `else`) comes to each text that it gives, where it asks who sends.
-struct GivenTexts {
+struct ResultTexts {
   std::vector<WayToText> ways = {};
   bool is_beyond = false;  ///< a text is made of the sender, or there are too many
 };
-[[nodiscard]] GivenTexts given_texts(const schema::MtaExpression& result);
+[[nodiscard]] ResultTexts result_texts(const schema::MtaExpression& result);
 
 /// True where the condition is and the result comes that way; a condition without nodes always is.
 [[nodiscard]] schema::MtaExpression condition_of_way(const schema::MtaExpression& condition,

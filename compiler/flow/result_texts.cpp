@@ -1,4 +1,4 @@
-#include "compiler/flow/given_texts.h"
+#include "compiler/flow/result_texts.h"
 
 #include <cstddef>
 #include <optional>
@@ -12,14 +12,14 @@ using Node = schema::MtaNode;
 
 namespace {
 
-constexpr std::size_t kGivenMax = 16;  // texts that one result gives
+constexpr std::size_t kTextsMax = 16;  // texts that one result gives
 
-void add_way(const WayToText& way, GivenTexts& given) {
+void add_way(const WayToText& way, ResultTexts& texts) {
   if (way.answers.empty()) return;
-  if (given.ways.size() < kGivenMax) {
-    given.ways.push_back(way);
+  if (texts.ways.size() < kTextsMax) {
+    texts.ways.push_back(way);
   } else {
-    given.is_beyond = true;
+    texts.is_beyond = true;
   }
 }
 
@@ -35,19 +35,19 @@ void add_way(const WayToText& way, GivenTexts& given) {
           name == "starts_with" || name == "ends_with" || name == "eq_ignore_case");
 }
 
-void add_given(const std::vector<Node>& nodes, const std::vector<OfSender>& of,
-               std::uint32_t number, WayToText& way, GivenTexts& given) {
+void add_texts(const std::vector<Node>& nodes, const std::vector<OfSender>& of,
+               std::uint32_t number, WayToText& way, ResultTexts& texts) {
   const Node& node = nodes[number];
-  if (!of[number].has_sender) return add_way(way, given);
+  if (!of[number].has_sender) return add_way(way, texts);
   const bool is_choice = node.kind == Node::Kind::call && node.text == "if_then";
   if (is_choice || is_question(node)) {
     if (is_choice) way.choices.push_back(number);
     for (const bool is_true : {true, false}) {
       way.answers.emplace_back(is_choice ? node.children[0] : number, is_true);
       if (is_choice) {
-        add_given(nodes, of, node.children[is_true ? 1 : 2], way, given);
+        add_texts(nodes, of, node.children[is_true ? 1 : 2], way, texts);
       } else {
-        add_way(way, given);
+        add_way(way, texts);
       }
       way.answers.pop_back();
     }
@@ -55,18 +55,18 @@ void add_given(const std::vector<Node>& nodes, const std::vector<OfSender>& of,
     return;
   }
   // Whose key is in a map is among those who are tried.
-  if (node.kind != Node::Kind::call || node.text != "key_get") given.is_beyond = true;
-  add_way(way, given);
+  if (node.kind != Node::Kind::call || node.text != "key_get") texts.is_beyond = true;
+  add_way(way, texts);
 }
 
 }  // namespace
 
-GivenTexts given_texts(const schema::MtaExpression& result) {
-  GivenTexts given;
+ResultTexts result_texts(const schema::MtaExpression& result) {
+  ResultTexts texts;
   WayToText way;
-  add_given(result.nodes, of_sender(result.nodes),
-            static_cast<std::uint32_t>(result.nodes.size() - 1), way, given);
-  return given;
+  add_texts(result.nodes, of_sender(result.nodes),
+            static_cast<std::uint32_t>(result.nodes.size() - 1), way, texts);
+  return texts;
 }
 
 schema::MtaExpression condition_of_way(const schema::MtaExpression& condition,
@@ -83,21 +83,11 @@ schema::MtaExpression condition_of_way(const schema::MtaExpression& condition,
     nodes[begin + choice].kind = Node::Kind::number;
     nodes[begin + choice].children.clear();
   }
-  const auto add = [&](Node::Kind kind, std::vector<std::uint32_t> children) {
-    Node& node = nodes.emplace_back();
-    node.kind = kind;
-    if (kind == Node::Kind::binary) node.op = Node::Operator::logical_and;
-    node.children = std::move(children);
-    return static_cast<std::uint32_t>(nodes.size() - 1);
-  };
-  std::optional<std::uint32_t> all;
-  if (begin != 0) all = begin - 1;
-  for (const auto& [number, is_true] : way.answers) {
-    const std::uint32_t question = begin + number;
-    const std::uint32_t one = is_true ? question : add(Node::Kind::negate, {question});
-    // One that is asked alone is the last node as well.
-    all = all ? add(Node::Kind::binary, {*all, one}) : add(Node::Kind::binary, {one, one});
-  }
+  std::optional<std::uint32_t> first;
+  if (begin != 0) first = begin - 1;
+  std::vector<std::pair<std::uint32_t, bool>> answers = way.answers;
+  for (auto& [number, is_true] : answers) number += begin;
+  add_all_of(nodes, first, answers);
   return both;
 }
 
