@@ -230,6 +230,7 @@ class AccountMail {
         judged = trial_.judged_letter(letter, deliveries, both, false);
       }
       if (is_left_out && judged && judged->what == "lost") judged->what = "member";
+      if (judged && judged->what == "twice" && is_named_twice(list)) judged->what = "named twice";
       return judged;
     };
     if (trial_.check(letter, judge) && trial_.asks_sender())
@@ -259,6 +260,15 @@ class AccountMail {
       }
     }
     return other;
+  }
+
+  /// Has the target's list the account by two of its names?
+  [[nodiscard]] bool is_named_twice(const std::string& list) const {
+    const World& world = trial_.world();
+    const auto at_target = world.target.lists.find(list);
+    return at_target != world.target.lists.end() &&
+           std::count_if(at_target->second.begin(), at_target->second.end(),
+                         [&](const std::string& member) { return is_name(member); }) > 1;
   }
 
   [[nodiscard]] Reader stays_on_list(const std::string& member) const {

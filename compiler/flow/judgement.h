@@ -1,5 +1,8 @@
 #pragma once
+#include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -35,9 +38,9 @@ struct Expected {
   std::string_view account = {};  ///< whose states are looked at
   bool is_settled = false;  ///< its steps are all done: nothing lets go what still waits for it
   bool is_alone = true;     ///< nobody else is behind the address: a refusal is a loss
-  /// Whom a list names by two of his names may get two copies: the source has the list so, and not
-  /// all names of an account go back in one step.
-  bool may_be_twice = false;
+  /// How many copies the source gave each reader before the migration, where that is not one: whom
+  /// a list reaches in two ways may get as many.
+  std::map<std::string, std::size_t, std::less<>> copies_before = {};
 };
 
 /// Exactly once to each reader, where he reads; waiting is fine as long as something is to come.

@@ -48,15 +48,36 @@ Letter Trial::letter_to(Entry entry, std::string recipient, bool has_null_sender
 
 Judged Trial::judged_letter(const Letter& letter, const std::vector<Delivery>& deliveries,
                             std::span<const Reader> readers, bool is_alone) const {
-  return judge_letter(
-      letter, deliveries, readers,
-      {account(), moment_.is_settled(), is_alone, !is_alone && moment_.way != Way::there});
+  Expected expected{account(), moment_.is_settled(), is_alone};
+  Judged judged = judge_letter(letter, deliveries, readers, expected);
+  if (is_alone || !judged || judged->what != "twice") return judged;
+  expected.copies_before = copies_before(letter, readers);
+  return judge_letter(letter, deliveries, readers, expected);
+}
+
+/// What the source does with it as long as nothing is done.
+std::map<std::string, std::size_t, std::less<>> Trial::copies_before(
+    const Letter& letter, std::span<const Reader> readers) const {
+  std::map<std::string, std::size_t, std::less<>> copies;
+  std::string problem;
+  const auto before = states().world_with(0, &problem);
+  if (!before) return copies;
+  Letter there = letter;
+  there.entry = Entry::source_25;
+  for (const Delivery& delivery : deliver(*before, there, false)) {
+    const bool is_reader = std::any_of(readers.begin(), readers.end(), [&](const Reader& reader) {
+      return reader.address == delivery.mailbox;
+    });
+    if (is_reader) ++copies[delivery.mailbox];
+  }
+  return copies;
 }
 
 bool Trial::check_letter(const Letter& letter, std::span<const Reader> readers, bool is_alone) {
   return check(letter, [&](const std::vector<Delivery>& deliveries) {
     Judged judged = judged_letter(letter, deliveries, readers, is_alone);
     if (judged && is_tag_of_source(letter.recipient)) judged->what = "tag";
+    if (judged && judged->what == "lost" && is_dropped(letter.recipient)) judged->what = "alias";
     if (judged && judged->what == "waits" && moment_.way != Way::there)
       judged->claim =
           fmt::format("mail for {} still waits when the account is given back", letter.recipient);
@@ -71,6 +92,12 @@ bool Trial::is_right_in(const World& world, const Letter& letter, const Reader& 
     return judged_letter(letter, deliveries, std::span(&reader, 1), is_alone);
   };
   return !other.follow(letter, judge, false).first;
+}
+
+/// Is it a name that the step which made the account has left out?
+bool Trial::is_dropped(const std::string& recipient) const {
+  return states().subject().dropped.contains(lower_ascii(recipient)) &&
+         world_.target.accounts.contains(account());
 }
 
 /// Has it a tag that only the source knows as one?

@@ -1,5 +1,7 @@
 #pragma once
 #include <cstddef>
+#include <functional>
+#include <map>
 #include <span>
 #include <string>
 #include <string_view>
@@ -105,6 +107,9 @@ class Trial {
     wrong.is_either_way = count == ways.size();
     return wrong;
   }
+  [[nodiscard]] std::map<std::string, std::size_t, std::less<>> copies_before(
+      const Letter& letter, std::span<const Reader> readers) const;
+  [[nodiscard]] bool is_dropped(const std::string& recipient) const;
   [[nodiscard]] bool is_tag_of_source(const std::string& recipient) const;
 
   Moment moment_;

@@ -40,6 +40,23 @@ TEST(Judgement, EverybodyGetsItOnce) {
       << "what waits comes too";
 }
 
+TEST(Judgement, NobodyGetsItMoreOftenThanBefore) {
+  const Reader alice = reads_at(kAlice, false, "account");
+  const Delivery once = ended(Fate::source_mailbox, kAlice);
+  const auto judged = [&](const std::vector<Delivery>& deliveries, std::size_t before) {
+    Expected expected = kExpected;
+    expected.copies_before[kAlice] = before;
+    return what(judge_letter(kLetter, deliveries, std::span(&alice, 1), expected));
+  };
+  EXPECT_EQ(judged({once, once}, 2), "right") << "as it was before the migration";
+  EXPECT_EQ(judged({once}, 2), "right");
+  EXPECT_EQ(judged({once, once}, 1), "twice: alice@x.test gets a message to all@x.test 2 times");
+  EXPECT_EQ(judged({once, once}, 0), "twice: alice@x.test gets a message to all@x.test 2 times");
+  EXPECT_EQ(judged({once, once, once}, 2),
+            "twice: alice@x.test gets a message to all@x.test 3 times");
+  EXPECT_EQ(judged({}, 2), "lost: mail for all@x.test does not reach alice@x.test");
+}
+
 TEST(Judgement, WhoReadsOutsideIsReachedOutside) {
   const Reader outside{"out@y.test", Reader::Side::outside, "foreign domain"};
   EXPECT_TRUE(outside.is_reached(ended(Fate::outside, "out@y.test")));

@@ -29,9 +29,11 @@ TEST(Holes, AnAliasThatNoStepNames) {
       "bob@legacy.test", Value::map({{"aliases", addresses({"bobby@legacy.test"})}}), {});
   migration.exact();
   migration.finalize({"forward"});
-  EXPECT_TRUE(finds(migration,
-                    "mail for bobby@legacy.test is bounced\n"
-                    "  being finalized: a message to bobby@legacy.test at target:25"));
+  const Proof proof = proof_of(migration);
+  EXPECT_TRUE(has(proof,
+                  "mail for bobby@legacy.test is bounced\n"
+                  "  being finalized: a message to bobby@legacy.test at target:25"));
+  for (const Counterexample& one : proof.found) EXPECT_EQ(one.what, "alias") << to_text(one);
 }
 
 TEST(Holes, AWriteBesideTheReloadMayBeInUse) {

@@ -58,10 +58,40 @@ TEST(WayBack, OfOurOwnMoveIsProved) {
   }
 }
 
-// The source has the list so: two copies are no fault of the way back, and nobody could mend them.
-TEST(WayBack, OfAListThatNamesSomebodyTwiceIsProved) {
+// Before the migration she gets one copy: Postfix drops the second of one mailbox. Given back she
+// gets two of what comes in at the target, which hands on each name by itself.
+TEST(WayBack, FindsAListThatNamesSomebodyTwice) {
   Migration migration = with_a_list_of_alice_and("al@legacy.test");
-  EXPECT_EQ(migration.proof(), "proved");
+  const Proof proof = proof_of(migration);
+  ASSERT_FALSE(proof.found.empty());
+  for (const Counterexample& one : proof.found) {
+    EXPECT_EQ(one.what, "named twice") << to_text(one);
+    EXPECT_EQ(one.claim, "alice@legacy.test gets a message to all@legacy.test 2 times");
+    EXPECT_EQ(one.phase, "rollback") << "on the way there the list comes behind the move";
+    EXPECT_TRUE(is_at_target(one.letter.entry)) << "at the source she gets one: " << to_text(one);
+  }
+  Sink sink;
+  report_mail_flow(migration.graph, {}, sink);
+  ASSERT_EQ(sink.sorted().size(), 1U);
+  EXPECT_EQ(sink.sorted()[0].kind, Kind::mail_flow);
+  EXPECT_EQ(sink.sorted()[0].severity, Severity::warning) << "nothing is lost or late";
+}
+
+TEST(WayBack, FindsAListThatNamesSomebodyTwiceAheadOfTheMoveAsAnError) {
+  Migration migration;
+  migration.is_transaction = true;
+  migration.step("list", StepKind::admin_list, Stage::waves, {"reload"},
+                 Value::map({{"address", "all@legacy.test"},
+                             {"members", addresses({"alice@legacy.test", "al@legacy.test"})}}));
+  migration.exact();
+  EXPECT_EQ(migration.graph.freeze(), std::nullopt);
+  Sink sink;
+  report_mail_flow(migration.graph, {}, sink);
+  const auto told = sink.sorted();
+  EXPECT_TRUE(std::any_of(told.begin(), told.end(), [](const Diagnostic& one) {
+    return one.severity == Severity::error &&
+           one.message == "alice@legacy.test gets a message to all@legacy.test 2 times";
+  }));
 }
 
 TEST(WayBack, WithoutAMoveOrAPointThereIsNone) {
