@@ -11,6 +11,7 @@ namespace plan::check {
 namespace {
 
 constexpr std::size_t kListenersMax = 1'000;
+constexpr std::string_view kBindPointer = "bind/";
 
 /// 0: no port.
 std::int64_t port_in(std::string_view address) {
@@ -25,18 +26,28 @@ std::int64_t port_in(std::string_view address) {
 
 }  // namespace
 
-std::vector<Bound> bound_addresses(const ir::Value& bind) {
-  std::vector<Bound> bound;
-  for (const std::string_view text : members_of(bind)) {
+BindChange bind_change(const ir::Value& set) {
+  BindChange change;
+  const auto take = [](std::string_view text, std::vector<Bound>& bound) {
     if (const std::int64_t port = port_in(text); port != 0)
       bound.push_back({text.substr(0, text.rfind(':')), port});
+  };
+  const ir::Value& bind = set["bind"];
+  change.is_whole = !bind.is_null();
+  for (const std::string_view text : members_of(bind)) take(text, change.opened);
+  for (const auto& [key, value] : set.members()) {
+    std::string_view pointer = key;
+    if (pointer.starts_with('/')) pointer.remove_prefix(1);
+    if (!pointer.starts_with(kBindPointer)) continue;
+    pointer.remove_prefix(kBindPointer.size());
+    take(pointer, value.bool_or(false) ? change.opened : change.closed);
   }
-  return bound;
+  return change;
 }
 
-std::vector<std::int64_t> bound_ports(const ir::Value& bind) {
+std::vector<std::int64_t> opened_ports(const ir::Value& set) {
   std::vector<std::int64_t> ports;
-  for (const Bound& bound : bound_addresses(bind)) ports.push_back(bound.port);
+  for (const Bound& bound : bind_change(set).opened) ports.push_back(bound.port);
   return ports;
 }
 
@@ -58,7 +69,7 @@ std::vector<Listener> made_listeners(const ir::StepGraph& graph) {
     if (object_type(object) != "NetworkListener") continue;
     const ir::Value arguments = graph.arguments(step);
     const ir::Value& protocol = arguments["set"]["protocol"];
-    for (const std::int64_t port : bound_ports(arguments["set"]["bind"]))
+    for (const std::int64_t port : opened_ports(arguments["set"]))
       made.push_back({std::string(protocol.string_or("smtp")), port});
   }
   return made;

@@ -14,10 +14,17 @@ struct Bound {
   std::int64_t port = 0;
 };
 
-/// What is in the member `bind` of a NetworkListener: a set, which authors write as a list. The
-/// views point into `bind`.
-[[nodiscard]] std::vector<Bound> bound_addresses(const ir::Value& bind);
-[[nodiscard]] std::vector<std::int64_t> bound_ports(const ir::Value& bind);
+/// What a step that writes a NetworkListener does to its `bind`: a set, which authors write as a
+/// list, or member by member (`"bind/[::]:25" = true`; `null` takes one away). The views point into
+/// what it writes.
+struct BindChange {
+  bool is_whole = false;  ///< nothing of what was there before stays
+  std::vector<Bound> opened = {};
+  std::vector<Bound> closed = {};
+};
+[[nodiscard]] BindChange bind_change(const ir::Value& set);
+/// What such a step opens.
+[[nodiscard]] std::vector<std::int64_t> opened_ports(const ir::Value& set);
 
 /// Can there be a connection that both would take, at one port? `[::]` is every address, `0.0.0.0`
 /// every one of IPv4, and an empty text any that nobody told.

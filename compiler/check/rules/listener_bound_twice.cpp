@@ -83,7 +83,7 @@ void listener_bound_twice(const GraphView& view, Sink& sink) {
   std::map<std::int64_t, std::vector<Made>> made;
   for (const TargetWrite& write : view.writes()) {
     if (write.object != "NetworkListener" || !write.is_upsert) continue;
-    for (const Bound& bound : bound_addresses(write.set["bind"])) {
+    for (const Bound& bound : bind_change(write.set).opened) {
       compare_with_steps(view, write, bound, made[bound.port], sink);
       compare_with_target(view, write, bound, sink);
     }

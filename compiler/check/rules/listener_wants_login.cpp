@@ -42,7 +42,7 @@ void listener_wants_login(const GraphView& view, Sink& sink) {
   for (const TargetWrite& write : view.writes()) {
     if (write.object != "NetworkListener" || write.set["protocol"].string_or("") != "lmtp")
       continue;
-    for (const std::int64_t port : bound_ports(write.set["bind"])) {
+    for (const std::int64_t port : opened_ports(write.set)) {
       if (port == 25 || !wants_login(view, port).value_or(true)) continue;
       report_write(view, write, Kind::listener_wants_login,
                    fmt::format("makes the target listen for LMTP at port {}, where it wants a "

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "compiler/check/closed_ports.h"
 #include "compiler/check/graph_view.h"
 #include "compiler/check/rules.h"
 #include "compiler/source/text.h"
@@ -140,6 +141,8 @@ void reload_missing(const GraphView& view, Sink& sink) {
   std::vector<std::string> actions;
   const std::vector<std::uint64_t> after = actions_after(graph, actions);
   std::set<const ir::StepShape*> said;
+  // Who is told to leave a listener as it is needs no restart that makes it live.
+  for (const ClosedPort& closed : closed_ports(view)) said.insert(&graph.shape(closed.step));
   for (const Written& write : written_by(view)) {
     const std::string_view action = write.action;
     if (said.contains(&graph.shape(write.step))) continue;
