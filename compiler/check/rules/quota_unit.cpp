@@ -21,8 +21,13 @@ constexpr std::uint64_t kTiB = std::uint64_t{1} << 40U;
 
 /// Below it nobody gives a mailbox any more: 10 GiB in KiB, and every quota in MiB, are less.
 constexpr std::uint64_t kSmallest = 16 * kMiB;
-/// 128 GiB in KiB. Single mailboxes may have less, but not all of a server.
+/// 128 GiB in KiB. Single mailboxes may have less, but not all of a server, unless they are used as
+/// mailboxes of that size are.
 constexpr std::uint64_t kSmallestOfAll = 128 * kMiB;
+/// A number in KiB that was taken for bytes; in MiB it is more.
+constexpr std::uint64_t kUnit = 1024;
+/// Who fills so small a part of a quota tells nothing of its unit.
+constexpr std::uint64_t kTellingPart = 8;
 /// No disk of a mail server: 100 GiB in bytes, read as KiB.
 constexpr std::uint64_t kLargest = 100 * kTiB;
 /// 1 GiB in bytes, read as KiB; all of a server have it only where its disk has as much.
@@ -39,6 +44,26 @@ struct Bounds {
 
 bool is_quota(std::uint64_t bytes) { return bytes != 0 && bytes < kWithoutBound; }
 
+/// Does what the mailboxes hold say that their quotas are of this size, small as all of them are?
+/// None holds more than it may, and half of those that were measured have filled a good part of it:
+/// of a quota a thousand times as large that would be next to nothing.
+bool is_filled(const Migration& migration) {
+  if (migration.facts == nullptr) return false;
+  std::size_t measured = 0;
+  std::size_t telling = 0;
+  for (const Account& account : migration.accounts) {
+    const std::uint64_t quota = account.lock->quota_bytes;
+    if (!is_quota(quota)) continue;
+    const auto used =
+        migration.facts->count(fmt::format("account/{}/bytes", account.lock->address));
+    if (!used) continue;
+    if (*used > quota) return false;
+    ++measured;
+    if (*used >= quota / kTellingPart) ++telling;
+  }
+  return measured > 0 && 2 * telling >= measured;
+}
+
 /// What one quota may be beside the others: a small one among large ones was chosen so.
 Bounds bounds_of(const Migration& migration) {
   std::uint64_t least = UINT64_MAX;
@@ -53,9 +78,12 @@ Bounds bounds_of(const Migration& migration) {
   }
   Bounds bounds;
   if (count < kAllAtLeast) return bounds;
-  if (most < kSmallestOfAll) bounds.smallest = kSmallestOfAll;
   const auto free =
       migration.facts == nullptr ? std::nullopt : migration.facts->count("disk/target/free");
+  // No account has more than the disk: a number that would be more in KiB is one of bytes.
+  const bool fits_in_unit = !free || most <= *free / kUnit;
+  if (most < kSmallestOfAll && fits_in_unit && !is_filled(migration))
+    bounds.smallest = kSmallestOfAll;
   if (least >= kLargestOfAll && free && least > *free) bounds.largest = kLargestOfAll;
   return bounds;
 }
