@@ -2,6 +2,7 @@
 // throttles that do not count, an address that is never banned (reference/split-delivery.md 8 rules
 // 5 and 8).
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <map>
@@ -178,17 +179,24 @@ void relaxation_stays(const GraphView& view, Sink& sink) {
       say(write.step, fmt::format("{} stays", write.object), "it is needed for the migration only");
       continue;
     }
+    std::vector<std::string> staying;
+    bool is_relaying = false;
     for (const auto& [member, value] : write.set.members()) {
       // How addresses are read: what their owners have told others stays true behind the end.
       if (write.object == "Domain" && member == "subAddressing") continue;
-      const bool is_relaying = write.object == "Domain" && member == "allowRelaying";
-      if (write.is_upsert && !(is_relaying && value.bool_or(false))) continue;
+      const bool relays = write.object == "Domain" && member == "allowRelaying";
+      if (write.is_upsert && !(relays && value.bool_or(false))) continue;
       const auto written = undone.members.find(name + "\n" + member);
       if (written != undone.members.end() && written->second != ir::canonical_json(value)) continue;
-      say(write.step, fmt::format("{}.{} stays as it is written here", write.object, member),
-          is_relaying ? "mail for unknown addresses would be relayed for ever"
-                      : "the server would keep it for ever");
+      is_relaying = is_relaying || relays;
+      staying.push_back(fmt::format("{}.{}", write.object, member));
     }
+    if (staying.empty()) continue;
+    say(write.step,
+        fmt::format("{} {} written here", fmt::join(staying, ", "),
+                    staying.size() == 1 ? "stays as it is" : "stay as they are"),
+        is_relaying ? "mail for unknown addresses would be relayed for ever"
+                    : "the server would keep it for ever");
   }
   for (const StepId step : view.of_kind(StepKind::admin_destroy)) {
     // The type is of the shape: finalize destroys a key for each address.
