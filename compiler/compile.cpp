@@ -47,6 +47,23 @@ bool is_of_syntax(Kind kind) {
          kind == Kind::expression_syntax || kind == Kind::duplicate_key;
 }
 
+/// Whose mail waits because a step lacks the role of the move is told by that step already, which
+/// is an error that no plan can silence.
+std::vector<Diagnostic> without_twice_told(std::vector<Diagnostic> reported) {
+  std::set<std::pair<FileId, std::uint32_t>> without_role;
+  for (const Diagnostic& one : reported) {
+    if (one.kind == Kind::step_without_rollback_point && one.severity == Severity::error)
+      without_role.emplace(one.span.file, one.span.begin);
+  }
+  std::erase_if(reported, [&](const Diagnostic& one) {
+    return one.kind == Kind::mail_flow && without_role.contains({one.span.file, one.span.begin}) &&
+           std::any_of(one.help.begin(), one.help.end(), [](const std::string& help) {
+             return help.find("`role = held`") != std::string::npos;
+           });
+  });
+  return reported;
+}
+
 constexpr std::string_view kWithoutAccounts =
     "accounts, their lists and waves, and where their mail goes are not checked";
 
@@ -520,7 +537,7 @@ class Compilation {
       std::erase_if(findings_, [](const auto& rule) { return rule.kind == Kind::moment_passed; });
     check::SortedFindings sorted =
         check::apply_findings(findings_, std::move(reported), *sources_, is_complete);
-    result_.diagnostics = std::move(sorted.diagnostics);
+    result_.diagnostics = without_twice_told(std::move(sorted.diagnostics));
     for (check::Silenced& one : sorted.silenced)
       result_.silenced.push_back({std::move(one.diagnostic), one.rule.reason, one.rule.span});
     // The plan may have raised a warning to an error.
