@@ -55,14 +55,6 @@ Value source_ips(const check::Migration& migration, Sink& sink) {
   return ips;
 }
 
-/// A value that an earlier run of this procedure wrote: a lock that was fetched in the middle of a
-/// migration must not make finalize "put back" what finalize is there to undo.
-bool is_of_this_procedure(const Value& expression) {
-  const std::string text = ir::canonical_json(expression);
-  return text.find("key_exists('migrated'") != std::string::npos ||
-         text.find("remote_ip ") != std::string::npos;
-}
-
 /// With both its parts: the target keeps the branches of before where only `else` is written.
 Value whole(Value expression) {
   if (!expression["match"].is_map() && !expression["match"].is_list())
@@ -86,6 +78,76 @@ ir::List arms_of(const Value& expression) {
   return arms;
 }
 
+Value with_numbers(const Value& arms) {
+  Value match = Value::map();
+  for (std::size_t i = 0; i < arms.size(); ++i) match.set(std::to_string(i), arms.item(i));
+  return match;
+}
+
+constexpr std::string_view kOr = " || ";
+
+std::string condition_of(const Value& ip) {
+  return fmt::format("remote_ip == '{}'", ip.string_or(""));
+}
+
+/// Is it true of nobody but the source? That is what this procedure puts in front of an expression
+/// of the target.
+bool is_of_source_alone(std::string_view condition, const Value& ips) {
+  while (true) {
+    const std::size_t end = condition.find(kOr);
+    const std::string_view part = condition.substr(0, end);
+    if (std::none_of(ips.items().begin(), ips.items().end(),
+                     [&](const Value& ip) { return part == condition_of(ip); }))
+      return false;
+    if (end == std::string_view::npos) return true;
+    condition.remove_prefix(end + kOr.size());
+  }
+}
+
+/// An expression of the target as it was before this procedure. A lock that was fetched in the
+/// middle of a migration must not make finalize "put back" what finalize is there to undo: what a
+/// run has put in front is left out again.
+struct Before {
+  Value arms = Value::list();
+  Value otherwise = {};
+  Value expression = {};  ///< of both, as the target has it
+};
+
+Before before_of(const Value& measured, const Value& ips, const char* seeded) {
+  Before before;
+  if (!measured["else"].is_string()) {
+    before.otherwise = Value(seeded);
+    before.expression = Value::map({{"match", Value::map()}, {"else", before.otherwise}});
+    return before;
+  }
+  before.otherwise = measured["else"];
+  bool is_whole = true;
+  for (const Value& arm : arms_of(measured)) {
+    if (is_of_source_alone(arm["if"].string_or(""), ips)) {
+      is_whole = false;
+    } else {
+      before.arms.push_back(arm);
+    }
+  }
+  before.expression =
+      is_whole ? whole(measured)
+               : Value::map({{"match", with_numbers(before.arms)}, {"else", before.otherwise}});
+  return before;
+}
+
+/// The same for everybody else, and false for the source.
+Value except_source(const Before& before, const Value& ips) {
+  std::string condition;
+  for (const Value& ip : ips.items())
+    condition +=
+        fmt::format("{}{}", condition.empty() ? std::string_view() : kOr, condition_of(ip));
+  Value arms = Value::list();
+  if (!condition.empty())
+    arms.push_back(Value::map({{"if", std::move(condition)}, {"then", "false"}}));
+  for (const Value& arm : before.arms.items()) arms.push_back(arm);
+  return Value::map({{"match", with_numbers(arms)}, {"else", before.otherwise}});
+}
+
 /// How the target routed before this procedure: what a run of it has put in front is left out
 /// again. A target that was not asked is taken for a fresh one.
 Value route_of_before(const facts::Lock& lock) {
@@ -105,26 +167,17 @@ Value route_of_before(const facts::Lock& lock) {
   return Value::map({{"arms", std::move(arms)}, {"else", measured["else"]}});
 }
 
-Value with_numbers(const Value& arms) {
-  Value match = Value::map();
-  for (std::size_t i = 0; i < arms.size(); ++i) match.set(std::to_string(i), arms.item(i));
-  return match;
-}
-
 /// What the procedure keeps and finalize puts back: as measured, else as on a fresh server.
-Value prior_of(const facts::Lock& lock) {
+Value prior_of(const facts::Lock& lock, const Value& ips) {
   const Value route = route_of_before(lock);
-  Value messages = setting(lock, "target.MtaStageData.maxMessages");
-  const Value otherwise = messages["else"].is_string() ? messages["else"] : Value("10");
-  if (!messages["else"].is_string() || is_of_this_procedure(messages)) {
-    messages = Value::map({{"match", Value::map()}, {"else", otherwise}});
-  }
+  Before messages = before_of(setting(lock, "target.MtaStageData.maxMessages"), ips, "10");
   return Value::map(
       {{"route", Value::map({{"match", with_numbers(route["arms"])}, {"else", route["else"]}})},
        {"route_arms", route["arms"]},
        {"route_else", route["else"]},
-       {"max_messages", otherwise},
-       {"max_messages_expression", whole(std::move(messages))}});
+       {"max_messages", std::move(messages.otherwise)},
+       {"max_messages_arms", std::move(messages.arms)},
+       {"max_messages_expression", std::move(messages.expression)}});
 }
 
 // Up to so many domains each has a condition of its own, which is what a person reads best.
@@ -170,7 +223,7 @@ RowSet domain_rows(const check::Migration& migration) {
 }
 
 /// Duplicate descriptions are possible on the target and cannot be told apart by it: one row each.
-RowSet throttle_rows(const check::Migration& migration) {
+RowSet throttle_rows(const check::Migration& migration, const Value& ips) {
   std::vector<const facts::LockThrottle*> throttles;
   for (const facts::LockThrottle& throttle : migration.lock->throttles) {
     if (throttles.empty() || throttles.back()->description != throttle.description)
@@ -179,14 +232,13 @@ RowSet throttle_rows(const check::Migration& migration) {
   const std::size_t size = throttles.size();
   return {"throttles",
           size,
-          [throttles = std::move(throttles)](std::size_t i) {
+          [throttles = std::move(throttles), ips](std::size_t i) {
             const facts::LockThrottle& throttle = *throttles[i];
-            Value match = throttle.match;
-            if (!match["else"].is_string() || is_of_this_procedure(match))
-              match = Value::map({{"match", Value::map()}, {"else", "true"}});
+            Before before = before_of(throttle.match, ips, "true");
             return Row{throttle.description,
                        Value::map({{"description", throttle.description},
-                                   {"match", whole(std::move(match))}}),
+                                   {"match_except_source", except_source(before, ips)},
+                                   {"match", std::move(before.expression)}}),
                        throttle.span,
                        0,
                        {}};
@@ -395,7 +447,7 @@ lower::LowerInput lowering_of(const check::Migration& migration, const SourceSet
   input.scope.set("source_ips", ips);
   input.scope.set("resolves_names",
                   setting(*migration.lock, "target.resolves_names").bool_or(false));
-  input.scope.set("prior", prior_of(*migration.lock));
+  input.scope.set("prior", prior_of(*migration.lock, ips));
 
   for (const check::PlanWave& wave : plan.waves) {
     input.waves.push_back({.name = wave.name,
@@ -408,8 +460,8 @@ lower::LowerInput lowering_of(const check::Migration& migration, const SourceSet
                            .client_within_ms = wave.client_within_ms,
                            .origin = wave.span});
   }
-  input.rows = {domain_rows(migration), throttle_rows(migration), ip_rows(migration, ips),
-                wave_rows(migration),   account_rows(migration),  list_rows(migration),
+  input.rows = {domain_rows(migration), throttle_rows(migration, ips), ip_rows(migration, ips),
+                wave_rows(migration),   account_rows(migration),       list_rows(migration),
                 key_rows(migration)};
   return input;
 }
