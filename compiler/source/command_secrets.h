@@ -5,6 +5,8 @@
 #include <string_view>
 #include <vector>
 
+#include "compiler/source/program_options.h"
+
 namespace plan {
 
 /// Bytes of one word of a command that are a secret; begin inclusive, end exclusive.
@@ -17,44 +19,35 @@ struct SecretOfWord {
 
 /// Reads the words of a command from left to right and finds the secrets that stand in clear in
 /// them: `--password SECRET`, `--token=SECRET`, `MYSQL_PWD=SECRET`, `-u NAME:SECRET`,
-/// `https://NAME:SECRET@host/`, a header that logs in, and what single programs take (`mysql
-/// -pSECRET`). A word of several words is a line of a shell and read like a command. What names
-/// where a secret comes from is none: `$NAME`, `env:NAME`, a path, `@FILE`, a name behind
-/// `--tsig-key`; nor a switch (`--reset-password=no`), a user and its group (`docker exec -u
-/// bind:bind`). To refuse a sound command is worse than to miss a secret. Linear in the words.
+/// `https://NAME:SECRET@host/`, a header that logs in, `{"password": "SECRET"}`, and what single
+/// programs take (program_options.h). A word of several words is a line of a shell and read like a
+/// command. What names where a secret comes from is none: `$NAME`, `env:NAME`, a path, `@FILE`, a
+/// name behind `--tsig-key`; nor a switch (`--reset-password=no`), a user and its group (`docker
+/// exec -u bind:bind`). To refuse a sound command is worse than to miss a secret. Linear in the
+/// words.
 class CommandWords {
  public:
   /// The secrets of the next word, in order; none overlaps another.
   [[nodiscard]] std::vector<SecretOfWord> take(std::string_view word);
 
  private:
-  /// Which part of an option's word is the secret.
-  enum class Part {
-    all,
-    behind_colon,
-    behind_last_colon,
-    behind_comma,
-    behind_percent,
-    behind_pass,
-    behind_header
-  };
-  struct ProgramOption {
-    std::string_view program;  // a `*` at its end: what begins so
-    std::string_view option;
-    Part part = Part::all;
-    bool is_own_word = true;  // it may also be the word behind the option
-  };
   struct Awaited {
-    Part part = Part::all;
+    SecretPart part = SecretPart::all;
     std::string option = {};
     bool is_named = false;  // its name, and not a program's table, says that a secret follows
   };
-  static const std::vector<ProgramOption>& program_options();
-  static std::optional<SecretOfWord> part_of(std::string_view value, std::size_t at, Part part);
+  static std::optional<SecretOfWord> part_of(std::string_view value, std::size_t at,
+                                             SecretPart part);
+  [[nodiscard]] bool is_in(std::string_view subcommand) const;
   std::vector<SecretOfWord> line(std::string_view words);
   void look_at_option(std::string_view word, std::vector<SecretOfWord>& found);
+  void look_at_operand(std::string_view word, std::vector<SecretOfWord>& found);
+  void remember(std::string_view word);
 
   std::string program_ = {};
+  std::string subcommand_ = {};  // the first words behind the program that are no options
+  std::size_t operands_ = 0;     // so many there were
+  bool has_options_ = false;     // an option stands behind the program
   std::optional<Awaited> awaited_ = {};
   int depth_ = 0;  // lines in lines: `sh -c "ssh host 'mysql -p...'"`
 };

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "compiler/source/command_secrets.h"
+#include "compiler/source/secret_names.h"
 #include "compiler/source/text.h"
 
 namespace plan {
@@ -22,13 +23,6 @@ constexpr std::size_t kUnclosedMax = 16;
 constexpr std::size_t kNameMax = 40;
 constexpr std::size_t kPathMax = 120;
 
-constexpr std::array<std::string_view, 13> kEndings = {
-    "password",   "passwd",     "passphrase", "secret",  "token",   "secretkey", "secretaccesskey",
-    "privatekey", "accountkey", "apikey",     "hmackey", "otpcode", "pwd"};
-constexpr std::array<std::string_view, 7> kMisspelt = {
-    "password", "passphrase", "secret", "token", "authsecret", "secretaccesskey", "privatekey"};
-// Keys whose scalar is a secret and whose mapping has keys of its own.
-constexpr std::array<std::string_view, 4> kScalarNames = {"login", "key", "credentials", "auth"};
 // Members beside a secret that say what kind of one it is and where it is read.
 constexpr std::array<std::string_view, 3> kOpenMembers = {"@type", "variableName", "filePath"};
 // What may stand in an expression whose value is a secret, beside the names of secrets.
@@ -50,43 +44,6 @@ template <class List>
 bool has(const List& list, std::string_view word) {
   return std::find(list.begin(), list.end(), word) != list.end();
 }
-
-std::string plain_name(std::string_view name) {
-  std::string plain;
-  for (const char c : lower_ascii(name)) {
-    if (c != '_' && c != '-') plain += c;
-  }
-  return plain;
-}
-
-/// Edit distance in which two exchanged neighbours are one edit.
-std::size_t distance(std::string_view left, std::string_view right) {
-  std::vector<std::size_t> before(right.size() + 1);
-  std::vector<std::size_t> last(right.size() + 1);
-  std::vector<std::size_t> row(right.size() + 1);
-  for (std::size_t j = 0; j < last.size(); ++j) last[j] = j;
-  for (std::size_t i = 1; i <= left.size(); ++i) {
-    row[0] = i;
-    for (std::size_t j = 1; j <= right.size(); ++j) {
-      const std::size_t change = left[i - 1] == right[j - 1] ? 0 : 1;
-      row[j] = std::min({row[j - 1] + 1, last[j] + 1, last[j - 1] + change});
-      if (i > 1 && j > 1 && left[i - 1] == right[j - 2] && left[i - 2] == right[j - 1])
-        row[j] = std::min(row[j], before[j - 2] + 1);
-    }
-    std::swap(before, last);
-    std::swap(last, row);
-  }
-  return last.back();
-}
-
-bool is_near(std::string_view word, std::string_view name) {
-  const std::size_t allowed = name.size() <= 6 ? 1 : 2;
-  if (word.size() < 4 || word.size() + allowed < name.size() || word.size() > name.size() + allowed)
-    return false;
-  return distance(word, name) <= allowed;
-}
-
-bool is_scalar_name(std::string_view name) { return has(kScalarNames, plain_name(name)); }
 
 bool is_word(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
@@ -214,7 +171,7 @@ class Finder {
     } else if (c == '!') {
       const std::size_t end = past_word(at_ + 1);
       const std::string tag = lower_ascii(text_.substr(at_ + 1, std::min(end - at_ - 1, kNameMax)));
-      if (past_blanks(end) > end && is_near(tag, "secret"))
+      if (past_blanks(end) > end && is_near_name(tag, "secret"))
         value(at_, {});
       else
         at_ = end;
@@ -311,7 +268,7 @@ class Finder {
     const char c = text_[at];
     if (c == ':' || c == '=') {
       if (has(kCommandNames, name)) command_line(at + 1);
-      const bool is_scalar = is_scalar_name(name);
+      const bool is_scalar = is_scalar_secret_name(name);
       // `step key : KIND {`, `input key : TYPE = "..."`
       const bool is_statement = is_language_ && c == ':' && flow_.empty();
       if (is_statement && begins_line_with(begin, "input"))
@@ -329,7 +286,7 @@ class Finder {
       if (c == '=' && peek(at) == '=') ++at;
       return value(at, {is_scalar, is_of_command});
     }
-    if (is_language_ && is_quote(c) && at > end && is_near(lower_ascii(name), "secret"))
+    if (is_language_ && is_quote(c) && at > end && is_near_name(lower_ascii(name), "secret"))
       return value(begin, {});
     if (c == ',') {
       // In a list the word was taken with its comma or bracket.
@@ -343,7 +300,7 @@ class Finder {
   void without_sign(std::string_view name, std::size_t begin, std::size_t end, std::size_t at) {
     const char c = text_[at];
     if (is_comment_ || c == '\n' || (c == '#' && at > end)) return;
-    const bool is_scalar = is_scalar_name(name);
+    const bool is_scalar = is_scalar_secret_name(name);
     if (is_scalar ? plain_name(name) == "key" || !is_quote(c) : !is_secret_name(name)) return;
     const bool is_opened = is_quote(c) || c == '{' || c == '[';
     // Without quotes only a key has a value: in a sentence a word follows it, too.
@@ -369,7 +326,8 @@ class Finder {
       tag = at + 1;
       const std::size_t end = past_word(peek(at + 1) == '!' ? at + 2 : at + 1);
       is_reference =
-          is_near(lower_ascii(text_.substr(at + 1, std::min(end - at - 1, kNameMax))), "secret") ||
+          is_near_name(lower_ascii(text_.substr(at + 1, std::min(end - at - 1, kNameMax))),
+                       "secret") ||
           text_.substr(at, end - at) == "!lock";
       at = past_blanks(end);
     }
@@ -531,7 +489,7 @@ class Finder {
         i = close + 1;
       } else if (c == '!') {
         i = past_word(i + 1);
-        is_reference = is_near(
+        is_reference = is_near_name(
             lower_ascii(text_.substr(first + 1, std::min(i - first - 1, kNameMax))), "secret");
         continue;
       } else {
@@ -549,7 +507,7 @@ class Finder {
         continue;
       }
       if (is_language_ && close == kNone) {
-        is_reference = is_near(lower_ascii(trim(given).substr(0, kNameMax)), "secret");
+        is_reference = is_near_name(lower_ascii(trim(given).substr(0, kNameMax)), "secret");
         if (!has(kOpenMembers, key)) expression(first, last);
         continue;
       }
@@ -583,7 +541,7 @@ class Finder {
   /// the secret itself.
   [[nodiscard]] bool is_known_name(std::string_view path) const {
     if (path.size() > kPathMax) return false;
-    if (has(kWords, path) || is_near(lower_ascii(path), "secret")) return true;
+    if (has(kWords, path) || is_near_name(lower_ascii(path), "secret")) return true;
     const std::size_t dot = path.find('.');
     const std::string_view first = path.substr(0, dot);
     return declared_.contains(first) || (dot != kNone && has(kRoots, first));
@@ -636,10 +594,10 @@ class Finder {
       }
       const std::size_t end = past_word(at);
       const std::string type = lower_ascii(text_.substr(at, std::min(end - at, kNameMax)));
-      if (is_near(type, "secret")) is_secret = true;
-      const bool is_type = is_near(type, "secret") || has(kTypes, type) ||
+      if (is_near_name(type, "secret")) is_secret = true;
+      const bool is_type = is_near_name(type, "secret") || has(kTypes, type) ||
                            std::any_of(kTypes.begin(), kTypes.end(), [&](std::string_view known) {
-                             return is_near(type, known);
+                             return is_near_name(type, known);
                            });
       if (end == at || !is_type) break;
       at = end;
@@ -698,7 +656,7 @@ class Finder {
           break;
         }
         is_reference =
-            is_near(lower_ascii(text_.substr(at, std::min(end - at, kNameMax))), "secret");
+            is_near_name(lower_ascii(text_.substr(at, std::min(end - at, kNameMax))), "secret");
         at = end;
       } else if (is_blank(c)) {
         ++at;
@@ -813,9 +771,9 @@ void replace_quoted(std::string& text, const std::string& part) {
 }
 
 bool is_worth_replacing(std::string_view secret) {
-  if (secret.size() < kShortestReplaced || is_scalar_name(secret)) return false;
+  if (secret.size() < kShortestReplaced || is_scalar_secret_name(secret)) return false;
   const std::string plain = plain_name(secret.substr(0, kNameMax));
-  return !has(kEndings, plain) && !is_near(plain, "secret");
+  return !is_ending_of_secret(plain) && !is_near_name(plain, "secret");
 }
 
 bool is_between_words(char c) { return std::string_view(" \t\r\n,;:=\"'`(){}[]").find(c) != kNone; }
@@ -835,19 +793,6 @@ void collect_parts(std::string_view secret, bool (*is_between)(char),
 }
 
 }  // namespace
-
-bool is_secret_name(std::string_view name) {
-  if (name.size() > kNameMax) return false;
-  const std::string plain = plain_name(name);
-  // `without_password` lists accounts.
-  if (plain.starts_with("without")) return false;
-  if (plain == "pass" || plain == "authorization") return true;
-  if (std::any_of(kEndings.begin(), kEndings.end(),
-                  [&](std::string_view ending) { return plain.ends_with(ending); }))
-    return true;
-  return std::any_of(kMisspelt.begin(), kMisspelt.end(),
-                     [&](std::string_view known) { return is_near(plain, known); });
-}
 
 std::vector<SecretPlace> secret_places(std::string_view text, bool is_language) {
   return Finder(text, is_language).find();

@@ -24,9 +24,6 @@ struct SecretPlace {
 /// Sorted, none overlaps another; linear in the text. `is_language`: of the plan language.
 [[nodiscard]] std::vector<SecretPlace> secret_places(std::string_view text, bool is_language);
 
-/// Is a key of this name expected to hold a secret? Misspelt names count.
-[[nodiscard]] bool is_secret_name(std::string_view name);
-
 /// Texts of a compilation as they may be shown: the secrets in them replaced by `********`.
 class SecretMask {
  public:

@@ -65,7 +65,45 @@ TEST(CommandSecrets, AreWhatAProgramTakesForOne) {
            {{"smbclient", "-U", "a%hunter2"}, "smbclient -U a%***<-U>"},
            {{"nsupdate", "-y", "hmac-sha256:k:hunter2"}, "nsupdate -y hmac-sha256:k:***<-y>"},
            {{"lftp", "-u", "a,hunter2", "h"}, "lftp -u a,***<-u> h"},
-           {{"openssl", "x", "-passin", "pass:hunter2"}, "openssl x -passin pass:***<-passin>"}})
+           {{"openssl", "x", "-passin", "pass:hunter2"}, "openssl x -passin pass:***<-passin>"},
+           {{"openssl", "enc", "-k", "hunter2"}, "openssl enc -k ***<-k>"},
+           {{"curl", "--oauth2-bearer", "hunter2"}, "curl --oauth2-bearer ***<--oauth2-bearer>"},
+           {{"curl", "-E", "c.pem:hunter2"}, "curl -E c.pem:***<-E>"},
+           {{"curl", "--proxy-header", "Proxy-Authorization: Basic hunter2"},
+            "curl --proxy-header Proxy-Authorization: ***<--proxy-header>"},
+           {{"http", "-a", "admin:hunter2", "h"}, "http -a admin:***<-a> h"},
+           {{"https", "--auth=admin:hunter2", "h"}, "https --auth=admin:***<--auth=admin:> h"},
+           {{"http", "h", "Authorization:Bearer hunter2", "password:=\"hunter2\""},
+            "http h Authorization:***<Authorization:> password:=***<password:=>"},
+           {{"samba-tool", "user", "list", "-U", "admin%hunter2"},
+            "samba-tool user list -U admin%***<-U>"},
+           {{"rpcclient", "--user=a%hunter2"}, "rpcclient --user=a%***<--user=a%>"},
+           {{"samba-tool", "user", "create", "bob", "hunter2"},
+            "samba-tool user create bob ***<user create>"},
+           {{"doveadm", "-o", "x=y", "pw", "-p", "hunter2"}, "doveadm -o x=y pw -p ***<-p>"},
+           {{"doveadm", "auth", "test", "a", "hunter2"}, "doveadm auth test a ***<auth test>"},
+           {{"docker", "login", "-p", "hunter2"}, "docker login -p ***<-p>"},
+           {{"git", "-c", "http.extraHeader=Authorization: Bearer hunter2"},
+            "git -c http.extraHeader=Authorization: Bearer "
+            "***<http.extraHeader=Authorization: Bearer>"},
+           {{"mysql", "-e", "ALTER USER a IDENTIFIED BY 'hunter2'"},
+            "mysql -e ALTER USER a IDENTIFIED BY '***<IDENTIFIED BY>'"}})
+    EXPECT_EQ(shown(words), expected);
+}
+
+TEST(CommandSecrets, AreFoundInWhatIsSent) {
+  for (const auto& [words, expected] : std::vector<Case>{
+           {{"curl", "-d", R"({"user":"a","password":"hunter2"})"},
+            R"(curl -d {"user":"a","password":"***<password>"})"},
+           {{"curl", "--json", R"({ "token" : "hun\"ter2" })"},
+            R"(curl --json { "token" : "***<token>" })"},
+           {{"curl", R"(--data-raw={'apiKey': 'hunter2', 'x': 'y'})"},
+            R"(curl --data-raw={'apiKey': '***<apiKey>', 'x': 'y'})"},
+           {{"sh", "-c", R"(curl -d '{"password":"hunter2"}' h)"},
+            R"(sh -c curl -d '{"password":"***<password>"}' h)"},
+           {{"sh", "-c", R"(curl -d "{\"password\": \"hunter2\"}" h)"},
+            R"(sh -c curl -d "{\"password\": \"***<password>\"}" h)"},
+           {{"curl", "-d", R"({"password":"hunter2)"}, R"(curl -d {"password":"***<password>)"}})
     EXPECT_EQ(shown(words), expected);
 }
 
@@ -112,6 +150,22 @@ TEST(CommandSecrets, AreNoneWhereTheySayWhereOneIsReadOrNothingIsSecret) {
            {"psql", "--no-password", "dnsdb"},
            {"mysql", "--skip-password", "dnsdb"},
            {"psql", "--password", "dnsdb"},
+           {"curl", "-d", R"({"password": null, "token": "", "passwordHash": "x", "user": "a"})"},
+           {"sh", "-c", R"(curl -d "{\"token\": \"$TOKEN\"}" h; curl -d '{"token":"'"$T"'"}' h)"},
+           {"curl", "--json", "@body.json", "--cert-type", "PEM", "--cert", "c.pem", "--tlsv1.2"},
+           {"curl", "-H", "Content-Type: application/json", "https://h/x"},
+           {"http", "-a", "admin", "POST", "h", "Accept:application/json", "a=b"},
+           {"swaks", "-p", "25", "-apt", "-au", "alice", "--protocol", "SSMTPA"},
+           {"x", "-a", "admin:admin", "-p", "25"},
+           {"docker", "run", "-p", "25:25", "login"},
+           {"docker", "compose", "-p", "mail", "up"},
+           {"openssl", "s_client", "-key", "x.pem", "-keyform", "PEM"},
+           {"openssl", "enc", "-kfile", "x"},
+           {"doveadm", "auth", "test", "-x", "service=imap", "alice"},
+           {"doveadm", "sync", "-u", "alice@example.org", "tcp:h:12345"},
+           {"samba-tool", "user", "create", "bob", "--random-password"},
+           {"grep", "Authorization: Bearer", "/var/log/x"},
+           {"psql", "-c", "SELECT password FROM users WHERE a = 'x'"},
            {"", "-", "--"}}) {
     std::string line;
     for (const std::string_view word : words) line += (line.empty() ? "" : " ") + std::string(word);

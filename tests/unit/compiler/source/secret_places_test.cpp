@@ -201,10 +201,19 @@ TEST(SecretPlaces, AreFoundInCommands) {
            {"run: curl -u a:hunter2 x", "run: curl -u a:******** x"},
            {"run: [sh, -c, \"curl -u a:hunter2 h\"]", "run: [sh, -c, \"curl -u a:******** h\"]"},
            {"run: [curl, -H, \"Authorization: Bearer hunter2\"]",
-            "run: [curl, -H, \"Authorization: ********\"]"}})
+            "run: [curl, -H, \"Authorization: ********\"]"},
+           {R"(run: [curl, -d, '{"password":"hunter2"}'])",
+            R"(run: [curl, -d, '{"password":"********"}'])"},
+           {R"(run: [curl, -d, "{\"password\": \"hunter2\"}", h])",
+            R"(run: [curl, -d, "{\"password\": \"********\"}", h])"},
+           {R"(run: curl -d '{"password": "hunter2"}' h)",
+            R"(run: curl -d '{"password": "********"}' h)"},
+           {"run: [http, -a, admin:hunter2", "run: [http, -a, admin:********"}})
     EXPECT_EQ(masked(text, "migration.yaml"), shown);
   EXPECT_EQ(masked("run = [\n  \"mysql\",\n  \"-phunter2\",\n]\nundo = [\"x\"]", "mine.plan"),
             "run = [\n  \"mysql\",\n  \"-p********\",\n]\nundo = [\"x\"]");
+  EXPECT_EQ(masked(R"(run = ["curl", "-d", "{\"token\": \"hunter2\"}"])", "mine.plan"),
+            R"(run = ["curl", "-d", "{\"token\": \"********\"}"])");
 }
 
 TEST(SecretPlaces, AreNoneWhereNothingIsSecret) {
@@ -252,10 +261,11 @@ TEST(SecretPlaces, TakeABrokenTextAsItIs) {
 
 TEST(SecretPlaces, TakeTimeLinearInALineThatOpensAndClosesNothing) {
   for (const std::string_view part :
-       {"\"\\",   "'\"\\",    "${",          "password: \"\\\"", "password: [",
-        "a: '",   "://a:",    "-u, \"",      "{password: ${",    "!secret \"",
-        "token=", "token=\"", "password ",   "password '",       ", '",
-        "[[",     "a'b c",    "password: }", "password: ,a ",    "run: x "}) {
+       {"\"\\",   "'\"\\",      "${",           "password: \"\\\"", "password: [",
+        "a: '",   "://a:",      "-u, \"",       "{password: ${",    "!secret \"",
+        "token=", "token=\"",   "password ",    "password '",       ", '",
+        "[[",     "a'b c",      "password: }",  "password: ,a ",    "run: x ",
+        "\\\\",   "token\":\"", "\"token\": '", "authorization: "}) {
     for (const auto& [begin, size] : std::vector<std::pair<std::string, std::size_t>>{
              {"x: {password: ", 400'000}, {"x: ", 100'000}, {"run: [", 100'000}, {"- ", 100'000}}) {
       std::string text = begin;

@@ -4,6 +4,7 @@ environment, a program) and where they do not (in the plan's text); a server tha
 afterwards. tests/system/migration_test.py does the same to a run from its first step to its report."""
 
 import base64
+import json
 import os
 import pathlib
 import re
@@ -134,6 +135,33 @@ COMMAND = "cutover: {address: operator}"
 MISTAKES.update({f"in the command `{text}`": (COMMAND, f"cutover: {{address: {{run: [{planted(text)}], undo: [y]}}}}") for text in (
     "point, --password=S", "point, --password, S", "mysql, -pS, dns", "env, MYSQL_PWD=S, mysql", "curl, \"https://a:S@h/\"", "curl, -ua:S",
     "ldapsearch, -w, S", "curl, -H, \"Authorization: Bearer S\"", "curl, \"https://h/?token=S\"", "sh, -c, \"mysql -pS dns\"")})
+# Also where one of the program's own tables says it, and with a mistake beside it.
+PROGRAMS = [one.split(" ") for one in (
+    "curl --oauth2-bearer S", "http -a admin:S", "https --auth admin:S", "samba-tool user list -U admin%S", "smbclient -Ua%S",
+    "rpcclient -U a%S", "net -U a%S", 'curl -d {"password":"S"}', 'curl --data-raw={"apiKey":"S"}', "sshpass -p S ssh h", "sshpass -pS ssh h",
+    "ldapsearch -w S", "redis-cli -a S ping", "openssl x -passin pass:S", "psql postgresql://u:S@h/db", "rclone copy --password=S",
+    "doveadm pw -p S", "doveadm auth test alice S", "swaks --auth-password S", "swaks -ap S", "wget --password S", "env X_TOKEN=S restic",
+    "env RESTIC_PASSWORD=S restic")]
+PROGRAMS += [["curl", "--json", '{ "token": "S" }'], ["http", "h", "Authorization: Bearer S"], ["mysql", "-e", "ALTER USER a IDENTIFIED BY 'S'"],
+             ["sh", "-c", "curl -d '{\"password\": \"S\"}' h"], ["sh", "-c", "X_TOKEN='S' restic backup"], ["sh", "-c", 'http -a "admin:S" h']]
+
+
+def in_quotes(words):
+    """The words as strings of YAML and of the plan language, in double quotes."""
+    return ", ".join(json.dumps(word) for word in words)
+
+
+def in_single_quotes(words):
+    """The words as strings of YAML in single quotes."""
+    return ", ".join("'" + word.replace("'", "''") + "'" for word in words)
+
+
+for PROGRAM in PROGRAMS:
+    NAME = " ".join(PROGRAM)
+    BARE = ", ".join(word if re.fullmatch(r"[-\w=.:/@%]+", word) else json.dumps(word) for word in PROGRAM)
+    for TELLS, WORDS, UNDO in (("", BARE, "undo"), (" in quotes", in_quotes(PROGRAM), "undo"), (" in single quotes", in_single_quotes(PROGRAM), "undo"),
+                               (" beside a mistake", in_quotes(PROGRAM), "ondo"), (" beside a mistake, bare", BARE, "ondo")):
+        MISTAKES[f"in the command `{NAME}`{TELLS}"] = (COMMAND, f"cutover: {{address: {{run: [{planted(WORDS)}], {UNDO}: [y]}}}}")
 MISTAKES["in a command that is no list"] = (COMMAND, f"cutover: {{address: {{run: curl -u a:{S} x, undo: [y]}}}}")
 # The same in the plan language, as `plan fmt` writes the plan: beside the login's name.
 LANGUAGE = 'password = secret "file:secrets/admin"'
@@ -145,6 +173,9 @@ LANGUAGE_MISTAKES = {f"in the plan language as `{text}`": (LANGUAGE, planted(tex
     "passwd = 'S'", "password = $S", "password = #S", "password = \"${S}\"", "password = \"x ${'S\"", "password = a,S", "'password' = 'S'")}
 LANGUAGE_MISTAKES["in a command in the plan language"] = (
     'address = "operator"', f'address = {{ run = ["mysql", "-p{S}"], undo = ["y"] }}')
+LANGUAGE_MISTAKES.update({f"in the plan language in the command `{' '.join(words)}`{beside}": (
+    'address = "operator"', f'address = {{ run = [{planted(in_quotes(words))}], {undo} = ["y"] }}')
+    for words in PROGRAMS for beside, undo in (("", "undo"), (" beside a mistake", "ondo"))})
 LANGUAGE_MISTAKES["in a broken command in the plan language"] = (
     'address = "operator"', f'address = {{ run = ["mysql", "-p{S}" of], undo = ["y"] }}')
 RELAY = f'"@type" = "Relay", address = "h.example.org", authUsername = "u", authSecret = {{ "@type" = "Value", secret = "{S}" }}'
@@ -165,7 +196,7 @@ MODULES = {
 # Whose secret is no other mistake: only `secret-in-clear` says that it is there.
 MUST_BE_TOLD = {"in a module", "in a plan of stalwart-cli", "in a command", "in a command of a module", "beside a wrong key",
                 "in YAML as `password: 'S'`", "in the plan language as `password = \"S\"`", "in a command in the plan language",
-                *(one for one in MISTAKES if one.startswith("in the command "))}
+                *(one for one in [*MISTAKES, *LANGUAGE_MISTAKES] if "in the command " in one and "beside a mistake" not in one)}
 
 
 def mistakes():
