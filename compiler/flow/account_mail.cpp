@@ -325,7 +325,7 @@ class AccountMail {
     }
   }
 
-  /// A relay rule may join sender and recipient, and anybody can write as such a sender.
+  /// A relay rule may ask who sends, and anybody can write as such a sender.
   void check_relayed_senders(Entry entry, const std::string& recipient) {
     const Senders senders = for_one_.relayed_to(trial_.world(), recipient);
     trial_.add_nobody_for(senders.without);

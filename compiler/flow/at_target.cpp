@@ -119,8 +119,13 @@ void AtTarget::rcpt(Copy& copy) {
   Address address = parse_address(copy.recipient);
   const auto domain = target_.domains.find(address.domain);
   if (domain == target_.domains.end()) {
-    const bool is_allowed = copy.is_authenticated || relays_for(copy, address);
-    if (!is_allowed) {
+    const std::optional<bool> is_allowed =
+        copy.is_authenticated ? std::optional(true) : relays_for(copy, address);
+    if (!is_allowed)
+      return journey_.leave_undecided(
+          copy, {telling_.say("only the target can tell whether it relays for {}", address.text()),
+                 telling_.rule("MtaStageRcpt.allowRelaying"), telling_.origin("relay rule")});
+    if (!*is_allowed) {
       return journey_.refuse(
           copy, {telling_.say("target: 550 5.1.2 Relay not allowed for {}", address.text()),
                  telling_.rule("MtaStageRcpt.allowRelaying"), telling_.origin("relay rule")});
@@ -183,7 +188,8 @@ void AtTarget::expand(Copy& copy, const std::string& list,
   }
 }
 
-bool AtTarget::relays_for(const Copy& copy, const Address& address) const {
+/// Nothing where only the server can tell.
+std::optional<bool> AtTarget::relays_for(const Copy& copy, const Address& address) const {
   if (!target_.relay_rule) return false;
   const Asking asking{world_, address, copy.sender, nullptr, journey_.asks_sender()};
   schema::MtaEnvironment environment = environment_for(asking);
@@ -197,7 +203,7 @@ bool AtTarget::relays_for(const Copy& copy, const Address& address) const {
     return value ? value : ir::Value();
   };
   const auto answer = target_.relay_rule->evaluate(environment);
-  return answer && schema::is_true(*answer);
+  return answer ? std::optional(schema::is_true(*answer)) : std::nullopt;
 }
 
 /// As long as `asking` lives.

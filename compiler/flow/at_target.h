@@ -42,7 +42,7 @@ class AtTarget {
 
   void rcpt(Copy& copy);
   void expand(Copy& copy, const std::string& list, const std::vector<std::string>& members);
-  [[nodiscard]] bool relays_for(const Copy& copy, const Address& address) const;
+  [[nodiscard]] std::optional<bool> relays_for(const Copy& copy, const Address& address) const;
   [[nodiscard]] schema::MtaEnvironment environment_for(const Asking& asking) const;
 
   void queue(Copy& copy, const Address& address);

@@ -138,6 +138,10 @@ Judged judge_foreign(Entry entry, const std::vector<Delivery>& deliveries) {
   const bool is_port_25 = entry == Entry::target_25 || entry == Entry::source_25;
   for (const Delivery& delivery : deliveries) {
     if (delivery.fate == (is_port_25 ? Fate::refused : Fate::outside)) continue;
+    if (is_port_25 && delivery.fate == Fate::undecided)
+      return Failure{"undecided", delivery,
+                     fmt::format("whether the {} relays mail of strangers cannot be told",
+                                 is_at_target(entry) ? "target" : "source")};
     if (is_port_25)
       return Failure{"relay", delivery,
                      fmt::format("the {} relays mail of strangers",

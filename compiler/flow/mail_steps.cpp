@@ -91,6 +91,13 @@ void MailSteps::read_destroy(Place place) {
   destroys_of_[name].push_back(place);
 }
 
+void MailSteps::add_key_apart(StepId step, const std::string& key) {
+  if (graph_.row(step) != ir::RowId::none || graph_.kind(step) == StepKind::admin_destroy) return;
+  const ir::Value match = graph_.argument(step, "match");
+  std::vector<std::string>& keys = keys_apart_[std::string(match["namespace"].string_or(""))];
+  if (keys.size() < kKeysApartMax) keys.push_back(key);
+}
+
 void MailSteps::note(Place place, const Whose& whose) {
   switch (whose.kind) {
     case Whose::Kind::nobody:
@@ -104,6 +111,7 @@ void MailSteps::note(Place place, const Whose& whose) {
     case Whose::Kind::key:
       of_domain_[domain_of_key(whose.name)].push_back(place);
       of_key_[whose.name].push_back(place);
+      add_key_apart(graph_.order()[place], whose.name);
       return;
     case Whose::Kind::account:
       of_account_[whose.name].push_back(place);

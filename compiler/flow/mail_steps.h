@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -61,6 +62,11 @@ class MailSteps {
   [[nodiscard]] bool is_written_domain(const std::string& domain) const {
     return of_domain_.contains(domain);
   }
+  /// Keys that steps of no row write, by their lookup set: in lower case, a pattern as `*@domain`;
+  /// of each set the first `kKeysApartMax`.
+  using KeysApart = std::map<std::string, std::vector<std::string>, std::less<>>;
+  static constexpr std::size_t kKeysApartMax = 64;
+  [[nodiscard]] const KeysApart& keys_apart() const { return keys_apart_; }
   [[nodiscard]] const PlanNames& names() {
     if (!names_) names_.emplace(graph_);
     return *names_;
@@ -83,6 +89,7 @@ class MailSteps {
   [[nodiscard]] static bool is_of(const Whose& whose, const Subject& subject,
                                   const Domains& domains);
   void note(Place place, const Whose& whose);
+  void add_key_apart(ir::StepId step, const std::string& key);
   [[nodiscard]] std::set<Place> candidates(const Subject& subject, const Domains& domains);
   [[nodiscard]] Places named_places(const Subject& subject) const;
   void add_destroys(const Subject& subject, const Domains& domains, std::set<Place>& places);
@@ -95,6 +102,7 @@ class MailSteps {
   Places everybodys_;
   std::unordered_map<std::string, Places> of_domain_;  // Domain objects, keys for all of one
   std::unordered_map<std::string, Places> of_key_;
+  KeysApart keys_apart_;
   std::unordered_map<std::string, Places> of_account_;   // Account objects, by address
   std::unordered_map<std::string, Places> named_;        // by who is named: of no account's row
   std::unordered_map<ir::RowId, Places> of_row_;         // of the subjects alone

@@ -17,6 +17,7 @@ namespace plan::flow {
 namespace {
 
 using Node = schema::MtaNode;
+using Asked = Outsider::Asked;
 using Home = Outsider::Home;
 
 constexpr std::size_t kOutsidersMax = 64;            // of one expression; more are not told
@@ -24,6 +25,8 @@ constexpr std::size_t kWorkMax = 1'000'000;          // conditions, of one expre
 constexpr std::size_t kPatternWorkMax = 10'000'000;  // likewise, of its patterns
 constexpr std::size_t kDomainsOfTargetMax = 1'000;   // that are tried without being named
 constexpr std::string_view kStranger = "somebody@outside.test";
+constexpr std::string_view kOutsideClient = "203.0.113.77";  // somebody (RFC 5737)
+constexpr std::string_view kUntold = "?";                    // only the server can tell
 
 }  // namespace
 
@@ -49,6 +52,30 @@ const std::string& OutsiderQuestions::one_of(const std::string& domain) {
   return one_of_[domain];
 }
 
+bool OutsiderQuestions::is_key(std::string_view set, std::string_view name) const {
+  const auto keys = all_.keys_apart().find(set);
+  if (keys == all_.keys_apart().end()) return false;
+  const std::size_t at = name.rfind('@');
+  return std::any_of(keys->second.begin(), keys->second.end(), [&](const std::string& key) {
+    const bool is_pattern = key.starts_with("*@");
+    return key == name || (is_pattern && at != std::string_view::npos &&
+                           name.substr(at) == std::string_view(key).substr(1));
+  });
+}
+
+bool OutsiderQuestions::is_key_of_any_set(const std::string& address) const {
+  const auto& sets = all_.keys_apart();
+  return std::any_of(sets.begin(), sets.end(),
+                     [&](const auto& one) { return is_key(one.first, address); });
+}
+
+/// Not by a key alone.
+bool OutsiderQuestions::is_domain_of_plan(const std::string& domain) const {
+  if (!all_.is_written_domain(domain)) return false;
+  const bool has_key = is_key_of_any_set(domain) || is_key_of_any_set("somebody@" + domain);
+  return !has_key || all_.names().has_domain(domain);
+}
+
 bool OutsiderQuestions::is_exhausted(const Reading& reading) const {
   return reading.work > kWorkMax ||
          schema::pattern_work() - reading.pattern_work_before > kPatternWorkMax;
@@ -56,9 +83,9 @@ bool OutsiderQuestions::is_exhausted(const Reading& reading) const {
 
 /// What the expression says of somebody for whom no step writes a key; nothing where that cannot be
 /// told.
-std::optional<std::string> OutsiderQuestions::chosen(const schema::MtaContainer& container,
-                                                     const Outsider& one, std::string_view sender,
-                                                     bool& asks_sender) const {
+std::optional<ir::Value> OutsiderQuestions::chosen(const schema::MtaContainer& container,
+                                                   Outsider& one, std::string_view sender,
+                                                   bool& asks_sender) const {
   const std::string domain = domain_of(one.address);
   const bool is_of_target = one.home == Home::target;
   schema::MtaEnvironment environment;
@@ -66,6 +93,11 @@ std::optional<std::string> OutsiderQuestions::chosen(const schema::MtaContainer&
     if (name == "rcpt") return ir::Value(one.address);
     if (name == "rcpt_domain") return ir::Value(domain);
     if (name == "retry_num" || name == "notify_num") return ir::Value(0);
+    if (one.asked == Asked::relay_rule) {
+      if (name == "remote_ip") return ir::Value(std::string(kOutsideClient));
+      if (name == "local_port") return ir::Value(25);
+      if (name == "authenticated_as") return ir::Value("");
+    }
     if (name != "sender" && name != "sender_domain") return std::nullopt;
     asks_sender = true;
     return name == "sender" ? ir::Value(std::string(sender)) : ir::Value(domain_of(sender));
@@ -80,31 +112,42 @@ std::optional<std::string> OutsiderQuestions::chosen(const schema::MtaContainer&
     const std::string set = schema::text_of(arguments.front());
     const auto& own_sets = facts_.target_sets;
     if (std::find(own_sets.begin(), own_sets.end(), set) != own_sets.end()) return std::nullopt;
-    return name == "key_get" ? ir::Value("") : ir::Value(false);
+    if (name == "key_get") return ir::Value("");
+    const bool is_there = arguments.size() == 2 && is_key(set, asked);
+    if (is_there) one.keys.emplace(set, asked);
+    return ir::Value(is_there);
   };
   const auto choice = container.choose(environment);
   if (!choice) return std::nullopt;
-  return schema::text_of(choice->value);
+  return choice->value;
 }
 
-/// Nothing where it is the one that he had.
-std::optional<std::string> OutsiderQuestions::new_route(const Outsider& one,
-                                                        std::string_view sender,
+/// Nothing where it is the one that he had, and where mail to others leaves by it as it did.
+std::optional<std::string> OutsiderQuestions::new_route(Outsider& one, std::string_view sender,
                                                         const Reading& reading,
                                                         bool& asks_sender) const {
   const auto now = chosen(reading.container, one, sender, asks_sender);
-  if (!now) return std::nullopt;
-  std::optional<std::string> before = one.home == Home::target ? "local" : "mx";
+  if (one.asked == Asked::relay_rule) {
+    // By itself the server relays for nobody.
+    if (now && !schema::is_true(*now)) return std::nullopt;
+    return std::string(now ? "relayed" : kUntold);
+  }
+  std::optional<ir::Value> before = ir::Value(one.home == Home::target ? "local" : "mx");
   const bool is_measured = facts_.measured && facts_.measured->route_before != nullptr;
   bool is_asked = false;
-  if (is_measured && !reading.is_at_source)
+  if (is_measured && one.asked == Asked::target_route)
     before = chosen(*facts_.measured->route_before, one, sender, is_asked);
-  if (before == now) return std::nullopt;
-  return now;
+  if (!now) return before ? std::optional(std::string(kUntold)) : std::nullopt;
+  std::string route = schema::text_of(*now);
+  if (before && schema::text_of(*before) == route) return std::nullopt;
+  // By a route that no step makes mail to others leaves, as by the public MX.
+  const bool leaves = one.home != Home::target && route != "local" &&
+                      !reading.world.target.written_routes.contains(route);
+  if (leaves && one.asked == Asked::target_route) return std::nullopt;
+  return route;
 }
 
 void OutsiderQuestions::look_at(const std::string& address, Reading& reading) {
-  if (reading.found.size() >= kOutsidersMax) return;
   if (is_exhausted(reading)) {
     are_too_many_ = true;
     return;
@@ -112,10 +155,10 @@ void OutsiderQuestions::look_at(const std::string& address, Reading& reading) {
   Outsider one;
   one.address = lower_ascii(address);
   const std::string domain = domain_of(one.address);
-  if (domain.empty() || domain.front() == '.' || all_.is_written_domain(domain) ||
+  if (domain.empty() || domain.front() == '.' || is_domain_of_plan(domain) ||
       !reading.tried.insert(one.address).second)
     return;
-  one.is_at_source = reading.is_at_source;
+  one.asked = reading.asked;
   if (is_target_domain(domain)) {
     one.home = Home::target;
     const auto& known = facts_.measured->target_addresses;
@@ -123,32 +166,41 @@ void OutsiderQuestions::look_at(const std::string& address, Reading& reading) {
   } else if (facts_.measured && facts_.measured->source_domains.contains(domain)) {
     one.home = Home::source;
   }
-  // What an old server does for those whom it keeps, or for a server that keeps others, is its own.
-  if (reading.is_at_source && one.home != Home::elsewhere) return;
+  // What an old server does for those whom it keeps, or for a server that keeps others, is its own;
+  // of a domain that the target has nobody asks whether it is relayed.
+  if (one.asked == Asked::old_route && one.home != Home::elsewhere) return;
+  if (one.asked == Asked::relay_rule && one.home == Home::target) return;
   bool asks_sender = false;
-  reading.work += reading.container.asked_for(domain) + 1;
-  std::optional<std::string> route = new_route(one, kStranger, reading, asks_sender);
-  const bool is_from_anybody = route.has_value();
-  for (std::size_t i = 0; asks_sender && !route && i < reading.senders.size(); ++i) {
+  const auto ask = [&](std::string_view sender) {
     reading.work += reading.container.asked_for(domain) + 1;
-    route = new_route(one, reading.senders[i], reading, asks_sender);
+    return new_route(one, sender, reading, asks_sender);
+  };
+  std::string alike = fmt::format("{}", static_cast<int>(one.home));
+  if (auto route = ask(kStranger)) {
+    alike += fmt::format(" {}", *route);
+    one.routes.insert(std::move(*route));
   }
-  if (!route || all_.names().has_domain(domain)) return;
-  // By a route that no step makes mail to others leaves, as by the public MX.
-  const bool leaves = one.home != Home::target && *route != "local" &&
-                      !reading.world.target.written_routes.contains(*route);
-  if (leaves && !reading.is_at_source) return;
-  const std::string alike =
-      fmt::format("{} {} {}", static_cast<int>(one.home), is_from_anybody, *route);
-  if (!reading.classes.insert(alike).second) return;
-  one.route = std::move(*route);
+  for (std::size_t i = 0; asks_sender && i < reading.senders.size(); ++i) {
+    auto route = ask(reading.senders[i]);
+    if (!route) continue;
+    alike += fmt::format(" {} {}", i, *route);
+    one.routes.insert(std::move(*route));
+    one.senders.push_back(reading.senders[i]);
+  }
+  if (one.routes.empty()) return;
+  const bool is_of_plan = all_.names().has_domain(domain) && !is_key_of_any_set(one.address);
+  if (is_of_plan || !reading.classes.insert(alike).second) return;
+  if (reading.found.size() >= kOutsidersMax) {
+    are_too_many_ = true;
+    return;
+  }
   reading.found.push_back(std::move(one));
 }
 
 void OutsiderQuestions::add_text(const std::string& text, bool leaves, Reading& reading) {
   const std::size_t at = text.rfind('@');
   const std::string domain = lower_ascii(at == std::string::npos ? text : text.substr(at + 1));
-  if (domain.empty() || all_.is_written_domain(domain)) return;
+  if (domain.empty() || is_domain_of_plan(domain)) return;
   if (is_target_domain(domain)) {
     if (const std::string& somebody = one_of(domain); !somebody.empty()) look_at(somebody, reading);
     look_at(text, reading);
@@ -158,21 +210,55 @@ void OutsiderQuestions::add_text(const std::string& text, bool leaves, Reading& 
   for (const std::string& address : addresses_with(text)) look_at(address, reading);
 }
 
+/// Whose key a step writes into a lookup set that the condition asks for the recipient, as he is or
+/// by what a pattern has found in him.
+void OutsiderQuestions::add_keys(const schema::MtaExpression& condition, bool leaves,
+                                 Reading& reading) {
+  const std::vector<Node>& nodes = condition.nodes;
+  for (const Node& node : nodes) {
+    if (node.kind != Node::Kind::call || node.text != "key_exists" || node.children.size() != 2)
+      continue;
+    const Node& set = nodes[node.children[0]];
+    const Node& name = nodes[node.children[1]];
+    if (set.kind != Node::Kind::text) continue;
+    const auto keys = all_.keys_apart().find(set.text);
+    if (keys == all_.keys_apart().end()) continue;
+    if (keys->second.size() >= MailSteps::kKeysApartMax) are_too_many_ = true;
+    for (const std::string& key : keys->second) {
+      if (name.kind != Node::Kind::capture) {
+        add_text(key.starts_with("*@") ? key.substr(1) : key, leaves, reading);
+        continue;
+      }
+      const Groups groups = {{static_cast<std::size_t>(name.number), key}};
+      for (const Node& pattern : nodes) {
+        if (pattern.kind != Node::Kind::matches) continue;
+        if (const auto text = text_for_pattern(nodes[pattern.children[0]].text, &groups))
+          add_text(*text, leaves, reading);
+      }
+    }
+  }
+}
+
 void OutsiderQuestions::add_named(const schema::MtaContainer::Arm& arm, Reading& reading) {
   const std::vector<Node>& result = arm.result.nodes;
   const bool leaves =
       result.size() == 1 && result[0].kind == Node::Kind::text && result[0].text == "mx";
-  for (const Node& node : arm.condition.nodes) {
-    if (node.kind == Node::Kind::text) add_text(node.text, leaves, reading);
-    if (node.kind != Node::Kind::matches) continue;
-    const std::string& pattern = arm.condition.nodes[node.children[0]].text;
-    if (const auto text = text_for_pattern(pattern)) add_text(*text, leaves, reading);
+  for (const schema::MtaExpression* const part : {&arm.condition, &arm.result}) {
+    // What a result is of names is no address; what it asks of the recipient may be.
+    if (part->nodes.size() < 2) continue;
+    for (const Node& node : part->nodes) {
+      if (node.kind == Node::Kind::text) add_text(node.text, leaves, reading);
+      if (node.kind != Node::Kind::matches) continue;
+      const std::string& pattern = part->nodes[node.children[0]].text;
+      if (const auto text = text_for_pattern(pattern)) add_text(*text, leaves, reading);
+    }
+    add_keys(*part, leaves, reading);
   }
 }
 
 /// An expression may find them by what they are not.
 void OutsiderQuestions::add_those_of_target(Reading& reading) {
-  if (reading.is_at_source || !facts_.measured) return;
+  if (reading.asked != Asked::target_route || !facts_.measured) return;
   std::size_t count = 0;
   for (const std::string& domain : facts_.measured->target_domains) {
     if (is_exhausted(reading) || ++count > kDomainsOfTargetMax) return;
@@ -181,19 +267,24 @@ void OutsiderQuestions::add_those_of_target(Reading& reading) {
 }
 
 const std::vector<Outsider>& OutsiderQuestions::asked_by(const schema::MtaContainer& container,
-                                                         const World& world, bool is_at_source,
+                                                         const World& world, Asked asked,
                                                          const std::vector<std::string>& senders) {
   const auto known = known_.find(&container);
   if (known != known_.end()) return known->second;
-  Reading reading{container, world, is_at_source, senders};
+  Reading reading{container, world, asked, senders};
   reading.pattern_work_before = schema::pattern_work();
   std::unordered_set<std::string_view> of_before;
-  if (facts_.measured && facts_.measured->route_before != nullptr && !is_at_source) {
+  if (facts_.measured && facts_.measured->route_before != nullptr && asked == Asked::target_route) {
     for (const auto& arm : facts_.measured->route_before->arms()) of_before.insert(arm.text);
   }
   for (const auto& arm : container.arms()) {
     if (!of_before.contains(arm.text)) add_named(arm, reading);
   }
+  // A rule may be one expression.
+  if (asked == Asked::relay_rule) add_named({container.otherwise(), {}, {}}, reading);
+  // And somebody whom no condition names: it may find him by what he is not.
+  look_at(std::string(kForeign), reading);
+  look_at("somebody@elsewhere-too.test", reading);
   add_those_of_target(reading);
   return known_.emplace(&container, std::move(reading.found)).first->second;
 }
@@ -201,14 +292,20 @@ const std::vector<Outsider>& OutsiderQuestions::asked_by(const schema::MtaContai
 std::vector<Outsider> OutsiderQuestions::of(const World& world,
                                             const std::vector<std::string>& senders) {
   std::vector<Outsider> outsiders;
-  if (world.target.route != nullptr)
-    outsiders = asked_by(*world.target.route, world, false, senders);
-  if (!world.source.stalwart || world.source.stalwart->route == nullptr) return outsiders;
-  // What else an old server does with mail to others it did before.
-  const auto& routes = world.source.stalwart->routes;
-  for (const Outsider& one : asked_by(*world.source.stalwart->route, world, true, senders)) {
-    if (routes.contains(one.route)) outsiders.push_back(one);
-  }
+  const auto add = [&](const schema::MtaContainer* container, Asked asked) {
+    if (container == nullptr) return;
+    for (const Outsider& one : asked_by(*container, world, asked, senders)) {
+      // What else an old server does with mail to others it did before.
+      const bool is_old = asked == Asked::old_route;
+      if (!is_old || std::any_of(one.routes.begin(), one.routes.end(), [&](const auto& route) {
+            return world.source.stalwart->routes.contains(route);
+          }))
+        outsiders.push_back(one);
+    }
+  };
+  add(world.target.route.get(), Asked::target_route);
+  add(world.target.relay_rule.get(), Asked::relay_rule);
+  if (world.source.stalwart) add(world.source.stalwart->route.get(), Asked::old_route);
   return outsiders;
 }
 
@@ -224,6 +321,7 @@ namespace {
       world.source.domains.insert(domain_of(one.address));
       world.source.mailboxes.insert(one.address);
     }
+    for (const auto& [set, key] : one.keys) world.target.keys[set].insert(key);
   }
   return world;
 }
@@ -238,14 +336,23 @@ void try_outsiders(const Trial& trial, const std::vector<Outsider>& outsiders,
   for (const Entry entry : kEntries) {
     if (!is_target_open && is_at_target(entry)) continue;
     for (const Outsider& one : outsiders) {
-      if (one.is_at_source == is_at_target(entry)) continue;
+      if ((one.asked == Asked::old_route) == is_at_target(entry)) continue;
+      if (one.asked == Asked::relay_rule && entry != Entry::target_25) continue;
       beside.look(entry, one.home == Home::target ? "domain of the target" : "foreign domain");
-      beside.check(beside.letter_to(entry, one.address),
-                   [&](const std::vector<Delivery>& deliveries) {
-                     if (one.home == Home::target) return judge_domain_of_target(deliveries);
-                     if (one.home == Home::source) return judge_domain_of_source(entry, deliveries);
-                     return judge_unmeasured_domain(entry, deliveries);
-                   });
+      const auto is_right = [&](const Letter& letter) {
+        return beside.check(letter, [&](const std::vector<Delivery>& deliveries) {
+          if (one.home == Home::target) return judge_domain_of_target(deliveries);
+          if (one.home == Home::source) return judge_domain_of_source(entry, deliveries);
+          return judge_unmeasured_domain(entry, deliveries);
+        });
+      };
+      Letter letter = beside.letter_to(entry, one.address);
+      bool is_wrong = !is_right(letter);
+      for (const std::string& sender : one.senders) {
+        if (is_wrong) break;
+        letter.sender = sender;
+        is_wrong = !is_right(letter);
+      }
     }
   }
 }

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <unordered_map>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include "compiler/flow/classes.h"
@@ -21,14 +22,26 @@ struct Outsider {
   enum class Home : std::uint8_t { target, source, elsewhere };
   std::string address = {};
   Home home = Home::elsewhere;
-  std::string route = {};     ///< that an expression gives him, and did not give him before
-  bool is_at_source = false;  ///< it is the one of an old Stalwart
+  /// Which expression decides otherwise for him than it did before.
+  enum class Asked : std::uint8_t {
+    target_route,
+    old_route,   ///< of an old Stalwart
+    relay_rule,  ///< of the target, for strangers at port 25
+  };
+  Asked asked = Asked::target_route;
+  std::set<std::string> routes = {};  ///< that it gives him from some sender
+  /// From whom, beside a stranger and a colleague.
+  std::vector<std::string> senders = {};
+  /// Keys that it asks for and a step of no row writes, by lookup set.
+  std::set<std::pair<std::string, std::string>> keys = {};
 };
 
-/// Outsiders whose mail the route expressions of a world send another way than before: those whom
-/// conditions name, or find by a pattern, and of each of the target's own domains one. One stands
-/// for all who live in the same place and are given the same route. What the target had before is
-/// right: whom its own conditions name is not asked for again. Each expression is read once.
+/// Outsiders whose mail the route expressions of a world send another way than before, or whom its
+/// relay rule lets strangers write to: those whom conditions name, or find by a pattern or by a key
+/// that a step of no row writes, and of each of the target's own domains one. One stands for all
+/// who live in the same place and are given the same routes from each sender that the expressions
+/// tell apart. What the target had before is right: whom its own conditions name is not asked for
+/// again. Each expression is read once.
 class OutsiderQuestions {
  public:
   OutsiderQuestions(MailSteps& all, const MailFacts& facts) : all_(all), facts_(facts) {}
@@ -45,7 +58,7 @@ class OutsiderQuestions {
   struct Reading {
     const schema::MtaContainer& container;
     const World& world;  ///< the first that has it: which routes steps make is the same in all
-    bool is_at_source = false;
+    Outsider::Asked asked = Outsider::Asked::target_route;
     const std::vector<std::string>& senders;
     std::unordered_set<std::string> tried = {};
     std::set<std::string> classes = {};
@@ -54,18 +67,23 @@ class OutsiderQuestions {
     std::vector<Outsider> found = {};
   };
   const std::vector<Outsider>& asked_by(const schema::MtaContainer& container, const World& world,
-                                        bool is_at_source, const std::vector<std::string>& senders);
+                                        Outsider::Asked asked,
+                                        const std::vector<std::string>& senders);
   void add_named(const schema::MtaContainer::Arm& arm, Reading& reading);
+  void add_keys(const schema::MtaExpression& condition, bool leaves, Reading& reading);
   void add_text(const std::string& text, bool leaves, Reading& reading);
   void add_those_of_target(Reading& reading);
   void look_at(const std::string& address, Reading& reading);
   [[nodiscard]] bool is_exhausted(const Reading& reading) const;
-  [[nodiscard]] std::optional<std::string> new_route(const Outsider& one, std::string_view sender,
+  [[nodiscard]] std::optional<std::string> new_route(Outsider& one, std::string_view sender,
                                                      const Reading& reading,
                                                      bool& asks_sender) const;
-  [[nodiscard]] std::optional<std::string> chosen(const schema::MtaContainer& container,
-                                                  const Outsider& one, std::string_view sender,
-                                                  bool& asks_sender) const;
+  [[nodiscard]] std::optional<ir::Value> chosen(const schema::MtaContainer& container,
+                                                Outsider& one, std::string_view sender,
+                                                bool& asks_sender) const;
+  [[nodiscard]] bool is_key(std::string_view set, std::string_view name) const;
+  [[nodiscard]] bool is_key_of_any_set(const std::string& address) const;
+  [[nodiscard]] bool is_domain_of_plan(const std::string& domain) const;
   [[nodiscard]] bool is_target_domain(const std::string& domain) const;
   /// Somebody who lives there on the target; empty: nobody.
   [[nodiscard]] const std::string& one_of(const std::string& domain);
@@ -77,7 +95,7 @@ class OutsiderQuestions {
   bool are_too_many_ = false;
 };
 
-/// Tries what comes for them at each entry that is open.
+/// Tries what comes for them at each entry that is open, with the keys that steps of no row write.
 void try_outsiders(const Trial& trial, const std::vector<Outsider>& outsiders, bool is_target_open);
 
 }  // namespace plan::flow

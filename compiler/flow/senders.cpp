@@ -242,6 +242,12 @@ SenderQuestions::Candidates SenderQuestions::candidates_in(
     if (left->kind == Node::Kind::capture && right->kind == Node::Kind::text)
       groups.try_emplace(static_cast<std::size_t>(left->number), right->text);
   }
+  // What the recipient alone is asked for names no sender.
+  std::vector<bool> is_beside_recipient(nodes.size());
+  for (std::size_t i = nodes.size(); i-- > 0;) {
+    if (!is_beside_recipient[i] && (of[i].has_sender || !of[i].has_recipient)) continue;
+    for (const std::uint32_t child : nodes[i].children) is_beside_recipient[child] = true;
+  }
   const auto add_text = [&](const std::string& text) {
     if (text.size() > kTextBytesMax) return;
     add_with(text, found.made);
@@ -249,7 +255,7 @@ SenderQuestions::Candidates SenderQuestions::candidates_in(
   };
   for (std::size_t i = 0; i < nodes.size(); ++i) {
     const Node& node = nodes[i];
-    if (node.kind == Node::Kind::text) {
+    if (node.kind == Node::Kind::text && !is_beside_recipient[i]) {
       if (std::string sender = sender_of(node.text); !sender.empty())
         add_once(std::move(sender), found.named);
     }
@@ -456,7 +462,10 @@ Senders SenderQuestions::with(const World& world, const std::string& recipient) 
 Senders SenderQuestions::relayed_to(const World& world, const std::string& recipient) {
   Senders senders;
   const schema::MtaContainer* rule = world.target.relay_rule.get();
-  if (rule != nullptr && !asked_by(*rule).mixed.empty())
+  if (rule == nullptr) return senders;
+  const Asked& of_all = asked_by(*rule);
+  add(of_all, world, NobodyFor::Place::relay_rule, senders);
+  if (!of_all.mixed.empty())
     add(asked_for(*rule, recipient), world, NobodyFor::Place::relay_rule, senders);
   return senders;
 }

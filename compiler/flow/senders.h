@@ -51,7 +51,7 @@ class SenderQuestions {
   [[nodiscard]] Senders of(const World& world);
   /// By the route expressions, beside those, for this recipient.
   [[nodiscard]] Senders with(const World& world, const std::string& recipient);
-  /// The same by the relay rule of the target, for somebody in a domain that it does not have.
+  /// By the relay rule of the target, for somebody in a domain that it does not have.
   [[nodiscard]] Senders relayed_to(const World& world, const std::string& recipient);
 
   /// What was read for recipients is not needed for those of the next account.

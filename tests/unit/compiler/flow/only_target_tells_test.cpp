@@ -20,9 +20,14 @@ TEST(Holes, AConditionThatOnlyTheTargetCanTellIsTakenBothWays) {
   Migration wrong_both_ways({{asks, "'mx'"}, {"is_local_domain(rcpt_domain)", "'mx'"}});
   wrong_both_ways.exact();
   EXPECT_TRUE(finds(wrong_both_ways, "mail for alice@legacy.test is sent to the public MX"));
-  Migration not_needed(in_front({{"rcpt_domain == 'nowhere.test' && " + asks, "'local'"}}));
+  const std::string of_another = "rcpt_domain == 'nowhere.test' && " + asks;
+  Migration not_needed(in_front({{of_another, "'mx'"}}));
   not_needed.exact();
   EXPECT_EQ(not_needed.proof(), "proved") << "it is not asked for this domain";
+  Migration kept(in_front({{of_another, "'local'"}}));
+  kept.exact();
+  EXPECT_TRUE(finds(kept, "a message to somebody@nowhere.test at target submission", true))
+      << "and that one's mail is kept if it is true";
 }
 
 TEST(Holes, WhatChangesFromTryToTryIsTakenBothWays) {

@@ -1,6 +1,7 @@
 // Mail for domains that the plan does not move, where conditions of its routes are about them.
 #include <gtest/gtest.h>
 
+#include <array>
 #include <memory>
 #include <set>
 #include <string>
@@ -111,6 +112,125 @@ TEST(Outsiders, OfEachRouteOneIsTried) {
   migration.exact();
   EXPECT_TRUE(finds(migration, "a message to somebody@partner.test at target submission", true,
                     facts_with()));
+}
+
+/// As with_condition, where a step of no row writes this key into the set `partners`.
+Migration with_key(const std::string& condition, const std::string& route, const std::string& key) {
+  Migration migration = with_condition(condition, route);
+  migration.step("key", StepKind::admin_upsert, Stage::prepare, {},
+                 Migration::lookup_key("partners", key));
+  return migration;
+}
+
+Migration with_relay_rule(const std::string& condition) {
+  Migration migration(test::kExact, true);
+  migration.step(
+      "relay", StepKind::admin_update, Stage::prepare, {},
+      Migration::object(
+          "MtaStageRcpt", {},
+          Value::map({{"allowRelaying", test::expression({{condition, "true"}}, "false")}})));
+  migration.reload("reload-relay", Stage::prepare, {"relay"});
+  migration.exact();
+  return migration;
+}
+
+TEST(Outsiders, WhomTheRelayRuleNames) {
+  const std::vector<std::pair<std::string, std::string>> named = {
+      {"rcpt_domain == 'partner.test'", "somebody@partner.test"},
+      {"contains(['a.test', 'partner.test'], rcpt_domain)", "somebody@a.test"},
+      {"rcpt == 'eva@partner.test'", "eva@partner.test"},
+      {"matches('@partner[.]test$', rcpt)", "partner.test"},
+      {"rcpt_domain == 'partner.test' && sender_domain == 'friend.test'", "somebody@partner.test"},
+      {"sender_domain == 'friend.test'", ""},
+      {"matches('@friend[.]test$', sender)", ""},
+      {"rcpt_domain != 'elsewhere.test'", ""}};
+  for (const auto& [condition, who] : named) {
+    Migration migration = with_relay_rule(condition);
+    const Proof proof = proof_of(migration, facts_with());
+    ASSERT_FALSE(proof.found.empty()) << condition;
+    for (const Counterexample& one : proof.found) {
+      EXPECT_EQ(one.what, "relay") << to_text(one);
+      EXPECT_FALSE(one.is_supposed) << to_text(one);
+      EXPECT_EQ(one.claim, "the target relays mail of strangers");
+      EXPECT_EQ(one.letter.entry, Entry::target_25);
+      EXPECT_NE(one.letter.recipient.find(who), std::string::npos) << to_text(one);
+    }
+  }
+  for (const char* const sound : {"remote_ip == '10.9.0.2'", "!is_empty(authenticated_as)",
+                                  "rcpt_domain == 'legacy.test'", "rcpt_domain == 'new.org'"}) {
+    Migration migration = with_relay_rule(sound);
+    EXPECT_TRUE(proof_of(migration, facts_with()).found.empty()) << sound;
+  }
+  Migration asks = with_relay_rule("dns_query(rcpt_domain, 'mx') == 'x'");
+  EXPECT_TRUE(finds(asks, "whether the target relays mail of strangers cannot be told\n", true,
+                    facts_with()));
+}
+
+// Two domains on the same route are not alike where a sender tells them apart.
+TEST(Outsiders, OfEachRouteFromEachSenderOneIsTried) {
+  Migration migration(
+      in_front({{"rcpt_domain == 'a.test'", "'provider'"},
+                {"rcpt_domain == 'b.test' && sender == 'boss@legacy.test'", "'local'"},
+                {"rcpt_domain == 'b.test'", "'provider'"}}),
+      true);
+  migration.exact();
+  const Proof proof = proof_of(migration, facts_with());
+  EXPECT_TRUE(has(proof, "a message to somebody@b.test at target submission"));
+  for (const Counterexample& one : proof.found)
+    EXPECT_EQ(one.letter.sender, "boss@legacy.test") << to_text(one);
+}
+
+TEST(Outsiders, WhomNoConditionNames) {
+  for (const char* const condition :
+       {"sender == 'boss@legacy.test' && rcpt_domain != 'legacy.test'",
+        "!is_local_domain(rcpt_domain) && sender_domain == 'friend.test'"}) {
+    Migration migration = with_condition(condition, "'local'");
+    EXPECT_TRUE(finds(migration, "mail to another domain ends as: bounced\n", false, facts_with()))
+        << condition;
+  }
+  Migration leaves = with_condition("!is_local_domain(rcpt_domain)", "'provider'");
+  EXPECT_TRUE(proof_of(leaves, facts_with()).found.empty());
+}
+
+TEST(Outsiders, WhomAKeyNames) {
+  const std::vector<std::array<std::string, 3>> asked = {
+      {"key_exists('partners', rcpt_domain)", "partner.test", "somebody@partner.test"},
+      {"key_exists('partners', rcpt)", "eva@partner.test", "eva@partner.test"},
+      {"key_exists('partners', rcpt)", "*@partner.test", "@partner.test"},
+      {"matches('^(.+)[.]test$', rcpt_domain) && key_exists('partners', $1)", "partner",
+       "@partner.test"}};
+  for (const auto& [condition, key, who] : asked) {
+    Migration migration = with_key(condition, "'local'", key);
+    const Proof proof = proof_of(migration, facts_with());
+    EXPECT_TRUE(has(proof, "mail to another domain ends as: bounced\n")) << condition << key;
+    for (const Counterexample& one : proof.found)
+      EXPECT_NE(one.letter.recipient.find(who), std::string::npos) << to_text(one);
+    Migration other = with_key(condition, "'mx'", key);
+    EXPECT_TRUE(proof_of(other, facts_with()).found.empty()) << condition << key;
+  }
+  Migration not_asked = with_key("rcpt_domain == 'b.test'", "'mx'", "partner.test");
+  EXPECT_TRUE(proof_of(not_asked, facts_with()).found.empty());
+}
+
+TEST(Outsiders, MoreThanAreTriedAreTold) {
+  for (const int count : {40, 100}) {
+    // Each is told apart from all others by who may not write to it.
+    test::Arms arms;
+    for (int i = 1; i <= count; ++i) {
+      for (int bit = 0; bit < 7; ++bit) {
+        if ((i >> bit & 1) != 0)
+          arms.emplace_back(
+              fmt::format("rcpt_domain == 'd{}.test' && sender == 's{}@friend.test'", i, bit),
+              "'local'");
+      }
+    }
+    Migration migration(in_front(arms), true);
+    migration.exact();
+    EXPECT_EQ(finds(migration, "its route names more domains that the plan does not move than are",
+                    false, facts_with()),
+              count > 64)
+        << count;
+  }
 }
 
 TEST(Outsiders, WhoSendsFromTheTargetWhileItIsPrepared) {
