@@ -309,6 +309,21 @@ std::vector<Outsider> OutsiderQuestions::of(const World& world,
   return outsiders;
 }
 
+bool OutsiderQuestions::leads_astray(const World& world, const Senders& senders,
+                                     const NobodyFor& one) {
+  if (one.place != NobodyFor::Place::target_route || one.taken == nullptr) return false;
+  const std::vector<Outsider>& tried =
+      asked_by(*world.target.route, world, Asked::target_route, senders.named);
+  const std::vector<Outsider> with =
+      asked_by(*one.taken, world, Asked::target_route, senders.named);
+  return std::any_of(with.begin(), with.end(), [&](const Outsider& outsider) {
+    return std::none_of(tried.begin(), tried.end(), [&](const Outsider& other) {
+      return other.home == outsider.home && other.routes == outsider.routes &&
+             other.senders == outsider.senders;
+    });
+  });
+}
+
 namespace {
 
 /// The world with those whom no step makes, where they live.

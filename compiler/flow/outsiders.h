@@ -13,6 +13,7 @@
 #include "compiler/flow/classes.h"
 #include "compiler/flow/mail_steps.h"
 #include "compiler/flow/model.h"
+#include "compiler/flow/senders.h"
 #include "compiler/flow/trial.h"
 
 namespace plan::flow {
@@ -49,6 +50,9 @@ class OutsiderQuestions {
   /// `senders`: whom the expressions name as such.
   [[nodiscard]] std::vector<Outsider> of(const World& world,
                                          const std::vector<std::string>& senders);
+  /// Does mail to some of them go another way where somebody gives the answer that nobody who is
+  /// tried gives?
+  [[nodiscard]] bool leads_astray(const World& world, const Senders& senders, const NobodyFor& one);
   /// Somebody who lives on the target in a domain that no step writes; empty: nobody is known to.
   [[nodiscard]] std::string user_of_target() const;
   /// Some expression names more than are looked at.

@@ -197,6 +197,9 @@ class Prover {
     const std::vector<Resident> residents = states_->residents(state);
     Senders senders = sender_questions_->of(*world);
     std::vector<Outsider> outsiders = outsider_questions_->of(*world, senders.named);
+    for (const NobodyFor& one : senders.without) {
+      if (outsider_questions_->leads_astray(*world, senders, one)) trial.add_nobody_for({one});
+    }
     const ToldApart told_apart{std::move(senders),
                                spelling_questions_.of(*world, states_->subject().names),
                                *sender_questions_, std::move(outsiders), user_of_target_};

@@ -180,6 +180,30 @@ TEST(Outsiders, OfEachRouteFromEachSenderOneIsTried) {
     EXPECT_EQ(one.letter.sender, "boss@legacy.test") << to_text(one);
 }
 
+// At most 16 senders are tried of one expression.
+TEST(Outsiders, ASenderWhoIsNotTriedIsTold) {
+  for (const int count : {12, 20}) {
+    for (const bool leaves : {false, true}) {
+      test::Arms arms;
+      for (int i = 0; i < count; ++i)
+        arms.emplace_back(
+            fmt::format("rcpt_domain == 'd{0}.test' && sender == 's{0}@friend.test'", i),
+            i == count - 1 && !leaves ? "'local'" : "'provider'");
+      Migration migration(in_front(arms), true);
+      migration.exact();
+      const Proof proof = proof_of(migration, facts_with());
+      EXPECT_EQ(has(proof, fmt::format("a message to somebody@d{}.test", count - 1)),
+                !leaves && count == 12);
+      EXPECT_EQ(has(proof,
+                    "mail from senders for whom `rcpt_domain == 'd19.test' && sender == "
+                    "'s19@friend.test'` is true, of whom none was found to be tried",
+                    true),
+                !leaves && count == 20);
+      EXPECT_EQ(proof.found.empty(), leaves);
+    }
+  }
+}
+
 TEST(Outsiders, WhomNoConditionNames) {
   for (const char* const condition :
        {"sender == 'boss@legacy.test' && rcpt_domain != 'legacy.test'",
