@@ -327,8 +327,10 @@ class AccountMail {
 
   /// A relay rule may ask who sends, and anybody can write as such a sender.
   void check_relayed_senders(Entry entry, const std::string& recipient) {
-    const Senders senders = for_one_.relayed_to(trial_.world(), recipient);
+    if (trial_.world().target.relay_rule == nullptr) return;
+    Senders senders = for_one_.relayed_to(trial_.world(), recipient);
     trial_.add_nobody_for(senders.without);
+    senders.named.push_back(trial_.not_moved());
     for (const std::string& sender : senders.named) {
       Letter letter = trial_.letter_to(entry, recipient);
       letter.sender = sender;

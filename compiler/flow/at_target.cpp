@@ -124,7 +124,7 @@ void AtTarget::rcpt(Copy& copy) {
     if (!is_allowed)
       return journey_.leave_undecided(
           copy, {telling_.say("only the target can tell whether it relays for {}", address.text()),
-                 telling_.rule("MtaStageRcpt.allowRelaying"), telling_.origin("relay rule")});
+                 std::string(kRelayRuleOfTarget), telling_.origin("relay rule")});
     if (!*is_allowed) {
       return journey_.refuse(
           copy, {telling_.say("target: 550 5.1.2 Relay not allowed for {}", address.text()),
@@ -199,8 +199,9 @@ std::optional<bool> AtTarget::relays_for(const Copy& copy, const Address& addres
     if (name == "remote_ip") return client;
     if (name == "local_port") return 25;
     if (name == "authenticated_as") return "";
-    const Value value = variable(name);
-    return value ? value : ir::Value();
+    if (name == "protocol") return "smtp";
+    // The name of a client, or how it speaks: whatever the rule wants it may have.
+    return variable(name);
   };
   const auto answer = target_.relay_rule->evaluate(environment);
   return answer ? std::optional(schema::is_true(*answer)) : std::nullopt;

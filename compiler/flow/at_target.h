@@ -4,6 +4,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "compiler/flow/asking.h"
@@ -16,6 +17,9 @@ namespace plan::flow {
 /// What is supposed of conditions of the route expression that nobody but the server can tell, by
 /// arm.
 using Supposed = std::map<std::size_t, bool>;
+
+/// The rule of a hop at which the target relays for a stranger, or does not.
+inline constexpr std::string_view kRelayRuleOfTarget = "MtaStageRcpt.allowRelaying";
 
 /// What the new server does with a copy: RCPT, its queue, the route and the mailbox.
 class AtTarget {

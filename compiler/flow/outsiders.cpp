@@ -97,6 +97,7 @@ std::optional<ir::Value> OutsiderQuestions::chosen(const schema::MtaContainer& c
       if (name == "remote_ip") return ir::Value(std::string(kOutsideClient));
       if (name == "local_port") return ir::Value(25);
       if (name == "authenticated_as") return ir::Value("");
+      if (name == "protocol") return ir::Value("smtp");
     }
     if (name != "sender" && name != "sender_domain") return std::nullopt;
     asks_sender = true;
@@ -244,6 +245,15 @@ void OutsiderQuestions::add_named(const schema::MtaContainer::Arm& arm, Reading&
   const bool leaves =
       result.size() == 1 && result[0].kind == Node::Kind::text && result[0].text == "mx";
   for (const schema::MtaExpression* const part : {&arm.condition, &arm.result}) {
+    Groups groups;  // what its captures are compared with
+    for (const Node& node : part->nodes) {
+      if (node.children.size() != 2) continue;
+      const Node* left = &part->nodes[node.children[0]];
+      const Node* right = &part->nodes[node.children[1]];
+      if (left->kind == Node::Kind::text) std::swap(left, right);
+      if (left->kind == Node::Kind::capture && right->kind == Node::Kind::text)
+        groups.try_emplace(static_cast<std::size_t>(left->number), right->text);
+    }
     // What a result is of names is no address; what it asks of the recipient may be.
     if (part->nodes.size() < 2) continue;
     for (const Node& node : part->nodes) {
@@ -251,6 +261,8 @@ void OutsiderQuestions::add_named(const schema::MtaContainer::Arm& arm, Reading&
       if (node.kind != Node::Kind::matches) continue;
       const std::string& pattern = part->nodes[node.children[0]].text;
       if (const auto text = text_for_pattern(pattern)) add_text(*text, leaves, reading);
+      if (groups.empty()) continue;
+      if (const auto text = text_for_pattern(pattern, &groups)) add_text(*text, leaves, reading);
     }
     add_keys(*part, leaves, reading);
   }
@@ -363,7 +375,10 @@ void try_outsiders(const Trial& trial, const std::vector<Outsider>& outsiders,
       };
       Letter letter = beside.letter_to(entry, one.address);
       bool is_wrong = !is_right(letter);
-      for (const std::string& sender : one.senders) {
+      std::vector<std::string> senders = one.senders;
+      // Anybody can write as somebody of the target's domains.
+      if (one.asked == Asked::relay_rule) senders.push_back(trial.not_moved());
+      for (const std::string& sender : senders) {
         if (is_wrong) break;
         letter.sender = sender;
         is_wrong = !is_right(letter);

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "compiler/check/unproved_mail.h"
+#include "compiler/flow/at_target.h"
 #include "compiler/flow/judgement.h"
 #include "compiler/flow/proof.h"
 #include "compiler/source/text.h"
@@ -107,6 +108,11 @@ Span place_of(const Counterexample& example, Span fallback) {
     return {place, not_proved, "whether the target wants a login of it only the target can tell",
             fmt::format("ask in `{}` for `local_port` alone, and want none at port 25; or {}",
                         kLoginRule, check::kTryIt)};
+  if (supposed && supposed->rule == kRelayRuleOfTarget)
+    return {place, not_proved, "it asks for what nobody but the target can tell",
+            fmt::format("leave `{}` as the server has it, or ask in it for `remote_ip` and "
+                        "`authenticated_as` alone; or {}",
+                        kRelayRuleOfTarget, check::kTryIt)};
   const bool is_known = example.delivery.fate != Fate::undecided;
   if (const std::string others = others_of(example); !others.empty())
     return {place,

@@ -143,7 +143,10 @@ TEST(Outsiders, WhomTheRelayRuleNames) {
       {"rcpt_domain == 'partner.test' && sender_domain == 'friend.test'", "somebody@partner.test"},
       {"sender_domain == 'friend.test'", ""},
       {"matches('@friend[.]test$', sender)", ""},
-      {"rcpt_domain != 'elsewhere.test'", ""}};
+      {"rcpt_domain != 'elsewhere.test'", ""},
+      {"is_local_domain(sender_domain)", ""},
+      {"rcpt_domain == 'partner.test' && is_local_domain(sender_domain)", "somebody@partner.test"},
+      {"matches('^(.+)@partner[.]test$', rcpt) && $1 == 'eva'", "eva@partner.test"}};
   for (const auto& [condition, who] : named) {
     Migration migration = with_relay_rule(condition);
     const Proof proof = proof_of(migration, facts_with());
@@ -161,9 +164,13 @@ TEST(Outsiders, WhomTheRelayRuleNames) {
     Migration migration = with_relay_rule(sound);
     EXPECT_TRUE(proof_of(migration, facts_with()).found.empty()) << sound;
   }
-  Migration asks = with_relay_rule("dns_query(rcpt_domain, 'mx') == 'x'");
-  EXPECT_TRUE(finds(asks, "whether the target relays mail of strangers cannot be told\n", true,
-                    facts_with()));
+  for (const char* const asks : {"dns_query(rcpt_domain, 'mx') == 'x'", "helo_domain == 'x.test'",
+                                 "rcpt_domain == 'partner.test' && helo_domain == 'x.test'"}) {
+    Migration migration = with_relay_rule(asks);
+    EXPECT_TRUE(finds(migration, "whether the target relays mail of strangers cannot be told\n",
+                      true, facts_with()))
+        << asks;
+  }
 }
 
 // Two domains on the same route are not alike where a sender tells them apart.
