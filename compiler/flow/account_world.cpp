@@ -98,7 +98,27 @@ std::optional<World> AccountStates::world_with(Mask effects, std::string* proble
   for (std::size_t i = 0; i < steps_.size(); ++i) {
     if (steps_[i].restores >= 0 && is_done(seen, i)) place_restored(world, steps_[i]);
   }
+  if (world.target.relay_rule != nullptr) add_sets_of(*world.target.relay_rule, world.target);
   return world;
+}
+
+/// Lookup sets that a rule asks for and no step fills: whoever writes the rule has them.
+void AccountStates::add_sets_of(const schema::MtaContainer& rule, Target& target) const {
+  const auto add_asked = [&](const schema::MtaExpression& expression) {
+    for (const schema::MtaNode& node : expression.nodes) {
+      const bool is_asked = node.kind == schema::MtaNode::Kind::call && !node.children.empty() &&
+                            (node.text == "key_exists" || node.text == "key_get");
+      if (!is_asked) continue;
+      const schema::MtaNode& set = expression.nodes[node.children.front()];
+      if (set.kind == schema::MtaNode::Kind::text && !all_.names().is_filled(set.text))
+        target.own_sets.insert(set.text);
+    }
+  };
+  for (const auto& arm : rule.arms()) {
+    add_asked(arm.condition);
+    add_asked(arm.result);
+  }
+  add_asked(rule.otherwise());
 }
 
 /// The source has every list of the plan, from the start.

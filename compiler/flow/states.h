@@ -137,6 +137,7 @@ class AccountStates {
   void split_effects(Mask state, Mask& sure, Mask& perhaps) const;
   /// What an old Stalwart does by itself again, because a step put back what another one wrote.
   void place_restored(World& world, const Relevant& step) const;
+  void add_sets_of(const schema::MtaContainer& rule, Target& target) const;
   void add_list(World& world, const Relevant& step, bool is_there) const;
   bool add_step(World& world, const Relevant& step, std::string* problem) const;
   void add_account_step(World& world, const Subject& subject, const Relevant& step) const;

@@ -164,8 +164,17 @@ TEST(Outsiders, WhomTheRelayRuleNames) {
     Migration migration = with_relay_rule(sound);
     EXPECT_TRUE(proof_of(migration, facts_with()).found.empty()) << sound;
   }
-  for (const char* const asks : {"dns_query(rcpt_domain, 'mx') == 'x'", "helo_domain == 'x.test'",
-                                 "rcpt_domain == 'partner.test' && helo_domain == 'x.test'"}) {
+  Migration allowed = with_relay_rule("key_exists('partners', rcpt_domain)");
+  allowed.step("key", StepKind::admin_upsert, Stage::prepare, {},
+               Migration::lookup_key("partners", "partner.test"));
+  EXPECT_TRUE(finds(allowed,
+                    "the target relays mail of strangers\n"
+                    "  prepared: a message to somebody@partner.test at target:25",
+                    false, facts_with()));
+  for (const char* const asks :
+       {"key_exists('of-nobody', rcpt_domain)", "key_exists('of-nobody', sender)",
+        "dns_query(rcpt_domain, 'mx') == 'x'", "helo_domain == 'x.test'",
+        "rcpt_domain == 'partner.test' && helo_domain == 'x.test'"}) {
     Migration migration = with_relay_rule(asks);
     EXPECT_TRUE(finds(migration, "whether the target relays mail of strangers cannot be told\n",
                       true, facts_with()))
