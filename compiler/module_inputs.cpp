@@ -43,6 +43,8 @@ class ModuleBinder::Binding {
         instance.scope.set(std::string(name), *outer.scope.find(name));
         instance.types.set(std::string(name), *outer.types.find(name));
         instance.unknown.erase(std::string(name));
+        if (const Span place = given_by(outer, name); place.is_known())
+          instance.given.emplace(std::string(name), place);
       }
       instance.unknown.insert(outer.unknown.begin(), outer.unknown.end());
       for (const lower::RowSet& set : rows_) {
@@ -150,6 +152,22 @@ class ModuleBinder::Binding {
     return std::nullopt;
   }
 
+  /// Where the operator writes what this module has by a name of its own: what he gives it, a
+  /// `let`, or a default that nothing took the place of.
+  [[nodiscard]] Span given_by(const lower::ModuleInstance& module, std::string_view name) const {
+    if (const auto given = module.given.find(std::string(name)); given != module.given.end())
+      return given->second;
+    if (module.tree == nullptr) return {};
+    const Node* lets = module.tree->find("let");
+    const Node* value = lets == nullptr ? nullptr : lets->find(name);
+    if (value == nullptr && world_.scope.find(name) == nullptr) {
+      const Node* inputs = module.tree->find("inputs");
+      const Node* input = inputs == nullptr ? nullptr : inputs->find(name);
+      if (input != nullptr && input->is_mapping()) value = input->find("default");
+    }
+    return value == nullptr || is_of_std(sources_, value->span) ? Span{} : value->span;
+  }
+
   /// What the use gives, else what has its name where the module is used or in the plan, else its
   /// default. Nothing: it is not known, or that it is missing was reported.
   std::optional<Bound> value_for(const syntax::Entry& input, const ValueType& type,
@@ -169,8 +187,7 @@ class ModuleBinder::Binding {
     if (const Value* found = outer.scope.find(input.key)) {
       bound.value = *found;
       bound.known = outer.types.find(input.key);
-      if (const auto of_outer = outer.given.find(input.key); of_outer != outer.given.end())
-        bound.given_at = of_outer->second;
+      bound.given_at = given_by(outer, input.key);
       return bound;
     }
     if (world_.unknown.contains(input.key)) return std::nullopt;

@@ -11,6 +11,7 @@
 #include "compiler/lower/missing_steps.h"
 #include "compiler/lower/procedure_step.h"
 #include "compiler/lower/step_arguments.h"
+#include "compiler/lower/written_place.h"
 #include "compiler/source/std_place.h"
 #include "compiler/source/text.h"
 
@@ -70,7 +71,8 @@ class ProcedureReader {
               broken(span, std::move(message), std::move(help));
             },
             [this](const std::string& id) { return earlier(id); }),
-        missing_(input, by_id_, sink) {
+        missing_(input, by_id_, sink),
+        written_(input.modules, *input.sources) {
     procedure_.row_members.resize(input.rows.size());
     procedure_.computed.resize(input.rows.size());
   }
@@ -598,11 +600,12 @@ class ProcedureReader {
         sink_.report(one.kind, one.span, std::move(one.message)).help(std::move(one.help));
         continue;
       }
-      const Span own = given_to_std(step, one.span);
-      auto report =
-          refuse(own.is_known() ? own : one.span, std::move(one.message), std::move(one.help));
+      Span own = given_to_std(step, one.span);
+      if (!own.is_known() && !one.is_of_step) own = written_.in_value(one.span, "", false);
+      if (!own.is_known()) own = one.span;
+      auto report = refuse(own, std::move(one.message), std::move(one.help));
       if (!one.label.empty()) report.label(std::move(one.label));
-      if (own.is_known()) report.note(one.span, "it becomes this argument");
+      if (!(own == one.span)) report.note(one.span, "it becomes this argument");
     }
   }
 
@@ -612,6 +615,7 @@ class ProcedureReader {
   ArgumentReader arguments_;
   std::unordered_map<std::string, std::size_t> by_id_;
   MissingSteps missing_;
+  WrittenPlaces written_;
   std::unordered_map<std::string, Span> places_;  // where each id stands
   const ModuleInstance* module_ = nullptr;        // that is being read
   const syntax::Scope* scope_ = nullptr;          // its; lives as long as the input

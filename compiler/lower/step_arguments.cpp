@@ -374,9 +374,13 @@ class Judge {
     const Value& value = step_.arguments[spec.name];
     if (ir::holds_secret(value) && !takes_secret(step_.kind, spec.name)) return;  // reported
     std::optional<WrongArgument> wrong;
+    bool is_of_step = false;
     if (const auto type = given_.types.find(std::string(spec.name)); type != given_.types.end()) {
       wrong = judge_unit(type->second, spec);
-      if (!wrong) wrong = judge_object(type->second, spec);
+      if (!wrong) {
+        wrong = judge_object(type->second, spec);
+        is_of_step = wrong.has_value();
+      }
       if (!wrong && is_unknown(value)) wrong = judge_type_alone(type->second, spec);
     }
     if (!wrong) wrong = judge_argument(value, spec);
@@ -385,7 +389,8 @@ class Judge {
                          place_of(step_, spec.name),
                          fmt::format("`{}` of `{}` {}", spec.name, kind(), wrong->why),
                          std::move(wrong->help),
-                         {}});
+                         {},
+                         is_of_step});
   }
 
   /// An object of the target goes into what writes objects of its type, or looks for them.
@@ -421,7 +426,8 @@ class Judge {
          step_.span,
          fmt::format("`{}` needs argument `{}`: {}", kind(), spec.name, spec.meaning),
          fmt::format("add `{}` to the step's arguments", spec.name),
-         {}});
+         {},
+         false});
   }
 
   const ProcedureStep& step_;

@@ -111,6 +111,7 @@ struct ArgumentProblem {
   std::string message = {};
   std::string help = {};
   std::string label = {};
+  bool is_of_step = false;  ///< what stands there is right, and belongs into another step
 };
 /// All of it that the module tells. Arguments that a kind does not have, secrets where none may be,
 /// values of another type, arguments that are missing.

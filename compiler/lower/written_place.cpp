@@ -1,5 +1,7 @@
 #include "compiler/lower/written_place.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <charconv>
 #include <optional>
@@ -193,34 +195,37 @@ Span WrittenPlaces::written(std::string_view step, Span id, std::string_view pat
   return span_of(found, *written.module, is_name);
 }
 
-Span WrittenPlaces::span_of(const Found& found, const ModuleInstance& module, bool is_name) {
-  if (!found.node->is_scalar()) return own_span(found.node, found.key);
-  const Node* value = found.node;  // that is written where `value` is looked for
-  std::string path(found.rest);
-  for (std::size_t names = 0; names < kNamesMax; ++names) {
-    const auto plain = plain_name(*value, sources_);
+Span WrittenPlaces::span_of(Found found, const ModuleInstance& of, bool is_name) {
+  const ModuleInstance* module = &of;
+  std::string path;  // of what is looked for, in what a name stands for
+  for (std::size_t names = 0; names < kNamesMax && found.node->is_scalar(); ++names) {
+    const auto plain = plain_name(*found.node, sources_);
     if (!plain) break;
-    if (!plain->members.empty()) path = plain->members + (path.empty() ? "" : "." + path);
-    const Node* lets = module.tree->find("let");
-    const Node* let = lets == nullptr ? nullptr : lets->find(plain->name);
-    if (let != nullptr && let->is_scalar()) {
-      value = let;
-      continue;
+    std::string members = plain->members;
+    if (!found.rest.empty()) members += fmt::format("{}{}", members.empty() ? "" : ".", found.rest);
+    const Node* lets = module->tree->find("let");
+    const Node* value = lets == nullptr ? nullptr : lets->find(plain->name);
+    if (value == nullptr) {
+      const Span place = value_of(*module, plain->name);
+      if (!place.is_known()) break;
+      value = value_at(place);
+      module = module_at(modules_, place);
+      if (value == nullptr) return place;
     }
-    const Span place = let != nullptr ? let->span : value_of(module, plain->name);
-    if (place.is_known()) return in_value(place, path, is_name);
-    break;
+    path = std::move(members);
+    found = walk(*value, path);
+    if (found.node == value && !value->is_scalar()) return value->span;
   }
-  return value == found.node ? own_span(value, found.key) : value->span;
+  if (is_name && found.rest.empty() && found.key.is_known()) return found.key;
+  return own_span(found.node, found.key);
 }
 
 Span WrittenPlaces::in_value(Span value, std::string_view path, bool is_name) {
   const Node* whole = value_at(value);
   if (whole == nullptr) return value;
   const Found found = walk(*whole, path);
-  if (found.node == whole) return value;
-  if (is_name && found.rest.empty() && found.key.is_known()) return found.key;
-  return own_span(found.node, found.key);
+  if (found.node == whole && !whole->is_scalar()) return value;
+  return span_of(found, *module_at(modules_, value), is_name);
 }
 
 Span WrittenPlaces::value_of(const ModuleInstance& module, std::string_view name) {

@@ -51,7 +51,7 @@ class WrittenPlaces {
   [[nodiscard]] Step find(std::string_view step, Span id);
   [[nodiscard]] static Found walk(const syntax::Node& from, std::string_view path);
   [[nodiscard]] static Found argument(const syntax::Node& step, std::string_view path);
-  [[nodiscard]] Span span_of(const Found& found, const ModuleInstance& module, bool is_name);
+  [[nodiscard]] Span span_of(Found found, const ModuleInstance& of, bool is_name);
   [[nodiscard]] const syntax::Node* value_at(Span place);
   [[nodiscard]] bool mentions_in(const syntax::Node& node, std::string_view name) const;
 
