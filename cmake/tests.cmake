@@ -1,4 +1,5 @@
-# One test binary for each folder of tests/unit that has tests: tests/unit/runtime/proxy/*_test.cpp -> unit_proxy.
+# One test binary for each folder of tests/unit that has tests: tests/unit/runtime/proxy/*_test.cpp -> unit_proxy, with what
+# they share in other files of the folder.
 find_package(GTest QUIET)
 if(NOT TARGET GTest::gtest OR NOT TARGET GTest::gmock)
   message(FATAL_ERROR "the tests need GoogleTest and GoogleMock: install libgtest-dev and libgmock-dev "
@@ -15,7 +16,7 @@ set_source_files_properties(${CMAKE_SOURCE_DIR}/tests/support/repository.cpp PRO
 
 function(plan_unit_test folder library)
   get_filename_component(name ${folder} NAME)
-  file(GLOB_RECURSE tests CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/unit/${folder}/*_test.cpp)
+  file(GLOB_RECURSE tests CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/unit/${folder}/*.cpp)
   if(NOT tests)
     return()
   endif()

@@ -21,6 +21,7 @@
 #include "compiler/flow/handed_on.h"
 #include "compiler/flow/proof.h"
 #include "compiler/graph_rules.h"
+#include "compiler/judged_plan.h"
 #include "compiler/lower/given_place.h"
 #include "compiler/lower/written_place.h"
 #include "compiler/lowering.h"
@@ -82,34 +83,40 @@ class Compilation {
   }
 
   CompileResult whole() {
-    auto plan = read_plan();
-    if (!plan) return finish();
-    read_account_file(*plan);
-    auto lock = read_lock(*plan);
-    auto facts = read_facts();
-    if (!plan->is_sound) {
-      check::Migration migration = check::resolve(std::move(*plan), nullptr, nullptr, sink_);
-      check::check_rules(migration, sink_);
-      summarise(migration);
-      judge_modules(migration);
+    auto migration = resolved();
+    if (!migration) return finish();
+    check::check_rules(*migration, sink_);
+    summarise(*migration);
+    if (!migration->plan.is_sound) {
+      judge_modules(*migration);
       return finish();
     }
-    check::Migration migration =
-        check::resolve(std::move(*plan), std::move(lock), std::move(facts), sink_);
-    check::check_rules(migration, sink_);
-    summarise(migration);
-    findings_ = migration.plan.findings;
+    findings_ = migration->plan.findings;
     // What follows from an error that was reported is not reported once more.
-    if (migration.lock != nullptr && !sink_.has_errors()) {
-      expand(migration);
+    if (migration->lock != nullptr && !sink_.has_errors()) {
+      expand(*migration);
     } else {
-      judge_modules(migration);
+      judge_modules(*migration);
     }
     // A procedure of the plan's own may make the listeners that seem to lack as long as its steps
     // are not known; those of std make none.
-    if (is_expanded_ || !migration.plan.use.text.starts_with("./"))
-      check::check_listener_rules(migration, sink_);
+    if (is_expanded_ || !migration->plan.use.text.starts_with("./"))
+      check::check_listener_rules(*migration, sink_);
     return finish();
+  }
+
+  std::optional<JudgedPlan> judged() {
+    auto migration = resolved();
+    if (!migration) return std::nullopt;
+    JudgedPlan plan;
+    check::check_rules(*migration, sink_);
+    if (migration->lock != nullptr && !sink_.has_errors()) {
+      lower::LowerInput lowering = lowering_from(*migration, sink_);
+      plan.steps = lowered(*migration, lowering);
+    }
+    plan.migration = std::move(*migration);
+    plan.sources = sources_;
+    return plan;
   }
 
  private:
@@ -142,6 +149,20 @@ class Compilation {
            std::any_of(left_out_.begin(), left_out_.end(), [&](const Span& gap) {
              return entry.key_span.begin <= gap.begin && gap.begin < entry.value.span.end;
            });
+  }
+
+  /// The plan with all that was read beside it. Nothing of that is taken for one that is not sound.
+  std::optional<check::Migration> resolved() {
+    auto plan = read_plan();
+    if (!plan) return std::nullopt;
+    read_account_file(*plan);
+    auto lock = read_lock(*plan);
+    auto facts = read_facts();
+    if (!plan->is_sound) {
+      lock = nullptr;
+      facts = nullptr;
+    }
+    return check::resolve(std::move(*plan), std::move(lock), std::move(facts), sink_);
   }
 
   std::shared_ptr<const facts::Lock> read_lock(const check::Plan& plan) {
@@ -222,33 +243,46 @@ class Compilation {
     return lowering;
   }
 
-  void expand(check::Migration& migration) {
-    lower::LowerInput lowering = lowering_from(migration, sink_);
-    if (sink_.has_errors()) return;
+  /// The steps; nothing: something was reported.
+  std::optional<ir::StepGraph> lowered(check::Migration& migration, lower::LowerInput& lowering) {
+    if (sink_.has_errors()) return std::nullopt;
     Sink said;
-    const auto linked =
+    linked_ =
         link_modules(migration.plan, modules(), lowering.scope, lowering.rows, {}, *sources_, said);
-    if (linked == nullptr) return report_of_modules(said, {});
-    if (!linked->is_whole) return judge_steps(migration, lowering, *linked, said);
+    if (linked_ == nullptr) {
+      report_of_modules(said, {});
+      return std::nullopt;
+    }
+    if (!linked_->is_whole) {
+      judge_steps(migration, lowering, *linked_, said);
+      return std::nullopt;
+    }
     report_of_modules(said, {});
-    lowering.modules = std::move(linked->instances);
+    lowering.modules = std::move(linked_->instances);
     lowering.module = lowering.modules.back().tree;
     auto graph = lower::lower(lowering, sink_);
     if (!graph) {
       Sink heard;  // what is wrong with the steps themselves was said
       check_objects(lowering.modules);
       check_values(migration, lower::check_steps(lowering, {}, heard), lowering.modules);
-      return;
+      return std::nullopt;
     }
-    is_expanded_ = true;
     migration.made_listeners = check::made_listeners(*graph);
     migration.spared_networks = check::spared_networks(*graph);
+    migration.now_ms = input_.now_ms;
+    return graph;
+  }
+
+  void expand(check::Migration& migration) {
+    lower::LowerInput lowering = lowering_from(migration, sink_);
+    auto graph = lowered(migration, lowering);
+    if (!graph) return;
+    is_expanded_ = true;
     if (input_.is_only_lowered) {
       result_.graph = std::move(*graph);
       return;
     }
     Sink judged;
-    migration.now_ms = input_.now_ms;
     if (input_.now_ms) result_.next_moment_ms = check::next_moment(*graph, *input_.now_ms);
     lower::WrittenPlaces places(lowering.modules, *sources_);
     const check::MemberPlace place_of_member = [&](ir::StepId step, std::string_view path) {
@@ -563,6 +597,7 @@ class Compilation {
   Sink sink_;
   std::vector<check::FindingRule> findings_;
   std::vector<Span> left_out_;  // of the plan and its modules, because its syntax is broken
+  std::unique_ptr<LinkedModules> linked_;  // whose trees the steps point into
   bool is_expanded_ = false;
   SaidPlaces said_of_objects_;
   bool may_lack_names_ = false;
@@ -578,6 +613,9 @@ bool CompileResult::has_errors() const {
 }
 
 CompileResult compile(CompileInput input) { return Compilation(std::move(input)).whole(); }
+std::optional<JudgedPlan> judged_plan(CompileInput input) {
+  return Compilation(std::move(input)).judged();
+}
 CompileResult read_plan_head(CompileInput input) { return Compilation(std::move(input)).head(); }
 
 }  // namespace plan

@@ -10,8 +10,8 @@
 
 #include "compiler/check/graph_view.h"
 #include "compiler/check/plan.h"
+#include "compiler/judged_plan.h"
 #include "compiler/source/diagnostic.h"
-#include "compiler/source/source_set.h"
 #include "tests/unit/compiler/compile/golden_case.h"
 
 namespace plan::test {
@@ -38,8 +38,7 @@ struct Rule {
 /// Those of rules.def and graph_rules.def.
 [[nodiscard]] const std::vector<Rule>& all_rules();
 
-/// What rules are given of a case, made in the order in which compile() makes it. That it is the
-/// same is seen of what they say (rule_golden_test.cpp).
+/// What rules are given of a case while it is compiled.
 class JudgedCase {
  public:
   explicit JudgedCase(const std::filesystem::path& folder);
@@ -48,16 +47,10 @@ class JudgedCase {
   [[nodiscard]] std::optional<std::vector<Diagnostic>> said_by(const Rule& rule) const;
 
  private:
-  void read_accounts(check::Plan& plan);
-  void expand();
   [[nodiscard]] bool runs(const Rule& rule) const;
 
   std::unique_ptr<GoldenCase> case_;
-  SourceSet sources_ = {};
-  Sink sink_ = {};
-  check::Migration migration_ = {};
-  std::optional<ir::StepGraph> graph_ = {};
-  bool is_read_ = false;
+  std::optional<JudgedPlan> judged_;
 };
 
 }  // namespace plan::test
