@@ -514,6 +514,8 @@ class PlanReader {
       if (known == all_kinds().end()) {
         auto report = sink_.report(Kind::unknown_name, code_node->span,
                                    fmt::format("there is no code `{}`", printable(code, 60)));
+        report.help(
+            "write the code that stands in brackets behind what is to be silenced or raised");
         if (const auto near = nearest(code, codes))
           report.label(fmt::format("did you mean `{}`?", *near));
         continue;

@@ -12,6 +12,7 @@
 #include "compiler/check/closed_ports.h"
 #include "compiler/check/graph_view.h"
 #include "compiler/check/rules.h"
+#include "compiler/schema/schema.h"
 #include "compiler/source/text.h"
 
 namespace plan::check::rules {
@@ -67,6 +68,8 @@ std::vector<Written> written_by(const GraphView& view) {
   const ir::StepGraph& graph = view.graph();
   std::vector<Written> written;
   for (const TargetWrite& write : view.writes()) {
+    // A type that the target does not have is reported as that.
+    if (view.schema() != nullptr && view.schema()->object(write.object) == nullptr) continue;
     if (const std::string_view action = action_for(write); !action.empty())
       written.push_back({write.step, write.object, action});
   }

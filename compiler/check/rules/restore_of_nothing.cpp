@@ -29,11 +29,10 @@ void restore_of_nothing(const GraphView& view, Sink& sink) {
     if (!said.insert(&graph.shape(step)).second) continue;
     if (is_other) {
       const std::string_view kind = info(graph.kind(*restored)).name;
-      report_step(
-          view, step, Kind::procedure_broken,
-          fmt::format("puts back what `{}` changes, and a step of kind `{}` changes nothing",
-                      printable(of.as_string(), 80), kind),
-          sink)
+      sink.report(Kind::procedure_broken, view.place_of(step, "step"),
+                  fmt::format(
+                      "`{}` puts back what `{}` changes, and a step of kind `{}` changes nothing",
+                      printable(graph.id(step), 160), printable(of.as_string(), 80), kind))
           .help(
               graph.kind(*restored) == ir::StepKind::mark_rollback_point
                   ? "name the step whose change goes back; to a rollback point the operator goes, "
@@ -42,11 +41,11 @@ void restore_of_nothing(const GraphView& view, Sink& sink) {
       continue;
     }
     auto report =
-        report_step(view, step, Kind::procedure_broken,
-                    restored ? std::string("puts back what it changes itself")
-                             : fmt::format("puts back what `{}` changes, and there is no such step",
-                                           printable(of.as_string(), 80)),
-                    sink);
+        sink.report(Kind::procedure_broken, view.place_of(step, "step"),
+                    fmt::format("`{}` puts back what {}", printable(graph.id(step), 160),
+                                restored ? std::string("it changes itself")
+                                         : fmt::format("`{}` changes, and there is no such step",
+                                                       printable(of.as_string(), 80))));
     report.help(
         "write the `id` of an earlier step in `step`, as `plan graph --format text` has it; one "
         "of a module that is used `as` a word begins with that word");
