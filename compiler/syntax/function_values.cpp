@@ -298,6 +298,18 @@ Span member_span(const Expression& expression, std::string_view key) {
   return span;
 }
 
+namespace {
+
+/// The word of this language for what other ones, YAML's among them, call so; empty: it is none.
+std::string_view constant_meant_by(std::string_view word) {
+  const std::string small = lower_ascii(word);
+  if (small == "true" || small == "yes" || small == "on") return "true";
+  if (small == "false" || small == "no" || small == "off") return "false";
+  return small == "null" || small == "none" || small == "nil" ? "null" : "";
+}
+
+}  // namespace
+
 void report_unknown_name(Span span, std::string_view word, bool is_member,
                          const std::vector<std::string_view>& known, Sink& sink) {
   // Each is compared with every name that there is: one more word of hundreds helps nobody.
@@ -308,8 +320,9 @@ void report_unknown_name(Span span, std::string_view word, bool is_member,
   auto report =
       sink.report(Kind::unknown_name, span,
                   fmt::format("there is no `{}`{}", printable(word, 60), is_member ? " here" : ""));
-  if (near) {
-    report.label(fmt::format("did you mean `{}`?", *near));
+  const std::string_view constant = is_member ? std::string_view() : constant_meant_by(word);
+  if (near || !constant.empty()) {
+    report.label(fmt::format("did you mean `{}`?", constant.empty() ? *near : constant));
     return;
   }
   if (!known.empty() && known.size() <= kShownMax) {

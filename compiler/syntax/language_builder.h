@@ -140,6 +140,7 @@ class LanguageBuilder {
   [[nodiscard]] At end_before(At at) const;
   [[nodiscard]] std::string_view bare_text_at(At at) const;
   [[nodiscard]] std::string_view bare_words_before(At at) const;
+  [[nodiscard]] std::string_view help_of_other_language(At token) const;
   [[nodiscard]] At behind_text(At at) const;
   [[nodiscard]] bool is_entry_line(At at, bool is_statement_only) const;
   [[nodiscard]] At skip(At at, Stop stop);

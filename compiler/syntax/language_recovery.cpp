@@ -153,7 +153,9 @@ void LanguageBuilder::problem(At at, std::string_view which) {
   At begin = token;
   At behind = token;
   const At before = end_before(token);
-  if (token == end() || std::find(before, token, '\n') != token) {
+  // What should stand on a line of its own does not lack behind the line before.
+  const bool is_of_line = wanted.starts_with("a statement");
+  if (token == end() || (!is_of_line && std::find(before, token, '\n') != token)) {
     begin = before;
     behind = before + 1;
   } else if (*token == '"' || *token == '\'') {
@@ -170,12 +172,24 @@ void LanguageBuilder::problem(At at, std::string_view which) {
                                  : fmt::format("{} should stand here", wanted));
   std::string_view bare = bare_text_at(at);
   if (bare.empty() && expressions_ == 0) bare = bare_words_before(before);
-  if (!bare.empty())
+  if (const std::string_view help = help_of_other_language(token); !help.empty())
+    report.help(std::string(help));
+  else if (!bare.empty())
     report.help(fmt::format("a text stands in quotes: `\"{}\"`", printable(bare, 80)));
   if (unclosed != nullptr &&
       (wanted.find('}') != std::string::npos || wanted.find(']') != std::string::npos ||
        wanted.find(')') != std::string::npos))
     report.note(span(unclosed, unclosed + 1), fmt::format("this `{}` is not closed", *unclosed));
+}
+
+/// What somebody means who writes as in another language: its comments, the end of its statements.
+std::string_view LanguageBuilder::help_of_other_language(At token) const {
+  if (expressions_ != 0) return {};
+  const std::string_view rest = view(token, end());
+  for (const std::string_view comment : {"//", "--", "/*"}) {
+    if (rest.starts_with(comment)) return "a comment begins with `#`";
+  }
+  return rest.starts_with(';') ? "a statement ends with its line: nothing closes it" : "";
 }
 
 /// Does a line begin here like an entry or a statement? In the first column that ends every
