@@ -7,6 +7,7 @@
 // each other's absence: each undoes what it did.
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -191,6 +192,16 @@ class RealSource : public testing::Test {
   }
   Result<std::string> set_virtual_transport(const std::string& value) {
     return set_postfix("virtual_transport", value);
+  }
+  /// Sends a mail that is still in delivery when this returns: behind an LMTP server between
+  /// Postfix and Dovecot that answers late (`slow_lmtp` of the test script).
+  void begin_delivery(const std::string& account, const std::string& subject) {
+    using namespace std::chrono_literals;
+    ASSERT_TRUE(set_virtual_transport("lmtp:inet:127.0.0.1:2424"));
+    std::this_thread::sleep_for(1500ms);
+    ASSERT_EQ(deliver(account, subject), "accepted");
+    ASSERT_TRUE(wait_for([&] { return queued(account) == 1; }));
+    std::this_thread::sleep_for(300ms);
   }
   std::size_t queued(const std::string& account) {
     return postfix::ids_naming(**source_->queue().read(), {account}).size();

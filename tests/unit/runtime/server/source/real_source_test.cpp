@@ -118,14 +118,8 @@ TEST_F(RealSource, AHeldAccountsMailWaitsAndComesBackWhenTheHoldIsUndone) {
 TEST_F(RealSource, TheDrainWaitsForADeliveryThatHasBegun) {
   Step the_hook = hook();
   ASSERT_TRUE(perform(the_hook));
-  // An LMTP server between Postfix and Dovecot that answers late: from the test script, see
-  // `slow_lmtp`.
-  ASSERT_TRUE(set_virtual_transport("lmtp:inet:127.0.0.1:2424"));
-  std::this_thread::sleep_for(1500ms);
   const std::size_t before = delivered("dave");
-  ASSERT_EQ(deliver("dave@legacy.test", "slow"), "accepted");
-  ASSERT_TRUE(wait_for([&] { return queued("dave@legacy.test") == 1; }));
-  std::this_thread::sleep_for(300ms);
+  ASSERT_NO_FATAL_FAILURE(begin_delivery("dave@legacy.test", "slow"));
   EXPECT_EQ(delivered("dave"), before);
   Step held = hold("dave@legacy.test");
   const Outcome outcome = perform(held);
@@ -142,12 +136,8 @@ TEST_F(RealSource, TheDrainWaitsForADeliveryThatHasBegun) {
 TEST_F(RealSource, TheDrainDoesNotWaitAMinuteForADeliveryThatIsRefusedBehindTheReload) {
   Step the_hook = hook();
   ASSERT_TRUE(perform(the_hook));
-  ASSERT_TRUE(set_virtual_transport("lmtp:inet:127.0.0.1:2424"));
-  std::this_thread::sleep_for(1500ms);
   const std::size_t before = delivered("dave");
-  ASSERT_EQ(deliver("dave@legacy.test", "refuse this later"), "accepted");
-  ASSERT_TRUE(wait_for([&] { return queued("dave@legacy.test") == 1; }));
-  std::this_thread::sleep_for(300ms);
+  ASSERT_NO_FATAL_FAILURE(begin_delivery("dave@legacy.test", "refuse this later"));
   Step held = hold("dave@legacy.test");
   const Outcome outcome = perform(held);
   ASSERT_TRUE(outcome) << outcome.error().to_line();
