@@ -26,7 +26,6 @@ std::string address_in(std::string_view command) {
   return std::string(command.substr(begin, command.find('>') - begin));
 }
 
-/// What the target makes itself when an event is written: an invitation to each attendee.
 }  // namespace
 
 void Recordings::compare_hold_variants() {
@@ -239,6 +238,7 @@ void Recordings::compare_lists_alarms_and_probes() {
 
 TEST_F(Recordings, ListsAlarmsProbes) { compare_lists_alarms_and_probes(); }
 
+/// What the target makes itself when an event is written: an invitation to each attendee.
 void Recordings::compare_invitations() {
   std::size_t at_source = 0;
   std::size_t at_target = 0;
