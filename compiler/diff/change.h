@@ -24,6 +24,7 @@ struct StepChange {
   std::string place = {};  ///< "migration.yaml:33:5"; empty when unknown
   bool is_unseen =
       false;  ///< could not be looked at: no change that is known, and no "nothing to do"
+  std::string unseen_because = {};  ///< why it could not be
 };
 
 /// Figures of an account or a wave; absent = not measured, never 0.
@@ -106,6 +107,14 @@ struct DiskChange {
   [[nodiscard]] bool fits() const;
 };
 
+/// Steps that could not be looked at for one reason: a server that does not answer is one thing to
+/// be told of, however many steps ask it.
+struct UnseenReason {
+  std::string reason = {};
+  std::string first = {};  ///< id of the first of them
+  std::size_t steps = 0;
+};
+
 /// What would change, as a tree: stage, wave, account, step (design.md section 6 names the stages).
 struct ChangeSet {
   std::string plan_name = {};
@@ -130,6 +139,8 @@ struct ChangeSet {
   [[nodiscard]] std::size_t change_count() const;
   /// Steps that could not be looked at.
   [[nodiscard]] std::size_t unseen_count() const;
+  /// Why they could not be, in the order of the first step of each reason.
+  [[nodiscard]] std::vector<UnseenReason> unseen_reasons() const;
 };
 
 /// Where a step comes from in the plan: "migration.yaml:33:5"; empty when unknown.

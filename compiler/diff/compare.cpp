@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <unordered_map>
 
 #include "compiler/diff/change.h"
 #include "compiler/ir/json.h"
@@ -36,19 +37,24 @@ bool is_change(const StepChange& step) {
          ir::info(step.kind).effect != ir::StepEffect::read;
 }
 
-template <typename Predicate>
-std::size_t count_steps(const ChangeSet& changes, const Predicate& is_counted) {
-  const auto count = [&](const std::vector<StepChange>& steps) {
-    return static_cast<std::size_t>(std::count_if(steps.begin(), steps.end(), is_counted));
-  };
-  std::size_t all = 0;
+template <typename Each>
+void each_step(const ChangeSet& changes, const Each& each) {
   for (const StageChange& stage : changes.stages) {
-    all += count(stage.steps);
+    std::for_each(stage.steps.begin(), stage.steps.end(), each);
     for (const WaveChange& wave : stage.waves) {
-      all += count(wave.steps);
-      for (const AccountChange& account : wave.accounts) all += count(account.steps);
+      std::for_each(wave.steps.begin(), wave.steps.end(), each);
+      for (const AccountChange& account : wave.accounts)
+        std::for_each(account.steps.begin(), account.steps.end(), each);
     }
   }
+}
+
+template <typename Predicate>
+std::size_t count_steps(const ChangeSet& changes, const Predicate& is_counted) {
+  std::size_t all = 0;
+  each_step(changes, [&](const StepChange& step) {
+    if (is_counted(step)) ++all;
+  });
   return all;
 }
 
@@ -253,7 +259,7 @@ class Comparison {
     std::erase_if(step.differences, [](const ir::Difference& difference) {
       return difference.is.is_null() && difference.wanted.is_null();
     });
-    step.remark = seen->remark;
+    (seen->is_unseen ? step.unseen_because : step.remark) = seen->remark;
     step.is_unseen = seen->is_unseen;
     if (step.standing != ir::Standing::satisfied) {
       changed_.add(id);
@@ -404,6 +410,18 @@ void WaveChange::sum_up() {
 }
 
 std::size_t ChangeSet::change_count() const { return count_steps(*this, is_change); }
+
+std::vector<UnseenReason> ChangeSet::unseen_reasons() const {
+  std::vector<UnseenReason> reasons;
+  std::unordered_map<std::string_view, std::size_t> at;
+  each_step(*this, [&](const StepChange& step) {
+    if (!step.is_unseen) return;
+    const auto [found, is_new] = at.emplace(step.unseen_because, reasons.size());
+    if (is_new) reasons.push_back({step.unseen_because, step.id, 0});
+    ++reasons[found->second].steps;
+  });
+  return reasons;
+}
 
 std::size_t ChangeSet::unseen_count() const {
   return count_steps(*this, [](const StepChange& step) { return step.is_unseen; });

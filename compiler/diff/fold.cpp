@@ -52,7 +52,8 @@ std::string key_of(const StepChange& step, std::string_view name) {
     key += "\n" + part;
     last = std::move(part);
   }
-  return key + "\n#" + without_names(step.remark, name);
+  return key + "\n#" + without_names(step.remark, name) + "\n" +
+         without_names(step.unseen_because, name);
 }
 
 std::string_view parent(std::string_view id) {

@@ -141,7 +141,8 @@ std::string head(const ChangeSet& changes) {
   link(findings > 0, "findings", count_of(findings, "finding"));
   link(silenced > 0, "silenced", fmt::format("{} silenced", show_count(silenced)));
   link(!changes.kinds_to_undo().empty(), "way-back", "the way back");
-  link(!changes.notes.empty(), "notes", count_of(changes.notes.size(), "note"));
+  const std::size_t notes = note_lines(changes).size();
+  link(notes > 0, "notes", count_of(notes, "note"));
   return out + "</nav></header>\n";
 }
 
@@ -232,9 +233,10 @@ std::string way_back_section(const ChangeSet& changes) {
 }
 
 std::string notes_section(const ChangeSet& changes) {
-  if (changes.notes.empty()) return {};
+  const std::vector<std::string> notes = note_lines(changes);
+  if (notes.empty()) return {};
   std::string out = "<section id=\"notes\"><h2>Notes</h2>\n<ul>\n";
-  for (const std::string& note : changes.notes) out += fmt::format("<li>{}</li>\n", escape(note));
+  for (const std::string& note : notes) out += fmt::format("<li>{}</li>\n", escape(note));
   return out + "</ul></section>\n";
 }
 

@@ -72,6 +72,8 @@ std::string step_item(const StepChange& step, const std::string& name, const Ren
       escape(sign_of(step)), escape(name), word_of(step), kind.name, to_string(kind.undo),
       role_words(step));
   std::string body = differences_table(step, options.value_bytes_max);
+  if (!step.unseen_because.empty() && !options.is_folded)
+    body += fmt::format("<p>{}</p>\n", escape(step.unseen_because));
   if (!step.remark.empty()) body += fmt::format("<p>{}</p>\n", escape(step.remark));
   if (!step.place.empty())
     body += fmt::format("<p class=\"dim\">from <code>{}</code></p>\n", escape(step.place));

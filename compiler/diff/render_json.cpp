@@ -51,6 +51,8 @@ ir::Value without_secrets(const ir::Value& value) {
 }
 
 ir::Value step_document(const StepChange& step) {
+  std::string remark = step.unseen_because;
+  if (!step.remark.empty()) remark += (remark.empty() ? "" : "; ") + step.remark;
   const ir::StepKindInfo& kind = ir::info(step.kind);
   ir::List differences;
   for (const ir::Difference& difference : step.differences) {
@@ -68,7 +70,7 @@ ir::Value step_document(const StepChange& step) {
        {"seen", !step.is_unseen},
        {"held", step.role != ir::TransactionRole::none},
        {"differences", std::move(differences)},
-       {"remark", step.remark},
+       {"remark", remark},
        {"place", step.place}});
 }
 
@@ -128,6 +130,14 @@ ir::Value findings_document(const std::vector<ir::ReviewedFinding>& findings) {
   return list;
 }
 
+ir::Value reasons_document(const ChangeSet& changes) {
+  ir::List list;
+  for (const UnseenReason& one : changes.unseen_reasons())
+    list.push_back(
+        ir::Value::map({{"reason", one.reason}, {"steps", one.steps}, {"first", one.first}}));
+  return list;
+}
+
 }  // namespace
 
 ir::Value to_document(const ChangeSet& changes) {
@@ -179,6 +189,7 @@ ir::Value to_document(const ChangeSet& changes) {
        {"undo", std::move(undo)},
        {"disks", disks_document(changes.disks)},
        {"findings", findings_document(changes.findings)},
+       {"unseen_because", reasons_document(changes)},
        {"notes", std::move(notes)}});
 }
 

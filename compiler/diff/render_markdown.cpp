@@ -41,7 +41,7 @@ std::string in_html(std::string_view text) {
 
 /// With `is_folded` those that are alike are one line.
 void markdown_steps(std::string& out, const std::vector<StepChange>& steps, bool is_folded,
-                    std::size_t value_bytes_max) {
+                    const RenderOptions& options) {
   if (steps.empty()) return;
   out += "\n| | step | effect | undo | what |\n|---|---|---|---|---|\n";
   std::vector<StepRun> runs;
@@ -55,11 +55,17 @@ void markdown_steps(std::string& out, const std::vector<StepChange>& steps, bool
     const ir::StepKindInfo& kind = ir::info(step.kind);
     std::string what =
         step.standing == ir::Standing::satisfied ? "nothing to do" : cell(step.remark);
-    if (step.is_unseen) what = "**could not be looked at**" + (what.empty() ? what : ": " + what);
+    if (step.is_unseen) {
+      std::string unseen = "**could not be looked at**";
+      // Folded, each reason is told once, among the notes.
+      if (!options.is_folded && !step.unseen_because.empty())
+        unseen += ": " + cell(step.unseen_because);
+      what = unseen + (what.empty() ? "" : "; " + what);
+    }
     for (const ir::Difference& difference : step.differences) {
       what += fmt::format("{}{}: {} → {}", what.empty() ? "" : "<br>", cell(difference.path),
-                          cell(show_value(difference.is, value_bytes_max)),
-                          cell(show_value(difference.wanted, value_bytes_max)));
+                          cell(show_value(difference.is, options.value_bytes_max)),
+                          cell(show_value(difference.wanted, options.value_bytes_max)));
     }
     out += fmt::format("| {} | {} | {} | {} | {} |\n", sign_of(step), cell(name_of(steps, run)),
                        to_string(effect_of(step)), to_string(kind.undo), what);
@@ -69,12 +75,14 @@ void markdown_steps(std::string& out, const std::vector<StepChange>& steps, bool
 void markdown_account_steps(std::string& out, const AccountChange& account,
                             const std::string& title, const RenderOptions& options) {
   out += fmt::format("\n<details><summary>{}</summary>\n", title);
-  markdown_steps(out, account.steps, false, options.value_bytes_max);
+  markdown_steps(out, account.steps, false, options);
   out += "\n</details>\n";
 }
 
 /// One line an account; below them the steps of those that are asked for.
 void markdown_accounts(std::string& out, const WaveChange& wave, const RenderOptions& options) {
+  RenderOptions whole = options;
+  whole.is_folded = false;
   out += "\n| account | messages | bytes | hold | |\n|---|---:|---:|---:|---|\n";
   const std::size_t shown = options.is_folded ? std::min(options.accounts_max, wave.accounts.size())
                                               : wave.accounts.size();
@@ -94,7 +102,7 @@ void markdown_accounts(std::string& out, const WaveChange& wave, const RenderOpt
     markdown_account_steps(out, account,
                            fmt::format("the {} of {}", count_of(account.steps.size(), "step"),
                                        in_html(account.account)),
-                           options);
+                           whole);
   }
 }
 
@@ -198,7 +206,7 @@ std::string render_markdown(const ChangeSet& changes, const RenderOptions& optio
   for (const StageChange& stage : changes.stages) {
     if (stage.steps.empty() && stage.waves.empty()) continue;
     out += fmt::format("\n## {}: {}\n", to_string(stage.stage), promise_of(stage));
-    markdown_steps(out, stage.steps, options.is_folded, options.value_bytes_max);
+    markdown_steps(out, stage.steps, options.is_folded, options);
     for (const StepCost& cost : stage.costs)
       out += fmt::format("\n{}: {}{}.\n", cell(cost.step),
                          cost.bytes ? show_bytes(*cost.bytes) : std::string("bytes not measured"),
@@ -213,7 +221,7 @@ std::string render_markdown(const ChangeSet& changes, const RenderOptions& optio
       }
       if (const std::string beside = show_beside(wave.cost); !beside.empty())
         out += fmt::format("\n{}.\n", cell(beside));
-      markdown_steps(out, wave.steps, options.is_folded, options.value_bytes_max);
+      markdown_steps(out, wave.steps, options.is_folded, options);
       if (wave.accounts.empty()) continue;
       markdown_accounts(out, wave, options);
       markdown_figures(out, wave);
@@ -238,7 +246,7 @@ std::string render_markdown(const ChangeSet& changes, const RenderOptions& optio
   }
   markdown_findings(out, changes, false, options);
   markdown_findings(out, changes, true, options);
-  for (const std::string& note : changes.notes) out += fmt::format("\n> {}\n", cell(note));
+  for (const std::string& note : note_lines(changes)) out += fmt::format("\n> {}\n", cell(note));
   return out;
 }
 

@@ -61,6 +61,9 @@ void draw_differences(std::string& out, const StepChange& step, std::string_view
                          indent, wanted);
     }
   }
+  // Folded, each reason is told once, at the end.
+  if (!step.unseen_because.empty() && !options.is_folded)
+    out += fmt::format("{}      {}\n", indent, printable(step.unseen_because, 400));
   if (!step.remark.empty() && step.standing != ir::Standing::satisfied)
     out += fmt::format("{}      {}\n", indent, printable(step.remark, 400));
 }
@@ -232,7 +235,9 @@ void draw_accounts(std::string& out, const WaveChange& wave, const RenderOptions
         !beside.empty() && !account.is_satisfied())
       out += fmt::format("      {}\n", beside);
     if (!has_steps) continue;
-    for (const StepChange& step : account.steps) draw_step(out, step, "      ", options);
+    RenderOptions whole = options;
+    whole.is_folded = false;
+    for (const StepChange& step : account.steps) draw_step(out, step, "      ", whole);
   }
   if (left_out > 0) out += fmt::format("    and {} more\n", count_of(left_out, "account"));
 }
@@ -344,7 +349,7 @@ std::string render_text(const ChangeSet& changes, const RenderOptions& options) 
   }
   if (warnings > kFindingsMax)
     out += fmt::format("\nnote: and {} more warnings: plan check\n", warnings - kFindingsMax);
-  for (const std::string& note : changes.notes)
+  for (const std::string& note : note_lines(changes))
     out += fmt::format("\nnote: {}\n", printable(note, 2000));
   if (options.is_folded) {
     out +=

@@ -8,6 +8,12 @@
 #include "compiler/source/text.h"
 
 namespace plan::diff {
+namespace {
+
+// Reasons that are listed; more are counted.
+constexpr std::size_t kReasonsMax = 20;
+
+}  // namespace
 
 std::string_view sign_of_effect(ir::StepEffect effect) {
   switch (effect) {
@@ -128,6 +134,23 @@ const AccountChange* longest_copied(const WaveChange& wave) {
       });
   if (longest == wave.accounts.end() || longest->cost.duration_ms.value_or(0) == 0) return nullptr;
   return &*longest;
+}
+
+std::vector<std::string> note_lines(const ChangeSet& changes) {
+  std::vector<std::string> lines;
+  const std::vector<UnseenReason> reasons = changes.unseen_reasons();
+  for (std::size_t i = 0; i < std::min(reasons.size(), kReasonsMax); ++i) {
+    const UnseenReason& one = reasons[i];
+    lines.push_back(one.steps == 1 ? fmt::format("{} could not be looked at", one.first)
+                                   : fmt::format("{} could not be looked at, the first of them {}",
+                                                 count_of(one.steps, "step"), one.first));
+    if (!one.reason.empty()) lines.back() += ": " + one.reason;
+  }
+  if (reasons.size() > kReasonsMax)
+    lines.push_back(fmt::format("and {} more reasons why steps could not be looked at",
+                                show_count(reasons.size() - kReasonsMax)));
+  lines.insert(lines.end(), changes.notes.begin(), changes.notes.end());
+  return lines;
 }
 
 std::string show_counts(const ChangeSet& changes) {

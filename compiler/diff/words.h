@@ -1,6 +1,7 @@
 #pragma once
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "compiler/diff/change.h"
 
@@ -37,6 +38,9 @@ namespace plan::diff {
 [[nodiscard]] const AccountChange* longest_copied(const WaveChange& wave);
 /// Warnings that a folded diff lists; more are counted.
 inline constexpr std::size_t kFindingsMax = 20;
+/// Lines for the reviewer: first why steps could not be looked at, each reason once ("84 steps
+/// could not be looked at, the first of them target/route: REASON"), then the notes.
+[[nodiscard]] std::vector<std::string> note_lines(const ChangeSet& changes);
 /// "11 steps would change something; 2 could not be looked at", "nothing to do".
 [[nodiscard]] std::string show_counts(const ChangeSet& changes);
 /// "at least 3.0 GiB", "-".

@@ -3,11 +3,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <mutex>
 #include <thread>
 
 #include "compiler/ir/step_kind.h"
+#include "runtime/net/connect_once.h"
+#include "runtime/net/errors.h"
+#include "runtime/proxy/errors.h"
 
 namespace plan::command {
 namespace {
@@ -33,6 +37,23 @@ std::vector<std::vector<ir::StepId>> groups_of(const ir::StepGraph& graph) {
     }
   }
   return groups;
+}
+
+/// Why a step could not be looked at. That a server does not answer, or is not the one that was
+/// agreed on, has nothing to do with what was asked: without that it is the same reason for each
+/// step that asks it.
+std::string reason_of(const Error& error) {
+  const std::array<const ErrorCode*, 11> of_server = {
+      &net::errors::name_not_found,       &net::errors::connection_refused,
+      &net::errors::connection_dropped,   &net::errors::timed_out,
+      &net::errors::tls_failed,           &net::errors::certificate_expired,
+      &net::errors::certificate_mismatch, &net::errors::login_refused,
+      &net::errors::host_key_changed,     &net::errors::ssh_failed,
+      &proxy::errors::proxy_unreachable};
+  if (std::none_of(of_server.begin(), of_server.end(),
+                   [&](const ErrorCode* code) { return error.is(*code); }))
+    return error.to_line();
+  return Error(error.code(), error.message()).with_detail(error.detail()).to_line();
 }
 
 constexpr double kLooksOfStep = 3;    // observe, apply, verify
@@ -97,13 +118,14 @@ Observations observe_all(const ObserveParts& parts, std::size_t threads) {
     } else {
       ir::Observation unseen;
       unseen.is_unseen = true;
-      unseen.remark = observation.error().to_line();
+      unseen.remark = reason_of(observation.error());
       seen.by_step.put(static_cast<std::uint32_t>(step), std::move(unseen));
-      seen.failures.push_back({step, std::move(observation).error()});
     }
   };
 
+  net::ConnectOnce look;
   const auto work = [&] {
+    const net::ConnectOnce::OfThread of_look(look);
     for (std::size_t i = next.fetch_add(1); i < groups.size(); i = next.fetch_add(1)) {
       for (const ir::StepId step : groups[i]) {
         if (parts.stop.is_requested()) return;
@@ -116,8 +138,6 @@ Observations observe_all(const ObserveParts& parts, std::size_t threads) {
     for (std::size_t i = 0; i < std::clamp<std::size_t>(threads, 1, 64); ++i)
       pool.emplace_back(work);
   }
-  std::sort(seen.failures.begin(), seen.failures.end(),
-            [](const auto& a, const auto& b) { return a.step < b.step; });
   return seen;
 }
 

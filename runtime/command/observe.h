@@ -1,6 +1,4 @@
 #pragma once
-#include <vector>
-
 #include "compiler/ir/observation_table.h"
 #include "compiler/ir/step_graph.h"
 #include "runtime/secret/secret.h"
@@ -10,13 +8,8 @@ namespace plan::command {
 
 /// What the drivers saw of the world, read-only: the other half of a diff.
 struct Observations {
+  /// A step that could not be looked at is unseen, and its remark says why.
   ir::ObservationTable by_step = {};
-  struct Failure {
-    ir::StepId step = {};
-    Error error;
-  };
-  std::vector<Failure> failures =
-      {};  ///< steps that could not be looked at; they count as unknowable
 };
 
 struct ObserveParts {
@@ -34,7 +27,8 @@ struct ObserveParts {
 /// their order. A held step's share of the hold is what its driver says that it waits, and three
 /// times what looking at it took just now (looking, doing, looking again are the same round trips),
 /// and two journal records; both figures stand in its basis. A step whose arguments wait for the
-/// output of another is unknowable. Changes nothing anywhere.
+/// output of another is unknowable. A server that does not answer is tried once for all steps
+/// (net::ConnectOnce). Changes nothing anywhere.
 [[nodiscard]] Observations observe_all(const ObserveParts& parts, std::size_t threads = 8);
 
 }  // namespace plan::command

@@ -61,33 +61,6 @@ Outcome mark_done(ir::SavedPlan& saved, const ProjectFolder& folder) {
 /// An error as a note, which a saved plan bounds (ir::kNotesBytesMax).
 std::string words_of(const Error& error) { return printable(error.to_line(), kNoteBytes); }
 
-/// Steps that could not be looked at for the same reason, in one line.
-std::vector<std::string> failures_in_words(const ir::StepGraph& graph,
-                                           const std::vector<Observations::Failure>& failures) {
-  std::map<std::string, std::pair<ir::StepId, std::size_t>> by_reason;
-  std::vector<std::string> order;
-  for (const Observations::Failure& failure : failures) {
-    const auto [at, is_new] =
-        by_reason.emplace(words_of(failure.error), std::pair(failure.step, std::size_t{0}));
-    ++at->second.second;
-    if (is_new) order.push_back(at->first);
-  }
-  std::vector<std::string> lines;
-  for (const std::string& reason : order) {
-    if (lines.size() == kFailuresNamed) {
-      lines.push_back(fmt::format("and {} more reasons why steps could not be looked at",
-                                  order.size() - kFailuresNamed));
-      break;
-    }
-    const auto& [step, count] = by_reason.at(reason);
-    lines.push_back(count == 1
-                        ? fmt::format("{} could not be looked at: {}", graph.id(step), reason)
-                        : fmt::format("{} and {} more steps could not be looked at: {}",
-                                      graph.id(step), show_count(count - 1), reason));
-  }
-  return lines;
-}
-
 /// Where two values differ, member by member: "target/route: values.port was 25, is 26".
 void drift_of(const ir::Value& was, const ir::Value& is, const std::string& path,
               std::vector<std::string>& lines, int depth) {
@@ -226,8 +199,6 @@ Review review_project(Project project, Session& session, const step::StopSignal&
     saved.notes.push_back(fmt::format("whether the source still has the accounts is not known: {}",
                                       words_of(names.error())));
   }
-  for (std::string& line : failures_in_words(saved.graph, seen.failures))
-    saved.notes.push_back(std::move(line));
   return review;
 }
 

@@ -18,6 +18,7 @@
 
 #include "compiler/ir/digest.h"
 #include "compiler/source/text.h"
+#include "runtime/net/connect_once.h"
 #include "runtime/net/errors.h"
 #include "runtime/net/socket.h"
 
@@ -327,6 +328,8 @@ class CurlClient final : public HttpClient {
 
   Result<HttpResponse> transfer(const HttpRequest& request, const std::string& url,
                                 Deadline deadline) {
+    ConnectTurn connect_turn(fmt::format("http {} {}", origin_, options_.connect_address));
+    if (connect_turn.refusal()) return Error(*connect_turn.refusal());
     const Turn turn(*this, deadline);
     if (!turn.is_taken()) {
       return Error(errors::timed_out,
@@ -428,7 +431,12 @@ class CurlClient final : public HttpClient {
     curl_easy_setopt(handle, CURLOPT_ERRORBUFFER, transfer.words.data());
     const CURLcode code = curl_easy_perform(handle);
     curl_easy_setopt(handle, CURLOPT_ERRORBUFFER, nullptr);
-    if (code != CURLE_OK) return judge(code, handle, transfer, request);
+    if (code != CURLE_OK) {
+      Error error = judge(code, handle, transfer, request);
+      note(connect_turn, code, handle, error);
+      return error;
+    }
+    connect_turn.answered();
     long status = 0;
     curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &status);
     transfer.response.status = static_cast<int>(status);
@@ -436,6 +444,24 @@ class CurlClient final : public HttpClient {
     type = trim(type.substr(0, type.find(';')));
     transfer.response.content_type = lower_ascii(type);
     return std::move(transfer.response);
+  }
+
+  /// What a transfer that failed says of the server.
+  static void note(ConnectTurn& turn, CURLcode code, CURL* handle, const Error& error) {
+    curl_off_t connected_after_us = 0;
+    curl_easy_getinfo(handle, CURLINFO_CONNECT_TIME_T, &connected_after_us);
+    const bool is_late = code == CURLE_OPERATION_TIMEDOUT;
+    // Another certificate than the one that was agreed on is shown again as well.
+    const bool is_of_tls = error.is(errors::tls_failed) || error.is(errors::certificate_expired) ||
+                           error.is(errors::certificate_mismatch) ||
+                           error.is(errors::connection_dropped);
+    if (code == CURLE_COULDNT_RESOLVE_HOST || code == CURLE_COULDNT_CONNECT || is_of_tls ||
+        (is_late && connected_after_us == 0))
+      turn.not_connected(error);
+    else if (is_late)
+      turn.not_answered(error);
+    else
+      turn.answered();
   }
 
   Error judge(CURLcode code, CURL* handle, const Transfer& transfer,

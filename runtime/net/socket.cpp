@@ -19,6 +19,7 @@
 #include <thread>
 #include <vector>
 
+#include "runtime/net/connect_once.h"
 #include "runtime/net/errors.h"
 
 namespace plan::net {
@@ -126,6 +127,23 @@ Result<OwnedDescriptor> connect_one(const Address& address, const std::string& s
   return socket;
 }
 
+Result<OwnedDescriptor> connect_any(const std::string& host, std::uint16_t port,
+                                    const std::string& shown, Deadline deadline,
+                                    const std::string& bind_address) {
+  PLAN_TRY(addresses, addresses_of(host, port, deadline));
+  for (std::size_t index = 0; index + 1 < addresses.size(); ++index) {
+    // An address that does not answer must not use up the time of the others.
+    const int left = deadline.left_ms();
+    const auto share = std::chrono::milliseconds(
+        left < 0 ? 10'000
+                 : left / static_cast<int>(std::min<std::size_t>(addresses.size() - index, 16)));
+    auto socket =
+        connect_one(addresses[index], shown, deadline.sooner(Deadline::after(share)), bind_address);
+    if (socket) return socket;
+  }
+  return connect_one(addresses.back(), shown, deadline, bind_address);
+}
+
 }  // namespace
 
 OwnedDescriptor& OwnedDescriptor::operator=(OwnedDescriptor&& other) noexcept {
@@ -159,21 +177,17 @@ bool wait_ready(int descriptor, short events, Deadline deadline) {
 
 Result<OwnedDescriptor> connect_socket(const std::string& host, std::uint16_t port,
                                        Deadline deadline, const std::string& bind_address) {
-  PLAN_TRY(addresses, addresses_of(host, port, deadline));
   const std::string shown = host.find(':') == std::string::npos
                                 ? fmt::format("{}:{}", host, port)
                                 : fmt::format("[{}]:{}", host, port);
-  for (std::size_t index = 0; index + 1 < addresses.size(); ++index) {
-    // An address that does not answer must not use up the time of the others.
-    const int left = deadline.left_ms();
-    const auto share = std::chrono::milliseconds(
-        left < 0 ? 10'000
-                 : left / static_cast<int>(std::min<std::size_t>(addresses.size() - index, 16)));
-    auto socket =
-        connect_one(addresses[index], shown, deadline.sooner(Deadline::after(share)), bind_address);
-    if (socket) return socket;
-  }
-  return connect_one(addresses.back(), shown, deadline, bind_address);
+  ConnectTurn turn(fmt::format("tcp {} {}", shown, bind_address));
+  if (turn.refusal()) return Error(*turn.refusal());
+  auto socket = connect_any(host, port, shown, deadline, bind_address);
+  if (socket)
+    turn.answered();
+  else
+    turn.not_connected(socket.error());
+  return socket;
 }
 
 }  // namespace plan::net

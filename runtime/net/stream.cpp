@@ -20,6 +20,7 @@
 #include <thread>
 
 #include "compiler/source/text.h"
+#include "runtime/net/connect_once.h"
 #include "runtime/net/errors.h"
 #include "runtime/net/socket.h"
 #include "runtime/net/tls.h"
@@ -283,16 +284,8 @@ class SocketListener final : public Listener {
   std::uint16_t port_;
 };
 
-}  // namespace
-
-Result<std::unique_ptr<SocketStream>> connect_tcp(const std::string& host, std::uint16_t port,
-                                                  Deadline deadline,
-                                                  const std::string& bind_address) {
-  PLAN_TRY(socket, connect_socket(host, port, deadline, bind_address));
-  return std::unique_ptr<SocketStream>(std::make_unique<DescriptorStream>(std::move(socket)));
-}
-
-Result<std::unique_ptr<SocketStream>> connect_unix(const std::string& path, Deadline deadline) {
+Result<std::unique_ptr<SocketStream>> connect_socket_file(const std::string& path,
+                                                          Deadline deadline) {
   const auto refused = [&](int number) {
     return Error(errors::connection_refused,
                  fmt::format("cannot connect to {}: {}", path, errno_text(number)))
@@ -313,6 +306,26 @@ Result<std::unique_ptr<SocketStream>> connect_unix(const std::string& path, Dead
     if (deadline.is_over()) return refused(ETIMEDOUT);
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
   }
+}
+
+}  // namespace
+
+Result<std::unique_ptr<SocketStream>> connect_tcp(const std::string& host, std::uint16_t port,
+                                                  Deadline deadline,
+                                                  const std::string& bind_address) {
+  PLAN_TRY(socket, connect_socket(host, port, deadline, bind_address));
+  return std::unique_ptr<SocketStream>(std::make_unique<DescriptorStream>(std::move(socket)));
+}
+
+Result<std::unique_ptr<SocketStream>> connect_unix(const std::string& path, Deadline deadline) {
+  ConnectTurn turn("unix " + path);
+  if (turn.refusal()) return Error(*turn.refusal());
+  auto stream = connect_socket_file(path, deadline);
+  if (stream)
+    turn.answered();
+  else
+    turn.not_connected(stream.error());
+  return stream;
 }
 
 Result<std::unique_ptr<Listener>> listen_tcp(const std::string& address, std::uint16_t port) {

@@ -6,6 +6,7 @@
 
 #include "compiler/ir/json.h"
 #include "compiler/source/text.h"
+#include "runtime/net/connect_once.h"
 #include "runtime/server/source/errors.h"
 #include "runtime/server/source/limits.h"
 #include "runtime/server/source/source.h"
@@ -148,10 +149,18 @@ Result<std::shared_ptr<const QueueSnapshot>> Queue::read() {
   return listing_.get([this]() -> Result<QueueSnapshot> {
     net::CommandOptions options;
     options.output_bytes_max = source::kQueueBytesMax;
-    PLAN_TRY(listing,
-             source_.run(source::Place::postfix, source_.postfix("postqueue", {"-j"}), options)
-                 .while_doing("listing the source's queue"));
-    return parse_queue(listing);
+    // Of a Postfix that is down it waits for seconds, for each account of a look at the world.
+    net::ConnectTurn turn(fmt::format("queue {}", source_.host(source::Place::postfix).name()));
+    if (turn.refusal()) return Error(*turn.refusal());
+    auto listing =
+        source_.run(source::Place::postfix, source_.postfix("postqueue", {"-j"}), options)
+            .while_doing("listing the source's queue");
+    if (!listing) {
+      turn.not_connected(listing.error());
+      return std::move(listing).error();
+    }
+    turn.answered();
+    return parse_queue(*listing);
   });
 }
 

@@ -364,6 +364,22 @@ TEST(Diff, WhatFinalizeTakesAwayAgainIsNoNothingToDo) {
   EXPECT_EQ(compare(graph, seen, {}, "x").change_count(), 0U);
 }
 
+TEST(DiffGolden, AServerThatDoesNotAnswer) {
+  World world(12);
+  for (const ir::StepId step : world.graph.order()) {
+    const auto key = static_cast<std::uint32_t>(step);
+    if (world.graph.id(step) == "target/reload") continue;
+    const bool is_of_proxy = world.graph.kind(step) == StepKind::proxy_hold ||
+                             world.graph.kind(step) == StepKind::proxy_release;
+    world.seen.put(key, {.remark = is_of_proxy ? "the proxy did not answer [proxy-unreachable]"
+                                               : "https://203.0.113.30 accepts no connections: "
+                                                 "Couldn't connect [connection-refused]",
+                         .is_unseen = true});
+  }
+  world.see("cutover/address").remark = "`ip` ended with exit code 1 [command-failed]";
+  expect_golden("no-answer", world);
+}
+
 TEST(Diff, WhatIsLeftOutOfAccountsThatAreDoneIsNotShownFolded) {
   World world(30);
   for (const ir::StepId step : world.graph.order())
