@@ -249,6 +249,7 @@ class MailProbe final : public step::StepDriver {
         for (const std::string& entry : missing)
           by += fmt::format("{}port {} of the {}", by.empty() ? "" : " and ",
                             port_of(context, entry), entry);
+        say_what_may_come(context, at, account, entries, probes, found);
         return Error(errors::probe_not_found,
                      fmt::format("what {} accepted for {} did not arrive at the {} within {}", by,
                                  account, at,
@@ -264,6 +265,22 @@ class MailProbe final : public step::StepDriver {
       }
       context.clock.sleep_for(pause);
       pause = std::min(pause * 2, elimination.may_apply() ? kLookApart * 2 : kLookApartMax);
+    }
+  }
+
+  /// Nobody looks for it before the next attempt: what it is called stands with the run's events.
+  static void say_what_may_come(step::StepContext& context, const std::string& at,
+                                const std::string& account, const std::vector<std::string>& entries,
+                                const std::vector<ProbeMessage>& probes,
+                                const std::vector<std::string>& found) {
+    if (!context.say) return;
+    for (std::size_t i = 0; i < probes.size(); ++i) {
+      const std::string& id = probes[i].message_id;
+      if (std::find(found.begin(), found.end(), id) != found.end()) continue;
+      context.say(
+          fmt::format("the probe {} by way of {} may still arrive at the {} or where the account "
+                      "was; the next attempt to move {} destroys it at the {}, nobody else does",
+                      id, entries[i], at, account, at));
     }
   }
 

@@ -3,6 +3,7 @@
 
 #include "runtime/net/errors.h"
 #include "runtime/net/stream.h"
+#include "runtime/server/probe/errors.h"
 #include "runtime/server/probe/limits.h"
 #include "runtime/server/probe/probes.h"
 #include "tests/support/script_peer.h"
@@ -40,6 +41,42 @@ class SilentPort {
   std::thread thread_;
 };
 
+/// A port 25 that takes every message and delivers none.
+class TakingPort {
+ public:
+  TakingPort() : listener_(std::move(*net::listen_tcp("127.0.0.1", 0))) {
+    thread_ = std::thread([this] {
+      while (auto stream = listener_->accept()) talk(**stream);
+    });
+  }
+  ~TakingPort() {
+    listener_->close();
+    thread_.join();
+  }
+  TakingPort(const TakingPort&) = delete;
+  TakingPort& operator=(const TakingPort&) = delete;
+  [[nodiscard]] std::int64_t port() const { return listener_->port(); }
+
+ private:
+  static void talk(net::Stream& stream) {
+    const auto deadline = net::Deadline::after(std::chrono::seconds(20));
+    net::LineReader reader(stream, 4096);
+    const auto say = [&](const char* line) { return !!stream.write_all(line, deadline); };
+    bool is_message = false;
+    if (!say("220 new.test\r\n")) return;
+    while (auto line = reader.line(deadline)) {
+      if (is_message && *line != ".") continue;
+      const bool is_end = line->starts_with("QUIT");
+      const bool is_data = line->starts_with("DATA");
+      if (!say(is_end ? "221 bye\r\n" : is_data ? "354 go on\r\n" : "250 ok\r\n") || is_end) return;
+      is_message = is_data;
+    }
+  }
+
+  std::unique_ptr<net::Listener> listener_;
+  std::thread thread_;
+};
+
 class MailProbe : public stalwart::DriverBench {
  protected:
   MailProbe() {
@@ -63,11 +100,23 @@ class MailProbe : public stalwart::DriverBench {
                               .secrets = secrets,
                               .clock = clock,
                               .stop = stop};
+    context.say = [this](std::string text) { said.push_back(std::move(text)); };
     return probes.find(ir::StepKind::probe_mail)->apply(context);
   }
 
   step::DriverTable probes;
+  std::vector<std::string> said;
 };
+
+TEST_F(MailProbe, says_what_a_probe_that_was_given_up_is_called) {
+  TakingPort taking;
+  const auto lost = probe(taking.port());
+  ASSERT_FALSE(lost);
+  EXPECT_TRUE(lost.error().is(errors::probe_not_found)) << lost.error().to_line();
+  ASSERT_EQ(said.size(), 1U);
+  EXPECT_TRUE(said[0].starts_with("the probe <plan-probe.")) << said[0];
+  EXPECT_NE(said[0].find(".target@plan.invalid>"), std::string::npos) << said[0];
+}
 
 TEST_F(MailProbe, a_port_that_ends_every_connection_without_a_greeting_is_told_as_a_likely_ban) {
   SilentPort silent;
