@@ -6,7 +6,7 @@
 #include "compiler/editor.h"
 #include "compiler/editor_cursor.h"
 #include "compiler/source/embedded_file.h"
-#include "compiler/source/secret_places.h"
+#include "compiler/source/secret_mask.h"
 #include "compiler/source/text.h"
 #include "compiler/syntax/sound_part.h"
 #include "embedded/stdlib_modules.h"

@@ -7,7 +7,7 @@
 
 #include "compiler/source/diagnostic.h"
 #include "compiler/source/json_string.h"
-#include "compiler/source/secret_places.h"
+#include "compiler/source/secret_mask.h"
 #include "compiler/source/text.h"
 
 namespace plan {

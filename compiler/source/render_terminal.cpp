@@ -4,7 +4,7 @@
 #include <map>
 
 #include "compiler/source/diagnostic.h"
-#include "compiler/source/secret_places.h"
+#include "compiler/source/secret_mask.h"
 #include "compiler/source/text.h"
 
 namespace plan {

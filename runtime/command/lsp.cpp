@@ -12,7 +12,7 @@
 #include "compiler/editor.h"
 #include "compiler/ir/digest.h"
 #include "compiler/ir/json.h"
-#include "compiler/source/secret_places.h"
+#include "compiler/source/secret_mask.h"
 #include "compiler/source/text.h"
 #include "compiler/syntax/format.h"
 #include "compiler/syntax/language.h"

@@ -1,4 +1,4 @@
-#include "compiler/source/secret_places.h"
+#include "compiler/source/secret_mask.h"
 
 #include <gtest/gtest.h>
 
@@ -63,110 +63,116 @@ TEST(SecretPlaces, AreFoundInThePlanLanguageAndInJson) {
       R"({"n":"r","authSecret":{"@type":"Value","secret":"********"},"x":"y"})");
 }
 
-TEST(SecretPlaces, AreFoundBehindAnySignOrNone) {
+/// The secret is masked where `S` stands in each of `lines`, inside each of `texts`, for `{}`.
+void expect_masked(const std::string& file, const std::vector<std::string_view>& texts,
+                   const std::vector<std::string_view>& lines) {
   const std::string secret = "hunter2-PLANTED";
-  // S is the secret: in a block, in braces and behind a `let` or a `-`.
-  for (const std::string_view line : {"password = 'S'",
-                                      "password = 'S",
-                                      "password = \"S\" x",
-                                      "password \"S\"",
-                                      "password 'S'",
-                                      "password: \"S\"",
-                                      "password: S",
-                                      "password = S",
-                                      "password == \"S\"",
-                                      "password = `S`",
-                                      "password = \"S\\q\"",
-                                      "password = \"S\\\"",
-                                      "password = (\"S\"",
-                                      "password = ['S'",
-                                      "password = ['S",
-                                      "password = { a = 'S",
-                                      "password = secret 'S'",
-                                      "password = secret 'S",
-                                      "password = secret S",
-                                      "password = secret \"S",
-                                      "password = tagged \"!x\" 'S",
-                                      "password = lock \"S\"",
-                                      "password = 'a' == 'S",
-                                      "password = lower('S",
-                                      "pasword = 'S",
-                                      "passwd = 'S'",
-                                      "pass = \"S\"",
-                                      "secret = 'S",
-                                      "password = \"a\" 'S'",
-                                      "password = numbered ['S'",
-                                      "\"password\" = 'S",
-                                      "'password' = 'S'",
-                                      "password = 'S' 'x",
-                                      "password ='S",
-                                      "password = \u201cS\u201d",
-                                      "password = $S",
-                                      "password = #S",
-                                      "password = \"${S}\"",
-                                      "password = \"x ${'S\"",
-                                      "password = \"${'S'}\"",
-                                      "password = default('S', 'x')",
-                                      "password = default(null, 'S",
-                                      "password S",
-                                      "password\"S\"",
-                                      "password:S",
-                                      "password= hun,S,x",
-                                      "password = a}S",
-                                      "password = \n 'S'",
-                                      "password =\n     S",
-                                      "password { a = 'S'",
-                                      "password = true S",
-                                      "password = -S"}) {
-    std::string text(line);
-    text.replace(text.find('S'), 1, secret);
-    for (const std::string& whole :
-         {"  login = { user = \"admin\", " + text + " }\n  url = \"x\"\n",
-          "login = {\n  user = \"admin\"\n  " + text + "\n}\n", "let " + text + "\n"})
-      EXPECT_EQ(masked(whole, "mine.plan").find(secret), std::string::npos) << whole;
+  for (const std::string_view line : lines) {
+    std::string planted(line);
+    planted.replace(planted.find('S'), 1, secret);
+    for (const std::string_view text : texts) {
+      std::string whole(text);
+      whole.replace(whole.find("{}"), 2, planted);
+      EXPECT_EQ(masked(whole, file).find(secret), std::string::npos) << whole;
+    }
   }
-  for (const std::string_view line : {"password: 'S'",
-                                      "password: 'S",
-                                      "password: \"S",
-                                      "password: \"S\" x",
-                                      "password 'S'",
-                                      "password = \"S\"",
-                                      "password:S",
-                                      "password: S: x",
-                                      "password: `S`",
-                                      "password: @S",
-                                      "password: %S",
-                                      "password: [S",
-                                      "password: {a: S",
-                                      "password: !secret 'S",
-                                      "password: !!str S",
-                                      "password: !<x> S",
-                                      "password: |S",
-                                      "password: > S",
-                                      "password: *S",
-                                      "password: &S x",
-                                      "? password : S",
-                                      "password: ${S}",
-                                      "password: ${S",
-                                      "password: \"${lower('S')}\"",
-                                      "password: ${default('S','x')}",
-                                      "password: - S",
-                                      "password: # S",
-                                      "password: #S",
-                                      "pass: 'S",
-                                      "secret: \"S",
-                                      "Password: 'S",
-                                      "password S",
-                                      "password\tS",
-                                      "password: a,S}",
-                                      "password: \"a\"S\""}) {
-    std::string text(line);
-    text.replace(text.find('S'), 1, secret);
-    for (const std::string& whole :
-         {"  login: {user: admin, " + text + "}\n  url: x\n",
-          "  login:\n    user: admin\n    " + text + "\n  url: x\n", "a:\n- " + text + "\n"})
-      EXPECT_EQ(masked(whole, "migration.yaml").find(secret), std::string::npos) << whole;
-  }
+}
+
+TEST(SecretPlaces, AreFoundBehindAnySignOrNone) {
+  // In a block, in braces and behind a `let` or a `-`.
+  expect_masked("mine.plan",
+                {"  login = { user = \"admin\", {} }\n  url = \"x\"\n",
+                 "login = {\n  user = \"admin\"\n  {}\n}\n", "let {}\n"},
+                {"password = 'S'",
+                 "password = 'S",
+                 "password = \"S\" x",
+                 "password \"S\"",
+                 "password 'S'",
+                 "password: \"S\"",
+                 "password: S",
+                 "password = S",
+                 "password == \"S\"",
+                 "password = `S`",
+                 "password = \"S\\q\"",
+                 "password = \"S\\\"",
+                 "password = (\"S\"",
+                 "password = ['S'",
+                 "password = ['S",
+                 "password = { a = 'S",
+                 "password = secret 'S'",
+                 "password = secret 'S",
+                 "password = secret S",
+                 "password = secret \"S",
+                 "password = tagged \"!x\" 'S",
+                 "password = lock \"S\"",
+                 "password = 'a' == 'S",
+                 "password = lower('S",
+                 "pasword = 'S",
+                 "passwd = 'S'",
+                 "pass = \"S\"",
+                 "secret = 'S",
+                 "password = \"a\" 'S'",
+                 "password = numbered ['S'",
+                 "\"password\" = 'S",
+                 "'password' = 'S'",
+                 "password = 'S' 'x",
+                 "password ='S",
+                 "password = \u201cS\u201d",
+                 "password = $S",
+                 "password = #S",
+                 "password = \"${S}\"",
+                 "password = \"x ${'S\"",
+                 "password = \"${'S'}\"",
+                 "password = default('S', 'x')",
+                 "password = default(null, 'S",
+                 "password S",
+                 "password\"S\"",
+                 "password:S",
+                 "password= hun,S,x",
+                 "password = a}S",
+                 "password = \n 'S'",
+                 "password =\n     S",
+                 "password { a = 'S'",
+                 "password = true S",
+                 "password = -S"});
+  expect_masked("migration.yaml",
+                {"  login: {user: admin, {}}\n  url: x\n",
+                 "  login:\n    user: admin\n    {}\n  url: x\n", "a:\n- {}\n"},
+                {"password: 'S'",
+                 "password: 'S",
+                 "password: \"S",
+                 "password: \"S\" x",
+                 "password 'S'",
+                 "password = \"S\"",
+                 "password:S",
+                 "password: S: x",
+                 "password: `S`",
+                 "password: @S",
+                 "password: %S",
+                 "password: [S",
+                 "password: {a: S",
+                 "password: !secret 'S",
+                 "password: !!str S",
+                 "password: !<x> S",
+                 "password: |S",
+                 "password: > S",
+                 "password: *S",
+                 "password: &S x",
+                 "? password : S",
+                 "password: ${S}",
+                 "password: ${S",
+                 "password: \"${lower('S')}\"",
+                 "password: ${default('S','x')}",
+                 "password: - S",
+                 "password: # S",
+                 "password: #S",
+                 "pass: 'S",
+                 "secret: \"S",
+                 "Password: 'S",
+                 "password S",
+                 "password\tS",
+                 "password: a,S}",
+                 "password: \"a\"S\""});
 }
 
 TEST(SecretPlaces, EndWithTheValueAndNotWithItsFirstSign) {
