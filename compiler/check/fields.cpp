@@ -174,6 +174,18 @@ Value FieldReader::secret(const Node& node, const std::string& what) {
         .help("`!secret env:NAME`, as in `export NAME=...`");
     return {};
   }
+  if (provider == "command") {
+    if (const auto secrets = CommandWords().take(name); !secrets.empty()) {
+      sink_
+          .report(Kind::secret_in_clear, node.span,
+                  fmt::format("the command that gives {} has a secret behind `{}`", what,
+                              printable(secrets.front().behind, 40)))
+          .label("a plan goes into git")
+          .help(
+              "run a script that reads the secret from a file, and change the secret: it was "
+              "written down");
+    }
+  }
   return ir::SecretRef{provider, name};
 }
 

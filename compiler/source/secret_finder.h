@@ -97,6 +97,9 @@ class SecretFinder {
   /// The value that begins at `at`, behind its key.
   void value(std::size_t at, Shape shape);
 
+  /// `command:...`: where a secret is read, in which another one may stand.
+  void reference(std::size_t begin, std::size_t end);
+
   /// `|`, `>-`, `|2`, and nothing else in the line.
   [[nodiscard]] bool is_block_header(std::size_t at) const;
 

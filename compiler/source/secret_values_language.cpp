@@ -155,7 +155,10 @@ void SecretFinder::language_value(std::size_t at, std::size_t indent, Shape shap
     } else if (is_quote(c)) {
       const std::size_t end = closing(at, line_end(at));
       const std::size_t close = end == kNone ? line_end(at) : end;
-      if (!(is_reference && says_where(text_.substr(at + 1, close - at - 1)))) add(at + 1, close);
+      if (is_reference && says_where(text_.substr(at + 1, close - at - 1)))
+        reference(at + 1, close);
+      else
+        add(at + 1, close);
       at = end == kNone ? close : end + 1;
       is_reference = false;
     } else if (is_word(c)) {

@@ -48,7 +48,10 @@ void SecretFinder::value(std::size_t at, Shape shape) {
     const std::size_t end = closing(at, text_.size());
     const std::size_t close = end == kNone ? line_end(at) : end;
     const bool is_open = is_reference && says_where(text_.substr(at + 1, close - at - 1));
-    if (!is_open) add(at + 1, close);
+    if (is_open)
+      reference(at + 1, close);
+    else
+      add(at + 1, close);
     at_ = std::min(close + 1, text_.size());
     // A quote in a secret ends it too early.
     const std::size_t behind = past_blanks(at_);
@@ -73,11 +76,23 @@ void SecretFinder::value(std::size_t at, Shape shape) {
     if (given.empty() && tag != kNone && !is_reference) add(tag, past_word(tag));
     const bool is_open = (is_reference && (says_where(given) || given == "certificate")) ||
                          (shape.is_scalar_only && (given.starts_with("# ") || given == "#"));
-    if (!is_open && given != "null" && given != "~") add(first, end);
+    if (is_open)
+      reference(first, end);
+    else if (given != "null" && given != "~")
+      add(first, end);
     at_ = std::max(end, at_);
     if ((is_open && c != '#') || end < line_end(at)) return;
   }
   if (!shape.is_scalar_only || is_block) below(line_end(at), indent);
+}
+
+void SecretFinder::reference(std::size_t begin, std::size_t end) {
+  constexpr std::string_view kCommand = "command:";
+  const std::string_view given = text_.substr(begin, std::max(begin, end) - begin);
+  if (!given.starts_with(kCommand)) return;
+  begin += kCommand.size();
+  for (const SecretOfWord& secret : CommandWords().take(given.substr(kCommand.size())))
+    add(begin + secret.begin, begin + secret.end);
 }
 
 bool SecretFinder::is_block_header(std::size_t at) const {
@@ -217,7 +232,10 @@ void SecretFinder::bracket(std::size_t at, std::size_t indent) {
       if (!has(kOpenMembers, key)) expression(first, last);
       continue;
     }
-    if (!(is_reference && says_where(given)) && !has(kOpenMembers, key)) add(first, last);
+    if (is_reference && says_where(given))
+      reference(first, last);
+    else if (!has(kOpenMembers, key))
+      add(first, last);
     is_reference = false;
   }
   at_ = std::max(end, at_);

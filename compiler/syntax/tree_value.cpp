@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "compiler/source/command_secrets.h"
 #include "compiler/source/text.h"
 #include "compiler/syntax/scalar.h"
 #include "compiler/syntax/value_weight.h"
@@ -74,7 +75,20 @@ class Reader {
           .help("`env:NAME`, `file:PATH` or `command:PROGRAM`");
       return std::nullopt;
     }
-    return ir::SecretRef{provider, node.text.substr(colon + 1)};
+    std::string name = node.text.substr(colon + 1);
+    if (provider == "command") {
+      if (const auto secrets = CommandWords().take(name); !secrets.empty()) {
+        sink_
+            .report(Kind::secret_in_clear, node.span,
+                    fmt::format("the command that gives this secret has one behind `{}`",
+                                printable(secrets.front().behind, 40)))
+            .label("a plan goes into git")
+            .help(
+                "run a script that reads the secret from a file, and change the secret: it was "
+                "written down");
+      }
+    }
+    return ir::SecretRef{provider, std::move(name)};
   }
 
   std::optional<Value> scalar(const Node& node) {

@@ -56,6 +56,31 @@ std::string reason_of(const Error& error) {
   return Error(error.code(), error.message()).with_detail(error.detail()).to_line();
 }
 
+/// A secret that could not be read is not read again in this look: a program that gives it may take
+/// seconds to say no, and say it to the terminal.
+class SecretsOfLook final : public secret::SecretSource {
+ public:
+  explicit SecretsOfLook(secret::SecretSource& secrets) : secrets_(secrets) {}
+  Result<secret::Secret> read(const ir::SecretRef& ref) override {
+    // Of each account one, and read once.
+    if (ref.provider == "source") return secrets_.read(ref);
+    net::ConnectTurn turn(fmt::format("secret {}:{}", ref.provider, ref.name));
+    if (turn.refusal()) return Error(*turn.refusal());
+    auto secret = secrets_.read(ref);
+    if (secret)
+      turn.answered();
+    else
+      turn.not_connected(secret.error());
+    return secret;
+  }
+  Result<ir::SecretRef> seal(const secret::Secret& secret) override {
+    return secrets_.seal(secret);
+  }
+
+ private:
+  secret::SecretSource& secrets_;
+};
+
 constexpr double kLooksOfStep = 3;    // observe, apply, verify
 constexpr double kRecordsOfStep = 2;  // intent, outcome
 
@@ -78,6 +103,7 @@ Observations observe_all(const ObserveParts& parts, std::size_t threads) {
   std::mutex mutex;
   std::atomic<std::size_t> next{0};
 
+  SecretsOfLook secrets(parts.secrets);
   const auto look_at = [&](ir::StepId step) {
     const ir::StepKind kind = parts.graph.kind(step);
     step::StepDriver* driver = parts.drivers.find(kind);
@@ -97,7 +123,7 @@ Observations observe_all(const ObserveParts& parts, std::size_t threads) {
                               .run_id = {},
                               .lease_token = {},
                               .state_directory = parts.state_directory,
-                              .secrets = parts.secrets,
+                              .secrets = secrets,
                               .clock = parts.clock,
                               .stop = parts.stop,
                               .is_rollback = false,

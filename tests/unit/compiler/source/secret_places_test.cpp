@@ -44,7 +44,11 @@ TEST(SecretPlaces, AreFoundInYaml) {
            {"run: [x, \"--token=hunter2\"]", "run: [x, \"--token=********\"]"},
            {"url: https://admin:hunter2@new.example.org",
             "url: https://admin:********@new.example.org"},
-           {"password: \"hunter2", "password: \"********"}})
+           {"password: \"hunter2", "password: \"********"},
+           {"password: !secret \"command:curl -u a:hunter2 https://h\"",
+            "password: !secret \"command:curl -u a:******** https://h\""},
+           {"  login: {password: !secret command:vault --token hunter2}",
+            "  login: {password: !secret command:vault --token ********}"}})
     EXPECT_EQ(masked(text, "migration.yaml"), shown);
 }
 
@@ -54,6 +58,8 @@ TEST(SecretPlaces, AreFoundInThePlanLanguageAndInJson) {
                          {"login = { user = \"a\" password == \"hunter2\" }",
                           "login = { user = \"a\" password == \"********\" }"},
                          {"password = secret \"hunter2\"", "password = secret \"********\""},
+                         {"password = secret \"command:x --token hunter2\"",
+                          "password = secret \"command:x --token ********\""},
                          {"name = scret \"hunter2\"", "name = scret \"********\""},
                          {"set = { secret = { \"@type\" = \"Text\", secret = \"hunter2\" } }",
                           "set = { secret = { \"@type\" = \"Text\", secret = \"********\" } }"}})

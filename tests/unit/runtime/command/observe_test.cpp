@@ -21,9 +21,12 @@ using ir::Value;
 class NoSecrets final : public secret::SecretSource {
  public:
   Result<secret::Secret> read(const ir::SecretRef& ref) override {
+    ++reads;
     return Error(net::errors::login_refused, "there is no secret of " + ref.provider);
   }
   Result<ir::SecretRef> seal(const secret::Secret& /*secret*/) override { return ir::SecretRef(); }
+
+  std::atomic<int> reads{0};
 };
 
 /// Two kinds of steps of each account, and who looks at them: `look` says what is there.
@@ -61,11 +64,12 @@ ir::StepGraph graph_of(int accounts) {
 }
 
 Observations look_at(const ir::StepGraph& graph, const Looker::Look& create,
-                     const Looker::Look& hold) {
+                     const Looker::Look& hold, NoSecrets* secrets_to_count = nullptr) {
   step::DriverTable drivers;
   drivers.add(ir::StepKind::admin_account, std::make_shared<Looker>(create));
   drivers.add(ir::StepKind::proxy_hold, std::make_shared<Looker>(hold));
-  NoSecrets secrets;
+  NoSecrets none;
+  NoSecrets& secrets = secrets_to_count == nullptr ? none : *secrets_to_count;
   const step::StopSignal stop;
   return observe_all({.graph = graph,
                       .drivers = drivers,
@@ -149,6 +153,19 @@ TEST(ObserveAll, TellsOfEachKindOfConnectionThatNothingAnswersThere) {
   ASSERT_EQ(reasons.size(), 2U);
   for (const std::string& reason : reasons)
     EXPECT_TRUE(reason.ends_with("[connection-refused]")) << reason;
+}
+
+TEST(ObserveAll, RunsAProgramThatGivesNoSecretOnce) {
+  NoSecrets secrets;
+  const auto look = [](const step::StepContext& context) -> Result<ir::Observation> {
+    auto secret = context.secrets.read(ir::SecretRef{"command", "vault read x"});
+    if (!secret) return std::move(secret).error();
+    return ir::Observation{};
+  };
+  const Observations seen = look_at(graph_of(100), look, look, &secrets);
+  EXPECT_EQ(secrets.reads, 1);
+  EXPECT_EQ(reasons_in(seen),
+            std::set<std::string>{"there is no secret of command [login-refused]"});
 }
 
 TEST(ConnectOnce, IsOfTheThreadsThatTakePartInIt) {

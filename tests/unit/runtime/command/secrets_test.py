@@ -162,6 +162,8 @@ for PROGRAM in PROGRAMS:
     for TELLS, WORDS, UNDO in (("", BARE, "undo"), (" in quotes", in_quotes(PROGRAM), "undo"), (" in single quotes", in_single_quotes(PROGRAM), "undo"),
                                (" beside a mistake", in_quotes(PROGRAM), "ondo"), (" beside a mistake, bare", BARE, "ondo")):
         MISTAKES[f"in the command `{NAME}`{TELLS}"] = (COMMAND, f"cutover: {{address: {{run: [{planted(WORDS)}], {UNDO}: [y]}}}}")
+MISTAKES["in the command that gives a secret"] = (QUOTED, f'password: !secret "command:curl -u a:{S} https://h"')
+MISTAKES["in the command that gives a secret, beside a mistake"] = (QUOTED, f'password: !secret "command:curl -u a:{S} https://h", usr: x')
 MISTAKES["in a command that is no list"] = (COMMAND, f"cutover: {{address: {{run: curl -u a:{S} x, undo: [y]}}}}")
 # The same in the plan language, as `plan fmt` writes the plan: beside the login's name.
 LANGUAGE = 'password = secret "file:secrets/admin"'
@@ -176,6 +178,7 @@ LANGUAGE_MISTAKES["in a command in the plan language"] = (
 LANGUAGE_MISTAKES.update({f"in the plan language in the command `{' '.join(words)}`{beside}": (
     'address = "operator"', f'address = {{ run = [{planted(in_quotes(words))}], {undo} = ["y"] }}')
     for words in PROGRAMS for beside, undo in (("", "undo"), (" beside a mistake", "ondo"))})
+LANGUAGE_MISTAKES["in the command that gives a secret in the plan language"] = (LANGUAGE, f'password = secret "command:curl -u a:{S} https://h"')
 LANGUAGE_MISTAKES["in a broken command in the plan language"] = (
     'address = "operator"', f'address = {{ run = ["mysql", "-p{S}" of], undo = ["y"] }}')
 RELAY = f'"@type" = "Relay", address = "h.example.org", authUsername = "u", authSecret = {{ "@type" = "Value", secret = "{S}" }}'
