@@ -153,8 +153,8 @@ class CheckDriver final : public step::StepDriver {
     for (const auto& [mount, use] : disks) {
       if (use.first <= use.second) continue;
       return Error(errors::dump_disk_full,
-                   fmt::format("{} has {} free, and up to {} would be written there", mount,
-                               show_bytes(use.second), show_bytes(use.first)))
+                   fmt::format("{} on {} has {} free, and up to {} would be written there", mount,
+                               move.host().name(), show_bytes(use.second), show_bytes(use.first)))
           .with_blame(Blame::plan);
     }
     return {};

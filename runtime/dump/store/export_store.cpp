@@ -170,8 +170,11 @@ class ExportRun {
     std::string last;
     Record record;
     while (rows != nullptr) {
-      PLAN_TRY(has_row, rows->next(record));
-      if (!has_row) break;
+      auto has_row = rows->next(record);
+      if (!has_row)
+        return std::move(has_row).error().while_doing(
+            fmt::format("reading subspace {} of {}", letter, address_.name()));
+      if (!*has_row) break;
       if (records > 0 && record.key <= last) {
         return Error(
             errors::store_row_wrong,

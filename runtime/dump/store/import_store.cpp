@@ -275,7 +275,8 @@ Result<ImportReport> import_store(const StoreAddress& address, const ImportOptio
     for (const auto& [letter, file] : run.report()) report.files.push_back(file);
   }
   // Closed and opened again: what is compared is what a server would find.
-  PLAN_TRY_VOID(compare_all(address, source, options.parallel, NodeLeases::compared));
+  PLAN_TRY_VOID(compare_all(address, source, options.parallel, NodeLeases::compared)
+                    .while_doing("reading back what was put into " + address.name()));
   PLAN_TRY(writer, open_store_writer(address));
   std::vector<std::pair<std::string, std::string>> last;
   if (!source.schema_row.empty()) last.emplace_back(std::string(kSchemaKey), source.schema_row);
@@ -288,7 +289,8 @@ Outcome compare_with_store(const StoreAddress& address, const std::string& folde
                            const std::vector<std::string>& subspaces, unsigned parallel,
                            NodeLeases leases) {
   PLAN_TRY(source, read_dump_source(folder, subspaces, parallel));
-  return compare_all(address, source, parallel, leases);
+  return compare_all(address, source, parallel, leases)
+      .while_doing(fmt::format("comparing {} with {}", address.name(), folder));
 }
 
 ir::Value to_value(const ImportReport& report) {
