@@ -34,7 +34,7 @@ MORE = {
     "show": [("saved.plan", "made from")],
     "rehearse": [("program.yaml", "done target/route")],
     "proxy check": [("--config token.toml", "unknown key `token`")],
-    "proxy status": [("--config token.toml", "unknown key `token`")],
+    "proxy status": [("--config token.toml", "there is no [server] (and 4 more problems)")],
 }
 # What has to be there first.
 BEFORE = {"show": "diff program.yaml --output saved.plan"}
