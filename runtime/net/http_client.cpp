@@ -433,7 +433,7 @@ class CurlClient final : public HttpClient {
     curl_easy_setopt(handle, CURLOPT_ERRORBUFFER, nullptr);
     if (code != CURLE_OK) {
       Error error = judge(code, handle, transfer, request);
-      note(connect_turn, code, handle, error);
+      note(connect_turn, code, handle, transfer, error);
       return error;
     }
     connect_turn.answered();
@@ -447,16 +447,19 @@ class CurlClient final : public HttpClient {
   }
 
   /// What a transfer that failed says of the server.
-  static void note(ConnectTurn& turn, CURLcode code, CURL* handle, const Error& error) {
+  static void note(ConnectTurn& turn, CURLcode code, CURL* handle, const Transfer& transfer,
+                   const Error& error) {
     curl_off_t connected_after_us = 0;
     curl_easy_getinfo(handle, CURLINFO_CONNECT_TIME_T, &connected_after_us);
-    const bool is_late = code == CURLE_OPERATION_TIMEDOUT;
+    // A connection that was there already has no such time.
+    const bool is_connected = connected_after_us != 0 || is_sent(handle, transfer);
+    const bool is_late = error.is(errors::timed_out);
     // Another certificate than the one that was agreed on is shown again as well.
     const bool is_of_tls = error.is(errors::tls_failed) || error.is(errors::certificate_expired) ||
                            error.is(errors::certificate_mismatch) ||
                            error.is(errors::connection_dropped);
     if (code == CURLE_COULDNT_RESOLVE_HOST || code == CURLE_COULDNT_CONNECT || is_of_tls ||
-        (is_late && connected_after_us == 0))
+        (is_late && !is_connected))
       turn.not_connected(error);
     else if (is_late)
       turn.not_answered(error);
@@ -464,18 +467,22 @@ class CurlClient final : public HttpClient {
       turn.answered();
   }
 
-  Error judge(CURLcode code, CURL* handle, const Transfer& transfer,
-              const HttpRequest& request) const {
+  static bool is_sent(CURL* handle, const Transfer& transfer) {
     long request_bytes = 0;
     curl_easy_getinfo(handle, CURLINFO_REQUEST_SIZE, &request_bytes);
-    const bool is_sent = request_bytes > 0 || transfer.body_sent > 0;
+    return request_bytes > 0 || transfer.body_sent > 0;
+  }
+
+  Error judge(CURLcode code, CURL* handle, const Transfer& transfer,
+              const HttpRequest& request) const {
+    const bool was_sent = is_sent(handle, transfer);
     const bool has_effect =
         request.method != "GET" && request.method != "HEAD" && !request.is_repeatable;
-    const Effect effect = is_sent && has_effect ? Effect::unknown : Effect::none;
+    const Effect effect = was_sent && has_effect ? Effect::unknown : Effect::none;
     const Retry retry = effect == Effect::unknown ? Retry::never : Retry::safe;
     const auto finish = [&](Error error) {
       return std::move(error).with_effect(effect).with_retry(retry).with_blame(
-          is_sent ? options_.blame : Blame::network);
+          was_sent ? options_.blame : Blame::network);
     };
     if (transfer.is_too_large || code == CURLE_FILESIZE_EXCEEDED) {
       const bool is_head = transfer.header_bytes > options_.header_bytes_max;

@@ -11,6 +11,7 @@
 #include "runtime/net/errors.h"
 #include "runtime/net/http_client.h"
 #include "runtime/net/stream.h"
+#include "tests/support/fake_http_server.h"
 #include "tests/support/temp_dir.h"
 
 namespace plan::command {
@@ -153,6 +154,55 @@ TEST(ObserveAll, TellsOfEachKindOfConnectionThatNothingAnswersThere) {
   ASSERT_EQ(reasons.size(), 2U);
   for (const std::string& reason : reasons)
     EXPECT_TRUE(reason.ends_with("[connection-refused]")) << reason;
+}
+
+TEST(ObserveAll, AsksAServerThatTakesConnectionsAndSaysNothingOnce) {
+  test::FakeHttpServer server([](const test::FakeRequest&) {
+    test::FakeAnswer answer;
+    answer.fault = test::FakeAnswer::Fault::stall;
+    answer.claimed_length = 5;
+    return answer;
+  });
+  net::HttpOptions options;
+  options.url = server.url();
+  options.stall_timeout = std::chrono::milliseconds(100);
+  auto client = net::make_http_client(std::move(options));
+  ASSERT_TRUE(client) << client.error().to_line();
+  const auto look = [&](const step::StepContext& /*context*/) -> Result<ir::Observation> {
+    auto answer = (*client)->send({});
+    if (!answer) return std::move(answer).error();
+    return ir::Observation{};
+  };
+  const std::set<std::string> reasons = reasons_in(look_at(graph_of(20), look, look));
+  EXPECT_EQ(server.requests().size(), 1U);
+  ASSERT_EQ(reasons.size(), 1U);
+  EXPECT_TRUE(reasons.begin()->ends_with("[timed-out]")) << *reasons.begin();
+}
+
+/// The slow request goes over a connection that was used before.
+TEST(ConnectOnce, IsNotEndedByOneSlowRequestToAServerThatAnswered) {
+  std::size_t asked = 0;
+  test::FakeHttpServer server([&](const test::FakeRequest&) {
+    test::FakeAnswer answer;
+    if (++asked != 2) return answer;
+    answer.fault = test::FakeAnswer::Fault::stall;
+    answer.claimed_length = 5;
+    return answer;
+  });
+  net::HttpOptions options;
+  options.url = server.url();
+  auto client = net::make_http_client(std::move(options));
+  ASSERT_TRUE(client) << client.error().to_line();
+  net::ConnectOnce look;
+  const net::ConnectOnce::OfThread of_look(look);
+  net::HttpRequest request;
+  EXPECT_TRUE((*client)->send(request));
+  request.deadline = net::Deadline::after(std::chrono::milliseconds(80));
+  EXPECT_FALSE((*client)->send(request));
+  EXPECT_EQ(server.connections(), 1U);
+  request.deadline = net::Deadline::never();
+  const auto third = (*client)->send(request);
+  EXPECT_TRUE(third) << third.error().to_line();
 }
 
 TEST(ObserveAll, RunsAProgramThatGivesNoSecretOnce) {
