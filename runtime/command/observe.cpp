@@ -151,7 +151,7 @@ Observations observe_all(const ObserveParts& parts, std::size_t threads) {
 
   net::ConnectOnce look;
   const auto work = [&] {
-    const net::ConnectOnce::OfThread of_look(look);
+    const net::ConnectOnce::OfThread of_look(&look);
     for (std::size_t i = next.fetch_add(1); i < groups.size(); i = next.fetch_add(1)) {
       for (const ir::StepId step : groups[i]) {
         if (parts.stop.is_requested()) return;

@@ -9,8 +9,9 @@ thread_local ConnectOnce* look_of_thread = nullptr;
 
 }  // namespace
 
-ConnectOnce::OfThread::OfThread(ConnectOnce& look)
-    : before_(std::exchange(look_of_thread, &look)) {}
+ConnectOnce* ConnectOnce::of_thread() { return look_of_thread; }
+
+ConnectOnce::OfThread::OfThread(ConnectOnce* look) : before_(std::exchange(look_of_thread, look)) {}
 
 ConnectOnce::OfThread::~OfThread() { look_of_thread = before_; }
 

@@ -19,10 +19,13 @@ class ConnectOnce {
   ConnectOnce(const ConnectOnce&) = delete;
   ConnectOnce& operator=(const ConnectOnce&) = delete;
 
-  /// While it lives, connections that its thread makes are of this look.
+  /// The look that connections of the calling thread are of; null: none.
+  [[nodiscard]] static ConnectOnce* of_thread();
+  /// While it lives, connections that its thread makes are of this look, or with null of none. Who
+  /// begins a thread for a part of a look gives it that look.
   class OfThread {
    public:
-    explicit OfThread(ConnectOnce& look);
+    explicit OfThread(ConnectOnce* look);
     OfThread(const OfThread&) = delete;
     OfThread& operator=(const OfThread&) = delete;
     ~OfThread();

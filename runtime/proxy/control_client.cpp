@@ -9,6 +9,8 @@
 
 #include "compiler/ir/json.h"
 #include "compiler/source/text.h"
+#include "runtime/net/connect_once.h"
+#include "runtime/net/errors.h"
 #include "runtime/proxy/errors.h"
 #include "runtime/proxy/limits.h"
 
@@ -55,20 +57,34 @@ ir::Value command(std::string_view op, const std::vector<std::string>& names,
 struct ProxyControl::State {
   std::unique_ptr<net::SocketStream> stream;
   std::unique_ptr<net::LineReader> reader;
+  std::string control;   ///< its address, as the plan has it
   std::string host;      ///< HTTPS only
   secret::Secret token;  ///< HTTPS only: every request carries it
   bool is_http = false;
 
+  /// Of a look at the world that has found the proxy silent before, it asks nothing.
   Result<std::string> exchange(const std::string& json, net::Deadline deadline);
+  Result<std::string> ask(const std::string& json, net::Deadline deadline);
 };
 
 ProxyControl::ProxyControl(std::unique_ptr<State> state) : state_(std::move(state)) {}
 ProxyControl::~ProxyControl() = default;
 
 Result<std::string> ProxyControl::State::exchange(const std::string& json, net::Deadline deadline) {
-  const auto lost = [](Error error) {
+  net::ConnectTurn turn("proxy " + control);
+  if (turn.refusal()) return Error(*turn.refusal());
+  auto answer = ask(json, deadline);
+  if (answer)
+    turn.answered();
+  else
+    turn.not_answered(answer.error());
+  return answer;
+}
+
+Result<std::string> ProxyControl::State::ask(const std::string& json, net::Deadline deadline) {
+  const auto lost = [this](Error error) {
     const std::string words = error.to_line();
-    return Error(errors::proxy_unreachable, "the proxy did not answer")
+    return Error(errors::proxy_unreachable, "the proxy at " + control + " did not answer")
         .with_blame(Blame::proxy)
         .with_detail(words)
         .with_effect(Effect::unknown)
@@ -136,6 +152,7 @@ Result<std::unique_ptr<ProxyControl>> ProxyControl::open(const ControlAddress& a
   };
   auto state = std::make_unique<State>();
   const std::string& control = address.control;
+  state->control = control;
   if (control.starts_with("unix:")) {
     auto stream = net::connect_unix(control.substr(5), deadline);
     if (!stream) return unreachable(std::move(stream).error());
@@ -165,7 +182,16 @@ Result<std::unique_ptr<ProxyControl>> ProxyControl::open(const ControlAddress& a
     net::TlsClientOptions options;
     options.server_name = host;
     options.pinned_sha256_hex = address.certificate_sha256;
-    if (auto secured = state->stream->start_tls(options, deadline); !secured)
+    net::ConnectTurn turn("tls " + control);
+    if (turn.refusal()) return Error(*turn.refusal());
+    auto secured = state->stream->start_tls(options, deadline);
+    if (!secured && secured.error().is(net::errors::timed_out)) {
+      Error silent = unreachable(std::move(secured).error());
+      turn.not_answered(silent);
+      return silent;
+    }
+    turn.answered();
+    if (!secured)
       return std::move(secured).error().with_blame(Blame::proxy).while_doing("opening " + control);
     state->is_http = true;
     state->host = place;

@@ -7,6 +7,7 @@
 #include <set>
 #include <thread>
 
+#include "runtime/net/connect_once.h"
 #include "runtime/proxy/errors.h"
 #include "runtime/proxy/login_name.h"
 #include "runtime/step/errors.h"
@@ -96,8 +97,12 @@ Outcome ProxyFleet::reopen(Member& member) {
 Outcome ProxyFleet::each(const std::function<Outcome(Member&)>& call, std::size_t* failed) {
   std::vector<std::optional<Outcome>> outcomes(members_.size());
   std::vector<std::thread> threads;
+  net::ConnectOnce* const look = net::ConnectOnce::of_thread();
   for (std::size_t i = 1; i < members_.size(); ++i) {
-    threads.emplace_back([this, i, &call, &outcomes] { outcomes[i].emplace(call(members_[i])); });
+    threads.emplace_back([this, i, look, &call, &outcomes] {
+      const net::ConnectOnce::OfThread of_look(look);
+      outcomes[i].emplace(call(members_[i]));
+    });
   }
   if (!members_.empty()) outcomes[0].emplace(call(members_[0]));
   for (std::thread& thread : threads) thread.join();

@@ -194,7 +194,7 @@ TEST(ConnectOnce, IsNotEndedByOneSlowRequestToAServerThatAnswered) {
   auto client = net::make_http_client(std::move(options));
   ASSERT_TRUE(client) << client.error().to_line();
   net::ConnectOnce look;
-  const net::ConnectOnce::OfThread of_look(look);
+  const net::ConnectOnce::OfThread of_look(&look);
   net::HttpRequest request;
   EXPECT_TRUE((*client)->send(request));
   request.deadline = net::Deadline::after(std::chrono::milliseconds(80));
@@ -222,7 +222,7 @@ TEST(ConnectOnce, IsOfTheThreadsThatTakePartInIt) {
   net::ConnectOnce look;
   const Error silent(net::errors::connection_refused, "nothing there");
   {
-    const net::ConnectOnce::OfThread of_look(look);
+    const net::ConnectOnce::OfThread of_look(&look);
     net::ConnectTurn first("a");
     first.not_connected(silent);
     EXPECT_TRUE(net::ConnectTurn("a").refusal());

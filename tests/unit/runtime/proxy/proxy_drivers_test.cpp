@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include "runtime/net/connect_once.h"
 #include "runtime/proxy/errors.h"
 #include "runtime/step/errors.h"
 #include "tests/support/fake_backend.h"
@@ -202,6 +203,39 @@ TEST_F(ProxyDriversTest, HoldsOnAllProxiesOrOnNone) {
   ASSERT_FALSE(held);
   EXPECT_TRUE(test::told_as("proxy-unreachable", held.error()));
   EXPECT_EQ(who(0), "source");
+}
+
+TEST_F(ProxyDriversTest, ALookAtTheWorldTriesEachProxyThatIsAwayOnce) {
+  stop_proxy(1);
+  net::ConnectOnce look;
+  {
+    const net::ConnectOnce::OfThread of_look(&look);
+    EXPECT_FALSE(observe(proxy_hold));
+    start_proxy(1);
+    const auto again = observe(proxy_hold);
+    ASSERT_FALSE(again) << "of this look it is away";
+    EXPECT_TRUE(again.error().is(errors::proxy_unreachable)) << again.error().to_line();
+  }
+  EXPECT_TRUE(observe(proxy_hold)) << "the next look tries again";
+}
+
+/// The system takes its connections, as it does for a process that hangs.
+TEST(ProxyControl, AProxyThatSaysNothingIsNamedAndAskedOnceInALookAtTheWorld) {
+  const auto listener = std::move(*net::listen_tcp("127.0.0.1", 0));
+  const std::string control = fmt::format("https://127.0.0.1:{}", listener->port());
+  const ControlAddress address{control, std::string(64, 'a')};
+  const secret::Secret token(kTestToken);
+  net::ConnectOnce look;
+  const net::ConnectOnce::OfThread of_look(&look);
+  const auto first = ProxyControl::open(address, token, within(100));
+  ASSERT_FALSE(first);
+  EXPECT_TRUE(first.error().is(errors::proxy_unreachable)) << first.error().to_line();
+  EXPECT_EQ(first.error().message(), "no connection to " + control);
+  const auto begun = std::chrono::steady_clock::now();
+  const auto second = ProxyControl::open(address, token, within(60'000));
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().message(), first.error().message());
+  EXPECT_LT(std::chrono::steady_clock::now() - begun, std::chrono::seconds(30));
 }
 
 TEST_F(ProxyDriversTest, GivesBackWhatWasHeldWhenAProxyRefuses) {
