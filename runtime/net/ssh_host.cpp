@@ -21,6 +21,7 @@
 #include "compiler/ir/json.h"
 #include "compiler/source/text.h"
 #include "runtime/net/command_host.h"
+#include "runtime/net/connect_once.h"
 #include "runtime/net/errors.h"
 #include "runtime/net/socket.h"
 
@@ -177,35 +178,14 @@ class SshHost final : public CommandHost {
 
   /// A session that is logged in.
   Result<std::unique_ptr<Session>> open(Deadline deadline) {
-    PLAN_TRY(session, shake_hands(options_.host, options_.port, kEd25519First, deadline));
-    std::string shown = session->host_key();
-    if (shown != pinned()) {
-      // The pin may be of the server's other key.
-      auto other = shake_hands(options_.host, options_.port, kEcdsaOnly, deadline);
-      if (other && (*other)->host_key() == pinned()) {
-        session = std::move(*other);
-      } else {
-        return Error(errors::host_key_changed,
-                     fmt::format("{} shows another host key than the lock has", options_.host))
-            .with_blame(Blame::network)
-            .with_detail(fmt::format("pinned SHA256:{}, shown SHA256:{}", pinned(), shown));
-      }
-    }
-    const int code = session->repeat(deadline, [&] {
-      return libssh2_userauth_publickey_fromfile_ex(
-          session->get(), options_.user.c_str(), static_cast<unsigned>(options_.user.size()),
-          nullptr, options_.private_key_file.c_str(), nullptr);
-    });
-    if (code == LIBSSH2_ERROR_TIMEOUT || code == LIBSSH2_ERROR_SOCKET_DISCONNECT) {
-      return ssh_error(*session, code, "the login");
-    }
-    if (code != 0) {
-      return Error(errors::login_refused,
-                   fmt::format("{} does not let {} in with the key {}", options_.host,
-                               options_.user, options_.private_key_file))
-          .with_detail(session->last_words());
-    }
-    return std::move(session);
+    ConnectTurn turn(fmt::format("ssh {} {}", name(), options_.port));
+    if (turn.refusal()) return Error(*turn.refusal());
+    auto session = log_in(deadline);
+    if (session)
+      turn.answered();
+    else
+      turn.not_answered(session.error());
+    return session;
   }
   /// For later commands.
   void keep(std::unique_ptr<Session> session) {
@@ -250,6 +230,38 @@ class SshHost final : public CommandHost {
   std::string name() const override { return options_.user + "@" + options_.host; }
 
  private:
+  Result<std::unique_ptr<Session>> log_in(Deadline deadline) {
+    PLAN_TRY(session, shake_hands(options_.host, options_.port, kEd25519First, deadline));
+    std::string shown = session->host_key();
+    if (shown != pinned()) {
+      // The pin may be of the server's other key.
+      auto other = shake_hands(options_.host, options_.port, kEcdsaOnly, deadline);
+      if (other && (*other)->host_key() == pinned()) {
+        session = std::move(*other);
+      } else {
+        return Error(errors::host_key_changed,
+                     fmt::format("{} shows another host key than the lock has", options_.host))
+            .with_blame(Blame::network)
+            .with_detail(fmt::format("pinned SHA256:{}, shown SHA256:{}", pinned(), shown));
+      }
+    }
+    const int code = session->repeat(deadline, [&] {
+      return libssh2_userauth_publickey_fromfile_ex(
+          session->get(), options_.user.c_str(), static_cast<unsigned>(options_.user.size()),
+          nullptr, options_.private_key_file.c_str(), nullptr);
+    });
+    if (code == LIBSSH2_ERROR_TIMEOUT || code == LIBSSH2_ERROR_SOCKET_DISCONNECT) {
+      return ssh_error(*session, code, "the login");
+    }
+    if (code != 0) {
+      return Error(errors::login_refused,
+                   fmt::format("{} does not let {} in with the key {}", options_.host,
+                               options_.user, options_.private_key_file))
+          .with_detail(session->last_words());
+    }
+    return std::move(session);
+  }
+
   [[nodiscard]] std::string pinned() const { return bare_pin(options_.host_key_sha256_base64); }
 
   /// An idle session, null for one that is still to be made, or the wait for one.

@@ -12,6 +12,7 @@
 #include <fstream>
 #include <thread>
 
+#include "runtime/net/connect_once.h"
 #include "runtime/net/errors.h"
 #include "runtime/net/host.h"
 #include "runtime/net/stream.h"
@@ -183,6 +184,26 @@ TEST(SshHost, WhatIsNoSshServerIsSaidToBeNone) {
   ASSERT_FALSE(key);
   EXPECT_TRUE(
       test::told_as("ssh-failed", key.error(), {{key.error().detail(), "<libssh2's words>"}}));
+}
+
+/// The system takes its connections, as it does for an sshd that hangs.
+TEST(SshHost, AServerThatSaysNothingIsWaitedForOnceInALookAtTheWorld) {
+  const auto listener = std::move(*listen_tcp("127.0.0.1", 0));
+  const SshOptions options{.user = "root",
+                           .host = "127.0.0.1",
+                           .port = listener->port(),
+                           .private_key_file = "/nonexistent/key",
+                           .host_key_sha256_base64 = std::string(43, 'A')};
+  ConnectOnce look;
+  const ConnectOnce::OfThread of_look(&look);
+  const auto first = ssh_host(options, Deadline::after(100ms));
+  ASSERT_FALSE(first);
+  EXPECT_TRUE(first.error().is(errors::timed_out)) << first.error().to_line();
+  const auto begun = std::chrono::steady_clock::now();
+  const auto second = ssh_host(options, soon());
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().to_line(), first.error().to_line());
+  EXPECT_LT(std::chrono::steady_clock::now() - begun, 30s);
 }
 
 TEST_F(SshHostTest, WithoutAPinThereIsNoSession) {
