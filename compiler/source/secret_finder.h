@@ -47,6 +47,9 @@ class SecretFinder {
   }
   /// Where the quote at `at` closes; std::string_view::npos: it does not, before `end`.
   [[nodiscard]] std::size_t closing(std::size_t at, std::size_t end) const;
+  /// Does a reference say where a secret is read? Behind its colon nothing may stand: nothing is
+  /// secret then either.
+  static bool says_where(std::string_view value);
   static bool is_quote(char c) { return c == '"' || c == '\''; }
 
   /// The first byte that is no blank of the line of `at`.

@@ -76,6 +76,13 @@ std::size_t SecretFinder::closing(std::size_t at, std::size_t end) const {
   return kNone;
 }
 
+bool SecretFinder::says_where(std::string_view value) {
+  for (const std::string_view provider : {"env:", "file:", "command:"}) {
+    if (value.starts_with(provider)) return true;
+  }
+  return false;
+}
+
 bool SecretFinder::begins_line_with(std::size_t at, std::string_view word) const {
   const std::size_t begin = first_of_line(at);
   return text_.substr(begin, word.size()) == word && begin + word.size() < text_.size() &&

@@ -29,14 +29,6 @@ bool has(const List& list, std::string_view word) {
   return std::find(list.begin(), list.end(), word) != list.end();
 }
 
-/// Where nothing stands behind the colon, nothing is secret either.
-bool says_where(std::string_view value) {
-  for (const std::string_view provider : {"env:", "file:", "command:"}) {
-    if (value.starts_with(provider)) return true;
-  }
-  return false;
-}
-
 }  // namespace
 
 void SecretFinder::find_declared_names() {
