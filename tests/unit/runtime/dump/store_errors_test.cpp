@@ -103,13 +103,13 @@ TEST_F(StoreErrors, the_process_that_has_the_store_open_is_named) {
     pause();
     _exit(0);
   }
+  close(ready[1]);
   char byte = 0;
   ASSERT_EQ(read(ready[0], &byte, 1), 1);
   const Error refused = export_error();
   kill(child, SIGKILL);
   waitpid(child, nullptr, 0);
   close(ready[0]);
-  close(ready[1]);
   const std::string program = fs::read_symlink("/proc/self/exe").filename().string();
   EXPECT_TRUE(
       told_as("store-in-use", refused,
