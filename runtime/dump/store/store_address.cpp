@@ -18,8 +18,18 @@ namespace {
 
 constexpr std::size_t kConfigBytesMax = std::size_t{1} << 20U;
 
+/// A password has no place in an address, and may stand in one that is wrong.
+std::string without_password(std::string_view text) {
+  const std::size_t scheme = text.find("://");
+  const std::size_t host = text.rfind('@');
+  if (scheme == std::string_view::npos || host == std::string_view::npos) return std::string(text);
+  const std::size_t colon = text.find(':', scheme + 3);
+  if (colon >= host) return std::string(text);
+  return fmt::format("{}********{}", text.substr(0, colon + 1), text.substr(host));
+}
+
 Error wrong(std::string_view text, std::string_view why) {
-  return Error(errors::store_address_wrong, fmt::format("{}: {}", text, why))
+  return Error(errors::store_address_wrong, fmt::format("{}: {}", without_password(text), why))
       .with_blame(Blame::plan);
 }
 

@@ -333,6 +333,19 @@ TEST(StoreAddress, reads_the_configuration_of_a_server) {
                   .is(errors::store_not_supported));
 }
 
+TEST(StoreAddress, that_is_wrong_is_shown_without_its_password) {
+  for (const std::string address :
+       {"postgresql://mail:not-to-be-told@db", "postgresq://mail:not-to-be-told@db:5432/mail",
+        "mysql://mail:not-to-be-t/old@db:3306/mail", "mysql://:not-to-be-told@db:3306/mail"}) {
+    const auto refused = parse_store_address(address);
+    ASSERT_FALSE(refused) << address;
+    EXPECT_EQ(refused.error().to_line().find("not-to-be"), std::string::npos)
+        << refused.error().to_line();
+  }
+  EXPECT_EQ(parse_store_address("postgresql://mail@db").error().message(),
+            "postgresql://mail@db: names no database");
+}
+
 /// Containers mount secrets as links; a pipe would be waited for as long as nobody writes into it.
 TEST(StoreAddress, follows_links_to_files_and_waits_for_no_pipe) {
   test::TempDir folder;
