@@ -37,9 +37,9 @@ std::string why_not_old_key(std::string_view key) {
 
 std::string why_not_old_setting(std::string_view key) {
   if (std::string why = why_not_old_key(key); !why.empty()) return why;
-  if (is_of_file(key)) return "belongs to the server's own file";
+  if (is_of_file(key)) return "it belongs to the server's own file";
   for (const char* word : {"secret", "private-key", "password"}) {
-    if (key.ends_with(word)) return "is a secret, which would stand in the journal";
+    if (key.ends_with(word)) return "it is a secret, which would stand in the journal";
   }
   return {};
 }

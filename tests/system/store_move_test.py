@@ -223,7 +223,7 @@ def a_store_that_is_not_empty_is_seen_before_the_stop(folder):
             base.execute("INSERT INTO p VALUES (x'01', x'02')")
         base.close()
         done = server.plan("apply", "migration.yaml", "--yes")
-        expect(done.returncode == 1 and "has rows in subspace(s) p" in done.stdout, done.returncode, done.stdout)
+        expect(done.returncode == 1 and "has rows of the subspaces p" in done.stdout, done.returncode, done.stdout)
         expect(server.serves() == "Sqlite", "the server was stopped for nothing")
     finally:
         server.end()

@@ -116,7 +116,7 @@ class CheckDriver final : public step::StepDriver {
     // A run that was interrupted has begun to fill it, and goes on there.
     if (context.attempt > 0 && look.schema == 0) return {};
     return Error(errors::target_not_empty,
-                 fmt::format("{} has rows in subspace(s) {}", look.name,
+                 fmt::format("{} has rows of the subspaces {}", look.name,
                              std::string(look.filled.begin(), look.filled.end())))
         .with_blame(Blame::plan)
         .with_argument("target.to");

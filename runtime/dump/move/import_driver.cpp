@@ -48,7 +48,7 @@ class ImportDriver final : public step::StepDriver {
       return seen;
     }
     return Error(errors::target_not_empty,
-                 fmt::format("{} has rows in subspace(s) {}", look.name,
+                 fmt::format("{} has rows of the subspaces {}", look.name,
                              std::string(look.filled.begin(), look.filled.end())))
         .with_blame(Blame::plan)
         .with_argument("target.to");

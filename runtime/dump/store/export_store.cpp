@@ -197,8 +197,8 @@ class ExportRun {
     } else if (records == 0 && faults.missing > 0) {
       return Error(
           errors::blobs_elsewhere,
-          fmt::format("{} links {} blob(s), and {} has none of them", address_.name(),
-                      faults.missing,
+          fmt::format("{} links {} blob{}, and {} has none of them", address_.name(),
+                      faults.missing, faults.missing == 1 ? "" : "s",
                       address_.blob_folder.empty() ? "its subspace t" : address_.blob_folder));
     }
     PLAN_TRY(file, writer->finish());

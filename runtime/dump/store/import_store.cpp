@@ -194,8 +194,8 @@ class ImportRun {
     }
     if (progress.records != file.records) {
       return Error(errors::dump_changed,
-                   fmt::format("{} has {} record(s) now, and had {} when it was checked", file.path,
-                               progress.records, file.records));
+                   fmt::format("{} has {} record{} now, and had {} when it was checked", file.path,
+                               progress.records, progress.records == 1 ? "" : "s", file.records));
     }
     progress.is_done = true;
     return commit();
@@ -230,7 +230,7 @@ Outcome check_target(StoreWriter& writer, const StoreAddress& address, const Dum
   }
   if (!in_the_way.empty()) {
     return Error(errors::target_not_empty,
-                 fmt::format("{} has rows in subspace(s) {}", address.name(), in_the_way));
+                 fmt::format("{} has rows of the subspaces {}", address.name(), in_the_way));
   }
   if (source.files.contains('t') && !address.blob_folder.empty()) {
     return check_blob_folder_empty(address.blob_folder);

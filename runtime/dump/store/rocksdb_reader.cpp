@@ -71,8 +71,9 @@ class RocksdbReader final : public StoreReader {
     if (records < figures.records_least || records > figures.entries) {
       return Error(
           store::errors::store_read_short,
-          fmt::format("{}: {} record(s) of subspace {} were read, and its files hold {} to {}",
-                      folder_, records, letter, figures.records_least, figures.entries));
+          fmt::format(
+              "{}: the number of records read of subspace {} is {}, and its files hold {} to {}",
+              folder_, letter, records, figures.records_least, figures.entries));
     }
     return {};
   }

@@ -101,7 +101,8 @@ Result<std::string> other_session(const StoreAddress& address) {
     }
   }
   if (count == 0) return std::string();
-  return fmt::format("{} other session(s) in the database, one from {}", count, place);
+  return fmt::format("{} other session{} in the database, one from {}", count,
+                     count == 1 ? "" : "s", place);
 }
 
 // A server takes a moment to see that a client has gone.

@@ -212,7 +212,7 @@ Result<StoreAddress> parse_store_address(std::string_view text) {
   for (const std::string_view other : {"foundationdb", "s3", "azure"}) {
     if (text.starts_with(fmt::format("{}:", other))) return not_supported(other);
   }
-  return wrong(text, "is of no known form");
+  return wrong(text, "no form of a store that is known");
 }
 
 }  // namespace plan::dump
