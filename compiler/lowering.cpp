@@ -85,23 +85,37 @@ Value with_numbers(const Value& arms) {
 }
 
 constexpr std::string_view kOr = " || ";
+constexpr std::string_view kAnd = " && ";
 
-std::string condition_of(const Value& ip) {
-  return fmt::format("remote_ip == '{}'", ip.string_or(""));
+/// A comparison of the client's address.
+std::string condition_of(std::string_view comparison, const Value& ip) {
+  return fmt::format("remote_ip {} '{}'", comparison, ip.string_or(""));
+}
+
+/// Does the condition compare the client with addresses of the source and with nothing else?
+bool is_of_source_alone(std::string_view condition, std::string_view comparison,
+                        std::string_view joint, const Value& ips) {
+  while (true) {
+    const std::size_t end = condition.find(joint);
+    const std::string_view part = condition.substr(0, end);
+    if (std::none_of(ips.items().begin(), ips.items().end(),
+                     [&](const Value& ip) { return part == condition_of(comparison, ip); }))
+      return false;
+    if (end == std::string_view::npos) return true;
+    condition.remove_prefix(end + joint.size());
+  }
 }
 
 /// Is it true of nobody but the source? That is what this procedure puts in front of an expression
 /// of the target.
-bool is_of_source_alone(std::string_view condition, const Value& ips) {
-  while (true) {
-    const std::size_t end = condition.find(kOr);
-    const std::string_view part = condition.substr(0, end);
-    if (std::none_of(ips.items().begin(), ips.items().end(),
-                     [&](const Value& ip) { return part == condition_of(ip); }))
-      return false;
-    if (end == std::string_view::npos) return true;
-    condition.remove_prefix(end + kOr.size());
-  }
+bool is_for_source(std::string_view condition, const Value& ips) {
+  return is_of_source_alone(condition, "==", kOr, ips);
+}
+
+/// Is it true of everybody but the source? A migration that was begun before this procedure kept
+/// conditions wrote that in place of a throttle's own.
+bool is_for_all_but_source(std::string_view condition, const Value& ips) {
+  return is_of_source_alone(condition, "!=", kAnd, ips);
 }
 
 /// An expression of the target as it was before this procedure. A lock that was fetched in the
@@ -120,10 +134,11 @@ Before before_of(const Value& measured, const Value& ips, const char* seeded) {
     before.expression = Value::map({{"match", Value::map()}, {"else", before.otherwise}});
     return before;
   }
-  before.otherwise = measured["else"];
-  bool is_whole = true;
+  // What stood there is lost: what a fresh server has is the best that there is to put back.
+  bool is_whole = !is_for_all_but_source(measured["else"].string_or(""), ips);
+  before.otherwise = is_whole ? measured["else"] : Value(seeded);
   for (const Value& arm : arms_of(measured)) {
-    if (is_of_source_alone(arm["if"].string_or(""), ips)) {
+    if (is_for_source(arm["if"].string_or(""), ips)) {
       is_whole = false;
     } else {
       before.arms.push_back(arm);
@@ -140,7 +155,7 @@ Value except_source(const Before& before, const Value& ips) {
   std::string condition;
   for (const Value& ip : ips.items())
     condition +=
-        fmt::format("{}{}", condition.empty() ? std::string_view() : kOr, condition_of(ip));
+        fmt::format("{}{}", condition.empty() ? std::string_view() : kOr, condition_of("==", ip));
   Value arms = Value::list();
   if (!condition.empty())
     arms.push_back(Value::map({{"if", std::move(condition)}, {"then", "false"}}));

@@ -1,6 +1,6 @@
 // std/split-delivery puts its conditions in front of those that the target has, in their order, and
 // finalize puts the target's own back; also where the lock was fetched in the middle of a
-// migration.
+// migration. The same of what std/target-preparation puts in front of a throttle's condition.
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -38,6 +38,28 @@ TEST(PriorRoute, IsKeptBehindTheProceduresOwnAndPutBack) {
               R"x("1":{"if":"is_local_domain(rcpt_domain)","then":"'local'"}}})x")
         << name;
   }
+}
+
+/// What a step writes to the throttle of this name as its condition.
+std::string condition_by(const CompileResult& result, std::string_view step) {
+  const auto found = result.graph ? result.graph->find(step) : std::nullopt;
+  return found ? ir::canonical_json(result.graph->arguments(*found)["set"]["match"])
+               : rendered(result);
+}
+
+TEST(PriorThrottle, OfAMigrationThatReplacedItIsTheServersOwn) {
+  auto golden_case = read_golden_case(
+      test::repository() / "tests/golden/diagnostics/mail-flow-unproved/hit-throttle-midway");
+  const CompileResult result = compile(std::move(golden_case->input));
+  const std::string source =
+      R"x({"if":"remote_ip == '203.0.113.20' || remote_ip == '203.0.113.21'","then":"false"})x";
+  EXPECT_EQ(condition_by(result, "target/throttle/Midway"),
+            R"x({"else":"true","match":{"0":)x" + source + "}}");
+  EXPECT_EQ(condition_by(result, "finalize/throttle/Midway"), R"x({"else":"true","match":{}})x");
+  EXPECT_EQ(condition_by(result, "target/throttle/Own"),
+            R"x({"else":"remote_ip != '198.51.100.7'","match":{"0":)x" + source + "}}");
+  EXPECT_EQ(condition_by(result, "finalize/throttle/Own"),
+            R"x({"else":"remote_ip != '198.51.100.7'","match":{}})x");
 }
 
 }  // namespace
