@@ -3,8 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <numeric>
+#include <set>
+#include <string>
+#include <tuple>
 #include <unordered_map>
+#include <utility>
 
 #include "compiler/ir/row_values.h"
 #include "compiler/lower/given_place.h"
@@ -83,6 +88,7 @@ class ProcedureReader {
     for (const std::string& id : lost.ids) by_id_.emplace(id, kLost);
     has_unknown_steps_ = lost.has_others;
     for (const ModuleInstance& module : input_.modules) read_module(module);
+    tell_elsewhere();
     resolve_names();
     std::vector<ProcedureStep> right;
     for (std::size_t i = 0; i < nodes_.size(); ++i) {
@@ -101,6 +107,7 @@ class ProcedureReader {
       read_module(only);
     }
     for (const ModuleInstance& module : input_.modules) read_module(module);
+    tell_elsewhere();
     sort_by_stage();
     resolve_names();
     if (is_broken_) return std::nullopt;
@@ -125,6 +132,14 @@ class ProcedureReader {
   struct Reference {
     std::size_t step = 0;
     Span span = {};
+  };
+
+  /// What is wrong with a value that stands outside of the steps that take it.
+  struct WrongElsewhere {
+    Span place = {};
+    ArgumentProblem problem = {};
+    std::vector<Span> becomes = {};  ///< the arguments that are made of it
+    std::set<std::pair<FileId, std::uint32_t>> taken_at = {};  ///< where these begin
   };
 
   /// Steps may wait for later ones of the text, so names are resolved when all are known.
@@ -603,10 +618,35 @@ class ProcedureReader {
       Span own = given_to_std(step, one.span);
       if (!own.is_known() && !one.is_of_step) own = written_.in_value(one.span, "", false);
       if (!own.is_known()) own = one.span;
-      auto report = refuse(own, std::move(one.message), std::move(one.help));
-      if (!one.label.empty()) report.label(std::move(one.label));
-      if (!(own == one.span)) report.note(one.span, "it becomes this argument");
+      if (own == one.span) {
+        auto report = refuse(own, std::move(one.message), std::move(one.help));
+        if (!one.label.empty()) report.label(std::move(one.label));
+        continue;
+      }
+      is_broken_ = true;
+      const auto [at, is_new] =
+          at_elsewhere_.try_emplace({own.file, own.begin, own.end, one.message}, elsewhere_.size());
+      if (is_new) elsewhere_.push_back({own, {}, {}, {}});
+      WrongElsewhere& wrong = elsewhere_[at->second];
+      // A module that is used twice has one text.
+      if (wrong.taken_at.emplace(one.span.file, one.span.begin).second)
+        wrong.becomes.push_back(one.span);
+      if (is_new) wrong.problem = std::move(one);
     }
+  }
+
+  void tell_elsewhere() {
+    for (WrongElsewhere& one : elsewhere_) {
+      auto report = refuse(one.place, std::move(one.problem.message), std::move(one.problem.help));
+      if (!one.problem.label.empty()) report.label(std::move(one.problem.label));
+      report.note(one.becomes.front(), "it becomes this argument");
+      if (one.becomes.size() == 2) report.note(one.becomes[1], "and this one");
+      if (one.becomes.size() > 2)
+        report.note(one.becomes[1],
+                    fmt::format("and this one, and {} more", show_count(one.becomes.size() - 2)));
+    }
+    elsewhere_.clear();
+    at_elsewhere_.clear();
   }
 
   const LowerInput& input_;
@@ -616,6 +656,9 @@ class ProcedureReader {
   std::unordered_map<std::string, std::size_t> by_id_;
   MissingSteps missing_;
   WrittenPlaces written_;
+  std::vector<WrongElsewhere> elsewhere_ = {};  // each is told once, however many steps take it
+  std::map<std::tuple<FileId, std::uint32_t, std::uint32_t, std::string>, std::size_t>
+      at_elsewhere_ = {};
   std::unordered_map<std::string, Span> places_;  // where each id stands
   const ModuleInstance* module_ = nullptr;        // that is being read
   const syntax::Scope* scope_ = nullptr;          // its; lives as long as the input
