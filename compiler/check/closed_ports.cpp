@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <map>
 #include <set>
+#include <tuple>
 #include <utility>
 
 #include "compiler/check/listeners.h"
@@ -114,7 +116,7 @@ class Closing {
     for (const Door& door : doors_) {
       if (is_meant(door, match) && !has_other(door, match) &&
           !is_opened(door, step, [](const TargetWrite&) { return true; }))
-        take(step, door, true);
+        take({step, &door, true, false});
     }
   }
 
@@ -127,13 +129,46 @@ class Closing {
       // What is written to the same listener before is gone by then.
       if (!is_opened(door, write.step,
                      [&](const TargetWrite& other) { return !(other.match == write.match); }))
-        take(write.step, door, false);
+        take({write.step, &door, false, opens_others(write, change)});
     }
   }
 
-  [[nodiscard]] std::vector<ClosedPort> all() && { return std::move(closed_); }
+  [[nodiscard]] std::vector<ClosedPort> all() && {
+    std::map<std::tuple<std::string, std::string, std::int64_t>, const ClosedPort*> told;
+    const auto key = [](const ClosedPort& one) {
+      return std::tuple(one.listener, one.protocol, one.port);
+    };
+    for (const ClosedPort& closed : closed_) {
+      const ClosedPort*& known = told[key(closed)];
+      if (known == nullptr || rank_of(closed) < rank_of(*known)) known = &closed;
+    }
+    for (ClosedPort& closed : closed_) closed.told_by = told[key(closed)]->step;
+    return std::move(closed_);
+  }
 
  private:
+  struct Closed {
+    StepId step = {};
+    const Door* door = nullptr;
+    bool is_destroyed = false;
+    bool opens_others = false;
+  };
+
+  /// The least of those that close the same port is told.
+  [[nodiscard]] std::pair<bool, ir::Stage> rank_of(const ClosedPort& closed) const {
+    return {closed.needed_for.empty(), view_.graph().stage(closed.step)};
+  }
+
+  /// Does the step bind the listener where it was not?
+  [[nodiscard]] bool opens_others(const TargetWrite& write, const BindChange& change) const {
+    return std::any_of(change.opened.begin(), change.opened.end(), [&](const Bound& bound) {
+      return std::none_of(doors_.begin(), doors_.end(), [&](const Door& door) {
+        return door.port == bound.port && is_meant(door, write.match) &&
+               write.set["protocol"].string_or(door.protocol) == door.protocol;
+      });
+    });
+  }
+
   /// Does its listener still listen at the port when the step is done? It may have more than one
   /// address there.
   [[nodiscard]] bool stays(const Door& door, const BindChange& change) const {
@@ -180,7 +215,9 @@ class Closing {
     });
   }
 
-  void take(StepId step, const Door& door, bool is_destroyed) {
+  void take(const Closed& closed) {
+    const StepId step = closed.step;
+    const Door& door = *closed.door;
     const ir::StepGraph& graph = view_.graph();
     const auto need = std::find_if(needs_.begin(), needs_.end(), [&](const Need& one) {
       return one.protocol == door.protocol && one.port == door.port;
@@ -191,7 +228,8 @@ class Closing {
     if (!is_needed && (door.protocol == "http" || is_restored(step))) return;
     if (!seen_.emplace(&graph.shape(step), door.port).second) return;
     closed_.push_back({step, door.name, door.protocol, door.port,
-                       is_needed ? need->label : std::string_view{}, is_destroyed});
+                       is_needed ? need->label : std::string_view{}, closed.is_destroyed,
+                       closed.opens_others, step});
   }
 
   const GraphView& view_;

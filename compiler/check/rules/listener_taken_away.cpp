@@ -4,7 +4,9 @@
 // (reference/stalwart-admin.md 4.5, 5.12).
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <string>
+#include <vector>
 
 #include "compiler/check/closed_ports.h"
 #include "compiler/check/rules.h"
@@ -32,19 +34,28 @@ std::string help_for(const ClosedPort& closed) {
 
 void listener_taken_away(const GraphView& view, Sink& sink) {
   const bool is_measured = setting(view.migration(), "target.NetworkListener.bind").is_list();
-  for (const ClosedPort& closed : closed_ports(view)) {
+  const std::vector<ClosedPort> all = closed_ports(view);
+  for (const ClosedPort& closed : all) {
+    if (closed.told_by != closed.step) continue;
     const bool is_needed = !closed.needed_for.empty();
-    report_step(view, closed.step, Kind::target_port_closed,
-                fmt::format("closes port {} of the target, where {} for `{}`", closed.port,
-                            closed.listener.empty()
-                                ? std::string("it listens")
-                                : fmt::format("`{}` listens", printable(closed.listener, 60)),
-                            printable(closed.protocol, 40)),
-                sink)
-        .severity(is_needed && is_measured ? Severity::error : Severity::warning)
+    auto report =
+        report_step(view, closed.step, Kind::target_port_closed,
+                    fmt::format("closes port {} of the target, where {} for `{}`", closed.port,
+                                closed.listener.empty()
+                                    ? std::string("it listens")
+                                    : fmt::format("`{}` listens", printable(closed.listener, 60)),
+                                printable(closed.protocol, 40)),
+                    sink);
+    report.severity(is_needed && is_measured ? Severity::error : Severity::warning)
         .label(
             std::string(is_needed ? closed.needed_for : "who uses it is refused when he has moved"))
         .help(help_for(closed));
+    const auto another = std::find_if(all.begin(), all.end(), [&](const ClosedPort& one) {
+      return one.step != closed.step && one.told_by == closed.step && one.port == closed.port &&
+             one.protocol == closed.protocol && one.listener == closed.listener;
+    });
+    if (another != all.end())
+      report.note(view.graph().origin(another->step), "and so does this step");
   }
 }
 

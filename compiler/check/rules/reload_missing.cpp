@@ -108,6 +108,17 @@ std::vector<std::uint64_t> actions_after(const ir::StepGraph& graph,
   return after;
 }
 
+/// Does the plan silence that the step closes a port? Its finding names the step as it is written,
+/// without the word that its module is used `as`.
+bool is_silenced(const GraphView& view, ir::StepId step) {
+  const std::string& id = view.graph().shape(step).id_pattern;
+  const auto& findings = view.plan().findings;
+  return std::any_of(findings.begin(), findings.end(), [&](const FindingRule& rule) {
+    return rule.kind == Kind::target_port_closed && !rule.severity &&
+           (rule.at == id || id.ends_with("/" + rule.at));
+  });
+}
+
 /// A target without a name service loads nothing while SpamPyzor is enabled, as it is at first.
 void look_at_refusal(const GraphView& view, Sink& sink) {
   const Migration& migration = view.migration();
@@ -144,8 +155,12 @@ void reload_missing(const GraphView& view, Sink& sink) {
   std::vector<std::string> actions;
   const std::vector<std::uint64_t> after = actions_after(graph, actions);
   std::set<const ir::StepShape*> said;
-  // Who is told to leave a listener as it is needs no restart that makes it live.
-  for (const ClosedPort& closed : closed_ports(view)) said.insert(&graph.shape(closed.step));
+  // Who is told to leave a listener as it is needs no restart that makes it live; what is open only
+  // after one is another matter.
+  for (const ClosedPort& closed : closed_ports(view)) {
+    if (!closed.opens_others && !is_silenced(view, closed.told_by))
+      said.insert(&graph.shape(closed.step));
+  }
   for (const Written& write : written_by(view)) {
     const std::string_view action = write.action;
     if (said.contains(&graph.shape(write.step))) continue;
