@@ -28,6 +28,10 @@ constexpr std::uint64_t kSmallestOfAll = 128 * kMiB;
 constexpr std::uint64_t kUnit = 1024;
 /// Who fills so small a part of a quota tells nothing of its unit.
 constexpr std::uint64_t kTellingPart = 8;
+/// All but one of so many.
+constexpr std::size_t kNearlyAllOf = 10;
+/// 1 GiB as a number of KiB.
+constexpr std::uint64_t kGiBInKiB = kMiB;
 /// No disk of a mail server: 100 GiB in bytes, read as KiB.
 constexpr std::uint64_t kLargest = 100 * kTiB;
 /// 1 GiB in bytes, read as KiB; all of a server have it only where its disk has as much.
@@ -46,22 +50,30 @@ bool is_quota(std::uint64_t bytes) { return bytes != 0 && bytes < kWithoutBound;
 
 /// Does what the mailboxes hold say that their quotas are of this size, small as all of them are?
 /// None holds more than it may, and half of those that were measured have filled a good part of it:
-/// of a quota a thousand times as large that would be next to nothing.
+/// of a quota a thousand times as large that would be next to nothing. Of quotas that are whole GiB
+/// as numbers of KiB nearly all have to be filled by half: that is what such quotas look like in
+/// the wrong unit, and mailboxes that are new or little used hold a few MiB in whatever unit.
 bool is_filled(const Migration& migration) {
   if (migration.facts == nullptr) return false;
   std::size_t measured = 0;
   std::size_t telling = 0;
+  std::size_t half_full = 0;
+  bool is_whole = true;
   for (const Account& account : migration.accounts) {
     const std::uint64_t quota = account.lock->quota_bytes;
     if (!is_quota(quota)) continue;
+    is_whole = is_whole && quota % kGiBInKiB == 0;
     const auto used =
         migration.facts->count(fmt::format("account/{}/bytes", account.lock->address));
     if (!used) continue;
     if (*used > quota) return false;
     ++measured;
     if (*used >= quota / kTellingPart) ++telling;
+    if (*used >= quota / 2) ++half_full;
   }
-  return measured > 0 && 2 * telling >= measured;
+  if (measured == 0) return false;
+  return is_whole ? kNearlyAllOf * half_full >= (kNearlyAllOf - 1) * measured
+                  : 2 * telling >= measured;
 }
 
 /// What one quota may be beside the others: a small one among large ones was chosen so.
